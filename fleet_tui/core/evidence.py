@@ -1,0 +1,143 @@
+"""What is known about a run, and what is not.
+
+A question to a host has a :class:`Definite` answer or is :class:`Unknown`. A lost connection is
+never success and never failure; only what a host says about the named run counts as evidence.
+"""
+
+from enum import StrEnum
+from typing import Generic, TypeVar
+
+import msgspec
+
+from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
+
+MAX_ANSWER_CHARS = 65_536
+"""Answers longer than this are cut in the ledger; their length and hash are kept."""
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens of one run as the agent reported them, and its cost if it told one."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cost_microusd: int | None = None
+    model: str | None = None
+
+    @property
+    def total_tokens(self) -> int:
+        """All tokens, cached ones included."""
+        return (
+            self.input_tokens
+            + self.output_tokens
+            + self.cache_read_tokens
+            + self.cache_write_tokens
+        )
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a finished run gave back, as text cut to MAX_ANSWER_CHARS."""
+
+    text: Untrusted = NOTHING_SAID
+    size_bytes: int = 0
+    sha256: str = ""
+    truncated: bool = False
+
+
+class Started(msgspec.Struct, frozen=True, kw_only=True, tag="started"):
+    """The host claims the run: it runs now or will. Asking again can never start a second one."""
+
+    boot_id: str | None = None
+    already: bool = False
+    """True when the host had claimed this run id before."""
+
+
+class NotStarted(msgspec.Struct, frozen=True, kw_only=True, tag="not-started"):
+    """The run did not start and never will: refused, or fenced by a tombstone."""
+
+    reason: str
+    detail: Untrusted = NOTHING_SAID
+    retryable: bool = True
+    """False when another agent would refuse it too (a payload no agent can take)."""
+
+
+class Running(msgspec.Struct, frozen=True, kw_only=True, tag="running"):
+    """The host says it is still running."""
+
+    output_bytes: int | None = None
+    resumed_by_agent: bool = False
+    """The agent itself continued the turn under a run id of its own after a crash."""
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
+    """The run ended and said so. ``ok`` is the agent's own verdict."""
+
+    ok: bool
+    answer: Answer = Answer()
+    usage: Usage = Usage()
+    failure: str = ""
+    """A stable word for the kind of failure when not ok (``exit-1``, ``model-error``, ``timeout``)."""
+    detail: Untrusted = NOTHING_SAID
+    retryable: bool = True
+    duration_ms: int | None = None
+
+
+class Died(msgspec.Struct, frozen=True, kw_only=True, tag="died"):
+    """The run started and is gone without a result (process gone, host rebooted)."""
+
+    reason: str
+
+
+class Stopped(msgspec.Struct, frozen=True, kw_only=True, tag="stopped"):
+    """The run ended because we asked it to."""
+
+    usage: Usage = Usage()
+
+
+Fact = Started | NotStarted | Running | Finished | Died | Stopped
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class LostReason(StrEnum):
+    """Why a question has no answer."""
+
+    CONNECTION_LOST = "connection-lost"
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+    BAD_ANSWER = "bad-answer"
+    HUNG = "hung"
+    REFUSED = "refused"
+    """The agent answers but will not tell about this run now (starting, draining, no permission)."""
+    NO_TRACE = "no-trace"
+    """The agent does not know the run and nothing proves that it never ran."""
+    CANCELLED = "cancelled"
+    """We stopped waiting (the engine is stopping)."""
+
+
+class Definite(msgspec.Struct, Generic[T_co], frozen=True):
+    """An answer backed by a durable fact on the host."""
+
+    value: T_co
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """No answer that can be relied on."""
+
+    reason: LostReason
+    detail: Untrusted = NOTHING_SAID
+
+
+class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything needed to start one attempt. The payload travels beside the command, never in it."""
+
+    run_id: str
+    task_id: str
+    attempt: int
+    payload: Untrusted
+    label: str
+    """What people see for the task, such as ``t-42``."""
+    start_to_close_ms: int | None
+    trace_id: str
+    """32 hex digits: the trace id that marks the agent's log lines of this run."""

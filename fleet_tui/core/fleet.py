@@ -1,0 +1,204 @@
+"""The fleet as the operator declared it: what ``fleet.yaml`` means after every default is applied.
+
+Declared capabilities are a ceiling: what an agent claims about itself can only narrow them.
+"""
+
+from enum import IntEnum, StrEnum
+
+import msgspec
+
+from fleet_tui.core.ids import AgentName, Capability, ClientName, HostName, PoolName, Region
+
+
+class Priority(IntEnum):
+    """P0 is the most urgent."""
+
+    P0 = 0
+    P1 = 1
+    P2 = 2
+    P3 = 3
+
+
+class TaskClass(StrEnum):
+    """What may be done with a task whose agent died after the start."""
+
+    ONCE = "once"
+    """Retried by itself only when it definitely did not start."""
+    IDEMPOTENT = "idempotent"
+    """May run again after a death."""
+    RESUMABLE = "resumable"
+    """Continues from its last checkpoint."""
+
+
+class Strategy(StrEnum):
+    """How a pool chooses among the agents that could take a task."""
+
+    ROUND_ROBIN = "round-robin"
+    LOAD_AWARE = "load-aware"
+    CAPABILITY = "capability"
+    """The most specialised fitting agent first, so that generalists stay free."""
+
+
+class HostKeys(StrEnum):
+    """What to do about a host key. There is no way to accept one silently."""
+
+    STRICT = "strict"
+
+
+class ProbeSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """How often an agent is looked at and how quickly it is believed."""
+
+    every_ms: int = 5_000
+    timeout_ms: int = 4_000
+    down_after: int = 3
+    """Misses in a row before an agent is unreachable; after the first it gets no new work."""
+    up_after: int = 3
+    """Good probes in a row before it gets work again."""
+
+
+class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """Attempts and waits; a wait is drawn evenly from 0 to its ceiling (full jitter)."""
+
+    max_attempts: int = 3
+    backoff_base_ms: int = 500
+    backoff_cap_ms: int = 30_000
+    factor: float = 2.0
+
+
+class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
+    """Four limits of a task, each in milliseconds or none."""
+
+    schedule_to_start_ms: int | None = None
+    start_to_close_ms: int | None = 600_000
+    heartbeat_ms: int | None = None
+    total_ms: int | None = None
+
+
+class Prices(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent costs. Token prices are per million tokens and used only where the agent
+    reports no cost of its own."""
+
+    per_hour_microusd: int = 0
+    input_microusd_per_mtok: int = 0
+    output_microusd_per_mtok: int = 0
+
+
+class OpenClawAgent(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="openclaw"):
+    """An OpenClaw gateway that listens on its host's loopback."""
+
+    port: int
+    agent_id: str = "main"
+    token: str
+    """A reference (``secret:env:NAME``, ``secret:file:PATH``, ``secret:host:PATH`` …), never a token."""
+    openclaw_bin: str = "openclaw"
+    log_file: str | None = None
+    start_command: str | None = None
+
+
+class CommandAgent(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="command"):
+    """Any program on a host: the task on standard input, the answer on standard output."""
+
+    command: tuple[str, ...]
+    run_dir: str = "~/.fleet-tui/runs"
+    env: dict[str, str] = {}
+    log_file: str | None = None
+
+
+class LocalAgent(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="local"):
+    """A program on the engine's own machine, run by the same wrapper without SSH."""
+
+    command: tuple[str, ...]
+    run_dir: str = "~/.fleet-tui/runs"
+    env: dict[str, str] = {}
+    log_file: str | None = None
+
+
+AgentKind = OpenClawAgent | CommandAgent | LocalAgent
+
+
+class HostSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A machine reached by SSH. What is None comes from ``~/.ssh/config`` or SSH's own defaults."""
+
+    name: HostName
+    address: str
+    """An ssh_config alias, a DNS name or an IP address."""
+    port: int | None = None
+    user: str | None = None
+    identity: str | None = None
+    jump: HostName | None = None
+    known_hosts: str | None = None
+    use_ssh_config: bool = True
+    connect_timeout_ms: int = 12_000
+    """Above five seconds on purpose: a gateway that refuses a token does so slowly."""
+
+
+class PoolSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """Agents that share work and a way of choosing among them."""
+
+    name: PoolName
+    strategy: Strategy = Strategy.LOAD_AWARE
+    overflow: bool = False
+    """Whether a task without a pool may fall back here when its own choice is full."""
+    min_up_percent: int = 0
+    labels: dict[str, str] = {}
+
+
+class AgentSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One agent with every default of its pool and fleet already applied."""
+
+    name: AgentName
+    pool: PoolName
+    kind: AgentKind
+    host: HostName | None = None
+    """None for local agents."""
+    region: Region | None = None
+    capabilities: frozenset[Capability] = frozenset()
+    clients: tuple[ClientName, ...] = ()
+    """If not empty the agent is isolated: it works for these clients only."""
+    projects: tuple[str, ...] = ()
+    slots: int = 1
+    prices: Prices = Prices()
+    labels: dict[str, str] = {}
+    probe: ProbeSpec = ProbeSpec()
+
+
+class ResidencyRule(msgspec.Struct, frozen=True, kw_only=True):
+    """Work of a matching client or project stays in these regions. A hard boundary."""
+
+    regions: tuple[Region, ...]
+    client: ClientName | None = None
+    project: str | None = None
+    line: int | None = None
+    """Where it stands in the fleet file, for the console to point at."""
+
+
+class IsolatedClient(msgspec.Struct, frozen=True, kw_only=True):
+    """A client whose work may run only on agents reserved for it."""
+
+    name: ClientName
+
+
+class FleetSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the fleet file says. Maps keep the file's order."""
+
+    name: str
+    hosts: dict[HostName, HostSpec] = {}
+    pools: dict[PoolName, PoolSpec] = {}
+    agents: dict[AgentName, AgentSpec] = {}
+    residency: tuple[ResidencyRule, ...] = ()
+    retry: dict[TaskClass, RetryPolicy] = {}
+    deadlines: Deadlines = Deadlines()
+    lost_after_ms: int | None = 900_000
+    """How long an unknown attempt stays unknown before an operator is asked; None is for ever."""
+    protected: bool = False
+    source: str = ""
+    """The file it was read from, for messages."""
+    digest: str = ""
+    """SHA-256 of the file, hex: the policy version that decisions name."""
+
+    def retry_policy(self, task_class: TaskClass) -> RetryPolicy:
+        """The policy for a class; the default where the file says nothing."""
+        return self.retry.get(task_class, RetryPolicy())
+
+
+EMPTY_FLEET = FleetSpec(name="")

@@ -1,0 +1,47 @@
+"""A line of log, whoever wrote it."""
+
+from enum import IntEnum
+
+import msgspec
+
+from fleet_tui.core.ids import AgentName, TaskId
+from fleet_tui.core.untrusted import Untrusted
+
+MAX_LINE_CHARS = 4_096
+"""Longer lines are cut when they are framed; the cut is marked with the number of lost characters."""
+
+
+class Level(IntEnum):
+    """Severity; bigger is worse. UNKNOWN is for lines that do not say."""
+
+    UNKNOWN = 0
+    TRACE = 1
+    DEBUG = 2
+    INFO = 3
+    WARN = 4
+    ERROR = 5
+
+
+class LogLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line as stored and shown. Lines are ordered by when *we* received them."""
+
+    received_at_ms: int
+    source: AgentName | None
+    """None for the fleet's own lines (shown as ``fleet``)."""
+    level: Level
+    text: Untrusted
+    task: TaskId | None = None
+    written_at_ms: int | None = None
+    """The writer's own clock, if it told one that can be believed."""
+    line_id: int = 0
+    """Row in the log store; 0 before it is stored."""
+
+
+class LogGap(msgspec.Struct, frozen=True, kw_only=True):
+    """Lines that were lost on the way, counted or not."""
+
+    received_at_ms: int
+    source: AgentName | None
+    reason: str
+    lines: int | None = None
+    bytes: int | None = None

@@ -1,0 +1,92 @@
+"""What a look at an agent can find: a reading or a failure, both with when and how long.
+
+Readings are telemetry. Only a *change* of health becomes an event of the ledger.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from fleet_tui.core.ids import AgentName
+from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
+
+
+class FailureKind(StrEnum):
+    """Why a look failed. The names appear on screen and in filters."""
+
+    SSH_UNREACHABLE = "ssh-unreachable"
+    SSH_AUTH = "ssh-auth"
+    SSH_HOST_KEY = "ssh-host-key"
+    SSH_PROTOCOL = "ssh-protocol"
+    FORWARD_DENIED = "forward-denied"
+    GATEWAY_DOWN = "gateway-down"
+    GATEWAY_HUNG = "gateway-hung"
+    GATEWAY_STARTING = "gateway-starting"
+    GATEWAY_DRAINING = "gateway-draining"
+    GATEWAY_AUTH = "gateway-auth"
+    GATEWAY_SCOPE = "gateway-scope"
+    PROTOCOL_MISMATCH = "protocol-mismatch"
+    BAD_ANSWER = "bad-answer"
+    SECRET_MISSING = "secret-missing"  # noqa: S105 - the name of a failure, not a secret
+    COMMAND_MISSING = "command-missing"
+    DISK_FULL = "disk-full"
+    TIMEOUT = "timeout"
+    INTERNAL = "internal"
+
+    @property
+    def is_permanent(self) -> bool:
+        """True where trying again soon cannot help and may lock us out: an operator must act."""
+        return self in _PERMANENT
+
+
+_PERMANENT = frozenset(
+    {
+        FailureKind.SSH_AUTH,
+        FailureKind.SSH_HOST_KEY,
+        FailureKind.FORWARD_DENIED,
+        FailureKind.GATEWAY_AUTH,
+        FailureKind.GATEWAY_SCOPE,
+        FailureKind.PROTOCOL_MISMATCH,
+        FailureKind.SECRET_MISSING,
+    }
+)
+
+
+class VitalsReading(msgspec.Struct, frozen=True, kw_only=True, tag="reading"):
+    """A look that was answered. None means the agent does not tell."""
+
+    agent: AgentName
+    observed_at_ms: int
+    latency_ms: float
+    """Time from question to answer of the readiness probe."""
+    ready: bool = True
+    """False while it starts, drains or is suspended; ``note`` says which."""
+    note: str = ""
+    version: str | None = None
+    boot_id: str | None = None
+    """Changes at every start of the agent's process."""
+    active: int | None = None
+    """Runs the agent itself says are running, ours or not."""
+    queued: int | None = None
+    """Runs waiting inside the agent."""
+    capacity: int | None = None
+    """How many it says it can run at once."""
+    cpu_percent: float | None = None
+    memory_percent: float | None = None
+    rss_bytes: int | None = None
+    disk_free_bytes: int | None = None
+    load_average: float | None = None
+    loop_lag_ms_p99: float | None = None
+    clock_skew_ms: float | None = None
+
+
+class ProbeFailure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):
+    """A look that was not answered, or answered with a refusal."""
+
+    agent: AgentName
+    observed_at_ms: int
+    kind: FailureKind
+    detail: Untrusted = NOTHING_SAID
+
+
+Look = VitalsReading | ProbeFailure

@@ -1,0 +1,1 @@
+"""How to reach an agent. Expected failures are values here; exceptions are bugs."""

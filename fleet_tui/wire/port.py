@@ -1,0 +1,75 @@
+"""The one shape every kind of agent has for the engine.
+
+Real connections (``openclaw``, ``command``, ``local``) and the simulator's implement
+:class:`AgentPort` and pass the same contract tests. Methods never raise for what can be expected of
+a network; a cancelled method leaves nothing running here, and says nothing about the remote side.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from fleet_tui.core.evidence import (
+    Definite,
+    Died,
+    Finished,
+    NotStarted,
+    Running,
+    RunOrder,
+    Started,
+    Stopped,
+    Unknown,
+)
+from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.vitals import ProbeFailure, VitalsReading
+
+StartAnswer = Definite[Started | NotStarted] | Unknown
+"""NotStarted only when the run definitely will never start by this call."""
+
+Outcome = Definite[Finished | Died | Stopped | NotStarted] | Unknown
+"""How a run ended, or that nobody can say now."""
+
+Inspection = Definite[Running | Finished | Died | Stopped | NotStarted] | Unknown
+"""Where a run stands. NotStarted only when the question itself fenced the run for ever."""
+
+
+class AgentPort(Protocol):
+    """One agent as the engine sees it."""
+
+    async def probe(self) -> VitalsReading | ProbeFailure:
+        """One cheap look; answers within the agent's probe timeout."""
+        ...
+
+    async def start(self, order: RunOrder) -> StartAnswer:
+        """Ask the agent to run this attempt. Called at most once per run id, ever."""
+        ...
+
+    async def follow(self, order: RunOrder) -> Outcome:
+        """Wait until the run ends, after ``start`` or ``inspect`` said it runs.
+
+        Returns Unknown when the connection is lost while waiting; the engine then inspects.
+        """
+        ...
+
+    async def inspect(self, order: RunOrder) -> Inspection:
+        """Find out where a run stands without ever starting one; fences what never started."""
+        ...
+
+    async def cancel(self, order: RunOrder) -> Inspection:
+        """Ask the run to stop and say where it stands afterwards."""
+        ...
+
+    async def fence(self, order: RunOrder) -> Inspection:
+        """Make sure a run that was reassigned can never (re)start here."""
+        ...
+
+    def tail(self) -> AsyncIterator[LogLine | LogGap]:
+        """The agent's own log lines from now on, for ever; survives reconnects.
+
+        Runs until its consumer closes it. Lines are framed, cut and redacted; never dropped
+        without a LogGap.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of what this agent alone holds (not of its host's shared connection)."""
+        ...
