@@ -77,7 +77,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
     answer: Answer = Answer()
     usage: Usage = Usage()
     failure: str = ""
-    """A stable word for the kind of failure when not ok (``exit-1``, ``model-error``, ``timeout``)."""
+    """A stable word for what went wrong: ``exit-1``, ``model-error``, ``timeout``."""
     detail: Untrusted = NOTHING_SAID
     retryable: bool = True
     duration_ms: int | None = None
@@ -109,7 +109,7 @@ class LostReason(StrEnum):
     BAD_ANSWER = "bad-answer"
     HUNG = "hung"
     REFUSED = "refused"
-    """The agent answers but will not tell about this run now (starting, draining, no permission)."""
+    """The agent answers but does not tell about this run now (starting, no permission)."""
     NO_TRACE = "no-trace"
     """The agent does not know the run and nothing proves that it never ran."""
     CANCELLED = "cancelled"
@@ -130,7 +130,7 @@ class Unknown(msgspec.Struct, frozen=True):
 
 
 class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything needed to start one attempt. The payload travels beside the command, never in it."""
+    """What is needed to start one attempt. The payload travels beside the command, never in it."""
 
     run_id: str
     task_id: str

@@ -89,7 +89,7 @@ class OpenClawAgent(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind",
     port: int
     agent_id: str = "main"
     token: str
-    """A reference (``secret:env:NAME``, ``secret:file:PATH``, ``secret:host:PATH`` …), never a token."""
+    """A reference such as ``secret:env:NAME`` or ``secret:host:PATH``, never a token."""
     openclaw_bin: str = "openclaw"
     log_file: str | None = None
     start_command: str | None = None

@@ -8,7 +8,7 @@ from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.untrusted import Untrusted
 
 MAX_LINE_CHARS = 4_096
-"""Longer lines are cut when they are framed; the cut is marked with the number of lost characters."""
+"""Longer lines are cut when they are framed, and the cut says how many characters are missing."""
 
 
 class Level(IntEnum):

@@ -1,7 +1,8 @@
 """Text that came from outside and may try to control the terminal.
 
 An :class:`Untrusted` value is not a ``str`` on purpose: the type checker refuses to hand one to a
-widget, a print or a log call. The one way to the screen is :func:`fleet_tui.core.firewall.safe_line`.
+widget, a print or a log call. Its one way to the screen is the text firewall,
+:func:`fleet_tui.core.firewall.safe_line`.
 """
 
 import msgspec

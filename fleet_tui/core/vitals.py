@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
-from fleet_tui.core.ids import AgentName
+from fleet_tui.core.ids import AgentName, PoolName
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 
 
@@ -90,3 +90,20 @@ class ProbeFailure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):
 
 
 Look = VitalsReading | ProbeFailure
+
+
+class FleetSample(msgspec.Struct, frozen=True, kw_only=True):
+    """The fleet's own pulse, taken every few seconds for charts."""
+
+    at_ms: int
+    waiting: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """Waiting tasks by priority, P0 first."""
+    running: int = 0
+    up: int = 0
+    agents: int = 0
+    waiting_by_pool: dict[PoolName, int] = {}
+
+    @property
+    def depth(self) -> int:
+        """All waiting tasks."""
+        return sum(self.waiting)

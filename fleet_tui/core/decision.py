@@ -1,0 +1,135 @@
+"""Why a task went where it went, as data.
+
+A decision is recorded with everything it was made from, so that it can be explained for ever and
+recomputed by anyone: the filters with what they removed, the scores term by term, the runner-up.
+"""
+
+from enum import StrEnum
+
+import msgspec
+
+from fleet_tui.core.fleet import Strategy
+from fleet_tui.core.ids import AgentName, PoolName
+
+MAX_NAMED_PER_RULE = 16
+"""A rule names at most this many agents it removed; its count is always whole."""
+
+MAX_SCORED = 8
+"""The best-scored candidates kept with a decision."""
+
+
+class Rule(StrEnum):
+    """The filters, in the order they are asked. The first that says no is the one recorded."""
+
+    PIN = "pin"
+    POOL = "pool"
+    CAPABILITY = "capability"
+    RESIDENCY = "residency"
+    ISOLATION = "isolation"
+    STATE = "state"
+    CORDON = "cordon"
+    SLOTS = "slots"
+
+
+class Rejection(msgspec.Struct, frozen=True, kw_only=True):
+    """What one rule removed."""
+
+    rule: Rule
+    wanted: str
+    """What the rule asked for, such as ``gpu`` or ``eu-w1``."""
+    count: int
+    left: int
+    """Candidates that remained after this rule."""
+    agents: tuple[AgentName, ...] = ()
+    example: str = ""
+    """One removed agent in words: ``agent-01 has no gpu``."""
+
+
+class ScoreTerm(msgspec.Struct, frozen=True):
+    """One summand of a score."""
+
+    name: str
+    value: float
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """An agent that could take the task."""
+
+    agent: AgentName
+    score: float
+    terms: tuple[ScoreTerm, ...] = ()
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """One routing decision, placed or not."""
+
+    strategy: Strategy
+    policy: str
+    """Digest of the fleet file in force."""
+    considered: int
+    rejections: tuple[Rejection, ...] = ()
+    fitting: int = 0
+    candidates: tuple[Candidate, ...] = ()
+    """The best MAX_SCORED of those that fit, best first; the first is the chosen one."""
+    pool: PoolName | None = None
+    note: str = ""
+    """What else mattered in words: ``turn 3 of 10``, ``retry 2/3 after agent-14 died``."""
+
+    @property
+    def chosen(self) -> AgentName | None:
+        """The agent that got the task, or None if it waits."""
+        return self.candidates[0].agent if self.candidates else None
+
+    @property
+    def margin(self) -> float | None:
+        """Score of the chosen over the runner-up; None without a runner-up."""
+        if len(self.candidates) < 2:
+            return None
+        return self.candidates[0].score - self.candidates[1].score
+
+
+class PendingCode(StrEnum):
+    """Why a task waits. The first four resolve by time or load; the others need somebody."""
+
+    NEW = "new"
+    CAPACITY = "capacity"
+    BACKOFF = "backoff"
+    BRAKE = "brake"
+    STATE = "state"
+    """Agents that would fit exist, but none of them is in service."""
+    CORDON = "cordon"
+    PIN = "pin"
+    POOL = "pool"
+    CAPABILITY = "capability"
+    RESIDENCY = "residency"
+    ISOLATION = "isolation"
+    HOLD = "hold"
+    NO_FLEET = "no-fleet"
+
+    @property
+    def is_held(self) -> bool:
+        """True when waiting alone will not place the task."""
+        return self in _HELD
+
+
+_HELD = frozenset(
+    {
+        PendingCode.PIN,
+        PendingCode.POOL,
+        PendingCode.CAPABILITY,
+        PendingCode.RESIDENCY,
+        PendingCode.ISOLATION,
+        PendingCode.HOLD,
+        PendingCode.NO_FLEET,
+    }
+)
+
+
+class Pending(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a task waits now, and the smallest change that would place it."""
+
+    code: PendingCode
+    since_ms: int
+    detail: str = ""
+    remedy: str = ""
+    decision: Decision | None = None

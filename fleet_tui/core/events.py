@@ -1,0 +1,340 @@
+"""Everything that can be decided, as the ledger keeps it.
+
+``kind`` strings are stable for ever and bodies only grow (new fields have defaults). A kind this
+version does not know is kept and counted (:class:`UnknownEvent`), never dropped.
+"""
+
+import msgspec
+
+from fleet_tui.core.decision import Decision, Pending
+from fleet_tui.core.evidence import Answer, LostReason, Usage
+from fleet_tui.core.fleet import FleetSpec
+from fleet_tui.core.ids import AgentName, AlertId, Epoch, PoolName, RunId, Seq, TaskId
+from fleet_tui.core.state import CancelCause, FleetState, Health, Severity, TaskPhase, TaskSpec
+from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
+from fleet_tui.core.vitals import FailureKind
+
+
+class EventBase(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """What every event is: a frozen value with a stable kind."""
+
+
+class SegmentOpened(EventBase, frozen=True, kw_only=True, tag="segment.opened"):
+    """The first event of a journal file: the state that all earlier files add up to."""
+
+    state: FleetState
+
+
+class EngineStarted(EventBase, frozen=True, kw_only=True, tag="engine.started"):
+    """A new engine owns the ledger."""
+
+    epoch: Epoch
+    version: str
+    pid: int
+
+
+class EngineStopped(EventBase, frozen=True, kw_only=True, tag="engine.stopped"):
+    """The engine let go of the ledger in good order."""
+
+    reason: str
+
+
+class FleetLoaded(EventBase, frozen=True, kw_only=True, tag="fleet.loaded"):
+    """The fleet file in force from now on. Agents that it no longer names are retired."""
+
+    spec: FleetSpec
+    by: str = ""
+
+
+class HealthChanged(EventBase, frozen=True, kw_only=True, tag="agent.health"):
+    """An agent's looks add up to something new."""
+
+    agent: AgentName
+    health: Health
+    was: Health
+    reason: str
+    failure: FailureKind | None = None
+    detail: Untrusted = NOTHING_SAID
+    quarantine_until_ms: int | None = None
+
+
+class AgentIdentified(EventBase, frozen=True, kw_only=True, tag="agent.identified"):
+    """An agent told its version or process, for the first time or anew."""
+
+    agent: AgentName
+    version: str | None
+    boot_id: str | None
+
+
+class AgentCordoned(EventBase, frozen=True, kw_only=True, tag="agent.cordoned"):
+    """Kept out of routing."""
+
+    agent: AgentName
+    by: str
+    reason: str = ""
+
+
+class AgentUncordoned(EventBase, frozen=True, kw_only=True, tag="agent.uncordoned"):
+    """Back in routing."""
+
+    agent: AgentName
+    by: str
+
+
+class FailoverFrozen(EventBase, frozen=True, kw_only=True, tag="failover.frozen"):
+    """Too many agents of a pool were lost at once to believe it."""
+
+    pool: PoolName
+    reason: str
+
+
+class FailoverThawed(EventBase, frozen=True, kw_only=True, tag="failover.thawed"):
+    """Failover of the pool works again."""
+
+    pool: PoolName
+
+
+class TaskSubmitted(EventBase, frozen=True, kw_only=True, tag="task.submitted"):
+    """Work was accepted; from here on it cannot be lost."""
+
+    task: TaskId
+    number: int
+    key: str
+    spec: TaskSpec
+    by: str
+    payload_sha256: str
+
+
+class TaskPending(EventBase, frozen=True, kw_only=True, tag="task.pending"):
+    """The task waits for a new reason."""
+
+    task: TaskId
+    pending: Pending
+
+
+class TaskPlaced(EventBase, frozen=True, kw_only=True, tag="task.placed"):
+    """An agent was chosen and an attempt planned. Its start leaves only after this is committed."""
+
+    task: TaskId
+    run: RunId
+    number: int
+    agent: AgentName
+    decision: Decision
+
+
+class AttemptStarted(EventBase, frozen=True, kw_only=True, tag="attempt.started"):
+    """The agent's host holds the run."""
+
+    run: RunId
+    boot_id: str | None = None
+
+
+class AttemptSeen(EventBase, frozen=True, kw_only=True, tag="attempt.seen"):
+    """A run whose fate was unknown was found running."""
+
+    run: RunId
+    resumed_by_agent: bool = False
+
+
+class AttemptNotStarted(EventBase, frozen=True, kw_only=True, tag="attempt.not-started"):
+    """The run never started and never will."""
+
+    run: RunId
+    reason: str
+    detail: Untrusted = NOTHING_SAID
+
+
+class AttemptUnknown(EventBase, frozen=True, kw_only=True, tag="attempt.unknown"):
+    """Nobody can say now whether the run runs."""
+
+    run: RunId
+    reason: LostReason
+    detail: Untrusted = NOTHING_SAID
+
+
+class AttemptFinished(EventBase, frozen=True, kw_only=True, tag="attempt.finished"):
+    """The run ended with a result."""
+
+    run: RunId
+    ok: bool
+    answer: Answer = Answer()
+    usage: Usage = Usage()
+    cost_microusd: int = 0
+    failure: str = ""
+    detail: Untrusted = NOTHING_SAID
+
+
+class AttemptDied(EventBase, frozen=True, kw_only=True, tag="attempt.died"):
+    """The run started and is gone without a result."""
+
+    run: RunId
+    reason: str
+
+
+class AttemptCancelling(EventBase, frozen=True, kw_only=True, tag="attempt.cancelling"):
+    """The run was told to stop."""
+
+    run: RunId
+    cause: CancelCause
+    by: str = ""
+
+
+class AttemptStopped(EventBase, frozen=True, kw_only=True, tag="attempt.stopped"):
+    """The run stopped because it was told to."""
+
+    run: RunId
+    usage: Usage = Usage()
+    cost_microusd: int = 0
+
+
+class AttemptGivenUp(EventBase, frozen=True, kw_only=True, tag="attempt.given-up"):
+    """Unknown for so long that waiting ended. It may still have run."""
+
+    run: RunId
+    reason: str
+
+
+class AttemptLate(EventBase, frozen=True, kw_only=True, tag="attempt.late"):
+    """A result came after the attempt was given up: attached, and nothing changes."""
+
+    run: RunId
+    ok: bool
+    answer: Answer = Answer()
+    usage: Usage = Usage()
+    cost_microusd: int = 0
+
+
+class TaskRetrying(EventBase, frozen=True, kw_only=True, tag="task.retrying"):
+    """The task goes back to the queue."""
+
+    task: TaskId
+    not_before_ms: int
+    reason: str
+    duplicate_possible: bool = False
+
+
+class TaskNeedsOperator(EventBase, frozen=True, kw_only=True, tag="task.needs-operator"):
+    """Only a person can say what happened or what to do."""
+
+    task: TaskId
+    reason: str
+
+
+class TaskResolved(EventBase, frozen=True, kw_only=True, tag="task.resolved"):
+    """An operator said what happened: ``ran``, ``did-not-run`` or ``run-again``."""
+
+    task: TaskId
+    verdict: str
+    by: str
+    reason: str
+
+
+class TaskCancelRequested(EventBase, frozen=True, kw_only=True, tag="task.cancel-requested"):
+    """An operator wants the task gone; a running attempt is being stopped."""
+
+    task: TaskId
+    by: str
+    reason: str = ""
+
+
+class TaskEnded(EventBase, frozen=True, kw_only=True, tag="task.ended"):
+    """The task reached its final phase."""
+
+    task: TaskId
+    phase: TaskPhase
+    reason: str = ""
+
+
+class AlertRaised(EventBase, frozen=True, kw_only=True, tag="alert.raised"):
+    """A condition that wants an operator's eyes began."""
+
+    alert: AlertId
+    severity: Severity
+    subject: str
+    text: str
+    detail: Untrusted = NOTHING_SAID
+
+
+class AlertResolved(EventBase, frozen=True, kw_only=True, tag="alert.resolved"):
+    """The condition ended."""
+
+    alert: AlertId
+
+
+class AlertAcked(EventBase, frozen=True, kw_only=True, tag="alert.acked"):
+    """Somebody has it in hand."""
+
+    alert: AlertId
+    by: str
+
+
+class NoteAdded(EventBase, frozen=True, kw_only=True, tag="note.added"):
+    """An operator marked a moment."""
+
+    by: str
+    text: Untrusted
+
+
+class UnknownEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """An event of a kind that this version does not know, as its JSON stood in the journal."""
+
+    kind: str
+    body: bytes
+
+
+KnownEvent = (
+    SegmentOpened
+    | EngineStarted
+    | EngineStopped
+    | FleetLoaded
+    | HealthChanged
+    | AgentIdentified
+    | AgentCordoned
+    | AgentUncordoned
+    | FailoverFrozen
+    | FailoverThawed
+    | TaskSubmitted
+    | TaskPending
+    | TaskPlaced
+    | AttemptStarted
+    | AttemptSeen
+    | AttemptNotStarted
+    | AttemptUnknown
+    | AttemptFinished
+    | AttemptDied
+    | AttemptCancelling
+    | AttemptStopped
+    | AttemptGivenUp
+    | AttemptLate
+    | TaskRetrying
+    | TaskNeedsOperator
+    | TaskResolved
+    | TaskCancelRequested
+    | TaskEnded
+    | AlertRaised
+    | AlertResolved
+    | AlertAcked
+    | NoteAdded
+)
+"""What this version writes and understands; decode with ``msgspec.json.Decoder(KnownEvent)``."""
+
+Event = KnownEvent | UnknownEvent
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """An event at its place in the ledger."""
+
+    seq: Seq
+    at_ms: int
+    """The engine's wall clock at the commit, UTC."""
+    epoch: Epoch
+    event: Event
+
+
+def kind_of(event: Event) -> str:
+    """The stable kind string of an event."""
+    if isinstance(event, UnknownEvent):
+        return event.kind
+    kind = type(event).__struct_config__.tag
+    assert isinstance(kind, str)
+    return kind

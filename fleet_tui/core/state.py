@@ -1,0 +1,374 @@
+"""The fleet as the ledger tells it: what folding every event so far adds up to.
+
+Everything is immutable; :mod:`fleet_tui.core.fold` makes the next state. The state is bounded:
+finished tasks beyond MAX_CLOSED_TASKS and older decisions live on in the journal alone.
+"""
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+import msgspec
+
+from fleet_tui.core.decision import Decision, Pending
+from fleet_tui.core.evidence import Answer, LostReason, Usage
+from fleet_tui.core.fleet import (
+    EMPTY_FLEET,
+    Deadlines,
+    FleetSpec,
+    Priority,
+    TaskClass,
+)
+from fleet_tui.core.ids import (
+    NOWHERE,
+    AgentName,
+    AlertId,
+    Capability,
+    ClientName,
+    Epoch,
+    PoolName,
+    Region,
+    RunId,
+    Seq,
+    TaskId,
+    task_label,
+)
+from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
+from fleet_tui.core.vitals import FailureKind
+
+MAX_CLOSED_TASKS = 2_000
+MAX_DECISIONS = 500
+MAX_CLOSED_ALERTS = 200
+MAX_NOTES = 200
+MAX_KEYS = 20_000
+"""Client keys remembered; the oldest are forgotten first."""
+
+
+class Health(StrEnum):
+    """What an agent's looks add up to. Freshness is another question and never mixed in."""
+
+    JOINING = "joining"
+    UP = "up"
+    DEGRADED = "degraded"
+    SUSPECT = "suspect"
+    """One miss: no new work until it answers again."""
+    STARTING = "starting"
+    DRAINING = "draining"
+    """The agent itself says it takes no new work."""
+    UNREACHABLE = "unreachable"
+    """Its host cannot be reached from here. That is not proof that it is down."""
+    DOWN = "down"
+    """Its host answers and says that the agent does not."""
+    QUARANTINED = "quarantined"
+    """Flapping: kept out of routing for a while."""
+    RETIRED = "retired"
+    """No longer in the fleet file."""
+
+    @property
+    def takes_work(self) -> bool:
+        """Whether routing may choose an agent in this state."""
+        return self in (Health.UP, Health.DEGRADED)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the agent counts as failed."""
+        return self in (Health.UNREACHABLE, Health.DOWN, Health.QUARANTINED)
+
+
+class Cordon(msgspec.Struct, frozen=True, kw_only=True):
+    """Kept out of routing by an operator."""
+
+    by: str
+    reason: str
+    since_ms: int
+
+
+class AgentState(msgspec.Struct, frozen=True, kw_only=True):
+    """One agent in the ledger."""
+
+    name: AgentName
+    health: Health = Health.JOINING
+    since_ms: int = 0
+    reason: str = ""
+    failure: FailureKind | None = None
+    detail: Untrusted = NOTHING_SAID
+    version: str | None = None
+    boot_id: str | None = None
+    cordon: Cordon | None = None
+    quarantine_until_ms: int | None = None
+    runs: frozenset[RunId] = frozenset()
+    """Open attempts: what its slots hold."""
+    succeeded: int = 0
+    failed: int = 0
+    cost_microusd: int = 0
+    tokens: int = 0
+
+    @property
+    def in_service(self) -> bool:
+        """Whether routing may choose it now, slots aside."""
+        return self.health.takes_work and self.cordon is None
+
+
+class AttemptPhase(StrEnum):
+    """Where an attempt stands. The first four are open."""
+
+    PLANNED = "planned"
+    RUNNING = "running"
+    UNKNOWN = "unknown"
+    CANCELLING = "cancelling"
+    NOT_STARTED = "not-started"
+    DIED = "died"
+    GIVEN_UP = "given-up"
+    """Unknown for longer than the fleet's ``lost_after``."""
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed-out"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the attempt may still be running somewhere."""
+        return self in _OPEN
+
+
+_OPEN = frozenset(
+    {
+        AttemptPhase.PLANNED,
+        AttemptPhase.RUNNING,
+        AttemptPhase.UNKNOWN,
+        AttemptPhase.CANCELLING,
+    }
+)
+
+
+class CancelCause(StrEnum):
+    """Who wants an attempt stopped."""
+
+    OPERATOR = "operator"
+    DEADLINE = "deadline"
+    PREEMPTION = "preemption"
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One try at a task on one agent."""
+
+    run_id: RunId
+    number: int
+    agent: AgentName
+    phase: AttemptPhase
+    planned_at_ms: int
+    decision: Decision
+    started_at_ms: int | None = None
+    ended_at_ms: int | None = None
+    unknown_since_ms: int | None = None
+    lost: LostReason | None = None
+    boot_id: str | None = None
+    resumed_by_agent: bool = False
+    cancel_cause: CancelCause | None = None
+    reason: str = ""
+    detail: Untrusted = NOTHING_SAID
+    answer: Answer = Answer()
+    usage: Usage = Usage()
+    cost_microusd: int = 0
+    late: bool = False
+    """A result came after the attempt was given up; it is kept and changes nothing."""
+
+
+class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What the operator asked for."""
+
+    payload: Untrusted
+    needs: frozenset[Capability] = frozenset()
+    pool: PoolName | None = None
+    agent: AgentName | None = None
+    """Pinned to this agent."""
+    client: ClientName | None = None
+    project: str | None = None
+    regions: tuple[Region, ...] = ()
+    """If not empty: only in these regions, on top of the fleet's residency rules."""
+    priority: Priority = Priority.P2
+    task_class: TaskClass = TaskClass.ONCE
+    deadlines: Deadlines | None = None
+    """None takes the fleet's."""
+    labels: dict[str, str] = {}
+
+
+class TaskPhase(StrEnum):
+    """Where a task stands."""
+
+    WAITING = "waiting"
+    ACTIVE = "active"
+    NEEDS_OPERATOR = "needs-operator"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more will happen to the task by itself."""
+        return self in _CLOSED
+
+
+_CLOSED = frozenset({TaskPhase.SUCCEEDED, TaskPhase.FAILED, TaskPhase.CANCELLED, TaskPhase.EXPIRED})
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """A task and everything that was tried for it."""
+
+    id: TaskId
+    number: int
+    key: str
+    """The client's key: the same key is the same task."""
+    spec: TaskSpec
+    by: str
+    submitted_at_ms: int
+    payload_sha256: str
+    phase: TaskPhase = TaskPhase.WAITING
+    attempts: tuple[Attempt, ...] = ()
+    pending: Pending | None = None
+    not_before_ms: int = 0
+    """Waiting tasks are not placed before this instant."""
+    cancel_requested_by: str | None = None
+    ended_at_ms: int | None = None
+    reason: str = ""
+    """Why it ended or needs an operator."""
+
+    @property
+    def label(self) -> str:
+        """``t-42``."""
+        return task_label(self.number)
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The newest attempt."""
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def open_attempt(self) -> Attempt | None:
+        """The attempt that may be running now."""
+        last = self.attempt
+        return last if last is not None and last.phase.is_open else None
+
+    @property
+    def cost_microusd(self) -> int:
+        """Cost of all attempts."""
+        return sum(a.cost_microusd for a in self.attempts)
+
+
+class Severity(StrEnum):
+    """How loud an alert is."""
+
+    CRIT = "crit"
+    WARN = "warn"
+    INFO = "info"
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """A condition that wants an operator's eyes."""
+
+    id: AlertId
+    severity: Severity
+    subject: str
+    """The agent, pool or task it is about, as shown."""
+    text: str
+    """Our own words; never remote text."""
+    detail: Untrusted = NOTHING_SAID
+    raised_at_ms: int = 0
+    resolved_at_ms: int | None = None
+    acked_by: str | None = None
+
+
+class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the routing pane."""
+
+    seq: Seq
+    at_ms: int
+    task: TaskId
+    task_number: int
+    priority: Priority
+    decision: Decision
+    attempt: int
+    """0 when the task was not placed."""
+    pending: Pending | None = None
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """A bookmark: a moment with an operator's words."""
+
+    at_ms: int
+    by: str
+    text: Untrusted
+
+
+class Totals(msgspec.Struct, frozen=True, kw_only=True):
+    """Counters since the ledger began."""
+
+    submitted: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    expired: int = 0
+    attempts: int = 0
+    decisions: int = 0
+    cost_microusd: int = 0
+    tokens: int = 0
+
+
+class EngineState(msgspec.Struct, frozen=True, kw_only=True):
+    """The engine that wrote last."""
+
+    epoch: Epoch = Epoch(0)
+    version: str = ""
+    pid: int = 0
+    started_at_ms: int = 0
+    stopped_at_ms: int | None = None
+
+
+class FleetState(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole fleet at one position of the ledger."""
+
+    seq: Seq = NOWHERE
+    at_ms: int = 0
+    """When the last event was committed."""
+    engine: EngineState = EngineState()
+    fleet: FleetSpec = EMPTY_FLEET
+    agents: dict[AgentName, AgentState] = {}
+    open_tasks: dict[TaskId, Task] = {}
+    closed_tasks: dict[TaskId, Task] = {}
+    """The newest MAX_CLOSED_TASKS, oldest first."""
+    keys: dict[str, TaskId] = {}
+    turns: dict[PoolName, AgentName] = {}
+    """Round-robin: who was chosen last."""
+    decisions: tuple[DecisionRecord, ...] = ()
+    alerts: dict[AlertId, Alert] = {}
+    closed_alerts: tuple[Alert, ...] = ()
+    frozen_pools: dict[PoolName, str] = {}
+    """Pools whose failover is frozen by the mass-failure brake, and why."""
+    notes: tuple[Note, ...] = ()
+    totals: Totals = Totals()
+    unknown_events: int = 0
+    """Events of kinds this version does not know; kept in the journal, not understood."""
+
+    def task(self, task_id: TaskId) -> Task | None:
+        """A task, open or recently closed."""
+        return self.open_tasks.get(task_id) or self.closed_tasks.get(task_id)
+
+    def waiting(self) -> Iterator[Task]:
+        """Tasks that want an agent, in no particular order."""
+        return (t for t in self.open_tasks.values() if t.phase is TaskPhase.WAITING)
+
+    def find_task(self, text: str) -> Task | None:
+        """The task people mean by ``t-42``, ``42`` or its id; None when there is none."""
+        if text in self.open_tasks or text in self.closed_tasks:
+            return self.task(TaskId(text))
+        digits = text.removeprefix("t-")
+        if digits.isdecimal() and len(digits) < 16:
+            number = int(digits)
+            for tasks in (self.open_tasks, self.closed_tasks):
+                for task in tasks.values():
+                    if task.number == number:
+                        return task
+        return None
+
+
+EMPTY_STATE = FleetState()

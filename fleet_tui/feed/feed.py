@@ -1,0 +1,183 @@
+"""The console's whole view of the world."""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from fleet_tui.core.commands import Command, Reply
+from fleet_tui.core.events import Recorded
+from fleet_tui.core.ids import AgentName, Seq, TaskId
+from fleet_tui.core.logs import Level, LogGap, LogLine
+from fleet_tui.core.state import FleetState
+from fleet_tui.core.vitals import FleetSample, Look
+
+MAX_SAMPLES = 2_000
+MAX_LINES_PER_PAGE = 5_000
+
+
+class Mode(StrEnum):
+    """The mode word of the header. It is never told by colour alone."""
+
+    LIVE = "LIVE"
+    DEMO = "DEMO"
+    READ_ONLY = "READ-ONLY"
+    REVIEW = "REVIEW"
+
+
+class Link(StrEnum):
+    """Whether what is shown can be current."""
+
+    ATTACHED = "attached"
+    RECONNECTING = "reconnecting"
+    """The engine does not answer; the ledger is still read."""
+    NONE = "none"
+    """There is no engine by nature: a recording."""
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """One consistent look at the fleet. Values are shared, never changed."""
+
+    state: FleetState
+    looks: Mapping[AgentName, Look]
+    """The newest look at each agent."""
+    samples: Sequence[FleetSample]
+    """The fleet's pulse, oldest first, at most MAX_SAMPLES."""
+    now_ms: int
+    """The engine's clock live, the cursor's in review."""
+    mode: Mode
+    link: Link = Link.ATTACHED
+    link_detail: str = ""
+    """Why it reconnects, in our own words."""
+
+
+class LogQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which lines; None means any. Newest lines win when there are more than ``limit``."""
+
+    source: AgentName | None = None
+    task: TaskId | None = None
+    level: Level = Level.UNKNOWN
+    """This level or worse."""
+    words: str = ""
+    """All of these words, in any order."""
+    since_ms: int | None = None
+    until_ms: int | None = None
+    before_line: int | None = None
+    """Only lines stored before this one: for paging back."""
+    limit: int = 500
+
+
+class Feed(Protocol):
+    """What the live, attached and recorded feeds have in common. All methods run on the UI loop."""
+
+    @property
+    def can_act(self) -> bool:
+        """Whether ``send`` can ever be accepted; False hides the acting keys."""
+        ...
+
+    async def open(self) -> None:
+        """Connect and read what is there. Raises fleet_tui.errors.FleetError when it cannot."""
+        ...
+
+    def view(self) -> View:
+        """The newest view; cheap, the same object until something changed."""
+        ...
+
+    def take_lines(self) -> Sequence[LogLine | LogGap]:
+        """Log lines that came since the last call, oldest first (bounded; a LogGap says if cut)."""
+        ...
+
+    async def changed(self) -> None:
+        """Return when ``view`` or ``take_lines`` has something new."""
+        ...
+
+    async def logs(self, query: LogQuery) -> Sequence[LogLine]:
+        """Stored lines, oldest first, never later than the view's moment."""
+        ...
+
+    async def history(self, after: Seq, limit: int) -> Sequence[Recorded]:
+        """Events after a position, never later than the view's moment."""
+        ...
+
+    async def task_events(self, task: TaskId) -> Sequence[Recorded]:
+        """The story of a task, oldest first, also when the state has forgotten it."""
+        ...
+
+    async def send(self, command: Command) -> Reply:
+        """Ask the engine for something. Recorded feeds refuse, always."""
+        ...
+
+    async def close(self) -> None:
+        """Let go; ends a pending ``changed``."""
+        ...
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of the ledger between an engine's start and its end, or a recording file."""
+
+    name: str
+    path: str
+    started_at_ms: int
+    ended_at_ms: int | None
+    events: int
+    tasks: int
+
+
+class Timeline(Protocol):
+    """What a recorded feed can do beside being a feed: move through time."""
+
+    @property
+    def start_ms(self) -> int:
+        """When the recording begins."""
+        ...
+
+    @property
+    def end_ms(self) -> int:
+        """When it ends."""
+        ...
+
+    @property
+    def playing(self) -> bool:
+        """Whether time runs."""
+        ...
+
+    @property
+    def speed(self) -> float:
+        """Recorded seconds per second."""
+        ...
+
+    def play(self) -> None:
+        """Let time run from here."""
+        ...
+
+    def pause(self) -> None:
+        """Stop time."""
+        ...
+
+    def set_speed(self, speed: float) -> None:
+        """Set recorded seconds per second, 0.25 to 256."""
+        ...
+
+    async def seek(self, at_ms: int) -> None:
+        """Go to an instant; the nearest one inside the recording."""
+        ...
+
+    async def step(self, events: int) -> None:
+        """Go that many events forward, or back when negative, and pause."""
+        ...
+
+    async def next_mark(self, backward: bool = False) -> bool:
+        """Go to the next notable event (health change, alert, failed task, note) and pause.
+
+        Returns whether there was one.
+        """
+        ...
+
+    def marks(self) -> Sequence[tuple[int, str]]:
+        """(instant, kind) of notable events, for the timeline's bar; at most a few hundred."""
+        ...
+
+    def depth_curve(self, buckets: int) -> Sequence[int]:
+        """The most tasks waiting in each of that many equal stretches of the recording."""
+        ...
