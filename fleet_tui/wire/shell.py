@@ -1,0 +1,50 @@
+"""Running one constant command somewhere, and what can come of it.
+
+:class:`Completed` exists only when the far side reported an exit status. A lost connection, a
+timeout or an endless output is Unknown; a session that was never opened is a ChannelFailure, which
+proves that nothing was run.
+"""
+
+from typing import Protocol
+
+import msgspec
+
+from fleet_tui.core.evidence import Definite, Unknown
+from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
+from fleet_tui.core.vitals import FailureKind
+
+DEFAULT_MAX_OUTPUT_BYTES = 1_048_576
+
+
+class Completed(msgspec.Struct, frozen=True, kw_only=True):
+    """A command that ended by itself. ``exit_status`` is negative when a signal ended it."""
+
+    exit_status: int
+    stdout: bytes = b""
+    stderr: bytes = b""
+
+
+class ChannelFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """A channel that was never opened on a living connection: nothing reached the other end."""
+
+    kind: FailureKind
+    detail: Untrusted = NOTHING_SAID
+
+
+RunResult = Definite[Completed] | Unknown | ChannelFailure
+"""Definite: it ran and ended. Unknown: it may have run. ChannelFailure: it definitely did not."""
+
+
+class Shell(Protocol):
+    """A place where a constant command can be run with bytes on its standard input."""
+
+    async def run(
+        self,
+        command: str,
+        stdin: bytes = b"",
+        *,
+        timeout_ms: int,
+        max_output_bytes: int = DEFAULT_MAX_OUTPUT_BYTES,
+    ) -> RunResult:
+        """Run ``command`` through ``sh`` there; see :data:`RunResult` for what comes back."""
+        ...
