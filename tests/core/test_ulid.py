@@ -1,0 +1,31 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleet_tui.core.ulid import ENTROPY_BYTES, MAX_ULID_MS, new_ulid, ulid_at_ms
+
+instants = st.integers(0, MAX_ULID_MS)
+entropies = st.binary(min_size=ENTROPY_BYTES, max_size=ENTROPY_BYTES)
+
+
+def test_the_example_of_the_specification() -> None:
+    assert new_ulid(1469918176385, bytes(10)) == "01ARYZ6S410000000000000000"
+    assert new_ulid(MAX_ULID_MS, b"\xff" * 10) == "7ZZZZZZZZZZZZZZZZZZZZZZZZZ"
+
+
+@given(instants, entropies)
+def test_it_tells_when_it_was_made(now_ms: int, entropy: bytes) -> None:
+    assert ulid_at_ms(new_ulid(now_ms, entropy)) == now_ms
+
+
+@given(instants, entropies, instants, entropies)
+def test_ids_sort_by_time_first(a_ms: int, a: bytes, b_ms: int, b: bytes) -> None:
+    assert (new_ulid(a_ms, a) < new_ulid(b_ms, b)) == ((a_ms, a) < (b_ms, b))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "t-42", "8ZZZZZZZZZZZZZZZZZZZZZZZZZ", "01ARYZ6S41000000000000000I", "é" * 26]
+)
+def test_what_is_not_a_ulid_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        ulid_at_ms(text)
