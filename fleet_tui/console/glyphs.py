@@ -1,0 +1,178 @@
+"""Signs for states, bars, trends and charts, and what stands for them on a poor terminal.
+
+A state is always a sign *and* a word; a sign alone carries no meaning.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fleet_tui.console.widgets.paint import Cell, Tone
+
+
+class Ramp(StrEnum):
+    """How a chart is drawn."""
+
+    BRAILLE = "braille"
+    """Two values and four steps in one character."""
+    EIGHTHS = "eighths"
+    ASCII = "ascii"
+
+
+@dataclass(frozen=True)
+class Glyphs:
+    """One set of signs. Each is one terminal cell wide."""
+
+    name: str
+    states: Mapping[str, str]
+    """By the word of the state."""
+    full: str
+    empty: str
+    rising: str
+    steady: str
+    falling: str
+    sort_descending: str
+    sort_ascending: str
+    separator: str
+    arrow: str
+    marked: str
+    rule: str
+    steps: str
+    """Bar chart from nothing to full."""
+    ramp: Ramp
+
+    def state(self, word: str) -> str:
+        """The sign of a state; unknown words get the sign of not knowing."""
+        return self.states.get(word, "?")
+
+    def bar(self, part: float, whole: float, width: int) -> str:
+        """``███░``: how much of ``whole`` is taken. More than the whole fills the bar."""
+        share = part / whole if whole > 0 else 0.0
+        filled = round(max(0.0, min(1.0, share)) * width)
+        if part > 0 and filled == 0:
+            filled = min(1, width)
+        if part < whole and filled == width and width > 1:
+            filled = width - 1
+        return self.full * filled + self.empty * (width - filled)
+
+    def slots(self, used: int, total: int, width: int = 4) -> str:
+        """``███░ 3/4``."""
+        return f"{self.bar(used, total, width)} {used}/{total}"
+
+    def trend(self, before: float, now: float, tolerance: float = 0.05) -> str:
+        """Rising, steady or falling; steady within ``tolerance`` of the larger value."""
+        if abs(now - before) <= tolerance * max(abs(now), abs(before)):
+            return self.steady
+        return self.rising if now > before else self.falling
+
+    def spark(self, values: Sequence[float], low: float = 0.0, high: float | None = None) -> str:
+        """One character per value, from ``low`` to ``high`` (default: the largest value)."""
+        top = max(values, default=low) if high is None else high
+        span = top - low
+        last = len(self.steps) - 1
+        return "".join(
+            self.steps[round(max(0.0, min(1.0, (value - low) / span if span > 0 else 0.0)) * last)]
+            for value in values
+        )
+
+
+_STATES = {
+    "up": "●",
+    "degraded": "▲",
+    "suspect": "▲",
+    "down": "✗",
+    "unreachable": "✗",
+    "draining": "◐",
+    "drained": "◌",
+    "cordoned": "◌",
+    "quarantined": "◌",
+    "maintenance": "◌",
+    "retired": "◌",
+    "joining": "↻",
+    "starting": "↻",
+    "restarting": "↻",
+    "unknown": "?",
+    "stale": "?",
+}
+
+_TO_ASCII = str.maketrans("●▲✗◐◌↻", "+!x~->")
+
+STATE_TONES: Mapping[str, Tone] = {
+    "up": Tone.OK,
+    "degraded": Tone.WARN,
+    "suspect": Tone.WARN,
+    "down": Tone.ERROR,
+    "unreachable": Tone.ERROR,
+    "draining": Tone.BUSY,
+    "drained": Tone.DIM,
+    "cordoned": Tone.DIM,
+    "quarantined": Tone.WARN,
+    "maintenance": Tone.DIM,
+    "retired": Tone.DIM,
+    "joining": Tone.BUSY,
+    "starting": Tone.BUSY,
+    "restarting": Tone.BUSY,
+    "unknown": Tone.DIM,
+    "stale": Tone.DIM,
+}
+"""The tone of each state's word."""
+
+UNICODE = Glyphs(
+    name="unicode",
+    states=_STATES,
+    full="█",
+    empty="░",
+    rising="↗",
+    steady="→",
+    falling="↘",
+    sort_descending="▾",
+    sort_ascending="▴",
+    separator="│",
+    arrow="→",
+    marked="◆",
+    rule="─",
+    steps="▁▂▃▄▅▆▇█",
+    ramp=Ramp.EIGHTHS,
+)
+
+ASCII = Glyphs(
+    name="ascii",
+    states={word: sign.translate(_TO_ASCII) for word, sign in _STATES.items()},
+    full="#",
+    empty=".",
+    rising="^",
+    steady="=",
+    falling="v",
+    sort_descending="v",
+    sort_ascending="^",
+    separator="|",
+    arrow=">",
+    marked="*",
+    rule="-",
+    steps="_.:-=+*#",
+    ramp=Ramp.ASCII,
+)
+
+_EAST_ASIAN = ("zh", "ja", "ko")
+
+
+def choose(env: Mapping[str, str], wanted: str = "auto") -> Glyphs:
+    """The signs a terminal can draw. ``wanted`` is ``auto``, ``unicode`` or ``ascii``.
+
+    The Linux console has no such font; East Asian locales draw several of the signs two cells wide;
+    a locale that is not UTF-8 cannot carry them.
+    """
+    if wanted != "auto":
+        return ASCII if wanted == "ascii" else UNICODE
+    if env.get("TERM") in ("linux", "dumb"):
+        return ASCII
+    locale = env.get("LC_ALL") or env.get("LC_CTYPE") or env.get("LANG") or ""
+    utf8 = "UTF-8" in locale.upper() or "UTF8" in locale.upper()
+    if locale in ("C", "POSIX") or ("." in locale and not utf8):
+        return ASCII
+    return ASCII if locale[:2] in _EAST_ASIAN else UNICODE
+
+
+def state_cell(glyphs: Glyphs, word: str) -> Cell:
+    """``✗ down`` in the tone of its state."""
+    return Cell(f"{glyphs.state(word)} {word}", STATE_TONES.get(word, Tone.DIM))

@@ -1,0 +1,543 @@
+"""A table for live data: rows have names, and only lines that changed are repainted.
+
+The table shows rows in the order it is given; it never sorts. A click on a header (or ``sort_by``)
+asks for another order with :class:`FleetTable.SortChanged`. The cursor and the marks belong to row
+ids, and while the operator moves the cursor the order on screen stays as it is: new cell values
+come in, rows do not move under the cursor.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.strip import Strip
+
+from fleet_tui.console.widgets.paint import Align, Cell, Line, Painted, Tone, fit
+
+HOLD_MS = 1_500
+"""How long after a movement of the cursor the order of rows stays frozen."""
+
+MAX_CACHED_STRIPS = 1_000
+"""Painted rows that are kept; more than any screen is high."""
+
+WHEEL_ROWS = 3
+
+
+class Column(NamedTuple):
+    """A column: ``width`` in terminal cells is its least; ``flex`` shares what is left over."""
+
+    key: str
+    title: str
+    width: int
+    align: Align = Align.LEFT
+    flex: int = 0
+    priority: int = 100
+    """When the table is too narrow, columns with the lowest priority go first."""
+
+
+class Row(NamedTuple):
+    """One row. ``id`` is its identity over time; cells are in the order of the columns."""
+
+    id: str
+    cells: Line
+
+
+class _Placed(NamedTuple):
+    """A column that found room: where it is and how wide."""
+
+    position: int
+    column: Column
+    x: int
+    width: int
+
+
+def place_columns(columns: Sequence[Column], width: int) -> tuple[_Placed, ...]:
+    """Which columns fit into ``width`` with one space between them, and how wide each gets.
+
+    The last remaining column is kept whatever happens.
+    """
+    kept = list(enumerate(columns))
+    while len(kept) > 1 and sum(c.width for _, c in kept) + len(kept) - 1 > width:
+        kept.remove(min(kept, key=lambda item: (item[1].priority, -item[0])))
+    spare = max(0, width - sum(c.width for _, c in kept) - len(kept) + 1)
+    shares = sum(c.flex for _, c in kept)
+    placed: list[_Placed] = []
+    x = 0
+    for index, column in kept:
+        extra = 0
+        if column.flex:
+            extra = spare * column.flex // shares
+            spare, shares = spare - extra, shares - column.flex
+        placed.append(_Placed(index, column, x, min(column.width + extra, max(0, width - x))))
+        x += column.width + extra + 1
+    return tuple(placed)
+
+
+class FleetTable(Painted, can_focus=True):
+    """Rows under a header, with a cursor, marks, a sort indicator and a tail line."""
+
+    DEFAULT_CSS = """
+    FleetTable { height: 1fr; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "cursor(1)", "down", show=False, id="table.down"),
+        Binding("up,k", "cursor(-1)", "up", show=False, id="table.up"),
+        Binding("pagedown", "page(1)", "page down", show=False, id="table.page-down"),
+        Binding("pageup", "page(-1)", "page up", show=False, id="table.page-up"),
+        Binding("ctrl+d", "half_page(1)", "half page down", show=False, id="table.half-down"),
+        Binding("ctrl+u", "half_page(-1)", "half page up", show=False, id="table.half-up"),
+        Binding("home,g", "edge(-1)", "first", show=False, id="table.first"),
+        Binding("end,G", "edge(1)", "last", show=False, id="table.last"),
+        Binding("enter", "open", "open", show=False, id="table.open"),
+        Binding("space", "mark", "mark", show=False, id="table.mark"),
+        Binding("v", "mark_range", "mark range", show=False, id="table.mark-range"),
+        Binding("asterisk", "mark_all", "mark all", show=False, id="table.mark-all"),
+        Binding("less_than_sign", "sort_next(-1)", "sort left", show=False, id="table.sort-left"),
+        Binding(
+            "greater_than_sign", "sort_next(1)", "sort right", show=False, id="table.sort-right"
+        ),
+    ]
+
+    class RowOpened(Message):
+        """Enter or a double click on a row."""
+
+        def __init__(self, table: "FleetTable", row_id: str) -> None:
+            super().__init__()
+            self.table = table
+            self.row_id = row_id
+
+        @property
+        def control(self) -> "FleetTable":
+            """The table, for ``@on`` selectors."""
+            return self.table
+
+    class RowHighlighted(RowOpened):
+        """The cursor is on another row."""
+
+    class SortChanged(Message):
+        """The operator asks for another order."""
+
+        def __init__(self, table: "FleetTable", key: str, descending: bool) -> None:
+            super().__init__()
+            self.table = table
+            self.key = key
+            self.descending = descending
+
+        @property
+        def control(self) -> "FleetTable":
+            """The table, for ``@on`` selectors."""
+            return self.table
+
+    class MarksChanged(Message):
+        """Rows were marked or unmarked."""
+
+        def __init__(self, table: "FleetTable", marks: frozenset[str]) -> None:
+            super().__init__()
+            self.table = table
+            self.marks = marks
+
+        @property
+        def control(self) -> "FleetTable":
+            """The table, for ``@on`` selectors."""
+            return self.table
+
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        *,
+        empty: str = "",
+        sort_glyphs: tuple[str, str] = ("▾", "▴"),
+        hold_ms: int = HOLD_MS,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
+        """``empty`` is what stands in the table while it has no rows.
+
+        ``sort_glyphs`` are the marks of a falling and a rising order.
+        """
+        super().__init__(id=id, classes=classes)
+        self._columns = tuple(columns)
+        self._empty = empty
+        self._sort_glyphs = sort_glyphs
+        self._hold_s = hold_ms / 1_000
+        self._rows: list[Row] = []
+        self._index: dict[str, int] = {}
+        self._tail: Line = ()
+        self._placed: tuple[_Placed, ...] = ()
+        self._strips: dict[str, tuple[Row, Strip]] = {}
+        self._cursor = 0
+        self._top = 0
+        self._marks: frozenset[str] = frozenset()
+        self._range_from: str | None = None
+        self._sort: tuple[str, bool] | None = None
+        self._held: tuple[Sequence[Row], Line] | None = None
+        self._hold_timer: asyncio.TimerHandle | None = None
+
+    # --- what callers use ---
+
+    @property
+    def row_count(self) -> int:
+        """Rows shown, the tail line not counted."""
+        return len(self._rows)
+
+    @property
+    def cursor_id(self) -> str | None:
+        """The id of the row under the cursor; None while there are no rows."""
+        return self._rows[self._cursor].id if self._rows else None
+
+    @property
+    def marks(self) -> frozenset[str]:
+        """Ids of the marked rows."""
+        return self._marks
+
+    @property
+    def selected_ids(self) -> tuple[str, ...]:
+        """What an action is about: the marked rows in their order, or the row under the cursor."""
+        if self._marks:
+            return tuple(row.id for row in self._rows if row.id in self._marks)
+        return () if self.cursor_id is None else (self.cursor_id,)
+
+    @property
+    def top(self) -> int:
+        """Index of the first row on screen."""
+        return self._top
+
+    def show(self, rows: Sequence[Row], *, tail: Line = ()) -> None:
+        """Show these rows in this order; ``tail`` is a summary line after them.
+
+        Ids must be unique. Only lines on screen that differ are repainted.
+        """
+        if self._hold_timer is not None and self._rows:
+            self._held = (rows, tail)
+            rows = self._in_present_order(rows)
+        self._replace(rows, tail)
+
+    def set_columns(self, columns: Sequence[Column]) -> None:
+        """Show other columns; rows given from now on must have cells for them."""
+        self._columns = tuple(columns)
+        self._replan()
+
+    def set_sort(self, key: str, descending: bool) -> None:
+        """Say which order the rows are given in, for the indicator in the header."""
+        self._sort = (key, descending)
+        self.refresh_row(0)
+
+    def set_empty(self, text: str) -> None:
+        """What to show without rows, such as ``0 of 20 match pool:gpx``."""
+        self._empty = text
+        if not self._rows:
+            self.refresh()
+
+    def move_to(self, row_id: str) -> bool:
+        """Put the cursor on a row; False if it is not there."""
+        index = self._index.get(row_id)
+        if index is None:
+            return False
+        self._move(index)
+        return True
+
+    def set_marks(self, marks: frozenset[str]) -> None:
+        """Mark exactly these rows."""
+        if marks == self._marks:
+            return
+        for row_id in marks ^ self._marks:
+            self._refresh_index(self._index.get(row_id))
+        self._marks = marks
+        self.post_message(self.MarksChanged(self, marks))
+
+    def clear_marks(self) -> bool:
+        """Unmark everything; False if nothing was marked."""
+        had = bool(self._marks)
+        self._range_from = None
+        self.set_marks(frozenset())
+        return had
+
+    def sort_by(self, key: str) -> None:
+        """Ask for an order by a column; the same column again asks for the reverse."""
+        descending = not self._sort[1] if self._sort and self._sort[0] == key else False
+        self.set_sort(key, descending)
+        self._release()
+        self.post_message(self.SortChanged(self, key, descending))
+
+    # --- rows ---
+
+    def _in_present_order(self, rows: Sequence[Row]) -> list[Row]:
+        """The rows as they stand on screen now; those that are new come last."""
+        fresh = {row.id: row for row in rows}
+        kept = [fresh.pop(row.id) for row in self._rows if row.id in fresh]
+        return kept + list(fresh.values())
+
+    def _replace(self, rows: Sequence[Row], tail: Line) -> None:
+        old_rows, old_top, old_cursor = self._rows, self._top, self._cursor
+        old_tail_y = len(old_rows) if self._tail else None
+        cursor_id = self.cursor_id
+        index = {row.id: at for at, row in enumerate(rows)}
+        assert len(index) == len(rows), "row ids must be unique"
+        self._rows, self._index = list(rows), index
+        found = index.get(cursor_id, old_cursor) if cursor_id is not None else 0
+        self._cursor = max(0, min(found, len(rows) - 1))
+        tail_changed = tail != self._tail or (len(rows) if tail else None) != old_tail_y
+        self._tail = tail
+        # The cursor keeps its line on screen, so what the operator looks at does not move.
+        self._top = self._bounded_top(old_top + self._cursor - old_cursor)
+        if not old_rows or not rows:
+            self.refresh()
+        else:
+            self._refresh_changes(old_rows, old_top, old_cursor, tail_changed)
+        if gone := self._marks - index.keys():
+            self.set_marks(self._marks - gone)
+        if self.cursor_id != cursor_id and self.cursor_id is not None:
+            self.post_message(self.RowHighlighted(self, self.cursor_id))
+
+    def _refresh_changes(
+        self, old_rows: list[Row], old_top: int, old_cursor: int, tail_changed: bool
+    ) -> None:
+        """Repaint the lines of the window that show something else than before."""
+        rows, top = self._rows, self._top
+        for y in range(self._page):
+            old, new = old_top + y, top + y
+            before = old_rows[old] if old < len(old_rows) else None
+            after = rows[new] if new < len(rows) else None
+            moved = (old == old_cursor) != (new == self._cursor)
+            if moved or before != after or (after is None and tail_changed):
+                self.refresh_row(y + 1)
+
+    def _replan(self) -> None:
+        """Place the columns anew, as after a change of size or theme."""
+        self._placed = place_columns(self._columns, self.size.width)
+        self._strips.clear()
+        self._top = self._bounded_top(self._top)
+        self.refresh()
+
+    # --- the cursor ---
+
+    @property
+    def _page(self) -> int:
+        """Lines for rows: all but the header's."""
+        return max(0, self.size.height - 1)
+
+    def _bounded_top(self, top: int) -> int:
+        """The nearest place for the window that shows the cursor and no needless blank."""
+        lines = len(self._rows) + bool(self._tail)
+        top = min(top, self._cursor, lines - self._page)
+        if self._page:
+            top = max(top, self._cursor - self._page + 1)
+        return max(0, top)
+
+    def _move(self, index: int) -> None:
+        if not self._rows:
+            return
+        self._hold()
+        old_cursor, old_top = self._cursor, self._top
+        self._cursor = max(0, min(index, len(self._rows) - 1))
+        if self._cursor == len(self._rows) - 1:
+            self._top = self._bounded_top(len(self._rows))
+        else:
+            self._top = self._bounded_top(self._top)
+        if self._cursor == old_cursor:
+            return
+        if self._range_from is not None:
+            self._mark_range_to_cursor()
+        if self._top != old_top:
+            self.refresh()
+        else:
+            self._refresh_index(old_cursor)
+            self._refresh_index(self._cursor)
+        self.post_message(self.RowHighlighted(self, self._rows[self._cursor].id))
+
+    def _scroll(self, rows: int) -> None:
+        """Move the window; the cursor stays inside it."""
+        if not self._rows or not self._page:
+            return
+        lines = len(self._rows) + bool(self._tail)
+        top = max(0, min(self._top + rows, lines - self._page))
+        if top == self._top:
+            return
+        self._hold()
+        self._top = top
+        cursor = max(top, min(self._cursor, top + self._page - 1, len(self._rows) - 1))
+        if cursor != self._cursor:
+            self._cursor = cursor
+            self.post_message(self.RowHighlighted(self, self._rows[cursor].id))
+        self.refresh()
+
+    def _refresh_index(self, index: int | None) -> None:
+        if index is not None and self._top <= index < self._top + self._page:
+            self.refresh_row(index - self._top + 1)
+
+    def _hold(self) -> None:
+        """Keep the order of rows for a while: the operator is moving."""
+        if self._hold_timer is not None:
+            self._hold_timer.cancel()
+        self._hold_timer = asyncio.get_running_loop().call_later(self._hold_s, self._release)
+
+    def _release(self) -> None:
+        """Let the rows take the order they were last given in."""
+        if self._hold_timer is not None:
+            self._hold_timer.cancel()
+            self._hold_timer = None
+        if self._held is not None and self.is_attached:
+            rows, tail = self._held
+            self._held = None
+            self._replace(rows, tail)
+
+    # --- keys and mouse ---
+
+    def action_cursor(self, rows: int) -> None:
+        """Move the cursor by rows."""
+        self._move(self._cursor + rows)
+
+    def action_page(self, pages: int) -> None:
+        """Move the cursor by pages."""
+        self._move(self._cursor + pages * max(1, self._page - 1))
+
+    def action_half_page(self, halves: int) -> None:
+        """Move the cursor by half pages."""
+        self._move(self._cursor + halves * max(1, self._page // 2))
+
+    def action_edge(self, side: int) -> None:
+        """Go to the first (-1) or last (1) row."""
+        self._move(0 if side < 0 else len(self._rows) - 1)
+
+    def action_open(self) -> None:
+        """Open the row under the cursor."""
+        if self.cursor_id is not None:
+            self.post_message(self.RowOpened(self, self.cursor_id))
+
+    def action_mark(self) -> None:
+        """Mark or unmark the row under the cursor and go to the next."""
+        if self.cursor_id is not None:
+            self._range_from = None
+            self.set_marks(self._marks ^ {self.cursor_id})
+            self._move(self._cursor + 1)
+
+    def action_mark_range(self) -> None:
+        """Begin a range at the cursor, or end it here."""
+        if self._range_from is not None:
+            self._range_from = None
+        elif self.cursor_id is not None:
+            self._range_from = self.cursor_id
+            self._mark_range_to_cursor()
+
+    def action_mark_all(self) -> None:
+        """Mark all rows shown; again unmarks them."""
+        everything = frozenset(self._index)
+        self._range_from = None
+        self.set_marks(frozenset() if everything == self._marks else everything)
+
+    def action_sort_next(self, step: int) -> None:
+        """Sort by the column to the left (-1) or right (1) of the present one."""
+        keys = [placed.column.key for placed in self._placed]
+        if not keys:
+            return
+        present = keys.index(self._sort[0]) if self._sort and self._sort[0] in keys else -step
+        self.sort_by(keys[(present + step) % len(keys)])
+
+    def _mark_range_to_cursor(self) -> None:
+        start = self._index.get(self._range_from or "")
+        if start is None:
+            self._range_from = None
+            return
+        first, last = sorted((start, self._cursor))
+        self.set_marks(self._marks | {row.id for row in self._rows[first : last + 1]})
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on a title sorts, on a row moves there; a double click opens."""
+        offset = event.get_content_offset(self)
+        if offset is None:
+            return
+        if offset.y == 0:
+            for placed in self._placed:
+                if placed.x <= offset.x <= placed.x + placed.width:
+                    self.sort_by(placed.column.key)
+                    return
+            return
+        index = self._top + offset.y - 1
+        if index < len(self._rows):
+            self._move(index)
+            if event.chain == 2:
+                self.action_open()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Scroll towards the end."""
+        event.stop()
+        self._scroll(WHEEL_ROWS)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Scroll towards the start."""
+        event.stop()
+        self._scroll(-WHEEL_ROWS)
+
+    # --- painting ---
+
+    def on_resize(self) -> None:
+        """Fit the columns to the new width."""
+        self._replan()
+
+    def on_focus(self) -> None:
+        """The cursor looks different with the focus."""
+        self._refresh_index(self._cursor)
+
+    def on_blur(self) -> None:
+        """The cursor looks different without the focus."""
+        self._refresh_index(self._cursor)
+
+    def on_unmount(self) -> None:
+        """Forget the timer that would touch a table that is gone."""
+        if self._hold_timer is not None:
+            self._hold_timer.cancel()
+            self._hold_timer = None
+
+    def notify_style_update(self) -> None:
+        """Colours changed: nothing painted before is of use."""
+        super().notify_style_update()
+        self._strips.clear()
+
+    def render_line(self, y: int) -> Strip:
+        """Line 0 is the header, then the rows of the window, then the tail."""
+        width = self.size.width
+        if y == 0:
+            return self._paint_header(width)
+        if not self._rows:
+            return self.paint((Cell(self._empty, Tone.DIM),) if y == 1 else (), width)
+        index = self._top + y - 1
+        if index < len(self._rows):
+            return self._paint_row(index, width)
+        return self.paint(self._tail if index == len(self._rows) else (), width)
+
+    def _paint_header(self, width: int) -> Strip:
+        cells: list[Cell] = []
+        for placed in self._placed:
+            title = placed.column.title
+            if self._sort is not None and self._sort[0] == placed.column.key:
+                title = f"{title} {self._sort_glyphs[0 if self._sort[1] else 1]}"
+            cells.append(Cell(fit(title, placed.width, placed.column.align) + " ", Tone.TITLE))
+        return self.paint(cells, width)
+
+    def _paint_row(self, index: int, width: int) -> Strip:
+        row = self._rows[index]
+        if index == self._cursor:
+            tone = Tone.CURSOR if self.has_focus else Tone.CURSOR_BLURRED
+            return self._paint_cells(row, width, self.tone_change(tone))
+        if row.id in self._marks:
+            return self._paint_cells(row, width, self.tone_change(Tone.MARK))
+        cached = self._strips.get(row.id)
+        if cached is not None and cached[0] == row:
+            return cached[1]
+        if len(self._strips) >= MAX_CACHED_STRIPS:
+            self._strips.clear()
+        strip = self._paint_cells(row, width, None)
+        self._strips[row.id] = (row, strip)
+        return strip
+
+    def _paint_cells(self, row: Row, width: int, over: Style | None) -> Strip:
+        cells: list[Cell] = []
+        for placed in self._placed:
+            text, tone = row.cells[placed.position]
+            cells.append(Cell(fit(text, placed.width, placed.column.align) + " ", tone))
+        return self.paint(cells, width, over)

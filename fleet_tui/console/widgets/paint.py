@@ -1,0 +1,134 @@
+"""What every line-painting widget shares: tones, cells, and how they become strips.
+
+A :class:`Cell` is already safe text (see :mod:`fleet_tui.core.firewall`) with a meaning, never a
+colour: the theme decides how a tone looks, in 16 million colours or in none. Nothing here parses
+markup.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import ClassVar, NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from fleet_tui.core.firewall import safe_line
+
+
+class Tone(StrEnum):
+    """What a piece of text means."""
+
+    PLAIN = "plain"
+    OK = "ok"
+    WARN = "warn"
+    ERROR = "error"
+    BUSY = "busy"
+    """Something is under way: draining, starting."""
+    DIM = "dim"
+    """Of less interest, or stale."""
+    ACCENT = "accent"
+    """The focus of a line, such as a name that was typed."""
+    KEY = "key"
+    """A key that can be pressed."""
+    TITLE = "title"
+    MATCH = "match"
+    """Text a filter or search found."""
+    MARK = "mark"
+    """A marked row."""
+    CURSOR = "cursor"
+    CURSOR_BLURRED = "cursor-blurred"
+    BADGE = "badge"
+    """The fleet's name."""
+    DANGER = "danger"
+    """The name of a protected fleet; words of loss."""
+
+
+class Cell(NamedTuple):
+    """A piece of one line: safe text and its meaning."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+
+
+Line = tuple[Cell, ...]
+"""The pieces of one line from left to right."""
+
+
+class Align(StrEnum):
+    """Which side of its column a text keeps to."""
+
+    LEFT = "left"
+    RIGHT = "right"
+
+
+def fit(text: str, width: int, align: Align = Align.LEFT) -> str:
+    """The text in exactly ``width`` terminal cells: cut with ``…`` or padded with spaces."""
+    if width <= 0:
+        return ""
+    size = len(text) if text.isascii() else cell_len(text)
+    if size > width:
+        return set_cell_size(text, width - 1) + "…"
+    space = " " * (width - size)
+    return space + text if align is Align.RIGHT else text + space
+
+
+def line_width(cells: Iterable[Cell]) -> int:
+    """Terminal cells the pieces take together."""
+    return sum(cell_len(cell.text) for cell in cells)
+
+
+class Painted(Widget):
+    """A widget that paints tones line by line."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"tone--{tone}" for tone in Tone}
+
+    DEFAULT_CSS = """
+    Painted {
+        & > .tone--ok { color: $success; }
+        & > .tone--warn { color: $warning; }
+        & > .tone--error { color: $error; }
+        & > .tone--busy { color: $secondary; }
+        & > .tone--dim { color: $foreground-muted; }
+        & > .tone--accent { color: $primary; }
+        & > .tone--key { color: $accent; text-style: bold; }
+        & > .tone--title { text-style: bold; }
+        & > .tone--match { color: $warning; text-style: bold underline; }
+        & > .tone--mark { color: $accent; text-style: bold; }
+        & > .tone--cursor { text-style: reverse; }
+        & > .tone--cursor-blurred { background: $panel; text-style: bold; }
+        & > .tone--badge { color: $primary; text-style: bold reverse; }
+        & > .tone--danger { color: $error; text-style: bold reverse; }
+        &:ansi > .tone--dim { text-style: dim; }
+        &:ansi > .tone--cursor-blurred { text-style: bold underline; }
+        &:nocolor > .tone--warn { text-style: bold; }
+        &:nocolor > .tone--error { text-style: bold reverse; }
+    }
+    """
+
+    def tone_style(self, tone: Tone) -> Style:
+        """How a tone looks in the present theme, over the widget's own style."""
+        return self.get_component_rich_style(f"tone--{tone}")
+
+    def tone_change(self, tone: Tone) -> Style:
+        """Only what a tone changes, to lay over another style (cursor, match)."""
+        return self.get_component_rich_style(f"tone--{tone}", partial=True)
+
+    def paint(self, cells: Iterable[Cell], width: int, over: Style | None = None) -> Strip:
+        """A strip of exactly ``width`` cells; ``over`` is laid over every piece and the rest."""
+        segments: list[Segment] = []
+        plain = self.rich_style if over is None else self.rich_style + over
+        for text, tone in cells:
+            style = plain if tone is Tone.PLAIN else self.tone_style(tone)
+            if over is not None and tone is not Tone.PLAIN:
+                style += over
+            # A second look: callers made the text safe; a slip must not reach the terminal.
+            segments.append(Segment(text if text.isprintable() else safe_line(text), style))
+        return Strip(segments).adjust_cell_length(width, plain)
+
+    def refresh_row(self, y: int) -> None:
+        """Repaint one line of the content, counted from its top."""
+        self.refresh(Region(0, y, self.size.width, 1))
