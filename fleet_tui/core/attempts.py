@@ -1,0 +1,327 @@
+"""What becomes of an attempt when something is learned about it, or when time passes.
+
+The table in words: what definitely did not start is tried again elsewhere, for every class of task;
+what died after its start is tried again only if its class allows it; what is unknown is never tried
+again while it is unknown. A lost connection decides nothing.
+"""
+
+from typing import assert_never
+
+from fleet_tui.core.events import (
+    AttemptCancelling,
+    AttemptDied,
+    AttemptFinished,
+    AttemptGivenUp,
+    AttemptLate,
+    AttemptNotStarted,
+    AttemptSeen,
+    AttemptStarted,
+    AttemptStopped,
+    AttemptUnknown,
+    Event,
+    TaskEnded,
+    TaskNeedsOperator,
+    TaskRetrying,
+)
+from fleet_tui.core.evidence import (
+    Definite,
+    Died,
+    Fact,
+    Finished,
+    NotStarted,
+    Running,
+    Started,
+    Stopped,
+    Unknown,
+    Usage,
+)
+from fleet_tui.core.fleet import Deadlines, Prices, TaskClass
+from fleet_tui.core.ids import RunId, split_run_id
+from fleet_tui.core.retry import wait_ms
+from fleet_tui.core.state import (
+    Attempt,
+    AttemptPhase,
+    CancelCause,
+    FleetState,
+    Task,
+    TaskPhase,
+)
+
+MAX_UNSTARTED = 20
+"""Attempts that did not start before a person is asked: something is wrong with all agents."""
+
+Word = Definite[Fact] | Unknown
+
+
+def find_attempt(state: FleetState, run: RunId) -> tuple[Task, Attempt] | None:
+    """The task and attempt of a run id, if the state still holds them."""
+    task_id, number = split_run_id(run)
+    task = state.task(task_id)
+    if task is None or not 1 <= number <= len(task.attempts):
+        return None
+    return task, task.attempts[number - 1]
+
+
+def learn(state: FleetState, run: RunId, word: Word, now_ms: int) -> list[Event]:
+    """What a word about a run means. Words about runs that are over change nothing, except that a
+    late result is attached."""
+    found = find_attempt(state, run)
+    if found is None:
+        return []
+    task, attempt = found
+    if not attempt.phase.is_open:
+        return _late(state, attempt, word)
+    match word:
+        case Unknown(reason=reason, detail=detail):
+            if attempt.phase is AttemptPhase.UNKNOWN:
+                return []
+            return [AttemptUnknown(run=run, reason=reason, detail=detail)]
+        case Definite(value=fact):
+            return _learn_fact(state, task, attempt, fact, now_ms)
+        case _:
+            assert_never(word)
+
+
+def _learn_fact(
+    state: FleetState, task: Task, attempt: Attempt, fact: Fact, now_ms: int
+) -> list[Event]:
+    run = attempt.run_id
+    match fact:
+        case Started(boot_id=boot_id):
+            if attempt.started_at_ms is not None and attempt.phase is not AttemptPhase.UNKNOWN:
+                return []
+            return [AttemptStarted(run=run, boot_id=boot_id)]
+        case Running(resumed_by_agent=resumed):
+            news = attempt.phase in (AttemptPhase.UNKNOWN, AttemptPhase.PLANNED)
+            if news or (resumed and not attempt.resumed_by_agent):
+                return [AttemptSeen(run=run, resumed_by_agent=resumed)]
+            return []
+        case NotStarted(reason=reason, detail=detail):
+            event = AttemptNotStarted(run=run, reason=reason, detail=detail)
+            return [event, *_after_not_started(state, task, attempt, fact, now_ms)]
+        case Finished():
+            done = AttemptFinished(
+                run=run,
+                ok=fact.ok,
+                answer=fact.answer,
+                usage=fact.usage,
+                cost_microusd=cost_of(state, attempt, fact.usage),
+                failure=fact.failure,
+                detail=fact.detail,
+            )
+            return [done, *_after_finished(state, task, attempt, fact, now_ms)]
+        case Died(reason=reason):
+            gone = AttemptDied(run=run, reason=reason)
+            return [gone, *_after_death(state, task, attempt, f"{attempt.agent} {reason}", now_ms)]
+        case Stopped(usage=usage):
+            cost = cost_of(state, attempt, usage)
+            stopped = AttemptStopped(run=run, usage=usage, cost_microusd=cost)
+            return [stopped, *_after_stopped(state, task, attempt, now_ms)]
+        case _:
+            assert_never(fact)
+
+
+def _late(state: FleetState, attempt: Attempt, word: Word) -> list[Event]:
+    given_up = attempt.phase in (AttemptPhase.GIVEN_UP, AttemptPhase.DIED)
+    if not given_up or attempt.late or not isinstance(word, Definite):
+        return []
+    fact = word.value
+    if not isinstance(fact, Finished):
+        return []
+    return [
+        AttemptLate(
+            run=attempt.run_id,
+            ok=fact.ok,
+            answer=fact.answer,
+            usage=fact.usage,
+            cost_microusd=cost_of(state, attempt, fact.usage),
+        )
+    ]
+
+
+def _after_not_started(
+    state: FleetState, task: Task, attempt: Attempt, fact: NotStarted, now_ms: int
+) -> list[Event]:
+    if task.cancel_requested_by is not None:
+        return [_cancelled(task)]
+    if not fact.retryable:
+        return [TaskEnded(task=task.id, phase=TaskPhase.FAILED, reason=fact.reason)]
+    unstarted = 1 + sum(a.phase is AttemptPhase.NOT_STARTED for a in task.attempts)
+    if unstarted >= MAX_UNSTARTED:
+        reason = f"{unstarted} agents in a row would not start it: {fact.reason}"
+        return [TaskNeedsOperator(task=task.id, reason=reason)]
+    reason = f"{attempt.agent} did not start it: {fact.reason}"
+    return [_retrying(state, task, attempt, unstarted, reason, now_ms)]
+
+
+def _after_finished(
+    state: FleetState, task: Task, attempt: Attempt, fact: Finished, now_ms: int
+) -> list[Event]:
+    if fact.ok:
+        return [TaskEnded(task=task.id, phase=TaskPhase.SUCCEEDED)]
+    reason = fact.failure or "failed"
+    if task.cancel_requested_by is not None:
+        return [_cancelled(task)]
+    if fact.retryable and _may_run_again(task) and _tries_left(state, task):
+        return [_retrying(state, task, attempt, started_tries(task), reason, now_ms)]
+    return [TaskEnded(task=task.id, phase=TaskPhase.FAILED, reason=reason)]
+
+
+def _after_death(
+    state: FleetState, task: Task, attempt: Attempt, reason: str, now_ms: int
+) -> list[Event]:
+    if task.cancel_requested_by is not None:
+        return [_cancelled(task)]
+    if not _may_run_again(task):
+        return [TaskNeedsOperator(task=task.id, reason=f"{reason}; it may have had effects")]
+    if not _tries_left(state, task):
+        return [TaskEnded(task=task.id, phase=TaskPhase.FAILED, reason=reason)]
+    return [_retrying(state, task, attempt, started_tries(task), reason, now_ms)]
+
+
+def _after_stopped(state: FleetState, task: Task, attempt: Attempt, now_ms: int) -> list[Event]:
+    match attempt.cancel_cause:
+        case CancelCause.OPERATOR | None:
+            return [_cancelled(task)]
+        case CancelCause.PREEMPTION:
+            return [_retrying(state, task, attempt, 1, "preempted", now_ms)]
+        case CancelCause.DEADLINE:
+            reason = "timed out and was stopped"
+            if _may_run_again(task) and _tries_left(state, task):
+                return [_retrying(state, task, attempt, started_tries(task), reason, now_ms)]
+            return [TaskEnded(task=task.id, phase=TaskPhase.FAILED, reason=reason)]
+        case _:
+            assert_never(attempt.cancel_cause)
+
+
+def _cancelled(task: Task) -> TaskEnded:
+    by = task.cancel_requested_by or "operator"
+    return TaskEnded(task=task.id, phase=TaskPhase.CANCELLED, reason=f"cancelled by {by}")
+
+
+def _may_run_again(task: Task) -> bool:
+    """Whether the class allows a second run after a start. Resumable work needs its checkpoint,
+    which no agent reports yet, so a person decides."""
+    match task.spec.task_class:
+        case TaskClass.IDEMPOTENT:
+            return True
+        case TaskClass.ONCE | TaskClass.RESUMABLE:
+            return False
+        case _:
+            assert_never(task.spec.task_class)
+
+
+def started_tries(task: Task) -> int:
+    """Attempts that count against ``max_attempts``: all that may have started, the open one too."""
+    return sum(a.phase is not AttemptPhase.NOT_STARTED for a in task.attempts)
+
+
+def _tries_left(state: FleetState, task: Task) -> bool:
+    return started_tries(task) < state.fleet.retry_policy(task.spec.task_class).max_attempts
+
+
+def _retrying(
+    state: FleetState,
+    task: Task,
+    attempt: Attempt,
+    tries: int,
+    reason: str,
+    now_ms: int,
+    *,
+    duplicate_possible: bool = False,
+) -> TaskRetrying:
+    policy = state.fleet.retry_policy(task.spec.task_class)
+    wait = wait_ms(policy, max(tries, 1), attempt.run_id)
+    return TaskRetrying(
+        task=task.id,
+        not_before_ms=now_ms + wait,
+        reason=reason,
+        duplicate_possible=duplicate_possible,
+    )
+
+
+def cost_of(state: FleetState, attempt: Attempt, usage: Usage) -> int:
+    """What the run cost in millionths of a dollar: as reported, else by the agent's token prices."""
+    if usage.cost_microusd is not None:
+        return usage.cost_microusd
+    spec = state.fleet.agents.get(attempt.agent)
+    prices = spec.prices if spec is not None else Prices()
+    return (
+        usage.input_tokens * prices.input_microusd_per_mtok
+        + usage.output_tokens * prices.output_microusd_per_mtok
+    ) // 1_000_000
+
+
+# What time does
+
+
+def deadlines_of(state: FleetState, task: Task) -> Deadlines:
+    """The task's own deadlines, or the fleet's."""
+    return task.spec.deadlines or state.fleet.deadlines
+
+
+def reconcile_attempts(state: FleetState, now_ms: int) -> list[Event]:
+    """What is due: expired waits, runs past their deadline, unknowns past ``lost_after``."""
+    events: list[Event] = []
+    for task in state.open_tasks.values():
+        match task.phase:
+            case TaskPhase.WAITING:
+                events.extend(_overdue_wait(state, task, now_ms))
+            case TaskPhase.ACTIVE:
+                attempt = task.open_attempt
+                if attempt is not None:
+                    events.extend(_overdue_run(state, task, attempt, now_ms))
+            case _:
+                pass
+    return events
+
+
+def _overdue_wait(state: FleetState, task: Task, now_ms: int) -> list[Event]:
+    deadlines = deadlines_of(state, task)
+    waited = now_ms - task.submitted_at_ms
+    if deadlines.total_ms is not None and waited >= deadlines.total_ms:
+        return [TaskEnded(task=task.id, phase=TaskPhase.EXPIRED, reason="total deadline passed")]
+    limit = deadlines.schedule_to_start_ms
+    if limit is not None and waited >= limit and not task.attempts:
+        reason = "no agent could start it in time"
+        return [TaskEnded(task=task.id, phase=TaskPhase.EXPIRED, reason=reason)]
+    return []
+
+
+def _overdue_run(state: FleetState, task: Task, attempt: Attempt, now_ms: int) -> list[Event]:
+    match attempt.phase:
+        case AttemptPhase.RUNNING:
+            if _run_is_over(state, task, attempt, now_ms):
+                return [AttemptCancelling(run=attempt.run_id, cause=CancelCause.DEADLINE)]
+        case AttemptPhase.UNKNOWN:
+            return _overdue_unknown(state, task, attempt, now_ms)
+        case _:
+            pass
+    return []
+
+
+def _run_is_over(state: FleetState, task: Task, attempt: Attempt, now_ms: int) -> bool:
+    deadlines = deadlines_of(state, task)
+    started = attempt.started_at_ms or attempt.planned_at_ms
+    if deadlines.start_to_close_ms is not None and now_ms - started >= deadlines.start_to_close_ms:
+        return True
+    return deadlines.total_ms is not None and now_ms - task.submitted_at_ms >= deadlines.total_ms
+
+
+def _overdue_unknown(state: FleetState, task: Task, attempt: Attempt, now_ms: int) -> list[Event]:
+    patience = state.fleet.lost_after_ms
+    since = attempt.unknown_since_ms
+    spec = state.fleet.agents.get(attempt.agent)
+    frozen = spec is not None and spec.pool in state.frozen_pools
+    if patience is None or since is None or frozen or now_ms - since < patience:
+        return []
+    minutes = patience // 60_000
+    reason = f"nothing heard of the run on {attempt.agent} for {minutes} min"
+    gave_up = AttemptGivenUp(run=attempt.run_id, reason=reason)
+    if task.cancel_requested_by is not None:
+        return [gave_up, _cancelled(task)]
+    if _may_run_again(task) and _tries_left(state, task):
+        tries = started_tries(task)
+        again = _retrying(state, task, attempt, tries, reason, now_ms, duplicate_possible=True)
+        return [gave_up, again]
+    return [gave_up, TaskNeedsOperator(task=task.id, reason=reason)]

@@ -1,0 +1,557 @@
+"""Applying facts: the next state from a state and what was recorded after it.
+
+Folding never decides anything: it asks no policy, no clock and no randomness, so the live engine,
+every console and an offline review of the same ledger cannot disagree. A batch copies each map it
+touches once.
+"""
+
+from collections.abc import Iterable
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from fleet_tui.core import events as e
+from fleet_tui.core.decision import Pending, PendingCode
+from fleet_tui.core.evidence import Usage
+from fleet_tui.core.ids import AgentName, RunId, TaskId, split_run_id
+from fleet_tui.core.state import (
+    MAX_CLOSED_ALERTS,
+    MAX_CLOSED_TASKS,
+    MAX_DECISIONS,
+    MAX_KEYS,
+    MAX_NOTES,
+    AgentState,
+    Alert,
+    Attempt,
+    AttemptPhase,
+    CancelCause,
+    Cordon,
+    DecisionRecord,
+    EngineState,
+    FleetState,
+    Health,
+    Note,
+    Task,
+    TaskPhase,
+)
+
+
+def fold(state: FleetState, batch: Iterable[e.Recorded]) -> FleetState:
+    """The state after the batch. Events must follow the state's ``seq`` in order."""
+    draft = _Draft(state)
+    for recorded in batch:
+        draft.apply(recorded)
+    return draft.done()
+
+
+class _Draft:
+    """One batch being applied: maps are copied when first written, the rest is replaced at the end.
+
+    Not for sharing: it lives inside one call of :func:`fold`.
+    """
+
+    def __init__(self, base: FleetState) -> None:
+        self._begin(base)
+
+    def _begin(self, base: FleetState) -> None:
+        self.base = base
+        self.seq = base.seq
+        self.at_ms = base.at_ms
+        self.engine = base.engine
+        self.fleet = base.fleet
+        self.totals = base.totals
+        self.unknown_events = base.unknown_events
+        self.agents = base.agents
+        self.open_tasks = base.open_tasks
+        self.closed_tasks = base.closed_tasks
+        self.keys = base.keys
+        self.turns = base.turns
+        self.alerts = base.alerts
+        self.frozen_pools = base.frozen_pools
+        self.closed_alerts = base.closed_alerts
+        self.notes = base.notes
+        self.new_decisions: list[DecisionRecord] = []
+
+    def done(self) -> FleetState:
+        decisions = self.base.decisions
+        if self.new_decisions:
+            decisions = (*decisions, *self.new_decisions)[-MAX_DECISIONS:]
+        return FleetState(
+            seq=self.seq,
+            at_ms=self.at_ms,
+            engine=self.engine,
+            fleet=self.fleet,
+            agents=self.agents,
+            open_tasks=self.open_tasks,
+            closed_tasks=self.closed_tasks,
+            keys=self.keys,
+            turns=self.turns,
+            decisions=decisions,
+            alerts=self.alerts,
+            closed_alerts=self.closed_alerts,
+            frozen_pools=self.frozen_pools,
+            notes=self.notes,
+            totals=self.totals,
+            unknown_events=self.unknown_events,
+        )
+
+    # One case per kind, grouped by what they change; the hot groups first.
+
+    def apply(self, recorded: e.Recorded) -> None:
+        event = recorded.event
+        self.seq = recorded.seq
+        self.at_ms = recorded.at_ms
+        match event:
+            case (
+                e.AttemptStarted()
+                | e.AttemptSeen()
+                | e.AttemptNotStarted()
+                | e.AttemptUnknown()
+                | e.AttemptFinished()
+                | e.AttemptDied()
+                | e.AttemptCancelling()
+                | e.AttemptStopped()
+                | e.AttemptGivenUp()
+                | e.AttemptLate()
+            ):
+                self._attempt(event)
+            case (
+                e.TaskSubmitted()
+                | e.TaskPending()
+                | e.TaskPlaced()
+                | e.TaskRetrying()
+                | e.TaskNeedsOperator()
+                | e.TaskResolved()
+                | e.TaskCancelRequested()
+                | e.TaskEnded()
+            ):
+                self._task(event)
+            case e.HealthChanged() | e.AgentIdentified() | e.AgentCordoned() | e.AgentUncordoned():
+                self._agent(event)
+            case e.AlertRaised() | e.AlertResolved() | e.AlertAcked():
+                self._alert(event)
+            case e.FailoverFrozen(pool=pool, reason=reason):
+                self.frozen_pools = {**self.frozen_pools, pool: reason}
+            case e.FailoverThawed(pool=pool):
+                self.frozen_pools = {p: r for p, r in self.frozen_pools.items() if p != pool}
+            case e.NoteAdded(by=by, text=text):
+                note = Note(at_ms=self.at_ms, by=by, text=text)
+                self.notes = (*self.notes, note)[-MAX_NOTES:]
+            case e.FleetLoaded(spec=spec):
+                self.fleet = spec
+                self._follow_fleet()
+            case e.EngineStarted(epoch=epoch, version=version, pid=pid):
+                self.engine = EngineState(
+                    epoch=epoch, version=version, pid=pid, started_at_ms=self.at_ms
+                )
+            case e.EngineStopped():
+                self.engine = replace(self.engine, stopped_at_ms=self.at_ms)
+            case e.SegmentOpened(state=opened):
+                self._reopen(opened)
+            case e.UnknownEvent():
+                self.unknown_events += 1
+            case _:
+                assert_never(event)
+
+    def _reopen(self, opened: FleetState) -> None:
+        seq, at_ms = self.seq, self.at_ms
+        self._begin(opened)
+        self.seq, self.at_ms = seq, at_ms
+
+    # Agents
+
+    def _set_agent(self, agent: AgentState) -> None:
+        if self.agents is self.base.agents:
+            self.agents = dict(self.agents)
+        self.agents[agent.name] = agent
+
+    def _agent(
+        self, event: e.HealthChanged | e.AgentIdentified | e.AgentCordoned | e.AgentUncordoned
+    ) -> None:
+        agent = self.agents.get(event.agent)
+        if agent is None:
+            return
+        match event:
+            case e.HealthChanged():
+                agent = replace(
+                    agent,
+                    health=event.health,
+                    since_ms=self.at_ms,
+                    reason=event.reason,
+                    failure=event.failure,
+                    detail=event.detail,
+                    quarantine_until_ms=event.quarantine_until_ms,
+                )
+            case e.AgentIdentified(version=version, boot_id=boot_id):
+                agent = replace(agent, version=version, boot_id=boot_id)
+            case e.AgentCordoned(by=by, reason=reason):
+                agent = replace(agent, cordon=Cordon(by=by, reason=reason, since_ms=self.at_ms))
+            case e.AgentUncordoned():
+                agent = replace(agent, cordon=None)
+            case _:
+                assert_never(event)
+        self._set_agent(agent)
+
+    def _follow_fleet(self) -> None:
+        agents: dict[AgentName, AgentState] = {}
+        for name in self.fleet.agents:
+            known = self.agents.get(name)
+            if known is None or known.health is Health.RETIRED:
+                known = AgentState(name=name, since_ms=self.at_ms)
+            agents[name] = known
+        for name, known in self.agents.items():
+            if name not in agents and known.runs:
+                agents[name] = (
+                    known
+                    if known.health is Health.RETIRED
+                    else replace(known, health=Health.RETIRED, since_ms=self.at_ms, reason="")
+                )
+        self.agents = agents
+
+    def _release(self, name: AgentName, run: RunId, **changes: int) -> None:
+        agent = self.agents.get(name)
+        if agent is not None:
+            self._set_agent(replace(agent, runs=agent.runs - {run}, **changes))
+
+    # Tasks
+
+    def _set_open(self, task: Task) -> None:
+        if self.open_tasks is self.base.open_tasks:
+            self.open_tasks = dict(self.open_tasks)
+        self.open_tasks[task.id] = task
+
+    def _set_closed(self, task: Task) -> None:
+        if self.closed_tasks is self.base.closed_tasks:
+            self.closed_tasks = dict(self.closed_tasks)
+        self.closed_tasks[task.id] = task
+        if len(self.closed_tasks) > MAX_CLOSED_TASKS:
+            del self.closed_tasks[next(iter(self.closed_tasks))]
+
+    def _take_out(self, task_id: TaskId) -> None:
+        if task_id in self.open_tasks:
+            if self.open_tasks is self.base.open_tasks:
+                self.open_tasks = dict(self.open_tasks)
+            del self.open_tasks[task_id]
+        if task_id in self.closed_tasks:
+            if self.closed_tasks is self.base.closed_tasks:
+                self.closed_tasks = dict(self.closed_tasks)
+            del self.closed_tasks[task_id]
+
+    def _find(self, task_id: TaskId) -> Task | None:
+        return self.open_tasks.get(task_id) or self.closed_tasks.get(task_id)
+
+    def _put(self, task: Task) -> None:
+        if task.id in self.closed_tasks:
+            self._set_closed(task)
+        else:
+            self._set_open(task)
+
+    def _task(
+        self,
+        event: e.TaskSubmitted
+        | e.TaskPending
+        | e.TaskPlaced
+        | e.TaskRetrying
+        | e.TaskNeedsOperator
+        | e.TaskResolved
+        | e.TaskCancelRequested
+        | e.TaskEnded,
+    ) -> None:
+        if isinstance(event, e.TaskSubmitted):
+            self._submitted(event)
+            return
+        task = self._find(event.task)
+        if task is None:
+            return
+        match event:
+            case e.TaskPlaced():
+                self._placed(task, event)
+            case e.TaskEnded():
+                self._ended(task, event)
+            case e.TaskPending(pending=pending):
+                self._set_open(replace(task, pending=pending))
+                if pending.decision is not None:
+                    self._record_decision(task, pending, attempt=0)
+            case e.TaskRetrying(not_before_ms=not_before_ms, reason=reason):
+                self._take_out(task.id)
+                self._set_open(
+                    replace(
+                        task,
+                        phase=TaskPhase.WAITING,
+                        not_before_ms=not_before_ms,
+                        reason=reason,
+                        ended_at_ms=None,
+                        pending=Pending(
+                            code=PendingCode.BACKOFF, since_ms=self.at_ms, detail=reason
+                        ),
+                    )
+                )
+            case e.TaskNeedsOperator(reason=reason):
+                self._set_open(
+                    replace(task, phase=TaskPhase.NEEDS_OPERATOR, reason=reason, pending=None)
+                )
+            case e.TaskResolved(by=by, reason=reason):
+                self._put(replace(task, reason=f"{by}: {reason}"))
+            case e.TaskCancelRequested(by=by):
+                self._put(replace(task, cancel_requested_by=by))
+            case _:
+                assert_never(event)
+
+    def _submitted(self, event: e.TaskSubmitted) -> None:
+        self._set_open(
+            Task(
+                id=event.task,
+                number=event.number,
+                key=event.key,
+                spec=event.spec,
+                by=event.by,
+                submitted_at_ms=self.at_ms,
+                payload_sha256=event.payload_sha256,
+                pending=Pending(code=PendingCode.NEW, since_ms=self.at_ms),
+            )
+        )
+        if self.keys is self.base.keys:
+            self.keys = dict(self.keys)
+        self.keys[event.key] = event.task
+        if len(self.keys) > MAX_KEYS:
+            del self.keys[next(iter(self.keys))]
+        self.totals = replace(self.totals, submitted=self.totals.submitted + 1)
+
+    def _placed(self, task: Task, event: e.TaskPlaced) -> None:
+        attempt = Attempt(
+            run_id=event.run,
+            number=event.number,
+            agent=event.agent,
+            phase=AttemptPhase.PLANNED,
+            planned_at_ms=self.at_ms,
+            decision=event.decision,
+        )
+        task = replace(
+            task, phase=TaskPhase.ACTIVE, pending=None, attempts=(*task.attempts, attempt)
+        )
+        self._set_open(task)
+        agent = self.agents.get(event.agent)
+        if agent is not None:
+            self._set_agent(replace(agent, runs=agent.runs | {event.run}))
+        if event.decision.pool is not None:
+            self.turns = {**self.turns, event.decision.pool: event.agent}
+        self.totals = replace(self.totals, attempts=self.totals.attempts + 1)
+        self._record_decision(task, None, attempt=event.number)
+
+    def _record_decision(self, task: Task, pending: Pending | None, attempt: int) -> None:
+        decision = pending.decision if pending is not None else task.attempts[-1].decision
+        assert decision is not None
+        self.new_decisions.append(
+            DecisionRecord(
+                seq=self.seq,
+                at_ms=self.at_ms,
+                task=task.id,
+                task_number=task.number,
+                priority=task.spec.priority,
+                decision=decision,
+                attempt=attempt,
+                pending=pending,
+            )
+        )
+        self.totals = replace(self.totals, decisions=self.totals.decisions + 1)
+
+    def _ended(self, task: Task, event: e.TaskEnded) -> None:
+        self._take_out(task.id)
+        self._set_closed(
+            replace(
+                task, phase=event.phase, reason=event.reason, ended_at_ms=self.at_ms, pending=None
+            )
+        )
+        t = self.totals
+        match event.phase:
+            case TaskPhase.SUCCEEDED:
+                self.totals = replace(t, succeeded=t.succeeded + 1)
+            case TaskPhase.FAILED:
+                self.totals = replace(t, failed=t.failed + 1)
+            case TaskPhase.CANCELLED:
+                self.totals = replace(t, cancelled=t.cancelled + 1)
+            case TaskPhase.EXPIRED:
+                self.totals = replace(t, expired=t.expired + 1)
+            case TaskPhase.WAITING | TaskPhase.ACTIVE | TaskPhase.NEEDS_OPERATOR:
+                raise AssertionError(f"a task cannot end as {event.phase}")
+            case _:
+                assert_never(event.phase)
+
+    # Attempts
+
+    def _attempt(
+        self,
+        event: e.AttemptStarted
+        | e.AttemptSeen
+        | e.AttemptNotStarted
+        | e.AttemptUnknown
+        | e.AttemptFinished
+        | e.AttemptDied
+        | e.AttemptCancelling
+        | e.AttemptStopped
+        | e.AttemptGivenUp
+        | e.AttemptLate,
+    ) -> None:
+        task_id, number = split_run_id(event.run)
+        task = self._find(task_id)
+        if task is None or not 1 <= number <= len(task.attempts):
+            return
+        before = task.attempts[number - 1]
+        after = _next_attempt(before, event, self.at_ms)
+        attempts = (*task.attempts[: number - 1], after, *task.attempts[number:])
+        self._put(replace(task, attempts=attempts))
+        if isinstance(event, e.AttemptFinished | e.AttemptStopped | e.AttemptLate):
+            self._pay(after.agent, event.usage, event.cost_microusd)
+        if before.phase.is_open and not after.phase.is_open:
+            agent = self.agents.get(after.agent)
+            if agent is None:
+                return
+            if after.phase is AttemptPhase.SUCCEEDED:
+                self._release(after.agent, event.run, succeeded=agent.succeeded + 1)
+            elif after.phase in (AttemptPhase.FAILED, AttemptPhase.DIED, AttemptPhase.TIMED_OUT):
+                self._release(after.agent, event.run, failed=agent.failed + 1)
+            else:
+                self._release(after.agent, event.run)
+
+    def _pay(self, name: AgentName, usage: Usage, cost_microusd: int) -> None:
+        tokens = usage.total_tokens
+        if not tokens and not cost_microusd:
+            return
+        agent = self.agents.get(name)
+        if agent is not None:
+            self._set_agent(
+                replace(
+                    agent,
+                    cost_microusd=agent.cost_microusd + cost_microusd,
+                    tokens=agent.tokens + tokens,
+                )
+            )
+        self.totals = replace(
+            self.totals,
+            cost_microusd=self.totals.cost_microusd + cost_microusd,
+            tokens=self.totals.tokens + tokens,
+        )
+
+    # Alerts
+
+    def _alert(self, event: e.AlertRaised | e.AlertResolved | e.AlertAcked) -> None:
+        self.alerts = dict(self.alerts)
+        match event:
+            case e.AlertRaised():
+                self.alerts[event.alert] = Alert(
+                    id=event.alert,
+                    severity=event.severity,
+                    subject=event.subject,
+                    text=event.text,
+                    detail=event.detail,
+                    raised_at_ms=self.at_ms,
+                )
+            case e.AlertResolved(alert=alert_id):
+                alert = self.alerts.pop(alert_id, None)
+                if alert is not None:
+                    closed = replace(alert, resolved_at_ms=self.at_ms)
+                    self.closed_alerts = (*self.closed_alerts, closed)[-MAX_CLOSED_ALERTS:]
+            case e.AlertAcked(alert=alert_id, by=by):
+                if alert_id in self.alerts:
+                    self.alerts[alert_id] = replace(self.alerts[alert_id], acked_by=by)
+            case _:
+                assert_never(event)
+
+
+_STOPPED_PHASE = {
+    CancelCause.OPERATOR: AttemptPhase.CANCELLED,
+    CancelCause.PREEMPTION: AttemptPhase.CANCELLED,
+    CancelCause.DEADLINE: AttemptPhase.TIMED_OUT,
+}
+
+
+def _next_attempt(
+    attempt: Attempt,
+    event: e.AttemptStarted
+    | e.AttemptSeen
+    | e.AttemptNotStarted
+    | e.AttemptUnknown
+    | e.AttemptFinished
+    | e.AttemptDied
+    | e.AttemptCancelling
+    | e.AttemptStopped
+    | e.AttemptGivenUp
+    | e.AttemptLate,
+    at_ms: int,
+) -> Attempt:
+    """The attempt after a fact about it. A stop that was asked for stays asked for."""
+    running = AttemptPhase.RUNNING if attempt.cancel_cause is None else AttemptPhase.CANCELLING
+    match event:
+        case e.AttemptStarted(boot_id=boot_id):
+            return replace(
+                attempt,
+                phase=running,
+                started_at_ms=at_ms,
+                boot_id=boot_id,
+                unknown_since_ms=None,
+                lost=None,
+            )
+        case e.AttemptSeen(resumed_by_agent=resumed):
+            return replace(
+                attempt,
+                phase=running,
+                started_at_ms=attempt.started_at_ms or at_ms,
+                resumed_by_agent=attempt.resumed_by_agent or resumed,
+                unknown_since_ms=None,
+                lost=None,
+            )
+        case e.AttemptNotStarted(reason=reason, detail=detail):
+            return _closed(attempt, AttemptPhase.NOT_STARTED, at_ms, reason, detail=detail)
+        case e.AttemptUnknown(reason=lost, detail=detail):
+            return replace(
+                attempt,
+                phase=AttemptPhase.UNKNOWN,
+                unknown_since_ms=attempt.unknown_since_ms or at_ms,
+                lost=lost,
+                detail=detail,
+            )
+        case e.AttemptFinished():
+            return _closed(
+                attempt,
+                AttemptPhase.SUCCEEDED if event.ok else AttemptPhase.FAILED,
+                at_ms,
+                event.failure,
+                detail=event.detail,
+                answer=event.answer,
+                usage=event.usage,
+                cost_microusd=event.cost_microusd,
+            )
+        case e.AttemptDied(reason=reason):
+            return _closed(attempt, AttemptPhase.DIED, at_ms, reason)
+        case e.AttemptCancelling(cause=cause):
+            return replace(attempt, phase=AttemptPhase.CANCELLING, cancel_cause=cause)
+        case e.AttemptStopped():
+            cause = attempt.cancel_cause or CancelCause.OPERATOR
+            return _closed(
+                attempt,
+                _STOPPED_PHASE[cause],
+                at_ms,
+                cause,
+                usage=event.usage,
+                cost_microusd=event.cost_microusd,
+            )
+        case e.AttemptGivenUp(reason=reason):
+            return _closed(attempt, AttemptPhase.GIVEN_UP, at_ms, reason)
+        case e.AttemptLate():
+            return replace(
+                attempt,
+                late=True,
+                answer=event.answer,
+                usage=event.usage,
+                cost_microusd=event.cost_microusd,
+            )
+        case _:
+            assert_never(event)
+
+
+def _closed(
+    attempt: Attempt, phase: AttemptPhase, at_ms: int, reason: str, **changes: object
+) -> Attempt:
+    return replace(
+        attempt, phase=phase, ended_at_ms=at_ms, reason=reason, unknown_since_ms=None, **changes
+    )

@@ -1,0 +1,231 @@
+"""What an agent's looks add up to: hysteresis, flap damping, and who is to blame.
+
+One miss takes an agent out of routing (suspect); several in a row make it lost; it comes back after
+several good looks. What an operator must fix (keys, tokens) counts at once: asking again would only
+lock us out. An agent that keeps changing its mind is quarantined for longer each time.
+"""
+
+from typing import assert_never
+
+import msgspec
+from msgspec.structs import replace
+
+from fleet_tui.core.events import AgentIdentified, Event, HealthChanged
+from fleet_tui.core.fleet import ProbeSpec
+from fleet_tui.core.state import AgentState, Health
+from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
+from fleet_tui.core.vitals import FailureKind, Look, ProbeFailure, VitalsReading
+
+FLAP_WINDOW_MS = 600_000
+FLAP_LIMIT = 3
+"""More falls than this within FLAP_WINDOW_MS are flapping."""
+
+QUARANTINE_BASE_MS = 60_000
+QUARANTINE_CAP_MS = 1_800_000
+
+LAG_DEGRADED_MS = 500.0
+"""An event loop this late (p99) answers, but nobody would call it well."""
+
+DISK_DEGRADED_BYTES = 256 * 1024 * 1024
+MEMORY_DEGRADED_PERCENT = 97.0
+DEGRADED_AFTER = 2
+"""Bad readings in a row before up becomes degraded, and good ones before it is up again."""
+
+
+class Watch(msgspec.Struct, frozen=True, kw_only=True):
+    """What the judge remembers of one agent between looks. Lost with the engine, on purpose: a new
+    engine looks for itself."""
+
+    misses: int = 0
+    goods: int = 0
+    strained: int = 0
+    falls_ms: tuple[int, ...] = ()
+    """When it fell, within FLAP_WINDOW_MS."""
+    quarantines: int = 0
+
+
+FRESH = Watch()
+
+
+def judge(
+    watch: Watch, agent: AgentState, look: Look, probe: ProbeSpec, now_ms: int
+) -> tuple[Watch, list[Event]]:
+    """The judge's new memory and what changed, at most one health change.
+
+    ``now_ms`` is when the look is judged; a look is never judged twice.
+    """
+    match look:
+        case VitalsReading():
+            return _judge_reading(watch, agent, look, probe, now_ms)
+        case ProbeFailure():
+            return _judge_failure(watch, agent, look, probe, now_ms)
+        case _:
+            assert_never(look)
+
+
+def _judge_reading(
+    watch: Watch, agent: AgentState, reading: VitalsReading, probe: ProbeSpec, now_ms: int
+) -> tuple[Watch, list[Event]]:
+    events: list[Event] = []
+    identity = (reading.version or agent.version, reading.boot_id or agent.boot_id)
+    if identity != (agent.version, agent.boot_id):
+        events.append(AgentIdentified(agent=agent.name, version=identity[0], boot_id=identity[1]))
+    if not reading.ready:
+        watch = replace(watch, misses=0, goods=0)
+        resting = Health.DRAINING if "drain" in reading.note else Health.STARTING
+        if agent.health not in (resting, Health.QUARANTINED, Health.RETIRED):
+            events.append(_change(agent, resting, reading.note or resting.value))
+        return watch, events
+    strain = _strain(reading)
+    watch = replace(
+        watch,
+        misses=0,
+        goods=watch.goods + 1,
+        strained=watch.strained + 1 if strain else 0,
+    )
+    health = _after_good(watch, agent, probe, strain, now_ms)
+    if health is not None:
+        reason = strain if health is Health.DEGRADED else _why_back(agent, watch)
+        events.append(_change(agent, health, reason))
+    return watch, events
+
+
+def _after_good(
+    watch: Watch, agent: AgentState, probe: ProbeSpec, strain: str, now_ms: int
+) -> Health | None:
+    """The state after an answered look, None for no change."""
+    match agent.health:
+        case Health.JOINING | Health.SUSPECT | Health.STARTING | Health.DRAINING:
+            return Health.UP
+        case Health.UNREACHABLE | Health.DOWN:
+            return Health.UP if watch.goods >= probe.up_after else None
+        case Health.QUARANTINED:
+            over = now_ms >= (agent.quarantine_until_ms or 0)
+            return Health.UP if over and watch.goods >= probe.up_after else None
+        case Health.UP:
+            return Health.DEGRADED if strain and watch.strained >= DEGRADED_AFTER else None
+        case Health.DEGRADED:
+            return Health.UP if not strain and watch.goods >= DEGRADED_AFTER else None
+        case Health.RETIRED:
+            return None
+        case _:
+            assert_never(agent.health)
+
+
+def _judge_failure(
+    watch: Watch, agent: AgentState, failure: ProbeFailure, probe: ProbeSpec, now_ms: int
+) -> tuple[Watch, list[Event]]:
+    watch = replace(watch, misses=watch.misses + 1, goods=0, strained=0)
+    if failure.kind is FailureKind.GATEWAY_STARTING:
+        resting = Health.STARTING
+    elif failure.kind is FailureKind.GATEWAY_DRAINING:
+        resting = Health.DRAINING
+    else:
+        resting = None
+    if resting is not None:
+        watch = replace(watch, misses=0)
+        if agent.health in (resting, Health.QUARANTINED, Health.RETIRED):
+            return watch, []
+        return watch, [_change(agent, resting, failure.kind.value, failure)]
+    if agent.health in (Health.QUARANTINED, Health.RETIRED):
+        return watch, []
+    lost = _lost_as(failure.kind)
+    if failure.kind.is_permanent or watch.misses >= probe.down_after:
+        if agent.health.is_lost:
+            changed = agent.failure is not failure.kind
+            return watch, [_change(agent, lost, _why_lost(failure, watch), failure)] * changed
+        return _fall(watch, agent, lost, failure, now_ms)
+    if agent.health in (Health.UP, Health.DEGRADED, Health.STARTING, Health.DRAINING):
+        return watch, [_change(agent, Health.SUSPECT, f"missed a look: {failure.kind}", failure)]
+    return watch, []
+
+
+def _fall(
+    watch: Watch, agent: AgentState, lost: Health, failure: ProbeFailure, now_ms: int
+) -> tuple[Watch, list[Event]]:
+    falls = tuple(t for t in watch.falls_ms if now_ms - t <= FLAP_WINDOW_MS)
+    if agent.health is not Health.JOINING:
+        falls = (*falls, now_ms)
+    watch = replace(watch, falls_ms=falls)
+    if len(falls) <= FLAP_LIMIT:
+        return watch, [_change(agent, lost, _why_lost(failure, watch), failure)]
+    for_ms = min(QUARANTINE_BASE_MS * 2**watch.quarantines, QUARANTINE_CAP_MS)
+    watch = replace(watch, falls_ms=(), quarantines=watch.quarantines + 1)
+    reason = f"flapping: fell {len(falls)} times in 10 minutes"
+    change = _change(agent, Health.QUARANTINED, reason, failure)
+    return watch, [replace(change, quarantine_until_ms=now_ms + for_ms)]
+
+
+def _lost_as(kind: FailureKind) -> Health:
+    """Whether the failure proves that the agent is down, or only that we cannot see it."""
+    match kind:
+        case (
+            FailureKind.GATEWAY_DOWN
+            | FailureKind.GATEWAY_HUNG
+            | FailureKind.GATEWAY_STARTING
+            | FailureKind.GATEWAY_DRAINING
+            | FailureKind.GATEWAY_AUTH
+            | FailureKind.GATEWAY_SCOPE
+            | FailureKind.PROTOCOL_MISMATCH
+            | FailureKind.BAD_ANSWER
+            | FailureKind.COMMAND_MISSING
+            | FailureKind.DISK_FULL
+        ):
+            return Health.DOWN
+        case (
+            FailureKind.SSH_UNREACHABLE
+            | FailureKind.SSH_AUTH
+            | FailureKind.SSH_HOST_KEY
+            | FailureKind.SSH_PROTOCOL
+            | FailureKind.FORWARD_DENIED
+            | FailureKind.SECRET_MISSING
+            | FailureKind.TIMEOUT
+            | FailureKind.INTERNAL
+        ):
+            return Health.UNREACHABLE
+        case _:
+            assert_never(kind)
+
+
+def _strain(reading: VitalsReading) -> str:
+    """Why an answering agent is not well; empty when it is."""
+    if reading.loop_lag_ms_p99 is not None and reading.loop_lag_ms_p99 >= LAG_DEGRADED_MS:
+        return f"event loop {reading.loop_lag_ms_p99:.0f} ms late (p99)"
+    if reading.disk_free_bytes is not None and reading.disk_free_bytes < DISK_DEGRADED_BYTES:
+        return f"disk almost full: {reading.disk_free_bytes // 2**20} MiB free"
+    if reading.memory_percent is not None and reading.memory_percent >= MEMORY_DEGRADED_PERCENT:
+        return f"memory {reading.memory_percent:.0f} % used"
+    return ""
+
+
+def _why_back(agent: AgentState, watch: Watch) -> str:
+    match agent.health:
+        case Health.JOINING:
+            return "first look answered"
+        case Health.DEGRADED:
+            return "well again"
+        case Health.UNREACHABLE | Health.DOWN | Health.QUARANTINED:
+            return f"{watch.goods} good looks in a row"
+        case _:
+            return "answers again"
+
+
+def _why_lost(failure: ProbeFailure, watch: Watch) -> str:
+    if failure.kind.is_permanent:
+        return f"{failure.kind}: needs an operator"
+    misses = "1 miss" if watch.misses == 1 else f"{watch.misses} misses in a row"
+    return f"{misses}: {failure.kind}"
+
+
+def _change(
+    agent: AgentState, health: Health, reason: str, failure: ProbeFailure | None = None
+) -> HealthChanged:
+    detail: Untrusted = failure.detail if failure is not None else NOTHING_SAID
+    return HealthChanged(
+        agent=agent.name,
+        health=health,
+        was=agent.health,
+        reason=reason,
+        failure=failure.kind if failure is not None else None,
+        detail=detail,
+    )
