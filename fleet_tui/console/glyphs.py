@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from fleet_tui.console.widgets.paint import Cell, Tone
+from fleet_tui.console.cells import Cell, Tone
 
 
 class Ramp(StrEnum):

@@ -5,9 +5,8 @@ colour: the theme decides how a tone looks, in 16 million colours or in none. No
 markup.
 """
 
-from collections.abc import Iterable
-from enum import StrEnum
-from typing import ClassVar, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -16,53 +15,10 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
+from fleet_tui.console.cells import Align, Cell, Line, Tone
 from fleet_tui.core.firewall import safe_line
 
-
-class Tone(StrEnum):
-    """What a piece of text means."""
-
-    PLAIN = "plain"
-    OK = "ok"
-    WARN = "warn"
-    ERROR = "error"
-    BUSY = "busy"
-    """Something is under way: draining, starting."""
-    DIM = "dim"
-    """Of less interest, or stale."""
-    ACCENT = "accent"
-    """The focus of a line, such as a name that was typed."""
-    KEY = "key"
-    """A key that can be pressed."""
-    TITLE = "title"
-    MATCH = "match"
-    """Text a filter or search found."""
-    MARK = "mark"
-    """A marked row."""
-    CURSOR = "cursor"
-    CURSOR_BLURRED = "cursor-blurred"
-    BADGE = "badge"
-    """The fleet's name."""
-    DANGER = "danger"
-    """The name of a protected fleet; words of loss."""
-
-
-class Cell(NamedTuple):
-    """A piece of one line: safe text and its meaning."""
-
-    text: str
-    tone: Tone = Tone.PLAIN
-
-
-Line = tuple[Cell, ...]
-"""The pieces of one line from left to right."""
-
-
-class Align(StrEnum):
-    """Which side of its column a text keeps to."""
-
-    LEFT = "left"
-    RIGHT = "right"
+__all__ = ["Align", "Cell", "Line", "Painted", "Tone", "fit", "line_width"]
 
 
 def fit(text: str, width: int, align: Align = Align.LEFT) -> str:
@@ -119,16 +75,50 @@ class Painted(Widget):
 
     def paint(self, cells: Iterable[Cell], width: int, over: Style | None = None) -> Strip:
         """A strip of exactly ``width`` cells; ``over`` is laid over every piece and the rest."""
-        segments: list[Segment] = []
         plain = self.rich_style if over is None else self.rich_style + over
+        return Strip(self.segments(cells, over)).adjust_cell_length(width, plain)
+
+    def segments(self, cells: Iterable[Cell], over: Style | None = None) -> list[Segment]:
+        """The pieces as styled segments of whatever width they have."""
+        segments: list[Segment] = []
         for text, tone in cells:
-            style = plain if tone is Tone.PLAIN else self.tone_style(tone)
-            if over is not None and tone is not Tone.PLAIN:
+            style = self.rich_style if tone is Tone.PLAIN else self.tone_style(tone)
+            if over is not None:
                 style += over
             # A second look: callers made the text safe; a slip must not reach the terminal.
             segments.append(Segment(text if text.isprintable() else safe_line(text), style))
-        return Strip(segments).adjust_cell_length(width, plain)
+        return segments
 
     def refresh_row(self, y: int) -> None:
         """Repaint one line of the content, counted from its top."""
         self.refresh(Region(0, y, self.size.width, 1))
+
+
+def overlay(
+    segments: Sequence[Segment], spans: Iterable[tuple[int, int]], style: Style
+) -> list[Segment]:
+    """The segments with ``style`` laid over the character ranges ``[start, end)``.
+
+    Ranges must be in order and must not overlap; what lies outside the text is ignored.
+    """
+    painted: list[Segment] = []
+    todo = list(spans)
+    at = 0
+    for text, own, _ in segments:
+        base = own or Style()
+        end = at + len(text)
+        position = at
+        while todo and todo[0][0] < end:
+            first, last = max(todo[0][0], position), min(todo[0][1], end)
+            if first > position:
+                painted.append(Segment(text[position - at : first - at], base))
+            if last > first:
+                painted.append(Segment(text[first - at : last - at], base + style))
+                position = last
+            if todo[0][1] > end:
+                break
+            todo.pop(0)
+        if position < end:
+            painted.append(Segment(text[position - at :], base))
+        at = end
+    return painted
