@@ -1,14 +1,16 @@
 """One shared SSH connection per host, opened when somebody needs it.
 
 Strict host keys, no forwarding of agents or displays, bounded handshakes, jittered reconnects. A
-host that does not answer costs the others nothing.
+host that does not answer costs the others nothing: everybody waits for their own host only, and a
+handshake that gets nowhere soon stops counting against the limit.
 """
 
+import asyncio
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import msgspec
+import asyncssh
 
 from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ids import HostName
@@ -16,6 +18,8 @@ from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind
 from fleet_tui.wire.shell import ChannelFailure, Completed, RunResult
 from fleet_tui.wire.ssh_connection import FileFailure, SshConnection, TcpChannel
+from fleet_tui.wire.ssh_failures import SshFailure, connect_failure, describe
+from fleet_tui.wire.ssh_options import Route, SshFiles
 
 __all__ = [
     "ChannelFailure",
@@ -28,12 +32,35 @@ __all__ = [
     "TcpChannel",
 ]
 
+BACKOFF_BASE_S = 0.5
+BACKOFF_CAP_S = 30.0
+PERMANENT_RETRY_S = 60.0
+"""Keys and host keys are not asked again sooner: servers lock out those who do."""
+STABLE_AFTER_S = 60.0
+"""A connection that lived this long clears the memory of failures."""
+HANDSHAKES_PER_TARGET = 4
+SLOT_HOLD_S = 1.0
+"""A handshake counts against the overall limit for this long. One that takes longer is waiting for
+its host and costs us nothing, so hosts that never answer cannot keep the others out."""
 
-class SshFailure(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a host could not be connected to. ``kind.is_permanent``: an operator must act."""
+_ADOPTED = ">"
+"""Begins the name of a jump host that only ssh_config knows."""
 
-    kind: FailureKind
-    detail: Untrusted = NOTHING_SAID
+
+class _Host:
+    """What the pool knows about one host."""
+
+    def __init__(self, spec: HostSpec) -> None:
+        self.spec = spec
+        self.connection: SshConnection | None = None
+        self.connected_at_s = 0.0
+        self.dialing: asyncio.Task[SshConnection | SshFailure] | None = None
+        self.failure: SshFailure | None = None
+        self.failures_in_row = 0
+        self.next_try_s = 0.0
+        self.route: Route | None = None
+        self.via: HostName | None = spec.jump
+        """The host to go through; may come from ssh_config once that is read."""
 
 
 class SshPool:
@@ -50,6 +77,15 @@ class SshPool:
         on_lost: Callable[[HostName, Untrusted], None] | None = None,
     ) -> None:
         """``clock`` is monotonic seconds (``time.monotonic``); ``on_lost`` is told of each loss."""
+        self._hosts = {name: _Host(spec) for name, spec in hosts.items()}
+        self._rng = rng
+        self._clock = clock
+        self._files = SshFiles(known_hosts)
+        self._reading_files = asyncio.Lock()
+        self._slots = asyncio.Semaphore(handshakes)
+        self._per_target: dict[tuple[str, int], asyncio.Semaphore] = {}
+        self._on_lost = on_lost
+        self._closed = False
 
     async def connect(self, host: HostName) -> SshConnection | SshFailure:
         """The host's living connection, made if needed; callers share one handshake.
@@ -57,7 +93,204 @@ class SshPool:
         Between failed attempts the last failure comes back at once. Cancelling a caller does not
         disturb the others.
         """
-        return SshFailure(kind=FailureKind.SSH_UNREACHABLE)
+        state = self._hosts.get(host)
+        if state is None or self._closed:
+            reason = "the pool is closed" if self._closed else f"no host is named {host}"
+            return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=Untrusted(reason))
+        if state.connection is not None and not state.connection.lost.is_set():
+            return state.connection
+        if state.dialing is None:
+            if state.failure is not None and self._clock() < state.next_try_s:
+                return state.failure
+            state.dialing = asyncio.create_task(self._dial(host, state), name=f"ssh {host}")
+        return await asyncio.shield(state.dialing)
 
     async def close(self) -> None:
         """Close every connection; connect() afterwards is a SSH_UNREACHABLE failure."""
+        self._closed = True
+        dialing = [state.dialing for state in self._hosts.values() if state.dialing is not None]
+        for task in dialing:
+            task.cancel()
+        await asyncio.gather(*dialing, return_exceptions=True)
+        # Hosts reached through others first: closing a jump host cuts off what runs through it.
+        living = [state.connection for state in self._hosts.values() if state.connection]
+        await asyncio.gather(*(connection.close() for connection in living))
+
+    async def _dial(self, host: HostName, state: _Host) -> SshConnection | SshFailure:
+        """Make one attempt and remember how it went."""
+        timeout_ms = state.spec.connect_timeout_ms
+        try:
+            result = await self._attempt(host, state)
+        except asyncio.CancelledError:
+            state.dialing = None
+            raise
+        except Exception as error:  # every way to fail becomes a value here
+            result = connect_failure(error, timeout_ms=timeout_ms)
+        state.dialing = None
+        now_s = self._clock()
+        if isinstance(result, SshFailure):
+            self._hold_off(state, now_s)
+            if result.kind.is_permanent:
+                state.next_try_s = now_s + PERMANENT_RETRY_S
+                state.route = None  # the operator may correct a file meanwhile
+            state.failure = result
+        else:
+            state.connection = result
+            state.connected_at_s = now_s
+            state.failure = None
+        return result
+
+    def _hold_off(self, state: _Host, now_s: float) -> None:
+        """Full jitter: the next attempt is anywhere between now and a growing ceiling."""
+        ceiling_s = min(BACKOFF_CAP_S, BACKOFF_BASE_S * 2 ** min(state.failures_in_row, 16))
+        state.failures_in_row += 1
+        state.next_try_s = now_s + self._rng.uniform(0, ceiling_s)
+
+    async def _attempt(self, host: HostName, state: _Host) -> SshConnection | SshFailure:
+        route = await self._route(state)
+        jump = await self._jump(host, state, route)
+        if isinstance(jump, SshFailure):
+            return jump
+        target = self._per_target.setdefault(
+            (route.key_alias, route.port), asyncio.Semaphore(HANDSHAKES_PER_TARGET)
+        )
+        async with target:
+            await self._slots.acquire()
+            release = asyncio.get_running_loop().call_later(SLOT_HOLD_S, self._slots.release)
+            try:
+                return await self._handshake(host, state, route, jump)
+            finally:
+                if not release.cancelled() and release.when() > asyncio.get_running_loop().time():
+                    release.cancel()
+                    self._slots.release()
+
+    async def _handshake(
+        self, host: HostName, state: _Host, route: Route, jump: SshConnection | None
+    ) -> SshConnection | SshFailure:
+        client = _Client()
+        tunnel = jump.raw if jump is not None else None
+        try:
+            async with asyncio.timeout(state.spec.connect_timeout_ms / 1000):
+                raw = await asyncssh.connect(
+                    options=route.options,
+                    config=None,
+                    tunnel=tunnel,
+                    client_factory=lambda: client,
+                    **route.arguments,
+                )
+        except asyncssh.HostKeyNotVerifiable as error:
+            return SshFailure(
+                kind=FailureKind.SSH_HOST_KEY,
+                detail=Untrusted(_host_key_advice(host, route, str(error))),
+            )
+        connection = SshConnection(raw, client.lost)
+        client.tell = lambda error: self._lost(host, state, connection, error)
+        connection.make_snappy()
+        return connection
+
+    async def _route(self, state: _Host) -> Route:
+        if state.route is None:
+            async with self._reading_files:
+                state.route = await asyncio.to_thread(self._files.route, state.spec)
+        return state.route
+
+    async def _jump(
+        self, host: HostName, state: _Host, route: Route
+    ) -> SshConnection | SshFailure | None:
+        """The connection to go through, from the fleet file or from ssh_config's ProxyJump."""
+        if state.via is None and route.jump_chain:
+            state.via = self._adopt_chain(route.jump_chain)
+        via = state.via
+        if via is None:
+            return None
+        if self._leads_back(host, via):
+            detail = Untrusted(f"the jump hosts of {host} lead back to themselves")
+            return SshFailure(kind=FailureKind.SSH_PROTOCOL, detail=detail)
+        found = await self.connect(via)
+        if isinstance(found, SshFailure):
+            detail = Untrusted(f"jump host {via}: {found.kind.value}: {found.detail.raw}")
+            return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=detail)
+        return found
+
+    def _leads_back(self, host: HostName, via: HostName) -> bool:
+        """Whether somebody on the way to ``host`` would have to wait for themselves."""
+        seen, at = {host}, self._hosts.get(via)
+        while at is not None:
+            if at.spec.name in seen:
+                return True
+            seen.add(at.spec.name)
+            at = self._hosts.get(at.via) if at.via is not None else None
+        return False
+
+    def _adopt_chain(self, chain: tuple[str, ...]) -> HostName:
+        """Give each ``[user@]host[:port]`` of a ProxyJump a place in the pool; return the last.
+
+        asyncssh would open a connection of its own per host behind it; a bastion needs but one.
+        """
+        before: HostName | None = None
+        for hop in chain:
+            name = HostName(f"{before or ''}{_ADOPTED}{hop}")
+            user, _, place = hop.rpartition("@")
+            address, _, port = place.partition(":") if place.count(":") == 1 else (place, "", "")
+            self._hosts.setdefault(
+                name,
+                _Host(
+                    HostSpec(
+                        name=name,
+                        address=address.strip("[]"),
+                        port=int(port) if port.isdigit() else None,
+                        user=user or None,
+                        jump=before,
+                    )
+                ),
+            )
+            before = name
+        assert before is not None
+        return before
+
+    def _lost(
+        self, host: HostName, state: _Host, connection: SshConnection, error: Exception | None
+    ) -> None:
+        """Forget a dead connection; one that died young counts as a failed attempt."""
+        if state.connection is connection:
+            state.connection = None
+            now_s = self._clock()
+            if now_s - state.connected_at_s >= STABLE_AFTER_S:
+                state.failures_in_row = 0
+                state.failure = None
+            else:
+                self._hold_off(state, now_s)
+                detail = describe(error) if error else Untrusted("the connection was closed")
+                state.failure = SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=detail)
+        if self._on_lost is not None and not self._closed:
+            self._on_lost(host, describe(error) if error else NOTHING_SAID)
+
+
+class _Client(asyncssh.SSHClient):
+    """Hears the one explicit sign of a lost connection."""
+
+    def __init__(self) -> None:
+        self.lost = asyncio.Event()
+        self.tell: Callable[[Exception | None], None] | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost.set()
+        if self.tell is not None:
+            self.tell(exc)
+
+
+def _host_key_advice(host: HostName, route: Route, error: str) -> str:
+    """What to do about a host key, by whether another one is known."""
+    port = None if route.port == asyncssh.DEFAULT_PORT else route.port
+    known = route.known_hosts.match(route.key_alias, "", port)[0]
+    where = ", ".join(str(path) for path in route.known_hosts_files)
+    if "revoked" in error:
+        return f"the host key is revoked in {where}"
+    if known:
+        return (
+            f"the host key of {route.key_alias} is not the one in {where}: it changed, or "
+            "another machine answers"
+        )
+    if host.startswith(_ADOPTED):
+        return f"the host key of the jump host {route.key_alias} is not known in {where}"
+    return f"the host key of {route.key_alias} is not known; to look at it: fleet-tui trust {host}"

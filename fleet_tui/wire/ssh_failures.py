@@ -1,0 +1,77 @@
+"""What went wrong on the way to a host, as a value with a stable kind.
+
+Texts that a server sent end up in exceptions, so every detail is Untrusted.
+"""
+
+import asyncio
+import socket
+
+import asyncssh
+import msgspec
+
+from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
+from fleet_tui.core.vitals import FailureKind
+
+MAX_DETAIL_CHARS = 500
+
+
+class SshFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a host could not be connected to. ``kind.is_permanent``: an operator must act."""
+
+    kind: FailureKind
+    detail: Untrusted = NOTHING_SAID
+
+
+class LocalSetupError(Exception):
+    """The operator's own files do not allow a connection (keys, known_hosts, ssh_config)."""
+
+    def __init__(self, kind: FailureKind, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+def describe(error: BaseException) -> Untrusted:
+    """The text of an exception, cut; its class where it has none."""
+    return Untrusted((str(error) or type(error).__name__)[:MAX_DETAIL_CHARS])
+
+
+def connect_failure(error: BaseException, *, timeout_ms: int) -> SshFailure:
+    """Classify what ended an attempt to connect."""
+    match error:
+        case LocalSetupError():
+            return SshFailure(kind=error.kind, detail=describe(error))
+        case TimeoutError():
+            return SshFailure(
+                kind=FailureKind.SSH_UNREACHABLE,
+                detail=Untrusted(f"no answer within {timeout_ms / 1000:g} s"),
+            )
+        case socket.gaierror():
+            detail = Untrusted(f"the name cannot be resolved: {error.strerror}")
+            return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=detail)
+        case OSError():
+            return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=describe(error))
+        case asyncssh.ChannelOpenError():
+            detail = Untrusted(f"the jump host cannot reach it: {describe(error).raw}")
+            return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=detail)
+        case asyncssh.Error() | asyncio.IncompleteReadError():
+            return SshFailure(kind=_ssh_kind(error), detail=describe(error))
+        case _:
+            detail = Untrusted(f"{type(error).__name__}: {describe(error).raw}")
+            return SshFailure(kind=FailureKind.INTERNAL, detail=detail)
+
+
+def _ssh_kind(error: BaseException) -> FailureKind:
+    match error:
+        case asyncssh.HostKeyNotVerifiable():
+            return FailureKind.SSH_HOST_KEY
+        case asyncssh.PermissionDenied() | asyncssh.IllegalUserName():
+            return FailureKind.SSH_AUTH
+        case asyncssh.KeyExchangeFailed() if "host key" in str(error).lower():
+            # The server has no key of the kind that known_hosts holds for it: it changed.
+            return FailureKind.SSH_HOST_KEY
+        case asyncssh.ConnectionLost():
+            return FailureKind.SSH_UNREACHABLE
+        case asyncssh.DisconnectError() if "authentication failures" in str(error):
+            return FailureKind.SSH_AUTH
+        case _:
+            return FailureKind.SSH_PROTOCOL
