@@ -1,0 +1,133 @@
+"""What a valid fleet file probably does not mean: work that no agent could ever get."""
+
+from collections import Counter
+
+from fleet_tui.config.problems import Source, did_you_mean
+from fleet_tui.config.reader import Loc, Node, Scalar, find, find_key
+from fleet_tui.config.secrets import is_reference, names_secret
+from fleet_tui.config.validate import dotted
+from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec, LocalAgent, ResidencyRule
+
+
+def lint(source: Source, root: Node, spec: FleetSpec) -> None:
+    """Note every warning about a fleet that can be used."""
+    _Lint(source, root, spec).run()
+
+
+class _Lint:
+    def __init__(self, source: Source, root: Node, spec: FleetSpec) -> None:
+        self.source = source
+        self.root = root
+        self.spec = spec
+
+    def run(self) -> None:
+        if self.spec.agents:
+            self._empty_pools()
+            self._unused_hosts()
+            for at, rule in enumerate(self.spec.residency):
+                self._residency(("routing", "residency", at), rule)
+        for agent in self.spec.agents.values():
+            self._isolation(agent)
+            self._probe(agent)
+            self._variables(agent)
+        self._deadlines()
+
+    def _empty_pools(self) -> None:
+        used = Counter(agent.pool for agent in self.spec.agents.values())
+        for pool in self.spec.pools:
+            if not used[pool]:
+                self._warn(("pools", pool), "no agent is in this pool", "its tasks would wait")
+
+    def _unused_hosts(self) -> None:
+        used = {agent.host for agent in self.spec.agents.values()}
+        used |= {host.jump for host in self.spec.hosts.values()}
+        for host in self.spec.hosts:
+            if host not in used:
+                self._warn(("hosts", host), "no agent runs there and no host goes through it")
+
+    def _residency(self, loc: Loc, rule: ResidencyRule) -> None:
+        served = {agent.region for agent in self.spec.agents.values() if agent.region}
+        for at, region in enumerate(rule.regions):
+            if region not in served:
+                suggestion = did_you_mean(region, served)
+                self._warn(
+                    (*loc, "regions", at),
+                    f'no agent is in region "{region}"{suggestion}',
+                    value=True,
+                )
+        if served.intersection(rule.regions) and not any(
+            _can_serve(agent, rule) for agent in self.spec.agents.values()
+        ):
+            whose = rule.client or rule.project
+            self._warn(
+                loc,
+                f"no agent can serve {whose}: those in {', '.join(rule.regions)} are reserved for "
+                "others",
+                value=True,
+            )
+
+    def _isolation(self, agent: AgentSpec) -> None:
+        """An agent reserved for clients none of whose work may run where it stands."""
+        if not agent.clients or not self.spec.residency:
+            return
+        kept_out = [
+            rule
+            for client in agent.clients
+            for rule in self.spec.residency
+            if rule.client == client and rule.project is None and agent.region not in rule.regions
+        ]
+        if {rule.client for rule in kept_out} >= set(agent.clients):
+            lines = ", ".join(f"line {rule.line}" for rule in kept_out if rule.line)
+            where = f"in {agent.region}" if agent.region else "in no region"
+            self._warn(
+                ("agents", agent.name),
+                f"will never get work: it is {where} and reserved for "
+                f"{', '.join(agent.clients)}, whose work must stay elsewhere ({lines})",
+            )
+
+    def _probe(self, agent: AgentSpec) -> None:
+        if agent.probe.timeout_ms > agent.probe.every_ms:
+            self._warn(
+                ("agents", agent.name),
+                "a probe may take longer than the time to the next one",
+                "make probe.timeout at most probe.every",
+            )
+
+    def _variables(self, agent: AgentSpec) -> None:
+        if not isinstance(agent.kind, CommandAgent | LocalAgent):
+            return
+        for name, value in agent.kind.env.items():
+            if _literal_secret(name, value):
+                self._warn(
+                    ("agents", agent.name, "env", name),
+                    "looks like a secret written out",
+                    "write a reference such as secret:env:NAME",
+                )
+
+    def _deadlines(self) -> None:
+        limits = self.spec.deadlines
+        if limits.total_ms is None or limits.start_to_close_ms is None:
+            return
+        if limits.total_ms < limits.start_to_close_ms:
+            self._warn(
+                ("deadlines", "total"),
+                "is shorter than start_to_close, which can then never be reached",
+            )
+
+    def _warn(self, loc: Loc, message: str, hint: str = "", *, value: bool = False) -> None:
+        node = find(self.root, loc) if value else find_key(self.root, loc)
+        width = node.width if isinstance(node, Scalar) else 1
+        mark = node.mark if node else None
+        self.source.warn(mark, message, path=dotted(loc), hint=hint, width=width)
+
+
+def _can_serve(agent: AgentSpec, rule: ResidencyRule) -> bool:
+    if agent.region not in rule.regions:
+        return False
+    if rule.client and agent.clients and rule.client not in agent.clients:
+        return False
+    return not (rule.project and agent.projects and rule.project not in agent.projects)
+
+
+def _literal_secret(name: str, value: str) -> bool:
+    return names_secret(name) and not is_reference(value)

@@ -1,0 +1,126 @@
+"""``fleet.yaml`` to :class:`FleetSpec`: read, validate, resolve, and say everything at once.
+
+Reading the file is the only IO. Nothing of it is ever executed, and a problem anywhere means that
+no part of the file is used.
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleet_tui.config.identities import judge_identities
+from fleet_tui.config.lint import lint
+from fleet_tui.config.problems import Problem, Severity, Source, as_text, summary
+from fleet_tui.config.reader import MAX_FILE_BYTES, decode, read
+from fleet_tui.config.resolve import resolve
+from fleet_tui.config.validate import validate
+from fleet_tui.core.fleet import FleetSpec
+from fleet_tui.errors import InvalidConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A fleet file that can be used."""
+
+    spec: FleetSpec
+    warnings: tuple[Problem, ...]
+    """Warnings and notes, in the file's order."""
+
+
+class InvalidFleet(InvalidConfig):
+    """The fleet file cannot be used."""
+
+    def __init__(self, name: str, problems: tuple[Problem, ...], not_kept: int = 0) -> None:
+        """``problems`` in the file's order; ``not_kept`` more were only counted."""
+        self.problems = problems
+        self.not_kept = not_kept
+        self.name = name
+        counted = summary(problems, not_kept)
+        shown = "\n".join(as_text(each) for each in problems)
+        super().__init__(f"{shown}\n{counted}. Nothing was started.")
+
+
+def load_fleet(path: Path, env: Mapping[str, str]) -> Loaded:
+    """Read a fleet file. ``env`` fills ``${NAME}`` and says what ``~`` is (HOME).
+
+    Raises InvalidFleet with every problem; a file that cannot be read is one of them.
+    """
+    data = _bytes_of(path)
+    return _load(str(path), data, env, look_at_keys=True)
+
+
+def load_text(text: str, name: str = "fleet.yaml", env: Mapping[str, str] | None = None) -> Loaded:
+    """The same for text that is no file, and without looking at key files.
+
+    Raises InvalidFleet with every problem.
+    """
+    return load_bytes(text.encode("utf-8", "surrogatepass"), name, env)
+
+
+def load_bytes(
+    data: bytes, name: str = "fleet.yaml", env: Mapping[str, str] | None = None
+) -> Loaded:
+    """The same for bytes. Raises InvalidFleet with every problem."""
+    return _load(name, data, env or {}, look_at_keys=False)
+
+
+def _load(name: str, data: bytes, env: Mapping[str, str], *, look_at_keys: bool) -> Loaded:
+    source = decode(name, data)
+    spec = None if source.errors else _understand(source, data, env)
+    if spec and look_at_keys:
+        judge_identities(source, spec)
+    problems = source.in_order()
+    if source.errors or spec is None:
+        raise InvalidFleet(name, problems, source.not_kept)
+    return Loaded(spec, problems)
+
+
+def _understand(source: Source, data: bytes, env: Mapping[str, str]) -> FleetSpec | None:
+    root = read(source)
+    if root is None:
+        if not source.errors:
+            source.error(
+                None, "the file is empty: no agents", hint="`fleet-tui init` writes a start"
+            )
+        return None
+    valid = validate(source, root, env)
+    if valid is None:
+        return None
+    home = env.get("HOME")
+    spec = resolve(
+        source,
+        root,
+        valid,
+        digest=hashlib.sha256(data).hexdigest(),
+        home=Path(home) if home else None,
+    )
+    if spec:
+        lint(source, root, spec)
+    return spec
+
+
+def _bytes_of(path: Path) -> bytes:
+    """A regular file's content, at most one byte more than is allowed."""
+    try:
+        # Opened without waiting, so that a pipe in the file's place cannot hang the program.
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise _unreadable(path, "not a regular file")
+            return file.read(MAX_FILE_BYTES + 1)
+    except FileNotFoundError:
+        raise _unreadable(
+            path, "no such file", "`fleet-tui init` writes one, `fleet-tui demo` needs none"
+        ) from None
+    except OSError as refused:
+        raise _unreadable(path, refused.strerror or "cannot be read") from None
+    except ValueError:
+        raise _unreadable(path, "not a usable file name") from None
+
+
+def _unreadable(path: Path, reason: str, hint: str = "") -> InvalidFleet:
+    source = Source(str(path), "")
+    source.add(Severity.ERROR, None, reason, hint=hint)
+    return InvalidFleet(str(path), source.in_order())

@@ -1,0 +1,328 @@
+"""The shape of ``fleet.yaml`` version 1, one model per kind of entry.
+
+Values arrive as the text that stands in the file; each field's type names the grammar in
+:mod:`fleet_tui.config.values` that reads it. What is not said is None and comes from the next
+level up: agent, then its pool, then ``defaults``, then the program. Lists replace, maps merge.
+The string under a field is its help in editors, through the JSON Schema.
+"""
+
+from functools import partial
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from fleet_tui.config import secrets, values
+from fleet_tui.config.problems import did_you_mean
+from fleet_tui.config.values import Unacceptable, shown
+from fleet_tui.core.fleet import Strategy
+
+MAX_SLOTS = 256
+MAX_ENTRIES = 10_000
+"""Agents, hosts or pools of one fleet."""
+
+
+def _matching(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^(?:{pattern})$"})
+
+
+def _whole(least: int, most: int) -> tuple[BeforeValidator, WithJsonSchema]:
+    schema = {"type": ["integer", "string"], "minimum": least, "maximum": most}
+    return BeforeValidator(partial(values.whole, least=least, most=most)), WithJsonSchema(schema)
+
+
+def _one_of(value: object, *, allowed: tuple[str, ...]) -> str:
+    if not isinstance(value, str) or value not in allowed:
+        listed = ", ".join(allowed)
+        suggestion = did_you_mean(value, allowed) if isinstance(value, str) else ""
+        raise Unacceptable(f"expected one of {listed}, got {shown(value)}{suggestion}")
+    return str(value)
+
+
+def _strategy(value: object) -> Strategy:
+    return Strategy(_one_of(value, allowed=tuple(each.value for each in Strategy)))
+
+
+def _version(value: object) -> int:
+    if value != "1":
+        raise Unacceptable(f"this program reads version 1, not {shown(value)}")
+    return 1
+
+
+def _agents(value: object) -> object:
+    """``agents: []`` is the one way to say that a fleet is empty on purpose."""
+    if value == []:
+        return {}
+    if value is None or value == {}:
+        raise Unacceptable(
+            "no agents", "name at least one, or write agents: [] for a fleet that is empty for now"
+        )
+    if isinstance(value, list):
+        raise Unacceptable(
+            "expected a map of names, got a list", "such as  agent-01: {host: gw-1, pool: general}"
+        )
+    return value
+
+
+def _argv(value: object) -> object:
+    if isinstance(value, str):
+        raise Unacceptable(
+            "expected a list of a program and its arguments", "such as [my-agent, --once]"
+        )
+    if value == []:
+        raise Unacceptable("expected a program and its arguments, got an empty list")
+    return value
+
+
+def _nothing_is_empty(value: object) -> object:
+    """``general:`` with nothing behind it is an entry that says nothing."""
+    return {} if value is None else value
+
+
+def _none_or_duration(word: str) -> BeforeValidator:
+    def read(value: object) -> int:
+        return NEVER if value == word else values.duration_ms(value)
+
+    return BeforeValidator(read)
+
+
+NEVER = -1
+"""How ``never`` and ``none`` come out of a duration that may be absent on purpose."""
+
+_DURATION = _matching(values.DURATION_PATTERN)
+Text = Annotated[str, BeforeValidator(values.text), WithJsonSchema({"type": "string"})]
+Name = Annotated[str, BeforeValidator(values.name), _matching(values.NAME_PATTERN)]
+Word = Annotated[str, BeforeValidator(values.word), _matching(values.WORD_PATTERN)]
+User = Annotated[str, BeforeValidator(values.user), _matching(values.USER_PATTERN)]
+Variable = Annotated[str, BeforeValidator(values.variable), _matching(values.VARIABLE_PATTERN)]
+Address = Annotated[str, BeforeValidator(values.address), WithJsonSchema({"type": "string"})]
+Reference = Annotated[str, BeforeValidator(secrets.reference), _matching(secrets.REFERENCE_PATTERN)]
+Words = Annotated[
+    list[Word],
+    BeforeValidator(values.words),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+Argv = Annotated[list[Text], BeforeValidator(_argv), Field(max_length=256)]
+Port = Annotated[int, *_whole(1, 65_535)]
+Count = Annotated[int, *_whole(1, 1_000)]
+Attempts = Annotated[int, *_whole(1, 100)]
+Slots = Annotated[int, *_whole(1, MAX_SLOTS)]
+Percent = Annotated[
+    int,
+    BeforeValidator(values.percent),
+    WithJsonSchema({"type": ["string", "integer"], "pattern": "^[0-9]{1,3}%?$"}),
+]
+Flag = Annotated[bool, BeforeValidator(values.flag), WithJsonSchema({"type": "boolean"})]
+OnOff = Annotated[
+    bool, BeforeValidator(values.on_or_off), WithJsonSchema({"enum": ["on", "off", True, False]})
+]
+Duration = Annotated[int, BeforeValidator(values.duration_ms), _DURATION]
+DurationOrNone = Annotated[
+    int, _none_or_duration("none"), _matching(f"none|{values.DURATION_PATTERN}")
+]
+DurationOrNever = Annotated[
+    int, _none_or_duration("never"), _matching(f"never|{values.DURATION_PATTERN}")
+]
+Backoff = Annotated[
+    tuple[int, int],
+    BeforeValidator(values.duration_range_ms),
+    _matching(rf"{values.DURATION_PATTERN}\.\.{values.DURATION_PATTERN}"),
+]
+Dollars = Annotated[
+    int, BeforeValidator(values.microusd), WithJsonSchema({"type": ["number", "string"]})
+]
+Factor = Annotated[
+    float, BeforeValidator(values.factor), WithJsonSchema({"type": ["number", "string"]})
+]
+Kind = Literal["openclaw", "command", "local"]
+KINDS: tuple[Kind, ...] = ("openclaw", "command", "local")
+KindWord = Annotated[Kind, BeforeValidator(partial(_one_of, allowed=KINDS))]
+StrategyWord = Annotated[
+    Strategy,
+    BeforeValidator(_strategy),
+    WithJsonSchema({"enum": [each.value for each in Strategy]}),
+]
+
+
+class Section(BaseModel):
+    """A map with known keys only."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
+    )
+
+
+class ProbeEntry(Section):
+    """How often an agent is looked at and how quickly it is believed."""
+
+    every: Duration | None = None
+    timeout: Duration | None = None
+    down_after: Count | None = None
+    """Misses in a row before the agent is unreachable."""
+    up_after: Count | None = None
+    """Good probes in a row before it gets work again."""
+
+
+class PricesEntry(Section):
+    """What an agent costs, in dollars."""
+
+    per_hour: Dollars | None = None
+    input_per_mtok: Dollars | None = None
+    """Per million input tokens; used where the agent reports no cost of its own."""
+    output_per_mtok: Dollars | None = None
+
+
+class AgentSettings(Section):
+    """What can be said of one agent, or once for a pool or the whole fleet."""
+
+    host: Address | None = None
+    """An entry of hosts, an ssh_config alias, a DNS name or an IP address."""
+    kind: KindWord | None = None
+    """openclaw unless said otherwise."""
+    port: Port | None = None
+    """openclaw: the gateway's port on the host's loopback."""
+    agent_id: Word | None = None
+    """openclaw: which agent of the gateway."""
+    token: Reference | None = None
+    """openclaw: where the gateway's token is; never the token itself."""
+    openclaw_bin: Text | None = None
+    """openclaw: the program on the host, if it is not on the PATH of an SSH session."""
+    start_command: Text | None = None
+    """openclaw: run on the agent's host to start the gateway again."""
+    command: Argv | None = None
+    """command, local: the program and its arguments; the task arrives on standard input."""
+    run_dir: Text | None = None
+    """command, local: where runs leave their files."""
+    env: dict[Variable, Text] | None = None
+    """command, local: variables for the program."""
+    log_file: Text | None = None
+    """A log file on the host to follow."""
+    region: Word | None = None
+    capabilities: Words | None = None
+    """What the agent can do; what it claims itself can only narrow this."""
+    isolate: Words | None = None
+    """Clients the agent is reserved for; it works for nobody else."""
+    projects: Words | None = None
+    slots: Slots | None = None
+    """How many tasks it may work on at the same time."""
+    prices: PricesEntry | None = None
+    labels: dict[Word, Word] | None = None
+    probe: ProbeEntry | None = None
+
+
+class HostSettings(Section):
+    """How a machine is reached by SSH. What is not said comes from ~/.ssh/config."""
+
+    user: User | None = None
+    identity: Text | None = None
+    """A private key file; ~ is the home directory, other paths start at the fleet file."""
+    jump: Address | None = None
+    """An entry of hosts (or an alias or address) to go through."""
+    known_hosts: Text | None = None
+    """A known_hosts file in place of the usual one; paths as for identity."""
+    ssh_config: OnOff | None = None
+    """off: ignore ~/.ssh/config for this host."""
+    connect_timeout: Duration | None = None
+
+
+class HostEntry(HostSettings):
+    """One machine."""
+
+    address: Address | None = None
+    """An ssh_config alias, a DNS name or an IP address; the entry's own name if not said."""
+    port: Port | None = None
+    """The SSH port."""
+
+
+class Defaults(AgentSettings, HostSettings):
+    """What holds for every agent and every host that says nothing else."""
+
+    pool: Name | None = None
+
+
+class PoolEntry(AgentSettings):
+    """Agents that share work. Whatever an agent can say may be said here for all of them."""
+
+    strategy: StrategyWord | None = None
+    overflow: Flag | None = None
+    """Whether a task without a pool may fall back here."""
+    min_up: Percent | None = None
+    """The share of agents that must stay up; changes that would go below are held."""
+
+
+class AgentEntry(AgentSettings):
+    """One agent."""
+
+    pool: Name | None = None
+
+
+class ResidencyEntry(Section):
+    """Work of this client or project stays in these regions."""
+
+    client: Word | None = None
+    project: Word | None = None
+    regions: Words
+
+
+class RoutingEntry(Section):
+    """How tasks find agents."""
+
+    strategy: StrategyWord | None = None
+    """For pools that name none."""
+    residency: Annotated[list[ResidencyEntry], Field(max_length=1_000)] | None = None
+
+
+class RetryEntry(Section):
+    """How often and how soon a task of one class is tried again."""
+
+    max_attempts: Attempts | None = None
+    backoff: Backoff | None = None
+    """Such as 2s..60s: the ceiling of the first wait and of the longest one."""
+    factor: Factor | None = None
+
+
+class RetrySection(Section):
+    """Retry policy for each class of task."""
+
+    once: RetryEntry | None = None
+    idempotent: RetryEntry | None = None
+    resumable: RetryEntry | None = None
+
+
+class DeadlinesEntry(Section):
+    """Limits of every task that names none of its own; none lifts a limit."""
+
+    schedule_to_start: DurationOrNone | None = None
+    start_to_close: DurationOrNone | None = None
+    heartbeat: DurationOrNone | None = None
+    total: DurationOrNone | None = None
+
+
+class FleetFile(Section):
+    """A fleet of agents, for fleet-tui."""
+
+    version: Annotated[int, BeforeValidator(_version), WithJsonSchema({"const": 1})]
+    fleet: Name
+    """The fleet's name; its journal is kept under it."""
+    protected: Flag | None = None
+    """Ask for the fleet's name before anything that stops work."""
+    defaults: Annotated[Defaults, BeforeValidator(_nothing_is_empty)] = Defaults()
+    hosts: Annotated[
+        dict[Name, Annotated[HostEntry, BeforeValidator(_nothing_is_empty)]],
+        BeforeValidator(_nothing_is_empty),
+        Field(max_length=MAX_ENTRIES),
+    ] = {}
+    pools: Annotated[
+        dict[Name, Annotated[PoolEntry, BeforeValidator(_nothing_is_empty)]],
+        BeforeValidator(_nothing_is_empty),
+        Field(max_length=MAX_ENTRIES),
+    ] = {}
+    agents: Annotated[
+        dict[Name, Annotated[AgentEntry, BeforeValidator(_nothing_is_empty)]],
+        BeforeValidator(_agents),
+        Field(max_length=MAX_ENTRIES),
+    ]
+    routing: RoutingEntry | None = None
+    retry: RetrySection | None = None
+    deadlines: DeadlinesEntry | None = None
+    lost_after: DurationOrNever | None = None
+    """How long nobody may know about an attempt before an operator is asked."""

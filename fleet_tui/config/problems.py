@@ -1,0 +1,253 @@
+"""What is wrong with a file: every problem at once, each with its place, its line and a way out.
+
+Files may be hostile (a fleet file arrives by pull request), so nothing of them is shown raw:
+characters that could steer a terminal are spelled out and anything like a secret is starred.
+"""
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+MAX_PROBLEMS = 100
+"""Problems kept of one file; further ones are counted."""
+MAX_SHOWN_CHARS = 160
+"""Longest piece of a file that a message or an excerpt repeats."""
+MAX_SUGGESTION_CHARS = 64
+"""Longest word that is compared with known names; longer ones cannot be a slip of the fingers."""
+
+_SECRET_VALUE = re.compile(
+    r"""(?ix) (?: \b[\w-]*(?:token|password|passphrase|secret|api_?key|private_?key)
+        ["']?\s*:\s*["']?
+        (?!\s|["']|secret:|\$\{) ) (?P<after>[^\s"',}\]]+)
+      | (?P<shape>\b(?:sk|ghp|gho|ghs|glpat|xox[abp]|AKIA)[-_A-Za-z0-9]{8,})
+      | (?P<opaque>[A-Za-z0-9+/=]{40,}) """
+)
+
+_LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+"""What ends a line for YAML's C parser, whose line numbers are shown."""
+
+
+class Severity(StrEnum):
+    """An error stops everything, a warning deserves a look, a note only informs."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+class Mark(NamedTuple):
+    """A place in a file, both counted from 1."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing to know about a file. ``line`` and ``col`` are None where no place is meant."""
+
+    severity: Severity
+    file: str
+    line: int | None
+    col: int | None
+    width: int
+    """How many characters the caret underlines."""
+    path: str
+    """Dotted, such as ``agents.agent-01.region``; empty for the file as a whole."""
+    message: str
+    hint: str
+    excerpt: tuple[str, ...]
+    """The line and the one above it, safe to print."""
+
+
+@dataclass(slots=True)
+class Source:
+    """A file's name and text, and the problems found in it so far."""
+
+    name: str
+    text: str
+    problems: list[Problem] = field(default_factory=list)
+    not_kept: int = 0
+    """Problems beyond MAX_PROBLEMS."""
+    errors: int = 0
+    _lines: list[str] | None = None
+
+    def add(
+        self,
+        severity: Severity,
+        at: Mark | None,
+        message: str,
+        *,
+        path: str = "",
+        hint: str = "",
+        width: int = 1,
+    ) -> None:
+        """Keep a problem, or count it if there are MAX_PROBLEMS already."""
+        self.errors += severity is Severity.ERROR
+        if len(self.problems) >= MAX_PROBLEMS:
+            self.not_kept += 1
+            return
+        self.problems.append(
+            Problem(
+                severity=severity,
+                file=visible(self.name),
+                line=at.line if at else None,
+                col=at.column if at else None,
+                width=max(1, width),
+                path=visible(path),
+                message=message,
+                hint=hint,
+                excerpt=self._excerpt(at, width) if at else (),
+            )
+        )
+
+    def error(
+        self, at: Mark | None, message: str, *, path: str = "", hint: str = "", width: int = 1
+    ) -> None:
+        """Keep something that makes the file unusable."""
+        self.add(Severity.ERROR, at, message, path=path, hint=hint, width=width)
+
+    def warn(
+        self, at: Mark | None, message: str, *, path: str = "", hint: str = "", width: int = 1
+    ) -> None:
+        """Keep something that is allowed and probably not meant."""
+        self.add(Severity.WARNING, at, message, path=path, hint=hint, width=width)
+
+    def in_order(self) -> tuple[Problem, ...]:
+        """The problems by place in the file; those without a place first."""
+        return tuple(sorted(self.problems, key=lambda each: (each.line or 0, each.col or 0)))
+
+    def _excerpt(self, at: Mark, width: int) -> tuple[str, ...]:
+        if self._lines is None:
+            self._lines = _LINE_BREAK.split(self.text)
+        if not 1 <= at.line <= len(self._lines):
+            return ()
+        shown = []
+        number_width = len(str(at.line)) + 3
+        if at.line > 1 and self._lines[at.line - 2].strip():
+            above = _shown_line(self._lines[at.line - 2])
+            shown.append(f"{at.line - 1:>{number_width}} | {above}")
+        line = starred(self._lines[at.line - 1].rstrip("\r"))
+        before = visible(line[: at.column - 1], limit=None)
+        marked = visible(line[at.column - 1 : at.column - 1 + width], limit=None)
+        room = MAX_SHOWN_CHARS - columns(before)
+        shown.append(f"{at.line:>{number_width}} | {_shown_line(line)}")
+        if room > 0:
+            carets = "^" * min(max(1, columns(marked)), room)
+            shown.append(f"{'':>{number_width}} | {' ' * columns(before)}{carets}")
+        return tuple(shown)
+
+
+def visible(text: str, *, limit: int | None = MAX_SHOWN_CHARS) -> str:
+    """Text that cannot steer a terminal: whatever is not printable is spelled ``\\u{1b}``."""
+    if limit is not None and len(text) > limit:
+        text = text[: limit - 1] + "…"
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else f"\\u{{{ord(each):x}}}" for each in text)
+
+
+def starred(line: str) -> str:
+    """A line with whatever looks like a secret replaced by as many stars."""
+
+    def stars(found: re.Match[str]) -> str:
+        group = found.lastgroup or "shape"
+        start, end = found.start(group) - found.start(), found.end(group) - found.start()
+        whole = found.group()
+        return whole[:start] + "*" * (end - start) + whole[end:]
+
+    return _SECRET_VALUE.sub(stars, line)
+
+
+def columns(text: str) -> int:
+    """How many terminal cells a printable text takes."""
+    return len(text) if text.isascii() else sum(_cells(each) for each in text)
+
+
+def quoted(value: str) -> str:
+    """A value as a message repeats it, secrets starred."""
+    return '"' + visible(starred(value), limit=48) + '"'
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`` - did you mean "region"?``, or nothing if no known name is near."""
+    if not word or len(word) > MAX_SUGGESTION_CHARS:
+        return ""
+    near = difflib.get_close_matches(word.lower(), sorted(known), n=1, cutoff=0.6)
+    return f' - did you mean "{near[0]}"?' if near else ""
+
+
+def summary(problems: Iterable[Problem], not_kept: int = 0) -> str:
+    """``2 errors, 1 warning``; empty if there are neither."""
+    counts = dict.fromkeys(Severity, 0)
+    for each in problems:
+        counts[each.severity] += 1
+    parts = [_count(counts[kind], kind.value) for kind in Severity if counts[kind]]
+    if not_kept:
+        parts.append(f"{not_kept} more not shown")
+    return ", ".join(parts)
+
+
+def as_text(problem: Problem) -> str:
+    """A problem for people: place, path, message, the line with a caret, the hint."""
+    lines = [f"{_place(problem)}: {problem.severity}: {_said(problem)}", *problem.excerpt]
+    if problem.hint:
+        lines.append(f"  hint: {problem.hint}")
+    return "\n".join(lines)
+
+
+def as_github(problem: Problem) -> str:
+    """A problem as a GitHub Actions annotation (docs.github.com, workflow commands)."""
+    word = "notice" if problem.severity is Severity.NOTE else problem.severity.value
+    place = f"file={_escaped(problem.file, in_property=True)}"
+    if problem.line is not None:
+        place += f",line={problem.line},col={problem.col}"
+    text = _said(problem) + (f"\nhint: {problem.hint}" if problem.hint else "")
+    return f"::{word} {place}::{_escaped(text)}"
+
+
+def as_json(problem: Problem) -> dict[str, object]:
+    """A problem for programs."""
+    return {
+        "severity": problem.severity.value,
+        "file": problem.file,
+        "line": problem.line,
+        "col": problem.col,
+        "path": problem.path,
+        "message": problem.message,
+        "hint": problem.hint,
+    }
+
+
+def _said(problem: Problem) -> str:
+    return f"{problem.path}: {problem.message}" if problem.path else problem.message
+
+
+def _place(problem: Problem) -> str:
+    if problem.line is None:
+        return problem.file
+    return f"{problem.file}:{problem.line}:{problem.col}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _shown_line(line: str) -> str:
+    shown = visible(starred(line.rstrip("\r")), limit=None)
+    return shown if len(shown) <= MAX_SHOWN_CHARS else shown[: MAX_SHOWN_CHARS - 1] + "…"
+
+
+def _cells(char: str) -> int:
+    if unicodedata.combining(char):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def _escaped(text: str, *, in_property: bool = False) -> str:
+    text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return text.replace(":", "%3A").replace(",", "%2C") if in_property else text

@@ -1,0 +1,474 @@
+"""A validated fleet file to the :class:`FleetSpec` it means: defaults applied, names looked up.
+
+The next level up fills what is not said: agent, then its pool, then ``defaults``, then the
+program's own. Lists replace, maps (labels, env, prices, probe) merge key by key.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from fleet_tui.config.models import (
+    NEVER,
+    AgentEntry,
+    AgentSettings,
+    Defaults,
+    HostEntry,
+    PoolEntry,
+    PricesEntry,
+    ProbeEntry,
+    RetryEntry,
+)
+from fleet_tui.config.problems import Source, did_you_mean
+from fleet_tui.config.reader import Loc, Mapping, Node, Scalar, find, find_key
+from fleet_tui.config.validate import Valid, dotted
+from fleet_tui.core.fleet import (
+    AgentKind,
+    AgentSpec,
+    CommandAgent,
+    Deadlines,
+    FleetSpec,
+    HostSpec,
+    LocalAgent,
+    OpenClawAgent,
+    PoolSpec,
+    Prices,
+    ProbeSpec,
+    ResidencyRule,
+    RetryPolicy,
+    Strategy,
+    TaskClass,
+)
+from fleet_tui.core.ids import AgentName, Capability, ClientName, HostName, PoolName, Region
+
+IMPLIED_POOL = "default"
+"""The pool of every agent in a file that has no pools."""
+
+_OPENCLAW_ONLY = ("port", "agent_id", "token", "openclaw_bin", "start_command")
+_PROGRAM_ONLY = ("command", "run_dir", "env")
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Levels:
+    """One agent's settings from the nearest level to the furthest."""
+
+    agent: AgentEntry
+    pool: PoolEntry
+    defaults: Defaults
+
+    def first(self, pick: Callable[[AgentSettings], _T | None]) -> _T | None:
+        """The nearest value that was said."""
+        for level in (self.agent, self.pool, self.defaults):
+            value = pick(level)
+            if value is not None:
+                return value
+        return None
+
+    def merged(self, pick: Callable[[AgentSettings], dict[str, str] | None]) -> dict[str, str]:
+        """A map with the nearer levels' keys over the further ones'."""
+        whole: dict[str, str] = {}
+        for level in (self.defaults, self.pool, self.agent):
+            whole |= pick(level) or {}
+        return whole
+
+
+def resolve(
+    source: Source, root: Node, valid: Valid, *, digest: str, home: Path | None
+) -> FleetSpec | None:
+    """The fleet the file means, or None with the reasons in ``source``. Never raises.
+
+    ``home`` is what ``~`` stands for in key files; relative ones start at the fleet file. Of a file
+    that is only valid in part the names are still looked up, so that one run shows every problem.
+    """
+    return _Resolver(source, root, valid, home).fleet(digest)
+
+
+class _Resolver:
+    def __init__(self, source: Source, root: Node, valid: Valid, home: Path | None) -> None:
+        self.source = source
+        self.root = root
+        self.file = valid.file
+        self.whole = valid.whole
+        self.home = home
+        self.hosts: dict[HostName, HostSpec] = {}
+
+    def fleet(self, digest: str) -> FleetSpec | None:
+        for name, entry in self.file.hosts.items():
+            self._add_host(name, entry)
+        pools = self._pools()
+        agents = {AgentName(name): self._agent(name) for name in self.file.agents}
+        self._host_cycles()
+        self._same_host_twice()
+        self._same_gateway_twice({name: spec for name, spec in agents.items() if spec})
+        residency = self._residency()
+        if self.source.errors:
+            return None
+        return FleetSpec(
+            name=self.file.fleet,
+            hosts=self.hosts,
+            pools=pools,
+            agents={name: spec for name, spec in agents.items() if spec},
+            residency=residency,
+            retry=self._retry(),
+            deadlines=self._deadlines(),
+            lost_after_ms=self._lost_after_ms(),
+            protected=bool(self.file.protected),
+            source=self.source.name,
+            digest=digest,
+        )
+
+    # Hosts
+
+    def _add_host(self, name: str, entry: HostEntry) -> HostName:
+        """Declare a host and the hosts it goes through. Names are known before they are used."""
+        key = HostName(name)
+        if key in self.hosts:
+            return key
+        defaults = self.file.defaults
+        jump = entry.jump or (defaults.jump if name not in self._default_way() else None)
+        self.hosts[key] = HostSpec(
+            name=key,
+            address=entry.address or name,
+            port=entry.port,
+            user=entry.user or defaults.user,
+            identity=self._path(entry.identity or defaults.identity),
+            jump=HostName(jump) if jump else None,
+            known_hosts=self._path(entry.known_hosts or defaults.known_hosts),
+            use_ssh_config=_first(entry.ssh_config, defaults.ssh_config, True),
+            connect_timeout_ms=_first(
+                entry.connect_timeout,
+                defaults.connect_timeout,
+                HostSpec(name=key, address="").connect_timeout_ms,
+            ),
+        )
+        if jump:
+            self._host(jump)
+        return key
+
+    def _host(self, said: str) -> HostName:
+        """The host an agent or a jump names: an entry of hosts, or else an address of its own."""
+        return self._add_host(said, self.file.hosts.get(said, HostEntry()))
+
+    def _default_way(self) -> list[str]:
+        """The hosts ``defaults.jump`` leads through, which must not go through themselves."""
+        way: list[str] = []
+        step = self.file.defaults.jump
+        while step and step not in way:
+            way.append(step)
+            entry = self.file.hosts.get(step)
+            step = entry.jump if entry else None
+        return way
+
+    def _path(self, said: str | None) -> str | None:
+        if said is None:
+            return None
+        if self.home and (said == "~" or said.startswith("~/")):
+            return str(self.home / said[2:])
+        if said.startswith(("/", "~")):
+            return said
+        return str(Path(self.source.name).parent / said)
+
+    def _host_cycles(self) -> None:
+        for name in self.hosts:
+            way = [name]
+            step = self.hosts[name].jump
+            while step and step not in way:
+                way.append(step)
+                step = self.hosts[step].jump
+            if step == name:
+                loc: Loc = ("hosts", name, "jump")
+                shown = " -> ".join([*way, name])
+                self._error(loc, f"goes through itself: {shown}")
+
+    def _same_host_twice(self) -> None:
+        if not self.whole:
+            return
+        seen: dict[tuple[str, int, str | None], str] = {}
+        for name in self.file.hosts:
+            spec = self.hosts[HostName(name)]
+            where = (spec.address, spec.port or 22, spec.user)
+            first = seen.setdefault(where, name)
+            if first != name:
+                lines = self._lines(("hosts", first), ("hosts", name))
+                self._error(
+                    ("hosts", name),
+                    f"is the same machine as {first} ({lines}): address, port and user are equal",
+                    "several agents can name one host",
+                    at_key=True,
+                )
+
+    # Pools
+
+    def _pools(self) -> dict[PoolName, PoolSpec]:
+        routing = self.file.routing
+        usual = (routing.strategy if routing else None) or Strategy.LOAD_AWARE
+        entries = self.file.pools or {IMPLIED_POOL: PoolEntry()}
+        return {
+            PoolName(name): PoolSpec(
+                name=PoolName(name),
+                strategy=entry.strategy or usual,
+                overflow=bool(entry.overflow),
+                min_up_percent=entry.min_up or 0,
+                labels=dict(entry.labels or {}),
+            )
+            for name, entry in entries.items()
+        }
+
+    def _pool_of(self, name: str, entry: AgentEntry) -> str | None:
+        said = entry.pool or self.file.defaults.pool
+        loc: Loc = ("agents", name, "pool") if entry.pool else ("defaults", "pool")
+        if said in self.file.pools:
+            return said
+        if not self.whole and said and self._written(("pools", said)):
+            return None
+        if not self.file.pools:
+            if said is None or said == IMPLIED_POOL:
+                return IMPLIED_POOL
+            self._error(loc, f'there is no pool "{said}"', "declare it under pools")
+        elif said is None:
+            self._missing(
+                ("agents", name),
+                "says no pool",
+                f"add pool: {next(iter(self.file.pools))}, or defaults.pool",
+            )
+        else:
+            known = self.file.pools
+            hint = f"there are {', '.join(list(known)[:8])}"
+            self._error(loc, f'there is no pool "{said}"{did_you_mean(said, known)}', hint)
+        return None
+
+    # Agents
+
+    def _agent(self, name: str) -> AgentSpec | None:
+        entry = self.file.agents[name]
+        pool = self._pool_of(name, entry)
+        levels = _Levels(entry, self.file.pools.get(pool or "", PoolEntry()), self.file.defaults)
+        kind = self._kind(name, levels)
+        host = self._agent_host(name, levels)
+        if pool is None or kind is None:
+            return None
+        region = levels.first(lambda level: level.region)
+        return AgentSpec(
+            name=AgentName(name),
+            pool=PoolName(pool),
+            kind=kind,
+            host=host,
+            region=Region(region) if region else None,
+            capabilities=frozenset(
+                Capability(each) for each in levels.first(lambda level: level.capabilities) or ()
+            ),
+            clients=tuple(
+                ClientName(each) for each in levels.first(lambda level: level.isolate) or ()
+            ),
+            projects=tuple(levels.first(lambda level: level.projects) or ()),
+            slots=levels.first(lambda level: level.slots) or 1,
+            prices=_prices(levels),
+            labels=levels.merged(lambda level: level.labels),
+            probe=_probe(levels),
+        )
+
+    def _agent_host(self, name: str, levels: _Levels) -> HostName | None:
+        if levels.first(lambda level: level.kind) == "local":
+            if levels.agent.host is not None:
+                self._error(
+                    ("agents", name, "host"),
+                    "a local agent runs on the engine's own machine and has no host",
+                    "leave host out, or use kind: command",
+                )
+            return None
+        said = levels.first(lambda level: level.host)
+        if said is None:
+            self._missing(
+                ("agents", name),
+                "says no host",
+                "add host: an entry of hosts, an ssh_config alias or an address",
+            )
+            return None
+        return self._host(said)
+
+    def _kind(self, name: str, levels: _Levels) -> AgentKind | None:
+        kind = levels.first(lambda level: level.kind) or "openclaw"
+        foreign = _PROGRAM_ONLY if kind == "openclaw" else _OPENCLAW_ONLY
+        for key in foreign if self.whole or levels.agent.kind else ():
+            if getattr(levels.agent, key) is not None:
+                self._error(("agents", name, key), f"means nothing for kind {kind}", at_key=True)
+        if kind == "openclaw":
+            return self._openclaw(name, levels)
+        command = levels.first(lambda level: level.command)
+        if command is None:
+            self._missing(
+                ("agents", name),
+                f"kind {kind} needs a command",
+                "such as command: [my-agent, --once]",
+            )
+            return None
+        maker = LocalAgent if kind == "local" else CommandAgent
+        usual = maker(command=())
+        return maker(
+            command=tuple(command),
+            run_dir=levels.first(lambda level: level.run_dir) or usual.run_dir,
+            env=levels.merged(lambda level: level.env),
+            log_file=levels.first(lambda level: level.log_file),
+        )
+
+    def _openclaw(self, name: str, levels: _Levels) -> OpenClawAgent | None:
+        port = levels.first(lambda level: level.port)
+        token = levels.first(lambda level: level.token)
+        if port is None:
+            self._missing(
+                ("agents", name),
+                "says no port",
+                "add port: the gateway's port on its host's loopback (OpenClaw's own default is "
+                "18789)",
+            )
+        if token is None:
+            self._missing(
+                ("agents", name),
+                "says no token",
+                "add token: secret:env:NAME or another reference, here, in the pool or in defaults",
+            )
+        if port is None or token is None:
+            return None
+        usual = OpenClawAgent(port=port, token=token)
+        return OpenClawAgent(
+            port=port,
+            token=token,
+            agent_id=levels.first(lambda level: level.agent_id) or usual.agent_id,
+            openclaw_bin=levels.first(lambda level: level.openclaw_bin) or usual.openclaw_bin,
+            log_file=levels.first(lambda level: level.log_file),
+            start_command=levels.first(lambda level: level.start_command),
+        )
+
+    def _same_gateway_twice(self, agents: dict[AgentName, AgentSpec]) -> None:
+        seen: dict[tuple[HostName | None, int, str], AgentName] = {}
+        for name, spec in agents.items():
+            if not isinstance(spec.kind, OpenClawAgent):
+                continue
+            first = seen.setdefault((spec.host, spec.kind.port, spec.kind.agent_id), name)
+            if first != name:
+                lines = self._lines(("agents", first), ("agents", name))
+                self._error(
+                    ("agents", name),
+                    f"is the same agent as {first} ({lines}): host {spec.host}, port "
+                    f"{spec.kind.port} and agent_id {spec.kind.agent_id} are equal",
+                    "give each gateway its own port",
+                    at_key=True,
+                )
+
+    # The rest
+
+    def _residency(self) -> tuple[ResidencyRule, ...]:
+        rules = (self.file.routing.residency if self.file.routing else None) or []
+        resolved = []
+        for at, rule in enumerate(rules):
+            loc: Loc = ("routing", "residency", at)
+            node = find(self.root, loc)
+            if rule.client is None and rule.project is None:
+                self._error(loc, "says neither client nor project", "name whose work it is about")
+            if not rule.regions:
+                self._error((*loc, "regions"), "names no region")
+            resolved.append(
+                ResidencyRule(
+                    regions=tuple(Region(each) for each in rule.regions),
+                    client=ClientName(rule.client) if rule.client else None,
+                    project=rule.project,
+                    line=node.mark.line if node else None,
+                )
+            )
+        return tuple(resolved)
+
+    def _retry(self) -> dict[TaskClass, RetryPolicy]:
+        section = self.file.retry
+        if section is None:
+            return {}
+        said = {
+            TaskClass.ONCE: section.once,
+            TaskClass.IDEMPOTENT: section.idempotent,
+            TaskClass.RESUMABLE: section.resumable,
+        }
+        return {kind: _retry_policy(entry) for kind, entry in said.items() if entry}
+
+    def _deadlines(self) -> Deadlines:
+        said, usual = self.file.deadlines, Deadlines()
+        if said is None:
+            return usual
+        return Deadlines(
+            schedule_to_start_ms=_limit(said.schedule_to_start, usual.schedule_to_start_ms),
+            start_to_close_ms=_limit(said.start_to_close, usual.start_to_close_ms),
+            heartbeat_ms=_limit(said.heartbeat, usual.heartbeat_ms),
+            total_ms=_limit(said.total, usual.total_ms),
+        )
+
+    def _lost_after_ms(self) -> int | None:
+        return _limit(self.file.lost_after, FleetSpec(name="").lost_after_ms)
+
+    def _written(self, loc: Loc) -> bool:
+        """Whether the file has this key, valid or not."""
+        parent = find(self.root, loc[:-1])
+        return isinstance(parent, Mapping) and loc[-1] in parent.entries
+
+    def _lines(self, first: Loc, second: Loc) -> str:
+        nodes = (find_key(self.root, first), find_key(self.root, second))
+        return "lines " + " and ".join(str(node.mark.line) for node in nodes if node)
+
+    def _missing(self, loc: Loc, message: str, hint: str) -> None:
+        """Something that has to be said; of a file valid in part nobody knows whether it was."""
+        if self.whole:
+            self._error(loc, message, hint, at_key=True)
+
+    def _error(self, loc: Loc, message: str, hint: str = "", *, at_key: bool = False) -> None:
+        node = find_key(self.root, loc) if at_key else find(self.root, loc)
+        width = node.width if isinstance(node, Scalar) else 1
+        mark = node.mark if node else None
+        self.source.error(mark, message, path=dotted(loc), hint=hint, width=width)
+
+
+def _first(*values: _T | None) -> _T:
+    found = next(value for value in values if value is not None)
+    return found
+
+
+def _limit(said: int | None, usual: int | None) -> int | None:
+    if said is None:
+        return usual
+    return None if said == NEVER else said
+
+
+def _prices(levels: _Levels) -> Prices:
+    def said(pick: Callable[[PricesEntry], int | None]) -> int:
+        return levels.first(lambda level: pick(level.prices) if level.prices else None) or 0
+
+    return Prices(
+        per_hour_microusd=said(lambda prices: prices.per_hour),
+        input_microusd_per_mtok=said(lambda prices: prices.input_per_mtok),
+        output_microusd_per_mtok=said(lambda prices: prices.output_per_mtok),
+    )
+
+
+def _probe(levels: _Levels) -> ProbeSpec:
+    usual = ProbeSpec()
+
+    def said(pick: Callable[[ProbeEntry], int | None], otherwise: int) -> int:
+        found = levels.first(lambda level: pick(level.probe) if level.probe else None)
+        return otherwise if found is None else found
+
+    return ProbeSpec(
+        every_ms=said(lambda probe: probe.every, usual.every_ms),
+        timeout_ms=said(lambda probe: probe.timeout, usual.timeout_ms),
+        down_after=said(lambda probe: probe.down_after, usual.down_after),
+        up_after=said(lambda probe: probe.up_after, usual.up_after),
+    )
+
+
+def _retry_policy(entry: RetryEntry) -> RetryPolicy:
+    usual = RetryPolicy()
+    base_ms, cap_ms = entry.backoff or (usual.backoff_base_ms, usual.backoff_cap_ms)
+    return RetryPolicy(
+        max_attempts=entry.max_attempts or usual.max_attempts,
+        backoff_base_ms=base_ms,
+        backoff_cap_ms=cap_ms,
+        factor=entry.factor or usual.factor,
+    )

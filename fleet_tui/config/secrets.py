@@ -1,0 +1,73 @@
+"""References to secrets, and the refusal of secrets themselves.
+
+The fleet file names where a secret is: ``secret:env:NAME``, ``secret:file:PATH``,
+``secret:keyring:SERVICE/USER`` or ``secret:host:PATH`` (read from the agent's own host). The engine
+resolves it when it connects and keeps it in memory only. ``secret:cmd:`` is refused here although
+it exists: it would run a command on the operator's machine, and the file may come from somebody
+else. It belongs into the operator's own configuration or environment.
+"""
+
+import re
+
+from fleet_tui.config.values import MAX_TEXT_CHARS, Unacceptable
+
+KINDS = ("env", "file", "keyring", "host")
+REFERENCE_PATTERN = r"secret:(env|file|keyring|host):.+"
+SECRET_KEYS = frozenset(
+    {"password", "passphrase", "passwd", "secret", "api_key", "apikey", "private_key", "key"}
+)
+"""Keys nobody should look for in a fleet file."""
+
+_ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
+_KEYRING = re.compile(r"[^/\s]+/[^\s]+")
+_LOOKS_SECRET = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"|\b(?:sk-[A-Za-z0-9_-]{16,}|gh[opsu]_[A-Za-z0-9]{16,}|glpat-[A-Za-z0-9_-]{16,}"
+    r"|xox[abpr]-[A-Za-z0-9-]{10,}|AKIA[A-Z0-9]{16})"
+)
+_SECRET_NAME = re.compile(r"(?i)(?:^|_)(?:TOKEN|PASSWORD|PASSWD|SECRET|APIKEY|KEY)$")
+_FORMS = "secret:env:NAME, secret:file:PATH, secret:keyring:SERVICE/USER or secret:host:PATH"
+
+
+def reference(value: object) -> str:
+    """A reference to a secret. Raises Unacceptable, which never repeats the value."""
+    if not isinstance(value, str):
+        raise Unacceptable("expected a reference to a secret", f"write {_FORMS}")
+    scheme, _, rest = value.partition(":")
+    kind, _, place = rest.partition(":")
+    if scheme != "secret":
+        raise Unacceptable("secrets do not belong here", f"write a reference: {_FORMS}")
+    if kind == "cmd":
+        raise Unacceptable(
+            "secret:cmd: is not allowed in a fleet file",
+            "a fleet file never runs commands on the operator's machine; run it yourself, put the "
+            "result in a variable and write secret:env:NAME",
+        )
+    if kind not in KINDS:
+        raise Unacceptable("expected a known kind of secret reference", f"write {_FORMS}")
+    if not place or not place.isprintable() or len(place) > MAX_TEXT_CHARS:
+        raise Unacceptable(f"secret:{kind}: needs to say where the secret is", f"write {_FORMS}")
+    if kind == "env" and not _ENV_NAME.fullmatch(place):
+        raise Unacceptable(
+            "expected the name of a variable after secret:env:", "such as secret:env:GATEWAY_TOKEN"
+        )
+    if kind == "keyring" and not _KEYRING.fullmatch(place):
+        raise Unacceptable(
+            "expected SERVICE/USER after secret:keyring:", "such as secret:keyring:fleet/agent-01"
+        )
+    return str(value)
+
+
+def looks_secret(value: str) -> bool:
+    """Whether a value has the unmistakable form of a key or token."""
+    return len(value) > 15 and _LOOKS_SECRET.search(value) is not None
+
+
+def names_secret(variable: str) -> bool:
+    """Whether a variable's name says that it holds a secret."""
+    return _SECRET_NAME.search(variable) is not None
+
+
+def is_reference(value: str) -> bool:
+    """Whether a value only says where a secret is."""
+    return value.startswith("secret:")

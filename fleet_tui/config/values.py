@@ -1,0 +1,233 @@
+"""The words of the fleet file: how one value is written, and what it means.
+
+Each function takes the text as it stands in the file and returns the value, or raises
+:class:`Unacceptable` saying what was expected. One grammar for the file, the command line and
+the console's filters.
+"""
+
+import ipaddress
+import re
+from decimal import Decimal
+
+from fleet_tui.config.problems import quoted
+
+MAX_DURATION_MS = 366 * 86_400_000
+MAX_DOLLARS = 100_000
+MAX_WHOLE_DIGITS = 9
+MAX_TEXT_CHARS = 4_096
+PORTS = range(1, 65_536)
+
+NAME_PATTERN = r"[a-z0-9][a-z0-9._-]{0,62}"
+"""Agents, pools, hosts and the fleet: safe as a file name, a key and a selector."""
+WORD_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,62}"
+"""Regions, capabilities, clients, projects and labels."""
+USER_PATTERN = r"[A-Za-z_][A-Za-z0-9._-]{0,31}"
+VARIABLE_PATTERN = r"[A-Za-z_][A-Za-z0-9_]{0,127}"
+HOST_PATTERN = r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?"
+"""An ssh_config alias or a DNS name; IP addresses are recognised before it is tried."""
+DURATION_PATTERN = r"(?:[0-9]{1,9}(?:ms|s|m|h|d))+"
+
+_UNITS_MS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
+_DURATION_PART = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)", re.ASCII)
+_NAME = re.compile(NAME_PATTERN)
+_WORD = re.compile(WORD_PATTERN)
+_USER = re.compile(USER_PATTERN)
+_VARIABLE = re.compile(VARIABLE_PATTERN)
+_HOST = re.compile(HOST_PATTERN)
+_WHOLE = re.compile("0|[1-9][0-9]*", re.ASCII)
+_DOLLARS = re.compile(r"\$?(?P<amount>[0-9]{1,6}(?:\.[0-9]{1,6})?)", re.ASCII)
+
+
+class Unacceptable(ValueError):
+    """A value that does not mean anything where it stands."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        """``message`` says what was expected and what was found."""
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class Expanded(str):
+    """A value that came, at least in part, from the environment; messages never repeat it."""
+
+    __slots__ = ()
+
+
+def shown(value: object) -> str:
+    """A value as a message may repeat it."""
+    match value:
+        case None:
+            return "nothing"
+        case Expanded():
+            return "a value from the environment that does not fit"
+        case str():
+            return quoted(value)
+        case dict():
+            return "a map"
+        case list():
+            return "a list"
+        case _:
+            return quoted(repr(value))
+
+
+def text(value: object) -> str:
+    """Any text on one line."""
+    if not isinstance(value, str):
+        raise Unacceptable(f"expected text, got {shown(value)}")
+    if not value:
+        raise Unacceptable("expected text, got an empty value")
+    if len(value) > MAX_TEXT_CHARS:
+        raise Unacceptable(f"is longer than {MAX_TEXT_CHARS:,} characters")
+    if not value.isprintable():
+        raise Unacceptable("holds characters that cannot be printed (line breaks, escapes)")
+    return str(value)
+
+
+def name(value: object) -> str:
+    """The name of an agent, pool, host or fleet."""
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise Unacceptable(
+            f"expected a name, got {shown(value)}",
+            "names are 1-63 of a-z 0-9 . _ - and start with a letter or digit",
+        )
+    return str(value)
+
+
+def word(value: object) -> str:
+    """A region, capability, client, project or label value."""
+    if not isinstance(value, str) or not _WORD.fullmatch(value):
+        raise Unacceptable(
+            f"expected a word, got {shown(value)}",
+            "words are 1-63 of A-Z a-z 0-9 . _ : / @ + - and start with a letter or digit",
+        )
+    return str(value)
+
+
+def words(value: object) -> list[object]:
+    """One word or a list of them; each is judged by :func:`word` in its place."""
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, list):
+        raise Unacceptable(f"expected a word or a list of words, got {shown(value)}")
+    return value
+
+
+def user(value: object) -> str:
+    """A login name that cannot be taken for an option or a command."""
+    if not isinstance(value, str) or not _USER.fullmatch(value):
+        raise Unacceptable(
+            f"expected a login name, got {shown(value)}",
+            "login names are 1-32 of A-Z a-z 0-9 . _ - and start with a letter",
+        )
+    return str(value)
+
+
+def variable(value: object) -> str:
+    """The name of an environment variable."""
+    if not isinstance(value, str) or not _VARIABLE.fullmatch(value):
+        raise Unacceptable(f"expected the name of a variable, got {shown(value)}")
+    return str(value)
+
+
+def address(value: object) -> str:
+    """An ssh_config alias, a DNS name or an IP address without a zone."""
+    if isinstance(value, str):
+        if _HOST.fullmatch(value) and ".." not in value:
+            return str(value)
+        try:
+            ip = ipaddress.ip_address(value)
+        except ValueError:
+            ip = None
+        if ip and "%" not in value:
+            return str(value)
+    raise Unacceptable(
+        f"expected a host name or an IP address, got {shown(value)}",
+        "a host is an ssh_config alias, a DNS name (international ones as xn--…) or an IP "
+        "address; user and port have keys of their own under hosts",
+    )
+
+
+def whole(value: object, *, least: int, most: int) -> int:
+    """A whole number in decimal digits."""
+    if not isinstance(value, str) or not _WHOLE.fullmatch(value):
+        hint = ""
+        if isinstance(value, str) and value.lstrip("0") and _WHOLE.fullmatch(value.lstrip("0")):
+            hint = f"write {value.lstrip('0')[:MAX_WHOLE_DIGITS]}, without the leading zero"
+        raise Unacceptable(f"expected a whole number, got {shown(value)}", hint)
+    if len(value) > MAX_WHOLE_DIGITS or not least <= int(value) <= most:
+        raise Unacceptable(f"expected {least} to {most:,}, got {shown(value)}")
+    return int(value)
+
+
+def percent(value: object) -> int:
+    """``60%`` or ``60``."""
+    if isinstance(value, str) and value.endswith("%"):
+        value = value[:-1]
+    return whole(value, least=0, most=100)
+
+
+def flag(value: object) -> bool:
+    """``true`` or ``false``, and nothing else."""
+    match value:
+        case "true":
+            return True
+        case "false":
+            return False
+        case _:
+            raise Unacceptable(f"expected true or false, got {shown(value)}")
+
+
+def on_or_off(value: object) -> bool:
+    """``on`` or ``off``, or true or false."""
+    match value:
+        case "on" | "true":
+            return True
+        case "off" | "false":
+            return False
+        case _:
+            raise Unacceptable(f"expected on or off, got {shown(value)}")
+
+
+def duration_ms(value: object) -> int:
+    """``500ms``, ``5s``, ``1h30m``: whole numbers with units, the largest unit first."""
+    if not isinstance(value, str) or not re.fullmatch(DURATION_PATTERN, value, re.ASCII):
+        hint = "durations look like 500ms, 5s, 10m, 1h30m or 14d"
+        if isinstance(value, str) and _WHOLE.fullmatch(value):
+            hint = f"say the unit: {value[:MAX_WHOLE_DIGITS]}s is seconds"
+        raise Unacceptable(f"expected a duration, got {shown(value)}", hint)
+    parts = _DURATION_PART.findall(value)
+    sizes = [_UNITS_MS[unit] for _, unit in parts]
+    if sorted(set(sizes), reverse=True) != sizes:
+        raise Unacceptable(f"expected the largest unit first and each once, got {shown(value)}")
+    total_ms = sum(int(number) * size for (number, _), size in zip(parts, sizes, strict=True))
+    if total_ms > MAX_DURATION_MS:
+        raise Unacceptable(f"is longer than 366d: {shown(value)}")
+    return total_ms
+
+
+def duration_range_ms(value: object) -> tuple[int, int]:
+    """``2s..60s``: from the first wait's ceiling to the highest."""
+    low, dots, high = value.partition("..") if isinstance(value, str) else ("", "", "")
+    if not dots:
+        raise Unacceptable(f"expected two durations such as 2s..60s, got {shown(value)}")
+    return duration_ms(low.strip()), duration_ms(high.strip())
+
+
+def microusd(value: object) -> int:
+    """Dollars as a decimal, to the millionth: ``2.50``."""
+    found = _DOLLARS.fullmatch(value) if isinstance(value, str) else None
+    if not found or Decimal(found["amount"]) > MAX_DOLLARS:
+        raise Unacceptable(
+            f"expected dollars such as 2.50, got {shown(value)}",
+            f"a decimal from 0 to {MAX_DOLLARS:,} with at most six places",
+        )
+    return int(Decimal(found["amount"]) * 1_000_000)
+
+
+def factor(value: object) -> float:
+    """How much each wait grows: 1 to 10."""
+    found = _DOLLARS.fullmatch(value) if isinstance(value, str) else None
+    if not found or not 1 <= Decimal(found["amount"]) <= 10 or found[0].startswith("$"):
+        raise Unacceptable(f"expected a number from 1 to 10, got {shown(value)}")
+    return float(found["amount"])
