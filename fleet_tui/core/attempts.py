@@ -241,7 +241,7 @@ def _retrying(
 
 
 def cost_of(state: FleetState, attempt: Attempt, usage: Usage) -> int:
-    """What the run cost in millionths of a dollar: as reported, else by the agent's token prices."""
+    """What the run cost in microdollars: as reported, else by the agent's token prices."""
     if usage.cost_microusd is not None:
         return usage.cost_microusd
     spec = state.fleet.agents.get(attempt.agent)

@@ -72,6 +72,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     candidates: tuple[Candidate, ...] = ()
     """The best MAX_SCORED of those that fit, best first; the first is the chosen one."""
     pool: PoolName | None = None
+    """Where it was placed, or waits to be."""
     note: str = ""
     """What else mattered in words: ``turn 3 of 10``, ``retry 2/3 after agent-14 died``."""
 

@@ -1,0 +1,144 @@
+"""Which conditions want an operator's eyes. Computed from the state each time: a condition that
+ended resolves its alert, and a restart forgets nothing."""
+
+from typing import assert_never
+
+import msgspec
+
+from fleet_tui.core.events import AlertRaised, AlertResolved, Event
+from fleet_tui.core.ids import AlertId
+from fleet_tui.core.state import (
+    AgentState,
+    AttemptPhase,
+    FleetState,
+    Health,
+    Severity,
+    TaskPhase,
+)
+from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
+
+UNKNOWN_ALERT_AFTER_MS = 20_000
+HELD_ALERT_AFTER_MS = 5_000
+OLD_WAIT_ALERT_AFTER_MS = 120_000
+"""A task that only waits for a free slot this long is worth a look."""
+
+
+class Condition(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert that should be open now."""
+
+    severity: Severity
+    subject: str
+    text: str
+    detail: Untrusted = NOTHING_SAID
+
+
+def reconcile_alerts(state: FleetState, now_ms: int) -> list[Event]:
+    """Raise what began, resolve what ended."""
+    wanted = conditions(state, now_ms)
+    events: list[Event] = [
+        AlertRaised(
+            alert=alert_id,
+            severity=condition.severity,
+            subject=condition.subject,
+            text=condition.text,
+            detail=condition.detail,
+        )
+        for alert_id, condition in wanted.items()
+        if alert_id not in state.alerts
+    ]
+    events.extend(AlertResolved(alert=a) for a in state.alerts if a not in wanted)
+    return events
+
+
+def conditions(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
+    """Everything that deserves an alert at this instant."""
+    found: dict[AlertId, Condition] = {}
+    for agent in state.agents.values():
+        condition = _of_agent(agent)
+        if condition is not None:
+            found[AlertId(f"agent-{agent.health.value}:{agent.name}")] = condition
+    for pool, reason in state.frozen_pools.items():
+        found[AlertId(f"failover-frozen:{pool}")] = Condition(
+            severity=Severity.CRIT, subject=pool, text=f"failover frozen: {reason}"
+        )
+    found.update(_of_pools(state))
+    found.update(_of_tasks(state, now_ms))
+    return found
+
+
+def _of_agent(agent: AgentState) -> Condition | None:
+    match agent.health:
+        case Health.UNREACHABLE | Health.DOWN | Health.QUARANTINED:
+            return Condition(
+                severity=Severity.CRIT,
+                subject=agent.name,
+                text=f"{agent.health}: {agent.reason}",
+                detail=agent.detail,
+            )
+        case Health.DEGRADED:
+            return Condition(
+                severity=Severity.WARN, subject=agent.name, text=f"degraded: {agent.reason}"
+            )
+        case (
+            Health.JOINING
+            | Health.UP
+            | Health.SUSPECT
+            | Health.STARTING
+            | Health.DRAINING
+            | Health.RETIRED
+        ):
+            return None
+        case _:
+            assert_never(agent.health)
+
+
+def _of_pools(state: FleetState) -> dict[AlertId, Condition]:
+    total: dict[str, int] = {}
+    serving: dict[str, int] = {}
+    for spec in state.fleet.agents.values():
+        agent = state.agents.get(spec.name)
+        if agent is None or agent.health is Health.JOINING:
+            continue
+        total[spec.pool] = total.get(spec.pool, 0) + 1
+        serving[spec.pool] = serving.get(spec.pool, 0) + agent.in_service
+    return {
+        AlertId(f"pool-empty:{pool}"): Condition(
+            severity=Severity.CRIT, subject=pool, text=f"none of {total[pool]} agents in service"
+        )
+        for pool, count in serving.items()
+        if count == 0
+    }
+
+
+def _of_tasks(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
+    held = unknown = verdicts = late = False
+    for task in state.open_tasks.values():
+        attempt = task.open_attempt
+        if task.phase is TaskPhase.NEEDS_OPERATOR:
+            verdicts = True
+        elif attempt is not None and attempt.phase is AttemptPhase.UNKNOWN:
+            since = attempt.unknown_since_ms or now_ms
+            unknown = unknown or now_ms - since >= UNKNOWN_ALERT_AFTER_MS
+        elif task.phase is TaskPhase.WAITING and task.pending is not None:
+            if task.pending.code.is_held:
+                held = held or now_ms - task.pending.since_ms >= HELD_ALERT_AFTER_MS
+            else:
+                late = late or now_ms - task.submitted_at_ms >= OLD_WAIT_ALERT_AFTER_MS
+    found: dict[AlertId, Condition] = {}
+    if verdicts:
+        found[AlertId("needs-operator:tasks")] = Condition(
+            severity=Severity.CRIT, subject="tasks", text="some need an operator's verdict"
+        )
+    if unknown:
+        found[AlertId("unknown-runs:tasks")] = Condition(
+            severity=Severity.WARN, subject="runs", text="the fate of some is unknown"
+        )
+    if held:
+        found[AlertId("held:tasks")] = Condition(
+            severity=Severity.WARN, subject="queue", text="no agent can take some tasks"
+        )
+    if late:
+        found[AlertId("long-wait:tasks")] = Condition(
+            severity=Severity.WARN, subject="queue", text="tasks wait more than 2 min for a slot"
+        )
+    return found

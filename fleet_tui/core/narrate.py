@@ -1,0 +1,251 @@
+"""Events in words: the fleet's own lines in the merged log, and the story of a task.
+
+Only our own words and checked names are built in; what a remote side said is appended as it came
+and stays :class:`Untrusted` with the whole line.
+"""
+
+from typing import assert_never
+
+import msgspec
+
+from fleet_tui.core import events as e
+from fleet_tui.core.ids import AgentName, RunId, TaskId, split_run_id
+from fleet_tui.core.logs import Level, LogLine
+from fleet_tui.core.state import FleetState, Health, Severity, TaskPhase
+from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
+
+
+class Sentence(msgspec.Struct, frozen=True, kw_only=True):
+    """An event in one line."""
+
+    level: Level
+    text: str
+    detail: Untrusted = NOTHING_SAID
+    task: TaskId | None = None
+    agent: AgentName | None = None
+
+
+def log_line(recorded: e.Recorded, state: FleetState) -> LogLine | None:
+    """The line the fleet writes into the merged log for an event; None for events that say nothing
+    an operator would read. ``state`` is the state after the event."""
+    sentence = narrate(recorded.event, state)
+    if sentence is None:
+        return None
+    said = f": {sentence.detail.raw}" if sentence.detail else ""
+    return LogLine(
+        received_at_ms=recorded.at_ms,
+        source=None,
+        level=sentence.level,
+        text=Untrusted(sentence.text + said),
+        task=sentence.task,
+    )
+
+
+def narrate(event: e.Event, state: FleetState) -> Sentence | None:
+    """An event in words."""
+    match event:
+        case e.HealthChanged():
+            return _health(event)
+        case e.AgentCordoned(agent=agent, by=by, reason=reason):
+            why = f": {reason}" if reason else ""
+            return Sentence(level=Level.INFO, text=f"{agent} cordoned by {by}{why}", agent=agent)
+        case e.AgentUncordoned(agent=agent, by=by):
+            return Sentence(level=Level.INFO, text=f"{agent} uncordoned by {by}", agent=agent)
+        case e.AgentIdentified(agent=agent, version=version):
+            return Sentence(
+                level=Level.DEBUG, text=f"{agent} runs {_one_line(version)}", agent=agent
+            )
+        case e.FailoverFrozen(pool=pool, reason=reason):
+            return Sentence(level=Level.ERROR, text=f"failover of {pool} frozen: {reason}")
+        case e.FailoverThawed(pool=pool):
+            return Sentence(level=Level.INFO, text=f"failover of {pool} works again")
+        case e.AlertRaised():
+            level = Level.ERROR if event.severity is Severity.CRIT else Level.WARN
+            return Sentence(level=level, text=f"alert: {event.subject} {event.text}")
+        case e.AlertResolved(alert=alert):
+            return Sentence(level=Level.INFO, text=f"alert over: {alert}")
+        case e.AlertAcked(alert=alert, by=by):
+            return Sentence(level=Level.INFO, text=f"alert {alert} acknowledged by {by}")
+        case e.NoteAdded(by=by, text=text):
+            return Sentence(level=Level.INFO, text=f"note by {by}", detail=text)
+        case e.EngineStarted(version=version, epoch=epoch):
+            return Sentence(level=Level.INFO, text=f"engine {version} started, epoch {epoch}")
+        case e.EngineStopped(reason=reason):
+            return Sentence(level=Level.INFO, text=f"engine stopped: {reason}")
+        case e.FleetLoaded(spec=spec):
+            return Sentence(
+                level=Level.INFO, text=f"fleet {spec.name} loaded: {len(spec.agents)} agents"
+            )
+        case e.SegmentOpened():
+            return None
+        case e.UnknownEvent(kind=kind):
+            return Sentence(
+                level=Level.DEBUG,
+                text="an event of a kind this version does not know",
+                detail=Untrusted(kind),
+            )
+        case (
+            e.TaskSubmitted()
+            | e.TaskPending()
+            | e.TaskPlaced()
+            | e.TaskRetrying()
+            | e.TaskNeedsOperator()
+            | e.TaskResolved()
+            | e.TaskCancelRequested()
+            | e.TaskEnded()
+        ):
+            return _task(event, state)
+        case (
+            e.AttemptStarted()
+            | e.AttemptSeen()
+            | e.AttemptNotStarted()
+            | e.AttemptUnknown()
+            | e.AttemptFinished()
+            | e.AttemptDied()
+            | e.AttemptCancelling()
+            | e.AttemptStopped()
+            | e.AttemptGivenUp()
+            | e.AttemptLate()
+        ):
+            return _attempt(event, state)
+        case _:
+            assert_never(event)
+
+
+def _one_line(text: str | None) -> str:
+    """A remote version string, harmless in our own words."""
+    return "".join(ch for ch in (text or "an unknown version")[:40] if ch.isprintable())
+
+
+_HEALTH_LEVEL = {
+    Health.JOINING: Level.INFO,
+    Health.UP: Level.INFO,
+    Health.DEGRADED: Level.WARN,
+    Health.SUSPECT: Level.WARN,
+    Health.STARTING: Level.INFO,
+    Health.DRAINING: Level.INFO,
+    Health.UNREACHABLE: Level.ERROR,
+    Health.DOWN: Level.ERROR,
+    Health.QUARANTINED: Level.ERROR,
+    Health.RETIRED: Level.INFO,
+}
+
+
+def _health(event: e.HealthChanged) -> Sentence:
+    return Sentence(
+        level=_HEALTH_LEVEL[event.health],
+        text=f"{event.agent} {event.was} -> {event.health}: {event.reason}",
+        detail=event.detail,
+        agent=event.agent,
+    )
+
+
+def _label(state: FleetState, task_id: TaskId) -> str:
+    task = state.task(task_id)
+    return task.label if task is not None else task_id
+
+
+def _task(
+    event: e.TaskSubmitted
+    | e.TaskPending
+    | e.TaskPlaced
+    | e.TaskRetrying
+    | e.TaskNeedsOperator
+    | e.TaskResolved
+    | e.TaskCancelRequested
+    | e.TaskEnded,
+    state: FleetState,
+) -> Sentence | None:
+    label = _label(state, event.task)
+    match event:
+        case e.TaskSubmitted(by=by):
+            priority = event.spec.priority.name
+            return Sentence(
+                level=Level.INFO, text=f"{label} submitted by {by}, {priority}", task=event.task
+            )
+        case e.TaskPending(pending=pending):
+            level = Level.ERROR if pending.code.is_held else Level.INFO
+            word = "held" if pending.code.is_held else "waits"
+            return Sentence(level=level, text=f"{label} {word}: {pending.detail}", task=event.task)
+        case e.TaskPlaced(agent=agent, decision=decision, number=number):
+            note = f", {decision.note}" if decision.note else ""
+            level = Level.WARN if number > 1 else Level.INFO
+            text = f"{label} -> {agent} by {decision.strategy}{note}"
+            return Sentence(level=level, text=text, task=event.task, agent=agent)
+        case e.TaskRetrying(reason=reason):
+            return Sentence(
+                level=Level.WARN, text=f"{label} queued again: {reason}", task=event.task
+            )
+        case e.TaskNeedsOperator(reason=reason):
+            return Sentence(
+                level=Level.ERROR, text=f"{label} needs an operator: {reason}", task=event.task
+            )
+        case e.TaskResolved(by=by, verdict=verdict, reason=reason):
+            return Sentence(
+                level=Level.INFO, text=f"{label}: {by} says {verdict}: {reason}", task=event.task
+            )
+        case e.TaskCancelRequested(by=by):
+            return Sentence(level=Level.INFO, text=f"{label}: {by} cancels it", task=event.task)
+        case e.TaskEnded(phase=phase, reason=reason):
+            level = Level.INFO if phase is TaskPhase.SUCCEEDED else Level.WARN
+            why = f": {reason}" if reason else ""
+            return Sentence(level=level, text=f"{label} {phase}{why}", task=event.task)
+        case _:
+            assert_never(event)
+
+
+def _attempt(
+    event: e.AttemptStarted
+    | e.AttemptSeen
+    | e.AttemptNotStarted
+    | e.AttemptUnknown
+    | e.AttemptFinished
+    | e.AttemptDied
+    | e.AttemptCancelling
+    | e.AttemptStopped
+    | e.AttemptGivenUp
+    | e.AttemptLate,
+    state: FleetState,
+) -> Sentence:
+    task_id, number = split_run_id(event.run)
+    agent = _agent_of(state, event.run)
+    where = f"{_label(state, task_id)} attempt {number} on {agent or '?'}"
+    match event:
+        case e.AttemptStarted():
+            level, text, detail = Level.DEBUG, "started", NOTHING_SAID
+        case e.AttemptSeen(resumed_by_agent=resumed):
+            how = "resumed by the agent itself" if resumed else "found running"
+            level, text, detail = Level.INFO, how, NOTHING_SAID
+        case e.AttemptNotStarted(reason=reason, detail=detail):
+            level, text = Level.WARN, f"did not start: {reason}"
+        case e.AttemptUnknown(reason=lost, detail=detail):
+            level, text = Level.WARN, f"unknown: {lost}"
+        case e.AttemptFinished(ok=ok, failure=failure, detail=detail):
+            tokens = event.usage.total_tokens
+            cost = f"${event.cost_microusd / 1_000_000:.4f}"
+            if ok:
+                level, text = Level.INFO, f"finished, {tokens} tokens, {cost}"
+            else:
+                level, text = Level.ERROR, f"failed: {failure}"
+        case e.AttemptDied(reason=reason):
+            level, text, detail = Level.ERROR, f"died: {reason}", NOTHING_SAID
+        case e.AttemptCancelling(cause=cause):
+            level, text, detail = Level.INFO, f"told to stop ({cause})", NOTHING_SAID
+        case e.AttemptStopped():
+            level, text, detail = Level.INFO, "stopped", NOTHING_SAID
+        case e.AttemptGivenUp(reason=reason):
+            level, text, detail = Level.ERROR, f"given up: {reason}", NOTHING_SAID
+        case e.AttemptLate(ok=ok):
+            how = "well" if ok else "badly"
+            level, text, detail = Level.WARN, f"ended {how} after it was given up", NOTHING_SAID
+        case _:
+            assert_never(event)
+    return Sentence(level=level, text=f"{where} {text}", detail=detail, task=task_id, agent=agent)
+
+
+def _agent_of(state: FleetState, run: RunId) -> AgentName | None:
+    task_id, number = split_run_id(run)
+    task = state.task(task_id)
+    if task is None or not 1 <= number <= len(task.attempts):
+        return None
+    return task.attempts[number - 1].agent

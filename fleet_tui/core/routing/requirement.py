@@ -1,0 +1,150 @@
+"""What a task asks of an agent, and which agents could ever satisfy it.
+
+These filters depend on the fleet file alone, so their result is worked out once per requirement and
+kept: a queue of ten thousand tasks usually has a handful of different requirements.
+"""
+
+import msgspec
+
+from fleet_tui.core.decision import MAX_NAMED_PER_RULE, Rejection, Rule
+from fleet_tui.core.fleet import AgentSpec, FleetSpec
+from fleet_tui.core.ids import AgentName, Capability, ClientName, PoolName, Region
+from fleet_tui.core.state import TaskSpec
+
+MAX_REMEMBERED = 1_024
+"""Requirements whose answer is kept; with more different ones the memory starts over."""
+
+
+class Requirement(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of a task that routing looks at. Equal requirements have equal answers."""
+
+    needs: frozenset[Capability]
+    pool: PoolName | None
+    agent: AgentName | None
+    client: ClientName | None
+    project: str | None
+    regions: frozenset[Region] | None
+    """Where the work may be; None is anywhere. Already the overlap of the task's wish and every
+    residency rule that matches it."""
+
+
+class Eligible(msgspec.Struct, frozen=True, kw_only=True):
+    """Agents that the fleet file allows, and what each rule removed on the way."""
+
+    agents: tuple[AgentSpec, ...]
+    rejections: tuple[Rejection, ...]
+    considered: int
+
+
+def requirement_of(fleet: FleetSpec, spec: TaskSpec) -> Requirement:
+    """What a task asks for under the fleet's residency rules."""
+    regions = frozenset(spec.regions) if spec.regions else None
+    for rule in fleet.residency:
+        for_client = rule.client is None or rule.client == spec.client
+        for_project = rule.project is None or rule.project == spec.project
+        if for_client and for_project:
+            allowed = frozenset(rule.regions)
+            regions = allowed if regions is None else regions & allowed
+    return Requirement(
+        needs=spec.needs,
+        pool=spec.pool,
+        agent=spec.agent,
+        client=spec.client,
+        project=spec.project,
+        regions=regions,
+    )
+
+
+class Roster:
+    """A fleet file prepared for routing: answers :meth:`eligible` and remembers the answers."""
+
+    def __init__(self, fleet: FleetSpec) -> None:
+        self.fleet = fleet
+        self._agents = tuple(fleet.agents.values())
+        self._reserved_clients = frozenset(c for a in self._agents for c in a.clients)
+        self._remembered: dict[Requirement, Eligible] = {}
+
+    def eligible(self, requirement: Requirement) -> Eligible:
+        """Which agents the fleet file allows, in the file's order."""
+        known = self._remembered.get(requirement)
+        if known is None:
+            if len(self._remembered) >= MAX_REMEMBERED:
+                self._remembered.clear()
+            known = self._remembered[requirement] = self._work_out(requirement)
+        return known
+
+    def _work_out(self, wanted: Requirement) -> Eligible:
+        left = self._agents
+        rejections: list[Rejection] = []
+        for rule in (Rule.PIN, Rule.POOL, Rule.CAPABILITY, Rule.RESIDENCY, Rule.ISOLATION):
+            kept: list[AgentSpec] = []
+            removed: list[AgentName] = []
+            example = ""
+            for agent in left:
+                why = self._objection(rule, agent, wanted)
+                if why is None:
+                    kept.append(agent)
+                else:
+                    removed.append(agent.name)
+                    example = example or why
+            if removed:
+                rejections.append(
+                    Rejection(
+                        rule=rule,
+                        wanted=self._wanted(rule, wanted),
+                        count=len(removed),
+                        left=len(kept),
+                        agents=tuple(removed[:MAX_NAMED_PER_RULE]),
+                        example=example,
+                    )
+                )
+            left = tuple(kept)
+        return Eligible(agents=left, rejections=tuple(rejections), considered=len(self._agents))
+
+    def _objection(self, rule: Rule, agent: AgentSpec, wanted: Requirement) -> str | None:
+        """Why the rule removes the agent, in words; None when it does not."""
+        match rule:
+            case Rule.PIN:
+                if wanted.agent is not None and agent.name != wanted.agent:
+                    return f"{agent.name} is not {wanted.agent}"
+            case Rule.POOL:
+                if wanted.pool is not None and agent.pool != wanted.pool:
+                    return f"{agent.name} is in {agent.pool}"
+            case Rule.CAPABILITY:
+                missing = wanted.needs - agent.capabilities
+                if missing:
+                    return f"{agent.name} has no {', '.join(sorted(missing))}"
+            case Rule.RESIDENCY:
+                if wanted.regions is not None and agent.region not in wanted.regions:
+                    return f"{agent.name} is in {agent.region or 'no region'}"
+            case Rule.ISOLATION:
+                return self._isolated(agent, wanted)
+            case Rule.STATE | Rule.CORDON | Rule.SLOTS:
+                raise AssertionError(f"{rule} depends on the moment, not on the fleet file")
+        return None
+
+    def _isolated(self, agent: AgentSpec, wanted: Requirement) -> str | None:
+        """Isolation holds both ways: a reserved agent works for its clients only, and a client that
+        has reserved agents works on no others."""
+        if agent.clients and wanted.client not in agent.clients:
+            return f"{agent.name} is reserved for {', '.join(agent.clients)}"
+        if not agent.clients and wanted.client in self._reserved_clients:
+            return f"{agent.name} is shared and {wanted.client} has agents of its own"
+        if agent.projects and wanted.project not in agent.projects:
+            return f"{agent.name} is reserved for project {', '.join(agent.projects)}"
+        return None
+
+    def _wanted(self, rule: Rule, wanted: Requirement) -> str:
+        match rule:
+            case Rule.PIN:
+                return wanted.agent or ""
+            case Rule.POOL:
+                return wanted.pool or ""
+            case Rule.CAPABILITY:
+                return ", ".join(sorted(wanted.needs))
+            case Rule.RESIDENCY:
+                return ", ".join(sorted(wanted.regions or ())) or "no region at all"
+            case Rule.ISOLATION:
+                return wanted.client or wanted.project or "no client"
+            case Rule.STATE | Rule.CORDON | Rule.SLOTS:
+                return ""

@@ -1,0 +1,317 @@
+"""One round of routing: which waiting tasks go where now, and why the others wait.
+
+Urgent first, then first come first served. A round is pure: the same state, looks and instant give
+the same events, and offline replay recomputes every decision.
+"""
+
+from collections.abc import Mapping
+from typing import assert_never
+
+from fleet_tui.core.decision import (
+    MAX_NAMED_PER_RULE,
+    MAX_SCORED,
+    Decision,
+    Pending,
+    PendingCode,
+    Rejection,
+    Rule,
+)
+from fleet_tui.core.events import Event, TaskPending, TaskPlaced
+from fleet_tui.core.fleet import FleetSpec, PoolSpec, Strategy
+from fleet_tui.core.ids import AgentName, PoolName, run_id
+from fleet_tui.core.routing.requirement import Eligible, Requirement, Roster, requirement_of
+from fleet_tui.core.routing.scores import Standing, rank
+from fleet_tui.core.state import AttemptPhase, FleetState, Task
+from fleet_tui.core.vitals import Look
+
+MAX_PLACED_PER_ROUND = 256
+"""So that one round never holds up the engine; the next round goes on."""
+
+Looks = Mapping[AgentName, Look]
+
+
+class Router:
+    """Routes for one fleet file; made anew when the file changes.
+
+    Holds nothing but answers that follow from the file.
+    """
+
+    def __init__(self, fleet: FleetSpec) -> None:
+        self.fleet = fleet
+        self._roster = Roster(fleet)
+        self._order: dict[PoolName, dict[AgentName, int]] = {}
+        for spec in fleet.agents.values():
+            places = self._order.setdefault(spec.pool, {})
+            places[spec.name] = len(places)
+
+    def schedule(self, state: FleetState, looks: Looks, now_ms: int) -> list[Event]:
+        """The events of one round: placements, and pending reasons that changed."""
+        events: list[Event] = []
+        round_ = _Round(state, looks)
+        waiting = sorted(
+            state.waiting(), key=lambda t: (t.spec.priority, t.submitted_at_ms, t.number)
+        )
+        stuck: dict[Requirement, Decision] = {}
+        for task in waiting:
+            if round_.placed >= MAX_PLACED_PER_ROUND:
+                break
+            if task.not_before_ms > now_ms:
+                continue
+            wanted = requirement_of(self.fleet, task.spec)
+            decision = stuck.get(wanted)
+            if decision is None:
+                decision = self.decide(task, wanted, round_)
+            if decision.chosen is None:
+                stuck[wanted] = decision
+                events.extend(self._pending(task, decision, now_ms))
+                continue
+            round_.hold(decision)
+            number = len(task.attempts) + 1
+            events.append(
+                TaskPlaced(
+                    task=task.id,
+                    run=run_id(task.id, number),
+                    number=number,
+                    agent=decision.chosen,
+                    decision=decision,
+                )
+            )
+        return events
+
+    def explain(self, state: FleetState, looks: Looks, task: Task) -> Decision:
+        """What routing would say about the task at this moment, alone in the queue."""
+        return self.decide(task, requirement_of(self.fleet, task.spec), _Round(state, looks))
+
+    def decide(self, task: Task, wanted: Requirement, round_: "_Round") -> Decision:
+        """One decision with everything it was made from."""
+        eligible = self._roster.eligible(wanted)
+        fitting, moment = round_.in_service(eligible)
+        pool, fitting = self._choose_pool(wanted, eligible, fitting)
+        strategy = pool.strategy if pool is not None else Strategy.LOAD_AWARE
+        rejections = eligible.rejections + moment
+        if pool is None or not fitting:
+            return Decision(
+                strategy=strategy,
+                policy=self.fleet.digest,
+                considered=eligible.considered,
+                rejections=rejections,
+                pool=pool.name if pool is not None else None,
+            )
+        order = self._order[pool.name]
+        ranked = rank(
+            strategy,
+            fitting,
+            needs=wanted.needs,
+            tried=frozenset(a.agent for a in task.attempts),
+            last_turn=round_.turns.get(pool.name),
+            order=order,
+        )
+        return Decision(
+            strategy=strategy,
+            policy=self.fleet.digest,
+            considered=eligible.considered,
+            rejections=rejections,
+            fitting=len(ranked),
+            candidates=tuple(ranked[:MAX_SCORED]),
+            pool=pool.name,
+            note=_note(task, strategy, order[ranked[0].agent], len(order)),
+        )
+
+    def _choose_pool(
+        self, wanted: Requirement, eligible: Eligible, fitting: list[Standing]
+    ) -> tuple[PoolSpec | None, list[Standing]]:
+        """The pool to place in, with its fitting agents.
+
+        A task's home is the pool whose agents have the least to spare for it, so specialists stay
+        free; another pool takes it only when it allows overflow and the home is full.
+        """
+        if not eligible.agents:
+            return None, []
+        homes: dict[PoolName, int] = {}
+        for spec in eligible.agents:
+            spare = len(spec.capabilities - wanted.needs)
+            homes[spec.pool] = min(spare, homes.get(spec.pool, spare))
+        ranked = sorted(homes, key=homes.__getitem__)
+        for name in ranked:
+            pool = self.fleet.pools[name]
+            if name != ranked[0] and not pool.overflow:
+                continue
+            inside = [s for s in fitting if s.spec.pool == name]
+            if inside:
+                return pool, inside
+        return self.fleet.pools[ranked[0]], []
+
+    def _pending(self, task: Task, decision: Decision, now_ms: int) -> list[Event]:
+        code = pending_code(decision)
+        if task.pending is not None and task.pending.code is code:
+            return []
+        last = next((r for r in decision.rejections if r.left == 0), None)
+        pending = Pending(
+            code=code,
+            since_ms=now_ms,
+            detail=_why_waiting(code, last),
+            remedy=_remedy(code, last),
+            decision=decision,
+        )
+        return [TaskPending(task=task.id, pending=pending)]
+
+
+class _Round:
+    """What has been given away so far in one round. Lives inside one call."""
+
+    def __init__(self, state: FleetState, looks: Looks) -> None:
+        self._state = state
+        self._looks = looks
+        self._given: dict[AgentName, int] = {}
+        self.turns = dict(state.turns)
+        self.placed = 0
+
+    def hold(self, decision: Decision) -> None:
+        """Count the chosen agent's slot as taken for the rest of the round."""
+        chosen, pool = decision.chosen, decision.pool
+        assert chosen is not None
+        assert pool is not None
+        self._given[chosen] = self._given.get(chosen, 0) + 1
+        self.turns[pool] = chosen
+        self.placed += 1
+
+    def in_service(self, eligible: Eligible) -> tuple[list[Standing], tuple[Rejection, ...]]:
+        """Who of the eligible could take a task now, and what the moment removed."""
+        fitting: list[Standing] = []
+        out: list[tuple[AgentName, str]] = []
+        cordoned: list[tuple[AgentName, str]] = []
+        full: list[tuple[AgentName, str]] = []
+        agents, looks, given = self._state.agents, self._looks, self._given
+        for spec in eligible.agents:
+            agent = agents.get(spec.name)
+            if agent is None or not agent.health.takes_work:
+                out.append((spec.name, agent.health.value if agent is not None else "unknown"))
+                continue
+            if agent.cordon is not None:
+                cordoned.append((spec.name, f"cordoned by {agent.cordon.by}"))
+                continue
+            held = len(agent.runs) + given.get(spec.name, 0)
+            if held >= spec.slots:
+                full.append((spec.name, f"has {held}/{spec.slots} slots in use"))
+                continue
+            fitting.append(Standing(spec, agent, held, looks.get(spec.name)))
+        left = len(eligible.agents)
+        rejections: list[Rejection] = []
+        for rule, wanted, removed in (
+            (Rule.STATE, "up", out),
+            (Rule.CORDON, "not cordoned", cordoned),
+            (Rule.SLOTS, "a free slot", full),
+        ):
+            if removed:
+                left -= len(removed)
+                rejections.append(_rejection(rule, wanted, removed, left))
+        return fitting, tuple(rejections)
+
+
+def _rejection(
+    rule: Rule, wanted: str, removed: list[tuple[AgentName, str]], left: int
+) -> Rejection:
+    name, why = removed[0]
+    verb = "" if rule is Rule.SLOTS else "is "
+    return Rejection(
+        rule=rule,
+        wanted=wanted,
+        count=len(removed),
+        left=left,
+        agents=tuple(n for n, _ in removed[:MAX_NAMED_PER_RULE]),
+        example=f"{name} {verb}{why}",
+    )
+
+
+_CODE_OF_RULE = {
+    Rule.PIN: PendingCode.PIN,
+    Rule.POOL: PendingCode.POOL,
+    Rule.CAPABILITY: PendingCode.CAPABILITY,
+    Rule.RESIDENCY: PendingCode.RESIDENCY,
+    Rule.ISOLATION: PendingCode.ISOLATION,
+    Rule.STATE: PendingCode.STATE,
+    Rule.CORDON: PendingCode.CORDON,
+    Rule.SLOTS: PendingCode.CAPACITY,
+}
+
+
+def pending_code(decision: Decision) -> PendingCode:
+    """Why a decision without a choice has none: the rule that removed the last candidate.
+
+    Where some agents are merely full, waiting helps, whatever else removed the others.
+    """
+    if not decision.considered:
+        return PendingCode.NO_FLEET
+    if any(r.rule is Rule.SLOTS for r in decision.rejections):
+        return PendingCode.CAPACITY
+    for rejection in decision.rejections:
+        if rejection.left == 0:
+            return _CODE_OF_RULE[rejection.rule]
+    return PendingCode.CAPACITY
+
+
+def _why_waiting(code: PendingCode, last: Rejection | None) -> str:
+    match code:
+        case PendingCode.NO_FLEET:
+            return "the fleet has no agents"
+        case PendingCode.CAPACITY:
+            return "every agent that fits is busy"
+        case PendingCode.STATE:
+            return "every agent that fits is out of service"
+        case PendingCode.CORDON:
+            return "every agent that fits is cordoned"
+        case PendingCode.PIN:
+            return f"no agent is called {last.wanted if last else '?'}"
+        case PendingCode.POOL:
+            return f"no agent in pool {last.wanted if last else '?'}"
+        case PendingCode.CAPABILITY:
+            return f"no agent has {last.wanted if last else '?'}"
+        case PendingCode.RESIDENCY:
+            return f"no agent that fits is in {last.wanted if last else '?'}"
+        case PendingCode.ISOLATION:
+            return f"no agent that fits may work for {last.wanted if last else '?'}"
+        case PendingCode.NEW | PendingCode.BACKOFF | PendingCode.BRAKE | PendingCode.HOLD:
+            return ""
+        case _:
+            assert_never(code)
+
+
+def _remedy(code: PendingCode, last: Rejection | None) -> str:
+    """The smallest change that would place the task, in words; empty when waiting is the answer."""
+    nearest = last.agents[0] if last is not None and last.agents else None
+    match code:
+        case PendingCode.CAPABILITY:
+            return f"give {nearest} the capability {last.wanted if last else ''}, or add an agent"
+        case PendingCode.RESIDENCY:
+            return f"add an agent in {last.wanted if last else ''} that fits like {nearest}"
+        case PendingCode.ISOLATION:
+            return f"reserve an agent for {last.wanted if last else ''}, such as {nearest}"
+        case PendingCode.PIN | PendingCode.POOL:
+            return "correct the name, or submit without it"
+        case PendingCode.CORDON:
+            return f"uncordon {nearest}"
+        case PendingCode.STATE:
+            return f"bring {nearest} back"
+        case PendingCode.NO_FLEET:
+            return "add agents to the fleet file"
+        case (
+            PendingCode.NEW
+            | PendingCode.CAPACITY
+            | PendingCode.BACKOFF
+            | PendingCode.BRAKE
+            | PendingCode.HOLD
+        ):
+            return ""
+        case _:
+            assert_never(code)
+
+
+def _note(task: Task, strategy: Strategy, place: int, size: int) -> str:
+    last = task.attempt
+    if last is not None:
+        why = last.reason or last.phase.value
+        word = "failover" if last.phase is not AttemptPhase.FAILED else "retry"
+        return f"{word} {len(task.attempts)} after {last.agent}: {why}"
+    if strategy is Strategy.ROUND_ROBIN:
+        return f"turn {place + 1} of {size}"
+    return ""

@@ -1,0 +1,193 @@
+"""The fleet in a handful of numbers. Console, CLI and exports all ask here, so they agree."""
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+from fleet_tui.core.fleet import Priority
+from fleet_tui.core.ids import PoolName
+from fleet_tui.core.state import (
+    AttemptPhase,
+    FleetState,
+    Health,
+    Severity,
+    Task,
+    TaskPhase,
+)
+from fleet_tui.core.vitals import FleetSample
+
+RATE_WINDOW_MS = 900_000
+"""Rates, errors and percentiles look back this far."""
+
+
+class FleetStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What the header says. Rates are a minute's over RATE_WINDOW_MS or the ledger's age if less."""
+
+    agents: int
+    by_health: dict[Health, int]
+    cordoned: int
+    in_service: int
+    slots: int
+    slots_used: int
+    waiting: int
+    waiting_by_priority: dict[Priority, int]
+    waiting_by_pool: dict[PoolName, int]
+    held: int
+    """Waiting tasks that waiting alone will not place."""
+    running: int
+    unknown: int
+    needs_operator: int
+    oldest_wait_ms: int | None
+    wait_ms_p95_by_priority: dict[Priority, int]
+    """Submission to first placement, of tasks placed in the window."""
+    run_ms_p95: int | None
+    """Duration of runs that ended well in the window."""
+    error_rate: float | None
+    """Failed share of the tasks that ended in the window; None when none ended."""
+    tasks_per_minute: float
+    decisions_per_minute: float
+    cost_microusd_per_hour: int
+    """Agents' hourly prices plus what runs in the window cost, per hour."""
+    alerts_open: int
+    alerts_crit: int
+    queue_trend_per_minute: float | None
+    """How fast the queue grows; None without enough samples."""
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether nothing needs an operator."""
+        return self.alerts_crit == 0 and self.needs_operator == 0
+
+
+def percentile(values: Sequence[int], share: float) -> int | None:
+    """The nearest-rank percentile (share in 0..1); None for no values."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+def summarize(state: FleetState, now_ms: int, samples: Sequence[FleetSample] = ()) -> FleetStatus:
+    """The fleet's numbers at an instant."""
+    by_health: dict[Health, int] = {}
+    used = 0
+    for agent in state.agents.values():
+        by_health[agent.health] = by_health.get(agent.health, 0) + 1
+        used += len(agent.runs)
+    queue = _Queue(state, now_ms)
+    since = now_ms - RATE_WINDOW_MS
+    ended = [t for t in state.closed_tasks.values() if (t.ended_at_ms or 0) >= since]
+    failed = sum(t.phase in (TaskPhase.FAILED, TaskPhase.EXPIRED) for t in ended)
+    judged = failed + sum(t.phase is TaskPhase.SUCCEEDED for t in ended)
+    began = min((t.submitted_at_ms for t in state.closed_tasks.values()), default=now_ms)
+    window_ms = min(RATE_WINDOW_MS, max(now_ms - began, 60_000))
+    cost = sum(t.cost_microusd for t in ended)
+    hourly = sum(a.prices.per_hour_microusd for a in state.fleet.agents.values())
+    decided = sum(d.at_ms >= now_ms - 60_000 for d in state.decisions)
+    return FleetStatus(
+        agents=len(state.agents),
+        by_health=by_health,
+        cordoned=sum(a.cordon is not None for a in state.agents.values()),
+        in_service=sum(a.in_service for a in state.agents.values()),
+        slots=sum(a.slots for a in state.fleet.agents.values()),
+        slots_used=used,
+        waiting=queue.waiting,
+        waiting_by_priority=queue.by_priority,
+        waiting_by_pool=queue.by_pool,
+        held=queue.held,
+        running=queue.running,
+        unknown=queue.unknown,
+        needs_operator=queue.needs_operator,
+        oldest_wait_ms=queue.oldest_wait_ms,
+        wait_ms_p95_by_priority=_waits(ended, state, since),
+        run_ms_p95=percentile([d for t in ended if (d := _run_ms(t)) is not None], 0.95),
+        error_rate=failed / judged if judged else None,
+        tasks_per_minute=len(ended) * 60_000 / window_ms,
+        decisions_per_minute=float(decided),
+        cost_microusd_per_hour=hourly + cost * 3_600_000 // window_ms,
+        alerts_open=len(state.alerts),
+        alerts_crit=sum(a.severity is Severity.CRIT for a in state.alerts.values()),
+        queue_trend_per_minute=trend_per_minute(samples, now_ms),
+    )
+
+
+class _Queue:
+    """One walk over the open tasks."""
+
+    def __init__(self, state: FleetState, now_ms: int) -> None:
+        self.waiting = self.held = self.running = self.unknown = self.needs_operator = 0
+        self.by_priority = dict.fromkeys(Priority, 0)
+        self.by_pool: dict[PoolName, int] = {}
+        oldest: int | None = None
+        for task in state.open_tasks.values():
+            attempt = task.open_attempt
+            if task.phase is TaskPhase.WAITING:
+                self.waiting += 1
+                self.by_priority[task.spec.priority] += 1
+                pool = _home(task)
+                if pool is not None:
+                    self.by_pool[pool] = self.by_pool.get(pool, 0) + 1
+                if task.pending is not None and task.pending.code.is_held:
+                    self.held += 1
+                oldest = min(oldest or task.submitted_at_ms, task.submitted_at_ms)
+            elif task.phase is TaskPhase.NEEDS_OPERATOR:
+                self.needs_operator += 1
+            elif attempt is not None and attempt.phase is AttemptPhase.UNKNOWN:
+                self.unknown += 1
+            else:
+                self.running += 1
+        self.oldest_wait_ms = now_ms - oldest if oldest is not None else None
+
+
+def _home(task: Task) -> PoolName | None:
+    """The pool a waiting task waits for, as far as routing has said."""
+    if task.spec.pool is not None:
+        return task.spec.pool
+    decision = task.pending.decision if task.pending is not None else None
+    return decision.pool if decision is not None else None
+
+
+def _waits(ended: Sequence[Task], state: FleetState, since_ms: int) -> dict[Priority, int]:
+    waits: dict[Priority, list[int]] = {}
+    for task in (*ended, *state.open_tasks.values()):
+        if task.attempts and task.attempts[0].planned_at_ms >= since_ms:
+            waited = task.attempts[0].planned_at_ms - task.submitted_at_ms
+            waits.setdefault(task.spec.priority, []).append(waited)
+    found = {p: percentile(w, 0.95) for p, w in waits.items()}
+    return {p: w for p, w in found.items() if w is not None}
+
+
+def _run_ms(task: Task) -> int | None:
+    last = task.attempt
+    if last is None or last.phase is not AttemptPhase.SUCCEEDED:
+        return None
+    if last.started_at_ms is None or last.ended_at_ms is None:
+        return None
+    return last.ended_at_ms - last.started_at_ms
+
+
+TREND_WINDOW_MS = 120_000
+
+
+def trend_per_minute(samples: Sequence[FleetSample], now_ms: int) -> float | None:
+    """Tasks per minute by which the queue grew over the last TREND_WINDOW_MS."""
+    recent = [s for s in samples if now_ms - TREND_WINDOW_MS <= s.at_ms <= now_ms]
+    if len(recent) < 2 or recent[-1].at_ms == recent[0].at_ms:
+        return None
+    grown = recent[-1].depth - recent[0].depth
+    return grown * 60_000 / (recent[-1].at_ms - recent[0].at_ms)
+
+
+def sample_of(state: FleetState, now_ms: int) -> FleetSample:
+    """The fleet's pulse at an instant, for the charts."""
+    queue = _Queue(state, now_ms)
+    counts = [queue.by_priority[p] for p in Priority]
+    return FleetSample(
+        at_ms=now_ms,
+        waiting=(counts[0], counts[1], counts[2], counts[3]),
+        running=queue.running + queue.unknown,
+        up=sum(a.health.takes_work for a in state.agents.values()),
+        agents=len(state.agents),
+        waiting_by_pool=queue.by_pool,
+    )
