@@ -22,7 +22,7 @@ RATE_WINDOW_MS = 900_000
 
 
 class FleetStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What the header says. Rates are a minute's over RATE_WINDOW_MS or the ledger's age if less."""
+    """What the header says. Rates look back RATE_WINDOW_MS, or the ledger's age if less."""
 
     agents: int
     by_health: dict[Health, int]
