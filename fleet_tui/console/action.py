@@ -1,0 +1,144 @@
+"""What an action is. The registry of all of them is :mod:`fleet_tui.console.actions`."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from fleet_tui.console.selection import Context, Scope, Selection
+from fleet_tui.feed.feed import Mode
+
+if TYPE_CHECKING:
+    from fleet_tui.console.screens.base import FleetScreen
+
+Run = Callable[["FleetScreen", Selection], Awaitable[None] | None]
+
+
+class Effect(StrEnum):
+    """Whether an action can change anything in the fleet."""
+
+    LOOKS = "looks"
+    ACTS = "acts"
+
+
+class Group(StrEnum):
+    """The chapters of the help."""
+
+    VIEWS = "Views"
+    MOVE = "Move and open"
+    NARROW = "Filter, sort, mark"
+    SHOW = "Show more"
+    ACT = "Act (the plan is shown first)"
+    REVIEW = "In a recording"
+    CONSOLE = "The console"
+
+
+ANYWHERE = frozenset({Scope.ANYWHERE})
+ROWS = frozenset({Scope.ROWS})
+FILTER = frozenset({Scope.FILTER})
+LINES = frozenset({Scope.LINES})
+AGENTS = frozenset({Scope.AGENTS})
+TASKS = frozenset({Scope.TASKS})
+ALERTS = frozenset({Scope.ALERTS})
+REVIEW = frozenset({Scope.REVIEW})
+
+
+def _possible(context: Context) -> str | None:
+    del context
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """One thing the console can do."""
+
+    name: str
+    """Stable: key maps and tests use it."""
+    title: str
+    """A few words, in the imperative."""
+    keys: tuple[str, ...]
+    """As Textual names them; the first one is shown."""
+    group: Group
+    run: Run | None
+    """None where only the widget in focus can do it."""
+    bindings: tuple[str, ...] = ()
+    """Ids of widgets' own bindings that do this when they have the focus, by the same keys."""
+    label: str = ""
+    """One word for the footer."""
+    footer: int = 0
+    """Priority in the footer; 0 is not shown there."""
+    scopes: frozenset[Scope] = ANYWHERE
+    effect: Effect = Effect.LOOKS
+    tier: int = 0
+    """How much is asked before: 0 nothing, 1 a line, 2 the plan, 3 a name to type."""
+    command: str = ""
+    """The ``:`` command that does the same, if it is not the name."""
+    cli: str = ""
+    """The shell command that does the same."""
+    help: str = ""
+    unavailable: Callable[[Context], str | None] = _possible
+
+    def disabled_reason(self, context: Context) -> str | None:
+        """Why this cannot be done now, in words for the operator; None when it can."""
+        if self.effect is Effect.ACTS and not context.can_act:
+            if context.view.mode is Mode.REVIEW:
+                return "this is a recording: nothing can be changed"
+            return "this console is read-only"
+        if not self.scopes & context.scopes:
+            return f"needs {' or '.join(_NEEDS[s] for s in sorted(self.scopes))} in focus"
+        return self.unavailable(context)
+
+
+_NEEDS: dict[Scope, str] = {
+    Scope.ANYWHERE: "nothing",
+    Scope.ROWS: "a table",
+    Scope.FILTER: "a list",
+    Scope.LINES: "log lines",
+    Scope.CHART: "a chart",
+    Scope.AGENTS: "an agent",
+    Scope.TASKS: "a task",
+    Scope.ALERTS: "an alert",
+    Scope.REVIEW: "a recording",
+}
+
+
+UPPER_CASE_THAT_LOOKS = frozenset({"G", "N", "E"})
+"""The exceptions to the rule, as pagers have them: end, previous match, previous error."""
+
+_KEY_NAMES = {
+    "slash": "/",
+    "backslash": "\\",
+    "exclamation_mark": "!",
+    "question_mark": "?",
+    "colon": ":",
+    "at": "@",
+    "minus": "-",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "left_curly_bracket": "{",
+    "right_curly_bracket": "}",
+    "left_parenthesis": "(",
+    "right_parenthesis": ")",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
+    "asterisk": "*",
+    "comma": ",",
+    "full_stop": ".",
+    "apostrophe": "'",
+    "escape": "esc",
+    "down": "↓",
+    "up": "↑",
+    "pagedown": "pgdn",
+    "pageup": "pgup",
+    "f1": "F1",
+}
+
+
+def key_text(key: str) -> str:
+    """A key as people write it: ``question_mark`` is ``?``."""
+    return _KEY_NAMES.get(key, key)
+
+
+def keys_text(action: Action) -> str:
+    """All keys of an action, as people write them."""
+    return " ".join(key_text(key) for key in action.keys)

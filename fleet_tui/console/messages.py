@@ -1,0 +1,30 @@
+"""What widgets tell the application, as small values."""
+
+from enum import StrEnum
+
+import msgspec
+
+from fleet_tui.console.places import Place
+
+MAX_NOTICES = 500
+"""Toasts vanish; this many are kept for ``:messages``."""
+
+
+class Loudness(StrEnum):
+    """How a notice is shown; the words are Textual's own."""
+
+    INFORMATION = "information"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """Something the operator was told."""
+
+    at_ms: int
+    """By the clock of the view."""
+    text: str
+    """Safe text."""
+    loudness: Loudness = Loudness.INFORMATION
+    opens: Place | None = None
+    """Where Enter goes in the list of messages."""
