@@ -1,0 +1,159 @@
+"""Widgets of exactly one line: the header, the keys at the foot, a banner.
+
+They know their width and decide what fits; nothing is ever cut off silently at the edge.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.cells import cell_len
+from textual import events
+from textual.message import Message
+from textual.strip import Strip
+
+from fleet_tui.console.widgets.paint import Cell, Line, Painted, Tone, line_width
+
+ALWAYS_SHOWN = frozenset({"?", "q"})
+"""Keys the foot never drops: help, and the way out."""
+
+
+class Part(NamedTuple):
+    """A part of the header that is shown whole or not at all."""
+
+    cells: Line
+    priority: int = 100
+    """When there is no room, parts with the lowest priority go first."""
+
+
+class KeyHint(NamedTuple):
+    """A key the foot offers: ``key`` as printed, ``action`` as named in the registry."""
+
+    key: str
+    label: str
+    action: str
+    priority: int = 100
+
+
+class OneLine(Painted):
+    """A line of cells; cheap to update because its size never changes."""
+
+    DEFAULT_CSS = """
+    OneLine { height: 1; }
+    """
+
+    def __init__(
+        self, cells: Line = (), *, id: str | None = None, classes: str | None = None
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self._cells = cells
+
+    def show(self, cells: Line) -> None:
+        """Show these cells; nothing happens if they are the same as before."""
+        if cells != self._cells:
+            self._cells = cells
+            self.refresh()
+
+    def line(self, width: int) -> Line:
+        """What is painted at this width."""
+        del width
+        return self._cells
+
+    def render_line(self, y: int) -> Strip:
+        """The line, filled up to the widget's width."""
+        width = self.size.width
+        return self.paint(self.line(width) if y == 0 else (), width)
+
+
+class HeaderLine(OneLine):
+    """Parts from the left, and at the right end what must always be seen: alerts and the mode."""
+
+    def __init__(
+        self, *, separator: str = "│", id: str | None = None, classes: str | None = None
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self._separator = separator
+        self._left: tuple[Part, ...] = ()
+        self._right: Line = ()
+
+    def show_parts(self, left: Sequence[Part], right: Line) -> None:
+        """Show other parts; nothing is repainted if they are the same as before."""
+        if (tuple(left), right) != (self._left, self._right):
+            self._left, self._right = tuple(left), right
+            self.refresh()
+
+    def line(self, width: int) -> Line:
+        """The parts that fit, in their order, with the right end kept."""
+        gap = len(self._separator) + 2
+        room = width - line_width(self._right) - 1
+        parts = list(self._left)
+
+        def needed() -> int:
+            return sum(line_width(part.cells) for part in parts) + gap * max(0, len(parts) - 1)
+
+        while parts and needed() > room:
+            parts.remove(min(reversed(parts), key=lambda part: part.priority))
+        cells: list[Cell] = []
+        for part in parts:
+            if cells:
+                cells.append(Cell(f" {self._separator} ", Tone.DIM))
+            cells.extend(part.cells)
+        space = max(0, width - line_width(cells) - line_width(self._right))
+        return (*cells, Cell(" " * space), *self._right)
+
+
+class KeysLine(OneLine):
+    """The keys of the pane in focus: as many as fit, ``?`` and ``q`` always."""
+
+    class Chosen(Message):
+        """A key was clicked."""
+
+        def __init__(self, hint: KeyHint) -> None:
+            super().__init__()
+            self.hint = hint
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._hints: tuple[KeyHint, ...] = ()
+
+    def show_hints(self, hints: Sequence[KeyHint]) -> None:
+        """Offer other keys; nothing is repainted if they are the same as before."""
+        if tuple(hints) != self._hints:
+            self._hints = tuple(hints)
+            self.refresh()
+
+    def fitting(self, width: int) -> tuple[KeyHint, ...]:
+        """The hints there is room for, in their order.
+
+        Those of low priority go first; last of all the labels of ``?`` and ``q``.
+        """
+        kept = list(self._hints)
+        while sum(_hint_width(hint) for hint in kept) > width:
+            droppable = [hint for hint in kept if hint.key not in ALWAYS_SHOWN]
+            if not droppable:
+                return tuple(hint._replace(label="") for hint in kept)
+            kept.remove(min(reversed(droppable), key=lambda hint: hint.priority))
+        return tuple(kept)
+
+    def line(self, width: int) -> Line:
+        """`` enter open  / filter  ? help``."""
+        cells: list[Cell] = []
+        for hint in self.fitting(width):
+            cells.append(Cell(f" {hint.key}", Tone.KEY))
+            cells.append(Cell(f" {hint.label} " if hint.label else ""))
+        return tuple(cells)
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on a hint is as good as its key."""
+        offset = event.get_content_offset(self)
+        if offset is None:
+            return
+        x = 0
+        for hint in self.fitting(self.size.width):
+            x += _hint_width(hint)
+            if offset.x < x:
+                self.post_message(self.Chosen(hint))
+                return
+
+
+def _hint_width(hint: KeyHint) -> int:
+    return cell_len(hint.key) + 1 + (cell_len(hint.label) + 2 if hint.label else 0)

@@ -1,0 +1,578 @@
+"""A window on many log lines: a bounded ring of them, of which only the visible are ever formatted.
+
+Appending costs the same whether one line or five thousand come in a second; the pane repaints once
+per frame. Entries keep their number for as long as they are held, so the window and the cursor stay
+on the same line while older ones fall out at the front.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from typing import ClassVar, NamedTuple
+
+from rich.cells import chop_cells
+from rich.segment import Segment
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.selection import Selection
+from textual.strip import Strip
+
+from fleet_tui.console.frame import FRAME_MS, FrameLimiter
+from fleet_tui.console.widgets.paint import Cell, Line, Painted, Tone, fit, overlay
+from fleet_tui.core.filters import Filter, Value
+from fleet_tui.core.firewall import safe_line
+from fleet_tui.core.logs import Level, LogGap, LogLine
+from fleet_tui.core.words import clock_ms, grouped, plural
+
+LogEntry = LogLine | LogGap
+
+MAX_LINES = 20_000
+"""Entries held unless the caller says otherwise; the log store keeps the rest."""
+
+_SLACK = 4
+"""The ring is trimmed when it is a quarter over, so that trimming is rare and cheap."""
+
+WHEEL_LINES = 3
+SIDE_STEP = 8
+"""Cells that one key moves sideways."""
+
+_SOURCE_WIDTH = 8
+_TASK_WIDTH = 8
+
+_LEVEL_TONES = {
+    Level.UNKNOWN: Tone.DIM,
+    Level.TRACE: Tone.DIM,
+    Level.DEBUG: Tone.DIM,
+    Level.INFO: Tone.PLAIN,
+    Level.WARN: Tone.WARN,
+    Level.ERROR: Tone.ERROR,
+}
+
+
+def log_cells(entry: LogEntry, offset_minutes: int = 0, source_width: int = _SOURCE_WIDTH) -> Line:
+    """``12:04:28.310 ERROR agent-14 t-48205  text``; everything but the text is ours to say."""
+    at = Cell(clock_ms(entry.received_at_ms, offset_minutes) + " ", Tone.DIM)
+    source = fit(safe_line(entry.source or "fleet"), source_width)
+    match entry:
+        case LogLine():
+            word = "-" if entry.level is Level.UNKNOWN else entry.level.name
+            task = fit(safe_line(entry.task or "-"), _TASK_WIDTH)
+            return (
+                at,
+                Cell(f"{word:<5} ", _LEVEL_TONES[entry.level]),
+                Cell(f"{source} {task} "),
+                Cell(safe_line(entry.text), Tone.DIM if entry.level < Level.INFO else Tone.PLAIN),
+            )
+        case LogGap():
+            lost = "lines" if entry.lines is None else plural(entry.lines, "line")
+            size = "" if entry.bytes is None else f" ({grouped(entry.bytes)} bytes)"
+            text = f"{lost} lost{size}: {safe_line(entry.reason)}"
+            return (at, Cell("GAP   ", Tone.WARN), Cell(f"{source} "), Cell(text, Tone.WARN))
+
+
+def log_value(entry: LogEntry, key: str) -> Value:
+    """What a filter may ask of an entry: ``agent level task at``; None for other keys."""
+    match key:
+        case "agent":
+            return entry.source or "fleet"
+        case "at":
+            return float(entry.received_at_ms)
+        case "level" if isinstance(entry, LogLine):
+            return entry.level.name
+        case "task" if isinstance(entry, LogLine):
+            return entry.task
+        case _:
+            return None
+
+
+def log_matches(wanted: Filter, entry: LogEntry) -> bool:
+    """Whether an entry passes a filter."""
+    text = entry.text.raw if isinstance(entry, LogLine) else entry.reason
+    return wanted.matches(lambda key: log_value(entry, key), text)
+
+
+class _Stretch(NamedTuple):
+    """What one line of the screen shows: an entry's characters from ``start`` to ``end``."""
+
+    number: int
+    start: int
+    end: int | None
+
+
+class LogView(Painted, can_focus=True):
+    """Follows the newest lines until the operator looks back; then nothing moves."""
+
+    ALLOW_SELECT = True
+
+    DEFAULT_CSS = """
+    LogView { height: 1fr; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "cursor(1)", "down", show=False, id="log.down"),
+        Binding("up,k", "cursor(-1)", "up", show=False, id="log.up"),
+        Binding("pagedown", "page(1)", "page down", show=False, id="log.page-down"),
+        Binding("pageup", "page(-1)", "page up", show=False, id="log.page-up"),
+        Binding("ctrl+d", "half_page(1)", "half page down", show=False, id="log.half-down"),
+        Binding("ctrl+u", "half_page(-1)", "half page up", show=False, id="log.half-up"),
+        Binding("home,g", "first", "first", show=False, id="log.first"),
+        Binding("end,G", "follow", "newest, follow", show=False, id="log.last"),
+        Binding("right", "side(1)", "scroll right", show=False, id="log.right"),
+        Binding("left", "side(-1)", "scroll left", show=False, id="log.left"),
+        Binding("f", "toggle_follow", "follow", show=False, id="log.follow"),
+        Binding("w", "toggle_wrap", "wrap", show=False, id="log.wrap"),
+        Binding("e", "error(1)", "next error", show=False, id="log.next-error"),
+        Binding("E", "error(-1)", "previous error", show=False, id="log.previous-error"),
+        Binding("n", "match(1)", "next match", show=False, id="log.next-match"),
+        Binding("N", "match(-1)", "previous match", show=False, id="log.previous-match"),
+    ]
+
+    class FollowChanged(Message):
+        """The pane began or stopped to follow the newest lines."""
+
+        def __init__(self, view: "LogView", following: bool) -> None:
+            super().__init__()
+            self.view = view
+            self.following = following
+
+        @property
+        def control(self) -> "LogView":
+            """The view, for ``@on`` selectors."""
+            return self.view
+
+    def __init__(
+        self,
+        *,
+        max_lines: int = MAX_LINES,
+        describe: Callable[[LogEntry], Line] = log_cells,
+        empty: str = "",
+        frame_ms: int = FRAME_MS,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
+        """``describe`` turns a visible entry into cells; it must not be slow."""
+        super().__init__(id=id, classes=classes)
+        assert max_lines > 0, max_lines
+        self._max_lines = max_lines
+        self._describe = describe
+        self._empty = empty
+        self._entries: list[LogEntry] = []
+        self._first = 0
+        """Number of the oldest entry held."""
+        self._passed: list[int] | None = None
+        """Numbers of the entries that pass the filter; None while nothing is hidden."""
+        self._filter: Filter | None = None
+        self._top = 0
+        """Number of the first entry on screen while not following."""
+        self._cursor: int | None = None
+        self._following = True
+        self._seen = 0
+        """Number after the newest entry when following stopped."""
+        self._wrap = False
+        self._left = 0
+        self._plan: list[_Stretch] | None = None
+        self._limiter = FrameLimiter(self._repaint, frame_ms)
+
+    # --- what callers use ---
+
+    @property
+    def is_following(self) -> bool:
+        """Whether the newest line is kept in view."""
+        return self._following
+
+    @property
+    def is_wrapping(self) -> bool:
+        """Whether long lines go on in the next row."""
+        return self._wrap
+
+    @property
+    def line_count(self) -> int:
+        """Entries that can be scrolled to: those held that pass the filter."""
+        return len(self._entries) if self._passed is None else len(self._passed)
+
+    @property
+    def hidden_count(self) -> int:
+        """Entries held that the filter hides."""
+        return len(self._entries) - self.line_count
+
+    @property
+    def unseen_count(self) -> int:
+        """Entries that came since following stopped."""
+        return 0 if self._following else self._count() - self._position(self._seen)
+
+    @property
+    def current(self) -> LogEntry | None:
+        """The entry under the cursor."""
+        return None if self._cursor is None else self._entry(self._cursor)
+
+    def append(self, entries: Iterable[LogEntry]) -> None:
+        """Add entries at the end; the oldest fall out when the ring is full."""
+        before = len(self._entries)
+        self._entries.extend(entries)
+        added = len(self._entries) - before
+        if not added:
+            return
+        if self._filter is not None and self._passed is not None:
+            wanted, base = self._filter, self._first
+            self._passed.extend(
+                base + at
+                for at in range(before, before + added)
+                if log_matches(wanted, self._entries[at])
+            )
+        self._trim()
+        if self.is_attached:
+            self._limiter.request()
+
+    def replace(self, entries: Sequence[LogEntry]) -> None:
+        """Show other entries altogether, as after a change of scope; follows again."""
+        self._first += len(self._entries)
+        self._entries = []
+        self._passed = None if self._passed is None else []
+        self._cursor = None
+        self._left = 0
+        self._set_following(True)
+        self.append(entries)
+        self._changed()
+
+    def set_filter(self, wanted: Filter | None, *, hide: bool = True) -> None:
+        """Highlight what a filter finds and, with ``hide``, show nothing else."""
+        self._filter = wanted
+        if wanted is None or not hide:
+            self._passed = None
+        else:
+            self._passed = [
+                self._first + at
+                for at, entry in enumerate(self._entries)
+                if log_matches(wanted, entry)
+            ]
+        self._changed()
+
+    def set_empty(self, text: str) -> None:
+        """What to show without lines."""
+        self._empty = text
+        self._changed()
+
+    def go_to(self, position: int) -> None:
+        """Put the cursor on the entry at a position from 0 to ``line_count`` - 1."""
+        if self._count():
+            self._go_to(self._number(max(0, min(position, self._count() - 1))))
+
+    # --- numbers and positions ---
+
+    def _count(self) -> int:
+        return self.line_count
+
+    def _number(self, position: int) -> int:
+        return self._first + position if self._passed is None else self._passed[position]
+
+    def _position(self, number: int) -> int:
+        """Position of an entry, or of the next one still held and shown."""
+        if self._passed is None:
+            return max(0, min(number - self._first, len(self._entries)))
+        return bisect_left(self._passed, number)
+
+    def _entry(self, number: int) -> LogEntry | None:
+        at = number - self._first
+        return self._entries[at] if 0 <= at < len(self._entries) else None
+
+    def _trim(self) -> None:
+        over = len(self._entries) - self._max_lines
+        if over <= 0 or len(self._entries) < self._max_lines + self._max_lines // _SLACK:
+            return
+        del self._entries[:over]
+        self._first += over
+        if self._passed is not None:
+            del self._passed[: bisect_left(self._passed, self._first)]
+        if self._cursor is not None and self._cursor < self._first:
+            self._cursor = self._first
+
+    # --- the window ---
+
+    def _window(self) -> list[_Stretch]:
+        """What each line of the screen shows, worked out once per painting."""
+        if self._plan is None:
+            self._plan = self._plan_back() if self._following else self._plan_on()
+        return self._plan
+
+    def _plan_on(self) -> list[_Stretch]:
+        """From the top entry on; from the end back if that would leave a blank."""
+        height = self.size.height
+        plan: list[_Stretch] = []
+        for position in range(self._position(self._top), self._count()):
+            plan.extend(self._stretches(self._number(position)))
+            if len(plan) >= height:
+                return plan[:height]
+        return self._plan_back()
+
+    def _plan_back(self) -> list[_Stretch]:
+        """So that the newest entry is on the last line."""
+        height = self.size.height
+        rows: list[_Stretch] = []
+        position = self._count() - 1
+        while position >= 0 and len(rows) < height:
+            rows[:0] = self._stretches(self._number(position))
+            position -= 1
+        return rows[-height:] if height else []
+
+    def _stretches(self, number: int) -> list[_Stretch]:
+        if not self._wrap:
+            return [_Stretch(number, 0, None)]
+        text = "".join(cell.text for cell in self._cells(number))
+        rows: list[_Stretch] = []
+        start = 0
+        for piece in chop_cells(text, max(2, self.size.width)):
+            rows.append(_Stretch(number, start, start + len(piece)))
+            start += len(piece)
+        return rows or [_Stretch(number, 0, None)]
+
+    def _cells(self, number: int) -> Line:
+        entry = self._entry(number)
+        return () if entry is None else self._describe(entry)
+
+    def _changed(self) -> None:
+        """The operator did something: show it at once."""
+        self._plan = None
+        if self.is_attached:
+            self._limiter.now()
+
+    def _repaint(self) -> None:
+        if self._following:
+            self._plan = None
+            self.refresh()
+        elif self._plan is None:
+            self.refresh()
+        else:
+            # Nothing moves; only the note of new lines can have changed.
+            self.refresh_row(self.size.height - 1)
+            if self._top < self._first or len(self._plan) < self.size.height:
+                self._plan = None
+                self.refresh()
+
+    # --- moving ---
+
+    def _set_following(self, following: bool) -> None:
+        if following == self._following:
+            return
+        if not following:
+            window = self._window()
+            self._top = window[0].number if window else self._first
+            self._seen = self._first + len(self._entries)
+        self._following = following
+        self.post_message(self.FollowChanged(self, following))
+
+    def _go_to(self, number: int) -> None:
+        """Put the cursor on an entry and the window around it."""
+        self._set_following(False)
+        self._cursor = number
+        window = self._window()
+        shown = {stretch.number for stretch in window}
+        if number not in shown:
+            height = max(1, self.size.height)
+            position = self._position(number)
+            if window and number > window[-1].number:
+                self._top = self._number(max(0, position - height + 1))
+            else:
+                self._top = number
+        self._changed()
+
+    def _cursor_position(self) -> int:
+        """Where movement starts: the cursor, or the last line on screen."""
+        if self._cursor is not None:
+            return self._position(self._cursor)
+        window = self._window()
+        return self._position(window[-1].number) if window else 0
+
+    def _move(self, lines: int) -> None:
+        if not self._count():
+            return
+        target = self._cursor_position() + lines
+        if target >= self._count() and lines > 0:
+            self.action_follow()
+        else:
+            self.go_to(target)
+
+    def _scroll(self, lines: int) -> None:
+        """Move the window; reaching the end follows again."""
+        if not self._count():
+            return
+        window = self._window()
+        top = self._position(window[0].number if self._following else self._top) + lines
+        if lines > 0 and window and window[-1].number == self._number(self._count() - 1):
+            self.action_follow()
+            return
+        self._set_following(False)
+        self._top = self._number(max(0, min(top, self._count() - 1)))
+        self._changed()
+
+    def action_cursor(self, lines: int) -> None:
+        """Move the cursor by lines."""
+        self._move(lines)
+
+    def action_page(self, pages: int) -> None:
+        """Move the cursor by pages."""
+        self._move(pages * max(1, self.size.height - 1))
+
+    def action_half_page(self, halves: int) -> None:
+        """Move the cursor by half pages."""
+        self._move(halves * max(1, self.size.height // 2))
+
+    def action_first(self) -> None:
+        """Go to the oldest line held."""
+        self.go_to(0)
+
+    def action_follow(self) -> None:
+        """Go to the newest line and stay with it."""
+        self._cursor = None
+        self._set_following(True)
+        self._changed()
+
+    def action_toggle_follow(self) -> None:
+        """Follow, or stand still."""
+        if self._following:
+            self._set_following(False)
+            self._changed()
+        else:
+            self.action_follow()
+
+    def action_toggle_wrap(self) -> None:
+        """Let long lines go on in the next row, or cut them at the edge."""
+        self._wrap = not self._wrap
+        self._left = 0
+        self._changed()
+
+    def action_side(self, steps: int) -> None:
+        """Scroll sideways while lines are not wrapped."""
+        if not self._wrap:
+            self._left = max(0, self._left + steps * SIDE_STEP)
+            self._changed()
+
+    def action_error(self, direction: int) -> None:
+        """Go to the next (1) or previous (-1) error."""
+        self._find(direction, _is_error)
+
+    def action_match(self, direction: int) -> None:
+        """Go to the next (1) or previous (-1) line the filter finds."""
+        if (wanted := self._filter) is not None:
+            self._find(direction, lambda entry: log_matches(wanted, entry))
+
+    def _find(self, direction: int, wanted: Callable[[LogEntry], bool]) -> None:
+        here = self._cursor_position()
+        if self._cursor is None and direction < 0:
+            here += 1
+        ahead = range(here + 1, self._count()) if direction > 0 else range(here - 1, -1, -1)
+        for position in ahead:
+            number = self._number(position)
+            entry = self._entry(number)
+            if entry is not None and wanted(entry):
+                self._go_to(number)
+                return
+        self.app.bell()
+
+    # --- mouse ---
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Scroll towards the newest."""
+        event.stop()
+        self._scroll(WHEEL_LINES)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Scroll towards the oldest."""
+        event.stop()
+        self._scroll(-WHEEL_LINES)
+
+    def on_click(self, event: events.Click) -> None:
+        """A click puts the cursor there."""
+        offset = event.get_content_offset(self)
+        window = self._window()
+        if offset is not None and offset.y < len(window) and self.text_selection is None:
+            self._go_to(window[offset.y].number)
+
+    # --- painting ---
+
+    def on_mount(self) -> None:
+        """Lines may have come before the view was there."""
+        self._plan = None
+
+    def on_resize(self) -> None:
+        """Another size shows other lines."""
+        self._changed()
+
+    def on_unmount(self) -> None:
+        """Paint no more."""
+        self._limiter.stop()
+
+    def on_focus(self) -> None:
+        """The cursor looks different with the focus."""
+        self.refresh()
+
+    def on_blur(self) -> None:
+        """The cursor looks different without the focus."""
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the window; the last also tells of lines that came since."""
+        width = self.size.width
+        window = self._window()
+        if not window:
+            return self.paint((Cell(self._empty, Tone.DIM),) if y == 0 else (), width)
+        strip = self._paint_stretch(window[y], width) if y < len(window) else self.paint((), width)
+        if y == self.size.height - 1 and (unseen := self.unseen_count):
+            note = Strip(self.segments((Cell(f" {plural(unseen, 'new line')} ", Tone.BADGE),)))
+            size = min(width, note.cell_length)
+            return Strip.join([strip.crop(0, width - size), note.crop(0, size)])
+        return strip
+
+    def _paint_stretch(self, stretch: _Stretch, width: int) -> Strip:
+        number = stretch.number
+        over = None
+        if number == self._cursor:
+            over = self.tone_change(Tone.CURSOR if self.has_focus else Tone.CURSOR_BLURRED)
+        cells = self._cells(number)
+        segments = self.segments(cells, over)
+        if self._filter is not None:
+            text = "".join(cell.text for cell in cells)
+            segments = overlay(segments, self._filter.spans(text), self.tone_change(Tone.MATCH))
+        if (selection := self.text_selection) is not None:
+            span = selection.get_span(number)
+            if span is not None:
+                start, end = span
+                style = self.screen.get_component_rich_style("screen--selection")
+                segments = overlay(segments, [(start, 1 << 30 if end == -1 else end)], style)
+        start_cells = self._left
+        if self._wrap:
+            segments = _between(segments, stretch.start, stretch.end)
+            start_cells = 0
+        plain = self.rich_style if over is None else self.rich_style + over
+        strip = Strip(segments).crop_extend(start_cells, start_cells + width, plain)
+        return strip.apply_offsets(stretch.start if self._wrap else start_cells, number)
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """The selected text, for copying."""
+        last = self._first + len(self._entries) - 1
+        top = self._first if selection.start is None else max(self._first, selection.start.y)
+        bottom = last if selection.end is None else min(last, selection.end.y)
+        lines: list[str] = []
+        for position in range(self._position(top), self._position(bottom + 1)):
+            number = self._number(position)
+            span = selection.get_span(number)
+            if span is not None:
+                text = "".join(cell.text for cell in self._cells(number))
+                lines.append(text[span[0] : None if span[1] == -1 else span[1]])
+        return ("\n".join(lines), "\n") if lines else None
+
+
+def _is_error(entry: LogEntry) -> bool:
+    return isinstance(entry, LogLine) and entry.level is Level.ERROR
+
+
+def _between(segments: list[Segment], start: int, end: int | None) -> list[Segment]:
+    """The characters from ``start`` to ``end`` of a line of segments."""
+    kept: list[Segment] = []
+    at = 0
+    for text, style, _ in segments:
+        first = max(0, start - at)
+        last = len(text) if end is None else end - at
+        if piece := text[first : max(first, last)]:
+            kept.append(Segment(piece, style))
+        at += len(text)
+    return kept
