@@ -101,6 +101,9 @@ Words = Annotated[
     BeforeValidator(values.words),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
 ]
+TextOrReference = Annotated[
+    str, BeforeValidator(secrets.text_or_reference), WithJsonSchema({"type": "string"})
+]
 Argv = Annotated[list[Text], BeforeValidator(_argv), Field(max_length=256)]
 Port = Annotated[int, *_whole(1, 65_535)]
 Count = Annotated[int, *_whole(1, 1_000)]
@@ -192,7 +195,7 @@ class AgentSettings(Section):
     """command, local: the program and its arguments; the task arrives on standard input."""
     run_dir: Text | None = None
     """command, local: where runs leave their files."""
-    env: dict[Variable, Text] | None = None
+    env: dict[Variable, TextOrReference] | None = None
     """command, local: variables for the program."""
     log_file: Text | None = None
     """A log file on the host to follow."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from fleet_tui.core.firewall import safe_line
+
 MAX_PROBLEMS = 100
 """Problems kept of one file; further ones are counted."""
 MAX_SHOWN_CHARS = 160
@@ -21,7 +23,7 @@ MAX_SUGGESTION_CHARS = 64
 
 _SECRET_VALUE = re.compile(
     r"""(?ix) (?: \b[\w-]*(?:token|password|passphrase|secret|api_?key|private_?key)
-        ["']?\s*:\s*["']?
+        (?:["']\s*:\s*|\s*:\s+)["']?
         (?!\s|["']|secret:|\$\{) ) (?P<after>[^\s"',}\]]+)
       | (?P<shape>\b(?:sk|ghp|gho|ghs|glpat|xox[abp]|AKIA)[-_A-Za-z0-9]{8,})
       | (?P<opaque>[A-Za-z0-9+/=]{40,}) """
@@ -121,34 +123,33 @@ class Source:
         """The problems by place in the file; those without a place first."""
         return tuple(sorted(self.problems, key=lambda each: (each.line or 0, each.col or 0)))
 
-    def _excerpt(self, at: Mark, width: int) -> tuple[str, ...]:
+    def line(self, number: int) -> str:
+        """A line of the file, counted from 1; empty beyond its ends."""
         if self._lines is None:
             self._lines = _LINE_BREAK.split(self.text)
-        if not 1 <= at.line <= len(self._lines):
-            return ()
+        return self._lines[number - 1] if 1 <= number <= len(self._lines) else ""
+
+    def _excerpt(self, at: Mark, width: int) -> tuple[str, ...]:
         shown = []
-        number_width = len(str(at.line)) + 3
-        if at.line > 1 and self._lines[at.line - 2].strip():
-            above = _shown_line(self._lines[at.line - 2])
-            shown.append(f"{at.line - 1:>{number_width}} | {above}")
-        line = starred(self._lines[at.line - 1].rstrip("\r"))
-        before = visible(line[: at.column - 1], limit=None)
-        marked = visible(line[at.column - 1 : at.column - 1 + width], limit=None)
-        room = MAX_SHOWN_CHARS - columns(before)
-        shown.append(f"{at.line:>{number_width}} | {_shown_line(line)}")
-        if room > 0:
-            carets = "^" * min(max(1, columns(marked)), room)
-            shown.append(f"{'':>{number_width}} | {' ' * columns(before)}{carets}")
+        margin = len(str(at.line)) + 3
+        above = self.line(at.line - 1)
+        if above.strip():
+            shown.append(f"{at.line - 1:>{margin}} | {visible(starred(above))}")
+        line = starred(self.line(at.line))
+        if not line:
+            return ()
+        before = columns(visible(line[: at.column - 1]))
+        marked = columns(visible(line[at.column - 1 : at.column - 1 + width]))
+        shown.append(f"{at.line:>{margin}} | {visible(line)}")
+        if before < MAX_SHOWN_CHARS:
+            carets = "^" * min(max(1, marked), MAX_SHOWN_CHARS - before)
+            shown.append(f"{'':>{margin}} | {' ' * before}{carets}")
         return tuple(shown)
 
 
-def visible(text: str, *, limit: int | None = MAX_SHOWN_CHARS) -> str:
-    """Text that cannot steer a terminal: whatever is not printable is spelled ``\\u{1b}``."""
-    if limit is not None and len(text) > limit:
-        text = text[: limit - 1] + "…"
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else f"\\u{{{ord(each):x}}}" for each in text)
+def visible(text: str, *, limit: int = MAX_SHOWN_CHARS) -> str:
+    """Text of a file as it may be shown: on one line, unable to steer a terminal."""
+    return safe_line(text, limit)
 
 
 def starred(line: str) -> str:
@@ -235,11 +236,6 @@ def _place(problem: Problem) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _shown_line(line: str) -> str:
-    shown = visible(starred(line.rstrip("\r")), limit=None)
-    return shown if len(shown) <= MAX_SHOWN_CHARS else shown[: MAX_SHOWN_CHARS - 1] + "…"
 
 
 def _cells(char: str) -> int:

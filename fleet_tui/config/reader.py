@@ -286,7 +286,9 @@ def _encoding_hint(data: bytes) -> str:
 
 
 def _syntax_hint(source: Source, mark: Mark | None) -> str:
-    lines = source.text.split("\n")
-    if mark and mark.line <= len(lines) and "\t" in lines[mark.line - 1]:
+    line = source.line(mark.line) if mark else ""
+    if "\t" in line:
         return "indent with spaces, not with a tab"
+    if "${" in line:
+        return 'between { } or [ ] a variable needs quotes: "${NAME}"'
     return "look at the line above too; quote text that holds ': ' or ' #'"

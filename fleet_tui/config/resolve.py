@@ -246,8 +246,8 @@ class _Resolver:
         entry = self.file.agents[name]
         pool = self._pool_of(name, entry)
         levels = _Levels(entry, self.file.pools.get(pool or "", PoolEntry()), self.file.defaults)
-        kind = self._kind(name, levels)
         host = self._agent_host(name, levels)
+        kind = self._kind(name, levels)
         if pool is None or kind is None:
             return None
         region = levels.first(lambda level: level.region)

@@ -9,7 +9,7 @@ else. It belongs into the operator's own configuration or environment.
 
 import re
 
-from fleet_tui.config.values import MAX_TEXT_CHARS, Unacceptable
+from fleet_tui.config.values import MAX_TEXT_CHARS, Unacceptable, text
 
 KINDS = ("env", "file", "keyring", "host")
 REFERENCE_PATTERN = r"secret:(env|file|keyring|host):.+"
@@ -56,6 +56,12 @@ def reference(value: object) -> str:
             "expected SERVICE/USER after secret:keyring:", "such as secret:keyring:fleet/agent-01"
         )
     return str(value)
+
+
+def text_or_reference(value: object) -> str:
+    """Any text on one line; what begins like a reference has to be one."""
+    found = text(value)
+    return reference(value) if is_reference(found) else found
 
 
 def looks_secret(value: str) -> bool:

@@ -201,6 +201,8 @@ def duration_ms(value: object) -> int:
     if sorted(set(sizes), reverse=True) != sizes:
         raise Unacceptable(f"expected the largest unit first and each once, got {shown(value)}")
     total_ms = sum(int(number) * size for (number, _), size in zip(parts, sizes, strict=True))
+    if total_ms == 0:
+        raise Unacceptable(f"expected at least 1ms, got {shown(value)}")
     if total_ms > MAX_DURATION_MS:
         raise Unacceptable(f"is longer than 366d: {shown(value)}")
     return total_ms
@@ -211,7 +213,10 @@ def duration_range_ms(value: object) -> tuple[int, int]:
     low, dots, high = value.partition("..") if isinstance(value, str) else ("", "", "")
     if not dots:
         raise Unacceptable(f"expected two durations such as 2s..60s, got {shown(value)}")
-    return duration_ms(low.strip()), duration_ms(high.strip())
+    low_ms, high_ms = duration_ms(low.strip()), duration_ms(high.strip())
+    if low_ms > high_ms:
+        raise Unacceptable(f"the first wait is longer than the longest one: {shown(value)}")
+    return low_ms, high_ms
 
 
 def microusd(value: object) -> int:

@@ -1,0 +1,594 @@
+"""Files that are wrong: where the message points, what it says, and what it never shows."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from fleet_tui.config import reader
+from fleet_tui.config.load import InvalidFleet, load_bytes, load_fleet, load_text
+from fleet_tui.config.problems import MAX_PROBLEMS, Problem, Severity
+
+HEAD = "version: 1\nfleet: f\ndefaults: {host: h, token: secret:env:T}\n"
+"""Three lines; what follows starts on line 4."""
+
+
+def problems_of(text: str | bytes, **env: str) -> tuple[Problem, ...]:
+    data = text if isinstance(text, bytes) else text.encode()
+    with pytest.raises(InvalidFleet) as caught:
+        load_bytes(data, env=env)
+    return caught.value.problems
+
+
+def only(text: str | bytes, **env: str) -> Problem:
+    problems = problems_of(text, **env)
+    assert len(problems) == 1, [problem.message for problem in problems]
+    return problems[0]
+
+
+def agents(*lines: str) -> str:
+    """A file whose first agent stands on line 5."""
+    return HEAD + "agents:\n" + "".join(f"  {line}\n" for line in lines)
+
+
+def agent(settings: str) -> str:
+    """A file with one agent, its settings starting at 5:8."""
+    return agents(f"a1: {{port: 1, {settings}}}")
+
+
+LAUGHS = "a: &a [x, x]\n" + "".join(
+    f"{name}: &{name} [*{before}, *{before}]\n"
+    for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+MERGES = HEAD + "x: &x {a: 1}\ny: {<<: *x}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "says"),
+    [
+        pytest.param(LAUGHS, 1, "anchors are not allowed (line 1)", id="billion laughs"),
+        pytest.param("a: 1\nb: *a\n", 2, "aliases are not allowed (line 2)", id="alias"),
+        pytest.param("a: &a [*a]\n", 1, "anchors are not allowed", id="list inside itself"),
+        pytest.param(MERGES, 4, "anchors are not allowed", id="merge bomb"),
+        pytest.param("a: {<<: {b: 1}}\n", 1, "merge keys are not allowed", id="merge key"),
+        pytest.param("[" * 1_000, 1, "deeper than 32 levels", id="1,000 brackets"),
+        pytest.param("[" * 100_000, 1, "deeper than 32 levels", id="100,000 brackets"),
+        pytest.param("- " * 50_000, 1, "deeper than 32 levels", id="50,000 dashes"),
+        pytest.param("a: !!python/object/apply:os.system [ls]", 1, "tags are not", id="python"),
+        pytest.param("a: !foo b", 1, "tags are not allowed", id="own tag"),
+        pytest.param("a: !!binary aGk=", 1, "tags are not allowed", id="binary"),
+        pytest.param("a: !!set {b, c}", 1, "tags are not allowed", id="set"),
+        pytest.param("a: !!str 5", 1, "tags are not allowed", id="str"),
+        pytest.param("? [a, b]\n: c\n", 1, "a key must be a plain word", id="list as a key"),
+        pytest.param("a: 1\n---\nb: 2\n", 2, "a second document", id="two documents"),
+        pytest.param("a: [1, 2\nb: 3\n", 2, "not valid YAML", id="unclosed"),
+        pytest.param("a:\n\tb: 1\n", 2, "not valid YAML", id="tab"),
+        pytest.param("a: 'x\n", 2, "not valid YAML", id="half-written"),
+        pytest.param("a: b\x00c", 1, "control character U+0000", id="NUL"),
+        pytest.param("a: b\n\x1b[2J", 2, "control character U+001B", id="raw escape"),
+        pytest.param(b"a: \xff\n", 1, "must be UTF-8: byte 3 is 0xff", id="not UTF-8"),
+        pytest.param("é: 1".encode("latin-1"), 1, "must be UTF-8: byte 0", id="Latin-1"),
+        pytest.param("a: 1".encode("utf-16"), 1, "must be UTF-8: byte 0", id="UTF-16"),
+        pytest.param("k" * 300 + ": 1", 1, "a key is longer than 256", id="long key"),
+        pytest.param("just words", 1, "expected keys", id="text"),
+        pytest.param("[1, 2]", 1, "expected keys", id="list"),
+    ],
+)
+def test_what_is_refused_before_it_is_understood(text: str | bytes, line: int, says: str) -> None:
+    problem = only(text)
+    assert says in problem.message
+    assert problem.line == line
+
+
+def test_a_file_too_large_is_refused_before_it_is_parsed() -> None:
+    problem = only(b"a: " + b"x" * reader.MAX_FILE_BYTES)
+    assert "larger than 1024 KiB" in problem.message
+
+
+def test_a_file_of_too_many_values_is_refused() -> None:
+    problem = only("a: [" + "1," * reader.MAX_EVENTS + "]")
+    assert "more than 200,000 values" in problem.message
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "# only a comment\n", "---\n", "\ufeff"])
+def test_an_empty_file_is_no_fleet(text: str) -> None:
+    assert any("no agents" in p.message or "expected keys" in p.message for p in problems_of(text))
+
+
+@pytest.mark.parametrize("agents_said", ["agents: {}", "agents:", "agents: null", "agents: ~"])
+def test_a_fleet_without_agents_must_be_meant(agents_said: str) -> None:
+    problem = only(HEAD + agents_said)
+    assert (problem.line, problem.path, problem.message) == (4, "agents", "no agents")
+    assert "agents: []" in problem.hint
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ("slots: 010", "expected a whole number"),
+        ("slots: 22:22", "expected a whole number"),
+        ("slots: 1_000", "expected a whole number"),
+        ("slots: 0x16", "expected a whole number"),
+        ("slots: 22.0", "expected a whole number"),
+        ('slots: "22 "', "expected a whole number"),
+        ("slots: -1", "expected a whole number"),
+        ("slots: .inf", "expected a whole number"),
+        ("slots: ٤", "expected a whole number"),
+        ("slots: 0", "expected 1 to 256"),
+        ("slots: " + "9" * 5_000, "expected 1 to 256"),
+        ("slots: [1]", "expected a whole number, got a list"),
+        ("slots: {a: 1}", "expected a whole number, got a map"),
+        ("prices: {per_hour: -1}", "expected dollars"),
+        ("prices: {per_hour: .nan}", "expected dollars"),
+        ("prices: {per_hour: 1e400}", "expected dollars"),
+        ("prices: {per_hour: 999999}", "expected dollars"),
+        ("prices: {per_hour: 0.1234567}", "expected dollars"),
+        ("probe: {every: 5}", "expected a duration"),
+        ("probe: {every: 5 s}", "expected a duration"),
+        ("probe: {every: 5m30}", "expected a duration"),
+        ("probe: {every: -1s}", "expected a duration"),
+        ("probe: {every: 1e9h}", "expected a duration"),
+        ("probe: {every: 30m1h}", "largest unit first"),
+        ("probe: {every: 999999d}", "longer than 366d"),
+        ("probe: {down_after: 0}", "expected 1 to 1,000"),
+        ("probe: 5s", "expected a map"),
+        ("region: {a: b}", "expected a word"),
+        ("region: [a]", "expected a word"),
+        ('region: "a b"', "expected a word"),
+        ("capabilities: {a: b}", "expected a word or a list"),
+        ("isolate: [acme, 'x y']", "expected a word"),
+        ("kind: opencalw", 'did you mean "openclaw"'),
+        ("labels: [a]", "expected a map"),
+        ('log_file: "a\\nb"', "cannot be printed"),
+    ],
+)
+def test_a_value_that_means_nothing_is_named_in_its_place(settings: str, says: str) -> None:
+    problem = only(agent(settings))
+    assert says in problem.message
+    assert problem.line == 5
+    assert problem.path.startswith("agents.a1." + settings.split(":", maxsplit=1)[0])
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "22.0", '"22 "', ".inf", "-1", "'022'"])
+def test_ports_are_ports(port: str) -> None:
+    problem = only(agents(f"a1: {{port: {port}}}"))
+    assert (problem.line, problem.col, problem.path) == (5, 14, "agents.a1.port")
+
+
+@pytest.mark.parametrize("word", ["yes", "no", "on", "y", "1", "TRUE"])
+def test_only_true_and_false_are_booleans(word: str) -> None:
+    problem = only(agent("slots: 1") + f"protected: {word}\n")
+    assert "expected true or false" in problem.message
+
+
+def test_words_of_yaml_1_1_stay_words() -> None:
+    spec = load_text(agent("region: NO, capabilities: [on, 2026-13-45, 010]")).spec
+    (found,) = spec.agents.values()
+    assert found.region == "NO"
+    assert found.capabilities == {"on", "2026-13-45", "010"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../etc",
+        ".",
+        "..",
+        "CON",
+        "a/b",
+        "a" * 64,
+        '"a b"',
+        "🦀",
+        "\u0430gent",  # a Cyrillic letter that looks like a Latin one
+        r'"\e]0;x\a"',
+        "-x",
+        '""',
+        "Agent",
+    ],
+)
+def test_names_are_safe_everywhere(name: str) -> None:
+    problem = only(agents(f"{name}: {{port: 1}}"))
+    assert "expected a name" in problem.message
+    assert (problem.line, problem.col) == (5, 3)
+    assert all(line.isprintable() for line in (problem.message, *problem.excerpt))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "-oProxyCommand=id",
+        "a b",
+        ";id",
+        "$(id)",
+        '""',
+        "::1%lo",
+        "bücher.example",
+        "a..b",
+        "user@host",
+        "host:22",
+        "[::1]",
+        "a\\nb",
+        "-",
+        "h" * 300,
+    ],
+)
+def test_a_host_can_be_no_option_and_no_command(host: str) -> None:
+    quoted = host if host.startswith('"') else f'"{host}"'
+    problem = only(agents(f"a1: {{port: 1, host: {quoted}}}"))
+    assert (problem.line, problem.path) == (5, "agents.a1.host")
+    assert "expected a host name" in problem.message
+
+
+@pytest.mark.parametrize("user", ["root;id", "-l", "a b", '""', "u" * 40])
+def test_a_user_can_be_no_option_and_no_command(user: str) -> None:
+    quoted = user if user.startswith('"') else f'"{user}"'
+    problem = only(agents("a1: {port: 1}") + f"hosts: {{h: {{user: {quoted}}}}}\n")
+    assert (problem.path, problem.line) == ("hosts.h.user", 6)
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("proxy_command: nc x 22", "jump"),
+        ("ssh_options: [-o, x]", "~/.ssh/config"),
+        ("forward_agent: yes", "never forwarded"),
+        ("proxyCommand: nc", "jump"),
+    ],
+)
+def test_nothing_in_the_file_runs_on_this_machine(key: str, hint: str) -> None:
+    problem = only(agents("a1: {port: 1}") + f"hosts: {{h: {{{key}}}}}\n")
+    assert "unknown key" in problem.message
+    assert hint in problem.hint
+
+
+def test_an_unknown_key_gets_the_nearest_name() -> None:
+    problem = only(agent("reigon: eu"))
+    assert problem.message == 'unknown key "reigon" - did you mean "region"?'
+    assert (problem.line, problem.col, problem.path) == (5, 17, "agents.a1")
+
+
+def test_include_is_said_to_be_unsupported() -> None:
+    problem = only(agent("slots: 1") + "include: [pools/*.yaml]\n")
+    assert "include is not supported in version 1" in problem.hint
+
+
+def test_what_is_written_twice_names_both_lines() -> None:
+    problem = only(agents("a1: {port: 1}", "a2: {port: 2}", "a1: {port: 3}"))
+    assert (problem.line, problem.col) == (7, 3)
+    assert problem.message == '"a1" is written twice, on lines 5 and 7'
+    assert (
+        "lines 1 and 4"
+        in only(agents("a1: {port: 1}").replace("agents", "version: 1\nagents", 1)).message
+    )
+
+
+def test_two_agents_of_one_gateway_name_both_lines() -> None:
+    problem = only(agents("a1: {port: 1}", "a2: {port: 1}"))
+    assert "is the same agent as a1 (lines 5 and 6)" in problem.message
+    load_text(agents("a1: {port: 1}", "a2: {port: 1, agent_id: other}"))
+
+
+def test_two_hosts_that_are_one_machine_name_both_lines() -> None:
+    problem = only(
+        agents("a1: {port: 1}")
+        + "hosts:\n  h: {address: x, user: me}\n  i: {address: x, user: me, port: 22}\n"
+    )
+    assert "is the same machine as h (lines 7 and 8)" in problem.message
+
+
+def test_a_jump_cannot_lead_back() -> None:
+    problems = problems_of(agents("a1: {port: 1}") + "hosts: {h: {jump: i}, i: {jump: h}}\n")
+    assert [problem.path for problem in problems] == ["hosts.h.jump", "hosts.i.jump"]
+    assert "h -> i -> h" in problems[0].message
+
+
+SECRETS = [
+    "sk-abcdefghijklmnop1234",
+    "ghp_abcdefghijklmnop1234",
+    "hunter2hunter2",
+    "0123456789abcdef0123456789abcdef0123456789abcdef",
+]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_token_written_out_is_refused_and_never_shown(secret: str) -> None:
+    text = agents(f"a1: {{port: 1, token: {secret}, slots: x}}")
+    with pytest.raises(InvalidFleet) as caught:
+        load_text(text)
+    token, slots = caught.value.problems
+    assert (token.path, token.message) == ("agents.a1.token", "secrets do not belong here")
+    assert slots.path == "agents.a1.slots"
+    assert secret not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "password: hunter2",
+        "api_key: abc",
+        "labels: {x: ghp_abcdefghijklmnop1234}",
+        'start_command: "-----BEGIN OPENSSH PRIVATE KEY-----"',
+        'token: "${SECRET}"',
+    ],
+)
+def test_secrets_are_refused_wherever_they_stand(settings: str) -> None:
+    with pytest.raises(InvalidFleet) as caught:
+        load_text(agent(settings), env={"SECRET": "hunter2hunter2"})
+    (problem,) = caught.value.problems
+    assert problem.message == "secrets do not belong here"
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_value_of_the_environment_is_never_shown() -> None:
+    with pytest.raises(InvalidFleet) as caught:
+        load_text(agent('slots: "${SLOTS}"'), env={"SLOTS": "hunter2"})
+    assert "expected a whole number" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("reference", "says"),
+    [
+        ("secret:cmd:pass show x", "secret:cmd: is not allowed"),
+        ("secret:vault:x", "expected a known kind"),
+        ("secret:env:", "needs to say where"),
+        ("secret:env:A B", "expected the name of a variable"),
+        ("secret:keyring:alone", "expected SERVICE/USER"),
+    ],
+)
+def test_references_are_checked(reference: str, says: str) -> None:
+    problem = only(agents(f'a1: {{port: 1, token: "{reference}"}}'))
+    assert says in problem.message
+    assert "secret:" in problem.hint
+
+
+@pytest.mark.parametrize("where", ["env:A", "file:~/t", "keyring:svc/user", "host:~/.t"])
+def test_references_are_kept_as_they_are(where: str) -> None:
+    load_text(agents(f"a1: {{port: 1, token: 'secret:{where}'}}"))
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("${NOPE}", "the environment has no NOPE"),
+        ("${NOPE:?say where}", "needs NOPE: say where"),
+        ("${EMPTY:?}", "needs EMPTY: it is not set"),
+        ("${1X}", "none of ${NAME}"),
+        ("${A-b}", "none of ${NAME}"),
+        ("${open", "is not closed"),
+    ],
+)
+def test_a_variable_that_cannot_be_filled_in_has_its_line(value: str, says: str) -> None:
+    problem = only(agent(f'region: "{value}"'), EMPTY="")
+    assert says in problem.message
+    assert (problem.line, problem.path) == (5, "agents.a1.region")
+
+
+def test_a_variable_that_breaks_the_syntax_is_explained() -> None:
+    assert 'needs quotes: "${NAME}"' in only(agent("region: ${REGION}"), REGION="eu").hint
+
+
+def test_keys_are_not_expanded() -> None:
+    assert "expected a name" in only(agents('"${A}": {port: 1}'), A="a1").message
+
+
+@pytest.mark.parametrize(
+    ("retry", "says"),
+    [
+        ("{once: {max_attempts: 1000000000}}", "expected 1 to 100"),
+        ("{once: {max_attempts: 0}}", "expected 1 to 100"),
+        ("{once: {backoff: 0s..60s}}", "at least 1ms"),
+        ("{once: {backoff: 60s..2s}}", "the first wait is longer"),
+        ("{once: {backoff: 2s}}", "expected two durations"),
+        ("{once: {factor: 0.5}}", "a number from 1 to 10"),
+        ("{twice: {}}", 'unknown key "twice"'),
+    ],
+)
+def test_retries_are_bounded(retry: str, says: str) -> None:
+    assert says in only(agent("slots: 1") + f"retry: {retry}\n").message
+
+
+@pytest.mark.parametrize(
+    ("rest", "says"),
+    [
+        ("lost_after: 0s", "at least 1ms"),
+        ("deadlines: {total: never}", "expected a duration"),
+        ("version: 2", "written twice"),
+        ("routing: {residency: [{regions: [eu]}]}", "neither client nor project"),
+        ("routing: {residency: [{client: a, regions: []}]}", "names no region"),
+        ("routing: {residency: [{client: a}]}", '"regions" is missing'),
+        ("routing: {residency: {client: a}}", "expected a list"),
+        ("pools: {p: {min_up: 200%}}\n", "expected 0 to 100"),
+    ],
+)
+def test_the_rest_of_the_file_is_checked(rest: str, says: str) -> None:
+    assert says in " / ".join(p.message for p in problems_of(agent("slots: 1") + rest + "\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("fleet: f\nagents: []\n", '"version" is missing'),
+        ("version: 2\nfleet: f\nagents: []\n", "this program reads version 1"),
+        ("version: 1\nagents: []\n", '"fleet" is missing'),
+        ("version: 1\nfleet: f\n", '"agents" is missing'),
+    ],
+)
+def test_what_every_file_must_say(text: str, says: str) -> None:
+    assert says in only(text).message
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("a1: {host: h}", "says no port"),
+        ("a1: {port: 1, pool: nope}", 'there is no pool "nope"'),
+        ("a1: {kind: command}", "needs a command"),
+        ("a1: {kind: command, command: cat}", "expected a list of a program"),
+        ("a1: {kind: command, command: []}", "got an empty list"),
+        ("a1: {kind: command, command: [cat], port: 1}", "means nothing for kind command"),
+        ("a1: {port: 1, run_dir: /x}", "means nothing for kind openclaw"),
+        ("a1: {kind: local, command: [cat], host: h}", "has no host"),
+        ("a1: {port: 1, user: me}", 'unknown key "user"'),
+        ("a1: {port: 1, region: }", "has no value"),
+        ("a1: [1]", "expected a map"),
+    ],
+)
+def test_agents_say_what_they_need(line: str, says: str) -> None:
+    assert says in only(agents(line)).message
+
+
+def test_without_defaults_an_agent_says_all_that_it_lacks() -> None:
+    problems = problems_of("version: 1\nfleet: f\npools: {p: }\nagents: {a1: }\n")
+    assert [problem.message for problem in problems] == [
+        "says no pool",
+        "says no host",
+        "says no port",
+        "says no token",
+    ]
+
+
+EVERYTHING = """\
+version: 1
+fleet: prod
+pools:
+  gpu: {strategy: capabilty}
+agents:
+  agent-01: {host: a1, port: "22a", pool: gpuu}
+  agent-02: {host: a1, port: 2, pool: gpu, regoin: eu}
+  agent-01: {}
+"""
+
+
+def test_one_run_shows_every_problem_as_the_operator_sees_it() -> None:
+    with pytest.raises(InvalidFleet) as caught:
+        load_text(EVERYTHING)
+    assert (
+        str(caught.value)
+        == """\
+fleet.yaml:4:19: error: pools.gpu.strategy: expected one of round-robin, load-aware, capability, \
+got "capabilty" - did you mean "capability"?
+   3 | pools:
+   4 |   gpu: {strategy: capabilty}
+     |                   ^^^^^^^^^
+fleet.yaml:6:30: error: agents.agent-01.port: expected a whole number, got "22a"
+   5 | agents:
+   6 |   agent-01: {host: a1, port: "22a", pool: gpuu}
+     |                              ^^^^^
+fleet.yaml:6:43: error: agents.agent-01.pool: there is no pool "gpuu" - did you mean "gpu"?
+   5 | agents:
+   6 |   agent-01: {host: a1, port: "22a", pool: gpuu}
+     |                                           ^^^^
+  hint: there are gpu
+fleet.yaml:7:44: error: agents.agent-02: unknown key "regoin" - did you mean "region"?
+   6 |   agent-01: {host: a1, port: "22a", pool: gpuu}
+   7 |   agent-02: {host: a1, port: 2, pool: gpu, regoin: eu}
+     |                                            ^^^^^^
+fleet.yaml:8:3: error: "agent-01" is written twice, on lines 6 and 8
+   7 |   agent-02: {host: a1, port: 2, pool: gpu, regoin: eu}
+   8 |   agent-01: {}
+     |   ^^^^^^^^
+  hint: keep one of them
+5 errors. Nothing was started."""
+    )
+
+
+def test_a_flood_of_problems_is_cut_and_counted() -> None:
+    with pytest.raises(InvalidFleet) as caught:
+        load_text(agents(*(f"a{n}: {{port: x}}" for n in range(MAX_PROBLEMS + 23))))
+    assert len(caught.value.problems) == MAX_PROBLEMS
+    assert str(caught.value).endswith("100 errors, 23 more not shown. Nothing was started.")
+
+
+def test_the_caret_stands_under_wide_and_invisible_characters() -> None:
+    problem = only(agents("a1: {port: 1, region: 日本\u202e}"))
+    above, line, caret = problem.excerpt
+    assert line.endswith("region: 日本<U+202E>}")
+    assert caret.count("^") == 12
+    assert above.endswith("agents:")
+
+
+# Warnings
+
+
+def warnings_of(text: str) -> list[tuple[str, str]]:
+    loaded = load_text(text)
+    assert all(each.severity is Severity.WARNING for each in loaded.warnings)
+    return [(each.path, each.message) for each in loaded.warnings]
+
+
+def test_work_that_no_agent_could_get_is_a_warning() -> None:
+    found = warnings_of(
+        HEAD
+        + """\
+pools: {a: , b: }
+hosts: {unused: }
+agents:
+  one: {pool: a, port: 1, region: us-e1, isolate: globex}
+  two: {pool: a, port: 2, region: eu-w1, isolate: acme}
+routing:
+  residency: [{client: globex, regions: [eu-w1, eu-w2]}]
+deadlines: {total: 1m}
+"""
+    )
+    assert [path for path, _ in found] == [
+        "pools.b",
+        "hosts.unused",
+        "agents.one",
+        "routing.residency[0]",
+        "routing.residency[0].regions[1]",
+        "deadlines.total",
+    ]
+    messages = " / ".join(message for _, message in found)
+    assert "will never get work" in messages
+    assert 'no agent is in region "eu-w2" - did you mean "eu-w1"?' in messages
+    assert "no agent can serve globex" in messages
+
+
+def test_a_secret_in_a_variable_is_a_warning_unless_it_is_a_reference() -> None:
+    text = agents("a1: {kind: command, command: [cat], env: {API_KEY: %s, MONKEY: x}}")
+    assert [path for path, _ in warnings_of(text % "abc")] == ["agents.a1.env.API_KEY"]
+    assert warnings_of(text % "secret:env:K") == []
+    assert "secret:cmd: is not allowed" in only(text % "secret:cmd:id").message
+
+
+# Files
+
+
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
+    pipe = tmp_path / "fleet.yaml"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path, tmp_path / "fleet.yaml" / "x", Path("nul\0")):
+        with pytest.raises(InvalidFleet) as caught:
+            load_fleet(path, {})
+        assert len(caught.value.problems) == 1
+
+
+def identity_problems(tmp_path: Path, key: Path) -> list[tuple[Severity, str]]:
+    file = tmp_path / "fleet.yaml"
+    file.write_text(agents("a1: {port: 1}") + f"hosts: {{h: {{identity: '{key}'}}}}\n")
+    try:
+        found = load_fleet(file, {}).warnings
+    except InvalidFleet as invalid:
+        found = invalid.problems
+    return [(each.severity, each.message) for each in found]
+
+
+def test_key_files_that_ssh_would_refuse(tmp_path: Path) -> None:
+    key = tmp_path / "id"
+    ((severity, message),) = identity_problems(tmp_path, key)
+    assert severity is Severity.WARNING
+    assert "no such file" in message
+    key.write_text("-----BEGIN OPENSSH PRIVATE KEY-----\n")
+    key.chmod(0o644)
+    assert "others can read it (-rw-r--r--)" in identity_problems(tmp_path, key)[0][1]
+    key.chmod(0o600)
+    assert identity_problems(tmp_path, key) == []
+    key.write_text("ssh-ed25519 AAAA someone\n")
+    assert "a public key" in identity_problems(tmp_path, key)[0][1]
+    key.unlink()
+    os.mkfifo(key)
+    assert "not a regular file" in identity_problems(tmp_path, key)[0][1]
+    key.unlink()
+    key.mkdir()
+    assert "not a regular file" in identity_problems(tmp_path, key)[0][1]
