@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 from textual import events
+from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 
@@ -57,6 +58,11 @@ class OneLine(Painted):
         """What is painted at this width."""
         del width
         return self._cells
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        """For a width of ``auto``: as wide as the cells."""
+        del container, viewport
+        return line_width(self._cells)
 
     def render_line(self, y: int) -> Strip:
         """The line, filled up to the widget's width."""

@@ -1,0 +1,227 @@
+"""The line to type in: commands, filters and searches, with history, ghost text and a caret.
+
+What is pasted is made safe and never submits. The bar knows nothing of commands: it asks its owner
+for a completion and is told about problems.
+"""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.suggester import Suggester
+from textual.widget import Widget
+from textual.widgets import Input
+
+from fleet_tui.console.widgets.lines import OneLine
+from fleet_tui.console.widgets.paint import Cell, Tone
+from fleet_tui.core.firewall import safe_line
+
+MAX_TYPED_CHARS = 1_000
+MAX_HISTORY = 500
+
+Complete = Callable[[str], str | None]
+"""What a beginning most likely goes on to be, as the whole text; None if nothing fits."""
+
+
+class _Ghost(Suggester):
+    """Asks the bar's owner for the rest of what is being typed."""
+
+    def __init__(self, complete: Complete) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+        self._complete = complete
+
+    async def get_suggestion(self, value: str) -> str | None:
+        """The whole text that a beginning stands for."""
+        return self._complete(value)
+
+
+class SafeInput(Input):
+    """An input into which nothing invisible can be pasted."""
+
+    def _on_paste(self, event: events.Paste) -> None:
+        """Put in the first line of what was pasted, made visible and cut to what fits."""
+        event.stop()
+        event.prevent_default()
+        first = next(iter(event.text.splitlines()), "")
+        self.insert_text_at_cursor(safe_line(first, MAX_TYPED_CHARS))
+
+
+class CommandBar(Widget):
+    """A prompt, an input and, when something is wrong, a line that says what."""
+
+    DEFAULT_CSS = """
+    CommandBar { height: auto; layout: grid; grid-size: 2; grid-columns: auto 1fr; grid-rows: 1; }
+    CommandBar > .prompt { width: auto; min-width: 1; }
+    CommandBar > SafeInput {
+        border: none; height: 1; padding: 0; background: $surface; color: $foreground;
+        &:focus { border: none; }
+    }
+    CommandBar > .problem { column-span: 2; display: none; }
+    CommandBar.-problem > .problem { display: block; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "close", show=False, id="bar.close"),
+        Binding("up", "history(-1)", "earlier", show=False, id="bar.earlier"),
+        Binding("down", "history(1)", "later", show=False, id="bar.later"),
+        Binding("tab", "tab", "complete or switch", show=False, id="bar.tab"),
+    ]
+
+    class Submitted(Message):
+        """Enter was pressed."""
+
+        def __init__(self, bar: "CommandBar", text: str) -> None:
+            super().__init__()
+            self.bar = bar
+            self.text = text
+
+        @property
+        def control(self) -> "CommandBar":
+            """The bar, for ``@on`` selectors."""
+            return self.bar
+
+    class Changed(Submitted):
+        """The text is another."""
+
+    class Left(Message):
+        """Escape was pressed."""
+
+        def __init__(self, bar: "CommandBar") -> None:
+            super().__init__()
+            self.bar = bar
+
+        @property
+        def control(self) -> "CommandBar":
+            """The bar, for ``@on`` selectors."""
+            return self.bar
+
+    class Toggled(Left):
+        """Tab was pressed and there was nothing to complete."""
+
+    def __init__(
+        self,
+        prompt: str = ":",
+        *,
+        complete: Complete | None = None,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self._prompt = prompt
+        self._complete = complete
+        self._history: list[str] = []
+        self._recalled: int | None = None
+        """Place in the history that is shown."""
+        self._beginning = ""
+        """What was typed before looking into the history; only entries that begin so are shown."""
+
+    def compose(self) -> ComposeResult:
+        """Prompt, input, problem."""
+        yield OneLine((Cell(self._prompt, Tone.KEY),), classes="prompt")
+        ghost = None if self._complete is None else _Ghost(self._complete)
+        yield SafeInput(suggester=ghost, max_length=MAX_TYPED_CHARS, select_on_focus=False)
+        yield OneLine(classes="problem")
+
+    # --- what callers use ---
+
+    @property
+    def text(self) -> str:
+        """What stands in the bar."""
+        return self._input.value
+
+    @property
+    def history(self) -> tuple[str, ...]:
+        """What was submitted, oldest first."""
+        return tuple(self._history)
+
+    def open(self, prompt: str, text: str = "") -> None:
+        """Show the bar with a text in it and take the focus."""
+        self._prompt = prompt
+        self.query_one(".prompt", OneLine).show((Cell(prompt, Tone.KEY),))
+        self.refresh(layout=True)
+        self.clear_problem()
+        self._recalled = None
+        with self.prevent(Input.Changed):
+            self._input.value = safe_line(text, MAX_TYPED_CHARS)
+        self._input.cursor_position = len(self._input.value)
+        self._input.focus()
+
+    def remember(self, texts: list[str]) -> None:
+        """Put texts into the history, oldest first, as when it is read from a file."""
+        for text in texts:
+            line = safe_line(text, MAX_TYPED_CHARS)
+            if line.strip() and (not self._history or self._history[-1] != line):
+                self._history.append(line)
+        del self._history[:-MAX_HISTORY]
+
+    def show_problem(self, column: int, message: str, hint: str = "") -> None:
+        """Say below the input what is wrong; the caret points at ``column`` (from 0)."""
+        caret = " " * (len(self._prompt) + column) + "^ "
+        cells = [Cell(caret, Tone.ERROR), Cell(safe_line(message), Tone.ERROR)]
+        if hint:
+            cells.append(Cell(f" - {safe_line(hint)}", Tone.DIM))
+        if len(caret) > self.size.width // 2:
+            cells[0] = Cell(f"column {column + 1}: ", Tone.ERROR)
+        self.query_one(".problem", OneLine).show(tuple(cells))
+        self.add_class("-problem")
+
+    def clear_problem(self) -> None:
+        """Nothing is wrong any more."""
+        self.remove_class("-problem")
+
+    # --- keys ---
+
+    @property
+    def _input(self) -> SafeInput:
+        return self.query_one(SafeInput)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Typing clears the problem and is told to the owner."""
+        event.stop()
+        self.clear_problem()
+        if self._recalled is None or event.value != self._history[self._recalled]:
+            self._recalled = None
+        self.post_message(self.Changed(self, event.value))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter: remember and tell the owner."""
+        event.stop()
+        self.remember([event.value])
+        self._recalled = None
+        self.post_message(self.Submitted(self, event.value))
+
+    def action_leave(self) -> None:
+        """Escape."""
+        self.post_message(self.Left(self))
+
+    def action_tab(self) -> None:
+        """Complete, or tell the owner that tab was pressed."""
+        whole = self._complete(self.text) if self._complete is not None and self.text else None
+        if whole is not None and whole != self.text:
+            self._put(whole)
+        else:
+            self.post_message(self.Toggled(self))
+
+    def action_history(self, step: int) -> None:
+        """An earlier (-1) or later (1) text that begins like what was typed."""
+        if self._recalled is None:
+            if step > 0:
+                return
+            self._beginning = self.text
+        start = len(self._history) if self._recalled is None else self._recalled
+        places = range(start + step, len(self._history) if step > 0 else -1, step)
+        for place in places:
+            if self._history[place].startswith(self._beginning):
+                self._recalled = place
+                self._put(self._history[place])
+                return
+        if step > 0:
+            self._recalled = None
+            self._put(self._beginning)
+
+    def _put(self, text: str) -> None:
+        self._input.value = text
+        self._input.cursor_position = len(text)

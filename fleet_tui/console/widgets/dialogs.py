@@ -1,0 +1,283 @@
+"""Asking before acting, in three strengths.
+
+Tier 1 is one line, default No. Tier 2 is a card with the plan: the focus is on *Cancel* and ``y``
+starts. Tier 3 asks for a name to be typed as well. A key that was held down or typed ahead cannot
+confirm: a card acts only after it was on screen for a moment or was read to its end.
+
+Each is a modal screen that ends with True (do it) or False.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.cells import cell_len
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.strip import Strip
+
+from fleet_tui.console.widgets.lines import OneLine
+from fleet_tui.console.widgets.paint import Cell, Line, Painted, Tone
+
+READING_MS = 1_000
+"""How long a plan is on screen before a key can start it, unless it was scrolled to its end."""
+
+
+_AROUND_TEXT = 6
+"""Lines of a card that are not the plan's: frame, title, choices, and one to spare on each side."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a card shows. All text is safe."""
+
+    title: str
+    lines: tuple[Line, ...]
+    same_as: str = ""
+    """The command that does the same."""
+    verb: str = "Start"
+    """What the button that acts is called."""
+    typed: str | None = None
+    """Tier 3: what must be typed exactly. None is tier 2."""
+    fleet: str = ""
+    protected: bool = False
+    refusal: str = ""
+    """Why it cannot be done as it is; then the card only shows."""
+
+
+class ConfirmBar(ModalScreen[bool]):
+    """Tier 1: ``Cordon agent-06? y/N`` at the foot of the screen."""
+
+    DEFAULT_CSS = """
+    ConfirmBar { background: transparent; }
+    ConfirmBar > OneLine { dock: bottom; background: $panel; color: $foreground; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y,Y", "answer(True)", "yes", show=False, id="confirm.yes"),
+        Binding("n,N,escape,q,enter", "answer(False)", "no", show=False, id="confirm.no"),
+    ]
+
+    def __init__(self, question: str) -> None:
+        """``question`` is safe text such as ``Cordon agent-06?``."""
+        super().__init__()
+        self._question = question
+
+    def compose(self) -> ComposeResult:
+        """One line over the keys of the screen below."""
+        yield OneLine((Cell(f" {self._question} ", Tone.TITLE), Cell("y/N", Tone.KEY)))
+
+    def action_answer(self, answer: bool) -> None:
+        """End with the answer."""
+        self.dismiss(answer)
+
+
+class PlanText(Painted, can_focus=False):
+    """The lines of a plan, scrolled by the card."""
+
+    DEFAULT_CSS = """
+    PlanText { height: 1; }
+    """
+
+    def __init__(self, lines: tuple[Line, ...]) -> None:
+        super().__init__()
+        self._lines = lines
+        self._top = 0
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether the last line is, or has been, on screen."""
+        return self._top + self.size.height >= len(self._lines)
+
+    def fit_height(self, room: int) -> None:
+        """Take as many lines as the plan has, but no more than there is room for."""
+        self.styles.height = max(1, min(len(self._lines), room))
+
+    def scroll_lines(self, lines: int) -> None:
+        """Move on by some lines."""
+        last_top = max(0, len(self._lines) - self.size.height)
+        self._top = max(0, min(self._top + lines, last_top))
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """A line of the plan; the last one on screen tells when there are more."""
+        width, at = self.size.width, self._top + y
+        more = len(self._lines) - at - 1
+        if y == self.size.height - 1 and more > 0:
+            return self.paint((Cell(f"… {more + 1} more lines, scroll down", Tone.DIM),), width)
+        return self.paint(self._lines[at] if at < len(self._lines) else (), width)
+
+
+class PlanFoot(OneLine):
+    """The prompt and the two choices."""
+
+
+class PlanBox(Vertical):
+    """The frame of a card."""
+
+
+class PlanCard(ModalScreen[bool]):
+    """Tiers 2 and 3: the plan, what it will cost, and the same as a command."""
+
+    DEFAULT_CSS = """
+    PlanCard { align: center middle; }
+    PlanCard > PlanBox {
+        width: 80%; max-width: 100; min-width: 40; height: auto;
+        border: solid $primary; border-title-align: left; border-title-color: $foreground;
+        padding: 0 1; background: $surface; color: $foreground;
+    }
+    PlanCard > PlanBox.-protected { border: solid $error; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "cancel", show=False, id="plan.cancel"),
+        Binding("tab,shift+tab,left,right", "switch", "switch", show=False, id="plan.switch"),
+        Binding("down", "scroll(1)", "down", show=False, id="plan.down"),
+        Binding("up", "scroll(-1)", "up", show=False, id="plan.up"),
+        Binding("pagedown,end", "scroll(20)", "page down", show=False, id="plan.page-down"),
+        Binding("pageup,home", "scroll(-20)", "page up", show=False, id="plan.page-up"),
+    ]
+
+    def __init__(self, plan: Plan, *, reading_ms: int = READING_MS) -> None:
+        super().__init__()
+        self._plan = plan
+        self._reading_s = reading_ms / 1_000
+        self._shown_at_s = 0.0
+        self._typed = ""
+        self._on_cancel = True
+        self._read_to_end = False
+
+    def compose(self) -> ComposeResult:
+        """The box; everything in it is painted, nothing is parsed."""
+        box = PlanBox()
+        box.set_class(self._plan.protected, "-protected")
+        yield box
+
+    def on_mount(self) -> None:
+        """Fill the box and start the clock of reading."""
+        plan = self._plan
+        lines = list(plan.lines)
+        if plan.refusal:
+            lines += [(), (Cell(plan.refusal, Tone.ERROR),)]
+        if plan.same_as:
+            lines += [(), (Cell("Same as: ", Tone.DIM), Cell(plan.same_as))]
+        box = self.query_one(PlanBox)
+        badge = f" {plan.fleet}{' !' if plan.protected else ''} "
+        title = (Cell(f"Plan: {plan.title}  ", Tone.TITLE),)
+        mark = (Cell(badge, Tone.DANGER if plan.protected else Tone.BADGE),) if plan.fleet else ()
+        box.mount(OneLine((*title, *mark)), PlanText(tuple(lines)), PlanFoot())
+        self._fit()
+        self._shown_at_s = asyncio.get_running_loop().time()
+        self._refresh_foot()
+
+    def on_resize(self) -> None:
+        """The choices stay on screen whatever its size."""
+        self._fit()
+
+    def _fit(self) -> None:
+        for text in self.query(PlanText):
+            text.fit_height(self.size.height - _AROUND_TEXT)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a key may start the plan: it was shown long enough or read to its end."""
+        waited_s = asyncio.get_running_loop().time() - self._shown_at_s
+        return self._read_to_end or waited_s >= self._reading_s
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether everything that is asked for was given."""
+        plan = self._plan
+        return not plan.refusal and (plan.typed is None or self._typed == plan.typed)
+
+    def foot(self) -> Line:
+        """The prompt of tier 3 and the two choices, the present one in brackets."""
+        plan = self._plan
+        cells: list[Cell] = []
+        if plan.typed is not None and not plan.refusal:
+            cells += [Cell("Type "), Cell(plan.typed, Tone.ACCENT), Cell(" to continue: ")]
+            cells += [Cell(self._typed, Tone.TITLE), Cell("_  ")]
+        cancel, start = "[ Cancel ]", f"[ {plan.verb} ]"
+        cells.append(Cell(cancel, Tone.CURSOR if self._on_cancel else Tone.PLAIN))
+        if not plan.refusal:
+            usable = Tone.DANGER if plan.typed is not None else Tone.KEY
+            ready = usable if self.is_confirmed else Tone.DIM
+            cells += [Cell("  "), Cell(start, ready if self._on_cancel else Tone.CURSOR)]
+            if plan.typed is None:
+                cells.append(Cell("  y starts, esc cancels", Tone.DIM))
+        return tuple(cells)
+
+    def _refresh_foot(self) -> None:
+        for foot in self.query(PlanFoot):
+            foot.show(self.foot())
+
+    def action_cancel(self) -> None:
+        """End without acting."""
+        self.dismiss(False)
+
+    def action_switch(self) -> None:
+        """Go to the other choice."""
+        self._on_cancel = bool(self._plan.refusal) or not self._on_cancel
+        self._refresh_foot()
+
+    def action_scroll(self, lines: int) -> None:
+        """Read on; having reached the end counts as having read."""
+        text = self.query_one(PlanText)
+        text.scroll_lines(lines)
+        self._read_to_end = self._read_to_end or (lines > 0 and text.is_at_end)
+
+    def _start(self) -> None:
+        if self.is_confirmed and self.is_ready:
+            self.dismiss(True)
+        else:
+            self.app.bell()
+
+    def on_key(self, event: events.Key) -> None:
+        """``y`` starts tier 2; tier 3 takes every printable key as typing."""
+        plan = self._plan
+        if event.key == "enter":
+            event.stop()
+            if self._on_cancel and not (plan.typed is not None and self._typed):
+                self.dismiss(False)
+            else:
+                self._start()
+            return
+        if plan.typed is not None and not plan.refusal:
+            self._type(event)
+        elif event.key in ("y", "Y"):
+            event.stop()
+            self._start()
+        elif event.key in ("n", "N", "q"):
+            event.stop()
+            self.dismiss(False)
+
+    def _type(self, event: events.Key) -> None:
+        assert self._plan.typed is not None
+        if event.key == "backspace":
+            self._typed = self._typed[:-1]
+        elif event.is_printable and event.character is not None:
+            if len(self._typed) < len(self._plan.typed):
+                self._typed += event.character
+        else:
+            return
+        event.stop()
+        self._refresh_foot()
+
+    def on_click(self, event: events.Click) -> None:
+        """Click on a choice."""
+        foot = self.query_one(PlanFoot)
+        if event.widget is not foot:
+            return
+        offset = event.get_content_offset(foot)
+        x = 0
+        for cell in self.foot():
+            x += cell_len(cell.text)
+            if offset is not None and offset.x < x:
+                if cell.text == "[ Cancel ]":
+                    self.dismiss(False)
+                elif cell.text == f"[ {self._plan.verb} ]":
+                    self._start()
+                return

@@ -1,0 +1,130 @@
+"""Charts of one or a few lines: braille, eighth blocks or ASCII."""
+
+from collections.abc import Sequence
+
+from textual.strip import Strip
+
+from fleet_tui.console.glyphs import UNICODE, Glyphs, Ramp
+from fleet_tui.console.widgets.paint import Cell, Painted, Tone
+
+MAX_VALUES = 4_096
+"""Values kept; more than any terminal has columns."""
+
+_BRAILLE_LEFT = (0x00, 0x40, 0x44, 0x46, 0x47)
+"""Dots of the left column for 0 to 4 steps, from the bottom up (Unicode block 2800)."""
+
+_BRAILLE_RIGHT = (0x00, 0x80, 0xA0, 0xB0, 0xB8)
+
+
+def resample(values: Sequence[float], count: int) -> list[float]:
+    """The newest values so that at most ``count`` remain: each the largest of its share.
+
+    Taking the largest keeps a spike visible however narrow the chart is.
+    """
+    if count <= 0:
+        return []
+    if len(values) <= count:
+        return list(values)
+    return [
+        max(values[at * len(values) // count : (at + 1) * len(values) // count])
+        for at in range(count)
+    ]
+
+
+def chart_lines(
+    values: Sequence[float],
+    width: int,
+    height: int = 1,
+    *,
+    glyphs: Glyphs = UNICODE,
+    ramp: Ramp | None = None,
+    high: float | None = None,
+) -> tuple[str, ...]:
+    """The chart as ``height`` lines of ``width`` characters, top line first, newest at the right.
+
+    It reaches from 0 to ``high`` (default: the largest value). A value above 0 is never invisible.
+    """
+    ramp = glyphs.ramp if ramp is None else ramp
+    columns = width * 2 if ramp is Ramp.BRAILLE else width
+    shown = resample(values, columns)
+    shown = [0.0] * (columns - len(shown)) + shown
+    top = max(shown, default=0.0) if high is None else high
+    per_line = 4 if ramp is Ramp.BRAILLE else len(glyphs.steps)
+    levels = [_level(value, top, per_line * height) for value in shown]
+    return tuple(
+        _chart_line(levels, per_line * (height - 1 - row), per_line, ramp, glyphs)
+        for row in range(height)
+    )
+
+
+def _level(value: float, top: float, steps: int) -> int:
+    """How many steps high a column is."""
+    if value <= 0 or top <= 0:
+        return 0
+    return max(1, min(steps, round(value / top * steps)))
+
+
+def _chart_line(levels: Sequence[int], floor: int, steps: int, ramp: Ramp, glyphs: Glyphs) -> str:
+    """One line of the chart: the part of each column above ``floor``."""
+    parts = [max(0, min(steps, level - floor)) for level in levels]
+    if ramp is Ramp.BRAILLE:
+        return "".join(
+            chr(0x2800 + _BRAILLE_LEFT[left] + _BRAILLE_RIGHT[right]) if left or right else " "
+            for left, right in zip(parts[::2], parts[1::2], strict=True)
+        )
+    return "".join(glyphs.steps[part - 1] if part else " " for part in parts)
+
+
+class Chart(Painted):
+    """A chart that fills its widget; ``set_values`` repaints only if the picture changes."""
+
+    DEFAULT_CSS = """
+    Chart { height: 1; }
+    """
+
+    def __init__(
+        self,
+        *,
+        glyphs: Glyphs = UNICODE,
+        tone: Tone = Tone.ACCENT,
+        ramp: Ramp | None = None,
+        id: str | None = None,
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self._glyphs = glyphs
+        self._tone = tone
+        self._ramp = ramp
+        self._values: Sequence[float] = ()
+        self._high: float | None = None
+        self._lines: tuple[str, ...] = ()
+
+    def set_values(self, values: Sequence[float], high: float | None = None) -> None:
+        """Show these values, newest last; ``high`` fixes the top of the scale."""
+        self._values, self._high = tuple(values[-MAX_VALUES:]), high
+        self._draw()
+
+    def on_resize(self) -> None:
+        """Draw for the new size."""
+        self._draw()
+
+    def _draw(self) -> None:
+        width, height = self.size
+        before, self._lines = (
+            self._lines,
+            chart_lines(
+                self._values,
+                width,
+                height,
+                glyphs=self._glyphs,
+                ramp=self._ramp,
+                high=self._high,
+            ),
+        )
+        if self._lines != before:
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the chart."""
+        text = self._lines[y] if y < len(self._lines) else ""
+        return self.paint((Cell(text, self._tone),), self.size.width)
