@@ -1,0 +1,224 @@
+"""A feed in memory with a seeded fleet of twenty agents, for every test of the console.
+
+The clock stands still until ``tick``; the scene is :mod:`tests.support.scene`.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from fleet_tui.core.commands import (
+    Accepted,
+    Ack,
+    AddNote,
+    Cancel,
+    Command,
+    Cordon,
+    Refused,
+    Reply,
+    Uncordon,
+)
+from fleet_tui.core.events import HealthChanged, Recorded
+from fleet_tui.core.ids import (
+    AgentName,
+    Epoch,
+    Seq,
+    TaskId,
+)
+from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.state import Cordon as CordonState
+from fleet_tui.core.state import (
+    FleetState,
+    Health,
+    Note,
+)
+from fleet_tui.core.vitals import FailureKind, FleetSample, Look, VitalsReading
+from fleet_tui.feed.feed import Link, LogQuery, Mode, View
+from tests.support.scene import (
+    NOW_MS,
+    agent_name,
+    seeded_lines,
+    seeded_looks,
+    seeded_samples,
+    seeded_state,
+)
+
+
+class FakeFeed:
+    """A :class:`fleet_tui.feed.feed.Feed` whose world the test moves."""
+
+    def __init__(
+        self,
+        *,
+        state: FleetState | None = None,
+        looks: Mapping[AgentName, Look] | None = None,
+        samples: Sequence[FleetSample] | None = None,
+        lines: Sequence[LogLine | LogGap] | None = None,
+        mode: Mode = Mode.LIVE,
+        can_act: bool = True,
+    ) -> None:
+        self._view = View(
+            state=seeded_state() if state is None else state,
+            looks=seeded_looks() if looks is None else looks,
+            samples=seeded_samples() if samples is None else samples,
+            now_ms=NOW_MS,
+            mode=mode,
+        )
+        self.stored: list[LogLine | LogGap] = list(seeded_lines() if lines is None else lines)
+        self._fresh: list[LogLine | LogGap] = list(self.stored)
+        self._can_act = can_act
+        self._bell = asyncio.Event()
+        self.sent: list[Command] = []
+        """Every command that came, in order."""
+        self.next_reply: Reply | None = None
+        """What the next ``send`` answers instead of doing it."""
+        self.is_open = False
+        self.is_closed = False
+
+    # --- the world moves ---
+
+    def push(self, **changes: object) -> None:
+        """Change fields of the view, such as ``state=`` or ``link=``."""
+        self._view = msgspec.structs.replace(self._view, **changes)
+        self._bell.set()
+
+    def change_state(self, **changes: object) -> None:
+        """Change fields of the state; the position moves on by one."""
+        state = self._view.state
+        self.push(
+            state=msgspec.structs.replace(
+                state, seq=Seq(state.seq + 1), at_ms=self._view.now_ms, **changes
+            )
+        )
+
+    def change_agent(self, name: AgentName, **changes: object) -> None:
+        """Change fields of one agent."""
+        agents = self._view.state.agents
+        self.change_state(agents={**agents, name: msgspec.structs.replace(agents[name], **changes)})
+
+    def say(self, *lines: LogLine | LogGap) -> None:
+        """Log lines arrive."""
+        self.stored.extend(lines)
+        self._fresh.extend(lines)
+        self._bell.set()
+
+    def tick(self, ms: int = 1_000) -> None:
+        """Time passes; agents that answer are seen again when their turn comes."""
+        now = self._view.now_ms + ms
+        looks = dict(self._view.looks)
+        for name, look in looks.items():
+            if isinstance(look, VitalsReading) and now - look.observed_at_ms > 5_000:
+                looks[name] = msgspec.structs.replace(look, observed_at_ms=now)
+        self.push(now_ms=now, looks=looks)
+
+    # --- the protocol ---
+
+    @property
+    def can_act(self) -> bool:
+        return self._can_act and self._view.mode is not Mode.REVIEW
+
+    async def open(self) -> None:
+        self.is_open = True
+
+    def view(self) -> View:
+        return self._view
+
+    def take_lines(self) -> Sequence[LogLine | LogGap]:
+        fresh, self._fresh = self._fresh, []
+        return fresh
+
+    async def changed(self) -> None:
+        await self._bell.wait()
+        self._bell.clear()
+
+    async def logs(self, query: LogQuery) -> Sequence[LogLine]:
+        words = query.words.casefold().split()
+        found = [
+            line
+            for line in self.stored
+            if isinstance(line, LogLine)
+            and (query.source is None or line.source == query.source)
+            and (query.task is None or line.task == query.task)
+            and line.level >= query.level
+            and (query.since_ms is None or line.received_at_ms >= query.since_ms)
+            and (query.until_ms is None or line.received_at_ms <= query.until_ms)
+            and (query.before_line is None or line.line_id < query.before_line)
+            and all(word in line.text.raw.casefold() for word in words)
+        ]
+        return found[-query.limit :]
+
+    async def history(self, after: Seq, limit: int) -> Sequence[Recorded]:
+        story = (
+            HealthChanged(
+                agent=agent_name(14),
+                health=Health.SUSPECT,
+                was=Health.UP,
+                reason="one look failed",
+                failure=FailureKind.SSH_UNREACHABLE,
+            ),
+            HealthChanged(
+                agent=agent_name(14),
+                health=Health.UNREACHABLE,
+                was=Health.SUSPECT,
+                reason="3 looks in a row failed",
+                failure=FailureKind.SSH_UNREACHABLE,
+            ),
+        )
+        recorded = [
+            Recorded(Seq(9_000 + i), NOW_MS - 199_000 + i * 15_000, Epoch(3), event)
+            for i, event in enumerate(story)
+        ]
+        return [r for r in recorded if r.seq > after][:limit]
+
+    async def task_events(self, task: TaskId) -> Sequence[Recorded]:
+        del task
+        return ()
+
+    async def send(self, command: Command) -> Reply:
+        self.sent.append(command)
+        if self.next_reply is not None:
+            reply, self.next_reply = self.next_reply, None
+            return reply
+        if not self.can_act:
+            return Refused(code="read-only", text="this console is read-only")
+        self._obey(command)
+        return Accepted(seq=self._view.state.seq)
+
+    async def close(self) -> None:
+        self.is_closed = True
+        self._bell.set()
+
+    def _obey(self, command: Command) -> None:
+        state, now = self._view.state, self._view.now_ms
+        match command:
+            case Cordon(agents=names, reason=reason):
+                for name in names:
+                    self.change_agent(
+                        name, cordon=CordonState(by="ops", reason=reason, since_ms=now)
+                    )
+            case Uncordon(agents=names):
+                for name in names:
+                    self.change_agent(name, cordon=None)
+            case Cancel(task=task):
+                left = {k: v for k, v in state.open_tasks.items() if k != task}
+                self.change_state(open_tasks=left)
+            case Ack(alert=alert):
+                acked = msgspec.structs.replace(state.alerts[alert], acked_by="ops")
+                self.change_state(alerts={**state.alerts, alert: acked})
+            case AddNote(text=text):
+                self.change_state(notes=(*state.notes, Note(at_ms=now, by="ops", text=text)))
+            case _:
+                self.change_state()
+
+
+def quiet_feed(**changes: object) -> FakeFeed:
+    """A feed whose fleet has nothing in it yet: for empty panes."""
+    feed = FakeFeed(state=FleetState(), looks={}, samples=(), lines=())
+    feed.push(**changes)
+    return feed
+
+
+def reconnecting(feed: FakeFeed, why: str = "the engine does not answer") -> None:
+    """The engine goes away; the ledger is still read."""
+    feed.push(link=Link.RECONNECTING, link_detail=why)
