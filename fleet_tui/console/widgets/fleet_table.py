@@ -153,18 +153,22 @@ class FleetTable(Painted, can_focus=True):
         empty: str = "",
         sort_glyphs: tuple[str, str] = ("▾", "▴"),
         hold_ms: int = HOLD_MS,
+        header: bool = True,
         id: str | None = None,
         classes: str | None = None,
     ) -> None:
         """``empty`` is what stands in the table while it has no rows.
 
-        ``sort_glyphs`` are the marks of a falling and a rising order.
+        ``sort_glyphs`` are the marks of a falling and a rising order. Without a ``header`` every
+        line is a row.
         """
         super().__init__(id=id, classes=classes)
         self._columns = tuple(columns)
         self._empty = empty
         self._sort_glyphs = sort_glyphs
         self._hold_s = hold_ms / 1_000
+        self._head = 1 if header else 0
+        """Lines above the first row."""
         self._rows: list[Row] = []
         self._index: dict[str, int] = {}
         self._tail: Line = ()
@@ -225,7 +229,8 @@ class FleetTable(Painted, can_focus=True):
     def set_sort(self, key: str, descending: bool) -> None:
         """Say which order the rows are given in, for the indicator in the header."""
         self._sort = (key, descending)
-        self.refresh_row(0)
+        if self._head:
+            self.refresh_row(0)
 
     def set_empty(self, text: str) -> None:
         """What to show without rows, such as ``0 of 20 match pool:gpx``."""
@@ -305,7 +310,7 @@ class FleetTable(Painted, can_focus=True):
             after = rows[new] if new < len(rows) else None
             moved = (old == old_cursor) != (new == self._cursor)
             if moved or before != after or (after is None and tail_changed):
-                self.refresh_row(y + 1)
+                self.refresh_row(y + self._head)
 
     def _replan(self) -> None:
         """Place the columns anew, as after a change of size or theme."""
@@ -319,7 +324,7 @@ class FleetTable(Painted, can_focus=True):
     @property
     def _page(self) -> int:
         """Lines for rows: all but the header's."""
-        return max(0, self.size.height - 1)
+        return max(0, self.size.height - self._head)
 
     def _bounded_top(self, top: int) -> int:
         """The nearest place for the window that shows the cursor and no needless blank."""
@@ -368,7 +373,7 @@ class FleetTable(Painted, can_focus=True):
 
     def _refresh_index(self, index: int | None) -> None:
         if index is not None and self._top <= index < self._top + self._page:
-            self.refresh_row(index - self._top + 1)
+            self.refresh_row(index - self._top + self._head)
 
     def _hold(self) -> None:
         """Keep the order of rows for a while: the operator is moving."""
@@ -451,13 +456,13 @@ class FleetTable(Painted, can_focus=True):
         offset = event.get_content_offset(self)
         if offset is None:
             return
-        if offset.y == 0:
+        if offset.y < self._head:
             for placed in self._placed:
                 if placed.x <= offset.x <= placed.x + placed.width:
                     self.sort_by(placed.column.key)
                     return
             return
-        index = self._top + offset.y - 1
+        index = self._top + offset.y - self._head
         if index < len(self._rows):
             self._move(index)
             if event.chain == 2:
@@ -501,11 +506,11 @@ class FleetTable(Painted, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """Line 0 is the header, then the rows of the window, then the tail."""
         width = self.size.width
-        if y == 0:
+        if y < self._head:
             return self._paint_header(width)
         if not self._rows:
-            return self.paint((Cell(self._empty, Tone.DIM),) if y == 1 else (), width)
-        index = self._top + y - 1
+            return self.paint((Cell(self._empty, Tone.DIM),) if y == self._head else (), width)
+        index = self._top + y - self._head
         if index < len(self._rows):
             return self._paint_row(index, width)
         return self.paint(self._tail if index == len(self._rows) else (), width)
