@@ -1,0 +1,113 @@
+"""Looking at every agent in its own time, and reading its log.
+
+Each agent has its own task, so that one that hangs delays nobody. Steps are jittered: agents that
+joined together drift apart instead of being asked all at once for ever.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+
+from fleet_tui.core.fleet import ProbeSpec
+from fleet_tui.core.ids import AgentName
+from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.vitals import FailureKind, Look, ProbeFailure
+from fleet_tui.engine.clock import Clock
+from fleet_tui.wire.port import AgentPort
+
+log = logging.getLogger(__name__)
+
+JITTER = 0.2
+"""A step is between 80 % and 120 % of the agent's interval."""
+
+GRACE_MS = 20_000
+"""A port keeps its own deadlines, slow refusals included; this is for one that does not."""
+
+TAIL_RETRY_S = 5.0
+
+Seen = Callable[[Look], Awaitable[None]]
+Heard = Callable[[Sequence[LogLine | LogGap]], None]
+
+
+class Watcher:
+    """The looks and log lines of one agent."""
+
+    def __init__(
+        self,
+        agent: AgentName,
+        probe: ProbeSpec,
+        port: AgentPort,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        seen: Seen,
+        heard: Heard,
+    ) -> None:
+        self.agent = agent
+        self.port = port
+        self._probe = probe
+        self._clock = clock
+        self._rng = rng
+        self._seen = seen
+        self._heard = heard
+        self._now = asyncio.Event()
+        self._tasks = [
+            asyncio.create_task(self._look_for_ever(), name=f"look {agent}"),
+            asyncio.create_task(self._read_for_ever(), name=f"read {agent}"),
+        ]
+
+    def look_now(self) -> None:
+        """Look at once instead of at the next step."""
+        self._now.set()
+
+    def stop(self) -> None:
+        """Stop looking; :meth:`close` still has to be awaited."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def close(self) -> None:
+        """Stop looking and let go of the agent."""
+        self.stop()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.port.close()
+
+    async def _look_for_ever(self) -> None:
+        await asyncio.sleep(0.2 * self._rng.random())
+        while True:
+            await self._seen(await self._look())
+            wait_s = self._probe.every_ms / 1_000 * (1 + JITTER * (2 * self._rng.random() - 1))
+            self._now.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._now.wait()
+
+    async def _look(self) -> Look:
+        try:
+            async with asyncio.timeout((self._probe.timeout_ms + GRACE_MS) / 1_000):
+                return await self.port.probe()
+        except TimeoutError:
+            return self._failed(FailureKind.TIMEOUT, "the look did not end")
+        except Exception as error:  # a bug in a port must not stop the looking
+            log.exception("looking at %s failed", self.agent)
+            return self._failed(FailureKind.INTERNAL, f"{type(error).__name__}: {error}")
+
+    def _failed(self, kind: FailureKind, detail: str) -> ProbeFailure:
+        return ProbeFailure(
+            agent=self.agent,
+            observed_at_ms=self._clock.now_ms(),
+            kind=kind,
+            detail=Untrusted(detail),
+        )
+
+    async def _read_for_ever(self) -> None:
+        while True:
+            try:
+                async for line in self.port.tail():
+                    self._heard((line,))
+                return
+            except Exception:  # a bug in a port must not silence an agent for ever
+                log.exception("reading the log of %s failed", self.agent)
+                await asyncio.sleep(TAIL_RETRY_S)

@@ -1,0 +1,257 @@
+"""The loop: inputs in, one transaction, then effects.
+
+Nothing leaves the machine before the event that decides it is committed. Everything the loop
+decides comes from ``core``; here values are carried between the inbox, the ledger and the effects.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Protocol, assert_never
+
+from fleet_tui.core import commands as c
+from fleet_tui.core.alerts import reconcile_alerts
+from fleet_tui.core.attempts import learn, reconcile_attempts
+from fleet_tui.core.brake import reconcile_brake
+from fleet_tui.core.decide import Decided, decide
+from fleet_tui.core.events import Event, FleetLoaded, Recorded
+from fleet_tui.core.fold import fold
+from fleet_tui.core.health import FRESH, Watch, judge
+from fleet_tui.core.ids import AgentName, Epoch, Seq
+from fleet_tui.core.routing.schedule import Router
+from fleet_tui.core.state import FleetState
+from fleet_tui.core.vitals import Look, ProbeFailure
+from fleet_tui.engine.clock import Clock
+from fleet_tui.engine.inbox import (
+    CommandAsked,
+    FleetChanged,
+    Inbox,
+    Input,
+    LookTaken,
+    Tick,
+    WordHeard,
+)
+
+log = logging.getLogger(__name__)
+
+TICK_MS = 250
+PAUSE_MS = 2_000
+"""A loop that was not run for this long cannot blame the agents for what it missed."""
+DISTRUST_ROUNDS = 2
+"""Probe rounds without bad verdicts after such a pause."""
+
+
+class Ledger(Protocol):
+    """Where events are committed; the journal's writer is the real one."""
+
+    @property
+    def epoch(self) -> Epoch:
+        """The epoch this writer owns."""
+        ...
+
+    async def append(self, events: Sequence[Event], at_ms: int) -> tuple[Recorded, ...]:
+        """Commit durably, all or nothing, and say where they stand. Raises FleetError when it
+        cannot: then nothing may be believed to be stored."""
+        ...
+
+
+class Effects(Protocol):
+    """What follows from what was committed."""
+
+    def follow(self, state: FleetState, recorded: Sequence[Recorded]) -> None:
+        """Start, stop or nudge whatever the new state asks for. Returns at once."""
+        ...
+
+    def probe_now(self, agents: Sequence[AgentName]) -> None:
+        """Look at agents at once."""
+        ...
+
+
+class Engine:
+    """One fleet's loop. ``run`` returns when somebody asked it to stop."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        state: FleetState,
+        effects: Effects,
+        clock: Clock,
+        publish: Callable[[FleetState, Sequence[Recorded]], None],
+    ) -> None:
+        self.state = state
+        self.inbox = Inbox()
+        self.looks: dict[AgentName, Look] = {}
+        self.stop_reason: str | None = None
+        self._ledger = ledger
+        self._effects = effects
+        self._clock = clock
+        self._publish = publish
+        self._router = Router(state.fleet)
+        self._watches: dict[AgentName, Watch] = {}
+        self._distrust_until_ms = 0
+
+    async def run(self) -> None:
+        """Work until stopped. Raises what the ledger raises: without it nothing may go on."""
+        ticker = asyncio.create_task(self._tick(), name="ticker")
+        self._effects.follow(self.state, ())
+        try:
+            while self.stop_reason is None:
+                await self._step(await self.inbox.take())
+        finally:
+            ticker.cancel()
+            self._refuse_rest()
+
+    async def ask(self, by: str, command: c.Command) -> c.Reply:
+        """An operator's command; returns after its events are committed, or it was refused."""
+        if self.stop_reason is not None:
+            return _STOPPING
+        reply: asyncio.Future[c.Reply] = asyncio.get_running_loop().create_future()
+        await self.inbox.put(CommandAsked(by, command, reply))
+        return await reply
+
+    async def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        last = loop.time()
+        while True:
+            await asyncio.sleep(TICK_MS / 1_000)
+            now = loop.time()
+            if (now - last) * 1_000 > PAUSE_MS + TICK_MS:
+                self._distrust(round((now - last) * 1_000))
+            last = now
+            await self.inbox.put(Tick())
+
+    def _distrust(self, gap_ms: int) -> None:
+        slowest = max((a.probe.every_ms for a in self.state.fleet.agents.values()), default=5_000)
+        self._distrust_until_ms = self._clock.now_ms() + DISTRUST_ROUNDS * slowest
+        log.warning("the engine was paused for %d ms; misses do not count for a while", gap_ms)
+
+    async def _step(self, items: list[Input]) -> None:
+        now_ms = self._clock.now_ms()
+        draft = _Draft(self.state, self._ledger.epoch, now_ms)
+        answers: list[tuple[asyncio.Future[c.Reply], Decided]] = []
+        ticked = False
+        for item in items:
+            match item:
+                case LookTaken(look=look):
+                    self._look(draft, look)
+                case WordHeard(run=run, word=word):
+                    draft.add(learn(draft.state, run, word, now_ms))
+                case CommandAsked():
+                    self._command(draft, item, answers)
+                case FleetChanged(spec=spec, by=by):
+                    draft.add([FleetLoaded(spec=spec, by=by)])
+                    self._router = Router(spec)
+                case Tick():
+                    ticked = True
+                case _:
+                    assert_never(item)
+        self._reconcile(draft, ticked)
+        recorded = await self._commit(draft)
+        for future, decided in answers:
+            if not future.done():
+                future.set_result(
+                    c.Accepted(
+                        seq=self.state.seq,
+                        task=decided.task,
+                        number=decided.number,
+                        duplicate=decided.duplicate,
+                    )
+                )
+        if recorded:
+            self._effects.follow(self.state, recorded)
+            self._publish(self.state, recorded)
+
+    def _reconcile(self, draft: "_Draft", ticked: bool) -> None:
+        """What follows from the inputs and from time, in the order in which one feeds the next."""
+        if not ticked and not draft.events:
+            return
+        draft.add(reconcile_brake(draft.state, draft.now_ms))
+        if ticked:
+            draft.add(reconcile_attempts(draft.state, draft.now_ms))
+        draft.add(self._router.schedule(draft.state, self.looks, draft.now_ms))
+        draft.add(reconcile_alerts(draft.state, draft.now_ms))
+
+    async def _commit(self, draft: "_Draft") -> tuple[Recorded, ...]:
+        if not draft.events:
+            return ()
+        recorded = await asyncio.shield(self._ledger.append(draft.events, draft.now_ms))
+        self.state = draft.settled(recorded)
+        return recorded
+
+    def _look(self, draft: "_Draft", look: Look) -> None:
+        agent = draft.state.agents.get(look.agent)
+        spec = draft.state.fleet.agents.get(look.agent)
+        if agent is None or spec is None:
+            return
+        self.looks[look.agent] = look
+        if isinstance(look, ProbeFailure) and draft.now_ms < self._distrust_until_ms:
+            return
+        watch = self._watches.get(look.agent, FRESH)
+        watch, events = judge(watch, agent, look, spec.probe, draft.now_ms)
+        self._watches[look.agent] = watch
+        draft.add(events)
+
+    def _command(
+        self,
+        draft: "_Draft",
+        asked: CommandAsked,
+        answers: list[tuple[asyncio.Future[c.Reply], Decided]],
+    ) -> None:
+        verdict = decide(draft.state, asked.by, asked.command, draft.now_ms)
+        if isinstance(verdict, c.Refused):
+            if not asked.reply.done():
+                asked.reply.set_result(verdict)
+            return
+        draft.add(verdict.events)
+        answers.append((asked.reply, verdict))
+        match asked.command:
+            case c.ProbeNow(agents=agents):
+                self._effects.probe_now(agents)
+            case c.StopEngine(reason=reason):
+                self.stop_reason = reason or f"stopped by {asked.by}"
+            case _:
+                pass
+
+    def _refuse_rest(self) -> None:
+        """Nobody may wait for ever for a loop that has ended."""
+        self.stop_reason = self.stop_reason or "the engine failed"
+        for item in self.inbox.take_rest():
+            if isinstance(item, CommandAsked) and not item.reply.done():
+                item.reply.set_result(_STOPPING)
+
+
+_STOPPING = c.Refused(
+    code="stopping", text="The engine is stopping.", hint="Open the fleet again in a moment."
+)
+
+
+class _Draft:
+    """The events of one step and the state they lead to, before they are committed."""
+
+    def __init__(self, state: FleetState, epoch: Epoch, now_ms: int) -> None:
+        self.state = state
+        self.now_ms = now_ms
+        self.events: list[Event] = []
+        self._base = state
+        self._epoch = epoch
+
+    def add(self, events: Sequence[Event]) -> None:
+        """Take events in and look ahead to the state after them."""
+        if not events:
+            return
+        first = self.state.seq + 1
+        self.events.extend(events)
+        self.state = fold(
+            self.state,
+            (
+                Recorded(Seq(first + n), self.now_ms, self._epoch, event)
+                for n, event in enumerate(events)
+            ),
+        )
+
+    def settled(self, recorded: Sequence[Recorded]) -> FleetState:
+        """The state after the commit: the one looked ahead to, unless the ledger placed the events
+        elsewhere (a new segment began, or its clock did not run backwards with ours)."""
+        last = recorded[-1]
+        as_planned = last.seq == self.state.seq and last.at_ms == self.now_ms
+        return self.state if as_planned else fold(self._base, recorded)

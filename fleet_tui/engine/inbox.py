@@ -1,0 +1,76 @@
+"""Everything that can reach the engine's loop."""
+
+import asyncio
+from typing import NamedTuple
+
+from fleet_tui.core.attempts import Word
+from fleet_tui.core.commands import Command, Reply
+from fleet_tui.core.fleet import FleetSpec
+from fleet_tui.core.ids import RunId
+from fleet_tui.core.vitals import Look
+
+INBOX_LIMIT = 10_000
+"""Inputs waiting for the loop; producers wait beyond it, so nothing is dropped."""
+
+BATCH_LIMIT = 512
+"""Inputs taken into one transaction."""
+
+
+class LookTaken(NamedTuple):
+    """An agent was looked at."""
+
+    look: Look
+
+
+class WordHeard(NamedTuple):
+    """Something was learned about a run, or that nothing can be learned now."""
+
+    run: RunId
+    word: Word
+
+
+class CommandAsked(NamedTuple):
+    """An operator wants something; ``reply`` is set after the commit."""
+
+    by: str
+    command: Command
+    reply: asyncio.Future[Reply]
+
+
+class FleetChanged(NamedTuple):
+    """The fleet file was read anew."""
+
+    spec: FleetSpec
+    by: str
+
+
+class Tick(NamedTuple):
+    """Time passed."""
+
+
+Input = LookTaken | WordHeard | CommandAsked | FleetChanged | Tick
+
+
+class Inbox:
+    """A bounded queue that is emptied in batches."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[Input] = asyncio.Queue(INBOX_LIMIT)
+
+    async def put(self, item: Input) -> None:
+        """Hand something to the loop; waits while the inbox is full."""
+        await self._queue.put(item)
+
+    async def take(self) -> list[Input]:
+        """At least one input, and whatever else is there up to BATCH_LIMIT."""
+        items = [await self._queue.get()]
+        while len(items) < BATCH_LIMIT and not self._queue.empty():
+            items.append(self._queue.get_nowait())
+        return items
+
+    def take_rest(self) -> list[Input]:
+        """What is left when the loop has ended."""
+        rest = []
+        while not self._queue.empty():
+            rest.append(self._queue.get_nowait())
+        return rest

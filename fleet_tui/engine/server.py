@@ -1,0 +1,212 @@
+"""The engine's door: a Unix socket for consoles of the same user.
+
+Frames are JSON lines (``core.protocol``). A console that stops reading is given no more doorbells
+until it reads again and, past a bound, is let go; nothing here ever waits for a console.
+"""
+
+import asyncio
+import os
+import socket
+import struct
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from fleet_tui import __version__
+from fleet_tui.core.commands import AddNote, Command, ProbeNow, Refused, Reply
+from fleet_tui.core.ids import Epoch
+from fleet_tui.core.protocol import (
+    MAX_FRAME_BYTES,
+    PROTOCOL,
+    Doorbell,
+    FromClient,
+    FromEngine,
+    Hello,
+    Request,
+    Response,
+    Unwelcome,
+    Welcome,
+)
+from fleet_tui.engine.engine import Engine
+
+MAX_CLIENTS = 64
+HELLO_DEADLINE_S = 5.0
+MAX_UNREAD_BYTES = 4 * 1024 * 1024
+"""Replies a console may leave unread before it is let go."""
+MAX_ASKED_AT_ONCE = 256
+"""Commands of one console under way; it waits beyond that."""
+
+_decoder: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)
+_encoder = msgspec.json.Encoder()
+
+
+class Server:
+    """Accepts consoles, carries their commands, rings when there is more to read."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        epoch: Epoch,
+        doorbell: Callable[[], Doorbell],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._engine = engine
+        self._epoch = epoch
+        self._doorbell = doorbell
+        self._now_ms = now_ms
+        self._clients: set[_Client] = set()
+        self._server: asyncio.Server | None = None
+        self._path: Path | None = None
+
+    async def listen(self, path: Path) -> None:
+        """Open the door at a path; a socket left behind by a dead engine is replaced. The caller
+        owns the ledger's lock, so no living engine listens there."""
+        _remove(path)
+        before = os.umask(0o177)
+        try:
+            self._server = await asyncio.start_unix_server(
+                self._accept, path=str(path), limit=MAX_FRAME_BYTES
+            )
+        finally:
+            os.umask(before)
+        self._path = path
+
+    def ring(self) -> None:
+        """Tell every console that there is more to read. Never waits."""
+        frame = _line(self._doorbell())
+        for client in self._clients:
+            client.ring(frame)
+
+    async def close(self) -> None:
+        """Say goodbye and shut the door."""
+        if self._server is None:
+            return
+        self._server.close()
+        for client in list(self._clients):
+            client.close()
+        await self._server.wait_closed()
+        if self._path is not None:
+            _remove(self._path)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not _same_user(writer) or len(self._clients) >= MAX_CLIENTS:
+            writer.close()
+            return
+        client = _Client(reader, writer)
+        try:
+            hello = await self._greet(client)
+            if hello is not None:
+                self._clients.add(client)
+                client.ring(_line(self._doorbell()))
+                await self._serve(client, hello)
+        except (ConnectionError, ValueError, msgspec.DecodeError, TimeoutError):
+            pass  # a console that breaks off or breaks the protocol is let go
+        finally:
+            self._clients.discard(client)
+            await client.end()
+
+    async def _greet(self, client: "_Client") -> Hello | None:
+        async with asyncio.timeout(HELLO_DEADLINE_S):
+            hello = await client.read()
+        if not isinstance(hello, Hello):
+            return None
+        if hello.protocol != PROTOCOL:
+            reason = (
+                f"This engine (version {__version__}) speaks protocol {PROTOCOL}; "
+                f"the console (version {hello.version}) speaks {hello.protocol}."
+            )
+            client.send(Unwelcome(protocol=PROTOCOL, version=__version__, reason=reason))
+            return None
+        client.send(
+            Welcome(
+                protocol=PROTOCOL,
+                version=__version__,
+                fleet=self._engine.state.fleet.name,
+                pid=os.getpid(),
+                epoch=self._epoch,
+                seq=self._engine.state.seq,
+                now_ms=self._now_ms(),
+            )
+        )
+        return hello
+
+    async def _serve(self, client: "_Client", hello: Hello) -> None:
+        places = asyncio.Semaphore(MAX_ASKED_AT_ONCE)
+        async with asyncio.TaskGroup() as group:
+            while (frame := await client.read()) is not None:
+                if not isinstance(frame, Request):
+                    break
+                await places.acquire()
+                asked = group.create_task(self._answer(client, hello, frame))
+                asked.add_done_callback(lambda _: places.release())
+
+    async def _answer(self, client: "_Client", hello: Hello, request: Request) -> None:
+        reply = await self._ask(hello, request.command)
+        client.send(Response(id=request.id, reply=reply))
+
+    async def _ask(self, hello: Hello, command: Command) -> Reply:
+        if hello.read_only and not isinstance(command, ProbeNow | AddNote):
+            return Refused(code="read-only", text="This console is read-only.")
+        return await self._engine.ask(hello.by, command)
+
+
+class _Client:
+    """One console's connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def read(self) -> Hello | Request | None:
+        """The next frame, None at the end. Raises ValueError for one that is too long and
+        msgspec.DecodeError for one that is not understood."""
+        line = await self._reader.readline()
+        if not line.endswith(b"\n"):
+            return None
+        return _decoder.decode(line)
+
+    def send(self, message: FromEngine) -> None:
+        """Queue a frame; a console with too much unread is let go."""
+        self._write(_line(message))
+
+    def ring(self, frame: bytes) -> None:
+        """Queue a doorbell unless an earlier one is still unread: the newest says it all."""
+        if self._writer.transport.get_write_buffer_size() == 0:
+            self._write(frame)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._writer.close()
+
+    async def end(self) -> None:
+        """Hang up and wait until it is done."""
+        self._writer.close()
+        with suppress(ConnectionError):  # it was gone already
+            await self._writer.wait_closed()
+
+    def _write(self, frame: bytes) -> None:
+        if self._writer.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
+            self._writer.transport.abort()
+        elif not self._writer.is_closing():
+            self._writer.write(frame)
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+def _line(message: FromEngine) -> bytes:
+    return _encoder.encode(message) + b"\n"
+
+
+def _same_user(writer: asyncio.StreamWriter) -> bool:
+    """Whether the peer runs as our user (SO_PEERCRED; elsewhere the socket's mode must do)."""
+    if not sys.platform.startswith("linux"):
+        return True
+    peer: socket.socket = writer.get_extra_info("socket")
+    raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _pid, uid, _gid = struct.unpack("3i", raw)
+    return bool(uid == os.getuid())
