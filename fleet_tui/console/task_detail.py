@@ -1,0 +1,251 @@
+"""One task as an operator reads it: where it stands, why, what was tried, what came back."""
+
+from collections.abc import Sequence
+
+from fleet_tui.console.cells import Cell, Tone
+from fleet_tui.console.detail_rows import (
+    DetailLine,
+    Pen,
+    Section,
+    Target,
+    attempt_word,
+    facts,
+    grid,
+    line,
+    name,
+    paragraph,
+    short,
+    task_word,
+    word_cell,
+    word_tone,
+)
+from fleet_tui.console.story import story_line
+from fleet_tui.console.why import needs_line, why_sections
+from fleet_tui.core import words
+from fleet_tui.core.decision import Decision
+from fleet_tui.core.events import Recorded
+from fleet_tui.core.firewall import invisible_count, safe_text
+from fleet_tui.core.fleet import FleetSpec
+from fleet_tui.core.state import Attempt, AttemptPhase, FleetState, Task, TaskPhase
+from fleet_tui.core.untrusted import Untrusted
+
+MAX_ANSWER_LINES = 2_000
+MAX_PAYLOAD_LINES = 200
+MAX_STORY_EVENTS = 500
+
+
+def task_sections(
+    task: Task,
+    story: Sequence[Recorded] | None,
+    state: FleetState,
+    pen: Pen,
+    now_ms: int,
+) -> list[Section]:
+    """Everything about a task, the most wanted first. ``story`` is None while it is fetched."""
+    fleet = state.fleet
+    sections = [Section("", (head_line(task, fleet, pen, now_ms), needs_line(task.spec, fleet)))]
+    if task.phase is TaskPhase.NEEDS_OPERATOR:
+        sections.append(Section("Your verdict is needed", tuple(evidence(task, pen, now_ms))))
+    elif task.reason:
+        tone = word_tone(task.phase.value)
+        sections.append(Section("", (paragraph(short(task.reason), tone),)))
+    if task.phase is TaskPhase.WAITING:
+        sections.extend(why_of(task, None, fleet, pen, now_ms))
+    sections.extend(_attempts(task, pen, now_ms))
+    sections.extend(_answer(task))
+    if task.phase is not TaskPhase.WAITING and task.attempt is not None:
+        sections.extend(_titled_why(task, fleet, pen, now_ms))
+    sections.append(_payload(task))
+    sections.append(_story(story, state, pen))
+    sections.append(_identity(task, pen))
+    return sections
+
+
+def head_line(task: Task, fleet: FleetSpec, pen: Pen, now_ms: int) -> DetailLine:
+    """``t-48205  P2  globex  ▲ held 1m12s   attempts 0/3   $0.03``."""
+    word = task_word(task)
+    span = words.duration(span_ms(task, now_ms))
+    limit = fleet.retry_policy(task.spec.task_class).max_attempts
+    cells = [Cell(task.label, Tone.TITLE), Cell(f"  {task.spec.priority.name}")]
+    if task.spec.client is not None:
+        cells.append(Cell(f"  {name(task.spec.client)}"))
+    sign, tone = word_cell(word, pen)
+    cells.append(Cell(f"  {sign}", tone))
+    cells.append(Cell(f" {span}"))
+    cells.append(Cell("   attempts ", Tone.DIM))
+    cells.append(Cell(f"{len(task.attempts)}/{limit}"))
+    cells.append(Cell("   class ", Tone.DIM))
+    cells.append(Cell(task.spec.task_class.value))
+    if task.cost_microusd:
+        cells.append(Cell(f"   {words.money(task.cost_microusd)}"))
+    if task.cancel_requested_by:
+        cells.append(Cell(f"   cancel asked by {name(task.cancel_requested_by)}", Tone.BUSY))
+    return line(*cells)
+
+
+def span_ms(task: Task, now_ms: int) -> int:
+    """How long it has waited or run; once it ended, how long it took from submission."""
+    if task.ended_at_ms is not None:
+        return max(0, task.ended_at_ms - task.submitted_at_ms)
+    last = task.open_attempt
+    if last is not None:
+        return max(0, now_ms - (last.started_at_ms or last.planned_at_ms))
+    since = task.pending.since_ms if task.pending is not None else task.submitted_at_ms
+    return max(0, now_ms - since)
+
+
+def decision_of(task: Task, attempt: int | None) -> Decision | None:
+    """The decision people mean: of that attempt, else of the wait, else of the newest attempt."""
+    if attempt is not None:
+        return next((a.decision for a in task.attempts if a.number == attempt), None)
+    if task.phase is TaskPhase.WAITING and task.pending is not None:
+        return task.pending.decision
+    return task.attempt.decision if task.attempt is not None else None
+
+
+def why_of(
+    task: Task, attempt: int | None, fleet: FleetSpec, pen: Pen, now_ms: int
+) -> list[Section]:
+    """Why this task waits, or why an attempt went where it went."""
+    waits = attempt is None and task.phase is TaskPhase.WAITING
+    pending = task.pending if waits else None
+    return why_sections(decision_of(task, attempt), pending, fleet, pen, now_ms)
+
+
+def _titled_why(task: Task, fleet: FleetSpec, pen: Pen, now_ms: int) -> list[Section]:
+    assert task.attempt is not None
+    sections = why_of(task, task.attempt.number, fleet, pen, now_ms)
+    return [Section(f"Why (attempt {task.attempt.number})", sections[0].lines), *sections[1:]]
+
+
+def evidence(task: Task, pen: Pen, now_ms: int) -> list[DetailLine]:
+    """What is known about an attempt that nobody but a person can judge, and the choices."""
+    lines = [paragraph(short(task.reason or "nobody knows whether it ran"), Tone.WARN)]
+    last = task.attempt
+    if last is not None:
+        lines.append(_attempt_facts(last, pen, now_ms))
+        if last.detail:
+            lines.append(line(Cell("agent said  ", Tone.DIM), short(last.detail), indent=13))
+        if last.late:
+            text = "A result came after it was given up; it is shown below under Answer."
+            lines.append(paragraph(text, Tone.ACCENT))
+    lines.append(line(Cell("Y", Tone.KEY), " it ran / it did not run / run it again"))
+    return lines
+
+
+def _attempt_facts(attempt: Attempt, pen: Pen, now_ms: int) -> DetailLine:
+    pairs: list[tuple[str, str | Cell]] = [
+        ("attempt", str(attempt.number)),
+        ("on", Cell(name(attempt.agent), Tone.ACCENT)),
+        ("", word_cell(attempt.phase.value, pen)),
+        ("planned", pen.clock(attempt.planned_at_ms)),
+        ("started", pen.clock(attempt.started_at_ms)),
+    ]
+    if attempt.unknown_since_ms is not None:
+        pairs.append(("unknown for", words.age(attempt.unknown_since_ms, now_ms)))
+    if attempt.lost is not None:
+        pairs.append(("because", attempt.lost.value))
+    if attempt.boot_id:
+        pairs.append(("boot", short(attempt.boot_id)))
+    made = facts(pairs)
+    return made._replace(target=Target(agent=attempt.agent))
+
+
+def _attempts(task: Task, pen: Pen, now_ms: int) -> list[Section]:
+    """A row per attempt; ``enter`` opens its agent."""
+    if not task.attempts:
+        return []
+    rows: list[Sequence[Cell | str]] = [
+        ("#", "agent", "phase", "began", "took", "tokens", "cost", "what happened")
+    ]
+    targets: list[Target | None] = [None]
+    for attempt in task.attempts:
+        rows.append(_attempt_row(attempt, pen, now_ms))
+        targets.append(Target(agent=attempt.agent))
+    lines = grid(rows, right=frozenset({0, 4, 5, 6}), header=True, targets=targets)
+    return [Section(f"Attempts - {len(task.attempts)}", lines)]
+
+
+def _attempt_row(attempt: Attempt, pen: Pen, now_ms: int) -> Sequence[Cell | str]:
+    began = attempt.started_at_ms or attempt.planned_at_ms
+    ended = attempt.ended_at_ms if attempt.ended_at_ms is not None else now_ms
+    tokens = attempt.usage.total_tokens
+    said = [attempt.lost.value] if attempt.lost is not None and not attempt.reason else []
+    said += [attempt.reason] if attempt.reason else []
+    said += [short(attempt.detail)] if attempt.detail else []
+    said += ["the agent resumed it by itself"] if attempt.resumed_by_agent else []
+    said += [f"stop asked: {attempt.cancel_cause.value}"] if attempt.cancel_cause else []
+    word = attempt_word(attempt)
+    return (
+        str(attempt.number),
+        name(attempt.agent),
+        Cell(f"{pen.sign(attempt.phase.value)} {word}", word_tone(attempt.phase.value)),
+        pen.clock(began),
+        words.duration(max(0, ended - began)),
+        words.count(tokens) if tokens else words.MISSING,
+        words.money(attempt.cost_microusd) if attempt.cost_microusd else words.MISSING,
+        short("; ".join(said)) if said else "",
+    )
+
+
+def answered(task: Task) -> Attempt | None:
+    """The newest attempt that gave something back."""
+    return next((a for a in reversed(task.attempts) if a.answer.text), None)
+
+
+def _answer(task: Task) -> list[Section]:
+    """What the agent gave back, line by line, through the firewall."""
+    attempt = answered(task)
+    if attempt is None:
+        return []
+    answer = attempt.answer
+    size = words.size(answer.size_bytes or len(answer.text.raw))
+    title = f"Answer - attempt {attempt.number}, {size}"
+    if attempt.late and attempt.phase is AttemptPhase.GIVEN_UP:
+        title += ", came too late to count"
+    lines = _remote_lines(answer.text, MAX_ANSWER_LINES)
+    if answer.truncated:
+        cut = f"Cut here: the whole answer has {size}, sha256 {name(answer.sha256)}."
+        lines = (*lines, paragraph(cut, Tone.WARN))
+    return [Section(title, lines)]
+
+
+def _payload(task: Task) -> Section:
+    title = f"Asked by {name(task.by)}"
+    return Section(title, _remote_lines(task.spec.payload, MAX_PAYLOAD_LINES))
+
+
+def _remote_lines(text: Untrusted, max_lines: int) -> tuple[DetailLine, ...]:
+    lines = tuple(line(shown) for shown in safe_text(text, max_lines))
+    if hidden := invisible_count(text):
+        warning = f"{words.plural(hidden, 'invisible or control character')} made visible above."
+        return (*lines, paragraph(warning, Tone.WARN))
+    return lines
+
+
+def _story(story: Sequence[Recorded] | None, state: FleetState, pen: Pen) -> Section:
+    """The task's events, newest last; the first ones are left out when there are too many."""
+    if story is None:
+        return Section("Story", (paragraph("Reading the ledger…", Tone.DIM),))
+    shown = story[-MAX_STORY_EVENTS:]
+    lines = [told for r in shown if (told := story_line(r, state, pen)) is not None]
+    if len(story) > len(shown):
+        left_out = f"{words.plural(len(story) - len(shown), 'earlier event')} not shown."
+        lines.insert(0, paragraph(left_out, Tone.DIM))
+    if not lines:
+        lines = [paragraph("The ledger has no events of this task.", Tone.DIM)]
+    return Section(f"Story - {words.plural(len(story), 'event')}", tuple(lines))
+
+
+def _identity(task: Task, pen: Pen) -> Section:
+    """The names other programs use for this task."""
+    labels = " ".join(f"{key}={value}" for key, value in sorted(task.spec.labels.items()))
+    pairs: list[tuple[str, str | Cell]] = [
+        ("id", name(task.id)),
+        ("key", name(task.key)),
+        ("submitted", words.date_clock(task.submitted_at_ms, pen.offset_minutes)),
+        ("payload sha256", name(task.payload_sha256[:16])),
+    ]
+    if labels:
+        pairs.append(("labels", short(labels)))
+    return Section("Identity", (facts(pairs),))
