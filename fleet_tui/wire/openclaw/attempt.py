@@ -1,0 +1,325 @@
+"""Attempts on a gateway: start, follow, inspect, cancel and fence.
+
+How an attempt is kept from running twice. Its session is made first (``sessions.create``); the
+run is then asked for with the id of that very session (``expectedExistingSessionId``). Once the
+session is deleted the gateway refuses that request whenever it arrives, and it does not continue a
+turn of a deleted session after a crash either. So ``sessions.delete`` is a fence for ever, and a
+start that fails before its session exists definitely did not happen. The idempotency key is the run
+id and is never sent twice: the gateway remembers keys for minutes only.
+"""
+
+import asyncio
+import hashlib
+from collections import OrderedDict
+
+from fleet_tui.core.evidence import (
+    Definite,
+    Died,
+    Finished,
+    LostReason,
+    NotStarted,
+    Running,
+    RunOrder,
+    Stopped,
+    Unknown,
+)
+from fleet_tui.core.ids import TaskId
+from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.wire.openclaw.connection import Connection, Lost, Refused, Reply, Result
+from fleet_tui.wire.openclaw.dial import GatewayFailure
+from fleet_tui.wire.openclaw.frames import Aborted, Created, Malformed, decode
+from fleet_tui.wire.openclaw.line import Line
+from fleet_tui.wire.openclaw.runs import (
+    final_outcome,
+    refused_start,
+    start_answer,
+    unanswered,
+    unreachable,
+    waited_outcome,
+)
+from fleet_tui.wire.openclaw.transcript import (
+    HISTORY_LIMIT,
+    TASKS_LIMIT,
+    History,
+    Ledger,
+    Standing,
+    standing,
+)
+from fleet_tui.wire.port import Inspection, Outcome, StartAnswer
+
+CALL_MS = 10_000
+"""Deadline of one question."""
+
+START_MS = 20_000
+"""Deadline of the first answer to ``agent``; a gateway under load took 9.5 s for 24 of them."""
+
+WAIT_MS = 20_000
+"""How long one ``agent.wait`` may last while a run is followed without its own answer."""
+
+SETTLE_MS = 5_000
+"""How long a cancelled run gets to end before its standing is told as it is."""
+
+RESUME_GRACE_S = 20.0
+"""How long after (re)connecting an interrupted turn may still be continued by the gateway, which
+was seen to do so three seconds after it became ready."""
+
+LOOK_AGAIN_S = 1.0
+"""Pause between two looks at a run that is followed by looking."""
+
+MAX_TRACES = 1_024
+"""Runs whose log lines can be told apart; the oldest are forgotten first."""
+
+ENVELOPE_BYTES = 65_536
+"""Room in a frame for what stands around the payload, escapes of ordinary text included."""
+
+DEFAULT_TIMEOUT_S = 86_400
+"""Run limit told to the gateway where the task has none. The engine's own deadline comes first."""
+
+
+def session_key(agent_id: str, order: RunOrder) -> str:
+    """The session of one attempt. Lower case, because gateways fold keys but filter exactly."""
+    return f"agent:{agent_id}:fleet:{order.task_id}:{order.attempt}".lower()
+
+
+def traceparent(order: RunOrder) -> str:
+    """W3C trace context that puts the order's trace id on the run's log lines."""
+    return f"00-{order.trace_id}-{hashlib.sha256(order.run_id.encode()).hexdigest()[:16]}-01"
+
+
+class Attempts:
+    """The runs of one gateway. Keeps the pending final answers of those started here."""
+
+    def __init__(self, line: Line, *, agent_id: str) -> None:
+        self.tasks_by_trace: OrderedDict[str, TaskId] = OrderedDict()
+        """Which task a trace id in a log line belongs to."""
+        self._line = line
+        self._agent_id = agent_id
+        self._results: dict[str, asyncio.Future[Reply]] = {}
+
+    async def start(self, order: RunOrder) -> StartAnswer:
+        """Make the attempt's session, then ask for the run with it. Sent at most once."""
+        self._remember(order)
+        connection = await self._line.connection()
+        if isinstance(connection, GatewayFailure):
+            return Definite(NotStarted(reason=connection.kind.value, detail=connection.detail))
+        size = len(order.payload.raw.encode("utf-8", "replace"))
+        if size + ENVELOPE_BYTES > connection.hello.policy.max_payload:
+            limit = Untrusted(
+                f"{size} bytes; the gateway takes {connection.hello.policy.max_payload}"
+            )
+            return Definite(NotStarted(reason="payload-too-large", detail=limit, retryable=False))
+        key = session_key(self._agent_id, order)
+        created = await connection.call(
+            "sessions.create",
+            {"key": key, "agentId": self._agent_id, "displayName": order.label[:200]},
+            timeout_ms=CALL_MS,
+        )
+        session = _created(created)
+        if isinstance(session, NotStarted):
+            return Definite(session)
+        reply, result = await connection.call_for_result(
+            "agent",
+            self._run_params(order, key, session.session_id),
+            traceparent=traceparent(order),
+            timeout_ms=START_MS,
+        )
+        answer = start_answer(reply, connection.hello.server.boot_id)
+        if not isinstance(reply, Refused):
+            self._results[order.run_id] = result
+            while len(self._results) > MAX_TRACES:
+                del self._results[next(iter(self._results))]
+            result.add_done_callback(lambda _: self._drop_lost(order.run_id))
+        return answer
+
+    async def follow(self, order: RunOrder) -> Outcome:
+        """Wait for the final answer of the start, or else look until the run has ended."""
+        self._remember(order)
+        result = self._results.get(order.run_id)
+        if result is not None:
+            reply = await asyncio.shield(result)
+            self._results.pop(order.run_id, None)
+            return unanswered(reply) if isinstance(reply, Lost) else final_outcome(reply)
+        while True:
+            seen = await self._look(order)
+            if isinstance(seen, Unknown):
+                return seen
+            if not isinstance(seen.value, Running):
+                return Definite(seen.value)
+            lost = await self._wait_for_end(order, seen.value)
+            if lost is not None:
+                return lost
+
+    async def inspect(self, order: RunOrder) -> Inspection:
+        """Where the run stands; fences it when it never arrived or will not be continued."""
+        self._remember(order)
+        return await self._look(order)
+
+    async def cancel(self, order: RunOrder) -> Inspection:
+        """Abort the run, or the turn the gateway continued in its place; then look."""
+        self._remember(order)
+        connection = await self._line.connection()
+        if isinstance(connection, GatewayFailure):
+            return unreachable(connection)
+        targets: tuple[dict[str, object], ...] = (
+            {"runId": order.run_id},
+            {"key": session_key(self._agent_id, order), "clearQueued": True},
+        )
+        for target in targets:
+            reply = await connection.call("sessions.abort", target, timeout_ms=CALL_MS)
+            if not isinstance(reply, Result):
+                return unanswered(reply)
+            aborted = decode(reply.payload, Aborted)
+            if isinstance(aborted, Aborted) and aborted.status == "aborted":
+                await self._agent_wait(connection, order, SETTLE_MS)
+                break
+        return await self._look(order)
+
+    async def fence(self, order: RunOrder) -> Inspection:
+        """Delete the session unless the run has already ended in it."""
+        self._remember(order)
+        connection = await self._line.connection()
+        if isinstance(connection, GatewayFailure):
+            return unreachable(connection)
+        seen = await self._session(connection, order)
+        if isinstance(seen, Unknown):
+            return seen
+        if isinstance(seen, (Finished, Stopped)):
+            return Definite(seen)
+        return await self._delete_session(connection, order)
+
+    async def _look(self, order: RunOrder) -> Inspection:
+        connection = await self._line.connection()
+        if isinstance(connection, GatewayFailure):
+            return unreachable(connection)
+        seen = await self._session(connection, order)
+        match seen:
+            case Unknown():
+                return seen
+            case Running() | Finished() | Stopped():
+                return Definite(seen)
+            case Standing.ABSENT | Standing.UNTOUCHED:
+                return await self._delete_session(connection, order)
+            case Standing.INTERRUPTED:
+                return await self._interrupted(connection, order)
+            case Standing.UNCLEAR:
+                waited = await self._agent_wait(connection, order, 0)
+                if waited is not None:
+                    return Definite(waited)
+                return Unknown(
+                    LostReason.NO_TRACE, Untrusted("the session and the ledger disagree")
+                )
+
+    async def _session(
+        self, connection: Connection, order: RunOrder
+    ) -> Running | Finished | Stopped | Standing | Unknown:
+        """Read ledger and transcript of the attempt's session, in that order."""
+        key = session_key(self._agent_id, order)
+        rows = await connection.call(
+            "tasks.list", {"sessionKey": key, "limit": TASKS_LIMIT}, timeout_ms=CALL_MS
+        )
+        if not isinstance(rows, Result):
+            return unanswered(rows)
+        ledger = decode(rows.payload, Ledger)
+        if isinstance(ledger, Malformed):
+            return unanswered(ledger)
+        told = await connection.call(
+            "chat.history", {"sessionKey": key, "limit": HISTORY_LIMIT}, timeout_ms=CALL_MS
+        )
+        if not isinstance(told, Result):
+            return unanswered(told)
+        history = decode(told.payload, History)
+        if isinstance(history, Malformed):
+            return unanswered(history)
+        return standing(history, ledger, order.run_id)
+
+    async def _interrupted(self, connection: Connection, order: RunOrder) -> Inspection:
+        """A turn that died with its gateway: wait for its resumption, later rule it out."""
+        age_s = asyncio.get_running_loop().time() - connection.opened_at_s
+        if age_s < RESUME_GRACE_S:
+            return Unknown(
+                LostReason.NO_TRACE,
+                Untrusted("interrupted by a restart; the gateway may still continue it"),
+            )
+        fenced = await self._delete_session(connection, order)
+        if isinstance(fenced, Unknown):
+            return fenced
+        return Definite(Died(reason="the gateway restarted and did not continue the turn"))
+
+    async def _delete_session(self, connection: Connection, order: RunOrder) -> Inspection:
+        """The fence. Stopped when the ledger shows that a run was in the session after all."""
+        key = session_key(self._agent_id, order)
+        deleted = await connection.call("sessions.delete", {"key": key}, timeout_ms=CALL_MS)
+        if not isinstance(deleted, Result):
+            return unanswered(deleted)
+        seen = await self._session(connection, order)
+        if isinstance(seen, Running):
+            await self._agent_wait(connection, order, SETTLE_MS)
+            seen = await self._session(connection, order)
+        match seen:
+            case Standing.ABSENT:
+                return Definite(NotStarted(reason="fenced"))
+            case Stopped() | Finished():
+                return Definite(seen)
+            case Unknown():
+                return seen
+            case _:
+                still = Untrusted("the session is still at work after its deletion")
+                return Unknown(LostReason.REFUSED, still)
+
+    async def _wait_for_end(self, order: RunOrder, running: Running) -> Unknown | None:
+        """Wait until looking again may tell more. Unknown when the connection is lost meanwhile."""
+        connection = await self._line.connection()
+        if isinstance(connection, GatewayFailure):
+            return unreachable(connection)
+        # A turn the gateway continued has a run id of its own, which agent.wait is not asked for.
+        if running.resumed_by_agent or not await self._agent_wait(connection, order, WAIT_MS):
+            await asyncio.sleep(LOOK_AGAIN_S)
+        return unanswered(connection.lost) if connection.lost is not None else None
+
+    async def _agent_wait(
+        self, connection: Connection, order: RunOrder, wait_ms: int
+    ) -> Finished | Stopped | None:
+        """The end of the run as ``agent.wait`` tells it, None where that proves nothing."""
+        reply = await connection.call(
+            "agent.wait",
+            {"runId": order.run_id, "timeoutMs": wait_ms},
+            timeout_ms=wait_ms + CALL_MS,
+        )
+        return waited_outcome(reply.payload) if isinstance(reply, Result) else None
+
+    def _run_params(self, order: RunOrder, key: str, session_id: str) -> dict[str, object]:
+        limit_ms = order.start_to_close_ms
+        return {
+            "message": order.payload.raw,
+            "agentId": self._agent_id,
+            "sessionKey": key,
+            "expectedExistingSessionId": session_id,
+            "idempotencyKey": order.run_id,
+            "timeout": DEFAULT_TIMEOUT_S if limit_ms is None else max(1, -(-limit_ms // 1000)),
+        }
+
+    def _remember(self, order: RunOrder) -> None:
+        self.tasks_by_trace[order.trace_id] = TaskId(order.task_id)
+        self.tasks_by_trace.move_to_end(order.trace_id)
+        while len(self.tasks_by_trace) > MAX_TRACES:
+            self.tasks_by_trace.popitem(last=False)
+
+    def _drop_lost(self, run_id: str) -> None:
+        """Forget a pending answer that was lost, so that a later follow looks instead."""
+        result = self._results.get(run_id)
+        if result is not None and result.done() and isinstance(result.result(), Lost):
+            self._results.pop(run_id, None)
+
+
+def _created(reply: Reply) -> Created | NotStarted:
+    """The attempt's session, or why there is none: the run itself has not been asked for yet."""
+    match reply:
+        case Refused():
+            return refused_start(reply)
+        case Lost(reason=reason, detail=detail):
+            return NotStarted(reason=reason.value, detail=detail)
+        case Result(payload=payload):
+            created = decode(payload, Created)
+            if isinstance(created, Malformed):
+                return NotStarted(reason="bad-answer", detail=Untrusted(created.problem))
+            return created

@@ -1,0 +1,287 @@
+"""One authenticated connection to a gateway: requests with answers, answers with results.
+
+Nothing here raises for what gateways and networks do. A request ends in :class:`Result`,
+:class:`Refused` or :class:`Lost`; the connection never reconnects itself, and nothing is ever sent
+twice.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+
+from fleet_tui.core.evidence import LostReason
+from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
+from fleet_tui.core.vitals import FailureKind
+from fleet_tui.wire.openclaw.dial import ByteChannel, Dial, GatewayFailure
+from fleet_tui.wire.openclaw.frames import (
+    ErrorShape,
+    Frame,
+    Hello,
+    Malformed,
+    Shutdown,
+    decode,
+)
+from fleet_tui.wire.openclaw.handshake import (
+    POLICY_VIOLATION,
+    check_hello,
+    connect_params,
+    refusal,
+)
+from fleet_tui.wire.openclaw.stream import MessageStream, NotWebSocket
+
+CONNECT_TIMEOUT_MS = 12_000
+"""A wrong token is answered after up to five seconds; a shorter wait would call that a timeout."""
+
+MAX_PENDING = 1_024
+"""Requests that may wait for an answer on one connection."""
+
+SILENT_TICKS = 3
+"""Missed ticks after which the gateway counts as frozen."""
+
+MIN_SILENCE_MS, MAX_SILENCE_MS = 15_000, 120_000
+"""Bounds of that silence, whatever interval the gateway announces."""
+
+
+class Result(msgspec.Struct, frozen=True):
+    """The gateway did what was asked; ``payload`` is still undecoded."""
+
+    payload: msgspec.Raw
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The gateway answered that it will not, or that the run it was about failed."""
+
+    error: ErrorShape
+    payload: msgspec.Raw
+
+
+class Lost(msgspec.Struct, frozen=True):
+    """No answer. Whether the request arrived is not known."""
+
+    reason: LostReason
+    detail: Untrusted = NOTHING_SAID
+
+
+Reply = Result | Refused | Lost
+
+
+class _Pending:
+    """A request on its way. ``result`` is wanted only of requests answered in two steps."""
+
+    def __init__(self, *, two_steps: bool) -> None:
+        loop = asyncio.get_running_loop()
+        self.answer: asyncio.Future[Reply] = loop.create_future()
+        self.result: asyncio.Future[Reply] | None = loop.create_future() if two_steps else None
+
+    def resolve(self, reply: Reply, *, last: bool) -> None:
+        """Give the reply to whoever waits for it; ``last`` when no other can follow."""
+        if not self.answer.done():
+            self.answer.set_result(reply)
+        if last and self.result is not None and not self.result.done():
+            self.result.set_result(reply)
+
+
+class Connection:
+    """A connection that said hello. Make one with :func:`connect`."""
+
+    def __init__(
+        self, stream: MessageStream, hello: Hello, on_event: Callable[[Frame], None]
+    ) -> None:
+        self.hello = hello
+        self.lost: Lost | None = None
+        """Why the connection ended, once it has."""
+        self.opened_at_s = asyncio.get_running_loop().time()
+        """When it was opened, on the event loop's clock."""
+        self._stream = stream
+        self._on_event = on_event
+        self._pending: dict[str, _Pending] = {}
+        self._next_id = 1
+        self._farewell = ""
+        self._reader = asyncio.create_task(self._read(), name="openclaw-reader")
+
+    async def call(self, method: str, params: dict[str, object], *, timeout_ms: int) -> Reply:
+        """Ask once and wait for the answer at most that long."""
+        request_id, pending = self._register(two_steps=False)
+        return await self._ask(request_id, pending, method, params, {}, timeout_ms)
+
+    async def call_for_result(
+        self, method: str, params: dict[str, object], *, traceparent: str, timeout_ms: int
+    ) -> tuple[Reply, asyncio.Future[Reply]]:
+        """Ask for something long: the first answer, and a future for the final one.
+
+        The future is done too when the first answer is not a Result. It never holds an exception.
+        """
+        request_id, pending = self._register(two_steps=True)
+        assert pending.result is not None
+        extra = {"traceparent": traceparent}
+        reply = await self._ask(request_id, pending, method, params, extra, timeout_ms)
+        return reply, pending.result
+
+    async def close(self) -> None:
+        """Close at once; whoever waits gets Lost."""
+        self._end(Lost(LostReason.CANCELLED, Untrusted("closed here")))
+        self._reader.cancel()
+        await asyncio.gather(self._reader, return_exceptions=True)
+
+    def _register(self, *, two_steps: bool) -> tuple[str, _Pending]:
+        request_id, pending = str(self._next_id), _Pending(two_steps=two_steps)
+        self._next_id += 1
+        if self.lost is not None:
+            pending.resolve(self.lost, last=True)
+        elif len(self._pending) >= MAX_PENDING:
+            full = Untrusted(f"{MAX_PENDING} requests are already waiting")
+            pending.resolve(Lost(LostReason.REFUSED, full), last=True)
+        else:
+            self._pending[request_id] = pending
+        return request_id, pending
+
+    async def _ask(
+        self,
+        request_id: str,
+        pending: _Pending,
+        method: str,
+        params: dict[str, object],
+        extra: dict[str, str],
+        timeout_ms: int,
+    ) -> Reply:
+        if pending.answer.done():
+            return pending.answer.result()
+        request = {"type": "req", "id": request_id, "method": method, "params": params, **extra}
+        try:
+            async with asyncio.timeout(timeout_ms / 1000):
+                await self._stream.send(msgspec.json.encode(request))
+                return await asyncio.shield(pending.answer)
+        except TimeoutError:
+            timed_out = Untrusted(f"no answer to {method} within {timeout_ms} ms")
+            reply = Lost(LostReason.TIMEOUT, timed_out)
+            if pending.result is None:
+                self._pending.pop(request_id, None)
+            return reply
+        except OSError as error:
+            self._end(Lost(LostReason.CONNECTION_LOST, Untrusted(str(error))))
+            return pending.answer.result()
+        except asyncio.CancelledError:
+            self._pending.pop(request_id, None)
+            raise
+
+    async def _read(self) -> None:
+        """Take messages until the connection ends, then tell everybody who waits."""
+        silence_s = _silence_ms(self.hello.policy.tick_interval_ms) / 1000
+        try:
+            while True:
+                async with asyncio.timeout(silence_s):
+                    message = await self._stream.receive()
+                if message is None:
+                    said = self._stream.close_reason or self._farewell or "connection closed"
+                    return self._end(Lost(LostReason.CONNECTION_LOST, Untrusted(said)))
+                frame = decode(message, Frame)
+                if isinstance(frame, Malformed):
+                    return self._end(Lost(LostReason.BAD_ANSWER, Untrusted(frame.problem)))
+                self._take(frame)
+        except TimeoutError:
+            self._end(Lost(LostReason.HUNG, Untrusted(f"nothing heard for {silence_s:.0f} s")))
+        except OSError as error:
+            self._end(Lost(LostReason.CONNECTION_LOST, Untrusted(str(error) or self._farewell)))
+
+    def _take(self, frame: Frame) -> None:
+        if frame.type == "event":
+            if frame.event == "shutdown":
+                shutdown = decode(frame.payload, Shutdown)
+                self._farewell = shutdown.reason if isinstance(shutdown, Shutdown) else ""
+            self._on_event(frame)
+            return
+        pending = self._pending.get(frame.id)
+        if frame.type != "res" or pending is None:
+            return
+        reply: Reply = Result(frame.payload)
+        if not frame.ok:
+            reply = Refused(frame.error or ErrorShape(), frame.payload)
+        last = pending.result is None or pending.answer.done() or not frame.ok
+        pending.resolve(reply, last=last)
+        if last:
+            del self._pending[frame.id]
+
+    def _end(self, lost: Lost) -> None:
+        if self.lost is not None:
+            return
+        self.lost = lost
+        self._stream.close()
+        for pending in self._pending.values():
+            pending.resolve(lost, last=True)
+        self._pending.clear()
+
+
+def _silence_ms(tick_interval_ms: float) -> float:
+    return min(MAX_SILENCE_MS, max(MIN_SILENCE_MS, SILENT_TICKS * tick_interval_ms))
+
+
+async def connect(
+    dial: Dial,
+    token: str,
+    *,
+    on_event: Callable[[Frame], None] = lambda _frame: None,
+    timeout_ms: int = CONNECT_TIMEOUT_MS,
+) -> Connection | GatewayFailure:
+    """Open a channel, upgrade it and introduce ourselves. One try."""
+    channel: ByteChannel | GatewayFailure | None = None
+    connection: Connection | None = None
+    try:
+        async with asyncio.timeout(timeout_ms / 1000):
+            channel = await dial()
+            if isinstance(channel, GatewayFailure):
+                return channel
+            stream = MessageStream(channel)
+            hello = await _introduce(stream, token)
+            if isinstance(hello, GatewayFailure):
+                return hello
+            connection = Connection(stream, hello, on_event)
+            return connection
+    except TimeoutError:
+        kind = FailureKind.TIMEOUT if channel is None else FailureKind.GATEWAY_HUNG
+        return GatewayFailure(kind=kind, detail=Untrusted(f"no answer within {timeout_ms} ms"))
+    except NotWebSocket as error:
+        return GatewayFailure(
+            kind=FailureKind.BAD_ANSWER, detail=Untrusted(f"no WebSocket: {error}")
+        )
+    except OSError as error:
+        return GatewayFailure(kind=FailureKind.GATEWAY_DOWN, detail=Untrusted(str(error)))
+    finally:
+        if connection is None and channel is not None and not isinstance(channel, GatewayFailure):
+            channel.close()
+
+
+async def _introduce(stream: MessageStream, token: str) -> Hello | GatewayFailure:
+    """Upgrade, wait for the challenge, send ``connect`` and judge the answer."""
+    await stream.open()
+    request: dict[str, object] = {
+        "type": "req",
+        "id": "connect",
+        "method": "connect",
+        "params": connect_params(token),
+    }
+    asked = False
+    while (message := await stream.receive()) is not None:
+        frame = decode(message, Frame)
+        if isinstance(frame, Malformed):
+            return _nonsense(frame)
+        if frame.type == "event" and frame.event == "connect.challenge" and not asked:
+            asked = True
+            await stream.send(msgspec.json.encode(request))
+        elif frame.type == "res" and frame.id == "connect":
+            if not frame.ok:
+                return refusal(frame.error or ErrorShape())
+            hello = decode(frame.payload, Hello)
+            if isinstance(hello, Malformed):
+                return _nonsense(hello)
+            return check_hello(hello) or hello
+    if stream.close_code == POLICY_VIOLATION:
+        return GatewayFailure(kind=FailureKind.GATEWAY_AUTH, detail=Untrusted(stream.close_reason))
+    return GatewayFailure(
+        kind=FailureKind.GATEWAY_DOWN,
+        detail=Untrusted(stream.close_reason or "closed during the handshake"),
+    )
+
+
+def _nonsense(malformed: Malformed) -> GatewayFailure:
+    return GatewayFailure(kind=FailureKind.BAD_ANSWER, detail=Untrusted(malformed.problem))

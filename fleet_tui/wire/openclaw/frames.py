@@ -1,0 +1,140 @@
+"""The gateway's messages (protocol 4) as values, and how untrusted bytes become them.
+
+Only fields that are used are declared; everything else a gateway sends is skipped unread. Parts
+that are useful but not needed (``result``, ``details``) stay raw until somebody wants them, so that
+an odd one cannot spoil the verdict beside it. The shapes are those of OpenClaw 2026.9.6, whose npm
+package ``@openclaw/gateway-protocol`` holds the schema.
+"""
+
+import math
+from typing import TypeVar
+
+import msgspec
+
+PROTOCOL = 4
+
+MAX_FRAME_BYTES = 26_214_400
+"""Longest message taken from a gateway: its own limit for what it accepts itself."""
+
+MAX_COUNT = 2**53
+"""Larger numbers are not counts of anything."""
+
+_NULL = msgspec.Raw(b"null")
+
+
+class Malformed(msgspec.Struct, frozen=True):
+    """Bytes that are not what was asked for. ``problem`` is the decoder's own sentence."""
+
+    problem: str
+
+
+class ErrorShape(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Why a request was refused."""
+
+    code: str = ""
+    message: str = ""
+    details: msgspec.Raw = _NULL
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """Any frame from a gateway: ``event`` has a name, ``res`` the id of its request."""
+
+    type: str
+    id: str = ""
+    ok: bool = False
+    event: str = ""
+    payload: msgspec.Raw = _NULL
+    error: ErrorShape | None = None
+
+
+class ErrorDetails(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What an error says about itself beyond its code."""
+
+    code: str = ""
+    reason: str = ""
+
+
+class Challenge(msgspec.Struct, frozen=True, kw_only=True):
+    """First event of a connection. ``ts`` is the gateway's clock in ms."""
+
+    nonce: str = ""
+    ts: float | None = None
+
+
+class Server(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Who answers. ``boot_id`` is new at every start of its process and every restart within."""
+
+    version: str = ""
+    boot_id: str = ""
+
+
+class Granted(msgspec.Struct, frozen=True, kw_only=True):
+    """What the connection may do."""
+
+    scopes: list[str] = []
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Limits the gateway announces."""
+
+    max_payload: int = MAX_FRAME_BYTES
+    tick_interval_ms: float = 30_000
+
+
+class Hello(msgspec.Struct, frozen=True, kw_only=True):
+    """``hello-ok``: the connection is accepted."""
+
+    protocol: int = 0
+    server: Server = Server()
+    auth: Granted = Granted()
+    policy: Policy = Policy()
+
+
+class Created(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Answer of ``sessions.create``."""
+
+    session_id: str
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """First answer of ``agent``."""
+
+    run_id: str = ""
+    status: str = ""
+
+
+class Aborted(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Answer of ``sessions.abort``."""
+
+    status: str = ""
+
+
+class Shutdown(msgspec.Struct, frozen=True, kw_only=True):
+    """Event ``shutdown``: the gateway is about to close the connection."""
+
+    reason: str = ""
+
+
+T = TypeVar("T")
+
+
+def decode(data: bytes | msgspec.Raw, shape: type[T]) -> T | Malformed:
+    """``data`` as ``shape``; bad UTF-8, NaN, endless numbers and nesting are Malformed, too."""
+    try:
+        return msgspec.json.decode(data, type=shape)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError) as error:
+        return Malformed(str(error)[:200])
+
+
+def count(number: float | None) -> int | None:
+    """A number of things, or None where it cannot be one."""
+    if number is None or not math.isfinite(number) or not 0 <= number <= MAX_COUNT:
+        return None
+    return int(number)
+
+
+def finite(number: float | None) -> float | None:
+    """A measured amount (never negative), or None where it cannot be one."""
+    if number is None or not math.isfinite(number) or not 0 <= number <= MAX_COUNT:
+        return None
+    return number

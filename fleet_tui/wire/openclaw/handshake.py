@@ -1,0 +1,86 @@
+"""How a connection to a gateway begins: what we ask for, and what a refusal means.
+
+The client must call itself ``gateway-client`` in mode ``backend``: an invented name is refused, and
+other modes keep no scopes. The scopes are the least that dispatch (write) and the fence
+(``sessions.delete`` needs admin) work with.
+"""
+
+from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.vitals import FailureKind
+from fleet_tui.wire.openclaw.dial import GatewayFailure
+from fleet_tui.wire.openclaw.frames import (
+    PROTOCOL,
+    ErrorDetails,
+    ErrorShape,
+    Hello,
+    Malformed,
+    decode,
+)
+
+SCOPES = ("operator.read", "operator.write", "operator.admin")
+
+POLICY_VIOLATION = 1008
+"""WebSocket close code of a refused token."""
+
+
+def connect_params(token: str) -> dict[str, object]:
+    """Parameters of the first request on every connection."""
+    return {
+        "minProtocol": PROTOCOL,
+        "maxProtocol": PROTOCOL,
+        "client": {
+            "id": "gateway-client",
+            "version": "fleet-tui",
+            "platform": "python",
+            "mode": "backend",
+        },
+        "role": "operator",
+        "scopes": list(SCOPES),
+        "caps": [],
+        "commands": [],
+        "permissions": {},
+        "auth": {"token": token},
+    }
+
+
+def refusal(error: ErrorShape) -> GatewayFailure:
+    """Why a gateway refused to connect, as a kind an operator can act on."""
+    details = decode(error.details, ErrorDetails)
+    if isinstance(details, Malformed):
+        details = ErrorDetails()
+    return GatewayFailure(
+        kind=_kind(error.code, details),
+        detail=Untrusted(f"{error.code} {details.code or details.reason}: {error.message}"),
+    )
+
+
+def _kind(code: str, details: ErrorDetails) -> FailureKind:
+    if details.code.startswith("AUTH_") or details.code == "DEVICE_IDENTITY_REQUIRED":
+        return FailureKind.GATEWAY_AUTH
+    if details.code == "PROTOCOL_MISMATCH":
+        return FailureKind.PROTOCOL_MISMATCH
+    if details.code == "MISSING_SCOPE" or code == "FORBIDDEN":
+        return FailureKind.GATEWAY_SCOPE
+    if details.reason.startswith("startup"):
+        return FailureKind.GATEWAY_STARTING
+    if details.reason.startswith("gateway-") or code == "UNAVAILABLE":
+        return FailureKind.GATEWAY_DRAINING
+    if code == "NOT_PAIRED":
+        return FailureKind.GATEWAY_AUTH
+    return FailureKind.BAD_ANSWER
+
+
+def check_hello(hello: Hello) -> GatewayFailure | None:
+    """What is wrong with an accepted connection, or None."""
+    if hello.protocol != PROTOCOL:
+        return GatewayFailure(
+            kind=FailureKind.PROTOCOL_MISMATCH,
+            detail=Untrusted(f"protocol {hello.protocol}, this program speaks {PROTOCOL}"),
+        )
+    missing = [scope for scope in SCOPES if scope not in hello.auth.scopes]
+    if missing:
+        return GatewayFailure(
+            kind=FailureKind.GATEWAY_SCOPE,
+            detail=Untrusted(f"the token does not grant {', '.join(missing)}"),
+        )
+    return None

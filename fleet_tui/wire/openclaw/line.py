@@ -1,0 +1,71 @@
+"""The one kept connection to a gateway, opened on demand.
+
+A refusal that only an operator can lift (wrong token, missing scope, other protocol) is remembered
+for REFUSED_HOLD_MS and handed out without asking again: the gateway slows down whoever insists.
+Passing failures are not remembered; the callers' own rhythm is the backoff.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from fleet_tui.core.ids import AgentName
+from fleet_tui.core.vitals import ProbeFailure
+from fleet_tui.wire.openclaw.connection import Connection, connect
+from fleet_tui.wire.openclaw.dial import Dial, GatewayFailure
+
+REFUSED_HOLD_MS = 60_000
+
+
+class Line:
+    """Gives out the living connection to one gateway; callers share one handshake."""
+
+    def __init__(
+        self,
+        agent: AgentName,
+        *,
+        dial: Dial,
+        token: Callable[[], Awaitable[str | ProbeFailure]],
+        clock: Callable[[], int],
+    ) -> None:
+        self._agent = agent
+        self._dial = dial
+        self._token = token
+        self._clock = clock
+        self._connection: Connection | None = None
+        self._connecting = asyncio.Lock()
+        self._refusal: GatewayFailure | None = None
+        self._refused_at_ms = 0
+
+    @property
+    def open_connection(self) -> Connection | None:
+        """The connection if there is a living one now."""
+        connection = self._connection
+        return connection if connection is not None and connection.lost is None else None
+
+    async def connection(self) -> Connection | GatewayFailure:
+        """The living connection, made now if there is none."""
+        async with self._connecting:
+            if (living := self.open_connection) is not None:
+                return living
+            if self._refusal is not None:
+                if self._clock() - self._refused_at_ms < REFUSED_HOLD_MS:
+                    return self._refusal
+                self._refusal = None
+            made = await self._connect()
+            if isinstance(made, Connection):
+                self._connection = made
+            elif made.kind.is_permanent:
+                self._refusal, self._refused_at_ms = made, self._clock()
+            return made
+
+    async def close(self) -> None:
+        """Close the connection; the next connection() makes another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    async def _connect(self) -> Connection | GatewayFailure:
+        token = await self._token()
+        if isinstance(token, ProbeFailure):
+            return GatewayFailure(kind=token.kind, detail=token.detail)
+        return await connect(self._dial, token)

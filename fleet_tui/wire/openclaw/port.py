@@ -1,0 +1,225 @@
+"""An OpenClaw gateway as an :class:`~fleet_tui.wire.port.AgentPort`.
+
+The cheap probe is ``GET /readyz`` on a kept channel; everything else goes over one authenticated
+WebSocket that is opened when somebody needs it and never reconnects by itself. Work is started so
+that it can be fenced: see :mod:`fleet_tui.wire.openclaw.attempt`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import msgspec
+
+from fleet_tui.core.evidence import RunOrder
+from fleet_tui.core.fleet import AgentSpec, OpenClawAgent
+from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
+from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
+from fleet_tui.wire.openclaw import readiness
+from fleet_tui.wire.openclaw.attempt import Attempts
+from fleet_tui.wire.openclaw.connection import Result
+from fleet_tui.wire.openclaw.dial import Dial, GatewayFailure
+from fleet_tui.wire.openclaw.frames import Malformed
+from fleet_tui.wire.openclaw.host_vitals import (
+    LANES,
+    SYSTEM,
+    HostVitals,
+    Lanes,
+    parse_lanes,
+    parse_system,
+)
+from fleet_tui.wire.openclaw.http import HttpAnswer, KeptHttp
+from fleet_tui.wire.openclaw.line import Line
+from fleet_tui.wire.openclaw.logs import LogTail
+from fleet_tui.wire.port import Inspection, Outcome, StartAnswer
+
+DEEP_EVERY_MS = 15_000
+"""How often a probe also asks for lanes and machine."""
+
+DEEP_MAX_AGE_MS = 60_000
+"""Older deep values are not shown beside fresh ones."""
+
+DEEP_CALL_MS = 5_000
+
+
+class _Deep(msgspec.Struct, frozen=True, kw_only=True):
+    """The last answers of the slower half."""
+
+    at_ms: int
+    version: str
+    boot_id: str
+    lanes: Lanes = Lanes()
+    host: HostVitals = HostVitals()
+    skew_ms: float | None = None
+
+
+class OpenClawPort:
+    """One gateway. All methods may run side by side, except that probes do not overlap."""
+
+    def __init__(
+        self,
+        agent: AgentSpec,
+        *,
+        dial: Dial,
+        token: Callable[[], Awaitable[str | ProbeFailure]],
+        clock: Callable[[], int],
+    ) -> None:
+        """``token`` resolves the secret when a connection is made; ``clock`` is epoch ms."""
+        assert isinstance(agent.kind, OpenClawAgent), agent.kind
+        self._agent = agent
+        self._clock = clock
+        self._http = KeptHttp(dial)
+        self._line = Line(agent.name, dial=dial, token=token, clock=clock)
+        self._attempts = Attempts(self._line, agent_id=agent.kind.agent_id)
+        self._deep: _Deep | None = None
+        self._deep_tried_ms: int | None = None
+        self._deepening: asyncio.Task[GatewayFailure | None] | None = None
+        self._deep_failure: GatewayFailure | None = None
+
+    async def probe(self) -> VitalsReading | ProbeFailure:
+        """Readiness, with the last deep values beside it. See :class:`AgentPort`."""
+        timeout_s = self._agent.probe.timeout_ms / 1000
+        loop = asyncio.get_running_loop()
+        started_s = loop.time()
+        try:
+            async with asyncio.timeout(timeout_s):
+                answer = await self._http.get(readiness.PATH)
+        except TimeoutError:
+            kind = FailureKind.GATEWAY_HUNG if self._http.reached else FailureKind.TIMEOUT
+            late = Untrusted(f"no answer within {self._agent.probe.timeout_ms} ms")
+            return self._failed(GatewayFailure(kind=kind, detail=late))
+        latency_ms = (loop.time() - started_s) * 1000
+        if isinstance(answer, HttpAnswer):
+            answer_or_failure = readiness.parse_readyz(answer.status, answer.body)
+        else:
+            answer_or_failure = answer
+        if isinstance(answer_or_failure, GatewayFailure):
+            return self._failed(answer_or_failure)
+        if answer_or_failure.ready:
+            await self._deepen(started_s + timeout_s - loop.time())
+            if self._deep_failure is not None and self._deep_failure.kind.is_permanent:
+                return self._failed(self._deep_failure)
+        return self._reading(answer_or_failure, latency_ms)
+
+    async def start(self, order: RunOrder) -> StartAnswer:
+        """See :class:`AgentPort`. Refusals before the run is asked for are definite."""
+        return await self._attempts.start(order)
+
+    async def follow(self, order: RunOrder) -> Outcome:
+        """See :class:`AgentPort`."""
+        return await self._attempts.follow(order)
+
+    async def inspect(self, order: RunOrder) -> Inspection:
+        """See :class:`AgentPort`."""
+        return await self._attempts.inspect(order)
+
+    async def cancel(self, order: RunOrder) -> Inspection:
+        """See :class:`AgentPort`."""
+        return await self._attempts.cancel(order)
+
+    async def fence(self, order: RunOrder) -> Inspection:
+        """See :class:`AgentPort`."""
+        return await self._attempts.fence(order)
+
+    def tail(self) -> AsyncIterator[LogLine | LogGap]:
+        """See :class:`AgentPort`. Asks for new lines about once a second."""
+        return LogTail(
+            self._line, self._agent.name, clock=self._clock, tasks=self._attempts.tasks_by_trace
+        ).lines()
+
+    async def close(self) -> None:
+        """Close both channels; whoever waits gets Unknown."""
+        if self._deepening is not None:
+            self._deepening.cancel()
+            await asyncio.gather(self._deepening, return_exceptions=True)
+        self._http.close()
+        await self._line.close()
+
+    async def _deepen(self, budget_s: float) -> None:
+        """Refresh the deep values when they are due; a slow answer is left for the next probe.
+
+        A gateway that refuses a token takes five seconds to say so, longer than a probe may wait,
+        so the question outlives the probe that began it.
+        """
+        now_ms = self._clock()
+        # A lost connection may mean another process: its boot id must not wait its turn.
+        due = (
+            self._deep_tried_ms is None
+            or now_ms - self._deep_tried_ms >= DEEP_EVERY_MS
+            or self._line.open_connection is None
+        )
+        if self._deepening is None and due:
+            self._deep_tried_ms = now_ms
+            self._deepening = asyncio.create_task(self._look_deep(), name="openclaw-deep-probe")
+        if self._deepening is None:
+            return
+        await asyncio.wait([self._deepening], timeout=max(0.0, budget_s))
+        if self._deepening.done():
+            self._deep_failure = self._deepening.result()
+            self._deepening = None
+
+    async def _look_deep(self) -> GatewayFailure | None:
+        connection = await self._line.connection()
+        if isinstance(connection, GatewayFailure):
+            return connection
+        loop = asyncio.get_running_loop()
+        asked_ms, asked_s = self._clock(), loop.time()
+        lanes_reply = await connection.call(LANES, {}, timeout_ms=DEEP_CALL_MS)
+        trip_ms = (loop.time() - asked_s) * 1000
+        system_reply = await connection.call(SYSTEM, {}, timeout_ms=DEEP_CALL_MS)
+        if not isinstance(lanes_reply, Result) or not isinstance(system_reply, Result):
+            hung = Untrusted(f"{LANES} or {SYSTEM} was not answered")
+            return GatewayFailure(kind=FailureKind.GATEWAY_HUNG, detail=hung)
+        lanes, host = parse_lanes(lanes_reply.payload), parse_system(system_reply.payload)
+        for part in (lanes, host):
+            if isinstance(part, Malformed):
+                problem = Untrusted(part.problem)
+                return GatewayFailure(kind=FailureKind.BAD_ANSWER, detail=problem)
+        assert isinstance(lanes, Lanes)
+        assert isinstance(host, HostVitals)
+        clock = lanes.clock_ms
+        self._deep = _Deep(
+            at_ms=self._clock(),
+            version=connection.hello.server.version,
+            boot_id=connection.hello.server.boot_id,
+            lanes=lanes,
+            host=host,
+            skew_ms=None if clock is None else clock - (asked_ms + trip_ms / 2),
+        )
+        return None
+
+    def _failed(self, failure: GatewayFailure) -> ProbeFailure:
+        return ProbeFailure(
+            agent=self._agent.name,
+            observed_at_ms=self._clock(),
+            kind=failure.kind,
+            detail=failure.detail or NOTHING_SAID,
+        )
+
+    def _reading(self, ready: readiness.Readiness, latency_ms: float) -> VitalsReading:
+        now_ms = self._clock()
+        deep = self._deep
+        if deep is not None and now_ms - deep.at_ms > DEEP_MAX_AGE_MS:
+            deep = None
+        lanes = deep.lanes if deep else Lanes()
+        host = deep.host if deep else HostVitals()
+        no_rpc = self._deep_failure if ready.ready else None
+        return VitalsReading(
+            agent=self._agent.name,
+            observed_at_ms=now_ms,
+            latency_ms=latency_ms,
+            ready=ready.ready and no_rpc is None,
+            note=ready.note if no_rpc is None else f"no RPC: {no_rpc.kind.value}",
+            version=deep.version or None if deep else None,
+            boot_id=deep.boot_id or None if deep else None,
+            active=lanes.active,
+            queued=lanes.queued,
+            capacity=lanes.capacity,
+            cpu_percent=ready.cpu_percent,
+            memory_percent=host.memory_percent,
+            rss_bytes=host.rss_bytes,
+            disk_free_bytes=host.disk_free_bytes,
+            load_average=host.load_average,
+            loop_lag_ms_p99=ready.loop_lag_ms_p99,
+            clock_skew_ms=deep.skew_ms if deep else None,
+        )

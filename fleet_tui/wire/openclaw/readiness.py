@@ -1,0 +1,72 @@
+"""The readiness answer of a gateway: bytes of ``GET /readyz`` to values.
+
+200 means ready, 503 with ``ready: false`` that it starts, drains or is suspended; anything else on
+that port is not a gateway as we know it. Measured on OpenClaw 2026.9.6: 0.9 ms, no authentication.
+"""
+
+import msgspec
+
+from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.vitals import FailureKind
+from fleet_tui.wire.openclaw.dial import GatewayFailure
+from fleet_tui.wire.openclaw.frames import Malformed, decode, finite
+
+PATH = "/readyz"
+MAX_BODY_BYTES = 65_536
+MAX_EXCERPT_CHARS = 120
+"""How much of a strange answer is quoted back."""
+
+
+class _CpuBreakdown(msgspec.Struct, frozen=True, rename="camel"):
+    host_utilization: float | None = None
+
+
+class _EventLoop(msgspec.Struct, frozen=True, rename="camel"):
+    delay_p99_ms: float | None = msgspec.field(default=None, name="delayP99Ms")
+    cpu_breakdown: _CpuBreakdown = _CpuBreakdown()
+
+
+class _Readyz(msgspec.Struct, frozen=True, rename="camel"):
+    ready: bool
+    failing: list[str] = []
+    event_loop: _EventLoop = _EventLoop()
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``/readyz`` tells. ``cpu_percent`` is the whole host's, 0-100."""
+
+    ready: bool
+    note: str = ""
+    cpu_percent: float | None = None
+    loop_lag_ms_p99: float | None = None
+
+
+_NOTES = {"gateway-draining": "draining", "startup-sidecars": "starting"}
+
+
+def parse_readyz(status: int, body: bytes) -> Readiness | GatewayFailure:
+    """The readiness a gateway answered with, or BAD_ANSWER for what no gateway says."""
+    said = decode(body, _Readyz)
+    if isinstance(said, Malformed) or status not in {200, 503}:
+        excerpt = body[:MAX_EXCERPT_CHARS].decode("utf-8", "backslashreplace")
+        return GatewayFailure(
+            kind=FailureKind.BAD_ANSWER,
+            detail=Untrusted(f"GET {PATH} answered HTTP {status}: {excerpt}"),
+        )
+    cpu = finite(said.event_loop.cpu_breakdown.host_utilization)
+    return Readiness(
+        ready=said.ready and status == 200,
+        note="" if said.ready else _note(said.failing),
+        cpu_percent=None if cpu is None else min(100.0, cpu * 100),
+        loop_lag_ms_p99=finite(said.event_loop.delay_p99_ms),
+    )
+
+
+def _note(failing: list[str]) -> str:
+    """A word for the screen. Only words of ours: what a gateway invents is 'not ready'."""
+    for reason in failing:
+        if reason in _NOTES:
+            return _NOTES[reason]
+        if reason.startswith("startup"):
+            return "starting"
+    return "not ready"

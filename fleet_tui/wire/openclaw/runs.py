@@ -1,0 +1,263 @@
+"""What a gateway says about a run, as evidence.
+
+The words of OpenClaw 2026.9.6 are misleading in places: a cancelled run ends with status
+``timeout`` and stop reason ``rpc``; ``agent.wait`` answers ``timeout`` for a run that still works,
+one that was forgotten and one that never was. Only what is unambiguous becomes a fact here.
+"""
+
+import hashlib
+import math
+from collections.abc import Iterable
+
+import msgspec
+
+from fleet_tui.core.evidence import (
+    MAX_ANSWER_CHARS,
+    Answer,
+    Definite,
+    Finished,
+    LostReason,
+    NotStarted,
+    Started,
+    Stopped,
+    Unknown,
+    Usage,
+)
+from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
+from fleet_tui.core.vitals import FailureKind
+from fleet_tui.wire.openclaw.connection import Lost, Refused, Reply, Result
+from fleet_tui.wire.openclaw.dial import GatewayFailure
+from fleet_tui.wire.openclaw.frames import Accepted, ErrorDetails, Malformed, count, decode
+from fleet_tui.wire.redact import redact
+
+FAILED_MODEL = "model-error"
+FAILED_TIMEOUT = "timeout"
+FAILED_AGENT = "agent-error"
+"""Words for Finished.failure."""
+
+MAX_COMPLAINT_CHARS = 2_000
+
+MAX_COST_USD = 1e6
+"""Above this a cost is nonsense, not money."""
+
+_ABORTED_BY_REQUEST = "rpc"
+
+_LOST: dict[FailureKind, LostReason] = {
+    FailureKind.GATEWAY_HUNG: LostReason.HUNG,
+    FailureKind.TIMEOUT: LostReason.TIMEOUT,
+    FailureKind.BAD_ANSWER: LostReason.BAD_ANSWER,
+    FailureKind.GATEWAY_STARTING: LostReason.REFUSED,
+    FailureKind.GATEWAY_DRAINING: LostReason.REFUSED,
+    FailureKind.GATEWAY_AUTH: LostReason.REFUSED,
+    FailureKind.GATEWAY_SCOPE: LostReason.REFUSED,
+    FailureKind.PROTOCOL_MISMATCH: LostReason.REFUSED,
+}
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """Cost part of a usage, in US dollars."""
+
+    total: float | None = None
+
+
+class TokenUsage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Tokens as results and transcripts report them."""
+
+    input: float | None = None
+    output: float | None = None
+    cache_read: float | None = None
+    cache_write: float | None = None
+    cost: Cost = Cost()
+
+
+class _AgentMeta(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    model: str | None = None
+    usage: TokenUsage = TokenUsage()
+    cost_usd: float | None = None
+
+
+class _Meta(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    duration_ms: float | None = None
+    agent_meta: _AgentMeta = _AgentMeta()
+
+
+class _Payload(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    text: str | None = None
+    is_error: bool = False
+
+
+class _RunResult(msgspec.Struct, frozen=True, kw_only=True):
+    payloads: list[_Payload] = []
+    meta: _Meta = _Meta()
+
+
+class _RunEnd(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    status: str = ""
+    stop_reason: str | None = None
+    result: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Reply(msgspec.Struct, frozen=True, kw_only=True):
+    text: str | None = None
+
+
+class _Waited(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    status: str = ""
+    stop_reason: str | None = None
+    ended_at: float | None = None
+    error: str | None = None
+    terminal_reply: _Reply = _Reply()
+
+
+def unreachable(failure: GatewayFailure) -> Unknown:
+    """A question that could not be asked."""
+    return Unknown(_LOST.get(failure.kind, LostReason.UNREACHABLE), failure.detail)
+
+
+def unanswered(reply: Refused | Lost | Malformed) -> Unknown:
+    """A question that was asked and not answered in a way that can be used."""
+    match reply:
+        case Lost(reason=reason, detail=detail):
+            return Unknown(reason, detail)
+        case Refused(error=error):
+            return Unknown(LostReason.REFUSED, Untrusted(f"{error.code}: {error.message}"))
+        case Malformed(problem=problem):
+            return Unknown(LostReason.BAD_ANSWER, Untrusted(problem))
+
+
+def start_answer(reply: Reply, boot_id: str) -> Definite[Started | NotStarted] | Unknown:
+    """What the first answer of ``agent`` proves. A refusal there comes before any work."""
+    match reply:
+        case Result(payload=payload):
+            accepted = decode(payload, Accepted)
+            if isinstance(accepted, Malformed):
+                return unanswered(accepted)
+            return Definite(Started(boot_id=boot_id, already=accepted.status != "accepted"))
+        case Refused():
+            return Definite(refused_start(reply))
+        case Lost():
+            return unanswered(reply)
+
+
+def refused_start(refused: Refused) -> NotStarted:
+    """A start the gateway refused: another agent may take it unless the request itself is bad."""
+    error = refused.error
+    details = decode(error.details, ErrorDetails)
+    reason = details.reason or details.code if isinstance(details, ErrorDetails) else ""
+    return NotStarted(
+        reason=_word(reason or error.code),
+        detail=Untrusted(error.message),
+        retryable=error.code != "INVALID_REQUEST",
+    )
+
+
+def _word(code: str) -> str:
+    """A gateway's code as a word that is safe to show: letters, digits and dashes."""
+    kept = "".join(c if c.isascii() and c.isalnum() else "-" for c in code[:40]).strip("-")
+    return kept.lower() or "refused"
+
+
+def final_outcome(reply: Result | Refused) -> Definite[Finished | Stopped] | Unknown:
+    """How a run ended, from the last answer of ``agent``."""
+    if isinstance(reply, Refused):
+        return Definite(
+            Finished(
+                ok=False,
+                failure=FAILED_MODEL,
+                detail=complaint(reply.error.message),
+            )
+        )
+    end = decode(reply.payload, _RunEnd)
+    if isinstance(end, Malformed):
+        return unanswered(end)
+    result = decode(end.result, _RunResult)
+    if isinstance(result, Malformed):
+        result = _RunResult()
+    meta = result.meta.agent_meta
+    usage = usage_of([meta.usage], model=meta.model, cost_usd=meta.cost_usd)
+    if end.stop_reason == _ABORTED_BY_REQUEST:
+        return Definite(Stopped(usage=usage))
+    if end.status not in {"ok", "timeout", "error"}:
+        return Unknown(LostReason.BAD_ANSWER, Untrusted(f"status {end.status[:40]!r}"))
+    errors = [part.text or "" for part in result.payloads if part.is_error]
+    answer = answer_of("\n\n".join(p.text for p in result.payloads if p.text and not p.is_error))
+    only_errors = bool(errors) and not answer.size_bytes
+    return Definite(
+        Finished(
+            ok=end.status == "ok" and not only_errors,
+            answer=answer,
+            usage=usage,
+            failure=_failure(end.status, only_errors),
+            detail=complaint("\n".join(errors)),
+            duration_ms=count(result.meta.duration_ms),
+        )
+    )
+
+
+def _failure(status: str, only_errors: bool) -> str:
+    if status == "timeout":
+        return FAILED_TIMEOUT
+    if status == "error":
+        return FAILED_MODEL
+    return FAILED_AGENT if only_errors else ""
+
+
+def waited_outcome(payload: msgspec.Raw) -> Finished | Stopped | None:
+    """The end of a run from ``agent.wait``, without its usage; None when that proves no end."""
+    waited = decode(payload, _Waited)
+    if isinstance(waited, Malformed):
+        return None
+    if waited.stop_reason == _ABORTED_BY_REQUEST:
+        return Stopped()
+    error = complaint(waited.error or "")
+    if waited.status == "ok":
+        return Finished(ok=True, answer=answer_of(waited.terminal_reply.text or ""))
+    if waited.status == "error":
+        return Finished(ok=False, failure=FAILED_MODEL, detail=error)
+    if waited.status == "timeout" and waited.ended_at is not None:
+        return Finished(ok=False, failure=FAILED_TIMEOUT, detail=error)
+    return None
+
+
+def usage_of(
+    parts: Iterable[TokenUsage], *, model: str | None, cost_usd: float | None = None
+) -> Usage:
+    """The sum of some reports; the cost is the parts' own unless given, None if nobody told."""
+    parts = list(parts)
+    told = [part.cost.total for part in parts if part.cost.total is not None]
+    return Usage(
+        input_tokens=sum(count(part.input) or 0 for part in parts),
+        output_tokens=sum(count(part.output) or 0 for part in parts),
+        cache_read_tokens=sum(count(part.cache_read) or 0 for part in parts),
+        cache_write_tokens=sum(count(part.cache_write) or 0 for part in parts),
+        cost_microusd=microusd(cost_usd if cost_usd is not None or not told else sum(told)),
+        model=None if model is None else _word_of_model(model),
+    )
+
+
+def _word_of_model(model: str) -> str:
+    """A model's name without characters no model has in its name."""
+    return "".join(c for c in model[:80] if c.isascii() and (c.isalnum() or c in "-._:/@+"))
+
+
+def microusd(usd: float | None) -> int | None:
+    """Dollars as whole millionths, or None where that is no amount of money."""
+    if usd is None or not math.isfinite(usd) or not 0 <= usd <= MAX_COST_USD:
+        return None
+    return round(usd * 1_000_000)
+
+
+def complaint(text: str) -> Untrusted:
+    """What a failed run said, short and without secrets: providers quote keys in their errors."""
+    return Untrusted(redact(text)[:MAX_COMPLAINT_CHARS]) if text else NOTHING_SAID
+
+
+def answer_of(text: str) -> Answer:
+    """An answer as the ledger keeps it: cut, with the size and hash of the whole."""
+    whole = text.encode("utf-8", "surrogatepass")
+    return Answer(
+        text=Untrusted(text[:MAX_ANSWER_CHARS]),
+        size_bytes=len(whole),
+        sha256=hashlib.sha256(whole).hexdigest() if whole else "",
+        truncated=len(text) > MAX_ANSWER_CHARS,
+    )

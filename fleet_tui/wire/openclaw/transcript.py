@@ -1,0 +1,190 @@
+"""Where an attempt stands according to its own session: transcript and task ledger.
+
+Each attempt has a session of its own, so whatever is in it is evidence about that attempt alone.
+It survives a restart of the gateway, which ``agent.wait`` does not. After a crash the gateway
+continues an interrupted turn by itself, in the same session under a run id of its own, some three
+seconds after it is ready; the ledger row of the first run then says ``cancelled``.
+"""
+
+from enum import Enum, auto
+
+import msgspec
+
+from fleet_tui.core.evidence import (
+    Finished,
+    Running,
+    Stopped,
+    Usage,
+)
+from fleet_tui.core.untrusted import NOTHING_SAID
+from fleet_tui.wire.openclaw.frames import count
+from fleet_tui.wire.openclaw.runs import (
+    FAILED_MODEL,
+    FAILED_TIMEOUT,
+    TokenUsage,
+    answer_of,
+    complaint,
+    usage_of,
+)
+
+HISTORY_LIMIT = 50
+"""Last transcript entries asked for; totals of longer ones come from the session's own sums."""
+
+TASKS_LIMIT = 20
+
+
+class Marks(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The gateway's own notes on an entry."""
+
+    run_id: str = ""
+
+
+class Abort(msgspec.Struct, frozen=True, kw_only=True):
+    """Set on the entry that an abort left behind."""
+
+    aborted: bool = False
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of an entry; only text pieces matter here."""
+
+    type: str = ""
+    text: str = ""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One message of a transcript."""
+
+    role: str = ""
+    content: str | list[Part] = ""
+    stop_reason: str | None = None
+    idempotency_key: str = ""
+    model: str | None = None
+    usage: TokenUsage = TokenUsage()
+    openclaw_abort: Abort = Abort()
+    marks: Marks = msgspec.field(default=Marks(), name="__openclaw")
+
+    @property
+    def text(self) -> str:
+        """All of its text."""
+        if isinstance(self.content, str):
+            return self.content
+        return "".join(part.text for part in self.content if part.type == "text")
+
+
+class SessionInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The gateway's summary of a session."""
+
+    status: str | None = None
+    has_active_run: bool | None = None
+    input_tokens: float | None = None
+    output_tokens: float | None = None
+    estimated_cost_usd: float | None = None
+    runtime_ms: float | None = None
+    model: str | None = None
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Answer of ``chat.history``. Without ``session_id`` there is no such session."""
+
+    session_id: str | None = None
+    messages: list[Entry] = []
+    has_more: bool = False
+    session_info: SessionInfo = SessionInfo()
+
+
+class LedgerRow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One run in the gateway's task ledger."""
+
+    run_id: str = ""
+    status: str = ""
+
+
+class Ledger(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer of ``tasks.list``, newest first."""
+
+    tasks: list[LedgerRow] = []
+
+    def run_at_work(self) -> str | None:
+        """The run id of a run that works or waits in a lane, if there is one."""
+        return next((r.run_id for r in self.tasks if r.status in {"running", "queued"}), None)
+
+
+class Standing(Enum):
+    """What a session says when it says nothing definite."""
+
+    ABSENT = auto()
+    """No session and no ledger row: never arrived, or removed before it did."""
+    UNTOUCHED = auto()
+    """The session was made, and nothing arrived in it."""
+    INTERRUPTED = auto()
+    """The run ended with its gateway's process; the gateway may still continue it."""
+    UNCLEAR = auto()
+    """Contradicting signs, as between two writes of the gateway. Ask again."""
+
+
+def standing(
+    history: History, ledger: Ledger, run_id: str
+) -> Running | Finished | Stopped | Standing:
+    """Where the attempt ``run_id`` stands; ``ledger`` was read before ``history``."""
+    info = history.session_info
+    if history.session_id is None:
+        return _removed(ledger) if ledger.tasks else Standing.ABSENT
+    at_work = ledger.run_at_work()
+    match info.status:
+        case "done":
+            return _finished(history, ok=True, failure="")
+        case "failed":
+            return _finished(history, ok=False, failure=FAILED_MODEL)
+        case "timeout":
+            return _finished(history, ok=False, failure=FAILED_TIMEOUT)
+        case "killed":
+            return Stopped(usage=_usage(history))
+        case _:  # "running", none yet, or a word of a later version: the signs below decide
+            pass
+    if at_work is not None or info.has_active_run:
+        return Running(resumed_by_agent=at_work not in {None, run_id})
+    if info.status is None and not history.messages and not ledger.tasks:
+        return Standing.UNTOUCHED
+    if any(row.run_id == run_id and row.status in {"cancelled", "lost"} for row in ledger.tasks):
+        return Standing.INTERRUPTED
+    return Standing.UNCLEAR
+
+
+def _removed(ledger: Ledger) -> Running | Finished | Stopped:
+    """What the ledger keeps of a session that was deleted: how it ended, not what it said."""
+    match ledger.tasks[0].status:
+        case "completed":
+            return Finished(ok=True)
+        case "failed":
+            return Finished(ok=False, failure=FAILED_MODEL)
+        case "timed_out":
+            return Finished(ok=False, failure=FAILED_TIMEOUT)
+        case "running" | "queued":
+            return Running()
+        case _:
+            return Stopped()
+
+
+def _finished(history: History, *, ok: bool, failure: str) -> Finished:
+    spoken = [entry for entry in history.messages if entry.role == "assistant"]
+    last = spoken[-1].text if spoken else ""
+    return Finished(
+        ok=ok,
+        answer=answer_of(last if ok else ""),
+        usage=_usage(history),
+        failure=failure,
+        detail=NOTHING_SAID if ok else complaint(last),
+        duration_ms=count(history.session_info.runtime_ms),
+    )
+
+
+def _usage(history: History) -> Usage:
+    info = history.session_info
+    if history.has_more:
+        sums = TokenUsage(input=info.input_tokens, output=info.output_tokens)
+        return usage_of([sums], model=info.model, cost_usd=info.estimated_cost_usd)
+    spoken = [entry for entry in history.messages if entry.role == "assistant"]
+    real = [entry for entry in spoken if entry.model != "gateway-injected"]
+    model = real[-1].model if real else None
+    return usage_of((entry.usage for entry in real), model=model)

@@ -1,0 +1,370 @@
+"""What a gateway's answers mean: recorded answers of OpenClaw 2026.9.6 and hostile ones."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from fleet_tui.core.evidence import (
+    MAX_ANSWER_CHARS,
+    Definite,
+    Finished,
+    LostReason,
+    NotStarted,
+    Started,
+    Stopped,
+    Unknown,
+    Usage,
+)
+from fleet_tui.core.vitals import FailureKind
+from fleet_tui.wire.openclaw.connection import Lost, Refused, Reply, Result
+from fleet_tui.wire.openclaw.dial import GatewayFailure
+from fleet_tui.wire.openclaw.frames import ErrorShape, Frame, Hello, Malformed, decode
+from fleet_tui.wire.openclaw.handshake import check_hello, refusal
+from fleet_tui.wire.openclaw.host_vitals import HostVitals, Lanes, parse_lanes, parse_system
+from fleet_tui.wire.openclaw.readiness import Readiness, parse_readyz
+from fleet_tui.wire.openclaw.runs import (
+    answer_of,
+    final_outcome,
+    microusd,
+    start_answer,
+    waited_outcome,
+)
+
+DATA = Path(__file__).parent / "data" / "openclaw"
+
+
+def data(name: str) -> Any:
+    return json.loads((DATA / name).read_bytes())
+
+
+def raw(value: object) -> msgspec.Raw:
+    return msgspec.Raw(json.dumps(value).encode())
+
+
+def reply(frame: dict[str, Any]) -> Result | Refused:
+    """A recorded ``res`` frame as the connection would give it."""
+    decoded = decode(json.dumps(frame).encode(), Frame)
+    assert isinstance(decoded, Frame)
+    if decoded.ok:
+        return Result(decoded.payload)
+    return Refused(decoded.error or ErrorShape(), decoded.payload)
+
+
+# --- readiness ---------------------------------------------------------------------------------
+
+
+def test_a_ready_gateway_tells_its_host_load_and_its_lag() -> None:
+    ready = parse_readyz(200, (DATA / "readyz.json").read_bytes())
+    assert ready == Readiness(ready=True, note="", cpu_percent=93.5, loop_lag_ms_p99=21.3)
+
+
+@pytest.mark.parametrize(
+    ("failing", "note"),
+    [
+        (["gateway-draining"], "draining"),
+        (["startup-sidecars"], "starting"),
+        (["startup-something-new"], "starting"),
+        (["\x1b]0;evil\x07"], "not ready"),
+        ([], "not ready"),
+    ],
+)
+def test_a_gateway_that_is_not_ready_says_why_in_our_words(failing: list[str], note: str) -> None:
+    body = json.dumps({"ready": False, "failing": failing}).encode()
+    assert parse_readyz(503, body) == Readiness(ready=False, note=note)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (200, b"<html>nginx</html>"),
+        (200, b""),
+        (200, b"{}"),
+        (200, b"[]"),
+        (200, b'{"ready": "yes"}'),
+        (200, b'{"ready": true, "eventLoop": NaN}'),
+        (200, b'{"ready": true, "eventLoop": {"delayP99Ms": 1e999}}'),
+        (200, b'{"ready": true, "x": ' + b"[" * 100_000),
+        (200, b'{"ready": true, "failing": ["\xff\xfe"]}'),
+        (404, b'{"ready": true}'),
+        (403, (DATA / "readyz-proxy.json").read_bytes()),
+    ],
+)
+def test_anything_else_on_the_port_is_a_bad_answer(status: int, body: bytes) -> None:
+    failure = parse_readyz(status, body)
+    assert isinstance(failure, GatewayFailure)
+    assert failure.kind is FailureKind.BAD_ANSWER
+    assert str(status) in failure.detail.raw
+    assert len(failure.detail.raw) < 1_000
+
+
+def test_numbers_that_cannot_be_are_left_out() -> None:
+    loop = {"delayP99Ms": -5, "cpuBreakdown": {"hostUtilization": 1e300}}
+    body = json.dumps({"ready": True, "eventLoop": loop}).encode()
+    assert parse_readyz(200, body) == Readiness(ready=True)
+
+
+# --- handshake ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("case", "kind"),
+    [
+        ("wrong token", FailureKind.GATEWAY_AUTH),
+        ("empty token", FailureKind.GATEWAY_AUTH),
+        ("old protocol", FailureKind.PROTOCOL_MISMATCH),
+        ("agent with read scope", FailureKind.GATEWAY_SCOPE),
+    ],
+)
+def test_refusals_to_connect(case: str, kind: FailureKind) -> None:
+    error = decode(json.dumps(data("connect-errors.json")[case]).encode(), ErrorShape)
+    assert isinstance(error, ErrorShape)
+    assert refusal(error).kind is kind
+    assert kind.is_permanent
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (
+            {"code": "UNAVAILABLE", "details": {"reason": "startup-sidecars"}},
+            FailureKind.GATEWAY_STARTING,
+        ),
+        (
+            {"code": "UNAVAILABLE", "details": {"reason": "gateway-suspending"}},
+            FailureKind.GATEWAY_DRAINING,
+        ),
+        ({"code": "WHATEVER", "details": [1]}, FailureKind.BAD_ANSWER),
+    ],
+)
+def test_passing_refusals(error: dict[str, object], kind: FailureKind) -> None:
+    decoded = decode(json.dumps(error).encode(), ErrorShape)
+    assert isinstance(decoded, ErrorShape)
+    assert refusal(decoded).kind is kind
+    assert not kind.is_permanent
+
+
+def test_hello_is_checked_for_protocol_and_scopes() -> None:
+    good = data("hello-ok.json")
+    hello = decode(json.dumps(good).encode(), Hello)
+    assert isinstance(hello, Hello)
+    assert check_hello(hello) is None
+    assert hello.server.boot_id
+    assert hello.server.version == "2026.9.6"
+
+    weak = decode(json.dumps({**good, "auth": {"scopes": ["operator.read"]}}).encode(), Hello)
+    assert isinstance(weak, Hello)
+    failure = check_hello(weak)
+    assert failure is not None
+    assert failure.kind is FailureKind.GATEWAY_SCOPE
+    assert "operator.write" in failure.detail.raw
+
+    other = decode(json.dumps({**good, "protocol": 5}).encode(), Hello)
+    assert isinstance(other, Hello)
+    failure = check_hello(other)
+    assert failure is not None
+    assert failure.kind is FailureKind.PROTOCOL_MISMATCH
+
+
+# --- the start of a run ------------------------------------------------------------------------
+
+
+def test_accepted_is_started() -> None:
+    answer = start_answer(reply(data("agent-accepted.json")), "boot-1")
+    assert answer == Definite(Started(boot_id="boot-1"))
+
+
+def test_a_key_the_gateway_knew_is_already_started() -> None:
+    answer = start_answer(Result(raw({"runId": "r", "status": "in_flight"})), "b")
+    assert answer == Definite(Started(boot_id="b", already=True))
+
+
+def test_a_draining_gateway_definitely_did_not_start() -> None:
+    answer = start_answer(reply(data("agent-draining.json")), "b")
+    assert isinstance(answer, Definite)
+    assert isinstance(answer.value, NotStarted)
+    assert answer.value.reason == "gateway-suspending"
+    assert answer.value.retryable
+
+
+def test_a_bad_request_is_not_tried_elsewhere() -> None:
+    answer = start_answer(Refused(ErrorShape(code="INVALID_REQUEST"), raw(None)), "b")
+    assert isinstance(answer, Definite)
+    assert isinstance(answer.value, NotStarted)
+    assert not answer.value.retryable
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (Lost(LostReason.CONNECTION_LOST), LostReason.CONNECTION_LOST),
+        (Lost(LostReason.TIMEOUT), LostReason.TIMEOUT),
+        (Result(msgspec.Raw(b'"?"')), LostReason.BAD_ANSWER),
+    ],
+)
+def test_no_usable_answer_to_a_start_is_unknown(said: Reply, reason: LostReason) -> None:
+    answer = start_answer(said, "b")
+    assert isinstance(answer, Unknown)
+    assert answer.reason is reason
+
+
+def test_a_refusal_reason_is_a_word_whatever_the_gateway_sends() -> None:
+    answer = start_answer(Refused(ErrorShape(code="\x1b[31m evil [/x]"), raw(None)), "b")
+    assert isinstance(answer, Definite)
+    assert isinstance(answer.value, NotStarted)
+    assert answer.value.reason.replace("-", "").isalnum()
+
+
+# --- the end of a run --------------------------------------------------------------------------
+
+
+def test_done_with_tokens_and_cost() -> None:
+    outcome = final_outcome(reply(data("agent-done.json")))
+    assert isinstance(outcome, Definite)
+    finished = outcome.value
+    assert isinstance(finished, Finished)
+    assert finished.ok
+    assert finished.failure == ""
+    assert finished.answer.text.raw.startswith("stub reply to:")
+    assert finished.answer.size_bytes == len(finished.answer.text.raw)
+    assert len(finished.answer.sha256) == 64
+    assert finished.duration_ms == 10_125
+    assert finished.usage == Usage(
+        input_tokens=855,
+        output_tokens=62,
+        cache_read_tokens=200,
+        cost_microusd=3_555,
+        model="stub-1",
+    )
+
+
+def test_cancelled_is_stopped_although_it_says_timeout() -> None:
+    frame = data("agent-cancelled.json")
+    assert frame["payload"]["status"] == "timeout"
+    assert final_outcome(reply(frame)) == Definite(Stopped())
+
+
+@pytest.mark.parametrize(
+    ("name", "failure", "words"),
+    [
+        ("agent-run-timeout.json", "timeout", "timed out"),
+        ("agent-model-500.json", "model-error", "HTTP 500"),
+    ],
+)
+def test_runs_that_failed(name: str, failure: str, words: str) -> None:
+    outcome = final_outcome(reply(data(name)))
+    assert isinstance(outcome, Definite)
+    assert isinstance(outcome.value, Finished)
+    assert not outcome.value.ok
+    assert outcome.value.failure == failure
+    assert words in outcome.value.detail.raw
+    assert outcome.value.retryable
+
+
+def test_a_secret_in_a_providers_error_is_taken_out() -> None:
+    key = "sk-" + "a1b2c3d4" * 4
+    outcome = final_outcome(Refused(ErrorShape(message=f"bad key {key}"), raw(None)))
+    assert isinstance(outcome, Definite)
+    assert isinstance(outcome.value, Finished)
+    assert key not in outcome.value.detail.raw
+
+
+def test_an_answer_of_errors_alone_is_a_failure() -> None:
+    end = {"status": "ok", "result": {"payloads": [{"text": "no", "isError": True}]}}
+    outcome = final_outcome(Result(raw(end)))
+    assert isinstance(outcome, Definite)
+    assert isinstance(outcome.value, Finished)
+    assert not outcome.value.ok
+    assert outcome.value.failure == "agent-error"
+
+
+def test_a_strange_result_does_not_spoil_the_verdict() -> None:
+    end = {"status": "ok", "result": {"payloads": "?", "meta": 7}}
+    outcome = final_outcome(Result(raw(end)))
+    assert outcome == Definite(Finished(ok=True))
+
+
+def test_an_unknown_status_proves_nothing() -> None:
+    outcome = final_outcome(Result(raw({"status": "sideways"})))
+    assert isinstance(outcome, Unknown)
+    assert outcome.reason is LostReason.BAD_ANSWER
+
+
+def test_a_long_answer_is_cut_and_its_whole_is_hashed() -> None:
+    text = "é" * (MAX_ANSWER_CHARS + 10)
+    answer = answer_of(text)
+    assert len(answer.text.raw) == MAX_ANSWER_CHARS
+    assert answer.truncated
+    assert answer.size_bytes == 2 * len(text)
+    assert answer.sha256 != answer_of(text[:-1]).sha256
+
+
+def test_half_a_surrogate_in_an_answer_does_not_raise() -> None:
+    assert answer_of("\ud800").size_bytes == 3
+
+
+@pytest.mark.parametrize(
+    ("usd", "expected"),
+    [
+        (0.003555, 3_555),
+        (0.0, 0),
+        (None, None),
+        (-1.0, None),
+        (float("nan"), None),
+        (float("inf"), None),
+        (1e12, None),
+    ],
+)
+def test_money(usd: float | None, expected: int | None) -> None:
+    assert microusd(usd) == expected
+
+
+def test_waiting_proves_only_what_is_unambiguous() -> None:
+    waits = {case: waited_outcome(raw(payload)) for case, payload in data("wait.json").items()}
+    done = waits.pop("done")
+    assert isinstance(done, Finished)
+    assert done.ok
+    assert done.answer.text.raw.startswith("stub reply")
+    assert waits.pop("cancelled") == Stopped()
+    failed = waits.pop("failed")
+    assert isinstance(failed, Finished)
+    assert failed.failure == "model-error"
+    late = waits.pop("run-timeout")
+    assert isinstance(late, Finished)
+    assert late.failure == "timeout"
+    assert waits == {"working": None, "forgotten": None}
+
+
+# --- the deep probe ----------------------------------------------------------------------------
+
+
+def test_lanes_count_agent_runs_only() -> None:
+    lanes = parse_lanes((DATA / "lanes-busy.json").read_bytes())
+    assert lanes == Lanes(active=8, queued=16, capacity=8, clock_ms=1795201302777)
+
+
+def test_the_machine_of_a_gateway() -> None:
+    host = parse_system((DATA / "system-info.json").read_bytes())
+    assert isinstance(host, HostVitals)
+    assert host.rss_bytes == 811_118_592
+    assert host.disk_free_bytes == 79_485_267_968
+    assert host.load_average == 1.54
+    assert host.memory_percent == pytest.approx(5.99, abs=0.01)
+
+
+def test_a_machine_with_impossible_numbers() -> None:
+    said = {
+        "memoryTotalBytes": 0,
+        "memoryFreeBytes": -1,
+        "processMemory": {"rssBytes": -1},
+        "disks": [{"availableBytes": 1e300}, {"availableBytes": 7}],
+        "loadAverage": [],
+    }
+    assert parse_system(raw(said)) == HostVitals(disk_free_bytes=7)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"lanes": {}}', b'{"lanes": [1]}', b"\xff"])
+def test_lanes_that_are_none(body: bytes) -> None:
+    assert isinstance(parse_lanes(body), Malformed)
