@@ -53,13 +53,14 @@ class Painted(Widget):
         & > .tone--key { color: $accent; text-style: bold; }
         & > .tone--title { text-style: bold; }
         & > .tone--match { color: $warning; text-style: bold underline; }
-        & > .tone--mark { color: $accent; text-style: bold; }
+        & > .tone--mark { background: $boost; text-style: bold; }
         & > .tone--cursor { text-style: reverse; }
         & > .tone--cursor-blurred { background: $panel; text-style: bold; }
         & > .tone--badge { color: $primary; text-style: bold reverse; }
         & > .tone--danger { color: $error; text-style: bold reverse; }
         &:ansi > .tone--dim { text-style: dim; }
-        &:ansi > .tone--cursor-blurred { text-style: bold underline; }
+        &:ansi > .tone--mark { text-style: bold underline; }
+        &:ansi > .tone--cursor-blurred { text-style: underline; }
         &:nocolor > .tone--warn { text-style: bold; }
         &:nocolor > .tone--error { text-style: bold reverse; }
     }
