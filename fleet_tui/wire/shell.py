@@ -5,6 +5,8 @@ timeout or an endless output is Unknown; a session that was never opened is a Ch
 proves that nothing was run.
 """
 
+import asyncio
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 import msgspec
@@ -35,8 +37,21 @@ RunResult = Definite[Completed] | Unknown | ChannelFailure
 """Definite: it ran and ended. Unknown: it may have run. ChannelFailure: it definitely did not."""
 
 
+class ByteSource(Protocol):
+    """Bytes as they come; b"" at the end, ConnectionResetError when the way to them is lost."""
+
+    async def read(self, max_bytes: int = 65_536, /) -> bytes:
+        """The next bytes, at most ``max_bytes``."""
+        ...
+
+
 class Shell(Protocol):
     """A place where a constant command can be run with bytes on its standard input."""
+
+    long_polls: asyncio.Semaphore
+    """Permits for commands that wait for something to happen; a host has few sessions."""
+    log_streams: asyncio.Semaphore
+    """Permits for commands that stream a log."""
 
     async def run(
         self,
@@ -47,4 +62,13 @@ class Shell(Protocol):
         max_output_bytes: int = DEFAULT_MAX_OUTPUT_BYTES,
     ) -> RunResult:
         """Run ``command`` through ``sh`` there; see :data:`RunResult` for what comes back."""
+        ...
+
+    def stream(
+        self, command: str, stdin: bytes
+    ) -> AbstractAsyncContextManager[ByteSource | ChannelFailure]:
+        """Run ``command`` and read its output as it comes, for as long as the block lasts.
+
+        Entering raises OSError where the way there is lost.
+        """
         ...

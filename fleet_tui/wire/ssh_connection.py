@@ -31,6 +31,9 @@ from fleet_tui.wire.ssh_failures import describe
 
 MAX_SESSIONS = 9
 """Commands and files at once on a connection; sshd's own default limit is 10."""
+MAX_LONG_POLLS = 4
+MAX_LOG_STREAMS = 3
+"""Of the sessions, so many may last; the rest is for questions that are answered at once."""
 CHANNEL_BUFFER_BYTES = 262_144
 """Unread bytes of a TcpChannel after which the far side is asked to wait."""
 CHANNEL_OPEN_TIMEOUT_S = 10
@@ -91,6 +94,8 @@ class SshConnection:
     def __init__(self, connection: asyncssh.SSHClientConnection, lost: asyncio.Event) -> None:
         self.raw = connection
         self.lost = lost
+        self.long_polls = asyncio.Semaphore(MAX_LONG_POLLS)
+        self.log_streams = asyncio.Semaphore(MAX_LOG_STREAMS)
         self._sessions = asyncio.Semaphore(MAX_SESSIONS)
         self._open_sessions = 0
         self._session_ended = asyncio.Event()
@@ -163,7 +168,8 @@ class SshConnection:
     ) -> AsyncIterator["TcpChannel | ChannelFailure"]:
         """Run a command whose output is read as it comes, for as long as the block lasts.
 
-        read() gives b"" when the command ends and ConnectionResetError when the connection does.
+        read() gives b"" when the command ends and ConnectionResetError when the connection does;
+        that is also raised where the session cannot be opened for want of a connection.
         """
         pipe = _Pipe()
         async with self._session(command, pipe) as opened:
@@ -180,7 +186,7 @@ class SshConnection:
     ) -> AsyncIterator["asyncssh.SSHClientChannel[bytes] | ChannelFailure"]:
         """Open an exec session within the connection's budget and close it in the end.
 
-        Raises asyncssh.Error or OSError where the command may already have been sent.
+        Raises OSError where the connection is lost: the command may already have been sent.
         """
         async with self._sessions:
             opened = await self._open_session(command, session)
@@ -209,7 +215,7 @@ class SshConnection:
                 channel, _ = await self._open(opening)
             except asyncssh.ChannelOpenError as error:
                 if self.lost.is_set() or self.raw.is_closed():
-                    raise
+                    raise ConnectionResetError(str(error)) from error
                 if self._open_sessions == 0:
                     detail = Untrusted(f"sshd does not open a session: {describe(error).raw}")
                     return ChannelFailure(kind=FailureKind.FORWARD_DENIED, detail=detail)

@@ -1,0 +1,118 @@
+"""Agents that are any program on a host reached by SSH."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from fleet_tui.core.evidence import Unknown
+from fleet_tui.core.fleet import CommandAgent
+from fleet_tui.core.ids import AgentName, Epoch, HostName
+from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
+from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
+from fleet_tui.wire.program import ProgramPort
+from fleet_tui.wire.runs import Reply
+from fleet_tui.wire.shell import ChannelFailure, Shell
+from fleet_tui.wire.ssh import SshPool
+from fleet_tui.wire.ssh_failures import SshFailure
+
+
+class CommandPort(ProgramPort):
+    """An AgentPort for a program on a host."""
+
+    def __init__(
+        self,
+        agent: AgentName,
+        spec: CommandAgent,
+        host: HostName,
+        pool: SshPool,
+        *,
+        epoch: Epoch,
+        probe_timeout_ms: int,
+        now_ms: Callable[[], int],
+    ) -> None:
+        super().__init__(agent, spec, epoch=epoch, probe_timeout_ms=probe_timeout_ms, now_ms=now_ms)
+        self._host = host
+        self._pool = pool
+        self._cpu = CpuShare()
+
+    async def reach(self) -> Shell | SshFailure:
+        """The host's shared connection."""
+        return await self._pool.connect(self._host)
+
+    async def probe(self) -> VitalsReading | ProbeFailure:
+        """One exec of the wrapper: load, memory, disk, boot id, clock, and is the program there."""
+        try:
+            async with asyncio.timeout(self._probe_timeout_ms / 1000):
+                shell = await self.reach()
+        except TimeoutError:
+            return self._failure(FailureKind.SSH_UNREACHABLE, Untrusted("still connecting"))
+        if isinstance(shell, SshFailure):
+            return self._failure(shell.kind, shell.detail)
+        asked_at_ms, began_s = self._now_ms(), time.perf_counter()
+        found = await self._runs.look(shell, timeout_ms=self._probe_timeout_ms)
+        latency_ms = (time.perf_counter() - began_s) * 1000
+        match found:
+            case ChannelFailure(kind=kind, detail=detail):
+                return self._failure(kind, detail)
+            case Unknown(detail=detail):
+                lost = FailureKind.TIMEOUT if found.reason == "timeout" else FailureKind.BAD_ANSWER
+                if found.reason == "connection-lost":
+                    lost = FailureKind.SSH_UNREACHABLE
+                return self._failure(lost, detail)
+            case Reply(state=("ok",)):
+                return self._reading(found, asked_at_ms, latency_ms)
+            case Reply(state=("missing",)):
+                detail = Untrusted(f"{self._spec.command[0]} is not on the host's PATH")
+                return self._failure(FailureKind.COMMAND_MISSING, detail)
+            case Reply(state=state):
+                detail = Untrusted(f"{self._spec.run_dir}: {' '.join(state)}")
+                return self._failure(FailureKind.BAD_ANSWER, detail)
+
+    def _failure(self, kind: FailureKind, detail: Untrusted = NOTHING_SAID) -> ProbeFailure:
+        return ProbeFailure(
+            agent=self._agent, observed_at_ms=self._now_ms(), kind=kind, detail=detail
+        )
+
+    def _reading(self, reply: Reply, asked_at_ms: int, latency_ms: float) -> VitalsReading:
+        total, available = _word(reply, "MemTotal:"), _word(reply, "MemAvailable:")
+        host_ms, disk_kb = _word(reply, "time"), _word(reply, "disk")
+        return VitalsReading(
+            agent=self._agent,
+            observed_at_ms=self._now_ms(),
+            latency_ms=latency_ms,
+            boot_id=next(iter(reply.words.get("boot", ())), None),
+            cpu_percent=self._cpu.percent(reply.words.get("cpu", ())),
+            memory_percent=(
+                None if not total or available is None else 100 * (1 - available / total)
+            ),
+            disk_free_bytes=None if disk_kb is None else int(disk_kb) * 1024,
+            load_average=_word(reply, "load"),
+            clock_skew_ms=None if host_ms is None else host_ms - (asked_at_ms + latency_ms / 2),
+        )
+
+
+class CpuShare:
+    """How busy a Linux host was between two looks, from the counters of ``/proc/stat``."""
+
+    def __init__(self) -> None:
+        self._before: tuple[int, int] | None = None
+
+    def percent(self, counters: tuple[str, ...]) -> float | None:
+        """Percent of all CPUs since the last call; None at first or without counters."""
+        ticks = [int(word) for word in counters[:8] if word.isdigit()]
+        if len(ticks) < 5:
+            return None
+        idle, total = ticks[3] + ticks[4], sum(ticks)
+        before, self._before = self._before, (idle, total)
+        if before is None or total <= before[1]:
+            return None
+        share = 1 - (idle - before[0]) / (total - before[1])
+        return 100 * min(1.0, max(0.0, share))
+
+
+def _word(reply: Reply, name: str) -> float | None:
+    """The number beside a word of the reply; None where there is none to believe."""
+    try:
+        return float(reply.words[name][0])
+    except (KeyError, IndexError, ValueError):
+        return None

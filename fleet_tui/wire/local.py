@@ -1,0 +1,190 @@
+"""Agents that are a program on the engine's own machine: the same wrapper, without SSH."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+
+from fleet_tui.core.evidence import Definite, LostReason, Unknown
+from fleet_tui.core.fleet import LocalAgent
+from fleet_tui.core.ids import AgentName, Epoch
+from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
+from fleet_tui.wire.program import ProgramPort
+from fleet_tui.wire.shell import (
+    DEFAULT_MAX_OUTPUT_BYTES,
+    ByteSource,
+    ChannelFailure,
+    Completed,
+    RunResult,
+    Shell,
+)
+from fleet_tui.wire.ssh_failures import SshFailure
+
+SH = "/bin/sh"
+MAX_PROCESSES = 32
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+class LocalShell:
+    """Runs the wrapper here. Ending the wrapper never ends the run it started."""
+
+    def __init__(self) -> None:
+        self.long_polls = asyncio.Semaphore(MAX_PROCESSES)
+        self.log_streams = asyncio.Semaphore(MAX_PROCESSES)
+
+    async def run(
+        self,
+        command: str,
+        stdin: bytes = b"",
+        *,
+        timeout_ms: int,
+        max_output_bytes: int = DEFAULT_MAX_OUTPUT_BYTES,
+    ) -> RunResult:
+        """Run a constant command; see :data:`fleet_tui.wire.shell.RunResult`."""
+        try:
+            async with _process(command) as process:
+                try:
+                    async with asyncio.timeout(timeout_ms / 1000):
+                        return await _collect(process, stdin, max_output_bytes)
+                except TimeoutError:
+                    detail = Untrusted(f"no answer in {timeout_ms} ms")
+                    return Unknown(LostReason.TIMEOUT, detail)
+        except OSError as error:
+            detail = Untrusted(f"{SH} cannot be started: {error}")
+            return ChannelFailure(kind=FailureKind.INTERNAL, detail=detail)
+
+    @asynccontextmanager
+    async def stream(
+        self, command: str, stdin: bytes
+    ) -> AsyncIterator[ByteSource | ChannelFailure]:
+        """Run a command and read its output as it comes, for as long as the block lasts."""
+        async with _process(command) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(stdin)
+            process.stdin.close()
+            yield process.stdout
+
+
+@asynccontextmanager
+async def _process(command: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A wrapper process in a group of its own, ended with the block. Raises OSError."""
+    process = await asyncio.create_subprocess_exec(
+        SH,
+        "-c",
+        command,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+async def _collect(
+    process: asyncio.subprocess.Process, stdin: bytes, limit: int
+) -> Definite[Completed] | Unknown:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    writing = asyncio.create_task(_give(process.stdin, stdin))
+    try:
+        chunks: list[bytes] = []
+        size = 0
+        while chunk := await process.stdout.read(65_536):
+            size += len(chunk)
+            if size > limit:
+                detail = Untrusted(f"more than {limit} bytes of output")
+                return Unknown(LostReason.BAD_ANSWER, detail)
+            chunks.append(chunk)
+        status = await process.wait()
+        return Definite(Completed(exit_status=status, stdout=b"".join(chunks)))
+    finally:
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+
+
+async def _give(stdin: asyncio.StreamWriter, data: bytes) -> None:
+    with contextlib.suppress(ConnectionError):
+        stdin.write(data)
+        await stdin.drain()
+        stdin.close()
+
+
+class LocalPort(ProgramPort):
+    """An AgentPort for a program on this machine."""
+
+    def __init__(
+        self,
+        agent: AgentName,
+        spec: LocalAgent,
+        *,
+        epoch: Epoch,
+        probe_timeout_ms: int,
+        now_ms: Callable[[], int],
+        shell: LocalShell | None = None,
+    ) -> None:
+        super().__init__(agent, spec, epoch=epoch, probe_timeout_ms=probe_timeout_ms, now_ms=now_ms)
+        self._shell = shell or LocalShell()
+
+    async def reach(self) -> Shell | SshFailure:
+        """This machine is always there."""
+        return self._shell
+
+    async def probe(self) -> VitalsReading | ProbeFailure:
+        """This machine's vitals, and whether the program is there."""
+        return await asyncio.to_thread(self._look)
+
+    def _look(self) -> VitalsReading | ProbeFailure:
+        began_s = time.perf_counter()
+        program = os.path.expanduser(self._spec.command[0])
+        if shutil.which(program) is None:
+            return ProbeFailure(
+                agent=self._agent,
+                observed_at_ms=self._now_ms(),
+                kind=FailureKind.COMMAND_MISSING,
+                detail=Untrusted(f"{program} is not on this machine's PATH"),
+            )
+        return VitalsReading(
+            agent=self._agent,
+            observed_at_ms=self._now_ms(),
+            latency_ms=(time.perf_counter() - began_s) * 1000,
+            boot_id=_boot_id(),
+            cpu_percent=psutil.cpu_percent(interval=None),
+            memory_percent=psutil.virtual_memory().percent,
+            disk_free_bytes=_disk_free(Path(self._spec.run_dir).expanduser()),
+            load_average=psutil.getloadavg()[0],
+            clock_skew_ms=0.0,
+        )
+
+
+def _boot_id() -> str:
+    try:
+        return BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return str(int(psutil.boot_time()))
+
+
+def _disk_free(path: Path) -> int | None:
+    """Free bytes where ``path`` is or will be."""
+    for place in (path, *path.parents):
+        try:
+            return psutil.disk_usage(str(place)).free
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return None
+    return None

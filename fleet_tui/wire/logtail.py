@@ -1,0 +1,198 @@
+"""A program's log file, from now on, by inode and byte offset.
+
+The host sends counted chunks (verb ``tail`` of ``wrapper.sh``), so after a lost connection the
+reading goes on at the very next byte. What is lost all the same (a file cut short or moved away
+before its end was read) is told as a LogGap.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+from fleet_tui.core.ids import AgentName, TaskId
+from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.wire.framing import LineFramer, read_level
+from fleet_tui.wire.redact import LineRedactor
+from fleet_tui.wire.runs import COMMAND, MAX_NOISE_BYTES, PROTOCOL, Runs
+from fleet_tui.wire.shell import ByteSource, ChannelFailure, Shell
+from fleet_tui.wire.ssh_failures import SshFailure
+
+STREAM_S = 30
+"""A stream ends by itself after this long, so that a dead one cannot stay on the host."""
+CROWDED_STREAM_S = 2
+"""The same while other logs of the host wait for their turn."""
+SILENCE_LIMIT_S = 25
+"""The host sends a sign of life every ten seconds."""
+RETRY_S = 2.0
+IDLE_FLUSH_S = 1.0
+MAX_HEADER_BYTES = 4_096
+
+_TRACE_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
+
+
+class LogTail:
+    """One log file of one agent."""
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        agent: AgentName,
+        runs: Runs,
+        reach: Callable[[], Awaitable[Shell | SshFailure]],
+        now_ms: Callable[[], int],
+        traces: Mapping[str, TaskId],
+    ) -> None:
+        """``traces`` says which task a trace id in a line belongs to."""
+        self._path = path
+        self._agent = agent
+        self._runs = runs
+        self._reach = reach
+        self._now_ms = now_ms
+        self._traces = traces
+        self._inode = "new"
+        self._offset = 0
+        self._framer = LineFramer()
+        self._redactor = LineRedactor()
+
+    async def lines(self) -> AsyncIterator[LogLine | LogGap]:
+        """Lines and gaps, for ever."""
+        while True:
+            shell = await self._reach()
+            ended = False
+            if not isinstance(shell, SshFailure):
+                async with shell.log_streams:
+                    async for item in self._one_stream(shell):
+                        if item is None:
+                            ended = True
+                        else:
+                            yield item
+            if not ended:
+                await asyncio.sleep(RETRY_S)
+
+    async def _one_stream(self, shell: Shell) -> AsyncIterator[LogLine | LogGap | None]:
+        """Everything one stream brings; None last if it ended as agreed."""
+        crowded = shell.log_streams.locked()
+        seconds = CROWDED_STREAM_S if crowded else STREAM_S
+        question = self._runs.tail_question(self._path, self._inode, self._offset, seconds)
+        try:
+            async with shell.stream(COMMAND, question) as source:
+                if isinstance(source, ChannelFailure):
+                    return
+                reader = _Chunks(source)
+                await reader.skip_noise()
+                while True:
+                    idle = self._framer.holds_something
+                    found = await reader.next(IDLE_FLUSH_S if idle else None)
+                    match found:
+                        case None:
+                            for text in self._framer.flush():
+                                for item in self._line(text):
+                                    yield item
+                        case bytes() as data:
+                            self._offset += len(data)
+                            for text in self._framer.feed(data):
+                                for item in self._line(text):
+                                    yield item
+                        case ["end"]:
+                            yield None
+                            return
+                        case words:
+                            for gap in self._heard(words):
+                                yield gap
+        except (OSError, EOFError):
+            return
+
+    def _heard(self, words: list[str]) -> list[LogGap]:
+        """Take note of what the host says about the file."""
+        match words:
+            case ["at", inode, offset] if offset.isdigit():
+                self._inode, self._offset = inode, int(offset)
+            case ["missing"]:
+                self._inode, self._offset = "none", 0
+            case ["truncated" | "rotated" as reason]:
+                return [
+                    LogGap(
+                        received_at_ms=self._now_ms(), source=self._agent, reason=f"log {reason}"
+                    )
+                ]
+            case _:
+                pass
+        return []
+
+    def _line(self, text: str) -> list[LogLine]:
+        kept = self._redactor.redact(text)
+        if kept is None:
+            return []
+        trace = _TRACE_ID.search(kept) if self._traces else None
+        return [
+            LogLine(
+                received_at_ms=self._now_ms(),
+                source=self._agent,
+                level=read_level(kept),
+                text=Untrusted(kept),
+                task=self._traces.get(trace[0]) if trace else None,
+            )
+        ]
+
+
+class _Chunks:
+    """The wrapper's stream: lines of words, and the bytes of blobs as they arrive."""
+
+    def __init__(self, source: ByteSource) -> None:
+        self._source = source
+        self._buffer = bytearray()
+        self._blob_left = 0
+        self._after_blob = False
+
+    async def skip_noise(self) -> None:
+        """Drop what comes before the protocol. Raises EOFError where it never begins."""
+        while (at := self._buffer.find(PROTOCOL)) < 0:
+            if len(self._buffer) > MAX_NOISE_BYTES:
+                raise EOFError("no protocol line")
+            await self._more(None)
+        del self._buffer[: at + len(PROTOCOL)]
+
+    async def next(self, timeout_s: float | None) -> list[str] | bytes | None:
+        """The next line's words, or bytes of the log, or None when ``timeout_s`` passed.
+
+        Raises EOFError at the end of the stream or when the host stays silent.
+        """
+        while True:
+            if self._blob_left:
+                if self._buffer:
+                    data = bytes(self._buffer[: self._blob_left])
+                    del self._buffer[: len(data)]
+                    self._blob_left -= len(data)
+                    self._after_blob = not self._blob_left
+                    return data
+            elif (at := self._buffer.find(b"\n")) >= 0:
+                words = self._buffer[:at].decode("utf-8", "replace").split()
+                del self._buffer[: at + 1]
+                if self._after_blob:
+                    self._after_blob = False
+                    continue
+                match words:
+                    case ["blob", "log", length] if length.isdigit():
+                        self._blob_left = int(length)
+                        continue
+                    case _:
+                        return words
+            elif len(self._buffer) > MAX_HEADER_BYTES:
+                raise EOFError("no protocol")
+            if not await self._more(timeout_s):
+                return None
+
+    async def _more(self, timeout_s: float | None) -> bool:
+        try:
+            async with asyncio.timeout(timeout_s or SILENCE_LIMIT_S):
+                data = await self._source.read(65_536)
+        except TimeoutError:
+            if timeout_s is None:
+                raise EOFError("silence") from None
+            return False
+        if not data:
+            raise EOFError("the stream ended")
+        self._buffer += data
+        return True

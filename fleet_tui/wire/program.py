@@ -1,0 +1,140 @@
+"""What every agent that is a plain program has in common: runs, found again by the wrapper.
+
+:mod:`fleet_tui.wire.command` reaches the program by SSH, :mod:`fleet_tui.wire.local` on this
+machine; nothing else differs.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable
+
+from fleet_tui.core.evidence import (
+    Definite,
+    LostReason,
+    NotStarted,
+    Running,
+    RunOrder,
+    Started,
+    Unknown,
+)
+from fleet_tui.core.fleet import CommandAgent, LocalAgent
+from fleet_tui.core.ids import AgentName, Epoch, TaskId
+from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.vitals import ProbeFailure, VitalsReading
+from fleet_tui.wire.logtail import LogTail
+from fleet_tui.wire.port import Inspection, Outcome, StartAnswer
+from fleet_tui.wire.runs import Program, Runs
+from fleet_tui.wire.shell import Shell
+from fleet_tui.wire.ssh_failures import SshFailure
+
+CROWDED_POLL_S = 3.0
+"""Between looks at a run while all long polls of its host are taken."""
+MAX_TRACES = 1_000
+
+
+class ProgramPort(ABC):
+    """An AgentPort for a program; subclasses say how to reach it and how to look at it."""
+
+    def __init__(
+        self,
+        agent: AgentName,
+        spec: CommandAgent | LocalAgent,
+        *,
+        epoch: Epoch,
+        probe_timeout_ms: int,
+        now_ms: Callable[[], int],
+    ) -> None:
+        """``now_ms`` is the wall clock: milliseconds since the epoch, UTC."""
+        self._agent = agent
+        self._spec = spec
+        self._probe_timeout_ms = probe_timeout_ms
+        self._now_ms = now_ms
+        program = Program(command=spec.command, run_dir=spec.run_dir, env=spec.env)
+        self._runs = Runs(program, epoch)
+        self._traces: dict[str, TaskId] = {}
+
+    @abstractmethod
+    async def reach(self) -> Shell | SshFailure:
+        """A shell where the program lives, or why there is none."""
+
+    @abstractmethod
+    async def probe(self) -> VitalsReading | ProbeFailure:
+        """One cheap look; answers within the agent's probe timeout."""
+
+    async def start(self, order: RunOrder) -> StartAnswer:
+        """Ask the agent to run this attempt. Called at most once per run id, ever."""
+        shell = await self.reach()
+        if isinstance(shell, SshFailure):
+            # No connection, so not a byte of the order has left.
+            refusal: NotStarted | Started = NotStarted(reason=shell.kind.value, detail=shell.detail)
+            return Definite(refusal)
+        self._note_trace(order)
+        return await self._runs.start(shell, order)
+
+    async def follow(self, order: RunOrder) -> Outcome:
+        """Wait until the run ends: the host holds the answer back until it does."""
+        self._note_trace(order)
+        while True:
+            shell = await self.reach()
+            if isinstance(shell, SshFailure):
+                return _unreachable(shell)
+            crowded = shell.long_polls.locked()
+            if crowded:
+                found = await self._runs.inspect(shell, order)
+            else:
+                async with shell.long_polls:
+                    found = await self._runs.linger(shell, order)
+            match found:
+                case Definite(value=Running()):
+                    if crowded:
+                        await asyncio.sleep(CROWDED_POLL_S)
+                case Definite(value=ended):
+                    return Definite(ended)
+                case Unknown():
+                    return found
+
+    async def inspect(self, order: RunOrder) -> Inspection:
+        """Find out where a run stands without ever starting one; fences what never started."""
+        shell = await self.reach()
+        if isinstance(shell, SshFailure):
+            return _unreachable(shell)
+        return await self._runs.inspect(shell, order)
+
+    async def cancel(self, order: RunOrder) -> Inspection:
+        """TERM, then KILL, for the run and all it started."""
+        shell = await self.reach()
+        if isinstance(shell, SshFailure):
+            return _unreachable(shell)
+        return await self._runs.cancel(shell, order)
+
+    async def fence(self, order: RunOrder) -> Inspection:
+        """A tombstone for what never started, an end for what still runs."""
+        return await self.cancel(order)
+
+    async def tail(self) -> AsyncIterator[LogLine | LogGap]:
+        """The lines of the agent's log file from now on; ends at once where it has none."""
+        if self._spec.log_file is None:
+            return
+        log = LogTail(
+            self._spec.log_file,
+            agent=self._agent,
+            runs=self._runs,
+            reach=self.reach,
+            now_ms=self._now_ms,
+            traces=self._traces,
+        )
+        async for item in log.lines():
+            yield item
+
+    async def close(self) -> None:
+        """Forget what runs were for; connections belong to their hosts."""
+        self._traces.clear()
+
+    def _note_trace(self, order: RunOrder) -> None:
+        self._traces[order.trace_id] = TaskId(order.task_id)
+        if len(self._traces) > MAX_TRACES:
+            del self._traces[next(iter(self._traces))]
+
+
+def _unreachable(failure: SshFailure) -> Unknown:
+    return Unknown(LostReason.UNREACHABLE, failure.detail)

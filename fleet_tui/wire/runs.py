@@ -1,0 +1,386 @@
+"""Runs of a program on a host: started at most once, found again after anything.
+
+A constant script (``wrapper.sh``) is sent with every question, so hosts need no installation. The
+command line is the same each time; everything that varies travels on standard input:
+
+    the script, a line ``#end``, then one value per line
+        verb, run directory, run id, engine epoch, tombstone word, answer bytes
+    then what the verb needs (``start``: bytes, job bytes, SHA-256, least free KiB, job, payload)
+
+The answer begins with a line ``fleet-protocol: 1`` (what login files print before it is skipped)
+and ends with a line ``end``; between them are lines of words and counted blobs. An answer that is
+not complete says nothing.
+
+The program finds its run directory in FLEET_TUI_RUN_DIR (also its working directory). If it leaves
+``usage.json`` there, its numbers are taken: ``{"input_tokens": 1, "output_tokens": 2,
+"cache_read_tokens": 0, "cache_write_tokens": 0, "cost_usd": 0.01, "model": "..."}``, all optional.
+"""
+
+import hashlib
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+
+import msgspec
+
+from fleet_tui.core.evidence import (
+    MAX_ANSWER_CHARS,
+    Answer,
+    Definite,
+    Died,
+    Finished,
+    LostReason,
+    NotStarted,
+    Running,
+    RunOrder,
+    Started,
+    Stopped,
+    Unknown,
+    Usage,
+)
+from fleet_tui.core.ids import Epoch
+from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
+from fleet_tui.wire.redact import redact
+from fleet_tui.wire.shell import ChannelFailure, Completed, Shell
+
+PROTOCOL = b"fleet-protocol: 1\n"
+MAX_NOISE_BYTES = 65_536
+"""What a host may print before the first line of the protocol (MOTD, login files)."""
+ANSWER_BYTES = MAX_ANSWER_CHARS * 4
+MAX_REPLY_BYTES = ANSWER_BYTES + MAX_NOISE_BYTES + 65_536
+MAX_PAYLOAD_BYTES = 4_194_304
+LEAST_FREE_KB = 65_536
+"""A host with less room for its runs takes no new ones."""
+CANCEL_GRACE_S = 10
+"""Between TERM and KILL."""
+LINGER_S = 20
+START_TIMEOUT_MS = 60_000
+QUESTION_TIMEOUT_MS = 15_000
+CANCEL_TIMEOUT_MS = CANCEL_GRACE_S * 1000 + QUESTION_TIMEOUT_MS
+LINGER_TIMEOUT_MS = LINGER_S * 1000 + QUESTION_TIMEOUT_MS
+
+# Reads the script line by line with the shell's own `read`, which takes not one byte too many, so
+# that the rest of standard input is the script's. Free of what csh and fish would read differently.
+BOOTSTRAP = (
+    'n=$(printf "\\nx");n=${n%x};s=;'
+    'while IFS= read -r l;do case $l in "#end")break;;esac;s=$s$l$n;done;eval "$s"'
+)
+COMMAND = f"sh -c '{BOOTSTRAP}'"
+"""The one command line that is ever sent to a host."""
+
+_RUN_ID = re.compile(r"[0-9A-Za-z_][0-9A-Za-z._-]{0,127}")
+
+
+def _script() -> bytes:
+    """The wrapper without comments and indentation, ready to be sent."""
+    text = files("fleet_tui.wire").joinpath("wrapper.sh").read_text(encoding="utf-8")
+    lines = (line.strip() for line in text.splitlines())
+    return "".join(f"{line}\n" for line in lines if line and line[0] != "#").encode() + b"#end\n"
+
+
+SCRIPT = _script()
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """A complete answer of the wrapper."""
+
+    state: tuple[str, ...]
+    """The words after ``state``; the first says which state it is."""
+    words: dict[str, tuple[str, ...]]
+    blobs: dict[str, bytes]
+
+
+class Program(msgspec.Struct, frozen=True, kw_only=True):
+    """What is run for every task, and where."""
+
+    command: tuple[str, ...]
+    run_dir: str
+    env: Mapping[str, str] = {}
+
+
+class Runs:
+    """The runs of one program in one place, reached through a shell."""
+
+    def __init__(self, program: Program, epoch: Epoch) -> None:
+        self._program = program
+        self._epoch = epoch
+        self._seen: set[str] = set()
+        """Runs the host has claimed. Should one be gone later, its directory was wiped and a
+        tombstone would prove nothing."""
+
+    async def start(
+        self, shell: Shell, order: RunOrder
+    ) -> Definite[Started | NotStarted] | Unknown:
+        """Claim the run on the host and start it, once."""
+        payload = order.payload.raw.encode("utf-8", "surrogateescape")
+        if len(payload) > MAX_PAYLOAD_BYTES:
+            detail = Untrusted(f"{len(payload)} bytes, at most {MAX_PAYLOAD_BYTES}")
+            refusal = NotStarted(reason="payload-too-large", detail=detail, retryable=False)
+            return Definite(refusal)
+        if not _RUN_ID.fullmatch(order.run_id):
+            return Definite(NotStarted(reason="bad-id", retryable=False))
+        job = self._job(order)
+        body = job + payload
+        facts = (len(body), len(job), hashlib.sha256(body).hexdigest(), LEAST_FREE_KB)
+        result = await shell.run(
+            COMMAND,
+            self._question("start", order.run_id, facts) + body,
+            timeout_ms=START_TIMEOUT_MS,
+            max_output_bytes=MAX_REPLY_BYTES,
+        )
+        if isinstance(result, ChannelFailure):
+            return Definite(NotStarted(reason=result.kind.value, detail=result.detail))
+        match read_reply(result):
+            case Reply(state=("refused", reason)):
+                return Definite(NotStarted(reason=reason))
+            case Reply(state=("stale", *_)):
+                return Definite(NotStarted(reason="stale-epoch"))
+            case Reply(state=("fenced",)):
+                return Definite(NotStarted(reason="fenced"))
+            case Reply(state=("running" | "done" | "stopped" | "dead", *_), words=words):
+                self._seen.add(order.run_id)
+                boot = words.get("boot", (None,))[0]
+                return Definite(Started(boot_id=boot, already="exists" in words))
+            case Reply() as reply:
+                return _unclear(reply)
+            case Unknown() as unknown:
+                return unknown
+
+    async def inspect(
+        self, shell: Shell, order: RunOrder
+    ) -> Definite[Running | Finished | Died | Stopped | NotStarted] | Unknown:
+        """Where the run stands; one that never started gets a tombstone."""
+        return await self._ask(shell, "probe", order, (), QUESTION_TIMEOUT_MS)
+
+    async def linger(
+        self, shell: Shell, order: RunOrder
+    ) -> Definite[Running | Finished | Died | Stopped | NotStarted] | Unknown:
+        """As inspect, but the host answers only when the run ends or LINGER_S have passed."""
+        return await self._ask(shell, "linger", order, (LINGER_S,), LINGER_TIMEOUT_MS)
+
+    async def cancel(
+        self, shell: Shell, order: RunOrder
+    ) -> Definite[Running | Finished | Died | Stopped | NotStarted] | Unknown:
+        """TERM to everything the run started, KILL after CANCEL_GRACE_S, and what came of it."""
+        return await self._ask(shell, "cancel", order, (CANCEL_GRACE_S,), CANCEL_TIMEOUT_MS)
+
+    async def look(self, shell: Shell, *, timeout_ms: int) -> Reply | Unknown | ChannelFailure:
+        """The host's vitals and whether the program is there: words boot, time, disk, load …"""
+        question = self._question("look", "-", (self._program.command[0],))
+        result = await shell.run(COMMAND, question, timeout_ms=timeout_ms)
+        return result if isinstance(result, ChannelFailure) else read_reply(result)
+
+    async def collect(self, shell: Shell, runs: Sequence[str]) -> tuple[str, ...] | Unknown:
+        """Delete the directories of runs whose end is in the ledger; returns those now gone.
+
+        Tombstones younger than seven days stay.
+        """
+        wanted = [run for run in runs if _RUN_ID.fullmatch(run)]
+        result = await shell.run(
+            COMMAND, self._question("collect", "-", (*wanted, "")), timeout_ms=START_TIMEOUT_MS
+        )
+        if isinstance(result, ChannelFailure):
+            return Unknown(LostReason.REFUSED, result.detail)
+        reply = read_reply(result)
+        return reply if isinstance(reply, Unknown) else reply.words.get("gone", ())
+
+    async def _ask(
+        self, shell: Shell, verb: str, order: RunOrder, extra: Sequence[object], timeout_ms: int
+    ) -> Definite[Running | Finished | Died | Stopped | NotStarted] | Unknown:
+        if not _RUN_ID.fullmatch(order.run_id):
+            return Definite(NotStarted(reason="bad-id", retryable=False))
+        result = await shell.run(
+            COMMAND,
+            self._question(verb, order.run_id, extra),
+            timeout_ms=timeout_ms,
+            max_output_bytes=MAX_REPLY_BYTES,
+        )
+        if isinstance(result, ChannelFailure):
+            return Unknown(LostReason.REFUSED, result.detail)
+        reply = read_reply(result)
+        fact = reply if isinstance(reply, Unknown) else standing(reply)
+        if isinstance(fact, Definite):
+            if isinstance(fact.value, Running):
+                self._seen.add(order.run_id)
+            else:
+                self._seen.discard(order.run_id)
+        return fact
+
+    def tail_question(self, path: str, inode: str, offset: int, seconds: int) -> bytes:
+        """What makes the host send a file's bytes from an offset on; see wire/logtail.py."""
+        return self._question("tail", "-", (path, inode, offset, seconds))
+
+    def _question(self, verb: str, run_id: str, extra: Sequence[object]) -> bytes:
+        tomb = "lost" if run_id in self._seen else "fenced"
+        values = (verb, self._program.run_dir, run_id, self._epoch, tomb, ANSWER_BYTES, *extra)
+        lines = "".join(f"{one_line(str(value))}\n" for value in values)
+        return SCRIPT + lines.encode("utf-8", "surrogateescape")
+
+    def _job(self, order: RunOrder) -> bytes:
+        """The shell lines that become the program. Values are quoted, the program is exec'ed."""
+        told = {
+            **self._program.env,
+            "FLEET_TUI_RUN_ID": order.run_id,
+            "FLEET_TUI_TASK": order.label,
+            "FLEET_TUI_ATTEMPT": str(order.attempt),
+            "FLEET_TUI_TRACE_ID": order.trace_id,
+        }
+        lines = [f"export {shlex.quote(f'{name}={value}')}" for name, value in told.items()]
+        lines.append('export FLEET_TUI_RUN_DIR="$PWD"')
+        lines.append("exec " + quoted_command(self._program.command))
+        return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
+
+
+def quoted_command(command: Sequence[str]) -> str:
+    """A command line for sh; ``~/`` at the start of the program means the home directory."""
+    first, *rest = command
+    home = first.startswith("~/")
+    program = ('"$HOME"/' if home else "") + shlex.quote(first[2:] if home else first)
+    return " ".join((program, *map(shlex.quote, rest)))
+
+
+def one_line(value: str) -> str:
+    """``value`` as a line of the question. A line break in a path has no place there."""
+    return re.sub(r"[\r\n\0]", "?", value)
+
+
+def read_reply(result: Definite[Completed] | Unknown) -> Reply | Unknown:
+    """The wrapper's answer, or Unknown for anything but one complete answer."""
+    if isinstance(result, Unknown):
+        return result
+    output = result.value.stdout
+    at = output.find(PROTOCOL, 0, MAX_NOISE_BYTES + len(PROTOCOL))
+    if at < 0:
+        said = result.value.stderr[-300:] or output[-300:]
+        detail = f"exit status {result.value.exit_status}: {said.decode('utf-8', 'replace')}"
+        return Unknown(LostReason.BAD_ANSWER, Untrusted(detail))
+    reply = _parse(output, at + len(PROTOCOL))
+    return reply or Unknown(LostReason.BAD_ANSWER, Untrusted("the answer is not complete"))
+
+
+def _parse(output: bytes, at: int) -> Reply | None:
+    words: dict[str, tuple[str, ...]] = {}
+    blobs: dict[str, bytes] = {}
+    while (end := output.find(b"\n", at)) >= 0:
+        name, *rest = output[at:end].decode("utf-8", "replace").split() or [""]
+        at = end + 1
+        match name, rest:
+            case "end", []:
+                state = words.get("state")
+                return Reply(state, words, blobs) if state else None
+            case "blob", [label, length] if length.isdigit():
+                blobs[label] = output[at : at + int(length)]
+                at += int(length) + 1
+                if output[at - 1 : at] != b"\n":
+                    return None
+            case "gone", _:
+                words["gone"] = (*words.get("gone", ()), *rest)
+            case _:
+                words[name] = tuple(rest)
+    return None
+
+
+def standing(
+    reply: Reply,
+) -> Definite[Running | Finished | Died | Stopped | NotStarted] | Unknown:
+    """What a reply proves about its run."""
+    match reply.state:
+        case ("running", size):
+            return Definite(Running(output_bytes=_number(size)))
+        case ("done", status, duration, size, digest):
+            return Definite(_finished(reply, _number(status), duration, size, digest))
+        case ("stopped", *_):
+            return Definite(Stopped(usage=read_usage(reply.blobs.get("usage", b""))))
+        case ("dead", reason):
+            return Definite(Died(reason=reason))
+        case ("fenced",):
+            return Definite(NotStarted(reason="fenced"))
+        case ("lost",):
+            detail = Untrusted("the run was there before and its directory is gone")
+            return Unknown(LostReason.NO_TRACE, detail)
+        case ("stale", *_):
+            return Unknown(LostReason.REFUSED, Untrusted("a newer engine uses these runs"))
+        case _:
+            return _unclear(reply)
+
+
+def _unclear(reply: Reply) -> Unknown:
+    return Unknown(LostReason.BAD_ANSWER, Untrusted(" ".join(reply.state)))
+
+
+def _finished(reply: Reply, status: int, duration: str, size: str, digest: str) -> Finished:
+    output = reply.blobs.get("out", b"")
+    text = output.decode("utf-8", "backslashreplace")
+    size_bytes = _number(size)
+    said = redact(reply.blobs.get("err", b"").decode("utf-8", "backslashreplace"))
+    return Finished(
+        ok=status == 0,
+        answer=Answer(
+            text=Untrusted(text[:MAX_ANSWER_CHARS]),
+            size_bytes=size_bytes,
+            sha256=digest,
+            truncated=size_bytes > len(output) or len(text) > MAX_ANSWER_CHARS,
+        ),
+        usage=read_usage(reply.blobs.get("usage", b"")),
+        failure=failure_word(status),
+        detail=Untrusted(said) if status else NOTHING_SAID,
+        duration_ms=max(0, _number(duration)),
+    )
+
+
+def failure_word(status: int) -> str:
+    """A stable word for an exit status as a shell reports it; "" for success."""
+    match status:
+        case 0:
+            return ""
+        case 126:
+            return "command-not-executable"
+        case 127:
+            return "command-missing"
+        case _ if status > 128:
+            return f"signal-{status - 128}"
+        case _:
+            return f"exit-{status}"
+
+
+class _UsageFile(msgspec.Struct):
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cost_usd: float | None = None
+    model: str | None = None
+
+
+def read_usage(data: bytes) -> Usage:
+    """The numbers of a ``usage.json``; nothing for one that is missing or not as described."""
+    try:
+        told = msgspec.json.decode(data, type=_UsageFile)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Usage()
+    counts = (
+        told.input_tokens,
+        told.output_tokens,
+        told.cache_read_tokens,
+        told.cache_write_tokens,
+    )
+    cost_usd = told.cost_usd
+    if min(counts) < 0 or (cost_usd is not None and not 0 <= cost_usd < 1e6):
+        return Usage()
+    return Usage(
+        input_tokens=told.input_tokens,
+        output_tokens=told.output_tokens,
+        cache_read_tokens=told.cache_read_tokens,
+        cache_write_tokens=told.cache_write_tokens,
+        cost_microusd=None if cost_usd is None else round(cost_usd * 1_000_000),
+        model=None if told.model is None else told.model[:200],
+    )
+
+
+def _number(word: str) -> int:
+    """A count the host sent; 0 for what is no number."""
+    try:
+        return int(word)
+    except ValueError:
+        return 0

@@ -1,0 +1,402 @@
+# fleet-tui's run wrapper: runs a program on a host and remembers what became of it.
+#
+# It is sent anew for every question, so nothing is installed and nothing can be tampered with. It
+# must work in dash, bash and busybox sh, on Linux and macOS. wire/runs.py strips the comments,
+# sends it, and documents the questions and answers.
+#
+# Every run has a directory. Two names in it decide everything, each made in one atomic step:
+#   owner  made by ln, which fails if it exists: "run PID BEGAN BOOT MS" by the process that runs
+#          the program, or a tombstone ("fenced", "lost") by whoever found that nothing runs.
+#          The program starts only after its process won this name: a tombstone is final.
+#   rc     made by mv when the program has ended: "EXIT-STATUS ENDED-MS SIZE SHA256".
+
+LC_ALL=C; export LC_ALL
+umask 077
+set -f
+
+say() { printf '%s\n' "$*"; }
+nap() { sleep "$1" 2>/dev/null || sleep 1; }
+size_of() { set -- $(wc -c < "$1"); printf %s "${1:-0}"; }
+
+now_ms() {
+  now=$(date +%s%3N 2>/dev/null)
+  case $now in ''|*[!0-9]*) now=$(date +%s)000 ;; esac
+  printf %s "$now"
+}
+
+sha256() {
+  if command -v sha256sum >/dev/null 2>&1; then sha256sum
+  elif command -v shasum >/dev/null 2>&1; then shasum -a 256
+  else openssl dgst -sha256 -r
+  fi | { read -r sum _; printf %s "$sum"; }
+}
+
+boot_id() {
+  if { read -r boot < /proc/sys/kernel/random/boot_id; } 2>/dev/null; then :
+  else boot=$(sysctl -n kern.boottime 2>/dev/null | tr -dc 0-9)
+  fi
+  boot=${boot:-unknown}
+}
+
+# began PID: sets BEGAN to its start time; fails if there is no such living process.
+# A pid alone proves nothing, for pids are used again.
+began() {
+  BEGAN=
+  if [ -r /proc/self/stat ]; then
+    { read -r stat < "/proc/$1/stat"; } 2>/dev/null || return 1
+    set -- ${stat##*") "}
+    [ $# -ge 20 ] || return 1
+    state=$1
+    shift 19
+    BEGAN=$1
+    [ "$state" != Z ]
+  else
+    BEGAN=$(ps -o lstart= -p "$1" 2>/dev/null | tr -s ' ' _)
+    [ -n "$BEGAN" ]
+  fi
+}
+
+# group_lives PID: whether the program lives on in the process group of a wrapper that was killed.
+group_lives() {
+  kill -s 0 -- "-$1" 2>/dev/null || return 1
+  [ -r /proc/self/stat ] || return 0
+  set +f; set -- "$1" /proc/[0-9]*/stat; set -f
+  leader=$1
+  shift
+  for entry; do
+    { read -r stat < "$entry"; } 2>/dev/null || continue
+    set -- ${stat##*") "}
+    [ "${3:-}" = "$leader" ] && [ "$1" != Z ] && return 0
+  done
+  return 1
+}
+
+# read_owner: sets kind, pid, born, home and since; fails if nobody owns the run yet.
+read_owner() {
+  kind= pid= born= home= since=0
+  [ -f "$run/owner" ] || return 1
+  read -r kind pid born home since < "$run/owner"
+  kind=${kind:-fenced}
+}
+
+lives() {
+  [ "$home" = "$boot" ] || return 1
+  if began "$pid"; then [ "$BEGAN" = "$born" ]; else group_lives "$pid"; fi
+}
+
+# bury WORD: leaves a tombstone where no process owns the run.
+bury() {
+  mkdir "$run" 2>/dev/null
+  say "$1" > "$run/tomb.$$" 2>/dev/null
+  ln "$run/tomb.$$" "$run/owner" 2>/dev/null
+  rm -f "$run/tomb.$$"
+}
+
+await_owner() {
+  waited=0
+  pause=0.02
+  until [ -f "$run/owner" ] || [ "$waited" -ge 40 ]; do
+    nap "$pause"
+    waited=$((waited + 1))
+    [ "$waited" -lt 10 ] || pause=0.1
+  done
+}
+
+blob() {
+  say "blob $1 $3"
+  "$4" -c "$3" "$2"
+  say
+}
+
+some_of() {
+  [ -f "$run/$2" ] || return 0
+  have=$(size_of "$run/$2")
+  [ "$have" -le "$3" ] || have=$3
+  blob "$1" "$run/$2" "$have" "$4"
+}
+
+report() {
+  if [ -f "$run/rc" ]; then
+    read -r rc ended size sum < "$run/rc"
+    read_owner
+    if [ -f "$run/stop" ] && [ "$rc" != 0 ]; then word=stopped; else word=done; fi
+    say "state $word $rc $((ended - since)) $size $sum"
+    some_of out out "$answer_bytes" head
+    some_of err err 2000 tail
+    some_of usage usage.json 4096 head
+  elif ! read_owner; then
+    say "state failed no-owner"
+  elif [ "$kind" = lost ]; then
+    say "state lost"
+  elif [ "$kind" != run ]; then
+    say "state fenced"
+  elif lives; then
+    say "state running $(size_of "$run/out")"
+  elif [ -f "$run/rc" ]; then
+    report
+  elif [ -f "$run/stop" ]; then
+    say "state stopped"
+  elif [ "$home" != "$boot" ]; then
+    say "state dead host-rebooted"
+  else
+    say "state dead process-gone"
+    some_of err err 2000 tail
+  fi
+}
+
+# child RUN: the process that owns a run. It leads a session of its own, so that it outlives the
+# connection and can be ended together with whatever the program starts.
+child() {
+  unset FLEET_TUI_WRAPPER
+  run=$1
+  cd "$run" || exit 1
+  boot_id
+  began $$
+  say "run $$ $BEGAN $boot $(now_ms)" > owner.$$ || exit 1
+  : > out
+  : > err
+  ln owner.$$ owner 2>/dev/null || exit 1
+  rm -f owner.$$
+  trap : TERM INT HUP
+  sh ./job < task > out 2> err
+  rc=$?
+  say "$rc $(now_ms) $(size_of out) $(sha256 < out)" > rc.new || exit 1
+  sync out rc.new 2>/dev/null
+  mv rc.new rc
+}
+
+detach() {
+  (
+    FLEET_TUI_WRAPPER=$s
+    export FLEET_TUI_WRAPPER
+    if command -v setsid >/dev/null 2>&1; then
+      exec setsid sh -c 'eval "$FLEET_TUI_WRAPPER"' fleet-tui child "$run"
+    elif command -v perl >/dev/null 2>&1; then
+      exec perl -e 'use POSIX; POSIX::setsid(); exec @ARGV' \
+        sh -c 'eval "$FLEET_TUI_WRAPPER"' fleet-tui child "$run"
+    else
+      set -m
+      sh -c 'eval "$FLEET_TUI_WRAPPER"' fleet-tui child "$run" &
+    fi
+  ) </dev/null >/dev/null 2>&1 &
+}
+
+free_kb() { df -Pk "$1" 2>/dev/null | { read -r _; read -r _ _ _ free _; printf %s "${free:-0}"; }; }
+
+refuse() {
+  bury fenced
+  rm -f "$run/in" "$run/job" "$run/task"
+  say "state refused $1"
+}
+
+start() {
+  read -r bytes
+  read -r job_bytes
+  read -r sum
+  read -r least_kb
+  if ! mkdir "$run" 2>/dev/null; then
+    if [ ! -d "$run" ]; then say "state refused no-run-dir"; return; fi
+    say exists
+    await_owner
+    [ -f "$run/owner" ] || bury fenced
+    report
+    return
+  fi
+  if [ "$(free_kb "$runs")" -lt "$least_kb" ]; then refuse disk-full; return; fi
+  cat > "$run/in" 2>/dev/null || { refuse disk-full; return; }
+  if [ "$(size_of "$run/in")" -ne "$bytes" ]; then refuse short; return; fi
+  if [ "$(sha256 < "$run/in")" != "$sum" ]; then refuse damaged; return; fi
+  head -c "$job_bytes" "$run/in" > "$run/job" &&
+    tail -c "+$((job_bytes + 1))" "$run/in" > "$run/task" || { refuse disk-full; return; }
+  rm -f "$run/in"
+  detach
+  await_owner
+  [ -f "$run/owner" ] || bury fenced
+  report
+}
+
+probe() {
+  [ ! -d "$run" ] || await_owner
+  [ -f "$run/owner" ] || bury "$tomb"
+  report
+}
+
+# linger SECONDS: waits for the end of a run, so that it is seen at once without asking often.
+linger() {
+  read -r seconds
+  left=$((seconds * 5))
+  read_owner
+  while [ "$left" -gt 0 ] && [ "$kind" = run ] && [ ! -f "$run/rc" ] && lives; do
+    nap 0.2
+    left=$((left - 1))
+  done
+  probe
+}
+
+cancel() {
+  read -r grace
+  probe > /dev/null
+  read_owner
+  if [ "$kind" = run ] && [ ! -f "$run/rc" ] && lives; then
+    : > "$run/stop"
+    kill -s TERM -- "-$pid" 2>/dev/null
+    left=$((grace * 5))
+    while [ "$left" -gt 0 ] && [ ! -f "$run/rc" ] && lives; do
+      nap 0.2
+      left=$((left - 1))
+    done
+    if [ ! -f "$run/rc" ] && lives; then
+      kill -s KILL -- "-$pid" 2>/dev/null
+      nap 0.2
+    fi
+  fi
+  report
+}
+
+collect() {
+  while read -r id && [ -n "$id" ]; do
+    run=$runs/$id
+    usable_id || continue
+    if [ -f "$run/rc" ] || [ -n "$(find "$run" -prune -mtime +7 2>/dev/null)" ]; then
+      rm -rf "$run" && say "gone $id"
+    fi
+  done
+  say "state collected"
+}
+
+look() {
+  read -r program
+  case $program in "~/"*) program=$HOME/${program#"~/"} ;; esac
+  if [ -n "$program" ] && ! command -v "$program" >/dev/null 2>&1; then
+    say "state missing"
+    return
+  fi
+  say "state ok"
+  say "boot $boot"
+  say "time $(now_ms)"
+  say "disk $(free_kb "$runs")"
+  if [ -r /proc/loadavg ]; then
+    read -r load _ < /proc/loadavg
+    say "load $load"
+    read -r line < /proc/stat
+    say "$line"
+    while read -r name value _; do
+      case $name in MemTotal:|MemAvailable:) say "$name $value" ;; esac
+    done < /proc/meminfo
+  else
+    set -- $(sysctl -n vm.loadavg 2>/dev/null)
+    say "load ${2:-}"
+  fi
+}
+
+# tail_log: the bytes of a file from an offset on, as numbered chunks; ends by itself after a while.
+tail_log() {
+  read -r path
+  read -r inode
+  read -r offset
+  read -r seconds
+  case $path in "~/"*) path=$HOME/${path#"~/"} ;; esac
+  left=$((seconds * 10))
+  quiet=0
+  say "state tailing"
+  while [ "$left" -gt 0 ]; do
+    set -- $(ls -diL "$path" 2>/dev/null)
+    here=${1:-none}
+    if [ "$here" = none ]; then
+      [ "$inode" = none ] || say missing
+      inode=none offset=0 size=0
+    else
+      size=$(size_of "$path")
+      if [ "$inode" = new ]; then
+        offset=$size
+        say "at $here $offset"
+      elif [ "$inode" != "$here" ]; then
+        [ "$inode" = none ] || finish_rotated
+        offset=0
+        say "at $here 0"
+      elif [ "$size" -lt "$offset" ]; then
+        say truncated
+        offset=0
+        say "at $here 0"
+      fi
+      inode=$here
+    fi
+    if [ "$size" -gt "$offset" ]; then
+      chunk "$path"
+      left=$((left - 1))
+      quiet=0
+    else
+      nap 1
+      left=$((left - 10))
+      quiet=$((quiet + 1))
+      [ $((quiet % 10)) -ne 0 ] || say beat
+    fi
+  done
+}
+
+chunk() {
+  length=$((size - offset))
+  [ "$length" -le 262144 ] || length=262144
+  say "blob log $length"
+  tail -c "+$((offset + 1))" "$1" | head -c "$length"
+  say
+  offset=$((offset + length))
+}
+
+# finish_rotated: what was written to the old file after we looked, if it is now called PATH.1.
+finish_rotated() {
+  set -- $(ls -diL "$path.1" 2>/dev/null)
+  if [ "${1:-}" != "$inode" ]; then say rotated; return; fi
+  whole=$size
+  size=$(size_of "$path.1")
+  while [ "$size" -gt "$offset" ]; do chunk "$path.1"; done
+  size=$whole
+}
+
+usable_id() { case $id in ''|.*|-*|*[!0-9A-Za-z._-]*) return 1 ;; esac; }
+
+# current: whether no newer engine has used these runs; a newer epoch is remembered.
+current() {
+  held=0
+  [ ! -f "$runs/epoch" ] || read -r held < "$runs/epoch"
+  if [ "${held:-0}" -gt "$epoch" ]; then say "state stale $held"; return 1; fi
+  if [ "${held:-0}" -lt "$epoch" ]; then
+    say "$epoch" > "$runs/epoch.$$" && mv "$runs/epoch.$$" "$runs/epoch"
+  fi 2>/dev/null
+  return 0
+}
+
+serve() {
+  read -r verb
+  read -r runs
+  read -r id
+  read -r epoch
+  read -r tomb
+  read -r answer_bytes
+  say "fleet-protocol: 1"
+  case $runs in "~/"*) runs=$HOME/${runs#"~/"} ;; esac
+  boot_id
+  say "boot $boot"
+  if [ "$verb" = tail ]; then tail_log; say end; return; fi
+  mkdir -p "$runs" 2>/dev/null
+  run=$runs/$id
+  if [ ! -d "$runs" ] || [ ! -w "$runs" ]; then say "state refused no-run-dir"
+  elif ! current; then :
+  elif [ "$verb" = look ]; then look
+  elif [ "$verb" = collect ]; then collect
+  elif ! usable_id; then say "state refused bad-id"
+  else
+    case $verb in
+      start) start ;;
+      probe) probe ;;
+      linger) linger ;;
+      cancel) cancel ;;
+    esac
+  fi
+  say end
+}
+
+case ${1:-} in
+  child) child "$2" ;;
+  *) serve ;;
+esac
