@@ -1,0 +1,116 @@
+"""The ``fleet-tui`` command: finds the subcommand, runs it, turns errors into exit codes."""
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from fleet_tui import __version__
+from fleet_tui.errors import ExitCode, FleetError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("demo", "Look at a living simulated fleet; nothing leaves this machine."),
+    "open": ("open", "Open a fleet's console; starts its engine if none runs."),
+    "review": ("review", "Look back at a recorded session, offline."),
+    "engine": ("engine", "Run a fleet's engine in the foreground."),
+    "status": ("status", "Say how the fleet is."),
+    "agents": ("agents", "List the agents."),
+    "tasks": ("tasks", "List the tasks."),
+    "routes": ("routes", "List the latest routing decisions."),
+    "why": ("why", "Explain where a task went, or why it waits."),
+    "logs": ("logs", "Print the merged log."),
+    "submit": ("submit", "Give the fleet a task."),
+    "cancel": ("cancel", "Cancel tasks."),
+    "cordon": ("cordon", "Keep agents out of routing."),
+    "uncordon": ("uncordon", "Let agents take work again."),
+    "resolve": ("resolve", "Say what became of a task that needs a verdict."),
+    "stop": ("stop", "Stop a fleet's engine; running work goes on."),
+    "export": ("export", "Write a recording that travels."),
+    "check": ("check", "Check a fleet file and report every problem."),
+    "init": ("init", "Write a commented fleet file to start from."),
+    "import": ("import_", "Make a fleet file from what you have."),
+    "schema": ("schema", "Print the JSON Schema of fleet files."),
+    "trust": ("trust", "Look at a host's key and enrol it."),
+    "keys": ("keys", "List every key of the console."),
+}
+"""Name -> (module in this package, help line). Modules load when their command runs."""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names without importing them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command's module."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        command = import_module(f"fleet_tui.cli.{entry[0]}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the help lines of the table, importing nothing."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; suggest the nearest names for a typing mistake."""
+        name = args[0] if args else ""
+        if name and name not in COMMANDS and not name.startswith("-"):
+            import difflib
+
+            close = difflib.get_close_matches(name, COMMANDS, n=3)
+            hint = f" Did you mean {' or '.join(close)}?" if close else ""
+            ctx.fail(f"There is no command {name!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, "-V", "--version", prog_name="fleet-tui")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """Watch a fleet of OpenClaw agents over SSH, give it work, see why each task went where it
+    went, and look back. Without a command, fleet-tui opens ./fleet.yaml."""
+    if ctx.invoked_subcommand is None:
+        from fleet_tui.cli.open import command
+
+        ctx.invoke(command)
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(args: list[str]) -> int:
+    """Run with arguments and return the exit code. Never a traceback for what can be expected."""
+    try:
+        result = cli.main(args, prog_name="fleet-tui", standalone_mode=False)
+        return result if isinstance(result, int) else ExitCode.OK
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away: be quiet, also when Python flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except FleetError as error:
+        click.echo(f"fleet-tui: {error.message}", err=True)
+        if error.hint:
+            click.echo(f"  hint: {error.hint}", err=True)
+        return error.exit_code

@@ -1,0 +1,152 @@
+"""One conversation with an engine over its socket."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from fleet_tui import __version__
+from fleet_tui.core.commands import Command, Refused, Reply
+from fleet_tui.core.firewall import safe_line
+from fleet_tui.core.ids import Seq
+from fleet_tui.core.protocol import (
+    MAX_FRAME_BYTES,
+    PROTOCOL,
+    Doorbell,
+    FromEngine,
+    Hello,
+    Request,
+    Response,
+    Unwelcome,
+    Welcome,
+)
+from fleet_tui.errors import FleetError, Unreachable
+
+HELLO_DEADLINE_S = 5.0
+REPLY_DEADLINE_S = 30.0
+"""After this long without an answer the command's fate is unknown."""
+
+NO_ENGINE = Refused(
+    code="no-engine",
+    text="No engine answers; nothing was sent.",
+    hint="fleet-tui open FLEET starts one.",
+)
+NO_REPLY = Refused(
+    code="no-reply",
+    text="The engine broke off before it replied; the command may or may not have been taken.",
+    hint="Look at the fleet before you repeat it; a submit with the same key is safe to repeat.",
+)
+
+_decoder: msgspec.json.Decoder[FromEngine] = msgspec.json.Decoder(FromEngine)
+
+
+class EngineClient:
+    """A connected console's half of the conversation. Made by :meth:`connect`."""
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        welcome: Welcome,
+        rung: Callable[[Doorbell], None],
+    ) -> None:
+        self.welcome = welcome
+        self.seen = welcome.seq
+        self._reader = reader
+        self._writer = writer
+        self._rung = rung
+        self._waiting: dict[int, asyncio.Future[Reply]] = {}
+        self._last_id = 0
+        self._listener = asyncio.create_task(self._listen(), name="engine client")
+
+    @classmethod
+    async def connect(
+        cls,
+        path: Path,
+        by: str,
+        *,
+        read_only: bool = False,
+        rung: Callable[[Doorbell], None] = lambda _: None,
+    ) -> "EngineClient":
+        """Say hello. Raises Unreachable when no engine listens there and FleetError when it speaks
+        another protocol."""
+        try:
+            reader, writer = await asyncio.open_unix_connection(str(path), limit=MAX_FRAME_BYTES)
+        except (OSError, ValueError) as error:
+            raise Unreachable("no engine runs for this fleet", hint=str(error)) from error
+        try:
+            hello = Hello(protocol=PROTOCOL, version=__version__, by=by, read_only=read_only)
+            writer.write(msgspec.json.encode(hello) + b"\n")
+            async with asyncio.timeout(HELLO_DEADLINE_S):
+                answer = _decoder.decode(await reader.readline())
+        except (OSError, TimeoutError, ValueError, msgspec.DecodeError) as error:
+            writer.close()
+            raise Unreachable("the engine does not answer", hint=f"at {path}") from error
+        match answer:
+            case Welcome():
+                return cls(reader, writer, answer, rung)
+            case Unwelcome(reason=reason):
+                writer.close()
+                raise FleetError(safe_line(reason), hint="use the same version for both")
+            case _:
+                writer.close()
+                raise FleetError("the engine did not say welcome")
+
+    @property
+    def connected(self) -> bool:
+        """Whether the engine was still there when last heard."""
+        return not self._listener.done()
+
+    async def lost(self) -> None:
+        """Return when the connection is gone."""
+        await asyncio.wait({self._listener})
+
+    async def send(self, command: Command) -> Reply:
+        """Ask, and wait for the reply."""
+        if not self.connected:
+            return NO_ENGINE
+        self._last_id += 1
+        request = Request(id=self._last_id, seen=Seq(self.seen), command=command)
+        reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._waiting[request.id] = reply
+        try:
+            self._writer.write(msgspec.json.encode(request) + b"\n")
+            await self._writer.drain()
+            async with asyncio.timeout(REPLY_DEADLINE_S):
+                return await reply
+        except (OSError, TimeoutError):
+            return NO_REPLY
+        finally:
+            self._waiting.pop(request.id, None)
+
+    async def close(self) -> None:
+        """Hang up."""
+        self._listener.cancel()
+        self._writer.close()
+        with suppress(asyncio.CancelledError):
+            await self._listener
+        with suppress(OSError):
+            await self._writer.wait_closed()
+
+    async def _listen(self) -> None:
+        try:
+            while line := await self._reader.readline():
+                frame = _decoder.decode(line)
+                match frame:
+                    case Response(id=number, reply=reply):
+                        waiting = self._waiting.pop(number, None)
+                        if waiting is not None and not waiting.done():
+                            waiting.set_result(reply)
+                    case Doorbell():
+                        self.seen = frame.seq
+                        self._rung(frame)
+                    case _:
+                        pass
+        except (OSError, ValueError, msgspec.DecodeError):
+            pass  # the connection is over either way
+        finally:
+            for waiting in self._waiting.values():
+                if not waiting.done():
+                    waiting.set_result(NO_REPLY)
