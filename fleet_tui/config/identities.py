@@ -4,14 +4,16 @@ import os
 import stat
 from pathlib import Path
 
-from fleet_tui.config.problems import Mark, Source
+from fleet_tui.config.problems import Source, visible
+from fleet_tui.config.reader import Loc, Node, find, written
+from fleet_tui.config.validate import dotted
 from fleet_tui.core.fleet import FleetSpec
 
 _FIRST_BYTES = 64
 """Enough of a key file to tell a public key from a private one."""
 
 
-def judge_identities(source: Source, spec: FleetSpec) -> None:
+def judge_identities(source: Source, root: Node, spec: FleetSpec) -> None:
     """Note every identity file that is missing (a warning: another machine may be meant) or that
     SSH would refuse (an error: not a regular file, a public key, readable by others)."""
     seen: set[str] = set()
@@ -19,15 +21,24 @@ def judge_identities(source: Source, spec: FleetSpec) -> None:
         if host.identity is None or host.identity in seen:
             continue
         seen.add(host.identity)
-        path = f"hosts.{host.name}.identity"
+        loc: Loc = ("hosts", host.name, "identity")
+        if not written(root, loc):
+            loc = ("defaults", "identity")
+        node = find(root, loc)
         reason, hint = _refusal(Path(host.identity))
         if reason is None:
             continue
         say = source.warn if reason == _MISSING else source.error
-        say(_NOWHERE, f"{host.identity}: {reason}", path=path, hint=hint)
+        mark, width = (node.mark, node.width) if node else (None, 1)
+        say(
+            mark,
+            f"{visible(host.identity)}: {reason}",
+            path=dotted(loc),
+            hint=visible(hint),
+            width=width,
+        )
 
 
-_NOWHERE: Mark | None = None
 _MISSING = "no such file on this machine"
 
 

@@ -69,16 +69,16 @@ def load_bytes(
 
 def _load(name: str, data: bytes, env: Mapping[str, str], *, look_at_keys: bool) -> Loaded:
     source = decode(name, data)
-    spec = None if source.errors else _understand(source, data, env)
-    if spec and look_at_keys:
-        judge_identities(source, spec)
+    spec = None if source.errors else _understand(source, data, env, look_at_keys)
     problems = source.in_order()
     if source.errors or spec is None:
         raise InvalidFleet(name, problems, source.not_kept)
     return Loaded(spec, problems)
 
 
-def _understand(source: Source, data: bytes, env: Mapping[str, str]) -> FleetSpec | None:
+def _understand(
+    source: Source, data: bytes, env: Mapping[str, str], look_at_keys: bool
+) -> FleetSpec | None:
     root = read(source)
     if root is None:
         if not source.errors:
@@ -99,6 +99,8 @@ def _understand(source: Source, data: bytes, env: Mapping[str, str]) -> FleetSpe
     )
     if spec:
         lint(source, root, spec)
+    if spec and look_at_keys:
+        judge_identities(source, root, spec)
     return spec
 
 

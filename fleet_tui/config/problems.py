@@ -125,9 +125,20 @@ class Source:
 
     def line(self, number: int) -> str:
         """A line of the file, counted from 1; empty beyond its ends."""
+        lines = self._all_lines()
+        return lines[number - 1] if 1 <= number <= len(lines) else ""
+
+    def within(self, mark: Mark) -> Mark:
+        """The mark, or the end of the file for one beyond it (an unclosed bracket's)."""
+        count = len(self._all_lines())
+        if mark.line <= count:
+            return Mark(mark.line, min(mark.column, len(self.line(mark.line)) + 1))
+        return Mark(count, len(self.line(count)) + 1)
+
+    def _all_lines(self) -> list[str]:
         if self._lines is None:
             self._lines = _LINE_BREAK.split(self.text)
-        return self._lines[number - 1] if 1 <= number <= len(self._lines) else ""
+        return self._lines
 
     def _excerpt(self, at: Mark, width: int) -> tuple[str, ...]:
         shown = []

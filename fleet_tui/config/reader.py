@@ -118,7 +118,7 @@ def read(source: Source) -> Node | None:
     except yaml.MarkedYAMLError as broken:
         where = broken.problem_mark or broken.context_mark
         said = ", ".join(part for part in (broken.context, broken.problem) if part)
-        mark = Mark(where.line + 1, where.column + 1) if where else None
+        mark = source.within(Mark(where.line + 1, where.column + 1)) if where else None
         source.error(mark, f"not valid YAML: {visible(said)}", hint=_syntax_hint(source, mark))
     except yaml.YAMLError as broken:
         source.error(None, f"not valid YAML: {visible(str(broken))}")
@@ -127,16 +127,24 @@ def read(source: Source) -> Node | None:
     return None
 
 
+def step(node: Node | None, part: str | int) -> Node | None:
+    """What a node holds under a key or at a position, if it does."""
+    match node:
+        case Mapping() if isinstance(part, str) and part in node.entries:
+            return node.entries[part].value
+        case Sequence() if isinstance(part, int) and part < len(node.items):
+            return node.items[part]
+        case _:
+            return None
+
+
 def find(node: Node | None, loc: Loc) -> Node | None:
     """The node at the end of a way, or the last one that exists on it."""
     for part in loc:
-        match node:
-            case Mapping() if isinstance(part, str) and part in node.entries:
-                node = node.entries[part].value
-            case Sequence() if isinstance(part, int) and part < len(node.items):
-                node = node.items[part]
-            case _:
-                break
+        inner = step(node, part)
+        if inner is None:
+            break
+        node = inner
     return node
 
 
@@ -147,6 +155,13 @@ def find_key(node: Node | None, loc: Loc) -> Node | None:
     if isinstance(parent, Mapping) and isinstance(last, str) and last in parent.entries:
         return parent.entries[last].key
     return find(node, loc)
+
+
+def written(node: Node | None, loc: Loc) -> bool:
+    """Whether the file has all of a way, valid or not."""
+    for part in loc:
+        node = step(node, part)
+    return node is not None
 
 
 class _Stop(Exception):

@@ -21,7 +21,7 @@ from fleet_tui.config.models import (
     RetryEntry,
 )
 from fleet_tui.config.problems import Source, did_you_mean
-from fleet_tui.config.reader import Loc, Mapping, Node, Scalar, find, find_key
+from fleet_tui.config.reader import Loc, Node, Scalar, find, find_key, written
 from fleet_tui.config.validate import Valid, dotted
 from fleet_tui.core.fleet import (
     AgentKind,
@@ -222,7 +222,7 @@ class _Resolver:
         loc: Loc = ("agents", name, "pool") if entry.pool else ("defaults", "pool")
         if said in self.file.pools:
             return said
-        if not self.whole and said and self._written(("pools", said)):
+        if not self.whole and said and written(self.root, ("pools", said)):
             return None
         if not self.file.pools:
             if said is None or said == IMPLIED_POOL:
@@ -404,11 +404,6 @@ class _Resolver:
 
     def _lost_after_ms(self) -> int | None:
         return _limit(self.file.lost_after, FleetSpec(name="").lost_after_ms)
-
-    def _written(self, loc: Loc) -> bool:
-        """Whether the file has this key, valid or not."""
-        parent = find(self.root, loc[:-1])
-        return isinstance(parent, Mapping) and loc[-1] in parent.entries
 
     def _lines(self, first: Loc, second: Loc) -> str:
         nodes = (find_key(self.root, first), find_key(self.root, second))

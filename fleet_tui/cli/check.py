@@ -1,0 +1,136 @@
+"""``fleet-tui check``: is this fleet file right, and does it mean what it seems to?
+
+Reads files only: no host is contacted, no secret looked up.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import click
+
+from fleet_tui.config.load import InvalidFleet, load_fleet
+from fleet_tui.config.problems import (
+    Problem,
+    Severity,
+    as_github,
+    as_json,
+    as_text,
+    summary,
+    visible,
+)
+from fleet_tui.config.ssh_warnings import ssh_config_warnings
+from fleet_tui.core.fleet import FleetSpec, LocalAgent
+from fleet_tui.errors import ExitCode
+
+SCHEMA = "fleet-tui/check/1"
+
+
+@click.command("check")
+@click.argument("fleet", required=False, type=click.Path(path_type=Path), envvar="FLEET_TUI_FLEET")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    help="text for people, json for programs, github for annotations in a pull request.",
+)
+@click.option("--json", "as_document", is_flag=True, help="The same as --format json.")
+@click.option("--strict", is_flag=True, help="Warnings are errors.")
+@click.pass_context
+def command(
+    context: click.Context, fleet: Path | None, form: str, as_document: bool, strict: bool
+) -> None:
+    """Check a fleet file (./fleet.yaml if none is named).
+
+    Shows every problem at once. Exit code 0: usable. 3: not.
+    """
+    path = fleet or Path("fleet.yaml")
+    spec: FleetSpec | None = None
+    problems: tuple[Problem, ...]
+    not_kept = 0
+    try:
+        loaded = load_fleet(path, os.environ)
+        spec, problems = (
+            loaded.spec,
+            (*loaded.warnings, *ssh_config_warnings(loaded.spec, Path.home())),
+        )
+    except InvalidFleet as invalid:
+        problems, not_kept = invalid.problems, invalid.not_kept
+    warned = any(each.severity is Severity.WARNING for each in problems)
+    usable = spec is not None and not (strict and warned)
+    match "json" if as_document else form:
+        case "json":
+            click.echo(json.dumps(_document(path, spec, problems, not_kept, usable), indent=2))
+        case "github":
+            for problem in problems:
+                click.echo(as_github(problem))
+        case _:
+            _print_text(path, spec, problems, not_kept, usable)
+    context.exit(ExitCode.OK if usable else ExitCode.INVALID_CONFIG)
+
+
+def _print_text(
+    path: Path,
+    spec: FleetSpec | None,
+    problems: tuple[Problem, ...],
+    not_kept: int,
+    usable: bool,
+) -> None:
+    for problem in problems:
+        click.echo(as_text(problem))
+    counted = summary(problems, not_kept)
+    if spec is None:
+        click.echo(f"{counted}. Nothing was started.")
+        return
+    for name, agent in spec.agents.items():
+        if isinstance(agent.kind, LocalAgent):
+            program = visible(" ".join(agent.kind.command))
+            click.echo(f"note: {name} runs on this machine, as you: {program}")
+    verdict = "ok" if usable else "not ok, warnings count as errors"
+    click.echo(f"{visible(str(path))}: {verdict}{f' ({counted})' if counted else ''}: {size(spec)}")
+
+
+def size(spec: FleetSpec) -> str:
+    """``fleet prod, 20 agents in 3 pools on 7 hosts, 80 slots``."""
+    slots = sum(agent.slots for agent in spec.agents.values())
+    parts = [
+        _count(len(spec.agents), "agent") + " in " + _count(len(spec.pools), "pool"),
+        _count(slots, "slot"),
+    ]
+    if spec.hosts:
+        parts[0] += " on " + _count(len(spec.hosts), "host")
+    return f"fleet {spec.name}, {', '.join(parts)}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _document(
+    path: Path,
+    spec: FleetSpec | None,
+    problems: tuple[Problem, ...],
+    not_kept: int,
+    usable: bool,
+) -> dict[str, object]:
+    fleet: dict[str, object] | None = None
+    if spec is not None:
+        fleet = {
+            "name": spec.name,
+            "digest": spec.digest,
+            "agents": len(spec.agents),
+            "pools": len(spec.pools),
+            "hosts": len(spec.hosts),
+            "run_on_this_machine": [
+                name for name, agent in spec.agents.items() if isinstance(agent.kind, LocalAgent)
+            ],
+        }
+    return {
+        "schema": SCHEMA,
+        "file": visible(str(path)),
+        "ok": usable,
+        "fleet": fleet,
+        "problems": [as_json(problem) for problem in problems],
+        "problems_not_shown": not_kept,
+    }

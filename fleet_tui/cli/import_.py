@@ -1,0 +1,121 @@
+"""``fleet-tui import``: a fleet file from hosts that are listed somewhere already."""
+
+import os
+from pathlib import Path
+
+import click
+
+from fleet_tui.cli.files import write_new
+from fleet_tui.config.importers.ansible import read_inventory, read_text
+from fleet_tui.config.importers.found import DEFAULT_POOL, Findings, fleet_file
+from fleet_tui.config.importers.hosts_file import read_hosts
+from fleet_tui.config.importers.ssh_aliases import read_aliases
+from fleet_tui.config.load import load_text
+from fleet_tui.config.problems import visible
+from fleet_tui.config.values import Unacceptable, name
+from fleet_tui.core.firewall import safe_line
+from fleet_tui.errors import FleetError
+
+MAX_SHOWN_IGNORED = 50
+
+_OUTPUT = click.option(
+    "-o",
+    "--output",
+    "target",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write to this file instead of standard output.",
+)
+_FORCE = click.option("--force", is_flag=True, help="Replace the file if it exists.")
+_FLEET = click.option("--fleet", default="imported", show_default=True, help="The fleet's name.")
+_POOL = click.option(
+    "--pool", default=DEFAULT_POOL, show_default=True, help="The pool of every agent."
+)
+
+
+@click.group("import")
+def command() -> None:
+    """Make a fleet file from hosts you have listed already.
+
+    Passwords and keys are never copied; what was left out is said on standard error.
+    """
+
+
+@command.command("ssh-config")
+@click.option("--match", default="*", show_default=True, help="Only aliases like this glob.")
+@click.option(
+    "--config",
+    "path",
+    type=click.Path(path_type=Path),
+    help="Another file than ~/.ssh/config.",
+)
+@_POOL
+@_FLEET
+@_OUTPUT
+@_FORCE
+def from_ssh_config(
+    match: str, path: Path | None, pool: str, fleet: str, target: Path | None, force: bool
+) -> None:
+    """Take the Host aliases of ~/.ssh/config.
+
+    Only the alias is kept, so SSH goes on applying whatever the file says of it.
+    """
+    home = Path.home()
+    file = path or home / ".ssh" / "config"
+    findings = read_aliases(file, home, match=match, pool=pool)
+    _write(findings, fleet, str(file), target, force)
+
+
+@command.command("ansible")
+@click.argument("inventory", type=click.Path(path_type=Path, exists=True))
+@click.option(
+    "--group",
+    "groups",
+    multiple=True,
+    metavar="GROUP[=POOL]",
+    help="Only hosts of this group, into this pool. May be repeated.",
+)
+@_FLEET
+@_OUTPUT
+@_FORCE
+def from_ansible(
+    inventory: Path, groups: tuple[str, ...], fleet: str, target: Path | None, force: bool
+) -> None:
+    """Take the hosts of an Ansible inventory.
+
+    Uses ansible-inventory if it is installed, and reads YAML and simple INI inventories itself
+    otherwise. A host's first group becomes its pool, its other groups become labels.
+    """
+    wanted = {group: pool or group for group, _, pool in (each.partition("=") for each in groups)}
+    _write(read_inventory(inventory, wanted), fleet, str(inventory), target, force)
+
+
+@command.command("hosts")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@_POOL
+@_FLEET
+@_OUTPUT
+@_FORCE
+def from_hosts(file: Path, pool: str, fleet: str, target: Path | None, force: bool) -> None:
+    """Take a plain list: one [user@]host[:port] a line, # begins a comment."""
+    _write(read_hosts(read_text(file), pool=pool), fleet, str(file), target, force)
+
+
+def _write(findings: Findings, fleet: str, origin: str, target: Path | None, force: bool) -> None:
+    try:
+        name(fleet)
+    except Unacceptable as reason:
+        raise click.UsageError(f"--fleet: {reason.message} ({reason.hint})") from None
+    text = fleet_file(findings, fleet=fleet, origin=origin)
+    for each in findings.ignored[:MAX_SHOWN_IGNORED]:
+        click.echo(f"ignored: {visible(each)}", err=True)
+    if len(findings.ignored) > MAX_SHOWN_IGNORED:
+        click.echo(f"ignored: {len(findings.ignored) - MAX_SHOWN_IGNORED} more", err=True)
+    if "\nagents:\n  " not in text:
+        raise FleetError(f"no hosts were found in {safe_line(origin)}")
+    spec = load_text(text, env=os.environ).spec
+    if target is None:
+        click.echo(text, nl=False)
+    else:
+        write_new(target, text, force=force)
+        click.echo(f"wrote {target}", err=True)
+    click.echo(f"{len(spec.agents)} agents in {len(spec.pools)} pools", err=True)
