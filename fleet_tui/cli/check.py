@@ -16,6 +16,7 @@ from fleet_tui.config.problems import (
     as_github,
     as_json,
     as_text,
+    count_of,
     summary,
     visible,
 )
@@ -95,16 +96,12 @@ def size(spec: FleetSpec) -> str:
     """``fleet prod, 20 agents in 3 pools on 7 hosts, 80 slots``."""
     slots = sum(agent.slots for agent in spec.agents.values())
     parts = [
-        _count(len(spec.agents), "agent") + " in " + _count(len(spec.pools), "pool"),
-        _count(slots, "slot"),
+        count_of(len(spec.agents), "agent") + " in " + count_of(len(spec.pools), "pool"),
+        count_of(slots, "slot"),
     ]
     if spec.hosts:
-        parts[0] += " on " + _count(len(spec.hosts), "host")
+        parts[0] += " on " + count_of(len(spec.hosts), "host")
     return f"fleet {spec.name}, {', '.join(parts)}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _document(

@@ -11,9 +11,8 @@ from fleet_tui.config.importers.found import DEFAULT_POOL, Findings, fleet_file
 from fleet_tui.config.importers.hosts_file import read_hosts
 from fleet_tui.config.importers.ssh_aliases import read_aliases
 from fleet_tui.config.load import load_text
-from fleet_tui.config.problems import visible
+from fleet_tui.config.problems import count_of, visible
 from fleet_tui.config.values import Unacceptable, name
-from fleet_tui.core.firewall import safe_line
 from fleet_tui.errors import FleetError
 
 MAX_SHOWN_IGNORED = 50
@@ -111,11 +110,12 @@ def _write(findings: Findings, fleet: str, origin: str, target: Path | None, for
     if len(findings.ignored) > MAX_SHOWN_IGNORED:
         click.echo(f"ignored: {len(findings.ignored) - MAX_SHOWN_IGNORED} more", err=True)
     if "\nagents:\n  " not in text:
-        raise FleetError(f"no hosts were found in {safe_line(origin)}")
+        raise FleetError(f"no hosts were found in {visible(origin)}")
     spec = load_text(text, env=os.environ).spec
     if target is None:
         click.echo(text, nl=False)
     else:
         write_new(target, text, force=force)
         click.echo(f"wrote {target}", err=True)
-    click.echo(f"{len(spec.agents)} agents in {len(spec.pools)} pools", err=True)
+    agents, pools = count_of(len(spec.agents), "agent"), count_of(len(spec.pools), "pool")
+    click.echo(f"{agents} in {pools}", err=True)

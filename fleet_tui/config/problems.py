@@ -128,6 +128,15 @@ class Source:
         lines = self._all_lines()
         return lines[number - 1] if 1 <= number <= len(lines) else ""
 
+    def mark_at(self, offset: int) -> Mark:
+        """The place of a character of the text, or of its end."""
+        line, start = 1, 0
+        for found in _LINE_BREAK.finditer(self.text):
+            if found.end() > offset:
+                break
+            line, start = line + 1, found.end()
+        return Mark(line, offset - start + 1)
+
     def within(self, mark: Mark) -> Mark:
         """The mark, or the end of the file for one beyond it (an unclosed bracket's)."""
         count = len(self._all_lines())
@@ -198,7 +207,7 @@ def summary(problems: Iterable[Problem], not_kept: int = 0) -> str:
     counts = dict.fromkeys(Severity, 0)
     for each in problems:
         counts[each.severity] += 1
-    parts = [_count(counts[kind], kind.value) for kind in Severity if counts[kind]]
+    parts = [count_of(counts[kind], kind.value) for kind in Severity if counts[kind]]
     if not_kept:
         parts.append(f"{not_kept} more not shown")
     return ", ".join(parts)
@@ -245,7 +254,8 @@ def _place(problem: Problem) -> str:
     return f"{problem.file}:{problem.line}:{problem.col}"
 
 
-def _count(number: int, noun: str) -> str:
+def count_of(number: int, noun: str) -> str:
+    """``1 agent``, ``2 agents``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 

@@ -87,10 +87,8 @@ def decode(name: str, data: bytes) -> Source:
         text = data.decode("utf-8")
     except UnicodeDecodeError as broken:
         source = Source(name, data[: broken.start].decode("utf-8"))
-        line = source.text.count("\n") + 1
-        column = len(source.text) - (source.text.rfind("\n") + 1) + 1
         source.error(
-            Mark(line, column),
+            source.mark_at(len(source.text)),
             f"must be UTF-8: byte {broken.start} is 0x{data[broken.start]:02x}",
             hint=_encoding_hint(data),
         )
@@ -285,11 +283,9 @@ class _Builder:
 
 
 def _refuse_character(source: Source, found: re.Match[str]) -> None:
-    start = source.text.rfind("\n", 0, found.start()) + 1
-    mark = Mark(source.text.count("\n", 0, found.start()) + 1, found.start() - start + 1)
     offset = len(source.text[: found.start()].encode())
     source.error(
-        mark,
+        source.mark_at(found.start()),
         f"must be UTF-8 text: byte {offset} is the control character U+{ord(found.group()):04X}",
     )
 

@@ -1,0 +1,18 @@
+"""The data that comes with the program is found, or its absence is said."""
+
+import pytest
+
+from fleet_tui import bundled
+from fleet_tui.errors import FleetError
+
+
+def test_sample_fleets_are_found_by_name() -> None:
+    assert bundled.sample_fleet("demo").is_file()
+    with pytest.raises(FleetError) as caught:
+        bundled.sample_fleet("nope")
+    assert "demo" in caught.value.hint
+
+
+def test_a_missing_folder_is_said() -> None:
+    with pytest.raises(FleetError, match="no nothing/ directory"):
+        bundled.folder("nothing")

@@ -1,0 +1,187 @@
+"""check, schema, init and import as they are typed: output, files and exit codes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from fleet_tui import bundled
+from fleet_tui.cli import check, import_, init, schema
+from fleet_tui.config.models import AgentEntry, Defaults, FleetFile
+from fleet_tui.errors import ExitCode, FleetError, Refused
+
+WRONG = "version: 1\nfleet: f\nagents: {a1: {host: h, port: x, token: secret:env:T}}\n"
+DOUBTFUL = """\
+version: 1
+fleet: f
+pools: {used: , empty: }
+agents: {a1: {pool: used, host: h, port: 1, token: secret:env:T}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home and a working directory of its own."""
+    home = tmp_path / "home"
+    work = tmp_path / "work"
+    home.mkdir()
+    work.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("FLEET_TUI_FLEET", raising=False)
+    monkeypatch.chdir(work)
+    return home
+
+
+def run(command: click.Command, *arguments: str) -> Result:
+    return CliRunner().invoke(command, list(arguments))
+
+
+def test_check_says_what_a_fleet_is() -> None:
+    demo = str(bundled.sample_fleet("demo"))
+    result = run(check.command, demo)
+    assert result.exit_code == ExitCode.OK
+    assert result.output == f"{demo}: ok: fleet prod, 20 agents in 3 pools on 7 hosts, 80 slots\n"
+
+
+def test_check_lists_what_runs_on_this_machine() -> None:
+    result = run(check.command, str(bundled.sample_fleet("local")))
+    assert "echo runs on this machine, as you: cat" in result.output
+
+
+def test_check_looks_at_the_fleet_file_here() -> None:
+    assert run(check.command).exit_code == ExitCode.INVALID_CONFIG
+    Path("fleet.yaml").write_text(WRONG)
+    result = run(check.command)
+    assert result.exit_code == ExitCode.INVALID_CONFIG
+    assert "fleet.yaml:3:30: error: agents.a1.port: expected a whole number" in result.output
+    assert result.output.endswith("1 error. Nothing was started.\n")
+
+
+def test_warnings_fail_only_when_asked_to() -> None:
+    Path("fleet.yaml").write_text(DOUBTFUL)
+    assert run(check.command).exit_code == ExitCode.OK
+    strict = run(check.command, "--strict")
+    assert strict.exit_code == ExitCode.INVALID_CONFIG
+    assert "pools.empty: no agent is in this pool" in strict.output
+
+
+@pytest.mark.parametrize("arguments", [("--json",), ("--format", "json")])
+def test_check_for_programs(arguments: tuple[str, ...]) -> None:
+    Path("fleet.yaml").write_text(DOUBTFUL)
+    document = json.loads(run(check.command, *arguments).stdout)
+    assert document["schema"] == "fleet-tui/check/1"
+    assert document["ok"] is True
+    assert document["fleet"]["agents"] == 1
+    (problem,) = document["problems"]
+    assert (problem["severity"], problem["line"], problem["path"]) == ("warning", 3, "pools.empty")
+    Path("fleet.yaml").write_text(WRONG)
+    document = json.loads(run(check.command, *arguments).stdout)
+    assert (document["ok"], document["fleet"]) == (False, None)
+
+
+def test_check_for_pull_requests() -> None:
+    Path("fleet.yaml").write_text(WRONG)
+    output = run(check.command, "--format", "github").output
+    assert output == (
+        '::error file=fleet.yaml,line=3,col=30::agents.a1.port: expected a whole number, got "x"\n'
+    )
+
+
+def test_check_warns_of_ssh_options_that_are_not_followed(home: Path) -> None:
+    (home / ".ssh").mkdir()
+    (home / ".ssh" / "config").write_text("Host h\n  StrictHostKeyChecking no\n")
+    Path("fleet.yaml").write_text(DOUBTFUL.replace(", empty: ", ""))
+    output = run(check.command).output
+    assert "config:2:1: warning: stricthostkeychecking no is not followed for h" in output
+
+
+def test_check_needs_no_ssh_and_no_screen() -> None:
+    code = (
+        "import sys\n"
+        "from fleet_tui.cli import check, init, schema, import_\n"
+        "print(sorted({'asyncssh', 'textual', 'rich', 'aiosqlite', 'asyncio'} & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "[]\n"
+
+
+def test_init_writes_a_start_that_passes() -> None:
+    assert run(init.command).exit_code == ExitCode.OK
+    assert run(check.command, "--strict").exit_code == ExitCode.OK
+    assert [file.name for file in Path().iterdir()] == ["fleet.yaml"]
+
+
+def test_init_never_replaces_a_file_by_accident() -> None:
+    Path("fleet.yaml").write_text("mine")
+    refused = run(init.command)
+    assert isinstance(refused.exception, Refused)
+    assert "--force" in refused.exception.hint
+    assert Path("fleet.yaml").read_text() == "mine"
+    assert run(init.command, "--force").exit_code == ExitCode.OK
+    assert Path("fleet.yaml").read_text() != "mine"
+    nowhere = run(init.command, "-o", "no/such/place.yaml")
+    assert isinstance(nowhere.exception, FleetError)
+
+
+def test_the_schema_knows_every_key() -> None:
+    document = json.loads(run(schema.command).stdout)
+    assert document["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert set(document["properties"]) == set(FleetFile.model_fields)
+    assert document["additionalProperties"] is False
+    assert set(document["required"]) == {"version", "fleet", "agents"}
+    for model in (AgentEntry, Defaults):
+        described = document["$defs"][model.__name__]
+        assert set(described["properties"]) == set(model.model_fields)
+        assert described["additionalProperties"] is False
+    assert document["$defs"]["AgentEntry"]["properties"]["isolate"]["description"]
+
+
+def test_the_schema_goes_to_a_file() -> None:
+    assert run(schema.command, "--write", "s.json").exit_code == ExitCode.OK
+    assert json.loads(Path("s.json").read_text())["title"] == "fleet.yaml, version 1"
+
+
+def test_import_prints_a_fleet_that_passes(home: Path) -> None:
+    (home / ".ssh").mkdir()
+    (home / ".ssh" / "config").write_text("Host gw-1 gw-2 other *.x\n  ProxyJump b\n")
+    result = run(import_.command, "ssh-config", "--match", "gw-*", "--fleet", "mine")
+    assert result.exit_code == ExitCode.OK
+    Path("fleet.yaml").write_text(result.stdout)
+    assert "fleet mine, 2 agents" in run(check.command, "--strict").output
+    assert "2 agents in 1 pool\n" in result.stderr
+
+
+def test_import_writes_a_file_and_says_what_it_ignored() -> None:
+    Path("hosts").write_text("h1\nbad host\n")
+    result = run(import_.command, "hosts", "hosts", "-o", "f.yaml", "--pool", "p")
+    assert result.exit_code == ExitCode.OK
+    assert result.stdout == ""
+    assert 'ignored: line 2: "bad host"' in result.stderr
+    assert run(check.command, "f.yaml").exit_code == ExitCode.OK
+    again = run(import_.command, "hosts", "hosts", "-o", "f.yaml")
+    assert isinstance(again.exception, Refused)
+    forced = run(import_.command, "hosts", "hosts", "-o", "f.yaml", "--force")
+    assert forced.exit_code == ExitCode.OK
+
+
+def test_import_of_an_inventory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    Path("inventory").write_text("[web]\nw1\nw2 ansible_password=hunter2\n[db]\nd1\n")
+    result = run(import_.command, "ansible", "inventory", "--group", "web=front")
+    assert result.exit_code == ExitCode.OK
+    assert "hunter2" not in result.output
+    assert '"ansible_password"' in result.stderr
+    assert "front" in result.stdout
+    assert "d1" not in result.stdout
+
+
+def test_import_of_nothing_fails() -> None:
+    Path("hosts").write_text("# nobody\n")
+    result = run(import_.command, "hosts", "hosts")
+    assert isinstance(result.exception, FleetError)
+    assert "no hosts were found" in result.exception.message
+    assert run(import_.command, "hosts", "hosts", "--fleet", "A B").exit_code == ExitCode.USAGE
