@@ -259,10 +259,11 @@ class _Parser:
         return Word(word[0])
 
     def _negated(self) -> Node:
-        self._at += 1
-        if self._at >= len(self._text) or self._text[self._at].isspace():
-            raise _Wrong(self._at - 1, "a term must follow - at once", 'quote it: "-"')
         self._enter()
+        self._at += 1
+        following = self._text[self._at : self._at + 1]
+        if not following or following.isspace() or following == ")":
+            raise _Wrong(self._at - 1, "a term must follow - at once", 'quote it: "-"')
         term = self._term()
         self._depth -= 1
         return Not(term)
@@ -343,10 +344,12 @@ class _Parser:
         head, dot, tail = key.partition(".")
         if dot and tail and f"{head}.*" in self._keys:
             return
-        known = [*(name.removesuffix(".*") for name in self._keys), "since", "until"]
+        known = [*(name for name in self._keys if not name.endswith(".*")), "since", "until"]
+        if dot:
+            known = [name.replace("*", tail) for name in self._keys if name.endswith(".*")]
         close = difflib.get_close_matches(key, known, n=1)
-        literal = f'or quote it to search the text: "{self._rest()}"'
-        hint = f"did you mean {close[0]}{found[2]}? {literal}" if close else literal[3:]
+        literal = f'quote it to search the text: "{self._rest()}"'
+        hint = f"did you mean {close[0]}{found[2]}? or {literal}" if close else literal
         raise _Wrong(found.start(), f"no key is named {found[1]}", hint)
 
     def _value(self, key: str) -> str:
@@ -373,7 +376,9 @@ class _Parser:
             return Like(key, node.source)
         found = _BARE_VALUE.match(self._text, start)
         if found is None:
-            raise _Wrong(start, f"a pattern is missing after {key}~")
+            raise _Wrong(
+                start, f"a pattern is missing after {key}~", f"between slashes: {key}~/ab|cd/"
+            )
         self._check_regex(found[0], start)
         self._at = found.end()
         return Like(key, found[0])
@@ -544,7 +549,7 @@ def _found(finder: tuple[re.Pattern[str], int | None], text: str) -> Iterable[tu
 
 
 _PLAIN_WORD = re.compile(r'[^\s()"/-][^\s()]*')
-_PLAIN_VALUE = re.compile(r'[^\s()|"]+')
+_PLAIN_VALUE = re.compile(r'[^\s()|"=<>~][^\s()|"]*')
 
 
 def _quote(text: str) -> str:

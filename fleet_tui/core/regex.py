@@ -24,6 +24,9 @@ MAX_SEARCHED_CHARS = 2_048
 
 _REPEAT = re.compile(r"\*|\+|\?|\{(\d*)(,?)(\d*)\}")
 
+_SET_SYNTAX = re.compile(r"(?<!\\)\[|--|&&|~~|\|\|")
+"""What Python reserves inside a character class for sets of sets."""
+
 
 class RegexProblem(msgspec.Struct, frozen=True):
     """Why a pattern is refused; ``column`` counts from 0 within the pattern."""
@@ -92,15 +95,20 @@ class _Scan:
                     return RegexProblem(at, "back-references are not allowed")
                 at, self._closed = at + 2, None
             elif char == "[":
-                at, self._closed = _after_class(source, at), None
+                end = _after_class(source, at)
+                if (odd := _SET_SYNTAX.search(source, at + 1, end)) is not None:
+                    return RegexProblem(odd.start(), f"write \\{odd[0][0]} inside [ ]")
+                at, self._closed = end, None
             elif char == "(":
                 if source.startswith("(?", at) and not source.startswith("(?:", at):
                     return RegexProblem(at, "only plain groups ( ) and (?: ) are allowed")
                 self._open.append(_Group())
                 at, self._closed = at + (3 if source.startswith("(?:", at) else 1), None
             elif char == ")":
-                at += 1
                 self._close()
+                if self.choices > MAX_CHOICES:
+                    return RegexProblem(at, f"more than {MAX_CHOICES} optional pieces")
+                at += 1
             elif (repeat := _REPEAT.match(source, at)) is not None:
                 if (problem := self._repeat(repeat)) is not None:
                     return problem
