@@ -87,14 +87,15 @@ class KeptHttp:
                 self.close()
 
     async def _answer(self, channel: ByteChannel) -> HttpAnswer | GatewayFailure | None:
-        status = 0
+        status, heard = 0, False
         body = bytearray()
         while True:
             event = self._http.next_event()
             if event is h11.NEED_DATA:
                 data = await channel.read(READ_BYTES)
-                if not data and not status:
+                if not data and not heard:
                     return None
+                heard = True
                 self._http.receive_data(data)
             elif isinstance(event, h11.Response):
                 status = event.status_code

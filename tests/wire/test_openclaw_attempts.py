@@ -1,0 +1,370 @@
+"""Attempts on a scripted gateway that answers, lies, falls silent or is cut off."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from fleet_tui.core.evidence import (
+    Definite,
+    Died,
+    Finished,
+    LostReason,
+    NotStarted,
+    Running,
+    RunOrder,
+    Started,
+    Stopped,
+    Unknown,
+)
+from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.wire.openclaw import attempt, connection
+from tests.support.fake_gateway import (
+    ORDER,
+    FakeGateway,
+    Refuse,
+    Session,
+    at_work,
+    forbid,
+    port_to,
+    raw_server,
+    silence,
+)
+
+KEY = "agent:main:fleet:01ktask:1"
+
+# --- start and follow --------------------------------------------------------------------------
+
+
+async def test_a_run_is_asked_for_once_with_the_session_made_for_it() -> None:
+    gateway = FakeGateway()
+    session = Session(gateway)
+    payload = {"text": "done it"}
+    session.final = {"status": "ok", "result": {"payloads": [payload]}}
+    async with at_work(gateway) as subject:
+        assert await subject.start(ORDER) == Definite(Started(boot_id="boot-1"))
+        outcome = await subject.follow(ORDER)
+    assert isinstance(outcome, Definite)
+    assert isinstance(outcome.value, Finished)
+    assert outcome.value.answer.text.raw == "done it"
+    [created], [params] = gateway.asked("sessions.create"), gateway.asked("agent")
+    assert created["key"] == params["sessionKey"] == KEY
+    assert params["expectedExistingSessionId"] == "session-1"
+    assert params["idempotencyKey"] == "01KTASK.1"
+    assert params["message"] == "do it"
+    assert params["timeout"] == 2
+    [frame] = [request for request in gateway.requests if request["method"] == "agent"]
+    version, trace, span, flags = frame["traceparent"].split("-")
+    assert (version, trace, flags) == ("00", ORDER.trace_id, "01")
+    assert len(span) == 16
+
+
+async def test_without_a_session_the_run_was_definitely_not_started() -> None:
+    gateway = FakeGateway()
+
+    def draining(_params: dict[str, Any]) -> None:
+        raise Refuse("UNAVAILABLE", details={"reason": "gateway-suspending"})
+
+    gateway.handlers["sessions.create"] = draining
+    async with at_work(gateway) as subject:
+        answer = await subject.start(ORDER)
+    assert isinstance(answer, Definite)
+    assert isinstance(answer.value, NotStarted)
+    assert answer.value.reason == "gateway-suspending"
+    assert gateway.asked("agent") == []
+
+
+async def test_a_start_without_an_answer_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    gateway = FakeGateway()
+    Session(gateway)
+    gateway.handlers["agent"] = silence
+    monkeypatch.setattr(attempt, "START_MS", 50)
+    async with at_work(gateway) as subject:
+        answer = await subject.start(ORDER)
+    assert isinstance(answer, Unknown)
+    assert answer.reason is LostReason.TIMEOUT
+    assert len(gateway.asked("agent")) == 1
+
+
+async def test_a_payload_the_gateway_cannot_take_is_refused_here() -> None:
+    gateway = FakeGateway()
+    gateway.hello["policy"] = {"maxPayload": 70_000}
+    big = RunOrder(
+        run_id="r.1",
+        task_id="r",
+        attempt=1,
+        payload=Untrusted("x" * 5_000),
+        label="t",
+        start_to_close_ms=None,
+        trace_id="0" * 32,
+    )
+    async with at_work(gateway) as subject:
+        answer = await subject.start(big)
+    assert isinstance(answer, Definite)
+    assert isinstance(answer.value, NotStarted)
+    assert not answer.value.retryable
+    assert gateway.asked("sessions.create") == []
+
+
+async def test_a_connection_lost_while_following_is_unknown_and_then_looked_into() -> None:
+    gateway = FakeGateway()
+    session = Session(gateway)
+    session.final = None
+    async with at_work(gateway) as subject:
+        await subject.start(ORDER)
+        following = asyncio.create_task(subject.follow(ORDER))
+        await asyncio.sleep(0)
+        await gateway.cut()
+        outcome = await following
+        assert isinstance(outcome, Unknown)
+        assert outcome.reason is LostReason.CONNECTION_LOST
+
+        session.info = {"status": "done"}
+        session.messages = [{"role": "assistant", "content": "late"}]
+        late = await subject.follow(ORDER)
+    assert isinstance(late, Definite)
+    assert isinstance(late.value, Finished)
+    assert late.value.answer.text.raw == "late"
+    assert len(gateway.asked("agent")) == 1
+
+
+async def test_following_a_run_of_an_earlier_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempt, "LOOK_AGAIN_S", 0)
+    gateway = FakeGateway()
+    session = Session(gateway)
+    session.exists = True
+    session.info = {"status": "running", "hasActiveRun": True}
+
+    def ends_meanwhile(_params: dict[str, Any]) -> dict[str, Any]:
+        session.info = {"status": "killed"}
+        return {"status": "timeout"}
+
+    gateway.handlers["agent.wait"] = ends_meanwhile
+    async with at_work(gateway) as subject:
+        outcome = await subject.follow(ORDER)
+    assert outcome == Definite(Stopped())
+
+
+@pytest.mark.parametrize("junk", ["not json", "[]", '{"type":5}', "[" * 200_000])
+async def test_nonsense_on_the_connection_ends_it(junk: str) -> None:
+    gateway = FakeGateway()
+    Session(gateway).final = None
+    async with at_work(gateway) as subject:
+        await subject.start(ORDER)
+        following = asyncio.create_task(subject.follow(ORDER))
+        await asyncio.sleep(0)
+        await gateway.send(junk)
+        outcome = await following
+    assert isinstance(outcome, Unknown)
+    assert outcome.reason is LostReason.BAD_ANSWER
+
+
+async def test_events_and_answers_nobody_waits_for_are_harmless() -> None:
+    gateway = FakeGateway()
+    session = Session(gateway)
+    session.final, session.info = None, {"hasActiveRun": True}
+    async with at_work(gateway) as subject:
+        await subject.start(ORDER)
+        await gateway.send('{"type":"event","event":"tick","payload":{"ts":1}}')
+        await gateway.send('{"type":"event","event":"shutdown","payload":[]}')
+        await gateway.send('{"type":"res","id":"999","ok":true,"payload":[]}')
+        await gateway.send('{"type":"novelty"}')
+        assert await subject.inspect(ORDER) == Definite(Running())
+    assert len(gateway.asked("connect")) == 1
+
+
+async def test_a_message_longer_than_the_limit_ends_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("fleet_tui.wire.openclaw.stream.MAX_FRAME_BYTES", 2_000)
+    gateway = FakeGateway()
+    Session(gateway).final = None
+    async with at_work(gateway) as subject:
+        await subject.start(ORDER)
+        following = asyncio.create_task(subject.follow(ORDER))
+        await asyncio.sleep(0)
+        await gateway.send(json.dumps({"type": "event", "pad": "x" * 3_000}))
+        assert isinstance(await following, Unknown)
+
+
+async def test_a_gateway_that_falls_silent_is_hung(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "MIN_SILENCE_MS", 30)
+    gateway = FakeGateway()
+    gateway.hello["policy"] = {"tickIntervalMs": 10}
+    Session(gateway).final = None
+    async with at_work(gateway) as subject:
+        await subject.start(ORDER)
+        outcome = await subject.follow(ORDER)
+    assert isinstance(outcome, Unknown)
+    assert outcome.reason is LostReason.HUNG
+
+
+async def test_closing_the_port_lets_everybody_go() -> None:
+    gateway = FakeGateway()
+    Session(gateway).final = None
+    async with at_work(gateway) as subject:
+        await subject.start(ORDER)
+        following = asyncio.create_task(subject.follow(ORDER))
+        await asyncio.sleep(0)
+        await subject.close()
+        outcome = await following
+    assert isinstance(outcome, Unknown)
+    assert outcome.reason is LostReason.CANCELLED
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n",
+        b"\xff\xfe\x00" * 100 + b"\r\n\r\n",
+    ],
+)
+async def test_a_server_that_is_no_gateway_starts_nothing(said: bytes) -> None:
+    async def blurt(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(said)
+        await writer.drain()
+        await reader.read()
+
+    async with raw_server(blurt) as dial, port_to(dial) as subject:
+        answer = await subject.start(ORDER)
+    assert isinstance(answer, Definite)
+    assert isinstance(answer.value, NotStarted)
+    assert answer.value.reason == "bad-answer"
+
+
+# --- inspect, cancel, fence --------------------------------------------------------------------
+
+
+async def test_a_run_that_never_arrived_is_fenced_and_a_late_one_is_refused() -> None:
+    gateway = FakeGateway()
+    session = Session(gateway)
+    session.exists = True
+    async with at_work(gateway) as subject:
+        assert await subject.inspect(ORDER) == Definite(NotStarted(reason="fenced"))
+    assert gateway.asked("sessions.delete") == [{"key": KEY}]
+    assert gateway.asked("agent") == []
+    late = {"idempotencyKey": "01KTASK.1", "expectedExistingSessionId": "session-1"}
+    with pytest.raises(Refuse):
+        session.agent(late)
+
+
+async def test_a_run_that_arrived_between_look_and_fence_is_stopped_not_unstarted() -> None:
+    gateway = FakeGateway()
+    session = Session(gateway)
+    session.exists = True
+
+    def delete(params: dict[str, Any]) -> dict[str, Any]:
+        session.tasks = [{"runId": ORDER.run_id, "status": "cancelled"}]
+        return session.delete(params)
+
+    gateway.handlers["sessions.delete"] = delete
+    async with at_work(gateway) as subject:
+        assert await subject.inspect(ORDER) == Definite(Stopped())
+
+
+async def test_a_fence_that_does_not_hold_is_not_claimed() -> None:
+    gateway = FakeGateway()
+    session = Session(gateway)
+    session.exists = True
+    gateway.handlers["sessions.delete"] = lambda _: {"deleted": False}
+    async with at_work(gateway) as subject:
+        assert isinstance(await subject.inspect(ORDER), Unknown)
+        gateway.handlers["sessions.delete"] = forbid
+        answer = await subject.fence(ORDER)
+    assert isinstance(answer, Unknown)
+    assert answer.reason is LostReason.REFUSED
+
+
+async def test_an_interrupted_turn_is_waited_for_and_then_fenced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gateway = FakeGateway()
+    session = Session(gateway)
+    session.exists = True
+    session.info = {"status": "running"}
+    session.messages = [{"role": "user", "content": "do it"}]
+    session.tasks = [{"runId": ORDER.run_id, "status": "cancelled"}]
+    async with at_work(gateway) as subject:
+        first = await subject.inspect(ORDER)
+        assert isinstance(first, Unknown)
+        assert first.reason is LostReason.NO_TRACE
+        assert session.exists
+        monkeypatch.setattr(attempt, "RESUME_GRACE_S", 0)
+        later = await subject.inspect(ORDER)
+    assert isinstance(later, Definite)
+    assert isinstance(later.value, Died)
+    assert not session.exists
+
+
+async def test_cancel_reaches_a_turn_the_gateway_continued_by_itself() -> None:
+    gateway = FakeGateway()
+    session = Session(gateway)
+    session.exists = True
+    session.info = {"status": "running", "hasActiveRun": True}
+    session.tasks = [{"runId": "another", "status": "running"}]
+
+    def abort(params: dict[str, Any]) -> dict[str, Any]:
+        if "key" not in params:
+            return {"status": "no-active-run"}
+        session.info, session.tasks = {"status": "killed"}, []
+        return {"status": "aborted"}
+
+    gateway.handlers["sessions.abort"] = abort
+    async with at_work(gateway) as subject:
+        assert await subject.inspect(ORDER) == Definite(Running(resumed_by_agent=True))
+        assert await subject.cancel(ORDER) == Definite(Stopped())
+    assert gateway.asked("sessions.abort") == [
+        {"runId": ORDER.run_id},
+        {"key": KEY, "clearQueued": True},
+    ]
+
+
+async def test_a_cancelled_run_that_goes_on_is_still_running() -> None:
+    gateway = FakeGateway()
+    session = Session(gateway)
+    session.exists = True
+    session.info = {"hasActiveRun": True}
+    async with at_work(gateway) as subject:
+        assert await subject.cancel(ORDER) == Definite(Running())
+
+
+async def test_fencing_a_finished_run_keeps_its_result() -> None:
+    gateway = FakeGateway()
+    session = Session(gateway)
+    session.exists = True
+    session.info = {"status": "done"}
+    async with at_work(gateway) as subject:
+        assert await subject.fence(ORDER) == Definite(Finished(ok=True))
+    assert gateway.asked("sessions.delete") == []
+
+
+async def test_fencing_a_running_run_deletes_its_session() -> None:
+    gateway = FakeGateway()
+    session = Session(gateway)
+    session.exists = True
+    session.info = {"hasActiveRun": True}
+    async with at_work(gateway) as subject:
+        assert await subject.fence(ORDER) == Definite(NotStarted(reason="fenced"))
+
+
+@pytest.mark.parametrize("verb", ["inspect", "cancel", "fence"])
+@pytest.mark.parametrize("answer", ["silence", "refuse", "junk"])
+async def test_no_usable_answer_to_any_question_is_unknown(
+    verb: str, answer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "CALL_MS", 50)
+    handlers: dict[str, Callable[[dict[str, Any]], Any]] = {
+        "silence": silence,
+        "refuse": forbid,
+        "junk": lambda _: 7,
+    }
+    gateway = FakeGateway()
+    Session(gateway)
+    for method in ("tasks.list", "chat.history", "sessions.abort", "sessions.delete"):
+        gateway.handlers[method] = handlers[answer]
+    async with at_work(gateway) as subject:
+        assert isinstance(await getattr(subject, verb)(ORDER), Unknown)

@@ -1,0 +1,249 @@
+"""Probes of a scripted gateway and of servers that are none."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from fleet_tui.core.evidence import (
+    Definite,
+    NotStarted,
+)
+from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
+from fleet_tui.wire.openclaw import port
+from fleet_tui.wire.openclaw.dial import GatewayFailure
+from fleet_tui.wire.openclaw.line import REFUSED_HOLD_MS
+from tests.support.fake_gateway import (
+    AGENT,
+    NOW_MS,
+    ORDER,
+    READY,
+    Clock,
+    FakeGateway,
+    Refuse,
+    at_work,
+    port_to,
+    raw_server,
+    running,
+)
+
+HTTP_OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+
+
+def deep_ready(gateway: FakeGateway) -> FakeGateway:
+    """Answers for everything a probe asks."""
+    lane = {"lane": "main", "queuedCount": 2, "activeCount": 1, "maxConcurrent": 8}
+    gateway.handlers["diagnostics.lanes"] = lambda _: {"ts": NOW_MS + 40, "lanes": [lane]}
+    gateway.handlers["system.info"] = lambda _: {"processMemory": {"rssBytes": 5}}
+    return gateway
+
+
+async def test_a_probe_reads_both_halves() -> None:
+    async with at_work(deep_ready(FakeGateway())) as subject:
+        reading = await subject.probe()
+    assert isinstance(reading, VitalsReading)
+    assert reading.agent == AGENT
+    assert reading.observed_at_ms == NOW_MS
+    assert reading.ready
+    assert (reading.version, reading.boot_id) == ("2026.9.6", "boot-1")
+    assert (reading.active, reading.queued, reading.capacity) == (1, 2, 8)
+    assert reading.rss_bytes == 5
+    assert reading.clock_skew_ms == pytest.approx(40, abs=39)
+    assert reading.latency_ms > 0
+
+
+async def test_the_deep_half_is_asked_for_only_now_and_then() -> None:
+    gateway, clock = deep_ready(FakeGateway()), Clock()
+    async with running(gateway) as dial, port_to(dial, clock=clock) as subject:
+        for _ in range(3):
+            await subject.probe()
+        assert len(gateway.asked("system.info")) == 1
+        clock.now_ms += port.DEEP_EVERY_MS
+        await subject.probe()
+        assert len(gateway.asked("system.info")) == 2
+        assert len(gateway.asked("connect")) == 1
+
+
+async def test_a_new_process_is_seen_at_the_next_probe() -> None:
+    gateway = deep_ready(FakeGateway())
+    async with at_work(gateway) as subject:
+        await subject.probe()
+        gateway.hello["server"]["bootId"] = "boot-2"
+        await gateway.cut()
+        reading = await until(subject.probe, lambda r: getattr(r, "boot_id", "") == "boot-2")
+    assert isinstance(reading, VitalsReading)
+
+
+async def test_deep_values_that_grew_old_are_not_shown() -> None:
+    gateway, clock = deep_ready(FakeGateway()), Clock()
+    async with running(gateway) as dial, port_to(dial, clock=clock) as subject:
+        await subject.probe()
+        gateway.handlers["system.info"] = lambda _: {"disks": 7}
+        clock.now_ms += port.DEEP_MAX_AGE_MS + 1
+        reading = await subject.probe()
+    assert isinstance(reading, VitalsReading)
+    assert reading.active is None
+    assert not reading.ready
+    assert reading.note == "no RPC: bad-answer"
+
+
+async def test_a_draining_gateway_is_not_ready_and_says_so() -> None:
+    gateway = FakeGateway()
+    gateway.ready, gateway.ready_status = b'{"ready":false,"failing":["gateway-draining"]}', 503
+    async with at_work(gateway) as subject:
+        reading = await subject.probe()
+    assert isinstance(reading, VitalsReading)
+    assert not reading.ready
+    assert reading.note == "draining"
+    assert gateway.requests == []
+
+
+async def test_a_port_nobody_listens_on_is_down() -> None:
+    async with running(FakeGateway()) as dial:
+        pass
+    async with port_to(dial) as subject:
+        assert await failed(subject) is FailureKind.GATEWAY_DOWN
+        answer = await subject.start(ORDER)
+    assert answer == Definite(NotStarted(reason="gateway-down"))
+
+
+async def test_a_gateway_that_accepts_and_says_nothing_is_hung() -> None:
+    async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with raw_server(silent) as dial, port_to(dial, timeout_ms=50) as subject:
+        assert await failed(subject) is FailureKind.GATEWAY_HUNG
+
+
+async def test_a_channel_that_does_not_open_in_time_says_nothing_about_the_gateway() -> None:
+    async def never() -> Any:
+        await asyncio.Event().wait()
+
+    async with port_to(never, timeout_ms=50) as subject:
+        assert await failed(subject) is FailureKind.TIMEOUT
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"\x00\xff\x1b]0;title\x07" * 10,
+        HTTP_OK % (15, b"<html>no</html>"),
+        HTTP_OK % (9, b"{\xff: true}"),
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 70_000,
+        b"HTTP/1.1 200 OK\r\n" + b"X-Pad: y\r\n" * 50_000,
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\ncut short",
+    ],
+)
+async def test_whatever_else_answers_is_a_bad_answer(said: bytes) -> None:
+    async def blurt(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(said)
+        await writer.drain()
+        writer.write_eof()
+        await reader.read()
+
+    async with raw_server(blurt) as dial, port_to(dial) as subject:
+        assert await failed(subject) is FailureKind.BAD_ANSWER
+
+
+async def test_the_channel_is_kept_and_replaced_once_it_was_closed() -> None:
+    questions = 0
+
+    async def two_each(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal questions
+        for _ in range(2):
+            head = await reader.readuntil(b"\r\n\r\n")
+            if not head.startswith(b"GET /readyz"):
+                return
+            questions += 1
+            writer.write(HTTP_OK % (len(READY), READY))
+            await writer.drain()
+
+    async with raw_server(two_each) as dial, port_to(dial) as subject:
+        http = subject._http
+        for _ in range(5):
+            await http.get("/readyz")
+    assert questions == 5
+    assert dial.opened == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        ({"code": "X", "details": {"code": "AUTH_TOKEN_MISMATCH"}}, FailureKind.GATEWAY_AUTH),
+        ({"code": "X", "details": {"code": "PROTOCOL_MISMATCH"}}, FailureKind.PROTOCOL_MISMATCH),
+    ],
+)
+async def test_a_refused_token_is_not_tried_again_and_again(
+    error: dict[str, Any], kind: FailureKind
+) -> None:
+    gateway, clock = deep_ready(FakeGateway()), Clock()
+
+    def refuse(_params: dict[str, Any]) -> None:
+        raise Refuse(**error)
+
+    gateway.handlers["connect"] = refuse
+    async with running(gateway) as dial, port_to(dial, clock=clock) as subject:
+        for _ in range(4):
+            assert await failed(subject) is kind
+        start = await subject.start(ORDER)
+        assert start == Definite(NotStarted(reason=kind.value, detail=detail_of(start)))
+        assert len(gateway.asked("connect")) == 1
+        clock.now_ms += REFUSED_HOLD_MS
+        del gateway.handlers["connect"]
+        assert isinstance(await subject.probe(), VitalsReading)
+
+
+async def test_a_slow_refusal_is_reported_by_a_later_probe(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gateway = FakeGateway()
+    refused = asyncio.Event()
+
+    async def tar_pit(dial: Any, token: str) -> Any:
+        assert token == "right"
+        await refused.wait()
+        return GatewayFailure(kind=FailureKind.GATEWAY_AUTH)
+
+    monkeypatch.setattr("fleet_tui.wire.openclaw.line.connect", tar_pit)
+    async with running(gateway) as dial, port_to(dial, timeout_ms=300) as subject:
+        assert isinstance(await subject.probe(), VitalsReading)
+        refused.set()
+        assert await failed(subject) is FailureKind.GATEWAY_AUTH
+
+
+async def test_a_missing_secret_is_the_probes_answer() -> None:
+    missing = ProbeFailure(agent=AGENT, observed_at_ms=1, kind=FailureKind.SECRET_MISSING)
+    async with running(FakeGateway()) as dial, port_to(dial, token=missing) as subject:
+        assert await failed(subject) is FailureKind.SECRET_MISSING
+
+
+async def test_too_few_scopes_are_seen_before_any_work() -> None:
+    gateway = deep_ready(FakeGateway())
+    gateway.hello["auth"]["scopes"] = ["operator.read"]
+    async with at_work(gateway) as subject:
+        assert await failed(subject) is FailureKind.GATEWAY_SCOPE
+
+
+def detail_of(answer: Any) -> Untrusted:
+    detail = answer.value.detail
+    assert isinstance(detail, Untrusted)
+    return detail
+
+
+async def failed(subject: port.OpenClawPort) -> FailureKind:
+    look = await subject.probe()
+    assert isinstance(look, ProbeFailure), look
+    assert look.agent == AGENT
+    return look.kind
+
+
+async def until(ask: Callable[[], Any], good: Callable[[Any], bool]) -> Any:
+    """Ask until the answer is good; the test's own timeout is the limit."""
+    while not good(answer := await ask()):
+        await asyncio.sleep(0.001)
+    return answer

@@ -1,0 +1,141 @@
+"""Where an attempt stands by its session: sessions recorded from OpenClaw 2026.9.6."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from fleet_tui.core.evidence import Finished, Running, Stopped, Usage
+from fleet_tui.wire.openclaw.frames import Malformed, decode
+from fleet_tui.wire.openclaw.transcript import (
+    Entry,
+    History,
+    Ledger,
+    LedgerRow,
+    SessionInfo,
+    Standing,
+    standing,
+)
+
+DATA = Path(__file__).parent / "data" / "openclaw"
+
+Stands = Running | Finished | Stopped | Standing
+
+
+class Recorded(msgspec.Struct):
+    history: History
+    ledger: Ledger
+
+
+def recorded(case: str) -> Stands:
+    both = decode((DATA / f"session-{case}.json").read_bytes(), Recorded)
+    assert isinstance(both, Recorded), both
+    return standing(both.history, both.ledger, f"run.{case}")
+
+
+def test_a_session_nobody_made() -> None:
+    assert recorded("absent") is Standing.ABSENT
+
+
+def test_a_session_made_for_a_run_that_has_not_arrived() -> None:
+    assert recorded("untouched") is Standing.UNTOUCHED
+
+
+def test_a_finished_run_with_its_answer_tokens_and_cost() -> None:
+    done = recorded("done")
+    assert isinstance(done, Finished)
+    assert done.ok
+    assert done.answer.text.raw.startswith("stub reply to:")
+    assert done.usage.output_tokens == 83
+    assert done.usage.cache_read_tokens == 200
+    assert done.usage.model == "stub-1"
+    assert done.usage.cost_microusd == round(done.usage.input_tokens * 3 + 83 * 15 + 200 * 0.3)
+    assert done.duration_ms is not None
+
+
+@pytest.mark.parametrize(("case", "failure"), [("failed", "model-error"), ("timeout", "timeout")])
+def test_a_failed_run(case: str, failure: str) -> None:
+    failed = recorded(case)
+    assert isinstance(failed, Finished)
+    assert not failed.ok
+    assert failed.failure == failure
+    assert failed.answer.size_bytes == 0
+
+
+def test_a_run_at_work() -> None:
+    both = decode((DATA / "session-running.json").read_bytes(), Recorded)
+    assert isinstance(both, Recorded)
+    assert standing(both.history, both.ledger, "run.killed") == Running()
+
+
+def test_a_cancelled_run_costs_nothing_it_did_not_report() -> None:
+    assert recorded("killed") == Stopped(usage=Usage())
+
+
+def test_a_deleted_session_leaves_the_ledger_as_witness() -> None:
+    assert recorded("deleted") == Stopped()
+
+
+def test_a_turn_interrupted_by_a_crash_is_not_yet_judged() -> None:
+    both = decode((DATA / "session-interrupted.json").read_bytes(), Recorded)
+    assert isinstance(both, Recorded)
+    assert standing(both.history, both.ledger, "run.resumed") is Standing.INTERRUPTED
+
+
+def test_a_turn_continued_by_the_gateway_itself() -> None:
+    assert recorded("resumed") == Running(resumed_by_agent=True)
+
+
+def test_a_continued_turn_ends_as_the_attempt() -> None:
+    both = decode((DATA / "session-resumed-done.json").read_bytes(), Recorded)
+    assert isinstance(both, Recorded)
+    done = standing(both.history, both.ledger, "run.resumed")
+    assert isinstance(done, Finished)
+    assert done.ok
+    assert done.answer.text.raw.endswith("w19")
+    assert done.usage.output_tokens > 0
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        ("completed", Finished(ok=True)),
+        ("failed", Finished(ok=False, failure="model-error")),
+        ("timed_out", Finished(ok=False, failure="timeout")),
+        ("running", Running()),
+        ("cancelled", Stopped()),
+        ("lost", Stopped()),
+    ],
+)
+def test_what_the_ledger_alone_says(status: str, expected: Stands) -> None:
+    ledger = Ledger(tasks=[LedgerRow(run_id="r", status=status)])
+    assert standing(History(), ledger, "r") == expected
+
+
+def test_a_long_transcript_is_summed_by_the_gateway() -> None:
+    info = SessionInfo(
+        status="done", input_tokens=10, output_tokens=5, estimated_cost_usd=0.5, model="m"
+    )
+    entry = Entry(role="assistant", content="end")
+    history = History(session_id="s", messages=[entry], has_more=True, session_info=info)
+    done = standing(history, Ledger(), "r")
+    assert isinstance(done, Finished)
+    assert done.usage == Usage(input_tokens=10, output_tokens=5, cost_microusd=500_000, model="m")
+
+
+def test_signs_that_contradict_each_other_prove_nothing() -> None:
+    history = History(session_id="s", session_info=SessionInfo(status="running"))
+    assert standing(history, Ledger(), "r") is Standing.UNCLEAR
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"sessionId": 5}',
+        b'{"sessionId": "s", "messages": {}}',
+        b'{"sessionId": "s", "messages": [{"content": 5}]}',
+        b'{"sessionId": "s", "messages": [{"usage": {"input": NaN}}]}',
+    ],
+)
+def test_a_history_that_is_none(body: bytes) -> None:
+    assert isinstance(decode(body, History), Malformed)
