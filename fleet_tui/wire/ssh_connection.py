@@ -11,7 +11,7 @@ would close the whole connection, so everything is bytes.
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
 import asyncssh
@@ -37,6 +37,9 @@ MAX_LOG_STREAMS = 3
 CHANNEL_BUFFER_BYTES = 262_144
 """Unread bytes of a TcpChannel after which the far side is asked to wait."""
 CHANNEL_OPEN_TIMEOUT_S = 10
+SESSION_RETRY_S = 0.2
+MAX_SESSION_REFUSALS = 5
+"""Without another session of ours open, so many refusals mean that there are none to be had."""
 READ_FILE_TIMEOUT_S = 15
 NODELAY_TIMEOUT_S = 10
 
@@ -153,8 +156,7 @@ class SshConnection:
             async with asyncio.timeout(timeout_ms / 1000), self._session(command, output) as opened:
                 if isinstance(opened, ChannelFailure):
                     return opened
-                opened.write(stdin)
-                opened.write_eof()
+                _give(opened, stdin)
                 await output.ended.wait()
         except TimeoutError:
             return Unknown(LostReason.TIMEOUT, Untrusted(f"no answer in {timeout_ms} ms"))
@@ -176,8 +178,7 @@ class SshConnection:
             if isinstance(opened, ChannelFailure):
                 yield opened
             else:
-                opened.write(stdin)
-                opened.write_eof()
+                _give(opened, stdin)
                 yield TcpChannel(pipe)
 
     @asynccontextmanager
@@ -206,6 +207,7 @@ class SshConnection:
         self, command: str, session: "_Output | _Pipe"
     ) -> "asyncssh.SSHClientChannel[bytes] | ChannelFailure":
         """One exec session; waits while sshd says that it has too many of ours (MaxSessions)."""
+        refusals = 0
         while True:
             one_ended = self._session_ended
             opening = self.raw.create_session(
@@ -216,10 +218,16 @@ class SshConnection:
             except asyncssh.ChannelOpenError as error:
                 if self.lost.is_set() or self.raw.is_closed():
                     raise ConnectionResetError(str(error)) from error
-                if self._open_sessions == 0:
+                refusals += self._open_sessions == 0
+                if error.code != _CONNECT_FAILED or refusals > MAX_SESSION_REFUSALS:
                     detail = Untrusted(f"sshd does not open a session: {describe(error).raw}")
                     return ChannelFailure(kind=FailureKind.FORWARD_DENIED, detail=detail)
-                await one_ended.wait()
+                # sshd forgets an ended session a little later than we do.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(SESSION_RETRY_S):
+                        await one_ended.wait()
+            except asyncssh.Error as error:
+                raise ConnectionResetError(str(error)) from error
             else:
                 return channel
 
@@ -279,6 +287,13 @@ class SshConnection:
     def _keep(self, task: "asyncio.Task[_T]") -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _give(channel: "asyncssh.SSHClientChannel[bytes]", stdin: bytes) -> None:
+    """Send a command its input. One that has ended already without wanting it is no error."""
+    with suppress(OSError):
+        channel.write(stdin)
+        channel.write_eof()
 
 
 def _close_late(task: "asyncio.Task[tuple[_Channel, _Session]]") -> None:
@@ -382,8 +397,8 @@ class _Pipe(asyncssh.SSHTCPSession[bytes], asyncssh.SSHClientSession[bytes]):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._channel = None
-        if exc is not None:
-            self._error = exc
+        if exc is not None or not self._finished:
+            self._error = exc or ConnectionResetError("the connection is lost")
         self._finished = True
         self._readable.set()
         self._writable.set()

@@ -128,10 +128,9 @@ Subsystem sftp internal-sftp
     def kill_sessions(self) -> None:
         """End every connection without a goodbye."""
         for child in self.sessions():
-            served = [child, *child.children()]
-            for process in served:
-                if process.name().startswith("sshd"):
-                    with contextlib.suppress(psutil.NoSuchProcess):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for process in (child, *child.children()):
+                    if process.name().startswith("sshd"):
                         process.kill()
 
     def stop(self) -> None:
