@@ -1,0 +1,85 @@
+"""The hash chain that makes every changed byte of the ledger visible, and the head beside it.
+
+SQLite does not notice a flipped bit in a row, and drops the rest of a damaged WAL without a word;
+each row therefore carries the SHA-256 of itself and of the row before it, and a small file outside
+the database remembers how far the chain had come.
+"""
+
+import os
+import struct
+import tempfile
+from hashlib import sha256
+from pathlib import Path
+from typing import NamedTuple
+
+from fleet_tui.core.ids import NOWHERE, Seq
+from fleet_tui.journal.directory import sync_directory
+
+GENESIS = bytes(32)
+"""What the first event of a ledger chains from."""
+
+HEAD_NAME = "head"
+MAX_HEAD_BYTES = 200
+_FIXED = struct.Struct(">qqqqI")
+
+
+class Row(NamedTuple):
+    """An event as the ledger keeps it."""
+
+    seq: int
+    at_ms: int
+    epoch: int
+    kind: str
+    v: int
+    body: bytes
+    hash: bytes
+
+
+class Head(NamedTuple):
+    """A position of the ledger and the chain's hash there."""
+
+    seq: Seq
+    hash: bytes
+
+
+START = Head(NOWHERE, GENESIS)
+
+
+def link(
+    previous: bytes, seq: int, at_ms: int, epoch: int, kind: str, v: int, body: bytes
+) -> bytes:
+    """The hash of a row: over the hash before it and every column, each with a definite length."""
+    name = kind.encode()
+    fixed = _FIXED.pack(seq, at_ms, epoch, v, len(name))
+    return sha256(b"".join((previous, fixed, name, body))).digest()
+
+
+def is_next(previous: Head, row: Row) -> bool:
+    """Whether the row is exactly what was written after ``previous``."""
+    return row.seq == previous.seq + 1 and row.hash == link(previous.hash, *row[:6])
+
+
+def write_head(directory: Path, head: Head) -> None:
+    """Replace the head file so that a crash leaves the old one or the new one. Raises OSError."""
+    file, temporary = tempfile.mkstemp(".new", f".{HEAD_NAME}-", directory)  # 0600, a new name
+    try:
+        os.write(file, f"{head.seq} {head.hash.hex()}\n".encode())
+        os.fsync(file)
+    finally:
+        os.close(file)
+    os.replace(temporary, directory / HEAD_NAME)
+    sync_directory(directory)
+
+
+def read_head(directory: Path) -> Head | None:
+    """What the head file remembers; None when there is none. Raises ValueError for nonsense."""
+    try:
+        with (directory / HEAD_NAME).open("rb") as file:
+            text = file.read(MAX_HEAD_BYTES).decode("ascii")
+    except FileNotFoundError:
+        return None
+    seq, _, digest = text.strip().partition(" ")
+    head = Head(Seq(int(seq)), bytes.fromhex(digest))
+    if head.seq < 0 or len(head.hash) != len(GENESIS):
+        raise ValueError("not a head")
+    return head

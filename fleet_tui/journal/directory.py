@@ -1,0 +1,169 @@
+"""The state directory: private to its owner, on a local disk, owned by one engine at a time."""
+
+import fcntl
+import os
+import socket
+import stat
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from fleet_tui.journal.errors import JournalInUse, JournalMissing, LockHolder, UnsafeDirectory
+
+LOCK_NAME = "engine.lock"
+MAX_LOCK_BYTES = 4_096
+DIRECTORY_MODE = 0o700
+FILE_MODE = 0o600
+OTHERS = 0o077
+MOUNTS = Path("/proc/self/mountinfo")
+
+NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "ncpfs", "afs", "ceph", "coda"}
+    | {"9p", "gfs2", "glusterfs", "lustre", "ocfs2", "fuse"}
+)
+"""Where locks and fsync cannot be relied on. ``fuse.*`` is refused too; ``fuseblk`` is local."""
+
+
+def prepare(directory: Path) -> None:
+    """Make the directory if need be and check it. Raises UnsafeDirectory."""
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+    except OSError as error:
+        raise UnsafeDirectory(f"cannot make {directory}: {error.strerror}") from error
+    check(directory)
+
+
+def check(directory: Path) -> None:
+    """Raises JournalMissing, or UnsafeDirectory when others could read or change what is inside."""
+    try:
+        found = directory.lstat()
+    except FileNotFoundError:
+        raise JournalMissing(f"there is no directory {directory}") from None
+    except OSError as error:
+        raise UnsafeDirectory(f"cannot look at {directory}: {error.strerror}") from error
+    if not stat.S_ISDIR(found.st_mode):
+        raise UnsafeDirectory(f"{directory} is not a directory (links are not followed)")
+    _check_private(directory, found)
+    for entry in os.scandir(directory):
+        _check_entry(Path(entry.path))
+    kind = file_system(directory)
+    if is_network(kind):
+        raise UnsafeDirectory(
+            f"{directory} is on a network file system ({kind}), where locks cannot be relied on",
+            hint="choose a state directory on a local disk",
+        )
+
+
+def _check_entry(path: Path) -> None:
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return  # a -wal or temporary file may go at any time
+    if stat.S_ISLNK(found.st_mode):
+        raise UnsafeDirectory(f"{path} is a link; nothing in a state directory may be one")
+    if not stat.S_ISSOCK(found.st_mode):  # a socket's mode is its own server's business
+        _check_private(path, found)
+
+
+def _check_private(path: Path, found: os.stat_result) -> None:
+    if found.st_uid != os.geteuid():
+        raise UnsafeDirectory(f"{path} belongs to user {found.st_uid}, not to {os.geteuid()}")
+    mode = stat.S_IMODE(found.st_mode)
+    if mode & OTHERS:
+        allowed = DIRECTORY_MODE if stat.S_ISDIR(found.st_mode) else FILE_MODE
+        raise UnsafeDirectory(
+            f"{path} has mode {mode:04o}, so others can get at it; {allowed:04o} is allowed",
+            hint=f"chmod {allowed:o} {path}",
+        )
+
+
+def file_system(path: Path, mounts: Path = MOUNTS) -> str:
+    """The type of the file system that holds ``path``; empty where the system does not tell.
+
+    Source: proc(5), ``mountinfo``: field 5 is the mount point, the type follows a lone ``-``.
+    """
+    try:
+        lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    wanted = path.resolve()
+    best, kind = -1, ""
+    for line in lines:
+        before, _, after = line.partition(" - ")
+        fields = before.split()
+        if len(fields) < 5 or not after:
+            continue
+        point = fields[4].replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\")
+        if wanted.is_relative_to(point) and len(point) >= best:
+            best, kind = len(point), after.split()[0]
+    return kind
+
+
+def is_network(kind: str) -> bool:
+    """Whether a file system of this type is, or may be, on another machine."""
+    return kind in NETWORK_FILE_SYSTEMS or kind.startswith("fuse.")
+
+
+def create_private(path: Path) -> int:
+    """Create a file that only we can read, before anybody else opens it. Raises FileExistsError."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(path, flags, FILE_MODE)
+
+
+def sync_directory(directory: Path) -> None:
+    """Make renames and new names in the directory durable."""
+    file = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+class EngineLock:
+    """The right to write; held until :meth:`release` or the end of the process."""
+
+    def __init__(self, directory: Path, holder: LockHolder) -> None:
+        """Take the lock. Raises JournalInUse, naming who has it."""
+        self._path = directory / LOCK_NAME
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._file = os.open(self._path, flags, FILE_MODE)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            first = _read_holder(self._file)
+            os.close(self._file)
+            raise JournalInUse(directory, first, in_words(first)) from None
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, msgspec.json.encode(holder) + b"\n", 0)
+
+    def release(self) -> None:
+        """Let the next engine in."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+def _read_holder(file: int) -> LockHolder | None:
+    try:
+        return msgspec.json.decode(os.pread(file, MAX_LOCK_BYTES, 0), type=LockHolder)
+    except (OSError, ValueError):
+        return None
+
+
+def holder_now(pid: int, now_ms: Callable[[], int]) -> LockHolder:
+    """This process as a lock holder."""
+    return LockHolder(pid=pid, host=socket.gethostname(), since_ms=now_ms())
+
+
+def in_words(holder: LockHolder | None) -> str:
+    """``pid 12 on bastion since 2026-11-21 07:52:19 UTC``."""
+    if holder is None:
+        return "it did not say who it is"
+    try:
+        since = datetime.fromtimestamp(holder.since_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        since = "an impossible date"
+    return f"pid {holder.pid} on {holder.host[:253]} since {since} UTC"

@@ -1,0 +1,89 @@
+"""Why a journal cannot be used.
+
+FleetError
+├── JournalError                something is wrong with the journal
+│   ├── JournalMissing          there is none
+│   ├── JournalDamaged          it does not say any more what was written
+│   ├── JournalTooNew           a newer version wrote it
+│   ├── JournalFailed           the disk refused; nothing more is written
+│   │   └── EpochLost           another engine took over
+│   └── BadRecording            a file that is not a recording, or a hostile one
+└── Refused
+    ├── JournalInUse            another engine owns it
+    └── UnsafeDirectory         others could read or change it, or it is on a network disk
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from fleet_tui.errors import FleetError, Refused
+
+
+class JournalError(FleetError):
+    """The journal cannot be used."""
+
+
+class JournalMissing(JournalError):
+    """There is no journal here."""
+
+
+class JournalDamaged(JournalError):
+    """The journal does not say any more what was written to it."""
+
+    def __init__(self, where: Path, reason: str, first_bad_seq: int, last_seq: int) -> None:
+        """Events ``first_bad_seq`` to ``last_seq`` cannot be trusted; earlier ones can."""
+        self.first_bad_seq = first_bad_seq
+        self.last_seq = last_seq
+        super().__init__(
+            f"the journal in {where} is damaged: {reason}"
+            f" (events {first_bad_seq} to {last_seq} cannot be trusted)",
+            hint="nothing was changed; keep a copy of the directory before doing anything else",
+        )
+
+
+class JournalTooNew(JournalError):
+    """A newer version of the program wrote this journal."""
+
+    def __init__(self, where: Path, found: int, known: int) -> None:
+        """``found`` is the file's format, ``known`` the newest this version reads."""
+        super().__init__(
+            f"{where} has journal format {found}, this version knows formats up to {known}",
+            hint="use a newer fleet-tui; the file was not changed",
+        )
+
+
+class JournalFailed(JournalError):
+    """The journal could not be written; nothing more will be written."""
+
+
+class EpochLost(JournalFailed):
+    """Another engine took over this ledger."""
+
+
+class BadRecording(JournalError):
+    """The file is not a recording that can be opened."""
+
+
+class UnsafeDirectory(Refused):
+    """The state directory is not safe to use."""
+
+
+class LockHolder(msgspec.Struct, frozen=True, kw_only=True):
+    """Who owns the ledger, as it wrote itself into the lock file."""
+
+    pid: int
+    host: str
+    since_ms: int
+
+
+class JournalInUse(Refused):
+    """Another engine owns this ledger."""
+
+    def __init__(self, where: Path, holder: LockHolder | None, said: str) -> None:
+        """``said`` is the holder in words; ``holder`` None when its lock file cannot be read."""
+        self.holder = holder
+        super().__init__(
+            f"another engine owns the ledger in {where}: {said}",
+            hint="attach to it, or stop it first",
+        )

@@ -1,0 +1,184 @@
+"""Taking over a ledger: prove that it is what was written before anything is added to it."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from fleet_tui.core.events import Recorded, SegmentOpened
+from fleet_tui.core.fold import fold
+from fleet_tui.core.ids import Epoch, Seq
+from fleet_tui.core.state import EMPTY_STATE, FleetState
+from fleet_tui.journal.chain import START, Head, Row, link, read_head, write_head
+from fleet_tui.journal.codec import decode, encode
+from fleet_tui.journal.directory import EngineLock, holder_now, prepare
+from fleet_tui.journal.errors import JournalDamaged, JournalInUse
+from fleet_tui.journal.reader import PAGE_EVENTS, Checker
+from fleet_tui.journal.segments import (
+    BUSY_TIMEOUT_S,
+    EventRow,
+    SegmentInfo,
+    SegmentReader,
+    create_segment,
+    numbered_files,
+)
+from fleet_tui.journal.statements import query
+
+NO_EPOCH = Epoch(0)
+"""The epoch of a ledger that no engine has owned yet."""
+
+
+class Taken(NamedTuple):
+    """A ledger that is ours and proved intact."""
+
+    lock: EngineLock
+    path: Path
+    """The segment to write to."""
+    epoch: Epoch
+    head: Head
+    state: FleetState
+    rows: int
+    """Rows in the segment."""
+
+
+class _Checked(NamedTuple):
+    path: Path
+    info: SegmentInfo
+    head: Head
+    state: FleetState
+    rows: int
+
+
+def take(directory: Path, now_ms: Callable[[], int], pid: int) -> Taken:
+    """Own the ledger in a directory, making one if there is none. Blocks; changes nothing on error.
+
+    Raises UnsafeDirectory, JournalInUse, JournalDamaged and JournalTooNew.
+    """
+    prepare(directory)
+    lock = EngineLock(directory, holder_now(pid, now_ms))
+    try:
+        return _take(directory, now_ms, lock)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _take(directory: Path, now_ms: Callable[[], int], lock: EngineLock) -> Taken:
+    for leftover in directory.glob(".*.new*"):
+        leftover.unlink(missing_ok=True)
+    if not numbered_files(directory, "events"):
+        with suppress(ValueError):
+            remembered = read_head(directory)
+            if remembered is not None:
+                reason = "its files are gone but its head is there"
+                raise JournalDamaged(directory, reason, 1, remembered.seq)
+        open_segment(directory, START, EMPTY_STATE, now_ms(), NO_EPOCH)
+    checked = _check_last(directory)
+    if checked.info.sealed:  # an engine died between two segments
+        head, state = checked.head, checked.state
+        open_segment(directory, head, state, state.at_ms, Epoch(checked.info.epoch))
+        checked = _check_last(directory)
+    epoch = Epoch(checked.info.epoch + 1)
+    _raise_epoch(directory, checked, epoch)
+    write_head(directory, checked.head)
+    return Taken(lock, checked.path, epoch, checked.head, checked.state, checked.rows)
+
+
+def open_segment(
+    directory: Path, previous: Head, state: FleetState, at_ms: int, epoch: Epoch
+) -> tuple[Path, Head, Recorded]:
+    """Begin the next segment with the state so far. Raises FileExistsError, sqlite3 and OSError."""
+    event = SegmentOpened(state=state)
+    row, head = chained(previous, at_ms, epoch, event)
+    path = create_segment(directory, previous, [row], epoch)
+    return path, head, Recorded(head.seq, at_ms, epoch, event)
+
+
+def chained(
+    previous: Head, at_ms: int, epoch: Epoch, event: SegmentOpened
+) -> tuple[EventRow, Head]:
+    """The row that an event becomes after ``previous``, and the head after it."""
+    kind, v, body, task = encode(event)
+    seq = previous.seq + 1
+    digest = link(previous.hash, seq, at_ms, epoch, kind, v, body)
+    return (seq, at_ms, epoch, kind, v, body, digest, task), Head(Seq(seq), digest)
+
+
+def _check_last(directory: Path) -> _Checked:
+    """Verify and fold the newest segment, and compare it with the head file."""
+    path = numbered_files(directory, "events")[-1][1]
+    try:
+        with closing(SegmentReader(path)) as segment:
+            info = segment.info()
+            before = Head(Seq(info.first_seq - 1), info.previous_hash)
+            checker = Checker(before)
+            rows = checker.follow(segment.all_rows(before.seq, PAGE_EVENTS))
+            state = _fold_all(directory, rows)
+            if checker.bad_seq is not None:
+                last = segment.ends()[1][0]
+                reason = f"the chain of hashes breaks in {path.name}"
+                raise JournalDamaged(directory, reason, checker.bad_seq, last)
+    except sqlite3.DatabaseError as error:
+        first = numbered_files(directory, "events")[-1][0]
+        reason = f"{path.name} cannot be read ({error})"
+        raise JournalDamaged(directory, reason, first, first) from error
+    _check_head(directory, checker.head)
+    return _Checked(path, info, checker.head, state, checker.events)
+
+
+def _fold_all(directory: Path, rows: Iterator[Row]) -> FleetState:
+    state = EMPTY_STATE
+    while page := list(islice(rows, PAGE_EVENTS)):
+        state = fold(state, [_understood(directory, row) for row in page])
+    return state
+
+
+def _understood(directory: Path, row: Row) -> Recorded:
+    """The event; unlike a console, an engine must not act on what it cannot read."""
+    try:
+        event = decode(row.kind, row.v, row.body)
+    except ValueError as error:
+        reason = f"event {row.seq} ({row.kind}) cannot be understood: {error}"
+        raise JournalDamaged(directory, reason, row.seq, row.seq) from error
+    return Recorded(Seq(row.seq), row.at_ms, Epoch(row.epoch), event)
+
+
+def _check_head(directory: Path, last: Head) -> None:
+    try:
+        remembered = read_head(directory)
+    except ValueError as error:
+        raise JournalDamaged(directory, "its head file is not readable", 1, last.seq) from error
+    if remembered is None:
+        if last.seq > 1:  # the head is written right after the first event
+            raise JournalDamaged(directory, "its head file is missing", 1, last.seq)
+        return
+    if remembered.seq > last.seq:
+        reason = f"it ends at event {last.seq}, but {remembered.seq} events were written"
+        raise JournalDamaged(directory, reason, last.seq + 1, remembered.seq)
+    found = _hash_at(directory, remembered.seq)
+    if found != remembered.hash:
+        reason = f"event {remembered.seq} is not the one that its head file remembers"
+        raise JournalDamaged(directory, reason, remembered.seq, last.seq)
+
+
+def _hash_at(directory: Path, seq: int) -> bytes | None:
+    for first_seq, path in reversed(numbered_files(directory, "events")):
+        if first_seq <= seq:
+            with closing(SegmentReader(path)) as segment:
+                mark = segment.mark(seq)
+                return None if mark is None else mark[1]
+    return None
+
+
+def _raise_epoch(directory: Path, checked: _Checked, epoch: Epoch) -> None:
+    connection = sqlite3.connect(checked.path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+    with closing(connection):
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        cursor = connection.execute(
+            query("segment_take"), {"epoch": epoch, "last_seq": checked.head.seq}
+        )
+        if cursor.rowcount != 1:
+            raise JournalInUse(directory, None, "somebody wrote to it while it was being opened")

@@ -1,0 +1,100 @@
+-- Every statement of the journal, by name.
+
+-- name: segment_insert
+-- The one row that says what a segment is.
+INSERT INTO segment (one, first_seq, previous_hash, epoch) VALUES (1, ?, ?, ?);
+
+-- name: segment_read
+-- What a segment is.
+SELECT first_seq, previous_hash, epoch, sealed FROM segment;
+
+-- name: segment_take
+-- A new engine raises the epoch; only while the last event is the one it verified.
+UPDATE segment SET epoch = :epoch
+WHERE epoch < :epoch AND (SELECT max(seq) FROM events) = :last_seq;
+
+-- name: segment_seal
+-- Nothing more is written to this segment; only its owner may say so.
+UPDATE segment SET sealed = 1 WHERE epoch = :epoch AND sealed = 0;
+
+-- name: event_insert
+-- One event; the fence refuses other epochs.
+INSERT INTO events (seq, at, epoch, kind, v, body, hash, task) VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: events_after
+-- The next events of a segment.
+SELECT seq, at, epoch, kind, v, body, hash FROM events WHERE seq > ? ORDER BY seq LIMIT ?;
+
+-- name: events_of_task
+-- Everything about one task in a segment.
+SELECT seq, at, epoch, kind, v, body, hash FROM events WHERE task = ? ORDER BY seq LIMIT ?;
+
+-- name: events_of_engine
+-- Starts and ends of engines.
+SELECT seq, at, epoch, kind, v, body, hash FROM events
+WHERE kind IN ('engine.started', 'engine.stopped') ORDER BY seq;
+
+-- name: tasks_between
+-- How many tasks were submitted in a stretch.
+SELECT count(*) FROM events WHERE seq >= ? AND seq < ? AND kind = 'task.submitted';
+
+-- name: event_last
+-- Where a segment ends.
+SELECT seq, at, hash FROM events ORDER BY seq DESC LIMIT 1;
+
+-- name: event_first
+-- Where a segment begins.
+SELECT seq, at, hash FROM events ORDER BY seq LIMIT 1;
+
+-- name: event_mark
+-- One event's instant and hash.
+SELECT at, hash FROM events WHERE seq = ?;
+
+-- name: sample_insert
+-- One look, or one pulse of the fleet (empty agent).
+INSERT INTO samples (id, at, agent, body) VALUES (?, ?, ?, ?);
+
+-- name: sample_last
+-- The newest row id.
+SELECT max(id) FROM samples;
+
+-- name: samples_latest
+-- The newest look at each agent up to an instant: one index step per agent, not one per row.
+WITH RECURSIVE names (agent) AS (
+    SELECT min(agent) FROM samples WHERE agent > ''
+    UNION ALL
+    SELECT (SELECT min(agent) FROM samples WHERE agent > names.agent) FROM names
+    WHERE names.agent IS NOT NULL
+)
+SELECT names.agent, (
+    SELECT body FROM samples
+    WHERE samples.agent = names.agent AND at <= ? ORDER BY at DESC, id DESC LIMIT 1
+)
+FROM names WHERE names.agent IS NOT NULL;
+
+-- name: samples_series
+-- The newest samples of one agent, or of the fleet, in a stretch of time.
+SELECT body FROM samples WHERE agent = ? AND at >= ? AND at <= ?
+ORDER BY at DESC, id DESC LIMIT ?;
+
+-- name: samples_all
+-- Samples in the order they were stored.
+SELECT id, at, agent, body FROM samples WHERE id > ? AND at >= ? AND at <= ? ORDER BY id LIMIT ?;
+
+-- name: line_insert
+-- One line or gap.
+INSERT INTO lines (id, at, source, level, task, written_at, text, lost, lost_lines, lost_bytes)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: line_index
+-- The words of one line.
+INSERT INTO words (rowid, text) VALUES (?, ?);
+
+-- name: line_last
+-- The newest row id.
+SELECT max(id) FROM lines;
+
+-- name: lines_after
+-- Lines and gaps in the order they were stored.
+SELECT id, at, source, level, task, written_at, text, lost, lost_lines, lost_bytes
+FROM lines WHERE id > ? AND at >= ? AND at <= ? ORDER BY id LIMIT ?;

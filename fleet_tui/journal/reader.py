@@ -1,0 +1,296 @@
+"""Reading the ledger: any position, any moment, and whether it is still what was written.
+
+Readers use their own read-only connections and short transactions, so they never hold up the
+writer's checkpoints. A reader may be called from any thread, one call at a time.
+"""
+
+import sqlite3
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from threading import Lock
+
+import msgspec
+
+from fleet_tui.core.events import EngineStarted, Recorded
+from fleet_tui.core.fold import fold
+from fleet_tui.core.ids import NOWHERE, Seq, TaskId
+from fleet_tui.core.state import EMPTY_STATE, FleetState
+from fleet_tui.journal.chain import START, Head, Row, is_next, read_head
+from fleet_tui.journal.directory import check
+from fleet_tui.journal.errors import JournalDamaged, JournalMissing
+from fleet_tui.journal.segments import SegmentReader, numbered_files, recorded
+from fleet_tui.journal.snapshots import read_snapshot, snapshot_seqs
+
+PAGE_EVENTS = 5_000
+"""Rows per transaction: a few milliseconds, so that a reader cannot block a checkpoint for long."""
+
+MAX_OPEN_SEGMENTS = 4
+MAX_SESSIONS = 1_000
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the ledger is what was written."""
+
+    intact: bool
+    events: int
+    """Events that were checked and are as they were written."""
+    last_seq: Seq
+    first_bad_seq: Seq | None = None
+    """From here on nothing can be relied on."""
+    reason: str = ""
+
+
+class SessionSpan(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of the ledger between an engine's start and its end."""
+
+    epoch: int
+    version: str
+    first_seq: Seq
+    started_at_ms: int
+    ended_at_ms: int | None
+    """None while its engine runs; the last event's instant if it was killed."""
+    events: int
+    tasks: int
+
+
+class JournalReader:
+    """A ledger in a directory, for looking at."""
+
+    def __init__(self, directory: Path) -> None:
+        """Raises JournalMissing and UnsafeDirectory."""
+        check(directory)
+        self.directory = directory
+        self._open: dict[Path, SegmentReader] = {}
+        self._lock = Lock()
+        if not numbered_files(directory, "events"):
+            raise JournalMissing(f"there is no journal in {directory}")
+
+    def close(self) -> None:
+        """Let go of the files."""
+        with self._lock:
+            for segment in self._open.values():
+                segment.close()
+            self._open.clear()
+
+    def last_seq(self) -> Seq:
+        """The newest event's position."""
+        with self._lock:
+            return Seq(self._newest().ends()[1][0])
+
+    def span(self) -> tuple[int, int]:
+        """Instants of the first and of the last event that are kept."""
+        with self._lock:
+            (_, oldest) = self._files()[0]
+            return self._segment(oldest).ends()[0][1], self._newest().ends()[1][1]
+
+    def read(self, after: Seq, limit: int) -> list[Recorded]:
+        """The next events after a position, oldest first; empty when there are none yet."""
+        with self._lock:
+            rows = list(islice(self._rows(after, min(limit, PAGE_EVENTS)), limit))
+        return [recorded(row) for row in rows]
+
+    def rows(self, after: Seq, limit: int) -> list[Row]:
+        """Like :meth:`read`, as stored."""
+        with self._lock:
+            return list(islice(self._rows(after, min(limit, PAGE_EVENTS)), limit))
+
+    def load(self, *, until_seq: Seq | None = None, until_ms: int | None = None) -> FleetState:
+        """The state after the last event that is within both limits; None means no limit."""
+        with self._lock:
+            last = Seq(self._newest().ends()[1][0])
+            if until_seq is not None:
+                last = min(last, until_seq)
+            if until_ms is not None:
+                last = min(last, self._last_before(until_ms))
+            if last < self._files()[0][0]:
+                return EMPTY_STATE
+            state = self._nearest(last)
+            while state.seq < last:
+                page = min(PAGE_EVENTS, last - state.seq)
+                rows = list(islice(self._rows(state.seq, page), page))
+                assert rows, (state.seq, last)
+                state = fold(state, [recorded(row) for row in rows])
+            return state
+
+    def seq_at(self, at_ms: int) -> Seq:
+        """The last event that was committed at or before an instant; NOWHERE when none was."""
+        with self._lock:
+            return self._last_before(at_ms)
+
+    def task_events(self, task: TaskId) -> list[Recorded]:
+        """The story of one task, oldest first."""
+        with self._lock:
+            rows = [row for _, path in self._files() for row in self._segment(path).task_rows(task)]
+        return [recorded(row) for row in rows]
+
+    def sessions(self) -> list[SessionSpan]:
+        """The stretches between engines' starts and ends, oldest first."""
+        with self._lock:
+            marks = [row for _, path in self._files() for row in self._segment(path).engine_rows()]
+            last_seq, last_at_ms = self._newest().ends()[1]
+            starts = [row for row in marks if row.kind == "engine.started"][-MAX_SESSIONS:]
+            ends = {row.epoch: row.at_ms for row in marks if row.kind == "engine.stopped"}
+            found = []
+            for place, row in enumerate(starts):
+                following = starts[place + 1].seq if place + 1 < len(starts) else last_seq + 1
+                ended = ends.get(row.epoch)
+                if ended is None and place + 1 < len(starts):
+                    before = self._mark(following - 1)
+                    ended = before[0] if before else last_at_ms
+                found.append(self._session(row, following, ended))
+            return found
+
+    def verify(self) -> Verdict:
+        """Check every row of every kept segment, and the head. Reads the whole ledger."""
+        return verify(self.directory)
+
+    # Inside: called with the lock held.
+
+    def _session(self, row: Row, end: int, ended_at_ms: int | None) -> SessionSpan:
+        tasks = sum(self._segment(path).tasks_between(row.seq, end) for _, path in self._files())
+        event = recorded(row).event
+        return SessionSpan(
+            epoch=row.epoch,
+            version=event.version if isinstance(event, EngineStarted) else "",
+            first_seq=Seq(row.seq),
+            started_at_ms=row.at_ms,
+            ended_at_ms=ended_at_ms,
+            events=end - row.seq,
+            tasks=tasks,
+        )
+
+    def _files(self) -> list[tuple[int, Path]]:
+        files = numbered_files(self.directory, "events")
+        if not files:
+            raise JournalMissing(f"there is no journal in {self.directory}")
+        return files
+
+    def _newest(self) -> SegmentReader:
+        return self._segment(self._files()[-1][1])
+
+    def _segment(self, path: Path) -> SegmentReader:
+        segment = self._open.pop(path, None)
+        if segment is None:
+            try:
+                segment = SegmentReader(path)
+            except sqlite3.DatabaseError as error:
+                reason = f"{path.name} cannot be read ({error})"
+                raise JournalDamaged(self.directory, reason, 0, 0) from error
+        self._open[path] = segment
+        while len(self._open) > MAX_OPEN_SEGMENTS:
+            self._open.pop(next(iter(self._open))).close()
+        return segment
+
+    def _rows(self, after: int, page: int) -> Iterator[Row]:
+        files = self._files()
+        place = max(bisect_right([first for first, _ in files], after + 1) - 1, 0)
+        for _, path in files[place:]:
+            yield from self._segment(path).all_rows(after, page)
+
+    def _mark(self, seq: int) -> tuple[int, bytes] | None:
+        files = self._files()
+        place = bisect_right([first for first, _ in files], seq) - 1
+        return None if place < 0 else self._segment(files[place][1]).mark(seq)
+
+    def _last_before(self, at_ms: int) -> Seq:
+        """Instants never run backwards and positions have no gaps, so halving finds it."""
+        files = self._files()
+        low, high = files[0][0] - 1, self._newest().ends()[1][0]
+        while low < high:
+            middle = (low + high + 1) // 2
+            found = self._mark(middle)
+            if found is not None and found[0] <= at_ms:
+                low = middle
+            else:
+                high = middle - 1
+        return Seq(low) if low >= files[0][0] else NOWHERE
+
+    def _nearest(self, last: Seq) -> FleetState:
+        files = self._files()
+        firsts = [first for first, _ in files]
+        place = max(bisect_right(firsts, last) - 1, 0)
+        usable = [seq for seq in snapshot_seqs(self.directory) if firsts[place] < seq <= last]
+        for seq in reversed(usable):
+            found = self._mark(seq)
+            state = read_snapshot(self.directory, seq, found[1]) if found else None
+            if state is not None:
+                return state
+        return msgspec.structs.replace(EMPTY_STATE, seq=Seq(firsts[place] - 1))
+
+
+class Checker:
+    """Walks the chain row by row; remembers the first row that is not what was written."""
+
+    def __init__(self, start: Head) -> None:
+        """``start`` is the position before the first row that will be shown."""
+        self.head = start
+        self.events = 0
+        self.bad_seq: int | None = None
+
+    def follow(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """The rows up to the first bad one, which ends the walk."""
+        for row in rows:
+            if not is_next(self.head, row):
+                self.bad_seq = min(row.seq, self.head.seq + 1)
+                return
+            self.head = Head(Seq(row.seq), row.hash)
+            self.events += 1
+            yield row
+
+
+def verify(directory: Path) -> Verdict:
+    """Check the whole chain of a journal directory and its head file."""
+    files = numbered_files(directory, "events")
+    if not files:
+        raise JournalMissing(f"there is no journal in {directory}")
+    checker: Checker | None = None
+    try:
+        remembered = read_head(directory)
+    except ValueError:
+        return _verdict(START, 0, NOWHERE, "the head file is not readable")
+    seen_head = remembered is None or remembered.seq < files[0][0]
+    for first_seq, path in files:
+        try:
+            segment = SegmentReader(path)
+        except sqlite3.DatabaseError as error:
+            head = checker.head if checker else Head(Seq(first_seq - 1), b"")
+            reason = f"{path.name} cannot be read ({error})"
+            return _verdict(head, checker.events if checker else 0, head.seq + 1, reason)
+        try:
+            info = segment.info()
+            before = Head(Seq(info.first_seq - 1), info.previous_hash)
+            checker = checker or Checker(before)
+            if checker.head != before or info.first_seq != first_seq:
+                reason = f"{path.name} does not continue the segment before it"
+                return _verdict(checker.head, checker.events, checker.head.seq + 1, reason)
+            for row in checker.follow(segment.all_rows(before.seq, PAGE_EVENTS)):
+                if remembered is not None and row.seq == remembered.seq:
+                    seen_head = True
+                    if row.hash != remembered.hash:
+                        reason = "the head file remembers another event here"
+                        return _verdict(checker.head, checker.events, row.seq, reason)
+        except sqlite3.DatabaseError as error:
+            assert checker is not None
+            return _verdict(checker.head, checker.events, checker.head.seq + 1, str(error))
+        finally:
+            segment.close()
+        if checker.bad_seq is not None:
+            reason = "the chain of hashes breaks"
+            return _verdict(checker.head, checker.events, checker.bad_seq, reason)
+    assert checker is not None
+    if not seen_head and remembered is not None:
+        reason = f"the head file remembers {remembered.seq} events, the journal ends earlier"
+        return _verdict(checker.head, checker.events, checker.head.seq + 1, reason)
+    return Verdict(intact=True, events=checker.events, last_seq=checker.head.seq)
+
+
+def _verdict(head: Head, events: int, bad_seq: int, reason: str) -> Verdict:
+    return Verdict(
+        intact=False,
+        events=events,
+        last_seq=head.seq,
+        first_bad_seq=Seq(bad_seq),
+        reason=reason,
+    )

@@ -1,0 +1,342 @@
+"""The ledger's one writer.
+
+``append`` returns when its events are on the disk. Requests that wait together share one
+transaction, so that many callers pay for one fsync; a cancelled caller changes nothing for the
+others, and its events are stored all the same. After the first error of the disk nothing is
+trusted any more: the writer has failed, says so to every caller, and a new one must verify.
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import aiosqlite
+
+from fleet_tui.core.events import EngineStarted, EngineStopped, Event, Recorded
+from fleet_tui.core.fold import fold
+from fleet_tui.core.ids import Epoch, Seq
+from fleet_tui.core.state import FleetState
+from fleet_tui.journal.chain import Head, link, write_head
+from fleet_tui.journal.codec import Encoded, encode
+from fleet_tui.journal.errors import EpochLost, JournalFailed
+from fleet_tui.journal.opening import Taken, open_segment, take
+from fleet_tui.journal.segments import BUSY_TIMEOUT_S, EventRow
+from fleet_tui.journal.snapshots import SNAPSHOT_EVERY, write_snapshot
+from fleet_tui.journal.statements import query
+
+MAX_BATCH_REQUESTS = 64
+"""Requests that share a transaction."""
+
+MAX_WAITING_REQUESTS = 4_096
+"""Callers beyond this wait for their turn to wait."""
+
+MAX_SEGMENT_ROWS = 200_000
+MAX_SEGMENT_BYTES = 64 * 1024 * 1024
+"""Bodies of one segment, its opening state not counted."""
+
+KEEP_EVERY_S = 1.0
+"""At most this often the head is written, the WAL checkpointed and a snapshot taken."""
+
+WAL_PAGES = 8_192
+"""A WAL of 32 MiB is checkpointed by the write itself; normally the keeper comes first."""
+
+
+class Transaction(sqlite3.Connection):
+    """A connection whose ``executemany`` is one whole transaction.
+
+    aiosqlite runs each call on the connection's own thread and pays a thread hop for it; this way a
+    batch is one call, and nothing else can come between BEGIN and COMMIT.
+    """
+
+    def executemany(  # type: ignore[override]  # narrower than sqlite3's: rows only
+        self, sql: str, rows: Iterable[EventRow], /
+    ) -> sqlite3.Cursor:
+        """All rows or none. Raises sqlite3.Error; the transaction is then over."""
+        self.execute("BEGIN IMMEDIATE")
+        try:
+            cursor = super().executemany(sql, rows)
+            self.execute("COMMIT")
+        except BaseException:
+            if self.in_transaction:
+                self.execute("ROLLBACK")
+            raise
+        return cursor
+
+
+class _Request(NamedTuple):
+    events: Sequence[Event]
+    encoded: Sequence[Encoded]
+    at_ms: int
+    done: "asyncio.Future[tuple[Recorded, ...]]"
+
+
+class JournalWriter:
+    """The owner of a ledger. Make one with :meth:`open`; every one must be closed."""
+
+    def __init__(
+        self,
+        directory: Path,
+        now_ms: Callable[[], int],
+        taken: Taken,
+        connection: aiosqlite.Connection,
+    ) -> None:
+        self.directory = directory
+        self.epoch: Epoch = taken.epoch
+        self.failure: JournalFailed | None = None
+        """Why nothing is written any more; None while all is well."""
+        self._now_ms = now_ms
+        self._lock = taken.lock
+        self._path = taken.path
+        self._head = taken.head
+        self._state = taken.state
+        self._rows = taken.rows
+        self._bytes = 0
+        self._snapshot_seq = int(taken.head.seq)
+        self._connection = connection
+        self._abandoned: asyncio.Future[None] | None = None
+        """Set when the connection was stopped instead of closed: its thread's end."""
+        self._waiting: deque[_Request] = deque()
+        self._room = asyncio.Semaphore(MAX_WAITING_REQUESTS)
+        self._wake = asyncio.Event()
+        self._dirty = asyncio.Event()
+        self._closing = False
+        self._stopping = asyncio.Event()
+        self._task = asyncio.create_task(self._run(), name="journal writer")
+        self._keeper = asyncio.create_task(self._keep(), name="journal keeper")
+
+    @classmethod
+    async def open(
+        cls, directory: Path, now_ms: Callable[[], int], version: str, pid: int
+    ) -> "JournalWriter":
+        """Own the ledger in ``directory`` and record that an engine started.
+
+        Makes the directory and the ledger when there are none. Raises UnsafeDirectory,
+        JournalInUse (naming the holder), JournalDamaged, JournalTooNew, JournalFailed.
+        """
+        opening = asyncio.create_task(asyncio.to_thread(take, directory, now_ms, pid))
+        try:
+            taken = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            with contextlib.suppress(Exception):  # whatever it was, nobody waits for it any more
+                (await opening).lock.release()
+            raise
+        except (sqlite3.Error, OSError) as error:
+            raise JournalFailed(f"cannot open the journal in {directory}: {error}") from error
+        try:
+            connection = await _connect(taken.path)
+        except BaseException:
+            taken.lock.release()
+            raise
+        writer = cls(directory, now_ms, taken, connection)
+        try:
+            started = EngineStarted(epoch=writer.epoch, version=version, pid=pid)
+            await writer.append([started], now_ms())
+        except BaseException:
+            await writer.close("")
+            raise
+        return writer
+
+    @property
+    def state(self) -> FleetState:
+        """What every committed event adds up to, this instant; no caller needs to fold again."""
+        return self._state
+
+    @property
+    def last_seq(self) -> Seq:
+        """The newest committed position."""
+        return self._head.seq
+
+    async def append(self, events: Sequence[Event], at_ms: int) -> tuple[Recorded, ...]:
+        """Store events, all or none, and return them at their places once they are on the disk.
+
+        ``at_ms`` is raised to the newest instant of the ledger if it is earlier. A caller that is
+        cancelled while it waits does not know; its events may be stored. Raises JournalFailed when
+        the writer has failed or is closed, codec.Unstorable for an event that could not be read
+        back, and whatever :func:`fold` raises for one that does not fit (nothing is stored then).
+        """
+        if not events:
+            return ()
+        encoded = [encode(event) for event in events]
+        async with self._room:
+            if self.failure is not None:
+                raise self.failure
+            if self._closing:
+                raise JournalFailed("the journal is closed")
+            done: asyncio.Future[tuple[Recorded, ...]] = asyncio.get_running_loop().create_future()
+            self._waiting.append(_Request(events, encoded, at_ms, done))
+            self._wake.set()
+            return await done
+
+    async def close(self, reason: str) -> None:
+        """Record that the engine stopped, write the head and let go. Safe to call twice."""
+        if self._closing:
+            return
+        if self.failure is None and reason:
+            with contextlib.suppress(JournalFailed):
+                await self.append([EngineStopped(reason=reason)], self._now_ms())
+        self._closing = True
+        self._stopping.set()
+        self._wake.set()
+        self._dirty.set()
+        try:
+            await asyncio.gather(self._task, self._keeper, return_exceptions=True)
+            if self._abandoned is not None:
+                await self._abandoned
+            else:
+                await self._connection.close()
+            if self.failure is None:
+                await asyncio.to_thread(write_head, self.directory, self._head)
+        except (sqlite3.Error, OSError) as error:  # every event is stored; the head is behind
+            self._fail(_failure(error))
+        finally:
+            self._lock.release()
+
+    # The writer's own task: the only one that touches the connection.
+
+    async def _run(self) -> None:
+        try:
+            while not (self._closing and not self._waiting):
+                await self._wake.wait()
+                self._wake.clear()
+                while self._waiting:
+                    await self._commit(self._next_batch())
+        except BaseException as error:
+            self._abandoned = self._connection.stop()  # its thread would keep the process alive
+            self._fail(JournalFailed(f"the journal's writer stopped: {error!r}"))
+            raise
+
+    def _next_batch(self) -> list[_Request]:
+        size = min(len(self._waiting), MAX_BATCH_REQUESTS)
+        return [self._waiting.popleft() for _ in range(size)]
+
+    async def _commit(self, batch: list[_Request]) -> None:
+        if self.failure is not None:
+            _refuse(batch, self.failure)
+            return
+        try:
+            rows, placed, head = self._place(batch)
+            state = fold(self._state, [recorded for events in placed for recorded in events])
+        except Exception as error:  # a bug in an event or in fold: its callers get it, as it is
+            _refuse(batch, error)
+            return
+        try:
+            await self._connection.executemany(query("event_insert"), rows)
+        except sqlite3.Error as error:
+            self._fail(_failure(error))
+            _refuse(batch, self.failure)
+            return
+        except BaseException:
+            _refuse(batch, JournalFailed("the journal's writer was stopped; it may be stored"))
+            raise
+        self._head, self._state = head, state
+        self._rows += len(rows)
+        self._bytes += sum(len(row[5]) for row in rows)
+        for request, events in zip(batch, placed, strict=True):
+            if not request.done.done():
+                request.done.set_result(events)
+        self._dirty.set()
+        if self._rows >= MAX_SEGMENT_ROWS or self._bytes >= MAX_SEGMENT_BYTES:
+            await self._rotate()
+
+    def _place(
+        self, batch: list[_Request]
+    ) -> tuple[list[EventRow], list[tuple[Recorded, ...]], Head]:
+        """Give every event its place: sequence, instant that never runs backwards, hash."""
+        seq, digest = self._head
+        at_ms = self._state.at_ms
+        rows: list[EventRow] = []
+        placed = []
+        for request in batch:
+            at_ms = max(at_ms, request.at_ms)
+            events = []
+            for event, (kind, v, body, task) in zip(request.events, request.encoded, strict=True):
+                seq = Seq(seq + 1)
+                digest = link(digest, seq, at_ms, self.epoch, kind, v, body)
+                rows.append((seq, at_ms, self.epoch, kind, v, body, digest, task))
+                events.append(Recorded(seq, at_ms, self.epoch, event))
+            placed.append(tuple(events))
+        return rows, placed, Head(seq, digest)
+
+    async def _rotate(self) -> None:
+        """Seal the segment and open the next one with the state so far."""
+        head, state = self._head, self._state
+        try:
+            async with self._connection.execute(
+                query("segment_seal"), {"epoch": self.epoch}
+            ) as cursor:
+                if cursor.rowcount != 1:
+                    raise EpochLost("another engine took over this ledger")
+            await self._connection.close()
+            self._path, self._head, opened = await asyncio.to_thread(
+                open_segment, self.directory, head, state, state.at_ms, self.epoch
+            )
+            self._connection = await _connect(self._path)
+        except FileExistsError:
+            self._fail(EpochLost("another engine took over this ledger"))
+        except (sqlite3.Error, OSError) as error:
+            self._fail(_failure(error))
+        except JournalFailed as error:
+            self._fail(error)
+        else:
+            self._state = fold(state, [opened])
+            self._rows, self._bytes = 1, 0
+
+    def _fail(self, failure: JournalFailed) -> None:
+        if self.failure is None:
+            self.failure = failure
+        _refuse(self._waiting, self.failure)
+        self._waiting.clear()
+
+    # The keeper's: what follows the ledger at leisure, off the path of a commit.
+
+    async def _keep(self) -> None:
+        while self.failure is None:
+            await self._dirty.wait()
+            self._dirty.clear()
+            if self._stopping.is_set():
+                return
+            try:
+                await asyncio.to_thread(self._keep_up, self._path, self._head, self._state)
+            except (sqlite3.Error, OSError) as error:
+                self._fail(_failure(error))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), KEEP_EVERY_S)
+
+    def _keep_up(self, path: Path, head: Head, state: FleetState) -> None:
+        write_head(self.directory, head)
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        if head.seq - self._snapshot_seq >= SNAPSHOT_EVERY:
+            self._snapshot_seq = head.seq
+            write_snapshot(self.directory, state, head.hash)
+
+
+async def _connect(path: Path) -> aiosqlite.Connection:
+    connection = await aiosqlite.connect(
+        path, isolation_level=None, factory=Transaction, timeout=BUSY_TIMEOUT_S
+    )
+    try:
+        await connection.execute("PRAGMA journal_mode = WAL")
+        await connection.execute("PRAGMA synchronous = FULL")
+        await connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+    except BaseException:
+        connection.stop()
+        raise
+    return connection
+
+
+def _failure(error: sqlite3.Error | OSError) -> JournalFailed:
+    if isinstance(error, sqlite3.IntegrityError) and "fenced" in str(error):
+        return EpochLost("another engine took over this ledger")
+    return JournalFailed(f"the journal cannot be written: {error}")
+
+
+def _refuse(requests: Iterable[_Request], error: Exception | None) -> None:
+    assert error is not None
+    for request in requests:
+        if not request.done.done():
+            request.done.set_exception(error)

@@ -1,0 +1,221 @@
+import asyncio
+import os
+import socket
+import sqlite3
+import stat
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from fleet_tui.core.events import EngineStarted, EngineStopped, Recorded, SegmentOpened, TaskEnded
+from fleet_tui.core.ids import NOWHERE, Seq, TaskId
+from fleet_tui.core.state import TaskPhase
+from fleet_tui.journal import writer as writer_module
+from fleet_tui.journal.codec import Unstorable
+from fleet_tui.journal.errors import EpochLost, JournalFailed, JournalInUse
+from fleet_tui.journal.reader import JournalReader
+from fleet_tui.journal.segments import numbered_files
+from fleet_tui.journal.writer import JournalWriter
+from tests.journal.conftest import NOW_MS, Open
+from tests.journal.stories import note, opening, task_story, tasks
+
+
+def read_all(directory: Path) -> list[Recorded]:
+    with closing(JournalReader(directory)) as reader:
+        return reader.read(NOWHERE, 1_000_000)
+
+
+async def test_what_was_appended_is_read_back(open_writer: Open, directory: Path) -> None:
+    writer = await open_writer()
+    stored = await writer.append([*opening(), *task_story(1)], NOW_MS + 5)
+    found = read_all(directory)
+    assert [type(r.event) for r in found[:2]] == [SegmentOpened, EngineStarted]
+    assert tuple(found[2:]) == stored
+    assert [r.seq for r in found] == list(range(1, 10))
+    assert writer.last_seq == 9
+    assert writer.state.seq == 9
+    assert writer.state.closed_tasks[TaskId(f"01J{1:023d}")].phase is TaskPhase.SUCCEEDED
+
+
+async def test_reopening_folds_to_the_same_state(open_writer: Open, directory: Path) -> None:
+    first = await open_writer()
+    await first.append([*opening(), *tasks(20)], NOW_MS + 5)
+    await first.close("done")
+    second = await open_writer()
+    assert second.epoch == first.epoch + 1 == 2
+    assert second.state.closed_tasks == first.state.closed_tasks
+    assert isinstance(read_all(directory)[-2].event, EngineStopped)
+    with closing(JournalReader(directory)) as reader:
+        assert reader.load() == second.state
+
+
+async def test_instants_never_run_backwards(open_writer: Open) -> None:
+    writer = await open_writer()
+    (late,) = await writer.append([note()], NOW_MS + 1_000)
+    (early,) = await writer.append([note()], NOW_MS - 50_000)
+    assert early.at_ms == late.at_ms == NOW_MS + 1_000
+
+
+async def test_many_callers_share_transactions(open_writer: Open, directory: Path) -> None:
+    writer = await open_writer()
+    answers = await asyncio.gather(
+        *(writer.append([note(f"{n}a"), note(f"{n}b")], NOW_MS) for n in range(300))
+    )
+    seqs = [recorded.seq for answer in answers for recorded in answer]
+    assert sorted(seqs) == list(range(3, 603))
+    for answer in answers:
+        assert answer[1].seq == answer[0].seq + 1
+    stored = {recorded.seq: recorded for recorded in read_all(directory)}
+    assert all(stored[recorded.seq] == recorded for answer in answers for recorded in answer)
+
+
+async def test_a_cancelled_caller_changes_nothing_for_the_others(
+    open_writer: Open, directory: Path
+) -> None:
+    writer = await open_writer()
+    callers = [asyncio.create_task(writer.append([note(str(n))], NOW_MS)) for n in range(50)]
+    await asyncio.sleep(0)
+    for caller in callers[::2]:
+        caller.cancel()
+    answers = await asyncio.gather(*callers, return_exceptions=True)
+    acked = [answer[0] for answer in answers if not isinstance(answer, BaseException)]
+    assert len(acked) == 25
+    (last,) = await writer.append([note("after")], NOW_MS)
+    found = read_all(directory)
+    assert found[-1] == last
+    assert all(recorded in found for recorded in acked)
+
+
+async def test_an_event_that_could_not_be_read_back_is_refused_alone(open_writer: Open) -> None:
+    writer = await open_writer()
+    with pytest.raises(Unstorable, match=r"note\.added"):
+        await writer.append([note("\ud800")], NOW_MS)
+    assert (await writer.append([note()], NOW_MS))[0].seq == 3
+
+
+async def test_an_event_that_does_not_fold_is_not_stored(
+    open_writer: Open, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = await open_writer()
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("does not fit")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(writer_module, "fold", refuse)
+        with pytest.raises(AssertionError, match="does not fit"):
+            await writer.append([note()], NOW_MS)
+    assert len(read_all(directory)) == 2
+    assert (await writer.append([note()], NOW_MS))[0].seq == 3
+
+
+async def test_a_second_engine_is_refused_and_told_about_the_first(open_writer: Open) -> None:
+    await open_writer()
+    with pytest.raises(JournalInUse) as refused:
+        await open_writer()
+    assert refused.value.holder is not None
+    assert refused.value.holder.pid == 4711
+    assert f"pid 4711 on {socket.gethostname()} since 2026-" in str(refused.value)
+
+
+async def test_an_engine_whose_epoch_is_over_can_not_commit(
+    open_writer: Open, directory: Path
+) -> None:
+    zombie = await open_writer()
+    (directory / "engine.lock").unlink()  # the lock is lost, as it would be on a broken disk
+    owner = await open_writer()
+    with pytest.raises(EpochLost):
+        await zombie.append([note("from beyond")], NOW_MS)
+    with pytest.raises(EpochLost):
+        await zombie.append([note("again")], NOW_MS)
+    await owner.append([note("mine")], NOW_MS)
+    assert [r.epoch for r in read_all(directory)] == [0, 1, 2, 2]
+
+
+async def test_after_an_error_of_the_disk_nothing_is_trusted(
+    open_writer: Open, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = await open_writer()
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(writer_module.Transaction, "executemany", full)
+        with pytest.raises(JournalFailed, match="disk is full"):
+            await writer.append([note()], NOW_MS)
+    with pytest.raises(JournalFailed, match="disk is full"):
+        await writer.append([note()], NOW_MS)
+    assert writer.failure is not None
+    await writer.close("over")
+    assert len(read_all(directory)) == 2
+    again = await open_writer()
+    assert (await again.append([note()], NOW_MS))[0].seq == 4
+
+
+async def test_everything_is_private_under_a_careless_umask(
+    open_writer: Open, directory: Path
+) -> None:
+    before = os.umask(0o022)
+    try:
+        writer = await open_writer()
+        await writer.append(list(tasks(3)), NOW_MS)
+        modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in directory.iterdir()}
+    finally:
+        os.umask(before)
+    assert any(name.endswith("-wal") for name in modes)
+    assert "engine.lock" in modes
+    assert set(modes.values()) == {0o600}
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+
+
+async def test_segments_rotate_and_carry_the_state(
+    open_writer: Open, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "MAX_SEGMENT_ROWS", 20)
+    writer = await open_writer()
+    await writer.append(opening(), NOW_MS)
+    for number in range(1, 21):
+        await writer.append(task_story(number), NOW_MS + number)
+    assert len(numbered_files(directory, "events")) >= 4
+    with closing(JournalReader(directory)) as reader:
+        found = reader.read(NOWHERE, 10_000)
+        assert [r.seq for r in found] == list(range(1, writer.last_seq + 1))
+        assert reader.load() == writer.state
+        assert reader.verify().intact
+        story = reader.task_events(TaskId(f"01J{7:023d}"))
+        assert [r.event for r in story] == task_story(7)
+        half = reader.load(until_seq=Seq(found[60].seq))
+        assert half.seq == 61
+    await writer.close("done")
+    again = await open_writer()
+    assert again.state.closed_tasks == writer.state.closed_tasks
+
+
+async def test_an_engine_that_died_between_two_segments_is_succeeded(
+    open_writer: Open, directory: Path
+) -> None:
+    first = await open_writer()
+    await first.append(list(tasks(2)), NOW_MS)
+    await first.close("done")
+    (_, path) = numbered_files(directory, "events")[-1]
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE segment SET sealed = 1")
+    second = await open_writer()
+    assert len(numbered_files(directory, "events")) == 2
+    assert second.epoch == 2
+    await second.append([TaskEnded(task=TaskId("x"), phase=TaskPhase.FAILED)], NOW_MS)
+    with closing(JournalReader(directory)) as reader:
+        assert reader.verify().intact
+
+
+async def test_closing_the_loop_on_an_open_writer_ends_its_thread(directory: Path) -> None:
+    writer = await JournalWriter.open(directory, lambda: NOW_MS, "0.1.0", 4711)
+    writer._task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writer._task
+    with pytest.raises(JournalFailed):
+        await writer.append([note()], NOW_MS)
+    await writer.close("over")
+    assert not writer._connection._thread.is_alive()
