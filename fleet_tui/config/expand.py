@@ -8,7 +8,9 @@ import re
 from collections.abc import Mapping
 
 MAX_EXPANDED_CHARS = 65_536
-"""Longest value after expansion."""
+"""What variables may add to one value."""
+MAX_GROWTH_CHARS = 1_048_576
+"""What variables may add to a whole file."""
 
 _REFERENCE = re.compile(r"\$(?:(?P<dollar>\$)|\{(?P<body>[^{}]*)\}|(?P<open>\{))")
 _BODY = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<operator>:-|:\?)?(?P<rest>.*)", re.DOTALL)

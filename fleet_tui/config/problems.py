@@ -5,6 +5,7 @@ characters that could steer a terminal are spelled out and anything like a secre
 """
 
 import difflib
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -20,6 +21,11 @@ MAX_SHOWN_CHARS = 160
 """Longest piece of a file that a message or an excerpt repeats."""
 MAX_SUGGESTION_CHARS = 64
 """Longest word that is compared with known names; longer ones cannot be a slip of the fingers."""
+
+MAX_COMPARED_NAMES = 200
+"""Known names of about the right length that a misspelt word is compared with."""
+_LOOKED_AT_CHARS = 2_000
+"""How much of a line is looked at for an excerpt; far more than is shown."""
 
 _SECRET_VALUE = re.compile(
     r"""(?ix) (?: \b[\w-]*(?:token|password|passphrase|secret|api_?key|private_?key)
@@ -90,7 +96,7 @@ class Source:
     ) -> None:
         """Keep a problem, or count it if there are MAX_PROBLEMS already."""
         self.errors += severity is Severity.ERROR
-        if len(self.problems) >= MAX_PROBLEMS:
+        if self.full:
             self.not_kept += 1
             return
         self.problems.append(
@@ -106,6 +112,11 @@ class Source:
                 excerpt=self._excerpt(at, width) if at else (),
             )
         )
+
+    @property
+    def full(self) -> bool:
+        """Whether further problems are only counted, so that their words need not be found."""
+        return len(self.problems) >= MAX_PROBLEMS
 
     def error(
         self, at: Mark | None, message: str, *, path: str = "", hint: str = "", width: int = 1
@@ -152,10 +163,10 @@ class Source:
     def _excerpt(self, at: Mark, width: int) -> tuple[str, ...]:
         shown = []
         margin = len(str(at.line)) + 3
-        above = self.line(at.line - 1)
+        above = self.line(at.line - 1)[:_LOOKED_AT_CHARS]
         if above.strip():
             shown.append(f"{at.line - 1:>{margin}} | {visible(starred(above))}")
-        line = starred(self.line(at.line))
+        line = starred(self.line(at.line)[:_LOOKED_AT_CHARS])
         if not line:
             return ()
         before = columns(visible(line[: at.column - 1]))
@@ -198,7 +209,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`` - did you mean "region"?``, or nothing if no known name is near."""
     if not word or len(word) > MAX_SUGGESTION_CHARS:
         return ""
-    near = difflib.get_close_matches(word.lower(), sorted(known), n=1, cutoff=0.6)
+    likely = (name for name in known if abs(len(name) - len(word)) <= 1 + len(word) // 2)
+    near = difflib.get_close_matches(
+        word.lower(), sorted(itertools.islice(likely, MAX_COMPARED_NAMES)), n=1, cutoff=0.6
+    )
     return f' - did you mean "{near[0]}"?' if near else ""
 
 

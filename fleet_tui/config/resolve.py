@@ -4,6 +4,7 @@ The next level up fills what is not said: agent, then its pool, then ``defaults`
 program's own. Lists replace, maps (labels, env, prices, probe) merge key by key.
 """
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,9 @@ from fleet_tui.core.ids import AgentName, Capability, ClientName, HostName, Pool
 
 IMPLIED_POOL = "default"
 """The pool of every agent in a file that has no pools."""
+
+MAX_JUMPS = 8
+"""Hosts that a connection may go through."""
 
 _OPENCLAW_ONLY = ("port", "agent_id", "token", "openclaw_bin", "start_command")
 _PROGRAM_ONLY = ("command", "run_dir", "env")
@@ -94,13 +98,14 @@ class _Resolver:
         self.whole = valid.whole
         self.home = home
         self.hosts: dict[HostName, HostSpec] = {}
+        self.default_way = self._default_way()
 
     def fleet(self, digest: str) -> FleetSpec | None:
         for name, entry in self.file.hosts.items():
             self._add_host(name, entry)
         pools = self._pools()
         agents = {AgentName(name): self._agent(name) for name in self.file.agents}
-        self._host_cycles()
+        self._jumps()
         self._same_host_twice()
         self._same_gateway_twice({name: spec for name, spec in agents.items() if spec})
         residency = self._residency()
@@ -123,41 +128,44 @@ class _Resolver:
     # Hosts
 
     def _add_host(self, name: str, entry: HostEntry) -> HostName:
-        """Declare a host and the hosts it goes through. Names are known before they are used."""
-        key = HostName(name)
-        if key in self.hosts:
-            return key
+        """Declare a host, and the hosts it goes through."""
+        added = HostName(name)
+        step: str | None = name
+        while step is not None and HostName(step) not in self.hosts:
+            spec = self._host_spec(HostName(step), entry)
+            self.hosts[spec.name] = spec
+            step = spec.jump
+            entry = self.file.hosts.get(step or "", HostEntry())
+        return added
+
+    def _host_spec(self, name: HostName, entry: HostEntry) -> HostSpec:
         defaults = self.file.defaults
-        jump = entry.jump or (defaults.jump if name not in self._default_way() else None)
-        self.hosts[key] = HostSpec(
-            name=key,
+        jump = entry.jump or (defaults.jump if name not in self.default_way else None)
+        usual = HostSpec(name=name, address=name)
+        return HostSpec(
+            name=name,
             address=entry.address or name,
             port=entry.port,
             user=entry.user or defaults.user,
             identity=self._path(entry.identity or defaults.identity),
             jump=HostName(jump) if jump else None,
             known_hosts=self._path(entry.known_hosts or defaults.known_hosts),
-            use_ssh_config=_first(entry.ssh_config, defaults.ssh_config, True),
+            use_ssh_config=_first(entry.ssh_config, defaults.ssh_config, usual.use_ssh_config),
             connect_timeout_ms=_first(
-                entry.connect_timeout,
-                defaults.connect_timeout,
-                HostSpec(name=key, address="").connect_timeout_ms,
+                entry.connect_timeout, defaults.connect_timeout, usual.connect_timeout_ms
             ),
         )
-        if jump:
-            self._host(jump)
-        return key
 
     def _host(self, said: str) -> HostName:
         """The host an agent or a jump names: an entry of hosts, or else an address of its own."""
         return self._add_host(said, self.file.hosts.get(said, HostEntry()))
 
-    def _default_way(self) -> list[str]:
+    def _default_way(self) -> dict[str, None]:
         """The hosts ``defaults.jump`` leads through, which must not go through themselves."""
-        way: list[str] = []
+        way: dict[str, None] = {}
         step = self.file.defaults.jump
         while step and step not in way:
-            way.append(step)
+            way[step] = None
             entry = self.file.hosts.get(step)
             step = entry.jump if entry else None
         return way
@@ -171,17 +179,19 @@ class _Resolver:
             return said
         return str(Path(self.source.name).parent / said)
 
-    def _host_cycles(self) -> None:
+    def _jumps(self) -> None:
+        """Every way ends, and after no more than MAX_JUMPS."""
         for name in self.hosts:
             way = [name]
             step = self.hosts[name].jump
-            while step and step not in way:
+            while step and step not in way and len(way) <= MAX_JUMPS:
                 way.append(step)
                 step = self.hosts[step].jump
+            loc: Loc = ("hosts", name, "jump")
             if step == name:
-                loc: Loc = ("hosts", name, "jump")
-                shown = " -> ".join([*way, name])
-                self._error(loc, f"goes through itself: {shown}")
+                self._error(loc, f"goes through itself: {' -> '.join([*way, name])}")
+            elif len(way) > MAX_JUMPS:
+                self._error(loc, f"goes through more than {MAX_JUMPS} hosts")
 
     def _same_host_twice(self) -> None:
         if not self.whole:
@@ -236,8 +246,9 @@ class _Resolver:
             )
         else:
             known = self.file.pools
-            hint = f"there are {', '.join(list(known)[:8])}"
-            self._error(loc, f'there is no pool "{said}"{did_you_mean(said, known)}', hint)
+            hint = f"there are {', '.join(itertools.islice(known, 8))}"
+            suggestion = "" if self.source.full else did_you_mean(said, known)
+            self._error(loc, f'there is no pool "{said}"{suggestion}', hint)
         return None
 
     # Agents

@@ -57,7 +57,10 @@ def validate(source: Source, root: Node, env: MappingABC[str, str]) -> Valid | N
     except ValidationError as invalid:
         errors = invalid.errors(include_url=False, include_input=True)
     for error in errors:
-        _translate(source, root, error)
+        if source.full:
+            source.error(None, error["type"])
+        else:
+            _translate(source, root, error)
         _leave_out(plain, error["loc"])
     try:
         return Valid(FleetFile.model_validate({**plain, **_STAND_IN}), whole=False)
@@ -98,6 +101,7 @@ class _Plain:
     def __init__(self, source: Source, env: MappingABC[str, str]) -> None:
         self.source = source
         self.env = env
+        self.room = expand.MAX_GROWTH_CHARS
 
     def value(self, node: Node, loc: Loc) -> object:
         match node:
@@ -121,6 +125,9 @@ class _Plain:
             return None
         try:
             value = expand.expand(node.text, self.env)
+            self.room -= max(0, len(value) - len(node.text))
+            if self.room < 0:
+                raise ValueError("the file's variables add too much text")
         except ValueError as unresolved:
             self._say(node, loc, visible(str(unresolved)), 'write "$$" for a plain dollar sign')
             return Expanded("unresolved")

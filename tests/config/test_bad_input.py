@@ -282,6 +282,20 @@ def test_a_jump_cannot_lead_back() -> None:
     assert "h -> i -> h" in problems[0].message
 
 
+def test_a_chain_of_jumps_is_bounded_however_long() -> None:
+    chain = "".join(f"  h{n}: {{jump: h{n + 1}}}\n" for n in range(3_000))
+    problems = problems_of(agents("a1: {port: 1, host: h0}") + f"hosts:\n{chain}")
+    assert problems[0].message == "goes through more than 8 hosts"
+
+
+def test_thousands_of_misspelt_names_are_judged_at_once() -> None:
+    pools = "".join(f"  p{n}: {{}}\n" for n in range(5_000))
+    wrong = (f"a{n}: {{port: {n + 1}, pool: q{n}}}" for n in range(5_000))
+    problems = problems_of(agents(*wrong) + f"pools:\n{pools}")
+    assert len(problems) == MAX_PROBLEMS
+    assert problems[0].message.startswith('there is no pool "q0"')
+
+
 SECRETS = [
     "sk-abcdefghijklmnop1234",
     "ghp_abcdefghijklmnop1234",
@@ -362,6 +376,13 @@ def test_a_variable_that_cannot_be_filled_in_has_its_line(value: str, says: str)
     problem = only(agent(f'region: "{value}"'), EMPTY="")
     assert says in problem.message
     assert (problem.line, problem.path) == (5, "agents.a1.region")
+
+
+def test_variables_cannot_blow_a_file_up() -> None:
+    assert "is longer than 65536" in only(agent('region: "${A}${A}"'), A="x" * 40_000).message
+    many = agents(*(f'a{n}: {{port: {n + 1}, log_file: "${{A}}"}}' for n in range(40)))
+    problems = problems_of(many, A="x" * 40_000)
+    assert any("add too much text" in problem.message for problem in problems)
 
 
 def test_a_variable_that_breaks_the_syntax_is_explained() -> None:

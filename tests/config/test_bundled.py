@@ -1,5 +1,7 @@
 """The data that comes with the program is found, or its absence is said."""
 
+from pathlib import Path
+
 import pytest
 
 from fleet_tui import bundled
@@ -11,6 +13,15 @@ def test_sample_fleets_are_found_by_name() -> None:
     with pytest.raises(FleetError) as caught:
         bundled.sample_fleet("nope")
     assert "demo" in caught.value.hint
+
+
+def test_a_wheel_carries_the_data_inside_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inside = tmp_path / "fleet_tui" / "_data" / "themes"
+    inside.mkdir(parents=True)
+    monkeypatch.setattr(bundled, "_PACKAGE", tmp_path / "fleet_tui")
+    assert bundled.themes() == inside
 
 
 def test_a_missing_folder_is_said() -> None:
