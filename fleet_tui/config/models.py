@@ -9,7 +9,15 @@ The string under a field is its help in editors, through the JSON Schema.
 from functools import partial
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema
 
 from fleet_tui.config import secrets, values
 from fleet_tui.config.problems import did_you_mean
@@ -76,6 +84,21 @@ def _argv(value: object) -> object:
 def _nothing_is_empty(value: object) -> object:
     """``general:`` with nothing behind it is an entry that says nothing."""
     return {} if value is None else value
+
+
+class _Also:
+    """Lets the JSON Schema allow what a validator turns into the usual shape."""
+
+    def __init__(self, shape: dict[str, object]) -> None:
+        self.shape = shape
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, object]:
+        return {"anyOf": [handler(core_schema), self.shape]}
+
+
+_MAY_BE_EMPTY = (BeforeValidator(_nothing_is_empty), _Also({"type": "null"}))
 
 
 def _none_or_duration(word: str) -> BeforeValidator:
@@ -308,20 +331,21 @@ class FleetFile(Section):
     """The fleet's name; its journal is kept under it."""
     protected: Flag | None = None
     """Ask for the fleet's name before anything that stops work."""
-    defaults: Annotated[Defaults, BeforeValidator(_nothing_is_empty)] = Defaults()
+    defaults: Annotated[Defaults, *_MAY_BE_EMPTY] = Defaults()
     hosts: Annotated[
-        dict[Name, Annotated[HostEntry, BeforeValidator(_nothing_is_empty)]],
-        BeforeValidator(_nothing_is_empty),
+        dict[Name, Annotated[HostEntry, *_MAY_BE_EMPTY]],
+        *_MAY_BE_EMPTY,
         Field(max_length=MAX_ENTRIES),
     ] = {}
     pools: Annotated[
-        dict[Name, Annotated[PoolEntry, BeforeValidator(_nothing_is_empty)]],
-        BeforeValidator(_nothing_is_empty),
+        dict[Name, Annotated[PoolEntry, *_MAY_BE_EMPTY]],
+        *_MAY_BE_EMPTY,
         Field(max_length=MAX_ENTRIES),
     ] = {}
     agents: Annotated[
-        dict[Name, Annotated[AgentEntry, BeforeValidator(_nothing_is_empty)]],
+        dict[Name, Annotated[AgentEntry, *_MAY_BE_EMPTY]],
         BeforeValidator(_agents),
+        _Also({"type": "array", "maxItems": 0}),
         Field(max_length=MAX_ENTRIES),
     ]
     routing: RoutingEntry | None = None

@@ -138,6 +138,8 @@ def test_the_schema_knows_every_key() -> None:
         assert set(described["properties"]) == set(model.model_fields)
         assert described["additionalProperties"] is False
     assert document["$defs"]["AgentEntry"]["properties"]["isolate"]["description"]
+    assert {"type": "null"} in document["properties"]["pools"]["anyOf"]
+    assert {"type": "array", "maxItems": 0} in document["properties"]["agents"]["anyOf"]
 
 
 def test_the_schema_goes_to_a_file() -> None:
