@@ -58,21 +58,6 @@ def waiting_words(pending: Pending) -> str:
     return short(pending.detail or _PENDING_WORDS[pending.code])
 
 
-def decision_line(decision: Decision, pending: Pending | None, attempt: int) -> str:
-    """The reason in a routing row: ``score 0.82 · next agent-09 0.71 · 9 candidates``."""
-    if decision.chosen is None:
-        return waiting_words(pending) if pending is not None else "no agent fits"
-    parts = [decision.note] if decision.note else []
-    parts.append(f"score {decision.candidates[0].score:.2f}")
-    if len(decision.candidates) > 1:
-        rival = decision.candidates[1]
-        parts.append(f"next {rival.agent} {rival.score:.2f}")
-    parts.append(words.plural(decision.fitting, "candidate"))
-    if attempt > 1:
-        parts.insert(0, f"attempt {attempt}")
-    return short(" · ".join(parts))
-
-
 def why_sections(
     decision: Decision | None, pending: Pending | None, fleet: FleetSpec, pen: Pen, now_ms: int
 ) -> list[Section]:

@@ -1,20 +1,21 @@
 """Tasks: what waits, runs, needs somebody, or ended not long ago."""
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Collection, Mapping, Sequence
+from typing import ClassVar, NamedTuple
 
 from textual import on
 from textual.app import ComposeResult
 
 from fleet_tui.console.cells import Align, Cell, Tone
 from fleet_tui.console.detail_rows import Pen, name, short, task_word, word_cell
-from fleet_tui.console.panes.list_pane import ListPane
+from fleet_tui.console.panes.table import TablePane
 from fleet_tui.console.places import Place
+from fleet_tui.console.rows import line_text
 from fleet_tui.console.screens.base import FleetScreen
 from fleet_tui.console.selection import Scope, Selection
 from fleet_tui.console.task_detail import span_ms
 from fleet_tui.console.why import waiting_words
-from fleet_tui.console.widgets.fleet_table import Column, FleetTable, Row
+from fleet_tui.console.widgets.fleet_table import Column, FleetTable
 from fleet_tui.core import words
 from fleet_tui.core.filters import Value
 from fleet_tui.core.state import Task, TaskPhase
@@ -38,19 +39,32 @@ _URGENCY = {
 _PROBLEMS = frozenset({"needs-operator", "unknown", "held", "failed", "expired"})
 
 
-class TasksPane(ListPane[Task]):
+class TaskRow(NamedTuple):
+    """A task and the only things of its line that change by themselves."""
+
+    task: Task
+    word: str
+    span_ms: int
+    """How long it waits or runs, in whole seconds; once it ended, how long it took."""
+
+
+MAX_ROWS = 2_000
+"""Rows handed to the table; the last line says how many more there are."""
+
+
+class TasksPane(TablePane[TaskRow]):
     """Open tasks and the most recently ended ones."""
 
-    scopes = frozenset({Scope.ROWS, Scope.FILTER, Scope.TASKS})
-    noun = "task"
-    empty = "No tasks yet. T submits one."
+    scopes: ClassVar[frozenset[Scope]] = TablePane.scopes | {Scope.TASKS}
+    noun = ("task", "tasks")
+    empty_text = "No tasks yet. T submits one."
     help_text = (
         "Tasks that need somebody come first, then running, waiting and ended ones.\n"
         "TIME is how long a task waits or runs; of an ended one, how long it took.\n"
         "Filter: state:held prio:P0 agent:agent-03 client:acme wait>1m cost>$1 label.team:ops"
     )
     columns = (
-        Column("task", "TASK", 8, priority=200),
+        Column("number", "TASK", 8, priority=200),
         Column("prio", "P", 2, priority=150),
         Column("state", "STATE", 16, priority=190),
         Column("agent", "AGENT", 10, priority=140),
@@ -66,96 +80,144 @@ class TasksPane(ListPane[Task]):
          "tries", "region", "class", "cap", "by", "label.*"}
     )  # fmt: skip
 
-    def items(self, view: View) -> Sequence[Task]:
-        """Worst first; within the same urgency by priority, then the oldest waiting first."""
-        state = view.state
-        listed = [*state.open_tasks.values(), *reversed(state.closed_tasks.values())]
-        return sorted(listed, key=_urgency)
+    def show(self, previous: View | None, view: View) -> None:
+        """Nothing is done while neither the state nor the second changed."""
+        before = self.view
+        same = previous is not None and before is not None and before.state is view.state
+        if same and before is not None and before.now_ms // 1_000 == view.now_ms // 1_000:
+            self.view = view
+            return
+        super().show(previous, view)
 
-    def id_of(self, item: Task) -> str:
+    def records(self, view: View) -> Sequence[TaskRow]:
+        """Worst first; within the same urgency by priority, then the oldest first."""
+        tasks = (*view.state.open_tasks.values(), *view.state.closed_tasks.values())
+        made = (TaskRow(t, task_word(t), _whole_seconds(t, view.now_ms)) for t in tasks)
+        return sorted(made, key=_urgency)
+
+    def row_id(self, record: TaskRow) -> str:
         """The task's id."""
-        return item.id
+        return record.task.id
 
-    def is_problem(self, item: Task) -> bool:
+    def is_problem(self, record: TaskRow) -> bool:
         """Needs somebody, is held or lost, or failed."""
-        return task_word(item) in _PROBLEMS
+        return record.word in _PROBLEMS
 
-    def is_settled(self, item: Task) -> bool:
-        """Ended tasks stay as they are."""
-        return item.phase.is_closed
+    def suggestions(self) -> Collection[str]:
+        """States, pools, clients and agents that are there."""
+        found: set[str] = set()
+        for row in self.all_records:
+            found |= {f"state:{row.word}", f"client:{row.task.spec.client}"}
+            found |= {f"pool:{row.task.spec.pool}", row.task.label}
+        return found
 
-    def title(self, view: View) -> str:
-        """How many are open and how many ended ones are remembered."""
-        state = view.state
+    def titles(self) -> Sequence[Cell]:
+        """``Tasks - 173 open, 612 ended``."""
+        open_count = sum(not row.task.phase.is_closed for row in self.all_records)
+        ended = words.grouped(len(self.all_records) - open_count)
         return (
-            f"Tasks - {words.grouped(len(state.open_tasks))} open, "
-            f"{words.grouped(len(state.closed_tasks))} ended"
+            Cell("Tasks", Tone.TITLE),
+            Cell(f" - {words.grouped(open_count)} open, {ended} ended"),
         )
 
-    def row(self, item: Task, view: View, pen: Pen) -> Row:
+    def cells(self, record: TaskRow) -> Mapping[str, Cell]:
         """One task in a line."""
-        spec, last = item.spec, item.attempt
-        limit = view.state.fleet.retry_policy(spec.task_class).max_attempts
-        agent = last.agent if last is not None else None
-        tone = Tone.TITLE if spec.priority == 0 else Tone.PLAIN
-        return Row(
-            item.id,
-            (
-                Cell(item.label, Tone.ACCENT),
-                Cell(spec.priority.name, tone),
-                word_cell(task_word(item), pen),
-                Cell(name(agent) if agent and item.phase is not TaskPhase.WAITING else "-"),
-                Cell(name(spec.client or "-")),
-                Cell(words.duration(span_ms(item, view.now_ms))),
-                Cell(f"{len(item.attempts)}/{limit}"),
-                Cell(words.money(item.cost_microusd) if item.cost_microusd else "-"),
-                Cell(name(spec.pool or "-")),
-                Cell(reason(item)),
-            ),
-        )
-
-    def value(self, item: Task, key: str, view: View) -> Value:
-        """What a task answers a filter or the sorting."""
-        spec = item.spec
-        if key.startswith("label."):
-            return spec.labels.get(key.removeprefix("label."))
-        last = item.attempt
-        answers: dict[str, Value] = {
-            "task": float(item.number),
-            "state": task_word(item),
-            "prio": spec.priority.name,
-            "agent": last.agent if last is not None else None,
-            "pool": spec.pool,
-            "client": spec.client,
-            "project": spec.project,
-            "cost": float(item.cost_microusd),
-            "tries": float(len(item.attempts)),
-            "region": spec.regions,
-            "class": spec.task_class.value,
-            "cap": spec.needs,
-            "by": item.by,
-            "at": float(item.submitted_at_ms),
-            "age": float(view.now_ms - item.submitted_at_ms),
-            "time": float(span_ms(item, view.now_ms)),
-            "reason": reason(item),
+        task, spec = record.task, record.task.spec
+        pen = Pen(self.console.glyphs, self.console.utc_offset_minutes)
+        last = task.attempt
+        on_agent = last is not None and task.phase is not TaskPhase.WAITING
+        return {
+            "number": Cell(task.label, Tone.ACCENT),
+            "prio": Cell(spec.priority.name, Tone.TITLE if spec.priority == 0 else Tone.PLAIN),
+            "state": word_cell(record.word, pen),
+            "agent": Cell(name(last.agent) if on_agent and last is not None else words.MISSING),
+            "client": Cell(name(spec.client or words.MISSING)),
+            "time": Cell(words.duration(record.span_ms)),
+            "tries": Cell(str(len(task.attempts))),
+            "cost": Cell(words.money(task.cost_microusd) if task.cost_microusd else words.MISSING),
+            "pool": Cell(name(spec.pool or words.MISSING)),
+            "reason": Cell(reason(task)),
         }
-        if key == "wait":
-            waits = item.phase is TaskPhase.WAITING
-            return float(view.now_ms - item.submitted_at_ms) if waits else None
-        return answers.get(key)
+
+    def value(self, record: TaskRow, key: str) -> Value:
+        """What a task answers a filter or an order."""
+        task, spec = record.task, record.task.spec
+        now_ms = self.view.now_ms if self.view is not None else 0
+        match key:
+            case "task":
+                return task.label
+            case "number":
+                return float(task.number)
+            case "state":
+                return record.word
+            case "prio":
+                return spec.priority.name
+            case "agent":
+                return task.attempt.agent if task.attempt is not None else None
+            case "time":
+                return float(record.span_ms)
+            case "tries":
+                return float(len(task.attempts))
+            case "cost":
+                return float(task.cost_microusd)
+            case "wait" if task.phase is TaskPhase.WAITING:
+                return float(now_ms - task.submitted_at_ms)
+            case "age":
+                return float(now_ms - task.submitted_at_ms)
+            case "at":
+                return float(task.submitted_at_ms)
+            case "by":
+                return task.by
+            case "reason":
+                return reason(task)
+            case _:
+                return _asked_for(task, key)
 
     def selection(self) -> Selection:
         """The tasks, and the agents they are on."""
-        chosen = self.selected_items
-        agents = tuple(dict.fromkeys(t.attempt.agent for t in chosen if t.attempt is not None))
-        text = "  ".join(f"{t.label} {task_word(t)} {reason(t)}".strip() for t in chosen)
-        return Selection(tasks=tuple(t.id for t in chosen), agents=agents, text=text)
+        chosen = self.selected_records()
+        tasks = [row.task for row in chosen]
+        agents = tuple(dict.fromkeys(t.attempt.agent for t in tasks if t.attempt is not None))
+        text = "\n".join(line_text(self.cells(row).values()) for row in chosen)
+        return Selection(tasks=tuple(t.id for t in tasks), agents=agents, text=text)
+
+    def _fill(self, shown: Sequence[TaskRow]) -> None:
+        more = len(shown) - MAX_ROWS
+        tail = (Cell(f"{words.grouped(more)} more; / narrows down", Tone.DIM),) if more > 0 else ()
+        self.table.show(self.make_rows(shown[:MAX_ROWS]), tail=tail)
+
+    @on(FleetTable.RowOpened)
+    def _open(self, event: FleetTable.RowOpened) -> None:
+        if type(event) is FleetTable.RowOpened:
+            event.stop()
+            self.console.go(Place("task", event.row_id))
 
 
-def _urgency(task: Task) -> tuple[int, int, int]:
+def _asked_for(task: Task, key: str) -> Value:
+    """What the submission said."""
+    spec = task.spec
+    if key.startswith("label."):
+        return spec.labels.get(key.removeprefix("label."))
+    answers: dict[str, Value] = {
+        "pool": spec.pool,
+        "client": spec.client,
+        "project": spec.project,
+        "region": spec.regions,
+        "class": spec.task_class.value,
+        "cap": spec.needs,
+    }
+    return answers.get(key)
+
+
+def _whole_seconds(task: Task, now_ms: int) -> int:
+    return span_ms(task, now_ms) // 1_000 * 1_000
+
+
+def _urgency(row: TaskRow) -> tuple[int, int, int]:
+    task = row.task
     closed = task.phase.is_closed
     when = -(task.ended_at_ms or 0) if closed else task.submitted_at_ms
-    rank = _URGENCY.get(task_word(task), 5)
+    rank = _URGENCY.get(row.word, 5)
     return (rank, 0 if closed else int(task.spec.priority), when)
 
 
@@ -178,14 +240,8 @@ def reason(task: Task) -> str:
 class TasksScreen(FleetScreen):
     """The view of key 3."""
 
-    scopes: ClassVar[frozenset[Scope]] = frozenset()
     help_text = TasksPane.help_text
 
     def compose_body(self) -> ComposeResult:
         """One table."""
-        yield TasksPane(query=self.place.query)
-
-    @on(FleetTable.RowOpened)
-    def _open(self, event: FleetTable.RowOpened) -> None:
-        if type(event) is FleetTable.RowOpened:
-            self.console.go(Place("task", event.row_id))
+        yield TasksPane()

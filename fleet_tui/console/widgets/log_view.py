@@ -140,6 +140,18 @@ class LogView(Painted, can_focus=True):
             """The view, for ``@on`` selectors."""
             return self.view
 
+    class TopReached(Message):
+        """The oldest entry held came into view: older ones may be fetched and prepended."""
+
+        def __init__(self, view: "LogView") -> None:
+            super().__init__()
+            self.view = view
+
+        @property
+        def control(self) -> "LogView":
+            """The view, for ``@on`` selectors."""
+            return self.view
+
     def __init__(
         self,
         *,
@@ -222,6 +234,25 @@ class LogView(Painted, can_focus=True):
         self._trim()
         if self.is_attached:
             self._limiter.request()
+
+    def prepend(self, entries: Sequence[LogEntry]) -> int:
+        """Put older entries before the oldest one held; nothing on screen moves.
+
+        Returns how many there was room for: the newest of them, as many as the ring still holds.
+        """
+        room = max(0, self._max_lines - len(self._entries))
+        taken = list(entries[-room:]) if room else []
+        self._entries[:0] = taken
+        self._first -= len(taken)
+        if self._filter is not None and self._passed is not None:
+            wanted, base = self._filter, self._first
+            self._passed[:0] = [
+                base + at for at, entry in enumerate(taken) if log_matches(wanted, entry)
+            ]
+        self._plan = None
+        if self.is_attached:
+            self._limiter.request()
+        return len(taken)
 
     def replace(self, entries: Sequence[LogEntry]) -> None:
         """Show other entries altogether, as after a change of scope; follows again."""
@@ -334,6 +365,9 @@ class LogView(Painted, can_focus=True):
         self._plan = None
         if self.is_attached:
             self._limiter.now()
+            window = self._window()
+            if not self._following and (not window or window[0].number <= self._number(0)):
+                self.post_message(self.TopReached(self))
 
     def _repaint(self) -> None:
         if self._following:

@@ -1,0 +1,197 @@
+"""Logs: everyone's lines merged, or those of one agent or task, as far back as the store goes."""
+
+from collections.abc import Sequence
+
+from textual import on
+from textual.app import ComposeResult
+
+from fleet_tui.console.detail_rows import name
+from fleet_tui.console.panes.logs import FILTER_KEYS, LogsPane
+from fleet_tui.console.screens.base import FleetScreen
+from fleet_tui.console.widgets.log_view import LogView
+from fleet_tui.core import filters, words
+from fleet_tui.core.filters import Filter
+from fleet_tui.core.ids import AgentName, TaskId
+from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.feed.feed import LogQuery, View
+
+FIRST_PAGE = 2_000
+"""Stored lines read when the view opens."""
+
+OLDER_PAGE = 1_000
+"""Stored lines read each time the top is reached."""
+
+MAX_PAGES_AT_ONCE = 5
+"""How often it reads on by itself while the filter hides everything that comes."""
+
+MAX_EARLY = 5_000
+"""Lines kept that arrive while the store is read; the store has them all the same."""
+
+
+class StoredLogsPane(LogsPane):
+    """Live lines that go on into the store when scrolled back."""
+
+    help_text = (
+        LogsPane.help_text + "\n"
+        "Scrolling above the first line reads older ones from the store.\n"
+        "tab in the filter shows all lines and marks what matches. since:10m and until:12:00 work."
+    )
+
+    def __init__(self, subject: str) -> None:
+        """``subject`` is an agent, a task's label or id, or empty for everyone."""
+        super().__init__()
+        self._subject = subject
+        self._query: LogQuery | None = None
+        self._early: list[LogLine | LogGap] | None = []
+        """What arrived before the store was read; None afterwards."""
+        self._newest = 0
+        self._oldest: int | None = None
+        self._is_whole = False
+        """The store has nothing older."""
+        self._window_ms: int | None = None
+        self._highlights = False
+
+    # --- scope ---
+
+    def show(self, previous: View | None, view: View) -> None:
+        """The first view says what the subject is; then the store is read."""
+        window_ms = self.console.window_ms
+        if self._query is None:
+            self._query = self._scope(view)
+            self._window_ms = window_ms
+            self._reload()
+        elif window_ms != self._window_ms:
+            self._window_ms = window_ms
+            since_ms = view.now_ms - window_ms
+            task, source = self._query.task, self._query.source
+            self._query = LogQuery(task=task, source=source, since_ms=since_ms)
+            self.about = f"{self._who()}, last {words.about(window_ms)}"  # type: ignore[misc]  # it is this pane's alone
+            self._reload()
+        super().show(previous, view)
+
+    def _scope(self, view: View) -> LogQuery:
+        """What to ask the store for."""
+        self.about = self._who()  # type: ignore[misc]  # it is this pane's alone
+        if not self._subject:
+            return LogQuery()
+        if self._subject in view.state.agents:
+            return LogQuery(source=AgentName(self._subject))
+        task = view.state.find_task(self._subject)
+        if task is not None:
+            self._subject = task.label
+            self.about = self._who()  # type: ignore[misc]  # it is this pane's alone
+        return LogQuery(task=task.id if task is not None else TaskId(self._subject))
+
+    def _who(self) -> str:
+        return name(self._subject) if self._subject else "all agents"
+
+    def _is_mine(self, line: LogLine | LogGap) -> bool:
+        query = self._query
+        if query is None:
+            return False
+        if query.source is not None:
+            return line.source == query.source
+        return query.task is None or (isinstance(line, LogLine) and line.task == query.task)
+
+    # --- lines ---
+
+    def show_lines(self, lines: Sequence[LogLine | LogGap]) -> None:
+        """Lines that came: those of the subject, each once."""
+        mine = [line for line in lines if self._is_mine(line) or self._query is None]
+        if self._early is not None:
+            self._early = [*self._early, *mine][-MAX_EARLY:]
+            return
+        fresh = [line for line in mine if _id(line) == 0 or _id(line) > self._newest]
+        self._newest = max((_id(line) for line in fresh), default=self._newest)
+        super().show_lines(fresh)
+
+    def _reload(self) -> None:
+        self._early = self._early or []
+        self._is_whole = False
+        self.run_worker(self._read_first(), group="store", exclusive=True)
+
+    async def _read_first(self) -> None:
+        assert self._query is not None
+        query = LogQuery(
+            source=self._query.source,
+            task=self._query.task,
+            since_ms=self._query.since_ms,
+            limit=FIRST_PAGE,
+        )
+        lines = await self.console.feed.logs(query)
+        self._newest = max((line.line_id for line in lines), default=0)
+        self._oldest = _first_id(lines)
+        self._is_whole = len(lines) < FIRST_PAGE
+        self.lines.replace(lines)
+        early, self._early = self._early or [], None
+        self.show_lines(early)
+        self._retitle()
+
+    @on(LogView.TopReached)
+    def _read_on(self, event: LogView.TopReached) -> None:
+        event.stop()
+        if self._early is None and not self._is_whole and self._oldest is not None:
+            self.run_worker(self._read_older(), group="older", exclusive=False)
+
+    async def _read_older(self) -> None:
+        """Pages of older lines, until one has something to show."""
+        if self._query is None or self._is_whole:
+            return
+        visible = self.lines.line_count
+        for _ in range(MAX_PAGES_AT_ONCE):
+            before = self._oldest
+            page = await self.console.feed.logs(
+                LogQuery(
+                    source=self._query.source,
+                    task=self._query.task,
+                    before_line=before,
+                    limit=OLDER_PAGE,
+                )
+            )
+            if before != self._oldest:
+                return  # another key press read it meanwhile
+            taken = self.lines.prepend(page)
+            self._oldest = _first_id(page[-taken:] if taken else ()) or before
+            self._is_whole = len(page) < OLDER_PAGE or taken < len(page)
+            if self._is_whole or self.lines.line_count > visible:
+                break
+        self._retitle()
+
+    # --- the filter ---
+
+    def toggle_highlight(self) -> bool:
+        """Hide what does not match, or show everything and mark what does. Returns the latter."""
+        self._highlights = not self._highlights
+        self.set_filter_on(self.filter_is_on)
+        return self._highlights
+
+    def _apply(self, text: str) -> tuple[int, str, str] | None:
+        problem = super()._apply(text)
+        if problem is None and self._highlights and text and self._view is not None:
+            now_ms, offset = self._view.now_ms, self.console.utc_offset_minutes
+            marked = filters.parse(text, now_ms=now_ms, keys=FILTER_KEYS, offset_minutes=offset)
+            if isinstance(marked, Filter):
+                self.lines.set_filter(marked, hide=False)
+        return problem
+
+
+def _id(line: LogLine | LogGap) -> int:
+    return line.line_id if isinstance(line, LogLine) else 0
+
+
+def _first_id(lines: Sequence[LogLine]) -> int | None:
+    return next((line.line_id for line in lines if line.line_id), None)
+
+
+class LogsScreen(FleetScreen):
+    """The view of key 4; ``Place("logs", agent or task)`` narrows it down."""
+
+    help_text = StoredLogsPane.help_text
+
+    def crumb(self) -> str:
+        """``logs agent-14``."""
+        return f"logs {name(self.place.subject)}" if self.place.subject else ""
+
+    def compose_body(self) -> ComposeResult:
+        """One window."""
+        yield StoredLogsPane(self.place.subject)

@@ -1,0 +1,185 @@
+"""The form for new work: what to do, what it needs, and the same as a command."""
+
+import secrets
+from collections.abc import Collection
+from weakref import WeakKeyDictionary
+
+import msgspec
+from textual import on
+from textual.app import App, ComposeResult
+from textual.containers import VerticalScroll
+from textual.widgets import TextArea
+
+from fleet_tui.console.cells import Cell, Tone
+from fleet_tui.console.places import Place
+from fleet_tui.console.screens.base import FleetScreen
+from fleet_tui.console.submit import Problem, Typed, check, command, payload_note, same_as
+from fleet_tui.console.widgets.form import (
+    Button,
+    ChoiceLine,
+    FieldChanged,
+    FieldDone,
+    FieldLine,
+    PayloadArea,
+    problem_cells,
+)
+from fleet_tui.console.widgets.lines import OneLine
+from fleet_tui.core.commands import Accepted
+from fleet_tui.core.firewall import safe_line
+from fleet_tui.core.fleet import FleetSpec
+from fleet_tui.core.ulid import ENTROPY_BYTES
+from fleet_tui.feed.feed import View
+
+_PRIORITIES = (
+    ("P0", "urgent"),
+    ("P1", "high"),
+    ("P2", "normal"),
+    ("P3", "batch"),
+)
+
+_CLASSES = (
+    ("once", "tried again only if it certainly did not start"),
+    ("idempotent", "may run again after a death"),
+    ("resumable", "continues from its last checkpoint"),
+)
+
+MAX_HINTED = 6
+"""Names shown in an empty field."""
+
+_drafts: WeakKeyDictionary[App[int], Typed] = WeakKeyDictionary()
+"""What was typed and not sent, so that leaving the form loses nothing."""
+
+
+class SubmitScreen(FleetScreen):
+    """``Place("submit")``; the query of the place is the task's first text."""
+
+    help_text = (
+        "tab and shift+tab go from field to field; enter makes a new line in the task and goes on\n"
+        "everywhere else. Only [ Submit ] sends. esc leaves; what was typed is kept.\n"
+        "The task's text goes to the agent exactly as it stands, beside the command, never in it."
+    )
+
+    DEFAULT_CSS = """
+    SubmitScreen .form { height: 1fr; padding: 0; scrollbar-size-vertical: 1; }
+    SubmitScreen .note { height: auto; min-height: 1; }
+    """
+
+    def crumb(self) -> str:
+        """``submit a task``."""
+        return "submit a task"
+
+    def compose_body(self) -> ComposeResult:
+        """The fields in the order they are asked for."""
+        typed = _drafts.get(self.console, Typed())
+        if self.place.query:
+            typed = msgspec.structs.replace(typed, payload=self.place.query)
+        fleet = self.console.view.state.fleet
+        with VerticalScroll(classes="form", can_focus=False):
+            yield OneLine((Cell(" What should the agent do?", Tone.TITLE),), id="payload-title")
+            yield PayloadArea(typed.payload)
+            yield OneLine(classes="note", id="payload-note")
+            yield FieldLine("needs", "needs", text=typed.needs, hint=_known_needs(fleet))
+            yield FieldLine("pool", "pool", text=typed.pool, hint=_names("any of", fleet.pools))
+            yield FieldLine("client", "client", text=typed.client, hint="whose work it is")
+            yield FieldLine("regions", "regions", text=typed.regions, hint=_known_regions(fleet))
+            yield FieldLine("agent", "agent", text=typed.agent, hint="pin it to one agent")
+            yield FieldLine("labels", "labels", text=typed.labels, hint="team=ops ticket=42")
+            yield ChoiceLine("priority", "priority", _PRIORITIES, typed.priority)
+            yield ChoiceLine("task_class", "class", _CLASSES, typed.task_class)
+            yield Button("Submit")
+            yield OneLine(id="twin")
+
+    def on_mount(self) -> None:
+        """Begin with the text."""
+        self._refresh_notes()
+        self.query_one(PayloadArea).focus()
+
+    def show(self, previous: View | None, view: View) -> None:
+        """The form does not change by itself."""
+
+    def step_focus(self, step: int) -> None:
+        """From field to field."""
+        if step > 0:
+            self.focus_next()
+        else:
+            self.focus_previous()
+
+    # --- typing ---
+
+    @property
+    def typed(self) -> Typed:
+        """What stands in the fields now."""
+        fields = {line.field: line.text for line in self.query(FieldLine)}
+        fields |= {line.field: line.text for line in self.query(ChoiceLine)}
+        payload = self.query_one(PayloadArea).text
+        return msgspec.convert({**fields, "payload": payload}, Typed)
+
+    @on(TextArea.Changed)
+    @on(FieldChanged)
+    def _on_typed(self) -> None:
+        _drafts[self.console] = self.typed
+        self._refresh_notes()
+
+    @on(FieldDone)
+    def _on_done(self, event: FieldDone) -> None:
+        event.stop()
+        self.focus_next()
+
+    def _refresh_notes(self) -> None:
+        typed = self.typed
+        note = payload_note(typed.payload)
+        tone = Tone.WARN if "control" in note else Tone.DIM
+        self.query_one("#payload-note", OneLine).show((Cell(f" {note}", tone),))
+        twin = (Cell(" same as    ", Tone.DIM), Cell(same_as(typed)))
+        self.query_one("#twin", OneLine).show(twin)
+
+    # --- sending ---
+
+    @on(Button.Pressed)
+    async def _on_pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        await self.submit()
+
+    async def submit(self) -> None:
+        """Send it if nothing is wrong; else say what is, at the fields."""
+        view = self.console.view
+        found = check(self.typed, view.state.fleet)
+        if isinstance(found, tuple):
+            self._show_problems(found)
+            return
+        order = command(found, view.now_ms, secrets.token_bytes(ENTROPY_BYTES))
+        reply = await self.console.send(order)
+        if isinstance(reply, Accepted):
+            _drafts.pop(self.console, None)
+            self.console.go(Place("task", reply.task or order.task))
+        else:
+            said = safe_line(f"{reply.text} {reply.hint}".strip())
+            note = (Cell(" ", Tone.PLAIN), Cell(said, Tone.ERROR))
+            self.query_one("#payload-note", OneLine).show(note)
+
+    def _show_problems(self, problems: tuple[Problem, ...]) -> None:
+        """All at their fields; the focus goes to the first."""
+        by_field = {problem.field: problem.text for problem in reversed(problems)}
+        for line in self.query(FieldLine):
+            line.show_problem(by_field.get(line.field, ""))
+        if "payload" in by_field:
+            note = self.query_one("#payload-note", OneLine)
+            note.show((Cell(" "), *problem_cells(by_field["payload"])[1:]))
+        first = problems[0].field
+        if first == "payload":
+            self.query_one(PayloadArea).focus()
+        else:
+            self.query_one(f"#field-{first}", FieldLine).focus_field()
+
+
+def _names(before: str, names: Collection[str]) -> str:
+    listed = ", ".join(safe_line(name, 24) for name in sorted(names)[:MAX_HINTED])
+    return f"{before} {listed}" if listed else ""
+
+
+def _known_needs(fleet: FleetSpec) -> str:
+    return _names("all of", {c for a in fleet.agents.values() for c in a.capabilities})
+
+
+def _known_regions(fleet: FleetSpec) -> str:
+    return _names("one of", {a.region for a in fleet.agents.values() if a.region is not None})

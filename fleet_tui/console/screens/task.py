@@ -1,0 +1,67 @@
+"""One task: where it stands and why, what was tried, what came back, its whole story."""
+
+from collections.abc import Sequence
+
+from fleet_tui.console.cells import Tone
+from fleet_tui.console.detail_rows import Pen, Section, name, paragraph
+from fleet_tui.console.panes.detail_pane import DetailScreen
+from fleet_tui.console.places import Place
+from fleet_tui.console.selection import Scope, Selection
+from fleet_tui.console.task_detail import task_sections
+from fleet_tui.core.events import Recorded
+from fleet_tui.core.state import Task
+from fleet_tui.feed.feed import View
+
+
+class TaskScreen(DetailScreen):
+    """``Place("task", label or id)``."""
+
+    subject_scopes = frozenset({Scope.TASKS, Scope.AGENTS})
+    help_text = (
+        "Where the task stands, why it waits or went where it went, every attempt with what is\n"
+        "known about it, the answer as it came, and its events from the ledger.\n"
+        "enter opens the agent or the decision of the marked line."
+    )
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        self._known: Task | None = None
+        self._story: Sequence[Recorded] | None = None
+
+    def crumb(self) -> str:
+        """``t-42``."""
+        return self._known.label if self._known is not None else name(self.place.subject)
+
+    def show(self, previous: View | None, view: View) -> None:
+        """Show the task as it is now; its story is read again whenever it changed."""
+        task = view.state.find_task(self.place.subject) or self._known
+        if task is None:
+            self.show_document(missing(self.place.subject, view), Selection())
+            return
+        if task is not self._known:
+            self._known = task
+            self.run_worker(self._read(task), group="story", exclusive=True)
+        pen = Pen(self.console.glyphs, self.console.utc_offset_minutes)
+        agents = (task.attempt.agent,) if task.attempt is not None else ()
+        sections = task_sections(task, self._story, view.state, pen, view.now_ms)
+        self.show_document(sections, Selection(tasks=(task.id,), agents=agents))
+
+    async def _read(self, task: Task) -> None:
+        self._story = await self.console.feed.task_events(task.id)
+        if self.shown is not None:
+            self.show(None, self.shown)
+
+
+def missing(subject: str, view: View) -> list[Section]:
+    """What to say about a task that is not in the state."""
+    state = view.state
+    known = f"{len(state.open_tasks)} open and {len(state.closed_tasks)} recently ended tasks"
+    return [
+        Section(
+            "",
+            (
+                paragraph(f"No task {name(subject)} among {known}.", Tone.WARN),
+                paragraph("3 lists them, / filters; esc goes back.", Tone.DIM),
+            ),
+        )
+    ]

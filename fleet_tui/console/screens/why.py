@@ -1,0 +1,71 @@
+"""Why: one routing decision with the rules, the scores and what would help."""
+
+from fleet_tui.console.detail_rows import Pen, Section, name
+from fleet_tui.console.panes.detail_pane import DetailScreen
+from fleet_tui.console.screens.task import missing
+from fleet_tui.console.selection import Scope, Selection
+from fleet_tui.console.task_detail import head_line, why_of
+from fleet_tui.console.why import needs_line, record_sections
+from fleet_tui.core.state import DecisionRecord, Task
+from fleet_tui.feed.feed import View
+
+
+def split_subject(subject: str) -> tuple[str, int | None, int | None]:
+    """(task, attempt, ledger position) of ``t-42``, ``t-42#2`` or ``t-42@8812``."""
+    for mark in "#@":
+        task, found, number = subject.partition(mark)
+        if found and number.isdecimal() and len(number) < 16:
+            return (task, int(number), None) if mark == "#" else (task, None, int(number))
+    return subject, None, None
+
+
+class WhyScreen(DetailScreen):
+    """``Place("why", task)``, with ``#attempt`` or ``@position`` for an earlier decision."""
+
+    subject_scopes = frozenset({Scope.TASKS, Scope.AGENTS})
+    help_text = (
+        "Every rule that removed somebody, in the order the rules are asked, with how many it\n"
+        "removed, how many were left, and one example. Then the scores of those that fit, term by\n"
+        "term. All of it was recorded when the decision was made; nothing is guessed afterwards."
+    )
+
+    def crumb(self) -> str:
+        """``why t-42``."""
+        task, attempt, _ = split_subject(self.place.subject)
+        found = self.shown.state.find_task(task) if self.shown is not None else None
+        label = found.label if found is not None else name(task)
+        return f"why {label}" + (f" attempt {attempt}" if attempt else "")
+
+    def show(self, previous: View | None, view: View) -> None:
+        """Show the decision; the newest one follows what happens to the task."""
+        wanted, attempt, seq = split_subject(self.place.subject)
+        pen = Pen(self.console.glyphs, self.console.utc_offset_minutes)
+        state, now_ms = view.state, view.now_ms
+        task = state.find_task(wanted)
+        record = _record(view, seq)
+        if record is not None:
+            sections = record_sections(record, task, state.fleet, pen, now_ms)
+        elif task is not None:
+            head = (head_line(task, state.fleet, pen, now_ms), needs_line(task.spec, state.fleet))
+            why = why_of(task, attempt, state.fleet, pen, now_ms)
+            sections = [Section("", head), *why]
+        else:
+            sections = missing(wanted, view)
+        self.show_document(sections, _chosen(task, record))
+
+
+def _record(view: View, seq: int | None) -> DecisionRecord | None:
+    """The line of the routing pane at a position of the ledger, while it is remembered."""
+    if seq is None:
+        return None
+    return next((r for r in reversed(view.state.decisions) if r.seq == seq), None)
+
+
+def _chosen(task: Task | None, record: DecisionRecord | None) -> Selection:
+    if record is not None:
+        agents = (record.decision.chosen,) if record.decision.chosen is not None else ()
+        return Selection(tasks=(record.task,), agents=agents)
+    if task is None:
+        return Selection()
+    agents = (task.attempt.agent,) if task.attempt is not None else ()
+    return Selection(tasks=(task.id,), agents=agents)

@@ -1,0 +1,147 @@
+import msgspec
+
+from fleet_tui.console.agent_detail import (
+    MAX_LOOKS,
+    agent_sections,
+    definition_lines,
+    health_changes,
+    tasks_of,
+)
+from fleet_tui.console.detail_rows import Pen, Section, Target, plain
+from fleet_tui.core.events import AgentCordoned, HealthChanged, NoteAdded, Recorded
+from fleet_tui.core.fleet import CommandAgent, HostSpec
+from fleet_tui.core.ids import AgentName, Epoch, HostName, Seq
+from fleet_tui.core.logs import Level, LogLine
+from fleet_tui.core.state import AgentState, Cordon, Health
+from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.vitals import FailureKind, Look, ProbeFailure, VitalsReading
+from tests.support.scene import NOW_MS, agent_name, seeded_looks, seeded_state, task_id
+
+STATE = seeded_state()
+LOST = agent_name(14)
+PEN = Pen()
+
+
+def sections_of(
+    agent: AgentState,
+    looks: tuple[Look, ...] = (),
+    changes: tuple[Recorded, ...] | None = (),
+    lines: tuple[LogLine, ...] | None = (),
+) -> list[Section]:
+    return agent_sections(agent, STATE, looks, changes, lines, PEN, NOW_MS)
+
+
+def shown(*args: object, **kwargs: object) -> str:
+    return "\n".join(plain(sections_of(*args, **kwargs)))  # type: ignore[arg-type]  # passed on as they came
+
+
+def test_health_since_why_and_what_was_heard() -> None:
+    agent = msgspec.structs.replace(
+        STATE.agents[LOST], detail=Untrusted("connect timed out\x1b[31m"), since_ms=NOW_MS - 184_000
+    )
+    text = shown(agent)
+    assert text.splitlines()[0] == " gpu > agent-14   ✗ unreachable 3m04s"
+    assert "failure ssh-unreachable" in text
+    assert "heard connect timed out␛[31m" in text
+
+
+def test_a_failure_that_trying_again_cannot_help_says_so() -> None:
+    agent = msgspec.structs.replace(STATE.agents[LOST], failure=FailureKind.SSH_HOST_KEY)
+    assert "an operator must put this right" in shown(agent)
+    assert "an operator must put this right" not in shown(STATE.agents[LOST])
+
+
+def test_who_cordoned_it_and_why_stands_in_the_first_line() -> None:
+    cordon = Cordon(by="ann", reason="disk swap", since_ms=NOW_MS - 60_000)
+    agent = msgspec.structs.replace(STATE.agents[agent_name(1)], cordon=cordon)
+    assert "◌ cordoned by ann: disk swap 1m00s" in shown(agent).splitlines()[0]
+
+
+def test_the_way_to_its_host_with_jump_and_user() -> None:
+    fleet = STATE.fleet
+    host = HostSpec(name=HostName("host-14"), address="gpu4", user="ops", port=2222,
+                    jump=HostName("bastion"), use_ssh_config=False)  # fmt: skip
+    hosts = {**fleet.hosts, host.name: host}
+    state = msgspec.structs.replace(STATE, fleet=msgspec.structs.replace(fleet, hosts=hosts))
+    made = agent_sections(STATE.agents[LOST], state, (), (), (), PEN, NOW_MS)
+    assert "host host-14 (ops@gpu4:2222, jump bastion, ssh_config off)" in "\n".join(plain(made))
+
+
+def test_the_strip_shows_looks_oldest_first_and_the_last_good_one() -> None:
+    good = VitalsReading(agent=LOST, observed_at_ms=NOW_MS - 60_000, latency_ms=12)
+    starting = VitalsReading(agent=LOST, observed_at_ms=NOW_MS - 55_000, latency_ms=9, ready=False)
+    bad = ProbeFailure(agent=LOST, observed_at_ms=NOW_MS - 3_000, kind=FailureKind.TIMEOUT)
+    text = shown(STATE.agents[LOST], looks=(good, starting, bad))
+    assert " looks ●▲✗   last ok 12:03:36" in text
+    assert "last look 3s ago   failed timeout" in text
+    many = (good,) * (MAX_LOOKS + 20)
+    assert shown(STATE.agents[LOST], looks=many).count("●") == MAX_LOOKS
+
+
+def test_only_what_the_agent_tells_is_shown() -> None:
+    look = seeded_looks()[agent_name(1)]
+    assert isinstance(look, VitalsReading)
+    assert "cpu 42%" in shown(STATE.agents[agent_name(1)], looks=(look,))
+    silent = msgspec.structs.replace(look, cpu_percent=None)
+    assert "cpu" not in shown(STATE.agents[agent_name(1)], looks=(silent,))
+    assert "Not looked at yet." in shown(STATE.agents[agent_name(1)])
+
+
+def test_its_work_says_what_became_of_it_and_leads_there() -> None:
+    text = shown(STATE.agents[LOST])
+    assert "t-48100  P2  once  given-up" in text
+    assert "task needs-operator: agent-14 was lost while it ran" in text
+    work = next(s for s in sections_of(STATE.agents[LOST]) if s.title.startswith("Work"))
+    assert work.title == "Work - 0 running, 1 earlier"
+    assert work.lines[0].target == Target(task=task_id(48_100))
+
+
+def test_running_work_comes_first() -> None:
+    found = tasks_of(agent_name(4), STATE)
+    open_first = [attempt.phase.is_open for _, attempt in found]
+    assert open_first == sorted(open_first, reverse=True)
+    assert sum(open_first) == 3
+
+
+def test_its_timeline_holds_its_own_changes_only_newest_first() -> None:
+    def at(seq: int, event: HealthChanged | AgentCordoned | NoteAdded) -> Recorded:
+        return Recorded(Seq(seq), NOW_MS - 10_000 + seq, Epoch(1), event)
+
+    events = [
+        at(1, HealthChanged(agent=LOST, health=Health.DOWN, was=Health.UP, reason="3 misses")),
+        at(2, HealthChanged(agent=agent_name(1), health=Health.DOWN, was=Health.UP, reason="x")),
+        at(3, NoteAdded(by="ops", text=Untrusted("hm"))),
+        at(4, AgentCordoned(agent=LOST, by="ann", reason="look into it")),
+    ]
+    changes = health_changes(events, LOST)
+    assert [r.seq for r in changes] == [1, 4]
+    text = shown(STATE.agents[LOST], changes=tuple(changes))
+    assert text.index("cordoned by ann") < text.index("up -> down: 3 misses")
+
+
+def test_its_last_lines_are_safe_and_wrapped_under_their_text() -> None:
+    lines = (
+        LogLine(received_at_ms=NOW_MS, source=LOST, level=Level.ERROR, text=Untrusted("a\x07b")),
+    )
+    assert " 12:04:31 ERROR a␇b" in shown(STATE.agents[LOST], lines=lines)
+    assert "Reading the log store…" in shown(STATE.agents[LOST], lines=None)
+    assert "log_file" in shown(STATE.agents[LOST], lines=())
+
+
+def test_the_definition_reads_like_the_fleet_file_and_hides_values_of_the_environment() -> None:
+    spec = msgspec.structs.replace(
+        STATE.fleet.agents[LOST],
+        kind=CommandAgent(command=("run", "--fast", "a\x1bb"), env={"KEY": "sk-secret"}),
+    )
+    text = "\n".join(definition_lines(spec, STATE.fleet))
+    assert 'name: "agent-14"' in text
+    assert '  command:\n    - "run"\n    - "--fast"' in text
+    assert "KEY: (not shown)" in text
+    assert "sk-secret" not in text
+    assert "\x1b" not in text
+    assert 'capabilities:\n  - "gpu"\n  - "text"' in text
+
+
+def test_an_agent_that_left_the_fleet_file_still_has_a_page() -> None:
+    gone = AgentState(name=AgentName("old"), health=Health.RETIRED)
+    assert "Not in the fleet file any more." in shown(gone)
