@@ -64,7 +64,7 @@ LINGER_TIMEOUT_MS = LINGER_S * 1000 + QUESTION_TIMEOUT_MS
 # that the rest of standard input is the script's. Free of what csh and fish would read differently.
 BOOTSTRAP = (
     'n=$(printf "\\nx");n=${n%x};s=;'
-    'while IFS= read -r l;do case $l in "#end")break;;esac;s=$s$l$n;done;eval "$s"'
+    'while IFS= read -r l;do case $l in "#end")eval "$s";exit;;esac;s=$s$l$n;done'
 )
 COMMAND = f"sh -c '{BOOTSTRAP}'"
 """The one command line that is ever sent to a host."""

@@ -58,7 +58,7 @@ began() {
 
 # group_lives PID: whether the program lives on in the process group of a wrapper that was killed.
 group_lives() {
-  kill -s 0 -- "-$1" 2>/dev/null || return 1
+  kill -0 "-$1" 2>/dev/null || return 1
   [ -r /proc/self/stat ] || return 0
   set +f; set -- "$1" /proc/[0-9]*/stat; set -f
   leader=$1
@@ -190,10 +190,7 @@ refuse() {
 }
 
 start() {
-  read -r bytes
-  read -r job_bytes
-  read -r sum
-  read -r least_kb
+  read -r bytes && read -r job_bytes && read -r sum && read -r least_kb || return
   if ! mkdir "$run" 2>/dev/null; then
     if [ ! -d "$run" ]; then say "state refused no-run-dir"; return; fi
     say exists
@@ -223,7 +220,7 @@ probe() {
 
 # linger SECONDS: waits for the end of a run, so that it is seen at once without asking often.
 linger() {
-  read -r seconds
+  read -r seconds || return
   left=$((seconds * 5))
   read_owner
   while [ "$left" -gt 0 ] && [ "$kind" = run ] && [ ! -f "$run/rc" ] && lives; do
@@ -234,19 +231,19 @@ linger() {
 }
 
 cancel() {
-  read -r grace
+  read -r grace || return
   probe > /dev/null
   read_owner
   if [ "$kind" = run ] && [ ! -f "$run/rc" ] && lives; then
     : > "$run/stop"
-    kill -s TERM -- "-$pid" 2>/dev/null
+    kill -TERM "-$pid" 2>/dev/null
     left=$((grace * 5))
     while [ "$left" -gt 0 ] && [ ! -f "$run/rc" ] && lives; do
       nap 0.2
       left=$((left - 1))
     done
     if [ ! -f "$run/rc" ] && lives; then
-      kill -s KILL -- "-$pid" 2>/dev/null
+      kill -KILL "-$pid" 2>/dev/null
       nap 0.2
     fi
   fi
@@ -265,7 +262,7 @@ collect() {
 }
 
 look() {
-  read -r program
+  read -r program || return
   case $program in "~/"*) program=$HOME/${program#"~/"} ;; esac
   if [ -n "$program" ] && ! command -v "$program" >/dev/null 2>&1; then
     say "state missing"
@@ -291,10 +288,7 @@ look() {
 
 # tail_log: the bytes of a file from an offset on, as numbered chunks; ends by itself after a while.
 tail_log() {
-  read -r path
-  read -r inode
-  read -r offset
-  read -r seconds
+  read -r path && read -r inode && read -r offset && read -r seconds || return
   case $path in "~/"*) path=$HOME/${path#"~/"} ;; esac
   left=$((seconds * 10))
   quiet=0
@@ -367,12 +361,9 @@ current() {
 }
 
 serve() {
-  read -r verb
-  read -r runs
-  read -r id
-  read -r epoch
-  read -r tomb
-  read -r answer_bytes
+  # A line without its end was cut on the way, and so was what it says.
+  read -r verb && read -r runs && read -r id && read -r epoch && read -r tomb &&
+    read -r answer_bytes || return
   say "fleet-protocol: 1"
   case $runs in "~/"*) runs=$HOME/${runs#"~/"} ;; esac
   boot_id

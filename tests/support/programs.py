@@ -1,0 +1,71 @@
+"""Agents that are small shell programs, and the orders and waiting their tests need."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+from pathlib import Path
+
+from fleet_tui.core.evidence import Definite, Finished, RunOrder, Unknown
+from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.wire.port import AgentPort, Inspection
+
+TASK = "01J9Z3V8QK5T4R2W1X0Y9A8B7C"
+
+
+def wall_ms() -> int:
+    """Milliseconds since the epoch."""
+    return int(time.time() * 1000)
+
+
+def order(payload: str = "do it", attempt: int = 1) -> RunOrder:
+    """An order for an attempt of one task."""
+    return RunOrder(
+        run_id=f"{TASK}.{attempt}",
+        task_id=TASK,
+        attempt=attempt,
+        payload=Untrusted(payload),
+        label="t-42",
+        start_to_close_ms=None,
+        trace_id=f"{attempt:032x}",
+    )
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something the outside world does."""
+    while not condition():
+        await asyncio.sleep(0.02)
+
+
+async def settled(port: AgentPort, what: RunOrder) -> Inspection:
+    """Ask until there is a definite answer; only for tests where there must be one."""
+    while isinstance(found := await port.inspect(what), Unknown):
+        await asyncio.sleep(0.05)
+    return found
+
+
+async def finished(port: AgentPort, what: RunOrder) -> Finished:
+    """Follow a run to its end."""
+    while isinstance(found := await port.follow(what), Unknown):
+        await asyncio.sleep(0.05)
+    assert isinstance(found, Definite)
+    assert isinstance(found.value, Finished), found
+    return found.value
+
+
+async def read_log(lines: AsyncIterator[LogLine | LogGap], count: int) -> list[str]:
+    """The next ``count`` things a log says; a gap reads ``gap: reason``."""
+    said: list[str] = []
+    while len(said) < count:
+        item = await anext(lines)
+        said.append(item.text.raw if isinstance(item, LogLine) else f"gap: {item.reason}")
+    return said
+
+
+def executions(ledger: Path) -> int:
+    """How often a program wrote itself into its ledger: one line each."""
+    return len(ledger.read_text().splitlines()) if ledger.exists() else 0
+
+
+__all__ = ["aclosing", "executions", "finished", "order", "read_log", "settled", "until", "wall_ms"]

@@ -1,0 +1,466 @@
+"""Runs on this machine, through every shell that is installed here."""
+
+import asyncio
+import hashlib
+import json
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleet_tui.core.evidence import (
+    MAX_ANSWER_CHARS,
+    Answer,
+    Definite,
+    Died,
+    Finished,
+    LostReason,
+    NotStarted,
+    Running,
+    Started,
+    Stopped,
+    Unknown,
+    Usage,
+)
+from fleet_tui.core.fleet import LocalAgent
+from fleet_tui.core.ids import AgentName, Epoch
+from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.wire import local, runs
+from fleet_tui.wire.local import LocalPort, LocalShell
+from fleet_tui.wire.runs import (
+    COMMAND,
+    PROTOCOL,
+    SCRIPT,
+    Program,
+    Reply,
+    Runs,
+    failure_word,
+    quoted_command,
+    read_reply,
+    read_usage,
+    standing,
+)
+from fleet_tui.wire.shell import Completed, RunResult
+from tests.support.programs import executions, finished, order, settled, until, wall_ms
+
+SHELLS = [name for name in ("dash", "bash", "busybox") if shutil.which(name)]
+
+MakePort = Callable[..., LocalPort]
+
+
+@pytest.fixture(params=SHELLS)
+def sh(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Make ``sh`` mean one particular shell."""
+    name = str(request.param)
+    found = shutil.which(name)
+    assert found is not None
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "sh").symlink_to(found)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(local, "SH", str(tmp_path / "bin" / "sh"))
+    return name
+
+
+@pytest.fixture
+def make_port(tmp_path: Path) -> MakePort:
+    def make(
+        *command: str,
+        epoch: int = 1,
+        env: dict[str, str] | None = None,
+        shell: LocalShell | None = None,
+    ) -> LocalPort:
+        spec = LocalAgent(command=command, run_dir=str(tmp_path / "runs"), env=env or {})
+        return LocalPort(
+            AgentName("worker"),
+            spec,
+            epoch=Epoch(epoch),
+            probe_timeout_ms=4_000,
+            now_ms=wall_ms,
+            shell=shell,
+        )
+
+    return make
+
+
+def run_directory(tmp_path: Path, attempt: int = 1) -> Path:
+    return tmp_path / "runs" / order(attempt=attempt).run_id
+
+
+AWKWARD = 'it\'s "quoted" $(touch /tmp/no) `id` \\ %s !! \n\n\ttab ~ é 🦞 #end\n* ? [x]\r\n'
+
+
+@pytest.mark.usefixtures("sh")
+async def test_a_payload_arrives_byte_for_byte(make_port: MakePort) -> None:
+    port, what = make_port("cat"), order(AWKWARD)
+    assert isinstance(await port.start(what), Definite)
+    found = await finished(port, what)
+    assert found.ok
+    assert found.answer == Answer(
+        text=Untrusted(AWKWARD),
+        size_bytes=len(AWKWARD.encode()),
+        sha256=hashlib.sha256(AWKWARD.encode()).hexdigest(),
+    )
+    assert found.duration_ms is not None
+
+
+@pytest.mark.usefixtures("sh")
+async def test_a_large_answer_is_cut_and_its_size_and_hash_are_kept(make_port: MakePort) -> None:
+    payload = "".join(chr(0x21 + at % 90) for at in range(1_000_000))
+    port, what = make_port("cat"), order(payload)
+    await port.start(what)
+    found = await finished(port, what)
+    assert found.answer.truncated
+    assert found.answer.text.raw == payload[:MAX_ANSWER_CHARS]
+    assert found.answer.size_bytes == 1_000_000
+    assert found.answer.sha256 == hashlib.sha256(payload.encode()).hexdigest()
+
+
+@pytest.mark.usefixtures("sh")
+async def test_a_program_gets_its_arguments_and_environment_unchanged(
+    make_port: MakePort, tmp_path: Path
+) -> None:
+    script = 'printf "%s|" "$@" "$GREETING" "$FLEET_TUI_TASK" "$FLEET_TUI_ATTEMPT" "$PWD"'
+    port = make_port("sh", "-c", script, "x", "a b", "$HOME", "it's", env={"GREETING": "a'b $c"})
+    what = order()
+    await port.start(what)
+    found = await finished(port, what)
+    expected = ["a b", "$HOME", "it's", "a'b $c", "t-42", "1", str(run_directory(tmp_path)), ""]
+    assert found.answer.text.raw.split("|") == expected
+
+
+@pytest.mark.usefixtures("sh")
+async def test_a_failure_has_a_stable_word_and_the_last_words_of_stderr(
+    make_port: MakePort,
+) -> None:
+    port, what = make_port("sh", "-c", "echo half; echo token=abcdefgh123 >&2; exit 3"), order()
+    await port.start(what)
+    found = await finished(port, what)
+    assert not found.ok
+    assert found.failure == "exit-3"
+    assert found.answer.text.raw == "half\n"
+    assert "abcdefgh123" not in found.detail.raw
+    assert "token=" in found.detail.raw
+
+
+@pytest.mark.usefixtures("sh")
+async def test_a_second_start_finds_the_first(make_port: MakePort, tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+    port, what = make_port("sh", "-c", f"echo ran >> {ledger}"), order()
+    first = await port.start(what)
+    assert isinstance(first, Definite)
+    assert isinstance(first.value, Started)
+    assert not first.value.already
+    assert first.value.boot_id
+    await finished(port, what)
+    again = await port.start(what)
+    assert isinstance(again, Definite)
+    assert isinstance(again.value, Started)
+    assert again.value.already
+    assert executions(ledger) == 1
+
+
+@pytest.mark.usefixtures("sh")
+async def test_starts_at_the_same_moment_run_once(make_port: MakePort, tmp_path: Path) -> None:
+    ledger = tmp_path / "ledger"
+    port, what = make_port("sh", "-c", f"echo ran >> {ledger}"), order()
+    found = await asyncio.gather(*(port.start(what) for _ in range(5)))
+    # Those that came too late may have found the claim before its process: never a second run.
+    assert all(isinstance(one, Definite) for one in found)
+    await settled(port, what)
+    assert executions(ledger) <= 1
+
+
+@pytest.mark.usefixtures("sh")
+async def test_a_late_start_loses_against_the_tombstone(
+    make_port: MakePort, tmp_path: Path
+) -> None:
+    ledger = tmp_path / "ledger"
+    port, what = make_port("sh", "-c", f"echo ran >> {ledger}"), order()
+    fenced = Definite(NotStarted(reason="fenced"))
+    assert await port.inspect(what) == fenced
+    assert await port.start(what) == fenced
+    assert await port.follow(what) == fenced
+    assert executions(ledger) == 0
+
+
+@pytest.mark.usefixtures("sh")
+async def test_a_claim_that_nobody_followed_up_is_fenced(
+    make_port: MakePort, tmp_path: Path
+) -> None:
+    run_directory(tmp_path).mkdir(parents=True)
+    assert await make_port("cat").inspect(order()) == Definite(NotStarted(reason="fenced"))
+
+
+@pytest.mark.usefixtures("sh")
+async def test_cancel_ends_everything_the_run_started(make_port: MakePort, tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    port = make_port("sh", "-c", f"sleep 300 & echo $! > {pids}; sleep 300")
+    what = order()
+    await port.start(what)
+    await until(lambda: pids.exists() and pids.read_text() != "")
+    found = await port.cancel(what)
+    assert found == Definite(Stopped())
+    await until(lambda: not psutil.pid_exists(int(pids.read_text())))
+    assert await port.inspect(what) == Definite(Stopped())
+    assert await port.follow(what) == Definite(Stopped())
+
+
+async def test_a_program_that_ignores_term_is_killed(
+    make_port: MakePort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "CANCEL_GRACE_S", 1)
+    ready = tmp_path / "ready"
+    script = f"trap '' TERM; touch {ready}; while :; do sleep 0.1; done"
+    port, what = make_port("sh", "-c", script), order()
+    await port.start(what)
+    await until(ready.exists)
+    assert await port.cancel(what) == Definite(Stopped())
+
+
+async def test_a_program_that_finishes_its_work_on_term_has_finished(
+    make_port: MakePort, tmp_path: Path
+) -> None:
+    ready = tmp_path / "ready"
+    script = f"trap 'echo saved; exit 0' TERM; touch {ready}; while :; do sleep 0.05; done"
+    port, what = make_port("sh", "-c", script), order()
+    await port.start(what)
+    await until(ready.exists)
+    found = await port.cancel(what)
+    assert isinstance(found, Definite)
+    assert isinstance(found.value, Finished)
+    assert found.value.answer.text.raw == "saved\n"
+
+
+async def test_fencing_work_that_was_reassigned_stops_it(
+    make_port: MakePort, tmp_path: Path
+) -> None:
+    ready = tmp_path / "ready"
+    port, what = make_port("sh", "-c", f"touch {ready}; sleep 300"), order()
+    await port.start(what)
+    await until(ready.exists)
+    assert await port.fence(what) == Definite(Stopped())
+    assert await port.fence(order(attempt=2)) == Definite(NotStarted(reason="fenced"))
+
+
+def owner_of(tmp_path: Path) -> list[str]:
+    return (run_directory(tmp_path) / "owner").read_text().split()
+
+
+@pytest.mark.usefixtures("sh")
+async def test_a_run_whose_processes_are_all_gone_has_died(
+    make_port: MakePort, tmp_path: Path
+) -> None:
+    port, what = make_port("sh", "-c", "sleep 300"), order()
+    await port.start(what)
+    os.killpg(int(owner_of(tmp_path)[1]), signal.SIGKILL)
+    while isinstance(found := await settled(port, what), Definite) and isinstance(
+        found.value, Running
+    ):
+        await asyncio.sleep(0.02)
+    assert found == Definite(Died(reason="process-gone"))
+
+
+@pytest.mark.usefixtures("sh")
+async def test_a_program_that_outlives_its_wrapper_still_runs(
+    make_port: MakePort, tmp_path: Path
+) -> None:
+    port, what = make_port("sh", "-c", "sleep 300"), order()
+    await port.start(what)
+    wrapper = psutil.Process(int(owner_of(tmp_path)[1]))
+    await until(lambda: bool(wrapper.children()))
+    wrapper.kill()
+    await until(lambda: not wrapper.is_running() or wrapper.status() == psutil.STATUS_ZOMBIE)
+    found = await port.inspect(what)
+    assert isinstance(found, Definite)
+    assert isinstance(found.value, Running)
+    assert await port.cancel(what) == Definite(Stopped())
+
+
+@pytest.mark.usefixtures("sh")
+async def test_a_rebooted_host_and_a_reused_pid_are_seen_through(
+    make_port: MakePort, tmp_path: Path
+) -> None:
+    port = make_port("cat")
+    for attempt, change, reason in ((1, 3, "host-rebooted"), (2, 2, "process-gone")):
+        what = order(attempt=attempt)
+        run = run_directory(tmp_path, attempt)
+        await port.start(what)
+        await finished(port, what)
+        (run / "rc").unlink()
+        words = (run / "owner").read_text().split()
+        words[1] = str(os.getpid())  # a process that lives and is not the run
+        words[change] = "12345"
+        (run / "owner").write_text(" ".join(words) + "\n")
+        assert await port.inspect(what) == Definite(Died(reason=reason))
+
+
+async def test_a_wiped_run_directory_proves_nothing(make_port: MakePort, tmp_path: Path) -> None:
+    port, what = make_port("sh", "-c", "sleep 300"), order()
+    await port.start(what)
+    pid = int(owner_of(tmp_path)[1])
+    shutil.rmtree(run_directory(tmp_path))
+    for _ in range(2):
+        found = await port.inspect(what)
+        assert isinstance(found, Unknown)
+        assert found.reason is LostReason.NO_TRACE
+    os.killpg(pid, signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("sh")
+async def test_an_older_engine_may_not_touch_the_runs(make_port: MakePort) -> None:
+    new, old = make_port("cat", epoch=7), make_port("cat", epoch=6)
+    await new.start(order())
+    assert await old.start(order(attempt=2)) == Definite(NotStarted(reason="stale-epoch"))
+    found = await old.inspect(order())
+    assert isinstance(found, Unknown)
+    assert found.reason is LostReason.REFUSED
+
+
+class Meddler(LocalShell):
+    """A way to the host on which the end of the question changes."""
+
+    def __init__(self, change: Callable[[bytes], bytes]) -> None:
+        super().__init__()
+        self._change = change
+
+    async def run(
+        self, command: str, stdin: bytes = b"", *, timeout_ms: int, max_output_bytes: int = 10**6
+    ) -> RunResult:
+        return await super().run(
+            command,
+            self._change(stdin),
+            timeout_ms=timeout_ms,
+            max_output_bytes=max_output_bytes,
+        )
+
+
+@pytest.mark.usefixtures("sh")
+async def test_a_question_cut_anywhere_never_starts_a_run(
+    make_port: MakePort, tmp_path: Path
+) -> None:
+    ledger = tmp_path / "ledger"
+    command = ("sh", "-c", f"echo ran >> {ledger}")
+    # From somewhere inside the script to the last byte of the payload.
+    for attempt, cut in enumerate((1, 30, 700, 1_000, 1_100, 1_150, 1_180, 1_300, 4_000), start=1):
+        shell = Meddler(lambda data, cut=cut: data[:-cut])  # type: ignore[misc]  # its own cut
+        port, what = make_port(*command, shell=shell), order("x" * 600, attempt)
+        found = await port.start(what)
+        assert isinstance(found, Unknown) or isinstance(found.value, NotStarted), (cut, found)
+        fenced = Definite(NotStarted(reason="fenced"))
+        assert await make_port(*command).inspect(what) == fenced
+    assert executions(ledger) == 0
+
+
+async def test_a_damaged_payload_never_starts(make_port: MakePort) -> None:
+    port = make_port("cat", shell=Meddler(lambda data: data[:-1] + b"?"))
+    assert await port.start(order()) == Definite(NotStarted(reason="damaged"))
+
+
+async def test_a_full_disk_takes_no_work(
+    make_port: MakePort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "LEAST_FREE_KB", 10**15)
+    port = make_port("cat")
+    assert await port.start(order()) == Definite(NotStarted(reason="disk-full"))
+    assert await port.inspect(order()) == Definite(NotStarted(reason="fenced"))
+
+
+async def test_a_run_directory_that_cannot_be_made(make_port: MakePort, tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file is in the way")
+    assert await make_port("cat").start(order()) == Definite(NotStarted(reason="no-run-dir"))
+
+
+async def test_too_much_to_send_is_refused_before_anything_is_sent(make_port: MakePort) -> None:
+    found = await make_port("cat").start(order("x" * (runs.MAX_PAYLOAD_BYTES + 1)))
+    assert isinstance(found, Definite)
+    assert isinstance(found.value, NotStarted)
+    assert not found.value.retryable
+
+
+async def test_usage_that_the_program_left_is_taken(make_port: MakePort) -> None:
+    told = json.dumps({"input_tokens": 12, "output_tokens": 3, "cost_usd": 0.0425, "model": "m-1"})
+    port, what = make_port("sh", "-c", f"echo '{told}' > $FLEET_TUI_RUN_DIR/usage.json"), order()
+    await port.start(what)
+    found = await finished(port, what)
+    assert found.usage == Usage(input_tokens=12, output_tokens=3, cost_microusd=42_500, model="m-1")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "nonsense", "[]", '{"input_tokens": -1}', '{"cost_usd": 1e9}']
+)
+def test_usage_that_makes_no_sense_is_none(text: str) -> None:
+    assert read_usage(text.encode()) == Usage()
+
+
+@pytest.mark.usefixtures("sh")
+async def test_only_what_has_ended_is_collected(make_port: MakePort, tmp_path: Path) -> None:
+    port = make_port("cat")
+    await port.start(order())
+    await finished(port, order())
+    await port.inspect(order(attempt=2))
+    program = Program(command=("cat",), run_dir=str(tmp_path / "runs"))
+    wanted = [order().run_id, order(attempt=2).run_id, "../../etc"]
+    gone = await Runs(program, Epoch(1)).collect(LocalShell(), wanted)
+    assert gone == (order().run_id,)
+    assert not run_directory(tmp_path).exists()
+    assert run_directory(tmp_path, 2).exists()
+
+
+async def test_nobody_else_can_read_a_run(make_port: MakePort, tmp_path: Path) -> None:
+    port = make_port("cat")
+    await port.start(order())
+    await finished(port, order())
+    run = run_directory(tmp_path)
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (run, *run.iterdir()))
+
+
+def reply(text: bytes) -> Reply | Unknown:
+    return read_reply(Definite(Completed(exit_status=0, stdout=text)))
+
+
+GOOD = PROTOCOL + b"boot b\nstate done 0 5 3 abc\nblob out 3\na\nb\nend\n"
+
+
+def test_noise_before_the_answer_is_skipped() -> None:
+    found = reply(b"Welcome!\nstate done 1 1 1 x\nend\n" * 100 + GOOD)
+    assert isinstance(found, Reply)
+    assert found.blobs == {"out": b"a\nb"}
+    assert isinstance(reply(b"x" * 70_000 + b"\n" + GOOD), Unknown)
+
+
+@pytest.mark.parametrize("length", range(len(GOOD)))
+def test_half_an_answer_is_no_answer(length: int) -> None:
+    assert isinstance(reply(GOOD[:length]), Unknown)
+
+
+@given(st.binary(max_size=200))
+def test_nonsense_is_unknown_and_never_an_error(noise: bytes) -> None:
+    found = reply(PROTOCOL + noise)
+    assert isinstance(found, Unknown) or isinstance(standing(found), Definite | Unknown)
+
+
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [(0, ""), (1, "exit-1"), (126, "command-not-executable"), (127, "command-missing"),
+     (137, "signal-9")],
+)  # fmt: skip
+def test_exit_statuses_have_words(status: int, word: str) -> None:
+    assert failure_word(status) == word
+
+
+def test_the_home_directory_of_a_program_is_the_hosts() -> None:
+    assert quoted_command(("~/bin/my agent", "~/x")) == "\"$HOME\"/'bin/my agent' '~/x'"
+
+
+def test_the_command_line_is_constant_and_plain() -> None:
+    assert COMMAND.isascii()
+    assert not set(COMMAND) & set("!\n\0")
+    assert len(COMMAND) < 200
+    assert SCRIPT.endswith(b"\n#end\n")
+    assert SCRIPT.count(b"#end\n") == 1
