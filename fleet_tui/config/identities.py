@@ -1,9 +1,9 @@
 """Whether the key files a fleet names could be used. Their content is hardly looked at."""
 
-import os
 import stat
 from pathlib import Path
 
+from fleet_tui.config.files import read_regular
 from fleet_tui.config.problems import Source, visible
 from fleet_tui.config.reader import Loc, Node, find, written
 from fleet_tui.config.validate import dotted
@@ -50,8 +50,7 @@ def _refusal(path: Path) -> tuple[str | None, str]:
         if status.st_mode & 0o077:
             shown = stat.filemode(status.st_mode)
             return f"others can read it ({shown})", f"chmod 600 {path}"
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            start = file.read(_FIRST_BYTES)
+        start = read_regular(path, _FIRST_BYTES)
     except FileNotFoundError:
         return _MISSING, "it is looked for again when the engine connects"
     except OSError as refused:

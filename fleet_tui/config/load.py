@@ -5,12 +5,11 @@ no part of the file is used.
 """
 
 import hashlib
-import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from fleet_tui.config.files import read_regular
 from fleet_tui.config.identities import judge_identities
 from fleet_tui.config.lint import lint
 from fleet_tui.config.problems import Problem, Severity, Source, as_text, summary
@@ -105,21 +104,15 @@ def _understand(
 
 
 def _bytes_of(path: Path) -> bytes:
-    """A regular file's content, at most one byte more than is allowed."""
+    """A file's content, at most one byte more than is allowed."""
     try:
-        # Opened without waiting, so that a pipe in the file's place cannot hang the program.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise _unreadable(path, "not a regular file")
-            return file.read(MAX_FILE_BYTES + 1)
+        return read_regular(path, MAX_FILE_BYTES + 1)
     except FileNotFoundError:
         raise _unreadable(
             path, "no such file", "`fleet-tui init` writes one, `fleet-tui demo` needs none"
         ) from None
     except OSError as refused:
         raise _unreadable(path, refused.strerror or "cannot be read") from None
-    except ValueError:
-        raise _unreadable(path, "not a usable file name") from None
 
 
 def _unreadable(path: Path, reason: str, hint: str = "") -> InvalidFleet:

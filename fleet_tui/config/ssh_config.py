@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fleet_tui.config.files import read_regular
+
 MAX_INCLUDE_DEPTH = 16
 """As OpenSSH's own limit."""
 MAX_CONFIG_BYTES = 1_048_576
@@ -122,18 +124,16 @@ class _Reading:
 
     def _lines(self, path: Path) -> Iterator[tuple[int, str, str]]:
         try:
-            if not path.is_file():
-                if path.exists():
-                    self.unread.append(f"{path}: not a regular file")
-                return
-            if path.stat().st_size > MAX_CONFIG_BYTES:
-                self.unread.append(f"{path}: larger than {MAX_CONFIG_BYTES // 1024} KiB")
-                return
-            text = path.read_text("utf-8", errors="replace")
+            data = read_regular(path, MAX_CONFIG_BYTES + 1)
+        except FileNotFoundError:
+            return
         except OSError as refused:
             self.unread.append(f"{path}: {refused.strerror}")
             return
-        for number, line in enumerate(text.split("\n"), 1):
+        if len(data) > MAX_CONFIG_BYTES:
+            self.unread.append(f"{path}: larger than {MAX_CONFIG_BYTES // 1024} KiB")
+            return
+        for number, line in enumerate(data.decode("utf-8", "replace").split("\n"), 1):
             said = line.strip()
             if not said or said.startswith("#"):
                 continue

@@ -7,6 +7,7 @@ import pytest
 
 from fleet_tui import bundled
 from fleet_tui.config.load import InvalidFleet, load_fleet, load_text
+from fleet_tui.config.peek import fleet_name
 from fleet_tui.config.problems import Severity
 from fleet_tui.core.fleet import (
     CommandAgent,
@@ -267,3 +268,16 @@ def test_there_are_the_sample_fleets_that_are_promised() -> None:
 def test_a_file_that_is_not_there_says_so(tmp_path: Path) -> None:
     with pytest.raises(InvalidFleet, match="no such file"):
         load_fleet(tmp_path / "fleet.yaml", {})
+
+
+def test_the_name_alone_follows_the_same_rules(tmp_path: Path) -> None:
+    path = tmp_path / "fleet.yaml"
+    path.write_text("version: 1\nfleet: ${FLEET:-dev}\nagents: nonsense\n")
+    assert fleet_name(path, {}) == "dev"
+    assert fleet_name(path, {"FLEET": "prod"}) == "prod"
+    for wrong in ("../../etc", "${", "Ä"):
+        path.write_text(f"version: 1\nfleet: '{wrong}'\nagents: []\n")
+        with pytest.raises(InvalidFleet, match="fleet"):
+            fleet_name(path, {})
+    with pytest.raises(InvalidFleet, match="no such file"):
+        fleet_name(tmp_path / "none.yaml", {})

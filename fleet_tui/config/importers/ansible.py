@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fleet_tui.config import reader
+from fleet_tui.config.files import read_regular
 from fleet_tui.config.importers.found import DEFAULT_POOL, Findings, FoundHost
 from fleet_tui.config.problems import as_text, quoted
 from fleet_tui.errors import FleetError, InvalidConfig
@@ -279,10 +280,7 @@ def _text_of(path: Path) -> str:
 def read_text(path: Path) -> str:
     """A list of hosts as text. Raises InvalidConfig if it is none or too large."""
     try:
-        if path.exists() and not path.is_file():
-            raise InvalidConfig(f"{path} is not a regular file")
-        with path.open("rb") as file:
-            data = file.read(reader.MAX_FILE_BYTES + 1)
+        data = read_regular(path, reader.MAX_FILE_BYTES + 1)
     except OSError as refused:
         raise InvalidConfig(f"{path}: {refused.strerror}") from None
     source = reader.decode(str(path), data)
