@@ -171,6 +171,12 @@ async def test_the_channel_is_kept_and_replaced_once_it_was_closed() -> None:
     assert dial.opened == 3
 
 
+async def test_probes_that_overlap_take_turns_on_the_channel() -> None:
+    async with running(deep_ready(FakeGateway())) as dial, port_to(dial) as subject:
+        looks = await asyncio.gather(*(subject.probe() for _ in range(5)))
+    assert all(isinstance(look, VitalsReading) for look in looks)
+
+
 @pytest.mark.parametrize(
     ("error", "kind"),
     [

@@ -5,6 +5,8 @@ millisecond, so the channel stays open between probes. The gateway closes it aft
 silence; a request that meets that closing is asked once more on a new channel.
 """
 
+import asyncio
+
 import h11
 import msgspec
 
@@ -24,17 +26,28 @@ class HttpAnswer(msgspec.Struct, frozen=True):
 
 
 class KeptHttp:
-    """One HTTP client for one gateway. Ask one question at a time."""
+    """One HTTP client for one gateway; questions take turns."""
 
     def __init__(self, dial: Dial) -> None:
         self._dial = dial
         self._channel: ByteChannel | None = None
         self._http = h11.Connection(h11.CLIENT)
+        self._asking = asyncio.Lock()
         self.reached = False
         """Whether the last question got as far as the gateway's port."""
 
     async def get(self, path: str) -> HttpAnswer | GatewayFailure:
         """The answer to ``GET path``; the caller sets the deadline by cancelling."""
+        async with self._asking:
+            return await self._get(path)
+
+    def close(self) -> None:
+        """Let go of the channel; the next get() opens another."""
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+
+    async def _get(self, path: str) -> HttpAnswer | GatewayFailure:
         self.reached = self._channel is not None
         if self._channel is not None:
             answer = await self._ask(self._channel, path)
@@ -53,12 +66,6 @@ class KeptHttp:
             kind=FailureKind.GATEWAY_DOWN,
             detail=Untrusted("the gateway closed the connection without an answer"),
         )
-
-    def close(self) -> None:
-        """Let go of the channel; the next get() opens another."""
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None
 
     async def _ask(self, channel: ByteChannel, path: str) -> HttpAnswer | GatewayFailure | None:
         """One question on this channel; None when it was closed before it answered anything."""

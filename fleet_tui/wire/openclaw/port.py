@@ -54,7 +54,7 @@ class _Deep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenClawPort:
-    """One gateway. All methods may run side by side, except that probes do not overlap."""
+    """One gateway. All methods may run side by side."""
 
     def __init__(
         self,
@@ -151,11 +151,12 @@ class OpenClawPort:
         if self._deepening is None and due:
             self._deep_tried_ms = now_ms
             self._deepening = asyncio.create_task(self._look_deep(), name="openclaw-deep-probe")
-        if self._deepening is None:
+        deepening = self._deepening
+        if deepening is None:
             return
-        await asyncio.wait([self._deepening], timeout=max(0.0, budget_s))
-        if self._deepening.done():
-            self._deep_failure = self._deepening.result()
+        await asyncio.wait([deepening], timeout=max(0.0, budget_s))
+        if deepening.done() and self._deepening is deepening:
+            self._deep_failure = deepening.result()
             self._deepening = None
 
     async def _look_deep(self) -> GatewayFailure | None:

@@ -1,0 +1,297 @@
+"""The port against real gateways behind a real sshd."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from fleet_tui.core.evidence import (
+    Definite,
+    Finished,
+    LostReason,
+    NotStarted,
+    Running,
+    RunOrder,
+    Started,
+    Stopped,
+    Unknown,
+)
+from fleet_tui.core.logs import LogLine
+from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
+from fleet_tui.wire.openclaw.attempt import session_key
+from fleet_tui.wire.openclaw.connection import Connection, Refused, connect
+from fleet_tui.wire.openclaw.dial import dial_over_ssh
+from fleet_tui.wire.openclaw.port import OpenClawPort
+from fleet_tui.wire.port import AgentPort, Inspection
+from fleet_tui.wire.ssh import SshPool
+from tests.support.openclaw_lab import HOST, OPENCLAW_VERSION, Gateway, OpenClawLab
+from tests.support.stub_model import CACHED_TOKENS, INPUT_TOKENS, MODEL, OUTPUT_TOKENS, StubModel
+
+pytestmark = [
+    pytest.mark.openclaw,
+    pytest.mark.sshd,
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.xdist_group("openclaw"),
+]
+
+COST_MICROUSD = round((INPUT_TOKENS - CACHED_TOKENS) * 3 + CACHED_TOKENS * 0.3 + OUTPUT_TOKENS * 15)
+
+
+def order(message: str, attempt: int = 1) -> RunOrder:
+    task = f"01K{random.randrange(10**12):012d}"
+    return RunOrder(
+        run_id=f"{task}.{attempt}",
+        task_id=task,
+        attempt=attempt,
+        payload=Untrusted(message),
+        label="t-42",
+        start_to_close_ms=120_000,
+        trace_id=f"{random.getrandbits(128) | 1:032x}",
+    )
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@asynccontextmanager
+async def pool_to(lab: OpenClawLab) -> AsyncIterator[SshPool]:
+    pool = SshPool(
+        {HOST: lab.sshd.spec(HOST)}, rng=random.Random(1), clock=time.monotonic, known_hosts=None
+    )
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+@asynccontextmanager
+async def port_to(
+    pool: SshPool, gateway: Gateway, *, token: str | None = None
+) -> AsyncIterator[OpenClawPort]:
+    async def resolve() -> str | ProbeFailure:
+        return token or gateway.token
+
+    port = OpenClawPort(
+        gateway.spec,
+        dial=dial_over_ssh(pool, HOST, gateway.port),
+        token=resolve,
+        clock=now_ms,
+    )
+    try:
+        yield port
+    finally:
+        await port.close()
+
+
+async def finished(port: AgentPort, run: RunOrder) -> Finished:
+    started = await port.start(run)
+    assert isinstance(started, Definite), started
+    assert isinstance(started.value, Started), started
+    outcome = await port.follow(run)
+    assert isinstance(outcome, Definite), outcome
+    assert isinstance(outcome.value, Finished), outcome
+    return outcome.value
+
+
+async def ready(port: AgentPort) -> VitalsReading:
+    """The first reading of a gateway that takes work."""
+    while True:
+        look = await port.probe()
+        if isinstance(look, VitalsReading) and look.ready:
+            return look
+        await asyncio.sleep(0.1)
+
+
+async def settled(port: AgentPort, run: RunOrder) -> Inspection:
+    """What inspecting says once it is no longer unknown."""
+    while isinstance(seen := await port.inspect(run), Unknown):
+        await asyncio.sleep(0.2)
+    return seen
+
+
+async def streaming(model: StubModel, answers: int) -> None:
+    """Wait until the model gives so many answers at once: now there are turns to interrupt."""
+    while model.streaming < answers:
+        await asyncio.sleep(0.05)
+
+
+async def test_probes_side_by_side_through_one_ssh_connection(openclaw_lab: OpenClawLab) -> None:
+    async with pool_to(openclaw_lab) as pool:
+        one, two = openclaw_lab.gateways[:2]
+        async with port_to(pool, one) as first, port_to(pool, two) as second:
+            looks = await asyncio.gather(ready(first), ready(second))
+            again = await first.probe()
+        assert len(openclaw_lab.sshd.sessions()) == 1
+    for look in looks:
+        assert look.version == OPENCLAW_VERSION
+        assert look.capacity == 8
+        assert look.active == 0
+        assert look.rss_bytes is not None
+        assert look.rss_bytes > 100_000_000
+        assert look.disk_free_bytes
+        assert look.clock_skew_ms == pytest.approx(0, abs=5_000)
+    assert looks[0].boot_id != looks[1].boot_id
+    assert isinstance(again, VitalsReading)
+    assert again.boot_id == looks[0].boot_id
+
+
+async def test_three_runs_at_once_with_tokens_cost_and_logs(openclaw_lab: OpenClawLab) -> None:
+    runs = [order(f"[[sleep 1]] number {n}") for n in range(3)]
+    async with pool_to(openclaw_lab) as pool, port_to(pool, openclaw_lab.gateways[0]) as port:
+        tail = port.tail()
+        first_line = asyncio.ensure_future(anext(tail))
+        results = await asyncio.gather(*(finished(port, run) for run in runs))
+        line = await first_line
+        while not (isinstance(line, LogLine) and line.task == runs[2].task_id):
+            line = await anext(tail)
+        for run, result in zip(runs, results, strict=True):
+            assert result.ok
+            assert result.answer.text.raw == f"echo: {run.payload.raw}"
+            assert result.usage.input_tokens == INPUT_TOKENS - CACHED_TOKENS
+            assert result.usage.cache_read_tokens == CACHED_TOKENS
+            assert result.usage.output_tokens == OUTPUT_TOKENS
+            assert result.usage.cost_microusd == COST_MICROUSD
+            assert result.usage.model == MODEL
+            # The transcript tells the same later, to an engine that was not there.
+            later = await port.inspect(run)
+            assert isinstance(later, Definite)
+            assert isinstance(later.value, Finished)
+            assert later.value.answer == result.answer
+            assert later.value.usage == result.usage
+
+
+async def test_cancelling_a_running_run(openclaw_lab: OpenClawLab) -> None:
+    run = order("[[slow 200 0.2]]")
+    async with pool_to(openclaw_lab) as pool, port_to(pool, openclaw_lab.gateways[0]) as port:
+        await port.start(run)
+        assert await port.inspect(run) == Definite(Running())
+        cancelled = await port.cancel(run)
+        assert isinstance(cancelled, Definite)
+        assert isinstance(cancelled.value, Stopped)
+        outcome = await port.follow(run)
+        assert isinstance(outcome, Definite)
+        assert isinstance(outcome.value, Stopped)
+
+
+async def test_a_run_of_an_engine_that_died_is_followed_by_the_next(
+    openclaw_lab: OpenClawLab,
+) -> None:
+    run = order("[[sleep 2]] hold on")
+    async with pool_to(openclaw_lab) as pool:
+        async with port_to(pool, openclaw_lab.gateways[0]) as old:
+            await old.start(run)
+        async with port_to(pool, openclaw_lab.gateways[0]) as new:
+            assert await new.inspect(run) == Definite(Running())
+            outcome = await new.follow(run)
+    assert isinstance(outcome, Definite)
+    assert isinstance(outcome.value, Finished)
+    assert outcome.value.answer.text.raw == "echo: [[sleep 2]] hold on"
+
+
+async def test_a_run_limit_ends_the_run(openclaw_lab: OpenClawLab) -> None:
+    short = order("[[hang]]")
+    run = RunOrder(
+        run_id=short.run_id,
+        task_id=short.task_id,
+        attempt=1,
+        payload=short.payload,
+        label=short.label,
+        start_to_close_ms=2_000,
+        trace_id=short.trace_id,
+    )
+    async with pool_to(openclaw_lab) as pool, port_to(pool, openclaw_lab.gateways[0]) as port:
+        result = await finished(port, run)
+    assert not result.ok
+    assert result.failure == "timeout"
+
+
+async def test_a_fenced_attempt_can_never_start(openclaw_lab: OpenClawLab) -> None:
+    run = order("too late")
+    gateway = openclaw_lab.gateways[0]
+    async with pool_to(openclaw_lab) as pool, port_to(pool, gateway) as port:
+        dial = dial_over_ssh(pool, HOST, gateway.port)
+        line = await connect(dial, gateway.token)
+        assert isinstance(line, Connection)
+        key = session_key("main", run)
+        created = await line.call("sessions.create", {"key": key}, timeout_ms=10_000)
+        assert b"sessionId" in bytes(created.payload)  # type: ignore[union-attr]  # or it fails
+        session = created.payload  # type: ignore[union-attr]  # checked on the line above
+        assert await port.inspect(run) == Definite(NotStarted(reason="fenced"))
+        # What an engine that died had sent before now reaches the gateway.
+        late = await line.call("agent", _late(run, key, bytes(session)), timeout_ms=10_000)
+        await line.close()
+        assert isinstance(late, Refused)
+        assert await port.inspect(run) == Definite(NotStarted(reason="fenced"))
+
+
+def _late(run: RunOrder, key: str, created: bytes) -> dict[str, object]:
+    session_id = created.split(b'"sessionId":"')[1].split(b'"')[0].decode()
+    return {
+        "message": "too late",
+        "agentId": "main",
+        "sessionKey": key,
+        "expectedExistingSessionId": session_id,
+        "idempotencyKey": run.run_id,
+    }
+
+
+async def test_a_wrong_token_is_told_apart_from_a_sick_gateway(openclaw_lab: OpenClawLab) -> None:
+    run = order("never")
+    gateway = openclaw_lab.gateways[0]
+    async with pool_to(openclaw_lab) as pool, port_to(pool, gateway, token="wrong") as port:
+        while isinstance(look := await port.probe(), VitalsReading):
+            await asyncio.sleep(0.05)
+        assert look.kind is FailureKind.GATEWAY_AUTH
+        started = await port.start(run)
+    assert isinstance(started, Definite)
+    assert isinstance(started.value, NotStarted)
+    assert started.value.reason == "gateway-auth"
+
+
+async def test_a_crash_in_mid_run_resumed_for_one_and_fenced_for_the_other(
+    openclaw_lab: OpenClawLab,
+) -> None:
+    gateway = openclaw_lab.gateways[1]
+    kept, moved, done = order("[[slow 30 0.2]]"), order("[[slow 30 0.2]]"), order("before")
+    async with pool_to(openclaw_lab) as pool, port_to(pool, gateway) as port:
+        before = await ready(port)
+        early = await finished(port, done)
+        for run in (kept, moved):
+            started = await port.start(run)
+            assert started == Definite(Started(boot_id=before.boot_id))
+        followers = [asyncio.ensure_future(port.follow(run)) for run in (kept, moved)]
+        await streaming(openclaw_lab.model, 2)
+        gateway.kill()
+        for outcome in await asyncio.gather(*followers):
+            assert isinstance(outcome, Unknown)
+            assert outcome.reason is LostReason.CONNECTION_LOST
+        down = await port.probe()
+        assert isinstance(down, ProbeFailure)
+        assert down.kind is FailureKind.GATEWAY_DOWN
+        assert isinstance(await port.inspect(kept), Unknown)
+
+        gateway.start()
+        after = await ready(port)
+        assert after.boot_id != before.boot_id
+        fenced = await port.fence(moved)
+        assert fenced == Definite(Stopped())
+        resumed = await settled(port, kept)
+        assert resumed == Definite(Running(resumed_by_agent=True))
+        outcome = await port.follow(kept)
+        assert isinstance(outcome, Definite)
+        assert isinstance(outcome.value, Finished)
+        assert outcome.value.ok
+        assert outcome.value.answer.text.raw.endswith("w29")
+        assert outcome.value.usage.cost_microusd == COST_MICROUSD
+        # The fence held all the while, and what had finished before is still known.
+        assert await port.inspect(moved) == Definite(Stopped())
+        remembered = await port.inspect(done)
+        assert isinstance(remembered, Definite)
+        assert isinstance(remembered.value, Finished)
+        assert remembered.value.answer == early.answer
