@@ -1,43 +1,255 @@
 """The application: one feed, one pump, one registry of actions.
 
-The pump waits for the feed and hands (previous, next) to the screen in view, at most ten times a
+The pump waits for the feed and hands (previous, next) to the screen in view, at most a few times a
 second and at once after the operator's own command. Nothing here knows where the views come from.
 """
 
+import asyncio
+import inspect
+import os
+import signal
+from collections.abc import Callable, Mapping
+from typing import ClassVar, cast
+
 from textual.app import App
+from textual.screen import Screen
 
+from fleet_tui import bundled
+from fleet_tui.console import crash, export, themes
+from fleet_tui.console.action import Action
+from fleet_tui.console.commandline import CommandProblem, Commands
+from fleet_tui.console.frame import FrameLimiter
 from fleet_tui.console.glyphs import UNICODE, Glyphs
-from fleet_tui.console.messages import Loudness
-from fleet_tui.console.places import Place
-from fleet_tui.console.selection import Scope
-from fleet_tui.core.commands import Command, Reply
-from fleet_tui.feed.feed import Feed, Timeline, View
+from fleet_tui.console.messages import Loudness, Notice
+from fleet_tui.console.model import WINDOWS_MS, LineRing, Notices, Stack, Trail, is_root
+from fleet_tui.console.panes.base import Pane
+from fleet_tui.console.places import OVERVIEW, TABS, Place, make_screen
+from fleet_tui.console.screens.base import FleetScreen
+from fleet_tui.console.seatbelt import SeatbeltDriver
+from fleet_tui.console.selection import Context, Scope, Selection
+from fleet_tui.core import words
+from fleet_tui.core.commands import Accepted, Command, Refused, Reply
+from fleet_tui.core.firewall import safe_line
+from fleet_tui.core.state import Severity
+from fleet_tui.core.status import FleetStatus, summarize
+from fleet_tui.errors import FleetError
+from fleet_tui.feed.feed import Feed, Mode, Timeline, View
+
+REFRESH_MS = 500
+"""Views that come by themselves are shown this often; twice a second is enough for reading."""
+
+LOW_BANDWIDTH_REFRESH_MS = 5_000
+
+LEAST_REFRESH_MS = 100
+"""Ten frames a second: no ``:set refresh`` goes below."""
+
+TOAST_S = 5
+LOUD_TOAST_S = 8
+MAX_SPEED, MIN_SPEED = 256.0, 0.25
 
 
-class FleetApp(App[int]):
+class FleetApp(App[int], inherit_bindings=False):
     """The console over a feed. ``timeline`` is the same feed where it can move through time."""
+
+    CSS_PATH = "fleet.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    SCREENS: ClassVar[dict[str, Callable[[], Screen[None]]]] = {
+        tab.view: (lambda view=tab.view: make_screen(Place(view)))  # type: ignore[misc]  # a default binds the name early
+        for tab in TABS
+    }
 
     def __init__(
         self,
         feed: Feed,
         *,
         glyphs: Glyphs = UNICODE,
-        theme: str = "fleet-dark",
+        theme: str = "auto",
         low_bandwidth: bool = False,
         banner: str | None = None,
         timeline: Timeline | None = None,
         utc_offset_minutes: int = 0,
+        env: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__()
+        """``theme`` is a theme's name or ``auto``; ``env`` is what chooses where it is auto."""
+        env = os.environ if env is None else env
+        loaded = themes.load(bundled.themes(), themes.own_themes(env))
+        # Textual decides while it is made how colours are filtered, so the choice comes first.
+        choice = themes.choose(env, theme, known=loaded.themes)
+        super().__init__(driver_class=SeatbeltDriver, ansi_color=choice.ansi_color)
+        themes.install(self, loaded, choice.name)
+        self.loaded_themes = loaded
         self.feed = feed
         self.timeline = timeline
         self.glyphs = glyphs
+        self.banner = banner or ""
         self.utc_offset_minutes = utc_offset_minutes
         """How far the clocks on screen are ahead of UTC."""
         self.view: View = feed.view()
         """The view on screen; older than the feed's while the display is paused."""
-        self.window_ms = 30 * 60_000
-        """The time window of charts and rates."""
+        self.status: FleetStatus = self._summarize()
+        """The numbers of that view."""
+        self.window_ms = WINDOWS_MS[2]
+        """The time window of charts."""
+        self.is_paused = False
+        self.problem = choice.problem
+        """What the console itself cannot do, for the band; safe text."""
+        self.notices = Notices()
+        self.typed: list[str] = []
+        """Commands that were entered, oldest first."""
+        self.note_text = ""
+        """What ``:note`` was given, for the note that is about to be made."""
+        self.lines = LineRing()
+        self.log_frame_ms = LEAST_REFRESH_MS
+        self._trail = Trail()
+        self._limiter = FrameLimiter(
+            self._deliver, LOW_BANDWIDTH_REFRESH_MS if low_bandwidth else REFRESH_MS
+        )
+        self._commands = Commands(self)
+        self._pump_task: asyncio.Task[None] | None = None
+
+    # --- the pump ---
+
+    def get_default_screen(self) -> Screen[None]:
+        """An empty screen below the first root."""
+        return Screen(id="_default")
+
+    async def on_mount(self) -> None:
+        """The first screen paints its frames; the feed is opened after that."""
+        self._catch_signals()
+        await self.push_screen(OVERVIEW.view)
+        self._pump_task = asyncio.create_task(self._pump(), name="console pump")
+        self._pump_task.add_done_callback(self._pump_ended)
+
+    async def _pump(self) -> None:
+        try:
+            await self.feed.open()
+        except FleetError as error:
+            hint = f" - {error.hint}" if error.hint else ""
+            self.problem = safe_line(f"{error.message}{hint}")
+        self._limiter.now()
+        while True:
+            await self.feed.changed()
+            self._limiter.request()
+
+    def _pump_ended(self, task: asyncio.Task[None]) -> None:
+        """A pump that fails must not leave a screen that looks alive."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._handle_exception(cast(Exception, error))
+
+    async def on_unmount(self) -> None:
+        """Let go of the feed."""
+        self._limiter.stop()
+        if self._pump_task is not None:
+            self._pump_task.cancel()
+        await self.feed.close()
+
+    def _summarize(self) -> FleetStatus:
+        return summarize(self.view.state, self.view.now_ms, self.view.samples)
+
+    def _deliver(self) -> None:
+        """Take what the feed has and show it, unless the display is paused."""
+        self.lines.add(self.feed.take_lines())
+        if self.is_paused:
+            return
+        before, self.view = self.view, self.feed.view()
+        if before is not self.view:
+            self.status = self._summarize()
+            self._tell_new_alerts(before, self.view)
+        screen = self.visible_screen
+        if screen is not None:
+            self._bring_up_to_date(screen)
+
+    def _bring_up_to_date(self, screen: FleetScreen) -> None:
+        if screen.shown is not self.view:
+            screen.deliver(self.view)
+        if screen.lines_seen < self.lines.total:
+            fresh = self.lines.since(screen.lines_seen)
+            screen.lines_seen = self.lines.total
+            screen.show_lines(fresh)
+
+    def arrived(self, screen: FleetScreen) -> None:
+        """A screen came into view: show what it missed."""
+        if screen.is_attached and screen.is_mounted:
+            self._bring_up_to_date(screen)
+            screen.show_header()
+            screen.show_tabs()
+            screen.show_banner(self.banner)
+            screen.refresh_keys()
+
+    @property
+    def visible_screen(self) -> FleetScreen | None:
+        """The uppermost view of the fleet; dialogs above it do not hide it."""
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, FleetScreen):
+                return screen if screen.is_mounted else None
+        return None
+
+    def set_refresh(self, ms: int) -> None:
+        """How often views that come by themselves are shown; at least LEAST_REFRESH_MS."""
+        self._limiter.stop()
+        self._limiter = FrameLimiter(self._deliver, max(LEAST_REFRESH_MS, ms))
+
+    def _tell_new_alerts(self, before: View, now: View) -> None:
+        if before.state.alerts is now.state.alerts or before.state.seq == 0:
+            return
+        for alert_id, alert in now.state.alerts.items():
+            if alert_id not in before.state.alerts and alert.severity is Severity.CRIT:
+                text = f"{safe_line(alert.subject)} {safe_line(alert.text)} - 7: alerts"
+                self.tell(text, Loudness.ERROR, opens=Place("alerts"))
+
+    # --- places ---
+
+    def go(self, place: Place) -> None:
+        """Open a place: a root replaces everything, anything else goes on top."""
+        self._show_stack(self._trail.visit(place))
+
+    def last(self) -> None:
+        """To the stack of places before this one, and again back."""
+        self._show_stack(self._trail.last())
+
+    def up(self) -> bool:
+        """Leave a drill-down; False at a root."""
+        stack = self._trail.up()
+        self._show_stack(stack)
+        return stack is not None
+
+    def travel(self, steps: int) -> None:
+        """Back (-1) or forward (1) in the history of places."""
+        self._show_stack(self._trail.travel(steps))
+
+    def crumbs(self, screen: FleetScreen) -> list[str]:
+        """The way from the root to a screen, in words."""
+        found: list[str] = []
+        for each in self.screen_stack:
+            if isinstance(each, FleetScreen):
+                root = is_root(each.place)
+                found.append(each.place.view.capitalize() if root else each.crumb())
+            if each is screen:
+                break
+        return found
+
+    def _show_stack(self, stack: Stack | None) -> None:
+        """Make the screens be those of a stack, keeping what is the same from the root up."""
+        if stack is None:
+            return
+        shown = [screen for screen in self.screen_stack if isinstance(screen, FleetScreen)]
+        same = 0
+        for screen, place in zip(shown, stack, strict=False):
+            if screen.place != place and not (is_root(place) and screen.place.view == place.view):
+                break
+            same += 1
+        # A root is switched, never removed: its cursor and filter stay.
+        while len(self.screen_stack) > max(same, 1) + 1:
+            self.pop_screen()
+        if same == 0:
+            self.switch_screen(stack[0].view)
+        root = self.screen_stack[-1] if len(stack) == 1 else None
+        if isinstance(root, FleetScreen):
+            root.receive(stack[0])
+        for place in stack[max(same, 1) :]:
+            self.push_screen(make_screen(place))
+
+    # --- actions ---
 
     @property
     def can_act(self) -> bool:
@@ -50,14 +262,38 @@ class FleetApp(App[int]):
         own = {Scope.ANYWHERE} | ({Scope.REVIEW} if self.timeline is not None else set())
         return frozenset(own)
 
-    def go(self, place: Place) -> None:
-        """Open a place: a root replaces everything, anything else goes on top."""
+    def perform(self, action: Action, chosen: Selection | None = None) -> None:
+        """Do an action to what is selected, or to ``chosen``; says why where it cannot be done."""
+        screen = self.visible_screen
+        if screen is None or action.run is None:
+            return
+        context = screen.context()
+        if chosen is not None:
+            context = Context(
+                view=context.view,
+                can_act=context.can_act,
+                scopes=context.scopes | action.scopes,
+                selection=chosen,
+            )
+        reason = action.disabled_reason(context)
+        if reason is not None:
+            self.tell(f"{action.title}: {reason}", Loudness.WARNING)
+            return
+        result = action.run(screen, context.selection)
+        if inspect.isawaitable(result):
+            self.run_worker(cast("Callable[[], None]", result), exclusive=False)
 
-    def last(self) -> None:
-        """To the view before this one, and again back."""
-
-    def travel(self, steps: int) -> None:
-        """Back (-1) or forward (1) in the history of places."""
+    async def send(self, command: Command) -> Reply:
+        """Send a command, tell what came of it, and show its result at once."""
+        reply = await self.feed.send(command)
+        match reply:
+            case Refused():
+                hint = f" - {safe_line(reply.hint)}" if reply.hint else ""
+                self.tell(f"refused: {safe_line(reply.text)}{hint}", Loudness.ERROR)
+            case Accepted():
+                pass
+        self._limiter.now()
+        return reply
 
     def tell(
         self,
@@ -67,34 +303,199 @@ class FleetApp(App[int]):
         opens: Place | None = None,
     ) -> None:
         """Show a toast (safe text, our words) and keep it for ``:messages``."""
+        text = safe_line(text)
+        self.notices.add(
+            Notice(at_ms=self.feed.view().now_ms, text=text, loudness=loudness, opens=opens)
+        )
+        loud = loudness is not Loudness.INFORMATION
+        self.notify(
+            text,
+            severity=loudness.value,
+            timeout=LOUD_TOAST_S if loud else TOAST_S,
+            markup=False,
+        )
 
-    async def send(self, command: Command) -> Reply:
-        """Send a command, tell what came of it, and show its result at once."""
-        return await self.feed.send(command)
+    # --- the display ---
+
+    def set_banner(self, text: str) -> None:
+        """The line above the keys; empty takes it away."""
+        self.banner = text
+        screen = self.visible_screen
+        if screen is not None:
+            screen.show_banner(text)
 
     def next_window(self) -> None:
         """The next time window."""
+        at = WINDOWS_MS.index(self.window_ms)
+        self.window_ms = WINDOWS_MS[(at + 1) % len(WINDOWS_MS)]
+        self.show_again()
+        self.tell(f"charts show the last {words.about(self.window_ms)}")
+
+    def show_again(self) -> None:
+        """Show the present view anew, as after a change of how it is shown."""
+        screen = self.visible_screen
+        if screen is not None:
+            screen.shown = None
+            screen.deliver(self.view)
 
     def toggle_pause(self) -> None:
         """Stop or resume what is shown; in a recording stop or resume time."""
+        if self.timeline is not None:
+            if self.timeline.playing:
+                self.timeline.pause()
+            else:
+                self.timeline.play()
+            self._limiter.now()
+        else:
+            self.is_paused = not self.is_paused
+            if not self.is_paused:
+                self._limiter.now()
+        screen = self.visible_screen
+        if screen is not None:
+            screen.show_header()
 
-    def save_view(self) -> None:
-        """Save the screen as text and SVG."""
+    def redraw(self) -> None:
+        """Paint everything anew, as after other programs wrote over it."""
+        self.screen.refresh(layout=True)
+
+    def switch_theme(self, name: str) -> str:
+        """Put on another theme; what is wrong with the name, empty if nothing."""
+        full = name if name in self.loaded_themes.themes else f"fleet-{name}"
+        if full not in self.loaded_themes.themes:
+            known = ", ".join(sorted(self.loaded_themes.themes))
+            return f"there is no theme {safe_line(name)}; there are {known}"
+        themes.install(self, self.loaded_themes, full)
+        return ""
+
+    # --- dialogs, files, time: thin, the work is elsewhere ---
+
+    def complete(self, text: str) -> str | None:
+        """What a beginning of a command most likely goes on to be."""
+        return self._commands.complete(text)
+
+    def run_command(self, text: str) -> CommandProblem | None:
+        """Do a ``:`` command; what is wrong with it if it was not understood."""
+        problem = self._commands.run(text)
+        if problem is None:
+            self.typed.append(text)
+            del self.typed[: -self._commands.max_history]
+        return problem
 
     def open_palette(self) -> None:
         """Find anything by name."""
+        from fleet_tui.console.palette import open_palette  # noqa: PLC0415 - first paint first
 
-    def redraw(self) -> None:
-        """Paint everything anew."""
+        open_palette(self)
 
-    def leave(self) -> None:
-        """Quit."""
+    def open_sort_menu(self, pane: Pane) -> None:
+        """Choose the column that orders a pane's rows."""
+        from fleet_tui.console.menus import SortMenu  # noqa: PLC0415 - first paint first
+
+        def chosen(key: str | None) -> None:
+            if key is not None:
+                pane.sort_by(key)
+
+        self.push_screen(SortMenu(pane.sort_choices()), chosen)
+
+    def open_actions_menu(self, context: Context) -> None:
+        """Everything that acts, with its key and why it is unavailable."""
+        from fleet_tui.console.menus import ActionsMenu  # noqa: PLC0415 - first paint first
+
+        def chosen(action: Action | None) -> None:
+            if action is not None:
+                self.perform(action, context.selection)
+
+        self.push_screen(ActionsMenu(context), chosen)
+
+    def open_help(self, screen: FleetScreen, topic: str = "") -> None:
+        """The keys and how to read the pane in focus."""
+        pane = screen.pane_in_focus()
+        self.go(Place("help", topic or (pane.id if pane is not None and pane.id else "keys")))
+
+    def copy_text(self, text: str) -> None:
+        """Copy by every way there is, and say which took it."""
+        self.tell(export.copy(self, text) if text else "nothing to copy here")
+
+    def save_view(self) -> None:
+        """Save the screen as text and SVG."""
+        self.tell(export.save_view(self))
+
+    def ask_to_leave(self) -> None:
+        """Ask whether to quit: one line, default no."""
+        from fleet_tui.console.widgets.dialogs import ConfirmBar  # noqa: PLC0415 - first paint first
+
+        def answered(leave: bool | None) -> None:
+            if leave:
+                self.leave()
+
+        goes_on = "" if self.view.mode is Mode.REVIEW else " The fleet goes on."
+        self.push_screen(ConfirmBar(f"Leave the console?{goes_on}"), answered)
+
+    def leave(self, code: int = 0) -> None:
+        """Quit; the terminal is restored."""
+        self.exit(code, return_code=code)
 
     async def step_time(self, events: int) -> None:
         """In a recording: go that many events on, or back when negative."""
+        if self.timeline is not None:
+            await self.timeline.step(events)
+            self._limiter.now()
 
     async def next_mark(self, *, backward: bool) -> None:
         """In a recording: go to the next or previous notable event."""
+        if self.timeline is not None:
+            if not await self.timeline.next_mark(backward):
+                self.tell("no notable event further " + ("back" if backward else "on"))
+            self._limiter.now()
+
+    async def seek(self, at_ms: int) -> None:
+        """In a recording: go to an instant."""
+        if self.timeline is not None:
+            await self.timeline.seek(at_ms)
+            self._limiter.now()
 
     def change_speed(self, factor: float) -> None:
         """In a recording: play faster or slower."""
+        if self.timeline is not None:
+            speed = min(MAX_SPEED, max(MIN_SPEED, self.timeline.speed * factor))
+            self.timeline.set_speed(speed)
+            self._limiter.now()
+            self.show_again()
+
+    # --- the end ---
+
+    def _catch_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            loop.add_signal_handler(number, self.leave, 128 + number)
+
+    def _fatal_error(self) -> None:
+        """A bug: keep the traceback in a file without local values, say so in one line."""
+        self.bell()
+        self._exit_renderables.append(crash.report(self._exception))
+        self._close_messages_no_wait()
+
+
+def run(
+    feed: Feed,
+    *,
+    glyphs: Glyphs = UNICODE,
+    theme: str = "auto",
+    low_bandwidth: bool = False,
+    banner: str | None = None,
+    timeline: Timeline | None = None,
+    utc_offset_minutes: int = 0,
+    mouse: bool = True,
+) -> int:
+    """Show a feed until the operator leaves; the exit code."""
+    app = FleetApp(
+        feed,
+        glyphs=glyphs,
+        theme=theme,
+        low_bandwidth=low_bandwidth,
+        banner=banner,
+        timeline=timeline,
+        utc_offset_minutes=utc_offset_minutes,
+    )
+    app.run(mouse=mouse)
+    return app.return_code or 0

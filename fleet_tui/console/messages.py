@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 import msgspec
+from textual.message import Message
 
 from fleet_tui.console.places import Place
 
@@ -28,3 +29,11 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     loudness: Loudness = Loudness.INFORMATION
     opens: Place | None = None
     """Where Enter goes in the list of messages."""
+
+
+class PaneFocused(Message, bubble=False):
+    """Another pane has the focus: other keys are offered."""
+
+    def can_replace(self, message: Message) -> bool:
+        """One is enough."""
+        return isinstance(message, PaneFocused)

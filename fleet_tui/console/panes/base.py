@@ -1,14 +1,54 @@
-"""What every pane promises the screen it stands on."""
+"""What every pane promises the screen it stands on: a frame with a title, and a few operations."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
+from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widget import Widget
 
+from fleet_tui.console.cells import Cell, Line, Tone
+from fleet_tui.console.messages import PaneFocused
 from fleet_tui.console.selection import NOTHING, Scope, Selection
+from fleet_tui.console.widgets.lines import OneLine
+from fleet_tui.console.widgets.paint import fit, line_width
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.feed.feed import View
+
+if TYPE_CHECKING:
+    from fleet_tui.console.app import FleetApp
+
+
+class Edge(OneLine):
+    """The upper or lower line of a pane's frame. A new title repaints this line alone."""
+
+    def __init__(self, corners: str, ascii_corners: str, *, classes: str) -> None:
+        super().__init__(classes=f"edge {classes}")
+        self._corners, self._ascii_corners = corners, ascii_corners
+
+    def line(self, width: int) -> Line:
+        """``╭─ title ────╮``; without a box around it ``─title────``."""
+        pane = self.parent
+        assert isinstance(pane, Pane)
+        rule = pane.console.glyphs.rule
+        corners = self._ascii_corners if pane.console.glyphs.name == "ascii" else self._corners
+        boxed = pane.is_boxed
+        frame = Tone.ACCENT if pane.has_pseudo_class("focus-within") else Tone.DIM
+        space = " " if boxed else ""
+        left = corners[0] + rule if boxed else rule
+        right = corners[1] if boxed else ""
+        title = self._cells
+        if not title:
+            return (Cell(left + rule * (width - len(left) - len(right)) + right, frame),)
+        room = width - len(left) - len(right) - 2 * len(space) - 1
+        if line_width(title) > room:
+            title = (Cell(fit("".join(cell.text for cell in title), max(1, room)), Tone.TITLE),)
+        used = len(left) + len(right) + 2 * len(space) + line_width(title)
+        return (
+            Cell(left + space, frame),
+            *title,
+            Cell(space + rule * max(0, width - used) + right, frame),
+        )
 
 
 class Pane(Vertical):
@@ -26,6 +66,46 @@ class Pane(Vertical):
     filter_is_on: bool = True
     problems_only: bool = False
 
+    @property
+    def console(self) -> "FleetApp":
+        """The application, with its own type."""
+        return cast("FleetApp", self.app)
+
+    @property
+    def is_boxed(self) -> bool:
+        """Whether there is room for a frame on all four sides."""
+        return not self.screen.has_class("-narrow")
+
+    def compose_pane(self) -> ComposeResult:
+        """The widgets inside the frame, each with the class ``inside``."""
+        yield from ()
+
+    def compose(self) -> ComposeResult:
+        """The frame around the widgets."""
+        yield Edge("╭╮", "++", classes="upper")
+        yield from self.compose_pane()
+        yield Edge("╰╯", "++", classes="lower")
+
+    def set_title(self, *cells: Cell) -> None:
+        """Say in the frame what the pane shows; only that line is repainted."""
+        for edge in self.query(".upper").results(Edge):
+            edge.show(cells)
+
+    def on_descendant_focus(self) -> None:
+        """The frame shows where the keys go."""
+        self._refresh_frame()
+
+    def on_descendant_blur(self) -> None:
+        """The frame shows where the keys go."""
+        self._refresh_frame()
+
+    def _refresh_frame(self) -> None:
+        for edge in self.query(Edge):
+            edge.refresh()
+        self.screen.post_message(PaneFocused())
+
+    # --- what screens call ---
+
     def show(self, previous: View | None, view: View) -> None:
         """Show a view; ``previous`` is what this pane showed before, None at first."""
 
@@ -40,13 +120,14 @@ class Pane(Vertical):
         """The widget that takes the focus for this pane."""
         return next((w for w in self.query("*").results(Widget) if w.can_focus), None)
 
-    def set_filter(self, text: str) -> str:
+    def set_filter(self, text: str) -> tuple[int, str, str] | None:
         """Narrow down to what matches; an empty text drops the filter.
 
-        Returns what is wrong with the text, empty when nothing is.
+        Returns (column, what is wrong, hint) where the text is not understood, and keeps the
+        filter it had.
         """
         self.filter_text = text
-        return ""
+        return None
 
     def set_filter_on(self, on: bool) -> None:
         """Switch the filter off or on without forgetting it."""

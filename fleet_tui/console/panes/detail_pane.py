@@ -6,6 +6,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.widget import Widget
 
+from fleet_tui.console.cells import Cell, Tone
 from fleet_tui.console.detail_rows import Section
 from fleet_tui.console.panes.base import Pane
 from fleet_tui.console.places import Place
@@ -51,6 +52,10 @@ class DetailPane(Pane):
 class DetailScreen(FleetScreen):
     """A screen that is one document; subclasses build its sections."""
 
+    DEFAULT_CSS = """
+    DetailScreen.-narrow DetailPane > .upper { display: none; }
+    """
+
     subject_scopes: ClassVar[frozenset[Scope]] = frozenset()
 
     def compose_body(self) -> ComposeResult:
@@ -66,6 +71,7 @@ class DetailScreen(FleetScreen):
     def show_document(self, sections: list[Section], chosen: Selection) -> None:
         """Show the sections; actions are about ``chosen``."""
         self.pane.chosen = chosen
+        self.pane.set_title(Cell(self.crumb(), Tone.TITLE))
         self.pane.document.show(sections)
 
     @on(SectionView.Opened)

@@ -1,28 +1,71 @@
-"""The frame around every view: header, tabs, body, banner, command bar, keys.
+"""The frame around every view: header, tabs, band, body, banner, command bar, keys.
 
 A screen is told what to show (``show``, ``show_lines``) and never asks for it. Keys arrive as the
 names of actions; the methods here are what those actions call.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
+from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import Screen
+from textual.widget import Widget
 
+from fleet_tui.console import header
+from fleet_tui.console.actions import ACTIONS, BY_NAME
+from fleet_tui.console.cells import Cell, Tone
+from fleet_tui.console.footer import hints
+from fleet_tui.console.messages import PaneFocused
 from fleet_tui.console.panes.base import Pane
-from fleet_tui.console.places import Place
+from fleet_tui.console.places import TABS, Place
+from fleet_tui.console.screens.too_small import TooSmall
 from fleet_tui.console.selection import NOTHING, Context, Scope, Selection
+from fleet_tui.console.widgets.command_bar import CommandBar
+from fleet_tui.console.widgets.lines import HeaderLine, KeysLine, OneLine
+from fleet_tui.core import words
+from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.logs import LogGap, LogLine
-from fleet_tui.feed.feed import View
+from fleet_tui.feed.feed import Link, View
 
 if TYPE_CHECKING:
     from fleet_tui.console.app import FleetApp
 
+TYPING_PAUSE_MS = 80
+"""A filter is applied when typing rests this long."""
 
-class FleetScreen(Screen[None]):
+NARROW, WIDE = 100, 160
+"""Below, panes are stacked without boxes; from WIDE on there is a pane at the side."""
+
+LEAST_WIDTH, LEAST_HEIGHT = 60, 16
+"""Below, only the counts are shown."""
+
+
+class FleetScreen(Screen[None], inherit_bindings=False):
     """One view of the fleet. Subclasses say what the body is and how a view is shown in it."""
+
+    HORIZONTAL_BREAKPOINTS = [
+        (0, "-tiny"),
+        (LEAST_WIDTH, "-narrow"),
+        (NARROW, "-normal"),
+        (WIDE, "-wide"),
+    ]
+    VERTICAL_BREAKPOINTS = [
+        (0, "-flat"),
+        (LEAST_HEIGHT, "-short"),
+        (30, "-tall"),
+    ]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            ",".join(action.keys), f"perform('{action.name}')", action.title, False, id=action.name
+        )
+        for action in ACTIONS
+        if action.run is not None
+    ]
+    AUTO_FOCUS = ""
 
     scopes: ClassVar[frozenset[Scope]] = frozenset()
     """What can be done on this screen whichever pane has the focus."""
@@ -34,6 +77,12 @@ class FleetScreen(Screen[None]):
         self.place = place
         self.shown: View | None = None
         """The view on screen; None before the first."""
+        self.lines_seen = 0
+        """How many log lines of the console's ring this screen was given."""
+        self._filtered: Pane | None = None
+        """The pane whose filter is being typed."""
+        self._typing: asyncio.TimerHandle | None = None
+        self._focus_before: Widget | None = None
 
     @property
     def console(self) -> "FleetApp":
@@ -58,12 +107,143 @@ class FleetScreen(Screen[None]):
 
     def crumb(self) -> str:
         """The screen's part of the breadcrumb, safe text; empty for the roots."""
-        return self.place.subject or self.place.view
+        return safe_line(self.place.subject or self.place.view)
 
     def selection(self) -> Selection:
         """What actions are about: by default what is selected in the pane in focus."""
         pane = self.pane_in_focus()
         return pane.selection() if pane is not None else NOTHING
+
+    def receive(self, place: Place) -> None:
+        """The operator came here again with another filter."""
+        self.place = place
+        pane = self.pane_in_focus()
+        if pane is not None and place.query:
+            pane.set_filter(place.query)
+
+    # --- the frame ---
+
+    def compose(self) -> ComposeResult:
+        """Header, tabs, band, body, banner, command bar, keys."""
+        yield HeaderLine(separator=self.console.glyphs.separator, id="header")
+        yield OneLine(id="tabs")
+        yield OneLine(id="band")
+        with Vertical(id="body"):
+            yield from self.compose_body()
+        yield TooSmall(id="too-small")
+        yield OneLine(id="banner")
+        yield CommandBar(complete=self._complete, id="bar")
+        yield KeysLine(id="keys")
+
+    def on_mount(self) -> None:
+        """Header and frames first; the console sends the view next."""
+        self.set_class(self.console.glyphs.name == "ascii", "-ascii")
+        self.query_one(CommandBar).remember(list(self.console.typed))
+        self.show_tabs()
+        self.show_banner(self.console.banner)
+        self.focus_pane(0)
+        self.call_after_refresh(self.console.arrived, self)
+
+    def on_screen_resume(self) -> None:
+        """What happened while the screen was covered is shown at once."""
+        if self.is_mounted:
+            self.console.arrived(self)
+
+    def deliver(self, view: View) -> None:
+        """Show a view everywhere on the screen."""
+        previous, self.shown = self.shown, view
+        self.show_header()
+        self._show_band(view)
+        self.query_one(TooSmall).show(self.console.status, self.console.glyphs)
+        self.show(previous, view)
+        self.refresh_keys()
+
+    def show_header(self) -> None:
+        """The header, as after a pause or a change of mode."""
+        console, view = self.console, self.shown or self.console.view
+        timeline = console.timeline
+        right = (
+            header.alerts_cell(console.status),
+            *header.mode_cells(
+                view,
+                paused=console.is_paused,
+                can_act=console.can_act,
+                speed=timeline.speed if timeline is not None else None,
+                playing=timeline.playing if timeline is not None else False,
+                offset=console.utc_offset_minutes,
+            ),
+        )
+        left = header.parts(view, console.status, console.glyphs, self.size.width)
+        self.query_one("#header", HeaderLine).show_parts(left, right)
+
+    def show_tabs(self) -> None:
+        """The views, or the way here where we are deeper."""
+        crumbs = self.console.crumbs(self)
+        cells: list[Cell] = [Cell(" ")]
+        if len(crumbs) > 1:
+            for index, crumb in enumerate(crumbs):
+                here = index == len(crumbs) - 1
+                cells.append(Cell(crumb, Tone.TITLE if here else Tone.DIM))
+                if not here:
+                    cells.append(Cell(" > ", Tone.DIM))
+        else:
+            for tab in TABS:
+                own = tab.view == self.place.view
+                cells.append(Cell(tab.key, Tone.KEY))
+                cells.append(Cell(f" {tab.title}  ", Tone.TITLE if own else Tone.DIM))
+        self.set_class(len(crumbs) > 1, "-deep")
+        self.query_one("#tabs", OneLine).show(tuple(cells))
+
+    def _show_band(self, view: View) -> None:
+        cells: list[Cell] = []
+        offset = self.console.utc_offset_minutes
+        if view.link is Link.RECONNECTING:
+            why = safe_line(view.link_detail) or "the engine does not answer"
+            cells = [
+                Cell(f" as of {words.clock(view.state.at_ms, offset)} - ", Tone.WARN),
+                Cell(f"{why}; trying again", Tone.WARN),
+            ]
+        elif self.console.problem:
+            cells = [Cell(f" {self.console.problem}", Tone.ERROR)]
+        elif view.state.frozen_pools:
+            names = ", ".join(safe_line(pool) for pool in view.state.frozen_pools)
+            cells = [Cell(f" failover is frozen in {names}: too many were lost at once", Tone.WARN)]
+        band = self.query_one("#band", OneLine)
+        band.display = bool(cells)
+        band.show(tuple(cells))
+
+    def show_banner(self, text: str) -> None:
+        """One line above the keys; empty hides it."""
+        banner = self.query_one("#banner", OneLine)
+        banner.display = bool(text)
+        banner.show((Cell(f" {text}", Tone.ACCENT),))
+
+    def refresh_keys(self) -> None:
+        """Offer the keys that do something now."""
+        self.query_one(KeysLine).show_hints(hints(self.context()))
+
+    @on(PaneFocused)
+    def _pane_focused(self) -> None:
+        self.refresh_keys()
+
+    def on_resize(self) -> None:
+        """Other parts of the header fit."""
+        if self.is_mounted:
+            self.call_after_refresh(self.show_header)
+
+    # --- keys ---
+
+    def action_perform(self, name: str) -> None:
+        """Do an action of the registry."""
+        self.console.perform(BY_NAME[name])
+
+    @on(KeysLine.Chosen)
+    def _key_clicked(self, event: KeysLine.Chosen) -> None:
+        action = BY_NAME[event.hint.action]
+        if action.run is not None:
+            self.console.perform(action)
+        elif self.focused is not None:
+            self.console.simulate_key(action.keys[0])
 
     # --- panes ---
 
@@ -73,13 +253,27 @@ class FleetScreen(Screen[None]):
 
     def pane_in_focus(self) -> Pane | None:
         """The pane that has the focus, else the first one."""
-        node = self.focused
-        while node is not None and node is not self:
-            if isinstance(node, Pane):
-                return node
-            node = node.parent  # type: ignore[assignment]  # a widget's parent is one below the screen
+        focused = self.focused
+        if focused is not None:
+            for node in focused.ancestors_with_self:
+                if isinstance(node, Pane):
+                    return node
         panes = self.panes()
         return panes[0] if panes else None
+
+    def focus_pane(self, index: int) -> None:
+        """Give the keys to a pane."""
+        targets = self._focus_targets()
+        if targets:
+            self.set_focus(targets[index % len(targets)], scroll_visible=False)
+
+    def _focus_targets(self) -> list[Widget]:
+        panes = self.panes()
+        if not panes:
+            body = self.query_one("#body")
+            return [w for w in body.query("*").results(Widget) if w.focusable]
+        found = (pane.focus_target() for pane in panes if pane.display)
+        return [widget for widget in found if widget is not None and widget.focusable]
 
     def context(self) -> Context:
         """Everything that decides which actions are possible now."""
@@ -94,49 +288,192 @@ class FleetScreen(Screen[None]):
 
     # --- what actions call ---
 
-    def back(self) -> None:
-        """Drop the filter, else the marks, else leave a drill-down."""
+    def drop(self) -> bool:
+        """Drop what is in the way: zoom, the filter, problems only, the marks. Whether any was."""
+        pane = self.pane_in_focus()
+        if self.has_class("-zoomed"):
+            self.toggle_zoom()
+            return True
+        if pane is None:
+            return False
+        if pane.filter_text:
+            pane.set_filter("")
+            return True
+        if pane.problems_only:
+            pane.set_problems_only(False)
+            return True
+        return pane.clear_marks()
+
+    def back(self, *, may_leave: bool) -> None:
+        """Drop what is in the way, else leave the drill-down, else ask whether to leave."""
+        if self.console.banner:
+            self.console.set_banner("")
+            if not may_leave:
+                return
+        if self.drop() or self.console.up():
+            return
+        if may_leave:
+            self.console.ask_to_leave()
 
     def step_focus(self, step: int) -> None:
         """Focus the next (1) or previous (-1) pane."""
+        targets = self._focus_targets()
+        focused = self.focused
+        at = targets.index(focused) if focused in targets else -step
+        self.focus_pane(at + step)
 
     def open_filter(self) -> None:
         """Type a filter for the pane in focus."""
+        pane = self.pane_in_focus()
+        if pane is not None and Scope.FILTER in pane.scopes:
+            self._filtered = pane
+            self._open_bar("/", pane.filter_text)
 
     def toggle_filter(self) -> None:
         """Switch the filter off, or on again."""
+        pane = self.pane_in_focus()
+        if pane is not None and pane.filter_text:
+            pane.set_filter_on(not pane.filter_is_on)
 
     def toggle_problems(self) -> None:
         """Only what is not well, or everything."""
+        pane = self.pane_in_focus()
+        if pane is not None:
+            pane.set_problems_only(not pane.problems_only)
 
     def choose_sort(self) -> None:
         """Choose a column to sort by."""
+        pane = self.pane_in_focus()
+        if pane is not None and pane.sort_choices():
+            self.console.open_sort_menu(pane)
 
     def toggle_zoom(self) -> None:
         """The pane in focus alone, or all panes."""
+        pane = self.pane_in_focus()
+        zoomed = not self.has_class("-zoomed")
+        if zoomed and (pane is None or len(self.panes()) < 2):
+            return
+        self.set_class(zoomed, "-zoomed")
+        kept = set(pane.ancestors_with_self) if pane is not None else set()
+        for part in self.query("#body Pane, #body .part"):
+            part.set_class(zoomed and part in kept, "-zoom")
 
     def toggle_wide(self) -> None:
         """More columns, or wrapped lines."""
+        pane = self.pane_in_focus()
+        if pane is not None:
+            pane.toggle_wide()
 
     def toggle_follow(self) -> None:
         """Follow the newest lines, or stop."""
+        pane = self.pane_in_focus()
+        if pane is not None:
+            pane.toggle_follow()
 
     def next_error(self, direction: int) -> None:
         """Go to the next (1) or previous (-1) error."""
+        pane = self.pane_in_focus()
+        if pane is not None:
+            pane.next_error(direction)
 
     def copy(self, chosen: Selection) -> None:
         """Copy the selected row."""
+        self.console.copy_text(chosen.text)
+
+    def copy_marked(self) -> None:
+        """Copy what the mouse marked, else say how to quit."""
+        text = self.get_selected_text()
+        if text:
+            self.console.copy_text(text)
+        else:
+            self.console.tell("ctrl+q quits, c copies the row")
 
     def open_command_line(self, text: str = "") -> None:
         """Type a command."""
+        self._filtered = None
+        self._open_bar(":", text)
 
     def open_menu(self) -> None:
         """Everything that acts, with its key and why it is unavailable."""
+        self.console.open_actions_menu(self.context())
 
     def open_help(self) -> None:
         """The keys and how to read the pane in focus."""
+        self.console.open_help(self)
 
-    def compose(self) -> ComposeResult:
-        """Header, tabs, body, keys."""
-        with Vertical(id="body"):
-            yield from self.compose_body()
+    # --- the bar ---
+
+    @property
+    def bar(self) -> CommandBar:
+        """Where commands and filters are typed."""
+        return self.query_one(CommandBar)
+
+    def _open_bar(self, prompt: str, text: str) -> None:
+        self._focus_before = self.focused
+        self.bar.display = True
+        self.bar.open(prompt, text)
+
+    def close_bar(self) -> None:
+        """Put the bar away and give the keys back."""
+        self._stop_typing()
+        self._filtered = None
+        self.bar.display = False
+        before, self._focus_before = self._focus_before, None
+        if before is not None and before.is_attached:
+            self.set_focus(before, scroll_visible=False)
+        self.refresh_keys()
+
+    def _complete(self, text: str) -> str | None:
+        return None if self._filtered is not None else self.console.complete(text)
+
+    def _stop_typing(self) -> None:
+        if self._typing is not None:
+            self._typing.cancel()
+            self._typing = None
+
+    @on(CommandBar.Changed)
+    def _typed(self, event: CommandBar.Changed) -> None:
+        event.stop()
+        if self._filtered is not None:
+            self._stop_typing()
+            loop = asyncio.get_running_loop()
+            self._typing = loop.call_later(TYPING_PAUSE_MS / 1_000, self._apply_filter)
+
+    def _apply_filter(self) -> bool:
+        """Apply what was typed; False when it is not understood."""
+        self._stop_typing()
+        if self._filtered is None:
+            return True
+        problem = self._filtered.set_filter(self.bar.text)
+        if problem is None:
+            self.bar.clear_problem()
+            return True
+        self.bar.show_problem(*problem)
+        return False
+
+    @on(CommandBar.Submitted)
+    def _entered(self, event: CommandBar.Submitted) -> None:
+        event.stop()
+        if self._filtered is not None:
+            if self._apply_filter():
+                self.close_bar()
+            return
+        text = event.text.strip()
+        problem = self.console.run_command(text) if text else None
+        if problem is not None:
+            self.bar.show_problem(problem.column, problem.message, problem.hint)
+        else:
+            self.close_bar()
+
+    @on(CommandBar.Left)
+    def _escaped(self, event: CommandBar.Left) -> None:
+        event.stop()
+        if isinstance(event, CommandBar.Toggled):
+            return
+        if self._filtered is not None:
+            self._filtered.set_filter("")
+        self.close_bar()
+
+    def on_unmount(self) -> None:
+        """Forget the timer of the filter."""
+        self._stop_typing()

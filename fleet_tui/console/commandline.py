@@ -1,0 +1,346 @@
+"""The ``:`` line: every view and verb by name, with the same meaning as its key.
+
+A unique beginning is enough. What is not understood stays in the bar with a caret and three
+suggestions; nothing is done by halves.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from fleet_tui.console.action import Action
+from fleet_tui.console.actions import ACTIONS, BY_NAME
+from fleet_tui.console.places import TABS, Place
+from fleet_tui.console.selection import Scope, Selection
+from fleet_tui.core.filters import FilterProblem
+from fleet_tui.core.firewall import safe_line
+from fleet_tui.core.ids import AgentName, AlertId, TaskId
+from fleet_tui.core.quantities import instant_ms, span_ms
+
+if TYPE_CHECKING:
+    from fleet_tui.console.app import FleetApp
+
+MAX_HISTORY = 500
+MAX_SUGGESTIONS = 3
+MAX_COMPLETED_TASKS = 200
+
+
+class CommandProblem(NamedTuple):
+    """What is wrong with a command, and where (column from 0)."""
+
+    column: int
+    message: str
+    hint: str = ""
+
+
+class Word(NamedTuple):
+    """A word of the line and where it stands."""
+
+    text: str
+    column: int
+
+
+Run = Callable[["FleetApp", Sequence[Word]], CommandProblem | None]
+Choices = Callable[["FleetApp"], Sequence[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandSpec:
+    """One word that can stand after the colon."""
+
+    name: str
+    usage: str
+    help: str
+    run: Run
+    choices: Choices
+    """What its arguments can be, for completion."""
+
+
+def _no_choices(app: "FleetApp") -> Sequence[str]:
+    del app
+    return ()
+
+
+def _agents(app: "FleetApp") -> Sequence[str]:
+    return sorted(app.view.state.agents)
+
+
+def _tasks(app: "FleetApp") -> Sequence[str]:
+    return [task.label for task in list(app.view.state.open_tasks.values())[:MAX_COMPLETED_TASKS]]
+
+
+def _alerts(app: "FleetApp") -> Sequence[str]:
+    return sorted(app.view.state.alerts)
+
+
+def _themes(app: "FleetApp") -> Sequence[str]:
+    return sorted(name.removeprefix("fleet-") for name in app.loaded_themes.themes)
+
+
+def _close(text: str, there: Sequence[str]) -> str:
+    """The nearest names, as a hint."""
+    near = difflib.get_close_matches(text, list(there), MAX_SUGGESTIONS, 0.4)
+    if not near:
+        near = [name for name in there if name.startswith(text[:1])][:MAX_SUGGESTIONS]
+    return f"did you mean {', '.join(near)}?" if near else ""
+
+
+def _at_end(words: Sequence[Word], message: str, hint: str) -> CommandProblem:
+    last = words[-1]
+    return CommandProblem(last.column + len(last.text) + 1, message, hint)
+
+
+# --- places ---
+
+
+def _view(view: str) -> Run:
+    def run(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
+        subject, rest = "", list(words[1:])
+        if view == "logs" and rest:
+            state = app.view.state
+            task = state.find_task(rest[0].text)
+            if rest[0].text in state.agents:
+                subject = rest.pop(0).text
+            elif task is not None:
+                rest.pop(0)
+                subject = task.id
+        query = " ".join(word.text for word in rest)
+        app.go(Place(view, subject, query))
+        return None
+
+    return run
+
+
+def _topic(view: str) -> Run:
+    def run(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
+        app.go(Place(view, " ".join(word.text for word in words[1:])))
+        return None
+
+    return run
+
+
+def _of_agent(view: str) -> Run:
+    def run(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
+        if len(words) < 2:
+            return _at_end(words, "which agent?", ", ".join(list(_agents(app))[:3]))
+        word = words[1]
+        if word.text not in app.view.state.agents:
+            hint = _close(word.text, _agents(app))
+            return CommandProblem(word.column, f"no agent is called {word.text}", hint)
+        app.go(Place(view, word.text))
+        return None
+
+    return run
+
+
+def _of_task(view: str) -> Run:
+    def run(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
+        if len(words) < 2:
+            return _at_end(words, "which task?", "its label, such as t-42")
+        task = app.view.state.find_task(words[1].text)
+        if task is None:
+            return CommandProblem(words[1].column, f"no task {words[1].text}", ":tasks lists them")
+        app.go(Place(view, task.id))
+        return None
+
+    return run
+
+
+# --- settings ---
+
+
+def _theme(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
+    if len(words) < 2:
+        return _at_end(words, "which theme?", ", ".join(_themes(app)))
+    problem = app.switch_theme(words[1].text)
+    return CommandProblem(words[1].column, problem) if problem else None
+
+
+def _set(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
+    if len(words) < 2 or words[1].text != "refresh":
+        where = words[1].column if len(words) > 1 else len(words[0].text) + 1
+        return CommandProblem(where, "what to set?", "refresh 500ms, refresh 2s")
+    if len(words) < 3:
+        return _at_end(words, "how often?", "refresh 500ms, refresh 2s")
+    span = span_ms(words[2].text)
+    if span is None:
+        return CommandProblem(words[2].column, f"{words[2].text} is no time", "500ms, 2s, 1m")
+    app.set_refresh(int(span))
+    app.tell(f"the screen is refreshed every {words[2].text}")
+    return None
+
+
+def _goto(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
+    if app.timeline is None:
+        return CommandProblem(0, "only a recording can go to a time", "9: sessions")
+    if len(words) < 2:
+        return _at_end(words, "which time?", "11:58 or 11:58:10")
+    at_ms = instant_ms(words[1].text, app.view.now_ms, app.utc_offset_minutes)
+    if at_ms is None:
+        return CommandProblem(words[1].column, f"{words[1].text} is no time", "11:58 or 11:58:10")
+    app.run_worker(app.seek(at_ms), exclusive=False)
+    return None
+
+
+def _quit(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
+    del words
+    app.leave()
+    return None
+
+
+# --- actions ---
+
+
+def _subjects(
+    app: "FleetApp", action: Action, words: Sequence[Word]
+) -> Selection | CommandProblem | None:
+    """What the words name; None when there are none and the action takes what is selected."""
+    if not words:
+        return None
+    state = app.view.state
+    agents: list[AgentName] = []
+    tasks: list[TaskId] = []
+    alerts: list[AlertId] = []
+    for word in words:
+        task = state.find_task(word.text) if Scope.TASKS in action.scopes else None
+        if task is not None:
+            tasks.append(task.id)
+        elif Scope.AGENTS in action.scopes and word.text in state.agents:
+            agents.append(AgentName(word.text))
+        elif Scope.ALERTS in action.scopes and word.text in state.alerts:
+            alerts.append(AlertId(word.text))
+        else:
+            there = [*_of_action(action)(app)]
+            return CommandProblem(
+                word.column, f"nothing here is called {word.text}", _close(word.text, there)
+            )
+    return Selection(agents=tuple(agents), tasks=tuple(tasks), alerts=tuple(alerts))
+
+
+def _of_action(action: Action) -> Choices:
+    if Scope.TASKS in action.scopes:
+        return _tasks
+    if Scope.AGENTS in action.scopes:
+        return _agents
+    return _alerts if Scope.ALERTS in action.scopes else _no_choices
+
+
+def _perform(action: Action) -> Run:
+    def run(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
+        chosen = _subjects(app, action, words[1:])
+        if isinstance(chosen, CommandProblem):
+            return chosen
+        app.perform(action, chosen)
+        return None
+
+    return run
+
+
+def _note(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
+    app.note_text = " ".join(word.text for word in words[1:])
+    app.perform(BY_NAME["note"])
+    return None
+
+
+_TAKEN = (
+    (Scope.TASKS, "[TASK ...]"),
+    (Scope.AGENTS, "[AGENT ...]"),
+    (Scope.ALERTS, "[ALERT ...]"),
+)
+
+
+def _specs() -> dict[str, CommandSpec]:
+    found: dict[str, CommandSpec] = {}
+
+    def add(name: str, usage: str, text: str, run: Run, choices: Choices = _no_choices) -> None:
+        found[name] = CommandSpec(name=name, usage=usage, help=text, run=run, choices=choices)
+
+    for tab in TABS:
+        choices = _agents if tab.view in ("agents", "logs") else _no_choices
+        usage = "[AGENT|TASK] [FILTER]" if tab.view == "logs" else "[FILTER]"
+        add(tab.view, usage, f"the {tab.title} view", _view(tab.view), choices)
+    add("agent", "AGENT", "an agent's page", _of_agent("agent"), _agents)
+    add("definition", "AGENT", "what the fleet file says", _of_agent("definition"), _agents)
+    add("task", "TASK", "a task's page", _of_task("task"), _tasks)
+    add("why", "TASK", "why a task went where it went", _of_task("why"), _tasks)
+    add("help", "[TOPIC]", "help", _topic("help"))
+    add("keys", "", "every key", lambda app, words: _topic("help")(app, [words[0]]))
+    add("theme", "NAME", "other colours", _theme, _themes)
+    add("set", "refresh SPAN", "how often the screen is refreshed", _set, lambda app: ("refresh",))
+    add("goto", "HH:MM", "go to a time of the recording", _goto)
+    add("note", "TEXT", "note this moment", _note)
+    add("quit", "", "leave the console", _quit)
+    for action in ACTIONS:
+        name = action.command or action.name
+        if action.run is not None and name not in found and "." not in name:
+            of = _of_action(action)
+            takes = next((w for scope, w in _TAKEN if scope in action.scopes), "")
+            add(name, takes, action.title, _perform(action), of)
+    return found
+
+
+COMMANDS: dict[str, CommandSpec] = _specs()
+"""Everything that can stand after the colon."""
+
+_WORD = re.compile(r"\S+")
+
+
+def split(text: str) -> list[Word]:
+    """The words of a line with their columns."""
+    return [Word(found[0], found.start()) for found in _WORD.finditer(text)]
+
+
+def find(name: str) -> CommandSpec | list[str]:
+    """The command a word means, or the names it could be the beginning of."""
+    if name in COMMANDS:
+        return COMMANDS[name]
+    could = sorted(each for each in COMMANDS if each.startswith(name))
+    return COMMANDS[could[0]] if len(could) == 1 else could
+
+
+class Commands:
+    """Runs and completes lines for one application."""
+
+    max_history = MAX_HISTORY
+
+    def __init__(self, app: "FleetApp") -> None:
+        self._app = app
+
+    def run(self, text: str) -> CommandProblem | None:
+        """Do what a line says; what is wrong with it where it was not understood."""
+        found = split(text.removeprefix(":"))
+        if not found:
+            return None
+        name = found[0].text
+        spec = find(name)
+        if isinstance(spec, CommandSpec):
+            return spec.run(self._app, found)
+        if spec:
+            return CommandProblem(0, f"{safe_line(name)} could be {', '.join(spec)}")
+        return CommandProblem(
+            0, f"no command {safe_line(name)}", _close(name, sorted(COMMANDS)) or ":help lists all"
+        )
+
+    def complete(self, text: str) -> str | None:
+        """The line with its last word completed; None when nothing or too much fits."""
+        found = split(text)
+        if not found:
+            return None
+        if len(found) == 1 and not text.endswith(" "):
+            could = [name for name in sorted(COMMANDS) if name.startswith(found[0].text)]
+            return could[0] if could else None
+        spec = find(found[0].text)
+        if not isinstance(spec, CommandSpec) or text.endswith(" "):
+            return None
+        last = found[-1]
+        could = [name for name in spec.choices(self._app) if name.startswith(last.text)]
+        return text[: last.column] + could[0] if could else None
+
+
+def problem_of(filter_problem: FilterProblem, shift: int) -> CommandProblem:
+    """A filter's problem at its place in the line."""
+    return CommandProblem(
+        shift + filter_problem.column, filter_problem.message, filter_problem.hint
+    )

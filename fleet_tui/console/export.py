@@ -1,0 +1,69 @@
+"""Taking something out of the console: the clipboard by every way there is, and pictures."""
+
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+from fleet_tui.console.crash import stamp, state_dir, write_private
+from fleet_tui.console.seatbelt import SeatbeltDriver, clipboard_sequence
+
+if TYPE_CHECKING:
+    from fleet_tui.console.app import FleetApp
+
+TMUX_PATIENCE_S = 2.0
+
+
+def copy(app: "FleetApp", text: str) -> str:
+    """Copy a text; says in words which ways took it."""
+    took: list[str] = []
+    sequence = clipboard_sequence(text)
+    driver = app._driver  # Textual has no public name for it
+    if sequence is not None and isinstance(driver, SeatbeltDriver):
+        driver.write_own(sequence)
+        took.append("the terminal (OSC 52)")
+    if os.environ.get("TMUX") and _tmux(text):
+        took.append("the tmux buffer")
+    path = state_dir() / "clipboard.txt"
+    try:
+        write_private(path, text + "\n")
+        took.append(str(path))
+    except OSError as error:
+        took.append(f"no file ({error.strerror})")
+    return f"copied to {', '.join(took)}"
+
+
+def _tmux(text: str) -> bool:
+    """Whether tmux took the text into its buffer and its terminal's clipboard."""
+    program = shutil.which("tmux")
+    if program is None:
+        return False
+    try:
+        done = subprocess.run(  # noqa: S603 - our own arguments, the text goes by standard input
+            [program, "load-buffer", "-w", "-"],
+            input=text.encode("utf-8", "backslashreplace"),
+            timeout=TMUX_PATIENCE_S,
+            capture_output=True,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+def screen_lines(app: "FleetApp") -> list[str]:
+    """What is on screen as plain lines."""
+    # The compositor is where Textual has the finished lines; it offers no other way to them.
+    strips = app.screen._compositor.render_strips()
+    return ["".join(segment.text for segment in strip).rstrip() for strip in strips]
+
+
+def save_view(app: "FleetApp") -> str:
+    """Save the screen as text and SVG; says where."""
+    base = state_dir() / "saved" / f"screen-{stamp()}"
+    try:
+        write_private(base.with_suffix(".txt"), "\n".join(screen_lines(app)) + "\n")
+        write_private(base.with_suffix(".svg"), app.export_screenshot(title="fleet-tui"))
+    except OSError as error:
+        return f"could not save {base}: {error.strerror}"
+    return f"saved {base}.txt and .svg"

@@ -1,0 +1,24 @@
+"""Which keys the foot of the screen offers: those of the registry that do something now."""
+
+from collections.abc import Sequence
+
+from fleet_tui.console.action import Action, key_text
+from fleet_tui.console.actions import ACTIONS
+from fleet_tui.console.selection import Context
+from fleet_tui.console.widgets.lines import KeyHint
+
+_LAST = ("help", "back")
+"""These stand at the right end, in this order."""
+
+
+def _hint(action: Action) -> KeyHint:
+    return KeyHint(key_text(action.keys[0]), action.label, action.name, action.footer)
+
+
+def hints(context: Context) -> Sequence[KeyHint]:
+    """The keys to offer, the most useful first, help and the way back last."""
+    offered = [
+        action for action in ACTIONS if action.footer and action.disabled_reason(context) is None
+    ]
+    offered.sort(key=lambda action: (action.name in _LAST, -action.footer))
+    return [_hint(action) for action in offered]

@@ -1,0 +1,94 @@
+"""The first line of every screen: the fleet, its counts, what is wrong, and the mode in words."""
+
+from collections.abc import Sequence
+
+from fleet_tui.console.cells import Cell, Line, Tone
+from fleet_tui.console.glyphs import Glyphs
+from fleet_tui.console.panes.queue import trend_sign
+from fleet_tui.console.widgets.lines import Part
+from fleet_tui.core import words
+from fleet_tui.core.firewall import safe_line
+from fleet_tui.core.state import Health
+from fleet_tui.core.status import FleetStatus
+from fleet_tui.feed.feed import Link, Mode, View
+
+MAX_FLEET_CHARS = 32
+
+_COUNTED: tuple[tuple[str, Tone, frozenset[Health], bool], ...] = (
+    ("up", Tone.OK, frozenset({Health.UP}), True),
+    ("degraded", Tone.WARN, frozenset({Health.DEGRADED, Health.SUSPECT}), True),
+    ("down", Tone.ERROR, frozenset({Health.DOWN, Health.UNREACHABLE}), True),
+    ("draining", Tone.BUSY, frozenset({Health.DRAINING}), True),
+    ("starting", Tone.BUSY, frozenset({Health.STARTING, Health.JOINING}), False),
+    ("quarantined", Tone.WARN, frozenset({Health.QUARANTINED}), False),
+)
+"""Sign, tone, what is counted, and whether zero is shown."""
+
+
+def badge(view: View) -> Line:
+    """The fleet's name; a protected one is told by a sign and another look."""
+    fleet = view.state.fleet
+    name = safe_line(fleet.name or "no fleet", MAX_FLEET_CHARS)
+    if fleet.protected:
+        return (Cell(f" {name} ! ", Tone.DANGER),)
+    return (Cell(f" {name} ", Tone.BADGE),)
+
+
+def counts(status: FleetStatus, glyphs: Glyphs) -> Line:
+    """``●17 ▲1 ✗1 ◐1``."""
+    cells: list[Cell] = []
+    for word, tone, members, always in _COUNTED:
+        number = sum(status.by_health.get(health, 0) for health in members)
+        if number or always:
+            cells.append(Cell(f"{glyphs.state(word)}{number}", tone if number else Tone.DIM))
+            cells.append(Cell(" "))
+    if status.cordoned:
+        cells += [Cell(f"{glyphs.state('cordoned')}{status.cordoned}", Tone.DIM), Cell(" ")]
+    return tuple(cells[:-1])
+
+
+def parts(view: View, status: FleetStatus, glyphs: Glyphs, width: int) -> Sequence[Part]:
+    """What the left of the header says; the widget drops what does not fit."""
+    queue = "q" if width < 100 else "queue"
+    error = None if status.error_rate is None else 100 * status.error_rate
+    loud = Tone.WARN if error is not None and error >= 5 else Tone.PLAIN
+    found = [
+        Part((*badge(view), Cell("  "), *counts(status, glyphs)), 100),
+        Part((Cell(f"{queue} {words.count(status.waiting)}{trend_sign(status, glyphs)}"),), 90),
+        Part((Cell(f"p95 {words.seconds(status.run_ms_p95)}"),), 80),
+        Part((Cell(f"err {words.percent(error)}", loud),), 85),
+        Part((Cell(words.money_rate(status.cost_microusd_per_hour)),), 70),
+        Part((Cell(f"{status.tasks_per_minute:.0f} tasks/min"),), 60),
+        Part((Cell(f"slots {status.slots_used}/{status.slots}"),), 50),
+    ]
+    if status.unknown:
+        found.append(Part((Cell(f"{status.unknown} unknown", Tone.WARN),), 88))
+    if status.needs_operator:
+        found.append(Part((Cell(f"{status.needs_operator} need you", Tone.ERROR),), 89))
+    return found
+
+
+def alerts_cell(status: FleetStatus) -> Cell:
+    """``3 alerts``, loud when one is critical."""
+    if not status.alerts_open:
+        return Cell("")
+    tone = Tone.ERROR if status.alerts_crit else Tone.WARN
+    return Cell(words.plural(status.alerts_open, "alert") + "  ", tone)
+
+
+def mode_cells(
+    view: View, *, paused: bool, can_act: bool, speed: float | None, playing: bool, offset: int
+) -> Line:
+    """``LIVE 12:04``, ``PAUSED 12:04:31``, ``REVIEW 11:58:10 x4``: always in words."""
+    if view.mode is Mode.REVIEW:
+        at = words.clock(view.now_ms, offset)
+        pace = f"x{speed:g}" if playing and speed is not None else "paused"
+        return (Cell(f"REVIEW {at} {pace} ", Tone.MATCH),)
+    if paused:
+        return (Cell(f"PAUSED {words.clock(view.now_ms, offset)} ", Tone.WARN),)
+    clock = words.clock_minutes(view.now_ms, offset)
+    if view.link is Link.RECONNECTING:
+        return (Cell(f"RECONNECTING {clock} ", Tone.ERROR),)
+    word = view.mode.value if can_act or view.mode is Mode.DEMO else Mode.READ_ONLY.value
+    tone = Tone.WARN if word == Mode.READ_ONLY.value else Tone.OK
+    return (Cell(word, tone), Cell(f" {clock} "))

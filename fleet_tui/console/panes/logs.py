@@ -1,0 +1,163 @@
+"""What the fleet says, as it arrives."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+
+from fleet_tui.console.cells import Cell, Line, Tone
+from fleet_tui.console.panes.base import Pane
+from fleet_tui.console.rows import line_text
+from fleet_tui.console.selection import NOTHING, Scope, Selection
+from fleet_tui.console.widgets.log_view import LogView, log_cells
+from fleet_tui.core import filters, words
+from fleet_tui.core.filters import FilterProblem
+from fleet_tui.core.ids import TaskId, task_label
+from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.feed.feed import View
+
+FILTER_KEYS = frozenset({"agent", "level", "task"})
+PROBLEMS = "level>=warn"
+
+
+class LogsPane(Pane):
+    """The newest lines of everyone; the view follows until the operator looks back."""
+
+    scopes: ClassVar[frozenset[Scope]] = frozenset(
+        {Scope.LINES, Scope.FILTER, Scope.AGENTS, Scope.TASKS}
+    )
+    help_text = (
+        "Lines in the order they reached us. Following stops when you scroll up; f or G resumes.\n"
+        "e and E go to the next and previous error, w wraps, ! shows warnings and worse.\n"
+        "Filter keys: agent level task, and words of the text."
+    )
+    about: ClassVar[str] = "all agents"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._view: View | None = None
+
+    def compose_pane(self) -> ComposeResult:
+        """The window on the lines."""
+        yield LogView(
+            describe=self._describe,
+            empty="Nothing was said yet. :help logs tells how an agent's log is found.",
+            frame_ms=self.console.log_frame_ms,
+            classes="inside",
+        )
+
+    @property
+    def lines(self) -> LogView:
+        """The window inside."""
+        return self.query_one(LogView)
+
+    def _describe(self, entry: LogLine | LogGap) -> Line:
+        """A line as people read it: with the task's label instead of its id."""
+        cells = log_cells(entry, self.console.utc_offset_minutes)
+        if isinstance(entry, LogLine) and entry.task is not None:
+            label = self._label(entry.task)
+            source = entry.source or "fleet"
+            cells = (*cells[:2], Cell(f"{source[:8]:<8} {label:<8} "), *cells[3:])
+        return cells
+
+    def _label(self, task_id: TaskId) -> str:
+        task = self._view.state.task(task_id) if self._view is not None else None
+        return task_label(task.number) if task is not None else task_id[-7:]
+
+    def show(self, previous: View | None, view: View) -> None:
+        """Keep the view for labels; lines come by themselves."""
+        del previous
+        self._view = view
+        self._retitle()
+
+    def show_lines(self, lines: Sequence[LogLine | LogGap]) -> None:
+        """Add lines at the end."""
+        if lines:
+            self.lines.append(lines)
+            self._retitle()
+
+    def _retitle(self) -> None:
+        view = self.lines
+        cells = [Cell("Logs", Tone.TITLE), Cell(f" - {self.about}")]
+        if view.is_following:
+            cells.append(Cell(", following"))
+        elif view.unseen_count:
+            cells.append(Cell(f", {words.grouped(view.unseen_count)} new", Tone.WARN))
+        if self.problems_only:
+            cells.append(Cell(" - warn and worse", Tone.ACCENT))
+        if self.filter_text:
+            off = "" if self.filter_is_on else " (off)"
+            cells.append(Cell(f" - {self.filter_text}{off}", Tone.ACCENT))
+        if view.hidden_count:
+            cells.append(Cell(f" - {words.grouped(view.hidden_count)} hidden", Tone.WARN))
+        self.set_title(*cells)
+
+    @on(LogView.FollowChanged)
+    def _follow_changed(self, event: LogView.FollowChanged) -> None:
+        event.stop()
+        self._retitle()
+
+    def selection(self) -> Selection:
+        """The line under the cursor: its agent and its task."""
+        entry = self.lines.current
+        if entry is None:
+            return NOTHING
+        task = entry.task if isinstance(entry, LogLine) else None
+        return Selection(
+            agents=(entry.source,) if entry.source is not None else (),
+            tasks=(task,) if task is not None else (),
+            text=line_text(self._describe(entry)),
+        )
+
+    # --- operations ---
+
+    def set_filter(self, text: str) -> tuple[int, str, str] | None:
+        """Narrow down; see :meth:`Pane.set_filter`."""
+        text = text.strip()
+        problem = self._apply(text)
+        if problem is None:
+            self.filter_text, self.filter_is_on = text, True
+            self._retitle()
+        return problem
+
+    def _apply(self, text: str) -> tuple[int, str, str] | None:
+        wanted = f"{PROBLEMS} ({text})" if text and self.problems_only else text
+        if self.problems_only and not text:
+            wanted = PROBLEMS
+        now_ms = self._view.now_ms if self._view is not None else 0
+        parsed = filters.parse(
+            wanted,
+            now_ms=now_ms,
+            keys=FILTER_KEYS,
+            offset_minutes=self.console.utc_offset_minutes,
+        )
+        if isinstance(parsed, FilterProblem):
+            shift = len(wanted) - len(text) - 1 if wanted != text else 0
+            return (max(0, parsed.column - shift), parsed.message, parsed.hint)
+        self.lines.set_filter(parsed if wanted else None)
+        return None
+
+    def set_filter_on(self, on: bool) -> None:
+        """Switch the filter off or on."""
+        self.filter_is_on = on
+        self._apply(self.filter_text if on else "")
+        self._retitle()
+
+    def set_problems_only(self, only: bool) -> None:
+        """Only warnings and worse."""
+        self.problems_only = only
+        self._apply(self.filter_text if self.filter_is_on else "")
+        self._retitle()
+
+    def toggle_wide(self) -> None:
+        """Wrap long lines."""
+        self.lines.action_toggle_wrap()
+
+    def toggle_follow(self) -> None:
+        """Follow or stop."""
+        self.lines.action_toggle_follow()
+
+    def next_error(self, direction: int) -> None:
+        """Go to an error."""
+        self.lines.action_error(direction)

@@ -1,0 +1,245 @@
+"""A pane around a live table: filter, problems only, sorting and marks, once for all tables."""
+
+import difflib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import ClassVar, Generic, TypeVar
+
+from textual import on
+from textual.app import ComposeResult
+
+from fleet_tui.console.cells import Cell, Tone
+from fleet_tui.console.panes.base import Pane
+from fleet_tui.console.rows import line_text
+from fleet_tui.console.selection import Scope
+from fleet_tui.console.widgets.fleet_table import Column, FleetTable, Row
+from fleet_tui.core import filters
+from fleet_tui.core.filters import Filter, FilterProblem, Value
+from fleet_tui.feed.feed import View
+
+R = TypeVar("R")
+
+
+class TablePane(Pane, Generic[R]):
+    """Rows made of records of one kind. Subclasses say what a record is and how it reads."""
+
+    scopes: ClassVar[frozenset[Scope]] = frozenset({Scope.ROWS, Scope.FILTER})
+    columns: ClassVar[tuple[Column, ...]] = ()
+    """Every column; the table drops those of low priority where it is narrow."""
+    has_header: ClassVar[bool] = True
+    filter_keys: ClassVar[frozenset[str]] = frozenset()
+    noun: ClassVar[tuple[str, str]] = ("row", "rows")
+    empty_text: ClassVar[str] = "Nothing here."
+    """What the pane would show, and the next key."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.view: View | None = None
+        """The newest view; None before the first."""
+        self.all_records: Sequence[R] = ()
+        self.shown_records: Sequence[R] = ()
+        """Those that pass the filter, in the order on screen."""
+        self._filter: Filter | None = None
+        self._sort: tuple[str, bool] | None = None
+        self._known: dict[str, tuple[R, Row]] = {}
+
+    # --- what subclasses say ---
+
+    def records(self, view: View) -> Sequence[R]:
+        """All records in their own order."""
+        raise AssertionError(f"{type(self).__name__} has no records")
+
+    def row_id(self, record: R) -> str:
+        """What the record stands for, unique in the table."""
+        raise AssertionError(f"{type(self).__name__} has no ids")
+
+    def cells(self, record: R) -> Mapping[str, Cell]:
+        """A cell for every column's key."""
+        raise AssertionError(f"{type(self).__name__} has no cells")
+
+    def value(self, record: R, key: str) -> Value:
+        """What a filter or an order may ask for."""
+        del record, key
+        return None
+
+    def sort_value(self, record: R, key: str) -> Value:
+        """What a column is ordered by: by default what a filter compares."""
+        return self.value(record, key)
+
+    def text(self, record: R) -> str:
+        """What words of a filter are looked for in."""
+        return line_text(self.cells(record).values())
+
+    def is_problem(self, record: R) -> bool:
+        """Whether it is shown when only problems are."""
+        del record
+        return False
+
+    def suggestions(self) -> Collection[str]:
+        """Words to try when a filter finds nothing, such as ``pool:gpu``."""
+        return ()
+
+    def titles(self) -> Sequence[Cell]:
+        """The title, without the filter's part."""
+        return ()
+
+    # --- the pane ---
+
+    def compose_pane(self) -> ComposeResult:
+        """The table."""
+        glyphs = self.console.glyphs
+        yield FleetTable(
+            self.columns,
+            empty=self.empty_text,
+            header=self.has_header,
+            sort_glyphs=(glyphs.sort_descending, glyphs.sort_ascending),
+            classes="inside",
+        )
+
+    @property
+    def table(self) -> FleetTable:
+        """The table inside."""
+        return self.query_one(FleetTable)
+
+    def show(self, previous: View | None, view: View) -> None:
+        """Show the records of a view."""
+        del previous
+        self.view = view
+        self.all_records = self.records(view)
+        self.refill()
+
+    def refill(self) -> None:
+        """Show the records anew, as after a change of the filter or the order."""
+        shown = [record for record in self.all_records if self._passes(record)]
+        if self._sort is not None:
+            key, descending = self._sort
+            shown.sort(key=self._order(key), reverse=descending)
+        self.shown_records = shown
+        self._fill(shown)
+        self._set_empty()
+        self.set_title(*self.titles(), *self._filter_title())
+
+    def _fill(self, shown: Sequence[R]) -> None:
+        self.table.show(self.make_rows(shown))
+
+    def make_rows(self, records: Sequence[R]) -> list[Row]:
+        """Rows of records; a record that is as it was keeps its row."""
+        known, self._known = self._known, {}
+        rows: list[Row] = []
+        for record in records:
+            row_id = self.row_id(record)
+            old = known.get(row_id)
+            if old is None or old[0] != record:
+                cells = self.cells(record)
+                old = (record, Row(row_id, tuple(cells[c.key] for c in self.columns)))
+            self._known[row_id] = old
+            rows.append(old[1])
+        return rows
+
+    def forget_rows(self) -> None:
+        """Make every row anew next time, as after a change of the columns."""
+        self._known.clear()
+
+    def _passes(self, record: R) -> bool:
+        if self.problems_only and not self.is_problem(record):
+            return False
+        wanted = self._filter if self.filter_is_on else None
+        return wanted is None or wanted.matches(
+            lambda key: self.value(record, key), self.text(record)
+        )
+
+    def _order(self, key: str) -> Callable[[R], tuple[int, float, str]]:
+        """Numbers by size, words by letters, the unknown last."""
+
+        def order(record: R) -> tuple[int, float, str]:
+            value = self.sort_value(record, key)
+            if value is None:
+                return (2, 0.0, "")
+            if isinstance(value, float | int):
+                return (0, float(value), "")
+            return (1, 0.0, value if isinstance(value, str) else " ".join(sorted(value)))
+
+        return order
+
+    def _filter_title(self) -> Sequence[Cell]:
+        hidden = len(self.all_records) - len(self.shown_records)
+        cells: list[Cell] = []
+        if self.problems_only:
+            cells.append(Cell(" - problems only", Tone.ACCENT))
+        if self.filter_text:
+            off = "" if self.filter_is_on else " (off)"
+            cells.append(Cell(f" - {self.filter_text}{off}", Tone.ACCENT))
+        if hidden:
+            cells.append(Cell(f" - {hidden} hidden", Tone.WARN))
+        return cells
+
+    def _set_empty(self) -> None:
+        if not self.all_records or self.shown_records:
+            self.table.set_empty(self.empty_text)
+            return
+        total = len(self.all_records)
+        if not (self.filter_text and self.filter_is_on):
+            self.table.set_empty(f"No problems among {total} {self.noun[total != 1]}. ! shows all")
+            return
+        close = difflib.get_close_matches(self.filter_text, list(self.suggestions()), 1, 0.5)
+        guess = f" - did you mean {close[0]}?" if close else ""
+        self.table.set_empty(f"0 of {total} match {self.filter_text}{guess} esc clears")
+
+    # --- operations ---
+
+    def set_filter(self, text: str) -> tuple[int, str, str] | None:
+        """Narrow down; see :meth:`Pane.set_filter`."""
+        text = text.strip()
+        now_ms = self.view.now_ms if self.view is not None else 0
+        parsed = filters.parse(
+            text,
+            now_ms=now_ms,
+            keys=self.filter_keys,
+            offset_minutes=self.console.utc_offset_minutes,
+        )
+        if isinstance(parsed, FilterProblem):
+            return (parsed.column, parsed.message, parsed.hint)
+        self.filter_text, self.filter_is_on = text, True
+        self._filter = parsed if text else None
+        self.refill()
+        return None
+
+    def set_filter_on(self, on: bool) -> None:
+        """Switch the filter off or on."""
+        self.filter_is_on = on
+        self.refill()
+
+    def set_problems_only(self, only: bool) -> None:
+        """Show only what is not well."""
+        self.problems_only = only
+        self.refill()
+
+    def clear_marks(self) -> bool:
+        """Unmark all rows."""
+        return self.table.clear_marks()
+
+    def sort_choices(self) -> Sequence[tuple[str, str]]:
+        """The columns."""
+        return tuple((column.key, column.title or column.key) for column in self.columns)
+
+    def sort_by(self, key: str) -> None:
+        """Order by a column."""
+        self.table.sort_by(key)
+
+    @on(FleetTable.SortChanged)
+    def _sort_changed(self, event: FleetTable.SortChanged) -> None:
+        event.stop()
+        self._sort = (event.key, event.descending)
+        self.refill()
+
+    @on(FleetTable.MarksChanged)
+    @on(FleetTable.RowHighlighted)
+    def _selection_changed(
+        self, event: FleetTable.MarksChanged | FleetTable.RowHighlighted
+    ) -> None:
+        event.stop()
+        self._refresh_frame()
+
+    def selected_records(self) -> list[R]:
+        """The marked records, or the one under the cursor."""
+        by_id = {self.row_id(record): record for record in self.shown_records}
+        return [by_id[row_id] for row_id in self.table.selected_ids if row_id in by_id]

@@ -1,0 +1,55 @@
+"""Shows the scene of the tests in a real terminal: ``python -m tests.support.console_runner``.
+
+With ``--live`` time passes and five lines a second are said; this is also what is measured.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import itertools
+
+from fleet_tui.console import glyphs
+from fleet_tui.console.app import FleetApp
+from fleet_tui.core.logs import Level, LogLine
+from fleet_tui.core.untrusted import Untrusted
+from tests.support.fake_feed import FakeFeed
+from tests.support.scene import agent_name, task_id
+
+
+async def live(feed: FakeFeed, lines_per_s: int) -> None:
+    """Let the scene go on: once a second the looks, ``lines_per_s`` lines."""
+    for number in itertools.count():
+        await asyncio.sleep(1 / lines_per_s)
+        feed.say(
+            LogLine(
+                received_at_ms=feed.view().now_ms,
+                source=agent_name(1 + number % 20),
+                level=Level.WARN if number % 17 == 0 else Level.INFO,
+                text=Untrusted(f"tool call browser.open ok {200 + number * 7 % 400}ms"),
+                task=task_id(48_141 + number % 40),
+            )
+        )
+        if number % lines_per_s == 0:
+            feed.tick(1_000)
+
+
+async def main() -> None:
+    """Run until the operator leaves."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--live", action="store_true")
+    parser.add_argument("--theme", default="auto")
+    parser.add_argument("--glyphs", default="unicode")
+    parser.add_argument("--lines", type=int, default=5)
+    options = parser.parse_args()
+    feed = FakeFeed()
+    app = FleetApp(feed, theme=options.theme, glyphs=glyphs.choose({}, options.glyphs))
+    task = asyncio.create_task(live(feed, options.lines)) if options.live else None
+    await app.run_async()
+    if task is not None:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
