@@ -1,0 +1,84 @@
+"""``fleet-tui agents``: the agents, worst first."""
+
+import time
+
+import click
+
+from fleet_tui.cli.common import (
+    Fleet,
+    emit_json,
+    emit_table,
+    find_fleet,
+    fleet_option,
+    json_option,
+    ledger_of,
+    watch,
+)
+from fleet_tui.core import words
+from fleet_tui.core.firewall import safe_line
+from fleet_tui.core.state import AgentState, FleetState, Health
+from fleet_tui.core.untrusted import Untrusted
+
+SEVERITY = {
+    Health.DOWN: 0,
+    Health.UNREACHABLE: 0,
+    Health.QUARANTINED: 1,
+    Health.SUSPECT: 2,
+    Health.DEGRADED: 3,
+    Health.STARTING: 4,
+    Health.DRAINING: 5,
+    Health.JOINING: 6,
+    Health.UP: 7,
+    Health.RETIRED: 8,
+}
+
+
+@click.command()
+@fleet_option
+@json_option
+@click.option("--watch", "again_s", type=float, metavar="SECONDS", help="Show it again and again.")
+def command(fleet_text: str | None, as_json: bool, again_s: float | None) -> None:
+    """List the agents, worst first, with what each has done and cost."""
+    fleet = find_fleet(fleet_text)
+    if again_s is not None:
+        watch(lambda: _show(fleet, as_json), max(again_s, 0.2))
+    _show(fleet, as_json)
+
+
+def _show(fleet: Fleet, as_json: bool) -> None:
+    with ledger_of(fleet) as ledger:
+        state = ledger.load()
+    now_ms = time.time_ns() // 1_000_000
+    agents = sorted(state.agents.values(), key=lambda a: (SEVERITY[a.health], a.name))
+    if as_json:
+        emit_json(
+            "agents",
+            fleet=fleet.name,
+            at_ms=now_ms,
+            agents=[{"agent": a, "declared": state.fleet.agents.get(a.name)} for a in agents],
+        )
+        return
+    emit_table(
+        ("STATE", "AGENT", "POOL", "REGION", "SLOTS", "OK", "FAILED", "COST", "SINCE", "WHY"),
+        (_row(state, agent, now_ms) for agent in agents),
+        empty="The fleet has no agents.",
+    )
+
+
+def _row(state: FleetState, agent: AgentState, now_ms: int) -> list[str]:
+    spec = state.fleet.agents.get(agent.name)
+    word = "cordoned" if agent.cordon is not None and agent.health is Health.UP else agent.health
+    said = f": {agent.detail.raw}" if agent.detail else ""
+    why = agent.cordon.reason if agent.cordon is not None else agent.reason + said
+    return [
+        word,
+        agent.name,
+        spec.pool if spec is not None else "-",
+        (spec.region or "-") if spec is not None else "-",
+        f"{len(agent.runs)}/{spec.slots}" if spec is not None else str(len(agent.runs)),
+        words.count(agent.succeeded),
+        words.count(agent.failed),
+        words.money(agent.cost_microusd),
+        words.age(agent.since_ms, now_ms),
+        safe_line(Untrusted(why), 100) if agent.health is not Health.UP or agent.cordon else "",
+    ]

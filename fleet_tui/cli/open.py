@@ -1,0 +1,113 @@
+"""``fleet-tui open``: the console of a fleet, with an engine behind it."""
+
+import os
+import subprocess
+import sys
+import time
+
+import click
+
+from fleet_tui.cli.common import Fleet, find_fleet, fleet_option, operator
+from fleet_tui.cli.engine import LOG_FILE
+from fleet_tui.errors import FleetError, UsageError
+from fleet_tui.paths import private_dir, socket_path
+
+START_DEADLINE_S = 20.0
+POLL_S = 0.05
+
+
+@click.command()
+@click.argument("fleet", required=False)
+@fleet_option
+@click.option("--read-only", is_flag=True, help="Look, but leave out everything that acts.")
+@click.option("--ascii", "ascii_", is_flag=True, help="Draw with ASCII characters alone.")
+@click.option("--theme", help="fleet-dark, fleet-light, fleet-contrast or one of yours.")
+@click.option("--low-bandwidth", is_flag=True, help="Repaint rarely, for a bad line.")
+def command(
+    fleet: str | None = None,
+    fleet_text: str | None = None,
+    read_only: bool = False,
+    ascii_: bool = False,
+    theme: str | None = None,
+    low_bandwidth: bool = False,
+) -> int:
+    """Open the fleet's console, starting its engine if none runs. Closing it stops nothing."""
+    need_terminal()
+    found = find_fleet(fleet or fleet_text)
+    start_engine(found)
+
+    from fleet_tui.console.app import run as run_console
+    from fleet_tui.feed.attached import AttachedFeed
+
+    feed = AttachedFeed(found.directory, by=operator(), read_only=read_only)
+    return run_console(feed, ascii_glyphs=ascii_, theme=theme, low_bandwidth=low_bandwidth)
+
+
+def need_terminal() -> None:
+    """Raises UsageError where a console cannot be drawn, naming what works there."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(
+            "the console needs a terminal", hint="`fleet-tui status` works without one"
+        )
+    if os.environ.get("TERM", "dumb") in ("", "dumb"):
+        raise UsageError(
+            "this terminal (TERM=dumb) cannot draw the console",
+            hint="`fleet-tui status` works here",
+        )
+
+
+def start_engine(fleet: Fleet) -> None:
+    """Start the fleet's engine in a session of its own unless one answers. Raises FleetError with
+    the engine's own words when it does not come up."""
+    if engine_answers(fleet):
+        return
+    if fleet.file is None:
+        raise UsageError(
+            f"no engine runs for {fleet.name}, and starting one needs its file",
+            hint="give the path of its fleet.yaml",
+        )
+    _check(fleet)
+    private_dir(fleet.directory)
+    errors = fleet.directory / "engine.err"
+    with errors.open("wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as sink:
+        process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
+            [sys.executable, "-m", "fleet_tui", "engine", str(fleet.file)],
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + START_DEADLINE_S
+    while not engine_answers(fleet):
+        if process.poll() is not None:
+            raise FleetError(
+                f"the engine of {fleet.name} did not start",
+                hint=errors.read_text(errors="replace").strip()[-2_000:],
+            )
+        if time.monotonic() > deadline:
+            raise FleetError(
+                f"the engine of {fleet.name} does not answer",
+                hint=f"its log is {fleet.directory / LOG_FILE}",
+            )
+        time.sleep(POLL_S)
+
+
+def _check(fleet: Fleet) -> None:
+    """Say every problem of the fleet file here and now instead of in the engine's log."""
+    from fleet_tui.config.load import load_fleet
+
+    assert fleet.file is not None
+    load_fleet(fleet.file, os.environ)
+
+
+def engine_answers(fleet: Fleet) -> bool:
+    """Whether an engine listens at the fleet's socket."""
+    import socket
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
+        door.settimeout(1.0)
+        try:
+            door.connect(str(socket_path(fleet.directory)))
+        except OSError:
+            return False
+        return True

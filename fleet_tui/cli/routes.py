@@ -1,0 +1,74 @@
+"""``fleet-tui routes``: the latest routing decisions, newest first."""
+
+import click
+
+from fleet_tui.cli.common import (
+    Fleet,
+    emit_json,
+    emit_table,
+    find_fleet,
+    fleet_option,
+    json_option,
+    ledger_of,
+    watch,
+)
+from fleet_tui.core import words
+from fleet_tui.core.ids import task_label
+from fleet_tui.core.state import DecisionRecord
+
+
+@click.command()
+@fleet_option
+@json_option
+@click.option("--held", is_flag=True, help="Only decisions that placed nothing.")
+@click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True)
+@click.option("--watch", "again_s", type=float, metavar="SECONDS", help="Show it again and again.")
+def command(
+    fleet_text: str | None, as_json: bool, held: bool, limit: int, again_s: float | None
+) -> None:
+    """List the latest routing decisions; ``why`` explains one in full."""
+    fleet = find_fleet(fleet_text)
+    if again_s is not None:
+        watch(lambda: _show(fleet, as_json, held, limit), max(again_s, 0.2))
+    _show(fleet, as_json, held, limit)
+
+
+def _show(fleet: Fleet, as_json: bool, held: bool, limit: int) -> None:
+    with ledger_of(fleet) as ledger:
+        state = ledger.load()
+    chosen = [d for d in reversed(state.decisions) if not held or d.decision.chosen is None]
+    if as_json:
+        emit_json("routes", fleet=fleet.name, decisions=chosen[:limit])
+        return
+    emit_table(
+        ("TIME", "TASK", "PRIO", "AGENT", "POOL", "BY", "WHY"),
+        (_row(record) for record in chosen[:limit]),
+        empty="No decisions yet.",
+    )
+
+
+def _row(record: DecisionRecord) -> list[str]:
+    decision = record.decision
+    return [
+        words.clock(record.at_ms),
+        task_label(record.task_number),
+        record.priority.name,
+        decision.chosen or "-",
+        decision.pool or "-",
+        decision.strategy if decision.chosen is not None else "held",
+        in_words(record),
+    ]
+
+
+def in_words(record: DecisionRecord) -> str:
+    """A decision in half a line."""
+    decision = record.decision
+    if decision.chosen is None:
+        return record.pending.detail if record.pending is not None else ""
+    parts = [decision.note] if decision.note else []
+    parts.append(f"score {decision.candidates[0].score:.2f}")
+    if len(decision.candidates) > 1:
+        second = decision.candidates[1]
+        parts.append(f"next {second.agent} {second.score:.2f}")
+    parts.append(f"{decision.fitting} of {decision.considered} fit")
+    return ", ".join(parts)

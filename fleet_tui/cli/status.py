@@ -1,0 +1,102 @@
+"""``fleet-tui status``: how the fleet is, in a few lines; exit 1 when it is not well."""
+
+import time
+
+import click
+
+from fleet_tui.cli.common import (
+    Fleet,
+    emit_json,
+    emit_table,
+    find_fleet,
+    fleet_option,
+    json_option,
+    ledger_of,
+    watch,
+)
+from fleet_tui.core import words
+from fleet_tui.core.fleet import Priority
+from fleet_tui.core.ids import Epoch
+from fleet_tui.core.state import FleetState
+from fleet_tui.core.status import FleetStatus, summarize
+from fleet_tui.errors import ExitCode
+
+
+@click.command()
+@click.argument("fleet", required=False)
+@fleet_option
+@json_option
+@click.option("--watch", "again_s", type=float, metavar="SECONDS", help="Show it again and again.")
+def command(fleet: str | None, fleet_text: str | None, as_json: bool, again_s: float | None) -> int:
+    """Say how the fleet is, from its ledger; no engine needs to run.
+
+    Exit 0 when nothing needs an operator, 1 when something does.
+    """
+    found = find_fleet(fleet or fleet_text)
+    if again_s is not None:
+        watch(lambda: _show(found, as_json), max(again_s, 0.2))
+    return _show(found, as_json)
+
+
+def _show(fleet: Fleet, as_json: bool) -> int:
+    with ledger_of(fleet) as ledger:
+        state = ledger.load()
+    now_ms = time.time_ns() // 1_000_000
+    status = summarize(state, now_ms)
+    if as_json:
+        emit_json(
+            "status",
+            fleet=fleet.name,
+            at_ms=now_ms,
+            healthy=status.is_healthy,
+            engine=_engine(state),
+            status=status,
+        )
+    else:
+        _print(fleet, state, status, now_ms)
+    return ExitCode.OK if status.is_healthy else ExitCode.FAILED
+
+
+def _engine(state: FleetState) -> dict[str, object]:
+    engine = state.engine
+    return {
+        "epoch": engine.epoch,
+        "pid": engine.pid,
+        "version": engine.version,
+        "stopped_at_ms": engine.stopped_at_ms,
+        "last_event_at_ms": state.at_ms,
+    }
+
+
+def _print(fleet: Fleet, state: FleetState, status: FleetStatus, now_ms: int) -> None:
+    counts = ", ".join(f"{n} {health}" for health, n in status.by_health.items())
+    click.echo(f"{fleet.name}: {status.agents} agents ({counts or 'none'})")
+    by_priority = "  ".join(f"{p.name} {status.waiting_by_priority[p]}" for p in Priority)
+    oldest = f", oldest {words.duration(status.oldest_wait_ms)}" if status.waiting else ""
+    click.echo(f"queue: {status.waiting} waiting{oldest}  {by_priority}")
+    if status.held:
+        click.echo(f"       {status.held} held: no agent can take them (fleet-tui tasks --held)")
+    click.echo(
+        f"runs:  {status.running} running, {status.unknown} unknown, "
+        f"{status.needs_operator} need an operator, slots {status.slots_used}/{status.slots}"
+    )
+    errors = "-" if status.error_rate is None else words.percent(status.error_rate * 100)
+    click.echo(
+        f"rates: {status.tasks_per_minute:.1f} tasks/min, p95 {words.duration(status.run_ms_p95)}, "
+        f"errors {errors}, {words.money(status.cost_microusd_per_hour)}/h"
+    )
+    alerts = sorted(state.alerts.values(), key=lambda a: (a.severity.value, a.raised_at_ms))
+    if alerts:
+        emit_table(
+            ("ALERT", "ABOUT", "WHAT", "SINCE"),
+            [
+                (a.severity.value, a.subject, a.text, words.duration(now_ms - a.raised_at_ms))
+                for a in alerts
+            ],
+            empty="",
+        )
+    if state.engine.epoch == Epoch(0):
+        click.echo("engine: none has run yet")
+    elif state.engine.stopped_at_ms is not None:
+        ago = words.duration(now_ms - state.engine.stopped_at_ms)
+        click.echo(f"engine: stopped {ago} ago; this is how it left the fleet")

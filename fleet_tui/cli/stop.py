@@ -1,0 +1,17 @@
+"""``fleet-tui stop``: end a fleet's engine in good order."""
+
+import click
+
+from fleet_tui.cli.common import accepted, ask_engine, find_fleet, fleet_option
+from fleet_tui.core.commands import StopEngine
+
+
+@click.command()
+@click.argument("fleet", required=False)
+@fleet_option
+@click.option("--reason", default="", help="Why, for the record.")
+def command(fleet: str | None, fleet_text: str | None, reason: str) -> None:
+    """Stop the fleet's engine. What runs at the agents goes on; the next engine finds it again."""
+    found = find_fleet(fleet or fleet_text)
+    accepted(ask_engine(found, [StopEngine(reason=reason)])[0])
+    click.echo(f"the engine of {found.name} is stopping")

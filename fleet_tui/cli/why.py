@@ -1,0 +1,94 @@
+"""``fleet-tui why``: where a task went and why, or why it waits and what would help."""
+
+import click
+
+from fleet_tui.cli.common import (
+    emit_json,
+    emit_table,
+    find_fleet,
+    fleet_option,
+    json_option,
+    ledger_of,
+)
+from fleet_tui.core import words
+from fleet_tui.core.decision import Decision
+from fleet_tui.core.firewall import safe_line
+from fleet_tui.core.narrate import narrate
+from fleet_tui.core.state import Task
+from fleet_tui.errors import FleetError
+
+
+@click.command()
+@click.argument("task")
+@fleet_option
+@json_option
+def command(task: str, fleet_text: str | None, as_json: bool) -> None:
+    """Explain TASK (t-42, 42 or its id): every rule, every score, every attempt."""
+    fleet = find_fleet(fleet_text)
+    with ledger_of(fleet) as ledger:
+        state = ledger.load()
+        found = state.find_task(task)
+        if found is None:
+            raise FleetError(f"no task {task} is known", hint="`fleet-tui tasks` lists them")
+        story = ledger.task_events(found.id)
+    if as_json:
+        emit_json(
+            "why",
+            fleet=fleet.name,
+            task=found,
+            events=[{"seq": r.seq, "at_ms": r.at_ms, "event": r.event} for r in story],
+        )
+        return
+    _print(found)
+    for record in story:
+        sentence = narrate(record.event, state)
+        if sentence is not None:
+            said = f": {safe_line(sentence.detail, 200)}" if sentence.detail else ""
+            click.echo(f"{words.clock(record.at_ms)}  {sentence.text}{said}")
+
+
+def _print(task: Task) -> None:
+    client = f", client {task.spec.client}" if task.spec.client else ""
+    click.echo(f"{task.label}  {task.spec.priority.name}  {task.phase}{client}")
+    click.echo(f"text: {safe_line(task.spec.payload, 200)}")
+    if task.reason:
+        click.echo(f"reason: {safe_line(task.reason, 200)}")
+    needs = ", ".join(sorted(task.spec.needs)) or "nothing special"
+    click.echo(f"needs: {needs}")
+    decision = None
+    if task.pending is not None:
+        decision = task.pending.decision
+        click.echo(f"waits: {task.pending.detail or task.pending.code}")
+        if task.pending.remedy:
+            click.echo(f"what would help: {task.pending.remedy}")
+    if decision is None and task.attempt is not None:
+        decision = task.attempt.decision
+    if decision is not None:
+        print_decision(decision)
+    for attempt in task.attempts:
+        ended = f", {safe_line(attempt.reason, 100)}" if attempt.reason else ""
+        click.echo(f"attempt {attempt.number} on {attempt.agent}: {attempt.phase}{ended}")
+        if attempt.answer.text:
+            click.echo(f"  answer: {safe_line(attempt.answer.text, 400)}")
+        if attempt.usage.total_tokens:
+            click.echo(
+                f"  {words.grouped(attempt.usage.total_tokens)} tokens, "
+                f"{words.money(attempt.cost_microusd)}"
+            )
+
+
+def print_decision(decision: Decision) -> None:
+    """The rules with what they removed, then the scores with their terms."""
+    click.echo(f"candidates: {decision.considered} considered, {decision.fitting} fit")
+    if decision.rejections:
+        emit_table(
+            ("RULE", "WANTED", "REMOVED", "LEFT", "EXAMPLE"),
+            ((r.rule, r.wanted, str(r.count), str(r.left), r.example) for r in decision.rejections),
+            empty="",
+        )
+    for candidate in decision.candidates:
+        terms = " ".join(f"{t.value:+.2f} {t.name}" for t in candidate.terms)
+        mark = "->" if candidate.agent == decision.chosen else "  "
+        click.echo(f"{mark} {candidate.agent} {candidate.score:.2f} = {terms}")
+    if decision.note:
+        click.echo(f"note: {decision.note}")

@@ -1,0 +1,73 @@
+"""Making the connection to each agent from what the fleet file says about it."""
+
+import random
+import time
+from typing import assert_never
+
+from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec, LocalAgent, OpenClawAgent
+from fleet_tui.core.ids import Epoch, HostName
+from fleet_tui.engine.clock import Clock
+from fleet_tui.wire.command import CommandPort
+from fleet_tui.wire.local import LocalPort
+from fleet_tui.wire.openclaw.dial import dial_over_ssh
+from fleet_tui.wire.openclaw.port import OpenClawPort
+from fleet_tui.wire.port import AgentPort
+from fleet_tui.wire.ssh import SshPool
+
+
+class Ports:
+    """Agents' connections over one shared SSH connection per host."""
+
+    def __init__(self, clock: Clock, rng: random.Random, epoch: Epoch) -> None:
+        self._clock = clock
+        self._rng = rng
+        self._epoch = epoch
+        self._pools: list[tuple[FleetSpec, SshPool]] = []
+
+    def __call__(self, fleet: FleetSpec, agent: AgentSpec) -> AgentPort:
+        """The connection to an agent; nothing is dialled before it is used."""
+        match agent.kind:
+            case OpenClawAgent(port=port):
+                pool, host = self._reach(fleet, agent)
+                return OpenClawPort(
+                    agent,
+                    dial=dial_over_ssh(pool, host, port),
+                    token=self._token(pool, host, agent.kind),
+                    clock=self._clock.now_ms,
+                )
+            case CommandAgent():
+                pool, host = self._reach(fleet, agent)
+                return CommandPort(
+                    agent.name,
+                    agent.kind,
+                    host,
+                    pool,
+                    epoch=self._epoch,
+                    probe_timeout_ms=agent.probe.timeout_ms,
+                    now_ms=self._clock.now_ms,
+                )
+            case LocalAgent():
+                return LocalPort(
+                    agent.name,
+                    agent.kind,
+                    epoch=self._epoch,
+                    probe_timeout_ms=agent.probe.timeout_ms,
+                    now_ms=self._clock.now_ms,
+                )
+            case _:
+                assert_never(agent.kind)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for _, pool in self._pools:
+            await pool.close()
+        self._pools.clear()
+
+    def _reach(self, fleet: FleetSpec, agent: AgentSpec) -> tuple[SshPool, HostName]:
+        assert agent.host is not None, f"{agent.name} has no host"
+        for known, pool in self._pools:
+            if known.hosts == fleet.hosts:
+                return pool, agent.host
+        pool = SshPool(fleet.hosts, rng=self._rng, clock=time.monotonic)
+        self._pools.append((fleet, pool))
+        return pool, agent.host

@@ -1,0 +1,74 @@
+"""Following the fleet file: a changed file that is sound takes effect, one that is not changes
+nothing and says so once."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from fleet_tui.config.load import InvalidFleet, load_fleet
+from fleet_tui.core.fleet import FleetSpec
+from fleet_tui.core.logs import Level
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 1.0
+STILL_S = 0.5
+"""A file is read when it did not change for this long: editors write in several steps."""
+
+Fingerprint = tuple[int, int, int]
+Say = Callable[[Level, str], None]
+
+
+class FleetFile:
+    """Watches one fleet file and hands every sound new version on."""
+
+    def __init__(
+        self,
+        path: Path,
+        current: FleetSpec,
+        loaded: Callable[[FleetSpec], Awaitable[None]],
+        say: Say,
+    ) -> None:
+        self._path = path
+        self._digest = current.digest
+        self._loaded = loaded
+        self._say = say
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        last = self._fingerprint()
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            now = self._fingerprint()
+            if now == last or now is None:
+                continue
+            await asyncio.sleep(STILL_S)
+            if self._fingerprint() != now:
+                continue
+            last = now
+            await self._read()
+
+    async def _read(self) -> None:
+        try:
+            loaded = await asyncio.to_thread(load_fleet, self._path, dict(os.environ))
+        except InvalidFleet as error:
+            first = error.problems[0]
+            where = f"{first.path}:{first.line}:{first.col}"
+            self._say(
+                Level.ERROR,
+                f"the fleet file has {len(error.problems)} problems and was not taken; the first "
+                f"is at {where}: {first.message}",
+            )
+            return
+        if loaded.spec.digest != self._digest:
+            self._digest = loaded.spec.digest
+            await self._loaded(loaded.spec)
+
+    def _fingerprint(self) -> Fingerprint | None:
+        try:
+            found = self._path.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size, found.st_ino

@@ -1,0 +1,68 @@
+"""Alerts and the mass-failure brake follow the state, both ways."""
+
+from fleet_tui.core.alerts import HELD_ALERT_AFTER_MS, reconcile_alerts
+from fleet_tui.core.brake import reconcile_brake
+from fleet_tui.core.events import FailoverFrozen, FailoverThawed
+from fleet_tui.core.routing.schedule import Router
+from fleet_tui.core.state import Health, Severity
+from tests.support.fleets import agent, fleet, work
+from tests.support.ledger import Story
+
+
+def settle(story: Story) -> dict[str, Severity]:
+    story.add(*reconcile_alerts(story.state, story.now_ms))
+    assert reconcile_alerts(story.state, story.now_ms) == []
+    return {a.id: a.severity for a in story.state.alerts.values()}
+
+
+def test_a_lost_agent_raises_one_alert_that_resolves_by_itself() -> None:
+    story = Story(fleet(agent("a1"), agent("a2")))
+    story.all_up()
+    assert settle(story) == {}
+    story.health("a1", Health.DOWN)
+    assert settle(story) == {"agent-down:a1": Severity.CRIT}
+    story.health("a1", Health.UP)
+    assert settle(story) == {}
+    assert [a.id for a in story.state.closed_alerts] == ["agent-down:a1"]
+
+
+def test_a_pool_without_anyone_in_service_is_critical() -> None:
+    story = Story(fleet(agent("a1")))
+    story.all_up()
+    story.cordon("a1")
+    assert settle(story) == {"pool-empty:general": Severity.CRIT}
+
+
+def test_held_work_raises_an_alert_after_a_while() -> None:
+    story = Story(fleet(agent("a1")))
+    story.all_up()
+    story.submit(work(needs=["gpu"]))
+    story.add(*Router(story.state.fleet).schedule(story.state, {}, story.now_ms))
+    assert settle(story) == {}
+    story.now_ms += HELD_ALERT_AFTER_MS
+    assert settle(story) == {"held:tasks": Severity.WARN}
+
+
+def test_most_of_a_pool_lost_at_once_freezes_its_failover_until_it_is_back() -> None:
+    story = Story(fleet(*(agent(f"a{n}") for n in range(5))))
+    story.all_up()
+    story.health("a0", Health.UNREACHABLE)
+    story.health("a1", Health.UNREACHABLE)
+    assert reconcile_brake(story.state, story.now_ms) == []
+    story.health("a2", Health.UNREACHABLE)
+    (frozen,) = reconcile_brake(story.state, story.now_ms)
+    assert isinstance(frozen, FailoverFrozen)
+    story.add(frozen)
+    assert reconcile_brake(story.state, story.now_ms + 600_000) == []
+    story.health("a2", Health.UP)
+    (thawed,) = reconcile_brake(story.state, story.now_ms)
+    assert isinstance(thawed, FailoverThawed)
+
+
+def test_slow_losses_are_no_mass_failure() -> None:
+    story = Story(fleet(*(agent(f"a{n}") for n in range(4))))
+    story.all_up()
+    for n in range(4):
+        story.now_ms += 61_000
+        story.health(f"a{n}", Health.DOWN)
+        assert reconcile_brake(story.state, story.now_ms) == []

@@ -1,0 +1,250 @@
+"""What becomes of attempts: the state machine, fact by fact."""
+
+import pytest
+
+from fleet_tui.core.attempts import MAX_UNSTARTED, Word, learn, reconcile_attempts
+from fleet_tui.core.events import (
+    AttemptCancelling,
+    AttemptGivenUp,
+    AttemptLate,
+    AttemptStarted,
+    AttemptUnknown,
+    FailoverFrozen,
+    TaskCancelRequested,
+    TaskEnded,
+    TaskPlaced,
+    TaskRetrying,
+)
+from fleet_tui.core.evidence import (
+    Answer,
+    Definite,
+    Died,
+    Fact,
+    Finished,
+    LostReason,
+    NotStarted,
+    Running,
+    Started,
+    Stopped,
+    Unknown,
+    Usage,
+)
+from fleet_tui.core.fleet import TaskClass
+from fleet_tui.core.ids import PoolName, RunId
+from fleet_tui.core.routing.schedule import Router
+from fleet_tui.core.state import AttemptPhase, CancelCause, Task, TaskPhase
+from fleet_tui.core.untrusted import Untrusted
+from tests.support.fleets import agent, fleet, work
+from tests.support.ledger import Story
+
+LOST = Unknown(LostReason.CONNECTION_LOST)
+
+
+class Run:
+    """One task and its newest attempt."""
+
+    def __init__(self, task_class: TaskClass = TaskClass.ONCE) -> None:
+        self.story = Story(fleet(agent("a1"), agent("a2")))
+        self.story.all_up()
+        self.id = self.story.submit(work(task_class=task_class))
+        self.place()
+
+    def place(self) -> RunId:
+        self.story.now_ms = max(self.story.now_ms, self.task.not_before_ms) + 1
+        events = Router(self.story.state.fleet).schedule(self.story.state, {}, self.story.now_ms)
+        self.story.add(*events)
+        (placed,) = (e for e in events if isinstance(e, TaskPlaced))
+        self.run = placed.run
+        return placed.run
+
+    @property
+    def task(self) -> Task:
+        task = self.story.state.task(self.id)
+        assert task is not None
+        return task
+
+    @property
+    def phase(self) -> AttemptPhase:
+        assert self.task.attempt is not None
+        return self.task.attempt.phase
+
+    def hear(self, word: Word) -> list[object]:
+        events = learn(self.story.state, self.run, word, self.story.now_ms)
+        self.story.add(*events)
+        return [type(e) for e in events]
+
+    def fact(self, fact: Fact) -> list[object]:
+        return self.hear(Definite(fact))
+
+    def pass_time(self, ms: int) -> list[object]:
+        self.story.now_ms += ms
+        events = reconcile_attempts(self.story.state, self.story.now_ms)
+        self.story.add(*events)
+        return [type(e) for e in events]
+
+
+def test_started_then_finished_is_a_success_with_its_usage_and_cost() -> None:
+    run = Run()
+    run.fact(Started(boot_id="b"))
+    assert run.phase is AttemptPhase.RUNNING
+    run.fact(Finished(ok=True, usage=Usage(input_tokens=3, cost_microusd=7)))
+    assert run.task.phase is TaskPhase.SUCCEEDED
+    assert run.task.cost_microusd == 7
+    assert run.story.state.totals.succeeded == 1
+
+
+def test_a_lost_connection_is_neither_success_nor_failure() -> None:
+    run = Run()
+    run.fact(Started())
+    assert run.hear(LOST) == [AttemptUnknown]
+    assert run.hear(LOST) == []
+    assert run.task.phase is TaskPhase.ACTIVE
+    run.fact(Running())
+    assert run.phase is AttemptPhase.RUNNING
+
+
+@pytest.mark.parametrize("task_class", list(TaskClass))
+def test_what_definitely_did_not_start_is_retried_for_every_class(task_class: TaskClass) -> None:
+    run = Run(task_class)
+    assert TaskRetrying in run.fact(NotStarted(reason="draining"))
+    assert run.task.phase is TaskPhase.WAITING
+    run.place()
+    assert run.task.attempt is not None
+    assert run.task.attempt.agent == "a2"
+
+
+def test_not_started_for_ever_asks_an_operator_in_the_end() -> None:
+    run = Run()
+    for _ in range(MAX_UNSTARTED - 1):
+        run.fact(NotStarted(reason="no"))
+        run.place()
+    run.fact(NotStarted(reason="no"))
+    assert run.task.phase is TaskPhase.NEEDS_OPERATOR
+
+
+def test_a_payload_that_no_agent_takes_fails_at_once() -> None:
+    run = Run()
+    run.fact(NotStarted(reason="too large", retryable=False))
+    assert run.task.phase is TaskPhase.FAILED
+
+
+@pytest.mark.parametrize(
+    ("task_class", "phase"),
+    [
+        (TaskClass.ONCE, TaskPhase.NEEDS_OPERATOR),
+        (TaskClass.RESUMABLE, TaskPhase.NEEDS_OPERATOR),
+        (TaskClass.IDEMPOTENT, TaskPhase.WAITING),
+    ],
+)
+def test_death_after_the_start_follows_the_class(task_class: TaskClass, phase: TaskPhase) -> None:
+    run = Run(task_class)
+    run.fact(Started())
+    run.fact(Died(reason="its process is gone"))
+    assert run.task.phase is phase
+
+
+def test_an_idempotent_task_fails_when_its_tries_are_used_up() -> None:
+    run = Run(TaskClass.IDEMPOTENT)
+    for _ in range(2):
+        run.fact(Started())
+        run.fact(Died(reason="gone"))
+        run.place()
+    run.fact(Started())
+    run.fact(Died(reason="gone"))
+    assert run.task.phase is TaskPhase.FAILED
+    assert len(run.task.attempts) == 3
+
+
+def test_unknown_for_too_long_asks_for_a_verdict_and_a_late_result_is_only_attached() -> None:
+    run = Run()
+    run.fact(Started())
+    run.hear(LOST)
+    patience = run.story.state.fleet.lost_after_ms
+    assert patience is not None
+    assert run.pass_time(patience - 1) == []
+    assert AttemptGivenUp in run.pass_time(1)
+    assert run.task.phase is TaskPhase.NEEDS_OPERATOR
+    finished = Finished(ok=True, answer=Answer(text=Untrusted("late")))
+    assert run.fact(finished) == [AttemptLate]
+    assert run.task.phase is TaskPhase.NEEDS_OPERATOR
+    assert run.task.attempts[0].late
+    assert run.fact(finished) == []
+
+
+def test_a_frozen_pool_gives_nothing_up() -> None:
+    run = Run(TaskClass.IDEMPOTENT)
+    run.fact(Started())
+    run.hear(LOST)
+    run.story.add(FailoverFrozen(pool=PoolName("general"), reason="a test"))
+    assert run.pass_time(10_000_000) == []
+
+
+def test_giving_up_idempotent_work_says_that_it_may_run_twice() -> None:
+    run = Run(TaskClass.IDEMPOTENT)
+    run.fact(Started())
+    run.hear(LOST)
+    run.pass_time(1_000_000)
+    (again,) = (r.event for r in run.story.rows if isinstance(r.event, TaskRetrying))
+    assert again.duplicate_possible
+
+
+def test_a_run_past_its_deadline_is_stopped_and_has_timed_out() -> None:
+    run = Run()
+    run.fact(Started())
+    assert run.pass_time(600_000) == [AttemptCancelling]
+    assert run.phase is AttemptPhase.CANCELLING
+    run.fact(Stopped())
+    assert run.phase is AttemptPhase.TIMED_OUT
+    assert run.task.phase is TaskPhase.FAILED
+
+
+def test_a_cancelled_run_that_finished_first_is_a_success() -> None:
+    run = Run()
+    run.fact(Started())
+    run.story.add(
+        TaskCancelRequested(task=run.id, by="me"),
+        AttemptCancelling(run=run.run, cause=CancelCause.OPERATOR),
+    )
+    run.fact(Finished(ok=True))
+    assert run.task.phase is TaskPhase.SUCCEEDED
+
+
+def test_a_cancel_survives_a_lost_connection() -> None:
+    run = Run()
+    run.fact(Started())
+    run.story.add(
+        TaskCancelRequested(task=run.id, by="me"),
+        AttemptCancelling(run=run.run, cause=CancelCause.OPERATOR),
+    )
+    run.hear(LOST)
+    assert run.phase is AttemptPhase.UNKNOWN
+    run.fact(Running())
+    assert run.phase is AttemptPhase.CANCELLING
+    run.fact(Stopped())
+    assert run.task.phase is TaskPhase.CANCELLED
+
+
+def test_an_unknown_start_that_was_claimed_is_running() -> None:
+    run = Run()
+    run.hear(LOST)
+    assert run.fact(Started(already=True)) == [AttemptStarted]
+    assert run.phase is AttemptPhase.RUNNING
+
+
+def test_words_about_runs_that_are_over_change_nothing() -> None:
+    run = Run()
+    run.fact(Started())
+    run.fact(Finished(ok=True))
+    before = run.story.state
+    for word in (LOST, Definite(Running()), Definite(Died(reason="x"))):
+        assert run.hear(word) == []
+    assert run.story.state is before or run.story.state == before
+
+
+def test_a_tasks_end_frees_its_slot() -> None:
+    run = Run()
+    run.fact(Started())
+    assert any(a.runs for a in run.story.state.agents.values())
+    run.fact(Finished(ok=False, failure="exit-1"))
+    assert not any(a.runs for a in run.story.state.agents.values())
+    assert TaskEnded in {type(r.event) for r in run.story.rows}

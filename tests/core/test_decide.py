@@ -1,0 +1,134 @@
+"""Commands: what they become, and clear refusals."""
+
+import pytest
+
+from fleet_tui.core import commands as c
+from fleet_tui.core.decide import MAX_PAYLOAD_BYTES, Decided, decide
+from fleet_tui.core.events import TaskNeedsOperator, TaskPlaced
+from fleet_tui.core.ids import AgentName, AlertId, RunId, TaskId
+from fleet_tui.core.routing.schedule import Router
+from fleet_tui.core.state import TaskPhase, TaskSpec
+from fleet_tui.core.untrusted import Untrusted
+from tests.support.fleets import agent, fleet, work
+from tests.support.ledger import Story
+
+T1 = TaskId("T1")
+
+
+def story() -> Story:
+    told = Story(fleet(agent("a1"), agent("gpu-1", pool="gpu")))
+    told.all_up()
+    return told
+
+
+def refused(told: Story, command: c.Command) -> c.Refused:
+    verdict = decide(told.state, "me", command, told.now_ms)
+    assert isinstance(verdict, c.Refused)
+    assert verdict.text
+    return verdict
+
+
+def done(told: Story, command: c.Command) -> Decided:
+    verdict = decide(told.state, "me", command, told.now_ms)
+    assert isinstance(verdict, Decided)
+    told.add(*verdict.events)
+    return verdict
+
+
+def submit(spec: TaskSpec, key: str = "k") -> c.Submit:
+    return c.Submit(task=T1, key=key, spec=spec)
+
+
+@pytest.mark.parametrize(
+    ("spec", "code", "words"),
+    [
+        (work("  \n"), "empty", "no text"),
+        (work("x" * (MAX_PAYLOAD_BYTES + 1)), "too-large", "4,194,305"),
+        (work("a\ud800b"), "not-utf8", "character 2"),
+        (work("a\x00b"), "nul", "position 2"),
+        (work(pool="gqu"), "unknown-pool", "'gqu'"),
+        (TaskSpec(payload=Untrusted("x"), agent=AgentName("a9")), "unknown-agent", "'a9'"),
+    ],
+)
+def test_bad_submissions_say_what_is_wrong(spec: TaskSpec, code: str, words: str) -> None:
+    verdict = refused(story(), submit(spec))
+    assert verdict.code == code
+    assert words in verdict.text
+
+
+def test_a_near_miss_gets_a_suggestion() -> None:
+    assert "gpu" in refused(story(), submit(work(pool="gqu"))).hint
+
+
+def test_the_same_key_is_the_same_task_also_after_its_end() -> None:
+    told = story()
+    first = done(told, submit(work("one")))
+    done(told, c.Cancel(task=T1))
+    again = done(told, submit(work("one")))
+    assert again.duplicate
+    assert (again.task, again.number) == (first.task, first.number)
+    assert refused(told, submit(work("two"))).code == "key-conflict"
+
+
+def test_cancelling_a_waiting_task_ends_it_and_a_second_time_is_refused() -> None:
+    told = story()
+    done(told, submit(work()))
+    done(told, c.Cancel(task=T1))
+    task = told.state.task(T1)
+    assert task is not None
+    assert task.phase is TaskPhase.CANCELLED
+    assert refused(told, c.Cancel(task=T1)).code == "already-over"
+    assert refused(told, c.Cancel(task=TaskId("none"))).code == "unknown-task"
+
+
+def test_cordon_names_the_unknown_and_does_nothing_then() -> None:
+    told = story()
+    both = (AgentName("a1"), AgentName("a2"))
+    assert refused(told, c.Cordon(agents=both)).code == "unknown-agent"
+    assert told.state.agents[AgentName("a1")].cordon is None
+    done(told, c.Cordon(agents=both[:1], reason="kernel"))
+    assert not told.state.agents[AgentName("a1")].in_service
+    assert done(told, c.Cordon(agents=both[:1])).events == ()
+    done(told, c.Uncordon(agents=both[:1]))
+    assert told.state.agents[AgentName("a1")].in_service
+
+
+@pytest.mark.parametrize(
+    ("verdict", "phase"),
+    [
+        (c.Verdict.RAN, TaskPhase.SUCCEEDED),
+        (c.Verdict.DID_NOT_RUN, TaskPhase.WAITING),
+        (c.Verdict.RUN_AGAIN, TaskPhase.WAITING),
+    ],
+)
+def test_a_verdict_needs_a_reason_and_settles_the_task(
+    verdict: c.Verdict, phase: TaskPhase
+) -> None:
+    told = story()
+    done(told, submit(work()))
+    assert refused(told, c.Resolve(task=T1, verdict=verdict, reason="x")).code == (
+        "no-verdict-needed"
+    )
+    told.add(TaskNeedsOperator(task=T1, reason="died"))
+    assert refused(told, c.Resolve(task=T1, verdict=verdict, reason=" ")).code == "no-reason"
+    done(told, c.Resolve(task=T1, verdict=verdict, reason="saw it"))
+    task = told.state.task(T1)
+    assert task is not None
+    assert task.phase is phase
+
+
+def test_requeue_is_for_what_ended_badly() -> None:
+    told = story()
+    done(told, submit(work()))
+    assert refused(told, c.Requeue(task=T1)).code == "not-failed"
+    done(told, c.Cancel(task=T1))
+    done(told, c.Requeue(task=T1))
+    assert T1 in told.state.open_tasks
+    assert T1 not in told.state.closed_tasks
+    placed = Router(told.state.fleet).schedule(told.state, {}, told.now_ms + 1)
+    assert [p.run for p in placed if isinstance(p, TaskPlaced)] == [RunId("T1.1")]
+
+
+def test_unknown_alerts_and_empty_notes_are_refused() -> None:
+    assert refused(story(), c.Ack(alert=AlertId("x:y"))).code == "unknown-alert"
+    assert refused(story(), c.AddNote(text=Untrusted(" "))).code == "empty"

@@ -1,0 +1,175 @@
+"""What looks add up to."""
+
+import pytest
+
+from fleet_tui.core.events import AgentIdentified, Event, HealthChanged
+from fleet_tui.core.fleet import ProbeSpec
+from fleet_tui.core.health import FLAP_LIMIT, FRESH, QUARANTINE_BASE_MS, judge
+from fleet_tui.core.ids import AgentName
+from fleet_tui.core.state import AgentState, Health
+from fleet_tui.core.vitals import FailureKind, Look, ProbeFailure, VitalsReading
+from tests.support.fleets import agent, fleet
+from tests.support.ledger import Story
+
+A1 = AgentName("a1")
+PROBE = ProbeSpec(down_after=3, up_after=2)
+
+
+class Judged:
+    """One agent under the judge's eyes."""
+
+    def __init__(self) -> None:
+        self.story = Story(fleet(agent("a1")))
+        self.watch = FRESH
+
+    @property
+    def agent(self) -> AgentState:
+        return self.story.state.agents[A1]
+
+    def see(self, look: Look) -> list[Event]:
+        self.story.now_ms += 5_000
+        self.watch, events = judge(self.watch, self.agent, look, PROBE, self.story.now_ms)
+        self.story.add(*events)
+        return events
+
+    def good(self, **extra: object) -> list[Event]:
+        return self.see(reading(**extra))
+
+    def bad(self, kind: FailureKind = FailureKind.SSH_UNREACHABLE) -> list[Event]:
+        return self.see(ProbeFailure(agent=A1, observed_at_ms=0, kind=kind))
+
+
+def reading(**extra: object) -> VitalsReading:
+    fields: dict[str, object] = {
+        "agent": A1,
+        "observed_at_ms": 0,
+        "latency_ms": 1.0,
+        "version": "1",
+        "boot_id": "b1",
+    }
+    return VitalsReading(**(fields | extra))  # type: ignore[arg-type]  # checked by the struct
+
+
+def test_the_first_good_look_brings_an_agent_up_and_identifies_it() -> None:
+    judged = Judged()
+    events = judged.good()
+    assert [type(e) for e in events] == [AgentIdentified, HealthChanged]
+    assert judged.agent.health is Health.UP
+    assert judged.agent.version == "1"
+
+
+def test_one_miss_is_suspect_three_are_unreachable_two_good_ones_bring_it_back() -> None:
+    judged = Judged()
+    judged.good()
+    seen = []
+    for _ in range(3):
+        judged.bad()
+        seen.append(judged.agent.health)
+    assert seen == [Health.SUSPECT, Health.SUSPECT, Health.UNREACHABLE]
+    assert not judged.agent.in_service
+    judged.good()
+    assert judged.agent.health is Health.UNREACHABLE
+    judged.good()
+    assert judged.agent.health is Health.UP
+
+
+def test_a_suspect_that_answers_is_up_at_once() -> None:
+    judged = Judged()
+    judged.good()
+    judged.bad()
+    judged.good()
+    assert judged.agent.health is Health.UP
+
+
+def test_what_the_host_says_is_down_and_what_we_cannot_see_is_unreachable() -> None:
+    judged = Judged()
+    judged.good()
+    for _ in range(3):
+        judged.bad(FailureKind.GATEWAY_DOWN)
+    assert judged.agent.health is Health.DOWN
+    assert judged.agent.failure is FailureKind.GATEWAY_DOWN
+    judged.bad(FailureKind.SSH_UNREACHABLE)
+    assert judged.agent.health is Health.UNREACHABLE
+
+
+@pytest.mark.parametrize("kind", [k for k in FailureKind if k.is_permanent])
+def test_what_only_an_operator_can_mend_counts_at_once(kind: FailureKind) -> None:
+    judged = Judged()
+    judged.good()
+    judged.bad(kind)
+    assert judged.agent.health.is_lost
+    assert "needs an operator" in judged.agent.reason
+
+
+def test_no_change_no_event() -> None:
+    judged = Judged()
+    judged.good()
+    assert judged.good() == []
+    for _ in range(3):
+        judged.bad()
+    assert judged.bad() == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "health"),
+    [
+        (FailureKind.GATEWAY_STARTING, Health.STARTING),
+        (FailureKind.GATEWAY_DRAINING, Health.DRAINING),
+    ],
+)
+def test_starting_and_draining_are_states_of_their_own_not_misses(
+    kind: FailureKind, health: Health
+) -> None:
+    judged = Judged()
+    judged.good()
+    for _ in range(5):
+        judged.bad(kind)
+    assert judged.agent.health is health
+    judged.good()
+    assert judged.agent.health is Health.UP
+
+
+def test_a_late_event_loop_degrades_after_two_readings_and_recovers_after_two() -> None:
+    judged = Judged()
+    judged.good()
+    judged.good(loop_lag_ms_p99=900.0)
+    assert judged.agent.health is Health.UP
+    judged.good(loop_lag_ms_p99=900.0)
+    assert judged.agent.health is Health.DEGRADED
+    assert "900 ms" in judged.agent.reason
+    assert judged.agent.in_service
+    judged.good()
+    judged.good()
+    assert judged.agent.health is Health.UP
+
+
+def test_flapping_is_quarantined_for_longer_each_time() -> None:
+    judged = Judged()
+    judged.good()
+    sentences = []
+    for _ in range(2):
+        while judged.agent.health is not Health.QUARANTINED:
+            for _ in range(PROBE.down_after):
+                judged.bad()
+            if judged.agent.health is not Health.QUARANTINED:
+                judged.good()
+                judged.good()
+        until = judged.agent.quarantine_until_ms
+        assert until is not None
+        sentences.append(until - judged.story.now_ms)
+        judged.good()
+        judged.good()
+        assert judged.agent.health is Health.QUARANTINED
+        judged.story.now_ms = until
+        judged.good()
+        assert judged.agent.health is Health.UP
+    assert sentences == [QUARANTINE_BASE_MS, 2 * QUARANTINE_BASE_MS]
+    assert FLAP_LIMIT == 3
+
+
+def test_a_restarted_process_is_noticed() -> None:
+    judged = Judged()
+    judged.good()
+    (event,) = judged.good(boot_id="b2")
+    assert isinstance(event, AgentIdentified)
+    assert judged.agent.boot_id == "b2"

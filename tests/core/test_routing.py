@@ -1,0 +1,197 @@
+"""Who takes which task: filters, pools, strategies, and why others wait."""
+
+import pytest
+
+from fleet_tui.core.decision import PendingCode, Rule
+from fleet_tui.core.events import TaskPending, TaskPlaced
+from fleet_tui.core.fleet import FleetSpec, Priority, ResidencyRule, Strategy
+from fleet_tui.core.ids import AgentName, ClientName, Region
+from fleet_tui.core.routing.schedule import Router
+from fleet_tui.core.state import FleetState, Health, TaskSpec
+from fleet_tui.core.vitals import Look, VitalsReading
+from tests.support.fleets import agent, fleet, work
+from tests.support.ledger import Story
+
+NOTHING_SEEN: dict[AgentName, Look] = {}
+
+
+def story(spec: FleetSpec, *tasks: TaskSpec) -> Story:
+    told = Story(spec)
+    told.all_up()
+    for task in tasks:
+        told.submit(task)
+    return told
+
+
+def route(state: FleetState, now_ms: int = 10_000) -> list[TaskPlaced]:
+    events = Router(state.fleet).schedule(state, NOTHING_SEEN, now_ms)
+    return [e for e in events if isinstance(e, TaskPlaced)]
+
+
+def held(state: FleetState) -> TaskPending:
+    (event,) = Router(state.fleet).schedule(state, NOTHING_SEEN, 10_000)
+    assert isinstance(event, TaskPending)
+    return event
+
+
+def test_a_capability_that_nobody_has_holds_the_task_and_says_what_would_help() -> None:
+    told = story(fleet(agent("a1"), agent("a2")), work(needs=["gpu"]))
+    pending = held(told.state).pending
+    assert pending.code is PendingCode.CAPABILITY
+    assert pending.code.is_held
+    assert "gpu" in pending.detail
+    assert "a1" in pending.remedy
+    assert pending.decision is not None
+    (rejection,) = pending.decision.rejections
+    assert (rejection.rule, rejection.count, rejection.left) == (Rule.CAPABILITY, 2, 0)
+    assert rejection.example == "a1 has no gpu"
+
+
+def test_every_rule_says_how_many_it_removed_in_order() -> None:
+    spec = fleet(
+        agent("a1", region="us"),
+        agent("a2", capabilities=["gpu"], region="us"),
+        agent("a3", capabilities=["gpu"], region="eu", clients=["acme"]),
+        agent("a4", capabilities=["gpu"], region="eu"),
+        residency=[ResidencyRule(regions=(Region("eu"),), client=ClientName("globex"))],
+    )
+    told = story(spec, work(needs=["gpu"], client="globex"))
+    (placed,) = route(told.state)
+    assert placed.agent == "a4"
+    told_rules = [(r.rule, r.count, r.left) for r in placed.decision.rejections]
+    assert told_rules == [
+        (Rule.CAPABILITY, 1, 3),
+        (Rule.RESIDENCY, 1, 2),
+        (Rule.ISOLATION, 1, 1),
+    ]
+
+
+def test_residency_rules_and_the_tasks_own_wish_are_both_kept() -> None:
+    spec = fleet(
+        agent("a1", region="eu"),
+        agent("a2", region="us"),
+        residency=[ResidencyRule(regions=(Region("eu"),), client=ClientName("globex"))],
+    )
+    told = story(spec, work(client="globex", regions=["us"]))
+    assert held(told.state).pending.code is PendingCode.RESIDENCY
+
+
+def test_a_client_with_agents_of_its_own_uses_no_shared_ones() -> None:
+    spec = fleet(agent("a1", clients=["acme"], slots=1), agent("a2"))
+    told = story(spec, work(client="acme"), work(client="acme"), work(client="other"))
+    placed = route(told.state)
+    assert [(p.agent, p.number) for p in placed] == [("a1", 1), ("a2", 1)]
+
+
+def test_slots_are_never_overbooked_within_a_round() -> None:
+    told = story(fleet(agent("a1", slots=2), agent("a2", slots=1)), *[work()] * 5)
+    placed = route(told.state)
+    assert sorted(p.agent for p in placed) == ["a1", "a1", "a2"]
+
+
+def test_urgent_work_goes_first() -> None:
+    told = story(
+        fleet(agent("a1", slots=1)), work("low", priority=Priority.P3), work(priority=Priority.P0)
+    )
+    (placed,) = route(told.state)
+    task = told.state.open_tasks[placed.task]
+    assert task.spec.priority is Priority.P0
+
+
+def test_round_robin_goes_on_where_it_stopped() -> None:
+    spec = fleet(*(agent(f"a{n}", slots=9) for n in range(3)), strategy=Strategy.ROUND_ROBIN)
+    told = story(spec)
+    order = []
+    for _ in range(7):
+        told.submit(work())
+        (placed,) = route(told.state)
+        told.add(placed)
+        order.append(placed.agent)
+    assert order == ["a0", "a1", "a2", "a0", "a1", "a2", "a0"]
+    assert placed.decision.note == "turn 1 of 3"
+
+
+def test_load_aware_takes_the_emptier_agent() -> None:
+    spec = fleet(agent("a1", slots=4), agent("a2", slots=4))
+    told = story(spec, *[work()] * 4)
+    for placed in route(told.state):
+        told.add(placed)
+    assert {a.name: len(a.runs) for a in told.state.agents.values()} == {"a1": 2, "a2": 2}
+
+
+def test_load_aware_prefers_the_agent_that_answers_quickly() -> None:
+    told = story(fleet(agent("a1"), agent("a2")), work())
+    looks: dict[AgentName, Look] = {
+        AgentName(name): VitalsReading(agent=AgentName(name), observed_at_ms=0, latency_ms=latency)
+        for name, latency in (("a1", 900.0), ("a2", 2.0))
+    }
+    (event,) = Router(told.state.fleet).schedule(told.state, looks, 10_000)
+    assert isinstance(event, TaskPlaced)
+    assert event.agent == "a2"
+    margin = event.decision.margin
+    assert margin is not None
+    assert margin > 0
+    best = event.decision.candidates[0]
+    assert best.score == pytest.approx(sum(t.value for t in best.terms), abs=1e-3)
+
+
+def test_capability_strategy_keeps_the_generalist_free() -> None:
+    spec = fleet(
+        agent("all", capabilities=["gpu", "browser", "eu"]),
+        agent("gpu", capabilities=["gpu"]),
+        strategy=Strategy.CAPABILITY,
+    )
+    (placed,) = route(story(spec, work(needs=["gpu"])).state)
+    assert placed.agent == "gpu"
+
+
+def test_plain_work_stays_in_its_home_pool_unless_overflow_is_allowed() -> None:
+    def spec(overflow: list[str]) -> FleetSpec:
+        return fleet(
+            agent("a1", slots=1),
+            agent("g1", pool="gpu", capabilities=["gpu"]),
+            overflow=overflow,
+        )
+
+    two = [work(), work()]
+    assert [p.agent for p in route(story(spec([]), *two).state)] == ["a1"]
+    assert [p.agent for p in route(story(spec(["gpu"]), *two).state)] == ["a1", "g1"]
+
+
+@pytest.mark.parametrize(
+    "health", [h for h in Health if h not in (Health.UP, Health.DEGRADED, Health.RETIRED)]
+)
+def test_only_agents_in_service_get_work(health: Health) -> None:
+    told = story(fleet(agent("a1")), work())
+    told.health("a1", health)
+    assert held(told.state).pending.code is PendingCode.STATE
+
+
+def test_cordoned_agents_get_no_work_and_the_remedy_names_them() -> None:
+    told = story(fleet(agent("a1")), work())
+    told.cordon("a1")
+    pending = held(told.state).pending
+    assert pending.code is PendingCode.CORDON
+    assert pending.remedy == "uncordon a1"
+
+
+def test_a_pending_reason_is_recorded_once() -> None:
+    told = story(fleet(agent("a1")), work(needs=["gpu"]))
+    told.add(held(told.state))
+    assert Router(told.state.fleet).schedule(told.state, NOTHING_SEEN, 11_000) == []
+
+
+def test_a_full_fleet_is_a_matter_of_waiting_not_of_holding() -> None:
+    told = story(fleet(agent("a1", slots=1), agent("a2")), work(), work())
+    told.health("a2", Health.DOWN)
+    events = Router(told.state.fleet).schedule(told.state, NOTHING_SEEN, 10_000)
+    pending = [e.pending for e in events if isinstance(e, TaskPending)]
+    assert [p.code for p in pending] == [PendingCode.CAPACITY]
+    assert not pending[0].code.is_held
+
+
+def test_the_same_inputs_give_the_same_decision() -> None:
+    told = story(fleet(*(agent(f"a{n}") for n in range(5))), *[work()] * 8)
+    router = Router(told.state.fleet)
+    first = router.schedule(told.state, NOTHING_SEEN, 10_000)
+    assert first == Router(told.state.fleet).schedule(told.state, NOTHING_SEEN, 10_000)

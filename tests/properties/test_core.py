@@ -1,0 +1,273 @@
+"""What holds for every fleet, every queue and every course of events."""
+
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from fleet_tui.core import commands as c
+from fleet_tui.core.alerts import reconcile_alerts
+from fleet_tui.core.attempts import Word, learn, reconcile_attempts
+from fleet_tui.core.brake import reconcile_brake
+from fleet_tui.core.decide import Decided, decide
+from fleet_tui.core.decision import Rule
+from fleet_tui.core.events import Event, TaskPlaced
+from fleet_tui.core.evidence import (
+    Definite,
+    Died,
+    Fact,
+    Finished,
+    LostReason,
+    NotStarted,
+    Running,
+    Started,
+    Stopped,
+    Unknown,
+)
+from fleet_tui.core.fleet import AgentSpec, FleetSpec, Priority, ResidencyRule, Strategy, TaskClass
+from fleet_tui.core.fold import fold
+from fleet_tui.core.ids import ClientName, Region, TaskId
+from fleet_tui.core.routing.requirement import requirement_of
+from fleet_tui.core.routing.schedule import Router
+from fleet_tui.core.state import EMPTY_STATE, Health, TaskPhase, TaskSpec
+from tests.support.fleets import agent, fleet, work
+from tests.support.ledger import Story
+
+CAPABILITIES = ["gpu", "browser", "eu"]
+REGIONS = ["eu-w1", "us-e1"]
+CLIENTS = ["acme", "globex"]
+POOLS = ["general", "gpu"]
+
+
+@st.composite
+def agents(draw: st.DrawFn, name: str) -> AgentSpec:
+    return agent(
+        name,
+        pool=draw(st.sampled_from(POOLS)),
+        slots=draw(st.integers(1, 3)),
+        capabilities=draw(st.sets(st.sampled_from(CAPABILITIES))),
+        region=draw(st.sampled_from([*REGIONS, None])),
+        clients=draw(st.sampled_from([[], [], ["acme"], ["acme", "globex"]])),
+    )
+
+
+@st.composite
+def fleets(draw: st.DrawFn) -> FleetSpec:
+    members = [draw(agents(f"a{n}")) for n in range(draw(st.integers(1, 6)))]
+    rules = (
+        [ResidencyRule(regions=(Region("eu-w1"),), client=ClientName("globex"))]
+        if draw(st.booleans())
+        else []
+    )
+    return fleet(
+        *members,
+        strategy=draw(st.sampled_from(Strategy)),
+        residency=rules,
+        overflow=draw(st.sets(st.sampled_from(POOLS))),
+    )
+
+
+def specs() -> st.SearchStrategy[TaskSpec]:
+    return st.builds(
+        work,
+        st.sampled_from(["a", "b"]),
+        needs=st.sets(st.sampled_from(CAPABILITIES), max_size=2),
+        pool=st.sampled_from([None, None, *POOLS]),
+        client=st.sampled_from([None, *CLIENTS]),
+        regions=st.sampled_from([[], [], REGIONS[:1]]),
+        priority=st.sampled_from(Priority),
+        task_class=st.sampled_from(TaskClass),
+    )
+
+
+def allowed(spec: FleetSpec, task: TaskSpec, chosen: AgentSpec) -> bool:
+    """The hard boundaries, written once more and differently."""
+    reserved = {client for a in spec.agents.values() for client in a.clients}
+    rules = [r for r in spec.residency if r.client in (None, task.client)]
+    return (
+        task.needs <= chosen.capabilities
+        and (task.pool is None or chosen.pool == task.pool)
+        and (not task.regions or chosen.region in task.regions)
+        and all(chosen.region in r.regions for r in rules)
+        and (task.client in chosen.clients if chosen.clients else task.client not in reserved)
+    )
+
+
+@given(fleets(), st.lists(specs(), max_size=12), st.data())
+@settings(max_examples=150, deadline=None)
+def test_no_placement_crosses_a_boundary_or_overbooks(
+    spec: FleetSpec, tasks: list[TaskSpec], data: st.DataObject
+) -> None:
+    story = Story(spec)
+    story.all_up()
+    for name in spec.agents:
+        if data.draw(st.booleans()):
+            story.health(name, data.draw(st.sampled_from(Health)))
+    for task in tasks:
+        story.submit(task)
+    events = Router(spec).schedule(story.state, {}, 99_000)
+    placed = [e for e in events if isinstance(e, TaskPlaced)]
+    for event in placed:
+        assert allowed(spec, story.state.open_tasks[event.task].spec, spec.agents[event.agent])
+        assert story.state.agents[event.agent].in_service
+        check_decision(spec, event)
+    used = Counter(e.agent for e in placed)
+    assert all(used[name] <= spec.agents[name].slots for name in used)
+    ids = {e.task for e in events if hasattr(e, "task")}
+    assert len(ids) == len(events) == len(tasks), "every task is placed or has a reason"
+
+
+def check_decision(spec: FleetSpec, event: TaskPlaced) -> None:
+    """The explanation adds up: what is left after every rule is what was removed before."""
+    decision = event.decision
+    left = decision.considered
+    assert left == len(spec.agents)
+    for rejection in decision.rejections:
+        left -= rejection.count
+        assert rejection.left == left
+    assert 1 <= decision.fitting <= left
+    scores = [candidate.score for candidate in decision.candidates]
+    assert scores == sorted(scores, reverse=True)
+    assert [r.rule for r in decision.rejections] == [
+        r for r in Rule if r in {x.rule for x in decision.rejections}
+    ]
+
+
+@given(fleets(), specs())
+@settings(max_examples=100, deadline=None)
+def test_a_task_waits_only_if_nobody_who_may_take_it_is_free(
+    spec: FleetSpec, task: TaskSpec
+) -> None:
+    story = Story(spec)
+    story.all_up()
+    story.submit(task)
+    (event,) = Router(spec).schedule(story.state, {}, 99_000)
+    could = [a for a in spec.agents.values() if allowed(spec, task, a)]
+    assert isinstance(event, TaskPlaced) == bool(could)
+
+
+@given(specs(), fleets())
+def test_equal_requirements_are_equal_values(task: TaskSpec, spec: FleetSpec) -> None:
+    first, second = requirement_of(spec, task), requirement_of(spec, task)
+    assert first == second
+    assert hash(first) == hash(second)
+
+
+class Lifecycle(RuleBasedStateMachine):
+    """An operator, time and agents that say anything at any moment: the ledger stays sound."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        spec = fleet(agent("a1"), agent("a2", capabilities=["gpu"]), agent("a3", slots=1))
+        self.story = Story(spec)
+        self.story.all_up()
+        self.router = Router(spec)
+        self.starts: Counter[str] = Counter()
+
+    def add(self, events: list[Event]) -> None:
+        self.story.add(*events)
+        events = self.router.schedule(self.story.state, {}, self.story.now_ms)
+        self.starts.update(e.run for e in events if isinstance(e, TaskPlaced))
+        self.story.add(*events)
+
+    @rule(spec=specs(), key=st.integers(0, 30))
+    def submit(self, spec: TaskSpec, key: int) -> None:
+        command = c.Submit(task=TaskId(f"T{key:025d}"), key=str(key), spec=spec)
+        self.command(command)
+
+    def command(self, command: c.Command) -> None:
+        verdict = decide(self.story.state, "me", command, self.story.now_ms)
+        if isinstance(verdict, Decided):
+            self.add(list(verdict.events))
+
+    @precondition(lambda self: self.story.state.totals.submitted)
+    @rule(data=st.data())
+    def operator(self, data: st.DataObject) -> None:
+        known = [*self.story.state.open_tasks, *self.story.state.closed_tasks]
+        task = data.draw(st.sampled_from(known))
+        verdict = data.draw(st.sampled_from(c.Verdict))
+        choices: list[c.Command] = [
+            c.Cancel(task=task),
+            c.Resolve(task=task, verdict=verdict, reason="x"),
+            c.Requeue(task=task),
+        ]
+        self.command(data.draw(st.sampled_from(choices)))
+
+    @precondition(lambda self: any(a.runs for a in self.story.state.agents.values()))
+    @rule(data=st.data())
+    def word(self, data: st.DataObject) -> None:
+        runs = sorted(r for a in self.story.state.agents.values() for r in a.runs)
+        run = data.draw(st.sampled_from(runs))
+        facts: list[Fact] = [
+            Started(),
+            Running(),
+            NotStarted(reason="no"),
+            Finished(ok=True),
+            Finished(ok=False, failure="exit-1"),
+            Died(reason="gone"),
+            Stopped(),
+        ]
+        lost = Unknown(LostReason.CONNECTION_LOST)
+        words: list[Word] = [lost, *(Definite(f) for f in facts)]
+        word = data.draw(st.sampled_from(words))
+        self.add(learn(self.story.state, run, word, self.story.now_ms))
+
+    @rule(name=st.sampled_from(["a1", "a2", "a3"]), health=st.sampled_from(Health))
+    def health(self, name: str, health: Health) -> None:
+        self.story.health(name, health)
+        self.add([])
+
+    @rule(ms=st.integers(1, 1_000_000))
+    def time(self, ms: int) -> None:
+        self.story.now_ms += ms
+        self.add(reconcile_attempts(self.story.state, self.story.now_ms))
+        self.add(reconcile_brake(self.story.state, self.story.now_ms))
+        self.add(reconcile_alerts(self.story.state, self.story.now_ms))
+
+    @invariant()
+    def no_run_is_placed_twice(self) -> None:
+        assert all(count == 1 for count in self.starts.values())
+
+    @invariant()
+    def slots_hold_exactly_the_open_attempts(self) -> None:
+        state = self.story.state
+        held = {r for a in state.agents.values() for r in a.runs}
+        open_runs = {
+            t.open_attempt.run_id for t in state.open_tasks.values() if t.open_attempt is not None
+        }
+        assert held == open_runs
+        for name, found in state.agents.items():
+            assert len(found.runs) <= state.fleet.agents[name].slots
+
+    @invariant()
+    def active_means_an_open_attempt(self) -> None:
+        for task in self.story.state.open_tasks.values():
+            assert (task.phase is TaskPhase.ACTIVE) == (task.open_attempt is not None)
+            assert not task.phase.is_closed
+        assert all(t.phase.is_closed for t in self.story.state.closed_tasks.values())
+
+    @invariant()
+    def once_tasks_start_at_most_once_unless_a_person_says_so(self) -> None:
+        state = self.story.state
+        for task in (*state.open_tasks.values(), *state.closed_tasks.values()):
+            if task.spec.task_class is TaskClass.ONCE and task.phase is not TaskPhase.WAITING:
+                started = [a for a in task.attempts if a.phase.value != "not-started"]
+                spoken = sum(
+                    getattr(r.event, "task", None) == task.id
+                    and type(r.event).__name__ in ("TaskResolved", "TaskRetrying")
+                    for r in self.story.rows
+                )
+                assert len(started) <= 1 + spoken
+
+    def teardown(self) -> None:
+        """Folding row by row, in any batches, and again from the start gives the same state."""
+        again = EMPTY_STATE
+        for row in self.story.rows:
+            again = fold(again, [row])
+        assert again == self.story.state
+        assert fold(EMPTY_STATE, self.story.rows) == self.story.state
+
+
+TestLifecycle = Lifecycle.TestCase
+TestLifecycle.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
