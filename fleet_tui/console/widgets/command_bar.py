@@ -46,7 +46,8 @@ class SafeInput(Input):
         event.stop()
         event.prevent_default()
         first = next(iter(event.text.splitlines()), "")
-        self.insert_text_at_cursor(safe_line(first, MAX_TYPED_CHARS))
+        room = MAX_TYPED_CHARS - len(self.value)
+        self.insert_text_at_cursor(safe_line(first, MAX_TYPED_CHARS)[:room])
 
 
 class CommandBar(Widget):

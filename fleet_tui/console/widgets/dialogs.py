@@ -16,6 +16,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.message import Message
 from textual.screen import ModalScreen
 from textual.strip import Strip
 
@@ -25,6 +26,8 @@ from fleet_tui.console.widgets.paint import Cell, Line, Painted, Tone
 READING_MS = 1_000
 """How long a plan is on screen before a key can start it, unless it was scrolled to its end."""
 
+
+_CANCEL = "[ Cancel ]"
 
 _AROUND_TEXT = 6
 """Lines of a card that are not the plan's: frame, title, choices, and one to spare on each side."""
@@ -114,6 +117,23 @@ class PlanText(Painted, can_focus=False):
 class PlanFoot(OneLine):
     """The prompt and the two choices."""
 
+    class Pressed(Message):
+        """A piece of the line was clicked."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    def on_click(self, event: events.Click) -> None:
+        """Tell which piece is under the mouse."""
+        offset = event.get_content_offset(self)
+        x = 0
+        for cell in self.line(self.size.width):
+            x += cell_len(cell.text)
+            if offset is not None and offset.x < x:
+                self.post_message(self.Pressed(cell.text))
+                return
+
 
 class PlanBox(Vertical):
     """The frame of a card."""
@@ -200,8 +220,8 @@ class PlanCard(ModalScreen[bool]):
         if plan.typed is not None and not plan.refusal:
             cells += [Cell("Type "), Cell(plan.typed, Tone.ACCENT), Cell(" to continue: ")]
             cells += [Cell(self._typed, Tone.TITLE), Cell("_  ")]
-        cancel, start = "[ Cancel ]", f"[ {plan.verb} ]"
-        cells.append(Cell(cancel, Tone.CURSOR if self._on_cancel else Tone.PLAIN))
+        start = f"[ {plan.verb} ]"
+        cells.append(Cell(_CANCEL, Tone.CURSOR if self._on_cancel else Tone.PLAIN))
         if not plan.refusal:
             usable = Tone.DANGER if plan.typed is not None else Tone.KEY
             ready = usable if self.is_confirmed else Tone.DIM
@@ -266,18 +286,9 @@ class PlanCard(ModalScreen[bool]):
         event.stop()
         self._refresh_foot()
 
-    def on_click(self, event: events.Click) -> None:
-        """Click on a choice."""
-        foot = self.query_one(PlanFoot)
-        if event.widget is not foot:
-            return
-        offset = event.get_content_offset(foot)
-        x = 0
-        for cell in self.foot():
-            x += cell_len(cell.text)
-            if offset is not None and offset.x < x:
-                if cell.text == "[ Cancel ]":
-                    self.dismiss(False)
-                elif cell.text == f"[ {self._plan.verb} ]":
-                    self._start()
-                return
+    def on_plan_foot_pressed(self, message: PlanFoot.Pressed) -> None:
+        """A click on a choice takes it."""
+        if message.text == _CANCEL:
+            self.dismiss(False)
+        elif message.text == f"[ {self._plan.verb} ]":
+            self._start()

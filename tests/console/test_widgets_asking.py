@@ -1,0 +1,253 @@
+"""Cards that ask before acting, and the line to type in."""
+
+import pytest
+from textual import events
+
+from fleet_tui.console.widgets.command_bar import MAX_TYPED_CHARS, CommandBar
+from fleet_tui.console.widgets.dialogs import ConfirmBar, Plan, PlanCard
+from fleet_tui.console.widgets.paint import Cell
+from tests.support import payloads
+from tests.support.screens import Bench, screen_lines, settle
+
+PLAN = Plan(
+    title="drain 2 agents of gpu",
+    lines=((Cell("agent-12  4 tasks running [/x]"),), (Cell("agent-13  1 task running"),)),
+    same_as="fleet-tui drain agent-12 agent-13",
+    verb="Drain",
+    fleet="prod",
+)
+LONG = Plan(title="drain", lines=tuple((Cell(f"line {at}"),) for at in range(60)), verb="Drain")
+TYPED = Plan(title="retire", lines=PLAN.lines, verb="Retire", typed="prod", protected=True)
+
+HOUR_MS = 3_600_000
+
+
+@pytest.mark.parametrize(
+    ("key", "answer"),
+    [("y", True), ("Y", True), ("n", False), ("enter", False), ("escape", False), ("q", False)],
+)
+async def test_one_line_asks_and_means_no_unless_told(key: str, answer: bool) -> None:
+    app = Bench()
+    async with app.run_test(size=(60, 6)) as pilot:
+        answers: list[bool | None] = []
+        app.push_screen(ConfirmBar("Cordon agent-06 [/x]?"), answers.append)
+        await settle(pilot)
+        assert screen_lines(app)[-1] == " Cordon agent-06 [/x]? y/N"
+        await pilot.press("x", "space")
+        assert not answers
+        await pilot.press(key)
+        await settle(pilot)
+        assert answers == [answer]
+
+
+async def ask(plan: Plan, *keys: str, reading_ms: int = 0) -> tuple[list[bool | None], list[str]]:
+    """The answers after some keys, and the screen before the last of them."""
+    app = Bench()
+    answers: list[bool | None] = []
+    async with app.run_test(size=(80, 20)) as pilot:
+        app.push_screen(PlanCard(plan, reading_ms=reading_ms), answers.append)
+        await settle(pilot)
+        for key in keys[:-1]:
+            await pilot.press(key)
+        await settle(pilot)
+        shown = screen_lines(app)
+        await pilot.press(*keys[-1:])
+        await settle(pilot)
+        return list(answers), shown
+
+
+async def test_the_plan_is_shown_with_its_command() -> None:
+    answers, shown = await ask(PLAN, "y")
+    text = "\n".join(shown)
+    assert answers == [True]
+    for part in (
+        "Plan: drain 2 agents of gpu",
+        "prod",
+        "4 tasks running [/x]",
+        "Same as: fleet-tui drain agent-12 agent-13",
+        "[ Cancel ]  [ Drain ]",
+    ):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("keys", "answer"),
+    [
+        (["enter"], [False]),
+        (["escape"], [False]),
+        (["n"], [False]),
+        (["q"], [False]),
+        (["tab", "enter"], [True]),
+        (["tab", "tab", "enter"], [False]),
+        (["x", "D"], []),
+    ],
+)
+async def test_the_focus_is_on_cancel(keys: list[str], answer: list[bool]) -> None:
+    answers, _ = await ask(PLAN, *keys)
+    assert answers == answer
+
+
+async def test_a_plan_nobody_can_have_read_does_not_start() -> None:
+    answers, _ = await ask(LONG, "y", "tab", "enter", reading_ms=HOUR_MS)
+    assert answers == []
+    answers, shown = await ask(LONG, "pagedown", "y", reading_ms=HOUR_MS)
+    assert answers == []
+    assert "more lines, scroll down" in "\n".join(shown)
+    answers, shown = await ask(LONG, *["pagedown"] * 6, "y", reading_ms=HOUR_MS)
+    assert answers == [True]
+    assert "line 59" in "\n".join(shown)
+    assert "[ Cancel ]" in "\n".join(shown)
+
+
+@pytest.mark.parametrize(
+    ("keys", "answer"),
+    [
+        ([*"prod", "enter"], [True]),
+        ([*"prof", "enter"], []),
+        ([*"pro", "enter"], []),
+        ([*"prox", "backspace", "d", "enter"], [True]),
+        (["y"], []),
+        (["enter"], [False]),
+        ([*"prod", "escape"], [False]),
+        ([*"prodxyz", "enter"], [True]),
+    ],
+)
+async def test_loss_asks_for_the_name(keys: list[str], answer: list[bool]) -> None:
+    answers, shown = await ask(TYPED, *keys)
+    assert answers == answer
+    assert "Type prod to continue: " in "\n".join(shown)
+
+
+async def test_what_cannot_be_done_cannot_be_started() -> None:
+    refused = Plan(title="drain", lines=PLAN.lines, verb="Drain", refusal="gpu is below its floor")
+    answers, shown = await ask(refused, "tab", "y", "enter")
+    assert answers == [False]
+    assert "gpu is below its floor" in "\n".join(shown)
+    assert "[ Drain ]" not in "\n".join(shown)
+
+
+@pytest.mark.parametrize(("word", "answer"), [("[ Cancel ]", [False]), ("[ Drain ]", [True])])
+async def test_the_choices_can_be_clicked(word: str, answer: list[bool]) -> None:
+    app = Bench()
+    answers: list[bool | None] = []
+    async with app.run_test(size=(80, 20)) as pilot:
+        app.push_screen(PlanCard(PLAN, reading_ms=0), answers.append)
+        await settle(pilot)
+        y, line = next((y, text) for y, text in enumerate(screen_lines(app)) if word in text)
+        await pilot.click(offset=(line.index(word) + 3, y))
+        await settle(pilot)
+        assert answers == answer
+
+
+async def test_a_card_stays_whole_in_a_small_terminal() -> None:
+    app = Bench()
+    async with app.run_test(size=(60, 16)) as pilot:
+        app.push_screen(PlanCard(LONG))
+        await settle(pilot)
+        await pilot.resize_terminal(50, 10)
+        await settle(pilot)
+        assert "[ Cancel ]" in "\n".join(screen_lines(app))
+
+
+# --- the line to type in ---
+
+NOUNS = ("agents", "alerts", "tasks client:acme")
+
+
+def complete(text: str) -> str | None:
+    return next((noun for noun in NOUNS if text and noun.startswith(text)), None)
+
+
+class Typing(Bench):
+    def on_command_bar_submitted(self, message: CommandBar.Submitted) -> None:
+        self.heard.append(message)
+
+    def on_command_bar_changed(self, message: CommandBar.Changed) -> None:
+        self.heard.append(message)
+
+    def on_command_bar_left(self, message: CommandBar.Left) -> None:
+        self.heard.append(message)
+
+    def on_command_bar_toggled(self, message: CommandBar.Toggled) -> None:
+        self.heard.append(message)
+
+
+def typing() -> tuple[Typing, CommandBar]:
+    bar = CommandBar(complete=complete)
+    return Typing(bar), bar
+
+
+def text_of(bar: CommandBar) -> str:
+    return bar.text
+
+
+async def test_typing_completing_submitting() -> None:
+    app, bar = typing()
+    async with app.run_test(size=(60, 4)) as pilot:
+        bar.open(":")
+        await pilot.press("a", "g")
+        await settle(pilot)
+        assert screen_lines(app)[0] == ":agents"
+        await pilot.press("tab", "enter")
+        await settle(pilot)
+        assert [m.text for m in app.kinds(CommandBar.Submitted)] == ["agents"]
+        assert [m.text for m in app.kinds(CommandBar.Changed)] == ["a", "ag", "agents"]
+        await pilot.press("tab", "escape")
+        await settle(pilot)
+        assert len(app.kinds(CommandBar.Toggled)) == 1
+        assert len(app.kinds(CommandBar.Left)) == 1
+        bar.open("/", "pool:gpu")
+        await settle(pilot)
+        assert screen_lines(app)[0] == "/pool:gpu"
+
+
+async def test_history_looks_for_what_was_begun() -> None:
+    app, bar = typing()
+    async with app.run_test(size=(60, 4)) as pilot:
+        bar.remember(["agents state:down", "why t-1", "", "agents", "agents"])
+        assert bar.history == ("agents state:down", "why t-1", "agents")
+        bar.open(":")
+        seen = []
+        for key in ("a", "up", "up", "up", "down", "down", "down"):
+            await pilot.press(key)
+            seen.append(text_of(bar))
+        assert seen == ["a", "agents", "agents state:down", "agents state:down", "agents", "a", "a"]
+        bar.open(":")
+        await pilot.press("up", "up")
+        assert text_of(bar) == "why t-1"
+        bar.remember([f"n {at}" for at in range(2_000)])
+        assert len(bar.history) == 500
+
+
+async def test_what_is_wrong_is_pointed_at() -> None:
+    app, bar = typing()
+    async with app.run_test(size=(60, 4)) as pilot:
+        bar.open("/", "pool agnet:x")
+        bar.show_problem(5, "no key is named agnet", "did you mean agent: [/x]\x1b?")
+        await settle(pilot)
+        assert screen_lines(app)[:2] == [
+            "/pool agnet:x",
+            "      ^ no key is named agnet - did you mean agent: [/x]␛?",
+        ]
+        await pilot.press("backspace")
+        await settle(pilot)
+        assert screen_lines(app)[1] == ""
+        bar.show_problem(55, "far out")
+        await settle(pilot)
+        assert screen_lines(app)[1] == "column 56: far out"
+
+
+async def test_what_is_pasted_is_made_visible_and_never_submits() -> None:
+    app, bar = typing()
+    async with app.run_test(size=(60, 4)) as pilot:
+        for payload in (*payloads.ALL, "one\ntwo", "x" * 1_000_000):
+            bar.open(":")
+            bar.query_one("SafeInput").post_message(events.Paste(payload))
+            await settle(pilot)
+            assert text_of(bar).isprintable()
+            assert len(text_of(bar)) <= MAX_TYPED_CHARS
+            assert "".join(screen_lines(app)).isprintable()
+        bar.query_one("SafeInput").post_message(events.Paste("y" * 50))
+        await settle(pilot)
+        assert len(text_of(bar)) == MAX_TYPED_CHARS
+        assert not app.kinds(CommandBar.Submitted)
