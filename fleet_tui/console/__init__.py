@@ -1,0 +1,1 @@
+"""The only Textual: what the operator sees and does."""

@@ -33,11 +33,11 @@ ACT_ACTIONS = (
         group=Group.ACT,
         run=lambda screen, chosen: screen.console.go(Place("submit")),
         label="submit",
-        footer=55,
+        footer=38,
         effect=Effect.ACTS,
         tier=1,
         cli='fleet-tui submit "TEXT"',
-        help="A form; Ctrl+Enter is never needed. Nothing leaves before you confirm.",
+        help="A form; nothing is sent before you confirm.",
     ),
     Action(
         name="cancel",

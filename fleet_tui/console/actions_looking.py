@@ -530,7 +530,7 @@ CONSOLE_ACTIONS = (
         group=Group.CONSOLE,
         run=lambda screen, chosen: screen.console.leave(),
         label="quit",
-        footer=59,
+        footer=5,
         help="The engine and the fleet go on.",
     ),
 )

@@ -53,7 +53,7 @@ def parts(view: View, status: FleetStatus, glyphs: Glyphs, width: int) -> Sequen
     error = None if status.error_rate is None else 100 * status.error_rate
     loud = Tone.WARN if error is not None and error >= 5 else Tone.PLAIN
     found = [
-        Part((*badge(view), Cell("  "), *counts(status, glyphs)), 100),
+        Part((*badge(view), Cell(" "), *counts(status, glyphs)), 100),
         Part((Cell(f"{queue} {words.count(status.waiting)}{trend_sign(status, glyphs)}"),), 90),
         Part((Cell(f"p95 {words.seconds(status.run_ms_p95)}"),), 80),
         Part((Cell(f"err {words.percent(error)}", loud),), 85),
@@ -77,7 +77,14 @@ def alerts_cell(status: FleetStatus) -> Cell:
 
 
 def mode_cells(
-    view: View, *, paused: bool, can_act: bool, speed: float | None, playing: bool, offset: int
+    view: View,
+    *,
+    paused: bool,
+    can_act: bool,
+    speed: float | None,
+    playing: bool,
+    offset: int,
+    width: int,
 ) -> Line:
     """``LIVE 12:04``, ``PAUSED 12:04:31``, ``REVIEW 11:58:10 x4``: always in words."""
     if view.mode is Mode.REVIEW:
@@ -86,9 +93,9 @@ def mode_cells(
         return (Cell(f"REVIEW {at} {pace} ", Tone.MATCH),)
     if paused:
         return (Cell(f"PAUSED {words.clock(view.now_ms, offset)} ", Tone.WARN),)
-    clock = words.clock_minutes(view.now_ms, offset)
+    clock = f"{words.clock_minutes(view.now_ms, offset)} " if width >= 100 else ""
     if view.link is Link.RECONNECTING:
-        return (Cell(f"RECONNECTING {clock} ", Tone.ERROR),)
+        return (Cell(f"RECONNECTING {clock}", Tone.ERROR),)
     word = view.mode.value if can_act or view.mode is Mode.DEMO else Mode.READ_ONLY.value
     tone = Tone.WARN if word == Mode.READ_ONLY.value else Tone.OK
-    return (Cell(word, tone), Cell(f" {clock} "))
+    return (Cell(word, tone), Cell(f" {clock}"))

@@ -384,6 +384,10 @@ def alert_cells(alert: Alert, glyphs: Glyphs, now_ms: int) -> dict[str, Cell]:
         "severity": Cell(f"{glyphs.state(sign)} {alert.severity.value.upper()}", tone),
         "subject": Cell(safe_line(alert.subject, MAX_NAME_CHARS), Tone.TITLE),
         "text": Cell(safe_line(alert.text)),
+        "what": Cell(
+            f"{safe_line(alert.subject, MAX_NAME_CHARS)} {safe_line(alert.text)}"
+            + (f" · ack {safe_line(alert.acked_by, MAX_NAME_CHARS)}" if alert.acked_by else "")
+        ),
         "for": Cell(words.about(until_ms - alert.raised_at_ms), Tone.DIM),
         "ack": Cell(acked, Tone.DIM),
         "detail": Cell(safe_line(alert.detail), Tone.DIM),

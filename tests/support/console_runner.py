@@ -26,7 +26,7 @@ async def live(feed: FakeFeed, lines_per_s: int) -> None:
                 source=agent_name(1 + number % 20),
                 level=Level.WARN if number % 17 == 0 else Level.INFO,
                 text=Untrusted(f"tool call browser.open ok {200 + number * 7 % 400}ms"),
-                task=task_id(48_141 + number % 40),
+                task=task_id(48_170 + number % 40),
             )
         )
         if number % lines_per_s == 0:

@@ -209,7 +209,7 @@ HELD = Decision(
 def _running(rng: random.Random) -> tuple[dict[TaskId, Task], dict[AgentName, frozenset[RunId]]]:
     tasks: dict[TaskId, Task] = {}
     runs: dict[AgentName, frozenset[RunId]] = {}
-    number = 48_140
+    number = 48_169
     for index, used in enumerate(_USED):
         agent = agent_name(index + 1)
         held: set[RunId] = set()
@@ -367,7 +367,13 @@ def _judged(tasks: dict[TaskId, Task]) -> None:
 
 
 def _record(
-    number: int, at_s: float, priority: int, decision: Decision, *, held: bool = False
+    number: int,
+    at_s: float,
+    priority: int,
+    decision: Decision,
+    *,
+    held: bool = False,
+    attempt: int = 1,
 ) -> DecisionRecord:
     at_ms = NOW_MS - int(at_s * 1_000)
     return DecisionRecord(
@@ -377,7 +383,7 @@ def _record(
         task_number=number,
         priority=Priority(priority),
         decision=decision,
-        attempt=0 if held else 1,
+        attempt=0 if held else attempt,
         pending=Pending(
             code=PendingCode.RESIDENCY,
             since_ms=at_ms,
@@ -420,6 +426,7 @@ def seeded_decisions() -> tuple[DecisionRecord, ...]:
             _decision(
                 agent_name(9), 0.69, pool=GENERAL, note="retry 1/3 after agent-14 lost contact"
             ),
+            attempt=2,
         ),
         _record(48_211, 1.0, 2, capable),
         _record(48_212, 0.4, 2, _decision(agent_name(3), 0.82, pool=GENERAL)),
@@ -583,7 +590,7 @@ def seeded_lines() -> tuple[LogLine | LogGap, ...]:
             source=agent_name(1 + index % 12),
             level=Level.DEBUG if index % 5 == 0 else Level.INFO,
             text=Untrusted(f"tool call browser.open ok {200 + index * 7 % 400}ms"),
-            task=task_id(48_141 + index % 40),
+            task=task_id(48_170 + index % 40),
             line_id=index + 1,
         )
         for index in range(200)

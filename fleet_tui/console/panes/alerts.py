@@ -20,10 +20,8 @@ class AlertsPane(TablePane[Alert]):
     scopes: ClassVar[frozenset[Scope]] = TablePane.scopes | {Scope.ALERTS, Scope.AGENTS}
     columns: ClassVar[tuple[Column, ...]] = (
         Column("severity", "ALERT", 6, priority=200),
-        Column("subject", "ABOUT", 8, priority=190),
-        Column("text", "WHAT", 8, flex=1, priority=180),
-        Column("for", "FOR", 4, Align.RIGHT, priority=170),
-        Column("ack", "ACK", 4, priority=50),
+        Column("for", "FOR", 3, Align.RIGHT, priority=170),
+        Column("what", "WHAT", 8, flex=1, priority=180),
     )
     has_header = False
     filter_keys = frozenset({"level", "agent", "age", "ack"})
@@ -64,7 +62,7 @@ class AlertsPane(TablePane[Alert]):
                 return float(now_ms - record.raised_at_ms)
             case "ack":
                 return record.acked_by
-            case "text":
+            case "text" | "what":
                 return record.text
             case _:
                 return None

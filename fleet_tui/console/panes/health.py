@@ -20,12 +20,12 @@ _RIGHT = Align.RIGHT
 
 COLUMNS = (
     Column("state", "STATE", 13, priority=200),
-    Column("agent", "AGENT", 9, priority=200, flex=2),
+    Column("agent", "AGENT", 8, priority=200, flex=2),
     Column("pool", "POOL", 8, priority=95, flex=1),
-    Column("region", "REGION", 7, priority=60),
+    Column("region", "REGION", 7, priority=75),
     Column("slots", "SLOTS", 9, priority=92),
     Column("queue", "QUEUE", 5, _RIGHT, priority=80),
-    Column("p95", "P95", 6, _RIGHT, priority=90),
+    Column("p95", "P95", 5, _RIGHT, priority=90),
     Column("err", "ERR", 6, _RIGHT, priority=91),
     Column("cpu", "CPU", 4, _RIGHT, priority=70),
     Column("mem", "MEM", 4, _RIGHT, priority=50),
@@ -81,6 +81,10 @@ class HealthPane(TablePane[AgentRow]):
         self._numbers_of: FleetState | None = None
         self._is_open = False
         """The tail is shown: the operator went down to it."""
+
+    def on_mount(self) -> None:
+        """The header says the order from the first."""
+        self.table.set_sort("state", True)
 
     def records(self, view: View) -> Sequence[AgentRow]:
         """A row per agent, worst first."""

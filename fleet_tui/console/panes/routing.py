@@ -25,7 +25,7 @@ class RoutingPane(TablePane[DecisionRecord]):
         Column("agent", "AGENT", 10, priority=195),
         Column("pool", "POOL", 8, priority=50),
         Column("kind", "HOW", 11, priority=170),
-        Column("why", "WHY", 20, flex=1, priority=160),
+        Column("why", "WHY", 34, flex=1, priority=160),
     )
     has_header = False
     filter_keys = frozenset({"task", "agent", "pool", "prio", "rule"})

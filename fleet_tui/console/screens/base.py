@@ -47,13 +47,13 @@ LEAST_WIDTH, LEAST_HEIGHT = 60, 16
 class FleetScreen(Screen[None], inherit_bindings=False):
     """One view of the fleet. Subclasses say what the body is and how a view is shown in it."""
 
-    HORIZONTAL_BREAKPOINTS = [
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual types it as an instance variable
         (0, "-tiny"),
         (LEAST_WIDTH, "-narrow"),
         (NARROW, "-normal"),
         (WIDE, "-wide"),
     ]
-    VERTICAL_BREAKPOINTS = [
+    VERTICAL_BREAKPOINTS = [  # noqa: RUF012 - as above
         (0, "-flat"),
         (LEAST_HEIGHT, "-short"),
         (30, "-tall"),
@@ -171,6 +171,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
                 speed=timeline.speed if timeline is not None else None,
                 playing=timeline.playing if timeline is not None else False,
                 offset=console.utc_offset_minutes,
+                width=self.size.width,
             ),
         )
         left = header.parts(view, console.status, console.glyphs, self.size.width)
