@@ -137,14 +137,14 @@ def profile_of(spec: AgentSpec, seed: int) -> Profile:
     pace = nature.uniform(0.85, 1.25)
     if "gpu" in spec.capabilities:
         return Profile(
-            agent=spec.name, model=OPUS, median_s=70 * pace, spread=0.7, habits=_COMPUTING
+            agent=spec.name, model=OPUS, median_s=80 * pace, spread=0.7, habits=_COMPUTING
         )
     if "browser" in spec.capabilities:
         return Profile(
             agent=spec.name, model=SONNET, median_s=45 * pace, spread=0.8, habits=_BROWSING
         )
     model = HAIKU if nature.random() < 0.3 else SONNET
-    return Profile(agent=spec.name, model=model, median_s=30 * pace, spread=0.9, habits=_THINKING)
+    return Profile(agent=spec.name, model=model, median_s=42 * pace, spread=0.9, habits=_THINKING)
 
 
 def planner(profile: Profile, seed: int) -> Planner:

@@ -33,6 +33,7 @@ from fleet_tui.core.fleet import (
     HostSpec,
     LocalAgent,
     OpenClawAgent,
+    ProbeSpec,
 )
 from fleet_tui.core.ids import AgentName, HostName, Region
 from fleet_tui.sim.behaviour import planner, profile_of
@@ -172,14 +173,19 @@ class Sandbox:
             raise SandboxError("the sandbox is not started")
         return self._directory
 
-    def rewrite(self, fleet: FleetSpec) -> FleetSpec:
+    def rewrite(self, fleet: FleetSpec, *, probe: ProbeSpec | None = None) -> FleetSpec:
         """``fleet`` with every host here, and tokens and programs of the sandbox.
 
         Tokens become ``secret:file:`` references to files of the private directory; programs of
-        command and local agents become stand-ins. Everything else stays as declared.
+        command and local agents become stand-ins. ``probe`` is for a story that should not wait
+        for the declared probes. Everything else stays as declared.
         """
         hosts = {name: self._rewrite_host(host) for name, host in fleet.hosts.items()}
         agents = {name: self._rewrite_agent(agent) for name, agent in fleet.agents.items()}
+        if probe is not None:
+            agents = {
+                name: msgspec.structs.replace(agent, probe=probe) for name, agent in agents.items()
+            }
         return msgspec.structs.replace(fleet, hosts=hosts, agents=agents)
 
     def _rewrite_host(self, host: HostSpec) -> HostSpec:
