@@ -131,5 +131,5 @@ def decode_leniently(kind: str, v: int, body: bytes) -> Event:
     """Like :func:`decode`, but a body that cannot be read is kept as unknown: for looking only."""
     try:
         return decode(kind, v, body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return UnknownEvent(kind=kind, body=body)

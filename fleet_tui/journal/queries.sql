@@ -17,6 +17,14 @@ WHERE epoch < :epoch AND (SELECT max(seq) FROM events) = :last_seq;
 -- Nothing more is written to this segment; only its owner may say so.
 UPDATE segment SET sealed = 1 WHERE epoch = :epoch AND sealed = 0;
 
+-- name: segment_freeze
+-- An imported recording: no engine's epoch can ever be high enough to write here.
+UPDATE segment SET epoch = 9007199254740992, sealed = 1;
+
+-- name: fence_drop
+-- For imports, whose events come from engines of many epochs.
+DROP TRIGGER fence;
+
 -- name: event_insert
 -- One event; the fence refuses other epochs.
 INSERT INTO events (seq, at, epoch, kind, v, body, hash, task) VALUES (?, ?, ?, ?, ?, ?, ?, ?);
@@ -54,9 +62,9 @@ SELECT at, hash FROM events WHERE seq = ?;
 -- One look, or one pulse of the fleet (empty agent).
 INSERT INTO samples (id, at, agent, body) VALUES (?, ?, ?, ?);
 
--- name: sample_last
--- The newest row id.
-SELECT max(id) FROM samples;
+-- name: samples_end
+-- The newest row's id and instant.
+SELECT id, at FROM samples ORDER BY id DESC LIMIT 1;
 
 -- name: samples_latest
 -- The newest look at each agent up to an instant: one index step per agent, not one per row.
@@ -90,11 +98,41 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- The words of one line.
 INSERT INTO words (rowid, text) VALUES (?, ?);
 
--- name: line_last
--- The newest row id.
-SELECT max(id) FROM lines;
+-- name: logs_end
+-- The newest row's id and instant.
+SELECT id, at FROM lines ORDER BY id DESC LIMIT 1;
 
 -- name: lines_after
 -- Lines and gaps in the order they were stored.
 SELECT id, at, source, level, task, written_at, text, lost, lost_lines, lost_bytes
 FROM lines WHERE id > ? AND at >= ? AND at <= ? ORDER BY id LIMIT ?;
+
+-- name: lines_any
+-- Lines, newest first; `line_filters` follows.
+SELECT id, at, source, level, task, written_at, text FROM lines WHERE
+
+-- name: lines_of_source
+-- Lines of one source, newest first; `line_filters` follows.
+SELECT id, at, source, level, task, written_at, text FROM lines
+WHERE source = :source AND
+
+-- name: lines_of_task
+-- Lines of one task, newest first; `line_filters` follows.
+SELECT id, at, source, level, task, written_at, text FROM lines
+WHERE task = :task AND
+
+-- name: lines_with_words
+-- Lines with words, newest first; `line_filters` follows.
+SELECT id, at, source, level, task, written_at, lines.text
+FROM words CROSS JOIN lines ON lines.id = words.rowid
+WHERE words MATCH :words AND words.rowid > :after AND words.rowid < :before AND
+
+-- name: line_filters
+-- What every selection of lines has in common; a parameter that is NULL asks nothing. The plus
+-- signs keep the planner on the path that the selection chose.
+lines.id > :after AND lines.id < :before AND at >= :since AND at <= :until
+AND level >= :level AND lost = 0
+AND (:source IS NULL OR +source = :source)
+AND (:task IS NULL OR +task = :task)
+AND (:pattern IS NULL OR lines.text LIKE :pattern ESCAPE '\')
+ORDER BY lines.id DESC LIMIT :limit;

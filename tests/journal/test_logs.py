@@ -1,0 +1,162 @@
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from fleet_tui.core.ids import AgentName, TaskId
+from fleet_tui.core.logs import Level, LogGap, LogLine
+from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.journal import rolling
+from fleet_tui.journal.directory import prepare
+from fleet_tui.journal.logs import BUFFER_FULL, LogFilter, LogReader, LogWriter
+from fleet_tui.journal.rolling import Bounds
+from fleet_tui.journal.segments import numbered_files
+
+A, B = AgentName("agent-01"), AgentName("agent-02")
+TASK = TaskId("01J00000000000000000000042")
+
+
+def line(
+    text: str,
+    at_ms: int = 1,
+    source: AgentName | None = A,
+    level: Level = Level.INFO,
+    task: TaskId | None = None,
+) -> LogLine:
+    return LogLine(
+        received_at_ms=at_ms, source=source, level=level, text=Untrusted(text), task=task
+    )
+
+
+LINES = [
+    line("run started", 1, task=TASK),
+    line("error: disk full on /var/lib/agent.", 2, level=Level.ERROR),
+    line("GET http://10.0.0.7:8080/readyz took 12ms", 3, source=B),
+    line("état: prêt, 100% sûr", 4, source=B, level=Level.WARN),
+    line("fleet thawed", 5, source=None),
+    line("run finished", 6, task=TASK),
+]
+
+
+async def stored(directory: Path) -> LogReader:
+    prepare(directory)
+    writer = await LogWriter.open(directory)
+    assert writer.write(LINES) == 0
+    await writer.close()
+    return LogReader(directory)
+
+
+def texts(reader: LogReader, wanted: LogFilter) -> list[str]:
+    return [found.text.raw for found in reader.query(wanted)]
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("error", [1]),
+        ("ERROR disk", [1]),
+        ("full error", [1]),
+        ("/var/lib/agent", [1]),
+        ("var/lib/agent", [1]),
+        ("10.0.0.7", []),
+        ("http://10.0.0.7:8080/readyz", [2]),
+        ("http*", [2]),
+        ("run", [0, 5]),
+        ("run*", [0, 5]),
+        ("prêt", [3]),
+        ("100%", [3]),
+        ("prêt thawed", []),
+        ("run nothing", []),
+        ('"run" AND (OR NEAR', []),
+        ("", [0, 1, 2, 3, 4, 5]),
+    ],
+)
+async def test_lines_are_found_by_their_words(
+    directory: Path, words: str, found: list[int]
+) -> None:
+    with closing(await stored(directory)) as reader:
+        expected = [LINES[place].text.raw for place in found]
+        assert texts(reader, LogFilter(words=words)) == expected
+
+
+async def test_every_filter_narrows(directory: Path) -> None:
+    with closing(await stored(directory)) as reader:
+        everything = reader.query(LogFilter())
+        assert [found.line_id for found in everything] == [1, 2, 3, 4, 5, 6]
+        assert len(texts(reader, LogFilter(source=B))) == 2
+        assert texts(reader, LogFilter(task=TASK)) == ["run started", "run finished"]
+        assert texts(reader, LogFilter(level=Level.ERROR)) == [LINES[1].text.raw]
+        assert len(texts(reader, LogFilter(since_ms=2, until_ms=3))) == 2
+        assert texts(reader, LogFilter(limit=1)) == ["run finished"]
+        assert texts(reader, LogFilter(before_line=6, limit=1)) == ["fleet thawed"]
+        assert texts(reader, LogFilter(after_line=5)) == ["run finished"]
+        assert texts(reader, LogFilter(words="run", task=TASK, before_line=6)) == ["run started"]
+        assert texts(reader, LogFilter(words="run", source=B)) == []
+        assert everything[4].source is None
+
+
+async def test_the_stored_line_is_the_line(directory: Path) -> None:
+    prepare(directory)
+    writer = await LogWriter.open(directory)
+    hostile = LogLine(
+        received_at_ms=1,
+        source=None,
+        level=Level.UNKNOWN,
+        text=Untrusted("\x1b]0;x\x07 [red] a\x00b"),
+        written_at_ms=7,
+    )
+    writer.write([hostile, line("half \ud800 pair")])
+    await writer.close()
+    with closing(LogReader(directory)) as reader:
+        first, second = reader.query(LogFilter())
+    assert first.text == hostile.text
+    assert first.written_at_ms == 7
+    assert second.text.raw == "half \\ud800 pair"
+
+
+async def test_following_gives_lines_and_gaps_in_order(directory: Path) -> None:
+    prepare(directory)
+    writer = await LogWriter.open(directory, Bounds(file_bytes=1, files=100, keep_ms=2**40))
+    gap = LogGap(received_at_ms=2, source=A, reason="rotated", lines=3, bytes=99)
+    for one in (line("a", 1), gap, line("b", 3)):
+        writer.write([one])
+        await writer.flush()
+    await writer.close()
+    assert len(numbered_files(directory, "logs")) == 4
+    with closing(LogReader(directory)) as reader:
+        found = reader.after(0, 10)
+        assert found[1] == gap
+        assert len(found) == 3
+        assert reader.after(2, 10) == found[2:]
+        assert reader.after(0, 2) == found[:2]
+        assert [one.text.raw for one in reader.query(LogFilter())] == ["a", "b"]
+        assert reader.newest_id() == 3
+
+
+async def test_a_flood_drops_lines_and_counts_them(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rolling, "MAX_BUFFERED_ROWS", 10)
+    prepare(directory)
+    writer = await LogWriter.open(directory)
+    assert writer.write([line(str(number)) for number in range(25)]) == 15
+    await writer.flush()
+    assert writer.write([line("after", 9)]) == 0
+    await writer.close()
+    assert writer.dropped == 15
+    with closing(LogReader(directory)) as reader:
+        found = reader.after(0, 100)
+    assert found[10] == LogGap(received_at_ms=9, source=None, reason=BUFFER_FULL, lines=15)
+    assert len(found) == 12
+
+
+async def test_logs_are_capped_by_bytes_oldest_first(directory: Path) -> None:
+    prepare(directory)
+    writer = await LogWriter.open(directory, Bounds(file_bytes=1, files=2, keep_ms=2**40))
+    for number in range(6):
+        writer.write([line(f"line {number}", number)])
+        await writer.flush()
+    await writer.close()
+    assert len(numbered_files(directory, "logs")) == 2
+    with closing(LogReader(directory)) as reader:
+        assert texts(reader, LogFilter()) == ["line 5"]

@@ -1,0 +1,84 @@
+from contextlib import closing
+from pathlib import Path
+
+from fleet_tui.core.ids import AgentName
+from fleet_tui.core.vitals import FailureKind, FleetSample, Look, ProbeFailure, VitalsReading
+from fleet_tui.journal.directory import prepare
+from fleet_tui.journal.rolling import Bounds
+from fleet_tui.journal.samples import SampleReader, SampleWriter
+from fleet_tui.journal.segments import numbered_files
+
+A, B = AgentName("agent-01"), AgentName("agent-02")
+
+
+def look(agent: AgentName, at_ms: int) -> Look:
+    return VitalsReading(agent=agent, observed_at_ms=at_ms, latency_ms=at_ms / 2)
+
+
+async def test_the_newest_look_at_each_agent_now_and_then(directory: Path) -> None:
+    prepare(directory)
+    writer = await SampleWriter.open(directory)
+    failure = ProbeFailure(agent=B, observed_at_ms=30, kind=FailureKind.TIMEOUT)
+    writer.add([look(A, 10), look(B, 10), look(A, 20), failure, FleetSample(at_ms=30, up=2)])
+    await writer.close()
+    assert writer.newest_id == 5
+    with closing(SampleReader(directory)) as reader:
+        assert reader.latest_looks() == {A: look(A, 20), B: failure}
+        assert reader.latest_looks(until_ms=15) == {A: look(A, 10), B: look(B, 10)}
+        assert reader.latest_looks(until_ms=5) == {}
+        assert reader.agent_series(A, 0, 100) == [look(A, 10), look(A, 20)]
+        assert reader.agent_series(A, 0, 100, limit=1) == [look(A, 20)]
+        assert reader.fleet_samples(0, 100, 10) == [FleetSample(at_ms=30, up=2)]
+        assert reader.newest_id() == 5
+
+
+async def test_old_files_go_and_row_ids_grow_for_ever(directory: Path) -> None:
+    prepare(directory)
+    bounds = Bounds(file_bytes=1, files=3, keep_ms=1_000_000)
+    writer = await SampleWriter.open(directory, bounds)
+    for at_ms in range(1, 11):
+        writer.add([look(A, at_ms)])
+        await writer.flush()
+    await writer.close()
+    assert len(numbered_files(directory, "samples")) == 3
+    again = await SampleWriter.open(directory, bounds)
+    again.add([look(B, 11)])
+    await again.close()
+    assert again.newest_id == 11
+    assert again.dropped == 0
+    with closing(SampleReader(directory)) as reader:
+        assert reader.latest_looks() == {A: look(A, 10), B: look(B, 11)}
+        assert reader.agent_series(A, 0, 100) == [look(A, 10)]
+
+
+async def test_samples_expire_by_time(directory: Path) -> None:
+    prepare(directory)
+    writer = await SampleWriter.open(directory, Bounds(file_bytes=2**30, files=4, keep_ms=100))
+    for at_ms in range(0, 1_000, 10):
+        writer.add([look(A, at_ms)])
+        await writer.flush()
+    await writer.close()
+    with closing(SampleReader(directory)) as reader:
+        kept = reader.agent_series(A, 0, 10_000)
+    assert kept[-1] == look(A, 990)
+    assert min(one.observed_at_ms for one in kept) >= 850
+
+
+async def test_a_file_that_is_no_database_is_thrown_away(directory: Path) -> None:
+    prepare(directory)
+    broken = directory / "samples-0000000000000001.db"
+    broken.touch(mode=0o600)
+    broken.write_bytes(b"not a database at all" * 100)
+    writer = await SampleWriter.open(directory)
+    writer.add([look(A, 1)])
+    await writer.close()
+    assert not broken.exists()
+    with closing(SampleReader(directory)) as reader:
+        assert reader.latest_looks() == {A: look(A, 1)}
+
+
+def test_nothing_stored_is_nothing_found(directory: Path) -> None:
+    prepare(directory)
+    with closing(SampleReader(directory)) as reader:
+        assert reader.latest_looks() == {}
+        assert reader.newest_id() == 0
