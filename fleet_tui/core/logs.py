@@ -45,3 +45,5 @@ class LogGap(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     lines: int | None = None
     bytes: int | None = None
+    line_id: int = 0
+    """Row in the log store; 0 before it is stored."""

@@ -89,7 +89,8 @@ class RunningEngine:
             for task in background:
                 if task.done():
                     task.result()
-            return (await loop, self.engine.stop_reason or "")[1]
+            await loop
+            return self.engine.stop_reason or ""
         finally:
             for task in (loop, *background):
                 task.cancel()
@@ -123,7 +124,7 @@ class RunningEngine:
         self.telemetry = Telemetry(
             lines, samples, self._clock, lambda: self.engine.state, self._bell.touch
         )
-        self._stack.push_async_callback(self.telemetry.flush)
+        self._stack.callback(self.telemetry.hand_over)
         self._stack.push_async_callback(self.effects.close)
         self._server = Server(self.engine, writer.epoch, self._doorbell, now_ms)
         path = socket_path(self.directory)

@@ -1,0 +1,217 @@
+"""Following a running engine: the ledger is read from its files, the socket rings and carries
+commands. When the engine goes away the ledger can still be read, and the header says so."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from fleet_tui.core.commands import Command, Refused, Reply
+from fleet_tui.core.events import Recorded
+from fleet_tui.core.fold import fold
+from fleet_tui.core.ids import AgentName, Seq, TaskId
+from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.protocol import Doorbell
+from fleet_tui.core.state import EMPTY_STATE, FleetState
+from fleet_tui.core.vitals import FleetSample, Look
+from fleet_tui.errors import FleetError
+from fleet_tui.feed.client import NO_ENGINE, EngineClient
+from fleet_tui.feed.feed import MAX_SAMPLES, Link, LogQuery, Mode, View
+from fleet_tui.feed.stores import Stores
+from fleet_tui.paths import socket_path
+
+PAGE_EVENTS = 2_000
+PAGE_LINES = 2_000
+MAX_UNTAKEN_LINES = 20_000
+"""Lines kept for a console that does not take them; older ones are dropped and counted."""
+FIRST_LINES = 500
+SAMPLES_MS = 1_800_000
+"""How far back the charts go."""
+PULSE_S = 1.0
+"""Ages on screen move on this often even when nothing happens."""
+RECONNECT_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class AttachedFeed:
+    """A feed of the engine that owns a state directory."""
+
+    def __init__(
+        self, directory: Path, *, by: str, read_only: bool = False, mode: Mode = Mode.LIVE
+    ) -> None:
+        self._directory = directory
+        self._by = by
+        self._read_only = read_only
+        self._mode = Mode.READ_ONLY if read_only else mode
+        self._client: EngineClient | None = None
+        self._stores: Stores | None = None
+        self._state: FleetState = EMPTY_STATE
+        self._looks: dict[AgentName, Look] = {}
+        self._samples: list[FleetSample] = []
+        self._sample_mark = -1
+        self._line_mark = 0
+        self._untaken: list[LogLine | LogGap] = []
+        self._dropped = 0
+        self._link = Link.ATTACHED
+        self._link_detail = ""
+        self._rung = asyncio.Event()
+        self._closed = False
+        self._keeper: asyncio.Task[None] | None = None
+        self._view: View | None = None
+
+    @property
+    def can_act(self) -> bool:
+        """Whether commands can be accepted."""
+        return not self._read_only
+
+    async def open(self) -> None:
+        """Read what is there and connect. Raises FleetError."""
+        self._client = await self._connect()
+        self._stores = await asyncio.to_thread(Stores, self._directory)
+        self._state = self._stores.ledger.load()
+        recent = self._stores.find_lines(LogQuery(limit=FIRST_LINES), None)
+        self._untaken.extend(recent)
+        self._line_mark = recent[-1].line_id if recent else 0
+        self._read_samples()
+        self._keeper = asyncio.create_task(self._keep(), name="feed link")
+
+    def view(self) -> View:
+        """The newest view."""
+        if self._view is None:
+            self._view = View(
+                state=self._state,
+                looks=self._looks,
+                samples=self._samples,
+                now_ms=time.time_ns() // 1_000_000,
+                mode=self._mode,
+                link=self._link,
+                link_detail=self._link_detail,
+            )
+        return self._view
+
+    def take_lines(self) -> Sequence[LogLine | LogGap]:
+        """Lines since the last call; a gap tells how many were dropped in between."""
+        lines = self._untaken
+        self._untaken = []
+        if self._dropped:
+            gap = LogGap(
+                received_at_ms=lines[0].received_at_ms if lines else 0,
+                source=None,
+                reason="more lines than the console could show",
+                lines=self._dropped,
+            )
+            self._dropped = 0
+            return [gap, *lines]
+        return lines
+
+    async def changed(self) -> None:
+        """Return when there is something new, at the latest after PULSE_S."""
+        if self._closed:
+            raise asyncio.CancelledError
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PULSE_S):
+                await self._rung.wait()
+        self._rung.clear()
+        self._catch_up()
+        self._view = None
+
+    async def logs(self, query: LogQuery) -> Sequence[LogLine]:
+        """Stored lines."""
+        return await asyncio.to_thread(self._open_stores().find_lines, query, None)
+
+    async def history(self, after: Seq, limit: int) -> Sequence[Recorded]:
+        """Events after a position."""
+        return await asyncio.to_thread(self._open_stores().ledger.read, after, limit)
+
+    async def task_events(self, task: TaskId) -> Sequence[Recorded]:
+        """The story of a task."""
+        return await asyncio.to_thread(self._open_stores().task_story, task, None)
+
+    async def send(self, command: Command) -> Reply:
+        """Ask the engine."""
+        if self._read_only:
+            return Refused(code="read-only", text="This console is read-only.")
+        if self._client is None or not self._client.connected:
+            return NO_ENGINE
+        reply = await self._client.send(command)
+        self._rung.set()
+        return reply
+
+    async def close(self) -> None:
+        """Hang up and let go of the files."""
+        self._closed = True
+        self._rung.set()
+        if self._keeper is not None:
+            self._keeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._keeper
+        if self._client is not None:
+            await self._client.close()
+        if self._stores is not None:
+            self._stores.close()
+
+    def _open_stores(self) -> Stores:
+        assert self._stores is not None, "the feed is not open"
+        return self._stores
+
+    def _catch_up(self) -> None:
+        stores = self._open_stores()
+        while batch := stores.ledger.read(self._state.seq, PAGE_EVENTS):
+            self._state = fold(self._state, batch)
+        while lines := stores.lines.after(self._line_mark, PAGE_LINES):
+            self._line_mark = lines[-1].line_id
+            self._untaken.extend(lines)
+            extra = len(self._untaken) - MAX_UNTAKEN_LINES
+            if extra > 0:
+                del self._untaken[:extra]
+                self._dropped += extra
+            if len(lines) < PAGE_LINES:
+                break
+        self._read_samples()
+
+    def _read_samples(self) -> None:
+        stores = self._open_stores()
+        newest = stores.samples.newest_id()
+        if newest == self._sample_mark:
+            return
+        self._sample_mark = newest
+        self._looks = stores.samples.latest_looks()
+        now_ms = time.time_ns() // 1_000_000
+        last_ms = self._samples[-1].at_ms if self._samples else now_ms - SAMPLES_MS
+        fresh = stores.samples.fleet_samples(last_ms + 1, now_ms + 60_000, MAX_SAMPLES)
+        if fresh:
+            self._samples = [*self._samples, *fresh][-MAX_SAMPLES:]
+
+    async def _connect(self) -> EngineClient:
+        return await EngineClient.connect(
+            socket_path(self._directory),
+            self._by,
+            read_only=self._read_only,
+            rung=self._ring,
+        )
+
+    def _ring(self, _: Doorbell) -> None:
+        self._rung.set()
+
+    async def _keep(self) -> None:
+        """Stay connected: as long as there is a console there is somebody to tell."""
+        assert self._client is not None
+        tries = 0
+        while True:
+            await self._client.lost()
+            self._set_link(Link.RECONNECTING, "the engine is gone; `fleet-tui open` starts one")
+            await asyncio.sleep(RECONNECT_S[min(tries, len(RECONNECT_S) - 1)])
+            tries += 1
+            try:
+                fresh = await self._connect()
+            except FleetError as error:
+                self._set_link(Link.RECONNECTING, error.message)
+                continue
+            await self._client.close()
+            self._client = fresh
+            tries = 0
+            self._set_link(Link.ATTACHED, "")
+
+    def _set_link(self, link: Link, detail: str) -> None:
+        self._link, self._link_detail = link, detail
+        self._rung.set()

@@ -1,0 +1,312 @@
+"""Playing a ledger back: the same feed, with a cursor in time and no way to act.
+
+There is no connection to an engine here, nor any code that could make one. Playing forward folds
+what lies between two instants; going back starts from the nearest snapshot.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from fleet_tui.core import events as e
+from fleet_tui.core.commands import Command, Refused, Reply
+from fleet_tui.core.fold import fold
+from fleet_tui.core.ids import AgentName, Seq, TaskId
+from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.state import EMPTY_STATE, FleetState, Severity, TaskPhase
+from fleet_tui.core.vitals import FleetSample, Look
+from fleet_tui.feed.feed import MAX_SAMPLES, Link, LogQuery, Mode, View
+from fleet_tui.feed.stores import Stores
+
+FRAME_S = 0.1
+"""While playing, time moves on this often."""
+SPEEDS = (0.25, 256.0)
+PAGE_EVENTS = 2_000
+PAGE_LINES = 2_000
+FIRST_LINES = 500
+SAMPLES_MS = 1_800_000
+MAX_MARKS = 400
+
+
+class RecordedFeed:
+    """A feed and timeline of a ledger that nobody writes (any more, or for this look)."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._stores: Stores | None = None
+        self._start_ms = 0
+        self._end_ms = 0
+        self._at_ms = 0
+        self._state: FleetState = EMPTY_STATE
+        self._looks: dict[AgentName, Look] = {}
+        self._samples: Sequence[FleetSample] = ()
+        self._untaken: list[LogLine | LogGap] = []
+        self._line_mark = 0
+        self._marks: list[tuple[int, str]] = []
+        self._marked_seqs: list[Seq] = []
+        self._playing = False
+        self._speed = 1.0
+        self._moved = asyncio.Event()
+        self._closed = False
+        self._player: asyncio.Task[None] | None = None
+        self._view: View | None = None
+
+    @property
+    def can_act(self) -> bool:
+        """A recording cannot act."""
+        return False
+
+    async def open(self) -> None:
+        """Read the recording's extent and go to its end. Raises FleetError."""
+        self._stores = await asyncio.to_thread(Stores, self._directory)
+        self._start_ms, self._end_ms = self._stores.ledger.span()
+        await asyncio.to_thread(self._find_marks)
+        await self.seek(self._end_ms)
+        self._player = asyncio.create_task(self._play(), name="player")
+
+    def view(self) -> View:
+        """The fleet at the cursor."""
+        if self._view is None:
+            self._view = View(
+                state=self._state,
+                looks=self._looks,
+                samples=self._samples,
+                now_ms=self._at_ms,
+                mode=Mode.REVIEW,
+                link=Link.NONE,
+            )
+        return self._view
+
+    def take_lines(self) -> Sequence[LogLine | LogGap]:
+        """Lines since the last call; after a jump, the newest ones before the cursor."""
+        lines = self._untaken
+        self._untaken = []
+        return lines
+
+    async def changed(self) -> None:
+        """Return when the cursor has moved."""
+        if self._closed:
+            raise asyncio.CancelledError
+        await self._moved.wait()
+        self._moved.clear()
+
+    async def logs(self, query: LogQuery) -> Sequence[LogLine]:
+        """Stored lines up to the cursor."""
+        return await asyncio.to_thread(self._open_stores().find_lines, query, self._at_ms)
+
+    async def history(self, after: Seq, limit: int) -> Sequence[e.Recorded]:
+        """Events after a position, up to the cursor."""
+        rows = await asyncio.to_thread(self._open_stores().ledger.read, after, limit)
+        return [r for r in rows if r.seq <= self._state.seq]
+
+    async def task_events(self, task: TaskId) -> Sequence[e.Recorded]:
+        """The story of a task up to the cursor."""
+        return await asyncio.to_thread(self._open_stores().task_story, task, self._at_ms)
+
+    async def send(self, command: Command) -> Reply:
+        """Refused: what is recorded has happened."""
+        return Refused(
+            code="review",
+            text="This is a recording; nothing can be done in it.",
+            hint="`fleet-tui open` goes to the living fleet.",
+        )
+
+    async def close(self) -> None:
+        """Let go of the files."""
+        self._closed = True
+        self._moved.set()
+        if self._player is not None:
+            self._player.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._player
+        if self._stores is not None:
+            self._stores.close()
+
+    # The timeline
+
+    @property
+    def start_ms(self) -> int:
+        """When the recording begins."""
+        return self._start_ms
+
+    @property
+    def end_ms(self) -> int:
+        """When it ends."""
+        return self._end_ms
+
+    @property
+    def playing(self) -> bool:
+        """Whether time runs."""
+        return self._playing
+
+    @property
+    def speed(self) -> float:
+        """Recorded seconds per second."""
+        return self._speed
+
+    def play(self) -> None:
+        """Let time run; from the start again when it stands at the end."""
+        if self._at_ms >= self._end_ms:
+            self._go_to(self._start_ms)
+        self._playing = True
+        self._touch()
+
+    def pause(self) -> None:
+        """Stop time."""
+        self._playing = False
+        self._touch()
+
+    def set_speed(self, speed: float) -> None:
+        """Set recorded seconds per second, kept within SPEEDS."""
+        self._speed = min(max(speed, SPEEDS[0]), SPEEDS[1])
+        self._touch()
+
+    async def seek(self, at_ms: int) -> None:
+        """Go to an instant."""
+        self._go_to(at_ms)
+
+    async def step(self, events: int) -> None:
+        """Go that many events forward or back, and pause."""
+        self._playing = False
+        ledger = self._open_stores().ledger
+        if events > 0:
+            ahead = ledger.read(self._state.seq, events)
+            if ahead:
+                self._forward_to(ahead[-1].at_ms, ahead[-1].seq)
+        else:
+            first = ledger.read(Seq(0), 1)
+            lowest = first[0].seq if first else Seq(0)
+            self._jump_to_seq(Seq(max(lowest, self._state.seq + events)))
+
+    async def next_mark(self, backward: bool = False) -> bool:
+        """Go to the next notable event and pause."""
+        here = self._state.seq
+        if backward:
+            before = [s for s in self._marked_seqs if s < here]
+            target = before[-1] if before else None
+        else:
+            target = next((s for s in self._marked_seqs if s > here), None)
+        self._playing = False
+        if target is None:
+            self._touch()
+            return False
+        self._jump_to_seq(target)
+        return True
+
+    def marks(self) -> Sequence[tuple[int, str]]:
+        """(instant, kind) of notable events."""
+        return self._marks
+
+    def depth_curve(self, buckets: int) -> Sequence[int]:
+        """The most tasks waiting in each stretch, from the fleet's pulse."""
+        curve = [0] * max(buckets, 1)
+        span = max(self._end_ms - self._start_ms, 1)
+        samples = self._open_stores().samples
+        for sample in samples.fleet_samples(self._start_ms, self._end_ms, 100_000):
+            place = min((sample.at_ms - self._start_ms) * len(curve) // span, len(curve) - 1)
+            curve[place] = max(curve[place], sample.depth)
+        return curve
+
+    # Inside
+
+    def _open_stores(self) -> Stores:
+        assert self._stores is not None, "the feed is not open"
+        return self._stores
+
+    def _touch(self) -> None:
+        self._view = None
+        self._moved.set()
+
+    def _go_to(self, at_ms: int) -> None:
+        at_ms = min(max(at_ms, self._start_ms), self._end_ms)
+        if at_ms >= self._at_ms and self._at_ms:
+            self._forward_to(at_ms, None)
+        else:
+            self._state = self._open_stores().ledger.load(until_ms=at_ms)
+            self._at_ms = at_ms
+            self._restart_lines()
+            self._look_around()
+
+    def _jump_to_seq(self, seq: Seq) -> None:
+        self._state = self._open_stores().ledger.load(until_seq=seq)
+        self._at_ms = max(self._state.at_ms, self._start_ms)
+        self._restart_lines()
+        self._look_around()
+
+    def _forward_to(self, at_ms: int, until: Seq | None) -> None:
+        """Fold what lies ahead, up to an instant and, if given, a position."""
+        stores = self._open_stores()
+        while batch := stores.ledger.read(self._state.seq, PAGE_EVENTS):
+            due = [r for r in batch if r.at_ms <= at_ms and (until is None or r.seq <= until)]
+            if due:
+                self._state = fold(self._state, due)
+            if len(due) < len(batch):
+                break
+        self._at_ms = at_ms
+        while lines := stores.lines.after(self._line_mark, PAGE_LINES, until_ms=at_ms):
+            self._line_mark = lines[-1].line_id
+            self._untaken = [*self._untaken, *lines][-PAGE_LINES:]
+            if len(lines) < PAGE_LINES:
+                break
+        self._look_around()
+
+    def _restart_lines(self) -> None:
+        """After a jump the log shows what was newest at the cursor."""
+        found = self._open_stores().find_lines(LogQuery(limit=FIRST_LINES), self._at_ms)
+        self._untaken = list(found)
+        self._line_mark = found[-1].line_id if found else 0
+
+    def _look_around(self) -> None:
+        samples = self._open_stores().samples
+        self._looks = samples.latest_looks(self._at_ms)
+        self._samples = samples.fleet_samples(self._at_ms - SAMPLES_MS, self._at_ms, MAX_SAMPLES)
+        self._touch()
+
+    async def _play(self) -> None:
+        loop = asyncio.get_running_loop()
+        last = loop.time()
+        while True:
+            await asyncio.sleep(FRAME_S)
+            now = loop.time()
+            passed_ms = round((now - last) * 1_000 * self._speed)
+            last = now
+            if not self._playing:
+                continue
+            target = self._at_ms + passed_ms
+            self._forward_to(min(target, self._end_ms), None)
+            if target >= self._end_ms:
+                self.pause()
+
+    def _find_marks(self) -> None:
+        """Walk the ledger once for what is worth stopping at."""
+        seq = Seq(0)
+        ledger = self._open_stores().ledger
+        while batch := ledger.read(seq, PAGE_EVENTS):
+            seq = batch[-1].seq
+            for recorded in batch:
+                kind = notable(recorded.event)
+                if kind is not None:
+                    self._marks.append((recorded.at_ms, kind))
+                    self._marked_seqs.append(recorded.seq)
+        if len(self._marks) > MAX_MARKS:
+            every = len(self._marks) // MAX_MARKS + 1
+            self._marks = self._marks[::every]
+
+
+def notable(event: e.Event) -> str | None:
+    """What kind of mark an event gets on the timeline: ``health``, ``alert``, ``failed``, ``note``,
+    ``engine``; None for the rest."""
+    match event:
+        case e.HealthChanged(health=health, was=was) if health.is_lost or was.is_lost:
+            return "health"
+        case e.AlertRaised(severity=Severity.CRIT):
+            return "alert"
+        case e.TaskEnded(phase=TaskPhase.FAILED | TaskPhase.EXPIRED) | e.TaskNeedsOperator():
+            return "failed"
+        case e.NoteAdded():
+            return "note"
+        case e.EngineStarted() | e.EngineStopped():
+            return "engine"
+        case _:
+            return None

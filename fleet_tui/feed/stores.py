@@ -1,0 +1,50 @@
+"""The ledger, samples and logs of one state directory, read together."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fleet_tui.core.events import Recorded
+from fleet_tui.core.ids import TaskId
+from fleet_tui.core.logs import LogLine
+from fleet_tui.feed.feed import MAX_LINES_PER_PAGE, LogQuery
+from fleet_tui.journal.logs import LogFilter, LogReader
+from fleet_tui.journal.reader import JournalReader
+from fleet_tui.journal.samples import SampleReader
+
+
+class Stores:
+    """Three readers that are opened and closed together."""
+
+    def __init__(self, directory: Path) -> None:
+        """Raises JournalMissing and UnsafeDirectory."""
+        self.directory = directory
+        self.ledger = JournalReader(directory)
+        self.samples = SampleReader(directory)
+        self.lines = LogReader(directory)
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self.ledger.close()
+        self.samples.close()
+        self.lines.close()
+
+    def find_lines(self, query: LogQuery, until_ms: int | None) -> Sequence[LogLine]:
+        """Lines that fit the query, never later than ``until_ms``."""
+        limits = [at for at in (query.until_ms, until_ms) if at is not None]
+        return self.lines.query(
+            LogFilter(
+                source=query.source,
+                task=query.task,
+                level=query.level,
+                words=query.words,
+                since_ms=query.since_ms,
+                until_ms=min(limits, default=None),
+                before_line=query.before_line,
+                limit=min(query.limit, MAX_LINES_PER_PAGE),
+            )
+        )
+
+    def task_story(self, task: TaskId, until_ms: int | None) -> Sequence[Recorded]:
+        """A task's events, never later than ``until_ms``."""
+        story = self.ledger.task_events(task)
+        return story if until_ms is None else [r for r in story if r.at_ms <= until_ms]
