@@ -27,13 +27,14 @@ from fleet_tui.console.places import OVERVIEW, TABS, Place, make_screen
 from fleet_tui.console.screens.base import FleetScreen
 from fleet_tui.console.seatbelt import SeatbeltDriver
 from fleet_tui.console.selection import Context, Scope, Selection
+from fleet_tui.console.timeline import ReviewFeed, SessionSource
 from fleet_tui.core import words
 from fleet_tui.core.commands import Accepted, Command, Refused, Reply
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.state import Severity
 from fleet_tui.core.status import FleetStatus, summarize
 from fleet_tui.errors import FleetError
-from fleet_tui.feed.feed import Feed, Mode, Timeline, View
+from fleet_tui.feed.feed import Feed, LogQuery, Mode, Timeline, View
 
 REFRESH_MS = 500
 """Views that come by themselves are shown this often; twice a second is enough for reading."""
@@ -42,6 +43,9 @@ LOW_BANDWIDTH_REFRESH_MS = 5_000
 
 LEAST_REFRESH_MS = 100
 """Ten frames a second: no ``:set refresh`` goes below."""
+
+MAX_FIRST_LINES = 500
+"""Stored lines shown when a recording is opened or time goes back."""
 
 TOAST_S = 5
 LOUD_TOAST_S = 8
@@ -67,6 +71,7 @@ class FleetApp(App[int], inherit_bindings=False):
         low_bandwidth: bool = False,
         banner: str | None = None,
         timeline: Timeline | None = None,
+        sessions: SessionSource | None = None,
         utc_offset_minutes: int = 0,
         env: Mapping[str, str] | None = None,
     ) -> None:
@@ -80,6 +85,10 @@ class FleetApp(App[int], inherit_bindings=False):
         self.loaded_themes = loaded
         self.feed = feed
         self.timeline = timeline
+        self.sessions = sessions
+        """Where earlier sessions are found."""
+        self._live: Feed | None = None
+        """The fleet that goes on while a recording is on screen."""
         self.glyphs = glyphs
         self.banner = banner or ""
         self.utc_offset_minutes = utc_offset_minutes
@@ -99,7 +108,6 @@ class FleetApp(App[int], inherit_bindings=False):
         self.note_text = ""
         """What ``:note`` was given, for the note that is about to be made."""
         self.lines = LineRing()
-        self.log_frame_ms = LEAST_REFRESH_MS
         self._trail = Trail()
         self._limiter = FrameLimiter(
             self._deliver, LOW_BANDWIDTH_REFRESH_MS if low_bandwidth else REFRESH_MS
@@ -120,9 +128,10 @@ class FleetApp(App[int], inherit_bindings=False):
         self._pump_task = asyncio.create_task(self._pump(), name="console pump")
         self._pump_task.add_done_callback(self._pump_ended)
 
-    async def _pump(self) -> None:
+    async def _pump(self, *, is_open: bool = False) -> None:
         try:
-            await self.feed.open()
+            if not is_open:
+                await self.feed.open()
         except FleetError as error:
             hint = f" - {error.hint}" if error.hint else ""
             self.problem = safe_line(f"{error.message}{hint}")
@@ -142,6 +151,50 @@ class FleetApp(App[int], inherit_bindings=False):
         if self._pump_task is not None:
             self._pump_task.cancel()
         await self.feed.close()
+        if self._live is not None:
+            await self._live.close()
+
+    # --- another feed ---
+
+    async def review(self, feed: ReviewFeed) -> None:
+        """Show a recording; the live fleet is kept for the way back."""
+        if self.timeline is None:
+            self._live = self.feed
+        else:
+            await self.feed.close()
+        self._turn_to(feed, feed)
+
+    async def end_review(self) -> bool:
+        """Back to the live fleet; False where the console was opened on a recording."""
+        if self._live is None:
+            return False
+        await self.feed.close()
+        live, self._live = self._live, None
+        self._turn_to(live, None)
+        return True
+
+    def _turn_to(self, feed: Feed, timeline: Timeline | None) -> None:
+        if self._pump_task is not None:
+            self._pump_task.cancel()
+        self.feed, self.timeline = feed, timeline
+        self.is_paused = False
+        self.view = feed.view()
+        self.status = self._summarize()
+        self._forget_lines()
+        self._pump_task = asyncio.create_task(self._pump(is_open=True), name="console pump")
+        self._pump_task.add_done_callback(self._pump_ended)
+
+    def _forget_lines(self) -> None:
+        """The lines shown are of another time: begin with those the store has up to now."""
+        self.lines = LineRing()
+        for screen in {*self.screen_stack, *self._installed_screens.values()}:
+            if isinstance(screen, FleetScreen):
+                screen.forget_lines()
+        self.run_worker(self._read_lines(), group="lines", exclusive=True)
+
+    async def _read_lines(self) -> None:
+        self.lines.add(await self.feed.logs(LogQuery(limit=MAX_FIRST_LINES)))
+        self._limiter.now()
 
     def _summarize(self) -> FleetStatus:
         return summarize(self.view.state, self.view.now_ms, self.view.samples)
@@ -155,6 +208,8 @@ class FleetApp(App[int], inherit_bindings=False):
         if before is not self.view:
             self.status = self._summarize()
             self._tell_new_alerts(before, self.view)
+            if self.timeline is not None and self.view.now_ms < before.now_ms:
+                self._forget_lines()
         screen = self.visible_screen
         if screen is not None:
             self._bring_up_to_date(screen)
@@ -325,7 +380,11 @@ class FleetApp(App[int], inherit_bindings=False):
             screen.show_banner(text)
 
     def next_window(self) -> None:
-        """The next time window."""
+        """The next time window; in a recording ask for a time to go to."""
+        screen = self.visible_screen
+        if self.timeline is not None and screen is not None:
+            screen.open_command_line("goto ")
+            return
         at = WINDOWS_MS.index(self.window_ms)
         self.window_ms = WINDOWS_MS[(at + 1) % len(WINDOWS_MS)]
         self.show_again()
@@ -424,12 +483,21 @@ class FleetApp(App[int], inherit_bindings=False):
         """Ask whether to quit: one line, default no."""
         from fleet_tui.console.widgets.dialogs import ConfirmBar  # noqa: PLC0415 - first paint first
 
+        if self._live is not None:
+            self.run_worker(self._back_to_live(), exclusive=False)
+            return
+
         def answered(leave: bool | None) -> None:
             if leave:
                 self.leave()
 
         goes_on = "" if self.view.mode is Mode.REVIEW else " The fleet goes on."
         self.push_screen(ConfirmBar(f"Leave the console?{goes_on}"), answered)
+
+    async def _back_to_live(self) -> None:
+        await self.end_review()
+        self.go(OVERVIEW)
+        self.tell("back to the live fleet")
 
     def leave(self, code: int = 0) -> None:
         """Quit; the terminal is restored."""

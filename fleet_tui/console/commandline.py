@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from fleet_tui.console.action import Action
 from fleet_tui.console.actions import ACTIONS, BY_NAME
 from fleet_tui.console.places import TABS, Place
-from fleet_tui.console.selection import Scope, Selection
+from fleet_tui.console.selection import Context, Scope, Selection
+from fleet_tui.console.timeline import Moment, parse_moment
 from fleet_tui.core.filters import FilterProblem
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.ids import AgentName, AlertId, TaskId
-from fleet_tui.core.quantities import instant_ms, span_ms
+from fleet_tui.core.quantities import span_ms
 
 if TYPE_CHECKING:
     from fleet_tui.console.app import FleetApp
@@ -176,11 +177,33 @@ def _goto(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
     if app.timeline is None:
         return CommandProblem(0, "only a recording can go to a time", "9: sessions")
     if len(words) < 2:
-        return _at_end(words, "which time?", "11:58 or 11:58:10")
-    at_ms = instant_ms(words[1].text, app.view.now_ms, app.utc_offset_minutes)
-    if at_ms is None:
-        return CommandProblem(words[1].column, f"{words[1].text} is no time", "11:58 or 11:58:10")
+        return _at_end(words, "which time?", "11:58, 11:58:10, -5m, +30s, start or end")
+    moment = Moment(app.timeline.start_ms, app.timeline.end_ms, app.view.now_ms)
+    at_ms = parse_moment(words[1].text, moment, app.utc_offset_minutes)
+    if isinstance(at_ms, str):
+        return CommandProblem(words[1].column, at_ms)
     app.run_worker(app.seek(at_ms), exclusive=False)
+    return None
+
+
+def _submit(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
+    """Fill the form with what was typed; nothing leaves before it is confirmed there."""
+    from fleet_tui.console.submit import Problem, parse_words  # noqa: PLC0415 - first paint first
+
+    text = " ".join(word.text for word in words[1:])
+    typed = parse_words(text)
+    if isinstance(typed, Problem):
+        return CommandProblem(words[1].column if len(words) > 1 else 0, typed.text)
+    reason = BY_NAME["submit"].disabled_reason(Context(view=app.view, can_act=app.can_act))
+    if reason is not None:
+        return CommandProblem(0, reason)
+    app.go(Place("submit", query=text))
+    return None
+
+
+def _events(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
+    del words
+    app.go(Place("review"))
     return None
 
 
@@ -270,6 +293,8 @@ def _specs() -> dict[str, CommandSpec]:
     add("theme", "NAME", "other colours", _theme, _themes)
     add("set", "refresh SPAN", "how often the screen is refreshed", _set, lambda app: ("refresh",))
     add("goto", "HH:MM", "go to a time of the recording", _goto)
+    add("submit", "[--pool P --needs N ...] [TEXT]", "submit a task", _submit)
+    add("events", "", "the ledger, event by event", _events)
     add("note", "TEXT", "note this moment", _note)
     add("quit", "", "leave the console", _quit)
     for action in ACTIONS:

@@ -89,7 +89,7 @@ def mode_cells(
     """``LIVE 12:04``, ``PAUSED 12:04:31``, ``REVIEW 11:58:10 x4``: always in words."""
     if view.mode is Mode.REVIEW:
         at = words.clock(view.now_ms, offset)
-        pace = f"x{speed:g}" if playing and speed is not None else "paused"
+        pace = f"x{speed or 1:g} {'playing' if playing else 'paused'}"
         return (Cell(f"REVIEW {at} {pace} ", Tone.MATCH),)
     if paused:
         return (Cell(f"PAUSED {words.clock(view.now_ms, offset)} ", Tone.WARN),)

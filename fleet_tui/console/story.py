@@ -7,7 +7,7 @@ from fleet_tui.core.logs import Level
 from fleet_tui.core.narrate import Sentence, narrate
 from fleet_tui.core.state import FleetState, Health
 
-_TONES = {Level.DEBUG: Tone.DIM, Level.WARN: Tone.WARN, Level.ERROR: Tone.ERROR}
+TONES = {Level.DEBUG: Tone.DIM, Level.WARN: Tone.WARN, Level.ERROR: Tone.ERROR}
 
 
 def story_line(recorded: Recorded, state: FleetState, pen: Pen) -> DetailLine | None:
@@ -30,7 +30,7 @@ def _tone(recorded: Recorded, sentence: Sentence) -> Tone:
     event = recorded.event
     if isinstance(event, HealthChanged) and event.health is Health.UP:
         return Tone.OK
-    return _TONES.get(sentence.level, Tone.PLAIN)
+    return TONES.get(sentence.level, Tone.PLAIN)
 
 
 def _target(recorded: Recorded, sentence: Sentence) -> Target | None:

@@ -77,13 +77,15 @@ class Pane(Vertical):
         return not self.screen.has_class("-narrow")
 
     def compose_pane(self) -> ComposeResult:
-        """The widgets inside the frame, each with the class ``inside``."""
+        """The widgets inside the frame."""
         yield from ()
 
     def compose(self) -> ComposeResult:
         """The frame around the widgets."""
         yield Edge("╭╮", "++", classes="upper")
-        yield from self.compose_pane()
+        # The sides belong to a box of their own, so that a line repaints without them.
+        with Vertical(classes="inside"):
+            yield from self.compose_pane()
         yield Edge("╰╯", "++", classes="lower")
 
     def set_title(self, *cells: Cell) -> None:
@@ -111,6 +113,9 @@ class Pane(Vertical):
 
     def show_lines(self, lines: Sequence[LogLine | LogGap]) -> None:
         """Take log lines that just came."""
+
+    def forget_lines(self) -> None:
+        """The log lines shown are of another time or another fleet."""
 
     def selection(self) -> Selection:
         """What is marked or under the cursor."""

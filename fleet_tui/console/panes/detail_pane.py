@@ -32,7 +32,7 @@ class DetailPane(Pane):
 
     def compose_pane(self) -> ComposeResult:
         """The document alone."""
-        yield SectionView(rule=self._rule, classes="inside")
+        yield SectionView(rule=self._rule)
 
     @property
     def document(self) -> SectionView:

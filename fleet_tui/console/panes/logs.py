@@ -43,8 +43,6 @@ class LogsPane(Pane):
         yield LogView(
             describe=self._describe,
             empty="Nothing was said yet. :help logs tells how an agent's log is found.",
-            frame_ms=self.console.log_frame_ms,
-            classes="inside",
         )
 
     @property
@@ -76,6 +74,10 @@ class LogsPane(Pane):
         if lines:
             self.lines.append(lines)
             self._retitle()
+
+    def forget_lines(self) -> None:
+        """Begin anew."""
+        self.lines.replace(())
 
     def _retitle(self) -> None:
         view = self.lines

@@ -107,7 +107,7 @@ class AgentScreen(DetailScreen):
         for _ in range(HISTORY_PAGES):
             after = Seq(max(0, upto - HISTORY_PAGE))
             page = await self.console.feed.history(after, upto - after)
-            found = health_changes(page, agent_name) + found
+            found = health_changes((r for r in page if r.seq <= upto), agent_name) + found
             if len(found) >= ENOUGH_CHANGES or after == 0:
                 break
             upto = after

@@ -26,6 +26,7 @@ from fleet_tui.console.screens.too_small import TooSmall
 from fleet_tui.console.selection import NOTHING, Context, Scope, Selection
 from fleet_tui.console.widgets.command_bar import CommandBar
 from fleet_tui.console.widgets.lines import HeaderLine, KeysLine, OneLine
+from fleet_tui.console.widgets.timeline_band import TimelineBand
 from fleet_tui.core import words
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.logs import LogGap, LogLine
@@ -128,6 +129,9 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         yield HeaderLine(separator=self.console.glyphs.separator, id="header")
         yield OneLine(id="tabs")
         yield OneLine(id="band")
+        yield TimelineBand(
+            glyphs=self.console.glyphs, offset_minutes=self.console.utc_offset_minutes, id="time"
+        )
         with Vertical(id="body"):
             yield from self.compose_body()
         yield TooSmall(id="too-small")
@@ -154,6 +158,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         previous, self.shown = self.shown, view
         self.show_header()
         self._show_band(view)
+        self._show_time(view)
         self.query_one(TooSmall).show(self.console.status, self.console.glyphs)
         self.show(previous, view)
         self.refresh_keys()
@@ -212,6 +217,24 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         band = self.query_one("#band", OneLine)
         band.display = bool(cells)
         band.show(tuple(cells))
+
+    def _show_time(self, view: View) -> None:
+        """Where on the recording's line of time this is; nothing while the fleet is live."""
+        band, timeline = self.query_one(TimelineBand), self.console.timeline
+        band.display = timeline is not None
+        if timeline is not None:
+            band.show_timeline(timeline, view.now_ms)
+
+    @on(TimelineBand.Chosen)
+    def _time_chosen(self, event: TimelineBand.Chosen) -> None:
+        event.stop()
+        self.run_worker(self.console.seek(event.at_ms), exclusive=False)
+
+    def forget_lines(self) -> None:
+        """The log lines shown are of another time or another fleet."""
+        self.lines_seen = 0
+        for pane in self.panes():
+            pane.forget_lines()
 
     def show_banner(self, text: str) -> None:
         """One line above the keys; empty hides it."""

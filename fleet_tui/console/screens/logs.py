@@ -157,6 +157,13 @@ class StoredLogsPane(LogsPane):
                 break
         self._retitle()
 
+    def forget_lines(self) -> None:
+        """Another time or another fleet: ask the store again."""
+        super().forget_lines()
+        if self._query is not None:
+            self._early = []
+            self._reload()
+
     # --- the filter ---
 
     def toggle_highlight(self) -> bool:

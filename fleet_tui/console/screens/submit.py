@@ -13,7 +13,15 @@ from textual.widgets import TextArea
 from fleet_tui.console.cells import Cell, Tone
 from fleet_tui.console.places import Place
 from fleet_tui.console.screens.base import FleetScreen
-from fleet_tui.console.submit import Problem, Typed, check, command, payload_note, same_as
+from fleet_tui.console.submit import (
+    Problem,
+    Typed,
+    check,
+    command,
+    parse_words,
+    payload_note,
+    same_as,
+)
 from fleet_tui.console.widgets.form import (
     Button,
     ChoiceLine,
@@ -23,7 +31,7 @@ from fleet_tui.console.widgets.form import (
     PayloadArea,
     problem_cells,
 )
-from fleet_tui.console.widgets.lines import OneLine
+from fleet_tui.console.widgets.lines import KeyHint, KeysLine, OneLine
 from fleet_tui.core.commands import Accepted
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.fleet import FleetSpec
@@ -38,9 +46,16 @@ _PRIORITIES = (
 )
 
 _CLASSES = (
-    ("once", "tried again only if it certainly did not start"),
-    ("idempotent", "may run again after a death"),
-    ("resumable", "continues from its last checkpoint"),
+    ("once", "never runs twice"),
+    ("idempotent", "may run again"),
+    ("resumable", "goes on where it was"),
+)
+
+_HINTS = (
+    KeyHint("tab", "next field", "pane.next", 90),
+    KeyHint("shift+tab", "field before", "pane.previous", 80),
+    KeyHint("F1", "help", "help", 100),
+    KeyHint("esc", "back, keeps the text", "back", 95),
 )
 
 MAX_HINTED = 6
@@ -51,7 +66,7 @@ _drafts: WeakKeyDictionary[App[int], Typed] = WeakKeyDictionary()
 
 
 class SubmitScreen(FleetScreen):
-    """``Place("submit")``; the query of the place is the task's first text."""
+    """``Place("submit")``; the query of the place is what stood after ``:submit``."""
 
     help_text = (
         "tab and shift+tab go from field to field; enter makes a new line in the task and goes on\n"
@@ -71,8 +86,9 @@ class SubmitScreen(FleetScreen):
     def compose_body(self) -> ComposeResult:
         """The fields in the order they are asked for."""
         typed = _drafts.get(self.console, Typed())
-        if self.place.query:
-            typed = msgspec.structs.replace(typed, payload=self.place.query)
+        asked = parse_words(self.place.query) if self.place.query else None
+        if isinstance(asked, Typed):
+            typed = asked
         fleet = self.console.view.state.fleet
         with VerticalScroll(classes="form", can_focus=False):
             yield OneLine((Cell(" What should the agent do?", Tone.TITLE),), id="payload-title")
@@ -103,6 +119,10 @@ class SubmitScreen(FleetScreen):
             self.focus_next()
         else:
             self.focus_previous()
+
+    def refresh_keys(self) -> None:
+        """Letters are typed into the fields here, so other keys are offered."""
+        self.query_one(KeysLine).show_hints(_HINTS)
 
     # --- typing ---
 

@@ -73,7 +73,7 @@ class TasksPane(TablePane[TaskRow]):
         Column("tries", "TRIES", 5, Align.RIGHT, priority=80),
         Column("cost", "COST", 7, Align.RIGHT, priority=70),
         Column("pool", "POOL", 8, priority=50),
-        Column("reason", "REASON", 20, flex=1, priority=170),
+        Column("reason", "REASON", 30, flex=1, priority=170),
     )
     filter_keys = frozenset(
         {"task", "state", "prio", "agent", "pool", "client", "project", "wait", "age", "cost",
@@ -91,7 +91,7 @@ class TasksPane(TablePane[TaskRow]):
 
     def records(self, view: View) -> Sequence[TaskRow]:
         """Worst first; within the same urgency by priority, then the oldest first."""
-        tasks = (*view.state.open_tasks.values(), *view.state.closed_tasks.values())
+        tasks = {**view.state.closed_tasks, **view.state.open_tasks}.values()
         made = (TaskRow(t, task_word(t), _whole_seconds(t, view.now_ms)) for t in tasks)
         return sorted(made, key=_urgency)
 

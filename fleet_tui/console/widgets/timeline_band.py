@@ -7,6 +7,10 @@ from textual.strip import Strip
 from fleet_tui.console.glyphs import UNICODE, Glyphs
 from fleet_tui.console.timeline import Moment, band_lines, bar_width, instant
 from fleet_tui.console.widgets.paint import Painted
+from fleet_tui.feed.feed import Timeline
+
+CURVE_POINTS = 240
+"""Points of the queue's curve: more than the widest usual terminal has places."""
 
 _LEFT = 7
 """Cells before the bar: the time the recording begins."""
@@ -16,7 +20,7 @@ class TimelineBand(Painted):
     """Two lines: the queue over time with notable events and the cursor, and what the signs are."""
 
     DEFAULT_CSS = """
-    TimelineBand { height: 2; background: $panel; }
+    TimelineBand { height: 2; background: $panel; display: none; }
     """
 
     class Chosen(Message):
@@ -33,12 +37,30 @@ class TimelineBand(Painted):
         self._glyphs = glyphs
         self._offset_minutes = offset_minutes
         self._moment: Moment | None = None
+        self._drawn: tuple[Timeline, Moment] | None = None
+        """What does not change while a recording is reviewed: its curve and its marks."""
 
     def show(self, moment: Moment) -> None:
         """Show another moment; nothing is repainted if it looks the same."""
         if moment != self._moment:
             self._moment = moment
             self.refresh()
+
+    def show_timeline(self, timeline: Timeline, at_ms: int) -> None:
+        """Show where a recording is; its curve and marks are asked for once."""
+        if self._drawn is None or self._drawn[0] is not timeline:
+            fixed = Moment(
+                timeline.start_ms,
+                timeline.end_ms,
+                at_ms,
+                depth=timeline.depth_curve(CURVE_POINTS),
+                marks=tuple(timeline.marks()),
+            )
+            self._drawn = (timeline, fixed)
+        moment = self._drawn[1]._replace(
+            at_ms=at_ms, playing=timeline.playing, speed=timeline.speed
+        )
+        self.show(moment)
 
     def on_click(self, event: events.Click) -> None:
         """A click on the bar goes to that instant."""

@@ -1,0 +1,260 @@
+"""A person's verdict on a task that nobody else can judge, and running failed work again.
+
+The card shows the evidence first. Nothing is chosen beforehand, and a verdict needs a reason: both
+go into the ledger with the operator's name.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.strip import Strip
+
+from fleet_tui.console.cells import Cell, Line, Tone
+from fleet_tui.console.detail_rows import Pen, wrap
+from fleet_tui.console.messages import Loudness
+from fleet_tui.console.places import Place
+from fleet_tui.console.selection import Selection, listed
+from fleet_tui.console.task_detail import answered, evidence
+from fleet_tui.console.widgets.dialogs import ConfirmBar
+from fleet_tui.console.widgets.form import FieldDone, FieldLine
+from fleet_tui.console.widgets.lines import OneLine
+from fleet_tui.console.widgets.paint import Painted
+from fleet_tui.core.commands import Accepted, Requeue, Resolve, Verdict
+from fleet_tui.core.firewall import safe_text
+from fleet_tui.core.fleet import TaskClass
+from fleet_tui.core.state import AttemptPhase, Task, TaskPhase
+
+if TYPE_CHECKING:
+    from fleet_tui.console.screens.base import FleetScreen
+
+MAX_EVIDENCE_LINES = 12
+MAX_ANSWER_SHOWN = 4
+"""Lines of a late answer that are shown as evidence."""
+
+_REQUEUED = frozenset({TaskPhase.FAILED, TaskPhase.EXPIRED, TaskPhase.CANCELLED})
+
+
+class Judgement(NamedTuple):
+    """What the operator said."""
+
+    verdict: Verdict
+    reason: str
+
+
+class Option(NamedTuple):
+    """A verdict, in words, and what follows from it."""
+
+    verdict: Verdict
+    words: str
+    follows: str
+
+
+OPTIONS = (
+    Option(Verdict.RAN, "it ran", "the task succeeded; nothing runs again"),
+    Option(Verdict.DID_NOT_RUN, "it did not run", "back to the queue"),
+    Option(Verdict.RUN_AGAIN, "run it again", "back to the queue, even if the work is done twice"),
+)
+
+
+def needs_verdict(task: Task) -> bool:
+    """Whether only a person can say what happened: asked for, or the fate is unknown now."""
+    attempt = task.open_attempt
+    unknown = attempt is not None and attempt.phase is AttemptPhase.UNKNOWN
+    return task.phase is TaskPhase.NEEDS_OPERATOR or unknown
+
+
+def evidence_lines(task: Task, pen: Pen, now_ms: int, width: int) -> list[Line]:
+    """What is known, wrapped: the last line of :func:`evidence` is about the key and left out."""
+    lines: list[Line] = []
+    for row in evidence(task, pen, now_ms)[:-1]:
+        lines.extend(wrap(row.cells, width, row.indent))
+    attempt = answered(task)
+    if attempt is not None:
+        shown = safe_text(attempt.answer.text, MAX_ANSWER_SHOWN)
+        lines.extend((Cell(" answer  ", Tone.DIM), Cell(text)) for text in shown)
+    if task.spec.task_class is TaskClass.ONCE:
+        lines.append((Cell(" class once: it must not run twice.", Tone.DIM),))
+    return lines[:MAX_EVIDENCE_LINES]
+
+
+class Options(Painted, can_focus=True):
+    """The three verdicts; none is chosen at first."""
+
+    DEFAULT_CSS = """
+    Options { height: 3; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "move(1)", "down", show=False, id="verdict.down"),
+        Binding("up,k", "move(-1)", "up", show=False, id="verdict.up"),
+        Binding("enter,space", "choose", "choose", show=False, id="verdict.choose"),
+    ]
+
+    class Chosen(Message):
+        """A verdict was chosen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at = 0
+        self.chosen: Verdict | None = None
+
+    def action_move(self, step: int) -> None:
+        """To another verdict."""
+        self.at = (self.at + step) % len(OPTIONS)
+        self.refresh()
+
+    def action_choose(self) -> None:
+        """Choose the one under the cursor."""
+        self.chosen = OPTIONS[self.at].verdict
+        self.refresh()
+        self.post_message(self.Chosen())
+
+    def render_line(self, y: int) -> Strip:
+        """One verdict: a box, the words, what follows."""
+        option = OPTIONS[y]
+        box = "(x)" if option.verdict is self.chosen else "( )"
+        tone = Tone.CURSOR if y == self.at and self.has_focus else Tone.TITLE
+        cells = (Cell(f" {box} "), Cell(f"{option.words:<14}", tone), Cell(f"  {option.follows}"))
+        return self.paint(cells, self.size.width)
+
+    def on_focus(self) -> None:
+        """The cursor looks different with the focus."""
+        self.refresh()
+
+    def on_blur(self) -> None:
+        """The cursor looks different without the focus."""
+        self.refresh()
+
+
+class Evidence(Painted):
+    """What is known about the task."""
+
+    DEFAULT_CSS = """
+    Evidence { height: 4; }
+    """
+
+    def __init__(self, task: Task, pen: Pen, now_ms: int) -> None:
+        super().__init__()
+        self._task_shown = task
+        self._pen = pen
+        self._now_ms = now_ms
+        self._lines: list[Line] = []
+
+    def on_resize(self) -> None:
+        """As many lines as the evidence has at this width."""
+        width = max(1, self.size.width)
+        self._lines = evidence_lines(self._task_shown, self._pen, self._now_ms, width)
+        self.styles.height = len(self._lines)
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """One line."""
+        return self.paint(self._lines[y] if y < len(self._lines) else (), self.size.width)
+
+
+class VerdictCard(ModalScreen[Judgement | None]):
+    """Evidence, three verdicts, a reason."""
+
+    DEFAULT_CSS = """
+    VerdictCard { align: center middle; }
+    VerdictCard > Vertical {
+        width: 90%; max-width: 100; min-width: 50; height: auto; max-height: 100%;
+        border: solid $warning; padding: 0 1; background: $surface; color: $foreground;
+    }
+    VerdictCard OneLine { height: 1; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "cancel", show=False, id="verdict.cancel"),
+        Binding("tab", "app.focus_next", "next", show=False, id="verdict.next"),
+        Binding("shift+tab", "app.focus_previous", "previous", show=False, id="verdict.previous"),
+    ]
+
+    def __init__(self, task: Task, pen: Pen, now_ms: int) -> None:
+        super().__init__()
+        self._about = task
+        self._evidence = Evidence(task, pen, now_ms)
+
+    def compose(self) -> ComposeResult:
+        """From what is known to what to do."""
+        with Vertical():
+            title = f" Did {self._about.label} run?"
+            yield OneLine((Cell(title, Tone.TITLE), Cell("  only you can tell", Tone.DIM)))
+            yield self._evidence
+            yield OneLine()
+            yield Options()
+            yield FieldLine("reason", "reason", hint="how you know; it is recorded with your name")
+            yield OneLine((Cell(" space chooses, enter in the reason records it, esc leaves "
+                                "everything as it is", Tone.DIM),))  # fmt: skip
+
+    def on_mount(self) -> None:
+        """Begin with the verdicts."""
+        self.query_one(Options).focus()
+
+    @on(Options.Chosen)
+    def _chosen(self) -> None:
+        self.query_one(FieldLine).focus_field()
+
+    @on(FieldDone)
+    def _done(self) -> None:
+        """Record it, if both parts are there."""
+        options, field = self.query_one(Options), self.query_one(FieldLine)
+        reason = field.text.strip()
+        if options.chosen is None:
+            field.show_problem("choose one of the three verdicts first")
+            options.focus()
+        elif not reason:
+            field.show_problem("a verdict needs a reason")
+        else:
+            self.dismiss(Judgement(options.chosen, reason))
+
+    def action_cancel(self) -> None:
+        """Leave without a verdict."""
+        self.dismiss(None)
+
+
+async def resolve(screen: "FleetScreen", chosen: Selection) -> None:
+    """Ask for a verdict on each task that needs one; offer to run failed ones again."""
+    state = screen.console.view.state
+    tasks = [task for name in chosen.tasks if (task := state.task(name)) is not None]
+    for task in tasks:
+        if needs_verdict(task) and not await _judge(screen, task):
+            return
+    failed = [task for task in tasks if task.phase in _REQUEUED]
+    if failed:
+        await _requeue(screen, failed)
+
+
+async def _judge(screen: "FleetScreen", task: Task) -> bool:
+    """Ask about one task; False when the operator left."""
+    console = screen.console
+    pen = Pen(console.glyphs, console.utc_offset_minutes)
+    said = await console.push_screen_wait(VerdictCard(task, pen, console.view.now_ms))
+    if said is None:
+        return False
+    order = Resolve(task=task.id, verdict=said.verdict, reason=said.reason)
+    if isinstance(await console.send(order), Accepted):
+        words = next(o.words for o in OPTIONS if o.verdict is said.verdict)
+        console.tell(f"{task.label}: {words}, recorded", opens=Place("task", task.id))
+    return True
+
+
+async def _requeue(screen: "FleetScreen", tasks: Sequence[Task]) -> None:
+    """Run failed tasks again as they were."""
+    console = screen.console
+    labels = listed(task.label for task in tasks)
+    if not await console.push_screen_wait(ConfirmBar(f"Run {labels} again?")):
+        return
+    done = 0
+    for task in tasks:
+        done += isinstance(await console.send(Requeue(task=task.id)), Accepted)
+    if done:
+        text = f"{labels} back in the queue" if done == len(tasks) else f"{done} back in the queue"
+        loudness = Loudness.INFORMATION if done == len(tasks) else Loudness.WARNING
+        console.tell(text, loudness, opens=Place("task", tasks[0].id))
