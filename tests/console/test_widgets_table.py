@@ -31,10 +31,12 @@ class Counting(FleetTable):
 
     def on_mount(self) -> None:
         self.painted: list[int | None] = []
+        self.widths: list[int] = []
 
     def refresh(self, *regions: Region, **options: bool) -> "Counting":
         if hasattr(self, "painted"):
             self.painted += [region.y for region in regions] if regions else [None]
+            self.widths = [region.width for region in regions]
         super().refresh(*regions, **options)
         return self
 
@@ -258,6 +260,7 @@ async def test_only_lines_that_changed_are_repainted() -> None:
         after[4] = row("a-04", "down")
         table.show(after)
         assert table.painted == [5]
+        assert table.widths == [6]
         await settle(pilot)
         assert screen_lines(app)[5].startswith("down   a-04")
         table.painted.clear()

@@ -17,14 +17,14 @@ from textual.message import Message
 from textual.selection import Selection
 from textual.strip import Strip
 
-from fleet_tui.console.frame import FRAME_MS, FrameLimiter
-from fleet_tui.console.widgets.paint import Cell, Line, Painted, Tone, fit, overlay
-from fleet_tui.core.filters import Filter, Value
-from fleet_tui.core.firewall import safe_line
-from fleet_tui.core.logs import Level, LogGap, LogLine
-from fleet_tui.core.words import clock_ms, grouped, plural
+from fleet_tui.console.frame import FrameLimiter
+from fleet_tui.console.log_lines import LogEntry, log_cells, log_matches
+from fleet_tui.console.widgets.paint import Cell, Line, Painted, Tone, overlay
+from fleet_tui.core.filters import Filter
+from fleet_tui.core.logs import Level, LogLine
+from fleet_tui.core.words import plural
 
-LogEntry = LogLine | LogGap
+__all__ = ["LogEntry", "LogView", "log_cells", "log_matches"]
 
 MAX_LINES = 20_000
 """Entries held unless the caller says otherwise; the log store keeps the rest."""
@@ -32,63 +32,15 @@ MAX_LINES = 20_000
 _SLACK = 4
 """The ring is trimmed when it is a quarter over, so that trimming is rare and cheap."""
 
+FOLLOW_FRAME_MS = 500
+"""A new line moves all the others, so a frame costs the whole pane; two a second can be read."""
+
+MAX_CACHED_STRIPS = 1_000
+"""Painted lines that are kept; more than any screen is high."""
+
 WHEEL_LINES = 3
 SIDE_STEP = 8
 """Cells that one key moves sideways."""
-
-_SOURCE_WIDTH = 8
-_TASK_WIDTH = 8
-
-_LEVEL_TONES = {
-    Level.UNKNOWN: Tone.DIM,
-    Level.TRACE: Tone.DIM,
-    Level.DEBUG: Tone.DIM,
-    Level.INFO: Tone.PLAIN,
-    Level.WARN: Tone.WARN,
-    Level.ERROR: Tone.ERROR,
-}
-
-
-def log_cells(entry: LogEntry, offset_minutes: int = 0, source_width: int = _SOURCE_WIDTH) -> Line:
-    """``12:04:28.310 ERROR agent-14 t-48205  text``; everything but the text is ours to say."""
-    at = Cell(clock_ms(entry.received_at_ms, offset_minutes) + " ", Tone.DIM)
-    source = fit(safe_line(entry.source or "fleet"), source_width)
-    match entry:
-        case LogLine():
-            word = "-" if entry.level is Level.UNKNOWN else entry.level.name
-            task = fit(safe_line(entry.task or "-"), _TASK_WIDTH)
-            return (
-                at,
-                Cell(f"{word:<5} ", _LEVEL_TONES[entry.level]),
-                Cell(f"{source} {task} "),
-                Cell(safe_line(entry.text), Tone.DIM if entry.level < Level.INFO else Tone.PLAIN),
-            )
-        case LogGap():
-            lost = "lines" if entry.lines is None else plural(entry.lines, "line")
-            size = "" if entry.bytes is None else f" ({grouped(entry.bytes)} bytes)"
-            text = f"{lost} lost{size}: {safe_line(entry.reason)}"
-            return (at, Cell("GAP   ", Tone.WARN), Cell(f"{source} "), Cell(text, Tone.WARN))
-
-
-def log_value(entry: LogEntry, key: str) -> Value:
-    """What a filter may ask of an entry: ``agent level task at``; None for other keys."""
-    match key:
-        case "agent":
-            return entry.source or "fleet"
-        case "at":
-            return float(entry.received_at_ms)
-        case "level" if isinstance(entry, LogLine):
-            return entry.level.name
-        case "task" if isinstance(entry, LogLine):
-            return entry.task
-        case _:
-            return None
-
-
-def log_matches(wanted: Filter, entry: LogEntry) -> bool:
-    """Whether an entry passes a filter."""
-    text = entry.text.raw if isinstance(entry, LogLine) else entry.reason
-    return wanted.matches(lambda key: log_value(entry, key), text)
 
 
 class _Stretch(NamedTuple):
@@ -158,7 +110,7 @@ class LogView(Painted, can_focus=True):
         max_lines: int = MAX_LINES,
         describe: Callable[[LogEntry], Line] = log_cells,
         empty: str = "",
-        frame_ms: int = FRAME_MS,
+        frame_ms: int = FOLLOW_FRAME_MS,
         id: str | None = None,
         classes: str | None = None,
     ) -> None:
@@ -183,6 +135,8 @@ class LogView(Painted, can_focus=True):
         self._wrap = False
         self._left = 0
         self._plan: list[_Stretch] | None = None
+        self._strips: dict[int, Strip] = {}
+        """Painted lines by number, while nothing but new lines changes."""
         self._limiter = FrameLimiter(self._repaint, frame_ms)
 
     # --- what callers use ---
@@ -363,6 +317,7 @@ class LogView(Painted, can_focus=True):
     def _changed(self) -> None:
         """The operator did something: show it at once."""
         self._plan = None
+        self._strips.clear()
         if self.is_attached:
             self._limiter.now()
             window = self._window()
@@ -549,12 +504,29 @@ class LogView(Painted, can_focus=True):
         window = self._window()
         if not window:
             return self.paint((Cell(self._empty, Tone.DIM),) if y == 0 else (), width)
-        strip = self._paint_stretch(window[y], width) if y < len(window) else self.paint((), width)
+        strip = self._painted(window[y], width) if y < len(window) else self.paint((), width)
         if y == self.size.height - 1 and (unseen := self.unseen_count):
             note = Strip(self.segments((Cell(f" {plural(unseen, 'new line')} ", Tone.BADGE),)))
             size = min(width, note.cell_length)
             return Strip.join([strip.crop(0, width - size), note.crop(0, size)])
         return strip
+
+    def _painted(self, stretch: _Stretch, width: int) -> Strip:
+        """A line as it was painted before, where that still holds."""
+        special = self._wrap or stretch.number == self._cursor or self.text_selection is not None
+        if special:
+            return self._paint_stretch(stretch, width)
+        strip = self._strips.get(stretch.number)
+        if strip is None:
+            if len(self._strips) >= MAX_CACHED_STRIPS:
+                self._strips.clear()
+            strip = self._strips[stretch.number] = self._paint_stretch(stretch, width)
+        return strip
+
+    def notify_style_update(self) -> None:
+        """Colours changed: nothing painted before is of use."""
+        super().notify_style_update()
+        self._strips.clear()
 
     def _paint_stretch(self, stretch: _Stretch, width: int) -> Strip:
         number = stretch.number

@@ -76,19 +76,35 @@ class Painted(Widget):
 
     def paint(self, cells: Iterable[Cell], width: int, over: Style | None = None) -> Strip:
         """A strip of exactly ``width`` cells; ``over`` is laid over every piece and the rest."""
+        pieces = tuple(cells)
+        if (missing := width - line_width(pieces)) > 0:
+            pieces = (*pieces, Cell(" " * missing))
         plain = self.rich_style if over is None else self.rich_style + over
-        return Strip(self.segments(cells, over)).adjust_cell_length(width, plain)
+        return Strip(self.segments(pieces, over)).adjust_cell_length(width, plain)
 
     def segments(self, cells: Iterable[Cell], over: Style | None = None) -> list[Segment]:
-        """The pieces as styled segments of whatever width they have."""
-        segments: list[Segment] = []
+        """The pieces as styled segments of whatever width they have.
+
+        Neighbours of one tone become one segment: each costs a colour sequence on the wire.
+        """
+        texts: list[list[str]] = []
+        tones: list[Tone] = []
         for text, tone in cells:
-            style = self.rich_style if tone is Tone.PLAIN else self.tone_style(tone)
-            if over is not None:
-                style += over
             # A second look: callers made the text safe; a slip must not reach the terminal.
-            segments.append(Segment(text if text.isprintable() else safe_line(text), style))
-        return segments
+            shown = text if text.isprintable() else safe_line(text)
+            if tones and tones[-1] is tone:
+                texts[-1].append(shown)
+            else:
+                texts.append([shown])
+                tones.append(tone)
+        return [
+            Segment("".join(parts), self._style(tone, over))
+            for parts, tone in zip(texts, tones, strict=True)
+        ]
+
+    def _style(self, tone: Tone, over: Style | None) -> Style:
+        style = self.rich_style if tone is Tone.PLAIN else self.tone_style(tone)
+        return style if over is None else style + over
 
     def refresh_row(self, y: int) -> None:
         """Repaint one line of the content, counted from its top."""
