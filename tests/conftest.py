@@ -1,5 +1,73 @@
-"""Fixtures that the whole suite shares: expensive ones exist once per session."""
+"""What the whole suite shares: empty surroundings, what tests may need, expensive fixtures.
 
+PYTHONHASHSEED is left alone on purpose: nothing may depend on the order of a set of strings, so
+every run tries another one. The report's header names it, for a run to be repeated exactly.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from tests.support import surroundings
+from tests.support.needs import NEEDS, missing
 from tests.support.openclaw_lab import openclaw_lab
 
 __all__ = ["openclaw_lab"]
+
+settings.register_profile("ci", derandomize=True, deadline=None, max_examples=100)
+settings.register_profile("search", deadline=None, max_examples=5_000)
+settings.load_profile("ci")
+
+MAX_ID = 60
+"""Characters of a parameter that may stand in a test's name."""
+
+_surroundings = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before any test module is imported."""
+    config.stash[_surroundings] = surroundings.isolate()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """After the last test."""
+    surroundings.remove(config.stash[_surroundings])
+
+
+def pytest_report_header() -> str:
+    """What a run that fails must be repeated with."""
+    seed = os.environ.get("PYTHONHASHSEED", "random")
+    return f"PYTHONHASHSEED={seed}; properties: --hypothesis-profile=search looks further"
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Long or binary values are no names; and workers must agree on the name of a value that was
+    made just now, with the time in it."""
+    if isinstance(val, (bytes, str)) and (len(val) > MAX_ID or not val.isascii()):
+        return argname
+    return None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the gateways on one worker: each takes 1 GiB and ten seconds to start."""
+    for item in items:
+        if item.get_closest_marker("openclaw"):
+            item.add_marker(pytest.mark.xdist_group("openclaw"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """End a test whose mark this machine cannot meet."""
+    for mark, reason in NEEDS.items():
+        if item.get_closest_marker(mark) and (lacking := reason()) is not None:
+            missing(lacking)
+
+
+@pytest.fixture
+def short_dir() -> Iterator[Path]:
+    """A directory of one's own with a path short enough for Unix sockets."""
+    directory = surroundings.short_dir()
+    yield directory
+    surroundings.remove(directory)
