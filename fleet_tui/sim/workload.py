@@ -10,8 +10,9 @@ from typing import TypeVar
 
 import msgspec
 
-from fleet_tui.core.fleet import AgentSpec, Deadlines, FleetSpec, Priority, TaskClass
+from fleet_tui.core.fleet import Deadlines, FleetSpec, Priority, TaskClass
 from fleet_tui.core.ids import Capability, ClientName
+from fleet_tui.core.routing.requirement import Roster, requirement_of
 from fleet_tui.core.state import TaskSpec
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.sim.world import Pace
@@ -108,25 +109,6 @@ _PRIORITIES = (
 _CLASSES = ((TaskClass.IDEMPOTENT, 60), (TaskClass.ONCE, 30), (TaskClass.RESUMABLE, 10))
 
 
-def can_take(fleet: FleetSpec, agent: AgentSpec, spec: TaskSpec) -> bool:
-    """Whether this agent could ever take a task: by capability, isolation and residency."""
-    if not spec.needs <= agent.capabilities:
-        return False
-    if agent.clients and spec.client not in agent.clients:
-        return False
-    if agent.projects and spec.project not in agent.projects:
-        return False
-    bounds = [
-        rule.regions
-        for rule in fleet.residency
-        if (rule.client is None or rule.client == spec.client)
-        and (rule.project is None or rule.project == spec.project)
-    ]
-    if spec.regions:
-        bounds.append(spec.regions)
-    return all(agent.region in regions for regions in bounds)
-
-
 class Workload:
     """An endless stream of tasks for one fleet."""
 
@@ -142,6 +124,7 @@ class Workload:
         self.surge = 1.0
         """How many times more than usual comes in; can be changed at any time."""
         self._fleet = fleet
+        self._roster = Roster(fleet)
         self._rng = rng
         self._pace = pace
         self._per_minute = per_minute
@@ -195,7 +178,7 @@ class Workload:
         )
 
     def _fits_nobody(self, spec: TaskSpec) -> bool:
-        return not any(can_take(self._fleet, agent, spec) for agent in self._fleet.agents.values())
+        return not self._roster.eligible(requirement_of(self._fleet, spec)).agents
 
     def _find_impossible(self) -> list[tuple[ClientName, Capability]]:
         """Pairs of client and capability that the fleet cannot bring together."""

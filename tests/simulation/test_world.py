@@ -14,9 +14,10 @@ import pytest
 
 from fleet_tui.core.fleet import AgentSpec, OpenClawAgent, TaskClass
 from fleet_tui.core.ids import AgentName, Capability, PoolName
+from fleet_tui.core.routing.requirement import Roster, requirement_of
 from fleet_tui.sim.behaviour import MAX_DURATION_S, Profile, plan_run, profile_of
 from fleet_tui.sim.loglines import LogFile, Trace, log_line
-from fleet_tui.sim.workload import IMPOSSIBLE_WAIT_MS, Workload, can_take
+from fleet_tui.sim.workload import IMPOSSIBLE_WAIT_MS, Workload
 from fleet_tui.sim.world import CPU_COUNT, DISK_BYTES, MEMORY_BYTES, Host, Pace, wander
 from tests.simulation.gateway_client import SHAPES, misfits
 from tests.simulation.trace import JumpingLoop, sample_fleet
@@ -153,9 +154,7 @@ def test_tasks_fit_the_fleet_except_for_a_few() -> None:
     workload = Workload(fleet, rng=random.Random(1), pace=Pace(lambda: 0))
     tasks = [workload.draw() for _ in range(5_000)]
     lonely = [
-        task
-        for task in tasks
-        if not any(can_take(fleet, agent, task) for agent in fleet.agents.values())
+        task for task in tasks if not Roster(fleet).eligible(requirement_of(fleet, task)).agents
     ]
     assert 0.002 < len(lonely) / len(tasks) < 0.02
     assert all(

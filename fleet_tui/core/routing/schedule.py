@@ -18,8 +18,14 @@ from fleet_tui.core.decision import (
 )
 from fleet_tui.core.events import Event, TaskPending, TaskPlaced
 from fleet_tui.core.fleet import FleetSpec, PoolSpec, Strategy
-from fleet_tui.core.ids import AgentName, PoolName, run_id
-from fleet_tui.core.routing.requirement import Eligible, Requirement, Roster, requirement_of
+from fleet_tui.core.ids import AgentName, PoolName, TaskId, run_id
+from fleet_tui.core.routing.requirement import (
+    MAX_REMEMBERED,
+    Eligible,
+    Requirement,
+    Roster,
+    requirement_of,
+)
 from fleet_tui.core.routing.scores import Standing, rank
 from fleet_tui.core.state import AttemptPhase, FleetState, Task
 from fleet_tui.core.vitals import Look
@@ -33,7 +39,7 @@ Looks = Mapping[AgentName, Look]
 class Router:
     """Routes for one fleet file; made anew when the file changes.
 
-    Holds nothing but answers that follow from the file.
+    Holds nothing but answers that follow from the file and from tasks, which never change.
     """
 
     def __init__(self, fleet: FleetSpec) -> None:
@@ -43,40 +49,46 @@ class Router:
         for spec in fleet.agents.values():
             places = self._order.setdefault(spec.pool, {})
             places[spec.name] = len(places)
+        self._wanted: dict[TaskId, Requirement] = {}
+        self._same: dict[Requirement, Requirement] = {}
 
     def schedule(self, state: FleetState, looks: Looks, now_ms: int) -> list[Event]:
         """The events of one round: placements, and pending reasons that changed."""
         events: list[Event] = []
         round_ = _Round(state, looks)
-        waiting = sorted(
-            state.waiting(), key=lambda t: (t.spec.priority, t.submitted_at_ms, t.number)
-        )
-        stuck: dict[Requirement, Decision] = {}
+        waiting = sorted(state.waiting(), key=_urgency)
+        self._forget_closed(state, len(waiting))
+        stuck: dict[int, tuple[Decision, PendingCode]] = {}
         for task in waiting:
             if round_.placed >= MAX_PLACED_PER_ROUND:
                 break
             if task.not_before_ms > now_ms:
                 continue
-            wanted = requirement_of(self.fleet, task.spec)
-            decision = stuck.get(wanted)
-            if decision is None:
+            wanted = self._requirement(task)
+            # Equal requirements are one object here, so that a long queue costs a look-up a task.
+            blocked = stuck.get(id(wanted))
+            if blocked is None:
                 decision = self.decide(task, wanted, round_)
-            if decision.chosen is None:
-                stuck[wanted] = decision
-                events.extend(self._pending(task, decision, now_ms))
-                continue
-            round_.hold(decision)
-            number = len(task.attempts) + 1
-            events.append(
-                TaskPlaced(
-                    task=task.id,
-                    run=run_id(task.id, number),
-                    number=number,
-                    agent=decision.chosen,
-                    decision=decision,
-                )
-            )
+                if decision.chosen is not None:
+                    round_.hold(decision)
+                    events.append(_placed(task, decision))
+                    continue
+                blocked = stuck[id(wanted)] = (decision, pending_code(decision))
+            if task.pending is None or task.pending.code is not blocked[1]:
+                events.append(_pending(task, *blocked, now_ms))
         return events
+
+    def _requirement(self, task: Task) -> Requirement:
+        known = self._wanted.get(task.id)
+        if known is None:
+            wanted = requirement_of(self.fleet, task.spec)
+            known = self._wanted[task.id] = self._same.setdefault(wanted, wanted)
+        return known
+
+    def _forget_closed(self, state: FleetState, waiting: int) -> None:
+        if len(self._wanted) > 2 * waiting + MAX_REMEMBERED:
+            self._wanted = {t.id: self._requirement(t) for t in state.waiting()}
+            self._same = {wanted: wanted for wanted in self._wanted.values()}
 
     def explain(self, state: FleetState, looks: Looks, task: Task) -> Decision:
         """What routing would say about the task at this moment, alone in the queue."""
@@ -141,19 +153,33 @@ class Router:
                 return pool, inside
         return self.fleet.pools[ranked[0]], []
 
-    def _pending(self, task: Task, decision: Decision, now_ms: int) -> list[Event]:
-        code = pending_code(decision)
-        if task.pending is not None and task.pending.code is code:
-            return []
-        last = next((r for r in decision.rejections if r.left == 0), None)
-        pending = Pending(
-            code=code,
-            since_ms=now_ms,
-            detail=_why_waiting(code, last),
-            remedy=_remedy(code, last),
-            decision=decision,
-        )
-        return [TaskPending(task=task.id, pending=pending)]
+
+def _urgency(task: Task) -> tuple[int, int, int]:
+    return (task.spec.priority, task.submitted_at_ms, task.number)
+
+
+def _placed(task: Task, decision: Decision) -> TaskPlaced:
+    assert decision.chosen is not None
+    number = len(task.attempts) + 1
+    return TaskPlaced(
+        task=task.id,
+        run=run_id(task.id, number),
+        number=number,
+        agent=decision.chosen,
+        decision=decision,
+    )
+
+
+def _pending(task: Task, decision: Decision, code: PendingCode, now_ms: int) -> TaskPending:
+    last = next((r for r in decision.rejections if r.left == 0), None)
+    pending = Pending(
+        code=code,
+        since_ms=now_ms,
+        detail=_why_waiting(code, last),
+        remedy=_remedy(code, last),
+        decision=decision,
+    )
+    return TaskPending(task=task.id, pending=pending)
 
 
 class _Round:
