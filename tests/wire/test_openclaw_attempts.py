@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
 from fleet_tui.core.evidence import (
@@ -14,7 +15,6 @@ from fleet_tui.core.evidence import (
     LostReason,
     NotStarted,
     Running,
-    RunOrder,
     Started,
     Stopped,
     Unknown,
@@ -88,22 +88,23 @@ async def test_a_start_without_an_answer_is_unknown(monkeypatch: pytest.MonkeyPa
     assert len(gateway.asked("agent")) == 1
 
 
-async def test_a_payload_the_gateway_cannot_take_is_refused_here() -> None:
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [
+        ("x" * 5_000, "payload-too-large"),
+        ("\x00" * 1_000, "payload-too-large"),
+        ("half \ud800", "payload-not-text"),
+    ],
+)
+async def test_a_payload_the_gateway_cannot_take_is_refused_here(payload: str, reason: str) -> None:
     gateway = FakeGateway()
     gateway.hello["policy"] = {"maxPayload": 70_000}
-    big = RunOrder(
-        run_id="r.1",
-        task_id="r",
-        attempt=1,
-        payload=Untrusted("x" * 5_000),
-        label="t",
-        start_to_close_ms=None,
-        trace_id="0" * 32,
-    )
+    unfit = msgspec.structs.replace(ORDER, payload=Untrusted(payload))
     async with at_work(gateway) as subject:
-        answer = await subject.start(big)
+        answer = await subject.start(unfit)
     assert isinstance(answer, Definite)
     assert isinstance(answer.value, NotStarted)
+    assert answer.value.reason == reason
     assert not answer.value.retryable
     assert gateway.asked("sessions.create") == []
 
@@ -264,6 +265,35 @@ async def test_a_run_that_arrived_between_look_and_fence_is_stopped_not_unstarte
     gateway.handlers["sessions.delete"] = delete
     async with at_work(gateway) as subject:
         assert await subject.inspect(ORDER) == Definite(Stopped())
+
+
+def refused_at_first(session: Session, times: int) -> Callable[[dict[str, Any]], Any]:
+    """A deletion that is refused while a run is being admitted."""
+
+    def delete(params: dict[str, Any]) -> Any:
+        nonlocal times
+        times -= 1
+        if times >= 0:
+            session.info = {"hasActiveRun": True}
+            raise Refuse("UNAVAILABLE")
+        return session.delete(params)
+
+    return delete
+
+
+async def test_a_run_admitted_while_it_was_to_be_fenced_is_running(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(attempt, "DELETE_AGAIN_S", 0)
+    gateway = FakeGateway()
+    session = Session(gateway)
+    session.exists = True
+    gateway.handlers["sessions.delete"] = refused_at_first(session, 1)
+    async with at_work(gateway) as subject:
+        assert await subject.inspect(ORDER) == Definite(Running())
+        assert session.exists
+        gateway.handlers["sessions.delete"] = refused_at_first(session, 2)
+        assert await subject.fence(ORDER) == Definite(NotStarted(reason="fenced"))
 
 
 async def test_a_fence_that_does_not_hold_is_not_claimed() -> None:

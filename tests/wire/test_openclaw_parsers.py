@@ -246,6 +246,11 @@ def test_cancelled_is_stopped_although_it_says_timeout() -> None:
     assert final_outcome(reply(frame)) == Definite(Stopped())
 
 
+def test_a_run_under_a_deleted_session_is_stopped() -> None:
+    end = {"status": "timeout", "stopReason": "delete", "timeoutPhase": "queue"}
+    assert final_outcome(Result(raw(end))) == Definite(Stopped())
+
+
 @pytest.mark.parametrize(
     ("name", "failure", "words"),
     [

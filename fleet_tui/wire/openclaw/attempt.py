@@ -12,6 +12,8 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 
+import msgspec
+
 from fleet_tui.core.evidence import (
     Definite,
     Died,
@@ -69,8 +71,11 @@ LOOK_AGAIN_S = 1.0
 MAX_TRACES = 1_024
 """Runs whose log lines can be told apart; the oldest are forgotten first."""
 
+DELETE_TRIES, DELETE_AGAIN_S = 3, 0.3
+"""A session is not deleted during the moment in which a run is admitted to it."""
+
 ENVELOPE_BYTES = 65_536
-"""Room in a frame for what stands around the payload, escapes of ordinary text included."""
+"""Room in a frame for what stands around the payload."""
 
 DEFAULT_TIMEOUT_S = 86_400
 """Run limit told to the gateway where the task has none. The engine's own deadline comes first."""
@@ -102,16 +107,17 @@ class Attempts:
         connection = await self._line.connection()
         if isinstance(connection, GatewayFailure):
             return Definite(NotStarted(reason=connection.kind.value, detail=connection.detail))
-        size = len(order.payload.raw.encode("utf-8", "replace"))
-        if size + ENVELOPE_BYTES > connection.hello.policy.max_payload:
-            limit = Untrusted(
-                f"{size} bytes; the gateway takes {connection.hello.policy.max_payload}"
-            )
-            return Definite(NotStarted(reason="payload-too-large", detail=limit, retryable=False))
+        unfit = _unfit(order.payload, connection.hello.policy.max_payload)
+        if unfit is not None:
+            return Definite(unfit)
         key = session_key(self._agent_id, order)
         created = await connection.call(
             "sessions.create",
-            {"key": key, "agentId": self._agent_id, "displayName": order.label[:200]},
+            {
+                "key": key,
+                "agentId": self._agent_id,
+                "displayName": order.label[:200] or order.run_id,
+            },
             timeout_ms=CALL_MS,
         )
         session = _created(created)
@@ -185,7 +191,7 @@ class Attempts:
             return seen
         if isinstance(seen, (Finished, Stopped)):
             return Definite(seen)
-        return await self._delete_session(connection, order)
+        return await self._delete_session(connection, order, even_running=True)
 
     async def _look(self, order: RunOrder) -> Inspection:
         connection = await self._line.connection()
@@ -245,10 +251,20 @@ class Attempts:
             return fenced
         return Definite(Died(reason="the gateway restarted and did not continue the turn"))
 
-    async def _delete_session(self, connection: Connection, order: RunOrder) -> Inspection:
+    async def _delete_session(
+        self, connection: Connection, order: RunOrder, *, even_running: bool = False
+    ) -> Inspection:
         """The fence. Stopped when the ledger shows that a run was in the session after all."""
         key = session_key(self._agent_id, order)
-        deleted = await connection.call("sessions.delete", {"key": key}, timeout_ms=CALL_MS)
+        for _ in range(DELETE_TRIES):
+            deleted = await connection.call("sessions.delete", {"key": key}, timeout_ms=CALL_MS)
+            if not isinstance(deleted, Refused):
+                break
+            # Refused while a run is just being admitted; then it has arrived after all.
+            seen = await self._session(connection, order)
+            if isinstance(seen, Running) and not even_running:
+                return Definite(seen)
+            await asyncio.sleep(DELETE_AGAIN_S)
         if not isinstance(deleted, Result):
             return unanswered(deleted)
         seen = await self._session(connection, order)
@@ -309,6 +325,19 @@ class Attempts:
         result = self._results.get(run_id)
         if result is not None and result.done() and isinstance(result.result(), Lost):
             self._results.pop(run_id, None)
+
+
+def _unfit(payload: Untrusted, max_payload: int) -> NotStarted | None:
+    """Why no gateway can take this payload, or None."""
+    try:
+        size = len(msgspec.json.encode(payload.raw))
+    except UnicodeEncodeError as error:
+        problem = Untrusted(f"not Unicode text: {error}")
+        return NotStarted(reason="payload-not-text", detail=problem, retryable=False)
+    if size + ENVELOPE_BYTES <= max_payload:
+        return None
+    limit = Untrusted(f"{size} bytes; the gateway takes {max_payload}")
+    return NotStarted(reason="payload-too-large", detail=limit, retryable=False)
 
 
 def _created(reply: Reply) -> Created | NotStarted:

@@ -40,7 +40,8 @@ MAX_COMPLAINT_CHARS = 2_000
 MAX_COST_USD = 1e6
 """Above this a cost is nonsense, not money."""
 
-_ABORTED_BY_REQUEST = "rpc"
+_ABORTED_BY_REQUEST = frozenset({"rpc", "delete"})
+"""Stop reasons of ``sessions.abort`` and of ``sessions.delete`` under a run."""
 
 _LOST: dict[FailureKind, LostReason] = {
     FailureKind.GATEWAY_HUNG: LostReason.HUNG,
@@ -175,7 +176,7 @@ def final_outcome(reply: Result | Refused) -> Definite[Finished | Stopped] | Unk
         result = _RunResult()
     meta = result.meta.agent_meta
     usage = usage_of([meta.usage], model=meta.model, cost_usd=meta.cost_usd)
-    if end.stop_reason == _ABORTED_BY_REQUEST:
+    if end.stop_reason in _ABORTED_BY_REQUEST:
         return Definite(Stopped(usage=usage))
     if end.status not in {"ok", "timeout", "error"}:
         return Unknown(LostReason.BAD_ANSWER, Untrusted(f"status {end.status[:40]!r}"))
@@ -207,7 +208,7 @@ def waited_outcome(payload: msgspec.Raw) -> Finished | Stopped | None:
     waited = decode(payload, _Waited)
     if isinstance(waited, Malformed):
         return None
-    if waited.stop_reason == _ABORTED_BY_REQUEST:
+    if waited.stop_reason in _ABORTED_BY_REQUEST:
         return Stopped()
     error = complaint(waited.error or "")
     if waited.status == "ok":
