@@ -302,6 +302,16 @@ async def test_text_can_be_selected_for_copying() -> None:
         assert len(list(view.render_line(0))) > len(list(view.render_line(1)))
 
 
+async def test_a_double_click_selects_one_line() -> None:
+    app, view = bench()
+    async with app.run_test(size=(60, 4)) as pilot:
+        view.append(lines(0, 5))
+        await settle(pilot)
+        await pilot.double_click(view, offset=(40, 1))
+        await settle(pilot)
+        assert app.screen.get_selected_text() == "00:00:02.000 INFO  agent-01 -        line 2"
+
+
 @pytest.mark.parametrize("wrap", [False, True])
 async def test_whatever_an_agent_says_is_only_text(wrap: bool) -> None:
     app, view = bench()

@@ -13,6 +13,7 @@ from rich.cells import chop_cells
 from rich.segment import Segment
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.geometry import Offset
 from textual.message import Message
 from textual.selection import Selection
 from textual.strip import Strip
@@ -551,6 +552,13 @@ class LogView(Painted, can_focus=True):
         plain = self.rich_style if over is None else self.rich_style + over
         strip = Strip(segments).crop_extend(start_cells, start_cells + width, plain)
         return strip.apply_offsets(stretch.start if self._wrap else start_cells, number)
+
+    def text_select_all(self) -> None:
+        """A double click selects the line under it, not twenty thousand."""
+        if self._cursor is not None:
+            size = sum(len(cell.text) for cell in self._cells(self._cursor))
+            line = Selection(Offset(0, self._cursor), Offset(size, self._cursor))
+            self.screen.selections = {self: line}
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """The selected text, for copying."""

@@ -40,6 +40,9 @@ def line_width(cells: Iterable[Cell]) -> int:
 class Painted(Widget):
     """A widget that paints tones line by line."""
 
+    ALLOW_SELECT = False
+    """Text is selected with the mouse only where a widget says what the text is."""
+
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"tone--{tone}" for tone in Tone}
 
     DEFAULT_CSS = """
