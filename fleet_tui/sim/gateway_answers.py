@@ -157,7 +157,7 @@ def waited_answer(run_id: str, run: Run | None) -> Json:
 
 def event_loop(vitals: HostVitals, slowness: float, active: int) -> Json:
     """How the gateway's event loop feels: worse when the agent is slowed down."""
-    delay_ms = round(20.0 + 0.6 * active + 60 * max(0.0, slowness - 1), 1)
+    delay_ms = round(20.0 + 0.6 * active + 180 * max(0.0, slowness - 1), 1)
     degraded = delay_ms >= DEGRADED_DELAY_MS
     own = min(0.9, 0.01 + 0.04 * active)
     return {

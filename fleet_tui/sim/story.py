@@ -97,7 +97,7 @@ def default(fleet: FleetSpec) -> Scenario:
         beats=(
             Beat(0, Slow(agent=laggard, factor=4)),
             Beat(3, Kill(agent=victim)),
-            Beat(15, Restart(agent=victim, boot_s=6)),
+            Beat(12, Restart(agent=victim, boot_s=11)),
             Beat(120, Slow(agent=laggard, factor=1)),
         ),
     )

@@ -153,9 +153,8 @@ def test_tasks_fit_the_fleet_except_for_a_few() -> None:
     fleet = sample_fleet()
     workload = Workload(fleet, rng=random.Random(1), pace=Pace(lambda: 0))
     tasks = [workload.draw() for _ in range(5_000)]
-    lonely = [
-        task for task in tasks if not Roster(fleet).eligible(requirement_of(fleet, task)).agents
-    ]
+    roster = Roster(fleet)
+    lonely = [task for task in tasks if not roster.eligible(requirement_of(fleet, task)).agents]
     assert 0.002 < len(lonely) / len(tasks) < 0.02
     assert all(
         task.deadlines and task.deadlines.schedule_to_start_ms == IMPOSSIBLE_WAIT_MS
