@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -252,6 +253,21 @@ async def test_a_wrong_token_is_told_apart_from_a_sick_gateway(openclaw_lab: Ope
     assert isinstance(started, Definite)
     assert isinstance(started.value, NotStarted)
     assert started.value.reason == "gateway-auth"
+
+
+async def test_a_frozen_gateway_is_hung_and_works_again(openclaw_lab: OpenClawLab) -> None:
+    gateway = openclaw_lab.gateways[0]
+    assert gateway.process is not None
+    async with pool_to(openclaw_lab) as pool, port_to(pool, gateway) as port:
+        before = await ready(port)
+        gateway.process.send_signal(signal.SIGSTOP)
+        try:
+            look = await port.probe()
+        finally:
+            gateway.process.send_signal(signal.SIGCONT)
+        assert isinstance(look, ProbeFailure)
+        assert look.kind is FailureKind.GATEWAY_HUNG
+        assert (await ready(port)).boot_id == before.boot_id
 
 
 async def test_a_crash_in_mid_run_resumed_for_one_and_fenced_for_the_other(
