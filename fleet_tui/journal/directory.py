@@ -47,8 +47,9 @@ def check(directory: Path) -> None:
     if not stat.S_ISDIR(found.st_mode):
         raise UnsafeDirectory(f"{directory} is not a directory (links are not followed)")
     _check_private(directory, found)
-    for entry in os.scandir(directory):
-        _check_entry(Path(entry.path))
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            _check_entry(Path(entry.path))
     kind = file_system(directory)
     if is_network(kind):
         raise UnsafeDirectory(

@@ -117,7 +117,7 @@ async def test_the_stored_line_is_the_line(directory: Path) -> None:
 async def test_following_gives_lines_and_gaps_in_order(directory: Path) -> None:
     prepare(directory)
     writer = await LogWriter.open(directory, Bounds(file_bytes=1, files=100, keep_ms=2**40))
-    gap = LogGap(received_at_ms=2, source=A, reason="rotated", lines=3, bytes=99)
+    gap = LogGap(received_at_ms=2, source=A, reason="rotated", lines=3, bytes=99, line_id=2)
     for one in (line("a", 1), gap, line("b", 3)):
         writer.write([one])
         await writer.flush()
@@ -146,7 +146,9 @@ async def test_a_flood_drops_lines_and_counts_them(
     assert writer.dropped == 15
     with closing(LogReader(directory)) as reader:
         found = reader.after(0, 100)
-    assert found[10] == LogGap(received_at_ms=9, source=None, reason=BUFFER_FULL, lines=15)
+    assert found[10] == LogGap(
+        received_at_ms=9, source=None, reason=BUFFER_FULL, lines=15, line_id=11
+    )
     assert len(found) == 12
 
 

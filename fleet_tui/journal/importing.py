@@ -1,0 +1,385 @@
+"""Opening a recording: into a private cache that is a journal directory like any other.
+
+A recording comes from anywhere, so nothing in it is believed: lines, records and bytes are capped,
+the chain is checked, and an event that cannot be read or does not fit the others is kept as
+unknown. What is not intact opens all the same and says from which record on.
+"""
+
+import gzip
+import os
+import shutil
+import sqlite3
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import assert_never
+
+import msgspec
+
+from fleet_tui.core.events import Recorded, UnknownEvent
+from fleet_tui.core.fold import fold
+from fleet_tui.core.ids import Epoch, Seq
+from fleet_tui.core.state import EMPTY_STATE, FleetState
+from fleet_tui.journal.chain import GENESIS, Head, link, write_head
+from fleet_tui.journal.codec import decode_leniently, task_of
+from fleet_tui.journal.directory import create_private, prepare
+from fleet_tui.journal.errors import BadRecording, JournalTooNew
+from fleet_tui.journal.logs import LogConnection, line_row
+from fleet_tui.journal.recording import (
+    LINK_DIGITS,
+    MAX_LINE_BYTES,
+    RECORDING_FORMAT,
+    Closing,
+    EventRecord,
+    GapRecord,
+    Line,
+    LineRecord,
+    Manifest,
+    Record,
+    SampleRecord,
+    read_lines,
+)
+from fleet_tui.journal.rolling import RollingConnection, RollingRow
+from fleet_tui.journal.segments import EventRow, create_database, segment_path
+from fleet_tui.journal.snapshots import SNAPSHOT_EVERY, write_snapshot
+from fleet_tui.journal.statements import query
+
+MAX_RECORDS = 20_000_000
+MAX_TOTAL_BYTES = 8 * 1024 * 1024 * 1024
+MAX_CACHED_RECORDINGS = 32
+BATCH = 5_000
+NOT_UNDERSTOOD = 2**31 - 1
+"""The version given to an event that does not fold, so that every reader keeps it as unknown."""
+
+VERDICT_NAME = "recording.json"
+_GZIP_MAGIC = b"\x1f\x8b"
+_SQLITE_MAGIC = b"SQLite format 3\x00"
+
+_line_decoder = msgspec.json.Decoder(Line)
+_record_decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
+
+
+class ImportedRecording(msgspec.Struct, frozen=True, kw_only=True):
+    """A recording that can be looked at."""
+
+    directory: str
+    """Where its journal is; for readers only."""
+    manifest: Manifest
+    events: int
+    samples: int
+    lines: int
+    skipped: int = 0
+    """Records of kinds this version does not know."""
+    bad_record: int | None = None
+    """Not intact from this record on (the manifest is record 1); None when it is intact."""
+    reason: str = ""
+    """What is wrong from there on."""
+
+    @property
+    def intact(self) -> bool:
+        """Whether it is, whole and unchanged, what was exported."""
+        return self.bad_record is None
+
+
+def import_recording(path: Path, cache_dir: Path) -> ImportedRecording:
+    """Make the recording readable and say whether it is intact; at once if it was opened before.
+
+    Blocks. Raises BadRecording when the file is no recording or breaks a cap, JournalTooNew when a
+    newer version wrote it, UnsafeDirectory for the cache.
+    """
+    prepare(cache_dir)
+    try:
+        key = _digest(path)
+        target = cache_dir / key
+        known = _known(target)
+        if known is not None:
+            os.utime(target)
+            return known
+        building = Path(tempfile.mkdtemp(".new", f"{key}-", cache_dir))  # 0700
+        try:
+            imported = _build(path, building, target)
+            with suppress(OSError):  # another process was faster; its work is as good
+                building.rename(target)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+        _evict(cache_dir)
+        return imported
+    except OSError as error:
+        raise BadRecording(f"cannot open the recording {path}: {error.strerror}") from error
+
+
+def _digest(path: Path) -> str:
+    digest = sha256()
+    with path.open("rb") as file:
+        start = file.read(len(_SQLITE_MAGIC))
+        if start == _SQLITE_MAGIC:
+            raise BadRecording(f"{path} is a database, not a recording; only .fleetrec is opened")
+        if not start.startswith(_GZIP_MAGIC):
+            raise BadRecording(f"{path} is not a recording: it is not compressed JSON lines")
+        digest.update(start)
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()[:32]
+
+
+def _known(target: Path) -> ImportedRecording | None:
+    try:
+        text = (target / VERDICT_NAME).read_bytes()
+        return msgspec.json.decode(text, type=ImportedRecording)
+    except (OSError, ValueError):
+        return None
+
+
+def _evict(cache_dir: Path) -> None:
+    """Forget the recordings that were opened longest ago."""
+    kept = sorted((p for p in cache_dir.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)
+    for old in kept[:-MAX_CACHED_RECORDINGS]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _build(path: Path, building: Path, target: Path) -> ImportedRecording:
+    source = _Source(path)
+    with ExitStack() as stack:
+        records = source.records()
+        manifest = next(records, None)
+        if not isinstance(manifest, Manifest):
+            raise BadRecording(f"{path} is not a recording: it does not begin with a manifest")
+        if manifest.format > RECORDING_FORMAT:
+            raise JournalTooNew(path, manifest.format, RECORDING_FORMAT)
+        store = _Store(building, manifest, source, stack)
+        for record in records:
+            store.add(record)
+        store.finish()
+    if not store.event_count:
+        raise BadRecording(f"{path} holds no events")
+    imported = ImportedRecording(
+        directory=str(target),
+        manifest=manifest,
+        events=store.event_count,
+        samples=store.sample_count,
+        lines=store.line_count,
+        skipped=source.skipped,
+        bad_record=source.bad_record,
+        reason=source.reason,
+    )
+    file = create_private(building / VERDICT_NAME)
+    with os.fdopen(file, "wb") as stream:
+        stream.write(msgspec.json.encode(imported))
+    return imported
+
+
+class _Source:
+    """The records of a file, and what is wrong with it."""
+
+    def __init__(self, path: Path) -> None:
+        self.skipped = 0
+        self.bad_record: int | None = None
+        self.reason = ""
+        self.number = 0
+        self._path = path
+        self._hash = GENESIS
+        self._closed = False
+
+    def blame(self, reason: str, number: int | None = None) -> None:
+        """From this record on (the current one unless told) the file is not what was exported."""
+        bad = self.number if number is None else number
+        if self.bad_record is None or bad < self.bad_record:
+            self.bad_record, self.reason = bad, reason
+
+    def records(self) -> Iterator[Record]:
+        """Every record that can be read, in order; stops at a cut."""
+        with gzip.open(self._path, "rb") as stream:
+            total = 0
+            lines = read_lines(stream, MAX_LINE_BYTES)
+            while True:
+                self.number += 1
+                try:
+                    line = next(lines, None)
+                except (EOFError, OSError, zlib.error):
+                    self.blame("it is cut short: 1 incomplete record")
+                    return
+                if line is None:
+                    if not self._closed:
+                        self.blame("it is cut short: the closing record is missing")
+                    return
+                total += len(line)
+                if total > MAX_TOTAL_BYTES or self.number > MAX_RECORDS:
+                    raise BadRecording(f"{self._path} is too large to open")
+                record = self._record(line)
+                if record is not None:
+                    yield record
+
+    def _record(self, line: bytes) -> Record | None:
+        if self._closed:
+            self.blame("something follows the closing record")
+            return None
+        try:
+            parsed = _line_decoder.decode(line)
+        except (ValueError, RecursionError):
+            self.blame("a line is not a record")
+            return None
+        content = bytes(parsed.r)
+        before = self._hash.hex()
+        self._hash = sha256(self._hash + content).digest()
+        if parsed.h != self._hash.hex()[:LINK_DIGITS]:
+            self.blame("the chain of hashes breaks")
+        try:
+            record = _record_decoder.decode(content)
+        except (ValueError, RecursionError):
+            self.skipped += 1
+            return None
+        if isinstance(record, Closing):
+            self._closed = True
+            if record.hash != before:
+                self.blame("the closing record does not fit")
+        return record
+
+
+class _Store:
+    """The journal directory that the records become."""
+
+    def __init__(
+        self, directory: Path, manifest: Manifest, source: _Source, stack: ExitStack
+    ) -> None:
+        self.event_count = 0
+        self.sample_count = 0
+        self.line_count = 0
+        self._directory = directory
+        self._source = source
+        first = max(manifest.first_seq, 1)
+        self._head = Head(Seq(first - 1), GENESIS)
+        self._at_ms = 0
+        self._state: FleetState = EMPTY_STATE
+        self._snapshot_seq = first
+        self._pending: list[tuple[int, EventRecord]] = []
+        """Events with their place in the file."""
+        self._samples: list[RollingRow] = []
+        self._lines: list[RollingRow] = []
+        self._events_db = self._database(stack, "events", sqlite3.Connection, first)
+        self._events_db.execute("BEGIN")
+        self._events_db.execute(query("fence_drop"))
+        self._events_db.execute(query("segment_insert"), (first, GENESIS, 0))
+        self._samples_db = self._database(stack, "samples", RollingConnection, 1)
+        self._logs_db = self._database(stack, "logs", LogConnection, 1)
+
+    def _database(
+        self, stack: ExitStack, family: str, factory: type[sqlite3.Connection], first: int
+    ) -> sqlite3.Connection:
+        path = segment_path(self._directory, first)
+        path = path.with_name(path.name.replace("events", family))
+        create_database(path, family).close()
+        connection = sqlite3.connect(path, isolation_level=None, factory=factory)
+        stack.enter_context(closing(connection))
+        connection.execute("PRAGMA synchronous = OFF")  # a cache: made again if it is lost
+        return connection
+
+    def add(self, record: Record) -> None:
+        """Put one record where it belongs."""
+        source = self._source
+        match record:
+            case EventRecord():
+                self._pending.append((source.number, record))
+                if len(self._pending) >= BATCH:
+                    self._flush_events()
+            case SampleRecord():
+                self._samples.append((record.at_ms, record.agent, bytes(record.body)))
+                if len(self._samples) >= BATCH:
+                    self._flush_samples()
+            case LineRecord(line=line):
+                self._add_line(line_row(line))
+            case GapRecord(gap=gap):
+                self._add_line(line_row(gap))
+            case Manifest():
+                source.blame("a second manifest")
+            case Closing():
+                if record.events != self.event_count + len(self._pending):
+                    source.blame("events are missing")
+            case _:
+                assert_never(record)
+
+    def _add_line(self, row: RollingRow) -> None:
+        if any(isinstance(value, int) and abs(value) >= 2**63 for value in row):
+            self._source.blame("a log line has an impossible number")
+            return
+        self._lines.append(row)
+        if len(self._lines) >= BATCH:
+            self._flush_lines()
+
+    def finish(self) -> None:
+        """Write what waits and let the directory be a journal."""
+        self._flush_events()
+        self._flush_samples()
+        self._flush_lines()
+        self._events_db.execute(query("segment_freeze"))
+        self._events_db.execute("COMMIT")
+        write_head(self._directory, self._head)
+
+    def _flush_events(self) -> None:
+        pending, self._pending = self._pending, []
+        if not pending:
+            return
+        recorded = [self._place(*found, offset) for offset, found in enumerate(pending)]
+        understood = self._fold(pending, recorded)
+        rows: list[EventRow] = []
+        seq, digest = self._head
+        for (_, record), event, fits in zip(pending, recorded, understood, strict=True):
+            seq, v, body = event.seq, record.v if fits else NOT_UNDERSTOOD, bytes(record.body)
+            digest = link(digest, seq, event.at_ms, event.epoch, record.kind, v, body)
+            task = task_of(event.event)
+            rows.append((seq, event.at_ms, event.epoch, record.kind, v, body, digest, task))
+        self._events_db.executemany(query("event_insert"), rows)
+        self._head = Head(seq, digest)
+        self.event_count += len(rows)
+        if seq - self._snapshot_seq >= SNAPSHOT_EVERY:
+            self._snapshot_seq = seq
+            write_snapshot(self._directory, self._state, digest)
+
+    def _place(self, number: int, record: EventRecord, offset: int) -> Recorded:
+        """The event where it belongs: positions have no gaps and instants never run backwards."""
+        seq = Seq(self._head.seq + 1 + offset)
+        if record.seq != seq:
+            reason = f"event {record.seq} stands where event {seq} belongs"
+            self._source.blame(reason, number)
+        if record.at_ms < self._at_ms:
+            self._source.blame(f"event {record.seq} is earlier than the one before it", number)
+        self._at_ms = max(self._at_ms, record.at_ms)
+        event = decode_leniently(record.kind, record.v, bytes(record.body))
+        return Recorded(seq, self._at_ms, Epoch(record.epoch), event)
+
+    def _fold(self, pending: list[tuple[int, EventRecord]], recorded: list[Recorded]) -> list[bool]:
+        """Fold the events; what does not fit becomes unknown. Returns which ones fit."""
+        fits = [True] * len(recorded)
+        try:
+            self._state = fold(self._state, recorded)
+        except Exception:  # invented events may fail in any way; find them one by one
+            for place, event in enumerate(recorded):
+                try:
+                    self._state = fold(self._state, [event])
+                except Exception:  # as above
+                    number, record = pending[place]
+                    reason = f"event {event.seq} does not fit the ones before it"
+                    self._source.blame(reason, number)
+                    unknown = UnknownEvent(kind=record.kind, body=bytes(record.body))
+                    recorded[place] = msgspec.structs.replace(event, event=unknown)
+                    fits[place] = False
+                    self._state = fold(self._state, [recorded[place]])
+        return fits
+
+    def _flush_samples(self) -> None:
+        first, rows = self.sample_count + 1, self._samples
+        self._samples_db.executemany(
+            query("sample_insert"), [(number, *row) for number, row in enumerate(rows, first)]
+        )
+        self.sample_count += len(rows)
+        self._samples = []
+
+    def _flush_lines(self) -> None:
+        first, rows = self.line_count + 1, self._lines
+        self._logs_db.executemany(
+            query("line_insert"), [(number, *row) for number, row in enumerate(rows, first)]
+        )
+        self.line_count += len(rows)
+        self._lines = []

@@ -1,0 +1,274 @@
+import random
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fleet_tui.core.events import Event, Recorded
+from fleet_tui.core.fold import fold
+from fleet_tui.core.ids import NOWHERE, Epoch, Seq
+from fleet_tui.core.state import EMPTY_STATE
+from fleet_tui.journal import writer as writer_module
+from fleet_tui.journal.chain import GENESIS, HEAD_NAME, Head, link
+from fleet_tui.journal.codec import encode
+from fleet_tui.journal.errors import JournalDamaged, JournalMissing, JournalTooNew
+from fleet_tui.journal.reader import JournalReader
+from fleet_tui.journal.segments import EventRow, create_segment, numbered_files
+from fleet_tui.journal.snapshots import read_snapshot, snapshot_path, snapshot_seqs, write_snapshot
+from fleet_tui.journal.writer import JournalWriter
+from tests.journal.conftest import NOW_MS, Open
+from tests.journal.stories import note, opening, task_story, tasks
+from tests.journal.strategies import events
+
+
+async def a_ledger(open_writer: Open, count: int = 10) -> JournalWriter:
+    writer = await open_writer()
+    await writer.append(opening(), NOW_MS)
+    for number in range(1, count + 1):
+        await writer.append(task_story(number), NOW_MS + number * 10)
+    return writer
+
+
+async def test_any_moment_is_the_fold_of_what_came_before(
+    open_writer: Open, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "MAX_SEGMENT_ROWS", 17)
+    await a_ledger(open_writer)
+    with closing(JournalReader(directory)) as reader:
+        history = reader.read(NOWHERE, 1_000)
+        state = EMPTY_STATE
+        assert reader.load(until_seq=NOWHERE) == EMPTY_STATE
+        for recorded in history:
+            state = fold(state, [recorded])
+            assert reader.load(until_seq=recorded.seq) == state
+        assert reader.load(until_seq=Seq(10_000)) == state
+        for at_ms in range(NOW_MS - 1, NOW_MS + 112, 5):
+            before = [r for r in history if r.at_ms <= at_ms]
+            expected = fold(EMPTY_STATE, before)
+            assert reader.load(until_ms=at_ms) == expected
+            assert reader.seq_at(at_ms) == expected.seq
+        assert reader.span() == (NOW_MS, NOW_MS + 100)
+
+
+async def test_reading_goes_on_where_it_stopped_and_follows(
+    open_writer: Open, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "MAX_SEGMENT_ROWS", 9)
+    writer = await a_ledger(open_writer, 3)
+    with closing(JournalReader(directory)) as reader:
+        seen: list[Recorded] = []
+        while page := reader.read(seen[-1].seq if seen else NOWHERE, 4):
+            seen += page
+        assert [r.seq for r in seen] == list(range(1, writer.last_seq + 1))
+        assert reader.read(seen[-1].seq, 4) == []
+        await writer.append([note(str(n)) for n in range(20)], NOW_MS)
+        assert len(reader.read(seen[-1].seq, 100)) >= 20
+        assert reader.last_seq() == writer.last_seq
+
+
+async def test_sessions_are_the_stretches_between_engines(
+    open_writer: Open, directory: Path
+) -> None:
+    first = await a_ledger(open_writer, 2)
+    await first.close("maintenance")
+    second = await open_writer()
+    await second.append(task_story(3), NOW_MS + 500)
+    with closing(JournalReader(directory)) as reader:
+        one, two = reader.sessions()
+    assert (one.epoch, one.started_at_ms, one.ended_at_ms, one.tasks) == (1, NOW_MS, NOW_MS + 20, 2)
+    assert (two.epoch, two.ended_at_ms, two.tasks, two.events) == (2, None, 1, 6)
+    assert one.events == two.first_seq - one.first_seq
+
+
+async def test_a_snapshot_is_used_only_when_it_fits(open_writer: Open, directory: Path) -> None:
+    writer = await a_ledger(open_writer)
+    with closing(JournalReader(directory)) as reader:
+        at = reader.load(until_seq=Seq(30))
+        digest = reader.rows(Seq(29), 1)[0].hash
+        truth = reader.load()
+        write_snapshot(directory, at, digest)
+        assert snapshot_seqs(directory) == [30]
+        assert read_snapshot(directory, 30, digest) == at
+        assert reader.load() == truth == writer.state
+        write_snapshot(directory, fold(at, []), bytes(32))
+        assert read_snapshot(directory, 30, digest) is None
+        assert reader.load() == truth
+        snapshot_path(directory, 30).write_bytes(b"junk")
+        assert reader.load() == truth
+
+
+async def test_the_writer_leaves_snapshots(
+    open_writer: Open, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "SNAPSHOT_EVERY", 10)
+    monkeypatch.setattr(writer_module, "KEEP_EVERY_S", 0.001)
+    writer = await a_ledger(open_writer)
+    while not snapshot_seqs(directory):
+        await writer.append([note()], NOW_MS + 1_000)
+    with closing(JournalReader(directory)) as reader:
+        assert reader.load() == writer.state
+
+
+async def test_no_journal_is_a_clear_message(directory: Path) -> None:
+    with pytest.raises(JournalMissing, match="no directory"):
+        JournalReader(directory)
+    directory.mkdir(mode=0o700)
+    with pytest.raises(JournalMissing, match="no journal"):
+        JournalReader(directory)
+
+
+def tamper(directory: Path, statement: str, *values: object) -> None:
+    (_, path) = numbered_files(directory, "events")[0]
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(statement, values)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE events SET body = replace(body, 'ana', 'eve') WHERE seq = 5",
+        "UPDATE events SET at = at + 1 WHERE seq = 5",
+        "UPDATE events SET epoch = 7 WHERE seq = 5",
+        "UPDATE events SET kind = 'note.added' WHERE seq = 5",
+        "UPDATE events SET v = 2 WHERE seq = 5",
+        "UPDATE events SET hash = zeroblob(32) WHERE seq = 5",
+        "DELETE FROM events WHERE seq = 5",
+    ],
+)
+async def test_a_changed_row_is_found_and_named(
+    open_writer: Open, directory: Path, statement: str
+) -> None:
+    writer = await a_ledger(open_writer)
+    await writer.close("done")
+    tamper(
+        directory,
+        statement.replace("replace(body", "CAST(replace(body").replace("'eve')", "'eve') AS BLOB)"),
+    )
+    with closing(JournalReader(directory)) as reader:
+        verdict = reader.verify()
+    assert not verdict.intact
+    assert verdict.first_bad_seq == 5
+    assert verdict.events == 4
+    with pytest.raises(JournalDamaged) as damaged:
+        await open_writer()
+    assert damaged.value.first_bad_seq == 5
+    assert "events 5 to " in str(damaged.value)
+
+
+async def test_any_flipped_bit_in_a_row_is_noticed(open_writer: Open, directory: Path) -> None:
+    writer = await a_ledger(open_writer, 4)
+    await writer.close("done")
+    (_, path) = numbered_files(directory, "events")[0]
+    whole = path.read_bytes()
+    with closing(JournalReader(directory)) as reader:
+        rows = reader.rows(NOWHERE, 1_000)
+    dice = random.Random(5)
+    for row in dice.sample(rows, 15):
+        place = whole.index(row.body) + dice.randrange(len(row.body))
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << dice.randrange(8)
+        path.write_bytes(flipped)
+        with closing(JournalReader(directory)) as reader:
+            verdict = reader.verify()
+        assert verdict.first_bad_seq == row.seq
+
+
+async def test_a_journal_that_lost_its_end_is_refused(open_writer: Open, directory: Path) -> None:
+    writer = await a_ledger(open_writer)
+    await writer.close("done")
+    last = writer.last_seq
+    tamper(directory, "DELETE FROM events WHERE seq > 20")
+    with pytest.raises(JournalDamaged, match=f"ends at event 20, but {last} events") as damaged:
+        await open_writer()
+    assert (damaged.value.first_bad_seq, damaged.value.last_seq) == (21, last)
+    with closing(JournalReader(directory)) as reader:
+        assert reader.verify().first_bad_seq == 21
+
+
+async def test_a_journal_without_its_head_is_refused(open_writer: Open, directory: Path) -> None:
+    writer = await a_ledger(open_writer)
+    await writer.close("done")
+    head = directory / HEAD_NAME
+    kept = head.read_bytes()
+    head.unlink()
+    with pytest.raises(JournalDamaged, match="head file is missing"):
+        await open_writer()
+    head.touch(mode=0o600)
+    head.write_bytes(b"12 what?")
+    with pytest.raises(JournalDamaged, match="head file is not readable"):
+        await open_writer()
+    head.write_bytes(kept)
+    await open_writer()
+
+
+async def test_a_head_without_its_journal_is_refused(open_writer: Open, directory: Path) -> None:
+    writer = await a_ledger(open_writer)
+    await writer.close("done")
+    for _, path in numbered_files(directory, "events"):
+        path.unlink()
+    with pytest.raises(JournalDamaged, match="its files are gone"):
+        await open_writer()
+
+
+async def test_a_file_that_is_no_database_is_damage(open_writer: Open, directory: Path) -> None:
+    writer = await a_ledger(open_writer)
+    await writer.close("done")
+    (_, path) = numbered_files(directory, "events")[0]
+    path.write_bytes(b"garbage" * 1_000)
+    with pytest.raises(JournalDamaged, match="cannot be read"):
+        await open_writer()
+    with closing(JournalReader(directory)) as reader:
+        assert not reader.verify().intact
+
+
+async def test_a_newer_format_is_refused_and_not_touched(
+    open_writer: Open, directory: Path
+) -> None:
+    writer = await a_ledger(open_writer)
+    await writer.close("done")
+    tamper(directory, "PRAGMA user_version = 9")
+    (_, path) = numbered_files(directory, "events")[0]
+    before = path.read_bytes()
+    with pytest.raises(JournalTooNew, match=r"format 9, .* up to 1"):
+        await open_writer()
+    assert path.read_bytes() == before
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(batch=st.lists(events(), max_size=8))
+def test_any_events_come_back_from_the_database(
+    batch: list[Event], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    directory = tmp_path_factory.mktemp("state")
+    directory.chmod(0o700)
+    rows: list[EventRow] = []
+    digest = GENESIS
+    for seq, event in enumerate([note(), *batch], 1):
+        kind, v, body, task = encode(event)
+        digest = link(digest, seq, NOW_MS, 1, kind, v, body)
+        rows.append((seq, NOW_MS, 1, kind, v, body, digest, task))
+    create_segment(directory, Head(NOWHERE, GENESIS), rows, 1)
+    with closing(JournalReader(directory)) as reader:
+        assert reader.read(NOWHERE, 100) == [
+            Recorded(Seq(seq), NOW_MS, Epoch(1), event)
+            for seq, event in enumerate([note(), *batch], 1)
+        ]
+        assert reader.verify().intact
+
+
+async def test_a_reader_does_not_hold_up_checkpoints(open_writer: Open, directory: Path) -> None:
+    writer = await a_ledger(open_writer, 50)
+    (_, path) = numbered_files(directory, "events")[0]
+    with closing(JournalReader(directory)) as reader:
+        reader.read(NOWHERE, 10)
+        reader.load()
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        assert busy == 0
+        await writer.append(list(tasks(2, first=100)), NOW_MS + 5_000)
+        assert reader.last_seq() == writer.last_seq
