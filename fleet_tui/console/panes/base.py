@@ -142,6 +142,9 @@ class Pane(Vertical):
         """Show only what is not well."""
         self.problems_only = only
 
+    def toggle_highlight(self) -> None:
+        """Hide what the filter does not match, or show everything and mark what it does."""
+
     def clear_marks(self) -> bool:
         """Unmark everything; False when nothing was marked."""
         return False

@@ -1,28 +1,82 @@
-"""Open alerts on a screen of their own."""
+"""Alerts: what wants an operator's eyes now, then what was over not long ago."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 
+from fleet_tui.console import rows
+from fleet_tui.console.cells import Cell, Tone
 from fleet_tui.console.panes.alerts import AllAlertsPane
 from fleet_tui.console.places import Place
 from fleet_tui.console.screens.base import FleetScreen
 from fleet_tui.console.widgets.fleet_table import FleetTable
+from fleet_tui.core.ids import AgentName
+from fleet_tui.core.state import Alert
+from fleet_tui.feed.feed import View
+
+MAX_OVER = 50
+"""Alerts that are over and still listed."""
+
+
+class AlertsListPane(AllAlertsPane):
+    """Open alerts as everywhere, and below them the newest that are over."""
+
+    empty_text = "No alerts: nothing asks for you, and nothing did before. 1 shows the fleet."
+
+    def records(self, view: View) -> Sequence[Alert]:
+        """Open ones first; an id that is open or came back is listed once."""
+        listed = rows.open_alerts(view.state)
+        known = {alert.id for alert in listed}
+        for alert in reversed(view.state.closed_alerts[-MAX_OVER:]):
+            if alert.id not in known:
+                known.add(alert.id)
+                listed.append(alert)
+        return listed
+
+    def is_problem(self, record: Alert) -> bool:
+        """Open, loud, and nobody has it in hand."""
+        return record.resolved_at_ms is None and super().is_problem(record)
+
+    def titles(self) -> Sequence[Cell]:
+        """``Alerts - 3 open, 12 over``."""
+        over = sum(alert.resolved_at_ms is not None for alert in self.all_records)
+        open_count = len(self.all_records) - over
+        cells = [Cell("Alerts", Tone.TITLE)]
+        cells.append(Cell(f" - {open_count} open", Tone.ERROR if open_count else Tone.PLAIN))
+        return [*cells, Cell(f", {over} over", Tone.DIM)] if over else cells
+
+
+def subject_place(subject: str, view: View) -> Place | None:
+    """Where to read about the subject of an alert; pools lead to their agents."""
+    state = view.state
+    if AgentName(subject) in state.agents:
+        return Place("agent", subject)
+    if state.find_task(subject) is not None:
+        return Place("task", subject)
+    if subject in state.fleet.pools:
+        return Place("agents", query=f"pool:{subject}")
+    return None
 
 
 class AlertsScreen(FleetScreen):
-    """The alerts with what is known about each."""
+    """The view of key 7."""
 
-    help_text: ClassVar[str] = AllAlertsPane.help_text
+    help_text: ClassVar[str] = AlertsListPane.help_text
 
     def compose_body(self) -> ComposeResult:
-        """The table."""
-        yield AllAlertsPane(id="alerts")
+        """One table."""
+        yield AlertsListPane(id="alerts")
 
     @on(FleetTable.RowOpened)
     def _opened(self, event: FleetTable.RowOpened) -> None:
+        """The agent, task or pool it is about."""
         event.stop()
-        agents = self.selection().agents
-        if agents:
-            self.console.go(Place("agent", agents[0]))
+        records = self.query_one(AlertsListPane).shown_records
+        found = next((alert for alert in records if alert.id == event.row_id), None)
+        view = self.shown
+        if found is not None and view is not None:
+            place = subject_place(found.subject, view)
+            if place is not None:
+                self.console.go(place)

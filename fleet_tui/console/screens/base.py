@@ -492,11 +492,16 @@ class FleetScreen(Screen[None], inherit_bindings=False):
     @on(CommandBar.Left)
     def _escaped(self, event: CommandBar.Left) -> None:
         event.stop()
-        if isinstance(event, CommandBar.Toggled):
-            return
         if self._filtered is not None:
             self._filtered.set_filter("")
         self.close_bar()
+
+    @on(CommandBar.Toggled)
+    def _toggled(self, event: CommandBar.Toggled) -> None:
+        event.stop()
+        if self._filtered is not None:
+            self._apply_filter()
+            self._filtered.toggle_highlight()
 
     def on_unmount(self) -> None:
         """Forget the timer of the filter."""

@@ -166,11 +166,10 @@ class StoredLogsPane(LogsPane):
 
     # --- the filter ---
 
-    def toggle_highlight(self) -> bool:
-        """Hide what does not match, or show everything and mark what does. Returns the latter."""
+    def toggle_highlight(self) -> None:
+        """Hide what does not match, or show everything and mark what does."""
         self._highlights = not self._highlights
         self.set_filter_on(self.filter_is_on)
-        return self._highlights
 
     def _apply(self, text: str) -> tuple[int, str, str] | None:
         problem = super()._apply(text)

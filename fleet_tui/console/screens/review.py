@@ -132,8 +132,6 @@ class EventsPane(TablePane[Told]):
     @on(FleetTable.RowOpened)
     def _open(self, event: FleetTable.RowOpened) -> None:
         """The task or agent it is about."""
-        if type(event) is not FleetTable.RowOpened:
-            return
         event.stop()
         chosen = self.selection()
         if chosen.tasks:

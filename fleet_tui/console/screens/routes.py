@@ -42,8 +42,6 @@ class RoutesPane(RoutingPane):
     @on(FleetTable.RowOpened)
     def _open(self, event: FleetTable.RowOpened) -> None:
         """The reasons of this very decision, also when the task was placed anew since."""
-        if type(event) is not FleetTable.RowOpened:
-            return
         event.stop()
         seq, _, task = event.row_id.partition(":")
         self.console.go(Place("why", f"{task}@{seq}"))

@@ -116,8 +116,6 @@ class SessionsPane(TablePane[Session]):
 
     @on(FleetTable.RowOpened)
     def _open(self, event: FleetTable.RowOpened) -> None:
-        if type(event) is not FleetTable.RowOpened:
-            return
         event.stop()
         wanted = next((s for s in self.shown_records if self.row_id(s) == event.row_id), None)
         if wanted is not None:

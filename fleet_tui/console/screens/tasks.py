@@ -188,9 +188,8 @@ class TasksPane(TablePane[TaskRow]):
 
     @on(FleetTable.RowOpened)
     def _open(self, event: FleetTable.RowOpened) -> None:
-        if type(event) is FleetTable.RowOpened:
-            event.stop()
-            self.console.go(Place("task", event.row_id))
+        event.stop()
+        self.console.go(Place("task", event.row_id))
 
 
 def _asked_for(task: Task, key: str) -> Value:

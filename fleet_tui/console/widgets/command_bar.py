@@ -71,8 +71,8 @@ class CommandBar(Widget):
         Binding("tab", "tab", "complete or switch", show=False, id="bar.tab"),
     ]
 
-    class Submitted(Message):
-        """Enter was pressed."""
+    class Said(Message):
+        """Something with the bar's text. Siblings, not children: handlers get children too."""
 
         def __init__(self, bar: "CommandBar", text: str) -> None:
             super().__init__()
@@ -84,11 +84,14 @@ class CommandBar(Widget):
             """The bar, for ``@on`` selectors."""
             return self.bar
 
-    class Changed(Submitted):
+    class Submitted(Said):
+        """Enter was pressed."""
+
+    class Changed(Said):
         """The text is another."""
 
-    class Left(Message):
-        """Escape was pressed."""
+    class Gone(Message):
+        """A key that ends or changes what the bar does."""
 
         def __init__(self, bar: "CommandBar") -> None:
             super().__init__()
@@ -99,7 +102,10 @@ class CommandBar(Widget):
             """The bar, for ``@on`` selectors."""
             return self.bar
 
-    class Toggled(Left):
+    class Left(Gone):
+        """Escape was pressed."""
+
+    class Toggled(Gone):
         """Tab was pressed and there was nothing to complete."""
 
     def __init__(

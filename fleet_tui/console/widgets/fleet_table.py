@@ -104,8 +104,8 @@ class FleetTable(Painted, can_focus=True):
         ),
     ]
 
-    class RowOpened(Message):
-        """Enter or a double click on a row."""
+    class RowMessage(Message):
+        """Something about a row. Siblings, not children: handlers get children too."""
 
         def __init__(self, table: "FleetTable", row_id: str) -> None:
             super().__init__()
@@ -117,7 +117,10 @@ class FleetTable(Painted, can_focus=True):
             """The table, for ``@on`` selectors."""
             return self.table
 
-    class RowHighlighted(RowOpened):
+    class RowOpened(RowMessage):
+        """Enter or a double click on a row."""
+
+    class RowHighlighted(RowMessage):
         """The cursor is on another row."""
 
     class SortChanged(Message):
