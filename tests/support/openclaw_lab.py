@@ -103,14 +103,14 @@ class Gateway:
         self.wait_ready()
 
     def stop(self) -> None:
-        """End it and its helpers."""
+        """End it and its child processes."""
         if self.process is None:
             return
         family = psutil.Process(self.process.pid).children(recursive=True)
         self.kill()
-        for helper in family:
+        for child in family:
             try:
-                helper.kill()
+                child.kill()
             except psutil.NoSuchProcess:
                 continue
         psutil.wait_procs(family, timeout=10)
