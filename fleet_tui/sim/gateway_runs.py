@@ -81,6 +81,8 @@ class Run:
         self.wake = asyncio.Event()
         self.over = asyncio.Event()
         self.on_end: list[Callable[[], None]] = []
+        self.rides_on: Run | None = None
+        """The run whose turn its message was steered into."""
 
     @property
     def id(self) -> str:
@@ -95,7 +97,9 @@ class Run:
             tell()
 
     def stop(self) -> None:
-        """Ask it to end at its next breath."""
+        """Ask it to end at its next breath; a steered one ends with the turn it is part of."""
+        if self.rides_on is not None:
+            return self.rides_on.stop()
         self.stopped = True
         self.wake.set()
 
@@ -177,6 +181,7 @@ class Runs:
         busy = next((one for one in self.active_in(request.session_key) if one is not run), None)
         if busy is not None:
             # A message to a busy session is steered into its running turn: both end together.
+            run.rides_on = busy
             busy.then(lambda: self._finish(run, busy.end or End.DONE))
             return run
         self._lane.append(run)
@@ -225,6 +230,7 @@ class Runs:
         self._at_work.clear()
         self._lane.clear()
         self._known.clear()
+        self._forget_at_s.clear()
 
     def open_session(self, key: str) -> Session:
         """The session of that key, made if there is none."""

@@ -64,7 +64,8 @@ class Sandbox:
     """The simulated fleet. Use it as an async context manager, or ``start`` and ``close`` it.
 
     ``rewrite`` gives the fleet as the engine must see it. The fault controls take the names of the
-    original fleet; they do nothing where the fault is already there.
+    original fleet and do nothing where the fault is already there. They raise SandboxError for what
+    the fleet does not have.
     """
 
     def __init__(
@@ -261,13 +262,15 @@ class Sandbox:
 
     def drop_host(self, host: HostName) -> None:
         """Cut every SSH connection of a host, once."""
+        if host not in self._connections:
+            raise SandboxError(f"{host} is no host of this fleet")
         for connection in list(self._connections[host]):
             connection.abort()
 
     def lose_host(self, host: HostName) -> None:
         """Make a host unreachable; what runs on it goes on."""
-        self._lost.add(host)
         self.drop_host(host)
+        self._lost.add(host)
 
     def return_host(self, host: HostName) -> None:
         """Make a lost host reachable again."""

@@ -11,7 +11,15 @@ import asyncssh
 import msgspec
 import pytest
 
-from fleet_tui.core.evidence import Definite, Died, Finished, RunOrder, Started, Stopped
+from fleet_tui.core.evidence import (
+    Definite,
+    Died,
+    Finished,
+    Running,
+    RunOrder,
+    Started,
+    Stopped,
+)
 from fleet_tui.core.fleet import (
     AgentSpec,
     CommandAgent,
@@ -233,6 +241,38 @@ async def test_work_of_a_gateway(claw: OpenClawPort) -> None:
     assert "Compare both price lists" in outcome.value.answer.text.raw
 
 
+async def crashed_and_back(sandbox: Sandbox, claw: OpenClawPort) -> None:
+    """Start a run, kill its gateway and wait until the next process is ready."""
+    assert isinstance(await claw.start(order()), Definite)
+    sandbox.restart(CLAW, boot_s=1)
+    while not sandbox.gateway(CLAW).is_ready:
+        await asyncio.sleep(0.01)
+
+
+async def test_a_turn_that_a_crash_broke_is_found_again(
+    sandbox: Sandbox, claw: OpenClawPort
+) -> None:
+    await crashed_and_back(sandbox, claw)
+    while not isinstance(seen := await claw.inspect(order()), Definite):
+        await asyncio.sleep(0.01)
+    assert isinstance(seen.value, Running | Finished)
+    while not isinstance(outcome := await claw.follow(order()), Definite):
+        await asyncio.sleep(0.01)
+    assert isinstance(outcome.value, Finished)
+    assert "Compare both price lists" in outcome.value.answer.text.raw
+
+
+async def test_a_fence_after_a_crash_keeps_the_turn_from_going_on(
+    sandbox: Sandbox, claw: OpenClawPort
+) -> None:
+    await crashed_and_back(sandbox, claw)
+    await claw.fence(order())
+    runs = sandbox.gateway(CLAW).process.runs
+    await sandbox.pace.sleep(10)
+    assert runs.unfinished == []
+    assert sandbox.gateway(CLAW).disk.sessions == {}
+
+
 async def test_faults_of_a_gateway_are_told_apart(sandbox: Sandbox, claw: OpenClawPort) -> None:
     before = await good_probe(claw)
     sandbox.kill(CLAW)
@@ -293,6 +333,8 @@ async def test_what_it_does_not_have(sandbox: Sandbox) -> None:
     assert sandbox.hosts_of(Region("eu")) == [HOST]
     with pytest.raises(SandboxError, match="tool is no OpenClaw agent"):
         sandbox.freeze(TOOL)
+    with pytest.raises(SandboxError, match="nowhere is no host"):
+        sandbox.lose_host(HostName("nowhere"))
     with pytest.raises(SandboxError, match="not started"):
         _ = Sandbox(declared()).directory
 
