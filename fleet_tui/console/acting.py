@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from fleet_tui.console.cells import Cell, Line, Tone
-from fleet_tui.console.menus import Choice, Menu
 from fleet_tui.console.selection import Selection, listed
+from fleet_tui.console.verdict import judge, needs_verdict
 from fleet_tui.console.widgets.dialogs import ConfirmBar, Plan, PlanCard
 from fleet_tui.core import words
 from fleet_tui.core.commands import (
@@ -22,9 +22,7 @@ from fleet_tui.core.commands import (
     Cordon,
     ProbeNow,
     Requeue,
-    Resolve,
     Uncordon,
-    Verdict,
 )
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.ids import AgentName
@@ -183,13 +181,6 @@ async def cancel(screen: "FleetScreen", chosen: Selection) -> None:
         await _send_all(screen, commands, f"cancelling {listed(labels)}")
 
 
-_VERDICTS = (
-    Choice(Verdict.RAN, "r", "it ran: count it as done"),
-    Choice(Verdict.DID_NOT_RUN, "n", "it did not run: count it as failed"),
-    Choice(Verdict.RUN_AGAIN, "a", "run it again, even if it ran before"),
-)
-
-
 async def resolve(screen: "FleetScreen", chosen: Selection) -> None:
     """A verdict on a task that needs one; tasks that ended badly are run again as they were."""
     state = screen.console.view.state
@@ -197,31 +188,10 @@ async def resolve(screen: "FleetScreen", chosen: Selection) -> None:
         task = state.task(task_id)
         if task is None:
             continue
-        if task.phase is TaskPhase.NEEDS_OPERATOR:
-            await _judge(screen, state, task)
+        if needs_verdict(task):
+            await judge(screen, task)
         elif task.phase.is_closed and task.phase is not TaskPhase.SUCCEEDED:
             await _requeue(screen, state, task)
-
-
-async def _judge(screen: "FleetScreen", state: FleetState, task: Task) -> None:
-    question = f"{task.label}: {safe_line(task.reason, 120)}"
-    verdict = await screen.app.push_screen_wait(Menu(question, _VERDICTS))
-    if verdict is None:
-        return
-    attempt = task.attempt
-    where = f" on {safe_line(attempt.agent)}" if attempt is not None else ""
-    lines: list[Line] = [
-        (Cell(_payload(task), Tone.DIM),),
-        (Cell(f"{len(task.attempts)} attempts, the last{where}: {safe_line(task.reason)}"),),
-    ]
-    if verdict is Verdict.RUN_AGAIN:
-        lines.append((Cell("If it did run, its effects happen twice.", Tone.WARN),))
-    same_as = _command_line("resolve", task.label, verdict.value)
-    title = f"{task.label} {verdict.value}"
-    plan = _plan(state, title, lines, same_as, "Say so", typed=False)
-    if await _approved(screen, plan):
-        command = Resolve(task=task.id, verdict=verdict, reason=_SAID_HERE)
-        await _send_all(screen, [command], f"{task.label}: {verdict.value}")
 
 
 async def _requeue(screen: "FleetScreen", state: FleetState, task: Task) -> None:

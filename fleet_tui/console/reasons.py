@@ -1,7 +1,7 @@
 """Why something cannot be done now, in a few words; None when it can."""
 
 from fleet_tui.console.selection import Context
-from fleet_tui.core.state import TaskPhase
+from fleet_tui.core.state import AttemptPhase, Task, TaskPhase
 
 
 def no_agent(context: Context) -> str | None:
@@ -58,9 +58,14 @@ def nothing_to_judge(context: Context) -> str | None:
         return "no task is selected"
     for name in context.selection.tasks:
         task = context.view.state.task(name)
-        if task is not None and task.phase in _JUDGED:
+        if task is not None and (task.phase in _JUDGED or _is_unknown(task)):
             return None
     return "only tasks that failed, expired or need an operator"
+
+
+def _is_unknown(task: Task) -> bool:
+    """Nobody knows now whether its attempt runs: a person may, without waiting any longer."""
+    return task.open_attempt is not None and task.open_attempt.phase is AttemptPhase.UNKNOWN
 
 
 _JUDGED = frozenset(

@@ -1,10 +1,9 @@
-"""A person's verdict on a task that nobody else can judge, and running failed work again.
+"""A person's verdict on a task that nobody else can judge.
 
 The card shows the evidence first. Nothing is chosen beforehand, and a verdict needs a reason: both
 go into the ledger with the operator's name.
 """
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from textual import on
@@ -17,15 +16,12 @@ from textual.strip import Strip
 
 from fleet_tui.console.cells import Cell, Line, Tone
 from fleet_tui.console.detail_rows import Pen, wrap
-from fleet_tui.console.messages import Loudness
 from fleet_tui.console.places import Place
-from fleet_tui.console.selection import Selection, listed
 from fleet_tui.console.task_detail import answered, evidence
-from fleet_tui.console.widgets.dialogs import ConfirmBar
 from fleet_tui.console.widgets.form import FieldDone, FieldLine
 from fleet_tui.console.widgets.lines import OneLine
 from fleet_tui.console.widgets.paint import Painted
-from fleet_tui.core.commands import Accepted, Requeue, Resolve, Verdict
+from fleet_tui.core.commands import Accepted, Resolve, Verdict
 from fleet_tui.core.firewall import safe_text
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.state import AttemptPhase, Task, TaskPhase
@@ -36,8 +32,6 @@ if TYPE_CHECKING:
 MAX_EVIDENCE_LINES = 12
 MAX_ANSWER_SHOWN = 4
 """Lines of a late answer that are shown as evidence."""
-
-_REQUEUED = frozenset({TaskPhase.FAILED, TaskPhase.EXPIRED, TaskPhase.CANCELLED})
 
 
 class Judgement(NamedTuple):
@@ -219,42 +213,14 @@ class VerdictCard(ModalScreen[Judgement | None]):
         self.dismiss(None)
 
 
-async def resolve(screen: "FleetScreen", chosen: Selection) -> None:
-    """Ask for a verdict on each task that needs one; offer to run failed ones again."""
-    state = screen.console.view.state
-    tasks = [task for name in chosen.tasks if (task := state.task(name)) is not None]
-    for task in tasks:
-        if needs_verdict(task) and not await _judge(screen, task):
-            return
-    failed = [task for task in tasks if task.phase in _REQUEUED]
-    if failed:
-        await _requeue(screen, failed)
-
-
-async def _judge(screen: "FleetScreen", task: Task) -> bool:
-    """Ask about one task; False when the operator left."""
+async def judge(screen: "FleetScreen", task: Task) -> None:
+    """Ask a person what happened to a task and tell the engine."""
     console = screen.console
     pen = Pen(console.glyphs, console.utc_offset_minutes)
     said = await console.push_screen_wait(VerdictCard(task, pen, console.view.now_ms))
     if said is None:
-        return False
+        return
     order = Resolve(task=task.id, verdict=said.verdict, reason=said.reason)
     if isinstance(await console.send(order), Accepted):
         words = next(o.words for o in OPTIONS if o.verdict is said.verdict)
         console.tell(f"{task.label}: {words}, recorded", opens=Place("task", task.id))
-    return True
-
-
-async def _requeue(screen: "FleetScreen", tasks: Sequence[Task]) -> None:
-    """Run failed tasks again as they were."""
-    console = screen.console
-    labels = listed(task.label for task in tasks)
-    if not await console.push_screen_wait(ConfirmBar(f"Run {labels} again?")):
-        return
-    done = 0
-    for task in tasks:
-        done += isinstance(await console.send(Requeue(task=task.id)), Accepted)
-    if done:
-        text = f"{labels} back in the queue" if done == len(tasks) else f"{done} back in the queue"
-        loudness = Loudness.INFORMATION if done == len(tasks) else Loudness.WARNING
-        console.tell(text, loudness, opens=Place("task", tasks[0].id))
