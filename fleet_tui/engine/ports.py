@@ -1,18 +1,24 @@
 """Making the connection to each agent from what the fleet file says about it."""
 
+import os
 import random
 import time
 from typing import assert_never
 
 from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec, LocalAgent, OpenClawAgent
 from fleet_tui.core.ids import Epoch, HostName
+from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.vitals import FailureKind, ProbeFailure
 from fleet_tui.engine.clock import Clock
 from fleet_tui.wire.command import CommandPort
 from fleet_tui.wire.local import LocalPort
 from fleet_tui.wire.openclaw.dial import dial_over_ssh
 from fleet_tui.wire.openclaw.port import OpenClawPort
 from fleet_tui.wire.port import AgentPort
+from fleet_tui.wire.secrets import NoSecret, resolve
 from fleet_tui.wire.ssh import SshPool
+from fleet_tui.wire.ssh_connection import FileFailure
+from fleet_tui.wire.ssh_failures import SshFailure
 
 
 class Ports:
@@ -32,7 +38,7 @@ class Ports:
                 return OpenClawPort(
                     agent,
                     dial=dial_over_ssh(pool, host, port),
-                    token=self._token(pool, host, agent.kind),
+                    token=lambda: self._token(pool, host, agent),
                     clock=self._clock.now_ms,
                 )
             case CommandAgent():
@@ -62,6 +68,30 @@ class Ports:
         for _, pool in self._pools:
             await pool.close()
         self._pools.clear()
+
+    async def _token(self, pool: SshPool, host: HostName, agent: AgentSpec) -> str | ProbeFailure:
+        """The agent's token, asked for anew at every connection and kept nowhere else."""
+        assert isinstance(agent.kind, OpenClawAgent)
+
+        async def read_from_host(path: str, most: int) -> bytes | NoSecret:
+            connection = await pool.connect(host)
+            if isinstance(connection, SshFailure):
+                return NoSecret(problem=f"{host}: {connection.kind}", detail=connection.detail)
+            found = await connection.read_file(path, most)
+            if isinstance(found, FileFailure):
+                return NoSecret(problem=f"{path} on {host}: {found.reason}", detail=found.detail)
+            return found
+
+        secret = await resolve(agent.kind.token, env=os.environ, read_from_host=read_from_host)
+        if isinstance(secret, str):
+            return secret
+        said = f" ({secret.detail.raw})" if secret.detail else ""
+        return ProbeFailure(
+            agent=agent.name,
+            observed_at_ms=self._clock.now_ms(),
+            kind=FailureKind.SECRET_MISSING,
+            detail=Untrusted(secret.problem + said),
+        )
 
     def _reach(self, fleet: FleetSpec, agent: AgentSpec) -> tuple[SshPool, HostName]:
         assert agent.host is not None, f"{agent.name} has no host"

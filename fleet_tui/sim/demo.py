@@ -1,0 +1,146 @@
+"""The demo's own process: half an hour of history, a simulated fleet, and a real engine on it.
+
+The console (or a headless run) talks to this engine exactly as to any other. It ends with its
+parent: a demo leaves nothing running.
+"""
+
+import asyncio
+import random
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fleet_tui import __version__
+from fleet_tui.core.commands import Submit
+from fleet_tui.core.fleet import FleetSpec, ProbeSpec
+from fleet_tui.core.ids import TaskId
+from fleet_tui.core.ulid import new_ulid
+from fleet_tui.journal.logs import LogWriter
+from fleet_tui.journal.samples import SampleWriter
+from fleet_tui.journal.writer import JournalWriter
+from fleet_tui.sim.history import History, make_history
+from fleet_tui.sim.workload import TASKS_PER_MINUTE, Workload
+
+if TYPE_CHECKING:
+    from fleet_tui.engine.run import RunningEngine
+
+PROBE = ProbeSpec(every_ms=1_000, timeout_ms=900, down_after=3, up_after=3)
+"""Quicker than the sample fleet's five seconds: a story of half a minute must be seen happening."""
+
+APPENDS_AT_ONCE = 2_048
+HISTORY_READY = "history"
+ENGINE_READY = "engine"
+
+
+class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What the demo plays."""
+
+    directory: str
+    seed: int = 1
+    speed: float = 1.0
+    scenario: str = "default"
+
+
+async def play(options: DemoOptions, fleet: FleetSpec, say: Callable[[str], None]) -> str:
+    """Write the history, then run the fleet until the engine is stopped or the parent is gone.
+
+    ``say`` is told HISTORY_READY and ENGINE_READY. Returns why it ended.
+    """
+    directory = Path(options.directory)
+    await write_history(directory, fleet, options.seed)
+    say(HISTORY_READY)
+
+    # The rest needs asyncssh, whose import takes longer than the history: the console that waits
+    # for its first picture does not have to.
+    from fleet_tui.engine.run import RunningEngine  # noqa: PLC0415  # see above
+    from fleet_tui.sim.sandbox import Sandbox  # noqa: PLC0415
+    from fleet_tui.sim.story import SCENARIOS, run_story  # noqa: PLC0415
+
+    rng = random.Random(f"{options.seed}/demo")  # noqa: S311  # a simulation, not a secret
+    async with Sandbox(fleet, seed=options.seed, speed=options.speed) as sandbox:
+        spec = sandbox.rewrite(fleet, probe=PROBE)
+        workload = Workload(fleet, rng=rng, pace=sandbox.pace, per_minute=TASKS_PER_MINUTE)
+        async with RunningEngine(spec, directory) as running:
+            say(ENGINE_READY)
+            background = [
+                asyncio.create_task(_give_work(running, workload), name="workload"),
+                asyncio.create_task(_follow_parent(running), name="parent"),
+                asyncio.create_task(
+                    run_story(sandbox, SCENARIOS[options.scenario](fleet), workload=workload),
+                    name="story",
+                ),
+            ]
+            try:
+                return await running.run()
+            finally:
+                for task in background:
+                    task.cancel()
+                await asyncio.gather(*background, return_exceptions=True)
+
+
+async def _give_work(running: "RunningEngine", workload: Workload) -> None:
+    async for spec in workload.arrivals():
+        task = TaskId(new_ulid(time.time_ns() // 1_000_000, secrets.token_bytes(10)))
+        await running.engine.ask(spec.client or "operator", Submit(task=task, key=task, spec=spec))
+
+
+async def _follow_parent(running: "RunningEngine") -> None:
+    """Standard input ends when the parent does, however it ended."""
+    await asyncio.to_thread(sys.stdin.buffer.read)
+    running.stop("the demo was closed")
+
+
+async def write_history(directory: Path, fleet: FleetSpec, seed: int) -> None:
+    """Fill an empty state directory with the demo's past."""
+    until_ms = time.time_ns() // 1_000_000
+    history = make_history(fleet, seed=seed, until_ms=until_ms, per_minute=TASKS_PER_MINUTE)
+    first_ms = history.batches[0][0]
+    writer = await JournalWriter.open(directory, lambda: first_ms, __version__, pid=0)
+    try:
+        await _write_telemetry(directory, history)
+        for start in range(0, len(history.batches), APPENDS_AT_ONCE):
+            await asyncio.gather(
+                *(
+                    writer.append(events, at_ms)
+                    for at_ms, events in history.batches[start : start + APPENDS_AT_ONCE]
+                )
+            )
+    finally:
+        await writer.close("")
+
+
+async def _write_telemetry(directory: Path, history: History) -> None:
+    lines = await LogWriter.open(directory)
+    try:
+        lines.write(history.lines)
+    finally:
+        await lines.close()
+    samples = await SampleWriter.open(directory)
+    try:
+        samples.add(history.samples)
+    finally:
+        await samples.close()
+
+
+def main() -> None:
+    """The process that :mod:`fleet_tui.cli.demo` starts: options as JSON in the one argument."""
+    from fleet_tui.bundled import sample_fleet  # noqa: PLC0415
+    from fleet_tui.config.load import load_fleet  # noqa: PLC0415
+
+    options = msgspec.json.decode(sys.argv[1], type=DemoOptions)
+    fleet = load_fleet(sample_fleet("demo"), {}).spec
+
+    def say(word: str) -> None:
+        sys.stdout.write(word + "\n")
+        sys.stdout.flush()
+
+    asyncio.run(play(options, fleet, say))
+
+
+if __name__ == "__main__":
+    main()
