@@ -116,7 +116,7 @@ def decode(kind: str, v: int, body: bytes, upcasters: Upcasters = UPCASTERS) -> 
     if kind not in KNOWN_KINDS:
         return UnknownEvent(kind=kind, body=body)
     newest = version_of(kind, upcasters) if upcasters else FIRST_VERSION
-    if v == newest:
+    if v == newest:  # nearly always
         return _decoder.decode(body)
     if v > newest:
         return UnknownEvent(kind=kind, body=body)

@@ -183,7 +183,8 @@ class LogReader:
             "words": words,
             "pattern": pattern,
         }
-        sql = f"{query(f'lines_{path}')} {query('line_filters')}"
+        order = query("newest_word_first" if words else "newest_line_first")
+        sql = f"{query(f'lines_{path}')} {query('line_filters')} {order}"
         found: list[LogLine] = []
         for _, rows in self._rolling.each_newest_first(sql, parameters):
             found.extend(_line(row) for row in rows)

@@ -24,6 +24,7 @@ from fleet_tui.journal.segments import (
     create_segment,
     numbered_files,
 )
+from fleet_tui.journal.snapshots import newest_snapshot
 from fleet_tui.journal.statements import query
 
 NO_EPOCH = Epoch(0)
@@ -115,7 +116,10 @@ def _check_last(directory: Path) -> _Checked:
             before = Head(Seq(info.first_seq - 1), info.previous_hash)
             checker = Checker(before)
             rows = checker.follow(segment.all_rows(before.seq, PAGE_EVENTS))
-            state = _fold_all(directory, rows)
+            known = newest_snapshot(
+                directory, info.first_seq, segment.ends()[1][0], lambda seq: _mark(segment, seq)
+            )
+            state = _fold_all(directory, known or EMPTY_STATE, rows)
             if checker.bad_seq is not None:
                 last = segment.ends()[1][0]
                 reason = f"the chain of hashes breaks in {path.name}"
@@ -128,11 +132,16 @@ def _check_last(directory: Path) -> _Checked:
     return _Checked(path, info, checker.head, state, checker.events)
 
 
-def _fold_all(directory: Path, rows: Iterator[Row]) -> FleetState:
-    state = EMPTY_STATE
+def _fold_all(directory: Path, state: FleetState, rows: Iterator[Row]) -> FleetState:
+    """Fold what is not in the state yet; every row is drawn and so verified."""
     while page := list(islice(rows, PAGE_EVENTS)):
-        state = fold(state, [_understood(directory, row) for row in page])
+        state = fold(state, [_understood(directory, row) for row in page if row.seq > state.seq])
     return state
+
+
+def _mark(segment: SegmentReader, seq: int) -> bytes | None:
+    found = segment.mark(seq)
+    return None if found is None else found[1]
 
 
 def _understood(directory: Path, row: Row) -> Recorded:
@@ -167,8 +176,7 @@ def _hash_at(directory: Path, seq: int) -> bytes | None:
     for first_seq, path in reversed(numbered_files(directory, "events")):
         if first_seq <= seq:
             with closing(SegmentReader(path)) as segment:
-                mark = segment.mark(seq)
-                return None if mark is None else mark[1]
+                return _mark(segment, seq)
     return None
 
 

@@ -129,10 +129,17 @@ WHERE words MATCH :words AND words.rowid > :after AND words.rowid < :before AND
 
 -- name: line_filters
 -- What every selection of lines has in common; a parameter that is NULL asks nothing. The plus
--- signs keep the planner on the path that the selection chose.
+-- signs keep the planner on the path that the selection chose; an order follows.
 lines.id > :after AND lines.id < :before AND at >= :since AND at <= :until
 AND level >= :level AND lost = 0
 AND (:source IS NULL OR +source = :source)
 AND (:task IS NULL OR +task = :task)
-AND (:pattern IS NULL OR lines.text LIKE :pattern ESCAPE '\')
+AND (:pattern IS NULL OR lines.text LIKE :pattern ESCAPE '\');
+
+-- name: newest_line_first
+-- Ends a selection of lines.
 ORDER BY lines.id DESC LIMIT :limit;
+
+-- name: newest_word_first
+-- Ends a selection by words: the index itself runs backwards, nothing is sorted.
+ORDER BY words.rowid DESC LIMIT :limit;

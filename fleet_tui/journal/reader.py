@@ -21,7 +21,7 @@ from fleet_tui.journal.chain import START, Head, Row, is_next, read_head
 from fleet_tui.journal.directory import check
 from fleet_tui.journal.errors import JournalDamaged, JournalMissing
 from fleet_tui.journal.segments import SegmentReader, numbered_files, recorded
-from fleet_tui.journal.snapshots import read_snapshot, snapshot_seqs
+from fleet_tui.journal.snapshots import newest_snapshot
 
 PAGE_EVENTS = 5_000
 """Rows per transaction: a few milliseconds, so that a reader cannot block a checkpoint for long."""
@@ -88,8 +88,7 @@ class JournalReader:
     def read(self, after: Seq, limit: int) -> list[Recorded]:
         """The next events after a position, oldest first; empty when there are none yet."""
         with self._lock:
-            rows = list(islice(self._rows(after, min(limit, PAGE_EVENTS)), limit))
-        return [recorded(row) for row in rows]
+            return self._events(after, limit)
 
     def rows(self, after: Seq, limit: int) -> list[Row]:
         """Like :meth:`read`, as stored."""
@@ -108,10 +107,9 @@ class JournalReader:
                 return EMPTY_STATE
             state = self._nearest(last)
             while state.seq < last:
-                page = min(PAGE_EVENTS, last - state.seq)
-                rows = list(islice(self._rows(state.seq, page), page))
-                assert rows, (state.seq, last)
-                state = fold(state, [recorded(row) for row in rows])
+                events = self._events(state.seq, min(PAGE_EVENTS, last - state.seq))
+                assert events, (state.seq, last)
+                state = fold(state, events)
             return state
 
     def seq_at(self, at_ms: int) -> Seq:
@@ -189,10 +187,28 @@ class JournalReader:
         for _, path in files[place:]:
             yield from self._segment(path).all_rows(after, page)
 
+    def _events(self, after: int, limit: int) -> list[Recorded]:
+        files = self._files()
+        place = max(bisect_right([first for first, _ in files], after + 1) - 1, 0)
+        found: list[Recorded] = []
+        for _, path in files[place:]:
+            segment = self._segment(path)
+            while len(found) < limit:
+                page = segment.events(after, min(limit - len(found), PAGE_EVENTS))
+                if not page:
+                    break
+                found += page
+                after = page[-1].seq
+        return found
+
     def _mark(self, seq: int) -> tuple[int, bytes] | None:
         files = self._files()
         place = bisect_right([first for first, _ in files], seq) - 1
         return None if place < 0 else self._segment(files[place][1]).mark(seq)
+
+    def _hash_at(self, seq: int) -> bytes | None:
+        found = self._mark(seq)
+        return None if found is None else found[1]
 
     def _last_before(self, at_ms: int) -> Seq:
         """Instants never run backwards and positions have no gaps, so halving finds it."""
@@ -211,12 +227,9 @@ class JournalReader:
         files = self._files()
         firsts = [first for first, _ in files]
         place = max(bisect_right(firsts, last) - 1, 0)
-        usable = [seq for seq in snapshot_seqs(self.directory) if firsts[place] < seq <= last]
-        for seq in reversed(usable):
-            found = self._mark(seq)
-            state = read_snapshot(self.directory, seq, found[1]) if found else None
-            if state is not None:
-                return state
+        state = newest_snapshot(self.directory, firsts[place], last, self._hash_at)
+        if state is not None:
+            return state
         return msgspec.structs.replace(EMPTY_STATE, seq=Seq(firsts[place] - 1))
 
 

@@ -1,17 +1,19 @@
 """Snapshots: the folded state at some positions, so that opening and seeking read little.
 
-A cache and never the truth: each names the ledger's hash at its position and the digest of its own
-bytes, and one that does not fit is ignored.
+A cache and never the truth: each names the ledger's hash at its position, the version whose fold
+made it and the digest of its own bytes, and one that does not fit is ignored.
 """
 
 import contextlib
 import os
 import zlib
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 
+from fleet_tui import __version__
 from fleet_tui.core.state import FleetState
 from fleet_tui.journal.directory import create_private
 
@@ -44,7 +46,7 @@ def write_snapshot(directory: Path, state: FleetState, ledger_hash: bytes) -> No
     temporary.unlink(missing_ok=True)
     file = create_private(temporary)
     with os.fdopen(file, "wb") as stream:
-        stream.write(ledger_hash + sha256(content).digest() + content)
+        stream.write(ledger_hash + _digest(content) + content)
     temporary.rename(path)
     for old in snapshot_seqs(directory)[:-MAX_SNAPSHOTS]:
         snapshot_path(directory, old).unlink(missing_ok=True)
@@ -55,11 +57,27 @@ def read_snapshot(directory: Path, seq: int, ledger_hash: bytes) -> FleetState |
     with contextlib.suppress(OSError, ValueError, zlib.error):
         content = snapshot_path(directory, seq).read_bytes()
         told_ledger, told_digest, packed = content[:32], content[32:64], content[64:]
-        if told_ledger != ledger_hash or told_digest != sha256(packed).digest():
+        if told_ledger != ledger_hash or told_digest != _digest(packed):
             return None
         state = _decoder.decode(zlib.decompressobj().decompress(packed, MAX_SNAPSHOT_BYTES))
         return state if state.seq == seq else None
     return None
+
+
+def newest_snapshot(
+    directory: Path, after: int, until: int, hash_at: Callable[[int], bytes | None]
+) -> FleetState | None:
+    """The newest state that fits at a position after ``after`` and not after ``until``."""
+    for seq in reversed([seq for seq in snapshot_seqs(directory) if after < seq <= until]):
+        ledger_hash = hash_at(seq)
+        state = read_snapshot(directory, seq, ledger_hash) if ledger_hash else None
+        if state is not None:
+            return state
+    return None
+
+
+def _digest(content: bytes) -> bytes:
+    return sha256(__version__.encode() + b"\0" + content).digest()
 
 
 def _files(directory: Path) -> list[Path]:

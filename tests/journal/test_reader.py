@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fleet_tui.core.events import Event, Recorded
+from fleet_tui.core.events import Event, Recorded, SegmentOpened
 from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import NOWHERE, Epoch, Seq
 from fleet_tui.core.state import EMPTY_STATE
@@ -15,7 +15,9 @@ from fleet_tui.journal import writer as writer_module
 from fleet_tui.journal.chain import GENESIS, HEAD_NAME, Head, link
 from fleet_tui.journal.codec import encode
 from fleet_tui.journal.errors import JournalDamaged, JournalMissing, JournalTooNew
+from fleet_tui.journal.importing import import_recording
 from fleet_tui.journal.reader import JournalReader
+from fleet_tui.journal.recording import export
 from fleet_tui.journal.segments import EventRow, create_segment, numbered_files
 from fleet_tui.journal.snapshots import read_snapshot, snapshot_path, snapshot_seqs, write_snapshot
 from fleet_tui.journal.writer import JournalWriter
@@ -110,6 +112,10 @@ async def test_the_writer_leaves_snapshots(
         await writer.append([note()], NOW_MS + 1_000)
     with closing(JournalReader(directory)) as reader:
         assert reader.load() == writer.state
+    await writer.close("")
+    again = await open_writer()
+    assert again.state.closed_tasks == writer.state.closed_tasks
+    assert again.state.notes == writer.state.notes
 
 
 async def test_no_journal_is_a_clear_message(directory: Path) -> None:
@@ -237,6 +243,50 @@ async def test_a_newer_format_is_refused_and_not_touched(
     assert path.read_bytes() == before
 
 
+def store(directory: Path, stored: list[Event]) -> None:
+    rows: list[EventRow] = []
+    digest = GENESIS
+    for seq, event in enumerate(stored, 1):
+        kind, v, body, task = encode(event)
+        digest = link(digest, seq, NOW_MS, 1, kind, v, body)
+        rows.append((seq, NOW_MS, 1, kind, v, body, digest, task))
+    create_segment(directory, Head(NOWHERE, GENESIS), rows, 1)
+
+
+def fitting(batch: list[Event]) -> list[Event]:
+    """Those that fold after each other: a real ledger holds no others."""
+    kept: list[Event] = []
+    state = EMPTY_STATE
+    for event in batch:
+        try:
+            state = fold(state, [Recorded(Seq(len(kept) + 1), NOW_MS, Epoch(1), event)])
+        except (AssertionError, LookupError, ValueError):
+            continue
+        kept.append(event)
+    return kept
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(batch=st.lists(events(), max_size=8))
+def test_any_ledger_comes_back_from_a_recording(
+    batch: list[Event], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    base = tmp_path_factory.mktemp("recording")
+    directory = base / "state"
+    directory.mkdir(mode=0o700)
+    stored = fitting([SegmentOpened(state=EMPTY_STATE), *batch])
+    store(directory, stored)
+    export(directory, base / "it.fleetrec", redact=lambda text: text)
+    opened = import_recording(base / "it.fleetrec", base / "cache")
+    assert opened.intact, opened.reason
+    with closing(JournalReader(Path(opened.directory))) as copy:
+        assert [recorded.event for recorded in copy.read(NOWHERE, 100)] == stored
+        with closing(JournalReader(directory)) as original:
+            assert copy.load() == original.load()
+
+
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -246,13 +296,7 @@ def test_any_events_come_back_from_the_database(
 ) -> None:
     directory = tmp_path_factory.mktemp("state")
     directory.chmod(0o700)
-    rows: list[EventRow] = []
-    digest = GENESIS
-    for seq, event in enumerate([note(), *batch], 1):
-        kind, v, body, task = encode(event)
-        digest = link(digest, seq, NOW_MS, 1, kind, v, body)
-        rows.append((seq, NOW_MS, 1, kind, v, body, digest, task))
-    create_segment(directory, Head(NOWHERE, GENESIS), rows, 1)
+    store(directory, [note(), *batch])
     with closing(JournalReader(directory)) as reader:
         assert reader.read(NOWHERE, 100) == [
             Recorded(Seq(seq), NOW_MS, Epoch(1), event)
