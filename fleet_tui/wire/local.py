@@ -77,22 +77,37 @@ class LocalShell:
 @asynccontextmanager
 async def _process(command: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """A wrapper process in a group of its own, ended with the block. Raises OSError."""
-    process = await asyncio.create_subprocess_exec(
-        SH,
-        "-c",
-        command,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        start_new_session=True,
+    starting = asyncio.create_task(
+        asyncio.create_subprocess_exec(
+            SH,
+            "-c",
+            command,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
+        )
     )
+    try:
+        # A start that is cancelled half way would leave a process nobody knows.
+        process = await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await _end(await starting)
+        raise
     try:
         yield process
     finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+        await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    # asyncio does not see the end of a process whose output nobody reads.
+    while process.stdout is not None and await process.stdout.read(65_536):
+        pass
+    await process.wait()
 
 
 async def _collect(

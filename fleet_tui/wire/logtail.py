@@ -7,7 +7,8 @@ before its end was read) is told as a LogGap.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 
 from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.logs import LogGap, LogLine
@@ -56,14 +57,14 @@ class LogTail:
         self._framer = LineFramer()
         self._redactor = LineRedactor()
 
-    async def lines(self) -> AsyncIterator[LogLine | LogGap]:
+    async def lines(self) -> AsyncGenerator[LogLine | LogGap, None]:
         """Lines and gaps, for ever."""
         while True:
             shell = await self._reach()
             ended = False
             if not isinstance(shell, SshFailure):
-                async with shell.log_streams:
-                    async for item in self._one_stream(shell):
+                async with shell.log_streams, aclosing(self._one_stream(shell)) as stream:
+                    async for item in stream:
                         if item is None:
                             ended = True
                         else:
@@ -71,7 +72,7 @@ class LogTail:
             if not ended:
                 await asyncio.sleep(RETRY_S)
 
-    async def _one_stream(self, shell: Shell) -> AsyncIterator[LogLine | LogGap | None]:
+    async def _one_stream(self, shell: Shell) -> AsyncGenerator[LogLine | LogGap | None, None]:
         """Everything one stream brings; None last if it ended as agreed."""
         crowded = shell.log_streams.locked()
         seconds = CROWDED_STREAM_S if crowded else STREAM_S

@@ -6,7 +6,8 @@ machine; nothing else differs.
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 
 from fleet_tui.core.evidence import (
     Definite,
@@ -111,7 +112,7 @@ class ProgramPort(ABC):
         """A tombstone for what never started, an end for what still runs."""
         return await self.cancel(order)
 
-    async def tail(self) -> AsyncIterator[LogLine | LogGap]:
+    async def tail(self) -> AsyncGenerator[LogLine | LogGap, None]:
         """The lines of the agent's log file from now on; ends at once where it has none."""
         if self._spec.log_file is None:
             return
@@ -123,8 +124,10 @@ class ProgramPort(ABC):
             now_ms=self._now_ms,
             traces=self._traces,
         )
-        async for item in log.lines():
-            yield item
+        # Closed with us, not whenever the garbage collector comes by: it holds a session.
+        async with aclosing(log.lines()) as lines:
+            async for item in lines:
+                yield item
 
     async def close(self) -> None:
         """Forget what runs were for; connections belong to their hosts."""

@@ -294,13 +294,12 @@ tail_log() {
   quiet=0
   say "state tailing"
   while [ "$left" -gt 0 ]; do
-    set -- $(ls -diL "$path" 2>/dev/null)
-    here=${1:-none}
+    sight || { left=$((left - 1)); continue; }
     if [ "$here" = none ]; then
-      [ "$inode" = none ] || say missing
-      inode=none offset=0 size=0
+      # A file that is only being moved away comes back as another: what we knew stays known.
+      if [ "$inode" = new ]; then inode=none; say missing; fi
+      size=$offset
     else
-      size=$(size_of "$path")
       if [ "$inode" = new ]; then
         offset=$size
         say "at $here $offset"
@@ -316,7 +315,7 @@ tail_log() {
       inode=$here
     fi
     if [ "$size" -gt "$offset" ]; then
-      chunk "$path"
+      chunk "$path" "$inode"
       left=$((left - 1))
       quiet=0
     else
@@ -328,22 +327,35 @@ tail_log() {
   done
 }
 
+inode_of() { set -- $(ls -diL "$1" 2>/dev/null); printf %s "${1:-none}"; }
+
+# sight: sets here and size, of one and the same file; fails if it is being replaced meanwhile.
+sight() {
+  here=$(inode_of "$path")
+  [ "$here" != none ] || return 0
+  { size=$(set -- $(wc -c <&3); printf %s "${1:-0}"); } 3< "$path" || here=none
+  [ "$(inode_of "$path")" = "$here" ]
+} 2>/dev/null
+
+# chunk FILE INODE: the next bytes of that very file, or none if another has its name now.
 chunk() {
-  length=$((size - offset))
-  [ "$length" -le 262144 ] || length=262144
-  say "blob log $length"
-  tail -c "+$((offset + 1))" "$1" | head -c "$length"
-  say
-  offset=$((offset + length))
+  {
+    [ "$(inode_of "$1")" = "$2" ] || return 1
+    length=$((size - offset))
+    [ "$length" -le 262144 ] || length=262144
+    say "blob log $length"
+    tail -c "+$((offset + 1))" <&3 | head -c "$length"
+    say
+    offset=$((offset + length))
+  } 3< "$1"
 }
 
 # finish_rotated: what was written to the old file after we looked, if it is now called PATH.1.
 finish_rotated() {
-  set -- $(ls -diL "$path.1" 2>/dev/null)
-  if [ "${1:-}" != "$inode" ]; then say rotated; return; fi
+  if [ "$(inode_of "$path.1")" != "$inode" ]; then say rotated; return; fi
   whole=$size
   size=$(size_of "$path.1")
-  while [ "$size" -gt "$offset" ]; do chunk "$path.1"; done
+  while [ "$size" -gt "$offset" ] && chunk "$path.1" "$inode"; do :; done
   size=$whole
 }
 

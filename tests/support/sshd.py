@@ -125,6 +125,11 @@ Subsystem sftp internal-sftp
         except psutil.NoSuchProcess:
             return []
 
+    def descendants(self) -> list[psutil.Process]:
+        """Every process that was started through this server and still belongs to it."""
+        assert self.process is not None
+        return psutil.Process(self.process.pid).children(recursive=True)
+
     def kill_sessions(self) -> None:
         """End every connection without a goodbye."""
         for child in self.sessions():
