@@ -1,0 +1,189 @@
+"""Calls that have no place here, each with the accident it prevents."""
+
+import ast
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.hygiene.sources import (
+    Source,
+    full_name,
+    imported_names,
+    modules,
+    owner,
+    text_files,
+    uses,
+)
+from tests.support.surroundings import CHECKOUT
+
+ARGUMENTS = {
+    ("known_hosts", None): "asyncssh then trusts every host key",
+    ("shell", True): "text from a file or a host becomes a command line",
+    ("markup", True): "text from a host becomes styles, links and actions",
+    ("check_hostname", False): "anybody may answer",
+}
+
+NAMES = {
+    "pickle.": "loading one runs code",
+    "marshal.": "loading one may crash the interpreter",
+    "shelve.": "is pickle",
+    "eval": "runs code",
+    "exec": "runs code",
+    "os.system": "is a shell",
+    "os.popen": "is a shell",
+    "subprocess.getoutput": "is a shell",
+    "subprocess.getstatusoutput": "is a shell",
+    "asyncio.create_subprocess_shell": "is a shell",
+    "yaml.load": "YAML is composed and read by hand: config/reader.py",
+    "yaml.safe_load": "keeps the last of two equal keys, knows YAML 1.1 only, has no bounds",
+    "yaml.full_load": "builds what the file asks for",
+    "yaml.unsafe_load": "builds what the file asks for",
+    "rich.markup.": "text from a host becomes styles, links and actions",
+    "rich.text.Text.from_markup": "text from a host becomes styles, links and actions",
+    "rich.text.Text.from_ansi": "lets some control sequences through",
+    "textual.content.Content.from_markup": "text from a host becomes styles, links and actions",
+    "tempfile.mktemp": "somebody else may be quicker",
+    "print": "output goes through click, which survives closed pipes and odd encodings",
+}
+
+METHODS = {
+    "create_process": "decodes strictly: one bad byte ends every channel of the connection",
+    "run_until_complete": "the command line starts the only loop",
+}
+
+WIDGETS = {
+    "Input": "shows its value as it is; ours is typed or safe_line'd",
+    "TextArea": "shows control characters as pictures",
+}
+"""Of Textual's own widgets. The others parse markup or repaint all of themselves."""
+
+SSH = ("fleet_tui/wire/", "fleet_tui/sim/")
+"""Who may import asyncssh: what reaches agents, and the server that plays them."""
+
+SQL = ("fleet_tui/journal/",)
+
+RAW = {
+    "fleet_tui/console/log_lines.py": "gives it to safe_line in the next statement",
+    "fleet_tui/console/screens/review.py": "short() is safe_line",
+    "fleet_tui/console/screens/tasks.py": "short() is safe_line",
+    "fleet_tui/console/task_detail.py": "counts it",
+    "fleet_tui/cli/agents.py": "safe_line'd with the sentence around it",
+}
+"""Files of the console and the command line that touch the text itself, and why that is safe."""
+
+
+def calls(source: Source) -> Iterator[tuple[ast.Call, str]]:
+    imported = imported_names(source.tree)
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Call):
+            yield node, full_name(node.func, imported) or ""
+
+
+def forbidden(source: Source) -> list[str]:
+    found = []
+    for call, _ in calls(source):
+        for keyword in call.keywords:
+            for (name, value), why in ARGUMENTS.items():
+                given = keyword.value
+                if keyword.arg == name and isinstance(given, ast.Constant) and given.value is value:
+                    found.append(f"{source.at(call)} {name}={value}: {why}")
+        if isinstance(call.func, ast.Attribute) and call.func.attr in METHODS:
+            found.append(f"{source.at(call)} {call.func.attr}: {METHODS[call.func.attr]}")
+    for node, name in uses(source):
+        for banned, why in NAMES.items():
+            if name == banned or (banned.endswith(".") and name.startswith(banned)):
+                found.append(f"{source.at(node)} {name}: {why}")
+    return found
+
+
+def imports(source: Source) -> set[str]:
+    return {name.partition(".")[0] for name in imported_names(source.tree).values()}
+
+
+def test_nothing_forbidden_is_called() -> None:
+    assert [where for source in modules("fleet_tui") for where in forbidden(source)] == []
+
+
+def test_only_the_wire_speaks_ssh() -> None:
+    found = [s.path for s in modules("fleet_tui") if "asyncssh" in imports(s)]
+    assert found
+    assert [path for path in found if not path.startswith(SSH)] == []
+
+
+def test_only_the_journal_speaks_sql() -> None:
+    found = [s.path for s in modules("fleet_tui") if imports(s) & {"sqlite3", "aiosqlite"}]
+    assert found
+    assert [path for path in found if not path.startswith(SQL)] == []
+
+
+def test_of_textuals_widgets_only_those_that_show_text_as_it_is() -> None:
+    found = {
+        name.removeprefix("textual.widgets.")
+        for source in modules("fleet_tui/console")
+        for name in imported_names(source.tree).values()
+        if name.startswith("textual.widgets.")
+    }
+    assert found <= set(WIDGETS)
+
+
+def test_untrusted_text_reaches_the_screen_through_the_firewall_alone() -> None:
+    found: dict[str, list[str]] = {}
+    for source in modules("fleet_tui/console", "fleet_tui/cli"):
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.Attribute) and node.attr == "raw":
+                found.setdefault(source.path, []).append(f"{source.at(node)} {owner(source, node)}")
+    assert {path: where for path, where in found.items() if path not in RAW} == {}
+    assert set(RAW) <= set(found), "an exception nobody needs any more"
+
+
+MACHINES_OWN = re.compile(
+    r"(?<![\w.~}])/(?:root|work|workspace|builds|Users)/\w"
+    r"|/tmp/\w*env\b"
+    r"|registry\.npm|pythonhosted|\bpypi\.org"
+)
+"""Paths of somebody's machine, and hosts that only an installer's own settings should name."""
+
+
+def test_no_machines_own_paths() -> None:
+    here = str(CHECKOUT)
+    found = []
+    for file in text_files():
+        try:
+            text = file.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+        path = file.relative_to(CHECKOUT).as_posix()
+        for number, line in enumerate(text.splitlines(), 1):
+            named = here in line or MACHINES_OWN.search(line)
+            if named and path != "tests/hygiene/test_forbidden.py":
+                found.append(f"{path}:{number}")
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "asyncssh.connect(host, known_hosts=None)",
+        "subprocess.run(text, shell=True)",
+        "Static(text, markup=True)",
+        "import yaml\nyaml.load(text, Loader=L)",
+        "from yaml import safe_load\nsafe_load(text)",
+        "import pickle\npickle.loads(data)",
+        "eval(text)",
+        "x = [f(exec)]",
+        "from rich.text import Text\nText.from_markup(text)",
+        "async def f(conn):\n    await conn.create_process('true')",
+        "print('hello')",
+    ],
+)
+def test_the_scan_sees(line: str) -> None:
+    assert forbidden(Source("example.py", line, ast.parse(line)))
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["run(known_hosts=path)", "model.eval()", "x: pickle.Pickler", "re.compile('eval')"],
+)
+def test_the_scan_does_not_cry_wolf(line: str) -> None:
+    assert not forbidden(Source("example.py", line, ast.parse(line)))
