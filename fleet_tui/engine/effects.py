@@ -34,14 +34,17 @@ class FleetEffects:
         self._seen = seen
         self._heard = heard
         self._watchers: dict[AgentName, Watcher] = {}
-        self._specs: dict[AgentName, AgentSpec] = {}
+        self._made_for: dict[AgentName, FleetSpec] = {}
         self._leaving: list[Watcher] = []
+        self._outdated = False
+        """Whether a watcher had to stay although the file changed: its agent still runs work."""
         self._dispatcher = Dispatcher(self._port, hear, rng)
         self._begun = False
 
     def follow(self, state: FleetState, recorded: Sequence[Recorded]) -> None:
         """Match watchers to the fleet file and workers to the open runs."""
-        if not self._begun or any(isinstance(r.event, FleetLoaded) for r in recorded):
+        loaded = any(isinstance(r.event, FleetLoaded) for r in recorded)
+        if not self._begun or loaded or self._outdated:
             self._match(state)
         self._dispatcher.follow(state, recorded)
         if not self._begun:
@@ -68,17 +71,22 @@ class FleetEffects:
 
     def _match(self, state: FleetState) -> None:
         wanted = state.fleet.agents
+        self._outdated = False
         for name, watcher in list(self._watchers.items()):
             agent = state.agents.get(name)
             busy = agent is not None and bool(agent.runs)
-            changed = name in wanted and not _same_place(self._specs[name], wanted[name])
-            if (name not in wanted or changed) and not busy:
-                # Closed with the engine: closing waits, and this method may not.
-                self._leaving.append(self._watchers.pop(name))
-                watcher.stop()
+            changed = name in wanted and not self._same_place(state.fleet, name)
+            if name in wanted and not changed:
+                continue
+            if busy:
+                self._outdated = True
+                continue
+            # Closed with the engine: closing waits, and this method may not.
+            self._leaving.append(self._watchers.pop(name))
+            watcher.stop()
         for name, spec in wanted.items():
             if name not in self._watchers:
-                self._specs[name] = spec
+                self._made_for[name] = state.fleet
                 self._watchers[name] = Watcher(
                     name,
                     spec.probe,
@@ -89,7 +97,11 @@ class FleetEffects:
                     heard=self._heard,
                 )
 
-
-def _same_place(before: AgentSpec, after: AgentSpec) -> bool:
-    """Whether the same port still reaches the agent in the same way."""
-    return (before.kind, before.host, before.probe) == (after.kind, after.host, after.probe)
+    def _same_place(self, fleet: FleetSpec, name: AgentName) -> bool:
+        """Whether the port made for an agent still reaches it in the way the file says."""
+        before, after = self._made_for[name], fleet
+        old, new = before.agents[name], after.agents[name]
+        host_before = before.hosts.get(old.host) if old.host is not None else None
+        host_after = after.hosts.get(new.host) if new.host is not None else None
+        same_agent = (old.kind, old.probe) == (new.kind, new.probe)
+        return same_agent and host_before == host_after

@@ -13,7 +13,7 @@ from pathlib import Path
 from fleet_tui import __version__
 from fleet_tui.core.attempts import Word
 from fleet_tui.core.commands import StopEngine
-from fleet_tui.core.events import Recorded
+from fleet_tui.core.events import FleetLoaded, Recorded
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import RunId
 from fleet_tui.core.logs import Level, LogGap, LogLine
@@ -57,6 +57,7 @@ class RunningEngine:
         self._file = file
         self._clock = clock or WallClock()
         self._rng = rng or random.Random()  # noqa: S311  # spreads waits, keeps no secrets
+        self._ended = "did not start"
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> "RunningEngine":
@@ -80,17 +81,17 @@ class RunningEngine:
         if self._file is not None:
             follow = FleetFile(self._file, self._spec, self._change_fleet, self._say)
             background.append(asyncio.create_task(follow.run(), name="fleet file"))
-        if self.engine.state.fleet != self._spec:
-            await self._change_fleet(self._spec)
         loop = asyncio.create_task(self.engine.run(), name="engine loop")
         try:
             # A background task never ends by itself: one that does has failed, and so have we.
             await asyncio.wait({loop, *background}, return_when=asyncio.FIRST_COMPLETED)
+            self._ended = "failed"
             for task in background:
                 if task.done():
                     task.result()
             await loop
-            return self.engine.stop_reason or ""
+            self._ended = self.engine.stop_reason or ""
+            return self._ended
         finally:
             for task in (loop, *background):
                 task.cancel()
@@ -104,6 +105,8 @@ class RunningEngine:
         now_ms = self._clock.now_ms
         writer = await JournalWriter.open(self.directory, now_ms, __version__, os.getpid())
         self._stack.push_async_callback(self._close_ledger, writer)
+        if writer.state.fleet != self._spec:
+            await writer.append([FleetLoaded(spec=self._spec, by="fleet file")], now_ms())
         lines = await LogWriter.open(self.directory)
         self._stack.push_async_callback(lines.close)
         samples = await SampleWriter.open(self.directory)
@@ -133,7 +136,7 @@ class RunningEngine:
         self._stack.push_async_callback(self._server.close)
 
     async def _close_ledger(self, writer: JournalWriter) -> None:
-        await writer.close(self.engine.stop_reason or "ended")
+        await writer.close(self._ended)
 
     async def _change_fleet(self, spec: FleetSpec) -> None:
         self._spec = spec
