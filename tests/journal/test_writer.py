@@ -158,12 +158,15 @@ async def test_after_an_error_of_the_disk_nothing_is_trusted(
 
 
 async def test_everything_is_private_under_a_careless_umask(
-    open_writer: Open, directory: Path
+    open_writer: Open, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(writer_module, "KEEP_EVERY_S", 0.001)
     before = os.umask(0o022)
     try:
         writer = await open_writer()
         await writer.append(list(tasks(3)), NOW_MS)
+        while (read_head(directory) or START).seq < writer.last_seq:  # the keeper is done too
+            await asyncio.sleep(0.001)
         modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in directory.iterdir()}
     finally:
         os.umask(before)
