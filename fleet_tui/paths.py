@@ -8,6 +8,7 @@ import os
 import re
 import tempfile
 from pathlib import Path
+from typing import BinaryIO
 
 import platformdirs
 
@@ -56,6 +57,12 @@ def socket_path(directory: Path) -> Path:
     root = Path(runtime) / APP if runtime else Path(tempfile.gettempdir()) / f"{APP}-{os.getuid()}"
     name = hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()[:16]
     return root / f"{name}.sock"
+
+
+def open_private(path: Path) -> BinaryIO:
+    """A new or emptied file for writing bytes that only its owner can read."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.fdopen(os.open(path, flags, 0o600), "wb")
 
 
 def private_dir(path: Path) -> Path:

@@ -9,8 +9,9 @@ import click
 
 from fleet_tui.cli.common import Fleet, find_fleet, fleet_option, operator
 from fleet_tui.cli.engine import LOG_FILE
+from fleet_tui.cli.screen import Screen, need_terminal, screen_options, show
 from fleet_tui.errors import FleetError, UsageError
-from fleet_tui.paths import private_dir, socket_path
+from fleet_tui.paths import open_private, private_dir, socket_path
 
 START_DEADLINE_S = 20.0
 POLL_S = 0.05
@@ -20,40 +21,25 @@ POLL_S = 0.05
 @click.argument("fleet", required=False)
 @fleet_option
 @click.option("--read-only", is_flag=True, help="Look, but leave out everything that acts.")
-@click.option("--ascii", "ascii_", is_flag=True, help="Draw with ASCII characters alone.")
-@click.option("--theme", help="fleet-dark, fleet-light, fleet-contrast or one of yours.")
-@click.option("--low-bandwidth", is_flag=True, help="Repaint rarely, for a bad line.")
+@screen_options
 def command(
-    fleet: str | None = None,
-    fleet_text: str | None = None,
-    read_only: bool = False,
-    ascii_: bool = False,
-    theme: str | None = None,
-    low_bandwidth: bool = False,
+    fleet: str | None,
+    fleet_text: str | None,
+    read_only: bool,
+    ascii_glyphs: bool,
+    theme: str,
+    low_bandwidth: bool,
+    no_mouse: bool,
 ) -> int:
     """Open the fleet's console, starting its engine if none runs. Closing it stops nothing."""
     need_terminal()
     found = find_fleet(fleet or fleet_text)
     start_engine(found)
 
-    from fleet_tui.console.app import run as run_console
     from fleet_tui.feed.attached import AttachedFeed
 
     feed = AttachedFeed(found.directory, by=operator(), read_only=read_only)
-    return run_console(feed, ascii_glyphs=ascii_, theme=theme, low_bandwidth=low_bandwidth)
-
-
-def need_terminal() -> None:
-    """Raises UsageError where a console cannot be drawn, naming what works there."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError(
-            "the console needs a terminal", hint="`fleet-tui status` works without one"
-        )
-    if os.environ.get("TERM", "dumb") in ("", "dumb"):
-        raise UsageError(
-            "this terminal (TERM=dumb) cannot draw the console",
-            hint="`fleet-tui status` works here",
-        )
+    return show(feed, Screen(ascii_glyphs, theme, low_bandwidth, not no_mouse))
 
 
 def start_engine(fleet: Fleet) -> None:
@@ -67,9 +53,8 @@ def start_engine(fleet: Fleet) -> None:
             hint="give the path of its fleet.yaml",
         )
     _check(fleet)
-    private_dir(fleet.directory)
-    errors = fleet.directory / "engine.err"
-    with errors.open("wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as sink:
+    errors = private_dir(fleet.directory) / "engine.err"
+    with open_private(errors) as sink:
         process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
             [sys.executable, "-m", "fleet_tui", "engine", str(fleet.file)],
             stdin=subprocess.DEVNULL,

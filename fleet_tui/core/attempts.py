@@ -36,16 +36,18 @@ from fleet_tui.core.evidence import (
     Usage,
 )
 from fleet_tui.core.fleet import Deadlines, Prices, TaskClass
-from fleet_tui.core.ids import RunId, split_run_id
+from fleet_tui.core.ids import AgentName, RunId, split_run_id
 from fleet_tui.core.retry import wait_ms
 from fleet_tui.core.state import (
     Attempt,
     AttemptPhase,
     CancelCause,
     FleetState,
+    Health,
     Task,
     TaskPhase,
 )
+from fleet_tui.core.vitals import FailureKind
 
 MAX_UNSTARTED = 20
 """Attempts that did not start before a person is asked: something is wrong with all agents."""
@@ -308,15 +310,31 @@ def _run_is_over(state: FleetState, task: Task, attempt: Attempt, now_ms: int) -
     return deadlines.total_ms is not None and now_ms - task.submitted_at_ms >= deadlines.total_ms
 
 
+def _is_gone(state: FleetState, name: AgentName) -> bool:
+    """Whether the agent's own host says that its process does not run. Work that may run again is
+    moved then without waiting; if the agent comes back and wants to resume, it is fenced."""
+    agent = state.agents.get(name)
+    return (
+        agent is not None
+        and agent.health is Health.DOWN
+        and agent.failure is FailureKind.GATEWAY_DOWN
+    )
+
+
 def _overdue_unknown(state: FleetState, task: Task, attempt: Attempt, now_ms: int) -> list[Event]:
     patience = state.fleet.lost_after_ms
     since = attempt.unknown_since_ms
     spec = state.fleet.agents.get(attempt.agent)
     frozen = spec is not None and spec.pool in state.frozen_pools
-    if patience is None or since is None or frozen or now_ms - since < patience:
+    if since is None or frozen:
         return []
-    minutes = patience // 60_000
-    reason = f"nothing heard of the run on {attempt.agent} for {minutes} min"
+    if _may_run_again(task) and _is_gone(state, attempt.agent):
+        reason = f"{attempt.agent} is down"
+    elif patience is not None and now_ms - since >= patience:
+        minutes = patience // 60_000
+        reason = f"nothing heard of the run on {attempt.agent} for {minutes} min"
+    else:
+        return []
     gave_up = AttemptGivenUp(run=attempt.run_id, reason=reason)
     if task.cancel_requested_by is not None:
         return [gave_up, _cancelled(task)]

@@ -12,7 +12,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from fleet_tui.core.attempts import Word, deadlines_of, find_attempt
-from fleet_tui.core.events import AttemptGivenUp, HealthChanged, Recorded, TaskPlaced
+from fleet_tui.core.events import (
+    AgentIdentified,
+    AttemptGivenUp,
+    HealthChanged,
+    Recorded,
+    TaskPlaced,
+)
 from fleet_tui.core.evidence import (
     Definite,
     Died,
@@ -89,7 +95,10 @@ class Dispatcher:
             match record.event:
                 case AttemptGivenUp(run=run):
                     self._fence(state, run)
-                case HealthChanged(agent=agent, health=health) if health.takes_work:
+                case HealthChanged(agent=agent, health=health) if not health.is_lost:
+                    self._nudge(agent)
+                case AgentIdentified(agent=agent):
+                    # A new process may resume what its predecessor ran: be there first.
                     self._nudge(agent)
                 case _:
                     pass

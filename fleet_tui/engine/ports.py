@@ -1,24 +1,20 @@
 """Making the connection to each agent from what the fleet file says about it."""
 
-import os
 import random
 import time
 from typing import assert_never
 
 from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec, LocalAgent, OpenClawAgent
 from fleet_tui.core.ids import Epoch, HostName
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind, ProbeFailure
+from fleet_tui.core.vitals import ProbeFailure
 from fleet_tui.engine.clock import Clock
 from fleet_tui.wire.command import CommandPort
 from fleet_tui.wire.local import LocalPort
 from fleet_tui.wire.openclaw.dial import dial_over_ssh
 from fleet_tui.wire.openclaw.port import OpenClawPort
 from fleet_tui.wire.port import AgentPort
-from fleet_tui.wire.secrets import NoSecret, resolve
+from fleet_tui.wire.secrets import Secret, resolve_secret
 from fleet_tui.wire.ssh import SshPool
-from fleet_tui.wire.ssh_connection import FileFailure
-from fleet_tui.wire.ssh_failures import SshFailure
 
 
 class Ports:
@@ -73,24 +69,14 @@ class Ports:
         """The agent's token, asked for anew at every connection and kept nowhere else."""
         assert isinstance(agent.kind, OpenClawAgent)
 
-        async def read_from_host(path: str, most: int) -> bytes | NoSecret:
-            connection = await pool.connect(host)
-            if isinstance(connection, SshFailure):
-                return NoSecret(problem=f"{host}: {connection.kind}", detail=connection.detail)
-            found = await connection.read_file(path, most)
-            if isinstance(found, FileFailure):
-                return NoSecret(problem=f"{path} on {host}: {found.reason}", detail=found.detail)
-            return found
-
-        secret = await resolve(agent.kind.token, env=os.environ, read_from_host=read_from_host)
-        if isinstance(secret, str):
-            return secret
-        said = f" ({secret.detail.raw})" if secret.detail else ""
+        secret = await resolve_secret(agent.kind.token, connect=lambda: pool.connect(host))
+        if isinstance(secret, Secret):
+            return secret.reveal()
         return ProbeFailure(
             agent=agent.name,
             observed_at_ms=self._clock.now_ms(),
-            kind=FailureKind.SECRET_MISSING,
-            detail=Untrusted(secret.problem + said),
+            kind=secret.kind,
+            detail=secret.detail,
         )
 
     def _reach(self, fleet: FleetSpec, agent: AgentSpec) -> tuple[SshPool, HostName]:

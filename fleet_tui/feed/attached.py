@@ -37,8 +37,15 @@ class AttachedFeed:
     """A feed of the engine that owns a state directory."""
 
     def __init__(
-        self, directory: Path, *, by: str, read_only: bool = False, mode: Mode = Mode.LIVE
+        self,
+        directory: Path,
+        *,
+        by: str,
+        read_only: bool = False,
+        mode: Mode = Mode.LIVE,
+        starting: bool = False,
     ) -> None:
+        """``starting``: the engine will answer in a moment, and its ledger is shown already."""
         self._directory = directory
         self._by = by
         self._read_only = read_only
@@ -52,8 +59,9 @@ class AttachedFeed:
         self._line_mark = 0
         self._untaken: list[LogLine | LogGap] = []
         self._dropped = 0
-        self._link = Link.ATTACHED
-        self._link_detail = ""
+        self._starting = starting
+        self._link = Link.RECONNECTING if starting else Link.ATTACHED
+        self._link_detail = "the engine is starting" if starting else ""
         self._rung = asyncio.Event()
         self._closed = False
         self._keeper: asyncio.Task[None] | None = None
@@ -66,7 +74,8 @@ class AttachedFeed:
 
     async def open(self) -> None:
         """Read what is there and connect. Raises FleetError."""
-        self._client = await self._connect()
+        if not self._starting:
+            self._client = await self._connect()
         self._stores = await asyncio.to_thread(Stores, self._directory)
         self._state = self._stores.ledger.load()
         recent = self._stores.find_lines(LogQuery(limit=FIRST_LINES), None)
@@ -195,21 +204,23 @@ class AttachedFeed:
 
     async def _keep(self) -> None:
         """Stay connected: as long as there is a console there is somebody to tell."""
-        assert self._client is not None
         tries = 0
         while True:
-            await self._client.lost()
-            self._set_link(Link.RECONNECTING, "the engine is gone; `fleet-tui open` starts one")
+            if self._client is not None:
+                await self._client.lost()
+                await self._client.close()
+                self._client = None
+                self._set_link(Link.RECONNECTING, "the engine is gone; `fleet-tui open` starts one")
             await asyncio.sleep(RECONNECT_S[min(tries, len(RECONNECT_S) - 1)])
             tries += 1
             try:
-                fresh = await self._connect()
+                self._client = await self._connect()
             except FleetError as error:
-                self._set_link(Link.RECONNECTING, error.message)
+                if not self._starting:
+                    self._set_link(Link.RECONNECTING, error.message)
                 continue
-            await self._client.close()
-            self._client = fresh
             tries = 0
+            self._starting = False
             self._set_link(Link.ATTACHED, "")
 
     def _set_link(self, link: Link, detail: str) -> None:

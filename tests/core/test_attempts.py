@@ -10,6 +10,7 @@ from fleet_tui.core.events import (
     AttemptStarted,
     AttemptUnknown,
     FailoverFrozen,
+    HealthChanged,
     TaskCancelRequested,
     TaskEnded,
     TaskPlaced,
@@ -30,10 +31,11 @@ from fleet_tui.core.evidence import (
     Usage,
 )
 from fleet_tui.core.fleet import TaskClass
-from fleet_tui.core.ids import PoolName, RunId
+from fleet_tui.core.ids import AgentName, PoolName, RunId
 from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.state import AttemptPhase, CancelCause, Task, TaskPhase
+from fleet_tui.core.state import AttemptPhase, CancelCause, Health, Task, TaskPhase
 from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.vitals import FailureKind
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 
@@ -248,3 +250,28 @@ def test_a_tasks_end_frees_its_slot() -> None:
     run.fact(Finished(ok=False, failure="exit-1"))
     assert not any(a.runs for a in run.story.state.agents.values())
     assert TaskEnded in {type(r.event) for r in run.story.rows}
+
+
+@pytest.mark.parametrize("task_class", list(TaskClass))
+def test_when_the_host_says_the_agent_is_down_only_idempotent_work_moves(
+    task_class: TaskClass,
+) -> None:
+    run = Run(task_class)
+    run.fact(Started())
+    run.hear(LOST)
+    run.story.add(
+        HealthChanged(
+            agent=AgentName("a1"),
+            health=Health.DOWN,
+            was=Health.UP,
+            reason="a test",
+            failure=FailureKind.GATEWAY_DOWN,
+        )
+    )
+    moved = AttemptGivenUp in run.pass_time(1)
+    assert moved == (task_class is TaskClass.IDEMPOTENT)
+    if moved:
+        run.place()
+        assert run.task.attempt is not None
+        assert run.task.attempt.agent == "a2"
+        assert "failover" in run.task.attempt.decision.note

@@ -1,0 +1,230 @@
+"""``fleet-tui demo``: a living simulated fleet, on a screen or without one."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import click
+import msgspec
+
+from fleet_tui.cli.common import Fleet, ask_engine, emit_json, operator
+from fleet_tui.cli.screen import Screen, need_terminal, screen_options, show
+from fleet_tui.core.commands import StopEngine
+from fleet_tui.core.state import FleetState, TaskPhase
+from fleet_tui.errors import FleetError, UsageError
+from fleet_tui.paths import open_private, private_dir, sessions_dir, state_root
+
+if TYPE_CHECKING:
+    from fleet_tui.journal.reader import JournalReader
+
+SCENARIOS = ("default", "outage", "surge")
+BANNER = "Simulated fleet, nothing leaves this machine.  ? keys   : commands   q quit"
+HISTORY_READY = "history"
+ENGINE_READY = "engine"
+STOP_DEADLINE_S = 20.0
+MAX_RUN_S = 24 * 3_600.0
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0}
+
+
+class Duration(click.ParamType[float]):
+    """``30s``, ``2m``, ``500ms``."""
+
+    name = "duration"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Seconds."""
+        match = _DURATION.fullmatch(str(value))
+        if match is None:
+            self.fail(f"{value!r} is not a time like 30s, 2m or 500ms", param, ctx)
+        seconds = float(match[1]) * _UNIT_S[match[2]]
+        if not 0 < seconds <= MAX_RUN_S:
+            self.fail(f"{value!r} is not between 1ms and 24h", param, ctx)
+        return seconds
+
+
+@click.command()
+@click.option("--seed", type=click.IntRange(0, 2**31), default=1, show_default=True)
+@click.option(
+    "--speed",
+    type=click.FloatRange(0.1, 100),
+    default=1.0,
+    show_default=True,
+    help="How many times faster agents work and stories unfold.",
+)
+@click.option(
+    "--scenario",
+    type=click.Choice(SCENARIOS),
+    default="default",
+    show_default=True,
+    help="What happens: an agent fails; a region vanishes; work floods in.",
+)
+@click.option("--headless", is_flag=True, help="Run without a screen and print what happened.")
+@click.option(
+    "--for",
+    "for_s",
+    type=Duration(),
+    default="30s",
+    show_default=True,
+    help="How long, with --headless.",
+)
+@click.option("--json", "as_json", is_flag=True, help="With --headless: one JSON document.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the recording goes.")
+@screen_options
+def command(
+    seed: int,
+    speed: float,
+    scenario: str,
+    headless: bool,
+    for_s: float,
+    as_json: bool,
+    output: Path | None,
+    ascii_glyphs: bool,
+    theme: str,
+    low_bandwidth: bool,
+    no_mouse: bool,
+) -> int:
+    """Look at a living fleet of 20 simulated agents behind a real SSH server on this machine.
+
+    Half an hour of history is there already. Nothing leaves this machine and nothing is left
+    behind when it ends.
+    """
+    if as_json and not headless:
+        raise UsageError("--json goes with --headless")
+    if not headless:
+        need_terminal()
+    with _playing(seed, speed, scenario) as (fleet, words):
+        _expect(words, HISTORY_READY)
+        if headless:
+            _expect(words, ENGINE_READY)
+            return _run_headless(fleet, for_s, seed, scenario, output, as_json)
+
+        from fleet_tui.feed.attached import AttachedFeed
+        from fleet_tui.feed.feed import Mode
+
+        feed = AttachedFeed(fleet.directory, by=operator(), mode=Mode.DEMO, starting=True)
+        return show(feed, Screen(ascii_glyphs, theme, low_bandwidth, not no_mouse), banner=BANNER)
+
+
+@contextmanager
+def _playing(seed: int, speed: float, scenario: str) -> Iterator[tuple[Fleet, IO[str]]]:
+    """The demo's own process and its state directory, both gone afterwards. The process also ends
+    by itself when this one does, because its standard input ends then."""
+    directory = private_dir(private_dir(state_root()) / f"demo-{os.getpid()}")
+    errors = private_dir(state_root()) / f"demo-{os.getpid()}.err"
+    options = {
+        "directory": str(directory),
+        "seed": seed,
+        "speed": speed,
+        "scenario": scenario,
+    }
+    with open_private(errors) as sink:
+        process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
+            [sys.executable, "-m", "fleet_tui.sim.demo", msgspec.json.encode(options).decode()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=sink,
+            text=True,
+            start_new_session=True,
+        )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        yield Fleet("demo", None, directory), process.stdout
+    except _NeverReady:
+        process.wait(STOP_DEADLINE_S)
+        said = errors.read_text(errors="replace").strip()[-2_000:]
+        raise FleetError("the demo did not start", hint=said) from None
+    finally:
+        process.stdin.close()
+        try:
+            process.wait(STOP_DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+        shutil.rmtree(directory, ignore_errors=True)
+        errors.unlink(missing_ok=True)
+
+
+class _NeverReady(Exception):
+    """The demo's process ended before it said that it was ready."""
+
+
+def _expect(words: IO[str], word: str) -> None:
+    if words.readline().strip() != word:
+        raise _NeverReady
+
+
+def _run_headless(
+    fleet: Fleet, for_s: float, seed: int, scenario: str, output: Path | None, as_json: bool
+) -> int:
+    from fleet_tui.journal.reader import JournalReader
+    from fleet_tui.journal.recording import export
+    from fleet_tui.wire.redact import redact
+
+    time.sleep(for_s)
+    ask_engine(fleet, [StopEngine(reason="the demo is over")])
+    reader = JournalReader(fleet.directory)
+    try:
+        state = _settled(reader)
+    finally:
+        reader.close()
+    name = time.strftime("demo-%Y%m%d-%H%M%S") + f"-{os.getpid()}.fleetrec"
+    path = output if output is not None else private_dir(sessions_dir()) / name
+    export(fleet.directory, path, redact=redact)
+    document = _document(state, path)
+    if as_json:
+        emit_json("demo", seed=seed, scenario=scenario, **document)
+    else:
+        click.echo(f"{document['agents']} {document['tasks']}, {document['decisions']} decisions")
+        click.echo(f"recording: {path}  (fleet-tui review {path})")
+    return 0
+
+
+def _settled(reader: "JournalReader") -> FleetState:
+    """The state after the engine has written that it stopped."""
+    deadline = time.monotonic() + STOP_DEADLINE_S
+    while True:
+        state = reader.load()
+        if state.engine.stopped_at_ms is not None or time.monotonic() > deadline:
+            return state
+        time.sleep(0.05)
+
+
+def _document(state: FleetState, path: Path) -> dict[str, object]:
+    open_tasks = state.open_tasks.values()
+    held = sum(
+        t.phase is TaskPhase.NEEDS_OPERATOR or (t.pending is not None and t.pending.code.is_held)
+        for t in open_tasks
+    )
+    waiting = sum(t.phase is TaskPhase.WAITING for t in open_tasks)
+    held_waiting = sum(t.pending is not None and t.pending.code.is_held for t in open_tasks)
+    totals = state.totals
+    return {
+        "agents": {
+            "total": len(state.agents),
+            "up": sum(a.health.takes_work for a in state.agents.values()),
+        },
+        "tasks": {
+            "submitted": totals.submitted,
+            "succeeded": totals.succeeded,
+            "failed": totals.failed + totals.expired,
+            "cancelled": totals.cancelled,
+            "held": held,
+            "waiting": waiting - held_waiting,
+            "running": sum(t.phase is TaskPhase.ACTIVE for t in open_tasks),
+        },
+        "decisions": totals.decisions,
+        "events": state.seq,
+        "recording": str(path),
+    }

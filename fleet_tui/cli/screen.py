@@ -1,0 +1,80 @@
+"""Opening the console from a command: the options that all of them share."""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from fleet_tui.errors import UsageError
+
+if TYPE_CHECKING:
+    from fleet_tui.feed.feed import Feed, Timeline
+
+
+class Screen(NamedTuple):
+    """How the console is drawn."""
+
+    ascii_glyphs: bool
+    theme: str
+    low_bandwidth: bool
+    mouse: bool
+
+
+def screen_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--theme --ascii --low-bandwidth --no-mouse``."""
+    for option in (
+        click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal."),
+        click.option("--low-bandwidth", is_flag=True, help="Repaint rarely, for a bad line."),
+        click.option("--ascii", "ascii_glyphs", is_flag=True, help="Draw with ASCII alone."),
+        click.option(
+            "--theme",
+            default="auto",
+            show_default=True,
+            help="fleet-dark, fleet-light, fleet-contrast or one of your own.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def need_terminal() -> None:
+    """Raises UsageError where a console cannot be drawn, naming what works there."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(
+            "the console needs a terminal", hint="`fleet-tui status` works without one"
+        )
+    if os.environ.get("TERM", "dumb") in ("", "dumb"):
+        raise UsageError(
+            "this terminal (TERM=dumb) cannot draw the console",
+            hint="`fleet-tui status` works here",
+        )
+
+
+def show(
+    feed: "Feed",
+    screen: Screen,
+    *,
+    timeline: "Timeline | None" = None,
+    banner: str | None = None,
+) -> int:
+    """Run the console on a feed until the operator leaves; the exit code."""
+    if screen.low_bandwidth:
+        # Textual reads these when it is imported.
+        os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+        os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
+    from fleet_tui.console.app import run
+    from fleet_tui.console.glyphs import choose
+
+    return run(
+        feed,
+        glyphs=choose(os.environ, "ascii" if screen.ascii_glyphs else "auto"),
+        theme=screen.theme,
+        low_bandwidth=screen.low_bandwidth,
+        banner=banner,
+        timeline=timeline,
+        utc_offset_minutes=time.localtime().tm_gmtoff // 60,
+        mouse=screen.mouse,
+    )
