@@ -18,7 +18,7 @@ from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind
 from fleet_tui.wire.shell import ChannelFailure, Completed, RunResult
 from fleet_tui.wire.ssh_connection import FileFailure, SshConnection, TcpChannel
-from fleet_tui.wire.ssh_failures import SshFailure, connect_failure, describe
+from fleet_tui.wire.ssh_failures import LocalSetupError, SshFailure, connect_failure, describe
 from fleet_tui.wire.ssh_options import Route, SshFiles
 
 __all__ = [
@@ -104,6 +104,19 @@ class SshPool:
                 return state.failure
             state.dialing = asyncio.create_task(self._dial(host, state), name=f"ssh {host}")
         return await asyncio.shield(state.dialing)
+
+    async def way_to(self, host: HostName) -> tuple[Route, SshConnection | None] | SshFailure:
+        """How a host would be connected to, and the connection to go through, without doing it."""
+        state = self._hosts.get(host)
+        if state is None:
+            detail = Untrusted(f"no host is named {host}")
+            return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=detail)
+        try:
+            route = await self._route(state)
+        except LocalSetupError as error:
+            return connect_failure(error, timeout_ms=state.spec.connect_timeout_ms)
+        jump = await self._jump(host, state, route)
+        return jump if isinstance(jump, SshFailure) else (route, jump)
 
     async def close(self) -> None:
         """Close every connection; connect() afterwards is a SSH_UNREACHABLE failure."""

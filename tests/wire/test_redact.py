@@ -1,0 +1,81 @@
+"""Secrets do not come through, and nothing else is lost."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleet_tui.wire.redact import MAX_PEM_LINES, LineRedactor, redact, redact_counted
+
+WORD = st.text(
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", min_size=24, max_size=60
+)
+PLAIN = st.text("abc DEF 123 äöü .,;[](){}<>|\\\"'\n", max_size=40)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "sk-{}",
+        "sk-proj-{}",
+        "ghp_{}",
+        "github_pat_{}",
+        "xoxb-{}",
+        "eyJ{}.{}.{}",
+        "Authorization: Bearer {}",
+        "authorization: Basic {}",
+        '"Authorization": "Bearer {}"',
+        "Authorization={}",
+        "Bearer {}",
+        "token={}",
+        "api_key: {}",
+        '"password": "{}"',
+        "https://user:{}@example.org/",
+        "-----BEGIN OPENSSH PRIVATE KEY-----\n{}\n-----END OPENSSH PRIVATE KEY-----",
+        "-----BEGIN RSA PRIVATE KEY-----\n{}\n{}",
+    ],
+)
+@given(secret=WORD, before=PLAIN, after=PLAIN)
+def test_a_secret_of_a_known_form_is_gone(form: str, secret: str, before: str, after: str) -> None:
+    text = f"{before} {form.replace('{}', secret)} {after}"
+    clean, count = redact_counted(text)
+    assert secret not in clean
+    assert count >= 1
+    assert "[redacted:" in clean
+
+
+@given(st.text())
+def test_redaction_never_fails_and_is_stable(text: str) -> None:
+    assert redact(redact(text)) == redact(text)
+
+
+@given(PLAIN)
+def test_what_holds_no_secret_stays_as_it_is(text: str) -> None:
+    assert redact_counted(text) == (text, 0)
+
+
+def test_what_is_around_a_secret_stays() -> None:
+    assert redact("GET /?token=abcdefgh&x=1") == "GET /?token=[redacted:secret]&x=1"
+    assert redact("a sk-abcdefghijklmnop b") == "a [redacted:api-key] b"
+
+
+def test_a_key_over_many_lines_is_hidden_as_a_whole() -> None:
+    redactor = LineRedactor()
+    lines = [
+        "before",
+        "x -----BEGIN EC PRIVATE KEY-----",
+        "AAAA",
+        "BBBB",
+        "-----END EC PRIVATE KEY-----",
+        "after",
+    ]
+    kept = [text for line in lines if (text := redactor.redact(line)) is not None]
+    assert kept == ["before", "x [redacted:private-key]", "after"]
+    assert redactor.count == 1
+
+
+def test_a_key_that_never_ends_hides_only_so_much() -> None:
+    redactor = LineRedactor()
+    redactor.redact("-----BEGIN PRIVATE KEY-----")
+    kept = [redactor.redact("line") for _ in range(MAX_PEM_LINES + 10)]
+    assert kept[0] is None
+    assert kept[-1] == "line"

@@ -1,0 +1,62 @@
+"""Secret references: found, refused in words, never shown."""
+
+from pathlib import Path
+
+import pytest
+
+from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.vitals import FailureKind
+from fleet_tui.wire.secrets import Secret, SecretProblem, resolve_secret
+from fleet_tui.wire.ssh import SshConnection, SshFailure
+
+
+async def said(reference: str, **options: bool) -> str:
+    found = await resolve_secret(reference, env={"EMPTY": "", "LINES": "a\nb"}, **options)  # type: ignore[arg-type]  # one flag
+    assert isinstance(found, SecretProblem), found
+    assert found.kind is FailureKind.SECRET_MISSING
+    return found.detail.raw
+
+
+async def value(reference: str, **options: bool) -> str:
+    found = await resolve_secret(reference, env={"TOKEN": "s3cret"}, **options)  # type: ignore[arg-type]  # one flag
+    assert isinstance(found, Secret), found
+    assert "s3cret" not in repr(found)
+    return found.reveal()
+
+
+async def test_variables_and_files(tmp_path: Path) -> None:
+    assert await value("secret:env:TOKEN") == "s3cret"
+    file = tmp_path / "token"
+    file.write_text("s3cret\n")
+    file.chmod(0o600)
+    assert await value(f"secret:file:{file}") == "s3cret"
+    file.chmod(0o640)
+    assert "chmod 600" in await said(f"secret:file:{file}")
+    assert "No such file" in await said(f"secret:file:{tmp_path}/absent")
+
+
+@pytest.mark.parametrize("name", ["ABSENT", "EMPTY", "LINES"])
+async def test_variables_that_hold_no_secret(name: str) -> None:
+    assert name in await said(f"secret:env:{name}")
+
+
+async def test_a_secret_written_in_place_of_a_reference_is_not_repeated() -> None:
+    assert "hunter2" not in await said("hunter2")
+    assert "hunter2" not in await said("secret:nonsense:hunter2")
+
+
+async def test_commands_run_only_where_the_operator_said_so() -> None:
+    assert "may be used" in await said("secret:cmd:echo s3cret")
+    assert await value("secret:cmd:echo s3cret", allow_commands=True) == "s3cret"
+    assert "exit status 1" in await said("secret:cmd:false", allow_commands=True)
+    assert "cannot be run" in await said("secret:cmd:/no/such/program", allow_commands=True)
+
+
+async def test_the_host_that_has_it_cannot_be_reached() -> None:
+    failure = SshFailure(kind=FailureKind.SSH_AUTH, detail=Untrusted("no"))
+
+    async def connect() -> SshConnection | SshFailure:
+        return failure
+
+    found = await resolve_secret("secret:host:~/token", connect=connect)
+    assert found == SecretProblem(kind=FailureKind.SSH_AUTH, detail=Untrusted("no"))
