@@ -128,7 +128,7 @@ class QueuePane(Pane):
 
     def compose_pane(self) -> ComposeResult:
         """A block of lines."""
-        yield Block(classes="inside")
+        yield Block()
 
     def show(self, previous: View | None, view: View) -> None:
         """Show the queue of a view."""
@@ -166,12 +166,12 @@ class QueuePane(Pane):
             return [(Cell("Nothing waits. T submits a task.", Tone.DIM),)]
         pools = [str(pool) for pool in view.state.fleet.pools]
         room = height - 5 - len(pools)
-        tall = 1 if room < 2 else min(room, 4)
+        tall = 1 if room < 5 else 3
         columns = min(width, CHART_STEPS)
         chart = chart_lines(self._curve(view, columns), width, tall, glyphs=glyphs)
         return [
             summary(status, glyphs),
-            *((Cell(line, Tone.ACCENT),) for line in chart),
+            *((Cell(line),) for line in chart),
             *priority_lines(status, glyphs, width),
             *pool_lines(status, pools, glyphs, width),
         ]
@@ -192,6 +192,6 @@ class QueuePane(Pane):
         return (
             Cell(head, Tone.TITLE),
             Cell("  "),
-            Cell(curve[0], Tone.ACCENT),
+            Cell(curve[0]),
             Cell(f"  {shares}"),
         )

@@ -22,7 +22,7 @@ class SidePane(Pane):
 
     def compose_pane(self) -> ComposeResult:
         """A block of lines."""
-        yield Block(classes="inside")
+        yield Block()
 
     def show(self, previous: View | None, view: View) -> None:
         """Show the pools of a view."""

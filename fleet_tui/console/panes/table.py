@@ -92,7 +92,6 @@ class TablePane(Pane, Generic[R]):
             empty=self.empty_text,
             header=self.has_header,
             sort_glyphs=(glyphs.sort_descending, glyphs.sort_ascending),
-            classes="inside",
         )
 
     @property

@@ -1,0 +1,191 @@
+"""What the tables say, without a screen."""
+
+import subprocess
+import sys
+
+import msgspec
+import pytest
+
+from fleet_tui.console import rows
+from fleet_tui.console.cells import Tone
+from fleet_tui.console.glyphs import ASCII, UNICODE
+from fleet_tui.core.decision import Decision
+from fleet_tui.core.fleet import Strategy
+from fleet_tui.core.state import AgentState, Cordon, Health, Severity
+from fleet_tui.core.vitals import VitalsReading
+from fleet_tui.feed.feed import View
+from tests.support import payloads
+from tests.support.fake_feed import FakeFeed
+from tests.support.scene import NOW_MS, agent_name, seeded_decisions, seeded_fleet
+
+A1 = agent_name(1)
+
+
+def view(**changes: object) -> View:
+    feed = FakeFeed()
+    feed.push(**changes)
+    return feed.view()
+
+
+def row_of(now_ms: int = NOW_MS, *, age_ms: int = 0, health: Health = Health.UP) -> rows.AgentRow:
+    agent = AgentState(name=A1, health=health, since_ms=NOW_MS - 60_000)
+    look = VitalsReading(
+        agent=A1, observed_at_ms=now_ms - age_ms, latency_ms=10.0, cpu_percent=42.0
+    )
+    return rows.agent_row(agent, seeded_fleet().agents[A1], look, rows.NO_RUNS, now_ms)
+
+
+def test_worst_first_then_the_well_by_name() -> None:
+    found = rows.agent_rows(view(), {})
+    assert [row.state for row in found[:4]] == ["unreachable", "degraded", "draining", "up"]
+    well = [row.name for row in found[3:]]
+    assert well == sorted(well)
+    assert len(found) == 20
+
+
+def test_the_newest_trouble_stands_above_the_older() -> None:
+    feed = FakeFeed()
+    feed.change_agent(agent_name(2), health=Health.DOWN, since_ms=NOW_MS - 1_000)
+    found = rows.agent_rows(feed.view(), {})
+    assert [row.name for row in found[:2]] == [agent_name(2), agent_name(14)]
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "stale", "seen"),
+    [
+        (0, False, "5s"),
+        (4_999, False, "5s"),
+        (5_001, False, "10s"),
+        (15_000, False, "15s"),
+        (15_001, True, "20s"),
+        (184_000, True, "3m05s"),
+    ],
+)
+def test_numbers_that_are_too_old_are_dim(age_ms: int, stale: bool, seen: str) -> None:
+    row = row_of(age_ms=age_ms)
+    cells = rows.agent_cells(row, UNICODE)
+    assert row.is_stale is stale
+    assert cells["seen"].text == seen
+    assert cells["cpu"].tone is (Tone.DIM if stale else Tone.PLAIN)
+    assert cells["state"].tone is Tone.OK, "the state is the ledger's and never dim"
+
+
+def test_an_agent_nobody_has_seen_is_unknown_not_zero() -> None:
+    agent = AgentState(name=A1)
+    row = rows.agent_row(agent, seeded_fleet().agents[A1], None, rows.NO_RUNS, NOW_MS)
+    cells = rows.agent_cells(row, UNICODE)
+    assert cells["seen"].text == "?"
+    assert {cells[key].text for key in ("queue", "p95", "err", "cpu", "mem")} == {"-"}
+    assert row.is_problem
+
+
+def test_an_agent_that_left_the_fleet_file_still_has_a_row() -> None:
+    agent = AgentState(name=A1, health=Health.RETIRED)
+    row = rows.agent_row(agent, None, None, rows.NO_RUNS, NOW_MS)
+    assert rows.agent_cells(row, UNICODE)["pool"].text == "-"
+
+
+def test_cordoned_is_the_word_only_while_the_agent_is_well() -> None:
+    cordon = Cordon(by="ops", reason="disk", since_ms=NOW_MS)
+    well = AgentState(name=A1, health=Health.UP, cordon=cordon)
+    ill = AgentState(name=A1, health=Health.DOWN, cordon=cordon)
+    assert rows.state_word(well) == "cordoned"
+    assert rows.state_word(ill) == "down"
+
+
+def test_numbers_come_from_the_runs_of_the_window() -> None:
+    scene = view()
+    numbers = rows.run_numbers(scene.state.closed_tasks.values(), NOW_MS)
+    slow = numbers[agent_name(6)]
+    assert slow.run_ms_p95 is not None
+    assert slow.run_ms_p95 > 4_000
+    assert slow.error_percent is not None
+    assert slow.error_percent > 1
+    assert agent_name(14) not in numbers
+    later = rows.run_numbers(scene.state.closed_tasks.values(), NOW_MS + 3_600_000)
+    assert later == {}
+
+
+def test_the_tail_says_what_it_hides() -> None:
+    found = rows.agent_rows(view(), {})
+    assert rows.tail_text(found[7:]) == "13 more - all up"
+    assert rows.tail_text(found[1:5]) == "4 more - 1 degraded, 1 draining, 2 up"
+
+
+@pytest.mark.parametrize("payload", payloads.ALL)
+def test_whatever_an_agent_calls_itself_stays_text(payload: str) -> None:
+    agent = AgentState(name=A1, version=payload, reason=payload)
+    row = rows.agent_row(agent, seeded_fleet().agents[A1], None, rows.NO_RUNS, NOW_MS)
+    for cell in rows.agent_cells(row, UNICODE).values():
+        assert cell.text.isprintable()
+
+
+def test_ascii_terminals_get_ascii() -> None:
+    for row in rows.agent_rows(view(), {}):
+        assert all(cell.text.isascii() for cell in rows.agent_cells(row, ASCII).values())
+
+
+def test_filters_ask_for_values() -> None:
+    row = rows.agent_rows(view(), {})[0]
+    answers = {key: rows.agent_value(row, key) for key in rows.AGENT_FILTER_KEYS}
+    assert answers["agent"] == "agent-14"
+    assert answers["pool"] == "gpu"
+    assert answers["state"] == "unreachable"
+    assert answers["p95"] is None
+    assert rows.agent_value(row, "nonsense") is None
+
+
+# --- routing ---
+
+
+def test_decisions_say_what_kind_they_are() -> None:
+    kinds = [rows.decision_word(record) for record in seeded_decisions()[-6:]]
+    assert kinds == ["round-robin", "held", "failover", "capability", "load-aware", "load-aware"]
+
+
+def test_decisions_say_why() -> None:
+    texts = [rows.decision_text(record) for record in seeded_decisions()[-6:]]
+    assert texts[0] == "turn 1 of 10 · 9 candidates"
+    assert texts[1] == "no agent: residency=eu-w1 and cap=gpu (0 of 4)"
+    assert texts[5] == "score 0.91 · next agent-09 0.80 · 9 candidates"
+
+
+def test_a_decision_without_candidates_waits() -> None:
+    record = msgspec.structs.replace(
+        seeded_decisions()[-1],
+        decision=Decision(strategy=Strategy.LOAD_AWARE, policy="x", considered=3),
+        attempt=0,
+        pending=None,
+    )
+    assert rows.decision_word(record) == "waits"
+    assert rows.decision_cells(record, UNICODE)["agent"].text == "→ -"
+
+
+# --- alerts and pools ---
+
+
+def test_alerts_that_somebody_has_in_hand_stand_last() -> None:
+    state = view().state
+    crit = next(a for a in state.alerts.values() if a.severity is Severity.CRIT)
+    assert rows.open_alerts(state)[0] is crit
+    acked = msgspec.structs.replace(crit, acked_by="ops")
+    after = msgspec.structs.replace(state, alerts={**state.alerts, crit.id: acked})
+    assert rows.open_alerts(after)[-1] is acked
+    cells = rows.alert_cells(acked, UNICODE, NOW_MS)
+    assert cells["what"].text == "agent-14 down · ack ops"
+    assert cells["severity"].tone is Tone.DIM
+
+
+def test_pools_count_agents_that_take_work() -> None:
+    found = {row.name: row for row in rows.pool_rows(view().state)}
+    assert (found["gpu"].up, found["gpu"].agents) == (3, 4)
+    assert found["gpu"].slots == 12
+    assert round(found["gpu"].busy_percent) == 50
+    assert rows.region_counts(seeded_fleet()) == [("eu-w1", 13), ("us-e1", 7)]
+    assert rows.client_counts(seeded_fleet()) == [("acme", 6), ("globex", 4), ("shared", 10)]
+
+
+def test_rows_need_no_textual() -> None:
+    code = "import sys, fleet_tui.console.rows; print({'textual', 'rich'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
