@@ -112,7 +112,8 @@ def command(
         from fleet_tui.feed.feed import Mode
 
         feed = AttachedFeed(fleet.directory, by=operator(), mode=Mode.DEMO, starting=True)
-        return show(feed, Screen(ascii_glyphs, theme, low_bandwidth, not no_mouse), banner=BANNER)
+        screen = Screen(ascii_glyphs, theme, low_bandwidth, not no_mouse)
+        return show(feed, screen, banner=BANNER, directory=fleet.directory)
 
 
 @contextmanager

@@ -39,7 +39,8 @@ def command(
     from fleet_tui.feed.attached import AttachedFeed
 
     feed = AttachedFeed(found.directory, by=operator(), read_only=read_only)
-    return show(feed, Screen(ascii_glyphs, theme, low_bandwidth, not no_mouse))
+    screen = Screen(ascii_glyphs, theme, low_bandwidth, not no_mouse)
+    return show(feed, screen, directory=found.directory)
 
 
 def start_engine(fleet: Fleet) -> None:

@@ -22,9 +22,10 @@ def command(
     need_terminal()
     from fleet_tui.feed.recorded import RecordedFeed
 
-    feed = RecordedFeed(directory_of(session))
+    directory = directory_of(session)
+    feed = RecordedFeed(directory)
     screen = Screen(ascii_glyphs, theme, low_bandwidth, not no_mouse)
-    return show(feed, screen, timeline=feed)
+    return show(feed, screen, timeline=feed, directory=directory)
 
 
 def directory_of(session: str | None) -> Path:

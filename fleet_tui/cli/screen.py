@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -59,14 +60,20 @@ def show(
     *,
     timeline: "Timeline | None" = None,
     banner: str | None = None,
+    directory: Path,
 ) -> int:
-    """Run the console on a feed until the operator leaves; the exit code."""
+    """Run the console on a feed until the operator leaves; the exit code. ``directory`` is the
+    fleet's state directory, whose earlier sessions can be reviewed."""
     if screen.low_bandwidth:
         # Textual reads these when it is imported.
         os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
         os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
     from fleet_tui.console.app import run
     from fleet_tui.console.glyphs import choose
+    from fleet_tui.feed.sessions import Sessions
+    from fleet_tui.paths import cache_dir, private_dir, sessions_dir
+
+    recordings = private_dir(cache_dir() / "recordings")
 
     return run(
         feed,
@@ -75,6 +82,7 @@ def show(
         low_bandwidth=screen.low_bandwidth,
         banner=banner,
         timeline=timeline,
+        sessions=Sessions(directory, sessions_dir(), recordings),
         utc_offset_minutes=time.localtime().tm_gmtoff // 60,
         mouse=screen.mouse,
     )

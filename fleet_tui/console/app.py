@@ -552,6 +552,7 @@ def run(
     low_bandwidth: bool = False,
     banner: str | None = None,
     timeline: Timeline | None = None,
+    sessions: SessionSource | None = None,
     utc_offset_minutes: int = 0,
     mouse: bool = True,
 ) -> int:
@@ -563,6 +564,7 @@ def run(
         low_bandwidth=low_bandwidth,
         banner=banner,
         timeline=timeline,
+        sessions=sessions,
         utc_offset_minutes=utc_offset_minutes,
     )
     app.run(mouse=mouse)

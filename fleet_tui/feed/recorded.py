@@ -32,8 +32,13 @@ MAX_MARKS = 400
 class RecordedFeed:
     """A feed and timeline of a ledger that nobody writes (any more, or for this look)."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(
+        self, directory: Path, *, since_ms: int | None = None, until_ms: int | None = None
+    ) -> None:
+        """``since_ms`` and ``until_ms`` narrow what is played, for one session of many."""
         self._directory = directory
+        self._since_ms = since_ms
+        self._until_ms = until_ms
         self._stores: Stores | None = None
         self._start_ms = 0
         self._end_ms = 0
@@ -61,6 +66,10 @@ class RecordedFeed:
         """Read the recording's extent and go to its end. Raises FleetError."""
         self._stores = await asyncio.to_thread(Stores, self._directory)
         self._start_ms, self._end_ms = self._stores.ledger.span()
+        if self._since_ms is not None:
+            self._start_ms = max(self._start_ms, self._since_ms)
+        if self._until_ms is not None:
+            self._end_ms = min(self._end_ms, self._until_ms)
         await asyncio.to_thread(self._find_marks)
         await self.seek(self._end_ms)
         self._player = asyncio.create_task(self._play(), name="player")
@@ -285,6 +294,8 @@ class RecordedFeed:
         while batch := ledger.read(seq, PAGE_EVENTS):
             seq = batch[-1].seq
             for recorded in batch:
+                if not self._start_ms <= recorded.at_ms <= self._end_ms:
+                    continue
                 kind = notable(recorded.event)
                 if kind is not None:
                     self._marks.append((recorded.at_ms, kind))

@@ -111,6 +111,16 @@ def import_recording(path: Path, cache_dir: Path) -> ImportedRecording:
         raise BadRecording(f"cannot open the recording {path}: {error.strerror}") from error
 
 
+def read_manifest(path: Path) -> Manifest | None:
+    """What a recording says it is, without reading the rest; None for anything else."""
+    try:
+        with gzip.open(path, "rb") as stream:
+            line = next(read_lines(stream, MAX_LINE_BYTES), b"")
+        return msgspec.json.decode(msgspec.json.decode(line, type=Line).r, type=Manifest)
+    except (OSError, EOFError, ValueError, zlib.error):
+        return None
+
+
 def _digest(path: Path) -> str:
     digest = sha256()
     with path.open("rb") as file:
