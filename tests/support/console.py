@@ -69,7 +69,7 @@ def text_of(app: object) -> str:
 @asynccontextmanager
 async def running(app: FleetApp, size: tuple[int, int] = (120, 40)) -> AsyncIterator[Pilot[int]]:
     """The console painted and at rest."""
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size, notifications=True) as pilot:
         await until(pilot, lambda: at_rest(app), "at rest")
         await pilot.pause()
         yield pilot

@@ -129,10 +129,11 @@ class HealthPane(TablePane[AgentRow]):
     def titles(self) -> Sequence[Cell]:
         """``Fleet health - 20 agents, worst first``."""
         count = len(self.all_records)
-        order = "worst first" if self._sort is None else f"by {self._sort[0]}"
+        order = ", worst first" if self._sort is None else f", by {self._sort[0]}"
+        narrowed = self.problems_only or self.filter_text
         return (
             Cell("Fleet health", Tone.TITLE),
-            Cell(f" - {count} {self.noun[count != 1]}, {order}"),
+            Cell(f" - {count} {self.noun[count != 1]}{'' if narrowed else order}"),
         )
 
     def selection(self) -> Selection:
