@@ -80,6 +80,8 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         """The view on screen; None before the first."""
         self.lines_seen = 0
         """How many log lines of the console's ring this screen was given."""
+        self._is_narrowed = False
+        """The filter of the place was applied to the first view."""
         self._filtered: Pane | None = None
         """The pane whose filter is being typed."""
         self._typing: asyncio.TimerHandle | None = None
@@ -118,9 +120,14 @@ class FleetScreen(Screen[None], inherit_bindings=False):
     def receive(self, place: Place) -> None:
         """The operator came here again with another filter."""
         self.place = place
+        if self.shown is not None:
+            self._narrow()
+
+    def _narrow(self) -> None:
+        """Apply the filter of the place; panes need a view for that."""
         pane = self.pane_in_focus()
-        if pane is not None and place.query:
-            pane.set_filter(place.query)
+        if pane is not None and self.place.query:
+            pane.set_filter(self.place.query)
 
     # --- the frame ---
 
@@ -161,6 +168,9 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         self._show_time(view)
         self.query_one(TooSmall).show(self.console.status, self.console.glyphs)
         self.show(previous, view)
+        if not self._is_narrowed:
+            self._is_narrowed = True
+            self._narrow()
         self.refresh_keys()
 
     def show_header(self) -> None:
