@@ -103,14 +103,17 @@ def command(
     if not headless:
         need_terminal()
     with _playing(seed, speed, scenario) as (fleet, words):
-        _expect(words, HISTORY_READY)
         if headless:
+            _expect(words, HISTORY_READY)
             _expect(words, ENGINE_READY)
             return _run_headless(fleet, for_s, seed, scenario, output, as_json)
 
+        # Imported while the other process writes the history: both take about as long.
+        from fleet_tui.console import app as _  # noqa: F401  # only to have it loaded
         from fleet_tui.feed.attached import AttachedFeed
         from fleet_tui.feed.feed import Mode
 
+        _expect(words, HISTORY_READY)
         feed = AttachedFeed(fleet.directory, by=operator(), mode=Mode.DEMO, starting=True)
         screen = Screen(ascii_glyphs, theme, low_bandwidth, not no_mouse)
         return show(feed, screen, banner=BANNER, directory=fleet.directory)
