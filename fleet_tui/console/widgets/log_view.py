@@ -550,7 +550,7 @@ class LogView(Painted, can_focus=True):
             segments = _between(segments, stretch.start, stretch.end)
             start_cells = 0
         plain = self.rich_style if over is None else self.rich_style + over
-        strip = Strip(segments).crop_extend(start_cells, start_cells + width, plain)
+        strip = Strip(segments).crop_extend(start_cells, start_cells + width, plain).simplify()
         return strip.apply_offsets(stretch.start if self._wrap else start_cells, number)
 
     def text_select_all(self) -> None:

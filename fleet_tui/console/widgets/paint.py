@@ -83,7 +83,7 @@ class Painted(Widget):
         if (missing := width - line_width(pieces)) > 0:
             pieces = (*pieces, Cell(" " * missing))
         plain = self.rich_style if over is None else self.rich_style + over
-        return Strip(self.segments(pieces, over)).adjust_cell_length(width, plain)
+        return Strip(self.segments(pieces, over)).adjust_cell_length(width, plain).simplify()
 
     def segments(self, cells: Iterable[Cell], over: Style | None = None) -> list[Segment]:
         """The pieces as styled segments of whatever width they have.
