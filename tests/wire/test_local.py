@@ -59,11 +59,16 @@ async def test_a_cancelled_question_leaves_no_process() -> None:
 
 
 def running(*command: str) -> bool:
-    every = psutil.process_iter(["cmdline", "status"])
-    return any(
-        process.info["cmdline"] == list(command) and process.info["status"] != psutil.STATUS_ZOMBIE
-        for process in every
-    )
+    """Whether this process has such a descendant; others on the machine do not count."""
+    ours = psutil.Process().children(recursive=True)
+    return any(is_running(process, command) for process in ours)
+
+
+def is_running(process: psutil.Process, command: tuple[str, ...]) -> bool:
+    try:
+        return process.cmdline() == list(command) and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 async def test_endless_output_is_cut_off() -> None:
