@@ -15,11 +15,12 @@ from textual.app import App
 from textual.screen import Screen
 
 from fleet_tui import bundled
-from fleet_tui.console import crash, export, themes
+from fleet_tui.console import crash, export, keymap, themes
 from fleet_tui.console.action import Action
 from fleet_tui.console.commandline import CommandProblem, Commands
 from fleet_tui.console.frame import FrameLimiter
 from fleet_tui.console.glyphs import UNICODE, Glyphs
+from fleet_tui.console.keymap import SHIPPED, Keymap
 from fleet_tui.console.messages import Loudness, Notice
 from fleet_tui.console.model import WINDOWS_MS, LineRing, Notices, Stack, Trail, is_root
 from fleet_tui.console.panes.base import Pane
@@ -73,6 +74,7 @@ class FleetApp(App[int], inherit_bindings=False):
         timeline: Timeline | None = None,
         sessions: SessionSource | None = None,
         utc_offset_minutes: int = 0,
+        keys: Keymap = SHIPPED,
         env: Mapping[str, str] | None = None,
     ) -> None:
         """``theme`` is a theme's name or ``auto``; ``env`` is what chooses where it is auto."""
@@ -90,6 +92,9 @@ class FleetApp(App[int], inherit_bindings=False):
         self._live: Feed | None = None
         """The fleet that goes on while a recording is on screen."""
         self.glyphs = glyphs
+        self.keys = keys
+        """The shipped keys with the operator's own over them."""
+        self.set_keymap(keys.bindings())
         self.banner = banner or ""
         self.utc_offset_minutes = utc_offset_minutes
         """How far the clocks on screen are ahead of UTC."""
@@ -127,6 +132,8 @@ class FleetApp(App[int], inherit_bindings=False):
         await self.push_screen(OVERVIEW.view)
         self._pump_task = asyncio.create_task(self._pump(), name="console pump")
         self._pump_task.add_done_callback(self._pump_ended)
+        for problem in self.keys.problems:
+            self.tell(problem, Loudness.WARNING)
 
     async def _pump(self, *, is_open: bool = False) -> None:
         try:
@@ -464,7 +471,7 @@ class FleetApp(App[int], inherit_bindings=False):
             if action is not None:
                 self.perform(action, context.selection)
 
-        self.push_screen(ActionsMenu(context), chosen)
+        self.push_screen(ActionsMenu(context, self.keys), chosen)
 
     def open_help(self, screen: FleetScreen, topic: str = "") -> None:
         """The keys and how to read the pane in focus."""
@@ -556,7 +563,10 @@ def run(
     utc_offset_minutes: int = 0,
     mouse: bool = True,
 ) -> int:
-    """Show a feed until the operator leaves; the exit code."""
+    """Show a feed until the operator leaves; the exit code.
+
+    The operator's own keys and themes are read from ``$XDG_CONFIG_HOME/fleet-tui``.
+    """
     app = FleetApp(
         feed,
         glyphs=glyphs,
@@ -566,6 +576,7 @@ def run(
         timeline=timeline,
         sessions=sessions,
         utc_offset_minutes=utc_offset_minutes,
+        keys=keymap.read(keymap.own_keys(os.environ)),
     )
     app.run(mouse=mouse)
     return app.return_code or 0

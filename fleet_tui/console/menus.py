@@ -9,9 +9,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
-from fleet_tui.console.action import Action, Effect, key_text
+from fleet_tui.console.action import Action, Effect
 from fleet_tui.console.actions import ACTIONS
 from fleet_tui.console.cells import Cell, Tone
+from fleet_tui.console.keymap import Keymap
 from fleet_tui.console.selection import Context
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable, Row
 from fleet_tui.console.widgets.lines import OneLine
@@ -117,11 +118,11 @@ class SortMenu(Menu[str]):
 class ActionsMenu(Menu[Action]):
     """Everything that acts, with its key and why it is unavailable now."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, keys: Keymap) -> None:
         choices = [
             Choice(
                 action,
-                key_text(action.keys[0]),
+                keys.shown(action),
                 action.title,
                 action.disabled_reason(context) or "",
             )

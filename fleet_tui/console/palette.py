@@ -11,7 +11,6 @@ from textual.fuzzy import FuzzySearch
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from fleet_tui.console.action import keys_text
 from fleet_tui.console.actions import ACTIONS
 from fleet_tui.console.cells import Cell, Tone
 from fleet_tui.console.places import Place
@@ -58,7 +57,7 @@ def entries(app: "FleetApp", screen: "FleetScreen") -> Iterator[Entry]:
     for index, action in enumerate(ACTIONS):
         if action.run is not None and action.name != "palette":
             why_not = action.disabled_reason(context) or ""
-            yield Entry(action.title, keys_text(action), why_not, perform(index))
+            yield Entry(action.title, app.keys.all_shown(action), why_not, perform(index))
     state = app.view.state
     for name in state.agents:
         yield Entry(safe_line(name), "agent", "", go(Place("agent", name)))

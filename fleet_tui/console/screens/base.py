@@ -254,7 +254,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
 
     def refresh_keys(self) -> None:
         """Offer the keys that do something now."""
-        self.query_one(KeysLine).show_hints(hints(self.context()))
+        self.query_one(KeysLine).show_hints(hints(self.context(), self.console.keys))
 
     @on(PaneFocused)
     def _pane_focused(self) -> None:
@@ -277,7 +277,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         if action.run is not None:
             self.console.perform(action)
         elif self.focused is not None:
-            self.console.simulate_key(action.keys[0])
+            self.console.simulate_key(self.console.keys.of(action)[0])
 
     # --- panes ---
 

@@ -6,10 +6,11 @@ from typing import ClassVar, NamedTuple
 from textual import on
 from textual.app import ComposeResult
 
-from fleet_tui.console.action import Action, Group, keys_text
+from fleet_tui.console.action import Action, Group
 from fleet_tui.console.actions import ACTIONS, BY_NAME
 from fleet_tui.console.cells import Cell, Line, Tone
 from fleet_tui.console.commandline import COMMANDS
+from fleet_tui.console.keymap import Keymap
 from fleet_tui.console.panes.base import Pane
 from fleet_tui.console.panes.table import TablePane
 from fleet_tui.console.screens.base import FleetScreen
@@ -35,14 +36,14 @@ class HelpRow(NamedTuple):
     action: Action | None = None
 
 
-def _action_rows() -> Iterator[HelpRow]:
+def _action_rows(keys: Keymap) -> Iterator[HelpRow]:
     for group in Group:
         for action in ACTIONS:
             if action.group is group:
                 yield HelpRow(
                     f"key:{action.name}",
                     group.value,
-                    keys_text(action),
+                    keys.all_shown(action),
                     action.title,
                     action.help or action.cli,
                     action,
@@ -55,10 +56,10 @@ def _command_rows() -> Iterator[HelpRow]:
         yield HelpRow(f"command:{name}", "Commands", ":", title, spec.help)
 
 
-def help_rows(topic: str, about: Sequence[str]) -> list[HelpRow]:
+def help_rows(topic: str, about: Sequence[str], keys: Keymap) -> list[HelpRow]:
     """How to read what is on screen, then every key, every command, the filter language."""
     rows = [HelpRow(f"about:{at}", topic, "", "", line) for at, line in enumerate(about)]
-    rows += [*_action_rows(), *_command_rows()]
+    rows += [*_action_rows(keys), *_command_rows()]
     rows += [
         HelpRow(f"filter:{at}", "Filter", "/", "", text) for at, text in enumerate(FILTER_HELP)
     ]
@@ -86,7 +87,7 @@ class HelpPane(TablePane[HelpRow]):
     def records(self, view: View) -> Sequence[HelpRow]:
         """The same whatever the fleet does."""
         del view
-        return self.all_records or help_rows(self._topic, self._about)
+        return self.all_records or help_rows(self._topic, self._about, self.console.keys)
 
     def row_id(self, record: HelpRow) -> str:
         """What the line is about."""

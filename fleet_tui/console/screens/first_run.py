@@ -1,0 +1,44 @@
+"""The first time: no fleet file yet, so a card with four ways to begin instead of an error."""
+
+from enum import StrEnum
+
+from textual.app import App
+
+from fleet_tui.console.menus import Choice, Menu
+
+
+class Beginning(StrEnum):
+    """What the operator wants to begin with."""
+
+    DEMO = "demo"
+    SSH_CONFIG = "ssh-config"
+    ANSIBLE = "ansible"
+    EXAMPLE = "example"
+
+
+CHOICES = (
+    Choice(Beginning.DEMO, "d", "see it with a simulated fleet"),
+    Choice(Beginning.SSH_CONFIG, "s", "take hosts from ssh_config"),
+    Choice(Beginning.ANSIBLE, "a", "take hosts from an inventory"),
+    Choice(Beginning.EXAMPLE, "e", "write an example fleet.yaml"),
+)
+
+
+class FirstRun(App[Beginning]):
+    """Asks how to begin; ends with the answer, None when the operator leaves."""
+
+    ENABLE_COMMAND_PALETTE = False
+
+    def on_mount(self) -> None:
+        """The card."""
+        self.push_screen(
+            Menu("No fleet yet. How do you want to begin? esc leaves", CHOICES), self._answered
+        )
+
+    def _answered(self, beginning: Beginning | None) -> None:
+        self.exit(beginning)
+
+
+def ask() -> Beginning | None:
+    """Show the card on the terminal; None when the operator leaves."""
+    return FirstRun().run()
