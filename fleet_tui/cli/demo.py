@@ -15,7 +15,7 @@ import click
 import msgspec
 
 from fleet_tui.cli.common import Fleet, ask_engine, emit_json, operator
-from fleet_tui.cli.screen import Screen, need_terminal, screen_options, show
+from fleet_tui.cli.screen import Screen, need_terminal, prepare, screen_options, show
 from fleet_tui.core.commands import StopEngine
 from fleet_tui.core.state import FleetState, TaskPhase
 from fleet_tui.errors import FleetError, UsageError
@@ -108,14 +108,14 @@ def command(
             _expect(words, ENGINE_READY)
             return _run_headless(fleet, for_s, seed, scenario, output, as_json)
 
-        # Imported while the other process writes the history: both take about as long.
-        from fleet_tui.console import app as _  # noqa: F401  # only to have it loaded
+        screen = Screen(ascii_glyphs, theme, low_bandwidth, not no_mouse)
+        prepare(screen)  # while the other process writes the history: both take about as long
+
         from fleet_tui.feed.attached import AttachedFeed
         from fleet_tui.feed.feed import Mode
 
         _expect(words, HISTORY_READY)
         feed = AttachedFeed(fleet.directory, by=operator(), mode=Mode.DEMO, starting=True)
-        screen = Screen(ascii_glyphs, theme, low_bandwidth, not no_mouse)
         return show(feed, screen, banner=BANNER, directory=fleet.directory)
 
 

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -54,6 +55,16 @@ def need_terminal() -> None:
         )
 
 
+def prepare(screen: Screen) -> None:
+    """Import what the console needs, which takes half a second: while something else is waited
+    for, if there is anything."""
+    if screen.low_bandwidth:
+        # Textual reads these when it is imported.
+        os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+        os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
+    import_module("fleet_tui.console.app")
+
+
 def show(
     feed: "Feed",
     screen: Screen,
@@ -64,10 +75,7 @@ def show(
 ) -> int:
     """Run the console on a feed until the operator leaves; the exit code. ``directory`` is the
     fleet's state directory, whose earlier sessions can be reviewed."""
-    if screen.low_bandwidth:
-        # Textual reads these when it is imported.
-        os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
-        os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
+    prepare(screen)
     from fleet_tui.console.app import run
     from fleet_tui.console.glyphs import choose
     from fleet_tui.feed.sessions import Sessions

@@ -83,6 +83,7 @@ class JournalWriter:
         now_ms: Callable[[], int],
         taken: Taken,
         connection: aiosqlite.Connection,
+        batch_requests: int,
     ) -> None:
         self.directory = directory
         self.epoch: Epoch = taken.epoch
@@ -97,6 +98,7 @@ class JournalWriter:
         self._bytes = 0
         self._snapshot_seq = int(taken.head.seq)
         self._connection = connection
+        self._batch_requests = batch_requests
         self._abandoned: asyncio.Future[None] | None = None
         """Set when the connection was stopped instead of closed: its thread's end."""
         self._waiting: deque[_Request] = deque()
@@ -110,12 +112,20 @@ class JournalWriter:
 
     @classmethod
     async def open(
-        cls, directory: Path, now_ms: Callable[[], int], version: str, pid: int
+        cls,
+        directory: Path,
+        now_ms: Callable[[], int],
+        version: str,
+        pid: int,
+        *,
+        batch_requests: int = MAX_BATCH_REQUESTS,
     ) -> "JournalWriter":
         """Own the ledger in ``directory`` and record that an engine started.
 
-        Makes the directory and the ledger when there are none. Raises UnsafeDirectory,
-        JournalInUse (naming the holder), JournalDamaged, JournalTooNew, JournalFailed.
+        Makes the directory and the ledger when there are none. ``batch_requests`` share a
+        transaction at most; more of them suit bulk writing, where no caller waits for its own
+        event. Raises UnsafeDirectory, JournalInUse (naming the holder), JournalDamaged,
+        JournalTooNew, JournalFailed.
         """
         opening = asyncio.create_task(asyncio.to_thread(take, directory, now_ms, pid))
         try:
@@ -131,7 +141,7 @@ class JournalWriter:
         except BaseException:
             taken.lock.release()
             raise
-        writer = cls(directory, now_ms, taken, connection)
+        writer = cls(directory, now_ms, taken, connection, batch_requests)
         try:
             started = EngineStarted(epoch=writer.epoch, version=version, pid=pid)
             await writer.append([started], now_ms())
@@ -210,7 +220,7 @@ class JournalWriter:
             raise
 
     def _next_batch(self) -> list[_Request]:
-        size = min(len(self._waiting), MAX_BATCH_REQUESTS)
+        size = min(len(self._waiting), self._batch_requests)
         return [self._waiting.popleft() for _ in range(size)]
 
     async def _commit(self, batch: list[_Request]) -> None:

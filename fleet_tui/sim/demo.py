@@ -5,6 +5,7 @@ parent: a demo leaves nothing running.
 """
 
 import asyncio
+import gc
 import random
 import secrets
 import sys
@@ -23,7 +24,7 @@ from fleet_tui.core.ulid import new_ulid
 from fleet_tui.journal.logs import LogWriter
 from fleet_tui.journal.samples import SampleWriter
 from fleet_tui.journal.writer import JournalWriter
-from fleet_tui.sim.history import History, make_history
+from fleet_tui.sim.history import MINUTES, History, make_history
 from fleet_tui.sim.workload import TASKS_PER_MINUTE, Workload
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ async def play(options: DemoOptions, fleet: FleetSpec, say: Callable[[str], None
     """
     directory = Path(options.directory)
     await write_history(directory, fleet, options.seed)
+    gc.enable()
     say(HISTORY_READY)
 
     # The rest needs asyncssh, whose import takes longer than the history: the console that waits
@@ -98,28 +100,45 @@ async def _follow_parent(running: "RunningEngine") -> None:
 async def write_history(directory: Path, fleet: FleetSpec, seed: int) -> None:
     """Fill an empty state directory with the demo's past."""
     until_ms = time.time_ns() // 1_000_000
-    history = make_history(fleet, seed=seed, until_ms=until_ms, per_minute=TASKS_PER_MINUTE)
-    first_ms = history.batches[0][0]
-    writer = await JournalWriter.open(directory, lambda: first_ms, __version__, pid=0)
+    start_ms = until_ms - MINUTES * 60_000
+    making = asyncio.create_task(
+        asyncio.to_thread(
+            make_history, fleet, seed=seed, until_ms=until_ms, per_minute=TASKS_PER_MINUTE
+        )
+    )
+    writer = await JournalWriter.open(
+        directory, lambda: start_ms, __version__, pid=0, batch_requests=APPENDS_AT_ONCE
+    )
     try:
-        await _write_telemetry(directory, history)
-        for start in range(0, len(history.batches), APPENDS_AT_ONCE):
-            await asyncio.gather(
-                *(
-                    writer.append(events, at_ms)
-                    for at_ms, events in history.batches[start : start + APPENDS_AT_ONCE]
-                )
-            )
+        history = await making
+        # The three kinds of files are written side by side: SQLite works outside the interpreter.
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_write_lines(directory, history))
+            group.create_task(_write_samples(directory, history))
+            group.create_task(_write_events(writer, history))
     finally:
         await writer.close("")
 
 
-async def _write_telemetry(directory: Path, history: History) -> None:
+async def _write_events(writer: JournalWriter, history: History) -> None:
+    for start in range(0, len(history.batches), APPENDS_AT_ONCE):
+        await asyncio.gather(
+            *(
+                writer.append(events, at_ms)
+                for at_ms, events in history.batches[start : start + APPENDS_AT_ONCE]
+            )
+        )
+
+
+async def _write_lines(directory: Path, history: History) -> None:
     lines = await LogWriter.open(directory)
     try:
         lines.write(history.lines)
     finally:
         await lines.close()
+
+
+async def _write_samples(directory: Path, history: History) -> None:
     samples = await SampleWriter.open(directory)
     try:
         samples.add(history.samples)
@@ -139,6 +158,7 @@ def main() -> None:
         sys.stdout.write(word + "\n")
         sys.stdout.flush()
 
+    gc.disable()  # nothing is thrown away while the history is made; `play` turns it on again
     asyncio.run(play(options, fleet, say))
 
 

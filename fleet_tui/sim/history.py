@@ -41,16 +41,19 @@ from fleet_tui.sim.workload import Workload
 from fleet_tui.sim.world import GIB, MEMORY_BYTES, Host, Pace
 
 MINUTES = 30
-TICK_MS = 1_000
+TICK_MS = 5_000
+"""How often time alone is looked at: alerts, deadlines, work that waits to be tried again."""
 SAMPLE_MS = 5_000
 LOOK_MS = 15_000
 START_MS = 120
 """From placement to the agent's word that it runs."""
+CHATTER_MS = 600_000
+"""Agents' routine lines reach this far back; of what was before, warnings and errors are left."""
 QUIET_MS = 2_000
 """Nothing happens in the last moments, so that the engine takes over a settled ledger."""
 VERSION = "2026.9.6"
 
-WAVES = ((0.0, 0.6), (0.15, 1.3), (0.3, 0.8), (0.5, 1.2), (0.62, 2.2), (0.72, 0.7), (1.0, 1.0))
+WAVES = ((0.0, 0.4), (0.15, 0.9), (0.3, 0.5), (0.5, 0.8), (0.62, 2.2), (0.72, 0.7), (1.0, 1.0))
 """How busy it was: (share of the time passed, times the usual arrivals)."""
 
 
@@ -66,8 +69,8 @@ class History(msgspec.Struct, kw_only=True):
     """What there is to store, in order of time."""
 
     state: FleetState
-    batches: list[tuple[int, tuple[Event, ...]]]
-    """(instant, events that were committed together)."""
+    batches: list[tuple[int, list[Event]]]
+    """(instant, what happened then)."""
     samples: list[Look | FleetSample]
     lines: list[LogLine]
 
@@ -104,10 +107,11 @@ class _Past:
         self.planners: dict[AgentName, Planner] = {
             name: planner(profile_of(spec, seed), seed) for name, spec in fleet.agents.items()
         }
+        self.plans: dict[tuple[RunId, AgentName], RunPlan] = {}
         self.machines = {name: Host(name, seed) for name in fleet.hosts}
         self.outages = self._outages()
         self.looks: dict[AgentName, Look] = {}
-        self.batches: list[tuple[int, tuple[Event, ...]]] = []
+        self.batches: list[tuple[int, list[Event]]] = []
         self.samples: list[Look | FleetSample] = []
         self.lines: list[LogLine] = []
         self.ahead: list[tuple[int, int, Callable[[], None]]] = []
@@ -143,7 +147,9 @@ class _Past:
             Recorded(Seq(first + n), self.now_ms, Epoch(1), event) for n, event in enumerate(events)
         ]
         self.state = fold(self.state, rows)
-        self.batches.append((self.now_ms, tuple(events)))
+        if not self.batches or self.batches[-1][0] != self.now_ms:
+            self.batches.append((self.now_ms, []))
+        self.batches[-1][1].extend(events)
         for row in rows:
             line = log_line(row, self.state)
             if line is not None:
@@ -185,8 +191,13 @@ class _Past:
         self.commit(fits)
 
     def _plan(self, placed: TaskPlaced) -> RunPlan:
-        task = self.state.open_tasks[placed.task]
-        return self.planners[placed.agent](placed.run, task.spec.payload.raw)
+        """The course of a run; drawn once, for near the end it is asked again and again."""
+        plan = self.plans.get((placed.run, placed.agent))
+        if plan is None:
+            task = self.state.open_tasks[placed.task]
+            plan = self.planners[placed.agent](placed.run, task.spec.payload.raw)
+            self.plans[placed.run, placed.agent] = plan
+        return plan
 
     def _started(self, run: RunId, plan: RunPlan) -> Callable[[], None]:
         def act() -> None:
@@ -195,7 +206,9 @@ class _Past:
             at_ms = self.now_ms
             for step in plan.steps:
                 at_ms += round(step.after_s * 1_000)
-                self.at(at_ms, self._write(run, Level[step.level], step.message))
+                level = Level[step.level]
+                if level >= Level.WARN or at_ms >= self.end_ms - CHATTER_MS:
+                    self.at(at_ms, self._write(run, level, step.message))
             end_ms = self.now_ms + round(plan.duration_s * 1_000)
             self.at(end_ms, self._ended(run, plan))
 
