@@ -286,7 +286,9 @@ async def test_help_is_out_of_the_registry_and_does_what_it_shows() -> None:
     async with running(app) as pilot:
         await press(pilot, "question_mark")
         await until(pilot, lambda: isinstance(app.visible_screen, HelpScreen))
-        await until(pilot, lambda: "worst first. A state is a sign" in text_of(app))
+        await until(
+            pilot, lambda: " Agents, worst first. A state is a sign and a word." in text_of(app)
+        )
         await press(pilot, "slash", *"sessions", "enter")
         await until(pilot, lambda: "Sessions view" in text_of(app))
 

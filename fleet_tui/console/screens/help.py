@@ -12,6 +12,7 @@ from fleet_tui.console.cells import Cell, Line, Tone
 from fleet_tui.console.commandline import COMMANDS
 from fleet_tui.console.keymap import Keymap
 from fleet_tui.console.panes.base import Pane
+from fleet_tui.console.panes.block import Block
 from fleet_tui.console.panes.table import TablePane
 from fleet_tui.console.screens.base import FleetScreen
 from fleet_tui.console.selection import Scope
@@ -56,10 +57,9 @@ def _command_rows() -> Iterator[HelpRow]:
         yield HelpRow(f"command:{name}", "Commands", ":", title, spec.help)
 
 
-def help_rows(topic: str, about: Sequence[str], keys: Keymap) -> list[HelpRow]:
-    """How to read what is on screen, then every key, every command, the filter language."""
-    rows = [HelpRow(f"about:{at}", topic, "", "", line) for at, line in enumerate(about)]
-    rows += [*_action_rows(keys), *_command_rows()]
+def help_rows(keys: Keymap) -> list[HelpRow]:
+    """Every key, every command, the filter language."""
+    rows = [*_action_rows(keys), *_command_rows()]
     rows += [
         HelpRow(f"filter:{at}", "Filter", "/", "", text) for at, text in enumerate(FILTER_HELP)
     ]
@@ -79,15 +79,14 @@ class HelpPane(TablePane[HelpRow]):
     filter_keys = frozenset({"group"})
     noun = ("line", "lines")
 
-    def __init__(self, topic: str, about: Sequence[str], *, id: str | None = None) -> None:
+    def __init__(self, topic: str, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._topic = topic
-        self._about = about
 
     def records(self, view: View) -> Sequence[HelpRow]:
         """The same whatever the fleet does."""
         del view
-        return self.all_records or help_rows(self._topic, self._about, self.console.keys)
+        return self.all_records or help_rows(self.console.keys)
 
     def row_id(self, record: HelpRow) -> str:
         """What the line is about."""
@@ -95,11 +94,10 @@ class HelpPane(TablePane[HelpRow]):
 
     def cells(self, record: HelpRow) -> dict[str, Cell]:
         """Key, words, chapter."""
-        told = Tone.PLAIN if not record.keys else Tone.DIM
         return {
             "keys": Cell(record.keys, Tone.KEY),
             "title": Cell(record.title),
-            "text": Cell(record.text, told),
+            "text": Cell(record.text, Tone.DIM),
             "group": Cell(record.group, Tone.DIM),
         }
 
@@ -116,9 +114,14 @@ class HelpScreen(FleetScreen):
     """What the keys do. The place's subject is a topic, or the pane that was in focus."""
 
     def compose_body(self) -> ComposeResult:
-        """One table."""
+        """How to read the pane that was in focus, above every key."""
         topic = self.place.subject or "keys"
-        yield HelpPane(topic, self._about(topic), id="help")
+        about = Block(classes="about")
+        lines = self._about(topic)
+        about.show([(Cell(f" {line}"),) for line in lines])
+        about.styles.height = len(lines)
+        yield about
+        yield HelpPane(topic, id="help")
 
     def _about(self, topic: str) -> Sequence[str]:
         """How to read the pane that was in focus, if the topic is one."""
