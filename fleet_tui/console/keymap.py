@@ -113,8 +113,7 @@ def read(path: Path) -> Keymap:
         return SHIPPED
     except OSError as error:
         return Keymap(problems=(f"{safe_line(str(path))} cannot be read: {error.strerror}",))
-    # The reader of YAML is loaded only by those who have such a file.
-    from fleet_tui.config import reader  # noqa: PLC0415
+    from fleet_tui.config import reader  # noqa: PLC0415 - only those who have a file need it
 
     source = reader.decode(path.name, data)
     if len(data) > MAX_FILE_BYTES:

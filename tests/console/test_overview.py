@@ -17,7 +17,8 @@ from fleet_tui.core.state import Health
 from fleet_tui.feed.feed import Mode
 from tests.support.console import at_rest, console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed, quiet_feed, reconnecting
-from tests.support.scene import NOW_MS, agent_name, seeded_samples
+from tests.support.scene import NOW_MS, agent_name
+from tests.support.scene_telemetry import seeded_samples
 
 SIZES = [(80, 24), (120, 40), (200, 60), (60, 15)]
 

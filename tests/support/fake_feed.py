@@ -35,14 +35,8 @@ from fleet_tui.core.state import (
 )
 from fleet_tui.core.vitals import FailureKind, FleetSample, Look, VitalsReading
 from fleet_tui.feed.feed import Link, LogQuery, Mode, View
-from tests.support.scene import (
-    NOW_MS,
-    agent_name,
-    seeded_lines,
-    seeded_looks,
-    seeded_samples,
-    seeded_state,
-)
+from tests.support.scene import NOW_MS, agent_name, seeded_looks, seeded_state
+from tests.support.scene_telemetry import seeded_lines, seeded_samples
 
 
 class FakeFeed:
