@@ -98,6 +98,10 @@ def _learn_fact(
             if news or (resumed and not attempt.resumed_by_agent):
                 return [AttemptSeen(run=run, resumed_by_agent=resumed)]
             return []
+        case NotStarted() if attempt.started_at_ms is not None:
+            # The ledger knows that it started: its host was wiped or restored, and lost the run.
+            gone = AttemptDied(run=run, reason="is not known to its host any more")
+            return [gone, *_after_death(state, task, attempt, f"{run} {gone.reason}", now_ms)]
         case NotStarted(reason=reason, detail=detail):
             event = AttemptNotStarted(run=run, reason=reason, detail=detail)
             return [event, *_after_not_started(state, task, attempt, fact, now_ms)]
@@ -260,6 +264,25 @@ def cost_of(state: FleetState, attempt: Attempt, usage: Usage) -> int:
 def deadlines_of(state: FleetState, task: Task) -> Deadlines:
     """The task's own deadlines, or the fleet's."""
     return task.spec.deadlines or state.fleet.deadlines
+
+
+KEEP_RUNS_MS = 86_400_000
+"""How long after its end a run is left on its host, for whoever wants to look at it there."""
+
+MAX_COLLECTED = 200
+"""Runs that one agent's host is told to forget at a time."""
+
+
+def collectable(state: FleetState, agent: AgentName, now_ms: int) -> list[RunId]:
+    """Runs of an agent that ended long ago, oldest first: its host may forget them."""
+    found: list[RunId] = []
+    for task in state.closed_tasks.values():
+        if task.ended_at_ms is None or now_ms - task.ended_at_ms < KEEP_RUNS_MS:
+            continue
+        found.extend(a.run_id for a in task.attempts if a.agent == agent)
+        if len(found) >= MAX_COLLECTED:
+            break
+    return found[:MAX_COLLECTED]
 
 
 def reconcile_attempts(state: FleetState, now_ms: int) -> list[Event]:

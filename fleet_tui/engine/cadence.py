@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from fleet_tui.core.fleet import ProbeSpec
-from fleet_tui.core.ids import AgentName
+from fleet_tui.core.ids import AgentName, RunId
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import FailureKind, Look, ProbeFailure
@@ -27,9 +27,12 @@ GRACE_MS = 20_000
 """A port keeps its own deadlines, slow refusals included; this is for one that does not."""
 
 TAIL_RETRY_S = 5.0
+COLLECT_EVERY_S = 600.0
 
 Seen = Callable[[Look], Awaitable[None]]
 Heard = Callable[[Sequence[LogLine | LogGap]], None]
+Finished = Callable[[AgentName], Sequence[RunId]]
+"""Runs of an agent that its host may forget."""
 
 
 class Watcher:
@@ -45,6 +48,7 @@ class Watcher:
         rng: random.Random,
         seen: Seen,
         heard: Heard,
+        finished: Finished,
     ) -> None:
         self.agent = agent
         self.port = port
@@ -53,10 +57,13 @@ class Watcher:
         self._rng = rng
         self._seen = seen
         self._heard = heard
+        self._finished = finished
+        self._collected: set[str] = set()
         self._now = asyncio.Event()
         self._tasks = [
             asyncio.create_task(self._look_for_ever(), name=f"look {agent}"),
             asyncio.create_task(self._read_for_ever(), name=f"read {agent}"),
+            asyncio.create_task(self._collect_for_ever(), name=f"collect {agent}"),
         ]
 
     def look_now(self) -> None:
@@ -101,6 +108,20 @@ class Watcher:
             kind=kind,
             detail=Untrusted(detail),
         )
+
+    async def _collect_for_ever(self) -> None:
+        """Keep the agent's host from filling up with what it ran long ago."""
+        while True:
+            await asyncio.sleep(COLLECT_EVERY_S * (1 + JITTER * self._rng.random()))
+            old = self._finished(self.agent)
+            self._collected &= set(old)
+            wanted = [run for run in old if run not in self._collected]
+            if not wanted:
+                continue
+            try:
+                self._collected.update(await self.port.collect(wanted))
+            except Exception:  # a bug in a port must not end the collecting
+                log.exception("collecting runs of %s failed", self.agent)
 
     async def _read_for_ever(self) -> None:
         while True:

@@ -3,10 +3,11 @@
 import random
 from collections.abc import Callable, Sequence
 
+from fleet_tui.core.attempts import collectable
 from fleet_tui.core.events import FleetLoaded, Recorded
 from fleet_tui.core.fleet import AgentSpec, FleetSpec
-from fleet_tui.core.ids import AgentName
-from fleet_tui.core.state import FleetState
+from fleet_tui.core.ids import AgentName, RunId
+from fleet_tui.core.state import EMPTY_STATE, FleetState
 from fleet_tui.engine.cadence import Heard, Seen, Watcher
 from fleet_tui.engine.clock import Clock
 from fleet_tui.engine.dispatch import Dispatcher, Hear
@@ -40,9 +41,11 @@ class FleetEffects:
         """Whether a watcher had to stay although the file changed: its agent still runs work."""
         self._dispatcher = Dispatcher(self._port, hear, rng)
         self._begun = False
+        self._state = EMPTY_STATE
 
     def follow(self, state: FleetState, recorded: Sequence[Recorded]) -> None:
         """Match watchers to the fleet file and workers to the open runs."""
+        self._state = state
         loaded = any(isinstance(r.event, FleetLoaded) for r in recorded)
         if not self._begun or loaded or self._outdated:
             self._match(state)
@@ -64,6 +67,9 @@ class FleetEffects:
         for watcher in (*self._watchers.values(), *self._leaving):
             await watcher.close()
         self._watchers.clear()
+
+    def _collectable(self, name: AgentName) -> Sequence[RunId]:
+        return collectable(self._state, name, self._clock.now_ms())
 
     def _port(self, name: AgentName) -> AgentPort | None:
         watcher = self._watchers.get(name)
@@ -95,6 +101,7 @@ class FleetEffects:
                     rng=self._rng,
                     seen=self._seen,
                     heard=self._heard,
+                    finished=self._collectable,
                 )
 
     def _same_place(self, fleet: FleetSpec, name: AgentName) -> bool:

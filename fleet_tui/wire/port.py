@@ -5,7 +5,7 @@ Real connections (``openclaw``, ``command``, ``local``) and the simulator's impl
 a network; a cancelled method leaves nothing running here, and says nothing about the remote side.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from fleet_tui.core.evidence import (
@@ -19,6 +19,7 @@ from fleet_tui.core.evidence import (
     Stopped,
     Unknown,
 )
+from fleet_tui.core.ids import RunId
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.vitals import ProbeFailure, VitalsReading
 
@@ -67,6 +68,13 @@ class AgentPort(Protocol):
 
         Runs until its consumer closes it. Lines are framed, cut and redacted; never dropped
         without a LogGap.
+        """
+        ...
+
+    async def collect(self, runs: Sequence[RunId]) -> Sequence[str]:
+        """Let the agent's host forget runs whose end has long been in the ledger.
+
+        Returns those it holds nothing of any more; the others may be asked again.
         """
         ...
 

@@ -6,7 +6,7 @@ machine; nothing else differs.
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 from fleet_tui.core.evidence import (
@@ -19,7 +19,7 @@ from fleet_tui.core.evidence import (
     Unknown,
 )
 from fleet_tui.core.fleet import CommandAgent, LocalAgent
-from fleet_tui.core.ids import AgentName, Epoch, TaskId
+from fleet_tui.core.ids import AgentName, Epoch, RunId, TaskId
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.vitals import ProbeFailure, VitalsReading
 from fleet_tui.wire.logtail import LogTail
@@ -85,14 +85,13 @@ class ProgramPort(ABC):
             else:
                 async with shell.long_polls:
                     found = await self._runs.linger(shell, order)
-            match found:
-                case Definite(value=Running()):
-                    if crowded:
-                        await asyncio.sleep(CROWDED_POLL_S)
-                case Definite(value=ended):
-                    return Definite(ended)
-                case Unknown():
-                    return found
+            if isinstance(found, Unknown):
+                return found
+            stands = found.value
+            if not isinstance(stands, Running):
+                return Definite(stands)
+            if crowded:
+                await asyncio.sleep(CROWDED_POLL_S)
 
     async def inspect(self, order: RunOrder) -> Inspection:
         """Find out where a run stands without ever starting one; fences what never started."""
@@ -128,6 +127,14 @@ class ProgramPort(ABC):
         async with aclosing(log.lines()) as lines:
             async for item in lines:
                 yield item
+
+    async def collect(self, runs: Sequence[RunId]) -> Sequence[str]:
+        """Delete the runs' directories on the host."""
+        shell = await self.reach()
+        if isinstance(shell, SshFailure):
+            return ()
+        gone = await self._runs.collect(shell, runs)
+        return () if isinstance(gone, Unknown) else gone
 
     async def close(self) -> None:
         """Forget what runs were for; connections belong to their hosts."""

@@ -5,6 +5,7 @@ A replaced secret says what it was, never a part of it.
 """
 
 import re
+from functools import partial
 
 _ASSIGNED = (
     r"(?:api[_-]?key|apikey|access[_-]?token|auth[_-]?token|refresh[_-]?token|token|secret"
@@ -62,7 +63,7 @@ def redact_counted(text: str) -> tuple[str, int]:
         return text, 0
     count = 0
     for kind, pattern in _PATTERNS:
-        text, found = pattern.subn(lambda match, kind=kind: _mark(match, kind), text)
+        text, found = pattern.subn(partial(_mark, kind=kind), text)
         count += found
     return text, count
 

@@ -2,7 +2,14 @@
 
 import pytest
 
-from fleet_tui.core.attempts import MAX_UNSTARTED, Word, learn, reconcile_attempts
+from fleet_tui.core.attempts import (
+    KEEP_RUNS_MS,
+    MAX_UNSTARTED,
+    Word,
+    collectable,
+    learn,
+    reconcile_attempts,
+)
 from fleet_tui.core.events import (
     AttemptCancelling,
     AttemptGivenUp,
@@ -275,3 +282,28 @@ def test_when_the_host_says_the_agent_is_down_only_idempotent_work_moves(
         assert run.task.attempt is not None
         assert run.task.attempt.agent == "a2"
         assert "failover" in run.task.attempt.decision.note
+
+
+@pytest.mark.parametrize(
+    ("task_class", "phase"),
+    [(TaskClass.ONCE, TaskPhase.NEEDS_OPERATOR), (TaskClass.IDEMPOTENT, TaskPhase.WAITING)],
+)
+def test_a_host_that_lost_a_started_run_does_not_prove_that_it_never_ran(
+    task_class: TaskClass, phase: TaskPhase
+) -> None:
+    run = Run(task_class)
+    run.fact(Started())
+    run.hear(LOST)
+    run.fact(NotStarted(reason="fenced"))
+    assert run.phase is AttemptPhase.DIED
+    assert run.task.phase is phase
+
+
+def test_hosts_forget_runs_a_day_after_their_end() -> None:
+    run = Run()
+    run.fact(Started())
+    run.fact(Finished(ok=True))
+    ended = run.story.now_ms
+    assert collectable(run.story.state, AgentName("a1"), ended + KEEP_RUNS_MS - 1) == []
+    assert collectable(run.story.state, AgentName("a1"), ended + KEEP_RUNS_MS) == [run.run]
+    assert collectable(run.story.state, AgentName("a2"), ended + KEEP_RUNS_MS) == []

@@ -45,7 +45,7 @@ class _Server(asyncssh.SSHServer):
     def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
         return False
 
-    def connection_requested(  # type: ignore[override]  # we never forward, only refuse
+    def connection_requested(
         self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
     ) -> bool:
         raise asyncssh.ChannelOpenError(

@@ -17,7 +17,7 @@ from fleet_tui.core.evidence import (
     Unknown,
     Usage,
 )
-from fleet_tui.core.ids import AgentName, Epoch, Seq
+from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
@@ -58,6 +58,7 @@ class FakeHost:
         self.payloads: dict[str, str] = {}
         self.done: dict[str, Finished | Stopped] = {}
         self.fenced: set[str] = set()
+        self.collected: list[str] = []
         self.reachable = True
         self.refuses: str | None = None
         self.changed = asyncio.Condition()
@@ -147,6 +148,10 @@ class FakePort:
         nothing: tuple[LogLine, ...] = ()
         for line in nothing:
             yield line
+
+    async def collect(self, runs: Sequence[RunId]) -> Sequence[str]:
+        self.host.collected.extend(runs)
+        return runs
 
     async def close(self) -> None:
         pass

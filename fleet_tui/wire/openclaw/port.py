@@ -6,12 +6,13 @@ that it can be fenced: see :mod:`fleet_tui.wire.openclaw.attempt`.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import msgspec
 
 from fleet_tui.core.evidence import RunOrder
 from fleet_tui.core.fleet import AgentSpec, OpenClawAgent
+from fleet_tui.core.ids import RunId
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
@@ -126,6 +127,10 @@ class OpenClawPort:
         return LogTail(
             self._line, self._agent.name, clock=self._clock, tasks=self._attempts.tasks_by_trace
         ).lines()
+
+    async def collect(self, runs: Sequence[RunId]) -> Sequence[str]:
+        """Nothing to do: a gateway keeps and expires its sessions by its own configuration."""
+        return runs
 
     async def close(self) -> None:
         """Close both channels; whoever waits gets Unknown."""
