@@ -1,7 +1,10 @@
 """Every benchmark by the name it is asked for with."""
 
+from tests.bench.console import demo_idle, first_paint, idle
 from tests.bench.frame import Benchmark
 from tests.bench.ledger import appending, decoding, folding, reading
+from tests.bench.memory import memory
+from tests.bench.probes import connection_memory, handshakes, probes
 from tests.bench.routing import routing
 from tests.bench.startup import startup
 from tests.bench.text import firewall, framing
@@ -14,6 +17,13 @@ BENCHMARKS: dict[str, Benchmark] = {
     "framing": framing,
     "append": appending,
     "read": reading,
+    "memory": memory,
     "startup": startup,
+    "probes": probes,
+    "handshakes": handshakes,
+    "connection-memory": connection_memory,
+    "first-paint": first_paint,
+    "idle": idle,
+    "demo-idle": demo_idle,
 }
 """The cheap ones first."""
