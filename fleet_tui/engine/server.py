@@ -78,7 +78,8 @@ class Server:
         """Tell every console that there is more to read. Never waits."""
         frame = _line(self._doorbell())
         for client in self._clients:
-            client.ring(frame)
+            if client.greeted:
+                client.ring(frame)
 
     async def close(self) -> None:
         """Say goodbye and shut the door."""
@@ -96,10 +97,11 @@ class Server:
             writer.close()
             return
         client = _Client(reader, writer)
+        self._clients.add(client)
         try:
             hello = await self._greet(client)
             if hello is not None:
-                self._clients.add(client)
+                client.greeted = True
                 client.ring(_line(self._doorbell()))
                 await self._serve(client, hello)
         except (ConnectionError, ValueError, msgspec.DecodeError, TimeoutError):
@@ -157,6 +159,8 @@ class _Client:
     """One console's connection."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.greeted = False
+        """Whether it has said a hello that was understood."""
         self._reader = reader
         self._writer = writer
 

@@ -123,7 +123,6 @@ def test_no_chart_is_empty(fleet: FleetSpec, past: History) -> None:
     assert said_by[None] > 100
     assert len(said_by) > len(fleet.agents) // 2
     assert past.state.totals.succeeded > 100
-    assert past.state.totals.failed > 0
 
 
 def test_two_agents_were_away_and_came_back(past: History) -> None:

@@ -1,0 +1,312 @@
+"""The engine's door: who is let in, what is answered, and that nobody outside can hold it up."""
+
+import asyncio
+import socket
+import stat
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from fleet_tui.core import commands as c
+from fleet_tui.core.ids import AgentName, Seq, TaskId
+from fleet_tui.core.protocol import (
+    MAX_FRAME_BYTES,
+    PROTOCOL,
+    Doorbell,
+    Request,
+    Response,
+    Unwelcome,
+    Welcome,
+)
+from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.engine.server import MAX_CLIENTS, MAX_UNREAD_BYTES
+from fleet_tui.errors import FleetError, Unreachable
+from fleet_tui.feed.client import NO_REPLY, EngineClient
+from tests.engine.doors import DEADLINE_S, RawConsole, hello, house, visitor
+from tests.support.fleets import work
+
+
+@pytest.fixture
+def path(short_dir: Path) -> Path:
+    return short_dir / "engine.sock"
+
+
+def note(text: str = "here") -> c.AddNote:
+    return c.AddNote(text=Untrusted(text))
+
+
+def request(command: c.Command, number: int = 1) -> bytes:
+    return msgspec.json.encode(Request(id=number, seen=Seq(0), command=command)) + b"\n"
+
+
+async def reply_to(console: RawConsole, command: c.Command) -> c.Reply:
+    await console.say(request(command))
+    while (frame := await console.hear()) is not None:
+        if isinstance(frame, Response):
+            return frame.reply
+    raise AssertionError("the engine hung up")
+
+
+async def test_a_hello_is_welcomed_and_told_where_the_ledger_stands(path: Path) -> None:
+    async with house(path) as here, visitor(path) as console:
+        await console.say(hello())
+        welcome = await console.hear()
+        assert isinstance(welcome, Welcome)
+        assert (welcome.fleet, welcome.seq) == ("test", here.engine.state.seq)
+        assert isinstance(await console.hear(), Doorbell)
+
+
+async def test_another_protocol_is_turned_away_with_both_versions_named(path: Path) -> None:
+    async with house(path), visitor(path) as console:
+        await console.say(hello(PROTOCOL + 1))
+        answer = await console.hear()
+        assert isinstance(answer, Unwelcome)
+        assert f"protocol {PROTOCOL}" in answer.reason
+        assert f"speaks {PROTOCOL + 1}" in answer.reason
+        assert await console.hear() is None
+
+
+async def test_a_client_tells_that_the_engine_is_of_another_version(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house(path):
+        monkeypatch.setattr("fleet_tui.feed.client.PROTOCOL", PROTOCOL + 1)
+        with pytest.raises(FleetError, match="speaks protocol"):
+            await EngineClient.connect(path, "me")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\n",
+        b"hello\n",
+        b'{"type":"hello"}\n',
+        b'{"type":"welcome","protocol":1}\n',
+        b"\xff\xfe\x00\n",
+        b"[" * 100_000 + b"\n",
+        b'{"type":"hello","protocol":1,"version":"1","by":5}\n',
+        request(note()),
+    ],
+)
+async def test_a_console_that_breaks_the_protocol_is_let_go_and_the_next_one_served(
+    path: Path, said: bytes
+) -> None:
+    async with house(path) as here:
+        async with visitor(path) as console:
+            await console.say(said)
+            await console.hear_end()
+        async with visitor(path) as console:
+            await console.say(hello())
+            await reply_to(console, note())
+        assert here.ledger.kinds() == ["NoteAdded"]
+
+
+async def test_a_broken_frame_after_the_hello_ends_only_that_console(path: Path) -> None:
+    async with house(path), visitor(path) as good, visitor(path) as bad:
+        await good.say(hello())
+        await bad.say(hello())
+        await bad.say(b'{"type":"request","id":1,"seen":0,"command":{"do":"fly"}}\n')
+        await bad.hear_end()
+        assert isinstance(await reply_to(good, note()), c.Accepted)
+
+
+async def test_a_frame_that_is_too_long_is_not_read_to_its_end(path: Path) -> None:
+    async with house(path), visitor(path) as console:
+        await console.say(hello())
+        try:
+            for _ in range(3):
+                await console.say(b"x" * MAX_FRAME_BYTES)
+        except ConnectionError:
+            return  # it hung up while we were still talking
+        await console.hear_end()
+
+
+async def test_half_a_frame_is_no_command(path: Path) -> None:
+    async with house(path) as here:
+        async with visitor(path) as console:
+            await console.say(hello())
+            await console.say(request(note())[:-10])
+        async with visitor(path) as console:
+            await console.say(hello())
+            await console.say(request(note("second"))[:20])
+            await console.say(request(note("second"))[20:])
+            await console.hear()
+            while not isinstance(await console.hear(), Response):
+                pass
+        assert [type(row.event).__name__ for row in here.ledger.rows] == ["NoteAdded"]
+
+
+async def test_a_console_that_never_reads_is_not_rung_for_ever_and_delays_nobody(
+    path: Path,
+) -> None:
+    async with house(path) as here, visitor(path) as deaf, visitor(path) as good:
+        await deaf.say(hello())
+        await good.say(hello())
+        assert isinstance(await reply_to(good, note()), c.Accepted)
+        for _ in range(20_000):
+            here.server.ring()
+        assert isinstance(await reply_to(good, note()), c.Accepted)
+        frame_bytes = len(msgspec.json.encode(here.doorbell())) + 1
+        heard = 0
+        deaf.writer.write_eof()
+        while data := await deaf.reader.read(65_536):
+            heard += len(data)
+        assert heard < 20_000 * frame_bytes
+
+
+async def test_a_console_that_leaves_its_replies_unread_is_let_go(path: Path) -> None:
+    """A reply to an unknown agent repeats its name, so large names make large replies."""
+    long = AgentName("x" * 1_000_000)
+    async with house(path) as here:
+        reader, writer = await asyncio.open_unix_connection(str(path), limit=2**16)
+        console = RawConsole(reader, writer)
+        try:
+            await console.say(hello())
+            too_much = request(c.Cordon(agents=(long,))) * (20 * MAX_UNREAD_BYTES // 1_000_000)
+            with pytest.raises(ConnectionError):
+                await console.say(too_much)
+        finally:
+            writer.close()
+        async with visitor(path) as good:
+            await good.say(hello())
+            assert isinstance(await reply_to(good, note()), c.Accepted)
+        assert here.ledger.kinds() == ["NoteAdded"]
+
+
+async def test_no_more_consoles_than_the_limit_and_a_place_is_free_again(path: Path) -> None:
+    async with house(path):
+        clients = [await EngineClient.connect(path, f"c{n}") for n in range(MAX_CLIENTS)]
+        try:
+            with pytest.raises(Unreachable):
+                await EngineClient.connect(path, "one too many")
+            await clients.pop().close()
+            async with asyncio.timeout(DEADLINE_S):
+                while True:
+                    try:
+                        clients.append(await EngineClient.connect(path, "next"))
+                    except Unreachable:
+                        continue  # the engine has not noticed yet that one left
+                    break
+        finally:
+            for client in clients:
+                await client.close()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        c.Submit(task=TaskId("TASK0000000000000000000001"), key="k", spec=work()),
+        c.Cancel(task=TaskId("TASK0000000000000000000001")),
+        c.Cordon(agents=(AgentName("a1"),)),
+        c.Uncordon(agents=(AgentName("a1"),)),
+        c.StopEngine(),
+    ],
+)
+async def test_a_read_only_console_may_not_act(path: Path, command: c.Command) -> None:
+    async with house(path) as here, visitor(path) as console:
+        await console.say(hello(read_only=True))
+        reply = await reply_to(console, command)
+        assert isinstance(reply, c.Refused)
+        assert reply.code == "read-only"
+        assert here.ledger.kinds() == []
+
+
+async def test_a_read_only_console_may_ask_for_a_look(path: Path) -> None:
+    async with house(path) as here, visitor(path) as console:
+        await console.say(hello(read_only=True))
+        reply = await reply_to(console, c.ProbeNow(agents=(AgentName("a1"),)))
+        assert isinstance(reply, c.Accepted)
+        assert here.effects.probed == ["a1"]
+
+
+async def test_the_door_is_its_owners_alone_and_gone_afterwards(path: Path) -> None:
+    async with house(path):
+        mode = path.stat().st_mode
+        assert stat.S_ISSOCK(mode)
+        assert stat.S_IMODE(mode) == 0o600
+    assert not path.exists()
+
+
+async def test_a_door_left_behind_by_a_dead_engine_is_replaced(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as dead:
+        dead.bind(str(path))
+    with pytest.raises(Unreachable):
+        await EngineClient.connect(path, "me")
+    async with house(path):
+        client = await EngineClient.connect(path, "me")
+        await client.close()
+
+
+async def test_many_consoles_ask_at_once_and_each_hears_its_own_answer(path: Path) -> None:
+    async with house(path) as here:
+        clients = [await EngineClient.connect(path, f"c{n}") for n in range(8)]
+
+        async def ask(client: EngineClient, number: int) -> c.Reply:
+            task = TaskId(f"TASK{number:022d}")
+            return await client.send(c.Submit(task=task, key=task, spec=work(f"task {number}")))
+
+        asked = {TaskId(f"TASK{n:022d}"): clients[n % 8] for n in range(200)}
+        replies = await asyncio.gather(*(ask(client, n) for n, client in enumerate(asked.values())))
+        for task, reply in zip(asked, replies, strict=True):
+            assert isinstance(reply, c.Accepted)
+            assert reply.task == task
+        assert sorted(r.number for r in replies if isinstance(r, c.Accepted) and r.number) == list(
+            range(1, 201)
+        )
+        by = {t.id: t.by for t in here.engine.state.open_tasks.values()}
+        assert all(by[TaskId(f"TASK{n:022d}")] == f"c{n % 8}" for n in range(200))
+        for client in clients:
+            await client.close()
+
+
+async def test_the_same_key_from_two_consoles_is_one_task(path: Path) -> None:
+    async with house(path) as here:
+        one = await EngineClient.connect(path, "one")
+        two = await EngineClient.connect(path, "two")
+        replies = await asyncio.gather(
+            *(
+                client.send(c.Submit(task=TaskId(f"TASK{n:022d}"), key="same", spec=work()))
+                for n, client in enumerate((one, two))
+            )
+        )
+        assert [isinstance(r, c.Accepted) and r.duplicate for r in replies].count(True) == 1
+        assert len(here.engine.state.open_tasks) == 1
+        await one.close()
+        await two.close()
+
+
+async def test_who_waits_for_a_reply_hears_when_the_engine_goes(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house(path) as here:
+        client = await EngineClient.connect(path, "me")
+        blocked = asyncio.Event()
+
+        async def never(by: str, command: c.Command) -> c.Reply:
+            blocked.set()
+            await asyncio.Event().wait()
+            raise AssertionError(by, command)
+
+        monkeypatch.setattr(here.engine, "ask", never)
+        sending = asyncio.create_task(client.send(note()))
+        await blocked.wait()
+        monkeypatch.undo()
+        await here.server.close()
+        async with asyncio.timeout(DEADLINE_S):
+            assert await sending == NO_REPLY
+            await client.lost()
+        assert not client.connected
+        await client.close()
+
+
+async def test_closing_the_door_ends_consoles_that_never_said_hello(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fleet_tui.engine.server.HELLO_DEADLINE_S", 10_000)
+    async with house(path) as here, visitor(path) as silent, visitor(path) as later:
+        await silent.say(b"{")
+        await later.say(hello())
+        assert isinstance(await later.hear(), Welcome)  # so both have been let in
+        await here.server.close()
+        await silent.hear_end()
