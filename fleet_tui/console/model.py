@@ -81,13 +81,21 @@ class LineRing:
 
     def __init__(self) -> None:
         self._lines: deque[LogLine | LogGap] = deque(maxlen=MAX_LIVE_LINES)
+        self._newest_id = 0
         self.total = 0
         """Lines that ever came."""
 
     def add(self, lines: Sequence[LogLine | LogGap]) -> None:
         """Lines that just came, oldest first."""
-        self._lines.extend(lines)
-        self.total += len(lines)
+        fresh = [line for line in lines if not self._is_known(line)]
+        ids = (line.line_id for line in fresh if isinstance(line, LogLine))
+        self._newest_id = max(ids, default=self._newest_id)
+        self._lines.extend(fresh)
+        self.total += len(fresh)
+
+    def _is_known(self, line: LogLine | LogGap) -> bool:
+        """The store numbers its lines as they come: one read from it may be delivered again."""
+        return isinstance(line, LogLine) and 0 < line.line_id <= self._newest_id
 
     def since(self, seen: int) -> Sequence[LogLine | LogGap]:
         """The lines after the first ``seen`` ones, as far as they are kept."""

@@ -15,6 +15,7 @@ from fleet_tui.console.panes.side import SidePane
 from fleet_tui.console.places import Place
 from fleet_tui.console.screens.base import NARROW, FleetScreen
 from fleet_tui.console.widgets.fleet_table import FleetTable
+from fleet_tui.console.widgets.timeline_band import BAND_LINES, TimelineBand
 from fleet_tui.feed.feed import View
 
 QUEUE_LINE = 1
@@ -69,6 +70,9 @@ class OverviewScreen(FleetScreen):
         "tab goes from pane to pane, z shows one alone, enter opens what a row stands for."
     )
 
+    _shared_for = (0, 0)
+    """Agents, and lines around, that the lines were last shared for."""
+
     def compose_body(self) -> ComposeResult:
         """Three parts: agents beside queue and alerts; routing; logs."""
         with Horizontal(id="top", classes="part"):
@@ -81,8 +85,10 @@ class OverviewScreen(FleetScreen):
         yield LogsPane(id="logs")
 
     def show(self, previous: View | None, view: View) -> None:
-        """Show a view; another number of agents shares the lines anew."""
-        if previous is None or len(previous.state.agents) != len(view.state.agents):
+        """Show a view; another number of agents or lines around them shares the lines anew."""
+        agents = len(view.state.agents), self._lines_around()
+        if previous is None or agents != self._shared_for:
+            self._shared_for = agents
             self._share()
         super().show(previous, view)
 
@@ -97,6 +103,11 @@ class OverviewScreen(FleetScreen):
         super().on_resize()
         self._share()
 
+    def _lines_around(self) -> int:
+        """Lines that other parts of the screen take now and then."""
+        taken = sum(self.query_one(name).display for name in ("#band", "#banner"))
+        return taken + BAND_LINES * self.query_one(TimelineBand).display
+
     def _share(self) -> None:
         if self.has_class("-zoomed"):
             for name in ("#top", "#routing", "#logs"):
@@ -105,8 +116,7 @@ class OverviewScreen(FleetScreen):
         width, height = self.size
         boxed = width >= NARROW
         agents = len(self.console.view.state.agents)
-        around = 3 if boxed else 2 + QUEUE_LINE
-        around += sum(self.query_one(name).display for name in ("#band", "#banner"))
+        around = (3 if boxed else 2 + QUEUE_LINE) + self._lines_around()
         shared = heights(height - around, agents, boxed=boxed)
         top = shared.top if boxed else shared.top + QUEUE_LINE
         self.query_one("#top").styles.height = top

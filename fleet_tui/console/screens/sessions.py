@@ -24,6 +24,9 @@ from fleet_tui.feed.feed import Session, View
 _RIGHT = Align.RIGHT
 
 
+NOWHERE = "No sessions here: this console was given nowhere to look."
+
+
 class SessionsPane(TablePane[Session]):
     """A line per session, newest first."""
 
@@ -59,7 +62,8 @@ class SessionsPane(TablePane[Session]):
     async def _look(self) -> None:
         source = self.console.sessions
         if source is None:
-            self.table.set_empty("No sessions here: this console was given nowhere to look.")
+            self.empty_text = NOWHERE  # type: ignore[misc]  # it is this pane's alone
+            self.refill()
             return
         try:
             self._sessions = tuple(await source.sessions())

@@ -7,6 +7,7 @@ the next one. Only the button at the end acts.
 from collections.abc import Sequence
 from typing import ClassVar
 
+from rich.segment import Segment
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -19,6 +20,7 @@ from fleet_tui.console.cells import Cell, Tone
 from fleet_tui.console.widgets.command_bar import SafeInput
 from fleet_tui.console.widgets.lines import OneLine
 from fleet_tui.console.widgets.paint import Painted, fit
+from fleet_tui.core.firewall import safe_line
 
 LABEL_WIDTH = 11
 
@@ -210,3 +212,11 @@ class PayloadArea(TextArea):
         super().__init__(text, soft_wrap=True, tab_behavior="focus", show_line_numbers=False,
                          id="field-payload")  # fmt: skip
         self.cursor_blink = False
+
+    def render_line(self, y: int) -> Strip:
+        """A line with control characters made visible; the text itself stays as it is."""
+        strip = super().render_line(y)
+        if all(segment.text.isprintable() for segment in strip):
+            return strip
+        shown = [Segment(safe_line(text), style) for text, style, _ in strip]
+        return Strip(shown).adjust_cell_length(self.size.width)

@@ -9,6 +9,7 @@ from fleet_tui.console.timeline import Moment, band_lines, bar_width, instant
 from fleet_tui.console.widgets.paint import Painted
 from fleet_tui.feed.feed import Timeline
 
+BAND_LINES = 2
 CURVE_POINTS = 240
 """Points of the queue's curve: more than the widest usual terminal has places."""
 
