@@ -18,6 +18,7 @@ from fleet_tui.feed.feed import Mode
 from tests.support.console import at_rest, console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed, quiet_feed, reconnecting
 from tests.support.scene import NOW_MS, agent_name
+from tests.support.scene_story import story
 from tests.support.scene_telemetry import seeded_samples
 
 SIZES = [(80, 24), (120, 40), (200, 60), (60, 15)]
@@ -229,3 +230,11 @@ def test_the_curve_keeps_spikes_and_moves_only_when_a_column_closes() -> None:
     start = NOW_MS // step_ms * step_ms
     assert depths(samples, start, 1_800_000, 38) == depths(samples, start + 900, 1_800_000, 38)
     assert depths((), NOW_MS, 1_800_000, 5) == [0.0] * 5
+
+
+async def test_a_loss_and_its_end_are_told_on_one_screen() -> None:
+    feed = FakeFeed()
+    app = console(feed)
+    async with running(app) as pilot:
+        for seen in story(feed):
+            await until(pilot, lambda seen=seen: seen in text_of(app), seen)  # type: ignore[misc]  # bound early

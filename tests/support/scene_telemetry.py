@@ -1,4 +1,4 @@
-"""What is not ledger in the scene of the console's tests: half an hour of pulse, a minute of lines."""
+"""What is not ledger in the tests' scene: half an hour of pulse, a minute of lines."""
 
 import random
 

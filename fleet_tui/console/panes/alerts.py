@@ -23,6 +23,7 @@ class AlertsPane(TablePane[Alert]):
         Column("for", "FOR", 3, Align.RIGHT, priority=170),
         Column("what", "WHAT", 8, flex=1, priority=180),
     )
+    follow_top = True
     has_header = False
     filter_keys = frozenset({"level", "agent", "age", "ack"})
     noun = ("alert", "alerts")

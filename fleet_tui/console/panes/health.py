@@ -72,6 +72,7 @@ class HealthPane(TablePane[AgentRow]):
         "Filter keys: agent pool region state cap client host p95 err cost version."
     )
 
+    follow_top = True
     collapses: ClassVar[bool] = True
     """Whether the healthy tail may become one line."""
 

@@ -72,7 +72,10 @@ class LogsPane(Pane):
     def show_lines(self, lines: Sequence[LogLine | LogGap]) -> None:
         """Add lines at the end."""
         if lines:
-            self.lines.append(lines)
+            if self.lines.line_count + self.lines.hidden_count:
+                self.lines.append(lines)
+            else:
+                self.lines.replace(lines)  # the first ones are painted at once
             self._retitle()
 
     def forget_lines(self) -> None:

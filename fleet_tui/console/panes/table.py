@@ -26,6 +26,8 @@ class TablePane(Pane, Generic[R]):
     columns: ClassVar[tuple[Column, ...]] = ()
     """Every column; the table drops those of low priority where it is narrow."""
     has_header: ClassVar[bool] = True
+    follow_top: ClassVar[bool] = False
+    """Whether a cursor on the first row means to watch what comes."""
     filter_keys: ClassVar[frozenset[str]] = frozenset()
     noun: ClassVar[tuple[str, str]] = ("row", "rows")
     empty_text: ClassVar[str] = "Nothing here."
@@ -91,6 +93,7 @@ class TablePane(Pane, Generic[R]):
             self.columns,
             empty=self.empty_text,
             header=self.has_header,
+            follow_top=self.follow_top,
             sort_glyphs=(glyphs.sort_descending, glyphs.sort_ascending),
         )
 

@@ -158,19 +158,21 @@ class FleetTable(Painted, can_focus=True):
         sort_glyphs: tuple[str, str] = ("▾", "▴"),
         hold_ms: int = HOLD_MS,
         header: bool = True,
+        follow_top: bool = False,
         id: str | None = None,
         classes: str | None = None,
     ) -> None:
         """``empty`` is what stands in the table while it has no rows.
 
         ``sort_glyphs`` are the marks of a falling and a rising order. Without a ``header`` every
-        line is a row.
+        line is a row. With ``follow_top`` a cursor on the first row stays there when rows come.
         """
         super().__init__(id=id, classes=classes)
         self._columns = tuple(columns)
         self._empty = empty
         self._sort_glyphs = sort_glyphs
         self._hold_s = hold_ms / 1_000
+        self._follow_top = follow_top
         self._head = 1 if header else 0
         """Lines above the first row."""
         self._rows: list[Row] = []
@@ -289,6 +291,8 @@ class FleetTable(Painted, can_focus=True):
         assert len(index) == len(rows), "row ids must be unique"
         self._rows, self._index = list(rows), index
         found = index.get(cursor_id, old_cursor) if cursor_id is not None else 0
+        if self._follow_top and old_cursor == 0 and self._hold_timer is None:
+            found = 0
         self._cursor = max(0, min(found, len(rows) - 1))
         tail_changed = tail != self._tail or (len(rows) if tail else None) != old_tail_y
         self._tail = tail
