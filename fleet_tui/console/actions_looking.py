@@ -318,7 +318,7 @@ SHOW_ACTIONS = (
     ),
     Action(
         name="wide",
-        title="more columns, or wrap lines",
+        title="other columns, or wrap lines",
         keys=("w",),
         group=Group.SHOW,
         run=lambda screen, chosen: screen.toggle_wide(),

@@ -202,6 +202,17 @@ async def test_actions_are_about_all_marked_rows() -> None:
         assert health(app).selection().agents == (agent_name(18),)
 
 
+async def test_columns_without_room_are_one_key_away() -> None:
+    app = console()
+    async with running(app, (80, 24)) as pilot:
+        assert "COST" not in text_of(app)
+        await press(pilot, "w")
+        await until(pilot, lambda: "COST" in text_of(app) and "CONFIG" in text_of(app))
+        assert "unreachable agent-14" in text_of(app)
+        await press(pilot, "w")
+        await until(pilot, lambda: "COST" not in text_of(app))
+
+
 # --- the command line ---
 
 

@@ -18,6 +18,9 @@ from fleet_tui.feed.feed import View
 
 R = TypeVar("R")
 
+ALWAYS_PRIORITY = 150
+"""Columns from this priority on are shown whatever ``w`` chose; the others change places."""
+
 
 class TablePane(Pane, Generic[R]):
     """Rows made of records of one kind. Subclasses say what a record is and how it reads."""
@@ -43,6 +46,7 @@ class TablePane(Pane, Generic[R]):
         self._filter: Filter | None = None
         self._sort: tuple[str, bool] | None = None
         self._known: dict[str, tuple[R, Row]] = {}
+        self._shows_others = False
 
     # --- what subclasses say ---
 
@@ -218,6 +222,16 @@ class TablePane(Pane, Generic[R]):
     def clear_marks(self) -> bool:
         """Unmark all rows."""
         return self.table.clear_marks()
+
+    def toggle_wide(self) -> None:
+        """Prefer the columns there was no room for, or again the usual ones."""
+        self._shows_others = not self._shows_others
+        self.table.set_columns([self._preferred(column) for column in self.columns])
+
+    def _preferred(self, column: Column) -> Column:
+        if not self._shows_others or column.priority >= ALWAYS_PRIORITY:
+            return column
+        return column._replace(priority=ALWAYS_PRIORITY - column.priority)
 
     def sort_choices(self) -> Sequence[tuple[str, str]]:
         """The columns."""
