@@ -19,6 +19,7 @@ from fleet_tui.errors import FleetError
 from fleet_tui.feed.client import NO_ENGINE, EngineClient
 from fleet_tui.feed.feed import MAX_SAMPLES, Link, LogQuery, Mode, View
 from fleet_tui.feed.stores import Stores
+from fleet_tui.feed.untaken import Untaken
 from fleet_tui.paths import socket_path
 
 PAGE_EVENTS = 2_000
@@ -57,8 +58,7 @@ class AttachedFeed:
         self._samples: list[FleetSample] = []
         self._sample_mark = -1
         self._line_mark = 0
-        self._untaken: list[LogLine | LogGap] = []
-        self._dropped = 0
+        self._untaken = Untaken(MAX_UNTAKEN_LINES)
         self._starting = starting
         self._link = Link.RECONNECTING if starting else Link.ATTACHED
         self._link_detail = "the engine is starting" if starting else ""
@@ -76,10 +76,14 @@ class AttachedFeed:
         """Read what is there and connect. Raises FleetError."""
         if not self._starting:
             self._client = await self._connect()
-        self._stores = await asyncio.to_thread(Stores, self._directory)
+        try:
+            self._stores = await asyncio.to_thread(Stores, self._directory)
+        except BaseException:
+            await self.close()
+            raise
         self._state = self._stores.ledger.load()
         recent = self._stores.find_lines(LogQuery(limit=FIRST_LINES), None)
-        self._untaken.extend(recent)
+        self._untaken.add(recent)
         self._line_mark = recent[-1].line_id if recent else 0
         self._read_samples()
         self._keeper = asyncio.create_task(self._keep(), name="feed link")
@@ -100,18 +104,7 @@ class AttachedFeed:
 
     def take_lines(self) -> Sequence[LogLine | LogGap]:
         """Lines since the last call; a gap tells how many were dropped in between."""
-        lines = self._untaken
-        self._untaken = []
-        if self._dropped:
-            gap = LogGap(
-                received_at_ms=lines[0].received_at_ms if lines else 0,
-                source=None,
-                reason="more lines than the console could show",
-                lines=self._dropped,
-            )
-            self._dropped = 0
-            return [gap, *lines]
-        return lines
+        return self._untaken.take()
 
     async def changed(self) -> None:
         """Return when there is something new, at the latest after PULSE_S."""
@@ -169,11 +162,7 @@ class AttachedFeed:
             self._state = fold(self._state, batch)
         while lines := stores.lines.after(self._line_mark, PAGE_LINES):
             self._line_mark = lines[-1].line_id
-            self._untaken.extend(lines)
-            extra = len(self._untaken) - MAX_UNTAKEN_LINES
-            if extra > 0:
-                del self._untaken[:extra]
-                self._dropped += extra
+            self._untaken.add(lines)
             if len(lines) < PAGE_LINES:
                 break
         self._read_samples()

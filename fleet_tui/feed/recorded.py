@@ -18,6 +18,7 @@ from fleet_tui.core.state import EMPTY_STATE, FleetState, Severity, TaskPhase
 from fleet_tui.core.vitals import FleetSample, Look
 from fleet_tui.feed.feed import MAX_SAMPLES, Link, LogQuery, Mode, View
 from fleet_tui.feed.stores import Stores
+from fleet_tui.feed.untaken import Untaken
 
 FRAME_S = 0.1
 """While playing, time moves on this often."""
@@ -46,7 +47,7 @@ class RecordedFeed:
         self._state: FleetState = EMPTY_STATE
         self._looks: dict[AgentName, Look] = {}
         self._samples: Sequence[FleetSample] = ()
-        self._untaken: list[LogLine | LogGap] = []
+        self._untaken = Untaken(PAGE_LINES)
         self._line_mark = 0
         self._marks: list[tuple[int, str]] = []
         self._marked_seqs: list[Seq] = []
@@ -89,9 +90,7 @@ class RecordedFeed:
 
     def take_lines(self) -> Sequence[LogLine | LogGap]:
         """Lines since the last call; after a jump, the newest ones before the cursor."""
-        lines = self._untaken
-        self._untaken = []
-        return lines
+        return self._untaken.take()
 
     async def changed(self) -> None:
         """Return when the cursor has moved."""
@@ -180,12 +179,11 @@ class RecordedFeed:
         self._playing = False
         ledger = self._open_stores().ledger
         if events > 0:
-            ahead = ledger.read(self._state.seq, events)
+            ahead = [r for r in ledger.read(self._state.seq, events) if r.at_ms <= self._end_ms]
             if ahead:
                 self._forward_to(ahead[-1].at_ms, ahead[-1].seq)
         else:
-            first = ledger.read(Seq(0), 1)
-            lowest = first[0].seq if first else Seq(0)
+            lowest = max(ledger.seq_at(self._start_ms), Seq(1))
             self._jump_to_seq(Seq(max(lowest, self._state.seq + events)))
 
     async def next_mark(self, backward: bool = False) -> bool:
@@ -238,9 +236,16 @@ class RecordedFeed:
             self._look_around()
 
     def _jump_to_seq(self, seq: Seq) -> None:
-        self._state = self._open_stores().ledger.load(until_seq=seq)
+        ledger = self._open_stores().ledger
+        if seq > self._state.seq:
+            (target,) = ledger.read(Seq(seq - 1), 1)
+            self._forward_to(target.at_ms, seq)
+            return
+        before_ms = self._at_ms
+        self._state = ledger.load(until_seq=seq)
         self._at_ms = max(self._state.at_ms, self._start_ms)
-        self._restart_lines()
+        if self._at_ms < before_ms:
+            self._restart_lines()
         self._look_around()
 
     def _forward_to(self, at_ms: int, until: Seq | None) -> None:
@@ -253,17 +258,24 @@ class RecordedFeed:
             if len(due) < len(batch):
                 break
         self._at_ms = at_ms
-        while lines := stores.lines.after(self._line_mark, PAGE_LINES, until_ms=at_ms):
-            self._line_mark = lines[-1].line_id
-            self._untaken = [*self._untaken, *lines][-PAGE_LINES:]
-            if len(lines) < PAGE_LINES:
-                break
+        self._read_lines(stores)
         self._look_around()
+
+    def _read_lines(self, stores: Stores) -> None:
+        """Lines since the last ones, up to the cursor; of very many only the newest."""
+        newest = stores.find_lines(LogQuery(limit=1), self._at_ms)
+        too_many = newest[0].line_id - self._line_mark - PAGE_LINES if newest else 0
+        if too_many > 0:
+            self._untaken.skip(too_many)
+            self._line_mark += too_many
+        while lines := stores.lines.after(self._line_mark, PAGE_LINES, until_ms=self._at_ms):
+            self._line_mark = lines[-1].line_id
+            self._untaken.add(lines)
 
     def _restart_lines(self) -> None:
         """After a jump the log shows what was newest at the cursor."""
         found = self._open_stores().find_lines(LogQuery(limit=FIRST_LINES), self._at_ms)
-        self._untaken = list(found)
+        self._untaken.restart(found)
         self._line_mark = found[-1].line_id if found else 0
 
     def _look_around(self) -> None:

@@ -97,13 +97,20 @@ async def _follow_parent(running: "RunningEngine") -> None:
     running.stop("the demo was closed")
 
 
-async def write_history(directory: Path, fleet: FleetSpec, seed: int) -> None:
+async def write_history(
+    directory: Path, fleet: FleetSpec, seed: int, minutes: int = MINUTES
+) -> None:
     """Fill an empty state directory with the demo's past."""
     until_ms = time.time_ns() // 1_000_000
-    start_ms = until_ms - MINUTES * 60_000
+    start_ms = until_ms - minutes * 60_000
     making = asyncio.create_task(
         asyncio.to_thread(
-            make_history, fleet, seed=seed, until_ms=until_ms, per_minute=TASKS_PER_MINUTE
+            make_history,
+            fleet,
+            seed=seed,
+            until_ms=until_ms,
+            minutes=minutes,
+            per_minute=TASKS_PER_MINUTE,
         )
     )
     writer = await JournalWriter.open(
