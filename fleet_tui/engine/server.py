@@ -104,7 +104,7 @@ class Server:
                 client.greeted = True
                 client.ring(_line(self._doorbell()))
                 await self._serve(client, hello)
-        except (ConnectionError, ValueError, msgspec.DecodeError, TimeoutError):
+        except* (ConnectionError, ValueError, msgspec.DecodeError, TimeoutError):
             pass  # a console that breaks off or breaks the protocol is let go
         finally:
             self._clients.discard(client)

@@ -6,12 +6,13 @@ import hashlib
 import json
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fleet_tui.core.fleet import TaskClass
-from fleet_tui.core.ids import TaskId, split_run_id
+from fleet_tui.core.ids import RunId, TaskId, split_run_id
 from fleet_tui.core.state import AttemptPhase, TaskPhase
 from tests.acceptance.rig import MakeRig, Rig
 from tests.support.sshd import Sshd, sshd
@@ -76,9 +77,13 @@ class Book:
             return []
         return [json.loads(line) for line in self.path.read_text().splitlines()]
 
-    def runs(self, what: str) -> list[tuple[str, str]]:
+    def runs(self, what: str) -> list[tuple[RunId, str]]:
         """(run id, SHA-256 of the payload) of each time that happened."""
-        return [(e["run"], e["sha256"]) for e in self.entries() if e["what"] == what]
+        return [(RunId(e["run"]), e["sha256"]) for e in self.entries() if e["what"] == what]
+
+    def has_begun(self, times: int) -> Callable[[], bool]:
+        """Whether programs have begun so many times, for later."""
+        return lambda: len(self.runs("begun")) >= times
 
 
 def fleet_of(make_rig: MakeRig, server: Sshd, directory: Path) -> Rig:
@@ -123,8 +128,7 @@ async def test_forty_tasks_three_dead_engines_and_a_cut_connection(
     interrupted: list[int] = []
     for number in range(WAVES):
         submitting = asyncio.create_task(wave(number))
-        begun = 3 + number * (WAVE - 1)
-        await rig.until(lambda n=begun: len(book.runs("begun")) >= n, DEADLINE_S, f"{begun} began")
+        await rig.until(book.has_begun(3 + number * (WAVE - 1)), DEADLINE_S, "programs begin")
         interrupted.append(len(book.runs("begun")) - len(book.runs("ended")))
         if number < KILLS:
             rig.kill()

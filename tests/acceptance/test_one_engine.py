@@ -5,10 +5,15 @@ import signal
 import socket
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 
+from fleet_tui import __version__
+from fleet_tui.core.commands import ProbeNow
 from fleet_tui.core.events import EngineStarted, EngineStopped
+from fleet_tui.core.ids import AgentName, Seq
+from fleet_tui.core.protocol import PROTOCOL, Hello, Request
 from fleet_tui.core.state import AttemptPhase, TaskPhase
 from fleet_tui.errors import ExitCode
 from fleet_tui.feed.attached import AttachedFeed
@@ -152,3 +157,24 @@ def _command_lines() -> list[str]:
         except psutil.Error:
             continue
     return lines
+
+
+async def test_a_console_that_breaks_off_is_let_go_without_a_word(
+    make_rig: MakeRig, short_dir: Path
+) -> None:
+    rig = local_fleet(make_rig, short_dir)
+    rig.start()
+    hello = msgspec.json.encode(Hello(protocol=PROTOCOL, version=__version__, by="rude")) + b"\n"
+    look = Request(id=1, seen=Seq(0), command=ProbeNow(agents=(AgentName("echo"),)))
+    for said in (b"", b"junk\n", hello, hello + b"junk\n", hello + b"{", hello + hello):
+        with socket.socket(socket.AF_UNIX) as rude:
+            rude.connect(str(socket_path(rig.directory)))
+            rude.sendall(said)
+    with socket.socket(socket.AF_UNIX) as rude:
+        rude.connect(str(socket_path(rig.directory)))
+        rude.sendall(hello)
+        assert rude.recv(1)
+        rude.sendall((msgspec.json.encode(look) + b"\n") * 200)
+    await works(rig, "the fleet goes on")
+    assert "Traceback" not in rig.said()
+    assert "ERROR" not in rig.said()
