@@ -6,7 +6,6 @@ Everything lives under a temporary directory; processes are ended by pid.
 import contextlib
 import getpass
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -21,8 +20,9 @@ import pytest
 
 from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ids import HostName
+from tests.support import needs
 
-SSHD = Path("/usr/sbin/sshd")
+SSHD = needs.SSHD
 READY_WITHIN_S = 10.0
 
 
@@ -158,9 +158,9 @@ def free_port() -> int:
 
 
 def make_sshd(directory: Path, extra: str = "") -> Sshd:
-    """A started server, or a skipped test where there is none to start."""
-    if not SSHD.exists() or not shutil.which("ssh"):
-        pytest.skip(f"no OpenSSH server at {SSHD}")
+    """A started server, or no test where there is none to start: see :mod:`tests.support.needs`."""
+    if (reason := needs.no_sshd()) is not None:
+        needs.missing(reason)
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     directory.mkdir(parents=True, exist_ok=True)
