@@ -200,8 +200,7 @@ async def _requeue(screen: "FleetScreen", state: FleetState, task: Task) -> None
         (Cell(f"It ended as {task.phase.value}: {safe_line(task.reason or 'no reason told')}"),),
         (Cell("It runs again from its start, as a new attempt of the same task."),),
     ]
-    same_as = _command_line("requeue", task.label)
-    plan = _plan(state, f"run {task.label} again", lines, same_as, "Run again", typed=False)
+    plan = _plan(state, f"run {task.label} again", lines, "", "Run again", typed=False)
     if await _approved(screen, plan):
         command = Requeue(task=task.id, reason=_SAID_HERE)
         await _send_all(screen, [command], f"{task.label} is queued again")
