@@ -293,7 +293,7 @@ def _specs() -> dict[str, CommandSpec]:
     add("theme", "NAME", "other colours", _theme, _themes)
     add("set", "refresh SPAN", "how often the screen is refreshed", _set, lambda app: ("refresh",))
     add("goto", "HH:MM", "go to a time of the recording", _goto)
-    add("submit", "[--pool P --needs N ...] [TEXT]", "submit a task", _submit)
+    add("submit", "[--pool P --need N ...] [TEXT]", "submit a task", _submit)
     add("events", "", "the ledger, event by event", _events)
     add("note", "TEXT", "note this moment", _note)
     add("quit", "", "leave the console", _quit)

@@ -200,7 +200,7 @@ def _meant(word: str, known: Sequence[str]) -> str:
 # --- the same as a command line ---
 
 _OPTIONS = {
-    "--needs": "needs",
+    "--need": "needs",
     "--pool": "pool",
     "--agent": "agent",
     "--client": "client",
@@ -240,7 +240,7 @@ def parse_words(text: str) -> Typed | Problem:
 
 
 MAX_TWIN_CHARS = 60
-"""Longer or multi-line tasks are shown as read from standard input."""
+"""Longer or multi-line tasks are shown as read from a file."""
 
 
 def same_as(typed: Typed) -> str:
@@ -257,5 +257,5 @@ def same_as(typed: Typed) -> str:
             parts += [options[field.name], shlex.quote(word)]
     payload = typed.payload.strip()
     short = len(payload) <= MAX_TWIN_CHARS and payload.isprintable()
-    parts += ["--", shlex.quote(payload)] if short and payload else ["-", "<", "task.txt"]
+    parts += ["--", shlex.quote(payload)] if short and payload else ["--file", "task.txt"]
     return safe_line(" ".join(parts))

@@ -123,7 +123,7 @@ def test_control_characters_in_a_paste_are_announced() -> None:
 
 
 def test_the_command_line_means_the_same_as_the_form() -> None:
-    typed = parse_words("--pool gpu --needs gpu --needs=browser --class idempotent count it all")
+    typed = parse_words("--pool gpu --need gpu --need=browser --class idempotent count it all")
     assert typed == Typed(
         payload="count it all", pool="gpu", needs="gpu browser", task_class="idempotent"
     )
@@ -172,5 +172,5 @@ def test_the_shell_command_shown_submits_the_same(
 
 
 def test_long_or_multi_line_tasks_are_shown_as_read_from_a_file() -> None:
-    assert same_as(Typed(payload="a\nb")) == "fleet-tui submit - < task.txt"
+    assert same_as(Typed(payload="a\nb")) == "fleet-tui submit --file task.txt"
     assert "\x1b" not in same_as(Typed(payload="\x1b[2J"))
