@@ -3,15 +3,19 @@
 import click
 
 from fleet_tui.cli.common import (
+    NO_ANSWER,
     ask_engine,
     emit_json,
     find_fleet,
     fleet_option,
     json_option,
     ledger_of,
+    say,
 )
 from fleet_tui.core.commands import Accepted, Cancel, Refused
-from fleet_tui.errors import ExitCode, UsageError
+from fleet_tui.errors import ExitCode, Unreachable, UsageError
+
+TASKS_HINT = "`fleet-tui tasks` lists them"
 
 
 @click.command()
@@ -27,9 +31,13 @@ def command(tasks: tuple[str, ...], fleet_text: str | None, as_json: bool, reaso
     found = [(text, state.find_task(text)) for text in tasks]
     unknown = [text for text, task in found if task is None]
     if unknown:
-        raise UsageError(f"no task {', '.join(unknown)} is known; nothing was cancelled")
+        raise UsageError(
+            f"no task {', '.join(unknown)} is known; nothing was cancelled", hint=TASKS_HINT
+        )
     known = [task for _, task in found if task is not None]
     replies = ask_engine(fleet, [Cancel(task=task.id, reason=reason) for task in known])
+    if all(isinstance(reply, Refused) and reply.code in NO_ANSWER for reply in replies):
+        raise Unreachable("the engine broke off; look at the tasks before you repeat it")
     if as_json:
         emit_json(
             "cancelled",
@@ -41,7 +49,7 @@ def command(tasks: tuple[str, ...], fleet_text: str | None, as_json: bool, reaso
         )
     for task, reply in zip(known, replies, strict=True):
         if isinstance(reply, Refused):
-            click.echo(f"{task.label}: {reply.text}", err=True)
+            say(f"{task.label}: {reply.text}", err=True)
         elif not as_json:
             click.echo(f"{task.label} is being cancelled")
     done = sum(isinstance(reply, Accepted) for reply in replies)

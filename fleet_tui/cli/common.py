@@ -1,9 +1,12 @@
 """What commands share: which fleet is meant, how output is written, talking to the engine."""
 
 import asyncio
+import json
 import os
 import pwd
+import re
 import sys
+import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +15,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 import msgspec
 
+from fleet_tui.core import words
 from fleet_tui.core.commands import Accepted, Command, Refused, Reply
-from fleet_tui.errors import FleetError, UsageError
+from fleet_tui.core.firewall import safe_line
+from fleet_tui.core.state import FleetState, Task
 from fleet_tui.errors import Refused as RefusedError
+from fleet_tui.errors import Unreachable, UsageError
 from fleet_tui.paths import fleet_dir, socket_path
 
 if TYPE_CHECKING:
@@ -23,7 +29,13 @@ if TYPE_CHECKING:
     from fleet_tui.journal.reader import JournalReader
 
 DEFAULT_FILE = "fleet.yaml"
+PAGE_EVENTS = 2_000
 FLEET_VARIABLE = "FLEET_TUI_FLEET"
+
+NO_ANSWER = ("no-engine", "no-reply")
+"""Refusals that are not the engine's own words."""
+
+_NOT_ASCII = re.compile(r"[^\x20-\x7e\n]")
 
 T = TypeVar("T")
 
@@ -81,20 +93,37 @@ def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def ledger_of(fleet: Fleet) -> "Iterator[JournalReader]":
-    """The fleet's ledger, for looking at. Raises FleetError when it never ran here."""
+    """The fleet's ledger, for looking at. Raises Unreachable when it never ran here."""
     from fleet_tui.journal.errors import JournalMissing
     from fleet_tui.journal.reader import JournalReader
 
     try:
         reader = JournalReader(fleet.directory)
     except JournalMissing as error:
-        raise FleetError(
+        raise Unreachable(
             f"fleet {fleet.name} has no ledger yet", hint="`fleet-tui open` starts its engine"
         ) from error
     try:
         yield reader
     finally:
         reader.close()
+
+
+def latest(ledger: "JournalReader", state: FleetState) -> FleetState:
+    """The state after what was committed since."""
+    from fleet_tui.core.fold import fold
+
+    while batch := ledger.read(state.seq, PAGE_EVENTS):
+        state = fold(state, batch)
+    return state
+
+
+def task_named(state: FleetState, text: str) -> Task:
+    """The task that the operator means. Raises UsageError."""
+    task = state.find_task(text)
+    if task is None:
+        raise UsageError(f"no task {text} is known", hint="`fleet-tui tasks` lists them")
+    return task
 
 
 def operator() -> str:
@@ -125,21 +154,54 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 
 def accepted(reply: Reply) -> Accepted:
-    """The reply if the engine took the command. Raises Refused with the engine's words if not."""
+    """The reply if the engine took the command. Raises Refused with the engine's words if not,
+    Unreachable when there were none."""
     if isinstance(reply, Refused):
+        if reply.code in NO_ANSWER:
+            raise Unreachable(reply.text, hint=reply.hint)
         raise RefusedError(reply.text, hint=reply.hint)
     return reply
 
 
 def emit_json(schema: str, **fields: object) -> None:
     """Print one document; ``schema`` names its shape and is stable."""
-    document = msgspec.json.encode({"schema": f"fleet-tui/{schema}/1", **fields})
-    click.echo(msgspec.json.format(document, indent=2).decode())
+    click.echo(json_text({"schema": f"fleet-tui/{schema}/1", **fields}, indent=2))
+
+
+def json_text(value: object, *, indent: int = -1) -> str:
+    """A value as JSON that a terminal can be shown: what is not printable is escaped."""
+    text = msgspec.json.format(msgspec.json.encode(value), indent=indent).decode()
+    return _NOT_ASCII.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    char = found[0]
+    return char if char.isprintable() else json.dumps(char)[1:-1]
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print one line that may have an operator's or an agent's words in it."""
+    click.echo(safe_line(text), err=err)
+
+
+def clock(at_ms: int) -> str:
+    """Local time of day."""
+    return words.clock(at_ms, _offset_minutes(at_ms))
+
+
+def clock_ms(at_ms: int) -> str:
+    """Local time of day with milliseconds."""
+    return words.clock_ms(at_ms, _offset_minutes(at_ms))
+
+
+def _offset_minutes(at_ms: int) -> int:
+    return time.localtime(at_ms / 1_000).tm_gmtoff // 60
 
 
 def emit_table(titles: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> None:
-    """Print left-aligned columns; ``empty`` instead when there are no rows."""
-    table = [list(titles), *(list(row) for row in rows)]
+    """Print left-aligned columns; ``empty`` instead when there are no rows. Cells may have an
+    operator's or an agent's words in them."""
+    table = [list(titles), *([safe_line(cell) for cell in row] for row in rows)]
     if len(table) == 1:
         click.echo(empty)
         return
@@ -151,8 +213,6 @@ def emit_table(titles: Sequence[str], rows: Iterable[Sequence[str]], empty: str)
 
 def watch(show: Callable[[], object], every_s: float) -> None:
     """Show again and again until ctrl+c; on a terminal the screen is cleared each time."""
-    import time
-
     while True:
         if sys.stdout.isatty():
             click.clear()

@@ -6,12 +6,22 @@ from collections.abc import Iterable
 import click
 import msgspec
 
-from fleet_tui.cli.common import Fleet, find_fleet, fleet_option, ledger_of
+from fleet_tui.cli.common import (
+    Fleet,
+    clock_ms,
+    emit_json,
+    find_fleet,
+    fleet_option,
+    json_option,
+    json_text,
+    latest,
+    ledger_of,
+    task_named,
+)
 from fleet_tui.cli.export import _instant
-from fleet_tui.core import words
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.logs import Level, LogGap, LogLine
+from fleet_tui.core.logs import Level, LogLine
 from fleet_tui.core.state import FleetState
 from fleet_tui.errors import UsageError
 
@@ -33,7 +43,8 @@ PAGE_LINES = 1_000
 @click.option("--since", metavar="TIME", help="From 12:04 or 10m (ago) on.")
 @click.option("-n", "--limit", type=click.IntRange(1, 100_000), default=100, show_default=True)
 @click.option("-F", "--follow", is_flag=True, help="Go on with new lines until ctrl+c.")
-@click.option("--json", "--jsonl", "as_json", is_flag=True, help="One JSON document per line.")
+@json_option
+@click.option("--jsonl", "as_lines", is_flag=True, help="Print one JSON document per line.")
 def command(
     wanted: tuple[str, ...],
     fleet_text: str | None,
@@ -44,16 +55,17 @@ def command(
     limit: int,
     follow: bool,
     as_json: bool,
+    as_lines: bool,
 ) -> None:
     """Print lines of the merged log that have all the words WANTED, the newest LIMIT of them."""
     from fleet_tui.journal.logs import LogFilter, LogReader
 
+    if as_json and follow:
+        raise UsageError("--json prints one document, and --follow has no end", hint="--jsonl")
     fleet = find_fleet(fleet_text)
     with ledger_of(fleet) as ledger:
         state = ledger.load()
-    found = state.find_task(task) if task is not None else None
-    if task is not None and found is None:
-        raise UsageError(f"no task {task} is known")
+        found = task_named(state, task) if task is not None else None
     query = LogFilter(
         source=AgentName(agent) if agent else None,
         task=found.id if found is not None else None,
@@ -65,33 +77,35 @@ def command(
     reader = LogReader(fleet.directory)
     try:
         lines = reader.query(query)
-        _print(lines, state, as_json)
+        if as_json:
+            emit_json("logs", fleet=fleet.name, lines=lines)
+            return
+        _print(lines, state, as_lines)
         mark = lines[-1].line_id if lines else reader.newest_id()
         while follow:
             time.sleep(POLL_S)
             fresh = reader.query(msgspec.structs.replace(query, after_line=mark, limit=PAGE_LINES))
             if fresh:
                 mark = fresh[-1].line_id
-                _print(fresh, _current(fleet), as_json)
+                state = _current(fleet, state)
+                _print(fresh, state, as_lines)
     finally:
         reader.close()
 
 
-def _current(fleet: Fleet) -> FleetState:
+def _current(fleet: Fleet, state: FleetState) -> FleetState:
     with ledger_of(fleet) as ledger:
-        return ledger.load()
+        return latest(ledger, state)
 
 
-def _print(lines: Iterable[LogLine | LogGap], state: FleetState, as_json: bool) -> None:
+def _print(lines: Iterable[LogLine], state: FleetState, as_json: bool) -> None:
     for line in lines:
         if as_json:
-            click.echo(msgspec.json.encode(line).decode())
-        elif isinstance(line, LogGap):
-            click.echo(f"{words.clock_ms(line.received_at_ms)} (lost: {safe_line(line.reason)})")
+            click.echo(json_text(line))
         else:
             task = state.task(line.task) if line.task is not None else None
             click.echo(
-                f"{words.clock_ms(line.received_at_ms)} {line.level.name:<7} "
+                f"{clock_ms(line.received_at_ms)} {line.level.name:<7} "
                 f"{line.source or 'fleet':<12} {task.label if task else '-':<8} "
                 f"{safe_line(line.text)}"
             )

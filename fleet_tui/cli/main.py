@@ -9,6 +9,10 @@ import click
 from fleet_tui import __version__
 from fleet_tui.errors import ExitCode, FleetError
 
+PROGRAM = "fleet-tui"
+COMPLETION = "_FLEET_TUI_COMPLETE"
+"""Set by the shell's completion script; see click's documentation."""
+
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "Look at a living simulated fleet; nothing leaves this machine."),
     "open": ("open", "Open a fleet's console; starts its engine if none runs."),
@@ -77,7 +81,7 @@ class LazyGroup(click.Group):
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.version_option(__version__, "-V", "--version", prog_name="fleet-tui")
+@click.version_option(__version__, "-V", "--version", prog_name=PROGRAM)
 @click.pass_context
 def cli(ctx: click.Context) -> None:
     """Watch a fleet of OpenClaw agents over SSH, give it work, see why each task went where it
@@ -94,9 +98,11 @@ def main() -> None:
 
 
 def run(args: list[str]) -> int:
-    """Run with arguments and return the exit code. Never a traceback for what can be expected."""
+    """Run with arguments and return the exit code. Never a traceback: what can be expected is told
+    in a sentence, and a bug's traceback is kept in a file."""
     try:
-        result = cli.main(args, prog_name="fleet-tui", standalone_mode=False)
+        result = _invoke(args)
+        sys.stdout.flush()
         return result if isinstance(result, int) else ExitCode.OK
     except click.exceptions.Exit as ended:
         return ended.exit_code
@@ -110,7 +116,45 @@ def run(args: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
     except FleetError as error:
-        click.echo(f"fleet-tui: {error.message}", err=True)
-        if error.hint:
-            click.echo(f"  hint: {error.hint}", err=True)
+        _tell(error.message, error.hint)
         return error.exit_code
+    except OSError as error:
+        _tell(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        return ExitCode.FAILED
+    except Exception as error:  # a bug: its traceback is for us, not for the operator's terminal
+        _tell(f"a bug stopped this command ({type(error).__name__}: {error})", _kept(error))
+        return ExitCode.FAILED
+
+
+def _invoke(args: list[str]) -> object:
+    """What ``cli.main`` does, without its own idea of a closed pipe (exit code 1)."""
+    if COMPLETION in os.environ:
+        cli.main(args, prog_name=PROGRAM, complete_var=COMPLETION)
+    with cli.make_context(PROGRAM, list(args)) as context:
+        return cli.invoke(context)
+
+
+def _tell(message: str, hint: str = "") -> None:
+    """Say why it ended; what an agent or another operator said may be in it."""
+    from fleet_tui.core.firewall import safe_text
+
+    first, *rest = safe_text(message)
+    click.echo(f"{PROGRAM}: {first}", err=True)
+    for line in rest:
+        click.echo(f"  {line}", err=True)
+    if hint:
+        click.echo("  hint: " + "\n  ".join(safe_text(hint)), err=True)
+
+
+def _kept(error: Exception) -> str:
+    """Keep a bug's traceback; where it is."""
+    import traceback
+
+    from fleet_tui.console.crash import stamp, state_dir, write_private
+
+    path = state_dir() / f"crash-{stamp()}.txt"
+    try:
+        write_private(path, "".join(traceback.format_exception(error)))
+    except OSError as failed:
+        return f"its traceback could not be kept: {failed.strerror}"
+    return f"its traceback is in {path}"

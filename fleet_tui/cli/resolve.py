@@ -10,9 +10,9 @@ from fleet_tui.cli.common import (
     fleet_option,
     json_option,
     ledger_of,
+    task_named,
 )
 from fleet_tui.core.commands import Resolve, Verdict
-from fleet_tui.errors import UsageError
 
 
 @click.command()
@@ -25,9 +25,7 @@ def command(task: str, verdict: str, reason: str, fleet_text: str | None, as_jso
     """Say what became of TASK and why you know: it ran, it did not run, or run it again."""
     fleet = find_fleet(fleet_text)
     with ledger_of(fleet) as ledger:
-        found = ledger.load().find_task(task)
-    if found is None:
-        raise UsageError(f"no task {task} is known")
+        found = task_named(ledger.load(), task)
     resolve = Resolve(task=found.id, verdict=Verdict(verdict), reason=reason)
     reply = accepted(ask_engine(fleet, [resolve])[0])
     if as_json:

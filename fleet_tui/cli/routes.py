@@ -4,6 +4,7 @@ import click
 
 from fleet_tui.cli.common import (
     Fleet,
+    clock,
     emit_json,
     emit_table,
     find_fleet,
@@ -12,7 +13,6 @@ from fleet_tui.cli.common import (
     ledger_of,
     watch,
 )
-from fleet_tui.core import words
 from fleet_tui.core.ids import task_label
 from fleet_tui.core.state import DecisionRecord
 
@@ -50,7 +50,7 @@ def _show(fleet: Fleet, as_json: bool, held: bool, limit: int) -> None:
 def _row(record: DecisionRecord) -> list[str]:
     decision = record.decision
     return [
-        words.clock(record.at_ms),
+        clock(record.at_ms),
         task_label(record.task_number),
         record.priority.name,
         decision.chosen or "-",

@@ -16,7 +16,9 @@ from fleet_tui.cli.common import (
     find_fleet,
     fleet_option,
     json_option,
+    latest,
     ledger_of,
+    say,
 )
 from fleet_tui.core.commands import Submit
 from fleet_tui.core.decide import MAX_PAYLOAD_BYTES
@@ -34,7 +36,7 @@ from fleet_tui.core.ids import (
 from fleet_tui.core.state import Task, TaskPhase, TaskSpec
 from fleet_tui.core.ulid import new_ulid
 from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.errors import ExitCode, UsageError
+from fleet_tui.errors import ExitCode, Unreachable, UsageError
 
 POLL_S = 0.2
 
@@ -146,12 +148,21 @@ def _labels(pairs: tuple[str, ...]) -> dict[str, str]:
 
 
 def _wait(fleet: Fleet, task_id: TaskId, as_json: bool) -> int:
+    from fleet_tui.cli.open import engine_answers
+
     with ledger_of(fleet) as ledger:
+        state = ledger.load()
         while True:
-            task = ledger.load().task(task_id)
+            task = state.task(task_id)
             if task is not None and (task.phase.is_closed or _stuck(task)):
                 break
+            if not engine_answers(fleet):
+                raise Unreachable(
+                    "the engine is gone; the task is kept and goes on with the next one",
+                    hint="`fleet-tui open` starts one",
+                )
             time.sleep(POLL_S)
+            state = latest(ledger, state)
     if as_json:
         emit_json("task", fleet=fleet.name, task=task)
     else:
@@ -169,4 +180,4 @@ def _print_end(task: Task) -> None:
         for line in safe_text(last.answer.text):
             click.echo(line)
     if task.phase is not TaskPhase.SUCCEEDED:
-        click.echo(f"{task.label} {task.phase}: {task.reason}", err=True)
+        say(f"{task.label} {task.phase}: {task.reason}", err=True)

@@ -3,19 +3,21 @@
 import click
 
 from fleet_tui.cli.common import (
+    clock,
     emit_json,
     emit_table,
     find_fleet,
     fleet_option,
     json_option,
     ledger_of,
+    say,
+    task_named,
 )
 from fleet_tui.core import words
 from fleet_tui.core.decision import Decision
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.narrate import narrate
 from fleet_tui.core.state import Task
-from fleet_tui.errors import FleetError
 
 
 @click.command()
@@ -27,9 +29,7 @@ def command(task: str, fleet_text: str | None, as_json: bool) -> None:
     fleet = find_fleet(fleet_text)
     with ledger_of(fleet) as ledger:
         state = ledger.load()
-        found = state.find_task(task)
-        if found is None:
-            raise FleetError(f"no task {task} is known", hint="`fleet-tui tasks` lists them")
+        found = task_named(state, task)
         story = ledger.task_events(found.id)
     if as_json:
         emit_json(
@@ -44,34 +44,34 @@ def command(task: str, fleet_text: str | None, as_json: bool) -> None:
         sentence = narrate(record.event, state)
         if sentence is not None:
             said = f": {safe_line(sentence.detail, 200)}" if sentence.detail else ""
-            click.echo(f"{words.clock(record.at_ms)}  {sentence.text}{said}")
+            say(f"{clock(record.at_ms)}  {sentence.text}{said}")
 
 
 def _print(task: Task) -> None:
     client = f", client {task.spec.client}" if task.spec.client else ""
-    click.echo(f"{task.label}  {task.spec.priority.name}  {task.phase}{client}")
-    click.echo(f"text: {safe_line(task.spec.payload, 200)}")
+    say(f"{task.label}  {task.spec.priority.name}  {task.phase}{client}")
+    say(f"text: {safe_line(task.spec.payload, 200)}")
     if task.reason:
-        click.echo(f"reason: {safe_line(task.reason, 200)}")
+        say(f"reason: {safe_line(task.reason, 200)}")
     needs = ", ".join(sorted(task.spec.needs)) or "nothing special"
-    click.echo(f"needs: {needs}")
+    say(f"needs: {needs}")
     decision = None
     if task.pending is not None:
         decision = task.pending.decision
-        click.echo(f"waits: {task.pending.detail or task.pending.code}")
+        say(f"waits: {task.pending.detail or task.pending.code}")
         if task.pending.remedy:
-            click.echo(f"what would help: {task.pending.remedy}")
+            say(f"what would help: {task.pending.remedy}")
     if decision is None and task.attempt is not None:
         decision = task.attempt.decision
     if decision is not None:
         print_decision(decision)
     for attempt in task.attempts:
         ended = f", {safe_line(attempt.reason, 100)}" if attempt.reason else ""
-        click.echo(f"attempt {attempt.number} on {attempt.agent}: {attempt.phase}{ended}")
+        say(f"attempt {attempt.number} on {attempt.agent}: {attempt.phase}{ended}")
         if attempt.answer.text:
-            click.echo(f"  answer: {safe_line(attempt.answer.text, 400)}")
+            say(f"  answer: {safe_line(attempt.answer.text, 400)}")
         if attempt.usage.total_tokens:
-            click.echo(
+            say(
                 f"  {words.grouped(attempt.usage.total_tokens)} tokens, "
                 f"{words.money(attempt.cost_microusd)}"
             )
@@ -79,7 +79,7 @@ def _print(task: Task) -> None:
 
 def print_decision(decision: Decision) -> None:
     """The rules with what they removed, then the scores with their terms."""
-    click.echo(f"candidates: {decision.considered} considered, {decision.fitting} fit")
+    say(f"candidates: {decision.considered} considered, {decision.fitting} fit")
     if decision.rejections:
         emit_table(
             ("RULE", "WANTED", "REMOVED", "LEFT", "EXAMPLE"),
@@ -89,6 +89,6 @@ def print_decision(decision: Decision) -> None:
     for candidate in decision.candidates:
         terms = " ".join(f"{t.value:+.2f} {t.name}" for t in candidate.terms)
         mark = "->" if candidate.agent == decision.chosen else "  "
-        click.echo(f"{mark} {candidate.agent} {candidate.score:.2f} = {terms}")
+        say(f"{mark} {candidate.agent} {candidate.score:.2f} = {terms}")
     if decision.note:
-        click.echo(f"note: {decision.note}")
+        say(f"note: {decision.note}")

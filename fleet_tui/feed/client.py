@@ -28,10 +28,12 @@ HELLO_DEADLINE_S = 5.0
 REPLY_DEADLINE_S = 30.0
 """After this long without an answer the command's fate is unknown."""
 
+HOW_TO_START = "`fleet-tui open FLEET` starts one with a console, `fleet-tui engine` without."
+
 NO_ENGINE = Refused(
     code="no-engine",
     text="No engine answers; nothing was sent.",
-    hint="fleet-tui open FLEET starts one.",
+    hint=HOW_TO_START,
 )
 NO_REPLY = Refused(
     code="no-reply",
@@ -75,7 +77,7 @@ class EngineClient:
         try:
             reader, writer = await asyncio.open_unix_connection(str(path), limit=MAX_FRAME_BYTES)
         except (OSError, ValueError) as error:
-            raise Unreachable("no engine runs for this fleet", hint=str(error)) from error
+            raise Unreachable("no engine runs for this fleet", hint=HOW_TO_START) from error
         try:
             hello = Hello(protocol=PROTOCOL, version=__version__, by=by, read_only=read_only)
             writer.write(msgspec.json.encode(hello) + b"\n")
