@@ -1,0 +1,240 @@
+"""Following a real engine with a real program: what comes, what a kill changes, what a console may
+not do."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from fleet_tui.config.load import load_fleet
+from fleet_tui.core.commands import Accepted, AddNote, Cordon, Refused, StopEngine, Submit
+from fleet_tui.core.ids import AgentName, Seq, TaskId
+from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.state import TaskPhase, TaskSpec
+from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.engine.run import RunningEngine
+from fleet_tui.errors import FleetError, Unreachable
+from fleet_tui.feed.attached import AttachedFeed
+from fleet_tui.feed.feed import Link, LogQuery, Mode, View
+from tests.acceptance.rig import Rig
+
+DEADLINE_S = 60.0
+FLEET = """
+defaults: {probe: {every: 200ms, timeout: 2s, down_after: 3, up_after: 1}}
+agents:
+  echo: {kind: local, command: [cat]}
+"""
+ECHO = AgentName("echo")
+TASK = TaskId("01J9Z3V8QK5T4R2W1X0Y9A8B7C")
+
+
+@asynccontextmanager
+async def engine(base: Path) -> AsyncIterator[RunningEngine]:
+    """An engine in this process, with one agent on this machine."""
+    file = base / "fleet.yaml"
+    file.write_text(f"version: 1\nfleet: lab\n{FLEET}")
+    async with RunningEngine(load_fleet(file, {}).spec, base / "state") as running:
+        loop = asyncio.create_task(running.run())
+        try:
+            yield running
+        finally:
+            running.stop("the test is over")
+            await loop
+
+
+@asynccontextmanager
+async def opened(feed: AttachedFeed) -> AsyncIterator[AttachedFeed]:
+    await feed.open()
+    try:
+        yield feed
+    finally:
+        await feed.close()
+
+
+async def until(feed: AttachedFeed, holds: Callable[[View], bool]) -> View:
+    async with asyncio.timeout(DEADLINE_S):
+        while not holds(feed.view()):
+            await feed.changed()
+    return feed.view()
+
+
+async def lines_until(feed: AttachedFeed, words: str) -> list[str]:
+    said: list[str] = []
+    async with asyncio.timeout(DEADLINE_S):
+        while not any(words in line for line in said):
+            await feed.changed()
+            said += [i.text.raw for i in feed.take_lines() if isinstance(i, LogLine)]
+    return said
+
+
+def submit(text: str = "hello there", key: str = "k") -> Submit:
+    return Submit(task=TASK, key=key, spec=TaskSpec(payload=Untrusted(text)))
+
+
+async def test_a_task_is_seen_from_its_submission_to_its_answer(short_dir: Path) -> None:
+    async with (
+        engine(short_dir) as running,
+        opened(AttachedFeed(short_dir / "state", by="me")) as feed,
+    ):
+        assert (feed.view().mode, feed.view().link) == (Mode.LIVE, Link.ATTACHED)
+        await until(feed, lambda view: view.state.agents[ECHO].health.takes_work)
+        reply = await feed.send(submit())
+        assert isinstance(reply, Accepted)
+        view = await until(feed, lambda view: TASK in view.state.closed_tasks)
+        task = view.state.closed_tasks[TASK]
+        assert task.phase is TaskPhase.SUCCEEDED
+        assert task.by == "me"
+        assert task.attempts[0].answer.text.raw == "hello there"
+        assert view.state == running.engine.state
+        await lines_until(feed, f"{task.label} succeeded")
+        await until(feed, lambda view: ECHO in view.looks and len(view.samples) > 0)
+        story = await feed.task_events(TASK)
+        assert story == [r for r in await feed.history(Seq(0), 10_000) if r in story]
+        found = await feed.logs(LogQuery(task=TASK))
+        assert any("submitted by me" in line.text.raw for line in found)
+
+
+async def test_the_view_is_the_same_until_something_changed(short_dir: Path) -> None:
+    async with engine(short_dir), opened(AttachedFeed(short_dir / "state", by="me")) as feed:
+        before = feed.view()
+        assert feed.view() is before
+        await feed.send(AddNote(text=Untrusted("mark")))
+        after = await until(feed, lambda view: len(view.state.notes) == 1)
+        assert after is not before
+
+
+async def test_a_read_only_console_is_refused_here_and_by_the_engine(short_dir: Path) -> None:
+    async with (
+        engine(short_dir) as running,
+        opened(AttachedFeed(short_dir / "state", by="me", read_only=True)) as feed,
+    ):
+        assert feed.view().mode is Mode.READ_ONLY
+        assert not feed.can_act
+        reply = await feed.send(Cordon(agents=(ECHO,)))
+        assert isinstance(reply, Refused)
+        assert reply.code == "read-only"
+        assert running.engine.state.agents[ECHO].cordon is None
+
+
+async def test_without_an_engine_it_does_not_open(short_dir: Path) -> None:
+    async with engine(short_dir):
+        pass
+    with pytest.raises(Unreachable):
+        await AttachedFeed(short_dir / "state", by="me").open()
+
+
+async def test_a_starting_engine_is_shown_by_its_ledger_and_then_attached(short_dir: Path) -> None:
+    async with engine(short_dir) as running:
+        await running.engine.ask("me", AddNote(text=Untrusted("from before")))
+    feed = AttachedFeed(short_dir / "state", by="me", mode=Mode.DEMO, starting=True)
+    async with opened(feed):
+        view = feed.view()
+        assert (view.mode, view.link, view.link_detail) == (
+            Mode.DEMO,
+            Link.RECONNECTING,
+            "the engine is starting",
+        )
+        assert [note.text.raw for note in view.state.notes] == ["from before"]
+        reply = await feed.send(AddNote(text=Untrusted("too early")))
+        assert isinstance(reply, Refused)
+        assert reply.code == "no-engine"
+        async with engine(short_dir):
+            await until(feed, lambda view: view.link is Link.ATTACHED)
+            assert isinstance(await feed.send(AddNote(text=Untrusted("now"))), Accepted)
+
+
+async def test_a_killed_engine_is_said_to_be_gone_and_the_next_one_found(short_dir: Path) -> None:
+    rig = Rig(short_dir, FLEET)
+    try:
+        await asyncio.to_thread(rig.start)
+        async with opened(AttachedFeed(rig.directory, by="me")) as feed:
+            await until(feed, lambda view: view.state.agents[ECHO].health.takes_work)
+            await feed.send(submit())
+            view = await until(feed, lambda view: TASK in view.state.closed_tasks)
+            await asyncio.to_thread(rig.kill)
+            gone = await until(feed, lambda view: view.link is Link.RECONNECTING)
+            assert gone.link_detail
+            assert gone.state.closed_tasks == view.state.closed_tasks
+            reply = await feed.send(StopEngine())
+            assert isinstance(reply, Refused)
+            assert reply.code == "no-engine"
+
+            await asyncio.to_thread(rig.start)
+            again = await until(feed, lambda view: view.link is Link.ATTACHED)
+            assert again.state.closed_tasks == view.state.closed_tasks
+            await until(feed, lambda view: view.state.engine.epoch > gone.state.engine.epoch)
+            reply = await feed.send(submit())
+            assert isinstance(reply, Accepted)
+            assert reply.duplicate
+    finally:
+        rig.close()
+
+
+async def test_lines_that_nobody_takes_are_dropped_and_counted(
+    short_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fleet_tui.feed.attached.MAX_UNTAKEN_LINES", 20)
+    async with engine(short_dir), opened(AttachedFeed(short_dir / "state", by="me")) as feed:
+        feed.take_lines()
+        for number in range(100):
+            await feed.send(AddNote(text=Untrusted(f"note {number}")))
+        await until(feed, lambda view: len(view.state.notes) > 0)
+        async with asyncio.timeout(DEADLINE_S):
+            while not await feed.logs(LogQuery(words="99")):
+                await feed.changed()
+        await feed.changed()
+        gap, *lines = feed.take_lines()
+        assert isinstance(gap, LogGap)
+        assert gap.lines is not None
+        assert gap.lines >= 80
+        assert len(lines) == 20
+        assert isinstance(lines[-1], LogLine)
+
+
+async def test_a_ledger_that_cannot_be_read_leaves_no_connection(
+    short_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(directory: Path) -> None:
+        raise FleetError(f"{directory} is damaged")
+
+    async with engine(short_dir) as running:
+        monkeypatch.setattr("fleet_tui.feed.attached.Stores", broken)
+        feed = AttachedFeed(short_dir / "state", by="me")
+        with pytest.raises(FleetError, match="is damaged"):
+            await feed.open()
+        assert not feed._client or not feed._client.connected
+        assert running.engine.stop_reason is None
+
+
+async def test_a_directory_too_deep_for_a_socket_has_its_door_elsewhere(
+    short_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = short_dir / "run"
+    runtime.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    deep = short_dir / ("d" * 120)
+    deep.mkdir(mode=0o700)
+    async with engine(deep), opened(AttachedFeed(deep / "state", by="me")) as feed:
+        assert feed.view().link is Link.ATTACHED
+        (door,) = (runtime / "fleet-tui").iterdir()
+        assert door.is_socket()
+        assert (runtime / "fleet-tui").stat().st_mode & 0o077 == 0
+        assert not (deep / "state" / "engine.sock").exists()
+
+
+async def test_more_lines_than_a_page_all_arrive(
+    short_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fleet_tui.feed.attached.PAGE_LINES", 7)
+    async with engine(short_dir) as running:
+        async with opened(AttachedFeed(short_dir / "state", by="me")) as feed:
+            feed.take_lines()
+            await asyncio.gather(
+                *(running.engine.ask("me", AddNote(text=Untrusted(f"n{n}"))) for n in range(50))
+            )
+            said = await lines_until(feed, ": n49")
+        assert [line for line in said if "note by" in line] == [
+            f"note by me: n{n}" for n in range(50)
+        ]
