@@ -176,7 +176,7 @@ class _Draft:
                 agent = replace(
                     agent,
                     health=event.health,
-                    since_ms=self.at_ms,
+                    since_ms=agent.since_ms if event.health is agent.health else self.at_ms,
                     reason=event.reason,
                     failure=event.failure,
                     detail=event.detail,
@@ -195,9 +195,11 @@ class _Draft:
     def _follow_fleet(self) -> None:
         agents: dict[AgentName, AgentState] = {}
         for name in self.fleet.agents:
-            known = self.agents.get(name)
-            if known is None or known.health is Health.RETIRED:
-                known = AgentState(name=name, since_ms=self.at_ms)
+            known = self.agents.get(name) or AgentState(name=name, since_ms=self.at_ms)
+            if known.health is Health.RETIRED:  # it is back, with what it still runs
+                known = replace(
+                    known, health=Health.JOINING, since_ms=self.at_ms, reason="", failure=None
+                )
             agents[name] = known
         for name, known in self.agents.items():
             if name not in agents and known.runs:
@@ -279,6 +281,11 @@ class _Draft:
                         task,
                         phase=TaskPhase.WAITING,
                         not_before_ms=not_before_ms,
+                        requeued_at_ms=(
+                            self.at_ms if task.phase.is_closed else task.requeued_at_ms
+                        ),
+                        # Whoever wanted it gone was obeyed or overruled.
+                        cancel_requested_by=None,
                         reason=reason,
                         ended_at_ms=None,
                         pending=Pending(
@@ -486,8 +493,8 @@ def _next_attempt(
             return replace(
                 attempt,
                 phase=running,
-                started_at_ms=at_ms,
-                boot_id=boot_id,
+                started_at_ms=attempt.started_at_ms or at_ms,
+                boot_id=boot_id or attempt.boot_id,
                 unknown_since_ms=None,
                 lost=None,
             )

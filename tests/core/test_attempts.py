@@ -17,6 +17,7 @@ from fleet_tui.core.events import (
     AttemptStarted,
     AttemptUnknown,
     FailoverFrozen,
+    FleetLoaded,
     HealthChanged,
     TaskCancelRequested,
     TaskEnded,
@@ -40,7 +41,14 @@ from fleet_tui.core.evidence import (
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import AgentName, PoolName, RunId
 from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.state import AttemptPhase, CancelCause, Health, Task, TaskPhase
+from fleet_tui.core.state import (
+    MAX_CLOSED_TASKS,
+    AttemptPhase,
+    CancelCause,
+    Health,
+    Task,
+    TaskPhase,
+)
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import FailureKind
 from tests.support.fleets import agent, fleet, work
@@ -307,3 +315,54 @@ def test_hosts_forget_runs_a_day_after_their_end() -> None:
     assert collectable(run.story.state, AgentName("a1"), ended + KEEP_RUNS_MS - 1) == []
     assert collectable(run.story.state, AgentName("a1"), ended + KEEP_RUNS_MS) == [run.run]
     assert collectable(run.story.state, AgentName("a2"), ended + KEEP_RUNS_MS) == []
+
+
+def test_runs_are_collected_before_the_state_forgets_them() -> None:
+    story = Story(fleet(agent("a1", slots=MAX_CLOSED_TASKS)))
+    story.all_up()
+    router = Router(story.state.fleet)
+    for _ in range(MAX_CLOSED_TASKS):
+        story.submit(work())
+    while events := router.schedule(story.state, {}, story.now_ms):
+        story.add(*events)
+    done = Definite(Finished(ok=True))
+    runs = sorted(story.state.agents[AgentName("a1")].runs)
+    for run in runs:
+        story.add(*learn(story.state, run, done, story.now_ms))
+    found = collectable(story.state, AgentName("a1"), story.now_ms)
+    assert found == runs[: MAX_CLOSED_TASKS // 2]
+
+
+def test_a_cancel_of_a_run_that_is_being_stopped_for_its_deadline_is_obeyed() -> None:
+    run = Run(TaskClass.IDEMPOTENT)
+    run.fact(Started())
+    run.pass_time(600_000)
+    assert run.phase is AttemptPhase.CANCELLING
+    run.story.add(TaskCancelRequested(task=run.id, by="me"))
+    run.fact(Stopped())
+    assert run.task.phase is TaskPhase.CANCELLED
+
+
+def test_finding_a_run_again_does_not_give_it_more_time() -> None:
+    run = Run()
+    run.fact(Started(boot_id="b1"))
+    run.story.now_ms += 500_000
+    run.hear(LOST)
+    run.fact(Started(already=True))
+    assert run.pass_time(100_000) == [AttemptCancelling]
+    assert run.task.attempt is not None
+    assert run.task.attempt.boot_id == "b1"
+
+
+def test_an_agent_that_returns_to_the_fleet_file_still_runs_what_it_ran() -> None:
+    run = Run()
+    run.fact(Started())
+    whole, name = run.story.state.fleet, AgentName("a1")
+    assert run.task.attempt is not None
+    assert run.task.attempt.agent == name
+    run.story.add(FleetLoaded(spec=fleet(agent("a2"))))
+    assert run.story.state.agents[name].health is Health.RETIRED
+    run.story.add(FleetLoaded(spec=whole))
+    back = run.story.state.agents[name]
+    assert back.health is Health.JOINING
+    assert back.runs == {run.run}
