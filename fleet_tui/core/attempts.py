@@ -39,6 +39,7 @@ from fleet_tui.core.fleet import Deadlines, Prices, TaskClass
 from fleet_tui.core.ids import AgentName, RunId, split_run_id
 from fleet_tui.core.retry import wait_ms
 from fleet_tui.core.state import (
+    MAX_CLOSED_TASKS,
     Attempt,
     AttemptPhase,
     CancelCause,
@@ -186,6 +187,8 @@ def _after_death(
 
 
 def _after_stopped(state: FleetState, task: Task, attempt: Attempt, now_ms: int) -> list[Event]:
+    if task.cancel_requested_by is not None:
+        return [_cancelled(task)]
     match attempt.cancel_cause:
         case CancelCause.OPERATOR | None:
             return [_cancelled(task)]
@@ -269,20 +272,17 @@ def deadlines_of(state: FleetState, task: Task) -> Deadlines:
 KEEP_RUNS_MS = 86_400_000
 """How long after its end a run is left on its host, for whoever wants to look at it there."""
 
-MAX_COLLECTED = 200
-"""Runs that one agent's host is told to forget at a time."""
-
 
 def collectable(state: FleetState, agent: AgentName, now_ms: int) -> list[RunId]:
-    """Runs of an agent that ended long ago, oldest first: its host may forget them."""
+    """Runs of an agent that its host may forget, oldest first: those that ended long ago, and those
+    the state is about to forget, for nobody would ask for them to be deleted afterwards."""
     found: list[RunId] = []
-    for task in state.closed_tasks.values():
-        if task.ended_at_ms is None or now_ms - task.ended_at_ms < KEEP_RUNS_MS:
-            continue
-        found.extend(a.run_id for a in task.attempts if a.agent == agent)
-        if len(found) >= MAX_COLLECTED:
-            break
-    return found[:MAX_COLLECTED]
+    soon_forgotten = len(state.closed_tasks) - MAX_CLOSED_TASKS // 2
+    for place, task in enumerate(state.closed_tasks.values()):
+        ended_at_ms = task.ended_at_ms or now_ms
+        if place < soon_forgotten or now_ms - ended_at_ms >= KEEP_RUNS_MS:
+            found.extend(a.run_id for a in task.attempts if a.agent == agent)
+    return found
 
 
 def reconcile_attempts(state: FleetState, now_ms: int) -> list[Event]:
@@ -303,7 +303,7 @@ def reconcile_attempts(state: FleetState, now_ms: int) -> list[Event]:
 
 def _overdue_wait(state: FleetState, task: Task, now_ms: int) -> list[Event]:
     deadlines = deadlines_of(state, task)
-    waited = now_ms - task.submitted_at_ms
+    waited = now_ms - task.asked_at_ms
     if deadlines.total_ms is not None and waited >= deadlines.total_ms:
         return [TaskEnded(task=task.id, phase=TaskPhase.EXPIRED, reason="total deadline passed")]
     limit = deadlines.schedule_to_start_ms
@@ -330,7 +330,7 @@ def _run_is_over(state: FleetState, task: Task, attempt: Attempt, now_ms: int) -
     started = attempt.started_at_ms or attempt.planned_at_ms
     if deadlines.start_to_close_ms is not None and now_ms - started >= deadlines.start_to_close_ms:
         return True
-    return deadlines.total_ms is not None and now_ms - task.submitted_at_ms >= deadlines.total_ms
+    return deadlines.total_ms is not None and now_ms - task.asked_at_ms >= deadlines.total_ms
 
 
 def _is_gone(state: FleetState, name: AgentName) -> bool:

@@ -228,6 +228,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     pending: Pending | None = None
     not_before_ms: int = 0
     """Waiting tasks are not placed before this instant."""
+    requeued_at_ms: int | None = None
+    """When it was last taken back into the queue after it had ended."""
     cancel_requested_by: str | None = None
     ended_at_ms: int | None = None
     reason: str = ""
@@ -237,6 +239,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     def label(self) -> str:
         """``t-42``."""
         return task_label(self.number)
+
+    @property
+    def asked_at_ms(self) -> int:
+        """From when its deadlines count: its submission, or its last requeue."""
+        return self.submitted_at_ms if self.requeued_at_ms is None else self.requeued_at_ms
 
     @property
     def attempt(self) -> Attempt | None:

@@ -28,6 +28,8 @@ GRACE_MS = 20_000
 
 TAIL_RETRY_S = 5.0
 COLLECT_EVERY_S = 600.0
+MAX_COLLECTED = 200
+"""Runs that a host is told to forget at a time."""
 
 Seen = Callable[[Look], Awaitable[None]]
 Heard = Callable[[Sequence[LogLine | LogGap]], None]
@@ -115,7 +117,7 @@ class Watcher:
             await asyncio.sleep(COLLECT_EVERY_S * (1 + JITTER * self._rng.random()))
             old = self._finished(self.agent)
             self._collected &= set(old)
-            wanted = [run for run in old if run not in self._collected]
+            wanted = [run for run in old if run not in self._collected][:MAX_COLLECTED]
             if not wanted:
                 continue
             try:

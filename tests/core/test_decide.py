@@ -3,8 +3,11 @@
 import pytest
 
 from fleet_tui.core import commands as c
+from fleet_tui.core.attempts import learn, reconcile_attempts
 from fleet_tui.core.decide import MAX_PAYLOAD_BYTES, Decided, decide
-from fleet_tui.core.events import TaskNeedsOperator, TaskPlaced
+from fleet_tui.core.events import TaskEnded, TaskNeedsOperator, TaskPlaced
+from fleet_tui.core.evidence import Definite, NotStarted
+from fleet_tui.core.fleet import Deadlines
 from fleet_tui.core.ids import AgentName, AlertId, RunId, TaskId
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.state import TaskPhase, TaskSpec
@@ -132,3 +135,35 @@ def test_requeue_is_for_what_ended_badly() -> None:
 def test_unknown_alerts_and_empty_notes_are_refused() -> None:
     assert refused(story(), c.Ack(alert=AlertId("x:y"))).code == "unknown-alert"
     assert refused(story(), c.AddNote(text=Untrusted(" "))).code == "empty"
+
+
+def test_a_task_that_was_cancelled_and_requeued_is_a_task_like_any_other() -> None:
+    told = story()
+    done(told, submit(work()))
+    done(told, c.Cancel(task=T1))
+    done(told, c.Requeue(task=T1))
+    (placed,) = Router(told.state.fleet).schedule(told.state, {}, told.now_ms)
+    assert isinstance(placed, TaskPlaced)
+    told.add(placed)
+    refusal = Definite(NotStarted(reason="draining"))
+    told.add(*learn(told.state, placed.run, refusal, told.now_ms))
+    task = told.state.task(T1)
+    assert task is not None
+    assert task.phase is TaskPhase.WAITING
+
+
+@pytest.mark.parametrize(
+    "deadlines", [Deadlines(schedule_to_start_ms=1_000), Deadlines(total_ms=1_000)]
+)
+def test_the_deadlines_of_a_requeued_task_begin_anew(deadlines: Deadlines) -> None:
+    told = story()
+    done(told, submit(TaskSpec(payload=Untrusted("x"), deadlines=deadlines)))
+    told.now_ms += 1_000
+    told.add(*reconcile_attempts(told.state, told.now_ms))
+    task = told.state.task(T1)
+    assert task is not None
+    assert task.phase is TaskPhase.EXPIRED
+    done(told, c.Requeue(task=T1))
+    assert reconcile_attempts(told.state, told.now_ms + 999) == []
+    (ended,) = reconcile_attempts(told.state, told.now_ms + 1_000)
+    assert isinstance(ended, TaskEnded)
