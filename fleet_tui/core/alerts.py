@@ -100,7 +100,9 @@ def _of_pools(state: FleetState) -> dict[AlertId, Condition]:
         if agent is None or agent.health is Health.JOINING:
             continue
         total[spec.pool] = total.get(spec.pool, 0) + 1
-        serving[spec.pool] = serving.get(spec.pool, 0) + agent.in_service
+        # One missed look is not believed yet, so it is no reason to wake anybody.
+        missed_one = agent.health is Health.SUSPECT and agent.cordon is None
+        serving[spec.pool] = serving.get(spec.pool, 0) + (agent.in_service or missed_one)
     return {
         AlertId(f"pool-empty:{pool}"): Condition(
             severity=Severity.CRIT, subject=pool, text=f"none of {total[pool]} agents in service"

@@ -39,6 +39,11 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
     misses: int = 0
     goods: int = 0
     strained: int = 0
+    well: int = 0
+    """Answers in a row without strain."""
+    kind: FailureKind | None = None
+    kind_misses: int = 0
+    """Misses of that kind in a row."""
     falls_ms: tuple[int, ...] = ()
     """When it fell, within FLAP_WINDOW_MS."""
     quarantines: int = 0
@@ -71,7 +76,7 @@ def _judge_reading(
     if identity != (agent.version, agent.boot_id):
         events.append(AgentIdentified(agent=agent.name, version=identity[0], boot_id=identity[1]))
     if not reading.ready:
-        watch = replace(watch, misses=0, goods=0)
+        watch = replace(watch, misses=0, kind_misses=0, goods=0, well=0)
         resting = Health.DRAINING if "drain" in reading.note else Health.STARTING
         if agent.health not in (resting, Health.QUARANTINED, Health.RETIRED):
             events.append(_change(agent, resting, reading.note or resting.value))
@@ -80,8 +85,10 @@ def _judge_reading(
     watch = replace(
         watch,
         misses=0,
+        kind_misses=0,
         goods=watch.goods + 1,
         strained=watch.strained + 1 if strain else 0,
+        well=0 if strain else watch.well + 1,
     )
     health = _after_good(watch, agent, probe, strain, now_ms)
     if health is not None:
@@ -105,7 +112,7 @@ def _after_good(
         case Health.UP:
             return Health.DEGRADED if strain and watch.strained >= DEGRADED_AFTER else None
         case Health.DEGRADED:
-            return Health.UP if not strain and watch.goods >= DEGRADED_AFTER else None
+            return Health.UP if watch.well >= DEGRADED_AFTER else None
         case Health.RETIRED:
             return None
         case _:
@@ -115,7 +122,15 @@ def _after_good(
 def _judge_failure(
     watch: Watch, agent: AgentState, failure: ProbeFailure, probe: ProbeSpec, now_ms: int
 ) -> tuple[Watch, list[Event]]:
-    watch = replace(watch, misses=watch.misses + 1, goods=0, strained=0)
+    watch = replace(
+        watch,
+        misses=watch.misses + 1,
+        goods=0,
+        strained=0,
+        well=0,
+        kind=failure.kind,
+        kind_misses=watch.kind_misses + 1 if watch.kind is failure.kind else 1,
+    )
     if failure.kind is FailureKind.GATEWAY_STARTING:
         resting = Health.STARTING
     elif failure.kind is FailureKind.GATEWAY_DRAINING:
@@ -131,10 +146,13 @@ def _judge_failure(
         return watch, []
     lost = _lost_as(failure.kind)
     if failure.kind.is_permanent or watch.misses >= probe.down_after:
-        if agent.health.is_lost:
-            changed = agent.failure is not failure.kind
-            return watch, [_change(agent, lost, _why_lost(failure, watch), failure)] * changed
-        return _fall(watch, agent, lost, failure, now_ms)
+        if not agent.health.is_lost:
+            return _fall(watch, agent, lost, failure, now_ms)
+        # One that fails now this way and now that way must not fill the ledger.
+        sure = failure.kind.is_permanent or watch.kind_misses >= probe.down_after
+        if agent.failure is failure.kind or not sure:
+            return watch, []
+        return watch, [_change(agent, lost, _why_lost(failure, watch), failure)]
     if agent.health in (Health.UP, Health.DEGRADED, Health.STARTING, Health.DRAINING):
         return watch, [_change(agent, Health.SUSPECT, f"missed a look: {failure.kind}", failure)]
     return watch, []

@@ -33,6 +33,15 @@ def test_a_pool_without_anyone_in_service_is_critical() -> None:
     assert settle(story) == {"pool-empty:general": Severity.CRIT}
 
 
+def test_one_missed_look_at_the_only_agent_wakes_nobody() -> None:
+    story = Story(fleet(agent("a1")))
+    story.all_up()
+    story.health("a1", Health.SUSPECT)
+    assert settle(story) == {}
+    story.health("a1", Health.UNREACHABLE)
+    assert "pool-empty:general" in settle(story)
+
+
 def test_held_work_raises_an_alert_after_a_while() -> None:
     story = Story(fleet(agent("a1")))
     story.all_up()

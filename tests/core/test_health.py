@@ -88,8 +88,31 @@ def test_what_the_host_says_is_down_and_what_we_cannot_see_is_unreachable() -> N
         judged.bad(FailureKind.GATEWAY_DOWN)
     assert judged.agent.health is Health.DOWN
     assert judged.agent.failure is FailureKind.GATEWAY_DOWN
-    judged.bad(FailureKind.SSH_UNREACHABLE)
+    for _ in range(3):
+        judged.bad(FailureKind.SSH_UNREACHABLE)
     assert judged.agent.health is Health.UNREACHABLE
+
+
+def test_an_agent_that_fails_in_turns_does_not_fill_the_ledger() -> None:
+    judged = Judged()
+    judged.good()
+    for _ in range(3):
+        judged.bad(FailureKind.TIMEOUT)
+    for _ in range(5):
+        assert judged.bad(FailureKind.GATEWAY_DOWN) == []
+        assert judged.bad(FailureKind.TIMEOUT) == []
+
+
+def test_another_way_to_be_lost_is_not_lost_anew() -> None:
+    judged = Judged()
+    judged.good()
+    for _ in range(3):
+        judged.bad(FailureKind.TIMEOUT)
+    since_ms = judged.agent.since_ms
+    for _ in range(3):
+        judged.bad(FailureKind.SSH_UNREACHABLE)
+    assert judged.agent.failure is FailureKind.SSH_UNREACHABLE
+    assert judged.agent.since_ms == since_ms
 
 
 @pytest.mark.parametrize("kind", [k for k in FailureKind if k.is_permanent])
@@ -139,6 +162,7 @@ def test_a_late_event_loop_degrades_after_two_readings_and_recovers_after_two() 
     assert "900 ms" in judged.agent.reason
     assert judged.agent.in_service
     judged.good()
+    assert judged.agent.health is Health.DEGRADED
     judged.good()
     assert judged.agent.health is Health.UP
 
