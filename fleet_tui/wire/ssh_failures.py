@@ -4,6 +4,7 @@ Texts that a server sent end up in exceptions, so every detail is Untrusted.
 """
 
 import asyncio
+import os
 import socket
 
 import asyncssh
@@ -47,6 +48,10 @@ def connect_failure(error: BaseException, *, timeout_ms: int) -> SshFailure:
             )
         case socket.gaierror():
             detail = Untrusted(f"the name cannot be resolved: {error.strerror}")
+            return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=detail)
+        case OSError(errno=int(number), filename=None):
+            # "Connection refused"; asyncio's own words for it are a number and a tuple.
+            detail = Untrusted(os.strerror(number))
             return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=detail)
         case OSError():
             return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=describe(error))
