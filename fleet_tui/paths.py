@@ -12,6 +12,8 @@ from typing import BinaryIO
 
 import platformdirs
 
+from fleet_tui.errors import FleetError
+
 APP = "fleet-tui"
 STATE_VARIABLE = "FLEET_TUI_STATE_DIR"
 """Overrides where all fleets' state directories are."""
@@ -66,6 +68,14 @@ def open_private(path: Path) -> BinaryIO:
 
 
 def private_dir(path: Path) -> Path:
-    """Make a directory that only its owner can look into, and return it."""
+    """Make a directory that only its owner can look into, and return it. Raises FleetError when
+    somebody else had made it: what is put there would be theirs."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    check_owner(path)
     return path
+
+
+def check_owner(path: Path) -> None:
+    """Raises FleetError for a directory that is not ours, OSError when there is none."""
+    if path.stat().st_uid != os.getuid():
+        raise FleetError(f"{path} belongs to another user", hint="remove it, or name another place")

@@ -10,6 +10,7 @@ from pathlib import Path
 from fleet_tui.config.load import InvalidFleet, load_fleet
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.logs import Level
+from fleet_tui.core.words import plural
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class FleetFile:
 
     async def run(self) -> None:
         """Look until cancelled."""
-        last = self._fingerprint()
+        last: Fingerprint | None = None  # it may have changed since the engine was given it
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             now = self._fingerprint()
@@ -55,11 +56,12 @@ class FleetFile:
             loaded = await asyncio.to_thread(load_fleet, self._path, dict(os.environ))
         except InvalidFleet as error:
             first = error.problems[0]
-            where = f"{first.path}:{first.line}:{first.col}"
+            where = f"{first.path or self._path}:{first.line}:{first.col}"
+            found = plural(len(error.problems) + error.not_kept, "problem")
             self._say(
                 Level.ERROR,
-                f"the fleet file has {len(error.problems)} problems and was not taken; the first "
-                f"is at {where}: {first.message}",
+                f"the fleet file has {found} and was not taken; the first is at {where}: "
+                f"{first.message}",
             )
             return
         if loaded.spec.digest != self._digest:

@@ -23,6 +23,7 @@ from fleet_tui.core.protocol import (
     Welcome,
 )
 from fleet_tui.errors import FleetError, Unreachable
+from fleet_tui.paths import check_owner
 
 HELLO_DEADLINE_S = 5.0
 REPLY_DEADLINE_S = 30.0
@@ -73,8 +74,9 @@ class EngineClient:
         rung: Callable[[Doorbell], None] = lambda _: None,
     ) -> "EngineClient":
         """Say hello. Raises Unreachable when no engine listens there and FleetError when it speaks
-        another protocol."""
+        another protocol or the socket's directory is another user's."""
         try:
+            check_owner(path.parent)  # in a shared directory anybody could play the engine
             reader, writer = await asyncio.open_unix_connection(str(path), limit=MAX_FRAME_BYTES)
         except (OSError, ValueError) as error:
             raise Unreachable("no engine runs for this fleet", hint=HOW_TO_START) from error
