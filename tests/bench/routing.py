@@ -11,7 +11,7 @@ from tests.bench.frame import Row, at_most, cost_of
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 
-SIZES = {10: None, 100: at_most(10), 1_000: at_most(50)}
+SIZES = {10: None, 100: at_most(10), 1_000: at_most(50), 10_000: at_most(200)}
 TASKS = 200
 NOW_MS = 60_000
 REGIONS = ("eu", "us", "ap", "sa")

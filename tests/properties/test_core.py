@@ -1,6 +1,7 @@
 """What holds for every fleet, every queue and every course of events."""
 
 from collections import Counter
+from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -145,6 +146,28 @@ def test_a_task_waits_only_if_nobody_who_may_take_it_is_free(
     (event,) = Router(spec).schedule(story.state, {}, 99_000)
     could = [a for a in spec.agents.values() if allowed(spec, task, a)]
     assert isinstance(event, TaskPlaced) == bool(could)
+
+
+@given(fleets(), st.lists(specs(), max_size=12), st.randoms(use_true_random=False))
+@settings(max_examples=100, deadline=None)
+def test_many_in_one_round_are_decided_as_one_after_the_other(
+    spec: FleetSpec, tasks: list[TaskSpec], random: Random
+) -> None:
+    """What a round keeps up to date is what a fresh look would find, explanation included."""
+    story = Story(spec)
+    story.all_up()
+    for name in spec.agents:
+        if random.random() < 0.2:
+            story.cordon(name)
+    for task in tasks:
+        story.submit(task)
+    together = [
+        e for e in Router(spec).schedule(story.state, {}, 99_000) if isinstance(e, TaskPlaced)
+    ]
+    for placed in together:
+        alone = Router(spec).explain(story.state, {}, story.state.open_tasks[placed.task])
+        assert alone == placed.decision
+        story.add(placed)
 
 
 @given(specs(), fleets())

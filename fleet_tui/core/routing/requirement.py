@@ -34,6 +34,9 @@ class Eligible(msgspec.Struct, frozen=True, kw_only=True):
     agents: tuple[AgentSpec, ...]
     rejections: tuple[Rejection, ...]
     considered: int
+    pools: tuple[PoolName, ...]
+    """Where it may be placed, its home first: the pool whose agents have the least to spare for it,
+    so specialists stay free. The others take it only when the home is full."""
 
 
 def requirement_of(fleet: FleetSpec, spec: TaskSpec) -> Requirement:
@@ -99,7 +102,24 @@ class Roster:
                     )
                 )
             left = tuple(kept)
-        return Eligible(agents=left, rejections=tuple(rejections), considered=len(self._agents))
+        return Eligible(
+            agents=left,
+            rejections=tuple(rejections),
+            considered=len(self._agents),
+            pools=self._homes(left, wanted),
+        )
+
+    def _homes(self, agents: tuple[AgentSpec, ...], wanted: Requirement) -> tuple[PoolName, ...]:
+        spare: dict[PoolName, int] = {}
+        for agent in agents:
+            extra = len(agent.capabilities - wanted.needs)
+            spare[agent.pool] = min(extra, spare.get(agent.pool, extra))
+        ranked = sorted(spare, key=spare.__getitem__)
+        return tuple(
+            name
+            for place, name in enumerate(ranked)
+            if not place or self.fleet.pools[name].overflow
+        )
 
     def _objection(self, rule: Rule, agent: AgentSpec, wanted: Requirement) -> str | None:
         """Why the rule removes the agent, in words; None when it does not."""

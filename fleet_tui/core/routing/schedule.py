@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import assert_never
 
 from fleet_tui.core.decision import (
-    MAX_NAMED_PER_RULE,
     MAX_SCORED,
     Decision,
     Pending,
@@ -17,16 +16,15 @@ from fleet_tui.core.decision import (
     Rule,
 )
 from fleet_tui.core.events import Event, TaskPending, TaskPlaced
-from fleet_tui.core.fleet import FleetSpec, PoolSpec, Strategy
+from fleet_tui.core.fleet import FleetSpec, Strategy
 from fleet_tui.core.ids import AgentName, PoolName, TaskId, run_id
+from fleet_tui.core.routing.lineup import Lineup, PoolLine
 from fleet_tui.core.routing.requirement import (
     MAX_REMEMBERED,
-    Eligible,
     Requirement,
     Roster,
     requirement_of,
 )
-from fleet_tui.core.routing.scores import Standing, rank
 from fleet_tui.core.state import AttemptPhase, FleetState, Task
 from fleet_tui.core.vitals import Look
 
@@ -60,7 +58,7 @@ class Router:
         self._forget_closed(state, len(waiting))
         stuck: dict[int, tuple[Decision, PendingCode]] = {}
         for task in waiting:
-            if round_.placed >= MAX_PLACED_PER_ROUND:
+            if len(round_.placed) >= MAX_PLACED_PER_ROUND:
                 break
             if task.not_before_ms > now_ms:
                 continue
@@ -96,62 +94,47 @@ class Router:
 
     def decide(self, task: Task, wanted: Requirement, round_: "_Round") -> Decision:
         """One decision with everything it was made from."""
-        eligible = self._roster.eligible(wanted)
-        fitting, moment = round_.in_service(eligible)
-        pool, fitting = self._choose_pool(wanted, eligible, fitting)
-        strategy = pool.strategy if pool is not None else Strategy.LOAD_AWARE
-        rejections = eligible.rejections + moment
-        if pool is None or not fitting:
+        lineup = self._lineup(wanted, round_)
+        line = lineup.line()
+        if line is None or not len(line):
             return Decision(
-                strategy=strategy,
+                strategy=line.pool.strategy if line is not None else Strategy.LOAD_AWARE,
                 policy=self.fleet.digest,
-                considered=eligible.considered,
-                rejections=rejections,
-                pool=pool.name if pool is not None else None,
+                considered=lineup.considered,
+                rejections=lineup.rejections(),
+                pool=line.pool.name if line is not None else None,
             )
-        order = self._order[pool.name]
-        ranked = rank(
-            strategy,
-            fitting,
-            needs=wanted.needs,
-            tried=frozenset(a.agent for a in task.attempts),
-            last_turn=round_.turns.get(pool.name),
-            order=order,
-        )
+        pool = line.pool
+        tried = frozenset(a.agent for a in task.attempts)
+        candidates = line.best(MAX_SCORED, tried, round_.turns.get(pool.name))
         return Decision(
-            strategy=strategy,
+            strategy=pool.strategy,
             policy=self.fleet.digest,
-            considered=eligible.considered,
-            rejections=rejections,
-            fitting=len(ranked),
-            candidates=tuple(ranked[:MAX_SCORED]),
+            considered=lineup.considered,
+            rejections=lineup.rejections(),
+            fitting=len(line),
+            candidates=candidates,
             pool=pool.name,
-            note=_note(task, strategy, order[ranked[0].agent], len(order)),
+            note=_note(task, pool.strategy, self._order[pool.name], candidates[0].agent),
         )
 
-    def _choose_pool(
-        self, wanted: Requirement, eligible: Eligible, fitting: list[Standing]
-    ) -> tuple[PoolSpec | None, list[Standing]]:
-        """The pool to place in, with its fitting agents.
-
-        A task's home is the pool whose agents have the least to spare for it, so specialists stay
-        free; another pool takes it only when it allows overflow and the home is full.
-        """
-        if not eligible.agents:
-            return None, []
-        homes: dict[PoolName, int] = {}
-        for spec in eligible.agents:
-            spare = len(spec.capabilities - wanted.needs)
-            homes[spec.pool] = min(spare, homes.get(spec.pool, spare))
-        ranked = sorted(homes, key=homes.__getitem__)
-        for name in ranked:
-            pool = self.fleet.pools[name]
-            if name != ranked[0] and not pool.overflow:
-                continue
-            inside = [s for s in fitting if s.spec.pool == name]
-            if inside:
-                return pool, inside
-        return self.fleet.pools[ranked[0]], []
+    def _lineup(self, wanted: Requirement, round_: "_Round") -> Lineup:
+        """The round's line-up for a requirement, up to date with what was given away."""
+        lineup = round_.lineups.get(id(wanted))
+        if lineup is None:
+            eligible = self._roster.eligible(wanted)
+            lines = {
+                name: PoolLine(self.fleet.pools[name], self._order[name], wanted.needs)
+                for name in {spec.pool for spec in eligible.agents}
+            }
+            lineup = Lineup(eligible, lines, round_.state.agents, round_.looks, dict(round_.given))
+            lineup.seen = len(round_.placed)
+            round_.lineups[id(wanted)] = lineup
+        while lineup.seen < len(round_.placed):
+            name = round_.placed[lineup.seen]
+            lineup.seen += 1
+            lineup.follow(name, round_.given[name])
+        return lineup
 
 
 def _urgency(task: Task) -> tuple[int, int, int]:
@@ -186,67 +169,23 @@ class _Round:
     """What has been given away so far in one round. Lives inside one call."""
 
     def __init__(self, state: FleetState, looks: Looks) -> None:
-        self._state = state
-        self._looks = looks
-        self._given: dict[AgentName, int] = {}
+        self.state = state
+        self.looks = looks
+        self.given: dict[AgentName, int] = {}
         self.turns = dict(state.turns)
-        self.placed = 0
+        self.placed: list[AgentName] = []
+        """Who got something, in order; line-ups follow it."""
+        self.lineups: dict[int, Lineup] = {}
+        """By the identity of the requirement, which the router keeps alive for the round."""
 
     def hold(self, decision: Decision) -> None:
         """Count the chosen agent's slot as taken for the rest of the round."""
         chosen, pool = decision.chosen, decision.pool
         assert chosen is not None
         assert pool is not None
-        self._given[chosen] = self._given.get(chosen, 0) + 1
+        self.given[chosen] = self.given.get(chosen, 0) + 1
         self.turns[pool] = chosen
-        self.placed += 1
-
-    def in_service(self, eligible: Eligible) -> tuple[list[Standing], tuple[Rejection, ...]]:
-        """Who of the eligible could take a task now, and what the moment removed."""
-        fitting: list[Standing] = []
-        out: list[tuple[AgentName, str]] = []
-        cordoned: list[tuple[AgentName, str]] = []
-        full: list[tuple[AgentName, str]] = []
-        agents, looks, given = self._state.agents, self._looks, self._given
-        for spec in eligible.agents:
-            agent = agents.get(spec.name)
-            if agent is None or not agent.health.takes_work:
-                out.append((spec.name, agent.health.value if agent is not None else "unknown"))
-                continue
-            if agent.cordon is not None:
-                cordoned.append((spec.name, f"cordoned by {agent.cordon.by}"))
-                continue
-            held = len(agent.runs) + given.get(spec.name, 0)
-            if held >= spec.slots:
-                full.append((spec.name, f"has {held}/{spec.slots} slots in use"))
-                continue
-            fitting.append(Standing(spec, agent, held, looks.get(spec.name)))
-        left = len(eligible.agents)
-        rejections: list[Rejection] = []
-        for rule, wanted, removed in (
-            (Rule.STATE, "up", out),
-            (Rule.CORDON, "not cordoned", cordoned),
-            (Rule.SLOTS, "a free slot", full),
-        ):
-            if removed:
-                left -= len(removed)
-                rejections.append(_rejection(rule, wanted, removed, left))
-        return fitting, tuple(rejections)
-
-
-def _rejection(
-    rule: Rule, wanted: str, removed: list[tuple[AgentName, str]], left: int
-) -> Rejection:
-    name, why = removed[0]
-    verb = "" if rule is Rule.SLOTS else "is "
-    return Rejection(
-        rule=rule,
-        wanted=wanted,
-        count=len(removed),
-        left=left,
-        agents=tuple(n for n, _ in removed[:MAX_NAMED_PER_RULE]),
-        example=f"{name} {verb}{why}",
-    )
+        self.placed.append(chosen)
 
 
 _CODE_OF_RULE = {
@@ -332,12 +271,12 @@ def _remedy(code: PendingCode, last: Rejection | None) -> str:
             assert_never(code)
 
 
-def _note(task: Task, strategy: Strategy, place: int, size: int) -> str:
+def _note(task: Task, strategy: Strategy, order: Mapping[AgentName, int], chosen: AgentName) -> str:
     last = task.attempt
     if last is not None:
         why = last.reason or last.phase.value
         word = "failover" if last.phase is not AttemptPhase.FAILED else "retry"
         return f"{word} {len(task.attempts)} after {last.agent}: {why}"
     if strategy is Strategy.ROUND_ROBIN:
-        return f"turn {place + 1} of {size}"
+        return f"turn {order[chosen] + 1} of {len(order)}"
     return ""

@@ -1,31 +1,34 @@
 """How the agents that could take a task are ranked, term by term.
 
-A score is the sum of its terms, so an explanation is complete. Higher is better; equal scores keep
+A score is the sum of its terms, so an explanation is complete. Scores are counted in whole
+ten-thousandths: sums are exact, and the same on every machine. Higher is better; equal scores keep
 the fleet file's order.
 """
 
-from collections.abc import Mapping
 from typing import assert_never
 
 import msgspec
 
 from fleet_tui.core.decision import Candidate, ScoreTerm
 from fleet_tui.core.fleet import AgentSpec, Strategy
-from fleet_tui.core.ids import AgentName, Capability
+from fleet_tui.core.ids import Capability
 from fleet_tui.core.state import AgentState, Health
 from fleet_tui.core.vitals import Look, VitalsReading
 
-FREE_WEIGHT = 0.6
+ONE = 10_000
+"""A score of 1.0."""
+
+FREE_WEIGHT = 6_000
 """All slots free scores this much, none free nothing."""
-QUICK_WEIGHT = 0.2
+QUICK_WEIGHT = 2_000
 """A gateway that answers at once scores this much, one that takes QUICK_HALF_MS half of it."""
 QUICK_HALF_MS = 50.0
-QUEUE_WEIGHT = 0.2
+QUEUE_WEIGHT = 2_000
 """Lost when the agent's own queue is as long as its slots are many."""
-DEGRADED_PENALTY = 0.3
-TRIED_PENALTY = 0.5
+DEGRADED_PENALTY = 3_000
+TRIED_PENALTY = 5_000
 """Lost by an agent on which this task was tried before."""
-SPARE_WEIGHT = 0.1
+SPARE_WEIGHT = 1_000
 """Lost for each capability that the task does not need (capability strategy)."""
 
 
@@ -39,71 +42,59 @@ class Standing(msgspec.Struct, frozen=True):
     look: Look | None
 
 
-def rank(
-    strategy: Strategy,
-    fitting: list[Standing],
-    *,
-    needs: frozenset[Capability],
-    tried: frozenset[AgentName],
-    last_turn: AgentName | None,
-    order: Mapping[AgentName, int],
-) -> list[Candidate]:
-    """All fitting agents with their scores, best first. ``order`` is each agent's place in its
-    pool, counted from 0; ``last_turn`` is who was chosen last there."""
+Term = tuple[str, int]
+
+
+def terms(strategy: Strategy, standing: Standing, needs: frozenset[Capability]) -> list[Term]:
+    """The terms that do not depend on whose turn it is: none of them for round-robin."""
     match strategy:
-        case Strategy.LOAD_AWARE:
-            scored = [_score(s.spec.name, _load_terms(s), tried) for s in fitting]
-        case Strategy.CAPABILITY:
-            scored = [_score(s.spec.name, _fit_terms(s, needs), tried) for s in fitting]
         case Strategy.ROUND_ROBIN:
-            after = order.get(last_turn, -1) if last_turn is not None else -1
-            size = max(len(order), 1)
-            scored = [
-                _score(s.spec.name, [_turn_term(order[s.spec.name], after, size)], tried)
-                for s in fitting
-            ]
+            return []
+        case Strategy.LOAD_AWARE:
+            return _load_terms(standing)
+        case Strategy.CAPABILITY:
+            spare = len(standing.spec.capabilities - needs)
+            return [("fit", ONE - SPARE_WEIGHT * spare), *_load_terms(standing)]
         case _:
             assert_never(strategy)
-    scored.sort(key=_by_score)
-    return scored
 
 
-def _by_score(candidate: Candidate) -> float:
-    return -candidate.score
-
-
-def _score(name: AgentName, terms: list[ScoreTerm], tried: frozenset[AgentName]) -> Candidate:
-    if name in tried:
-        terms.append(ScoreTerm("tried before", -TRIED_PENALTY))
-    total = 0.0
-    for term in terms:
-        total += term.value
-    return Candidate(agent=name, score=round(total, 4), terms=tuple(terms))
-
-
-def _load_terms(standing: Standing) -> list[ScoreTerm]:
+def _load_terms(standing: Standing) -> list[Term]:
     slots = standing.spec.slots
-    terms = [ScoreTerm("free slots", round(FREE_WEIGHT * (slots - standing.held) / slots, 4))]
+    found: list[Term] = [("free slots", FREE_WEIGHT * (slots - standing.held) // slots)]
     look = standing.look
     if isinstance(look, VitalsReading):
-        quick = QUICK_WEIGHT * QUICK_HALF_MS / (QUICK_HALF_MS + look.latency_ms)
-        terms.append(ScoreTerm("quick", round(quick, 4)))
+        found.append(
+            ("quick", int(QUICK_WEIGHT * QUICK_HALF_MS / (QUICK_HALF_MS + look.latency_ms)))
+        )
         if look.queued:
-            terms.append(
-                ScoreTerm("own queue", round(-QUEUE_WEIGHT * min(look.queued / slots, 1.0), 4))
-            )
+            found.append(("own queue", -min(QUEUE_WEIGHT * look.queued // slots, QUEUE_WEIGHT)))
     if standing.agent.health is Health.DEGRADED:
-        terms.append(ScoreTerm("degraded", -DEGRADED_PENALTY))
-    return terms
+        found.append(("degraded", -DEGRADED_PENALTY))
+    return found
 
 
-def _fit_terms(standing: Standing, needs: frozenset[Capability]) -> list[ScoreTerm]:
-    spare = len(standing.spec.capabilities - needs)
-    terms = [ScoreTerm("fit", round(1.0 - SPARE_WEIGHT * spare, 4))]
-    terms.extend(_load_terms(standing))
-    return terms
+def turn_term(place: int, after: int, size: int) -> Term:
+    """How soon it is this agent's turn: ``place`` and ``after`` (who had the last turn, -1 for
+    nobody) count from 0 among ``size`` agents of the pool."""
+    return ("turn", ONE - (place - after - 1) % size * ONE // size)
 
 
-def _turn_term(place: int, after: int, size: int) -> ScoreTerm:
-    distance = (place - after - 1) % size
-    return ScoreTerm("turn", round(1.0 - distance / size, 4))
+TRIED_TERM: Term = ("tried before", -TRIED_PENALTY)
+
+
+def total(found: list[Term]) -> int:
+    """The score in ten-thousandths."""
+    score = 0
+    for _, value in found:
+        score += value
+    return score
+
+
+def candidate(standing: Standing, found: list[Term]) -> Candidate:
+    """The agent with its score as people read it."""
+    return Candidate(
+        agent=standing.spec.name,
+        score=total(found) / ONE,
+        terms=tuple(ScoreTerm(name, value / ONE) for name, value in found),
+    )

@@ -1,0 +1,220 @@
+"""Who could take tasks of one requirement right now, best first.
+
+A round of routing places many tasks that ask for the same. A line-up is worked out once a round and
+then only follows what the round gives away, so that each further decision costs as little among a
+thousand agents as among ten, its explanation included.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Callable, Mapping
+from itertools import islice
+
+from fleet_tui.core.decision import MAX_NAMED_PER_RULE, Candidate, Rejection, Rule
+from fleet_tui.core.fleet import PoolSpec, Strategy
+from fleet_tui.core.ids import AgentName, Capability, PoolName
+from fleet_tui.core.routing.requirement import Eligible
+from fleet_tui.core.routing.scores import (
+    TRIED_TERM,
+    Standing,
+    Term,
+    candidate,
+    terms,
+    total,
+    turn_term,
+)
+from fleet_tui.core.state import AgentState
+from fleet_tui.core.vitals import Look
+
+Key = tuple[int, int, AgentName]
+"""Sorts best first: the negative score, then the place in the pool."""
+
+
+class PoolLine:
+    """The agents of one pool with a free slot, best first."""
+
+    def __init__(
+        self, pool: PoolSpec, order: Mapping[AgentName, int], needs: frozenset[Capability]
+    ) -> None:
+        self.pool = pool
+        self._order = order
+        self._needs = needs
+        self._keys: list[Key] = []
+        self._standings: dict[AgentName, tuple[Key, Standing, list[Term]]] = {}
+        self._shown: dict[AgentName, Candidate] = {}
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def put(self, standing: Standing) -> None:
+        """Take an agent in, or take in what changed about it."""
+        name = standing.spec.name
+        self.drop(name)
+        found = terms(self.pool.strategy, standing, self._needs)
+        key = (-total(found), self._order[name], name)
+        self._standings[name] = (key, standing, found)
+        insort(self._keys, key)
+
+    def drop(self, name: AgentName) -> None:
+        """It has no free slot any more."""
+        known = self._standings.pop(name, None)
+        if known is not None:
+            del self._keys[bisect_left(self._keys, known[0])]
+            self._shown.pop(name, None)
+
+    def best(
+        self, limit: int, tried: frozenset[AgentName], last_turn: AgentName | None
+    ) -> tuple[Candidate, ...]:
+        """The best ``limit`` candidates for a task that was ``tried`` on some agents before."""
+        if self.pool.strategy is Strategy.ROUND_ROBIN:
+            return self._by_turn(limit, tried, last_turn)
+        if not tried.isdisjoint(self._standings):
+            return self._ranked(limit, tried, lambda _: None)
+        return tuple(self._candidate(name) for _, _, name in islice(self._keys, limit))
+
+    def _candidate(self, name: AgentName) -> Candidate:
+        shown = self._shown.get(name)
+        if shown is None:
+            _, standing, found = self._standings[name]
+            shown = self._shown[name] = candidate(standing, found)
+        return shown
+
+    def _by_turn(
+        self, limit: int, tried: frozenset[AgentName], last_turn: AgentName | None
+    ) -> tuple[Candidate, ...]:
+        after = self._order.get(last_turn, -1) if last_turn is not None else -1
+        size = len(self._order)
+        if not tried.isdisjoint(self._standings):
+            return self._ranked(
+                limit, tried, lambda name: turn_term(self._order[name], after, size)
+            )
+        # All scores are zero here, so the keys stand in the pool's order.
+        start = bisect_left(self._keys, (0, after + 1, ""))
+        names = [name for _, _, name in islice(self._keys, start, start + limit)]
+        names += [name for _, _, name in islice(self._keys, min(start, limit - len(names)))]
+        return tuple(
+            candidate(self._standings[n][1], [turn_term(self._order[n], after, size)])
+            for n in names
+        )
+
+    def _ranked(
+        self,
+        limit: int,
+        tried: frozenset[AgentName],
+        turn: Callable[[AgentName], Term | None],
+    ) -> tuple[Candidate, ...]:
+        """The long way, for the few tasks that were tried before."""
+        found = []
+        for name, (_, standing, base) in self._standings.items():
+            own = list(base)
+            turned = turn(name)
+            if turned is not None:
+                own.append(turned)
+            if name in tried:
+                own.append(TRIED_TERM)
+            found.append((-total(own), self._order[name], candidate(standing, own)))
+        found.sort(key=_by_score)
+        return tuple(c for _, _, c in found[:limit])
+
+
+def _by_score(ranked: tuple[int, int, Candidate]) -> tuple[int, int]:
+    return ranked[:2]
+
+
+class Lineup:
+    """The pools for one requirement, and what the moment removed."""
+
+    def __init__(
+        self,
+        eligible: Eligible,
+        lines: dict[PoolName, PoolLine],
+        agents: Mapping[AgentName, AgentState],
+        looks: Mapping[AgentName, Look],
+        given: Mapping[AgentName, int],
+    ) -> None:
+        """``given`` is what the round has given away so far; :meth:`follow` tells of more."""
+        self.seen = 0
+        """How many of the round's placements this line-up has followed."""
+        self._eligible = eligible
+        self._lines = lines
+        self._agents = agents
+        self._looks = looks
+        self._specs = {spec.name: spec for spec in eligible.agents}
+        out: list[tuple[AgentName, str]] = []
+        cordoned: list[tuple[AgentName, str]] = []
+        self._full: dict[AgentName, str] = {}
+        self._explained: tuple[Rejection, ...] | None = None
+        for spec in eligible.agents:
+            agent = agents.get(spec.name)
+            if agent is None or not agent.health.takes_work:
+                out.append((spec.name, agent.health.value if agent is not None else "unknown"))
+            elif agent.cordon is not None:
+                cordoned.append((spec.name, f"cordoned by {agent.cordon.by}"))
+            else:
+                self._stand(spec.name, given.get(spec.name, 0))
+        self._left = len(eligible.agents)
+        self._fixed: list[Rejection] = []
+        for rule, wanted, removed in (
+            (Rule.STATE, "up", out),
+            (Rule.CORDON, "not cordoned", cordoned),
+        ):
+            if removed:
+                self._left -= len(removed)
+                example = f"{removed[0][0]} is {removed[0][1]}"
+                names = [name for name, _ in removed]
+                self._fixed.append(_rejection(rule, wanted, names, example, self._left))
+
+    def follow(self, name: AgentName, given: int) -> None:
+        """An agent has given away so many slots in this round."""
+        agent = self._agents.get(name)
+        if name in self._specs and agent is not None and agent.in_service:
+            self._stand(name, given)
+
+    def line(self) -> PoolLine | None:
+        """The pool to place in: the home, or an overflow pool when the home is full. None when no
+        pool could ever take it."""
+        pools = self._eligible.pools
+        for name in pools:
+            if len(self._lines[name]):
+                return self._lines[name]
+        return self._lines[pools[0]] if pools else None
+
+    def rejections(self) -> tuple[Rejection, ...]:
+        """Everything that was removed, in the order of the rules."""
+        if self._explained is None:
+            moment = list(self._fixed)
+            if self._full:
+                name, why = next(iter(self._full.items()))
+                left = self._left - len(self._full)
+                names = list(self._full)
+                moment.append(_rejection(Rule.SLOTS, "a free slot", names, f"{name} {why}", left))
+            self._explained = (*self._eligible.rejections, *moment)
+        return self._explained
+
+    @property
+    def considered(self) -> int:
+        """All agents of the fleet."""
+        return self._eligible.considered
+
+    def _stand(self, name: AgentName, given: int) -> None:
+        spec, agent = self._specs[name], self._agents[name]
+        held = len(agent.runs) + given
+        line = self._lines[spec.pool]
+        if held >= spec.slots:
+            line.drop(name)
+            self._full[name] = f"has {held}/{spec.slots} slots in use"
+            self._explained = None
+        else:
+            line.put(Standing(spec, agent, held, self._looks.get(name)))
+
+
+def _rejection(
+    rule: Rule, wanted: str, names: list[AgentName], example: str, left: int
+) -> Rejection:
+    return Rejection(
+        rule=rule,
+        wanted=wanted,
+        count=len(names),
+        left=left,
+        agents=tuple(names[:MAX_NAMED_PER_RULE]),
+        example=example,
+    )
