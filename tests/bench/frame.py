@@ -94,24 +94,24 @@ class Cost:
 
 def cost_of(call: Callable[[], object], per_call: int = 1) -> Cost:
     """Call again and again and take the median; ``per_call`` is how many things one call does."""
-    batch = 1
-    while (took_s := _batch(call, batch)[1]) < LEAST_BATCH_S:
-        batch = max(batch + 1, int(batch * min(10, LEAST_BATCH_S / max(took_s, 1e-6))))
-    samples = [_batch(call, batch) for _ in range(REPEATS)]
+    gc.collect()
+    gc.disable()
+    try:
+        batch = 1
+        while (took_s := _batch(call, batch)[1]) < LEAST_BATCH_S:
+            batch = max(batch + 1, int(batch * min(10, LEAST_BATCH_S / max(took_s, 1e-6))))
+        samples = [_batch(call, batch) for _ in range(REPEATS)]
+    finally:
+        gc.enable()
     cpu_s, wall_s = (statistics.median(column) for column in zip(*samples, strict=True))
     return Cost(1e6 * cpu_s / batch / per_call, 1e6 * wall_s / batch / per_call)
 
 
 def _batch(call: Callable[[], object], times: int) -> tuple[float, float]:
-    gc.collect()
-    gc.disable()
-    try:
-        cpu_s, wall_s = time.process_time(), time.perf_counter()
-        for _ in range(times):
-            call()
-        return time.process_time() - cpu_s, time.perf_counter() - wall_s
-    finally:
-        gc.enable()
+    cpu_s, wall_s = time.process_time(), time.perf_counter()
+    for _ in range(times):
+        call()
+    return time.process_time() - cpu_s, time.perf_counter() - wall_s
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
