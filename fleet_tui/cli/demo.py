@@ -28,6 +28,8 @@ SCENARIOS = ("default", "outage", "surge")
 BANNER = "Simulated fleet, nothing leaves this machine.  ? keys   : commands   q quit"
 HISTORY_READY = "history"
 ENGINE_READY = "engine"
+LEDGER = "ledger"
+"""The state directory inside the demo's own."""
 STOP_DEADLINE_S = 20.0
 MAX_RUN_S = 24 * 3_600.0
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
@@ -121,10 +123,11 @@ def command(
 
 @contextmanager
 def _playing(seed: int, speed: float, scenario: str) -> Iterator[tuple[Fleet, IO[str]]]:
-    """The demo's own process and its state directory, both gone afterwards. The process also ends
-    by itself when this one does, because its standard input ends then."""
-    directory = private_dir(private_dir(state_root()) / f"demo-{os.getpid()}")
-    errors = private_dir(state_root()) / f"demo-{os.getpid()}.err"
+    """The demo's own process and its directory, both gone afterwards. The process also ends by
+    itself when this one does, because its standard input ends then, and takes the directory away.
+    """
+    base = private_dir(private_dir(state_root()) / f"demo-{os.getpid()}")
+    directory, errors = base / LEDGER, base / "errors"
     options = {
         "directory": str(directory),
         "seed": seed,
@@ -156,8 +159,7 @@ def _playing(seed: int, speed: float, scenario: str) -> Iterator[tuple[Fleet, IO
             process.kill()
             process.wait()
         process.stdout.close()
-        shutil.rmtree(directory, ignore_errors=True)
-        errors.unlink(missing_ok=True)
+        shutil.rmtree(base, ignore_errors=True)
 
 
 class _NeverReady(Exception):

@@ -8,9 +8,11 @@ import asyncio
 import gc
 import random
 import secrets
+import shutil
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,12 +38,14 @@ PROBE = ProbeSpec(every_ms=1_000, timeout_ms=900, down_after=3, up_after=3)
 APPENDS_AT_ONCE = 2_048
 HISTORY_READY = "history"
 ENGINE_READY = "engine"
+CLOSED = "the demo was closed"
 
 
 class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What the demo plays."""
 
     directory: str
+    """The state directory; the one around it is the demo's own and goes away with it."""
     seed: int = 1
     speed: float = 1.0
     scenario: str = "default"
@@ -94,7 +98,7 @@ async def _give_work(running: "RunningEngine", workload: Workload) -> None:
 async def _follow_parent(running: "RunningEngine") -> None:
     """Standard input ends when the parent does, however it ended."""
     await asyncio.to_thread(sys.stdin.buffer.read)
-    running.stop("the demo was closed")
+    running.stop(CLOSED)
 
 
 async def write_history(
@@ -162,11 +166,14 @@ def main() -> None:
     fleet = load_fleet(sample_fleet("demo"), {}).spec
 
     def say(word: str) -> None:
-        sys.stdout.write(word + "\n")
-        sys.stdout.flush()
+        with suppress(BrokenPipeError):  # nobody listens any more; standard input has ended too
+            sys.stdout.write(word + "\n")
+            sys.stdout.flush()
 
     gc.disable()  # nothing is thrown away while the history is made; `play` turns it on again
-    asyncio.run(play(options, fleet, say))
+    if asyncio.run(play(options, fleet, say)) == CLOSED:
+        # Nobody needs the ledger any more, and whoever started this may have been killed.
+        shutil.rmtree(Path(options.directory).parent, ignore_errors=True)
 
 
 if __name__ == "__main__":
