@@ -15,6 +15,7 @@ from fleet_tui.core.ids import AgentName, RunId
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import FailureKind, Look, ProbeFailure
+from fleet_tui.engine.cancelling import was_cancelled
 from fleet_tui.engine.clock import Clock
 from fleet_tui.wire.port import AgentPort
 
@@ -26,8 +27,10 @@ JITTER = 0.2
 GRACE_MS = 20_000
 """A port keeps its own deadlines, slow refusals included; this is for one that does not."""
 
+CLOSE_DEADLINE_S = 10.0
 TAIL_RETRY_S = 5.0
 COLLECT_EVERY_S = 600.0
+COLLECT_DEADLINE_S = 120.0
 MAX_COLLECTED = 200
 """Runs that a host is told to forget at a time."""
 
@@ -78,10 +81,16 @@ class Watcher:
             task.cancel()
 
     async def close(self) -> None:
-        """Stop looking and let go of the agent."""
+        """Stop looking and let go of the agent, in CLOSE_DEADLINE_S at the latest."""
         self.stop()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.port.close()
+        try:
+            async with asyncio.timeout(CLOSE_DEADLINE_S):
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+                await self.port.close()
+        except TimeoutError:
+            log.warning("%s could not be let go of in time", self.agent)
+        except Exception:  # a bug in a port must not keep the others from being closed
+            log.exception("letting go of %s failed", self.agent)
 
     async def _look_for_ever(self) -> None:
         await asyncio.sleep(0.2 * self._rng.random())
@@ -99,6 +108,10 @@ class Watcher:
                 return await self.port.probe()
         except TimeoutError:
             return self._failed(FailureKind.TIMEOUT, "the look did not end")
+        except asyncio.CancelledError:
+            if was_cancelled():
+                raise
+            return self._failed(FailureKind.INTERNAL, "the look was broken off")
         except Exception as error:  # a bug in a port must not stop the looking
             log.exception("looking at %s failed", self.agent)
             return self._failed(FailureKind.INTERNAL, f"{type(error).__name__}: {error}")
@@ -121,7 +134,10 @@ class Watcher:
             if not wanted:
                 continue
             try:
-                self._collected.update(await self.port.collect(wanted))
+                async with asyncio.timeout(COLLECT_DEADLINE_S):
+                    self._collected.update(await self.port.collect(wanted))
+            except TimeoutError:
+                continue
             except Exception:  # a bug in a port must not end the collecting
                 log.exception("collecting runs of %s failed", self.agent)
 
@@ -131,6 +147,10 @@ class Watcher:
                 async for line in self.port.tail():
                     self._heard((line,))
                 return
+            except asyncio.CancelledError:
+                if was_cancelled():
+                    raise
+                await asyncio.sleep(TAIL_RETRY_S)
             except Exception:  # a bug in a port must not silence an agent for ever
                 log.exception("reading the log of %s failed", self.agent)
                 await asyncio.sleep(TAIL_RETRY_S)

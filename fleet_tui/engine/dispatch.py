@@ -33,6 +33,7 @@ from fleet_tui.core.ids import AgentName, RunId
 from fleet_tui.core.retry import trace_id_of
 from fleet_tui.core.state import AttemptPhase, FleetState
 from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.engine.cancelling import was_cancelled
 from fleet_tui.wire.port import AgentPort
 
 log = logging.getLogger(__name__)
@@ -43,9 +44,12 @@ START_DEADLINE_S = 60.0
 """No start may hang longer; without an answer by then the run is unknown."""
 ASK_DEADLINE_S = 45.0
 FENCE_TRIES = 200
-"""Questions about a run that was given up before we stop asking: about an hour and a half."""
+"""Questions about a run that was given up before we stop asking: close to an hour at the least."""
+CLOSE_DEADLINE_S = 10.0
+"""How long workers get to hang up when the engine stops."""
 
 Hear = Callable[[RunId, Word], Awaitable[None]]
+PortOf = Callable[[AgentName], AgentPort | None]
 
 
 def order_of(state: FleetState, run: RunId) -> RunOrder | None:
@@ -68,9 +72,7 @@ def order_of(state: FleetState, run: RunId) -> RunOrder | None:
 class Dispatcher:
     """The workers of all open attempts."""
 
-    def __init__(
-        self, port_of: Callable[[AgentName], AgentPort | None], hear: Hear, rng: random.Random
-    ) -> None:
+    def __init__(self, port_of: PortOf, hear: Hear, rng: random.Random) -> None:
         self._port_of = port_of
         self._hear = hear
         self._rng = rng
@@ -84,17 +86,17 @@ class Dispatcher:
         for run, agent in open_runs.items():
             if run not in self._workers:
                 self._start(state, run, agent, fresh=run in fresh)
-        for run in [r for r in self._workers if r not in open_runs]:
-            self._workers.pop(run).end()
+        over = {r: self._workers.pop(r) for r in list(self._workers) if r not in open_runs}
+        for worker in over.values():
+            worker.end()
         for run in open_runs:
             found = find_attempt(state, run)
-            worker = self._workers.get(run)
-            if found is not None and found[1].cancel_cause is not None and worker is not None:
-                worker.cancel()
+            if found is not None and found[1].cancel_cause is not None and run in self._workers:
+                self._workers[run].cancel()
         for record in recorded:
             match record.event:
                 case AttemptGivenUp(run=run):
-                    self._fence(state, run)
+                    self._fence(state, run, over[run].port if run in over else None)
                 case HealthChanged(agent=agent, health=health) if not health.is_lost:
                     self._nudge(agent)
                 case AgentIdentified(agent=agent):
@@ -109,7 +111,7 @@ class Dispatcher:
             for task in tasks.values():
                 for attempt in task.attempts:
                     if attempt.phase is AttemptPhase.GIVEN_UP and not attempt.late:
-                        self._fence(state, attempt.run_id)
+                        self._fence(state, attempt.run_id, None)
 
     async def close(self) -> None:
         """End all workers; the runs themselves go on at their agents."""
@@ -118,26 +120,28 @@ class Dispatcher:
         self._fences.clear()
         for worker in workers:
             worker.end()
-        await asyncio.gather(*(w.task for w in workers), return_exceptions=True)
+        if workers:
+            await asyncio.wait({w.task for w in workers}, timeout=CLOSE_DEADLINE_S)
+
+    def uses(self, port: AgentPort) -> bool:
+        """Whether somebody still talks through that port."""
+        return any(w.port is port for w in (*self._workers.values(), *self._fences.values()))
 
     def _start(self, state: FleetState, run: RunId, agent: AgentName, *, fresh: bool) -> None:
-        order, port = order_of(state, run), self._port_of(agent)
-        if order is None or port is None:
-            log.error("no way to reach %s for run %s", agent, run)
+        order = order_of(state, run)
+        if order is None:
+            log.error("the ledger does not hold the task of run %s", run)
             return
-        worker = _Worker(run, agent, port, order, self._hear, self._rng)
+        worker = _Worker(run, agent, self._port_of, order, self._hear, self._rng)
         worker.task = asyncio.create_task(worker.drive(fresh=fresh), name=f"run {run}")
         self._workers[run] = worker
 
-    def _fence(self, state: FleetState, run: RunId) -> None:
+    def _fence(self, state: FleetState, run: RunId, port: AgentPort | None) -> None:
         found, order = find_attempt(state, run), order_of(state, run)
         if found is None or order is None or run in self._fences:
             return
-        agent = found[1].agent
-        port = self._port_of(agent)
-        if port is None:
-            return
-        worker = _Worker(run, agent, port, order, self._hear, self._rng)
+        worker = _Worker(run, found[1].agent, self._port_of, order, self._hear, self._rng)
+        worker.port = port or worker.port
         worker.task = asyncio.create_task(worker.fence(), name=f"fence {run}")
         self._fences[run] = worker
         worker.task.add_done_callback(lambda _: self._fences.pop(run, None))
@@ -157,16 +161,19 @@ class _Worker:
         self,
         run: RunId,
         agent: AgentName,
-        port: AgentPort,
+        port_of: PortOf,
         order: RunOrder,
         hear: Hear,
         rng: random.Random,
     ) -> None:
         self.run = run
         self.agent = agent
+        self.port = port_of(agent)
+        """The way to where the run is. It stays the same when the fleet file moves the agent; None
+        until the file says (again) how to reach it."""
         self.cancel_wanted = asyncio.Event()
         self.nudge = asyncio.Event()
-        self._port = port
+        self._port_of = port_of
         self._order = order
         self._hear = hear
         self._rng = rng
@@ -184,23 +191,32 @@ class _Worker:
 
     async def drive(self, *, fresh: bool) -> None:
         """From placement to the end of the run, through any number of lost connections."""
+        while True:
+            try:
+                return await self._drive(fresh=fresh)
+            except Exception:  # a bug here must not leave the run without anybody who follows it
+                log.exception("following run %s failed", self.run)
+            fresh = False
+            await self._back_off()
+
+    async def _drive(self, *, fresh: bool) -> None:
         running = False
         if fresh:
-            word = await self._asked(self._port.start(self._order), START_DEADLINE_S)
+            word = await self._asked(lambda port: port.start(self._order), START_DEADLINE_S)
             await self._hear(self.run, word)
             if is_final(word):
                 return
             running = isinstance(word, Definite)
         while True:
             if self.cancel_wanted.is_set():
-                word = await self._asked(self._port.cancel(self._order), ASK_DEADLINE_S)
+                word = await self._asked(lambda port: port.cancel(self._order), ASK_DEADLINE_S)
             elif running:
                 followed = await self._follow()
                 if followed is None:
                     continue
                 word = followed
             else:
-                word = await self._asked(self._port.inspect(self._order), ASK_DEADLINE_S)
+                word = await self._asked(lambda port: port.inspect(self._order), ASK_DEADLINE_S)
             await self._hear(self.run, word)
             if is_final(word):
                 return
@@ -213,7 +229,7 @@ class _Worker:
     async def fence(self) -> None:
         """Make sure that a run which was given up cannot start (again), and hear it if it ended."""
         for _ in range(FENCE_TRIES):
-            word = await self._asked(self._port.fence(self._order), ASK_DEADLINE_S)
+            word = await self._asked(lambda port: port.fence(self._order), ASK_DEADLINE_S)
             if is_final(word):
                 await self._hear(self.run, word)
                 return
@@ -222,27 +238,38 @@ class _Worker:
 
     async def _follow(self) -> Word | None:
         """Wait for the end of the run, or return None when it is to be cancelled."""
-        following = asyncio.ensure_future(self._guarded(self._port.follow(self._order)))
-        cancelling = asyncio.ensure_future(self.cancel_wanted.wait())
+        assert self.port is not None, "it said that the run runs"
+        following = asyncio.create_task(self._guarded(self.port.follow(self._order)))
+        cancelling = asyncio.create_task(self.cancel_wanted.wait())
         try:
             await asyncio.wait({following, cancelling}, return_when=asyncio.FIRST_COMPLETED)
             return following.result() if following.done() else None
         finally:
-            for waiter in (following, cancelling):
-                waiter.cancel()
-                with suppress(asyncio.CancelledError):
-                    await waiter
+            following.cancel()
+            cancelling.cancel()
+            # Unlike awaiting them, this tells their end from our own.
+            await asyncio.wait({following, cancelling})
 
-    async def _asked(self, question: Awaitable[Word], deadline_s: float) -> Word:
+    async def _asked(
+        self, question: Callable[[AgentPort], Awaitable[Word]], deadline_s: float
+    ) -> Word:
+        self.port = self.port or self._port_of(self.agent)
+        if self.port is None:
+            absent = Untrusted("the fleet file does not say how to reach the agent")
+            return Unknown(LostReason.UNREACHABLE, absent)
         try:
             async with asyncio.timeout(deadline_s):
-                return await self._guarded(question)
+                return await self._guarded(question(self.port))
         except TimeoutError:
             return Unknown(LostReason.TIMEOUT, Untrusted(f"no answer within {deadline_s:.0f} s"))
 
     async def _guarded(self, question: Awaitable[Word]) -> Word:
         try:
             return await question
+        except asyncio.CancelledError:
+            if was_cancelled():
+                raise
+            return Unknown(LostReason.CANCELLED, Untrusted("the question was broken off"))
         except Exception as error:  # a bug in a port must not decide about a run
             log.exception("asking %s about %s failed", self.agent, self.run)
             return Unknown(LostReason.BAD_ANSWER, Untrusted(f"{type(error).__name__}: {error}"))

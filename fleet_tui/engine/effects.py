@@ -1,5 +1,6 @@
 """Everything the engine does beyond its own ledger, made to match the committed state."""
 
+import asyncio
 import random
 from collections.abc import Callable, Sequence
 
@@ -37,8 +38,8 @@ class FleetEffects:
         self._watchers: dict[AgentName, Watcher] = {}
         self._made_for: dict[AgentName, FleetSpec] = {}
         self._leaving: list[Watcher] = []
-        self._outdated = False
-        """Whether a watcher had to stay although the file changed: its agent still runs work."""
+        """Stopped because the file changed; their ports are still needed by runs begun there."""
+        self._closing: set[asyncio.Task[None]] = set()
         self._dispatcher = Dispatcher(self._port, hear, rng)
         self._begun = False
         self._state = EMPTY_STATE
@@ -47,9 +48,11 @@ class FleetEffects:
         """Match watchers to the fleet file and workers to the open runs."""
         self._state = state
         loaded = any(isinstance(r.event, FleetLoaded) for r in recorded)
-        if not self._begun or loaded or self._outdated:
+        if not self._begun or loaded:
             self._match(state)
         self._dispatcher.follow(state, recorded)
+        if self._leaving:
+            self._let_go()
         if not self._begun:
             self._dispatcher.resume(state)
             self._begun = True
@@ -64,9 +67,10 @@ class FleetEffects:
     async def close(self) -> None:
         """Stop all work here; what runs at the agents goes on."""
         await self._dispatcher.close()
-        for watcher in (*self._watchers.values(), *self._leaving):
-            await watcher.close()
+        open_ones = [*self._watchers.values(), *self._leaving]
         self._watchers.clear()
+        self._leaving.clear()
+        await asyncio.gather(*(w.close() for w in open_ones), *self._closing)
 
     def _collectable(self, name: AgentName) -> Sequence[RunId]:
         return collectable(self._state, name, self._clock.now_ms())
@@ -77,19 +81,14 @@ class FleetEffects:
 
     def _match(self, state: FleetState) -> None:
         wanted = state.fleet.agents
-        self._outdated = False
-        for name, watcher in list(self._watchers.items()):
-            agent = state.agents.get(name)
-            busy = agent is not None and bool(agent.runs)
-            changed = name in wanted and not self._same_place(state.fleet, name)
-            if name in wanted and not changed:
+        for name in list(self._watchers):
+            if name in wanted and self._same_place(state.fleet, name):
                 continue
-            if busy:
-                self._outdated = True
-                continue
-            # Closed with the engine: closing waits, and this method may not.
-            self._leaving.append(self._watchers.pop(name))
+            # New work goes where the file says now, at once; runs are followed where they began.
+            watcher = self._watchers.pop(name)
             watcher.stop()
+            self._leaving.append(watcher)
+            del self._made_for[name]
         for name, spec in wanted.items():
             if name not in self._watchers:
                 self._made_for[name] = state.fleet
@@ -103,6 +102,15 @@ class FleetEffects:
                     heard=self._heard,
                     finished=self._collectable,
                 )
+
+    def _let_go(self) -> None:
+        """Close what left and is not needed any more. Closing waits, and this may not."""
+        idle = [w for w in self._leaving if not self._dispatcher.uses(w.port)]
+        for watcher in idle:
+            self._leaving.remove(watcher)
+            closing = asyncio.create_task(watcher.close(), name=f"close {watcher.agent}")
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     def _same_place(self, fleet: FleetSpec, name: AgentName) -> bool:
         """Whether the port made for an agent still reaches it in the way the file says."""

@@ -15,6 +15,7 @@ from fleet_tui.core.attempts import learn, reconcile_attempts
 from fleet_tui.core.brake import reconcile_brake
 from fleet_tui.core.decide import Decided, decide
 from fleet_tui.core.events import Event, FleetLoaded, Recorded
+from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.fold import fold
 from fleet_tui.core.health import FRESH, Watch, judge
 from fleet_tui.core.ids import AgentName, Epoch, Seq
@@ -89,6 +90,7 @@ class Engine:
         self._router = Router(state.fleet)
         self._watches: dict[AgentName, Watch] = {}
         self._distrust_until_ms = 0
+        self._ended = False
 
     async def run(self) -> None:
         """Work until stopped. Raises what the ledger raises: without it nothing may go on."""
@@ -99,6 +101,7 @@ class Engine:
                 await self._step(await self.inbox.take())
         finally:
             ticker.cancel()
+            self._ended = True
             self._refuse_rest()
 
     async def ask(self, by: str, command: c.Command) -> c.Reply:
@@ -107,6 +110,8 @@ class Engine:
             return _STOPPING
         reply: asyncio.Future[c.Reply] = asyncio.get_running_loop().create_future()
         await self.inbox.put(CommandAsked(by, command, reply))
+        if self._ended:  # while we waited for room in the inbox
+            self._refuse_rest()
         return await reply
 
     async def _tick(self) -> None:
@@ -141,12 +146,19 @@ class Engine:
                 case FleetChanged(spec=spec, by=by):
                     draft.add([FleetLoaded(spec=spec, by=by)])
                     self._router = Router(spec)
+                    self._forget_others(spec)
                 case Tick():
                     ticked = True
                 case _:
                     assert_never(item)
         self._reconcile(draft, ticked)
-        recorded = await self._commit(draft)
+        try:
+            recorded = await self._commit(draft)
+        except BaseException:
+            for future, _ in answers:
+                if not future.done():
+                    future.set_result(_IN_DOUBT)
+            raise
         for future, decided in answers:
             if not future.done():
                 future.set_result(
@@ -191,6 +203,12 @@ class Engine:
         self._watches[look.agent] = watch
         draft.add(events)
 
+    def _forget_others(self, spec: FleetSpec) -> None:
+        """An agent that comes back one day is judged by what is seen of it then."""
+        for known in (self.looks, self._watches):
+            for name in known.keys() - spec.agents.keys():
+                del known[name]
+
     def _command(
         self,
         draft: "_Draft",
@@ -222,6 +240,12 @@ class Engine:
 
 _STOPPING = c.Refused(
     code="stopping", text="The engine is stopping.", hint="Open the fleet again in a moment."
+)
+
+_IN_DOUBT = c.Refused(
+    code="in-doubt",
+    text="The engine failed while it stored this; it may or may not have been taken.",
+    hint="Look at the fleet before you repeat it; a submit with the same key is safe to repeat.",
 )
 
 

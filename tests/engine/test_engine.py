@@ -1,104 +1,20 @@
 """The loop with its neighbours in memory: what is committed, what is done, and in which order."""
 
 import asyncio
-import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 
 import pytest
 
 from fleet_tui.core import commands as c
+from fleet_tui.core.events import Event, Recorded
 from fleet_tui.core.evidence import Finished
-from fleet_tui.core.fleet import FleetSpec, TaskClass
-from fleet_tui.core.ids import AgentName, RunId, TaskId
-from fleet_tui.core.state import (
-    EMPTY_STATE,
-    AttemptPhase,
-    FleetState,
-    Health,
-    Task,
-    TaskPhase,
-    TaskSpec,
-)
-from fleet_tui.engine.clock import WallClock
-from fleet_tui.engine.effects import FleetEffects
-from fleet_tui.engine.engine import Engine
-from fleet_tui.engine.inbox import FleetChanged, LookTaken, WordHeard
+from fleet_tui.core.fleet import TaskClass
+from fleet_tui.core.ids import AgentName, RunId
+from fleet_tui.core.state import EMPTY_STATE, AttemptPhase, Health, TaskPhase
+from fleet_tui.errors import FleetError
+from tests.engine.rig import DEADLINE_S, Rig, all_up, only_task, running
 from tests.support.fleets import agent, fleet, work
-from tests.support.memory import FakeHost, FakePort, MemoryLedger
-
-DEADLINE_S = 20.0
-
-
-class Rig:
-    """An engine, its ledger and the hosts of its agents."""
-
-    def __init__(
-        self, spec: FleetSpec, state: FleetState, hosts: dict[AgentName, FakeHost]
-    ) -> None:
-        self.hosts = hosts
-        self.ledger = MemoryLedger(start=state.seq)
-        self.spec = spec
-        self._changed = asyncio.Condition()
-        self._pending: set[asyncio.Task[None]] = set()
-        clock = WallClock()
-        self.effects = FleetEffects(
-            lambda _, a: FakePort(a.name, self.hosts[a.name]),
-            clock=clock,
-            rng=random.Random(1),
-            seen=lambda look: self.engine.inbox.put(LookTaken(look)),
-            heard=lambda lines: None,
-            hear=lambda run, word: self.engine.inbox.put(WordHeard(run, word)),
-        )
-        self.engine = Engine(
-            self.ledger, state, self.effects, clock, lambda state, rows: self._poke()
-        )
-
-    def _poke(self) -> None:
-        task = asyncio.create_task(self._notify())
-        self._pending.add(task)
-        task.add_done_callback(self._pending.discard)
-
-    async def _notify(self) -> None:
-        async with self._changed:
-            self._changed.notify_all()
-
-    async def until(self, holds: Callable[[FleetState], bool]) -> FleetState:
-        """Wait for the state to be so."""
-        async with asyncio.timeout(DEADLINE_S), self._changed:
-            await self._changed.wait_for(lambda: holds(self.engine.state))
-        return self.engine.state
-
-    async def submit(self, number: int, spec: TaskSpec) -> c.Reply:
-        """Give it a task with a key of its own."""
-        task = TaskId(f"TASK{number:022d}")
-        return await self.engine.ask("me", c.Submit(task=task, key=str(task), spec=spec))
-
-
-@asynccontextmanager
-async def running(
-    spec: FleetSpec,
-    state: FleetState = EMPTY_STATE,
-    hosts: dict[AgentName, FakeHost] | None = None,
-) -> AsyncIterator[Rig]:
-    rig = Rig(spec, state, hosts or {name: FakeHost() for name in spec.agents})
-    loop = asyncio.create_task(rig.engine.run())
-    await rig.engine.inbox.put(FleetChanged(spec, "me"))
-    try:
-        yield rig
-    finally:
-        await rig.engine.ask("me", c.StopEngine())
-        await loop
-        await rig.effects.close()
-
-
-def only_task(state: FleetState) -> Task:
-    (task,) = [*state.open_tasks.values(), *state.closed_tasks.values()]
-    return task
-
-
-async def all_up(rig: Rig) -> None:
-    await rig.until(lambda s: bool(s.agents) and all(a.in_service for a in s.agents.values()))
+from tests.support.memory import FakeHost
 
 
 async def test_a_task_runs_and_its_result_is_kept() -> None:
@@ -251,3 +167,20 @@ async def test_commands_after_the_stop_are_refused() -> None:
         reply = await rig.engine.ask("me", c.AddNote(text=work().payload))
         assert isinstance(reply, c.Refused)
         assert reply.code == "stopping"
+
+
+async def test_nobody_waits_for_ever_for_a_ledger_that_failed() -> None:
+    rig = Rig(fleet(agent("a1")), EMPTY_STATE, {AgentName("a1"): FakeHost()})
+
+    async def fail(events: Sequence[Event], at_ms: int) -> tuple[Recorded, ...]:
+        raise FleetError("the disk is gone")
+
+    rig.ledger.append = fail  # type: ignore[method-assign]  # the disk fails
+    loop = asyncio.create_task(rig.engine.run())
+    async with asyncio.timeout(DEADLINE_S):
+        reply = await rig.engine.ask("me", c.AddNote(text=work().payload))
+    assert isinstance(reply, c.Refused)
+    assert reply.code == "in-doubt"
+    with pytest.raises(FleetError):
+        await loop
+    await rig.effects.close()

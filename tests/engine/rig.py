@@ -1,0 +1,95 @@
+"""An engine with its neighbours in memory, to be told what happens."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fleet_tui.core import commands as c
+from fleet_tui.core.fleet import AgentSpec, FleetSpec
+from fleet_tui.core.ids import AgentName, TaskId
+from fleet_tui.core.state import EMPTY_STATE, FleetState, Task, TaskSpec
+from fleet_tui.engine.clock import WallClock
+from fleet_tui.engine.effects import FleetEffects, PortOf
+from fleet_tui.engine.engine import Engine
+from fleet_tui.engine.inbox import FleetChanged, LookTaken, WordHeard
+from fleet_tui.wire.port import AgentPort
+from tests.support.memory import FakeHost, FakePort, MemoryLedger
+
+DEADLINE_S = 20.0
+
+
+class Rig:
+    """An engine, its ledger and the hosts of its agents."""
+
+    def __init__(
+        self, spec: FleetSpec, state: FleetState, hosts: dict[AgentName, FakeHost]
+    ) -> None:
+        self.hosts = hosts
+        self.ledger = MemoryLedger(start=state.seq)
+        self.spec = spec
+        self._changed = asyncio.Condition()
+        self._pending: set[asyncio.Task[None]] = set()
+        self.port_of: PortOf = lambda _, agent: FakePort(agent.name, self.hosts[agent.name])
+        """The way to an agent; tests put others in its place."""
+        clock = WallClock()
+        self.effects = FleetEffects(
+            self._port,
+            clock=clock,
+            rng=random.Random(1),
+            seen=lambda look: self.engine.inbox.put(LookTaken(look)),
+            heard=lambda lines: None,
+            hear=lambda run, word: self.engine.inbox.put(WordHeard(run, word)),
+        )
+        self.engine = Engine(
+            self.ledger, state, self.effects, clock, lambda state, rows: self._poke()
+        )
+
+    def _port(self, spec: FleetSpec, agent: AgentSpec) -> AgentPort:
+        return self.port_of(spec, agent)
+
+    def _poke(self) -> None:
+        task = asyncio.create_task(self._notify())
+        self._pending.add(task)
+        task.add_done_callback(self._pending.discard)
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def until(self, holds: Callable[[FleetState], bool]) -> FleetState:
+        """Wait for the state to be so."""
+        async with asyncio.timeout(DEADLINE_S), self._changed:
+            await self._changed.wait_for(lambda: holds(self.engine.state))
+        return self.engine.state
+
+    async def submit(self, number: int, spec: TaskSpec) -> c.Reply:
+        """Give it a task with a key of its own."""
+        task = TaskId(f"TASK{number:022d}")
+        return await self.engine.ask("me", c.Submit(task=task, key=str(task), spec=spec))
+
+
+@asynccontextmanager
+async def running(
+    spec: FleetSpec,
+    state: FleetState = EMPTY_STATE,
+    hosts: dict[AgentName, FakeHost] | None = None,
+) -> AsyncIterator[Rig]:
+    rig = Rig(spec, state, hosts or {name: FakeHost() for name in spec.agents})
+    loop = asyncio.create_task(rig.engine.run())
+    await rig.engine.inbox.put(FleetChanged(spec, "me"))
+    try:
+        yield rig
+    finally:
+        await rig.engine.ask("me", c.StopEngine())
+        await loop
+        await rig.effects.close()
+
+
+def only_task(state: FleetState) -> Task:
+    (task,) = [*state.open_tasks.values(), *state.closed_tasks.values()]
+    return task
+
+
+async def all_up(rig: Rig) -> None:
+    await rig.until(lambda s: bool(s.agents) and all(a.in_service for a in s.agents.values()))

@@ -1,0 +1,155 @@
+"""Runs are followed to their end, whatever happens to the fleet file, the ports and the engine."""
+
+import asyncio
+
+from msgspec.structs import replace
+
+from fleet_tui.core import commands as c
+from fleet_tui.core.events import FleetLoaded, Recorded
+from fleet_tui.core.evidence import RunOrder
+from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec
+from fleet_tui.core.fold import fold
+from fleet_tui.core.ids import AgentName, Epoch, Seq
+from fleet_tui.core.state import AttemptPhase, FleetState, TaskPhase
+from fleet_tui.engine.inbox import FleetChanged
+from fleet_tui.wire.port import AgentPort, Inspection, Outcome
+from tests.engine.rig import DEADLINE_S, Rig, all_up, only_task, running
+from tests.support.fleets import agent, fleet, work
+from tests.support.memory import FakeHost, FakePort
+
+A1 = AgentName("a1")
+
+
+async def begin(rig: Rig, number: int = 1) -> str:
+    """Submit a task and wait until an agent runs it."""
+    await all_up(rig)
+    before = sum(len(h.started) for h in rig.hosts.values())
+    await rig.submit(number, work())
+    await rig.until(lambda s: sum(len(h.started) for h in rig.hosts.values()) > before)
+    state = await rig.until(
+        lambda s: all(
+            t.attempts and t.attempts[-1].phase is AttemptPhase.RUNNING
+            for t in s.open_tasks.values()
+        )
+    )
+    (task,) = (t for t in state.open_tasks.values() if t.number == number)
+    return task.attempts[-1].run_id
+
+
+def loaded(state: FleetState, spec: FleetSpec) -> FleetState:
+    """The state after a new engine read another fleet file."""
+    row = Recorded(Seq(state.seq + 1), state.at_ms, Epoch(2), FleetLoaded(spec=spec))
+    return fold(state, [row])
+
+
+async def test_a_run_whose_agent_left_the_file_while_the_engine_was_away_is_not_forgotten() -> None:
+    hosts = {A1: FakeHost(), AgentName("a2"): FakeHost()}
+    async with running(fleet(agent("a1")), hosts=hosts) as first:
+        await begin(first)
+        state = first.engine.state
+    without = replace(fleet(agent("a2")), lost_after_ms=100)
+    async with running(without, loaded(state, without), hosts) as second:
+        await second.until(lambda s: only_task(s).phase is TaskPhase.NEEDS_OPERATOR)
+        assert only_task(second.engine.state).attempts[0].phase is AttemptPhase.GIVEN_UP
+
+
+async def test_a_run_is_found_again_when_its_agent_returns_to_the_file() -> None:
+    hosts = {A1: FakeHost(), AgentName("a2"): FakeHost()}
+    whole = fleet(agent("a1"))
+    async with running(whole, hosts=hosts) as first:
+        run = await begin(first)
+        state = first.engine.state
+    without = fleet(agent("a2"))
+    async with running(without, loaded(state, without), hosts) as second:
+        await second.until(lambda s: only_task(s).attempts[0].phase is AttemptPhase.UNKNOWN)
+        await hosts[A1].finish(run)
+        await second.engine.inbox.put(FleetChanged(whole, "me"))
+        await second.until(lambda s: bool(s.closed_tasks))
+        assert only_task(second.engine.state).phase is TaskPhase.SUCCEEDED
+
+
+class Ports:
+    """Remembers the ports it made and which of them were closed."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.made: list[FakePort] = []
+        self.closed: list[FakePort] = []
+        self._rig = rig
+
+    def __call__(self, _: FleetSpec, spec: AgentSpec) -> AgentPort:
+        assert isinstance(spec.kind, CommandAgent)
+        name = AgentName("a2" if spec.kind.command == ("elsewhere",) else "a1")
+        closed = self.closed
+
+        class Port(FakePort):
+            async def close(self) -> None:
+                closed.append(self)
+
+        self.made.append(Port(spec.name, self._rig.hosts[name]))
+        return self.made[-1]
+
+
+async def test_an_agent_that_moves_takes_new_work_there_and_ends_its_runs_here() -> None:
+    here, there = FakeHost(), FakeHost()
+    async with running(fleet(agent("a2")), hosts={A1: here, AgentName("a2"): there}) as rig:
+        rig.port_of = ports = Ports(rig)
+        await rig.engine.inbox.put(FleetChanged(fleet(agent("a1")), "me"))
+        await rig.until(lambda s: A1 in s.agents)
+        first = await begin(rig, 1)
+        moved = replace(agent("a1"), kind=CommandAgent(command=("elsewhere",)))
+        await rig.engine.inbox.put(FleetChanged(fleet(moved), "me"))
+        await rig.until(lambda s: s.fleet.agents[A1] == moved)
+        second = await begin(rig, 2)
+        assert (here.started, there.started) == ([first], [second])
+        assert ports.closed == []
+        await here.finish(first)
+        await rig.until(lambda s: len(s.closed_tasks) == 1)
+        await there.finish(second)
+        await rig.until(lambda s: len(s.closed_tasks) == 2)
+        assert ports.closed == [ports.made[0]]
+
+
+async def test_a_port_that_breaks_off_by_itself_does_not_end_the_following() -> None:
+    class Breaking(FakePort):
+        async def follow(self, order: RunOrder) -> Outcome:
+            raise asyncio.CancelledError
+
+    async with running(fleet(agent("a1"))) as rig:
+        rig.port_of = lambda _, spec: Breaking(spec.name, rig.hosts[A1])
+        moved = replace(agent("a1"), kind=CommandAgent(command=("elsewhere",)))
+        await rig.engine.inbox.put(FleetChanged(fleet(moved), "me"))
+        await rig.until(lambda s: s.fleet.agents.get(A1) == moved)
+        await all_up(rig)
+        await rig.submit(1, work())
+        await rig.until(lambda s: only_task(s).attempts[0].phase is AttemptPhase.UNKNOWN)
+        await rig.hosts[A1].finish(rig.hosts[A1].started[0])
+        await rig.until(lambda s: bool(s.closed_tasks))
+
+
+async def test_the_engine_stops_while_a_follower_takes_its_time_to_hang_up() -> None:
+    hanging_up, may_end = asyncio.Event(), asyncio.Event()
+
+    class Slow(FakePort):
+        async def follow(self, order: RunOrder) -> Outcome:
+            try:
+                return await super().follow(order)
+            finally:
+                hanging_up.set()
+                await may_end.wait()
+
+        async def cancel(self, order: RunOrder) -> Inspection:
+            raise AssertionError("the engine has stopped")
+
+    async with running(fleet(agent("a1"))) as rig:
+        rig.port_of = lambda _, spec: Slow(spec.name, rig.hosts[A1])
+        moved = replace(agent("a1"), kind=CommandAgent(command=("elsewhere",)))
+        await rig.engine.inbox.put(FleetChanged(fleet(moved), "me"))
+        await rig.until(lambda s: s.fleet.agents.get(A1) == moved)
+        await begin(rig)
+        await rig.engine.ask("me", c.Cancel(task=only_task(rig.engine.state).id))
+        async with asyncio.timeout(DEADLINE_S):
+            await hanging_up.wait()
+            closing = asyncio.create_task(rig.effects.close())
+            await asyncio.sleep(0)
+            may_end.set()
+            await closing
