@@ -12,6 +12,9 @@ _ASSIGNED = (
     r"|client[_-]?secret|passwd|password|passphrase)"
 )
 
+_REFERENCE = r"secret:(?:env|file|host|keyring|cmd):"
+"""Says where a secret is, as a fleet file does; that is no secret."""
+
 _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "private-key",
@@ -35,7 +38,10 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("url-password", re.compile(r"(?<=://)[^\s/:@]{1,100}:[^\s/@]{1,200}(?=@)")),
     (
         "secret",
-        re.compile(rf"(?i)(?<![A-Za-z0-9]){_ASSIGNED}([\"']?\s*[:=]\s*[\"']?)[^\s\"',;&}}]{{6,}}"),
+        re.compile(
+            rf"(?i)(?<![A-Za-z0-9])(?!{_REFERENCE}){_ASSIGNED}"
+            r"([\"']?\s*[:=]\s*[\"']?)[^\s\"',;&}]{6,}"
+        ),
     ),
 )
 

@@ -33,7 +33,7 @@ OPENCLAW_VERSION = "2026.9.6"
 NODE_VERSION = "24.21.0"
 """At least 24.16 is what this OpenClaw asks for."""
 
-GATEWAYS = 2
+GATEWAYS = 3
 READY_WITHIN_S = 180.0
 INSTALL_WITHIN_S = 600.0
 

@@ -43,13 +43,16 @@ def spoken(body: dict[str, Any]) -> str:
 
 
 class StubModel(ThreadingHTTPServer):
-    """The server. ``streaming`` counts the answers on their way now."""
+    """The server. ``streaming`` counts the answers on their way now; ``begun`` and ``answered`` are
+    what users said in each request so far and in those that got their whole answer."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.streaming = 0
+        self.begun: list[str] = []
+        self.answered: list[str] = []
         self.counting = threading.Lock()
 
     @property
@@ -76,6 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         text = spoken(body)
+        self.server.begun.append(text)
         found = _DIRECTIVE.search(text)
         verb = found.group(1) if found else ""
         numbers = [float(word) for word in found.group(2).split()] if found else []
@@ -94,6 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.count(+1)
             try:
                 self._stream(words, gap_s)
+                self.server.answered.append(text)
             finally:
                 self.server.count(-1)
         except (BrokenPipeError, ConnectionResetError):

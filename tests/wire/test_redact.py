@@ -79,3 +79,11 @@ def test_a_key_that_never_ends_hides_only_so_much() -> None:
     kept = [redactor.redact("line") for _ in range(MAX_PEM_LINES + 10)]
     assert kept[0] is None
     assert kept[-1] == "line"
+
+
+@pytest.mark.parametrize("kind", ["env", "file", "host", "keyring", "cmd"])
+def test_a_reference_to_a_secret_is_none(kind: str) -> None:
+    said = f"a secret:{kind}:gateway/TOKEN b"
+    assert redact(said) == said
+    assert "hunter" not in redact("secret: hunter22")
+    assert "hunter" not in redact(f"secret:{kind}=hunter22")

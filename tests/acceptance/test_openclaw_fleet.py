@@ -1,0 +1,280 @@
+"""Three real gateways behind a real sshd, thirty tasks, a gateway that crashes in the middle, and
+the model's own books to compare with. What was watched live is then looked back at offline."""
+
+import asyncio
+import json
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from msgspec import to_builtins
+from msgspec.structs import replace
+
+from fleet_tui.core.events import AttemptGivenUp, AttemptUnknown
+from fleet_tui.core.fleet import TaskClass
+from fleet_tui.core.ids import TaskId
+from fleet_tui.core.state import AttemptPhase, Health, Task, TaskPhase
+from fleet_tui.feed.attached import AttachedFeed
+from fleet_tui.feed.feed import Feed, Link, View
+from fleet_tui.feed.recorded import RecordedFeed
+from fleet_tui.journal.importing import import_recording
+from tests.acceptance.rig import MakeRig, Rig
+from tests.support.console import at_rest, console, text_of
+from tests.support.openclaw_lab import PRICES_USD_PER_MTOK, Gateway, OpenClawLab
+from tests.support.stub_model import CACHED_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS, StubModel
+
+pytestmark = [
+    pytest.mark.openclaw,
+    pytest.mark.sshd,
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.xdist_group("openclaw"),
+]
+
+TASKS = 30
+UP_WITHIN_S = 60.0
+END_WITHIN_S = 240.0
+TOKENS = INPUT_TOKENS + OUTPUT_TOKENS
+COST_MICROUSD = round(
+    (INPUT_TOKENS - CACHED_TOKENS) * PRICES_USD_PER_MTOK["input"]
+    + CACHED_TOKENS * PRICES_USD_PER_MTOK["cacheRead"]
+    + OUTPUT_TOKENS * PRICES_USD_PER_MTOK["output"]
+)
+ALIAS = "bastion-of-the-lab"
+
+TEXTS = (
+    "[[sleep 2]] number {n}: plain words",
+    '[[sleep 3]] number {n}: it\'s "quoted" and \\escaped\\',
+    "[[sleep 2]] number {n}: $(touch pwned) `touch pwned` ${{HOME}}",
+    "[[sleep 3]] number {n}: first line\nsecond line\n\nlast line",
+    "[[sleep 2]] number {n}: 漢字 ☃ 👩\u200d🚀 --flag -n %s",
+)
+
+
+def fleet_of(make_rig: MakeRig, lab: OpenClawLab, directory: Path) -> Rig:
+    """The gateways on a host that only ssh_config knows; a token from each kind of place."""
+    one, two, three = lab.gateways
+    on_host, here = directory / "token-on-the-host", directory / "token-here"
+    for path, gateway in ((here, two), (on_host, three)):
+        path.write_text(gateway.token + "\n")
+        path.chmod(0o600)
+    rig = make_rig(
+        f"defaults:\n  host: {ALIAS}\n  slots: 3\n"
+        "  probe: {every: 1s, timeout: 4s, down_after: 2, up_after: 2}\n"
+        "agents:\n"
+        f"  {one.name}: {{port: {one.port}, token: 'secret:env:TOKEN_OF_ONE'}}\n"
+        f"  {two.name}: {{port: {two.port}, token: 'secret:file:{here}'}}\n"
+        f"  {three.name}: {{port: {three.port}, token: 'secret:host:{on_host}'}}\n",
+        TOKEN_OF_ONE=one.token,
+    )
+    spec = lab.sshd.spec()
+    ssh = rig.home / ".ssh"
+    ssh.mkdir(mode=0o700)
+    (ssh / "config").write_text(
+        f"Host {ALIAS}\n  HostName {spec.address}\n  Port {spec.port}\n  User {spec.user}\n"
+        f"  IdentityFile {spec.identity}\n  UserKnownHostsFile {spec.known_hosts}\n"
+    )
+    return rig
+
+
+_SESSION = re.compile(r"session=agent:main:fleet:([0-9a-z]+):\d+")
+
+
+def task_of(said: str) -> TaskId:
+    """Whose turn a request is: the gateway names the session, also when it goes on after a crash
+    with words of its own."""
+    found = _SESSION.search(said)
+    assert found is not None, said
+    return TaskId(found[1].upper())
+
+
+class Books:
+    """What the model was asked, and which answers it gave in full, by task."""
+
+    def __init__(self, model: StubModel) -> None:
+        self._model = model
+        self._begun, self._answered = len(model.begun), len(model.answered)
+
+    def asked(self) -> list[str]:
+        return self._model.begun[self._begun :]
+
+    def begun(self) -> Counter[TaskId]:
+        return Counter(map(task_of, self.asked()))
+
+    def answered(self) -> Counter[TaskId]:
+        return Counter(map(task_of, self._model.answered[self._answered :]))
+
+    def at_the_model(self, task: Task) -> bool:
+        """Whether the model works on this task's answer now."""
+        return self.begun()[task.id] > self.answered()[task.id]
+
+
+def victim(rig: Rig, lab: OpenClawLab, books: Books) -> Gateway | None:
+    """A gateway in the middle of work of both classes, if there is one now."""
+    for gateway in lab.gateways:
+        runs = [
+            task
+            for task in rig.state().open_tasks.values()
+            if (run := task.open_attempt) is not None
+            and run.agent == gateway.name
+            and run.phase is AttemptPhase.RUNNING
+            and books.at_the_model(task)
+        ]
+        if {task.spec.task_class for task in runs} == {TaskClass.ONCE, TaskClass.IDEMPOTENT}:
+            return gateway
+    return None
+
+
+async def crash_in_mid_work(rig: Rig, lab: OpenClawLab, books: Books) -> None:
+    """Kill a gateway; start it again once the work that may move has moved."""
+    await rig.until(lambda: victim(rig, lab, books) is not None, 120, "a gateway is busy")
+    gateway = victim(rig, lab, books)
+    assert gateway is not None
+    gateway.kill()
+    await rig.until(lambda: rig.agent(gateway.name).health is Health.DOWN, 60, "it is down")
+    await rig.until(
+        lambda: any(isinstance(r.event, AttemptGivenUp) for r in rig.events()), 60, "work moves"
+    )
+    gateway.start()
+    await rig.until(lambda: rig.agent(gateway.name).health is Health.UP, 120, "it is back")
+
+
+async def test_thirty_tasks_a_crash_the_books_and_the_recording(
+    openclaw_lab: OpenClawLab, make_rig: MakeRig, short_dir: Path
+) -> None:
+    lab, rig = openclaw_lab, fleet_of(make_rig, openclaw_lab, short_dir)
+    books = Books(lab.model)
+    rig.start()
+    live = Still(rig.directory, by="tester", read_only=True)
+    async with watching(live) as screen:
+        await rig.until(
+            lambda: all(rig.agent(g.name).health is Health.UP for g in lab.gateways),
+            UP_WITHIN_S,
+            "all gateways are up",
+        )
+        texts = [TEXTS[n % len(TEXTS)].format(n=n) for n in range(TASKS)]
+        crash = asyncio.create_task(crash_in_mid_work(rig, lab, books))
+        for n, text in enumerate(texts):
+            task_class = "idempotent" if n % 2 else "once"
+            await asyncio.to_thread(rig.submit, text, "--class", task_class)
+        await crash
+        await rig.until(
+            lambda: not any(t.phase in _AT_WORK for t in rig.tasks()), END_WITHIN_S, "all tasks end"
+        )
+        check_books(rig, books, texts)
+        stopped = await asyncio.to_thread(rig.cli, "stop", str(rig.file))
+        assert stopped.returncode == 0, stopped.stderr.decode()
+        assert rig.process is not None
+        assert await asyncio.to_thread(rig.process.wait, 30) == 0
+        rig.process = None
+        live.stop_at(rig.events()[-1].at_ms)
+        seen_live = await screen()
+
+    recorded = RecordedFeed(await asyncio.to_thread(exported, rig))
+    async with watching(recorded) as screen:
+        seen_later = await screen()
+        for state in (rig.state(), live.view().state):
+            assert to_builtins(recorded.view().state) == to_builtins(state)
+    assert comparable(seen_later) == comparable(seen_live)
+    for gateway in lab.gateways:
+        assert any(gateway.name in line for line in seen_later)
+
+
+_AT_WORK = {TaskPhase.WAITING, TaskPhase.ACTIVE}
+
+
+def check_books(rig: Rig, books: Books, texts: list[str]) -> None:
+    """Every task ended once, and for what the model says."""
+    tasks, answered = rig.tasks(), books.answered()
+    lost = {r.event.run for r in rig.events() if isinstance(r.event, AttemptUnknown)}
+    assert [task.spec.payload.raw for task in tasks] == texts
+    for task in tasks:
+        text, times = task.spec.payload.raw, answered[task.id]
+        if task.phase is TaskPhase.NEEDS_OPERATOR:
+            assert task.reason, rig.summary()
+            assert task.spec.task_class is TaskClass.ONCE
+            assert times <= 1
+            continue
+        assert task.phase is TaskPhase.SUCCEEDED, rig.summary()
+        assert times == 1, (task.label, times, rig.summary())
+        last = task.attempt
+        assert last is not None
+        first_line, *_ = text.split("\n")
+        if last.run_id in lost:
+            # The gateway went on after the crash, with a prompt of its own before our text.
+            assert last.answer.text.raw.startswith("echo: ")
+        else:
+            assert last.answer.text.raw == f"echo: {first_line}"
+        assert any(text in asked for asked in books.asked()), text
+        assert last.usage.input_tokens == INPUT_TOKENS - CACHED_TOKENS
+        assert last.usage.cache_read_tokens == CACHED_TOKENS
+        assert last.usage.output_tokens == OUTPUT_TOKENS
+        assert task.cost_microusd == COST_MICROUSD
+    total = rig.state().totals
+    assert total.submitted == TASKS
+    assert total.tokens == answered.total() * TOKENS
+    assert total.cost_microusd == answered.total() * COST_MICROUSD
+    by_agent = [rig.agent(name).cost_microusd for name in rig.state().fleet.agents]
+    assert sum(by_agent) == total.cost_microusd
+
+
+def exported(rig: Rig) -> Path:
+    """The ledger after a journey: exported by the command, imported from the file."""
+    recording = rig.base / "session.fleetrec"
+    done = rig.cli("export", str(rig.file), "-o", str(recording), "--json")
+    assert done.returncode == 0, done.stderr.decode()
+    assert json.loads(done.stdout)["events"] == len(rig.events())
+    imported = import_recording(recording, rig.base / "recordings")
+    assert imported.intact
+    return Path(imported.directory)
+
+
+# --- screens ---
+
+
+class Still(AttachedFeed):
+    """A live feed whose clock can be stopped, for a screen that can be compared with another."""
+
+    _at_ms: int | None = None
+    _shown: tuple[View, View] | None = None
+
+    def stop_at(self, at_ms: int) -> None:
+        """From now on it is this instant, and nobody minds that the engine is gone."""
+        self._at_ms = at_ms
+        self._rung.set()
+
+    def view(self) -> View:
+        view = super().view()
+        if self._at_ms is None:
+            return view
+        if self._shown is None or self._shown[0] is not view:
+            still = replace(view, now_ms=self._at_ms, link=Link.ATTACHED, link_detail="")
+            self._shown = (view, still)
+        return self._shown[1]
+
+
+@asynccontextmanager
+async def watching(feed: Feed) -> AsyncIterator[Callable[[], Awaitable[list[str]]]]:
+    """A console on the feed, and what is on its screen once nothing moves any more."""
+    app = console(feed)
+    async with app.run_test(size=(120, 40)) as pilot:
+
+        async def screen() -> list[str]:
+            while not at_rest(app):
+                await pilot.pause(0.05)
+            before: list[str] = []
+            while (now := text_of(app).split("\n")) != before:
+                before = now
+                await pilot.pause(1.2)
+            return now
+
+        yield screen
+
+
+def comparable(screen: list[str]) -> list[str]:
+    """A screen without its mode word and clock, which stand at the right of the first line."""
+    first, *rest = screen
+    return [" ".join(first.split()[:3]), *rest]
