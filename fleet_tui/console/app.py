@@ -29,6 +29,7 @@ from fleet_tui.console.screens.base import FleetScreen
 from fleet_tui.console.seatbelt import SeatbeltDriver
 from fleet_tui.console.selection import Context, Scope, Selection
 from fleet_tui.console.timeline import ReviewFeed, SessionSource
+from fleet_tui.console.toasts import Storm, Toaster
 from fleet_tui.core import words
 from fleet_tui.core.commands import Accepted, Command, Refused, Reply
 from fleet_tui.core.firewall import safe_line
@@ -48,8 +49,6 @@ LEAST_REFRESH_MS = 100
 MAX_FIRST_LINES = 500
 """Stored lines shown when a recording is opened or time goes back."""
 
-TOAST_S = 5
-LOUD_TOAST_S = 8
 MAX_SPEED, MIN_SPEED = 256.0, 0.25
 
 
@@ -108,6 +107,8 @@ class FleetApp(App[int], inherit_bindings=False):
         self.problem = choice.problem
         """What the console itself cannot do, for the band; safe text."""
         self.notices = Notices()
+        self._toaster = Toaster(self)
+        self._storm = Storm()
         self.typed: list[str] = []
         """Commands that were entered, oldest first."""
         self.note_text = ""
@@ -252,12 +253,17 @@ class FleetApp(App[int], inherit_bindings=False):
         self._limiter = FrameLimiter(self._deliver, max(LEAST_REFRESH_MS, ms))
 
     def _tell_new_alerts(self, before: View, now: View) -> None:
-        if before.state.alerts is now.state.alerts or before.state.seq == 0:
+        """Keep each new critical alert in the messages; tell them folded."""
+        if before.state.seq == 0 or self.timeline is not None:
             return
-        for alert_id, alert in now.state.alerts.items():
-            if alert_id not in before.state.alerts and alert.severity is Severity.CRIT:
-                text = f"{safe_line(alert.subject)} {safe_line(alert.text)} - 7: alerts"
-                self.tell(text, Loudness.ERROR, opens=Place("alerts"))
+        known, alerts = before.state.alerts, now.state.alerts
+        fresh = [] if known is alerts else [alerts[a] for a in alerts if a not in known]
+        for alert in fresh:
+            if alert.severity is Severity.CRIT:
+                self._keep(f"{alert.subject} {alert.text}", Loudness.ERROR, Place("alerts"))
+        self._storm.add(fresh, now.now_ms)
+        for key, text in self._storm.sentences(now.state):
+            self._toaster.show(key, text, Loudness.ERROR)
 
     # --- places ---
 
@@ -365,17 +371,12 @@ class FleetApp(App[int], inherit_bindings=False):
         opens: Place | None = None,
     ) -> None:
         """Show a toast (safe text, our words) and keep it for ``:messages``."""
-        text = safe_line(text)
-        self.notices.add(
-            Notice(at_ms=self.feed.view().now_ms, text=text, loudness=loudness, opens=opens)
-        )
-        loud = loudness is not Loudness.INFORMATION
-        self.notify(
-            text,
-            severity=loudness.value,
-            timeout=LOUD_TOAST_S if loud else TOAST_S,
-            markup=False,
-        )
+        self._toaster.show(f"told {len(self.notices)} {text}", text, loudness)
+        self._keep(text, loudness, opens)
+
+    def _keep(self, text: str, loudness: Loudness, opens: Place | None) -> None:
+        at_ms = self.feed.view().now_ms
+        self.notices.add(Notice(at_ms=at_ms, text=safe_line(text), loudness=loudness, opens=opens))
 
     # --- the display ---
 

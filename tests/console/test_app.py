@@ -488,9 +488,10 @@ async def test_a_new_critical_alert_is_a_toast_and_a_message() -> None:
             raised_at_ms=NOW_MS,
         )
         feed.change_state(alerts={**feed.view().state.alerts, alert.id: alert})
-        await until(pilot, lambda: "agent-02 down [/x] - 7: alerts" in text_of(app))
+        await until(pilot, lambda: "agent-02 down - 7: alerts" in text_of(app))
         await press(pilot, "at")
         await until(pilot, lambda: "Messages - 1" in text_of(app))
+        assert "agent-02 down [/x]" in text_of(app), "the message has all of it"
         await press(pilot, "enter")
         await until(
             pilot,
