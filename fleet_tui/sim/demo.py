@@ -64,8 +64,8 @@ async def play(options: DemoOptions, fleet: FleetSpec, say: Callable[[str], None
     # The rest needs asyncssh, whose import takes longer than the history: the console that waits
     # for its first picture does not have to.
     from fleet_tui.engine.run import RunningEngine  # noqa: PLC0415  # see above
-    from fleet_tui.sim.sandbox import Sandbox  # noqa: PLC0415
-    from fleet_tui.sim.story import SCENARIOS, run_story  # noqa: PLC0415
+    from fleet_tui.sim.sandbox import Sandbox  # noqa: PLC0415  # see above
+    from fleet_tui.sim.story import SCENARIOS, run_story  # noqa: PLC0415  # see above
 
     rng = random.Random(f"{options.seed}/demo")  # noqa: S311  # a simulation, not a secret
     async with Sandbox(fleet, seed=options.seed, speed=options.speed) as sandbox:
@@ -159,8 +159,8 @@ async def _write_samples(directory: Path, history: History) -> None:
 
 def main() -> None:
     """The process that :mod:`fleet_tui.cli.demo` starts: options as JSON in the one argument."""
-    from fleet_tui.bundled import sample_fleet  # noqa: PLC0415
-    from fleet_tui.config.load import load_fleet  # noqa: PLC0415
+    from fleet_tui.bundled import sample_fleet  # noqa: PLC0415  # only here
+    from fleet_tui.config.load import load_fleet  # noqa: PLC0415  # only here
 
     options = msgspec.json.decode(sys.argv[1], type=DemoOptions)
     fleet = load_fleet(sample_fleet("demo"), {}).spec

@@ -1,6 +1,5 @@
 """The demo as it is started: one document, a recording that opens, and nothing left behind."""
 
-import os
 import signal
 import subprocess
 import sys
