@@ -1,6 +1,5 @@
 """What commands share: which fleet is meant, how output is written, talking to the engine."""
 
-import asyncio
 import json
 import os
 import pwd
@@ -150,6 +149,8 @@ def ask_engine(fleet: Fleet, commands: Sequence[Command]) -> list[Reply]:
 
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end."""
+    import asyncio
+
     return asyncio.run(main)
 
 
