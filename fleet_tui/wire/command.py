@@ -1,6 +1,7 @@
 """Agents that are any program on a host reached by SSH."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 
@@ -113,6 +114,7 @@ class CpuShare:
 def _word(reply: Reply, name: str) -> float | None:
     """The number beside a word of the reply; None where there is none to believe."""
     try:
-        return float(reply.words[name][0])
+        number = float(reply.words[name][0])
     except (KeyError, IndexError, ValueError):
         return None
+    return number if math.isfinite(number) else None

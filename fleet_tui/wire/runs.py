@@ -69,6 +69,12 @@ BOOTSTRAP = (
 COMMAND = f"sh -c '{BOOTSTRAP}'"
 """The one command line that is ever sent to a host."""
 
+MAX_COUNT = 2**53
+"""Larger numbers are not counts of anything."""
+
+_NOT_OURS = re.compile(rb"[^\t\r -~]")
+"""The wrapper's words are plain ASCII; they end up in reasons, which are taken for our own."""
+
 _RUN_ID = re.compile(r"[0-9A-Za-z_][0-9A-Za-z._-]{0,127}")
 
 
@@ -263,7 +269,7 @@ def _parse(output: bytes, at: int) -> Reply | None:
     words: dict[str, tuple[str, ...]] = {}
     blobs: dict[str, bytes] = {}
     while (end := output.find(b"\n", at)) >= 0:
-        name, *rest = output[at:end].decode("utf-8", "replace").split() or [""]
+        name, *rest = _NOT_OURS.sub(b"?", output[at:end]).decode("ascii").split() or [""]
         at = end + 1
         match name, rest:
             case "end", []:
@@ -366,7 +372,11 @@ def read_usage(data: bytes) -> Usage:
         told.cache_write_tokens,
     )
     cost_usd = told.cost_usd
-    if min(counts) < 0 or (cost_usd is not None and not 0 <= cost_usd < 1e6):
+    if (
+        min(counts) < 0
+        or max(counts) > MAX_COUNT
+        or (cost_usd is not None and not 0 <= cost_usd < 1e6)
+    ):
         return Usage()
     return Usage(
         input_tokens=told.input_tokens,
@@ -379,8 +389,9 @@ def read_usage(data: bytes) -> Usage:
 
 
 def _number(word: str) -> int:
-    """A count the host sent; 0 for what is no number."""
+    """A count the host sent; 0 for what is no number or too large to be one."""
     try:
-        return int(word)
+        number = int(word)
     except ValueError:
         return 0
+    return number if abs(number) <= MAX_COUNT else 0

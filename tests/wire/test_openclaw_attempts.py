@@ -131,6 +131,25 @@ async def test_a_connection_lost_while_following_is_unknown_and_then_looked_into
     assert len(gateway.asked("agent")) == 1
 
 
+async def test_a_reader_that_breaks_down_leaves_nobody_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gateway = FakeGateway()
+    Session(gateway).final = None
+
+    def broken(_self: object, _frame: object) -> None:
+        raise RuntimeError("a bug")
+
+    async with at_work(gateway) as subject:
+        await subject.start(ORDER)
+        following = asyncio.create_task(subject.follow(ORDER))
+        await asyncio.sleep(0)
+        monkeypatch.setattr(connection.Connection, "_take", broken)
+        await gateway.send('{"type":"event","event":"tick"}')
+        outcome = await following
+    assert outcome == Unknown(LostReason.BAD_ANSWER, Untrusted("RuntimeError"))
+
+
 async def test_following_a_run_of_an_earlier_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attempt, "LOOK_AGAIN_S", 0)
     gateway = FakeGateway()

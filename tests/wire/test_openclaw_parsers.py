@@ -268,9 +268,19 @@ def test_runs_that_failed(name: str, failure: str, words: str) -> None:
     assert outcome.value.retryable
 
 
+@pytest.mark.parametrize("payload", [None, {}, {"status": "accepted"}])
+def test_a_refusal_that_does_not_say_that_the_run_failed_decides_nothing(payload: object) -> None:
+    key = "sk-" + "a1b2c3d4" * 4
+    stopping = ErrorShape(code="UNAVAILABLE", message=f"gateway stopping {key}")
+    outcome = final_outcome(Refused(stopping, raw(payload)))
+    assert isinstance(outcome, Unknown)
+    assert key not in outcome.detail.raw
+
+
 def test_a_secret_in_a_providers_error_is_taken_out() -> None:
     key = "sk-" + "a1b2c3d4" * 4
-    outcome = final_outcome(Refused(ErrorShape(message=f"bad key {key}"), raw(None)))
+    failed = raw({"status": "error"})
+    outcome = final_outcome(Refused(ErrorShape(message=f"bad key {key}"), failed))
     assert isinstance(outcome, Definite)
     assert isinstance(outcome.value, Finished)
     assert key not in outcome.value.detail.raw

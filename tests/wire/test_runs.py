@@ -392,7 +392,16 @@ async def test_usage_that_the_program_left_is_taken(make_port: MakePort) -> None
 
 
 @pytest.mark.parametrize(
-    "text", ["", "nonsense", "[]", '{"input_tokens": -1}', '{"cost_usd": 1e9}']
+    "text",
+    [
+        "",
+        "nonsense",
+        "[]",
+        '{"input_tokens": -1}',
+        '{"cost_usd": 1e9}',
+        '{"input_tokens": 1e30}',
+        f'{{"output_tokens": {2**64}}}',
+    ],
 )
 def test_usage_that_makes_no_sense_is_none(text: str) -> None:
     assert read_usage(text.encode()) == Usage()
@@ -443,6 +452,18 @@ def test_half_an_answer_is_no_answer(length: int) -> None:
 def test_nonsense_is_unknown_and_never_an_error(noise: bytes) -> None:
     found = reply(PROTOCOL + noise)
     assert isinstance(found, Unknown) or isinstance(standing(found), Definite | Unknown)
+
+
+def test_a_hosts_words_cannot_steer_a_terminal() -> None:
+    found = reply(PROTOCOL + b"state dead \x1b]0;mine\x07\xe2\x80\xae\nend\n")
+    assert isinstance(found, Reply)
+    assert standing(found) == Definite(Died(reason="?]0;mine????"))
+
+
+def test_numbers_too_large_to_be_true_are_none() -> None:
+    found = reply(PROTOCOL + f"state running {2**80}\nend\n".encode())
+    assert isinstance(found, Reply)
+    assert standing(found) == Definite(Running(output_bytes=0))
 
 
 @pytest.mark.parametrize(

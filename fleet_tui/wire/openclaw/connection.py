@@ -6,6 +6,7 @@ twice.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 import msgspec
@@ -29,6 +30,8 @@ from fleet_tui.wire.openclaw.handshake import (
     refusal,
 )
 from fleet_tui.wire.openclaw.stream import MessageStream, NotWebSocket
+
+log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_MS = 12_000
 """A wrong token is answered after up to five seconds; a shorter wait would call that a timeout."""
@@ -183,6 +186,9 @@ class Connection:
             self._end(Lost(LostReason.HUNG, Untrusted(f"nothing heard for {silence_s:.0f} s")))
         except OSError as error:
             self._end(Lost(LostReason.CONNECTION_LOST, Untrusted(str(error) or self._farewell)))
+        except Exception as error:  # a bug: nobody may wait for answers that nobody reads
+            log.exception("reading from a gateway failed")
+            self._end(Lost(LostReason.BAD_ANSWER, Untrusted(type(error).__name__)))
 
     def _take(self, frame: Frame) -> None:
         if frame.type == "event":

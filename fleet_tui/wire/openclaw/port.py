@@ -161,8 +161,8 @@ class OpenClawPort:
             return
         await asyncio.wait([deepening], timeout=max(0.0, budget_s))
         if deepening.done() and self._deepening is deepening:
-            self._deep_failure = deepening.result()
             self._deepening = None
+            self._deep_failure = deepening.result()
 
     async def _look_deep(self) -> GatewayFailure | None:
         connection = await self._line.connection()

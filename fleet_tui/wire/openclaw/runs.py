@@ -121,7 +121,7 @@ def unanswered(reply: Refused | Lost | Malformed) -> Unknown:
         case Lost(reason=reason, detail=detail):
             return Unknown(reason, detail)
         case Refused(error=error):
-            return Unknown(LostReason.REFUSED, Untrusted(f"{error.code}: {error.message}"))
+            return Unknown(LostReason.REFUSED, complaint(f"{error.code}: {error.message}"))
         case Malformed(problem=problem):
             return Unknown(LostReason.BAD_ANSWER, Untrusted(problem))
 
@@ -147,7 +147,7 @@ def refused_start(refused: Refused) -> NotStarted:
     reason = details.reason or details.code if isinstance(details, ErrorDetails) else ""
     return NotStarted(
         reason=_word(reason or error.code),
-        detail=Untrusted(error.message),
+        detail=complaint(error.message),
         retryable=error.code != "INVALID_REQUEST",
     )
 
@@ -159,8 +159,15 @@ def _word(code: str) -> str:
 
 
 def final_outcome(reply: Result | Refused) -> Definite[Finished | Stopped] | Unknown:
-    """How a run ended, from the last answer of ``agent``."""
+    """How a run ended, from the last answer of ``agent``.
+
+    A run whose model failed is told as a refusal with status ``error``. Any other refusal, of a
+    gateway that stops for instance, says nothing about the run.
+    """
     if isinstance(reply, Refused):
+        told = decode(reply.payload, _RunEnd)
+        if isinstance(told, Malformed) or told.status != "error":
+            return unanswered(reply)
         return Definite(
             Finished(
                 ok=False,
