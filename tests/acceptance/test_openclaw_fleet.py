@@ -275,6 +275,8 @@ async def watching(feed: Feed) -> AsyncIterator[Callable[[], Awaitable[list[str]
 
 
 def comparable(screen: list[str]) -> list[str]:
-    """A screen without its mode word and clock, which stand at the right of the first line."""
+    """A screen without its mode word and clock, which end the first line behind the slots."""
     first, *rest = screen
-    return [" ".join(first.split()[:3]), *rest]
+    numbers, slots, _ = first.partition("slots")
+    assert slots
+    return [numbers, *rest]

@@ -55,8 +55,10 @@ CALL_MS = 10_000
 START_MS = 20_000
 """Deadline of the first answer to ``agent``; a gateway under load took 9.5 s for 24 of them."""
 
-WAIT_MS = 20_000
-"""How long one ``agent.wait`` may last while a run is followed without its own answer."""
+WAIT_MS = 5_000
+"""How long one ``agent.wait`` may last while a run is followed without its own answer. Also how
+late the end of a turn is seen that goes on after a crash while the ledger does not name it yet: to
+wait for the first run is to wait in vain then."""
 
 SETTLE_MS = 5_000
 """How long a cancelled run gets to end before its standing is told as it is."""
