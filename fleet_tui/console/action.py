@@ -68,6 +68,8 @@ class Action:
     footer: int = 0
     """Priority in the footer; 0 is not shown there."""
     scopes: frozenset[Scope] = ANYWHERE
+    live_only: bool = False
+    """In a recording its keys move time instead."""
     effect: Effect = Effect.LOOKS
     tier: int = 0
     """How much is asked before: 0 nothing, 1 a line, 2 the plan, 3 a name to type."""
@@ -78,12 +80,20 @@ class Action:
     help: str = ""
     unavailable: Callable[[Context], str | None] = _possible
 
+    def shares_keys_with(self, other: "Action") -> bool:
+        """Whether both may have one key: they are never possible at the same time."""
+        return (self.live_only and other.scopes == REVIEW) or (
+            other.live_only and self.scopes == REVIEW
+        )
+
     def disabled_reason(self, context: Context) -> str | None:
         """Why this cannot be done now, in words for the operator; None when it can."""
         if self.effect is Effect.ACTS and not context.can_act:
             if context.view.mode is Mode.REVIEW:
                 return "this is a recording: nothing can be changed"
             return "this console is read-only"
+        if self.live_only and Scope.REVIEW in context.scopes:
+            return "in a recording this key moves time"
         if not self.scopes & context.scopes:
             return f"needs {' or '.join(_NEEDS[s] for s in sorted(self.scopes))} in focus"
         return self.unavailable(context)

@@ -154,7 +154,9 @@ MOVE_ACTIONS = (
         title="explain the routing",
         keys=("i",),
         group=Group.MOVE,
-        run=lambda screen, chosen: screen.console.go(Place("why", chosen.tasks[0])),
+        run=lambda screen, chosen: screen.console.go(
+            Place("why", chosen.decision or chosen.tasks[0])
+        ),
         label="why",
         footer=78,
         scopes=TASKS,
@@ -178,7 +180,12 @@ MOVE_ACTIONS = (
 
 
 def _move(
-    name: str, title: str, keys: tuple[str, ...], *bindings: str, scopes: frozenset[Scope]
+    name: str,
+    title: str,
+    keys: tuple[str, ...],
+    *bindings: str,
+    scopes: frozenset[Scope],
+    live_only: bool = False,
 ) -> Action:
     return Action(
         name=name,
@@ -188,6 +195,7 @@ def _move(
         run=None,
         bindings=bindings,
         scopes=scopes,
+        live_only=live_only,
     )
 
 
@@ -205,7 +213,8 @@ WIDGETS_ACTIONS = (
     ),
     _move("half.up", "half page up", ("ctrl+u",), "table.half-up", "log.half-up", scopes=_BOTH),
     _move("first", "first", ("home", "g"), "table.first", "log.first", scopes=_BOTH),
-    _move("last.row", "last, newest", ("end", "G"), "table.last", "log.last", scopes=_BOTH),
+    _move("last.row", "last, newest", ("G",), "table.last", "log.last", scopes=_BOTH),
+    _move("end", "last, newest", ("end",), "table.end", "log.end", scopes=_BOTH, live_only=True),
     _move("side.right", "scroll right", ("right",), "log.right", scopes=LINES),
     _move("side.left", "scroll left", ("left",), "log.left", scopes=LINES),
     _move("match.next", "next match", ("n",), "log.next-match", scopes=LINES),
@@ -263,6 +272,7 @@ NARROW_ACTIONS = (
         run=None,
         bindings=("table.sort-left",),
         scopes=ROWS,
+        live_only=True,
     ),
     Action(
         name="sort.right",
@@ -272,6 +282,7 @@ NARROW_ACTIONS = (
         run=None,
         bindings=("table.sort-right",),
         scopes=ROWS,
+        live_only=True,
     ),
     Action(
         name="mark",
@@ -438,7 +449,7 @@ REVIEW_ACTIONS = (
     Action(
         name="review.slower",
         title="play slower",
-        keys=("left_parenthesis",),
+        keys=("less_than_sign",),
         group=Group.REVIEW,
         run=lambda screen, chosen: screen.console.change_speed(0.5),
         scopes=REVIEW,
@@ -446,12 +457,23 @@ REVIEW_ACTIONS = (
     Action(
         name="review.faster",
         title="play faster",
-        keys=("right_parenthesis",),
+        keys=("greater_than_sign",),
         group=Group.REVIEW,
         run=lambda screen, chosen: screen.console.change_speed(2.0),
         label="faster",
         footer=68,
         scopes=REVIEW,
+    ),
+    Action(
+        name="review.end",
+        title="go to the end, or back to the live fleet",
+        keys=("end",),
+        group=Group.REVIEW,
+        run=lambda screen, chosen: screen.console.end_of_time(),
+        label="end",
+        footer=66,
+        scopes=REVIEW,
+        help="Back to the live fleet where there is one, else to the end of the recording.",
     ),
 )
 

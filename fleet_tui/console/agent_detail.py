@@ -11,6 +11,7 @@ from fleet_tui.console.detail_rows import (
     Section,
     Target,
     attempt_word,
+    boot,
     facts,
     grid,
     line,
@@ -122,7 +123,7 @@ def _identity(agent: AgentState, spec: AgentSpec | None, fleet: FleetSpec) -> li
         made.append(facts([("projects", short(" ".join(spec.projects)))]))
     version = agent.version or words.MISSING
     made.append(facts([("kind", _kind_word(spec)), ("version", short(version)),
-                       ("boot", short(agent.boot_id or words.MISSING))]))  # fmt: skip
+                       ("boot", boot(agent.boot_id))]))  # fmt: skip
     return made
 
 

@@ -530,6 +530,13 @@ class FleetApp(App[int], inherit_bindings=False):
             await self.timeline.seek(at_ms)
             self._limiter.now()
 
+    async def end_of_time(self) -> None:
+        """In a recording: back to the live fleet if there is one, else to the recording's end."""
+        if self._live is not None:
+            await self._back_to_live()
+        elif self.timeline is not None:
+            await self.seek(self.timeline.end_ms)
+
     def change_speed(self, factor: float) -> None:
         """In a recording: play faster or slower."""
         if self.timeline is not None:

@@ -24,6 +24,8 @@ MAX_SHORT_CHARS = 400
 """How much of a remote sentence (an error, a reason) is shown in one line."""
 
 _MAX_NAME_CHARS = 64
+BOOT_CHARS = 8
+"""Enough of a boot id to see that it is another one."""
 
 
 class Pen(NamedTuple):
@@ -133,6 +135,11 @@ def attempt_word(attempt: Attempt) -> str:
 def name(text: str) -> str:
     """A declared name as it may be shown: recordings can hold anything."""
     return safe_line(text, _MAX_NAME_CHARS)
+
+
+def boot(boot_id: str | None) -> str:
+    """The beginning of a boot id, which is long and means nothing but that it is the same."""
+    return safe_line(boot_id or words.MISSING, MAX_SHORT_CHARS)[:BOOT_CHARS]
 
 
 def short(text: str | Untrusted) -> str:

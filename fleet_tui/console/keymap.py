@@ -173,6 +173,6 @@ def _clash(action: Action, keys: Sequence[str], own: Mapping[str, tuple[str, ...
     """Which other action has one of the keys; a pane may offer both."""
     for other in ACTIONS:
         taken = set(keys) & set(own.get(other.name, other.keys))
-        if taken and other is not action:
+        if taken and other is not action and not action.shares_keys_with(other):
             return f"{key_text(min(taken))} is taken by {other.name}"
     return ""

@@ -37,6 +37,8 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     agents: tuple[AgentName, ...] = ()
     tasks: tuple[TaskId, ...] = ()
     alerts: tuple[AlertId, ...] = ()
+    decision: str = ""
+    """One routing decision, as :func:`decision_subject` names it; empty for the newest."""
     text: str = ""
     """The row as safe text, for the clipboard."""
 
@@ -51,6 +53,11 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     can_act: bool
     scopes: frozenset[Scope] = frozenset({Scope.ANYWHERE})
     selection: Selection = NOTHING
+
+
+def decision_subject(task: TaskId, seq: int) -> str:
+    """The subject of the place ``why`` for the decision at a position of the ledger."""
+    return f"{task}@{seq}"
 
 
 def listed(names: Iterable[str], most: int = 4) -> str:

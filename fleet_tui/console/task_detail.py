@@ -9,6 +9,7 @@ from fleet_tui.console.detail_rows import (
     Section,
     Target,
     attempt_word,
+    boot,
     facts,
     grid,
     line,
@@ -146,7 +147,7 @@ def _attempt_facts(attempt: Attempt, pen: Pen, now_ms: int) -> DetailLine:
     if attempt.lost is not None:
         pairs.append(("because", attempt.lost.value))
     if attempt.boot_id:
-        pairs.append(("boot", short(attempt.boot_id)))
+        pairs.append(("boot", boot(attempt.boot_id)))
     made = facts(pairs)
     return made._replace(target=Target(agent=attempt.agent))
 

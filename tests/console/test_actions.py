@@ -59,7 +59,8 @@ def test_every_action_can_be_shown(action: Action) -> None:
 
 def test_a_key_means_one_thing() -> None:
     for one, other in combinations(ACTIONS, 2):
-        assert not set(one.keys) & set(other.keys), (one.name, other.name)
+        shared = set(one.keys) & set(other.keys)
+        assert not shared or one.shares_keys_with(other), (one.name, other.name)
 
 
 def test_half_a_page_down_is_never_destructive() -> None:
@@ -165,6 +166,26 @@ def test_the_foot_hides_what_cannot_be_done() -> None:
     acting = {a.keys[0] for a in ACTIONS if a.effect is Effect.ACTS}
     assert not acting & {hint.key for hint in hints(there)}
     assert [hint.action for hint in hints(there)][-2:] == ["help", "back"]
+
+
+def test_the_foot_of_a_recording_begins_with_what_moves_time() -> None:
+    offered = [(hint.key, hint.label) for hint in hints(context(can_act=False, mode=Mode.REVIEW))]
+    assert offered[:6] == [
+        ("p", "play"),
+        (", .", "step"),
+        ("{ }", "event"),
+        ("< >", "speed"),
+        ("t", "go to time"),
+        ("end", "last"),
+    ]
+    live = context(scopes=EVERYTHING - {Scope.REVIEW})
+    assert "step" not in {hint.label for hint in hints(live)}
+
+
+def test_keys_that_move_time_sort_only_where_there_is_none() -> None:
+    assert BY_NAME["sort.left"].disabled_reason(context()) == "in a recording this key moves time"
+    live = context(scopes=EVERYTHING - {Scope.REVIEW})
+    assert BY_NAME["sort.left"].disabled_reason(live) is None
 
 
 def test_the_twin_in_the_shell_exists() -> None:

@@ -145,3 +145,12 @@ def test_the_definition_reads_like_the_fleet_file_and_hides_values_of_the_enviro
 def test_an_agent_that_left_the_fleet_file_still_has_a_page() -> None:
     gone = AgentState(name=AgentName("old"), health=Health.RETIRED)
     assert "Not in the fleet file any more." in shown(gone)
+
+
+def test_long_ids_of_boots_are_shown_by_their_beginning() -> None:
+    agent = msgspec.structs.replace(
+        STATE.agents[LOST], boot_id="0d5cf1a2-77b1-4a8e", version="2026.9.6"
+    )
+    text = shown(agent)
+    assert "boot 0d5cf1a2" in text
+    assert "0d5cf1a2-" not in text

@@ -52,13 +52,36 @@ async def test_keys_move_through_time() -> None:
         assert feed.view().now_ms == MARKS[1][0]
         await press(pilot, "left_curly_bracket", "right_curly_bracket")
         assert feed.view().now_ms == MARKS[1][0]
-        await press(pilot, "right_parenthesis", "right_parenthesis")
+        await press(pilot, "greater_than_sign", "greater_than_sign", "greater_than_sign")
+        await press(pilot, "less_than_sign")
         assert feed.speed == 4.0
+        await press(pilot, "end")
+        assert feed.view().now_ms == NOW_MS
         await press(pilot, "p")
         assert feed.playing
         await until(pilot, lambda: "x4 playing" in text_of(app))
         await press(pilot, "p")
         await until(pilot, lambda: "x4 paused" in text_of(app))
+
+
+async def test_end_leads_back_to_the_live_fleet_where_there_is_one() -> None:
+    app, _, _ = live_app()
+    async with running(app) as pilot:
+        await press(pilot, "greater_than_sign")
+        await until(pilot, lambda: "worst first" not in text_of(app), "sorted while live")
+        await press(pilot, "9", "enter")
+        await press(pilot, "j", "enter")
+        await until(pilot, lambda: "you are here" in text_of(app))
+        assert "< > speed" in text_of(app).splitlines()[-1]
+        before = text_of(app).splitlines()[3]
+        await press(pilot, "greater_than_sign")
+        await until(pilot, lambda: "x2 paused" in text_of(app))
+        assert text_of(app).splitlines()[3] == before, "the order of the rows is as it was"
+        await press(pilot, "end")
+        await until(pilot, lambda: app.view.mode is Mode.LIVE)
+        await until(pilot, lambda: "< > speed" not in text_of(app).splitlines()[-1])
+        await press(pilot, "end")
+        assert app.view.mode is Mode.LIVE
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from syrupy.assertion import SnapshotAssertion
 
 from fleet_tui.console.app import FleetApp
 from fleet_tui.console.messages import Loudness
+from fleet_tui.console.panes.routing import RoutingPane
 from fleet_tui.console.places import Place
 from fleet_tui.console.screens.alerts import subject_place
 from fleet_tui.console.screens.routes import RoutesPane
@@ -252,6 +253,18 @@ async def test_the_document_keeps_its_place_and_scrolls_to_its_end() -> None:
 
 
 # --- routes ---
+
+
+async def test_the_routing_pane_opens_the_reasons_of_the_decision_under_the_cursor() -> None:
+    app = console()
+    async with running(app) as pilot:
+        app.screen.set_focus(app.screen.query_one("#routing", RoutingPane).table)
+        await press(pilot, "j", "j", "enter")
+        record = app.view.state.decisions[-3]
+        await until(pilot, lambda: shown(app, Place("why", f"{record.task}@{record.seq}")))
+        await press(pilot, "escape", "j", "i")
+        other = app.view.state.decisions[-4]
+        await until(pilot, lambda: shown(app, Place("why", f"{other.task}@{other.seq}")))
 
 
 async def test_a_routing_line_opens_the_reasons_of_that_very_decision() -> None:

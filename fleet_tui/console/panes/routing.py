@@ -6,7 +6,7 @@ from typing import ClassVar
 from fleet_tui.console import rows
 from fleet_tui.console.cells import Cell, Tone
 from fleet_tui.console.panes.table import TablePane
-from fleet_tui.console.selection import Scope, Selection
+from fleet_tui.console.selection import Scope, Selection, decision_subject
 from fleet_tui.console.widgets.fleet_table import Column
 from fleet_tui.core import words
 from fleet_tui.core.filters import Value
@@ -104,5 +104,6 @@ class RoutingPane(TablePane[DecisionRecord]):
         return Selection(
             tasks=tuple(dict.fromkeys(record.task for record in chosen)),
             agents=tuple(dict.fromkeys(name for name in agents if name is not None)),
+            decision=decision_subject(chosen[0].task, chosen[0].seq) if chosen else "",
             text="\n".join(rows.line_text(self.cells(record).values()) for record in chosen),
         )

@@ -26,6 +26,7 @@ from fleet_tui.console.screens.too_small import TooSmall
 from fleet_tui.console.selection import NOTHING, Context, Scope, Selection
 from fleet_tui.console.widgets.command_bar import CommandBar
 from fleet_tui.console.widgets.lines import HeaderLine, KeysLine, OneLine
+from fleet_tui.console.widgets.paint import REVIEW_CLASS
 from fleet_tui.console.widgets.timeline_band import TimelineBand
 from fleet_tui.core import words
 from fleet_tui.core.firewall import safe_line
@@ -231,6 +232,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
     def _show_time(self, view: View) -> None:
         """Where on the recording's line of time this is; nothing while the fleet is live."""
         band, timeline = self.query_one(TimelineBand), self.console.timeline
+        self.set_class(timeline is not None, REVIEW_CLASS)
         band.display = timeline is not None
         if timeline is not None:
             band.show_timeline(timeline, view.now_ms)

@@ -132,7 +132,7 @@ class OverviewScreen(FleetScreen):
     def _opened(self, event: FleetTable.RowOpened) -> None:
         event.stop()
         pane, chosen = self.pane_in_focus(), self.selection()
-        if isinstance(pane, RoutingPane) and chosen.tasks:
-            self.console.go(Place("why", chosen.tasks[0]))
+        if isinstance(pane, RoutingPane) and chosen.decision:
+            self.console.go(Place("why", chosen.decision))
         elif chosen.agents:
             self.console.go(Place("agent", chosen.agents[0]))

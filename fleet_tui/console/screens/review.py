@@ -44,7 +44,7 @@ class EventsPane(TablePane[Told]):
     empty_text = "No events before this moment. In a recording . goes one event on, p plays."
     help_text = (
         "What the ledger holds, newest first, up to the moment on screen.\n"
-        "In a recording: , and . step, { and } go to notable events, ( and ) change the speed,\n"
+        "In a recording: , and . step, { and } go to notable events, < and > change the speed,\n"
         "p plays, :goto 11:58 goes to a time. Filter: kind:task.* agent:agent-14 level>=warn"
     )
 

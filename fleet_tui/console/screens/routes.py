@@ -43,8 +43,9 @@ class RoutesPane(RoutingPane):
     def _open(self, event: FleetTable.RowOpened) -> None:
         """The reasons of this very decision, also when the task was placed anew since."""
         event.stop()
-        seq, _, task = event.row_id.partition(":")
-        self.console.go(Place("why", f"{task}@{seq}"))
+        decision = self.selection().decision
+        if decision:
+            self.console.go(Place("why", decision))
 
 
 class RoutesScreen(FleetScreen):

@@ -93,7 +93,8 @@ class FleetTable(Painted, can_focus=True):
         Binding("ctrl+d", "half_page(1)", "half page down", show=False, id="table.half-down"),
         Binding("ctrl+u", "half_page(-1)", "half page up", show=False, id="table.half-up"),
         Binding("home,g", "edge(-1)", "first", show=False, id="table.first"),
-        Binding("end,G", "edge(1)", "last", show=False, id="table.last"),
+        Binding("G", "edge(1)", "last", show=False, id="table.last"),
+        Binding("end", "end", "last", show=False, id="table.end"),
         Binding("enter", "open", "open", show=False, id="table.open"),
         Binding("space", "mark", "mark", show=False, id="table.mark"),
         Binding("v", "mark_range", "mark range", show=False, id="table.mark-range"),
@@ -430,6 +431,10 @@ class FleetTable(Painted, can_focus=True):
     def action_half_page(self, halves: int) -> None:
         """Move the cursor by half pages."""
         self._move(self._cursor + halves * max(1, self._page // 2))
+
+    def action_end(self) -> None:
+        """Go to the last row."""
+        self.action_edge(1)
 
     def action_edge(self, side: int) -> None:
         """Go to the first (-1) or last (1) row."""

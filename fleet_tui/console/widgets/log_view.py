@@ -69,7 +69,8 @@ class LogView(Painted, can_focus=True):
         Binding("ctrl+d", "half_page(1)", "half page down", show=False, id="log.half-down"),
         Binding("ctrl+u", "half_page(-1)", "half page up", show=False, id="log.half-up"),
         Binding("home,g", "first", "first", show=False, id="log.first"),
-        Binding("end,G", "follow", "newest, follow", show=False, id="log.last"),
+        Binding("G", "follow", "newest, follow", show=False, id="log.last"),
+        Binding("end", "end", "newest, follow", show=False, id="log.end"),
         Binding("right", "side(1)", "scroll right", show=False, id="log.right"),
         Binding("left", "side(-1)", "scroll left", show=False, id="log.left"),
         Binding("f", "toggle_follow", "follow", show=False, id="log.follow"),
@@ -409,6 +410,10 @@ class LogView(Painted, can_focus=True):
     def action_first(self) -> None:
         """Go to the oldest line held."""
         self.go_to(0)
+
+    def action_end(self) -> None:
+        """As ``G``."""
+        self.action_follow()
 
     def action_follow(self) -> None:
         """Go to the newest line and stay with it."""

@@ -37,6 +37,13 @@ def line_width(cells: Iterable[Cell]) -> int:
     return sum(cell_len(cell.text) for cell in cells)
 
 
+REVIEW_CLASS = "-review"
+"""The class of a screen that shows a recording."""
+
+MOVES_TIME_IN_REVIEW = frozenset({"end", "sort_next"})
+"""Actions of widgets that leave their keys to the screen there."""
+
+
 class Painted(Widget):
     """A widget that paints tones line by line."""
 
@@ -68,6 +75,12 @@ class Painted(Widget):
         &:nocolor > .tone--error { text-style: bold reverse; }
     }
     """
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Whether a key of this widget does something: over a recording some move time instead."""
+        if action in MOVES_TIME_IN_REVIEW and self.screen.has_class(REVIEW_CLASS):
+            return False
+        return super().check_action(action, parameters)
 
     def tone_style(self, tone: Tone) -> Style:
         """How a tone looks in the present theme, over the widget's own style."""

@@ -58,7 +58,8 @@ class SectionView(Painted, can_focus=True):
         Binding("ctrl+d", "scroll_lines(1, 2)", "half down", show=False, id="log.half-down"),
         Binding("ctrl+u", "scroll_lines(-1, 2)", "half up", show=False, id="log.half-up"),
         Binding("home,g", "edge(-1)", "first", show=False, id="log.first"),
-        Binding("end,G", "edge(1)", "last", show=False, id="log.last"),
+        Binding("G", "edge(1)", "last", show=False, id="log.last"),
+        Binding("end", "end", "last", show=False, id="log.end"),
         Binding("enter", "open", "open", show=False, id="table.open"),
     ]
 
@@ -188,6 +189,10 @@ class SectionView(Painted, can_focus=True):
         """A page or a part of one."""
         step = max(1, self.size.height // parts - (1 if parts == 1 else 0))
         self._go_top(self._top + direction * step)
+
+    def action_end(self) -> None:
+        """To the last line."""
+        self.action_edge(1)
 
     def action_edge(self, side: int) -> None:
         """To the first (-1) or last (1) line."""
