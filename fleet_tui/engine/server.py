@@ -34,6 +34,8 @@ from fleet_tui.engine.engine import Engine
 
 MAX_CLIENTS = 64
 HELLO_DEADLINE_S = 5.0
+GOODBYE_S = 1.0
+"""How long a console may take to read its last words; a frozen one must not hold up our end."""
 MAX_UNREAD_BYTES = 4 * 1024 * 1024
 """Replies a console may leave unread before it is let go."""
 MAX_ASKED_AT_ONCE = 256
@@ -182,12 +184,13 @@ class _Client:
             self._write(frame)
 
     def close(self) -> None:
-        """Hang up."""
+        """Hang up, within GOODBYE_S whatever the console does."""
         self._writer.close()
+        asyncio.get_running_loop().call_later(GOODBYE_S, self._writer.transport.abort)
 
     async def end(self) -> None:
         """Hang up and wait until it is done."""
-        self._writer.close()
+        self.close()
         with suppress(ConnectionError):  # it was gone already
             await self._writer.wait_closed()
 

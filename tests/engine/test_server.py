@@ -174,6 +174,25 @@ async def test_a_console_that_leaves_its_replies_unread_is_let_go(path: Path) ->
         assert here.ledger.kinds() == ["NoteAdded"]
 
 
+async def test_a_frozen_console_does_not_hold_up_the_engines_end(path: Path) -> None:
+    long = AgentName("x" * 1_000_000)
+    async with house(path) as here:
+        before = asyncio.all_tasks()
+        reader, writer = await asyncio.open_unix_connection(str(path), limit=2**16)
+        console = RawConsole(reader, writer)
+        try:
+            await console.say(hello())
+            await console.say(request(c.Cordon(agents=(long,))))
+            async with visitor(path) as good:
+                await good.say(hello())
+                assert isinstance(await reply_to(good, note()), c.Accepted)
+            await here.server.close()
+            async with asyncio.timeout(DEADLINE_S):
+                await asyncio.wait(asyncio.all_tasks() - before)
+        finally:
+            writer.close()
+
+
 async def test_no_more_consoles_than_the_limit_and_a_place_is_free_again(path: Path) -> None:
     async with house(path):
         clients = [await EngineClient.connect(path, f"c{n}") for n in range(MAX_CLIENTS)]
