@@ -18,6 +18,7 @@ from fleet_tui.core import words
 from fleet_tui.core.commands import Accepted, Command, Refused, Reply
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.state import FleetState, Task
+from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.errors import Refused as RefusedError
 from fleet_tui.errors import Unreachable, UsageError
 from fleet_tui.paths import fleet_dir, socket_path
@@ -171,8 +172,29 @@ def emit_json(schema: str, **fields: object) -> None:
 
 def json_text(value: object, *, indent: int = -1) -> str:
     """A value as JSON that a terminal can be shown: what is not printable is escaped."""
-    text = msgspec.json.format(msgspec.json.encode(value), indent=indent).decode()
+    text = msgspec.json.format(msgspec.json.encode(_plain(value)), indent=indent).decode()
     return _NOT_ASCII.sub(_escaped, text)
+
+
+def _plain(value: object) -> object:
+    """The value with remote text as plain strings: what a program that reads JSON expects."""
+    match value:
+        case Untrusted(raw=raw):
+            return raw
+        case msgspec.Struct():
+            fields = {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
+            config = value.__struct_config__
+            if config.tag_field is not None:
+                fields = {config.tag_field: config.tag, **fields}
+            return fields
+        case dict():
+            return {key: _plain(inner) for key, inner in value.items()}
+        case frozenset():
+            return sorted(_plain(inner) for inner in value)  # type: ignore[type-var]  # all names
+        case list() | tuple():
+            return [_plain(inner) for inner in value]
+        case _:
+            return value
 
 
 def _escaped(found: re.Match[str]) -> str:

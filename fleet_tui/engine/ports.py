@@ -2,7 +2,9 @@
 
 import random
 import time
-from typing import assert_never
+from typing import TypeVar, assert_never
+
+import msgspec
 
 from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec, LocalAgent, OpenClawAgent
 from fleet_tui.core.ids import Epoch, HostName
@@ -41,7 +43,7 @@ class Ports:
                 pool, host = self._reach(fleet, agent)
                 return CommandPort(
                     agent.name,
-                    agent.kind,
+                    _of_fleet(agent.kind, fleet),
                     host,
                     pool,
                     epoch=self._epoch,
@@ -51,7 +53,7 @@ class Ports:
             case LocalAgent():
                 return LocalPort(
                     agent.name,
-                    agent.kind,
+                    _of_fleet(agent.kind, fleet),
                     epoch=self._epoch,
                     probe_timeout_ms=agent.probe.timeout_ms,
                     now_ms=self._clock.now_ms,
@@ -87,3 +89,12 @@ class Ports:
         pool = SshPool(fleet.hosts, rng=self._rng, clock=time.monotonic)
         self._pools.append((fleet, pool))
         return pool, agent.host
+
+
+_Program = TypeVar("_Program", CommandAgent, LocalAgent)
+
+
+def _of_fleet(kind: _Program, fleet: FleetSpec) -> _Program:
+    """Runs lie in a directory of their fleet: its epochs are counted there, and those of another
+    fleet on the same account mean nothing."""
+    return msgspec.structs.replace(kind, run_dir=f"{kind.run_dir}/{fleet.name}")

@@ -1,0 +1,20 @@
+"""The JSON that commands print."""
+
+import json
+
+from fleet_tui.cli.common import json_text
+from fleet_tui.core.commands import Accepted
+from fleet_tui.core.ids import Seq
+from tests.support.fleets import work
+
+
+def test_remote_text_is_a_plain_string_and_cannot_act_on_a_terminal() -> None:
+    text = json_text({"spec": work("a\x1b]0;x\x07\u202eb", needs=["b", "a"])})
+    assert all(char.isprintable() or char == "\n" for char in text)
+    spec = json.loads(text)["spec"]
+    assert spec["payload"] == "a\x1b]0;x\x07\u202eb"
+    assert spec["needs"] == ["a", "b"]
+
+
+def test_tagged_values_say_what_they_are() -> None:
+    assert json.loads(json_text(Accepted(seq=Seq(3))))["type"] == "accepted"
