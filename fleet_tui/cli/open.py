@@ -7,6 +7,7 @@ import time
 
 import click
 
+from fleet_tui.cli.begin import begin, is_first_time
 from fleet_tui.cli.common import Fleet, find_fleet, fleet_option, operator
 from fleet_tui.cli.engine import LOG_FILE
 from fleet_tui.cli.screen import Screen, need_terminal, screen_options, show
@@ -22,7 +23,9 @@ POLL_S = 0.05
 @fleet_option
 @click.option("--read-only", is_flag=True, help="Look, but leave out everything that acts.")
 @screen_options
+@click.pass_context
 def command(
+    context: click.Context,
     fleet: str | None,
     fleet_text: str | None,
     read_only: bool,
@@ -33,13 +36,15 @@ def command(
 ) -> int:
     """Open the fleet's console, starting its engine if none runs. Closing it stops nothing."""
     need_terminal()
+    screen = Screen(ascii_glyphs, theme, low_bandwidth, not no_mouse)
+    if is_first_time(fleet or fleet_text):
+        return begin(context, screen)
     found = find_fleet(fleet or fleet_text)
     start_engine(found)
 
     from fleet_tui.feed.attached import AttachedFeed
 
     feed = AttachedFeed(found.directory, by=operator(), read_only=read_only)
-    screen = Screen(ascii_glyphs, theme, low_bandwidth, not no_mouse)
     return show(feed, screen, directory=found.directory)
 
 

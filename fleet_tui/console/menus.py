@@ -21,7 +21,7 @@ C = TypeVar("C")
 
 _COLUMNS = (
     Column("key", "", 3, priority=200),
-    Column("title", "", 24, priority=190),
+    Column("title", "", 30, priority=190),
     Column("why", "", 20, flex=1, priority=100),
 )
 

@@ -1,10 +1,15 @@
 """The first time: no fleet file yet, so a card with four ways to begin instead of an error."""
 
+import os
+from collections.abc import Mapping
 from enum import StrEnum
 
 from textual.app import App
 
+from fleet_tui import bundled
+from fleet_tui.console import themes
 from fleet_tui.console.menus import Choice, Menu
+from fleet_tui.console.seatbelt import SeatbeltDriver
 
 
 class Beginning(StrEnum):
@@ -29,6 +34,14 @@ class FirstRun(App[Beginning]):
 
     ENABLE_COMMAND_PALETTE = False
 
+    def __init__(self, theme: str = "auto", env: Mapping[str, str] | None = None) -> None:
+        """``theme`` is a theme's name or ``auto``, as for the console."""
+        env = os.environ if env is None else env
+        loaded = themes.load(bundled.themes(), themes.own_themes(env))
+        choice = themes.choose(env, theme, known=loaded.themes)
+        super().__init__(driver_class=SeatbeltDriver, ansi_color=choice.ansi_color)
+        themes.install(self, loaded, choice.name)
+
     def on_mount(self) -> None:
         """The card."""
         self.push_screen(
@@ -39,6 +52,6 @@ class FirstRun(App[Beginning]):
         self.exit(beginning)
 
 
-def ask() -> Beginning | None:
+def ask(theme: str = "auto") -> Beginning | None:
     """Show the card on the terminal; None when the operator leaves."""
-    return FirstRun().run()
+    return FirstRun(theme).run()

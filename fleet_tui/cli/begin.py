@@ -1,0 +1,54 @@
+"""The first time on a terminal: no fleet was named and none is here, so the console offers ways to
+begin and the commands that do it."""
+
+import os
+from pathlib import Path
+from typing import assert_never
+
+import click
+
+from fleet_tui.cli.common import DEFAULT_FILE, FLEET_VARIABLE
+from fleet_tui.cli.screen import Screen
+
+
+def is_first_time(fleet: str | None) -> bool:
+    """Whether no fleet was named in any way and the directory has no fleet file."""
+    return not (fleet or os.environ.get(FLEET_VARIABLE) or Path(DEFAULT_FILE).exists())
+
+
+def begin(context: click.Context, screen: Screen) -> int:
+    """Ask, and do what was chosen; the exit code."""
+    from fleet_tui.console.screens.first_run import Beginning, ask
+
+    match ask(screen.theme):
+        case None:
+            return 0
+        case Beginning.DEMO:
+            from fleet_tui.cli.demo import command as demo
+
+            code = context.invoke(
+                demo,
+                ascii_glyphs=screen.ascii_glyphs,
+                theme=screen.theme,
+                low_bandwidth=screen.low_bandwidth,
+                no_mouse=not screen.mouse,
+            )
+            return code if isinstance(code, int) else 0
+        case Beginning.SSH_CONFIG:
+            from fleet_tui.cli.import_ import from_ssh_config
+
+            context.invoke(from_ssh_config, target=Path(DEFAULT_FILE))
+        case Beginning.ANSIBLE:
+            from fleet_tui.cli.import_ import from_ansible
+
+            inventory = click.prompt("inventory", type=click.Path(path_type=Path, exists=True))
+            context.invoke(from_ansible, inventory=inventory, target=Path(DEFAULT_FILE))
+        case Beginning.EXAMPLE:
+            from fleet_tui.cli.init import command as init
+
+            context.invoke(init, target=Path(DEFAULT_FILE))
+            return 0
+        case never:
+            assert_never(never)
+    click.echo("next: look it over, then  fleet-tui check  and  fleet-tui", err=True)
+    return 0
