@@ -26,6 +26,8 @@ class Rule(StrEnum):
     CAPABILITY = "capability"
     RESIDENCY = "residency"
     ISOLATION = "isolation"
+    HOME = "home"
+    """Another pool is the task's home, and this one takes no overflow."""
     STATE = "state"
     CORDON = "cordon"
     SLOTS = "slots"

@@ -39,8 +39,8 @@ MAX_CLOSED_TASKS = 2_000
 MAX_DECISIONS = 500
 MAX_CLOSED_ALERTS = 200
 MAX_NOTES = 200
-MAX_KEYS = 20_000
-"""Client keys remembered; the oldest are forgotten first."""
+MAX_KEYS = 120_000
+"""Client keys remembered, more than tasks can be open; the oldest are forgotten first."""
 
 
 class Health(StrEnum):

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from fleet_tui.core.attempts import collectable
 from fleet_tui.core.events import FleetLoaded, Recorded
-from fleet_tui.core.fleet import AgentSpec, FleetSpec
-from fleet_tui.core.ids import AgentName, RunId
+from fleet_tui.core.fleet import AgentSpec, FleetSpec, HostSpec
+from fleet_tui.core.ids import AgentName, HostName, RunId
 from fleet_tui.core.state import EMPTY_STATE, FleetState
 from fleet_tui.engine.cadence import Heard, Seen, Watcher
 from fleet_tui.engine.clock import Clock
@@ -116,7 +116,14 @@ class FleetEffects:
         """Whether the port made for an agent still reaches it in the way the file says."""
         before, after = self._made_for[name], fleet
         old, new = before.agents[name], after.agents[name]
-        host_before = before.hosts.get(old.host) if old.host is not None else None
-        host_after = after.hosts.get(new.host) if new.host is not None else None
         same_agent = (old.kind, old.probe) == (new.kind, new.probe)
-        return same_agent and host_before == host_after
+        return same_agent and _way_to(before, old.host) == _way_to(after, new.host)
+
+
+def _way_to(fleet: FleetSpec, host: HostName | None) -> list[HostSpec]:
+    """The host and those it is reached through. The fleet file's loader refuses circles."""
+    way: list[HostSpec] = []
+    while host is not None and (spec := fleet.hosts.get(host)) is not None:
+        way.append(spec)
+        host = spec.jump
+    return way

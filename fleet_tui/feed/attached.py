@@ -81,7 +81,7 @@ class AttachedFeed:
         except BaseException:
             await self.close()
             raise
-        self._state = self._stores.ledger.load()
+        self._state = await asyncio.to_thread(self._stores.ledger.load)
         recent = self._stores.find_lines(LogQuery(limit=FIRST_LINES), None)
         self._untaken.add(recent)
         self._line_mark = recent[-1].line_id if recent else 0
@@ -157,14 +157,17 @@ class AttachedFeed:
         return self._stores
 
     def _catch_up(self) -> None:
+        """A page at a time: with much to catch up on, the screen is drawn in between."""
         stores = self._open_stores()
-        while batch := stores.ledger.read(self._state.seq, PAGE_EVENTS):
+        batch = stores.ledger.read(self._state.seq, PAGE_EVENTS)
+        if batch:
             self._state = fold(self._state, batch)
-        while lines := stores.lines.after(self._line_mark, PAGE_LINES):
+        lines = stores.lines.after(self._line_mark, PAGE_LINES)
+        if lines:
             self._line_mark = lines[-1].line_id
             self._untaken.add(lines)
-            if len(lines) < PAGE_LINES:
-                break
+        if len(batch) == PAGE_EVENTS or len(lines) == PAGE_LINES:
+            self._rung.set()
         self._read_samples()
 
     def _read_samples(self) -> None:

@@ -195,3 +195,16 @@ def test_the_same_inputs_give_the_same_decision() -> None:
     router = Router(told.state.fleet)
     first = router.schedule(told.state, NOTHING_SEEN, 10_000)
     assert first == Router(told.state.fleet).schedule(told.state, NOTHING_SEEN, 10_000)
+
+
+def test_a_home_out_of_service_is_said_so_although_another_pool_is_free() -> None:
+    spec = fleet(agent("a1"), agent("g1", pool="gpu", capabilities=["gpu"]))
+    told = story(spec, work())
+    told.health("a1", Health.DOWN)
+    pending = held(told.state).pending
+    assert pending.code is PendingCode.STATE
+    assert pending.decision is not None
+    assert [(r.rule, r.left) for r in pending.decision.rejections] == [
+        (Rule.HOME, 1),
+        (Rule.STATE, 0),
+    ]

@@ -102,11 +102,23 @@ class Roster:
                     )
                 )
             left = tuple(kept)
+        pools = self._homes(left, wanted)
+        kept_out = [a.name for a in left if a.pool not in pools]
+        if kept_out:
+            left = tuple(a for a in left if a.pool in pools)
+            stranger = self.fleet.agents[kept_out[0]]
+            rejections.append(
+                Rejection(
+                    rule=Rule.HOME,
+                    wanted=pools[0],
+                    count=len(kept_out),
+                    left=len(left),
+                    agents=tuple(kept_out[:MAX_NAMED_PER_RULE]),
+                    example=f"{stranger.name} is in {stranger.pool}, which takes no overflow",
+                )
+            )
         return Eligible(
-            agents=left,
-            rejections=tuple(rejections),
-            considered=len(self._agents),
-            pools=self._homes(left, wanted),
+            agents=left, rejections=tuple(rejections), considered=len(self._agents), pools=pools
         )
 
     def _homes(self, agents: tuple[AgentSpec, ...], wanted: Requirement) -> tuple[PoolName, ...]:
@@ -139,8 +151,8 @@ class Roster:
                     return f"{agent.name} is in {agent.region or 'no region'}"
             case Rule.ISOLATION:
                 return self._isolated(agent, wanted)
-            case Rule.STATE | Rule.CORDON | Rule.SLOTS:
-                raise AssertionError(f"{rule} depends on the moment, not on the fleet file")
+            case Rule.HOME | Rule.STATE | Rule.CORDON | Rule.SLOTS:
+                raise AssertionError(f"{rule} is not asked of one agent alone")
         return None
 
     def _isolated(self, agent: AgentSpec, wanted: Requirement) -> str | None:
@@ -166,5 +178,5 @@ class Roster:
                 return ", ".join(sorted(wanted.regions or ())) or "no region at all"
             case Rule.ISOLATION:
                 return wanted.client or wanted.project or "no client"
-            case Rule.STATE | Rule.CORDON | Rule.SLOTS:
+            case Rule.HOME | Rule.STATE | Rule.CORDON | Rule.SLOTS:
                 return ""

@@ -194,6 +194,7 @@ _CODE_OF_RULE = {
     Rule.CAPABILITY: PendingCode.CAPABILITY,
     Rule.RESIDENCY: PendingCode.RESIDENCY,
     Rule.ISOLATION: PendingCode.ISOLATION,
+    Rule.HOME: PendingCode.POOL,
     Rule.STATE: PendingCode.STATE,
     Rule.CORDON: PendingCode.CORDON,
     Rule.SLOTS: PendingCode.CAPACITY,
