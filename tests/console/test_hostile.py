@@ -1,0 +1,32 @@
+"""The terminal's side of the text firewall: whatever remote text holds, on whatever screen, the
+terminal is sent nothing but what the console itself sends."""
+
+import re
+
+from tests.support import payloads
+from tests.support.pty_harness import PtyProgram, python
+
+SEQUENCE = re.compile(
+    r"\x1b\[[0-9;:]*[mH]"  # colours and places
+    r"|\x1b\[\?(?:7|25|1000|1003|1004|1006|1015|1016|1049|2004|2026|2048)[hl]"
+    r"|\x1b\[\?(?:2026|2048)\$p|\x1b\[>[0-9]+u|\x1b\[<u|\x1b\]22;[a-z]*\x07"
+)
+"""All that a terminal is sent."""
+
+NOT_OURS = re.compile(r"\x1b\[31m|\x1b\[2J|\x1b\[H|\x1b\[3;1r|\x1b\[[0-9]*[A-GK]")
+"""Of colours and movements: those that only payloads have."""
+
+
+def test_no_screen_sends_what_remote_text_holds() -> None:
+    with PtyProgram(python("-m", "tests.support.hostile"), columns=120, rows=40) as program:
+        program.wait_for("DONE", within_s=300)
+        assert program.wait_for_end() == 0
+        sent = program.painted.decode("utf-8")
+    assert "CODE 0 DONE" in sent, "no screen failed"
+    assert NOT_OURS.search(sent) is None
+    rest = SEQUENCE.sub("", sent).replace("\r", "").replace("\n", "")
+    assert "\x1b" not in rest, rest[max(0, rest.find("\x1b") - 80) :][:200]
+    unsafe = {char for char in rest if not char.isprintable()}
+    assert not unsafe
+    assert "␛]52;c;" in rest, "it is shown instead"
+    assert payloads.MARKUP[0] in rest, "and brackets are only brackets"

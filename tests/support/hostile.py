@@ -1,0 +1,148 @@
+"""A fleet in which whatever is text tries to steer the terminal: names, reasons, answers, lines.
+
+``python -m tests.support.hostile`` shows every screen of it in the terminal it has, and ends by
+printing DONE. A recording of unknown origin may hold all of this.
+"""
+
+import itertools
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+import msgspec
+from textual.pilot import Pilot
+
+from fleet_tui.console.app import FleetApp
+from fleet_tui.console.places import Place
+from fleet_tui.core.commands import Command, Refused, Reply
+from fleet_tui.core.events import Recorded
+from fleet_tui.core.ids import Seq, TaskId
+from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.feed.feed import Link
+from tests.support import payloads
+from tests.support.console import COLOURFUL, press, text_of, until
+from tests.support.fake_feed import FakeFeed
+from tests.support.scene import seeded_looks, seeded_state
+from tests.support.scene_telemetry import seeded_lines
+
+T = TypeVar("T")
+
+_turns = itertools.count()
+
+
+def poisoned_text(text: str) -> str:
+    """A text with a payload in it, the same for the same text, so that names still match."""
+    at = zlib.crc32(text.encode(errors="surrogatepass")) if text else next(_turns)
+    return text + payloads.ALL[at % len(payloads.ALL)]
+
+
+def poisoned(value: T) -> T:
+    """A value in which every text that is not a word of ours (an enum) carries a payload."""
+    made: object = value
+    if isinstance(value, str):
+        made = poisoned_text(value) if type(value) is str else value
+    elif isinstance(value, Untrusted):
+        made = Untrusted(payloads.ALL[next(_turns) % len(payloads.ALL)] + value.raw)
+    elif isinstance(value, msgspec.Struct):
+        fields = {name: poisoned(getattr(value, name)) for name in value.__struct_fields__}
+        made = msgspec.structs.replace(value, **fields)
+    elif isinstance(value, Mapping):
+        made = {poisoned(key): poisoned(each) for key, each in value.items()}
+    elif isinstance(value, tuple):
+        each = [poisoned(item) for item in value]
+        made = type(value)._make(each) if hasattr(value, "_make") else tuple(each)
+    elif isinstance(value, frozenset):
+        made = frozenset(poisoned(item) for item in value)
+    return made  # type: ignore[return-value]  # of the type it was made from
+
+
+class HostileFeed(FakeFeed):
+    """The scene of the tests, poisoned; every command is refused with more of the same."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            state=poisoned(seeded_state()),
+            looks=poisoned(seeded_looks()),
+            lines=[poisoned(line) for line in seeded_lines()],
+        )
+
+    async def history(self, after: Seq, limit: int) -> Sequence[Recorded]:
+        return [poisoned(r) for r in await super().history(after, limit)]
+
+    async def task_events(self, task: TaskId) -> Sequence[Recorded]:
+        del task
+        return await self.history(Seq(0), 100)
+
+    async def send(self, command: Command) -> Reply:
+        self.sent.append(command)
+        return poisoned(Refused(code="no", text="no", hint="no"))
+
+
+def places(feed: HostileFeed) -> list[Place]:
+    """Every screen, those with a subject for what is worst."""
+    state = feed.view().state
+    agent = sorted(state.agents.values(), key=lambda a: not a.detail)[0].name
+    tasks = [*state.open_tasks.values()][:2]
+    tasks += [t for t in state.open_tasks.values() if t.phase.value == "needs-operator"]
+    tasks += [*state.closed_tasks.values()][-3:]
+    roots = [Place(v) for v in ("overview", "agents", "tasks", "logs", "routes", "alerts")]
+    return [
+        *roots,
+        Place("sessions"),
+        Place("agent", agent),
+        Place("definition", agent),
+        *(Place(view, task.id) for task in tasks for view in ("task", "why")),
+        Place("logs", agent),
+        Place("submit"),
+        Place("review"),
+        Place("messages"),
+        Place("help", "keys"),
+    ]
+
+
+async def walk(pilot: Pilot[int], app: FleetApp, feed: HostileFeed) -> None:
+    """Open everything, also the cards and menus in which names stand; then leave."""
+    for place in places(feed):
+        app.go(place)
+        await until(pilot, lambda: app.visible_screen is not None)
+        await press(pilot, "j", "w", "z", "z", "G", "escape")
+    app.go(Place("overview"))
+    for keys in (
+        ("C", "y", "escape"),
+        ("s", "escape"),
+        ("a", "escape"),
+        ("ctrl+p", "escape"),
+        ("3", "j", "K", "escape", "escape"),
+        ("Y", "escape", "escape"),
+        ("7", "A", "y", "escape"),
+        ("5", "enter", "escape"),
+        ("2", "asterisk", "C", "escape", "escape", "slash", *"pool:nowhere", "enter", "escape"),
+        ("colon", *"agent nobody", "enter", "escape"),
+    ):
+        await press(pilot, *keys)
+    feed.push(link=Link.RECONNECTING, link_detail=payloads.ESCAPES[0] + payloads.MARKUP[0])
+    await until(pilot, lambda: "as of" in text_of(app))
+    alerts = feed.view().state.alerts
+    feed.change_state(alerts={})
+    await until(pilot, lambda: not app.view.state.alerts)
+    feed.change_state(alerts=alerts)
+    await until(pilot, lambda: "7: alerts" in text_of(app))
+    app.leave()
+
+
+def main() -> None:
+    """Walk through all screens in a terminal."""
+    import asyncio
+
+    feed = HostileFeed()
+    app = FleetApp(feed, env=COLOURFUL)
+
+    async def walked(pilot: Pilot[object]) -> None:
+        await walk(pilot, app, feed)  # type: ignore[arg-type]  # of this very app
+
+    asyncio.run(app.run_async(auto_pilot=walked))
+    print("CODE", app.return_code, "DONE")
+
+
+if __name__ == "__main__":
+    main()
