@@ -95,6 +95,8 @@ def mode_cells(
         return (Cell(f"PAUSED {words.clock(view.now_ms, offset)} ", Tone.WARN),)
     clock = f"{words.clock_minutes(view.now_ms, offset)} " if width >= 100 else ""
     if view.link is Link.RECONNECTING:
+        if not view.state.seq:
+            return (Cell("STARTING ", Tone.WARN),)
         return (Cell(f"RECONNECTING {clock}", Tone.ERROR),)
     word = view.mode.value if can_act or view.mode is Mode.DEMO else Mode.READ_ONLY.value
     tone = Tone.WARN if word == Mode.READ_ONLY.value else Tone.OK

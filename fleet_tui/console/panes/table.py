@@ -14,9 +14,12 @@ from fleet_tui.console.selection import Scope
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable, Row
 from fleet_tui.core import filters
 from fleet_tui.core.filters import Filter, FilterProblem, Value
-from fleet_tui.feed.feed import View
+from fleet_tui.feed.feed import Link, View
 
 R = TypeVar("R")
+
+STARTING_TEXT = "Waiting for the engine."
+"""There may be rows, only not yet."""
 
 ALWAYS_PRIORITY = 150
 """Columns from this priority on are shown whatever ``w`` chose; the others change places."""
@@ -180,7 +183,9 @@ class TablePane(Pane, Generic[R]):
 
     def _set_empty(self) -> None:
         if not self.all_records or self.shown_records:
-            self.table.set_empty(self.empty_text)
+            view = self.view
+            nothing_yet = view is not None and not view.state.seq and view.link is Link.RECONNECTING
+            self.table.set_empty(STARTING_TEXT if nothing_yet else self.empty_text)
             return
         total = len(self.all_records)
         if not (self.filter_text and self.filter_is_on):

@@ -132,8 +132,18 @@ class FleetScreen(Screen[None], inherit_bindings=False):
 
     # --- the frame ---
 
+    def _take_size(self) -> None:
+        """The classes of the terminal's size, so that the first frame has the right shape too."""
+        width, height = self.app.size
+        for room, steps in (
+            (width, self.HORIZONTAL_BREAKPOINTS),
+            (height, self.VERTICAL_BREAKPOINTS),
+        ):
+            self.add_class(next(name for least, name in reversed(steps) if room >= least))
+
     def compose(self) -> ComposeResult:
         """Header, tabs, band, body, banner, command bar, keys."""
+        self._take_size()
         yield HeaderLine(separator=self.console.glyphs.separator, id="header")
         yield OneLine(id="tabs")
         yield OneLine(id="band")
@@ -216,10 +226,9 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         offset = self.console.utc_offset_minutes
         if view.link is Link.RECONNECTING:
             why = safe_line(view.link_detail) or "the engine does not answer"
-            cells = [
-                Cell(f" as of {words.clock(view.state.at_ms, offset)} - ", Tone.WARN),
-                Cell(f"{why}; trying again", Tone.WARN),
-            ]
+            as_of = f"as of {words.clock(view.state.at_ms, offset)} - " if view.state.seq else ""
+            again = "; trying again" if view.state.seq else ""
+            cells = [Cell(f" {as_of}{why}{again}", Tone.WARN)]
         elif self.console.problem:
             cells = [Cell(f" {self.console.problem}", Tone.ERROR)]
         elif view.state.frozen_pools:
@@ -341,13 +350,10 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         return pane.clear_marks()
 
     def back(self, *, may_leave: bool) -> None:
-        """Drop what is in the way, else leave the drill-down, else ask whether to leave."""
-        if self.console.banner:
-            self.console.set_banner("")
-            if not may_leave:
-                return
+        """Drop what is in the way, else leave the drill-down; then the banner, then the console."""
         if self.drop() or self.console.up():
             return
+        self.console.set_banner("")
         if may_leave:
             self.console.ask_to_leave()
 
