@@ -5,6 +5,7 @@ every run tries another one. The report's header names it, for a run to be repea
 """
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,9 @@ _surroundings = pytest.StashKey[Path]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Before any test module is imported."""
+    # A shell ignores SIGINT for what it starts in the background, and that is inherited: programs
+    # under test must be interruptible all the same.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[_surroundings] = surroundings.isolate()
 
 

@@ -7,11 +7,12 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import asyncssh
+import psutil
 import pytest
 
 from fleet_tui.core.events import HealthChanged
@@ -264,7 +265,8 @@ async def test_a_host_that_freezes_is_told_and_comes_back(
         )
         frozen = freezer.descendants()
         for process in frozen:
-            process.send_signal(signal.SIGSTOP)
+            with suppress(psutil.NoSuchProcess):  # a question that was just answered
+                process.send_signal(signal.SIGSTOP)
         await rig.until(lambda: rig.agent("ice-1").health is Health.UNREACHABLE, DEADLINE_S, "lost")
         assert rig.agent("ice-1").failure in {FailureKind.TIMEOUT, FailureKind.SSH_UNREACHABLE}
         assert rig.agent("good-1").health is Health.UP
@@ -275,7 +277,7 @@ async def test_a_host_that_freezes_is_told_and_comes_back(
             "the good one works",
         )
         for process in frozen:
-            if process.is_running():
+            with suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGCONT)
         await rig.until(lambda: rig.agent("ice-1").health is Health.UP, DEADLINE_S, "back")
         assert "Traceback" not in rig.said()
