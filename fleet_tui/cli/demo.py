@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from fleet_tui.cli.screen import Screen, need_terminal, prepare, screen_options,
 from fleet_tui.core.commands import StopEngine
 from fleet_tui.core.state import FleetState, TaskPhase
 from fleet_tui.errors import FleetError, UsageError
-from fleet_tui.paths import open_private, private_dir, sessions_dir, state_root
+from fleet_tui.paths import private_dir, sessions_dir, state_root
 
 if TYPE_CHECKING:
     from fleet_tui.journal.reader import JournalReader
@@ -28,9 +29,8 @@ SCENARIOS = ("default", "outage", "surge")
 BANNER = "Simulated fleet, nothing leaves this machine.  ? keys   : commands   q quit"
 HISTORY_READY = "history"
 ENGINE_READY = "engine"
-LEDGER = "ledger"
-"""The state directory inside the demo's own."""
 STOP_DEADLINE_S = 20.0
+MAX_ERROR_CHARS = 2_000
 MAX_RUN_S = 24 * 3_600.0
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
 _UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0}
@@ -123,43 +123,45 @@ def command(
 
 @contextmanager
 def _playing(seed: int, speed: float, scenario: str) -> Iterator[tuple[Fleet, IO[str]]]:
-    """The demo's own process and its directory, both gone afterwards. The process also ends by
-    itself when this one does, because its standard input ends then, and takes the directory away.
+    """The demo's own process and the directory that it makes; both are gone afterwards. The process
+    also ends by itself when this one does, because its standard input ends then.
     """
-    base = private_dir(private_dir(state_root()) / f"demo-{os.getpid()}")
-    directory, errors = base / LEDGER, base / "errors"
-    options = {
-        "directory": str(directory),
-        "seed": seed,
-        "speed": speed,
-        "scenario": scenario,
-    }
-    with open_private(errors) as sink:
+    root = private_dir(state_root())
+    options = {"root": str(root), "seed": seed, "speed": speed, "scenario": scenario}
+    with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
             [sys.executable, "-m", "fleet_tui.sim.demo", msgspec.json.encode(options).decode()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=sink,
+            stderr=errors,
             text=True,
             start_new_session=True,
         )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        yield Fleet("demo", None, directory), process.stdout
-    except _NeverReady:
-        process.wait(STOP_DEADLINE_S)
-        said = errors.read_text(errors="replace").strip()[-2_000:]
-        raise FleetError("the demo did not start", hint=said) from None
-    finally:
-        process.stdin.close()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        directory: Path | None = None
         try:
+            said = process.stdout.readline().strip()
+            if not said:
+                raise _NeverReady
+            directory = Path(said)
+            yield Fleet("demo", None, directory), process.stdout
+        except _NeverReady:
             process.wait(STOP_DEADLINE_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        process.stdout.close()
-        shutil.rmtree(base, ignore_errors=True)
+            errors.seek(0)
+            words = errors.read().decode(errors="replace").strip()
+            raise FleetError("the demo did not start", hint=words[-MAX_ERROR_CHARS:]) from None
+        finally:
+            process.stdin.close()
+            try:
+                process.wait(STOP_DEADLINE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            process.stdout.close()
+            if directory is not None and directory.parent == root:
+                # It does this itself, unless it was killed.
+                shutil.rmtree(directory, ignore_errors=True)
 
 
 class _NeverReady(Exception):

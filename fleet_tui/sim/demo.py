@@ -8,8 +8,8 @@ import asyncio
 import gc
 import random
 import secrets
-import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -36,6 +36,7 @@ PROBE = ProbeSpec(every_ms=1_000, timeout_ms=900, down_after=3, up_after=3)
 """Quicker than the sample fleet's five seconds: a story of half a minute must be seen happening."""
 
 APPENDS_AT_ONCE = 2_048
+PREFIX = "demo-"
 HISTORY_READY = "history"
 ENGINE_READY = "engine"
 CLOSED = "the demo was closed"
@@ -44,19 +45,20 @@ CLOSED = "the demo was closed"
 class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What the demo plays."""
 
-    directory: str
-    """The state directory; the one around it is the demo's own and goes away with it."""
+    root: str
+    """Where the demo makes a directory of its own."""
     seed: int = 1
     speed: float = 1.0
     scenario: str = "default"
 
 
-async def play(options: DemoOptions, fleet: FleetSpec, say: Callable[[str], None]) -> str:
+async def play(
+    directory: Path, options: DemoOptions, fleet: FleetSpec, say: Callable[[str], None]
+) -> str:
     """Write the history, then run the fleet until the engine is stopped or the parent is gone.
 
     ``say`` is told HISTORY_READY and ENGINE_READY. Returns why it ended.
     """
-    directory = Path(options.directory)
     await write_history(directory, fleet, options.seed)
     gc.enable()
     say(HISTORY_READY)
@@ -170,10 +172,13 @@ def main() -> None:
             sys.stdout.write(word + "\n")
             sys.stdout.flush()
 
-    gc.disable()  # nothing is thrown away while the history is made; `play` turns it on again
-    if asyncio.run(play(options, fleet, say)) == CLOSED:
-        # Nobody needs the ledger any more, and whoever started this may have been killed.
-        shutil.rmtree(Path(options.directory).parent, ignore_errors=True)
+    # Whoever started this may have been killed, so the directory is ours to take away: it is made
+    # here, and nothing that was there before can be in it.
+    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=options.root) as directory:
+        say(directory)
+        gc.disable()  # nothing is thrown away while the history is made; `play` turns it on again
+        asyncio.run(play(Path(directory), options, fleet, say))
+        sys.stdin.buffer.read()  # a headless run still reads the ledger
 
 
 if __name__ == "__main__":
