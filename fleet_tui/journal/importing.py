@@ -144,8 +144,9 @@ def _known(target: Path) -> ImportedRecording | None:
 
 
 def _evict(cache_dir: Path) -> None:
-    """Forget the recordings that were opened longest ago."""
-    kept = sorted((p for p in cache_dir.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)
+    """Forget the recordings that were opened longest ago; nothing else in the directory is ours."""
+    ours = (p for p in cache_dir.iterdir() if p.is_dir() and (p / VERDICT_NAME).is_file())
+    kept = sorted(ours, key=lambda p: p.stat().st_mtime)
     for old in kept[:-MAX_CACHED_RECORDINGS]:
         shutil.rmtree(old, ignore_errors=True)
 
