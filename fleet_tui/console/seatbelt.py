@@ -246,6 +246,15 @@ class SeatbeltDriver(LinuxDriver):
             raise ValueError(f"not a sequence of ours: {safe_line(sequence)}")
         super().write(sequence)
 
+    def _sigcont_application(self, *args: object) -> None:
+        """Take the terminal again only if ctrl+z gave it away.
+
+        Shells and tmux send SIGCONT with every hangup. Starting a second time then would leave
+        threads that nobody ends, and a process that never does.
+        """
+        if self._must_signal_resume:
+            super()._sigcont_application(*args)
+
     def run_input_thread(self) -> None:
         """Read the terminal until told to stop; answers to queries are dropped on the way."""
         parser = XTermParser(self._debug)
