@@ -19,6 +19,7 @@ from fleet_tui.console.widgets.lines import (
     KeysLine,
     OneLine,
     Part,
+    changed,
 )
 from fleet_tui.console.widgets.paint import Align, Cell, Tone, fit, overlay
 from fleet_tui.console.widgets.spark import Chart, chart_lines, resample
@@ -52,6 +53,28 @@ class Counting(OneLine):
         self.layouts += layout
         super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
         return self
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "cells"),
+    [
+        ("q 9 up", "q 9 up", (0, 0)),
+        ("q 9 up", "q 8 up", (1, 3)),
+        ("q 9 up", "q 10 up", (1, 20)),
+        ("", "x", (0, 20)),
+        ("漢 9 up", "漢 8 up", (2, 4)),
+    ],
+)
+def test_only_what_changed_of_a_line_is_repainted(
+    before: str, after: str, cells: tuple[int, int]
+) -> None:
+    assert changed((Cell(before),), (Cell(after),), 20) == cells
+
+
+def test_a_change_of_tone_is_a_change() -> None:
+    before = (Cell("up "), Cell("3", Tone.DIM))
+    after = (Cell("up "), Cell("3", Tone.ERROR))
+    assert changed(before, after, 20) == (2, 4)
 
 
 async def test_the_header_keeps_its_right_end_and_drops_the_least() -> None:

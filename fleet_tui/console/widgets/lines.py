@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from rich.cells import cell_len
 from textual import events
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
@@ -35,6 +35,26 @@ class KeyHint(NamedTuple):
     priority: int = 100
 
 
+def changed(before: Line, after: Line, width: int) -> tuple[int, int]:
+    """From which cell on and up to which two lines of ``width`` cells differ; (0, 0) if nowhere."""
+    old = [(char, tone) for text, tone in before for char in text]
+    new = [(char, tone) for text, tone in after for char in text]
+    if old == new:
+        return (0, 0)
+    same = next((i for i, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), None)
+    same = min(len(old), len(new)) if same is None else same
+    start = cell_len("".join(char for char, _ in new[:same]))
+    # A sign that takes no cell of its own changes the one before it.
+    start = max(0, start - 1)
+    if line_width(before) != line_width(after) or len(old) != len(new):
+        return (start, width)
+    tail = 0
+    while old[-1 - tail] == new[-1 - tail]:
+        tail += 1
+    end = line_width(after) - cell_len("".join(char for char, _ in new[len(new) - tail :]))
+    return (start, min(end, width))
+
+
 class OneLine(Painted):
     """A line of cells; cheap to update because its size never changes."""
 
@@ -51,8 +71,16 @@ class OneLine(Painted):
     def show(self, cells: Line) -> None:
         """Show these cells; nothing happens if they are the same as before."""
         if cells != self._cells:
+            before = self.line(self.size.width)
             self._cells = cells
-            self.refresh()
+            self.refresh_change(before)
+
+    def refresh_change(self, before: Line) -> None:
+        """Repaint the part of the line that is not as it was: a few cells instead of the width."""
+        width = self.size.width
+        start, end = changed(before, self.line(width), width)
+        if end > start:
+            self.refresh(Region(start, 0, end - start, 1))
 
     def line(self, width: int) -> Line:
         """What is painted at this width."""
@@ -84,8 +112,9 @@ class HeaderLine(OneLine):
     def show_parts(self, left: Sequence[Part], right: Line) -> None:
         """Show other parts; nothing is repainted if they are the same as before."""
         if (tuple(left), right) != (self._left, self._right):
+            before = self.line(self.size.width)
             self._left, self._right = tuple(left), right
-            self.refresh()
+            self.refresh_change(before)
 
     def line(self, width: int) -> Line:
         """The parts that fit, in their order, with the right end kept."""
