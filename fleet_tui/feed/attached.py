@@ -86,6 +86,7 @@ class AttachedFeed:
         self._untaken.add(recent)
         self._line_mark = recent[-1].line_id if recent else 0
         self._read_samples()
+        self._view = None  # somebody may have looked before there was anything to see
         self._keeper = asyncio.create_task(self._keep(), name="feed link")
 
     def view(self) -> View:

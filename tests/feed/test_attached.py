@@ -129,6 +129,7 @@ async def test_a_starting_engine_is_shown_by_its_ledger_and_then_attached(short_
     async with engine(short_dir) as running:
         await running.engine.ask("me", AddNote(text=Untrusted("from before")))
     feed = AttachedFeed(short_dir / "state", by="me", mode=Mode.DEMO, starting=True)
+    assert feed.view().state.seq == 0
     async with opened(feed):
         view = feed.view()
         assert (view.mode, view.link, view.link_detail) == (
