@@ -116,8 +116,13 @@ def command(
         from fleet_tui.feed.attached import AttachedFeed
         from fleet_tui.feed.feed import Mode
 
-        _expect(words, HISTORY_READY)
-        feed = AttachedFeed(fleet.directory, by=operator(), mode=Mode.DEMO, starting=True)
+        feed = AttachedFeed(
+            fleet.directory,
+            by=operator(),
+            mode=Mode.DEMO,
+            starting=True,
+            ledger_ready=lambda: _history_written(words),
+        )
         return show(feed, screen, banner=BANNER, directory=fleet.directory)
 
 
@@ -166,6 +171,14 @@ def _playing(seed: int, speed: float, scenario: str) -> Iterator[tuple[Fleet, IO
 
 class _NeverReady(Exception):
     """The demo's process ended before it said that it was ready."""
+
+
+def _history_written(words: IO[str]) -> None:
+    """Block until the past is there; the screen's frames are drawn meanwhile."""
+    try:
+        _expect(words, HISTORY_READY)
+    except _NeverReady:
+        raise FleetError("the demo's fleet did not start", hint="q leaves") from None
 
 
 def _expect(words: IO[str], word: str) -> None:

@@ -3,7 +3,7 @@ commands. When the engine goes away the ledger can still be read, and the header
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -45,8 +45,11 @@ class AttachedFeed:
         read_only: bool = False,
         mode: Mode = Mode.LIVE,
         starting: bool = False,
+        ledger_ready: Callable[[], None] | None = None,
     ) -> None:
-        """``starting``: the engine will answer in a moment, and its ledger is shown already."""
+        """``starting``: the engine will answer in a moment, and its ledger is shown already.
+        ``ledger_ready`` blocks until there is one and raises FleetError when there never will be.
+        """
         self._directory = directory
         self._by = by
         self._read_only = read_only
@@ -60,6 +63,7 @@ class AttachedFeed:
         self._line_mark = 0
         self._untaken = Untaken(MAX_UNTAKEN_LINES)
         self._starting = starting
+        self._ledger_ready = ledger_ready
         self._link = Link.RECONNECTING if starting else Link.ATTACHED
         self._link_detail = "the engine is starting" if starting else ""
         self._rung = asyncio.Event()
@@ -77,6 +81,8 @@ class AttachedFeed:
         if not self._starting:
             self._client = await self._connect()
         try:
+            if self._ledger_ready is not None:
+                await asyncio.to_thread(self._ledger_ready)
             self._stores = await asyncio.to_thread(Stores, self._directory)
         except BaseException:
             await self.close()
