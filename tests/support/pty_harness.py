@@ -61,7 +61,9 @@ class PtyProgram:
         self.painted = bytearray()
         """Every byte so far."""
         self.exit_code: int | None = None
-        self._env = {**os.environ, **TERMINAL, **(env or {})}
+        # Workers of a parallel run have COLUMNS and LINES, which would count more than the terminal.
+        around = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
+        self._env = {**around, **TERMINAL, **(env or {})}
         self._terminal = -1
         self.pid = 0
 
