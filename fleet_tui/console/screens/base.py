@@ -132,18 +132,17 @@ class FleetScreen(Screen[None], inherit_bindings=False):
 
     # --- the frame ---
 
-    def _take_size(self) -> None:
-        """The classes of the terminal's size, so that the first frame has the right shape too."""
-        width, height = self.app.size
-        for room, steps in (
-            (width, self.HORIZONTAL_BREAKPOINTS),
-            (height, self.VERTICAL_BREAKPOINTS),
-        ):
-            self.add_class(next(name for least, name in reversed(steps) if room >= least))
+    def _take_width(self) -> None:
+        """The class of the terminal's width, so that the first frame has the right shape too."""
+        width = self.app.size.width
+        for least, name in reversed(self.HORIZONTAL_BREAKPOINTS):
+            if width >= max(least, LEAST_WIDTH):
+                self.add_class(name)
+                return
 
     def compose(self) -> ComposeResult:
         """Header, tabs, band, body, banner, command bar, keys."""
-        self._take_size()
+        self._take_width()
         yield HeaderLine(separator=self.console.glyphs.separator, id="header")
         yield OneLine(id="tabs")
         yield OneLine(id="band")
