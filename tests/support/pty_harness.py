@@ -61,7 +61,7 @@ class PtyProgram:
         self.painted = bytearray()
         """Every byte so far."""
         self.exit_code: int | None = None
-        # Workers of a parallel run have COLUMNS and LINES, which would count more than the terminal.
+        # Workers of a parallel run have these two, which would count more than the terminal.
         around = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")}
         self._env = {**around, **TERMINAL, **(env or {})}
         self._terminal = -1
