@@ -48,7 +48,9 @@ class TimelineBand(Painted):
             self.refresh()
 
     def show_timeline(self, timeline: Timeline, at_ms: int) -> None:
-        """Show where a recording is; its curve and marks are asked for once."""
+        """Show where a recording is; its curve and marks are asked for once, when it is open."""
+        if not timeline.end_ms:
+            return
         if self._drawn is None or self._drawn[0] is not timeline:
             fixed = Moment(
                 timeline.start_ms,
