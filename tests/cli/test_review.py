@@ -34,8 +34,6 @@ def test_a_recording_is_played_and_cannot_act(recording: Path) -> None:
         program.wait_for("REVIEW", "x1 paused", "you are here", "agent-01")
         program.press("p")
         program.wait_for("x1 playing")
-        program.press(">")
-        program.wait_for("x2 playing")
         program.press("T")
         program.wait_for("recording")
         program.press("\x11")
