@@ -224,4 +224,5 @@ async def test_closing_the_loop_on_an_open_writer_ends_its_thread(directory: Pat
     with pytest.raises(JournalFailed):
         await writer.append([note()], NOW_MS)
     await writer.close("over")
+    writer._connection._thread.join(30)
     assert not writer._connection._thread.is_alive()
