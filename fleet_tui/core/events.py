@@ -282,6 +282,32 @@ class UnknownEvent(msgspec.Struct, frozen=True, kw_only=True):
     body: bytes
 
 
+TaskEvent = (
+    TaskSubmitted
+    | TaskPending
+    | TaskPlaced
+    | TaskRetrying
+    | TaskNeedsOperator
+    | TaskResolved
+    | TaskCancelRequested
+    | TaskEnded
+)
+"""What becomes of a task."""
+
+AttemptEvent = (
+    AttemptStarted
+    | AttemptSeen
+    | AttemptNotStarted
+    | AttemptUnknown
+    | AttemptFinished
+    | AttemptDied
+    | AttemptCancelling
+    | AttemptStopped
+    | AttemptGivenUp
+    | AttemptLate
+)
+"""What becomes of one try at it."""
+
 KnownEvent = (
     SegmentOpened
     | EngineStarted
@@ -292,25 +318,9 @@ KnownEvent = (
     | AgentCordoned
     | AgentUncordoned
     | FailoverFrozen
+    | TaskEvent
+    | AttemptEvent
     | FailoverThawed
-    | TaskSubmitted
-    | TaskPending
-    | TaskPlaced
-    | AttemptStarted
-    | AttemptSeen
-    | AttemptNotStarted
-    | AttemptUnknown
-    | AttemptFinished
-    | AttemptDied
-    | AttemptCancelling
-    | AttemptStopped
-    | AttemptGivenUp
-    | AttemptLate
-    | TaskRetrying
-    | TaskNeedsOperator
-    | TaskResolved
-    | TaskCancelRequested
-    | TaskEnded
     | AlertRaised
     | AlertResolved
     | AlertAcked

@@ -250,14 +250,7 @@ class _Draft:
 
     def _task(
         self,
-        event: e.TaskSubmitted
-        | e.TaskPending
-        | e.TaskPlaced
-        | e.TaskRetrying
-        | e.TaskNeedsOperator
-        | e.TaskResolved
-        | e.TaskCancelRequested
-        | e.TaskEnded,
+        event: e.TaskEvent,
     ) -> None:
         if isinstance(event, e.TaskSubmitted):
             self._submitted(event)
@@ -388,16 +381,7 @@ class _Draft:
 
     def _attempt(
         self,
-        event: e.AttemptStarted
-        | e.AttemptSeen
-        | e.AttemptNotStarted
-        | e.AttemptUnknown
-        | e.AttemptFinished
-        | e.AttemptDied
-        | e.AttemptCancelling
-        | e.AttemptStopped
-        | e.AttemptGivenUp
-        | e.AttemptLate,
+        event: e.AttemptEvent,
     ) -> None:
         task_id, number = split_run_id(event.run)
         task = self._find(task_id)
@@ -474,16 +458,7 @@ _STOPPED_PHASE = {
 
 def _next_attempt(
     attempt: Attempt,
-    event: e.AttemptStarted
-    | e.AttemptSeen
-    | e.AttemptNotStarted
-    | e.AttemptUnknown
-    | e.AttemptFinished
-    | e.AttemptDied
-    | e.AttemptCancelling
-    | e.AttemptStopped
-    | e.AttemptGivenUp
-    | e.AttemptLate,
+    event: e.AttemptEvent,
     at_ms: int,
 ) -> Attempt:
     """The attempt after a fact about it. A stop that was asked for stays asked for."""

@@ -146,14 +146,7 @@ def _label(state: FleetState, task_id: TaskId) -> str:
 
 
 def _task(
-    event: e.TaskSubmitted
-    | e.TaskPending
-    | e.TaskPlaced
-    | e.TaskRetrying
-    | e.TaskNeedsOperator
-    | e.TaskResolved
-    | e.TaskCancelRequested
-    | e.TaskEnded,
+    event: e.TaskEvent,
     state: FleetState,
 ) -> Sentence | None:
     label = _label(state, event.task)
@@ -195,16 +188,7 @@ def _task(
 
 
 def _attempt(
-    event: e.AttemptStarted
-    | e.AttemptSeen
-    | e.AttemptNotStarted
-    | e.AttemptUnknown
-    | e.AttemptFinished
-    | e.AttemptDied
-    | e.AttemptCancelling
-    | e.AttemptStopped
-    | e.AttemptGivenUp
-    | e.AttemptLate,
+    event: e.AttemptEvent,
     state: FleetState,
 ) -> Sentence:
     task_id, number = split_run_id(event.run)
