@@ -238,3 +238,12 @@ async def test_a_loss_and_its_end_are_told_on_one_screen() -> None:
     async with running(app) as pilot:
         for seen in story(feed):
             await until(pilot, lambda seen=seen: seen in text_of(app), seen)  # type: ignore[misc]  # bound early
+
+
+@pytest.mark.parametrize("size", SIZES[:3], ids=lambda size: f"{size[0]}x{size[1]}")
+async def test_an_ascii_screen_is_ascii_to_the_last_sign(size: tuple[int, int]) -> None:
+    app = console(glyphs=ASCII)
+    async with running(app, size) as pilot:
+        await until(pilot, lambda: at_rest(app))
+        text = text_of(app)
+    assert {char for char in text if not char.isascii()} == set()

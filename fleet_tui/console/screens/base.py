@@ -26,7 +26,7 @@ from fleet_tui.console.screens.too_small import TooSmall
 from fleet_tui.console.selection import NOTHING, Context, Scope, Selection
 from fleet_tui.console.widgets.command_bar import CommandBar
 from fleet_tui.console.widgets.lines import HeaderLine, KeysLine, OneLine
-from fleet_tui.console.widgets.paint import REVIEW_CLASS
+from fleet_tui.console.widgets.paint import ASCII_CLASS, REVIEW_CLASS
 from fleet_tui.console.widgets.timeline_band import TimelineBand
 from fleet_tui.core import words
 from fleet_tui.core.firewall import safe_line
@@ -158,7 +158,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Header and frames first; the console sends the view next."""
-        self.set_class(self.console.glyphs.name == "ascii", "-ascii")
+        self.set_class(self.console.glyphs.name == "ascii", ASCII_CLASS)
         self.query_one(CommandBar).remember(list(self.console.typed))
         self.show_tabs()
         self.show_banner(self.console.banner)

@@ -38,6 +38,11 @@ def line_width(cells: Iterable[Cell]) -> int:
 
 
 REVIEW_CLASS = "-review"
+
+ASCII_CLASS = "-ascii"
+ASCII_SIGNS = {ord("…"): "~", ord("·"): "-"}
+"""Our own punctuation on a screen that draws with ASCII; what agents write stays as it is."""
+
 """The class of a screen that shows a recording."""
 
 MOVES_TIME_IN_REVIEW = frozenset({"end", "sort_next"})
@@ -108,6 +113,8 @@ class Painted(Widget):
         for text, tone in cells:
             # A second look: callers made the text safe; a slip must not reach the terminal.
             shown = text if text.isprintable() else safe_line(text)
+            if not shown.isascii() and self.screen.has_class(ASCII_CLASS):
+                shown = shown.translate(ASCII_SIGNS)
             if tones and tones[-1] is tone:
                 texts[-1].append(shown)
             else:
