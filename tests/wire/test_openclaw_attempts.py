@@ -35,6 +35,11 @@ from tests.support.fake_gateway import (
 
 KEY = "agent:main:fleet:01ktask:1"
 
+HTTP_UNAVAILABLE = (
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
+    b"Content-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n\r\n%s"
+)
+
 # --- start and follow --------------------------------------------------------------------------
 
 
@@ -254,6 +259,32 @@ async def test_a_server_that_is_no_gateway_starts_nothing(said: bytes) -> None:
     assert isinstance(answer, Definite)
     assert isinstance(answer.value, NotStarted)
     assert answer.value.reason == "bad-answer"
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (b"Gateway websocket admission closed", "gateway-draining"),
+        (b"Gateway websocket handlers unavailable", "gateway-starting"),
+        (b"Too many unauthenticated sockets", "bad-answer"),
+    ],
+)
+async def test_a_gateway_that_refuses_the_upgrade_starts_nothing_and_says_why(
+    said: bytes, reason: str
+) -> None:
+    async def closed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(HTTP_UNAVAILABLE % (len(said), said))
+        await writer.drain()
+        await reader.read()
+
+    async with raw_server(closed) as dial, port_to(dial) as subject:
+        answer = await subject.start(ORDER)
+        inspected = await subject.inspect(ORDER)
+    detail = Untrusted(f"no WebSocket: HTTP 503: {said.decode()}")
+    assert answer == Definite(NotStarted(reason=reason, detail=detail))
+    lost = LostReason.BAD_ANSWER if reason == "bad-answer" else LostReason.REFUSED
+    assert inspected == Unknown(lost, detail)
 
 
 # --- inspect, cancel, fence --------------------------------------------------------------------

@@ -28,6 +28,7 @@ from fleet_tui.wire.openclaw.handshake import (
     check_hello,
     connect_params,
     refusal,
+    upgrade_refusal,
 )
 from fleet_tui.wire.openclaw.stream import MessageStream, NotWebSocket
 
@@ -247,9 +248,7 @@ async def connect(
         kind = FailureKind.TIMEOUT if channel is None else FailureKind.GATEWAY_HUNG
         return GatewayFailure(kind=kind, detail=Untrusted(f"no answer within {timeout_ms} ms"))
     except NotWebSocket as error:
-        return GatewayFailure(
-            kind=FailureKind.BAD_ANSWER, detail=Untrusted(f"no WebSocket: {error}")
-        )
+        return upgrade_refusal(error)
     except OSError as error:
         return GatewayFailure(kind=FailureKind.GATEWAY_DOWN, detail=Untrusted(str(error)))
     finally:

@@ -5,6 +5,8 @@ other modes keep no scopes. The scopes are the least that dispatch (write) and t
 (``sessions.delete`` needs admin) work with.
 """
 
+from http import HTTPStatus
+
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import FailureKind
 from fleet_tui.wire.openclaw.dial import GatewayFailure
@@ -16,11 +18,20 @@ from fleet_tui.wire.openclaw.frames import (
     Malformed,
     decode,
 )
+from fleet_tui.wire.openclaw.stream import NotWebSocket
 
 SCOPES = ("operator.read", "operator.write", "operator.admin")
 
 POLICY_VIOLATION = 1008
 """WebSocket close code of a refused token."""
+
+
+_CLOSED_DOORS = {
+    "Gateway websocket admission closed": FailureKind.GATEWAY_DRAINING,
+    "Gateway websocket handlers unavailable": FailureKind.GATEWAY_STARTING,
+}
+"""What OpenClaw 2026.9.6 says with HTTP 503 to whoever asks for a WebSocket while it ends the last
+runs before it stops, and in the first moment of listening."""
 
 
 def connect_params(token: str) -> dict[str, object]:
@@ -52,6 +63,14 @@ def refusal(error: ErrorShape) -> GatewayFailure:
         kind=_kind(error.code, details),
         detail=Untrusted(f"{error.code} {details.code or details.reason}: {error.message}"),
     )
+
+
+def upgrade_refusal(refused: NotWebSocket) -> GatewayFailure:
+    """Why there is no WebSocket to say hello on: one that stops or starts, or no gateway at all."""
+    kind = FailureKind.BAD_ANSWER
+    if refused.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        kind = _CLOSED_DOORS.get(refused.said.strip(), kind)
+    return GatewayFailure(kind=kind, detail=Untrusted(f"no WebSocket: {refused}"))
 
 
 def _kind(code: str, details: ErrorDetails) -> FailureKind:

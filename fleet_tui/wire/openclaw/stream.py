@@ -7,9 +7,10 @@ import asyncio
 from collections import deque
 
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidHandshake
+from websockets.exceptions import InvalidHandshake, InvalidStatus
 from websockets.frames import Frame as WireFrame
 from websockets.frames import Opcode
+from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
@@ -19,8 +20,20 @@ from fleet_tui.wire.openclaw.frames import MAX_FRAME_BYTES
 READ_BYTES = 65_536
 
 
+MAX_EXCERPT_CHARS = 120
+"""How much of a refusal is quoted back."""
+
+
 class NotWebSocket(Exception):
-    """The other end does not speak WebSocket; the message says what came instead."""
+    """The other end does not speak WebSocket, or not now; the message says what came instead.
+
+    ``status`` and ``said`` are those of an HTTP answer, 0 and empty when none came; untrusted.
+    """
+
+    def __init__(self, message: str, *, status: int = 0, said: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.said = said
 
 
 class MessageStream:
@@ -52,6 +65,8 @@ class MessageStream:
         while self._protocol.state is State.CONNECTING:
             await self._fill()
             problem = self._protocol.handshake_exc
+            if isinstance(problem, InvalidStatus):
+                raise _refused(problem.response)
             if isinstance(problem, InvalidHandshake):
                 raise NotWebSocket(str(problem))
             if problem is not None:
@@ -103,3 +118,11 @@ class MessageStream:
             data = b"".join(self._protocol.data_to_send())
             if data:
                 await self._channel.write(data)
+
+
+def _refused(response: Response) -> NotWebSocket:
+    """An upgrade that was answered with an HTTP status instead."""
+    said = response.body[:MAX_EXCERPT_CHARS].decode("utf-8", "backslashreplace")
+    status = response.status_code
+    message = f"HTTP {status}: {said}" if said else f"HTTP {status}"
+    return NotWebSocket(message, status=status, said=said)
