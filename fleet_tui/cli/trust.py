@@ -105,6 +105,8 @@ def _decide(name: HostName, offered: "OfferedKey | SshFailure", typed: str | Non
     match offered.standing:
         case Standing.KNOWN:
             click.echo(f"  known already in {where}")
+        case Standing.CERTIFIED:
+            click.echo(f"  vouched for by an authority in {where}")
         case Standing.REVOKED:
             raise Refused(f"this key is revoked in {where}")
         case Standing.CHANGED:

@@ -16,10 +16,19 @@ from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ids import HostName
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind
+from fleet_tui.wire.proxy_command import ProxyProcess, start_proxy
 from fleet_tui.wire.shell import ChannelFailure, Completed, RunResult
+from fleet_tui.wire.ssh_advice import ADOPTED, auth_advice, called, host_key_advice
 from fleet_tui.wire.ssh_connection import FileFailure, SshConnection, TcpChannel
-from fleet_tui.wire.ssh_failures import LocalSetupError, SshFailure, connect_failure, describe
-from fleet_tui.wire.ssh_options import Route, SshFiles
+from fleet_tui.wire.ssh_failures import (
+    LocalSetupError,
+    SshFailure,
+    connect_failure,
+    cut_off,
+    describe,
+)
+from fleet_tui.wire.ssh_identities import Identities
+from fleet_tui.wire.ssh_options import Hop, Route, SshFiles
 
 __all__ = [
     "ChannelFailure",
@@ -42,9 +51,6 @@ HANDSHAKES_PER_TARGET = 4
 SLOT_HOLD_S = 1.0
 """A handshake counts against the overall limit for this long. One that takes longer is waiting for
 its host and costs us nothing, so hosts that never answer cannot keep the others out."""
-
-_ADOPTED = ">"
-"""Begins the name of a jump host that only ssh_config knows."""
 
 
 class _Host:
@@ -85,6 +91,7 @@ class SshPool:
         self._slots = asyncio.Semaphore(handshakes)
         self._per_target: dict[tuple[str, int], asyncio.Semaphore] = {}
         self._on_lost = on_lost
+        self._proxies: set[asyncio.Task[None]] = set()
         self._closed = False
 
     async def connect(self, host: HostName) -> SshConnection | SshFailure:
@@ -119,7 +126,8 @@ class SshPool:
         return jump if isinstance(jump, SshFailure) else (route, jump)
 
     async def close(self) -> None:
-        """Close every connection; connect() afterwards is a SSH_UNREACHABLE failure."""
+        """Close every connection and end every proxy program; connect() afterwards is a
+        SSH_UNREACHABLE failure."""
         self._closed = True
         dialing = [state.dialing for state in self._hosts.values() if state.dialing is not None]
         for task in dialing:
@@ -128,6 +136,7 @@ class SshPool:
         # Hosts reached through others first: closing a jump host cuts off what runs through it.
         living = [state.connection for state in self._hosts.values() if state.connection]
         await asyncio.gather(*(connection.close() for connection in living))
+        await asyncio.gather(*self._proxies)
 
     async def _dial(self, host: HostName, state: _Host) -> SshConnection | SshFailure:
         """Make one attempt and remember how it went."""
@@ -180,26 +189,52 @@ class SshPool:
     async def _handshake(
         self, host: HostName, state: _Host, route: Route, jump: SshConnection | None
     ) -> SshConnection | SshFailure:
-        client = _Client()
-        tunnel = jump.raw if jump is not None else None
+        client = _Client(route.identities)
+        proxy: ProxyProcess | None = None
         try:
             async with asyncio.timeout(state.spec.connect_timeout_ms / 1000):
+                if jump is None and route.proxy_command is not None:
+                    proxy = await start_proxy(route.proxy_command)
                 raw = await asyncssh.connect(
                     options=route.options,
                     config=None,
-                    tunnel=tunnel,
+                    tunnel=jump.raw if jump is not None else None,
+                    sock=proxy.socket if proxy is not None else None,
                     client_factory=lambda: client,
                     **route.arguments,
                 )
-        except asyncssh.HostKeyNotVerifiable as error:
-            return SshFailure(
-                kind=FailureKind.SSH_HOST_KEY,
-                detail=Untrusted(_host_key_advice(host, route, str(error))),
-            )
+        except BaseException as error:
+            if proxy is not None:
+                try:
+                    ended = await proxy.failure() if cut_off(error) else None
+                finally:
+                    await proxy.end()
+                if ended is not None:
+                    return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=ended)
+            if (advice := host_key_advice(host, route, error)) is not None:
+                return SshFailure(kind=FailureKind.SSH_HOST_KEY, detail=Untrusted(advice))
+            if (advice := await auth_advice(route, error)) is not None:
+                return SshFailure(kind=FailureKind.SSH_AUTH, detail=Untrusted(advice))
+            raise
+        finally:
+            client.end()
+        if proxy is not None:
+            self._end_with(client.lost, proxy)
         connection = SshConnection(raw, client.lost)
         client.tell = lambda error: self._lost(host, state, connection, error)
         connection.make_snappy()
         return connection
+
+    def _end_with(self, lost: asyncio.Event, proxy: ProxyProcess) -> None:
+        """Have a proxy program end when its connection does."""
+
+        async def when_lost() -> None:
+            await lost.wait()
+            await proxy.end()
+
+        task = asyncio.create_task(when_lost(), name="proxy command")
+        self._proxies.add(task)
+        task.add_done_callback(self._proxies.discard)
 
     async def _route(self, state: _Host) -> Route:
         if state.route is None:
@@ -217,11 +252,11 @@ class SshPool:
         if via is None:
             return None
         if self._leads_back(host, via):
-            detail = Untrusted(f"the jump hosts of {host} lead back to themselves")
+            detail = Untrusted(f"the jump hosts of {called(host)} lead back to themselves")
             return SshFailure(kind=FailureKind.SSH_PROTOCOL, detail=detail)
         found = await self.connect(via)
         if isinstance(found, SshFailure):
-            detail = Untrusted(f"jump host {via}: {found.kind.value}: {found.detail.raw}")
+            detail = Untrusted(f"jump host {called(via)}: {found.kind.value}: {found.detail.raw}")
             return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=detail)
         return found
 
@@ -235,28 +270,18 @@ class SshPool:
             at = self._hosts.get(at.via) if at.via is not None else None
         return False
 
-    def _adopt_chain(self, chain: tuple[str, ...]) -> HostName:
-        """Give each ``[user@]host[:port]`` of a ProxyJump a place in the pool; return the last.
+    def _adopt_chain(self, chain: tuple[Hop, ...]) -> HostName:
+        """Give each host of a ProxyJump a place in the pool; return the last.
 
         asyncssh would open a connection of its own per host behind it; a bastion needs but one.
         """
         before: HostName | None = None
         for hop in chain:
-            name = HostName(f"{before or ''}{_ADOPTED}{hop}")
-            user, _, place = hop.rpartition("@")
-            address, _, port = place.partition(":") if place.count(":") == 1 else (place, "", "")
-            self._hosts.setdefault(
-                name,
-                _Host(
-                    HostSpec(
-                        name=name,
-                        address=address.strip("[]"),
-                        port=int(port) if port.isdigit() else None,
-                        user=user or None,
-                        jump=before,
-                    )
-                ),
+            name = HostName(f"{before or ''}{ADOPTED}{hop.text}")
+            spec = HostSpec(
+                name=name, address=hop.address, port=hop.port, user=hop.user, jump=before
             )
+            self._hosts.setdefault(name, _Host(spec))
             before = name
         assert before is not None
         return before
@@ -280,30 +305,36 @@ class SshPool:
 
 
 class _Client(asyncssh.SSHClient):
-    """Hears the one explicit sign of a lost connection."""
+    """Hears the one explicit sign of a lost connection; adds what asyncssh leaves out."""
 
-    def __init__(self) -> None:
+    def __init__(self, identities: Identities) -> None:
         self.lost = asyncio.Event()
         self.tell: Callable[[Exception | None], None] | None = None
+        self._identities: Identities | None = identities
+        self._agent: asyncssh.SSHAgentClient | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost.set()
         if self.tell is not None:
             self.tell(exc)
 
+    async def public_key_auth_requested(self) -> list[asyncssh.SSHKeyPair] | None:
+        """Asked once every key was refused: certificates of files for keys of the agent."""
+        ours, self._identities = self._identities, None
+        if ours is None or ours.agent is None or not (certificates := ours.for_agent()):
+            return None
+        pairs: list[asyncssh.SSHKeyPair] = []
+        try:
+            self._agent = await asyncssh.connect_agent(ours.agent)
+            for certificate in certificates:
+                for pair in await self._agent.get_keys([certificate.key.public_data]):
+                    pair.set_certificate(certificate)
+                    pairs.append(pair)
+        except (OSError, ValueError):
+            return None  # no agent after all: the refusal of the host says so
+        return pairs
 
-def _host_key_advice(host: HostName, route: Route, error: str) -> str:
-    """What to do about a host key, by whether another one is known."""
-    port = None if route.port == asyncssh.DEFAULT_PORT else route.port
-    known = route.known_hosts.match(route.key_alias, "", port)[0]
-    where = ", ".join(str(path) for path in route.known_hosts_files)
-    if "revoked" in error:
-        return f"the host key is revoked in {where}"
-    if known:
-        return (
-            f"the host key of {route.key_alias} is not the one in {where}: it changed, or "
-            "another machine answers"
-        )
-    if host.startswith(_ADOPTED):
-        return f"the host key of the jump host {route.key_alias} is not known in {where}"
-    return f"the host key of {route.key_alias} is not known; to look at it: fleet-tui trust {host}"
+    def end(self) -> None:
+        """The handshake is over: let go of the agent."""
+        if self._agent is not None:
+            self._agent.close()

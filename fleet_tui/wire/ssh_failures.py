@@ -65,6 +65,19 @@ def connect_failure(error: BaseException, *, timeout_ms: int) -> SshFailure:
             return SshFailure(kind=FailureKind.INTERNAL, detail=detail)
 
 
+def cut_off(error: BaseException) -> bool:
+    """Whether an attempt ended because the way to the host did, not because of what was said."""
+    match error:
+        case TimeoutError():
+            return False
+        case asyncssh.HostKeyNotVerifiable() | asyncssh.PermissionDenied():
+            return False
+        case OSError() | asyncssh.Error():
+            return True
+        case _:
+            return False
+
+
 def _ssh_kind(error: BaseException) -> FailureKind:
     match error:
         case asyncssh.HostKeyNotVerifiable():

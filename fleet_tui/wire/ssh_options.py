@@ -4,8 +4,9 @@ Everything is read once and off the event loop: parsing one RSA key costs 95 ms,
 more. asyncssh applies ssh_config itself; what would weaken us in it is overridden here.
 """
 
-from collections.abc import Sequence
+import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncssh
 import msgspec
@@ -13,6 +14,13 @@ import msgspec
 from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.vitals import FailureKind
 from fleet_tui.wire.ssh_failures import LocalSetupError
+from fleet_tui.wire.ssh_identities import (
+    Identities,
+    identity_stamps,
+    read_identities,
+    stamp,
+    strings,
+)
 
 KEEPALIVE_EVERY_S = 5
 KEEPALIVE_MISSES = 3
@@ -51,21 +59,79 @@ SIGNATURES = (
     "rsa-sha2-256",
     "rsa-sha2-512",
 )
-DEFAULT_KEY_FILES = ("id_ed25519", "id_ecdsa", "id_rsa", "id_ed25519_sk", "id_ecdsa_sk")
+HOST_KEYS = (
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "sk-ssh-ed25519@openssh.com",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+    "rsa-sha2-512",
+    "rsa-sha2-256",
+)
+"""Kinds of host keys, the best first."""
+HOST_CERTIFICATES = (
+    "ssh-ed25519-cert-v01@openssh.com",
+    "ecdsa-sha2-nistp256-cert-v01@openssh.com",
+    "ecdsa-sha2-nistp384-cert-v01@openssh.com",
+    "ecdsa-sha2-nistp521-cert-v01@openssh.com",
+    "rsa-sha2-512-cert-v01@openssh.com",
+    "rsa-sha2-256-cert-v01@openssh.com",
+)
 SYSTEM_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
+
+
+class Hop(msgspec.Struct, frozen=True):
+    """One ``[user@]host[:port]`` or ``ssh://`` address of a ProxyJump."""
+
+    address: str
+    user: str | None
+    port: int | None
+    text: str
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """What known_hosts says about one host."""
+
+    keys: tuple[asyncssh.SSHKey, ...]
+    authorities: tuple[asyncssh.SSHKey, ...]
+    revoked: tuple[asyncssh.SSHKey, ...]
+
+    @classmethod
+    def of(cls, hosts: asyncssh.SSHKnownHosts, name: str, port: int) -> "Known":
+        """Search for ``name``, or ``[name]:port`` where the port is not the usual one."""
+        keys, authorities, revoked, *_ = hosts.match(
+            name, "", None if port == asyncssh.DEFAULT_PORT else port
+        )
+        return cls(keys=tuple(keys), authorities=tuple(authorities), revoked=tuple(revoked))
+
+    def key_kinds(self) -> list[str]:
+        """Signature algorithms for plain host keys, those of known keys first.
+
+        All of them, as in OpenSSH: a host that has lost the kind we know shows what it has
+        instead, which can be told from a network that fails.
+        """
+        kinds: list[str] = []
+        for key in self.keys:
+            name = key.get_algorithm()
+            kinds.extend(("rsa-sha2-512", "rsa-sha2-256") if name == "ssh-rsa" else (name,))
+        return list(dict.fromkeys((*kinds, *HOST_KEYS)))
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """What a connection to one host needs, parsed and ready."""
 
     options: asyncssh.SSHClientConnectionOptions
-    known_hosts: asyncssh.SSHKnownHosts
+    identities: Identities
+    known: Known
     known_hosts_files: tuple[Path, ...]
     key_alias: str
     """The name known_hosts is searched for (HostKeyAlias, HostName or the address)."""
     port: int
-    jump_chain: tuple[str, ...]
-    """``[user@]host[:port]`` of each ProxyJump of ssh_config, the first hop first."""
+    jump_chain: tuple["Hop", ...]
+    """The hosts of ssh_config's ProxyJump, the first one first."""
+    proxy_command: str | None
+    """ssh_config's ProxyCommand, its tokens replaced; a jump host goes before it."""
     arguments: dict[str, object]
     """Arguments of asyncssh.connect that must be given again beside the options."""
 
@@ -79,7 +145,7 @@ class SshFiles:
     def __init__(self, known_hosts: Path | None = None) -> None:
         self._known_hosts = known_hosts
         self._hosts_cache: dict[tuple[object, ...], asyncssh.SSHKnownHosts] = {}
-        self._keys_cache: dict[tuple[object, ...], Sequence[asyncssh.SSHKeyPair]] = {}
+        self._identities_cache: dict[tuple[object, ...], Identities] = {}
 
     def route(self, spec: HostSpec) -> Route:
         """Read everything ``spec`` needs. Raises LocalSetupError with a message for people."""
@@ -94,9 +160,13 @@ class SshFiles:
                 config=source, client_keys=None, known_hosts=b"", **arguments
             )
             hosts, hosts_files = self._hosts(spec, bare)
+            identities = self._identities(spec, bare.config)
+            known = Known.of(hosts, bare.host_key_alias or bare.host, bare.port)
             options = asyncssh.SSHClientConnectionOptions(
                 config=source,
                 known_hosts=hosts,
+                tunnel=None,  # the pool goes through jump hosts and proxies itself
+                proxy_command=None,
                 agent_forwarding=False,
                 x11_forwarding=False,
                 command=None,
@@ -109,20 +179,21 @@ class SshFiles:
                 keepalive_count_max=KEEPALIVE_MISSES,
                 connect_timeout=spec.connect_timeout_ms / 1000,
                 login_timeout=spec.connect_timeout_ms / 1000,
-                **self._identities(spec, bare),
-                **_algorithms(bare.config),
+                **identities.options(),
+                **_algorithms(bare.config, known),
                 **arguments,
             )
         except (asyncssh.ConfigParseError, ValueError) as error:
             raise LocalSetupError(FailureKind.SSH_PROTOCOL, f"ssh_config: {error}") from error
-        tunnel = bare.tunnel
         return Route(
             options=options,
-            known_hosts=hosts,
+            identities=identities,
+            known=known,
             known_hosts_files=hosts_files,
             key_alias=bare.host_key_alias or bare.host,
             port=bare.port,
-            jump_chain=tuple(tunnel.split(",")) if isinstance(tunnel, str) else (),
+            jump_chain=_jump_chain(bare),
+            proxy_command=_proxy_command(bare.config),
             arguments=arguments,
         )
 
@@ -130,7 +201,7 @@ class SshFiles:
         self, spec: HostSpec, bare: asyncssh.SSHClientConnectionOptions
     ) -> tuple[asyncssh.SSHKnownHosts, tuple[Path, ...]]:
         files = known_hosts_files(spec, self._known_hosts, bare.config)
-        stamps = tuple(_stamp(path) for path in files)
+        stamps = tuple(stamp(path) for path in files)
         cached = self._hosts_cache.get(stamps)
         if cached is None:
             cached = asyncssh.SSHKnownHosts()
@@ -139,34 +210,11 @@ class SshFiles:
             self._hosts_cache[stamps] = cached
         return cached, files
 
-    def _identities(
-        self, spec: HostSpec, bare: asyncssh.SSHClientConnectionOptions
-    ) -> dict[str, object]:
-        only = spec.identity is not None or bool(bare.config.get("IdentitiesOnly"))
-        files = _identity_files(spec, bare.config)
-        certificates = _strings(bare.config.get("CertificateFile"))
-        stamps = (tuple(_stamp(path) for path in files), certificates)
-        keys = self._keys_cache.get(stamps)
-        if keys is None:
-            keys = [pair for path in files for pair in _load_keys(path, certificates)]
-            self._keys_cache[stamps] = keys
-        found: dict[str, object] = {"client_keys": keys}
-        if only:
-            public = [path for path in map(_public_half, files) if path is not None]
-            if public:
-                found["agent_identities"] = [str(path) for path in public]
-                if not keys:
-                    # An empty list would make asyncssh offer the default keys instead.
-                    found["client_keys"] = [str(path) for path in files]
-                    found["ignore_encrypted"] = True
-            elif keys:
-                found["agent_path"] = None
-            else:
-                raise LocalSetupError(
-                    FailureKind.SSH_AUTH,
-                    f"no usable private key in {', '.join(map(str, files)) or 'the identity'}: "
-                    "an encrypted key must be in an ssh-agent and have its .pub file beside it",
-                )
+    def _identities(self, spec: HostSpec, config: "asyncssh.config.SSHConfig") -> Identities:
+        stamps = identity_stamps(spec, config)
+        found = self._identities_cache.get(stamps)
+        if found is None:
+            found = self._identities_cache[stamps] = read_identities(spec, config)
         return found
 
 
@@ -181,8 +229,8 @@ def known_hosts_files(
         return (Path(spec.known_hosts).expanduser(),)
     if fleet_file is not None:
         return (fleet_file.expanduser(),)
-    user = _strings(config.get("UserKnownHostsFile")) or ("~/.ssh/known_hosts",)
-    system = _strings(config.get("GlobalKnownHostsFile")) or SYSTEM_KNOWN_HOSTS
+    user = strings(config.get("UserKnownHostsFile")) or ("~/.ssh/known_hosts",)
+    system = strings(config.get("GlobalKnownHostsFile")) or SYSTEM_KNOWN_HOSTS
     return tuple(Path(name).expanduser() for name in (*user, *system))
 
 
@@ -195,39 +243,32 @@ def _load_known_hosts(hosts: asyncssh.SSHKnownHosts, path: Path) -> None:
         raise LocalSetupError(FailureKind.SSH_HOST_KEY, f"{path}: {error}") from error
 
 
-def _load_keys(path: Path, certificates: tuple[str, ...]) -> Sequence[asyncssh.SSHKeyPair]:
-    """The key pairs of a file; none if it is encrypted, for then an agent must hold it."""
-    try:
-        return asyncssh.load_keypairs(str(path), certlist=list(certificates))
-    except asyncssh.KeyImportError as error:
-        if "assphrase" in str(error):
-            return ()
-        raise LocalSetupError(FailureKind.SSH_AUTH, f"{path}: {error}") from error
-    except asyncssh.KeyEncryptionError:
+def _jump_chain(bare: asyncssh.SSHClientConnectionOptions) -> tuple[Hop, ...]:
+    """The hosts of ProxyJump. Raises ValueError."""
+    said = bare.tunnel
+    if not isinstance(said, str) or said.lower() == "none":
         return ()
-    except OSError as error:
-        message = f"cannot read the private key {path}: {error.strerror}"
-        raise LocalSetupError(FailureKind.SSH_AUTH, message) from error
+    tokens = {"%": "%", "h": bare.host, "n": bare.orig_host, "p": bare.port, "r": bare.username}
+    text = re.sub(r"%(.)", lambda found: str(tokens.get(found[1], found[0])), said)
+    return tuple(_hop(each.strip()) for each in text.split(","))
 
 
-def _identity_files(spec: HostSpec, config: "asyncssh.config.SSHConfig") -> tuple[Path, ...]:
-    if spec.identity is not None:
-        return (Path(spec.identity).expanduser(),)
-    configured = _strings(config.get("IdentityFile"))
-    if configured:
-        # OpenSSH too passes over configured keys that are not there.
-        paths = [Path(name).expanduser() for name in configured]
-        return tuple(path for path in paths if path.is_file() and path.suffix != ".pub")
-    home = Path("~/.ssh").expanduser()
-    return tuple(path for path in (home / name for name in DEFAULT_KEY_FILES) if path.is_file())
+def _hop(text: str) -> Hop:
+    # urlsplit knows the brackets of IPv6 addresses and what a port may be.
+    parts = urlsplit(text if text.startswith("ssh://") else f"ssh://{text}")
+    # Not .hostname, which is in lower case: aliases are told apart by it.
+    address = parts.netloc.rpartition("@")[2].removesuffix(f":{parts.port}").strip("[]")
+    if not address:
+        raise ValueError(f"ProxyJump {text!r} names no host")
+    return Hop(address=address, user=parts.username, port=parts.port, text=text)
 
 
-def _public_half(path: Path) -> Path | None:
-    beside = path.with_name(path.name + ".pub")
-    return beside if beside.is_file() else None
+def _proxy_command(config: "asyncssh.config.SSHConfig") -> str | None:
+    said = config.get("ProxyCommand")
+    return said if isinstance(said, str) and said.lower() != "none" else None
 
 
-def _algorithms(config: "asyncssh.config.SSHConfig") -> dict[str, object]:
+def _algorithms(config: "asyncssh.config.SSHConfig", known: Known) -> dict[str, object]:
     """Fast and modern first; SHA-1 and CBC never. The operator's own choice wins."""
     chosen: dict[str, object] = {"signature_algs": SIGNATURES, "compression_algs": ["none"]}
     if config.get("KexAlgorithms") is None:
@@ -237,25 +278,8 @@ def _algorithms(config: "asyncssh.config.SSHConfig") -> dict[str, object]:
     if config.get("MACs") is None:
         chosen["mac_algs"] = MACS
     if config.get("HostKeyAlgorithms") is None:
-        chosen["server_host_key_algs"] = "-ssh-rsa,ssh-rsa-cert-v01@openssh.com"
+        certificates = HOST_CERTIFICATES if known.authorities else ()
+        chosen["server_host_key_algs"] = [*certificates, *known.key_kinds()]
     if config.get("PreferredAuthentications") is None:
         chosen["preferred_auth"] = ("publickey",)
     return chosen
-
-
-def _strings(value: object) -> tuple[str, ...]:
-    match value:
-        case str():
-            return (value,)
-        case list() | tuple():
-            return tuple(str(item) for item in value)
-        case _:
-            return ()
-
-
-def _stamp(path: Path) -> tuple[str, int, int]:
-    try:
-        found = path.stat()
-    except OSError:
-        return (str(path), 0, 0)
-    return (str(path), found.st_mtime_ns, found.st_size)

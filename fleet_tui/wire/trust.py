@@ -5,9 +5,11 @@ Nothing is ever replaced: a key that changed is for a person to understand and t
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
+from socket import socket
+from typing import TypeVar
 
 import asyncssh
 import msgspec
@@ -15,13 +17,15 @@ import msgspec
 from fleet_tui.core.ids import HostName
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import FailureKind
+from fleet_tui.wire.proxy_command import ProxyProcess, start_proxy
 from fleet_tui.wire.ssh import SshConnection, SshFailure, SshPool
-from fleet_tui.wire.ssh_failures import connect_failure
-from fleet_tui.wire.ssh_options import Route
+from fleet_tui.wire.ssh_advice import host_key_advice
+from fleet_tui.wire.ssh_failures import connect_failure, cut_off
+from fleet_tui.wire.ssh_options import HOST_CERTIFICATES, Known, Route
 
 LOOK_TIMEOUT_MS = 15_000
-KEY_KINDS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512", "rsa-sha2-256")
-"""The kinds that are asked for, the best first."""
+
+_T = TypeVar("_T")
 
 
 class Standing(StrEnum):
@@ -30,6 +34,8 @@ class Standing(StrEnum):
     NEW = "new"
     KNOWN = "known"
     CHANGED = "changed"
+    CERTIFIED = "certified"
+    """An authority in known_hosts vouches for it."""
     REVOKED = "revoked"
 
 
@@ -60,65 +66,102 @@ async def look_at_key(pool: SshPool, host: HostName) -> OfferedKey | SshFailure:
     if isinstance(way, SshFailure):
         return way
     route, jump = way
-    port = None if route.port == asyncssh.DEFAULT_PORT else route.port
-    known, _, revoked, *_ = route.known_hosts.match(route.key_alias, "", port)
-    key = await _key_of(route, jump, _kinds_of(known) or KEY_KINDS)
-    if isinstance(key, SshFailure) and key.kind is FailureKind.SSH_HOST_KEY and known:
-        # It has none of the kinds we know: what it has instead is another key.
-        key = await _key_of(route, jump, KEY_KINDS)
+    known = route.known
+    certified = False
+    if known.authorities and not known.keys:
+        refused = await _certificate_trouble(host, route, jump)
+        if refused is not None:
+            return refused
+        certified = True
+    kinds = HOST_CERTIFICATES if certified else known.key_kinds()
+    key = await _key_of(route, jump, kinds)
     if isinstance(key, SshFailure):
         return key
-    label = route.key_alias if port is None else f"[{route.key_alias}]:{port}"
+    usual = route.port == asyncssh.DEFAULT_PORT
     return OfferedKey(
         host=host,
-        label=label,
+        label=route.key_alias if usual else f"[{route.key_alias}]:{route.port}",
         algorithm=key.get_algorithm(),
         fingerprint=key.get_fingerprint(),
-        standing=_standing(key, known, revoked),
+        standing=Standing.CERTIFIED if certified else _standing(key, known),
         public_key=key.export_public_key().decode("ascii", "replace").strip(),
         file=route.known_hosts_files[0],
         files=route.known_hosts_files,
-        known_fingerprints=tuple(each.get_fingerprint() for each in known),
+        known_fingerprints=tuple(each.get_fingerprint() for each in known.keys),
     )
 
 
-def _standing(
-    key: asyncssh.SSHKey, known: Sequence[asyncssh.SSHKey], revoked: Sequence[asyncssh.SSHKey]
-) -> Standing:
-    if key in revoked:
+def _standing(key: asyncssh.SSHKey, known: Known) -> Standing:
+    if key in known.revoked:
         return Standing.REVOKED
-    if key in known:
+    if key in known.keys:
         return Standing.KNOWN
-    return Standing.CHANGED if known else Standing.NEW
-
-
-def _kinds_of(known: Sequence[asyncssh.SSHKey]) -> tuple[str, ...]:
-    """The signature algorithms of the keys that are known, without SHA-1."""
-    kinds: list[str] = []
-    for key in known:
-        name = key.get_algorithm()
-        kinds.extend(("rsa-sha2-512", "rsa-sha2-256") if name == "ssh-rsa" else (name,))
-    return tuple(dict.fromkeys(kinds))
+    return Standing.CHANGED if known.keys else Standing.NEW
 
 
 async def _key_of(
     route: Route, jump: SshConnection | None, kinds: Sequence[str]
 ) -> asyncssh.SSHKey | SshFailure:
-    try:
-        async with asyncio.timeout(LOOK_TIMEOUT_MS / 1000):
-            key = await asyncssh.get_server_host_key(
-                str(route.arguments["host"]),
-                route.port,
-                tunnel=jump.raw if jump is not None else None,
-                server_host_key_algs=kinds,
-                config=None,
-                options=route.options,
-            )
-    except Exception as error:  # every way to fail becomes a value here
-        return connect_failure(error, timeout_ms=LOOK_TIMEOUT_MS)
+    async def ask(sock: socket | None) -> asyncssh.SSHKey | None:
+        return await asyncssh.get_server_host_key(
+            str(route.arguments["host"]),
+            route.port,
+            tunnel=jump.raw if jump is not None else None,
+            sock=sock,
+            server_host_key_algs=kinds,
+            config=None,
+            options=route.options,
+        )
+
+    key = await _reach(route, jump, ask)
     if key is None:
         return SshFailure(kind=FailureKind.SSH_HOST_KEY, detail=Untrusted("it showed no key"))
     return key
+
+
+async def _certificate_trouble(
+    host: HostName, route: Route, jump: SshConnection | None
+) -> SshFailure | None:
+    """Why the certificate a host shows does not hold; None if it does."""
+
+    async def greet(sock: socket | None) -> SshFailure | None:
+        try:
+            raw = await asyncssh.connect(
+                options=route.options,
+                config=None,
+                tunnel=jump.raw if jump is not None else None,
+                sock=sock,
+                **(route.arguments | {"client_keys": None}),  # nobody logs in here
+            )
+        except asyncssh.PermissionDenied:
+            return None  # it asked who we are, so its certificate held
+        except asyncssh.HostKeyNotVerifiable as error:
+            advice = host_key_advice(host, route, error) or str(error)
+            return SshFailure(kind=FailureKind.SSH_HOST_KEY, detail=Untrusted(advice))
+        raw.close()
+        return None
+
+    return await _reach(route, jump, greet)
+
+
+async def _reach(
+    route: Route, jump: SshConnection | None, ask: Callable[[socket | None], Awaitable[_T]]
+) -> _T | SshFailure:
+    """Ask something of a host through its proxy program, if it has one."""
+    proxy: ProxyProcess | None = None
+    try:
+        async with asyncio.timeout(LOOK_TIMEOUT_MS / 1000):
+            if jump is None and route.proxy_command is not None:
+                proxy = await start_proxy(route.proxy_command)
+            return await ask(proxy.socket if proxy is not None else None)
+    except Exception as error:  # every way to fail becomes a value here
+        ended = await proxy.failure() if proxy is not None and cut_off(error) else None
+        if ended is not None:
+            return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=ended)
+        return connect_failure(error, timeout_ms=LOOK_TIMEOUT_MS)
+    finally:
+        if proxy is not None:
+            await proxy.end()
 
 
 def add_key(offered: OfferedKey) -> None:

@@ -1,0 +1,63 @@
+"""What an operator has for SSH: ``~/.ssh`` with a config, a running ssh-agent, an authority.
+
+The programs are OpenSSH's own; everything lives under a temporary directory.
+"""
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+
+class SshHome:
+    """An operator's home, in force while the test runs."""
+
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.ssh = directory / ".ssh"
+        self.ssh.mkdir(parents=True, mode=0o700)
+        monkeypatch.setenv("HOME", str(directory))
+        monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+
+    def config(self, text: str) -> None:
+        """Write ``~/.ssh/config``."""
+        (self.ssh / "config").write_text(text)
+
+    def known(self, *lines: str) -> None:
+        """Write ``~/.ssh/known_hosts``."""
+        (self.ssh / "known_hosts").write_text("".join(lines))
+
+
+def new_key(path: Path, passphrase: str = "") -> Path:
+    """A key pair at ``path`` and ``path.pub``; returns the public half."""
+    keygen("-t", "ed25519", "-N", passphrase, "-C", path.name, "-f", path)
+    return path.with_name(f"{path.name}.pub")
+
+
+def keygen(*arguments: str | Path) -> None:
+    """Run ssh-keygen."""
+    subprocess.run(["ssh-keygen", "-q", *map(str, arguments)], check=True, capture_output=True)
+
+
+@contextmanager
+def ssh_agent(socket: Path, *keys: Path) -> Iterator[Path]:
+    """A living ssh-agent that holds these keys, listening on ``socket``."""
+    environment = {**os.environ, "SSH_AUTH_SOCK": str(socket)}
+    process = subprocess.Popen(
+        ["ssh-agent", "-D", "-a", socket], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline(), "ssh-agent did not start"  # it listens once it prints
+        for key in keys:
+            subprocess.run(["ssh-add", "-q", key], check=True, env=environment, capture_output=True)
+        yield socket
+    finally:
+        process.kill()
+        process.wait()
+        with contextlib.suppress(OSError):
+            process.stdout.close()  # type: ignore[union-attr]  # it has one: see Popen above
+        socket.unlink(missing_ok=True)
