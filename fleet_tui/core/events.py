@@ -19,6 +19,18 @@ class EventBase(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     """What every event is: a frozen value with a stable kind."""
 
 
+class AboutTask(EventBase, frozen=True, kw_only=True):
+    """What becomes of a task."""
+
+    task: TaskId
+
+
+class AboutAttempt(EventBase, frozen=True, kw_only=True):
+    """What becomes of one try at a task."""
+
+    run: RunId
+
+
 class SegmentOpened(EventBase, frozen=True, kw_only=True, tag="segment.opened"):
     """The first event of a journal file: the state that all earlier files add up to."""
 
@@ -94,10 +106,9 @@ class FailoverThawed(EventBase, frozen=True, kw_only=True, tag="failover.thawed"
     pool: PoolName
 
 
-class TaskSubmitted(EventBase, frozen=True, kw_only=True, tag="task.submitted"):
+class TaskSubmitted(AboutTask, frozen=True, kw_only=True, tag="task.submitted"):
     """Work was accepted; from here on it cannot be lost."""
 
-    task: TaskId
     number: int
     key: str
     spec: TaskSpec
@@ -105,57 +116,50 @@ class TaskSubmitted(EventBase, frozen=True, kw_only=True, tag="task.submitted"):
     payload_sha256: str
 
 
-class TaskPending(EventBase, frozen=True, kw_only=True, tag="task.pending"):
+class TaskPending(AboutTask, frozen=True, kw_only=True, tag="task.pending"):
     """The task waits for a new reason."""
 
-    task: TaskId
     pending: Pending
 
 
-class TaskPlaced(EventBase, frozen=True, kw_only=True, tag="task.placed"):
+class TaskPlaced(AboutTask, frozen=True, kw_only=True, tag="task.placed"):
     """An agent was chosen and an attempt planned. Its start leaves only after this is committed."""
 
-    task: TaskId
     run: RunId
     number: int
     agent: AgentName
     decision: Decision
 
 
-class AttemptStarted(EventBase, frozen=True, kw_only=True, tag="attempt.started"):
+class AttemptStarted(AboutAttempt, frozen=True, kw_only=True, tag="attempt.started"):
     """The agent's host holds the run."""
 
-    run: RunId
     boot_id: str | None = None
 
 
-class AttemptSeen(EventBase, frozen=True, kw_only=True, tag="attempt.seen"):
+class AttemptSeen(AboutAttempt, frozen=True, kw_only=True, tag="attempt.seen"):
     """A run whose fate was unknown was found running."""
 
-    run: RunId
     resumed_by_agent: bool = False
 
 
-class AttemptNotStarted(EventBase, frozen=True, kw_only=True, tag="attempt.not-started"):
+class AttemptNotStarted(AboutAttempt, frozen=True, kw_only=True, tag="attempt.not-started"):
     """The run never started and never will."""
 
-    run: RunId
     reason: str
     detail: Untrusted = NOTHING_SAID
 
 
-class AttemptUnknown(EventBase, frozen=True, kw_only=True, tag="attempt.unknown"):
+class AttemptUnknown(AboutAttempt, frozen=True, kw_only=True, tag="attempt.unknown"):
     """Nobody can say now whether the run runs."""
 
-    run: RunId
     reason: LostReason
     detail: Untrusted = NOTHING_SAID
 
 
-class AttemptFinished(EventBase, frozen=True, kw_only=True, tag="attempt.finished"):
+class AttemptFinished(AboutAttempt, frozen=True, kw_only=True, tag="attempt.finished"):
     """The run ended with a result."""
 
-    run: RunId
     ok: bool
     answer: Answer = Answer()
     usage: Usage = Usage()
@@ -164,83 +168,73 @@ class AttemptFinished(EventBase, frozen=True, kw_only=True, tag="attempt.finishe
     detail: Untrusted = NOTHING_SAID
 
 
-class AttemptDied(EventBase, frozen=True, kw_only=True, tag="attempt.died"):
+class AttemptDied(AboutAttempt, frozen=True, kw_only=True, tag="attempt.died"):
     """The run started and is gone without a result."""
 
-    run: RunId
     reason: str
 
 
-class AttemptCancelling(EventBase, frozen=True, kw_only=True, tag="attempt.cancelling"):
+class AttemptCancelling(AboutAttempt, frozen=True, kw_only=True, tag="attempt.cancelling"):
     """The run was told to stop."""
 
-    run: RunId
     cause: CancelCause
     by: str = ""
 
 
-class AttemptStopped(EventBase, frozen=True, kw_only=True, tag="attempt.stopped"):
+class AttemptStopped(AboutAttempt, frozen=True, kw_only=True, tag="attempt.stopped"):
     """The run stopped because it was told to."""
 
-    run: RunId
     usage: Usage = Usage()
     cost_microusd: int = 0
 
 
-class AttemptGivenUp(EventBase, frozen=True, kw_only=True, tag="attempt.given-up"):
+class AttemptGivenUp(AboutAttempt, frozen=True, kw_only=True, tag="attempt.given-up"):
     """Unknown for so long that waiting ended. It may still have run."""
 
-    run: RunId
     reason: str
 
 
-class AttemptLate(EventBase, frozen=True, kw_only=True, tag="attempt.late"):
+class AttemptLate(AboutAttempt, frozen=True, kw_only=True, tag="attempt.late"):
     """A result came after the attempt was given up: attached, and nothing changes."""
 
-    run: RunId
     ok: bool
     answer: Answer = Answer()
     usage: Usage = Usage()
     cost_microusd: int = 0
 
 
-class TaskRetrying(EventBase, frozen=True, kw_only=True, tag="task.retrying"):
+class TaskRetrying(AboutTask, frozen=True, kw_only=True, tag="task.retrying"):
     """The task goes back to the queue."""
 
-    task: TaskId
     not_before_ms: int
     reason: str
     duplicate_possible: bool = False
 
 
-class TaskNeedsOperator(EventBase, frozen=True, kw_only=True, tag="task.needs-operator"):
+class TaskNeedsOperator(AboutTask, frozen=True, kw_only=True, tag="task.needs-operator"):
     """Only a person can say what happened or what to do."""
 
-    task: TaskId
     reason: str
 
 
-class TaskResolved(EventBase, frozen=True, kw_only=True, tag="task.resolved"):
+class TaskResolved(AboutTask, frozen=True, kw_only=True, tag="task.resolved"):
     """An operator said what happened: ``ran``, ``did-not-run`` or ``run-again``."""
 
-    task: TaskId
     verdict: str
     by: str
     reason: str
 
 
-class TaskCancelRequested(EventBase, frozen=True, kw_only=True, tag="task.cancel-requested"):
+class TaskCancelRequested(AboutTask, frozen=True, kw_only=True, tag="task.cancel-requested"):
     """An operator wants the task gone; a running attempt is being stopped."""
 
-    task: TaskId
     by: str
     reason: str = ""
 
 
-class TaskEnded(EventBase, frozen=True, kw_only=True, tag="task.ended"):
+class TaskEnded(AboutTask, frozen=True, kw_only=True, tag="task.ended"):
     """The task reached its final phase."""
 
-    task: TaskId
     phase: TaskPhase
     reason: str = ""
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from fleet_tui.core import events as e
 from fleet_tui.core.decision import Pending, PendingCode
 from fleet_tui.core.evidence import Usage
-from fleet_tui.core.ids import AgentName, RunId, TaskId, split_run_id
+from fleet_tui.core.ids import AgentName, TaskId, split_run_id
 from fleet_tui.core.state import (
     MAX_CLOSED_ALERTS,
     MAX_CLOSED_TASKS,
@@ -34,6 +34,7 @@ from fleet_tui.core.state import (
     Task,
     TaskPhase,
 )
+from fleet_tui.core.untrusted import Untrusted
 
 
 def fold(state: FleetState, batch: Iterable[e.Recorded]) -> FleetState:
@@ -102,29 +103,9 @@ class _Draft:
         self.seq = recorded.seq
         self.at_ms = recorded.at_ms
         match event:
-            case (
-                e.AttemptStarted()
-                | e.AttemptSeen()
-                | e.AttemptNotStarted()
-                | e.AttemptUnknown()
-                | e.AttemptFinished()
-                | e.AttemptDied()
-                | e.AttemptCancelling()
-                | e.AttemptStopped()
-                | e.AttemptGivenUp()
-                | e.AttemptLate()
-            ):
+            case e.AboutAttempt():
                 self._attempt(event)
-            case (
-                e.TaskSubmitted()
-                | e.TaskPending()
-                | e.TaskPlaced()
-                | e.TaskRetrying()
-                | e.TaskNeedsOperator()
-                | e.TaskResolved()
-                | e.TaskCancelRequested()
-                | e.TaskEnded()
-            ):
+            case e.AboutTask():
                 self._task(event)
             case e.HealthChanged() | e.AgentIdentified() | e.AgentCordoned() | e.AgentUncordoned():
                 self._agent(event)
@@ -210,11 +191,6 @@ class _Draft:
                 )
         self.agents = agents
 
-    def _release(self, name: AgentName, run: RunId, **changes: int) -> None:
-        agent = self.agents.get(name)
-        if agent is not None:
-            self._set_agent(replace(agent, runs=agent.runs - {run}, **changes))
-
     # Tasks
 
     def _set_open(self, task: Task) -> None:
@@ -248,10 +224,7 @@ class _Draft:
         else:
             self._set_open(task)
 
-    def _task(
-        self,
-        event: e.TaskEvent,
-    ) -> None:
+    def _task(self, event: e.TaskEvent) -> None:
         if isinstance(event, e.TaskSubmitted):
             self._submitted(event)
             return
@@ -379,10 +352,7 @@ class _Draft:
 
     # Attempts
 
-    def _attempt(
-        self,
-        event: e.AttemptEvent,
-    ) -> None:
+    def _attempt(self, event: e.AttemptEvent) -> None:
         task_id, number = split_run_id(event.run)
         task = self._find(task_id)
         if task is None or not 1 <= number <= len(task.attempts):
@@ -391,18 +361,25 @@ class _Draft:
         after = _next_attempt(before, event, self.at_ms)
         attempts = (*task.attempts[: number - 1], after, *task.attempts[number:])
         self._put(replace(task, attempts=attempts))
-        if isinstance(event, e.AttemptFinished | e.AttemptStopped | e.AttemptLate):
-            self._pay(after.agent, event.usage, event.cost_microusd)
+        match event:
+            case e.AttemptFinished() | e.AttemptStopped() | e.AttemptLate():
+                self._pay(after.agent, event.usage, event.cost_microusd)
+            case _:
+                pass
         if before.phase.is_open and not after.phase.is_open:
-            agent = self.agents.get(after.agent)
-            if agent is None:
-                return
-            if after.phase is AttemptPhase.SUCCEEDED:
-                self._release(after.agent, event.run, succeeded=agent.succeeded + 1)
-            elif after.phase in (AttemptPhase.FAILED, AttemptPhase.DIED, AttemptPhase.TIMED_OUT):
-                self._release(after.agent, event.run, failed=agent.failed + 1)
-            else:
-                self._release(after.agent, event.run)
+            self._free_slot(after)
+
+    def _free_slot(self, ended: Attempt) -> None:
+        agent = self.agents.get(ended.agent)
+        if agent is not None:
+            self._set_agent(
+                replace(
+                    agent,
+                    runs=agent.runs - {ended.run_id},
+                    succeeded=agent.succeeded + (ended.phase is AttemptPhase.SUCCEEDED),
+                    failed=agent.failed + (ended.phase in _AGENT_FAILED),
+                )
+            )
 
     def _pay(self, name: AgentName, usage: Usage, cost_microusd: int) -> None:
         tokens = usage.total_tokens
@@ -449,6 +426,9 @@ class _Draft:
                 assert_never(event)
 
 
+_AGENT_FAILED = frozenset({AttemptPhase.FAILED, AttemptPhase.DIED, AttemptPhase.TIMED_OUT})
+"""Ends that count against the agent."""
+
 _STOPPED_PHASE = {
     CancelCause.OPERATOR: AttemptPhase.CANCELLED,
     CancelCause.PREEMPTION: AttemptPhase.CANCELLED,
@@ -456,69 +436,27 @@ _STOPPED_PHASE = {
 }
 
 
-def _next_attempt(
-    attempt: Attempt,
-    event: e.AttemptEvent,
-    at_ms: int,
-) -> Attempt:
-    """The attempt after a fact about it. A stop that was asked for stays asked for."""
-    running = AttemptPhase.RUNNING if attempt.cancel_cause is None else AttemptPhase.CANCELLING
+def _next_attempt(attempt: Attempt, event: e.AttemptEvent, at_ms: int) -> Attempt:
+    """The attempt after a fact about it. The usual facts first."""
     match event:
         case e.AttemptStarted(boot_id=boot_id):
-            return replace(
-                attempt,
-                phase=running,
-                started_at_ms=attempt.started_at_ms or at_ms,
-                boot_id=boot_id or attempt.boot_id,
-                unknown_since_ms=None,
-                lost=None,
-            )
-        case e.AttemptSeen(resumed_by_agent=resumed):
-            return replace(
-                attempt,
-                phase=running,
-                started_at_ms=attempt.started_at_ms or at_ms,
-                resumed_by_agent=attempt.resumed_by_agent or resumed,
-                unknown_since_ms=None,
-                lost=None,
-            )
-        case e.AttemptNotStarted(reason=reason, detail=detail):
-            return _closed(attempt, AttemptPhase.NOT_STARTED, at_ms, reason, detail=detail)
-        case e.AttemptUnknown(reason=lost, detail=detail):
-            return replace(
-                attempt,
-                phase=AttemptPhase.UNKNOWN,
-                unknown_since_ms=attempt.unknown_since_ms or at_ms,
-                lost=lost,
-                detail=detail,
-            )
+            return _running(attempt, at_ms, boot_id or attempt.boot_id, attempt.resumed_by_agent)
         case e.AttemptFinished():
-            return _closed(
-                attempt,
-                AttemptPhase.SUCCEEDED if event.ok else AttemptPhase.FAILED,
-                at_ms,
-                event.failure,
-                detail=event.detail,
-                answer=event.answer,
-                usage=event.usage,
-                cost_microusd=event.cost_microusd,
-            )
+            return _finished(attempt, event, at_ms)
+        case e.AttemptSeen(resumed_by_agent=resumed):
+            return _running(attempt, at_ms, attempt.boot_id, attempt.resumed_by_agent or resumed)
+        case e.AttemptUnknown():
+            return _unknown(attempt, event, at_ms)
+        case e.AttemptNotStarted(reason=reason, detail=detail):
+            return _closed(attempt, AttemptPhase.NOT_STARTED, at_ms, reason, detail)
         case e.AttemptDied(reason=reason):
-            return _closed(attempt, AttemptPhase.DIED, at_ms, reason)
+            return _closed(attempt, AttemptPhase.DIED, at_ms, reason, attempt.detail)
+        case e.AttemptGivenUp(reason=reason):
+            return _closed(attempt, AttemptPhase.GIVEN_UP, at_ms, reason, attempt.detail)
         case e.AttemptCancelling(cause=cause):
             return replace(attempt, phase=AttemptPhase.CANCELLING, cancel_cause=cause)
         case e.AttemptStopped():
-            cause = attempt.cancel_cause or CancelCause.OPERATOR
-            return _closed(
-                attempt,
-                _STOPPED_PHASE[cause],
-                at_ms,
-                cause,
-                usage=event.usage,
-                cost_microusd=event.cost_microusd,
-            )
-        case e.AttemptGivenUp(reason=reason):
-            return _closed(attempt, AttemptPhase.GIVEN_UP, at_ms, reason)
+            return _stopped(attempt, event, at_ms)
         case e.AttemptLate():
             return replace(
                 attempt,
@@ -531,9 +469,64 @@ def _next_attempt(
             assert_never(event)
 
 
+def _running(attempt: Attempt, at_ms: int, boot_id: str | None, resumed: bool) -> Attempt:
+    """It runs. A stop that was asked for stays asked for."""
+    return replace(
+        attempt,
+        phase=AttemptPhase.RUNNING if attempt.cancel_cause is None else AttemptPhase.CANCELLING,
+        started_at_ms=attempt.started_at_ms or at_ms,
+        boot_id=boot_id,
+        resumed_by_agent=resumed,
+        unknown_since_ms=None,
+        lost=None,
+    )
+
+
+def _unknown(attempt: Attempt, event: e.AttemptUnknown, at_ms: int) -> Attempt:
+    return replace(
+        attempt,
+        phase=AttemptPhase.UNKNOWN,
+        unknown_since_ms=attempt.unknown_since_ms or at_ms,
+        lost=event.reason,
+        detail=event.detail,
+    )
+
+
+def _finished(attempt: Attempt, event: e.AttemptFinished, at_ms: int) -> Attempt:
+    return replace(
+        attempt,
+        phase=AttemptPhase.SUCCEEDED if event.ok else AttemptPhase.FAILED,
+        ended_at_ms=at_ms,
+        unknown_since_ms=None,
+        reason=event.failure,
+        detail=event.detail,
+        answer=event.answer,
+        usage=event.usage,
+        cost_microusd=event.cost_microusd,
+    )
+
+
+def _stopped(attempt: Attempt, event: e.AttemptStopped, at_ms: int) -> Attempt:
+    cause = attempt.cancel_cause or CancelCause.OPERATOR
+    return replace(
+        attempt,
+        phase=_STOPPED_PHASE[cause],
+        ended_at_ms=at_ms,
+        unknown_since_ms=None,
+        reason=cause,
+        usage=event.usage,
+        cost_microusd=event.cost_microusd,
+    )
+
+
 def _closed(
-    attempt: Attempt, phase: AttemptPhase, at_ms: int, reason: str, **changes: object
+    attempt: Attempt, phase: AttemptPhase, at_ms: int, reason: str, detail: Untrusted
 ) -> Attempt:
     return replace(
-        attempt, phase=phase, ended_at_ms=at_ms, reason=reason, unknown_since_ms=None, **changes
+        attempt,
+        phase=phase,
+        ended_at_ms=at_ms,
+        unknown_since_ms=None,
+        reason=reason,
+        detail=detail,
     )

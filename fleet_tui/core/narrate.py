@@ -84,29 +84,9 @@ def narrate(event: e.Event, state: FleetState) -> Sentence | None:
                 text="an event of a kind this version does not know",
                 detail=Untrusted(kind),
             )
-        case (
-            e.TaskSubmitted()
-            | e.TaskPending()
-            | e.TaskPlaced()
-            | e.TaskRetrying()
-            | e.TaskNeedsOperator()
-            | e.TaskResolved()
-            | e.TaskCancelRequested()
-            | e.TaskEnded()
-        ):
+        case e.AboutTask():
             return _task(event, state)
-        case (
-            e.AttemptStarted()
-            | e.AttemptSeen()
-            | e.AttemptNotStarted()
-            | e.AttemptUnknown()
-            | e.AttemptFinished()
-            | e.AttemptDied()
-            | e.AttemptCancelling()
-            | e.AttemptStopped()
-            | e.AttemptGivenUp()
-            | e.AttemptLate()
-        ):
+        case e.AboutAttempt():
             return _attempt(event, state)
         case _:
             assert_never(event)

@@ -11,21 +11,15 @@ from typing import NamedTuple, get_args
 import msgspec
 
 from fleet_tui.core.events import (
+    AboutAttempt,
+    AboutTask,
     Event,
     EventBase,
     KnownEvent,
-    TaskCancelRequested,
-    TaskEnded,
-    TaskNeedsOperator,
-    TaskPending,
-    TaskPlaced,
-    TaskResolved,
-    TaskRetrying,
-    TaskSubmitted,
     UnknownEvent,
     kind_of,
 )
-from fleet_tui.core.ids import RunId, TaskId, split_run_id
+from fleet_tui.core.ids import TaskId, split_run_id
 
 FIRST_VERSION = 1
 
@@ -48,16 +42,6 @@ KNOWN_KINDS: frozenset[str] = frozenset(_kind_of_type(t) for t in get_args(Known
 
 _decoder: msgspec.json.Decoder[KnownEvent] = msgspec.json.Decoder(KnownEvent)
 _encoder = msgspec.json.Encoder()
-_ABOUT_A_TASK = (
-    TaskSubmitted
-    | TaskPending
-    | TaskPlaced
-    | TaskRetrying
-    | TaskNeedsOperator
-    | TaskResolved
-    | TaskCancelRequested
-    | TaskEnded
-)
 
 
 class Encoded(NamedTuple):
@@ -100,13 +84,12 @@ def encode(event: Event) -> Encoded:
 
 def task_of(event: Event) -> TaskId | None:
     """The task an event is about, directly or through a run."""
-    if isinstance(event, _ABOUT_A_TASK):
+    if isinstance(event, AboutTask):
         return event.task
-    run: RunId | None = getattr(event, "run", None)
-    if run is None:
+    if not isinstance(event, AboutAttempt):
         return None
     try:
-        return split_run_id(run)[0]
+        return split_run_id(event.run)[0]
     except ValueError:
         return None
 
