@@ -28,7 +28,13 @@ SCHEMA = "fleet-tui/check/1"
 
 
 @click.command("check")
-@click.argument("fleet", required=False, type=click.Path(path_type=Path), envvar="FLEET_TUI_FLEET")
+@click.argument(
+    "fleet",
+    required=False,
+    # What is wrong with the file is said like everything else about it, not by click.
+    type=click.Path(path_type=Path, readable=False),
+    envvar="FLEET_TUI_FLEET",
+)
 @click.option(
     "--format",
     "form",

@@ -6,6 +6,7 @@ It never decides how a connection is made (the SSH library reads the file itself
 
 import fnmatch
 import glob
+import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,6 +49,9 @@ _SAME_AS_IGNORED = {
     "updatehostkeys": frozenset({"no"}),
 }
 """Values under which ignoring the option makes no difference."""
+
+_NAME = re.compile(r"[\s=]")
+"""What ends a keyword."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,7 @@ class _Reading:
             said = line.strip()
             if not said or said.startswith("#"):
                 continue
-            name, _, value = said.replace("=", " ", 1).partition(" ")
+            name, value = _keyword(said)
             try:
                 words = shlex.split(value, comments=True)
             except ValueError:
@@ -154,8 +158,15 @@ class _Reading:
                 where = pattern
             else:
                 where = str(self.home / ".ssh" / pattern)
-            found += [Path(name) for name in sorted(glob.glob(where))]
+            if "\0" not in where:  # which no file name can hold, and glob raises for
+                found += [Path(name) for name in sorted(glob.glob(where))]
         return found
+
+
+def _keyword(line: str) -> tuple[str, str]:
+    """The first word of a line and the rest; space, tabs and one ``=`` may stand between them."""
+    name = _NAME.split(line, maxsplit=1)[0]
+    return name, line[len(name) :].lstrip().removeprefix("=").lstrip()
 
 
 def _matches(patterns: tuple[str, ...], address: str) -> bool:

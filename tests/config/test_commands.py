@@ -1,6 +1,8 @@
 """check, schema, init and import as they are typed: output, files and exit codes."""
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -187,3 +189,18 @@ def test_import_of_nothing_fails() -> None:
     assert isinstance(result.exception, FleetError)
     assert "no hosts were found" in result.exception.message
     assert run(import_.command, "hosts", "hosts", "--fleet", "A B").exit_code == ExitCode.USAGE
+
+
+def test_check_says_of_a_file_that_it_cannot_read_what_it_says_of_every_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path("fleet.yaml").write_text(DOUBTFUL)
+
+    def refuse(*_: object) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)  # also for root, who may read all
+    monkeypatch.setattr(os, "open", refuse)
+    result = run(check.command, "fleet.yaml")
+    assert result.exit_code == ExitCode.INVALID_CONFIG
+    assert "fleet.yaml: error: Permission denied" in result.output

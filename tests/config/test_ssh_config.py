@@ -105,3 +105,15 @@ def test_aliases_are_found_by_glob(tmp_path: Path) -> None:
     found = read_aliases(home / ".ssh" / "config", home, match="gw-*")
     assert [host.alias for host in found.hosts] == ["gw-1", "gw-9"]
     assert all((host.address, host.user, host.port) == (None, None, None) for host in found.hosts)
+
+
+def test_a_keyword_ends_at_a_space_a_tab_or_an_equals_sign(tmp_path: Path) -> None:
+    home = home_with(tmp_path, "Host\ta\nHost =b\nHost\t=\tc\nHost=d\nForwardAgent\tyes\n")
+    config = config_of(home)
+    assert config.aliases == ("a", "b", "c", "d")
+    assert names(config, "d") == ["forwardagent yes"]
+
+
+def test_an_include_that_no_file_can_be_called_is_passed_over(tmp_path: Path) -> None:
+    home = home_with(tmp_path, "Include a\0b/* extra/a\nHost last\n")
+    assert config_of(home).aliases == ("inner", "last")

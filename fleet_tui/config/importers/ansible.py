@@ -17,6 +17,7 @@ from pathlib import Path
 from fleet_tui.config import reader
 from fleet_tui.config.files import read_regular
 from fleet_tui.config.importers.found import DEFAULT_POOL, Findings, FoundHost
+from fleet_tui.config.models import MAX_ENTRIES
 from fleet_tui.config.problems import as_text, quoted
 from fleet_tui.errors import FleetError, InvalidConfig
 
@@ -45,6 +46,8 @@ class _Group:
 class _Inventory:
     groups: dict[str, _Group] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
+    expanded: int = 0
+    """Hosts that patterns with ranges stand for so far."""
 
     def group(self, name: str) -> _Group:
         return self.groups.setdefault(name, _Group())
@@ -264,9 +267,14 @@ def _expanded(inventory: _Inventory, pattern: str) -> list[str]:
         return [pattern]
     low, high = int(found["low"]), int(found["high"])
     before, after = pattern[: found.start()], pattern[found.end() :]
-    if not low <= high < low + MAX_RANGE or "[" in after:
+    count = high - low + 1
+    if not 0 < count <= MAX_RANGE or "[" in after:
         inventory.ignored.append(f"the pattern {quoted(pattern)}")
         return []
+    if inventory.expanded + count > MAX_ENTRIES:
+        inventory.ignored.append(f"the pattern {quoted(pattern)}: more than {MAX_ENTRIES:,} hosts")
+        return []
+    inventory.expanded += count
     width = len(found["low"])
     return [f"{before}{number:0{width}}{after}" for number in range(low, high + 1)]
 

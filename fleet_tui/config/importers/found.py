@@ -129,8 +129,9 @@ def _labels(found: FoundHost, findings: Findings) -> str:
 
 
 def as_name(text: str, otherwise: str) -> str:
-    """The nearest allowed name: lower case, ``-`` for what names cannot hold."""
-    near = re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("._-")[:56].rstrip("._-")
+    """The nearest allowed name: lower case, ``-`` for what names, or the hosts called so, cannot
+    hold."""
+    near = re.sub(r"(?:[^a-z0-9._-]|\.{2,})+", "-", text.lower()).strip("._-")[:56].rstrip("._-")
     return near if _NAME.fullmatch(near) else otherwise
 
 
