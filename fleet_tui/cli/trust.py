@@ -4,8 +4,10 @@ The fingerprint has to be typed from somewhere else (the host's console, its pro
 a key that is only clicked away proves nothing. A key that changed is never replaced here.
 """
 
+import asyncio
 import os
 import random
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from fleet_tui.wire.ssh import SshFailure
     from fleet_tui.wire.trust import OfferedKey
 
+LOOKS_AT_ONCE = 32
+"""Hosts that are asked for their keys together; each that does not answer takes 15 seconds."""
 LOCAL_COMMAND = "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
 
 
@@ -42,15 +46,18 @@ def command(target: str, fleet_text: str | None, typed: str | None) -> None:
     if typed is not None and len(names) != 1:
         raise UsageError("--yes-fingerprint is for one host at a time")
     worst: FleetError | None = None
-    for name, offered in run(_look(spec, names)):
-        try:
-            _decide(name, offered, typed)
-        except FleetError as error:
-            if len(names) == 1:
-                raise
-            click.echo(f"{safe_line(name)}: {error.message}", err=True)
-            if worst is None or error.exit_code > worst.exit_code:
-                worst = error
+    for ring in _rings(spec, names):
+        for name, offered in run(_look(spec, ring)):
+            try:
+                _decide(name, offered, typed)
+            except FleetError as error:
+                if len(names) == 1:
+                    raise
+                click.echo(error.message, err=True)
+                if error.hint:
+                    click.echo(f"  hint: {error.hint}", err=True)
+                if worst is None or error.exit_code > worst.exit_code:
+                    worst = error
     if worst is not None:
         raise type(worst)("not every host is trusted now")
 
@@ -77,6 +84,18 @@ def _meant(target: str, fleet_text: str | None) -> "tuple[FleetSpec, list[HostNa
     return spec, [host]
 
 
+def _rings(spec: "FleetSpec", names: "list[HostName]") -> "list[list[HostName]]":
+    """The hosts by how many jump hosts of the fleet lie before them: those have to be known before
+    anything can be seen through them."""
+    rings: dict[int, list[HostName]] = {}
+    for name in names:
+        before, step = 0, spec.hosts[name].jump
+        while step is not None:
+            before, step = before + 1, spec.hosts[step].jump
+        rings.setdefault(before, []).append(name)
+    return [rings[before] for before in sorted(rings)]
+
+
 async def _look(
     spec: "FleetSpec", names: list[HostName]
 ) -> "list[tuple[HostName, OfferedKey | SshFailure]]":
@@ -85,8 +104,14 @@ async def _look(
 
     hosts: dict[HostName, HostSpec] = spec.hosts
     pool = SshPool(hosts, rng=random.Random(), clock=time.monotonic)  # noqa: S311 - jitter
+    at_once = asyncio.Semaphore(LOOKS_AT_ONCE)
+
+    async def look(name: HostName) -> "tuple[HostName, OfferedKey | SshFailure]":
+        async with at_once:
+            return name, await look_at_key(pool, name)
+
     try:
-        return [(name, await look_at_key(pool, name)) for name in names]
+        return await asyncio.gather(*map(look, names))
     finally:
         await pool.close()
 
@@ -108,20 +133,36 @@ def _decide(name: HostName, offered: "OfferedKey | SshFailure", typed: str | Non
         case Standing.CERTIFIED:
             click.echo(f"  vouched for by an authority in {where}")
         case Standing.REVOKED:
-            raise Refused(f"this key is revoked in {where}")
+            raise Refused(f"{safe_line(name)}: this key is revoked in {where}")
         case Standing.CHANGED:
             raise Refused(
-                f"this is not the key in {where}: {', '.join(offered.known_fingerprints)}",
+                f"{safe_line(name)}: this is not the key in {where}: "
+                f"{', '.join(offered.known_fingerprints)}",
                 hint="if the host was set up anew, remove the old line yourself: "
                 f"ssh-keygen -R '{safe_line(offered.label)}' -f {offered.file}",
             )
         case Standing.NEW:
             click.echo(f"  compare on the host itself: {LOCAL_COMMAND}")
-            answer = typed or click.prompt("  last 8 characters of the fingerprint", err=True)
-            if not offered.confirms(answer):
-                raise Refused("those are not the last 8 characters; nothing was added")
+            if not offered.confirms(typed or _ask(name)):
+                raise Refused(
+                    f"{safe_line(name)}: those are not the last 8 characters; nothing was added"
+                )
             try:
                 add_key(offered)
             except OSError as error:
                 raise FleetError(f"{offered.file}: {error.strerror}") from error
             click.echo(f"  added to {offered.file}")
+
+
+def _ask(name: HostName) -> str:
+    """The end of the fingerprint, as somebody types it."""
+    try:
+        return str(click.prompt("  last 8 characters of the fingerprint", err=True))
+    except click.Abort:
+        if sys.stdin.isatty():  # ctrl+c: they want to stop altogether
+            raise
+        click.echo(err=True)
+        raise Refused(
+            f"{safe_line(name)}: nobody was there to confirm it; nothing was added",
+            hint=f"fleet-tui trust {safe_line(name)} --yes-fingerprint LAST8",
+        ) from None
