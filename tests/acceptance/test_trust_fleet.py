@@ -163,7 +163,6 @@ def test_hosts_that_do_not_answer_do_not_wait_for_each_other(fleet: Fleet) -> No
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
-            check=False,
             text=True,
         )
     assert ended.returncode == UNREACHABLE
