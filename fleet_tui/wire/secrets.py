@@ -8,7 +8,9 @@ for the operator's own configuration alone.
 import asyncio
 import os
 import shlex
+import threading
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
@@ -20,6 +22,10 @@ from fleet_tui.wire.ssh import FileFailure, SshConnection, SshFailure
 
 MAX_SECRET_BYTES = 8_192
 COMMAND_TIMEOUT_S = 10
+KEYRING_TIMEOUT_S = 30.0
+"""Long enough for somebody who sits there to unlock it."""
+
+_asking_keyring = threading.Lock()
 
 
 class Secret:
@@ -72,7 +78,7 @@ async def resolve_secret(
         case "host":
             return await _from_host(place, connect)
         case "keyring":
-            return await asyncio.to_thread(_from_keyring, place)
+            return await _from_keyring(place)
         case "cmd" if allow_commands:
             return await _from_command(place)
         case _:
@@ -124,7 +130,38 @@ async def _from_host(place: str, connect: Connect | None) -> Secret | SecretProb
     return _checked(data, f"{place} on the host")
 
 
-def _from_keyring(place: str) -> Secret | SecretProblem:
+async def _from_keyring(place: str) -> Secret | SecretProblem:
+    """Ask on a thread of its own: a keyring that waits for somebody to unlock it waits for ever,
+    and would keep a shared thread, and the engine from ending."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Secret | SecretProblem] = loop.create_future()
+
+    def give(found: Secret | SecretProblem) -> None:
+        if not answer.done():
+            answer.set_result(found)
+
+    def ask() -> None:
+        if not _asking_keyring.acquire(timeout=KEYRING_TIMEOUT_S):
+            return  # whoever asked first still waits, and this one has been told so
+        try:
+            found = _ask_keyring(place)
+        finally:
+            _asking_keyring.release()
+        with suppress(RuntimeError):  # the engine has ended meanwhile
+            loop.call_soon_threadsafe(give, found)
+
+    threading.Thread(target=ask, name="keyring", daemon=True).start()
+    try:
+        async with asyncio.timeout(KEYRING_TIMEOUT_S):
+            return await answer
+    except TimeoutError:
+        return _missing(
+            f"the keyring gave nothing within {KEYRING_TIMEOUT_S:g} s; it may be waiting to be "
+            "unlocked"
+        )
+
+
+def _ask_keyring(place: str) -> Secret | SecretProblem:
     service, _, user = place.partition("/")
     try:
         keyring = import_module("keyring")
@@ -135,10 +172,23 @@ def _from_keyring(place: str) -> Secret | SecretProblem:
     except (
         Exception
     ) as error:  # back-ends raise errors of their own, all of which mean: not to be had
-        return _missing(f"the keyring does not answer: {type(error).__name__}")
+        return _missing(_keyring_trouble(error))
     if not isinstance(found, str):
-        return _missing(f"the keyring has nothing for {service}/{user}")
+        return _missing(
+            f"the keyring has nothing for {service}/{user}; to add it: keyring set {service} {user}"
+        )
     return _checked(found.encode("utf-8", "surrogateescape"), f"the keyring's {service}/{user}")
+
+
+def _keyring_trouble(error: Exception) -> str:
+    """In words; its own might have a part of a secret in them."""
+    match type(error).__name__:  # the package may not be there to take the classes from
+        case "NoKeyringError":
+            return "no keyring is set up for the user the engine runs as"
+        case "KeyringLocked":
+            return "the keyring is locked"
+        case name:
+            return f"the keyring does not answer: {name}"
 
 
 async def _from_command(place: str) -> Secret | SecretProblem:
