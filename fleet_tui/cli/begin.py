@@ -32,6 +32,7 @@ def begin(context: click.Context, screen: Screen) -> int:
                 theme=screen.theme,
                 low_bandwidth=screen.low_bandwidth,
                 no_mouse=not screen.mouse,
+                bell=screen.bell,
             )
             return code if isinstance(code, int) else 0
         case Beginning.SSH_CONFIG:

@@ -94,6 +94,7 @@ def command(
     theme: str,
     low_bandwidth: bool,
     no_mouse: bool,
+    bell: str,
 ) -> int:
     """Look at a living fleet of 20 simulated agents behind a real SSH server on this machine.
 
@@ -110,7 +111,7 @@ def command(
             _expect(words, ENGINE_READY)
             return _run_headless(fleet, for_s, seed, scenario, output, as_json)
 
-        screen = Screen(ascii_glyphs, theme, low_bandwidth, not no_mouse)
+        screen = Screen(ascii_glyphs, theme, low_bandwidth, not no_mouse, bell)
         prepare(screen)  # while the other process writes the history: both take about as long
 
         from fleet_tui.feed.attached import AttachedFeed

@@ -33,10 +33,11 @@ def command(
     theme: str,
     low_bandwidth: bool,
     no_mouse: bool,
+    bell: str,
 ) -> int:
     """Open the fleet's console, starting its engine if none runs. Closing it stops nothing."""
     need_terminal()
-    screen = Screen(ascii_glyphs, theme, low_bandwidth, not no_mouse)
+    screen = Screen(ascii_glyphs, theme, low_bandwidth, not no_mouse, bell)
     if is_first_time(fleet or fleet_text):
         return begin(context, screen)
     found = find_fleet(fleet or fleet_text)

@@ -13,7 +13,12 @@ from fleet_tui.paths import cache_dir, private_dir
 @click.argument("session", required=False)
 @screen_options
 def command(
-    session: str | None, ascii_glyphs: bool, theme: str, low_bandwidth: bool, no_mouse: bool
+    session: str | None,
+    ascii_glyphs: bool,
+    theme: str,
+    low_bandwidth: bool,
+    no_mouse: bool,
+    bell: str,
 ) -> int:
     """Look back at SESSION: a .fleetrec file, a fleet file or a fleet's name.
 
@@ -24,7 +29,7 @@ def command(
 
     directory = directory_of(session)
     feed = RecordedFeed(directory)
-    screen = Screen(ascii_glyphs, theme, low_bandwidth, not no_mouse)
+    screen = Screen(ascii_glyphs, theme, low_bandwidth, not no_mouse, bell)
     return show(feed, screen, timeline=feed, directory=directory)
 
 

@@ -23,11 +23,22 @@ class Screen(NamedTuple):
     theme: str
     low_bandwidth: bool
     mouse: bool
+    bell: str = "crit"
+    """Which new alerts ring: ``crit``, ``all`` or ``off``."""
 
 
 def screen_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--theme --ascii --low-bandwidth --no-mouse``."""
+    """``--theme --ascii --low-bandwidth --no-mouse --bell``."""
     for option in (
+        click.option(
+            "--bell",
+            type=click.Choice(("crit", "all", "off")),
+            default="crit",
+            show_default=True,
+            envvar="FLEET_TUI_BELL",
+            show_envvar=True,
+            help="Which new alerts ring the bell, notify the desktop and are in the title.",
+        ),
         click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal."),
         click.option("--low-bandwidth", is_flag=True, help="Repaint rarely, for a bad line."),
         click.option("--ascii", "ascii_glyphs", is_flag=True, help="Draw with ASCII alone."),
@@ -62,7 +73,7 @@ def prepare(screen: Screen) -> None:
         # Textual reads these when it is imported.
         os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
         os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
-    import_module("fleet_tui.console.app")
+    import_module("fleet_tui.console.run")
 
 
 def show(
@@ -76,8 +87,9 @@ def show(
     """Run the console on a feed until the operator leaves; the exit code. ``directory`` is the
     fleet's state directory, whose earlier sessions can be reviewed."""
     prepare(screen)
-    from fleet_tui.console.app import run
+    from fleet_tui.console.attention import Calls
     from fleet_tui.console.glyphs import choose
+    from fleet_tui.console.run import run
     from fleet_tui.feed.sessions import Sessions
     from fleet_tui.paths import cache_dir, private_dir, sessions_dir
 
@@ -93,4 +105,5 @@ def show(
         sessions=Sessions(directory, sessions_dir(), recordings),
         utc_offset_minutes=time.localtime().tm_gmtoff // 60,
         mouse=screen.mouse,
+        calls=Calls(screen.bell),
     )

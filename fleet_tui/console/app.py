@@ -8,32 +8,35 @@ import asyncio
 import inspect
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, cast
 
+from textual import events
 from textual.app import App
 from textual.screen import Screen
 
 from fleet_tui import bundled
-from fleet_tui.console import crash, export, keymap, themes
-from fleet_tui.console.action import Action
+from fleet_tui.console import crash, export, themes
+from fleet_tui.console.action import Action, Effect
+from fleet_tui.console.attention import Attention, Calls
 from fleet_tui.console.commandline import CommandProblem, Commands
 from fleet_tui.console.frame import FrameLimiter
 from fleet_tui.console.glyphs import UNICODE, Glyphs
 from fleet_tui.console.keymap import SHIPPED, Keymap
+from fleet_tui.console.keystrokes import TOO_FAST, Pace, Turns, Typed
 from fleet_tui.console.messages import Loudness, Notice
 from fleet_tui.console.model import WINDOWS_MS, LineRing, Notices, Stack, Trail, is_root
 from fleet_tui.console.panes.base import Pane
 from fleet_tui.console.places import OVERVIEW, TABS, Place, make_screen
 from fleet_tui.console.screens.base import FleetScreen
-from fleet_tui.console.seatbelt import SeatbeltDriver
+from fleet_tui.console.seatbelt import BELL, SeatbeltDriver
 from fleet_tui.console.selection import Context, Scope, Selection
 from fleet_tui.console.timeline import ReviewFeed, SessionSource
 from fleet_tui.console.toasts import Storm, Toaster
 from fleet_tui.core import words
 from fleet_tui.core.commands import Accepted, Command, Refused, Reply
 from fleet_tui.core.firewall import safe_line
-from fleet_tui.core.state import Severity
+from fleet_tui.core.state import Alert, Severity
 from fleet_tui.core.status import FleetStatus, summarize
 from fleet_tui.errors import FleetError
 from fleet_tui.feed.feed import Feed, LogQuery, Mode, Timeline, View
@@ -75,8 +78,10 @@ class FleetApp(App[int], inherit_bindings=False):
         utc_offset_minutes: int = 0,
         keys: Keymap = SHIPPED,
         env: Mapping[str, str] | None = None,
+        calls: Calls = Calls.OFF,
     ) -> None:
-        """``theme`` is a theme's name or ``auto``; ``env`` is what chooses where it is auto."""
+        """``theme`` is a theme's name or ``auto``; ``env`` is what chooses where it is auto.
+        ``calls`` says which new alerts ring the terminal."""
         env = os.environ if env is None else env
         loaded = themes.load(bundled.themes(), themes.own_themes(env))
         # Textual decides while it is made how colours are filtered, so the choice comes first.
@@ -109,6 +114,9 @@ class FleetApp(App[int], inherit_bindings=False):
         self.notices = Notices()
         self._toaster = Toaster(self)
         self._storm = Storm()
+        self.attention = Attention(calls, self._to_terminal, self._name_window)
+        self._has_osc = env.get("TERM") != "linux"
+        """The Linux console takes OSC for its palette and prints the rest."""
         self.typed: list[str] = []
         """Commands that were entered, oldest first."""
         self.note_text = ""
@@ -120,6 +128,23 @@ class FleetApp(App[int], inherit_bindings=False):
         )
         self._commands = Commands(self)
         self._pump_task: asyncio.Task[None] | None = None
+        self._turns = Turns(self, self._take_key)
+        self.pace: Pace | None = None
+        """How fast keys come; None without a terminal, where programs press them."""
+
+    # --- keys ---
+
+    async def on_event(self, event: events.Event) -> None:
+        """Keys one after the other, everything else as it comes."""
+        if isinstance(event, Typed) and not event.is_forwarded:
+            await self._turns.take(event)
+        else:
+            await super().on_event(event)
+
+    async def _take_key(self, event: Typed) -> None:
+        if isinstance(event, events.Key) and self.pace is not None:
+            self.pace.add(event.time)
+        await super().on_event(event)
 
     # --- the pump ---
 
@@ -130,6 +155,8 @@ class FleetApp(App[int], inherit_bindings=False):
     async def on_mount(self) -> None:
         """The first screen paints its frames; the feed is opened after that."""
         self._catch_signals()
+        if not self.is_headless:
+            self.pace = Pace()
         await self.push_screen(OVERVIEW.view)
         self._pump_task = asyncio.create_task(self._pump(), name="console pump")
         self._pump_task.add_done_callback(self._pump_ended)
@@ -156,6 +183,7 @@ class FleetApp(App[int], inherit_bindings=False):
     async def on_unmount(self) -> None:
         """Let go of the feed."""
         self._limiter.stop()
+        self._turns.stop()
         if self._pump_task is not None:
             self._pump_task.cancel()
         await self.feed.close()
@@ -213,11 +241,13 @@ class FleetApp(App[int], inherit_bindings=False):
         if self.is_paused:
             return
         before, self.view = self.view, self.feed.view()
+        fresh: Sequence[Alert] = ()
         if before is not self.view:
             self.status = self._summarize()
-            self._tell_new_alerts(before, self.view)
+            fresh = self._tell_new_alerts(before, self.view)
             if self.timeline is not None and self.view.now_ms < before.now_ms:
                 self._forget_lines()
+        self.attention.show(fresh, self.view, self.status, self.glyphs)
         screen = self.visible_screen
         if screen is not None:
             self._bring_up_to_date(screen)
@@ -252,10 +282,10 @@ class FleetApp(App[int], inherit_bindings=False):
         self._limiter.stop()
         self._limiter = FrameLimiter(self._deliver, max(LEAST_REFRESH_MS, ms))
 
-    def _tell_new_alerts(self, before: View, now: View) -> None:
-        """Keep each new critical alert in the messages; tell them folded."""
+    def _tell_new_alerts(self, before: View, now: View) -> Sequence[Alert]:
+        """Keep each new critical alert in the messages; tell them folded. All that are new."""
         if before.state.seq == 0 or self.timeline is not None:
-            return
+            return ()
         known, alerts = before.state.alerts, now.state.alerts
         fresh = [] if known is alerts else [alerts[a] for a in alerts if a not in known]
         for alert in fresh:
@@ -264,6 +294,15 @@ class FleetApp(App[int], inherit_bindings=False):
         self._storm.add(fresh, now.now_ms)
         for key, text in self._storm.sentences(now.state):
             self._toaster.show(key, text, Loudness.ERROR)
+        return fresh
+
+    def _to_terminal(self, sequence: str) -> None:
+        if isinstance(self._driver, SeatbeltDriver) and (self._has_osc or sequence == BELL):
+            self._driver.write_own(sequence)
+
+    def _name_window(self, title: str) -> None:
+        if isinstance(self._driver, SeatbeltDriver) and self._has_osc:
+            self._driver.name_window(title)
 
     # --- places ---
 
@@ -344,6 +383,8 @@ class FleetApp(App[int], inherit_bindings=False):
                 selection=chosen,
             )
         reason = action.disabled_reason(context)
+        if action.effect is Effect.ACTS and self.pace is not None and self.pace.is_burst:
+            reason = TOO_FAST
         if reason is not None:
             self.tell(f"{action.title}: {reason}", Loudness.WARNING)
             return
@@ -557,34 +598,3 @@ class FleetApp(App[int], inherit_bindings=False):
         self.bell()
         self._exit_renderables.append(crash.report(self._exception))
         self._close_messages_no_wait()
-
-
-def run(
-    feed: Feed,
-    *,
-    glyphs: Glyphs = UNICODE,
-    theme: str = "auto",
-    low_bandwidth: bool = False,
-    banner: str | None = None,
-    timeline: Timeline | None = None,
-    sessions: SessionSource | None = None,
-    utc_offset_minutes: int = 0,
-    mouse: bool = True,
-) -> int:
-    """Show a feed until the operator leaves; the exit code.
-
-    The operator's own keys and themes are read from ``$XDG_CONFIG_HOME/fleet-tui``.
-    """
-    app = FleetApp(
-        feed,
-        glyphs=glyphs,
-        theme=theme,
-        low_bandwidth=low_bandwidth,
-        banner=banner,
-        timeline=timeline,
-        sessions=sessions,
-        utc_offset_minutes=utc_offset_minutes,
-        keys=keymap.read(keymap.own_keys(os.environ)),
-    )
-    app.run(mouse=mouse)
-    return app.return_code or 0

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fleet_tui.console.action import Action
 from fleet_tui.console.actions import ACTIONS, BY_NAME
+from fleet_tui.console.attention import Calls
 from fleet_tui.console.places import TABS, Place
 from fleet_tui.console.selection import Context, Scope, Selection
 from fleet_tui.console.timeline import Moment, parse_moment
@@ -159,17 +160,37 @@ def _theme(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
     return CommandProblem(words[1].column, problem) if problem else None
 
 
+_SETTINGS = {"refresh": "refresh 500ms, refresh 2s", "bell": "bell crit, bell all, bell off"}
+
+
 def _set(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
-    if len(words) < 2 or words[1].text != "refresh":
+    if len(words) < 2 or words[1].text not in _SETTINGS:
         where = words[1].column if len(words) > 1 else len(words[0].text) + 1
-        return CommandProblem(where, "what to set?", "refresh 500ms, refresh 2s")
+        return CommandProblem(where, "what to set?", ", ".join(_SETTINGS.values()))
     if len(words) < 3:
-        return _at_end(words, "how often?", "refresh 500ms, refresh 2s")
-    span = span_ms(words[2].text)
+        return _at_end(words, "to what?", _SETTINGS[words[1].text])
+    return (_set_bell if words[1].text == "bell" else _set_refresh)(app, words[2])
+
+
+def _set_refresh(app: "FleetApp", word: Word) -> CommandProblem | None:
+    span = span_ms(word.text)
     if span is None:
-        return CommandProblem(words[2].column, f"{words[2].text} is no time", "500ms, 2s, 1m")
+        return CommandProblem(word.column, f"{word.text} is no time", "500ms, 2s, 1m")
     app.set_refresh(int(span))
-    app.tell(f"the screen is refreshed every {words[2].text}")
+    app.tell(f"the screen is refreshed every {word.text}")
+    return None
+
+
+def _set_bell(app: "FleetApp", word: Word) -> CommandProblem | None:
+    if word.text not in list(Calls):
+        return CommandProblem(word.column, "which alerts?", _SETTINGS["bell"])
+    app.attention.calls = Calls(word.text)
+    said = {
+        Calls.CRIT: "new critical alerts ring the bell",
+        Calls.ALL: "every new alert rings the bell",
+        Calls.OFF: "no alert rings the bell",
+    }
+    app.tell(said[app.attention.calls])
     return None
 
 
@@ -291,7 +312,8 @@ def _specs() -> dict[str, CommandSpec]:
     add("help", "[TOPIC]", "help", _topic("help"))
     add("keys", "", "every key", lambda app, words: _topic("help")(app, [words[0]]))
     add("theme", "NAME", "other colours", _theme, _themes)
-    add("set", "refresh SPAN", "how often the screen is refreshed", _set, lambda app: ("refresh",))
+    settings = "how often the screen is refreshed, which alerts ring the bell"
+    add("set", "refresh SPAN|bell crit|all|off", settings, _set, lambda app: tuple(_SETTINGS))
     add("goto", "HH:MM", "go to a time of the recording", _goto)
     add("submit", "[--pool P --need N ...] [TEXT]", "submit a task", _submit)
     add("events", "", "the ledger, event by event", _events)

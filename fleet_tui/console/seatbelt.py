@@ -51,6 +51,12 @@ MAX_CLIPBOARD_CHARS = 74_994
 
 MAX_TITLE_CHARS = 100
 
+BELL: Final = "\x07"
+
+_KEEP_TITLE: Final = "\x1b[22;2t"
+_TITLE_BACK: Final = "\x1b[23;2t"
+"""The terminal keeps a stack of titles (xterm's window operations 22 and 23)."""
+
 
 def _shown(found: re.Match[str]) -> str:
     char = found[0]
@@ -80,7 +86,9 @@ def notification_sequence(text: str) -> str:
     return f"\x1b]9;{safe_line(text, MAX_TITLE_CHARS)}\x07"
 
 
-_OWN = re.compile(r"\x1b\](?:52;c;[A-Za-z0-9+/=]*|[29];[^\x00-\x1f\x7f-\x9f]*)\x07")
+_OWN = re.compile(
+    r"\x07|\x1b\[2[23];2t|\x1b\](?:52;c;[A-Za-z0-9+/=]*|[29];[^\x00-\x1f\x7f-\x9f]*)\x07"
+)
 
 
 # --- inwards ---
@@ -233,18 +241,42 @@ _POLL_S = 0.1
 class SeatbeltDriver(LinuxDriver):
     """Textual's driver for terminals, with a list of what may pass in either direction."""
 
+    _title = ""
+    """The title of ours that the window has now, as a sequence."""
+
     def write(self, data: str) -> None:
         """Write what is allowed of ``data``."""
         super().write(belted(data))
 
     def write_own(self, sequence: str) -> None:
-        """Write a clipboard, title or notification sequence that this program made itself.
+        """Write a bell, clipboard, title or notification sequence that this program made itself.
 
         Raises ValueError for anything else.
         """
         if _OWN.fullmatch(sequence) is None:
             raise ValueError(f"not a sequence of ours: {safe_line(sequence)}")
         super().write(sequence)
+
+    def name_window(self, title: str) -> None:
+        """Give the window a title (a sequence of :func:`title_sequence`); the terminal's own comes
+        back when the console leaves it."""
+        if not self._title:
+            self.write_own(_KEEP_TITLE)
+        self._title = title
+        self.write_own(title)
+
+    def start_application_mode(self) -> None:
+        """As Textual does; after ctrl+z the window has our title again."""
+        super().start_application_mode()  # type: ignore[no-untyped-call]  # Textual's, without types
+        title, self._title = self._title, ""
+        if title:
+            self.name_window(title)
+
+    def stop_application_mode(self) -> None:
+        """As Textual does, and the window has its own title again."""
+        if self._title:
+            self.write_own(_TITLE_BACK)
+        super().stop_application_mode()
 
     def _sigcont_application(self, *args: object) -> None:
         """Take the terminal again only if ctrl+z gave it away.

@@ -132,6 +132,14 @@ class Storm:
         ]
 
 
+def summary(alerts: Sequence[Alert], state: FleetState) -> str:
+    """Alerts in one safe sentence, folded as toasts are."""
+    kinds: dict[str, list[Alert]] = {}
+    for alert in alerts:
+        kinds.setdefault(_kind(alert.id), []).append(alert)
+    return "; ".join(_told(kind, members, state) for kind, members in kinds.items())
+
+
 def _kind(alert: AlertId) -> str:
     return alert.partition(":")[0]
 

@@ -16,6 +16,7 @@ from textual.strip import Strip
 
 from fleet_tui.console.cells import Cell, Line, Tone
 from fleet_tui.console.detail_rows import Pen, wrap
+from fleet_tui.console.keystrokes import TOO_FAST, is_by_hand
 from fleet_tui.console.places import Place
 from fleet_tui.console.task_detail import answered, evidence
 from fleet_tui.console.widgets.form import FieldDone, FieldLine
@@ -205,6 +206,8 @@ class VerdictCard(ModalScreen[Judgement | None]):
             options.focus()
         elif not reason:
             field.show_problem("a verdict needs a reason")
+        elif not is_by_hand(self.app):
+            field.show_problem(TOO_FAST)
         else:
             self.dismiss(Judgement(options.chosen, reason))
 

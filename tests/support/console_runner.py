@@ -10,7 +10,11 @@ import itertools
 
 from fleet_tui.console import glyphs
 from fleet_tui.console.app import FleetApp
+from fleet_tui.console.attention import Calls
+from fleet_tui.core.commands import AddNote, Command, Reply
+from fleet_tui.core.ids import AlertId
 from fleet_tui.core.logs import Level, LogLine
+from fleet_tui.core.state import Alert, Severity
 from fleet_tui.core.untrusted import Untrusted
 from tests.support.fake_feed import FakeFeed
 from tests.support.scene import agent_name, task_id
@@ -33,6 +37,24 @@ async def live(feed: FakeFeed, lines_per_s: int) -> None:
             feed.tick(1_000)
 
 
+class AlertOnNote(FakeFeed):
+    """A note raises a critical alert: the test's way to say when."""
+
+    async def send(self, command: Command) -> Reply:
+        reply = await super().send(command)
+        if isinstance(command, AddNote):
+            view = self.view()
+            raised = Alert(
+                id=AlertId("room:gpu"),
+                severity=Severity.CRIT,
+                subject="gpu",
+                text="no room",
+                raised_at_ms=view.now_ms,
+            )
+            self.change_state(alerts={**view.state.alerts, raised.id: raised})
+        return reply
+
+
 async def main() -> None:
     """Run until the operator leaves."""
     parser = argparse.ArgumentParser()
@@ -40,9 +62,12 @@ async def main() -> None:
     parser.add_argument("--theme", default="auto")
     parser.add_argument("--glyphs", default="unicode")
     parser.add_argument("--lines", type=int, default=5)
+    parser.add_argument("--bell", type=Calls, default=Calls.OFF)
+    parser.add_argument("--alert-on-note", action="store_true")
     options = parser.parse_args()
-    feed = FakeFeed()
-    app = FleetApp(feed, theme=options.theme, glyphs=glyphs.choose({}, options.glyphs))
+    feed = AlertOnNote() if options.alert_on_note else FakeFeed()
+    signs = glyphs.choose({}, options.glyphs)
+    app = FleetApp(feed, theme=options.theme, glyphs=signs, calls=options.bell)
     task = asyncio.create_task(live(feed, options.lines)) if options.live else None
     await app.run_async()
     if task is not None:

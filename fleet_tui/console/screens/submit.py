@@ -11,6 +11,8 @@ from textual.containers import VerticalScroll
 from textual.widgets import TextArea
 
 from fleet_tui.console.cells import Cell, Tone
+from fleet_tui.console.keystrokes import TOO_FAST, is_by_hand
+from fleet_tui.console.messages import Loudness
 from fleet_tui.console.places import Place
 from fleet_tui.console.screens.base import FleetScreen
 from fleet_tui.console.submit import (
@@ -158,7 +160,10 @@ class SubmitScreen(FleetScreen):
     @on(Button.Pressed)
     async def _on_pressed(self, event: Button.Pressed) -> None:
         event.stop()
-        await self.submit()
+        if is_by_hand(self.app):
+            await self.submit()
+        else:
+            self.console.tell(TOO_FAST, Loudness.WARNING)
 
     async def submit(self) -> None:
         """Send it if nothing is wrong; else say what is, at the fields."""

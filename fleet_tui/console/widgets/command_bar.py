@@ -154,7 +154,8 @@ class CommandBar(Widget):
         with self.prevent(Input.Changed):
             self._input.value = safe_line(text, MAX_TYPED_CHARS)
         self._input.cursor_position = len(self._input.value)
-        self._input.focus()
+        # At once, not with the next message: what is typed ahead belongs into the bar.
+        self.screen.set_focus(self._input, scroll_visible=False)
 
     def remember(self, texts: list[str]) -> None:
         """Put texts into the history, oldest first, as when it is read from a file."""

@@ -20,6 +20,7 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.strip import Strip
 
+from fleet_tui.console.keystrokes import is_by_hand
 from fleet_tui.console.widgets.lines import OneLine
 from fleet_tui.console.widgets.paint import Cell, Line, Painted, Tone
 
@@ -74,8 +75,11 @@ class ConfirmBar(ModalScreen[bool]):
         yield OneLine((Cell(f" {self._question} ", Tone.TITLE), Cell("y/N", Tone.KEY)))
 
     def action_answer(self, answer: bool) -> None:
-        """End with the answer."""
-        self.dismiss(answer)
+        """End with the answer; a yes only by hand."""
+        if answer and not is_by_hand(self.app):
+            self.app.bell()
+        else:
+            self.dismiss(answer)
 
 
 class PlanText(Painted, can_focus=False):
@@ -250,7 +254,7 @@ class PlanCard(ModalScreen[bool]):
         self._read_to_end = self._read_to_end or (lines > 0 and text.is_at_end)
 
     def _start(self) -> None:
-        if self.is_confirmed and self.is_ready:
+        if self.is_confirmed and self.is_ready and is_by_hand(self.app):
             self.dismiss(True)
         else:
             self.app.bell()

@@ -1,0 +1,118 @@
+"""Keys one after the other, and what is too fast for hands.
+
+A key is looked at when the one before has done all it does: what is typed ahead after ``:`` goes
+into the bar, not to the table that had the focus when it arrived. What comes faster than hands type
+is a paste, a replay or a terminal's answer; nothing that acts begins or is confirmed by it.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol, runtime_checkable
+
+from textual import events
+from textual.app import App
+from textual.message_pump import MessagePump
+
+MAX_WAITING = 4_096
+"""Keys typed ahead that are kept; later ones are dropped."""
+
+MAX_TURN_S = 0.5
+"""The next key goes on after this time even if the widget that had the last one is gone."""
+
+BURST_KEYS = 8
+BURST_S = 0.05
+"""More keys than this within this time were not typed by a person."""
+
+TOO_FAST: Final = "keys came faster than anybody types: nothing was done"
+
+
+class Pace:
+    """How fast keys come, by the time they were read from the terminal."""
+
+    def __init__(self) -> None:
+        self._times_s: deque[float] = deque(maxlen=BURST_KEYS + 1)
+
+    def add(self, read_s: float) -> None:
+        """A key that was read at this time, in seconds of any clock that never jumps."""
+        self._times_s.append(read_s)
+
+    @property
+    def is_burst(self) -> bool:
+        """Whether the newest key ends a burst of more than BURST_KEYS."""
+        times = self._times_s
+        return len(times) > BURST_KEYS and times[-1] - times[0] < BURST_S
+
+    @property
+    def is_hurried(self) -> bool:
+        """Whether the newest key followed the one before at once."""
+        times = self._times_s
+        return len(times) > 1 and times[-1] - times[-2] < BURST_S
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """An application that knows how fast keys come."""
+
+    pace: Pace | None
+
+
+def is_by_hand(app: App[int]) -> bool:
+    """Whether a person may have pressed the newest key, having seen what it confirms."""
+    return not (isinstance(app, Paced) and app.pace is not None and app.pace.is_hurried)
+
+
+Typed = events.Key | events.Paste
+
+
+class Turns:
+    """Gives keys and pastes to ``dispatch`` one at a time, in the order they came."""
+
+    def __init__(self, app: App[int], dispatch: Callable[[Typed], Awaitable[None]]) -> None:
+        self._app = app
+        self._dispatch = dispatch
+        self._waiting: deque[Typed] = deque()
+        self._turn = 0
+        self._latest: asyncio.TimerHandle | None = None
+        """Set while a key has its turn."""
+
+    async def take(self, typed: Typed) -> None:
+        """A key that was just read: its turn is now or after those before it."""
+        if self._latest is None:
+            await self._give(typed)
+        elif len(self._waiting) < MAX_WAITING:
+            self._waiting.append(typed)
+
+    def stop(self) -> None:
+        """Forget what waits."""
+        self._waiting.clear()
+        if self._latest is not None:
+            self._latest.cancel()
+
+    async def _give(self, typed: Typed) -> None:
+        self._turn += 1
+        turn = self._turn
+        self._latest = asyncio.get_running_loop().call_later(
+            MAX_TURN_S, self._app.call_later, self._over, turn
+        )
+        node: MessagePump = self._app.focused or self._app.screen
+        await self._dispatch(typed)
+        self._climb(node, turn)
+
+    def _climb(self, node: MessagePump, turn: int) -> None:
+        """A key goes from widget to parent through their queues; this goes the same way after it.
+        When it arrives, the key has done all it does."""
+        while node is not self._app:
+            parent = node._parent or self._app  # Textual's public name stops at screens
+            if node.call_later(self._climb, parent, turn):
+                return
+            node = parent
+        self._app.call_later(self._over, turn)
+
+    async def _over(self, turn: int) -> None:
+        if turn != self._turn or self._latest is None:
+            return
+        self._latest.cancel()
+        self._latest = None
+        if self._waiting:
+            await self._give(self._waiting.popleft())

@@ -1,0 +1,43 @@
+"""Running the console: the operator's own settings, then the application until it is left."""
+
+import os
+
+from fleet_tui.console import keymap
+from fleet_tui.console.app import FleetApp
+from fleet_tui.console.attention import Calls
+from fleet_tui.console.glyphs import UNICODE, Glyphs
+from fleet_tui.console.timeline import SessionSource
+from fleet_tui.feed.feed import Feed, Timeline
+
+
+def run(
+    feed: Feed,
+    *,
+    glyphs: Glyphs = UNICODE,
+    theme: str = "auto",
+    low_bandwidth: bool = False,
+    banner: str | None = None,
+    timeline: Timeline | None = None,
+    sessions: SessionSource | None = None,
+    utc_offset_minutes: int = 0,
+    mouse: bool = True,
+    calls: Calls = Calls.OFF,
+) -> int:
+    """Show a feed until the operator leaves; the exit code.
+
+    The operator's own keys and themes are read from ``$XDG_CONFIG_HOME/fleet-tui``.
+    """
+    app = FleetApp(
+        feed,
+        glyphs=glyphs,
+        theme=theme,
+        low_bandwidth=low_bandwidth,
+        banner=banner,
+        timeline=timeline,
+        sessions=sessions,
+        utc_offset_minutes=utc_offset_minutes,
+        keys=keymap.read(keymap.own_keys(os.environ)),
+        calls=calls,
+    )
+    app.run(mouse=mouse)
+    return app.return_code or 0

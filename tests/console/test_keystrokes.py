@@ -1,0 +1,64 @@
+"""What is typed ahead goes where it was meant; what nobody types does nothing that acts."""
+
+from textual.events import Key
+
+from fleet_tui.console.keystrokes import BURST_KEYS, Pace
+from tests.support.console import console, running, text_of, until
+from tests.support.pty_harness import PtyProgram, python
+
+
+def pace(*times_s: float) -> Pace:
+    found = Pace()
+    for time_s in times_s:
+        found.add(time_s)
+    return found
+
+
+def test_more_than_eight_keys_at_once_are_a_burst() -> None:
+    assert not pace().is_burst
+    assert not pace(*[0.0] * BURST_KEYS).is_burst
+    assert pace(*[0.0] * BURST_KEYS, 0.01).is_burst
+    assert not pace(*[0.0] * BURST_KEYS, 0.06).is_burst
+    assert not pace(*(n * 0.033 for n in range(20))).is_burst, "a key that is held down"
+
+
+def test_a_key_right_after_another_is_no_answer_to_what_that_one_asked() -> None:
+    assert not pace(0.0).is_hurried
+    assert pace(0.0, 0.01).is_hurried
+    assert not pace(0.0, 0.2).is_hurried
+
+
+async def test_what_is_typed_ahead_after_a_colon_is_typed_into_the_bar() -> None:
+    app = console()
+    async with running(app) as pilot:
+        for character in ":agents":
+            app.post_message(Key("colon" if character == ":" else character, character))
+        screen = app.visible_screen
+        assert screen is not None
+        await until(pilot, lambda: screen.bar.text == "agents")
+        assert not app.is_paused
+        app.post_message(Key("enter", "\r"))
+        await until(pilot, lambda: "PROBE" in text_of(app))
+
+
+def test_in_a_terminal_a_burst_opens_nothing_and_confirms_nothing() -> None:
+    with PtyProgram(python("-m", "tests.support.console_runner")) as program:
+        program.wait_for("agent-14", "Queue depth")
+        program.press("jjjjjjjjjC")
+        program.wait_for("keys came faster than anybody")
+        program.press("Cyyyy")
+        program.wait_for("y/N")
+        program.press("n")
+        program.press("2")
+        program.wait_for("PROBE")
+        assert "cordoned agent" not in program.text()
+
+
+def test_in_a_terminal_a_question_is_answered_by_hand() -> None:
+    with PtyProgram(python("-m", "tests.support.console_runner")) as program:
+        program.wait_for("agent-14", "Queue depth")
+        program.press("C")
+        program.wait_for("y/N")
+        program.watch(0.1)
+        program.press("y")
+        program.wait_for("cordoned agent-14")
