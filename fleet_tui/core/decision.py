@@ -33,7 +33,7 @@ class Rule(StrEnum):
     SLOTS = "slots"
 
 
-class Rejection(msgspec.Struct, frozen=True, kw_only=True):
+class Rejection(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What one rule removed."""
 
     rule: Rule
@@ -47,14 +47,14 @@ class Rejection(msgspec.Struct, frozen=True, kw_only=True):
     """One removed agent in words: ``agent-01 has no gpu``."""
 
 
-class ScoreTerm(msgspec.Struct, frozen=True):
+class ScoreTerm(msgspec.Struct, frozen=True, gc=False):
     """One summand of a score."""
 
     name: str
     value: float
 
 
-class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+class Candidate(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """An agent that could take the task."""
 
     agent: AgentName
@@ -62,7 +62,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     terms: tuple[ScoreTerm, ...] = ()
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
+class Decision(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One routing decision, placed or not."""
 
     strategy: Strategy
@@ -128,7 +128,7 @@ _HELD = frozenset(
 )
 
 
-class Pending(msgspec.Struct, frozen=True, kw_only=True):
+class Pending(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Why a task waits now, and the smallest change that would place it."""
 
     code: PendingCode

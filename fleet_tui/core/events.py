@@ -15,8 +15,13 @@ from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind
 
 
-class EventBase(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
-    """What every event is: a frozen value with a stable kind."""
+class EventBase(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="kind"):
+    """What every event is: a frozen value with a stable kind.
+
+    Values made of values cannot refer back to themselves, so the collector of cycles need not know
+    them (``gc=False``, as with the parts that are stored in numbers): it would walk all of them
+    again and again while a ledger is read.
+    """
 
 
 class AboutTask(EventBase, frozen=True, kw_only=True):
@@ -269,7 +274,7 @@ class NoteAdded(EventBase, frozen=True, kw_only=True, tag="note.added"):
     text: Untrusted
 
 
-class UnknownEvent(msgspec.Struct, frozen=True, kw_only=True):
+class UnknownEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """An event of a kind that this version does not know, as its JSON stood in the journal."""
 
     kind: str
@@ -325,7 +330,7 @@ KnownEvent = (
 Event = KnownEvent | UnknownEvent
 
 
-class Recorded(msgspec.Struct, frozen=True):
+class Recorded(msgspec.Struct, frozen=True, gc=False):
     """An event at its place in the ledger."""
 
     seq: Seq

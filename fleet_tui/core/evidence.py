@@ -15,7 +15,7 @@ MAX_ANSWER_CHARS = 65_536
 """Answers longer than this are cut in the ledger; their length and hash are kept."""
 
 
-class Usage(msgspec.Struct, frozen=True, kw_only=True):
+class Usage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Tokens of one run as the agent reported them, and its cost if it told one."""
 
     input_tokens: int = 0
@@ -36,7 +36,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Answer(msgspec.Struct, frozen=True, kw_only=True):
+class Answer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What a finished run gave back, as text cut to MAX_ANSWER_CHARS."""
 
     text: Untrusted = NOTHING_SAID

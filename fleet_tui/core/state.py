@@ -148,7 +148,7 @@ class CancelCause(StrEnum):
     PREEMPTION = "preemption"
 
 
-class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+class Attempt(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One try at a task on one agent."""
 
     run_id: RunId
@@ -173,7 +173,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """A result came after the attempt was given up; it is kept and changes nothing."""
 
 
-class TaskSpec(msgspec.Struct, frozen=True, kw_only=True):
+class TaskSpec(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What the operator asked for."""
 
     payload: Untrusted
@@ -212,7 +212,7 @@ class TaskPhase(StrEnum):
 _CLOSED = frozenset({TaskPhase.SUCCEEDED, TaskPhase.FAILED, TaskPhase.CANCELLED, TaskPhase.EXPIRED})
 
 
-class Task(msgspec.Struct, frozen=True, kw_only=True):
+class Task(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A task and everything that was tried for it."""
 
     id: TaskId
@@ -285,7 +285,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     acked_by: str | None = None
 
 
-class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
+class DecisionRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A line of the routing pane."""
 
     seq: Seq

@@ -8,7 +8,7 @@ widget, a print or a log call. Its one way to the screen is the text firewall,
 import msgspec
 
 
-class Untrusted(msgspec.Struct, frozen=True, array_like=True):
+class Untrusted(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Remote or pasted text, kept exactly as it came. ``repr`` is safe to print; ``raw`` is not."""
 
     raw: str

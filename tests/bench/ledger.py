@@ -47,8 +47,12 @@ def folding() -> Iterator[Row]:
     stored = [codec.encode(event) for event in events]
 
     def replay() -> None:
-        decoded = [codec.decode(kind, v, body) for kind, v, body, _ in stored]
-        in_batches(recorded(decoded))
+        in_batches(
+            [
+                Recorded(row.seq, row.at_ms, row.epoch, codec.decode(kind, v, body))
+                for row, (kind, v, body, _) in zip(rows, stored, strict=True)
+            ]
+        )
 
     bare = cost_of(lambda: [json.loads(e.body) for e in stored], len(stored)).per_cpu_second
     for name, call, target in (
