@@ -13,6 +13,7 @@ from fleet_tui.cli.common import (
     json_option,
     ledger_of,
     watch,
+    watch_option,
 )
 from fleet_tui.core import words
 from fleet_tui.core.firewall import safe_line
@@ -36,12 +37,12 @@ SEVERITY = {
 @click.command()
 @fleet_option
 @json_option
-@click.option("--watch", "again_s", type=float, metavar="SECONDS", help="Show it again and again.")
+@watch_option
 def command(fleet_text: str | None, as_json: bool, again_s: float | None) -> None:
     """List the agents, worst first, with what each has done and cost."""
     fleet = find_fleet(fleet_text)
     if again_s is not None:
-        watch(lambda: _show(fleet, as_json), max(again_s, 0.2))
+        watch(lambda: _show(fleet, as_json), again_s)
     _show(fleet, as_json)
 
 

@@ -1,6 +1,7 @@
 """What commands share: which fleet is meant, how output is written, talking to the engine."""
 
 import json
+import math
 import os
 import pwd
 import re
@@ -17,6 +18,7 @@ import msgspec
 from fleet_tui.core import words
 from fleet_tui.core.commands import Accepted, Command, Refused, Reply
 from fleet_tui.core.firewall import safe_line
+from fleet_tui.core.quantities import instant_ms
 from fleet_tui.core.state import FleetState, Task
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.errors import Refused as RefusedError
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 DEFAULT_FILE = "fleet.yaml"
 PAGE_EVENTS = 2_000
 FLEET_VARIABLE = "FLEET_TUI_FLEET"
+MIN_PAUSE_S = 0.2
+MAX_PAUSE_S = 86_400.0
 
 NO_ANSWER = ("no-engine", "no-reply")
 """Refusals that are not the engine's own words."""
@@ -53,6 +57,8 @@ class Fleet(NamedTuple):
 def find_fleet(text: str | None) -> Fleet:
     """What the operator means by FLEET: a fleet file, or the name of a fleet that ran here before.
     Raises UsageError when it is neither, InvalidConfig for a file that cannot be read."""
+    from fleet_tui.config.values import NAME_PATTERN
+
     text = text or os.environ.get(FLEET_VARIABLE)
     if text is None:
         text = DEFAULT_FILE
@@ -62,13 +68,20 @@ def find_fleet(text: str | None) -> Fleet:
                 hint="`fleet-tui init` writes one, `fleet-tui demo` needs none",
             )
     path = Path(text)
-    if path.is_file():
+    try:
+        is_file, is_there = path.is_file(), path.exists()
+    except OSError as error:
+        raise UsageError(f"{safe_line(text, 200)}: {error.strerror}") from None
+    if is_file:
         from fleet_tui.config.peek import fleet_name
 
         name = fleet_name(path, os.environ)
         return Fleet(name, path.resolve(), fleet_dir(name))
-    if "/" not in text and not text.endswith((".yaml", ".yml")) and fleet_dir(text).is_dir():
+    if re.fullmatch(NAME_PATTERN, text.lower()) and fleet_dir(text).is_dir():
         return Fleet(text, None, fleet_dir(text))
+    if is_there:
+        kind = "a directory" if path.is_dir() else "no regular file"
+        raise UsageError(f"{text!r} is {kind}", hint="give the path of a fleet.yaml")
     raise UsageError(
         f"{text!r} is neither a fleet file nor a fleet that ran here",
         hint="give the path of a fleet.yaml",
@@ -89,6 +102,36 @@ def fleet_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(command)
+
+
+class Seconds(click.ParamType[float]):
+    """A pause between two looks."""
+
+    name = "seconds"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Seconds; also refuses ``nan``, which every comparison lets pass."""
+        try:
+            seconds = float(str(value))
+        except ValueError:
+            seconds = math.nan
+        if not MIN_PAUSE_S <= seconds <= MAX_PAUSE_S:
+            limits = f"{MIN_PAUSE_S:g} to {MAX_PAUSE_S:g}"
+            self.fail(f"{value!r} is not a number of seconds from {limits}", param, ctx)
+        return seconds
+
+
+def watch_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--watch SECONDS``."""
+    return click.option(
+        "--watch",
+        "again_s",
+        type=Seconds(),
+        metavar="SECONDS",
+        help="Show it again and again, until ctrl+c.",
+    )(command)
 
 
 @contextmanager
@@ -136,14 +179,20 @@ def operator() -> str:
 
 def ask_engine(fleet: Fleet, commands: Sequence[Command]) -> list[Reply]:
     """Send commands to the running engine, in order. Raises Unreachable when none runs."""
-    from fleet_tui.feed.client import EngineClient
+    from fleet_tui.feed.client import NO_ENGINE, NO_REPLY, EngineClient
 
     async def talk() -> list[Reply]:
         client = await EngineClient.connect(socket_path(fleet.directory), operator())
+        replies: list[Reply] = []
         try:
-            return [await client.send(command) for command in commands]
+            for command in commands:
+                # An engine that left one command without a reply would do so with every other, and
+                # each would be waited for as long.
+                silent = bool(replies) and replies[-1] in (NO_REPLY, NO_ENGINE)
+                replies.append(NO_ENGINE if silent else await client.send(command))
         finally:
             await client.close()
+        return replies
 
     return run(talk())
 
@@ -219,6 +268,17 @@ def clock_ms(at_ms: int) -> str:
 
 def _offset_minutes(at_ms: int) -> int:
     return time.localtime(at_ms / 1_000).tm_gmtoff // 60
+
+
+def instant(text: str | None) -> int | None:
+    """When the operator means, in milliseconds; None for nothing. Raises UsageError."""
+    if text is None:
+        return None
+    now_ms = time.time_ns() // 1_000_000
+    found = instant_ms(text, now_ms, _offset_minutes(now_ms))
+    if found is None:
+        raise UsageError(f"{text!r} is not a time like 12:04, 12:04:31 or 10m (ago)")
+    return found
 
 
 def emit_table(titles: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> None:

@@ -5,18 +5,28 @@ from pathlib import Path
 
 import click
 
-from fleet_tui.cli.common import emit_json, find_fleet, fleet_option, json_option
+from fleet_tui.cli.common import (
+    emit_json,
+    find_fleet,
+    fleet_option,
+    instant,
+    json_option,
+    ledger_of,
+)
+from fleet_tui.cli.files import recording_target
 from fleet_tui.core import words
-from fleet_tui.core.quantities import instant_ms
-from fleet_tui.errors import Refused, UsageError
-from fleet_tui.paths import private_dir, sessions_dir
 
 
 @click.command()
 @click.argument("fleet", required=False)
 @fleet_option
 @json_option
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to write it.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where to write it.",
+)
 @click.option("--since", metavar="TIME", help="Start here: 12:04, 10m (ago).")
 @click.option("--until", metavar="TIME", help="End here.")
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
@@ -38,10 +48,9 @@ def command(
 
     found = find_fleet(fleet or fleet_text)
     name = time.strftime(f"{found.name}-%Y%m%d-%H%M%S.fleetrec")
-    path = output if output is not None else private_dir(sessions_dir()) / name
-    if path.exists() and not force:
-        raise Refused(f"{path} exists", hint="--force replaces it")
-    done = export(found.directory, path, _instant(since), _instant(until), redact=redact)
+    with ledger_of(found):  # says so, as every other command does, when there is none
+        path = recording_target(output, name, force=force)
+    done = export(found.directory, path, instant(since), instant(until), redact=redact)
     if as_json:
         emit_json(
             "export",
@@ -54,13 +63,3 @@ def command(
         )
     else:
         click.echo(f"{path}: {done.events} events, {done.lines} lines, {words.size(done.bytes)}")
-
-
-def _instant(text: str | None) -> int | None:
-    if text is None:
-        return None
-    now_ms = time.time_ns() // 1_000_000
-    found = instant_ms(text, now_ms, time.localtime().tm_gmtoff // 60)
-    if found is None:
-        raise UsageError(f"{text!r} is not a time like 12:04, 12:04:31 or 10m (ago)")
-    return found

@@ -12,13 +12,14 @@ from fleet_tui.cli.common import (
     emit_json,
     find_fleet,
     fleet_option,
+    instant,
     json_option,
     json_text,
     latest,
     ledger_of,
+    say,
     task_named,
 )
-from fleet_tui.cli.export import _instant
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.logs import Level, LogLine
@@ -26,7 +27,8 @@ from fleet_tui.core.state import FleetState
 from fleet_tui.errors import UsageError
 
 POLL_S = 0.2
-PAGE_LINES = 1_000
+PAGE_LINES = 20_000
+"""Lines shown of what came between two looks; a full page may have had more before it."""
 
 
 @click.command()
@@ -71,12 +73,17 @@ def command(
         task=found.id if found is not None else None,
         level=Level[level.upper()],
         words=" ".join(wanted),
-        since_ms=_instant(since),
+        since_ms=instant(since),
         limit=limit,
     )
     reader = LogReader(fleet.directory)
     try:
         lines = reader.query(query)
+        if agent and not lines and agent not in state.agents:
+            raise UsageError(
+                f"no agent {agent} is known, and no line is from it",
+                hint="`fleet-tui agents` lists them",
+            )
         if as_json:
             emit_json("logs", fleet=fleet.name, lines=lines)
             return
@@ -85,6 +92,11 @@ def command(
         while follow:
             time.sleep(POLL_S)
             fresh = reader.query(msgspec.structs.replace(query, after_line=mark, limit=PAGE_LINES))
+            if len(fresh) == PAGE_LINES:
+                say(
+                    f"lines came faster than they are shown: the newest {PAGE_LINES} follow",
+                    err=True,
+                )
             if fresh:
                 mark = fresh[-1].line_id
                 state = _current(fleet, state)

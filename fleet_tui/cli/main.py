@@ -102,7 +102,8 @@ def run(args: list[str]) -> int:
     in a sentence, and a bug's traceback is kept in a file."""
     try:
         result = _invoke(args)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as it is when whoever started us had closed it
+            sys.stdout.flush()
         return result if isinstance(result, int) else ExitCode.OK
     except click.exceptions.Exit as ended:
         return ended.exit_code
@@ -119,7 +120,8 @@ def run(args: list[str]) -> int:
         _tell(error.message, error.hint)
         return error.exit_code
     except OSError as error:
-        _tell(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        reason = error.strerror or str(error)
+        _tell(f"{error.filename}: {reason}" if error.filename else reason)
         return ExitCode.FAILED
     except Exception as error:  # a bug: its traceback is for us, not for the operator's terminal
         _tell(f"a bug stopped this command ({type(error).__name__}: {error})", _kept(error))

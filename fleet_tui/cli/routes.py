@@ -12,6 +12,7 @@ from fleet_tui.cli.common import (
     json_option,
     ledger_of,
     watch,
+    watch_option,
 )
 from fleet_tui.core.ids import task_label
 from fleet_tui.core.state import DecisionRecord
@@ -22,14 +23,14 @@ from fleet_tui.core.state import DecisionRecord
 @json_option
 @click.option("--held", is_flag=True, help="Only decisions that placed nothing.")
 @click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True)
-@click.option("--watch", "again_s", type=float, metavar="SECONDS", help="Show it again and again.")
+@watch_option
 def command(
     fleet_text: str | None, as_json: bool, held: bool, limit: int, again_s: float | None
 ) -> None:
     """List the latest routing decisions; ``why`` explains one in full."""
     fleet = find_fleet(fleet_text)
     if again_s is not None:
-        watch(lambda: _show(fleet, as_json, held, limit), max(again_s, 0.2))
+        watch(lambda: _show(fleet, as_json, held, limit), again_s)
     _show(fleet, as_json, held, limit)
 
 

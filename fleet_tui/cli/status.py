@@ -13,6 +13,7 @@ from fleet_tui.cli.common import (
     json_option,
     ledger_of,
     watch,
+    watch_option,
 )
 from fleet_tui.core import words
 from fleet_tui.core.fleet import Priority
@@ -26,7 +27,7 @@ from fleet_tui.errors import ExitCode
 @click.argument("fleet", required=False)
 @fleet_option
 @json_option
-@click.option("--watch", "again_s", type=float, metavar="SECONDS", help="Show it again and again.")
+@watch_option
 def command(fleet: str | None, fleet_text: str | None, as_json: bool, again_s: float | None) -> int:
     """Say how the fleet is, from its ledger; no engine needs to run.
 
@@ -34,7 +35,7 @@ def command(fleet: str | None, fleet_text: str | None, as_json: bool, again_s: f
     """
     found = find_fleet(fleet or fleet_text)
     if again_s is not None:
-        watch(lambda: _show(found, as_json), max(again_s, 0.2))
+        watch(lambda: _show(found, as_json), again_s)
     return _show(found, as_json)
 
 

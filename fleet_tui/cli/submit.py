@@ -125,7 +125,7 @@ def _payload(text: str | None, file_: BinaryIO | None) -> str:
         data = os.fsencode(text)
     elif file_ is not None:
         data = file_.read(MAX_PAYLOAD_BYTES + 1)
-    elif sys.stdin.isatty():
+    elif sys.stdin is None or sys.stdin.isatty():  # None when whoever started us had closed it
         raise UsageError("no text: give it as an argument, with --file, or on standard input")
     else:
         data = sys.stdin.buffer.read(MAX_PAYLOAD_BYTES + 1)

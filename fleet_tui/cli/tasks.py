@@ -14,6 +14,7 @@ from fleet_tui.cli.common import (
     json_option,
     ledger_of,
     watch,
+    watch_option,
 )
 from fleet_tui.core import words
 from fleet_tui.core.firewall import safe_line
@@ -28,7 +29,7 @@ PHASES = [phase.value for phase in TaskPhase]
 @click.option("--phase", type=click.Choice(PHASES), multiple=True, help="Only these phases.")
 @click.option("--held", is_flag=True, help="Only tasks that no agent can take.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
-@click.option("--watch", "again_s", type=float, metavar="SECONDS", help="Show it again and again.")
+@watch_option
 def command(
     fleet_text: str | None,
     as_json: bool,
@@ -40,7 +41,7 @@ def command(
     """List tasks: open ones first, then the newest that ended."""
     fleet = find_fleet(fleet_text)
     if again_s is not None:
-        watch(lambda: _show(fleet, as_json, phase, held, limit), max(again_s, 0.2))
+        watch(lambda: _show(fleet, as_json, phase, held, limit), again_s)
     _show(fleet, as_json, phase, held, limit)
 
 

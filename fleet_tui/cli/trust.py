@@ -43,6 +43,9 @@ def command(target: str, fleet_text: str | None, typed: str | None) -> None:
     Exit code 0: known now. 4: not reached. 6: not confirmed, changed or revoked.
     """
     spec, names = _meant(target, fleet_text)
+    if not names:
+        click.echo(f"fleet {spec.name} has no hosts that SSH reaches: there is nothing to trust")
+        return
     if typed is not None and len(names) != 1:
         raise UsageError("--yes-fingerprint is for one host at a time")
     worst: FleetError | None = None
@@ -79,8 +82,8 @@ def _meant(target: str, fleet_text: str | None) -> "tuple[FleetSpec, list[HostNa
     if host is None:
         return spec, list(spec.hosts)
     if host not in spec.hosts:
-        known = ", ".join(safe_line(name) for name in list(spec.hosts)[:20])
-        raise UsageError(f"the fleet has no host {safe_line(target)!r}", hint=f"it has: {known}")
+        known = ", ".join(safe_line(name) for name in list(spec.hosts)[:20]) or "none"
+        raise UsageError(f"the fleet has no host {safe_line(target)!r}", hint=f"it has {known}")
     return spec, [host]
 
 

@@ -10,9 +10,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from fleet_tui.cli import logs
+from fleet_tui.cli.main import run
+from fleet_tui.core.logs import Level, LogLine
 from fleet_tui.core.state import TaskPhase
+from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.errors import ExitCode
 from fleet_tui.journal.importing import import_recording
+from fleet_tui.journal.logs import LogFilter, LogReader
 from tests.acceptance.rig import PROGRAM
 from tests.cli.conftest import WITHIN_S, Shop
 
@@ -280,10 +285,36 @@ def test_logs_are_found_by_words_agent_task_level_and_time(shop: Shop) -> None:
     assert len(shop.call("logs", "-n", "2")[1].splitlines()) == 2
     assert shop.call("logs", "--since", "0ms")[1] == ""
     assert shop.call("logs", "--since", "yesterday")[0] == ExitCode.USAGE
+    code, _, err = shop.call("logs", "--agent", "nobody")
+    assert code == ExitCode.USAGE
+    assert "no agent nobody is known" in err
     assert shop.call("logs", "--task", "t-99999")[0] == ExitCode.USAGE
     assert shop.call("logs", "--json", "--follow")[0] == ExitCode.USAGE
     lines = shop.call("logs", "--jsonl", "-n", "3")[1].splitlines()
     assert len([msgspec.json.decode(line) for line in lines]) == 3
+
+
+def test_lines_that_come_faster_than_they_are_shown_are_told(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FLEET_TUI_STATE_DIR", str(shop.directory.parent))
+    monkeypatch.setattr(logs, "PAGE_LINES", 2)
+    lines = [
+        LogLine(received_at_ms=n, source=None, level=Level.INFO, text=Untrusted(str(n)), line_id=n)
+        for n in range(1, 4)
+    ]
+    answers = iter([[], lines[:1], lines[1:]])
+
+    def query(_: LogReader, wanted: LogFilter) -> list[LogLine]:
+        if (answer := next(answers, None)) is None:
+            raise KeyboardInterrupt
+        return answer
+
+    monkeypatch.setattr(LogReader, "query", query)
+    assert run(["logs", "-f", str(shop.file), "--follow"]) == ExitCode.INTERRUPTED
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 3
+    assert err == "lines came faster than they are shown: the newest 2 follow\n"
 
 
 def test_following_the_log_ends_when_it_is_interrupted(shop: Shop) -> None:

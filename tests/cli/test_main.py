@@ -9,7 +9,10 @@ import pytest
 
 from fleet_tui import __version__
 from fleet_tui.bundled import sample_fleet
+from fleet_tui.cli.common import Fleet, ask_engine
+from fleet_tui.cli.files import recording_target
 from fleet_tui.cli.main import COMMANDS, run
+from fleet_tui.core.commands import Command, Reply, StopEngine
 from fleet_tui.errors import (
     ExitCode,
     FleetError,
@@ -20,6 +23,7 @@ from fleet_tui.errors import (
     Unreachable,
     UsageError,
 )
+from fleet_tui.feed.client import NO_ENGINE, NO_REPLY
 
 NEEDS_ENGINE = [
     ["submit", "do it"],
@@ -27,7 +31,7 @@ NEEDS_ENGINE = [
     ["uncordon", "echo"],
     ["stop"],
 ]
-NEEDS_LEDGER = [["status"], ["agents"], ["tasks"], ["routes"], ["logs"], ["why", "1"]]
+NEEDS_LEDGER = [["status"], ["agents"], ["tasks"], ["routes"], ["logs"], ["why", "1"], ["export"]]
 
 
 def local() -> str:
@@ -69,7 +73,7 @@ def test_bad_usage_is_told(words: list[str], capsys: pytest.CaptureFixture[str])
     assert "Usage: fleet-tui" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [*NEEDS_ENGINE, *NEEDS_LEDGER, ["export"], ["engine"]])
+@pytest.mark.parametrize("words", [*NEEDS_ENGINE, *NEEDS_LEDGER, ["engine"]])
 def test_without_a_fleet_it_says_how_to_get_one(
     words: list[str], here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -98,6 +102,85 @@ def test_a_fleet_that_is_not_there(
     said = capsys.readouterr().err
     assert "neither a fleet file nor a fleet that ran here" in said
     assert "\x1b" not in said
+
+
+@pytest.mark.parametrize(
+    ("fleet", "says"),
+    [
+        (".", "'.' is a directory"),
+        ("..", "'..' is a directory"),
+        ("/dev/null", "'/dev/null' is no regular file"),
+        ("x" * 300, "File name too long"),
+    ],
+)
+def test_what_cannot_be_a_fleet_is_told_as_what_it_is(
+    fleet: str, says: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "fleets").mkdir()
+    assert run(["status", fleet]) == ExitCode.USAGE
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["status", "agents", "tasks", "routes"])
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "0", "1e308", "soon"])
+def test_a_pause_that_is_none(
+    verb: str, seconds: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([verb, "--watch", seconds]) == ExitCode.USAGE
+    assert "is not a number of seconds from 0.2 to 86400" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "code"), [("check {} >&-", 0), ("submit -f {} <&-", 2), ("submit -f {} hi <&-", 4)]
+)
+def test_streams_that_were_closed_are_no_bug(line: str, code: int, here: Path) -> None:
+    program = f"{sys.executable} -m fleet_tui"
+    done = subprocess.run(
+        ["sh", "-c", f"{program} {line.format(local())}"], stderr=subprocess.PIPE, check=False
+    )
+    assert b"a bug" not in done.stderr
+    assert done.returncode == code, done.stderr
+
+
+def test_an_engine_that_leaves_one_command_without_a_reply_is_asked_nothing_more(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Command] = []
+
+    class Silent:
+        @classmethod
+        async def connect(cls, *_: object) -> "Silent":
+            return cls()
+
+        async def send(self, command: Command) -> Reply:
+            asked.append(command)
+            return NO_REPLY
+
+        async def close(self) -> None:
+            pass
+
+    monkeypatch.setattr("fleet_tui.feed.client.EngineClient", Silent)
+    commands = [StopEngine(reason=str(n)) for n in range(3)]
+    replies = ask_engine(Fleet("f", None, here), commands)
+    assert replies == [NO_REPLY, NO_ENGINE, NO_ENGINE]
+    assert asked == commands[:1]
+
+
+def test_a_recording_goes_where_there_is_room_for_it(here: Path) -> None:
+    there = here / "there"
+    there.touch()
+    assert recording_target(there, "x", force=True) == there
+    with pytest.raises(Refused, match="exists"):
+        recording_target(there, "x", force=False)
+    with pytest.raises(FleetError, match="there is no directory"):
+        recording_target(here / "no" / "x", "x", force=True)
+
+
+def test_a_fleet_without_hosts_has_no_keys_to_trust(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["trust", local()]) == ExitCode.OK
+    assert "has no hosts that SSH reaches" in capsys.readouterr().out
 
 
 def test_a_broken_fleet_file_is_told_by_its_place(
