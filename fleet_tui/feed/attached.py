@@ -78,9 +78,9 @@ class AttachedFeed:
 
     async def open(self) -> None:
         """Read what is there and connect. Raises FleetError."""
-        if not self._starting:
-            self._client = await self._connect()
         try:
+            if not self._starting:
+                self._client = await self._connect()
             if self._ledger_ready is not None:
                 await asyncio.to_thread(self._ledger_ready)
             self._stores = await asyncio.to_thread(Stores, self._directory)

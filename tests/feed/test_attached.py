@@ -121,8 +121,12 @@ async def test_a_read_only_console_is_refused_here_and_by_the_engine(short_dir: 
 async def test_without_an_engine_it_does_not_open(short_dir: Path) -> None:
     async with engine(short_dir):
         pass
+    feed = AttachedFeed(short_dir / "state", by="me")
     with pytest.raises(Unreachable):
-        await AttachedFeed(short_dir / "state", by="me").open()
+        await feed.open()
+    # The console stays and shows why, so it asks on: nothing will come, and that is no bug.
+    with pytest.raises(asyncio.CancelledError):
+        await feed.changed()
 
 
 async def test_a_starting_engine_is_shown_by_its_ledger_and_then_attached(short_dir: Path) -> None:
