@@ -63,8 +63,8 @@ async def start_proxy(command: str) -> ProxyProcess:
     """Start a ProxyCommand, its tokens replaced already. Raises OSError."""
     ours, theirs = socket.socketpair()
     with theirs:
-        try:
-            process = await asyncio.create_subprocess_exec(
+        starting = asyncio.create_task(
+            asyncio.create_subprocess_exec(
                 os.environ.get("SHELL") or "/bin/sh",
                 "-c",
                 f"exec {command}",
@@ -73,7 +73,13 @@ async def start_proxy(command: str) -> ProxyProcess:
                 stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
             )
-        except BaseException:
+        )
+        try:
+            return ProxyProcess(await asyncio.shield(starting), ours)
+        except asyncio.CancelledError:
+            # asyncio would end the shell alone and leave behind what it has started already.
+            await ProxyProcess(await starting, ours).end()
+            raise
+        except OSError:
             ours.close()
             raise
-    return ProxyProcess(process, ours)
