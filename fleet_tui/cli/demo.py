@@ -1,5 +1,6 @@
 """``fleet-tui demo``: a living simulated fleet, on a screen or without one."""
 
+import math
 import os
 import re
 import shutil
@@ -15,12 +16,13 @@ from typing import IO, TYPE_CHECKING
 import click
 import msgspec
 
-from fleet_tui.cli.common import Fleet, ask_engine, emit_json, operator
+from fleet_tui.cli.common import Fleet, accepted, ask_engine, emit_json, operator
+from fleet_tui.cli.files import recording_target
 from fleet_tui.cli.screen import Screen, need_terminal, prepare, screen_options, show
 from fleet_tui.core.commands import StopEngine
 from fleet_tui.core.state import FleetState, TaskPhase
 from fleet_tui.errors import FleetError, UsageError
-from fleet_tui.paths import private_dir, sessions_dir, state_root
+from fleet_tui.paths import private_dir, state_root
 
 if TYPE_CHECKING:
     from fleet_tui.journal.reader import JournalReader
@@ -80,7 +82,13 @@ class Duration(click.ParamType[float]):
     help="How long, with --headless.",
 )
 @click.option("--json", "as_json", is_flag=True, help="With --headless: one JSON document.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where the recording goes.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --headless: where the recording goes.",
+)
+@click.option("--force", is_flag=True, help="Replace a recording that is there.")
 @screen_options
 def command(
     seed: int,
@@ -90,6 +98,7 @@ def command(
     for_s: float,
     as_json: bool,
     output: Path | None,
+    force: bool,
     ascii_glyphs: bool,
     theme: str,
     low_bandwidth: bool,
@@ -103,13 +112,20 @@ def command(
     """
     if as_json and not headless:
         raise UsageError("--json goes with --headless")
-    if not headless:
+    if math.isnan(speed):  # which lies in every range
+        raise UsageError("--speed nan is no number from 0.1 to 100")
+    if output is not None and not headless:
+        raise UsageError("-o goes with --headless", hint="`fleet-tui export` writes one too")
+    name = time.strftime("demo-%Y%m%d-%H%M%S") + f"-{os.getpid()}.fleetrec"
+    if headless:
+        path = recording_target(output, name, force=force)
+    else:
         need_terminal()
     with _playing(seed, speed, scenario) as (fleet, words):
         if headless:
             _expect(words, HISTORY_READY)
             _expect(words, ENGINE_READY)
-            return _run_headless(fleet, for_s, seed, scenario, output, as_json)
+            return _run_headless(fleet, for_s, seed, scenario, path, as_json)
 
         screen = Screen(ascii_glyphs, theme, low_bandwidth, not no_mouse, bell)
         prepare(screen)  # while the other process writes the history: both take about as long
@@ -136,7 +152,14 @@ def _playing(seed: int, speed: float, scenario: str) -> Iterator[tuple[Fleet, IO
     options = {"root": str(root), "seed": seed, "speed": speed, "scenario": scenario}
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
-            [sys.executable, "-m", "fleet_tui.sim.demo", msgspec.json.encode(options).decode()],
+            # -P: a module that lies in the working directory is not ours.
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "fleet_tui.sim.demo",
+                msgspec.json.encode(options).decode(),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -188,27 +211,36 @@ def _expect(words: IO[str], word: str) -> None:
 
 
 def _run_headless(
-    fleet: Fleet, for_s: float, seed: int, scenario: str, output: Path | None, as_json: bool
+    fleet: Fleet, for_s: float, seed: int, scenario: str, path: Path, as_json: bool
 ) -> int:
     from fleet_tui.journal.reader import JournalReader
     from fleet_tui.journal.recording import export
     from fleet_tui.wire.redact import redact
 
     time.sleep(for_s)
-    ask_engine(fleet, [StopEngine(reason="the demo is over")])
+    accepted(ask_engine(fleet, [StopEngine(reason="the demo is over")])[0])
     reader = JournalReader(fleet.directory)
     try:
         state = _settled(reader)
     finally:
         reader.close()
-    name = time.strftime("demo-%Y%m%d-%H%M%S") + f"-{os.getpid()}.fleetrec"
-    path = output if output is not None else private_dir(sessions_dir()) / name
     export(fleet.directory, path, redact=redact)
-    document = _document(state, path)
+    agents, tasks, decisions = _agents(state), _tasks(state), state.totals.decisions
     if as_json:
-        emit_json("demo", seed=seed, scenario=scenario, **document)
+        emit_json(
+            "demo",
+            seed=seed,
+            scenario=scenario,
+            agents=agents,
+            tasks=tasks,
+            decisions=decisions,
+            events=state.seq,
+            recording=str(path),
+        )
     else:
-        click.echo(f"{document['agents']} {document['tasks']}, {document['decisions']} decisions")
+        became = ", ".join(f"{n} {word}" for word, n in tasks.items())
+        click.echo(f"agents: {agents['up']} of {agents['total']} up")
+        click.echo(f"tasks: {became}; {decisions} decisions")
         click.echo(f"recording: {path}  (fleet-tui review {path})")
     return 0
 
@@ -223,7 +255,14 @@ def _settled(reader: "JournalReader") -> FleetState:
         time.sleep(0.05)
 
 
-def _document(state: FleetState, path: Path) -> dict[str, object]:
+def _agents(state: FleetState) -> dict[str, int]:
+    return {
+        "total": len(state.agents),
+        "up": sum(a.health.takes_work for a in state.agents.values()),
+    }
+
+
+def _tasks(state: FleetState) -> dict[str, int]:
     open_tasks = state.open_tasks.values()
     held = sum(
         t.phase is TaskPhase.NEEDS_OPERATOR or (t.pending is not None and t.pending.code.is_held)
@@ -233,20 +272,11 @@ def _document(state: FleetState, path: Path) -> dict[str, object]:
     held_waiting = sum(t.pending is not None and t.pending.code.is_held for t in open_tasks)
     totals = state.totals
     return {
-        "agents": {
-            "total": len(state.agents),
-            "up": sum(a.health.takes_work for a in state.agents.values()),
-        },
-        "tasks": {
-            "submitted": totals.submitted,
-            "succeeded": totals.succeeded,
-            "failed": totals.failed + totals.expired,
-            "cancelled": totals.cancelled,
-            "held": held,
-            "waiting": waiting - held_waiting,
-            "running": sum(t.phase is TaskPhase.ACTIVE for t in open_tasks),
-        },
-        "decisions": totals.decisions,
-        "events": state.seq,
-        "recording": str(path),
+        "submitted": totals.submitted,
+        "succeeded": totals.succeeded,
+        "failed": totals.failed + totals.expired,
+        "cancelled": totals.cancelled,
+        "held": held,
+        "waiting": waiting - held_waiting,
+        "running": sum(t.phase is TaskPhase.ACTIVE for t in open_tasks),
     }

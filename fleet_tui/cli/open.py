@@ -63,7 +63,8 @@ def start_engine(fleet: Fleet) -> None:
     errors = private_dir(fleet.directory) / "engine.err"
     with open_private(errors) as sink:
         process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
-            [sys.executable, "-m", "fleet_tui", "engine", str(fleet.file)],
+            # -P: a module that lies in the working directory is not ours.
+            [sys.executable, "-P", "-m", "fleet_tui", "engine", str(fleet.file)],
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,

@@ -55,7 +55,7 @@ def screen_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def need_terminal() -> None:
     """Raises UsageError where a console cannot be drawn, naming what works there."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
         raise UsageError(
             "the console needs a terminal", hint="`fleet-tui status` works without one"
         )

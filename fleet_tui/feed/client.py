@@ -41,6 +41,11 @@ NO_REPLY = Refused(
     text="The engine broke off before it replied; the command may or may not have been taken.",
     hint="Look at the fleet before you repeat it; a submit with the same key is safe to repeat.",
 )
+TOO_LARGE = Refused(
+    code="too-large",
+    text=f"Written out as JSON it is longer than {MAX_FRAME_BYTES:,} bytes; nothing was sent.",
+    hint="Line breaks, quotes and control characters take two to six bytes each.",
+)
 
 _decoder: msgspec.json.Decoder[FromEngine] = msgspec.json.Decoder(FromEngine)
 
@@ -113,10 +118,13 @@ class EngineClient:
             return NO_ENGINE
         self._last_id += 1
         request = Request(id=self._last_id, seen=Seq(self.seen), command=command)
+        frame = msgspec.json.encode(request) + b"\n"
+        if len(frame) > MAX_FRAME_BYTES:
+            return TOO_LARGE
         reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting[request.id] = reply
         try:
-            self._writer.write(msgspec.json.encode(request) + b"\n")
+            self._writer.write(frame)
             await self._writer.drain()
             async with asyncio.timeout(REPLY_DEADLINE_S):
                 return await reply

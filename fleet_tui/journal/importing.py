@@ -109,6 +109,8 @@ def import_recording(path: Path, cache_dir: Path) -> ImportedRecording:
         return imported
     except OSError as error:
         raise BadRecording(f"cannot open the recording {path}: {error.strerror}") from error
+    except sqlite3.Error as error:  # the cache's disk is full, most likely
+        raise BadRecording(f"cannot open the recording {path}: {cache_dir}: {error}") from error
 
 
 def read_manifest(path: Path) -> Manifest | None:
@@ -117,7 +119,7 @@ def read_manifest(path: Path) -> Manifest | None:
         with gzip.open(path, "rb") as stream:
             line = next(read_lines(stream, MAX_LINE_BYTES), b"")
         return msgspec.json.decode(msgspec.json.decode(line, type=Line).r, type=Manifest)
-    except (OSError, EOFError, ValueError, zlib.error):
+    except (OSError, EOFError, ValueError, RecursionError, zlib.error):
         return None
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from fleet_tui.config.load import load_fleet
 from fleet_tui.core.commands import Accepted, AddNote, Cordon, Refused, StopEngine, Submit
+from fleet_tui.core.decide import MAX_PAYLOAD_BYTES
 from fleet_tui.core.ids import AgentName, Seq, TaskId
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.state import TaskPhase, TaskSpec
@@ -243,3 +244,13 @@ async def test_more_lines_than_a_page_all_arrive(
         assert [line for line in said if "note by" in line] == [
             f"note by me: n{n}" for n in range(50)
         ]
+
+
+async def test_a_text_that_fits_no_frame_is_refused_and_the_conversation_goes_on(
+    short_dir: Path,
+) -> None:
+    async with engine(short_dir), opened(AttachedFeed(short_dir / "state", by="test")) as feed:
+        reply = await feed.send(submit("\x01" * (MAX_PAYLOAD_BYTES // 2)))
+        assert isinstance(reply, Refused)
+        assert (reply.code, "nothing was sent" in reply.text) == ("too-large", True)
+        assert isinstance(await feed.send(submit()), Accepted)

@@ -13,9 +13,10 @@ from fleet_tui.core.ids import NOWHERE
 from fleet_tui.core.logs import Level, LogGap, LogLine
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import FleetSample, VitalsReading
+from fleet_tui.journal import importing
 from fleet_tui.journal import recording as recording_module
 from fleet_tui.journal.errors import BadRecording, JournalError, JournalTooNew
-from fleet_tui.journal.importing import ImportedRecording, import_recording
+from fleet_tui.journal.importing import ImportedRecording, import_recording, read_manifest
 from fleet_tui.journal.logs import LogFilter, LogReader, LogWriter
 from fleet_tui.journal.reader import JournalReader
 from fleet_tui.journal.recording import export
@@ -312,3 +313,23 @@ def test_a_cache_that_nobody_can_write_to(ledger: Path, tmp_path: Path) -> None:
         ):
             connection.execute("DELETE FROM events")
         assert reader.verify() == before
+
+
+def test_a_manifest_nested_without_end_is_no_manifest(tmp_path: Path) -> None:
+    path = tmp_path / "deep.fleetrec"
+    path.write_bytes(gzip.compress(b'{"h":"","r":' + b"[" * 100_000 + b"\n"))
+    assert read_manifest(path) is None
+
+
+def test_a_cache_that_cannot_be_written_is_told(
+    ledger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.fleetrec"
+    export(ledger, path, redact=as_is)
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(importing, "create_database", full)
+    with pytest.raises(BadRecording, match="cache: database or disk is full"):
+        open_recording(path, tmp_path)

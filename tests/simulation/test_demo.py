@@ -1,5 +1,6 @@
 """The demo as it is started: one document, a recording that opens, and nothing left behind."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from fleet_tui.cli.main import run
 from fleet_tui.core.ids import Seq
 from fleet_tui.errors import ExitCode
 from fleet_tui.feed.recorded import RecordedFeed
@@ -138,6 +140,54 @@ async def test_it_prints_one_document_and_its_recording_opens(fleets: Path, tmp_
     assert feed.end_ms - feed.start_ms > 29 * 60_000
     assert feed.take_lines()
     await feed.close()
+
+
+def refused(*words: str) -> tuple[int, str]:
+    """How a run that never begins ends, and what it says."""
+    with demo(*words) as process:
+        out, err = process.communicate(timeout=WITHIN_S)
+    assert out == b""
+    return process.returncode, err.decode()
+
+
+def test_what_cannot_be_kept_is_said_before_anything_is_played(
+    fleets: Path, tmp_path: Path
+) -> None:
+    there = tmp_path / "there.fleetrec"
+    there.write_text("mine")
+    code, said = refused("-o", str(there))
+    assert (code, "exists" in said) == (ExitCode.REFUSED, True)
+    code, said = refused("-o", str(tmp_path / "no" / "x.fleetrec"))
+    assert (code, "there is no directory" in said) == (ExitCode.FAILED, True)
+    code, said = refused("--speed", "nan")
+    assert (code, "no number" in said) == (ExitCode.USAGE, True)
+    assert there.read_text() == "mine"
+
+
+def test_a_recording_is_asked_for_without_a_screen_only(
+    fleets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["demo", "-o", "x.fleetrec"]) == ExitCode.USAGE
+    assert "-o goes with --headless" in capsys.readouterr().err
+
+
+def test_people_are_told_in_words_and_no_module_of_the_working_directory_is_run(
+    fleets: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "msgspec.py").write_text("raise SystemExit('not ours')")
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "fleet_tui", "demo", "--headless", "--for", "1s"],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    agents, tasks, recording = done.stdout.splitlines()
+    assert agents == "agents: 20 of 20 up"
+    assert re.fullmatch(r"tasks: \d+ submitted, \d+ succeeded, .*; \d+ decisions", tasks)
+    assert recording.startswith("recording: ")
 
 
 @pytest.mark.parametrize("scenario", ["outage", "surge"])
