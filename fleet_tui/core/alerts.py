@@ -7,6 +7,7 @@ import msgspec
 
 from fleet_tui.core.events import AlertRaised, AlertResolved, Event
 from fleet_tui.core.ids import AlertId
+from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.state import (
     AgentState,
     AttemptPhase,
@@ -61,8 +62,28 @@ def conditions(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
         found[AlertId(f"failover-frozen:{pool}")] = Condition(
             severity=Severity.CRIT, subject=pool, text=f"failover frozen: {reason}"
         )
+    found.update(_of_engine(state))
     found.update(_of_pools(state))
     found.update(_of_tasks(state, now_ms))
+    return found
+
+
+def _of_engine(state: FleetState) -> dict[AlertId, Condition]:
+    found: dict[AlertId, Condition] = {}
+    if state.engine.mode.mode is EngineMode.HOLD:
+        found[AlertId("engine-hold:engine")] = Condition(
+            severity=Severity.CRIT,
+            subject="engine",
+            text="starts nothing until it is thawed",
+            detail=Untrusted(state.engine.mode.reason),
+        )
+    if state.engine.file_problem:
+        found[AlertId("fleet-file:fleet file")] = Condition(
+            severity=Severity.WARN,
+            subject="fleet file",
+            text="has problems; the last good one stays in force",
+            detail=Untrusted(state.engine.file_problem),
+        )
     return found
 
 

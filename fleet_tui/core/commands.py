@@ -88,8 +88,29 @@ class StopEngine(CommandBase, frozen=True, kw_only=True, tag="stop-engine"):
     reason: str = ""
 
 
+class Freeze(CommandBase, frozen=True, kw_only=True, tag="freeze"):
+    """Start nothing until a thaw; what runs goes on, what is submitted waits."""
+
+    reason: str = ""
+
+
+class Thaw(CommandBase, frozen=True, kw_only=True, tag="thaw"):
+    """Start work again after a freeze."""
+
+
 Command = (
-    Submit | Cancel | Cordon | Uncordon | Resolve | Requeue | Ack | AddNote | ProbeNow | StopEngine
+    Submit
+    | Cancel
+    | Cordon
+    | Uncordon
+    | Resolve
+    | Requeue
+    | Ack
+    | AddNote
+    | ProbeNow
+    | Freeze
+    | Thaw
+    | StopEngine
 )
 
 

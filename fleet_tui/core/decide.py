@@ -17,6 +17,7 @@ from fleet_tui.core.events import (
     AlertAcked,
     AttemptCancelling,
     AttemptGivenUp,
+    EngineModeChanged,
     Event,
     NoteAdded,
     TaskCancelRequested,
@@ -26,6 +27,7 @@ from fleet_tui.core.events import (
     TaskSubmitted,
 )
 from fleet_tui.core.ids import AgentName, TaskId
+from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.state import (
     AttemptPhase,
     CancelCause,
@@ -95,10 +97,31 @@ def decide(state: FleetState, by: str, command: c.Command, now_ms: int) -> Verdi
             return Decided(events=(NoteAdded(by=by, text=text),))
         case c.ProbeNow(agents=agents):
             return _unknown_agents(state, agents) or Decided()
+        case c.Freeze(reason=reason):
+            return _freeze(state, by, reason)
+        case c.Thaw():
+            return _thaw(state, by)
         case c.StopEngine():
             return Decided()
         case _:
             assert_never(command)
+
+
+def _freeze(state: FleetState, by: str, reason: str) -> Verdict:
+    was = state.engine.mode.mode
+    if was is EngineMode.HOLD:
+        return Decided()
+    why = reason or "nothing is to be started"
+    change = EngineModeChanged(mode=EngineMode.HOLD, was=was, reason=why, by=by)
+    return Decided(events=(change,))
+
+
+def _thaw(state: FleetState, by: str) -> Verdict:
+    was = state.engine.mode.mode
+    if was is not EngineMode.HOLD:
+        return c.Refused(code="not-frozen", text="The engine is not frozen.")
+    change = EngineModeChanged(mode=EngineMode.NORMAL, was=was, reason="thawed", by=by)
+    return Decided(events=(change,))
 
 
 def payload_sha256(spec: TaskSpec) -> str:

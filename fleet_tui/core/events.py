@@ -10,6 +10,7 @@ from fleet_tui.core.decision import Decision, Pending
 from fleet_tui.core.evidence import Answer, LostReason, Usage
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import AgentName, AlertId, Epoch, PoolName, RunId, Seq, TaskId
+from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.state import CancelCause, FleetState, Health, Severity, TaskPhase, TaskSpec
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind
@@ -54,6 +55,31 @@ class EngineStopped(EventBase, frozen=True, kw_only=True, tag="engine.stopped"):
     """The engine let go of the ledger in good order."""
 
     reason: str
+
+
+class EngineModeChanged(EventBase, frozen=True, kw_only=True, tag="engine.mode"):
+    """The engine can do less than before, or everything again."""
+
+    mode: EngineMode
+    was: EngineMode
+    reason: str
+    by: str = ""
+    """Who decided; empty when the engine did."""
+
+
+class EngineUnitFailed(EventBase, frozen=True, kw_only=True, tag="engine.unit-failed"):
+    """A part of the engine met a bug and was started again; what it did last may be missing."""
+
+    unit: str
+    error: str
+    """The kind of error; its traceback is in the engine's own log."""
+
+
+class FleetFileJudged(EventBase, frozen=True, kw_only=True, tag="fleet.file-judged"):
+    """A newer fleet file cannot be taken, and the last good one stays in force; or it can again."""
+
+    problem: str = ""
+    """The first problem; empty when there is none any more."""
 
 
 class FleetLoaded(EventBase, frozen=True, kw_only=True, tag="fleet.loaded"):
@@ -311,6 +337,9 @@ KnownEvent = (
     SegmentOpened
     | EngineStarted
     | EngineStopped
+    | EngineModeChanged
+    | EngineUnitFailed
+    | FleetFileJudged
     | FleetLoaded
     | HealthChanged
     | AgentIdentified

@@ -14,6 +14,7 @@ from fleet_tui.core import events as e
 from fleet_tui.core.decision import Pending, PendingCode
 from fleet_tui.core.evidence import Usage
 from fleet_tui.core.ids import AgentName, TaskId, split_run_id
+from fleet_tui.core.modes import NORMAL, EngineMode, ModeNow
 from fleet_tui.core.state import (
     MAX_CLOSED_ALERTS,
     MAX_CLOSED_TASKS,
@@ -120,11 +121,20 @@ class _Draft:
                 self.notes = (*self.notes, note)[-MAX_NOTES:]
             case e.FleetLoaded(spec=spec):
                 self.fleet = spec
+                self.engine = replace(self.engine, file_problem="")
                 self._follow_fleet()
             case e.EngineStarted(epoch=epoch, version=version, pid=pid):
+                held = self.engine.mode if self.engine.mode.mode is EngineMode.HOLD else NORMAL
                 self.engine = EngineState(
-                    epoch=epoch, version=version, pid=pid, started_at_ms=self.at_ms
+                    epoch=epoch, version=version, pid=pid, started_at_ms=self.at_ms, mode=held
                 )
+            case e.EngineModeChanged(mode=mode, reason=reason, by=by):
+                now = ModeNow(mode=mode, reason=reason, since_ms=self.at_ms, by=by)
+                self.engine = replace(self.engine, mode=now)
+            case e.EngineUnitFailed():
+                pass  # a line of the log; what follows from it is an event of its own
+            case e.FleetFileJudged(problem=problem):
+                self.engine = replace(self.engine, file_problem=problem)
             case e.EngineStopped():
                 self.engine = replace(self.engine, stopped_at_ms=self.at_ms)
             case e.SegmentOpened(state=opened):

@@ -11,6 +11,7 @@ import msgspec
 from fleet_tui.core import events as e
 from fleet_tui.core.ids import AgentName, RunId, TaskId, split_run_id
 from fleet_tui.core.logs import Level, LogLine
+from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.state import FleetState, Health, Severity, TaskPhase
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 
@@ -72,6 +73,22 @@ def narrate(event: e.Event, state: FleetState) -> Sentence | None:
             return Sentence(level=Level.INFO, text=f"engine {version} started, epoch {epoch}")
         case e.EngineStopped(reason=reason):
             return Sentence(level=Level.INFO, text=f"engine stopped: {reason}")
+        case e.EngineModeChanged(mode=mode, reason=reason, by=by):
+            level = Level.INFO if mode is EngineMode.NORMAL else Level.ERROR
+            who = f" by {by}" if by else ""
+            return Sentence(
+                level=level, text=f"engine mode {mode.label}{who}", detail=Untrusted(reason)
+            )
+        case e.EngineUnitFailed(unit=unit, error=error):
+            return Sentence(
+                level=Level.ERROR, text=f"{unit} failed ({error}) and was started again"
+            )
+        case e.FleetFileJudged(problem=problem):
+            if not problem:
+                return Sentence(level=Level.INFO, text="the fleet file is sound again")
+            return Sentence(
+                level=Level.ERROR, text="the fleet file was not taken", detail=Untrusted(problem)
+            )
         case e.FleetLoaded(spec=spec):
             return Sentence(
                 level=Level.INFO, text=f"fleet {spec.name} loaded: {len(spec.agents)} agents"

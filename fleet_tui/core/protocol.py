@@ -8,6 +8,7 @@ import msgspec
 
 from fleet_tui.core.commands import Command, Reply
 from fleet_tui.core.ids import Epoch, Seq
+from fleet_tui.core.modes import NORMAL, ModeNow
 
 PROTOCOL = 1
 """Raised when a frame changes meaning; the other side says so and stays away."""
@@ -36,6 +37,8 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True, tag="welcome"):
     seq: Seq
     now_ms: int
     """The engine's clock: a demo may run faster than the wall."""
+    mode: ModeNow = NORMAL
+    """An engine that cannot write its ledger can still say so here."""
 
 
 class Unwelcome(msgspec.Struct, frozen=True, kw_only=True, tag="unwelcome"):
@@ -55,6 +58,7 @@ class Doorbell(msgspec.Struct, frozen=True, kw_only=True, tag="doorbell"):
     line: int
     """Newest row of the log store."""
     now_ms: int
+    mode: ModeNow = NORMAL
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, tag="request"):

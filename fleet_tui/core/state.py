@@ -32,6 +32,7 @@ from fleet_tui.core.ids import (
     TaskId,
     task_label,
 )
+from fleet_tui.core.modes import NORMAL, ModeNow
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind
 
@@ -329,6 +330,10 @@ class EngineState(msgspec.Struct, frozen=True, kw_only=True):
     pid: int = 0
     started_at_ms: int = 0
     stopped_at_ms: int | None = None
+    mode: ModeNow = NORMAL
+    """What the ledger knows of its mode: a full disk or a damaged journal may not be in it."""
+    file_problem: str = ""
+    """Why the newest fleet file was not taken; empty when it was."""
 
 
 class FleetState(msgspec.Struct, frozen=True, kw_only=True):

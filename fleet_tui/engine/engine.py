@@ -2,6 +2,9 @@
 
 Nothing leaves the machine before the event that decides it is committed. Everything the loop
 decides comes from ``core``; here values are carried between the inbox, the ledger and the effects.
+
+What cannot be stored is not done. With a full disk the loop goes on looking and listening, refuses
+what it is asked, and tries again; a bug in one input costs that input and is told in the ledger.
 """
 
 import asyncio
@@ -14,24 +17,38 @@ from fleet_tui.core.alerts import reconcile_alerts
 from fleet_tui.core.attempts import learn, reconcile_attempts
 from fleet_tui.core.brake import reconcile_brake
 from fleet_tui.core.decide import Decided, decide
-from fleet_tui.core.events import Event, FleetLoaded, Recorded
+from fleet_tui.core.events import (
+    EngineModeChanged,
+    EngineUnitFailed,
+    Event,
+    FleetFileJudged,
+    FleetLoaded,
+    Recorded,
+)
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.fold import fold
 from fleet_tui.core.health import FRESH, Watch, judge
 from fleet_tui.core.ids import AgentName, Epoch, Seq
+from fleet_tui.core.modes import EngineMode, ModeNow
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.state import FleetState
 from fleet_tui.core.vitals import Look, ProbeFailure
 from fleet_tui.engine.clock import Clock
+from fleet_tui.engine.faults import MAX_FAULTS, Faults
 from fleet_tui.engine.inbox import (
     CommandAsked,
     FleetChanged,
+    FleetFileSeen,
     Inbox,
     Input,
     LookTaken,
     Tick,
     WordHeard,
 )
+from fleet_tui.engine.supervisor import keep_going
+from fleet_tui.engine.unstored import Unstored
+from fleet_tui.errors import FleetError
+from fleet_tui.journal.errors import JournalFull
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +57,10 @@ PAUSE_MS = 2_000
 """A loop that was not run for this long cannot blame the agents for what it missed."""
 DISTRUST_ROUNDS = 2
 """Probe rounds without bad verdicts after such a pause."""
+STORE_AGAIN_MS = 1_000
+"""How often a full disk is tried again."""
+MAX_TO_TELL = 100
+"""Faults that wait for a commit; more of them only stand in the engine's own log."""
 
 
 class Ledger(Protocol):
@@ -51,8 +72,12 @@ class Ledger(Protocol):
         ...
 
     async def append(self, events: Sequence[Event], at_ms: int) -> tuple[Recorded, ...]:
-        """Commit durably, all or nothing, and say where they stand. Raises FleetError when it
-        cannot: then nothing may be believed to be stored."""
+        """Commit durably, all or nothing, and say where they stand.
+
+        Raises JournalFull when there is no room: nothing was stored, and a later try may succeed;
+        the event that says so has room kept back for it. Raises another FleetError when
+        it cannot any more: then nothing may be believed to be stored.
+        """
         ...
 
 
@@ -91,14 +116,27 @@ class Engine:
         self._watches: dict[AgentName, Watch] = {}
         self._distrust_until_ms = 0
         self._ended = False
+        self._unstored: Unstored | None = None
+        """While the disk is full."""
+        self._store_again_ms = 0
+        self._faults = Faults()
+        self._to_tell: list[Event] = []
+        """About faults; goes with the next commit."""
+
+    @property
+    def mode(self) -> ModeNow:
+        """What the engine can do now, also when the ledger cannot be told."""
+        return self.state.engine.mode if self._unstored is None else self._unstored.mode
 
     async def run(self) -> None:
         """Work until stopped. Raises what the ledger raises: without it nothing may go on."""
-        ticker = asyncio.create_task(self._tick(), name="ticker")
+        ticker = asyncio.create_task(
+            keep_going("the clock", self._tick, self.unit_failed), name="ticker"
+        )
         self._effects.follow(self.state, ())
         try:
             while self.stop_reason is None:
-                await self._step(await self.inbox.take())
+                await self._step_safely(await self.inbox.take())
         finally:
             ticker.cancel()
             self._ended = True
@@ -108,6 +146,8 @@ class Engine:
         """An operator's command; returns after its events are committed, or it was refused."""
         if self.stop_reason is not None:
             return _STOPPING
+        if self._unstored is not None and not isinstance(command, c.StopEngine | c.ProbeNow):
+            return refused_by(self.mode)
         reply: asyncio.Future[c.Reply] = asyncio.get_running_loop().create_future()
         await self.inbox.put(CommandAsked(by, command, reply))
         if self._ended:  # while we waited for room in the inbox
@@ -130,9 +170,57 @@ class Engine:
         self._distrust_until_ms = self._clock.now_ms() + DISTRUST_ROUNDS * slowest
         log.warning("the engine was paused for %d ms; misses do not count for a while", gap_ms)
 
-    async def _step(self, items: list[Input]) -> None:
+    def unit_failed(self, unit: str, error: Exception) -> None:
+        """A part of the engine met a bug and is started again; too often, and nothing is started
+        any more until somebody has looked."""
+        now_ms = self._clock.now_ms()
+        count = self._faults.met(unit, now_ms)
+        log.error("%s failed, %d times within a minute", unit, count, exc_info=error)
+        if count > MAX_FAULTS or len(self._to_tell) >= MAX_TO_TELL:
+            return
+        self._to_tell.append(EngineUnitFailed(unit=unit, error=type(error).__name__))
+        mode = self.state.engine.mode.mode
+        if count == MAX_FAULTS and mode is not EngineMode.HOLD:
+            why = f"{unit} failed {count} times within a minute"
+            hold = EngineModeChanged(mode=EngineMode.HOLD, was=mode, reason=why)
+            self._to_tell.append(hold)
+
+    async def _step_safely(self, items: Sequence[Input]) -> None:
+        """A step; after a bug its inputs are tried one by one, so that only what cannot be taken in
+        is lost. Nothing was committed then. Raises what the ledger raises."""
+        try:
+            await self._step(items)
+        except FleetError:
+            raise
+        except Exception as error:
+            if len(items) > 1:
+                for item in items:
+                    await self._step_safely([item])
+                return
+            self.unit_failed("the loop", error)
+            for item in items:
+                if isinstance(item, CommandAsked) and not item.reply.done():
+                    item.reply.set_result(_BUG)
+
+    async def _step(self, items: Sequence[Input]) -> None:
+        if self._unstored is None:
+            await self._take_in(items)
+            return
+        ticked = self._only_watch(items, self._unstored)
+        if ticked and self._clock.now_ms() >= self._store_again_ms:
+            self._store_again_ms = self._clock.now_ms() + STORE_AGAIN_MS
+            kept = self._unstored.items()
+            if await self._take_in([Tick()]):  # there is room
+                await self._step_safely(kept)
+
+    async def _take_in(self, items: Sequence[Input]) -> bool:
+        """Decide, commit, act; False when the disk is full and nothing was stored."""
         now_ms = self._clock.now_ms()
         draft = _Draft(self.state, self._ledger.epoch, now_ms)
+        told = len(self._to_tell)
+        draft.add(self._to_tell)
+        if self._unstored is not None and self.state.engine.mode.mode is EngineMode.READ_ONLY:
+            draft.add([_change(EngineMode.READ_ONLY, EngineMode.NORMAL, "the disk has room again")])
         answers: list[tuple[asyncio.Future[c.Reply], Decided]] = []
         ticked = False
         for item in items:
@@ -147,6 +235,9 @@ class Engine:
                     draft.add([FleetLoaded(spec=spec, by=by)])
                     self._router = Router(spec)
                     self._forget_others(spec)
+                case FleetFileSeen(problem=problem):
+                    if problem or draft.state.engine.file_problem:
+                        draft.add([FleetFileJudged(problem=problem)])
                 case Tick():
                     ticked = True
                 case _:
@@ -154,11 +245,17 @@ class Engine:
         self._reconcile(draft, ticked)
         try:
             recorded = await self._commit(draft)
-        except BaseException:
+        except JournalFull:
+            await self._disk_full(items)
+            return False
+        except (FleetError, asyncio.CancelledError):
             for future, _ in answers:
                 if not future.done():
                     future.set_result(_IN_DOUBT)
             raise
+        self._unstored = None
+        del self._to_tell[:told]
+        self._watches.update(draft.watches)
         for future, decided in answers:
             if not future.done():
                 future.set_result(
@@ -169,9 +266,21 @@ class Engine:
                         duplicate=decided.duplicate,
                     )
                 )
-        if recorded:
+        self._follow(recorded)
+        return True
+
+    def _follow(self, recorded: Sequence[Recorded]) -> None:
+        """Do what was committed. A bug here changes nothing about the commit."""
+        if not recorded:
+            return
+        try:
             self._effects.follow(self.state, recorded)
+        except Exception as error:
+            self.unit_failed("dispatch", error)
+        try:
             self._publish(self.state, recorded)
+        except Exception as error:
+            self.unit_failed("telling", error)
 
     def _reconcile(self, draft: "_Draft", ticked: bool) -> None:
         """What follows from the inputs and from time, in the order in which one feeds the next."""
@@ -180,8 +289,64 @@ class Engine:
         draft.add(reconcile_brake(draft.state, draft.now_ms))
         if ticked:
             draft.add(reconcile_attempts(draft.state, draft.now_ms))
-        draft.add(self._router.schedule(draft.state, self.looks, draft.now_ms))
+        if draft.state.engine.mode.mode.starts_work:
+            draft.add(self._router.schedule(draft.state, self.looks, draft.now_ms))
         draft.add(reconcile_alerts(draft.state, draft.now_ms))
+
+    # While the disk is full.
+
+    async def _disk_full(self, items: Sequence[Input]) -> None:
+        """Nothing of these inputs was stored: keep what cannot be asked for again, say no to the
+        rest, and write down what happened with the room that was kept back for it."""
+        now_ms = self._clock.now_ms()
+        first_time = self._unstored is None
+        if self._unstored is None:
+            why = "the disk is full, nothing can be stored"
+            mode = ModeNow(mode=EngineMode.READ_ONLY, reason=why, since_ms=now_ms)
+            self._unstored = Unstored(mode)
+            self._store_again_ms = now_ms + STORE_AGAIN_MS
+            self._router = Router(self.state.fleet)
+        self._only_watch(items, self._unstored)
+        if first_time and self.state.engine.mode.mode is EngineMode.NORMAL:
+            draft = _Draft(self.state, self._ledger.epoch, now_ms)
+            reason = self._unstored.mode.reason
+            draft.add([_change(EngineMode.NORMAL, EngineMode.READ_ONLY, reason)])
+            try:
+                self._follow(await self._commit(draft))
+            except JournalFull:
+                log.error("the disk is full, and not even that could be stored")
+        if first_time:
+            self._publish(self.state, ())
+
+    def _only_watch(self, items: Sequence[Input], unstored: Unstored) -> bool:
+        """Take in what needs no ledger; whether time passed."""
+        ticked = False
+        for item in items:
+            match item:
+                case LookTaken(look=look):
+                    if look.agent in self.state.fleet.agents:
+                        self.looks[look.agent] = look
+                case WordHeard() | FleetChanged() | FleetFileSeen():
+                    unstored.keep(item)
+                case CommandAsked():
+                    self._answer_unstored(item, unstored.mode)
+                case Tick():
+                    ticked = True
+                case _:
+                    assert_never(item)
+        return ticked
+
+    def _answer_unstored(self, asked: CommandAsked, mode: ModeNow) -> None:
+        if asked.reply.done():
+            return
+        verdict = decide(self.state, asked.by, asked.command, self._clock.now_ms())
+        if isinstance(verdict, c.Refused):
+            asked.reply.set_result(verdict)
+        elif isinstance(asked.command, c.StopEngine | c.ProbeNow):
+            self._act(asked)
+            asked.reply.set_result(c.Accepted(seq=self.state.seq))
+        else:
+            asked.reply.set_result(refused_by(mode))
 
     async def _commit(self, draft: "_Draft") -> tuple[Recorded, ...]:
         if not draft.events:
@@ -198,9 +363,8 @@ class Engine:
         self.looks[look.agent] = look
         if isinstance(look, ProbeFailure) and draft.now_ms < self._distrust_until_ms:
             return
-        watch = self._watches.get(look.agent, FRESH)
-        watch, events = judge(watch, agent, look, spec.probe, draft.now_ms)
-        self._watches[look.agent] = watch
+        watch = draft.watches.get(look.agent) or self._watches.get(look.agent, FRESH)
+        draft.watches[look.agent], events = judge(watch, agent, look, spec.probe, draft.now_ms)
         draft.add(events)
 
     def _forget_others(self, spec: FleetSpec) -> None:
@@ -222,6 +386,10 @@ class Engine:
             return
         draft.add(verdict.events)
         answers.append((asked.reply, verdict))
+        self._act(asked)
+
+    def _act(self, asked: CommandAsked) -> None:
+        """What a command asks of the engine itself."""
         match asked.command:
             case c.ProbeNow(agents=agents):
                 self._effects.probe_now(agents)
@@ -242,6 +410,26 @@ _STOPPING = c.Refused(
     code="stopping", text="The engine is stopping.", hint="Open the fleet again in a moment."
 )
 
+_BUG = c.Refused(
+    code="bug",
+    text="A bug kept the engine from taking this; nothing was stored.",
+    hint="Its log in the state directory says more.",
+)
+
+
+def refused_by(mode: ModeNow) -> c.Refused:
+    """Why an engine in such a mode takes no command."""
+    return c.Refused(
+        code=f"{mode.mode.value}-mode",
+        text=f"Nothing was done, the engine is {mode.mode.label}: {mode.reason}.",
+        hint=mode.mode.way_out[:1].upper() + mode.mode.way_out[1:] + ".",
+    )
+
+
+def _change(was: EngineMode, mode: EngineMode, reason: str) -> EngineModeChanged:
+    return EngineModeChanged(mode=mode, was=was, reason=reason)
+
+
 _IN_DOUBT = c.Refused(
     code="in-doubt",
     text="The engine failed while it stored this; it may or may not have been taken.",
@@ -256,6 +444,8 @@ class _Draft:
         self.state = state
         self.now_ms = now_ms
         self.events: list[Event] = []
+        self.watches: dict[AgentName, Watch] = {}
+        """Of the agents that were looked at; they count once the events do."""
         self._base = state
         self._epoch = epoch
 

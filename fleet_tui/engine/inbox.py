@@ -44,11 +44,17 @@ class FleetChanged(NamedTuple):
     by: str
 
 
+class FleetFileSeen(NamedTuple):
+    """A newer fleet file cannot be taken, or, with no problem, is what is in force already."""
+
+    problem: str
+
+
 class Tick(NamedTuple):
     """Time passed."""
 
 
-Input = LookTaken | WordHeard | CommandAsked | FleetChanged | Tick
+Input = LookTaken | WordHeard | CommandAsked | FleetChanged | FleetFileSeen | Tick
 
 
 class Inbox:

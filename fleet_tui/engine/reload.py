@@ -1,5 +1,5 @@
 """Following the fleet file: a changed file that is sound takes effect, one that is not changes
-nothing and says so once."""
+nothing and is told, until a sound one comes."""
 
 import asyncio
 import logging
@@ -9,7 +9,6 @@ from pathlib import Path
 
 from fleet_tui.config.load import InvalidFleet, load_fleet
 from fleet_tui.core.fleet import FleetSpec
-from fleet_tui.core.logs import Level
 from fleet_tui.core.words import plural
 
 log = logging.getLogger(__name__)
@@ -19,7 +18,6 @@ STILL_S = 0.5
 """A file is read when it did not change for this long: editors write in several steps."""
 
 Fingerprint = tuple[int, int, int]
-Say = Callable[[Level, str], None]
 
 
 class FleetFile:
@@ -30,12 +28,14 @@ class FleetFile:
         path: Path,
         current: FleetSpec,
         loaded: Callable[[FleetSpec], Awaitable[None]],
-        say: Say,
+        judged: Callable[[str], Awaitable[None]],
     ) -> None:
+        """``loaded`` gets every sound new version, ``judged`` the first problem of one that is not,
+        or nothing when the file is what is in force."""
         self._path = path
         self._digest = current.digest
         self._loaded = loaded
-        self._say = say
+        self._judged = judged
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -58,15 +58,13 @@ class FleetFile:
             first = error.problems[0]
             where = f"{first.path or self._path}:{first.line}:{first.col}"
             found = plural(len(error.problems) + error.not_kept, "problem")
-            self._say(
-                Level.ERROR,
-                f"the fleet file has {found} and was not taken; the first is at {where}: "
-                f"{first.message}",
-            )
+            await self._judged(f"{found}, the first at {where}: {first.message}")
             return
         if loaded.spec.digest != self._digest:
             self._digest = loaded.spec.digest
             await self._loaded(loaded.spec)
+        else:
+            await self._judged("")
 
     def _fingerprint(self) -> Fingerprint | None:
         try:

@@ -1,5 +1,6 @@
 """An engine from its parts: ledger, telemetry, ports, loop and door, opened in order and closed in
-the opposite order."""
+the opposite order. When its ledger fails it begins anew from what is on the disk; when that cannot
+be used, something stands in that says so."""
 
 import asyncio
 import logging
@@ -7,36 +8,45 @@ import os
 import random
 import signal
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+from functools import partial
 from pathlib import Path
 
 from fleet_tui import __version__
 from fleet_tui.core.attempts import Word
 from fleet_tui.core.commands import StopEngine
-from fleet_tui.core.events import FleetLoaded, Recorded
+from fleet_tui.core.events import EngineModeChanged, FleetLoaded, Recorded
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import RunId
-from fleet_tui.core.logs import Level, LogGap, LogLine
+from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.narrate import log_line
 from fleet_tui.core.protocol import Doorbell
 from fleet_tui.core.state import FleetState
-from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import Look
 from fleet_tui.engine.bell import Bell
 from fleet_tui.engine.clock import Clock, WallClock
 from fleet_tui.engine.effects import FleetEffects
 from fleet_tui.engine.engine import Engine
-from fleet_tui.engine.inbox import FleetChanged, LookTaken, WordHeard
+from fleet_tui.engine.inbox import FleetChanged, FleetFileSeen, LookTaken, WordHeard
 from fleet_tui.engine.ports import Ports
 from fleet_tui.engine.reload import FleetFile
 from fleet_tui.engine.server import Server
+from fleet_tui.engine.standby import Standby, mode_for
+from fleet_tui.engine.supervisor import keep_going
 from fleet_tui.engine.telemetry import Telemetry
+from fleet_tui.journal.errors import EpochLost, JournalDamaged, JournalFailed, JournalFull
 from fleet_tui.journal.logs import LogWriter
 from fleet_tui.journal.samples import SampleWriter
 from fleet_tui.journal.writer import JournalWriter
 from fleet_tui.paths import private_dir, socket_path
 
 log = logging.getLogger(__name__)
+
+FAILED_AGAIN_S = 60.0
+"""A ledger that fails twice within this long is not tried a third time without somebody's eyes."""
+EVICTED_S = 0.5
+"""How long an engine that lost its ledger to another may take to leave."""
 
 
 class RunningEngine:
@@ -50,40 +60,55 @@ class RunningEngine:
         file: Path | None = None,
         clock: Clock | None = None,
         rng: random.Random | None = None,
+        recovered_from: str = "",
     ) -> None:
-        """``file`` is followed for changes; ``rng`` only spreads waits and needs no secrecy."""
+        """``file`` is followed for changes; ``rng`` only spreads waits and needs no secrecy;
+        ``recovered_from`` is why the engine before this one lost its ledger."""
         self.directory = directory
-        self._spec = spec
+        self.spec = spec
+        """The newest fleet that was sound."""
         self._file = file
+        self._recovered_from = recovered_from
         self._clock = clock or WallClock()
         self._rng = rng or random.Random()  # noqa: S311  # spreads waits, keeps no secrets
         self._ended = "did not start"
+        self.opened = False
+        """Whether it ever worked."""
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> "RunningEngine":
         """Own the ledger and open the door. Raises FleetError: in use, damaged, unsafe …"""
         try:
             await self._open()
+            self.opened = True
         except BaseException:
             await self._stack.aclose()
             raise
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        await self._stack.aclose()
+    async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if not isinstance(error, EpochLost):
+            await self._stack.aclose()
+            return
+        with suppress(TimeoutError):  # another engine works already: no time for goodbyes
+            async with asyncio.timeout(EVICTED_S):
+                await self._stack.aclose()
 
     async def run(self) -> str:
         """Work until stopped and say why it stopped."""
-        background = [
-            asyncio.create_task(self.telemetry.run(), name="telemetry"),
-            asyncio.create_task(self._bell.run(), name="bell"),
-        ]
+        units = {"telemetry": self.telemetry.run, "bell": self._bell.run}
         if self._file is not None:
-            follow = FleetFile(self._file, self._spec, self._change_fleet, self._say)
-            background.append(asyncio.create_task(follow.run(), name="fleet file"))
+            follow = FleetFile(self._file, self.spec, self._change_fleet, self._judge_file)
+            units["fleet file"] = follow.run
+        failed = self.engine.unit_failed
+        background = [
+            asyncio.create_task(keep_going(name, work, failed), name=name)
+            for name, work in units.items()
+        ]
+        background.append(asyncio.create_task(self._writer.failed(), name="ledger"))
         loop = asyncio.create_task(self.engine.run(), name="engine loop")
         try:
-            # A background task never ends by itself: one that does has failed, and so have we.
+            # A background task never ends by itself: one that does lost the ledger.
             await asyncio.wait({loop, *background}, return_when=asyncio.FIRST_COMPLETED)
             self._ended = "failed"
             for task in background:
@@ -105,8 +130,13 @@ class RunningEngine:
         now_ms = self._clock.now_ms
         writer = await JournalWriter.open(self.directory, now_ms, __version__, os.getpid())
         self._stack.push_async_callback(self._close_ledger, writer)
-        if writer.state.fleet != self._spec:
-            await writer.append([FleetLoaded(spec=self._spec, by="fleet file")], now_ms())
+        self._writer = writer
+        if self._recovered_from:
+            was, mode = EngineMode.RECOVERY, writer.state.engine.mode.mode
+            reason = f"read again from the disk and found intact, after: {self._recovered_from}"
+            await writer.append([EngineModeChanged(mode=mode, was=was, reason=reason)], now_ms())
+        if writer.state.fleet != self.spec:
+            await writer.append([FleetLoaded(spec=self.spec, by="fleet file")], now_ms())
         lines = await LogWriter.open(self.directory)
         self._stack.push_async_callback(lines.close)
         samples = await SampleWriter.open(self.directory)
@@ -129,7 +159,9 @@ class RunningEngine:
         )
         self._stack.callback(self.telemetry.hand_over)
         self._stack.push_async_callback(self.effects.close)
-        self._server = Server(self.engine, writer.epoch, self._doorbell, now_ms)
+        self._server = Server(
+            self.engine, lambda: self.engine.state.fleet.name, writer.epoch, self._doorbell
+        )
         path = socket_path(self.directory)
         private_dir(path.parent)
         await self._server.listen(path)
@@ -139,7 +171,7 @@ class RunningEngine:
         await writer.close(self._ended)
 
     async def _change_fleet(self, spec: FleetSpec) -> None:
-        self._spec = spec
+        self.spec = spec
         await self.engine.inbox.put(FleetChanged(spec, "fleet file"))
 
     async def _seen(self, look: Look) -> None:
@@ -160,11 +192,8 @@ class RunningEngine:
         self.telemetry.heard(lines)
         self._bell.touch()
 
-    def _say(self, level: Level, text: str) -> None:
-        line = LogLine(
-            received_at_ms=self._clock.now_ms(), source=None, level=level, text=Untrusted(text)
-        )
-        self.telemetry.heard([line])
+    async def _judge_file(self, problem: str) -> None:
+        await self.engine.inbox.put(FleetFileSeen(problem))
 
     def _doorbell(self) -> Doorbell:
         return Doorbell(
@@ -172,6 +201,7 @@ class RunningEngine:
             sample=self.telemetry.newest_sample,
             line=self.telemetry.newest_line,
             now_ms=self._clock.now_ms(),
+            mode=self.engine.mode,
         )
 
 
@@ -183,11 +213,40 @@ async def run_engine(
     ready: Callable[[], None] = lambda: None,
 ) -> str:
     """Run a fleet's engine until it is stopped, by a command, SIGTERM or SIGINT; SIGHUP changes
-    nothing. Returns why it stopped. Raises FleetError when it cannot start or its ledger fails."""
-    async with RunningEngine(spec, directory, file=file) as running:
-        loop = asyncio.get_running_loop()
+    nothing. Returns why it stopped. Raises FleetError when it cannot start or another took over."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, log.info, "SIGHUP changes nothing")
+
+    def stopped_by(stop: Callable[[str], None]) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, running.stop, f"got {number.name}")
-        loop.add_signal_handler(signal.SIGHUP, log.info, "SIGHUP changes nothing")
+            loop.add_signal_handler(number, stop, f"got {number.name}")
         ready()
-        return await running.run()
+
+    lost: JournalFailed | None = None
+    failed_at = -FAILED_AGAIN_S
+    while True:
+        running = RunningEngine(
+            spec, directory, file=file, recovered_from=lost.message if lost else ""
+        )
+        try:
+            async with running:
+                stopped_by(running.stop)
+                return await running.run()
+        except EpochLost:
+            raise
+        except JournalFailed as error:
+            log.error("the ledger failed: %s", error.message)
+            again = loop.time() - failed_at < FAILED_AGAIN_S
+            failed_at, lost = loop.time(), error
+            if not again and running.opened:
+                spec = running.spec
+                continue
+            unusable: JournalDamaged | JournalFull | JournalFailed = error
+        except (JournalDamaged, JournalFull) as error:
+            unusable = error
+        mode = await asyncio.to_thread(mode_for, directory, unusable, WallClock().now_ms())
+        log.error("engine mode %s: %s", mode.mode.label, mode.reason)
+        standby = Standby(spec.name, directory, mode, WallClock())
+        ended = await standby.run(partial(stopped_by, standby.stop))
+        if ended is not None:
+            return ended

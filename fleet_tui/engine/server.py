@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -30,7 +31,6 @@ from fleet_tui.core.protocol import (
     Unwelcome,
     Welcome,
 )
-from fleet_tui.engine.engine import Engine
 
 MAX_CLIENTS = 64
 HELLO_DEADLINE_S = 5.0
@@ -45,23 +45,34 @@ _decoder: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)
 _encoder = msgspec.json.Encoder()
 
 
+class Behind(Protocol):
+    """Who answers the commands: an engine, or what stands in for one that cannot work."""
+
+    async def ask(self, by: str, command: Command) -> Reply:
+        """An operator's command; returns when it is committed or refused."""
+        ...
+
+
 class Server:
     """Accepts consoles, carries their commands, rings when there is more to read."""
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Behind,
+        fleet: Callable[[], str],
         epoch: Epoch,
         doorbell: Callable[[], Doorbell],
-        now_ms: Callable[[], int],
     ) -> None:
+        """``fleet`` is its name now."""
         self._engine = engine
+        self._fleet = fleet
         self._epoch = epoch
         self._doorbell = doorbell
-        self._now_ms = now_ms
         self._clients: set[_Client] = set()
         self._server: asyncio.Server | None = None
         self._path: Path | None = None
+        self._door: tuple[int, int] | None = None
+        """The socket that we made: a later engine puts its own in the same place."""
 
     async def listen(self, path: Path) -> None:
         """Open the door at a path; a socket left behind by a dead engine is replaced. The caller
@@ -74,7 +85,7 @@ class Server:
             )
         finally:
             os.umask(before)
-        self._path = path
+        self._path, self._door = path, _identity(path)
 
     def ring(self) -> None:
         """Tell every console that there is more to read. Never waits."""
@@ -91,7 +102,7 @@ class Server:
         for client in list(self._clients):
             client.close()
         await self._server.wait_closed()
-        if self._path is not None:
+        if self._path is not None and _identity(self._path) == self._door:
             _remove(self._path)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -124,15 +135,17 @@ class Server:
             )
             client.send(Unwelcome(protocol=PROTOCOL, version=__version__, reason=reason))
             return None
+        now = self._doorbell()
         client.send(
             Welcome(
                 protocol=PROTOCOL,
                 version=__version__,
-                fleet=self._engine.state.fleet.name,
+                fleet=self._fleet(),
                 pid=os.getpid(),
                 epoch=self._epoch,
-                seq=self._engine.state.seq,
-                now_ms=self._now_ms(),
+                seq=now.seq,
+                now_ms=now.now_ms,
+                mode=now.mode,
             )
         )
         return hello
@@ -203,6 +216,15 @@ class _Client:
 
 def _remove(path: Path) -> None:
     path.unlink(missing_ok=True)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file is there; None for none."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _line(message: FromEngine) -> bytes:

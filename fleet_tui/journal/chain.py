@@ -65,9 +65,12 @@ def write_head(directory: Path, head: Head) -> None:
     try:
         os.write(file, f"{head.seq} {head.hash.hex()}\n".encode())
         os.fsync(file)
+        os.replace(temporary, directory / HEAD_NAME)
+    except OSError:
+        os.unlink(temporary)  # the next try makes its own
+        raise
     finally:
         os.close(file)
-    os.replace(temporary, directory / HEAD_NAME)
     sync_directory(directory)
 
 

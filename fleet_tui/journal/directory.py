@@ -140,6 +140,14 @@ class EngineLock:
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, msgspec.json.encode(holder) + b"\n", 0)
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether the file that others would lock is still the one that we hold."""
+        try:
+            return os.path.samestat(os.fstat(self._file), self._path.lstat())
+        except OSError:
+            return False
+
     def release(self) -> None:
         """Let the next engine in."""
         if self._file >= 0:

@@ -5,6 +5,7 @@ FleetError
 │   ├── JournalMissing          there is none
 │   ├── JournalDamaged          it does not say any more what was written
 │   ├── JournalTooNew           a newer version wrote it
+│   ├── JournalFull             the disk has no room; nothing was stored, a later try may be
 │   ├── JournalFailed           the disk refused; nothing more is written
 │   │   └── EpochLost           another engine took over
 │   └── BadRecording            a file that is not a recording, or a hostile one
@@ -51,6 +52,10 @@ class JournalTooNew(JournalError):
             f"{where} has journal format {found}, this version knows formats up to {known}",
             hint="use a newer fleet-tui; the file was not changed",
         )
+
+
+class JournalFull(JournalError):
+    """The disk is full; nothing of this was stored, and the ledger is as it was."""
 
 
 class JournalFailed(JournalError):

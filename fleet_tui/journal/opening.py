@@ -11,11 +11,11 @@ from fleet_tui.core.events import Recorded, SegmentOpened
 from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import Epoch, Seq
 from fleet_tui.core.state import EMPTY_STATE, FleetState
+from fleet_tui.journal import ballast
 from fleet_tui.journal.chain import START, Head, Row, link, read_head, write_head
 from fleet_tui.journal.codec import decode, encode
 from fleet_tui.journal.directory import EngineLock, holder_now, prepare
 from fleet_tui.journal.errors import JournalDamaged, JournalInUse
-from fleet_tui.journal.reader import PAGE_EVENTS, Checker
 from fleet_tui.journal.segments import (
     BUSY_TIMEOUT_S,
     EventRow,
@@ -26,6 +26,7 @@ from fleet_tui.journal.segments import (
 )
 from fleet_tui.journal.snapshots import newest_snapshot
 from fleet_tui.journal.statements import query
+from fleet_tui.journal.verifying import PAGE_EVENTS, Checker
 
 NO_EPOCH = Epoch(0)
 """The epoch of a ledger that no engine has owned yet."""
@@ -42,6 +43,8 @@ class Taken(NamedTuple):
     state: FleetState
     rows: int
     """Rows in the segment."""
+    full: bool = False
+    """There was no room for the ballast."""
 
 
 class _Checked(NamedTuple):
@@ -60,10 +63,21 @@ def take(directory: Path, now_ms: Callable[[], int], pid: int) -> Taken:
     prepare(directory)
     lock = EngineLock(directory, holder_now(pid, now_ms))
     try:
-        return _take(directory, now_ms, lock)
+        return _take_or_make_room(directory, now_ms, lock)
     except BaseException:
         lock.release()
         raise
+
+
+def _take_or_make_room(directory: Path, now_ms: Callable[[], int], lock: EngineLock) -> Taken:
+    """An engine that starts on a full disk gives up the ballast: it can still watch and follow."""
+    try:
+        full = not ballast.make(directory)
+        return _take(directory, now_ms, lock)._replace(full=full)
+    except (sqlite3.Error, OSError) as error:
+        if not ballast.is_full(error) or not ballast.release(directory):
+            raise
+    return _take(directory, now_ms, lock)._replace(full=True)
 
 
 def _take(directory: Path, now_ms: Callable[[], int], lock: EngineLock) -> Taken:

@@ -33,6 +33,10 @@ INSERT INTO events (seq, at, epoch, kind, v, body, hash, task) VALUES (?, ?, ?, 
 -- The next events of a segment.
 SELECT seq, at, epoch, kind, v, body, hash FROM events WHERE seq > ? ORDER BY seq LIMIT ?;
 
+-- name: events_filed
+-- The next events of a segment with the task that each is found by.
+SELECT seq, at, epoch, kind, v, body, hash, task FROM events WHERE seq > ? ORDER BY seq LIMIT ?;
+
 -- name: events_of_task
 -- Everything about one task in a segment.
 SELECT seq, at, epoch, kind, v, body, hash FROM events WHERE task = ? ORDER BY seq LIMIT ?;

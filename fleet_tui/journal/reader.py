@@ -6,7 +6,7 @@ writer's checkpoints. A reader may be called from any thread, one call at a time
 
 import sqlite3
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from threading import Lock
@@ -17,29 +17,15 @@ from fleet_tui.core.events import EngineStarted, Recorded
 from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import NOWHERE, Seq, TaskId
 from fleet_tui.core.state import EMPTY_STATE, FleetState
-from fleet_tui.journal.chain import START, Head, Row, is_next, read_head
+from fleet_tui.journal.chain import Row
 from fleet_tui.journal.directory import check
 from fleet_tui.journal.errors import JournalDamaged, JournalMissing
 from fleet_tui.journal.segments import SegmentReader, numbered_files, recorded
 from fleet_tui.journal.snapshots import newest_snapshot
-
-PAGE_EVENTS = 5_000
-"""Rows per transaction: a few milliseconds, so that a reader cannot block a checkpoint for long."""
+from fleet_tui.journal.verifying import PAGE_EVENTS, Verdict, verify
 
 MAX_OPEN_SEGMENTS = 4
 MAX_SESSIONS = 1_000
-
-
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether the ledger is what was written."""
-
-    intact: bool
-    events: int
-    """Events that were checked and are as they were written."""
-    last_seq: Seq
-    first_bad_seq: Seq | None = None
-    """From here on nothing can be relied on."""
-    reason: str = ""
 
 
 class SessionSpan(msgspec.Struct, frozen=True, kw_only=True):
@@ -231,79 +217,3 @@ class JournalReader:
         if state is not None:
             return state
         return msgspec.structs.replace(EMPTY_STATE, seq=Seq(firsts[place] - 1))
-
-
-class Checker:
-    """Walks the chain row by row; remembers the first row that is not what was written."""
-
-    def __init__(self, start: Head) -> None:
-        """``start`` is the position before the first row that will be shown."""
-        self.head = start
-        self.events = 0
-        self.bad_seq: int | None = None
-
-    def follow(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """The rows up to the first bad one, which ends the walk."""
-        for row in rows:
-            if not is_next(self.head, row):
-                self.bad_seq = min(row.seq, self.head.seq + 1)
-                return
-            self.head = Head(Seq(row.seq), row.hash)
-            self.events += 1
-            yield row
-
-
-def verify(directory: Path) -> Verdict:
-    """Check the whole chain of a journal directory and its head file."""
-    files = numbered_files(directory, "events")
-    if not files:
-        raise JournalMissing(f"there is no journal in {directory}")
-    checker: Checker | None = None
-    try:
-        remembered = read_head(directory)
-    except ValueError:
-        return _verdict(START, 0, NOWHERE, "the head file is not readable")
-    seen_head = remembered is None or remembered.seq < files[0][0]
-    for first_seq, path in files:
-        try:
-            segment = SegmentReader(path)
-        except sqlite3.DatabaseError as error:
-            head = checker.head if checker else Head(Seq(first_seq - 1), b"")
-            reason = f"{path.name} cannot be read ({error})"
-            return _verdict(head, checker.events if checker else 0, head.seq + 1, reason)
-        try:
-            info = segment.info()
-            before = Head(Seq(info.first_seq - 1), info.previous_hash)
-            checker = checker or Checker(before)
-            if checker.head != before or info.first_seq != first_seq:
-                reason = f"{path.name} does not continue the segment before it"
-                return _verdict(checker.head, checker.events, checker.head.seq + 1, reason)
-            for row in checker.follow(segment.all_rows(before.seq, PAGE_EVENTS)):
-                if remembered is not None and row.seq == remembered.seq:
-                    seen_head = True
-                    if row.hash != remembered.hash:
-                        reason = "the head file remembers another event here"
-                        return _verdict(checker.head, checker.events, row.seq, reason)
-        except sqlite3.DatabaseError as error:
-            assert checker is not None
-            return _verdict(checker.head, checker.events, checker.head.seq + 1, str(error))
-        finally:
-            segment.close()
-        if checker.bad_seq is not None:
-            reason = "the chain of hashes breaks"
-            return _verdict(checker.head, checker.events, checker.bad_seq, reason)
-    assert checker is not None
-    if not seen_head and remembered is not None:
-        reason = f"the head file remembers {remembered.seq} events, the journal ends earlier"
-        return _verdict(checker.head, checker.events, checker.head.seq + 1, reason)
-    return Verdict(intact=True, events=checker.events, last_seq=checker.head.seq)
-
-
-def _verdict(head: Head, events: int, bad_seq: int, reason: str) -> Verdict:
-    return Verdict(
-        intact=False,
-        events=events,
-        last_seq=head.seq,
-        first_bad_seq=Seq(bad_seq),
-        reason=reason,
-    )

@@ -25,8 +25,9 @@ from fleet_tui.journal.chain import GENESIS
 from fleet_tui.journal.codec import Encoded, decode, encode
 from fleet_tui.journal.errors import BadRecording, JournalError
 from fleet_tui.journal.logs import LogReader
-from fleet_tui.journal.reader import PAGE_EVENTS, JournalReader
+from fleet_tui.journal.reader import JournalReader
 from fleet_tui.journal.samples import END_OF_TIME_MS, SampleReader
+from fleet_tui.journal.verifying import PAGE_EVENTS
 
 RECORDING_FORMAT = 1
 SUFFIX = ".fleetrec"

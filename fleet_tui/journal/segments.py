@@ -119,6 +119,15 @@ def recorded(row: Row) -> Recorded:
     )
 
 
+def newest_epoch(directory: Path) -> int:
+    """The epoch of the engine that owns the ledger; 0 without one. Raises sqlite3.Error."""
+    files = numbered_files(directory, "events")
+    if not files:
+        return 0
+    with closing(SegmentReader(files[-1][1])) as segment:
+        return segment.info().epoch
+
+
 class SegmentReader:
     """Reads one segment. Every method is one short transaction."""
 
@@ -148,6 +157,21 @@ class SegmentReader:
         while rows := self.rows(after, page):
             yield from rows
             after = rows[-1].seq
+
+    def filed_rows(self, after: int, page: int) -> Iterator[tuple[Row, str | None]]:
+        """Like :meth:`all_rows`, with the task that each row is found by."""
+        while True:
+            found = self._connection.execute(query("events_filed"), (after, page)).fetchall()
+            if not found:
+                return
+            for *row, task in found:
+                yield Row._make(row), task
+            after = found[-1][0]
+
+    def problem(self) -> str:
+        """What SQLite itself finds wrong with the file; empty when nothing is."""
+        (first,) = self._connection.execute("PRAGMA integrity_check(1)").fetchone()
+        return "" if first == "ok" else str(first).splitlines()[0]
 
     def events(self, after: int, limit: int) -> list[Recorded]:
         """The next rows as events: :meth:`rows` and :func:`recorded` without the detour."""

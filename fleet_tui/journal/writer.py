@@ -2,8 +2,12 @@
 
 ``append`` returns when its events are on the disk. Requests that wait together share one
 transaction, so that many callers pay for one fsync; a cancelled caller changes nothing for the
-others, and its events are stored all the same. After the first error of the disk nothing is
-trusted any more: the writer has failed, says so to every caller, and a new one must verify.
+others, and its events are stored all the same.
+
+A full disk is no failure: SQLite has then taken back the whole transaction, so callers are told
+that nothing was stored, the ballast makes room for what the engine says about itself, and writing
+goes on once the ballast can be made anew. After any other error of the disk nothing is trusted any
+more: the writer has failed, says so to every caller, and a new one must verify.
 """
 
 import asyncio
@@ -16,15 +20,24 @@ from typing import NamedTuple
 
 import aiosqlite
 
-from fleet_tui.core.events import EngineStarted, EngineStopped, Event, Recorded
+from fleet_tui.core.events import (
+    EngineModeChanged,
+    EngineStarted,
+    EngineStopped,
+    Event,
+    Recorded,
+)
 from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import Epoch, Seq
+from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.state import FleetState
+from fleet_tui.journal import ballast
 from fleet_tui.journal.chain import Head, link, write_head
 from fleet_tui.journal.codec import Encoded, encode
-from fleet_tui.journal.errors import EpochLost, JournalFailed
+from fleet_tui.journal.directory import EngineLock, holder_now
+from fleet_tui.journal.errors import EpochLost, JournalFailed, JournalFull, JournalInUse
 from fleet_tui.journal.opening import Taken, open_segment, take
-from fleet_tui.journal.segments import BUSY_TIMEOUT_S, EventRow
+from fleet_tui.journal.segments import BUSY_TIMEOUT_S, EventRow, newest_epoch
 from fleet_tui.journal.snapshots import SNAPSHOT_EVERY, write_snapshot
 from fleet_tui.journal.statements import query
 
@@ -84,12 +97,14 @@ class JournalWriter:
         taken: Taken,
         connection: aiosqlite.Connection,
         batch_requests: int,
+        pid: int,
     ) -> None:
         self.directory = directory
         self.epoch: Epoch = taken.epoch
         self.failure: JournalFailed | None = None
         """Why nothing is written any more; None while all is well."""
         self._now_ms = now_ms
+        self._pid = pid
         self._lock = taken.lock
         self._path = taken.path
         self._head = taken.head
@@ -105,6 +120,11 @@ class JournalWriter:
         self._room = asyncio.Semaphore(MAX_WAITING_REQUESTS)
         self._wake = asyncio.Event()
         self._dirty = asyncio.Event()
+        self._full = taken.full
+        """The disk was full and the ballast could not be made anew since."""
+        self._between = False
+        """The segment is sealed and the next one could not be made yet."""
+        self._failed = asyncio.Event()
         self._closing = False
         self._stopping = asyncio.Event()
         self._task = asyncio.create_task(self._run(), name="journal writer")
@@ -125,7 +145,7 @@ class JournalWriter:
         Makes the directory and the ledger when there are none. ``batch_requests`` share a
         transaction at most; more of them suit bulk writing, where no caller waits for its own
         event. Raises UnsafeDirectory, JournalInUse (naming the holder), JournalDamaged,
-        JournalTooNew, JournalFailed.
+        JournalTooNew, JournalFull, JournalFailed.
         """
         opening = asyncio.create_task(asyncio.to_thread(take, directory, now_ms, pid))
         try:
@@ -135,13 +155,15 @@ class JournalWriter:
                 (await opening).lock.release()
             raise
         except (sqlite3.Error, OSError) as error:
+            if ballast.is_full(error):
+                raise JournalFull(hint="make room on the disk") from error
             raise JournalFailed(f"cannot open the journal in {directory}: {error}") from error
         try:
             connection = await _connect(taken.path)
         except BaseException:
             taken.lock.release()
             raise
-        writer = cls(directory, now_ms, taken, connection, batch_requests)
+        writer = cls(directory, now_ms, taken, connection, batch_requests, pid)
         try:
             started = EngineStarted(epoch=writer.epoch, version=version, pid=pid)
             await writer.append([started], now_ms())
@@ -160,11 +182,18 @@ class JournalWriter:
         """The newest committed position."""
         return self._head.seq
 
+    async def failed(self) -> None:
+        """Wait until nothing can be written any more, and raise why."""
+        await self._failed.wait()
+        assert self.failure is not None
+        raise self.failure
+
     async def append(self, events: Sequence[Event], at_ms: int) -> tuple[Recorded, ...]:
         """Store events, all or none, and return them at their places once they are on the disk.
 
         ``at_ms`` is raised to the newest instant of the ledger if it is earlier. A caller that is
-        cancelled while it waits does not know; its events may be stored. Raises JournalFailed when
+        cancelled while it waits does not know; its events may be stored. Raises JournalFull when
+        the disk has no room (nothing is stored, and a later try may succeed), JournalFailed when
         the writer has failed or is closed, codec.Unstorable for an event that could not be read
         back, and whatever :func:`fold` raises for one that does not fit (nothing is stored then).
         """
@@ -186,7 +215,7 @@ class JournalWriter:
         if self._closing:
             return
         if self.failure is None and reason:
-            with contextlib.suppress(JournalFailed):
+            with contextlib.suppress(JournalFailed, JournalFull):
                 await self.append([EngineStopped(reason=reason)], self._now_ms())
         self._closing = True
         self._stopping.set()
@@ -224,8 +253,8 @@ class JournalWriter:
         return [self._waiting.popleft() for _ in range(size)]
 
     async def _commit(self, batch: list[_Request]) -> None:
-        if self.failure is not None:
-            _refuse(batch, self.failure)
+        if not await self._ready_for(batch):
+            _refuse(batch, self.failure or JournalFull())
             return
         try:
             rows, placed, head = self._place(batch)
@@ -236,6 +265,10 @@ class JournalWriter:
         try:
             await self._connection.executemany(query("event_insert"), rows)
         except sqlite3.Error as error:
+            if ballast.is_full(error):
+                await self._give_up_ballast()
+                _refuse(batch, JournalFull())
+                return
             self._fail(_failure(error))
             _refuse(batch, self.failure)
             return
@@ -273,7 +306,6 @@ class JournalWriter:
 
     async def _rotate(self) -> None:
         """Seal the segment and open the next one with the state so far."""
-        head, state = self._head, self._state
         try:
             async with self._connection.execute(
                 query("segment_seal"), {"epoch": self.epoch}
@@ -281,6 +313,20 @@ class JournalWriter:
                 if cursor.rowcount != 1:
                     raise EpochLost("another engine took over this ledger")
             await self._connection.close()
+        except sqlite3.Error as error:
+            if not ballast.is_full(
+                error
+            ):  # a segment may grow a little longer; a later commit tries again
+                self._fail(_failure(error))
+        except JournalFailed as error:
+            self._fail(error)
+        else:
+            self._between = True
+            await self._begin_segment()
+
+    async def _begin_segment(self) -> None:
+        head, state = self._head, self._state
+        try:
             self._path, self._head, opened = await asyncio.to_thread(
                 open_segment, self.directory, head, state, state.at_ms, self.epoch
             )
@@ -288,33 +334,78 @@ class JournalWriter:
         except FileExistsError:
             self._fail(EpochLost("another engine took over this ledger"))
         except (sqlite3.Error, OSError) as error:
-            self._fail(_failure(error))
-        except JournalFailed as error:
-            self._fail(error)
+            if ballast.is_full(error) and self._head == head:
+                await self._give_up_ballast()
+            else:
+                self._fail(_failure(error))
         else:
+            self._between = False
             self._state = fold(state, [opened])
             self._rows, self._bytes = 1, 0
+
+    async def _give_up_ballast(self) -> None:
+        """Make room for the events that say that there is none."""
+        self._full = True
+        try:
+            await asyncio.to_thread(ballast.release, self.directory)
+        except OSError as error:
+            self._fail(_failure(error))
+
+    async def _ready_for(self, batch: Iterable[_Request]) -> bool:
+        """Whether a batch can be tried: not after a failure, and after a full disk only once there
+        is room again, or when it is what room was kept back for."""
+        if self.failure is None and self._between:
+            await self._begin_segment()
+        if self.failure is None and self._full and not all(map(_has_room_kept, batch)):
+            try:
+                self._full = not await asyncio.to_thread(ballast.make, self.directory)
+            except OSError as error:
+                self._fail(_failure(error))
+            if self._full:
+                return False
+        return self.failure is None and not self._between
 
     def _fail(self, failure: JournalFailed) -> None:
         if self.failure is None:
             self.failure = failure
+            self._failed.set()
         _refuse(self._waiting, self.failure)
         self._waiting.clear()
 
     # The keeper's: what follows the ledger at leisure, off the path of a commit.
 
     async def _keep(self) -> None:
-        while self.failure is None:
-            await self._dirty.wait()
+        while self.failure is None and not self._stopping.is_set():
+            behind = self._dirty.is_set()
             self._dirty.clear()
-            if self._stopping.is_set():
-                return
             try:
-                await asyncio.to_thread(self._keep_up, self._path, self._head, self._state)
+                await asyncio.to_thread(self._stay_owner)
+                if behind:
+                    await asyncio.to_thread(self._keep_up, self._path, self._head, self._state)
             except (sqlite3.Error, OSError) as error:
-                self._fail(_failure(error))
+                if ballast.is_full(error):
+                    self._dirty.set()  # the head is behind; the ledger itself is not
+                else:
+                    self._fail(_failure(error))
+            except JournalFailed as error:
+                self._fail(error)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), KEEP_EVERY_S)
+
+    def _stay_owner(self) -> None:
+        """Notice, within KEEP_EVERY_S and without having anything to write, that the lock file is
+        gone or another engine came. Raises EpochLost."""
+        if self._lock.is_ours:
+            return
+        try:
+            lock = EngineLock(self.directory, holder_now(self._pid, self._now_ms))
+        except (JournalInUse, FileNotFoundError) as error:
+            raise EpochLost("another engine took over this ledger") from error
+        if newest_epoch(self.directory) != self.epoch:
+            lock.release()
+            raise EpochLost("another engine took over this ledger")
+        self._lock.release()
+        self._lock = lock
 
     def _keep_up(self, path: Path, head: Head, state: FleetState) -> None:
         write_head(self.directory, head)
@@ -337,6 +428,15 @@ async def _connect(path: Path) -> aiosqlite.Connection:
         connection.stop()
         raise
     return connection
+
+
+def _has_room_kept(request: _Request) -> bool:
+    """Whether a request is what the ballast is for: an engine that starts, ends or runs full."""
+    return all(
+        isinstance(event, EngineStarted | EngineStopped)
+        or (isinstance(event, EngineModeChanged) and event.mode is EngineMode.READ_ONLY)
+        for event in request.events
+    )
 
 
 def _failure(error: sqlite3.Error | OSError) -> JournalFailed:

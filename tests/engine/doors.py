@@ -53,7 +53,9 @@ class House:
         loaded: Event = FleetLoaded(spec=fleet(agent("a1"), agent("a2")), by="me")
         state = fold(EMPTY_STATE, [Recorded(Seq(1), 1, Epoch(1), loaded)])
         self.engine = Engine(self.ledger, state, self.effects, WallClock(), lambda _, __: None)
-        self.server = Server(self.engine, Epoch(1), self.doorbell, WallClock().now_ms)
+        self.server = Server(
+            self.engine, lambda: self.engine.state.fleet.name, Epoch(1), self.doorbell
+        )
 
     def doorbell(self) -> Doorbell:
         """As the engine would ring now."""

@@ -1,0 +1,261 @@
+"""What an engine does when it can do less: on hold, on a full disk, with a bug in a part of it."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from fleet_tui.core import commands as c
+from fleet_tui.core.decide import decide
+from fleet_tui.core.events import EngineModeChanged, EngineUnitFailed, Event, Recorded
+from fleet_tui.core.ids import AgentName, TaskId
+from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.state import EMPTY_STATE, AttemptPhase, FleetState, Severity, TaskPhase
+from fleet_tui.core.vitals import Look
+from fleet_tui.engine import engine as engine_module
+from fleet_tui.engine.engine import Engine
+from fleet_tui.engine.faults import MAX_FAULTS, WINDOW_MS, Faults
+from fleet_tui.engine.inbox import FleetFileSeen
+from fleet_tui.journal.errors import JournalFull
+from tests.engine.rig import DEADLINE_S, Rig, all_up, only_task, running
+from tests.support.fleets import agent, fleet, work
+from tests.support.memory import FakeHost
+
+A1 = AgentName("a1")
+
+
+def modes(rig: Rig) -> list[EngineMode]:
+    """The modes in the ledger, in order."""
+    return [r.event.mode for r in rig.ledger.rows if isinstance(r.event, EngineModeChanged)]
+
+
+class FullDisk:
+    """Puts itself before a ledger; while it is full only what the engine says of itself fits."""
+
+    def __init__(self, rig: Rig) -> None:
+        self.full = False
+        self.refused = 0
+        self._append = rig.ledger.append
+        rig.ledger.append = self.append  # type: ignore[method-assign]  # the disk is in between
+
+    async def append(self, events: Sequence[Event], at_ms: int) -> tuple[Recorded, ...]:
+        told = [e.mode for e in events if isinstance(e, EngineModeChanged)]
+        if self.full and told != [EngineMode.READ_ONLY]:
+            self.refused += 1
+            raise JournalFull
+        return await self._append(events, at_ms)
+
+
+@pytest.fixture(autouse=True)
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "TICK_MS", 10)
+    monkeypatch.setattr(engine_module, "STORE_AGAIN_MS", 20)
+
+
+async def until(holds) -> None:  # type: ignore[no-untyped-def]  # a condition
+    async with asyncio.timeout(DEADLINE_S):
+        while not holds():
+            await asyncio.sleep(0.005)
+
+
+async def test_a_frozen_engine_takes_work_and_starts_it_after_the_thaw() -> None:
+    async with running(fleet(agent("a1"))) as rig:
+        await all_up(rig)
+        assert isinstance(await rig.engine.ask("ana", c.Freeze(reason="migration")), c.Accepted)
+        assert isinstance(await rig.submit(1, work()), c.Accepted)
+        seen = rig.engine.state.seq
+        await rig.until(lambda s: any(a.subject == "engine" for a in s.alerts.values()))
+        alert = next(a for a in rig.engine.state.alerts.values() if a.subject == "engine")
+        assert alert.severity is Severity.CRIT
+        assert alert.detail.raw == "migration"
+        assert rig.engine.mode.mode is EngineMode.HOLD
+        assert rig.engine.mode.by == "ana"
+        assert only_task(rig.engine.state).phase is TaskPhase.WAITING
+        assert not rig.hosts[A1].started
+        assert seen
+        again = await rig.engine.ask("ana", c.Freeze())
+        assert isinstance(again, c.Accepted)
+        assert isinstance(await rig.engine.ask("bo", c.Thaw()), c.Accepted)
+        await rig.until(lambda s: rig.hosts[A1].started != [])
+        assert modes(rig) == [EngineMode.HOLD, EngineMode.NORMAL]
+        refused = await rig.engine.ask("bo", c.Thaw())
+        assert isinstance(refused, c.Refused)
+        assert refused.code == "not-frozen"
+
+
+async def test_a_frozen_engine_follows_what_runs() -> None:
+    async with running(fleet(agent("a1"))) as rig:
+        await all_up(rig)
+        await rig.submit(1, work())
+        await rig.until(lambda s: bool(rig.hosts[A1].started))
+        await rig.engine.ask("ana", c.Freeze())
+        await rig.hosts[A1].finish(rig.hosts[A1].started[0])
+        state = await rig.until(lambda s: bool(s.closed_tasks))
+        assert only_task(state).phase is TaskPhase.SUCCEEDED
+
+
+async def test_on_a_full_disk_nothing_is_taken_and_nothing_is_forgotten() -> None:
+    async with running(fleet(agent("a1", slots=2))) as rig:
+        await all_up(rig)
+        await rig.submit(1, work())
+        host = rig.hosts[A1]
+        await rig.until(lambda s: only_task(s).attempts[0].phase is AttemptPhase.RUNNING)
+        disk = FullDisk(rig)
+        disk.full = True
+        refused = await rig.submit(2, work())
+        assert isinstance(refused, c.Refused)
+        assert refused.code == "read-only-mode"
+        assert "full" in refused.text
+        assert "make room" in refused.hint.lower()
+        assert rig.engine.mode.mode is EngineMode.READ_ONLY
+        at_once = await rig.engine.ask("ana", c.Cancel(task=TaskId("TASK" + "0" * 21 + "1")))
+        assert isinstance(at_once, c.Refused)
+        assert at_once.code == "read-only-mode"
+        await host.finish(host.started[0])
+        tries = disk.refused
+        await until(lambda: disk.refused > tries)
+        assert only_task(rig.engine.state).phase is TaskPhase.ACTIVE
+        disk.full = False
+        state = await rig.until(lambda s: bool(s.closed_tasks))
+        assert only_task(state).phase is TaskPhase.SUCCEEDED
+        assert rig.engine.mode.mode is EngineMode.NORMAL
+        assert modes(rig) == [EngineMode.READ_ONLY, EngineMode.NORMAL]
+        assert isinstance(await rig.submit(2, work()), c.Accepted)
+        await rig.until(lambda s: len(host.started) == 2)
+
+
+async def test_a_frozen_engine_with_a_full_disk_is_still_frozen_afterwards() -> None:
+    async with running(fleet(agent("a1"))) as rig:
+        await all_up(rig)
+        await rig.engine.ask("ana", c.Freeze())
+        disk = FullDisk(rig)
+        disk.full = True
+        refused = await rig.submit(1, work())
+        assert isinstance(refused, c.Refused)
+        assert rig.engine.mode.mode is EngineMode.READ_ONLY
+        disk.full = False
+        await until(lambda: rig.engine.mode.mode is EngineMode.HOLD)
+        assert isinstance(await rig.submit(1, work()), c.Accepted)
+        assert modes(rig) == [EngineMode.HOLD]
+        await rig.engine.ask("ana", c.Thaw())
+        await rig.until(lambda s: rig.hosts[A1].started != [])
+
+
+async def test_an_engine_with_a_full_disk_can_be_stopped() -> None:
+    async with running(fleet(agent("a1"))) as rig:
+        await all_up(rig)
+        FullDisk(rig).full = True
+        assert isinstance(await rig.submit(1, work()), c.Refused)
+        assert isinstance(await rig.engine.ask("ana", c.StopEngine()), c.Accepted)
+
+
+async def test_a_bug_that_one_input_meets_costs_that_input_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running(fleet(agent("a1"))) as rig:
+        await all_up(rig)
+
+        def poisoned(state: FleetState, by: str, command: c.Command, now_ms: int):  # type: ignore[no-untyped-def]  # as decide
+            if isinstance(command, c.AddNote):
+                raise ZeroDivisionError
+            return decide(state, by, command, now_ms)
+
+        monkeypatch.setattr(engine_module, "decide", poisoned)
+        note = rig.engine.ask("ana", c.AddNote(text=work().payload))
+        bad, good = await asyncio.gather(note, rig.submit(1, work()))
+        assert isinstance(bad, c.Refused)
+        assert bad.code == "bug"
+        assert isinstance(good, c.Accepted)
+        await rig.until(lambda s: rig.hosts[A1].started != [])
+        await until(lambda: any(isinstance(r.event, EngineUnitFailed) for r in rig.ledger.rows))
+        assert rig.engine.mode.mode is EngineMode.NORMAL
+
+
+async def test_a_part_that_fails_three_times_in_a_minute_puts_the_engine_on_hold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running(fleet(agent("a1"))) as rig:
+        await all_up(rig)
+        await rig.submit(1, work())
+        await rig.until(lambda s: bool(rig.hosts[A1].started))
+
+        def broken(*_: object) -> None:
+            raise ZeroDivisionError
+
+        monkeypatch.setattr("fleet_tui.core.routing.schedule.Router.schedule", broken)
+        await until(lambda: rig.engine.mode.mode is EngineMode.HOLD)
+        failed = [r.event for r in rig.ledger.rows if isinstance(r.event, EngineUnitFailed)]
+        assert [(f.unit, f.error) for f in failed] == [("the loop", "ZeroDivisionError")] * 3
+        assert "the loop failed 3 times" in rig.engine.mode.reason
+        await rig.hosts[A1].finish(rig.hosts[A1].started[0])
+        state = await rig.until(lambda s: bool(s.closed_tasks))
+        assert only_task(state).phase is TaskPhase.SUCCEEDED
+
+
+async def test_a_clock_or_an_effect_that_fails_is_started_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("fleet_tui.engine.supervisor.RESTART_S", 0.0)
+    real, failures = Engine._tick, [True]
+
+    async def tick(self: Engine) -> None:
+        if failures:
+            failures.pop()
+            raise ZeroDivisionError
+        await real(self)
+
+    monkeypatch.setattr(Engine, "_tick", tick)
+    async with running(fleet(agent("a1"))) as rig:
+        await all_up(rig)
+        follow, broken = rig.effects.follow, [True]
+
+        def once_broken(state: FleetState, recorded: Sequence[Recorded]) -> None:
+            follow(state, recorded)
+            if broken:
+                broken.pop()
+                raise ZeroDivisionError
+
+        rig.effects.follow = once_broken  # type: ignore[method-assign]  # breaks once
+        assert isinstance(await rig.submit(1, work()), c.Accepted)
+        await rig.until(lambda s: rig.hosts[A1].started != [])
+
+        def units() -> list[str]:
+            rows = rig.ledger.rows
+            return sorted(r.event.unit for r in rows if isinstance(r.event, EngineUnitFailed))
+
+        await until(lambda: units() == ["dispatch", "the clock"])
+
+
+async def test_a_fleet_file_that_cannot_be_taken_is_told_until_it_can() -> None:
+    async with running(fleet(agent("a1"))) as rig:
+        await all_up(rig)
+        await rig.engine.inbox.put(FleetFileSeen("1 problem, the first at fleet.yaml:3:1: no"))
+        state = await rig.until(lambda s: any(a.subject == "fleet file" for a in s.alerts.values()))
+        assert "fleet.yaml:3:1" in state.engine.file_problem
+        await rig.engine.inbox.put(FleetFileSeen(""))
+        await rig.until(lambda s: not s.engine.file_problem)
+        await rig.until(lambda s: all(a.subject != "fleet file" for a in s.alerts.values()))
+
+
+def test_a_broken_part_does_not_flood_the_ledger() -> None:
+    faults = Faults()
+    counts = [faults.met("x", now_ms) for now_ms in range(0, WINDOW_MS, 1_000)]
+    assert [n for n in counts if n <= MAX_FAULTS] == [1, 2, 3]
+    assert faults.met("y", 0) == 1
+    assert faults.met("x", 2 * WINDOW_MS) == 1
+
+
+async def test_looks_that_were_not_stored_are_judged_anew() -> None:
+    """An agent that becomes unreachable while the disk is full is seen to be so afterwards."""
+    rig = Rig(fleet(agent("a1")), EMPTY_STATE, {A1: FakeHost()})
+    looks: list[Look] = []
+    async with running(rig.spec, hosts=rig.hosts) as rig:
+        await all_up(rig)
+        disk = FullDisk(rig)
+        disk.full = True
+        assert isinstance(await rig.submit(1, work()), c.Refused)
+        await rig.hosts[A1].cut()
+        looks.append(rig.engine.looks[A1])
+        await until(lambda: rig.engine.looks[A1] is not looks[0])
+        disk.full = False
+        await rig.until(lambda s: s.agents[A1].health.is_lost)
