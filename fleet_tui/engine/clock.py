@@ -1,7 +1,11 @@
 """The wall clock as a port, so that simulations bring their own."""
 
 import time
+from collections.abc import Callable
 from typing import Protocol
+
+SLEW = 0.05
+"""How much faster or slower than real a :class:`SteadyClock` may go to catch up with the wall."""
 
 
 class Clock(Protocol):
@@ -18,3 +22,36 @@ class WallClock:
     def now_ms(self) -> int:
         """Milliseconds since the Unix epoch, UTC."""
         return time.time_ns() // 1_000_000
+
+
+def boot_time_s() -> float:
+    """Seconds on a clock that nobody sets. It counts a suspended machine's time where it can."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class SteadyClock:
+    """The wall's time without its jumps: what deadlines and records are counted in.
+
+    Somebody who sets the machine's clock neither ends a deadline nor makes it last. The difference
+    is made up slowly, SLEW of the time that goes by, and never backwards.
+    """
+
+    def __init__(
+        self, wall: Clock, elapsed_s: Callable[[], float] = boot_time_s, *, not_before_ms: int = 0
+    ) -> None:
+        """``elapsed_s`` never jumps. ``not_before_ms`` is what the ledger has seen already: time
+        does not go back there either."""
+        self._wall = wall
+        self._elapsed_s = elapsed_s
+        self._seen_s = elapsed_s()
+        self._now_ms = float(max(wall.now_ms(), not_before_ms))
+
+    def now_ms(self) -> int:
+        """Milliseconds since the Unix epoch, UTC, as far as the wall can be believed."""
+        seen_s = self._elapsed_s()
+        passed_ms = (seen_s - self._seen_s) * 1_000
+        self._seen_s = seen_s
+        behind_ms = self._wall.now_ms() - (self._now_ms + passed_ms)
+        most_ms = SLEW * passed_ms
+        self._now_ms += passed_ms + max(-most_ms, min(most_ms, behind_ms))
+        return int(self._now_ms)

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import time
 from collections.abc import Callable
 
 from fleet_tui.core.evidence import Unknown
@@ -49,9 +48,10 @@ class CommandPort(ProgramPort):
             return self._failure(FailureKind.SSH_UNREACHABLE, Untrusted("still connecting"))
         if isinstance(shell, SshFailure):
             return self._failure(shell.kind, shell.detail)
-        asked_at_ms, began_s = self._now_ms(), time.perf_counter()
+        loop = asyncio.get_running_loop()
+        asked_at_ms, began_s = self._now_ms(), loop.time()
         found = await self._runs.look(shell, timeout_ms=self._probe_timeout_ms)
-        latency_ms = (time.perf_counter() - began_s) * 1000
+        latency_ms = (loop.time() - began_s) * 1000
         match found:
             case ChannelFailure(kind=kind, detail=detail):
                 return self._failure(kind, detail)
