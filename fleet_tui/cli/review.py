@@ -6,6 +6,7 @@ import click
 
 from fleet_tui.cli.common import find_fleet
 from fleet_tui.cli.screen import Screen, need_terminal, screen_options, show
+from fleet_tui.errors import UsageError
 from fleet_tui.paths import cache_dir, private_dir
 
 
@@ -35,7 +36,7 @@ def command(
 
 def directory_of(session: str | None) -> Path:
     """The journal directory of what is to be reviewed; a recording is imported into the cache.
-    Raises FleetError for a file that is no recording."""
+    Raises FleetError for a file that is no recording, UsageError for what is not there."""
     if session is not None and Path(session).is_file() and not session.endswith((".yaml", ".yml")):
         from fleet_tui.journal.importing import import_recording
 
@@ -46,4 +47,6 @@ def directory_of(session: str | None) -> Path:
                 err=True,
             )
         return Path(imported.directory)
+    if session is not None and session.endswith(".fleetrec"):
+        raise UsageError(f"there is no recording {session}")
     return find_fleet(session).directory

@@ -12,6 +12,7 @@ from fleet_tui.bundled import sample_fleet
 from fleet_tui.cli.common import Fleet, ask_engine
 from fleet_tui.cli.files import recording_target
 from fleet_tui.cli.main import COMMANDS, run
+from fleet_tui.cli.review import directory_of
 from fleet_tui.core.commands import Command, Reply, StopEngine
 from fleet_tui.errors import (
     ExitCode,
@@ -174,6 +175,11 @@ def test_a_recording_goes_where_there_is_room_for_it(here: Path) -> None:
         recording_target(there, "x", force=False)
     with pytest.raises(FleetError, match="there is no directory"):
         recording_target(here / "no" / "x", "x", force=True)
+
+
+def test_a_recording_that_is_not_there(here: Path) -> None:
+    with pytest.raises(UsageError, match="there is no recording x.fleetrec"):
+        directory_of("x.fleetrec")
 
 
 def test_a_fleet_without_hosts_has_no_keys_to_trust(
