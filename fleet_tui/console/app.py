@@ -7,7 +7,6 @@ second and at once after the operator's own command. Nothing here knows where th
 import asyncio
 import inspect
 import os
-import signal
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, cast
 
@@ -24,6 +23,7 @@ from fleet_tui.console.frame import FrameLimiter
 from fleet_tui.console.glyphs import UNICODE, Glyphs
 from fleet_tui.console.keymap import SHIPPED, Keymap
 from fleet_tui.console.keystrokes import TOO_FAST, Pace, Turns, Typed
+from fleet_tui.console.leaving import SIGNALS, Exit
 from fleet_tui.console.messages import Loudness, Notice
 from fleet_tui.console.model import WINDOWS_MS, LineRing, Notices, Stack, Trail, is_root
 from fleet_tui.console.panes.base import Pane
@@ -129,6 +129,7 @@ class FleetApp(App[int], inherit_bindings=False):
         self._commands = Commands(self)
         self._pump_task: asyncio.Task[None] | None = None
         self._turns = Turns(self, self._take_key)
+        self.exit_watch = Exit()
         self.pace: Pace | None = None
         """How fast keys come; None without a terminal, where programs press them."""
 
@@ -147,10 +148,6 @@ class FleetApp(App[int], inherit_bindings=False):
         await super().on_event(event)
 
     # --- the pump ---
-
-    def get_default_screen(self) -> Screen[None]:
-        """An empty screen below the first root."""
-        return Screen(id="_default")
 
     async def on_mount(self) -> None:
         """The first screen paints its frames; the feed is opened after that."""
@@ -590,8 +587,10 @@ class FleetApp(App[int], inherit_bindings=False):
 
     def _catch_signals(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGHUP, signal.SIGTERM):
+        for number in SIGNALS:
             loop.add_signal_handler(number, self.leave, 128 + number)
+        if isinstance(driver := self._driver, SeatbeltDriver):
+            self.exit_watch.catch(driver)
 
     def _fatal_error(self) -> None:
         """A bug: keep the traceback in a file without local values, say so in one line."""

@@ -20,6 +20,9 @@ MAX_WAITING = 4_096
 MAX_TURN_S = 0.5
 """The next key goes on after this time even if the widget that had the last one is gone."""
 
+ROUNDS = 3
+"""A key, what its widget tells the owner, what the owner tells the screen."""
+
 BURST_KEYS = 8
 BURST_S = 0.05
 """More keys than this within this time were not typed by a person."""
@@ -97,17 +100,20 @@ class Turns:
         )
         node: MessagePump = self._app.focused or self._app.screen
         await self._dispatch(typed)
-        self._climb(node, turn)
+        self._climb(node, node, turn, ROUNDS)
 
-    def _climb(self, node: MessagePump, turn: int) -> None:
-        """A key goes from widget to parent through their queues; this goes the same way after it.
-        When it arrives, the key has done all it does."""
+    def _climb(self, first: MessagePump, node: MessagePump, turn: int, rounds: int) -> None:
+        """A key goes from widget to parent through their queues, then what the widgets tell each
+        other of it; this goes the same way after them."""
         while node is not self._app:
             parent = node._parent or self._app  # Textual's public name stops at screens
-            if node.call_later(self._climb, parent, turn):
+            if node.call_later(self._climb, first, parent, turn, rounds):
                 return
             node = parent
-        self._app.call_later(self._over, turn)
+        if rounds > 1:
+            self._app.call_later(self._climb, first, first, turn, rounds - 1)
+        else:
+            self._app.call_later(self._over, turn)
 
     async def _over(self, turn: int) -> None:
         if turn != self._turn or self._latest is None:

@@ -39,5 +39,8 @@ def run(
         keys=keymap.read(keymap.own_keys(os.environ)),
         calls=calls,
     )
-    app.run(mouse=mouse)
+    try:
+        app.run(mouse=mouse)
+    finally:
+        app.exit_watch.over()
     return app.return_code or 0

@@ -52,6 +52,12 @@ MAX_CLIPBOARD_CHARS = 74_994
 MAX_TITLE_CHARS = 100
 
 BELL: Final = "\x07"
+ESCAPE: Final = "\x1b"
+ESCAPE_KEY: Final = "\x1b[27u"
+"""The escape key as terminals with the kitty protocol send it: nothing can follow it."""
+
+_ESCAPE_THEN_DIGIT = re.compile("\x1b(?=[0-9])")
+"""Two keys, or alt with a digit: no terminal tells, and the latter means nothing here."""
 
 _KEEP_TITLE: Final = "\x1b[22;2t"
 _TITLE_BACK: Final = "\x1b[23;2t"
@@ -223,7 +229,7 @@ class ReplyFilter:
     def _without_replies(self, data: str) -> str:
         kept, replies = _REPLY.subn("", data)
         self.swallowed += replies
-        return kept
+        return _ESCAPE_THEN_DIGIT.sub(ESCAPE_KEY, kept)
 
 
 def _overlap(data: str, ending: str) -> int:
@@ -256,6 +262,12 @@ class SeatbeltDriver(LinuxDriver):
         if _OWN.fullmatch(sequence) is None:
             raise ValueError(f"not a sequence of ours: {safe_line(sequence)}")
         super().write(sequence)
+
+    @property
+    def writer(self) -> int | None:
+        """The thread that writes to the terminal; None while there is none."""
+        thread = self._writer_thread
+        return thread.ident if thread is not None and thread.is_alive() else None
 
     def name_window(self, title: str) -> None:
         """Give the window a title (a sequence of :func:`title_sequence`); the terminal's own comes
@@ -305,6 +317,10 @@ class SeatbeltDriver(LinuxDriver):
                         self.exit_event.wait(_POLL_S)
                 elif patience_s is not None:
                     typed = replies.flush()
+                    if typed == ESCAPE:
+                        # Nothing followed it: the parser would wait again, and take a key that
+                        # comes meanwhile for one with alt.
+                        typed = ESCAPE_KEY
                 if typed:
                     self._pass_on(parser.feed(typed))
                 self._pass_on(parser.tick())

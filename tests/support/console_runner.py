@@ -69,7 +69,10 @@ async def main() -> None:
     signs = glyphs.choose({}, options.glyphs)
     app = FleetApp(feed, theme=options.theme, glyphs=signs, calls=options.bell)
     task = asyncio.create_task(live(feed, options.lines)) if options.live else None
-    await app.run_async()
+    try:
+        await app.run_async()
+    finally:
+        app.exit_watch.over()
     if task is not None:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
