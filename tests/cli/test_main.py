@@ -178,7 +178,7 @@ def test_a_recording_goes_where_there_is_room_for_it(here: Path) -> None:
 
 
 def test_a_recording_that_is_not_there(here: Path) -> None:
-    with pytest.raises(UsageError, match="there is no recording x.fleetrec"):
+    with pytest.raises(UsageError, match=r"there is no recording x\.fleetrec"):
         directory_of("x.fleetrec")
 
 
