@@ -6,10 +6,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from fleet_tui.console.selection import Context, Scope, Selection
-from fleet_tui.feed.feed import Mode
+from fleet_tui.feed.feed import Link, Mode
 
 if TYPE_CHECKING:
     from fleet_tui.console.screens.base import FleetScreen
+
+ENGINE_AWAY = "the engine does not answer: nothing can be changed now"
 
 Run = Callable[["FleetScreen", Selection], Awaitable[None] | None]
 
@@ -92,6 +94,8 @@ class Action:
             if context.view.mode is Mode.REVIEW:
                 return "this is a recording: nothing can be changed"
             return "this console is read-only"
+        if self.effect is Effect.ACTS and context.view.link is Link.RECONNECTING:
+            return ENGINE_AWAY
         if self.live_only and Scope.REVIEW in context.scopes:
             return "in a recording this key moves time"
         if not self.scopes & context.scopes:

@@ -15,7 +15,7 @@ from textual.app import App
 from textual.screen import Screen
 
 from fleet_tui import bundled
-from fleet_tui.console import crash, export, themes
+from fleet_tui.console import crash, export, header, themes
 from fleet_tui.console.action import Action, Effect
 from fleet_tui.console.attention import Attention, Calls
 from fleet_tui.console.commandline import CommandProblem, Commands
@@ -109,6 +109,7 @@ class FleetApp(App[int], inherit_bindings=False):
         self.window_ms = WINDOWS_MS[2]
         """The time window of charts."""
         self.is_paused = False
+        self.lost_ms: int | None = None  # since when the engine does not answer
         self.problem = choice.problem
         """What the console itself cannot do, for the band; safe text."""
         self.notices = Notices()
@@ -238,6 +239,7 @@ class FleetApp(App[int], inherit_bindings=False):
         if self.is_paused:
             return
         before, self.view = self.view, self.feed.view()
+        self.lost_ms = header.lost_since(self.view, self.lost_ms)
         fresh: Sequence[Alert] = ()
         if before is not self.view:
             self.status = self._summarize()
@@ -460,7 +462,7 @@ class FleetApp(App[int], inherit_bindings=False):
             screen.show_header()
 
     def redraw(self) -> None:
-        """Paint everything anew, as after other programs wrote over it."""
+        """Paint everything anew."""
         self.screen.refresh(layout=True)
 
     def switch_theme(self, name: str) -> str:
@@ -518,7 +520,7 @@ class FleetApp(App[int], inherit_bindings=False):
         self.go(Place("help", topic or (pane.id if pane is not None and pane.id else "keys")))
 
     def copy_text(self, text: str) -> None:
-        """Copy by every way there is, and say which took it."""
+        """Copy by every way there is."""
         self.tell(export.copy(self, text) if text else "nothing to copy here")
 
     def save_view(self) -> None:
@@ -586,9 +588,8 @@ class FleetApp(App[int], inherit_bindings=False):
     # --- the end ---
 
     def _catch_signals(self) -> None:
-        loop = asyncio.get_running_loop()
         for number in SIGNALS:
-            loop.add_signal_handler(number, self.leave, 128 + number)
+            asyncio.get_running_loop().add_signal_handler(number, self.leave, 128 + number)
         if isinstance(driver := self._driver, SeatbeltDriver):
             self.exit_watch.catch(driver)
 

@@ -76,6 +76,13 @@ def alerts_cell(status: FleetStatus) -> Cell:
     return Cell(words.plural(status.alerts_open, "alert") + "  ", tone)
 
 
+def lost_since(view: View, before_ms: int | None) -> int | None:
+    """Since when the engine does not answer: this view's time unless it was away ``before``."""
+    if view.link is not Link.RECONNECTING:
+        return None
+    return view.now_ms if before_ms is None else before_ms
+
+
 def mode_cells(
     view: View,
     *,
@@ -85,6 +92,7 @@ def mode_cells(
     playing: bool,
     offset: int,
     width: int,
+    lost_ms: int | None = None,
 ) -> Line:
     """``LIVE 12:04``, ``PAUSED 12:04:31``, ``REVIEW 11:58:10 x4``: always in words."""
     if view.mode is Mode.REVIEW:
@@ -97,7 +105,8 @@ def mode_cells(
     if view.link is Link.RECONNECTING:
         if not view.state.seq:
             return (Cell("STARTING ", Tone.WARN),)
-        return (Cell(f"RECONNECTING {clock}", Tone.ERROR),)
+        since = words.clock(view.now_ms if lost_ms is None else lost_ms, offset)
+        return (Cell(f"RECONNECTING since {since} ", Tone.ERROR),)
     word = view.mode.value if can_act or view.mode is Mode.DEMO else Mode.READ_ONLY.value
     tone = Tone.WARN if word == Mode.READ_ONLY.value else Tone.OK
     return (Cell(word, tone), Cell(f" {clock}"))

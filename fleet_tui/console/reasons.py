@@ -2,6 +2,7 @@
 
 from fleet_tui.console.selection import Context
 from fleet_tui.core.state import AttemptPhase, Task, TaskPhase
+from fleet_tui.feed.feed import Link
 
 
 def no_agent(context: Context) -> str | None:
@@ -84,4 +85,5 @@ def nothing_to_ack(context: Context) -> str | None:
 
 def cannot_note(context: Context) -> str | None:
     """Whatever is written to the ledger needs the engine."""
-    return None if context.can_act else "notes need an engine that takes commands"
+    answers = context.view.link is not Link.RECONNECTING
+    return None if context.can_act and answers else "this needs an engine that takes commands"

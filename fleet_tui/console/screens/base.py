@@ -26,7 +26,7 @@ from fleet_tui.console.screens.too_small import TooSmall
 from fleet_tui.console.selection import NOTHING, Context, Scope, Selection
 from fleet_tui.console.widgets.command_bar import CommandBar
 from fleet_tui.console.widgets.lines import HeaderLine, KeysLine, OneLine
-from fleet_tui.console.widgets.paint import ASCII_CLASS, REVIEW_CLASS
+from fleet_tui.console.widgets.paint import ASCII_CLASS, REVIEW_CLASS, Painted
 from fleet_tui.console.widgets.timeline_band import TimelineBand
 from fleet_tui.core import words
 from fleet_tui.core.firewall import safe_line
@@ -178,6 +178,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         self._show_time(view)
         self.query_one(TooSmall).show(self.console.status, self.console.glyphs)
         self.show(previous, view)
+        self._show_stale(view)
         if not self._is_narrowed:
             self._is_narrowed = True
             self._narrow()
@@ -197,6 +198,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
                 playing=timeline.playing if timeline is not None else False,
                 offset=console.utc_offset_minutes,
                 width=self.size.width,
+                lost_ms=console.lost_ms,
             ),
         )
         left = header.parts(view, console.status, console.glyphs, self.size.width)
@@ -236,6 +238,12 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         band = self.query_one("#band", OneLine)
         band.display = bool(cells)
         band.show(tuple(cells))
+
+    def _show_stale(self, view: View) -> None:
+        """Nothing in the body looks current while the engine does not answer."""
+        stale = view.link is Link.RECONNECTING and bool(view.state.seq)
+        for widget in self.query("#body Painted").results(Painted):
+            widget.set_stale(stale)
 
     def _show_time(self, view: View) -> None:
         """Where on the recording's line of time this is; nothing while the fleet is live."""

@@ -81,6 +81,15 @@ class Painted(Widget):
     }
     """
 
+    _is_stale = False
+
+    def set_stale(self, stale: bool) -> None:
+        """What is shown may be over: everything is dim until it is current again."""
+        if stale != self._is_stale:
+            self._is_stale = stale
+            self.notify_style_update()
+            self.refresh()
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Whether a key of this widget does something: over a recording some move time instead."""
         if action in MOVES_TIME_IN_REVIEW and self.screen.has_class(REVIEW_CLASS):
@@ -126,6 +135,8 @@ class Painted(Widget):
         ]
 
     def _style(self, tone: Tone, over: Style | None) -> Style:
+        if self._is_stale:
+            tone = Tone.DIM
         style = self.rich_style if tone is Tone.PLAIN else self.tone_style(tone)
         return style if over is None else style + over
 
