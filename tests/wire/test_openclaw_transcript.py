@@ -86,6 +86,15 @@ def test_a_turn_continued_by_the_gateway_itself() -> None:
     assert recorded("resumed") == Running(resumed_by_agent=True)
 
 
+def test_a_resumed_turn_that_the_ledger_does_not_name_yet_is_told_as_resumed() -> None:
+    history = History(
+        session_id="s", session_info=SessionInfo(status="running", has_active_run=True)
+    )
+    cut_off = Ledger(tasks=[LedgerRow(run_id="a.1", status="cancelled")])
+    assert standing(history, cut_off, "a.1") == Running(resumed_by_agent=True)
+    assert standing(history, Ledger(), "a.1") == Running(resumed_by_agent=False)
+
+
 def test_a_continued_turn_ends_as_the_attempt() -> None:
     both = decode((DATA / "session-resumed-done.json").read_bytes(), Recorded)
     assert isinstance(both, Recorded)

@@ -142,11 +142,13 @@ def standing(
             return Stopped(usage=_usage(history))
         case _:  # "running", none yet, or a word of a later version: the signs below decide
             pass
+    is_cut_off = any(r.run_id == run_id and r.status in {"cancelled", "lost"} for r in ledger.tasks)
     if at_work is not None or info.has_active_run:
-        return Running(resumed_by_agent=at_work not in {None, run_id})
+        # The ledger names the run that goes on a moment later than the session does.
+        return Running(resumed_by_agent=at_work not in {None, run_id} or is_cut_off)
     if info.status is None and not history.messages and not ledger.tasks:
         return Standing.UNTOUCHED
-    if any(row.run_id == run_id and row.status in {"cancelled", "lost"} for row in ledger.tasks):
+    if is_cut_off:
         return Standing.INTERRUPTED
     return Standing.UNCLEAR
 
