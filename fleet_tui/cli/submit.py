@@ -21,7 +21,6 @@ from fleet_tui.cli.common import (
     say,
 )
 from fleet_tui.core.commands import Submit
-from fleet_tui.core.decide import MAX_PAYLOAD_BYTES
 from fleet_tui.core.firewall import invisible_count, safe_text
 from fleet_tui.core.fleet import Priority, TaskClass
 from fleet_tui.core.ids import (
@@ -34,6 +33,7 @@ from fleet_tui.core.ids import (
     task_label,
 )
 from fleet_tui.core.state import Task, TaskPhase, TaskSpec
+from fleet_tui.core.submission import MAX_PAYLOAD_BYTES
 from fleet_tui.core.ulid import new_ulid
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.errors import ExitCode, Unreachable, UsageError

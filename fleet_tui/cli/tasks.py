@@ -66,7 +66,7 @@ def _show(fleet: Fleet, as_json: bool, phases: tuple[str, ...], held: bool, limi
 
 def _in_order(state: FleetState) -> Iterator[Task]:
     yield from sorted(state.open_tasks.values(), key=lambda t: t.number)
-    yield from reversed(state.closed_tasks.values())
+    yield from sorted(state.ended_tasks(), key=lambda t: t.ended_at_ms or 0, reverse=True)
 
 
 def _wanted(task: Task, phases: tuple[str, ...], held: bool) -> bool:

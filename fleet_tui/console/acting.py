@@ -202,7 +202,7 @@ async def _requeue(screen: "FleetScreen", state: FleetState, task: Task) -> None
     ]
     plan = _plan(state, f"run {task.label} again", lines, "", "Run again", typed=False)
     if await _approved(screen, plan):
-        command = Requeue(task=task.id, reason=_SAID_HERE)
+        command = Requeue(tasks=(task.id,), reason=_SAID_HERE)
         await _send_all(screen, [command], f"{task.label} is queued again")
 
 

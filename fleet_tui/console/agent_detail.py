@@ -238,11 +238,10 @@ def _reading(reading: VitalsReading, ago: str) -> DetailLine:
 def tasks_of(agent: AgentName, state: FleetState) -> list[tuple[Task, Attempt]]:
     """Tasks that were tried on this agent with the newest such attempt; newest first."""
     found: list[tuple[Task, Attempt]] = []
-    for tasks in (state.open_tasks, state.closed_tasks):
-        for task in tasks.values():
-            here = [attempt for attempt in task.attempts if attempt.agent == agent]
-            if here:
-                found.append((task, here[-1]))
+    for task in state.tasks():
+        here = [attempt for attempt in task.attempts if attempt.agent == agent]
+        if here:
+            found.append((task, here[-1]))
     found.sort(key=lambda pair: (pair[1].phase.is_open, pair[1].planned_at_ms), reverse=True)
     return found
 

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from fleet_tui.core.commands import Submit
-from fleet_tui.core.decide import MAX_PAYLOAD_BYTES
 from fleet_tui.core.firewall import invisible_count, safe_line
 from fleet_tui.core.fleet import FleetSpec, Priority, TaskClass
 from fleet_tui.core.ids import AgentName, Capability, ClientName, PoolName, Region
 from fleet_tui.core.state import TaskSpec
+from fleet_tui.core.submission import MAX_PAYLOAD_BYTES
 from fleet_tui.core.ulid import new_ulid
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.words import plural, size

@@ -192,23 +192,21 @@ def _common(names: Sequence[AgentName], fleet: FleetSpec) -> str:
 def _fate(names: Sequence[AgentName], state: FleetState) -> str:
     """What became of the work of lost agents, as far as it is known now."""
     moved = waiting = unknown = verdicts = 0
-    for tasks in (state.open_tasks, state.closed_tasks):
-        for task in tasks.values():
-            there = next((a for a in reversed(task.attempts) if a.agent in names), None)
-            if there is None:
-                continue
-            lost_ms = state.agents[there.agent].since_ms if there.agent in state.agents else 0
-            if there.phase.is_open:
-                unknown += there.phase is AttemptPhase.UNKNOWN
-            elif (
-                there.phase in _LOST_WITH_AGENT
-                and (there.ended_at_ms or 0) >= lost_ms - FATE_BEFORE_MS
-            ):
-                if there is not task.attempts[-1]:
-                    moved += 1
-                elif not task.phase.is_closed:
-                    needs = task.phase.value == "needs-operator"
-                    verdicts, waiting = verdicts + needs, waiting + (not needs)
+    for task in state.tasks():
+        there = next((a for a in reversed(task.attempts) if a.agent in names), None)
+        if there is None:
+            continue
+        lost_ms = state.agents[there.agent].since_ms if there.agent in state.agents else 0
+        if there.phase.is_open:
+            unknown += there.phase is AttemptPhase.UNKNOWN
+        elif (
+            there.phase in _LOST_WITH_AGENT and (there.ended_at_ms or 0) >= lost_ms - FATE_BEFORE_MS
+        ):
+            if there is not task.attempts[-1]:
+                moved += 1
+            elif not task.phase.is_closed:
+                needs = task.phase.value == "needs-operator"
+                verdicts, waiting = verdicts + needs, waiting + (not needs)
     counts = (
         (moved, "moved"),
         (waiting, "to be retried"),

@@ -1,10 +1,12 @@
 """Which conditions want an operator's eyes. Computed from the state each time: a condition that
 ended resolves its alert, and a restart forgets nothing."""
 
+from itertools import islice
 from typing import assert_never
 
 import msgspec
 
+from fleet_tui.core.decision import PendingCode
 from fleet_tui.core.events import AlertRaised, AlertResolved, Event
 from fleet_tui.core.ids import AlertId
 from fleet_tui.core.modes import EngineMode
@@ -17,6 +19,10 @@ from fleet_tui.core.state import (
     TaskPhase,
 )
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
+
+DEAD_LETTER_WINDOW_MS = 600_000
+DEAD_LETTER_GROWTH = 5
+"""So many new dead letters within the window are more than bad luck."""
 
 UNKNOWN_ALERT_AFTER_MS = 20_000
 HELD_ALERT_AFTER_MS = 5_000
@@ -65,6 +71,7 @@ def conditions(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
     found.update(_of_engine(state))
     found.update(_of_pools(state))
     found.update(_of_tasks(state, now_ms))
+    found.update(_of_dead_letters(state, now_ms))
     return found
 
 
@@ -85,6 +92,18 @@ def _of_engine(state: FleetState) -> dict[AlertId, Condition]:
             detail=Untrusted(state.engine.file_problem),
         )
     return found
+
+
+def _of_dead_letters(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
+    newest = list(islice(reversed(state.dead_letters.values()), DEAD_LETTER_GROWTH))
+    if len(newest) < DEAD_LETTER_GROWTH:
+        return {}
+    if now_ms - (newest[-1].ended_at_ms or 0) > DEAD_LETTER_WINDOW_MS:
+        return {}
+    minutes = DEAD_LETTER_WINDOW_MS // 60_000
+    text = f"{DEAD_LETTER_GROWTH} or more new dead letters within {minutes} min"
+    condition = Condition(severity=Severity.WARN, subject="dead letters", text=text)
+    return {AlertId("dead-letters:tasks"): condition}
 
 
 def _of_agent(agent: AgentState) -> Condition | None:
@@ -134,7 +153,7 @@ def _of_pools(state: FleetState) -> dict[AlertId, Condition]:
 
 
 def _of_tasks(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
-    held = unknown = verdicts = late = False
+    held = unknown = verdicts = late = over_budget = False
     for task in state.open_tasks.values():
         attempt = task.open_attempt
         if task.phase is TaskPhase.NEEDS_OPERATOR:
@@ -143,6 +162,9 @@ def _of_tasks(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
             since = attempt.unknown_since_ms or now_ms
             unknown = unknown or now_ms - since >= UNKNOWN_ALERT_AFTER_MS
         elif task.phase is TaskPhase.WAITING and task.pending is not None:
+            if task.pending.code is PendingCode.HOLD:
+                continue  # somebody wants it so
+            over_budget = over_budget or task.pending.code is PendingCode.RETRY_BUDGET
             if task.pending.code.is_held:
                 held = held or now_ms - task.pending.since_ms >= HELD_ALERT_AFTER_MS
             else:
@@ -159,6 +181,10 @@ def _of_tasks(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
     if held:
         found[AlertId("held:tasks")] = Condition(
             severity=Severity.WARN, subject="queue", text="no agent can take some tasks"
+        )
+    if over_budget:
+        found[AlertId("retry-budget:queue")] = Condition(
+            severity=Severity.WARN, subject="queue", text="the retry budget is spent; retries wait"
         )
     if late:
         found[AlertId("long-wait:tasks")] = Condition(

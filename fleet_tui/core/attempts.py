@@ -1,14 +1,18 @@
 """What becomes of an attempt when something is learned about it, or when time passes.
 
 The table in words: what definitely did not start is tried again elsewhere, for every class of task;
-what died after its start is tried again only if its class allows it; what is unknown is never tried
-again while it is unknown. A lost connection decides nothing.
+what died after its start is tried again only if its class allows it (resumable work: from its last
+checkpoint); what is unknown is never tried again while it is unknown. A lost connection decides
+nothing.
 """
 
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from fleet_tui.core.events import (
     AttemptCancelling,
+    AttemptCheckpointed,
     AttemptDied,
     AttemptFinished,
     AttemptGivenUp,
@@ -24,6 +28,7 @@ from fleet_tui.core.events import (
     TaskRetrying,
 )
 from fleet_tui.core.evidence import (
+    Checkpoint,
     Definite,
     Died,
     Fact,
@@ -36,6 +41,7 @@ from fleet_tui.core.evidence import (
     Usage,
 )
 from fleet_tui.core.fleet import Deadlines, Prices, TaskClass
+from fleet_tui.core.heartbeat import Beats, silence_ms
 from fleet_tui.core.ids import AgentName, RunId, split_run_id
 from fleet_tui.core.retry import wait_ms
 from fleet_tui.core.state import (
@@ -80,9 +86,34 @@ def learn(state: FleetState, run: RunId, word: Word, now_ms: int) -> list[Event]
                 return []
             return [AttemptUnknown(run=run, reason=reason, detail=detail)]
         case Definite(value=fact):
-            return _learn_fact(state, task, attempt, fact, now_ms)
+            left = _checkpointed(attempt, fact)
+            if left is None:
+                return _learn_fact(state, task, attempt, fact, now_ms)
+            task = _with_checkpoint(task, attempt, left.checkpoint)
+            return [left, *_learn_fact(state, task, attempt, fact, now_ms)]
         case _:
             assert_never(word)
+
+
+def _checkpointed(attempt: Attempt, fact: Fact) -> AttemptCheckpointed | None:
+    match fact:
+        case Running(checkpoint=mark) | Finished(checkpoint=mark) | Died(checkpoint=mark):
+            pass
+        case Stopped(checkpoint=mark):
+            pass
+        case Started() | NotStarted():
+            return None
+        case _:
+            assert_never(fact)
+    if mark is None or mark == attempt.checkpoint:
+        return None
+    return AttemptCheckpointed(run=attempt.run_id, checkpoint=mark)
+
+
+def _with_checkpoint(task: Task, attempt: Attempt, mark: Checkpoint) -> Task:
+    """The task as it will be once its checkpoint is folded, for deciding about it now."""
+    attempts = [replace(a, checkpoint=mark) if a is attempt else a for a in task.attempts]
+    return replace(task, attempts=tuple(attempts))
 
 
 def _learn_fact(
@@ -103,8 +134,8 @@ def _learn_fact(
             # The ledger knows that it started: its host was wiped or restored, and lost the run.
             gone = AttemptDied(run=run, reason="is not known to its host any more")
             return [gone, *_after_death(state, task, attempt, f"{run} {gone.reason}", now_ms)]
-        case NotStarted(reason=reason, detail=detail):
-            event = AttemptNotStarted(run=run, reason=reason, detail=detail)
+        case NotStarted(reason=reason, detail=detail, fenced=fenced):
+            event = AttemptNotStarted(run=run, reason=reason, detail=detail, fenced=fenced)
             return [event, *_after_not_started(state, task, attempt, fact, now_ms)]
         case Finished():
             done = AttemptFinished(
@@ -153,7 +184,7 @@ def _after_not_started(
         return [_cancelled(task)]
     if not fact.retryable:
         return [TaskEnded(task=task.id, phase=TaskPhase.FAILED, reason=fact.reason)]
-    unstarted = 1 + sum(a.phase is AttemptPhase.NOT_STARTED for a in task.attempts)
+    unstarted = 1 + sum(a.phase.never_started for a in task.attempts)
     if unstarted >= MAX_UNSTARTED:
         reason = f"{unstarted} agents in a row would not start it: {fact.reason}"
         return [TaskNeedsOperator(task=task.id, reason=reason)]
@@ -169,7 +200,9 @@ def _after_finished(
     reason = fact.failure or "failed"
     if task.cancel_requested_by is not None:
         return [_cancelled(task)]
-    if fact.retryable and _may_run_again(task) and _tries_left(state, task):
+    policy = state.fleet.retry_policy(task.spec.task_class)
+    curable = fact.retryable and fact.failure not in policy.non_retryable
+    if curable and _may_run_again(task) and _tries_left(state, task):
         return [_retrying(state, task, attempt, started_tries(task), reason, now_ms)]
     return [TaskEnded(task=task.id, phase=TaskPhase.FAILED, reason=reason)]
 
@@ -194,8 +227,9 @@ def _after_stopped(state: FleetState, task: Task, attempt: Attempt, now_ms: int)
             return [_cancelled(task)]
         case CancelCause.PREEMPTION:
             return [_retrying(state, task, attempt, 1, "preempted", now_ms)]
-        case CancelCause.DEADLINE:
-            reason = "timed out and was stopped"
+        case CancelCause.DEADLINE | CancelCause.HEARTBEAT:
+            silent = attempt.cancel_cause is CancelCause.HEARTBEAT
+            reason = "fell silent and was stopped" if silent else "timed out and was stopped"
             if _may_run_again(task) and _tries_left(state, task):
                 return [_retrying(state, task, attempt, started_tries(task), reason, now_ms)]
             return [TaskEnded(task=task.id, phase=TaskPhase.FAILED, reason=reason)]
@@ -209,20 +243,29 @@ def _cancelled(task: Task) -> TaskEnded:
 
 
 def _may_run_again(task: Task) -> bool:
-    """Whether the class allows a second run after a start. Resumable work needs its checkpoint,
-    which no agent reports yet, so a person decides."""
+    """Whether the class allows a second run once the first is certainly over. Resumable work goes
+    on from a checkpoint; without one a person decides."""
     match task.spec.task_class:
         case TaskClass.IDEMPOTENT:
             return True
-        case TaskClass.ONCE | TaskClass.RESUMABLE:
+        case TaskClass.RESUMABLE:
+            return task.checkpoint is not None
+        case TaskClass.ONCE:
             return False
         case _:
             assert_never(task.spec.task_class)
 
 
+def _may_run_twice(task: Task) -> bool:
+    """Whether the class allows a second run while the first may still go on."""
+    return task.spec.task_class is TaskClass.IDEMPOTENT
+
+
 def started_tries(task: Task) -> int:
-    """Attempts that count against ``max_attempts``: all that may have started, the open one too."""
-    return sum(a.phase is not AttemptPhase.NOT_STARTED for a in task.attempts)
+    """Attempts since it was asked for (again) that count against ``max_attempts``: all that may
+    have started, the open one too."""
+    since = task.asked_at_ms
+    return sum(not a.phase.never_started and a.planned_at_ms >= since for a in task.attempts)
 
 
 def _tries_left(state: FleetState, task: Task) -> bool:
@@ -278,15 +321,19 @@ def collectable(state: FleetState, agent: AgentName, now_ms: int) -> list[RunId]
     the state is about to forget, for nobody would ask for them to be deleted afterwards."""
     found: list[RunId] = []
     soon_forgotten = len(state.closed_tasks) - MAX_CLOSED_TASKS // 2
-    for place, task in enumerate(state.closed_tasks.values()):
+    for place, task in enumerate(state.ended_tasks()):
         ended_at_ms = task.ended_at_ms or now_ms
         if place < soon_forgotten or now_ms - ended_at_ms >= KEEP_RUNS_MS:
             found.extend(a.run_id for a in task.attempts if a.agent == agent)
     return found
 
 
-def reconcile_attempts(state: FleetState, now_ms: int) -> list[Event]:
-    """What is due: expired waits, runs past their deadline, unknowns past ``lost_after``."""
+NO_BEATS: Beats = {}
+
+
+def reconcile_attempts(state: FleetState, now_ms: int, beats: Beats = NO_BEATS) -> list[Event]:
+    """What is due: expired waits, runs past their deadline or silent for too long, unknowns past
+    ``lost_after``."""
     events: list[Event] = []
     for task in state.open_tasks.values():
         match task.phase:
@@ -295,7 +342,7 @@ def reconcile_attempts(state: FleetState, now_ms: int) -> list[Event]:
             case TaskPhase.ACTIVE:
                 attempt = task.open_attempt
                 if attempt is not None:
-                    events.extend(_overdue_run(state, task, attempt, now_ms))
+                    events.extend(_overdue_run(state, task, attempt, beats, now_ms))
             case _:
                 pass
     return events
@@ -306,18 +353,35 @@ def _overdue_wait(state: FleetState, task: Task, now_ms: int) -> list[Event]:
     waited = now_ms - task.asked_at_ms
     if deadlines.total_ms is not None and waited >= deadlines.total_ms:
         return [TaskEnded(task=task.id, phase=TaskPhase.EXPIRED, reason="total deadline passed")]
-    limit = deadlines.schedule_to_start_ms
-    if limit is not None and waited >= limit and not task.attempts:
+    if _start_is_late(deadlines, task, now_ms):
         reason = "no agent could start it in time"
         return [TaskEnded(task=task.id, phase=TaskPhase.EXPIRED, reason=reason)]
     return []
 
 
-def _overdue_run(state: FleetState, task: Task, attempt: Attempt, now_ms: int) -> list[Event]:
+def _start_is_late(deadlines: Deadlines, task: Task, now_ms: int) -> bool:
+    limit = deadlines.schedule_to_start_ms
+    if limit is None or now_ms - task.asked_at_ms < limit:
+        return False
+    return all(
+        a.started_at_ms is None for a in task.attempts if a.planned_at_ms >= task.asked_at_ms
+    )
+
+
+def _overdue_run(
+    state: FleetState, task: Task, attempt: Attempt, beats: Beats, now_ms: int
+) -> list[Event]:
+    deadlines = deadlines_of(state, task)
     match attempt.phase:
-        case AttemptPhase.RUNNING:
-            if _run_is_over(state, task, attempt, now_ms):
+        case AttemptPhase.PLANNED:
+            if _start_is_late(deadlines, task, now_ms):
                 return [AttemptCancelling(run=attempt.run_id, cause=CancelCause.DEADLINE)]
+        case AttemptPhase.RUNNING:
+            if _run_is_over(deadlines, task, attempt, now_ms):
+                return [AttemptCancelling(run=attempt.run_id, cause=CancelCause.DEADLINE)]
+            limit = deadlines.heartbeat_ms
+            if limit is not None and silence_ms(state, attempt, beats, now_ms) >= limit:
+                return [AttemptCancelling(run=attempt.run_id, cause=CancelCause.HEARTBEAT)]
         case AttemptPhase.UNKNOWN:
             return _overdue_unknown(state, task, attempt, now_ms)
         case _:
@@ -325,8 +389,7 @@ def _overdue_run(state: FleetState, task: Task, attempt: Attempt, now_ms: int) -
     return []
 
 
-def _run_is_over(state: FleetState, task: Task, attempt: Attempt, now_ms: int) -> bool:
-    deadlines = deadlines_of(state, task)
+def _run_is_over(deadlines: Deadlines, task: Task, attempt: Attempt, now_ms: int) -> bool:
     started = attempt.started_at_ms or attempt.planned_at_ms
     if deadlines.start_to_close_ms is not None and now_ms - started >= deadlines.start_to_close_ms:
         return True
@@ -351,7 +414,7 @@ def _overdue_unknown(state: FleetState, task: Task, attempt: Attempt, now_ms: in
     frozen = spec is not None and spec.pool in state.frozen_pools
     if since is None or frozen:
         return []
-    if _may_run_again(task) and _is_gone(state, attempt.agent):
+    if _may_run_twice(task) and _is_gone(state, attempt.agent):
         reason = f"{attempt.agent} is down"
     elif patience is not None and now_ms - since >= patience:
         minutes = patience // 60_000
@@ -361,7 +424,7 @@ def _overdue_unknown(state: FleetState, task: Task, attempt: Attempt, now_ms: in
     gave_up = AttemptGivenUp(run=attempt.run_id, reason=reason)
     if task.cancel_requested_by is not None:
         return [gave_up, _cancelled(task)]
-    if _may_run_again(task) and _tries_left(state, task):
+    if _may_run_twice(task) and _tries_left(state, task):
         tries = started_tries(task)
         again = _retrying(state, task, attempt, tries, reason, now_ms, duplicate_possible=True)
         return [gave_up, again]

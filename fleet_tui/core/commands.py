@@ -4,6 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
+from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import AgentName, AlertId, Seq, TaskId
 from fleet_tui.core.state import TaskSpec
 from fleet_tui.core.untrusted import Untrusted
@@ -57,11 +58,58 @@ class Resolve(CommandBase, frozen=True, kw_only=True, tag="resolve"):
     reason: str
 
 
+MAX_NAMED_TASKS = 10_000
+"""Tasks that one command may name."""
+
+
+class Hold(CommandBase, frozen=True, kw_only=True, tag="hold"):
+    """Keep waiting tasks waiting until they are released."""
+
+    tasks: tuple[TaskId, ...]
+    reason: str = ""
+
+
+class Release(CommandBase, frozen=True, kw_only=True, tag="release"):
+    """Let held tasks go where routing sends them."""
+
+    tasks: tuple[TaskId, ...]
+
+
+class Expedite(CommandBase, frozen=True, kw_only=True, tag="expedite"):
+    """Place waiting tasks before all others. Nothing that runs is stopped for them."""
+
+    tasks: tuple[TaskId, ...]
+    reason: str = ""
+
+
+class SetPriority(CommandBase, frozen=True, kw_only=True, tag="set-priority"):
+    """Give waiting tasks another priority."""
+
+    tasks: tuple[TaskId, ...]
+    priority: Priority
+
+
 class Requeue(CommandBase, frozen=True, kw_only=True, tag="requeue"):
-    """Run a failed task again as it was."""
+    """Run tasks that failed, expired or were cancelled again."""
+
+    tasks: tuple[TaskId, ...]
+    per_minute: int | None = None
+    """Spread them out: so many of them may be placed a minute. None lets all go at once."""
+    reason: str = ""
+
+
+class Edit(CommandBase, frozen=True, kw_only=True, tag="edit"):
+    """Change what a dead letter asks for; requeue it afterwards."""
 
     task: TaskId
-    reason: str = ""
+    spec: TaskSpec
+
+
+class Drop(CommandBase, frozen=True, kw_only=True, tag="drop"):
+    """Decide that dead letters need nothing more. They stay in the journal."""
+
+    tasks: tuple[TaskId, ...]
+    reason: str
 
 
 class Ack(CommandBase, frozen=True, kw_only=True, tag="ack"):
@@ -101,10 +149,16 @@ class Thaw(CommandBase, frozen=True, kw_only=True, tag="thaw"):
 Command = (
     Submit
     | Cancel
+    | Hold
+    | Release
+    | Expedite
+    | SetPriority
+    | Requeue
+    | Edit
+    | Drop
     | Cordon
     | Uncordon
     | Resolve
-    | Requeue
     | Ack
     | AddNote
     | ProbeNow
@@ -122,6 +176,8 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, tag="accepted"):
     number: int | None = None
     duplicate: bool = False
     """A submit whose key was known: nothing new was made."""
+    changed: int | None = None
+    """Of a command that names many tasks: for how many it did something."""
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):

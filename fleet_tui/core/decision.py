@@ -92,12 +92,14 @@ class Decision(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class PendingCode(StrEnum):
-    """Why a task waits. The first four resolve by time or load; the others need somebody."""
+    """Why a task waits. The first five resolve by time or load; the others need somebody."""
 
     NEW = "new"
     CAPACITY = "capacity"
     BACKOFF = "backoff"
     BRAKE = "brake"
+    RETRY_BUDGET = "retry-budget"
+    """The fleet has started as many retries as it may for now."""
     STATE = "state"
     """Agents that would fit exist, but none of them is in service."""
     CORDON = "cordon"

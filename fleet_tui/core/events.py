@@ -7,8 +7,8 @@ version does not know is kept and counted (:class:`UnknownEvent`), never dropped
 import msgspec
 
 from fleet_tui.core.decision import Decision, Pending
-from fleet_tui.core.evidence import Answer, LostReason, Usage
-from fleet_tui.core.fleet import FleetSpec
+from fleet_tui.core.evidence import Answer, Checkpoint, LostReason, Usage
+from fleet_tui.core.fleet import FleetSpec, Priority
 from fleet_tui.core.ids import AgentName, AlertId, Epoch, PoolName, RunId, Seq, TaskId
 from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.state import CancelCause, FleetState, Health, Severity, TaskPhase, TaskSpec
@@ -179,6 +179,13 @@ class AttemptNotStarted(AboutAttempt, frozen=True, kw_only=True, tag="attempt.no
 
     reason: str
     detail: Untrusted = NOTHING_SAID
+    fenced: bool = False
+
+
+class AttemptCheckpointed(AboutAttempt, frozen=True, kw_only=True, tag="attempt.checkpointed"):
+    """The run left a checkpoint from which another one could continue."""
+
+    checkpoint: Checkpoint
 
 
 class AttemptUnknown(AboutAttempt, frozen=True, kw_only=True, tag="attempt.unknown"):
@@ -263,6 +270,48 @@ class TaskCancelRequested(AboutTask, frozen=True, kw_only=True, tag="task.cancel
     reason: str = ""
 
 
+class TaskHeld(AboutTask, frozen=True, kw_only=True, tag="task.held"):
+    """An operator keeps the task waiting."""
+
+    by: str
+    reason: str = ""
+
+
+class TaskReleased(AboutTask, frozen=True, kw_only=True, tag="task.released"):
+    """The task may be placed again."""
+
+    by: str
+
+
+class TaskExpedited(AboutTask, frozen=True, kw_only=True, tag="task.expedited"):
+    """The task goes before all others."""
+
+    by: str
+    reason: str = ""
+
+
+class TaskReprioritized(AboutTask, frozen=True, kw_only=True, tag="task.reprioritized"):
+    """The task has another priority."""
+
+    priority: Priority
+    by: str
+
+
+class TaskEdited(AboutTask, frozen=True, kw_only=True, tag="task.edited"):
+    """A dead letter asks for something else now."""
+
+    spec: TaskSpec
+    payload_sha256: str
+    by: str
+
+
+class TaskDropped(AboutTask, frozen=True, kw_only=True, tag="task.dropped"):
+    """A dead letter needs nothing more."""
+
+    by: str
+    reason: str
+
+
 class TaskEnded(AboutTask, frozen=True, kw_only=True, tag="task.ended"):
     """The task reached its final phase."""
 
@@ -315,6 +364,12 @@ TaskEvent = (
     | TaskNeedsOperator
     | TaskResolved
     | TaskCancelRequested
+    | TaskHeld
+    | TaskReleased
+    | TaskExpedited
+    | TaskReprioritized
+    | TaskEdited
+    | TaskDropped
     | TaskEnded
 )
 """What becomes of a task."""
@@ -323,6 +378,7 @@ AttemptEvent = (
     AttemptStarted
     | AttemptSeen
     | AttemptNotStarted
+    | AttemptCheckpointed
     | AttemptUnknown
     | AttemptFinished
     | AttemptDied

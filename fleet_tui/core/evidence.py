@@ -45,6 +45,18 @@ class Answer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     truncated: bool = False
 
 
+MAX_CHECKPOINT_CHARS = 65_536
+"""A longer checkpoint is not taken: half of one is none."""
+
+
+class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a resumable run had come, in the program's own words. Opaque to us."""
+
+    text: Untrusted
+    sha256: str
+    """Of the UTF-8 bytes, hex."""
+
+
 class Started(msgspec.Struct, frozen=True, kw_only=True, tag="started"):
     """The host claims the run: it runs now or will. Asking again can never start a second one."""
 
@@ -60,12 +72,16 @@ class NotStarted(msgspec.Struct, frozen=True, kw_only=True, tag="not-started"):
     detail: Untrusted = NOTHING_SAID
     retryable: bool = True
     """False when another agent would refuse it too (a payload no agent can take)."""
+    fenced: bool = False
+    """True when a tombstone on the host keeps a late start from ever running."""
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True, tag="running"):
     """The host says it is still running."""
 
     output_bytes: int | None = None
+    """How much it has said so far; None where the agent does not count it."""
+    checkpoint: Checkpoint | None = None
     resumed_by_agent: bool = False
     """The agent itself continued the turn under a run id of its own after a crash."""
 
@@ -81,18 +97,22 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
     detail: Untrusted = NOTHING_SAID
     retryable: bool = True
     duration_ms: int | None = None
+    checkpoint: Checkpoint | None = None
+    """Of a run that failed."""
 
 
 class Died(msgspec.Struct, frozen=True, kw_only=True, tag="died"):
     """The run started and is gone without a result (process gone, host rebooted)."""
 
     reason: str
+    checkpoint: Checkpoint | None = None
 
 
 class Stopped(msgspec.Struct, frozen=True, kw_only=True, tag="stopped"):
     """The run ended because we asked it to."""
 
     usage: Usage = Usage()
+    checkpoint: Checkpoint | None = None
 
 
 Fact = Started | NotStarted | Running | Finished | Died | Stopped
@@ -139,5 +159,8 @@ class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
     label: str
     """What people see for the task, such as ``t-42``."""
     start_to_close_ms: int | None
+    heartbeat_ms: int | None = None
+    checkpoint: Checkpoint | None = None
+    """Where a resumable task continues; None from the start."""
     trace_id: str
     """32 hex digits: the trace id that marks the agent's log lines of this run."""

@@ -27,7 +27,7 @@ class TaskClass(StrEnum):
     IDEMPOTENT = "idempotent"
     """May run again after a death."""
     RESUMABLE = "resumable"
-    """Continues from its last checkpoint."""
+    """Continues from its last checkpoint; without one it is like ``once``."""
 
 
 class Strategy(StrEnum):
@@ -63,15 +63,47 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     backoff_base_ms: int = 500
     backoff_cap_ms: int = 30_000
     factor: float = 2.0
+    non_retryable: tuple[str, ...] = ()
+    """Kinds of failure that no second try would mend, such as ``exit-2`` or ``model-error``."""
+
+
+class RetryBudget(msgspec.Struct, frozen=True, kw_only=True):
+    """How many retries the whole fleet may start in a minute, so that retries never become the
+    load: a share of the first starts of the last minute, but always at least a floor."""
+
+    percent: int = 20
+    floor: int = 60
+    """Retries a minute that are always allowed."""
+
+
+class QueueLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How many tasks may be open at once. A submit beyond a limit is refused, never dropped."""
+
+    open: int = 100_000
+    lanes: dict[Priority, int] = {}
+    """By priority."""
+    clients: dict[ClientName, int] = {}
+    per_client: int | None = None
+    """For clients not named in ``clients``."""
+
+    def of_client(self, client: ClientName) -> int | None:
+        """The client's limit; None when it has none."""
+        return self.clients.get(client, self.per_client)
 
 
 class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
-    """Four limits of a task, each in milliseconds or none."""
+    """Four limits of a task, each in milliseconds or none. A task that is held waits on the same
+    clocks."""
 
     schedule_to_start_ms: int | None = None
+    """From the submission to the first start."""
     start_to_close_ms: int | None = 600_000
+    """Of each run."""
     heartbeat_ms: int | None = None
+    """The longest silence of a run. Output is a sign of life; where an agent does not count its
+    output, its word that it runs is."""
     total_ms: int | None = None
+    """From the submission to the end, retries included."""
 
 
 class Prices(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,6 +219,8 @@ class FleetSpec(msgspec.Struct, frozen=True, kw_only=True):
     agents: dict[AgentName, AgentSpec] = {}
     residency: tuple[ResidencyRule, ...] = ()
     retry: dict[TaskClass, RetryPolicy] = {}
+    retry_budget: RetryBudget = RetryBudget()
+    limits: QueueLimits = QueueLimits()
     deadlines: Deadlines = Deadlines()
     lost_after_ms: int | None = 900_000
     """How long an unknown attempt stays unknown before an operator is asked; None is for ever."""

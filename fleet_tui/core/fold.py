@@ -13,43 +13,44 @@ from msgspec.structs import replace
 from fleet_tui.core import events as e
 from fleet_tui.core.decision import Pending, PendingCode
 from fleet_tui.core.evidence import Usage
-from fleet_tui.core.ids import AgentName, TaskId, split_run_id
+from fleet_tui.core.fold_attempt import next_attempt
+from fleet_tui.core.ids import AgentName, split_run_id
 from fleet_tui.core.modes import NORMAL, EngineMode, ModeNow
+from fleet_tui.core.retry_budget import counted
+from fleet_tui.core.shelves import Shelves
 from fleet_tui.core.state import (
     MAX_CLOSED_ALERTS,
-    MAX_CLOSED_TASKS,
     MAX_DECISIONS,
-    MAX_KEYS,
     MAX_NOTES,
     AgentState,
     Alert,
     Attempt,
     AttemptPhase,
-    CancelCause,
     Cordon,
     DecisionRecord,
     EngineState,
     FleetState,
     Health,
+    Hold,
     Note,
     Task,
     TaskPhase,
 )
-from fleet_tui.core.untrusted import Untrusted
 
 
 def fold(state: FleetState, batch: Iterable[e.Recorded]) -> FleetState:
     """The state after the batch. Events must follow the state's ``seq`` in order."""
-    draft = _Draft(state)
+    folding = Folding(state)
     for recorded in batch:
-        draft.apply(recorded)
-    return draft.done()
+        folding.apply(recorded)
+    return folding.state()
 
 
-class _Draft:
-    """One batch being applied: maps are copied when first written, the rest is replaced at the end.
+class Folding:
+    """Events being applied one after the other: maps are copied when they are first written, the
+    rest is replaced when the state is asked for.
 
-    Not for sharing: it lives inside one call of :func:`fold`.
+    A state that it gave is good until the next event is applied; the last one is good for ever.
     """
 
     def __init__(self, base: FleetState) -> None:
@@ -64,9 +65,8 @@ class _Draft:
         self.totals = base.totals
         self.unknown_events = base.unknown_events
         self.agents = base.agents
-        self.open_tasks = base.open_tasks
-        self.closed_tasks = base.closed_tasks
-        self.keys = base.keys
+        self.tasks = Shelves(base)
+        self.recent_starts = base.recent_starts
         self.turns = base.turns
         self.alerts = base.alerts
         self.frozen_pools = base.frozen_pools
@@ -74,7 +74,8 @@ class _Draft:
         self.notes = base.notes
         self.new_decisions: list[DecisionRecord] = []
 
-    def done(self) -> FleetState:
+    def state(self) -> FleetState:
+        """The state after the events so far."""
         decisions = self.base.decisions
         if self.new_decisions:
             decisions = (*decisions, *self.new_decisions)[-MAX_DECISIONS:]
@@ -84,9 +85,13 @@ class _Draft:
             engine=self.engine,
             fleet=self.fleet,
             agents=self.agents,
-            open_tasks=self.open_tasks,
-            closed_tasks=self.closed_tasks,
-            keys=self.keys,
+            open_tasks=self.tasks.open,
+            closed_tasks=self.tasks.closed,
+            dead_letters=self.tasks.dead,
+            keys=self.tasks.keys,
+            open_by_priority=self.tasks.by_priority,
+            open_by_client=self.tasks.by_client,
+            recent_starts=self.recent_starts,
             turns=self.turns,
             decisions=decisions,
             alerts=self.alerts,
@@ -100,6 +105,7 @@ class _Draft:
     # One case per kind, grouped by what they change; the hot groups first.
 
     def apply(self, recorded: e.Recorded) -> None:
+        """Take in the next event."""
         event = recorded.event
         self.seq = recorded.seq
         self.at_ms = recorded.at_ms
@@ -203,42 +209,11 @@ class _Draft:
 
     # Tasks
 
-    def _set_open(self, task: Task) -> None:
-        if self.open_tasks is self.base.open_tasks:
-            self.open_tasks = dict(self.open_tasks)
-        self.open_tasks[task.id] = task
-
-    def _set_closed(self, task: Task) -> None:
-        if self.closed_tasks is self.base.closed_tasks:
-            self.closed_tasks = dict(self.closed_tasks)
-        self.closed_tasks[task.id] = task
-        if len(self.closed_tasks) > MAX_CLOSED_TASKS:
-            del self.closed_tasks[next(iter(self.closed_tasks))]
-
-    def _take_out(self, task_id: TaskId) -> None:
-        if task_id in self.open_tasks:
-            if self.open_tasks is self.base.open_tasks:
-                self.open_tasks = dict(self.open_tasks)
-            del self.open_tasks[task_id]
-        if task_id in self.closed_tasks:
-            if self.closed_tasks is self.base.closed_tasks:
-                self.closed_tasks = dict(self.closed_tasks)
-            del self.closed_tasks[task_id]
-
-    def _find(self, task_id: TaskId) -> Task | None:
-        return self.open_tasks.get(task_id) or self.closed_tasks.get(task_id)
-
-    def _put(self, task: Task) -> None:
-        if task.id in self.closed_tasks:
-            self._set_closed(task)
-        else:
-            self._set_open(task)
-
     def _task(self, event: e.TaskEvent) -> None:
         if isinstance(event, e.TaskSubmitted):
             self._submitted(event)
             return
-        task = self._find(event.task)
+        task = self.tasks.find(event.task)
         if task is None:
             return
         match event:
@@ -247,12 +222,11 @@ class _Draft:
             case e.TaskEnded():
                 self._ended(task, event)
             case e.TaskPending(pending=pending):
-                self._set_open(replace(task, pending=pending))
+                self.tasks.put(replace(task, pending=pending))
                 if pending.decision is not None:
                     self._record_decision(task, pending, attempt=0)
             case e.TaskRetrying(not_before_ms=not_before_ms, reason=reason):
-                self._take_out(task.id)
-                self._set_open(
+                self.tasks.put(
                     replace(
                         task,
                         phase=TaskPhase.WAITING,
@@ -262,6 +236,7 @@ class _Draft:
                         ),
                         # Whoever wanted it gone was obeyed or overruled.
                         cancel_requested_by=None,
+                        dropped_by=None,
                         reason=reason,
                         ended_at_ms=None,
                         pending=Pending(
@@ -270,18 +245,50 @@ class _Draft:
                     )
                 )
             case e.TaskNeedsOperator(reason=reason):
-                self._set_open(
+                self.tasks.put(
                     replace(task, phase=TaskPhase.NEEDS_OPERATOR, reason=reason, pending=None)
                 )
             case e.TaskResolved(by=by, reason=reason):
-                self._put(replace(task, reason=f"{by}: {reason}"))
+                self.tasks.put(replace(task, reason=f"{by}: {reason}"))
             case e.TaskCancelRequested(by=by):
-                self._put(replace(task, cancel_requested_by=by))
+                self.tasks.put(replace(task, cancel_requested_by=by))
+            case e.TaskHeld() | e.TaskReleased() | e.TaskExpedited() | e.TaskReprioritized():
+                self._queued(task, event)
+            case e.TaskEdited(spec=spec, payload_sha256=digest):
+                self.tasks.put(
+                    replace(task, spec=spec, payload_sha256=digest, asked=task.submitted_spec)
+                )
+            case e.TaskDropped(by=by):
+                self.tasks.put(replace(task, dropped_by=by))
+                self.totals = replace(self.totals, dropped=self.totals.dropped + 1)
             case _:
                 assert_never(event)
 
+    def _queued(
+        self,
+        task: Task,
+        event: e.TaskHeld | e.TaskReleased | e.TaskExpedited | e.TaskReprioritized,
+    ) -> None:
+        match event:
+            case e.TaskHeld(by=by, reason=reason):
+                why = f"held by {by}" + (f": {reason}" if reason else "")
+                pending = Pending(code=PendingCode.HOLD, since_ms=self.at_ms, detail=why)
+                hold = Hold(by=by, reason=reason, since_ms=self.at_ms)
+                task = replace(task, hold=hold, pending=pending)
+            case e.TaskReleased():
+                pending = Pending(code=PendingCode.NEW, since_ms=self.at_ms)
+                task = replace(task, hold=None, pending=pending)
+            case e.TaskExpedited():
+                task = replace(task, expedited_at_ms=self.at_ms)
+            case e.TaskReprioritized(priority=priority):
+                spec = replace(task.spec, priority=priority)
+                task = replace(task, spec=spec, asked=task.submitted_spec)
+            case _:
+                assert_never(event)
+        self.tasks.put(task)
+
     def _submitted(self, event: e.TaskSubmitted) -> None:
-        self._set_open(
+        self.tasks.put(
             Task(
                 id=event.task,
                 number=event.number,
@@ -293,14 +300,11 @@ class _Draft:
                 pending=Pending(code=PendingCode.NEW, since_ms=self.at_ms),
             )
         )
-        if self.keys is self.base.keys:
-            self.keys = dict(self.keys)
-        self.keys[event.key] = event.task
-        if len(self.keys) > MAX_KEYS:
-            del self.keys[next(iter(self.keys))]
+        self.tasks.remember_key(event.key, event.task)
         self.totals = replace(self.totals, submitted=self.totals.submitted + 1)
 
     def _placed(self, task: Task, event: e.TaskPlaced) -> None:
+        self.recent_starts = counted(self.recent_starts, self.at_ms, retry=task.is_retry)
         attempt = Attempt(
             run_id=event.run,
             number=event.number,
@@ -312,7 +316,7 @@ class _Draft:
         task = replace(
             task, phase=TaskPhase.ACTIVE, pending=None, attempts=(*task.attempts, attempt)
         )
-        self._set_open(task)
+        self.tasks.put(task)
         agent = self.agents.get(event.agent)
         if agent is not None:
             self._set_agent(replace(agent, runs=agent.runs | {event.run}))
@@ -339,8 +343,7 @@ class _Draft:
         self.totals = replace(self.totals, decisions=self.totals.decisions + 1)
 
     def _ended(self, task: Task, event: e.TaskEnded) -> None:
-        self._take_out(task.id)
-        self._set_closed(
+        self.tasks.put(
             replace(
                 task, phase=event.phase, reason=event.reason, ended_at_ms=self.at_ms, pending=None
             )
@@ -364,13 +367,13 @@ class _Draft:
 
     def _attempt(self, event: e.AttemptEvent) -> None:
         task_id, number = split_run_id(event.run)
-        task = self._find(task_id)
+        task = self.tasks.find(task_id)
         if task is None or not 1 <= number <= len(task.attempts):
             return
         before = task.attempts[number - 1]
-        after = _next_attempt(before, event, self.at_ms)
+        after = next_attempt(before, event, self.at_ms)
         attempts = (*task.attempts[: number - 1], after, *task.attempts[number:])
-        self._put(replace(task, attempts=attempts))
+        self.tasks.put(replace(task, attempts=attempts))
         match event:
             case e.AttemptFinished() | e.AttemptStopped() | e.AttemptLate():
                 self._pay(after.agent, event.usage, event.cost_microusd)
@@ -438,105 +441,3 @@ class _Draft:
 
 _AGENT_FAILED = frozenset({AttemptPhase.FAILED, AttemptPhase.DIED, AttemptPhase.TIMED_OUT})
 """Ends that count against the agent."""
-
-_STOPPED_PHASE = {
-    CancelCause.OPERATOR: AttemptPhase.CANCELLED,
-    CancelCause.PREEMPTION: AttemptPhase.CANCELLED,
-    CancelCause.DEADLINE: AttemptPhase.TIMED_OUT,
-}
-
-
-def _next_attempt(attempt: Attempt, event: e.AttemptEvent, at_ms: int) -> Attempt:
-    """The attempt after a fact about it. The usual facts first."""
-    match event:
-        case e.AttemptStarted(boot_id=boot_id):
-            return _running(attempt, at_ms, boot_id or attempt.boot_id, attempt.resumed_by_agent)
-        case e.AttemptFinished():
-            return _finished(attempt, event, at_ms)
-        case e.AttemptSeen(resumed_by_agent=resumed):
-            return _running(attempt, at_ms, attempt.boot_id, attempt.resumed_by_agent or resumed)
-        case e.AttemptUnknown():
-            return _unknown(attempt, event, at_ms)
-        case e.AttemptNotStarted(reason=reason, detail=detail):
-            return _closed(attempt, AttemptPhase.NOT_STARTED, at_ms, reason, detail)
-        case e.AttemptDied(reason=reason):
-            return _closed(attempt, AttemptPhase.DIED, at_ms, reason, attempt.detail)
-        case e.AttemptGivenUp(reason=reason):
-            return _closed(attempt, AttemptPhase.GIVEN_UP, at_ms, reason, attempt.detail)
-        case e.AttemptCancelling(cause=cause):
-            return replace(attempt, phase=AttemptPhase.CANCELLING, cancel_cause=cause)
-        case e.AttemptStopped():
-            return _stopped(attempt, event, at_ms)
-        case e.AttemptLate():
-            return replace(
-                attempt,
-                late=True,
-                answer=event.answer,
-                usage=event.usage,
-                cost_microusd=event.cost_microusd,
-            )
-        case _:
-            assert_never(event)
-
-
-def _running(attempt: Attempt, at_ms: int, boot_id: str | None, resumed: bool) -> Attempt:
-    """It runs. A stop that was asked for stays asked for."""
-    return replace(
-        attempt,
-        phase=AttemptPhase.RUNNING if attempt.cancel_cause is None else AttemptPhase.CANCELLING,
-        started_at_ms=attempt.started_at_ms or at_ms,
-        boot_id=boot_id,
-        resumed_by_agent=resumed,
-        unknown_since_ms=None,
-        lost=None,
-    )
-
-
-def _unknown(attempt: Attempt, event: e.AttemptUnknown, at_ms: int) -> Attempt:
-    return replace(
-        attempt,
-        phase=AttemptPhase.UNKNOWN,
-        unknown_since_ms=attempt.unknown_since_ms or at_ms,
-        lost=event.reason,
-        detail=event.detail,
-    )
-
-
-def _finished(attempt: Attempt, event: e.AttemptFinished, at_ms: int) -> Attempt:
-    return replace(
-        attempt,
-        phase=AttemptPhase.SUCCEEDED if event.ok else AttemptPhase.FAILED,
-        ended_at_ms=at_ms,
-        unknown_since_ms=None,
-        reason=event.failure,
-        detail=event.detail,
-        answer=event.answer,
-        usage=event.usage,
-        cost_microusd=event.cost_microusd,
-    )
-
-
-def _stopped(attempt: Attempt, event: e.AttemptStopped, at_ms: int) -> Attempt:
-    cause = attempt.cancel_cause or CancelCause.OPERATOR
-    return replace(
-        attempt,
-        phase=_STOPPED_PHASE[cause],
-        ended_at_ms=at_ms,
-        unknown_since_ms=None,
-        reason=cause,
-        usage=event.usage,
-        cost_microusd=event.cost_microusd,
-    )
-
-
-def _closed(
-    attempt: Attempt, phase: AttemptPhase, at_ms: int, reason: str, detail: Untrusted
-) -> Attempt:
-    return replace(
-        attempt,
-        phase=phase,
-        ended_at_ms=at_ms,
-        unknown_since_ms=None,
-        reason=reason,
-        detail=detail,
-    )

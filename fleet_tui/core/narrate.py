@@ -176,6 +176,23 @@ def _task(
             )
         case e.TaskCancelRequested(by=by):
             return Sentence(level=Level.INFO, text=f"{label}: {by} cancels it", task=event.task)
+        case e.TaskHeld(by=by, reason=reason):
+            why = f": {reason}" if reason else ""
+            return Sentence(level=Level.INFO, text=f"{label} held by {by}{why}", task=event.task)
+        case e.TaskReleased(by=by):
+            return Sentence(level=Level.INFO, text=f"{label} released by {by}", task=event.task)
+        case e.TaskExpedited(by=by, reason=reason):
+            why = f": {reason}" if reason else ""
+            text = f"{label} goes first, says {by}{why}"
+            return Sentence(level=Level.INFO, text=text, task=event.task)
+        case e.TaskReprioritized(by=by, priority=priority):
+            text = f"{label} is {priority.name} now, says {by}"
+            return Sentence(level=Level.INFO, text=text, task=event.task)
+        case e.TaskEdited(by=by):
+            return Sentence(level=Level.INFO, text=f"{label} edited by {by}", task=event.task)
+        case e.TaskDropped(by=by, reason=reason):
+            text = f"{label} dropped by {by}: {reason}"
+            return Sentence(level=Level.INFO, text=text, task=event.task)
         case e.TaskEnded(phase=phase, reason=reason):
             level = Level.INFO if phase is TaskPhase.SUCCEEDED else Level.WARN
             why = f": {reason}" if reason else ""
@@ -208,6 +225,8 @@ def _attempt(
                 level, text = Level.INFO, f"finished, {tokens} tokens, {cost}"
             else:
                 level, text = Level.ERROR, f"failed: {failure}"
+        case e.AttemptCheckpointed():
+            level, text, detail = Level.DEBUG, "left a checkpoint", NOTHING_SAID
         case e.AttemptDied(reason=reason):
             level, text, detail = Level.ERROR, f"died: {reason}", NOTHING_SAID
         case e.AttemptCancelling(cause=cause):

@@ -10,7 +10,7 @@ from enum import StrEnum
 import msgspec
 
 from fleet_tui.core.decision import Decision, Pending
-from fleet_tui.core.evidence import Answer, LostReason, Usage
+from fleet_tui.core.evidence import Answer, Checkpoint, LostReason, Usage
 from fleet_tui.core.fleet import (
     EMPTY_FLEET,
     Deadlines,
@@ -37,6 +37,8 @@ from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind
 
 MAX_CLOSED_TASKS = 2_000
+MAX_DEAD_LETTERS = 10_000
+"""Failed tasks kept for somebody to look at; older ones are in the journal alone."""
 MAX_DECISIONS = 500
 MAX_CLOSED_ALERTS = 200
 MAX_NOTES = 200
@@ -117,6 +119,9 @@ class AttemptPhase(StrEnum):
     UNKNOWN = "unknown"
     CANCELLING = "cancelling"
     NOT_STARTED = "not-started"
+    """Refused before it began."""
+    FENCED = "fenced"
+    """Never started, and a tombstone on its host keeps a late start from running."""
     DIED = "died"
     GIVEN_UP = "given-up"
     """Unknown for longer than the fleet's ``lost_after``."""
@@ -129,6 +134,11 @@ class AttemptPhase(StrEnum):
     def is_open(self) -> bool:
         """Whether the attempt may still be running somewhere."""
         return self in _OPEN
+
+    @property
+    def never_started(self) -> bool:
+        """Whether it is certain that nothing of it ever ran."""
+        return self in (AttemptPhase.NOT_STARTED, AttemptPhase.FENCED)
 
 
 _OPEN = frozenset(
@@ -146,6 +156,7 @@ class CancelCause(StrEnum):
 
     OPERATOR = "operator"
     DEADLINE = "deadline"
+    HEARTBEAT = "heartbeat"
     PREEMPTION = "preemption"
 
 
@@ -170,6 +181,8 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     answer: Answer = Answer()
     usage: Usage = Usage()
     cost_microusd: int = 0
+    checkpoint: Checkpoint | None = None
+    """The last one it was seen to leave."""
     late: bool = False
     """A result came after the attempt was given up; it is kept and changes nothing."""
 
@@ -213,6 +226,14 @@ class TaskPhase(StrEnum):
 _CLOSED = frozenset({TaskPhase.SUCCEEDED, TaskPhase.FAILED, TaskPhase.CANCELLED, TaskPhase.EXPIRED})
 
 
+class Hold(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Kept waiting by an operator."""
+
+    by: str
+    reason: str
+    since_ms: int
+
+
 class Task(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A task and everything that was tried for it."""
 
@@ -231,6 +252,13 @@ class Task(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Waiting tasks are not placed before this instant."""
     requeued_at_ms: int | None = None
     """When it was last taken back into the queue after it had ended."""
+    hold: Hold | None = None
+    expedited_at_ms: int | None = None
+    """Since when it goes before all others, if an operator said so."""
+    asked: TaskSpec | None = None
+    """What was submitted, where an operator changed ``spec`` since."""
+    dropped_by: str | None = None
+    """Who decided that its failure needs nothing more."""
     cancel_requested_by: str | None = None
     ended_at_ms: int | None = None
     reason: str = ""
@@ -245,6 +273,22 @@ class Task(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     def asked_at_ms(self) -> int:
         """From when its deadlines count: its submission, or its last requeue."""
         return self.submitted_at_ms if self.requeued_at_ms is None else self.requeued_at_ms
+
+    @property
+    def submitted_spec(self) -> TaskSpec:
+        """What its key stands for."""
+        return self.asked or self.spec
+
+    @property
+    def is_retry(self) -> bool:
+        """Whether its next placement would be a further try at the same request."""
+        return bool(self.attempts) and self.attempts[-1].planned_at_ms >= self.asked_at_ms
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """The newest one that any of its attempts left."""
+        left = (a.checkpoint for a in reversed(self.attempts) if a.checkpoint is not None)
+        return next(left, None)
 
     @property
     def attempt(self) -> Attempt | None:
@@ -308,6 +352,15 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     text: Untrusted
 
 
+class Starts(msgspec.Struct, frozen=True):
+    """Placements of one second."""
+
+    second: int
+    """Since the Unix epoch."""
+    first: int = 0
+    retries: int = 0
+
+
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
     """Counters since the ledger began."""
 
@@ -316,6 +369,7 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     failed: int = 0
     cancelled: int = 0
     expired: int = 0
+    dropped: int = 0
     attempts: int = 0
     decisions: int = 0
     cost_microusd: int = 0
@@ -347,7 +401,15 @@ class FleetState(msgspec.Struct, frozen=True, kw_only=True):
     agents: dict[AgentName, AgentState] = {}
     open_tasks: dict[TaskId, Task] = {}
     closed_tasks: dict[TaskId, Task] = {}
-    """The newest MAX_CLOSED_TASKS, oldest first."""
+    """The newest MAX_CLOSED_TASKS, oldest first; dead letters are kept apart."""
+    dead_letters: dict[TaskId, Task] = {}
+    """Failed and expired tasks that nobody has requeued or dropped, oldest first; the newest
+    MAX_DEAD_LETTERS."""
+    open_by_priority: dict[Priority, int] = {}
+    open_by_client: dict[ClientName, int] = {}
+    """How many tasks are open, for the limits of the queue."""
+    recent_starts: tuple[Starts, ...] = ()
+    """Placements of the last minute, for the retry budget."""
     keys: dict[str, TaskId] = {}
     turns: dict[PoolName, AgentName] = {}
     """Round-robin: who was chosen last."""
@@ -362,8 +424,22 @@ class FleetState(msgspec.Struct, frozen=True, kw_only=True):
     """Events of kinds this version does not know; kept in the journal, not understood."""
 
     def task(self, task_id: TaskId) -> Task | None:
-        """A task, open or recently closed."""
-        return self.open_tasks.get(task_id) or self.closed_tasks.get(task_id)
+        """A task, open or ended, as long as it is remembered."""
+        return (
+            self.open_tasks.get(task_id)
+            or self.closed_tasks.get(task_id)
+            or self.dead_letters.get(task_id)
+        )
+
+    def tasks(self) -> Iterator[Task]:
+        """Every task that is remembered: open, closed, dead letters; each oldest first."""
+        yield from self.open_tasks.values()
+        yield from self.ended_tasks()
+
+    def ended_tasks(self) -> Iterator[Task]:
+        """Tasks that ended: closed ones, then dead letters."""
+        yield from self.closed_tasks.values()
+        yield from self.dead_letters.values()
 
     def waiting(self) -> Iterator[Task]:
         """Tasks that want an agent, in no particular order."""
@@ -371,15 +447,13 @@ class FleetState(msgspec.Struct, frozen=True, kw_only=True):
 
     def find_task(self, text: str) -> Task | None:
         """The task people mean by ``t-42``, ``42`` or its id; None when there is none."""
-        if text in self.open_tasks or text in self.closed_tasks:
-            return self.task(TaskId(text))
+        exact = self.task(TaskId(text))
+        if exact is not None:
+            return exact
         digits = text.removeprefix("t-")
         if digits.isdecimal() and len(digits) < 16:
             number = int(digits)
-            for tasks in (self.open_tasks, self.closed_tasks):
-                for task in tasks.values():
-                    if task.number == number:
-                        return task
+            return next((t for t in self.tasks() if t.number == number), None)
         return None
 
 

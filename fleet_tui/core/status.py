@@ -77,10 +77,10 @@ def summarize(state: FleetState, now_ms: int, samples: Sequence[FleetSample] = (
         used += len(agent.runs)
     queue = _Queue(state, now_ms)
     since = now_ms - RATE_WINDOW_MS
-    ended = [t for t in state.closed_tasks.values() if (t.ended_at_ms or 0) >= since]
+    ended = [t for t in state.ended_tasks() if (t.ended_at_ms or 0) >= since]
     failed = sum(t.phase in (TaskPhase.FAILED, TaskPhase.EXPIRED) for t in ended)
     judged = failed + sum(t.phase is TaskPhase.SUCCEEDED for t in ended)
-    began = min((t.submitted_at_ms for t in state.closed_tasks.values()), default=now_ms)
+    began = min((t.submitted_at_ms for t in state.ended_tasks()), default=now_ms)
     window_ms = min(RATE_WINDOW_MS, max(now_ms - began, 60_000))
     cost = sum(t.cost_microusd for t in ended)
     hourly = sum(a.prices.per_hour_microusd for a in state.fleet.agents.values())

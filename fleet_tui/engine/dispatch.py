@@ -29,6 +29,8 @@ from fleet_tui.core.evidence import (
     Stopped,
     Unknown,
 )
+from fleet_tui.core.fleet import TaskClass
+from fleet_tui.core.heartbeat import ask_every_ms
 from fleet_tui.core.ids import AgentName, RunId
 from fleet_tui.core.retry import trace_id_of
 from fleet_tui.core.state import AttemptPhase, FleetState
@@ -58,13 +60,17 @@ def order_of(state: FleetState, run: RunId) -> RunOrder | None:
     if found is None:
         return None
     task, attempt = found
+    deadlines = deadlines_of(state, task)
+    resumes = task.spec.task_class is TaskClass.RESUMABLE
     return RunOrder(
         run_id=run,
         task_id=task.id,
         attempt=attempt.number,
         payload=task.spec.payload,
         label=task.label,
-        start_to_close_ms=deadlines_of(state, task).start_to_close_ms,
+        start_to_close_ms=deadlines.start_to_close_ms,
+        heartbeat_ms=deadlines.heartbeat_ms,
+        checkpoint=task.checkpoint if resumes else None,
         trace_id=trace_id_of(run),
     )
 
@@ -107,11 +113,10 @@ class Dispatcher:
 
     def resume(self, state: FleetState) -> None:
         """After a restart: go on watching runs that were given up and may still answer late."""
-        for tasks in (state.open_tasks, state.closed_tasks):
-            for task in tasks.values():
-                for attempt in task.attempts:
-                    if attempt.phase is AttemptPhase.GIVEN_UP and not attempt.late:
-                        self._fence(state, attempt.run_id, None)
+        for task in state.tasks():
+            for attempt in task.attempts:
+                if attempt.phase is AttemptPhase.GIVEN_UP and not attempt.late:
+                    self._fence(state, attempt.run_id, None)
 
     async def close(self) -> None:
         """End all workers; the runs themselves go on at their agents."""
@@ -200,7 +205,7 @@ class _Worker:
             await self._back_off()
 
     async def _drive(self, *, fresh: bool) -> None:
-        running = False
+        running = asked = False
         if fresh:
             word = await self._asked(lambda port: port.start(self._order), START_DEADLINE_S)
             await self._hear(self.run, word)
@@ -210,13 +215,15 @@ class _Worker:
         while True:
             if self.cancel_wanted.is_set():
                 word = await self._asked(lambda port: port.cancel(self._order), ASK_DEADLINE_S)
-            elif running:
+            elif running and not asked:
                 followed = await self._follow()
+                asked = followed is None  # it is to be cancelled, or its sign of life is due
                 if followed is None:
                     continue
                 word = followed
             else:
                 word = await self._asked(lambda port: port.inspect(self._order), ASK_DEADLINE_S)
+                asked = False
             await self._hear(self.run, word)
             if is_final(word):
                 return
@@ -237,12 +244,19 @@ class _Worker:
         log.warning("run %s was never heard of again", self.run)
 
     async def _follow(self) -> Word | None:
-        """Wait for the end of the run, or return None when it is to be cancelled."""
+        """Wait for the end of the run. None when it is to be cancelled first, or when it is time
+        to ask for a sign of life."""
+        heartbeat_ms = self._order.heartbeat_ms
+        ask_after_s = ask_every_ms(heartbeat_ms) / 1_000 if heartbeat_ms is not None else None
         assert self.port is not None, "it said that the run runs"
         following = asyncio.create_task(self._guarded(self.port.follow(self._order)))
         cancelling = asyncio.create_task(self.cancel_wanted.wait())
         try:
-            await asyncio.wait({following, cancelling}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(
+                {following, cancelling},
+                timeout=ask_after_s,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
             return following.result() if following.done() else None
         finally:
             following.cancel()

@@ -16,7 +16,8 @@ from fleet_tui.core import commands as c
 from fleet_tui.core.alerts import reconcile_alerts
 from fleet_tui.core.attempts import learn, reconcile_attempts
 from fleet_tui.core.brake import reconcile_brake
-from fleet_tui.core.decide import Decided, decide
+from fleet_tui.core.decide import decide
+from fleet_tui.core.decided import Decided
 from fleet_tui.core.events import (
     EngineModeChanged,
     EngineUnitFailed,
@@ -25,10 +26,12 @@ from fleet_tui.core.events import (
     FleetLoaded,
     Recorded,
 )
+from fleet_tui.core.evidence import Definite, Running
 from fleet_tui.core.fleet import FleetSpec
-from fleet_tui.core.fold import fold
+from fleet_tui.core.fold import Folding, fold
 from fleet_tui.core.health import FRESH, Watch, judge
-from fleet_tui.core.ids import AgentName, Epoch, Seq
+from fleet_tui.core.heartbeat import Beat, heard
+from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq
 from fleet_tui.core.modes import EngineMode, ModeNow
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.state import FleetState
@@ -114,6 +117,7 @@ class Engine:
         self._publish = publish
         self._router = Router(state.fleet)
         self._watches: dict[AgentName, Watch] = {}
+        self._beats: dict[RunId, Beat] = {}
         self._distrust_until_ms = 0
         self._ended = False
         self._unstored: Unstored | None = None
@@ -228,6 +232,8 @@ class Engine:
                 case LookTaken(look=look):
                     self._look(draft, look)
                 case WordHeard(run=run, word=word):
+                    if isinstance(word, Definite) and isinstance(word.value, Running):
+                        self._beats[run] = heard(self._beats.get(run), word.value, now_ms)
                     draft.add(learn(draft.state, run, word, now_ms))
                 case CommandAsked():
                     self._command(draft, item, answers)
@@ -264,6 +270,7 @@ class Engine:
                         task=decided.task,
                         number=decided.number,
                         duplicate=decided.duplicate,
+                        changed=decided.changed,
                     )
                 )
         self._follow(recorded)
@@ -288,7 +295,8 @@ class Engine:
             return
         draft.add(reconcile_brake(draft.state, draft.now_ms))
         if ticked:
-            draft.add(reconcile_attempts(draft.state, draft.now_ms))
+            self._forget_beats(draft.state)
+            draft.add(reconcile_attempts(draft.state, draft.now_ms, self._beats))
         if draft.state.engine.mode.mode.starts_work:
             draft.add(self._router.schedule(draft.state, self.looks, draft.now_ms))
         draft.add(reconcile_alerts(draft.state, draft.now_ms))
@@ -347,6 +355,12 @@ class Engine:
             asked.reply.set_result(c.Accepted(seq=self.state.seq))
         else:
             asked.reply.set_result(refused_by(mode))
+
+    def _forget_beats(self, state: FleetState) -> None:
+        if self._beats:
+            open_runs = {run for agent in state.agents.values() for run in agent.runs}
+            for run in self._beats.keys() - open_runs:
+                del self._beats[run]
 
     async def _commit(self, draft: "_Draft") -> tuple[Recorded, ...]:
         if not draft.events:
@@ -442,11 +456,13 @@ class _Draft:
 
     def __init__(self, state: FleetState, epoch: Epoch, now_ms: int) -> None:
         self.state = state
+        """Good until the next :meth:`add`, so that a long step copies each map once."""
         self.now_ms = now_ms
         self.events: list[Event] = []
         self.watches: dict[AgentName, Watch] = {}
         """Of the agents that were looked at; they count once the events do."""
         self._base = state
+        self._folding = Folding(state)
         self._epoch = epoch
 
     def add(self, events: Sequence[Event]) -> None:
@@ -455,13 +471,9 @@ class _Draft:
             return
         first = self.state.seq + 1
         self.events.extend(events)
-        self.state = fold(
-            self.state,
-            (
-                Recorded(Seq(first + n), self.now_ms, self._epoch, event)
-                for n, event in enumerate(events)
-            ),
-        )
+        for n, event in enumerate(events):
+            self._folding.apply(Recorded(Seq(first + n), self.now_ms, self._epoch, event))
+        self.state = self._folding.state()
 
     def settled(self, recorded: Sequence[Recorded]) -> FleetState:
         """The state after the commit: the one looked ahead to, unless the ledger placed the events

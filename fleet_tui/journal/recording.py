@@ -18,9 +18,9 @@ from typing import Annotated, BinaryIO
 import msgspec
 
 from fleet_tui.core.events import Recorded, SegmentOpened
-from fleet_tui.core.ids import Seq
+from fleet_tui.core.ids import Seq, TaskId
 from fleet_tui.core.logs import LogGap, LogLine
-from fleet_tui.core.state import FleetState
+from fleet_tui.core.state import FleetState, Task
 from fleet_tui.journal.chain import GENESIS
 from fleet_tui.journal.codec import Encoded, decode, encode
 from fleet_tui.journal.errors import BadRecording, JournalError
@@ -292,11 +292,18 @@ def _smaller(body: bytes) -> bytes:
     event = decode("segment.opened", 1, body)
     assert isinstance(event, SegmentOpened)
     state: FleetState = event.state
-    while len(body) > MAX_STATE_BYTES and state.closed_tasks:
-        kept = list(state.closed_tasks.items())[(len(state.closed_tasks) + 1) // 2 :]
-        state = msgspec.structs.replace(state, closed_tasks=dict(kept))
+    while len(body) > MAX_STATE_BYTES and (state.closed_tasks or state.dead_letters):
+        state = msgspec.structs.replace(
+            state,
+            closed_tasks=_newer_half(state.closed_tasks),
+            dead_letters=_newer_half(state.dead_letters),
+        )
         body = encode(SegmentOpened(state=state)).body
     return body
+
+
+def _newer_half(tasks: dict[TaskId, Task]) -> dict[TaskId, Task]:
+    return dict(list(tasks.items())[(len(tasks) + 1) // 2 :])
 
 
 def read_lines(stream: BinaryIO | gzip.GzipFile, limit: int) -> Iterator[bytes]:

@@ -14,7 +14,6 @@ import msgspec
 from fleet_tui.core.alerts import reconcile_alerts
 from fleet_tui.core.attempts import Word, find_attempt, learn, reconcile_attempts
 from fleet_tui.core.brake import reconcile_brake
-from fleet_tui.core.decide import payload_sha256
 from fleet_tui.core.events import (
     AgentIdentified,
     Event,
@@ -33,6 +32,7 @@ from fleet_tui.core.narrate import log_line
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.state import EMPTY_STATE, FleetState, Health
 from fleet_tui.core.status import sample_of
+from fleet_tui.core.submission import payload_sha256
 from fleet_tui.core.ulid import new_ulid
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import FailureKind, FleetSample, Look, ProbeFailure, VitalsReading

@@ -171,7 +171,7 @@ class Rig:
     def tasks(self) -> list[Task]:
         """All tasks, in the order of their numbers."""
         state = self.state()
-        everything = (*state.open_tasks.values(), *state.closed_tasks.values())
+        everything = tuple(state.tasks())
         return sorted(everything, key=lambda task: task.number)
 
     async def until(self, holds: Callable[[], bool], within_s: float, what: str) -> None:

@@ -18,7 +18,7 @@ from fleet_tui.console.places import Place
 from fleet_tui.console.screens.help import HelpScreen
 from fleet_tui.console.widgets.dialogs import ConfirmBar, PlanCard
 from fleet_tui.core.commands import Ack, AddNote, Cancel, Cordon, Refused, Requeue, Uncordon
-from fleet_tui.core.ids import AlertId, TaskId
+from fleet_tui.core.ids import AlertId
 from fleet_tui.core.logs import Level, LogLine
 from fleet_tui.core.state import Alert, Severity
 from fleet_tui.core.untrusted import Untrusted
@@ -376,7 +376,7 @@ async def test_cancel_shows_what_is_lost() -> None:
 
 async def test_a_failed_task_is_run_again() -> None:
     feed = FakeFeed()
-    failed = next(t for t in feed.view().state.closed_tasks.values() if t.reason)
+    failed = next(t for t in feed.view().state.ended_tasks() if t.reason)
     app = console(feed)
     async with running(app) as pilot:
         assert app.run_command(f"resolve {failed.label}") is None
@@ -388,7 +388,7 @@ async def test_a_failed_task_is_run_again() -> None:
         await until(pilot, lambda: len(feed.sent) == 1)
         (sent,) = feed.sent
         assert isinstance(sent, Requeue)
-        assert sent.task == TaskId(failed.id)
+        assert sent.tasks == (failed.id,)
 
 
 async def test_a_refusal_is_told_in_the_engines_words() -> None:

@@ -15,10 +15,12 @@ from fleet_tui.console.submit import (
     same_as,
     words_of,
 )
-from fleet_tui.core.decide import MAX_PAYLOAD_BYTES, Decided, decide
+from fleet_tui.core.decide import decide
+from fleet_tui.core.decided import Decided
 from fleet_tui.core.fleet import AgentSpec, FleetSpec, LocalAgent, PoolSpec, Priority, TaskClass
 from fleet_tui.core.ids import AgentName, Capability, PoolName, Region
 from fleet_tui.core.state import FleetState, TaskSpec
+from fleet_tui.core.submission import MAX_PAYLOAD_BYTES
 
 GPU = PoolName("gpu")
 FLEET = FleetSpec(

@@ -58,7 +58,7 @@ def test_one_lost_agent_is_told_with_what_became_of_its_work() -> None:
     state = seeded_state()
     name = AgentName(agent_name(1))
     since_ms = state.agents[name].since_ms
-    tried = [task for task in state.closed_tasks.values() if task.attempts][:4]
+    tried = [task for task in state.ended_tasks() if task.attempts][:4]
     first = tried[0].attempts[0]
 
     def task_of(at: int, *attempts: Mapping[str, object], phase: TaskPhase) -> Task:

@@ -16,6 +16,7 @@ from fleet_tui.core.events import (
     AttemptLate,
     AttemptStarted,
     AttemptUnknown,
+    EngineStarted,
     FailoverFrozen,
     FleetLoaded,
     HealthChanged,
@@ -26,6 +27,7 @@ from fleet_tui.core.events import (
 )
 from fleet_tui.core.evidence import (
     Answer,
+    Checkpoint,
     Definite,
     Died,
     Fact,
@@ -38,8 +40,9 @@ from fleet_tui.core.evidence import (
     Unknown,
     Usage,
 )
-from fleet_tui.core.fleet import TaskClass
-from fleet_tui.core.ids import AgentName, PoolName, RunId
+from fleet_tui.core.fleet import Deadlines, RetryPolicy, TaskClass
+from fleet_tui.core.heartbeat import Beat, heard
+from fleet_tui.core.ids import AgentName, Epoch, PoolName, RunId
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.state import (
     MAX_CLOSED_TASKS,
@@ -60,10 +63,16 @@ LOST = Unknown(LostReason.CONNECTION_LOST)
 class Run:
     """One task and its newest attempt."""
 
-    def __init__(self, task_class: TaskClass = TaskClass.ONCE) -> None:
-        self.story = Story(fleet(agent("a1"), agent("a2")))
+    def __init__(
+        self,
+        task_class: TaskClass = TaskClass.ONCE,
+        deadlines: Deadlines | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        self.story = Story(fleet(agent("a1"), agent("a2"), retry=retry))
         self.story.all_up()
-        self.id = self.story.submit(work(task_class=task_class))
+        self.id = self.story.submit(work(task_class=task_class, deadlines=deadlines))
+        self.beats: dict[RunId, Beat] = {}
         self.place()
 
     def place(self) -> RunId:
@@ -84,6 +93,18 @@ class Run:
     def phase(self) -> AttemptPhase:
         assert self.task.attempt is not None
         return self.task.attempt.phase
+
+    def later(self, ms: int) -> list[object]:
+        """Time passes."""
+        self.story.now_ms += ms
+        events = reconcile_attempts(self.story.state, self.story.now_ms, self.beats)
+        self.story.add(*events)
+        return list(events)
+
+    def beat(self, word: Running) -> None:
+        """A sign of life, as the engine remembers it."""
+        self.beats[self.run] = heard(self.beats.get(self.run), word, self.story.now_ms)
+        self.hear(Definite(word))
 
     def hear(self, word: Word) -> list[object]:
         events = learn(self.story.state, self.run, word, self.story.now_ms)
@@ -366,3 +387,131 @@ def test_an_agent_that_returns_to_the_fleet_file_still_runs_what_it_ran() -> Non
     back = run.story.state.agents[name]
     assert back.health is Health.JOINING
     assert back.runs == {run.run}
+
+
+def test_a_fenced_run_is_told_from_a_refused_one_and_retried_like_it() -> None:
+    run = Run()
+    run.hear(LOST)
+    run.hear(Definite(NotStarted(reason="fenced", fenced=True)))
+    assert run.phase is AttemptPhase.FENCED
+    assert run.task.phase is TaskPhase.WAITING
+
+
+PULSE = Deadlines(heartbeat_ms=30_000)
+
+
+def test_a_run_that_falls_silent_is_stopped_and_has_timed_out() -> None:
+    run = Run(deadlines=PULSE)
+    run.hear(Definite(Started()))
+    run.later(29_000)
+    run.beat(Running(output_bytes=10))
+    run.later(29_000)
+    assert run.phase is AttemptPhase.RUNNING
+    run.beat(Running(output_bytes=10))
+    (stopping,) = run.later(1_000)
+    assert isinstance(stopping, AttemptCancelling), "the same output is no sign of life"
+    assert stopping.cause is CancelCause.HEARTBEAT
+    run.hear(Definite(Stopped()))
+    assert run.phase is AttemptPhase.TIMED_OUT
+    assert run.task.phase is TaskPhase.FAILED
+    assert run.task.reason == "fell silent and was stopped"
+
+
+def test_where_output_is_not_counted_the_word_that_it_runs_is_the_heartbeat() -> None:
+    run = Run(deadlines=PULSE)
+    run.hear(Definite(Started()))
+    for _ in range(5):
+        run.later(29_000)
+        run.beat(Running())
+    assert run.phase is AttemptPhase.RUNNING
+
+
+def test_a_new_checkpoint_is_a_sign_of_life() -> None:
+    run = Run(task_class=TaskClass.RESUMABLE, deadlines=PULSE)
+    run.hear(Definite(Started()))
+    run.beat(Running(output_bytes=0))
+    run.later(29_000)
+    run.beat(Running(output_bytes=0, checkpoint=mark("page 1")))
+    run.later(29_000)
+    assert run.phase is AttemptPhase.RUNNING
+
+
+def test_nobody_is_stopped_for_the_silence_of_an_engine_that_was_not_there() -> None:
+    run = Run(deadlines=PULSE)
+    run.hear(Definite(Started()))
+    run.story.now_ms += 300_000
+    run.story.add(EngineStarted(epoch=Epoch(2), version="1", pid=1))
+    run.later(29_000)
+    assert run.phase is AttemptPhase.RUNNING
+    assert run.later(1_000)
+
+
+def mark(text: str) -> Checkpoint:
+    return Checkpoint(text=Untrusted(text), sha256=text)
+
+
+def test_resumable_work_that_died_goes_on_from_its_newest_checkpoint() -> None:
+    run = Run(task_class=TaskClass.RESUMABLE)
+    run.hear(Definite(Started()))
+    run.hear(Definite(Running(checkpoint=mark("page 1"))))
+    run.hear(Definite(Running(checkpoint=mark("page 1"))))
+    run.hear(Definite(Died(reason="host rebooted", checkpoint=mark("page 2"))))
+    assert run.task.phase is TaskPhase.WAITING
+    assert run.task.checkpoint == mark("page 2")
+    run.place()
+    run.hear(Definite(Started()))
+    run.hear(Definite(Died(reason="host rebooted")))
+    assert run.task.phase is TaskPhase.WAITING, "the checkpoint of the first attempt still holds"
+
+
+def test_resumable_work_without_a_checkpoint_asks_an_operator() -> None:
+    run = Run(task_class=TaskClass.RESUMABLE)
+    run.hear(Definite(Started()))
+    run.hear(Definite(Died(reason="host rebooted")))
+    assert run.task.phase is TaskPhase.NEEDS_OPERATOR
+
+
+def test_resumable_work_of_unknown_fate_is_never_run_beside_itself() -> None:
+    run = Run(task_class=TaskClass.RESUMABLE)
+    run.hear(Definite(Running(checkpoint=mark("page 1"))))
+    run.hear(LOST)
+    assert run.story.state.fleet.lost_after_ms is not None
+    run.later(run.story.state.fleet.lost_after_ms)
+    assert run.task.phase is TaskPhase.NEEDS_OPERATOR
+
+
+def test_a_kind_of_failure_that_no_retry_mends_fails_at_once() -> None:
+    policy = RetryPolicy(non_retryable=("exit-2",))
+    curable = Run(task_class=TaskClass.IDEMPOTENT, retry=policy)
+    curable.hear(Definite(Finished(ok=False, failure="exit-1")))
+    assert curable.task.phase is TaskPhase.WAITING
+    hopeless = Run(task_class=TaskClass.IDEMPOTENT, retry=policy)
+    hopeless.hear(Definite(Finished(ok=False, failure="exit-2")))
+    assert hopeless.task.phase is TaskPhase.FAILED
+
+
+def test_a_start_that_does_not_come_in_time_is_called_off() -> None:
+    run = Run(deadlines=Deadlines(schedule_to_start_ms=10_000))
+    assert run.phase is AttemptPhase.PLANNED
+    (stopping,) = run.later(10_000)
+    assert isinstance(stopping, AttemptCancelling)
+    run.hear(Definite(NotStarted(reason="fenced", fenced=True)))
+    assert run.task.phase is TaskPhase.WAITING
+    run.later(1)
+    assert run.task.phase is TaskPhase.EXPIRED
+    assert run.task.reason == "no agent could start it in time"
+
+
+def test_a_requeued_task_has_its_tries_again() -> None:
+    run = Run(task_class=TaskClass.IDEMPOTENT)
+    for _ in range(3):
+        run.hear(Definite(Finished(ok=False, failure="exit-1")))
+        if run.task.phase is TaskPhase.WAITING:
+            run.place()
+    assert run.task.phase is TaskPhase.FAILED
+    run.later(1)
+    again = TaskRetrying(task=run.id, not_before_ms=run.story.now_ms, reason="requeued")
+    run.story.add(again)
+    run.place()
+    run.hear(Definite(Finished(ok=False, failure="exit-1")))
+    assert run.task.phase is TaskPhase.WAITING

@@ -4,13 +4,15 @@ import pytest
 
 from fleet_tui.core import commands as c
 from fleet_tui.core.attempts import learn, reconcile_attempts
-from fleet_tui.core.decide import MAX_PAYLOAD_BYTES, Decided, decide
+from fleet_tui.core.decide import decide
+from fleet_tui.core.decided import Decided
 from fleet_tui.core.events import TaskEnded, TaskNeedsOperator, TaskPlaced
 from fleet_tui.core.evidence import Definite, NotStarted
 from fleet_tui.core.fleet import Deadlines
 from fleet_tui.core.ids import AgentName, AlertId, RunId, TaskId
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.state import TaskPhase, TaskSpec
+from fleet_tui.core.submission import MAX_PAYLOAD_BYTES
 from fleet_tui.core.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
@@ -123,9 +125,9 @@ def test_a_verdict_needs_a_reason_and_settles_the_task(
 def test_requeue_is_for_what_ended_badly() -> None:
     told = story()
     done(told, submit(work()))
-    assert refused(told, c.Requeue(task=T1)).code == "not-failed"
+    assert refused(told, c.Requeue(tasks=(T1,))).code == "not-failed"
     done(told, c.Cancel(task=T1))
-    done(told, c.Requeue(task=T1))
+    done(told, c.Requeue(tasks=(T1,)))
     assert T1 in told.state.open_tasks
     assert T1 not in told.state.closed_tasks
     placed = Router(told.state.fleet).schedule(told.state, {}, told.now_ms + 1)
@@ -141,7 +143,7 @@ def test_a_task_that_was_cancelled_and_requeued_is_a_task_like_any_other() -> No
     told = story()
     done(told, submit(work()))
     done(told, c.Cancel(task=T1))
-    done(told, c.Requeue(task=T1))
+    done(told, c.Requeue(tasks=(T1,)))
     (placed,) = Router(told.state.fleet).schedule(told.state, {}, told.now_ms)
     assert isinstance(placed, TaskPlaced)
     told.add(placed)
@@ -163,7 +165,7 @@ def test_the_deadlines_of_a_requeued_task_begin_anew(deadlines: Deadlines) -> No
     task = told.state.task(T1)
     assert task is not None
     assert task.phase is TaskPhase.EXPIRED
-    done(told, c.Requeue(task=T1))
+    done(told, c.Requeue(tasks=(T1,)))
     assert reconcile_attempts(told.state, told.now_ms + 999) == []
     (ended,) = reconcile_attempts(told.state, told.now_ms + 1_000)
     assert isinstance(ended, TaskEnded)

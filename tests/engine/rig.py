@@ -87,7 +87,7 @@ async def running(
 
 
 def only_task(state: FleetState) -> Task:
-    (task,) = [*state.open_tasks.values(), *state.closed_tasks.values()]
+    (task,) = state.tasks()
     return task
 
 

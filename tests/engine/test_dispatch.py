@@ -64,7 +64,7 @@ async def test_a_run_is_found_again_when_its_agent_returns_to_the_file() -> None
         await second.until(lambda s: only_task(s).attempts[0].phase is AttemptPhase.UNKNOWN)
         await hosts[A1].finish(run)
         await second.engine.inbox.put(FleetChanged(whole, "me"))
-        await second.until(lambda s: bool(s.closed_tasks))
+        await second.until(lambda s: bool([*s.ended_tasks()]))
         assert only_task(second.engine.state).phase is TaskPhase.SUCCEEDED
 
 
@@ -103,9 +103,9 @@ async def test_an_agent_that_moves_takes_new_work_there_and_ends_its_runs_here()
         assert (here.started, there.started) == ([first], [second])
         assert ports.closed == []
         await here.finish(first)
-        await rig.until(lambda s: len(s.closed_tasks) == 1)
+        await rig.until(lambda s: len([*s.ended_tasks()]) == 1)
         await there.finish(second)
-        await rig.until(lambda s: len(s.closed_tasks) == 2)
+        await rig.until(lambda s: len([*s.ended_tasks()]) == 2)
         assert ports.closed == [ports.made[0]]
 
 
@@ -123,7 +123,7 @@ async def test_a_port_that_breaks_off_by_itself_does_not_end_the_following() -> 
         await rig.submit(1, work())
         await rig.until(lambda s: only_task(s).attempts[0].phase is AttemptPhase.UNKNOWN)
         await rig.hosts[A1].finish(rig.hosts[A1].started[0])
-        await rig.until(lambda s: bool(s.closed_tasks))
+        await rig.until(lambda s: bool([*s.ended_tasks()]))
 
 
 async def test_the_engine_stops_while_a_follower_takes_its_time_to_hang_up() -> None:

@@ -28,7 +28,7 @@ async def test_a_task_runs_and_its_result_is_kept() -> None:
         run = host.started[0]
         assert host.payloads[run] == "count the lines"
         await host.finish(run)
-        state = await rig.until(lambda s: bool(s.closed_tasks))
+        state = await rig.until(lambda s: bool([*s.ended_tasks()]))
         task = only_task(state)
         assert task.phase is TaskPhase.SUCCEEDED
         assert task.attempts[0].answer.text.raw == "done"
@@ -77,7 +77,7 @@ async def test_a_lost_connection_decides_nothing_and_the_run_is_found_again() ->
         assert only_task(rig.engine.state).phase is TaskPhase.ACTIVE
         await host.finish(host.started[0])
         await host.mend()
-        state = await rig.until(lambda s: bool(s.closed_tasks))
+        state = await rig.until(lambda s: bool([*s.ended_tasks()]))
         assert only_task(state).phase is TaskPhase.SUCCEEDED
         assert len(host.started) == 1
 
@@ -95,7 +95,7 @@ async def test_a_new_engine_finds_running_work_and_starts_nothing_twice() -> Non
     async with running(spec, state, hosts) as second:
         for run in list(host.started):
             await host.finish(run)
-        state = await second.until(lambda s: len(s.closed_tasks) == 3)
+        state = await second.until(lambda s: len([*s.ended_tasks()]) == 3)
     assert len(host.started) == 3
     assert {t.phase for t in state.closed_tasks.values()} == {TaskPhase.SUCCEEDED}
 
@@ -125,7 +125,7 @@ async def test_cancel_stops_the_run() -> None:
         assert reply.task is not None
         await rig.until(lambda s: only_task(s).attempts[0].phase is AttemptPhase.RUNNING)
         await rig.engine.ask("me", c.Cancel(task=reply.task))
-        state = await rig.until(lambda s: bool(s.closed_tasks))
+        state = await rig.until(lambda s: bool([*s.ended_tasks()]))
         task = only_task(state)
         assert task.phase is TaskPhase.CANCELLED
         assert task.attempts[0].phase is AttemptPhase.CANCELLED

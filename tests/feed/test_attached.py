@@ -10,10 +10,10 @@ import pytest
 
 from fleet_tui.config.load import load_fleet
 from fleet_tui.core.commands import Accepted, AddNote, Cordon, Refused, StopEngine, Submit
-from fleet_tui.core.decide import MAX_PAYLOAD_BYTES
 from fleet_tui.core.ids import AgentName, Seq, TaskId
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.state import TaskPhase, TaskSpec
+from fleet_tui.core.submission import MAX_PAYLOAD_BYTES
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.engine.run import RunningEngine
 from fleet_tui.errors import FleetError, Unreachable

@@ -11,10 +11,12 @@ from fleet_tui.core import commands as c
 from fleet_tui.core.alerts import reconcile_alerts
 from fleet_tui.core.attempts import Word, learn, reconcile_attempts
 from fleet_tui.core.brake import reconcile_brake
-from fleet_tui.core.decide import Decided, decide
+from fleet_tui.core.decide import decide
+from fleet_tui.core.decided import Decided
 from fleet_tui.core.decision import Rule
 from fleet_tui.core.events import Event, TaskPlaced
 from fleet_tui.core.evidence import (
+    Checkpoint,
     Definite,
     Died,
     Fact,
@@ -32,6 +34,7 @@ from fleet_tui.core.ids import ClientName, Region, TaskId
 from fleet_tui.core.routing.requirement import requirement_of
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.state import EMPTY_STATE, Health, TaskPhase, TaskSpec
+from fleet_tui.core.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 
@@ -177,6 +180,9 @@ def test_equal_requirements_are_equal_values(task: TaskSpec, spec: FleetSpec) ->
     assert hash(first) == hash(second)
 
 
+MARK = Checkpoint(text=Untrusted("page 7"), sha256="7")
+
+
 class Lifecycle(RuleBasedStateMachine):
     """An operator, time and agents that say anything at any moment: the ledger stays sound."""
 
@@ -207,13 +213,19 @@ class Lifecycle(RuleBasedStateMachine):
     @precondition(lambda self: self.story.state.totals.submitted)
     @rule(data=st.data())
     def operator(self, data: st.DataObject) -> None:
-        known = [*self.story.state.open_tasks, *self.story.state.closed_tasks]
+        known = [t.id for t in self.story.state.tasks()]
         task = data.draw(st.sampled_from(known))
         verdict = data.draw(st.sampled_from(c.Verdict))
         choices: list[c.Command] = [
             c.Cancel(task=task),
             c.Resolve(task=task, verdict=verdict, reason="x"),
-            c.Requeue(task=task),
+            c.Requeue(tasks=(task,)),
+            c.Hold(tasks=(task,)),
+            c.Release(tasks=(task,)),
+            c.Expedite(tasks=(task,)),
+            c.SetPriority(tasks=(task,), priority=data.draw(st.sampled_from(Priority))),
+            c.Edit(task=task, spec=data.draw(specs())),
+            c.Drop(tasks=(task,), reason="x"),
         ]
         self.command(data.draw(st.sampled_from(choices)))
 
@@ -225,10 +237,13 @@ class Lifecycle(RuleBasedStateMachine):
         facts: list[Fact] = [
             Started(),
             Running(),
+            Running(checkpoint=MARK),
             NotStarted(reason="no"),
+            NotStarted(reason="no", fenced=True),
             Finished(ok=True),
             Finished(ok=False, failure="exit-1"),
             Died(reason="gone"),
+            Died(reason="gone", checkpoint=MARK),
             Stopped(),
         ]
         lost = Unknown(LostReason.CONNECTION_LOST)
@@ -268,20 +283,40 @@ class Lifecycle(RuleBasedStateMachine):
         for task in self.story.state.open_tasks.values():
             assert (task.phase is TaskPhase.ACTIVE) == (task.open_attempt is not None)
             assert not task.phase.is_closed
-        assert all(t.phase.is_closed for t in self.story.state.closed_tasks.values())
+        assert all(t.phase.is_closed for t in self.story.state.ended_tasks())
 
     @invariant()
     def once_tasks_start_at_most_once_unless_a_person_says_so(self) -> None:
         state = self.story.state
-        for task in (*state.open_tasks.values(), *state.closed_tasks.values()):
+        for task in state.tasks():
             if task.spec.task_class is TaskClass.ONCE and task.phase is not TaskPhase.WAITING:
-                started = [a for a in task.attempts if a.phase.value != "not-started"]
+                started = [a for a in task.attempts if not a.phase.never_started]
                 spoken = sum(
                     getattr(r.event, "task", None) == task.id
                     and type(r.event).__name__ in ("TaskResolved", "TaskRetrying")
                     for r in self.story.rows
                 )
                 assert len(started) <= 1 + spoken
+
+    @invariant()
+    def held_tasks_are_not_placed(self) -> None:
+        for task in self.story.state.open_tasks.values():
+            assert task.hold is None or task.phase is TaskPhase.WAITING
+
+    @invariant()
+    def the_queue_is_counted_right(self) -> None:
+        state = self.story.state
+        tasks = state.open_tasks.values()
+        assert state.open_by_priority == Counter(t.spec.priority for t in tasks)
+        clients = [t.spec.client for t in tasks if t.spec.client is not None]
+        assert state.open_by_client == Counter(clients)
+
+    @invariant()
+    def dead_letters_are_failures_that_nobody_dropped(self) -> None:
+        state = self.story.state
+        for task in state.ended_tasks():
+            failed = task.phase in (TaskPhase.FAILED, TaskPhase.EXPIRED)
+            assert (task.id in state.dead_letters) == (failed and task.dropped_by is None)
 
     def teardown(self) -> None:
         """Folding row by row, in any batches, and again from the start gives the same state."""

@@ -5,12 +5,16 @@ from collections.abc import Iterable
 from fleet_tui.core.fleet import (
     AgentSpec,
     CommandAgent,
+    Deadlines,
     FleetSpec,
     HostSpec,
     PoolSpec,
     Priority,
     ProbeSpec,
+    QueueLimits,
     ResidencyRule,
+    RetryBudget,
+    RetryPolicy,
     Strategy,
     TaskClass,
 )
@@ -51,6 +55,9 @@ def fleet(
     strategy: Strategy = Strategy.LOAD_AWARE,
     residency: Iterable[ResidencyRule] = (),
     overflow: Iterable[str] = (),
+    limits: QueueLimits | None = None,
+    retry_budget: RetryBudget | None = None,
+    retry: RetryPolicy | None = None,
 ) -> FleetSpec:
     """A fleet of these agents; every pool they name uses the strategy."""
     allowed = set(overflow)
@@ -63,6 +70,9 @@ def fleet(
         },
         agents={a.name: a for a in agents},
         residency=tuple(residency),
+        limits=limits or QueueLimits(),
+        retry_budget=retry_budget or RetryBudget(),
+        retry=dict.fromkeys(TaskClass, retry) if retry is not None else {},
         digest="0" * 64,
     )
 
@@ -76,6 +86,7 @@ def work(
     regions: Iterable[str] = (),
     priority: Priority = Priority.P2,
     task_class: TaskClass = TaskClass.ONCE,
+    deadlines: Deadlines | None = None,
 ) -> TaskSpec:
     """What an operator might ask for."""
     return TaskSpec(
@@ -86,4 +97,5 @@ def work(
         regions=tuple(Region(r) for r in regions),
         priority=priority,
         task_class=task_class,
+        deadlines=deadlines,
     )

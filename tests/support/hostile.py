@@ -84,7 +84,7 @@ def places(feed: HostileFeed) -> list[Place]:
     agent = sorted(state.agents.values(), key=lambda a: not a.detail)[0].name
     tasks = [*state.open_tasks.values()][:2]
     tasks += [t for t in state.open_tasks.values() if t.phase.value == "needs-operator"]
-    tasks += [*state.closed_tasks.values()][-3:]
+    tasks += [*state.ended_tasks()][-3:]
     roots = [Place(v) for v in ("overview", "agents", "tasks", "logs", "routes", "alerts")]
     return [
         *roots,

@@ -1,6 +1,5 @@
 """Telling a ledger's story in a test: facts in, the folded state out."""
 
-from fleet_tui.core.decide import payload_sha256
 from fleet_tui.core.events import (
     AgentCordoned,
     Event,
@@ -13,6 +12,7 @@ from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import AgentName, Epoch, Seq, TaskId
 from fleet_tui.core.state import EMPTY_STATE, FleetState, Health, TaskSpec
+from fleet_tui.core.submission import payload_sha256
 
 
 class Story:

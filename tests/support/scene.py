@@ -296,7 +296,7 @@ def _closed(rng: random.Random) -> dict[TaskId, Task]:
     tasks: dict[TaskId, Task] = {}
     busy = [i for i in range(20) if i not in (13, 17)]
     for index in range(612):
-        number = 47_500 + index
+        number = 47_000 + index
         at = busy[rng.randrange(len(busy))]
         agent = agent_name(at + 1)
         ended = NOW_MS - 895_000 + index * 1_460

@@ -55,7 +55,8 @@ class TaskScreen(DetailScreen):
 def missing(subject: str, view: View) -> list[Section]:
     """What to say about a task that is not in the state."""
     state = view.state
-    known = f"{len(state.open_tasks)} open and {len(state.closed_tasks)} recently ended tasks"
+    ended = len(state.closed_tasks) + len(state.dead_letters)
+    known = f"{len(state.open_tasks)} open and {ended} recently ended tasks"
     return [
         Section(
             "",

@@ -91,7 +91,7 @@ class TasksPane(TablePane[TaskRow]):
 
     def records(self, view: View) -> Sequence[TaskRow]:
         """Worst first; within the same urgency by priority, then the oldest first."""
-        tasks = {**view.state.closed_tasks, **view.state.open_tasks}.values()
+        tasks = view.state.tasks()
         made = (TaskRow(t, task_word(t), _whole_seconds(t, view.now_ms)) for t in tasks)
         return sorted(made, key=_urgency)
 

@@ -16,8 +16,9 @@ from fleet_tui.core.decision import (
     Rule,
 )
 from fleet_tui.core.events import Event, TaskPending, TaskPlaced
-from fleet_tui.core.fleet import FleetSpec, Strategy
+from fleet_tui.core.fleet import FleetSpec, RetryBudget, Strategy
 from fleet_tui.core.ids import AgentName, PoolName, TaskId, run_id
+from fleet_tui.core.retry_budget import retry_allowance
 from fleet_tui.core.routing.lineup import Lineup, PoolLine
 from fleet_tui.core.routing.requirement import (
     MAX_REMEMBERED,
@@ -25,7 +26,7 @@ from fleet_tui.core.routing.requirement import (
     Roster,
     requirement_of,
 )
-from fleet_tui.core.state import AttemptPhase, FleetState, Task
+from fleet_tui.core.state import AttemptPhase, FleetState, Task, TaskSpec
 from fleet_tui.core.vitals import Look
 
 MAX_PLACED_PER_ROUND = 256
@@ -37,7 +38,7 @@ Looks = Mapping[AgentName, Look]
 class Router:
     """Routes for one fleet file; made anew when the file changes.
 
-    Holds nothing but answers that follow from the file and from tasks, which never change.
+    Holds nothing but answers that follow from the file and from what tasks ask for.
     """
 
     def __init__(self, fleet: FleetSpec) -> None:
@@ -47,7 +48,8 @@ class Router:
         for spec in fleet.agents.values():
             places = self._order.setdefault(spec.pool, {})
             places[spec.name] = len(places)
-        self._wanted: dict[TaskId, Requirement] = {}
+        self._wanted: dict[TaskId, tuple[TaskSpec, Requirement]] = {}
+        """With the spec it was made from: an operator may change that."""
         self._same: dict[Requirement, Requirement] = {}
 
     def schedule(self, state: FleetState, looks: Looks, now_ms: int) -> list[Event]:
@@ -56,11 +58,15 @@ class Router:
         round_ = _Round(state, looks)
         waiting = sorted(state.waiting(), key=_urgency)
         self._forget_closed(state, len(waiting))
+        retries_left = retry_allowance(state, now_ms)
         stuck: dict[int, tuple[Decision, PendingCode]] = {}
         for task in waiting:
             if len(round_.placed) >= MAX_PLACED_PER_ROUND:
                 break
-            if task.not_before_ms > now_ms:
+            if task.not_before_ms > now_ms or task.hold is not None:
+                continue
+            if task.is_retry and retries_left <= 0:
+                events.extend(_over_budget(task, self.fleet.retry_budget, now_ms))
                 continue
             wanted = self._requirement(task)
             # Equal requirements are one object here, so that a long queue costs a look-up a task.
@@ -69,6 +75,7 @@ class Router:
                 decision = self.decide(task, wanted, round_)
                 if decision.chosen is not None:
                     round_.hold(decision)
+                    retries_left -= task.is_retry
                     events.append(_placed(task, decision))
                     continue
                 blocked = stuck[id(wanted)] = (decision, pending_code(decision))
@@ -78,15 +85,15 @@ class Router:
 
     def _requirement(self, task: Task) -> Requirement:
         known = self._wanted.get(task.id)
-        if known is None:
+        if known is None or known[0] is not task.spec:
             wanted = requirement_of(self.fleet, task.spec)
-            known = self._wanted[task.id] = self._same.setdefault(wanted, wanted)
-        return known
+            known = self._wanted[task.id] = (task.spec, self._same.setdefault(wanted, wanted))
+        return known[1]
 
     def _forget_closed(self, state: FleetState, waiting: int) -> None:
         if len(self._wanted) > 2 * waiting + MAX_REMEMBERED:
-            self._wanted = {t.id: self._requirement(t) for t in state.waiting()}
-            self._same = {wanted: wanted for wanted in self._wanted.values()}
+            self._wanted = {t.id: (t.spec, self._requirement(t)) for t in state.waiting()}
+            self._same = {wanted: wanted for _, wanted in self._wanted.values()}
 
     def explain(self, state: FleetState, looks: Looks, task: Task) -> Decision:
         """What routing would say about the task at this moment, alone in the queue."""
@@ -137,8 +144,19 @@ class Router:
         return lineup
 
 
-def _urgency(task: Task) -> tuple[int, int, int]:
-    return (task.spec.priority, task.submitted_at_ms, task.number)
+def _urgency(task: Task) -> tuple[int, int, int, int]:
+    expedited = task.expedited_at_ms
+    if expedited is not None:
+        return (-1, expedited, task.spec.priority, task.number)
+    return (task.spec.priority, task.submitted_at_ms, 0, task.number)
+
+
+def _over_budget(task: Task, budget: RetryBudget, now_ms: int) -> list[Event]:
+    if task.pending is not None and task.pending.code is PendingCode.RETRY_BUDGET:
+        return []
+    detail = f"the fleet's retry budget is spent ({budget.percent} %, {budget.floor} a minute)"
+    pending = Pending(code=PendingCode.RETRY_BUDGET, since_ms=now_ms, detail=detail)
+    return [TaskPending(task=task.id, pending=pending)]
 
 
 def _placed(task: Task, decision: Decision) -> TaskPlaced:
@@ -236,7 +254,13 @@ def _why_waiting(code: PendingCode, last: Rejection | None) -> str:
             return f"no agent that fits is in {last.wanted if last else '?'}"
         case PendingCode.ISOLATION:
             return f"no agent that fits may work for {last.wanted if last else '?'}"
-        case PendingCode.NEW | PendingCode.BACKOFF | PendingCode.BRAKE | PendingCode.HOLD:
+        case (
+            PendingCode.NEW
+            | PendingCode.BACKOFF
+            | PendingCode.BRAKE
+            | PendingCode.RETRY_BUDGET
+            | PendingCode.HOLD
+        ):
             return ""
         case _:
             assert_never(code)
@@ -265,6 +289,7 @@ def _remedy(code: PendingCode, last: Rejection | None) -> str:
             | PendingCode.CAPACITY
             | PendingCode.BACKOFF
             | PendingCode.BRAKE
+            | PendingCode.RETRY_BUDGET
             | PendingCode.HOLD
         ):
             return ""

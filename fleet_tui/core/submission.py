@@ -1,0 +1,119 @@
+"""What is accepted as work, and when the queue says no."""
+
+import hashlib
+
+from fleet_tui.core import commands as c
+from fleet_tui.core.decided import Decided, Verdict, unknown_name
+from fleet_tui.core.events import TaskSubmitted
+from fleet_tui.core.ids import TaskId
+from fleet_tui.core.state import FleetState, TaskSpec
+
+MAX_OPEN_TASKS = 100_000
+"""No fleet file can allow more open tasks than this."""
+
+MAX_PAYLOAD_BYTES = 4 * 1024 * 1024
+"""The largest message an OpenClaw gateway takes."""
+
+
+def payload_sha256(spec: TaskSpec) -> str:
+    """SHA-256 of the payload's UTF-8 bytes, hex. Raises UnicodeEncodeError for lone surrogates."""
+    return hashlib.sha256(spec.payload.raw.encode()).hexdigest()
+
+
+def submit(state: FleetState, by: str, command: c.Submit) -> Verdict:
+    """New work, or the work that its key already stands for."""
+    problem = bad_spec(state, command.spec)
+    if problem is not None:
+        return problem
+    digest = payload_sha256(command.spec)
+    known_id = state.keys.get(command.key)
+    if known_id is not None:
+        return _same_key(state, known_id, command)
+    if state.task(command.task) is not None:
+        return c.Refused(code="id-taken", text=f"Task id {command.task} is in use already.")
+    problem = _no_room(state, command.spec)
+    if problem is not None:
+        return problem
+    number = state.totals.submitted + 1
+    submitted = TaskSubmitted(
+        task=command.task,
+        number=number,
+        key=command.key,
+        spec=command.spec,
+        by=by,
+        payload_sha256=digest,
+    )
+    return Decided(events=(submitted,), task=command.task, number=number)
+
+
+def bad_spec(state: FleetState, spec: TaskSpec) -> c.Refused | None:
+    """Why nobody could ever do this, if so."""
+    return _bad_payload(spec) or _bad_place(state, spec)
+
+
+def _same_key(state: FleetState, known_id: TaskId, command: c.Submit) -> Verdict:
+    known = state.task(known_id)
+    if known is not None and known.submitted_spec != command.spec:
+        return c.Refused(
+            code="key-conflict",
+            text=f"Key {command.key} belongs to {known.label}, which asked for something else.",
+            hint="Use another key for other work.",
+        )
+    number = known.number if known is not None else None
+    return Decided(task=known_id, number=number, duplicate=True)
+
+
+def _no_room(state: FleetState, spec: TaskSpec) -> c.Refused | None:
+    limits = state.fleet.limits
+    most = min(limits.open, MAX_OPEN_TASKS)
+    if len(state.open_tasks) >= most:
+        return _full("queue-full", "The queue", most, "limits.open")
+    lane = limits.lanes.get(spec.priority)
+    if lane is not None and state.open_by_priority.get(spec.priority, 0) >= lane:
+        name = spec.priority.name
+        return _full("lane-full", f"Lane {name}", lane, f"limits.lanes.{name}")
+    if spec.client is None:
+        return None
+    share = limits.of_client(spec.client)
+    if share is not None and state.open_by_client.get(spec.client, 0) >= share:
+        where = f"limits.clients.{spec.client}"
+        return _full("client-full", f"Client {spec.client}", share, where)
+    return None
+
+
+def _full(code: str, what: str, limit: int, setting: str) -> c.Refused:
+    return c.Refused(
+        code=code,
+        text=f"{what} is full: {limit:,} tasks are open, which is its limit.",
+        hint=f"Submit again when some have finished, or raise {setting} in the fleet file.",
+    )
+
+
+def _bad_payload(spec: TaskSpec) -> c.Refused | None:
+    raw = spec.payload.raw
+    if not raw.strip():
+        return c.Refused(code="empty", text="The task has no text.")
+    try:
+        size = len(raw.encode())
+    except UnicodeEncodeError as error:
+        return c.Refused(
+            code="not-utf8", text=f"The task is not valid text: character {error.start + 1}."
+        )
+    if size > MAX_PAYLOAD_BYTES:
+        return c.Refused(
+            code="too-large",
+            text=f"The task has {size:,} bytes; at most {MAX_PAYLOAD_BYTES:,} are allowed.",
+        )
+    if "\x00" in raw:
+        at = raw.index("\x00") + 1
+        return c.Refused(code="nul", text=f"The task has a NUL character at position {at}.")
+    return None
+
+
+def _bad_place(state: FleetState, spec: TaskSpec) -> c.Refused | None:
+    fleet = state.fleet
+    if spec.pool is not None and spec.pool not in fleet.pools:
+        return unknown_name("pool", spec.pool, fleet.pools)
+    if spec.agent is not None and spec.agent not in fleet.agents:
+        return unknown_name("agent", spec.agent, fleet.agents)
+    return None

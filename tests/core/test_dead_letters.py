@@ -1,0 +1,143 @@
+"""Dead letters: grouped by what went wrong, edited, requeued, dropped; their growth is loud."""
+
+from fleet_tui.core import commands as c
+from fleet_tui.core import dead_letters
+from fleet_tui.core.alerts import DEAD_LETTER_GROWTH, DEAD_LETTER_WINDOW_MS, conditions
+from fleet_tui.core.decide import decide
+from fleet_tui.core.decided import Decided
+from fleet_tui.core.events import TaskEnded, TaskRetrying
+from fleet_tui.core.ids import TaskId
+from fleet_tui.core.state import MAX_CLOSED_TASKS, MAX_DEAD_LETTERS, Task, TaskPhase
+from fleet_tui.core.submission import payload_sha256
+from tests.support.fleets import agent, fleet, work
+from tests.support.ledger import Story
+
+DEAD_ALERT = "dead-letters:tasks"
+
+
+class Letters:
+    """A fleet with failed work."""
+
+    def __init__(self) -> None:
+        self.story = Story(fleet(agent("a1"), agent("agent-12")))
+        self.story.all_up()
+
+    def dead(
+        self, reason: str, client: str | None = None, phase: TaskPhase = TaskPhase.FAILED
+    ) -> TaskId:
+        task = self.story.submit(work(client=client))
+        self.story.now_ms += 1_000
+        self.story.add(TaskEnded(task=task, phase=phase, reason=reason))
+        return task
+
+    def ask(self, command: c.Command) -> Decided | c.Refused:
+        verdict = decide(self.story.state, "ann", command, self.story.now_ms)
+        if isinstance(verdict, Decided):
+            self.story.add(*verdict.events)
+        return verdict
+
+    def refusal(self, command: c.Command) -> c.Refused:
+        verdict = self.ask(command)
+        assert isinstance(verdict, c.Refused)
+        return verdict
+
+    def task(self, task_id: TaskId) -> Task:
+        task = self.story.state.task(task_id)
+        assert task is not None
+        return task
+
+    def groups(self) -> list[dead_letters.DeadLetters]:
+        state = self.story.state
+        return dead_letters.group(state.dead_letters.values(), state.fleet)
+
+
+def test_the_same_failure_is_one_group_whatever_its_numbers() -> None:
+    letters = Letters()
+    first = letters.dead("exit-3 after 12 s", client="acme")
+    other = letters.dead("no agent could start it in time", phase=TaskPhase.EXPIRED)
+    last = letters.dead("exit-3 after 7.5 s", client="beta")
+    newest, older = letters.groups()
+    assert newest.tasks == (first, last)
+    assert newest.clients == ("acme", "beta")
+    assert newest.sample.id == last
+    assert (newest.first_ms, newest.last_ms) == (2_000, 4_000)
+    assert older.tasks == (other,)
+    assert newest.fingerprint != older.fingerprint
+    assert newest.fingerprint == dead_letters.fingerprint(newest.kind), "a function of the kind"
+
+
+def test_different_exit_codes_stay_different_kinds() -> None:
+    letters = Letters()
+    letters.dead("exit-3")
+    letters.dead("exit-4")
+    assert len(letters.groups()) == 2
+
+
+def test_requeueing_many_spreads_them_out() -> None:
+    letters = Letters()
+    dead = [letters.dead("exit-1") for _ in range(3)]
+    now_ms = letters.story.now_ms
+    asked = letters.ask(c.Requeue(tasks=tuple(dead), per_minute=30, reason="fixed the disk"))
+    assert isinstance(asked, Decided)
+    assert asked.changed == 3
+    waits = [e.not_before_ms - now_ms for e in asked.events if isinstance(e, TaskRetrying)]
+    assert waits == [0, 2_000, 4_000]
+    assert letters.story.state.dead_letters == {}
+    assert letters.task(dead[0]).phase is TaskPhase.WAITING
+    assert letters.refusal(c.Requeue(tasks=tuple(dead))).code == "not-failed"
+    assert letters.refusal(c.Requeue(tasks=tuple(dead), per_minute=0)).code == "bad-rate"
+
+
+def test_an_edited_dead_letter_asks_for_something_else_and_keeps_its_key() -> None:
+    letters = Letters()
+    spec = work("bad words")
+    letters.ask(c.Submit(task=TaskId("T1"), key="k", spec=spec))
+    edited = work("good words")
+    assert letters.refusal(c.Edit(task=TaskId("T1"), spec=edited)).code == "no-dead-letter"
+    letters.story.add(TaskEnded(task=TaskId("T1"), phase=TaskPhase.FAILED, reason="exit-1"))
+    assert letters.refusal(c.Edit(task=TaskId("T1"), spec=spec)).code == "unchanged"
+    assert letters.refusal(c.Edit(task=TaskId("T1"), spec=work(" "))).code == "empty"
+    letters.ask(c.Edit(task=TaskId("T1"), spec=edited))
+    task = letters.task(TaskId("T1"))
+    assert task.spec == edited
+    assert task.payload_sha256 != payload_sha256(spec)
+    again = letters.ask(c.Submit(task=TaskId("T2"), key="k", spec=spec))
+    assert isinstance(again, Decided)
+    assert again.duplicate, "what was submitted under the key is still that task"
+
+
+def test_dropping_needs_a_reason_and_is_counted() -> None:
+    letters = Letters()
+    task = letters.dead("exit-1")
+    assert letters.refusal(c.Drop(tasks=(task,), reason=" ")).code == "no-reason"
+    letters.ask(c.Drop(tasks=(task,), reason="customer gone"))
+    assert letters.story.state.dead_letters == {}
+    assert letters.task(task).dropped_by == "ann"
+    assert letters.task(task).phase is TaskPhase.FAILED
+    assert letters.story.state.totals.dropped == 1
+    assert letters.refusal(c.Drop(tasks=(task,), reason="again")).code == "no-dead-letter"
+    letters.ask(c.Requeue(tasks=(task,)))
+    assert letters.task(task).dropped_by is None
+
+
+def test_growth_raises_an_alert_that_ends_by_itself_or_by_dropping() -> None:
+    letters = Letters()
+    dead = [letters.dead("exit-1") for _ in range(DEAD_LETTER_GROWTH - 1)]
+    assert DEAD_ALERT not in conditions(letters.story.state, letters.story.now_ms)
+    dead.append(letters.dead("exit-1"))
+    assert DEAD_ALERT in conditions(letters.story.state, letters.story.now_ms)
+    later = letters.story.now_ms + DEAD_LETTER_WINDOW_MS
+    assert DEAD_ALERT not in conditions(letters.story.state, later)
+    letters.ask(c.Drop(tasks=(dead[0],), reason="seen"))
+    assert DEAD_ALERT not in conditions(letters.story.state, letters.story.now_ms)
+
+
+def test_closed_work_does_not_push_dead_letters_out() -> None:
+    letters = Letters()
+    dead = letters.dead("exit-1")
+    for _ in range(MAX_CLOSED_TASKS + 10):
+        task = letters.story.submit(work())
+        letters.story.add(TaskEnded(task=task, phase=TaskPhase.SUCCEEDED))
+    assert len(letters.story.state.closed_tasks) == MAX_CLOSED_TASKS
+    assert letters.task(dead).phase is TaskPhase.FAILED
+    assert MAX_DEAD_LETTERS > MAX_CLOSED_TASKS

@@ -1,0 +1,174 @@
+"""What operators do to waiting tasks, and what the queue refuses."""
+
+import pytest
+
+from fleet_tui.core import commands as c
+from fleet_tui.core.alerts import conditions
+from fleet_tui.core.attempts import learn
+from fleet_tui.core.decide import decide
+from fleet_tui.core.decided import Decided
+from fleet_tui.core.decision import PendingCode
+from fleet_tui.core.events import FleetLoaded, TaskPlaced
+from fleet_tui.core.evidence import Definite, NotStarted
+from fleet_tui.core.fleet import Priority, QueueLimits, RetryBudget
+from fleet_tui.core.ids import ClientName, TaskId
+from fleet_tui.core.retry_budget import WINDOW_S
+from fleet_tui.core.routing.schedule import Router
+from fleet_tui.core.state import Task, TaskPhase
+from tests.support.fleets import agent, fleet, work
+from tests.support.ledger import Story
+
+
+class Queue:
+    """One agent with one slot, and a queue before it."""
+
+    def __init__(
+        self,
+        slots: int = 1,
+        limits: QueueLimits | None = None,
+        retry_budget: RetryBudget | None = None,
+    ) -> None:
+        spec = fleet(agent("a1", slots=slots), limits=limits, retry_budget=retry_budget)
+        self.story = Story(spec)
+        self.story.all_up()
+
+    def ask(self, command: c.Command) -> Decided | c.Refused:
+        verdict = decide(self.story.state, "ann", command, self.story.now_ms)
+        if isinstance(verdict, Decided):
+            self.story.add(*verdict.events)
+        return verdict
+
+    def refusal(self, command: c.Command) -> c.Refused:
+        verdict = self.ask(command)
+        assert isinstance(verdict, c.Refused)
+        return verdict
+
+    def submit(self, priority: Priority = Priority.P2) -> TaskId:
+        return self.story.submit(work(priority=priority))
+
+    def route(self) -> list[TaskId]:
+        events = Router(self.story.state.fleet).schedule(self.story.state, {}, self.story.now_ms)
+        self.story.add(*events)
+        return [e.task for e in events if isinstance(e, TaskPlaced)]
+
+    def task(self, task_id: TaskId) -> Task:
+        task = self.story.state.task(task_id)
+        assert task is not None
+        return task
+
+
+def test_a_held_task_waits_until_it_is_released() -> None:
+    queue = Queue()
+    first, second = queue.submit(), queue.submit()
+    queue.ask(c.Hold(tasks=(first,), reason="wrong customer"))
+    assert queue.route() == [second]
+    pending = queue.task(first).pending
+    assert pending is not None
+    assert pending.code is PendingCode.HOLD
+    assert pending.detail == "held by ann: wrong customer"
+    assert queue.refusal(c.Hold(tasks=(first,))).code == "already-held"
+    queue.ask(c.Release(tasks=(first,)))
+    assert queue.task(first).hold is None
+    assert queue.refusal(c.Release(tasks=(first,))).code == "not-held"
+
+
+def test_what_an_operator_holds_raises_no_alert() -> None:
+    queue = Queue()
+    task = queue.submit()
+    queue.ask(c.Hold(tasks=(task,)))
+    assert not [a for a in conditions(queue.story.state, 10_000_000) if a.endswith(":tasks")]
+
+
+def test_an_expedited_task_goes_before_more_urgent_ones() -> None:
+    queue = Queue()
+    urgent, low = queue.submit(priority=Priority.P0), queue.submit(priority=Priority.P3)
+    queue.ask(c.Expedite(tasks=(low,), reason="board demo"))
+    assert queue.route() == [low]
+    assert queue.task(urgent).phase is TaskPhase.WAITING
+    assert queue.refusal(c.Expedite(tasks=(low,))).code == "already-expedited"
+
+
+def test_another_priority_changes_the_order_and_not_what_the_key_stands_for() -> None:
+    queue = Queue()
+    spec = work("same")
+    first = TaskId("F" * 26)
+    queue.ask(c.Submit(task=first, key="k", spec=spec))
+    queue.submit(priority=Priority.P1)
+    queue.ask(c.SetPriority(tasks=(first,), priority=Priority.P0))
+    assert queue.story.state.open_by_priority == {Priority.P0: 1, Priority.P1: 1}
+    again = queue.ask(c.Submit(task=TaskId("G" * 26), key="k", spec=spec))
+    assert isinstance(again, Decided)
+    assert again.duplicate
+    assert queue.refusal(c.SetPriority(tasks=(first,), priority=Priority.P0)).code == (
+        "same-priority"
+    )
+    assert queue.route() == [first]
+
+
+def test_many_tasks_at_once_leave_out_those_it_cannot_be_done_for() -> None:
+    queue = Queue()
+    running, waiting = queue.submit(), queue.submit()
+    queue.route()
+    done = queue.ask(c.Hold(tasks=(running, waiting, TaskId("none"))))
+    assert isinstance(done, Decided)
+    assert done.changed == 1
+    assert queue.task(waiting).hold is not None
+    assert queue.refusal(c.Hold(tasks=(running,))).code == "not-waiting"
+    assert queue.refusal(c.Hold(tasks=())).code == "nothing-named"
+    too_many = (waiting,) * (c.MAX_NAMED_TASKS + 1)
+    assert queue.refusal(c.Release(tasks=too_many)).code == "too-many"
+
+
+@pytest.mark.parametrize(
+    ("limits", "code", "setting"),
+    [
+        (QueueLimits(open=1), "queue-full", "limits.open"),
+        (QueueLimits(lanes={Priority.P2: 1}), "lane-full", "limits.lanes.P2"),
+        (QueueLimits(clients={ClientName("acme"): 1}), "client-full", "limits.clients.acme"),
+        (QueueLimits(per_client=1), "client-full", "limits.clients.acme"),
+    ],
+)
+def test_a_full_queue_refuses_and_says_which_limit(
+    limits: QueueLimits, code: str, setting: str
+) -> None:
+    queue = Queue(limits=limits)
+    spec = work("one", client="acme")
+    queue.ask(c.Submit(task=TaskId("T1"), key="1", spec=spec))
+    refused = queue.refusal(c.Submit(task=TaskId("T2"), key="2", spec=spec))
+    assert refused.code == code
+    assert "1 tasks are open" in refused.text
+    assert setting in refused.hint
+    same = queue.ask(c.Submit(task=TaskId("T3"), key="1", spec=spec))
+    assert isinstance(same, Decided), "the same key is the same task, however full the queue is"
+    queue.ask(c.Cancel(task=TaskId("T1")))
+    assert isinstance(queue.ask(c.Submit(task=TaskId("T2"), key="2", spec=spec)), Decided)
+
+
+def test_retries_wait_when_the_budget_is_spent_and_first_tries_do_not() -> None:
+    queue = Queue(slots=10, retry_budget=RetryBudget(percent=50, floor=1))
+    tasks = [queue.submit() for _ in range(4)]
+    assert queue.route() == tasks
+    for task_id in tasks:
+        (run,) = queue.task(task_id).attempts
+        refused = Definite(NotStarted(reason="busy"))
+        queue.story.add(*learn(queue.story.state, run.run_id, refused, queue.story.now_ms))
+    queue.story.now_ms += 31_000  # past every backoff
+    again = queue.route()
+    assert len(again) == 2, "half of four first tries"
+    waiting = next(t for t in tasks if t not in again)
+    pending = queue.task(waiting).pending
+    assert pending is not None
+    assert pending.code is PendingCode.RETRY_BUDGET
+    assert "retry-budget:queue" in conditions(queue.story.state, queue.story.now_ms)
+    assert queue.route() == [], "the reason is told once"
+    fresh = queue.submit()
+    assert queue.route() == [fresh]
+    queue.story.now_ms += WINDOW_S * 1_000
+    assert len(queue.route()) == 1, "the floor"
+
+
+def test_the_newest_fleet_files_limits_hold() -> None:
+    queue = Queue(limits=QueueLimits(open=1))
+    queue.ask(c.Submit(task=TaskId("T1"), key="1", spec=work()))
+    queue.story.add(FleetLoaded(spec=fleet(agent("a1"))))
+    assert isinstance(queue.ask(c.Submit(task=TaskId("T2"), key="2", spec=work())), Decided)
