@@ -38,6 +38,7 @@ class Group(StrEnum):
 ANYWHERE = frozenset({Scope.ANYWHERE})
 ROWS = frozenset({Scope.ROWS})
 FILTER = frozenset({Scope.FILTER})
+PROBLEMS = frozenset({Scope.PROBLEMS})
 LINES = frozenset({Scope.LINES})
 AGENTS = frozenset({Scope.AGENTS})
 TASKS = frozenset({Scope.TASKS})
@@ -107,6 +108,7 @@ _NEEDS: dict[Scope, str] = {
     Scope.ANYWHERE: "nothing",
     Scope.ROWS: "a table",
     Scope.FILTER: "a list",
+    Scope.PROBLEMS: "a list that tells what is not well",
     Scope.LINES: "log lines",
     Scope.CHART: "a chart",
     Scope.AGENTS: "an agent",

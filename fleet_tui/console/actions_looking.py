@@ -3,7 +3,18 @@
 from typing import TYPE_CHECKING
 
 from fleet_tui.console import reasons
-from fleet_tui.console.action import AGENTS, FILTER, LINES, REVIEW, ROWS, TASKS, Action, Group, Run
+from fleet_tui.console.action import (
+    AGENTS,
+    FILTER,
+    LINES,
+    PROBLEMS,
+    REVIEW,
+    ROWS,
+    TASKS,
+    Action,
+    Group,
+    Run,
+)
 from fleet_tui.console.places import TABS, Place
 from fleet_tui.console.selection import Scope, Selection
 
@@ -250,7 +261,7 @@ NARROW_ACTIONS = (
         run=lambda screen, chosen: screen.toggle_problems(),
         label="problems",
         footer=40,
-        scopes=FILTER,
+        scopes=PROBLEMS,
         help="Only what is not well; combines with the filter.",
     ),
     Action(

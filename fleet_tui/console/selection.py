@@ -17,6 +17,8 @@ class Scope(StrEnum):
     """A table: cursor, marks, sorting."""
     FILTER = "filter"
     """Something to narrow down by a filter."""
+    PROBLEMS = "problems"
+    """Rows or lines of which some are not well."""
     LINES = "lines"
     """Log lines that can be followed."""
     CHART = "chart"

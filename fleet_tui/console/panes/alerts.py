@@ -24,6 +24,7 @@ class AlertsPane(TablePane[Alert]):
         Column("what", "WHAT", 8, flex=1, priority=180),
     )
     follow_top = True
+    above_word = "worse"
     has_header = False
     filter_keys = frozenset({"level", "agent", "age", "ack"})
     noun = ("alert", "alerts")

@@ -73,6 +73,7 @@ class HealthPane(TablePane[AgentRow]):
     )
 
     follow_top = True
+    above_word = "worse"
     collapses: ClassVar[bool] = True
     """Whether the healthy tail may become one line."""
 

@@ -25,7 +25,7 @@ class LogsPane(Pane):
     """The newest lines of everyone; the view follows until the operator looks back."""
 
     scopes: ClassVar[frozenset[Scope]] = frozenset(
-        {Scope.LINES, Scope.FILTER, Scope.AGENTS, Scope.TASKS}
+        {Scope.LINES, Scope.FILTER, Scope.PROBLEMS, Scope.AGENTS, Scope.TASKS}
     )
     help_text = (
         "Lines in the order they reached us. Following stops when you scroll up; f or G resumes.\n"

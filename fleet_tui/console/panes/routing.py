@@ -29,6 +29,7 @@ class RoutingPane(TablePane[DecisionRecord]):
     )
     has_header = False
     follow_top = True
+    above_word = "newer"
     filter_keys = frozenset({"task", "agent", "pool", "prio", "rule"})
     noun = ("decision", "decisions")
     empty_text = "No routing decisions yet. T submits a task; the reason appears here."
@@ -92,9 +93,6 @@ class RoutingPane(TablePane[DecisionRecord]):
         ]
         if status.held:
             cells.append(Cell(f", {status.held} held", Tone.ERROR))
-        newer = self.table.top
-        if newer and not (self.filter_text or self.problems_only):
-            cells.append(Cell(f", {newer} newer above", Tone.WARN))
         return cells
 
     def selection(self) -> Selection:

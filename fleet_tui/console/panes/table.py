@@ -28,12 +28,14 @@ ALWAYS_PRIORITY = 150
 class TablePane(Pane, Generic[R]):
     """Rows made of records of one kind. Subclasses say what a record is and how it reads."""
 
-    scopes: ClassVar[frozenset[Scope]] = frozenset({Scope.ROWS, Scope.FILTER})
+    scopes: ClassVar[frozenset[Scope]] = frozenset({Scope.ROWS, Scope.FILTER, Scope.PROBLEMS})
     columns: ClassVar[tuple[Column, ...]] = ()
     """Every column; the table drops those of low priority where it is narrow."""
     has_header: ClassVar[bool] = True
     follow_top: ClassVar[bool] = False
     """Whether a cursor on the first row means to watch what comes."""
+    above_word: ClassVar[str] = ""
+    """What rows above the window are, such as ``newer``; empty where nobody need know."""
     filter_keys: ClassVar[frozenset[str]] = frozenset()
     noun: ClassVar[tuple[str, str]] = ("row", "rows")
     empty_text: ClassVar[str] = "Nothing here."
@@ -125,7 +127,19 @@ class TablePane(Pane, Generic[R]):
         self.shown_records = shown
         self._fill(shown)
         self._set_empty()
-        self.set_title(*self.titles(), *self._filter_title())
+        self._retitle()
+
+    def _retitle(self) -> None:
+        self.set_title(*self.titles(), *self._above(), *self._filter_title())
+
+    def _above(self) -> Sequence[Cell]:
+        """``, 3 newer above``: what came, or got worse, where the operator does not look."""
+        above = self.table.top
+        if not above or not self.above_word or self._sort is not None:
+            return ()
+        if self.filter_text or self.problems_only:
+            return ()
+        return (Cell(f", {above} {self.above_word} above", Tone.WARN),)
 
     def _fill(self, shown: Sequence[R]) -> None:
         self.table.show(self.make_rows(shown))
@@ -258,6 +272,7 @@ class TablePane(Pane, Generic[R]):
         self, event: FleetTable.MarksChanged | FleetTable.RowHighlighted
     ) -> None:
         event.stop()
+        self._retitle()
         self._refresh_frame()
 
     def selected_records(self) -> list[R]:

@@ -1,5 +1,6 @@
 """Help: how to read the pane, and every key, out of the registry."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
@@ -69,7 +70,7 @@ def help_rows(keys: Keymap) -> list[HelpRow]:
 class HelpPane(TablePane[HelpRow]):
     """Every key with what it does; the filter searches, enter does it."""
 
-    scopes: ClassVar[frozenset[Scope]] = TablePane.scopes
+    scopes: ClassVar[frozenset[Scope]] = TablePane.scopes - {Scope.PROBLEMS}
     columns = (
         Column("keys", "KEYS", 9, priority=200),
         Column("title", "DOES", 30, priority=190),
@@ -117,11 +118,22 @@ class HelpScreen(FleetScreen):
         """How to read the pane that was in focus, above every key."""
         topic = self.place.subject or "keys"
         about = Block(classes="about")
-        lines = self._about(topic)
-        about.show([(Cell(f" {line}"),) for line in lines])
-        about.styles.height = len(lines)
+        self._explain(about, self._about(topic), self.app.size.width)
         yield about
         yield HelpPane(topic, id="help")
+
+    @staticmethod
+    def _explain(about: Block, lines: Sequence[str], width: int) -> None:
+        """Whole words, on as many lines as they need at this width."""
+        wrapped = [part for line in lines for part in textwrap.wrap(line, max(20, width - 2))]
+        about.show([(Cell(f" {line}"),) for line in wrapped])
+        about.styles.height = len(wrapped)
+
+    def on_resize(self) -> None:
+        """Another width, other lines."""
+        super().on_resize()
+        for about in self.query(".about").results(Block):
+            self._explain(about, self._about(self.place.subject or "keys"), self.size.width)
 
     def _about(self, topic: str) -> Sequence[str]:
         """How to read the pane that was in focus, if the topic is one."""

@@ -13,7 +13,7 @@ from fleet_tui.console.panes.table import TablePane
 from fleet_tui.console.places import OVERVIEW
 from fleet_tui.console.rows import line_text
 from fleet_tui.console.screens.base import FleetScreen
-from fleet_tui.console.selection import Selection
+from fleet_tui.console.selection import Scope, Selection
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable
 from fleet_tui.core import words
 from fleet_tui.core.filters import Value
@@ -38,6 +38,7 @@ class SessionsPane(TablePane[Session]):
         Column("name", "NAME", 16, flex=1, priority=190),
         Column("path", "FILE", 20, flex=1, priority=50),
     )
+    scopes: ClassVar[frozenset[Scope]] = TablePane.scopes - {Scope.PROBLEMS}
     filter_keys: ClassVar[frozenset[str]] = frozenset({"name", "path", "events", "tasks", "age"})
     noun = ("session", "sessions")
     empty_text = "No sessions yet: this one is the first. fleet-tui review FILE opens a recording."

@@ -551,7 +551,10 @@ class FleetTable(Painted, can_focus=True):
         for placed in self._placed:
             title = placed.column.title
             if self._sort is not None and self._sort[0] == placed.column.key:
-                title = f"{title} {self._sort_glyphs[0 if self._sort[1] else 1]}"
+                glyph = self._sort_glyphs[0 if self._sort[1] else 1]
+                # In a narrow column the sign matters more than the end of the title.
+                room = placed.width - 2
+                title = f"{title} {glyph}" if len(title) <= room else title[: room + 1] + glyph
             cells.append(Cell(fit(title, placed.width, placed.column.align) + " ", Tone.TITLE))
         return self.paint(cells, width)
 
