@@ -109,7 +109,7 @@ class FleetApp(App[int], inherit_bindings=False):
         self.window_ms = WINDOWS_MS[2]
         """The time window of charts."""
         self.is_paused = False
-        self.lost_ms: int | None = None  # since when the engine does not answer
+        self.lost_ms: int | None = header.NEVER_MET  # since when the engine is away
         self.problem = choice.problem
         """What the console itself cannot do, for the band; safe text."""
         self.notices = Notices()

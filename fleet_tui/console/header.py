@@ -8,11 +8,13 @@ from fleet_tui.console.panes.queue import trend_sign
 from fleet_tui.console.widgets.lines import Part
 from fleet_tui.core import words
 from fleet_tui.core.firewall import safe_line
+from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.state import Health
 from fleet_tui.core.status import FleetStatus
 from fleet_tui.feed.feed import Link, Mode, View
 
 MAX_FLEET_CHARS = 32
+MAX_MODE_CHARS = 60
 
 _COUNTED: tuple[tuple[str, Tone, frozenset[Health], bool], ...] = (
     ("up", Tone.OK, frozenset({Health.UP}), True),
@@ -61,6 +63,9 @@ def parts(view: View, status: FleetStatus, glyphs: Glyphs, width: int) -> Sequen
         Part((Cell(f"{status.tasks_per_minute:.0f} tasks/min"),), 60),
         Part((Cell(f"slots {status.slots_used}/{status.slots}"),), 50),
     ]
+    if view.engine.mode is not EngineMode.NORMAL:
+        why = safe_line(f"engine {view.engine.mode.label}: {view.engine.reason}", MAX_MODE_CHARS)
+        found.insert(1, Part((Cell(f" {why} ", Tone.DANGER),), 99))
     if status.unknown:
         found.append(Part((Cell(f"{status.unknown} unknown", Tone.WARN),), 88))
     if status.needs_operator:
@@ -74,6 +79,10 @@ def alerts_cell(status: FleetStatus) -> Cell:
         return Cell("")
     tone = Tone.ERROR if status.alerts_crit else Tone.WARN
     return Cell(words.plural(status.alerts_open, "alert") + "  ", tone)
+
+
+NEVER_MET = -1
+"""In place of the time since when the engine is away: it never answered yet, so it is starting."""
 
 
 def lost_since(view: View, before_ms: int | None) -> int | None:
@@ -103,7 +112,7 @@ def mode_cells(
         return (Cell(f"PAUSED {words.clock(view.now_ms, offset)} ", Tone.WARN),)
     clock = f"{words.clock_minutes(view.now_ms, offset)} " if width >= 100 else ""
     if view.link is Link.RECONNECTING:
-        if not view.state.seq:
+        if not view.state.seq or lost_ms == NEVER_MET:
             return (Cell("STARTING ", Tone.WARN),)
         since = words.clock(view.now_ms if lost_ms is None else lost_ms, offset)
         return (Cell(f"RECONNECTING since {since} ", Tone.ERROR),)

@@ -49,3 +49,13 @@ async def test_keys_that_act_are_refused_in_words(key: str) -> None:
         await press(pilot, key)
         assert any(ENGINE_AWAY in notice.text for notice in app.notices)
         assert feed.sent == []
+
+
+async def test_an_engine_that_is_only_starting_is_not_lost() -> None:
+    feed = FakeFeed()
+    reconnecting(feed, "the engine is starting")
+    app = console(feed)
+    async with running(app) as pilot:
+        await until(pilot, lambda: "STARTING" in text_of(app))
+        assert "RECONNECTING" not in text_of(app)
+        assert len(colours(app)) > 2, "the ledger's rows are as they are"

@@ -178,7 +178,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         self._show_time(view)
         self.query_one(TooSmall).show(self.console.status, self.console.glyphs)
         self.show(previous, view)
-        self._show_stale(view)
+        self._show_stale()
         if not self._is_narrowed:
             self._is_narrowed = True
             self._narrow()
@@ -239,9 +239,9 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         band.display = bool(cells)
         band.show(tuple(cells))
 
-    def _show_stale(self, view: View) -> None:
+    def _show_stale(self) -> None:
         """Nothing in the body looks current while the engine does not answer."""
-        stale = view.link is Link.RECONNECTING and bool(view.state.seq)
+        stale = self.console.lost_ms not in (None, header.NEVER_MET)
         for widget in self.query("#body Painted").results(Painted):
             widget.set_stale(stale)
 
