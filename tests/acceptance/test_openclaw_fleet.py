@@ -3,8 +3,6 @@ the model's own books to compare with. What was watched live is then looked back
 
 import asyncio
 import json
-import re
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,16 +13,16 @@ from msgspec.structs import replace
 
 from fleet_tui.core.events import AttemptGivenUp, AttemptUnknown
 from fleet_tui.core.fleet import TaskClass
-from fleet_tui.core.ids import TaskId
-from fleet_tui.core.state import AttemptPhase, Health, Task, TaskPhase
+from fleet_tui.core.state import AttemptPhase, Health, TaskPhase
 from fleet_tui.feed.attached import AttachedFeed
 from fleet_tui.feed.feed import Feed, Link, View
 from fleet_tui.feed.recorded import RecordedFeed
 from fleet_tui.journal.importing import import_recording
+from tests.acceptance.gateways import Books, fleet_of
 from tests.acceptance.rig import MakeRig, Rig
 from tests.support.console import at_rest, console, text_of
 from tests.support.openclaw_lab import PRICES_USD_PER_MTOK, Gateway, OpenClawLab
-from tests.support.stub_model import CACHED_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS, StubModel
+from tests.support.stub_model import CACHED_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS
 
 pytestmark = [
     pytest.mark.openclaw,
@@ -43,7 +41,6 @@ COST_MICROUSD = round(
     + CACHED_TOKENS * PRICES_USD_PER_MTOK["cacheRead"]
     + OUTPUT_TOKENS * PRICES_USD_PER_MTOK["output"]
 )
-ALIAS = "bastion-of-the-lab"
 
 TEXTS = (
     "[[sleep 2]] number {n}: plain words",
@@ -52,64 +49,6 @@ TEXTS = (
     "[[sleep 3]] number {n}: first line\nsecond line\n\nlast line",
     "[[sleep 2]] number {n}: 漢字 ☃ 👩\u200d🚀 --flag -n %s",
 )
-
-
-def fleet_of(make_rig: MakeRig, lab: OpenClawLab, directory: Path) -> Rig:
-    """The gateways on a host that only ssh_config knows; a token from each kind of place."""
-    one, two, three = lab.gateways
-    on_host, here = directory / "token-on-the-host", directory / "token-here"
-    for path, gateway in ((here, two), (on_host, three)):
-        path.write_text(gateway.token + "\n")
-        path.chmod(0o600)
-    rig = make_rig(
-        f"defaults:\n  host: {ALIAS}\n  slots: 3\n"
-        "  probe: {every: 1s, timeout: 4s, down_after: 2, up_after: 2}\n"
-        "agents:\n"
-        f"  {one.name}: {{port: {one.port}, token: 'secret:env:TOKEN_OF_ONE'}}\n"
-        f"  {two.name}: {{port: {two.port}, token: 'secret:file:{here}'}}\n"
-        f"  {three.name}: {{port: {three.port}, token: 'secret:host:{on_host}'}}\n",
-        TOKEN_OF_ONE=one.token,
-    )
-    spec = lab.sshd.spec()
-    ssh = rig.home / ".ssh"
-    ssh.mkdir(mode=0o700)
-    (ssh / "config").write_text(
-        f"Host {ALIAS}\n  HostName {spec.address}\n  Port {spec.port}\n  User {spec.user}\n"
-        f"  IdentityFile {spec.identity}\n  UserKnownHostsFile {spec.known_hosts}\n"
-    )
-    return rig
-
-
-_SESSION = re.compile(r"session=agent:main:fleet:([0-9a-z]+):\d+")
-
-
-def task_of(said: str) -> TaskId:
-    """Whose turn a request is: the gateway names the session, also when it goes on after a crash
-    with words of its own."""
-    found = _SESSION.search(said)
-    assert found is not None, said
-    return TaskId(found[1].upper())
-
-
-class Books:
-    """What the model was asked, and which answers it gave in full, by task."""
-
-    def __init__(self, model: StubModel) -> None:
-        self._model = model
-        self._begun, self._answered = len(model.begun), len(model.answered)
-
-    def asked(self) -> list[str]:
-        return self._model.begun[self._begun :]
-
-    def begun(self) -> Counter[TaskId]:
-        return Counter(map(task_of, self.asked()))
-
-    def answered(self) -> Counter[TaskId]:
-        return Counter(map(task_of, self._model.answered[self._answered :]))
-
-    def at_the_model(self, task: Task) -> bool:
-        """Whether the model works on this task's answer now."""
-        return self.begun()[task.id] > self.answered()[task.id]
 
 
 def victim(rig: Rig, lab: OpenClawLab, books: Books) -> Gateway | None:
@@ -145,7 +84,10 @@ async def crash_in_mid_work(rig: Rig, lab: OpenClawLab, books: Books) -> None:
 async def test_thirty_tasks_a_crash_the_books_and_the_recording(
     openclaw_lab: OpenClawLab, make_rig: MakeRig, short_dir: Path
 ) -> None:
-    lab, rig = openclaw_lab, fleet_of(make_rig, openclaw_lab, short_dir)
+    lab, rig = (
+        openclaw_lab,
+        fleet_of(make_rig, openclaw_lab, openclaw_lab.gateways, short_dir, every="1s"),
+    )
     books = Books(lab.model)
     rig.start()
     live = Still(rig.directory, by="tester", read_only=True)

@@ -37,6 +37,19 @@ GATEWAYS = 3
 READY_WITHIN_S = 180.0
 INSTALL_WITHIN_S = 600.0
 
+ENDED_WITHIN_S = 60.0
+
+HOLD = "hold-start"
+HOLD_HOOK = """\
+import { existsSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
+while (existsSync(process.env.OPENCLAW_STATE_DIR + "/hold-start")) await setTimeout(20);
+export default function () {}
+"""
+"""A hook that takes its time to load. A gateway listens for half a second to two seconds before it
+is ready, too short to be looked at for certain; it says that it is starting until its hooks are
+loaded, and answers questions meanwhile."""
+
 PORT_STEP = 211
 """A gateway derives further ports from its own, up to 110 above it."""
 
@@ -97,6 +110,26 @@ class Gateway:
         self.process.wait()
         self.process = None
 
+    def terminate(self) -> None:
+        """Ask it to stop. It drains first; see :meth:`wait_ended`."""
+        assert self.process is not None
+        self.process.terminate()
+
+    def wait_ended(self) -> int:
+        """The exit code of a gateway that stops by itself."""
+        assert self.process is not None
+        code = self.process.wait(ENDED_WITHIN_S)
+        self.process = None
+        return code
+
+    def hold_start(self) -> None:
+        """Let its next start get as far as listening and no further; see HOLD_HOOK."""
+        (self.directory / HOLD).touch()
+
+    def release_start(self) -> None:
+        """Let a held start go on."""
+        (self.directory / HOLD).unlink(missing_ok=True)
+
     def restart(self) -> None:
         """Start it again and wait until it takes work."""
         self.start()
@@ -151,7 +184,16 @@ class Gateway:
             },
             "logging": {"level": "info", "file": str(self.directory / "gateway.log")},
             "update": {"checkOnStart": False},
+            "hooks": {"internal": {"entries": {HOLD: {"enabled": True}}}},
         }
+        hook = self.directory / "hooks" / HOLD
+        hook.mkdir(parents=True)
+        described = {"openclaw": {"events": ["command:stop"]}}
+        (hook / "HOOK.md").write_text(
+            f"---\nname: {HOLD}\ndescription: Holds a start.\n"
+            f"metadata: {json.dumps(described)}\n---\n"
+        )
+        (hook / "handler.js").write_text(HOLD_HOOK)
         (self.directory / "workspace").mkdir(parents=True)
         file = self.directory / "openclaw.json"
         file.write_text(json.dumps(config, indent=1))

@@ -2,7 +2,8 @@
 
 A user message may hold one directive: ``[[sleep 2]]`` answers after so many seconds, ``[[slow 20
 0.5]]`` streams 20 words half a second apart, ``[[500]]`` and ``[[429]]`` fail with that status,
-``[[hang]]`` never answers. Without one the answer is ``echo: `` and the first line of the message.
+``[[hang]]`` never answers and ``[[gate]]`` not before the gate is open. Without one the answer is
+``echo: `` and the first line of the message.
 """
 
 import json
@@ -19,13 +20,16 @@ MODEL = "stub-1"
 INPUT_TOKENS, CACHED_TOKENS, OUTPUT_TOKENS = 1_000, 200, 50
 """What every answer claims to have used; the cached ones are part of the input."""
 
+GATE_POLL_S = 0.05
+"""How often one who waits at the gate looks whether the client is still there."""
+
 CONTEXT_MARK = "<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>"
 """OpenClaw adds a block of its own behind what the user said."""
 
 _TIME_STAMP = re.compile(r"^\[\w{3} \d{4}-\d\d-\d\d [^\]]*\] ")
 """OpenClaw puts the time before what the user said."""
 
-_DIRECTIVE = re.compile(r"\[\[(sleep|slow|500|429|hang)((?: [0-9.]+)*)\]\]")
+_DIRECTIVE = re.compile(r"\[\[(sleep|slow|500|429|hang|gate)((?: [0-9.]+)*)\]\]")
 
 
 def spoken(body: dict[str, Any]) -> str:
@@ -54,6 +58,8 @@ class StubModel(ThreadingHTTPServer):
         self.begun: list[str] = []
         self.answered: list[str] = []
         self.counting = threading.Lock()
+        self.gate = threading.Event()
+        """What ``[[gate]]`` waits for."""
 
     @property
     def url(self) -> str:
@@ -90,6 +96,8 @@ class _Handler(BaseHTTPRequestHandler):
                 # Readable without a request on it means that the client has left.
                 select.select([self.connection], [], [], 600)
                 return None
+            if verb == "gate" and not self._gate_opens():
+                return None
             if verb == "sleep":
                 time.sleep(numbers[0])
             words, gap_s = ["echo:", *text.split("\n", 1)[0].split()], 0.0
@@ -103,6 +111,13 @@ class _Handler(BaseHTTPRequestHandler):
                 self.server.count(-1)
         except (BrokenPipeError, ConnectionResetError):
             return None
+
+    def _gate_opens(self) -> bool:
+        """Wait for the gate; False when the client left before it was open."""
+        while not self.server.gate.wait(GATE_POLL_S):
+            if select.select([self.connection], [], [], 0)[0]:
+                return False
+        return not select.select([self.connection], [], [], 0)[0]
 
     def _json(self, status: int, value: object) -> None:
         data = json.dumps(value).encode()

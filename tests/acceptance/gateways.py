@@ -1,0 +1,74 @@
+"""A fleet of real gateways as an operator has it, and the model's own books about their work."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from fleet_tui.core.ids import TaskId
+from fleet_tui.core.state import Task
+from tests.acceptance.rig import MakeRig, Rig
+from tests.support.openclaw_lab import Gateway, OpenClawLab
+from tests.support.stub_model import StubModel
+
+ALIAS = "bastion-of-the-lab"
+
+
+def fleet_of(
+    make_rig: MakeRig, lab: OpenClawLab, gateways: Sequence[Gateway], directory: Path, *, every: str
+) -> Rig:
+    """The gateways on a host that only ssh_config knows; a token from each kind of place, as far as
+    there are gateways. ``every`` is the pause between two looks at one."""
+    on_host, here = directory / "token-on-the-host", directory / "token-here"
+    places = ("secret:env:TOKEN_OF_FIRST", f"secret:file:{here}", f"secret:host:{on_host}")
+    text = (
+        f"defaults:\n  host: {ALIAS}\n  slots: 3\n"
+        f"  probe: {{every: {every}, timeout: 4s, down_after: 2, up_after: 2}}\n"
+        "agents:\n"
+    )
+    for gateway, place, file in zip(gateways, places, (None, here, on_host), strict=False):
+        text += f"  {gateway.name}: {{port: {gateway.port}, token: '{place}'}}\n"
+        if file is not None:
+            file.write_text(gateway.token + "\n")
+            file.chmod(0o600)
+    rig = make_rig(text, TOKEN_OF_FIRST=gateways[0].token)
+    spec = lab.sshd.spec()
+    ssh = rig.home / ".ssh"
+    ssh.mkdir(mode=0o700)
+    (ssh / "config").write_text(
+        f"Host {ALIAS}\n  HostName {spec.address}\n  Port {spec.port}\n  User {spec.user}\n"
+        f"  IdentityFile {spec.identity}\n  UserKnownHostsFile {spec.known_hosts}\n"
+    )
+    return rig
+
+
+_SESSION = re.compile(r"session=agent:main:fleet:([0-9a-z]+):\d+")
+
+
+def task_of(said: str) -> TaskId:
+    """Whose turn a request is: the gateway names the session, also when it goes on after a crash
+    with words of its own."""
+    found = _SESSION.search(said)
+    assert found is not None, said
+    return TaskId(found[1].upper())
+
+
+class Books:
+    """What the model was asked, and which answers it gave in full, by task."""
+
+    def __init__(self, model: StubModel) -> None:
+        self._model = model
+        self._begun, self._answered = len(model.begun), len(model.answered)
+
+    def asked(self) -> list[str]:
+        return self._model.begun[self._begun :]
+
+    def begun(self) -> Counter[TaskId]:
+        return Counter(map(task_of, self.asked()))
+
+    def answered(self) -> Counter[TaskId]:
+        return Counter(map(task_of, self._model.answered[self._answered :]))
+
+    def at_the_model(self, task: Task) -> bool:
+        """Whether the model works on this task's answer now."""
+        return self.begun()[task.id] > self.answered()[task.id]
