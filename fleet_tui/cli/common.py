@@ -28,6 +28,8 @@ from fleet_tui.paths import fleet_dir, socket_path
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fleet_tui.core.ids import Seq
+    from fleet_tui.core.protocol import Welcome
     from fleet_tui.journal.reader import JournalReader
 
 DEFAULT_FILE = "fleet.yaml"
@@ -134,14 +136,22 @@ def watch_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def engine_now(fleet: Fleet) -> "Welcome | None":
+    """What the fleet's engine says of itself; None when none answers."""
+    from fleet_tui.feed.greeting import greet
+
+    return greet(socket_path(fleet.directory), operator())
+
+
 @contextmanager
-def ledger_of(fleet: Fleet) -> "Iterator[JournalReader]":
-    """The fleet's ledger, for looking at. Raises Unreachable when it never ran here."""
+def ledger_of(fleet: Fleet, *, until: "Seq | None" = None) -> "Iterator[JournalReader]":
+    """The fleet's ledger, for looking at, up to the last event that can be trusted. Raises
+    Unreachable when it never ran here."""
     from fleet_tui.journal.errors import JournalMissing
     from fleet_tui.journal.reader import JournalReader
 
     try:
-        reader = JournalReader(fleet.directory)
+        reader = JournalReader(fleet.directory, until=until)
     except JournalMissing as error:
         raise Unreachable(
             f"fleet {fleet.name} has no ledger yet", hint="`fleet-tui open` starts its engine"

@@ -28,6 +28,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cancel": ("cancel", "Cancel tasks."),
     "cordon": ("cordon", "Keep agents out of routing."),
     "uncordon": ("uncordon", "Let agents take work again."),
+    "freeze": ("freeze", "Let the engine start nothing until a thaw."),
+    "thaw": ("thaw", "Let a frozen engine start work again."),
     "resolve": ("resolve", "Say what became of a task that needs a verdict."),
     "stop": ("stop", "Stop a fleet's engine; running work goes on."),
     "export": ("export", "Write a recording that travels."),

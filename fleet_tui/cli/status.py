@@ -8,16 +8,19 @@ from fleet_tui.cli.common import (
     Fleet,
     emit_json,
     emit_table,
+    engine_now,
     find_fleet,
     fleet_option,
     json_option,
     ledger_of,
+    say,
     watch,
     watch_option,
 )
 from fleet_tui.core import words
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import Epoch
+from fleet_tui.core.modes import EngineMode, ModeNow
 from fleet_tui.core.state import FleetState
 from fleet_tui.core.status import FleetStatus, summarize
 from fleet_tui.errors import ExitCode
@@ -40,25 +43,28 @@ def command(fleet: str | None, fleet_text: str | None, as_json: bool, again_s: f
 
 
 def _show(fleet: Fleet, as_json: bool) -> int:
-    with ledger_of(fleet) as ledger:
+    told = engine_now(fleet)
+    with ledger_of(fleet, until=told.mode.trusted_seq if told is not None else None) as ledger:
         state = ledger.load()
+    mode = told.mode if told is not None else state.engine.mode
     now_ms = time.time_ns() // 1_000_000
     status = summarize(state, now_ms)
+    is_healthy = status.is_healthy and mode.mode is EngineMode.NORMAL
     if as_json:
         emit_json(
             "status",
             fleet=fleet.name,
             at_ms=now_ms,
-            healthy=status.is_healthy,
-            engine=_engine(state),
+            healthy=is_healthy,
+            engine=_engine(state, mode),
             status=status,
         )
     else:
-        _print(fleet, state, status, now_ms)
-    return ExitCode.OK if status.is_healthy else ExitCode.FAILED
+        _print(fleet, state, status, mode, now_ms)
+    return ExitCode.OK if is_healthy else ExitCode.FAILED
 
 
-def _engine(state: FleetState) -> dict[str, object]:
+def _engine(state: FleetState, mode: ModeNow) -> dict[str, object]:
     engine = state.engine
     return {
         "epoch": engine.epoch,
@@ -66,10 +72,22 @@ def _engine(state: FleetState) -> dict[str, object]:
         "version": engine.version,
         "stopped_at_ms": engine.stopped_at_ms,
         "last_event_at_ms": state.at_ms,
+        "mode": mode.mode.value,
+        "mode_reason": mode.reason,
+        "mode_since_ms": mode.since_ms,
+        "mode_by": mode.by,
+        "trusted_seq": mode.trusted_seq,
     }
 
 
-def _print(fleet: Fleet, state: FleetState, status: FleetStatus, now_ms: int) -> None:
+def _print(
+    fleet: Fleet, state: FleetState, status: FleetStatus, mode: ModeNow, now_ms: int
+) -> None:
+    if mode.mode is not EngineMode.NORMAL:
+        who = f" (by {mode.by})" if mode.by else ""
+        since = words.duration(max(now_ms - mode.since_ms, 0))
+        say(f"engine {mode.mode.label} for {since}{who}: {mode.reason}")
+        say(f"  {mode.mode.meaning}; {mode.mode.way_out}")
     counts = ", ".join(f"{n} {health}" for health, n in status.by_health.items())
     click.echo(f"{fleet.name}: {status.agents} agents ({counts or 'none'})")
     by_priority = "  ".join(f"{p.name} {status.waiting_by_priority[p]}" for p in Priority)

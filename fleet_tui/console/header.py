@@ -15,6 +15,7 @@ from fleet_tui.feed.feed import Link, Mode, View
 
 MAX_FLEET_CHARS = 32
 MAX_MODE_CHARS = 60
+SHORT_MODE_CHARS = 30
 
 _COUNTED: tuple[tuple[str, Tone, frozenset[Health], bool], ...] = (
     ("up", Tone.OK, frozenset({Health.UP}), True),
@@ -64,7 +65,8 @@ def parts(view: View, status: FleetStatus, glyphs: Glyphs, width: int) -> Sequen
         Part((Cell(f"slots {status.slots_used}/{status.slots}"),), 50),
     ]
     if view.engine.mode is not EngineMode.NORMAL:
-        why = safe_line(f"engine {view.engine.mode.label}: {view.engine.reason}", MAX_MODE_CHARS)
+        room = MAX_MODE_CHARS if width >= 120 else SHORT_MODE_CHARS
+        why = safe_line(f"engine {view.engine.mode.label}: {view.engine.reason}", room)
         found.insert(1, Part((Cell(f" {why} ", Tone.DANGER),), 99))
     if status.unknown:
         found.append(Part((Cell(f"{status.unknown} unknown", Tone.WARN),), 88))

@@ -12,6 +12,7 @@ from fleet_tui.core.events import Recorded
 from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import AgentName, Seq, TaskId
 from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.modes import ModeNow
 from fleet_tui.core.protocol import Doorbell
 from fleet_tui.core.state import EMPTY_STATE, FleetState
 from fleet_tui.core.vitals import FleetSample, Look
@@ -66,6 +67,10 @@ class AttachedFeed:
         self._ledger_ready = ledger_ready
         self._link = Link.RECONNECTING if starting else Link.ATTACHED
         self._link_detail = "the engine is starting" if starting else ""
+        self._told: ModeNow | None = None
+        """What the engine says of itself; None while there is none."""
+        self._until: Seq | None = None
+        """The last event that can be trusted, in a damaged ledger."""
         self._rung = asyncio.Event()
         self._closed = False
         self._keeper: asyncio.Task[None] | None = None
@@ -83,7 +88,8 @@ class AttachedFeed:
                 self._client = await self._connect()
             if self._ledger_ready is not None:
                 await asyncio.to_thread(self._ledger_ready)
-            self._stores = await asyncio.to_thread(Stores, self._directory)
+            self._until = self._told.trusted_seq if self._told else None
+            self._stores = await asyncio.to_thread(Stores, self._directory, until=self._until)
         except BaseException:
             await self.close()
             raise
@@ -106,6 +112,7 @@ class AttachedFeed:
                 mode=self._mode,
                 link=self._link,
                 link_detail=self._link_detail,
+                engine=self._told or self._state.engine.mode,
             )
         return self._view
 
@@ -191,15 +198,28 @@ class AttachedFeed:
             self._samples = [*self._samples, *fresh][-MAX_SAMPLES:]
 
     async def _connect(self) -> EngineClient:
-        return await EngineClient.connect(
+        client = await EngineClient.connect(
             socket_path(self._directory),
             self._by,
             read_only=self._read_only,
             rung=self._ring,
         )
+        self._told = client.welcome.mode
+        return client
 
-    def _ring(self, _: Doorbell) -> None:
+    def _ring(self, bell: Doorbell) -> None:
+        self._told = bell.mode
         self._rung.set()
+
+    async def _look_as_far_as_trusted(self) -> None:
+        """Another engine may trust less of the ledger than the one before, or all of it again."""
+        until = self._told.trusted_seq if self._told is not None else None
+        if until == self._until or self._stores is None:
+            return
+        stores = await asyncio.to_thread(Stores, self._directory, until=until)
+        state = await asyncio.to_thread(stores.ledger.load)
+        self._stores.close()
+        self._stores, self._until, self._state = stores, until, state
 
     async def _keep(self) -> None:
         """Stay connected: as long as there is a console there is somebody to tell."""
@@ -208,7 +228,7 @@ class AttachedFeed:
             if self._client is not None:
                 await self._client.lost()
                 await self._client.close()
-                self._client = None
+                self._client = self._told = None
                 self._set_link(Link.RECONNECTING, "the engine is gone; `fleet-tui open` starts one")
             await asyncio.sleep(RECONNECT_S[min(tries, len(RECONNECT_S) - 1)])
             tries += 1
@@ -220,6 +240,7 @@ class AttachedFeed:
                 continue
             tries = 0
             self._starting = False
+            await self._look_as_far_as_trusted()
             self._set_link(Link.ATTACHED, "")
 
     def _set_link(self, link: Link, detail: str) -> None:

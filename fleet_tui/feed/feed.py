@@ -10,6 +10,7 @@ from fleet_tui.core.commands import Command, Reply
 from fleet_tui.core.events import Recorded
 from fleet_tui.core.ids import AgentName, Seq, TaskId
 from fleet_tui.core.logs import Level, LogGap, LogLine
+from fleet_tui.core.modes import NORMAL, ModeNow
 from fleet_tui.core.state import FleetState
 from fleet_tui.core.vitals import FleetSample, Look
 
@@ -50,6 +51,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     link: Link = Link.ATTACHED
     link_detail: str = ""
     """Why it reconnects, in our own words."""
+    engine: ModeNow = NORMAL
+    """How much the engine can do."""
 
 
 class LogQuery(msgspec.Struct, frozen=True, kw_only=True):

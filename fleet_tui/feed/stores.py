@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fleet_tui.core.events import Recorded
-from fleet_tui.core.ids import TaskId
+from fleet_tui.core.ids import Seq, TaskId
 from fleet_tui.core.logs import LogLine
 from fleet_tui.feed.feed import MAX_LINES_PER_PAGE, LogQuery
 from fleet_tui.journal.logs import LogFilter, LogReader
@@ -15,10 +15,11 @@ from fleet_tui.journal.samples import SampleReader
 class Stores:
     """Three readers that are opened and closed together."""
 
-    def __init__(self, directory: Path) -> None:
-        """Raises JournalMissing and UnsafeDirectory."""
+    def __init__(self, directory: Path, *, until: Seq | None = None) -> None:
+        """``until`` is the last event that can be trusted. Raises JournalMissing and
+        UnsafeDirectory."""
         self.directory = directory
-        self.ledger = JournalReader(directory)
+        self.ledger = JournalReader(directory, until=until)
         self.samples = SampleReader(directory)
         self.lines = LogReader(directory)
 

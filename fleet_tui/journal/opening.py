@@ -138,6 +138,10 @@ def _check_last(directory: Path) -> _Checked:
                 last = segment.ends()[1][0]
                 reason = f"the chain of hashes breaks in {path.name}"
                 raise JournalDamaged(directory, reason, checker.bad_seq, last)
+            problem = segment.problem(thorough=False)
+            if problem:
+                reason = f"{path.name} is damaged: {problem}"
+                raise JournalDamaged(directory, reason, info.first_seq, checker.head.seq)
     except sqlite3.DatabaseError as error:
         first = numbered_files(directory, "events")[-1][0]
         reason = f"{path.name} cannot be read ({error})"

@@ -44,14 +44,15 @@ class SessionSpan(msgspec.Struct, frozen=True, kw_only=True):
 class JournalReader:
     """A ledger in a directory, for looking at."""
 
-    def __init__(self, directory: Path) -> None:
-        """Raises JournalMissing and UnsafeDirectory."""
+    def __init__(self, directory: Path, *, until: Seq | None = None) -> None:
+        """``until`` is the last event that can be trusted, in a damaged journal: nothing later is
+        looked at. Raises JournalMissing and UnsafeDirectory."""
         check(directory)
         self.directory = directory
+        self._until = until
         self._open: dict[Path, SegmentReader] = {}
         self._lock = Lock()
-        if not numbered_files(directory, "events"):
-            raise JournalMissing(f"there is no journal in {directory}")
+        self._files()
 
     def close(self) -> None:
         """Let go of the files."""
@@ -63,13 +64,13 @@ class JournalReader:
     def last_seq(self) -> Seq:
         """The newest event's position."""
         with self._lock:
-            return Seq(self._newest().ends()[1][0])
+            return self._end()[0]
 
     def span(self) -> tuple[int, int]:
         """Instants of the first and of the last event that are kept."""
         with self._lock:
             (_, oldest) = self._files()[0]
-            return self._segment(oldest).ends()[0][1], self._newest().ends()[1][1]
+            return self._segment(oldest).ends()[0][1], self._end()[1]
 
     def read(self, after: Seq, limit: int) -> list[Recorded]:
         """The next events after a position, oldest first; empty when there are none yet."""
@@ -84,12 +85,13 @@ class JournalReader:
     def load(self, *, until_seq: Seq | None = None, until_ms: int | None = None) -> FleetState:
         """The state after the last event that is within both limits; None means no limit."""
         with self._lock:
-            last = Seq(self._newest().ends()[1][0])
+            last, _ = self._end()
             if until_seq is not None:
                 last = min(last, until_seq)
             if until_ms is not None:
                 last = min(last, self._last_before(until_ms))
-            if last < self._files()[0][0]:
+            files = self._files()
+            if not files or last < files[0][0]:
                 return EMPTY_STATE
             state = self._nearest(last)
             while state.seq < last:
@@ -107,13 +109,13 @@ class JournalReader:
         """The story of one task, oldest first."""
         with self._lock:
             rows = [row for _, path in self._files() for row in self._segment(path).task_rows(task)]
-        return [recorded(row) for row in rows]
+        return [recorded(row) for row in rows if self._until is None or row.seq <= self._until]
 
     def sessions(self) -> list[SessionSpan]:
         """The stretches between engines' starts and ends, oldest first."""
         with self._lock:
             marks = [row for _, path in self._files() for row in self._segment(path).engine_rows()]
-            last_seq, last_at_ms = self._newest().ends()[1]
+            last_seq, last_at_ms = self._end()
             starts = [row for row in marks if row.kind == "engine.started"][-MAX_SESSIONS:]
             ends = {row.epoch: row.at_ms for row in marks if row.kind == "engine.stopped"}
             found = []
@@ -147,12 +149,23 @@ class JournalReader:
 
     def _files(self) -> list[tuple[int, Path]]:
         files = numbered_files(self.directory, "events")
-        if not files:
-            raise JournalMissing(f"there is no journal in {self.directory}")
-        return files
+        if self._until is None:
+            if not files:
+                raise JournalMissing(f"there is no journal in {self.directory}")
+            return files
+        return [(first, path) for first, path in files if first <= self._until]
 
-    def _newest(self) -> SegmentReader:
-        return self._segment(self._files()[-1][1])
+    def _end(self) -> tuple[Seq, int]:
+        """Position and instant of the newest event; NOWHERE when none can be trusted."""
+        files = self._files()
+        if not files:
+            return NOWHERE, 0
+        newest = self._segment(files[-1][1])
+        if self._until is None:
+            seq, at_ms = newest.ends()[1]
+            return Seq(seq), at_ms
+        found = newest.mark(self._until)
+        return (NOWHERE, 0) if found is None else (self._until, found[0])
 
     def _segment(self, path: Path) -> SegmentReader:
         segment = self._open.pop(path, None)
@@ -175,6 +188,8 @@ class JournalReader:
 
     def _events(self, after: int, limit: int) -> list[Recorded]:
         files = self._files()
+        if self._until is not None:
+            limit = min(limit, self._until - after)
         place = max(bisect_right([first for first, _ in files], after + 1) - 1, 0)
         found: list[Recorded] = []
         for _, path in files[place:]:
@@ -199,7 +214,7 @@ class JournalReader:
     def _last_before(self, at_ms: int) -> Seq:
         """Instants never run backwards and positions have no gaps, so halving finds it."""
         files = self._files()
-        low, high = files[0][0] - 1, self._newest().ends()[1][0]
+        low, high = files[0][0] - 1, int(self._end()[0])
         while low < high:
             middle = (low + high + 1) // 2
             found = self._mark(middle)

@@ -139,7 +139,7 @@ def _check_segment(checker: Checker, first_seq: int, path: Path, remembered: Hea
                     raise _Bad(row.seq, "the head file remembers another event here")
             if checker.bad_seq is not None:
                 raise _Bad(checker.bad_seq, f"the chain of hashes breaks in {path.name}")
-            problem = segment.problem()
+            problem = segment.problem(thorough=True)
             if problem:
                 raise _Bad(first_seq, f"{path.name} is damaged: {problem}")
     except sqlite3.Error as error:

@@ -202,7 +202,7 @@ async def test_lines_that_nobody_takes_are_dropped_and_counted(
 async def test_a_ledger_that_cannot_be_read_leaves_no_connection(
     short_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(directory: Path) -> None:
+    def broken(directory: Path, *, until: Seq | None) -> None:
         raise FleetError(f"{directory} is damaged")
 
     async with engine(short_dir) as running:

@@ -1,0 +1,30 @@
+"""Asking an engine how it is, for commands that only look: one question, no event loop."""
+
+import socket
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from fleet_tui import __version__
+from fleet_tui.core.protocol import MAX_FRAME_BYTES, PROTOCOL, FromEngine, Hello, Welcome
+from fleet_tui.errors import FleetError
+from fleet_tui.paths import check_owner
+
+DEADLINE_S = 2.0
+
+
+def greet(path: Path, by: str) -> Welcome | None:
+    """What the engine at a socket says to a hello; None when none answers in our language."""
+    hello = Hello(protocol=PROTOCOL, version=__version__, by=by, read_only=True)
+    with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as door:
+        door.settimeout(DEADLINE_S)
+        try:
+            check_owner(path.parent)
+            door.connect(str(path))
+            door.sendall(msgspec.json.encode(hello) + b"\n")
+            with door.makefile("rb") as answers:
+                said = msgspec.json.decode(answers.readline(MAX_FRAME_BYTES), type=FromEngine)
+        except (OSError, ValueError, FleetError):
+            return None
+    return said if isinstance(said, Welcome) else None
