@@ -9,7 +9,7 @@ import msgspec
 from fleet_tui.core.decision import Decision, Pending
 from fleet_tui.core.evidence import Answer, Checkpoint, LostReason, Usage
 from fleet_tui.core.fleet import FleetSpec, Priority
-from fleet_tui.core.ids import AgentName, AlertId, Epoch, PoolName, RunId, Seq, TaskId
+from fleet_tui.core.ids import AgentName, AlertId, Epoch, PoolName, RunId, Seq, TaskId, split_run_id
 from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.state import CancelCause, FleetState, Health, Severity, TaskPhase, TaskSpec
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
@@ -432,3 +432,15 @@ def kind_of(event: Event) -> str:
     kind = type(event).__struct_config__.tag
     assert isinstance(kind, str)
     return kind
+
+
+def task_of(event: Event) -> TaskId | None:
+    """The task an event is about, directly or through a run."""
+    if isinstance(event, AboutTask):
+        return event.task
+    if not isinstance(event, AboutAttempt):
+        return None
+    try:
+        return split_run_id(event.run)[0]
+    except ValueError:
+        return None

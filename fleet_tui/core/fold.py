@@ -72,13 +72,14 @@ class Folding:
         self.frozen_pools = base.frozen_pools
         self.closed_alerts = base.closed_alerts
         self.notes = base.notes
+        self.decisions = base.decisions
         self.new_decisions: list[DecisionRecord] = []
 
     def state(self) -> FleetState:
         """The state after the events so far."""
-        decisions = self.base.decisions
         if self.new_decisions:
-            decisions = (*decisions, *self.new_decisions)[-MAX_DECISIONS:]
+            self.decisions = (*self.decisions, *self.new_decisions)[-MAX_DECISIONS:]
+            self.new_decisions.clear()
         return FleetState(
             seq=self.seq,
             at_ms=self.at_ms,
@@ -93,7 +94,7 @@ class Folding:
             open_by_client=self.tasks.by_client,
             recent_starts=self.recent_starts,
             turns=self.turns,
-            decisions=decisions,
+            decisions=self.decisions,
             alerts=self.alerts,
             closed_alerts=self.closed_alerts,
             frozen_pools=self.frozen_pools,

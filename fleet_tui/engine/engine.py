@@ -25,13 +25,14 @@ from fleet_tui.core.events import (
     FleetFileJudged,
     FleetLoaded,
     Recorded,
+    task_of,
 )
 from fleet_tui.core.evidence import Definite, Running
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.fold import Folding, fold
 from fleet_tui.core.health import FRESH, Watch, judge
 from fleet_tui.core.heartbeat import Beat, heard
-from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq
+from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq, TaskId
 from fleet_tui.core.modes import EngineMode, ModeNow
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.state import FleetState
@@ -58,6 +59,9 @@ log = logging.getLogger(__name__)
 TICK_MS = 250
 PAUSE_MS = 2_000
 """A loop that was not run for this long cannot blame the agents for what it missed."""
+SWEEP_SHARE = 0.05
+"""Of the loop's time that may go into looking through all open tasks for what is due. With so many
+that one look takes long, it is taken less often."""
 DISTRUST_ROUNDS = 2
 """Probe rounds without bad verdicts after such a pause."""
 STORE_AGAIN_MS = 1_000
@@ -116,6 +120,9 @@ class Engine:
         self._clock = clock
         self._publish = publish
         self._router = Router(state.fleet)
+        self._unrouted: dict[TaskId, None] = {}
+        """Tasks that may have changed since the router's last round."""
+        self._sweep_at_s = 0.0
         self._watches: dict[AgentName, Watch] = {}
         self._beats: dict[RunId, Beat] = {}
         self._distrust_until_ms = 0
@@ -197,6 +204,7 @@ class Engine:
         except FleetError:
             raise
         except Exception as error:
+            self._router = Router(self.state.fleet)  # the old one may be ahead of the ledger
             if len(items) > 1:
                 for item in items:
                     await self._step_safely([item])
@@ -220,7 +228,7 @@ class Engine:
     async def _take_in(self, items: Sequence[Input]) -> bool:
         """Decide, commit, act; False when the disk is full and nothing was stored."""
         now_ms = self._clock.now_ms()
-        draft = _Draft(self.state, self._ledger.epoch, now_ms)
+        draft = self._draft(now_ms)
         told = len(self._to_tell)
         draft.add(self._to_tell)
         if self._unstored is not None and self.state.engine.mode.mode is EngineMode.READ_ONLY:
@@ -293,13 +301,22 @@ class Engine:
         """What follows from the inputs and from time, in the order in which one feeds the next."""
         if not ticked and not draft.events:
             return
+        began_s = asyncio.get_running_loop().time()
+        sweep = ticked and began_s >= self._sweep_at_s
         draft.add(reconcile_brake(draft.state, draft.now_ms))
-        if ticked:
+        if sweep:
             self._forget_beats(draft.state)
             draft.add(reconcile_attempts(draft.state, draft.now_ms, self._beats))
+            draft.add(reconcile_alerts(draft.state, draft.now_ms))
+            took_s = asyncio.get_running_loop().time() - began_s
+            self._sweep_at_s = began_s + took_s / SWEEP_SHARE
         if draft.state.engine.mode.mode.starts_work:
-            draft.add(self._router.schedule(draft.state, self.looks, draft.now_ms))
-        draft.add(reconcile_alerts(draft.state, draft.now_ms))
+            changed = list(self._unrouted)
+            self._unrouted.clear()
+            draft.add(self._router.schedule(draft.state, self.looks, draft.now_ms, changed))
+
+    def _draft(self, now_ms: int) -> "_Draft":
+        return _Draft(self.state, self._ledger.epoch, now_ms, self._unrouted)
 
     # While the disk is full.
 
@@ -316,7 +333,7 @@ class Engine:
             self._router = Router(self.state.fleet)
         self._only_watch(items, self._unstored)
         if first_time and self.state.engine.mode.mode is EngineMode.NORMAL:
-            draft = _Draft(self.state, self._ledger.epoch, now_ms)
+            draft = self._draft(now_ms)
             reason = self._unstored.mode.reason
             draft.add([_change(EngineMode.NORMAL, EngineMode.READ_ONLY, reason)])
             try:
@@ -454,7 +471,9 @@ _IN_DOUBT = c.Refused(
 class _Draft:
     """The events of one step and the state they lead to, before they are committed."""
 
-    def __init__(self, state: FleetState, epoch: Epoch, now_ms: int) -> None:
+    def __init__(
+        self, state: FleetState, epoch: Epoch, now_ms: int, touched: dict[TaskId, None]
+    ) -> None:
         self.state = state
         """Good until the next :meth:`add`, so that a long step copies each map once."""
         self.now_ms = now_ms
@@ -464,6 +483,7 @@ class _Draft:
         self._base = state
         self._folding = Folding(state)
         self._epoch = epoch
+        self._touched = touched
 
     def add(self, events: Sequence[Event]) -> None:
         """Take events in and look ahead to the state after them."""
@@ -473,6 +493,9 @@ class _Draft:
         self.events.extend(events)
         for n, event in enumerate(events):
             self._folding.apply(Recorded(Seq(first + n), self.now_ms, self._epoch, event))
+            task = task_of(event)
+            if task is not None:
+                self._touched[task] = None
         self.state = self._folding.state()
 
     def settled(self, recorded: Sequence[Recorded]) -> FleetState:

@@ -11,15 +11,14 @@ from typing import NamedTuple, get_args
 import msgspec
 
 from fleet_tui.core.events import (
-    AboutAttempt,
-    AboutTask,
     Event,
     EventBase,
     KnownEvent,
     UnknownEvent,
     kind_of,
+    task_of,
 )
-from fleet_tui.core.ids import TaskId, split_run_id
+from fleet_tui.core.ids import TaskId
 
 FIRST_VERSION = 1
 
@@ -80,18 +79,6 @@ def encode(event: Event) -> Encoded:
     except ValueError as error:
         raise Unstorable(f"{kind} cannot be stored: {error}") from error
     return Encoded(kind, version_of(kind), body, task_of(event))
-
-
-def task_of(event: Event) -> TaskId | None:
-    """The task an event is about, directly or through a run."""
-    if isinstance(event, AboutTask):
-        return event.task
-    if not isinstance(event, AboutAttempt):
-        return None
-    try:
-        return split_run_id(event.run)[0]
-    except ValueError:
-        return None
 
 
 def decode(kind: str, v: int, body: bytes, upcasters: Upcasters = UPCASTERS) -> Event:

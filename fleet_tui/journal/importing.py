@@ -19,12 +19,12 @@ from typing import assert_never
 
 import msgspec
 
-from fleet_tui.core.events import Recorded, UnknownEvent
+from fleet_tui.core.events import Recorded, UnknownEvent, task_of
 from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import Epoch, Seq
 from fleet_tui.core.state import EMPTY_STATE, FleetState
 from fleet_tui.journal.chain import GENESIS, Head, link, write_head
-from fleet_tui.journal.codec import decode_leniently, task_of
+from fleet_tui.journal.codec import decode_leniently
 from fleet_tui.journal.directory import create_private, prepare
 from fleet_tui.journal.errors import BadRecording, JournalTooNew
 from fleet_tui.journal.logs import LogConnection, line_row

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from fleet_tui.core.events import UnknownEvent
+from fleet_tui.core.events import UnknownEvent, task_of
 from fleet_tui.core.ids import NOWHERE, Seq
 from fleet_tui.journal.chain import START, Head, Row, is_next, read_head
-from fleet_tui.journal.codec import decode_leniently, task_of
+from fleet_tui.journal.codec import decode_leniently
 from fleet_tui.journal.directory import LOCK_NAME
 from fleet_tui.journal.errors import JournalMissing
 from fleet_tui.journal.segments import SegmentReader, numbered_files

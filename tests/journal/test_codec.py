@@ -13,6 +13,7 @@ from fleet_tui.core.events import (
     TaskPlaced,
     UnknownEvent,
     kind_of,
+    task_of,
 )
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.journal.codec import (
@@ -22,7 +23,6 @@ from fleet_tui.journal.codec import (
     decode,
     decode_leniently,
     encode,
-    task_of,
     version_of,
 )
 from tests.journal.stories import note, task_story

@@ -4,7 +4,8 @@ Urgent first, then first come first served. A round is pure: the same state, loo
 the same events, and offline replay recomputes every decision.
 """
 
-from collections.abc import Mapping
+import heapq
+from collections.abc import Iterable, Iterator, Mapping
 from typing import assert_never
 
 from fleet_tui.core.decision import (
@@ -20,13 +21,9 @@ from fleet_tui.core.fleet import FleetSpec, RetryBudget, Strategy
 from fleet_tui.core.ids import AgentName, PoolName, TaskId, run_id
 from fleet_tui.core.retry_budget import retry_allowance
 from fleet_tui.core.routing.lineup import Lineup, PoolLine
-from fleet_tui.core.routing.requirement import (
-    MAX_REMEMBERED,
-    Requirement,
-    Roster,
-    requirement_of,
-)
-from fleet_tui.core.state import AttemptPhase, FleetState, Task, TaskSpec
+from fleet_tui.core.routing.requirement import Requirement, Roster, requirement_of
+from fleet_tui.core.routing.waiting import WaitingList
+from fleet_tui.core.state import AttemptPhase, FleetState, Task
 from fleet_tui.core.vitals import Look
 
 MAX_PLACED_PER_ROUND = 256
@@ -38,7 +35,8 @@ Looks = Mapping[AgentName, Look]
 class Router:
     """Routes for one fleet file; made anew when the file changes.
 
-    Holds nothing but answers that follow from the file and from what tasks ask for.
+    Holds nothing but what follows from the file and from the tasks it was told of, so a new one
+    says the same.
     """
 
     def __init__(self, fleet: FleetSpec) -> None:
@@ -48,52 +46,53 @@ class Router:
         for spec in fleet.agents.values():
             places = self._order.setdefault(spec.pool, {})
             places[spec.name] = len(places)
-        self._wanted: dict[TaskId, tuple[TaskSpec, Requirement]] = {}
-        """With the spec it was made from: an operator may change that."""
-        self._same: dict[Requirement, Requirement] = {}
+        self._waiting: WaitingList | None = None
 
-    def schedule(self, state: FleetState, looks: Looks, now_ms: int) -> list[Event]:
-        """The events of one round: placements, and pending reasons that changed."""
-        events: list[Event] = []
+    def schedule(
+        self,
+        state: FleetState,
+        looks: Looks,
+        now_ms: int,
+        changed: Iterable[TaskId] | None = None,
+    ) -> list[Event]:
+        """The events of one round: placements, and pending reasons that changed.
+
+        ``changed`` names the tasks that may have changed since this router's last round; None
+        makes it look at all of them. The events are the same.
+        """
+        waiting = self._waiting_list(state, changed, now_ms)
         round_ = _Round(state, looks)
-        waiting = sorted(state.waiting(), key=_urgency)
-        self._forget_closed(state, len(waiting))
         retries_left = retry_allowance(state, now_ms)
-        stuck: dict[int, tuple[Decision, PendingCode]] = {}
-        for task in waiting:
-            if len(round_.placed) >= MAX_PLACED_PER_ROUND:
-                break
-            if task.not_before_ms > now_ms or task.hold is not None:
-                continue
-            if task.is_retry and retries_left <= 0:
-                events.extend(_over_budget(task, self.fleet.retry_budget, now_ms))
-                continue
-            wanted = self._requirement(task)
-            # Equal requirements are one object here, so that a long queue costs a look-up a task.
-            blocked = stuck.get(id(wanted))
-            if blocked is None:
-                decision = self.decide(task, wanted, round_)
+        events: list[Event] = []
+        heads = [(*head, line) for line in waiting.lines() if (head := line.head()) is not None]
+        heapq.heapify(heads)
+        while heads and len(round_.placed) < MAX_PLACED_PER_ROUND:
+            _, task_id, line = heapq.heappop(heads)
+            task = state.open_tasks[task_id]
+            if line.retries and retries_left <= 0:
+                blocked = over_budget(self.fleet.retry_budget, now_ms)
+            else:
+                decision = self.decide(task, line.wanted, round_)
                 if decision.chosen is not None:
                     round_.hold(decision)
-                    retries_left -= task.is_retry
+                    retries_left -= line.retries
                     events.append(_placed(task, decision))
+                    line.remove(task_id)
+                    if (head := line.head()) is not None:
+                        heapq.heappush(heads, (*head, line))
                     continue
-                blocked = stuck[id(wanted)] = (decision, pending_code(decision))
-            if task.pending is None or task.pending.code is not blocked[1]:
-                events.append(_pending(task, *blocked, now_ms))
+                blocked = _blocked(decision, now_ms)
+            events.extend(_told(state, line.to_tell(blocked.code), blocked))
         return events
 
-    def _requirement(self, task: Task) -> Requirement:
-        known = self._wanted.get(task.id)
-        if known is None or known[0] is not task.spec:
-            wanted = requirement_of(self.fleet, task.spec)
-            known = self._wanted[task.id] = (task.spec, self._same.setdefault(wanted, wanted))
-        return known[1]
-
-    def _forget_closed(self, state: FleetState, waiting: int) -> None:
-        if len(self._wanted) > 2 * waiting + MAX_REMEMBERED:
-            self._wanted = {t.id: (t.spec, self._requirement(t)) for t in state.waiting()}
-            self._same = {wanted: wanted for _, wanted in self._wanted.values()}
+    def _waiting_list(
+        self, state: FleetState, changed: Iterable[TaskId] | None, now_ms: int
+    ) -> WaitingList:
+        if self._waiting is None or changed is None:
+            self._waiting = WaitingList(lambda task: requirement_of(self.fleet, task.spec))
+            changed = state.open_tasks
+        self._waiting.follow(state, changed, now_ms)
+        return self._waiting
 
     def explain(self, state: FleetState, looks: Looks, task: Task) -> Decision:
         """What routing would say about the task at this moment, alone in the queue."""
@@ -144,21 +143,6 @@ class Router:
         return lineup
 
 
-def _urgency(task: Task) -> tuple[int, int, int, int]:
-    expedited = task.expedited_at_ms
-    if expedited is not None:
-        return (-1, expedited, task.spec.priority, task.number)
-    return (task.spec.priority, task.submitted_at_ms, 0, task.number)
-
-
-def _over_budget(task: Task, budget: RetryBudget, now_ms: int) -> list[Event]:
-    if task.pending is not None and task.pending.code is PendingCode.RETRY_BUDGET:
-        return []
-    detail = f"the fleet's retry budget is spent ({budget.percent} %, {budget.floor} a minute)"
-    pending = Pending(code=PendingCode.RETRY_BUDGET, since_ms=now_ms, detail=detail)
-    return [TaskPending(task=task.id, pending=pending)]
-
-
 def _placed(task: Task, decision: Decision) -> TaskPlaced:
     assert decision.chosen is not None
     number = len(task.attempts) + 1
@@ -171,16 +155,29 @@ def _placed(task: Task, decision: Decision) -> TaskPlaced:
     )
 
 
-def _pending(task: Task, decision: Decision, code: PendingCode, now_ms: int) -> TaskPending:
+def _blocked(decision: Decision, now_ms: int) -> Pending:
+    code = pending_code(decision)
     last = next((r for r in decision.rejections if r.left == 0), None)
-    pending = Pending(
+    return Pending(
         code=code,
         since_ms=now_ms,
         detail=_why_waiting(code, last),
         remedy=_remedy(code, last),
         decision=decision,
     )
-    return TaskPending(task=task.id, pending=pending)
+
+
+def over_budget(budget: RetryBudget, now_ms: int) -> Pending:
+    """Why retries wait while the budget is spent."""
+    detail = f"the fleet's retry budget is spent ({budget.percent} %, {budget.floor} a minute)"
+    return Pending(code=PendingCode.RETRY_BUDGET, since_ms=now_ms, detail=detail)
+
+
+def _told(state: FleetState, tasks: Iterable[TaskId], blocked: Pending) -> Iterator[TaskPending]:
+    for task_id in tasks:
+        known = state.open_tasks[task_id].pending
+        if known is None or known.code is not blocked.code:
+            yield TaskPending(task=task_id, pending=blocked)
 
 
 class _Round:
@@ -194,7 +191,7 @@ class _Round:
         self.placed: list[AgentName] = []
         """Who got something, in order; line-ups follow it."""
         self.lineups: dict[int, Lineup] = {}
-        """By the identity of the requirement, which the router keeps alive for the round."""
+        """By the identity of the requirement, which its line keeps alive for the round."""
 
     def hold(self, decision: Decision) -> None:
         """Count the chosen agent's slot as taken for the rest of the round."""
