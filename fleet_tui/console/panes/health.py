@@ -90,10 +90,14 @@ class HealthPane(TablePane[AgentRow]):
 
     def records(self, view: View) -> Sequence[AgentRow]:
         """A row per agent, worst first."""
-        before = self._numbers_of
-        if before is None or before.closed_tasks is not view.state.closed_tasks:
-            self._numbers = rows.run_numbers(view.state.closed_tasks.values(), view.now_ms)
-            self._numbers_of = view.state
+        before, state = self._numbers_of, view.state
+        if (
+            before is None
+            or before.closed_tasks is not state.closed_tasks
+            or before.dead_letters is not state.dead_letters
+        ):
+            self._numbers = rows.run_numbers(state.ended_tasks(), view.now_ms)
+            self._numbers_of = state
         return rows.agent_rows(view, self._numbers)
 
     def row_id(self, record: AgentRow) -> str:
