@@ -88,7 +88,8 @@ class Dispatcher:
     def follow(self, state: FleetState, recorded: Sequence[Recorded]) -> None:
         """Make the workers match the state: one for every open attempt, none for others."""
         fresh = {r.event.run for r in recorded if isinstance(r.event, TaskPlaced)}
-        open_runs = {run: a.name for a in state.agents.values() for run in a.runs}
+        # Sorted: workers share the dice, and the order of a set is another one in every process.
+        open_runs = {run: a.name for a in state.agents.values() for run in sorted(a.runs)}
         for run, agent in open_runs.items():
             if run not in self._workers:
                 self._start(state, run, agent, fresh=run in fresh)

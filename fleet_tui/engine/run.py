@@ -25,7 +25,7 @@ from fleet_tui.core.protocol import Doorbell
 from fleet_tui.core.state import FleetState
 from fleet_tui.core.vitals import Look
 from fleet_tui.engine.bell import Bell
-from fleet_tui.engine.clock import Clock, WallClock
+from fleet_tui.engine.clock import Clock, SteadyClock, WallClock
 from fleet_tui.engine.effects import FleetEffects
 from fleet_tui.engine.engine import Engine
 from fleet_tui.engine.inbox import FleetChanged, FleetFileSeen, LookTaken, WordHeard
@@ -69,6 +69,7 @@ class RunningEngine:
         """The newest fleet that was sound."""
         self._file = file
         self._recovered_from = recovered_from
+        self._steady = clock is None
         self._clock = clock or WallClock()
         self._rng = rng or random.Random()  # noqa: S311  # spreads waits, keeps no secrets
         self._ended = "did not start"
@@ -127,10 +128,14 @@ class RunningEngine:
         self._stopping = asyncio.ensure_future(self.engine.ask("system", StopEngine(reason=reason)))
 
     async def _open(self) -> None:
-        now_ms = self._clock.now_ms
-        writer = await JournalWriter.open(self.directory, now_ms, __version__, os.getpid())
+        writer = await JournalWriter.open(
+            self.directory, self._clock.now_ms, __version__, os.getpid()
+        )
         self._stack.push_async_callback(self._close_ledger, writer)
         self._writer = writer
+        if self._steady:
+            self._clock = SteadyClock(self._clock, not_before_ms=writer.state.at_ms)
+        now_ms = self._clock.now_ms
         if self._recovered_from:
             was, mode = EngineMode.RECOVERY, writer.state.engine.mode.mode
             reason = f"read again from the disk and found intact, after: {self._recovered_from}"
