@@ -1,0 +1,115 @@
+"""What must hold in every world, checked against what really happened.
+
+Some of it is checked in the moment (a start that leaves before its commit), the rest when the world
+is over. Each broken promise is one Violation with the name of the invariant.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from fleet_tui.core.events import Recorded, TaskPlaced
+from fleet_tui.core.ids import HostName, PoolName
+from fleet_tui.core.state import TaskSpec
+from fleet_tui.sim.virtual.question import verb_of
+from fleet_tui.sim.virtual.scenario import USUAL_FLOOR
+from fleet_tui.sim.virtual.story import Story, TaskStory
+
+if TYPE_CHECKING:
+    from fleet_tui.sim.virtual.world import World
+
+MAX_VIOLATIONS = 20
+"""Per world; one bug breaks many promises at once."""
+
+
+class Violation(msgspec.Struct, frozen=True, kw_only=True):
+    """A promise that was broken."""
+
+    invariant: str
+    at_ms: int
+    """Virtual milliseconds since the world began."""
+    text: str
+
+
+class Checks:
+    """Watches a world."""
+
+    def __init__(self, world: "World") -> None:
+        self.story = Story(self.broken)
+        self.violations: list[Violation] = []
+        self.losses: list[tuple[PoolName, float, float]] = []
+        """Times in which a whole pool could not be reached: pool, from, to; in seconds."""
+        self._world = world
+        self._sent: dict[str, int] = {}
+
+    def broken(self, invariant: str, text: str, at_s: float | None = None) -> None:
+        """Note a broken promise."""
+        if len(self.violations) < MAX_VIOLATIONS:
+            now_s = self._world.loop.time() if at_s is None else at_s
+            violation = Violation(invariant=invariant, at_ms=round(now_s * 1_000), text=text)
+            self.violations.append(violation)
+
+    def committed(self, rows: Sequence[Recorded]) -> None:
+        """These are on the disk."""
+        now_s = self._world.loop.time()
+        self.story.hear(rows, now_s)
+        for row in rows:
+            self._world.note_row(row)
+            if isinstance(row.event, TaskPlaced):
+                self._check_urgency(self.story.tasks[row.event.task], row.at_ms)
+
+    def sent(self, epoch: int, host: HostName, stdin: bytes) -> None:
+        """The first byte of a question leaves."""
+        verb, run_id = verb_of(stdin)
+        if verb in ("look", "collect", "tail"):
+            return
+        run = self.story.runs.get(run_id)
+        if run is None:
+            self.broken("journal-before-effect", f"{verb} of {run_id} left before its commit")
+            return
+        if verb == "start":
+            if run_id in self._sent:
+                self.broken("sent-once", f"{run_id} was sent by {self._sent[run_id]} and {epoch}")
+            self._sent[run_id] = epoch
+        elif verb == "cancel" and run.cancelling_s is None and run.given_up_s is None:
+            self.broken("journal-before-effect", f"cancel of {run_id} left before its commit")
+
+    def mass_loss(self, pool: PoolName, for_s: float) -> None:
+        """A whole pool is about to vanish; remember it if the brake has to notice."""
+        world = self._world
+        now_s = world.loop.time()
+        agents = [a for a in world.fleet.agents.values() if a.pool == pool]
+        state = world.newest.state if world.newest is not None else None
+        calm = state is not None and all(
+            (agent := state.agents.get(a.name)) is not None
+            and agent.health.takes_work
+            and a.host is not None
+            and world.hosts[a.host].up
+            and world.net.links[a.host].whole
+            for a in agents
+        )
+        if calm and len(agents) >= 3 and pool not in (state.frozen_pools if state else ()):
+            self.losses.append((pool, now_s, now_s + for_s))
+
+    def _check_urgency(self, placed: TaskStory, now_ms: int) -> None:
+        """Nobody may wait while somebody less urgent, who asks for the same, is placed."""
+        wanted = _requirement(placed.spec)
+        # A retry may have to wait for the budget of retries.
+        budget = self._world.fleet.retry_budget.floor >= USUAL_FLOOR
+        for other in self.story.tasks.values():
+            if (
+                other.waits
+                and not other.held
+                and not placed.expedited
+                and other.priority < placed.priority
+                and (other.last is None or budget)
+                and other.not_before_ms <= now_ms
+                and _requirement(other.spec) == wanted
+            ):
+                text = f"{placed.key} was placed before the more urgent {other.key}"
+                self.broken("urgent-first", text)
+
+
+def _requirement(spec: TaskSpec) -> tuple[object, ...]:
+    return (spec.needs, spec.pool, spec.agent, spec.client, spec.project, frozenset(spec.regions))

@@ -1,0 +1,138 @@
+"""Engine processes: started, stopped, killed, and started again by whoever looks after them."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+from fleet_tui.core.attempts import Word
+from fleet_tui.core.commands import Command, Reply
+from fleet_tui.core.events import FleetLoaded, Recorded
+from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec
+from fleet_tui.core.fold import fold
+from fleet_tui.core.ids import Epoch, RunId
+from fleet_tui.core.state import FleetState
+from fleet_tui.core.vitals import Look
+from fleet_tui.engine.clock import SteadyClock
+from fleet_tui.engine.effects import FleetEffects
+from fleet_tui.engine.engine import Engine
+from fleet_tui.engine.inbox import LookTaken, WordHeard
+from fleet_tui.sim.virtual.loop import Process, Running
+from fleet_tui.sim.virtual.network import SimPool
+from fleet_tui.wire.command import CommandPort
+from fleet_tui.wire.port import AgentPort
+from fleet_tui.wire.ssh import SshPool
+
+if TYPE_CHECKING:
+    from fleet_tui.sim.virtual.world import World
+
+FIRST_PID = 100
+
+
+class EngineProcess:
+    """One engine from its start to its end: the real loop, effects and ports of it."""
+
+    def __init__(self, world: "World", number: int) -> None:
+        self.number = number
+        self.process = Process(world.loop, f"engine {number}")
+        self.engine: Engine | None = None
+        """None until it listens."""
+        self._world = world
+        self._rng = random.Random(f"{world.scenario.seed}/engine/{number}")  # noqa: S311  # a simulation
+        self._calls: dict[asyncio.Future[Reply | None], None] = {}
+        self.task = self.process.spawn(self._main(), f"engine {number}")
+        self.task.add_done_callback(
+            lambda _: world.engine_ended(self), context=world.loop.outside.copy()
+        )
+
+    @property
+    def listens(self) -> bool:
+        """Whether a client that connects now is heard."""
+        alive = self.process.running is not Running.DEAD and not self.task.done()
+        return alive and self.engine is not None
+
+    @property
+    def state(self) -> FleetState | None:
+        """What its consoles show."""
+        return self.engine.state if self.engine is not None else None
+
+    def kill(self) -> None:
+        """SIGKILL: not one more step, and every client notices."""
+        self.process.kill()
+        self._hang_up()
+
+    async def ask(self, by: str, command: Command) -> Reply | None:
+        """A client's command. None: the connection was lost, and nobody knows what became of it."""
+        assert self.engine is not None
+        loop = self._world.loop
+        answer: asyncio.Future[Reply | None] = loop.create_future()
+        self._calls[answer] = None
+        asked = self.process.spawn(self.engine.ask(by, command), "client")
+
+        def replied(task: "asyncio.Task[Reply]") -> None:
+            reply = None if task.cancelled() or task.exception() else task.result()
+            loop.later(0.001, _settle, answer, reply)
+
+        asked.add_done_callback(replied, context=self.process.context.copy())
+        try:
+            async with asyncio.timeout(15):
+                return await answer
+        except TimeoutError:
+            return None
+        finally:
+            self._calls.pop(answer, None)
+
+    async def _main(self) -> None:
+        world = self._world
+        ledger = await world.store.open(self.process, FIRST_PID + self.number)
+        state = ledger.state
+        if state.fleet != world.fleet:
+            loaded = FleetLoaded(spec=world.fleet, by="fleet file")
+            state = fold(state, await ledger.append([loaded], world.now_ms()))
+        clock = SteadyClock(world, world.loop.time, not_before_ms=state.at_ms)
+        pool = SimPool(world.net, ledger.epoch)
+
+        def port_of(fleet: FleetSpec, agent: AgentSpec) -> AgentPort:
+            return self._port(agent, pool, ledger.epoch)
+
+        async def seen(look: Look) -> None:
+            await engine.inbox.put(LookTaken(look))
+
+        async def hear(run: RunId, word: Word) -> None:
+            await engine.inbox.put(WordHeard(run, word))
+
+        effects = FleetEffects(
+            port_of, clock=clock, rng=self._rng, seen=seen, heard=lambda lines: None, hear=hear
+        )
+        engine = self.engine = Engine(ledger, state, effects, clock, _publish)
+        try:
+            await engine.run()
+        finally:
+            await effects.close()
+            self._hang_up()
+
+    def _port(self, agent: AgentSpec, pool: SimPool, epoch: Epoch) -> AgentPort:
+        assert isinstance(agent.kind, CommandAgent)
+        assert agent.host is not None
+        return CommandPort(
+            agent.name,
+            agent.kind,
+            agent.host,
+            cast(SshPool, pool),
+            epoch=epoch,
+            probe_timeout_ms=agent.probe.timeout_ms,
+            now_ms=self._world.now_ms,
+        )
+
+    def _hang_up(self) -> None:
+        for answer in self._calls:
+            self._world.loop.later(0.01, _settle, answer, None)
+
+
+def _publish(state: FleetState, rows: Sequence[Recorded]) -> None:
+    """Nobody looks."""
+
+
+def _settle(future: "asyncio.Future[Reply | None]", reply: Reply | None) -> None:
+    if not future.done():
+        future.set_result(reply)

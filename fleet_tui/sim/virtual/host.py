@@ -1,0 +1,353 @@
+"""A machine with run directories, told what to do by the same questions as a real one.
+
+This is ``wire/wrapper.sh`` in virtual time: same questions, same answers, same order of steps, and
+a crash may come between any two of them. The contract tests run against both.
+"""
+
+import random
+from collections.abc import Callable
+
+from fleet_tui.core.ids import AgentName, HostName
+from fleet_tui.sim.virtual.loop import VirtualLoop
+from fleet_tui.sim.virtual.question import Question, read_question
+from fleet_tui.sim.virtual.truth import Execution, Truth, sha256
+
+Respond = Callable[[bytes], None]
+"""Takes the whole standard output once the script has ended."""
+
+AWAIT_OWNER_S = 3.3
+"""How long the script waits for the process that claims a run: ``await_owner``."""
+FREE_KB = 50_000_000
+LONG_S = 300.0
+"""How long a long run takes: longer than any trouble lasts."""
+
+RunTime = Callable[[str], "Habit"]
+
+
+class Habit:
+    """What the program does for one run."""
+
+    def __init__(self, rng: random.Random, typical_s: float) -> None:
+        long = rng.random() < 0.1
+        self.seconds = LONG_S if long else min(120.0, rng.expovariate(1 / typical_s))
+        dice = rng.random()
+        self.status: int | None = 0 if dice < 0.8 else 3 if dice < 0.93 else None
+        """None: it is killed and can tell nobody."""
+        dice = rng.random()
+        self.on_term = "dies" if dice < 0.7 else "finishes" if dice < 0.85 else "ignores"
+        self.silent = rng.random() < 0.15
+        """It writes nothing while it works: for a heartbeat it is dead."""
+        self.output = f"out {rng.getrandbits(40):x}\n"
+
+
+class RunDir:
+    """A run's directory."""
+
+    def __init__(self) -> None:
+        self.owner: str | None = None
+        """``run``, or a tombstone: ``fenced``, ``lost``."""
+        self.boot = ""
+        self.execution: Execution | None = None
+        self.stop = False
+        self.began_s = 0.0
+        self.rc: tuple[int, float, bytes] | None = None
+        """Exit status, seconds it took, output."""
+        self.waiting: list[Callable[[], None]] = []
+        """Who waits for something to change here."""
+
+    def poke(self) -> None:
+        """Something changed."""
+        waiting, self.waiting = self.waiting, []
+        for wake in waiting:
+            wake()
+
+
+class SimHost:
+    """One machine. ``answer`` runs the script; the rest is what may happen to a machine."""
+
+    tombstones = True
+    """The planted bug ``no-tombstone`` switches them off."""
+    fences_epochs = True
+    """The planted bug ``no-epoch-fence`` switches it off."""
+
+    def __init__(
+        self, name: HostName, loop: VirtualLoop, rng: random.Random, truth: Truth, habits: RunTime
+    ) -> None:
+        self.name = name
+        self.up = True
+        self.free_kb = FREE_KB
+        self.runs: dict[str, RunDir] = {}
+        self.epoch = 0
+        self.boots = 1
+        self._loop = loop
+        self._rng = rng
+        self._truth = truth
+        self._habits = habits
+
+    @property
+    def boot(self) -> str:
+        """The boot id."""
+        return f"boot-{self.name}-{self.boots}"
+
+    # What may happen to it
+
+    def go_down(self) -> None:
+        """Power is lost: every process is gone, the disk stays."""
+        self.up = False
+        self.kill_runs()
+        self.boots += 1
+
+    def come_up(self) -> None:
+        """It has booted."""
+        self.up = True
+
+    def kill_runs(self) -> None:
+        """Every program is killed, and its wrapper with it."""
+        for run in self.runs.values():
+            self._end(run, None)
+
+    # The script
+
+    def answer(self, stdin: bytes, respond: Respond) -> None:
+        """Run the script with what arrived of its standard input."""
+        if not self.up:
+            return
+        question = read_question(stdin)
+        if question is None:
+            respond(b"")
+            return
+        reply = _Reply(self, respond)
+        if not self._current(question.epoch):
+            reply.end(f"state stale {self.epoch}")
+            return
+        match question.verb:
+            case "look":
+                self._look(reply)
+            case "start":
+                self._start(question, reply)
+            case "probe":
+                self._probe(question, reply)
+            case "linger":
+                self._linger(question, reply)
+            case "cancel":
+                self._cancel(question, reply)
+            case "collect":
+                reply.end("state collected")
+            case _:
+                reply.end("")
+
+    def _current(self, epoch: int) -> bool:
+        if self.epoch > epoch and self.fences_epochs:
+            return False
+        if self.free_kb > 0:
+            self.epoch = max(self.epoch, epoch)
+        return True
+
+    def _look(self, reply: "_Reply") -> None:
+        reply.end(
+            f"state ok\nboot {self.boot}\ntime {round(self._loop.time() * 1_000)}\n"
+            f"disk {self.free_kb}\nload 0.5\nMemTotal: 100\nMemAvailable: 60"
+        )
+
+    def _start(self, question: Question, reply: "_Reply") -> None:
+        body = question.body
+        if body is None:
+            reply.end("")
+            return
+        known = self.runs.get(question.run)
+        if known is not None:
+            reply.say("exists")
+            self._await_owner(known, lambda: self._bury_and_report(known, question, reply))
+            return
+        if self.free_kb <= 0:
+            reply.end("state refused no-run-dir")
+            return
+        run = self.runs[question.run] = RunDir()
+        if self.free_kb < question.least_kb:
+            self._refuse(run, "disk-full", reply)
+        elif len(body) != question.size:
+            self._refuse(run, "short", reply)
+        elif sha256(body) != question.sha256:
+            self._refuse(run, "damaged", reply)
+        else:
+            slow = self._rng.random() < 0.05
+            claim_s = self._rng.uniform(2.0, 6.0) if slow else self._rng.uniform(0.001, 0.05)
+            epoch = self.epoch
+            self._later(claim_s, lambda: self._claim(run, question, body, epoch))
+            self._await_owner(run, lambda: self._bury_and_report(run, question, reply))
+
+    def _refuse(self, run: RunDir, why: str, reply: "_Reply") -> None:
+        self._bury(run, "fenced")
+        reply.end(f"state refused {why}")
+
+    def _claim(self, run: RunDir, question: Question, body: bytes, known_epoch: int) -> None:
+        """The child process: it owns the run, unless a tombstone is there first."""
+        if run.owner is not None or self.free_kb <= 0:
+            return
+        run.owner, run.boot = "run", self.boot
+        habit = self._habits(question.run)
+        run.began_s = self._loop.time()
+        run.execution = execution = Execution(
+            run=question.run,
+            agent=AgentName(question.program.removeprefix("work-")),
+            host=self.name,
+            epoch=question.epoch,
+            host_epoch=known_epoch,
+            payload_sha256=sha256(body[question.job_bytes :]),
+            started_s=run.began_s,
+            output=habit.output,
+        )
+        self._truth.executions.append(execution)
+        self._later(habit.seconds, lambda: self._end(run, habit.status))
+        run.poke()
+
+    def _end(self, run: RunDir, status: int | None) -> None:
+        """The program ends; without a status its wrapper was killed too and nothing is written."""
+        execution = run.execution
+        if execution is None or not execution.lives:
+            return
+        execution.ended_s = self._loop.time()
+        execution.status = status
+        if status is not None and self.free_kb > 0:
+            execution.recorded = True
+            run.rc = (status, execution.ended_s - run.began_s, execution.output.encode())
+        run.poke()
+
+    def _probe(self, question: Question, reply: "_Reply") -> None:
+        run = self.runs.get(question.run)
+        if run is None:
+            if self.free_kb <= 0:
+                reply.end("state failed no-owner")
+                return
+            if not self.tombstones:
+                reply.end("state fenced")
+                return
+            run = self.runs[question.run] = RunDir()
+            self._bury_and_report(run, question, reply)
+            return
+        self._await_owner(run, lambda: self._bury_and_report(run, question, reply))
+
+    def _linger(self, question: Question, reply: "_Reply") -> None:
+        run = self.runs.get(question.run)
+        if run is None or not self._is_alive(run):
+            self._probe(question, reply)
+            return
+        self._when(run, lambda: not self._is_alive(run), 20.0, lambda: self._probe(question, reply))
+
+    def _cancel(self, question: Question, reply: "_Reply") -> None:
+        run = self.runs.get(question.run)
+        if run is None:
+            self._probe(question, reply)
+            return
+        self._await_owner(run, lambda: self._stop(run, question, reply))
+
+    def _stop(self, run: RunDir, question: Question, reply: "_Reply") -> None:
+        if run.owner is None:
+            self._bury(run, question.tomb)
+        if not self._is_alive(run):
+            self._report(run, reply)
+            return
+        run.stop = True
+        match self._habits(question.run).on_term:
+            case "dies":
+                self._later(self._rng.uniform(0.01, 0.5), lambda: self._end(run, 143))
+            case "finishes":
+                self._later(self._rng.uniform(0.1, 8.0), lambda: self._end(run, 0))
+            case _:
+                pass
+        self._when(run, lambda: not self._is_alive(run), 10.0, lambda: self._kill(run, reply))
+
+    def _kill(self, run: RunDir, reply: "_Reply") -> None:
+        self._end(run, None)
+        self._report(run, reply)
+
+    # Its parts
+
+    def _later(self, delay_s: float, step: Callable[[], None]) -> None:
+        """Go on later, if the machine has not gone down meanwhile."""
+        boots = self.boots
+        self._loop.later(delay_s, lambda: step() if self.up and self.boots == boots else None)
+
+    def _when(
+        self, run: RunDir, holds: Callable[[], bool], patience_s: float, then: Callable[[], None]
+    ) -> None:
+        """Go on once something holds of a run, or patience ends."""
+        boots, over = self.boots, False
+
+        def look(patient: bool = True) -> None:
+            nonlocal over
+            if over or not self.up or self.boots != boots:
+                return
+            if patient and not holds():
+                run.waiting.append(look)
+                return
+            over = True
+            then()
+
+        look()
+        if not over:
+            self._loop.later(patience_s, look, False)
+
+    def _await_owner(self, run: RunDir, then: Callable[[], None]) -> None:
+        self._when(run, lambda: run.owner is not None, AWAIT_OWNER_S, then)
+
+    def _bury_and_report(self, run: RunDir, question: Question, reply: "_Reply") -> None:
+        if run.owner is None:
+            self._bury(run, "fenced" if question.verb == "start" else question.tomb)
+        self._report(run, reply)
+
+    def _bury(self, run: RunDir, word: str) -> None:
+        if self.free_kb > 0:
+            run.owner = word
+            run.poke()
+
+    def _written(self, run: RunDir) -> int:
+        """Bytes of output so far."""
+        silent = run.execution is None or self._habits(run.execution.run).silent
+        return 0 if silent else 1 + int((self._loop.time() - run.began_s) * 10)
+
+    def _is_alive(self, run: RunDir) -> bool:
+        return run.execution is not None and run.execution.lives
+
+    def _report(self, run: RunDir, reply: "_Reply") -> None:
+        if run.rc is not None:
+            status, seconds, output = run.rc
+            word = "stopped" if run.stop and status else "done"
+            took_ms = round(seconds * 1_000)
+            reply.say(f"state {word} {status} {took_ms} {len(output)} {sha256(output)}")
+            reply.blob("out", output)
+            reply.end("")
+        elif run.owner is None:
+            reply.end("state failed no-owner")
+        elif run.owner == "lost":
+            reply.end("state lost")
+        elif run.owner != "run":
+            reply.end("state fenced")
+        elif self._is_alive(run):
+            reply.end(f"state running {self._written(run)}")
+        elif run.stop:
+            reply.end("state stopped")
+        elif run.boot != self.boot:
+            reply.end("state dead host-rebooted")
+        else:
+            reply.end("state dead process-gone")
+
+
+class _Reply:
+    """The script's standard output."""
+
+    def __init__(self, host: SimHost, respond: Respond) -> None:
+        self._parts = [f"fleet-protocol: 1\nboot {host.boot}\n".encode()]
+        self._respond = respond
+
+    def say(self, line: str) -> None:
+        self._parts.append(line.encode() + b"\n")
+
+    def blob(self, label: str, content: bytes) -> None:
+        self._parts.append(f"blob {label} {len(content)}\n".encode() + content + b"\n")
+
+    def end(self, line: str) -> None:
+        if line:
+            self.say(line)
+        self.say("end")
+        self._respond(b"".join(self._parts))

@@ -1,0 +1,326 @@
+"""Bugs planted on purpose, to prove that the simulator would find them.
+
+Each is a change of the real code (or of the model of what runs on the host or the disk, where that
+is what keeps the promise) that somebody could make in good faith. A simulator that lets one of them
+live has a hole.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import msgspec
+from msgspec.structs import replace
+
+from fleet_tui.core import attempts, decide, fold, queueing, submission
+from fleet_tui.core import commands as c
+from fleet_tui.core.events import (
+    AttemptFinished,
+    AttemptLate,
+    AttemptNotStarted,
+    Event,
+    Recorded,
+    TaskCancelRequested,
+    TaskEnded,
+    TaskRetrying,
+)
+from fleet_tui.core.evidence import Definite, Finished, LostReason, Unknown
+from fleet_tui.core.ids import split_run_id
+from fleet_tui.core.routing import lineup, requirement, schedule
+from fleet_tui.core.state import AttemptPhase, TaskPhase
+from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.engine import dispatch, engine
+from fleet_tui.sim.virtual.host import SimHost
+from fleet_tui.sim.virtual.store import Store
+
+Planting = Callable[[ExitStack], None]
+
+
+class Mutant(msgspec.Struct, frozen=True):
+    """One planted bug."""
+
+    name: str
+    story: str
+    """What somebody got wrong."""
+    plant: Planting
+
+
+def _set(target: object, name: str, value: object) -> Planting:
+    def plant(stack: ExitStack) -> None:
+        stack.enter_context(patch.object(target, name, value))
+
+    return plant
+
+
+def _all(*plantings: Planting) -> Planting:
+    def plant(stack: ExitStack) -> None:
+        for one in plantings:
+            one(stack)
+
+    return plant
+
+
+# What a lost connection means
+
+
+_learn = attempts.learn
+
+
+def _lost_is_ok(state: Any, run: Any, word: Any, now_ms: int) -> list[Event]:
+    if isinstance(word, Unknown) and word.reason is LostReason.CONNECTION_LOST:
+        word = Definite(Finished(ok=True))
+    return _learn(state, run, word, now_ms)
+
+
+def _blind_retry(state: Any, run: Any, word: Any, now_ms: int) -> list[Event]:
+    found = attempts.find_attempt(state, run)
+    if isinstance(word, Unknown) and found is not None and found[1].phase.is_open:
+        gone = AttemptNotStarted(run=run, reason="lost")
+        again = TaskRetrying(task=found[0].id, not_before_ms=now_ms, reason="lost")
+        return [gone, again]
+    return _learn(state, run, word, now_ms)
+
+
+def _died_is_not_started(state: Any, task: Any, attempt: Any, reason: str, now_ms: int) -> Any:
+    return [TaskRetrying(task=task.id, not_before_ms=now_ms, reason=reason)]
+
+
+def _late_decides(state: Any, attempt: Any, word: Any) -> list[Event]:
+    found = _late(state, attempt, word)
+    return [
+        event
+        for late in found
+        for event in (
+            late,
+            TaskEnded(
+                task=split_run_id(attempt.run_id)[0],
+                phase=TaskPhase.SUCCEEDED if _is_ok(late) else TaskPhase.FAILED,
+            ),
+        )
+    ]
+
+
+_late = attempts._late
+
+
+def _is_ok(event: Event) -> bool:
+    return isinstance(event, AttemptLate | AttemptFinished) and event.ok
+
+
+# Order of the commit and what follows from it
+
+_commit = engine.Engine._commit
+_command = engine.Engine._command
+
+
+async def _effect_first(self: Any, draft: Any) -> Any:
+    if draft.events:
+        rows = [
+            Recorded(draft.state.seq, draft.now_ms, self._ledger.epoch, event)
+            for event in draft.events
+        ]
+        self._effects.follow(draft.state, rows)
+        # Those it starts run in the order of their making: before the commit returns.
+        await asyncio.sleep(0)
+    return await _commit(self, draft)
+
+
+def _ack_first(self: Any, draft: Any, asked: Any, answers: Any) -> None:
+    if isinstance(asked.command, c.Submit) and not asked.reply.done():
+        asked.reply.set_result(c.Accepted(seq=self.state.seq, task=asked.command.task))
+    _command(self, draft, asked, answers)
+
+
+# Engines after a restart
+
+_drive = dispatch._Worker.drive
+
+
+async def _always_fresh(self: Any, *, fresh: bool) -> None:
+    await _drive(self, fresh=True)
+
+
+_follow = dispatch.Dispatcher.follow
+
+
+def _forgets_open_runs(self: Any, state: Any, recorded: Any) -> None:
+    """Follows only what it placed itself."""
+    if not recorded:
+        for agent in state.agents.values():
+            for run in agent.runs:
+                order = _order_of(state, run)
+                assert order is not None
+                worker = dispatch._Worker(
+                    run, agent.name, self._port_of, order, self._hear, self._rng
+                )
+                worker.task = asyncio.create_task(asyncio.sleep(0))
+                self._workers[run] = worker
+    _follow(self, state, recorded)
+
+
+# Payload, cancel, slots, boundaries
+
+_order_of = dispatch.order_of
+
+
+def _cut_payload(state: Any, run: Any) -> Any:
+    order = _order_of(state, run)
+    if order is None or len(order.payload.raw) < 1_024:
+        return order
+    return replace(order, payload=Untrusted(order.payload.raw[:1_024]))
+
+
+def _cancel_lost(state: Any, by: str, command: Any) -> Any:
+    verdict = _cancel(state, by, command)
+    if isinstance(verdict, c.Refused):
+        return verdict
+    kept = tuple(e for e in verdict.events if isinstance(e, TaskCancelRequested | TaskEnded))
+    return replace(verdict, events=kept)
+
+
+_cancel = queueing.cancel
+_attempt = fold.Folding._attempt
+
+
+def _unknown_frees_slot(self: Any, event: Any) -> None:
+    """An unknown run gives its slot back; it is thought to be gone."""
+    _attempt(self, event)
+    task_id, number = split_run_id(event.run)
+    task = self.tasks.find(task_id)
+    if task is not None and task.attempts[number - 1].phase is AttemptPhase.UNKNOWN:
+        self._free_slot(task.attempts[number - 1])
+
+
+def _ignores_runs(
+    self: Any, eligible: Any, lines: Any, agents: Any, looks: Any, given: Any
+) -> None:
+    without = {n: replace(a, runs=frozenset()) for n, a in agents.items()}
+    _lineup(self, eligible, lines, without, looks, given)
+
+
+_lineup = lineup.Lineup.__init__
+
+
+def _boundary_ignored(fleet: Any, spec: Any) -> Any:
+    return replace(_requirement(fleet, spec), regions=None, client=None)
+
+
+_requirement = requirement.requirement_of
+
+
+def _key_ignored(state: Any, by: str, command: Any) -> Any:
+    return _submit(state, by, replace(command, key=command.task))
+
+
+_submit = submission.submit
+
+
+def _lazy_first(task: Any) -> Any:
+    return (-task.spec.priority, task.submitted_at_ms, 0, task.number)
+
+
+def _no_brake(state: Any, now_ms: int) -> Sequence[Event]:
+    return ()
+
+
+def _always(*_: object) -> bool:
+    return True
+
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant("lost-is-ok", "a lost connection is success", _set(engine, "learn", _lost_is_ok)),
+    Mutant("blind-retry", "what is unknown is tried again", _set(engine, "learn", _blind_retry)),
+    Mutant(
+        "late-journal",
+        "effects begin before the commit",
+        _set(engine.Engine, "_commit", _effect_first),
+    ),
+    Mutant(
+        "ack-first",
+        "a submit is answered before the commit",
+        _set(engine.Engine, "_command", _ack_first),
+    ),
+    Mutant(
+        "redispatch",
+        "after a restart open runs are sent again",
+        _set(dispatch._Worker, "drive", _always_fresh),
+    ),
+    Mutant(
+        "forgets-open-runs",
+        "after a restart nobody follows the open runs",
+        _set(dispatch.Dispatcher, "follow", _forgets_open_runs),
+    ),
+    Mutant(
+        "no-tombstone",
+        "a probe that finds nothing leaves no tombstone",
+        _set(SimHost, "tombstones", False),
+    ),
+    Mutant(
+        "no-epoch-fence",
+        "a stale engine may commit and start",
+        _all(_set(SimHost, "fences_epochs", False), _set(Store, "fences_epochs", False)),
+    ),
+    Mutant(
+        "give-up",
+        "after lost_after everything is tried again",
+        _all(_set(attempts, "_may_run_twice", _always), _set(attempts, "_may_run_again", _always)),
+    ),
+    Mutant(
+        "death-is-harmless",
+        "what died after its start is tried again, whatever its class",
+        _set(attempts, "_after_death", _died_is_not_started),
+    ),
+    Mutant("cut-payload", "long payloads are cut", _set(dispatch, "order_of", _cut_payload)),
+    Mutant(
+        "cancel-lost",
+        "a running task's cancel goes nowhere",
+        _set(queueing, "cancel", _cancel_lost),
+    ),
+    Mutant(
+        "late-decides",
+        "a late answer changes the outcome",
+        _set(attempts, "_late", _late_decides),
+    ),
+    Mutant(
+        "unknown-frees-slot",
+        "an unknown run gives back its slot",
+        _set(fold.Folding, "_attempt", _unknown_frees_slot),
+    ),
+    Mutant(
+        "slots-ignored",
+        "routing forgets what already runs",
+        _set(lineup.Lineup, "__init__", _ignores_runs),
+    ),
+    Mutant(
+        "boundary-ignored",
+        "routing forgets client and region",
+        _set(schedule, "requirement_of", _boundary_ignored),
+    ),
+    Mutant("key-ignored", "a client key is not looked up", _set(decide, "submit", _key_ignored)),
+    Mutant("lazy-first", "the least urgent goes first", _set(schedule, "_urgency", _lazy_first)),
+    Mutant(
+        "no-brake",
+        "mass failure does not stop failover",
+        _set(engine, "reconcile_brake", _no_brake),
+    ),
+    Mutant(
+        "no-fence",
+        "a run that was given up is not fenced",
+        _set(dispatch.Dispatcher, "_fence", lambda *_: None),
+    ),
+)
+"""In the order of RELIABILITY's list, then others."""
+
+
+@contextmanager
+def planted(name: str | None) -> Iterator[None]:
+    """Have one bug while the block lasts; None plants nothing. Raises KeyError for others."""
+    with ExitStack() as stack:
+        if name is not None:
+            BY_NAME[name].plant(stack)
+        yield
+
+
+BY_NAME = {mutant.name: mutant for mutant in MUTANTS}

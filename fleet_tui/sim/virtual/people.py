@@ -1,0 +1,148 @@
+"""Clients who submit and insist, and operators who cancel, judge and requeue."""
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+from fleet_tui.core import commands as c
+from fleet_tui.core.fleet import Priority
+from fleet_tui.core.ids import TaskId
+from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.state import AttemptPhase, Task, TaskPhase
+from fleet_tui.core.ulid import ENTROPY_BYTES, new_ulid
+from fleet_tui.sim.virtual.scenario import Job
+from fleet_tui.sim.virtual.truth import Call, sha256
+
+if TYPE_CHECKING:
+    from fleet_tui.sim.virtual.world import World
+
+NOT_DECIDED = frozenset({"in-doubt", "stopping", "read-only", "recovery"})
+"""Refusals after which a client asks again."""
+
+
+class People:
+    """Everybody who talks to the engine."""
+
+    def __init__(self, world: "World", rng: random.Random) -> None:
+        self.waiting = len(world.scenario.jobs)
+        """Clients who have not got what they came for."""
+        self._world = world
+        self._rng = rng
+
+    async def client(self, job: Job) -> None:
+        """Get one job done."""
+        await self._submit(job)
+        self.waiting -= 1
+
+    async def _submit(self, job: Job) -> None:
+        """Submit until there is an answer, whatever happens to the engine and the line."""
+        world, rng = self._world, self._rng
+        await asyncio.sleep(job.at_s)
+        payload = job.spec.payload.raw.encode()
+        world.truth.sent[job.key] = sha256(payload)
+        while True:
+            # Each try is a process of its own that knows nothing but the key.
+            task = new_ulid(world.now_ms(), rng.randbytes(ENTROPY_BYTES))
+            call = self._called("submit", job.key)
+            reply = await self.ask(
+                f"client-{job.key}", c.Submit(task=task, key=job.key, spec=job.spec)
+            )
+            if isinstance(reply, c.Accepted):
+                assert reply.task is not None
+                call.task, call.acked_s = reply.task, world.loop.time()
+                world.truth.tasks.setdefault(job.key, set()).add(reply.task)
+                world.note(f"{job.key} is acknowledged as {reply.task}")
+                if rng.random() < 0.1:
+                    continue  # the answer was lost on the last inch
+                break
+            if reply is not None and reply.code not in NOT_DECIDED:
+                call.refused = reply.code
+                world.note(f"{job.key} is refused: {reply.code}")
+                return
+            await asyncio.sleep(rng.uniform(0.5, 4.0))
+        if job.cancel_after_s is not None:
+            await asyncio.sleep(job.cancel_after_s)
+            await self.insist("cancel", reply.task, c.Cancel(task=reply.task))
+
+    async def insist(self, verb: str, task: TaskId | None, command: c.Command) -> None:
+        """Ask until there is an answer."""
+        world = self._world
+        call = self._called(verb, "", task or "")
+        in_doubt = False
+        while True:
+            reply = await self.ask("operator", command)
+            if isinstance(reply, c.Accepted):
+                call.acked_s = world.loop.time()
+                world.note(f"{verb} of {task or 'all'} is acknowledged")
+                return
+            if reply is not None and reply.code not in NOT_DECIDED:
+                call.refused = "" if in_doubt else reply.code
+                return
+            in_doubt = in_doubt or reply is None or reply.code == "in-doubt"
+            await asyncio.sleep(self._rng.uniform(0.5, 4.0))
+
+    async def ask(self, by: str, command: c.Command) -> c.Reply | None:
+        """One try at the newest engine; None when nobody knows what became of it."""
+        await asyncio.sleep(self._rng.uniform(0.001, 0.02))
+        engine = self._world.newest
+        if engine is None or not engine.listens:
+            return None
+        return await engine.ask(by, command)
+
+    async def operator(self) -> None:
+        """Judge what needs a verdict and run failed work again, now and then, until it is calm."""
+        world, rng = self._world, self._rng
+        while world.loop.time() < world.scenario.safety_s:
+            await asyncio.sleep(rng.uniform(5.0, 20.0))
+            state = world.newest.state if world.newest is not None else None
+            if state is None:
+                continue
+            for task in list(state.open_tasks.values()):
+                attempt = task.open_attempt
+                unknown = attempt is not None and attempt.phase is AttemptPhase.UNKNOWN
+                if task.phase is TaskPhase.NEEDS_OPERATOR or (unknown and rng.random() < 0.1):
+                    await self._judge(task)
+                elif task.phase is TaskPhase.WAITING and rng.random() < 0.2:
+                    await self.ask("operator", self._meddle(task))
+            for task in list(state.closed_tasks.values()):
+                if task.phase is TaskPhase.FAILED and rng.random() < 0.2:
+                    await self.insist("requeue", task.id, c.Requeue(tasks=(task.id,)))
+
+    def _meddle(self, task: Task) -> c.Command:
+        """Another place in the queue for a task."""
+        choice = self._rng.randrange(4)
+        if choice == 0:
+            return c.Hold(tasks=(task.id,), reason="not now")
+        if choice == 1:
+            return c.Release(tasks=(task.id,))
+        if choice == 2:
+            return c.Expedite(tasks=(task.id,))
+        return c.SetPriority(tasks=(task.id,), priority=self._rng.choice(list(Priority)))
+
+    async def put_in_order(self) -> None:
+        """Undo what operators did that keeps work waiting."""
+        state = self._world.newest.state if self._world.newest is not None else None
+        if state is None:
+            return
+        cordoned = tuple(a.name for a in state.agents.values() if a.cordon is not None)
+        if cordoned:
+            await self.ask("operator", c.Uncordon(agents=cordoned))
+        if state.engine.mode.mode is EngineMode.HOLD:
+            await self.ask("operator", c.Thaw())
+        held = tuple(t.id for t in state.open_tasks.values() if t.hold is not None)
+        if held:
+            await self.ask("operator", c.Release(tasks=held))
+
+    async def _judge(self, task: Task) -> None:
+        finished = any(e.status == 0 for e in self._world.truth.executions_of(task.id))
+        verdict = c.Verdict.RAN if finished else self._rng.choice(_AGAIN)
+        command = c.Resolve(task=task.id, verdict=verdict, reason="looked at the host")
+        await self.insist(f"verdict-{verdict}", task.id, command)
+
+    def _called(self, verb: str, key: str, task: str = "") -> Call:
+        call = Call(sent_s=self._world.loop.time(), verb=verb, key=key, task=task)
+        self._world.truth.calls.append(call)
+        return call
+
+
+_AGAIN = (c.Verdict.RUN_AGAIN, c.Verdict.DID_NOT_RUN)

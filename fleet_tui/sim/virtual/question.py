@@ -1,0 +1,63 @@
+"""Reading what fleet-tui sends to a host, as far as it arrived: see wire/runs.py."""
+
+import shlex
+
+import msgspec
+
+from fleet_tui.wire.runs import SCRIPT
+
+VALUES = 6
+"""Lines after the script: verb, run directory, run id, epoch, tombstone word, answer bytes."""
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """One question that arrived well enough to be acted on."""
+
+    verb: str
+    run: str
+    epoch: int
+    tomb: str
+    size: int = 0
+    job_bytes: int = 0
+    sha256: str = ""
+    least_kb: int = 0
+    body: bytes | None = None
+    """What follows a ``start``; None when its lines did not arrive whole."""
+
+    @property
+    def program(self) -> str:
+        """The name of the program that a ``start`` wants run."""
+        assert self.body is not None
+        last = self.body[: self.job_bytes].decode().rstrip("\n").rpartition("\n")[2]
+        return shlex.split(last)[1]
+
+
+def read_question(stdin: bytes) -> Question | None:
+    """The question, or None where the script or its first values were cut on the way."""
+    if not stdin.startswith(SCRIPT):
+        return None
+    lines = stdin[len(SCRIPT) :].split(b"\n", VALUES)
+    if len(lines) <= VALUES:
+        return None
+    verb, _, run, epoch, tomb, _ = (line.decode() for line in lines[:VALUES])
+    plain = Question(verb=verb, run=run, epoch=int(epoch), tomb=tomb)
+    if verb != "start":
+        return plain
+    facts = lines[VALUES].split(b"\n", 4)
+    if len(facts) <= 4:
+        return plain
+    return msgspec.structs.replace(
+        plain,
+        size=int(facts[0]),
+        job_bytes=int(facts[1]),
+        sha256=facts[2].decode(),
+        least_kb=int(facts[3]),
+        body=facts[4],
+    )
+
+
+def verb_of(stdin: bytes) -> tuple[str, str]:
+    """Verb and run id of a whole question, quickly."""
+    end = len(SCRIPT)
+    verb, _, run, _ = stdin[end : end + 400].split(b"\n", 3)
+    return verb.decode(), run.decode()

@@ -1,0 +1,161 @@
+"""What the committed events tell about runs and tasks, kept for the checkers as it comes.
+
+Deliberately not :mod:`fleet_tui.core.fold`: the checkers read the ledger with eyes of their own.
+"""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from fleet_tui.core.events import (
+    AttemptCancelling,
+    AttemptDied,
+    AttemptFinished,
+    AttemptGivenUp,
+    AttemptNotStarted,
+    AttemptStopped,
+    AttemptUnknown,
+    FleetLoaded,
+    Recorded,
+    TaskCancelRequested,
+    TaskEnded,
+    TaskExpedited,
+    TaskHeld,
+    TaskNeedsOperator,
+    TaskPlaced,
+    TaskReleased,
+    TaskReprioritized,
+    TaskResolved,
+    TaskRetrying,
+    TaskSubmitted,
+)
+from fleet_tui.core.fleet import FleetSpec, Priority
+from fleet_tui.core.ids import AgentName
+from fleet_tui.core.state import TaskPhase, TaskSpec
+
+
+class Run(msgspec.Struct, kw_only=True):
+    """What was committed about an attempt, and when, in virtual seconds."""
+
+    id: str
+    task: str
+    agent: AgentName
+    placed_s: float
+    may_duplicate: bool
+    """The ledger says that an earlier attempt may still run."""
+    fleet: FleetSpec
+    """In force when it was placed."""
+    unknown_s: float | None = None
+    cancelling_s: float | None = None
+    given_up_s: float | None = None
+    given_up_why: str = ""
+    ended_s: float | None = None
+
+
+class TaskStory(msgspec.Struct, kw_only=True):
+    """What was committed about a task."""
+
+    id: str
+    key: str
+    spec: TaskSpec
+    """As it was submitted."""
+    priority: Priority
+    number: int
+    waits: bool = True
+    not_before_ms: int = 0
+    may_duplicate: bool = False
+    held: bool = False
+    expedited: bool = False
+    last: str | None = None
+    """Its newest run."""
+    ended: TaskPhase | None = None
+    ended_s: float | None = None
+    needs_operator: bool = False
+    """Nobody but an operator may say what becomes of it."""
+
+
+class Story:
+    """The ledger as told so far."""
+
+    def __init__(self, broken: Callable[[str, str], None]) -> None:
+        """``broken`` is told of what no ledger may say: the invariant, and what was said."""
+        self._broken = broken
+        self.tasks: dict[str, TaskStory] = {}
+        self.runs: dict[str, Run] = {}
+        self.fleets: list[FleetSpec] = []
+        self.told: list[tuple[float, Recorded]] = []
+        """Every event with the moment in which it was committed."""
+
+    def hear(self, rows: Sequence[Recorded], now_s: float) -> None:
+        """These were committed now."""
+        for row in rows:
+            self.told.append((now_s, row))
+            self._one(row, now_s)
+
+    def _goes_on(self, task: TaskStory, how: str, now_s: float) -> None:
+        """Something becomes of a task: no run of it may be open, and nobody may have to ask."""
+        run = self.runs.get(task.last or "")
+        if run is not None and run.ended_s is None and run.given_up_s is None:
+            self._broken("one-attempt-at-a-time", f"{task.key} is {how} while {run.id} is open")
+        if task.needs_operator:
+            self._broken("operators-decide", f"{task.key} is {how}, and no operator said so")
+
+    def _one(self, row: Recorded, now_s: float) -> None:
+        match row.event:
+            case TaskSubmitted() as event:
+                self.tasks[event.task] = TaskStory(
+                    id=event.task,
+                    key=event.key,
+                    spec=event.spec,
+                    priority=event.spec.priority,
+                    number=event.number,
+                )
+            case TaskPlaced() as event:
+                task = self.tasks[event.task]
+                task.waits, task.last = False, event.run
+                self.runs[event.run] = Run(
+                    id=event.run,
+                    task=event.task,
+                    agent=event.agent,
+                    placed_s=now_s,
+                    may_duplicate=task.may_duplicate,
+                    fleet=self.fleets[-1],
+                )
+            case TaskRetrying() as event:
+                task = self.tasks[event.task]
+                self._goes_on(task, "retried", now_s)
+                task.waits, task.not_before_ms, task.ended = True, event.not_before_ms, None
+                task.may_duplicate = task.may_duplicate or event.duplicate_possible
+            case TaskEnded() as event:
+                task = self.tasks[event.task]
+                self._goes_on(task, event.phase.value, now_s)
+                task.waits, task.ended, task.ended_s = False, event.phase, now_s
+            case TaskNeedsOperator() as event:
+                task = self.tasks[event.task]
+                task.waits, task.needs_operator = False, True
+            case TaskResolved() | TaskCancelRequested() as event:
+                self.tasks[event.task].needs_operator = False
+            case TaskHeld() as event:
+                self.tasks[event.task].held = True
+            case TaskReleased() as event:
+                self.tasks[event.task].held = False
+            case TaskExpedited() as event:
+                self.tasks[event.task].expedited = True
+            case TaskReprioritized() as event:
+                task = self.tasks[event.task]
+                task.priority = event.priority
+            case AttemptUnknown() as event:
+                self.runs[event.run].unknown_s = now_s
+            case AttemptCancelling() as event:
+                self.runs[event.run].cancelling_s = now_s
+            case AttemptGivenUp() as event:
+                run = self.runs[event.run]
+                run.given_up_s, run.given_up_why = now_s, event.reason
+            case (
+                AttemptFinished() | AttemptDied() | AttemptNotStarted() | AttemptStopped() as event
+            ):
+                self.runs[event.run].ended_s = now_s
+            case FleetLoaded(spec=spec):
+                self.fleets.append(spec)
+            case _:
+                pass

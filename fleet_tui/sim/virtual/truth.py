@@ -1,0 +1,78 @@
+"""What really happened, written down by the programs and clients themselves.
+
+The checkers believe this and nothing that fleet-tui stored. It is the simulated counterpart of an
+append-only file that every program writes a line to when it starts and when it ends.
+"""
+
+import hashlib
+
+import msgspec
+
+from fleet_tui.core.ids import AgentName, HostName
+
+
+class Execution(msgspec.Struct, kw_only=True):
+    """One process that really ran."""
+
+    run: str
+    agent: AgentName
+    host: HostName
+    epoch: int
+    """Of the engine that asked for it."""
+    host_epoch: int
+    """The newest epoch that the host knew when it took the run."""
+    payload_sha256: str
+    started_s: float
+    ended_s: float | None = None
+    status: int | None = None
+    """Its exit status, None while it runs or if it was killed before it could tell."""
+    recorded: bool = False
+    """Whether its end is on the host's disk."""
+    output: str = ""
+
+    @property
+    def lives(self) -> bool:
+        """Whether it runs now."""
+        return self.ended_s is None
+
+
+class Call(msgspec.Struct, kw_only=True):
+    """One thing a client or an operator asked for, and the answer that reached them."""
+
+    sent_s: float
+    verb: str
+    key: str
+    task: str = ""
+    acked_s: float | None = None
+    refused: str = ""
+
+
+class Truth:
+    """Everything that happened outside fleet-tui."""
+
+    def __init__(self) -> None:
+        self.executions: list[Execution] = []
+        self.calls: list[Call] = []
+        self.sent: dict[str, str] = {}
+        """By client key: SHA-256 of the payload."""
+        self.tasks: dict[str, set[str]] = {}
+        """By client key: every task id that was acknowledged for it."""
+
+    def executions_of(self, task: str) -> list[Execution]:
+        """All executions of a task, in the order in which they began."""
+        return [e for e in self.executions if e.run.rpartition(".")[0] == task]
+
+    def acked(self, verb: str, task: str) -> list[Call]:
+        """What was acknowledged about a task."""
+        return [
+            c for c in self.calls if c.verb == verb and c.task == task and c.acked_s is not None
+        ]
+
+    def asked(self, verb: str, task: str) -> list[Call]:
+        """What was asked about a task, answered or not: it may have been done."""
+        return [c for c in self.calls if c.verb == verb and c.task == task and not c.refused]
+
+
+def sha256(data: bytes) -> str:
+    """SHA-256 in hex."""
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,283 @@
+"""The end of a world: everything that really happened against everything that was promised."""
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from fleet_tui.core.events import (
+    AttemptDied,
+    AttemptFinished,
+    AttemptNotStarted,
+    AttemptStopped,
+)
+from fleet_tui.core.fleet import AgentSpec, FleetSpec, TaskClass
+from fleet_tui.core.fold import fold
+from fleet_tui.core.ids import AgentName, TaskId
+from fleet_tui.core.state import EMPTY_STATE, Task, TaskPhase, TaskSpec
+from fleet_tui.journal.codec import decode, encode
+from fleet_tui.sim.virtual.story import Run, TaskStory
+from fleet_tui.sim.virtual.truth import Execution
+
+if TYPE_CHECKING:
+    from fleet_tui.core.events import Recorded
+    from fleet_tui.sim.virtual.checks import Checks
+    from fleet_tui.sim.virtual.world import World
+
+NOTICE_S = 100.0
+"""In a world at peace an engine has found out about every run within this time: the longest wait
+between two questions, the longest question, and a connection that has to be made anew."""
+
+BRAKE_S = 60.0
+"""By then the loss of a whole pool has been noticed."""
+
+
+def judge(world: "World") -> None:
+    """Check everything that can only be checked when it is over."""
+    checks = world.checks
+    _acknowledged(world, checks)
+    by_task: dict[str, list[Execution]] = {}
+    for execution in world.truth.executions:
+        by_task.setdefault(execution.run.rpartition(".")[0], []).append(execution)
+        _one_execution(world, checks, execution)
+    for task in checks.story.tasks.values():
+        found = by_task.pop(task.id, [])
+        _executions(world, checks, task, found)
+        _end(world, checks, task, found)
+    for strangers in by_task.values():
+        checks.broken("journal-before-effect", f"{strangers[0].run} is in no ledger")
+    _told(world, checks)
+    _given_up(world, checks)
+    _slots(world, checks)
+    _memory(world, checks)
+    for problem in world.problems:
+        checks.broken("no-bugs", problem)
+
+
+def _acknowledged(world: "World", checks: "Checks") -> None:
+    """P1, P2: what was acknowledged is there, as it was asked for, once."""
+    for job in world.scenario.jobs:
+        ids = world.truth.tasks.get(job.key, set())
+        if len(ids) > 1:
+            checks.broken("same-key-same-task", f"{job.key} became {len(ids)} tasks")
+        for task_id in sorted(ids):
+            task = checks.story.tasks.get(task_id)
+            if task is None:
+                checks.broken("acknowledged-is-kept", f"{job.key} ({task_id}) is in no ledger")
+            elif task.spec != job.spec:
+                checks.broken("acknowledged-is-kept", f"{job.key} is not what was asked for")
+
+
+def _one_execution(world: "World", checks: "Checks", execution: Execution) -> None:
+    run = checks.story.runs.get(execution.run)
+    if run is None:
+        return
+    task = checks.story.tasks[run.task]
+    if execution.payload_sha256 != world.truth.sent.get(task.key):
+        checks.broken("payload-whole", f"{execution.run} got another payload", execution.started_s)
+    if execution.epoch < execution.host_epoch:
+        text = f"{execution.run} was started by engine {execution.epoch}"
+        checks.broken("stale-engine", f"{text} after {execution.host_epoch}", execution.started_s)
+    problem = _boundary(run.fleet, run.fleet.agents[run.agent], task.spec)
+    if problem or execution.agent != run.agent:
+        text = f"{execution.run} ran on {execution.agent}: {problem or 'placed elsewhere'}"
+        checks.broken("boundaries", text, execution.started_s)
+
+
+def _boundary(fleet: FleetSpec, agent: AgentSpec, task: TaskSpec) -> str:
+    """Why the task may never run on the agent; empty if it may."""
+    if agent.clients and task.client not in agent.clients:
+        return "reserved for another client"
+    reserved = {c for a in fleet.agents.values() for c in a.clients}
+    if task.client in reserved and task.client not in agent.clients:
+        return "its client is isolated elsewhere"
+    if task.regions and agent.region not in task.regions:
+        return "in another region"
+    for rule in fleet.residency:
+        if rule.client == task.client and agent.region not in rule.regions:
+            return "outside its client's regions"
+    if not task.needs <= agent.capabilities:
+        return "lacks a capability"
+    if (task.pool or agent.pool) != agent.pool or (task.agent or agent.name) != agent.name:
+        return "another pool or agent was asked for"
+    return ""
+
+
+def _executions(world: "World", checks: "Checks", task: TaskStory, found: list[Execution]) -> None:
+    """P4, P5, P7: how often a task may run, by its class."""
+    asked = [
+        call.sent_s
+        for verb in ("verdict-run-again", "verdict-did-not-run", "requeue")
+        for call in world.truth.asked(verb, task.id)
+    ]
+    runs = [execution.run for execution in found]
+    if len(set(runs)) < len(runs):
+        checks.broken("one-start-per-attempt", f"{task.key}: {runs}")
+    for count, (before, this) in enumerate(pairwise(found), start=1):
+        at_s = this.started_s
+        if count <= sum(sent_s <= at_s for sent_s in asked):
+            continue
+        lived = before.ended_s is None or before.ended_s > at_s
+        match task.spec.task_class:
+            case TaskClass.ONCE:
+                wrong = True
+            case TaskClass.RESUMABLE:
+                wrong = lived or (before.status == 0 and before.recorded)
+            case TaskClass.IDEMPOTENT:
+                run = checks.story.runs.get(this.run)
+                flagged = run is not None and run.may_duplicate
+                wrong = (lived or (before.status == 0 and before.recorded)) and not flagged
+        if wrong:
+            how = "while it ran" if lived else f"after it ended with {before.status}"
+            text = f"{task.key} ({task.spec.task_class}) ran again as {this.run}, {how}"
+            checks.broken("runs-once", text, at_s)
+
+
+def _end(world: "World", checks: "Checks", task: TaskStory, found: list[Execution]) -> None:
+    state = world.final.task(TaskId(task.id))
+    if state is None:
+        checks.broken("acknowledged-is-kept", f"{task.key} is not in the state")
+        return
+    match state.phase:
+        case TaskPhase.SUCCEEDED:
+            _succeeded(world, checks, state, found)
+        case TaskPhase.WAITING | TaskPhase.ACTIVE:
+            pending = state.pending.code if state.pending is not None else state.phase
+            attempt = state.attempt
+            phase = f", {attempt.run_id} is {attempt.phase}" if attempt is not None else ""
+            checks.broken("liveness", f"{task.key} never ended: {pending}{phase}")
+        case _:
+            pass
+    _cancelled(world, checks, task, found)
+
+
+def _succeeded(world: "World", checks: "Checks", task: Task, found: list[Execution]) -> None:
+    if world.truth.asked("verdict-ran", task.id):
+        return
+    last = task.attempts[-1].run_id if task.attempts else ""
+    if not any(e.run == last and e.status == 0 and e.recorded for e in found):
+        checks.broken("success-is-true", f"{task.key} succeeded, but {last or 'nothing'} did not")
+
+
+def _cancelled(world: "World", checks: "Checks", task: TaskStory, found: list[Execution]) -> None:
+    """A cancel that was acknowledged stops what runs."""
+    for call in world.truth.acked("cancel", task.id):
+        assert call.acked_s is not None
+        due_s = max(call.acked_s, world.healed_s) + NOTICE_S
+        for execution in found:
+            ended_s = execution.ended_s if execution.ended_s is not None else world.loop.time()
+            again = [
+                c for v in _AGAIN for c in world.truth.asked(v, task.id) if c.sent_s > call.acked_s
+            ]
+            if ended_s > due_s and not again:
+                text = f"{execution.run} ran on until {ended_s:.0f} s, cancelled at"
+                checks.broken("cancel-stops", f"{text} {call.acked_s:.0f} s", due_s)
+
+
+_AGAIN = ("verdict-run-again", "verdict-did-not-run", "requeue")
+
+
+def _told(world: "World", checks: "Checks") -> None:
+    """P6: every fact in the ledger is one."""
+    executions = {e.run: e for e in world.truth.executions}
+    for at_s, row in checks.story.told:
+        match row.event:
+            case AttemptFinished(run=run, ok=ok, answer=answer):
+                e = executions.get(run)
+                true = e is not None and e.ended_s is not None and e.ended_s <= at_s
+                if e is None or not true or ok != (e.status == 0):
+                    checks.broken("facts-are-true", f"{run} finished, says the ledger", at_s)
+                elif answer.text.raw != e.output:
+                    checks.broken("facts-are-true", f"{run} gave another answer", at_s)
+            case AttemptNotStarted(run=run):
+                if run in executions:
+                    checks.broken("facts-are-true", f"{run} never starts, says the ledger", at_s)
+            case AttemptDied(run=run):
+                e = executions.get(run)
+                if e is None or e.lives or e.recorded or (e.ended_s or 0.0) > at_s:
+                    checks.broken("facts-are-true", f"{run} died, says the ledger", at_s)
+            case AttemptStopped(run=run):
+                e = executions.get(run)
+                if e is None or e.lives or e.status == 0 or (e.ended_s or 0.0) > at_s:
+                    checks.broken("facts-are-true", f"{run} was stopped, says the ledger", at_s)
+            case _:
+                pass
+
+
+def _fenced(world: "World", checks: "Checks", run: Run, execution: Execution) -> None:
+    """A run that was given up is stopped as soon as its host can be reached."""
+    assert run.given_up_s is not None
+    due_s = max(run.given_up_s, world.healed_s) + NOTICE_S
+    ended_s = execution.ended_s if execution.ended_s is not None else world.loop.time()
+    if ended_s > due_s:
+        text = f"{run.id} ran on until {ended_s:.0f} s, given up at {run.given_up_s:.0f} s"
+        checks.broken("given-up-is-fenced", text, due_s)
+
+
+def _given_up(world: "World", checks: "Checks") -> None:
+    """Nobody is asked about what the host could tell, and the brake holds."""
+    executions = {e.run: e for e in world.truth.executions}
+    for run in checks.story.runs.values():
+        e = executions.get(run.id)
+        if run.given_up_s is not None and e is not None:
+            _fenced(world, checks, run, e)
+        if run.given_up_s is None or run.given_up_why.startswith("operator"):
+            continue
+        at_s = run.given_up_s
+        if (
+            e is not None
+            and e.recorded
+            and e.ended_s is not None
+            and world.quiet_since(e.host, at_s) + NOTICE_S < at_s
+            and e.ended_s + NOTICE_S < at_s
+        ):
+            checks.broken("no-needless-questions", f"{run.id} ended and could be asked", at_s)
+        pool = world.scenario.fleet.agents[run.agent].pool
+        _brake(world, checks, run, pool, at_s)
+
+
+def _brake(world: "World", checks: "Checks", run: Run, pool: str, at_s: float) -> None:
+    for lost, from_s, to_s in checks.losses:
+        disturbed = any(from_s - 5.0 <= t <= at_s for t in world.disturbed_s)
+        if lost == pool and from_s + BRAKE_S <= at_s < to_s and not disturbed:
+            checks.broken("brake", f"{run.id} was given up while all of {pool} was lost", at_s)
+
+
+def _slots(world: "World", checks: "Checks") -> None:
+    """No agent ever runs more than its slots, given-up runs aside."""
+    moves: dict[AgentName, list[tuple[float, int]]] = {}
+    for execution in world.truth.executions:
+        run = checks.story.runs.get(execution.run)
+        end_s = min(
+            execution.ended_s if execution.ended_s is not None else float("inf"),
+            run.given_up_s if run is not None and run.given_up_s is not None else float("inf"),
+        )
+        if end_s > execution.started_s:
+            moves.setdefault(execution.agent, []).extend(((execution.started_s, 1), (end_s, -1)))
+    for name, changes in moves.items():
+        slots = max(
+            fleet.agents[name].slots
+            for fleet in (*checks.story.fleets, world.scenario.fleet)
+            if name in fleet.agents
+        )
+        busy = 0
+        for at_s, change in sorted(changes):
+            busy += change
+            if busy > slots:
+                checks.broken("slots", f"{name} ran {busy} at once, has {slots} slots", at_s)
+                break
+
+
+def _memory(world: "World", checks: "Checks") -> None:
+    """What the last engine believes is what the ledger says, read back from its bytes."""
+    state = world.newest.state if world.newest is not None else None
+    if state is None:
+        return
+    rows = [_read_back(row) for row in world.store.rows if row.seq <= state.seq]
+    if state != fold(EMPTY_STATE, rows):
+        checks.broken("memory-is-ledger", "the engine's state is not what its ledger adds up to")
+
+
+def _read_back(row: "Recorded") -> "Recorded":
+    encoded = encode(row.event)
+    return replace(row, event=decode(encoded.kind, encoded.v, encoded.body))
