@@ -5,7 +5,7 @@ from tests.bench.frame import Benchmark
 from tests.bench.ledger import appending, decoding, folding, reading
 from tests.bench.memory import memory
 from tests.bench.probes import connection_memory, handshakes, probes
-from tests.bench.routing import routing
+from tests.bench.routing import queueing, routing
 from tests.bench.startup import startup
 from tests.bench.text import firewall, framing
 
@@ -13,6 +13,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "decode": decoding,
     "fold": folding,
     "routing": routing,
+    "queueing": queueing,
     "firewall": firewall,
     "framing": framing,
     "append": appending,

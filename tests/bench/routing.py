@@ -1,10 +1,11 @@
-"""One routing decision with its whole explanation, beside a scan that explains nothing."""
+"""Routing decisions with their whole explanation, beside a scan that explains nothing."""
 
 from collections.abc import Iterator
 
 from fleet_tui.core.fleet import AgentSpec
 from fleet_tui.core.ids import AgentName, Capability, Region
 from fleet_tui.core.routing.schedule import Router
+from fleet_tui.core.routing.waiting import urgency
 from fleet_tui.core.state import FleetState, TaskSpec
 from fleet_tui.core.vitals import Look, VitalsReading
 from tests.bench.frame import Row, at_most, cost_of
@@ -29,6 +30,31 @@ def routing() -> Iterator[Row]:
             peer=plain_us,
             target=target,
         )
+
+
+QUEUE = 100_000
+
+
+def queueing() -> Iterator[Row]:
+    """A round over a long queue in which one task is new and no slot is free."""
+    told = Story(fleet(agent("busy", slots=1)))
+    told.all_up()
+    tasks = told.submit_many(work(), QUEUE)
+    router = Router(told.state.fleet)
+    while events := router.schedule(told.state, {}, NOW_MS):
+        told.add(*events)
+    state, newest = told.state, tasks[-1]
+    round_ = cost_of(lambda: router.schedule(state, {}, NOW_MS, [newest]))
+    waiting = list(state.waiting())
+    ordered = cost_of(lambda: sorted(waiting, key=urgency))
+    yield Row(
+        name=f"routing round, {QUEUE:,} waiting, one new",
+        figure=round_.cpu_us,
+        unit="µs",
+        peer_name="sorting the queue",
+        peer=ordered.cpu_us,
+        target=at_most(1_000),
+    )
 
 
 def decision_us(size: int) -> tuple[float, float]:

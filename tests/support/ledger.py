@@ -47,16 +47,24 @@ class Story:
 
     def submit(self, spec: TaskSpec) -> TaskId:
         """A task comes in."""
-        number = self.state.totals.submitted + 1
-        task = TaskId(f"TASK{number:022d}")
+        (task,) = self.submit_many(spec, 1)
+        return task
+
+    def submit_many(self, spec: TaskSpec, count: int) -> list[TaskId]:
+        """Equal tasks come in together."""
+        first = self.state.totals.submitted + 1
+        tasks = [TaskId(f"TASK{number:022d}") for number in range(first, first + count)]
         self.add(
-            TaskSubmitted(
-                task=task,
-                number=number,
-                key=task,
-                spec=spec,
-                by="me",
-                payload_sha256=payload_sha256(spec),
+            *(
+                TaskSubmitted(
+                    task=task,
+                    number=first + n,
+                    key=task,
+                    spec=spec,
+                    by="me",
+                    payload_sha256=payload_sha256(spec),
+                )
+                for n, task in enumerate(tasks)
             )
         )
-        return task
+        return tasks
