@@ -38,6 +38,11 @@ def sessions_dir() -> Path:
     return Path(platformdirs.user_data_dir(APP)) / "sessions"
 
 
+def backups_dir() -> Path:
+    """Where backups of ledgers go by default."""
+    return Path(platformdirs.user_data_dir(APP)) / "backups"
+
+
 def cache_dir() -> Path:
     """What can be made again: imported recordings."""
     return Path(platformdirs.user_cache_dir(APP))
@@ -64,7 +69,17 @@ def socket_path(directory: Path) -> Path:
 def open_private(path: Path) -> BinaryIO:
     """A new or emptied file for writing bytes that only its owner can read."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    return os.fdopen(os.open(path, flags, 0o600), "wb")
+    file = os.open(path, flags, 0o600)
+    os.fchmod(file, 0o600)  # one that was there may have been open to others
+    return os.fdopen(file, "wb")
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, in a directory that is ours. Raises OSError,
+    FleetError."""
+    private_dir(path.parent)
+    with open_private(path) as file:
+        file.write(text.encode("utf-8", "backslashreplace"))
 
 
 def private_dir(path: Path) -> Path:

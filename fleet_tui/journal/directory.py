@@ -155,6 +155,21 @@ class EngineLock:
             self._file = -1
 
 
+def lock_holder(directory: Path) -> str | None:
+    """Who owns the ledger now, in words; None when nobody does. Takes nothing from anybody."""
+    try:
+        file = os.open(directory / LOCK_NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return in_words(_read_holder(file))
+    finally:
+        os.close(file)
+    return None
+
+
 def _read_holder(file: int) -> LockHolder | None:
     try:
         return msgspec.json.decode(os.pread(file, MAX_LOCK_BYTES, 0), type=LockHolder)

@@ -8,6 +8,7 @@ FleetError
 │   ├── JournalFull             the disk has no room; nothing was stored, a later try may be
 │   ├── JournalFailed           the disk refused; nothing more is written
 │   │   └── EpochLost           another engine took over
+│   ├── BackupFailed            a copy could not be made or put in place
 │   └── BadRecording            a file that is not a recording, or a hostile one
 └── Refused
     ├── JournalInUse            another engine owns it
@@ -64,6 +65,10 @@ class JournalFailed(JournalError):
 
 class EpochLost(JournalFailed):
     """Another engine took over this ledger."""
+
+
+class BackupFailed(JournalError):
+    """The backup could not be made or put in place; nothing was changed."""
 
 
 class BadRecording(JournalError):

@@ -13,6 +13,10 @@ SELECT first_seq, previous_hash, epoch, sealed FROM segment;
 UPDATE segment SET epoch = :epoch
 WHERE epoch < :epoch AND (SELECT max(seq) FROM events) = :last_seq;
 
+-- name: segment_raise
+-- A restored ledger is not older than what the hosts have seen.
+UPDATE segment SET epoch = max(epoch, :epoch);
+
 -- name: segment_seal
 -- Nothing more is written to this segment; only its owner may say so.
 UPDATE segment SET sealed = 1 WHERE epoch = :epoch AND sealed = 0;

@@ -22,6 +22,8 @@ from fleet_tui.journal.statements import query, schema
 FORMAT = 1
 """The newest file format this version knows, in every family."""
 
+SQLITE_VERSION = sqlite3.sqlite_version
+
 BUSY_TIMEOUT_S = 5.0
 MAX_TASK_EVENTS = 10_000
 """The story of one task is cut after this many events."""

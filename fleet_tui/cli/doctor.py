@@ -1,0 +1,76 @@
+"""``fleet-tui doctor``: what could keep a fleet from working, and what to do about it."""
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from fleet_tui.cli.common import (
+    Fleet,
+    emit_json,
+    find_fleet,
+    fleet_option,
+    json_option,
+    run,
+    say,
+)
+from fleet_tui.core import words
+from fleet_tui.errors import ExitCode
+
+if TYPE_CHECKING:
+    from fleet_tui.cli.checkup import Finding
+
+
+@click.command()
+@click.argument("fleet", required=False)
+@fleet_option
+@json_option
+def command(fleet: str | None, fleet_text: str | None, as_json: bool) -> int:
+    """Look at the state directory, the journal, the engine, SSH's files and secrets of FLEET.
+
+    Changes nothing and contacts no host. Each line is ok, warn or fail, with what to do. Exit 0
+    when nothing fails, 1 when something does.
+    """
+    from fleet_tui.cli.checkup import Standing
+
+    found = find_fleet(fleet or fleet_text)
+    findings = list(_findings(found))
+    failed = [f for f in findings if f.standing is Standing.FAIL]
+    warned = [f for f in findings if f.standing is Standing.WARN]
+    if as_json:
+        emit_json("doctor", fleet=found.name, ok=not failed, findings=findings)
+    else:
+        for finding in findings:
+            say(f"{finding.standing.value:<4} {finding.about}: {finding.text}")
+            if finding.todo:
+                say(f"     {finding.todo}")
+        click.echo(
+            f"{words.plural(len(failed), 'failure')}, {words.plural(len(warned), 'warning')}"
+        )
+    return ExitCode.FAILED if failed else ExitCode.OK
+
+
+def _findings(fleet: Fleet) -> "Iterator[Finding]":
+    from fleet_tui.cli import checkup
+    from fleet_tui.config.load import InvalidFleet, load_fleet
+
+    yield from checkup.versions()
+    found = list(checkup.state_directory(fleet))
+    yield from found
+    if found[0].standing is checkup.Standing.OK:  # what is not safe to use is not opened
+        yield from checkup.journal(fleet)
+        yield from checkup.engine(fleet)
+    if fleet.file is None:
+        yield checkup.warn("fleet file", "not named", "give its path to have hosts looked at")
+        return
+    try:
+        loaded = load_fleet(fleet.file, os.environ)
+    except InvalidFleet as error:
+        count = len(error.problems) + error.not_kept
+        text = f"{fleet.file} has {words.plural(count, 'problem')}"
+        yield checkup.fail("fleet file", text, "`fleet-tui check` shows them")
+        return
+    yield checkup.ok("fleet file", f"{fleet.file} is sound")
+    yield from checkup.ssh(loaded.spec)
+    yield from run(checkup.secrets(loaded.spec))

@@ -1,0 +1,89 @@
+"""``fleet-tui verify``: is a ledger, a backup or a recording what was written?"""
+
+import tempfile
+from pathlib import Path
+
+import click
+import msgspec
+
+from fleet_tui.cli.common import emit_json, find_fleet, json_option, say
+from fleet_tui.errors import ExitCode
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """What was looked at and what was found."""
+
+    kind: str
+    path: str
+    intact: bool
+    events: int
+    first_bad: int | None = None
+    last_bad: int | None = None
+    """Of a recording the last record is not known."""
+    reason: str = ""
+
+
+@click.command()
+@click.argument("what", required=False)
+@json_option
+def command(what: str | None, as_json: bool) -> int:
+    """Check every event of WHAT: a fleet (./fleet.yaml), the directory of a backup, or a recording.
+
+    The whole chain of hashes, the head file and the database files themselves are read; nothing is
+    changed, and an engine may run. Exit 0 when it is intact; 1 when not, with the exact range of
+    events that cannot be trusted.
+    """
+    proof = _proof(what)
+    if as_json:
+        emit_json("verify", **msgspec.structs.asdict(proof))
+    elif proof.intact:
+        say(f"{proof.path}: intact, {proof.events} events checked")
+    else:
+        upto = f" to {proof.last_bad}" if proof.last_bad is not None else " on"
+        say(f"{proof.path}: NOT intact: {proof.reason}")
+        noun = "records" if proof.kind == "recording" else "events"
+        say(f"{noun} {proof.first_bad}{upto} cannot be trusted; {proof.events} before are sound")
+        if proof.kind == "ledger":
+            click.echo("hint: `fleet-tui restore` puts a backup in place", err=True)
+    return ExitCode.OK if proof.intact else ExitCode.FAILED
+
+
+def _proof(what: str | None) -> Proof:
+    path = Path(what) if what is not None else None
+    if path is not None and path.is_dir():
+        return _of_journal("backup", path)
+    if path is not None and path.is_file() and path.suffix not in (".yaml", ".yml"):
+        return _of_recording(path)
+    return _of_journal("ledger", find_fleet(what).directory)
+
+
+def _of_journal(kind: str, directory: Path) -> Proof:
+    from fleet_tui.journal.directory import check
+    from fleet_tui.journal.verifying import verify
+
+    check(directory)
+    verdict = verify(directory)
+    return Proof(
+        kind=kind,
+        path=str(directory),
+        intact=verdict.intact,
+        events=verdict.events,
+        first_bad=verdict.first_bad_seq,
+        last_bad=verdict.last_bad_seq,
+        reason=verdict.reason,
+    )
+
+
+def _of_recording(path: Path) -> Proof:
+    from fleet_tui.journal.importing import import_recording
+
+    with tempfile.TemporaryDirectory(prefix="fleet-tui-verify-") as place:
+        found = import_recording(path, Path(place))
+    return Proof(
+        kind="recording",
+        path=str(path),
+        intact=found.intact,
+        events=found.events,
+        first_bad=found.bad_record,
+        reason=found.reason,
+    )
