@@ -28,7 +28,7 @@ from fleet_tui.core.events import (
 )
 from fleet_tui.core.evidence import Definite, Finished, LostReason, Unknown
 from fleet_tui.core.ids import split_run_id
-from fleet_tui.core.routing import lineup, requirement, schedule
+from fleet_tui.core.routing import lineup, requirement, schedule, waiting
 from fleet_tui.core.state import AttemptPhase, TaskPhase
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.engine import dispatch, engine
@@ -299,7 +299,7 @@ MUTANTS: tuple[Mutant, ...] = (
         _set(schedule, "requirement_of", _boundary_ignored),
     ),
     Mutant("key-ignored", "a client key is not looked up", _set(decide, "submit", _key_ignored)),
-    Mutant("lazy-first", "the least urgent goes first", _set(schedule, "_urgency", _lazy_first)),
+    Mutant("lazy-first", "the least urgent goes first", _set(waiting, "urgency", _lazy_first)),
     Mutant(
         "no-brake",
         "mass failure does not stop failover",
