@@ -208,10 +208,18 @@ def ask_engine(fleet: Fleet, commands: Sequence[Command]) -> list[Reply]:
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end."""
+    """Run a coroutine to its end; what goes wrong beside it is told in a line."""
     import asyncio
 
-    return asyncio.run(main)
+    from fleet_tui import crash
+
+    async def watched() -> T:
+        asyncio.get_running_loop().set_exception_handler(crash.unhandled)
+        return await main
+
+    crash.install()
+    crash.quiet_stderr()
+    return asyncio.run(watched())
 
 
 def accepted(reply: Reply) -> Accepted:

@@ -3,11 +3,12 @@
 import logging
 import os
 from logging.handlers import RotatingFileHandler
-from pathlib import Path
 
 import click
 
 from fleet_tui.cli.common import Fleet, find_fleet, fleet_option, run
+from fleet_tui.confine import confine
+from fleet_tui.crash import PrivateFormatter
 from fleet_tui.errors import UsageError
 from fleet_tui.paths import private_dir
 
@@ -27,6 +28,7 @@ def command(fleet: str | None, fleet_text: str | None) -> None:
     from fleet_tui.config.load import load_fleet
     from fleet_tui.engine.run import run_engine
 
+    confine()
     found = find_fleet(fleet or fleet_text)
     if found.file is None:
         raise UsageError("an engine needs the fleet's file", hint="give the path of a fleet.yaml")
@@ -48,9 +50,10 @@ def command(fleet: str | None, fleet_text: str | None) -> None:
 def keep_log(fleet: Fleet) -> None:
     """Write the engine's own log into its state directory, bounded, readable by its owner only."""
     path = private_dir(fleet.directory) / LOG_FILE
-    Path(path).touch(mode=0o600)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    os.close(os.open(path, flags, 0o600))
     handler = RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    handler.setFormatter(PrivateFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.INFO)

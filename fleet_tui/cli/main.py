@@ -130,7 +130,9 @@ def run(args: list[str]) -> int:
         _tell(f"{error.filename}: {reason}" if error.filename else reason)
         return ExitCode.FAILED
     except Exception as error:  # a bug: its traceback is for us, not for the operator's terminal
-        _tell(f"a bug stopped this command ({type(error).__name__}: {error})", _kept(error))
+        from fleet_tui import crash
+
+        _tell(f"a bug stopped this command ({crash.in_words(error)})", crash.keep(error))
         return ExitCode.FAILED
 
 
@@ -152,17 +154,3 @@ def _tell(message: str, hint: str = "") -> None:
         click.echo(f"  {line}", err=True)
     if hint:
         click.echo("  hint: " + "\n  ".join(safe_text(hint)), err=True)
-
-
-def _kept(error: Exception) -> str:
-    """Keep a bug's traceback; where it is."""
-    import traceback
-
-    from fleet_tui.console.crash import stamp, state_dir, write_private
-
-    path = state_dir() / f"crash-{stamp()}.txt"
-    try:
-        write_private(path, "".join(traceback.format_exception(error)))
-    except OSError as failed:
-        return f"its traceback could not be kept: {failed.strerror}"
-    return f"its traceback is in {path}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from fleet_tui.confine import confine
 from fleet_tui.errors import UsageError
 
 if TYPE_CHECKING:
@@ -66,9 +67,17 @@ def need_terminal() -> None:
         )
 
 
+DEVELOPERS = ("TEXTUAL", "TEXTUAL_LOG", "TEXTUAL_DRIVER", "TEXTUAL_PRESS", "TEXTUAL_SCREENSHOT")
+"""Textual's variables that connect, record or steer a program; not for one that others' text is
+in."""
+
+
 def prepare(screen: Screen) -> None:
     """Import what the console needs, which takes half a second: while something else is waited
-    for, if there is anything."""
+    for, if there is anything. From here on the process keeps to itself."""
+    confine()
+    for name in DEVELOPERS:
+        os.environ.pop(name, None)
     if screen.low_bandwidth:
         # Textual reads these when it is imported.
         os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")

@@ -10,12 +10,13 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, cast
 
+from rich.text import Text
 from textual import events
 from textual.app import App
 from textual.screen import Screen
 
-from fleet_tui import bundled
-from fleet_tui.console import crash, export, header, themes
+from fleet_tui import bundled, crash
+from fleet_tui.console import export, header, themes
 from fleet_tui.console.action import Action, Effect
 from fleet_tui.console.attention import Attention, Calls
 from fleet_tui.console.commandline import CommandProblem, Commands
@@ -23,7 +24,7 @@ from fleet_tui.console.frame import FrameLimiter
 from fleet_tui.console.glyphs import UNICODE, Glyphs
 from fleet_tui.console.keymap import SHIPPED, Keymap
 from fleet_tui.console.keystrokes import TOO_FAST, Pace, Turns, Typed
-from fleet_tui.console.leaving import SIGNALS, Exit
+from fleet_tui.console.leaving import Exit
 from fleet_tui.console.messages import Loudness, Notice
 from fleet_tui.console.model import WINDOWS_MS, LineRing, Notices, Stack, Trail, is_root
 from fleet_tui.console.panes.base import Pane
@@ -152,7 +153,7 @@ class FleetApp(App[int], inherit_bindings=False):
 
     async def on_mount(self) -> None:
         """The first screen paints its frames; the feed is opened after that."""
-        self._catch_signals()
+        self.exit_watch.begin(self.leave, self._driver)
         if not self.is_headless:
             self.pace = Pace()
         await self.push_screen(OVERVIEW.view)
@@ -587,14 +588,13 @@ class FleetApp(App[int], inherit_bindings=False):
 
     # --- the end ---
 
-    def _catch_signals(self) -> None:
-        for number in SIGNALS:
-            asyncio.get_running_loop().add_signal_handler(number, self.leave, 128 + number)
-        if isinstance(driver := self._driver, SeatbeltDriver):
-            self.exit_watch.catch(driver)
-
     def _fatal_error(self) -> None:
         """A bug: keep the traceback in a file without local values, say so in one line."""
         self.bell()
-        self._exit_renderables.append(crash.report(self._exception))
+        self._exit_renderables.append(Text(crash.report(self._exception)))
         self._close_messages_no_wait()
+
+    def panic(self, *renderables: object) -> None:
+        """Textual's way to leave with what an error wants to be shown as: ours is one line."""
+        del renderables
+        self._fatal_error()

@@ -5,8 +5,10 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from fleet_tui.console.crash import stamp, state_dir, write_private
 from fleet_tui.console.seatbelt import SeatbeltDriver, clipboard_sequence
+from fleet_tui.crash import stamp
+from fleet_tui.errors import FleetError
+from fleet_tui.paths import state_root, write_private
 
 if TYPE_CHECKING:
     from fleet_tui.console.app import FleetApp
@@ -24,12 +26,14 @@ def copy(app: "FleetApp", text: str) -> str:
         took.append("the terminal (OSC 52)")
     if os.environ.get("TMUX") and _tmux(text):
         took.append("the tmux buffer")
-    path = state_dir() / "clipboard.txt"
+    path = state_root() / "clipboard.txt"
     try:
         write_private(path, text + "\n")
         took.append(str(path))
     except OSError as error:
         took.append(f"no file ({error.strerror})")
+    except FleetError as error:
+        took.append(f"no file ({error.message})")
     return f"copied to {', '.join(took)}"
 
 
@@ -60,10 +64,12 @@ def screen_lines(app: "FleetApp") -> list[str]:
 
 def save_view(app: "FleetApp") -> str:
     """Save the screen as text and SVG; says where."""
-    base = state_dir() / "saved" / f"screen-{stamp()}"
+    base = state_root() / "saved" / f"screen-{stamp()}"
     try:
         write_private(base.with_suffix(".txt"), "\n".join(screen_lines(app)) + "\n")
         write_private(base.with_suffix(".svg"), app.export_screenshot(title="fleet-tui"))
     except OSError as error:
         return f"could not save {base}: {error.strerror}"
+    except FleetError as error:
+        return f"could not save {base}: {error.message}"
     return f"saved {base}.txt and .svg"

@@ -5,13 +5,17 @@ it, and with it every way out. What we still have to write then goes nowhere, so
 ends in its usual order; at last the terminal's own modes are asked back without waiting.
 """
 
+import asyncio
 import os
 import signal
 import sys
 import termios
+from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
+
+from fleet_tui import crash
 
 PATIENCE_S = 0.5
 """How long the terminal may take to read what it is sent after we were told to end."""
@@ -25,6 +29,7 @@ GIVE_BACK: Final = (
 SIGNALS = (signal.SIGHUP, signal.SIGTERM)
 
 
+@runtime_checkable
 class Terminal(Protocol):
     """What writes to the terminal."""
 
@@ -41,10 +46,18 @@ class Exit:
         self._terminal: Terminal | None = None
         self._is_abandoned = False
 
-    def catch(self, terminal: Terminal) -> None:
-        """Watch over the end from now on. The event loop's own handlers must be there already:
-        they go on to be called.
-        """
+    def begin(self, leave: Callable[[int], None], terminal: object) -> None:
+        """Have the signals leave, with 128 and their number, and bugs of other tasks told. Watch
+        over the end from now on if this is a terminal."""
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(crash.unhandled)
+        for number in SIGNALS:
+            loop.add_signal_handler(number, leave, 128 + number)
+        if isinstance(terminal, Terminal):
+            self._catch(terminal)
+
+    def _catch(self, terminal: Terminal) -> None:
+        """The event loop's own handlers are there already: they go on to be called."""
         self._terminal = terminal
         signal.signal(signal.SIGALRM, self._abandon)
         for number in SIGNALS:

@@ -1,13 +1,31 @@
 """Running the console: the operator's own settings, then the application until it is left."""
 
+import logging
 import os
 
+from fleet_tui import crash
 from fleet_tui.console import keymap
 from fleet_tui.console.app import FleetApp
 from fleet_tui.console.attention import Calls
 from fleet_tui.console.glyphs import UNICODE, Glyphs
+from fleet_tui.console.messages import Loudness
 from fleet_tui.console.timeline import SessionSource
 from fleet_tui.feed.feed import Feed, Timeline
+
+
+class Complaints(logging.Handler):
+    """What would be printed over the screen is told in it."""
+
+    def __init__(self, app: FleetApp) -> None:
+        super().__init__(logging.ERROR)
+        self.setFormatter(crash.PrivateFormatter("%(message)s"))
+        self._app = app
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell the operator, from whatever thread."""
+        loop = self._app._loop
+        if loop is not None and loop.is_running():
+            loop.call_soon_threadsafe(self._app.tell, self.format(record), Loudness.ERROR)
 
 
 def run(
@@ -39,8 +57,12 @@ def run(
         keys=keymap.read(keymap.own_keys(os.environ)),
         calls=calls,
     )
+    crash.install()
+    complaints = Complaints(app)
+    logging.getLogger().addHandler(complaints)
     try:
         app.run(mouse=mouse)
     finally:
         app.exit_watch.over()
+        logging.getLogger().removeHandler(complaints)
     return app.return_code or 0

@@ -325,6 +325,14 @@ class SeatbeltDriver(LinuxDriver):
                     self._pass_on(parser.feed(typed))
                 self._pass_on(parser.tick())
 
+    def _run_input_thread(self) -> None:
+        """As Textual does, but a bug ends the console like any other: in one line, its traceback
+        in a file."""
+        try:
+            self.run_input_thread()
+        except Exception as error:
+            self._app.call_later(self._app._handle_exception, error)
+
     def _pass_on(self, messages: Iterable[Message]) -> None:
         for message in messages:
             self.process_message(message)

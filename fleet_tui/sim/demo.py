@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fleet_tui import __version__
+from fleet_tui import __version__, crash
+from fleet_tui.confine import confine
 from fleet_tui.core.commands import Submit
 from fleet_tui.core.fleet import FleetSpec, ProbeSpec
 from fleet_tui.core.ids import TaskId
@@ -59,6 +60,7 @@ async def play(
 
     ``say`` is told HISTORY_READY and ENGINE_READY. Returns why it ended.
     """
+    asyncio.get_running_loop().set_exception_handler(crash.unhandled)
     await write_history(directory, fleet, options.seed)
     gc.enable()
     say(HISTORY_READY)
@@ -164,6 +166,9 @@ def main() -> None:
     from fleet_tui.bundled import sample_fleet  # noqa: PLC0415  # only here
     from fleet_tui.config.load import load_fleet  # noqa: PLC0415  # only here
 
+    confine()
+    crash.install()
+    crash.quiet_stderr()
     options = msgspec.json.decode(sys.argv[1], type=DemoOptions)
     fleet = load_fleet(sample_fleet("demo"), {}).spec
 

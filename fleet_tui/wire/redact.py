@@ -1,7 +1,8 @@
 """Takes secrets out of text before it is stored or shown.
 
-Patterns find what has a known shape; nothing finds everything, so tokens are also never fetched.
-A replaced secret says what it was, never a part of it.
+Patterns find what has a known shape, and secrets that this process itself holds are found whatever
+their shape (:func:`know`). Nothing finds everything, so tokens are also never fetched. A replaced
+secret says what it was, never a part of it.
 """
 
 import re
@@ -58,6 +59,20 @@ MAX_PEM_LINES = 400
 """A key block that never ends hides at most so many lines."""
 
 
+MIN_KNOWN_CHARS = 8
+"""A shorter secret is a word of ordinary text, and hiding that would tell it."""
+
+_known: list[str] = []
+"""As many as a fleet has tokens; one that holds another comes before it."""
+
+
+def know(secret: str) -> None:
+    """From now on this secret, which this process holds, is taken out of every text."""
+    if len(secret) >= MIN_KNOWN_CHARS and secret not in _known:
+        _known.append(secret)
+        _known.sort(key=len, reverse=True)
+
+
 def redact(text: str) -> str:
     """``text`` with every recognised secret replaced by ``[redacted:kind]``."""
     return redact_counted(text)[0]
@@ -65,9 +80,13 @@ def redact(text: str) -> str:
 
 def redact_counted(text: str) -> tuple[str, int]:
     """As :func:`redact`, and how many were replaced."""
-    if _HINT.search(text) is None:
-        return text, 0
     count = 0
+    for secret in _known:
+        if secret in text:
+            count += text.count(secret)
+            text = text.replace(secret, "[redacted:token]")
+    if _HINT.search(text) is None:
+        return text, count
     for kind, pattern in _PATTERNS:
         text, found = pattern.subn(partial(_mark, kind=kind), text)
         count += found

@@ -18,6 +18,7 @@ import msgspec
 
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind
+from fleet_tui.wire.redact import know
 from fleet_tui.wire.ssh import FileFailure, SshConnection, SshFailure
 
 MAX_SECRET_BYTES = 8_192
@@ -34,6 +35,7 @@ class Secret:
     __slots__ = ("_value",)
 
     def __init__(self, value: str) -> None:
+        know(value)  # an agent may repeat it
         self._value = value
 
     def reveal(self) -> str:
