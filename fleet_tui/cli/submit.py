@@ -1,10 +1,12 @@
-"""``fleet-tui submit``: give the fleet a task and, if wanted, wait for its answer."""
+"""``fleet-tui submit``: give the fleet a task, or a file of them."""
 
 import os
 import secrets
 import sys
 import time
-from typing import BinaryIO
+from collections.abc import Callable
+from pathlib import PurePath
+from typing import Any, BinaryIO
 
 import click
 
@@ -20,25 +22,60 @@ from fleet_tui.cli.common import (
     ledger_of,
     say,
 )
+from fleet_tui.cli.confirming import confirm
+from fleet_tui.cli.written_task import BadTask, WrittenDeadlines, WrittenTask, spec_of
 from fleet_tui.core.commands import Submit
-from fleet_tui.core.firewall import invisible_count, safe_text
-from fleet_tui.core.fleet import Priority, TaskClass
-from fleet_tui.core.ids import (
-    AgentName,
-    Capability,
-    ClientName,
-    PoolName,
-    Region,
-    TaskId,
-    task_label,
-)
-from fleet_tui.core.state import Task, TaskPhase, TaskSpec
+from fleet_tui.core.firewall import invisible_count, safe_line, safe_text
+from fleet_tui.core.fleet import Deadlines, Priority, TaskClass
+from fleet_tui.core.ids import TaskId, task_label
+from fleet_tui.core.state import Task, TaskPhase
 from fleet_tui.core.submission import MAX_PAYLOAD_BYTES
 from fleet_tui.core.ulid import new_ulid
-from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.errors import ExitCode, Unreachable, UsageError
+from fleet_tui.wire.redact import redact_counted
 
 POLL_S = 0.2
+LINES_SUFFIXES = (".jsonl", ".ndjson")
+
+
+def task_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What a task can say of itself, as options: the words of a line of a file of tasks."""
+    for option in reversed(
+        (
+            click.option("--need", "needs", multiple=True, metavar="CAPABILITY", help="Needs it."),
+            click.option("--pool", help="Only agents of this pool."),
+            click.option("--agent", help="Only this agent."),
+            click.option("--client", help="Whose work it is."),
+            click.option("--project", help="The project it belongs to."),
+            click.option(
+                "--region", "regions", multiple=True, help="Where it may run; repeatable."
+            ),
+            click.option(
+                "--priority",
+                type=click.Choice([p.name for p in Priority]),
+                help="P0 is the most urgent; P2 where nothing is said.",
+            ),
+            click.option(
+                "--class",
+                "task_class",
+                type=click.Choice([c.value for c in TaskClass]),
+                help="What may be done when its agent dies; once where nothing is said.",
+            ),
+            click.option(
+                "--schedule-to-start", metavar="TIME", help="How long it may wait, like 10m; none."
+            ),
+            click.option("--start-to-close", metavar="TIME", help="How long a run may take."),
+            click.option("--heartbeat", metavar="TIME", help="How long a run may be silent."),
+            click.option(
+                "--total", metavar="TIME", help="How long all may take, retries included."
+            ),
+            click.option(
+                "--label", "labels", multiple=True, metavar="KEY=VALUE", help="Repeatable."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
 
 
 @click.command()
@@ -46,68 +83,84 @@ POLL_S = 0.2
 @fleet_option
 @json_option
 @click.option("--file", "file_", type=click.File("rb"), help="Read the text from a file or - .")
-@click.option("--need", "needs", multiple=True, metavar="CAPABILITY", help="Needed capability.")
-@click.option("--pool", help="Only agents of this pool.")
-@click.option("--agent", help="Only this agent.")
-@click.option("--client", help="Whose work it is.")
-@click.option("--project", help="The project it belongs to.")
-@click.option("--region", "regions", multiple=True, help="Where it may run; repeatable.")
-@click.option(
-    "--priority", type=click.Choice([p.name for p in Priority]), default="P2", show_default=True
-)
-@click.option(
-    "--class",
-    "task_class",
-    type=click.Choice([c.value for c in TaskClass]),
-    default=TaskClass.ONCE.value,
-    show_default=True,
-    help="What may be done when its agent dies.",
-)
-@click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="A label; repeatable.")
+@click.option("--lines", is_flag=True, help="One task a line, as JSON; so are files named .jsonl.")
+@click.option("--skip-bad", is_flag=True, help="With lines: submit the good ones all the same.")
+@task_options
 @click.option("--key", help="Your key: the same key is the same task, however often it is sent.")
-@click.option("--wait", is_flag=True, help="Wait for the end and print the answer.")
+@click.option(
+    "--wait", is_flag=True, help="Wait for the answer; with lines: for room in the queue."
+)
+@click.option("--yes", is_flag=True, help="Also if it looks as if there was a secret in it.")
 def command(
     text: str | None,
     fleet_text: str | None,
     as_json: bool,
     file_: BinaryIO | None,
-    needs: tuple[str, ...],
-    pool: str | None,
-    agent: str | None,
-    client: str | None,
-    project: str | None,
-    regions: tuple[str, ...],
-    priority: str,
-    task_class: str,
-    labels: tuple[str, ...],
+    lines: bool,
+    skip_bad: bool,
     key: str | None,
     wait: bool,
+    yes: bool,
+    **said: Any,
 ) -> int:
     """Give the fleet TEXT (or --file, or standard input) as a task.
 
     Prints the task's label once it is stored for good. With --wait, exit 0 when it succeeded, 1
     when it did not.
+
+    With --lines every line is a task of its own: {"text": "...", "priority": "P1", ...} with the
+    words of the options (key, needs, pool, agent, client, project, regions, priority, class,
+    deadlines, labels). Nothing is submitted while a line is wrong. The same file again submits
+    only what is missing.
     """
     fleet = find_fleet(fleet_text)
-    payload = _payload(text, file_)
-    spec = TaskSpec(
-        payload=Untrusted(payload),
-        needs=frozenset(Capability(n) for n in needs),
-        pool=PoolName(pool) if pool else None,
-        agent=AgentName(agent) if agent else None,
-        client=ClientName(client) if client else None,
-        project=project,
-        regions=tuple(Region(r) for r in regions),
-        priority=Priority[priority],
-        task_class=TaskClass(task_class),
-        labels=_labels(labels),
-    )
-    hidden = invisible_count(spec.payload)
-    if hidden:
-        click.echo(f"note: the text has {hidden} invisible characters", err=True)
+    options = _options(**said)
+    if lines or (file_ is not None and PurePath(file_.name).suffix in LINES_SUFFIXES):
+        from fleet_tui.cli.submit_lines import submit_lines
+
+        if text is not None:
+            raise UsageError("give the tasks once: as TEXT or as lines of a file")
+        if key is not None:
+            raise UsageError("--key is for one task", hint='each line can have its own "key"')
+        return submit_lines(
+            fleet,
+            file_ or _standard_input(),
+            options,
+            skip_bad=skip_bad,
+            wait=wait,
+            yes=yes,
+            as_json=as_json,
+        )
+    if skip_bad:
+        raise UsageError("--skip-bad is for --lines")
+    return _submit_one(fleet, _payload(text, file_), options, key, wait, yes, as_json)
+
+
+def _submit_one(
+    fleet: Fleet,
+    payload: str,
+    options: WrittenTask,
+    key: str | None,
+    wait: bool,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    from msgspec.structs import replace
+
+    fleets = Deadlines()
+    if options.deadlines is not None:  # the fleet's hold for those that are not given
+        with ledger_of(fleet) as ledger:
+            fleets = ledger.load().fleet.deadlines
+    try:
+        spec = spec_of(replace(options, text=payload, key=key), fleets)
+    except BadTask as error:
+        raise UsageError(str(error)) from None
+    _tell_of(payload)
+    if redact_counted(payload)[1]:
+        click.echo("note: the text looks as if it had a secret in it", err=True)
+        confirm("Submit it all the same? It is stored in the ledger.", yes=yes)
     ulid = TaskId(new_ulid(time.time_ns() // 1_000_000, secrets.token_bytes(10)))
-    submit = Submit(task=ulid, key=key or ulid, spec=spec)
-    reply = accepted(ask_engine(fleet, [submit])[0])
+    reply = accepted(ask_engine(fleet, [Submit(task=ulid, key=key or ulid, spec=spec)])[0])
     label = task_label(reply.number) if reply.number is not None else (reply.task or ulid)
     if not wait:
         if as_json:
@@ -118,17 +171,70 @@ def command(
     return _wait(fleet, reply.task or ulid, as_json)
 
 
+def _tell_of(payload: str) -> None:
+    """What is in a text that its writer may not know."""
+    hidden = invisible_count(payload)
+    if hidden:
+        click.echo(f"note: the text has {hidden} invisible characters", err=True)
+    if payload.startswith("/"):
+        word = safe_line(payload.split(maxsplit=1)[0], 40)
+        click.echo(f"note: an agent may take {word} as a command to itself", err=True)
+    first, newline, _ = payload.lstrip().partition("\n")
+    if newline and first.startswith("{") and first.rstrip().endswith("}") and '"text"' in first:
+        click.echo("note: this is one task; --lines submits one task a line", err=True)
+
+
+def _options(
+    *,
+    needs: tuple[str, ...],
+    regions: tuple[str, ...],
+    labels: tuple[str, ...],
+    schedule_to_start: str | None,
+    start_to_close: str | None,
+    heartbeat: str | None,
+    total: str | None,
+    **names: str | None,
+) -> WrittenTask:
+    deadlines = WrittenDeadlines(
+        schedule_to_start=schedule_to_start,
+        start_to_close=start_to_close,
+        heartbeat=heartbeat,
+        total=total,
+    )
+    options = WrittenTask(
+        needs=needs or None,
+        regions=regions or None,
+        labels=_labels(labels) or None,
+        deadlines=None if deadlines == WrittenDeadlines() else deadlines,
+        **names,
+    )
+    try:
+        spec_of(_with_text(options), Deadlines())
+    except BadTask as error:
+        raise UsageError(str(error)) from None
+    return options
+
+
+def _with_text(options: WrittenTask) -> WrittenTask:
+    """Something to check the options with, before any text was read."""
+    from msgspec.structs import replace
+
+    return replace(options, text="-")
+
+
+def _standard_input() -> BinaryIO:
+    if sys.stdin is None or sys.stdin.isatty():  # None when whoever started us had closed it
+        raise UsageError("no text: give it as an argument, with --file, or on standard input")
+    return sys.stdin.buffer
+
+
 def _payload(text: str | None, file_: BinaryIO | None) -> str:
     if text is not None and file_ is not None:
         raise UsageError("give the text once: as an argument or with --file")
     if text is not None:
         data = os.fsencode(text)
-    elif file_ is not None:
-        data = file_.read(MAX_PAYLOAD_BYTES + 1)
-    elif sys.stdin is None or sys.stdin.isatty():  # None when whoever started us had closed it
-        raise UsageError("no text: give it as an argument, with --file, or on standard input")
     else:
-        data = sys.stdin.buffer.read(MAX_PAYLOAD_BYTES + 1)
+        data = (file_ or _standard_input()).read(MAX_PAYLOAD_BYTES + 1)
     if len(data) > MAX_PAYLOAD_BYTES:
         raise UsageError(f"the text is longer than {MAX_PAYLOAD_BYTES:,} bytes")
     try:

@@ -14,6 +14,9 @@ MAX_OPEN_TASKS = 100_000
 MAX_PAYLOAD_BYTES = 4 * 1024 * 1024
 """The largest message an OpenClaw gateway takes."""
 
+FULL = frozenset({"queue-full", "lane-full", "client-full"})
+"""Refusals of a submit that may be taken later as it is."""
+
 
 def payload_sha256(spec: TaskSpec) -> str:
     """SHA-256 of the payload's UTF-8 bytes, hex. Raises UnicodeEncodeError for lone surrogates."""

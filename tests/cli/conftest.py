@@ -34,9 +34,9 @@ class Shop(Rig):
         assert "Traceback" not in out + err, err
         return done.returncode, out, err
 
-    def document(self, *words: str, code: int = 0) -> dict[str, object]:
+    def document(self, *words: str, code: int = 0, text: bytes = b"") -> dict[str, object]:
         """What a command prints with --json: one document."""
-        found, out, err = self.call(*words, "--json")
+        found, out, err = self.call(*words, "--json", text=text)
         assert found == code, err
         return msgspec.json.decode(out, type=dict[str, object])
 

@@ -1,0 +1,32 @@
+"""Asking before something is done: on a terminal with a question, elsewhere with an option."""
+
+import sys
+
+import click
+
+from fleet_tui.core.firewall import safe_line
+from fleet_tui.errors import Refused
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Go on only if the operator wants to. Raises Refused without a yes, or where nobody can be
+    asked."""
+    if yes:
+        return
+    _need_somebody("--yes says so beforehand")
+    if not click.confirm(safe_line(question), err=True):
+        raise Refused("nothing was done")
+
+
+def confirm_count(question: str, count: int, *, typed: int | None) -> None:
+    """As :func:`confirm`, for what is done to everything: the operator types how many that is."""
+    if typed is None:
+        _need_somebody(f"--confirm {count} says so beforehand")
+        typed = click.prompt(safe_line(question), type=int, err=True)
+    if typed != count:
+        raise Refused(f"there are {count:,}, not {typed:,}; nothing was done")
+
+
+def _need_somebody(otherwise: str) -> None:
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr)):
+        raise Refused("not confirmed; nothing was done", hint=otherwise)

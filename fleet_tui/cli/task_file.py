@@ -1,0 +1,230 @@
+"""A file of tasks, one JSON object a line: read twice, never as a whole.
+
+The first pass judges every line by the rules that the engine will ask, so that nothing is sent
+while a line is wrong. The second one makes the commands. Each line has a key of its own, given or
+made of the file's digest and the line's number: the same file again is the same tasks.
+"""
+
+import hashlib
+import os
+import secrets
+import stat
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import IO, BinaryIO
+
+import msgspec
+
+from fleet_tui.cli.written_task import BadTask, WrittenTask, parse_line, spec_of, with_defaults
+from fleet_tui.core.commands import Refused, Submit
+from fleet_tui.core.firewall import invisible_count, safe_line
+from fleet_tui.core.ids import TaskId
+from fleet_tui.core.protocol import MAX_FRAME_BYTES
+from fleet_tui.core.state import FleetState
+from fleet_tui.core.submission import FULL, submit
+from fleet_tui.core.ulid import new_ulid
+from fleet_tui.errors import UsageError
+from fleet_tui.wire.redact import redact_counted
+
+MAX_LINE_BYTES = MAX_FRAME_BYTES
+"""A longer line could not be sent."""
+
+MAX_LINES = 1_000_000
+MAX_FILE_BYTES = 1024 * 1024 * 1024
+MAX_BAD_NAMED = 20
+"""Bad lines told one by one; their count is always whole."""
+
+_CHUNK_BYTES = 1024 * 1024
+_BOM = b"\xef\xbb\xbf"
+
+Progress = Callable[[int], None]
+"""Called with how many bytes were read since the last call."""
+
+
+class TaskFile(msgspec.Struct, frozen=True, kw_only=True):
+    """What is read: a file that can be read again, where its lines begin, and what names it."""
+
+    file: IO[bytes]
+    start: int
+    size: int
+    digest: str
+    """SHA-256 of its bytes, hex."""
+
+    def key(self, line: int) -> str:
+        """The key of a line that gives none."""
+        return f"file:{self.digest[:32]}:{line}"
+
+
+class BadLine(msgspec.Struct, frozen=True):
+    """A line that is no task, and why."""
+
+    line: int
+    reason: str
+
+
+class Seen(msgspec.Struct):
+    """How many lines have something that an operator should know of, and the first of them."""
+
+    count: int = 0
+    first: int = 0
+
+    def add(self, line: int) -> None:
+        """One more."""
+        self.count += 1
+        self.first = self.first or line
+
+
+class Judged(msgspec.Struct, kw_only=True):
+    """What the first pass found."""
+
+    lines: int = 0
+    """Lines that are not blank."""
+    known: set[int] = msgspec.field(default_factory=set)
+    """Lines whose task the engine has already."""
+    bad: set[int] = msgspec.field(default_factory=set)
+    reasons: list[BadLine] = msgspec.field(default_factory=list)
+    """Of the first MAX_BAD_NAMED."""
+    secret: Seen = msgspec.field(default_factory=Seen)
+    invisible: Seen = msgspec.field(default_factory=Seen)
+    slash: Seen = msgspec.field(default_factory=Seen)
+
+    @property
+    def missing(self) -> int:
+        """How many tasks are to be sent."""
+        return self.lines - len(self.bad) - len(self.known)
+
+    def refuse(self, line: int, reason: str) -> None:
+        """This line is no task."""
+        self.bad.add(line)
+        if len(self.reasons) < MAX_BAD_NAMED:
+            self.reasons.append(BadLine(line, reason))
+
+
+@contextmanager
+def rereadable(file: BinaryIO) -> Iterator[TaskFile]:
+    """The file itself if it is a regular one, or what a pipe gives, kept in a temporary file. It
+    is read once, for its digest. Raises UsageError past MAX_FILE_BYTES."""
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        yield _measured(file, None)
+        return
+    with tempfile.TemporaryFile(prefix="fleet-tui-") as kept:
+        yield _measured(file, kept)
+
+
+def _measured(file: BinaryIO, kept: IO[bytes] | None) -> TaskFile:
+    start = file.tell() if kept is None else 0
+    digest = hashlib.sha256()
+    size = 0
+    while chunk := file.read(_CHUNK_BYTES):
+        size += len(chunk)
+        if size > MAX_FILE_BYTES:
+            raise UsageError(
+                f"more than {MAX_FILE_BYTES:,} bytes of tasks", hint="split the file into parts"
+            )
+        digest.update(chunk)
+        if kept is not None:
+            kept.write(chunk)
+    return TaskFile(file=kept or file, start=start, size=size, digest=digest.hexdigest())
+
+
+def judge(
+    tasks: TaskFile, options: WrittenTask, state: FleetState, by: str, progress: Progress
+) -> Judged:
+    """The first pass. Raises UsageError past MAX_LINES."""
+    found = Judged()
+    first_use: dict[str, int] = {}
+    for line, data in _lines(tasks, progress):
+        found.lines += 1
+        if found.lines > MAX_LINES:
+            raise UsageError(f"more than {MAX_LINES:,} tasks", hint="split the file into parts")
+        try:
+            command = _command(tasks, line, data, options, state)
+        except BadTask as error:
+            found.refuse(line, str(error))
+            continue
+        if (before := first_use.setdefault(command.key, line)) != line:
+            found.refuse(line, f"key {safe_line(command.key, 80)} is that of line {before} too")
+            continue
+        verdict = submit(state, by, command)
+        if isinstance(verdict, Refused):
+            if verdict.code not in FULL:
+                found.refuse(line, " ".join(filter(None, (verdict.text, verdict.hint))))
+                continue
+        elif verdict.duplicate:
+            found.known.add(line)
+        _notice(found, line, command)
+    return found
+
+
+def commands(
+    tasks: TaskFile, options: WrittenTask, state: FleetState, judged: Judged
+) -> Iterator[tuple[int, Submit]]:
+    """The second pass: what is still to be sent, with its line. Raises UsageError if the file is
+    no longer what was judged."""
+    digest = hashlib.sha256()
+    for line, data in _lines(tasks, digest=digest):
+        if line in judged.bad or line in judged.known:
+            continue
+        try:
+            yield line, _command(tasks, line, data, options, state)
+        except BadTask:
+            raise _changed() from None
+    if digest.hexdigest() != tasks.digest:
+        raise _changed()
+
+
+def _changed() -> UsageError:
+    return UsageError(
+        "the file was changed while its tasks were submitted",
+        hint="look at `fleet-tui tasks`; a changed file has other keys, so its tasks are new ones",
+    )
+
+
+def _command(
+    tasks: TaskFile, line: int, data: bytes | None, options: WrittenTask, state: FleetState
+) -> Submit:
+    if data is None:
+        raise BadTask(f"longer than {MAX_LINE_BYTES:,} bytes")
+    written = with_defaults(parse_line(data), options)
+    spec = spec_of(written, state.fleet.deadlines)
+    task = TaskId(new_ulid(time.time_ns() // 1_000_000, secrets.token_bytes(10)))
+    return Submit(task=task, key=written.key or tasks.key(line), spec=spec)
+
+
+def _notice(found: Judged, line: int, command: Submit) -> None:
+    text = command.spec.payload.raw
+    if redact_counted(text)[1]:
+        found.secret.add(line)
+    if invisible_count(text):
+        found.invisible.add(line)
+    if text.startswith("/"):
+        found.slash.add(line)
+
+
+def _lines(
+    tasks: TaskFile,
+    progress: Progress = lambda _: None,
+    *,
+    digest: "hashlib._Hash | None" = None,
+) -> Iterator[tuple[int, bytes | None]]:
+    """Number and bytes of every line that is not blank; None for one that is too long."""
+    file = tasks.file
+    file.seek(tasks.start)
+    number = 0
+    while data := file.readline(MAX_LINE_BYTES + 1):
+        number += 1
+        size = len(data)
+        if digest is not None:
+            digest.update(data)
+        line: bytes | None = data.removeprefix(_BOM) if number == 1 else data
+        if size > MAX_LINE_BYTES:
+            line = None
+            while not data.endswith(b"\n") and (data := file.readline(_CHUNK_BYTES)):
+                size += len(data)
+                if digest is not None:
+                    digest.update(data)
+        progress(size)
+        if line is None or line.strip():
+            yield number, line
