@@ -198,7 +198,8 @@ def _told(world: "World", checks: "Checks") -> None:
                     checks.broken("facts-are-true", f"{run} died, says the ledger", at_s)
             case AttemptStopped(run=run):
                 e = executions.get(run)
-                if e is None or e.lives or e.status == 0 or (e.ended_s or 0.0) > at_s:
+                done = e is not None and e.status == 0 and e.recorded
+                if e is None or e.lives or done or (e.ended_s or 0.0) > at_s:
                     checks.broken("facts-are-true", f"{run} was stopped, says the ledger", at_s)
             case _:
                 pass

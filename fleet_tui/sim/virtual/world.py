@@ -27,7 +27,8 @@ from fleet_tui.sim.virtual.truth import Truth
 from fleet_tui.sim.virtual.verdict import judge
 
 LIVENESS_S = 600.0
-"""In peace every task has ended, or waits for an operator, within this time."""
+"""In peace every task has ended, or waits for an operator, within this time after the last program
+began or ended: some work long, and others wait for them."""
 LOOK_S = 5.0
 SETTLE_S = 110.0
 """Watched after the last task ended: what was to be stopped has stopped by then."""
@@ -128,8 +129,7 @@ class World:
         self.healed_s = loop.time()
         self.disturbed_s.append(loop.time())
         await self._trouble.heal()
-        deadline_s = loop.time() + LIVENESS_S
-        while loop.time() < deadline_s:
+        while loop.time() < self._progress_s() + LIVENESS_S:
             await self.people.put_in_order()
             await asyncio.sleep(LOOK_S)
             if self._is_calm():
@@ -160,6 +160,11 @@ class World:
             dice = _dice(self.scenario.seed, f"habit/{run}")
             habit = self._habits[run] = Habit(dice, self.scenario.run_s)
         return habit
+
+    def _progress_s(self) -> float:
+        """When peace began, or a program began or ended after that."""
+        moves = (e.started_s if e.ended_s is None else e.ended_s for e in self.truth.executions)
+        return max(self.healed_s, *moves, 0.0)
 
     def _is_calm(self) -> bool:
         """Whether nothing is left to do: every client has its answer and every task its end."""
