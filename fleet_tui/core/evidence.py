@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from fleet_tui.core.ids import Epoch
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 
 MAX_ANSWER_CHARS = 65_536
@@ -162,5 +163,7 @@ class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_ms: int | None = None
     checkpoint: Checkpoint | None = None
     """Where a resumable task continues; None from the start."""
+    epoch: Epoch = Epoch(0)
+    """Of the engine that planned the attempt; 0 where that is not known."""
     trace_id: str
     """32 hex digits: the trace id that marks the agent's log lines of this run."""

@@ -313,6 +313,7 @@ class Folding:
             phase=AttemptPhase.PLANNED,
             planned_at_ms=self.at_ms,
             decision=event.decision,
+            epoch=self.engine.epoch,
         )
         task = replace(
             task, phase=TaskPhase.ACTIVE, pending=None, attempts=(*task.attempts, attempt)

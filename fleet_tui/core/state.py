@@ -169,6 +169,8 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     phase: AttemptPhase
     planned_at_ms: int
     decision: Decision
+    epoch: Epoch = Epoch(0)
+    """Of the engine that planned it; 0 in ledgers that did not tell."""
     started_at_ms: int | None = None
     ended_at_ms: int | None = None
     unknown_since_ms: int | None = None

@@ -71,6 +71,7 @@ def order_of(state: FleetState, run: RunId) -> RunOrder | None:
         start_to_close_ms=deadlines.start_to_close_ms,
         heartbeat_ms=deadlines.heartbeat_ms,
         checkpoint=task.checkpoint if resumes else None,
+        epoch=attempt.epoch,
         trace_id=trace_id_of(run),
     )
 

@@ -161,6 +161,8 @@ class LocalPort(ProgramPort):
 
     async def probe(self) -> VitalsReading | ProbeFailure:
         """This machine's vitals, and whether the program is there."""
+        if not self._runs.is_known:
+            await self._runs.look(self._shell, timeout_ms=self._probe_timeout_ms)
         return await asyncio.to_thread(self._look)
 
     def _look(self) -> VitalsReading | ProbeFailure:

@@ -4,14 +4,27 @@ A constant script (``wrapper.sh``) is sent with every question, so hosts need no
 command line is the same each time; everything that varies travels on standard input:
 
     the script, a line ``#end``, then one value per line
-        verb, run directory, run id, engine epoch, tombstone word, answer bytes
+        verb, run directory, run id, engine epoch, tombstone word,
+        "text-bytes least-epoch planned-epoch"
     then what the verb needs (``start``: bytes, job bytes, SHA-256, least free KiB, job, payload)
 
 The answer begins with a line ``fleet-protocol: 1`` (what login files print before it is skipped)
 and ends with a line ``end``; between them are lines of words and counted blobs. An answer that is
 not complete says nothing.
 
-The program finds its run directory in FLEET_TUI_RUN_DIR (also its working directory). If it leaves
+The least epoch is one that the run directory must have seen, the planned epoch that of the engine
+which planned the run. A directory that has seen less, or that began later, was deleted or restored
+meanwhile: then a tombstone proves nothing (``lost``), and a run nobody knows stays unknown.
+
+The program finds its run directory in FLEET_TUI_RUN_DIR (also its working directory). A program
+that can continue writes how far it has come to the file named by FLEET_TUI_CHECKPOINT: UTF-8 text
+without NUL, at most MAX_CHECKPOINT_CHARS, written to another name in the same directory and then
+renamed, so that it is whole at every moment. What is longer or not text is no checkpoint; the last
+one that was taken counts. FLEET_TUI_RESUME_FROM names a file with the checkpoint to continue from,
+byte for byte as it was left, perhaps on another host; it is not set where there is none. The ledger
+keeps checkpoints as they are, so no secret belongs in one; they are never shown.
+
+If the program leaves
 ``usage.json`` there, its numbers are taken: ``{"input_tokens": 1, "output_tokens": 2,
 "cache_read_tokens": 0, "cache_write_tokens": 0, "cost_usd": 0.01, "model": "..."}``, all optional.
 """
@@ -26,7 +39,9 @@ import msgspec
 
 from fleet_tui.core.evidence import (
     MAX_ANSWER_CHARS,
+    MAX_CHECKPOINT_CHARS,
     Answer,
+    Checkpoint,
     Definite,
     Died,
     Finished,
@@ -47,8 +62,9 @@ from fleet_tui.wire.shell import ChannelFailure, Completed, Shell
 PROTOCOL = b"fleet-protocol: 1\n"
 MAX_NOISE_BYTES = 65_536
 """What a host may print before the first line of the protocol (MOTD, login files)."""
-ANSWER_BYTES = MAX_ANSWER_CHARS * 4
-MAX_REPLY_BYTES = ANSWER_BYTES + MAX_NOISE_BYTES + 65_536
+TEXT_BYTES = max(MAX_ANSWER_CHARS, MAX_CHECKPOINT_CHARS) * 4
+"""The most that is sent of an answer or a checkpoint: UTF-8 has at most four bytes a character."""
+MAX_REPLY_BYTES = 2 * TEXT_BYTES + MAX_NOISE_BYTES + 65_536
 MAX_PAYLOAD_BYTES = 4_194_304
 LEAST_FREE_KB = 65_536
 """A host with less room for its runs takes no new ones."""
@@ -68,6 +84,17 @@ BOOTSTRAP = (
 )
 COMMAND = f"sh -c '{BOOTSTRAP}'"
 """The one command line that is ever sent to a host."""
+
+EXIT_NOT_RESUMED = 125
+"""How a run ends whose program was not started, because its checkpoint could not be written."""
+
+FENCED = NotStarted(reason="fenced", fenced=True)
+"""It never started, and a tombstone keeps it from starting."""
+
+NOTHING_LEFT = Unknown(
+    LostReason.NO_TRACE,
+    Untrusted("its run directory was deleted or restored: it may have run"),
+)
 
 MAX_COUNT = 2**53
 """Larger numbers are not counts of anything."""
@@ -114,6 +141,12 @@ class Runs:
         self._seen: set[str] = set()
         """Runs the host has claimed. Should one be gone later, its directory was wiped and a
         tombstone would prove nothing."""
+        self._epoch_there = 0
+        """The newest epoch that the host is known to have written down; 0 before it said so."""
+        self._began_anew = False
+        """Whether the run directory lost runs of this engine."""
+        self._since: set[str] = set()
+        """Runs that were started after that; it cannot have lost them."""
 
     async def start(
         self, shell: Shell, order: RunOrder
@@ -126,24 +159,28 @@ class Runs:
             return Definite(refusal)
         if not _RUN_ID.fullmatch(order.run_id):
             return Definite(NotStarted(reason="bad-id", retryable=False))
+        if self._began_anew:
+            self._since.add(order.run_id)
         job = self._job(order)
         body = job + payload
         facts = (len(body), len(job), hashlib.sha256(body).hexdigest(), LEAST_FREE_KB)
         result = await shell.run(
             COMMAND,
-            self._question("start", order.run_id, facts) + body,
+            self._question("start", order, facts) + body,
             timeout_ms=START_TIMEOUT_MS,
             max_output_bytes=MAX_REPLY_BYTES,
         )
         if isinstance(result, ChannelFailure):
             return Definite(NotStarted(reason=result.kind.value, detail=result.detail))
-        match read_reply(result):
-            case Reply(state=("refused", reason)):
-                return Definite(NotStarted(reason=reason))
+        match self._read(result):
+            case Reply(state=("refused", reason), words=words):
+                return Definite(NotStarted(reason=reason, fenced="buried" in words))
             case Reply(state=("stale", *_)):
                 return Definite(NotStarted(reason="stale-epoch"))
             case Reply(state=("fenced",)):
-                return Definite(NotStarted(reason="fenced"))
+                return Definite(FENCED)
+            case Reply(state=("lost",)):
+                return NOTHING_LEFT
             case Reply(state=("running" | "done" | "stopped" | "dead", *_), words=words):
                 self._seen.add(order.run_id)
                 boot = words.get("boot", (None,))[0]
@@ -171,11 +208,16 @@ class Runs:
         """TERM to everything the run started, KILL after CANCEL_GRACE_S, and what came of it."""
         return await self._ask(shell, "cancel", order, (CANCEL_GRACE_S,), CANCEL_TIMEOUT_MS)
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the run directory knows this engine, as it must before it gets a run."""
+        return self._epoch_there == self._epoch
+
     async def look(self, shell: Shell, *, timeout_ms: int) -> Reply | Unknown | ChannelFailure:
         """The host's vitals and whether the program is there: words boot, time, disk, load …"""
-        question = self._question("look", "-", (self._program.command[0],))
+        question = self._question("look", None, (self._program.command[0],))
         result = await shell.run(COMMAND, question, timeout_ms=timeout_ms)
-        return result if isinstance(result, ChannelFailure) else read_reply(result)
+        return result if isinstance(result, ChannelFailure) else self._read(result)
 
     async def collect(self, shell: Shell, runs: Sequence[str]) -> tuple[str, ...] | Unknown:
         """Delete the directories of runs whose end is in the ledger; returns those now gone.
@@ -184,11 +226,11 @@ class Runs:
         """
         wanted = [run for run in runs if _RUN_ID.fullmatch(run)]
         result = await shell.run(
-            COMMAND, self._question("collect", "-", (*wanted, "")), timeout_ms=START_TIMEOUT_MS
+            COMMAND, self._question("collect", None, (*wanted, "")), timeout_ms=START_TIMEOUT_MS
         )
         if isinstance(result, ChannelFailure):
             return Unknown(LostReason.REFUSED, result.detail)
-        reply = read_reply(result)
+        reply = self._read(result)
         return reply if isinstance(reply, Unknown) else reply.words.get("gone", ())
 
     async def _ask(
@@ -198,28 +240,46 @@ class Runs:
             return Definite(NotStarted(reason="bad-id", retryable=False))
         result = await shell.run(
             COMMAND,
-            self._question(verb, order.run_id, extra),
+            self._question(verb, order, extra),
             timeout_ms=timeout_ms,
             max_output_bytes=MAX_REPLY_BYTES,
         )
         if isinstance(result, ChannelFailure):
             return Unknown(LostReason.REFUSED, result.detail)
-        reply = read_reply(result)
+        reply = self._read(result)
         fact = reply if isinstance(reply, Unknown) else standing(reply)
         if isinstance(fact, Definite):
             if isinstance(fact.value, Running):
                 self._seen.add(order.run_id)
             else:
                 self._seen.discard(order.run_id)
+                self._since.discard(order.run_id)
         return fact
+
+    def _read(self, result: Definite[Completed] | Unknown) -> Reply | Unknown:
+        """As read_reply; takes note of what the run directory has seen."""
+        reply = read_reply(result)
+        if isinstance(reply, Reply) and len(told := reply.words.get("epoch", ())) == 2:
+            newest, first = map(_number, told)
+            self._epoch_there = min(newest, self._epoch)
+            self._began_anew = self._began_anew or first > self._epoch
+        return reply
 
     def tail_question(self, path: str, inode: str, offset: int, seconds: int) -> bytes:
         """What makes the host send a file's bytes from an offset on; see wire/logtail.py."""
-        return self._question("tail", "-", (path, inode, offset, seconds))
+        return self._question("tail", None, (path, inode, offset, seconds))
 
-    def _question(self, verb: str, run_id: str, extra: Sequence[object]) -> bytes:
-        tomb = "lost" if run_id in self._seen else "fenced"
-        values = (verb, self._program.run_dir, run_id, self._epoch, tomb, ANSWER_BYTES, *extra)
+    def _question(self, verb: str, order: RunOrder | None, extra: Sequence[object]) -> bytes:
+        """``order`` is the run it is about, None for a question about the host."""
+        run_id, tomb, planned = "-", "fenced", self._epoch
+        if order is not None:
+            run_id = order.run_id
+            tomb = "lost" if run_id in self._seen else "fenced"
+            planned = order.epoch or self._epoch
+            if run_id in self._since:
+                planned = Epoch(self._epoch + 1)
+        trust = f"{TEXT_BYTES} {self._epoch_there} {planned}"
+        values = (verb, self._program.run_dir, run_id, self._epoch, tomb, trust, *extra)
         lines = "".join(f"{one_line(str(value))}\n" for value in values)
         return SCRIPT + lines.encode("utf-8", "surrogateescape")
 
@@ -234,6 +294,14 @@ class Runs:
         }
         lines = [f"export {shlex.quote(f'{name}={value}')}" for name, value in told.items()]
         lines.append('export FLEET_TUI_RUN_DIR="$PWD"')
+        lines.append('export FLEET_TUI_CHECKPOINT="$PWD/checkpoint"')
+        if order.checkpoint is None:
+            lines.append("unset FLEET_TUI_RESUME_FROM")
+        else:
+            # In the job and not beside it, so that it is counted and hashed with it.
+            mark = shlex.quote(order.checkpoint.text.raw)
+            lines.append(f"printf %s {mark} > resume-from || exit {EXIT_NOT_RESUMED}")
+            lines.append('export FLEET_TUI_RESUME_FROM="$PWD/resume-from"')
         lines.append("exec " + quoted_command(self._program.command))
         return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
 
@@ -293,18 +361,19 @@ def standing(
     """What a reply proves about its run."""
     match reply.state:
         case ("running", size):
-            return Definite(Running(output_bytes=_number(size)))
+            left = read_checkpoint(reply)
+            return Definite(Running(output_bytes=_number(size), checkpoint=left))
         case ("done", status, duration, size, digest):
             return Definite(_finished(reply, _number(status), duration, size, digest))
         case ("stopped", *_):
-            return Definite(Stopped(usage=read_usage(reply.blobs.get("usage", b""))))
+            usage = read_usage(reply.blobs.get("usage", b""))
+            return Definite(Stopped(usage=usage, checkpoint=read_checkpoint(reply)))
         case ("dead", reason):
-            return Definite(Died(reason=reason))
+            return Definite(Died(reason=reason, checkpoint=read_checkpoint(reply)))
         case ("fenced",):
-            return Definite(NotStarted(reason="fenced"))
+            return Definite(FENCED)
         case ("lost",):
-            detail = Untrusted("the run was there before and its directory is gone")
-            return Unknown(LostReason.NO_TRACE, detail)
+            return NOTHING_LEFT
         case ("stale", *_):
             return Unknown(LostReason.REFUSED, Untrusted("a newer engine uses these runs"))
         case _:
@@ -332,7 +401,23 @@ def _finished(reply: Reply, status: int, duration: str, size: str, digest: str) 
         failure=failure_word(status),
         detail=Untrusted(said) if status else NOTHING_SAID,
         duration_ms=max(0, _number(duration)),
+        checkpoint=read_checkpoint(reply),
     )
+
+
+def read_checkpoint(reply: Reply) -> Checkpoint | None:
+    """What the program left to continue from; None for what is no whole, plain text."""
+    data = reply.blobs.get("checkpoint", b"")
+    digest = hashlib.sha256(data).hexdigest()
+    if not data or b"\0" in data or reply.words.get("checkpoint") != (digest,):
+        return None
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return None
+    if len(text) > MAX_CHECKPOINT_CHARS:
+        return None
+    return Checkpoint(text=Untrusted(text), sha256=digest)
 
 
 def failure_word(status: int) -> str:

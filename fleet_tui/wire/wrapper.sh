@@ -9,6 +9,10 @@
 #          the program, or a tombstone ("fenced", "lost") by whoever found that nothing runs.
 #          The program starts only after its process won this name: a tombstone is final.
 #   rc     made by mv when the program has ended: "EXIT-STATUS ENDED-MS SIZE SHA256".
+#
+# Beside the runs is a file epoch: "NEWEST FIRST", the newest engine that was here, and the first
+# one whose runs have all been here. If runs were deleted, or put back from an older copy, nothing
+# found of a run proves nothing: then a tombstone says "lost" and not "fenced".
 
 LC_ALL=C; export LC_ALL
 umask 077
@@ -108,6 +112,22 @@ blob() {
   say
 }
 
+# checkpoint: what the program left there, and its hash, by which a file that was written to
+# meanwhile is found out. A name of its own keeps the file when a newer one takes its place.
+checkpoint() {
+  [ -f "$run/checkpoint" ] || return 0
+  mark=$run/checkpoint.$$
+  ln "$run/checkpoint" "$mark" 2>/dev/null || return 0
+  have=$(size_of "$mark")
+  if [ "$have" -gt 0 ] && [ "$have" -le "$text_bytes" ]; then
+    say "checkpoint $(sha256 < "$mark")"
+    say "blob checkpoint $have"
+    { cat "$mark"; head -c "$have" /dev/zero; } 2>/dev/null | head -c "$have"
+    say
+  fi
+  rm -f "$mark"
+}
+
 some_of() {
   [ -f "$run/$2" ] || return 0
   have=$(size_of "$run/$2")
@@ -121,9 +141,10 @@ report() {
     read_owner
     if [ -f "$run/stop" ] && [ "$rc" != 0 ]; then word=stopped; else word=done; fi
     say "state $word $rc $((ended - since)) $size $sum"
-    some_of out out "$answer_bytes" head
+    some_of out out "$text_bytes" head
     some_of err err 2000 tail
     some_of usage usage.json 4096 head
+    [ "$rc" = 0 ] || checkpoint
   elif ! read_owner; then
     say "state failed no-owner"
   elif [ "$kind" = lost ]; then
@@ -132,15 +153,19 @@ report() {
     say "state fenced"
   elif lives; then
     say "state running $(size_of "$run/out")"
+    checkpoint
   elif [ -f "$run/rc" ]; then
     report
   elif [ -f "$run/stop" ]; then
     say "state stopped"
+    checkpoint
   elif [ "$home" != "$boot" ]; then
     say "state dead host-rebooted"
+    checkpoint
   else
     say "state dead process-gone"
     some_of err err 2000 tail
+    checkpoint
   fi
 }
 
@@ -186,6 +211,7 @@ free_kb() { df -Pk "$1" 2>/dev/null | { read -r _; read -r _ _ _ free _; printf 
 refuse() {
   bury fenced
   rm -f "$run/in" "$run/job" "$run/task"
+  [ ! -f "$run/owner" ] || say buried
   say "state refused $1"
 }
 
@@ -361,21 +387,30 @@ finish_rotated() {
 
 usable_id() { case $id in ''|.*|-*|*[!0-9A-Za-z._-]*) return 1 ;; esac; }
 
-# current: whether no newer engine has used these runs; a newer epoch is remembered.
+# current: whether no newer engine has used these runs; a newer epoch is remembered. It also finds
+# out whether runs of the asking engine that were here may be gone.
 current() {
-  held=0
-  [ ! -f "$runs/epoch" ] || read -r held < "$runs/epoch"
-  if [ "${held:-0}" -gt "$epoch" ]; then say "state stale $held"; return 1; fi
-  if [ "${held:-0}" -lt "$epoch" ]; then
-    say "$epoch" > "$runs/epoch.$$" && mv "$runs/epoch.$$" "$runs/epoch"
-  fi 2>/dev/null
+  held=0 first=0
+  [ ! -f "$runs/epoch" ] || read -r held first < "$runs/epoch"
+  case $held$first in *[!0-9]*) held=0 first=0 ;; esac
+  held=${held:-0} first=${first:-0}
+  if [ "$held" -gt "$epoch" ]; then say "state stale $held"; return 1; fi
+  known="$held $first"
+  if [ "$held" -lt "$least" ]; then first=$((epoch + 1))
+  elif [ "$held" -eq 0 ]; then first=$epoch
+  fi
+  if [ "$known" = "$epoch $first" ] ||
+    { say "$epoch $first" > "$runs/epoch.$$" && mv "$runs/epoch.$$" "$runs/epoch"; } 2>/dev/null
+  then say "epoch $epoch $first"
+  fi
+  [ "$first" -le "$planned" ] || tomb=lost
   return 0
 }
 
 serve() {
   # A line without its end was cut on the way, and so was what it says.
   read -r verb && read -r runs && read -r id && read -r epoch && read -r tomb &&
-    read -r answer_bytes || return
+    read -r text_bytes least planned || return
   say "fleet-protocol: 1"
   case $runs in "~/"*) runs=$HOME/${runs#"~/"} ;; esac
   boot_id

@@ -111,7 +111,7 @@ async def test_a_placement_that_was_never_sent_is_fenced_and_sent_again() -> Non
     await hosts[AgentName("a1")].mend()
     async with running(spec, state, hosts) as second:
         await second.until(lambda s: hosts[AgentName("a1")].started != [])
-        assert only_task(second.engine.state).attempts[0].phase is AttemptPhase.NOT_STARTED
+        assert only_task(second.engine.state).attempts[0].phase is AttemptPhase.FENCED
     host = hosts[AgentName("a1")]
     assert [RunId(r)[-2:] for r in host.started] == [".2"]
     assert {r[-2:] for r in host.fenced} == {".1"}

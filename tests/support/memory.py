@@ -133,7 +133,7 @@ class FakePort:
         if order.run_id in self.host.started:
             return Definite(Running())
         self.host.fenced.add(order.run_id)
-        return Definite(NotStarted(reason="fenced"))
+        return Definite(NotStarted(reason="fenced", fenced=True))
 
     async def cancel(self, order: RunOrder) -> Inspection:
         if not self.host.reachable:

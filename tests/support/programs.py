@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
 
-from fleet_tui.core.evidence import Definite, Finished, RunOrder, Unknown
+from fleet_tui.core.evidence import Checkpoint, Definite, Finished, RunOrder, Unknown
+from fleet_tui.core.ids import Epoch
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.wire.port import AgentPort, Inspection
@@ -19,7 +20,13 @@ def wall_ms() -> int:
     return int(time.time() * 1000)
 
 
-def order(payload: str = "do it", attempt: int = 1) -> RunOrder:
+def order(
+    payload: str = "do it",
+    attempt: int = 1,
+    *,
+    checkpoint: Checkpoint | None = None,
+    epoch: int = 0,
+) -> RunOrder:
     """An order for an attempt of one task."""
     return RunOrder(
         run_id=f"{TASK}.{attempt}",
@@ -28,6 +35,8 @@ def order(payload: str = "do it", attempt: int = 1) -> RunOrder:
         payload=Untrusted(payload),
         label="t-42",
         start_to_close_ms=None,
+        checkpoint=checkpoint,
+        epoch=Epoch(epoch),
         trace_id=f"{attempt:032x}",
     )
 

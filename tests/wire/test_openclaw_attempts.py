@@ -295,7 +295,7 @@ async def test_a_run_that_never_arrived_is_fenced_and_a_late_one_is_refused() ->
     session = Session(gateway)
     session.exists = True
     async with at_work(gateway) as subject:
-        assert await subject.inspect(ORDER) == Definite(NotStarted(reason="fenced"))
+        assert await subject.inspect(ORDER) == Definite(NotStarted(reason="fenced", fenced=True))
     assert gateway.asked("sessions.delete") == [{"key": KEY}]
     assert gateway.asked("agent") == []
     late = {"idempotencyKey": "01KTASK.1", "expectedExistingSessionId": "session-1"}
@@ -343,7 +343,7 @@ async def test_a_run_admitted_while_it_was_to_be_fenced_is_running(
         assert await subject.inspect(ORDER) == Definite(Running())
         assert session.exists
         gateway.handlers["sessions.delete"] = refused_at_first(session, 2)
-        assert await subject.fence(ORDER) == Definite(NotStarted(reason="fenced"))
+        assert await subject.fence(ORDER) == Definite(NotStarted(reason="fenced", fenced=True))
 
 
 async def test_a_fence_that_does_not_hold_is_not_claimed() -> None:
@@ -428,7 +428,7 @@ async def test_fencing_a_running_run_deletes_its_session() -> None:
     session.exists = True
     session.info = {"hasActiveRun": True}
     async with at_work(gateway) as subject:
-        assert await subject.fence(ORDER) == Definite(NotStarted(reason="fenced"))
+        assert await subject.fence(ORDER) == Definite(NotStarted(reason="fenced", fenced=True))
 
 
 @pytest.mark.parametrize("verb", ["inspect", "cancel", "fence"])

@@ -223,12 +223,12 @@ async def test_a_fenced_attempt_can_never_start(openclaw_lab: OpenClawLab) -> No
         created = await line.call("sessions.create", {"key": key}, timeout_ms=10_000)
         assert b"sessionId" in bytes(created.payload)  # type: ignore[union-attr]  # or it fails
         session = created.payload  # type: ignore[union-attr]  # checked on the line above
-        assert await port.inspect(run) == Definite(NotStarted(reason="fenced"))
+        assert await port.inspect(run) == Definite(NotStarted(reason="fenced", fenced=True))
         # What an engine that died had sent before now reaches the gateway.
         late = await line.call("agent", _late(run, key, bytes(session)), timeout_ms=10_000)
         await line.close()
         assert isinstance(late, Refused)
-        assert await port.inspect(run) == Definite(NotStarted(reason="fenced"))
+        assert await port.inspect(run) == Definite(NotStarted(reason="fenced", fenced=True))
 
 
 def _late(run: RunOrder, key: str, created: bytes) -> dict[str, object]:

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -28,11 +27,10 @@ from fleet_tui.core.evidence import (
     Unknown,
     Usage,
 )
-from fleet_tui.core.fleet import LocalAgent
-from fleet_tui.core.ids import AgentName, Epoch
+from fleet_tui.core.ids import Epoch
 from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.wire import local, runs
-from fleet_tui.wire.local import LocalPort, LocalShell
+from fleet_tui.wire import runs
+from fleet_tui.wire.local import LocalShell
 from fleet_tui.wire.runs import (
     COMMAND,
     PROTOCOL,
@@ -46,53 +44,20 @@ from fleet_tui.wire.runs import (
     read_usage,
     standing,
 )
-from fleet_tui.wire.shell import Completed, RunResult
-from tests.support.programs import executions, finished, order, settled, until, wall_ms
+from fleet_tui.wire.shell import Completed
+from tests.support.programs import executions, finished, order, settled, until
+from tests.support.wrapped import (
+    AWKWARD,
+    FENCED,
+    MakePort,
+    Meddler,
+    make_port,
+    owner_of,
+    run_directory,
+    sh,
+)
 
-SHELLS = [name for name in ("dash", "bash", "busybox") if shutil.which(name)]
-
-MakePort = Callable[..., LocalPort]
-
-
-@pytest.fixture(params=SHELLS)
-def sh(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Make ``sh`` mean one particular shell."""
-    name = str(request.param)
-    found = shutil.which(name)
-    assert found is not None
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "sh").symlink_to(found)
-    monkeypatch.setenv("PATH", f"{tmp_path}/bin{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(local, "SH", str(tmp_path / "bin" / "sh"))
-    return name
-
-
-@pytest.fixture
-def make_port(tmp_path: Path) -> MakePort:
-    def make(
-        *command: str,
-        epoch: int = 1,
-        env: dict[str, str] | None = None,
-        shell: LocalShell | None = None,
-    ) -> LocalPort:
-        spec = LocalAgent(command=command, run_dir=str(tmp_path / "runs"), env=env or {})
-        return LocalPort(
-            AgentName("worker"),
-            spec,
-            epoch=Epoch(epoch),
-            probe_timeout_ms=4_000,
-            now_ms=wall_ms,
-            shell=shell,
-        )
-
-    return make
-
-
-def run_directory(tmp_path: Path, attempt: int = 1) -> Path:
-    return tmp_path / "runs" / order(attempt=attempt).run_id
-
-
-AWKWARD = 'it\'s "quoted" $(touch /tmp/no) `id` \\ %s !! \n\n\ttab ~ é 🦞 #end\n* ? [x]\r\n'
+__all__ = ["make_port", "sh"]
 
 
 @pytest.mark.usefixtures("sh")
@@ -182,10 +147,9 @@ async def test_a_late_start_loses_against_the_tombstone(
 ) -> None:
     ledger = tmp_path / "ledger"
     port, what = make_port("sh", "-c", f"echo ran >> {ledger}"), order()
-    fenced = Definite(NotStarted(reason="fenced"))
-    assert await port.inspect(what) == fenced
-    assert await port.start(what) == fenced
-    assert await port.follow(what) == fenced
+    assert await port.inspect(what) == FENCED
+    assert await port.start(what) == FENCED
+    assert await port.follow(what) == FENCED
     assert executions(ledger) == 0
 
 
@@ -194,7 +158,7 @@ async def test_a_claim_that_nobody_followed_up_is_fenced(
     make_port: MakePort, tmp_path: Path
 ) -> None:
     run_directory(tmp_path).mkdir(parents=True)
-    assert await make_port("cat").inspect(order()) == Definite(NotStarted(reason="fenced"))
+    assert await make_port("cat").inspect(order()) == FENCED
 
 
 @pytest.mark.usefixtures("sh")
@@ -245,11 +209,7 @@ async def test_fencing_work_that_was_reassigned_stops_it(
     await port.start(what)
     await until(ready.exists)
     assert await port.fence(what) == Definite(Stopped())
-    assert await port.fence(order(attempt=2)) == Definite(NotStarted(reason="fenced"))
-
-
-def owner_of(tmp_path: Path) -> list[str]:
-    return (run_directory(tmp_path) / "owner").read_text().split()
+    assert await port.fence(order(attempt=2)) == FENCED
 
 
 @pytest.mark.usefixtures("sh")
@@ -322,24 +282,6 @@ async def test_an_older_engine_may_not_touch_the_runs(make_port: MakePort) -> No
     assert found.reason is LostReason.REFUSED
 
 
-class Meddler(LocalShell):
-    """A way to the host on which the end of the question changes."""
-
-    def __init__(self, change: Callable[[bytes], bytes]) -> None:
-        super().__init__()
-        self._change = change
-
-    async def run(
-        self, command: str, stdin: bytes = b"", *, timeout_ms: int, max_output_bytes: int = 10**6
-    ) -> RunResult:
-        return await super().run(
-            command,
-            self._change(stdin),
-            timeout_ms=timeout_ms,
-            max_output_bytes=max_output_bytes,
-        )
-
-
 @pytest.mark.usefixtures("sh")
 async def test_a_question_cut_anywhere_never_starts_a_run(
     make_port: MakePort, tmp_path: Path
@@ -352,14 +294,13 @@ async def test_a_question_cut_anywhere_never_starts_a_run(
         port, what = make_port(*command, shell=shell), order("x" * 600, attempt)
         found = await port.start(what)
         assert isinstance(found, Unknown) or isinstance(found.value, NotStarted), (cut, found)
-        fenced = Definite(NotStarted(reason="fenced"))
-        assert await make_port(*command).inspect(what) == fenced
+        assert await make_port(*command).inspect(what) == FENCED
     assert executions(ledger) == 0
 
 
 async def test_a_damaged_payload_never_starts(make_port: MakePort) -> None:
     port = make_port("cat", shell=Meddler(lambda data: data[:-1] + b"?"))
-    assert await port.start(order()) == Definite(NotStarted(reason="damaged"))
+    assert await port.start(order()) == Definite(NotStarted(reason="damaged", fenced=True))
 
 
 async def test_a_full_disk_takes_no_work(
@@ -367,8 +308,8 @@ async def test_a_full_disk_takes_no_work(
 ) -> None:
     monkeypatch.setattr(runs, "LEAST_FREE_KB", 10**15)
     port = make_port("cat")
-    assert await port.start(order()) == Definite(NotStarted(reason="disk-full"))
-    assert await port.inspect(order()) == Definite(NotStarted(reason="fenced"))
+    assert await port.start(order()) == Definite(NotStarted(reason="disk-full", fenced=True))
+    assert await port.inspect(order()) == FENCED
 
 
 async def test_a_run_directory_that_cannot_be_made(make_port: MakePort, tmp_path: Path) -> None:

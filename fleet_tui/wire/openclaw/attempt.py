@@ -275,7 +275,7 @@ class Attempts:
             seen = await self._session(connection, order)
         match seen:
             case Standing.ABSENT:
-                return Definite(NotStarted(reason="fenced"))
+                return Definite(NotStarted(reason="fenced", fenced=True))
             case Stopped() | Finished():
                 return Definite(seen)
             case Unknown():

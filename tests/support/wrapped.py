@@ -1,0 +1,89 @@
+"""Programs run by the wrapper on this machine, through every shell that is installed here."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fleet_tui.core.evidence import Definite
+from fleet_tui.core.fleet import LocalAgent
+from fleet_tui.core.ids import AgentName, Epoch
+from fleet_tui.wire import local, runs
+from fleet_tui.wire.local import LocalPort, LocalShell
+from fleet_tui.wire.shell import RunResult
+from tests.support.programs import order, wall_ms
+
+SHELLS = [name for name in ("dash", "bash", "busybox") if shutil.which(name)]
+
+MakePort = Callable[..., LocalPort]
+
+FENCED = Definite(runs.FENCED)
+
+
+@pytest.fixture(params=SHELLS)
+def sh(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Make ``sh`` mean one particular shell."""
+    name = str(request.param)
+    found = shutil.which(name)
+    assert found is not None
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "sh").symlink_to(found)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(local, "SH", str(tmp_path / "bin" / "sh"))
+    return name
+
+
+@pytest.fixture
+def make_port(tmp_path: Path) -> MakePort:
+    """Makes agents that share one run directory."""
+
+    def make(
+        *command: str,
+        epoch: int = 1,
+        env: dict[str, str] | None = None,
+        shell: LocalShell | None = None,
+    ) -> LocalPort:
+        spec = LocalAgent(command=command, run_dir=str(tmp_path / "runs"), env=env or {})
+        return LocalPort(
+            AgentName("worker"),
+            spec,
+            epoch=Epoch(epoch),
+            probe_timeout_ms=4_000,
+            now_ms=wall_ms,
+            shell=shell,
+        )
+
+    return make
+
+
+def run_directory(tmp_path: Path, attempt: int = 1) -> Path:
+    """Where the wrapper keeps an attempt of the one task."""
+    return tmp_path / "runs" / order(attempt=attempt).run_id
+
+
+AWKWARD = 'it\'s "quoted" $(touch /tmp/no) `id` \\ %s !! \n\n\ttab ~ é 🦞 #end\n* ? [x]\r\n'
+
+
+def owner_of(tmp_path: Path, attempt: int = 1) -> list[str]:
+    """The words of the file that says who runs an attempt: run, pid, begin, boot id, ms."""
+    return (run_directory(tmp_path, attempt) / "owner").read_text().split()
+
+
+class Meddler(LocalShell):
+    """A way to the host on which the end of the question changes."""
+
+    def __init__(self, change: Callable[[bytes], bytes]) -> None:
+        super().__init__()
+        self._change = change
+
+    async def run(
+        self, command: str, stdin: bytes = b"", *, timeout_ms: int, max_output_bytes: int = 10**6
+    ) -> RunResult:
+        return await super().run(
+            command,
+            self._change(stdin),
+            timeout_ms=timeout_ms,
+            max_output_bytes=max_output_bytes,
+        )
