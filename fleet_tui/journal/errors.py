@@ -4,6 +4,7 @@ FleetError
 ├── JournalError                something is wrong with the journal
 │   ├── JournalMissing          there is none
 │   ├── JournalDamaged          it does not say any more what was written
+│   ├── JournalUnfinished       an engine was killed; the next one completes it
 │   ├── JournalTooNew           a newer version wrote it
 │   ├── JournalFull             the disk has no room; nothing was stored, a later try may be
 │   ├── JournalFailed           the disk refused; nothing more is written
@@ -41,6 +42,16 @@ class JournalDamaged(JournalError):
             f"the journal in {where} is damaged: {reason}"
             f" (events {first_bad_seq} to {last_seq} cannot be trusted)",
             hint="nothing was changed; keep a copy of the directory before doing anything else",
+        )
+
+
+class JournalUnfinished(JournalError):
+    """An engine was ended in the middle of a change of this journal."""
+
+    def __init__(self, where: Path) -> None:
+        super().__init__(
+            f"an engine was ended in the middle of a change of {where}",
+            hint="nothing is lost: the next engine takes the change back; start one",
         )
 
 

@@ -83,6 +83,7 @@ def _take_or_make_room(directory: Path, now_ms: Callable[[], int], lock: EngineL
 def _take(directory: Path, now_ms: Callable[[], int], lock: EngineLock) -> Taken:
     for leftover in directory.glob(".*.new*"):
         leftover.unlink(missing_ok=True)
+    _take_back_unfinished(directory)
     if not numbered_files(directory, "events"):
         with suppress(ValueError):
             remembered = read_head(directory)
@@ -99,6 +100,15 @@ def _take(directory: Path, now_ms: Callable[[], int], lock: EngineLock) -> Taken
     _raise_epoch(directory, checked, epoch)
     write_head(directory, checked.head)
     return Taken(lock, checked.path, epoch, checked.head, checked.state, checked.rows)
+
+
+def _take_back_unfinished(directory: Path) -> None:
+    """Let SQLite undo what an engine was killed in the middle of; those who only look cannot.
+    Changes of the journal mode are such: everything else goes through the WAL."""
+    for left in directory.glob("events-*.db-journal"):
+        path = str(left).removesuffix("-journal")
+        with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA user_version").fetchone()  # damage is found by reading it
 
 
 def open_segment(

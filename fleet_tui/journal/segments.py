@@ -16,7 +16,7 @@ from fleet_tui.core.ids import Epoch, Seq
 from fleet_tui.journal.chain import Head, Row
 from fleet_tui.journal.codec import decode_leniently
 from fleet_tui.journal.directory import create_private, sync_directory
-from fleet_tui.journal.errors import JournalTooNew
+from fleet_tui.journal.errors import JournalTooNew, JournalUnfinished
 from fleet_tui.journal.statements import query, schema
 
 FORMAT = 1
@@ -59,7 +59,8 @@ def numbered_files(directory: Path, family: str) -> list[tuple[int, Path]]:
 
 
 def open_read_only(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write. Raises JournalTooNew, or sqlite3.Error for no database."""
+    """A connection that cannot write. Raises JournalTooNew, JournalUnfinished, or sqlite3.Error for
+    no database."""
     connection = sqlite3.connect(
         f"file:{_quoted(path)}?mode=ro",
         uri=True,
@@ -71,6 +72,11 @@ def open_read_only(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA query_only = 1")
         connection.execute("PRAGMA trusted_schema = 0")
         check_format(connection, path)
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if error.sqlite_errorcode == sqlite3.SQLITE_READONLY_ROLLBACK:
+            raise JournalUnfinished(path) from error
+        raise
     except BaseException:
         connection.close()
         raise

@@ -92,10 +92,12 @@ def verify(directory: Path) -> Verdict:
             raise JournalMissing(f"there is no journal in {directory}")
         last = remembered.seq if remembered is not None else NOWHERE
         return _bad(START, 0, 1, max(last, 1), "its files are gone but its head is there")
+    if remembered is not None and files[0][0] > 1:  # a recording may begin anywhere; it has no head
+        return _bad(START, 0, 1, files[0][0] - 1, "its oldest segments are gone")
     checker = Checker(START)
     try:
         for place, (first_seq, path) in enumerate(files):
-            if place == 0:  # older segments may have been retired
+            if place == 0:
                 checker = Checker(_beginning(first_seq, path))
             _check_segment(checker, first_seq, path, remembered)
         if unreadable:
