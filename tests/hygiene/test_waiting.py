@@ -8,6 +8,7 @@ MOMENTS = {
     "tests/journal/test_kill.py": "a process is killed at random moments",
     "tests/simulation/test_virtual_loop.py": "its time is virtual and passes at once",
     "tests/wire/test_command.py": "connections are cut at random moments",
+    "tests/acceptance/chaos.py": "blows fall at random moments",
     "tests/support/stub_model.py": "plays a slow model",
     "tests/support/console_runner.py": "paces lines for a measurement",
 }
