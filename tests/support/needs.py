@@ -23,6 +23,11 @@ def missing(what: str) -> NoReturn:
     pytest.skip(what)
 
 
+def not_allowed(what: str) -> NoReturn:
+    """Skip this test, in CI too: what it needs is a right that a machine may not give anybody."""
+    pytest.skip(what)
+
+
 def no_sshd() -> str | None:
     """Why there can be no real SSH server here, or None."""
     if not SSHD.exists():

@@ -33,6 +33,9 @@ class Sshd:
     directory: Path
     port: int
     extra: str = ""
+    address: str = "127.0.0.1"
+    inside: tuple[str, ...] = ()
+    """What runs it somewhere else, such as ``ip netns exec NAME``, and becomes the server."""
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -55,7 +58,7 @@ class Sshd:
         """How to reach it."""
         base: dict[str, object] = {
             "name": HostName(name),
-            "address": "127.0.0.1",
+            "address": self.address,
             "port": self.port,
             "user": getpass.getuser(),
             "identity": str(self.user_key),
@@ -74,7 +77,7 @@ class Sshd:
 
     def trust(self, public_key: str) -> None:
         """Write known_hosts so that it holds exactly this key."""
-        self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {public_key}\n")
+        self.known_hosts.write_text(f"[{self.address}]:{self.port} {public_key}\n")
 
     def allow(self, options: str = "") -> None:
         """Let the user key in, with authorized_keys options."""
@@ -85,7 +88,7 @@ class Sshd:
         """Start and wait until it sends a banner."""
         (self.directory / "sshd_config").write_text(
             f"""
-ListenAddress 127.0.0.1:{self.port}
+ListenAddress {self.address}:{self.port}
 HostKey {self.host_key}
 AuthorizedKeysFile {self.authorized_keys}
 PidFile none
@@ -99,7 +102,10 @@ Subsystem sftp internal-sftp
 """
         )
         self.process = subprocess.Popen(
-            [SSHD, "-D", "-f", self.directory / "sshd_config", "-E", self.directory / "log"],
+            [
+                *self.inside,
+                *(SSHD, "-D", "-f", self.directory / "sshd_config", "-E", self.directory / "log"),
+            ],
             stdin=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + READY_WITHIN_S
@@ -112,7 +118,7 @@ Subsystem sftp internal-sftp
 
     def _answers(self) -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as attempt:
+            with socket.create_connection((self.address, self.port), timeout=1) as attempt:
                 return attempt.recv(4) == b"SSH-"
         except OSError:
             return False
@@ -157,14 +163,20 @@ def free_port() -> int:
         return port
 
 
-def make_sshd(directory: Path, extra: str = "") -> Sshd:
+def make_sshd(
+    directory: Path,
+    extra: str = "",
+    *,
+    address: str = "127.0.0.1",
+    inside: tuple[str, ...] = (),
+) -> Sshd:
     """A started server, or no test where there is none to start: see :mod:`tests.support.needs`."""
     if (reason := needs.no_sshd()) is not None:
         needs.missing(reason)
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     directory.mkdir(parents=True, exist_ok=True)
-    server = Sshd(directory, free_port(), extra)
+    server = Sshd(directory, free_port(), extra, address, inside)
     key = asyncssh.generate_private_key("ssh-ed25519")
     server.user_key.write_bytes(key.export_private_key())
     server.user_key.chmod(0o600)
