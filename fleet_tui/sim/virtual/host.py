@@ -7,6 +7,8 @@ a crash may come between any two of them. The contract tests run against both.
 import random
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from fleet_tui.core.ids import AgentName, HostName
 from fleet_tui.sim.virtual.loop import VirtualLoop
 from fleet_tui.sim.virtual.question import Question, read_question
@@ -49,6 +51,7 @@ class RunDir:
         self.boot = ""
         self.execution: Execution | None = None
         self.stop = False
+        self.wiped = False
         self.began_s = 0.0
         self.rc: tuple[int, float, bytes] | None = None
         """Exit status, seconds it took, output."""
@@ -77,7 +80,8 @@ class SimHost:
         self.up = True
         self.free_kb = FREE_KB
         self.runs: dict[str, RunDir] = {}
-        self.epoch = 0
+        self.epoch = self.first_epoch = 0
+        """The file ``epoch``: the newest engine seen, and the first whose runs all were here."""
         self.boots = 1
         self._loop = loop
         self._rng = rng
@@ -101,6 +105,13 @@ class SimHost:
         """It has booted."""
         self.up = True
 
+    def wipe(self) -> None:
+        """Somebody deletes the run directory. What runs goes on and can tell nobody."""
+        for run in self.runs.values():
+            run.wiped = True
+        self.runs = {}
+        self.epoch = self.first_epoch = 0
+
     def kill_runs(self) -> None:
         """Every program is killed, and its wrapper with it."""
         for run in self.runs.values():
@@ -117,9 +128,11 @@ class SimHost:
             respond(b"")
             return
         reply = _Reply(self, respond)
-        if not self._current(question.epoch):
+        if self.epoch > question.epoch and self.fences_epochs:
             reply.end(f"state stale {self.epoch}")
             return
+        if self._began_after(question, reply):
+            question = replace(question, tomb="lost")
         match question.verb:
             case "look":
                 self._look(reply)
@@ -136,12 +149,18 @@ class SimHost:
             case _:
                 reply.end("")
 
-    def _current(self, epoch: int) -> bool:
-        if self.epoch > epoch and self.fences_epochs:
-            return False
+    def _began_after(self, question: Question, reply: "_Reply") -> bool:
+        """Write the epoch down; whether the directory is younger than what is asked about."""
+        first = self.first_epoch
+        if self.epoch < question.least_epoch:
+            first = question.epoch + 1
+        elif self.epoch == 0:
+            first = question.epoch
         if self.free_kb > 0:
-            self.epoch = max(self.epoch, epoch)
-        return True
+            self.epoch, self.first_epoch = max(self.epoch, question.epoch), first
+        if (self.epoch, self.first_epoch) == (question.epoch, first):
+            reply.say(f"epoch {question.epoch} {first}")
+        return first > question.planned
 
     def _look(self, reply: "_Reply") -> None:
         reply.end(
@@ -182,7 +201,7 @@ class SimHost:
 
     def _claim(self, run: RunDir, question: Question, body: bytes, known_epoch: int) -> None:
         """The child process: it owns the run, unless a tombstone is there first."""
-        if run.owner is not None or self.free_kb <= 0:
+        if run.owner is not None or run.wiped or self.free_kb <= 0:
             return
         run.owner, run.boot = "run", self.boot
         habit = self._habits(question.run)
@@ -208,7 +227,7 @@ class SimHost:
             return
         execution.ended_s = self._loop.time()
         execution.status = status
-        if status is not None and self.free_kb > 0:
+        if status is not None and self.free_kb > 0 and not run.wiped:
             execution.recorded = True
             run.rc = (status, execution.ended_s - run.began_s, execution.output.encode())
         run.poke()

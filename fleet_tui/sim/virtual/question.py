@@ -7,7 +7,9 @@ import msgspec
 from fleet_tui.wire.runs import SCRIPT
 
 VALUES = 6
-"""Lines after the script: verb, run directory, run id, epoch, tombstone word, answer bytes."""
+"""Lines after the script: verb, run directory, run id, epoch, tombstone word, and what can be
+trusted: the most bytes of a text, the least epoch the directory must have seen, the epoch in which
+the run was planned."""
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,6 +19,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     epoch: int
     tomb: str
+    least_epoch: int = 0
+    planned: int
     size: int = 0
     job_bytes: int = 0
     sha256: str = ""
@@ -39,8 +43,16 @@ def read_question(stdin: bytes) -> Question | None:
     lines = stdin[len(SCRIPT) :].split(b"\n", VALUES)
     if len(lines) <= VALUES:
         return None
-    verb, _, run, epoch, tomb, _ = (line.decode() for line in lines[:VALUES])
-    plain = Question(verb=verb, run=run, epoch=int(epoch), tomb=tomb)
+    verb, _, run, epoch, tomb, trust = (line.decode() for line in lines[:VALUES])
+    _, least, planned = (*trust.split(), "0", epoch)[:3] if " " not in trust else trust.split()
+    plain = Question(
+        verb=verb,
+        run=run,
+        epoch=int(epoch),
+        tomb=tomb,
+        least_epoch=int(least),
+        planned=int(planned),
+    )
     if verb != "start":
         return plain
     facts = lines[VALUES].split(b"\n", 4)

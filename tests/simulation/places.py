@@ -1,0 +1,182 @@
+"""The two places in which the contract of an agent's port is tested: a simulated host in virtual
+time, and this machine behind a real sshd with the real run wrapper."""
+
+import asyncio
+import hashlib
+import random
+import shutil
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+from fleet_tui.core.fleet import CommandAgent
+from fleet_tui.core.ids import AgentName, Epoch, HostName
+from fleet_tui.sim.virtual.host import Habit, SimHost
+from fleet_tui.sim.virtual.loop import VirtualLoop
+from fleet_tui.sim.virtual.network import Internet, SimPool
+from fleet_tui.sim.virtual.scenario import Network
+from fleet_tui.sim.virtual.truth import Truth
+from fleet_tui.wire.command import CommandPort
+from fleet_tui.wire.ssh import SshPool
+from tests.support.programs import wall_ms
+from tests.support.sshd import Sshd
+
+BOX = HostName("box")
+WORKER = AgentName("worker")
+
+Test = Callable[[], Coroutine[Any, Any, None]]
+
+
+class Place(ABC):
+    """A host with one agent. Its program writes down that it ran and what it was given."""
+
+    @abstractmethod
+    def run(self, test: Test) -> None:
+        """Run a test's coroutine on this place's kind of event loop."""
+
+    @abstractmethod
+    def port(self, epoch: int = 1) -> CommandPort:
+        """A way to the agent. The host knows the engine of that epoch only after a probe."""
+
+    @abstractmethod
+    def behave(self, how: str) -> None:
+        """What the program does: ``finish``, ``wait``, ``fail`` or ``die``."""
+
+    @abstractmethod
+    def let_go(self) -> None:
+        """Programs that wait may finish."""
+
+    @abstractmethod
+    def given(self) -> list[str]:
+        """The SHA-256 of what each execution was given, in order."""
+
+    @abstractmethod
+    def wipe(self) -> None:
+        """Delete the run directories."""
+
+    @abstractmethod
+    def break_connections(self) -> None:
+        """End every connection without a goodbye."""
+
+    @abstractmethod
+    def go_away(self) -> None:
+        """Nothing answers there any more."""
+
+
+class SimulatedPlace(Place):
+    """A :class:`SimHost`."""
+
+    def __init__(self) -> None:
+        self._loop = VirtualLoop(random.Random(1))
+        self._truth = Truth()
+        self._how = "finish"
+        self._host = SimHost(BOX, self._loop, random.Random(2), self._truth, self._habit)
+        self._net = Internet(
+            self._loop, random.Random(3), {BOX: self._host}, Network(), lambda *_: None
+        )
+
+    def run(self, test: Test) -> None:
+        self._loop.run_to_end(test())
+
+    def port(self, epoch: int = 1) -> CommandPort:
+        return _port(SimPool(self._net, epoch), epoch, CommandAgent(command=("work-worker",)))
+
+    def behave(self, how: str) -> None:
+        self._how = how
+
+    def let_go(self) -> None:
+        """They finish by themselves; time passes at once here."""
+
+    def given(self) -> list[str]:
+        return [e.payload_sha256 for e in self._truth.executions]
+
+    def wipe(self) -> None:
+        self._host.wipe()
+
+    def break_connections(self) -> None:
+        self._net.break_connections(BOX)
+
+    def go_away(self) -> None:
+        self._host.go_down()
+        self._net.break_connections(BOX)
+
+    def _habit(self, run: str) -> Habit:
+        habit = Habit(random.Random(run), 1.0)
+        habit.seconds = 30.0 if self._how == "wait" else 0.1
+        habit.status = {"fail": 3, "die": None}.get(self._how, 0)
+        habit.on_term = "dies"
+        habit.output = "out\n"
+        return habit
+
+
+class RealPlace(Place):
+    """This machine, over SSH."""
+
+    ACTIONS: ClassVar[dict[str, str]] = {
+        "finish": "echo out",
+        "wait": "until [ -f {base}/go ]; do sleep 0.05; done; echo out",
+        "fail": "exit 3",
+        "die": "kill -KILL 0",
+    }
+
+    def __init__(self, server: Sshd, base: Path) -> None:
+        self._server = server
+        self._base = base
+        self._how = "finish"
+        self._pools: list[SshPool] = []
+
+    def run(self, test: Test) -> None:
+        async def whole() -> None:
+            try:
+                await test()
+            finally:
+                for pool in self._pools:
+                    await pool.close()
+
+        asyncio.run(whole())
+
+    def port(self, epoch: int = 1) -> CommandPort:
+        action = self.ACTIONS[self._how].format(base=self._base)
+        script = f"sha256sum | cut -c1-64 >> {self._base}/given; {action}"
+        spec = CommandAgent(command=("sh", "-c", script), run_dir=str(self._base / "runs"))
+        pool = SshPool({BOX: self._server.spec()}, rng=random.Random(1), clock=time.monotonic)
+        self._pools.append(pool)
+        return _port(pool, epoch, spec)
+
+    def behave(self, how: str) -> None:
+        self._how = how
+
+    def let_go(self) -> None:
+        (self._base / "go").touch()
+
+    def given(self) -> list[str]:
+        path = self._base / "given"
+        return path.read_text().split() if path.exists() else []
+
+    def wipe(self) -> None:
+        shutil.rmtree(self._base / "runs")
+
+    def break_connections(self) -> None:
+        self._server.kill_sessions()
+
+    def go_away(self) -> None:
+        self._server.stop()
+
+
+def _port(pool: SshPool | SimPool, epoch: int, spec: CommandAgent) -> CommandPort:
+    return CommandPort(
+        WORKER,
+        spec,
+        BOX,
+        cast(SshPool, pool),
+        epoch=Epoch(epoch),
+        probe_timeout_ms=20_000,
+        now_ms=wall_ms,
+    )
+
+
+def digest(payload: str) -> str:
+    """What a program writes down about its payload."""
+    return hashlib.sha256(payload.encode()).hexdigest()

@@ -1,0 +1,268 @@
+"""What every port promises, on a simulated host and over a real sshd: the simulator's host is worth
+as much as it is like the real one."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fleet_tui.core.evidence import (
+    Definite,
+    Died,
+    Fact,
+    Finished,
+    LostReason,
+    NotStarted,
+    Running,
+    Started,
+    Stopped,
+    Unknown,
+)
+from fleet_tui.core.vitals import ProbeFailure, VitalsReading
+from fleet_tui.wire.command import CommandPort
+from fleet_tui.wire.port import Inspection, StartAnswer
+from fleet_tui.wire.runs import MAX_PAYLOAD_BYTES
+from tests.simulation.places import Place, RealPlace, SimulatedPlace, digest
+from tests.support.programs import finished, order, settled
+from tests.support.sshd import make_sshd
+
+AWKWARD = 'it\'s "quoted" $(touch /tmp/no) `id` \\ %s !! \n\n\ttab ~ é 🦞 #end\n* ? [x]\r\n'
+
+
+@pytest.fixture(params=["simulated", pytest.param("real", marks=pytest.mark.sshd)])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    if request.param == "simulated":
+        yield SimulatedPlace()
+        return
+    server = make_sshd(tmp_path / "sshd")
+    yield RealPlace(server, tmp_path)
+    server.stop()
+
+
+def fact(answer: StartAnswer | Inspection) -> Fact:
+    assert isinstance(answer, Definite), answer
+    return answer.value
+
+
+def not_started(answer: StartAnswer | Inspection) -> str:
+    found = fact(answer)
+    assert isinstance(found, NotStarted), found
+    return found.reason
+
+
+def lost(answer: StartAnswer | Inspection) -> LostReason:
+    assert isinstance(answer, Unknown), answer
+    return answer.reason
+
+
+async def known(place: Place, epoch: int = 1) -> CommandPort:
+    """A port whose engine the host has seen."""
+    port = place.port(epoch)
+    assert isinstance(await port.probe(), VitalsReading)
+    return port
+
+
+async def running(place: Place, epoch: int = 1) -> CommandPort:
+    """A port, and a run that waits."""
+    place.behave("wait")
+    port = await known(place, epoch)
+    assert isinstance(fact(await port.start(order())), Started)
+    assert isinstance(fact(await settled(port, order())), Running)
+    return port
+
+
+def test_a_run_gets_its_payload_byte_for_byte_and_its_answer_comes_back(place: Place) -> None:
+    async def test() -> None:
+        port = await known(place)
+        started = fact(await port.start(order(AWKWARD)))
+        assert isinstance(started, Started)
+        assert not started.already
+        assert started.boot_id
+        ended = await finished(port, order(AWKWARD))
+        assert ended.ok
+        assert ended.answer.text.raw == "out\n"
+        assert place.given() == [digest(AWKWARD)]
+
+    place.run(test)
+
+
+def test_a_second_start_finds_the_first(place: Place) -> None:
+    async def test() -> None:
+        port = await known(place)
+        await port.start(order())
+        await finished(port, order())
+        again = fact(await port.start(order()))
+        assert isinstance(again, Started)
+        assert again.already
+        assert len(place.given()) == 1
+
+    place.run(test)
+
+
+def test_starts_at_the_same_moment_run_once(place: Place) -> None:
+    async def test() -> None:
+        port = await known(place)
+        answers = await asyncio.gather(*(port.start(order()) for _ in range(4)))
+        assert all(isinstance(answer, Definite) for answer in answers)
+        await settled(port, order())
+        assert len(place.given()) <= 1
+
+    place.run(test)
+
+
+def test_a_late_start_loses_against_the_tombstone(place: Place) -> None:
+    async def test() -> None:
+        port = await known(place)
+        assert not_started(await port.inspect(order())) == "fenced"
+        assert not_started(await port.start(order())) == "fenced"
+        assert not_started(await port.follow(order())) == "fenced"
+        assert not_started(await port.cancel(order(attempt=2))) == "fenced"
+        assert not_started(await port.start(order(attempt=2))) == "fenced"
+        assert place.given() == []
+
+    place.run(test)
+
+
+def test_a_run_is_seen_running_and_then_finished(place: Place) -> None:
+    async def test() -> None:
+        port = await running(place)
+        place.let_go()
+        assert (await finished(port, order())).ok
+        for _ in range(2):
+            assert isinstance(fact(await port.inspect(order())), Finished)
+
+    place.run(test)
+
+
+def test_another_engine_finds_the_run_again(place: Place) -> None:
+    async def test() -> None:
+        await running(place)
+        port = await known(place, epoch=2)
+        assert isinstance(fact(await port.inspect(order())), Running)
+        place.let_go()
+        assert (await finished(port, order())).ok
+        assert len(place.given()) == 1
+
+    place.run(test)
+
+
+@pytest.mark.parametrize("verb", ["cancel", "fence"])
+def test_a_run_is_stopped(place: Place, verb: str) -> None:
+    async def test() -> None:
+        port = await running(place)
+        stop = port.cancel if verb == "cancel" else port.fence
+        for asked in (stop, port.inspect, port.follow, stop):
+            assert isinstance(fact(await asked(order())), Stopped)
+
+    place.run(test)
+
+
+def test_what_has_ended_cannot_be_stopped(place: Place) -> None:
+    async def test() -> None:
+        port = await known(place)
+        await port.start(order())
+        await finished(port, order())
+        assert isinstance(fact(await port.cancel(order())), Finished)
+
+    place.run(test)
+
+
+def test_a_failure_is_an_end_with_a_word(place: Place) -> None:
+    async def test() -> None:
+        place.behave("fail")
+        port = await known(place)
+        await port.start(order())
+        ended = await finished(port, order())
+        assert not ended.ok
+        assert ended.failure == "exit-3"
+
+    place.run(test)
+
+
+def test_a_run_that_is_gone_without_a_word_has_died(place: Place) -> None:
+    async def test() -> None:
+        place.behave("die")
+        port = await known(place)
+        assert isinstance(await port.start(order()), Definite)
+        found = fact(await port.follow(order()))
+        assert isinstance(found, Died)
+        assert found.reason == "process-gone"
+
+    place.run(test)
+
+
+def test_an_older_engine_may_neither_start_nor_ask(place: Place) -> None:
+    async def test() -> None:
+        await known(place, epoch=7)
+        old = place.port(epoch=6)
+        assert not_started(await old.start(order())) == "stale-epoch"
+        for asked in (old.inspect, old.cancel, old.fence, old.follow):
+            assert lost(await asked(order())) is LostReason.REFUSED
+        assert place.given() == []
+
+    place.run(test)
+
+
+def test_a_wiped_run_directory_proves_nothing(place: Place) -> None:
+    async def test() -> None:
+        port = await running(place)
+        place.wipe()
+        for _ in range(2):
+            assert lost(await port.inspect(order())) is LostReason.NO_TRACE
+        place.let_go()
+
+    place.run(test)
+
+
+def test_a_lost_connection_says_nothing_about_the_run(place: Place) -> None:
+    async def test() -> None:
+        port = await running(place)
+        following = asyncio.ensure_future(port.follow(order()))
+        for _ in range(20):  # until the question is on its way
+            await asyncio.sleep(0)
+        place.break_connections()
+        if isinstance(answer := await following, Unknown):
+            assert answer.reason in (LostReason.CONNECTION_LOST, LostReason.UNREACHABLE)
+        place.let_go()
+        assert (await finished(port, order())).ok
+        assert len(place.given()) == 1
+
+    place.run(test)
+
+
+def test_too_much_to_send_is_refused_for_good(place: Place) -> None:
+    async def test() -> None:
+        port = await known(place)
+        found = fact(await port.start(order("x" * (MAX_PAYLOAD_BYTES + 1))))
+        assert isinstance(found, NotStarted)
+        assert not found.retryable
+        assert place.given() == []
+
+    place.run(test)
+
+
+def test_a_host_that_is_gone_starts_nothing(place: Place) -> None:
+    async def test() -> None:
+        place.go_away()
+        port = place.port()
+        assert isinstance(await port.probe(), ProbeFailure)
+        assert not_started(await port.start(order())) == "ssh-unreachable"
+        for asked in (port.inspect, port.cancel, port.fence, port.follow):
+            assert lost(await asked(order())) is LostReason.UNREACHABLE
+
+    place.run(test)
+
+
+def test_a_probe_tells_how_the_host_is(place: Place) -> None:
+    async def test() -> None:
+        reading = await place.port().probe()
+        assert isinstance(reading, VitalsReading)
+        assert reading.agent == "worker"
+        assert reading.boot_id
+        assert reading.disk_free_bytes
+        assert reading.latency_ms > 0
+        assert reading.memory_percent is not None
+        assert 0 < reading.memory_percent < 100
+
+    place.run(test)
