@@ -30,6 +30,7 @@ class _Lint:
             self._isolation(agent)
             self._probe(agent)
             self._variables(agent)
+        self._limits()
         self._deadlines()
 
     def _empty_pools(self) -> None:
@@ -104,11 +105,23 @@ class _Lint:
                     "write a reference such as secret:env:NAME",
                 )
 
+    def _limits(self) -> None:
+        most = self.spec.limits.open
+        lanes = {("lanes", lane.name): limit for lane, limit in self.spec.limits.lanes.items()}
+        clients = {("clients", name): limit for name, limit in self.spec.limits.clients.items()}
+        for loc, limit in (lanes | clients).items():
+            if limit > most:
+                self._warn(("limits", *loc), f"is above limits.open ({most:,}), which comes first")
+
     def _deadlines(self) -> None:
         limits = self.spec.deadlines
-        if limits.total_ms is None or limits.start_to_close_ms is None:
+        if limits.start_to_close_ms is None:
             return
-        if limits.total_ms < limits.start_to_close_ms:
+        if limits.heartbeat_ms is not None and limits.heartbeat_ms >= limits.start_to_close_ms:
+            self._warn(
+                ("deadlines", "heartbeat"), "is not shorter than start_to_close, which comes first"
+            )
+        if limits.total_ms is not None and limits.total_ms < limits.start_to_close_ms:
             self._warn(
                 ("deadlines", "total"),
                 "is shorter than start_to_close, which can then never be reached",

@@ -6,6 +6,7 @@ level up: agent, then its pool, then ``defaults``, then the program. Lists repla
 The string under a field is its help in editors, through the JSON Schema.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Literal
 
@@ -22,7 +23,8 @@ from pydantic_core import CoreSchema
 from fleet_tui.config import secrets, values
 from fleet_tui.config.problems import did_you_mean
 from fleet_tui.config.values import Unacceptable, shown
-from fleet_tui.core.fleet import Strategy
+from fleet_tui.core.fleet import FAILURE_KINDS, Strategy
+from fleet_tui.core.submission import MAX_OPEN_TASKS
 
 MAX_SLOTS = 256
 MAX_ENTRIES = 10_000
@@ -101,9 +103,11 @@ class _Also:
 _MAY_BE_EMPTY = (BeforeValidator(_nothing_is_empty), _Also({"type": "null"}))
 
 
-def _none_or_duration(word: str) -> BeforeValidator:
+def _none_or_duration(
+    word: str, duration: Callable[[object], int] = values.duration_ms
+) -> BeforeValidator:
     def read(value: object) -> int:
-        return NEVER if value == word else values.duration_ms(value)
+        return NEVER if value == word else duration(value)
 
     return BeforeValidator(read)
 
@@ -131,6 +135,8 @@ Argv = Annotated[list[Text], BeforeValidator(_argv), Field(max_length=256)]
 Port = Annotated[int, *_whole(1, 65_535)]
 Count = Annotated[int, *_whole(1, 1_000)]
 Attempts = Annotated[int, *_whole(1, 100)]
+Tasks = Annotated[int, *_whole(0, MAX_OPEN_TASKS)]
+SomeTasks = Annotated[int, *_whole(1, MAX_OPEN_TASKS)]
 Slots = Annotated[int, *_whole(1, MAX_SLOTS)]
 Percent = Annotated[
     int,
@@ -145,6 +151,11 @@ Duration = Annotated[int, BeforeValidator(values.duration_ms), _DURATION]
 DurationOrNone = Annotated[
     int, _none_or_duration("none"), _matching(f"none|{values.DURATION_PATTERN}")
 ]
+HeartbeatOrNone = Annotated[
+    int,
+    _none_or_duration("none", values.heartbeat_ms),
+    _matching(f"none|{values.DURATION_PATTERN}"),
+]
 DurationOrNever = Annotated[
     int, _none_or_duration("never"), _matching(f"never|{values.DURATION_PATTERN}")
 ]
@@ -158,6 +169,11 @@ Dollars = Annotated[
 ]
 Factor = Annotated[
     float, BeforeValidator(values.factor), WithJsonSchema({"type": ["number", "string"]})
+]
+FailureKind = Annotated[
+    str,
+    BeforeValidator(values.failure_kind),
+    _matching("|".join((*FAILURE_KINDS, "(exit|signal)-[1-9][0-9]{0,2}"))),
 ]
 Kind = Literal["openclaw", "command", "local"]
 KINDS: tuple[Kind, ...] = ("openclaw", "command", "local")
@@ -304,23 +320,66 @@ class RetryEntry(Section):
     backoff: Backoff | None = None
     """Such as 2s..60s: the ceiling of the first wait and of the longest one."""
     factor: Factor | None = None
+    """How much longer each wait may be than the one before."""
+    non_retryable: Annotated[list[FailureKind], Field(max_length=64)] | None = None
+    """Failures that no second try would mend, such as exit-2 or model-error."""
 
 
 class RetrySection(Section):
     """Retry policy for each class of task."""
 
     once: RetryEntry | None = None
+    """Tried again only if it definitely did not start."""
     idempotent: RetryEntry | None = None
+    """May run again after its agent died."""
     resumable: RetryEntry | None = None
+    """Goes on from the checkpoint its program left. Without one, as on OpenClaw agents always, it
+    is treated like once."""
+
+
+class RetryBudgetEntry(Section):
+    """How many retries the fleet may start in a minute, so that retries never become the load."""
+
+    percent: Percent | None = None
+    """A share of the first tries of the last minute."""
+    floor: Tasks | None = None
+    """Retries a minute that are allowed however little else is going on."""
+
+
+class LanesEntry(Section):
+    """How many tasks of each priority may be open; 0 takes none."""
+
+    P0: Tasks | None = None
+    P1: Tasks | None = None
+    P2: Tasks | None = None
+    P3: Tasks | None = None
+
+
+class LimitsEntry(Section):
+    """How many tasks may be open at once. What is submitted beyond a limit is refused."""
+
+    open: SomeTasks | None = None
+    """Of the whole fleet."""
+    lanes: LanesEntry | None = None
+    """Of each priority."""
+    clients: Annotated[dict[Word, Tasks], Field(max_length=MAX_ENTRIES)] | None = None
+    """Of clients by name; 0 takes none."""
+    per_client: Tasks | None = None
+    """Of every client that is not under clients."""
 
 
 class DeadlinesEntry(Section):
     """Limits of every task that names none of its own; none lifts a limit."""
 
     schedule_to_start: DurationOrNone | None = None
+    """From its submission to its first start."""
     start_to_close: DurationOrNone | None = None
-    heartbeat: DurationOrNone | None = None
+    """Of each run."""
+    heartbeat: HeartbeatOrNone | None = None
+    """The longest silence of a run. Output and new checkpoints are signs of life; of an OpenClaw
+    agent, its word that the run goes on."""
     total: DurationOrNone | None = None
+    """From its submission to its end, retries included."""
 
 
 class FleetFile(Section):
@@ -350,6 +409,8 @@ class FleetFile(Section):
     ]
     routing: RoutingEntry | None = None
     retry: RetrySection | None = None
+    retry_budget: RetryBudgetEntry | None = None
+    limits: LimitsEntry | None = None
     deadlines: DeadlinesEntry | None = None
     lost_after: DurationOrNever | None = None
     """How long nobody may know about an attempt before an operator is asked."""

@@ -16,9 +16,12 @@ from fleet_tui.config.models import (
     AgentSettings,
     Defaults,
     HostEntry,
+    LanesEntry,
+    LimitsEntry,
     PoolEntry,
     PricesEntry,
     ProbeEntry,
+    RetryBudgetEntry,
     RetryEntry,
 )
 from fleet_tui.config.problems import Source, did_you_mean
@@ -35,8 +38,11 @@ from fleet_tui.core.fleet import (
     OpenClawAgent,
     PoolSpec,
     Prices,
+    Priority,
     ProbeSpec,
+    QueueLimits,
     ResidencyRule,
+    RetryBudget,
     RetryPolicy,
     Strategy,
     TaskClass,
@@ -118,6 +124,8 @@ class _Resolver:
             agents={name: spec for name, spec in agents.items() if spec},
             residency=residency,
             retry=self._retry(),
+            retry_budget=self._retry_budget(),
+            limits=self._limits(),
             deadlines=self._deadlines(),
             lost_after_ms=self._lost_after_ms(),
             protected=bool(self.file.protected),
@@ -402,6 +410,28 @@ class _Resolver:
         }
         return {kind: _retry_policy(entry) for kind, entry in said.items() if entry}
 
+    def _retry_budget(self) -> RetryBudget:
+        said, usual = self.file.retry_budget or RetryBudgetEntry(), RetryBudget()
+        return RetryBudget(
+            percent=_first(said.percent, usual.percent), floor=_first(said.floor, usual.floor)
+        )
+
+    def _limits(self) -> QueueLimits:
+        said = self.file.limits or LimitsEntry()
+        lanes = said.lanes or LanesEntry()
+        by_priority = {
+            Priority.P0: lanes.P0,
+            Priority.P1: lanes.P1,
+            Priority.P2: lanes.P2,
+            Priority.P3: lanes.P3,
+        }
+        return QueueLimits(
+            open=_first(said.open, QueueLimits().open),
+            lanes={lane: most for lane, most in by_priority.items() if most is not None},
+            clients={ClientName(name): most for name, most in (said.clients or {}).items()},
+            per_client=said.per_client,
+        )
+
     def _deadlines(self) -> Deadlines:
         said, usual = self.file.deadlines, Deadlines()
         if said is None:
@@ -477,4 +507,5 @@ def _retry_policy(entry: RetryEntry) -> RetryPolicy:
         backoff_base_ms=base_ms,
         backoff_cap_ms=cap_ms,
         factor=entry.factor or usual.factor,
+        non_retryable=tuple(dict.fromkeys(entry.non_retryable or usual.non_retryable)),
     )

@@ -44,9 +44,12 @@ agents:
 
 retry:
   # once: tried again only if it definitely did not start. idempotent: may run again after a death.
-  # resumable: continues from its last checkpoint.
+  # resumable: continues from the checkpoint its program left; without one it is like once.
   once: {max_attempts: 3, backoff: 2s..60s}
+  # idempotent: {max_attempts: 5, non_retryable: [exit-2]}   # failures no second try would mend
 
-# deadlines: {start_to_close: 10m, total: 2h}
+# retry_budget: {percent: 20%, floor: 60}   # retries a minute: a share of first tries, at least 60
+# limits: {open: 100000, lanes: {P3: 5000}, clients: {acme: 2000}, per_client: 500}   # open tasks
+# deadlines: {schedule_to_start: 30m, start_to_close: 10m, heartbeat: 1m, total: 2h}
 # lost_after: 15m               # ask an operator when nobody could say for so long; or never
 """

@@ -9,9 +9,12 @@ import ipaddress
 import re
 from decimal import Decimal
 
-from fleet_tui.config.problems import quoted
+from fleet_tui.config.problems import did_you_mean, quoted
+from fleet_tui.core.fleet import FAILURE_KINDS
 
 MAX_DURATION_MS = 366 * 86_400_000
+MIN_HEARTBEAT_MS = 3_000
+"""A run is asked for a sign of life once a second at most; one lost answer must not end it."""
 MAX_DOLLARS = 100_000
 MAX_WHOLE_DIGITS = 9
 MAX_TEXT_CHARS = 4_096
@@ -31,6 +34,11 @@ _UNITS_MS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 _DURATION_PART = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)", re.ASCII)
 _NAME = re.compile(NAME_PATTERN)
 _WORD = re.compile(WORD_PATTERN)
+_EXIT = re.compile(
+    r"exit-(?:[1-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])"
+    r"|signal-(?:[1-9]|[1-9][0-9]|1[01][0-9]|12[0-7])",
+    re.ASCII,
+)
 _USER = re.compile(USER_PATTERN)
 _VARIABLE = re.compile(VARIABLE_PATTERN)
 _HOST = re.compile(HOST_PATTERN)
@@ -206,6 +214,25 @@ def duration_ms(value: object) -> int:
     if total_ms > MAX_DURATION_MS:
         raise Unacceptable(f"is longer than 366d: {shown(value)}")
     return total_ms
+
+
+def heartbeat_ms(value: object) -> int:
+    """A duration of MIN_HEARTBEAT_MS or more."""
+    silence_ms = duration_ms(value)
+    if silence_ms < MIN_HEARTBEAT_MS:
+        raise Unacceptable(f"expected at least {MIN_HEARTBEAT_MS // 1_000}s, got {shown(value)}")
+    return silence_ms
+
+
+def failure_kind(value: object) -> str:
+    """What may be wrong with a run that ended, as the console names it."""
+    if isinstance(value, str) and (value in FAILURE_KINDS or _EXIT.fullmatch(value)):
+        return str(value)
+    suggestion = did_you_mean(value, FAILURE_KINDS) if isinstance(value, str) else ""
+    raise Unacceptable(
+        f"expected a kind of failure, got {shown(value)}{suggestion}",
+        f"kinds are {', '.join(FAILURE_KINDS)}, exit-1 to exit-255 and signal-1 to signal-127",
+    )
 
 
 def duration_range_ms(value: object) -> tuple[int, int]:

@@ -64,7 +64,18 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     backoff_cap_ms: int = 30_000
     factor: float = 2.0
     non_retryable: tuple[str, ...] = ()
-    """Kinds of failure that no second try would mend, such as ``exit-2`` or ``model-error``."""
+    """Kinds of failure that no second try would mend: of FAILURE_KINDS, or ``exit-N``,
+    ``signal-N``."""
+
+
+FAILURE_KINDS = (
+    "agent-error",
+    "command-missing",
+    "command-not-executable",
+    "model-error",
+    "timeout",
+)
+"""What can be wrong with a run that ended, beside ``exit-N`` and ``signal-N`` of programs."""
 
 
 class RetryBudget(msgspec.Struct, frozen=True, kw_only=True):

@@ -280,6 +280,10 @@ def test_thousands_of_misspelt_names_are_judged_at_once() -> None:
         ("{once: {backoff: 2s}}", "expected two durations"),
         ("{once: {factor: 0.5}}", "a number from 1 to 10"),
         ("{twice: {}}", 'unknown key "twice"'),
+        ("{once: {non_retryable: exit-2}}", "expected a list"),
+        ("{once: {non_retryable: [exit-0]}}", 'expected a kind of failure, got "exit-0"'),
+        ("{once: {non_retryable: [exit-256]}}", "expected a kind of failure"),
+        ("{once: {non_retryable: [model-eror]}}", 'did you mean "model-error"?'),
     ],
 )
 def test_retries_are_bounded(retry: str, says: str) -> None:
@@ -291,6 +295,21 @@ def test_retries_are_bounded(retry: str, says: str) -> None:
     [
         ("lost_after: 0s", "at least 1ms"),
         ("deadlines: {total: never}", "expected a duration"),
+        ("deadlines: {heartbeat: 2999ms}", "expected at least 3s"),
+        ("deadlines: {heartbeat: 5}", "expected a duration"),
+        ("deadlines: {heartbeat: 367d}", "longer than 366d"),
+        ("deadlines: {hartbeat: 5m}", 'did you mean "heartbeat"?'),
+        ("retry_budget: {percent: 101}", "expected 0 to 100"),
+        ("retry_budget: {floor: -1}", "expected a whole number"),
+        ("retry_budget: {flor: 1}", 'did you mean "floor"?'),
+        ("retry_budjet: {}", 'did you mean "retry_budget"?'),
+        ("limits: {open: 0}", "expected 1 to 100,000"),
+        ("limits: {open: 100001}", "expected 1 to 100,000"),
+        ("limits: {lanes: {P4: 1}}", 'unknown key "P4"'),
+        ("limits: {lanes: {P0: many}}", "expected a whole number"),
+        ("limits: {clients: {acme: 1e9}}", "expected a whole number"),
+        ("limits: {clients: {a b: 1}}", "expected a word"),
+        ("limits: {per_clients: 1}", 'did you mean "per_client"?'),
         ("version: 2", "written twice"),
         ("routing: {residency: [{regions: [eu]}]}", "neither client nor project"),
         ("routing: {residency: [{client: a, regions: []}]}", "names no region"),
@@ -413,6 +432,19 @@ def warnings_of(text: str) -> list[tuple[str, str]]:
     loaded = load_text(text)
     assert all(each.severity is Severity.WARNING for each in loaded.warnings)
     return [(each.path, each.message) for each in loaded.warnings]
+
+
+def test_limits_that_are_never_reached_are_a_warning() -> None:
+    found = warnings_of(
+        agent("slots: 1")
+        + "limits: {open: 10, lanes: {P0: 11, P1: 10}, clients: {acme: 12}}\n"
+        + "deadlines: {start_to_close: 1m, heartbeat: 1m}\n"
+    )
+    assert found == [
+        ("limits.lanes.P0", "is above limits.open (10), which comes first"),
+        ("limits.clients.acme", "is above limits.open (10), which comes first"),
+        ("deadlines.heartbeat", "is not shorter than start_to_close, which comes first"),
+    ]
 
 
 def test_work_that_no_agent_could_get_is_a_warning() -> None:

@@ -16,7 +16,10 @@ from fleet_tui.core.fleet import (
     LocalAgent,
     OpenClawAgent,
     Prices,
+    Priority,
     ProbeSpec,
+    QueueLimits,
+    RetryBudget,
     RetryPolicy,
     Strategy,
     TaskClass,
@@ -44,6 +47,7 @@ def test_the_least_a_fleet_can_say_gets_every_default() -> None:
     assert spec.hosts[HostName("h1")].address == "h1"
     assert spec.hosts[HostName("h1")].use_ssh_config
     assert spec.deadlines == Deadlines()
+    assert (spec.limits, spec.retry_budget) == (QueueLimits(), RetryBudget())
     assert spec.retry_policy(TaskClass.ONCE) == RetryPolicy()
     assert spec.lost_after_ms == FleetSpec(name="").lost_after_ms
 
@@ -173,8 +177,10 @@ routing:
       regions: eu-w1
 retry:
   once: {max_attempts: 1}
-  idempotent: {max_attempts: 5, backoff: 2s..1m30s, factor: 1.5}
-deadlines: {start_to_close: none, total: 2h}
+  idempotent: {max_attempts: 5, backoff: 2s..1m30s, factor: 1.5, non_retryable: [exit-2, timeout]}
+retry_budget: {percent: 10%, floor: 0}
+limits: {open: 5000, lanes: {P0: 100, P3: 0}, clients: {acme: 20}, per_client: 10}
+deadlines: {start_to_close: none, heartbeat: 3s, total: 2h}
 lost_after: never
 """
     )
@@ -185,10 +191,23 @@ lost_after: never
     assert (second.project, second.regions, second.line) == ("claims", (Region("eu-w1"),), 10)
     assert spec.retry_policy(TaskClass.ONCE).max_attempts == 1
     assert spec.retry_policy(TaskClass.IDEMPOTENT) == RetryPolicy(
-        max_attempts=5, backoff_base_ms=2_000, backoff_cap_ms=90_000, factor=1.5
+        max_attempts=5,
+        backoff_base_ms=2_000,
+        backoff_cap_ms=90_000,
+        factor=1.5,
+        non_retryable=("exit-2", "timeout"),
+    )
+    assert spec.retry_budget == RetryBudget(percent=10, floor=0)
+    assert spec.limits == QueueLimits(
+        open=5_000,
+        lanes={Priority.P0: 100, Priority.P3: 0},
+        clients={ClientName("acme"): 20},
+        per_client=10,
     )
     assert spec.retry_policy(TaskClass.RESUMABLE) == RetryPolicy()
-    assert spec.deadlines == Deadlines(start_to_close_ms=None, total_ms=7_200_000)
+    assert spec.deadlines == Deadlines(
+        start_to_close_ms=None, heartbeat_ms=3_000, total_ms=7_200_000
+    )
     assert spec.lost_after_ms is None
 
 

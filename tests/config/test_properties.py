@@ -142,7 +142,10 @@ JSON_VALUES: st.SearchStrategy[Any] = st.recursive(
     ),
     max_leaves=12,
 )
-SECTIONS = ["defaults", "hosts", "pools", "agents", "routing", "retry", "deadlines", "lost_after"]
+SECTIONS = [
+    *("defaults", "hosts", "pools", "agents", "routing", "retry", "retry_budget", "limits"),
+    *("deadlines", "lost_after"),
+]
 
 
 @UNTIMED

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleet_tui.config.values import failure_kind
 from fleet_tui.core.evidence import (
     MAX_ANSWER_CHARS,
     Answer,
@@ -27,10 +28,12 @@ from fleet_tui.core.evidence import (
     Unknown,
     Usage,
 )
+from fleet_tui.core.fleet import FAILURE_KINDS
 from fleet_tui.core.ids import Epoch
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.wire import runs
 from fleet_tui.wire.local import LocalShell
+from fleet_tui.wire.openclaw.runs import FAILED_AGENT, FAILED_MODEL, FAILED_TIMEOUT
 from fleet_tui.wire.runs import (
     COMMAND,
     PROTOCOL,
@@ -414,6 +417,13 @@ def test_numbers_too_large_to_be_true_are_none() -> None:
 )  # fmt: skip
 def test_exit_statuses_have_words(status: int, word: str) -> None:
     assert failure_word(status) == word
+
+
+def test_every_failure_can_be_named_in_a_fleet_file() -> None:
+    ends = {failure_word(status) for status in range(1, 256)}
+    turns = {FAILED_MODEL, FAILED_TIMEOUT, FAILED_AGENT}
+    assert {failure_kind(word) for word in ends | turns} == ends | turns
+    assert {word for word in ends if "-" in word} | turns >= set(FAILURE_KINDS)
 
 
 def test_the_home_directory_of_a_program_is_the_hosts() -> None:
