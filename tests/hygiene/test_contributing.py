@@ -43,6 +43,13 @@ def test_every_folder_of_the_program_has_its_layer() -> None:
     assert set(re.findall(r"\w+", line)) == folders
 
 
+def test_the_modules_it_runs_are_there() -> None:
+    named = re.findall(r"`python -m (tests[\w.]*)", PAGE)
+    paths = [CHECKOUT / name.replace(".", "/") for name in named]
+    assert paths
+    assert [p for p in paths if not (p.with_suffix(".py").is_file() or p.is_dir())] == []
+
+
 def test_the_make_targets_it_names_exist() -> None:
     targets = set(re.findall(r"^(\w+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"`make (\w+)`", PAGE)) <= targets
