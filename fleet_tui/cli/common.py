@@ -276,15 +276,16 @@ def say(text: str, *, err: bool = False) -> None:
 
 def clock(at_ms: int) -> str:
     """Local time of day."""
-    return words.clock(at_ms, _offset_minutes(at_ms))
+    return words.clock(at_ms, offset_minutes(at_ms))
 
 
 def clock_ms(at_ms: int) -> str:
     """Local time of day with milliseconds."""
-    return words.clock_ms(at_ms, _offset_minutes(at_ms))
+    return words.clock_ms(at_ms, offset_minutes(at_ms))
 
 
-def _offset_minutes(at_ms: int) -> int:
+def offset_minutes(at_ms: int) -> int:
+    """How far local time is ahead of UTC at an instant."""
     return time.localtime(at_ms / 1_000).tm_gmtoff // 60
 
 
@@ -293,7 +294,7 @@ def instant(text: str | None) -> int | None:
     if text is None:
         return None
     now_ms = time.time_ns() // 1_000_000
-    found = instant_ms(text, now_ms, _offset_minutes(now_ms))
+    found = instant_ms(text, now_ms, offset_minutes(now_ms))
     if found is None:
         raise UsageError(f"{text!r} is not a time like 12:04, 12:04:31 or 10m (ago)")
     return found

@@ -114,7 +114,7 @@ def command(
     only what is missing.
     """
     fleet = find_fleet(fleet_text)
-    options = _options(**said)
+    options = options_of(**said)
     if lines or (file_ is not None and PurePath(file_.name).suffix in LINES_SUFFIXES):
         from fleet_tui.cli.submit_lines import submit_lines
 
@@ -133,7 +133,7 @@ def command(
         )
     if skip_bad:
         raise UsageError("--skip-bad is for --lines")
-    return _submit_one(fleet, _payload(text, file_), options, key, wait, yes, as_json)
+    return _submit_one(fleet, payload_of(text, file_), options, key, wait, yes, as_json)
 
 
 def _submit_one(
@@ -155,10 +155,7 @@ def _submit_one(
         spec = spec_of(replace(options, text=payload, key=key), fleets)
     except BadTask as error:
         raise UsageError(str(error)) from None
-    _tell_of(payload)
-    if redact_counted(payload)[1]:
-        click.echo("note: the text looks as if it had a secret in it", err=True)
-        confirm("Submit it all the same? It is stored in the ledger.", yes=yes)
+    look_at(payload, yes=yes)
     ulid = TaskId(new_ulid(time.time_ns() // 1_000_000, secrets.token_bytes(10)))
     reply = accepted(ask_engine(fleet, [Submit(task=ulid, key=key or ulid, spec=spec)])[0])
     label = task_label(reply.number) if reply.number is not None else (reply.task or ulid)
@@ -166,25 +163,29 @@ def _submit_one(
         if as_json:
             emit_json("submitted", fleet=fleet.name, task=reply.task, label=label, reply=reply)
         else:
-            click.echo(label)
+            say(label)
         return ExitCode.OK
     return _wait(fleet, reply.task or ulid, as_json)
 
 
-def _tell_of(payload: str) -> None:
-    """What is in a text that its writer may not know."""
+def look_at(payload: str, *, yes: bool) -> None:
+    """Tell what is in a text that its writer may not know. Raises Refused when it looks as if it
+    had a secret in it and nobody says yes."""
     hidden = invisible_count(payload)
     if hidden:
-        click.echo(f"note: the text has {hidden} invisible characters", err=True)
+        say(f"note: the text has {hidden} invisible characters", err=True)
     if payload.startswith("/"):
         word = safe_line(payload.split(maxsplit=1)[0], 40)
-        click.echo(f"note: an agent may take {word} as a command to itself", err=True)
+        say(f"note: an agent may take {word} as a command to itself", err=True)
     first, newline, _ = payload.lstrip().partition("\n")
     if newline and first.startswith("{") and first.rstrip().endswith("}") and '"text"' in first:
         click.echo("note: this is one task; --lines submits one task a line", err=True)
+    if redact_counted(payload)[1]:
+        click.echo("note: the text looks as if it had a secret in it", err=True)
+        confirm("Store it in the ledger all the same?", yes=yes)
 
 
-def _options(
+def options_of(
     *,
     needs: tuple[str, ...],
     regions: tuple[str, ...],
@@ -195,6 +196,7 @@ def _options(
     total: str | None,
     **names: str | None,
 ) -> WrittenTask:
+    """What the options of :func:`task_options` say. Raises UsageError."""
     deadlines = WrittenDeadlines(
         schedule_to_start=schedule_to_start,
         start_to_close=start_to_close,
@@ -228,7 +230,8 @@ def _standard_input() -> BinaryIO:
     return sys.stdin.buffer
 
 
-def _payload(text: str | None, file_: BinaryIO | None) -> str:
+def payload_of(text: str | None, file_: BinaryIO | None) -> str:
+    """The text of one task, from where it was given. Raises UsageError."""
     if text is not None and file_ is not None:
         raise UsageError("give the text once: as an argument or with --file")
     if text is not None:
@@ -284,6 +287,6 @@ def _print_end(task: Task) -> None:
     last = task.attempt
     if last is not None and last.answer.text:
         for line in safe_text(last.answer.text):
-            click.echo(line)
+            say(line)
     if task.phase is not TaskPhase.SUCCEEDED:
         say(f"{task.label} {task.phase}: {task.reason}", err=True)

@@ -57,7 +57,7 @@ def submit_lines(
             return _end(fleet, judged, Sent(), ExitCode.INVALID_CONFIG, as_json)
         _tell_of(judged)
         if judged.secret.count and judged.missing:
-            confirm("Submit them all the same? They are stored in the ledger.", yes=yes)
+            confirm("Store them in the ledger all the same?", yes=yes)
         sent = Sent()
         try:
             run(_send(fleet, tasks, options, state, judged, sent, wait))
@@ -100,7 +100,7 @@ def _tell_bad(judged: Judged) -> None:
         say(f"line {bad.line}: {bad.reason}", err=True)
     more = len(judged.bad) - len(judged.reasons)
     if more:
-        click.echo(f"and {words.plural(more, 'more bad line')}", err=True)
+        say(f"and {words.plural(more, 'more bad line')}", err=True)
 
 
 def _tell_of(judged: Judged) -> None:
@@ -112,7 +112,7 @@ def _tell_of(judged: Judged) -> None:
     ):
         if seen.count:
             count = words.plural(seen.count, "text")
-            click.echo(f"note: {count} {what}, the first in line {seen.first}", err=True)
+            say(f"note: {count} {what}, the first in line {seen.first}", err=True)
 
 
 def _end(fleet: Fleet, judged: Judged, sent: Sent, code: ExitCode, as_json: bool) -> int:
@@ -142,7 +142,7 @@ def _end(fleet: Fleet, judged: Judged, sent: Sent, code: ExitCode, as_json: bool
         )
     elif judged.bad:
         bad, lines = words.grouped(len(judged.bad)), words.plural(judged.lines, "line")
-        click.echo(f"{bad} of {lines} bad; --skip-bad submits the others", err=True)
+        say(f"{bad} of {lines} bad; --skip-bad submits the others", err=True)
     return code
 
 
@@ -160,7 +160,7 @@ def _tell_stop(refused: Refused, line: int, left: int) -> None:
     if refused.hint:
         say(f"  hint: {refused.hint}", err=True)
     hint = "; --wait waits for room" if refused.code in FULL else ""
-    click.echo(f"  {words.plural(left, 'task')} left; {AGAIN}{hint}", err=True)
+    say(f"  {words.plural(left, 'task')} left; {AGAIN}{hint}", err=True)
 
 
 @contextmanager

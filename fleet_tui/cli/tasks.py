@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import click
 
@@ -13,12 +14,15 @@ from fleet_tui.cli.common import (
     fleet_option,
     json_option,
     ledger_of,
+    say,
     watch,
     watch_option,
 )
+from fleet_tui.cli.selecting import passing
 from fleet_tui.core import words
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.state import FleetState, Task, TaskPhase
+from fleet_tui.core.task_filter import HELD, task_state
 
 PHASES = [phase.value for phase in TaskPhase]
 
@@ -27,7 +31,9 @@ PHASES = [phase.value for phase in TaskPhase]
 @fleet_option
 @json_option
 @click.option("--phase", type=click.Choice(PHASES), multiple=True, help="Only these phases.")
-@click.option("--held", is_flag=True, help="Only tasks that no agent can take.")
+@click.option("--held", is_flag=True, help="Only tasks that are held, or that no agent can take.")
+@click.option("--dead", is_flag=True, help="Only dead letters: failed and not dealt with.")
+@click.option("--filter", "filter_text", metavar="EXPR", help="Only those that pass it.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
 @watch_option
 def command(
@@ -35,21 +41,38 @@ def command(
     as_json: bool,
     phase: tuple[str, ...],
     held: bool,
+    dead: bool,
+    filter_text: str | None,
     limit: int,
     again_s: float | None,
 ) -> None:
-    """List tasks: open ones first, then the newest that ended."""
+    """List tasks: open ones first, then the newest that ended.
+
+    Filters are those of the console: state:held prio:P0 client:acme wait>1m label.team:ops words.
+    """
     fleet = find_fleet(fleet_text)
+    wanted = Wanted(phase, held, dead, filter_text)
     if again_s is not None:
-        watch(lambda: _show(fleet, as_json, phase, held, limit), again_s)
-    _show(fleet, as_json, phase, held, limit)
+        watch(lambda: _show(fleet, as_json, wanted, limit), again_s)
+    _show(fleet, as_json, wanted, limit)
 
 
-def _show(fleet: Fleet, as_json: bool, phases: tuple[str, ...], held: bool, limit: int) -> None:
+class Wanted(NamedTuple):
+    """Which tasks are listed."""
+
+    phases: tuple[str, ...]
+    held: bool
+    dead: bool
+    filter_text: str | None
+
+
+def _show(fleet: Fleet, as_json: bool, wanted: Wanted, limit: int) -> None:
     with ledger_of(fleet) as ledger:
         state = ledger.load()
     now_ms = time.time_ns() // 1_000_000
-    chosen = [t for t in _in_order(state) if _wanted(t, phases, held)]
+    chosen = [t for t in _in_order(state) if _is_wanted(t, state, wanted)]
+    if wanted.filter_text is not None:
+        chosen = passing(chosen, wanted.filter_text, now_ms)
     if as_json:
         emit_json(
             "tasks", fleet=fleet.name, at_ms=now_ms, matching=len(chosen), tasks=chosen[:limit]
@@ -58,10 +81,10 @@ def _show(fleet: Fleet, as_json: bool, phases: tuple[str, ...], held: bool, limi
     emit_table(
         ("TASK", "PRIO", "PHASE", "AGENT", "CLIENT", "AGE", "TRIES", "COST", "WHY", "TEXT"),
         (_row(task, now_ms) for task in chosen[:limit]),
-        empty="No tasks match." if phases or held else "No tasks yet; fleet-tui submit gives one.",
+        empty="No tasks match." if any(wanted) else "No tasks yet; fleet-tui submit gives one.",
     )
     if len(chosen) > limit:
-        click.echo(f"{len(chosen) - limit} more; --limit shows them")
+        say(f"{len(chosen) - limit} more; --limit shows them")
 
 
 def _in_order(state: FleetState) -> Iterator[Task]:
@@ -69,26 +92,44 @@ def _in_order(state: FleetState) -> Iterator[Task]:
     yield from sorted(state.ended_tasks(), key=lambda t: t.ended_at_ms or 0, reverse=True)
 
 
-def _wanted(task: Task, phases: tuple[str, ...], held: bool) -> bool:
-    if phases and task.phase.value not in phases:
+def _is_wanted(task: Task, state: FleetState, wanted: Wanted) -> bool:
+    if wanted.phases and task.phase.value not in wanted.phases:
         return False
-    return not held or (task.pending is not None and task.pending.code.is_held)
+    if wanted.dead and task.id not in state.dead_letters:
+        return False
+    return not wanted.held or task_state(task) == HELD
 
 
 def _row(task: Task, now_ms: int) -> list[str]:
     last = task.attempt
-    why = task.reason or (task.pending.detail if task.pending is not None else "")
-    if last is not None and last.phase.is_open:
-        why = last.phase.value
     return [
         task.label,
         task.spec.priority.name,
-        task.phase,
+        HELD if task.hold is not None else task.phase,
         last.agent if last is not None else "-",
         task.spec.client or "-",
         words.age(task.submitted_at_ms, now_ms),
         str(len(task.attempts)),
         words.money(task.cost_microusd) if task.cost_microusd else "-",
-        safe_line(why, 60),
+        safe_line(_why(task), 60),
         safe_line(task.spec.payload, 40),
     ]
+
+
+def _why(task: Task) -> str:
+    """Why it stands where it stands, in few words."""
+    last = task.attempt
+    if last is not None and last.phase.is_open:
+        return last.phase.value
+    if task.phase is not TaskPhase.WAITING:
+        return f"dropped by {task.dropped_by}: {task.reason}" if task.dropped_by else task.reason
+    first = ["goes first"] if task.expedited_at_ms is not None else []
+    return ", ".join([*first, waits_for(task)])
+
+
+def waits_for(task: Task) -> str:
+    """What a waiting task waits for."""
+    if task.hold is not None:
+        why = f": {task.hold.reason}" if task.hold.reason else ""
+        return f"held by {task.hold.by}{why}"
+    return (task.pending.detail or task.pending.code) if task.pending is not None else ""

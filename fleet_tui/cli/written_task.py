@@ -113,8 +113,11 @@ def with_defaults(line: WrittenTask, options: WrittenTask) -> WrittenTask:
 def spec_of(task: WrittenTask, fleets: Deadlines) -> TaskSpec:
     """The order; ``fleets`` are the fleet's deadlines, for those that were not written. Raises
     BadTask."""
-    if (task.text is None) == (task.payload is None):
-        raise BadTask("a task has a text" if task.text is None else "give text or payload")
+    text = task.payload if task.text is None else task.text
+    if text is None:
+        raise BadTask("a task has a text")
+    if task.text is not None and task.payload is not None:
+        raise BadTask("give text or payload")
     priority = None if task.priority is None else parse_priority(str(task.priority))
     if task.priority is not None and (priority is None or not str(task.priority).strip()):
         raise BadTask(f"priority is {_shown(task.priority)}; one of P0 P1 P2 P3")
@@ -127,7 +130,7 @@ def spec_of(task: WrittenTask, fleets: Deadlines) -> TaskSpec:
     if task.key is not None:
         check_key(task.key)
     return TaskSpec(
-        payload=Untrusted(task.payload if task.text is None else task.text),
+        payload=Untrusted(text),
         needs=frozenset(Capability(_named("needs", n)) for n in task.needs or ()),
         pool=PoolName(pool) if pool is not None else None,
         agent=AgentName(agent) if agent is not None else None,

@@ -1,0 +1,159 @@
+"""Doing one thing to many tasks: say what it means, ask, send, say what came of it."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import click
+
+from fleet_tui.cli.common import (
+    NO_ANSWER,
+    Fleet,
+    ask_engine,
+    emit_json,
+    ledger_of,
+    operator,
+    say,
+)
+from fleet_tui.cli.confirming import confirm, confirm_count
+from fleet_tui.cli.selecting import Selector, nothing_matched, select
+from fleet_tui.core import words
+from fleet_tui.core.commands import MAX_NAMED_TASKS, Accepted, Command, Refused
+from fleet_tui.core.decide import decide
+from fleet_tui.core.ids import TaskId
+from fleet_tui.core.state import FleetState, Task
+from fleet_tui.errors import ExitCode, Unreachable, UsageError
+from fleet_tui.errors import Refused as RefusedError
+
+MAX_LEFT_OUT_TOLD = 20
+
+
+class Deed(NamedTuple):
+    """What is done to tasks."""
+
+    done: str
+    """``held``: also the JSON schema's name."""
+    command: Callable[[tuple[TaskId, ...]], Command]
+    how: str = ""
+    """What else there is to know before: ``, 60 a minute: done in about 4m``."""
+    asks: bool = True
+    """Whether a yes is needed also where every task was named."""
+    whole: bool = False
+    """Whether it cannot be sent in parts."""
+
+
+class Consent(NamedTuple):
+    """What the operator said beforehand."""
+
+    yes: bool
+    confirm: int | None
+    dry_run: bool
+
+
+def act(
+    fleet: Fleet,
+    selector: Selector,
+    deed: Callable[[Sequence[Task]], Deed],
+    consent: Consent,
+    as_json: bool,
+) -> int:
+    """Do it to the tasks that are meant and that it can be done to. Exit 1 when nothing matched, 5
+    when some named ones were left out, 6 when all were or nobody consented."""
+    with ledger_of(fleet) as ledger:
+        state = ledger.load()
+    chosen = select(state, selector)
+    doing = deed(chosen)
+    able, left_out = _able(state, chosen, doing)
+    if not selector.names_each:
+        left_out = []  # a description means those that it can be done to
+    if not able:
+        if not left_out:
+            raise nothing_matched()
+        raise RefusedError(left_out[0][1].text, hint=left_out[0][1].hint)
+    doing = deed(able)
+    if doing.whole and len(able) > MAX_NAMED_TASKS:
+        raise UsageError(
+            f"{len(able):,} tasks; at most {MAX_NAMED_TASKS:,} at a time", hint="use --filter"
+        )
+    impact = _impact(able, doing)
+    changed = 0
+    refused: Refused | None = None
+    if not consent.dry_run:
+        if selector.everything:
+            question = f"{impact}. Type how many tasks that is"
+            confirm_count(question, len(able), typed=consent.confirm)
+        elif doing.asks or not selector.names_each:
+            if not consent.yes:
+                say(impact, err=True)
+            confirm("Do it?", yes=consent.yes)
+        changed, refused = _send(fleet, able, doing)
+    if as_json:
+        emit_json(
+            doing.done,
+            fleet=fleet.name,
+            dry_run=consent.dry_run,
+            impact=impact,
+            tasks=[{"task": task.id, "label": task.label} for task in able],
+            changed=changed,
+            left_out=[{"label": task.label, "refused": why} for task, why in left_out],
+            refused=refused,
+        )
+    elif consent.dry_run:
+        say(f"would be {impact}")
+    else:
+        which = _named(able) if changed == len(able) else words.plural(changed, "task")
+        say(f"{doing.done}: {which}")
+    for task, why in left_out[:MAX_LEFT_OUT_TOLD]:
+        say(f"{task.label}: {why.text}", err=True)
+    if refused is not None:
+        say(refused.text, err=True)
+    whole = not left_out and (consent.dry_run or changed == len(able))
+    return ExitCode.OK if whole else ExitCode.PARTIAL
+
+
+def _able(
+    state: FleetState, chosen: Sequence[Task], doing: Deed
+) -> tuple[list[Task], list[tuple[Task, Refused]]]:
+    """Those it can be done to, and why not to the others: what the engine would say."""
+    now_ms = time.time_ns() // 1_000_000
+    by = operator()
+    able: list[Task] = []
+    left_out: list[tuple[Task, Refused]] = []
+    for task in chosen:
+        verdict = decide(state, by, doing.command((task.id,)), now_ms)
+        if isinstance(verdict, Refused):
+            left_out.append((task, verdict))
+        else:
+            able.append(task)
+    return able, left_out
+
+
+def _impact(able: Sequence[Task], doing: Deed) -> str:
+    clients = {task.spec.client for task in able if task.spec.client is not None}
+    of = f" of {words.plural(len(clients), 'client')}" if clients else ""
+    return f"{doing.done}: {_named(able)}{of}{doing.how}"
+
+
+def _named(tasks: Sequence[Task]) -> str:
+    if len(tasks) <= 3:
+        return ", ".join(task.label for task in tasks)
+    return words.plural(len(tasks), "task")
+
+
+def _send(fleet: Fleet, able: Sequence[Task], doing: Deed) -> tuple[int, Refused | None]:
+    """How many were changed, and the first refusal. Raises what the engine said when none was."""
+    ids = [task.id for task in able]
+    parts = [ids[n : n + MAX_NAMED_TASKS] for n in range(0, len(ids), MAX_NAMED_TASKS)]
+    replies = ask_engine(fleet, [doing.command(tuple(part)) for part in parts])
+    changed = sum(r.changed or 0 for r in replies if isinstance(r, Accepted))
+    refused = next((r for r in replies if isinstance(r, Refused)), None)
+    if refused is not None and not changed:
+        if refused.code in NO_ANSWER:
+            raise Unreachable(refused.text, hint=refused.hint)
+        raise RefusedError(refused.text, hint=refused.hint)
+    return changed, refused
+
+
+def reason_option(command: Callable[..., object]) -> Callable[..., object]:
+    """``--reason``."""
+    return click.option("--reason", default="", help="Why, for the record.")(command)

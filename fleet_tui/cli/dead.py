@@ -1,0 +1,114 @@
+"""``fleet-tui dead``: failed work that nobody has dealt with, by what went wrong."""
+
+import time
+
+import click
+
+from fleet_tui.cli.common import (
+    emit_json,
+    emit_table,
+    find_fleet,
+    fleet_option,
+    json_option,
+    ledger_of,
+    say,
+)
+from fleet_tui.cli.selecting import DEAD_HINT
+from fleet_tui.core import words
+from fleet_tui.core.dead_letters import DeadLetters, group
+from fleet_tui.core.firewall import safe_line
+from fleet_tui.core.state import FleetState
+from fleet_tui.errors import FleetError
+
+
+@click.command()
+@click.argument("fingerprint", required=False)
+@fleet_option
+@json_option
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
+def command(fingerprint: str | None, fleet_text: str | None, as_json: bool, limit: int) -> None:
+    """List dead letters: tasks that failed or expired and that nobody requeued or dropped.
+
+    One line for each way of failing; with its FINGERPRINT, the tasks that failed so. Exit 1 when
+    nothing has that fingerprint.
+    """
+    fleet = find_fleet(fleet_text)
+    with ledger_of(fleet) as ledger:
+        state = ledger.load()
+    groups = group(state.dead_letters.values(), state.fleet)
+    now_ms = time.time_ns() // 1_000_000
+    if fingerprint is not None:
+        found = next((g for g in groups if g.fingerprint == fingerprint.lower()), None)
+        if found is None:
+            raise FleetError(f"nothing matched: no dead letters {fingerprint!r}", hint=DEAD_HINT)
+        groups = [found]
+    if as_json:
+        emit_json(
+            "dead",
+            fleet=fleet.name,
+            at_ms=now_ms,
+            count=len(state.dead_letters),
+            groups=[_document(g, state, limit) for g in groups],
+        )
+    elif fingerprint is not None:
+        _print_one(groups[0], state, now_ms, limit)
+    else:
+        _print(groups, now_ms, limit)
+
+
+def _document(letters: DeadLetters, state: FleetState, limit: int) -> dict[str, object]:
+    return {
+        "fingerprint": letters.fingerprint,
+        "kind": letters.kind,
+        "count": letters.count,
+        "first_ms": letters.first_ms,
+        "last_ms": letters.last_ms,
+        "clients": letters.clients,
+        "tasks": [{"task": t, "label": state.dead_letters[t].label} for t in letters.tasks[:limit]],
+        "sample": letters.sample,
+    }
+
+
+def _print(groups: list[DeadLetters], now_ms: int, limit: int) -> None:
+    emit_table(
+        ("FINGERPRINT", "COUNT", "FIRST", "LAST", "CLIENTS", "SAMPLE", "WHAT WENT WRONG"),
+        (
+            (
+                g.fingerprint,
+                str(g.count),
+                words.age(g.first_ms, now_ms),
+                words.age(g.last_ms, now_ms),
+                safe_line(", ".join(g.clients) or "-", 30),
+                g.sample.label,
+                safe_line(g.kind, 100),
+            )
+            for g in groups[:limit]
+        ),
+        empty="No dead letters.",
+    )
+    if len(groups) > limit:
+        say(f"{len(groups) - limit} more; --limit shows them")
+
+
+def _print_one(letters: DeadLetters, state: FleetState, now_ms: int, limit: int) -> None:
+    say(f"{letters.fingerprint}  {words.plural(letters.count, 'task')}  {letters.kind}")
+    tasks = [state.dead_letters[task] for task in reversed(letters.tasks)]
+    emit_table(
+        ("TASK", "CLIENT", "ENDED", "TRIES", "AGENT", "WHY", "TEXT"),
+        (
+            (
+                t.label,
+                t.spec.client or "-",
+                words.age(t.ended_at_ms, now_ms),
+                str(len(t.attempts)),
+                t.attempt.agent if t.attempt is not None else "-",
+                safe_line(t.reason, 60),
+                safe_line(t.spec.payload, 40),
+            )
+            for t in tasks[:limit]
+        ),
+        empty="",
+    )
+    if len(tasks) > limit:
+        say(f"{len(tasks) - limit} more; --limit shows them")
+    say(f"fleet-tui requeue --fingerprint {letters.fingerprint} runs them again")

@@ -1,0 +1,35 @@
+"""``fleet-tui hold``: keep waiting tasks waiting."""
+
+import click
+
+from fleet_tui.cli.acting import Consent, Deed, act, reason_option
+from fleet_tui.cli.common import find_fleet, fleet_option, json_option
+from fleet_tui.cli.selecting import Selector, select_options
+from fleet_tui.core.commands import Hold
+
+
+@click.command()
+@select_options
+@reason_option
+@fleet_option
+@json_option
+def command(
+    names: tuple[str, ...],
+    filter_text: str | None,
+    everything: bool,
+    yes: bool,
+    confirm: int | None,
+    dry_run: bool,
+    reason: str,
+    fleet_text: str | None,
+    as_json: bool,
+) -> int:
+    """Keep waiting TASKS (t-42, 42 or ids) waiting until they are released.
+
+    Exit 1 when nothing matched, 5 when some could not be held, 6 when none could or nobody said
+    yes. Deadlines of a held task go on.
+    """
+    deed = Deed("held", lambda ids: Hold(tasks=ids, reason=reason), asks=False)
+    selector = Selector(names, filter_text, everything)
+    consent = Consent(yes, confirm, dry_run)
+    return act(find_fleet(fleet_text), selector, lambda _: deed, consent, as_json)

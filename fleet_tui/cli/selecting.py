@@ -1,0 +1,125 @@
+"""Which tasks a command is about: named one by one, by a filter, by a fingerprint, or all."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import click
+
+from fleet_tui.cli.common import offset_minutes
+from fleet_tui.core import dead_letters
+from fleet_tui.core.filters import FilterProblem, parse
+from fleet_tui.core.state import FleetState, Task
+from fleet_tui.core.task_filter import TASK_KEYS, task_text, task_value
+from fleet_tui.errors import FleetError, UsageError
+
+TASKS_HINT = "`fleet-tui tasks` lists them"
+DEAD_HINT = "`fleet-tui dead` lists them"
+EVERYTHING = frozenset({"", "*"})
+"""What means every task, and is taken only with ``--all``."""
+
+
+class Selector(NamedTuple):
+    """What the operator typed."""
+
+    names: tuple[str, ...]
+    filter_text: str | None
+    everything: bool
+    fingerprint: str | None = None
+
+    @property
+    def names_each(self) -> bool:
+        """Whether every task was named, so that nobody need be told which they are."""
+        return bool(self.names)
+
+
+def select_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``[TASKS]... --filter --all --yes --confirm --dry-run``."""
+    for option in reversed(
+        (
+            click.argument("names", metavar="[TASKS]...", nargs=-1),
+            click.option("--filter", "filter_text", metavar="EXPR", help="Those that pass it."),
+            click.option("--all", "everything", is_flag=True, help="All that it can be done for."),
+            click.option("--yes", is_flag=True, help="Do not ask."),
+            click.option("--confirm", type=int, metavar="COUNT", help="With --all: how many."),
+            click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def fingerprint_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--fingerprint``."""
+    return click.option(
+        "--fingerprint", metavar="F", help="Dead letters that failed in this way (fleet-tui dead)."
+    )(command)
+
+
+def check_selector(selector: Selector) -> None:
+    """Raises UsageError for one that says nothing, or says everything without ``--all``."""
+    given = (selector.names, selector.filter_text is not None, selector.fingerprint is not None)
+    ways = sum(map(bool, given))
+    if selector.everything and ways:
+        raise UsageError("--all is for all tasks; give it alone")
+    said = (*selector.names, selector.filter_text, selector.fingerprint)
+    if any(text is not None and text.strip() in EVERYTHING for text in said):
+        raise UsageError(
+            "that would be every task; nothing was done", hint="--all says so, and asks how many"
+        )
+    if not ways and not selector.everything:
+        raise UsageError("no task was named", hint="name some, or use --filter or --all")
+    if selector.names and ways > 1:
+        raise UsageError("name tasks or describe them, not both")
+
+
+def select(state: FleetState, selector: Selector) -> list[Task]:
+    """The tasks that are meant, in the order they were named or submitted. Raises UsageError for
+    unknown ones and for a filter that is none, FleetError when nothing matches."""
+    check_selector(selector)
+    if selector.names:
+        return _named(state, selector.names)
+    tasks: Sequence[Task] = sorted(state.tasks(), key=lambda t: t.number)
+    if selector.fingerprint is not None:
+        tasks = _like(state, selector.fingerprint)
+    if selector.filter_text is not None:
+        tasks = passing(tasks, selector.filter_text, time.time_ns() // 1_000_000)
+    if not tasks:
+        raise nothing_matched()
+    return list(tasks)
+
+
+def nothing_matched() -> FleetError:
+    """What is never a success."""
+    return FleetError("nothing matched; nothing was done", hint=TASKS_HINT)
+
+
+def _named(state: FleetState, names: Sequence[str]) -> list[Task]:
+    by_name: dict[str, Task] = {}
+    for task in state.tasks():
+        by_name[task.id] = by_name[task.label] = by_name[str(task.number)] = task
+    unknown = [name for name in names if name not in by_name]
+    if unknown:
+        shown = ", ".join(unknown[:8]) + (" …" if len(unknown) > 8 else "")
+        raise UsageError(f"no task {shown} is known; nothing was done", hint=TASKS_HINT)
+    return list({by_name[name].id: by_name[name] for name in names}.values())
+
+
+def _like(state: FleetState, fingerprint: str) -> list[Task]:
+    groups = dead_letters.group(state.dead_letters.values(), state.fleet)
+    found = next((g for g in groups if g.fingerprint == fingerprint.lower()), None)
+    if found is None:
+        raise FleetError(f"nothing matched: no dead letters {fingerprint!r}", hint=DEAD_HINT)
+    return [state.dead_letters[task] for task in found.tasks]
+
+
+def passing(tasks: Sequence[Task], text: str, now_ms: int) -> list[Task]:
+    """Those that pass a filter. Raises UsageError when it is none."""
+    found = parse(text, now_ms=now_ms, keys=TASK_KEYS, offset_minutes=offset_minutes(now_ms))
+    if isinstance(found, FilterProblem):
+        raise UsageError(f"--filter, column {found.column + 1}: {found.message}", hint=found.hint)
+
+    def passes(task: Task) -> bool:
+        return found.matches(lambda key: task_value(task, key, now_ms), task_text(task))
+
+    return [task for task in tasks if passes(task)]

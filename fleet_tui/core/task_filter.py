@@ -1,0 +1,75 @@
+"""What a task answers to a filter: the keys, their values, and the text that words look into."""
+
+from fleet_tui.core.filters import Value
+from fleet_tui.core.state import Task, TaskPhase
+
+TASK_KEYS = frozenset(
+    {"task", "state", "prio", "agent", "pool", "client", "project", "wait", "age", "cost",
+     "tries", "region", "class", "cap", "by", "label.*"}
+)  # fmt: skip
+
+
+HELD = "held"
+"""Waits for somebody: an operator holds it, or no agent can take it."""
+
+
+def task_state(task: Task) -> str:
+    """One word for where a task stands: its phase, or what its open attempt or its wait says."""
+    match task.phase:
+        case TaskPhase.ACTIVE if task.open_attempt is not None:
+            return task.open_attempt.phase.value
+        case TaskPhase.WAITING if task.hold is not None:
+            return HELD
+        case TaskPhase.WAITING if task.pending is not None and task.pending.code.is_held:
+            return HELD
+        case _:
+            return task.phase.value
+
+
+def task_value(task: Task, key: str, now_ms: int) -> Value:
+    """The task's answer for one of TASK_KEYS; None where it has none."""
+    spec = task.spec
+    match key:
+        case "task":
+            return task.label
+        case "state":
+            return task_state(task)
+        case "prio":
+            return spec.priority.name
+        case "agent":
+            return task.attempt.agent if task.attempt is not None else spec.agent
+        case "pool":
+            return spec.pool
+        case "client":
+            return spec.client
+        case "project":
+            return spec.project
+        case "wait":
+            waits = task.phase is TaskPhase.WAITING
+            return float(now_ms - task.submitted_at_ms) if waits else None
+        case "age":
+            return float(now_ms - task.submitted_at_ms)
+        case "at":
+            return float(task.submitted_at_ms)
+        case "cost":
+            return float(task.cost_microusd)
+        case "tries":
+            return float(len(task.attempts))
+        case "region":
+            return spec.regions
+        case "class":
+            return spec.task_class.value
+        case "cap":
+            return spec.needs
+        case "by":
+            return task.by
+        case _:
+            return spec.labels.get(key.removeprefix("label."))
+
+
+def task_text(task: Task) -> str:
+    """What a word of a filter is looked for in: what people know a task by, and its text."""
+    spec = task.spec
+    agent = task.attempt.agent if task.attempt is not None else ""
+    known = (task.label, task_state(task), agent, spec.client or "", spec.pool or "", task.reason)
+    return " ".join((*known, spec.payload.raw))

@@ -1,0 +1,260 @@
+"""What operators do to tasks, one by one and by the hundred: meant, asked, done, refused."""
+
+import os
+import pty
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fleet_tui.core.dead_letters import fingerprint
+from fleet_tui.core.fleet import Priority
+from fleet_tui.core.state import Task, TaskPhase
+from fleet_tui.errors import ExitCode
+from tests.acceptance.rig import PROGRAM
+from tests.cli.conftest import WITHIN_S, Shop
+from tests.support import surroundings
+
+FLEET = """
+defaults: {probe: {every: 300ms, timeout: 2s, down_after: 3, up_after: 1}}
+agents:
+  echo: {kind: local, command: [cat], slots: 8}
+  fails: {kind: local, command: [sh, -c, "cat; exit 3"], slots: 8, capabilities: [doom]}
+"""
+EXIT_3 = fingerprint("failed: exit-3")
+
+
+@pytest.fixture(scope="module")
+def depot() -> Iterator[Shop]:
+    """A fleet in which some work waits for ever and some fails at once, of the module's own."""
+    base = surroundings.short_dir()
+    shop = Shop(base, FLEET)
+    try:
+        shop.start()
+        shop.wait_until(shop.is_up, "every agent is up")
+        yield shop
+    finally:
+        shop.close()
+        surroundings.remove(base)
+
+
+def task(shop: Shop, label: str) -> Task:
+    return next(t for t in shop.tasks() if t.label == label)
+
+
+def waiting(shop: Shop, client: str, count: int) -> list[str]:
+    """Tasks that nobody can take."""
+    return [shop.give(f"wait {n}", "--need", "gpu", "--client", client) for n in range(count)]
+
+
+def failed(shop: Shop, client: str, count: int) -> list[str]:
+    """Tasks that have failed."""
+    given = [shop.give(f"fail {n}", "--need", "doom", "--client", client) for n in range(count)]
+    shop.wait_until(
+        lambda: all(task(shop, label).phase is TaskPhase.FAILED for label in given), "all failed"
+    )
+    return given
+
+
+def test_held_tasks_are_released_by_whatever_they_are_called(depot: Shop) -> None:
+    first, second = waiting(depot, "holders", 2)
+    number, ulid = first.removeprefix("t-"), task(depot, second).id
+    code, out, err = depot.call("hold", number, ulid, first, "--reason", "disk is full")
+    assert (code, out, err) == (0, f"held: {first}, {second}\n", "")
+    hold = task(depot, first).hold
+    assert hold is not None
+    assert hold.reason == "disk is full"
+    code, out, _ = depot.call("tasks", "--held")
+    assert re.search(rf"{first} .*held by \w+: disk is full", out)
+    code, out, err = depot.call("release", "--filter", "client:holders state:held")
+    assert code == ExitCode.REFUSED
+    assert "2 tasks" in err or f"released: {first}, {second} of 1 client" in err
+    assert task(depot, first).hold is not None
+    code, out, _ = depot.call("release", "--filter", "client:holders state:held", "--yes")
+    assert (code, out) == (0, f"released: {first}, {second}\n")
+    assert task(depot, second).hold is None
+
+
+def test_expedited_and_reprioritized_tasks_say_so(depot: Shop) -> None:
+    (label,) = waiting(depot, "hurry", 1)
+    assert depot.call("expedite", label, "--reason", "the customer waits")[0] == 0
+    assert depot.call("priority", "p0", label)[:2] == (0, f"reprioritized: {label}\n")
+    found = task(depot, label)
+    assert found.expedited_at_ms is not None
+    assert found.spec.priority is Priority.P0
+    assert re.search(rf"{label} +P0 +waiting.*goes first", depot.call("tasks")[1])
+    code, _, err = depot.call("expedite", label)
+    assert code == ExitCode.REFUSED
+    assert "goes before all others already" in err
+    assert depot.call("priority", "P9", label)[0] == ExitCode.USAGE
+
+
+def test_some_of_the_named_is_partial_and_none_is_refused(depot: Shop) -> None:
+    (waits,) = waiting(depot, "partly", 1)
+    (over,) = failed(depot, "partly", 1)
+    document = depot.document("hold", waits, over, code=ExitCode.PARTIAL)
+    assert document["changed"] == 1
+    left_out = document["left_out"]
+    assert isinstance(left_out, list)
+    assert [(one["label"], one["refused"]["code"]) for one in left_out] == [(over, "not-waiting")]
+    code, out, err = depot.call("hold", over)
+    assert (code, out) == (ExitCode.REFUSED, "")
+    assert f"{over} is failed; only waiting tasks can be held" in err
+
+
+VERBS = (
+    ("hold",),
+    ("release",),
+    ("expedite",),
+    ("priority", "P1"),
+    ("requeue",),
+    ("drop", "--reason", "x"),
+)
+
+SELECTORS = [
+    ((), ExitCode.USAGE, "no task was named"),
+    (("*",), ExitCode.USAGE, "that would be every task"),
+    (("",), ExitCode.USAGE, "that would be every task"),
+    (("--filter", " "), ExitCode.USAGE, "that would be every task"),
+    (("--filter", "*"), ExitCode.USAGE, "that would be every task"),
+    (("--all", "t-1"), ExitCode.USAGE, "give it alone"),
+    (("t-1", "--filter", "x"), ExitCode.USAGE, "not both"),
+    (("t-99999",), ExitCode.USAGE, "no task t-99999 is known; nothing was done"),
+    (("t-1", "\x1b[31m"), ExitCode.USAGE, "is known; nothing was done"),
+    (("--filter", "clint:acme"), ExitCode.USAGE, "did you mean client:"),
+    (("--filter", "("), ExitCode.USAGE, "--filter, column"),
+    (("--filter", "client:nobody", "--yes"), ExitCode.FAILED, "nothing matched"),
+]
+
+
+@pytest.mark.parametrize(("words", "code", "said"), SELECTORS)
+def test_what_is_not_meant_is_not_done(
+    depot: Shop, words: tuple[str, ...], code: ExitCode, said: str
+) -> None:
+    if not depot.tasks():
+        waiting(depot, "first", 1)
+    before = [(t.hold, t.phase) for t in depot.tasks()]
+    for verb in VERBS if not words else VERBS[:1]:
+        found, out, err = depot.call(*verb, *words)
+        assert (found, out) == (code, ""), verb
+        assert said in err
+        assert "\x1b" not in err
+    assert [(t.hold, t.phase) for t in depot.tasks()] == before
+
+
+def test_all_needs_their_number(depot: Shop) -> None:
+    waiting(depot, "all", 2)
+    count = sum(t.hold is None for t in depot.state().waiting())
+    for words in ((), ("--yes",), ("--confirm", str(count + 1))):
+        code, out, err = depot.call("hold", "--all", *words)
+        assert (code, out) == (ExitCode.REFUSED, ""), err
+        assert "nothing was done" in err
+    assert depot.document("hold", "--all", "--confirm", str(count))["changed"] == count
+    assert all(t.hold is not None for t in depot.state().waiting())
+    code, _, err = depot.call("hold", "--all", "--confirm", "0")
+    assert code == ExitCode.FAILED
+    assert "nothing matched" in err
+    everything = str(len(tuple(depot.state().waiting())))
+    assert depot.call("release", "--all", "--confirm", everything)[0] == 0
+
+
+def test_dead_letters_are_grouped_requeued_and_dropped(depot: Shop) -> None:
+    given = [*failed(depot, "acme", 2), *failed(depot, "globex", 1)]
+    code, out, _ = depot.call("dead")
+    assert code == 0
+    assert re.search(rf"{EXIT_3} +\d+ .*acme.* failed: exit-3", out)
+    code, out, _ = depot.call("dead", EXIT_3)
+    assert code == 0
+    assert all(label in out for label in given)
+    document = depot.document("dead")
+    groups = document["groups"]
+    assert isinstance(groups, list)
+    assert groups[0]["fingerprint"] == EXIT_3
+    count = groups[0]["count"]
+    requeue = ("requeue", "--fingerprint", EXIT_3, "--per-minute")
+    code, out, _ = depot.call(*requeue, "30", "--dry-run")
+    assert code == 0
+    assert f"{count} tasks of" in out
+    assert "30 a minute: done in about" in out
+    code, _, err = depot.call(*requeue, "60000")
+    assert code == ExitCode.REFUSED
+    assert "not confirmed" in err
+    yes = ("60000", "--yes", "--reason", "disk is back")
+    assert depot.document(*requeue, *yes)["changed"] == count
+    assert task(depot, given[0]).requeued_at_ms is not None
+    depot.wait_until(lambda: len(depot.state().dead_letters) == count, "they failed again")
+    drop = ("drop", "--fingerprint", EXIT_3, "--yes", "--reason", "not worth it")
+    assert depot.document(*drop)["changed"] == count
+    assert not depot.state().dead_letters
+    again: tuple[tuple[str, ...], ...] = (drop, ("dead", EXIT_3))
+    for words in again:
+        code, out, err = depot.call(*words)
+        assert (code, out) == (ExitCode.FAILED, "")
+        assert "nothing matched" in err
+    assert depot.call("dead")[:2] == (0, "No dead letters.\n")
+
+
+@pytest.mark.parametrize("rate", ["0", "-1", "60001", "many", "1e3"])
+def test_a_rate_is_a_number_that_can_be(depot: Shop, rate: str) -> None:
+    code, _, err = depot.call("requeue", "t-1", "--per-minute", rate, "--yes")
+    assert code == ExitCode.USAGE
+    assert "per-minute" in err
+
+
+def test_a_drop_needs_a_reason(depot: Shop) -> None:
+    (label,) = failed(depot, "reasons", 1)
+    assert depot.call("drop", label, "--yes")[0] == ExitCode.USAGE
+    code, _, err = depot.call("drop", label, "--yes", "--reason", " ")
+    assert code == ExitCode.REFUSED
+    assert "needs a reason" in err
+
+
+def test_an_edited_dead_letter_asks_for_something_else(depot: Shop) -> None:
+    (label,) = failed(depot, "editors", 1)
+    code, out, err = depot.call("edit", label, "--text", "better", "--class", "idempotent")
+    assert code == 0, err
+    assert out == f"edited: {label}; fleet-tui requeue {label} runs it\n"
+    spec = task(depot, label).spec
+    assert (spec.payload.raw, spec.task_class.value, spec.client) == (
+        "better",
+        "idempotent",
+        "editors",
+    )
+    for words, code_wanted, said in (
+        ((label, "--text", "better"), ExitCode.REFUSED, "asks for exactly that already"),
+        ((label, "--text", " "), ExitCode.REFUSED, "no text"),
+        ((label, "--text", "password=abcdefgh1"), ExitCode.REFUSED, "secret"),
+        ((label, "--agent", "ecko"), ExitCode.REFUSED, "Did you mean echo?"),
+        ((label, "--total", "soon"), ExitCode.USAGE, "expected a duration"),
+        ((label,), ExitCode.USAGE, "an editor needs a terminal"),
+        (("t-99999", "--text", "x"), ExitCode.USAGE, "no task t-99999 is known"),
+        ((waiting(depot, "editors", 1)[0], "--text", "x"), ExitCode.REFUSED, "only dead letters"),
+    ):
+        found, out, err = depot.call("edit", *words)
+        assert (found, out) == (code_wanted, ""), words
+        assert said in err
+
+
+def test_the_operators_editor_changes_the_text(depot: Shop, tmp_path: Path) -> None:
+    (label,) = failed(depot, "screen", 1)
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\nprintf "by hand\\n" > "$1"\n')
+    editor.chmod(0o700)
+    ours, theirs = pty.openpty()
+    try:
+        done = subprocess.run(
+            [*PROGRAM, "edit", "-f", str(depot.file), label],
+            env=depot.env | {"VISUAL": str(editor), "TERM": "xterm"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=subprocess.PIPE,
+            timeout=WITHIN_S,
+            check=False,
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert done.returncode == 0, done.stderr.decode()
+    assert task(depot, label).spec.payload.raw == "by hand"
