@@ -16,6 +16,7 @@ from fleet_tui.journal.chain import START, Head, Row, link, read_head, write_hea
 from fleet_tui.journal.codec import decode, encode
 from fleet_tui.journal.directory import EngineLock, holder_now, prepare
 from fleet_tui.journal.errors import JournalDamaged, JournalInUse
+from fleet_tui.journal.migrations import migrate
 from fleet_tui.journal.segments import (
     BUSY_TIMEOUT_S,
     EventRow,
@@ -84,6 +85,8 @@ def _take(directory: Path, now_ms: Callable[[], int], lock: EngineLock) -> Taken
     for leftover in directory.glob(".*.new*"):
         leftover.unlink(missing_ok=True)
     _take_back_unfinished(directory)
+    with suppress(sqlite3.DatabaseError):  # what is damaged is named below, with its range
+        migrate(directory)
     if not numbered_files(directory, "events"):
         with suppress(ValueError):
             remembered = read_head(directory)

@@ -1,5 +1,6 @@
 -- The tables of the three families of files. Format 1.
--- A file says its format in PRAGMA user_version; formats only grow and old ones stay readable.
+-- A file says its format in PRAGMA user_version; formats only grow and old ones stay readable. A later
+-- format says in PRAGMA application_id which format a program must know at least to read it.
 
 -- name: events
 -- One segment of the ledger. The single row of `segment` is the fence: a transaction counts only

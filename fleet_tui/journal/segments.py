@@ -84,9 +84,12 @@ def open_read_only(path: Path) -> sqlite3.Connection:
 
 
 def check_format(connection: sqlite3.Connection, path: Path) -> None:
-    """Raises JournalTooNew when the file was written by a newer version."""
+    """Raises JournalTooNew when the file was written by a newer version and cannot be read by this
+    one. A file says its format in ``user_version``, and in ``application_id`` the lowest format a
+    program must know to read it (0: the same); to write it one must know its own."""
     (found,) = connection.execute("PRAGMA user_version").fetchone()
-    if found > FORMAT:
+    (needed,) = connection.execute("PRAGMA application_id").fetchone()
+    if (needed or found) > FORMAT:
         raise JournalTooNew(path, found, FORMAT)
 
 

@@ -8,13 +8,13 @@ of that kind.
 import os
 import sqlite3
 import sys
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from fleet_tui.core.events import Event
 from fleet_tui.core.ids import Epoch
-from fleet_tui.journal import ballast
+from fleet_tui.journal import ballast, migrations, segments
 from fleet_tui.journal.backups import back_up
 from fleet_tui.journal.chain import Head, link, write_head
 from fleet_tui.journal.codec import encode
@@ -83,6 +83,7 @@ def rolling(directory: Path) -> None:
         path, head, _ = open_segment(directory, head, state, NOW_MS, taken.epoch)
         connection = sqlite3.connect(path, isolation_level=None, factory=Transaction)
     connection.close()
+    taken.lock.release()
 
 
 def backing_up(directory: Path) -> None:
@@ -96,10 +97,42 @@ def backing_up(directory: Path) -> None:
         back_up(directory, directory.parent / f"{directory.name}.backup")
 
 
+NEXT_FORMAT = {
+    1: (
+        "ALTER TABLE events ADD COLUMN length INTEGER",
+        "UPDATE events SET length = length(body)",
+        "CREATE INDEX events_by_length ON events (length)",
+    )
+}
+"""A format that does not exist, to prove what a later one will rely on."""
+
+
+@contextmanager
+def knowing_the_next_format() -> Iterator[None]:
+    """As a later version of the program."""
+    before = segments.FORMAT, migrations.STEPS
+    segments.FORMAT, migrations.STEPS = 2, NEXT_FORMAT
+    try:
+        yield
+    finally:
+        segments.FORMAT, migrations.STEPS = before
+
+
+def migrating(directory: Path) -> None:
+    """A later version takes over a ledger of two segments."""
+    rolling(directory)
+    with knowing_the_next_format():
+        taken, connection = owned(directory)
+        with closing(connection):
+            store(connection, taken.head, taken.epoch, ["last"])
+        acknowledge(directory, ["last"])
+
+
 SCENARIOS: dict[str, Callable[[Path], None]] = {
     "appending": appending,
     "rolling": rolling,
     "backing-up": backing_up,
+    "migrating": migrating,
 }
 
 

@@ -1,7 +1,7 @@
 """A journal whose process is killed, or whose disk refuses, at a system call: nothing that was
 acknowledged is lost, nothing is half there, and the next engine goes on.
 
-``FLEET_TUI_SYSCALLS=all`` tries every single call of every scenario (some 200 runs for the kills,
+``JOURNAL_SYSCALLS=all`` tries every single call of every scenario (some 200 runs for the kills,
 each of which strikes all scenarios); otherwise a spread of them.
 """
 
@@ -23,14 +23,14 @@ from fleet_tui.journal.opening import take
 from fleet_tui.journal.reader import JournalReader
 from fleet_tui.journal.segments import numbered_files
 from fleet_tui.journal.verifying import verify
-from tests.journal.scenario import NOW_MS, SCENARIOS
+from tests.journal.scenario import NOW_MS, SCENARIOS, knowing_the_next_format
 from tests.support.needs import missing
 
 ROOT = Path(__file__).parents[2]
 CALLS = ("pwrite64", "fdatasync", "fsync", "rename", "link", "unlink", "ftruncate", "fallocate")
 POINTS = 5
 """Of each call, in the short form."""
-EVERYTHING = os.environ.get("FLEET_TUI_SYSCALLS") == "all"
+EVERYTHING = os.environ.get("JOURNAL_SYSCALLS") == "all"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_800)]
 
@@ -75,25 +75,30 @@ def chosen(count: int) -> list[int]:
 
 def check(base: Path) -> None:
     """What must hold whatever happened."""
-    for name in SCENARIOS:
-        directory = base / "run" / name
-        backup = directory.with_name(f"{name}.backup")
+    with knowing_the_next_format():
+        for name in SCENARIOS:
+            check_one(base / "run" / name, name)
+
+
+def check_one(directory: Path, name: str) -> None:
+    for kind in ("backup", "before-format-2"):
+        backup = directory.with_name(f"{name}.{kind}")
         if backup.exists():
             assert verify(backup).intact, f"{name}: a bad backup"
-        acked = directory.with_name(f"{name}.acked")
-        told = acked.read_text().split() if acked.exists() else []
-        if not told and not numbered_files(directory, "events"):
-            continue
-        with suppress(JournalUnfinished):  # the next engine takes it back
-            verdict = verify(directory)
-            assert verdict.intact, f"{name}: {verdict.reason}"
-        taken = take(directory, lambda: NOW_MS, 1)
-        taken.lock.release()
-        assert taken.epoch >= 1
-        kept = notes(directory)
-        assert kept[: len(told)] == told, f"{name}: {len(told)} acknowledged, {len(kept)} kept"
-        assert len(kept) - len(told) in (0, 1, 3, 20), f"{name}: half a transaction is there"
-        assert verify(directory).intact
+    acked = directory.with_name(f"{name}.acked")
+    told = acked.read_text().split() if acked.exists() else []
+    if not told and not numbered_files(directory, "events"):
+        return
+    with suppress(JournalUnfinished):  # the next engine takes it back
+        verdict = verify(directory)
+        assert verdict.intact, f"{name}: {verdict.reason}"
+    taken = take(directory, lambda: NOW_MS, 1)
+    taken.lock.release()
+    assert taken.epoch >= 1
+    kept = notes(directory)
+    assert kept[: len(told)] == told, f"{name}: {len(told)} acknowledged, {len(kept)} kept"
+    assert len(kept) - len(told) in (0, 1, 3, 20), f"{name}: half a transaction is there"
+    assert verify(directory).intact
 
 
 def notes(directory: Path) -> list[str]:
