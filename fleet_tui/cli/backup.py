@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from fleet_tui.cli.common import emit_json, find_fleet, fleet_option, json_option, ledger_of
+from fleet_tui.cli.common import emit_json, find_fleet, fleet_option, json_option, ledger_of, say
 from fleet_tui.core import words
 from fleet_tui.paths import backups_dir, private_dir
 
@@ -37,7 +37,7 @@ def command(fleet: str | None, fleet_text: str | None, as_json: bool, target: Pa
     if as_json:
         emit_json("backup", fleet=found.name, backup=done)
         return
-    click.echo(f"{done.path}: {done.events} events up to {done.last_seq}, {words.size(done.bytes)}")
+    say(f"{done.path}: {done.events} events up to {done.last_seq}, {words.size(done.bytes)}")
     click.echo("every event was checked; `fleet-tui restore` puts it back")
     for name in done.left_out:
-        click.echo(f"note: {name} cannot be read and is not in it; the ledger is", err=True)
+        say(f"note: {name} cannot be read and is not in it; the ledger is", err=True)

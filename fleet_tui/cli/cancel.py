@@ -51,7 +51,7 @@ def command(tasks: tuple[str, ...], fleet_text: str | None, as_json: bool, reaso
         if isinstance(reply, Refused):
             say(f"{task.label}: {reply.text}", err=True)
         elif not as_json:
-            click.echo(f"{task.label} is being cancelled")
+            say(f"{task.label} is being cancelled")
     done = sum(isinstance(reply, Accepted) for reply in replies)
     if done == len(replies):
         return ExitCode.OK

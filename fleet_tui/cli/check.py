@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from fleet_tui.cli.common import say
 from fleet_tui.config.load import InvalidFleet, load_fleet
 from fleet_tui.config.problems import (
     Problem,
@@ -88,14 +89,14 @@ def _print_text(
         click.echo(as_text(problem))
     counted = summary(problems, not_kept)
     if spec is None:
-        click.echo(f"{counted}. Nothing was started.")
+        say(f"{counted}. Nothing was started.")
         return
     for name, agent in spec.agents.items():
         if isinstance(agent.kind, LocalAgent):
             program = visible(" ".join(agent.kind.command))
-            click.echo(f"note: {name} runs on this machine, as you: {program}")
+            say(f"note: {name} runs on this machine, as you: {program}")
     verdict = "ok" if usable else "not ok, warnings count as errors"
-    click.echo(f"{visible(str(path))}: {verdict}{f' ({counted})' if counted else ''}: {size(spec)}")
+    say(f"{visible(str(path))}: {verdict}{f' ({counted})' if counted else ''}: {size(spec)}")
 
 
 def size(spec: FleetSpec) -> str:

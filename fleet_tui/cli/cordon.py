@@ -9,6 +9,7 @@ from fleet_tui.cli.common import (
     find_fleet,
     fleet_option,
     json_option,
+    say,
 )
 from fleet_tui.core.commands import Cordon
 from fleet_tui.core.ids import AgentName
@@ -27,4 +28,4 @@ def command(agents: tuple[str, ...], fleet_text: str | None, as_json: bool, reas
     if as_json:
         emit_json("cordoned", fleet=fleet.name, agents=names, reply=reply)
     else:
-        click.echo(f"cordoned: {', '.join(names)}")
+        say(f"cordoned: {', '.join(names)}")

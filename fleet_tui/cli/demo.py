@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING
 import click
 import msgspec
 
-from fleet_tui.cli.common import Fleet, accepted, ask_engine, emit_json, operator
+from fleet_tui.cli.common import Fleet, accepted, ask_engine, emit_json, operator, say
 from fleet_tui.cli.files import recording_target
 from fleet_tui.cli.screen import Screen, need_terminal, prepare, screen_options, show
 from fleet_tui.core.commands import StopEngine
@@ -239,9 +239,9 @@ def _run_headless(
         )
     else:
         became = ", ".join(f"{n} {word}" for word, n in tasks.items())
-        click.echo(f"agents: {agents['up']} of {agents['total']} up")
-        click.echo(f"tasks: {became}; {decisions} decisions")
-        click.echo(f"recording: {path}  (fleet-tui review {path})")
+        say(f"agents: {agents['up']} of {agents['total']} up")
+        say(f"tasks: {became}; {decisions} decisions")
+        say(f"recording: {path}  (fleet-tui review {path})")
     return 0
 
 

@@ -45,9 +45,7 @@ def command(fleet: str | None, fleet_text: str | None, as_json: bool) -> int:
             say(f"{finding.standing.value:<4} {finding.about}: {finding.text}")
             if finding.todo:
                 say(f"     {finding.todo}")
-        click.echo(
-            f"{words.plural(len(failed), 'failure')}, {words.plural(len(warned), 'warning')}"
-        )
+        say(f"{words.plural(len(failed), 'failure')}, {words.plural(len(warned), 'warning')}")
     return ExitCode.FAILED if failed else ExitCode.OK
 
 

@@ -6,7 +6,7 @@ from logging.handlers import RotatingFileHandler
 
 import click
 
-from fleet_tui.cli.common import Fleet, find_fleet, fleet_option, run
+from fleet_tui.cli.common import Fleet, find_fleet, fleet_option, run, say
 from fleet_tui.confine import confine
 from fleet_tui.crash import PrivateFormatter
 from fleet_tui.errors import UsageError
@@ -34,17 +34,17 @@ def command(fleet: str | None, fleet_text: str | None) -> None:
         raise UsageError("an engine needs the fleet's file", hint="give the path of a fleet.yaml")
     loaded = load_fleet(found.file, os.environ)
     for warning in loaded.warnings:
-        click.echo(f"{warning.path}:{warning.line}: {warning.message}", err=True)
+        say(f"{warning.path}:{warning.line}: {warning.message}", err=True)
     keep_log(found)
     reason = run(
         run_engine(
             loaded.spec,
             found.directory,
             file=found.file,
-            ready=lambda: click.echo(f"engine of {found.name} ready, pid {os.getpid()}", err=True),
+            ready=lambda: say(f"engine of {found.name} ready, pid {os.getpid()}", err=True),
         )
     )
-    click.echo(f"engine of {found.name} stopped: {reason}", err=True)
+    say(f"engine of {found.name} stopped: {reason}", err=True)
 
 
 def keep_log(fleet: Fleet) -> None:

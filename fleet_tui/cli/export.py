@@ -12,6 +12,7 @@ from fleet_tui.cli.common import (
     instant,
     json_option,
     ledger_of,
+    say,
 )
 from fleet_tui.cli.files import recording_target
 from fleet_tui.core import words
@@ -62,4 +63,4 @@ def command(
             bytes=done.bytes,
         )
     else:
-        click.echo(f"{path}: {done.events} events, {done.lines} lines, {words.size(done.bytes)}")
+        say(f"{path}: {done.events} events, {done.lines} lines, {words.size(done.bytes)}")

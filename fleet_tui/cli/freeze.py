@@ -9,6 +9,7 @@ from fleet_tui.cli.common import (
     find_fleet,
     fleet_option,
     json_option,
+    say,
 )
 from fleet_tui.core.commands import Freeze
 
@@ -29,4 +30,4 @@ def command(fleet: str | None, fleet_text: str | None, as_json: bool, reason: st
     if as_json:
         emit_json("frozen", fleet=found.name, reply=reply)
     else:
-        click.echo(f"{found.name} is frozen: nothing is started until `fleet-tui thaw`")
+        say(f"{found.name} is frozen: nothing is started until `fleet-tui thaw`")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from fleet_tui.cli.common import say
 from fleet_tui.cli.files import write_new
 from fleet_tui.config.importers.ansible import read_inventory, read_text
 from fleet_tui.config.importers.found import DEFAULT_POOL, Findings, fleet_file
@@ -106,9 +107,9 @@ def _write(findings: Findings, fleet: str, origin: str, target: Path | None, for
         raise click.UsageError(f"--fleet: {reason.message} ({reason.hint})") from None
     text = fleet_file(findings, fleet=fleet, origin=origin)
     for each in findings.ignored[:MAX_SHOWN_IGNORED]:
-        click.echo(f"ignored: {visible(each)}", err=True)
+        say(f"ignored: {visible(each)}", err=True)
     if len(findings.ignored) > MAX_SHOWN_IGNORED:
-        click.echo(f"ignored: {len(findings.ignored) - MAX_SHOWN_IGNORED} more", err=True)
+        say(f"ignored: {len(findings.ignored) - MAX_SHOWN_IGNORED} more", err=True)
     if "\nagents:\n  " not in text:
         raise FleetError(f"no hosts were found in {visible(origin)}")
     spec = load_text(text, env=os.environ).spec
@@ -116,6 +117,6 @@ def _write(findings: Findings, fleet: str, origin: str, target: Path | None, for
         click.echo(text, nl=False)
     else:
         write_new(target, text, force=force)
-        click.echo(f"wrote {target}", err=True)
+        say(f"wrote {target}", err=True)
     agents, pools = count_of(len(spec.agents), "agent"), count_of(len(spec.pools), "pool")
-    click.echo(f"{agents} in {pools}", err=True)
+    say(f"{agents} in {pools}", err=True)

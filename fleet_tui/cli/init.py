@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from fleet_tui.cli.common import say
 from fleet_tui.cli.files import write_new
 from fleet_tui.config.starter import STARTER
 
@@ -22,5 +23,5 @@ from fleet_tui.config.starter import STARTER
 def command(target: Path, force: bool) -> None:
     """Write a commented fleet file to start from."""
     write_new(target, STARTER, force=force)
-    click.echo(f"wrote {target}")
-    click.echo(f"next: put your hosts in, then  fleet-tui check {target}", err=True)
+    say(f"wrote {target}")
+    say(f"next: put your hosts in, then  fleet-tui check {target}", err=True)

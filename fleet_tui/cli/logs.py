@@ -118,6 +118,6 @@ def _print(lines: Iterable[LogLine], state: FleetState, as_json: bool) -> None:
             task = state.task(line.task) if line.task is not None else None
             click.echo(
                 f"{clock_ms(line.received_at_ms)} {line.level.name:<7} "
-                f"{line.source or 'fleet':<12} {task.label if task else '-':<8} "
+                f"{safe_line(line.source or 'fleet'):<12} {task.label if task else '-':<8} "
                 f"{safe_line(line.text)}"
             )

@@ -108,6 +108,9 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> None:
     """Run the command line and exit."""
+    from fleet_tui.cli.terminal import belt
+
+    belt()
     sys.exit(run(sys.argv[1:]))
 
 

@@ -1,5 +1,7 @@
 """``fleet-tui resolve``: an operator's verdict on a task that nobody else can judge."""
 
+import time
+
 import click
 
 from fleet_tui.cli.common import (
@@ -10,25 +12,56 @@ from fleet_tui.cli.common import (
     fleet_option,
     json_option,
     ledger_of,
+    say,
     task_named,
 )
+from fleet_tui.cli.confirming import need_somebody
+from fleet_tui.cli.task_facts import evidence, needs_verdict
 from fleet_tui.core.commands import Resolve, Verdict
+from fleet_tui.core.firewall import safe_line
+from fleet_tui.errors import Refused
 
 
 @click.command()
 @click.argument("task")
-@click.argument("verdict", type=click.Choice([v.value for v in Verdict]))
-@click.argument("reason")
+@click.argument("verdict", required=False, type=click.Choice([v.value for v in Verdict]))
+@click.argument("reason", required=False)
 @fleet_option
 @json_option
-def command(task: str, verdict: str, reason: str, fleet_text: str | None, as_json: bool) -> None:
-    """Say what became of TASK and why you know: it ran, it did not run, or run it again."""
+def command(
+    task: str, verdict: str | None, reason: str | None, fleet_text: str | None, as_json: bool
+) -> None:
+    """Say what became of TASK and why you know: it ran, it did not run, or run it again.
+
+    Prints what is known first. On a terminal it asks for what was not given; elsewhere VERDICT and
+    REASON are needed.
+    """
     fleet = find_fleet(fleet_text)
     with ledger_of(fleet) as ledger:
         found = task_named(ledger.load(), task)
+    if not needs_verdict(found):
+        raise Refused(f"{found.label} is {found.phase}; no verdict is needed")
+    now_ms = time.time_ns() // 1_000_000
+    known = list(evidence(found, now_ms))
+    if not as_json:
+        say(f"{found.label}: {safe_line(found.spec.payload, 200)}", err=True)
+        for text in known:
+            say(f"  {text}", err=True)
+    if verdict is None or reason is None:
+        need_somebody("give VERDICT and REASON: fleet-tui resolve TASK ran 'its output is there'")
+        choice = click.Choice([v.value for v in Verdict])
+        verdict = verdict or click.prompt("What became of it", type=choice, err=True)
+        reason = reason or click.prompt("How do you know", err=True)
     resolve = Resolve(task=found.id, verdict=Verdict(verdict), reason=reason)
     reply = accepted(ask_engine(fleet, [resolve])[0])
     if as_json:
-        emit_json("resolved", fleet=fleet.name, task=found.id, verdict=verdict, reply=reply)
+        emit_json(
+            "resolved",
+            fleet=fleet.name,
+            task=found.id,
+            verdict=verdict,
+            evidence=known,
+            reply=reply,
+        )
     else:
-        click.echo(f"{found.label}: {verdict}")
+        say(f"{found.label}: {verdict}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fleet_tui.cli.common import emit_json, find_fleet, json_option, run
+from fleet_tui.cli.common import emit_json, find_fleet, json_option, run, say
 from fleet_tui.core import words
 
 if TYPE_CHECKING:
@@ -75,9 +75,9 @@ async def _settle(directory: Path, done: "Restored") -> "FleetState":
 
 def _print(done: "Restored", state: "FleetState") -> None:
     made = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(done.copy.last_at_ms / 1_000))
-    click.echo(f"restored {done.copy.events} events, up to {done.copy.last_seq} of {made}")
+    say(f"restored {done.copy.events} events, up to {done.copy.last_seq} of {made}")
     if done.aside is not None:
-        click.echo(f"what was there is kept in {done.aside}")
+        say(f"what was there is kept in {done.aside}")
     if not done.is_behind:
         return
     if done.old_last_seq is None or done.old_last_at_ms is None:
@@ -85,7 +85,7 @@ def _print(done: "Restored", state: "FleetState") -> None:
     elif done.old_last_seq > done.copy.last_seq:
         newer = done.old_last_seq - done.copy.last_seq
         for_ms = max(done.old_last_at_ms - done.copy.last_at_ms, 0)
-        click.echo(
+        say(
             f"the old ledger went on for {newer} events and {words.duration(for_ms)} after the "
             "backup; the fleet does not know them any more"
         )
@@ -93,7 +93,7 @@ def _print(done: "Restored", state: "FleetState") -> None:
         click.echo("the backup knows more than the old ledger did")
     runs = sum(t.open_attempt is not None for t in state.open_tasks.values())
     waiting = sum(1 for _ in state.waiting())
-    click.echo(
+    say(
         f"{words.plural(runs, 'open run')}: looked for at the agents, not sent again. "
         f"{words.plural(waiting, 'waiting task')}: may have run since"
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from fleet_tui.cli.common import find_fleet
+from fleet_tui.cli.common import find_fleet, say
 from fleet_tui.cli.screen import Screen, need_terminal, screen_options, show
 from fleet_tui.errors import UsageError
 from fleet_tui.paths import cache_dir, private_dir
@@ -42,7 +42,7 @@ def directory_of(session: str | None) -> Path:
 
         imported = import_recording(Path(session), private_dir(cache_dir() / "recordings"))
         if imported.bad_record is not None:
-            click.echo(
+            say(
                 f"note: not intact from record {imported.bad_record} on: {imported.reason}",
                 err=True,
             )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from fleet_tui.cli.common import say
 from fleet_tui.cli.files import write_new
 from fleet_tui.config.schema import fleet_schema
 
@@ -27,4 +28,4 @@ def command(target: Path | None) -> None:
         click.echo(text, nl=False)
         return
     write_new(target, text, force=True)
-    click.echo(f"wrote {target}", err=True)
+    say(f"wrote {target}", err=True)

@@ -89,18 +89,18 @@ def _print(
         say(f"engine {mode.mode.label} for {since}{who}: {mode.reason}")
         say(f"  {mode.mode.meaning}; {mode.mode.way_out}")
     counts = ", ".join(f"{n} {health}" for health, n in status.by_health.items())
-    click.echo(f"{fleet.name}: {status.agents} agents ({counts or 'none'})")
+    say(f"{fleet.name}: {status.agents} agents ({counts or 'none'})")
     by_priority = "  ".join(f"{p.name} {status.waiting_by_priority[p]}" for p in Priority)
     oldest = f", oldest {words.duration(status.oldest_wait_ms)}" if status.waiting else ""
-    click.echo(f"queue: {status.waiting} waiting{oldest}  {by_priority}")
+    say(f"queue: {status.waiting} waiting{oldest}  {by_priority}")
     if status.held:
-        click.echo(f"       {status.held} held: no agent can take them (fleet-tui tasks --held)")
-    click.echo(
+        say(f"       {status.held} held: no agent can take them (fleet-tui tasks --held)")
+    say(
         f"runs:  {status.running} running, {status.unknown} unknown, "
         f"{status.needs_operator} need an operator, slots {status.slots_used}/{status.slots}"
     )
     errors = "-" if status.error_rate is None else words.percent(status.error_rate * 100)
-    click.echo(
+    say(
         f"rates: {status.tasks_per_minute:.1f} tasks/min, p95 {words.duration(status.run_ms_p95)}, "
         f"errors {errors}, {words.money(status.cost_microusd_per_hour)}/h"
     )
@@ -118,4 +118,4 @@ def _print(
         click.echo("engine: none has run yet")
     elif state.engine.stopped_at_ms is not None:
         ago = words.duration(now_ms - state.engine.stopped_at_ms)
-        click.echo(f"engine: stopped {ago} ago; this is how it left the fleet")
+        say(f"engine: stopped {ago} ago; this is how it left the fleet")

@@ -9,6 +9,7 @@ from fleet_tui.cli.common import (
     find_fleet,
     fleet_option,
     json_option,
+    say,
 )
 from fleet_tui.core.commands import StopEngine
 
@@ -25,4 +26,4 @@ def command(fleet: str | None, fleet_text: str | None, as_json: bool, reason: st
     if as_json:
         emit_json("stopping", fleet=found.name, reply=reply)
         return
-    click.echo(f"the engine of {found.name} is stopping")
+    say(f"the engine of {found.name} is stopping")

@@ -9,6 +9,7 @@ from fleet_tui.cli.common import (
     find_fleet,
     fleet_option,
     json_option,
+    say,
 )
 from fleet_tui.core.commands import Thaw
 
@@ -27,4 +28,4 @@ def command(fleet: str | None, fleet_text: str | None, as_json: bool) -> None:
     if as_json:
         emit_json("thawed", fleet=found.name, reply=reply)
     else:
-        click.echo(f"{found.name} starts work again")
+        say(f"{found.name} starts work again")

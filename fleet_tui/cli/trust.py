@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fleet_tui.cli.common import find_fleet, fleet_option, run
+from fleet_tui.cli.common import find_fleet, fleet_option, run, say
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.ids import HostName
 from fleet_tui.errors import FleetError, Refused, Unreachable, UsageError
@@ -44,7 +44,7 @@ def command(target: str, fleet_text: str | None, typed: str | None) -> None:
     """
     spec, names = _meant(target, fleet_text)
     if not names:
-        click.echo(f"fleet {spec.name} has no hosts that SSH reaches: there is nothing to trust")
+        say(f"fleet {spec.name} has no hosts that SSH reaches: there is nothing to trust")
         return
     if typed is not None and len(names) != 1:
         raise UsageError("--yes-fingerprint is for one host at a time")
@@ -56,9 +56,9 @@ def command(target: str, fleet_text: str | None, typed: str | None) -> None:
             except FleetError as error:
                 if len(names) == 1:
                     raise
-                click.echo(error.message, err=True)
+                say(error.message, err=True)
                 if error.hint:
-                    click.echo(f"  hint: {error.hint}", err=True)
+                    say(f"  hint: {error.hint}", err=True)
                 if worst is None or error.exit_code > worst.exit_code:
                     worst = error
     if worst is not None:
@@ -128,13 +128,13 @@ def _decide(name: HostName, offered: "OfferedKey | SshFailure", typed: str | Non
         reason = safe_line(offered.detail)
         raise Unreachable(f"{safe_line(name)} cannot be looked at: {offered.kind.value}: {reason}")
     where = ", ".join(str(path) for path in offered.files)
-    click.echo(f"{safe_line(name)}  {safe_line(offered.label)}")
-    click.echo(f"  {offered.algorithm}  {offered.fingerprint}")
+    say(f"{safe_line(name)}  {safe_line(offered.label)}")
+    say(f"  {offered.algorithm}  {offered.fingerprint}")
     match offered.standing:
         case Standing.KNOWN:
-            click.echo(f"  known already in {where}")
+            say(f"  known already in {where}")
         case Standing.CERTIFIED:
-            click.echo(f"  vouched for by an authority in {where}")
+            say(f"  vouched for by an authority in {where}")
         case Standing.REVOKED:
             raise Refused(f"{safe_line(name)}: this key is revoked in {where}")
         case Standing.CHANGED:
@@ -145,7 +145,7 @@ def _decide(name: HostName, offered: "OfferedKey | SshFailure", typed: str | Non
                 f"ssh-keygen -R '{safe_line(offered.label)}' -f {offered.file}",
             )
         case Standing.NEW:
-            click.echo(f"  compare on the host itself: {LOCAL_COMMAND}")
+            say(f"  compare on the host itself: {LOCAL_COMMAND}")
             if not offered.confirms(typed or _ask(name)):
                 raise Refused(
                     f"{safe_line(name)}: those are not the last 8 characters; nothing was added"
@@ -154,7 +154,7 @@ def _decide(name: HostName, offered: "OfferedKey | SshFailure", typed: str | Non
                 add_key(offered)
             except OSError as error:
                 raise FleetError(f"{offered.file}: {error.strerror}") from error
-            click.echo(f"  added to {offered.file}")
+            say(f"  added to {offered.file}")
 
 
 def _ask(name: HostName) -> str:

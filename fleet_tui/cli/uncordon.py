@@ -9,6 +9,7 @@ from fleet_tui.cli.common import (
     find_fleet,
     fleet_option,
     json_option,
+    say,
 )
 from fleet_tui.core.commands import Uncordon
 from fleet_tui.core.ids import AgentName
@@ -26,4 +27,4 @@ def command(agents: tuple[str, ...], fleet_text: str | None, as_json: bool) -> N
     if as_json:
         emit_json("uncordoned", fleet=fleet.name, agents=names, reply=reply)
     else:
-        click.echo(f"back in routing: {', '.join(names)}")
+        say(f"back in routing: {', '.join(names)}")

@@ -11,7 +11,6 @@ from tests.hygiene.sources import (
     full_name,
     imported_names,
     modules,
-    owner,
     text_files,
     uses,
 )
@@ -44,6 +43,12 @@ NAMES = {
     "rich.text.Text.from_ansi": "lets some control sequences through",
     "textual.content.Content.from_markup": "text from a host becomes styles, links and actions",
     "tempfile.mktemp": "somebody else may be quicker",
+    "os.fork": "a child keeps the ledger's lock and half of every thread",
+    "os.forkpty": "a child keeps the ledger's lock and half of every thread",
+    "pty.fork": "a child keeps the ledger's lock and half of every thread",
+    "multiprocessing.Pool": "forks",
+    "multiprocessing.Process": "forks",
+    "sys.settrace": "sees every local value",
     "print": "output goes through click, which survives closed pipes and odd encodings",
 }
 
@@ -63,14 +68,15 @@ SSH = ("fleet_tui/wire/", "fleet_tui/sim/")
 
 SQL = ("fleet_tui/journal/",)
 
-RAW = {
-    "fleet_tui/console/log_lines.py": "gives it to safe_line in the next statement",
-    "fleet_tui/console/screens/review.py": "short() is safe_line",
-    "fleet_tui/console/screens/tasks.py": "short() is safe_line",
-    "fleet_tui/console/task_detail.py": "counts it",
-    "fleet_tui/cli/agents.py": "safe_line'd with the sentence around it",
+
+PROGRAMS = {"run", "Popen", "call", "check_call", "check_output"}
+"""Of ``subprocess``: they take a list, so that nothing is split or looked up by a shell."""
+
+LINKS = {
+    "fleet_tui/wire/trust.py": "known_hosts may be a link into the operator's settings",
+    "fleet_tui/sim/": "files of the simulated hosts",
 }
-"""Files of the console and the command line that touch the text itself, and why that is safe."""
+"""Who may make files through a link that lies in the way."""
 
 
 def calls(source: Source) -> Iterator[tuple[ast.Call, str]]:
@@ -90,11 +96,46 @@ def forbidden(source: Source) -> list[str]:
                     found.append(f"{source.at(call)} {name}={value}: {why}")
         if isinstance(call.func, ast.Attribute) and call.func.attr in METHODS:
             found.append(f"{source.at(call)} {call.func.attr}: {METHODS[call.func.attr]}")
+    found += started_by_text(source) + run_on_a_connection(source)
     for node, name in uses(source):
         for banned, why in NAMES.items():
             if name == banned or (banned.endswith(".") and name.startswith(banned)):
                 found.append(f"{source.at(node)} {name}: {why}")
     return found
+
+
+def started_by_text(source: Source) -> list[str]:
+    return [
+        f"{source.at(call)} {name}: a program and its arguments are a list"
+        for call, name in calls(source)
+        if name.startswith("subprocess.") and name.removeprefix("subprocess.") in PROGRAMS
+        if not call.args or isinstance(call.args[0], ast.Constant | ast.JoinedStr | ast.BinOp)
+    ]
+
+
+def run_on_a_connection(source: Source) -> list[str]:
+    """asyncssh's ``run`` takes a lost connection for an end."""
+    if "asyncssh" not in imports(source):
+        return []
+    return [
+        f"{source.at(node)} run: a lost connection returns normally; start() tells"
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Attribute) and node.attr == "run"
+        if isinstance(node.value, ast.Attribute | ast.Name)
+        if (full_name(node.value, {}) or "").endswith(("conn", "connection", ".raw"))
+    ]
+
+
+def follows_links(source: Source) -> list[str]:
+    """Flags for ``os.open`` that make a file, also where a link lies in the way."""
+    flags = [n for n in ast.walk(source.tree) if isinstance(n, ast.BinOp)]
+    parts = {id(side) for whole in flags for side in (whole.left, whole.right)}
+    return [
+        source.at(whole)
+        for whole in flags
+        if id(whole) not in parts
+        if "O_CREAT" in (spelled := ast.unparse(whole)) and "O_NOFOLLOW" not in spelled
+    ]
 
 
 def imports(source: Source) -> set[str]:
@@ -103,6 +144,12 @@ def imports(source: Source) -> set[str]:
 
 def test_nothing_forbidden_is_called() -> None:
     assert [where for source in modules("fleet_tui") for where in forbidden(source)] == []
+
+
+def test_files_are_made_where_they_were_meant_to_be() -> None:
+    found = {s.path: follows_links(s) for s in modules("fleet_tui")}
+    found = {path: where for path, where in found.items() if where}
+    assert {p: where for p, where in found.items() if not p.startswith(tuple(LINKS))} == {}
 
 
 def test_only_the_wire_speaks_ssh() -> None:
@@ -125,16 +172,6 @@ def test_of_textuals_widgets_only_those_that_show_text_as_it_is() -> None:
         if name.startswith("textual.widgets.")
     }
     assert found <= set(WIDGETS)
-
-
-def test_untrusted_text_reaches_the_screen_through_the_firewall_alone() -> None:
-    found: dict[str, list[str]] = {}
-    for source in modules("fleet_tui/console", "fleet_tui/cli"):
-        for node in ast.walk(source.tree):
-            if isinstance(node, ast.Attribute) and node.attr == "raw":
-                found.setdefault(source.path, []).append(f"{source.at(node)} {owner(source, node)}")
-    assert {path: where for path, where in found.items() if path not in RAW} == {}
-    assert set(RAW) <= set(found), "an exception nobody needs any more"
 
 
 MACHINES_OWN = re.compile(
@@ -175,10 +212,25 @@ def test_no_machines_own_paths() -> None:
         "from rich.text import Text\nText.from_markup(text)",
         "async def f(conn):\n    await conn.create_process('true')",
         "print('hello')",
+        "import os\nif os.fork() == 0: work()",
+        "import pty\npty.fork()",
+        "from multiprocessing import Pool\nPool()",
+        "import subprocess\nsubprocess.run('ls -l')",
+        "import subprocess\nsubprocess.Popen(f'ssh {host}')",
+        "import asyncssh\nasync def f(conn):\n    await conn.run('true')",
+        "import asyncssh\nasync def f(self):\n    await self.raw.run('true')",
     ],
 )
 def test_the_scan_sees(line: str) -> None:
     assert forbidden(Source("example.py", line, ast.parse(line)))
+
+
+def test_the_scan_sees_links_followed() -> None:
+    text = "import os\nos.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)"
+    assert follows_links(Source("example.py", text, ast.parse(text)))
+    assert not follows_links(
+        Source("example.py", "", ast.parse(text.replace("CLOEXEC", "NOFOLLOW")))
+    )
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from fleet_tui.console.places import Place
 from fleet_tui.core.commands import Command, Refused, Reply
 from fleet_tui.core.events import Recorded
 from fleet_tui.core.ids import Seq, TaskId
+from fleet_tui.core.ulid import ULID_CHARS
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.feed.feed import Link
 from tests.support import payloads
@@ -27,13 +28,19 @@ from tests.support.scene_telemetry import seeded_lines
 
 T = TypeVar("T")
 
+PAYLOADS = payloads.ALL
+
 _turns = itertools.count()
 
 
 def poisoned_text(text: str) -> str:
-    """A text with a payload in it, the same for the same text, so that names still match."""
+    """A text with a payload in it, the same for the same text, so that names still match. A run's
+    id stays one of its task's."""
+    task, dot, number = text.rpartition(".")
+    if len(task) == ULID_CHARS and number.isdecimal():
+        return poisoned_text(task) + dot + number
     at = zlib.crc32(text.encode(errors="surrogatepass")) if text else next(_turns)
-    return text + payloads.ALL[at % len(payloads.ALL)]
+    return text + PAYLOADS[at % len(PAYLOADS)]
 
 
 def poisoned(value: T) -> T:
@@ -42,7 +49,7 @@ def poisoned(value: T) -> T:
     if isinstance(value, str):
         made = poisoned_text(value) if type(value) is str else value
     elif isinstance(value, Untrusted):
-        made = Untrusted(payloads.ALL[next(_turns) % len(payloads.ALL)] + value.raw)
+        made = Untrusted(PAYLOADS[next(_turns) % len(PAYLOADS)] + value.raw)
     elif isinstance(value, msgspec.Struct):
         fields = {name: poisoned(getattr(value, name)) for name in value.__struct_fields__}
         made = msgspec.structs.replace(value, **fields)
@@ -113,7 +120,9 @@ async def walk(pilot: Pilot[int], app: FleetApp, feed: HostileFeed) -> None:
         ("a", "escape"),
         ("ctrl+p", "escape"),
         ("3", "j", "K", "escape", "escape"),
-        ("Y", "escape", "escape"),
+        ("V", "escape", "escape"),
+        ("3", "H", "n", "I", "0", "y", "escape"),
+        ("u", "j", "Y", "escape", "W", "escape", "enter", "j", "Y", "escape", "M", "escape"),
         ("7", "A", "y", "escape"),
         ("5", "enter", "escape"),
         ("2", "asterisk", "C", "escape", "escape", "slash", *"pool:nowhere", "enter", "escape"),

@@ -1,0 +1,70 @@
+"""Commands in a terminal: whatever a ledger, a file or an argument holds, none of it is sent."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from fleet_tui.cli import terminal
+from tests.support import payloads
+from tests.support.pty_harness import PtyProgram, python
+
+CLICKS = ("\x1b[2J\x1b[1;1H", "\x1b[?25l", "\x1b[?25h", "\x1b[K", "\x1b[1mbold\x1b[0m", "a\tb\r\n")
+"""What click itself writes: clearing, a progress bar, words that stand out."""
+
+
+def test_no_command_sends_what_a_ledger_a_file_or_an_argument_holds(tmp_path: Path) -> None:
+    """The first line of defence alone: the belt is off."""
+    with PtyProgram(
+        python("-m", "tests.support.hostile_ledger", str(tmp_path)),
+        env={"FLEET_TUI_STATE_DIR": str(tmp_path / "state")},
+    ) as program:
+        program.wait_until(lambda text: text.rstrip().endswith("DONE"), within_s=100)
+        assert program.wait_for_end() == 0
+        sent = program.painted.decode("utf-8")
+    assert "CODES 0 1 2 3 4 DONE" in sent, "the commands worked"
+    assert "a bug" not in sent
+    assert "Traceback" not in sent
+    unsafe = {char for char in sent if not char.isprintable()} - {"\r", "\n"}
+    assert not unsafe, [line for line in sent.split("\r\n") if unsafe & set(line)][:5]
+    assert "␛]52;c;" in sent, "it is shown instead"
+    assert payloads.MARKUP[0] in sent
+
+
+class Screen(io.BytesIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def belted(text: str) -> str:
+    screen = Screen()
+    plain = io.TextIOWrapper(screen, "utf-8", newline="")
+    stream = terminal._belted(plain)
+    assert isinstance(stream, terminal.Belted)
+    assert stream.write(text) == len(text)
+    plain.flush()
+    return screen.getvalue().decode()
+
+
+HARMLESS = {"\x1b[31mred\x1b[0m", "\x1b[2J\x1b[H", "\x1b[?25l", "down\rup  "}
+"""What click uses too cannot be told from it; the firewall is what stops these."""
+
+
+@pytest.mark.parametrize("payload", sorted(set(payloads.ESCAPES) - HARMLESS))
+def test_the_belt_shows_what_would_act(payload: str) -> None:
+    shown = belted(f"before {payload} after")
+    assert shown.startswith("before ")
+    assert shown.endswith(" after")
+    for own in ("\x1b[2K",):
+        shown = shown.replace(own, "")
+    assert shown.isprintable(), shown
+
+
+@pytest.mark.parametrize("own", CLICKS)
+def test_what_click_needs_passes(own: str) -> None:
+    assert belted(own) == own
+
+
+def test_a_file_or_a_pipe_wears_no_belt() -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), "utf-8")
+    assert terminal._belted(stream) is stream
