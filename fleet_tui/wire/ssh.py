@@ -7,7 +7,7 @@ handshake that gets nowhere soon stops counting against the limit.
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 
 import asyncssh
@@ -20,6 +20,7 @@ from fleet_tui.wire.proxy_command import ProxyProcess, start_proxy
 from fleet_tui.wire.shell import ChannelFailure, Completed, RunResult
 from fleet_tui.wire.ssh_advice import ADOPTED, auth_advice, called, host_key_advice
 from fleet_tui.wire.ssh_connection import FileFailure, SshConnection, TcpChannel
+from fleet_tui.wire.ssh_door import Door
 from fleet_tui.wire.ssh_failures import (
     LocalSetupError,
     SshFailure,
@@ -47,7 +48,6 @@ PERMANENT_RETRY_S = 60.0
 """Keys and host keys are not asked again sooner: servers lock out those who do."""
 STABLE_AFTER_S = 60.0
 """A connection that lived this long clears the memory of failures."""
-HANDSHAKES_PER_TARGET = 4
 SLOT_HOLD_S = 1.0
 """A handshake counts against the overall limit for this long. One that takes longer is waiting for
 its host and costs us nothing, so hosts that never answer cannot keep the others out."""
@@ -89,7 +89,7 @@ class SshPool:
         self._files = SshFiles(known_hosts)
         self._reading_files = asyncio.Lock()
         self._slots = asyncio.Semaphore(handshakes)
-        self._per_target: dict[tuple[str, int], asyncio.Semaphore] = {}
+        self._doors: dict[tuple[str, int], Door] = {}
         self._on_lost = on_lost
         self._proxies: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -173,18 +173,31 @@ class SshPool:
         jump = await self._jump(host, state, route)
         if isinstance(jump, SshFailure):
             return jump
-        target = self._per_target.setdefault(
-            (route.key_alias, route.port), asyncio.Semaphore(HANDSHAKES_PER_TARGET)
-        )
-        async with target:
+        door = self._doors.setdefault((route.key_alias, route.port), Door())
+        while True:
+            async with door.entered() as width:
+                try:
+                    return await self._in_a_slot(self._handshake(host, state, route, jump))
+                except (asyncssh.Error, OSError) as error:
+                    if not door.was_crowded(width, error):
+                        raise
+
+    async def _in_a_slot(
+        self, handshake: Coroutine[object, object, SshConnection | SshFailure]
+    ) -> SshConnection | SshFailure:
+        """Make a handshake within the overall limit, for as long as it counts."""
+        try:
             await self._slots.acquire()
-            release = asyncio.get_running_loop().call_later(SLOT_HOLD_S, self._slots.release)
-            try:
-                return await self._handshake(host, state, route, jump)
-            finally:
-                if not release.cancelled() and release.when() > asyncio.get_running_loop().time():
-                    release.cancel()
-                    self._slots.release()
+        except BaseException:
+            handshake.close()
+            raise
+        release = asyncio.get_running_loop().call_later(SLOT_HOLD_S, self._slots.release)
+        try:
+            return await handshake
+        finally:
+            if not release.cancelled() and release.when() > asyncio.get_running_loop().time():
+                release.cancel()
+                self._slots.release()
 
     async def _handshake(
         self, host: HostName, state: _Host, route: Route, jump: SshConnection | None

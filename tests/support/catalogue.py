@@ -122,12 +122,13 @@ FAULTS = {
     "F23": row("no banner, an endless banner", BEGINNINGS, BAD_HOSTS),
     "F24": row(
         "sshd allows few sessions or few beginners",
+        "wire/test_ssh_crowds.py::"
+        "test_a_server_that_lets_two_begin_and_gives_one_session_each_serves_everybody",
         "wire/test_ssh.py::test_more_commands_than_sshd_allows_sessions",
-        "wire/test_ssh.py::test_many_hosts_at_once_and_no_handshake_fails",
     ),
     "F25": row(
         "many hosts come back at once",
-        "wire/test_ssh.py::test_many_hosts_at_once_and_no_handshake_fails",
+        "wire/test_ssh_crowds.py::test_a_fleet_that_comes_back_at_once_shakes_few_hands_at_a_time",
         "wire/test_ssh_faults.py::test_hosts_that_never_answer_delay_nobody",
     ),
     "F26": row(
@@ -143,7 +144,8 @@ FAULTS = {
     ),
     "F28": row(
         "our key is not accepted any more",
-        "wire/test_ssh_faults.py::test_another_host_key_is_refused_and_not_asked_again_soon",
+        "wire/test_ssh_crowds.py::"
+        "test_a_key_that_is_not_accepted_any_more_is_offered_once_a_minute_at_the_most",
         "wire/test_ssh.py::test_the_wrong_user_key_is_an_authentication_failure",
     ),
     "F29": row(
@@ -248,7 +250,8 @@ FAULTS = {
     ),
     "F62": row(
         "the ssh-agent is gone",
-        "wire/test_ssh_identities.py::test_a_key_that_only_the_agent_has",
+        "wire/test_ssh_crowds.py::"
+        "test_without_its_agent_what_is_connected_goes_on_and_nothing_new_begins",
     ),
     "F63": row("garbage on the line", GARBAGE, BEGINNINGS),
     "F64": row(
