@@ -151,6 +151,7 @@ class EngineLock:
     def release(self) -> None:
         """Let the next engine in."""
         if self._file >= 0:
+            fcntl.flock(self._file, fcntl.LOCK_UN)  # also for a child that was given the file
             os.close(self._file)
             self._file = -1
 

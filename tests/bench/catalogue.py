@@ -7,6 +7,7 @@ from tests.bench.memory import memory
 from tests.bench.probes import connection_memory, handshakes, probes
 from tests.bench.routing import queueing, routing
 from tests.bench.startup import startup
+from tests.bench.submits import submits
 from tests.bench.text import firewall, framing
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -18,6 +19,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "framing": framing,
     "append": appending,
     "read": reading,
+    "submit": submits,
     "memory": memory,
     "startup": startup,
     "probes": probes,

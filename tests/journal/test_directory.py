@@ -1,4 +1,5 @@
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -6,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fleet_tui.journal.directory import (
+    LOCK_NAME,
     EngineLock,
     check,
     create_private,
@@ -13,6 +15,7 @@ from fleet_tui.journal.directory import (
     holder_now,
     in_words,
     is_network,
+    lock_holder,
     prepare,
 )
 from fleet_tui.journal.errors import JournalInUse, JournalMissing, LockHolder, UnsafeDirectory
@@ -127,6 +130,40 @@ def test_a_child_does_not_inherit_the_lock(tmp_path: Path) -> None:
         EngineLock(tmp_path, holder_now(2, lambda: 0)).release()
     finally:
         child.communicate(b"\n")
+
+
+def test_a_child_that_was_given_the_lock_does_not_keep_it_from_the_next_engine(
+    tmp_path: Path,
+) -> None:
+    first = EngineLock(tmp_path, holder_now(1, lambda: 0))
+    child = subprocess.Popen(
+        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=(first._file,)
+    )
+    try:
+        with pytest.raises(JournalInUse):
+            EngineLock(tmp_path, holder_now(2, lambda: 0))
+        first.release()
+        EngineLock(tmp_path, holder_now(2, lambda: 0)).release()
+    finally:
+        child.communicate(b"\n")
+
+
+def test_a_lock_whose_file_was_removed_or_replaced_is_not_ours(tmp_path: Path) -> None:
+    first = EngineLock(tmp_path, holder_now(1, lambda: 0))
+    assert first.is_ours
+    assert (
+        lock_holder(tmp_path)
+        == "pid 1 on " + socket.gethostname() + " since 1970-01-01 00:00:00 UTC"
+    )
+    (tmp_path / LOCK_NAME).unlink()
+    assert not first.is_ours
+    assert lock_holder(tmp_path) is None
+    second = EngineLock(tmp_path, holder_now(2, lambda: 0))
+    assert second.is_ours
+    assert not first.is_ours
+    first.release()
+    second.release()
+    assert lock_holder(tmp_path) is None
 
 
 def test_a_holder_that_cannot_be_read_is_said_so() -> None:
