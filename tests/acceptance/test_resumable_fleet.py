@@ -4,6 +4,7 @@ each piece of it was done, by a ledger of the programs' own."""
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
 from collections import Counter
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from fleet_tui.core.events import AttemptCancelling, AttemptCheckpointed
+from fleet_tui.core.evidence import LostReason
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import RunId
 from fleet_tui.core.state import Attempt, AttemptPhase, CancelCause, Task, TaskPhase
@@ -199,3 +201,29 @@ async def test_a_program_that_falls_silent_is_stopped_and_one_that_gives_signs_o
     assert [attempt.phase for attempt in silent.attempts] == [AttemptPhase.TIMED_OUT]
     stops = [r.event for r in rig.events() if isinstance(r.event, AttemptCancelling)]
     assert [(e.run, e.cause) for e in stops] == [(silent.attempts[0].run_id, CancelCause.HEARTBEAT)]
+
+
+async def test_work_whose_run_directory_was_deleted_is_never_done_again_unasked(
+    make_rig: MakeRig, short_dir: Path
+) -> None:
+    book = short_dir / "book"
+    rig = make_rig(
+        f"defaults: {{kind: local, run_dir: {short_dir}/runs, probe: {{every: 200ms}}}}\n"
+        "lost_after: 2s\n"
+        f"agents:\n  worker: {{command: [sh, -c, 'echo begun >> {book}; sleep 600']}}\n"
+    )
+    rig.start()
+    await rig.submit_until_taken("once, please", TaskClass.ONCE, "once")
+    await rig.until(book.exists, DEADLINE_S, "the program begins")
+    attempt = only_task(rig).attempt
+    assert attempt is not None
+    rig.kill()
+    kill(short_dir / "runs" / NAME / attempt.run_id)
+    shutil.rmtree(short_dir / "runs")
+    rig.start()
+    await rig.until(
+        lambda: only_task(rig).phase is TaskPhase.NEEDS_OPERATOR, DEADLINE_S, "somebody is asked"
+    )
+    (only,) = only_task(rig).attempts
+    assert (only.phase, only.lost) == (AttemptPhase.GIVEN_UP, LostReason.NO_TRACE), rig.summary()
+    assert book.read_text() == "begun\n"
