@@ -98,9 +98,11 @@ def show(
     prepare(screen)
     from fleet_tui.console.attention import Calls
     from fleet_tui.console.glyphs import choose
+    from fleet_tui.console.history import History
     from fleet_tui.console.run import run
     from fleet_tui.feed.sessions import Sessions
-    from fleet_tui.paths import cache_dir, private_dir, sessions_dir
+    from fleet_tui.paths import cache_dir, private_dir, sessions_dir, state_root
+    from fleet_tui.wire.redact import redact
 
     recordings = private_dir(cache_dir() / "recordings")
 
@@ -115,4 +117,5 @@ def show(
         utc_offset_minutes=time.localtime().tm_gmtoff // 60,
         mouse=screen.mouse,
         calls=Calls(screen.bell),
+        history=History(state_root() / "history.txt", redact),
     )

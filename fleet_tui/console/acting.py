@@ -4,29 +4,20 @@ How much is asked depends on what can be lost: one line where it can be undone, 
 is stopped, a name to type where the fleet is protected or much of a pool is concerned.
 """
 
-import shlex
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from fleet_tui.console import acting_tasks
 from fleet_tui.console.cells import Cell, Line, Tone
+from fleet_tui.console.plans import approved, asked, command_line, confirmed, plan_of, send_all
 from fleet_tui.console.selection import Selection, listed
-from fleet_tui.console.verdict import judge, needs_verdict
-from fleet_tui.console.widgets.dialogs import ConfirmBar, Plan, PlanCard
+from fleet_tui.console.widgets.dialogs import Plan
+from fleet_tui.console.widgets.plan_form import Field
 from fleet_tui.core import words
-from fleet_tui.core.commands import (
-    Accepted,
-    Ack,
-    AddNote,
-    Cancel,
-    Command,
-    Cordon,
-    ProbeNow,
-    Requeue,
-    Uncordon,
-)
+from fleet_tui.core.commands import Ack, AddNote, Cordon, Freeze, ProbeNow, Thaw, Uncordon
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.state import FleetState, Task, TaskPhase
+from fleet_tui.core.state import FleetState
 from fleet_tui.core.untrusted import Untrusted
 
 if TYPE_CHECKING:
@@ -34,55 +25,6 @@ if TYPE_CHECKING:
 
 MUCH_OF_A_POOL_PERCENT = 25
 """Taking more than this share of a pool out of routing at once asks for the fleet's name."""
-
-MAX_PAYLOAD_CHARS = 60
-
-_SAID_HERE = "said in the console"
-
-
-async def _confirmed(screen: "FleetScreen", question: str) -> bool:
-    """Tier 1: one line, default no."""
-    return await screen.app.push_screen_wait(ConfirmBar(question)) is True
-
-
-async def _approved(screen: "FleetScreen", plan: Plan) -> bool:
-    """Tiers 2 and 3: the plan on a card."""
-    return await screen.app.push_screen_wait(PlanCard(plan)) is True
-
-
-def _plan(
-    state: FleetState,
-    title: str,
-    lines: Sequence[Line],
-    same_as: str,
-    verb: str,
-    *,
-    typed: bool,
-) -> Plan:
-    fleet = safe_line(state.fleet.name)
-    return Plan(
-        title=title,
-        lines=tuple(lines),
-        same_as=same_as,
-        verb=verb,
-        typed=fleet if typed else None,
-        fleet=fleet,
-        protected=state.fleet.protected,
-    )
-
-
-def _command_line(verb: str, *names: str) -> str:
-    return " ".join(("fleet-tui", verb, *(shlex.quote(safe_line(name)) for name in names)))
-
-
-async def _send_all(screen: "FleetScreen", commands: Sequence[Command], done: str) -> None:
-    """Send one after the other; a refusal is told by the console and ends it."""
-    for command in commands:
-        reply = await screen.console.send(command)
-        if not isinstance(reply, Accepted):
-            return
-    screen.console.tell(done)
-
 
 # --- agents ---
 
@@ -113,15 +55,15 @@ async def cordon(screen: "FleetScreen", chosen: Selection) -> None:
     much = _much_of_a_pool(state, names)
     if much and (len(names) > 1 or state.fleet.protected):
         lines = [(Cell(f"{label}: no new work.{goes_on}"),), *much]
-        same_as = _command_line("cordon", *names)
+        same_as = command_line("cordon", *names)
         title = f"cordon {words.plural(len(names), 'agent')}"
-        plan = _plan(state, title, lines, same_as, "Cordon", typed=True)
-        go = await _approved(screen, plan)
+        plan = plan_of(state, title, lines, same_as, "Cordon", typed=True)
+        go = await approved(screen, plan)
     else:
-        go = await _confirmed(screen, f"Cordon {label}? No new work for it.{goes_on}")
+        go = await confirmed(screen, f"Cordon {label}? No new work for it.{goes_on}")
     if go:
         done = f"cordoned {label}. U takes it back"
-        await _send_all(screen, [Cordon(agents=tuple(names))], done)
+        await send_all(screen, [Cordon(agents=tuple(names))], done)
 
 
 async def uncordon(screen: "FleetScreen", chosen: Selection) -> None:
@@ -129,81 +71,55 @@ async def uncordon(screen: "FleetScreen", chosen: Selection) -> None:
     state = screen.console.view.state
     names = [n for n in chosen.agents if n in state.agents and state.agents[n].cordon is not None]
     label = safe_line(listed(names))
-    if await _confirmed(screen, f"Uncordon {label}? It takes work again."):
-        await _send_all(screen, [Uncordon(agents=tuple(names))], f"uncordoned {label}")
+    if await confirmed(screen, f"Uncordon {label}? It takes work again."):
+        await send_all(screen, [Uncordon(agents=tuple(names))], f"uncordoned {label}")
 
 
 async def probe(screen: "FleetScreen", chosen: Selection) -> None:
     """Look at agents at once."""
     label = safe_line(listed(chosen.agents))
-    await _send_all(screen, [ProbeNow(agents=chosen.agents)], f"looking at {label} now")
+    await send_all(screen, [ProbeNow(agents=chosen.agents)], f"looking at {label} now")
 
 
-# --- tasks ---
+# --- the whole fleet ---
 
 
-def _payload(task: Task) -> str:
-    return safe_line(task.spec.payload, MAX_PAYLOAD_CHARS)
+async def freeze(screen: "FleetScreen", chosen: Selection) -> None:
+    """Start nothing until a thaw."""
+    del chosen
+    view, status = screen.console.view, screen.console.status
+
+    def plan(typed: Mapping[str, str]) -> Plan:
+        del typed
+        runs = words.plural(status.running + status.unknown, "task")
+        waits = words.plural(status.waiting, "task")
+        return plan_of(
+            view.state,
+            "freeze the fleet",
+            [
+                (Cell("Nothing is started until a thaw, also after a restart of the engine."),),
+                (Cell(f"{runs} on agents go on and are followed; {waits} wait."),),
+                (Cell("What is submitted is taken and waits."),),
+            ],
+            "fleet-tui freeze",
+            "Freeze",
+            typed=view.state.fleet.protected,
+        )
+
+    why = Field("reason", "reason", hint="why, for the record")
+    said = await asked(screen, plan, [why])
+    if said is not None:
+        done = "the fleet is frozen. J thaws it"
+        await send_all(screen, [Freeze(reason=said["reason"])], done)
 
 
-def _cancel_line(task: Task, now_ms: int) -> Line:
-    label = Cell(f"{task.label:<9}", Tone.ACCENT)
-    attempt = task.open_attempt
-    if attempt is None:
-        return (label, Cell("waits: taken off the queue  "), Cell(_payload(task), Tone.DIM))
-    since_ms = attempt.started_at_ms or attempt.planned_at_ms
-    ran = words.age(since_ms, now_ms)
-    where = f"runs on {safe_line(attempt.agent)} for {ran}: "
-    return (
-        label,
-        Cell(where),
-        Cell("that work is lost  ", Tone.WARN),
-        Cell(_payload(task), Tone.DIM),
-    )
-
-
-async def cancel(screen: "FleetScreen", chosen: Selection) -> None:
-    """Take tasks off the queue or stop their runs."""
-    view = screen.console.view
-    tasks = [view.state.open_tasks[t] for t in chosen.tasks if t in view.state.open_tasks]
-    labels = [task.label for task in tasks]
-    lines = [_cancel_line(task, view.now_ms) for task in tasks]
-    plan = _plan(
-        view.state,
-        f"cancel {listed(labels)}",
-        lines,
-        _command_line("cancel", *labels),
-        "Cancel them" if len(tasks) > 1 else "Cancel it",
-        typed=view.state.fleet.protected,
-    )
-    if tasks and await _approved(screen, plan):
-        commands = [Cancel(task=task.id) for task in tasks]
-        await _send_all(screen, commands, f"cancelling {listed(labels)}")
-
-
-async def resolve(screen: "FleetScreen", chosen: Selection) -> None:
-    """A verdict on a task that needs one; tasks that ended badly are run again as they were."""
-    state = screen.console.view.state
-    for task_id in chosen.tasks:
-        task = state.task(task_id)
-        if task is None:
-            continue
-        if needs_verdict(task):
-            await judge(screen, task)
-        elif task.phase.is_closed and task.phase is not TaskPhase.SUCCEEDED:
-            await _requeue(screen, state, task)
-
-
-async def _requeue(screen: "FleetScreen", state: FleetState, task: Task) -> None:
-    lines: list[Line] = [
-        (Cell(_payload(task), Tone.DIM),),
-        (Cell(f"It ended as {task.phase.value}: {safe_line(task.reason or 'no reason told')}"),),
-        (Cell("It runs again from its start, as a new attempt of the same task."),),
-    ]
-    plan = _plan(state, f"run {task.label} again", lines, "", "Run again", typed=False)
-    if await _approved(screen, plan):
-        command = Requeue(tasks=(task.id,), reason=_SAID_HERE)
-        await _send_all(screen, [command], f"{task.label} is queued again")
+async def thaw(screen: "FleetScreen", chosen: Selection) -> None:
+    """Start work again."""
+    del chosen
+    waits = words.plural(screen.console.status.waiting, "task")
+    question = f"Thaw the fleet? Work is started again; {waits} wait."
+    if await confirmed(screen, question):
+        await send_all(screen, [Thaw()], "the fleet starts work again")
 
 
 # --- alerts and notes ---
@@ -214,9 +130,9 @@ async def ack(screen: "FleetScreen", chosen: Selection) -> None:
     alerts = screen.console.view.state.alerts
     open_ones = [alerts[a] for a in chosen.alerts if a in alerts and alerts[a].acked_by is None]
     label = safe_line(listed(f"{alert.subject} {alert.text}" for alert in open_ones))
-    if open_ones and await _confirmed(screen, f"Acknowledge {label}?"):
+    if open_ones and await confirmed(screen, f"Acknowledge {label}?"):
         commands = [Ack(alert=alert.id) for alert in open_ones]
-        await _send_all(screen, commands, f"acknowledged {label}")
+        await send_all(screen, commands, f"acknowledged {label}")
 
 
 async def note(screen: "FleetScreen", chosen: Selection) -> None:
@@ -224,7 +140,7 @@ async def note(screen: "FleetScreen", chosen: Selection) -> None:
     del chosen
     text, screen.console.note_text = screen.console.note_text, ""
     if text:
-        await _send_all(screen, [AddNote(text=Untrusted(text))], "noted")
+        await send_all(screen, [AddNote(text=Untrusted(text))], "noted")
     else:
         screen.open_command_line("note ")
 
@@ -233,9 +149,10 @@ ACTS: dict[str, Callable[["FleetScreen", Selection], Awaitable[None]]] = {
     "cordon": cordon,
     "uncordon": uncordon,
     "probe": probe,
-    "cancel": cancel,
-    "resolve": resolve,
     "ack": ack,
     "note": note,
+    "freeze": freeze,
+    "thaw": thaw,
+    **acting_tasks.ACTS,
 }
 """By the name of the action."""

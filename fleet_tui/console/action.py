@@ -43,7 +43,20 @@ LINES = frozenset({Scope.LINES})
 AGENTS = frozenset({Scope.AGENTS})
 TASKS = frozenset({Scope.TASKS})
 ALERTS = frozenset({Scope.ALERTS})
+DEAD = frozenset({Scope.DEAD})
 REVIEW = frozenset({Scope.REVIEW})
+
+
+async def _act(screen: "FleetScreen", chosen: Selection, name: str) -> None:
+    # Plans and their cards are needed only once somebody acts.
+    from fleet_tui.console import acting  # noqa: PLC0415 - keeps the first paint early
+
+    await acting.ACTS[name](screen, chosen)
+
+
+def acts(name: str) -> Run:
+    """What an acting action runs: :data:`fleet_tui.console.acting.ACTS` has it under ``name``."""
+    return lambda screen, chosen: _act(screen, chosen, name)
 
 
 def _possible(context: Context) -> str | None:
@@ -97,6 +110,9 @@ class Action:
             return "this console is read-only"
         if self.effect is Effect.ACTS and context.view.link is Link.RECONNECTING:
             return ENGINE_AWAY
+        engine = context.view.engine.mode
+        if self.effect is Effect.ACTS and not engine.takes_commands:
+            return f"the engine is in {engine.label}: {engine.meaning}"
         if self.live_only and Scope.REVIEW in context.scopes:
             return "in a recording this key moves time"
         if not self.scopes & context.scopes:
@@ -114,6 +130,7 @@ _NEEDS: dict[Scope, str] = {
     Scope.AGENTS: "an agent",
     Scope.TASKS: "a task",
     Scope.ALERTS: "an alert",
+    Scope.DEAD: "dead letters",
     Scope.REVIEW: "a recording",
 }
 

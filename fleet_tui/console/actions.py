@@ -6,7 +6,7 @@ now. A key means one thing everywhere.
 
 from collections.abc import Sequence
 
-from fleet_tui.console import actions_acting, actions_looking
+from fleet_tui.console import actions_acting, actions_looking, actions_tasks
 from fleet_tui.console.action import Action, Group, key_text
 
 ACTIONS: tuple[Action, ...] = (
@@ -16,6 +16,7 @@ ACTIONS: tuple[Action, ...] = (
     *actions_looking.NARROW_ACTIONS,
     *actions_looking.SHOW_ACTIONS,
     *actions_acting.ENGINE_ACTIONS,
+    *actions_tasks.TASK_ACTIONS,
     *actions_acting.ACT_ACTIONS,
     *actions_looking.REVIEW_ACTIONS,
     *actions_looking.CONSOLE_ACTIONS,

@@ -1,65 +1,19 @@
 """Actions that change something in the fleet, and those that only need its engine.
 
-Every plan is shown before anything is sent (:mod:`fleet_tui.console.acting`).
+Every plan is shown before anything is sent (:mod:`fleet_tui.console.acting`). Those on tasks are in
+:mod:`fleet_tui.console.actions_tasks`.
 """
 
-from typing import TYPE_CHECKING
-
 from fleet_tui.console import reasons
-from fleet_tui.console.action import AGENTS, ALERTS, TASKS, Action, Effect, Group, Run
-from fleet_tui.console.places import Place
-from fleet_tui.console.selection import Selection
-
-if TYPE_CHECKING:
-    from fleet_tui.console.screens.base import FleetScreen
-
-
-async def _act(screen: "FleetScreen", chosen: Selection, name: str) -> None:
-    # Plans and their cards are needed only once somebody acts.
-    from fleet_tui.console import acting  # noqa: PLC0415 - keeps the first paint early
-
-    await acting.ACTS[name](screen, chosen)
-
-
-def _acts(name: str) -> Run:
-    return lambda screen, chosen: _act(screen, chosen, name)
-
+from fleet_tui.console.action import AGENTS, ALERTS, Action, Effect, Group, acts
 
 ACT_ACTIONS = (
-    Action(
-        name="submit",
-        title="submit a task",
-        keys=("T",),
-        group=Group.ACT,
-        run=lambda screen, chosen: screen.console.go(Place("submit")),
-        label="submit",
-        footer=38,
-        effect=Effect.ACTS,
-        tier=1,
-        cli='fleet-tui submit "TEXT"',
-        help="A form; nothing is sent before you confirm.",
-    ),
-    Action(
-        name="cancel",
-        title="cancel the task",
-        keys=("K",),
-        group=Group.ACT,
-        run=_acts("cancel"),
-        label="cancel",
-        footer=52,
-        scopes=TASKS,
-        effect=Effect.ACTS,
-        tier=2,
-        cli="fleet-tui cancel TASK",
-        help="Takes it off the queue, or stops its run: that work is lost.",
-        unavailable=reasons.nothing_to_cancel,
-    ),
     Action(
         name="cordon",
         title="cordon the agent",
         keys=("C",),
         group=Group.ACT,
-        run=_acts("cordon"),
+        run=acts("cordon"),
         label="cordon",
         footer=54,
         scopes=AGENTS,
@@ -74,7 +28,7 @@ ACT_ACTIONS = (
         title="uncordon the agent",
         keys=("U",),
         group=Group.ACT,
-        run=_acts("uncordon"),
+        run=acts("uncordon"),
         label="uncordon",
         footer=18,
         scopes=AGENTS,
@@ -85,27 +39,11 @@ ACT_ACTIONS = (
         unavailable=reasons.nothing_to_uncordon,
     ),
     Action(
-        name="resolve",
-        title="give a verdict, or run again",
-        keys=("Y",),
-        group=Group.ACT,
-        run=_acts("resolve"),
-        label="verdict",
-        footer=53,
-        scopes=TASKS,
-        effect=Effect.ACTS,
-        tier=2,
-        command="resolve",
-        cli="fleet-tui resolve TASK ran|did-not-run|run-again REASON",
-        help="For a task only a person can judge: shows the evidence. A failed one is requeued.",
-        unavailable=reasons.nothing_to_judge,
-    ),
-    Action(
         name="ack",
         title="acknowledge the alert",
         keys=("A",),
         group=Group.ACT,
-        run=_acts("ack"),
+        run=acts("ack"),
         label="ack",
         footer=54,
         scopes=ALERTS,
@@ -113,6 +51,32 @@ ACT_ACTIONS = (
         tier=1,
         help="Says that you have it in hand. The condition stays open until it ends.",
         unavailable=reasons.nothing_to_ack,
+    ),
+    Action(
+        name="freeze",
+        title="freeze the fleet",
+        keys=("Q",),
+        group=Group.ACT,
+        run=acts("freeze"),
+        effect=Effect.ACTS,
+        tier=2,
+        cli="fleet-tui freeze",
+        help="Starts nothing until a thaw; what runs goes on, what is submitted waits.",
+        unavailable=reasons.already_frozen,
+    ),
+    Action(
+        name="thaw",
+        title="thaw the fleet",
+        keys=("J",),
+        group=Group.ACT,
+        run=acts("thaw"),
+        label="thaw",
+        footer=87,
+        effect=Effect.ACTS,
+        tier=1,
+        cli="fleet-tui thaw",
+        help="Lets a frozen fleet start work again.",
+        unavailable=reasons.not_frozen,
     ),
 )
 
@@ -122,7 +86,7 @@ ENGINE_ACTIONS = (
         title="look now",
         keys=("ctrl+r",),
         group=Group.SHOW,
-        run=_acts("probe"),
+        run=acts("probe"),
         scopes=AGENTS,
         help="Probes the agents at once instead of at their next turn. Changes nothing.",
         unavailable=lambda context: reasons.no_agent(context) or reasons.cannot_note(context),
@@ -132,7 +96,7 @@ ENGINE_ACTIONS = (
         title="note this moment",
         keys=("m",),
         group=Group.SHOW,
-        run=_acts("note"),
+        run=acts("note"),
         command="note",
         help="A bookmark with your words in the ledger; changes nothing in the fleet.",
         unavailable=reasons.cannot_note,

@@ -64,6 +64,7 @@ _VIEW_HELP = {
     "logs": "What every agent says, merged in the order it arrived.",
     "routes": "Every routing decision with its reason.",
     "alerts": "Open conditions, worst first.",
+    "dead": "Work that failed and waits for somebody to look, grouped by what went wrong.",
     "sessions": "Earlier stretches of the ledger and recordings, to look back at.",
 }
 
@@ -91,7 +92,7 @@ MOVE_ACTIONS = (
         help="Drops what is in the way first: zoom, filter, marks, the screen. Then asks to leave.",
     ),
     Action(
-        name="drop",
+        name="clear",
         title="clear, or go back",
         keys=("escape",),
         group=Group.MOVE,

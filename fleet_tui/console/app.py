@@ -19,16 +19,17 @@ from fleet_tui import bundled, crash
 from fleet_tui.console import export, header, themes
 from fleet_tui.console.action import Action, Effect
 from fleet_tui.console.attention import Attention, Calls
-from fleet_tui.console.commandline import CommandProblem, Commands
+from fleet_tui.console.commandline import CommandProblem, Commands, is_private
 from fleet_tui.console.frame import FrameLimiter
 from fleet_tui.console.glyphs import UNICODE, Glyphs
+from fleet_tui.console.history import History
 from fleet_tui.console.keymap import SHIPPED, Keymap
 from fleet_tui.console.keystrokes import TOO_FAST, Pace, Turns, Typed
 from fleet_tui.console.leaving import Exit
 from fleet_tui.console.messages import Loudness, Notice
 from fleet_tui.console.model import WINDOWS_MS, LineRing, Notices, Stack, Trail, is_root
 from fleet_tui.console.panes.base import Pane
-from fleet_tui.console.places import OVERVIEW, TABS, Place, make_screen
+from fleet_tui.console.places import OVERVIEW, TABS, TITLES, Place, make_screen
 from fleet_tui.console.screens.base import FleetScreen
 from fleet_tui.console.seatbelt import BELL, SeatbeltDriver
 from fleet_tui.console.selection import Context, Scope, Selection
@@ -80,6 +81,7 @@ class FleetApp(App[int], inherit_bindings=False):
         keys: Keymap = SHIPPED,
         env: Mapping[str, str] | None = None,
         calls: Calls = Calls.OFF,
+        history: History | None = None,
     ) -> None:
         """``theme`` is a theme's name or ``auto``; ``env`` is what chooses where it is auto.
         ``calls`` says which new alerts ring the terminal."""
@@ -119,8 +121,7 @@ class FleetApp(App[int], inherit_bindings=False):
         self.attention = Attention(calls, self._to_terminal, self._name_window)
         self._has_osc = env.get("TERM") != "linux"
         """The Linux console takes OSC for its palette and prints the rest."""
-        self.typed: list[str] = []
-        """Commands that were entered, oldest first."""
+        self.history = history or History()
         self.note_text = ""
         """What ``:note`` was given, for the note that is about to be made."""
         self.lines = LineRing()
@@ -159,8 +160,9 @@ class FleetApp(App[int], inherit_bindings=False):
         await self.push_screen(OVERVIEW.view)
         self._pump_task = asyncio.create_task(self._pump(), name="console pump")
         self._pump_task.add_done_callback(self._pump_ended)
-        for problem in self.keys.problems:
-            self.tell(problem, Loudness.WARNING)
+        for problem in (*self.keys.problems, self.history.problem):
+            if problem:
+                self.tell(problem, Loudness.WARNING)
 
     async def _pump(self, *, is_open: bool = False) -> None:
         try:
@@ -330,7 +332,7 @@ class FleetApp(App[int], inherit_bindings=False):
         for each in self.screen_stack:
             if isinstance(each, FleetScreen):
                 root = is_root(each.place)
-                found.append(each.place.view.capitalize() if root else each.crumb())
+                found.append(TITLES[each.place.view] if root else each.crumb())
             if each is screen:
                 break
         return found
@@ -484,9 +486,7 @@ class FleetApp(App[int], inherit_bindings=False):
     def run_command(self, text: str) -> CommandProblem | None:
         """Do a ``:`` command; what is wrong with it if it was not understood."""
         problem = self._commands.run(text)
-        if problem is None:
-            self.typed.append(text)
-            del self.typed[: -self._commands.max_history]
+        self.history.add(":", text, private=problem is not None or is_private(text))
         return problem
 
     def open_palette(self) -> None:

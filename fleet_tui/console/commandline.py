@@ -16,6 +16,8 @@ from fleet_tui.console.attention import Calls
 from fleet_tui.console.places import TABS, Place
 from fleet_tui.console.selection import Context, Scope, Selection
 from fleet_tui.console.timeline import Moment, parse_moment
+from fleet_tui.core import dead_letters
+from fleet_tui.core.dead_letters import DeadLetters
 from fleet_tui.core.filters import FilterProblem
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.ids import AgentName, AlertId, TaskId
@@ -24,7 +26,6 @@ from fleet_tui.core.quantities import span_ms
 if TYPE_CHECKING:
     from fleet_tui.console.app import FleetApp
 
-MAX_HISTORY = 500
 MAX_SUGGESTIONS = 3
 MAX_COMPLETED_TASKS = 200
 
@@ -253,6 +254,8 @@ def _subjects(
             tasks.append(task.id)
         elif Scope.AGENTS in action.scopes and word.text in state.agents:
             agents.append(AgentName(word.text))
+        elif Scope.DEAD in action.scopes and (group := _group(app, word.text)) is not None:
+            tasks.extend(group.tasks)
         elif Scope.ALERTS in action.scopes and word.text in state.alerts:
             alerts.append(AlertId(word.text))
         else:
@@ -261,6 +264,13 @@ def _subjects(
                 word.column, f"nothing here is called {word.text}", _close(word.text, there)
             )
     return Selection(agents=tuple(agents), tasks=tuple(tasks), alerts=tuple(alerts))
+
+
+def _group(app: "FleetApp", fingerprint: str) -> DeadLetters | None:
+    """The dead letters that a fingerprint names."""
+    state = app.view.state
+    groups = dead_letters.group(state.dead_letters.values(), state.fleet)
+    return next((group for group in groups if group.fingerprint == fingerprint), None)
 
 
 def _of_action(action: Action) -> Choices:
@@ -289,6 +299,7 @@ def _note(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
 
 
 _TAKEN = (
+    (Scope.DEAD, "[TASK|GROUP ...]"),
     (Scope.TASKS, "[TASK ...]"),
     (Scope.AGENTS, "[AGENT ...]"),
     (Scope.ALERTS, "[ALERT ...]"),
@@ -347,10 +358,14 @@ def find(name: str) -> CommandSpec | list[str]:
     return COMMANDS[could[0]] if len(could) == 1 else could
 
 
+def is_private(text: str) -> bool:
+    """Whether a line may hold work that is submitted, by whatever beginning of the word."""
+    words = split(text.removeprefix(":"))
+    return bool(words) and "submit".startswith(words[0].text)
+
+
 class Commands:
     """Runs and completes lines for one application."""
-
-    max_history = MAX_HISTORY
 
     def __init__(self, app: "FleetApp") -> None:
         self._app = app

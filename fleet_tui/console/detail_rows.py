@@ -110,6 +110,8 @@ def task_word(task: Task) -> str:
     match task.phase:
         case TaskPhase.ACTIVE if task.open_attempt is not None:
             return task.open_attempt.phase.value
+        case TaskPhase.WAITING if task.hold is not None:
+            return "held"
         case TaskPhase.WAITING if task.pending is not None and task.pending.code.is_held:
             return "held"
         case _:

@@ -69,9 +69,9 @@ def parts(view: View, status: FleetStatus, glyphs: Glyphs, width: int) -> Sequen
         why = safe_line(f"engine {view.engine.mode.label}: {view.engine.reason}", room)
         found.insert(1, Part((Cell(f" {why} ", Tone.DANGER),), 99))
     if status.unknown:
-        found.append(Part((Cell(f"{status.unknown} unknown", Tone.WARN),), 88))
+        found.append(Part((Cell(f"{status.unknown} unknown", Tone.WARN),), 97))
     if status.needs_operator:
-        found.append(Part((Cell(f"{status.needs_operator} need you", Tone.ERROR),), 89))
+        found.append(Part((Cell(f"{status.needs_operator} need you", Tone.ERROR),), 98))
     return found
 
 

@@ -16,6 +16,7 @@ from fleet_tui.console.keymap import Keymap
 from fleet_tui.console.selection import Context
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable, Row
 from fleet_tui.console.widgets.lines import OneLine
+from fleet_tui.core.fleet import Priority
 
 C = TypeVar("C")
 
@@ -130,3 +131,16 @@ class ActionsMenu(Menu[Action]):
             if action.effect is Effect.ACTS
         ]
         super().__init__("Actions - the plan is shown before anything is done", choices)
+
+
+class PriorityMenu(Menu[Priority]):
+    """P0 to P3."""
+
+    def __init__(self, title: str) -> None:
+        """``title`` is safe text."""
+        means = ("urgent", "high", "normal", "batch")
+        choices = [
+            Choice(priority, str(priority.value), f"{priority.name} {word}")
+            for priority, word in zip(Priority, means, strict=True)
+        ]
+        super().__init__(title, choices)

@@ -37,8 +37,11 @@ TABS = (
     Tab("5", "routes", "Routes"),
     Tab("7", "alerts", "Alerts"),
     Tab("9", "sessions", "Sessions"),
+    Tab("u", "dead", "Dead letters"),
 )
-"""The views with a digit of their own. They are roots: opening one leaves every drill-down."""
+"""The views with a key of their own. They are roots: opening one leaves every drill-down."""
+
+TITLES = {tab.view: tab.title for tab in TABS}
 
 OVERVIEW = Place("overview")
 
@@ -56,6 +59,8 @@ SCREENS: dict[str, tuple[str, str]] = {
     "definition": ("definition", "DefinitionScreen"),
     "task": ("task", "TaskScreen"),
     "why": ("why", "WhyScreen"),
+    "dead": ("dead", "DeadScreen"),
+    "edit": ("edit", "EditScreen"),
     "submit": ("submit", "SubmitScreen"),
     "review": ("review", "ReviewScreen"),
     "messages": ("messages", "MessagesScreen"),

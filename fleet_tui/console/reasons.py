@@ -1,6 +1,9 @@
 """Why something cannot be done now, in a few words; None when it can."""
 
+from collections.abc import Callable
+
 from fleet_tui.console.selection import Context
+from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.state import AttemptPhase, Task, TaskPhase
 from fleet_tui.feed.feed import Link
 
@@ -54,24 +57,99 @@ def nothing_to_cancel(context: Context) -> str | None:
 
 
 def nothing_to_judge(context: Context) -> str | None:
-    """At least one task that ended badly or needs an operator."""
-    if not context.selection.tasks:
+    """At least one task that needs a person's verdict."""
+    return _none_of(context, needs_verdict, "only for tasks of which nobody knows whether they ran")
+
+
+def needs_verdict(task: Task) -> bool:
+    """Whether only a person can say what happened: asked for, or the fate is unknown now."""
+    attempt = task.open_attempt
+    unknown = attempt is not None and attempt.phase is AttemptPhase.UNKNOWN
+    return task.phase is TaskPhase.NEEDS_OPERATOR or unknown
+
+
+def may_hold(task: Task) -> bool:
+    """Waits and is not held."""
+    return task.phase is TaskPhase.WAITING and task.hold is None
+
+
+def may_release(task: Task) -> bool:
+    """Is held by an operator."""
+    return task.hold is not None
+
+
+def may_expedite(task: Task) -> bool:
+    """Waits behind others."""
+    return task.phase is TaskPhase.WAITING and task.expedited_at_ms is None
+
+
+def may_move(task: Task) -> bool:
+    """Waits: another priority can still matter."""
+    return task.phase is TaskPhase.WAITING
+
+
+def may_requeue(task: Task) -> bool:
+    """Ended, and not well."""
+    return task.phase.is_closed and task.phase is not TaskPhase.SUCCEEDED
+
+
+def nothing_to_hold(context: Context) -> str | None:
+    """At least one waiting task that is not held."""
+    return _none_of(context, may_hold, "only waiting tasks that are not held")
+
+
+def nothing_to_release(context: Context) -> str | None:
+    """At least one held task."""
+    return _none_of(context, may_release, "not held by an operator")
+
+
+def nothing_to_expedite(context: Context) -> str | None:
+    """At least one waiting task that does not go first already."""
+    return _none_of(context, may_expedite, "only waiting tasks that do not go first already")
+
+
+def nothing_to_move(context: Context) -> str | None:
+    """At least one waiting task."""
+    return _none_of(context, may_move, "only waiting tasks have a place in the queue")
+
+
+def nothing_to_requeue(context: Context) -> str | None:
+    """At least one task that ended badly."""
+    why_not = "only tasks that failed, expired or were cancelled"
+    return _none_of(context, may_requeue, why_not)
+
+
+def nothing_to_edit(context: Context) -> str | None:
+    """Exactly one dead letter."""
+    dead = context.view.state.dead_letters
+    problem = _none_of(context, lambda task: task.id in dead, "only tasks that failed or expired")
+    return problem or ("one at a time" if len(context.selection.tasks) > 1 else None)
+
+
+def nothing_to_drop(context: Context) -> str | None:
+    """At least one dead letter."""
+    dead = context.view.state.dead_letters
+    why_not = "only tasks that failed or expired and were not dropped"
+    return _none_of(context, lambda task: task.id in dead, why_not)
+
+
+def _none_of(context: Context, may: Callable[[Task], bool], why_not: str) -> str | None:
+    """``why_not`` unless it may be done to one of the selected tasks."""
+    state, tasks = context.view.state, context.selection.tasks
+    if not tasks:
         return "no task is selected"
-    for name in context.selection.tasks:
-        task = context.view.state.task(name)
-        if task is not None and (task.phase in _JUDGED or _is_unknown(task)):
-            return None
-    return "only tasks that failed, expired or need an operator"
+    known = (state.task(task) for task in tasks)
+    return None if any(task is not None and may(task) for task in known) else why_not
 
 
-def _is_unknown(task: Task) -> bool:
-    """Nobody knows now whether its attempt runs: a person may, without waiting any longer."""
-    return task.open_attempt is not None and task.open_attempt.phase is AttemptPhase.UNKNOWN
+def already_frozen(context: Context) -> str | None:
+    """An engine that starts work."""
+    return "frozen already" if context.view.engine.mode is EngineMode.HOLD else None
 
 
-_JUDGED = frozenset(
-    {TaskPhase.NEEDS_OPERATOR, TaskPhase.FAILED, TaskPhase.EXPIRED, TaskPhase.CANCELLED}
-)
+def not_frozen(context: Context) -> str | None:
+    """An engine that was told to start nothing."""
+    return None if context.view.engine.mode is EngineMode.HOLD else "not frozen"
 
 
 def nothing_to_ack(context: Context) -> str | None:
@@ -86,4 +164,5 @@ def nothing_to_ack(context: Context) -> str | None:
 def cannot_note(context: Context) -> str | None:
     """Whatever is written to the ledger needs the engine."""
     answers = context.view.link is not Link.RECONNECTING
-    return None if context.can_act and answers else "this needs an engine that takes commands"
+    takes = answers and context.view.engine.mode.takes_commands
+    return None if context.can_act and takes else "this needs an engine that takes commands"

@@ -8,6 +8,7 @@ from fleet_tui.console import keymap
 from fleet_tui.console.app import FleetApp
 from fleet_tui.console.attention import Calls
 from fleet_tui.console.glyphs import UNICODE, Glyphs
+from fleet_tui.console.history import History
 from fleet_tui.console.messages import Loudness
 from fleet_tui.console.timeline import SessionSource
 from fleet_tui.feed.feed import Feed, Timeline
@@ -40,6 +41,7 @@ def run(
     utc_offset_minutes: int = 0,
     mouse: bool = True,
     calls: Calls = Calls.OFF,
+    history: History | None = None,
 ) -> int:
     """Show a feed until the operator leaves; the exit code.
 
@@ -56,6 +58,7 @@ def run(
         utc_offset_minutes=utc_offset_minutes,
         keys=keymap.read(keymap.own_keys(os.environ)),
         calls=calls,
+        history=history,
     )
     crash.install()
     complaints = Complaints(app)

@@ -26,6 +26,8 @@ class Scope(StrEnum):
     AGENTS = "agents"
     TASKS = "tasks"
     ALERTS = "alerts"
+    DEAD = "dead"
+    """Whole groups of dead letters."""
     REVIEW = "review"
     """A recording: time can be moved."""
 

@@ -85,6 +85,22 @@ def check(typed: Typed, fleet: FleetSpec) -> TaskSpec | tuple[Problem, ...]:
     )
 
 
+def typed_of(spec: TaskSpec) -> Typed:
+    """What would have to be typed for this task: :func:`check` gives it back, but its deadlines."""
+    return Typed(
+        payload=spec.payload.raw,
+        needs=" ".join(sorted(spec.needs)),
+        pool=spec.pool or "",
+        agent=spec.agent or "",
+        client=spec.client or "",
+        project=spec.project or "",
+        regions=" ".join(spec.regions),
+        priority=spec.priority.name,
+        task_class=spec.task_class.value,
+        labels=" ".join(f"{key}={value}" for key, value in sorted(spec.labels.items())),
+    )
+
+
 def command(spec: TaskSpec, now_ms: int, entropy: bytes) -> Submit:
     """The command that submits it; its id is also its key, so sending twice makes one task."""
     task = new_ulid(now_ms, entropy)

@@ -1,6 +1,6 @@
 """One task as an operator reads it: where it stands, why, what was tried, what came back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from fleet_tui.console.cells import Cell, Tone
 from fleet_tui.console.detail_rows import (
@@ -9,7 +9,6 @@ from fleet_tui.console.detail_rows import (
     Section,
     Target,
     attempt_word,
-    boot,
     facts,
     grid,
     line,
@@ -20,13 +19,15 @@ from fleet_tui.console.detail_rows import (
     word_cell,
     word_tone,
 )
+from fleet_tui.console.reasons import needs_verdict
 from fleet_tui.console.story import story_line
-from fleet_tui.console.why import needs_line, why_sections
+from fleet_tui.console.task_evidence import evidence, limits
+from fleet_tui.console.why import held_words, needs_line, why_sections
 from fleet_tui.core import words
 from fleet_tui.core.decision import Decision
 from fleet_tui.core.events import Recorded
 from fleet_tui.core.firewall import invisible_count, safe_text
-from fleet_tui.core.fleet import FleetSpec
+from fleet_tui.core.fleet import FleetSpec, TaskClass
 from fleet_tui.core.state import Attempt, AttemptPhase, FleetState, Task, TaskPhase
 from fleet_tui.core.untrusted import Untrusted
 
@@ -45,11 +46,17 @@ def task_sections(
     """Everything about a task, the most wanted first. ``story`` is None while it is fetched."""
     fleet = state.fleet
     sections = [Section("", (head_line(task, fleet, pen, now_ms), needs_line(task.spec, fleet)))]
-    if task.phase is TaskPhase.NEEDS_OPERATOR:
-        sections.append(Section("Your verdict is needed", tuple(evidence(task, pen, now_ms))))
+    if needs_verdict(task):
+        asked = task.phase is TaskPhase.NEEDS_OPERATOR
+        title = "Your verdict is needed" if asked else "Nobody knows what became of it"
+        choice = line(Cell("V", Tone.KEY), " it ran / it did not run / run it again")
+        sections.append(Section(title, (*evidence(task, pen, now_ms), choice)))
     elif task.reason:
         tone = word_tone(task.phase.value)
         sections.append(Section("", (paragraph(short(task.reason), tone),)))
+    if said := list(_operators(task, pen, now_ms)):
+        sections.append(Section("", tuple(said)))
+    sections.extend(limits(task, fleet, now_ms))
     if task.phase is TaskPhase.WAITING:
         sections.extend(why_of(task, None, fleet, pen, now_ms))
     sections.extend(_attempts(task, pen, now_ms))
@@ -60,6 +67,29 @@ def task_sections(
     sections.append(_story(story, state, pen))
     sections.append(_identity(task, pen))
     return sections
+
+
+def _operators(task: Task, pen: Pen, now_ms: int) -> Iterator[DetailLine]:
+    """What operators decided about it beside its verdict, and what can be done next."""
+    if task.hold is not None:
+        since = f", for {words.age(task.hold.since_ms, now_ms)}. "
+        yield line(Cell(held_words(task.hold), Tone.WARN), since, Cell("L", Tone.KEY), " releases")
+    if task.expedited_at_ms is not None:
+        yield line(Cell(pen.clock(task.expedited_at_ms), Tone.DIM), " placed before all others")
+    if task.asked is not None:
+        yield paragraph("Changed since it was submitted; its key stands for what was submitted.")
+    if task.dropped_by is not None:
+        yield paragraph(f"Dropped by {name(task.dropped_by)}: nothing more is needed.", Tone.DIM)
+    if task.phase in (TaskPhase.FAILED, TaskPhase.EXPIRED) and task.dropped_by is None:
+        yield line(Cell("Y", Tone.KEY), " requeues it, ", Cell("M", Tone.KEY), " edits, ",
+                   Cell("W", Tone.KEY), " drops it")  # fmt: skip
+    checkpoint = task.checkpoint
+    if checkpoint is not None and not task.phase.is_closed:
+        size = words.size(len(checkpoint.text.raw.encode(errors="replace")))
+        mark = name(checkpoint.sha256[:12])
+        yield line(Cell("checkpoint ", Tone.DIM), f"{size}, sha256 {mark}: the next run goes on "
+                   "from there" if task.spec.task_class is TaskClass.RESUMABLE else
+                   f"{size}, sha256 {mark}")  # fmt: skip
 
 
 def head_line(task: Task, fleet: FleetSpec, pen: Pen, now_ms: int) -> DetailLine:
@@ -117,39 +147,6 @@ def _titled_why(task: Task, fleet: FleetSpec, pen: Pen, now_ms: int) -> list[Sec
     assert task.attempt is not None
     sections = why_of(task, task.attempt.number, fleet, pen, now_ms)
     return [Section(f"Why (attempt {task.attempt.number})", sections[0].lines), *sections[1:]]
-
-
-def evidence(task: Task, pen: Pen, now_ms: int) -> list[DetailLine]:
-    """What is known about an attempt that nobody but a person can judge, and the choices."""
-    lines = [paragraph(short(task.reason or "nobody knows whether it ran"), Tone.WARN)]
-    last = task.attempt
-    if last is not None:
-        lines.append(_attempt_facts(last, pen, now_ms))
-        if last.detail:
-            lines.append(line(Cell("agent said  ", Tone.DIM), short(last.detail), indent=13))
-        if last.late:
-            text = "A result came after it was given up; it is shown below under Answer."
-            lines.append(paragraph(text, Tone.ACCENT))
-    lines.append(line(Cell("Y", Tone.KEY), " it ran / it did not run / run it again"))
-    return lines
-
-
-def _attempt_facts(attempt: Attempt, pen: Pen, now_ms: int) -> DetailLine:
-    pairs: list[tuple[str, str | Cell]] = [
-        ("attempt", str(attempt.number)),
-        ("on", Cell(name(attempt.agent), Tone.ACCENT)),
-        ("", word_cell(attempt.phase.value, pen)),
-        ("planned", pen.clock(attempt.planned_at_ms)),
-        ("started", pen.clock(attempt.started_at_ms)),
-    ]
-    if attempt.unknown_since_ms is not None:
-        pairs.append(("unknown for", words.age(attempt.unknown_since_ms, now_ms)))
-    if attempt.lost is not None:
-        pairs.append(("because", attempt.lost.value))
-    if attempt.boot_id:
-        pairs.append(("boot", boot(attempt.boot_id)))
-    made = facts(pairs)
-    return made._replace(target=Target(agent=attempt.agent))
 
 
 def _attempts(task: Task, pen: Pen, now_ms: int) -> list[Section]:

@@ -18,14 +18,14 @@ from fleet_tui.console.cells import Cell, Line, Tone
 from fleet_tui.console.detail_rows import Pen, wrap
 from fleet_tui.console.keystrokes import TOO_FAST, is_by_hand
 from fleet_tui.console.places import Place
-from fleet_tui.console.task_detail import answered, evidence
+from fleet_tui.console.task_detail import answered
+from fleet_tui.console.task_evidence import evidence
 from fleet_tui.console.widgets.form import FieldDone, FieldLine
 from fleet_tui.console.widgets.lines import OneLine
 from fleet_tui.console.widgets.paint import Painted
 from fleet_tui.core.commands import Accepted, Resolve, Verdict
 from fleet_tui.core.firewall import safe_text
-from fleet_tui.core.fleet import TaskClass
-from fleet_tui.core.state import AttemptPhase, Task, TaskPhase
+from fleet_tui.core.state import Task
 
 if TYPE_CHECKING:
     from fleet_tui.console.screens.base import FleetScreen
@@ -57,25 +57,22 @@ OPTIONS = (
 )
 
 
-def needs_verdict(task: Task) -> bool:
-    """Whether only a person can say what happened: asked for, or the fate is unknown now."""
-    attempt = task.open_attempt
-    unknown = attempt is not None and attempt.phase is AttemptPhase.UNKNOWN
-    return task.phase is TaskPhase.NEEDS_OPERATOR or unknown
-
-
 def evidence_lines(task: Task, pen: Pen, now_ms: int, width: int) -> list[Line]:
-    """What is known, wrapped: the last line of :func:`evidence` is about the key and left out."""
-    lines: list[Line] = []
-    for row in evidence(task, pen, now_ms)[:-1]:
-        lines.extend(wrap(row.cells, width, row.indent))
+    """What is known, wrapped, and the beginning of an answer that came; at most
+    MAX_EVIDENCE_LINES."""
+    answer: list[Line] = []
     attempt = answered(task)
     if attempt is not None:
         shown = safe_text(attempt.answer.text, MAX_ANSWER_SHOWN)
-        lines.extend((Cell(" answer  ", Tone.DIM), Cell(text)) for text in shown)
-    if task.spec.task_class is TaskClass.ONCE:
-        lines.append((Cell(" class once: it must not run twice.", Tone.DIM),))
-    return lines[:MAX_EVIDENCE_LINES]
+        answer = [(Cell(" answer  ", Tone.DIM), Cell(text)) for text in shown]
+    lines: list[Line] = []
+    for row in evidence(task, pen, now_ms):
+        lines.extend(wrap(row.cells, width, row.indent))
+    room = MAX_EVIDENCE_LINES - len(answer)
+    if len(lines) > room:
+        more = f" … {len(lines) - room + 1} more lines on the task's page"
+        lines = [*lines[: room - 1], (Cell(more, Tone.DIM),)]
+    return [*lines, *answer]
 
 
 class Options(Painted, can_focus=True):

@@ -22,12 +22,13 @@ from fleet_tui.console.detail_rows import (
 from fleet_tui.core import words
 from fleet_tui.core.decision import Candidate, Decision, Pending, PendingCode, Rejection, Rule
 from fleet_tui.core.fleet import FleetSpec
-from fleet_tui.core.state import DecisionRecord, Task, TaskSpec
+from fleet_tui.core.state import DecisionRecord, Hold, Task, TaskSpec
 
 _PENDING_WORDS: dict[PendingCode, str] = {
     PendingCode.NEW: "just came in",
     PendingCode.CAPACITY: "all fitting agents are busy",
     PendingCode.BACKOFF: "pausing before the next attempt",
+    PendingCode.RETRY_BUDGET: "the fleet has started as many retries as it may for now",
     PendingCode.BRAKE: "failover is frozen: too many agents were lost at once",
     PendingCode.STATE: "no fitting agent is in service",
     PendingCode.CORDON: "every fitting agent is cordoned",
@@ -56,6 +57,11 @@ _RULE_WORDS: dict[Rule, str] = {
 def waiting_words(pending: Pending) -> str:
     """Why a task waits: the engine's words, or what its code means."""
     return short(pending.detail or _PENDING_WORDS[pending.code])
+
+
+def held_words(hold: Hold) -> str:
+    """``held by ops: wait for the migration``."""
+    return short(f"held by {hold.by}{': ' if hold.reason else ''}{hold.reason}")
 
 
 def why_sections(

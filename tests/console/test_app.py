@@ -260,7 +260,7 @@ async def test_commands_open_places(typed: str, place: Place) -> None:
         await until(
             pilot, lambda: app.visible_screen is not None and app.visible_screen.place == place
         )
-        assert app.typed == [typed]
+        assert app.history.of(":") == (typed,)
 
 
 async def test_settings_are_changed_by_commands() -> None:
@@ -378,7 +378,7 @@ async def test_a_failed_task_is_run_again() -> None:
     failed = next(t for t in feed.view().state.ended_tasks() if t.reason)
     app = console(feed)
     async with running(app) as pilot:
-        assert app.run_command(f"resolve {failed.label}") is None
+        assert app.run_command(f"requeue {failed.label}") is None
         await until(pilot, lambda: isinstance(app.screen, PlanCard))
         card = app.screen
         assert isinstance(card, PlanCard)

@@ -44,7 +44,7 @@ def test_a_line_that_cannot_be_used_is_told_and_left_out(
 
 
 def test_two_keys_can_be_swapped_in_order() -> None:
-    made = keymap.make({"details": ["u"], "definition": ["d"]})
+    made = keymap.make({"details": ["b"], "definition": ["d"]})
     assert made.problems == ()
 
 

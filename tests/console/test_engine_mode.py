@@ -1,10 +1,14 @@
 """An engine that can do less says so in the first line of every screen, at every width."""
 
+import msgspec
 import pytest
 
+from fleet_tui.core.ids import Seq
 from fleet_tui.core.modes import EngineMode, ModeNow
-from tests.support.console import console, running, text_of, until
+from fleet_tui.core.state import AttemptPhase
+from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
+from tests.support.scene import NOW_MS, task_id
 
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 60)])
@@ -21,3 +25,66 @@ async def test_the_header_names_the_mode(size: tuple[int, int], mode: EngineMode
         assert "\x1b" not in text_of(app)
         feed.push(engine=ModeNow())
         await until(pilot, lambda: "engine" not in text_of(app).splitlines()[0])
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 60)])
+async def test_every_screen_says_why_since_when_and_the_way_out(size: tuple[int, int]) -> None:
+    feed = FakeFeed()
+    app = console(feed)
+    async with running(app, size) as pilot:
+        since = NOW_MS - 61_400
+        feed.push(
+            engine=ModeNow(mode=EngineMode.HOLD, reason="migration", since_ms=since, by="ops")
+        )
+        await until(pilot, lambda: "HOLD since" in text_of(app))
+        for key in ("1", "3", "7", "u", "T"):
+            text = " ".join((await press(pilot, key)).split())
+            assert "HOLD since 12:03:30 by ops: migration. Nothing is started;" in text
+            assert "J lets it start work again" in text
+        await press(pilot, "escape")
+        feed.push(engine=ModeNow(mode=EngineMode.RECOVERY, reason="damaged", trusted_seq=Seq(41)))
+        await until(pilot, lambda: "Trusted up to event 41." in " ".join(text_of(app).split()))
+        assert "`fleet-tui verify` says what is wrong" in " ".join(text_of(app).split())
+        feed.push(engine=ModeNow())
+        await until(pilot, lambda: "RECOVERY" not in text_of(app))
+
+
+@pytest.mark.parametrize("mode", [EngineMode.READ_ONLY, EngineMode.RECOVERY])
+async def test_nothing_acts_while_nothing_is_taken(mode: EngineMode) -> None:
+    feed = FakeFeed()
+    feed.push(engine=ModeNow(mode=mode, reason="full"))
+    app = console(feed)
+    async with running(app) as pilot:
+        foot = text_of(app).splitlines()[-1]
+        assert "C cordon" not in foot
+        assert "T submit" not in foot
+        for key in ("C", "T", "Q", "J", "m"):
+            await press(pilot, key)
+        assert not feed.sent
+        told = [notice.text for notice in app.notices]
+        assert f"cordon the agent: the engine is in {mode.label}: {mode.meaning}" in told
+        assert "note this moment: this needs an engine that takes commands" in told
+
+
+async def test_a_held_engine_takes_submits() -> None:
+    feed = FakeFeed()
+    feed.push(engine=ModeNow(mode=EngineMode.HOLD, reason="why"))
+    app = console(feed)
+    async with running(app) as pilot:
+        assert "J thaw" in text_of(app).splitlines()[-1]
+        assert "What should the agent do?" in await press(pilot, "T")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_how_many_are_unknown_is_always_on_the_main_screen(size: tuple[int, int]) -> None:
+    feed = FakeFeed()
+    app = console(feed)
+    async with running(app, size) as pilot:
+        assert "0 unknown" in text_of(app)
+        tasks = dict(feed.view().state.open_tasks)
+        task = tasks[task_id(48_170)]
+        lost = msgspec.structs.replace(task.attempts[0], phase=AttemptPhase.UNKNOWN)
+        tasks[task.id] = msgspec.structs.replace(task, attempts=(lost,))
+        feed.change_state(open_tasks=tasks)
+        await until(pilot, lambda: text_of(app).count("1 unknown") == 2, "header and queue")
+        assert "1 unknown" in (await press(pilot, "4")).splitlines()[0]

@@ -116,14 +116,14 @@ async def test_a_click_on_the_band_goes_there() -> None:
         await until(pilot, lambda: feed.view().now_ms == START_MS)
 
 
-@pytest.mark.parametrize("key", ["T", "C", "K", "X", "D", "Y", "A"])
+@pytest.mark.parametrize("key", ["T", "C", "K", "X", "D", "Y", "A", "V", "H", "W", "Q"])
 async def test_nothing_can_be_sent_from_a_recording(key: str) -> None:
     app, feed = review_app()
     async with running(app) as pilot:
         await press(pilot, key, "y", "enter")
         assert not feed.sent
         last = text_of(app).splitlines()[-1]
-        for hint in ("T submit", "C cordon", "K cancel", "A ack", "Y verdict"):
+        for hint in ("T submit", "C cordon", "K cancel", "A ack", "V verdict"):
             assert hint not in last
 
 

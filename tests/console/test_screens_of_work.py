@@ -317,6 +317,7 @@ def test_every_subject_of_an_alert_leads_somewhere() -> None:
     assert subject_place("agent-14", view) == Place("agent", "agent-14")
     assert subject_place("t-48100", view) == Place("task", "t-48100")
     assert subject_place("gpu", view) == Place("agents", query="pool:gpu")
+    assert subject_place("dead letters", view) == Place("dead")
     assert subject_place("weather", view) is None
     assert isinstance(next(iter(seeded_alerts().values())), Alert)
 

@@ -4,14 +4,17 @@ import msgspec
 
 from fleet_tui.console.detail_rows import Pen
 from fleet_tui.console.places import Place
-from fleet_tui.console.verdict import VerdictCard, evidence_lines, needs_verdict
+from fleet_tui.console.reasons import needs_verdict
+from fleet_tui.console.task_evidence import limits
+from fleet_tui.console.verdict import MAX_EVIDENCE_LINES, VerdictCard, evidence_lines
 from fleet_tui.core.commands import Resolve, Verdict
-from fleet_tui.core.evidence import Answer, LostReason
+from fleet_tui.core.evidence import Answer, Checkpoint, LostReason
+from fleet_tui.core.fleet import Deadlines
 from fleet_tui.core.state import AttemptPhase, Task, TaskPhase
 from fleet_tui.core.untrusted import Untrusted
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
-from tests.support.scene import NOW_MS, seeded_state, task_id
+from tests.support.scene import NOW_MS, agent_name, seeded_state, task_id
 
 STATE = seeded_state()
 
@@ -28,7 +31,7 @@ async def test_the_card_shows_the_evidence_and_records_verdict_and_reason() -> N
     async with running(app) as pilot:
         app.go(Place("task", "t-48100"))
         await until(pilot, lambda: "Your verdict is needed" in text_of(app))
-        await press(pilot, "Y")
+        await press(pilot, "V")
         await until(pilot, lambda: isinstance(app.screen, VerdictCard))
         text = text_of(app)
         assert "Did t-48100 run?" in text
@@ -46,7 +49,7 @@ async def test_without_a_choice_or_a_reason_nothing_is_sent() -> None:
     feed = FakeFeed()
     app = console(feed)
     async with running(app) as pilot:
-        await press(pilot, "3", "Y")
+        await press(pilot, "3", "V")
         await until(pilot, lambda: isinstance(app.screen, VerdictCard))
         await press(pilot, "tab", *"because", "enter")
         assert "choose one of the three verdicts first" in text_of(app)
@@ -77,3 +80,78 @@ def test_a_late_answer_is_evidence_and_cannot_act_on_the_terminal() -> None:
         assert "paid␛[2J" in text
         assert "timeout" in text
         assert text.isprintable()
+
+
+def told(task: Task, width: int = 90) -> str:
+    lines = evidence_lines(task, Pen(), NOW_MS, width)
+    return "\n".join("".join(cell.text for cell in line).rstrip() for line in lines)
+
+
+def test_the_evidence_says_when_what_was_learned_and_from_whom() -> None:
+    text = told(
+        judged(
+            boot_id="4f1c9d2e-77",
+            unknown_since_ms=NOW_MS - 300_000,
+            lost=LostReason.CONNECTION_LOST,
+            detail=Untrusted("connection reset"),
+            late=True,
+        )
+    )
+    assert "attempt 1   on agent-14   ✗ given-up" in text
+    assert "11:42:52 agent-14 said that it started, boot 4f1c9d2e" in text
+    assert "11:59:31 unknown from here for 2m00s: connection-lost" in text
+    assert "agent-14 said  connection reset" in text
+    assert "12:01:31 given-up: lost for 15m" in text
+    assert "a result came after that" in text
+
+
+def test_the_evidence_tells_of_every_attempt_newest_first_and_says_what_is_left_out() -> None:
+    task = judged()
+    first = task.attempts[0]
+    second = msgspec.structs.replace(
+        first,
+        number=2,
+        agent=agent_name(3),
+        phase=AttemptPhase.UNKNOWN,
+        started_at_ms=None,
+        ended_at_ms=None,
+        reason="",
+        unknown_since_ms=NOW_MS - 61_000,
+        checkpoint=Checkpoint(text=Untrusted("step 4"), sha256="ab" * 32),
+    )
+    text = told(msgspec.structs.replace(task, attempts=(first, second)))
+    assert text.index("attempt 2") < text.index("attempt 1")
+    assert "sent to agent-03; nobody said that it started" in text
+    assert "unknown from here for 1m01s, and still is" in text
+    assert "agent-03 left a checkpoint: 6 B, sha256 abababababab" in text
+    many = msgspec.structs.replace(task, attempts=(second,) * 4)
+    assert "more lines on the task's page" in told(many)
+    assert len(told(many).splitlines()) == MAX_EVIDENCE_LINES
+
+
+def test_deadlines_say_what_is_left_of_them() -> None:
+    own = Deadlines(
+        schedule_to_start_ms=900_000, start_to_close_ms=600_000, heartbeat_ms=30_000,
+        total_ms=2_000_000,
+    )  # fmt: skip
+    task = judged()
+    spec = msgspec.structs.replace(task.spec, deadlines=own)
+    (section,) = limits(msgspec.structs.replace(task, spec=spec), STATE.fleet, NOW_MS)
+    text = "".join(cell.text for cell in section.lines[0].cells)
+    assert section.title == "Deadlines, its own"
+    assert "start within 15m00s " in text, "it started: nothing is left to say"
+    assert "sign of life every 30s" in text
+    assert "all within 33m20s, 11m30s left" in text
+    closed = msgspec.structs.replace(task, phase=TaskPhase.FAILED)
+    assert limits(closed, STATE.fleet, NOW_MS) == []
+
+
+async def test_a_task_of_unknown_fate_has_its_evidence_on_its_page() -> None:
+    task = judged(phase=AttemptPhase.UNKNOWN, unknown_since_ms=NOW_MS - 5_000, ended_at_ms=None)
+    lost = msgspec.structs.replace(task, phase=TaskPhase.ACTIVE, reason="")
+    tasks = {**STATE.open_tasks, lost.id: lost}
+    app = console(FakeFeed(state=msgspec.structs.replace(STATE, open_tasks=tasks)))
+    async with running(app) as pilot:
+        app.go(Place("task", "t-48100"))
+        await until(pilot, lambda: "Nobody knows what became of it" in text_of(app))
+        assert "unknown from here for 5s, and still is" in text_of(app)

@@ -537,3 +537,47 @@ def seeded_looks() -> dict[AgentName, Look]:
             memory_percent=float(_MEM[index]),
         )
     return looks
+
+
+DEAD_KINDS = (
+    ("exit-3 after 40 turns", ClientName("acme"), 7),
+    ("the agent's model answered 529: overloaded", ClientName("globex"), 4),
+    ("no agent started it within 15m", None, 2),
+)
+"""Why, whose and how many: the groups of :func:`with_dead_letters`."""
+
+
+def with_dead_letters(state: FleetState) -> FleetState:
+    """The state with thirteen dead letters in three groups, the last one expired."""
+    dead = dict(state.dead_letters)
+    number = 46_900
+    for at, (reason, client, count) in enumerate(DEAD_KINDS):
+        for index in range(count):
+            number += 1
+            ended = NOW_MS - (at * 40 + index) * 60_000
+            agent = agent_name(1 + index % 5)
+            attempt = Attempt(
+                run_id=RunId(f"{task_id(number)}.1"),
+                number=1,
+                agent=agent,
+                phase=AttemptPhase.FAILED,
+                planned_at_ms=ended - 41_000,
+                started_at_ms=ended - 40_000,
+                ended_at_ms=ended,
+                decision=_decision(agent, 0.7, pool=GENERAL),
+                reason=reason,
+            )
+            dead[task_id(number)] = Task(
+                id=task_id(number),
+                number=number,
+                key=f"key-{number}",
+                spec=TaskSpec(payload=Untrusted(f"Reconcile account {number}"), client=client),
+                by="ops",
+                submitted_at_ms=ended - 60_000,
+                payload_sha256="34" * 32,
+                phase=TaskPhase.FAILED if client is not None else TaskPhase.EXPIRED,
+                attempts=(attempt,) if client is not None else (),
+                ended_at_ms=ended,
+                reason=reason.replace("40", str(40 + index)),
+            )
+    return msgspec.structs.replace(state, dead_letters=dead)

@@ -82,6 +82,11 @@ def summary(status: FleetStatus, glyphs: Glyphs) -> Line:
     return tuple(cells)
 
 
+def unknown(status: FleetStatus) -> Cell:
+    """``0 unknown``: runs whose fate nobody knows now. Always on the main screen."""
+    return Cell(f"{words.count(status.unknown)} unknown", Tone.WARN if status.unknown else Tone.DIM)
+
+
 def priority_lines(status: FleetStatus, glyphs: Glyphs, width: int) -> list[Line]:
     """``P1 high   █░░░  19  wait 4.8s`` for each priority."""
     bar = max(4, width - 30)
@@ -119,7 +124,8 @@ class QueuePane(Pane):
 
     help_text = (
         "Tasks that wait for an agent. The curve is the depth over the time window (t).\n"
-        "wait is the 95th percentile from submission to placement over 15 minutes."
+        "wait is the 95th percentile from submission to placement over 15 minutes.\n"
+        "unknown are runs whose host does not tell what became of them; they are never run twice."
     )
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -148,7 +154,8 @@ class QueuePane(Pane):
         width, height = block.size
         self.set_title(
             Cell("Queue depth", Tone.TITLE),
-            Cell(f" - last {words.about(self.console.window_ms)}"),
+            Cell(f" - last {words.about(self.console.window_ms)}, "),
+            unknown(self.console.status),
         )
         if width <= 0:
             return
@@ -184,7 +191,8 @@ class QueuePane(Pane):
         shares = "  ".join(
             f"P{p.value} {words.count(status.waiting_by_priority.get(p, 0))}" for p in Priority
         )
-        room = width - len(head) - len(shares) - 5
+        lost = unknown(status)
+        room = width - len(head) - len(shares) - len(lost.text) - 7
         columns = max(0, min(room, CHART_STEPS))
         curve = (
             chart_lines(self._curve(view, columns), columns, 1, glyphs=glyphs) if columns else [""]
@@ -193,5 +201,6 @@ class QueuePane(Pane):
             Cell(head, Tone.TITLE),
             Cell("  "),
             Cell(curve[0]),
-            Cell(f"  {shares}"),
+            Cell(f"  {shares}  "),
+            lost,
         )

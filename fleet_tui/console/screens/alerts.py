@@ -48,9 +48,20 @@ class AlertsListPane(AllAlertsPane):
         return [*cells, Cell(f", {over} over", Tone.DIM)] if over else cells
 
 
+_OF_THE_FLEET = {
+    "dead letters": Place("dead"),
+    "tasks": Place("tasks", query="state:needs-operator"),
+    "runs": Place("tasks", query="state:unknown"),
+    "queue": Place("tasks", query="state:waiting or state:held"),
+}
+"""Subjects of conditions that belong to no agent, pool or task."""
+
+
 def subject_place(subject: str, view: View) -> Place | None:
     """Where to read about the subject of an alert; pools lead to their agents."""
     state = view.state
+    if subject in _OF_THE_FLEET:
+        return _OF_THE_FLEET[subject]
     if AgentName(subject) in state.agents:
         return Place("agent", subject)
     if state.find_task(subject) is not None:

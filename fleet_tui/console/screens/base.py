@@ -15,7 +15,7 @@ from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widget import Widget
 
-from fleet_tui.console import header
+from fleet_tui.console import band, header
 from fleet_tui.console.actions import ACTIONS, BY_NAME
 from fleet_tui.console.cells import Cell, Tone
 from fleet_tui.console.footer import hints
@@ -28,10 +28,9 @@ from fleet_tui.console.widgets.command_bar import CommandBar
 from fleet_tui.console.widgets.lines import HeaderLine, KeysLine, OneLine
 from fleet_tui.console.widgets.paint import ASCII_CLASS, REVIEW_CLASS, Painted
 from fleet_tui.console.widgets.timeline_band import TimelineBand
-from fleet_tui.core import words
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.logs import LogGap, LogLine
-from fleet_tui.feed.feed import Link, View
+from fleet_tui.feed.feed import View
 
 if TYPE_CHECKING:
     from fleet_tui.console.app import FleetApp
@@ -145,7 +144,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         self._take_width()
         yield HeaderLine(separator=self.console.glyphs.separator, id="header")
         yield OneLine(id="tabs")
-        yield OneLine(id="band")
+        yield band.Band(id="band")
         yield TimelineBand(
             glyphs=self.console.glyphs, offset_minutes=self.console.utc_offset_minutes, id="time"
         )
@@ -153,13 +152,12 @@ class FleetScreen(Screen[None], inherit_bindings=False):
             yield from self.compose_body()
         yield TooSmall(id="too-small")
         yield OneLine(id="banner")
-        yield CommandBar(complete=self._complete, id="bar")
+        yield CommandBar(complete=self._complete, recall=self.console.history.of, id="bar")
         yield KeysLine(id="keys")
 
     def on_mount(self) -> None:
         """Header and frames first; the console sends the view next."""
         self.set_class(self.console.glyphs.name == "ascii", ASCII_CLASS)
-        self.query_one(CommandBar).remember(list(self.console.typed))
         self.show_tabs()
         self.show_banner(self.console.banner)
         self.focus_pane(0)
@@ -174,7 +172,8 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         """Show a view everywhere on the screen."""
         previous, self.shown = self.shown, view
         self.show_header()
-        self._show_band(view)
+        said = band.lines(view, self.console.problem, self.console.utc_offset_minutes)
+        self.query_one(band.Band).show(tuple(said))
         self._show_time(view)
         self.query_one(TooSmall).show(self.console.status, self.console.glyphs)
         self.show(previous, view)
@@ -221,23 +220,6 @@ class FleetScreen(Screen[None], inherit_bindings=False):
                 cells.append(Cell(f" {tab.title}  ", Tone.TITLE if own else Tone.DIM))
         self.set_class(len(crumbs) > 1, "-deep")
         self.query_one("#tabs", OneLine).show(tuple(cells))
-
-    def _show_band(self, view: View) -> None:
-        cells: list[Cell] = []
-        offset = self.console.utc_offset_minutes
-        if view.link is Link.RECONNECTING:
-            why = safe_line(view.link_detail) or "the engine does not answer"
-            as_of = f"as of {words.clock(view.state.at_ms, offset)} - " if view.state.seq else ""
-            again = "; trying again" if view.state.seq else ""
-            cells = [Cell(f" {as_of}{why}{again}", Tone.WARN)]
-        elif self.console.problem:
-            cells = [Cell(f" {self.console.problem}", Tone.ERROR)]
-        elif view.state.frozen_pools:
-            names = ", ".join(safe_line(pool) for pool in view.state.frozen_pools)
-            cells = [Cell(f" failover is frozen in {names}: too many were lost at once", Tone.WARN)]
-        band = self.query_one("#band", OneLine)
-        band.display = bool(cells)
-        band.show(tuple(cells))
 
     def _show_stale(self) -> None:
         """Nothing in the body looks current while the engine does not answer."""
@@ -505,6 +487,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         event.stop()
         if self._filtered is not None:
             if self._apply_filter():
+                self.console.history.add("/", event.text)
                 self.close_bar()
             return
         text = event.text.strip()

@@ -6,6 +6,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
+from fleet_tui.console.band import Band
 from fleet_tui.console.panes.alerts import AlertsPane
 from fleet_tui.console.panes.health import HealthPane
 from fleet_tui.console.panes.logs import LogsPane
@@ -105,7 +106,7 @@ class OverviewScreen(FleetScreen):
 
     def _lines_around(self) -> int:
         """Lines that other parts of the screen take now and then."""
-        taken = sum(self.query_one(name).display for name in ("#band", "#banner"))
+        taken = self.query_one(Band).taken + self.query_one("#banner").display
         return taken + BAND_LINES * self.query_one(TimelineBand).display
 
     def _share(self) -> None:

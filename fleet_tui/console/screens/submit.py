@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Collection
+from typing import ClassVar
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -10,7 +11,7 @@ from textual.app import App, ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import TextArea
 
-from fleet_tui.console.cells import Cell, Tone
+from fleet_tui.console.cells import Cell, Line, Tone
 from fleet_tui.console.keystrokes import TOO_FAST, is_by_hand
 from fleet_tui.console.messages import Loudness
 from fleet_tui.console.places import Place
@@ -34,9 +35,11 @@ from fleet_tui.console.widgets.form import (
     problem_cells,
 )
 from fleet_tui.console.widgets.lines import KeyHint, KeysLine, OneLine
-from fleet_tui.core.commands import Accepted
+from fleet_tui.core.commands import Accepted, Edit, Submit
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.fleet import FleetSpec
+from fleet_tui.core.ids import TaskId
+from fleet_tui.core.state import TaskSpec
 from fleet_tui.core.ulid import ENTROPY_BYTES
 from fleet_tui.feed.feed import View
 
@@ -63,12 +66,18 @@ _HINTS = (
 MAX_HINTED = 6
 """Names shown in an empty field."""
 
-_drafts: WeakKeyDictionary[App[int], Typed] = WeakKeyDictionary()
-"""What was typed and not sent, so that leaving the form loses nothing."""
+MAX_DRAFTS = 20
+
+_drafts: WeakKeyDictionary[App[int], dict[str, Typed]] = WeakKeyDictionary()
+"""What was typed and not sent, so that leaving the form loses nothing: by the task that is edited,
+empty for a new one."""
 
 
 class SubmitScreen(FleetScreen):
     """``Place("submit")``; the query of the place is what stood after ``:submit``."""
+
+    title_text: ClassVar[str] = " What should the agent do?"
+    verb: ClassVar[str] = "Submit"
 
     help_text = (
         "tab and shift+tab go from field to field; enter makes a new line in the task and goes on\n"
@@ -85,15 +94,26 @@ class SubmitScreen(FleetScreen):
         """``submit a task``."""
         return "submit a task"
 
+    @property
+    def _draft(self) -> Typed | None:
+        """What was typed here before and not sent; a command line begins anew."""
+        drafts = _drafts.get(self.console, {})
+        return None if self.place.query else drafts.get(self.place.subject)
+
+    def _forget_draft(self) -> None:
+        _drafts.get(self.console, {}).pop(self.place.subject, None)
+
+    def beginning(self) -> Typed:
+        """What stands in the fields when nothing was typed yet."""
+        asked = parse_words(self.place.query) if self.place.query else None
+        return asked if isinstance(asked, Typed) else Typed()
+
     def compose_body(self) -> ComposeResult:
         """The fields in the order they are asked for."""
-        typed = _drafts.get(self.console, Typed())
-        asked = parse_words(self.place.query) if self.place.query else None
-        if isinstance(asked, Typed):
-            typed = asked
+        typed = self._draft or self.beginning()
         fleet = self.console.view.state.fleet
         with VerticalScroll(classes="form", can_focus=False):
-            yield OneLine((Cell(" What should the agent do?", Tone.TITLE),), id="payload-title")
+            yield OneLine((Cell(self.title_text, Tone.TITLE),), id="payload-title")
             yield PayloadArea(typed.payload)
             yield OneLine(classes="note", id="payload-note")
             yield FieldLine("needs", "needs", text=typed.needs, hint=_known_needs(fleet))
@@ -104,7 +124,7 @@ class SubmitScreen(FleetScreen):
             yield FieldLine("labels", "labels", text=typed.labels, hint="team=ops ticket=42")
             yield ChoiceLine("priority", "priority", _PRIORITIES, typed.priority)
             yield ChoiceLine("task_class", "class", _CLASSES, typed.task_class)
-            yield Button("Submit")
+            yield Button(self.verb)
             yield OneLine(id="twin")
 
     def on_mount(self) -> None:
@@ -139,7 +159,10 @@ class SubmitScreen(FleetScreen):
     @on(TextArea.Changed)
     @on(FieldChanged)
     def _on_typed(self) -> None:
-        _drafts[self.console] = self.typed
+        drafts = _drafts.setdefault(self.console, {})
+        drafts[self.place.subject] = self.typed
+        while len(drafts) > MAX_DRAFTS:
+            del drafts[next(iter(drafts))]
         self._refresh_notes()
 
     @on(FieldDone)
@@ -152,8 +175,11 @@ class SubmitScreen(FleetScreen):
         note = payload_note(typed.payload)
         tone = Tone.WARN if "control" in note else Tone.DIM
         self.query_one("#payload-note", OneLine).show((Cell(f" {note}", tone),))
-        twin = (Cell(" same as    ", Tone.DIM), Cell(same_as(typed)))
-        self.query_one("#twin", OneLine).show(twin)
+        self.query_one("#twin", OneLine).show(self.foot(typed))
+
+    def foot(self, typed: Typed) -> Line:
+        """What stands below the button."""
+        return (Cell(" same as    ", Tone.DIM), Cell(same_as(typed)))
 
     # --- sending ---
 
@@ -172,15 +198,23 @@ class SubmitScreen(FleetScreen):
         if isinstance(found, tuple):
             self._show_problems(found)
             return
-        order = command(found, view.now_ms, secrets.token_bytes(ENTROPY_BYTES))
+        order = self.order(found)
         reply = await self.console.send(order)
         if isinstance(reply, Accepted):
-            _drafts.pop(self.console, None)
-            self.console.go(Place("task", reply.task or order.task))
+            self._forget_draft()
+            self.sent(reply, order.task)
         else:
             said = safe_line(f"{reply.text} {reply.hint}".strip())
             note = (Cell(" ", Tone.PLAIN), Cell(said, Tone.ERROR))
             self.query_one("#payload-note", OneLine).show(note)
+
+    def order(self, spec: TaskSpec) -> Submit | Edit:
+        """The command for what was typed."""
+        return command(spec, self.console.view.now_ms, secrets.token_bytes(ENTROPY_BYTES))
+
+    def sent(self, reply: Accepted, task: TaskId) -> None:
+        """It was taken: open its page."""
+        self.console.go(Place("task", reply.task or task))
 
     def _show_problems(self, problems: tuple[Problem, ...]) -> None:
         """All at their fields; the focus goes to the first."""

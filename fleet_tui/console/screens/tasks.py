@@ -1,6 +1,6 @@
 """Tasks: what waits, runs, needs somebody, or ended not long ago."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
 from textual import on
@@ -14,7 +14,7 @@ from fleet_tui.console.rows import line_text
 from fleet_tui.console.screens.base import FleetScreen
 from fleet_tui.console.selection import Scope, Selection
 from fleet_tui.console.task_detail import span_ms
-from fleet_tui.console.why import waiting_words
+from fleet_tui.console.why import held_words, waiting_words
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable
 from fleet_tui.core import words
 from fleet_tui.core.filters import Value
@@ -92,8 +92,11 @@ class TasksPane(TablePane[TaskRow]):
     def records(self, view: View) -> Sequence[TaskRow]:
         """Worst first; within the same urgency by priority, then the oldest first."""
         tasks = view.state.tasks()
-        made = (TaskRow(t, task_word(t), _whole_seconds(t, view.now_ms)) for t in tasks)
-        return sorted(made, key=_urgency)
+        return sorted((self.row_of(task, view.now_ms) for task in tasks), key=_urgency)
+
+    def row_of(self, task: Task, now_ms: int) -> TaskRow:
+        """A task and what changes by itself, now."""
+        return TaskRow(task, task_word(task), _whole_seconds(task, now_ms))
 
     def row_id(self, record: TaskRow) -> str:
         """The task's id."""
@@ -224,16 +227,27 @@ def reason(task: Task) -> str:
     """Why it stands where it stands, in one line; empty when there is nothing to say."""
     if task.cancel_requested_by and not task.phase.is_closed:
         return short(f"cancel asked by {task.cancel_requested_by}")
-    if task.phase is TaskPhase.WAITING and task.pending is not None:
-        return waiting_words(task.pending)
+    if task.phase is TaskPhase.WAITING:
+        return " · ".join(_waits(task))
     if task.reason:
-        return short(task.reason)
+        dropped = f"dropped by {task.dropped_by}: " if task.dropped_by else ""
+        return short(f"{dropped}{task.reason}")
     last = task.open_attempt
     if last is not None and last.lost is not None:
         return short(f"{last.lost.value} {last.detail.raw}".strip())
     if last is not None and last.decision.note:
         return short(last.decision.note)
     return ""
+
+
+def _waits(task: Task) -> Iterator[str]:
+    """Everything that bears on when a waiting task is placed."""
+    if task.hold is not None:
+        yield held_words(task.hold)
+    if task.expedited_at_ms is not None:
+        yield "goes first"
+    if task.pending is not None and task.hold is None:
+        yield waiting_words(task.pending)
 
 
 class TasksScreen(FleetScreen):

@@ -1,10 +1,10 @@
-"""The line to type in: commands, filters and searches, with history, ghost text and a caret.
+"""The line to type in: commands, filters and searches, with a history, ghost text and a caret.
 
 What is pasted is made safe and never submits. The bar knows nothing of commands: it asks its owner
-for a completion and is told about problems.
+for a completion and for what was typed before, and is told about problems.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual import events
@@ -20,7 +20,9 @@ from fleet_tui.console.widgets.paint import Cell, Tone
 from fleet_tui.core.firewall import safe_line
 
 MAX_TYPED_CHARS = 1_000
-MAX_HISTORY = 500
+
+Recall = Callable[[str], Sequence[str]]
+"""What was typed before after a prompt, oldest first."""
 
 Complete = Callable[[str], str | None]
 """What a beginning most likely goes on to be, as the whole text; None if nothing fits."""
@@ -113,13 +115,15 @@ class CommandBar(Widget):
         prompt: str = ":",
         *,
         complete: Complete | None = None,
+        recall: Recall = lambda prompt: (),
         id: str | None = None,
         classes: str | None = None,
     ) -> None:
         super().__init__(id=id, classes=classes)
         self._prompt = prompt
         self._complete = complete
-        self._history: list[str] = []
+        self._recall = recall
+        self._history: Sequence[str] = ()
         self._recalled: int | None = None
         """Place in the history that is shown."""
         self._beginning = ""
@@ -139,31 +143,18 @@ class CommandBar(Widget):
         """What stands in the bar."""
         return self._input.value
 
-    @property
-    def history(self) -> tuple[str, ...]:
-        """What was submitted, oldest first."""
-        return tuple(self._history)
-
     def open(self, prompt: str, text: str = "") -> None:
         """Show the bar with a text in it and take the focus."""
         self._prompt = prompt
         self.query_one(".prompt", OneLine).show((Cell(prompt, Tone.KEY),))
         self.refresh(layout=True)
         self.clear_problem()
-        self._recalled = None
+        self._history, self._recalled = self._recall(prompt), None
         with self.prevent(Input.Changed):
             self._input.value = safe_line(text, MAX_TYPED_CHARS)
         self._input.cursor_position = len(self._input.value)
         # At once, not with the next message: what is typed ahead belongs into the bar.
         self.screen.set_focus(self._input, scroll_visible=False)
-
-    def remember(self, texts: list[str]) -> None:
-        """Put texts into the history, oldest first, as when it is read from a file."""
-        for text in texts:
-            line = safe_line(text, MAX_TYPED_CHARS)
-            if line.strip() and (not self._history or self._history[-1] != line):
-                self._history.append(line)
-        del self._history[:-MAX_HISTORY]
 
     def show_problem(self, column: int, message: str, hint: str = "") -> None:
         """Say below the input what is wrong; the caret points at ``column`` (from 0)."""
@@ -195,9 +186,8 @@ class CommandBar(Widget):
         self.post_message(self.Changed(self, event.value))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter: remember and tell the owner."""
+        """Enter: tell the owner."""
         event.stop()
-        self.remember([event.value])
         self._recalled = None
         self.post_message(self.Submitted(self, event.value))
 

@@ -51,6 +51,23 @@ class Plan:
     refusal: str = ""
     """Why it cannot be done as it is; then the card only shows."""
 
+    @property
+    def all_lines(self) -> tuple[Line, ...]:
+        """What is read: the plan, why it cannot be done, the command that does the same."""
+        lines = list(self.lines)
+        if self.refusal:
+            lines += [(), (Cell(self.refusal, Tone.ERROR),)]
+        if self.same_as:
+            lines += [(), (Cell("Same as: ", Tone.DIM), Cell(self.same_as))]
+        return tuple(lines)
+
+
+def plan_title(plan: Plan) -> OneLine:
+    """``Plan: cancel t-42   prod !``."""
+    badge = f" {plan.fleet}{' !' if plan.protected else ''} "
+    mark = (Cell(badge, Tone.DANGER if plan.protected else Tone.BADGE),) if plan.fleet else ()
+    return OneLine((Cell(f"Plan: {plan.title}  ", Tone.TITLE), *mark))
+
 
 class ConfirmBar(ModalScreen[bool]):
     """Tier 1: ``Cordon agent-06? y/N`` at the foot of the screen."""
@@ -98,6 +115,11 @@ class PlanText(Painted, can_focus=False):
     def is_at_end(self) -> bool:
         """Whether the last line is, or has been, on screen."""
         return self._top + self.size.height >= len(self._lines)
+
+    def show(self, lines: tuple[Line, ...]) -> None:
+        """Show other lines, from the same place on."""
+        self._lines = lines
+        self.scroll_lines(0)
 
     def fit_height(self, room: int) -> None:
         """Take as many lines as the plan has, but no more than there is room for."""
@@ -182,17 +204,8 @@ class PlanCard(ModalScreen[bool]):
 
     def on_mount(self) -> None:
         """Fill the box and start the clock of reading."""
-        plan = self._plan
-        lines = list(plan.lines)
-        if plan.refusal:
-            lines += [(), (Cell(plan.refusal, Tone.ERROR),)]
-        if plan.same_as:
-            lines += [(), (Cell("Same as: ", Tone.DIM), Cell(plan.same_as))]
         box = self.query_one(PlanBox)
-        badge = f" {plan.fleet}{' !' if plan.protected else ''} "
-        title = (Cell(f"Plan: {plan.title}  ", Tone.TITLE),)
-        mark = (Cell(badge, Tone.DANGER if plan.protected else Tone.BADGE),) if plan.fleet else ()
-        box.mount(OneLine((*title, *mark)), PlanText(tuple(lines)), PlanFoot())
+        box.mount(plan_title(self._plan), PlanText(self._plan.all_lines), PlanFoot())
         self._fit()
         self._shown_at_s = asyncio.get_running_loop().time()
         self._refresh_foot()
