@@ -20,7 +20,7 @@ from fleet_tui.wire.proxy_command import ProxyProcess, start_proxy
 from fleet_tui.wire.shell import ChannelFailure, Completed, RunResult
 from fleet_tui.wire.ssh_advice import ADOPTED, auth_advice, called, host_key_advice
 from fleet_tui.wire.ssh_connection import FileFailure, SshConnection, TcpChannel
-from fleet_tui.wire.ssh_door import Door
+from fleet_tui.wire.ssh_door import AGAIN_AFTER_S, Door
 from fleet_tui.wire.ssh_failures import (
     LocalSetupError,
     SshFailure,
@@ -174,13 +174,16 @@ class SshPool:
         if isinstance(jump, SshFailure):
             return jump
         door = self._doors.setdefault((route.key_alias, route.port), Door())
+        tries = 0
         while True:
-            async with door.entered() as width:
+            tries += 1
+            async with door.entered():
                 try:
                     return await self._in_a_slot(self._handshake(host, state, route, jump))
                 except (asyncssh.Error, OSError) as error:
-                    if not door.was_crowded(width, error):
+                    if not door.was_crowded(tries, error):
                         raise
+            await asyncio.sleep(AGAIN_AFTER_S)
 
     async def _in_a_slot(
         self, handshake: Coroutine[object, object, SshConnection | SshFailure]

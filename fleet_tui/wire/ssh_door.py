@@ -13,6 +13,9 @@ import asyncssh
 
 AT_ONCE = 4
 """Before a server has turned anybody away."""
+TRIES = 6
+AGAIN_AFTER_S = 0.2
+"""sshd counts those it has let in a little longer than we do."""
 
 
 class Door:
@@ -21,25 +24,29 @@ class Door:
     def __init__(self) -> None:
         self._width = AT_ONCE
         self._inside = 0
+        self._is_shared = False
+        """Whether there were ever two: who is always alone is turned away for other reasons."""
         self._one_left = asyncio.Event()
 
     @asynccontextmanager
-    async def entered(self) -> AsyncIterator[int]:
-        """Wait until it is our turn; gives how many may be inside, 1 for who found it empty."""
+    async def entered(self) -> AsyncIterator[None]:
+        """Wait until it is our turn."""
         while self._inside >= self._width:
             await self._one_left.wait()
         self._inside += 1
+        self._is_shared = self._is_shared or self._inside > 1
         try:
-            yield self._width if self._inside > 1 else 1
+            yield
         finally:
             self._inside -= 1
             left, self._one_left = self._one_left, asyncio.Event()
             left.set()
 
-    def was_crowded(self, width: int, error: BaseException) -> bool:
-        """Whether a handshake may have failed because others of ours were inside with it, and is
-        to be tried again; ``width`` is what it was given when it entered."""
-        if width == 1 or not isinstance(error, asyncssh.ConnectionLost | ConnectionResetError):
+    def was_crowded(self, tries: int, error: BaseException) -> bool:
+        """Whether the last of ``tries`` handshakes may have failed because others of ours were
+        there too, and is to be made again."""
+        turned_away = isinstance(error, asyncssh.ConnectionLost | ConnectionResetError)
+        if not turned_away or not self._is_shared or tries >= TRIES:
             return False
-        self._width = min(self._width, width // 2)
+        self._width = max(1, self._width // 2)
         return True

@@ -100,7 +100,7 @@ async def test_a_server_that_lets_two_begin_and_gives_one_session_each_serves_ev
     tmp_path: Path,
 ) -> None:
     server = make_sshd(tmp_path / "sshd", "MaxStartups 2:100:2\nMaxSessions 1")
-    names = [HostName(f"host-{n}") for n in range(16)]
+    names = [HostName(f"host-{n}") for n in range(10)]
     pool = SshPool(
         {name: server.spec(name) for name in names}, rng=random.Random(1), clock=time.monotonic
     )
