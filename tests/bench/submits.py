@@ -68,7 +68,8 @@ async def _measure(directory: Path) -> list[float]:
         began = time.perf_counter()
         async with asyncio.TaskGroup() as group:
             for number in range(SUBMITS):
-                await asyncio.sleep(max(began + number / PER_SECOND - time.perf_counter(), 0))
+                while (left_s := began + number / PER_SECOND - time.perf_counter()) > 0:
+                    await asyncio.sleep(left_s)
                 group.create_task(submit(number))
         await client.close()
         running.stop("measured")
