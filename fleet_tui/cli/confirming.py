@@ -13,7 +13,7 @@ def confirm(question: str, *, yes: bool) -> None:
     asked."""
     if yes:
         return
-    _need_somebody("--yes says so beforehand")
+    need_somebody("--yes says so beforehand")
     if not click.confirm(safe_line(question), err=True):
         raise Refused("nothing was done")
 
@@ -21,12 +21,13 @@ def confirm(question: str, *, yes: bool) -> None:
 def confirm_count(question: str, count: int, *, typed: int | None) -> None:
     """As :func:`confirm`, for what is done to everything: the operator types how many that is."""
     if typed is None:
-        _need_somebody(f"--confirm {count} says so beforehand")
+        need_somebody(f"--confirm {count} says so beforehand")
         typed = click.prompt(safe_line(question), type=int, err=True)
     if typed != count:
         raise Refused(f"there are {count:,}, not {typed:,}; nothing was done")
 
 
-def _need_somebody(otherwise: str) -> None:
+def need_somebody(otherwise: str) -> None:
+    """Raises Refused where nobody can be asked; ``otherwise`` is the way out."""
     if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr)):
         raise Refused("not confirmed; nothing was done", hint=otherwise)

@@ -1,5 +1,7 @@
 """``fleet-tui why``: where a task went and why, or why it waits and what would help."""
 
+import time
+
 import click
 
 from fleet_tui.cli.common import (
@@ -13,11 +15,18 @@ from fleet_tui.cli.common import (
     say,
     task_named,
 )
+from fleet_tui.cli.task_facts import (
+    checkpoint_of,
+    evidence,
+    limits,
+    needs_verdict,
+    said_by_operators,
+)
 from fleet_tui.core import words
 from fleet_tui.core.decision import Decision
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.narrate import narrate
-from fleet_tui.core.state import Task
+from fleet_tui.core.state import FleetState, Task
 
 
 @click.command()
@@ -39,7 +48,7 @@ def command(task: str, fleet_text: str | None, as_json: bool) -> None:
             events=[{"seq": r.seq, "at_ms": r.at_ms, "event": r.event} for r in story],
         )
         return
-    _print(found)
+    _print(found, state)
     for record in story:
         sentence = narrate(record.event, state)
         if sentence is not None:
@@ -47,7 +56,8 @@ def command(task: str, fleet_text: str | None, as_json: bool) -> None:
             say(f"{clock(record.at_ms)}  {sentence.text}{said}")
 
 
-def _print(task: Task) -> None:
+def _print(task: Task, state: FleetState) -> None:
+    now_ms = time.time_ns() // 1_000_000
     client = f", client {task.spec.client}" if task.spec.client else ""
     say(f"{task.label}  {task.spec.priority.name}  {task.phase}{client}")
     say(f"text: {safe_line(task.spec.payload, 200)}")
@@ -55,6 +65,16 @@ def _print(task: Task) -> None:
         say(f"reason: {safe_line(task.reason, 200)}")
     needs = ", ".join(sorted(task.spec.needs)) or "nothing special"
     say(f"needs: {needs}")
+    for text in (
+        *said_by_operators(task),
+        *limits(state, task, now_ms),
+        *checkpoint_of(task),
+    ):
+        say(text)
+    if needs_verdict(task):
+        click.echo("what is known, for your verdict (fleet-tui resolve):")
+        for text in evidence(task, now_ms):
+            say(f"  {text}")
     decision = None
     if task.pending is not None:
         decision = task.pending.decision

@@ -6,7 +6,6 @@ import pty
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -22,32 +21,18 @@ from tests.support import surroundings
 SMALL = """
 defaults: {probe: {every: 1s, timeout: 900ms}}
 pools: {quick: , slow: }
+limits: {open: 40, lanes: {P1: 10}, clients: {acme: 5}}
 agents:
   hang: {kind: local, command: [sh, -c, "cat; sleep 600"], slots: 1, pool: slow}
   echo: {kind: local, command: [cat], slots: 4, pool: quick}
 """
 
 
-class Limited(Shop):
-    """A fleet whose queue is soon full."""
-
-    def spawn(self) -> "subprocess.Popen[bytes]":
-        with self.output.open("ab") as output:
-            return subprocess.Popen(
-                [sys.executable, "-m", "tests.cli.limited_engine", str(self.file)],
-                env=self.env,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-
-
 @pytest.fixture(scope="module")
 def small() -> Iterator[Shop]:
     """A fleet whose queue is soon full, of the module's own."""
     base = surroundings.short_dir()
-    shop = Limited(base, SMALL)
+    shop = Shop(base, SMALL)
     try:
         shop.start()
         shop.wait_until(shop.is_up, "every agent is up")

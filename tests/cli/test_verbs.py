@@ -22,6 +22,7 @@ defaults: {probe: {every: 300ms, timeout: 2s, down_after: 3, up_after: 1}}
 agents:
   echo: {kind: local, command: [cat], slots: 8}
   fails: {kind: local, command: [sh, -c, "cat; exit 3"], slots: 8, capabilities: [doom]}
+  dies: {kind: local, command: [sh, -c, "kill -9 $PPID"], capabilities: [fate]}
 """
 EXIT_3 = fingerprint("failed: exit-3")
 
@@ -258,3 +259,61 @@ def test_the_operators_editor_changes_the_text(depot: Shop, tmp_path: Path) -> N
         os.close(theirs)
     assert done.returncode == 0, done.stderr.decode()
     assert task(depot, label).spec.payload.raw == "by hand"
+
+
+def test_why_tells_what_holds_a_task_and_its_limits(depot: Shop) -> None:
+    (label,) = waiting(depot, "whys", 1)
+    assert depot.call("hold", label, "--reason", "look first")[0] == 0
+    code, out, err = depot.call("why", label)
+    assert code == 0, err
+    assert re.search(r"held by \w+ since [\d:]+: look first", out)
+    assert f"fleet-tui release {label} lets it go" in out
+    assert "deadlines: a run at most 10m00s (the fleet's)" in out
+    label = depot.give("own", "--need", "gpu", "--schedule-to-start", "2h", "--total", "none")
+    code, out, err = depot.call("why", label)
+    assert code == 0, err
+    assert re.search(r"deadlines: start within 2h00m, 1h59m left; .*\(its own\)", out)
+    (over,) = failed(depot, "whys", 1)
+    assert depot.call("drop", over, "--yes", "--reason", "x")[0] == 0
+    assert "nothing more is needed" in depot.call("why", over)[1]
+
+
+def test_a_verdict_rests_on_what_is_known(depot: Shop) -> None:
+    label = depot.give("nobody knows", "--need", "fate")
+    depot.wait_until(
+        lambda: task(depot, label).phase is TaskPhase.NEEDS_OPERATOR, "a verdict is needed"
+    )
+    code, out, err = depot.call("why", label)
+    assert code == 0, err
+    assert "what is known, for your verdict (fleet-tui resolve):" in out
+    assert re.search(r"(sent to dies|dies said that it started)", out)
+    assert "died: " in out
+    assert "class once: it must not run twice" in out
+    code, out, err = depot.call("resolve", label)
+    assert (code, out) == (ExitCode.REFUSED, "")
+    assert "class once: it must not run twice" in err
+    assert "give VERDICT and REASON" in err
+    ours, theirs = pty.openpty()
+    try:
+        with subprocess.Popen(
+            [*PROGRAM, "resolve", "-f", str(depot.file), label],
+            env=depot.env | {"TERM": "xterm"},
+            stdin=theirs,
+            stdout=subprocess.PIPE,
+            stderr=theirs,
+        ) as resolving:
+            seen = b""
+            for question, answer in ((b"What became of it", b"ran\n"), (b"know", b"I looked\n")):
+                while question not in seen:
+                    seen += os.read(ours, 4_096)
+                os.write(ours, answer)
+            told, _ = resolving.communicate(timeout=WITHIN_S)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert seen.index(b"it must not run twice") < seen.index(b"What became of it")
+    assert (resolving.returncode, told.decode()) == (0, f"{label}: ran\n")
+    assert task(depot, label).phase is TaskPhase.SUCCEEDED
+    code, _, err = depot.call("resolve", label, "ran", "again")
+    assert code == ExitCode.REFUSED
+    assert "no verdict is needed" in err

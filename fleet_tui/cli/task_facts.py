@@ -1,0 +1,134 @@
+"""What is known of a task, line by line: what holds it, its limits, and what a verdict rests on."""
+
+from collections.abc import Iterator
+
+from fleet_tui.cli.common import clock
+from fleet_tui.core import words
+from fleet_tui.core.attempts import deadlines_of, started_tries
+from fleet_tui.core.evidence import Checkpoint
+from fleet_tui.core.firewall import safe_line
+from fleet_tui.core.fleet import TaskClass
+from fleet_tui.core.retry_budget import retry_allowance
+from fleet_tui.core.state import Attempt, AttemptPhase, FleetState, Task, TaskPhase
+
+MAX_DETAIL_CHARS = 200
+
+
+def needs_verdict(task: Task) -> bool:
+    """Whether only a person can say what became of it."""
+    attempt = task.open_attempt
+    unknown = attempt is not None and attempt.phase is AttemptPhase.UNKNOWN
+    return task.phase is TaskPhase.NEEDS_OPERATOR or unknown
+
+
+def said_by_operators(task: Task) -> Iterator[str]:
+    """What operators decided about it."""
+    if task.hold is not None:
+        why = f": {task.hold.reason}" if task.hold.reason else ""
+        yield f"held by {task.hold.by} since {clock(task.hold.since_ms)}{why}"
+        yield f"  fleet-tui release {task.label} lets it go; its deadlines go on"
+    if task.expedited_at_ms is not None and task.phase is TaskPhase.WAITING:
+        yield f"goes before all others since {clock(task.expedited_at_ms)}"
+    if task.cancel_requested_by is not None and not task.phase.is_closed:
+        yield f"cancel asked by {task.cancel_requested_by}"
+    if task.asked is not None:
+        yield "edited since it was submitted; its key stands for what was submitted"
+    if task.dropped_by is not None:
+        yield f"dropped by {task.dropped_by}: nothing more is needed"
+
+
+def limits(state: FleetState, task: Task, now_ms: int) -> Iterator[str]:
+    """Its deadlines with what is left of them, its tries and the fleet's retry budget. Nothing for
+    a task that ended."""
+    if task.phase.is_closed:
+        return
+    deadlines = deadlines_of(state, task)
+    asked_ms = task.asked_at_ms
+    attempt = task.open_attempt
+    began_ms = attempt.started_at_ms if attempt is not None else None
+    started = any(a.started_at_ms is not None for a in task.attempts if a.planned_at_ms >= asked_ms)
+    told = (
+        ("start within", deadlines.schedule_to_start_ms, None if started else asked_ms),
+        ("a run at most", deadlines.start_to_close_ms, began_ms),
+        ("a sign of life every", deadlines.heartbeat_ms, None),
+        ("all within", deadlines.total_ms, asked_ms),
+    )
+    parts = [_limit(what, span, since, now_ms) for what, span, since in told if span is not None]
+    whose = "its own" if task.spec.deadlines is not None else "the fleet's"
+    yield f"deadlines: {'; '.join(parts) or 'none'} ({whose})"
+    if task.is_retry:
+        policy = state.fleet.retry_policy(task.spec.task_class)
+        yield f"tries: {started_tries(task)} of {policy.max_attempts} so far"
+        left = max(retry_allowance(state, now_ms), 0)
+        budget = state.fleet.retry_budget
+        yield (
+            f"retry budget: the fleet may start {words.plural(left, 'retry', 'retries')} now "
+            f"({budget.percent}% of the last minute's first starts, at least {budget.floor})"
+        )
+
+
+def _limit(what: str, span_ms: int, since_ms: int | None, now_ms: int) -> str:
+    text = f"{what} {words.duration(span_ms)}"
+    if since_ms is None:
+        return text
+    left_ms = span_ms - (now_ms - since_ms)
+    return f"{text}, {words.duration(left_ms)} left" if left_ms > 0 else f"{text}, over"
+
+
+def checkpoint_of(task: Task) -> Iterator[str]:
+    """Where a resumable task would go on."""
+    found = task.checkpoint
+    if found is not None:
+        on = "the next run goes on from there" if task.spec.task_class is _RESUMABLE else "kept"
+        yield f"checkpoint: {_checkpoint(found)}; {on}"
+
+
+_RESUMABLE = TaskClass.RESUMABLE
+
+
+def _checkpoint(found: Checkpoint) -> str:
+    size = words.size(len(found.text.raw.encode(errors="replace")))
+    return f"{size}, sha256 {safe_line(found.sha256[:12])}"
+
+
+def evidence(task: Task, now_ms: int) -> Iterator[str]:
+    """What is known of each attempt, when it was learned and who said so: a verdict rests on it."""
+    yield f"why: {safe_line(task.reason or 'nobody knows whether it ran', MAX_DETAIL_CHARS)}"
+    if not task.attempts:
+        yield "it was never placed"
+    for attempt in task.attempts:
+        yield f"attempt {attempt.number} on {attempt.agent}: {attempt.phase}"
+        yield from (f"  {line}" for line in _known(attempt, now_ms))
+    if task.spec.task_class is TaskClass.ONCE:
+        yield "class once: it must not run twice"
+
+
+def _known(attempt: Attempt, now_ms: int) -> Iterator[str]:
+    agent = attempt.agent
+    if attempt.started_at_ms is None:
+        silent = "" if attempt.phase is AttemptPhase.DIED else "; nobody said that it started"
+        yield f"{clock(attempt.planned_at_ms)} sent to {agent}{silent}"
+    else:
+        boot = f", boot {safe_line(attempt.boot_id)[:8]}" if attempt.boot_id else ""
+        yield f"{clock(attempt.started_at_ms)} {agent} said that it started{boot}"
+    if attempt.resumed_by_agent:
+        yield f"{agent} went on with it by itself after a crash"
+    if attempt.checkpoint is not None:
+        yield f"{agent} left a checkpoint: {_checkpoint(attempt.checkpoint)}"
+    if attempt.unknown_since_ms is not None:
+        lost = f": {attempt.lost.value}" if attempt.lost is not None else ""
+        span = words.age(attempt.unknown_since_ms, attempt.ended_at_ms or now_ms)
+        still = ", and still is" if attempt.phase is AttemptPhase.UNKNOWN else ""
+        yield f"{clock(attempt.unknown_since_ms)} unknown from here for {span}{still}{lost}"
+    elif attempt.lost is not None:
+        yield f"the last question had no answer: {attempt.lost.value}"
+    if attempt.detail:
+        yield f"{agent} said: {safe_line(attempt.detail, MAX_DETAIL_CHARS)}"
+    if attempt.ended_at_ms is not None:
+        why = f": {safe_line(attempt.reason, MAX_DETAIL_CHARS)}" if attempt.reason else ""
+        yield f"{clock(attempt.ended_at_ms)} {attempt.phase}{why}"
+    if attempt.answer.text:
+        late = "too late to count, " if attempt.late else ""
+        yield f"answer ({late}{words.size(attempt.answer.size_bytes)}): " + safe_line(
+            attempt.answer.text, MAX_DETAIL_CHARS
+        )
