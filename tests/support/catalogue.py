@@ -93,6 +93,7 @@ FAULTS = {
     "F13": row(
         "cut between the start and our hearing of it",
         "wire/test_command.py::test_connections_killed_at_any_moment_never_start_a_run_twice",
+        "wire/test_wrapper_syscalls.py::test_killed_at_any_step_a_run_is_whole_or_fenced",
         CHAOS,
     ),
     "F14": row(
