@@ -38,7 +38,8 @@ class Usage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What a finished run gave back, as text cut to MAX_ANSWER_CHARS."""
+    """What a finished run gave back, as text cut to MAX_ANSWER_CHARS, recognised secrets taken out;
+    size and hash are of all of it as it came."""
 
     text: Untrusted = NOTHING_SAID
     size_bytes: int = 0
@@ -161,6 +162,8 @@ class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
     """What people see for the task, such as ``t-42``."""
     start_to_close_ms: int | None
     heartbeat_ms: int | None = None
+    resumable: bool = False
+    """Whether its checkpoints are of use."""
     checkpoint: Checkpoint | None = None
     """Where a resumable task continues; None from the start."""
     epoch: Epoch = Epoch(0)

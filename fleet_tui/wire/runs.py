@@ -392,7 +392,7 @@ def _finished(reply: Reply, status: int, duration: str, size: str, digest: str) 
     return Finished(
         ok=status == 0,
         answer=Answer(
-            text=Untrusted(text[:MAX_ANSWER_CHARS]),
+            text=Untrusted(redact(text)[:MAX_ANSWER_CHARS]),
             size_bytes=size_bytes,
             sha256=digest,
             truncated=size_bytes > len(output) or len(text) > MAX_ANSWER_CHARS,

@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_tui.wire.redact import MAX_PEM_LINES, LineRedactor, redact, redact_counted
+from fleet_tui.wire import redact as redacting
+from fleet_tui.wire.redact import MAX_PEM_LINES, LineRedactor, know, redact, redact_counted
+from fleet_tui.wire.secrets import Secret
 
 WORD = st.text(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", min_size=24, max_size=60
@@ -87,3 +89,15 @@ def test_a_reference_to_a_secret_is_none(kind: str) -> None:
     assert redact(said) == said
     assert "hunter" not in redact("secret: hunter22")
     assert "hunter" not in redact(f"secret:{kind}=hunter22")
+
+
+def test_a_secret_that_we_hold_is_taken_out_whatever_its_shape(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(redacting, "_known", [])
+    Secret("plain words of ours")
+    know("plain words of ours and more")
+    know("short")
+    text = "he said plain words of ours and more, then plain words of ours, in short"
+    shown = "he said [redacted:token], then [redacted:token], in short"
+    assert redact_counted(text) == (shown, 2)

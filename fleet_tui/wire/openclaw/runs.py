@@ -261,10 +261,11 @@ def complaint(text: str) -> Untrusted:
 
 
 def answer_of(text: str) -> Answer:
-    """An answer as the ledger keeps it: cut, with the size and hash of the whole."""
+    """An answer as the ledger keeps it: without secrets and cut, with the size and hash of the
+    whole."""
     whole = text.encode("utf-8", "surrogatepass")
     return Answer(
-        text=Untrusted(text[:MAX_ANSWER_CHARS]),
+        text=Untrusted(redact(text)[:MAX_ANSWER_CHARS]),
         size_bytes=len(whole),
         sha256=hashlib.sha256(whole).hexdigest() if whole else "",
         truncated=len(text) > MAX_ANSWER_CHARS,
