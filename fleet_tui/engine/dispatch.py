@@ -10,6 +10,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from math import inf
 
 from fleet_tui.core.attempts import Word, deadlines_of, find_attempt
 from fleet_tui.core.events import (
@@ -47,6 +48,8 @@ START_DEADLINE_S = 60.0
 ASK_DEADLINE_S = 45.0
 FENCE_TRIES = 200
 """Questions about a run that was given up before we stop asking: close to an hour at the least."""
+CHECKPOINT_EVERY_S = 30.0
+"""How often a resumable run is asked how far it is, in case its host never comes back."""
 CLOSE_DEADLINE_S = 10.0
 """How long workers get to hang up when the engine stops."""
 
@@ -70,6 +73,7 @@ def order_of(state: FleetState, run: RunId) -> RunOrder | None:
         label=task.label,
         start_to_close_ms=deadlines.start_to_close_ms,
         heartbeat_ms=deadlines.heartbeat_ms,
+        resumable=resumes,
         checkpoint=task.checkpoint if resumes else None,
         epoch=attempt.epoch,
         trace_id=trace_id_of(run),
@@ -247,9 +251,11 @@ class _Worker:
 
     async def _follow(self) -> Word | None:
         """Wait for the end of the run. None when it is to be cancelled first, or when it is time
-        to ask for a sign of life."""
+        to ask for a sign of life or a checkpoint."""
         heartbeat_ms = self._order.heartbeat_ms
-        ask_after_s = ask_every_ms(heartbeat_ms) / 1_000 if heartbeat_ms is not None else None
+        ask_after_s = CHECKPOINT_EVERY_S if self._order.resumable else None
+        if heartbeat_ms is not None:
+            ask_after_s = min(ask_every_ms(heartbeat_ms) / 1_000, ask_after_s or inf)
         assert self.port is not None, "it said that the run runs"
         following = asyncio.create_task(self._guarded(self.port.follow(self._order)))
         cancelling = asyncio.create_task(self.cancel_wanted.wait())

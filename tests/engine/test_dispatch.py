@@ -2,15 +2,18 @@
 
 import asyncio
 
+import pytest
 from msgspec.structs import replace
 
 from fleet_tui.core import commands as c
 from fleet_tui.core.events import FleetLoaded, Recorded
-from fleet_tui.core.evidence import RunOrder
-from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec
+from fleet_tui.core.evidence import Checkpoint, RunOrder
+from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec, TaskClass
 from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import AgentName, Epoch, Seq
 from fleet_tui.core.state import AttemptPhase, FleetState, TaskPhase
+from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.engine import dispatch
 from fleet_tui.engine.inbox import FleetChanged
 from fleet_tui.wire.port import AgentPort, Inspection, Outcome
 from tests.engine.rig import DEADLINE_S, Rig, all_up, only_task, running
@@ -20,11 +23,11 @@ from tests.support.memory import FakeHost, FakePort
 A1 = AgentName("a1")
 
 
-async def begin(rig: Rig, number: int = 1) -> str:
+async def begin(rig: Rig, number: int = 1, task_class: TaskClass = TaskClass.ONCE) -> str:
     """Submit a task and wait until an agent runs it."""
     await all_up(rig)
     before = sum(len(h.started) for h in rig.hosts.values())
-    await rig.submit(number, work())
+    await rig.submit(number, work(task_class=task_class))
     await rig.until(lambda s: sum(len(h.started) for h in rig.hosts.values()) > before)
     state = await rig.until(
         lambda s: all(
@@ -66,6 +69,20 @@ async def test_a_run_is_found_again_when_its_agent_returns_to_the_file() -> None
         await second.engine.inbox.put(FleetChanged(whole, "me"))
         await second.until(lambda s: bool([*s.ended_tasks()]))
         assert only_task(second.engine.state).phase is TaskPhase.SUCCEEDED
+
+
+async def test_the_checkpoint_of_a_resumable_run_is_known_before_its_host_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dispatch, "CHECKPOINT_EVERY_S", 0.02)
+    async with running(fleet(agent("a1"))) as rig:
+        run = await begin(rig, task_class=TaskClass.RESUMABLE)
+        mark = Checkpoint(text=Untrusted("page 7"), sha256="0" * 64)
+        rig.hosts[A1].checkpoints[run] = mark
+        await rig.until(lambda s: only_task(s).checkpoint == mark)
+        await rig.hosts[A1].cut()
+        await rig.until(lambda s: only_task(s).attempts[0].phase is AttemptPhase.UNKNOWN)
+        assert only_task(rig.engine.state).checkpoint == mark
 
 
 class Ports:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from fleet_tui.core.events import Event, Recorded
 from fleet_tui.core.evidence import (
     Answer,
+    Checkpoint,
     Definite,
     Finished,
     LostReason,
@@ -57,6 +58,7 @@ class FakeHost:
         self.started: list[str] = []
         self.payloads: dict[str, str] = {}
         self.done: dict[str, Finished | Stopped] = {}
+        self.checkpoints: dict[str, Checkpoint] = {}
         self.fenced: set[str] = set()
         self.collected: list[str] = []
         self.reachable = True
@@ -131,7 +133,7 @@ class FakePort:
         if order.run_id in self.host.done:
             return Definite(self.host.done[order.run_id])
         if order.run_id in self.host.started:
-            return Definite(Running())
+            return Definite(Running(checkpoint=self.host.checkpoints.get(order.run_id)))
         self.host.fenced.add(order.run_id)
         return Definite(NotStarted(reason="fenced", fenced=True))
 
