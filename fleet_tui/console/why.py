@@ -48,6 +48,7 @@ _RULE_WORDS: dict[Rule, str] = {
     Rule.CAPABILITY: "capability",
     Rule.RESIDENCY: "residency",
     Rule.ISOLATION: "isolation",
+    Rule.HOME: "home pool",
     Rule.STATE: "state",
     Rule.CORDON: "",
     Rule.SLOTS: "",

@@ -117,6 +117,17 @@ def test_every_reason_to_wait_has_words(code: PendingCode) -> None:
     assert len(first) > len(" WAITING -    5s")
 
 
+@pytest.mark.parametrize("rule", Rule)
+def test_every_rule_that_removes_agents_has_words(rule: Rule) -> None:
+    decision = Decision(
+        strategy=Strategy.ROUND_ROBIN,
+        policy="9f2c51d07ab3",
+        considered=2,
+        rejections=(Rejection(rule=rule, wanted="", count=2, left=0),),
+    )
+    assert rule.value in "\n".join(plain(why_sections(decision, None, FLEET, Pen(), NOW_MS)))
+
+
 def test_a_task_without_any_decision_says_that_there_is_none() -> None:
     assert texts(why_sections(None, None, FLEET, PEN, NOW_MS)) == " No decision yet."
 
