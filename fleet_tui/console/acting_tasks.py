@@ -33,7 +33,7 @@ from fleet_tui.core.commands import (
     Requeue,
     SetPriority,
 )
-from fleet_tui.core.dead_letters import MAX_PER_MINUTE, failure_kind
+from fleet_tui.core.dead_letters import MAX_PER_MINUTE, failure_kind, fingerprint
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.state import FleetState, Task
@@ -47,6 +47,9 @@ MAX_KINDS = 6
 """Kinds of failure or clients a plan names; it says how many others there are."""
 
 MAX_KIND_CHARS = 60
+
+MAX_NAMED = 6
+"""Tasks that are named one by one in the command that does the same."""
 
 SLOW_FROM = 20
 """From this many tasks on a rate is proposed instead of letting all go at once."""
@@ -194,6 +197,18 @@ def impact(tasks: Sequence[Task], fleet: FleetSpec) -> list[Line]:
     return lines
 
 
+def same_as(verb: str, tasks: Sequence[Task], state: FleetState, *options: str) -> str:
+    """The shell command for these tasks: by the group's name if they are all of one; empty where
+    the line would be longer than anybody reads."""
+    if len(tasks) <= MAX_NAMED:
+        return command_line(verb, *(task.label for task in tasks), *options)
+    kind = failure_kind(tasks[0], state.fleet)
+    ways = [failure_kind(task, state.fleet) for task in state.dead_letters.values()]
+    if ways.count(kind) == len(tasks) and all(failure_kind(t, state.fleet) == kind for t in tasks):
+        return command_line(verb, "--fingerprint", fingerprint(kind), *options)
+    return ""
+
+
 def _counted(names: Sequence[str]) -> list[str]:
     """``12 acme``, ``3 globex``, ``2 others``: the most frequent first."""
     counts: dict[str, int] = {}
@@ -251,8 +266,11 @@ async def requeue(screen: "FleetScreen", chosen: Selection) -> None:
         lines.append((Cell("Each runs again from its start, or its last checkpoint."),))
         if others:
             lines.append((Cell(others.strip(), Tone.DIM),))
+        pace = ("--per-minute", typed["rate"]) if typed.get("rate") else ()
+        why = ("--reason", typed["reason"]) if typed.get("reason") else ()
+        twin = same_as("requeue", tasks, state, *pace, *why)
         protected = state.fleet.protected
-        return plan_of(state, title, lines, "", "Requeue", typed=protected)
+        return plan_of(state, title, lines, twin, "Requeue", typed=protected)
 
     reason = _SAID_HERE
     rate: int | None = None
@@ -289,7 +307,6 @@ async def drop(screen: "FleetScreen", chosen: Selection) -> None:
     others = _left_out(tasks, chosen, "no dead letters")
 
     def plan(typed: Mapping[str, str]) -> Plan:
-        del typed
         lines = impact(tasks, state.fleet)
         lines.append((Cell("They" if count > 1 else "It", Tone.WARN),
                       Cell(" will not run again; the ledger keeps what was asked and tried."),
@@ -297,7 +314,8 @@ async def drop(screen: "FleetScreen", chosen: Selection) -> None:
         if others:
             lines.append((Cell(others.strip(), Tone.DIM),))
         title = f"drop {label if count == 1 else words.plural(count, 'task')}"
-        return plan_of(state, title, lines, "", "Drop", typed=state.fleet.protected)
+        twin = same_as("drop", tasks, state, "--reason", typed.get("reason") or "WHY")
+        return plan_of(state, title, lines, twin, "Drop", typed=state.fleet.protected)
 
     why = Field("reason", "reason", hint="why it needs nothing more", check=_needs_reason)
     said = await asked(screen, plan, [why])

@@ -25,8 +25,8 @@ IMPOSSIBLE = {"ctrl+i", "ctrl+m", "ctrl+h", "shift+enter", "ctrl+enter", "ctrl+a
 """Other keys in most terminals, or the prefixes of screen and tmux."""
 
 
-ONLY_HERE = {"ack", "hold", "release", "expedite", "priority", "requeue", "edit", "drop"}
-"""They are about something that somebody looks at."""
+ONLY_HERE = {"ack"}
+"""An alert is acknowledged by somebody who looks at it."""
 
 
 def is_upper_case(key: str) -> bool:

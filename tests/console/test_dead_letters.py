@@ -55,6 +55,7 @@ async def test_a_whole_group_is_requeued_at_a_rate_with_its_impact_told_before()
         assert "All of them may be placed at once." in text
         text = await press(pilot, *"3")
         assert "3 a minute; the last one goes in 2m" in text
+        assert "Same as: fleet-tui requeue --fingerprint 59652370 --per-minute 3" in text
         await press(pilot, "tab", *"fixed", "tab")
         assert isinstance(app.screen, PlanForm)
         app.screen._reading_s = 0.0

@@ -102,7 +102,8 @@ class PlanForm(ModalScreen[Answers | None]):
             yield Button(self._plan.verb)
 
     def on_mount(self) -> None:
-        """Begin with the first field."""
+        """Begin with the first field, all of the plan in view."""
+        self._fit()
         self._shown_at_s = asyncio.get_running_loop().time()
         self.query(FieldLine).first().focus_field()
 
