@@ -7,6 +7,7 @@ import pytest
 
 from tests.hygiene.sources import modules
 from tests.support.catalogue import BAD_INPUT, FAULTS, Row
+from tests.support.promises import PROMISES
 
 LEAST_REASON_CHARS = 20
 GIVEN = {"F": (FAULTS, 64), "B": (BAD_INPUT, 94)}
@@ -43,6 +44,12 @@ def test_every_row_names_tests_that_exist_or_says_why_not(letter: str) -> None:
     numbers = [int(re.fullmatch(rf"{letter}(\d+)", name)[1]) for name in rows]  # type: ignore[index]  # it matches
     assert numbers == sorted(set(numbers))
     assert (numbers[0], numbers[-1]) == (1, last)
+
+
+def test_every_promise_names_tests_that_exist() -> None:
+    promises = {str(n): promise for n, promise in enumerate(PROMISES, 1)}
+    assert wrongs(promises, known_tests()) == []
+    assert all(promise.tests for promise in PROMISES)
 
 
 def test_the_check_sees() -> None:

@@ -1,0 +1,174 @@
+"""What the README promises, and the tests that would fail if it were not so.
+
+``python -m tests.support.readme`` writes the table into the README;
+``tests/hygiene/test_catalogue.py`` checks that every test named here exists.
+"""
+
+from tests.support.catalogue import CHAOS, FULL, HARM, KEYS, NETWORK, NO_SCREEN, WORLDS, ZOMBIE, Row
+
+PROMISES: tuple[Row, ...] = (
+    Row(
+        "**A task whose number you have seen is not lost**: not by a kill -9 of any of our "
+        "processes, a reboot or a power cut, as long as the disk keeps what it says it wrote.",
+        (
+            "journal/test_kill.py::test_thirty_kills_lose_nothing_that_was_acknowledged",
+            "journal/test_syscalls.py::test_a_kill_at_a_call_loses_nothing",
+            CHAOS,
+        ),
+    ),
+    Row(
+        "**Sending twice is submitting once.** Every submit has a key; the same key is the same "
+        "task, also after a lost reply.",
+        (
+            "core/test_decide.py::test_the_same_key_is_the_same_task_also_after_its_end",
+            WORLDS,
+        ),
+    ),
+    Row(
+        "**Written down first, done afterwards.** No run is started, stopped or fenced before the "
+        "event that decides it is on the disk.",
+        (WORLDS, "simulation/test_virtual_worlds.py::test_every_planted_bug_is_caught"),
+    ),
+    Row(
+        "**A run starts at most once.** Its host holds its name; a second start finds it, a late "
+        "one meets a tombstone.",
+        (
+            "simulation/test_port_contract.py::test_starts_at_the_same_moment_run_once",
+            "simulation/test_port_contract.py::test_a_late_start_loses_against_the_tombstone",
+            CHAOS,
+        ),
+    ),
+    Row(
+        "**After a restart nothing is sent again.** Open runs are asked for where they are; a "
+        "gateway that went on by itself is recognised.",
+        (
+            "simulation/test_port_contract.py::test_another_engine_finds_the_run_again",
+            "acceptance/test_openclaw_phases.py::"
+            "test_a_turn_that_a_gateway_goes_on_with_by_itself_is_found_again_and_ends_once",
+            "acceptance/test_keeping.py::"
+            "test_a_restored_ledger_finds_open_runs_again_and_sends_none",
+        ),
+    ),
+    Row(
+        "**Unknown is unknown.** A lost connection is neither success nor failure; only the host's "
+        "word, or yours with a reason, ends it.",
+        (
+            "core/test_attempts.py::test_a_lost_connection_is_neither_success_nor_failure",
+            "simulation/test_port_contract.py::test_a_lost_connection_says_nothing_about_the_run",
+        ),
+    ),
+    Row(
+        "**What may have run is not run again** unless its class allows it: `once` never by "
+        "itself, `resumable` from its checkpoint, `idempotent` again. What nobody can know waits "
+        "for you.",
+        (
+            "core/test_attempts.py::test_death_after_the_start_follows_the_class",
+            "acceptance/test_resumable_fleet.py::"
+            "test_killed_readers_go_on_elsewhere_and_every_page_is_read_once",
+            WORLDS,
+        ),
+    ),
+    Row(
+        "**One engine.** A second one refuses; one that was replaced while it slept can commit "
+        "nothing and start nothing.",
+        (
+            "acceptance/test_one_engine.py::test_a_second_engine_refuses_and_names_the_first",
+            ZOMBIE,
+        ),
+    ),
+    Row(
+        "**Failover is careful.** A silent agent gets no new work; when most of a pool falls "
+        "silent at once, failover stops and you are told.",
+        (NETWORK, WORLDS),
+    ),
+    Row(
+        "**The console is disposable.** Close it, kill it, freeze its terminal: the engine goes "
+        "on, and the next console shows the same.",
+        (
+            "acceptance/test_one_engine.py::"
+            "test_neither_sighup_nor_a_closing_console_changes_anything",
+        ),
+    ),
+    Row(
+        "**Degraded, not wrong.** A full disk, a damaged journal or a bug has a named mode on "
+        "every screen (READ-ONLY, RECOVERY, HOLD): it watches, says why, and takes nothing that it "
+        "cannot keep.",
+        (
+            FULL,
+            "acceptance/test_modes.py::"
+            "test_an_engine_with_a_damaged_journal_shows_what_it_trusts_and_takes_nothing",
+        ),
+    ),
+    Row(
+        "**Damage is found.** A changed byte in the journal, a missing file, an older copy: the "
+        "range is named, and nothing is started on it.",
+        (
+            "journal/test_damage.py::test_every_flipped_bit_that_changes_a_row_is_found",
+            HARM,
+            "journal/test_damage.py::test_a_ledger_that_was_rolled_back_is_refused",
+        ),
+    ),
+    Row(
+        "**Nothing remote controls your terminal.** What a host says is shown as text: no escape "
+        "sequence, no markup, no link, and no answer of the terminal becomes a key.",
+        (
+            NO_SCREEN,
+            KEYS,
+            "cli/test_hostile.py::test_no_command_sends_what_a_ledger_a_file_or_an_argument_holds",
+        ),
+    ),
+    Row(
+        "**Only hosts you know.** An unknown or changed host key ends the connection before "
+        "anything is sent; enrolling one shows its fingerprint. No agent or X11 forwarding.",
+        ("acceptance/test_bad_hosts.py::test_each_bad_host_says_what_is_wrong_and_delays_nobody",),
+    ),
+    Row(
+        "**Secrets stay where they are.** Tokens are in no argument list, file, log, recording or "
+        "crash report; state is readable by you alone.",
+        (
+            "acceptance/test_secrets.py::test_what_an_agent_says_is_in_no_file_screen_or_argument",
+            "test_crash.py::test_a_crash_leaves_a_private_file_without_values",
+        ),
+    ),
+    Row(
+        "**We change nothing on an agent.** Of a gateway's methods we use those that run, watch "
+        "and stop our own sessions, and no other.",
+        ("hygiene/test_gateway_methods.py::test_only_our_own_sessions_are_touched",),
+    ),
+    Row(
+        "**Decisions can be checked.** Each is kept with every candidate, rule and score it was "
+        "made from; review shows what the live console showed.",
+        (
+            "properties/test_core.py::test_many_in_one_round_are_decided_as_one_after_the_other",
+            "acceptance/test_openclaw_fleet.py::"
+            "test_thirty_tasks_a_crash_the_books_and_the_recording",
+        ),
+    ),
+    Row(
+        "**Upgrades are careful.** A ledger is lifted in one transaction after a proved backup; a "
+        "newer one is refused and stays as it is.",
+        (
+            "journal/test_migrations.py::test_a_golden_journal_is_lifted_and_its_backup_kept",
+            "journal/test_migrations.py::test_a_newer_ledger_is_refused_and_stays_as_it_is",
+        ),
+    ),
+    Row(
+        "**Everything has a bound**, and overload costs log lines with a count, never tasks or "
+        "decisions; a full queue refuses and says which limit.",
+        ("core/test_queueing.py::test_a_full_queue_refuses_and_says_which_limit",),
+    ),
+    Row(
+        "**Setting the clock changes no deadline.** They are counted on a clock that nobody sets; "
+        "the wall clock is for showing.",
+        ("engine/test_clock.py::test_a_wall_that_jumps_neither_ends_a_deadline_nor_makes_it_last",),
+    ),
+)
+
+
+def promises_markdown() -> str:
+    """The README's table: each promise with the files of its tests."""
+    lines = ["| promise | shown by |", "|---|---|"]
+    for promise in PROMISES:
+        files = dict.fromkeys(test.partition("::")[0] for test in promise.tests)
+        lines.append(f"| {promise.what} | {', '.join(f'`{file}`' for file in files)} |")
+    return "\n".join(lines)
