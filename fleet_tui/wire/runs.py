@@ -102,6 +102,9 @@ MAX_COUNT = 2**53
 _NOT_OURS = re.compile(rb"[^\t\r -~]")
 """The wrapper's words are plain ASCII; they end up in reasons, which are taken for our own."""
 
+_EXIT_STATUS = re.compile(r"[0-9]{1,3}")
+"""Anything else is no exit status, and above all not 0."""
+
 _RUN_ID = re.compile(r"[0-9A-Za-z_][0-9A-Za-z._-]{0,127}")
 
 
@@ -363,8 +366,8 @@ def standing(
         case ("running", size):
             left = read_checkpoint(reply)
             return Definite(Running(output_bytes=_number(size), checkpoint=left))
-        case ("done", status, duration, size, digest):
-            return Definite(_finished(reply, _number(status), duration, size, digest))
+        case ("done", status, duration, size, digest) if _EXIT_STATUS.fullmatch(status):
+            return Definite(_finished(reply, int(status), duration, size, digest))
         case ("stopped", *_):
             usage = read_usage(reply.blobs.get("usage", b""))
             return Definite(Stopped(usage=usage, checkpoint=read_checkpoint(reply)))

@@ -471,21 +471,23 @@ BAD_INPUT = {
         "answers that are none",
         "wire/test_openclaw_parsers.py::test_anything_else_on_the_port_is_a_bad_answer",
         "wire/test_openclaw_attempts.py::test_no_usable_answer_to_any_question_is_unknown",
-        "wire/test_runs.py::test_half_an_answer_is_no_answer",
+        "wire/test_lies.py::test_a_host_whose_words_are_not_whole_and_plain_said_no_success",
     ),
     "B74": row(
         "an answer for another run",
-        "wire/test_openclaw_transcript.py::test_signs_that_contradict_each_other_prove_nothing",
+        "wire/test_lies.py::test_what_a_gateway_says_that_is_no_success",
+        "wire/test_lies.py::test_another_runs_end_is_not_ours",
+        why="gateways name the run in all they say; one that names none answers our question",
     ),
     "B76": row(
         "status and result that disagree",
         "wire/test_openclaw_parsers.py::test_a_strange_result_does_not_spoil_the_verdict",
-        "wire/test_runs.py::test_a_failure_has_a_stable_word_and_the_last_words_of_stderr",
+        "wire/test_lies.py::test_how_a_program_ended_is_its_exit_status_whatever_it_prints",
     ),
     "B78": row(
         "an answer of 200 MB",
         "wire/test_openclaw_attempts.py::test_a_message_longer_than_the_limit_ends_the_connection",
-        "wire/test_runs.py::test_a_large_answer_is_cut_and_its_size_and_hash_are_kept",
+        "wire/test_lies.py::test_two_hundred_megabytes_are_counted_and_hashed_where_they_are",
     ),
     "B79": row(
         "a version that is none",

@@ -32,6 +32,7 @@ from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.frames import Aborted, Created, Malformed, decode
 from fleet_tui.wire.openclaw.line import Line
 from fleet_tui.wire.openclaw.runs import (
+    about_another,
     final_outcome,
     refused_start,
     start_answer,
@@ -131,6 +132,8 @@ class Attempts:
             traceparent=traceparent(order),
             timeout_ms=START_MS,
         )
+        if (stray := about_another(reply, order.run_id)) is not None:
+            return stray
         answer = start_answer(reply, connection.hello.server.boot_id)
         if not isinstance(reply, Refused):
             self._results[order.run_id] = result
@@ -146,7 +149,9 @@ class Attempts:
         if result is not None:
             reply = await asyncio.shield(result)
             self._results.pop(order.run_id, None)
-            return unanswered(reply) if isinstance(reply, Lost) else final_outcome(reply)
+            if isinstance(reply, Lost):
+                return unanswered(reply)
+            return about_another(reply, order.run_id) or final_outcome(reply)
         while True:
             seen = await self._look(order)
             if isinstance(seen, Unknown):
@@ -303,7 +308,9 @@ class Attempts:
             {"runId": order.run_id, "timeoutMs": wait_ms},
             timeout_ms=wait_ms + CALL_MS,
         )
-        return waited_outcome(reply.payload) if isinstance(reply, Result) else None
+        if not isinstance(reply, Result) or about_another(reply, order.run_id) is not None:
+            return None
+        return waited_outcome(reply.payload)
 
     def _run_params(self, order: RunOrder, key: str, session_id: str) -> dict[str, object]:
         limit_ms = order.start_to_close_ms

@@ -92,6 +92,10 @@ class _RunResult(msgspec.Struct, frozen=True, kw_only=True):
     meta: _Meta = _Meta()
 
 
+class _Named(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    run_id: str | None = None
+
+
 class _RunEnd(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     status: str = ""
     stop_reason: str | None = None
@@ -124,6 +128,17 @@ def unanswered(reply: Refused | Lost | Malformed) -> Unknown:
             return Unknown(LostReason.REFUSED, complaint(f"{error.code}: {error.message}"))
         case Malformed(problem=problem):
             return Unknown(LostReason.BAD_ANSWER, Untrusted(problem))
+
+
+def about_another(reply: Reply, run_id: str) -> Unknown | None:
+    """Unknown for an answer that names another run than it was asked about: it proves nothing about
+    ours. Gateways name the run in all they say of one."""
+    if isinstance(reply, Lost):
+        return None
+    named = decode(reply.payload, _Named)
+    if isinstance(named, Malformed) or named.run_id in {None, run_id}:
+        return None
+    return Unknown(LostReason.BAD_ANSWER, complaint(f"the answer is about run {named.run_id}"))
 
 
 def start_answer(reply: Reply, boot_id: str) -> Definite[Started | NotStarted] | Unknown:
