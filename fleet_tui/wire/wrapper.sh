@@ -225,6 +225,8 @@ start() {
     report
     return
   fi
+  # Planned before the runs here were deleted: its tombstone may have been among them.
+  if [ "$first" -gt "$planned" ]; then refuse run-dir-began-anew; return; fi
   if [ "$(free_kb "$runs")" -lt "$least_kb" ]; then refuse disk-full; return; fi
   cat > "$run/in" 2>/dev/null || { refuse disk-full; return; }
   if [ "$(size_of "$run/in")" -ne "$bytes" ]; then refuse short; return; fi

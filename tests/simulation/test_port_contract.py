@@ -215,6 +215,21 @@ def test_a_wiped_run_directory_proves_nothing(place: Place) -> None:
     place.run(test)
 
 
+def test_a_start_from_before_a_wipe_loses_like_one_from_before_a_tombstone(place: Place) -> None:
+    """Its tombstone may have been wiped too, and its task may have been done elsewhere."""
+
+    async def test() -> None:
+        port = await known(place)
+        place.wipe()
+        assert not_started(await port.start(order())) == "run-dir-began-anew"
+        assert not_started(await port.inspect(order())) == "fenced"
+        assert place.given() == []
+        assert isinstance(await port.probe(), VitalsReading)
+        assert isinstance(fact(await port.start(order(attempt=2))), Started)
+
+    place.run(test)
+
+
 def test_a_lost_connection_says_nothing_about_the_run(place: Place) -> None:
     async def test() -> None:
         port = await running(place)

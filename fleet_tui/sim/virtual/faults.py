@@ -142,6 +142,14 @@ class Trouble:
         assert fault.host is not None
         self._world.hosts[fault.host].kill_runs()
 
+    async def _wipe_runs(self, fault: Fault) -> None:
+        """Once per host: by its epoch an engine notices that it lost its runs, not that it lost
+        them again."""
+        assert fault.host is not None
+        host = self._world.hosts[fault.host]
+        if not host.wiped:
+            host.wipe()
+
     async def _fill_disk(self, fault: Fault) -> None:
         """Almost full, or with not a byte left."""
         assert fault.host is not None

@@ -30,15 +30,17 @@ class Habit:
     """What the program does for one run."""
 
     def __init__(self, rng: random.Random, typical_s: float) -> None:
-        long = rng.random() < 0.1
-        self.seconds = LONG_S if long else min(120.0, rng.expovariate(1 / typical_s))
+        long = rng.random() < 0.12
+        self.seconds = LONG_S if long else min(LONG_S, rng.expovariate(1 / typical_s))
         dice = rng.random()
         self.status: int | None = 0 if dice < 0.8 else 3 if dice < 0.93 else None
         """None: it is killed and can tell nobody."""
         dice = rng.random()
         self.on_term = "dies" if dice < 0.7 else "finishes" if dice < 0.85 else "ignores"
-        self.silent = rng.random() < 0.15
+        self.silent = rng.random() < 0.35
         """It writes nothing while it works: for a heartbeat it is dead."""
+        self.step_s = rng.choice((2.0, 8.0)) if rng.random() < 0.5 else 0.0
+        """How often it leaves a checkpoint; 0 never."""
         self.output = f"out {rng.getrandbits(40):x}\n"
 
 
@@ -73,12 +75,16 @@ class SimHost:
     fences_epochs = True
     """The planted bug ``no-epoch-fence`` switches it off."""
 
+    sees_wipes = True
+    """The planted bug ``trusts-wiped`` switches it off."""
+
     def __init__(
         self, name: HostName, loop: VirtualLoop, rng: random.Random, truth: Truth, habits: RunTime
     ) -> None:
         self.name = name
         self.up = True
         self.free_kb = FREE_KB
+        self.wiped = False
         self.runs: dict[str, RunDir] = {}
         self.epoch = self.first_epoch = 0
         """The file ``epoch``: the newest engine seen, and the first whose runs all were here."""
@@ -109,6 +115,9 @@ class SimHost:
         """Somebody deletes the run directory. What runs goes on and can tell nobody."""
         for run in self.runs.values():
             run.wiped = True
+            if run.execution is not None:
+                run.execution.wiped_s = self._loop.time()
+        self.wiped = True
         self.runs = {}
         self.epoch = self.first_epoch = 0
 
@@ -160,7 +169,7 @@ class SimHost:
             self.epoch, self.first_epoch = max(self.epoch, question.epoch), first
         if (self.epoch, self.first_epoch) == (question.epoch, first):
             reply.say(f"epoch {question.epoch} {first}")
-        return first > question.planned
+        return first > question.planned and self.sees_wipes
 
     def _look(self, reply: "_Reply") -> None:
         reply.end(
@@ -182,7 +191,9 @@ class SimHost:
             reply.end("state refused no-run-dir")
             return
         run = self.runs[question.run] = RunDir()
-        if self.free_kb < question.least_kb:
+        if self.first_epoch > question.planned and self.sees_wipes:
+            self._refuse(run, "run-dir-began-anew", reply)
+        elif self.free_kb < question.least_kb:
             self._refuse(run, "disk-full", reply)
         elif len(body) != question.size:
             self._refuse(run, "short", reply)
@@ -197,6 +208,8 @@ class SimHost:
 
     def _refuse(self, run: RunDir, why: str, reply: "_Reply") -> None:
         self._bury(run, "fenced")
+        if run.owner is not None:
+            reply.say("buried")
         reply.end(f"state refused {why}")
 
     def _claim(self, run: RunDir, question: Question, body: bytes, known_epoch: int) -> None:
@@ -215,6 +228,8 @@ class SimHost:
             payload_sha256=sha256(body[question.job_bytes :]),
             started_s=run.began_s,
             output=habit.output,
+            resumed_from=question.resume_from,
+            silent=habit.silent and not habit.step_s,
         )
         self._truth.executions.append(execution)
         self._later(habit.seconds, lambda: self._end(run, habit.status))
@@ -320,6 +335,19 @@ class SimHost:
             run.owner = word
             run.poke()
 
+    def _mark(self, run: RunDir, reply: "_Reply") -> None:
+        """Tell the checkpoint that the program left, if any."""
+        execution = run.execution
+        step_s = self._habits(execution.run).step_s if execution is not None else 0.0
+        if execution is None or not step_s:
+            return
+        until_s = self._loop.time() if execution.ended_s is None else execution.ended_s
+        steps = int((until_s - run.began_s) / step_s)
+        if steps:
+            execution.checkpoint = f"{execution.run} step {steps}\n"
+            reply.say(f"checkpoint {sha256(execution.checkpoint.encode())}")
+            reply.blob("checkpoint", execution.checkpoint.encode())
+
     def _written(self, run: RunDir) -> int:
         """Bytes of output so far."""
         silent = run.execution is None or self._habits(run.execution.run).silent
@@ -335,6 +363,8 @@ class SimHost:
             took_ms = round(seconds * 1_000)
             reply.say(f"state {word} {status} {took_ms} {len(output)} {sha256(output)}")
             reply.blob("out", output)
+            if status:
+                self._mark(run, reply)
             reply.end("")
         elif run.owner is None:
             reply.end("state failed no-owner")
@@ -343,13 +373,14 @@ class SimHost:
         elif run.owner != "run":
             reply.end("state fenced")
         elif self._is_alive(run):
-            reply.end(f"state running {self._written(run)}")
-        elif run.stop:
-            reply.end("state stopped")
-        elif run.boot != self.boot:
-            reply.end("state dead host-rebooted")
+            reply.say(f"state running {self._written(run)}")
+            self._mark(run, reply)
+            reply.end("")
         else:
-            reply.end("state dead process-gone")
+            why = "host-rebooted" if run.boot != self.boot else "process-gone"
+            reply.say("state stopped" if run.stop else f"state dead {why}")
+            self._mark(run, reply)
+            reply.end("")
 
 
 class _Reply:

@@ -172,6 +172,15 @@ def _cut_payload(state: Any, run: Any) -> Any:
     return replace(order, payload=Untrusted(order.payload.raw[:1_024]))
 
 
+def _no_checkpoint(state: Any, run: Any) -> Any:
+    order = _order_of(state, run)
+    return order if order is None else replace(order, checkpoint=None)
+
+
+def _no_silence(*_: object) -> int:
+    return 0
+
+
 def _cancel_lost(state: Any, by: str, command: Any) -> Any:
     verdict = _cancel(state, by, command)
     if isinstance(verdict, c.Refused):
@@ -278,6 +287,17 @@ MUTANTS: tuple[Mutant, ...] = (
         "a running task's cancel goes nowhere",
         _set(queueing, "cancel", _cancel_lost),
     ),
+    Mutant(
+        "trusts-wiped",
+        "a tombstone is believed in a run directory that lost its runs",
+        _set(SimHost, "sees_wipes", False),
+    ),
+    Mutant(
+        "resume-lost",
+        "work begins anew after a checkpoint",
+        _set(dispatch, "order_of", _no_checkpoint),
+    ),
+    Mutant("heartbeat-ignored", "nobody minds silence", _set(attempts, "silence_ms", _no_silence)),
     Mutant(
         "late-decides",
         "a late answer changes the outcome",

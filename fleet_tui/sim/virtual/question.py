@@ -35,6 +35,13 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         last = self.body[: self.job_bytes].decode().rstrip("\n").rpartition("\n")[2]
         return shlex.split(last)[1]
 
+    @property
+    def resume_from(self) -> str:
+        """The checkpoint that a ``start`` gives the program; empty where there is none."""
+        assert self.body is not None
+        words = shlex.split(self.body[: self.job_bytes].decode())
+        return words[words.index("printf") + 2] if "printf" in words else ""
+
 
 def read_question(stdin: bytes) -> Question | None:
     """The question, or None where the script or its first values were cut on the way."""

@@ -146,7 +146,7 @@ def _long_silence(world: Scenario) -> Scenario:
     """A host is cut off for longer than the fleet waits, and its programs work on."""
     hosts = list(world.fleet.hosts)
     blow = Fault(at_s=20.0, kind="cut-host", host=hosts[0], for_s=90.0)
-    deadlines = Deadlines(start_to_close_ms=None)
+    deadlines = Deadlines(start_to_close_ms=None, heartbeat_ms=25_000)
     return replace(
         world,
         safety_s=120.0,
@@ -348,6 +348,7 @@ _KINDS = (
     "break-connections",
     "reboot-host",
     "kill-runs",
+    "wipe-runs",
     "fill-disk",
     "fill-ledger",
     "jump-clock",

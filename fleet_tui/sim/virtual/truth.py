@@ -29,6 +29,14 @@ class Execution(msgspec.Struct, kw_only=True):
     recorded: bool = False
     """Whether its end is on the host's disk."""
     output: str = ""
+    silent: bool = False
+    """It gives no sign of life while it runs."""
+    wiped_s: float | None = None
+    """When its directory was deleted: from then on its host knows nothing of it."""
+    checkpoint: str = ""
+    """The last one it left in its directory."""
+    resumed_from: str = ""
+    """The checkpoint it was given to continue from."""
 
     @property
     def lives(self) -> bool:

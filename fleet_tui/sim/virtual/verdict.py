@@ -122,7 +122,9 @@ def _executions(world: "World", checks: "Checks", task: TaskStory, found: list[E
             case TaskClass.ONCE:
                 wrong = True
             case TaskClass.RESUMABLE:
-                wrong = lived or (before.status == 0 and before.recorded)
+                done = before.status == 0 and before.recorded
+                marks = {e.checkpoint for e in found[:count] if e.checkpoint}
+                wrong = lived or done or this.resumed_from not in marks
             case TaskClass.IDEMPOTENT:
                 run = checks.story.runs.get(this.run)
                 flagged = run is not None and run.may_duplicate
@@ -149,6 +151,7 @@ def _end(world: "World", checks: "Checks", task: TaskStory, found: list[Executio
         case _:
             pass
     _cancelled(world, checks, task, found)
+    _heartbeat(world, checks, found)
 
 
 def _succeeded(world: "World", checks: "Checks", task: Task, found: list[Execution]) -> None:
@@ -165,6 +168,8 @@ def _cancelled(world: "World", checks: "Checks", task: TaskStory, found: list[Ex
         assert call.acked_s is not None
         due_s = max(call.acked_s, world.healed_s) + NOTICE_S
         for execution in found:
+            if execution.wiped_s is not None:
+                continue
             ended_s = execution.ended_s if execution.ended_s is not None else world.loop.time()
             again = [
                 c for v in _AGAIN for c in world.truth.asked(v, task.id) if c.sent_s > call.acked_s
@@ -172,6 +177,18 @@ def _cancelled(world: "World", checks: "Checks", task: TaskStory, found: list[Ex
             if ended_s > due_s and not again:
                 text = f"{execution.run} ran on until {ended_s:.0f} s, cancelled at"
                 checks.broken("cancel-stops", f"{text} {call.acked_s:.0f} s", due_s)
+
+
+def _heartbeat(world: "World", checks: "Checks", found: list[Execution]) -> None:
+    """What gives no sign of life is stopped."""
+    limit_ms = world.scenario.fleet.deadlines.heartbeat_ms
+    for execution in found:
+        if limit_ms is None or not execution.silent or execution.wiped_s is not None:
+            continue
+        due_s = max(execution.started_s, world.healed_s) + limit_ms / 1_000 + NOTICE_S
+        ended_s = execution.ended_s if execution.ended_s is not None else world.loop.time()
+        if ended_s > due_s:
+            checks.broken("silence-is-noticed", f"{execution.run} was silent for long", due_s)
 
 
 _AGAIN = ("verdict-run-again", "verdict-did-not-run", "requeue")
@@ -194,6 +211,8 @@ def _told(world: "World", checks: "Checks") -> None:
                     checks.broken("facts-are-true", f"{run} never starts, says the ledger", at_s)
             case AttemptDied(run=run):
                 e = executions.get(run)
+                if e is not None and e.wiped_s is not None and e.wiped_s < at_s:
+                    continue  # nobody can know more
                 if e is None or e.lives or e.recorded or (e.ended_s or 0.0) > at_s:
                     checks.broken("facts-are-true", f"{run} died, says the ledger", at_s)
             case AttemptStopped(run=run):
@@ -208,6 +227,8 @@ def _told(world: "World", checks: "Checks") -> None:
 def _fenced(world: "World", checks: "Checks", run: Run, execution: Execution) -> None:
     """A run that was given up is stopped as soon as its host can be reached."""
     assert run.given_up_s is not None
+    if execution.wiped_s is not None:
+        return
     due_s = max(run.given_up_s, world.healed_s) + NOTICE_S
     ended_s = execution.ended_s if execution.ended_s is not None else world.loop.time()
     if ended_s > due_s:
@@ -250,6 +271,7 @@ def _slots(world: "World", checks: "Checks") -> None:
     for execution in world.truth.executions:
         run = checks.story.runs.get(execution.run)
         end_s = min(
+            execution.wiped_s if execution.wiped_s is not None else float("inf"),
             execution.ended_s if execution.ended_s is not None else float("inf"),
             run.given_up_s if run is not None and run.given_up_s is not None else float("inf"),
         )

@@ -1,6 +1,7 @@
 """One world from its seed to its verdict: trouble for a while, then peace, then the reckoning."""
 
 import asyncio
+import gc
 import logging
 import random
 from collections.abc import Iterator
@@ -180,7 +181,7 @@ class World:
 def play(seed: int) -> Outcome:
     """Live through the world of a seed. The same seed gives the same outcome, byte for byte."""
     world = World(draw(seed))
-    with _heard(world.problems), _ticking(world.scenario.tick_ms):
+    with _heard(world.problems), _ticking(world.scenario.tick_ms), _collector_off():
         try:
             world.loop.run_to_end(world.live())
             judge(world)
@@ -216,6 +217,19 @@ def _ticking(tick_ms: int) -> Iterator[None]:
         yield
     finally:
         engine_module.TICK_MS = usual
+
+
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """A world is short and all of it is needed until its end; looking for garbage takes a fifth of
+    the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class _Ear(logging.Handler):
