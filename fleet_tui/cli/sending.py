@@ -13,8 +13,8 @@ from fleet_tui.core.submission import FULL
 if TYPE_CHECKING:
     from fleet_tui.feed.client import EngineClient
 
-UNDER_WAY = 128
-"""Commands without a reply yet; the engine takes twice as many of one client."""
+UNDER_WAY = 250
+"""Commands without a reply yet; the engine takes hardly more of one client at once."""
 
 MAX_BYTES_UNDER_WAY = 16 * 1024 * 1024
 """Of their texts; a single longer one goes alone."""

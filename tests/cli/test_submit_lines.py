@@ -298,6 +298,7 @@ def test_waiting_for_room_submits_everything(small: Shop) -> None:
     assert sorted(t for t in texts(small) if t.startswith("room")) == sorted(
         f"room {n}" for n in range(150)
     )
+    small.wait_until(lambda: not small.state().open_tasks, "all of them ran")
 
 
 def test_an_interruption_says_how_to_go_on(small: Shop, tmp_path: Path) -> None:
