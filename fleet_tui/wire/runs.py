@@ -336,6 +336,10 @@ def read_reply(result: Definite[Completed] | Unknown) -> Reply | Unknown:
     return reply or Unknown(LostReason.BAD_ANSWER, Untrusted("the answer is not complete"))
 
 
+MAX_LENGTH_DIGITS = 12
+"""Python refuses to read numbers of thousands of digits, which a host may send."""
+
+
 def _parse(output: bytes, at: int) -> Reply | None:
     words: dict[str, tuple[str, ...]] = {}
     blobs: dict[str, bytes] = {}
@@ -346,7 +350,7 @@ def _parse(output: bytes, at: int) -> Reply | None:
             case "end", []:
                 state = words.get("state")
                 return Reply(state, words, blobs) if state else None
-            case "blob", [label, length] if length.isdigit():
+            case "blob", [label, length] if length.isdigit() and len(length) <= MAX_LENGTH_DIGITS:
                 blobs[label] = output[at : at + int(length)]
                 at += int(length) + 1
                 if output[at - 1 : at] != b"\n":
@@ -384,7 +388,7 @@ def standing(
 
 
 def _unclear(reply: Reply) -> Unknown:
-    return Unknown(LostReason.BAD_ANSWER, Untrusted(" ".join(reply.state)))
+    return Unknown(LostReason.BAD_ANSWER, Untrusted(" ".join(reply.state)[:MAX_NOISE_BYTES]))
 
 
 def _finished(reply: Reply, status: int, duration: str, size: str, digest: str) -> Finished:

@@ -17,6 +17,7 @@ RAW = {
     "fleet_tui/cli/edit.py": "the operator's own text, for their editor",
     "fleet_tui/cli/agents.py": "safe_line'd with the sentence around it",
     "fleet_tui/cli/sending.py": "measures it",
+    "fleet_tui/cli/task_facts.py": "measures it",
     "fleet_tui/cli/task_file.py": "measures it",
     "fleet_tui/core/untrusted.py": "is it",
     "fleet_tui/core/firewall.py": "the one way out",
