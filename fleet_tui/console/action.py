@@ -159,8 +159,6 @@ _KEY_NAMES = {
     "full_stop": ".",
     "apostrophe": "'",
     "escape": "esc",
-    "down": "↓",
-    "up": "↑",
     "pagedown": "pgdn",
     "pageup": "pgup",
     "f1": "F1",

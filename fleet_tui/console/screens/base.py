@@ -157,7 +157,8 @@ class FleetScreen(Screen[None], inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Header and frames first; the console sends the view next."""
-        self.set_class(self.console.glyphs.name == "ascii", ASCII_CLASS)
+        # On the application: cards and menus are screens of their own.
+        self.console.set_class(self.console.glyphs.name == "ascii", ASCII_CLASS)
         self.show_tabs()
         self.show_banner(self.console.banner)
         self.focus_pane(0)

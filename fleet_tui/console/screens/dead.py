@@ -73,10 +73,11 @@ class DeadPane(TablePane[DeadLetters]):
         """``Dead letters - 37 in 4 groups``."""
         tasks = sum(group.count for group in self.all_records)
         groups = len(self.all_records)
-        tone = Tone.WARN if tasks else Tone.PLAIN
+        if not tasks:
+            return (Cell("Dead letters", Tone.TITLE), Cell(" - none"))
         return (
             Cell("Dead letters", Tone.TITLE),
-            Cell(f" - {words.grouped(tasks)} in {words.plural(groups, 'group')}", tone),
+            Cell(f" - {words.grouped(tasks)} in {words.plural(groups, 'group')}", Tone.WARN),
         )
 
     def suggestions(self) -> Collection[str]:

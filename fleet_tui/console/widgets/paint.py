@@ -38,12 +38,13 @@ def line_width(cells: Iterable[Cell]) -> int:
 
 
 REVIEW_CLASS = "-review"
+"""The class of a screen that shows a recording."""
 
 ASCII_CLASS = "-ascii"
-ASCII_SIGNS = {ord("…"): "~", ord("·"): "-"}
-"""Our own punctuation on a screen that draws with ASCII; what agents write stays as it is."""
+"""The class of an application that draws with ASCII alone."""
 
-"""The class of a screen that shows a recording."""
+ASCII_SIGNS = {ord("…"): "~", ord("·"): "-"}
+"""Our own punctuation where only ASCII is drawn; what agents write stays as it is."""
 
 MOVES_TIME_IN_REVIEW = frozenset({"end", "sort_next"})
 """Actions of widgets that leave their keys to the screen there."""
@@ -122,7 +123,7 @@ class Painted(Widget):
         for text, tone in cells:
             # A second look: callers made the text safe; a slip must not reach the terminal.
             shown = text if text.isprintable() else safe_line(text)
-            if not shown.isascii() and self.screen.has_class(ASCII_CLASS):
+            if not shown.isascii() and self.app.has_class(ASCII_CLASS):
                 shown = shown.translate(ASCII_SIGNS)
             if tones and tones[-1] is tone:
                 texts[-1].append(shown)
