@@ -37,6 +37,8 @@ GARBAGE = (
     "wire/test_line_faults.py::"
     "test_garbage_on_the_line_is_unknown_and_the_next_connection_is_as_good_as_any"
 )
+ENGINE_PAUSED = "acceptance/test_pauses.py::test_an_engine_that_was_stopped_blames_nobody"
+CONSOLES = "acceptance/test_pauses.py::test_whatever_becomes_of_a_console_the_engine_goes_on"
 WORLDS = "simulation/test_virtual_worlds.py::test_every_promise_holds_in_every_world"
 BEGINNINGS = "wire/test_ssh_faults.py::test_a_bad_beginning_is_a_failure_of_its_kind"
 REFUSED = "config/test_bad_input.py::test_what_is_refused_before_it_is_understood"
@@ -53,6 +55,7 @@ FAULTS = {
     ),
     "F3": row(
         "console killed",
+        CONSOLES,
         "acceptance/test_one_engine.py::test_a_console_that_breaks_off_is_let_go_without_a_word",
     ),
     "F4": row(
@@ -63,10 +66,12 @@ FAULTS = {
     "F5": row("SIGTERM to the console", "console/test_leaving.py::test_the_terminal_is_given_back"),
     "F6": row(
         "console stopped and continued",
+        CONSOLES,
         "console/test_leaving.py::test_a_hangup_with_a_continue_as_tmux_sends_it_ends_the_console",
     ),
     "F7": row(
         "a terminal that nobody reads",
+        CONSOLES,
         "console/test_leaving.py::test_a_terminal_that_nobody_reads_holds_nobody_back",
         "engine/test_server.py::test_a_console_that_never_reads_is_not_rung_for_ever_and_delays_nobody",
     ),
@@ -170,7 +175,7 @@ FAULTS = {
         "somebody sets a clock",
         "engine/test_clock.py::test_a_wall_that_jumps_neither_ends_a_deadline_nor_makes_it_last",
     ),
-    "F35": row("the engine itself was paused", WORLDS, ZOMBIE),
+    "F35": row("the engine itself was paused", ENGINE_PAUSED, WORLDS, ZOMBIE),
     "F37": row(
         "no room for the journal",
         FULL,
