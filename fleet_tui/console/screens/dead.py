@@ -90,8 +90,8 @@ class DeadPane(TablePane[DeadLetters]):
         sample = record.sample
         shown = f"{sample.label} {short(sample.spec.payload)}"[:MAX_SAMPLE_CHARS]
         return {
-            "count": Cell(words.grouped(record.count), Tone.TITLE),
-            "kind": Cell(short(record.kind), Tone.ERROR),
+            "count": Cell(words.grouped(record.count), Tone.WARN),
+            "kind": Cell(short(record.kind)),
             "first": Cell(_when(record.first_ms, offset), Tone.DIM),
             "last": Cell(_when(record.last_ms, offset)),
             "clients": Cell(_clients(record)),

@@ -24,6 +24,7 @@ from fleet_tui.feed.feed import Session, View
 _RIGHT = Align.RIGHT
 
 
+NONE_YET = "No sessions yet: this one is the first. fleet-tui review FILE opens a recording."
 NOWHERE = "No sessions here: this console was given nowhere to look."
 
 
@@ -41,7 +42,7 @@ class SessionsPane(TablePane[Session]):
     scopes: ClassVar[frozenset[Scope]] = TablePane.scopes - {Scope.PROBLEMS}
     filter_keys: ClassVar[frozenset[str]] = frozenset({"name", "path", "events", "tasks", "age"})
     noun = ("session", "sessions")
-    empty_text = "No sessions yet: this one is the first. fleet-tui review FILE opens a recording."
+    empty_text = "Looking for sessions."
     help_text = (
         "Every stretch of the ledger between an engine's start and its end, and recording files.\n"
         "enter opens one for review: the same console over the past, which can never act.\n"
@@ -71,6 +72,7 @@ class SessionsPane(TablePane[Session]):
         except FleetError as error:
             self.console.tell(f"sessions: {safe_line(error.message)}", Loudness.ERROR)
             return
+        self.empty_text = NONE_YET  # type: ignore[misc]  # it is this pane's alone
         self.all_records = self._sessions
         self.refill()
 
