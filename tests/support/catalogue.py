@@ -37,6 +37,9 @@ GARBAGE = (
     "wire/test_line_faults.py::"
     "test_garbage_on_the_line_is_unknown_and_the_next_connection_is_as_good_as_any"
 )
+WRONG_CLOCK = (
+    "wire/test_bad_machines.py::test_a_host_whose_clock_is_a_day_wrong_works_like_any_other"
+)
 ENGINE_PAUSED = "acceptance/test_pauses.py::test_an_engine_that_was_stopped_blames_nobody"
 CONSOLES = "acceptance/test_pauses.py::test_whatever_becomes_of_a_console_the_engine_goes_on"
 WORLDS = "simulation/test_virtual_worlds.py::test_every_promise_holds_in_every_world"
@@ -159,7 +162,11 @@ FAULTS = {
         "wire/test_runs.py::test_a_rebooted_host_and_a_reused_pid_are_seen_through",
         "core/test_attempts.py::test_death_after_the_start_follows_the_class",
     ),
-    "F30": row("the host's disk is full", "wire/test_runs.py::test_a_full_disk_takes_no_work"),
+    "F30": row(
+        "the host's disk is full",
+        "wire/test_bad_machines.py::test_a_disk_with_room_for_half_a_task_starts_none",
+        "wire/test_runs.py::test_a_full_disk_takes_no_work",
+    ),
     "F31": row(
         "run directories are wiped or put back from an old copy",
         "wire/test_run_directories.py::"
@@ -173,6 +180,7 @@ FAULTS = {
     ),
     "F33": row(
         "somebody sets a clock",
+        WRONG_CLOCK,
         "engine/test_clock.py::test_a_wall_that_jumps_neither_ends_a_deadline_nor_makes_it_last",
     ),
     "F35": row("the engine itself was paused", ENGINE_PAUSED, WORLDS, ZOMBIE),
@@ -507,6 +515,7 @@ BAD_INPUT = {
     ),
     "B82": row(
         "a host with another clock",
+        WRONG_CLOCK,
         "engine/test_clock.py::test_a_wall_that_jumps_neither_ends_a_deadline_nor_makes_it_last",
     ),
     "B84": row(

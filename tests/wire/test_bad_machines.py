@@ -1,0 +1,122 @@
+"""Hosts whose disk is full and whose clock is wrong."""
+
+import os
+import random
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fleet_tui.core.evidence import Definite, Finished, NotStarted
+from fleet_tui.core.fleet import CommandAgent
+from fleet_tui.core.ids import AgentName, Epoch, HostName
+from fleet_tui.core.vitals import VitalsReading
+from fleet_tui.wire import runs
+from fleet_tui.wire.command import CommandPort
+from fleet_tui.wire.ssh import SshPool
+from tests.support.needs import not_allowed
+from tests.support.programs import executions, finished, order, settled, wall_ms
+from tests.support.sshd import make_sshd
+from tests.support.wrapped import MakePort, make_port
+
+__all__ = ["make_port"]
+
+DAY_S = 86_400
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """The run directory on a file system of its own, of 256 KiB."""
+    if os.getuid() != 0:
+        not_allowed("only root may mount a small disk")
+    disk = tmp_path / "runs"
+    disk.mkdir(mode=0o700)
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k,mode=0700", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        not_allowed("no file systems may be mounted here")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+async def test_a_disk_with_room_for_half_a_task_starts_none(
+    make_port: MakePort, small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = tmp_path / "book"
+    script = f"wc -c >> {book}"
+    port = make_port("sh", "-c", script)
+    await port.probe()
+    # As it is: too little room for anything, and it says so.
+    found = await port.start(order("x" * 5_000))
+    assert isinstance(found, Definite)
+    assert isinstance(found.value, NotStarted)
+    assert found.value.reason == "disk-full"
+    # Without that look beforehand the writes themselves fail, at every step of a start.
+    monkeypatch.setattr(runs, "LEAST_FREE_KB", 0)
+    size = 20_000
+    whole = 0
+    for attempt, room_kb in enumerate((64, 40, 28, 20, 12, 8, 4, 0), start=2):
+        for old in small_disk.glob("01*"):
+            subprocess.run(["rm", "-rf", str(old)], check=True)
+        filler = small_disk / "filler"
+        filler.unlink(missing_ok=True)
+        free_kb = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize // 1_024
+        filler.write_bytes(b"\0" * max(0, free_kb - room_kb) * 1_024)
+        what = order("x" * size, attempt)
+        await port.start(what)
+        filler.unlink()
+        stands = await settled(port, what)
+        assert isinstance(stands, Definite), room_kb
+        if isinstance(stands.value, NotStarted):
+            assert (await port.start(what)) == stands, room_kb
+            continue
+        whole += isinstance((await finished(port, what)), Finished)
+    assert executions(book) == whole
+    assert 0 < whole < 8
+    assert set(book.read_text().split()) == {str(size)}
+
+
+def libfaketime() -> Path:
+    found = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+    if not found:
+        not_allowed("no libfaketime here")
+    return found[0]
+
+
+@pytest.mark.sshd
+@pytest.mark.parametrize("days", [-1, 1])
+async def test_a_host_whose_clock_is_a_day_wrong_works_like_any_other(
+    tmp_path: Path, days: int
+) -> None:
+    env = f"LD_PRELOAD={libfaketime()} FAKETIME={days:+d}d"
+    server = make_sshd(tmp_path / "sshd", f"SetEnv {env}")
+    pool = SshPool(
+        {(box := HostName("box")): server.spec()}, rng=random.Random(1), clock=time.monotonic
+    )
+    agent = CommandAgent(command=("cat",), run_dir=str(tmp_path / "runs"))
+    port = CommandPort(
+        AgentName("worker"),
+        agent,
+        box,
+        pool,
+        epoch=Epoch(1),
+        probe_timeout_ms=20_000,
+        now_ms=wall_ms,
+    )
+    try:
+        look = await port.probe()
+        assert isinstance(look, VitalsReading), look
+        assert look.ready
+        assert abs(look.observed_at_ms - wall_ms()) < DAY_S * 1_000 // 2
+        assert look.clock_skew_ms is not None
+        assert abs(look.clock_skew_ms - days * DAY_S * 1_000) < DAY_S * 1_000 // 24
+        await port.start(order("hello"))
+        found = await finished(port, order("hello"))
+        assert found.ok
+        assert found.duration_ms is not None
+        assert 0 <= found.duration_ms < DAY_S * 1_000 // 24
+        assert await port.collect([order().run_id]) == (order().run_id,)
+    finally:
+        await pool.close()
+        server.stop()
