@@ -171,4 +171,7 @@ async def test_a_dead_letter_is_edited_in_a_form_that_starts_nothing() -> None:
         assert order.spec.payload.raw == "Now: Reconcile account 46901"
         before = feed.view().state.dead_letters[task_id(46_901)].spec
         assert msgspec.structs.replace(order.spec, payload=before.payload) == before
-        await until(pilot, lambda: app.screen.place == Place("task", "t-46901"))  # type: ignore[attr-defined]
+        place = Place("task", "t-46901")
+        await until(
+            pilot, lambda: app.visible_screen is not None and app.visible_screen.place == place
+        )

@@ -6,8 +6,14 @@ from pathlib import Path
 from fleet_tui.console.app import FleetApp
 from fleet_tui.console.commandline import is_private
 from fleet_tui.console.history import MAX_LINES, History
+from fleet_tui.console.widgets.command_bar import CommandBar
 from tests.support.console import COLOURFUL, press, running
 from tests.support.fake_feed import FakeFeed
+
+
+def bar_of(app: FleetApp) -> CommandBar:
+    assert app.visible_screen is not None
+    return app.visible_screen.bar
 
 
 def no_secrets(text: str) -> str:
@@ -74,8 +80,8 @@ async def test_it_is_the_same_on_every_screen_and_apart_for_filters(tmp_path: Pa
         await press(pilot, "slash", *"pool:gpu", "enter", "escape")
         await press(pilot, "colon", *"submit secret work", "enter", "escape")
         await press(pilot, "2", "colon", "up", "up")
-        assert app.screen.bar.text == "tasks state:held"  # type: ignore[attr-defined]
+        assert bar_of(app).text == "tasks state:held"
         await press(pilot, "escape", "slash", "up")
-        assert app.screen.bar.text == "pool:gpu"  # type: ignore[attr-defined]
+        assert bar_of(app).text == "pool:gpu"
         await press(pilot, "escape")
     assert path.read_text().splitlines() == [":tasks state:held", "/pool:gpu"]

@@ -9,6 +9,7 @@ from fleet_tui.console.places import Place
 from fleet_tui.console.screens.tasks import reason
 from fleet_tui.console.why import waiting_words
 from fleet_tui.console.widgets.dialogs import ConfirmBar
+from fleet_tui.console.widgets.plan_form import PlanForm
 from fleet_tui.core.commands import Expedite, Freeze, Hold, Release, SetPriority, Thaw
 from fleet_tui.core.decision import Pending, PendingCode
 from fleet_tui.core.fleet import Priority
@@ -117,7 +118,8 @@ async def test_the_fleet_is_frozen_by_a_plan_and_thawed_by_a_line() -> None:
         assert (
             f"{app.status.running} tasks on agents go on and are followed; 128 tasks wait." in text
         )
-        app.screen._reading_s = 0.0  # type: ignore[attr-defined]
+        assert isinstance(app.screen, PlanForm)
+        app.screen._reading_s = 0.0
         await press(pilot, *"migration", "tab", "enter")
         await until(pilot, lambda: bool(feed.sent))
         assert feed.sent.pop() == Freeze(reason="migration")
