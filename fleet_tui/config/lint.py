@@ -26,6 +26,7 @@ class _Lint:
             self._unused_hosts()
             for at, rule in enumerate(self.spec.residency):
                 self._residency(("routing", "residency", at), rule)
+            self._isolated_clients()
         for agent in self.spec.agents.values():
             self._isolation(agent)
             self._probe(agent)
@@ -65,6 +66,16 @@ class _Lint:
                 f"no agent can serve {whose}: those in {', '.join(rule.regions)} are reserved for "
                 "others",
                 value=True,
+            )
+
+    def _isolated_clients(self) -> None:
+        """Clients that wait for an agent of their own."""
+        served = {client for agent in self.spec.agents.values() for client in agent.clients}
+        for client in sorted(self.spec.isolated - served):
+            self._warn(
+                ("routing", "isolated"),
+                f"no agent isolates {client}{did_you_mean(client, served)}",
+                "its tasks would wait",
             )
 
     def _isolation(self, agent: AgentSpec) -> None:

@@ -311,6 +311,9 @@ class RoutingEntry(Section):
     strategy: StrategyWord | None = None
     """For pools that name none."""
     residency: Annotated[list[ResidencyEntry], Field(max_length=1_000)] | None = None
+    isolated: Words | None = None
+    """Clients whose work runs only on agents that isolate them, even when the last such agent has
+    left this file."""
 
 
 class RetryEntry(Section):

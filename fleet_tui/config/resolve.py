@@ -123,6 +123,7 @@ class _Resolver:
             pools=pools,
             agents={name: spec for name, spec in agents.items() if spec},
             residency=residency,
+            isolated=self._isolated(),
             retry=self._retry(),
             retry_budget=self._retry_budget(),
             limits=self._limits(),
@@ -398,6 +399,10 @@ class _Resolver:
                 )
             )
         return tuple(resolved)
+
+    def _isolated(self) -> frozenset[ClientName]:
+        named = (self.file.routing.isolated if self.file.routing else None) or []
+        return frozenset(ClientName(client) for client in named)
 
     def _retry(self) -> dict[TaskClass, RetryPolicy]:
         section = self.file.retry

@@ -41,6 +41,7 @@ agents:
 # routing:
 #   residency:                  # hard boundaries
 #     - {client: globex, regions: [eu-w1]}
+#   isolated: [acme]            # never on shared agents, even when no agent isolates it any more
 
 retry:
   # once: tried again only if it definitely did not start. idempotent: may run again after a death.

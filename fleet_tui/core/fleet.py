@@ -215,12 +215,6 @@ class ResidencyRule(msgspec.Struct, frozen=True, kw_only=True):
     """Where it stands in the fleet file, for the console to point at."""
 
 
-class IsolatedClient(msgspec.Struct, frozen=True, kw_only=True):
-    """A client whose work may run only on agents reserved for it."""
-
-    name: ClientName
-
-
 class FleetSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the fleet file says. Maps keep the file's order."""
 
@@ -229,6 +223,9 @@ class FleetSpec(msgspec.Struct, frozen=True, kw_only=True):
     pools: dict[PoolName, PoolSpec] = {}
     agents: dict[AgentName, AgentSpec] = {}
     residency: tuple[ResidencyRule, ...] = ()
+    isolated: frozenset[ClientName] = frozenset()
+    """Clients whose work runs only on agents reserved for them, also while there is none. A client
+    with a reserved agent is isolated without being named here."""
     retry: dict[TaskClass, RetryPolicy] = {}
     retry_budget: RetryBudget = RetryBudget()
     limits: QueueLimits = QueueLimits()

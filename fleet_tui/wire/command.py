@@ -10,7 +10,7 @@ from fleet_tui.core.ids import AgentName, Epoch, HostName
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.wire.program import ProgramPort
-from fleet_tui.wire.runs import Reply
+from fleet_tui.wire.runs import Reply, disk_full
 from fleet_tui.wire.shell import ChannelFailure, Shell
 from fleet_tui.wire.ssh import SshPool
 from fleet_tui.wire.ssh_failures import SshFailure
@@ -74,9 +74,14 @@ class CommandPort(ProgramPort):
             agent=self._agent, observed_at_ms=self._now_ms(), kind=kind, detail=detail
         )
 
-    def _reading(self, reply: Reply, asked_at_ms: int, latency_ms: float) -> VitalsReading:
+    def _reading(
+        self, reply: Reply, asked_at_ms: int, latency_ms: float
+    ) -> VitalsReading | ProbeFailure:
         total, available = _word(reply, "MemTotal:"), _word(reply, "MemAvailable:")
         host_ms, disk_kb = _word(reply, "time"), _word(reply, "disk")
+        full = None if disk_kb is None else disk_full(disk_kb)
+        if full is not None:
+            return self._failure(FailureKind.DISK_FULL, full)
         return VitalsReading(
             agent=self._agent,
             observed_at_ms=self._now_ms(),

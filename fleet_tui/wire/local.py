@@ -18,6 +18,7 @@ from fleet_tui.core.ids import AgentName, Epoch
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.wire.program import ProgramPort
+from fleet_tui.wire.runs import disk_full
 from fleet_tui.wire.shell import (
     DEFAULT_MAX_OUTPUT_BYTES,
     ByteSource,
@@ -175,6 +176,15 @@ class LocalPort(ProgramPort):
                 kind=FailureKind.COMMAND_MISSING,
                 detail=Untrusted(f"{program} is not on this machine's PATH"),
             )
+        free = _disk_free(Path(self._spec.run_dir).expanduser())
+        full = None if free is None else disk_full(free / 1024)
+        if full is not None:
+            return ProbeFailure(
+                agent=self._agent,
+                observed_at_ms=self._now_ms(),
+                kind=FailureKind.DISK_FULL,
+                detail=full,
+            )
         return VitalsReading(
             agent=self._agent,
             observed_at_ms=self._now_ms(),
@@ -182,7 +192,7 @@ class LocalPort(ProgramPort):
             boot_id=_boot_id(),
             cpu_percent=psutil.cpu_percent(interval=None),
             memory_percent=psutil.virtual_memory().percent,
-            disk_free_bytes=_disk_free(Path(self._spec.run_dir).expanduser()),
+            disk_free_bytes=free,
             load_average=psutil.getloadavg()[0],
             clock_skew_ms=0.0,
         )

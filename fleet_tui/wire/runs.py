@@ -68,6 +68,15 @@ MAX_REPLY_BYTES = 2 * TEXT_BYTES + MAX_NOISE_BYTES + 65_536
 MAX_PAYLOAD_BYTES = 4_194_304
 LEAST_FREE_KB = 65_536
 """A host with less room for its runs takes no new ones."""
+
+
+def disk_full(free_kb: float) -> Untrusted | None:
+    """Why a host takes no new runs, if that little room is left."""
+    if free_kb >= LEAST_FREE_KB:
+        return None
+    return Untrusted(f"{free_kb / 1024:.0f} MiB free, new runs need {LEAST_FREE_KB // 1024}")
+
+
 CANCEL_GRACE_S = 10
 """Between TERM and KILL."""
 LINGER_S = 20

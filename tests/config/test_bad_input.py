@@ -428,6 +428,19 @@ def test_the_caret_stands_under_wide_and_invisible_characters() -> None:
 # Warnings
 
 
+def test_an_isolated_client_without_an_agent_is_pointed_at() -> None:
+    (warning,) = warnings_of(
+        """version: 1
+fleet: f
+pools: {default: {}}
+agents:
+  a1: {pool: default, host: h1, port: 1, token: "secret:env:T", isolate: acme}
+routing: {isolated: [acme, acne]}
+"""
+    )
+    assert warning == ("routing.isolated", 'no agent isolates acne - did you mean "acme"?')
+
+
 def warnings_of(text: str) -> list[tuple[str, str]]:
     loaded = load_text(text)
     assert all(each.severity is Severity.WARNING for each in loaded.warnings)

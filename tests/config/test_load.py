@@ -175,6 +175,7 @@ routing:
     - {client: globex, regions: [eu-w1]}
     - project: claims
       regions: eu-w1
+  isolated: [acme]
 retry:
   once: {max_attempts: 1}
   idempotent: {max_attempts: 5, backoff: 2s..1m30s, factor: 1.5, non_retryable: [exit-2, timeout]}
@@ -189,6 +190,7 @@ lost_after: never
     first, second = spec.residency
     assert (first.client, first.regions, first.line) == (ClientName("globex"), ("eu-w1",), 9)
     assert (second.project, second.regions, second.line) == ("claims", (Region("eu-w1"),), 10)
+    assert spec.isolated == {ClientName("acme")}
     assert spec.retry_policy(TaskClass.ONCE).max_attempts == 1
     assert spec.retry_policy(TaskClass.IDEMPOTENT) == RetryPolicy(
         max_attempts=5,

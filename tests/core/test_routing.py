@@ -47,6 +47,18 @@ def test_a_capability_that_nobody_has_holds_the_task_and_says_what_would_help() 
     assert rejection.example == "a1 has no gpu"
 
 
+def test_an_isolated_client_waits_rather_than_share_when_its_last_agent_is_gone() -> None:
+    told = story(fleet(agent("a1"), isolated=["acme"]), work(client="acme"), work(client="beta"))
+    (placed,) = route(told.state)
+    assert told.state.open_tasks[placed.task].spec.client == "beta"
+    pending = next(
+        e.pending
+        for e in Router(told.state.fleet).schedule(told.state, NOTHING_SEEN, 10_000)
+        if isinstance(e, TaskPending)
+    )
+    assert pending.code is PendingCode.ISOLATION
+
+
 def test_every_rule_says_how_many_it_removed_in_order() -> None:
     spec = fleet(
         agent("a1", region="us"),

@@ -58,6 +58,7 @@ def fleet(
     limits: QueueLimits | None = None,
     retry_budget: RetryBudget | None = None,
     retry: RetryPolicy | None = None,
+    isolated: Iterable[str] = (),
 ) -> FleetSpec:
     """A fleet of these agents; every pool they name uses the strategy."""
     allowed = set(overflow)
@@ -70,6 +71,7 @@ def fleet(
         },
         agents={a.name: a for a in agents},
         residency=tuple(residency),
+        isolated=frozenset(ClientName(client) for client in isolated),
         limits=limits or QueueLimits(),
         retry_budget=retry_budget or RetryBudget(),
         retry=dict.fromkeys(TaskClass, retry) if retry is not None else {},

@@ -4,11 +4,13 @@ import asyncio
 from pathlib import Path
 
 import psutil
+import pytest
 
 from fleet_tui.core.evidence import Definite, LostReason, Unknown
 from fleet_tui.core.fleet import LocalAgent
 from fleet_tui.core.ids import AgentName, Epoch
 from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
+from fleet_tui.wire import runs
 from fleet_tui.wire.local import LocalPort, LocalShell
 from fleet_tui.wire.port import AgentPort
 from fleet_tui.wire.shell import Completed
@@ -41,6 +43,16 @@ async def test_a_program_that_is_not_there(tmp_path: Path) -> None:
     found = await make_port(tmp_path, "no-such-program").probe()
     assert isinstance(found, ProbeFailure)
     assert found.kind is FailureKind.COMMAND_MISSING
+
+
+async def test_a_disk_without_room_for_runs_takes_the_agent_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "LEAST_FREE_KB", 10**15)
+    found = await make_port(tmp_path, "cat").probe()
+    assert isinstance(found, ProbeFailure)
+    assert found.kind is FailureKind.DISK_FULL
+    assert "MiB free" in found.detail.raw
 
 
 async def test_a_question_that_takes_too_long_leaves_no_process() -> None:

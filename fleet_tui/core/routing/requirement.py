@@ -64,7 +64,7 @@ class Roster:
     def __init__(self, fleet: FleetSpec) -> None:
         self.fleet = fleet
         self._agents = tuple(fleet.agents.values())
-        self._reserved_clients = frozenset(c for a in self._agents for c in a.clients)
+        self._reserved_clients = fleet.isolated.union(*(a.clients for a in self._agents))
         self._remembered: dict[Requirement, Eligible] = {}
 
     def eligible(self, requirement: Requirement) -> Eligible:
@@ -161,7 +161,7 @@ class Roster:
         if agent.clients and wanted.client not in agent.clients:
             return f"{agent.name} is reserved for {', '.join(agent.clients)}"
         if not agent.clients and wanted.client in self._reserved_clients:
-            return f"{agent.name} is shared and {wanted.client} has agents of its own"
+            return f"{agent.name} is shared and {wanted.client} is isolated"
         if agent.projects and wanted.project not in agent.projects:
             return f"{agent.name} is reserved for project {', '.join(agent.projects)}"
         return None
