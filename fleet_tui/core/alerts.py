@@ -62,7 +62,7 @@ def conditions(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
     found: dict[AlertId, Condition] = {}
     for agent in state.agents.values():
         condition = _of_agent(agent)
-        if condition is not None:
+        if condition is not None and not _is_told_by_its_pool(state, agent):
             found[AlertId(f"agent-{agent.health.value}:{agent.name}")] = condition
     for pool, reason in state.frozen_pools.items():
         found[AlertId(f"failover-frozen:{pool}")] = Condition(
@@ -73,6 +73,13 @@ def conditions(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
     found.update(_of_tasks(state, now_ms))
     found.update(_of_dead_letters(state, now_ms))
     return found
+
+
+def _is_told_by_its_pool(state: FleetState, agent: AgentState) -> bool:
+    """Whether the agent is one of those whose loss froze their pool: one alert for all of them."""
+    spec = state.fleet.agents.get(agent.name)
+    lost = agent.health in (Health.UNREACHABLE, Health.DOWN)
+    return lost and spec is not None and spec.pool in state.frozen_pools
 
 
 def _of_engine(state: FleetState) -> dict[AlertId, Condition]:
@@ -148,7 +155,7 @@ def _of_pools(state: FleetState) -> dict[AlertId, Condition]:
             severity=Severity.CRIT, subject=pool, text=f"none of {total[pool]} agents in service"
         )
         for pool, count in serving.items()
-        if count == 0
+        if count == 0 and pool not in state.frozen_pools
     }
 
 

@@ -285,6 +285,48 @@ async def test_a_host_that_freezes_is_told_and_comes_back(
         freezer.stop()
 
 
+async def test_a_jump_host_that_is_gone_freezes_failover_and_moves_nothing(
+    make_rig: MakeRig, sshd: Sshd, short_dir: Path
+) -> None:
+    jump = make_sshd(short_dir / "jump")
+    jump.authorized_keys.write_text(sshd.authorized_keys.read_text())
+    behind = [f"behind-{n}" for n in range(4)]
+    gate, book = short_dir / "gate", short_dir / "book"
+    script = short_dir / "wait"
+    script.write_text(f"#!/bin/sh\ncat >> {book}\nwhile [ ! -e {gate} ]; do sleep 0.1; done\n")
+    script.chmod(0o755)
+    try:
+        yard = Yard(sshd, short_dir)
+        yard.host("jump", port=jump.port, known_hosts=str(jump.known_hosts))
+        yard.host("inner", jump="jump")
+        for name in behind:
+            yard.program(name, "inner", str(script))
+        rig = make_rig(yard.text())
+        await asyncio.to_thread(rig.start)
+        await rig.until(
+            lambda: all(rig.agent(name).health is Health.UP for name in behind), DEADLINE_S, "up"
+        )
+        await asyncio.to_thread(rig.submit, "run me\n", "--class", "idempotent")
+        await rig.until(lambda: book.exists() and bool(book.read_text()), DEADLINE_S, "it runs")
+        jump.stop()
+        await rig.until(
+            lambda: all(rig.agent(name).health.is_lost for name in behind), DEADLINE_S, "all lost"
+        )
+        await rig.until(lambda: bool(rig.state().frozen_pools), DEADLINE_S, "failover is frozen")
+        assert "jump host jump" in rig.agent("behind-0").detail.raw
+        alerts = [alert for alert in rig.state().alerts if not alert.startswith("unknown-runs")]
+        assert len(alerts) == 1, alerts
+        jump.start()
+        gate.touch()
+        await rig.until(
+            lambda: rig.tasks()[0].phase is TaskPhase.SUCCEEDED, DEADLINE_S, "the run is found"
+        )
+        assert len(rig.tasks()[0].attempts) == 1
+        assert book.read_text() == "run me\n"
+    finally:
+        jump.stop()
+
+
 SECRET = "sk-abcdefghijklmnopqrstuvwx"
 
 

@@ -1,6 +1,6 @@
 """Alerts and the mass-failure brake follow the state, both ways."""
 
-from fleet_tui.core.alerts import HELD_ALERT_AFTER_MS, reconcile_alerts
+from fleet_tui.core.alerts import HELD_ALERT_AFTER_MS, conditions, reconcile_alerts
 from fleet_tui.core.brake import reconcile_brake
 from fleet_tui.core.events import FailoverFrozen, FailoverThawed
 from fleet_tui.core.routing.schedule import Router
@@ -66,6 +66,24 @@ def test_most_of_a_pool_lost_at_once_freezes_its_failover_until_it_is_back() -> 
     story.health("a2", Health.UP)
     (thawed,) = reconcile_brake(story.state, story.now_ms)
     assert isinstance(thawed, FailoverThawed)
+
+
+def test_a_frozen_pool_is_one_alert_and_not_one_for_each_of_its_agents() -> None:
+    story = Story(fleet(*(agent(f"a{n}") for n in range(4)), agent("b", pool="other")))
+    story.all_up()
+    for n in range(3):
+        story.health(f"a{n}", Health.UNREACHABLE)
+    story.health("b", Health.DOWN)
+    assert len(conditions(story.state, story.now_ms)) == 5
+    story.add(*reconcile_brake(story.state, story.now_ms))
+    story.health("a3", Health.UNREACHABLE)
+    left = set(conditions(story.state, story.now_ms))
+    assert left == {"failover-frozen:general", "agent-down:b", "pool-empty:other"}
+    # Who is still away once the others are back is told by name again.
+    story.health("a0", Health.UP)
+    story.health("a1", Health.UP)
+    story.add(*reconcile_brake(story.state, story.now_ms))
+    assert "agent-unreachable:a2" in conditions(story.state, story.now_ms)
 
 
 def test_slow_losses_are_no_mass_failure() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from fleet_tui.core.evidence import Definite, Finished, NotStarted
 from fleet_tui.core.fleet import CommandAgent
-from fleet_tui.core.ids import AgentName, Epoch, HostName
+from fleet_tui.core.ids import AgentName, Epoch, HostName, RunId
 from fleet_tui.core.vitals import VitalsReading
 from fleet_tui.wire import runs
 from fleet_tui.wire.command import CommandPort
@@ -116,7 +116,7 @@ async def test_a_host_whose_clock_is_a_day_wrong_works_like_any_other(
         assert found.ok
         assert found.duration_ms is not None
         assert 0 <= found.duration_ms < DAY_S * 1_000 // 24
-        assert await port.collect([order().run_id]) == (order().run_id,)
+        assert await port.collect([RunId(order().run_id)]) == (order().run_id,)
     finally:
         await pool.close()
         server.stop()
