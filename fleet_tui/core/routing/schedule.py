@@ -278,7 +278,7 @@ def _remedy(code: PendingCode, last: Rejection | None) -> str:
         case PendingCode.CORDON:
             return f"uncordon {nearest}"
         case PendingCode.STATE:
-            return f"bring {nearest} back"
+            return f"wait for {nearest}, or bring it back"
         case PendingCode.NO_FLEET:
             return "add agents to the fleet file"
         case (

@@ -331,7 +331,7 @@ MUTANTS: tuple[Mutant, ...] = (
         _set(dispatch.Dispatcher, "_fence", lambda *_: None),
     ),
 )
-"""In the order of RELIABILITY's list, then others."""
+"""The best known ones first."""
 
 
 @contextmanager
