@@ -139,6 +139,14 @@ async def test_the_choices_can_be_clicked(word: str, answer: list[bool]) -> None
         assert answers == answer
 
 
+async def test_what_is_wider_than_the_card_goes_on_in_the_next_line() -> None:
+    names = " ".join(f"agent-{at:02d}" for at in range(1, 21))
+    plan = Plan(title="cordon 20 agents", lines=(), same_as=f"fleet-tui cordon {names}")
+    _, shown = await ask(plan, "escape")
+    text = "\n".join(shown)
+    assert all(name in text for name in names.split())
+
+
 async def test_a_card_stays_whole_in_a_small_terminal() -> None:
     app = Bench()
     async with app.run_test(size=(60, 16)) as pilot:

@@ -20,6 +20,7 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.strip import Strip
 
+from fleet_tui.console.detail_rows import wrap
 from fleet_tui.console.keystrokes import is_by_hand
 from fleet_tui.console.widgets.lines import OneLine
 from fleet_tui.console.widgets.paint import Cell, Line, Painted, Tone
@@ -108,7 +109,10 @@ class PlanText(Painted, can_focus=False):
 
     def __init__(self, lines: tuple[Line, ...]) -> None:
         super().__init__()
+        self._said = lines
         self._lines = lines
+        """The same, broken where they are wider than the card."""
+        self._room = 1
         self._top = 0
 
     @property
@@ -118,12 +122,26 @@ class PlanText(Painted, can_focus=False):
 
     def show(self, lines: tuple[Line, ...]) -> None:
         """Show other lines, from the same place on."""
-        self._lines = lines
+        self._said = lines
+        self._break()
         self.scroll_lines(0)
 
     def fit_height(self, room: int) -> None:
         """Take as many lines as the plan has, but no more than there is room for."""
-        self.styles.height = max(1, min(len(self._lines), room))
+        self._room = room
+        self._break()
+
+    def on_resize(self) -> None:
+        """Break the lines anew."""
+        self._break()
+
+    def _break(self) -> None:
+        width = self.size.width
+        broken = [
+            part for line in self._said for part in (wrap(line, width, 2) if width else [line])
+        ]
+        self._lines = tuple(broken)
+        self.styles.height = max(1, min(len(broken), self._room))
 
     def scroll_lines(self, lines: int) -> None:
         """Move on by some lines."""
