@@ -5,6 +5,7 @@ from tests.bench.frame import Benchmark
 from tests.bench.ledger import appending, decoding, folding, reading
 from tests.bench.memory import memory
 from tests.bench.probes import connection_memory, handshakes, probes
+from tests.bench.restart import restarts
 from tests.bench.routing import queueing, routing
 from tests.bench.startup import startup
 from tests.bench.submits import submits
@@ -20,6 +21,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "append": appending,
     "read": reading,
     "submit": submits,
+    "restart": restarts,
     "memory": memory,
     "startup": startup,
     "probes": probes,
