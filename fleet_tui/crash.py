@@ -28,6 +28,9 @@ MAX_FILES = 20
 MAX_PER_PROCESS = 10
 """A bug that strikes again and again does not fill the disk."""
 
+TERMINAL_WRITER = "textual-output"
+"""Textual's thread that writes to the terminal. When that is closed it fails, which is no bug."""
+
 MAX_FRAMES = 50
 MAX_WORDS_CHARS = 500
 
@@ -126,6 +129,9 @@ def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
     if args.exc_value is None or isinstance(args.exc_value, SystemExit):
         return
     name = args.thread.name if args.thread is not None else "a thread"
+    if name == TERMINAL_WRITER and isinstance(args.exc_value, OSError):
+        log.info("the terminal is gone: %s", in_words(args.exc_value))
+        return
     _complain(f"a bug stopped {safe_line(name, 100)} ({in_words(args.exc_value)})", args.exc_value)
 
 

@@ -20,6 +20,10 @@ FLAP_WINDOW_MS = 600_000
 FLAP_LIMIT = 3
 """More falls than this within FLAP_WINDOW_MS are flapping."""
 
+STUMBLE_LIMIT = 1
+"""An agent that stumbles (misses a look, but does not fall) more often than this within
+FLAP_WINDOW_MS needs several good looks to be believed again, like one that fell."""
+
 QUARANTINE_BASE_MS = 60_000
 QUARANTINE_CAP_MS = 1_800_000
 
@@ -46,6 +50,8 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
     """Misses of that kind in a row."""
     falls_ms: tuple[int, ...] = ()
     """When it fell, within FLAP_WINDOW_MS."""
+    stumbles_ms: tuple[int, ...] = ()
+    """When it stumbled, within FLAP_WINDOW_MS."""
     quarantines: int = 0
 
 
@@ -102,8 +108,11 @@ def _after_good(
 ) -> Health | None:
     """The state after an answered look, None for no change."""
     match agent.health:
-        case Health.JOINING | Health.SUSPECT | Health.STARTING | Health.DRAINING:
+        case Health.JOINING | Health.STARTING | Health.DRAINING:
             return Health.UP
+        case Health.SUSPECT:
+            steady = len(watch.stumbles_ms) <= STUMBLE_LIMIT
+            return Health.UP if steady or watch.goods >= probe.up_after else None
         case Health.UNREACHABLE | Health.DOWN:
             return Health.UP if watch.goods >= probe.up_after else None
         case Health.QUARANTINED:
@@ -154,6 +163,8 @@ def _judge_failure(
             return watch, []
         return watch, [_change(agent, lost, _why_lost(failure, watch), failure)]
     if agent.health in (Health.UP, Health.DEGRADED, Health.STARTING, Health.DRAINING):
+        recent = (t for t in watch.stumbles_ms if now_ms - t <= FLAP_WINDOW_MS)
+        watch = replace(watch, stumbles_ms=(*recent, now_ms))
         return watch, [_change(agent, Health.SUSPECT, f"missed a look: {failure.kind}", failure)]
     return watch, []
 

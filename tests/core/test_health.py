@@ -73,6 +73,18 @@ def test_one_miss_is_suspect_three_are_unreachable_two_good_ones_bring_it_back()
     assert judged.agent.health is Health.UP
 
 
+def test_an_agent_that_stumbles_again_and_again_does_not_fill_the_ledger() -> None:
+    judged = Judged()
+    judged.good()
+    changes = []
+    for _ in range(60):  # ten minutes of every other look missed
+        changes += judged.bad() + judged.good()
+    assert len(changes) <= 4
+    assert judged.agent.health is Health.SUSPECT
+    judged.good()
+    assert judged.agent.health is Health.UP, "steady again"
+
+
 def test_a_suspect_that_answers_is_up_at_once() -> None:
     judged = Judged()
     judged.good()

@@ -36,7 +36,9 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
         yield SimulatedPlace()
         return
     server = make_sshd(tmp_path / "sshd")
-    yield RealPlace(server, tmp_path)
+    real = RealPlace(server, tmp_path)
+    yield real
+    real.let_go()  # nothing may wait for ever, also after a failure
     server.stop()
 
 
