@@ -138,7 +138,25 @@ match sys.argv[1]:
         thread.join()
     case "unraisable":
         Unlucky()
+    case "terminal":
+        def write():
+            raise OSError(5, "Input/output error")
+        thread = threading.Thread(target=write, name=crash.TERMINAL_WRITER)
+        thread.start()
+        thread.join()
 """
+
+
+def test_a_terminal_that_was_closed_is_no_bug(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", HOOKED, "terminal"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "FLEET_TUI_STATE_DIR": str(tmp_path / "state")},
+    )
+    assert (done.stdout, done.stderr) == ("", "")
+    assert not list(tmp_path.rglob("crash-*"))
 
 
 @pytest.mark.parametrize("where", ["main", "thread", "unraisable"])
