@@ -1,6 +1,6 @@
 """Whatever changes a ledger's bytes is found, with the range of events that cannot be trusted.
 
-``JOURNAL_FLIPS`` is how many random bits are flipped, one at a time; 300 if it is not set, and
+``JOURNAL_FLIPS`` is how many random bits are flipped, one at a time; 1,000 if it is not set, and
 1,000 for the full campaign.
 """
 
@@ -23,7 +23,7 @@ from fleet_tui.journal.writer import JournalWriter
 from tests.journal.conftest import NOW_MS
 from tests.journal.stories import note, opening, tasks
 
-FLIPS = int(os.environ.get("JOURNAL_FLIPS", "300"))
+FLIPS = int(os.environ.get("JOURNAL_FLIPS", "1000"))
 
 Stored = list[tuple[object, ...]]
 
