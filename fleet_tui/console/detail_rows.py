@@ -17,7 +17,7 @@ from fleet_tui.console.widgets.paint import fit
 from fleet_tui.core import words
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.ids import AgentName, TaskId
-from fleet_tui.core.state import Attempt, AttemptPhase, Task, TaskPhase
+from fleet_tui.core.state import Attempt, AttemptPhase
 from fleet_tui.core.untrusted import Untrusted
 
 MAX_SHORT_CHARS = 400
@@ -103,19 +103,6 @@ _TONE_OF = {
     "cancelled": Tone.DIM,
     "not-started": Tone.DIM,
 }
-
-
-def task_word(task: Task) -> str:
-    """One word for where a task stands: its phase, or what its open attempt or its wait says."""
-    match task.phase:
-        case TaskPhase.ACTIVE if task.open_attempt is not None:
-            return task.open_attempt.phase.value
-        case TaskPhase.WAITING if task.hold is not None:
-            return "held"
-        case TaskPhase.WAITING if task.pending is not None and task.pending.code.is_held:
-            return "held"
-        case _:
-            return task.phase.value
 
 
 def word_tone(word: str) -> Tone:

@@ -15,7 +15,6 @@ from fleet_tui.console.detail_rows import (
     name,
     paragraph,
     short,
-    task_word,
     word_cell,
     word_tone,
 )
@@ -29,6 +28,7 @@ from fleet_tui.core.events import Recorded
 from fleet_tui.core.firewall import invisible_count, safe_text
 from fleet_tui.core.fleet import FleetSpec, TaskClass
 from fleet_tui.core.state import Attempt, AttemptPhase, FleetState, Task, TaskPhase
+from fleet_tui.core.task_filter import task_state
 from fleet_tui.core.untrusted import Untrusted
 
 MAX_ANSWER_LINES = 2_000
@@ -94,7 +94,7 @@ def _operators(task: Task, pen: Pen, now_ms: int) -> Iterator[DetailLine]:
 
 def head_line(task: Task, fleet: FleetSpec, pen: Pen, now_ms: int) -> DetailLine:
     """``t-48205  P2  globex  ▲ held 1m12s   attempts 0/3   $0.03``."""
-    word = task_word(task)
+    word = task_state(task)
     span = words.duration(span_ms(task, now_ms))
     limit = fleet.retry_policy(task.spec.task_class).max_attempts
     cells = [Cell(task.label, Tone.TITLE), Cell(f"  {task.spec.priority.name}")]

@@ -68,8 +68,11 @@ def task_value(task: Task, key: str, now_ms: int) -> Value:
 
 
 def task_text(task: Task) -> str:
-    """What a word of a filter is looked for in: what people know a task by, and its text."""
+    """What a word of a filter is looked for in: what people know a task by, why it stands where it
+    stands, and its text."""
     spec = task.spec
     agent = task.attempt.agent if task.attempt is not None else ""
     known = (task.label, task_state(task), agent, spec.client or "", spec.pool or "", task.reason)
-    return " ".join((*known, spec.payload.raw))
+    hold = (task.hold.by, task.hold.reason) if task.hold is not None else ()
+    waits = (task.pending.code.value, task.pending.detail) if task.pending is not None else ()
+    return " ".join((*known, *hold, *waits, spec.payload.raw))

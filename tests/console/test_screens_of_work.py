@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
+from fleet_tui.cli.selecting import passing
 from fleet_tui.console.app import FleetApp
 from fleet_tui.console.messages import Loudness
 from fleet_tui.console.panes.routing import RoutingPane
@@ -98,6 +99,21 @@ async def test_what_a_filter_can_ask_of_tasks() -> None:
             assert pane.set_filter(query) is None
             assert len(pane.shown_records) == count, query
         assert pane.set_filter("colour:red") is not None, "an unknown key is explained"
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["state:held", "agent:agent-14", "prio:P0 or cap:gpu", "-state:succeeded", "residency", "t-48"],
+)
+async def test_a_filter_finds_the_same_tasks_here_and_in_the_shell(query: str) -> None:
+    app = console()
+    async with running(app) as pilot:
+        await press(pilot, "3")
+        pane = app.screen.query_one(TasksPane)
+        assert pane.set_filter(query) is None
+        here = {row.task.id for row in pane.shown_records}
+        there = passing(list(app.view.state.tasks()), query, app.view.now_ms)
+        assert here == {task.id for task in there} != set()
 
 
 async def test_leaving_and_coming_back_keeps_cursor_and_filter() -> None:

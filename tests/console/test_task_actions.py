@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from fleet_tui.console.acting_tasks import impact, parse_rate
-from fleet_tui.console.detail_rows import Pen, task_word
+from fleet_tui.console.detail_rows import Pen
 from fleet_tui.console.places import Place
 from fleet_tui.console.screens.tasks import reason
 from fleet_tui.console.why import waiting_words
@@ -16,6 +16,7 @@ from fleet_tui.core.fleet import Priority
 from fleet_tui.core.modes import EngineMode, ModeNow
 from fleet_tui.core.state import Hold as Held
 from fleet_tui.core.state import Task
+from fleet_tui.core.task_filter import task_state
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
 from tests.support.scene import NOW_MS, seeded_state, task_id, with_dead_letters
@@ -47,9 +48,9 @@ def test_every_wait_has_words(code: PendingCode) -> None:
 
 
 def test_the_queue_says_who_holds_and_what_goes_first() -> None:
-    assert task_word(HELD) == "held"
+    assert task_state(HELD) == "held"
     assert reason(HELD) == "held by ops: wait for the migration"
-    assert task_word(FIRST) == "waiting"
+    assert task_state(FIRST) == "waiting"
     assert reason(FIRST).startswith("goes first · every slot of")
     budget = waiting(pending=Pending(code=PendingCode.RETRY_BUDGET, since_ms=0))
     assert reason(budget) == "the fleet has started as many retries as it may for now"

@@ -7,7 +7,7 @@ from textual import on
 from textual.app import ComposeResult
 
 from fleet_tui.console.cells import Align, Cell, Tone
-from fleet_tui.console.detail_rows import Pen, name, short, task_word, word_cell
+from fleet_tui.console.detail_rows import Pen, name, short, word_cell
 from fleet_tui.console.panes.table import TablePane
 from fleet_tui.console.places import Place
 from fleet_tui.console.rows import line_text
@@ -19,6 +19,7 @@ from fleet_tui.console.widgets.fleet_table import Column, FleetTable
 from fleet_tui.core import words
 from fleet_tui.core.filters import Value
 from fleet_tui.core.state import Task, TaskPhase
+from fleet_tui.core.task_filter import TASK_KEYS, task_state, task_text, task_value
 from fleet_tui.feed.feed import View
 
 _URGENCY = {
@@ -75,10 +76,7 @@ class TasksPane(TablePane[TaskRow]):
         Column("pool", "POOL", 8, priority=50),
         Column("reason", "REASON", 30, flex=1, priority=170),
     )
-    filter_keys = frozenset(
-        {"task", "state", "prio", "agent", "pool", "client", "project", "wait", "age", "cost",
-         "tries", "region", "class", "cap", "by", "label.*"}
-    )  # fmt: skip
+    filter_keys = TASK_KEYS
 
     def show(self, previous: View | None, view: View) -> None:
         """Nothing is done while neither the state nor the second changed."""
@@ -96,7 +94,7 @@ class TasksPane(TablePane[TaskRow]):
 
     def row_of(self, task: Task, now_ms: int) -> TaskRow:
         """A task and what changes by itself, now."""
-        return TaskRow(task, task_word(task), _whole_seconds(task, now_ms))
+        return TaskRow(task, task_state(task), _whole_seconds(task, now_ms))
 
     def row_id(self, record: TaskRow) -> str:
         """The task's id."""
@@ -143,38 +141,24 @@ class TasksPane(TablePane[TaskRow]):
         }
 
     def value(self, record: TaskRow, key: str) -> Value:
-        """What a task answers a filter or an order."""
-        task, spec = record.task, record.task.spec
-        now_ms = self.view.now_ms if self.view is not None else 0
+        """What a task answers a filter: the same here and in ``fleet-tui tasks --filter``."""
+        return task_value(record.task, key, self.view.now_ms if self.view is not None else 0)
+
+    def sort_value(self, record: TaskRow, key: str) -> Value:
+        """Columns that no filter asks for have an order all the same."""
         match key:
-            case "task":
-                return task.label
             case "number":
-                return float(task.number)
-            case "state":
-                return record.word
-            case "prio":
-                return spec.priority.name
-            case "agent":
-                return task.attempt.agent if task.attempt is not None else None
+                return float(record.task.number)
             case "time":
                 return float(record.span_ms)
-            case "tries":
-                return float(len(task.attempts))
-            case "cost":
-                return float(task.cost_microusd)
-            case "wait" if task.phase is TaskPhase.WAITING:
-                return float(now_ms - task.submitted_at_ms)
-            case "age":
-                return float(now_ms - task.submitted_at_ms)
-            case "at":
-                return float(task.submitted_at_ms)
-            case "by":
-                return task.by
             case "reason":
-                return reason(task)
+                return reason(record.task)
             case _:
-                return _asked_for(task, key)
+                return self.value(record, key)
+
+    def text(self, record: TaskRow) -> str:
+        """What the line shows, and everything else that words are looked for in."""
+        return f"{super().text(record)} {task_text(record.task)}"
 
     def selection(self) -> Selection:
         """The tasks, and the agents they are on."""
@@ -193,22 +177,6 @@ class TasksPane(TablePane[TaskRow]):
     def _open(self, event: FleetTable.RowOpened) -> None:
         event.stop()
         self.console.go(Place("task", event.row_id))
-
-
-def _asked_for(task: Task, key: str) -> Value:
-    """What the submission said."""
-    spec = task.spec
-    if key.startswith("label."):
-        return spec.labels.get(key.removeprefix("label."))
-    answers: dict[str, Value] = {
-        "pool": spec.pool,
-        "client": spec.client,
-        "project": spec.project,
-        "region": spec.regions,
-        "class": spec.task_class.value,
-        "cap": spec.needs,
-    }
-    return answers.get(key)
 
 
 def _whole_seconds(task: Task, now_ms: int) -> int:
