@@ -13,6 +13,7 @@ through :meth:`SeatbeltDriver.write_own`.
 import os
 import re
 import selectors
+import time
 from base64 import b64encode
 from codecs import getincrementaldecoder
 from collections.abc import Iterable
@@ -300,10 +301,12 @@ class SeatbeltDriver(LinuxDriver):
             super()._sigcont_application(*args)
 
     def run_input_thread(self) -> None:
-        """Read the terminal until told to stop; answers to queries are dropped on the way."""
+        """Read the terminal until told to stop; answers to queries are dropped on the way. What is
+        passed on has the time it was read, by ``time.monotonic``."""
         parser = XTermParser(self._debug)
         replies = ReplyFilter()
         decode = getincrementaldecoder("utf-8")("replace").decode
+        read_s = time.monotonic()
         with selectors.SelectSelector() as selector:
             selector.register(self.fileno, selectors.EVENT_READ)
             while not self.exit_event.is_set():
@@ -311,6 +314,7 @@ class SeatbeltDriver(LinuxDriver):
                 typed = ""
                 if selector.select(_POLL_S if patience_s is None else patience_s):
                     data = decode(os.read(self.fileno, 4_096))
+                    read_s = time.monotonic()
                     typed = replies.feed(data)
                     if not data:
                         # Standard input was closed, or a character is not complete yet.
@@ -322,8 +326,8 @@ class SeatbeltDriver(LinuxDriver):
                         # comes meanwhile for one with alt.
                         typed = ESCAPE_KEY
                 if typed:
-                    self._pass_on(parser.feed(typed))
-                self._pass_on(parser.tick())
+                    self._pass_on(parser.feed(typed), read_s)
+                self._pass_on(parser.tick(), read_s)
 
     def _run_input_thread(self) -> None:
         """As Textual does, but a bug ends the console like any other: in one line, its traceback
@@ -333,6 +337,8 @@ class SeatbeltDriver(LinuxDriver):
         except Exception as error:
             self._app.call_later(self._app._handle_exception, error)
 
-    def _pass_on(self, messages: Iterable[Message]) -> None:
+    def _pass_on(self, messages: Iterable[Message], read_s: float) -> None:
         for message in messages:
+            # What was read at once came at once, however long this machine takes over each key.
+            message.time = read_s
             self.process_message(message)

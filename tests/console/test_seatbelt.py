@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from textual import events
 from textual._xterm_parser import XTermParser
+from textual.message import Message
 
 from fleet_tui.console.seatbelt import (
     MAX_CLIPBOARD_CHARS,
@@ -175,6 +177,58 @@ def test_an_answer_that_never_ends_is_given_up() -> None:
 
 def test_another_sequence_ends_an_answer() -> None:
     assert through(["\x1b]11;rgb:1\x1b[Aj"]) == "\x1b[Aj"
+
+
+class SlowHands(SeatbeltDriver):
+    """A driver that reads a pipe, on a machine that takes 20 ms to pass a key on."""
+
+    def __init__(self, fileno: int, count: int) -> None:
+        self.fileno = fileno
+        self.exit_event = threading.Event()
+        self.passed_on: list[events.Key] = []
+        self.now_s = 0.0
+        """By the clock that Textual stamps its messages with."""
+        self._debug = False
+        self._count = count
+
+    def process_message(self, message: Message) -> None:
+        assert isinstance(message, events.Key)
+        self.passed_on.append(message)
+        self.now_s += 0.02
+        if len(self.passed_on) == self._count:
+            self.exit_event.set()
+
+
+def times_of(pieces: list[bytes], count: int, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The times of ``count`` keys, each piece being there to be read when the one before was."""
+    theirs, ours = os.pipe()
+    driver = SlowHands(theirs, count)
+    monkeypatch.setattr("textual._time.get_time", lambda: driver.now_s)
+    real, waiting = os.read, iter(pieces)
+
+    def read(fileno: int, size: int) -> bytes:
+        found = real(fileno, size)
+        if fileno == theirs and (piece := next(waiting, b"")):
+            os.write(ours, piece)
+        return found
+
+    os.write(ours, next(waiting))
+    monkeypatch.setattr(os, "read", read)
+    try:
+        driver.run_input_thread()
+    finally:
+        os.close(theirs)
+        os.close(ours)
+    return [key.time for key in driver.passed_on]
+
+
+def test_keys_that_were_read_at_once_came_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(set(times_of([b"jjjjjj\x1b[A\x1b[106ujC"], 10, monkeypatch))) == 1
+
+
+def test_keys_that_were_read_one_by_one_did_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = times_of([b"C", b"y"], 2, monkeypatch)
+    assert first < second
 
 
 # --- in a real terminal ---
