@@ -6,13 +6,14 @@ every run tries another one. The report's header names it, for a run to be repea
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
-from tests.support import surroundings
+from tests.support import leaks, surroundings
 from tests.support.needs import NEEDS, missing
 from tests.support.openclaw_lab import openclaw_lab
 
@@ -26,6 +27,7 @@ MAX_ID = 60
 """Characters of a parameter that may stand in a test's name."""
 
 _surroundings = pytest.StashKey[Path]()
+_before = pytest.StashKey[dict[str, Any]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -62,11 +64,38 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("openclaw"))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> None:
+    """Look at the process before any fixture of the test does anything."""
+    item.stash[_before] = leaks.look()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+    """A test that leaves the process otherwise than it found it is told here, not where the next
+    one stumbles."""
+    try:
+        yield
+    finally:
+        left = leaks.put_back(item.stash[_before])
+    if left:
+        pytest.fail("this test did not put back: " + "; ".join(left), pytrace=False)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """End a test whose mark this machine cannot meet."""
     for mark, reason in NEEDS.items():
         if item.get_closest_marker(mark) and (lacking := reason()) is not None:
             missing(lacking)
+
+
+@pytest.fixture
+def own_process() -> Iterator[None]:
+    """For a test that runs a command in this process. A command takes the process for its own:
+    files for their owner alone, bugs told in a line, no debugger."""
+    before = leaks.look()
+    yield
+    leaks.put_back(before)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import os
 import stat
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -178,11 +177,9 @@ def test_what_nobody_caught_is_told_in_a_line(where: str, tmp_path: Path) -> Non
     assert TOKEN not in file.read_text() + done.stdout + done.stderr
 
 
-def test_hooks_are_in_place_while_a_command_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("own_process")
+def test_hooks_are_in_place_while_a_command_runs() -> None:
     from fleet_tui.cli.common import run
-
-    for module, name in ((sys, "excepthook"), (threading, "excepthook"), (sys, "unraisablehook")):
-        monkeypatch.setattr(module, name, getattr(module, name))  # put back afterwards
 
     async def look() -> object:
         return asyncio.get_running_loop().get_exception_handler()

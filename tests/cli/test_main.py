@@ -26,6 +26,8 @@ from fleet_tui.errors import (
 )
 from fleet_tui.feed.client import NO_ENGINE, NO_REPLY
 
+pytestmark = pytest.mark.usefixtures("own_process")
+
 NEEDS_ENGINE = [
     ["submit", "do it"],
     ["cordon", "echo"],

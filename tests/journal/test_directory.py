@@ -36,7 +36,8 @@ def test_the_directory_is_made_private(tmp_path: Path) -> None:
 
 def test_what_others_could_read_is_refused_with_the_remedy(tmp_path: Path) -> None:
     open_directory = tmp_path / "open"
-    open_directory.mkdir(mode=0o755)
+    open_directory.mkdir()
+    open_directory.chmod(0o755)  # whatever the umask is
     with pytest.raises(UnsafeDirectory, match=r"mode 0755, .* 0700 is allowed") as refused:
         prepare(open_directory)
     assert refused.value.hint == f"chmod 700 {open_directory}"

@@ -94,6 +94,7 @@ agents:
     return str(path)
 
 
+@pytest.mark.usefixtures("own_process")
 def test_the_command_asks_for_the_end_of_the_fingerprint(server: Sshd, tmp_path: Path) -> None:
     import asyncio
 
