@@ -39,7 +39,8 @@ CHANNEL_BUFFER_BYTES = 262_144
 CHANNEL_OPEN_TIMEOUT_S = 10
 SESSION_RETRY_S = 0.2
 MAX_SESSION_REFUSALS = 5
-"""Without another session of ours open, so many refusals mean that there are none to be had."""
+"""So many in a row while no other session of ours is open, nor was meanwhile, mean that there are
+none to be had."""
 READ_FILE_TIMEOUT_S = 15
 NODELAY_TIMEOUT_S = 10
 
@@ -101,6 +102,7 @@ class SshConnection:
         self.log_streams = asyncio.Semaphore(MAX_LOG_STREAMS)
         self._sessions = asyncio.Semaphore(MAX_SESSIONS)
         self._open_sessions = 0
+        self._sessions_ever = 0
         self._session_ended = asyncio.Event()
         self._tasks: set[asyncio.Task[object]] = set()
 
@@ -195,6 +197,7 @@ class SshConnection:
                 yield opened
                 return
             self._open_sessions += 1
+            self._sessions_ever += 1
             try:
                 yield opened
             finally:
@@ -207,7 +210,7 @@ class SshConnection:
         self, command: str, session: "_Output | _Pipe"
     ) -> "asyncssh.SSHClientChannel[bytes] | ChannelFailure":
         """One exec session; waits while sshd says that it has too many of ours (MaxSessions)."""
-        refusals = 0
+        refusals, others = 0, self._sessions_ever
         while True:
             one_ended = self._session_ended
             opening = self.raw.create_session(
@@ -218,7 +221,10 @@ class SshConnection:
             except asyncssh.ChannelOpenError as error:
                 if self.lost.is_set() or self.raw.is_closed():
                     raise ConnectionResetError(str(error)) from error
-                refusals += self._open_sessions == 0
+                # While others get theirs there are sessions to be had, be it by turns.
+                others_go_on = self._open_sessions > 0 or self._sessions_ever > others
+                refusals = 0 if others_go_on else refusals + 1
+                others = self._sessions_ever
                 if error.code != _CONNECT_FAILED or refusals > MAX_SESSION_REFUSALS:
                     detail = Untrusted(f"sshd does not open a session: {describe(error).raw}")
                     return ChannelFailure(kind=FailureKind.FORWARD_DENIED, detail=detail)

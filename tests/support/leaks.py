@@ -46,8 +46,10 @@ def _put_environment_back(before: dict[str, str]) -> None:
 
 
 def _handlers() -> dict[int, Any]:
-    """None stands for a handler that is not Python's."""
-    return {number: signal.getsignal(number) for number in signal.valid_signals()}
+    """None stands for a handler that is not Python's. The alarm is pytest-timeout's own, which
+    takes it away as soon as a test has failed."""
+    numbers = signal.valid_signals() - {signal.SIGALRM}
+    return {number: signal.getsignal(number) for number in numbers}
 
 
 def _put_handlers_back(before: dict[int, Any]) -> None:

@@ -1,6 +1,8 @@
-"""A real OpenSSH server on a loopback port, with keys and known_hosts of its own.
+"""A real OpenSSH server on a loopback port, with keys, known_hosts and a home of its own.
 
-Everything lives under a temporary directory; processes are ended by pid.
+What the account's shell does when it starts (a slow or talkative ``.bashrc``) is no part of a test:
+sessions have an empty home. Everything lives under a temporary directory; processes are ended by
+pid.
 """
 
 import contextlib
@@ -36,11 +38,18 @@ class Sshd:
     address: str = "127.0.0.1"
     inside: tuple[str, ...] = ()
     """What runs it somewhere else, such as ``ip netns exec NAME``, and becomes the server."""
+    env: str = ""
+    """More of the environment of its sessions: ``NAME=VALUE NAME=VALUE``."""
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
     def known_hosts(self) -> Path:
         return self.directory / "known_hosts"
+
+    @property
+    def home(self) -> Path:
+        """What its sessions take for the user's home directory."""
+        return self.directory / "home"
 
     @property
     def user_key(self) -> Path:
@@ -97,7 +106,8 @@ UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin yes
-Subsystem sftp internal-sftp
+Subsystem sftp internal-sftp -d {self.home}
+SetEnv HOME={self.home} {self.env}
 {self.extra}
 """
         )
@@ -169,6 +179,7 @@ def make_sshd(
     *,
     address: str = "127.0.0.1",
     inside: tuple[str, ...] = (),
+    env: str = "",
 ) -> Sshd:
     """A started server, or no test where there is none to start: see :mod:`tests.support.needs`."""
     if (reason := needs.no_sshd()) is not None:
@@ -176,7 +187,8 @@ def make_sshd(
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
     directory.mkdir(parents=True, exist_ok=True)
-    server = Sshd(directory, free_port(), extra, address, inside)
+    server = Sshd(directory, free_port(), extra, address, inside, env)
+    server.home.mkdir(mode=0o700, exist_ok=True)
     key = asyncssh.generate_private_key("ssh-ed25519")
     server.user_key.write_bytes(key.export_private_key())
     server.user_key.chmod(0o600)

@@ -90,7 +90,7 @@ async def test_a_host_whose_clock_is_a_day_wrong_works_like_any_other(
     tmp_path: Path, days: int
 ) -> None:
     env = f"LD_PRELOAD={libfaketime()} FAKETIME={days:+d}d"
-    server = make_sshd(tmp_path / "sshd", f"SetEnv {env}")
+    server = make_sshd(tmp_path / "sshd", env=env)
     pool = SshPool(
         {(box := HostName("box")): server.spec()}, rng=random.Random(1), clock=time.monotonic
     )

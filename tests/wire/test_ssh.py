@@ -124,12 +124,13 @@ async def test_a_timeout_is_unknown_and_the_connection_lives(server: Sshd) -> No
         assert isinstance(await connection.run("true", timeout_ms=20_000), Definite)
 
 
-async def test_more_commands_than_sshd_allows_sessions(tmp_path: Path) -> None:
-    server = make_sshd(tmp_path / "sshd", "MaxSessions 2")
+@pytest.mark.parametrize("sessions", [1, 2])
+async def test_more_commands_than_sshd_allows_sessions(tmp_path: Path, sessions: int) -> None:
+    server = make_sshd(tmp_path / "sshd", f"MaxSessions {sessions}")
     try:
         async with connected(server) as connection:
             found = await asyncio.gather(
-                *(connection.run(f"echo {number}", timeout_ms=60_000) for number in range(12))
+                *(connection.run(f"echo {number}", timeout_ms=60_000) for number in range(60))
             )
         for number, one in enumerate(found):
             assert one == Definite(Completed(exit_status=0, stdout=f"{number}\n".encode()))
