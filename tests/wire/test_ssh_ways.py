@@ -4,7 +4,7 @@ import asyncio
 import random
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -36,6 +36,26 @@ def servers(tmp_path: Path) -> Iterator[list[Sshd]]:
     finally:
         for server in running:
             server.stop()
+
+
+Programs = Callable[[], list[psutil.Process]]
+
+
+@pytest.fixture
+def proxies(servers: list[Sshd]) -> Programs:
+    """Programs that were started since the servers were, and still run, with their own children:
+    what one session starts for all its tests is not ours to count."""
+    before = set(psutil.Process().children())
+
+    def running() -> list[psutil.Process]:
+        found = []
+        for child in psutil.Process().children():
+            if child not in before:
+                with suppress(psutil.NoSuchProcess):  # it ended while we looked
+                    found.extend([child, *child.children(recursive=True)])
+        return found
+
+    return running
 
 
 @pytest.fixture
@@ -85,16 +105,6 @@ async def failure(pool: SshPool) -> SshFailure:
 async def looked_at(pool: SshPool) -> OfferedKey:
     found = await look_at_key(pool, BOX)
     assert isinstance(found, OfferedKey), found
-    return found
-
-
-def proxies() -> list[psutil.Process]:
-    """Programs that were started for our connections and still run, with their own children."""
-    found = []
-    for child in psutil.Process().children():
-        with suppress(psutil.NoSuchProcess):  # it ended while we looked
-            if not child.name().startswith("sshd"):
-                found.extend([child, *child.children(recursive=True)])
     return found
 
 
@@ -217,7 +227,9 @@ def relay(home: SshHome) -> str:
     return f"ProxyCommand {sys.executable} {program} %h %p"
 
 
-async def test_a_proxy_program_that_talks(servers: list[Sshd], home: SshHome) -> None:
+async def test_a_proxy_program_that_talks(
+    servers: list[Sshd], home: SshHome, proxies: Programs
+) -> None:
     aliases(home, servers, third=relay(home))
     async with pooled(named("third")) as pool:
         connection = await answers(pool)
@@ -229,7 +241,9 @@ async def test_a_proxy_program_that_talks(servers: list[Sshd], home: SshHome) ->
     assert not proxies()
 
 
-async def test_openssh_itself_as_the_proxy(servers: list[Sshd], home: SshHome) -> None:
+async def test_openssh_itself_as_the_proxy(
+    servers: list[Sshd], home: SshHome, proxies: Programs
+) -> None:
     ours = f"-F {home.ssh}/config -o UserKnownHostsFile={home.ssh}/known_hosts"
     aliases(home, servers, third=f"ProxyCommand ssh {ours} -v -W %h:%p first 2>>{home.ssh}/log")
     async with pooled(named("third")) as pool:
@@ -239,7 +253,9 @@ async def test_openssh_itself_as_the_proxy(servers: list[Sshd], home: SshHome) -
     assert "debug1" in (home.ssh / "log").read_text()  # a shell understood the redirection
 
 
-async def test_proxy_command_none_means_directly(servers: list[Sshd], home: SshHome) -> None:
+async def test_proxy_command_none_means_directly(
+    servers: list[Sshd], home: SshHome, proxies: Programs
+) -> None:
     aliases(home, servers, third="ProxyCommand none")
     async with pooled(named("third")) as pool:
         await answers(pool)
@@ -256,7 +272,7 @@ async def test_proxy_command_none_means_directly(servers: list[Sshd], home: SshH
     ],
 )
 async def test_a_proxy_program_that_ends_at_once(
-    servers: list[Sshd], home: SshHome, command: str, words: str
+    servers: list[Sshd], home: SshHome, proxies: Programs, command: str, words: str
 ) -> None:
     aliases(home, servers, third=f"ProxyCommand {command}")
     async with pooled(named("third")) as pool:
@@ -271,13 +287,13 @@ async def test_a_proxy_program_that_ends_at_once(
 
 
 async def test_a_proxy_program_that_leads_nowhere_is_ended_with_all_it_started(
-    servers: list[Sshd], home: SshHome
+    servers: list[Sshd], home: SshHome, proxies: Programs
 ) -> None:
     aliases(home, servers, third="ProxyCommand sh -c 'sleep 600 & sleep 600'")
     hosts = {BOX: HostSpec(name=BOX, address="third", connect_timeout_ms=2_000)}
     async with pooled(hosts) as pool:
         asking = asyncio.create_task(failure(pool))
-        started = await two_started()
+        started = await two_started(proxies)
         found = await asking
         assert found.kind is FailureKind.SSH_UNREACHABLE
         assert "no answer within 2 s" in found.detail.raw
@@ -285,14 +301,14 @@ async def test_a_proxy_program_that_leads_nowhere_is_ended_with_all_it_started(
             await asyncio.sleep(0.01)
     async with pooled(named("third")) as pool:
         closing = asyncio.create_task(pool.connect(BOX))
-        started = await two_started()
+        started = await two_started(proxies)
         await pool.close()
         await asyncio.gather(closing, return_exceptions=True)
         while alive(started):  # a killed program takes a moment to be gone
             await asyncio.sleep(0.01)
 
 
-async def two_started() -> list[psutil.Process]:
+async def two_started(proxies: Programs) -> list[psutil.Process]:
     """A proxy program that has a child, and the child."""
     while len(found := proxies()) < 2:
         await asyncio.sleep(0.01)
@@ -307,7 +323,7 @@ def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
 
 
 async def test_a_proxy_program_that_is_killed_loses_the_connection(
-    servers: list[Sshd], home: SshHome
+    servers: list[Sshd], home: SshHome, proxies: Programs
 ) -> None:
     aliases(home, servers, third=relay(home))
     async with pooled(named("third")) as pool:
@@ -321,7 +337,9 @@ async def test_a_proxy_program_that_is_killed_loses_the_connection(
     assert not proxies()
 
 
-async def test_an_unknown_key_behind_a_proxy_program(servers: list[Sshd], home: SshHome) -> None:
+async def test_an_unknown_key_behind_a_proxy_program(
+    servers: list[Sshd], home: SshHome, proxies: Programs
+) -> None:
     aliases(home, servers, third=relay(home))
     home.known()
     async with pooled(named("third")) as pool:
