@@ -17,6 +17,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +37,8 @@ NODE_VERSION = "24.21.0"
 GATEWAYS = 3
 READY_WITHIN_S = 180.0
 INSTALL_WITHIN_S = 600.0
+LAST_CHARS = 2_000
+"""Of what a gateway said, where it failed."""
 
 ENDED_WITHIN_S = 60.0
 
@@ -56,6 +59,10 @@ PORT_STEP = 211
 PRICES_USD_PER_MTOK = {"input": 3, "output": 15, "cacheRead": 0.3, "cacheWrite": 3.75}
 
 HOST = HostName("lab")
+
+
+class NotReady(RuntimeError):
+    """A gateway that does not take work, and what it said last."""
 
 
 @dataclass
@@ -94,14 +101,34 @@ class Gateway:
             )
 
     def wait_ready(self) -> None:
-        """Wait until it takes work."""
+        """Wait until it takes work. Raises NotReady with the last it said."""
         assert self.process is not None
         deadline = time.monotonic() + READY_WITHIN_S
         while not self._is_ready():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                said = (self.directory / "output.log").read_text(errors="replace")[-2_000:]
-                raise RuntimeError(f"gateway {self.name} is not ready: {said}")
+            code = self.process.poll()
+            if code is not None:
+                raise NotReady(f"{self.name} ended with {code} as it started: {self._said()}")
+            if time.monotonic() > deadline:
+                raise NotReady(
+                    f"{self.name} was not ready after {READY_WITHIN_S:g} s: {self._said()}"
+                )
             time.sleep(0.2)
+
+    def _said(self) -> str:
+        return (self.directory / "output.log").read_text(errors="replace")[-LAST_CHARS:]
+
+    def wait_booted(self) -> None:
+        """Wait until it takes work; one that ends or hangs as it starts is started once more.
+        Raises NotReady with what it said both times."""
+        try:
+            self.wait_ready()
+        except NotReady as first:
+            self.stop()
+            self.start()
+            try:
+                self.wait_ready()
+            except NotReady as again:
+                raise again from first
 
     def kill(self) -> None:
         """End it the way a crash does: SIGKILL to the gateway's own process alone."""
@@ -139,7 +166,9 @@ class Gateway:
         """End it and its child processes."""
         if self.process is None:
             return
-        family = psutil.Process(self.process.pid).children(recursive=True)
+        family: list[psutil.Process] = []
+        with suppress(psutil.NoSuchProcess):  # it may have ended by itself
+            family = psutil.Process(self.process.pid).children(recursive=True)
         self.kill()
         for child in family:
             try:
@@ -296,22 +325,20 @@ def openclaw_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenClawL
         _missing(f"no OpenSSH server at {SSHD}")
     command = install()
     directory = tmp_path_factory.mktemp("openclaw")
-    sshd = make_sshd(directory / "sshd")
     gateways: list[Gateway] = []
     port = 23_000 + os.getpid() % PORT_STEP
-    with stub_model() as model:
-        try:
-            for number in range(1, GATEWAYS + 1):
-                port = _free_port(port)
-                home = directory / f"claw-{number}"
-                gateway = Gateway(f"claw-{number}", home, port, secrets.token_hex(24), command)
-                gateway.configure(model.url)
-                gateway.start()
-                gateways.append(gateway)
-            for gateway in gateways:
-                gateway.wait_ready()
-            yield OpenClawLab(gateways, sshd, model)
-        finally:
-            for gateway in gateways:
-                gateway.stop()
-            sshd.stop()
+    with ExitStack() as running:
+        sshd = make_sshd(directory / "sshd")
+        running.callback(sshd.stop)
+        model = running.enter_context(stub_model())
+        for number in range(1, GATEWAYS + 1):
+            port = _free_port(port)
+            home = directory / f"claw-{number}"
+            gateway = Gateway(f"claw-{number}", home, port, secrets.token_hex(24), command)
+            gateway.configure(model.url)
+            running.callback(gateway.stop)
+            gateway.start()
+            gateways.append(gateway)
+        for gateway in gateways:
+            gateway.wait_booted()
+        yield OpenClawLab(gateways, sshd, model)

@@ -1,0 +1,56 @@
+"""A gateway that fails as it starts gets one more chance, and what it said is told."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.openclaw_lab import Gateway, NotReady
+from tests.support.sshd import free_port
+
+PROGRAM = """
+import http.server, pathlib, sys
+fails, port = int(sys.argv[1]), int(sys.argv[2])
+print("said before it ended", flush=True)
+with open("starts", "a") as starts:
+    starts.write("x")
+if len(pathlib.Path("starts").read_text()) <= fails:
+    sys.exit(3)
+class Ready(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+http.server.HTTPServer(("127.0.0.1", port), Ready).serve_forever()
+"""
+
+
+def gateway(directory: Path, fails: int) -> Gateway:
+    """One whose first starts fail."""
+    program, port = directory / "program.py", free_port()
+    program.write_text(PROGRAM)
+    command = [sys.executable, str(program), str(fails), str(port)]
+    return Gateway("claw", directory, port, "token", command)
+
+
+@pytest.mark.parametrize("fails", [0, 1])
+def test_a_gateway_that_fails_once_is_started_once_more(tmp_path: Path, fails: int) -> None:
+    claw = gateway(tmp_path, fails)
+    claw.start()
+    try:
+        claw.wait_booted()
+        assert (tmp_path / "starts").read_text() == "x" * (fails + 1)
+    finally:
+        claw.stop()
+    assert claw.process is None
+
+
+def test_a_gateway_that_fails_again_is_told_and_can_be_stopped(tmp_path: Path) -> None:
+    claw = gateway(tmp_path, 2)
+    claw.start()
+    try:
+        with pytest.raises(NotReady, match=r"claw ended with 3 as it started: said before") as told:
+            claw.wait_booted()
+    finally:
+        claw.stop()
+    assert isinstance(told.value.__cause__, NotReady)
+    assert (tmp_path / "starts").read_text() == "xx"
