@@ -121,7 +121,7 @@ def fleet_text(server: Sshd, directory: Path) -> str:
 
 @dataclass
 class Campaign:
-    """One fleet that is given work and blows until all blows have fallen."""
+    """One fleet that is given work until all blows have fallen and as many tasks were taken."""
 
     rig: Rig
     server: Sshd
@@ -156,7 +156,7 @@ class Campaign:
         await self.rig.until(lambda: not self.rig.state().open_tasks, DEADLINE_S, "all tasks end")
 
     async def _submit(self, pwned: Path) -> None:
-        while not self._over:
+        while not self._over or len(self.taken) < len(self.blows):
             number, self._asked = self._asked, self._asked + 1
             text = f"{number}: {TEXTS[number % len(TEXTS)].format(pwned=pwned)}"
             task_class = (TaskClass.ONCE, TaskClass.IDEMPOTENT)[number % 2]
