@@ -84,8 +84,8 @@ class Action:
     footer: int = 0
     """Priority in the footer; 0 is not shown there."""
     scopes: frozenset[Scope] = ANYWHERE
-    live_only: bool = False
-    """In a recording its keys move time instead."""
+    gives_way_to: Scope | None = None
+    """Where this scope is, another action has its keys."""
     effect: Effect = Effect.LOOKS
     tier: int = 0
     """How much is asked before: 0 nothing, 1 a line, 2 the plan, 3 a name to type."""
@@ -98,8 +98,9 @@ class Action:
 
     def shares_keys_with(self, other: "Action") -> bool:
         """Whether both may have one key: they are never possible at the same time."""
-        return (self.live_only and other.scopes == REVIEW) or (
-            other.live_only and self.scopes == REVIEW
+        return any(
+            one.gives_way_to is not None and two.scopes == {one.gives_way_to}
+            for one, two in ((self, other), (other, self))
         )
 
     def disabled_reason(self, context: Context) -> str | None:
@@ -113,8 +114,8 @@ class Action:
         engine = context.view.engine.mode
         if self.effect is Effect.ACTS and not engine.takes_commands:
             return f"the engine is in {engine.label}: {engine.meaning}"
-        if self.live_only and Scope.REVIEW in context.scopes:
-            return "in a recording this key moves time"
+        if self.gives_way_to in context.scopes:
+            return _GIVES_WAY[self.gives_way_to]
         if not self.scopes & context.scopes:
             return f"needs {' or '.join(_NEEDS[s] for s in sorted(self.scopes))} in focus"
         return self.unavailable(context)
@@ -132,6 +133,12 @@ _NEEDS: dict[Scope, str] = {
     Scope.ALERTS: "an alert",
     Scope.DEAD: "dead letters",
     Scope.REVIEW: "a recording",
+}
+
+
+_GIVES_WAY: dict[Scope | None, str] = {
+    Scope.REVIEW: "in a recording this key moves time",
+    Scope.LINES: "here its key counts log lines",
 }
 
 

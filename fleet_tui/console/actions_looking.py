@@ -174,6 +174,7 @@ MOVE_ACTIONS = (
         scopes=TASKS,
         cli="fleet-tui why TASK",
         help="Why a task went where it went, or why it waits and what would help.",
+        gives_way_to=Scope.LINES,
         unavailable=reasons.no_task,
     ),
     Action(
@@ -197,7 +198,7 @@ def _move(
     keys: tuple[str, ...],
     *bindings: str,
     scopes: frozenset[Scope],
-    live_only: bool = False,
+    gives_way_to: Scope | None = None,
 ) -> Action:
     return Action(
         name=name,
@@ -207,7 +208,7 @@ def _move(
         run=None,
         bindings=bindings,
         scopes=scopes,
-        live_only=live_only,
+        gives_way_to=gives_way_to,
     )
 
 
@@ -226,7 +227,15 @@ WIDGETS_ACTIONS = (
     _move("half.up", "half page up", ("ctrl+u",), "table.half-up", "log.half-up", scopes=_BOTH),
     _move("first", "first", ("home", "g"), "table.first", "log.first", scopes=_BOTH),
     _move("last.row", "last, newest", ("G",), "table.last", "log.last", scopes=_BOTH),
-    _move("end", "last, newest", ("end",), "table.end", "log.end", scopes=_BOTH, live_only=True),
+    _move(
+        "end",
+        "last, newest",
+        ("end",),
+        "table.end",
+        "log.end",
+        scopes=_BOTH,
+        gives_way_to=Scope.REVIEW,
+    ),
     _move("side.right", "scroll right", ("right",), "log.right", scopes=LINES),
     _move("side.left", "scroll left", ("left",), "log.left", scopes=LINES),
     _move("match.next", "next match", ("n",), "log.next-match", scopes=LINES),
@@ -284,7 +293,7 @@ NARROW_ACTIONS = (
         run=None,
         bindings=("table.sort-left",),
         scopes=ROWS,
-        live_only=True,
+        gives_way_to=Scope.REVIEW,
     ),
     Action(
         name="sort.right",
@@ -294,7 +303,7 @@ NARROW_ACTIONS = (
         run=None,
         bindings=("table.sort-right",),
         scopes=ROWS,
-        live_only=True,
+        gives_way_to=Scope.REVIEW,
     ),
     Action(
         name="mark",
@@ -398,6 +407,18 @@ SHOW_ACTIONS = (
         run=lambda screen, chosen: screen.next_error(-1),
         bindings=("log.previous-error",),
         scopes=LINES,
+    ),
+    Action(
+        name="histogram",
+        title="show the histogram",
+        keys=("i",),
+        group=Group.SHOW,
+        run=lambda screen, chosen: screen.toggle_histogram(),
+        bindings=("log.histogram",),
+        label="histogram",
+        footer=43,
+        scopes=LINES,
+        help="When the lines came that the filter shows, warnings and errors apart.",
     ),
     Action(
         name="copy",

@@ -58,6 +58,11 @@ def log_value(entry: LogEntry, key: str) -> Value:
             return None
 
 
+def is_error(entry: LogEntry) -> bool:
+    """Whether an entry tells of a failure."""
+    return isinstance(entry, LogLine) and entry.level is Level.ERROR
+
+
 def log_matches(wanted: Filter, entry: LogEntry) -> bool:
     """Whether an entry passes a filter."""
     text = entry.text.raw if isinstance(entry, LogLine) else entry.reason

@@ -98,7 +98,7 @@ class AllAlertsPane(AlertsPane):
 
     columns: ClassVar[tuple[Column, ...]] = (
         Column("severity", "ALERT", 6, priority=200),
-        Column("subject", "ABOUT", 10, priority=190),
+        Column("subject", "ABOUT", 12, priority=190),
         Column("text", "WHAT", 20, flex=2, priority=180),
         Column("for", "FOR", 4, Align.RIGHT, priority=170),
         Column("ack", "ACK", 8, priority=100),

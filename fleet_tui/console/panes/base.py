@@ -162,5 +162,8 @@ class Pane(Vertical):
     def toggle_follow(self) -> None:
         """Follow the newest lines, or stop."""
 
+    def toggle_histogram(self) -> None:
+        """Show when the log lines came, or hide it."""
+
     def next_error(self, direction: int) -> None:
         """Go to the next (1) or previous (-1) error."""

@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 
 from fleet_tui.console.cells import Cell, Line, Tone
 from fleet_tui.console.panes.base import Pane
+from fleet_tui.console.panes.log_histogram import LogHistogram, chart_width, count_lines
 from fleet_tui.console.rows import line_text
 from fleet_tui.console.selection import NOTHING, Scope, Selection
 from fleet_tui.console.widgets.log_view import LogView, log_cells
@@ -30,6 +31,7 @@ class LogsPane(Pane):
     help_text = (
         "Lines in the order they reached us. Following stops when you scroll up; f or G resumes.\n"
         "e and E go to the next and previous error, w wraps, ! shows warnings and worse.\n"
+        "i counts the lines by time: each row is as high as its own largest column.\n"
         "Filter keys: agent level task, and words of the text."
     )
     about: ClassVar[str] = "all agents"
@@ -39,7 +41,8 @@ class LogsPane(Pane):
         self._view: View | None = None
 
     def compose_pane(self) -> ComposeResult:
-        """The window on the lines."""
+        """When the lines came, if that is asked for, above the window on them."""
+        yield LogHistogram()
         yield LogView(
             describe=self._describe,
             empty="Nothing was said yet. :help logs tells how an agent's log is found.",
@@ -56,7 +59,10 @@ class LogsPane(Pane):
         if isinstance(entry, LogLine) and entry.task is not None:
             label = self._label(entry.task)
             source = entry.source or "fleet"
-            cells = (*cells[:2], Cell(f"{source[:8]:<8} {label:<8} "), *cells[3:])
+            said = cells[-1]
+            if entry.source is None:  # our own lines begin with what the column says
+                said = said._replace(text=said.text.removeprefix(f"{label} "))
+            cells = (*cells[:2], Cell(f"{source[:8]:<8} {label:<8} "), said)
         return cells
 
     def _label(self, task_id: TaskId) -> str:
@@ -68,6 +74,7 @@ class LogsPane(Pane):
         del previous
         self._view = view
         self._retitle()
+        self._draw_histogram()
 
     def show_lines(self, lines: Sequence[LogLine | LogGap]) -> None:
         """Add lines at the end."""
@@ -77,6 +84,7 @@ class LogsPane(Pane):
             else:
                 self.lines.replace(lines)  # the first ones are painted at once
             self._retitle()
+            self._draw_histogram()
 
     def forget_lines(self) -> None:
         """Begin anew."""
@@ -102,6 +110,56 @@ class LogsPane(Pane):
     def _follow_changed(self, event: LogView.FollowChanged) -> None:
         event.stop()
         self._retitle()
+        self._draw_histogram()
+
+    @on(LogView.CursorMoved)
+    def _cursor_moved(self, event: LogView.CursorMoved) -> None:
+        event.stop()
+        self._draw_histogram()
+        self._refresh_frame()
+
+    # --- the histogram ---
+
+    @property
+    def has_histogram(self) -> bool:
+        """Whether it is shown."""
+        return self.query_one(LogHistogram).display
+
+    def toggle_histogram(self) -> None:
+        """Show when the lines came, or hide it."""
+        chart = self.query_one(LogHistogram)
+        chart.display = not chart.display
+        self._draw_histogram()
+
+    def on_resize(self) -> None:
+        """Another size, other columns."""
+        self.call_after_refresh(self._draw_histogram)
+
+    def counted_until_ms(self) -> int:
+        """Where the histogram ends at the earliest: now."""
+        return self._view.now_ms if self._view is not None else 0
+
+    def _draw_histogram(self) -> None:
+        chart = self.query_one(LogHistogram)
+        if not chart.display:
+            return
+        inside, current = self.query_one(".inside"), self.lines.current
+        width = inside.content_size.width
+        chart.show_counted(
+            count_lines(self.lines.shown(), chart_width(width), self.counted_until_ms()),
+            inside.content_size.height,
+            self.console.glyphs,
+            self.console.utc_offset_minutes,
+            current.received_at_ms if current is not None else None,
+        )
+
+    @on(LogHistogram.Chosen)
+    def _column_chosen(self, event: LogHistogram.Chosen) -> None:
+        event.stop()
+        for position, entry in enumerate(self.lines.shown()):
+            if event.start_ms <= entry.received_at_ms < event.end_ms:
+                self.lines.go_to(position)
+                return
 
     def selection(self) -> Selection:
         """The line under the cursor: its agent and its task."""
@@ -141,6 +199,7 @@ class LogsPane(Pane):
             shift = len(wanted) - len(text) - 1 if wanted != text else 0
             return (max(0, parsed.column - shift), parsed.message, parsed.hint)
         self.lines.set_filter(parsed if wanted else None)
+        self._draw_histogram()
         return None
 
     def set_filter_on(self, on: bool) -> None:

@@ -402,6 +402,12 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         if pane is not None:
             pane.toggle_follow()
 
+    def toggle_histogram(self) -> None:
+        """Show when the log lines came, or hide it."""
+        pane = self.pane_in_focus()
+        if pane is not None:
+            pane.toggle_histogram()
+
     def next_error(self, direction: int) -> None:
         """Go to the next (1) or previous (-1) error."""
         pane = self.pane_in_focus()

@@ -126,6 +126,9 @@ class StoredLogsPane(LogsPane):
         early, self._early = self._early or [], None
         self.show_lines(early)
         self._retitle()
+        self._draw_histogram()
+        if self.has_histogram:
+            await self._read_window()
 
     @on(LogView.TopReached)
     def _read_on(self, event: LogView.TopReached) -> None:
@@ -139,23 +142,52 @@ class StoredLogsPane(LogsPane):
             return
         visible = self.lines.line_count
         for _ in range(MAX_PAGES_AT_ONCE):
-            before = self._oldest
-            page = await self.console.feed.logs(
-                LogQuery(
-                    source=self._query.source,
-                    task=self._query.task,
-                    before_line=before,
-                    limit=OLDER_PAGE,
-                )
-            )
-            if before != self._oldest:
-                return  # another key press read it meanwhile
-            taken = self.lines.prepend(page)
-            self._oldest = _first_id(page[-taken:] if taken else ()) or before
-            self._is_whole = len(page) < OLDER_PAGE or taken < len(page)
-            if self._is_whole or self.lines.line_count > visible:
+            if not await self._read_page(self._query) or self.lines.line_count > visible:
                 break
         self._retitle()
+        self._draw_histogram()
+
+    async def _read_page(self, query: LogQuery) -> bool:
+        """One page of older lines; False where there are no more, or somebody else reads them."""
+        before = self._oldest
+        page = await self.console.feed.logs(
+            LogQuery(source=query.source, task=query.task, before_line=before, limit=OLDER_PAGE)
+        )
+        if before != self._oldest or query is not self._query:
+            return False
+        taken = self.lines.prepend(page)
+        self._oldest = _first_id(page[-taken:] if taken else ()) or before
+        self._is_whole = len(page) < OLDER_PAGE or taken < len(page)
+        return not self._is_whole
+
+    # --- the histogram ---
+
+    def toggle_histogram(self) -> None:
+        """As in every pane, and of the whole time window as far as there is room for its lines."""
+        super().toggle_histogram()
+        if self.has_histogram and self._early is None:
+            self.run_worker(self._read_window(), group="window", exclusive=True)
+
+    async def _read_window(self) -> None:
+        """Pages of older lines until the window is read, the store at its end or the view full."""
+        query = self._query
+        if query is None or self._view is None:
+            return
+        since_ms = self._view.now_ms - self.console.window_ms
+        more = not self._is_whole and self._oldest is not None
+        while more:
+            oldest = self.lines.oldest
+            if oldest is None or oldest.received_at_ms < since_ms:
+                break
+            more = await self._read_page(query)
+            self._retitle()
+            self._draw_histogram()
+
+    def counted_until_ms(self) -> int:
+        """A task's lines end with the task; what an agent does not say now is worth seeing."""
+        if self._query is not None and self._query.task is not None:
+            return 0
+        return super().counted_until_ms()
 
     def forget_lines(self) -> None:
         """Another time or another fleet: ask the store again."""

@@ -6,11 +6,10 @@ on the same line while older ones fall out at the front.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
 from rich.cells import chop_cells
-from rich.segment import Segment
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Offset
@@ -19,10 +18,9 @@ from textual.selection import Selection
 from textual.strip import Strip
 
 from fleet_tui.console.frame import FrameLimiter
-from fleet_tui.console.log_lines import LogEntry, log_cells, log_matches
-from fleet_tui.console.widgets.paint import Cell, Line, Painted, Tone, overlay
+from fleet_tui.console.log_lines import LogEntry, is_error, log_cells, log_matches
+from fleet_tui.console.widgets.paint import Cell, Line, Painted, Tone, between, overlay
 from fleet_tui.core.filters import Filter
-from fleet_tui.core.logs import Level, LogLine
 from fleet_tui.core.words import plural
 
 __all__ = ["LogEntry", "LogView", "log_cells", "log_matches"]
@@ -77,25 +75,13 @@ class LogView(Painted, can_focus=True):
         Binding("w", "toggle_wrap", "wrap", show=False, id="log.wrap"),
         Binding("e", "error(1)", "next error", show=False, id="log.next-error"),
         Binding("E", "error(-1)", "previous error", show=False, id="log.previous-error"),
+        Binding("i", "screen.perform('histogram')", "histogram", show=False, id="log.histogram"),
         Binding("n", "match(1)", "next match", show=False, id="log.next-match"),
         Binding("N", "match(-1)", "previous match", show=False, id="log.previous-match"),
     ]
 
-    class FollowChanged(Message):
-        """The pane began or stopped to follow the newest lines."""
-
-        def __init__(self, view: "LogView", following: bool) -> None:
-            super().__init__()
-            self.view = view
-            self.following = following
-
-        @property
-        def control(self) -> "LogView":
-            """The view, for ``@on`` selectors."""
-            return self.view
-
-    class TopReached(Message):
-        """The oldest entry held came into view: older ones may be fetched and prepended."""
+    class Told(Message):
+        """Something happened to a view."""
 
         def __init__(self, view: "LogView") -> None:
             super().__init__()
@@ -105,6 +91,19 @@ class LogView(Painted, can_focus=True):
         def control(self) -> "LogView":
             """The view, for ``@on`` selectors."""
             return self.view
+
+    class FollowChanged(Told):
+        """The pane began or stopped to follow the newest lines."""
+
+        def __init__(self, view: "LogView", following: bool) -> None:
+            super().__init__(view)
+            self.following = following
+
+    class CursorMoved(Told):
+        """Another line, or none, is under the cursor: :attr:`LogView.current`."""
+
+    class TopReached(Told):
+        """The oldest entry held came into view: older ones may be fetched and prepended."""
 
     def __init__(
         self,
@@ -173,6 +172,17 @@ class LogView(Painted, can_focus=True):
         """The entry under the cursor."""
         return None if self._cursor is None else self._entry(self._cursor)
 
+    @property
+    def oldest(self) -> LogEntry | None:
+        """The oldest entry held, hidden or not."""
+        return self._entries[0] if self._entries else None
+
+    def shown(self) -> Iterator[LogEntry]:
+        """The entries that can be scrolled to, oldest first."""
+        if self._passed is None:
+            return iter(self._entries)
+        return (self._entries[number - self._first] for number in self._passed)
+
     def append(self, entries: Iterable[LogEntry]) -> None:
         """Add entries at the end; the oldest fall out when the ring is full."""
         before = len(self._entries)
@@ -215,7 +225,7 @@ class LogView(Painted, can_focus=True):
         self._first += len(self._entries)
         self._entries = []
         self._passed = None if self._passed is None else []
-        self._cursor = None
+        self._set_cursor(None)
         self._left = 0
         self._set_following(True)
         self.append(entries)
@@ -351,10 +361,15 @@ class LogView(Painted, can_focus=True):
         self._following = following
         self.post_message(self.FollowChanged(self, following))
 
+    def _set_cursor(self, number: int | None) -> None:
+        if number != self._cursor:
+            self._cursor = number
+            self.post_message(self.CursorMoved(self))
+
     def _go_to(self, number: int) -> None:
         """Put the cursor on an entry and the window around it."""
         self._set_following(False)
-        self._cursor = number
+        self._set_cursor(number)
         window = self._window()
         shown = {stretch.number for stretch in window}
         if number not in shown:
@@ -417,7 +432,7 @@ class LogView(Painted, can_focus=True):
 
     def action_follow(self) -> None:
         """Go to the newest line and stay with it."""
-        self._cursor = None
+        self._set_cursor(None)
         self._set_following(True)
         self._changed()
 
@@ -443,7 +458,7 @@ class LogView(Painted, can_focus=True):
 
     def action_error(self, direction: int) -> None:
         """Go to the next (1) or previous (-1) error."""
-        self._find(direction, _is_error)
+        self._find(direction, is_error)
 
     def action_match(self, direction: int) -> None:
         """Go to the next (1) or previous (-1) line the filter finds."""
@@ -489,8 +504,12 @@ class LogView(Painted, can_focus=True):
         self._plan = None
 
     def on_resize(self) -> None:
-        """Another size shows other lines."""
-        self._changed()
+        """Another size shows other lines; the cursor stays among them."""
+        self._plan = None
+        if self._cursor is not None:
+            self._go_to(self._cursor)
+        else:
+            self._changed()
 
     def on_unmount(self) -> None:
         """Paint no more."""
@@ -552,7 +571,7 @@ class LogView(Painted, can_focus=True):
                 segments = overlay(segments, [(start, 1 << 30 if end == -1 else end)], style)
         start_cells = self._left
         if self._wrap:
-            segments = _between(segments, stretch.start, stretch.end)
+            segments = between(segments, stretch.start, stretch.end)
             start_cells = 0
         plain = self.rich_style if over is None else self.rich_style + over
         strip = Strip(segments).crop_extend(start_cells, start_cells + width, plain).simplify()
@@ -578,20 +597,3 @@ class LogView(Painted, can_focus=True):
                 text = "".join(cell.text for cell in self._cells(number))
                 lines.append(text[span[0] : None if span[1] == -1 else span[1]])
         return ("\n".join(lines), "\n") if lines else None
-
-
-def _is_error(entry: LogEntry) -> bool:
-    return isinstance(entry, LogLine) and entry.level is Level.ERROR
-
-
-def _between(segments: list[Segment], start: int, end: int | None) -> list[Segment]:
-    """The characters from ``start`` to ``end`` of a line of segments."""
-    kept: list[Segment] = []
-    at = 0
-    for text, style, _ in segments:
-        first = max(0, start - at)
-        last = len(text) if end is None else end - at
-        if piece := text[first : max(first, last)]:
-            kept.append(Segment(piece, style))
-        at += len(text)
-    return kept

@@ -174,3 +174,16 @@ def overlay(
             painted.append(Segment(text[position - at :], base))
         at = end
     return painted
+
+
+def between(segments: list[Segment], start: int, end: int | None) -> list[Segment]:
+    """The characters from ``start`` to ``end`` of a line of segments."""
+    kept: list[Segment] = []
+    at = 0
+    for text, style, _ in segments:
+        first = max(0, start - at)
+        last = len(text) if end is None else end - at
+        if piece := text[first : max(first, last)]:
+            kept.append(Segment(piece, style))
+        at += len(text)
+    return kept
