@@ -116,7 +116,7 @@ class RealPlace(Place):
 
     ACTIONS: ClassVar[dict[str, str]] = {
         "finish": "echo out",
-        "wait": "until [ -f {base}/go ]; do sleep 0.05; done; echo out",
+        "wait": "while [ -d {base} ] && [ ! -f {base}/go ]; do sleep 0.05; done; echo out",
         "fail": "exit 3",
         "die": "kill -KILL 0",
     }
