@@ -171,6 +171,8 @@ async def test_cancelling_a_running_run(openclaw_lab: OpenClawLab) -> None:
     run = order("[[slow 200 0.2]]")
     async with pool_to(openclaw_lab) as pool, port_to(pool, openclaw_lab.gateways[0]) as port:
         await port.start(run)
+        # A gateway that is told to abort before it has let the run in says that the run failed.
+        await streaming(openclaw_lab.model, 1)
         assert await port.inspect(run) == Definite(Running())
         cancelled = await port.cancel(run)
         assert isinstance(cancelled, Definite)
