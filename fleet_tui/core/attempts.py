@@ -10,6 +10,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
+from fleet_tui.core.brake import is_braked
 from fleet_tui.core.events import (
     AttemptCancelling,
     AttemptCheckpointed,
@@ -41,7 +42,7 @@ from fleet_tui.core.evidence import (
     Usage,
 )
 from fleet_tui.core.fleet import Deadlines, Prices, TaskClass
-from fleet_tui.core.heartbeat import Beats, silence_ms
+from fleet_tui.core.heartbeat import Ear, silence_ms
 from fleet_tui.core.ids import AgentName, RunId, split_run_id
 from fleet_tui.core.retry import wait_ms
 from fleet_tui.core.state import (
@@ -328,12 +329,17 @@ def collectable(state: FleetState, agent: AgentName, now_ms: int) -> list[RunId]
     return found
 
 
-NO_BEATS: Beats = {}
+LISTEN_FIRST_MS = 60_000
+"""For so long an engine that was started or paused listens before it gives up what was silent
+while it heard nothing: an answer may be on its way, or the loss of a whole pool to be found out."""
+
+ALL_EARS = Ear()
 
 
-def reconcile_attempts(state: FleetState, now_ms: int, beats: Beats = NO_BEATS) -> list[Event]:
+def reconcile_attempts(state: FleetState, now_ms: int, ear: Ear = ALL_EARS) -> list[Event]:
     """What is due: expired waits, runs past their deadline or silent for too long, unknowns past
     ``lost_after``."""
+    ear = replace(ear, since_ms=max(ear.since_ms, state.engine.started_at_ms))
     events: list[Event] = []
     for task in state.open_tasks.values():
         match task.phase:
@@ -342,7 +348,7 @@ def reconcile_attempts(state: FleetState, now_ms: int, beats: Beats = NO_BEATS) 
             case TaskPhase.ACTIVE:
                 attempt = task.open_attempt
                 if attempt is not None:
-                    events.extend(_overdue_run(state, task, attempt, beats, now_ms))
+                    events.extend(_overdue_run(state, task, attempt, ear, now_ms))
             case _:
                 pass
     return events
@@ -369,7 +375,7 @@ def _start_is_late(deadlines: Deadlines, task: Task, now_ms: int) -> bool:
 
 
 def _overdue_run(
-    state: FleetState, task: Task, attempt: Attempt, beats: Beats, now_ms: int
+    state: FleetState, task: Task, attempt: Attempt, ear: Ear, now_ms: int
 ) -> list[Event]:
     deadlines = deadlines_of(state, task)
     match attempt.phase:
@@ -380,10 +386,10 @@ def _overdue_run(
             if _run_is_over(deadlines, task, attempt, now_ms):
                 return [AttemptCancelling(run=attempt.run_id, cause=CancelCause.DEADLINE)]
             limit = deadlines.heartbeat_ms
-            if limit is not None and silence_ms(state, attempt, beats, now_ms) >= limit:
+            if limit is not None and silence_ms(attempt, ear, now_ms) >= limit:
                 return [AttemptCancelling(run=attempt.run_id, cause=CancelCause.HEARTBEAT)]
         case AttemptPhase.UNKNOWN:
-            return _overdue_unknown(state, task, attempt, now_ms)
+            return _overdue_unknown(state, task, attempt, ear, now_ms)
         case _:
             pass
     return []
@@ -407,16 +413,20 @@ def _is_gone(state: FleetState, name: AgentName) -> bool:
     )
 
 
-def _overdue_unknown(state: FleetState, task: Task, attempt: Attempt, now_ms: int) -> list[Event]:
+def _overdue_unknown(
+    state: FleetState, task: Task, attempt: Attempt, ear: Ear, now_ms: int
+) -> list[Event]:
     patience = state.fleet.lost_after_ms
     since = attempt.unknown_since_ms
-    spec = state.fleet.agents.get(attempt.agent)
-    frozen = spec is not None and spec.pool in state.frozen_pools
-    if since is None or frozen:
+    if since is None or is_braked(state, attempt.agent):
         return []
     if _may_run_twice(task) and _is_gone(state, attempt.agent):
         reason = f"{attempt.agent} is down"
-    elif patience is not None and now_ms - since >= patience:
+    elif (
+        patience is not None
+        and now_ms - since >= patience
+        and now_ms - ear.since_ms >= min(patience, LISTEN_FIRST_MS)
+    ):
         minutes = patience // 60_000
         reason = f"nothing heard of the run on {attempt.agent} for {minutes} min"
     else:

@@ -5,26 +5,37 @@ started elsewhere on the strength of silence.
 """
 
 from fleet_tui.core.events import Event, FailoverFrozen, FailoverThawed
-from fleet_tui.core.ids import PoolName
+from fleet_tui.core.ids import AgentName, PoolName
 from fleet_tui.core.state import FleetState, Health
 
 LOST_SHARE = 0.55
 LOST_AT_LEAST = 3
 WITHIN_MS = 60_000
 
+_LOST = frozenset({Health.UNREACHABLE, Health.DOWN})
+_SILENT = _LOST | {Health.JOINING, Health.SUSPECT}
+"""Not heard of now; one that left the fleet file and came back has yet to answer."""
+
+
+def is_braked(state: FleetState, agent: AgentName) -> bool:
+    """Whether nothing may be concluded from an agent's silence. One that has left the fleet file
+    may have been of any pool."""
+    spec = state.fleet.agents.get(agent)
+    return bool(state.frozen_pools) if spec is None else spec.pool in state.frozen_pools
+
 
 def reconcile_brake(state: FleetState, now_ms: int) -> list[Event]:
-    """Freeze pools that lost too many agents within a minute; thaw those that have enough again."""
+    """Freeze pools that lost too many agents within a minute; thaw those of which enough agents
+    answer again."""
     size: dict[PoolName, int] = {}
-    lost: dict[PoolName, int] = {}
+    silent: dict[PoolName, int] = {}
     lost_lately: dict[PoolName, int] = {}
     for spec in state.fleet.agents.values():
         size[spec.pool] = size.get(spec.pool, 0) + 1
         agent = state.agents.get(spec.name)
-        if agent is None or agent.health not in (Health.UNREACHABLE, Health.DOWN):
-            continue
-        lost[spec.pool] = lost.get(spec.pool, 0) + 1
-        if now_ms - agent.since_ms <= WITHIN_MS:
+        if agent is None or agent.health in _SILENT:
+            silent[spec.pool] = silent.get(spec.pool, 0) + 1
+        if agent is not None and agent.health in _LOST and now_ms - agent.since_ms <= WITHIN_MS:
             lost_lately[spec.pool] = lost_lately.get(spec.pool, 0) + 1
     events: list[Event] = []
     for pool, count in size.items():
@@ -33,7 +44,7 @@ def reconcile_brake(state: FleetState, now_ms: int) -> list[Event]:
         if not frozen and recent >= LOST_AT_LEAST and recent >= LOST_SHARE * count:
             reason = f"{recent} of {count} agents lost within a minute"
             events.append(FailoverFrozen(pool=pool, reason=reason))
-        elif frozen and lost.get(pool, 0) < LOST_SHARE * count:
+        elif frozen and silent.get(pool, 0) < LOST_SHARE * count:
             events.append(FailoverThawed(pool=pool))
     events.extend(FailoverThawed(pool=p) for p in state.frozen_pools if p not in size)
     return events

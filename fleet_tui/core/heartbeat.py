@@ -1,7 +1,7 @@
 """Signs of life of runs that have a heartbeat deadline.
 
 A sign of life is not written to the ledger: it changes nothing. The engine remembers the last one
-of each run, and after a restart counts from its own start.
+of each run, and after a restart or a pause counts from then.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import msgspec
 
 from fleet_tui.core.evidence import Running
 from fleet_tui.core.ids import RunId
-from fleet_tui.core.state import Attempt, FleetState
+from fleet_tui.core.state import Attempt
 
 MIN_ASK_MS = 1_000
 """No run is asked more often than this, however short its heartbeat."""
@@ -44,9 +44,18 @@ def heard(before: Beat | None, word: Running, now_ms: int) -> Beat:
     return new if moved else before
 
 
-def silence_ms(state: FleetState, attempt: Attempt, beats: Beats, now_ms: int) -> int:
+class Ear(msgspec.Struct, frozen=True, kw_only=True):
+    """What the engine heard, and since when it listens: a paused engine hears nothing, and that is
+    nobody's silence."""
+
+    since_ms: int = 0
+    """When it last went on after a pause; its start counts as one."""
+    beats: Beats = {}
+
+
+def silence_ms(attempt: Attempt, ear: Ear, now_ms: int) -> int:
     """For how long nothing was heard of a run, as far as this engine can tell."""
-    beat = beats.get(attempt.run_id)
-    since = beat.at_ms if beat is not None else 0
+    beat = ear.beats.get(attempt.run_id)
+    heard_ms = beat.at_ms if beat is not None else 0
     started = attempt.started_at_ms or attempt.planned_at_ms
-    return now_ms - max(since, started, state.engine.started_at_ms)
+    return now_ms - max(heard_ms, started, ear.since_ms)

@@ -31,7 +31,7 @@ from fleet_tui.core.evidence import Definite, Running
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.fold import Folding, fold
 from fleet_tui.core.health import FRESH, Watch, judge
-from fleet_tui.core.heartbeat import Beat, heard
+from fleet_tui.core.heartbeat import Beat, Ear, heard
 from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq, TaskId
 from fleet_tui.core.modes import EngineMode, ModeNow
 from fleet_tui.core.routing.schedule import Router
@@ -125,6 +125,9 @@ class Engine:
         self._sweep_at_s = 0.0
         self._watches: dict[AgentName, Watch] = {}
         self._beats: dict[RunId, Beat] = {}
+        self._awake_ms = 0
+        """When it last did anything."""
+        self._listens_since_ms = 0
         self._distrust_until_ms = 0
         self._ended = False
         self._unstored: Unstored | None = None
@@ -141,6 +144,7 @@ class Engine:
 
     async def run(self) -> None:
         """Work until stopped. Raises what the ledger raises: without it nothing may go on."""
+        self._awake_ms = self._clock.now_ms()
         ticker = asyncio.create_task(
             keep_going("the clock", self._tick, self.unit_failed), name="ticker"
         )
@@ -166,19 +170,22 @@ class Engine:
         return await reply
 
     async def _tick(self) -> None:
-        loop = asyncio.get_running_loop()
-        last = loop.time()
         while True:
             await asyncio.sleep(TICK_MS / 1_000)
-            now = loop.time()
-            if (now - last) * 1_000 > PAUSE_MS + TICK_MS:
-                self._distrust(round((now - last) * 1_000))
-            last = now
+            self._notice_pause()
             await self.inbox.put(Tick())
 
-    def _distrust(self, gap_ms: int) -> None:
+    def _notice_pause(self) -> None:
+        """After a pause nothing follows from a silence in which nobody listened. The clock counts
+        the time in which the machine itself was suspended."""
+        now_ms = self._clock.now_ms()
+        gap_ms = now_ms - self._awake_ms
+        self._awake_ms = now_ms
+        if gap_ms <= PAUSE_MS + TICK_MS:
+            return
         slowest = max((a.probe.every_ms for a in self.state.fleet.agents.values()), default=5_000)
-        self._distrust_until_ms = self._clock.now_ms() + DISTRUST_ROUNDS * slowest
+        self._distrust_until_ms = now_ms + DISTRUST_ROUNDS * slowest
+        self._listens_since_ms = now_ms
         log.warning("the engine was paused for %d ms; misses do not count for a while", gap_ms)
 
     def unit_failed(self, unit: str, error: Exception) -> None:
@@ -227,6 +234,7 @@ class Engine:
 
     async def _take_in(self, items: Sequence[Input]) -> bool:
         """Decide, commit, act; False when the disk is full and nothing was stored."""
+        self._notice_pause()
         now_ms = self._clock.now_ms()
         draft = self._draft(now_ms)
         told = len(self._to_tell)
@@ -306,7 +314,8 @@ class Engine:
         draft.add(reconcile_brake(draft.state, draft.now_ms))
         if sweep:
             self._forget_beats(draft.state)
-            draft.add(reconcile_attempts(draft.state, draft.now_ms, self._beats))
+            ear = Ear(since_ms=self._listens_since_ms, beats=self._beats)
+            draft.add(reconcile_attempts(draft.state, draft.now_ms, ear))
             draft.add(reconcile_alerts(draft.state, draft.now_ms))
             took_s = asyncio.get_running_loop().time() - began_s
             self._sweep_at_s = began_s + took_s / SWEEP_SHARE

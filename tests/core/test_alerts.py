@@ -1,8 +1,10 @@
 """Alerts and the mass-failure brake follow the state, both ways."""
 
+from msgspec.structs import replace
+
 from fleet_tui.core.alerts import HELD_ALERT_AFTER_MS, conditions, reconcile_alerts
 from fleet_tui.core.brake import reconcile_brake
-from fleet_tui.core.events import FailoverFrozen, FailoverThawed
+from fleet_tui.core.events import FailoverFrozen, FailoverThawed, FleetLoaded
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.state import Health, Severity
 from tests.support.fleets import agent, fleet, work
@@ -64,6 +66,22 @@ def test_most_of_a_pool_lost_at_once_freezes_its_failover_until_it_is_back() -> 
     story.add(frozen)
     assert reconcile_brake(story.state, story.now_ms + 600_000) == []
     story.health("a2", Health.UP)
+    (thawed,) = reconcile_brake(story.state, story.now_ms)
+    assert isinstance(thawed, FailoverThawed)
+
+
+def test_agents_that_leave_the_fleet_file_and_come_back_have_yet_to_answer() -> None:
+    spec = fleet(*(agent(f"a{n}") for n in range(4)))
+    story = Story(spec)
+    story.all_up()
+    for n in range(3):
+        story.health(f"a{n}", Health.UNREACHABLE)
+    story.add(*reconcile_brake(story.state, story.now_ms))
+    left = replace(spec, agents={n: a for n, a in spec.agents.items() if n != "a0"})
+    for changed in (left, spec):
+        story.add(FleetLoaded(spec=changed, by="me"))
+        assert reconcile_brake(story.state, story.now_ms) == []
+    story.health("a0", Health.UP)
     (thawed,) = reconcile_brake(story.state, story.now_ms)
     assert isinstance(thawed, FailoverThawed)
 

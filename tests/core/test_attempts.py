@@ -4,6 +4,7 @@ import pytest
 
 from fleet_tui.core.attempts import (
     KEEP_RUNS_MS,
+    LISTEN_FIRST_MS,
     MAX_UNSTARTED,
     Word,
     collectable,
@@ -18,6 +19,7 @@ from fleet_tui.core.events import (
     AttemptUnknown,
     EngineStarted,
     FailoverFrozen,
+    FailoverThawed,
     FleetLoaded,
     HealthChanged,
     TaskCancelRequested,
@@ -41,7 +43,7 @@ from fleet_tui.core.evidence import (
     Usage,
 )
 from fleet_tui.core.fleet import Deadlines, RetryPolicy, TaskClass
-from fleet_tui.core.heartbeat import Beat, heard
+from fleet_tui.core.heartbeat import Beat, Ear, heard
 from fleet_tui.core.ids import AgentName, Epoch, PoolName, RunId
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.state import (
@@ -58,6 +60,10 @@ from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 
 LOST = Unknown(LostReason.CONNECTION_LOST)
+PATIENCE_MS = 900_000
+"""A fleet's ``lost_after`` where the file says nothing."""
+PULSE_MS = 30_000
+PULSE = Deadlines(heartbeat_ms=PULSE_MS)
 
 
 class Run:
@@ -97,7 +103,7 @@ class Run:
     def later(self, ms: int) -> list[object]:
         """Time passes."""
         self.story.now_ms += ms
-        events = reconcile_attempts(self.story.state, self.story.now_ms, self.beats)
+        events = reconcile_attempts(self.story.state, self.story.now_ms, Ear(beats=self.beats))
         self.story.add(*events)
         return list(events)
 
@@ -215,6 +221,44 @@ def test_a_frozen_pool_gives_nothing_up() -> None:
     run.hear(LOST)
     run.story.add(FailoverFrozen(pool=PoolName("general"), reason="a test"))
     assert run.pass_time(10_000_000) == []
+
+
+def test_an_agent_that_left_the_fleet_file_while_a_pool_is_frozen_is_not_given_up() -> None:
+    run = Run()
+    run.fact(Started())
+    run.hear(LOST)
+    run.story.add(FailoverFrozen(pool=PoolName("general"), reason="a test"))
+    left = "a2" if run.task.attempts[0].agent == "a1" else "a1"
+    run.story.add(FleetLoaded(spec=fleet(agent(left)), by="me"))
+    assert run.pass_time(10_000_000) == []
+    run.story.add(FailoverThawed(pool=PoolName("general")))
+    assert AttemptGivenUp in run.pass_time(1)
+
+
+def test_an_engine_that_heard_nothing_listens_before_it_gives_up() -> None:
+    """After a pause, or a night in which no engine ran, an answer may be on its way."""
+    run = Run()
+    run.fact(Started())
+    run.hear(LOST)
+    run.story.now_ms += 10 * PATIENCE_MS
+    state, began_ms = run.story.state, run.story.now_ms
+    soon = began_ms + LISTEN_FIRST_MS
+    ear = Ear(since_ms=began_ms)
+    assert reconcile_attempts(state, soon - 1, ear) == []
+    gave_up, _ = reconcile_attempts(state, soon, ear)
+    assert isinstance(gave_up, AttemptGivenUp)
+
+
+def test_a_pause_of_the_engine_is_no_silence_of_the_run() -> None:
+    run = Run(deadlines=PULSE)
+    run.fact(Started())
+    run.beat(Running())
+    run.story.now_ms += 10 * PULSE_MS
+    state, began_ms = run.story.state, run.story.now_ms
+    ear = Ear(since_ms=began_ms, beats=run.beats)
+    assert reconcile_attempts(state, began_ms + PULSE_MS - 1, ear) == []
+    (stopped,) = reconcile_attempts(state, began_ms + PULSE_MS, ear)
+    assert isinstance(stopped, AttemptCancelling)
 
 
 def test_giving_up_idempotent_work_says_that_it_may_run_twice() -> None:
@@ -395,9 +439,6 @@ def test_a_fenced_run_is_told_from_a_refused_one_and_retried_like_it() -> None:
     run.hear(Definite(NotStarted(reason="fenced", fenced=True)))
     assert run.phase is AttemptPhase.FENCED
     assert run.task.phase is TaskPhase.WAITING
-
-
-PULSE = Deadlines(heartbeat_ms=30_000)
 
 
 def test_a_run_that_falls_silent_is_stopped_and_has_timed_out() -> None:

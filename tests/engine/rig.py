@@ -9,7 +9,7 @@ from fleet_tui.core import commands as c
 from fleet_tui.core.fleet import AgentSpec, FleetSpec
 from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.state import EMPTY_STATE, FleetState, Task, TaskSpec
-from fleet_tui.engine.clock import WallClock
+from fleet_tui.engine.clock import Clock, WallClock
 from fleet_tui.engine.effects import FleetEffects, PortOf
 from fleet_tui.engine.engine import Engine
 from fleet_tui.engine.inbox import FleetChanged, LookTaken, WordHeard
@@ -23,8 +23,13 @@ class Rig:
     """An engine, its ledger and the hosts of its agents."""
 
     def __init__(
-        self, spec: FleetSpec, state: FleetState, hosts: dict[AgentName, FakeHost]
+        self,
+        spec: FleetSpec,
+        state: FleetState,
+        hosts: dict[AgentName, FakeHost],
+        clock: Clock | None = None,
     ) -> None:
+        clock = clock or WallClock()
         self.hosts = hosts
         self.ledger = MemoryLedger(start=state.seq)
         self.spec = spec
@@ -32,7 +37,6 @@ class Rig:
         self._pending: set[asyncio.Task[None]] = set()
         self.port_of: PortOf = lambda _, agent: FakePort(agent.name, self.hosts[agent.name])
         """The way to an agent; tests put others in its place."""
-        clock = WallClock()
         self.effects = FleetEffects(
             self._port,
             clock=clock,
@@ -74,8 +78,10 @@ async def running(
     spec: FleetSpec,
     state: FleetState = EMPTY_STATE,
     hosts: dict[AgentName, FakeHost] | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[Rig]:
-    rig = Rig(spec, state, hosts or {name: FakeHost() for name in spec.agents})
+    hosts = hosts or {name: FakeHost() for name in spec.agents}
+    rig = Rig(spec, state, hosts, clock)
     loop = asyncio.create_task(rig.engine.run())
     await rig.engine.inbox.put(FleetChanged(spec, "me"))
     try:

@@ -8,9 +8,11 @@ import pytest
 from fleet_tui.core import commands as c
 from fleet_tui.core.events import Event, Recorded
 from fleet_tui.core.evidence import Finished
-from fleet_tui.core.fleet import TaskClass
-from fleet_tui.core.ids import AgentName, RunId
+from fleet_tui.core.fleet import Deadlines, TaskClass
+from fleet_tui.core.ids import AgentName, RunId, TaskId
 from fleet_tui.core.state import EMPTY_STATE, AttemptPhase, Health, TaskPhase
+from fleet_tui.engine.clock import WallClock
+from fleet_tui.engine.inbox import Tick
 from fleet_tui.errors import FleetError
 from tests.engine.rig import DEADLINE_S, Rig, all_up, only_task, running
 from tests.support.fleets import agent, fleet, work
@@ -52,6 +54,30 @@ async def test_nothing_is_started_before_its_placement_is_committed() -> None:
         placed = rig.ledger.kinds().index("TaskPlaced")
         assert "AttemptStarted" not in rig.ledger.kinds()[:placed]
         assert seen[0] is False
+
+
+async def test_a_pause_of_the_engine_stops_nothing() -> None:
+    """Nothing was heard of the run meanwhile, for nobody listened."""
+
+    class Sleeper(WallClock):
+        slept_ms = 0
+
+        def now_ms(self) -> int:
+            return super().now_ms() + self.slept_ms
+
+    clock = Sleeper()
+    pulse = Deadlines(heartbeat_ms=30_000)
+    async with running(fleet(agent("a1")), clock=clock) as rig:
+        await all_up(rig)
+        await rig.submit(1, work(deadlines=pulse))
+        await rig.until(lambda s: only_task(s).attempts[0].phase is AttemptPhase.RUNNING)
+        clock.slept_ms = 120_000
+        for number in range(2, 5):
+            await rig.engine.inbox.put(Tick())
+            await rig.submit(number, work())
+        task = rig.engine.state.task(TaskId(f"TASK{1:022d}"))
+        assert task is not None
+        assert task.attempts[0].phase is AttemptPhase.RUNNING
 
 
 async def test_a_refused_start_is_tried_elsewhere() -> None:
