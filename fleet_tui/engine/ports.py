@@ -6,7 +6,14 @@ from typing import TypeVar, assert_never
 
 import msgspec
 
-from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec, LocalAgent, OpenClawAgent
+from fleet_tui.core.fleet import (
+    AgentSpec,
+    CommandAgent,
+    FleetSpec,
+    HostSpec,
+    LocalAgent,
+    OpenClawAgent,
+)
 from fleet_tui.core.ids import Epoch, HostName
 from fleet_tui.core.vitals import ProbeFailure
 from fleet_tui.engine.clock import Clock
@@ -15,6 +22,7 @@ from fleet_tui.wire.local import LocalPort
 from fleet_tui.wire.openclaw.dial import dial_over_ssh
 from fleet_tui.wire.openclaw.port import OpenClawPort
 from fleet_tui.wire.port import AgentPort
+from fleet_tui.wire.runs import RunDirectory
 from fleet_tui.wire.secrets import Secret, resolve_secret
 from fleet_tui.wire.ssh import SshPool
 
@@ -27,6 +35,8 @@ class Ports:
         self._rng = rng
         self._epoch = epoch
         self._pools: list[tuple[FleetSpec, SshPool]] = []
+        self._directories: dict[tuple[HostSpec | None, str], RunDirectory] = {}
+        """What this engine knows of each run directory, however often the fleet file changes."""
 
     def __call__(self, fleet: FleetSpec, agent: AgentSpec) -> AgentPort:
         """The connection to an agent; nothing is dialled before it is used."""
@@ -41,20 +51,22 @@ class Ports:
                 )
             case CommandAgent():
                 pool, host = self._reach(fleet, agent)
+                command = _of_fleet(agent.kind, fleet)
                 return CommandPort(
                     agent.name,
-                    _of_fleet(agent.kind, fleet),
+                    command,
                     host,
                     pool,
-                    epoch=self._epoch,
+                    directory=self._directory(fleet.hosts[host], command.run_dir),
                     probe_timeout_ms=agent.probe.timeout_ms,
                     now_ms=self._clock.now_ms,
                 )
             case LocalAgent():
+                local = _of_fleet(agent.kind, fleet)
                 return LocalPort(
                     agent.name,
-                    _of_fleet(agent.kind, fleet),
-                    epoch=self._epoch,
+                    local,
+                    directory=self._directory(None, local.run_dir),
                     probe_timeout_ms=agent.probe.timeout_ms,
                     now_ms=self._clock.now_ms,
                 )
@@ -66,6 +78,12 @@ class Ports:
         for _, pool in self._pools:
             await pool.close()
         self._pools.clear()
+
+    def _directory(self, host: HostSpec | None, run_dir: str) -> RunDirectory:
+        known = self._directories.get((host, run_dir))
+        if known is None:
+            known = self._directories[host, run_dir] = RunDirectory(self._epoch)
+        return known
 
     async def _token(self, pool: SshPool, host: HostName, agent: AgentSpec) -> str | ProbeFailure:
         """The agent's token, asked for anew at every connection and kept nowhere else."""

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from fleet_tui.core.evidence import Unknown
 from fleet_tui.core.fleet import CommandAgent
-from fleet_tui.core.ids import AgentName, Epoch, HostName
+from fleet_tui.core.ids import AgentName, HostName
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.wire.program import ProgramPort
-from fleet_tui.wire.runs import Reply, disk_full
+from fleet_tui.wire.runs import Reply, RunDirectory, disk_full
 from fleet_tui.wire.shell import ChannelFailure, Shell
 from fleet_tui.wire.ssh import SshPool
 from fleet_tui.wire.ssh_failures import SshFailure
@@ -26,11 +26,13 @@ class CommandPort(ProgramPort):
         host: HostName,
         pool: SshPool,
         *,
-        epoch: Epoch,
+        directory: RunDirectory,
         probe_timeout_ms: int,
         now_ms: Callable[[], int],
     ) -> None:
-        super().__init__(agent, spec, epoch=epoch, probe_timeout_ms=probe_timeout_ms, now_ms=now_ms)
+        super().__init__(
+            agent, spec, directory=directory, probe_timeout_ms=probe_timeout_ms, now_ms=now_ms
+        )
         self._host = host
         self._pool = pool
         self._cpu = CpuShare()

@@ -14,11 +14,11 @@ import psutil
 
 from fleet_tui.core.evidence import Definite, LostReason, Unknown
 from fleet_tui.core.fleet import LocalAgent
-from fleet_tui.core.ids import AgentName, Epoch
+from fleet_tui.core.ids import AgentName
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.wire.program import ProgramPort
-from fleet_tui.wire.runs import disk_full
+from fleet_tui.wire.runs import RunDirectory, disk_full
 from fleet_tui.wire.shell import (
     DEFAULT_MAX_OUTPUT_BYTES,
     ByteSource,
@@ -148,12 +148,14 @@ class LocalPort(ProgramPort):
         agent: AgentName,
         spec: LocalAgent,
         *,
-        epoch: Epoch,
+        directory: RunDirectory,
         probe_timeout_ms: int,
         now_ms: Callable[[], int],
         shell: LocalShell | None = None,
     ) -> None:
-        super().__init__(agent, spec, epoch=epoch, probe_timeout_ms=probe_timeout_ms, now_ms=now_ms)
+        super().__init__(
+            agent, spec, directory=directory, probe_timeout_ms=probe_timeout_ms, now_ms=now_ms
+        )
         self._shell = shell or LocalShell()
 
     async def reach(self) -> Shell | SshFailure:

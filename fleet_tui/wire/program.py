@@ -19,12 +19,12 @@ from fleet_tui.core.evidence import (
     Unknown,
 )
 from fleet_tui.core.fleet import CommandAgent, LocalAgent
-from fleet_tui.core.ids import AgentName, Epoch, RunId, TaskId
+from fleet_tui.core.ids import AgentName, RunId, TaskId
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.vitals import ProbeFailure, VitalsReading
 from fleet_tui.wire.logtail import LogTail
 from fleet_tui.wire.port import Inspection, Outcome, StartAnswer
-from fleet_tui.wire.runs import Program, Runs
+from fleet_tui.wire.runs import Program, RunDirectory, Runs
 from fleet_tui.wire.shell import Shell
 from fleet_tui.wire.ssh_failures import SshFailure
 
@@ -41,17 +41,18 @@ class ProgramPort(ABC):
         agent: AgentName,
         spec: CommandAgent | LocalAgent,
         *,
-        epoch: Epoch,
+        directory: RunDirectory,
         probe_timeout_ms: int,
         now_ms: Callable[[], int],
     ) -> None:
-        """``now_ms`` is the wall clock: milliseconds since the epoch, UTC."""
+        """``directory`` is what the engine knows of where the runs lie, ``now_ms`` the wall
+        clock: milliseconds since the epoch, UTC."""
         self._agent = agent
         self._spec = spec
         self._probe_timeout_ms = probe_timeout_ms
         self._now_ms = now_ms
         program = Program(command=spec.command, run_dir=spec.run_dir, env=spec.env)
-        self._runs = Runs(program, epoch)
+        self._runs = Runs(program, directory)
         self._traces: dict[str, TaskId] = {}
 
     @abstractmethod

@@ -5,16 +5,17 @@ command line is the same each time; everything that varies travels on standard i
 
     the script, a line ``#end``, then one value per line
         verb, run directory, run id, engine epoch, tombstone word,
-        "text-bytes least-epoch planned-epoch"
+        "text-bytes least-epoch planned next"
     then what the verb needs (``start``: bytes, job bytes, SHA-256, least free KiB, job, payload)
 
 The answer begins with a line ``fleet-protocol: 1`` (what login files print before it is skipped)
 and ends with a line ``end``; between them are lines of words and counted blobs. An answer that is
 not complete says nothing.
 
-The least epoch is one that the run directory must have seen, the planned epoch that of the engine
-which planned the run. A directory that has seen less, or that began later, was deleted or restored
-meanwhile: then a tombstone proves nothing (``lost``), and a run nobody knows stays unknown.
+The least epoch is one that the run directory must have seen: one that has seen less was deleted or
+restored meanwhile, and begins anew as ``next``. Planned says for which beginning the run was
+planned, as a number (see RunDirectory). In a directory that began later a tombstone proves nothing
+(``lost``), and a run nobody knows stays unknown.
 
 The program finds its run directory in FLEET_TUI_RUN_DIR (also its working directory). A program
 that can continue writes how far it has come to the file named by FLEET_TUI_CHECKPOINT: UTF-8 text
@@ -105,6 +106,9 @@ NOTHING_LEFT = Unknown(
     Untrusted("its run directory was deleted or restored: it may have run"),
 )
 
+BEGINNINGS = 1_000_000
+"""More often no run directory begins anew while one engine works."""
+
 MAX_COUNT = 2**53
 """Larger numbers are not counts of anything."""
 
@@ -144,21 +148,58 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     env: Mapping[str, str] = {}
 
 
+class RunDirectory:
+    """What one engine knows of a run directory.
+
+    There is one for each directory, shared by all agents whose runs lie there and kept while they
+    come and go: what one of them noticed counts for all.
+
+    A directory may be deleted and begin anew, more than once while an engine works. Its beginnings
+    are numbered: ``epoch * BEGINNINGS`` is the first that an engine of that epoch can meet, and
+    each further one is one more.
+    """
+
+    def __init__(self, epoch: Epoch) -> None:
+        self.epoch = epoch
+        self.newest = 0
+        """The newest epoch that the directory is known to have written down; 0 before it said
+        so."""
+        self.beginning = epoch * BEGINNINGS
+        """The newest beginning that is known."""
+        self.seen: set[str] = set()
+        """Runs the host has claimed. Should one be gone later, its directory was wiped and a
+        tombstone would prove nothing."""
+        self._planned: dict[str, int] = {}
+        """Runs that were started after a beginning that this engine met; it did not lose them."""
+
+    def plan(self, run_id: str) -> None:
+        """A run is about to be started there."""
+        if self.beginning > self.epoch * BEGINNINGS:
+            self._planned[run_id] = self.beginning
+
+    def planned(self, order: RunOrder) -> int:
+        """For which beginning a run was planned."""
+        at_least = (order.epoch or self.epoch) * BEGINNINGS
+        return self._planned.get(order.run_id, at_least)
+
+    def forget(self, run_id: str) -> None:
+        """A run's end is known."""
+        self.seen.discard(run_id)
+        self._planned.pop(run_id, None)
+
+    def told(self, newest: int, beginning: int) -> None:
+        """The directory says which engine it saw last, and as what it began."""
+        self.newest = min(newest, self.epoch)
+        if beginning // BEGINNINGS == self.epoch:
+            self.beginning = max(self.beginning, beginning)
+
+
 class Runs:
     """The runs of one program in one place, reached through a shell."""
 
-    def __init__(self, program: Program, epoch: Epoch) -> None:
+    def __init__(self, program: Program, directory: RunDirectory) -> None:
         self._program = program
-        self._epoch = epoch
-        self._seen: set[str] = set()
-        """Runs the host has claimed. Should one be gone later, its directory was wiped and a
-        tombstone would prove nothing."""
-        self._epoch_there = 0
-        """The newest epoch that the host is known to have written down; 0 before it said so."""
-        self._began_anew = False
-        """Whether the run directory lost runs of this engine."""
-        self._since: set[str] = set()
-        """Runs that were started after that; it cannot have lost them."""
+        self._directory = directory
 
     async def start(
         self, shell: Shell, order: RunOrder
@@ -171,8 +212,10 @@ class Runs:
             return Definite(refusal)
         if not _RUN_ID.fullmatch(order.run_id):
             return Definite(NotStarted(reason="bad-id", retryable=False))
-        if self._began_anew:
-            self._since.add(order.run_id)
+        refused = await self._introduced(shell)
+        if refused is not None:
+            return Definite(refused)
+        self._directory.plan(order.run_id)
         job = self._job(order)
         body = job + payload
         facts = (len(body), len(job), hashlib.sha256(body).hexdigest(), LEAST_FREE_KB)
@@ -194,7 +237,7 @@ class Runs:
             case Reply(state=("lost",)):
                 return NOTHING_LEFT
             case Reply(state=("running" | "done" | "stopped" | "dead", *_), words=words):
-                self._seen.add(order.run_id)
+                self._directory.seen.add(order.run_id)
                 boot = words.get("boot", (None,))[0]
                 return Definite(Started(boot_id=boot, already="exists" in words))
             case Reply() as reply:
@@ -220,10 +263,30 @@ class Runs:
         """TERM to everything the run started, KILL after CANCEL_GRACE_S, and what came of it."""
         return await self._ask(shell, "cancel", order, (CANCEL_GRACE_S,), CANCEL_TIMEOUT_MS)
 
+    async def _introduced(self, shell: Shell) -> NotStarted | None:
+        """Why the run directory cannot get a run, None if it can. It must have seen this engine:
+        a start that comes late would otherwise pass for the first one after a deletion."""
+        if self.is_known:
+            return None
+        reply = await self.look(shell, timeout_ms=QUESTION_TIMEOUT_MS)
+        match reply:
+            case ChannelFailure(kind=kind, detail=detail):
+                return NotStarted(reason=kind.value, detail=detail)
+            case Unknown(reason=reason, detail=detail):
+                return NotStarted(reason=reason.value, detail=detail)
+            case Reply(state=("stale", *_)):
+                return NotStarted(reason="stale-epoch")
+            case Reply(state=("refused", reason)):
+                return NotStarted(reason=reason)
+            case Reply(words=words) if "epoch" in words:
+                return None
+            case Reply():
+                return NotStarted(reason="run-dir-not-writable")
+
     @property
     def is_known(self) -> bool:
         """Whether the run directory knows this engine, as it must before it gets a run."""
-        return self._epoch_there == self._epoch
+        return self._directory.newest == self._directory.epoch
 
     async def look(self, shell: Shell, *, timeout_ms: int) -> Reply | Unknown | ChannelFailure:
         """The host's vitals and whether the program is there: words boot, time, disk, load …"""
@@ -262,19 +325,16 @@ class Runs:
         fact = reply if isinstance(reply, Unknown) else standing(reply)
         if isinstance(fact, Definite):
             if isinstance(fact.value, Running):
-                self._seen.add(order.run_id)
+                self._directory.seen.add(order.run_id)
             else:
-                self._seen.discard(order.run_id)
-                self._since.discard(order.run_id)
+                self._directory.forget(order.run_id)
         return fact
 
     def _read(self, result: Definite[Completed] | Unknown) -> Reply | Unknown:
         """As read_reply; takes note of what the run directory has seen."""
         reply = read_reply(result)
         if isinstance(reply, Reply) and len(told := reply.words.get("epoch", ())) == 2:
-            newest, first = map(_number, told)
-            self._epoch_there = min(newest, self._epoch)
-            self._began_anew = self._began_anew or first > self._epoch
+            self._directory.told(*map(_number, told))
         return reply
 
     def tail_question(self, path: str, inode: str, offset: int, seconds: int) -> bytes:
@@ -283,15 +343,14 @@ class Runs:
 
     def _question(self, verb: str, order: RunOrder | None, extra: Sequence[object]) -> bytes:
         """``order`` is the run it is about, None for a question about the host."""
-        run_id, tomb, planned = "-", "fenced", self._epoch
+        known = self._directory
+        run_id, tomb, planned = "-", "fenced", known.beginning
         if order is not None:
             run_id = order.run_id
-            tomb = "lost" if run_id in self._seen else "fenced"
-            planned = order.epoch or self._epoch
-            if run_id in self._since:
-                planned = Epoch(self._epoch + 1)
-        trust = f"{TEXT_BYTES} {self._epoch_there} {planned}"
-        values = (verb, self._program.run_dir, run_id, self._epoch, tomb, trust, *extra)
+            tomb = "lost" if run_id in known.seen else "fenced"
+            planned = known.planned(order)
+        trust = f"{TEXT_BYTES} {known.newest} {planned} {known.beginning + 1}"
+        values = (verb, self._program.run_dir, run_id, known.epoch, tomb, trust, *extra)
         lines = "".join(f"{one_line(str(value))}\n" for value in values)
         return SCRIPT + lines.encode("utf-8", "surrogateescape")
 

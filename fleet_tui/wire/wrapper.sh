@@ -10,9 +10,9 @@
 #          The program starts only after its process won this name: a tombstone is final.
 #   rc     made by mv when the program has ended: "EXIT-STATUS ENDED-MS SIZE SHA256".
 #
-# Beside the runs is a file epoch: "NEWEST FIRST", the newest engine that was here, and the first
-# one whose runs have all been here. If runs were deleted, or put back from an older copy, nothing
-# found of a run proves nothing: then a tombstone says "lost" and not "fenced".
+# Beside the runs is a file epoch: "NEWEST BEGINNING", the newest engine that was here, and the
+# beginning since which no run was lost. If runs were deleted, or put back from an older copy,
+# finding nothing of one planned before proves nothing: then a tombstone says "lost", not "fenced".
 
 LC_ALL=C; export LC_ALL
 umask 077
@@ -226,7 +226,7 @@ start() {
     return
   fi
   # Planned before the runs here were deleted: its tombstone may have been among them.
-  if [ "$first" -gt "$planned" ]; then refuse run-dir-began-anew; return; fi
+  if [ "$beginning" -gt "$planned" ]; then refuse run-dir-began-anew; return; fi
   if [ "$(free_kb "$runs")" -lt "$least_kb" ]; then refuse disk-full; return; fi
   cat > "$run/in" 2>/dev/null || { refuse disk-full; return; }
   if [ "$(size_of "$run/in")" -ne "$bytes" ]; then refuse short; return; fi
@@ -392,27 +392,27 @@ usable_id() { case $id in ''|.*|-*|*[!0-9A-Za-z._-]*) return 1 ;; esac; }
 # current: whether no newer engine has used these runs; a newer epoch is remembered. It also finds
 # out whether runs of the asking engine that were here may be gone.
 current() {
-  held=0 first=0
-  [ ! -f "$runs/epoch" ] || read -r held first < "$runs/epoch"
-  case $held$first in *[!0-9]*) held=0 first=0 ;; esac
-  held=${held:-0} first=${first:-0}
+  held=0 beginning=0
+  [ ! -f "$runs/epoch" ] || read -r held beginning < "$runs/epoch"
+  case $held$beginning in *[!0-9]*) held=0 beginning=0 ;; esac
+  held=${held:-0} beginning=${beginning:-0}
   if [ "$held" -gt "$epoch" ]; then say "state stale $held"; return 1; fi
-  known="$held $first"
-  if [ "$held" -lt "$least" ]; then first=$((epoch + 1))
-  elif [ "$held" -eq 0 ]; then first=$epoch
+  known="$held $beginning"
+  if [ "$held" -lt "$least" ]; then beginning=$next
+  elif [ "$held" -eq 0 ]; then beginning=$((next - 1))
   fi
-  if [ "$known" = "$epoch $first" ] ||
-    { say "$epoch $first" > "$runs/epoch.$$" && mv "$runs/epoch.$$" "$runs/epoch"; } 2>/dev/null
-  then say "epoch $epoch $first"
+  if [ "$known" = "$epoch $beginning" ] ||
+    { say "$epoch $beginning" > "$runs/epoch.$$" && mv "$runs/epoch.$$" "$runs/epoch"; } 2>/dev/null
+  then say "epoch $epoch $beginning"
   fi
-  [ "$first" -le "$planned" ] || tomb=lost
+  [ "$beginning" -le "$planned" ] || tomb=lost
   return 0
 }
 
 serve() {
   # A line without its end was cut on the way, and so was what it says.
   read -r verb && read -r runs && read -r id && read -r epoch && read -r tomb &&
-    read -r text_bytes least planned || return
+    read -r text_bytes least planned next || return
   say "fleet-protocol: 1"
   case $runs in "~/"*) runs=$HOME/${runs#"~/"} ;; esac
   boot_id

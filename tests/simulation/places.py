@@ -19,6 +19,7 @@ from fleet_tui.sim.virtual.network import Internet, SimPool
 from fleet_tui.sim.virtual.scenario import Network
 from fleet_tui.sim.virtual.truth import Truth
 from fleet_tui.wire.command import CommandPort
+from fleet_tui.wire.runs import RunDirectory
 from fleet_tui.wire.ssh import SshPool
 from tests.support.programs import wall_ms
 from tests.support.sshd import Sshd
@@ -32,13 +33,20 @@ Test = Callable[[], Coroutine[Any, Any, None]]
 class Place(ABC):
     """A host with one agent. Its program writes down that it ran and what it was given."""
 
+    def __init__(self) -> None:
+        self._directories: dict[int, RunDirectory] = {}
+
+    def directory(self, epoch: int) -> RunDirectory:
+        """What the engine of that epoch knows of the run directory."""
+        return self._directories.setdefault(epoch, RunDirectory(Epoch(epoch)))
+
     @abstractmethod
     def run(self, test: Test) -> None:
         """Run a test's coroutine on this place's kind of event loop."""
 
     @abstractmethod
     def port(self, epoch: int = 1) -> CommandPort:
-        """A way to the agent. The host knows the engine of that epoch only after a probe."""
+        """A way to the agent. All those of an epoch are of one engine."""
 
     @abstractmethod
     def behave(self, how: str) -> None:
@@ -69,6 +77,7 @@ class SimulatedPlace(Place):
     """A :class:`SimHost`."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._loop = VirtualLoop(random.Random(1))
         self._truth = Truth()
         self._how = "finish"
@@ -81,7 +90,8 @@ class SimulatedPlace(Place):
         self._loop.run_to_end(test())
 
     def port(self, epoch: int = 1) -> CommandPort:
-        return _port(SimPool(self._net, epoch), epoch, CommandAgent(command=("work-worker",)))
+        spec = CommandAgent(command=("work-worker",))
+        return _port(SimPool(self._net, epoch), self.directory(epoch), spec)
 
     def behave(self, how: str) -> None:
         self._how = how
@@ -122,6 +132,7 @@ class RealPlace(Place):
     }
 
     def __init__(self, server: Sshd, base: Path) -> None:
+        super().__init__()
         self._server = server
         self._base = base
         self._how = "finish"
@@ -143,7 +154,7 @@ class RealPlace(Place):
         spec = CommandAgent(command=("sh", "-c", script), run_dir=str(self._base / "runs"))
         pool = SshPool({BOX: self._server.spec()}, rng=random.Random(1), clock=time.monotonic)
         self._pools.append(pool)
-        return _port(pool, epoch, spec)
+        return _port(pool, self.directory(epoch), spec)
 
     def behave(self, how: str) -> None:
         self._how = how
@@ -165,13 +176,13 @@ class RealPlace(Place):
         self._server.stop()
 
 
-def _port(pool: SshPool | SimPool, epoch: int, spec: CommandAgent) -> CommandPort:
+def _port(pool: SshPool | SimPool, directory: RunDirectory, spec: CommandAgent) -> CommandPort:
     return CommandPort(
         WORKER,
         spec,
         BOX,
         cast(SshPool, pool),
-        epoch=Epoch(epoch),
+        directory=directory,
         probe_timeout_ms=20_000,
         now_ms=wall_ms,
     )

@@ -232,6 +232,43 @@ def test_a_start_from_before_a_wipe_loses_like_one_from_before_a_tombstone(place
     place.run(test)
 
 
+def test_what_one_agent_noticed_counts_for_the_others_in_the_directory(place: Place) -> None:
+    """The host is asked for another agent first, by a port that has never been there."""
+
+    async def test() -> None:
+        port = await known(place)
+        place.wipe()
+        await known(place)
+        assert lost(await port.inspect(order())) is LostReason.NO_TRACE
+        assert isinstance(fact(await port.start(order(attempt=2))), Started)
+
+    place.run(test)
+
+
+def test_a_run_directory_may_be_wiped_more_than_once(place: Place) -> None:
+    async def test() -> None:
+        port = await known(place)
+        for attempt in (1, 3):
+            place.wipe()
+            assert isinstance(await port.probe(), VitalsReading)
+            assert lost(await port.inspect(order(attempt=attempt))) is LostReason.NO_TRACE
+            assert isinstance(fact(await port.start(order(attempt=attempt + 1))), Started)
+
+    place.run(test)
+
+
+def test_a_start_never_is_the_first_thing_a_host_hears_of_an_engine(place: Place) -> None:
+    """If its directory were gone by then, it could not tell a late start from an early one."""
+
+    async def test() -> None:
+        port = place.port()
+        assert isinstance(fact(await port.start(order())), Started)
+        place.wipe()
+        assert lost(await port.inspect(order(attempt=2))) is LostReason.NO_TRACE
+
+    place.run(test)
+
+
 def test_a_lost_connection_says_nothing_about_the_run(place: Place) -> None:
     async def test() -> None:
         port = await running(place)

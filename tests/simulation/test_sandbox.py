@@ -37,7 +37,7 @@ from fleet_tui.sim.sandbox import LOOPBACK, Sandbox, SandboxError, wall_clock_ms
 from fleet_tui.wire.command import CommandPort
 from fleet_tui.wire.openclaw.dial import dial_over_ssh
 from fleet_tui.wire.openclaw.port import OpenClawPort
-from fleet_tui.wire.runs import COMMAND, SCRIPT
+from fleet_tui.wire.runs import COMMAND, SCRIPT, RunDirectory
 from fleet_tui.wire.ssh import SshPool
 
 POOL = PoolName("general")
@@ -110,7 +110,13 @@ async def tool(sandbox: Sandbox, pool: SshPool) -> AsyncIterator[CommandPort]:
     kind = sandbox.rewrite(sandbox.fleet).agents[TOOL].kind
     assert isinstance(kind, CommandAgent)
     port = CommandPort(
-        TOOL, kind, HOST, pool, epoch=Epoch(1), probe_timeout_ms=10_000, now_ms=wall_clock_ms
+        TOOL,
+        kind,
+        HOST,
+        pool,
+        directory=RunDirectory(Epoch(1)),
+        probe_timeout_ms=10_000,
+        now_ms=wall_clock_ms,
     )
     yield port
     await port.close()

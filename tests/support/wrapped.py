@@ -39,6 +39,8 @@ def sh(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monke
 def make_port(tmp_path: Path) -> MakePort:
     """Makes agents that share one run directory."""
 
+    directories: dict[int, runs.RunDirectory] = {}
+
     def make(
         *command: str,
         epoch: int = 1,
@@ -49,7 +51,7 @@ def make_port(tmp_path: Path) -> MakePort:
         return LocalPort(
             AgentName("worker"),
             spec,
-            epoch=Epoch(epoch),
+            directory=directories.setdefault(epoch, runs.RunDirectory(Epoch(epoch))),
             probe_timeout_ms=4_000,
             now_ms=wall_ms,
             shell=shell,

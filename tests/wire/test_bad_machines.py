@@ -15,6 +15,7 @@ from fleet_tui.core.ids import AgentName, Epoch, HostName, RunId
 from fleet_tui.core.vitals import VitalsReading
 from fleet_tui.wire import runs
 from fleet_tui.wire.command import CommandPort
+from fleet_tui.wire.runs import RunDirectory
 from fleet_tui.wire.ssh import SshPool
 from tests.support.needs import not_allowed
 from tests.support.programs import executions, finished, order, settled, wall_ms
@@ -100,7 +101,7 @@ async def test_a_host_whose_clock_is_a_day_wrong_works_like_any_other(
         agent,
         box,
         pool,
-        epoch=Epoch(1),
+        directory=RunDirectory(Epoch(1)),
         probe_timeout_ms=20_000,
         now_ms=wall_ms,
     )

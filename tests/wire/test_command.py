@@ -17,6 +17,7 @@ from fleet_tui.core.ids import AgentName, Epoch, HostName, TaskId
 from fleet_tui.core.logs import Level, LogGap, LogLine
 from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.wire.command import CommandPort, CpuShare
+from fleet_tui.wire.runs import RunDirectory
 from fleet_tui.wire.ssh import SshPool
 from tests.support.programs import (
     TASK,
@@ -56,7 +57,7 @@ async def worker(
         agent,
         BOX,
         pool,
-        epoch=Epoch(1),
+        directory=RunDirectory(Epoch(1)),
         probe_timeout_ms=20_000,
         now_ms=wall_ms,
     )
@@ -171,7 +172,9 @@ async def test_a_key_that_may_run_nothing_is_no_lost_work(server: Sshd, tmp_path
         found = await port.probe()
         assert isinstance(found, ProbeFailure)
         assert found.kind is FailureKind.BAD_ANSWER
-        assert isinstance(await port.start(order()), Unknown)
+        answer = await port.start(order())
+        assert isinstance(answer, Definite)
+        assert isinstance(answer.value, NotStarted)
 
 
 async def test_a_host_that_is_gone_starts_nothing(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ import pytest
 from fleet_tui.core.evidence import Definite, LostReason, NotStarted, RunOrder, Started, Unknown
 from fleet_tui.core.fleet import CommandAgent, HostSpec
 from fleet_tui.core.ids import AgentName, Epoch, HostName
+from fleet_tui.core.vitals import VitalsReading
 from fleet_tui.wire.command import CommandPort
-from fleet_tui.wire.runs import SCRIPT
+from fleet_tui.wire.runs import SCRIPT, RunDirectory
 from fleet_tui.wire.ssh import SshConnection, SshPool
 from tests.support.line import line_to
 from tests.support.programs import finished, order, settled, wall_ms
@@ -34,7 +35,7 @@ def server(tmp_path: Path) -> Iterator[Sshd]:
 
 @asynccontextmanager
 async def worker(spec: HostSpec, directory: Path) -> AsyncIterator[tuple[CommandPort, SshPool]]:
-    """An agent that writes the hash of each task it gets into a book, and is connected to."""
+    """An agent that writes the hash of each task it gets into a book, and has been looked at."""
     pool = SshPool({BOX: spec}, rng=random.Random(1), clock=time.monotonic)
     script = f"sha256sum >> {directory}/book"
     agent = CommandAgent(command=("sh", "-c", script), run_dir=str(directory / "runs"))
@@ -43,12 +44,12 @@ async def worker(spec: HostSpec, directory: Path) -> AsyncIterator[tuple[Command
         agent,
         BOX,
         pool,
-        epoch=Epoch(1),
+        directory=RunDirectory(Epoch(1)),
         probe_timeout_ms=20_000,
         now_ms=wall_ms,
     )
     try:
-        assert isinstance(await pool.connect(BOX), SshConnection)
+        assert isinstance(await port.probe(), VitalsReading)  # connected, and known there
         yield port, pool
     finally:
         await port.close()

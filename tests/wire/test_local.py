@@ -13,6 +13,7 @@ from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.wire import runs
 from fleet_tui.wire.local import LocalPort, LocalShell
 from fleet_tui.wire.port import AgentPort
+from fleet_tui.wire.runs import RunDirectory
 from fleet_tui.wire.shell import Completed
 from tests.support.programs import aclosing, finished, order, read_log, until, wall_ms
 
@@ -20,7 +21,11 @@ from tests.support.programs import aclosing, finished, order, read_log, until, w
 def make_port(tmp_path: Path, *command: str, log_file: str | None = None) -> LocalPort:
     spec = LocalAgent(command=command, run_dir=str(tmp_path / "runs"), log_file=log_file)
     return LocalPort(
-        AgentName("here"), spec, epoch=Epoch(1), probe_timeout_ms=4_000, now_ms=wall_ms
+        AgentName("here"),
+        spec,
+        directory=RunDirectory(Epoch(1)),
+        probe_timeout_ms=4_000,
+        now_ms=wall_ms,
     )
 
 

@@ -40,6 +40,7 @@ from fleet_tui.wire.runs import (
     SCRIPT,
     Program,
     Reply,
+    RunDirectory,
     Runs,
     failure_word,
     quoted_command,
@@ -291,6 +292,7 @@ async def test_a_question_cut_anywhere_never_starts_a_run(
 ) -> None:
     ledger = tmp_path / "ledger"
     command = ("sh", "-c", f"echo ran >> {ledger}")
+    await make_port("cat").probe()  # so that the start is the first question that is cut
     # From somewhere inside the script to the last byte of the payload.
     for attempt, cut in enumerate((1, 30, 700, 1_000, 1_100, 1_150, 1_180, 1_300, 4_000), start=1):
         shell = Meddler(lambda data, cut=cut: data[:-cut])  # type: ignore[misc]  # its own cut
@@ -302,6 +304,7 @@ async def test_a_question_cut_anywhere_never_starts_a_run(
 
 
 async def test_a_damaged_payload_never_starts(make_port: MakePort) -> None:
+    await make_port("cat").probe()  # so that the start is the first question that is damaged
     port = make_port("cat", shell=Meddler(lambda data: data[:-1] + b"?"))
     assert await port.start(order()) == Definite(NotStarted(reason="damaged", fenced=True))
 
@@ -359,7 +362,7 @@ async def test_only_what_has_ended_is_collected(make_port: MakePort, tmp_path: P
     await port.inspect(order(attempt=2))
     program = Program(command=("cat",), run_dir=str(tmp_path / "runs"))
     wanted = [order().run_id, order(attempt=2).run_id, "../../etc"]
-    gone = await Runs(program, Epoch(1)).collect(LocalShell(), wanted)
+    gone = await Runs(program, RunDirectory(Epoch(1))).collect(LocalShell(), wanted)
     assert gone == (order().run_id,)
     assert not run_directory(tmp_path).exists()
     assert run_directory(tmp_path, 2).exists()

@@ -10,7 +10,7 @@ from fleet_tui.core.commands import Command, Reply
 from fleet_tui.core.events import FleetLoaded, Recorded
 from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec
 from fleet_tui.core.fold import fold
-from fleet_tui.core.ids import Epoch, RunId
+from fleet_tui.core.ids import HostName, RunId
 from fleet_tui.core.state import FleetState
 from fleet_tui.core.vitals import Look
 from fleet_tui.engine.clock import SteadyClock
@@ -21,6 +21,7 @@ from fleet_tui.sim.virtual.loop import Process, Running
 from fleet_tui.sim.virtual.network import SimPool
 from fleet_tui.wire.command import CommandPort
 from fleet_tui.wire.port import AgentPort
+from fleet_tui.wire.runs import RunDirectory
 from fleet_tui.wire.ssh import SshPool
 
 if TYPE_CHECKING:
@@ -92,8 +93,11 @@ class EngineProcess:
         clock = SteadyClock(world, world.loop.time, not_before_ms=state.at_ms)
         pool = SimPool(world.net, ledger.epoch)
 
+        directories = {host: RunDirectory(ledger.epoch) for host in world.hosts}
+
         def port_of(fleet: FleetSpec, agent: AgentSpec) -> AgentPort:
-            return self._port(agent, pool, ledger.epoch)
+            assert agent.host is not None
+            return self._port(agent, agent.host, pool, directories[agent.host])
 
         async def seen(look: Look) -> None:
             await engine.inbox.put(LookTaken(look))
@@ -111,15 +115,16 @@ class EngineProcess:
             await effects.close()
             self._hang_up()
 
-    def _port(self, agent: AgentSpec, pool: SimPool, epoch: Epoch) -> AgentPort:
+    def _port(
+        self, agent: AgentSpec, host: HostName, pool: SimPool, directory: RunDirectory
+    ) -> AgentPort:
         assert isinstance(agent.kind, CommandAgent)
-        assert agent.host is not None
         return CommandPort(
             agent.name,
             agent.kind,
-            agent.host,
+            host,
             cast(SshPool, pool),
-            epoch=epoch,
+            directory=directory,
             probe_timeout_ms=agent.probe.timeout_ms,
             now_ms=self._world.now_ms,
         )

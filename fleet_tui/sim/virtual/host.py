@@ -84,10 +84,9 @@ class SimHost:
         self.name = name
         self.up = True
         self.free_kb = FREE_KB
-        self.wiped = False
         self.runs: dict[str, RunDir] = {}
-        self.epoch = self.first_epoch = 0
-        """The file ``epoch``: the newest engine seen, and the first whose runs all were here."""
+        self.epoch = self.beginning = 0
+        """The file ``epoch``: the newest engine seen, and since when no run was lost."""
         self.boots = 1
         self._loop = loop
         self._rng = rng
@@ -117,9 +116,8 @@ class SimHost:
             run.wiped = True
             if run.execution is not None:
                 run.execution.wiped_s = self._loop.time()
-        self.wiped = True
         self.runs = {}
-        self.epoch = self.first_epoch = 0
+        self.epoch = self.beginning = 0
 
     def kill_runs(self) -> None:
         """Every program is killed, and its wrapper with it."""
@@ -160,16 +158,16 @@ class SimHost:
 
     def _began_after(self, question: Question, reply: "_Reply") -> bool:
         """Write the epoch down; whether the directory is younger than what is asked about."""
-        first = self.first_epoch
+        beginning = self.beginning
         if self.epoch < question.least_epoch:
-            first = question.epoch + 1
+            beginning = question.next
         elif self.epoch == 0:
-            first = question.epoch
+            beginning = question.next - 1
         if self.free_kb > 0:
-            self.epoch, self.first_epoch = max(self.epoch, question.epoch), first
-        if (self.epoch, self.first_epoch) == (question.epoch, first):
-            reply.say(f"epoch {question.epoch} {first}")
-        return first > question.planned and self.sees_wipes
+            self.epoch, self.beginning = max(self.epoch, question.epoch), beginning
+        if (self.epoch, self.beginning) == (question.epoch, beginning):
+            reply.say(f"epoch {question.epoch} {beginning}")
+        return beginning > question.planned and self.sees_wipes
 
     def _look(self, reply: "_Reply") -> None:
         reply.end(
@@ -191,7 +189,7 @@ class SimHost:
             reply.end("state refused no-run-dir")
             return
         run = self.runs[question.run] = RunDir()
-        if self.first_epoch > question.planned and self.sees_wipes:
+        if self.beginning > question.planned and self.sees_wipes:
             self._refuse(run, "run-dir-began-anew", reply)
         elif self.free_kb < question.least_kb:
             self._refuse(run, "disk-full", reply)
@@ -344,9 +342,11 @@ class SimHost:
         until_s = self._loop.time() if execution.ended_s is None else execution.ended_s
         steps = int((until_s - run.began_s) / step_s)
         if steps:
-            execution.checkpoint = f"{execution.run} step {steps}\n"
-            reply.say(f"checkpoint {sha256(execution.checkpoint.encode())}")
-            reply.blob("checkpoint", execution.checkpoint.encode())
+            checkpoint = f"{execution.run} step {steps}\n"
+            if checkpoint not in execution.checkpoints[-1:]:
+                execution.checkpoints.append(checkpoint)
+            reply.say(f"checkpoint {sha256(checkpoint.encode())}")
+            reply.blob("checkpoint", checkpoint.encode())
 
     def _written(self, run: RunDir) -> int:
         """Bytes of output so far."""

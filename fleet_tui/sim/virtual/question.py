@@ -8,8 +8,8 @@ from fleet_tui.wire.runs import SCRIPT
 
 VALUES = 6
 """Lines after the script: verb, run directory, run id, epoch, tombstone word, and what can be
-trusted: the most bytes of a text, the least epoch the directory must have seen, the epoch in which
-the run was planned."""
+trusted: the most bytes of a text, the least epoch the directory must have seen, the beginning for
+which the run was planned, and the next one."""
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,8 +19,9 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     epoch: int
     tomb: str
-    least_epoch: int = 0
+    least_epoch: int
     planned: int
+    next: int
     size: int = 0
     job_bytes: int = 0
     sha256: str = ""
@@ -51,7 +52,7 @@ def read_question(stdin: bytes) -> Question | None:
     if len(lines) <= VALUES:
         return None
     verb, _, run, epoch, tomb, trust = (line.decode() for line in lines[:VALUES])
-    _, least, planned = (*trust.split(), "0", epoch)[:3] if " " not in trust else trust.split()
+    _, least, planned, following = trust.split()
     plain = Question(
         verb=verb,
         run=run,
@@ -59,6 +60,7 @@ def read_question(stdin: bytes) -> Question | None:
         tomb=tomb,
         least_epoch=int(least),
         planned=int(planned),
+        next=int(following),
     )
     if verb != "start":
         return plain
