@@ -68,6 +68,7 @@ class Trouble:
         if engine is not None:
             engine.process.stop()
             await asyncio.sleep(fault.for_s)
+            self._world.disturbed_s.append(self._world.loop.time())
             engine.process.go_on()
 
     async def _zombie_engine(self, fault: Fault) -> None:
@@ -143,12 +144,8 @@ class Trouble:
         self._world.hosts[fault.host].kill_runs()
 
     async def _wipe_runs(self, fault: Fault) -> None:
-        """Once per host: by its epoch an engine notices that it lost its runs, not that it lost
-        them again."""
         assert fault.host is not None
-        host = self._world.hosts[fault.host]
-        if not host.wiped:
-            host.wipe()
+        self._world.hosts[fault.host].wipe()
 
     async def _fill_disk(self, fault: Fault) -> None:
         """Almost full, or with not a byte left."""

@@ -33,8 +33,8 @@ class Execution(msgspec.Struct, kw_only=True):
     """It gives no sign of life while it runs."""
     wiped_s: float | None = None
     """When its directory was deleted: from then on its host knows nothing of it."""
-    checkpoint: str = ""
-    """The last one it left in its directory."""
+    checkpoints: list[str] = []
+    """Those its host ever told, in order."""
     resumed_from: str = ""
     """The checkpoint it was given to continue from."""
 

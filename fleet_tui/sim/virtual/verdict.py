@@ -31,6 +31,9 @@ between two questions, the longest question, and a connection that has to be mad
 BRAKE_S = 60.0
 """By then the loss of a whole pool has been noticed."""
 
+_AGAIN = ("verdict-run-again", "verdict-did-not-run", "requeue")
+"""What people say who want a task to run once more."""
+
 
 def judge(world: "World") -> None:
     """Check everything that can only be checked when it is over."""
@@ -105,31 +108,28 @@ def _boundary(fleet: FleetSpec, agent: AgentSpec, task: TaskSpec) -> str:
 
 def _executions(world: "World", checks: "Checks", task: TaskStory, found: list[Execution]) -> None:
     """P4, P5, P7: how often a task may run, by its class."""
-    asked = [
-        call.sent_s
-        for verb in ("verdict-run-again", "verdict-did-not-run", "requeue")
-        for call in world.truth.asked(verb, task.id)
-    ]
+    asked = [call.sent_s for verb in _AGAIN for call in world.truth.asked(verb, task.id)]
     runs = [execution.run for execution in found]
     if len(set(runs)) < len(runs):
         checks.broken("one-start-per-attempt", f"{task.key}: {runs}")
+    excused = 0
     for count, (before, this) in enumerate(pairwise(found), start=1):
         at_s = this.started_s
-        if count <= sum(sent_s <= at_s for sent_s in asked):
-            continue
         lived = before.ended_s is None or before.ended_s > at_s
         match task.spec.task_class:
             case TaskClass.ONCE:
                 wrong = True
             case TaskClass.RESUMABLE:
                 done = before.status == 0 and before.recorded
-                marks = {e.checkpoint for e in found[:count] if e.checkpoint}
+                marks = {mark for e in found[:count] for mark in e.checkpoints}
                 wrong = lived or done or this.resumed_from not in marks
             case TaskClass.IDEMPOTENT:
                 run = checks.story.runs.get(this.run)
                 flagged = run is not None and run.may_duplicate
                 wrong = (lived or (before.status == 0 and before.recorded)) and not flagged
-        if wrong:
+        if wrong and excused < sum(sent_s <= at_s for sent_s in asked):
+            excused += 1  # somebody wanted it, once
+        elif wrong:
             how = "while it ran" if lived else f"after it ended with {before.status}"
             text = f"{task.key} ({task.spec.task_class}) ran again as {this.run}, {how}"
             checks.broken("runs-once", text, at_s)
@@ -189,9 +189,6 @@ def _heartbeat(world: "World", checks: "Checks", found: list[Execution]) -> None
         ended_s = execution.ended_s if execution.ended_s is not None else world.loop.time()
         if ended_s > due_s:
             checks.broken("silence-is-noticed", f"{execution.run} was silent for long", due_s)
-
-
-_AGAIN = ("verdict-run-again", "verdict-did-not-run", "requeue")
 
 
 def _told(world: "World", checks: "Checks") -> None:
