@@ -30,6 +30,7 @@ from fleet_tui.console.messages import Loudness, Notice
 from fleet_tui.console.model import WINDOWS_MS, LineRing, Notices, Stack, Trail, is_root
 from fleet_tui.console.panes.base import Pane
 from fleet_tui.console.places import OVERVIEW, TABS, TITLES, Place, make_screen
+from fleet_tui.console.playback import Playback
 from fleet_tui.console.screens.base import FleetScreen
 from fleet_tui.console.seatbelt import BELL, SeatbeltDriver
 from fleet_tui.console.selection import Context, Scope, Selection
@@ -53,8 +54,6 @@ LEAST_REFRESH_MS = 100
 
 MAX_FIRST_LINES = 500
 """Stored lines shown when a recording is opened or time goes back."""
-
-MAX_SPEED, MIN_SPEED = 256.0, 0.25
 
 
 class FleetApp(App[int], inherit_bindings=False):
@@ -94,6 +93,7 @@ class FleetApp(App[int], inherit_bindings=False):
         self.loaded_themes = loaded
         self.feed = feed
         self.timeline = timeline
+        self.playback: Playback = Playback(self)
         self.sessions = sessions
         """Where earlier sessions are found."""
         self._live: Feed | None = None
@@ -201,13 +201,15 @@ class FleetApp(App[int], inherit_bindings=False):
             await self.feed.close()
         self._turn_to(feed, feed)
 
-    async def end_review(self) -> bool:
-        """Back to the live fleet; False where the console was opened on a recording."""
+    async def back_to_live(self) -> bool:
+        """End the review; False where the console was opened on a recording, or shows none."""
         if self._live is None:
             return False
         await self.feed.close()
         live, self._live = self._live, None
         self._turn_to(live, None)
+        self.go(OVERVIEW)
+        self.tell("back to the live fleet")
         return True
 
     def _turn_to(self, feed: Feed, timeline: Timeline | None) -> None:
@@ -441,6 +443,10 @@ class FleetApp(App[int], inherit_bindings=False):
         self.show_again()
         self.tell(f"charts show the last {words.about(self.window_ms)}")
 
+    def show_now(self) -> None:
+        """Show what the feed has without waiting for the next turn."""
+        self._limiter.now()
+
     def show_again(self) -> None:
         """Show the present view anew, as after a change of how it is shown."""
         screen = self.visible_screen
@@ -451,15 +457,11 @@ class FleetApp(App[int], inherit_bindings=False):
     def toggle_pause(self) -> None:
         """Stop or resume what is shown; in a recording stop or resume time."""
         if self.timeline is not None:
-            if self.timeline.playing:
-                self.timeline.pause()
-            else:
-                self.timeline.play()
-            self._limiter.now()
+            self.playback.toggle()
         else:
             self.is_paused = not self.is_paused
             if not self.is_paused:
-                self._limiter.now()
+                self.show_now()
         screen = self.visible_screen
         if screen is not None:
             screen.show_header()
@@ -477,7 +479,7 @@ class FleetApp(App[int], inherit_bindings=False):
         themes.install(self, self.loaded_themes, full)
         return ""
 
-    # --- dialogs, files, time: thin, the work is elsewhere ---
+    # --- dialogs and files: thin, the work is elsewhere ---
 
     def complete(self, text: str) -> str | None:
         """What a beginning of a command most likely goes on to be."""
@@ -533,7 +535,7 @@ class FleetApp(App[int], inherit_bindings=False):
         from fleet_tui.console.widgets.dialogs import ConfirmBar  # noqa: PLC0415 - first paint first
 
         if self._live is not None:
-            self.run_worker(self._back_to_live(), exclusive=False)
+            self.run_worker(self.back_to_live(), exclusive=False)
             return
 
         def answered(leave: bool | None) -> None:
@@ -543,48 +545,9 @@ class FleetApp(App[int], inherit_bindings=False):
         goes_on = "" if self.view.mode is Mode.REVIEW else " The fleet goes on."
         self.push_screen(ConfirmBar(f"Leave the console?{goes_on}"), answered)
 
-    async def _back_to_live(self) -> None:
-        await self.end_review()
-        self.go(OVERVIEW)
-        self.tell("back to the live fleet")
-
     def leave(self, code: int = 0) -> None:
         """Quit; the terminal is restored."""
         self.exit(code, return_code=code)
-
-    async def step_time(self, events: int) -> None:
-        """In a recording: go that many events on, or back when negative."""
-        if self.timeline is not None:
-            await self.timeline.step(events)
-            self._limiter.now()
-
-    async def next_mark(self, *, backward: bool) -> None:
-        """In a recording: go to the next or previous notable event."""
-        if self.timeline is not None:
-            if not await self.timeline.next_mark(backward):
-                self.tell("no notable event further " + ("back" if backward else "on"))
-            self._limiter.now()
-
-    async def seek(self, at_ms: int) -> None:
-        """In a recording: go to an instant."""
-        if self.timeline is not None:
-            await self.timeline.seek(at_ms)
-            self._limiter.now()
-
-    async def end_of_time(self) -> None:
-        """In a recording: back to the live fleet if there is one, else to the recording's end."""
-        if self._live is not None:
-            await self._back_to_live()
-        elif self.timeline is not None:
-            await self.seek(self.timeline.end_ms)
-
-    def change_speed(self, factor: float) -> None:
-        """In a recording: play faster or slower."""
-        if self.timeline is not None:
-            speed = min(MAX_SPEED, max(MIN_SPEED, self.timeline.speed * factor))
-            self.timeline.set_speed(speed)
-            self._limiter.now()
-            self.show_again()
 
     # --- the end ---
 

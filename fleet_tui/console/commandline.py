@@ -204,7 +204,7 @@ def _goto(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
     at_ms = parse_moment(words[1].text, moment, app.utc_offset_minutes)
     if isinstance(at_ms, str):
         return CommandProblem(words[1].column, at_ms)
-    app.run_worker(app.seek(at_ms), exclusive=False)
+    app.run_worker(app.playback.seek(at_ms), exclusive=False)
     return None
 
 

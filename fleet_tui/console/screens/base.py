@@ -239,7 +239,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
     @on(TimelineBand.Chosen)
     def _time_chosen(self, event: TimelineBand.Chosen) -> None:
         event.stop()
-        self.run_worker(self.console.seek(event.at_ms), exclusive=False)
+        self.run_worker(self.console.playback.seek(event.at_ms), exclusive=False)
 
     def forget_lines(self) -> None:
         """The log lines shown are of another time or another fleet."""
