@@ -30,7 +30,7 @@ async def test_what_is_typed_is_sent_once_and_opens_its_page() -> None:
         await to_button(pilot, 2)
         text = text_of(app)
         assert "enter sends it" in text
-        assert "same as    fleet-tui submit --need gpu --pool gpu --file task.txt" in text
+        assert "same as   fleet-tui submit --need gpu --pool gpu --file task.txt" in text
         await press(pilot, "enter")
         await until(pilot, lambda: bool(feed.sent))
         (order,) = feed.sent

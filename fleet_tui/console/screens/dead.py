@@ -44,7 +44,7 @@ class DeadPane(TablePane[DeadLetters]):
     )
     columns = (
         Column("count", "COUNT", 6, Align.RIGHT, priority=200),
-        Column("kind", "WHAT WENT WRONG", 24, flex=3, priority=190),
+        Column("kind", "WHAT WENT WRONG", 40, flex=3, priority=190),
         Column("first", "FIRST", 11, priority=90),
         Column("last", "LAST", 11, priority=180),
         Column("clients", "CLIENTS", 14, priority=100),

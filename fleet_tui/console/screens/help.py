@@ -27,6 +27,10 @@ FILTER_HELP = (
 )
 
 
+MORE_LINES = 2
+"""Lines for what the columns cut."""
+
+
 class HelpRow(NamedTuple):
     """A key, a command or a word of explanation."""
 
@@ -80,9 +84,27 @@ class HelpPane(TablePane[HelpRow]):
     filter_keys = frozenset({"group"})
     noun = ("line", "lines")
 
+    DEFAULT_CSS = """
+    HelpPane .more { height: 2; }
+    .-wide HelpPane .more { display: none; }
+    """
+
     def __init__(self, topic: str, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._topic = topic
+
+    def compose_pane(self) -> ComposeResult:
+        """The table, and below it the whole of the line under the cursor."""
+        yield from super().compose_pane()
+        yield Block(classes="more")
+
+    @on(FleetTable.RowHighlighted)
+    def _tell_all(self) -> None:
+        more = self.query_one(".more", Block)
+        found = next(iter(self.selected_records()), None)
+        text = f"{found.title}: {found.text}" if found is not None and found.text else ""
+        wrapped = textwrap.wrap(text, max(20, self.size.width - 4))
+        more.show([(Cell(f" {line}"),) for line in wrapped[:MORE_LINES]])
 
     def records(self, view: View) -> Sequence[HelpRow]:
         """The same whatever the fleet does."""

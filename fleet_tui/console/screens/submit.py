@@ -26,6 +26,7 @@ from fleet_tui.console.submit import (
     same_as,
 )
 from fleet_tui.console.widgets.form import (
+    LABEL_WIDTH,
     Button,
     ChoiceLine,
     FieldChanged,
@@ -35,6 +36,7 @@ from fleet_tui.console.widgets.form import (
     problem_cells,
 )
 from fleet_tui.console.widgets.lines import KeyHint, KeysLine, OneLine
+from fleet_tui.console.widgets.paint import fit
 from fleet_tui.core.commands import Accepted, Edit, Submit
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.fleet import FleetSpec
@@ -179,7 +181,7 @@ class SubmitScreen(FleetScreen):
 
     def foot(self, typed: Typed) -> Line:
         """What stands below the button."""
-        return (Cell(" same as    ", Tone.DIM), Cell(same_as(typed)))
+        return (Cell(fit(" same as", LABEL_WIDTH), Tone.DIM), Cell(same_as(typed)))
 
     # --- sending ---
 

@@ -75,6 +75,7 @@ class TasksPane(TablePane[TaskRow]):
         Column("cost", "COST", 7, Align.RIGHT, priority=70),
         Column("pool", "POOL", 8, priority=50),
         Column("reason", "REASON", 30, flex=1, priority=170),
+        Column("text", "TEXT", 30, flex=1, priority=40),
     )
     filter_keys = TASK_KEYS
 
@@ -138,6 +139,7 @@ class TasksPane(TablePane[TaskRow]):
             "cost": Cell(words.money(task.cost_microusd) if task.cost_microusd else words.MISSING),
             "pool": Cell(name(spec.pool or words.MISSING)),
             "reason": Cell(reason(task)),
+            "text": Cell(short(spec.payload), Tone.DIM),
         }
 
     def value(self, record: TaskRow, key: str) -> Value:
@@ -153,6 +155,8 @@ class TasksPane(TablePane[TaskRow]):
                 return float(record.span_ms)
             case "reason":
                 return reason(record.task)
+            case "text":
+                return short(record.task.spec.payload)
             case _:
                 return self.value(record, key)
 
@@ -204,7 +208,8 @@ def reason(task: Task) -> str:
     if last is not None and last.lost is not None:
         return short(f"{last.lost.value} {last.detail.raw}".strip())
     if last is not None and last.decision.note:
-        return short(last.decision.note)
+        first = f"{last.decision.strategy}: " if len(task.attempts) == 1 else ""
+        return short(f"{first}{last.decision.note}")
     return ""
 
 

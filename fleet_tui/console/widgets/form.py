@@ -202,7 +202,7 @@ class PayloadArea(TextArea):
 
     DEFAULT_CSS = """
     PayloadArea {
-        border: none; padding: 0 1; height: 1fr; min-height: 3;
+        border: none; padding: 0 1; height: 1fr; min-height: 3; max-height: 24;
         background: $surface; color: $foreground;
         &:focus { border: none; background: $panel; }
     }
