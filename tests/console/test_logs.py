@@ -2,16 +2,20 @@
 
 from collections.abc import Sequence
 
+import msgspec
+import pytest
+
 from fleet_tui.console.app import FleetApp
 from fleet_tui.console.places import Place
 from fleet_tui.console.screens.logs import FIRST_PAGE, OLDER_PAGE, StoredLogsPane
 from fleet_tui.console.widgets.log_view import LogView
+from fleet_tui.core.ids import AgentName
 from fleet_tui.core.logs import Level, LogGap, LogLine
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.feed.feed import LogQuery
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
-from tests.support.scene import NOW_MS, agent_name, task_id
+from tests.support.scene import NOW_MS, agent_name, seeded_state, task_id
 
 STORED = FIRST_PAGE + OLDER_PAGE + 500
 
@@ -171,3 +175,29 @@ async def test_another_time_window_asks_the_store_for_that_window() -> None:
         await press(pilot, "t")
         await until(pilot, lambda: "last 1h" in text_of(app))
         await until(pilot, lambda: feed.asked[-1].since_ms == NOW_MS - 3_600_000)
+
+
+@pytest.mark.parametrize(("width", "shown"), [(80, "gpu-worker-eu…"), (120, "gpu-worker-eu-03")])
+async def test_who_said_it_is_told_apart(width: int, shown: str) -> None:
+    state = seeded_state()
+    agent = AgentName("gpu-worker-eu-03")
+    told = LogLine(
+        received_at_ms=NOW_MS,
+        source=agent,
+        level=Level.INFO,
+        text=Untrusted("hello"),
+        task=task_id(48_170),
+        line_id=1,
+    )
+    named = msgspec.structs.replace(state.agents[agent_name(1)], name=agent)
+    agents = {**state.agents, agent: named}
+    specs = {
+        **state.fleet.agents,
+        agent: msgspec.structs.replace(state.fleet.agents[agent_name(1)], name=agent),
+    }
+    fleet = msgspec.structs.replace(state.fleet, agents=specs)
+    feed = FakeFeed(state=msgspec.structs.replace(state, agents=agents, fleet=fleet), lines=[told])
+    app = console(feed)
+    async with running(app, (width, 40)) as pilot:
+        await press(pilot, "4")
+        await until(pilot, lambda: f"{shown} t-48170" in text_of(app))

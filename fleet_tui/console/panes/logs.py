@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
 
@@ -12,14 +13,19 @@ from fleet_tui.console.panes.log_histogram import LogHistogram, chart_width, cou
 from fleet_tui.console.rows import line_text
 from fleet_tui.console.selection import NOTHING, Scope, Selection
 from fleet_tui.console.widgets.log_view import LogView, log_cells
+from fleet_tui.console.widgets.paint import fit
 from fleet_tui.core import filters, words
 from fleet_tui.core.filters import FilterProblem
+from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.ids import TaskId, task_label
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.feed.feed import View
 
 FILTER_KEYS = frozenset({"agent", "level", "task"})
 PROBLEMS = "level>=warn"
+
+LEAST_SOURCE_WIDTH, MAX_NARROW_SOURCE_WIDTH, MAX_SOURCE_WIDTH = 8, 14, 24
+"""Cells for who said a line; a longer name is cut with a sign that it is."""
 
 
 class LogsPane(Pane):
@@ -39,6 +45,8 @@ class LogsPane(Pane):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._view: View | None = None
+        self._longest = LEAST_SOURCE_WIDTH
+        """Cells of the longest agent's name."""
 
     def compose_pane(self) -> ComposeResult:
         """When the lines came, if that is asked for, above the window on them."""
@@ -55,15 +63,23 @@ class LogsPane(Pane):
 
     def _describe(self, entry: LogLine | LogGap) -> Line:
         """A line as people read it: with the task's label instead of its id."""
-        cells = log_cells(entry, self.console.utc_offset_minutes)
+        cells = log_cells(entry, self.console.utc_offset_minutes, self._source_width())
         if isinstance(entry, LogLine) and entry.task is not None:
             label = self._label(entry.task)
             source = entry.source or "fleet"
             said = cells[-1]
             if entry.source is None:  # our own lines begin with what the column says
                 said = said._replace(text=said.text.removeprefix(f"{label} "))
-            cells = (*cells[:2], Cell(f"{source[:8]:<8} {label:<8} "), said)
+            cells = (
+                *cells[:2],
+                Cell(f"{fit(safe_line(source), self._source_width())} {label:<8} "),
+                said,
+            )
         return cells
+
+    def _source_width(self) -> int:
+        """As wide as the fleet's longest name, as far as the screen has room."""
+        return min(self._longest, MAX_SOURCE_WIDTH if self.is_boxed else MAX_NARROW_SOURCE_WIDTH)
 
     def _label(self, task_id: TaskId) -> str:
         task = self._view.state.task(task_id) if self._view is not None else None
@@ -71,7 +87,8 @@ class LogsPane(Pane):
 
     def show(self, previous: View | None, view: View) -> None:
         """Keep the view for labels; lines come by themselves."""
-        del previous
+        if previous is None or previous.state.agents is not view.state.agents:
+            self._longest = max((LEAST_SOURCE_WIDTH, *map(cell_len, view.state.agents)))
         self._view = view
         self._retitle()
         self._draw_histogram()
