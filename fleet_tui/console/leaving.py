@@ -15,6 +15,8 @@ from contextlib import suppress
 from types import FrameType
 from typing import Final, Protocol, runtime_checkable
 
+from textual.worker import WorkerFailed
+
 from fleet_tui import crash
 
 PATIENCE_S = 0.5
@@ -26,7 +28,7 @@ GIVE_BACK: Final = (
 )
 """Ends a sequence that was cut off (CAN), then every mode Textual switches, switched back."""
 
-SIGNALS = (signal.SIGHUP, signal.SIGTERM)
+SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
 @runtime_checkable
@@ -37,6 +39,11 @@ class Terminal(Protocol):
     def writer(self) -> int | None:
         """The thread that does; None while there is none."""
         ...
+
+
+def cause(error: BaseException | None) -> BaseException | None:
+    """What went wrong: Textual tells of a worker's failure without the place where it was."""
+    return error.error if isinstance(error, WorkerFailed) else error
 
 
 class Exit:

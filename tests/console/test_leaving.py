@@ -1,8 +1,8 @@
 """Leaving: however the console is ended, the terminal is as it was and nothing stays behind."""
 
 import os
-import select
 import signal
+import termios
 from pathlib import Path
 
 import psutil
@@ -19,18 +19,67 @@ def console() -> PtyProgram:
     return PtyProgram(python("-m", "tests.support.console_runner", "--live"))
 
 
-@pytest.mark.parametrize("how", ["SIGTERM", "SIGHUP", "ctrl+q"])
-def test_the_terminal_is_given_back(how: str) -> None:
+MODES = termios.ICANON | termios.ECHO | termios.ISIG
+
+
+def line_modes(program: PtyProgram) -> int:
+    """Whether the terminal edits lines, echoes and makes signals of keys."""
+    found: int = termios.tcgetattr(program.terminal)[3]
+    return found & MODES
+
+
+@pytest.mark.parametrize(
+    ("how", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129), ("ctrl+q", 0)]
+)
+def test_the_terminal_is_given_back(how: str, code: int) -> None:
     with console() as program:
+        modes = line_modes(program)
         program.wait_for("agent-14", "Queue depth")
+        assert line_modes(program) != modes
         before = len(program.painted)
         if how == "ctrl+q":
             program.press("\x11")
         else:
             os.kill(program.pid, signal.Signals[how])
-        program.wait_for_end()
+        assert program.wait_for_end() == code
         sent = program.painted[before:].decode("utf-8", "replace")
+        assert line_modes(program) == modes
     assert [sequence for sequence in RESET if sequence not in sent] == []
+    assert "Traceback" not in sent
+
+
+VALUE = "sk-value-of-a-local-variable-0123456789"
+BROKEN = """
+import os, sys
+from fleet_tui.console.run import run
+from tests.support.fake_feed import FakeFeed
+class Broken(FakeFeed):
+    async def send(self, command):
+        held = os.environ["HELD"]
+        raise RuntimeError(f"it broke with {len(held)} characters in hand")
+sys.exit(run(Broken()))
+"""
+
+
+def test_a_bug_gives_the_terminal_back_and_leaves_a_file_without_values(tmp_path: Path) -> None:
+    env = {"HELD": VALUE, "FLEET_TUI_STATE_DIR": str(tmp_path / "state")}
+    with PtyProgram(python("-c", BROKEN), env=env) as program:
+        modes = line_modes(program)
+        program.wait_for("agent-14", "Queue depth")
+        before = len(program.painted)
+        program.press(":")
+        program.wait_for("command")
+        program.press("note hello\r")
+        assert program.wait_for_end() == 1
+        sent = program.painted[before:].decode("utf-8", "replace")
+        assert line_modes(program) == modes
+    assert [sequence for sequence in RESET if sequence not in sent] == []
+    assert "a bug stopped the console (RuntimeError: it broke" in program.text()
+    assert "Traceback" not in program.text()
+    (file,) = (tmp_path / "state").glob("crash-*.txt")
+    kept = file.read_text()
+    assert "in send" in kept
+    assert VALUE not in kept + sent
 
 
 def test_a_hangup_with_a_continue_as_tmux_sends_it_ends_the_console() -> None:
@@ -46,34 +95,11 @@ def test_a_hangup_with_a_continue_as_tmux_sends_it_ends_the_console() -> None:
         program.wait_for_end()
 
 
-def freeze(program: PtyProgram) -> None:
-    """Have it paint without reading that, until it waits for the terminal."""
-    process, before = psutil.Process(program.pid), -1
-    for _ in range(200):
-        written = process.io_counters().write_chars
-        if written == before and any(thread in WAITS for thread in waits(process)):
-            return
-        before = written
-        program.press("12")
-        select.select([], [], [], 0.1)
-    raise AssertionError(f"it does not wait for the terminal: {waits(process)}")
-
-
-WAITS = frozenset({"wait_woken", "n_tty_write"})
-"""Where the kernel keeps a thread whose terminal has no room."""
-
-
-def waits(process: psutil.Process) -> list[str]:
-    """What each thread waits for in the kernel."""
-    tasks = Path(f"/proc/{process.pid}/task")
-    return [(task / "wchan").read_text() for task in tasks.iterdir()]
-
-
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP])
 def test_a_terminal_that_nobody_reads_holds_nobody_back(how: signal.Signals) -> None:
     with console() as program:
         program.wait_for("agent-14", "Queue depth")
-        freeze(program)
+        program.fill_terminal("12")
         os.kill(program.pid, how)
         psutil.Process(program.pid).wait(10)
         before = len(program.painted)

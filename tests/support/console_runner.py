@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import contextlib
 import itertools
+import sys
 
 from fleet_tui.console import glyphs
 from fleet_tui.console.app import FleetApp
@@ -55,8 +56,8 @@ class AlertOnNote(FakeFeed):
         return reply
 
 
-async def main() -> None:
-    """Run until the operator leaves."""
+async def main() -> int:
+    """Run until the operator leaves; the exit code."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--live", action="store_true")
     parser.add_argument("--theme", default="auto")
@@ -77,7 +78,8 @@ async def main() -> None:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+    return app.return_code or 0
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    sys.exit(asyncio.run(main()))

@@ -15,6 +15,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -33,6 +34,9 @@ except OSError as error:
 """
 """Makes the terminal its own, so that hangups and resizes arrive, and becomes the program. Forking
 here instead would be quicker by 10 ms, and is not safe in a process with threads."""
+
+WAITS = frozenset({"wait_woken", "n_tty_write"})
+"""Where the kernel keeps a thread whose terminal has no room."""
 
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_].*?(?:\x1b\\|\x07)|[ -/]*[0-~])", re.DOTALL
@@ -133,6 +137,19 @@ class PtyProgram:
         """All that was painted without escape sequences, in the order it was painted."""
         return _ESCAPES.sub("", self.painted.decode("utf-8", "replace"))
 
+    def fill_terminal(self, keys: str) -> None:
+        """Have it paint without reading that, until it waits for the terminal; ``keys`` are typed
+        again and again and change what is on screen."""
+        process, before = psutil.Process(self.pid), -1
+        for _ in range(200):
+            written = process.io_counters().write_chars
+            if written == before and any(thread in WAITS for thread in _waits(process)):
+                return
+            before = written
+            self.press(keys)
+            select.select([], [], [], 0.1)
+        raise AssertionError(f"it does not wait for the terminal: {_waits(process)}")
+
     def press(self, keys: str) -> None:
         """Type."""
         os.write(self._terminal, keys.encode())
@@ -141,6 +158,11 @@ class PtyProgram:
         """Change the window's size, as a terminal does when it is dragged."""
         self.columns, self.rows = columns, rows
         self._set_size()
+
+    @property
+    def terminal(self) -> int:
+        """Our side of the terminal."""
+        return self._terminal
 
     def cpu_s(self) -> float:
         """User and system seconds of the program itself, its children not counted."""
@@ -194,3 +216,9 @@ class PtyProgram:
 def python(*arguments: str) -> list[str]:
     """Arguments that run this interpreter, with nothing kept back in buffers."""
     return [sys.executable, "-u", *arguments]
+
+
+def _waits(process: psutil.Process) -> list[str]:
+    """What each thread waits for in the kernel."""
+    tasks = Path(f"/proc/{process.pid}/task")
+    return [(task / "wchan").read_text() for task in tasks.iterdir()]
