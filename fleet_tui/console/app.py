@@ -21,13 +21,14 @@ from fleet_tui.console.action import Action, Effect
 from fleet_tui.console.attention import Attention, Calls
 from fleet_tui.console.commandline import CommandProblem, Commands, is_private
 from fleet_tui.console.frame import FrameLimiter
+from fleet_tui.console.garbage import set_aside
 from fleet_tui.console.glyphs import UNICODE, Glyphs
 from fleet_tui.console.history import History
 from fleet_tui.console.keymap import SHIPPED, Keymap
 from fleet_tui.console.keystrokes import TOO_FAST, Pace, Turns, Typed
-from fleet_tui.console.leaving import Exit
+from fleet_tui.console.leaving import Exit, cause
 from fleet_tui.console.messages import Loudness, Notice
-from fleet_tui.console.model import WINDOWS_MS, LineRing, Notices, Stack, Trail, is_root
+from fleet_tui.console.model import WINDOWS_MS, LineRing, Notices, Numbers, Stack, Trail, is_root
 from fleet_tui.console.panes.base import Pane
 from fleet_tui.console.places import OVERVIEW, TABS, TITLES, Place, make_screen
 from fleet_tui.console.playback import Playback
@@ -40,7 +41,7 @@ from fleet_tui.core import words
 from fleet_tui.core.commands import Accepted, Command, Refused, Reply
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.state import Alert, Severity
-from fleet_tui.core.status import FleetStatus, summarize
+from fleet_tui.core.status import FleetStatus
 from fleet_tui.errors import FleetError
 from fleet_tui.feed.feed import Feed, LogQuery, Mode, Timeline, View
 
@@ -107,7 +108,8 @@ class FleetApp(App[int], inherit_bindings=False):
         """How far the clocks on screen are ahead of UTC."""
         self.view: View = feed.view()
         """The view on screen; older than the feed's while the display is paused."""
-        self.status: FleetStatus = self._summarize()
+        self._numbers = Numbers()
+        self.status: FleetStatus = self._numbers.of(self.view)
         """The numbers of that view."""
         self.window_ms = WINDOWS_MS[2]
         """The time window of charts."""
@@ -168,9 +170,10 @@ class FleetApp(App[int], inherit_bindings=False):
         try:
             if not is_open:
                 await self.feed.open()
+                if not self.is_headless:
+                    set_aside()
         except FleetError as error:
-            hint = f" - {error.hint}" if error.hint else ""
-            self.problem = safe_line(f"{error.message}{hint}")
+            self.problem = safe_line(" - ".join(filter(None, (error.message, error.hint))))
         self._limiter.now()
         while True:
             await self.feed.changed()
@@ -218,7 +221,7 @@ class FleetApp(App[int], inherit_bindings=False):
         self.feed, self.timeline = feed, timeline
         self.is_paused = False
         self.view = feed.view()
-        self.status = self._summarize()
+        self.status = self._numbers.of(self.view)
         self._forget_lines()
         self._pump_task = asyncio.create_task(self._pump(is_open=True), name="console pump")
         self._pump_task.add_done_callback(self._pump_ended)
@@ -235,9 +238,6 @@ class FleetApp(App[int], inherit_bindings=False):
         self.lines.add(await self.feed.logs(LogQuery(limit=MAX_FIRST_LINES)))
         self._limiter.now()
 
-    def _summarize(self) -> FleetStatus:
-        return summarize(self.view.state, self.view.now_ms, self.view.samples)
-
     def _deliver(self) -> None:
         """Take what the feed has and show it, unless the display is paused."""
         self.lines.add(self.feed.take_lines())
@@ -247,7 +247,7 @@ class FleetApp(App[int], inherit_bindings=False):
         self.lost_ms = header.lost_since(self.view, self.lost_ms)
         fresh: Sequence[Alert] = ()
         if before is not self.view:
-            self.status = self._summarize()
+            self.status = self._numbers.of(self.view)
             fresh = self._tell_new_alerts(before, self.view)
             if self.timeline is not None and self.view.now_ms < before.now_ms:
                 self._forget_lines()
@@ -554,7 +554,7 @@ class FleetApp(App[int], inherit_bindings=False):
     def _fatal_error(self) -> None:
         """A bug: keep the traceback in a file without local values, say so in one line."""
         self.bell()
-        self._exit_renderables.append(Text(crash.report(self._exception)))
+        self._exit_renderables.append(Text(crash.report(cause(self._exception))))
         self._close_messages_no_wait()
 
     def panic(self, *renderables: object) -> None:

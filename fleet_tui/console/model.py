@@ -7,6 +7,9 @@ from itertools import islice
 from fleet_tui.console.messages import MAX_NOTICES, Notice
 from fleet_tui.console.places import OVERVIEW, TABS, Place
 from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.open_work import OpenWork
+from fleet_tui.core.status import FleetStatus, summarize
+from fleet_tui.feed.feed import View
 
 MAX_LIVE_LINES = 5_000
 """Log lines kept for screens that are opened later; the log store has all of them."""
@@ -101,6 +104,17 @@ class LineRing:
         """The lines after the first ``seen`` ones, as far as they are kept."""
         wanted = min(self.total - seen, len(self._lines))
         return list(islice(self._lines, len(self._lines) - wanted, None)) if wanted > 0 else ()
+
+
+class Numbers:
+    """The fleet in numbers, asked for with every view: little has changed since the last."""
+
+    def __init__(self) -> None:
+        self._work = OpenWork()
+
+    def of(self, view: View) -> FleetStatus:
+        """The numbers of a view."""
+        return summarize(view.state, view.now_ms, view.samples, self._work)
 
 
 class Notices:

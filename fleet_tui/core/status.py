@@ -7,6 +7,7 @@ import msgspec
 
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import PoolName
+from fleet_tui.core.open_work import OpenWork
 from fleet_tui.core.state import (
     AttemptPhase,
     FleetState,
@@ -68,14 +69,19 @@ def percentile(values: Sequence[int], share: float) -> int | None:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
-def summarize(state: FleetState, now_ms: int, samples: Sequence[FleetSample] = ()) -> FleetStatus:
-    """The fleet's numbers at an instant."""
+def summarize(
+    state: FleetState,
+    now_ms: int,
+    samples: Sequence[FleetSample] = (),
+    work: OpenWork | None = None,
+) -> FleetStatus:
+    """The fleet's numbers at an instant. Who asks again and again keeps a ``work`` of its own."""
     by_health: dict[Health, int] = {}
     used = 0
     for agent in state.agents.values():
         by_health[agent.health] = by_health.get(agent.health, 0) + 1
         used += len(agent.runs)
-    queue = _Queue(state, now_ms)
+    queue = (work or OpenWork()).follow(state.open_tasks)
     since = now_ms - RATE_WINDOW_MS
     ended = [t for t in state.ended_tasks() if (t.ended_at_ms or 0) >= since]
     failed = sum(t.phase in (TaskPhase.FAILED, TaskPhase.EXPIRED) for t in ended)
@@ -93,13 +99,13 @@ def summarize(state: FleetState, now_ms: int, samples: Sequence[FleetSample] = (
         slots=sum(a.slots for a in state.fleet.agents.values()),
         slots_used=used,
         waiting=queue.waiting,
-        waiting_by_priority=queue.by_priority,
-        waiting_by_pool=queue.by_pool,
+        waiting_by_priority=queue.by_priority(),
+        waiting_by_pool=queue.by_pool(),
         held=queue.held,
         running=queue.running,
         unknown=queue.unknown,
         needs_operator=queue.needs_operator,
-        oldest_wait_ms=queue.oldest_wait_ms,
+        oldest_wait_ms=None if queue.oldest_ms is None else now_ms - queue.oldest_ms,
         wait_ms_p95_by_priority=_waits(ended, state, since),
         run_ms_p95=percentile([d for t in ended if (d := _run_ms(t)) is not None], 0.95),
         error_rate=failed / judged if judged else None,
@@ -112,45 +118,10 @@ def summarize(state: FleetState, now_ms: int, samples: Sequence[FleetSample] = (
     )
 
 
-class _Queue:
-    """One walk over the open tasks."""
-
-    def __init__(self, state: FleetState, now_ms: int) -> None:
-        self.waiting = self.held = self.running = self.unknown = self.needs_operator = 0
-        self.by_priority = dict.fromkeys(Priority, 0)
-        self.by_pool: dict[PoolName, int] = {}
-        oldest: int | None = None
-        for task in state.open_tasks.values():
-            attempt = task.open_attempt
-            if task.phase is TaskPhase.WAITING:
-                self.waiting += 1
-                self.by_priority[task.spec.priority] += 1
-                pool = _home(task)
-                if pool is not None:
-                    self.by_pool[pool] = self.by_pool.get(pool, 0) + 1
-                if task.pending is not None and task.pending.code.is_held:
-                    self.held += 1
-                oldest = min(oldest or task.submitted_at_ms, task.submitted_at_ms)
-            elif task.phase is TaskPhase.NEEDS_OPERATOR:
-                self.needs_operator += 1
-            elif attempt is not None and attempt.phase is AttemptPhase.UNKNOWN:
-                self.unknown += 1
-            else:
-                self.running += 1
-        self.oldest_wait_ms = now_ms - oldest if oldest is not None else None
-
-
-def _home(task: Task) -> PoolName | None:
-    """The pool a waiting task waits for, as far as routing has said."""
-    if task.spec.pool is not None:
-        return task.spec.pool
-    decision = task.pending.decision if task.pending is not None else None
-    return decision.pool if decision is not None else None
-
-
 def _waits(ended: Sequence[Task], state: FleetState, since_ms: int) -> dict[Priority, int]:
     waits: dict[Priority, list[int]] = {}
-    for task in (*ended, *state.open_tasks.values()):
+    tried = [task for task in state.open_tasks.values() if task.attempts]
+    for task in (*ended, *tried):
         if task.attempts and task.attempts[0].planned_at_ms >= since_ms:
             waited = task.attempts[0].planned_at_ms - task.submitted_at_ms
             waits.setdefault(task.spec.priority, []).append(waited)
@@ -179,15 +150,15 @@ def trend_per_minute(samples: Sequence[FleetSample], now_ms: int) -> float | Non
     return grown * 60_000 / (recent[-1].at_ms - recent[0].at_ms)
 
 
-def sample_of(state: FleetState, now_ms: int) -> FleetSample:
-    """The fleet's pulse at an instant, for the charts."""
-    queue = _Queue(state, now_ms)
-    counts = [queue.by_priority[p] for p in Priority]
+def sample_of(state: FleetState, now_ms: int, work: OpenWork | None = None) -> FleetSample:
+    """The fleet's pulse at an instant, for the charts; ``work`` as for :func:`summarize`."""
+    queue = (work or OpenWork()).follow(state.open_tasks)
+    first, second, third, fourth = queue.by_priority().values()
     return FleetSample(
         at_ms=now_ms,
-        waiting=(counts[0], counts[1], counts[2], counts[3]),
+        waiting=(first, second, third, fourth),
         running=queue.running + queue.unknown,
         up=sum(a.health.takes_work for a in state.agents.values()),
         agents=len(state.agents),
-        waiting_by_pool=queue.by_pool,
+        waiting_by_pool=queue.by_pool(),
     )

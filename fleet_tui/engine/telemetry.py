@@ -7,6 +7,7 @@ from typing import Protocol
 
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.open_work import OpenWork
 from fleet_tui.core.state import FleetState
 from fleet_tui.core.status import sample_of
 from fleet_tui.core.vitals import FleetSample, Look
@@ -61,6 +62,7 @@ class Telemetry:
         self._state = state
         self._touched = touched
         self._looks: dict[AgentName, Look] = {}
+        self._work = OpenWork()
 
     @property
     def newest_line(self) -> int:
@@ -91,7 +93,7 @@ class Telemetry:
                 self.hand_over()
             if loop.time() >= next_sample:
                 next_sample = loop.time() + SAMPLE_EVERY_S
-                self._samples.add([sample_of(self._state(), self._clock.now_ms())])
+                self._samples.add([sample_of(self._state(), self._clock.now_ms(), self._work)])
             stored = (self._lines.newest_id, self._samples.newest_id)
             if stored != before:
                 before = stored

@@ -2,6 +2,7 @@
 
 from tests.bench.console import demo_idle, first_paint, idle
 from tests.bench.frame import Benchmark
+from tests.bench.freeze import freeze
 from tests.bench.ledger import appending, decoding, folding, reading
 from tests.bench.memory import memory
 from tests.bench.probes import connection_memory, handshakes, probes
@@ -10,6 +11,7 @@ from tests.bench.routing import queueing, routing
 from tests.bench.startup import startup
 from tests.bench.submits import submits
 from tests.bench.text import firewall, framing
+from tests.bench.unread import unread
 
 BENCHMARKS: dict[str, Benchmark] = {
     "decode": decoding,
@@ -30,5 +32,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "first-paint": first_paint,
     "idle": idle,
     "demo-idle": demo_idle,
+    "freeze": freeze,
+    "unread": unread,
 }
 """The cheap ones first."""

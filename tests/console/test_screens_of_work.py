@@ -11,7 +11,7 @@ from fleet_tui.console.panes.routing import RoutingPane
 from fleet_tui.console.places import Place
 from fleet_tui.console.screens.alerts import subject_place
 from fleet_tui.console.screens.routes import RoutesPane
-from fleet_tui.console.screens.tasks import MAX_ROWS, TasksPane
+from fleet_tui.console.screens.tasks import TasksPane
 from fleet_tui.console.screens.why import split_subject
 from fleet_tui.console.widgets.fleet_table import FleetTable
 from fleet_tui.console.widgets.section_view import SectionView
@@ -163,12 +163,12 @@ async def test_no_more_rows_than_the_bound_and_the_rest_is_counted() -> None:
     model = next(iter(state.closed_tasks.values()))
     many = {
         TaskId(f"x{n}"): msgspec.structs.replace(model, id=TaskId(f"x{n}"), number=n)
-        for n in range(MAX_ROWS + 7)
+        for n in range(TasksPane.max_rows + 7)
     }
     app = console(FakeFeed(state=msgspec.structs.replace(state, open_tasks={}, closed_tasks=many)))
     async with running(app) as pilot:
         await press(pilot, "3")
-        assert app.screen.query_one(FleetTable).row_count == MAX_ROWS
+        assert app.screen.query_one(FleetTable).row_count == TasksPane.max_rows
         assert "7 more; / narrows down" in await press(pilot, "G")
 
 

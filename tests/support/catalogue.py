@@ -381,6 +381,8 @@ BAD_INPUT = {
         "console/test_submit_form.py::"
         "test_a_paste_with_line_ends_and_controls_is_kept_announced_and_never_sent",
         "console/test_widgets_asking.py::test_what_is_pasted_is_made_visible_and_never_submits",
+        "console/test_bounded_work.py::"
+        "test_a_paste_that_is_too_long_is_not_taken_and_one_that_fits_is_taken_whole",
     ),
     "B44": row("a terminal's answers", KEYS),
     "B45": row(
@@ -390,6 +392,8 @@ BAD_INPUT = {
     "B46": row(
         "patterns that run away",
         "core/test_filters.py::test_patterns_that_could_run_away_or_are_none_are_refused",
+        "console/test_bounded_work.py::"
+        "test_a_search_that_takes_long_finds_what_is_there_and_what_comes",
     ),
     "B47": row(
         "two consoles with opposite orders",

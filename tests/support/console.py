@@ -8,6 +8,7 @@ from textual.pilot import Pilot
 from fleet_tui.console.app import FleetApp
 from fleet_tui.console.export import screen_lines
 from fleet_tui.console.glyphs import UNICODE, Glyphs
+from fleet_tui.console.panes.table import TablePane
 from fleet_tui.console.screens.base import FleetScreen
 from fleet_tui.console.widgets.log_view import LogView
 from fleet_tui.feed.feed import Feed, Timeline
@@ -56,7 +57,8 @@ def at_rest(app: FleetApp) -> bool:
         and screen.shown is app.view
         and screen.lines_seen == app.lines.total
         and app.lines.total > 0
-        and not any(view._limiter.is_waiting for view in screen.query(LogView))
+        and not any(v._limiter.is_waiting or v.search.is_at_work for v in screen.query(LogView))
+        and not any(pane.is_sifting for pane in screen.query(TablePane))
     )
 
 

@@ -119,12 +119,15 @@ class LogsPane(Pane):
         if self.filter_text:
             off = "" if self.filter_is_on else " (off)"
             cells.append(Cell(f" - {self.filter_text}{off}", Tone.ACCENT))
+        if view.search.is_at_work:
+            cells.append(Cell(" - searching", Tone.DIM))
         if view.hidden_count:
             cells.append(Cell(f" - {words.grouped(view.hidden_count)} hidden", Tone.WARN))
         self.set_title(*cells)
 
     @on(LogView.FollowChanged)
-    def _follow_changed(self, event: LogView.FollowChanged) -> None:
+    @on(LogView.Searched)
+    def _follow_changed(self, event: LogView.FollowChanged | LogView.Searched) -> None:
         event.stop()
         self._retitle()
         self._draw_histogram()

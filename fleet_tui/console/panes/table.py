@@ -1,7 +1,7 @@
 """A pane around a live table: filter, problems only, sorting and marks, once for all tables."""
 
 import difflib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, Generic, TypeVar
 
 from textual import on
@@ -11,6 +11,7 @@ from fleet_tui.console.cells import Cell, Tone
 from fleet_tui.console.panes.base import Pane
 from fleet_tui.console.rows import line_text
 from fleet_tui.console.selection import Scope
+from fleet_tui.console.slices import Key, Slices, in_order
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable, Row
 from fleet_tui.core import filters
 from fleet_tui.core.filters import Filter, FilterProblem, Value
@@ -36,6 +37,8 @@ class TablePane(Pane, Generic[R]):
     """Whether a cursor on the first row means to watch what comes."""
     above_word: ClassVar[str] = ""
     """What rows above the window are, such as ``newer``; empty where nobody need know."""
+    max_rows: ClassVar[int] = 2_000
+    """Rows that are made a slice at a time, and of a list that may be longer all that are."""
     filter_keys: ClassVar[frozenset[str]] = frozenset()
     noun: ClassVar[tuple[str, str]] = ("row", "rows")
     empty_text: ClassVar[str] = "Nothing here."
@@ -49,7 +52,9 @@ class TablePane(Pane, Generic[R]):
         self.shown_records: Sequence[R] = ()
         """Those that pass the filter, in the order on screen."""
         self._filter: Filter | None = None
+        self._looks_into_text = False
         self._sort: tuple[str, bool] | None = None
+        self._sifting = Slices()
         self._known: dict[str, tuple[R, Row]] = {}
         self._shows_others = False
 
@@ -95,6 +100,10 @@ class TablePane(Pane, Generic[R]):
 
     # --- the pane ---
 
+    def on_unmount(self) -> None:
+        """Nobody waits for the rows any more."""
+        self._sifting.stop()
+
     def compose_pane(self) -> ComposeResult:
         """The table."""
         glyphs = self.console.glyphs
@@ -113,17 +122,53 @@ class TablePane(Pane, Generic[R]):
 
     def show(self, previous: View | None, view: View) -> None:
         """Show the records of a view."""
-        del previous
         self.view = view
+        if previous is not None and self.is_sifting:
+            return  # very many are gone through; the next view shows what changed meanwhile
         self.all_records = self.records(view)
         self.refill()
 
+    @property
+    def is_sifting(self) -> bool:
+        """Whether the rows on screen are those of a filter, an order or a view before."""
+        return self._sifting.is_at_work
+
     def refill(self) -> None:
-        """Show the records anew, as after a change of the filter or the order."""
-        shown = [record for record in self.all_records if self._passes(record)]
+        """Show the records anew, as after a change of the filter or the order. Very many take
+        longer than a key may wait, so they are gone through in slices."""
+        self._sifting.start(self._sift(self.candidates()))
+
+    def candidates(self) -> Iterable[R]:
+        """What the filter and the order choose from; making one must not be slow."""
+        return self.all_records
+
+    def natural_order(self, record: R) -> Key:
+        """Where candidates stand that are not ``all_records``, which have their order."""
+        raise AssertionError(f"{type(self).__name__} has no order")
+
+    def total(self) -> int:
+        """How many records there are, with those that no filter let pass."""
+        return len(self.all_records)
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether some records may be left out."""
+        return self.problems_only or (self._filter is not None and self.filter_is_on)
+
+    def _sift(self, candidates: Iterable[R]) -> Iterator[None]:
+        shown: list[R] = []
+        for record in candidates:
+            if self._passes(record):
+                shown.append(record)
+            yield
         if self._sort is not None:
             key, descending = self._sort
-            shown.sort(key=self._order(key), reverse=descending)
+            shown = yield from in_order(shown, self._order(key), descending=descending)
+        elif candidates is not self.all_records:
+            shown = yield from in_order(shown, self.natural_order, descending=False)
+        for record in shown[: self.max_rows]:
+            self._row(record)
+            yield
         self.shown_records = shown
         self._fill(shown)
         self._set_empty()
@@ -145,18 +190,21 @@ class TablePane(Pane, Generic[R]):
         self.table.show(self.make_rows(shown))
 
     def make_rows(self, records: Sequence[R]) -> list[Row]:
-        """Rows of records; a record that is as it was keeps its row."""
-        known, self._known = self._known, {}
-        rows: list[Row] = []
-        for record in records:
-            row_id = self.row_id(record)
-            old = known.get(row_id)
-            if old is None or old[0] != record:
-                cells = self.cells(record)
-                old = (record, Row(row_id, tuple(cells[c.key] for c in self.columns)))
-            self._known[row_id] = old
-            rows.append(old[1])
+        """Rows of records; those of other records are forgotten."""
+        rows = [self._row(record) for record in records]
+        known = self._known
+        self._known = {row.id: known[row.id] for row in rows}
         return rows
+
+    def _row(self, record: R) -> Row:
+        """The row of a record; one that is as it was keeps its row."""
+        row_id = self.row_id(record)
+        old = self._known.get(row_id)
+        if old is None or old[0] != record:
+            cells = self.cells(record)
+            row = Row(row_id, tuple(cells[c.key] for c in self.columns))
+            old = self._known[row_id] = (record, row)
+        return old[1]
 
     def forget_rows(self) -> None:
         """Make every row anew next time, as after a change of the columns."""
@@ -166,14 +214,15 @@ class TablePane(Pane, Generic[R]):
         if self.problems_only and not self.is_problem(record):
             return False
         wanted = self._filter if self.filter_is_on else None
-        return wanted is None or wanted.matches(
-            lambda key: self.value(record, key), self.text(record)
-        )
+        if wanted is None:
+            return True
+        text = self.text(record) if self._looks_into_text else ""
+        return wanted.matches(lambda key: self.value(record, key), text)
 
-    def _order(self, key: str) -> Callable[[R], tuple[int, float, str]]:
+    def _order(self, key: str) -> Callable[[R], Key]:
         """Numbers by size, words by letters, the unknown last."""
 
-        def order(record: R) -> tuple[int, float, str]:
+        def order(record: R) -> Key:
             value = self.sort_value(record, key)
             if value is None:
                 return (2, 0.0, "")
@@ -184,7 +233,7 @@ class TablePane(Pane, Generic[R]):
         return order
 
     def _filter_title(self) -> Sequence[Cell]:
-        hidden = len(self.all_records) - len(self.shown_records)
+        hidden = self.total() - len(self.shown_records) if self.is_narrowed else 0
         cells: list[Cell] = []
         if self.problems_only:
             cells.append(Cell(" - problems only", Tone.ACCENT))
@@ -201,7 +250,7 @@ class TablePane(Pane, Generic[R]):
             nothing_yet = view is not None and not view.state.seq and view.link is Link.RECONNECTING
             self.table.set_empty(STARTING_TEXT if nothing_yet else self.empty_text)
             return
-        total = len(self.all_records)
+        total = self.total()
         if not (self.filter_text and self.filter_is_on):
             self.table.set_empty(f"No problems among {total} {self.noun[total != 1]}. ! shows all")
             return
@@ -225,6 +274,7 @@ class TablePane(Pane, Generic[R]):
             return (parsed.column, parsed.message, parsed.hint)
         self.filter_text, self.filter_is_on = text, True
         self._filter = parsed if text else None
+        self._looks_into_text = _looks_into_text(parsed.node)
         self.refill()
         return None
 
@@ -279,3 +329,16 @@ class TablePane(Pane, Generic[R]):
         """The marked records, or the one under the cursor."""
         by_id = {self.row_id(record): record for record in self.shown_records}
         return [by_id[row_id] for row_id in self.table.selected_ids if row_id in by_id]
+
+
+def _looks_into_text(node: filters.Node) -> bool:
+    """Whether a filter looks for words; making the text of a record costs more than the rest."""
+    match node:
+        case filters.Word() | filters.Pattern():
+            return True
+        case filters.Not(term):
+            return _looks_into_text(term)
+        case filters.AllOf(terms) | filters.AnyOf(terms):
+            return any(_looks_into_text(term) for term in terms)
+        case _:
+            return False

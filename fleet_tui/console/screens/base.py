@@ -131,17 +131,21 @@ class FleetScreen(Screen[None], inherit_bindings=False):
 
     # --- the frame ---
 
-    def _take_width(self) -> None:
-        """The class of the terminal's width, so that the first frame has the right shape too."""
-        width = self.app.size.width
-        for least, name in reversed(self.HORIZONTAL_BREAKPOINTS):
-            if width >= max(least, LEAST_WIDTH):
-                self.add_class(name)
-                return
+    def _take_size(self) -> None:
+        """The classes of the terminal's size, so that the first frame has the right shape too, and
+        no style is worked out twice."""
+        width, height = self.app.size
+        for size, steps, below in (
+            (width, self.HORIZONTAL_BREAKPOINTS, LEAST_WIDTH),
+            (height, self.VERTICAL_BREAKPOINTS, LEAST_HEIGHT),
+        ):
+            if size >= below:  # what is too small says so later
+                name = next(name for least, name in reversed(steps) if size >= least)
+                self.add_class(name, update=False)
 
     def compose(self) -> ComposeResult:
         """Header, tabs, band, body, banner, command bar, keys."""
-        self._take_width()
+        self._take_size()
         yield HeaderLine(separator=self.console.glyphs.separator, id="header")
         yield OneLine(id="tabs")
         yield band.Band(id="band")

@@ -1,6 +1,6 @@
 """Dead letters: work that failed and waits for somebody to look, grouped by what went wrong."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from textual import on
@@ -14,6 +14,7 @@ from fleet_tui.console.rows import line_text
 from fleet_tui.console.screens.base import FleetScreen
 from fleet_tui.console.screens.tasks import TaskRow, TasksPane
 from fleet_tui.console.selection import Scope, Selection
+from fleet_tui.console.slices import Key
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable
 from fleet_tui.core import words
 from fleet_tui.core.dead_letters import MAX_CLIENTS_NAMED, DeadLetters, failure_kind, fingerprint
@@ -164,6 +165,18 @@ class GroupPane(TasksPane):
                 self._kind = kind
                 found.append(self.row_of(task, view.now_ms))
         return found
+
+    def candidates(self) -> Iterable[TaskRow]:
+        """Those of the group alone."""
+        return self.all_records
+
+    def natural_order(self, record: TaskRow) -> Key:
+        """The newest first."""
+        return (0, float(-(record.task.ended_at_ms or 0)), "")
+
+    def total(self) -> int:
+        """How many are in the group."""
+        return len(self.all_records)
 
     def titles(self) -> Sequence[Cell]:
         """``12 dead letters - failed: model-error``."""

@@ -37,6 +37,7 @@ from fleet_tui.console.widgets.form import (
 )
 from fleet_tui.console.widgets.lines import KeyHint, KeysLine, OneLine
 from fleet_tui.console.widgets.paint import fit
+from fleet_tui.core import words
 from fleet_tui.core.commands import Accepted, Edit, Submit
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.fleet import FleetSpec
@@ -166,6 +167,15 @@ class SubmitScreen(FleetScreen):
         while len(drafts) > MAX_DRAFTS:
             del drafts[next(iter(drafts))]
         self._refresh_notes()
+
+    @on(PayloadArea.TooLong)
+    def _on_too_long(self, event: PayloadArea.TooLong) -> None:
+        event.stop()
+        self.console.tell(
+            f"{words.grouped(event.chars)} characters are too many to paste here; nothing was"
+            " taken. fleet-tui submit --file sends a file",
+            Loudness.WARNING,
+        )
 
     @on(FieldDone)
     def _on_done(self, event: FieldDone) -> None:

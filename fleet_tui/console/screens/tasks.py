@@ -1,6 +1,6 @@
 """Tasks: what waits, runs, needs somebody, or ended not long ago."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
 from textual import on
@@ -13,29 +13,16 @@ from fleet_tui.console.places import Place
 from fleet_tui.console.rows import line_text
 from fleet_tui.console.screens.base import FleetScreen
 from fleet_tui.console.selection import Scope, Selection
+from fleet_tui.console.slices import Key
 from fleet_tui.console.task_detail import span_ms
+from fleet_tui.console.task_order import most_urgent, urgency
 from fleet_tui.console.why import held_words, waiting_words
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable
 from fleet_tui.core import words
 from fleet_tui.core.filters import Value
-from fleet_tui.core.state import Task, TaskPhase
+from fleet_tui.core.state import EMPTY_STATE, Task, TaskPhase
 from fleet_tui.core.task_filter import TASK_KEYS, task_state, task_text, task_value
 from fleet_tui.feed.feed import View
-
-_URGENCY = {
-    "needs-operator": 0,
-    "unknown": 1,
-    "held": 2,
-    "cancelling": 3,
-    "running": 4,
-    "planned": 4,
-    "waiting": 5,
-    "failed": 6,
-    "expired": 6,
-    "cancelled": 7,
-    "succeeded": 8,
-}
-"""Worst first: what waits for a person, then what runs, then the queue, then the past."""
 
 _PROBLEMS = frozenset({"needs-operator", "unknown", "held", "failed", "expired"})
 
@@ -47,10 +34,6 @@ class TaskRow(NamedTuple):
     word: str
     span_ms: int
     """How long it waits or runs, in whole seconds; once it ended, how long it took."""
-
-
-MAX_ROWS = 2_000
-"""Rows handed to the table; the last line says how many more there are."""
 
 
 class TasksPane(TablePane[TaskRow]):
@@ -89,9 +72,25 @@ class TasksPane(TablePane[TaskRow]):
         super().show(previous, view)
 
     def records(self, view: View) -> Sequence[TaskRow]:
-        """Worst first; within the same urgency by priority, then the oldest first."""
-        tasks = view.state.tasks()
-        return sorted((self.row_of(task, view.now_ms) for task in tasks), key=_urgency)
+        """The most urgent ``max_rows`` of all there are."""
+        tasks = most_urgent(view.state, self.max_rows)
+        return [self.row_of(task, view.now_ms) for task in tasks]
+
+    def candidates(self) -> Iterable[TaskRow]:
+        """Those, or what a filter or another order can find among all."""
+        view = self.view
+        if view is None or not (self.is_narrowed or self._sort is not None):
+            return self.all_records
+        return (self.row_of(task, view.now_ms) for task in view.state.tasks())
+
+    def natural_order(self, record: TaskRow) -> Key:
+        """Worst first."""
+        return urgency(record.task)
+
+    def total(self) -> int:
+        """All tasks that are remembered."""
+        state = self.view.state if self.view is not None else EMPTY_STATE
+        return len(state.open_tasks) + len(state.closed_tasks) + len(state.dead_letters)
 
     def row_of(self, task: Task, now_ms: int) -> TaskRow:
         """A task and what changes by itself, now."""
@@ -115,8 +114,8 @@ class TasksPane(TablePane[TaskRow]):
 
     def titles(self) -> Sequence[Cell]:
         """``Tasks - 173 open, 612 ended``."""
-        open_count = sum(not row.task.phase.is_closed for row in self.all_records)
-        ended = words.grouped(len(self.all_records) - open_count)
+        open_count = len(self.view.state.open_tasks) if self.view is not None else 0
+        ended = words.grouped(self.total() - open_count)
         return (
             Cell("Tasks", Tone.TITLE),
             Cell(f" - {words.grouped(open_count)} open, {ended} ended"),
@@ -173,9 +172,10 @@ class TasksPane(TablePane[TaskRow]):
         return Selection(tasks=tuple(t.id for t in tasks), agents=agents, text=text)
 
     def _fill(self, shown: Sequence[TaskRow]) -> None:
-        more = len(shown) - MAX_ROWS
+        found = len(shown) if self.is_narrowed else self.total()
+        more = found - self.max_rows
         tail = (Cell(f"{words.grouped(more)} more; / narrows down", Tone.DIM),) if more > 0 else ()
-        self.table.show(self.make_rows(shown[:MAX_ROWS]), tail=tail)
+        self.table.show(self.make_rows(shown[: self.max_rows]), tail=tail)
 
     @on(FleetTable.RowOpened)
     def _open(self, event: FleetTable.RowOpened) -> None:
@@ -185,14 +185,6 @@ class TasksPane(TablePane[TaskRow]):
 
 def _whole_seconds(task: Task, now_ms: int) -> int:
     return span_ms(task, now_ms) // 1_000 * 1_000
-
-
-def _urgency(row: TaskRow) -> tuple[int, int, int]:
-    task = row.task
-    closed = task.phase.is_closed
-    when = -(task.ended_at_ms or 0) if closed else task.submitted_at_ms
-    rank = _URGENCY.get(row.word, 5)
-    return (rank, 0 if closed else int(task.spec.priority), when)
 
 
 def reason(task: Task) -> str:

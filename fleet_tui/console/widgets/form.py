@@ -197,8 +197,22 @@ class Button(Painted, can_focus=True):
         return self.paint(cells, self.size.width)
 
 
+MAX_TYPED_CHARS = 131_072
+"""Of a text in the form. More is sent from a file: each key here costs as much as the text is
+long."""
+
+
 class PayloadArea(TextArea):
-    """A text of many lines. What is pasted is kept exactly; it can never act or send."""
+    """A text of many lines. What is pasted is kept exactly or not taken at all; it can never act or
+    send."""
+
+    class TooLong(Message):
+        """A paste that would have made the text longer than MAX_TYPED_CHARS was not taken."""
+
+        def __init__(self, chars: int) -> None:
+            super().__init__()
+            self.chars = chars
+            """How long the paste was."""
 
     DEFAULT_CSS = """
     PayloadArea {
@@ -212,6 +226,13 @@ class PayloadArea(TextArea):
         super().__init__(text, soft_wrap=True, tab_behavior="focus", show_line_numbers=False,
                          id="field-payload")  # fmt: skip
         self.cursor_blink = False
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        """Take it whole, or say that it is too long."""
+        if len(self.text) + len(event.text) > MAX_TYPED_CHARS:
+            event.stop()
+            event.prevent_default()
+            self.post_message(self.TooLong(len(event.text)))
 
     def render_line(self, y: int) -> Strip:
         """A line with control characters made visible; the text itself stays as it is."""

@@ -19,6 +19,7 @@ from textual.strip import Strip
 
 from fleet_tui.console.frame import FrameLimiter
 from fleet_tui.console.log_lines import LogEntry, is_error, log_cells, log_matches
+from fleet_tui.console.log_search import LogSearch
 from fleet_tui.console.widgets.paint import Cell, Line, Painted, Tone, between, overlay
 from fleet_tui.core.filters import Filter
 from fleet_tui.core.words import plural
@@ -99,6 +100,9 @@ class LogView(Painted, can_focus=True):
             super().__init__(view)
             self.following = following
 
+    class Searched(Told):
+        """The filter has looked at every line held."""
+
     class CursorMoved(Told):
         """Another line, or none, is under the cursor: :attr:`LogView.current`."""
 
@@ -124,9 +128,9 @@ class LogView(Painted, can_focus=True):
         self._entries: list[LogEntry] = []
         self._first = 0
         """Number of the oldest entry held."""
-        self._passed: list[int] | None = None
-        """Numbers of the entries that pass the filter; None while nothing is hidden."""
-        self._filter: Filter | None = None
+        self.search = LogSearch(lambda: (self._first, self._entries), self._searched)
+        self._hides = False
+        """What the filter does not find is not shown."""
         self._top = 0
         """Number of the first entry on screen while not following."""
         self._cursor: int | None = None
@@ -165,7 +169,7 @@ class LogView(Painted, can_focus=True):
     @property
     def unseen_count(self) -> int:
         """Entries that came since following stopped."""
-        return 0 if self._following else self._count() - self._position(self._seen)
+        return 0 if self._following else self.line_count - self._position(self._seen)
 
     @property
     def current(self) -> LogEntry | None:
@@ -187,17 +191,10 @@ class LogView(Painted, can_focus=True):
         """Add entries at the end; the oldest fall out when the ring is full."""
         before = len(self._entries)
         self._entries.extend(entries)
-        added = len(self._entries) - before
-        if not added:
+        if len(self._entries) == before:
             return
-        if self._filter is not None and self._passed is not None:
-            wanted, base = self._filter, self._first
-            self._passed.extend(
-                base + at
-                for at in range(before, before + added)
-                if log_matches(wanted, self._entries[at])
-            )
         self._trim()
+        self.search.go_on()
         if self.is_attached:
             self._limiter.request()
 
@@ -210,11 +207,7 @@ class LogView(Painted, can_focus=True):
         taken = list(entries[-room:]) if room else []
         self._entries[:0] = taken
         self._first -= len(taken)
-        if self._filter is not None and self._passed is not None:
-            wanted, base = self._filter, self._first
-            self._passed[:0] = [
-                base + at for at, entry in enumerate(taken) if log_matches(wanted, entry)
-            ]
+        self.search.go_on()
         self._plan = None
         if self.is_attached:
             self._limiter.request()
@@ -224,7 +217,7 @@ class LogView(Painted, can_focus=True):
         """Show other entries altogether, as after a change of scope; follows again."""
         self._first += len(self._entries)
         self._entries = []
-        self._passed = None if self._passed is None else []
+        self.search.begin(self.search.wanted)
         self._set_cursor(None)
         self._left = 0
         self._set_following(True)
@@ -233,15 +226,8 @@ class LogView(Painted, can_focus=True):
 
     def set_filter(self, wanted: Filter | None, *, hide: bool = True) -> None:
         """Highlight what a filter finds and, with ``hide``, show nothing else."""
-        self._filter = wanted
-        if wanted is None or not hide:
-            self._passed = None
-        else:
-            self._passed = [
-                self._first + at
-                for at, entry in enumerate(self._entries)
-                if log_matches(wanted, entry)
-            ]
+        self._hides = hide
+        self.search.begin(wanted)
         self._changed()
 
     def set_empty(self, text: str) -> None:
@@ -251,13 +237,25 @@ class LogView(Painted, can_focus=True):
 
     def go_to(self, position: int) -> None:
         """Put the cursor on the entry at a position from 0 to ``line_count`` - 1."""
-        if self._count():
-            self._go_to(self._number(max(0, min(position, self._count() - 1))))
+        if self.line_count:
+            self._go_to(self._number(max(0, min(position, self.line_count - 1))))
+
+    # --- what the filter finds ---
+
+    @property
+    def _passed(self) -> list[int] | None:
+        """Numbers of the entries that can be scrolled to; None while nothing is hidden."""
+        return self.search.numbers if self._hides and self.search.wanted is not None else None
+
+    def _searched(self, *, is_done: bool) -> None:
+        """Another line is shown, or there will be no more of them."""
+        self._plan = None
+        if self.is_attached:
+            self._limiter.request()
+            if is_done:
+                self.post_message(self.Searched(self))
 
     # --- numbers and positions ---
-
-    def _count(self) -> int:
-        return self.line_count
 
     def _number(self, position: int) -> int:
         return self._first + position if self._passed is None else self._passed[position]
@@ -278,8 +276,7 @@ class LogView(Painted, can_focus=True):
             return
         del self._entries[:over]
         self._first += over
-        if self._passed is not None:
-            del self._passed[: bisect_left(self._passed, self._first)]
+        self.search.forget_before(self._first)
         if self._cursor is not None and self._cursor < self._first:
             self._cursor = self._first
 
@@ -295,7 +292,7 @@ class LogView(Painted, can_focus=True):
         """From the top entry on; from the end back if that would leave a blank."""
         height = self.size.height
         plan: list[_Stretch] = []
-        for position in range(self._position(self._top), self._count()):
+        for position in range(self._position(self._top), self.line_count):
             plan.extend(self._stretches(self._number(position)))
             if len(plan) >= height:
                 return plan[:height]
@@ -305,7 +302,7 @@ class LogView(Painted, can_focus=True):
         """So that the newest entry is on the last line."""
         height = self.size.height
         rows: list[_Stretch] = []
-        position = self._count() - 1
+        position = self.line_count - 1
         while position >= 0 and len(rows) < height:
             rows[:0] = self._stretches(self._number(position))
             position -= 1
@@ -389,25 +386,25 @@ class LogView(Painted, can_focus=True):
         return self._position(window[-1].number) if window else 0
 
     def _move(self, lines: int) -> None:
-        if not self._count():
+        if not self.line_count:
             return
         target = self._cursor_position() + lines
-        if target >= self._count() and lines > 0:
+        if target >= self.line_count and lines > 0:
             self.action_follow()
         else:
             self.go_to(target)
 
     def _scroll(self, lines: int) -> None:
         """Move the window; reaching the end follows again."""
-        if not self._count():
+        if not self.line_count:
             return
         window = self._window()
         top = self._position(window[0].number if self._following else self._top) + lines
-        if lines > 0 and window and window[-1].number == self._number(self._count() - 1):
+        if lines > 0 and window and window[-1].number == self._number(self.line_count - 1):
             self.action_follow()
             return
         self._set_following(False)
-        self._top = self._number(max(0, min(top, self._count() - 1)))
+        self._top = self._number(max(0, min(top, self.line_count - 1)))
         self._changed()
 
     def action_cursor(self, lines: int) -> None:
@@ -458,22 +455,23 @@ class LogView(Painted, can_focus=True):
 
     def action_error(self, direction: int) -> None:
         """Go to the next (1) or previous (-1) error."""
-        self._find(direction, is_error)
+        self._find(direction, lambda _, entry: is_error(entry))
 
     def action_match(self, direction: int) -> None:
         """Go to the next (1) or previous (-1) line the filter finds."""
-        if (wanted := self._filter) is not None:
-            self._find(direction, lambda entry: log_matches(wanted, entry))
+        if self.search.wanted is not None:
+            found = frozenset(self.search.numbers)
+            self._find(direction, lambda number, _: number in found)
 
-    def _find(self, direction: int, wanted: Callable[[LogEntry], bool]) -> None:
+    def _find(self, direction: int, wanted: Callable[[int, LogEntry], bool]) -> None:
         here = self._cursor_position()
         if self._cursor is None and direction < 0:
             here += 1
-        ahead = range(here + 1, self._count()) if direction > 0 else range(here - 1, -1, -1)
+        ahead = range(here + 1, self.line_count) if direction > 0 else range(here - 1, -1, -1)
         for position in ahead:
             number = self._number(position)
             entry = self._entry(number)
-            if entry is not None and wanted(entry):
+            if entry is not None and wanted(number, entry):
                 self._go_to(number)
                 return
         self.app.bell()
@@ -514,6 +512,7 @@ class LogView(Painted, can_focus=True):
     def on_unmount(self) -> None:
         """Paint no more."""
         self._limiter.stop()
+        self.search.stop()
 
     def on_focus(self) -> None:
         """The cursor looks different with the focus."""
@@ -560,9 +559,9 @@ class LogView(Painted, can_focus=True):
             over = self.tone_change(Tone.CURSOR if self.has_focus else Tone.CURSOR_BLURRED)
         cells = self._cells(number)
         segments = self.segments(cells, over)
-        if self._filter is not None:
+        if (wanted := self.search.wanted) is not None:
             text = "".join(cell.text for cell in cells)
-            segments = overlay(segments, self._filter.spans(text), self.tone_change(Tone.MATCH))
+            segments = overlay(segments, wanted.spans(text), self.tone_change(Tone.MATCH))
         if (selection := self.text_selection) is not None:
             span = selection.get_span(number)
             if span is not None:
