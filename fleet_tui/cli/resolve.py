@@ -16,9 +16,10 @@ from fleet_tui.cli.common import (
     task_named,
 )
 from fleet_tui.cli.confirming import need_somebody
-from fleet_tui.cli.task_facts import evidence, needs_verdict
+from fleet_tui.cli.task_facts import evidence
 from fleet_tui.core.commands import Resolve, Verdict
 from fleet_tui.core.firewall import safe_line
+from fleet_tui.core.verdicts import awaits_verdict
 from fleet_tui.errors import Refused
 
 
@@ -39,7 +40,7 @@ def command(
     fleet = find_fleet(fleet_text)
     with ledger_of(fleet) as ledger:
         found = task_named(ledger.load(), task)
-    if not needs_verdict(found):
+    if not awaits_verdict(found):
         raise Refused(f"{found.label} is {found.phase}; no verdict is needed")
     now_ms = time.time_ns() // 1_000_000
     known = list(evidence(found, now_ms))
@@ -52,7 +53,8 @@ def command(
         choice = click.Choice([v.value for v in Verdict])
         verdict = verdict or click.prompt("What became of it", type=choice, err=True)
         reason = reason or click.prompt("How do you know", err=True)
-    resolve = Resolve(task=found.id, verdict=Verdict(verdict), reason=reason)
+    seen = found.attempt.run_id if found.attempt is not None else None
+    resolve = Resolve(task=found.id, run=seen, verdict=Verdict(verdict), reason=reason)
     reply = accepted(ask_engine(fleet, [resolve])[0])
     if as_json:
         emit_json(

@@ -14,13 +14,6 @@ from fleet_tui.core.state import Attempt, AttemptPhase, FleetState, Task, TaskPh
 MAX_DETAIL_CHARS = 200
 
 
-def needs_verdict(task: Task) -> bool:
-    """Whether only a person can say what became of it."""
-    attempt = task.open_attempt
-    unknown = attempt is not None and attempt.phase is AttemptPhase.UNKNOWN
-    return task.phase is TaskPhase.NEEDS_OPERATOR or unknown
-
-
 def said_by_operators(task: Task) -> Iterator[str]:
     """What operators decided about it."""
     if task.hold is not None:

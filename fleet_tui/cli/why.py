@@ -19,7 +19,6 @@ from fleet_tui.cli.task_facts import (
     checkpoint_of,
     evidence,
     limits,
-    needs_verdict,
     said_by_operators,
 )
 from fleet_tui.core import words
@@ -27,6 +26,7 @@ from fleet_tui.core.decision import Decision
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.narrate import narrate
 from fleet_tui.core.state import FleetState, Task
+from fleet_tui.core.verdicts import awaits_verdict
 
 
 @click.command()
@@ -71,7 +71,7 @@ def _print(task: Task, state: FleetState) -> None:
         *checkpoint_of(task),
     ):
         say(text)
-    if needs_verdict(task):
+    if awaits_verdict(task):
         click.echo("what is known, for your verdict (fleet-tui resolve):")
         for text in evidence(task, now_ms):
             say(f"  {text}")

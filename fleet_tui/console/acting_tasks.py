@@ -37,6 +37,7 @@ from fleet_tui.core.dead_letters import MAX_PER_MINUTE, failure_kind, fingerprin
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.state import FleetState, Task
+from fleet_tui.core.verdicts import awaits_verdict
 
 if TYPE_CHECKING:
     from fleet_tui.console.screens.base import FleetScreen
@@ -170,7 +171,7 @@ async def cancel(screen: "FleetScreen", chosen: Selection) -> None:
 async def resolve(screen: "FleetScreen", chosen: Selection) -> None:
     """A verdict on each task that needs one."""
     state = screen.console.view.state
-    for task in _those(state, chosen, reasons.needs_verdict):
+    for task in _those(state, chosen, awaits_verdict):
         await judge(screen, task)
 
 

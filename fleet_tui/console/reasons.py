@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from fleet_tui.console.selection import Context
 from fleet_tui.core.modes import EngineMode
-from fleet_tui.core.state import AttemptPhase, Task, TaskPhase
+from fleet_tui.core.state import Task, TaskPhase
+from fleet_tui.core.verdicts import awaits_verdict
 from fleet_tui.feed.feed import Link
 
 
@@ -58,14 +59,9 @@ def nothing_to_cancel(context: Context) -> str | None:
 
 def nothing_to_judge(context: Context) -> str | None:
     """At least one task that needs a person's verdict."""
-    return _none_of(context, needs_verdict, "only for tasks of which nobody knows whether they ran")
-
-
-def needs_verdict(task: Task) -> bool:
-    """Whether only a person can say what happened: asked for, or the fate is unknown now."""
-    attempt = task.open_attempt
-    unknown = attempt is not None and attempt.phase is AttemptPhase.UNKNOWN
-    return task.phase is TaskPhase.NEEDS_OPERATOR or unknown
+    return _none_of(
+        context, awaits_verdict, "only for tasks of which nobody knows whether they ran"
+    )
 
 
 def may_hold(task: Task) -> bool:

@@ -18,7 +18,6 @@ from fleet_tui.console.detail_rows import (
     word_cell,
     word_tone,
 )
-from fleet_tui.console.reasons import needs_verdict
 from fleet_tui.console.story import story_line
 from fleet_tui.console.task_evidence import evidence, limits
 from fleet_tui.console.why import held_words, needs_line, why_sections
@@ -30,6 +29,7 @@ from fleet_tui.core.fleet import FleetSpec, TaskClass
 from fleet_tui.core.state import Attempt, AttemptPhase, FleetState, Task, TaskPhase
 from fleet_tui.core.task_filter import task_state
 from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.verdicts import awaits_verdict
 
 MAX_ANSWER_LINES = 2_000
 MAX_PAYLOAD_LINES = 200
@@ -46,7 +46,7 @@ def task_sections(
     """Everything about a task, the most wanted first. ``story`` is None while it is fetched."""
     fleet = state.fleet
     sections = [Section("", (head_line(task, fleet, pen, now_ms), needs_line(task.spec, fleet)))]
-    if needs_verdict(task):
+    if awaits_verdict(task):
         asked = task.phase is TaskPhase.NEEDS_OPERATOR
         title = "Your verdict is needed" if asked else "Nobody knows what became of it"
         choice = line(Cell("V", Tone.KEY), " it ran / it did not run / run it again")

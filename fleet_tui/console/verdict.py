@@ -220,7 +220,8 @@ async def judge(screen: "FleetScreen", task: Task) -> None:
     said = await console.push_screen_wait(VerdictCard(task, pen, console.view.now_ms))
     if said is None:
         return
-    order = Resolve(task=task.id, verdict=said.verdict, reason=said.reason)
+    seen = task.attempt.run_id if task.attempt is not None else None
+    order = Resolve(task=task.id, run=seen, verdict=said.verdict, reason=said.reason)
     if isinstance(await console.send(order), Accepted):
         words = next(o.words for o in OPTIONS if o.verdict is said.verdict)
         console.tell(f"{task.label}: {words}, recorded", opens=Place("task", task.id))

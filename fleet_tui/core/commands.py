@@ -5,7 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from fleet_tui.core.fleet import Priority
-from fleet_tui.core.ids import AgentName, AlertId, Seq, TaskId
+from fleet_tui.core.ids import AgentName, AlertId, RunId, Seq, TaskId
 from fleet_tui.core.state import TaskSpec
 from fleet_tui.core.untrusted import Untrusted
 
@@ -54,6 +54,9 @@ class Resolve(CommandBase, frozen=True, kw_only=True, tag="resolve"):
     """An operator's verdict on a task that needs one."""
 
     task: TaskId
+    run: RunId | None = None
+    """The newest run whose evidence its author saw; None where there was none. A verdict about
+    another run than the newest is refused."""
     verdict: Verdict
     reason: str
 

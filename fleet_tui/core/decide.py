@@ -4,23 +4,19 @@ from typing import assert_never
 
 from fleet_tui.core import commands as c
 from fleet_tui.core import dead_letters, queueing
-from fleet_tui.core.decided import Decided, Verdict, unknown_name, unknown_task
+from fleet_tui.core.decided import Decided, Verdict, unknown_name
 from fleet_tui.core.events import (
     AgentCordoned,
     AgentUncordoned,
     AlertAcked,
-    AttemptGivenUp,
     EngineModeChanged,
-    Event,
     NoteAdded,
-    TaskEnded,
-    TaskResolved,
-    TaskRetrying,
 )
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.modes import EngineMode
-from fleet_tui.core.state import AttemptPhase, FleetState, Task, TaskPhase
+from fleet_tui.core.state import FleetState
 from fleet_tui.core.submission import submit
+from fleet_tui.core.verdicts import resolve
 
 MAX_NOTE_CHARS = 2_000
 
@@ -55,7 +51,7 @@ def decide(state: FleetState, by: str, command: c.Command, now_ms: int) -> Verdi
             held = [n for n in agents if state.agents[n].cordon is not None]
             return Decided(events=tuple(AgentUncordoned(agent=n, by=by) for n in held))
         case c.Resolve():
-            return _resolve(state, by, command, now_ms)
+            return resolve(state, by, command, now_ms)
         case c.Requeue():
             return dead_letters.requeue(state, by, command, now_ms)
         case c.Edit():
@@ -110,43 +106,3 @@ def _unknown_agents(state: FleetState, agents: tuple[AgentName, ...]) -> c.Refus
         if name not in state.agents:
             return unknown_name("agent", name, state.agents)
     return None
-
-
-def _resolve(state: FleetState, by: str, command: c.Resolve, now_ms: int) -> Verdict:
-    task = state.task(command.task)
-    if task is None:
-        return unknown_task(command.task)
-    attempt = task.open_attempt
-    unknown = attempt is not None and attempt.phase is AttemptPhase.UNKNOWN
-    if task.phase is not TaskPhase.NEEDS_OPERATOR and not unknown:
-        return c.Refused(
-            code="no-verdict-needed", text=f"{task.label} is {task.phase}; no verdict is needed."
-        )
-    if not command.reason.strip():
-        return c.Refused(code="no-reason", text="A verdict needs a reason; it is recorded.")
-    events: list[Event] = [
-        TaskResolved(task=task.id, verdict=command.verdict.value, by=by, reason=command.reason)
-    ]
-    if attempt is not None and unknown:
-        events.append(AttemptGivenUp(run=attempt.run_id, reason=f"{by}: {command.reason}"))
-    events.append(_after_verdict(task, by, command, now_ms))
-    return Decided(events=tuple(events), task=task.id, number=task.number)
-
-
-def _after_verdict(task: Task, by: str, command: c.Resolve, now_ms: int) -> Event:
-    match command.verdict:
-        case c.Verdict.RAN:
-            return TaskEnded(task=task.id, phase=TaskPhase.SUCCEEDED, reason=f"{by} says it ran")
-        case c.Verdict.DID_NOT_RUN:
-            return TaskRetrying(
-                task=task.id, not_before_ms=now_ms, reason=f"{by} says it did not run"
-            )
-        case c.Verdict.RUN_AGAIN:
-            return TaskRetrying(
-                task=task.id,
-                not_before_ms=now_ms,
-                reason=f"{by} says run it again",
-                duplicate_possible=True,
-            )
-        case _:
-            assert_never(command.verdict)

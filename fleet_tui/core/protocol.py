@@ -10,7 +10,7 @@ from fleet_tui.core.commands import Command, Reply
 from fleet_tui.core.ids import Epoch, Seq
 from fleet_tui.core.modes import NORMAL, ModeNow
 
-PROTOCOL = 1
+PROTOCOL = 2
 """Raised when a frame changes meaning; the other side says so and stays away."""
 
 MAX_FRAME_BYTES = 8 * 1024 * 1024
@@ -62,10 +62,10 @@ class Doorbell(msgspec.Struct, frozen=True, kw_only=True, tag="doorbell"):
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, tag="request"):
-    """A command with the client's number for it and the position it had seen."""
+    """A command with the client's number for it. A command that rests on what its author saw says
+    itself what that was."""
 
     id: int
-    seen: Seq
     command: Command
 
 

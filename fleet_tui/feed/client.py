@@ -10,7 +10,6 @@ import msgspec
 from fleet_tui import __version__
 from fleet_tui.core.commands import Command, Refused, Reply
 from fleet_tui.core.firewall import safe_line
-from fleet_tui.core.ids import Seq
 from fleet_tui.core.protocol import (
     MAX_FRAME_BYTES,
     PROTOCOL,
@@ -61,7 +60,6 @@ class EngineClient:
         rung: Callable[[Doorbell], None],
     ) -> None:
         self.welcome = welcome
-        self.seen = welcome.seq
         self._reader = reader
         self._writer = writer
         self._rung = rung
@@ -117,7 +115,7 @@ class EngineClient:
         if not self.connected:
             return NO_ENGINE
         self._last_id += 1
-        request = Request(id=self._last_id, seen=Seq(self.seen), command=command)
+        request = Request(id=self._last_id, command=command)
         frame = msgspec.json.encode(request) + b"\n"
         if len(frame) > MAX_FRAME_BYTES:
             return TOO_LARGE
@@ -152,7 +150,6 @@ class EngineClient:
                         if waiting is not None and not waiting.done():
                             waiting.set_result(reply)
                     case Doorbell():
-                        self.seen = frame.seq
                         self._rung(frame)
                     case _:
                         pass

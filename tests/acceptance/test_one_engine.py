@@ -12,7 +12,7 @@ import pytest
 from fleet_tui import __version__
 from fleet_tui.core.commands import ProbeNow
 from fleet_tui.core.events import EngineStarted, EngineStopped
-from fleet_tui.core.ids import AgentName, Seq
+from fleet_tui.core.ids import AgentName
 from fleet_tui.core.protocol import PROTOCOL, Hello, Request
 from fleet_tui.core.state import AttemptPhase, TaskPhase
 from fleet_tui.errors import ExitCode
@@ -165,7 +165,7 @@ async def test_a_console_that_breaks_off_is_let_go_without_a_word(
     rig = local_fleet(make_rig, short_dir)
     rig.start()
     hello = msgspec.json.encode(Hello(protocol=PROTOCOL, version=__version__, by="rude")) + b"\n"
-    look = Request(id=1, seen=Seq(0), command=ProbeNow(agents=(AgentName("echo"),)))
+    look = Request(id=1, command=ProbeNow(agents=(AgentName("echo"),)))
     for said in (b"", b"junk\n", hello, hello + b"junk\n", hello + b"{", hello + hello):
         with socket.socket(socket.AF_UNIX) as rude:
             rude.connect(str(socket_path(rig.directory)))

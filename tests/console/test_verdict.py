@@ -4,7 +4,6 @@ import msgspec
 
 from fleet_tui.console.detail_rows import Pen
 from fleet_tui.console.places import Place
-from fleet_tui.console.reasons import needs_verdict
 from fleet_tui.console.task_evidence import limits
 from fleet_tui.console.verdict import MAX_EVIDENCE_LINES, VerdictCard, evidence_lines
 from fleet_tui.core.commands import Resolve, Verdict
@@ -12,6 +11,7 @@ from fleet_tui.core.evidence import Answer, Checkpoint, LostReason
 from fleet_tui.core.fleet import Deadlines
 from fleet_tui.core.state import AttemptPhase, Task, TaskPhase
 from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.verdicts import awaits_verdict
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
 from tests.support.scene import NOW_MS, agent_name, seeded_state, task_id
@@ -41,7 +41,12 @@ async def test_the_card_shows_the_evidence_and_records_verdict_and_reason() -> N
         await press(pilot, "j", "space", *"host was rebuilt", "enter")
         await until(pilot, lambda: bool(feed.sent))
         assert feed.sent == [
-            Resolve(task=task_id(48_100), verdict=Verdict.DID_NOT_RUN, reason="host was rebuilt")
+            Resolve(
+                task=task_id(48_100),
+                run=judged().attempts[-1].run_id,
+                verdict=Verdict.DID_NOT_RUN,
+                reason="host was rebuilt",
+            )
         ]
 
 
@@ -61,13 +66,13 @@ async def test_without_a_choice_or_a_reason_nothing_is_sent() -> None:
 
 
 def test_who_needs_a_verdict() -> None:
-    assert needs_verdict(judged())
+    assert awaits_verdict(judged())
     active = msgspec.structs.replace(judged(phase=AttemptPhase.UNKNOWN), phase=TaskPhase.ACTIVE)
-    assert needs_verdict(active)
+    assert awaits_verdict(active)
     running_task = msgspec.structs.replace(
         judged(phase=AttemptPhase.RUNNING), phase=TaskPhase.ACTIVE
     )
-    assert not needs_verdict(running_task)
+    assert not awaits_verdict(running_task)
 
 
 def test_a_late_answer_is_evidence_and_cannot_act_on_the_terminal() -> None:

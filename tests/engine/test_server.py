@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from fleet_tui.core import commands as c
-from fleet_tui.core.ids import AgentName, Seq, TaskId
+from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.protocol import (
     MAX_FRAME_BYTES,
     PROTOCOL,
@@ -37,7 +37,7 @@ def note(text: str = "here") -> c.AddNote:
 
 
 def request(command: c.Command, number: int = 1) -> bytes:
-    return msgspec.json.encode(Request(id=number, seen=Seq(0), command=command)) + b"\n"
+    return msgspec.json.encode(Request(id=number, command=command)) + b"\n"
 
 
 async def reply_to(console: RawConsole, command: c.Command) -> c.Reply:
@@ -82,10 +82,10 @@ async def test_a_client_tells_that_the_engine_is_of_another_version(
         b"\n",
         b"hello\n",
         b'{"type":"hello"}\n',
-        b'{"type":"welcome","protocol":1}\n',
+        b'{"type":"welcome","protocol":2}\n',
         b"\xff\xfe\x00\n",
         b"[" * 100_000 + b"\n",
-        b'{"type":"hello","protocol":1,"version":"1","by":5}\n',
+        b'{"type":"hello","protocol":2,"version":"1","by":5}\n',
         request(note()),
     ],
 )
@@ -106,7 +106,7 @@ async def test_a_broken_frame_after_the_hello_ends_only_that_console(path: Path)
     async with house(path), visitor(path) as good, visitor(path) as bad:
         await good.say(hello())
         await bad.say(hello())
-        await bad.say(b'{"type":"request","id":1,"seen":0,"command":{"do":"fly"}}\n')
+        await bad.say(b'{"type":"request","id":1,"command":{"do":"fly"}}\n')
         await bad.hear_end()
         assert isinstance(await reply_to(good, note()), c.Accepted)
 

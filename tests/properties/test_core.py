@@ -222,9 +222,11 @@ class Lifecycle(RuleBasedStateMachine):
         known = [t.id for t in self.story.state.tasks()]
         task = data.draw(st.sampled_from(known))
         verdict = data.draw(st.sampled_from(c.Verdict))
+        found = self.story.state.task(task)
+        run = found.attempt.run_id if found is not None and found.attempt is not None else None
         choices: list[c.Command] = [
             c.Cancel(task=task),
-            c.Resolve(task=task, verdict=verdict, reason="x"),
+            c.Resolve(task=task, run=run, verdict=verdict, reason="x"),
             c.Requeue(tasks=(task,)),
             c.Hold(tasks=(task,)),
             c.Release(tasks=(task,)),

@@ -136,7 +136,8 @@ class People:
     async def _judge(self, task: Task) -> None:
         finished = any(e.status == 0 for e in self._world.truth.executions_of(task.id))
         verdict = c.Verdict.RAN if finished else self._rng.choice(_AGAIN)
-        command = c.Resolve(task=task.id, verdict=verdict, reason="looked at the host")
+        run = task.attempt.run_id if task.attempt is not None else None
+        command = c.Resolve(task=task.id, run=run, verdict=verdict, reason="looked at the host")
         await self.insist(f"verdict-{verdict}", task.id, command)
 
     def _called(self, verb: str, key: str, task: str = "") -> Call:

@@ -1,0 +1,71 @@
+"""An operator's verdict on a run of which nobody else can say whether it happened."""
+
+from typing import assert_never
+
+from fleet_tui.core import commands as c
+from fleet_tui.core.decided import Decided, Verdict, unknown_task
+from fleet_tui.core.events import AttemptGivenUp, Event, TaskEnded, TaskResolved, TaskRetrying
+from fleet_tui.core.state import AttemptPhase, FleetState, Task, TaskPhase
+
+
+def awaits_verdict(task: Task) -> bool:
+    """Whether only a person can say what became of it: asked for, or its fate is unknown now."""
+    attempt = task.open_attempt
+    unknown = attempt is not None and attempt.phase is AttemptPhase.UNKNOWN
+    return task.phase is TaskPhase.NEEDS_OPERATOR or unknown
+
+
+def resolve(state: FleetState, by: str, command: c.Resolve, now_ms: int) -> Verdict:
+    """What follows from a verdict. It is about the run whose evidence its author saw."""
+    task = state.task(command.task)
+    if task is None:
+        return unknown_task(command.task)
+    if not awaits_verdict(task):
+        return c.Refused(
+            code="no-verdict-needed", text=f"{task.label} is {task.phase}; no verdict is needed."
+        )
+    if not command.reason.strip():
+        return c.Refused(code="no-reason", text="A verdict needs a reason; it is recorded.")
+    attempt = task.attempt
+    if command.run != (attempt.run_id if attempt is not None else None):
+        return _other_run(task, command)
+    events: list[Event] = [
+        TaskResolved(task=task.id, verdict=command.verdict.value, by=by, reason=command.reason)
+    ]
+    if attempt is not None and attempt.phase is AttemptPhase.UNKNOWN:
+        events.append(AttemptGivenUp(run=attempt.run_id, reason=f"{by}: {command.reason}"))
+    events.append(_after_verdict(task, by, command, now_ms))
+    return Decided(events=tuple(events), task=task.id, number=task.number)
+
+
+def _other_run(task: Task, command: c.Resolve) -> c.Refused:
+    about = command.run or "no run"
+    newest = task.attempt
+    if newest is None:
+        changed = f"{task.label} was never placed"
+    else:
+        changed = f"now it is {newest.run_id} on {newest.agent}, {newest.phase}"
+    return c.Refused(
+        code="other-run",
+        text=f"The verdict is about {about}; {changed}.",
+        hint="Look at what is known now, then give the verdict again.",
+    )
+
+
+def _after_verdict(task: Task, by: str, command: c.Resolve, now_ms: int) -> Event:
+    match command.verdict:
+        case c.Verdict.RAN:
+            return TaskEnded(task=task.id, phase=TaskPhase.SUCCEEDED, reason=f"{by} says it ran")
+        case c.Verdict.DID_NOT_RUN:
+            return TaskRetrying(
+                task=task.id, not_before_ms=now_ms, reason=f"{by} says it did not run"
+            )
+        case c.Verdict.RUN_AGAIN:
+            return TaskRetrying(
+                task=task.id,
+                not_before_ms=now_ms,
+                reason=f"{by} says run it again",
+                duplicate_possible=True,
+            )
+        case _:
+            assert_never(command.verdict)
