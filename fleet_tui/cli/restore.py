@@ -12,7 +12,7 @@ from fleet_tui.core import words
 
 if TYPE_CHECKING:
     from fleet_tui.core.state import FleetState
-    from fleet_tui.journal.backups import Restored
+    from fleet_tui.journal.restoring import Restored
 
 
 @click.command()
@@ -24,17 +24,17 @@ def command(fleet: str, backup: Path, as_json: bool) -> None:
 
     Refuses while an engine runs (exit 6; `fleet-tui stop` ends it). The backup is checked first and
     not changed; the old state directory is kept beside the new one. Runs that were open in the
-    backup are looked for at their agents and never sent again. When the old ledger knew more, the
-    fleet is frozen: tasks that wait in the backup may have run since.
+    backup are looked for at their agents and not sent again. What waits in the backup may have run
+    since, so the fleet is frozen: it starts nothing until `fleet-tui thaw`. Only a backup that ends
+    exactly where the old ledger is proved to end goes on as it was.
     """
-    from fleet_tui.journal.backups import restore
-    from fleet_tui.journal.directory import holder_now
+    from fleet_tui import __version__
+    from fleet_tui.journal.restoring import restore
 
     found = find_fleet(fleet)
     stamp = time.strftime("%Y%m%d-%H%M%S")
     aside = found.directory.with_name(f"{found.directory.name}.before-restore-{stamp}")
-    done = restore(backup, found.directory, holder_now(os.getpid(), _now_ms), aside)
-    state = run(_settle(found.directory, done))
+    done, state = run(restore(backup, found.directory, aside, _now_ms, __version__, os.getpid()))
     if as_json:
         emit_json(
             "restore",
@@ -53,34 +53,17 @@ def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-async def _settle(directory: Path, done: "Restored") -> "FleetState":
-    """Own the restored ledger once: that proves that an engine can, and freezes the fleet when
-    something may have happened that the ledger does not know."""
-    from fleet_tui import __version__
-    from fleet_tui.core.events import EngineModeChanged
-    from fleet_tui.core.modes import EngineMode
-    from fleet_tui.journal.writer import JournalWriter
-
-    writer = await JournalWriter.open(directory, _now_ms, __version__, os.getpid())
-    try:
-        was = writer.state.engine.mode.mode
-        if done.is_behind and was is not EngineMode.HOLD:
-            reason = f"restored from a backup that ends at event {done.copy.last_seq}"
-            hold = EngineModeChanged(mode=EngineMode.HOLD, was=was, reason=reason)
-            await writer.append([hold], _now_ms())
-        return writer.state
-    finally:
-        await writer.close("restored from a backup")
-
-
 def _print(done: "Restored", state: "FleetState") -> None:
     made = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(done.copy.last_at_ms / 1_000))
     say(f"restored {done.copy.events} events, up to {done.copy.last_seq} of {made}")
     if done.aside is not None:
         say(f"what was there is kept in {done.aside}")
     if not done.is_behind:
+        click.echo("the old ledger ended there too: the fleet goes on as it was")
         return
-    if done.old_last_seq is None or done.old_last_at_ms is None:
+    if done.aside is None:
+        click.echo("there was no ledger here: nobody can say what happened after the backup")
+    elif done.old_last_seq is None or done.old_last_at_ms is None:
         click.echo("the old ledger cannot be read: nobody can say what happened after the backup")
     elif done.old_last_seq > done.copy.last_seq:
         newer = done.old_last_seq - done.copy.last_seq
@@ -89,12 +72,12 @@ def _print(done: "Restored", state: "FleetState") -> None:
             f"the old ledger went on for {newer} events and {words.duration(for_ms)} after the "
             "backup; the fleet does not know them any more"
         )
-    else:
+    elif done.old_last_seq < done.copy.last_seq:
         click.echo("the backup knows more than the old ledger did")
+    else:
+        click.echo("the old ledger cannot be proved to end where the backup does")
     runs = sum(t.open_attempt is not None for t in state.open_tasks.values())
     waiting = sum(1 for _ in state.waiting())
-    say(
-        f"{words.plural(runs, 'open run')}: looked for at the agents, not sent again. "
-        f"{words.plural(waiting, 'waiting task')}: may have run since"
-    )
-    click.echo("the fleet is frozen; look at what waits, then `fleet-tui thaw`")
+    say(f"{words.plural(runs, 'open run')}: looked for at the agents, not sent again")
+    say(f"{words.plural(waiting, 'waiting task')}: may have run since, and would run after a thaw")
+    click.echo("the fleet is frozen: cancel what has run, then `fleet-tui thaw`")

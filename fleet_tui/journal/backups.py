@@ -1,5 +1,4 @@
-"""Copies of a journal directory: made while an engine works, proved before they are called good,
-and put back in its place.
+"""Copies of a journal directory: made while an engine works, proved before they are called good.
 
 A backup is a journal directory like any other, of single files and without a lock, so everything
 that reads a ledger reads a backup too.
@@ -9,44 +8,27 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import msgspec
 
 from fleet_tui.core.ids import Seq
-from fleet_tui.journal.chain import HEAD_NAME, Head, read_head, write_head
+from fleet_tui.journal.chain import Head, read_head, write_head
 from fleet_tui.journal.directory import (
     DIRECTORY_MODE,
-    EngineLock,
     check,
     create_private,
-    prepare,
     sync_directory,
+    unfinished_copy,
 )
-from fleet_tui.journal.errors import (
-    BackupFailed,
-    JournalDamaged,
-    JournalMissing,
-    LockHolder,
-    UnsafeDirectory,
-)
-from fleet_tui.journal.segments import (
-    BUSY_TIMEOUT_S,
-    SegmentReader,
-    newest_epoch,
-    numbered_files,
-    open_read_only,
-)
-from fleet_tui.journal.statements import query
+from fleet_tui.journal.errors import BackupFailed, JournalDamaged, JournalMissing
+from fleet_tui.journal.segments import SegmentReader, numbered_files, open_read_only
 from fleet_tui.journal.verifying import Verdict, verify
 
 FAMILIES = ("events", "samples", "logs")
 COPY_PAGES = 4_096
 """Pages per step of a copy: the engine commits in between."""
-UNKNOWN_EPOCHS = 1_000
-"""A restored ledger is this far ahead of its backup when nobody can say how many engines came
-after it: hosts refuse an engine whose epoch is older than one they have seen."""
 
 
 class Copied(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,22 +44,6 @@ class Copied(msgspec.Struct, frozen=True, kw_only=True):
     """Telemetry files that could not be copied. The ledger is never among them."""
 
 
-class Restored(msgspec.Struct, frozen=True, kw_only=True):
-    """What was put in place of what."""
-
-    copy: Copied
-    aside: str | None
-    """Where the directory that was there is now; None when there was none."""
-    old_last_seq: Seq | None
-    """Where the old ledger ended; None when it could not be read or there was none."""
-    old_last_at_ms: int | None
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether something may have happened that the restored ledger does not know."""
-        return self.aside is not None and self.old_last_seq != self.copy.last_seq
-
-
 def back_up(directory: Path, target: Path) -> Copied:
     """Copy a journal, beside a working engine or without one, and prove the copy.
 
@@ -91,7 +57,7 @@ def back_up(directory: Path, target: Path) -> Copied:
     try:
         target.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
         with _temporary(target) as work:
-            copied = _copy_and_prove(directory, work)
+            copied = copy_and_prove(directory, work)
             os.rename(work, target)
             sync_directory(target.parent)
     except (OSError, sqlite3.Error) as error:
@@ -99,61 +65,19 @@ def back_up(directory: Path, target: Path) -> Copied:
     return msgspec.structs.replace(copied, path=str(target))
 
 
-def restore(source: Path, directory: Path, holder: LockHolder, aside: Path) -> Restored:
-    """Put a copy of a backup in place of a journal directory, which is kept at ``aside``.
-
-    The backup is proved before and after it is copied and is not changed. The epoch is raised above
-    every engine's that is known, so that hosts listen to the next one. Raises JournalInUse while an
-    engine runs, JournalMissing, JournalDamaged, JournalTooNew, UnsafeDirectory and BackupFailed.
-    """
-    _check_source(source, directory)
-    prepare(directory)
-    lock = EngineLock(directory, holder)
-    try:
-        old = _end_of(directory)
-        try:
-            with _temporary(directory) as work:
-                copied = _copy_and_prove(source, work)
-                _raise_epoch(work, _epoch_after(source, directory, old))
-                held_none = old is None and not (directory / HEAD_NAME).exists()
-                os.rename(directory, aside)
-                try:
-                    os.rename(work, directory)
-                except OSError:
-                    os.rename(aside, directory)
-                    raise
-                sync_directory(directory.parent)
-        except (OSError, sqlite3.Error) as error:
-            raise BackupFailed(f"cannot restore {source}: {error}") from error
-    finally:
-        lock.release()
-    return Restored(
-        copy=msgspec.structs.replace(copied, path=str(directory)),
-        aside=None if held_none and _forget(aside) else str(aside),
-        old_last_seq=old[0] if old is not None else None,
-        old_last_at_ms=old[1] if old is not None else None,
-    )
-
-
-def _check_source(source: Path, directory: Path) -> None:
-    if not source.is_dir():
-        raise JournalMissing(f"there is no backup {source}")
-    if directory.exists() and source.resolve() == directory.resolve():
-        raise BackupFailed("a journal cannot be restored from itself")
-    try:
-        check(source)
-    except UnsafeDirectory as error:
-        reason = f"the backup cannot be trusted: {error.message}"
-        raise UnsafeDirectory(reason, hint=error.hint) from error
+def begin_copy(target: Path) -> Path:
+    """An empty private directory beside ``target`` for what becomes it. Raises OSError."""
+    work = unfinished_copy(target)
+    if work.exists():
+        shutil.rmtree(work)
+    work.mkdir(mode=DIRECTORY_MODE)
+    return work
 
 
 @contextmanager
 def _temporary(target: Path) -> Iterator[Path]:
     """A private directory beside ``target`` for what becomes it; removed when it does not."""
-    work = target.with_name(f".{target.name}.new")
-    if work.exists():
-        shutil.rmtree(work)
-    work.mkdir(mode=DIRECTORY_MODE)
+    work = begin_copy(target)
     try:
         yield work
     finally:
@@ -161,7 +85,7 @@ def _temporary(target: Path) -> Iterator[Path]:
             shutil.rmtree(work)
 
 
-def _copy_and_prove(source: Path, work: Path) -> Copied:
+def copy_and_prove(source: Path, work: Path) -> Copied:
     """Everything that was committed when the copy began, at the least. Raises JournalDamaged."""
     try:
         remembered = read_head(source)
@@ -220,39 +144,3 @@ def _copy_file(source: Path, target: Path) -> None:
 def _damaged(directory: Path, verdict: Verdict) -> JournalDamaged:
     first, last = verdict.first_bad_seq or 1, verdict.last_bad_seq or 1
     return JournalDamaged(directory, verdict.reason, first, last)
-
-
-def _end_of(directory: Path) -> tuple[Seq, int] | None:
-    """(position, instant) of a ledger's last event; None when it cannot be read."""
-    files = numbered_files(directory, "events")
-    if not files:
-        return None
-    with suppress(sqlite3.Error), closing(SegmentReader(files[-1][1])) as segment:
-        seq, at_ms = segment.ends()[1]
-        return Seq(seq), at_ms
-    return None
-
-
-def _epoch_after(source: Path, directory: Path, old: tuple[Seq, int] | None) -> int:
-    backed_up = newest_epoch(source)
-    if old is None:
-        return backed_up + UNKNOWN_EPOCHS
-    with suppress(sqlite3.Error):
-        return max(backed_up, newest_epoch(directory))
-    return backed_up + UNKNOWN_EPOCHS
-
-
-def _raise_epoch(directory: Path, epoch: int) -> None:
-    path = numbered_files(directory, "events")[-1][1]
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-    with closing(connection):
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(query("segment_raise"), {"epoch": epoch})
-
-
-def _forget(aside: Path) -> bool:
-    """An old directory that never held a journal is nothing to keep."""
-    with suppress(OSError):
-        shutil.rmtree(aside)
-        return True
-    return False

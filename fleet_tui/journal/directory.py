@@ -108,6 +108,11 @@ def is_network(kind: str) -> bool:
     return kind in NETWORK_FILE_SYSTEMS or kind.startswith("fuse.")
 
 
+def unfinished_copy(directory: Path) -> Path:
+    """Where what will become ``directory`` is made: beside it, and gone once it is done."""
+    return directory.with_name(f".{directory.name}.new")
+
+
 def create_private(path: Path) -> int:
     """Create a file that only we can read, before anybody else opens it. Raises FileExistsError."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -5,6 +5,7 @@ FleetError
 │   ├── JournalMissing          there is none
 │   ├── JournalDamaged          it does not say any more what was written
 │   ├── JournalUnfinished       an engine was killed; the next one completes it
+│   ├── RestoreUnfinished       a restore was killed; the next one completes it
 │   ├── JournalTooNew           a newer version wrote it
 │   ├── JournalFull             the disk has no room; nothing was stored, a later try may be
 │   ├── JournalFailed           the disk refused; nothing more is written
@@ -52,6 +53,18 @@ class JournalUnfinished(JournalError):
         super().__init__(
             f"an engine was ended in the middle of a change of {where}",
             hint="nothing is lost: the next engine takes the change back; start one",
+        )
+
+
+class RestoreUnfinished(JournalError):
+    """A restore was ended before the ledger was in its place."""
+
+    def __init__(self, where: Path, copy: Path) -> None:
+        """``copy`` is what the restore was making."""
+        super().__init__(
+            f"a restore of the ledger in {where} was not finished, and no other ledger is there",
+            hint="run `fleet-tui restore` again; what was there before it, if anything, is in"
+            f" {where}.before-restore-*; an empty ledger begins once {copy} is deleted",
         )
 
 

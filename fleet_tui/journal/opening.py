@@ -14,8 +14,8 @@ from fleet_tui.core.state import EMPTY_STATE, FleetState
 from fleet_tui.journal import ballast
 from fleet_tui.journal.chain import START, Head, Row, link, read_head, write_head
 from fleet_tui.journal.codec import decode, encode
-from fleet_tui.journal.directory import EngineLock, holder_now, prepare
-from fleet_tui.journal.errors import JournalDamaged, JournalInUse
+from fleet_tui.journal.directory import EngineLock, holder_now, prepare, unfinished_copy
+from fleet_tui.journal.errors import JournalDamaged, JournalInUse, RestoreUnfinished
 from fleet_tui.journal.migrations import migrate
 from fleet_tui.journal.segments import (
     BUSY_TIMEOUT_S,
@@ -59,7 +59,7 @@ class _Checked(NamedTuple):
 def take(directory: Path, now_ms: Callable[[], int], pid: int) -> Taken:
     """Own the ledger in a directory, making one if there is none. Blocks; changes nothing on error.
 
-    Raises UnsafeDirectory, JournalInUse, JournalDamaged and JournalTooNew.
+    Raises UnsafeDirectory, JournalInUse, JournalDamaged, RestoreUnfinished and JournalTooNew.
     """
     prepare(directory)
     lock = EngineLock(directory, holder_now(pid, now_ms))
@@ -93,6 +93,8 @@ def _take(directory: Path, now_ms: Callable[[], int], lock: EngineLock) -> Taken
             if remembered is not None:
                 reason = "its files are gone but its head is there"
                 raise JournalDamaged(directory, reason, 1, remembered.seq)
+        if (copy := unfinished_copy(directory)).exists():  # an empty ledger would forget it all
+            raise RestoreUnfinished(directory, copy)
         open_segment(directory, START, EMPTY_STATE, now_ms(), NO_EPOCH)
     checked = _check_last(directory)
     if checked.info.sealed:  # an engine died between two segments

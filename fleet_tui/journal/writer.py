@@ -145,7 +145,7 @@ class JournalWriter:
         Makes the directory and the ledger when there are none. ``batch_requests`` share a
         transaction at most; more of them suit bulk writing, where no caller waits for its own
         event. Raises UnsafeDirectory, JournalInUse (naming the holder), JournalDamaged,
-        JournalTooNew, JournalFull, JournalFailed.
+        RestoreUnfinished, JournalTooNew, JournalFull, JournalFailed.
         """
         opening = asyncio.create_task(asyncio.to_thread(take, directory, now_ms, pid))
         try:

@@ -1,6 +1,7 @@
 """Keeping a ledger: backup, restore, verify and doctor, as an operator types them."""
 
 import json
+import shutil
 import signal
 from pathlib import Path
 
@@ -72,6 +73,28 @@ def make_rig_like(rig: Rig) -> Rig:
     """The same fleet, looked at from the beginning."""
     text = rig.file.read_text().split("\n", 2)[2]
     return Rig(rig.base, text)
+
+
+async def test_a_ledger_restored_onto_a_new_machine_starts_nothing_before_a_thaw(
+    make_rig: MakeRig, short_dir: Path
+) -> None:
+    rig = make_rig(GATED % (short_dir, short_dir, short_dir))
+    rig.start()
+    ok(rig, "freeze", str(rig.file))
+    rig.submit("one")
+    await rig.until(lambda: bool(rig.tasks()), 30, "the first is known")
+    backup = short_dir / "backup"
+    ok(rig, "backup", str(rig.file), "--to", str(backup))
+    ok(rig, "thaw", str(rig.file))
+    await rig.until(lambda: runs_of(short_dir) == 1, 30, "the first runs")
+    stop(rig)
+    shutil.rmtree(rig.directory)
+    said = ok(rig, "restore", str(rig.file), str(backup))
+    assert "there was no ledger here" in said
+    assert "1 waiting task: may have run since" in said
+    assert "frozen" in said
+    _, report = document(rig, "restore", str(rig.file), str(backup), "--json")
+    assert (report["behind"], report["mode"], report["waiting"]) == (True, "hold", 1)
 
 
 async def test_verify_names_the_exact_range(make_rig: MakeRig, short_dir: Path) -> None:

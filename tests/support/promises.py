@@ -40,13 +40,16 @@ PROMISES: tuple[Row, ...] = (
     ),
     Row(
         "**After a restart nothing is sent again.** Open runs are asked for where they are; a "
-        "gateway that went on by itself is recognised.",
+        "gateway that went on by itself is recognised. A restored backup that may have missed "
+        "something starts nothing before your thaw.",
         (
             "simulation/test_port_contract.py::test_another_engine_finds_the_run_again",
             "acceptance/test_openclaw_phases.py::"
             "test_a_turn_that_a_gateway_goes_on_with_by_itself_is_found_again_and_ends_once",
             "acceptance/test_keeping.py::"
             "test_a_restored_ledger_finds_open_runs_again_and_sends_none",
+            "journal/test_restoring.py::"
+            "test_a_restore_that_is_killed_never_leaves_a_ledger_that_starts_work",
         ),
     ),
     Row(
