@@ -80,7 +80,8 @@ read_owner() {
   kind= pid= born= home= since=0
   [ -f "$run/owner" ] || return 1
   read -r kind pid born home since < "$run/owner"
-  kind=${kind:-fenced}
+  # An empty one proves nothing: a crash or a full disk ate what was in it.
+  kind=${kind:-lost}
 }
 
 lives() {
@@ -91,8 +92,9 @@ lives() {
 # bury WORD: leaves a tombstone where no process owns the run.
 bury() {
   mkdir "$run" 2>/dev/null
-  say "$1" > "$run/tomb.$$" 2>/dev/null
-  ln "$run/tomb.$$" "$run/owner" 2>/dev/null
+  if say "$1" > "$run/tomb.$$" && [ -s "$run/tomb.$$" ]; then
+    ln "$run/tomb.$$" "$run/owner"
+  fi 2>/dev/null
   rm -f "$run/tomb.$$"
 }
 
@@ -177,17 +179,22 @@ child() {
   cd "$run" || exit 1
   boot_id
   began $$
-  say "run $$ $BEGAN $boot $(now_ms)" > owner.$$ || exit 1
+  say "run $$ $BEGAN $boot $(now_ms)" > owner.$$ && [ -s owner.$$ ] || exit 1
   : > out
   : > err
+  sync owner.$$ 2>/dev/null
   ln owner.$$ owner 2>/dev/null || exit 1
   rm -f owner.$$
+  # On the disk before the program does anything: after a power cut it must not seem never to
+  # have run.
+  sync . .. 2>/dev/null
   trap : TERM INT HUP
   sh ./job < task > out 2> err
   rc=$?
   say "$rc $(now_ms) $(size_of out) $(sha256 < out)" > rc.new || exit 1
   sync out rc.new 2>/dev/null
   mv rc.new rc
+  sync . 2>/dev/null
 }
 
 detach() {

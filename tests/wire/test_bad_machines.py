@@ -2,14 +2,17 @@
 
 import os
 import random
+import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.evidence import Definite, Finished, NotStarted
+from fleet_tui.core.evidence import Definite, Finished, NotStarted, Unknown
 from fleet_tui.core.fleet import CommandAgent
 from fleet_tui.core.ids import AgentName, Epoch, HostName, RunId
 from fleet_tui.core.vitals import VitalsReading
@@ -76,6 +79,27 @@ async def test_a_disk_with_room_for_half_a_task_starts_none(
     assert executions(book) == whole
     assert 0 < whole < 8
     assert set(book.read_text().split()) == {str(size)}
+
+
+@pytest.mark.parametrize("room_bytes", [0, 1, 4_096])
+async def test_a_tombstone_that_does_not_fit_on_the_disk_is_none(
+    make_port: MakePort, small_disk: Path, monkeypatch: pytest.MonkeyPatch, room_bytes: int
+) -> None:
+    """The run was there and was wiped, so the word would have to be "lost" and never "fenced"."""
+    monkeypatch.setattr(runs, "LEAST_FREE_KB", 0)
+    port, what = make_port("sleep", "300"), order()
+    await port.start(what)
+    pid = int((small_disk / what.run_id / "owner").read_text().split()[1])
+    shutil.rmtree(small_disk / what.run_id)
+    with (small_disk / "filler").open("wb", buffering=0) as filler, suppress(OSError):
+        while True:
+            filler.write(b"\0" * 1_024)
+    os.truncate(small_disk / "filler", (small_disk / "filler").stat().st_size - room_bytes)
+    for _ in range(2):
+        assert isinstance(await port.inspect(what), Unknown)
+    (small_disk / "filler").unlink()
+    assert isinstance(await port.inspect(what), Unknown)
+    os.killpg(pid, signal.SIGKILL)
 
 
 def libfaketime() -> Path:

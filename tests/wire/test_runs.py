@@ -234,10 +234,11 @@ async def test_a_run_whose_processes_are_all_gone_has_died(
 async def test_a_program_that_outlives_its_wrapper_still_runs(
     make_port: MakePort, tmp_path: Path
 ) -> None:
-    port, what = make_port("sh", "-c", "sleep 300"), order()
+    ready = tmp_path / "ready"
+    port, what = make_port("sh", "-c", f"touch {ready}; sleep 300"), order()
     await port.start(what)
+    await until(ready.exists)
     wrapper = psutil.Process(int(owner_of(tmp_path)[1]))
-    await until(lambda: bool(wrapper.children()))
     wrapper.kill()
     await until(lambda: not wrapper.is_running() or wrapper.status() == psutil.STATUS_ZOMBIE)
     found = await port.inspect(what)
@@ -274,6 +275,22 @@ async def test_a_wiped_run_directory_proves_nothing(make_port: MakePort, tmp_pat
         assert isinstance(found, Unknown)
         assert found.reason is LostReason.NO_TRACE
     os.killpg(pid, signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("sh")
+async def test_an_owner_without_a_word_is_no_proof_that_nothing_ran(
+    make_port: MakePort, tmp_path: Path
+) -> None:
+    """As a power cut leaves it: the name is on the disk, what was in it is not."""
+    port, what = make_port("cat"), order()
+    await port.start(what)
+    await finished(port, what)
+    run = run_directory(tmp_path)
+    (run / "rc").unlink()
+    (run / "owner").write_text("")
+    found = await make_port("cat", epoch=2).inspect(what)
+    assert isinstance(found, Unknown)
+    assert found.reason is LostReason.NO_TRACE
 
 
 @pytest.mark.usefixtures("sh")
