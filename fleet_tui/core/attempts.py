@@ -22,6 +22,7 @@ from fleet_tui.core.events import (
     AttemptSeen,
     AttemptStarted,
     AttemptStopped,
+    AttemptTold,
     AttemptUnknown,
     Event,
     TaskEnded,
@@ -34,6 +35,7 @@ from fleet_tui.core.evidence import (
     Died,
     Fact,
     Finished,
+    LateWord,
     NotStarted,
     Running,
     Started,
@@ -80,7 +82,7 @@ def learn(state: FleetState, run: RunId, word: Word, now_ms: int) -> list[Event]
         return []
     task, attempt = found
     if not attempt.phase.is_open:
-        return _late(state, attempt, word)
+        return _late(state, task, attempt, word, now_ms)
     match word:
         case Unknown(reason=reason, detail=detail):
             if attempt.phase is AttemptPhase.UNKNOWN:
@@ -160,22 +162,58 @@ def _learn_fact(
             assert_never(fact)
 
 
-def _late(state: FleetState, attempt: Attempt, word: Word) -> list[Event]:
-    given_up = attempt.phase in (AttemptPhase.GIVEN_UP, AttemptPhase.DIED)
-    if not given_up or attempt.late or not isinstance(word, Definite):
+def is_unwanted(task: Task) -> bool:
+    """Whether a run that was given up has to be stopped: its task goes on without it, or shall not
+    be done any more. While a person is asked about it, it may end as it likes."""
+    return task.phase not in (TaskPhase.NEEDS_OPERATOR, TaskPhase.SUCCEEDED)
+
+
+def _late(state: FleetState, task: Task, attempt: Attempt, word: Word, now_ms: int) -> list[Event]:
+    """What is heard of an attempt that was given up. A result is attached and decides nothing. A
+    proof that it never ran, or may run again, spares the operator the question."""
+    given_up = attempt.phase is AttemptPhase.GIVEN_UP
+    if attempt.late or not isinstance(word, Definite):
         return []
     fact = word.value
-    if not isinstance(fact, Finished):
+    if isinstance(fact, Finished) and (given_up or attempt.phase is AttemptPhase.DIED):
+        return [
+            AttemptLate(
+                run=attempt.run_id,
+                ok=fact.ok,
+                answer=fact.answer,
+                usage=fact.usage,
+                cost_microusd=cost_of(state, attempt, fact.usage),
+            )
+        ]
+    says = _late_word(attempt, fact)
+    if not given_up or says is None or says is attempt.late_word:
         return []
-    return [
-        AttemptLate(
-            run=attempt.run_id,
-            ok=fact.ok,
-            answer=fact.answer,
-            usage=fact.usage,
-            cost_microusd=cost_of(state, attempt, fact.usage),
-        )
-    ]
+    told = AttemptTold(run=attempt.run_id, says=says)
+    asked = task.phase is TaskPhase.NEEDS_OPERATOR and task.attempts[-1] is attempt
+    again = says is LateWord.NEVER_STARTED or (
+        says is LateWord.DIED and _may_run_again(task) and _tries_left(state, task)
+    )
+    if not asked or not again:
+        return [told]
+    reason = f"{attempt.agent} says that it {says.text}"
+    return [told, _retrying(state, task, attempt, 1, reason, now_ms)]
+
+
+def _late_word(attempt: Attempt, fact: Fact) -> LateWord | None:
+    match fact:
+        case Started() | Running():
+            return LateWord.RUNS
+        case NotStarted():
+            # A host that does not know what it once said it had started was wiped or restored.
+            return None if attempt.started_at_ms is not None else LateWord.NEVER_STARTED
+        case Died():
+            return LateWord.DIED
+        case Stopped():
+            return LateWord.STOPPED
+        case Finished():
+            return None
+        case _:
+            assert_never(fact)
 
 
 def _after_not_started(

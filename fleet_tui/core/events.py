@@ -7,7 +7,7 @@ version does not know is kept and counted (:class:`UnknownEvent`), never dropped
 import msgspec
 
 from fleet_tui.core.decision import Decision, Pending
-from fleet_tui.core.evidence import Answer, Checkpoint, LostReason, Usage
+from fleet_tui.core.evidence import Answer, Checkpoint, LateWord, LostReason, Usage
 from fleet_tui.core.fleet import FleetSpec, Priority
 from fleet_tui.core.ids import AgentName, AlertId, Epoch, PoolName, RunId, Seq, TaskId, split_run_id
 from fleet_tui.core.modes import EngineMode
@@ -241,6 +241,12 @@ class AttemptLate(AboutAttempt, frozen=True, kw_only=True, tag="attempt.late"):
     cost_microusd: int = 0
 
 
+class AttemptTold(AboutAttempt, frozen=True, kw_only=True, tag="attempt.told"):
+    """What its agent said of an attempt that was given up, once it could be asked again."""
+
+    says: LateWord
+
+
 class TaskRetrying(AboutTask, frozen=True, kw_only=True, tag="task.retrying"):
     """The task goes back to the queue."""
 
@@ -386,6 +392,7 @@ AttemptEvent = (
     | AttemptStopped
     | AttemptGivenUp
     | AttemptLate
+    | AttemptTold
 )
 """What becomes of one try at it."""
 

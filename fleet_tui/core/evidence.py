@@ -122,6 +122,31 @@ Fact = Started | NotStarted | Running | Finished | Died | Stopped
 T_co = TypeVar("T_co", covariant=True)
 
 
+class LateWord(StrEnum):
+    """What an agent says of a run that was given up. A result is not among them: it is kept."""
+
+    RUNS = "runs"
+    NEVER_STARTED = "never-started"
+    """And never will: a tombstone keeps a late start from running."""
+    DIED = "died"
+    STOPPED = "stopped"
+
+    @property
+    def text(self) -> str:
+        """What comes after "its agent says that it …"."""
+        return {
+            LateWord.RUNS: "still runs",
+            LateWord.NEVER_STARTED: "never started, and cannot any more",
+            LateWord.DIED: "died",
+            LateWord.STOPPED: "was stopped",
+        }[self]
+
+    @property
+    def is_final(self) -> bool:
+        """Whether there is nothing more to hear."""
+        return self is not LateWord.RUNS
+
+
 class LostReason(StrEnum):
     """Why a question has no answer."""
 

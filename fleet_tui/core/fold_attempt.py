@@ -48,6 +48,8 @@ def next_attempt(attempt: Attempt, event: e.AttemptEvent, at_ms: int) -> Attempt
                 usage=event.usage,
                 cost_microusd=event.cost_microusd,
             )
+        case e.AttemptTold(says=says):
+            return replace(attempt, late_word=says)
         case _:
             assert_never(event)
 

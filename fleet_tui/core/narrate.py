@@ -238,6 +238,9 @@ def _attempt(
         case e.AttemptLate(ok=ok):
             how = "well" if ok else "badly"
             level, text, detail = Level.WARN, f"ended {how} after it was given up", NOTHING_SAID
+        case e.AttemptTold(says=says):
+            text = f"was given up; its agent says that it {says.text}"
+            level, detail = Level.WARN, NOTHING_SAID
         case _:
             assert_never(event)
     return Sentence(level=level, text=f"{where} {text}", detail=detail, task=task_id, agent=agent)

@@ -10,7 +10,7 @@ from enum import StrEnum
 import msgspec
 
 from fleet_tui.core.decision import Decision, Pending
-from fleet_tui.core.evidence import Answer, Checkpoint, LostReason, Usage
+from fleet_tui.core.evidence import Answer, Checkpoint, LateWord, LostReason, Usage
 from fleet_tui.core.fleet import (
     EMPTY_FLEET,
     Deadlines,
@@ -187,6 +187,13 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The last one it was seen to leave."""
     late: bool = False
     """A result came after the attempt was given up; it is kept and changes nothing."""
+    late_word: LateWord | None = None
+    """What its agent last said of it after it was given up."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its agent has told, if late, how it ended."""
+        return self.late or (self.late_word is not None and self.late_word.is_final)
 
 
 class TaskSpec(msgspec.Struct, frozen=True, gc=False, kw_only=True):

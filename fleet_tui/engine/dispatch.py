@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from math import inf
 
-from fleet_tui.core.attempts import Word, deadlines_of, find_attempt
+from fleet_tui.core.attempts import Word, deadlines_of, find_attempt, is_unwanted
 from fleet_tui.core.events import (
+    AboutTask,
     AgentIdentified,
     AttemptGivenUp,
     HealthChanged,
@@ -32,7 +33,7 @@ from fleet_tui.core.evidence import (
 )
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.heartbeat import ask_every_ms
-from fleet_tui.core.ids import AgentName, RunId
+from fleet_tui.core.ids import AgentName, RunId, TaskId
 from fleet_tui.core.retry import trace_id_of
 from fleet_tui.core.state import AttemptPhase, FleetState
 from fleet_tui.core.untrusted import Untrusted
@@ -46,8 +47,9 @@ BACKOFF_CAP_S = 30.0
 START_DEADLINE_S = 60.0
 """No start may hang longer; without an answer by then the run is unknown."""
 ASK_DEADLINE_S = 45.0
-FENCE_TRIES = 200
-"""Questions about a run that was given up before we stop asking: close to an hour at the least."""
+WATCH_TRIES = 200
+"""Questions without an answer about a run that was given up, close to an hour at the least. Then
+it is asked about only when its agent is heard of again."""
 CHECKPOINT_EVERY_S = 30.0
 """How often a resumable run is asked how far it is, in case its host never comes back."""
 CLOSE_DEADLINE_S = 10.0
@@ -88,7 +90,8 @@ class Dispatcher:
         self._hear = hear
         self._rng = rng
         self._workers: dict[RunId, _Worker] = {}
-        self._fences: dict[RunId, _Worker] = {}
+        self._watches: dict[RunId, _Worker] = {}
+        """About runs that were given up."""
 
     def follow(self, state: FleetState, recorded: Sequence[Recorded]) -> None:
         """Make the workers match the state: one for every open attempt, none for others."""
@@ -108,12 +111,14 @@ class Dispatcher:
         for record in recorded:
             match record.event:
                 case AttemptGivenUp(run=run):
-                    self._fence(state, run, over[run].port if run in over else None)
+                    self._watch(state, run, over[run].port if run in over else None)
                 case HealthChanged(agent=agent, health=health) if not health.is_lost:
                     self._nudge(agent)
                 case AgentIdentified(agent=agent):
                     # A new process may resume what its predecessor ran: be there first.
                     self._nudge(agent)
+                case AboutTask(task=task):
+                    self._stop_unwanted(state, task)
                 case _:
                     pass
 
@@ -121,14 +126,14 @@ class Dispatcher:
         """After a restart: go on watching runs that were given up and may still answer late."""
         for task in state.tasks():
             for attempt in task.attempts:
-                if attempt.phase is AttemptPhase.GIVEN_UP and not attempt.late:
-                    self._fence(state, attempt.run_id, None)
+                if attempt.phase is AttemptPhase.GIVEN_UP and not attempt.is_over:
+                    self._watch(state, attempt.run_id, None)
 
     async def close(self) -> None:
         """End all workers; the runs themselves go on at their agents."""
-        workers = [*self._workers.values(), *self._fences.values()]
+        workers = [*self._workers.values(), *self._watches.values()]
         self._workers.clear()
-        self._fences.clear()
+        self._watches.clear()
         for worker in workers:
             worker.end()
         if workers:
@@ -136,7 +141,7 @@ class Dispatcher:
 
     def uses(self, port: AgentPort) -> bool:
         """Whether somebody still talks through that port."""
-        return any(w.port is port for w in (*self._workers.values(), *self._fences.values()))
+        return any(w.port is port for w in (*self._workers.values(), *self._watches.values()))
 
     def _start(self, state: FleetState, run: RunId, agent: AgentName, *, fresh: bool) -> None:
         order = order_of(state, run)
@@ -147,18 +152,28 @@ class Dispatcher:
         worker.task = asyncio.create_task(worker.drive(fresh=fresh), name=f"run {run}")
         self._workers[run] = worker
 
-    def _fence(self, state: FleetState, run: RunId, port: AgentPort | None) -> None:
+    def _watch(self, state: FleetState, run: RunId, port: AgentPort | None) -> None:
         found, order = find_attempt(state, run), order_of(state, run)
-        if found is None or order is None or run in self._fences:
+        if found is None or order is None or run in self._watches:
             return
         worker = _Worker(run, found[1].agent, self._port_of, order, self._hear, self._rng)
         worker.port = port or worker.port
-        worker.task = asyncio.create_task(worker.fence(), name=f"fence {run}")
-        self._fences[run] = worker
-        worker.task.add_done_callback(lambda _: self._fences.pop(run, None))
+        worker.task = asyncio.create_task(worker.watch(), name=f"watch {run}")
+        self._watches[run] = worker
+        worker.task.add_done_callback(lambda _: self._watches.pop(run, None))
+        self._stop_unwanted(state, found[0].id)
+
+    def _stop_unwanted(self, state: FleetState, task_id: TaskId) -> None:
+        """A person has decided, or nobody is to be asked: what may still run is in the way."""
+        task = state.task(task_id)
+        if task is None or not is_unwanted(task):
+            return
+        for attempt in task.attempts:
+            if attempt.run_id in self._watches:
+                self._watches[attempt.run_id].cancel()
 
     def _nudge(self, agent: AgentName) -> None:
-        for worker in (*self._workers.values(), *self._fences.values()):
+        for worker in (*self._workers.values(), *self._watches.values()):
             if worker.agent == agent:
                 worker.nudge.set()
 
@@ -239,15 +254,30 @@ class _Worker:
             else:
                 await self._back_off()
 
-    async def fence(self) -> None:
-        """Make sure that a run which was given up cannot start (again), and hear it if it ended."""
-        for _ in range(FENCE_TRIES):
-            word = await self._asked(lambda port: port.fence(self._order), ASK_DEADLINE_S)
+    async def watch(self) -> None:
+        """Hear what became of a run that was given up. Once it is unwanted, make sure that it
+        cannot start (again)."""
+        followed: Word | None = None
+        while True:
+            if self.cancel_wanted.is_set():
+                word = await self._asked(lambda port: port.fence(self._order), ASK_DEADLINE_S)
+            else:
+                word = followed or await self._asked(
+                    lambda port: port.inspect(self._order), ASK_DEADLINE_S
+                )
+            await self._hear(self.run, word)
             if is_final(word):
-                await self._hear(self.run, word)
                 return
-            await self._back_off()
-        log.warning("run %s was never heard of again", self.run)
+            followed = None
+            if isinstance(word, Definite) and not self.cancel_wanted.is_set():
+                self._failures = 0
+                followed = await self._follow()
+            elif self._failures < WATCH_TRIES:
+                await self._back_off()
+            else:
+                log.warning("run %s is not heard of", self.run)
+                self.nudge.clear()
+                await self.nudge.wait()
 
     async def _follow(self) -> Word | None:
         """Wait for the end of the run. None when it is to be cancelled first, or when it is time

@@ -16,6 +16,7 @@ from fleet_tui.core.events import (
     AttemptGivenUp,
     AttemptLate,
     AttemptStarted,
+    AttemptTold,
     AttemptUnknown,
     EngineStarted,
     FailoverFrozen,
@@ -34,6 +35,7 @@ from fleet_tui.core.evidence import (
     Died,
     Fact,
     Finished,
+    LateWord,
     LostReason,
     NotStarted,
     Running,
@@ -213,6 +215,50 @@ def test_unknown_for_too_long_asks_for_a_verdict_and_a_late_result_is_only_attac
     assert run.task.phase is TaskPhase.NEEDS_OPERATOR
     assert run.task.attempts[0].late
     assert run.fact(finished) == []
+
+
+def given_up(task_class: TaskClass = TaskClass.ONCE, *, started: bool = True) -> Run:
+    """Work about which an operator is asked."""
+    run = Run(task_class)
+    if started:
+        run.fact(Running(checkpoint=mark("page 1")))
+    run.hear(LOST)
+    assert AttemptGivenUp in run.pass_time(PATIENCE_MS)
+    assert run.task.phase is TaskPhase.NEEDS_OPERATOR
+    return run
+
+
+def test_a_proof_that_it_never_started_spares_the_operator_the_question() -> None:
+    run = given_up(started=False)
+    fenced = NotStarted(reason="fenced", fenced=True)
+    assert run.fact(fenced) == [AttemptTold, TaskRetrying]
+    assert run.task.phase is TaskPhase.WAITING
+    assert run.task.attempts[0].late_word is LateWord.NEVER_STARTED
+    assert run.fact(fenced) == []
+
+
+def test_a_host_that_forgot_what_it_had_started_proves_nothing() -> None:
+    run = given_up()
+    assert run.fact(NotStarted(reason="fenced", fenced=True)) == []
+    assert run.task.phase is TaskPhase.NEEDS_OPERATOR
+
+
+def test_what_an_agent_says_of_a_run_that_was_given_up_is_kept_once() -> None:
+    run = given_up()
+    for fact, told in (
+        (Running(), [AttemptTold]),
+        (Running(), []),
+        (Died(reason="process-gone"), [AttemptTold]),
+    ):
+        assert run.fact(fact) == told
+        assert run.task.phase is TaskPhase.NEEDS_OPERATOR
+    assert run.task.attempts[0].is_over
+
+
+def test_resumable_work_goes_on_once_its_death_is_proved() -> None:
+    run = given_up(TaskClass.RESUMABLE)
+    assert run.fact(Died(reason="process-gone")) == [AttemptTold, TaskRetrying]
+    assert run.task.phase is TaskPhase.WAITING
 
 
 def test_a_frozen_pool_gives_nothing_up() -> None:

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from fleet_tui.core import commands as c
 from fleet_tui.core.events import FleetLoaded, Recorded
-from fleet_tui.core.evidence import Checkpoint, RunOrder
+from fleet_tui.core.evidence import Checkpoint, Finished, LateWord, RunOrder, Stopped
 from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec, TaskClass
 from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import AgentName, Epoch, Seq
@@ -54,6 +54,37 @@ async def test_a_run_whose_agent_left_the_file_while_the_engine_was_away_is_not_
     async with running(without, loaded(state, without), hosts) as second:
         await second.until(lambda s: only_task(s).phase is TaskPhase.NEEDS_OPERATOR)
         assert only_task(second.engine.state).attempts[0].phase is AttemptPhase.GIVEN_UP
+
+
+async def given_up(rig: Rig) -> str:
+    """A run about which an operator is asked, and whose host can be reached again."""
+    run = await begin(rig)
+    await rig.hosts[A1].cut()
+    await rig.until(lambda s: only_task(s).phase is TaskPhase.NEEDS_OPERATOR)
+    await rig.hosts[A1].mend()
+    await rig.until(lambda s: only_task(s).attempts[0].late_word is LateWord.RUNS)
+    return run
+
+
+async def test_work_goes_on_while_an_operator_is_asked_about_it() -> None:
+    spec = replace(fleet(agent("a1")), lost_after_ms=100)
+    async with running(spec) as rig:
+        run = await given_up(rig)
+        await rig.hosts[A1].finish(run)
+        await rig.until(lambda s: only_task(s).attempts[0].late)
+        assert isinstance(rig.hosts[A1].done[run], Finished)
+        assert only_task(rig.engine.state).phase is TaskPhase.NEEDS_OPERATOR
+
+
+async def test_work_that_is_to_run_again_is_stopped_first_where_it_still_runs() -> None:
+    spec = replace(fleet(agent("a1")), lost_after_ms=100)
+    async with running(spec) as rig:
+        run = await given_up(rig)
+        task = only_task(rig.engine.state).id
+        verdict = c.Resolve(task=task, verdict=c.Verdict.RUN_AGAIN, reason="looked at the host")
+        await rig.engine.ask("me", verdict)
+        await rig.until(lambda s: only_task(s).attempts[0].late_word is LateWord.STOPPED)
+        assert rig.hosts[A1].done[run] == Stopped()
 
 
 async def test_a_run_is_found_again_when_its_agent_returns_to_the_file() -> None:

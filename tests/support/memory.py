@@ -144,6 +144,8 @@ class FakePort:
         return Definite(self.host.done[order.run_id])
 
     async def fence(self, order: RunOrder) -> Inspection:
+        if self.host.reachable and order.run_id in self.host.started:
+            return await self.cancel(order)
         return await self.inspect(order)
 
     async def tail(self) -> AsyncIterator[LogLine | LogGap]:

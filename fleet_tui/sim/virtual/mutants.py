@@ -87,8 +87,10 @@ def _died_is_not_started(state: Any, task: Any, attempt: Any, reason: str, now_m
     return [TaskRetrying(task=task.id, not_before_ms=now_ms, reason=reason)]
 
 
-def _late_decides(state: Any, attempt: Any, word: Any) -> list[Event]:
-    found = _late(state, attempt, word)
+def _late_decides(state: Any, task: Any, attempt: Any, word: Any, now_ms: int) -> list[Event]:
+    found = _late(state, task, attempt, word, now_ms)
+    if not any(isinstance(event, AttemptLate) for event in found):
+        return found
     return [
         event
         for late in found
@@ -328,7 +330,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "no-fence",
         "a run that was given up is not fenced",
-        _set(dispatch.Dispatcher, "_fence", lambda *_: None),
+        _set(dispatch.Dispatcher, "_stop_unwanted", lambda *_: None),
     ),
 )
 """The best known ones first."""

@@ -14,6 +14,7 @@ from fleet_tui.core.events import (
     AttemptGivenUp,
     AttemptNotStarted,
     AttemptStopped,
+    AttemptTold,
     AttemptUnknown,
     FleetLoaded,
     Recorded,
@@ -29,6 +30,7 @@ from fleet_tui.core.events import (
     TaskRetrying,
     TaskSubmitted,
 )
+from fleet_tui.core.evidence import LateWord
 from fleet_tui.core.fleet import FleetSpec, Priority
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.state import TaskPhase, TaskSpec
@@ -49,6 +51,8 @@ class Run(msgspec.Struct, kw_only=True):
     cancelling_s: float | None = None
     given_up_s: float | None = None
     given_up_why: str = ""
+    unwanted_s: float | None = None
+    """Since when it is given up and its task goes on without it, or shall not be done."""
     ended_s: float | None = None
 
 
@@ -100,6 +104,11 @@ class Story:
         if task.needs_operator:
             self._broken("operators-decide", f"{task.key} is {how}, and no operator said so")
 
+    def _unwanted(self, task: TaskStory, now_s: float) -> None:
+        run = self.runs.get(task.last or "")
+        if run is not None and run.given_up_s is not None and run.unwanted_s is None:
+            run.unwanted_s = now_s
+
     def _one(self, row: Recorded, now_s: float) -> None:
         match row.event:
             case TaskSubmitted() as event:
@@ -126,10 +135,13 @@ class Story:
                 self._goes_on(task, "retried", now_s)
                 task.waits, task.not_before_ms, task.ended = True, event.not_before_ms, None
                 task.may_duplicate = task.may_duplicate or event.duplicate_possible
+                self._unwanted(task, now_s)
             case TaskEnded() as event:
                 task = self.tasks[event.task]
                 self._goes_on(task, event.phase.value, now_s)
                 task.waits, task.ended, task.ended_s = False, event.phase, now_s
+                if event.phase is not TaskPhase.SUCCEEDED:
+                    self._unwanted(task, now_s)
             case TaskNeedsOperator() as event:
                 task = self.tasks[event.task]
                 task.waits, task.needs_operator = False, True
@@ -155,6 +167,10 @@ class Story:
                 AttemptFinished() | AttemptDied() | AttemptNotStarted() | AttemptStopped() as event
             ):
                 self.runs[event.run].ended_s = now_s
+            case AttemptTold(says=LateWord.NEVER_STARTED | LateWord.DIED) as event:
+                # Proved by its host, so nobody has to be asked; whether it is true is checked.
+                task = self.tasks[self.runs[event.run].task]
+                task.needs_operator = task.needs_operator and task.last != event.run
             case FleetLoaded(spec=spec):
                 self.fleets.append(spec)
             case _:

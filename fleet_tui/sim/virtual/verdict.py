@@ -10,7 +10,9 @@ from fleet_tui.core.events import (
     AttemptFinished,
     AttemptNotStarted,
     AttemptStopped,
+    AttemptTold,
 )
+from fleet_tui.core.evidence import LateWord
 from fleet_tui.core.fleet import AgentSpec, FleetSpec, TaskClass
 from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import AgentName, TaskId
@@ -180,10 +182,13 @@ def _cancelled(world: "World", checks: "Checks", task: TaskStory, found: list[Ex
 
 
 def _heartbeat(world: "World", checks: "Checks", found: list[Execution]) -> None:
-    """What gives no sign of life is stopped."""
+    """What gives no sign of life is stopped, unless an operator is being asked about it."""
     limit_ms = world.scenario.fleet.deadlines.heartbeat_ms
     for execution in found:
         if limit_ms is None or not execution.silent or execution.wiped_s is not None:
+            continue
+        run = checks.story.runs.get(execution.run)
+        if run is not None and run.given_up_s is not None:
             continue
         due_s = max(execution.started_s, world.healed_s) + limit_ms / 1_000 + NOTICE_S
         ended_s = execution.ended_s if execution.ended_s is not None else world.loop.time()
@@ -203,16 +208,16 @@ def _told(world: "World", checks: "Checks") -> None:
                     checks.broken("facts-are-true", f"{run} finished, says the ledger", at_s)
                 elif answer.text.raw != e.output:
                     checks.broken("facts-are-true", f"{run} gave another answer", at_s)
-            case AttemptNotStarted(run=run):
+            case AttemptNotStarted(run=run) | AttemptTold(run=run, says=LateWord.NEVER_STARTED):
                 if run in executions:
                     checks.broken("facts-are-true", f"{run} never starts, says the ledger", at_s)
-            case AttemptDied(run=run):
+            case AttemptDied(run=run) | AttemptTold(run=run, says=LateWord.DIED):
                 e = executions.get(run)
                 if e is not None and e.wiped_s is not None and e.wiped_s < at_s:
                     continue  # nobody can know more
                 if e is None or e.lives or e.recorded or (e.ended_s or 0.0) > at_s:
                     checks.broken("facts-are-true", f"{run} died, says the ledger", at_s)
-            case AttemptStopped(run=run):
+            case AttemptStopped(run=run) | AttemptTold(run=run, says=LateWord.STOPPED):
                 e = executions.get(run)
                 done = e is not None and e.status == 0 and e.recorded
                 if e is None or e.lives or done or (e.ended_s or 0.0) > at_s:
@@ -222,14 +227,13 @@ def _told(world: "World", checks: "Checks") -> None:
 
 
 def _fenced(world: "World", checks: "Checks", run: Run, execution: Execution) -> None:
-    """A run that was given up is stopped as soon as its host can be reached."""
-    assert run.given_up_s is not None
-    if execution.wiped_s is not None:
+    """A run without which its task goes on is stopped as soon as its host can be reached."""
+    if run.unwanted_s is None or execution.wiped_s is not None:
         return
-    due_s = max(run.given_up_s, world.healed_s) + NOTICE_S
+    due_s = max(run.unwanted_s, world.healed_s) + NOTICE_S
     ended_s = execution.ended_s if execution.ended_s is not None else world.loop.time()
     if ended_s > due_s:
-        text = f"{run.id} ran on until {ended_s:.0f} s, given up at {run.given_up_s:.0f} s"
+        text = f"{run.id} ran on until {ended_s:.0f} s, unwanted since {run.unwanted_s:.0f} s"
         checks.broken("given-up-is-fenced", text, due_s)
 
 
