@@ -162,10 +162,12 @@ def _learn_fact(
             assert_never(fact)
 
 
-def is_unwanted(task: Task) -> bool:
+def is_unwanted(task: Task, attempt: Attempt) -> bool:
     """Whether a run that was given up has to be stopped: its task goes on without it, or shall not
-    be done any more. While a person is asked about it, it may end as it likes."""
-    return task.phase not in (TaskPhase.NEEDS_OPERATOR, TaskPhase.SUCCEEDED)
+    be done any more. While a person is asked about it, or said that it ran, it may end as it
+    likes."""
+    decided = task.phase in (TaskPhase.NEEDS_OPERATOR, TaskPhase.SUCCEEDED)
+    return not decided or attempt.run_id != task.attempts[-1].run_id
 
 
 def _late(state: FleetState, task: Task, attempt: Attempt, word: Word, now_ms: int) -> list[Event]:

@@ -166,10 +166,10 @@ class Dispatcher:
     def _stop_unwanted(self, state: FleetState, task_id: TaskId) -> None:
         """A person has decided, or nobody is to be asked: what may still run is in the way."""
         task = state.task(task_id)
-        if task is None or not is_unwanted(task):
+        if task is None:
             return
         for attempt in task.attempts:
-            if attempt.run_id in self._watches:
+            if attempt.run_id in self._watches and is_unwanted(task, attempt):
                 self._watches[attempt.run_id].cancel()
 
     def _nudge(self, agent: AgentName) -> None:

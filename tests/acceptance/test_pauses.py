@@ -12,7 +12,6 @@ import pytest
 from fleet_tui.core.events import AlertRaised, HealthChanged
 from fleet_tui.core.state import Health, TaskPhase
 from tests.acceptance.rig import PROGRAM, MakeRig, Rig
-from tests.console.test_leaving import freeze
 from tests.support.pty_harness import PtyProgram
 
 pytestmark = pytest.mark.slow
@@ -91,7 +90,7 @@ async def test_whatever_becomes_of_a_console_the_engine_goes_on(
         elif how == "stop":
             os.kill(console.pid, signal.SIGSTOP)
         else:
-            await asyncio.to_thread(freeze, console)
+            await asyncio.to_thread(console.fill_terminal, "12")
         for n in range(4):
             await works(rig, f"task {n}")
         if how == "stop":

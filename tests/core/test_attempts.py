@@ -4,7 +4,6 @@ import pytest
 
 from fleet_tui.core.attempts import (
     KEEP_RUNS_MS,
-    LISTEN_FIRST_MS,
     MAX_UNSTARTED,
     Word,
     collectable,
@@ -16,11 +15,8 @@ from fleet_tui.core.events import (
     AttemptGivenUp,
     AttemptLate,
     AttemptStarted,
-    AttemptTold,
     AttemptUnknown,
     EngineStarted,
-    FailoverFrozen,
-    FailoverThawed,
     FleetLoaded,
     HealthChanged,
     TaskCancelRequested,
@@ -35,7 +31,6 @@ from fleet_tui.core.evidence import (
     Died,
     Fact,
     Finished,
-    LateWord,
     LostReason,
     NotStarted,
     Running,
@@ -46,7 +41,7 @@ from fleet_tui.core.evidence import (
 )
 from fleet_tui.core.fleet import Deadlines, RetryPolicy, TaskClass
 from fleet_tui.core.heartbeat import Beat, Ear, heard
-from fleet_tui.core.ids import AgentName, Epoch, PoolName, RunId
+from fleet_tui.core.ids import AgentName, Epoch, RunId
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.state import (
     MAX_CLOSED_TASKS,
@@ -215,96 +210,6 @@ def test_unknown_for_too_long_asks_for_a_verdict_and_a_late_result_is_only_attac
     assert run.task.phase is TaskPhase.NEEDS_OPERATOR
     assert run.task.attempts[0].late
     assert run.fact(finished) == []
-
-
-def given_up(task_class: TaskClass = TaskClass.ONCE, *, started: bool = True) -> Run:
-    """Work about which an operator is asked."""
-    run = Run(task_class)
-    if started:
-        run.fact(Running(checkpoint=mark("page 1")))
-    run.hear(LOST)
-    assert AttemptGivenUp in run.pass_time(PATIENCE_MS)
-    assert run.task.phase is TaskPhase.NEEDS_OPERATOR
-    return run
-
-
-def test_a_proof_that_it_never_started_spares_the_operator_the_question() -> None:
-    run = given_up(started=False)
-    fenced = NotStarted(reason="fenced", fenced=True)
-    assert run.fact(fenced) == [AttemptTold, TaskRetrying]
-    assert run.task.phase is TaskPhase.WAITING
-    assert run.task.attempts[0].late_word is LateWord.NEVER_STARTED
-    assert run.fact(fenced) == []
-
-
-def test_a_host_that_forgot_what_it_had_started_proves_nothing() -> None:
-    run = given_up()
-    assert run.fact(NotStarted(reason="fenced", fenced=True)) == []
-    assert run.task.phase is TaskPhase.NEEDS_OPERATOR
-
-
-def test_what_an_agent_says_of_a_run_that_was_given_up_is_kept_once() -> None:
-    run = given_up()
-    for fact, told in (
-        (Running(), [AttemptTold]),
-        (Running(), []),
-        (Died(reason="process-gone"), [AttemptTold]),
-    ):
-        assert run.fact(fact) == told
-        assert run.task.phase is TaskPhase.NEEDS_OPERATOR
-    assert run.task.attempts[0].is_over
-
-
-def test_resumable_work_goes_on_once_its_death_is_proved() -> None:
-    run = given_up(TaskClass.RESUMABLE)
-    assert run.fact(Died(reason="process-gone")) == [AttemptTold, TaskRetrying]
-    assert run.task.phase is TaskPhase.WAITING
-
-
-def test_a_frozen_pool_gives_nothing_up() -> None:
-    run = Run(TaskClass.IDEMPOTENT)
-    run.fact(Started())
-    run.hear(LOST)
-    run.story.add(FailoverFrozen(pool=PoolName("general"), reason="a test"))
-    assert run.pass_time(10_000_000) == []
-
-
-def test_an_agent_that_left_the_fleet_file_while_a_pool_is_frozen_is_not_given_up() -> None:
-    run = Run()
-    run.fact(Started())
-    run.hear(LOST)
-    run.story.add(FailoverFrozen(pool=PoolName("general"), reason="a test"))
-    left = "a2" if run.task.attempts[0].agent == "a1" else "a1"
-    run.story.add(FleetLoaded(spec=fleet(agent(left)), by="me"))
-    assert run.pass_time(10_000_000) == []
-    run.story.add(FailoverThawed(pool=PoolName("general")))
-    assert AttemptGivenUp in run.pass_time(1)
-
-
-def test_an_engine_that_heard_nothing_listens_before_it_gives_up() -> None:
-    """After a pause, or a night in which no engine ran, an answer may be on its way."""
-    run = Run()
-    run.fact(Started())
-    run.hear(LOST)
-    run.story.now_ms += 10 * PATIENCE_MS
-    state, began_ms = run.story.state, run.story.now_ms
-    soon = began_ms + LISTEN_FIRST_MS
-    ear = Ear(since_ms=began_ms)
-    assert reconcile_attempts(state, soon - 1, ear) == []
-    gave_up, _ = reconcile_attempts(state, soon, ear)
-    assert isinstance(gave_up, AttemptGivenUp)
-
-
-def test_a_pause_of_the_engine_is_no_silence_of_the_run() -> None:
-    run = Run(deadlines=PULSE)
-    run.fact(Started())
-    run.beat(Running())
-    run.story.now_ms += 10 * PULSE_MS
-    state, began_ms = run.story.state, run.story.now_ms
-    ear = Ear(since_ms=began_ms, beats=run.beats)
-    assert reconcile_attempts(state, began_ms + PULSE_MS - 1, ear) == []
-    (stopped,) = reconcile_attempts(state, began_ms + PULSE_MS, ear)
-    assert isinstance(stopped, AttemptCancelling)
 
 
 def test_giving_up_idempotent_work_says_that_it_may_run_twice() -> None:
