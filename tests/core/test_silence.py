@@ -1,9 +1,6 @@
 """What follows from silence, and what is heard of work that was given up."""
 
-from fleet_tui.core.attempts import (
-    LISTEN_FIRST_MS,
-    reconcile_attempts,
-)
+from fleet_tui.core.attempts import LISTEN_FIRST_MS, is_unwanted, reconcile_attempts
 from fleet_tui.core.events import (
     AttemptCancelling,
     AttemptGivenUp,
@@ -11,10 +8,12 @@ from fleet_tui.core.events import (
     FailoverFrozen,
     FailoverThawed,
     FleetLoaded,
+    TaskEnded,
     TaskRetrying,
 )
 from fleet_tui.core.evidence import (
     Died,
+    Finished,
     LateWord,
     NotStarted,
     Running,
@@ -118,3 +117,19 @@ def test_a_pause_of_the_engine_is_no_silence_of_the_run() -> None:
     assert reconcile_attempts(state, began_ms + PULSE_MS - 1, ear) == []
     (stopped,) = reconcile_attempts(state, began_ms + PULSE_MS, ear)
     assert isinstance(stopped, AttemptCancelling)
+
+
+def test_a_run_is_in_the_way_unless_a_person_is_asked_about_it_or_said_that_it_ran() -> None:
+    run = given_up()
+    assert not is_unwanted(run.task, run.task.attempts[0])
+    run.story.add(TaskRetrying(task=run.id, not_before_ms=0, reason="operator says run it again"))
+    assert is_unwanted(run.task, run.task.attempts[0])
+    run.place()
+    run.fact(Finished(ok=True))
+    assert run.task.phase is TaskPhase.SUCCEEDED
+    assert is_unwanted(run.task, run.task.attempts[0])
+    told = given_up()
+    told.story.add(
+        TaskEnded(task=told.id, phase=TaskPhase.SUCCEEDED, reason="operator says it ran")
+    )
+    assert not is_unwanted(told.task, told.task.attempts[0])

@@ -10,7 +10,7 @@ from fleet_tui.core.events import FleetLoaded, Recorded
 from fleet_tui.core.evidence import Checkpoint, Finished, LateWord, RunOrder, Stopped
 from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec, TaskClass
 from fleet_tui.core.fold import fold
-from fleet_tui.core.ids import AgentName, Epoch, Seq
+from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq
 from fleet_tui.core.state import AttemptPhase, FleetState, TaskPhase
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.engine import dispatch
@@ -81,7 +81,9 @@ async def test_work_that_is_to_run_again_is_stopped_first_where_it_still_runs() 
     async with running(spec) as rig:
         run = await given_up(rig)
         task = only_task(rig.engine.state).id
-        verdict = c.Resolve(task=task, verdict=c.Verdict.RUN_AGAIN, reason="looked at the host")
+        verdict = c.Resolve(
+            task=task, run=RunId(run), verdict=c.Verdict.RUN_AGAIN, reason="looked at the host"
+        )
         await rig.engine.ask("me", verdict)
         await rig.until(lambda s: only_task(s).attempts[0].late_word is LateWord.STOPPED)
         assert rig.hosts[A1].done[run] == Stopped()
