@@ -12,7 +12,6 @@ from fleet_tui.core.events import UnknownEvent, task_of
 from fleet_tui.core.ids import NOWHERE, Seq
 from fleet_tui.journal.chain import START, Head, Row, is_next, read_head
 from fleet_tui.journal.codec import decode_leniently
-from fleet_tui.journal.directory import LOCK_NAME
 from fleet_tui.journal.errors import JournalMissing
 from fleet_tui.journal.segments import SegmentReader, numbered_files
 
@@ -103,8 +102,7 @@ def verify(directory: Path) -> Verdict:
         if unreadable:
             raise _Bad(1, "the head file is not readable")
         if remembered is None:
-            # A recording that was opened here has no engine, and so no lock and no head.
-            if checker.head.seq > 1 and (directory / LOCK_NAME).exists():
+            if checker.head.seq > 1:  # the head is written right after the first event
                 raise _Bad(1, "its head file is missing")
         else:
             _check_end(checker.head, remembered, files[0][0])

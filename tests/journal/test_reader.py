@@ -12,7 +12,7 @@ from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import NOWHERE, Epoch, Seq
 from fleet_tui.core.state import EMPTY_STATE
 from fleet_tui.journal import writer as writer_module
-from fleet_tui.journal.chain import GENESIS, HEAD_NAME, Head, link
+from fleet_tui.journal.chain import GENESIS, HEAD_NAME, Head, link, write_head
 from fleet_tui.journal.codec import encode
 from fleet_tui.journal.errors import JournalDamaged, JournalMissing, JournalTooNew
 from fleet_tui.journal.importing import import_recording
@@ -251,6 +251,7 @@ def store(directory: Path, stored: list[Event]) -> None:
         digest = link(digest, seq, NOW_MS, 1, kind, v, body)
         rows.append((seq, NOW_MS, 1, kind, v, body, digest, task))
     create_segment(directory, Head(NOWHERE, GENESIS), rows, 1)
+    write_head(directory, Head(Seq(len(stored)), digest))
 
 
 def fitting(batch: list[Event]) -> list[Event]:

@@ -11,6 +11,7 @@ import pytest
 from fleet_tui.core.events import Event
 from fleet_tui.core.ids import Seq
 from fleet_tui.core.modes import EngineMode
+from fleet_tui.journal import writer as writer_module
 from fleet_tui.journal.backups import back_up
 from fleet_tui.journal.chain import Head, write_head
 from fleet_tui.journal.errors import (
@@ -241,3 +242,27 @@ async def test_a_backup_that_was_changed_is_not_restored(
         n: before[n] for n in before if n != "engine.lock"
     }
     assert not (tmp_path / "aside").exists()
+
+
+async def test_a_backup_whose_head_is_gone_proves_nothing_and_is_not_restored(
+    open_writer: Open, directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without its head nobody can say whether its newest segment is gone too."""
+    monkeypatch.setattr(writer_module, "MAX_SEGMENT_ROWS", 40)
+    writer = await open_writer()
+    for number in range(1, 20):
+        await writer.append(list(tasks(1, number)), NOW_MS)
+    back_up(directory, tmp_path / "backup")
+    await writer.close("done")
+    old_end = verify(directory).last_seq
+    (_, newest) = numbered_files(tmp_path / "backup", "events")[-1]
+    newest.unlink()
+    (tmp_path / "backup" / "head").unlink()
+    verdict = verify(tmp_path / "backup")
+    assert (verdict.intact, verdict.reason) == (False, "its head file is missing")
+    with pytest.raises(JournalDamaged, match="head file is missing"):
+        await restored(tmp_path)
+    assert verify(directory).last_seq == old_end
+    (directory / "head").unlink()
+    with pytest.raises(JournalDamaged, match="head file is missing"):
+        back_up(directory, tmp_path / "another")
