@@ -19,7 +19,7 @@ from fleet_tui.cli.confirming import need_somebody
 from fleet_tui.cli.task_facts import evidence
 from fleet_tui.core.commands import Resolve, Verdict
 from fleet_tui.core.firewall import safe_line
-from fleet_tui.core.verdicts import awaits_verdict
+from fleet_tui.core.verdicts import may_be_judged
 from fleet_tui.errors import Refused
 
 
@@ -40,7 +40,7 @@ def command(
     fleet = find_fleet(fleet_text)
     with ledger_of(fleet) as ledger:
         found = task_named(ledger.load(), task)
-    if not awaits_verdict(found):
+    if not may_be_judged(found):
         raise Refused(f"{found.label} is {found.phase}; no verdict is needed")
     now_ms = time.time_ns() // 1_000_000
     known = list(evidence(found, now_ms))

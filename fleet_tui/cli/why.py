@@ -26,7 +26,7 @@ from fleet_tui.core.decision import Decision
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.narrate import narrate
 from fleet_tui.core.state import FleetState, Task
-from fleet_tui.core.verdicts import awaits_verdict
+from fleet_tui.core.verdicts import may_be_judged
 
 
 @click.command()
@@ -71,7 +71,7 @@ def _print(task: Task, state: FleetState) -> None:
         *checkpoint_of(task),
     ):
         say(text)
-    if awaits_verdict(task):
+    if may_be_judged(task):
         click.echo("what is known, for your verdict (fleet-tui resolve):")
         for text in evidence(task, now_ms):
             say(f"  {text}")

@@ -37,7 +37,7 @@ from fleet_tui.core.dead_letters import MAX_PER_MINUTE, failure_kind, fingerprin
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.state import FleetState, Task
-from fleet_tui.core.verdicts import awaits_verdict
+from fleet_tui.core.verdicts import may_be_judged
 
 if TYPE_CHECKING:
     from fleet_tui.console.screens.base import FleetScreen
@@ -171,7 +171,7 @@ async def cancel(screen: "FleetScreen", chosen: Selection) -> None:
 async def resolve(screen: "FleetScreen", chosen: Selection) -> None:
     """A verdict on each task that needs one."""
     state = screen.console.view.state
-    for task in _those(state, chosen, awaits_verdict):
+    for task in _those(state, chosen, may_be_judged):
         await judge(screen, task)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from fleet_tui.console.selection import Context
 from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.state import Task, TaskPhase
-from fleet_tui.core.verdicts import awaits_verdict
+from fleet_tui.core.verdicts import in_doubt, may_be_judged
 from fleet_tui.feed.feed import Link
 
 
@@ -59,9 +59,7 @@ def nothing_to_cancel(context: Context) -> str | None:
 
 def nothing_to_judge(context: Context) -> str | None:
     """At least one task that needs a person's verdict."""
-    return _none_of(
-        context, awaits_verdict, "only for tasks of which nobody knows whether they ran"
-    )
+    return _none_of(context, may_be_judged, "only for tasks of which nobody knows whether they ran")
 
 
 def may_hold(task: Task) -> bool:
@@ -85,8 +83,9 @@ def may_move(task: Task) -> bool:
 
 
 def may_requeue(task: Task) -> bool:
-    """Ended, and not well."""
-    return task.phase.is_closed and task.phase is not TaskPhase.SUCCEEDED
+    """Ended, not well, and its class or a verdict allows another run."""
+    badly = task.phase.is_closed and task.phase is not TaskPhase.SUCCEEDED
+    return badly and not in_doubt(task)
 
 
 def nothing_to_hold(context: Context) -> str | None:

@@ -29,7 +29,7 @@ from fleet_tui.core.fleet import FleetSpec, TaskClass
 from fleet_tui.core.state import Attempt, AttemptPhase, FleetState, Task, TaskPhase
 from fleet_tui.core.task_filter import task_state
 from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.verdicts import awaits_verdict
+from fleet_tui.core.verdicts import may_be_judged
 
 MAX_ANSWER_LINES = 2_000
 MAX_PAYLOAD_LINES = 200
@@ -46,7 +46,7 @@ def task_sections(
     """Everything about a task, the most wanted first. ``story`` is None while it is fetched."""
     fleet = state.fleet
     sections = [Section("", (head_line(task, fleet, pen, now_ms), needs_line(task.spec, fleet)))]
-    if awaits_verdict(task):
+    if may_be_judged(task):
         asked = task.phase is TaskPhase.NEEDS_OPERATOR
         title = "Your verdict is needed" if asked else "Nobody knows what became of it"
         choice = line(Cell("V", Tone.KEY), " it ran / it did not run / run it again")

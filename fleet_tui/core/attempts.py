@@ -243,7 +243,7 @@ def _after_finished(
         return [_cancelled(task)]
     policy = state.fleet.retry_policy(task.spec.task_class)
     curable = fact.retryable and fact.failure not in policy.non_retryable
-    if curable and _may_run_again(task) and _tries_left(state, task):
+    if curable and may_run_again(task) and _tries_left(state, task):
         return [_retrying(state, task, attempt, started_tries(task), reason, now_ms)]
     return [TaskEnded(task=task.id, phase=TaskPhase.FAILED, reason=reason)]
 
@@ -253,7 +253,7 @@ def _after_death(
 ) -> list[Event]:
     if task.cancel_requested_by is not None:
         return [_cancelled(task)]
-    if not _may_run_again(task):
+    if not may_run_again(task):
         return [TaskNeedsOperator(task=task.id, reason=f"{reason}; it may have had effects")]
     if not _tries_left(state, task):
         return [TaskEnded(task=task.id, phase=TaskPhase.FAILED, reason=reason)]
@@ -271,7 +271,7 @@ def _after_stopped(state: FleetState, task: Task, attempt: Attempt, now_ms: int)
         case CancelCause.DEADLINE | CancelCause.HEARTBEAT:
             silent = attempt.cancel_cause is CancelCause.HEARTBEAT
             reason = "fell silent and was stopped" if silent else "timed out and was stopped"
-            if _may_run_again(task) and _tries_left(state, task):
+            if may_run_again(task) and _tries_left(state, task):
                 return [_retrying(state, task, attempt, started_tries(task), reason, now_ms)]
             return [TaskEnded(task=task.id, phase=TaskPhase.FAILED, reason=reason)]
         case _:
@@ -283,7 +283,7 @@ def _cancelled(task: Task) -> TaskEnded:
     return TaskEnded(task=task.id, phase=TaskPhase.CANCELLED, reason=f"cancelled by {by}")
 
 
-def _may_run_again(task: Task) -> bool:
+def may_run_again(task: Task) -> bool:
     """Whether the class allows a second run once the first is certainly over. Resumable work goes
     on from a checkpoint; without one a person decides."""
     match task.spec.task_class:
@@ -297,7 +297,7 @@ def _may_run_again(task: Task) -> bool:
             assert_never(task.spec.task_class)
 
 
-def _may_run_twice(task: Task) -> bool:
+def may_run_twice(task: Task) -> bool:
     """Whether the class allows a second run while the first may still go on."""
     return task.spec.task_class is TaskClass.IDEMPOTENT
 
@@ -460,7 +460,7 @@ def _overdue_unknown(
     since = attempt.unknown_since_ms
     if since is None or is_braked(state, attempt.agent):
         return []
-    if _may_run_twice(task) and _is_gone(state, attempt.agent):
+    if may_run_twice(task) and _is_gone(state, attempt.agent):
         reason = f"{attempt.agent} is down"
     elif (
         patience is not None
@@ -474,7 +474,7 @@ def _overdue_unknown(
     gave_up = AttemptGivenUp(run=attempt.run_id, reason=reason)
     if task.cancel_requested_by is not None:
         return [gave_up, _cancelled(task)]
-    if _may_run_twice(task) and _tries_left(state, task):
+    if may_run_twice(task) and _tries_left(state, task):
         tries = started_tries(task)
         again = _retrying(state, task, attempt, tries, reason, now_ms, duplicate_possible=True)
         return [gave_up, again]

@@ -11,6 +11,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from fleet_tui.core import events as e
+from fleet_tui.core.commands import Verdict
 from fleet_tui.core.decision import Pending, PendingCode
 from fleet_tui.core.evidence import Usage
 from fleet_tui.core.fold_attempt import next_attempt
@@ -233,7 +234,9 @@ class Folding:
                         phase=TaskPhase.WAITING,
                         not_before_ms=not_before_ms,
                         requeued_at_ms=(
-                            self.at_ms if task.phase.is_closed else task.requeued_at_ms
+                            max(self.at_ms, not_before_ms)
+                            if task.phase.is_closed
+                            else task.requeued_at_ms
                         ),
                         # Whoever wanted it gone was obeyed or overruled.
                         cancel_requested_by=None,
@@ -249,8 +252,8 @@ class Folding:
                 self.tasks.put(
                     replace(task, phase=TaskPhase.NEEDS_OPERATOR, reason=reason, pending=None)
                 )
-            case e.TaskResolved(by=by, reason=reason):
-                self.tasks.put(replace(task, reason=f"{by}: {reason}"))
+            case e.TaskResolved():
+                self._resolved(task, event)
             case e.TaskCancelRequested(by=by):
                 self.tasks.put(replace(task, cancel_requested_by=by))
             case e.TaskHeld() | e.TaskReleased() | e.TaskExpedited() | e.TaskReprioritized():
@@ -264,6 +267,17 @@ class Folding:
                 self.totals = replace(self.totals, dropped=self.totals.dropped + 1)
             case _:
                 assert_never(event)
+
+    def _resolved(self, task: Task, event: e.TaskResolved) -> None:
+        again = event.verdict != Verdict.RAN.value
+        self.tasks.put(
+            replace(
+                task,
+                reason=f"{event.by}: {event.reason}",
+                judged=task.attempt.run_id if task.attempt is not None else None,
+                requeued_at_ms=self.at_ms if again else task.requeued_at_ms,
+            )
+        )
 
     def _queued(
         self,

@@ -260,7 +260,10 @@ class Task(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     not_before_ms: int = 0
     """Waiting tasks are not placed before this instant."""
     requeued_at_ms: int | None = None
-    """When it was last taken back into the queue after it had ended."""
+    """When an operator last let it run again, after its end or by a verdict; of a paced requeue:
+    when its turn is. Its deadlines count from then."""
+    judged: RunId | None = None
+    """The newest run that an operator gave a verdict on."""
     hold: Hold | None = None
     expedited_at_ms: int | None = None
     """Since when it goes before all others, if an operator said so."""
@@ -280,7 +283,7 @@ class Task(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
     @property
     def asked_at_ms(self) -> int:
-        """From when its deadlines count: its submission, or its last requeue."""
+        """From when its deadlines count: its submission, or when it was last asked for again."""
         return self.submitted_at_ms if self.requeued_at_ms is None else self.requeued_at_ms
 
     @property

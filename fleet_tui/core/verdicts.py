@@ -3,6 +3,7 @@
 from typing import assert_never
 
 from fleet_tui.core import commands as c
+from fleet_tui.core.attempts import may_run_again, may_run_twice
 from fleet_tui.core.decided import Decided, Verdict, unknown_task
 from fleet_tui.core.events import AttemptGivenUp, Event, TaskEnded, TaskResolved, TaskRetrying
 from fleet_tui.core.state import AttemptPhase, FleetState, Task, TaskPhase
@@ -15,12 +16,34 @@ def awaits_verdict(task: Task) -> bool:
     return task.phase is TaskPhase.NEEDS_OPERATOR or unknown
 
 
+def in_doubt(task: Task) -> bool:
+    """Whether it ended while nobody could say what its newest run did, and its class forbids a
+    second run then. A cancel ends such a task; it says nothing about the run."""
+    attempt = task.attempt
+    if attempt is None or attempt.run_id == task.judged:
+        return False
+    if not task.phase.is_closed or task.phase is TaskPhase.SUCCEEDED:
+        return False
+    match attempt.phase:
+        case AttemptPhase.GIVEN_UP:
+            return not may_run_twice(task)
+        case AttemptPhase.DIED:
+            return not may_run_again(task)
+        case _:
+            return False
+
+
+def may_be_judged(task: Task) -> bool:
+    """Whether a verdict on it is taken."""
+    return awaits_verdict(task) or in_doubt(task)
+
+
 def resolve(state: FleetState, by: str, command: c.Resolve, now_ms: int) -> Verdict:
     """What follows from a verdict. It is about the run whose evidence its author saw."""
     task = state.task(command.task)
     if task is None:
         return unknown_task(command.task)
-    if not awaits_verdict(task):
+    if not may_be_judged(task):
         return c.Refused(
             code="no-verdict-needed", text=f"{task.label} is {task.phase}; no verdict is needed."
         )

@@ -3,9 +3,11 @@
 from fleet_tui.core import commands as c
 from fleet_tui.core import dead_letters
 from fleet_tui.core.alerts import DEAD_LETTER_GROWTH, DEAD_LETTER_WINDOW_MS, conditions
+from fleet_tui.core.attempts import reconcile_attempts
 from fleet_tui.core.decide import decide
 from fleet_tui.core.decided import Decided
 from fleet_tui.core.events import TaskEnded, TaskRetrying
+from fleet_tui.core.fleet import Deadlines
 from fleet_tui.core.ids import TaskId
 from fleet_tui.core.state import MAX_CLOSED_TASKS, MAX_DEAD_LETTERS, Task, TaskPhase
 from fleet_tui.core.submission import payload_sha256
@@ -23,9 +25,13 @@ class Letters:
         self.story.all_up()
 
     def dead(
-        self, reason: str, client: str | None = None, phase: TaskPhase = TaskPhase.FAILED
+        self,
+        reason: str,
+        client: str | None = None,
+        phase: TaskPhase = TaskPhase.FAILED,
+        deadlines: Deadlines | None = None,
     ) -> TaskId:
-        task = self.story.submit(work(client=client))
+        task = self.story.submit(work(client=client, deadlines=deadlines))
         self.story.now_ms += 1_000
         self.story.add(TaskEnded(task=task, phase=phase, reason=reason))
         return task
@@ -86,6 +92,20 @@ def test_requeueing_many_spreads_them_out() -> None:
     assert letters.task(dead[0]).phase is TaskPhase.WAITING
     assert letters.refusal(c.Requeue(tasks=tuple(dead))).code == "not-failed"
     assert letters.refusal(c.Requeue(tasks=tuple(dead), per_minute=0)).code == "bad-rate"
+
+
+def test_the_wait_for_a_paced_requeue_counts_from_each_ones_turn() -> None:
+    letters = Letters()
+    limit_ms = 600_000
+    deadlines = Deadlines(schedule_to_start_ms=limit_ms)
+    dead = [letters.dead("exit-1", deadlines=deadlines) for _ in range(30)]
+    letters.ask(c.Requeue(tasks=tuple(dead), per_minute=1))
+    began_ms = letters.story.now_ms
+    for minutes in (9, 10, 20, 38):
+        letters.story.now_ms = began_ms + minutes * 60_000
+        letters.story.add(*reconcile_attempts(letters.story.state, letters.story.now_ms))
+        expired = [t for t in dead if letters.task(t).phase is TaskPhase.EXPIRED]
+        assert expired == dead[: max(0, minutes - 9)], "those whose ten minutes are over"
 
 
 def test_an_edited_dead_letter_asks_for_something_else_and_keeps_its_key() -> None:

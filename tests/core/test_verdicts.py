@@ -1,11 +1,20 @@
 """A person's verdict: about the run that they looked at, and nothing goes round it."""
 
+from collections.abc import Callable
+
+import pytest
+
 from fleet_tui.core import commands as c
 from fleet_tui.core.decide import decide
 from fleet_tui.core.decided import Decided
-from fleet_tui.core.evidence import Started
+from fleet_tui.core.events import TaskEnded, TaskRetrying
+from fleet_tui.core.evidence import Checkpoint, Died, Finished, Running, Started
+from fleet_tui.core.fleet import Deadlines, TaskClass
 from fleet_tui.core.state import AttemptPhase, TaskPhase
+from fleet_tui.core.untrusted import Untrusted
 from tests.core.test_attempts import LOST, PATIENCE_MS, Run
+
+Way = Callable[[Run], Run]
 
 
 def ask(run: Run, command: c.Command) -> Decided | c.Refused:
@@ -54,3 +63,110 @@ def test_a_verdict_that_names_no_run_is_not_one_on_whatever_there_is() -> None:
     assert isinstance(refused, c.Refused)
     assert refused.code == "other-run"
     assert run.task.phase is TaskPhase.NEEDS_OPERATOR
+
+
+def cancelled_unknown(run: Run) -> Run:
+    """Cancelled while it was unknown, and nothing heard of it since."""
+    run.fact(Started())
+    run.hear(LOST)
+    ask(run, c.Cancel(task=run.id))
+    run.hear(LOST)
+    run.later(PATIENCE_MS)
+    assert run.task.phase is TaskPhase.CANCELLED
+    return run
+
+
+def cancelled_asked(run: Run) -> Run:
+    """Given up, then cancelled while a verdict was asked for."""
+    given_up(run)
+    ask(run, c.Cancel(task=run.id))
+    assert run.task.phase is TaskPhase.CANCELLED
+    return run
+
+
+def cancelled_dead(run: Run) -> Run:
+    """Cancelled, then found dead."""
+    run.fact(Started())
+    ask(run, c.Cancel(task=run.id))
+    run.fact(Died(reason="process-gone"))
+    assert run.task.phase is TaskPhase.CANCELLED
+    return run
+
+
+WAYS = [cancelled_unknown, cancelled_asked, cancelled_dead]
+
+
+@pytest.mark.parametrize("task_class", [TaskClass.ONCE, TaskClass.RESUMABLE])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_cancel_is_no_way_round_the_verdict(way: Way, task_class: TaskClass) -> None:
+    run = way(Run(task_class))
+    refused = ask(run, c.Requeue(tasks=(run.id,)))
+    assert isinstance(refused, c.Refused)
+    assert refused.code == "verdict-needed"
+    assert run.task.phase is TaskPhase.CANCELLED
+    assert isinstance(judge(run, c.Verdict.DID_NOT_RUN), Decided)
+    assert run.task.phase is TaskPhase.WAITING
+    ask(run, c.Cancel(task=run.id))
+    assert isinstance(ask(run, c.Requeue(tasks=(run.id,))), Decided), "the verdict stays given"
+    assert run.task.phase is TaskPhase.WAITING
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_cancelled_task_of_unknown_fate_can_be_said_to_have_run(way: Way) -> None:
+    run = way(Run())
+    assert isinstance(judge(run, c.Verdict.RAN), Decided)
+    assert run.task.phase is TaskPhase.SUCCEEDED
+    again = judge(run, c.Verdict.RUN_AGAIN)
+    assert isinstance(again, c.Refused)
+    assert again.code == "no-verdict-needed"
+
+
+@pytest.mark.parametrize(("way", "twice"), list(zip(WAYS[::2], [True, False], strict=True)))
+def test_a_requeue_of_work_that_may_run_twice_says_so(way: Way, twice: bool) -> None:
+    run = way(Run(TaskClass.IDEMPOTENT))
+    asked = ask(run, c.Requeue(tasks=(run.id,)))
+    assert isinstance(asked, Decided)
+    (again,) = asked.events
+    assert isinstance(again, TaskRetrying)
+    assert again.duplicate_possible is twice
+
+
+def test_a_dead_run_with_a_checkpoint_needs_no_verdict_and_a_lost_one_does() -> None:
+    mark = Checkpoint(text=Untrusted("page 4"), sha256="ab" * 32)
+    dead, lost = Run(TaskClass.RESUMABLE), Run(TaskClass.RESUMABLE)
+    for run in (dead, lost):
+        run.fact(Started())
+        run.fact(Running(checkpoint=mark))
+    ask(dead, c.Cancel(task=dead.id))
+    dead.fact(Died(reason="process-gone"))
+    assert isinstance(ask(dead, c.Requeue(tasks=(dead.id,))), Decided)
+    lost.hear(LOST)
+    lost.later(PATIENCE_MS)
+    ask(lost, c.Cancel(task=lost.id))
+    assert isinstance(ask(lost, c.Requeue(tasks=(lost.id,))), c.Refused)
+
+
+def test_a_run_that_certainly_failed_is_requeued_without_a_verdict() -> None:
+    run = Run()
+    run.fact(Started())
+    run.fact(Finished(ok=False, failure="exit-1"))
+    assert isinstance(ask(run, c.Requeue(tasks=(run.id,))), Decided)
+
+
+@pytest.mark.parametrize("verdict", [c.Verdict.DID_NOT_RUN, c.Verdict.RUN_AGAIN])
+@pytest.mark.parametrize(
+    "deadlines",
+    [Deadlines(schedule_to_start_ms=600_000), Deadlines(total_ms=600_000)],
+)
+def test_a_verdict_lets_the_deadlines_begin_anew(verdict: c.Verdict, deadlines: Deadlines) -> None:
+    run = Run(deadlines=deadlines)
+    run.hear(LOST)
+    run.later(PATIENCE_MS)
+    assert run.task.phase is TaskPhase.NEEDS_OPERATOR
+    run.later(3_600_000)
+    judge(run, verdict)
+    assert run.later(599_999) == []
+    assert run.task.phase is TaskPhase.WAITING
+    (ended,) = run.later(1)
+    assert isinstance(ended, TaskEnded)
+    assert ended.phase is TaskPhase.EXPIRED
