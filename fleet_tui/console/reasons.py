@@ -69,7 +69,7 @@ def may_hold(task: Task) -> bool:
 
 def may_release(task: Task) -> bool:
     """Is held by an operator."""
-    return task.hold is not None
+    return task.hold is not None and not task.phase.is_closed
 
 
 def may_expedite(task: Task) -> bool:

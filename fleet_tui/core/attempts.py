@@ -10,6 +10,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
+from fleet_tui.core import words
 from fleet_tui.core.brake import is_braked
 from fleet_tui.core.events import (
     AttemptCancelling,
@@ -60,7 +61,8 @@ from fleet_tui.core.state import (
 from fleet_tui.core.vitals import FailureKind
 
 MAX_UNSTARTED = 20
-"""Attempts that did not start before a person is asked: something is wrong with all agents."""
+"""Attempts in a row that did not start before a person is asked: something is wrong with all
+agents."""
 
 Word = Definite[Fact] | Unknown
 
@@ -225,12 +227,23 @@ def _after_not_started(
         return [_cancelled(task)]
     if not fact.retryable:
         return [TaskEnded(task=task.id, phase=TaskPhase.FAILED, reason=fact.reason)]
-    unstarted = 1 + sum(a.phase.never_started for a in task.attempts)
+    unstarted = 1 + _unstarted_before(task, attempt)
     if unstarted >= MAX_UNSTARTED:
-        reason = f"{unstarted} agents in a row would not start it: {fact.reason}"
+        reason = f"{unstarted} tries in a row did not start: {fact.reason}"
         return [TaskNeedsOperator(task=task.id, reason=reason)]
     reason = f"{attempt.agent} did not start it: {fact.reason}"
     return [_retrying(state, task, attempt, unstarted, reason, now_ms)]
+
+
+def _unstarted_before(task: Task, attempt: Attempt) -> int:
+    """How many in a row did not start just before this one, since it was last asked for."""
+    count = 0
+    for before in reversed(task.attempts[: attempt.number - 1]):
+        asked_since = before.planned_at_ms < task.asked_at_ms or before.run_id == task.judged
+        if asked_since or not before.phase.never_started:
+            break
+        count += 1
+    return count
 
 
 def _after_finished(
@@ -467,8 +480,8 @@ def _overdue_unknown(
         and now_ms - since >= patience
         and now_ms - ear.since_ms >= min(patience, LISTEN_FIRST_MS)
     ):
-        minutes = patience // 60_000
-        reason = f"nothing heard of the run on {attempt.agent} for {minutes} min"
+        span = words.duration(patience)
+        reason = f"nothing heard of the run on {attempt.agent} for {span}"
     else:
         return []
     gave_up = AttemptGivenUp(run=attempt.run_id, reason=reason)

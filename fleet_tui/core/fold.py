@@ -291,8 +291,9 @@ class Folding:
                 hold = Hold(by=by, reason=reason, since_ms=self.at_ms)
                 task = replace(task, hold=hold, pending=pending)
             case e.TaskReleased():
-                pending = Pending(code=PendingCode.NEW, since_ms=self.at_ms)
-                task = replace(task, hold=None, pending=pending)
+                waits = task.phase is TaskPhase.WAITING
+                new = Pending(code=PendingCode.NEW, since_ms=self.at_ms) if waits else None
+                task = replace(task, hold=None, pending=new)
             case e.TaskExpedited():
                 task = replace(task, expedited_at_ms=self.at_ms)
             case e.TaskReprioritized(priority=priority):

@@ -50,6 +50,8 @@ def release(state: FleetState, by: str, command: c.Release) -> Verdict:
     """Let held tasks be placed."""
 
     def change(task: Task) -> list[Event] | c.Refused:
+        if task.phase.is_closed:
+            return _not_waiting(task, "released") or []
         if task.hold is None:
             return c.Refused(code="not-held", text=f"{task.label} is not held.")
         return [TaskReleased(task=task.id, by=by)]

@@ -239,7 +239,10 @@ class Engine:
         draft = self._draft(now_ms)
         told = len(self._to_tell)
         draft.add(self._to_tell)
-        if self._unstored is not None and self.state.engine.mode.mode is EngineMode.READ_ONLY:
+        was_full = (
+            draft.state.engine.mode.mode is EngineMode.READ_ONLY
+        )  # unless it was told to hold
+        if self._unstored is not None and was_full:
             draft.add([_change(EngineMode.READ_ONLY, EngineMode.NORMAL, "the disk has room again")])
         answers: list[tuple[asyncio.Future[c.Reply], Decided]] = []
         ticked = False

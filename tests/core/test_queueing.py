@@ -8,7 +8,7 @@ from fleet_tui.core.attempts import learn
 from fleet_tui.core.decide import decide
 from fleet_tui.core.decided import Decided
 from fleet_tui.core.decision import PendingCode
-from fleet_tui.core.events import FleetLoaded, TaskPlaced
+from fleet_tui.core.events import FleetLoaded, TaskPlaced, TaskReleased
 from fleet_tui.core.evidence import Definite, NotStarted
 from fleet_tui.core.fleet import Priority, QueueLimits, RetryBudget
 from fleet_tui.core.ids import ClientName, TaskId
@@ -70,6 +70,18 @@ def test_a_held_task_waits_until_it_is_released() -> None:
     queue.ask(c.Release(tasks=(first,)))
     assert queue.task(first).hold is None
     assert queue.refusal(c.Release(tasks=(first,))).code == "not-held"
+
+
+def test_a_held_task_that_was_cancelled_is_not_released() -> None:
+    queue = Queue()
+    task = queue.submit()
+    queue.ask(c.Hold(tasks=(task,)))
+    queue.ask(c.Cancel(task=task))
+    refused = queue.refusal(c.Release(tasks=(task,)))
+    assert refused.code == "not-waiting"
+    assert "cancelled" in refused.text
+    queue.story.add(TaskReleased(task=task, by="ann"))  # as older engines recorded
+    assert queue.task(task).pending is None
 
 
 def test_what_an_operator_holds_raises_no_alert() -> None:

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
 from fleet_tui.core import commands as c
+from fleet_tui.core.attempts import LISTEN_FIRST_MS, MAX_UNSTARTED
 from fleet_tui.core.decide import decide
 from fleet_tui.core.decided import Decided
-from fleet_tui.core.events import TaskEnded, TaskRetrying
-from fleet_tui.core.evidence import Checkpoint, Died, Finished, Running, Started
+from fleet_tui.core.events import FleetLoaded, TaskEnded, TaskRetrying
+from fleet_tui.core.evidence import Checkpoint, Died, Finished, NotStarted, Running, Started
 from fleet_tui.core.fleet import Deadlines, TaskClass
 from fleet_tui.core.state import AttemptPhase, TaskPhase
 from fleet_tui.core.untrusted import Untrusted
@@ -170,3 +172,43 @@ def test_a_verdict_lets_the_deadlines_begin_anew(verdict: c.Verdict, deadlines: 
     (ended,) = run.later(1)
     assert isinstance(ended, TaskEnded)
     assert ended.phase is TaskPhase.EXPIRED
+
+
+def refuse_to_start(run: Run, times: int) -> None:
+    """So many agents do not start it; it is placed again as long as it waits."""
+    for _ in range(times):
+        if run.task.phase is TaskPhase.WAITING:
+            run.place()
+        run.fact(NotStarted(reason="short"))
+
+
+def test_after_a_verdict_the_tries_that_did_not_start_count_anew() -> None:
+    run = Run()
+    refuse_to_start(run, MAX_UNSTARTED)
+    assert run.task.phase is TaskPhase.NEEDS_OPERATOR
+    judge(run, c.Verdict.DID_NOT_RUN)
+    refuse_to_start(run, MAX_UNSTARTED - 1)
+    assert run.task.phase is TaskPhase.WAITING
+    refuse_to_start(run, 1)
+    assert run.task.phase is TaskPhase.NEEDS_OPERATOR
+    assert run.task.reason == f"{MAX_UNSTARTED} tries in a row did not start: short"
+
+
+def test_a_start_ends_the_row_of_tries_that_did_not_start() -> None:
+    run = Run(TaskClass.IDEMPOTENT)
+    refuse_to_start(run, MAX_UNSTARTED - 1)
+    run.place()
+    run.fact(Started())
+    run.fact(Died(reason="process-gone"))
+    refuse_to_start(run, MAX_UNSTARTED - 1)
+    assert run.task.phase is TaskPhase.WAITING
+
+
+def test_what_was_waited_for_is_told_in_its_own_unit() -> None:
+    run = Run()
+    quick = replace(run.story.state.fleet, lost_after_ms=45_000)
+    run.story.add(FleetLoaded(spec=quick))
+    run.fact(Started())
+    run.hear(LOST)
+    run.later(LISTEN_FIRST_MS)
+    assert run.task.reason == f"nothing heard of the run on {run.task.attempts[0].agent} for 45s"

@@ -94,6 +94,22 @@ async def test_a_frozen_engine_follows_what_runs() -> None:
         assert only_task(state).phase is TaskPhase.SUCCEEDED
 
 
+async def test_a_hold_for_faults_on_a_full_disk_stays_when_there_is_room() -> None:
+    async with running(fleet(agent("a1"))) as rig:
+        await all_up(rig)
+        disk = FullDisk(rig)
+        disk.full = True
+        assert isinstance(await rig.submit(2, work()), c.Refused)
+        for _ in range(MAX_FAULTS):
+            rig.engine.unit_failed("telemetry", ValueError("x"))
+        disk.full = False
+        await rig.until(lambda s: s.engine.mode.mode is EngineMode.HOLD)
+        await rig.submit(3, work())
+        assert modes(rig) == [EngineMode.READ_ONLY, EngineMode.HOLD]
+        assert rig.engine.mode.mode is EngineMode.HOLD
+        assert "telemetry failed" in rig.engine.mode.reason
+
+
 async def test_on_a_full_disk_nothing_is_taken_and_nothing_is_forgotten() -> None:
     async with running(fleet(agent("a1", slots=2))) as rig:
         await all_up(rig)
