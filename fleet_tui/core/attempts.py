@@ -195,7 +195,7 @@ def _late(state: FleetState, task: Task, attempt: Attempt, word: Word, now_ms: i
     told = AttemptTold(run=attempt.run_id, says=says)
     asked = task.phase is TaskPhase.NEEDS_OPERATOR and task.attempts[-1] is attempt
     again = says is LateWord.NEVER_STARTED or (
-        says is LateWord.DIED and _may_run_again(task) and _tries_left(state, task)
+        says is LateWord.DIED and may_run_again(task) and _tries_left(state, task)
     )
     if not asked or not again:
         return [told]

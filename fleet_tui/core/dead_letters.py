@@ -14,9 +14,9 @@ from fleet_tui.core.decided import Decided, Verdict, for_each, unknown_task
 from fleet_tui.core.events import Event, TaskDropped, TaskEdited, TaskRetrying
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import ClientName, TaskId
-from fleet_tui.core.state import AttemptPhase, FleetState, Task, TaskPhase
+from fleet_tui.core.state import FleetState, Task, TaskPhase
 from fleet_tui.core.submission import bad_spec, payload_sha256
-from fleet_tui.core.verdicts import in_doubt
+from fleet_tui.core.verdicts import in_doubt, may_still_run
 
 MAX_CLIENTS_NAMED = 8
 """A group names at most this many of its clients; its count is always whole."""
@@ -105,23 +105,18 @@ def requeue(state: FleetState, by: str, command: c.Requeue, now_ms: int) -> Verd
         wait_ms = 0 if rate is None else queued * 60_000 // rate
         queued += 1
         why = f": {command.reason}" if command.reason else ""
+        last = task.attempt
+        twice = last is not None and last.run_id != task.judged and may_still_run(last)
         return [
             TaskRetrying(
                 task=task.id,
                 not_before_ms=now_ms + wait_ms,
                 reason=f"requeued by {by}{why}",
-                duplicate_possible=_may_still_run(task),
+                duplicate_possible=twice,
             )
         ]
 
     return for_each(state, command.tasks, change)
-
-
-def _may_still_run(task: Task) -> bool:
-    last = task.attempt
-    if last is None or last.run_id == task.judged:
-        return False
-    return last.phase is AttemptPhase.GIVEN_UP
 
 
 def _not_requeued(task: Task) -> c.Refused | None:

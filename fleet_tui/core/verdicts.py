@@ -6,7 +6,8 @@ from fleet_tui.core import commands as c
 from fleet_tui.core.attempts import may_run_again, may_run_twice
 from fleet_tui.core.decided import Decided, Verdict, unknown_task
 from fleet_tui.core.events import AttemptGivenUp, Event, TaskEnded, TaskResolved, TaskRetrying
-from fleet_tui.core.state import AttemptPhase, FleetState, Task, TaskPhase
+from fleet_tui.core.evidence import LateWord
+from fleet_tui.core.state import Attempt, AttemptPhase, FleetState, Task, TaskPhase
 
 
 def awaits_verdict(task: Task) -> bool:
@@ -24,13 +25,16 @@ def in_doubt(task: Task) -> bool:
         return False
     if not task.phase.is_closed or task.phase is TaskPhase.SUCCEEDED:
         return False
-    match attempt.phase:
-        case AttemptPhase.GIVEN_UP:
-            return not may_run_twice(task)
-        case AttemptPhase.DIED:
-            return not may_run_again(task)
-        case _:
-            return False
+    if may_still_run(attempt):
+        return not may_run_twice(task)
+    died = attempt.phase is AttemptPhase.DIED or attempt.late_word is LateWord.DIED
+    return died and not may_run_again(task)
+
+
+def may_still_run(attempt: Attempt) -> bool:
+    """Whether waiting for word of it ended before its agent said that it is over."""
+    over = attempt.late_word is not None and attempt.late_word.is_final
+    return attempt.phase is AttemptPhase.GIVEN_UP and not over
 
 
 def may_be_judged(task: Task) -> bool:

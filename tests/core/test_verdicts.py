@@ -10,7 +10,16 @@ from fleet_tui.core.attempts import LISTEN_FIRST_MS, MAX_UNSTARTED
 from fleet_tui.core.decide import decide
 from fleet_tui.core.decided import Decided
 from fleet_tui.core.events import FleetLoaded, TaskEnded, TaskRetrying
-from fleet_tui.core.evidence import Checkpoint, Died, Finished, NotStarted, Running, Started
+from fleet_tui.core.evidence import (
+    Checkpoint,
+    Died,
+    Fact,
+    Finished,
+    NotStarted,
+    Running,
+    Started,
+    Stopped,
+)
 from fleet_tui.core.fleet import Deadlines, TaskClass
 from fleet_tui.core.state import AttemptPhase, TaskPhase
 from fleet_tui.core.untrusted import Untrusted
@@ -146,6 +155,33 @@ def test_a_dead_run_with_a_checkpoint_needs_no_verdict_and_a_lost_one_does() -> 
     lost.later(PATIENCE_MS)
     ask(lost, c.Cancel(task=lost.id))
     assert isinstance(ask(lost, c.Requeue(tasks=(lost.id,))), c.Refused)
+
+
+@pytest.mark.parametrize(
+    ("fact", "possible"),
+    [
+        (NotStarted(reason="fenced", fenced=True), True),
+        (Stopped(), True),
+        (Died(reason="process-gone"), False),
+        (Running(), False),
+    ],
+)
+def test_what_the_host_says_after_the_cancel_can_stand_for_the_verdict(
+    fact: Fact, possible: bool
+) -> None:
+    run = Run()
+    run.hear(LOST)
+    ask(run, c.Cancel(task=run.id))
+    run.hear(LOST)
+    run.later(PATIENCE_MS)
+    assert isinstance(ask(run, c.Requeue(tasks=(run.id,))), c.Refused)
+    run.fact(fact)
+    asked = ask(run, c.Requeue(tasks=(run.id,)))
+    assert isinstance(asked, Decided) is possible
+    if isinstance(asked, Decided):
+        (again,) = asked.events
+        assert isinstance(again, TaskRetrying)
+        assert not again.duplicate_possible
 
 
 def test_a_run_that_certainly_failed_is_requeued_without_a_verdict() -> None:

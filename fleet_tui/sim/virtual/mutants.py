@@ -276,7 +276,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "give-up",
         "after lost_after everything is tried again",
-        _all(_set(attempts, "_may_run_twice", _always), _set(attempts, "_may_run_again", _always)),
+        _all(_set(attempts, "may_run_twice", _always), _set(attempts, "may_run_again", _always)),
     ),
     Mutant(
         "death-is-harmless",
