@@ -80,8 +80,10 @@ def _changed(spec: TaskSpec, wanted: TaskSpec, options: WrittenTask) -> TaskSpec
     said = {
         name: getattr(wanted, name)
         for name in TaskSpec.__struct_fields__
-        if name != "payload" and getattr(options, name) is not None
+        if name != "payload" and getattr(options, name, None) is not None
     }
+    if options.deadlines is not None:
+        said["written_deadlines"] = wanted.written_deadlines
     if options.text is not None:
         said["payload"] = wanted.payload
     return replace(spec, **said)

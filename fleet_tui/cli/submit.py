@@ -111,7 +111,7 @@ def command(
     With --lines every line is a task of its own: {"text": "...", "priority": "P1", ...} with the
     words of the options (key, needs, pool, agent, client, project, regions, priority, class,
     deadlines, labels). Nothing is submitted while a line is wrong. The same file again submits
-    only what is missing.
+    only what is missing, as long as no more than 120,000 tasks came in since.
     """
     fleet = find_fleet(fleet_text)
     options = options_of(**said)

@@ -31,7 +31,10 @@ from fleet_tui.wire.redact import redact_counted
 MAX_LINE_BYTES = MAX_FRAME_BYTES
 """A longer line could not be sent."""
 
-MAX_LINES = 1_000_000
+MAX_LINES = 100_000
+"""Fewer than the keys that an engine remembers: of a larger file that is sent again the first lines
+would be new tasks."""
+
 MAX_FILE_BYTES = 1024 * 1024 * 1024
 MAX_BAD_NAMED = 20
 """Bad lines told one by one; their count is always whole."""
@@ -138,7 +141,9 @@ def judge(
     for line, data in _lines(tasks, progress):
         found.lines += 1
         if found.lines > MAX_LINES:
-            raise UsageError(f"more than {MAX_LINES:,} tasks", hint="split the file into parts")
+            raise UsageError(
+                f"more than {MAX_LINES:,} tasks in a file", hint="split the file into parts"
+            )
         try:
             command = _command(tasks, line, data, options, state)
         except BadTask as error:

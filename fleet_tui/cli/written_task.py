@@ -129,6 +129,7 @@ def spec_of(task: WrittenTask, fleets: Deadlines) -> TaskSpec:
     client, project = _name("client", task.client), _name("project", task.project)
     if task.key is not None:
         check_key(task.key)
+    written = _limits(task.deadlines or WrittenDeadlines())
     return TaskSpec(
         payload=Untrusted(text),
         needs=frozenset(Capability(_named("needs", n)) for n in task.needs or ()),
@@ -139,7 +140,8 @@ def spec_of(task: WrittenTask, fleets: Deadlines) -> TaskSpec:
         regions=tuple(Region(_named("regions", r)) for r in task.regions or ()),
         priority=Priority.P2 if priority is None else priority,
         task_class=TaskClass.ONCE if task_class is None else task_class,
-        deadlines=_deadlines(task.deadlines, fleets),
+        deadlines=replace(fleets, **written) if written else None,
+        written_deadlines=tuple(written) or None,
         labels=_labels(task.labels or {}),
     )
 
@@ -229,15 +231,13 @@ def _over(written: WrittenDeadlines, before: WrittenDeadlines) -> WrittenDeadlin
     return replace(before, **said)
 
 
-def _deadlines(written: WrittenDeadlines | None, fleets: Deadlines) -> Deadlines | None:
-    if written is None or written == WrittenDeadlines():
-        return None
-    limits = {
+def _limits(written: WrittenDeadlines) -> dict[str, int | None]:
+    """The deadlines that were written, by the field of Deadlines."""
+    return {
         f"{name}_ms": _limit_ms(name, getattr(written, name))
         for name in WrittenDeadlines.__struct_fields__
         if getattr(written, name) is not None
     }
-    return replace(fleets, **limits)
 
 
 def _limit_ms(name: str, text: str) -> int | None:

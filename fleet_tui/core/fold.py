@@ -16,6 +16,7 @@ from fleet_tui.core.decision import Pending, PendingCode
 from fleet_tui.core.evidence import Usage
 from fleet_tui.core.fold_attempt import next_attempt
 from fleet_tui.core.ids import AgentName, split_run_id
+from fleet_tui.core.keys import key_mark
 from fleet_tui.core.modes import NORMAL, EngineMode, ModeNow
 from fleet_tui.core.retry_budget import counted
 from fleet_tui.core.shelves import Shelves
@@ -316,7 +317,8 @@ class Folding:
                 pending=Pending(code=PendingCode.NEW, since_ms=self.at_ms),
             )
         )
-        self.tasks.remember_key(event.key, event.task)
+        mark = key_mark(event.task, event.spec, event.payload_sha256)
+        self.tasks.remember_key(event.key, mark)
         self.totals = replace(self.totals, submitted=self.totals.submitted + 1)
 
     def _placed(self, task: Task, event: e.TaskPlaced) -> None:

@@ -21,6 +21,9 @@ AlertId = NewType("AlertId", str)
 Seq = NewType("Seq", int)
 """Position in the ledger. The first event has 1; 0 means before everything."""
 
+KeyMark = NewType("KeyMark", str)
+"""What a submitter's key stands for: see core.keys."""
+
 Epoch = NewType("Epoch", int)
 """How many engines have owned this ledger, this one included. A lower epoch may not write."""
 

@@ -7,7 +7,7 @@ the state it began with is never touched.
 from typing import TypeVar
 
 from fleet_tui.core.fleet import Priority
-from fleet_tui.core.ids import ClientName, TaskId
+from fleet_tui.core.ids import ClientName, KeyMark, TaskId
 from fleet_tui.core.state import (
     MAX_CLOSED_TASKS,
     MAX_DEAD_LETTERS,
@@ -38,11 +38,11 @@ class Shelves:
         """The task, wherever it stands."""
         return self.open.get(task_id) or self.closed.get(task_id) or self.dead.get(task_id)
 
-    def remember_key(self, key: str, task_id: TaskId) -> None:
-        """From now on the key stands for the task; the oldest keys are forgotten."""
+    def remember_key(self, key: str, mark: KeyMark) -> None:
+        """From now on the key stands for this; the oldest keys are forgotten."""
         if self.keys is self._base.keys:
             self.keys = dict(self.keys)
-        self.keys[key] = task_id
+        self.keys[key] = mark
         if len(self.keys) > MAX_KEYS:
             del self.keys[next(iter(self.keys))]
 

@@ -25,6 +25,7 @@ from fleet_tui.core.ids import (
     Capability,
     ClientName,
     Epoch,
+    KeyMark,
     PoolName,
     Region,
     RunId,
@@ -43,7 +44,8 @@ MAX_DECISIONS = 500
 MAX_CLOSED_ALERTS = 200
 MAX_NOTES = 200
 MAX_KEYS = 120_000
-"""Client keys remembered, more than tasks can be open; the oldest are forgotten first."""
+"""Submitters' keys remembered, more than tasks can be open or a file of tasks can have lines; the
+oldest are forgotten first."""
 
 
 class Health(StrEnum):
@@ -212,6 +214,9 @@ class TaskSpec(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     task_class: TaskClass = TaskClass.ONCE
     deadlines: Deadlines | None = None
     """None takes the fleet's."""
+    written_deadlines: tuple[str, ...] | None = None
+    """Which of ``deadlines`` the submitter named, by field; the others were the fleet's then. None
+    where that was not told."""
     labels: dict[str, str] = {}
 
 
@@ -422,7 +427,8 @@ class FleetState(msgspec.Struct, frozen=True, kw_only=True):
     """How many tasks are open, for the limits of the queue."""
     recent_starts: tuple[Starts, ...] = ()
     """Placements of the last minute, for the retry budget."""
-    keys: dict[str, TaskId] = {}
+    keys: dict[str, KeyMark] = {}
+    """The newest MAX_KEYS keys of submitters, oldest first."""
     turns: dict[PoolName, AgentName] = {}
     """Round-robin: who was chosen last."""
     decisions: tuple[DecisionRecord, ...] = ()

@@ -5,7 +5,8 @@ import hashlib
 from fleet_tui.core import commands as c
 from fleet_tui.core.decided import Decided, Verdict, unknown_name
 from fleet_tui.core.events import TaskSubmitted
-from fleet_tui.core.ids import TaskId
+from fleet_tui.core.ids import KeyMark
+from fleet_tui.core.keys import is_same_order, may_be_marked, task_of_mark
 from fleet_tui.core.state import FleetState, TaskSpec
 
 MAX_OPEN_TASKS = 100_000
@@ -24,14 +25,17 @@ def payload_sha256(spec: TaskSpec) -> str:
 
 
 def submit(state: FleetState, by: str, command: c.Submit) -> Verdict:
-    """New work, or the work that its key already stands for."""
-    problem = bad_spec(state, command.spec)
+    """New work, or the work that its key already stands for, wherever that may not go any more."""
+    problem = _bad_payload(command.spec)
     if problem is not None:
         return problem
     digest = payload_sha256(command.spec)
-    known_id = state.keys.get(command.key)
-    if known_id is not None:
-        return _same_key(state, known_id, command)
+    mark = state.keys.get(command.key)
+    if mark is not None:
+        return _same_key(state, mark, command, digest)
+    problem = _bad_place(state, command.spec)
+    if problem is not None:
+        return problem
     if state.task(command.task) is not None:
         return c.Refused(code="id-taken", text=f"Task id {command.task} is in use already.")
     problem = _no_room(state, command.spec)
@@ -54,12 +58,18 @@ def bad_spec(state: FleetState, spec: TaskSpec) -> c.Refused | None:
     return _bad_payload(spec) or _bad_place(state, spec)
 
 
-def _same_key(state: FleetState, known_id: TaskId, command: c.Submit) -> Verdict:
+def _same_key(state: FleetState, mark: KeyMark, command: c.Submit, digest: str) -> Verdict:
+    known_id = task_of_mark(mark)
     known = state.task(known_id)
-    if known is not None and known.submitted_spec != command.spec:
+    if known is not None:
+        same = is_same_order(known.submitted_spec, command.spec)
+    else:
+        same = may_be_marked(mark, command.spec, digest)
+    if not same:
+        whose = known.label if known is not None else f"a task that ended long ago, {known_id}"
         return c.Refused(
             code="key-conflict",
-            text=f"Key {command.key} belongs to {known.label}, which asked for something else.",
+            text=f"Key {command.key} belongs to {whose}, which asked for something else.",
             hint="Use another key for other work.",
         )
     number = known.number if known is not None else None

@@ -4,6 +4,7 @@
 ``tests/hygiene/test_catalogue.py`` checks that every test named here exists.
 """
 
+from fleet_tui.core.state import MAX_KEYS
 from tests.support.catalogue import CHAOS, FULL, HARM, KEYS, NETWORK, NO_SCREEN, WORLDS, ZOMBIE, Row
 
 PROMISES: tuple[Row, ...] = (
@@ -18,8 +19,10 @@ PROMISES: tuple[Row, ...] = (
     ),
     Row(
         "**Sending twice is submitting once.** Every submit has a key; the same key is the same "
-        "task, also after a lost reply.",
+        "task, also after a lost reply, and after its end as long as no more than "
+        f"{MAX_KEYS:,} tasks came in since.",
         (
+            "core/test_keys.py::test_the_key_of_a_forgotten_task_still_stands_for_what_was_asked",
             "core/test_decide.py::test_the_same_key_is_the_same_task_also_after_its_end",
             WORLDS,
         ),

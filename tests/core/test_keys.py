@@ -1,0 +1,110 @@
+"""Keys of submitters: the same key is the same task, also when the task or its place is gone."""
+
+from msgspec.structs import replace
+
+from fleet_tui.cli.submit import command as submit_command
+from fleet_tui.cli.task_file import MAX_LINES
+from fleet_tui.cli.written_task import parse_line, spec_of
+from fleet_tui.core import commands as c
+from fleet_tui.core.decide import decide
+from fleet_tui.core.decided import Decided
+from fleet_tui.core.events import FleetLoaded, TaskEnded
+from fleet_tui.core.fleet import Deadlines, Priority
+from fleet_tui.core.ids import AgentName, KeyMark, TaskId
+from fleet_tui.core.keys import key_mark
+from fleet_tui.core.state import MAX_CLOSED_TASKS, MAX_KEYS, TaskPhase, TaskSpec
+from fleet_tui.core.submission import payload_sha256
+from fleet_tui.core.untrusted import Untrusted
+from tests.support.fleets import agent, fleet, work
+from tests.support.ledger import Story
+
+T1 = TaskId("T1")
+FLEETS = Deadlines(start_to_close_ms=600_000)
+
+
+def story() -> Story:
+    return Story(fleet(agent("a1"), agent("a2")))
+
+
+def submit(told: Story, spec: TaskSpec, task: str = "AGAIN") -> Decided | c.Refused:
+    verdict = decide(told.state, "me", c.Submit(task=TaskId(task), key="k", spec=spec), 0)
+    if isinstance(verdict, Decided):
+        told.add(*verdict.events)
+    return verdict
+
+
+def is_known(verdict: Decided | c.Refused) -> bool:
+    """Whether it was taken for the first task; otherwise it was refused as other work."""
+    if isinstance(verdict, Decided):
+        assert verdict.duplicate
+        assert verdict.task == T1
+        return True
+    assert verdict.code == "key-conflict"
+    return False
+
+
+def forget(told: Story) -> None:
+    """The task ends, and so many after it that it is forgotten."""
+    told.add(TaskEnded(task=T1, phase=TaskPhase.SUCCEEDED))
+    later = told.submit_many(work(), MAX_CLOSED_TASKS)
+    told.add(*(TaskEnded(task=task, phase=TaskPhase.SUCCEEDED) for task in later))
+    assert told.state.task(T1) is None
+
+
+def test_the_key_of_a_forgotten_task_still_stands_for_what_was_asked() -> None:
+    told = story()
+    spec = work("pay the rent", client="acme")
+    submit(told, spec, T1)
+    forget(told)
+    assert is_known(submit(told, spec))
+    for other in (
+        replace(spec, payload=Untrusted("pay somebody else")),
+        replace(spec, client=None),
+        replace(spec, priority=Priority.P0),
+        replace(spec, deadlines=FLEETS),
+        replace(spec, labels={"a": "b"}),
+    ):
+        assert not is_known(submit(told, other))
+
+
+def test_keys_of_earlier_ledgers_told_the_task_alone() -> None:
+    told = story()
+    told.state = replace(told.state, keys={"k": KeyMark("T1")})
+    assert is_known(submit(told, work("anything")))
+
+
+def test_the_form_of_a_mark_never_changes() -> None:
+    spec = spec_of(
+        parse_line(b'{"text":"x","needs":["b","a"],"priority":"P1","deadlines":{"total":"1h"}}'),
+        FLEETS,
+    )
+    assert key_mark(T1, spec, payload_sha256(spec)) == "T1.4b8edbde48d1"
+
+
+def test_a_line_asks_for_the_same_when_the_fleets_deadlines_changed() -> None:
+    line = parse_line(b'{"text":"x","deadlines":{"total":"1h"}}')
+    other = parse_line(b'{"text":"x","deadlines":{"total":"2h"}}')
+    told = story()
+    submit(told, spec_of(line, FLEETS), T1)
+    changed = replace(FLEETS, start_to_close_ms=900_000)
+    assert is_known(submit(told, spec_of(line, changed)))
+    assert not is_known(submit(told, spec_of(other, FLEETS)))
+    unsaid = replace(spec_of(line, FLEETS), written_deadlines=None)
+    assert is_known(submit(told, unsaid)), "as earlier versions sent it"
+    forget(told)
+    assert is_known(submit(told, spec_of(line, changed)))
+    assert not is_known(submit(told, spec_of(other, FLEETS)))
+
+
+def test_a_known_task_is_known_also_when_its_agent_left_the_fleet() -> None:
+    told = story()
+    spec = replace(work(), agent=AgentName("a2"))
+    submit(told, spec, T1)
+    told.add(FleetLoaded(spec=fleet(agent("a1"))))
+    assert is_known(submit(told, spec))
+    assert not is_known(submit(told, replace(spec, agent=AgentName("a3"))))
+
+
+def test_every_line_of_a_file_keeps_its_key() -> None:
+    assert MAX_LINES <= MAX_KEYS
+    assert f"{MAX_KEYS:,}" in (submit_command.help or "")
