@@ -24,7 +24,7 @@ from fleet_tui.journal.directory import (
 )
 from fleet_tui.journal.errors import BackupFailed, JournalDamaged, JournalMissing
 from fleet_tui.journal.segments import SegmentReader, numbered_files, open_read_only
-from fleet_tui.journal.verifying import Verdict, verify
+from fleet_tui.journal.verifying import Verdict, dropped_unless_in_use, verify
 
 FAMILIES = ("events", "samples", "logs")
 COPY_PAGES = 4_096
@@ -104,6 +104,9 @@ def copy_and_prove(source: Path, work: Path) -> Copied:
     verdict = verify(work)
     if not verdict.intact:
         raise _damaged(source, verdict)
+    if (lost := dropped_unless_in_use(source)) is not None:
+        first, last = verdict.last_seq + 1, verdict.last_seq + lost.transactions
+        raise JournalDamaged(source, lost.reason, first, last)
     left_out = []
     for family in FAMILIES[1:]:
         for _, path in numbered_files(source, family):

@@ -28,6 +28,7 @@ from fleet_tui.journal.segments import (
 from fleet_tui.journal.snapshots import newest_snapshot
 from fleet_tui.journal.statements import query
 from fleet_tui.journal.verifying import PAGE_EVENTS, Checker
+from fleet_tui.journal.wal import dropped
 
 NO_EPOCH = Epoch(0)
 """The epoch of a ledger that no engine has owned yet."""
@@ -84,6 +85,7 @@ def _take_or_make_room(directory: Path, now_ms: Callable[[], int], lock: EngineL
 def _take(directory: Path, now_ms: Callable[[], int], lock: EngineLock) -> Taken:
     for leftover in directory.glob(".*.new*"):
         leftover.unlink(missing_ok=True)
+    _check_logs(directory)
     _take_back_unfinished(directory)
     with suppress(sqlite3.DatabaseError):  # what is damaged is named below, with its range
         migrate(directory)
@@ -105,6 +107,17 @@ def _take(directory: Path, now_ms: Callable[[], int], lock: EngineLock) -> Taken
     _raise_epoch(directory, checked, epoch)
     write_head(directory, checked.head)
     return Taken(lock, checked.path, epoch, checked.head, checked.state, checked.rows)
+
+
+def _check_logs(directory: Path) -> None:
+    """Before SQLite reads its logs and forgets what follows a bad frame. Raises JournalDamaged."""
+    lost = dropped(directory)
+    if lost is None:
+        return
+    last = int(lost.segment.stem.removeprefix("events-")) - 1
+    with suppress(sqlite3.Error), closing(SegmentReader(lost.segment)) as segment:
+        last = segment.ends()[1][0]
+    raise JournalDamaged(directory, lost.reason, last + 1, last + lost.transactions)
 
 
 def _take_back_unfinished(directory: Path) -> None:

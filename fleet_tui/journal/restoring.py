@@ -29,6 +29,7 @@ from fleet_tui.journal.segments import (
     numbered_files,
 )
 from fleet_tui.journal.statements import query
+from fleet_tui.journal.wal import dropped
 from fleet_tui.journal.writer import JournalWriter
 
 UNKNOWN_EPOCHS = 1_000
@@ -117,13 +118,14 @@ def _end_of(directory: Path) -> _End | None:
     files = numbered_files(directory, "events")
     if not files:
         return None
+    whole = dropped(directory) is None
     with suppress(sqlite3.Error), closing(SegmentReader(files[-1][1])) as segment:
         seq, at_ms = segment.ends()[1]
         mark = segment.mark(seq)
         assert mark is not None
         head = Head(Seq(seq), mark[1])
         with suppress(ValueError):
-            return _End(head, at_ms, sure=read_head(directory) == head)
+            return _End(head, at_ms, sure=whole and read_head(directory) == head)
         return _End(head, at_ms, sure=False)
     return None
 

@@ -12,8 +12,10 @@ from fleet_tui.core.events import UnknownEvent, task_of
 from fleet_tui.core.ids import NOWHERE, Seq
 from fleet_tui.journal.chain import START, Head, Row, is_next, read_head
 from fleet_tui.journal.codec import decode_leniently
+from fleet_tui.journal.directory import lock_holder
 from fleet_tui.journal.errors import JournalMissing
 from fleet_tui.journal.segments import SegmentReader, numbered_files
+from fleet_tui.journal.wal import Dropped, dropped
 
 PAGE_EVENTS = 5_000
 """Rows per transaction: a few milliseconds, so that a reader cannot block a checkpoint for long."""
@@ -94,11 +96,14 @@ def verify(directory: Path) -> Verdict:
     if remembered is not None and files[0][0] > 1:  # a recording may begin anywhere; it has no head
         return _bad(START, 0, 1, files[0][0] - 1, "its oldest segments are gone")
     checker = Checker(START)
+    lost = dropped_unless_in_use(directory)
     try:
         for place, (first_seq, path) in enumerate(files):
             if place == 0:
                 checker = Checker(_beginning(first_seq, path))
             _check_segment(checker, first_seq, path, remembered)
+        if lost is not None:
+            raise _Bad(checker.head.seq + 1, lost.reason)
         if unreadable:
             raise _Bad(1, "the head file is not readable")
         if remembered is None:
@@ -107,9 +112,18 @@ def verify(directory: Path) -> Verdict:
         else:
             _check_end(checker.head, remembered, files[0][0])
     except _Bad as bad:
-        known = (bad.seq, checker.head.seq, remembered.seq if remembered else 0, _last_of(files))
+        written = _last_of(files) + (lost.transactions if lost is not None else 0)
+        known = (bad.seq, checker.head.seq, remembered.seq if remembered else 0, written)
         return _bad(checker.head, checker.events, bad.seq, max(known), bad.reason)
     return Verdict(intact=True, events=checker.events, last_seq=checker.head.seq)
+
+
+def dropped_unless_in_use(directory: Path) -> Dropped | None:
+    """What damaged logs lost. A working engine has looked at them when it began, and writes."""
+    if lock_holder(directory) is not None:
+        return None
+    lost = dropped(directory)
+    return lost if lost is not None and lock_holder(directory) is None else None
 
 
 def _beginning(first_seq: int, path: Path) -> Head:

@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from fleet_tui.core.ids import Seq
 from fleet_tui.journal import writer as writer_module
-from fleet_tui.journal.chain import write_head
+from fleet_tui.journal.backups import back_up
+from fleet_tui.journal.chain import Head, write_head
 from fleet_tui.journal.errors import JournalDamaged, JournalFailed
-from fleet_tui.journal.segments import numbered_files
+from fleet_tui.journal.segments import SegmentReader, numbered_files
 from fleet_tui.journal.verifying import Verdict, verify
 from fleet_tui.journal.writer import JournalWriter
 from tests.journal.conftest import NOW_MS
@@ -78,8 +80,21 @@ def judged(verdict: Verdict, changed: int | None) -> bool:
     )
 
 
-async def test_every_flipped_bit_that_changes_a_row_is_found(ledger: Path, tmp_path: Path) -> None:
+FRAME_BYTES = 24 + 4_096
+"""Of a log: a page with its header."""
+LAG = 7
+"""Commits that the head file does not know yet, as within a second of a crash."""
+
+
+@pytest.mark.parametrize("lag", [0, LAG])
+async def test_every_flipped_bit_that_changes_a_row_is_found(
+    ledger: Path, tmp_path: Path, lag: int
+) -> None:
+    """Only the very last commit before a crash can be taken for one that was never completed, as
+    long as the head file does not know it."""
     dice = random.Random(41)
+    end = verify(copy_of(ledger, tmp_path / "whole")).last_seq
+    forget_in_head(ledger, end - lag)
     whole = stored(copy_of(ledger, tmp_path / "whole"))
     assert verify(copy_of(ledger, tmp_path / "sound")).intact
     files = sorted(
@@ -102,10 +117,72 @@ async def test_every_flipped_bit_that_changes_a_row_is_found(ledger: Path, tmp_p
         except sqlite3.Error:
             changed = verdict.first_bad_seq or -1
         changing += changed is not None
-        if not judged(verdict, changed):
+        if not judged(verdict, changed) and not (lag and changed == end):
             missed.append((name, bit))
     assert missed == []
     assert changing > FLIPS // 4, "most bits of a ledger belong to its rows"
+
+
+def forget_in_head(ledger: Path, seq: int) -> None:
+    """Let the head file be as it was at an earlier event."""
+    looked_at = ledger.with_name("looked-at")
+    newest = numbered_files(copy_of(ledger, looked_at), "events")[-1][1]
+    with closing(SegmentReader(newest)) as segment:
+        mark = segment.mark(seq)
+    assert mark is not None
+    write_head(ledger, Head(Seq(seq), mark[1]))
+
+
+async def test_an_acknowledged_commit_hidden_by_a_bad_bit_in_the_log_is_missed(
+    ledger: Path, tmp_path: Path
+) -> None:
+    """SQLite alone would forget the second half of the log and begin anew from there."""
+    end = verify(copy_of(ledger, tmp_path / "whole")).last_seq
+    forget_in_head(ledger, end - LAG)
+    (log,) = ledger.glob("*-wal")
+    content = bytearray(log.read_bytes())
+    content[-6 * FRAME_BYTES - 2_000] ^= 1
+    log.write_bytes(content)
+    (ledger / f"{log.name.removesuffix('-wal')}-shm").unlink()
+    before = {p.name: p.read_bytes() for p in (*ledger.glob("events-*"), ledger / "head")}
+    verdict = verify(copy_of(ledger, tmp_path / "verified"))
+    assert not verdict.intact
+    assert (verdict.first_bad_seq or 0) > end - LAG
+    assert (verdict.last_bad_seq or 0) >= (verdict.first_bad_seq or 0)
+    with pytest.raises(JournalDamaged, match="-wal is damaged") as refused:
+        await JournalWriter.open(ledger, lambda: NOW_MS, "0.1.0", 1)
+    assert refused.value.first_bad_seq == verdict.first_bad_seq
+    after = {p.name: p.read_bytes() for p in ledger.iterdir() if p.name in before}
+    assert after == before
+    with pytest.raises(JournalDamaged, match="-wal is damaged"):
+        back_up(ledger, tmp_path / "backup")
+
+
+@pytest.mark.parametrize("part", [0.0, 0.3, 0.6, 0.99])
+async def test_a_log_that_ends_in_the_middle_of_a_commit_is_no_damage(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: float
+) -> None:
+    """A power cut leaves the last transaction in pieces, in any order: nobody was told of it."""
+    monkeypatch.setattr(writer_module, "KEEP_EVERY_S", 3_600.0)
+    torn = tmp_path / "torn"
+    writer = await JournalWriter.open(directory, lambda: NOW_MS, "0.1.0", 4711)
+    await writer.append(opening(), NOW_MS)
+    end = writer.last_seq
+    (log,) = directory.glob("events-*-wal")
+    size = log.stat().st_size
+    await writer.append(list(tasks(40)), NOW_MS)
+    shutil.copytree(directory, torn)
+    await writer.close("done")
+    content = bytearray((torn / log.name).read_bytes())
+    grown = len(content) - size
+    assert grown > 4 * FRAME_BYTES
+    place = size + int(part * (grown - FRAME_BYTES))
+    content[place : place + 4_096] = bytes(4_096)
+    (torn / log.name).write_bytes(content)
+    assert verify(torn).last_seq == end
+    again = await JournalWriter.open(torn, lambda: NOW_MS, "0.1.0", 1)
+    assert again.last_seq == end + 1
+    await again.close("done")
 
 
 def copy_of(ledger: Path, target: Path) -> Path:
