@@ -103,7 +103,7 @@ def _print_one(letters: DeadLetters, state: FleetState, now_ms: int, limit: int)
                 str(len(t.attempts)),
                 t.attempt.agent if t.attempt is not None else "-",
                 safe_line(t.reason, 60),
-                safe_line(t.spec.payload, 40),
+                safe_line(t.spec.shown, 40),
             )
             for t in tasks[:limit]
         ),

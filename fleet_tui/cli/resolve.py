@@ -45,7 +45,7 @@ def command(
     now_ms = time.time_ns() // 1_000_000
     known = list(evidence(found, now_ms))
     if not as_json:
-        say(f"{found.label}: {safe_line(found.spec.payload, 200)}", err=True)
+        say(f"{found.label}: {safe_line(found.spec.shown, 200)}", err=True)
         for text in known:
             say(f"  {text}", err=True)
     if verdict is None or reason is None:

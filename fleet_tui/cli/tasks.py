@@ -112,7 +112,7 @@ def _row(task: Task, now_ms: int) -> list[str]:
         str(len(task.attempts)),
         words.money(task.cost_microusd) if task.cost_microusd else "-",
         safe_line(_why(task), 60),
-        safe_line(task.spec.payload, 40),
+        safe_line(task.spec.shown, 40),
     ]
 
 

@@ -60,7 +60,7 @@ def _print(task: Task, state: FleetState) -> None:
     now_ms = time.time_ns() // 1_000_000
     client = f", client {task.spec.client}" if task.spec.client else ""
     say(f"{task.label}  {task.spec.priority.name}  {task.phase}{client}")
-    say(f"text: {safe_line(task.spec.payload, 200)}")
+    say(f"text: {safe_line(task.spec.shown, 200)}")
     if task.reason:
         say(f"reason: {safe_line(task.reason, 200)}")
     needs = ", ".join(sorted(task.spec.needs)) or "nothing special"

@@ -61,7 +61,7 @@ _SAID_HERE = "said in the console"
 
 
 def _payload(task: Task) -> str:
-    return safe_line(task.spec.payload, MAX_PAYLOAD_CHARS)
+    return safe_line(task.spec.shown, MAX_PAYLOAD_CHARS)
 
 
 def _those(state: FleetState, chosen: Selection, may: Callable[[Task], bool]) -> list[Task]:

@@ -26,6 +26,7 @@ from fleet_tui.core.decision import Decision
 from fleet_tui.core.events import Recorded
 from fleet_tui.core.firewall import invisible_count, safe_text
 from fleet_tui.core.fleet import FleetSpec, TaskClass
+from fleet_tui.core.redaction import without_secrets
 from fleet_tui.core.state import Attempt, AttemptPhase, FleetState, Task, TaskPhase
 from fleet_tui.core.task_filter import task_state
 from fleet_tui.core.untrusted import Untrusted
@@ -33,6 +34,7 @@ from fleet_tui.core.verdicts import may_be_judged
 
 MAX_ANSWER_LINES = 2_000
 MAX_PAYLOAD_LINES = 200
+MAX_PAYLOAD_CHARS = 100_000
 MAX_STORY_EVENTS = 500
 
 
@@ -209,8 +211,12 @@ def _answer(task: Task) -> list[Section]:
 
 
 def _payload(task: Task) -> Section:
-    title = f"Asked by {name(task.by)}"
-    return Section(title, _remote_lines(task.spec.payload, MAX_PAYLOAD_LINES))
+    title, whole = f"Asked by {name(task.by)}", task.spec.payload
+    lines = _remote_lines(without_secrets(whole, MAX_PAYLOAD_CHARS), MAX_PAYLOAD_LINES)
+    if (more := len(whole.raw) - MAX_PAYLOAD_CHARS) > 0:
+        left_out = f"{words.grouped(more)} more characters are not shown."
+        lines = (*lines, paragraph(left_out, Tone.DIM))
+    return Section(title, lines)
 
 
 def _remote_lines(text: Untrusted, max_lines: int) -> tuple[DetailLine, ...]:

@@ -34,6 +34,7 @@ from fleet_tui.core.ids import (
     task_label,
 )
 from fleet_tui.core.modes import NORMAL, ModeNow
+from fleet_tui.core.redaction import without_secrets
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind
 
@@ -46,6 +47,8 @@ MAX_NOTES = 200
 MAX_KEYS = 120_000
 """Submitters' keys remembered, more than tasks can be open or a file of tasks can have lines; the
 oldest are forgotten first."""
+MAX_SHOWN_CHARS = 2_000
+"""Of a payload, wherever it stands in a line."""
 
 
 class Health(StrEnum):
@@ -218,6 +221,11 @@ class TaskSpec(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Which of ``deadlines`` the submitter named, by field; the others were the fleet's then. None
     where that was not told."""
     labels: dict[str, str] = {}
+
+    @property
+    def shown(self) -> Untrusted:
+        """The beginning of the payload as people may see it, enough for any line."""
+        return without_secrets(self.payload, MAX_SHOWN_CHARS)
 
 
 class TaskPhase(StrEnum):

@@ -21,6 +21,7 @@ RAW = {
     "fleet_tui/cli/task_file.py": "measures it",
     "fleet_tui/core/untrusted.py": "is it",
     "fleet_tui/core/firewall.py": "the one way out",
+    "fleet_tui/core/redaction.py": "becomes Untrusted again without what looks like a secret",
     "fleet_tui/core/decide.py": "measures it",
     "fleet_tui/core/submission.py": "hashes and measures it",
     "fleet_tui/core/task_filter.py": "looks for a word in it",
@@ -136,6 +137,27 @@ def test_remote_text_is_touched_in_few_places_each_with_a_reason() -> None:
     found = {s.path: raw_uses(s) for s in modules("fleet_tui")}
     found = {path: where for path, where in found.items() if where}
     assert {path: where for path, where in found.items() if not allowed(path, RAW)} == {}
+
+
+WHOLE_PAYLOADS = {
+    "fleet_tui/cli/edit.py": "what its author is to change",
+    "fleet_tui/cli/sending.py": "measures it",
+    "fleet_tui/cli/task_file.py": "looks for secrets in it",
+    "fleet_tui/console/submit.py": "what its author is to change",
+    "fleet_tui/console/task_detail.py": "shows it without secrets, as far as it goes",
+}
+"""What people see of a task's text is ``TaskSpec.shown``; who takes the whole, and why."""
+
+
+def test_payloads_are_shown_without_secrets() -> None:
+    taken = {
+        source.path
+        for layer in ("fleet_tui/cli", "fleet_tui/console")
+        for source in modules(layer)
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Attribute) and ast.unparse(node).endswith("spec.payload")
+    }
+    assert taken == set(WHOLE_PAYLOADS)
 
 
 def test_commands_print_through_the_firewall() -> None:

@@ -147,7 +147,7 @@ FAULTS = {
         "core/test_alerts.py::test_a_frozen_pool_is_one_alert_and_not_one_for_each_of_its_agents",
         "core/test_alerts.py::"
         "test_most_of_a_pool_lost_at_once_freezes_its_failover_until_it_is_back",
-        "core/test_attempts.py::test_a_frozen_pool_gives_nothing_up",
+        "core/test_silence.py::test_a_frozen_pool_gives_nothing_up",
     ),
     "F27": row(
         "the host's key changed",
@@ -427,7 +427,12 @@ BAD_INPUT = {
         "a task that may be a command",
         "cli/test_submit_lines.py::test_what_cannot_be_seen_or_may_be_a_command_is_told",
     ),
-    "B55": row("a task with a secret in it", "cli/test_submit_lines.py::test_secrets_need_a_yes"),
+    "B55": row(
+        "a task with a secret in it",
+        "cli/test_submit_lines.py::test_secrets_need_a_yes",
+        "console/test_secrets_in_tasks.py::test_no_screen_shows_it",
+        "hygiene/test_safe_text.py::test_payloads_are_shown_without_secrets",
+    ),
     "B56": row(
         "a key that is used again",
         "core/test_decide.py::test_the_same_key_is_the_same_task_also_after_its_end",

@@ -89,7 +89,7 @@ class DeadPane(TablePane[DeadLetters]):
         """One group in a line."""
         offset = self.console.utc_offset_minutes
         sample = record.sample
-        shown = f"{sample.label} {short(sample.spec.payload)}"[:MAX_SAMPLE_CHARS]
+        shown = f"{sample.label} {short(sample.spec.shown)}"[:MAX_SAMPLE_CHARS]
         return {
             "count": Cell(words.grouped(record.count), Tone.WARN),
             "kind": Cell(short(record.kind)),

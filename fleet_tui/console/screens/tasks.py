@@ -138,7 +138,7 @@ class TasksPane(TablePane[TaskRow]):
             "cost": Cell(words.money(task.cost_microusd) if task.cost_microusd else words.MISSING),
             "pool": Cell(name(spec.pool or words.MISSING)),
             "reason": Cell(reason(task)),
-            "text": Cell(short(spec.payload), Tone.DIM),
+            "text": Cell(short(spec.shown), Tone.DIM),
         }
 
     def value(self, record: TaskRow, key: str) -> Value:
@@ -155,7 +155,7 @@ class TasksPane(TablePane[TaskRow]):
             case "reason":
                 return reason(record.task)
             case "text":
-                return short(record.task.spec.payload)
+                return short(record.task.spec.shown)
             case _:
                 return self.value(record, key)
 
