@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import PurePath
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -28,11 +28,14 @@ from fleet_tui.core.commands import Submit
 from fleet_tui.core.firewall import invisible_count, safe_line, safe_text
 from fleet_tui.core.fleet import Deadlines, Priority, TaskClass
 from fleet_tui.core.ids import TaskId, task_label
-from fleet_tui.core.state import Task, TaskPhase
+from fleet_tui.core.state import EMPTY_STATE, Task, TaskPhase
 from fleet_tui.core.submission import MAX_PAYLOAD_BYTES
 from fleet_tui.core.ulid import new_ulid
-from fleet_tui.errors import ExitCode, Unreachable, UsageError
+from fleet_tui.errors import ExitCode, FleetError, Unreachable, UsageError
 from fleet_tui.wire.redact import redact_counted
+
+if TYPE_CHECKING:
+    from fleet_tui.journal.reader import JournalReader
 
 POLL_S = 0.2
 LINES_SUFFIXES = (".jsonl", ".ndjson")
@@ -110,8 +113,9 @@ def command(
 
     With --lines every line is a task of its own: {"text": "...", "priority": "P1", ...} with the
     words of the options (key, needs, pool, agent, client, project, regions, priority, class,
-    deadlines, labels). Nothing is submitted while a line is wrong. The same file again submits
-    only what is missing, as long as no more than 120,000 tasks came in since.
+    deadlines, labels). Nothing is submitted while a line is wrong or the queue has no room
+    for all. The same file again submits only what is missing, as long as no more than 120,000 tasks
+    came in since.
     """
     fleet = find_fleet(fleet_text)
     options = options_of(**said)
@@ -262,8 +266,13 @@ def _wait(fleet: Fleet, task_id: TaskId, as_json: bool) -> int:
     with ledger_of(fleet) as ledger:
         state = ledger.load()
         while True:
-            task = state.task(task_id)
-            if task is not None and (task.phase.is_closed or _stuck(task)):
+            task = state.task(task_id) or _forgotten(ledger, task_id)
+            if task is None:
+                raise FleetError(
+                    "the key's task ended so long ago that the journal does not hold it any more",
+                    hint="another key makes it a new task",
+                )
+            if task.phase.is_closed or _stuck(task):
                 break
             if not engine_answers(fleet):
                 raise Unreachable(
@@ -277,6 +286,14 @@ def _wait(fleet: Fleet, task_id: TaskId, as_json: bool) -> int:
     else:
         _print_end(task)
     return ExitCode.OK if task.phase is TaskPhase.SUCCEEDED else ExitCode.FAILED
+
+
+def _forgotten(ledger: "JournalReader", task_id: TaskId) -> Task | None:
+    """A task that ended too long ago to be in the state, as its story in the journal tells it;
+    None when that is not kept any more either."""
+    from fleet_tui.core.fold import fold
+
+    return fold(EMPTY_STATE, ledger.task_events(task_id)).task(task_id)
 
 
 def _stuck(task: Task) -> bool:
