@@ -29,7 +29,7 @@ from fleet_tui.cli.written_task import WrittenTask
 from fleet_tui.core import words
 from fleet_tui.core.commands import Refused
 from fleet_tui.core.state import FleetState
-from fleet_tui.core.submission import FULL
+from fleet_tui.core.submission import FULL, no_room
 from fleet_tui.errors import ExitCode
 from fleet_tui.paths import socket_path
 
@@ -55,6 +55,9 @@ def submit_lines(
         _tell_bad(judged)
         if judged.bad and not (skip_bad and len(judged.bad) < judged.lines):
             return _end(fleet, judged, Sent(), ExitCode.INVALID_CONFIG, as_json)
+        full = None if wait else no_room(state, judged.wanted)
+        if full is not None:
+            return _end(fleet, judged, Sent(stopped=full), ExitCode.REFUSED, as_json)
         _tell_of(judged)
         if judged.secret.count and judged.missing:
             confirm("Store them in the ledger all the same?", yes=yes)
@@ -156,7 +159,7 @@ def _print_end(judged: Judged, sent: Sent, known: int) -> None:
 
 
 def _tell_stop(refused: Refused, line: int, left: int) -> None:
-    say(f"stopped at line {line}: {refused.text}", err=True)
+    say(f"stopped at line {line}: {refused.text}" if line else refused.text, err=True)
     if refused.hint:
         say(f"  hint: {refused.hint}", err=True)
     hint = "; --wait waits for room" if refused.code in FULL else ""

@@ -19,11 +19,12 @@ import msgspec
 
 from fleet_tui.cli.written_task import BadTask, WrittenTask, parse_line, spec_of, with_defaults
 from fleet_tui.core.commands import Refused, Submit
+from fleet_tui.core.decided import Decided
 from fleet_tui.core.firewall import invisible_count, safe_line
 from fleet_tui.core.ids import TaskId
 from fleet_tui.core.protocol import MAX_FRAME_BYTES
 from fleet_tui.core.state import FleetState
-from fleet_tui.core.submission import FULL, submit
+from fleet_tui.core.submission import FULL, Wanted, submit
 from fleet_tui.core.ulid import new_ulid
 from fleet_tui.errors import UsageError
 from fleet_tui.wire.redact import redact_counted
@@ -86,6 +87,8 @@ class Judged(msgspec.Struct, kw_only=True):
     """Lines that are not blank."""
     known: set[int] = msgspec.field(default_factory=set)
     """Lines whose task the engine has already."""
+    wanted: Wanted = msgspec.field(default_factory=Wanted)
+    """How much room in the queue the others want."""
     bad: set[int] = msgspec.field(default_factory=set)
     reasons: list[BadLine] = msgspec.field(default_factory=list)
     """Of the first MAX_BAD_NAMED."""
@@ -153,12 +156,13 @@ def judge(
             found.refuse(line, f"key {safe_line(command.key, 80)} is that of line {before} too")
             continue
         verdict = submit(state, by, command)
-        if isinstance(verdict, Refused):
-            if verdict.code not in FULL:
-                found.refuse(line, " ".join(filter(None, (verdict.text, verdict.hint))))
-                continue
-        elif verdict.duplicate:
+        if isinstance(verdict, Refused) and verdict.code not in FULL:
+            found.refuse(line, " ".join(filter(None, (verdict.text, verdict.hint))))
+            continue
+        if isinstance(verdict, Decided) and verdict.duplicate:
             found.known.add(line)
+        else:
+            found.wanted.add(command.spec)
         _notice(found, line, command)
     return found
 

@@ -1,11 +1,13 @@
 """What is accepted as work, and when the queue says no."""
 
 import hashlib
+from collections import Counter
 
 from fleet_tui.core import commands as c
 from fleet_tui.core.decided import Decided, Verdict, unknown_name
 from fleet_tui.core.events import TaskSubmitted
-from fleet_tui.core.ids import KeyMark
+from fleet_tui.core.fleet import Priority
+from fleet_tui.core.ids import ClientName, KeyMark
 from fleet_tui.core.keys import is_same_order, may_be_marked, task_of_mark
 from fleet_tui.core.state import FleetState, TaskSpec
 
@@ -38,7 +40,9 @@ def submit(state: FleetState, by: str, command: c.Submit) -> Verdict:
         return problem
     if state.task(command.task) is not None:
         return c.Refused(code="id-taken", text=f"Task id {command.task} is in use already.")
-    problem = _no_room(state, command.spec)
+    wanted = Wanted()
+    wanted.add(command.spec)
+    problem = no_room(state, wanted)
     if problem is not None:
         return problem
     number = state.totals.submitted + 1
@@ -76,28 +80,52 @@ def _same_key(state: FleetState, mark: KeyMark, command: c.Submit, digest: str) 
     return Decided(task=known_id, number=number, duplicate=True)
 
 
-def _no_room(state: FleetState, spec: TaskSpec) -> c.Refused | None:
+class Wanted:
+    """How much room orders want, in each place that has a limit."""
+
+    def __init__(self) -> None:
+        self.tasks = 0
+        self.lanes: Counter[Priority] = Counter()
+        self.clients: Counter[ClientName] = Counter()
+
+    def add(self, spec: TaskSpec) -> None:
+        """One more."""
+        self.tasks += 1
+        self.lanes[spec.priority] += 1
+        if spec.client is not None:
+            self.clients[spec.client] += 1
+
+
+def no_room(state: FleetState, wanted: Wanted) -> c.Refused | None:
+    """The first limit that leaves no room for all of them, if one does."""
     limits = state.fleet.limits
     most = min(limits.open, MAX_OPEN_TASKS)
-    if len(state.open_tasks) >= most:
-        return _full("queue-full", "The queue", most, "limits.open")
-    lane = limits.lanes.get(spec.priority)
-    if lane is not None and state.open_by_priority.get(spec.priority, 0) >= lane:
-        name = spec.priority.name
-        return _full("lane-full", f"Lane {name}", lane, f"limits.lanes.{name}")
-    if spec.client is None:
-        return None
-    share = limits.of_client(spec.client)
-    if share is not None and state.open_by_client.get(spec.client, 0) >= share:
-        where = f"limits.clients.{spec.client}"
-        return _full("client-full", f"Client {spec.client}", share, where)
+    taken = len(state.open_tasks)
+    if taken + wanted.tasks > most:
+        return _full("queue-full", "The queue", most, taken, wanted.tasks, "limits.open")
+    for priority, count in wanted.lanes.items():
+        lane, name = limits.lanes.get(priority), priority.name
+        taken = state.open_by_priority.get(priority, 0)
+        if lane is not None and taken + count > lane:
+            return _full("lane-full", f"Lane {name}", lane, taken, count, f"limits.lanes.{name}")
+    for client, count in wanted.clients.items():
+        share = limits.of_client(client)
+        taken = state.open_by_client.get(client, 0)
+        if share is not None and taken + count > share:
+            where = f"limits.clients.{client}"
+            return _full("client-full", f"Client {client}", share, taken, count, where)
     return None
 
 
-def _full(code: str, what: str, limit: int, setting: str) -> c.Refused:
+def _full(code: str, what: str, limit: int, taken: int, wanted: int, setting: str) -> c.Refused:
+    room = max(0, limit - taken)
+    if room:
+        text = f"{what} has room for {room:,} of {wanted:,} tasks: {limit:,} may be open."
+    else:
+        text = f"{what} is full: {limit:,} tasks are open, which is its limit."
     return c.Refused(
         code=code,
-        text=f"{what} is full: {limit:,} tasks are open, which is its limit.",
+        text=text,
         hint=f"Submit again when some have finished, or raise {setting} in the fleet file.",
     )
 

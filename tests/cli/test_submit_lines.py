@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from fleet_tui.cli.sending import Sent, send_all
+from fleet_tui.core.commands import Accepted, Refused, Reply, Submit
 from fleet_tui.core.fleet import Priority, TaskClass
-from fleet_tui.core.state import Task
+from fleet_tui.core.ids import Seq, TaskId
+from fleet_tui.core.state import Task, TaskSpec
+from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.errors import ExitCode
 from tests.acceptance.rig import PROGRAM
 from tests.cli.conftest import WITHIN_S, Shop
@@ -259,17 +263,18 @@ def test_what_cannot_be_seen_or_may_be_a_command_is_told(shop: Shop) -> None:
     assert "--lines submits one task a line" in err
 
 
-def test_a_full_queue_stops_it_and_the_rest_goes_later(small: Shop) -> None:
+def test_a_file_that_has_no_room_is_refused_as_a_whole(small: Shop) -> None:
     emptied(small)
-    data = lines(*({"text": f"fill {n}", "pool": "slow"} for n in range(60)))
-    code, out, err = small.call("submit", "--lines", text=data)
-    assert (code, out) == (ExitCode.REFUSED, "40 tasks submitted\n")
-    assert "stopped at line 41: The queue is full: 40 tasks are open" in err
-    assert "20 tasks left; the same command again submits what is missing" in err
-    emptied(small)
-    code, out, _ = small.call("submit", "--lines", text=data)
-    assert (code, out) == (0, "20 tasks submitted, 40 known already\n")
-    assert sum(t.startswith("fill") for t in texts(small)) == 60
+    tasks = [{"text": f"fill {n}", "pool": "slow"} for n in range(60)]
+    code, out, err = small.call("submit", "--lines", text=lines(*tasks))
+    assert (code, out) == (ExitCode.REFUSED, "0 tasks submitted\n")
+    assert "The queue has room for 40 of 60 tasks: 40 may be open." in err
+    assert "60 tasks left; the same command again submits what is missing; --wait" in err
+    assert not small.state().open_tasks
+    code, out, _ = small.call("submit", "--lines", text=lines(*tasks[:40]))
+    assert (code, out) == (0, "40 tasks submitted\n")
+    code, out, err = small.call("submit", "--lines", text=lines(tasks[0]))
+    assert "The queue is full: 40 tasks are open" in err
     emptied(small)
 
 
@@ -277,17 +282,43 @@ def test_a_full_queue_stops_it_and_the_rest_goes_later(small: Shop) -> None:
     ("said", "code", "room"),
     [({"priority": "P1"}, "lane-full", 10), ({"client": "acme"}, "client-full", 5)],
 )
-def test_a_full_lane_or_client_stops_it(
+def test_a_lane_or_client_without_room_refuses_it(
     small: Shop, said: dict[str, object], code: str, room: int
 ) -> None:
     emptied(small)
     data = lines(*({"text": f"{code} {n}", "pool": "slow", **said} for n in range(room + 3)))
     document = small.document("submit", "--lines", code=ExitCode.REFUSED, text=data)
-    assert (document["accepted"], document["left"]) == (room, 3)
+    assert (document["accepted"], document["left"]) == (0, room + 3)
     stopped = document["stopped"]
     assert isinstance(stopped, dict)
     assert stopped["code"] == code
-    emptied(small)
+    assert f"room for {room} of {room + 3} tasks" in stopped["text"]
+
+
+class FilledMeanwhile:
+    """An engine whose queue others filled after the file was judged."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+
+    async def send(self, command: Submit) -> Reply:
+        self.room -= 1
+        if self.room < 0:
+            return Refused(code="queue-full", text="The queue is full.")
+        return Accepted(seq=Seq(1), task=command.task)
+
+
+async def test_a_queue_that_others_fill_meanwhile_stops_it() -> None:
+    sent = Sent()
+    orders = (
+        (n, Submit(task=TaskId(f"T{n}"), key=f"k{n}", spec=TaskSpec(payload=Untrusted("x"))))
+        for n in range(1, 100)
+    )
+    client = FilledMeanwhile(40)
+    await send_all(client, orders, sent, wait=False, taken=lambda: None)  # type: ignore[arg-type]  # only sends
+    assert (sent.accepted, sent.stopped_line) == (40, 41)
+    assert sent.stopped is not None
+    assert sent.stopped.code == "queue-full"
 
 
 def test_waiting_for_room_submits_everything(small: Shop) -> None:
