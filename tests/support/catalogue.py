@@ -364,7 +364,8 @@ BAD_INPUT = {
     "B37": row(
         "everything at once",
         "console/test_app.py::test_much_of_a_pool_asks_for_the_fleets_name",
-        why="the command line takes names, never patterns",
+        "cli/test_verbs.py::test_all_needs_their_number",
+        "cli/test_verbs.py::test_what_is_not_meant_is_not_done",
     ),
     "B38": row(
         "nothing matches",
