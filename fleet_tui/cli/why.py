@@ -26,7 +26,7 @@ from fleet_tui.core.decision import Decision
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.narrate import narrate
 from fleet_tui.core.state import FleetState, Task
-from fleet_tui.core.verdicts import may_be_judged
+from fleet_tui.core.verdicts import MAYBE_TWICE, may_be_judged
 
 
 @click.command()
@@ -63,6 +63,8 @@ def _print(task: Task, state: FleetState) -> None:
     say(f"text: {safe_line(task.spec.shown, 200)}")
     if task.reason:
         say(f"reason: {safe_line(task.reason, 200)}")
+    if task.duplicate_possible:
+        say(MAYBE_TWICE)
     needs = ", ".join(sorted(task.spec.needs)) or "nothing special"
     say(f"needs: {needs}")
     for text in (

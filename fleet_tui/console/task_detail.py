@@ -30,7 +30,7 @@ from fleet_tui.core.redaction import without_secrets
 from fleet_tui.core.state import Attempt, AttemptPhase, FleetState, Task, TaskPhase
 from fleet_tui.core.task_filter import task_state
 from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.verdicts import may_be_judged
+from fleet_tui.core.verdicts import MAYBE_TWICE, may_be_judged
 
 MAX_ANSWER_LINES = 2_000
 MAX_PAYLOAD_LINES = 200
@@ -73,6 +73,8 @@ def task_sections(
 
 def _operators(task: Task, pen: Pen, now_ms: int) -> Iterator[DetailLine]:
     """What operators decided about it beside its verdict, and what can be done next."""
+    if task.duplicate_possible:
+        yield paragraph(f"{MAYBE_TWICE[:1].upper()}{MAYBE_TWICE[1:]}.", Tone.WARN)
     if task.hold is not None:
         since = f", for {words.age(task.hold.since_ms, now_ms)}. "
         yield line(Cell(held_words(task.hold), Tone.WARN), since, Cell("L", Tone.KEY), " releases")

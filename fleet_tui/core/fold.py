@@ -239,6 +239,7 @@ class Folding:
                             if task.phase.is_closed
                             else task.requeued_at_ms
                         ),
+                        duplicate_possible=task.duplicate_possible or event.duplicate_possible,
                         # Whoever wanted it gone was obeyed or overruled.
                         cancel_requested_by=None,
                         dropped_by=None,

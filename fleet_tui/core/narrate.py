@@ -162,10 +162,10 @@ def _task(
             level = Level.WARN if number > 1 else Level.INFO
             text = f"{label} -> {agent} by {decision.strategy}{note}"
             return Sentence(level=level, text=text, task=event.task, agent=agent)
-        case e.TaskRetrying(reason=reason):
-            return Sentence(
-                level=Level.WARN, text=f"{label} queued again: {reason}", task=event.task
-            )
+        case e.TaskRetrying(reason=reason, duplicate_possible=twice):
+            warning = "; it may be done twice" if twice else ""
+            text = f"{label} queued again: {reason}{warning}"
+            return Sentence(level=Level.WARN, text=text, task=event.task)
         case e.TaskNeedsOperator(reason=reason):
             return Sentence(
                 level=Level.ERROR, text=f"{label} needs an operator: {reason}", task=event.task

@@ -275,6 +275,8 @@ class Task(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     requeued_at_ms: int | None = None
     """When an operator last let it run again, after its end or by a verdict; of a paced requeue:
     when its turn is. Its deadlines count from then."""
+    duplicate_possible: bool = False
+    """It was let run again while an earlier run may have had effects, or may go on."""
     judged: RunId | None = None
     """The newest run that an operator gave a verdict on."""
     hold: Hold | None = None

@@ -9,6 +9,9 @@ from fleet_tui.core.events import AttemptGivenUp, Event, TaskEnded, TaskResolved
 from fleet_tui.core.evidence import LateWord
 from fleet_tui.core.state import Attempt, AttemptPhase, FleetState, Task, TaskPhase
 
+MAYBE_TWICE = "may be done twice: nobody proved that an earlier run of it did nothing"
+"""What people are told of a task with ``duplicate_possible``."""
+
 
 def awaits_verdict(task: Task) -> bool:
     """Whether only a person can say what became of it: asked for, or its fate is unknown now."""

@@ -317,3 +317,19 @@ def test_a_verdict_rests_on_what_is_known(depot: Shop) -> None:
     code, _, err = depot.call("resolve", label, "ran", "again")
     assert code == ExitCode.REFUSED
     assert "no verdict is needed" in err
+
+
+def test_what_may_be_done_twice_is_told(depot: Shop) -> None:
+    label = depot.give("again", "--need", "fate")
+
+    def asked(runs: int) -> bool:
+        found = task(depot, label)
+        return found.phase is TaskPhase.NEEDS_OPERATOR and len(found.attempts) == runs
+
+    depot.wait_until(lambda: asked(1), "a verdict is needed")
+    assert "done twice" not in depot.call("why", label)[1]
+    assert depot.call("resolve", label, "run-again", "I want it")[0] == 0
+    depot.wait_until(lambda: asked(2), "it ran again")
+    out = depot.call("why", label)[1]
+    assert "may be done twice: nobody proved that an earlier run of it did nothing" in out
+    assert depot.call("resolve", label, "ran", "I looked")[0] == 0

@@ -52,6 +52,12 @@ def test_a_task_that_needs_a_person_shows_the_evidence_and_the_three_verdicts() 
     assert "V it ran / it did not run / run it again" in part
 
 
+def test_a_task_that_may_be_done_twice_says_so() -> None:
+    assert "done twice" not in shown(judged())
+    twice = msgspec.structs.replace(judged(), duplicate_possible=True)
+    assert "May be done twice: nobody proved that an earlier run" in shown(twice)
+
+
 def test_every_attempt_has_its_agent_phase_times_usage_and_cost() -> None:
     first = msgspec.structs.replace(judged().attempts[0], phase=AttemptPhase.DIED, reason="reboot")
     second = msgspec.structs.replace(

@@ -21,6 +21,7 @@ from fleet_tui.core.evidence import (
     Stopped,
 )
 from fleet_tui.core.fleet import Deadlines, TaskClass
+from fleet_tui.core.narrate import narrate
 from fleet_tui.core.state import AttemptPhase, TaskPhase
 from fleet_tui.core.untrusted import Untrusted
 from tests.core.test_attempts import LOST, PATIENCE_MS, Run
@@ -66,6 +67,21 @@ def test_a_verdict_on_a_run_that_is_not_the_newest_any_more_changes_nothing() ->
     assert run.phase is AttemptPhase.UNKNOWN
     assert isinstance(judge(run, c.Verdict.DID_NOT_RUN), Decided)
     assert run.task.phase is TaskPhase.WAITING
+
+
+@pytest.mark.parametrize("verdict", [c.Verdict.DID_NOT_RUN, c.Verdict.RUN_AGAIN])
+def test_that_a_task_may_be_done_twice_stays_with_it_and_is_told(verdict: c.Verdict) -> None:
+    run = given_up(Run())
+    asked = judge(run, verdict)
+    twice = verdict is c.Verdict.RUN_AGAIN
+    assert isinstance(asked, Decided)
+    told = [narrate(event, run.story.state) for event in asked.events]
+    assert any(s is not None and "it may be done twice" in s.text for s in told) is twice
+    run.place()
+    run.fact(Started())
+    run.fact(Finished(ok=True))
+    assert run.task.phase is TaskPhase.SUCCEEDED
+    assert run.task.duplicate_possible is twice
 
 
 def test_a_verdict_that_names_no_run_is_not_one_on_whatever_there_is() -> None:
