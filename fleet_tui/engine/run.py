@@ -7,7 +7,7 @@ import logging
 import os
 import random
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from fleet_tui.engine.effects import FleetEffects
 from fleet_tui.engine.engine import Engine
 from fleet_tui.engine.inbox import FleetChanged, FleetFileSeen, LookTaken, WordHeard
 from fleet_tui.engine.ports import Ports
+from fleet_tui.engine.proving import keep_proving
 from fleet_tui.engine.reload import FleetFile
 from fleet_tui.engine.server import Server
 from fleet_tui.engine.standby import Standby, mode_for
@@ -97,7 +98,11 @@ class RunningEngine:
 
     async def run(self) -> str:
         """Work until stopped and say why it stopped."""
-        units = {"telemetry": self.telemetry.run, "bell": self._bell.run}
+        units: dict[str, Callable[[], Awaitable[None]]] = {
+            "telemetry": self.telemetry.run,
+            "bell": self._bell.run,
+            "ledger proof": partial(keep_proving, self.directory),
+        }
         if self._file is not None:
             follow = FleetFile(self._file, self.spec, self._change_fleet, self._judge_file)
             units["fleet file"] = follow.run
@@ -109,7 +114,7 @@ class RunningEngine:
         background.append(asyncio.create_task(self._writer.failed(), name="ledger"))
         loop = asyncio.create_task(self.engine.run(), name="engine loop")
         try:
-            # A background task never ends by itself: one that does lost the ledger.
+            # A background task never ends by itself: one that does lost the ledger or its trust.
             await asyncio.wait({loop, *background}, return_when=asyncio.FIRST_COMPLETED)
             self._ended = "failed"
             for task in background:

@@ -99,6 +99,7 @@ def _take(directory: Path, now_ms: Callable[[], int], lock: EngineLock) -> Taken
             raise RestoreUnfinished(directory, copy)
         open_segment(directory, START, EMPTY_STATE, now_ms(), NO_EPOCH)
     checked = _check_last(directory)
+    _check_order(directory)
     if checked.info.sealed:  # an engine died between two segments
         head, state = checked.head, checked.state
         open_segment(directory, head, state, state.at_ms, Epoch(checked.info.epoch))
@@ -176,6 +177,28 @@ def _check_last(directory: Path) -> _Checked:
         raise JournalDamaged(directory, reason, first, first) from error
     _check_head(directory, checker.head)
     return _Checked(path, info, checker.head, state, checker.events)
+
+
+def _check_order(directory: Path) -> None:
+    """Whether every segment is there and continues the one before it. The rows of the older ones
+    are not read here: that is done beside the work. Raises JournalDamaged."""
+    files = numbered_files(directory, "events")
+    expected, last = START, files[-1][0]
+    for first_seq, path in files:
+        try:
+            with closing(SegmentReader(path)) as segment:
+                info = segment.info()
+                end = segment.ends()[1][0]
+                found = _mark(segment, end)
+        except sqlite3.DatabaseError as error:
+            reason = f"{path.name} cannot be read ({error})"
+            raise JournalDamaged(directory, reason, first_seq, last) from error
+        begins = Head(Seq(info.first_seq - 1), info.previous_hash)
+        if begins != expected or info.first_seq != first_seq:
+            reason = f"{path.name} does not continue the segment before it"
+            raise JournalDamaged(directory, reason, expected.seq + 1, last)
+        assert found is not None
+        expected = Head(Seq(end), found)
 
 
 def _fold_all(directory: Path, state: FleetState, rows: Iterator[Row]) -> FleetState:

@@ -2,13 +2,13 @@
 head beside them. When it is not, from where to where it cannot be relied on."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
 import msgspec
 
-from fleet_tui.core.events import UnknownEvent, task_of
+from fleet_tui.core.events import SegmentOpened, UnknownEvent, task_of
 from fleet_tui.core.ids import NOWHERE, Seq
 from fleet_tui.journal.chain import START, Head, Row, is_next, read_head
 from fleet_tui.journal.codec import decode_leniently
@@ -19,6 +19,12 @@ from fleet_tui.journal.wal import Dropped, dropped
 
 PAGE_EVENTS = 5_000
 """Rows per transaction: a few milliseconds, so that a reader cannot block a checkpoint for long."""
+STEP_EVENTS = 500
+"""Rows that are checked in one step of many: a few milliseconds too."""
+
+
+_OPENED = SegmentOpened.__struct_config__.tag
+"""The kind of a segment's first event, which is about no task."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +87,28 @@ def verify(directory: Path) -> Verdict:
 
     Raises JournalMissing and JournalTooNew; what is damaged is a verdict.
     """
+    steps = verify_in_steps(directory)
+    while (verdict := next_step(steps)) is None:
+        pass
+    return verdict
+
+
+Steps = Generator[None, None, Verdict]
+
+
+def next_step(steps: Steps) -> Verdict | None:
+    """Take a step of a long check; the verdict after the last one. Raises as :func:`verify`."""
+    try:
+        next(steps)
+    except StopIteration as ended:
+        verdict: Verdict = ended.value
+        return verdict
+    return None
+
+
+def verify_in_steps(directory: Path) -> Steps:
+    """:func:`verify` for those who have something else to do in between. A step takes a few
+    milliseconds, but for SQLite's own look at a file, which holds up no other thread."""
     files = numbered_files(directory, "events")
     try:
         remembered = read_head(directory)
@@ -101,7 +129,7 @@ def verify(directory: Path) -> Verdict:
         for place, (first_seq, path) in enumerate(files):
             if place == 0:
                 checker = Checker(_beginning(first_seq, path))
-            _check_segment(checker, first_seq, path, remembered)
+            yield from _check_segment(checker, first_seq, path, remembered)
         if lost is not None:
             raise _Bad(checker.head.seq + 1, lost.reason)
         if unreadable:
@@ -135,7 +163,9 @@ def _beginning(first_seq: int, path: Path) -> Head:
     return Head(Seq(first_seq - 1), info.previous_hash)
 
 
-def _check_segment(checker: Checker, first_seq: int, path: Path, remembered: Head | None) -> None:
+def _check_segment(
+    checker: Checker, first_seq: int, path: Path, remembered: Head | None
+) -> Generator[None]:
     """Follow the chain through one segment, then look at the file. Raises _Bad."""
     try:
         with closing(SegmentReader(path)) as segment:
@@ -151,8 +181,11 @@ def _check_segment(checker: Checker, first_seq: int, path: Path, remembered: Hea
                     and row.hash != remembered.hash
                 ):
                     raise _Bad(row.seq, "the head file remembers another event here")
+                if checker.events % STEP_EVENTS == 0:
+                    yield
             if checker.bad_seq is not None:
                 raise _Bad(checker.bad_seq, f"the chain of hashes breaks in {path.name}")
+            yield
             problem = segment.problem(thorough=True)
             if problem:
                 raise _Bad(first_seq, f"{path.name} is damaged: {problem}")
@@ -163,6 +196,9 @@ def _check_segment(checker: Checker, first_seq: int, path: Path, remembered: Hea
 def _filed_rows(segment: SegmentReader, after: int) -> Iterator[Row]:
     """The rows. The task that a row is found by is no part of its hash, so it is looked at here."""
     for row, task in segment.filed_rows(after, PAGE_EVENTS):
+        if row.kind == _OPENED and task is None:
+            yield row  # the whole state: the one event that takes long to decode
+            continue
         event = decode_leniently(row.kind, row.v, row.body)
         if not isinstance(event, UnknownEvent) and task_of(event) != task:
             raise _Bad(row.seq, f"event {row.seq} is filed under another task")

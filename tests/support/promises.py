@@ -106,12 +106,15 @@ PROMISES: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "**Damage is found.** A changed byte in the journal, a missing file, an older copy: the "
-        "range is named, and nothing is started on it.",
+        "**Damage is found.** A missing file, an older copy, a changed byte: the range is named, "
+        "and nothing more is started. An engine reads the newest part of its journal before it "
+        "begins, and all of it from half a minute later on and daily. Only the last commit before "
+        "a crash can be taken for one that was never completed.",
         (
             "journal/test_damage.py::test_every_flipped_bit_that_changes_a_row_is_found",
             HARM,
             "journal/test_damage.py::test_a_ledger_that_was_rolled_back_is_refused",
+            "engine/test_proving.py::test_damage_in_an_old_segment_ends_the_work",
         ),
     ),
     Row(

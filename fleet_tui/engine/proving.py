@@ -1,0 +1,53 @@
+"""Reading the whole ledger again beside the work: a start looks at its newest part alone.
+
+Thin slices with long pauses instead of a low priority: a thread that waits for its turn while it
+holds the interpreter would hold up the loop.
+"""
+
+import asyncio
+import logging
+from pathlib import Path
+
+from fleet_tui.journal.errors import JournalDamaged
+from fleet_tui.journal.verifying import Verdict, next_step, verify_in_steps
+
+log = logging.getLogger(__name__)
+
+FIRST_AFTER_S = 30.0
+"""A start has better things to do."""
+EVERY_S = 24 * 3_600.0
+SHARE = 0.05
+"""Of the time goes into it while it is under way."""
+
+
+async def keep_proving(directory: Path) -> None:
+    """Prove the ledger soon and then daily, for ever. Raises JournalDamaged, and as verify."""
+    await asyncio.sleep(FIRST_AFTER_S)
+    while True:
+        verdict = await proved(directory)
+        log.info("the whole ledger was read again: %d events are sound", verdict.events)
+        await asyncio.sleep(EVERY_S)
+
+
+async def proved(directory: Path) -> Verdict:
+    """Prove the ledger once. Raises JournalDamaged when it is damaged at a second look too: the
+    first may have met a passing trouble, as no file being left to open."""
+    verdict = await _looked_at(directory)
+    if not verdict.intact:
+        log.warning("the ledger is not intact: %s; looking again", verdict.reason)
+        verdict = await _looked_at(directory)
+    if not verdict.intact:
+        first, last = verdict.first_bad_seq or 1, verdict.last_bad_seq or 1
+        raise JournalDamaged(directory, verdict.reason, first, last)
+    return verdict
+
+
+async def _looked_at(directory: Path) -> Verdict:
+    now_s = asyncio.get_running_loop().time
+    steps = verify_in_steps(directory)
+    while True:
+        began_s = now_s()
+        verdict = await asyncio.to_thread(next_step, steps)
+        if verdict is not None:
+            return verdict
+        await asyncio.sleep((now_s() - began_s) / SHARE)
