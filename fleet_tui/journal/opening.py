@@ -99,7 +99,7 @@ def _take(directory: Path, now_ms: Callable[[], int], lock: EngineLock) -> Taken
             raise RestoreUnfinished(directory, copy)
         open_segment(directory, START, EMPTY_STATE, now_ms(), NO_EPOCH)
     checked = _check_last(directory)
-    _check_order(directory)
+    _check_order(directory, checked.head.seq)
     if checked.info.sealed:  # an engine died between two segments
         head, state = checked.head, checked.state
         open_segment(directory, head, state, state.at_ms, Epoch(checked.info.epoch))
@@ -179,11 +179,11 @@ def _check_last(directory: Path) -> _Checked:
     return _Checked(path, info, checker.head, state, checker.events)
 
 
-def _check_order(directory: Path) -> None:
+def _check_order(directory: Path, last: Seq) -> None:
     """Whether every segment is there and continues the one before it. The rows of the older ones
-    are not read here: that is done beside the work. Raises JournalDamaged."""
+    are not read here: that is done beside the work. Raises JournalDamaged, up to ``last``."""
     files = numbered_files(directory, "events")
-    expected, last = START, files[-1][0]
+    expected = START
     for first_seq, path in files:
         try:
             with closing(SegmentReader(path)) as segment:
