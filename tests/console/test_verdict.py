@@ -4,6 +4,8 @@ import msgspec
 
 from fleet_tui.console.detail_rows import Pen
 from fleet_tui.console.places import Place
+from fleet_tui.console.reasons import may_requeue
+from fleet_tui.console.task_detail import task_sections
 from fleet_tui.console.task_evidence import limits
 from fleet_tui.console.verdict import MAX_EVIDENCE_LINES, VerdictCard, evidence_lines
 from fleet_tui.core.commands import Resolve, Verdict
@@ -11,7 +13,7 @@ from fleet_tui.core.evidence import Answer, Checkpoint, LostReason
 from fleet_tui.core.fleet import Deadlines
 from fleet_tui.core.state import AttemptPhase, Task, TaskPhase
 from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.verdicts import awaits_verdict
+from fleet_tui.core.verdicts import awaits_verdict, may_be_judged
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
 from tests.support.scene import NOW_MS, agent_name, seeded_state, task_id
@@ -73,6 +75,19 @@ def test_who_needs_a_verdict() -> None:
         judged(phase=AttemptPhase.RUNNING), phase=TaskPhase.ACTIVE
     )
     assert not awaits_verdict(running_task)
+
+
+def test_a_cancelled_task_of_unknown_fate_is_judged_before_it_is_requeued() -> None:
+    cancelled = msgspec.structs.replace(
+        judged(phase=AttemptPhase.GIVEN_UP), phase=TaskPhase.CANCELLED
+    )
+    assert may_be_judged(cancelled)
+    assert not may_requeue(cancelled)
+    title = "Nobody knows what became of it"
+    assert title in [s.title for s in task_sections(cancelled, (), STATE, Pen(), NOW_MS)]
+    certain = msgspec.structs.replace(cancelled, judged=cancelled.attempts[-1].run_id)
+    assert not may_be_judged(certain)
+    assert may_requeue(certain)
 
 
 def test_a_late_answer_is_evidence_and_cannot_act_on_the_terminal() -> None:
