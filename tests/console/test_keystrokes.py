@@ -2,7 +2,7 @@
 
 from textual.events import Key
 
-from fleet_tui.console.keystrokes import BURST_KEYS, Pace
+from fleet_tui.console.keystrokes import BURST_KEYS, BURST_S, Pace
 from tests.support.console import console, running, text_of, until
 from tests.support.pty_harness import PtyProgram, python
 
@@ -46,6 +46,7 @@ def test_in_a_terminal_a_burst_opens_nothing_and_confirms_nothing() -> None:
         program.wait_for("agent-14", "Queue depth")
         program.press("jjjjjjjjjC")
         program.wait_for("keys came faster than anybody")
+        program.watch(2 * BURST_S)  # as long as any key still belongs to it
         program.press("Cyyyy")
         program.wait_for("y/N")
         program.press("n")
