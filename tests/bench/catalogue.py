@@ -1,5 +1,6 @@
 """Every benchmark by the name it is asked for with."""
 
+from tests.bench.bad_input import bad_input
 from tests.bench.console import demo_idle, first_paint, idle
 from tests.bench.frame import Benchmark
 from tests.bench.freeze import freeze
@@ -18,6 +19,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "fold": folding,
     "routing": routing,
     "queueing": queueing,
+    "bad-input": bad_input,
     "firewall": firewall,
     "framing": framing,
     "append": appending,
