@@ -12,7 +12,7 @@ import pytest
 
 from fleet_tui.core.decision import PendingCode
 from fleet_tui.core.events import AttemptSeen, HealthChanged
-from fleet_tui.core.ids import TaskId
+from fleet_tui.core.ids import RunId, TaskId
 from fleet_tui.core.state import AttemptPhase, Health, Task, TaskPhase
 from fleet_tui.feed.attached import AttachedFeed
 from tests.acceptance.gateways import Books, fleet_of
@@ -215,13 +215,19 @@ async def test_a_turn_that_a_gateway_goes_on_with_by_itself_is_found_again_and_e
     gateway.start()
     rig.start()
     await is_(rig, gateway, Health.STARTING, BOOTED_S)
-    lab.model.gate.set()
     gateway.release_start()
     await is_(rig, gateway, Health.UP)
-    await succeeded(rig, once, again)
 
-    seen = [r.event for r in rig.events() if isinstance(r.event, AttemptSeen)]
-    assert {event.run for event in seen if event.resumed_by_agent} == {run.run_id}, seen
+    def resumed() -> set[RunId]:
+        """Runs that the gateway went on with, as the ledger has it."""
+        seen = [r.event for r in rig.events() if isinstance(r.event, AttemptSeen)]
+        return {event.run for event in seen if event.resumed_by_agent}
+
+    # The model answers only then: a turn that ends at once is only seen to have ended.
+    await rig.until(lambda: resumed() == {run.run_id}, SOON_S, "the resumed turn is seen")
+    lab.model.gate.set()
+    await succeeded(rig, once, again)
+    assert resumed() == {run.run_id}
     assert len(task(rig, once).attempts) == 1
     assert [a.phase for a in task(rig, again).attempts] == [
         AttemptPhase.GIVEN_UP,
