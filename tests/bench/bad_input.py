@@ -90,7 +90,8 @@ def slowest_ms(calls: Sequence[Callable[[], None]]) -> float:
 
 
 def bad_input() -> Iterator[Row]:
-    """The slowest answer to each kind of bad input."""
+    """The slowest answer to each kind of bad input, by a process that is up."""
+    refused(fleet(1, MISTAKEN))
     for name, calls in (
         ("bad fleet files", [partial(refused, each) for each in FLEETS]),
         ("bad lines of tasks", [partial(refused_line, each) for each in LINES]),
