@@ -35,6 +35,9 @@ MEMORY_DEGRADED_PERCENT = 97.0
 DEGRADED_AFTER = 2
 """Bad readings in a row before up becomes degraded, and good ones before it is up again."""
 
+RETELL_AFTER_MS = 600_000
+"""The words about a lost agent are corrected no more often than this, but for the first time."""
+
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
     """What the judge remembers of one agent between looks. Lost with the engine, on purpose: a new
@@ -48,6 +51,11 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
     kind: FailureKind | None = None
     kind_misses: int = 0
     """Misses of that kind in a row."""
+    detail: Untrusted = NOTHING_SAID
+    detail_misses: int = 0
+    """Misses in a row with those words."""
+    retold_ms: int | None = None
+    """When the words about a lost agent were last corrected, since it fell."""
     falls_ms: tuple[int, ...] = ()
     """When it fell, within FLAP_WINDOW_MS."""
     stumbles_ms: tuple[int, ...] = ()
@@ -139,6 +147,8 @@ def _judge_failure(
         well=0,
         kind=failure.kind,
         kind_misses=watch.kind_misses + 1 if watch.kind is failure.kind else 1,
+        detail=failure.detail,
+        detail_misses=watch.detail_misses + 1 if watch.detail == failure.detail else 1,
     )
     if failure.kind is FailureKind.GATEWAY_STARTING:
         resting = Health.STARTING
@@ -159,7 +169,11 @@ def _judge_failure(
             return _fall(watch, agent, lost, failure, now_ms)
         # One that fails now this way and now that way must not fill the ledger.
         sure = failure.kind.is_permanent or watch.kind_misses >= probe.down_after
-        if agent.failure is failure.kind or not sure:
+        if agent.failure is failure.kind:
+            if not _is_to_be_retold(watch, agent, probe, now_ms):
+                return watch, []
+            watch = replace(watch, retold_ms=now_ms)
+        elif not sure:
             return watch, []
         return watch, [_change(agent, lost, _why_lost(failure, watch), failure)]
     if agent.health in (Health.UP, Health.DEGRADED, Health.STARTING, Health.DRAINING):
@@ -169,13 +183,21 @@ def _judge_failure(
     return watch, []
 
 
+def _is_to_be_retold(watch: Watch, agent: AgentState, probe: ProbeSpec, now_ms: int) -> bool:
+    """Whether a lost agent's failure is the one it was, but the words that came with it are not:
+    ``still connecting`` became ``connection refused``. Remote words, so only now and then."""
+    if watch.detail == agent.detail or watch.detail_misses < probe.down_after:
+        return False
+    return watch.retold_ms is None or now_ms - watch.retold_ms >= RETELL_AFTER_MS
+
+
 def _fall(
     watch: Watch, agent: AgentState, lost: Health, failure: ProbeFailure, now_ms: int
 ) -> tuple[Watch, list[Event]]:
     falls = tuple(t for t in watch.falls_ms if now_ms - t <= FLAP_WINDOW_MS)
     if agent.health is not Health.JOINING:
         falls = (*falls, now_ms)
-    watch = replace(watch, falls_ms=falls)
+    watch = replace(watch, falls_ms=falls, retold_ms=None)
     if len(falls) <= FLAP_LIMIT:
         return watch, [_change(agent, lost, _why_lost(failure, watch), failure)]
     for_ms = min(QUARANTINE_BASE_MS * 2**watch.quarantines, QUARANTINE_CAP_MS)

@@ -48,6 +48,7 @@ class Ports:
                     dial=dial_over_ssh(pool, host, port),
                     token=lambda: self._token(pool, host, agent),
                     clock=self._clock.now_ms,
+                    why_no_host=lambda: pool.why_not(host),
                 )
             case CommandAgent():
                 pool, host = self._reach(fleet, agent)

@@ -12,7 +12,7 @@ from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.wire.program import ProgramPort
 from fleet_tui.wire.runs import Reply, RunDirectory, disk_full
 from fleet_tui.wire.shell import ChannelFailure, Shell
-from fleet_tui.wire.ssh import SshPool
+from fleet_tui.wire.ssh import STILL_CONNECTING, SshPool
 from fleet_tui.wire.ssh_failures import SshFailure
 
 
@@ -47,7 +47,7 @@ class CommandPort(ProgramPort):
             async with asyncio.timeout(self._probe_timeout_ms / 1000):
                 shell = await self.reach()
         except TimeoutError:
-            return self._failure(FailureKind.SSH_UNREACHABLE, Untrusted("still connecting"))
+            shell = self._pool.why_not(self._host) or STILL_CONNECTING
         if isinstance(shell, SshFailure):
             return self._failure(shell.kind, shell.detail)
         loop = asyncio.get_running_loop()

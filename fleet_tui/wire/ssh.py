@@ -32,6 +32,7 @@ from fleet_tui.wire.ssh_identities import Identities
 from fleet_tui.wire.ssh_options import Hop, Route, SshFiles
 
 __all__ = [
+    "STILL_CONNECTING",
     "ChannelFailure",
     "Completed",
     "FileFailure",
@@ -51,6 +52,10 @@ STABLE_AFTER_S = 60.0
 SLOT_HOLD_S = 1.0
 """A handshake counts against the overall limit for this long. One that takes longer is waiting for
 its host and costs us nothing, so hosts that never answer cannot keep the others out."""
+
+STILL_CONNECTING = SshFailure(
+    kind=FailureKind.SSH_UNREACHABLE, detail=Untrusted("still connecting")
+)
 
 
 class _Host:
@@ -111,6 +116,17 @@ class SshPool:
                 return state.failure
             state.dialing = asyncio.create_task(self._dial(host, state), name=f"ssh {host}")
         return await asyncio.shield(state.dialing)
+
+    def why_not(self, host: HostName) -> SshFailure | None:
+        """Why there is no connection to the host at this moment; None when there is one.
+
+        While an attempt goes on, the answer is how the one before it ended: what is wrong with a
+        host is not forgotten each time somebody asks it again.
+        """
+        state = self._hosts.get(host)
+        if state is None or (state.connection is not None and not state.connection.lost.is_set()):
+            return None
+        return state.failure or STILL_CONNECTING
 
     async def way_to(self, host: HostName) -> tuple[Route, SshConnection | None] | SshFailure:
         """How a host would be connected to, and the connection to go through, without doing it."""

@@ -7,6 +7,7 @@ from fleet_tui.core.fleet import ProbeSpec
 from fleet_tui.core.health import FLAP_LIMIT, FRESH, QUARANTINE_BASE_MS, judge
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.state import AgentState, Health
+from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import FailureKind, Look, ProbeFailure, VitalsReading
 from tests.support.fleets import agent, fleet
 from tests.support.ledger import Story
@@ -35,8 +36,9 @@ class Judged:
     def good(self, **extra: object) -> list[Event]:
         return self.see(reading(**extra))
 
-    def bad(self, kind: FailureKind = FailureKind.SSH_UNREACHABLE) -> list[Event]:
-        return self.see(ProbeFailure(agent=A1, observed_at_ms=0, kind=kind))
+    def bad(self, kind: FailureKind = FailureKind.SSH_UNREACHABLE, words: str = "") -> list[Event]:
+        said = Untrusted(words)
+        return self.see(ProbeFailure(agent=A1, observed_at_ms=0, kind=kind, detail=said))
 
 
 def reading(**extra: object) -> VitalsReading:
@@ -125,6 +127,29 @@ def test_another_way_to_be_lost_is_not_lost_anew() -> None:
         judged.bad(FailureKind.SSH_UNREACHABLE)
     assert judged.agent.failure is FailureKind.SSH_UNREACHABLE
     assert judged.agent.since_ms == since_ms
+
+
+def test_words_that_turn_out_otherwise_are_corrected_once_they_are_steady() -> None:
+    judged = Judged()
+    for _ in range(3):
+        judged.bad(words="still connecting")
+    since_ms = judged.agent.since_ms
+    told = [judged.bad(words="connection refused") for _ in range(5)]
+    assert [len(events) for events in told] == [0, 0, 1, 0, 0]
+    assert judged.agent.detail.raw == "connection refused"
+    assert judged.agent.health is Health.UNREACHABLE
+    assert judged.agent.since_ms == since_ms
+
+
+def test_words_that_change_all_the_time_do_not_fill_the_ledger() -> None:
+    judged = Judged()
+    for _ in range(3):
+        judged.bad(words="still connecting")
+    told = [judged.bad(words=f"wish {n}") for n in range(500)]
+    assert not any(told)
+    for n in range(240):  # an hour of words that are steady for three looks each
+        told += [judged.bad(words=f"verse {n}") for _ in range(3)]
+    assert 1 <= sum(len(events) for events in told) <= 7
 
 
 @pytest.mark.parametrize("kind", [k for k in FailureKind if k.is_permanent])

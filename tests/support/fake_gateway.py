@@ -18,6 +18,7 @@ from fleet_tui.core.vitals import FailureKind, ProbeFailure
 from fleet_tui.wire.openclaw.dial import ByteChannel, Dial, GatewayFailure
 from fleet_tui.wire.openclaw.handshake import SCOPES
 from fleet_tui.wire.openclaw.port import OpenClawPort
+from fleet_tui.wire.ssh_failures import SshFailure
 
 AGENT = AgentName("agent-1")
 NOW_MS = 1_795_201_000_000
@@ -207,8 +208,9 @@ async def port_to(
     token: str | ProbeFailure = "right",
     timeout_ms: int = 2_000,
     clock: Clock | None = None,
+    host: SshFailure | None = None,
 ) -> AsyncIterator[OpenClawPort]:
-    """An OpenClawPort on that dial, closed afterwards."""
+    """An OpenClawPort on that dial, closed afterwards; ``host`` is what is wrong with its host."""
 
     async def resolve() -> str | ProbeFailure:
         return token
@@ -219,7 +221,9 @@ async def port_to(
         kind=OpenClawAgent(port=1, token="secret:env:UNUSED"),
         probe=ProbeSpec(timeout_ms=timeout_ms),
     )
-    port = OpenClawPort(spec, dial=dial, token=resolve, clock=clock or Clock())
+    port = OpenClawPort(
+        spec, dial=dial, token=resolve, clock=clock or Clock(), why_no_host=lambda: host
+    )
     try:
         yield port
     finally:

@@ -15,6 +15,7 @@ from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.wire.openclaw import port
 from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.line import REFUSED_HOLD_MS
+from fleet_tui.wire.ssh_failures import SshFailure
 from tests.support.fake_gateway import (
     AGENT,
     NOW_MS,
@@ -123,6 +124,11 @@ async def test_a_channel_that_does_not_open_in_time_says_nothing_about_the_gatew
 
     async with port_to(never, timeout_ms=50) as subject:
         assert await failed(subject) is FailureKind.TIMEOUT
+    unknown = SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=Untrusted("still connecting"))
+    async with port_to(never, timeout_ms=50, host=unknown) as subject:
+        look = await subject.probe()
+    assert isinstance(look, ProbeFailure)
+    assert (look.kind, look.detail) == (unknown.kind, unknown.detail)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,14 @@ from fleet_tui.core.evidence import Definite, LostReason, Unknown
 from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ids import HostName
 from fleet_tui.core.vitals import FailureKind
-from fleet_tui.wire.ssh import ChannelFailure, Completed, SshConnection, SshFailure, SshPool
+from fleet_tui.wire.ssh import (
+    STILL_CONNECTING,
+    ChannelFailure,
+    Completed,
+    SshConnection,
+    SshFailure,
+    SshPool,
+)
 from tests.support.fault_ssh import HOSTILE, Fault, fault_server
 from tests.support.sshd import free_port
 
@@ -123,6 +130,29 @@ async def test_between_attempts_the_last_failure_comes_back_at_once(tmp_path: Pa
     assert isinstance(second, SshFailure)
     assert second is not first
     await pool.close()
+
+
+async def test_what_is_wrong_with_a_host_is_not_forgotten_while_it_is_asked_again(
+    tmp_path: Path,
+) -> None:
+    now_s = 0.0
+    async with fault_server(Fault.SILENT, tmp_path / "known_hosts") as port:
+        hosts = {BOX: spec(tmp_path, port, timeout_ms=100)}
+        pool = SshPool(hosts, rng=random.Random(1), clock=lambda: now_s)
+        first = asyncio.create_task(pool.connect(BOX))
+        await asyncio.sleep(0)
+        assert pool.why_not(BOX) is STILL_CONNECTING
+        wrong = await first
+        assert isinstance(wrong, SshFailure)
+        now_s = 60.0
+        again = asyncio.create_task(pool.connect(BOX))
+        await asyncio.sleep(0)
+        assert pool.why_not(BOX) is wrong
+        await again
+        await pool.close()
+    async with pool_for(tmp_path, Fault.NONE) as pool:
+        await connected(pool)
+        assert pool.why_not(BOX) is None
 
 
 async def test_hosts_that_never_answer_delay_nobody(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from fleet_tui.wire.openclaw.http import HttpAnswer, KeptHttp
 from fleet_tui.wire.openclaw.line import Line
 from fleet_tui.wire.openclaw.logs import LogTail
 from fleet_tui.wire.port import Inspection, Outcome, StartAnswer
+from fleet_tui.wire.ssh_failures import SshFailure
 
 DEEP_EVERY_MS = 15_000
 """How often a probe also asks for lanes and machine."""
@@ -64,11 +65,15 @@ class OpenClawPort:
         dial: Dial,
         token: Callable[[], Awaitable[str | ProbeFailure]],
         clock: Callable[[], int],
+        why_no_host: Callable[[], SshFailure | None] = lambda: None,
     ) -> None:
-        """``token`` resolves the secret when a connection is made; ``clock`` is epoch ms."""
+        """``token`` resolves the secret when a connection is made; ``clock`` is epoch ms;
+        ``why_no_host`` tells what keeps the gateway's host from being reached, None for nothing.
+        """
         assert isinstance(agent.kind, OpenClawAgent), agent.kind
         self._agent = agent
         self._clock = clock
+        self._why_no_host = why_no_host
         self._http = KeptHttp(dial)
         self._line = Line(agent.name, dial=dial, token=token, clock=clock)
         self._attempts = Attempts(self._line, agent_id=agent.kind.agent_id)
@@ -86,9 +91,7 @@ class OpenClawPort:
             async with asyncio.timeout(timeout_s):
                 answer = await self._http.get(readiness.PATH)
         except TimeoutError:
-            kind = FailureKind.GATEWAY_HUNG if self._http.reached else FailureKind.TIMEOUT
-            late = Untrusted(f"no answer within {self._agent.probe.timeout_ms} ms")
-            return self._failed(GatewayFailure(kind=kind, detail=late))
+            return self._failed(self._late())
         latency_ms = (loop.time() - started_s) * 1000
         if isinstance(answer, HttpAnswer):
             answer_or_failure = readiness.parse_readyz(answer.status, answer.body)
@@ -101,6 +104,15 @@ class OpenClawPort:
             if self._deep_failure is not None and self._deep_failure.kind.is_permanent:
                 return self._failed(self._deep_failure)
         return self._reading(answer_or_failure, latency_ms)
+
+    def _late(self) -> GatewayFailure:
+        """Who kept a look waiting: the gateway, its host, or the way between them."""
+        detail = Untrusted(f"no answer within {self._agent.probe.timeout_ms} ms")
+        if self._http.reached:
+            return GatewayFailure(kind=FailureKind.GATEWAY_HUNG, detail=detail)
+        if (host := self._why_no_host()) is not None:
+            return GatewayFailure(kind=host.kind, detail=host.detail)
+        return GatewayFailure(kind=FailureKind.TIMEOUT, detail=detail)
 
     async def start(self, order: RunOrder) -> StartAnswer:
         """See :class:`AgentPort`. Refusals before the run is asked for are definite."""
