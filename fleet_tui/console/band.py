@@ -13,7 +13,7 @@ from fleet_tui.console.widgets.paint import Painted
 from fleet_tui.core import words
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.modes import EngineMode, ModeNow
-from fleet_tui.feed.feed import Link, View
+from fleet_tui.feed.feed import Link, Mode, View
 
 MAX_LINES = 4
 MAX_REASON_CHARS = 80
@@ -29,14 +29,17 @@ def lines(view: View, problem: str, offset_minutes: int) -> Iterator[Line]:
     elif problem:
         yield (Cell(f" {problem}", Tone.ERROR),)
     if view.engine.mode is not EngineMode.NORMAL:
-        yield mode_line(view.engine, offset_minutes)
+        yield mode_line(view.engine, offset_minutes, can_act=view.mode is not Mode.REVIEW)
     if view.state.frozen_pools:
         names = ", ".join(safe_line(pool) for pool in view.state.frozen_pools)
         yield (Cell(f" failover is frozen in {names}: too many were lost at once", Tone.WARN),)
 
 
-def mode_line(engine: ModeNow, offset_minutes: int) -> Line:
-    """``HOLD since 12:01:10 by ops: migration. Nothing is started; … J lets it start again``."""
+def mode_line(engine: ModeNow, offset_minutes: int, *, can_act: bool = True) -> Line:
+    """``HOLD since 12:01:10 by ops: migration. Nothing is started; … J lets it start again``.
+
+    The way out is only told where one can go it, which is not so in a recording.
+    """
     since = f" since {words.clock(engine.since_ms, offset_minutes)}" if engine.since_ms else ""
     by = f" by {safe_line(engine.by, 32)}" if engine.by else ""
     why = f": {safe_line(engine.reason, MAX_REASON_CHARS)}" if engine.reason else ""
@@ -46,7 +49,7 @@ def mode_line(engine: ModeNow, offset_minutes: int) -> Line:
         Cell(f" {engine.mode.label}", Tone.ERROR),
         Cell(f"{since}{by}{why}. "),
         Cell(f"{means[0].upper()}{means[1:]}.{trusted} ", Tone.DIM),
-        *_way_out(engine.mode),
+        *(_way_out(engine.mode) if can_act else ()),
     )
 
 

@@ -34,6 +34,8 @@ class Pen(NamedTuple):
     glyphs: Glyphs = UNICODE
     offset_minutes: int = 0
     """Local time's lead over UTC."""
+    can_act: bool = True
+    """Whether keys that change the fleet are worth naming: they do nothing in a recording."""
 
     def clock(self, at_ms: int | None) -> str:
         """``12:04:31`` in local time."""

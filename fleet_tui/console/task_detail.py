@@ -50,9 +50,13 @@ def task_sections(
     sections = [Section("", (head_line(task, fleet, pen, now_ms), needs_line(task.spec, fleet)))]
     if may_be_judged(task):
         asked = task.phase is TaskPhase.NEEDS_OPERATOR
-        title = "Your verdict is needed" if asked else "Nobody knows what became of it"
-        choice = line(Cell("V", Tone.KEY), " it ran / it did not run / run it again")
-        sections.append(Section(title, (*evidence(task, pen, now_ms), choice)))
+        needed = "Your verdict is needed" if pen.can_act else "A verdict was needed"
+        title = needed if asked else "Nobody knows what became of it"
+        rows = tuple(evidence(task, pen, now_ms))
+        if pen.can_act:
+            choice = line(Cell("V", Tone.KEY), " it ran / it did not run / run it again")
+            rows = (*rows, choice)
+        sections.append(Section(title, rows))
     elif task.reason:
         tone = word_tone(task.phase.value)
         sections.append(Section("", (paragraph(short(task.reason), tone),)))
@@ -77,14 +81,16 @@ def _operators(task: Task, pen: Pen, now_ms: int) -> Iterator[DetailLine]:
         yield paragraph(f"{MAYBE_TWICE[:1].upper()}{MAYBE_TWICE[1:]}.", Tone.WARN)
     if task.hold is not None:
         since = f", for {words.age(task.hold.since_ms, now_ms)}. "
-        yield line(Cell(held_words(task.hold), Tone.WARN), since, Cell("L", Tone.KEY), " releases")
+        release = (Cell("L", Tone.KEY), " releases") if pen.can_act else ()
+        yield line(Cell(held_words(task.hold), Tone.WARN), since, *release)
     if task.expedited_at_ms is not None:
         yield line(Cell(pen.clock(task.expedited_at_ms), Tone.DIM), " placed before all others")
     if task.asked is not None:
         yield paragraph("Changed since it was submitted; its key stands for what was submitted.")
     if task.dropped_by is not None:
         yield paragraph(f"Dropped by {name(task.dropped_by)}: nothing more is needed.", Tone.DIM)
-    if task.phase in (TaskPhase.FAILED, TaskPhase.EXPIRED) and task.dropped_by is None:
+    is_dead = task.phase in (TaskPhase.FAILED, TaskPhase.EXPIRED) and task.dropped_by is None
+    if is_dead and pen.can_act:
         yield line(Cell("Y", Tone.KEY), " requeues it, ", Cell("M", Tone.KEY), " edits, ",
                    Cell("W", Tone.KEY), " drops it")  # fmt: skip
     checkpoint = task.checkpoint

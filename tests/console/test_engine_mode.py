@@ -6,6 +6,7 @@ import pytest
 from fleet_tui.core.ids import Seq
 from fleet_tui.core.modes import EngineMode, ModeNow
 from fleet_tui.core.state import AttemptPhase
+from fleet_tui.feed.feed import Mode
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
 from tests.support.scene import NOW_MS, task_id
@@ -47,6 +48,15 @@ async def test_every_screen_says_why_since_when_and_the_way_out(size: tuple[int,
         assert "`fleet-tui verify` says what is wrong" in " ".join(text_of(app).split())
         feed.push(engine=ModeNow())
         await until(pilot, lambda: "RECOVERY" not in text_of(app))
+
+
+async def test_in_a_recording_the_way_out_is_no_longer_offered() -> None:
+    feed = FakeFeed()
+    feed.push(mode=Mode.REVIEW, engine=ModeNow(mode=EngineMode.HOLD, reason="migration"))
+    app = console(feed)
+    async with running(app) as pilot:
+        await until(pilot, lambda: "HOLD: migration." in " ".join(text_of(app).split()))
+        assert "lets it start work again" not in text_of(app)
 
 
 @pytest.mark.parametrize("mode", [EngineMode.READ_ONLY, EngineMode.RECOVERY])

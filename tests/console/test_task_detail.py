@@ -9,7 +9,7 @@ from fleet_tui.console.task_detail import answered, decision_of, span_ms, task_s
 from fleet_tui.core.events import Event, Recorded, TaskEnded, TaskPlaced, TaskSubmitted
 from fleet_tui.core.evidence import Answer, LostReason, Usage
 from fleet_tui.core.ids import Epoch, RunId, Seq
-from fleet_tui.core.state import Attempt, AttemptPhase, Task, TaskPhase
+from fleet_tui.core.state import Attempt, AttemptPhase, Hold, Task, TaskPhase
 from fleet_tui.core.untrusted import Untrusted
 from tests.support.scene import NOW_MS, agent_name, seeded_state, task_id
 
@@ -50,6 +50,21 @@ def test_a_task_that_needs_a_person_shows_the_evidence_and_the_three_verdicts() 
     assert "agent-14 said that it started, boot boot-14" in part
     assert "broken pipe␛[2J" in part
     assert "V it ran / it did not run / run it again" in part
+
+
+def test_in_a_recording_nothing_is_offered_that_can_no_longer_be_done() -> None:
+    looking_back = Pen(can_act=False)
+    held = msgspec.structs.replace(
+        STATE.open_tasks[task_id(48_340)], hold=Hold(by="ops", reason="", since_ms=NOW_MS)
+    )
+    dead = next(t for t in STATE.closed_tasks.values() if t.phase is TaskPhase.FAILED)
+    for task, offer in ((judged(), "run it again"), (held, "releases"), (dead, "requeues")):
+        assert offer in shown(task)
+        sections = task_sections(task, (), STATE, looking_back, NOW_MS)
+        assert offer not in "\n".join(plain(sections))
+    assert "A verdict was needed" in "\n".join(
+        plain(task_sections(judged(), (), STATE, looking_back, NOW_MS))
+    )
 
 
 def test_a_task_that_may_be_done_twice_says_so() -> None:

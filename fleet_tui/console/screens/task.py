@@ -10,7 +10,7 @@ from fleet_tui.console.selection import Scope, Selection
 from fleet_tui.console.task_detail import task_sections
 from fleet_tui.core.events import Recorded
 from fleet_tui.core.state import Task
-from fleet_tui.feed.feed import View
+from fleet_tui.feed.feed import Mode, View
 
 
 class TaskScreen(DetailScreen):
@@ -41,7 +41,11 @@ class TaskScreen(DetailScreen):
         if task is not self._known:
             self._known = task
             self.run_worker(self._read(task), group="story", exclusive=True)
-        pen = Pen(self.console.glyphs, self.console.utc_offset_minutes)
+        pen = Pen(
+            self.console.glyphs,
+            self.console.utc_offset_minutes,
+            can_act=view.mode is not Mode.REVIEW,
+        )
         agents = (task.attempt.agent,) if task.attempt is not None else ()
         sections = task_sections(task, self._story, view.state, pen, view.now_ms)
         self.show_document(sections, Selection(tasks=(task.id,), agents=agents))
