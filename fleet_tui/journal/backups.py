@@ -22,7 +22,12 @@ from fleet_tui.journal.directory import (
     sync_directory,
     unfinished_copy,
 )
-from fleet_tui.journal.errors import BackupFailed, JournalDamaged, JournalMissing
+from fleet_tui.journal.errors import (
+    BackupFailed,
+    JournalDamaged,
+    JournalMissing,
+    JournalUnfinished,
+)
 from fleet_tui.journal.segments import SegmentReader, numbered_files, open_read_only
 from fleet_tui.journal.verifying import Verdict, dropped_unless_in_use, verify
 
@@ -86,7 +91,8 @@ def _temporary(target: Path) -> Iterator[Path]:
 
 
 def copy_and_prove(source: Path, work: Path) -> Copied:
-    """Everything that was committed when the copy began, at the least. Raises JournalDamaged."""
+    """Everything that was committed when the copy began, at the least. Raises JournalDamaged
+    and BackupFailed."""
     try:
         remembered = read_head(source)
     except ValueError as error:
@@ -101,7 +107,10 @@ def copy_and_prove(source: Path, work: Path) -> Copied:
         raise JournalMissing(f"there is no journal in {source}")
     if remembered is not None:
         write_head(work, remembered)  # so that the proof misses nothing that was written before
-    verdict = verify(work)
+    try:
+        verdict = verify(work)
+    except JournalUnfinished as error:  # SQLite could not take its own scratch file away
+        raise BackupFailed(f"the disk did not let the copy end in {work}") from error
     if not verdict.intact:
         raise _damaged(source, verdict)
     if (lost := dropped_unless_in_use(source)) is not None:

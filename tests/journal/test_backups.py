@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fleet_tui.core.ids import Seq
+from fleet_tui.journal import backups
 from fleet_tui.journal import writer as writer_module
 from fleet_tui.journal.backups import back_up
 from fleet_tui.journal.chain import read_head
@@ -106,6 +107,23 @@ async def test_a_rolled_back_ledger_makes_no_backup(
     numbered_files(directory, "events")[-1][1].write_bytes(old)
     with pytest.raises(JournalDamaged, match="20 events were written"):
         back_up(directory, tmp_path / "backup")
+
+
+async def test_a_disk_that_keeps_the_copys_own_journal_makes_no_backup(
+    open_writer: Open, directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = await open_writer()
+    await writer.append(list(tasks(3)), NOW_MS)
+    copy_file = backups._copy_file
+
+    def kept(source: Path, target: Path) -> None:
+        copy_file(source, target)
+        target.with_name(f"{target.name}-journal").write_bytes(b"\x01" * 512)  # SQLite: hot
+
+    monkeypatch.setattr(backups, "_copy_file", kept)
+    with pytest.raises(BackupFailed, match="the disk did not let the copy end"):
+        back_up(directory, tmp_path / "backup")
+    assert {p.name for p in tmp_path.iterdir()} == {directory.name}
 
 
 async def test_a_backup_never_replaces_anything(

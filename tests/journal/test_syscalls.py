@@ -136,5 +136,7 @@ def test_a_refused_call_is_told_and_loses_nothing(
         assert "ended -" not in said, (call, when, said)
         raised = set(re.findall(r" raised (\w+):", said))
         told = {"OperationalError", "OSError", "BackupFailed", "JournalDamaged", "DatabaseError"}
-        assert raised <= told, (call, when, said)
+        # A step of a migration whose rollback journal would not go away: the next engine undoes it.
+        undone = "migrating raised JournalUnfinished" in said
+        assert raised <= told | ({"JournalUnfinished"} if undone else set()), (call, when, said)
         check(tmp_path / "x")
