@@ -10,8 +10,8 @@ would close the whole connection, so everything is bytes.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TypeVar
 
 import asyncssh
@@ -192,32 +192,43 @@ class SshConnection:
         Raises OSError where the connection is lost: the command may already have been sent.
         """
         async with self._sessions:
-            opened = await self._open_session(command, session)
+            opened = await self._in_turn(
+                lambda: self._open(
+                    self.raw.create_session(
+                        lambda: session, command, encoding=None, request_pty=False
+                    )
+                )
+            )
             if isinstance(opened, ChannelFailure):
                 yield opened
                 return
-            self._open_sessions += 1
-            self._sessions_ever += 1
-            try:
-                yield opened
-            finally:
-                opened.close()
-                self._open_sessions -= 1
-                one_ended, self._session_ended = self._session_ended, asyncio.Event()
-                one_ended.set()
+            channel, _ = opened
+            with self._counted():
+                try:
+                    yield channel
+                finally:
+                    channel.close()
 
-    async def _open_session(
-        self, command: str, session: "_Output | _Pipe"
-    ) -> "asyncssh.SSHClientChannel[bytes] | ChannelFailure":
-        """One exec session; waits while sshd says that it has too many of ours (MaxSessions)."""
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """A session of ours is open for as long as the block lasts."""
+        self._open_sessions += 1
+        self._sessions_ever += 1
+        try:
+            yield
+        finally:
+            self._open_sessions -= 1
+            one_ended, self._session_ended = self._session_ended, asyncio.Event()
+            one_ended.set()
+
+    async def _in_turn(self, open_session: Callable[[], Awaitable[_T]]) -> _T | ChannelFailure:
+        """What opening a session gives; waits while sshd says that it has too many of ours
+        (MaxSessions). Raises ConnectionResetError when the connection is lost."""
         refusals, others = 0, self._sessions_ever
         while True:
             one_ended = self._session_ended
-            opening = self.raw.create_session(
-                lambda: session, command, encoding=None, request_pty=False
-            )
             try:
-                channel, _ = await self._open(opening)
+                return await open_session()
             except asyncssh.ChannelOpenError as error:
                 if self.lost.is_set() or self.raw.is_closed():
                     raise ConnectionResetError(str(error)) from error
@@ -234,21 +245,22 @@ class SshConnection:
                         await one_ended.wait()
             except asyncssh.Error as error:
                 raise ConnectionResetError(str(error)) from error
-            else:
-                return channel
 
     async def read_file(self, path: str, max_bytes: int) -> bytes | FileFailure:
         """The whole of a regular file over SFTP; ``~/`` is the far side's home."""
         try:
             async with asyncio.timeout(READ_FILE_TIMEOUT_S), self._sessions:
-                return await _sftp_read(self.raw, path.removeprefix("~/"), max_bytes)
+                sftp = await self._in_turn(self.raw.start_sftp_client)
+                if isinstance(sftp, ChannelFailure):
+                    return FileFailure(reason="no-sftp", detail=sftp.detail)
+                with self._counted():
+                    async with sftp:
+                        found = await _sftp_read(sftp, path.removeprefix("~/"), max_bytes)
+                return found
         except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath) as error:
             return FileFailure(reason="missing", detail=describe(error))
         except asyncssh.SFTPPermissionDenied as error:
             return FileFailure(reason="denied", detail=describe(error))
-        except asyncssh.ChannelOpenError as error:
-            reason = "lost" if self.lost.is_set() else "no-sftp"
-            return FileFailure(reason=reason, detail=describe(error))
         except (asyncssh.Error, OSError) as error:
             reason = "lost" if self.lost.is_set() or isinstance(error, TimeoutError) else "no-sftp"
             return FileFailure(reason=reason, detail=describe(error))
@@ -307,15 +319,12 @@ def _close_late(task: "asyncio.Task[tuple[_Channel, _Session]]") -> None:
         task.result()[0].close()
 
 
-async def _sftp_read(
-    connection: asyncssh.SSHClientConnection, path: str, max_bytes: int
-) -> bytes | FileFailure:
-    async with connection.start_sftp_client() as sftp:
-        found = await sftp.stat(path)
-        if found.type != asyncssh.FILEXFER_TYPE_REGULAR:
-            return FileFailure(reason="not-a-file", detail=Untrusted(path))
-        async with sftp.open(path, "rb") as file:
-            data: bytes = await file.read(max_bytes + 1)
+async def _sftp_read(sftp: asyncssh.SFTPClient, path: str, max_bytes: int) -> bytes | FileFailure:
+    found = await sftp.stat(path)
+    if found.type != asyncssh.FILEXFER_TYPE_REGULAR:
+        return FileFailure(reason="not-a-file", detail=Untrusted(path))
+    async with sftp.open(path, "rb") as file:
+        data: bytes = await file.read(max_bytes + 1)
     if len(data) > max_bytes:
         detail = Untrusted(f"more than {max_bytes} bytes")
         return FileFailure(reason="too-large", detail=detail)

@@ -138,6 +138,21 @@ async def test_more_commands_than_sshd_allows_sessions(tmp_path: Path, sessions:
         server.stop()
 
 
+async def test_files_and_commands_take_turns_for_few_sessions(tmp_path: Path) -> None:
+    server = make_sshd(tmp_path / "sshd", "MaxSessions 1")
+    token = tmp_path / "token"
+    token.write_bytes(b"a token")
+    try:
+        async with connected(server) as connection:
+            commands = [connection.run(f"echo {n}", timeout_ms=60_000) for n in range(20)]
+            files = [connection.read_file(str(token), 100) for _ in range(10)]
+            said, read = await asyncio.gather(asyncio.gather(*commands), asyncio.gather(*files))
+        assert read == [b"a token"] * 10
+        assert all(isinstance(one, Definite) for one in said)
+    finally:
+        server.stop()
+
+
 async def test_a_channel_carries_bytes_both_ways(server: Sshd) -> None:
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65_536):
