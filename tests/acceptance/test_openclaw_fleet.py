@@ -98,11 +98,13 @@ async def test_thirty_tasks_a_crash_the_books_and_the_recording(
             "all gateways are up",
         )
         texts = [TEXTS[n % len(TEXTS)].format(n=n) for n in range(TASKS)]
-        crash = asyncio.create_task(crash_in_mid_work(rig, lab, books))
-        for n, text in enumerate(texts):
-            task_class = "idempotent" if n % 2 else "once"
-            await asyncio.to_thread(rig.submit, text, "--class", task_class)
-        await crash
+        # All at once: on a busy machine a command takes longer than a task does.
+        lines = [
+            json.dumps({"text": text, "class": "idempotent" if n % 2 else "once"})
+            for n, text in enumerate(texts)
+        ]
+        await asyncio.to_thread(rig.submit, "\n".join(lines), "--lines")
+        await crash_in_mid_work(rig, lab, books)
         await rig.until(
             lambda: not any(t.phase in _AT_WORK for t in rig.tasks()), END_WITHIN_S, "all tasks end"
         )

@@ -21,6 +21,8 @@ from fleet_tui.core.evidence import (
 )
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.wire.openclaw import attempt, connection
+from fleet_tui.wire.openclaw.attempt import NOT_CONTINUED
+from fleet_tui.wire.openclaw.transcript import WORDS_LOST
 from tests.support.fake_gateway import (
     ORDER,
     FakeGateway,
@@ -91,6 +93,45 @@ async def test_a_start_without_an_answer_is_unknown(monkeypatch: pytest.MonkeyPa
     assert isinstance(answer, Unknown)
     assert answer.reason is LostReason.TIMEOUT
     assert len(gateway.asked("agent")) == 1
+
+
+async def test_a_start_that_is_slow_to_arrive_is_waited_for_and_not_fenced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gateway = FakeGateway()
+    session = Session(gateway)
+    gateway.handlers["agent"] = silence
+    monkeypatch.setattr(attempt, "START_MS", 50)
+    async with at_work(gateway) as subject:
+        assert isinstance(await subject.start(ORDER), Unknown)
+        seen = await subject.inspect(ORDER)
+        assert isinstance(seen, Unknown)
+        assert seen.reason is LostReason.NO_TRACE
+        assert session.exists
+        session.info, session.tasks = {"status": "running"}, [{"status": "running"}]
+        assert await subject.inspect(ORDER) == Definite(Running(resumed_by_agent=True))
+        session.info, session.tasks = {}, []
+        monkeypatch.setattr(attempt, "ARRIVAL_GRACE_S", 0)
+        later = await subject.inspect(ORDER)
+    assert later == Definite(NotStarted(reason="fenced", fenced=True))
+    assert not session.exists
+
+
+async def test_a_start_whose_connection_is_lost_is_fenced_without_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gateway = FakeGateway()
+    Session(gateway)
+    gateway.handlers["agent"] = silence
+    monkeypatch.setattr(attempt, "START_MS", 50)
+    async with at_work(gateway) as subject:
+        await subject.start(ORDER)
+        following = asyncio.create_task(subject.follow(ORDER))
+        await asyncio.sleep(0)
+        await gateway.cut()
+        assert isinstance(await following, Unknown)
+        seen = await subject.inspect(ORDER)
+    assert seen == Definite(NotStarted(reason="fenced", fenced=True))
 
 
 @pytest.mark.parametrize(
@@ -359,15 +400,21 @@ async def test_a_fence_that_does_not_hold_is_not_claimed() -> None:
     assert answer.reason is LostReason.REFUSED
 
 
-async def test_an_interrupted_turn_is_waited_for_and_then_fenced(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    gateway = FakeGateway()
+def interrupted(gateway: FakeGateway) -> Session:
+    """A turn that ended with its gateway's process."""
     session = Session(gateway)
     session.exists = True
     session.info = {"status": "running"}
     session.messages = [{"role": "user", "content": "do it"}]
     session.tasks = [{"runId": ORDER.run_id, "status": "cancelled"}]
+    return session
+
+
+async def test_an_interrupted_turn_is_waited_for_and_then_fenced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gateway = FakeGateway()
+    session = interrupted(gateway)
     async with at_work(gateway) as subject:
         first = await subject.inspect(ORDER)
         assert isinstance(first, Unknown)
@@ -378,6 +425,43 @@ async def test_an_interrupted_turn_is_waited_for_and_then_fenced(
     assert isinstance(later, Definite)
     assert isinstance(later.value, Died)
     assert not session.exists
+
+
+@pytest.mark.parametrize(
+    ("tasks", "told"),
+    [
+        ([{"runId": "another", "status": "completed"}], Finished(ok=True, detail=WORDS_LOST)),
+        ([{"runId": "another", "status": "cancelled"}], Died(reason=NOT_CONTINUED)),
+        ([], Died(reason=NOT_CONTINUED)),
+    ],
+)
+async def test_a_turn_that_goes_on_while_it_is_fenced_ends_as_it_ended(
+    monkeypatch: pytest.MonkeyPatch, tasks: list[dict[str, Any]], told: Finished | Died
+) -> None:
+    monkeypatch.setattr(attempt, "RESUME_GRACE_S", 0)
+    gateway = FakeGateway()
+    session = interrupted(gateway)
+
+    def delete(params: dict[str, Any]) -> dict[str, Any]:
+        session.tasks = tasks
+        return session.delete(params)
+
+    gateway.handlers["sessions.delete"] = delete
+    async with at_work(gateway) as subject:
+        assert await subject.inspect(ORDER) == Definite(told)
+
+
+async def test_a_turn_that_goes_on_just_before_it_is_fenced_is_running(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(attempt, "RESUME_GRACE_S", 0)
+    monkeypatch.setattr(attempt, "DELETE_AGAIN_S", 0)
+    gateway = FakeGateway()
+    session = interrupted(gateway)
+    gateway.handlers["sessions.delete"] = refused_at_first(session, 1)
+    async with at_work(gateway) as subject:
+        assert await subject.inspect(ORDER) == Definite(Running(resumed_by_agent=True))
+    assert session.exists
 
 
 async def test_cancel_reaches_a_turn_the_gateway_continued_by_itself() -> None:

@@ -8,6 +8,7 @@ import pytest
 from fleet_tui.core.evidence import Finished, Running, Stopped, Usage
 from fleet_tui.wire.openclaw.frames import Malformed, decode
 from fleet_tui.wire.openclaw.transcript import (
+    WORDS_LOST,
     Entry,
     History,
     Ledger,
@@ -108,7 +109,7 @@ def test_a_continued_turn_ends_as_the_attempt() -> None:
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
-        ("completed", Finished(ok=True)),
+        ("completed", Finished(ok=True, detail=WORDS_LOST)),
         ("failed", Finished(ok=False, failure="model-error")),
         ("timed_out", Finished(ok=False, failure="timeout")),
         ("running", Running()),

@@ -11,6 +11,7 @@ id and is never sent twice: the gateway remembers keys for minutes only.
 import asyncio
 import hashlib
 from collections import OrderedDict
+from typing import NamedTuple
 
 import msgspec
 
@@ -64,9 +65,15 @@ wait for the first run is to wait in vain then."""
 SETTLE_MS = 5_000
 """How long a cancelled run gets to end before its standing is told as it is."""
 
-RESUME_GRACE_S = 20.0
-"""How long after (re)connecting an interrupted turn may still be continued by the gateway, which
-was seen to do so three seconds after it became ready."""
+RESUME_GRACE_S = 60.0
+"""How long after (re)connecting an interrupted turn may still be continued by the gateway. It does
+so three seconds after it became ready, on a busy machine after twenty and more."""
+
+NOT_CONTINUED = "the gateway restarted and did not continue the turn"
+
+ARRIVAL_GRACE_S = 60.0
+"""How long a start without an answer may still arrive while the connection it was sent on lives. It
+is fenced only after that: a run that is admitted meanwhile loses what it says with its session."""
 
 LOOK_AGAIN_S = 1.0
 """Pause between two looks at a run that is followed by looking."""
@@ -94,6 +101,14 @@ def traceparent(order: RunOrder) -> str:
     return f"00-{order.trace_id}-{hashlib.sha256(order.run_id.encode()).hexdigest()[:16]}-01"
 
 
+class _Asked(NamedTuple):
+    """A run that was asked for on a connection of ours."""
+
+    result: asyncio.Future[Reply]
+    at_s: float
+    """When, on the loop's clock."""
+
+
 class Attempts:
     """The runs of one gateway. Keeps the pending final answers of those started here."""
 
@@ -102,7 +117,7 @@ class Attempts:
         """Which task a trace id in a log line belongs to."""
         self._line = line
         self._agent_id = agent_id
-        self._results: dict[str, asyncio.Future[Reply]] = {}
+        self._asked: dict[str, _Asked] = {}
 
     async def start(self, order: RunOrder) -> StartAnswer:
         """Make the attempt's session, then ask for the run with it. Sent at most once."""
@@ -126,6 +141,7 @@ class Attempts:
         session = _created(created)
         if isinstance(session, NotStarted):
             return Definite(session)
+        asked_at_s = asyncio.get_running_loop().time()
         reply, result = await connection.call_for_result(
             "agent",
             self._run_params(order, key, session.session_id),
@@ -136,19 +152,19 @@ class Attempts:
             return stray
         answer = start_answer(reply, connection.hello.server.boot_id)
         if not isinstance(reply, Refused):
-            self._results[order.run_id] = result
-            while len(self._results) > MAX_TRACES:
-                del self._results[next(iter(self._results))]
+            self._asked[order.run_id] = _Asked(result, asked_at_s)
+            while len(self._asked) > MAX_TRACES:
+                del self._asked[next(iter(self._asked))]
             result.add_done_callback(lambda _: self._drop_lost(order.run_id))
         return answer
 
     async def follow(self, order: RunOrder) -> Outcome:
         """Wait for the final answer of the start, or else look until the run has ended."""
         self._remember(order)
-        result = self._results.get(order.run_id)
-        if result is not None:
-            reply = await asyncio.shield(result)
-            self._results.pop(order.run_id, None)
+        asked = self._asked.get(order.run_id)
+        if asked is not None:
+            reply = await asyncio.shield(asked.result)
+            self._asked.pop(order.run_id, None)
             if isinstance(reply, Lost):
                 return unanswered(reply)
             return about_another(reply, order.run_id) or final_outcome(reply)
@@ -210,6 +226,9 @@ class Attempts:
                 return seen
             case Running() | Finished() | Stopped():
                 return Definite(seen)
+            case Standing.UNTOUCHED if self._may_arrive(order):
+                slow = Untrusted("it was asked for, and the gateway has not answered yet")
+                return Unknown(LostReason.NO_TRACE, slow)
             case Standing.ABSENT | Standing.UNTOUCHED:
                 return await self._delete_session(connection, order)
             case Standing.INTERRUPTED:
@@ -254,9 +273,9 @@ class Attempts:
                 Untrusted("interrupted by a restart; the gateway may still continue it"),
             )
         fenced = await self._delete_session(connection, order)
-        if isinstance(fenced, Unknown):
-            return fenced
-        return Definite(Died(reason="the gateway restarted and did not continue the turn"))
+        if isinstance(fenced, Definite) and isinstance(fenced.value, Stopped | NotStarted):
+            return Definite(Died(reason=NOT_CONTINUED))
+        return fenced  # it did continue just then, or nobody knows
 
     async def _delete_session(
         self, connection: Connection, order: RunOrder, *, even_running: bool = False
@@ -331,9 +350,16 @@ class Attempts:
 
     def _drop_lost(self, run_id: str) -> None:
         """Forget a pending answer that was lost, so that a later follow looks instead."""
-        result = self._results.get(run_id)
-        if result is not None and result.done() and isinstance(result.result(), Lost):
-            self._results.pop(run_id, None)
+        asked = self._asked.get(run_id)
+        if asked is not None and asked.result.done() and isinstance(asked.result.result(), Lost):
+            self._asked.pop(run_id, None)
+
+    def _may_arrive(self, order: RunOrder) -> bool:
+        """Whether a start that was sent and not answered may only be slow."""
+        asked = self._asked.get(order.run_id)
+        if asked is None or asked.result.done():
+            return False
+        return asyncio.get_running_loop().time() - asked.at_s < ARRIVAL_GRACE_S
 
 
 def _unfit(payload: Untrusted, max_payload: int) -> NotStarted | None:

@@ -16,7 +16,7 @@ from fleet_tui.core.evidence import (
     Stopped,
     Usage,
 )
-from fleet_tui.core.untrusted import NOTHING_SAID
+from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.wire.openclaw.frames import count
 from fleet_tui.wire.openclaw.runs import (
     FAILED_MODEL,
@@ -31,6 +31,9 @@ HISTORY_LIMIT = 50
 """Last transcript entries asked for; totals of longer ones come from the session's own sums."""
 
 TASKS_LIMIT = 20
+
+WORDS_LOST = Untrusted("its session was deleted, and with it what it said and what it cost")
+"""About a run of which only the ledger's row is left."""
 
 
 class Marks(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -157,7 +160,7 @@ def _removed(ledger: Ledger) -> Running | Finished | Stopped:
     """What the ledger keeps of a session that was deleted: how it ended, not what it said."""
     match ledger.tasks[0].status:
         case "completed":
-            return Finished(ok=True)
+            return Finished(ok=True, detail=WORDS_LOST)
         case "failed":
             return Finished(ok=False, failure=FAILED_MODEL)
         case "timed_out":
