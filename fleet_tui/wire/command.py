@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Callable
+from typing import Protocol
 
 from fleet_tui.core.evidence import Unknown
 from fleet_tui.core.fleet import CommandAgent
@@ -12,8 +13,20 @@ from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.wire.program import ProgramPort
 from fleet_tui.wire.runs import Reply, RunDirectory, disk_full
 from fleet_tui.wire.shell import ChannelFailure, Shell
-from fleet_tui.wire.ssh import STILL_CONNECTING, SshPool
+from fleet_tui.wire.ssh import STILL_CONNECTING
 from fleet_tui.wire.ssh_failures import SshFailure
+
+
+class HostPool(Protocol):
+    """What a port needs of a :class:`~fleet_tui.wire.ssh.SshPool`."""
+
+    async def connect(self, host: HostName) -> Shell | SshFailure:
+        """The host's shared connection, made if there is none."""
+        ...
+
+    def why_not(self, host: HostName) -> SshFailure | None:
+        """Why there is no connection at this moment; None when there is one."""
+        ...
 
 
 class CommandPort(ProgramPort):
@@ -24,7 +37,7 @@ class CommandPort(ProgramPort):
         agent: AgentName,
         spec: CommandAgent,
         host: HostName,
-        pool: SshPool,
+        pool: HostPool,
         *,
         directory: RunDirectory,
         probe_timeout_ms: int,

@@ -9,7 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from fleet_tui.core.fleet import CommandAgent
 from fleet_tui.core.ids import AgentName, Epoch, HostName
@@ -181,7 +181,7 @@ def _port(pool: SshPool | SimPool, directory: RunDirectory, spec: CommandAgent) 
         WORKER,
         spec,
         BOX,
-        cast(SshPool, pool),
+        pool,
         directory=directory,
         probe_timeout_ms=20_000,
         now_ms=wall_ms,

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from fleet_tui.core.attempts import Word
 from fleet_tui.core.commands import Command, Reply
@@ -22,7 +22,6 @@ from fleet_tui.sim.virtual.network import SimPool
 from fleet_tui.wire.command import CommandPort
 from fleet_tui.wire.port import AgentPort
 from fleet_tui.wire.runs import RunDirectory
-from fleet_tui.wire.ssh import SshPool
 
 if TYPE_CHECKING:
     from fleet_tui.sim.virtual.world import World
@@ -123,7 +122,7 @@ class EngineProcess:
             agent.name,
             agent.kind,
             host,
-            cast(SshPool, pool),
+            pool,
             directory=directory,
             probe_timeout_ms=agent.probe.timeout_ms,
             now_ms=self._world.now_ms,

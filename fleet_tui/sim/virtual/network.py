@@ -27,6 +27,7 @@ from fleet_tui.wire.shell import (
     Completed,
     RunResult,
 )
+from fleet_tui.wire.ssh import STILL_CONNECTING
 from fleet_tui.wire.ssh_failures import SshFailure
 
 CONNECT_TIMEOUT_S = 12.0
@@ -111,6 +112,8 @@ class SimPool:
         self._epoch = epoch
         self._shells: dict[HostName, SimShell] = {}
         self._locks: dict[HostName, asyncio.Lock] = {}
+        self._failures: dict[HostName, SshFailure] = {}
+        """How the last try to connect ended, where it failed."""
 
     async def connect(self, host: HostName) -> "SimShell | SshFailure":
         """The host's connection, made if there is none."""
@@ -121,7 +124,19 @@ class SimPool:
             shell = self._shells.get(host)
             if shell is not None and shell.alive:
                 return shell
-            return await self._dial(host)
+            found = await self._dial(host)
+            if isinstance(found, SshFailure):
+                self._failures[host] = found
+            else:
+                self._failures.pop(host, None)
+            return found
+
+    def why_not(self, host: HostName) -> SshFailure | None:
+        """Why there is no connection at this moment; None when there is one."""
+        shell = self._shells.get(host)
+        if shell is not None and shell.alive:
+            return None
+        return self._failures.get(host, STILL_CONNECTING)
 
     async def _dial(self, host: HostName) -> "SimShell | SshFailure":
         net = self._net
