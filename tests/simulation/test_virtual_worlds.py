@@ -118,6 +118,8 @@ def test_the_worlds_are_troubled_enough() -> None:
         "AttemptStopped",
         "AttemptUnknown",
         "FailoverFrozen",
+        "TaskDropped",
+        "TaskEdited",
         "TaskNeedsOperator",
         "TaskResolved",
         "TaskRetrying",

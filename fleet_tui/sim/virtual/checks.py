@@ -94,7 +94,7 @@ class Checks:
 
     def _check_urgency(self, placed: TaskStory, now_ms: int) -> None:
         """Nobody may wait while somebody less urgent, who asks for the same, is placed."""
-        wanted = _requirement(placed.spec)
+        wanted = _requirement(placed.wanted)
         # A retry may have to wait for the budget of retries.
         budget = self._world.fleet.retry_budget.floor >= USUAL_FLOOR
         for other in self.story.tasks.values():
@@ -105,7 +105,7 @@ class Checks:
                 and other.priority < placed.priority
                 and (other.last is None or budget)
                 and other.not_before_ms <= now_ms
-                and _requirement(other.spec) == wanted
+                and _requirement(other.wanted) == wanted
             ):
                 text = f"{placed.key} was placed before the more urgent {other.key}"
                 self.broken("urgent-first", text)

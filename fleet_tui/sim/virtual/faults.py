@@ -55,10 +55,7 @@ class Trouble:
     # The engine
 
     async def _kill_engine(self, fault: Fault) -> None:
-        engine = self._world.newest
-        if engine is not None and engine.process.running is not Running.DEAD:
-            engine.kill()
-            self._world.engine_ended(engine)
+        self._world.kill_engine()
 
     async def _stop_engine(self, fault: Fault) -> None:
         await self._world.people.ask("operator", c.StopEngine(reason="maintenance"))

@@ -14,7 +14,7 @@ from unittest.mock import patch
 import msgspec
 from msgspec.structs import replace
 
-from fleet_tui.core import attempts, decide, fold, queueing, submission
+from fleet_tui.core import attempts, dead_letters, decide, fold, queueing, submission
 from fleet_tui.core import commands as c
 from fleet_tui.core.events import (
     AttemptFinished,
@@ -23,6 +23,7 @@ from fleet_tui.core.events import (
     Event,
     Recorded,
     TaskCancelRequested,
+    TaskEdited,
     TaskEnded,
     TaskRetrying,
 )
@@ -174,6 +175,36 @@ def _cut_payload(state: Any, run: Any) -> Any:
     return replace(order, payload=Untrusted(order.payload.raw[:1_024]))
 
 
+def _payload_as_submitted(state: Any, run: Any) -> Any:
+    found = attempts.find_attempt(state, run)
+    order = _order_of(state, run)
+    if order is None or found is None:
+        return order
+    return replace(order, payload=found[0].submitted_spec.payload)
+
+
+def _at_once(state: Any, by: str, command: Any, now_ms: int) -> Any:
+    return _requeue(state, by, replace(command, per_minute=None), now_ms)
+
+
+_requeue = dead_letters.requeue
+
+
+def _everything_failed(task: Any) -> None:
+    """What runs or waits again already is requeued once more when the operator asks again."""
+
+
+def _forgets_the_order(self: Any, event: Any) -> None:
+    """After an edit the key stands for what the task asks for now."""
+    _fold_task(self, event)
+    if isinstance(event, TaskEdited):
+        task = self.tasks.find(event.task)
+        self.tasks.put(replace(task, asked=None))
+
+
+_fold_task = fold.Folding._task
+
+
 def _no_checkpoint(state: Any, run: Any) -> Any:
     order = _order_of(state, run)
     return order if order is None else replace(order, checkpoint=None)
@@ -322,6 +353,26 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant("key-ignored", "a client key is not looked up", _set(decide, "submit", _key_ignored)),
     Mutant("lazy-first", "the least urgent goes first", _set(waiting, "urgency", _lazy_first)),
+    Mutant(
+        "edit-ignored",
+        "an edited dead letter runs as it was submitted",
+        _set(dispatch, "order_of", _payload_as_submitted),
+    ),
+    Mutant(
+        "all-at-once",
+        "a paced requeue lets everything go at once",
+        _set(dead_letters, "requeue", _at_once),
+    ),
+    Mutant(
+        "edit-takes-key",
+        "the key of an edited task stands for what it asks for now",
+        _set(fold.Folding, "_task", _forgets_the_order),
+    ),
+    Mutant(
+        "requeue-repeats",
+        "a requeue that is asked for again lets run again what waits already",
+        _set(dead_letters, "_not_requeued", _everything_failed),
+    ),
     Mutant(
         "no-brake",
         "mass failure does not stop failover",

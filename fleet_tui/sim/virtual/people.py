@@ -1,4 +1,4 @@
-"""Clients who submit and insist, and operators who cancel, judge and requeue."""
+"""Clients who submit and insist, and operators who cancel and judge."""
 
 import asyncio
 import random
@@ -23,6 +23,8 @@ NOT_DECIDED = frozenset({"in-doubt", "stopping", "read-only", "recovery"})
 class People:
     """Everybody who talks to the engine."""
 
+    not_decided = NOT_DECIDED
+
     def __init__(self, world: "World", rng: random.Random) -> None:
         self.waiting = len(world.scenario.jobs)
         """Clients who have not got what they came for."""
@@ -41,28 +43,38 @@ class People:
         payload = job.spec.payload.raw.encode()
         world.truth.sent[job.key] = sha256(payload)
         while True:
-            # Each try is a process of its own that knows nothing but the key.
-            task = new_ulid(world.now_ms(), rng.randbytes(ENTROPY_BYTES))
-            call = self._called("submit", job.key)
-            reply = await self.ask(
-                f"client-{job.key}", c.Submit(task=task, key=job.key, spec=job.spec)
-            )
+            reply = await self.submit_once(job)
             if isinstance(reply, c.Accepted):
-                assert reply.task is not None
-                call.task, call.acked_s = reply.task, world.loop.time()
-                world.truth.tasks.setdefault(job.key, set()).add(reply.task)
-                world.note(f"{job.key} is acknowledged as {reply.task}")
                 if rng.random() < 0.1:
                     continue  # the answer was lost on the last inch
+                task = reply.task
+                assert task is not None
                 break
             if reply is not None and reply.code not in NOT_DECIDED:
-                call.refused = reply.code
-                world.note(f"{job.key} is refused: {reply.code}")
                 return
             await asyncio.sleep(rng.uniform(0.5, 4.0))
         if job.cancel_after_s is not None:
             await asyncio.sleep(job.cancel_after_s)
-            await self.insist("cancel", reply.task, c.Cancel(task=reply.task))
+            await self.insist("cancel", task, c.Cancel(task=task))
+
+    async def submit_once(self, job: Job) -> c.Reply | None:
+        """One try, by a process of its own that knows nothing but the key."""
+        world = self._world
+        task = new_ulid(world.now_ms(), self._rng.randbytes(ENTROPY_BYTES))
+        call = self._called("submit", job.key)
+        reply = await self.ask(f"client-{job.key}", c.Submit(task=task, key=job.key, spec=job.spec))
+        match reply:
+            case c.Accepted(task=known):
+                assert known is not None
+                call.task, call.acked_s = known, world.loop.time()
+                world.truth.tasks.setdefault(job.key, set()).add(known)
+                world.note(f"{job.key} is acknowledged as {known}")
+            case c.Refused(code=code) if code not in NOT_DECIDED:
+                call.refused = code
+                world.note(f"{job.key} is refused: {code}")
+            case _:
+                pass
+        return reply
 
     async def insist(self, verb: str, task: TaskId | None, command: c.Command) -> None:
         """Ask until there is an answer."""
@@ -90,7 +102,7 @@ class People:
         return await engine.ask(by, command)
 
     async def operator(self) -> None:
-        """Judge what needs a verdict and run failed work again, now and then, until it is calm."""
+        """Judge what needs a verdict, now and then, until it is calm."""
         world, rng = self._world, self._rng
         while world.loop.time() < world.scenario.safety_s:
             await asyncio.sleep(rng.uniform(5.0, 20.0))
@@ -104,9 +116,6 @@ class People:
                     await self._judge(task)
                 elif task.phase is TaskPhase.WAITING and rng.random() < 0.2:
                     await self.ask("operator", self._meddle(task))
-            for task in list(state.closed_tasks.values()):
-                if task.phase is TaskPhase.FAILED and rng.random() < 0.2:
-                    await self.insist("requeue", task.id, c.Requeue(tasks=(task.id,)))
 
     def _meddle(self, task: Task) -> c.Command:
         """Another place in the queue for a task."""

@@ -88,6 +88,20 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     cancel_after_s: float | None = None
 
 
+class LetterCare(msgspec.Struct, frozen=True, kw_only=True):
+    """How operators look after dead letters. Probabilities are per letter and round."""
+
+    rounds_s: tuple[float, ...]
+    """When they go round while the trouble lasts; they do once more in peace."""
+    per_minute: int
+    edits: float
+    drops: float
+    kills: float
+    """How often an engine is killed while it is asked."""
+    failing: float
+    """How many runs fail that would not have: without failures there is nothing to look after."""
+
+
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """A whole world before it begins."""
 
@@ -103,11 +117,41 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     run_s: float
     """How long a program typically runs."""
     verdicts: bool
-    """Whether operators judge and requeue while the trouble lasts."""
+    """Whether operators judge while the trouble lasts."""
+    letters: LetterCare | None = None
+    """None: nobody looks after dead letters."""
 
 
 def draw(seed: int) -> Scenario:
-    """The world of a seed. The same seed is the same world, on every machine."""
+    """The world of a seed. The same seed is the same world, on every machine.
+
+    Kinds of trouble that came later have dice of their own, so that the worlds without them stayed
+    what they were.
+    """
+    world = _troubled(seed)
+    dice = random.Random(f"{seed}/letters")  # noqa: S311  # a simulation, not a secret
+    if dice.random() < 0.3:
+        world = _with_letters(world, dice)
+    return world
+
+
+def _with_letters(world: Scenario, rng: random.Random) -> Scenario:
+    """Much fails, and operators go through the dead letters while engines are killed."""
+    rounds = tuple(sorted(rng.uniform(10.0, world.safety_s) for _ in range(rng.choice((1, 2, 3)))))
+    return replace(
+        world,
+        letters=LetterCare(
+            rounds_s=rounds,
+            per_minute=rng.choice((6, 20, 120)),
+            edits=rng.choice((0.0, 0.3, 0.8)),
+            drops=rng.choice((0.0, 0.0, 0.3)),
+            kills=rng.choice((0.0, 0.2, 0.4)),
+            failing=rng.choice((0.3, 0.6)),
+        ),
+    )
+
+
+def _troubled(seed: int) -> Scenario:
     rng = random.Random(f"{seed}/scenario")  # noqa: S311  # a simulation, not a secret
     dice = rng.random()
     if dice < 0.06:

@@ -4,8 +4,10 @@ Deliberately not :mod:`fleet_tui.core.fold`: the checkers read the ledger with e
 """
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from fleet_tui.core.events import (
     AttemptCancelling,
@@ -19,6 +21,8 @@ from fleet_tui.core.events import (
     FleetLoaded,
     Recorded,
     TaskCancelRequested,
+    TaskDropped,
+    TaskEdited,
     TaskEnded,
     TaskExpedited,
     TaskHeld,
@@ -35,6 +39,9 @@ from fleet_tui.core.fleet import FleetSpec, Priority
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.state import TaskPhase, TaskSpec
 
+REQUEUED_BY = "requeued by operator: "
+"""What stands in the ledger before the reason that an operator gave."""
+
 
 class Run(msgspec.Struct, kw_only=True):
     """What was committed about an attempt, and when, in virtual seconds."""
@@ -47,6 +54,8 @@ class Run(msgspec.Struct, kw_only=True):
     """The ledger says that an earlier attempt may still run."""
     fleet: FleetSpec
     """In force when it was placed."""
+    spec: TaskSpec
+    """What its task asked for when it was placed."""
     unknown_s: float | None = None
     cancelling_s: float | None = None
     given_up_s: float | None = None
@@ -63,6 +72,8 @@ class TaskStory(msgspec.Struct, kw_only=True):
     key: str
     spec: TaskSpec
     """As it was submitted."""
+    wanted: TaskSpec
+    """As it is now: an operator may have edited it."""
     priority: Priority
     number: int
     waits: bool = True
@@ -76,6 +87,17 @@ class TaskStory(msgspec.Struct, kw_only=True):
     ended_s: float | None = None
     needs_operator: bool = False
     """Nobody but an operator may say what becomes of it."""
+    dropped: bool = False
+
+
+class Requeued(NamedTuple):
+    """A dead letter that may run again, as committed."""
+
+    task: str
+    reason: str
+    seq: int
+    at_ms: int
+    not_before_ms: int
 
 
 class Story:
@@ -86,6 +108,7 @@ class Story:
         self._broken = broken
         self.tasks: dict[str, TaskStory] = {}
         self.runs: dict[str, Run] = {}
+        self.requeued: list[Requeued] = []
         self.fleets: list[FleetSpec] = []
         self.told: list[tuple[float, Recorded]] = []
         """Every event with the moment in which it was committed."""
@@ -94,7 +117,8 @@ class Story:
         """These were committed now."""
         for row in rows:
             self.told.append((now_s, row))
-            self._one(row, now_s)
+            if not self._work(row, now_s):
+                self._queue(row)
 
     def _goes_on(self, task: TaskStory, how: str, now_s: float) -> None:
         """Something becomes of a task: no run of it may be open, and nobody may have to ask."""
@@ -109,18 +133,50 @@ class Story:
         if run is not None and run.given_up_s is not None and run.unwanted_s is None:
             run.unwanted_s = now_s
 
-    def _one(self, row: Recorded, now_s: float) -> None:
+    def _queue(self, row: Recorded) -> None:
+        """What people ask for."""
         match row.event:
             case TaskSubmitted() as event:
                 self.tasks[event.task] = TaskStory(
                     id=event.task,
                     key=event.key,
                     spec=event.spec,
+                    wanted=event.spec,
                     priority=event.spec.priority,
                     number=event.number,
                 )
+            case TaskResolved() | TaskCancelRequested() as event:
+                self.tasks[event.task].needs_operator = False
+            case TaskEdited() as event:
+                task = self.tasks[event.task]
+                if task.ended is None:
+                    self._broken("only-dead-letters", f"{task.key} was edited while it was open")
+                task.wanted = event.spec
+            case TaskDropped() as event:
+                self.tasks[event.task].dropped = True
+            case TaskHeld() as event:
+                self.tasks[event.task].held = True
+            case TaskReleased() as event:
+                self.tasks[event.task].held = False
+            case TaskExpedited() as event:
+                self.tasks[event.task].expedited = True
+            case TaskReprioritized() as event:
+                task = self.tasks[event.task]
+                task.priority = event.priority
+                task.wanted = replace(task.wanted, priority=event.priority)
+            case FleetLoaded(spec=spec):
+                self.fleets.append(spec)
+            case _:
+                pass
+
+    def _work(self, row: Recorded, now_s: float) -> bool:
+        """What becomes of tasks and runs; False when the event is about something else."""
+        match row.event:
             case TaskPlaced() as event:
                 task = self.tasks[event.task]
+                if row.at_ms < task.not_before_ms:
+                    early_ms = task.not_before_ms - row.at_ms
+                    self._broken("waits-its-turn", f"{event.run} was placed {early_ms} ms early")
                 task.waits, task.last = False, event.run
                 self.runs[event.run] = Run(
                     id=event.run,
@@ -129,10 +185,19 @@ class Story:
                     placed_s=now_s,
                     may_duplicate=task.may_duplicate,
                     fleet=self.fleets[-1],
+                    spec=task.wanted,
                 )
             case TaskRetrying() as event:
                 task = self.tasks[event.task]
                 self._goes_on(task, "retried", now_s)
+                if event.reason.startswith(REQUEUED_BY):
+                    if task.ended is None:
+                        self._broken("only-dead-letters", f"{task.key} was requeued while open")
+                    again = Requeued(
+                        event.task, event.reason, row.seq, row.at_ms, event.not_before_ms
+                    )
+                    self.requeued.append(again)
+                task.dropped = False
                 task.waits, task.not_before_ms, task.ended = True, event.not_before_ms, None
                 task.may_duplicate = task.may_duplicate or event.duplicate_possible
                 self._unwanted(task, now_s)
@@ -145,17 +210,6 @@ class Story:
             case TaskNeedsOperator() as event:
                 task = self.tasks[event.task]
                 task.waits, task.needs_operator = False, True
-            case TaskResolved() | TaskCancelRequested() as event:
-                self.tasks[event.task].needs_operator = False
-            case TaskHeld() as event:
-                self.tasks[event.task].held = True
-            case TaskReleased() as event:
-                self.tasks[event.task].held = False
-            case TaskExpedited() as event:
-                self.tasks[event.task].expedited = True
-            case TaskReprioritized() as event:
-                task = self.tasks[event.task]
-                task.priority = event.priority
             case AttemptUnknown() as event:
                 self.runs[event.run].unknown_s = now_s
             case AttemptCancelling() as event:
@@ -171,7 +225,6 @@ class Story:
                 # Proved by its host, so nobody has to be asked; whether it is true is checked.
                 task = self.tasks[self.runs[event.run].task]
                 task.needs_operator = task.needs_operator and task.last != event.run
-            case FleetLoaded(spec=spec):
-                self.fleets.append(spec)
             case _:
-                pass
+                return False
+        return True

@@ -55,12 +55,38 @@ class Call(msgspec.Struct, kw_only=True):
     refused: str = ""
 
 
+class Edit(msgspec.Struct, kw_only=True):
+    """Another payload that an operator gave a dead letter."""
+
+    task: str
+    sent_s: float
+    payload_sha256: str
+    acked_s: float | None = None
+    refused: str = ""
+
+
+class Requeue(msgspec.Struct, kw_only=True):
+    """One try to let dead letters run again."""
+
+    reason: str
+    """Says which try it is."""
+    tasks: tuple[str, ...]
+    per_minute: int | None
+    sent_s: float
+    acked_seq: int | None = None
+    changed: int = 0
+    """Of an answered one: for how many tasks it did something."""
+    refused: str = ""
+
+
 class Truth:
     """Everything that happened outside fleet-tui."""
 
     def __init__(self) -> None:
         self.executions: list[Execution] = []
         self.calls: list[Call] = []
+        self.edits: list[Edit] = []
+        self.requeues: list[Requeue] = []
         self.sent: dict[str, str] = {}
         """By client key: SHA-256 of the payload."""
         self.tasks: dict[str, set[str]] = {}
@@ -69,6 +95,18 @@ class Truth:
     def executions_of(self, task: str) -> list[Execution]:
         """All executions of a task, in the order in which they began."""
         return [e for e in self.executions if e.run.rpartition(".")[0] == task]
+
+    def may_be_given(self, key: str, task: str, placed_s: float) -> set[str]:
+        """SHA-256 of the payloads that a run placed then may be given: the newest that was
+        acknowledged, or one whose answer was lost."""
+        allowed = {self.sent.get(key, "")}
+        for edit in self.edits:
+            if edit.task != task or edit.refused or edit.sent_s > placed_s:
+                continue
+            if edit.acked_s is not None and edit.acked_s <= placed_s:
+                allowed = set()
+            allowed.add(edit.payload_sha256)
+        return allowed
 
     def acked(self, verb: str, task: str) -> list[Call]:
         """What was acknowledged about a task."""

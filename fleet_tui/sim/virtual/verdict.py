@@ -18,7 +18,7 @@ from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.state import EMPTY_STATE, Task, TaskPhase, TaskSpec
 from fleet_tui.journal.codec import decode, encode
-from fleet_tui.sim.virtual.story import Run, TaskStory
+from fleet_tui.sim.virtual.story import REQUEUED_BY, Requeued, Run, TaskStory
 from fleet_tui.sim.virtual.truth import Execution
 
 if TYPE_CHECKING:
@@ -30,10 +30,13 @@ NOTICE_S = 100.0
 """In a world at peace an engine has found out about every run within this time: the longest wait
 between two questions, the longest question, and a connection that has to be made anew."""
 
+PACE_SLACK_MS = 5_000
+"""Between the decision about a requeue and its commit; a clock that was set back is held."""
+
 BRAKE_S = 60.0
 """By then the loss of a whole pool has been noticed."""
 
-_AGAIN = ("verdict-run-again", "verdict-did-not-run", "requeue")
+_AGAIN = ("verdict-run-again", "verdict-did-not-run")
 """What people say who want a task to run once more."""
 
 
@@ -51,6 +54,7 @@ def judge(world: "World") -> None:
         _end(world, checks, task, found)
     for strangers in by_task.values():
         checks.broken("journal-before-effect", f"{strangers[0].run} is in no ledger")
+    _letters(world, checks)
     _told(world, checks)
     _given_up(world, checks)
     _slots(world, checks)
@@ -63,6 +67,9 @@ def _acknowledged(world: "World", checks: "Checks") -> None:
     """P1, P2: what was acknowledged is there, as it was asked for, once."""
     for job in world.scenario.jobs:
         ids = world.truth.tasks.get(job.key, set())
+        refused = {call.refused for call in world.truth.calls if call.key == job.key}
+        if "key-conflict" in refused:
+            checks.broken("same-key-same-task", f"{job.key} is refused to the client it belongs to")
         if len(ids) > 1:
             checks.broken("same-key-same-task", f"{job.key} became {len(ids)} tasks")
         for task_id in sorted(ids):
@@ -78,15 +85,58 @@ def _one_execution(world: "World", checks: "Checks", execution: Execution) -> No
     if run is None:
         return
     task = checks.story.tasks[run.task]
-    if execution.payload_sha256 != world.truth.sent.get(task.key):
+    allowed = world.truth.may_be_given(task.key, task.id, run.placed_s)
+    if execution.payload_sha256 not in allowed:
         checks.broken("payload-whole", f"{execution.run} got another payload", execution.started_s)
     if execution.epoch < execution.host_epoch:
         text = f"{execution.run} was started by engine {execution.epoch}"
         checks.broken("stale-engine", f"{text} after {execution.host_epoch}", execution.started_s)
-    problem = _boundary(run.fleet, run.fleet.agents[run.agent], task.spec)
+    problem = _boundary(run.fleet, run.fleet.agents[run.agent], run.spec)
     if problem or execution.agent != run.agent:
         text = f"{execution.run} ran on {execution.agent}: {problem or 'placed elsewhere'}"
         checks.broken("boundaries", text, execution.started_s)
+
+
+def _wanted_again(world: "World", checks: "Checks", task: str) -> list[float]:
+    """When people asked for another run of a task: verdicts, and requeues that were done."""
+    verdicts = [call.sent_s for verb in _AGAIN for call in world.truth.asked(verb, task)]
+    done = {r.reason for r in checks.story.requeued if r.task == task}
+    return verdicts + [
+        ask.sent_s
+        for ask in world.truth.requeues
+        if task in ask.tasks and REQUEUED_BY + ask.reason in done
+    ]
+
+
+def _letters(world: "World", checks: "Checks") -> None:
+    """What operators asked about dead letters was done as they were told, once, at their pace."""
+    done: dict[str, list[Requeued]] = {}
+    for one in checks.story.requeued:
+        done.setdefault(one.reason.removeprefix(REQUEUED_BY), []).append(one)
+    for ask in world.truth.requeues:
+        found = done.pop(ask.reason, [])
+        tasks = [one.task for one in found]
+        if len(set(tasks)) < len(tasks) or not set(tasks) <= set(ask.tasks):
+            checks.broken("requeued-once", f"{ask.reason} let {tasks} run again")
+        if ask.refused and tasks:
+            checks.broken("requeued-once", f"{ask.reason} was refused: {ask.refused}, and done")
+        if ask.acked_seq is not None and (
+            len(tasks) != ask.changed or any(one.seq > ask.acked_seq for one in found)
+        ):
+            text = f"{ask.reason} was done for {ask.changed}, but {len(tasks)} are in the ledger"
+            checks.broken("acknowledged-is-kept", text)
+        for place, one in enumerate(sorted(found, key=lambda one: one.not_before_ms)):
+            due_ms = 0 if ask.per_minute is None else place * 60_000 // ask.per_minute
+            if one.not_before_ms < one.at_ms + due_ms - PACE_SLACK_MS:
+                checks.broken("paced", f"{one.task} may run before its turn in {ask.reason}")
+    for reason in done:
+        checks.broken("journal-before-effect", f"nobody asked for {reason}")
+    for task in checks.story.tasks.values():
+        state = world.final.task(TaskId(task.id))
+        if state is not None and (state.dropped_by is not None) != task.dropped:
+            checks.broken("acknowledged-is-kept", f"{task.key} was dropped, or is not any more")
+        if state is not None and state.spec != task.wanted:
+            checks.broken("acknowledged-is-kept", f"{task.key} does not ask for what it should")
 
 
 def _boundary(fleet: FleetSpec, agent: AgentSpec, task: TaskSpec) -> str:
@@ -110,7 +160,7 @@ def _boundary(fleet: FleetSpec, agent: AgentSpec, task: TaskSpec) -> str:
 
 def _executions(world: "World", checks: "Checks", task: TaskStory, found: list[Execution]) -> None:
     """P4, P5, P7: how often a task may run, by its class."""
-    asked = [call.sent_s for verb in _AGAIN for call in world.truth.asked(verb, task.id)]
+    asked = _wanted_again(world, checks, task.id)
     runs = [execution.run for execution in found]
     if len(set(runs)) < len(runs):
         checks.broken("one-start-per-attempt", f"{task.key}: {runs}")
@@ -173,9 +223,7 @@ def _cancelled(world: "World", checks: "Checks", task: TaskStory, found: list[Ex
             if execution.wiped_s is not None:
                 continue
             ended_s = execution.ended_s if execution.ended_s is not None else world.loop.time()
-            again = [
-                c for v in _AGAIN for c in world.truth.asked(v, task.id) if c.sent_s > call.acked_s
-            ]
+            again = [s for s in _wanted_again(world, checks, task.id) if s > call.acked_s]
             if ended_s > due_s and not again:
                 text = f"{execution.run} ran on until {ended_s:.0f} s, cancelled at"
                 checks.broken("cancel-stops", f"{text} {call.acked_s:.0f} s", due_s)

@@ -19,7 +19,8 @@ from fleet_tui.sim.virtual.checks import Checks, Violation
 from fleet_tui.sim.virtual.engines import EngineProcess
 from fleet_tui.sim.virtual.faults import Trouble
 from fleet_tui.sim.virtual.host import Habit, SimHost
-from fleet_tui.sim.virtual.loop import Deadlock, Livelock, NotVirtual, VirtualLoop
+from fleet_tui.sim.virtual.letters import LetterOperator
+from fleet_tui.sim.virtual.loop import Deadlock, Livelock, NotVirtual, Running, VirtualLoop
 from fleet_tui.sim.virtual.network import Internet
 from fleet_tui.sim.virtual.people import People
 from fleet_tui.sim.virtual.scenario import START_MS, Scenario, draw
@@ -76,6 +77,11 @@ class World:
         )
         self.store = Store(self.loop, _dice(seed, "disk"), scenario.disk, self.checks.committed)
         self.people = People(self, _dice(seed, "people"))
+        self.letters = (
+            LetterOperator(self, scenario.letters, _dice(seed, "letter-operator"))
+            if scenario.letters is not None
+            else None
+        )
         self._trouble = Trouble(self, _dice(seed, "faults"))
         self._rng = _dice(seed, "world")
         self.engines: list[EngineProcess] = []
@@ -104,6 +110,13 @@ class World:
         self.note(f"engine {number} starts")
         self.engines.append(EngineProcess(self, number))
 
+    def kill_engine(self) -> None:
+        """SIGKILL for the newest, if it runs."""
+        engine = self.newest
+        if engine is not None and engine.process.running is not Running.DEAD:
+            engine.kill()
+            self.engine_ended(engine)
+
     def engine_ended(self, engine: EngineProcess) -> None:
         """It was killed, stopped or failed; whoever looks after it starts another."""
         self.note(f"engine {engine.number} ended")
@@ -126,18 +139,30 @@ class World:
             loop.create_task(self._trouble.strike(fault), context=loop.outside.copy())
         if scenario.verdicts:
             loop.create_task(self.people.operator(), context=loop.outside.copy())
+        rounds: asyncio.Task[None] | None = None
+        if self.letters is not None:
+            rounds = loop.create_task(self.letters.work(), context=loop.outside.copy())
         await asyncio.sleep(scenario.safety_s)
         self.healed_s = loop.time()
         self.disturbed_s.append(loop.time())
         await self._trouble.heal()
-        while loop.time() < self._progress_s() + LIVENESS_S:
-            await self.people.put_in_order()
-            await asyncio.sleep(LOOK_S)
-            if self._is_calm():
-                break
+        await self._find_peace()
+        if self.letters is not None and rounds is not None:
+            await rounds
+            await self.letters.go_round()
+            await self._find_peace()
         if any(execution.lives for execution in self.truth.executions):
             await asyncio.sleep(SETTLE_S)
         self.final = fold(EMPTY_STATE, self.store.rows)
+
+    async def _find_peace(self) -> None:
+        """Until nothing is left to do, or it takes too long."""
+        since_s = self.loop.time()
+        while self.loop.time() < max(since_s, self._progress_s()) + LIVENESS_S:
+            await self.people.put_in_order()
+            await asyncio.sleep(LOOK_S)
+            if self._is_calm():
+                return
 
     def outcome(self) -> Outcome:
         """What became of it."""
@@ -160,6 +185,9 @@ class World:
         if habit is None:
             dice = _dice(self.scenario.seed, f"habit/{run}")
             habit = self._habits[run] = Habit(dice, self.scenario.run_s)
+            letters = self.scenario.letters
+            if letters is not None and dice.random() < letters.failing:
+                habit.status = 3
         return habit
 
     def _progress_s(self) -> float:
