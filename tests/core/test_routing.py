@@ -1,13 +1,31 @@
 """Who takes which task: filters, pools, strategies, and why others wait."""
 
 import pytest
+from msgspec.structs import replace
 
 from fleet_tui.core.decision import PendingCode, Rule
-from fleet_tui.core.events import TaskPending, TaskPlaced
-from fleet_tui.core.fleet import FleetSpec, Priority, ResidencyRule, Strategy
-from fleet_tui.core.ids import AgentName, ClientName, Region
+from fleet_tui.core.events import (
+    AttemptCheckpointed,
+    AttemptDied,
+    AttemptStarted,
+    FleetLoaded,
+    TaskPending,
+    TaskPlaced,
+    TaskRetrying,
+)
+from fleet_tui.core.evidence import Checkpoint
+from fleet_tui.core.fleet import (
+    FleetSpec,
+    OpenClawAgent,
+    Priority,
+    ResidencyRule,
+    Strategy,
+    TaskClass,
+)
+from fleet_tui.core.ids import AgentName, ClientName, Region, TaskId, run_id
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.state import FleetState, Health, TaskSpec
+from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import Look, VitalsReading
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
@@ -45,6 +63,64 @@ def test_a_capability_that_nobody_has_holds_the_task_and_says_what_would_help() 
     (rejection,) = pending.decision.rejections
     assert (rejection.rule, rejection.count, rejection.left) == (Rule.CAPABILITY, 2, 0)
     assert rejection.example == "a1 has no gpu"
+
+
+def with_checkpoint(told: Story, spec: TaskSpec) -> TaskId:
+    """A task whose first run left a checkpoint and is over."""
+    task = told.submit(spec)
+    run = run_id(task, 1)
+    told.add(
+        TaskPlaced(
+            task=task,
+            run=run,
+            agent=AgentName("program"),
+            number=1,
+            decision=Router(told.state.fleet).explain(
+                told.state, NOTHING_SEEN, told.state.open_tasks[task]
+            ),
+        ),
+        AttemptStarted(run=run),
+        AttemptCheckpointed(
+            run=run, checkpoint=Checkpoint(text=Untrusted("page 1"), sha256="0" * 64)
+        ),
+        AttemptDied(run=run, reason="host rebooted"),
+        TaskRetrying(task=task, not_before_ms=0, reason="host rebooted"),
+    )
+    return task
+
+
+GATEWAY = replace(agent("gateway"), kind=OpenClawAgent(port=1, token="secret:env:T"))
+
+
+def test_work_with_a_checkpoint_goes_on_where_it_can_be_given_one() -> None:
+    told = story(fleet(agent("program"), GATEWAY))
+    task = with_checkpoint(told, work(task_class=TaskClass.RESUMABLE))
+    (placed,) = route(told.state)
+    assert (placed.task, placed.agent) == (task, "program")
+    told.cordon("program")
+    pending = held(told.state).pending
+    assert pending.code is PendingCode.CORDON
+
+
+def test_work_with_a_checkpoint_waits_where_nobody_can_be_given_one() -> None:
+    told = story(fleet(agent("program"), GATEWAY))
+    with_checkpoint(told, work(task_class=TaskClass.RESUMABLE))
+    told.add(FleetLoaded(spec=fleet(GATEWAY)))
+    pending = held(told.state).pending
+    assert pending.code is PendingCode.CAPABILITY
+    assert pending.detail == "no agent has a way to go on from a checkpoint"
+    assert pending.remedy == "bring back or add an agent that is a program"
+    assert pending.decision is not None
+    (rejection,) = pending.decision.rejections
+    assert rejection.example == "gateway cannot go on from a checkpoint"
+
+
+def test_a_checkpoint_that_is_of_no_use_keeps_no_agent_out() -> None:
+    told = story(fleet(agent("program"), GATEWAY))
+    with_checkpoint(told, work(task_class=TaskClass.IDEMPOTENT))
+    told.cordon("program")
+    (placed,) = route(told.state)
+    assert placed.agent == "gateway"
 
 
 def test_an_isolated_client_waits_rather_than_share_when_its_last_agent_is_gone() -> None:

@@ -7,12 +7,16 @@ kept: a queue of ten thousand tasks usually has a handful of different requireme
 import msgspec
 
 from fleet_tui.core.decision import MAX_NAMED_PER_RULE, Rejection, Rule
-from fleet_tui.core.fleet import AgentSpec, FleetSpec
+from fleet_tui.core.fleet import AgentSpec, FleetSpec, OpenClawAgent
 from fleet_tui.core.ids import AgentName, Capability, ClientName, PoolName, Region
 from fleet_tui.core.state import TaskSpec
 
 MAX_REMEMBERED = 1_024
 """Requirements whose answer is kept; with more different ones the memory starts over."""
+
+
+GOING_ON = "a way to go on from a checkpoint"
+"""What only programs have; stands beside the capabilities that a task needs."""
 
 
 class Requirement(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +30,8 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
     regions: frozenset[Region] | None
     """Where the work may be; None is anywhere. Already the overlap of the task's wish and every
     residency rule that matches it."""
+    goes_on: bool = False
+    """It has a checkpoint to go on from."""
 
 
 class Eligible(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,8 +45,9 @@ class Eligible(msgspec.Struct, frozen=True, kw_only=True):
     so specialists stay free. The others take it only when the home is full."""
 
 
-def requirement_of(fleet: FleetSpec, spec: TaskSpec) -> Requirement:
-    """What a task asks for under the fleet's residency rules."""
+def requirement_of(fleet: FleetSpec, spec: TaskSpec, *, goes_on: bool = False) -> Requirement:
+    """What a task asks for under the fleet's residency rules; ``goes_on`` when it is to go on from
+    a checkpoint."""
     regions = frozenset(spec.regions) if spec.regions else None
     for rule in fleet.residency:
         for_client = rule.client is None or rule.client == spec.client
@@ -55,6 +62,7 @@ def requirement_of(fleet: FleetSpec, spec: TaskSpec) -> Requirement:
         client=spec.client,
         project=spec.project,
         regions=regions,
+        goes_on=goes_on,
     )
 
 
@@ -146,6 +154,9 @@ class Roster:
                 missing = wanted.needs - agent.capabilities
                 if missing:
                     return f"{agent.name} has no {', '.join(sorted(missing))}"
+                # A gateway cannot be told where to go on: it would begin anew.
+                if wanted.goes_on and isinstance(agent.kind, OpenClawAgent):
+                    return f"{agent.name} cannot go on from a checkpoint"
             case Rule.RESIDENCY:
                 if wanted.regions is not None and agent.region not in wanted.regions:
                     return f"{agent.name} is in {agent.region or 'no region'}"
@@ -173,7 +184,7 @@ class Roster:
             case Rule.POOL:
                 return wanted.pool or ""
             case Rule.CAPABILITY:
-                return ", ".join(sorted(wanted.needs))
+                return ", ".join([*sorted(wanted.needs), *([GOING_ON] if wanted.goes_on else ())])
             case Rule.RESIDENCY:
                 return ", ".join(sorted(wanted.regions or ())) or "no region at all"
             case Rule.ISOLATION:

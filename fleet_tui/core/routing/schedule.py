@@ -17,11 +17,11 @@ from fleet_tui.core.decision import (
     Rule,
 )
 from fleet_tui.core.events import Event, TaskPending, TaskPlaced
-from fleet_tui.core.fleet import FleetSpec, RetryBudget, Strategy
+from fleet_tui.core.fleet import FleetSpec, RetryBudget, Strategy, TaskClass
 from fleet_tui.core.ids import AgentName, PoolName, TaskId, run_id
 from fleet_tui.core.retry_budget import retry_allowance
 from fleet_tui.core.routing.lineup import Lineup, PoolLine
-from fleet_tui.core.routing.requirement import Requirement, Roster, requirement_of
+from fleet_tui.core.routing.requirement import GOING_ON, Requirement, Roster, requirement_of
 from fleet_tui.core.routing.waiting import WaitingList
 from fleet_tui.core.state import AttemptPhase, FleetState, Task
 from fleet_tui.core.vitals import Look
@@ -89,14 +89,14 @@ class Router:
         self, state: FleetState, changed: Iterable[TaskId] | None, now_ms: int
     ) -> WaitingList:
         if self._waiting is None or changed is None:
-            self._waiting = WaitingList(lambda task: requirement_of(self.fleet, task.spec))
+            self._waiting = WaitingList(self._requirement)
             changed = state.open_tasks
         self._waiting.follow(state, changed, now_ms)
         return self._waiting
 
     def explain(self, state: FleetState, looks: Looks, task: Task) -> Decision:
         """What routing would say about the task at this moment, alone in the queue."""
-        return self.decide(task, requirement_of(self.fleet, task.spec), _Round(state, looks))
+        return self.decide(task, self._requirement(task), _Round(state, looks))
 
     def decide(self, task: Task, wanted: Requirement, round_: "_Round") -> Decision:
         """One decision with everything it was made from."""
@@ -122,6 +122,12 @@ class Router:
             candidates=candidates,
             pool=pool.name,
             note=_note(task, pool.strategy, self._order[pool.name], candidates[0].agent),
+        )
+
+    def _requirement(self, task: Task) -> Requirement:
+        resumes = task.spec.task_class is TaskClass.RESUMABLE
+        return requirement_of(
+            self.fleet, task.spec, goes_on=resumes and task.checkpoint is not None
         )
 
     def _lineup(self, wanted: Requirement, round_: "_Round") -> Lineup:
@@ -267,6 +273,8 @@ def _remedy(code: PendingCode, last: Rejection | None) -> str:
     """The smallest change that would place the task, in words; empty when waiting is the answer."""
     nearest = last.agents[0] if last is not None and last.agents else None
     match code:
+        case PendingCode.CAPABILITY if last is not None and last.wanted.endswith(GOING_ON):
+            return "bring back or add an agent that is a program"
         case PendingCode.CAPABILITY:
             return f"give {nearest} the capability {last.wanted if last else ''}, or add an agent"
         case PendingCode.RESIDENCY:

@@ -245,8 +245,12 @@ def _ignores_runs(
 _lineup = lineup.Lineup.__init__
 
 
-def _boundary_ignored(fleet: Any, spec: Any) -> Any:
-    return replace(_requirement(fleet, spec), regions=None, client=None)
+def _boundary_ignored(fleet: Any, spec: Any, *, goes_on: bool = False) -> Any:
+    return replace(_requirement(fleet, spec, goes_on=goes_on), regions=None, client=None)
+
+
+def _begins_anew(fleet: Any, spec: Any, *, goes_on: bool = False) -> Any:
+    return _requirement(fleet, spec)
 
 
 _requirement = requirement.requirement_of
