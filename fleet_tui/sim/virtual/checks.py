@@ -62,8 +62,11 @@ class Checks:
     def sent(self, epoch: int, host: HostName, stdin: bytes) -> None:
         """The first byte of a question leaves."""
         verb, run_id = verb_of(stdin)
-        if verb in ("look", "collect", "tail"):
-            return
+        if verb not in ("look", "collect", "tail"):
+            self.asked(epoch, verb, run_id)
+
+    def asked(self, epoch: int, verb: str, run_id: str) -> None:
+        """A question about a run leaves."""
         run = self.story.runs.get(run_id)
         if run is None:
             self.broken("journal-before-effect", f"{verb} of {run_id} left before its commit")
@@ -106,6 +109,7 @@ class Checks:
                 and (other.last is None or budget)
                 and other.not_before_ms <= now_ms
                 and _requirement(other.wanted) == wanted
+                and other.goes_on == placed.goes_on
             ):
                 text = f"{placed.key} was placed before the more urgent {other.key}"
                 self.broken("urgent-first", text)

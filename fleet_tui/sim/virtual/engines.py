@@ -17,6 +17,7 @@ from fleet_tui.engine.clock import SteadyClock
 from fleet_tui.engine.effects import FleetEffects
 from fleet_tui.engine.engine import Engine
 from fleet_tui.engine.inbox import LookTaken, WordHeard
+from fleet_tui.sim.virtual.gateways import SimGateway, SimGatewayPort
 from fleet_tui.sim.virtual.loop import Process, Running
 from fleet_tui.sim.virtual.network import SimPool
 from fleet_tui.wire.command import CommandPort
@@ -96,6 +97,9 @@ class EngineProcess:
 
         def port_of(fleet: FleetSpec, agent: AgentSpec) -> AgentPort:
             assert agent.host is not None
+            gateway = world.gateways.get(agent.name)
+            if gateway is not None:
+                return self._gateway_port(agent, gateway, pool, ledger.epoch)
             return self._port(agent, agent.host, pool, directories[agent.host])
 
         async def seen(look: Look) -> None:
@@ -126,6 +130,14 @@ class EngineProcess:
             directory=directory,
             probe_timeout_ms=agent.probe.timeout_ms,
             now_ms=self._world.now_ms,
+        )
+
+    def _gateway_port(
+        self, agent: AgentSpec, gateway: SimGateway, pool: SimPool, epoch: int
+    ) -> AgentPort:
+        world = self._world
+        return SimGatewayPort(
+            agent, gateway, pool, epoch=epoch, effect=world.checks.asked, now_ms=world.now_ms
         )
 
     def _hang_up(self) -> None:

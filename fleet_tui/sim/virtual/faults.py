@@ -10,7 +10,8 @@ from fleet_tui.core import commands as c
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import AgentName, HostName
 from fleet_tui.engine.inbox import FleetChanged
-from fleet_tui.sim.virtual.host import FREE_KB
+from fleet_tui.sim.virtual.gateways import SimGateway
+from fleet_tui.sim.virtual.host import FREE_KB, SimHost
 from fleet_tui.sim.virtual.loop import Running
 from fleet_tui.sim.virtual.scenario import Fault
 
@@ -33,7 +34,7 @@ class Trouble:
         await asyncio.sleep(fault.at_s)
         if world.healed:
             return
-        world.note(f"fault: {fault.kind} {fault.host or ''} for {fault.for_s:g} s")
+        world.note(f"fault: {fault.kind} {fault.host or fault.agent or ''} for {fault.for_s:g} s")
         await getattr(self, "_" + fault.kind.replace("-", "_"))(fault)
 
     async def heal(self) -> None:
@@ -45,9 +46,11 @@ class Trouble:
         for host in world.hosts.values():
             host.free_kb = FREE_KB
             if not host.up:
-                host.come_up()
+                self._boot(host)
         world.store.full = False
         world.store.disk = replace(world.store.disk, slow=0.0, fails=0.0)
+        for gateway in world.gateways.values():
+            gateway.thaw()
         for engine in world.engines:
             engine.process.go_on()
         await self._load(world.scenario.fleet)
@@ -132,9 +135,32 @@ class Trouble:
         if not host.up:
             return
         host.go_down()
+        for gateway in self._gateways_on(fault.host):
+            gateway.go_down()
         self._world.net.break_connections(fault.host)
         await asyncio.sleep(fault.for_s)
+        self._boot(host)
+
+    def _boot(self, host: SimHost) -> None:
         host.come_up()
+        for gateway in self._gateways_on(host.name):
+            gateway.come_up()
+
+    def _gateways_on(self, host: HostName) -> list[SimGateway]:
+        return [gateway for gateway in self._world.gateways.values() if gateway.host == host]
+
+    async def _kill_gateway(self, fault: Fault) -> None:
+        assert fault.agent is not None
+        self._world.net.unsettle(self._world.gateways[fault.agent].host)
+        self._world.gateways[fault.agent].kill()
+
+    async def _freeze_gateway(self, fault: Fault) -> None:
+        assert fault.agent is not None
+        gateway = self._world.gateways[fault.agent]
+        gateway.freeze()
+        await asyncio.sleep(fault.for_s)
+        self._world.net.unsettle(gateway.host)
+        gateway.thaw()
 
     async def _kill_runs(self, fault: Fault) -> None:
         assert fault.host is not None

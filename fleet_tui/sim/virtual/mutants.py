@@ -27,7 +27,14 @@ from fleet_tui.core.events import (
     TaskEnded,
     TaskRetrying,
 )
-from fleet_tui.core.evidence import Definite, Finished, LostReason, Unknown
+from fleet_tui.core.evidence import (
+    Definite,
+    Died,
+    Finished,
+    LostReason,
+    NotStarted,
+    Unknown,
+)
 from fleet_tui.core.ids import split_run_id
 from fleet_tui.core.routing import lineup, requirement, schedule, waiting
 from fleet_tui.core.state import AttemptPhase, TaskPhase
@@ -35,6 +42,11 @@ from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.engine import dispatch, engine
 from fleet_tui.sim.virtual.host import SimHost
 from fleet_tui.sim.virtual.store import Store
+from fleet_tui.wire.openclaw import attempt
+from fleet_tui.wire.openclaw.connection import Result
+from fleet_tui.wire.openclaw.runs import unanswered
+from fleet_tui.wire.openclaw.transcript import Standing
+from fleet_tui.wire.port import Inspection
 
 Planting = Callable[[ExitStack], None]
 
@@ -256,6 +268,33 @@ def _begins_anew(fleet: Any, spec: Any, *, goes_on: bool = False) -> Any:
 _requirement = requirement.requirement_of
 
 
+_run_params = attempt.Attempts._run_params
+
+
+def _any_session(self: Any, order: Any, key: str, session_id: str) -> Any:
+    params = dict(_run_params(self, order, key, session_id))
+    del params["expectedExistingSessionId"]
+    return params
+
+
+async def _abort_only(
+    self: Any, connection: Any, order: Any, *, even_running: bool = False
+) -> Inspection:
+    """Ends what runs, and leaves the session for its gateway to go on with."""
+    key = attempt.session_key("main", order)
+    aborted = await connection.call("sessions.abort", {"key": key}, timeout_ms=attempt.CALL_MS)
+    if not isinstance(aborted, Result):
+        return unanswered(aborted)
+    seen = await self._session(connection, order)
+    if isinstance(seen, Unknown):
+        return seen
+    return Definite(NotStarted(reason="fenced") if isinstance(seen, Standing) else seen)
+
+
+async def _cut_off_is_dead(self: Any, connection: Any, order: Any) -> Inspection:
+    return Definite(Died(reason="the gateway restarted"))
+
+
 def _key_ignored(state: Any, by: str, command: Any) -> Any:
     return _submit(state, by, replace(command, key=command.task))
 
@@ -357,6 +396,26 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant("key-ignored", "a client key is not looked up", _set(decide, "submit", _key_ignored)),
     Mutant("lazy-first", "the least urgent goes first", _set(waiting, "urgency", _lazy_first)),
+    Mutant(
+        "begins-anew",
+        "work with a checkpoint is placed where it cannot go on from it",
+        _set(schedule, "requirement_of", _begins_anew),
+    ),
+    Mutant(
+        "unbound-start",
+        "a gateway may make a new session for a start",
+        _set(attempt.Attempts, "_run_params", _any_session),
+    ),
+    Mutant(
+        "abort-is-a-fence",
+        "a session is aborted instead of deleted",
+        _set(attempt.Attempts, "_delete_session", _abort_only),
+    ),
+    Mutant(
+        "cut-off-is-dead",
+        "a turn that died with its gateway is never gone on with",
+        _set(attempt.Attempts, "_interrupted", _cut_off_is_dead),
+    ),
     Mutant(
         "edit-ignored",
         "an edited dead letter runs as it was submitted",

@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -34,6 +34,10 @@ CONNECT_TIMEOUT_S = 12.0
 KEEPALIVE_S = 15.0
 """How long a connection may be silent before it is taken for lost."""
 LONG_POLLS = 4
+APART_S = 1e-6
+"""Between two things that arrive one after the other."""
+
+T = TypeVar("T")
 
 LOST = Unknown(LostReason.CONNECTION_LOST)
 
@@ -50,6 +54,14 @@ class Link(msgspec.Struct, kw_only=True):
     def whole(self) -> bool:
         """Whether both ways are open."""
         return self.requests and self.answers
+
+
+class Channel(Protocol):
+    """Something that was forwarded over a connection and ends with it."""
+
+    def close(self) -> None:
+        """It ends."""
+        ...
 
 
 class Sent(Protocol):
@@ -91,6 +103,10 @@ class Internet:
         if not link.whole and requests and answers:
             link.whole_since_s = self.loop.time()
         link.requests, link.answers = requests, answers
+
+    def unsettle(self, host: HostName) -> None:
+        """Something over there was in trouble until now."""
+        self.links[host].whole_since_s = self.loop.time()
 
     def break_connections(self, host: HostName) -> None:
         """Both ends learn at once that their connection is gone."""
@@ -163,7 +179,9 @@ class SimShell:
         self._net = net
         self._epoch = epoch
         self._boot = host.boot
-        self._open: dict[asyncio.Future[RunResult], None] = {}
+        self.channels: dict[Channel, None] = {}
+        """What was forwarded over it."""
+        self._open: dict[asyncio.Future[Any], None] = {}
         """Questions without an answer, in the order in which they were asked."""
 
     def lose(self) -> None:
@@ -172,6 +190,8 @@ class SimShell:
         waiting, self._open = self._open, {}
         for future in waiting:
             _settle(future, LOST)
+        for channel in list(self.channels):
+            channel.close()
 
     async def run(
         self,
@@ -186,9 +206,34 @@ class SimShell:
         if not self.alive:
             return ChannelFailure(kind=FailureKind.SSH_UNREACHABLE)
         net.sent(self._epoch, self.host.name, stdin)
-        answer: asyncio.Future[RunResult] = net.loop.create_future()
+
+        def question(respond: Callable[[Completed], None]) -> None:
+            self.host.answer(stdin, lambda out: respond(Completed(exit_status=0, stdout=out)))
+
+        def half() -> None:
+            self.host.answer(stdin[: net.rng.randrange(len(stdin))], lambda _: None)
+
+        return await self.ask(question, half, timeout_ms=timeout_ms)
+
+    async def ask(
+        self,
+        question: Callable[[Callable[[T], None]], None],
+        half: Callable[[], None] = lambda: None,
+        *,
+        timeout_ms: int,
+    ) -> Definite[T] | Unknown:
+        """Have something asked over there, and wait for the answer. ``half`` is what happens when
+        the end of the question does not arrive."""
+        answer: asyncio.Future[Definite[T] | Unknown] = self._net.loop.create_future()
         self._open[answer] = None
-        self._send(stdin, answer)
+
+        def arrive(answered: bool) -> None:
+            if answered:
+                question(lambda found: self._return(answer, found))
+            else:
+                question(lambda _: None)
+
+        self.transmit(arrive, half)
         try:
             async with asyncio.timeout(timeout_ms / 1_000):
                 return await answer
@@ -203,10 +248,13 @@ class SimShell:
         """Agents here write no logs."""
         raise NotVirtual("the simulation has no logs to stream")
 
-    def _send(self, stdin: bytes, answer: "asyncio.Future[RunResult]") -> None:
+    def transmit(
+        self, arrive: Callable[[bool], None], half: Callable[[], None] = lambda: None
+    ) -> None:
+        """Send something. ``arrive`` is told whether an answer can come back; ``half`` is called
+        instead when its end gets lost."""
         net, link, chances = self._net, self._net.links[self.host.name], self._net.chances
         travel_s = net.rng.uniform(0.005, 0.08)
-        arrive = partial(self._arrive, stdin, answer)
         if not link.requests or self._boot != self.host.boot:
             # Nobody is there any more; keepalive or a reset tells.
             gone_s = KEEPALIVE_S if not link.requests else 0.2
@@ -215,9 +263,9 @@ class SimShell:
         dice = net.rng.random()
         for chance, becomes in (
             (chances.drop_request, self._vanish),
-            (chances.drop_answer, partial(self._arrive, stdin, None)),
-            (chances.late, partial(self._arrive_late, stdin)),
-            (chances.cut, partial(self._cut, stdin)),
+            (chances.drop_answer, partial(arrive, False)),
+            (chances.late, partial(self._arrive_late, arrive)),
+            (chances.cut, half),
             (chances.hang, _nothing),
         ):
             if dice < chance:
@@ -226,31 +274,34 @@ class SimShell:
                     net.loop.later(net.rng.uniform(0.1, 3.0), self.lose)
                 return
             dice -= chance
-        net.loop.later(travel_s, arrive)
+        net.loop.later(travel_s, arrive, True)
+
+    def give_back(self, deliver: Callable[[], None], *, after_s: float) -> float:
+        """Something comes back over this connection, not before an instant; when it arrives."""
+        net = self._net
+        if not self.alive:
+            return after_s
+        if not net.links[self.host.name].answers:
+            net.loop.later(KEEPALIVE_S, self.lose)
+            return after_s
+        now_s = net.loop.time()
+        at_s = max(now_s + net.rng.uniform(0.005, 0.08), after_s + APART_S)
+        net.loop.later(at_s - now_s, deliver)
+        return at_s
 
     def _vanish(self) -> None:
         """Nothing arrives."""
 
-    def _cut(self, stdin: bytes) -> None:
-        """The end of the question does not arrive."""
-        self.host.answer(stdin[: self._net.rng.randrange(len(stdin))], lambda _: None)
-
-    def _arrive_late(self, stdin: bytes) -> None:
+    def _arrive_late(self, arrive: Callable[[bool], None]) -> None:
         """It sits in a buffer for so long that nobody waits any more."""
         delay_s = self._net.rng.uniform(5.0, 60.0)
-        self._net.loop.later(delay_s, self.host.answer, stdin, lambda _: None)
+        self._net.loop.later(delay_s, arrive, False)
 
-    def _arrive(self, stdin: bytes, answer: "asyncio.Future[RunResult] | None") -> None:
-        respond: Callable[[bytes], None] = (
-            (lambda _: None) if answer is None else partial(self._return, answer)
-        )
-        self.host.answer(stdin, respond)
-
-    def _return(self, answer: "asyncio.Future[RunResult]", output: bytes) -> None:
+    def _return(self, answer: "asyncio.Future[Definite[T] | Unknown]", found: T) -> None:
         """The answer travels back over the same connection."""
         if not self.alive:
             return
-        result: RunResult = Definite(Completed(exit_status=0, stdout=output))
+        result = Definite(found)
         if self._net.links[self.host.name].answers:
             self._net.loop.later(self._net.rng.uniform(0.005, 0.08), _settle, answer, result)
         else:
@@ -261,6 +312,6 @@ def _nothing() -> None:
     """The host hangs."""
 
 
-def _settle(future: "asyncio.Future[RunResult]", result: RunResult) -> None:
+def _settle(future: "asyncio.Future[T]", result: T) -> None:
     if not future.done():
         future.set_result(result)

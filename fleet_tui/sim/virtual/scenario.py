@@ -15,6 +15,7 @@ from fleet_tui.core.fleet import (
     Deadlines,
     FleetSpec,
     HostSpec,
+    OpenClawAgent,
     PoolSpec,
     Priority,
     ProbeSpec,
@@ -37,6 +38,8 @@ from fleet_tui.core.untrusted import Untrusted
 
 START_MS = 1_767_225_600_000
 """When every world begins: 2026-01-01 00:00 UTC."""
+
+REFERENCE = "secret:env:GATEWAY"
 
 USUAL_FLOOR = RetryBudget().floor
 
@@ -75,6 +78,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     host: HostName | None = None
     pool: PoolName | None = None
+    agent: AgentName | None = None
     for_s: float = 0.0
     amount: float = 0.0
 
@@ -118,6 +122,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """How long a program typically runs."""
     verdicts: bool
     """Whether operators judge while the trouble lasts."""
+    gateways: frozenset[AgentName] = frozenset()
+    """Agents that are OpenClaw gateways; the others are programs."""
     letters: LetterCare | None = None
     """None: nobody looks after dead letters."""
 
@@ -129,10 +135,66 @@ def draw(seed: int) -> Scenario:
     what they were.
     """
     world = _troubled(seed)
+    dice = random.Random(f"{seed}/gateways")  # noqa: S311  # a simulation, not a secret
+    chance = dice.random()
+    if chance < 0.25:
+        world = _with_gateways(world, dice)
+    elif chance < 0.3:
+        world = _with_wiped_starts(world, dice)
     dice = random.Random(f"{seed}/letters")  # noqa: S311  # a simulation, not a secret
-    if dice.random() < 0.3:
+    if dice.random() < 0.2:
         world = _with_letters(world, dice)
     return world
+
+
+def _with_gateways(world: Scenario, rng: random.Random) -> Scenario:
+    """Some of the agents are gateways, and gateways crash and hang."""
+    fleet = world.fleet
+    share = rng.choice((0.5, 1.0))
+    chosen = [name for name in fleet.agents if rng.random() < share]
+    if not chosen:
+        return world
+    agents = {
+        name: replace(spec, kind=OpenClawAgent(port=21_001, token=REFERENCE))
+        if name in chosen
+        else spec
+        for name, spec in fleet.agents.items()
+    }
+    faults = list(world.faults)
+    for _ in range(rng.choice((0, 1, 3, 6))):
+        faults.append(
+            Fault(
+                at_s=rng.uniform(5.0, world.safety_s),
+                kind=rng.choice(("kill-gateway", "kill-gateway", "freeze-gateway")),
+                agent=rng.choice(chosen),
+                for_s=rng.choice((2.0, 10.0, 30.0, 60.0)),
+            )
+        )
+    return replace(
+        world,
+        fleet=replace(fleet, agents=agents),
+        faults=tuple(sorted(faults, key=lambda fault: fault.at_s)),
+        gateways=frozenset(chosen),
+    )
+
+
+def _with_wiped_starts(world: Scenario, rng: random.Random) -> Scenario:
+    """Answers to starts get lost, and run directories are deleted soon after."""
+    hosts = list(world.fleet.hosts)
+    wipes = tuple(
+        Fault(
+            at_s=job.at_s + rng.uniform(0.1, 1.0),
+            kind="wipe-runs",
+            host=rng.choice(hosts),
+        )
+        for job in world.jobs
+        if rng.random() < 0.5
+    )
+    return replace(
+        world,
+        faults=tuple(sorted((*world.faults, *wipes), key=lambda fault: fault.at_s)),
+        network=replace(world.network, drop_answer=0.3),
+    )
 
 
 def _with_letters(world: Scenario, rng: random.Random) -> Scenario:
@@ -144,7 +206,7 @@ def _with_letters(world: Scenario, rng: random.Random) -> Scenario:
             rounds_s=rounds,
             per_minute=rng.choice((6, 20, 120)),
             edits=rng.choice((0.0, 0.3, 0.8)),
-            drops=rng.choice((0.0, 0.0, 0.3)),
+            drops=rng.choice((0.0, 0.2, 0.4)),
             kills=rng.choice((0.0, 0.2, 0.4)),
             failing=rng.choice((0.3, 0.6)),
         ),

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from fleet_tui.core.events import (
     AttemptCancelling,
+    AttemptCheckpointed,
     AttemptDied,
     AttemptFinished,
     AttemptGivenUp,
@@ -35,7 +36,7 @@ from fleet_tui.core.events import (
     TaskSubmitted,
 )
 from fleet_tui.core.evidence import LateWord
-from fleet_tui.core.fleet import FleetSpec, Priority
+from fleet_tui.core.fleet import FleetSpec, Priority, TaskClass
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.state import TaskPhase, TaskSpec
 
@@ -88,6 +89,13 @@ class TaskStory(msgspec.Struct, kw_only=True):
     needs_operator: bool = False
     """Nobody but an operator may say what becomes of it."""
     dropped: bool = False
+    marked: bool = False
+    """A run of it left a checkpoint."""
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether its next run is to go on from a checkpoint."""
+        return self.marked and self.wanted.task_class is TaskClass.RESUMABLE
 
 
 class Requeued(NamedTuple):
@@ -214,6 +222,8 @@ class Story:
                 self.runs[event.run].unknown_s = now_s
             case AttemptCancelling() as event:
                 self.runs[event.run].cancelling_s = now_s
+            case AttemptCheckpointed() as event:
+                self.tasks[self.runs[event.run].task].marked = True
             case AttemptGivenUp() as event:
                 run = self.runs[event.run]
                 run.given_up_s, run.given_up_why = now_s, event.reason

@@ -33,6 +33,9 @@ class Execution(msgspec.Struct, kw_only=True):
     """It gives no sign of life while it runs."""
     wiped_s: float | None = None
     """When its directory was deleted: from then on its host knows nothing of it."""
+    continued: bool = False
+    """Its gateway gave itself this turn, after a crash had interrupted the one before."""
+    in_gateway: bool = False
     checkpoints: list[str] = []
     """Those its host ever told, in order."""
     resumed_from: str = ""

@@ -11,6 +11,7 @@ from fleet_tui.core.events import (
     AttemptNotStarted,
     AttemptStopped,
     AttemptTold,
+    Event,
 )
 from fleet_tui.core.evidence import LateWord
 from fleet_tui.core.fleet import AgentSpec, FleetSpec, TaskClass
@@ -161,6 +162,9 @@ def _boundary(fleet: FleetSpec, agent: AgentSpec, task: TaskSpec) -> str:
 def _executions(world: "World", checks: "Checks", task: TaskStory, found: list[Execution]) -> None:
     """P4, P5, P7: how often a task may run, by its class."""
     asked = _wanted_again(world, checks, task.id)
+    # A turn that a gateway goes on with by itself is the same try. Whether it may is checked where
+    # the ledger says that it is over.
+    found = [execution for execution in found if not execution.continued]
     runs = [execution.run for execution in found]
     if len(set(runs)) < len(runs):
         checks.broken("one-start-per-attempt", f"{task.key}: {runs}")
@@ -246,32 +250,59 @@ def _heartbeat(world: "World", checks: "Checks", found: list[Execution]) -> None
 
 def _told(world: "World", checks: "Checks") -> None:
     """P6: every fact in the ledger is one."""
-    executions = {e.run: e for e in world.truth.executions}
     for at_s, row in checks.story.told:
+        run = _over(row.event)
+        if run is None:
+            continue
+        e = _at(world, run, at_s)
+        _stays_over(world, checks, run, at_s)
         match row.event:
-            case AttemptFinished(run=run, ok=ok, answer=answer):
-                e = executions.get(run)
+            case AttemptFinished(ok=ok, answer=answer):
                 true = e is not None and e.ended_s is not None and e.ended_s <= at_s
                 if e is None or not true or ok != (e.status == 0):
                     checks.broken("facts-are-true", f"{run} finished, says the ledger", at_s)
-                elif answer.text.raw != e.output:
+                elif answer.text.raw != e.output and not (e.in_gateway and not answer.size_bytes):
                     checks.broken("facts-are-true", f"{run} gave another answer", at_s)
-            case AttemptNotStarted(run=run) | AttemptTold(run=run, says=LateWord.NEVER_STARTED):
-                if run in executions:
+            case AttemptNotStarted() | AttemptTold(says=LateWord.NEVER_STARTED):
+                if e is not None:
                     checks.broken("facts-are-true", f"{run} never starts, says the ledger", at_s)
-            case AttemptDied(run=run) | AttemptTold(run=run, says=LateWord.DIED):
-                e = executions.get(run)
+            case AttemptDied() | AttemptTold(says=LateWord.DIED):
                 if e is not None and e.wiped_s is not None and e.wiped_s < at_s:
                     continue  # nobody can know more
                 if e is None or e.lives or e.recorded or (e.ended_s or 0.0) > at_s:
                     checks.broken("facts-are-true", f"{run} died, says the ledger", at_s)
-            case AttemptStopped(run=run) | AttemptTold(run=run, says=LateWord.STOPPED):
-                e = executions.get(run)
+            case AttemptStopped() | AttemptTold(says=LateWord.STOPPED):
                 done = e is not None and e.status == 0 and e.recorded
                 if e is None or e.lives or done or (e.ended_s or 0.0) > at_s:
                     checks.broken("facts-are-true", f"{run} was stopped, says the ledger", at_s)
             case _:
                 pass
+
+
+def _over(event: Event) -> str | None:
+    """The run that is over for ever, says the ledger."""
+    match event:
+        case AttemptFinished() | AttemptNotStarted() | AttemptDied() | AttemptStopped():
+            return event.run
+        case AttemptTold(says=says) if says.is_final:
+            return event.run
+        case _:
+            return None
+
+
+def _at(world: "World", run: str, at_s: float) -> Execution | None:
+    """The newest execution of a run at an instant; without one the first that came later."""
+    found = [e for e in world.truth.executions if e.run == run]
+    before = [e for e in found if e.started_s <= at_s]
+    return before[-1] if before else found[0] if found else None
+
+
+def _stays_over(world: "World", checks: "Checks", run: str, at_s: float) -> None:
+    """What the ledger calls over does not begin again, and its gateway does not go on with it."""
+    for execution in world.truth.executions:
+        if execution.run == run and execution.wiped_s is None and execution.started_s > at_s:
+            text = f"{run} runs at {execution.started_s:.1f} s, after it was over"
+            checks.broken("over-is-over", text, at_s)
 
 
 def _fenced(world: "World", checks: "Checks", run: Run, execution: Execution) -> None:

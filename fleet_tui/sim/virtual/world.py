@@ -12,12 +12,13 @@ import msgspec
 from fleet_tui.core.events import Recorded, kind_of
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.fold import fold
-from fleet_tui.core.ids import HostName
+from fleet_tui.core.ids import AgentName, HostName
 from fleet_tui.core.state import EMPTY_STATE, FleetState, TaskPhase
 from fleet_tui.engine import engine as engine_module
 from fleet_tui.sim.virtual.checks import Checks, Violation
 from fleet_tui.sim.virtual.engines import EngineProcess
 from fleet_tui.sim.virtual.faults import Trouble
+from fleet_tui.sim.virtual.gateways import SimGateway
 from fleet_tui.sim.virtual.host import Habit, SimHost
 from fleet_tui.sim.virtual.letters import LetterOperator
 from fleet_tui.sim.virtual.loop import Deadlock, Livelock, NotVirtual, Running, VirtualLoop
@@ -76,6 +77,19 @@ class World:
             self.loop, _dice(seed, "net"), self.hosts, scenario.network, self.checks.sent
         )
         self.store = Store(self.loop, _dice(seed, "disk"), scenario.disk, self.checks.committed)
+        self.gateways: dict[AgentName, SimGateway] = {
+            name: SimGateway(
+                name,
+                host,
+                self.loop,
+                _dice(seed, f"gateway/{name}"),
+                self.truth,
+                self._habit,
+                self.now_ms,
+            )
+            for name, spec in scenario.fleet.agents.items()
+            if name in scenario.gateways and (host := spec.host) is not None
+        }
         self.people = People(self, _dice(seed, "people"))
         self.letters = (
             LetterOperator(self, scenario.letters, _dice(seed, "letter-operator"))
@@ -131,6 +145,8 @@ class World:
 
     async def live(self) -> None:
         """The whole life of the world."""
+        for gateway in self.gateways.values():
+            gateway.start(0)
         self.start_engine()
         scenario, loop = self.scenario, self.loop
         for job in scenario.jobs:

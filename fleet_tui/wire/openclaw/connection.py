@@ -8,6 +8,7 @@ twice.
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 
@@ -86,12 +87,31 @@ class _Pending:
             self.result.set_result(reply)
 
 
+class Messages(Protocol):
+    """What a connection needs of a :class:`~fleet_tui.wire.openclaw.stream.MessageStream`."""
+
+    @property
+    def close_reason(self) -> str:
+        """What was said while closing; untrusted."""
+        ...
+
+    async def receive(self) -> bytes | None:
+        """The next message, None at the end. Raises OSError when the channel is lost."""
+        ...
+
+    async def send(self, message: bytes) -> None:
+        """Send one message. Raises OSError when the channel is lost or closing."""
+        ...
+
+    def close(self) -> None:
+        """Close at once."""
+        ...
+
+
 class Connection:
     """A connection that said hello. Make one with :func:`connect`."""
 
-    def __init__(
-        self, stream: MessageStream, hello: Hello, on_event: Callable[[Frame], None]
-    ) -> None:
+    def __init__(self, stream: Messages, hello: Hello, on_event: Callable[[Frame], None]) -> None:
         self.hello = hello
         self.lost: Lost | None = None
         """Why the connection ended, once it has."""
