@@ -167,7 +167,9 @@ class RealPlace(Place):
         return path.read_text().split() if path.exists() else []
 
     def wipe(self) -> None:
-        shutil.rmtree(self._base / "runs")
+        runs = self._base / "runs"
+        while runs.exists():  # a run that has just begun may write a file meanwhile
+            shutil.rmtree(runs, ignore_errors=True)
 
     def break_connections(self) -> None:
         self._server.kill_sessions()
