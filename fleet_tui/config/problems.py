@@ -27,8 +27,10 @@ MAX_COMPARED_NAMES = 200
 _LOOKED_AT_CHARS = 2_000
 """How much of a line is looked at for an excerpt; far more than is shown."""
 
+# A name is looked at once, from where it begins: values of any length go through this.
 _SECRET_VALUE = re.compile(
-    r"""(?ix) (?: \b[\w-]*(?:token|password|passphrase|secret|api_?key|private_?key)
+    r"""(?ix) (?: (?:(?<![\w-])[\w-]*)?
+        (?:token|password|passphrase|secret|api_?key|private_?key)
         (?:["']\s*:\s*|\s*:\s+)["']?
         (?!\s|["']|secret:|\$\{) ) (?P<after>[^\s"',}\]]+)
       | (?P<shape>\b(?:sk|ghp|gho|ghs|glpat|xox[abp]|AKIA)[-_A-Za-z0-9]{8,})

@@ -17,6 +17,10 @@ _ASSIGNED = (
 _REFERENCE = r"secret:(?:env|file|host|keyring|cmd):"
 """Says where a secret is, as a fleet file does; that is no secret."""
 
+_BASE64URL = r"[A-Za-z0-9_-]"
+
+# Each is read over a text once, however it is made: remote text of any length goes through them.
+# Hence the look ahead from where a run of characters begins, for those that may begin in it often.
 _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "private-key",
@@ -24,7 +28,13 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----.*?(?:-----END [^-]{0,60}-----|\Z)", re.S
         ),
     ),
-    ("jwt", re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*")),
+    (
+        "jwt",
+        re.compile(
+            rf"(?<!{_BASE64URL})(?={_BASE64URL}++\.{_BASE64URL}{{4,}}\.)({_BASE64URL}*?)"
+            rf"\beyJ{_BASE64URL}{{8,}}\.{_BASE64URL}{{4,}}\.{_BASE64URL}*"
+        ),
+    ),
     (
         "authorization",
         re.compile(

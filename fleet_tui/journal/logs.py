@@ -33,8 +33,10 @@ _BEGINNING = 0
 _END = 2**62
 
 _EDGES = re.compile(
-    r"(?<![-_.:/])(?<![^\W_])[-_.:/]+"  # no letter or digit before the run
-    r"|[-_.:/]+(?![-_.:/])(?![^\W_])"  # none after it
+    r"(?<![-_.:/])(?:"  # at the beginning of a run, which is looked at once however long it is
+    r"(?<![^\W_])[-_.:/]++"  # no letter or digit before it
+    r"|[-_.:/]++(?![^\W_])"  # none after it
+    r")"
 )
 _WORD = re.compile(r"[0-9A-Za-z][-_.:/0-9A-Za-z]*\*?")
 

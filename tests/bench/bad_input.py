@@ -35,6 +35,7 @@ FLEETS = (
     b"[" * 100_000,
     b"a: !!python/object/apply:os.system [ls]",
     b"a: '" + b"x" * 1_000_000,
+    HEAD + b"  a1: {pool: '" + b"a-" * 450_000 + b"'}\n",
     b"a: \xff\n",
     fleet(AGENTS, WRONG),
     fleet(AGENTS, MISTAKEN),

@@ -54,6 +54,19 @@ def test_what_is_refused_before_it_is_understood(text: str | bytes, line: int, s
     assert problem.line == line
 
 
+@pytest.mark.parametrize("part", ["a-", "token ", "password", "AAAA+", "sk-a."])
+def test_a_wrong_value_of_any_length_is_looked_at_for_secrets_once(part: str) -> None:
+    """Were it looked at again from each of its words, this would take longer than a test may."""
+    value = part * (900_000 // len(part))
+    (problem,) = (
+        p
+        for p in problems_of(HEAD + f"agents: {{a1: {{host: h, pool: '{value}'}}}}\n")
+        if p.severity is Severity.ERROR
+    )
+    assert "expected a name" in problem.message
+    assert len(problem.message) < 300
+
+
 def test_a_file_too_large_is_refused_before_it_is_parsed() -> None:
     problem = only(b"a: " + b"x" * reader.MAX_FILE_BYTES)
     assert "larger than 1024 KiB" in problem.message

@@ -79,6 +79,17 @@ async def test_lines_are_found_by_their_words(
         assert texts(reader, LogFilter(words=words)) == expected
 
 
+async def test_lines_that_are_all_signs_are_stored_as_fast_as_others(directory: Path) -> None:
+    """Were each run of signs read again from each of its places, a few hostile lines would hold up
+    the engine for minutes: longer than a test may take."""
+    prepare(directory)
+    writer = await LogWriter.open(directory)
+    assert writer.write([line(f"a{'-' * 4_000}z {n}") for n in range(2_000)]) == 0
+    await writer.close()
+    (found,) = LogReader(directory).query(LogFilter(words="1234"))
+    assert found.text.raw.endswith(" 1234")
+
+
 async def test_every_filter_narrows(directory: Path) -> None:
     with closing(await stored(directory)) as reader:
         everything = reader.query(LogFilter())

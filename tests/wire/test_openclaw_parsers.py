@@ -19,6 +19,7 @@ from fleet_tui.core.evidence import (
     Usage,
 )
 from fleet_tui.core.vitals import FailureKind
+from fleet_tui.wire.openclaw import runs
 from fleet_tui.wire.openclaw.connection import Lost, Refused, Reply, Result
 from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.frames import ErrorShape, Frame, Hello, Malformed, decode
@@ -27,6 +28,7 @@ from fleet_tui.wire.openclaw.host_vitals import HostVitals, Lanes, parse_lanes, 
 from fleet_tui.wire.openclaw.readiness import Readiness, parse_readyz
 from fleet_tui.wire.openclaw.runs import (
     answer_of,
+    complaint,
     final_outcome,
     microusd,
     start_answer,
@@ -318,6 +320,28 @@ def test_a_long_answer_is_cut_and_its_whole_is_hashed() -> None:
 
 def test_half_a_surrogate_in_an_answer_does_not_raise() -> None:
     assert answer_of("\ud800").size_bytes == 3
+
+
+def test_a_secret_at_the_cut_of_an_answer_is_taken_out_whole() -> None:
+    text = "x" * (MAX_ANSWER_CHARS - 8) + " sk-abcdefghijklmnop"
+    assert answer_of(text).text.raw.endswith("x [redact")
+
+
+def test_of_a_huge_answer_only_what_may_be_kept_is_looked_at_for_secrets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A gateway may send 25 MB at once, and the engine has other things to do."""
+    looked_at: list[int] = []
+
+    def redact(text: str) -> str:
+        looked_at.append(len(text))
+        return text
+
+    monkeypatch.setattr(runs, "redact", redact)
+    answer = answer_of("token=" * 1_000_000)
+    assert (answer.size_bytes, answer.truncated) == (6_000_000, True)
+    assert len(complaint("token=" * 1_000_000).raw) == runs.MAX_COMPLAINT_CHARS
+    assert max(looked_at) <= MAX_ANSWER_CHARS * runs.LOOK_AHEAD
 
 
 @pytest.mark.parametrize(

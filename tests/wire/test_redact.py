@@ -55,6 +55,20 @@ def test_what_holds_no_secret_stays_as_it_is(text: str) -> None:
     assert redact_counted(text) == (text, 0)
 
 
+@pytest.mark.parametrize(
+    "part", ["-eyJaaaaaaaa", "eyJ-", "eyJaaaaaaaa-.b ", "authorization ", "://a"]
+)
+def test_a_text_that_only_looks_like_secrets_is_read_once(part: str) -> None:
+    """Were it read again from each beginning, this would take far longer than a test may."""
+    text = part * (1_500_000 // len(part))
+    assert redact_counted(text) == (text, 0)
+
+
+def test_a_token_after_a_dash_is_gone() -> None:
+    clean = redact("id-eyJhbGciOiJ.eyJzdWIi.c2ln and 9eyJhbGciOiJ.eyJzdWIi.c2ln")
+    assert clean == "id-[redacted:jwt] and 9eyJhbGciOiJ.eyJzdWIi.c2ln"
+
+
 def test_what_is_around_a_secret_stays() -> None:
     assert redact("GET /?token=abcdefgh&x=1") == "GET /?token=[redacted:secret]&x=1"
     assert redact("a sk-abcdefghijklmnop b") == "a [redacted:api-key] b"

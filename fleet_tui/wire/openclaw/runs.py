@@ -37,6 +37,10 @@ FAILED_AGENT = "agent-error"
 
 MAX_COMPLAINT_CHARS = 2_000
 
+LOOK_AHEAD = 4
+"""So many times what is kept is looked at for secrets: one that is cut is not recognised. Not all
+of it, for a gateway may send 25 MB at once."""
+
 MAX_COST_USD = 1e6
 """Above this a cost is nonsense, not money."""
 
@@ -272,7 +276,9 @@ def microusd(usd: float | None) -> int | None:
 
 def complaint(text: str) -> Untrusted:
     """What a failed run said, short and without secrets: providers quote keys in their errors."""
-    return Untrusted(redact(text)[:MAX_COMPLAINT_CHARS]) if text else NOTHING_SAID
+    if not text:
+        return NOTHING_SAID
+    return Untrusted(redact(text[: MAX_COMPLAINT_CHARS * LOOK_AHEAD])[:MAX_COMPLAINT_CHARS])
 
 
 def answer_of(text: str) -> Answer:
@@ -280,7 +286,7 @@ def answer_of(text: str) -> Answer:
     whole."""
     whole = text.encode("utf-8", "surrogatepass")
     return Answer(
-        text=Untrusted(redact(text)[:MAX_ANSWER_CHARS]),
+        text=Untrusted(redact(text[: MAX_ANSWER_CHARS * LOOK_AHEAD])[:MAX_ANSWER_CHARS]),
         size_bytes=len(whole),
         sha256=hashlib.sha256(whole).hexdigest() if whole else "",
         truncated=len(text) > MAX_ANSWER_CHARS,
