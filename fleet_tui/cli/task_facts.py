@@ -120,8 +120,8 @@ def _known(attempt: Attempt, now_ms: int) -> Iterator[str]:
     if attempt.ended_at_ms is not None:
         why = f": {safe_line(attempt.reason, MAX_DETAIL_CHARS)}" if attempt.reason else ""
         yield f"{clock(attempt.ended_at_ms)} {attempt.phase}{why}"
-    if attempt.late_word is not None:
-        yield f"{agent} said since then that it {attempt.late_word.text}"
+    if said := attempt.told_late:
+        yield f"{agent} said since then that it {said}"
     if attempt.answer.text:
         late = "too late to count, " if attempt.late else ""
         yield f"answer ({late}{words.size(attempt.answer.size_bytes)}): " + safe_line(

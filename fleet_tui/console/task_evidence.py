@@ -82,11 +82,10 @@ def known(attempt: Attempt, pen: Pen, now_ms: int) -> Iterator[DetailLine]:
     if attempt.ended_at_ms is not None:
         why = f": {short(attempt.reason)}" if attempt.reason else ""
         yield at(attempt.ended_at_ms, f"{attempt.phase.value}{why}")
-    if attempt.late_word is not None:
-        says = f"{agent} said since then that it {attempt.late_word.text}"
-        yield at(None, Cell(says, Tone.ACCENT))
-    if attempt.late:
-        text = "a result came after that; it is shown under Answer and changes nothing"
+    if said := attempt.told_late:
+        yield at(None, Cell(f"{agent} said since then that it {said}", Tone.ACCENT))
+    if attempt.late and attempt.answer.text:
+        text = "its answer came too late to count; it is shown under Answer"
         yield at(None, Cell(text, Tone.ACCENT))
 
 

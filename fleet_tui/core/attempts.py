@@ -184,6 +184,8 @@ def _late(state: FleetState, task: Task, attempt: Attempt, word: Word, now_ms: i
             AttemptLate(
                 run=attempt.run_id,
                 ok=fact.ok,
+                failure=fact.failure,
+                detail=fact.detail,
                 answer=fact.answer,
                 usage=fact.usage,
                 cost_microusd=cost_of(state, attempt, fact.usage),

@@ -236,6 +236,9 @@ class AttemptLate(AboutAttempt, frozen=True, kw_only=True, tag="attempt.late"):
     """A result came after the attempt was given up: attached, and nothing changes."""
 
     ok: bool
+    failure: str = ""
+    """As of AttemptFinished."""
+    detail: Untrusted = NOTHING_SAID
     answer: Answer = Answer()
     usage: Usage = Usage()
     cost_microusd: int = 0

@@ -44,6 +44,9 @@ def next_attempt(attempt: Attempt, event: e.AttemptEvent, at_ms: int) -> Attempt
             return replace(
                 attempt,
                 late=True,
+                late_ok=event.ok,
+                late_failure=event.failure,
+                detail=event.detail or attempt.detail,
                 answer=event.answer,
                 usage=event.usage,
                 cost_microusd=event.cost_microusd,

@@ -235,9 +235,9 @@ def _attempt(
             level, text, detail = Level.INFO, "stopped", NOTHING_SAID
         case e.AttemptGivenUp(reason=reason):
             level, text, detail = Level.ERROR, f"given up: {reason}", NOTHING_SAID
-        case e.AttemptLate(ok=ok):
-            how = "well" if ok else "badly"
-            level, text, detail = Level.WARN, f"ended {how} after it was given up", NOTHING_SAID
+        case e.AttemptLate(ok=ok, failure=failure, detail=detail):
+            how = "ended well" if ok else f"failed ({failure or 'nobody said why'})"
+            level, text = Level.WARN, f"{how} after it was given up"
         case e.AttemptTold(says=says):
             text = f"was given up; its agent says that it {says.text}"
             level, detail = Level.WARN, NOTHING_SAID

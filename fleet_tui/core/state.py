@@ -192,6 +192,10 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """The last one it was seen to leave."""
     late: bool = False
     """A result came after the attempt was given up; it is kept and changes nothing."""
+    late_ok: bool | None = None
+    """Whether that result is a success; None where that was not kept."""
+    late_failure: str = ""
+    """A stable word for what went wrong according to it."""
     late_word: LateWord | None = None
     """What its agent last said of it after it was given up."""
 
@@ -199,6 +203,16 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     def is_over(self) -> bool:
         """Whether its agent has told, if late, how it ended."""
         return self.late or (self.late_word is not None and self.late_word.is_final)
+
+    @property
+    def told_late(self) -> str:
+        """What comes after "its agent said since then that it …"; empty where it said nothing."""
+        if not self.late:
+            return "" if self.late_word is None else self.late_word.text
+        if self.late_ok is None:
+            return "ended"
+        why = f": {self.late_failure}" if self.late_failure else ""
+        return "ended well" if self.late_ok else f"failed{why}"
 
 
 class TaskSpec(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from fleet_tui.cli import task_facts
 from fleet_tui.console.detail_rows import Pen
 from fleet_tui.console.places import Place
 from fleet_tui.console.reasons import may_requeue
@@ -9,11 +10,12 @@ from fleet_tui.console.task_detail import task_sections
 from fleet_tui.console.task_evidence import limits
 from fleet_tui.console.verdict import MAX_EVIDENCE_LINES, VerdictCard, evidence_lines
 from fleet_tui.core.commands import Resolve, Verdict
-from fleet_tui.core.evidence import Answer, Checkpoint, LostReason
+from fleet_tui.core.evidence import Answer, Checkpoint, Finished, LostReason, Running, Started
 from fleet_tui.core.fleet import Deadlines
 from fleet_tui.core.state import AttemptPhase, Task, TaskPhase
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.verdicts import awaits_verdict, may_be_judged
+from tests.core.test_attempts import LOST, PATIENCE_MS, Run
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
 from tests.support.scene import NOW_MS, agent_name, seeded_state, task_id
@@ -102,6 +104,21 @@ def test_a_late_answer_is_evidence_and_cannot_act_on_the_terminal() -> None:
         assert text.isprintable()
 
 
+def test_a_late_failure_is_evidence_though_it_has_no_answer() -> None:
+    run = Run()
+    run.fact(Started())
+    run.hear(LOST)
+    run.later(PATIENCE_MS)
+    run.fact(Running())
+    run.fact(Finished(ok=False, failure="exit-3", detail=Untrusted("card declined")))
+    agent = run.task.attempts[0].agent
+    for text in (told(run.task), "\n".join(task_facts.evidence(run.task, run.story.now_ms))):
+        assert f"{agent} said since then that it failed: exit-3" in text
+        assert "card declined" in text
+        assert "still runs" not in text, "that is over"
+        assert "Answer" not in text, "there is none"
+
+
 def told(task: Task, width: int = 90) -> str:
     lines = evidence_lines(task, Pen(), NOW_MS, width)
     return "\n".join("".join(cell.text for cell in line).rstrip() for line in lines)
@@ -122,7 +139,7 @@ def test_the_evidence_says_when_what_was_learned_and_from_whom() -> None:
     assert "11:59:31 unknown from here for 2m00s: connection-lost" in text
     assert "agent-14 said  connection reset" in text
     assert "12:01:31 given-up: lost for 15m" in text
-    assert "a result came after that" in text
+    assert "agent-14 said since then that it ended" in text
 
 
 def test_the_evidence_tells_of_every_attempt_newest_first_and_says_what_is_left_out() -> None:

@@ -42,6 +42,7 @@ from fleet_tui.core.evidence import (
 from fleet_tui.core.fleet import Deadlines, RetryPolicy, TaskClass
 from fleet_tui.core.heartbeat import Beat, Ear, heard
 from fleet_tui.core.ids import AgentName, Epoch, RunId
+from fleet_tui.core.narrate import narrate
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.state import (
     MAX_CLOSED_TASKS,
@@ -209,7 +210,27 @@ def test_unknown_for_too_long_asks_for_a_verdict_and_a_late_result_is_only_attac
     assert run.fact(finished) == [AttemptLate]
     assert run.task.phase is TaskPhase.NEEDS_OPERATOR
     assert run.task.attempts[0].late
+    assert run.task.attempts[0].told_late == "ended well"
     assert run.fact(finished) == []
+
+
+def test_a_late_failure_is_told_as_one() -> None:
+    run = Run()
+    run.hear(LOST)
+    run.later(PATIENCE_MS)
+    late = learn(
+        run.story.state,
+        run.run,
+        Definite(Finished(ok=False, failure="exit-3", detail=Untrusted("card declined"))),
+        run.story.now_ms,
+    )
+    run.story.add(*late)
+    assert run.task.attempts[0].told_late == "failed: exit-3"
+    assert run.task.attempts[0].detail.raw == "card declined"
+    said = narrate(late[0], run.story.state)
+    assert said is not None
+    assert said.text.endswith("failed (exit-3) after it was given up")
+    assert said.detail.raw == "card declined"
 
 
 def test_giving_up_idempotent_work_says_that_it_may_run_twice() -> None:
