@@ -83,24 +83,28 @@ def learn(state: FleetState, run: RunId, word: Word, now_ms: int) -> list[Event]
     if found is None:
         return []
     task, attempt = found
-    if not attempt.phase.is_open:
-        return _late(state, task, attempt, word, now_ms)
+    is_open = attempt.phase.is_open
     match word:
         case Unknown(reason=reason, detail=detail):
-            if attempt.phase is AttemptPhase.UNKNOWN:
+            if not is_open or attempt.phase is AttemptPhase.UNKNOWN:
                 return []
             return [AttemptUnknown(run=run, reason=reason, detail=detail)]
         case Definite(value=fact):
             left = _checkpointed(attempt, fact)
-            if left is None:
-                return _learn_fact(state, task, attempt, fact, now_ms)
-            task = _with_checkpoint(task, attempt, left.checkpoint)
-            return [left, *_learn_fact(state, task, attempt, fact, now_ms)]
+            if left is not None:
+                task = _with_checkpoint(task, attempt, left.checkpoint)
+                attempt = task.attempts[attempt.number - 1]
+            told = _learn_fact if is_open else _late
+            events = told(state, task, attempt, fact, now_ms)
+            return events if left is None else [left, *events]
         case _:
             assert_never(word)
 
 
 def _checkpointed(attempt: Attempt, fact: Fact) -> AttemptCheckpointed | None:
+    """What the run left since it was last seen, also where it was given up meanwhile."""
+    if not attempt.phase.is_open and attempt.phase is not AttemptPhase.GIVEN_UP:
+        return None
     match fact:
         case Running(checkpoint=mark) | Finished(checkpoint=mark) | Died(checkpoint=mark):
             pass
@@ -172,13 +176,12 @@ def is_unwanted(task: Task, attempt: Attempt) -> bool:
     return not decided or attempt.run_id != task.attempts[-1].run_id
 
 
-def _late(state: FleetState, task: Task, attempt: Attempt, word: Word, now_ms: int) -> list[Event]:
+def _late(state: FleetState, task: Task, attempt: Attempt, fact: Fact, now_ms: int) -> list[Event]:
     """What is heard of an attempt that was given up. A result is attached and decides nothing. A
     proof that it never ran, or may run again, spares the operator the question."""
     given_up = attempt.phase is AttemptPhase.GIVEN_UP
-    if attempt.late or not isinstance(word, Definite):
+    if attempt.late:
         return []
-    fact = word.value
     if isinstance(fact, Finished) and (given_up or attempt.phase is AttemptPhase.DIED):
         return [
             AttemptLate(

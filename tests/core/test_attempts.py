@@ -493,6 +493,40 @@ def test_resumable_work_of_unknown_fate_is_never_run_beside_itself() -> None:
     assert run.task.phase is TaskPhase.NEEDS_OPERATOR
 
 
+@pytest.mark.parametrize("before", [None, mark("page 1")])
+def test_resumable_work_found_dead_late_goes_on_from_what_it_left(
+    before: Checkpoint | None,
+) -> None:
+    run = Run(task_class=TaskClass.RESUMABLE)
+    run.fact(Running(checkpoint=before))
+    run.hear(LOST)
+    run.later(PATIENCE_MS)
+    run.fact(Running(checkpoint=mark("page 2")))
+    assert run.task.phase is TaskPhase.NEEDS_OPERATOR
+    assert run.task.checkpoint == mark("page 2"), "a verdict to run it again starts from there"
+    run.fact(Died(reason="process-gone", checkpoint=mark("page 3")))
+    assert run.task.phase is TaskPhase.WAITING
+    assert run.task.checkpoint == mark("page 3")
+    assert run.fact(Died(reason="process-gone", checkpoint=mark("page 3"))) == []
+
+
+def test_what_a_replaced_run_left_is_kept_beside_what_its_successor_left() -> None:
+    run = Run(task_class=TaskClass.RESUMABLE)
+    run.fact(Running(checkpoint=mark("page 1")))
+    run.hear(LOST)
+    run.later(PATIENCE_MS)
+    first = run.run
+    reason = "ann says run it again"
+    run.story.add(TaskRetrying(task=run.id, not_before_ms=run.story.now_ms, reason=reason))
+    second = run.place()
+    run.run = first
+    run.fact(Stopped(checkpoint=mark("page 3")))
+    assert run.task.checkpoint == mark("page 3")
+    run.run = second
+    run.fact(Running(checkpoint=mark("page 2")))
+    assert run.task.checkpoint == mark("page 2"), "the newest run began before the other ended"
+
+
 def test_a_kind_of_failure_that_no_retry_mends_fails_at_once() -> None:
     policy = RetryPolicy(non_retryable=("exit-2",))
     curable = Run(task_class=TaskClass.IDEMPOTENT, retry=policy)
