@@ -1,13 +1,36 @@
 """What an engine learned while its disk was full, kept until it can be committed.
 
-Bounded by nature: one word for each open run, whose worker says nothing more after a final one, and
-the newest fleet file.
+Bounded by nature: one word of each sort for each run that somebody follows or watches, who says
+nothing more after a final one, and the newest fleet file.
 """
 
+from enum import Enum, auto
+
+from fleet_tui.core.attempts import Word
+from fleet_tui.core.evidence import Running, Unknown
 from fleet_tui.core.ids import RunId
 from fleet_tui.core.modes import ModeNow
 from fleet_tui.engine.dispatch import is_final
 from fleet_tui.engine.inbox import FleetChanged, FleetFileSeen, WordHeard
+
+
+class _Sort(Enum):
+    """What a word tells that words of another sort after it do not take back."""
+
+    BEGAN = auto()
+    LEFT = auto()
+    """That it left a checkpoint."""
+    LOST = auto()
+    END = auto()
+
+
+def _sort(word: Word) -> _Sort:
+    if is_final(word):
+        return _Sort.END
+    if isinstance(word, Unknown):
+        return _Sort.LOST
+    has_left = isinstance(word.value, Running) and word.value.checkpoint is not None
+    return _Sort.LEFT if has_left else _Sort.BEGAN
 
 
 class Unstored:
@@ -15,18 +38,20 @@ class Unstored:
 
     def __init__(self, mode: ModeNow) -> None:
         self.mode = mode
-        self._words: dict[RunId, WordHeard] = {}
+        self._words: dict[RunId, dict[_Sort, WordHeard]] = {}
+        """Those of a run in the order in which they came."""
         self._fleet: FleetChanged | None = None
         self._file: FleetFileSeen | None = None
 
     def keep(self, item: WordHeard | FleetChanged | FleetFileSeen) -> None:
-        """Take something in. The newest word about a run stands for all before it, except that
-        nothing replaces its end."""
+        """Take something in. The newest word about a run stands for those of its sort before it,
+        and nothing comes after its end."""
         match item:
-            case WordHeard(run=run):
-                before = self._words.get(run)
-                if before is None or not is_final(before.word):
-                    self._words[run] = item
+            case WordHeard(run=run, word=word):
+                kept = self._words.setdefault(run, {})
+                if _Sort.END not in kept:
+                    kept.pop(_sort(word), None)
+                    kept[_sort(word)] = item
             case FleetChanged():
                 self._fleet, self._file = item, None
             case FleetFileSeen():
@@ -35,4 +60,5 @@ class Unstored:
     def items(self) -> list[WordHeard | FleetChanged | FleetFileSeen]:
         """Everything that is kept, in an order in which it can be taken in."""
         later = [item for item in (self._fleet, self._file) if item is not None]
-        return [*self._words.values(), *later]
+        words = [word for kept in self._words.values() for word in kept.values()]
+        return [*words, *later]

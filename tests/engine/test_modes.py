@@ -8,14 +8,23 @@ import pytest
 from fleet_tui.core import commands as c
 from fleet_tui.core.decide import decide
 from fleet_tui.core.events import EngineModeChanged, EngineUnitFailed, Event, Recorded
+from fleet_tui.core.evidence import (
+    Checkpoint,
+    Definite,
+    LostReason,
+    Running,
+    Started,
+    Unknown,
+)
 from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.state import EMPTY_STATE, AttemptPhase, FleetState, Severity, TaskPhase
+from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import Look
 from fleet_tui.engine import engine as engine_module
 from fleet_tui.engine.engine import Engine
 from fleet_tui.engine.faults import MAX_FAULTS, WINDOW_MS, Faults
-from fleet_tui.engine.inbox import FleetFileSeen
+from fleet_tui.engine.inbox import FleetFileSeen, WordHeard
 from fleet_tui.journal.errors import JournalFull
 from tests.engine.rig import DEADLINE_S, Rig, all_up, only_task, running
 from tests.support.fleets import agent, fleet, work
@@ -259,6 +268,32 @@ def test_a_broken_part_does_not_flood_the_ledger() -> None:
     assert [n for n in counts if n <= MAX_FAULTS] == [1, 2, 3]
     assert faults.met("y", 0) == 1
     assert faults.met("x", 2 * WINDOW_MS) == 1
+
+
+async def test_that_a_run_began_is_not_forgotten_on_a_full_disk_when_it_is_lost_again() -> None:
+    """Else its host, deleted meanwhile, would pass for one that never started it."""
+    host = FakeHost()
+    async with running(fleet(agent("a1")), hosts={A1: host}) as rig:
+        await all_up(rig)
+        host.reachable = False
+        await rig.submit(1, work())
+        state = await rig.until(
+            lambda s: any(a.phase is AttemptPhase.UNKNOWN for t in s.tasks() for a in t.attempts)
+        )
+        (attempt,) = only_task(state).attempts
+        disk = FullDisk(rig)
+        disk.full = True
+        lost = Unknown(LostReason.CONNECTION_LOST)
+        left = Checkpoint(text=Untrusted("page 1"), sha256="1")
+        for word in (Definite(Running(checkpoint=left)), lost, Definite(Started()), lost):
+            await rig.engine.inbox.put(WordHeard(attempt.run_id, word))
+        await until(lambda: disk.refused > 1)
+        disk.full = False
+        host.reachable = True
+        state = await rig.until(lambda s: only_task(s).phase is TaskPhase.NEEDS_OPERATOR)
+        assert "is not known to its host any more" in only_task(state).reason
+        assert only_task(state).checkpoint == left
+        assert not host.started
 
 
 async def test_looks_that_were_not_stored_are_judged_anew() -> None:
