@@ -97,7 +97,9 @@ class Wanted:
 
 
 def no_room(state: FleetState, wanted: Wanted) -> c.Refused | None:
-    """The first limit that leaves no room for all of them, if one does."""
+    """The first limit that leaves no room for all of them, if one does. Nothing needs no room."""
+    if not wanted.tasks:
+        return None
     limits = state.fleet.limits
     most = min(limits.open, MAX_OPEN_TASKS)
     taken = len(state.open_tasks)

@@ -1,6 +1,7 @@
 """What operators do to waiting tasks, and what the queue refuses."""
 
 import pytest
+from msgspec.structs import replace
 
 from fleet_tui.core import commands as c
 from fleet_tui.core.alerts import conditions
@@ -15,6 +16,7 @@ from fleet_tui.core.ids import ClientName, TaskId
 from fleet_tui.core.retry_budget import WINDOW_S
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.state import Task, TaskPhase
+from fleet_tui.core.submission import Wanted, no_room
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 
@@ -154,6 +156,16 @@ def test_a_full_queue_refuses_and_says_which_limit(
     assert isinstance(same, Decided), "the same key is the same task, however full the queue is"
     queue.ask(c.Cancel(task=TaskId("T1")))
     assert isinstance(queue.ask(c.Submit(task=TaskId("T2"), key="2", spec=spec)), Decided)
+
+
+def test_nothing_more_needs_no_room_however_full_the_queue_is() -> None:
+    """The same file of tasks once more, after the limit was lowered."""
+    queue = Queue()
+    for _ in range(3):
+        queue.submit()
+    lowered = replace(queue.story.state.fleet, limits=QueueLimits(open=2))
+    queue.story.add(FleetLoaded(spec=lowered))
+    assert no_room(queue.story.state, Wanted()) is None
 
 
 def test_retries_wait_when_the_budget_is_spent_and_first_tries_do_not() -> None:
