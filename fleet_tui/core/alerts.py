@@ -12,6 +12,7 @@ from fleet_tui.core.ids import AlertId
 from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.state import (
     AgentState,
+    Alert,
     AttemptPhase,
     FleetState,
     Health,
@@ -37,10 +38,13 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     subject: str
     text: str
     detail: Untrusted = NOTHING_SAID
+    is_corrected: bool = False
+    """Whether other words take the place of those that the alert was raised with. Only where they
+    change as rarely as what they are about."""
 
 
 def reconcile_alerts(state: FleetState, now_ms: int) -> list[Event]:
-    """Raise what began, resolve what ended."""
+    """Raise what began, correct what turns out otherwise, resolve what ended."""
     wanted = conditions(state, now_ms)
     events: list[Event] = [
         AlertRaised(
@@ -51,10 +55,21 @@ def reconcile_alerts(state: FleetState, now_ms: int) -> list[Event]:
             detail=condition.detail,
         )
         for alert_id, condition in wanted.items()
-        if alert_id not in state.alerts
+        if _is_news(state.alerts.get(alert_id), condition)
     ]
     events.extend(AlertResolved(alert=a) for a in state.alerts if a not in wanted)
     return events
+
+
+def _is_news(alert: Alert | None, condition: Condition) -> bool:
+    if alert is None:
+        return True
+    said = (alert.severity, alert.text, alert.detail)
+    return condition.is_corrected and said != (
+        condition.severity,
+        condition.text,
+        condition.detail,
+    )
 
 
 def conditions(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
@@ -97,6 +112,7 @@ def _of_engine(state: FleetState) -> dict[AlertId, Condition]:
             subject="fleet file",
             text="has problems; the last good one stays in force",
             detail=Untrusted(state.engine.file_problem),
+            is_corrected=True,
         )
     return found
 
@@ -121,6 +137,7 @@ def _of_agent(agent: AgentState) -> Condition | None:
                 subject=agent.name,
                 text=f"{agent.health}: {agent.reason}",
                 detail=agent.detail,
+                is_corrected=True,
             )
         case Health.DEGRADED:
             return Condition(

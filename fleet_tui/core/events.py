@@ -329,7 +329,7 @@ class TaskEnded(AboutTask, frozen=True, kw_only=True, tag="task.ended"):
 
 
 class AlertRaised(EventBase, frozen=True, kw_only=True, tag="alert.raised"):
-    """A condition that wants an operator's eyes began."""
+    """A condition that wants an operator's eyes began, or its open alert says other words now."""
 
     alert: AlertId
     severity: Severity

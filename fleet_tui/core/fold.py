@@ -439,13 +439,15 @@ class Folding:
         self.alerts = dict(self.alerts)
         match event:
             case e.AlertRaised():
+                known = self.alerts.get(event.alert)
                 self.alerts[event.alert] = Alert(
                     id=event.alert,
                     severity=event.severity,
                     subject=event.subject,
                     text=event.text,
                     detail=event.detail,
-                    raised_at_ms=self.at_ms,
+                    raised_at_ms=self.at_ms if known is None else known.raised_at_ms,
+                    acked_by=None if known is None else known.acked_by,
                 )
             case e.AlertResolved(alert=alert_id):
                 alert = self.alerts.pop(alert_id, None)

@@ -4,9 +4,18 @@ from msgspec.structs import replace
 
 from fleet_tui.core.alerts import HELD_ALERT_AFTER_MS, conditions, reconcile_alerts
 from fleet_tui.core.brake import reconcile_brake
-from fleet_tui.core.events import FailoverFrozen, FailoverThawed, FleetLoaded
+from fleet_tui.core.events import (
+    AlertAcked,
+    FailoverFrozen,
+    FailoverThawed,
+    FleetLoaded,
+    HealthChanged,
+)
+from fleet_tui.core.ids import AgentName
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.state import Health, Severity
+from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.vitals import FailureKind
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 
@@ -26,6 +35,36 @@ def test_a_lost_agent_raises_one_alert_that_resolves_by_itself() -> None:
     story.health("a1", Health.UP)
     assert settle(story) == {}
     assert [a.id for a in story.state.closed_alerts] == ["agent-down:a1"]
+
+
+def test_an_open_alert_says_what_is_wrong_now_and_stays_the_same_alert() -> None:
+    story = Story(fleet(agent("a1"), agent("a2")))
+    story.all_up()
+
+    def lost(kind: FailureKind, words: str) -> None:
+        agent = story.state.agents[AgentName("a1")]
+        story.add(
+            HealthChanged(
+                agent=agent.name,
+                health=Health.UNREACHABLE,
+                was=agent.health,
+                reason=f"3 misses in a row: {kind}",
+                failure=kind,
+                detail=Untrusted(words),
+            )
+        )
+        settle(story)
+
+    lost(FailureKind.TIMEOUT, "still connecting")
+    (raised,) = story.state.alerts.values()
+    story.add(AlertAcked(alert=raised.id, by="ann"))
+    story.now_ms += 60_000
+    lost(FailureKind.SSH_HOST_KEY, "the key changed")
+    (alert,) = story.state.alerts.values()
+    assert alert.text == "unreachable: 3 misses in a row: ssh-host-key"
+    assert alert.detail.raw == "the key changed"
+    assert (alert.id, alert.raised_at_ms, alert.acked_by) == (raised.id, raised.raised_at_ms, "ann")
+    assert not story.state.closed_alerts
 
 
 def test_a_pool_without_anyone_in_service_is_critical() -> None:
