@@ -377,13 +377,17 @@ KEEP_RUNS_MS = 86_400_000
 
 def collectable(state: FleetState, agent: AgentName, now_ms: int) -> list[RunId]:
     """Runs of an agent that its host may forget, oldest first: those that ended long ago, and those
-    the state is about to forget, for nobody would ask for them to be deleted afterwards."""
+    the state is about to forget, for nobody would ask for them to be deleted afterwards. Not what
+    was given up and may still go on: of that, the host is the only one who knows."""
     found: list[RunId] = []
     soon_forgotten = len(state.closed_tasks) - MAX_CLOSED_TASKS // 2
     for place, task in enumerate(state.ended_tasks()):
         ended_at_ms = task.ended_at_ms or now_ms
         if place < soon_forgotten or now_ms - ended_at_ms >= KEEP_RUNS_MS:
-            found.extend(a.run_id for a in task.attempts if a.agent == agent)
+            mine = (a for a in task.attempts if a.agent == agent)
+            found.extend(
+                a.run_id for a in mine if a.phase is not AttemptPhase.GIVEN_UP or a.is_over
+            )
     return found
 
 

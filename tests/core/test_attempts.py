@@ -354,6 +354,22 @@ def test_hosts_forget_runs_a_day_after_their_end() -> None:
     assert collectable(run.story.state, AgentName("a2"), ended + KEEP_RUNS_MS) == []
 
 
+def test_a_run_that_nobody_heard_the_end_of_is_left_on_its_host() -> None:
+    """It may go on there; and a host that has deleted it says that it never started."""
+    run = Run()
+    run.hear(LOST)
+    run.later(PATIENCE_MS)
+    cancelled = TaskEnded(task=run.id, phase=TaskPhase.CANCELLED, reason="cancelled by ann")
+    run.story.add(cancelled)
+    long_after = run.story.now_ms + 30 * KEEP_RUNS_MS
+    on = AgentName(run.task.attempts[0].agent)
+    assert collectable(run.story.state, on, long_after) == []
+    run.fact(Running())
+    assert collectable(run.story.state, on, long_after) == []
+    run.fact(Stopped())
+    assert collectable(run.story.state, on, long_after) == [run.run]
+
+
 def test_runs_are_collected_before_the_state_forgets_them() -> None:
     story = Story(fleet(agent("a1", slots=MAX_CLOSED_TASKS)))
     story.all_up()
