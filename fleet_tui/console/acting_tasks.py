@@ -36,8 +36,8 @@ from fleet_tui.core.commands import (
 from fleet_tui.core.dead_letters import MAX_PER_MINUTE, failure_kind, fingerprint
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.fleet import FleetSpec
-from fleet_tui.core.state import FleetState, Task
-from fleet_tui.core.verdicts import may_be_judged
+from fleet_tui.core.state import FleetState, Task, TaskPhase
+from fleet_tui.core.verdicts import may_be_judged, may_still_run
 
 if TYPE_CHECKING:
     from fleet_tui.console.screens.base import FleetScreen
@@ -135,9 +135,12 @@ async def priority(screen: "FleetScreen", chosen: Selection) -> None:
 
 def _cancel_line(task: Task, now_ms: int) -> Line:
     label = Cell(f"{task.label:<9}", Tone.ACCENT)
+    payload = Cell(_payload(task), Tone.DIM)
+    if task.phase is TaskPhase.NEEDS_OPERATOR:
+        return (label, Cell(f"{_asked_about(task)}  "), payload)
     attempt = task.open_attempt
     if attempt is None:
-        return (label, Cell("waits: taken off the queue  "), Cell(_payload(task), Tone.DIM))
+        return (label, Cell("waits: taken off the queue  "), payload)
     since_ms = attempt.started_at_ms or attempt.planned_at_ms
     ran = words.age(since_ms, now_ms)
     where = f"runs on {safe_line(attempt.agent)} for {ran}: "
@@ -145,8 +148,16 @@ def _cancel_line(task: Task, now_ms: int) -> Line:
         label,
         Cell(where),
         Cell("that work is lost  ", Tone.WARN),
-        Cell(_payload(task), Tone.DIM),
+        payload,
     )
+
+
+def _asked_about(task: Task) -> str:
+    """What a cancel does to a task about which an operator is asked."""
+    last = task.attempt
+    if last is not None and may_still_run(last):
+        return f"may run on {name(last.agent)}: stopped if it does"
+    return "needs a verdict: it is not asked for any more"
 
 
 async def cancel(screen: "FleetScreen", chosen: Selection) -> None:
