@@ -1,7 +1,10 @@
 """Making the connection to each agent from what the fleet file says about it."""
 
+import asyncio
 import random
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import TypeVar, assert_never
 
 import msgspec
@@ -27,6 +30,14 @@ from fleet_tui.wire.secrets import Secret, resolve_secret
 from fleet_tui.wire.ssh import SshPool
 
 
+class _Shared(msgspec.Struct, eq=False):
+    """The connections to the hosts of a fleet file, and the agents that are reached over them."""
+
+    fleet: FleetSpec
+    pool: SshPool
+    users: set[object] = msgspec.field(default_factory=set)
+
+
 class Ports:
     """Agents' connections over one shared SSH connection per host."""
 
@@ -34,7 +45,9 @@ class Ports:
         self._clock = clock
         self._rng = rng
         self._epoch = epoch
-        self._pools: list[tuple[FleetSpec, SshPool]] = []
+        self._shared: list[_Shared] = []
+        """Of the fleet files that agents were made from, the newest last."""
+        self._closing: set[asyncio.Task[None]] = set()
         self._directories: dict[tuple[HostSpec | None, str], RunDirectory] = {}
         """What this engine knows of each run directory, however often the fleet file changes."""
 
@@ -42,16 +55,17 @@ class Ports:
         """The connection to an agent; nothing is dialled before it is used."""
         match agent.kind:
             case OpenClawAgent(port=port):
-                pool, host = self._reach(fleet, agent)
+                pool, host, left = self._reach(fleet, agent)
                 return OpenClawPort(
                     agent,
                     dial=dial_over_ssh(pool, host, port),
                     token=lambda: self._token(pool, host, agent),
                     clock=self._clock.now_ms,
                     why_no_host=lambda: pool.why_not(host),
+                    left=left,
                 )
             case CommandAgent():
-                pool, host = self._reach(fleet, agent)
+                pool, host, left = self._reach(fleet, agent)
                 command = _of_fleet(agent.kind, fleet)
                 return CommandPort(
                     agent.name,
@@ -61,6 +75,7 @@ class Ports:
                     directory=self._directory(fleet.hosts[host], command.run_dir),
                     probe_timeout_ms=agent.probe.timeout_ms,
                     now_ms=self._clock.now_ms,
+                    left=left,
                 )
             case LocalAgent():
                 local = _of_fleet(agent.kind, fleet)
@@ -76,9 +91,10 @@ class Ports:
 
     async def close(self) -> None:
         """Close every connection."""
-        for _, pool in self._pools:
-            await pool.close()
-        self._pools.clear()
+        for shared in self._shared:
+            await shared.pool.close()
+        self._shared.clear()
+        await asyncio.gather(*self._closing)
 
     def _directory(self, host: HostSpec | None, run_dir: str) -> RunDirectory:
         known = self._directories.get((host, run_dir))
@@ -100,14 +116,33 @@ class Ports:
             detail=secret.detail,
         )
 
-    def _reach(self, fleet: FleetSpec, agent: AgentSpec) -> tuple[SshPool, HostName]:
+    def _reach(
+        self, fleet: FleetSpec, agent: AgentSpec
+    ) -> tuple[SshPool, HostName, Callable[[], None]]:
+        """The connections that lead to an agent, its host, and what to call when it is let go."""
         assert agent.host is not None, f"{agent.name} has no host"
-        for known, pool in self._pools:
-            if known.hosts == fleet.hosts:
-                return pool, agent.host
-        pool = SshPool(fleet.hosts, rng=self._rng, clock=time.monotonic)
-        self._pools.append((fleet, pool))
-        return pool, agent.host
+        shared = next((s for s in self._shared if s.fleet.hosts == fleet.hosts), None)
+        if shared is None:
+            pool = SshPool(fleet.hosts, rng=self._rng, clock=time.monotonic)
+            shared = _Shared(fleet, pool)
+            self._shared.append(shared)
+            self._close_unused()
+        user = object()
+        shared.users.add(user)
+        return shared.pool, agent.host, partial(self._left, shared, user)
+
+    def _left(self, shared: _Shared, user: object) -> None:
+        shared.users.discard(user)
+        self._close_unused()
+
+    def _close_unused(self) -> None:
+        """Hang up on hosts of older fleet files once nobody is reached over them any more."""
+        for shared in self._shared[:-1]:
+            if not shared.users:
+                self._shared.remove(shared)
+                closing = asyncio.create_task(shared.pool.close(), name="close old connections")
+                self._closing.add(closing)
+                closing.add_done_callback(self._closing.discard)
 
 
 _Program = TypeVar("_Program", CommandAgent, LocalAgent)

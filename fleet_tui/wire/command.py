@@ -42,13 +42,21 @@ class CommandPort(ProgramPort):
         directory: RunDirectory,
         probe_timeout_ms: int,
         now_ms: Callable[[], int],
+        left: Callable[[], None] = lambda: None,
     ) -> None:
+        """``left`` is called when the connections of the pool are not needed here any more."""
         super().__init__(
             agent, spec, directory=directory, probe_timeout_ms=probe_timeout_ms, now_ms=now_ms
         )
         self._host = host
         self._pool = pool
+        self._left = left
         self._cpu = CpuShare()
+
+    async def close(self) -> None:
+        """See :class:`AgentPort`."""
+        await super().close()
+        self._left()
 
     async def reach(self) -> Shell | SshFailure:
         """The host's shared connection."""

@@ -2,14 +2,25 @@
 
 import asyncio
 import random
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
+import pytest
 
 from fleet_tui.core.evidence import Definite, RunOrder, Started
-from fleet_tui.core.fleet import AgentSpec, FleetSpec, LocalAgent
-from fleet_tui.core.ids import AgentName, Epoch, PoolName
+from fleet_tui.core.fleet import (
+    AgentSpec,
+    CommandAgent,
+    FleetSpec,
+    HostSpec,
+    LocalAgent,
+    OpenClawAgent,
+)
+from fleet_tui.core.ids import AgentName, Epoch, HostName, PoolName
 from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.engine import ports as engine_ports
 from fleet_tui.engine.clock import WallClock
 from fleet_tui.engine.ports import Ports
 from tests.support.fleets import fleet
@@ -22,6 +33,60 @@ def program_fleet(name: str, run_dir: Path) -> FleetSpec:
         kind=LocalAgent(command=("cat",), run_dir=str(run_dir)),
     )
     return msgspec.structs.replace(fleet(agent), name=name)
+
+
+class Pool:
+    """Stands in for the connections to some hosts."""
+
+    made: ClassVar[list["Pool"]] = []
+
+    def __init__(self, hosts: Mapping[HostName, HostSpec], **_: object) -> None:
+        self.hosts = hosts
+        self.closed = False
+        self.made.append(self)
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+def ssh_fleet(address: str) -> FleetSpec:
+    """One agent of each kind that is reached by SSH."""
+    host = HostName("h")
+    program = CommandAgent(command=("cat",), run_dir="~/runs")
+    gateway = OpenClawAgent(port=1, token="secret:env:T")
+    agents = [
+        AgentSpec(name=AgentName(name), pool=PoolName("general"), host=host, kind=kind)
+        for name, kind in (("p", program), ("g", gateway))
+    ]
+    spec = fleet(*agents)
+    return msgspec.structs.replace(spec, hosts={host: HostSpec(name=host, address=address)})
+
+
+async def test_connections_are_closed_when_the_last_agent_behind_them_is_let_go_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Pool, "made", [])
+    monkeypatch.setattr(engine_ports, "SshPool", Pool)
+    ports = Ports(WallClock(), random.Random(1), Epoch(1))
+    before, after = ssh_fleet("one.example"), ssh_fleet("two.example")
+    old = [ports(before, spec) for spec in before.agents.values()]
+    new = [ports(after, spec) for spec in after.agents.values()]
+    first, second = Pool.made
+    for _ in range(2):  # twice is no harm
+        await old[0].close()
+    await asyncio.sleep(0)
+    assert not first.closed, "the other agent still talks over it"
+    await old[1].close()
+    await asyncio.sleep(0)
+    assert first.closed
+    for port in new:
+        await port.close()
+    await asyncio.sleep(0)
+    assert not second.closed, "its hosts are those of the fleet file"
+    assert ports(after, after.agents[AgentName("p")])
+    assert len(Pool.made) == 2
+    await ports.close()
+    assert second.closed
 
 
 async def test_fleets_that_share_an_account_do_not_fence_each_other(tmp_path: Path) -> None:

@@ -66,14 +66,17 @@ class OpenClawPort:
         token: Callable[[], Awaitable[str | ProbeFailure]],
         clock: Callable[[], int],
         why_no_host: Callable[[], SshFailure | None] = lambda: None,
+        left: Callable[[], None] = lambda: None,
     ) -> None:
         """``token`` resolves the secret when a connection is made; ``clock`` is epoch ms;
-        ``why_no_host`` tells what keeps the gateway's host from being reached, None for nothing.
+        ``why_no_host`` tells what keeps the gateway's host from being reached, None for nothing;
+        ``left`` is called when the way to the host is not needed here any more.
         """
         assert isinstance(agent.kind, OpenClawAgent), agent.kind
         self._agent = agent
         self._clock = clock
         self._why_no_host = why_no_host
+        self._left = left
         self._http = KeptHttp(dial)
         self._line = Line(agent.name, dial=dial, token=token, clock=clock)
         self._attempts = Attempts(self._line, agent_id=agent.kind.agent_id)
@@ -146,11 +149,14 @@ class OpenClawPort:
 
     async def close(self) -> None:
         """Close both channels; whoever waits gets Unknown."""
-        if self._deepening is not None:
-            self._deepening.cancel()
-            await asyncio.gather(self._deepening, return_exceptions=True)
-        self._http.close()
-        await self._line.close()
+        try:
+            if self._deepening is not None:
+                self._deepening.cancel()
+                await asyncio.gather(self._deepening, return_exceptions=True)
+            self._http.close()
+            await self._line.close()
+        finally:
+            self._left()
 
     async def _deepen(self, budget_s: float) -> None:
         """Refresh the deep values when they are due; a slow answer is left for the next probe.
