@@ -121,7 +121,7 @@ def _known(attempt: Attempt, now_ms: int) -> Iterator[str]:
         why = f": {safe_line(attempt.reason, MAX_DETAIL_CHARS)}" if attempt.reason else ""
         yield f"{clock(attempt.ended_at_ms)} {attempt.phase}{why}"
     if said := attempt.told_late:
-        yield f"{agent} said since then that it {said}"
+        yield f"{agent} said since then that it {safe_line(said, MAX_DETAIL_CHARS)}"
     if attempt.answer.text:
         late = "too late to count, " if attempt.late else ""
         yield f"answer ({late}{words.size(attempt.answer.size_bytes)}): " + safe_line(

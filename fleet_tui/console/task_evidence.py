@@ -83,7 +83,7 @@ def known(attempt: Attempt, pen: Pen, now_ms: int) -> Iterator[DetailLine]:
         why = f": {short(attempt.reason)}" if attempt.reason else ""
         yield at(attempt.ended_at_ms, f"{attempt.phase.value}{why}")
     if said := attempt.told_late:
-        yield at(None, Cell(f"{agent} said since then that it {said}", Tone.ACCENT))
+        yield at(None, Cell(f"{agent} said since then that it {short(said)}", Tone.ACCENT))
     if attempt.late and attempt.answer.text:
         text = "its answer came too late to count; it is shown under Answer"
         yield at(None, Cell(text, Tone.ACCENT))

@@ -119,6 +119,13 @@ def test_a_late_failure_is_evidence_though_it_has_no_answer() -> None:
         assert "Answer" not in text, "there is none"
 
 
+def test_a_recording_cannot_act_on_the_terminal_by_the_name_of_a_late_failure() -> None:
+    task = judged(late=True, late_ok=False, late_failure="\x1b[2Jgone")
+    for text in (told(task), "\n".join(task_facts.evidence(task, NOW_MS))):
+        assert "failed: ␛[2Jgone" in text
+        assert text.replace("\n", "").isprintable()
+
+
 def told(task: Task, width: int = 90) -> str:
     lines = evidence_lines(task, Pen(), NOW_MS, width)
     return "\n".join("".join(cell.text for cell in line).rstrip() for line in lines)
