@@ -197,7 +197,9 @@ def _late(state: FleetState, task: Task, attempt: Attempt, fact: Fact, now_ms: i
     says = _late_word(attempt, fact)
     if not given_up or says is None or says is attempt.late_word:
         return []
-    told = AttemptTold(run=attempt.run_id, says=says)
+    usage = fact.usage if isinstance(fact, Stopped) else Usage()
+    cost = cost_of(state, attempt, usage)
+    told = AttemptTold(run=attempt.run_id, says=says, usage=usage, cost_microusd=cost)
     asked = task.phase is TaskPhase.NEEDS_OPERATOR and task.attempts[-1] is attempt
     again = says is LateWord.NEVER_STARTED or (
         says is LateWord.DIED and may_run_again(task) and _tries_left(state, task)

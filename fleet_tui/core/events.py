@@ -248,6 +248,9 @@ class AttemptTold(AboutAttempt, frozen=True, kw_only=True, tag="attempt.told"):
     """What its agent said of an attempt that was given up, once it could be asked again."""
 
     says: LateWord
+    usage: Usage = Usage()
+    """Of a run that was stopped."""
+    cost_microusd: int = 0
 
 
 class TaskRetrying(AboutTask, frozen=True, kw_only=True, tag="task.retrying"):

@@ -395,7 +395,7 @@ class Folding:
         attempts = (*task.attempts[: number - 1], after, *task.attempts[number:])
         self.tasks.put(replace(task, attempts=attempts))
         match event:
-            case e.AttemptFinished() | e.AttemptStopped() | e.AttemptLate():
+            case e.AttemptFinished() | e.AttemptStopped() | e.AttemptLate() | e.AttemptTold():
                 self._pay(after.agent, event.usage, event.cost_microusd)
             case _:
                 pass

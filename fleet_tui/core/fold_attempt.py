@@ -52,7 +52,9 @@ def next_attempt(attempt: Attempt, event: e.AttemptEvent, at_ms: int) -> Attempt
                 cost_microusd=event.cost_microusd,
             )
         case e.AttemptTold(says=says):
-            return replace(attempt, late_word=says)
+            return replace(
+                attempt, late_word=says, usage=event.usage, cost_microusd=event.cost_microusd
+            )
         case _:
             assert_never(event)
 

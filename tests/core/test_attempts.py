@@ -214,6 +214,19 @@ def test_unknown_for_too_long_asks_for_a_verdict_and_a_late_result_is_only_attac
     assert run.fact(finished) == []
 
 
+def test_what_a_run_cost_that_was_stopped_late_is_counted_once() -> None:
+    run = Run(TaskClass.IDEMPOTENT)
+    run.fact(Started())
+    run.hear(LOST)
+    run.later(PATIENCE_MS)
+    for _ in range(2):
+        run.fact(Stopped(usage=Usage(input_tokens=3, cost_microusd=7)))
+    assert run.task.cost_microusd == 7
+    assert run.task.attempts[0].usage.input_tokens == 3
+    totals, agent = run.story.state.totals, run.story.state.agents[run.task.attempts[0].agent]
+    assert (totals.cost_microusd, totals.tokens) == (agent.cost_microusd, agent.tokens) == (7, 3)
+
+
 def test_a_late_failure_is_told_as_one() -> None:
     run = Run()
     run.hear(LOST)
