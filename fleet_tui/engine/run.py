@@ -215,6 +215,28 @@ class RunningEngine:
         )
 
 
+class _Stops:
+    """SIGTERM and SIGINT, for whoever works now. Between two that may take a while: then the next
+    one is told as soon as it is there."""
+
+    def __init__(self) -> None:
+        self._stop: Callable[[str], None] = lambda _: None
+        self._asked = ""
+
+    def hand_to(self, stop: Callable[[str], None]) -> None:
+        """From now on it is this one that stops. Until somebody is, a signal ends the process."""
+        self._stop = stop
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._got, f"got {number.name}")
+        if self._asked:
+            stop(self._asked)
+
+    def _got(self, reason: str) -> None:
+        self._asked = reason
+        self._stop(reason)
+
+
 async def run_engine(
     spec: FleetSpec,
     directory: Path,
@@ -227,9 +249,10 @@ async def run_engine(
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGHUP, log.info, "SIGHUP changes nothing")
 
+    stops = _Stops()
+
     def stopped_by(stop: Callable[[str], None]) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop, f"got {number.name}")
+        stops.hand_to(stop)
         ready()
 
     lost: JournalFailed | None = None

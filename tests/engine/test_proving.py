@@ -1,6 +1,8 @@
 """The whole ledger is read beside the work, and an engine stops working on one that is damaged."""
 
 import asyncio
+import os
+import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -8,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from fleet_tui.core.commands import Accepted, Refused
-from fleet_tui.core.modes import EngineMode
-from fleet_tui.engine import proving
+from fleet_tui.core.modes import EngineMode, ModeNow
+from fleet_tui.engine import proving, run
 from fleet_tui.engine.proving import proved
+from fleet_tui.engine.standby import mode_for
 from fleet_tui.journal import verifying
 from fleet_tui.journal import writer as writer_module
-from fleet_tui.journal.errors import JournalDamaged
+from fleet_tui.journal.errors import JournalDamaged, JournalError
 from fleet_tui.journal.segments import SegmentReader, numbered_files
 from fleet_tui.journal.verifying import Verdict, verify, verify_in_steps
 from fleet_tui.journal.writer import JournalWriter
@@ -55,6 +58,24 @@ async def test_damage_in_an_old_segment_ends_the_work(
         reply = await ask(directory, NOTE)
         assert isinstance(reply, Refused)
         assert reply.code == "recovery-mode"
+
+
+async def test_a_stop_is_obeyed_that_comes_while_the_damage_is_looked_at(
+    short_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = short_dir / "state"
+    await a_ledger(directory)
+    change(directory, 20)
+    monkeypatch.setattr(proving, "FIRST_AFTER_S", 0.0)
+    monkeypatch.setattr(proving, "SHARE", 1.0)
+
+    def told_to_stop(where: Path, error: JournalError, now_ms: int) -> ModeNow:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return mode_for(where, error, now_ms)
+
+    monkeypatch.setattr(run, "mode_for", told_to_stop)
+    async with engine(directory) as running, asyncio.timeout(DEADLINE_S):
+        assert await asyncio.shield(running) == "got SIGTERM"
 
 
 async def test_damage_that_comes_later_is_found_by_a_later_proof(
