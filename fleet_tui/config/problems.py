@@ -25,7 +25,7 @@ MAX_SUGGESTION_CHARS = 64
 MAX_COMPARED_NAMES = 200
 """Known names of about the right length that a misspelt word is compared with."""
 _LOOKED_AT_CHARS = 2_000
-"""How much of a line is looked at for an excerpt; far more than is shown."""
+"""How much of a line or value is looked at for secrets; far more than is shown of it."""
 
 # A name is looked at once, from where it begins: values of any length go through this.
 _SECRET_VALUE = re.compile(
@@ -204,7 +204,8 @@ def columns(text: str) -> int:
 
 def quoted(value: str) -> str:
     """A value as a message repeats it, secrets starred."""
-    return '"' + visible(starred(value), limit=48) + '"'
+    begins, rest = value[:_LOOKED_AT_CHARS], value[_LOOKED_AT_CHARS:]
+    return '"' + visible(starred(begins) + rest, limit=48) + '"'
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
