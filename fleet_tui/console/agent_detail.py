@@ -1,5 +1,6 @@
 """One agent as an operator reads it: who it is, how it is and since when, what it was doing."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -379,4 +380,4 @@ def _scalar(value: object) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return str(value)
-    return msgspec.json.encode(str(value)).decode()
+    return json.dumps(str(value), ensure_ascii=False)

@@ -1,4 +1,5 @@
 import msgspec
+import pytest
 
 from fleet_tui.console.agent_detail import (
     MAX_LOOKS,
@@ -15,6 +16,7 @@ from fleet_tui.core.logs import Level, LogLine
 from fleet_tui.core.state import AgentState, Cordon, Health
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import FailureKind, Look, ProbeFailure, VitalsReading
+from tests.support import payloads
 from tests.support.scene import NOW_MS, agent_name, seeded_looks, seeded_state, task_id
 
 STATE = seeded_state()
@@ -140,6 +142,13 @@ def test_the_definition_reads_like_the_fleet_file_and_hides_values_of_the_enviro
     assert "sk-secret" not in text
     assert "\x1b" not in text
     assert 'capabilities:\n  - "gpu"\n  - "text"' in text
+
+
+@pytest.mark.parametrize("payload", payloads.ALL)
+def test_a_definition_may_hold_any_text(payload: str) -> None:
+    spec = msgspec.structs.replace(STATE.fleet.agents[LOST], region=payload)
+    (shown,) = (x for x in definition_lines(spec, STATE.fleet) if x.startswith("region"))
+    assert shown.isprintable()
 
 
 def test_an_agent_that_left_the_fleet_file_still_has_a_page() -> None:

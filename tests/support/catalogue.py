@@ -49,6 +49,7 @@ NAMED = "config/test_bad_input.py::test_a_value_that_means_nothing_is_named_in_i
 NEUTRAL = "core/test_firewall.py::test_payloads_are_neutral"
 NO_SCREEN = "console/test_hostile.py::test_no_screen_sends_what_remote_text_holds"
 KEYS = "console/test_seatbelt.py::test_answers_of_the_terminal_are_not_keys"
+TMUX = "console/test_tmux.py::test_a_hostile_fleet_changes_nothing_in_tmux_and_presses_no_key"
 
 FAULTS = {
     "F1": row("engine killed at a random moment", CHAOS),
@@ -389,7 +390,7 @@ BAD_INPUT = {
         "console/test_bounded_work.py::"
         "test_a_paste_that_is_too_long_is_not_taken_and_one_that_fits_is_taken_whole",
     ),
-    "B44": row("a terminal's answers", KEYS),
+    "B44": row("a terminal's answers", KEYS, TMUX),
     "B45": row(
         "a key held down",
         "console/test_keystrokes.py::test_more_than_eight_keys_at_once_are_a_burst",
@@ -453,7 +454,7 @@ BAD_INPUT = {
         "cli/test_submit_lines.py::test_what_cannot_be_seen_or_may_be_a_command_is_told",
         "core/test_firewall.py::test_what_cannot_be_seen_is_counted",
     ),
-    "B60": row("escape sequences in a log", NEUTRAL, LOG, NO_SCREEN),
+    "B60": row("escape sequences in a log", NEUTRAL, LOG, NO_SCREEN, TMUX),
     "B61": row(
         "markup in a log", "core/test_firewall.py::test_markup_is_text_like_any_other", NO_SCREEN
     ),

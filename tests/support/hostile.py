@@ -1,15 +1,21 @@
 """A fleet in which whatever is text tries to steer the terminal: names, reasons, answers, lines.
 
 ``python -m tests.support.hostile`` shows every screen of it in the terminal it has, and ends by
-printing DONE. A recording of unknown origin may hold all of this.
+printing DONE. With ``--by-hand`` it waits for keys instead, and at the end prints those that came.
+A recording of unknown origin may hold all of this.
 """
 
+import argparse
+import asyncio
+import inspect
 import itertools
 import zlib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+from textual import events
 from textual.pilot import Pilot
 
 from fleet_tui.console.app import FleetApp
@@ -135,15 +141,38 @@ async def walk(pilot: Pilot[int], app: FleetApp, feed: HostileFeed) -> None:
     feed.change_state(alerts={})
     await until(pilot, lambda: not app.view.state.alerts)
     feed.change_state(alerts=alerts)
-    await until(pilot, lambda: "7: alerts" in text_of(app))
+    # Looked for where it has no line breaks: a toast is narrow.
+    await until(pilot, lambda: any("7: alerts" in n.message for n in app._notifications))
     app.leave()
 
 
-def main() -> None:
-    """Walk through all screens in a terminal."""
-    import asyncio
+class ByHand(FleetApp):
+    """Remembers what came from the terminal."""
 
+    CSS_PATH = str(Path(inspect.getfile(FleetApp)).with_name("fleet.tcss"))
+
+    def __init__(self, feed: HostileFeed) -> None:
+        super().__init__(feed, env=COLOURFUL)
+        self.came: list[str] = []
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            self.came.append(event.key)
+        elif isinstance(event, events.Paste | events.MouseEvent) and not event.is_forwarded:
+            self.came.append(type(event).__name__)
+        await super().on_event(event)
+
+
+def main() -> None:
+    """Walk through all screens in a terminal, or have somebody do it."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--by-hand", action="store_true")
     feed = HostileFeed()
+    if parser.parse_args().by_hand:
+        by_hand = ByHand(feed)
+        by_hand.run()
+        print("CAME", *by_hand.came, "SENT", len(feed.sent), "CODE", by_hand.return_code, "DONE")
+        return
     app = FleetApp(feed, env=COLOURFUL)
 
     async def walked(pilot: Pilot[object]) -> None:

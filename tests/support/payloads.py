@@ -23,6 +23,8 @@ ESCAPES: tuple[str, ...] = (
     "\x1b_Gi=1;AAAA\x1b\\",
     "\x1b^private\x1b\\",
     "\x1bXstring\x1b\\",
+    "\x1bkowned\x1b\\",  # a window's name in tmux and screen
+    "\x1bPtmux;\x1b\x1b]52;c;cm0gLXJmIC8=\x07\x1b\\",  # past tmux, to the terminal around it
     "\x1bc",  # reset
     "\x1b[!p",
     "\x1b[2J\x1b[H",
