@@ -4,6 +4,7 @@ terminal is sent nothing but what the console itself sends."""
 import re
 
 from tests.support import payloads
+from tests.support.hostile_crowd import COLUMNS, ROWS, SCREENS, TEXTS
 from tests.support.pty_harness import PtyProgram, python
 
 SEQUENCE = re.compile(
@@ -17,16 +18,36 @@ NOT_OURS = re.compile(r"\x1b\[31m|\x1b\[2J|\x1b\[H|\x1b\[3;1r|\x1b\[[0-9]*[A-GK]
 """Of colours and movements: those that only payloads have."""
 
 
+def assert_only_ours(sent: str) -> str:
+    """What was painted, the console's own sequences taken out; nothing else may be in it."""
+    assert NOT_OURS.search(sent) is None
+    rest = SEQUENCE.sub("", sent).replace("\r", "").replace("\n", "")
+    assert "\x1b" not in rest, rest[max(0, rest.find("\x1b") - 80) :][:200]
+    unsafe = {char for char in rest if not char.isprintable()}
+    assert not unsafe
+    return rest
+
+
 def test_no_screen_sends_what_remote_text_holds() -> None:
     with PtyProgram(python("-m", "tests.support.hostile"), columns=120, rows=40) as program:
         program.wait_for("DONE", within_s=300)
         assert program.wait_for_end() == 0
         sent = program.painted.decode("utf-8")
     assert "CODE 0 DONE" in sent, "no screen failed"
-    assert NOT_OURS.search(sent) is None
-    rest = SEQUENCE.sub("", sent).replace("\r", "").replace("\n", "")
-    assert "\x1b" not in rest, rest[max(0, rest.find("\x1b") - 80) :][:200]
-    unsafe = {char for char in rest if not char.isprintable()}
-    assert not unsafe
+    rest = assert_only_ours(sent)
     assert "␛]52;c;" in rest, "it is shown instead"
     assert payloads.MARKUP[0] in rest, "and brackets are only brackets"
+
+
+def test_every_screen_shows_every_payload_and_sends_none() -> None:
+    """All pairs of a screen and a payload are counted."""
+    arguments = python("-m", "tests.support.hostile_crowd")
+    with PtyProgram(arguments, columns=COLUMNS, rows=ROWS) as program:
+        assert program.wait_for_end(within_s=300) == 0
+        sent = program.painted.decode("utf-8")
+    said = sent[-20_000:]
+    assert "MISSED" not in said, said[said.index("MISSED") :]
+    pairs = len(SCREENS) * len(TEXTS)
+    assert f"PAIRS {pairs} OF {pairs}" in said
+    assert "CODE 0 DONE" in said
+    assert_only_ours(sent)

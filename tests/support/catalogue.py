@@ -48,6 +48,7 @@ REFUSED = "config/test_bad_input.py::test_what_is_refused_before_it_is_understoo
 NAMED = "config/test_bad_input.py::test_a_value_that_means_nothing_is_named_in_its_place"
 NEUTRAL = "core/test_firewall.py::test_payloads_are_neutral"
 NO_SCREEN = "console/test_hostile.py::test_no_screen_sends_what_remote_text_holds"
+EVERY_PAIR = "console/test_hostile.py::test_every_screen_shows_every_payload_and_sends_none"
 KEYS = "console/test_seatbelt.py::test_answers_of_the_terminal_are_not_keys"
 TMUX = "console/test_tmux.py::test_a_hostile_fleet_changes_nothing_in_tmux_and_presses_no_key"
 
@@ -454,7 +455,7 @@ BAD_INPUT = {
         "cli/test_submit_lines.py::test_what_cannot_be_seen_or_may_be_a_command_is_told",
         "core/test_firewall.py::test_what_cannot_be_seen_is_counted",
     ),
-    "B60": row("escape sequences in a log", NEUTRAL, LOG, NO_SCREEN, TMUX),
+    "B60": row("escape sequences in a log", NEUTRAL, LOG, NO_SCREEN, EVERY_PAIR, TMUX),
     "B61": row(
         "markup in a log", "core/test_firewall.py::test_markup_is_text_like_any_other", NO_SCREEN
     ),
