@@ -146,7 +146,7 @@ MOVE_ACTIONS = (
         footer=35,
         scopes=AGENTS | TASKS,
         help="The agent's or the task's own page.",
-        unavailable=reasons.no_subject,
+        unavailable=reasons.no_other_details,
     ),
     Action(
         name="logs.of",
@@ -175,7 +175,7 @@ MOVE_ACTIONS = (
         cli="fleet-tui why TASK",
         help="Why a task went where it went, or why it waits and what would help.",
         gives_way_to=Scope.LINES,
-        unavailable=reasons.no_task,
+        unavailable=reasons.nothing_to_explain,
     ),
     Action(
         name="definition",
@@ -187,7 +187,7 @@ MOVE_ACTIONS = (
         footer=20,
         scopes=AGENTS,
         help="What the fleet file says about the agent, defaults applied.",
-        unavailable=reasons.no_agent,
+        unavailable=reasons.no_other_definition,
     ),
 )
 

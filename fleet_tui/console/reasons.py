@@ -25,6 +25,29 @@ def no_subject(context: Context) -> str | None:
     return None if chosen.agents or chosen.tasks else "nothing is selected"
 
 
+def nothing_to_explain(context: Context) -> str | None:
+    """A task, and not its explanation on screen already."""
+    if context.place is not None and context.place.view == "why":
+        return "this is the explanation"
+    return no_task(context)
+
+
+def no_other_details(context: Context) -> str | None:
+    """An agent or a task, and not its own page on screen already."""
+    chosen, place = context.selection, context.place
+    here = (chosen.tasks or chosen.agents)[:1]
+    if place is not None and place.view in ("task", "agent") and here == (place.subject,):
+        return "this is its page"
+    return no_subject(context)
+
+
+def no_other_definition(context: Context) -> str | None:
+    """An agent, and not its definition on screen already."""
+    if context.place is not None and context.place.view == "definition":
+        return "this is the definition"
+    return no_agent(context)
+
+
 def nothing_to_cordon(context: Context) -> str | None:
     """At least one agent that is not cordoned."""
     agents = context.view.state.agents

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
+from fleet_tui.console.places import Place
 from fleet_tui.core.ids import AgentName, AlertId, TaskId
 from fleet_tui.feed.feed import View
 
@@ -57,6 +58,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     can_act: bool
     scopes: frozenset[Scope] = frozenset({Scope.ANYWHERE})
     selection: Selection = NOTHING
+    place: Place | None = None
+    """The screen it is asked on."""
 
 
 def decision_subject(task: TaskId, seq: int) -> str:

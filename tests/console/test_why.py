@@ -18,6 +18,7 @@ from fleet_tui.core.fleet import Strategy
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.state import Task, TaskSpec
 from fleet_tui.core.untrusted import Untrusted
+from tests.support.console import console, press, running
 from tests.support.scene import NOW_MS, seeded_fleet, seeded_state, task_id
 
 STATE = seeded_state()
@@ -161,3 +162,18 @@ def test_names_in_a_recording_cannot_act_on_the_terminal() -> None:
 def test_ascii_terminals_get_ascii_signs() -> None:
     shown = texts(why_sections(placed(), None, seeded_fleet(), Pen(ASCII), NOW_MS))
     assert "PLACED > agent-03" in shown
+
+
+async def test_a_page_does_not_offer_the_way_to_itself() -> None:
+    app = console()
+    async with running(app) as pilot:
+        assert "i why" in await press(pilot, "3")
+        page = await press(pilot, "enter")
+        assert "i why" in page
+        assert "d details" not in page
+        why = await press(pilot, "i")
+        assert "i why" not in why
+        assert "explain the routing: this is the explanation" in await press(pilot, "i")
+        assert "d details" in why, "the task's page is elsewhere"
+        assert "y definition" in await press(pilot, "2", "enter")
+        assert "y definition" not in await press(pilot, "y")

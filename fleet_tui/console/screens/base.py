@@ -323,6 +323,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
             can_act=self.console.can_act,
             scopes=self.scopes | own | self.console.scopes,
             selection=self.selection(),
+            place=self.place,
         )
 
     # --- what actions call ---
