@@ -41,8 +41,12 @@ class _Shared(msgspec.Struct, eq=False):
 class Ports:
     """Agents' connections over one shared SSH connection per host."""
 
-    def __init__(self, clock: Clock, rng: random.Random, epoch: Epoch) -> None:
+    def __init__(
+        self, clock: Clock, rng: random.Random, epoch: Epoch, *, is_owner: Callable[[], bool]
+    ) -> None:
+        """``epoch`` is this engine's; ``is_owner`` tells whether no other has taken over since."""
         self._clock = clock
+        self._is_owner = is_owner
         self._rng = rng
         self._epoch = epoch
         self._shared: list[_Shared] = []
@@ -61,6 +65,7 @@ class Ports:
                     dial=dial_over_ssh(pool, host, port),
                     token=lambda: self._token(pool, host, agent),
                     clock=self._clock.now_ms,
+                    is_owner=self._is_owner,
                     why_no_host=lambda: pool.why_not(host),
                     left=left,
                 )

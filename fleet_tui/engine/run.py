@@ -152,7 +152,7 @@ class RunningEngine:
         samples = await SampleWriter.open(self.directory)
         self._stack.push_async_callback(samples.close)
 
-        ports = Ports(self._clock, self._rng, writer.epoch)
+        ports = Ports(self._clock, self._rng, writer.epoch, is_owner=writer.is_owner)
         self._stack.push_async_callback(ports.close)
         self.effects = FleetEffects(
             ports,

@@ -35,7 +35,13 @@ from fleet_tui.journal import ballast
 from fleet_tui.journal.chain import Head, link, write_head
 from fleet_tui.journal.codec import Encoded, encode
 from fleet_tui.journal.directory import EngineLock, holder_now
-from fleet_tui.journal.errors import EpochLost, JournalFailed, JournalFull, JournalInUse
+from fleet_tui.journal.errors import (
+    EpochLost,
+    JournalError,
+    JournalFailed,
+    JournalFull,
+    JournalInUse,
+)
 from fleet_tui.journal.opening import Taken, open_segment, take
 from fleet_tui.journal.segments import BUSY_TIMEOUT_S, EventRow, newest_epoch
 from fleet_tui.journal.snapshots import SNAPSHOT_EVERY, write_snapshot
@@ -391,6 +397,18 @@ class JournalWriter:
                 self._fail(error)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), KEEP_EVERY_S)
+
+    def is_owner(self) -> bool:
+        """Whether no other engine has taken this ledger over, as its files say at this moment.
+
+        For what is done beside the ledger: a commit finds out by itself. Never raises.
+        """
+        if self._lock.is_ours:
+            return True
+        try:
+            return newest_epoch(self.directory) == self.epoch
+        except (JournalError, sqlite3.Error, OSError):
+            return False
 
     def _stay_owner(self) -> None:
         """Notice, within KEEP_EVERY_S and without having anything to write, that the lock file is

@@ -171,7 +171,9 @@ async def through_the_pool(sshd: Sshd, port: int) -> tuple[float, float, list[fl
             kind=OpenClawAgent(port=port, token="unused"),
             probe=ProbeSpec(every_ms=5_000, timeout_ms=5_000),
         )
-        openclaw = OpenClawPort(agent, dial=dial, token=token, clock=epoch_ms)
+        openclaw = OpenClawPort(
+            agent, dial=dial, token=token, clock=epoch_ms, is_owner=lambda: True
+        )
 
         async def probe() -> None:
             found = await openclaw.probe()

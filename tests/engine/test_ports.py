@@ -67,7 +67,7 @@ async def test_connections_are_closed_when_the_last_agent_behind_them_is_let_go_
 ) -> None:
     monkeypatch.setattr(Pool, "made", [])
     monkeypatch.setattr(engine_ports, "SshPool", Pool)
-    ports = Ports(WallClock(), random.Random(1), Epoch(1))
+    ports = Ports(WallClock(), random.Random(1), Epoch(1), is_owner=lambda: True)
     before, after = ssh_fleet("one.example"), ssh_fleet("two.example")
     old = [ports(before, spec) for spec in before.agents.values()]
     new = [ports(after, spec) for spec in after.agents.values()]
@@ -93,7 +93,7 @@ async def test_fleets_that_share_an_account_do_not_fence_each_other(tmp_path: Pa
     started = []
     for name, epoch in (("old", 7), ("young", 1)):
         spec = program_fleet(name, tmp_path / "runs")
-        ports = Ports(WallClock(), random.Random(1), Epoch(epoch))
+        ports = Ports(WallClock(), random.Random(1), Epoch(epoch), is_owner=lambda: True)
         port = ports(spec, spec.agents[AgentName("cat")])
         task = f"01M7YM06P1069DYQ0HSW4BH{epoch:03d}"
         order = RunOrder(

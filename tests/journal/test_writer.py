@@ -126,8 +126,12 @@ async def test_an_engine_whose_epoch_is_over_can_not_commit(
     zombie = await open_writer()
     while (read_head(directory) or START).seq < zombie.last_seq:  # its keeper has nothing to do
         await asyncio.sleep(0.001)
+    assert zombie.is_owner()
     (directory / "engine.lock").unlink()  # the lock is lost, as it would be on a broken disk
+    assert zombie.is_owner(), "nobody else came"
     owner = await open_writer()
+    assert owner.is_owner()
+    assert not zombie.is_owner()
     with pytest.raises(EpochLost):
         await zombie.append([note("from beyond")], NOW_MS)
     with pytest.raises(EpochLost):

@@ -100,7 +100,13 @@ class VirtualGatewayPlace(GatewayPlace):
     def port(self) -> SimGatewayPort:
         pool = SimPool(self._net, 1)
         return SimGatewayPort(
-            SPEC, self._gateway, pool, epoch=1, effect=lambda *_: None, now_ms=wall_ms
+            SPEC,
+            self._gateway,
+            pool,
+            epoch=1,
+            is_owner=lambda: True,
+            effect=lambda *_: None,
+            now_ms=wall_ms,
         )
 
     def given(self) -> list[str]:
@@ -153,7 +159,9 @@ class WiredGatewayPlace(GatewayPlace):
         asyncio.run(whole())
 
     def port(self) -> OpenClawPort:
-        port = OpenClawPort(SPEC, dial=self._dial, token=_token, clock=wall_ms)
+        port = OpenClawPort(
+            SPEC, dial=self._dial, token=_token, clock=wall_ms, is_owner=lambda: True
+        )
         self._ports.append(port)
         return port
 

@@ -95,7 +95,7 @@ def gateway_port(sandbox: Sandbox, pool: SshPool, agent: AgentName) -> OpenClawP
         return token_file.read_text().strip()
 
     dial = dial_over_ssh(pool, spec.host, spec.kind.port)
-    return OpenClawPort(spec, dial=dial, token=token, clock=wall_clock_ms)
+    return OpenClawPort(spec, dial=dial, token=token, clock=wall_clock_ms, is_owner=lambda: True)
 
 
 @pytest.fixture

@@ -209,8 +209,10 @@ async def port_to(
     timeout_ms: int = 2_000,
     clock: Clock | None = None,
     host: SshFailure | None = None,
+    is_owner: bool = True,
 ) -> AsyncIterator[OpenClawPort]:
-    """An OpenClawPort on that dial, closed afterwards; ``host`` is what is wrong with its host."""
+    """An OpenClawPort on that dial, closed afterwards; ``host`` is what is wrong with its host,
+    ``is_owner`` whether the ledger is still the engine's."""
 
     async def resolve() -> str | ProbeFailure:
         return token
@@ -222,7 +224,12 @@ async def port_to(
         probe=ProbeSpec(timeout_ms=timeout_ms),
     )
     port = OpenClawPort(
-        spec, dial=dial, token=resolve, clock=clock or Clock(), why_no_host=lambda: host
+        spec,
+        dial=dial,
+        token=resolve,
+        clock=clock or Clock(),
+        is_owner=lambda: is_owner,
+        why_no_host=lambda: host,
     )
     try:
         yield port

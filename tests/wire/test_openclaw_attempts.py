@@ -32,6 +32,7 @@ from tests.support.fake_gateway import (
     forbid,
     port_to,
     raw_server,
+    running,
     silence,
 )
 
@@ -80,6 +81,16 @@ async def test_without_a_session_the_run_was_definitely_not_started() -> None:
     assert isinstance(answer, Definite)
     assert isinstance(answer.value, NotStarted)
     assert answer.value.reason == "gateway-suspending"
+    assert gateway.asked("agent") == []
+
+
+async def test_an_engine_that_was_replaced_asks_for_no_run() -> None:
+    gateway = FakeGateway()
+    Session(gateway)
+    async with running(gateway) as dial, port_to(dial, is_owner=False) as subject:
+        answer = await subject.start(ORDER)
+    assert answer == Definite(NotStarted(reason="engine-replaced"))
+    assert len(gateway.asked("sessions.create")) == 1, "asked only once its session is there"
     assert gateway.asked("agent") == []
 
 

@@ -83,6 +83,7 @@ async def port_to(
         dial=dial_over_ssh(pool, HOST, gateway.port),
         token=resolve,
         clock=now_ms,
+        is_owner=lambda: True,
     )
     try:
         yield port

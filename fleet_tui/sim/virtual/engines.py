@@ -20,6 +20,7 @@ from fleet_tui.engine.inbox import LookTaken, WordHeard
 from fleet_tui.sim.virtual.gateways import SimGateway, SimGatewayPort
 from fleet_tui.sim.virtual.loop import Process, Running
 from fleet_tui.sim.virtual.network import SimPool
+from fleet_tui.sim.virtual.store import SimLedger
 from fleet_tui.wire.command import CommandPort
 from fleet_tui.wire.port import AgentPort
 from fleet_tui.wire.runs import RunDirectory
@@ -99,7 +100,7 @@ class EngineProcess:
             assert agent.host is not None
             gateway = world.gateways.get(agent.name)
             if gateway is not None:
-                return self._gateway_port(agent, gateway, pool, ledger.epoch)
+                return self._gateway_port(agent, gateway, pool, ledger)
             return self._port(agent, agent.host, pool, directories[agent.host])
 
         async def seen(look: Look) -> None:
@@ -133,11 +134,17 @@ class EngineProcess:
         )
 
     def _gateway_port(
-        self, agent: AgentSpec, gateway: SimGateway, pool: SimPool, epoch: int
+        self, agent: AgentSpec, gateway: SimGateway, pool: SimPool, ledger: SimLedger
     ) -> AgentPort:
         world = self._world
         return SimGatewayPort(
-            agent, gateway, pool, epoch=epoch, effect=world.checks.asked, now_ms=world.now_ms
+            agent,
+            gateway,
+            pool,
+            epoch=ledger.epoch,
+            is_owner=ledger.is_owner,
+            effect=world.checks.asked,
+            now_ms=world.now_ms,
         )
 
     def _hang_up(self) -> None:

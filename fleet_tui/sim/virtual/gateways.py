@@ -398,6 +398,7 @@ class SimGatewayPort:
         pool: "SimPool",
         *,
         epoch: int,
+        is_owner: Callable[[], bool],
         effect: Effect,
         now_ms: Callable[[], int],
     ) -> None:
@@ -406,7 +407,7 @@ class SimGatewayPort:
         self._pool = pool
         self._now_ms = now_ms
         self._line = _SimLine(gateway, pool, epoch, effect, now_ms)
-        self._attempts = Attempts(self._line, agent_id="main")
+        self._attempts = Attempts(self._line, agent_id="main", is_owner=is_owner)
 
     async def probe(self) -> VitalsReading | ProbeFailure:
         """See :class:`AgentPort`."""

@@ -41,7 +41,7 @@ from fleet_tui.core.state import AttemptPhase, TaskPhase
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.engine import dispatch, engine
 from fleet_tui.sim.virtual.host import SimHost
-from fleet_tui.sim.virtual.store import Store
+from fleet_tui.sim.virtual.store import SimLedger, Store
 from fleet_tui.wire.openclaw import attempt
 from fleet_tui.wire.openclaw.connection import Result
 from fleet_tui.wire.openclaw.runs import unanswered
@@ -346,6 +346,11 @@ MUTANTS: tuple[Mutant, ...] = (
         "no-epoch-fence",
         "a stale engine may commit and start",
         _all(_set(SimHost, "fences_epochs", False), _set(Store, "fences_epochs", False)),
+    ),
+    Mutant(
+        "starts-replaced",
+        "an engine that was replaced asks a gateway for its runs all the same",
+        _set(SimLedger, "is_owner", _always),
     ),
     Mutant(
         "give-up",

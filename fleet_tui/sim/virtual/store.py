@@ -114,6 +114,10 @@ class SimLedger:
         self._store = store
         self._failed: JournalFailed | None = None
 
+    def is_owner(self) -> bool:
+        """Whether no other engine has taken the store over."""
+        return self.epoch == self._store.epoch
+
     async def append(self, events: Sequence[Event], at_ms: int) -> tuple[Recorded, ...]:
         """Store events, all or none. After the first failure nothing is trusted any more."""
         if self._failed is not None:

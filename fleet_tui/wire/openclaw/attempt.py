@@ -6,11 +6,16 @@ session is deleted the gateway refuses that request whenever it arrives, and it 
 turn of a deleted session after a crash either. So ``sessions.delete`` is a fence for ever, and a
 start that fails before its session exists definitely did not happen. The idempotency key is the run
 id and is never sent twice: the gateway remembers keys for minutes only.
+
+A gateway knows no epochs, so an engine that was replaced while it stood still has to notice that by
+itself. It asks between its session and its start: whoever took over before that looks later, finds
+the session and deletes it; whoever took over earlier is seen, and nothing is sent.
 """
 
 import asyncio
 import hashlib
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -112,11 +117,13 @@ class _Asked(NamedTuple):
 class Attempts:
     """The runs of one gateway. Keeps the pending final answers of those started here."""
 
-    def __init__(self, line: Line, *, agent_id: str) -> None:
+    def __init__(self, line: Line, *, agent_id: str, is_owner: Callable[[], bool]) -> None:
+        """``is_owner`` tells whether the ledger is still this engine's."""
         self.tasks_by_trace: OrderedDict[str, TaskId] = OrderedDict()
         """Which task a trace id in a log line belongs to."""
         self._line = line
         self._agent_id = agent_id
+        self._is_owner = is_owner
         self._asked: dict[str, _Asked] = {}
 
     async def start(self, order: RunOrder) -> StartAnswer:
@@ -141,6 +148,8 @@ class Attempts:
         session = _created(created)
         if isinstance(session, NotStarted):
             return Definite(session)
+        if not self._is_owner():
+            return Definite(NotStarted(reason="engine-replaced"))
         asked_at_s = asyncio.get_running_loop().time()
         reply, result = await connection.call_for_result(
             "agent",

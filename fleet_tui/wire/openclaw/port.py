@@ -65,10 +65,12 @@ class OpenClawPort:
         dial: Dial,
         token: Callable[[], Awaitable[str | ProbeFailure]],
         clock: Callable[[], int],
+        is_owner: Callable[[], bool],
         why_no_host: Callable[[], SshFailure | None] = lambda: None,
         left: Callable[[], None] = lambda: None,
     ) -> None:
         """``token`` resolves the secret when a connection is made; ``clock`` is epoch ms;
+        ``is_owner`` tells whether this engine is still the ledger's, see :mod:`.attempt`;
         ``why_no_host`` tells what keeps the gateway's host from being reached, None for nothing;
         ``left`` is called when the way to the host is not needed here any more.
         """
@@ -79,7 +81,7 @@ class OpenClawPort:
         self._left = left
         self._http = KeptHttp(dial)
         self._line = Line(agent.name, dial=dial, token=token, clock=clock)
-        self._attempts = Attempts(self._line, agent_id=agent.kind.agent_id)
+        self._attempts = Attempts(self._line, agent_id=agent.kind.agent_id, is_owner=is_owner)
         self._deep: _Deep | None = None
         self._deep_tried_ms: int | None = None
         self._deepening: asyncio.Task[GatewayFailure | None] | None = None
