@@ -55,6 +55,19 @@ async def test_a_narrow_column_keeps_the_sign_of_its_order() -> None:
         await until(pilot, lambda: any(title in text_of(app) for title in wanted))
 
 
+async def test_a_table_says_which_of_its_rows_are_on_screen() -> None:
+    app = console()
+    async with running(app, (80, 18)) as pilot:
+        await press(pilot, "2")
+        await until(pilot, lambda: "rows 1-14 of 20" in text_of(app))
+        await press(pilot, "end")
+        await until(pilot, lambda: "rows 7-20 of 20" in text_of(app))
+        await press(pilot, "home")
+        await until(pilot, lambda: "rows 1-14 of 20" in text_of(app))
+        await pilot.resize_terminal(80, 40)
+        await until(pilot, lambda: "worst first" in text_of(app) and "of 20" not in text_of(app))
+
+
 async def test_what_is_worse_above_the_window_is_told() -> None:
     app = console()
     async with running(app, (120, 24)) as pilot:

@@ -29,6 +29,7 @@ class RoutingPane(TablePane[DecisionRecord]):
     )
     has_header = False
     follow_top = True
+    tells_place = False  # the newest is on top, and there are always more
     above_word = "newer"
     filter_keys = frozenset({"task", "agent", "pool", "prio", "rule"})
     noun = ("decision", "decisions")

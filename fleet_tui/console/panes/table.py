@@ -13,7 +13,7 @@ from fleet_tui.console.rows import line_text
 from fleet_tui.console.selection import Scope
 from fleet_tui.console.slices import Key, Slices, in_order
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable, Row
-from fleet_tui.core import filters
+from fleet_tui.core import filters, words
 from fleet_tui.core.filters import Filter, FilterProblem, Value
 from fleet_tui.feed.feed import Link, View
 
@@ -35,6 +35,8 @@ class TablePane(Pane, Generic[R]):
     has_header: ClassVar[bool] = True
     follow_top: ClassVar[bool] = False
     """Whether a cursor on the first row means to watch what comes."""
+    tells_place: ClassVar[bool] = True
+    """Whether the title says which rows are on screen where not all are."""
     above_word: ClassVar[str] = ""
     """What rows above the window are, such as ``newer``; empty where nobody need know."""
     max_rows: ClassVar[int] = 2_000
@@ -175,7 +177,16 @@ class TablePane(Pane, Generic[R]):
         self._retitle()
 
     def _retitle(self) -> None:
-        self.set_title(*self.titles(), *self._above(), *self._filter_title())
+        self.set_title(*self.titles(), *self._above(), *self._filter_title(), *self._position())
+
+    def _position(self) -> Sequence[Cell]:
+        """`` - rows 1-34 of 785`` where some rows are not on screen."""
+        window, count = self.table.window, self.table.row_count
+        if not self.tells_place or len(window) in (0, count):
+            return ()
+        return (
+            Cell(f" - rows {window.start + 1}-{window.stop} of {words.grouped(count)}", Tone.DIM),
+        )
 
     def _above(self) -> Sequence[Cell]:
         """``, 3 newer above``: what came, or got worse, where the operator does not look."""
@@ -324,6 +335,12 @@ class TablePane(Pane, Generic[R]):
         event.stop()
         self._retitle()
         self._refresh_frame()
+
+    @on(FleetTable.WindowMoved)
+    def _window_moved(self, event: FleetTable.WindowMoved) -> None:
+        event.stop()
+        if self.view is not None:
+            self._retitle()
 
     def selected_records(self) -> list[R]:
         """The marked records, or the one under the cursor."""

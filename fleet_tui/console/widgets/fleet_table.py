@@ -151,6 +151,9 @@ class FleetTable(Painted, can_focus=True):
             """The table, for ``@on`` selectors."""
             return self.table
 
+    class WindowMoved(Message):
+        """Other rows are on screen, and the cursor may be where it was."""
+
     def __init__(
         self,
         columns: Sequence[Column],
@@ -217,6 +220,11 @@ class FleetTable(Painted, can_focus=True):
     def top(self) -> int:
         """Index of the first row on screen."""
         return self._top
+
+    @property
+    def window(self) -> range:
+        """Indices of the rows on screen."""
+        return range(self._top, min(self._top + self._page, len(self._rows)))
 
     def show(self, rows: Sequence[Row], *, tail: Line = ()) -> None:
         """Show these rows in this order; ``tail`` is a summary line after them.
@@ -344,6 +352,7 @@ class FleetTable(Painted, can_focus=True):
         self._placed = place_columns(self._columns, self.size.width)
         self._strips.clear()
         self._top = self._bounded_top(self._top)
+        self.post_message(self.WindowMoved())
         self.refresh()
 
     # --- the cursor ---
@@ -396,6 +405,7 @@ class FleetTable(Painted, can_focus=True):
         if cursor != self._cursor:
             self._cursor = cursor
             self.post_message(self.RowHighlighted(self, self._rows[cursor].id))
+        self.post_message(self.WindowMoved())
         self.refresh()
 
     def _refresh_index(self, index: int | None) -> None:
