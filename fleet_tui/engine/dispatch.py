@@ -10,6 +10,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from math import inf
 
 from fleet_tui.core.attempts import Word, deadlines_of, find_attempt, is_unwanted
@@ -287,7 +288,7 @@ class _Worker:
         if heartbeat_ms is not None:
             ask_after_s = min(ask_every_ms(heartbeat_ms) / 1_000, ask_after_s or inf)
         assert self.port is not None, "it said that the run runs"
-        following = asyncio.create_task(self._guarded(self.port.follow(self._order)))
+        following = asyncio.create_task(self._guarded(partial(self.port.follow, self._order)))
         cancelling = asyncio.create_task(self.cancel_wanted.wait())
         try:
             await asyncio.wait(
@@ -311,13 +312,13 @@ class _Worker:
             return Unknown(LostReason.UNREACHABLE, absent)
         try:
             async with asyncio.timeout(deadline_s):
-                return await self._guarded(question(self.port))
+                return await self._guarded(partial(question, self.port))
         except TimeoutError:
             return Unknown(LostReason.TIMEOUT, Untrusted(f"no answer within {deadline_s:.0f} s"))
 
-    async def _guarded(self, question: Awaitable[Word]) -> Word:
+    async def _guarded(self, ask: Callable[[], Awaitable[Word]]) -> Word:
         try:
-            return await question
+            return await ask()
         except asyncio.CancelledError:
             if was_cancelled():
                 raise

@@ -172,17 +172,19 @@ def _executions(world: "World", checks: "Checks", task: TaskStory, found: list[E
     for count, (before, this) in enumerate(pairwise(found), start=1):
         at_s = this.started_s
         lived = before.ended_s is None or before.ended_s > at_s
+        # What was deleted before anybody read it, nobody can know.
+        is_kept = before.wiped_s is None or before.wiped_s > at_s
+        done = before.status == 0 and before.recorded and is_kept
         match task.spec.task_class:
             case TaskClass.ONCE:
                 wrong = True
             case TaskClass.RESUMABLE:
-                done = before.status == 0 and before.recorded
                 marks = {mark for e in found[:count] for mark in e.checkpoints}
                 wrong = lived or done or this.resumed_from not in marks
             case TaskClass.IDEMPOTENT:
                 run = checks.story.runs.get(this.run)
                 flagged = run is not None and run.may_duplicate
-                wrong = (lived or (before.status == 0 and before.recorded)) and not flagged
+                wrong = (lived or done) and not flagged
         if wrong and excused < sum(sent_s <= at_s for sent_s in asked):
             excused += 1  # somebody wanted it, once
         elif wrong:
