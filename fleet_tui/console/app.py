@@ -21,7 +21,7 @@ from fleet_tui.console.action import Action, Effect
 from fleet_tui.console.attention import Attention, Calls
 from fleet_tui.console.commandline import CommandProblem, Commands, is_private
 from fleet_tui.console.frame import FrameLimiter
-from fleet_tui.console.garbage import set_aside
+from fleet_tui.console.garbage import LOOK_EVERY_S, Tidying
 from fleet_tui.console.glyphs import UNICODE, Glyphs
 from fleet_tui.console.history import History
 from fleet_tui.console.keymap import SHIPPED, Keymap
@@ -170,14 +170,19 @@ class FleetApp(App[int], inherit_bindings=False):
         try:
             if not is_open:
                 await self.feed.open()
-                if not self.is_headless:
-                    set_aside()
+                if self.pace is not None:
+                    self._tidy_up(self.pace)
         except FleetError as error:
             self.problem = safe_line(" - ".join(filter(None, (error.message, error.hint))))
         self._limiter.now()
         while True:
             await self.feed.changed()
             self._limiter.request()
+
+    def _tidy_up(self, pace: Pace) -> None:
+        tidying = Tidying()
+        tidying.begin()
+        self.set_interval(LOOK_EVERY_S, lambda: tidying.look(pace.keys))
 
     def _pump_ended(self, task: asyncio.Task[None]) -> None:
         """A pump that fails must not leave a screen that looks alive."""

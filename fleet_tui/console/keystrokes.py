@@ -35,10 +35,13 @@ class Pace:
 
     def __init__(self) -> None:
         self._times_s: deque[float] = deque(maxlen=BURST_KEYS + 1)
+        self.keys = 0
+        """How many there were."""
 
     def add(self, read_s: float) -> None:
         """A key that was read at this time, in seconds of any clock that never jumps."""
         self._times_s.append(read_s)
+        self.keys += 1
 
     @property
     def is_burst(self) -> bool:

@@ -6,6 +6,7 @@ loop's own CPU between two of its turns, so that other programs of the machine d
 
 import asyncio
 import functools
+import gc
 import selectors
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -16,7 +17,7 @@ from textual import events
 from textual.pilot import Pilot
 
 from fleet_tui.console.app import FleetApp
-from fleet_tui.console.garbage import set_aside
+from fleet_tui.console.garbage import Tidying
 from fleet_tui.console.places import Place
 from fleet_tui.core.ids import AgentName, HostName, TaskId
 from fleet_tui.core.logs import Level, LogLine
@@ -103,11 +104,16 @@ async def _act(case: Case, clock: TurnClock) -> None:
     feed = case.make()
     app = console(feed)
     async with running(app) as pilot:
-        set_aside()  # as the console does in a terminal once it has a fleet
-        clock.start_again()
-        await case.act(pilot, app, feed)
-        await until(pilot, lambda: at_rest(app), case.name)
-        longest_ms = clock.longest_ms
+        thresholds = gc.get_threshold()
+        Tidying().begin()  # as the console does in a terminal once it has a fleet
+        try:
+            clock.start_again()
+            await case.act(pilot, app, feed)
+            await until(pilot, lambda: at_rest(app), case.name)
+            longest_ms = clock.longest_ms
+        finally:
+            gc.set_threshold(*thresholds)
+            gc.unfreeze()
     clock.longest_ms = longest_ms
 
 
