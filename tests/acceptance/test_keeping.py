@@ -14,7 +14,8 @@ GATED = """
 agents:
   slow:
     {kind: local, run_dir: %s/runs, probe: {every: 200ms, timeout: 5s}, slots: 2, command: [sh, -c,
-    'cat; echo "$FLEET_RUN_ID" >> %s/executions; while [ ! -e %s/gate ]; do sleep 0.1; done']}
+    'cat; echo "$FLEET_RUN_ID" >> %s/executions; while [ -d %s/runs ] && [ ! -e %s/gate ]; do sleep
+    0.1; done']}
 """
 
 
@@ -32,7 +33,7 @@ def runs_of(base: Path) -> int:
 async def test_a_restored_ledger_finds_open_runs_again_and_sends_none(
     make_rig: MakeRig, short_dir: Path
 ) -> None:
-    rig = make_rig(GATED % (short_dir, short_dir, short_dir))
+    rig = make_rig(GATED % ((short_dir,) * 4))
     rig.start()
     rig.submit("one")
     await rig.until(lambda: runs_of(short_dir) == 1, 30, "the first runs")
@@ -78,7 +79,7 @@ def make_rig_like(rig: Rig) -> Rig:
 async def test_a_ledger_restored_onto_a_new_machine_starts_nothing_before_a_thaw(
     make_rig: MakeRig, short_dir: Path
 ) -> None:
-    rig = make_rig(GATED % (short_dir, short_dir, short_dir))
+    rig = make_rig(GATED % ((short_dir,) * 4))
     rig.start()
     ok(rig, "freeze", str(rig.file))
     rig.submit("one")
