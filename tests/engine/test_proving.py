@@ -43,14 +43,19 @@ def change(directory: Path, seq: int) -> None:
         database.execute("UPDATE events SET at = at + 1 WHERE seq = ?", (seq,))
 
 
-async def test_damage_in_an_old_segment_ends_the_work(
-    short_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    directory = short_dir / "state"
+async def damaged(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A ledger whose event 20 was changed, and which an engine proves without delay."""
     await a_ledger(directory)
     change(directory, 20)
     monkeypatch.setattr(proving, "FIRST_AFTER_S", 0.0)
     monkeypatch.setattr(proving, "SHARE", 1.0)
+    return directory
+
+
+async def test_damage_in_an_old_segment_ends_the_work(
+    short_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = await damaged(short_dir / "state", monkeypatch)
     async with engine(directory):
         mode = await told(directory, lambda mode: mode.mode is EngineMode.RECOVERY)
         assert mode.trusted_seq == 19
@@ -63,11 +68,7 @@ async def test_damage_in_an_old_segment_ends_the_work(
 async def test_a_stop_is_obeyed_that_comes_while_the_damage_is_looked_at(
     short_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    directory = short_dir / "state"
-    await a_ledger(directory)
-    change(directory, 20)
-    monkeypatch.setattr(proving, "FIRST_AFTER_S", 0.0)
-    monkeypatch.setattr(proving, "SHARE", 1.0)
+    directory = await damaged(short_dir / "state", monkeypatch)
 
     def told_to_stop(where: Path, error: JournalError, now_ms: int) -> ModeNow:
         os.kill(os.getpid(), signal.SIGTERM)

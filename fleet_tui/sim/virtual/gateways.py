@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fleet_tui.core.evidence import RunOrder, Unknown
+from fleet_tui.core.evidence import Unknown
 from fleet_tui.core.fleet import AgentSpec
 from fleet_tui.core.ids import AgentName, HostName, RunId
 from fleet_tui.core.logs import LogGap, LogLine
@@ -30,12 +30,11 @@ from fleet_tui.sim.gateway_process import GatewaySpec, Process
 from fleet_tui.sim.virtual.loop import NotVirtual, VirtualLoop
 from fleet_tui.sim.virtual.truth import Execution, Truth, sha256
 from fleet_tui.sim.world import Host, Pace
-from fleet_tui.wire.openclaw.attempt import Attempts
+from fleet_tui.wire.openclaw.attempt import Attempts, RunsByAttempts
 from fleet_tui.wire.openclaw.connection import CONNECT_TIMEOUT_MS, Connection
 from fleet_tui.wire.openclaw.dial import ByteChannel, GatewayFailure
 from fleet_tui.wire.openclaw.frames import Granted, Hello, Policy, Server
 from fleet_tui.wire.openclaw.line import Line
-from fleet_tui.wire.port import Inspection, Outcome, StartAnswer
 from fleet_tui.wire.ssh import SshFailure
 
 if TYPE_CHECKING:
@@ -387,7 +386,7 @@ async def _silence() -> AsyncIterator[LogLine | LogGap]:
     yield LogGap(received_at_ms=0, source=None, reason="never")
 
 
-class SimGatewayPort:
+class SimGatewayPort(RunsByAttempts):
     """What an engine has instead of :class:`fleet_tui.wire.openclaw.port.OpenClawPort`: the same
     attempts, and a look that is one question."""
 
@@ -435,26 +434,6 @@ class SimGatewayPort:
             note=" ".join(failing),
             boot_id=boot_id if not failing else None,
         )
-
-    async def start(self, order: RunOrder) -> StartAnswer:
-        """See :class:`AgentPort`."""
-        return await self._attempts.start(order)
-
-    async def follow(self, order: RunOrder) -> Outcome:
-        """See :class:`AgentPort`."""
-        return await self._attempts.follow(order)
-
-    async def inspect(self, order: RunOrder) -> Inspection:
-        """See :class:`AgentPort`."""
-        return await self._attempts.inspect(order)
-
-    async def cancel(self, order: RunOrder) -> Inspection:
-        """See :class:`AgentPort`."""
-        return await self._attempts.cancel(order)
-
-    async def fence(self, order: RunOrder) -> Inspection:
-        """See :class:`AgentPort`."""
-        return await self._attempts.fence(order)
 
     def tail(self) -> AsyncIterator[LogLine | LogGap]:
         """See :class:`AgentPort`. Nobody reads logs here, so none come."""

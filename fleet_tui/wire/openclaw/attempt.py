@@ -371,6 +371,32 @@ class Attempts:
         return asyncio.get_running_loop().time() - asked.at_s < ARRIVAL_GRACE_S
 
 
+class RunsByAttempts:
+    """The part of an :class:`~fleet_tui.wire.port.AgentPort` that is about runs, for a gateway."""
+
+    _attempts: Attempts
+
+    async def start(self, order: RunOrder) -> StartAnswer:
+        """See :class:`AgentPort`. Refusals before the run is asked for are definite."""
+        return await self._attempts.start(order)
+
+    async def follow(self, order: RunOrder) -> Outcome:
+        """See :class:`AgentPort`."""
+        return await self._attempts.follow(order)
+
+    async def inspect(self, order: RunOrder) -> Inspection:
+        """See :class:`AgentPort`."""
+        return await self._attempts.inspect(order)
+
+    async def cancel(self, order: RunOrder) -> Inspection:
+        """See :class:`AgentPort`."""
+        return await self._attempts.cancel(order)
+
+    async def fence(self, order: RunOrder) -> Inspection:
+        """See :class:`AgentPort`."""
+        return await self._attempts.fence(order)
+
+
 def _unfit(payload: Untrusted, max_payload: int) -> NotStarted | None:
     """Why no gateway can take this payload, or None."""
     try:

@@ -10,14 +10,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import msgspec
 
-from fleet_tui.core.evidence import RunOrder
 from fleet_tui.core.fleet import AgentSpec, OpenClawAgent
 from fleet_tui.core.ids import RunId
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.wire.openclaw import readiness
-from fleet_tui.wire.openclaw.attempt import Attempts
+from fleet_tui.wire.openclaw.attempt import Attempts, RunsByAttempts
 from fleet_tui.wire.openclaw.connection import Result
 from fleet_tui.wire.openclaw.dial import Dial, GatewayFailure
 from fleet_tui.wire.openclaw.frames import Malformed
@@ -32,7 +31,6 @@ from fleet_tui.wire.openclaw.host_vitals import (
 from fleet_tui.wire.openclaw.http import HttpAnswer, KeptHttp
 from fleet_tui.wire.openclaw.line import Line
 from fleet_tui.wire.openclaw.logs import LogTail
-from fleet_tui.wire.port import Inspection, Outcome, StartAnswer
 from fleet_tui.wire.ssh_failures import SshFailure
 
 DEEP_EVERY_MS = 15_000
@@ -55,7 +53,7 @@ class _Deep(msgspec.Struct, frozen=True, kw_only=True):
     skew_ms: float | None = None
 
 
-class OpenClawPort:
+class OpenClawPort(RunsByAttempts):
     """One gateway. All methods may run side by side."""
 
     def __init__(
@@ -118,26 +116,6 @@ class OpenClawPort:
         if (host := self._why_no_host()) is not None:
             return GatewayFailure(kind=host.kind, detail=host.detail)
         return GatewayFailure(kind=FailureKind.TIMEOUT, detail=detail)
-
-    async def start(self, order: RunOrder) -> StartAnswer:
-        """See :class:`AgentPort`. Refusals before the run is asked for are definite."""
-        return await self._attempts.start(order)
-
-    async def follow(self, order: RunOrder) -> Outcome:
-        """See :class:`AgentPort`."""
-        return await self._attempts.follow(order)
-
-    async def inspect(self, order: RunOrder) -> Inspection:
-        """See :class:`AgentPort`."""
-        return await self._attempts.inspect(order)
-
-    async def cancel(self, order: RunOrder) -> Inspection:
-        """See :class:`AgentPort`."""
-        return await self._attempts.cancel(order)
-
-    async def fence(self, order: RunOrder) -> Inspection:
-        """See :class:`AgentPort`."""
-        return await self._attempts.fence(order)
 
     def tail(self) -> AsyncIterator[LogLine | LogGap]:
         """See :class:`AgentPort`. Asks for new lines about once a second."""
