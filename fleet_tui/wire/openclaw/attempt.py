@@ -72,7 +72,7 @@ SETTLE_MS = 5_000
 
 RESUME_GRACE_S = 60.0
 """How long after (re)connecting an interrupted turn may still be continued by the gateway. It does
-so three seconds after it became ready, on a busy machine after twenty and more."""
+so three seconds after it became ready on an idle machine, and later on a busy one."""
 
 NOT_CONTINUED = "the gateway restarted and did not continue the turn"
 
