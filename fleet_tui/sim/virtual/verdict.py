@@ -21,6 +21,7 @@ from fleet_tui.core.state import EMPTY_STATE, Task, TaskPhase, TaskSpec
 from fleet_tui.journal.codec import decode, encode
 from fleet_tui.sim.virtual.story import REQUEUED_BY, Requeued, Run, TaskStory
 from fleet_tui.sim.virtual.truth import Execution
+from fleet_tui.wire.openclaw.transcript import WORDS_LOST
 
 if TYPE_CHECKING:
     from fleet_tui.core.events import Recorded
@@ -259,11 +260,14 @@ def _told(world: "World", checks: "Checks") -> None:
         e = _at(world, run, at_s)
         _stays_over(world, checks, run, at_s)
         match row.event:
-            case AttemptFinished(ok=ok, answer=answer):
+            case AttemptFinished(ok=ok, answer=answer, detail=detail):
                 true = e is not None and e.ended_s is not None and e.ended_s <= at_s
                 if e is None or not true or ok != (e.status == 0):
                     checks.broken("facts-are-true", f"{run} finished, says the ledger", at_s)
-                elif answer.text.raw != e.output and not (e.in_gateway and not answer.size_bytes):
+                elif answer.text.raw != e.output and not (
+                    # Gateways keep no words of a failed turn, nor of one whose session is gone.
+                    e.in_gateway and not answer.size_bytes and (not ok or detail == WORDS_LOST)
+                ):
                     checks.broken("facts-are-true", f"{run} gave another answer", at_s)
             case AttemptNotStarted() | AttemptTold(says=LateWord.NEVER_STARTED):
                 if e is not None:
