@@ -1,15 +1,31 @@
 """Bytes of a log to lines of text, whatever the bytes are.
 
-A line is never longer than MAX_LINE_CHARS and no more than that is ever held; what is cut is
-counted in the line itself. Chunks are split at once, not line by line: that is ten times faster.
+A line is never longer than MAX_LINE_CHARS when it is stored and no more than MAX_HELD_BYTES of it
+is ever held; what is cut is counted in the line itself. It ends at its line end, never inside a
+character, and a line that its writer wrote over (CR, as progress bars do) is what it was in the
+end. Chunks are split at once, not line by line: that is ten times faster.
 """
 
-import re
+from codecs import getincrementaldecoder
+from typing import NamedTuple
 
-from fleet_tui.core.logs import MAX_LINE_CHARS, Level
+from fleet_tui.core.logs import MAX_LINE_CHARS
 
 MAX_HELD_BYTES = MAX_LINE_CHARS * 4
 """Of an unfinished line no more than this is kept; UTF-8 needs at most four bytes a character."""
+
+_MAX_CONTINUATION = 3
+"""A character of UTF-8 has at most so many bytes after its first."""
+
+_decoder = getincrementaldecoder("utf-8")
+
+
+class FramedLine(NamedTuple):
+    """One line before it is cut, so that a secret at the cut is still whole."""
+
+    text: str
+    dropped_bytes: int = 0
+    """What was beyond MAX_HELD_BYTES."""
 
 
 class LineFramer:
@@ -18,22 +34,46 @@ class LineFramer:
     def __init__(self) -> None:
         self._held = bytearray()
         self._dropped_bytes = 0
+        self._returned = False
+        """Whether a CR came last: what follows is written over what is held."""
+        self._rested = False
+        """Whether the beginning of this line was given already."""
+        self._inside = 0
 
-    def feed(self, chunk: bytes) -> list[str]:
+    def begin_inside(self) -> None:
+        """The first bytes may be the rest of a character whose beginning nobody will see."""
+        self._inside = _MAX_CONTINUATION
+
+    def feed(self, chunk: bytes) -> list[FramedLine]:
         """The lines that ``chunk`` completes, without their ends (LF or CRLF)."""
+        if self._inside:
+            chunk = self._from_a_character(chunk)
         first, *rest = chunk.split(b"\n")
         self._hold(first)
         if not rest:
             return []
-        lines = [self._take()]
+        lines = self.finish() if self._rested else [self._take()]
         *whole, last = rest
-        lines.extend(frame_line(line) for line in whole)
+        lines.extend(map(_framed, whole))
         self._hold(last)
         return lines
 
-    def flush(self) -> list[str]:
-        """What has come of an unfinished line, for a writer that pauses in the middle of one."""
-        return [self._take()] if self.holds_something else []
+    def rest(self) -> list[FramedLine]:
+        """What has come of an unfinished line whose writer has paused for long, as a line of its
+        own; the bytes of an unfinished character stay until its rest comes."""
+        if self._dropped_bytes or self._returned:
+            return self.finish(rested=True)
+        decoder = _decoder("backslashreplace")
+        text = decoder.decode(bytes(self._held))
+        self._held[:] = decoder.getstate()[0]
+        self._rested = self._rested or bool(text)
+        return [FramedLine(text)] if text else []
+
+    def finish(self, *, rested: bool = False) -> list[FramedLine]:
+        """What has come of an unfinished line that will get no more."""
+        lines = [self._take()] if self.holds_something else []
+        self._rested = rested
+        return lines
 
     @property
     def holds_something(self) -> bool:
@@ -41,25 +81,44 @@ class LineFramer:
         return bool(self._held) or self._dropped_bytes > 0
 
     def _hold(self, part: bytes) -> None:
-        room = MAX_HELD_BYTES - len(self._held)
-        self._held += part[:room]
-        self._dropped_bytes += max(0, len(part) - room)
+        core = part.rstrip(b"\r")
+        if core:
+            written_over = core.rfind(b"\r") + 1
+            if written_over or self._returned:
+                self._held.clear()
+                self._dropped_bytes = 0
+            core = core[written_over:]
+            room = MAX_HELD_BYTES - len(self._held)
+            self._held += core[:room]
+            self._dropped_bytes += max(0, len(core) - room)
+            self._returned = False
+        if len(core) < len(part) and part.endswith(b"\r"):
+            self._returned = True
 
-    def _take(self) -> str:
-        line = frame_line(bytes(self._held), self._dropped_bytes)
+    def _take(self) -> FramedLine:
+        line = FramedLine(_decoded(bytes(self._held)), self._dropped_bytes)
         self._held.clear()
         self._dropped_bytes = 0
+        self._returned = self._rested = False
         return line
 
+    def _from_a_character(self, chunk: bytes) -> bytes:
+        """Without the rest of a character at its beginning."""
+        begin = 0
+        while begin < min(len(chunk), self._inside) and 0x80 <= chunk[begin] < 0xC0:
+            begin += 1
+        self._inside = self._inside - begin if begin == len(chunk) else 0
+        return chunk[begin:]
 
-def frame_line(line: bytes, dropped_bytes: int = 0) -> str:
-    r"""One line as text: bytes that are no UTF-8 as ``\xNN``, cut to MAX_LINE_CHARS with a note.
 
-    ``dropped_bytes`` were cut off before; the note counts them as characters.
-    """
-    kept = line[:MAX_HELD_BYTES]
-    dropped_bytes += len(line) - len(kept)
-    text = kept.decode("utf-8", "backslashreplace").removesuffix("\r")
+def frame_line(line: bytes) -> str:
+    r"""One line as text: bytes that are no UTF-8 as ``\xNN``, cut to MAX_LINE_CHARS with a note."""
+    return cut_line(_framed(line))
+
+
+def cut_line(line: FramedLine) -> str:
+    """A line cut to MAX_LINE_CHARS, with a note that counts dropped bytes as characters."""
+    text, dropped_bytes = line
     if len(text) <= MAX_LINE_CHARS and not dropped_bytes:
         return text
     lost = max(0, len(text) - MAX_LINE_CHARS) + dropped_bytes
@@ -70,37 +129,15 @@ def frame_line(line: bytes, dropped_bytes: int = 0) -> str:
     return f"{text[:keep]} …(+{lost})"
 
 
-_LEVEL_WORDS = {
-    "trace": Level.TRACE,
-    "debug": Level.DEBUG,
-    "dbg": Level.DEBUG,
-    "info": Level.INFO,
-    "notice": Level.INFO,
-    "warn": Level.WARN,
-    "warning": Level.WARN,
-    "error": Level.ERROR,
-    "err": Level.ERROR,
-    "critical": Level.ERROR,
-    "crit": Level.ERROR,
-    "fatal": Level.ERROR,
-    "panic": Level.ERROR,
-    "alert": Level.ERROR,
-}
-_LEVEL_FIELD = re.compile(
-    r'(?i)(?:"(?:level|severity|lvl|logLevelName)"\s*:\s*"|\b(?:level|severity|lvl)=)([a-z]+)'
-)
-_LEVEL_WORD = re.compile(
-    r"\b(TRACE|DEBUG|DBG|INFO|NOTICE|WARN|WARNING|ERROR|ERR|CRITICAL|CRIT|FATAL|PANIC|ALERT)\b"
-    r"|^\W{0,2}(?i:(trace|debug|info|notice|warn|warning|error|critical|fatal|panic))\b\W"
-)
-LEVEL_SEARCH_CHARS = 200
+def _framed(line: bytes) -> FramedLine:
+    """A whole line, without what its writer wrote over."""
+    if b"\r" in line:
+        line = line.rstrip(b"\r")
+        line = line[line.rfind(b"\r") + 1 :]
+    if len(line) <= MAX_HELD_BYTES:
+        return FramedLine(line.decode("utf-8", "backslashreplace"))
+    return FramedLine(_decoded(line[:MAX_HELD_BYTES]), max(0, len(line) - MAX_HELD_BYTES))
 
 
-def read_level(line: str) -> Level:
-    """The severity a line names near its beginning; UNKNOWN when it names none we know."""
-    head = line[:LEVEL_SEARCH_CHARS]
-    found = _LEVEL_FIELD.search(head) or _LEVEL_WORD.search(head)
-    if found is None:
-        return Level.UNKNOWN
-    word = next(group for group in found.groups() if group)
-    return _LEVEL_WORDS.get(word.lower(), Level.UNKNOWN)
+def _decoded(line: bytes) -> str:
+    return line.decode("utf-8", "backslashreplace")

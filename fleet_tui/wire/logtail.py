@@ -13,7 +13,8 @@ from contextlib import aclosing
 from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.wire.framing import LineFramer, read_level
+from fleet_tui.wire.framing import FramedLine, LineFramer, cut_line
+from fleet_tui.wire.levels import read_level
 from fleet_tui.wire.redact import LineRedactor
 from fleet_tui.wire.runs import COMMAND, MAX_NOISE_BYTES, PROTOCOL, Runs
 from fleet_tui.wire.shell import ByteSource, ChannelFailure, Shell
@@ -26,7 +27,9 @@ CROWDED_STREAM_S = 2
 SILENCE_LIMIT_S = 25
 """The host sends a sign of life every ten seconds."""
 RETRY_S = 2.0
-IDLE_FLUSH_S = 1.0
+UNFINISHED_LINE_S = 45
+"""A line without an end is shown as it is after this long without more of it. A program with a full
+buffer pauses in the middle of a line; one that asks or has crashed writes no end at all."""
 MAX_HEADER_BYTES = 4_096
 
 _TRACE_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
@@ -55,6 +58,7 @@ class LogTail:
         self._inode = "new"
         self._offset = 0
         self._framer = LineFramer()
+        self._grew_at_s = 0.0
         self._redactor = LineRedactor()
 
     async def lines(self) -> AsyncGenerator[LogLine | LogGap, None]:
@@ -84,58 +88,68 @@ class LogTail:
                 reader = _Chunks(source)
                 await reader.skip_noise()
                 while True:
-                    idle = self._framer.holds_something
-                    found = await reader.next(IDLE_FLUSH_S if idle else None)
-                    match found:
-                        case None:
-                            for text in self._framer.flush():
-                                for item in self._line(text):
-                                    yield item
+                    match await reader.next():
                         case bytes() as data:
-                            self._offset += len(data)
-                            for text in self._framer.feed(data):
-                                for item in self._line(text):
-                                    yield item
+                            for line in self._grown(data):
+                                yield line
                         case ["end"]:
                             yield None
                             return
                         case words:
-                            for gap in self._heard(words):
-                                yield gap
+                            for item in self._heard(words):
+                                yield item
         except (OSError, EOFError):
             return
 
-    def _heard(self, words: list[str]) -> list[LogGap]:
-        """Take note of what the host says about the file."""
+    def _grown(self, data: bytes) -> list[LogLine]:
+        """More of the file."""
+        self._offset += len(data)
+        self._grew_at_s = asyncio.get_running_loop().time()
+        return self._lines(self._framer.feed(data))
+
+    def _heard(self, words: list[str]) -> list[LogLine | LogGap]:
+        """Take note of what the host says about the file. A file that is another one now, or
+        empty, has no more of an unfinished line."""
         match words:
             case ["at", inode, offset] if offset.isdigit():
+                unfinished: list[LogLine | LogGap] = []
+                if (inode, int(offset)) != (self._inode, self._offset):
+                    unfinished.extend(self._lines(self._framer.finish()))
+                if self._inode == "new" and int(offset):
+                    self._framer.begin_inside()
                 self._inode, self._offset = inode, int(offset)
+                return unfinished
             case ["missing"]:
                 self._inode, self._offset = "none", 0
+                return [*self._lines(self._framer.finish())]
             case ["truncated" | "rotated" as reason]:
-                return [
-                    LogGap(
-                        received_at_ms=self._now_ms(), source=self._agent, reason=f"log {reason}"
-                    )
-                ]
-            case _:
-                pass
+                gap = LogGap(
+                    received_at_ms=self._now_ms(), source=self._agent, reason=f"log {reason}"
+                )
+                return [*self._lines(self._framer.finish()), gap]
+            case _:  # such as a sign of life
+                silent_s = asyncio.get_running_loop().time() - self._grew_at_s
+                if self._framer.holds_something and silent_s >= UNFINISHED_LINE_S:
+                    return [*self._lines(self._framer.rest())]
         return []
 
-    def _line(self, text: str) -> list[LogLine]:
-        kept = self._redactor.redact(text)
+    def _lines(self, framed: list[FramedLine]) -> list[LogLine]:
+        return [line for each in framed if (line := self._line(each)) is not None]
+
+    def _line(self, framed: FramedLine) -> LogLine | None:
+        """Redacted before it is cut, because a cut secret is no longer recognised."""
+        kept = self._redactor.redact(framed.text)
         if kept is None:
-            return []
-        trace = _TRACE_ID.search(kept) if self._traces else None
-        return [
-            LogLine(
-                received_at_ms=self._now_ms(),
-                source=self._agent,
-                level=read_level(kept),
-                text=Untrusted(kept),
-                task=self._traces.get(trace[0]) if trace else None,
-            )
-        ]
+            return None
+        text = cut_line(FramedLine(kept, framed.dropped_bytes))
+        trace = _TRACE_ID.search(text) if self._traces else None
+        return LogLine(
+            received_at_ms=self._now_ms(),
+            source=self._agent,
+            level=read_level(kept),
+            text=Untrusted(text),
+            task=self._traces.get(trace[0]) if trace else None,
+        )
 
 
 class _Chunks:
@@ -152,11 +166,11 @@ class _Chunks:
         while (at := self._buffer.find(PROTOCOL)) < 0:
             if len(self._buffer) > MAX_NOISE_BYTES:
                 raise EOFError("no protocol line")
-            await self._more(None)
+            await self._more()
         del self._buffer[: at + len(PROTOCOL)]
 
-    async def next(self, timeout_s: float | None) -> list[str] | bytes | None:
-        """The next line's words, or bytes of the log, or None when ``timeout_s`` passed.
+    async def next(self) -> list[str] | bytes:
+        """The next line's words, or bytes of the log.
 
         Raises EOFError at the end of the stream or when the host stays silent.
         """
@@ -182,18 +196,14 @@ class _Chunks:
                         return words
             elif len(self._buffer) > MAX_HEADER_BYTES:
                 raise EOFError("no protocol")
-            if not await self._more(timeout_s):
-                return None
+            await self._more()
 
-    async def _more(self, timeout_s: float | None) -> bool:
+    async def _more(self) -> None:
         try:
-            async with asyncio.timeout(timeout_s or SILENCE_LIMIT_S):
+            async with asyncio.timeout(SILENCE_LIMIT_S):
                 data = await self._source.read(65_536)
         except TimeoutError:
-            if timeout_s is None:
-                raise EOFError("silence") from None
-            return False
+            raise EOFError("silence") from None
         if not data:
             raise EOFError("the stream ended")
         self._buffer += data
-        return True

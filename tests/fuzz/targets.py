@@ -13,11 +13,12 @@ from fleet_tui.console.seatbelt import ReplyFilter, belted
 from fleet_tui.core.evidence import Definite, Unknown
 from fleet_tui.core.firewall import from_bytes, safe_line, safe_text
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.logs import MAX_LINE_CHARS
+from fleet_tui.core.logs import MAX_LINE_CHARS, Level
 from fleet_tui.journal.errors import JournalError
 from fleet_tui.journal.importing import import_recording
 from fleet_tui.paths import private_dir
-from fleet_tui.wire.framing import LineFramer
+from fleet_tui.wire.framing import LineFramer, cut_line
+from fleet_tui.wire.levels import read_level
 from fleet_tui.wire.openclaw import frames, logs
 from fleet_tui.wire.redact import redact
 from fleet_tui.wire.runs import (
@@ -46,10 +47,11 @@ def firewall(data: bytes) -> None:
 def framer(data: bytes) -> None:
     """Lines do not depend on how the bytes were cut, and are bounded."""
     whole, pieces = LineFramer(), LineFramer()
-    lines = whole.feed(data) + whole.flush()
+    lines = whole.feed(data) + whole.finish()
     cut = [data[at : at + 7] for at in range(0, len(data), 7)]
-    assert [*(x for piece in cut for x in pieces.feed(piece)), *pieces.flush()] == lines
-    assert all(len(line) <= MAX_LINE_CHARS + MARK_CHARS for line in lines)
+    assert [*(x for piece in cut for x in pieces.feed(piece)), *pieces.finish()] == lines
+    assert all(len(cut_line(line)) <= MAX_LINE_CHARS + MARK_CHARS for line in lines)
+    assert all(read_level(line.text) in Level for line in lines)
 
 
 def answers(data: bytes) -> None:

@@ -4,16 +4,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_tui.core.logs import MAX_LINE_CHARS, Level
-from fleet_tui.wire.framing import MAX_HELD_BYTES, LineFramer, frame_line, read_level
+from fleet_tui.core.logs import MAX_LINE_CHARS
+from fleet_tui.wire.framing import MAX_HELD_BYTES, LineFramer, cut_line, frame_line
 
 
 def frame(chunks: list[bytes]) -> list[str]:
     framer = LineFramer()
-    return [line for chunk in chunks for line in framer.feed(chunk)] + framer.flush()
+    lines = [line for chunk in chunks for line in framer.feed(chunk)] + framer.finish()
+    return [cut_line(line) for line in lines]
 
 
-@given(st.lists(st.binary(max_size=60), max_size=20))
+PIECES = st.lists(
+    st.one_of(st.binary(max_size=60), st.sampled_from([b"\r", b"\n", b"\r\n", b"10%"])), max_size=20
+)
+
+
+@given(PIECES)
 def test_how_the_bytes_are_cut_does_not_matter(chunks: list[bytes]) -> None:
     assert frame(chunks) == frame([b"".join(chunks)])
 
@@ -41,37 +47,92 @@ def test_a_line_without_an_end_is_cut_and_never_held(size: int, chunk: int) -> N
     for at in range(0, size, chunk):
         assert framer.feed(b"x" * min(chunk, size - at)) == []
         assert len(framer._held) <= MAX_HELD_BYTES
-    (line,) = framer.feed(b"\n")
+    (framed,) = framer.feed(b"\n")
+    line = cut_line(framed)
     kept, _, lost = line.partition(" …(+")
     assert len(line) <= MAX_LINE_CHARS
     assert len(kept) + int(lost.rstrip(")")) == size
 
 
-def test_a_pause_in_the_middle_of_a_line() -> None:
+def test_a_long_pause_in_the_middle_of_a_line() -> None:
     framer = LineFramer()
     assert framer.feed(b"half") == []
     assert framer.holds_something
-    assert framer.flush() == ["half"]
+    assert framer.rest() == [("half", 0)]
     assert not framer.holds_something
-    assert framer.flush() == []
+    assert framer.rest() == []
+    assert framer.feed(b"\nnext\n") == [("next", 0)]  # its end alone is no line
+
+
+def test_what_comes_after_a_long_pause_is_a_line() -> None:
+    framer = LineFramer()
+    framer.feed(b"Password: ")
+    framer.rest()
+    assert framer.feed(b"accepted\n\n") == [("accepted", 0), ("", 0)]
+
+
+@given(st.text(min_size=1).filter(lambda text: not set(text) & set("\r\n")), st.data())
+def test_no_pause_cuts_a_character(text: str, data: st.DataObject) -> None:
+    written = text.encode("utf-8", "replace")
+    framer = LineFramer()
+    lines = []
+    at = 0
+    while at < len(written):
+        size = data.draw(st.integers(1, 5))
+        lines += framer.feed(written[at : at + size]) + framer.rest()
+        at += size
+    lines += framer.finish()
+    assert "".join(line.text for line in lines) == written.decode()
+
+
+def test_bytes_that_begin_no_character_do_not_wait_for_ever() -> None:
+    framer = LineFramer()
+    framer.feed(b"a\xe8\xab")
+    assert framer.rest() == [("a", 0)]
+    assert framer.rest() == []
+    assert framer.feed(b"\n") == [("\\xe8\\xab", 0)]
+
+
+@pytest.mark.parametrize(
+    ("chunks", "text"),
+    [
+        ([b"\x8b has no number\n"], " has no number"),
+        ([b"\x98", b"\x80a\n"], "a"),
+        ([b"whole\x8b\n"], "whole\\x8b"),
+        ([b"\x8b\x8b\x8b\x8b\n"], "\\x8b"),
+    ],
+)
+def test_reading_may_begin_inside_a_character(chunks: list[bytes], text: str) -> None:
+    framer = LineFramer()
+    framer.begin_inside()
+    assert [line.text for chunk in chunks for line in framer.feed(chunk)] == [text]
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (b"10%\r20%\r100%\n", "100%"),
+        (b"\r10%\r100%\n", "100%"),
+        (b"10%\r100%\r\n", "100%"),
+        (b"a\r\r\n", "a"),
+        (b"\r\r\n", ""),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_a_line_that_was_written_over_is_what_it_was_last(
+    written: bytes, shown: str, size: int
+) -> None:
+    assert frame([written[at : at + size] for at in range(0, len(written), size)]) == [shown]
+
+
+def test_progress_without_an_end_is_not_too_long_a_line() -> None:
+    framer = LineFramer()
+    for step in range(20_000):
+        framer.feed(b"%d of 20000\r" % step)
+        assert len(framer._held) <= MAX_HELD_BYTES
+    assert framer.rest() == [("19999 of 20000", 0)]
 
 
 def test_line_ends_of_both_worlds() -> None:
     assert frame([b"a\r\nb\nc\r\n\n"]) == ["a", "b", "c", ""]
     assert frame_line(b"") == ""
-
-
-@pytest.mark.parametrize(
-    ("line", "level"),
-    [
-        ("2026-01-01 ERROR it broke", Level.ERROR),
-        ("[warn] careful", Level.WARN),
-        ('{"level":"debug","msg":"error"}', Level.DEBUG),
-        ("ts=1 level=info msg=x", Level.INFO),
-        ("all is well, no errors", Level.UNKNOWN),
-        ('{"level":99}', Level.UNKNOWN),
-        ("", Level.UNKNOWN),
-    ],
-)
-def test_the_level_a_line_names(line: str, level: Level) -> None:
-    assert read_level(line) is level

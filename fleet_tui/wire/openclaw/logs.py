@@ -14,7 +14,8 @@ import msgspec
 from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.logs import Level, LogGap, LogLine
 from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.wire.framing import frame_line, read_level
+from fleet_tui.wire.framing import frame_line
+from fleet_tui.wire.levels import read_level
 from fleet_tui.wire.openclaw.connection import Result
 from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.frames import Malformed, decode
@@ -93,7 +94,7 @@ def parse_line(
     return LogLine(
         received_at_ms=received_at_ms,
         source=source,
-        level=_LEVELS.get(said.meta.log_level_name, Level.UNKNOWN),
+        level=_LEVELS.get(said.meta.log_level_name.upper()) or read_level(said.message),
         text=_text(_subsystem(said.meta.name) + said.message),
         task=tasks.get(said.trace_id),
         written_at_ms=written,

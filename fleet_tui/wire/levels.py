@@ -1,0 +1,350 @@
+"""The severity that a line of any program's log names.
+
+Programs name it as a word in a usual place, as a field of JSON or logfmt, as a letter (klog,
+logcat) or as a number (syslog, pino). A sentence that only has such a word in it names none:
+``0 errors``, ``error=null``. The forms are those of the programs in ``tests/wire/data/levels.tsv``.
+
+Only the beginning of a line is looked at, and each expression reads it once, whoever wrote it.
+"""
+
+import re
+
+import msgspec
+
+from fleet_tui.core.logs import Level
+
+LEVEL_SEARCH_CHARS = 200
+"""How much of a line, without its colours, is searched for a word."""
+
+MAX_DEPTH = 2
+"""A record may have a whole line in it, as Docker's files do, and that line may be a record."""
+
+_COLOURED_CHARS = 3 * LEVEL_SEARCH_CHARS
+
+_NAMES: dict[Level, tuple[str, ...]] = {
+    Level.TRACE: ("trace", "trac", "trc", "trce", "silly", "finest", "finer", "verbose", "vrb"),
+    Level.DEBUG: (
+        *("debug", "debu", "dbg", "dbug", "debug1", "debug2", "debug3", "fine", "config"),
+    ),
+    Level.INFO: (
+        *("info", "inf", "information", "notice", "note", "success", "http", "log", "system"),
+    ),
+    Level.WARN: ("warn", "warning", "wrn", "wrning", "deprecated"),
+    Level.ERROR: (
+        *("error", "err", "erro", "eror", "fatal", "fata", "ftl", "critical", "crit", "crt"),
+        *("panic", "pani", "pnc", "dpanic", "alert", "emerg", "emergency", "severe", "fail"),
+    ),
+}
+_LEVEL_OF = {name: level for level, names in _NAMES.items() for name in names}
+
+_NEEDS_A_MARK = frozenset(
+    {"config", "deprecated", "fail", "fine", "http", "log", "note", "success", "system", "finer"}
+)
+"""Levels of some program that are ordinary words too: only in brackets or before a colon."""
+
+_OPENS_A_LINE = frozenset({"error", "fatal", "warning", "warn", "critical"})
+"""In lower case and without a mark these are a level at a line's beginning (``error Command
+failed``), unless the next word makes them a subject."""
+
+_SUBJECT = re.compile(
+    r" +(?:handl|rate|budget|count|log|level|page|code[s ]*$|recover|report|correct|messag|free"
+    r"|prone|bound|thresh|toleran|detect|monitor|alert|email|analy|stat|metric|mode|system|light"
+    r"|(?:and|or|is|was|were|are|of|has|have|had|should|will|can|may|only)\b|=)",
+    re.I,
+)
+
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_COLOUR = re.compile(
+    r"(?:\x1b|\\u001[bB]|\\x1[bB]|\\033|#033|\^\[)\[[0-?]{0,40}[ -/]{0,4}[@-~]|\x9b[0-?]{0,40}[@-~]"
+)
+_COLOUR_HINTS = ("\x1b", "\\", "\x9b", "#033", "^[")
+_SYSLOG = re.compile(r"<(\d{1,3})>(?:1 )?")
+_LETTER = re.compile(
+    r"(?:\S{20,40} std(?:out|err) [FP] |[\w.-]{1,60} +\| )?"
+    r"([IWEFD])\d{4}(?:\d{4})?[ T]\d\d:\d\d:\d\d"  # klog, glog
+    r"|\[([TDIWEFC])(?:\]| \d)"  # tornado and the like
+    r"|\d\d-\d\d \d\d:\d\d:\d\d\.\d+ +\d+ +\d+ ([VDIWEF]) "  # logcat
+    r"|([VDIWEF])/[\w.-]{1,60} *\("  # logcat, brief
+    r"|\d{4}-\d\d-\d\dT\S{8,30} ([DIWEF]) [A-Z]+ "  # mongod before 4.4
+    r"|\d+:[XCSM] \d\d \w{3} \d{4} \d\d:\d\d:\d\d\.\d{3} ([.*#-]) "  # redis
+)
+_LETTERS = {
+    **dict.fromkeys("VT.", Level.TRACE),
+    **dict.fromkeys("D-", Level.DEBUG),
+    **dict.fromkeys("I*", Level.INFO),
+    **dict.fromkeys("W#", Level.WARN),
+    **dict.fromkeys("EFC", Level.ERROR),
+}
+_KEYS = (
+    r"(?:[Ll]evel|lvl|[Ss]everity|logLevel|loglevel|log_level|log\.level|levelname"
+    r"|severityText|severity_text)"
+)
+_FIELD = re.compile(
+    rf'(?:^|[\s\[{{(,;|]){_KEYS}=["\']?([A-Za-z]{{1,20}}\d?|[1-6]0(?=\s|$))\b'
+    r'|"(?:[^"\\]|\\.)*+"'
+)
+_LOGFMT = re.compile(r"[\w.@-]{1,60}=")
+_JSON_FIELD = re.compile(
+    rf'(?i)"(?:{_KEYS}|logLevelName|@l)"\s{{0,4}}:\s{{0,4}}"?(?:\\u001b\[[0-9;]*m)?([a-z]{{1,20}}|\d{{1,3}})'
+)
+_SENTENCE = re.compile(
+    r"(?:[A-Za-z][a-z']{0,30},? ){3}\Z"
+    r"|(?:\b(?:no|not|without|zero|any|an?|the|of|as|is|with|on|to|level|log-level)|(?<![\d.:,])0)"
+    r"[ =:\"']{1,3}\Z",
+    re.I,
+)
+"""What stands before a word that is part of a sentence."""
+
+_NOTHING = re.compile(
+    r"""\s{0,4}[:=]\s{0,4}(?:0+|null|none|nil|undefined|false|n/a|''|"")(?=\s*$|[,;)}\]|]|\.\s|\s{1,8}[\w.]{1,40}[=:])""",
+    re.I,
+)
+_CODE = re.compile(r"(?:\[\w{1,10}\]| [A-Z]{1,4}\d{1,6}| \(\d{1,9}\)| error)?:(?!:)", re.I)
+"""Between a compiler's level and its colon: ``error[E0308]:``, ``error TS2322:``."""
+
+_AFTER_PREFIX = re.compile(
+    r"(?:^|^\W{1,3}|[:)\]|>] {1,8}|[-\u2013] |\t|(?:\d(?:Z|[+-]\d\d:?\d\d)?|\b[A-Z]{3,4})[\])]? +"
+    r"|^(?:PHP|npm|pnpm|yarn|bun) )\Z"
+)
+_AFTER_TIME = re.compile(
+    r"\d\d:\d\d(?:[.,:]\d{1,9}){0,2} ?(?:Z|[+-]\d\d:?\d\d|UTC)?[\])]?:? {1,4}\Z"
+)
+_OPENER = re.compile(
+    r"Traceback \(most recent call last\):|Exception in thread |Unhandled exception"
+    r"|thread '[^']{1,60}' (?:\(\d+\) )?panicked at|Segmentation fault|Uncaught \w*Error"
+    r"|PHP (?:Fatal|Parse) error: |=(?:ERROR|CRASH) REPORT="
+)
+
+
+class _Record(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields of a JSON record that may say a level, each of any type."""
+
+    level: object = None
+    lvl: object = None
+    severity: object = None
+    loglevel: object = None
+    log_level: object = None
+    LogLevel: object = None
+    Level: object = None
+    levelname: object = None
+    severityText: object = None
+    severity_text: object = None
+    log_dot_level: object = msgspec.field(default=None, name="log.level")
+    at_l: object = msgspec.field(default=None, name="@l")
+    s: object = None
+    PRIORITY: object = None
+    levelno: object = None
+    severity_number: object = None
+    severityNumber: object = None
+    log: object = None
+    record: object = None
+
+
+_RECORD = msgspec.json.Decoder(_Record)
+
+
+def read_level(line: str) -> Level:
+    """The severity a line names near its beginning; UNKNOWN when it names none we know."""
+    return _read(line, MAX_DEPTH) or Level.UNKNOWN
+
+
+def without_colours(text: str) -> str:
+    """``text`` without the sequences that colour it, also where a logger wrote them as text."""
+    if "[" in text or "\x9b" in text:
+        for hint in _COLOUR_HINTS:
+            if hint in text:
+                return _COLOUR.sub("", text)
+    return text
+
+
+def _read(line: str, depth: int) -> Level | None:
+    head = without_colours(line[:_COLOURED_CHARS])[:LEVEL_SEARCH_CHARS]
+    priority: Level | None = None
+    if head.startswith("<") and (syslog := _SYSLOG.match(head)):
+        number = int(syslog[1])
+        priority = _of_syslog(number & 7) if number < 192 else None
+        head = head[syslog.end() :]
+    brace = head.find("{")
+    if brace >= 0 and _LOOKS_JSON.match(head, brace):
+        return _of_words(head[:brace]) or _of_json(line, depth) or priority
+    return _of_letter(head) or _of_fields(head) or _of_words(head) or _of_opener(head) or priority
+
+
+_LOOKS_JSON = re.compile(r'\{\s*"')
+
+
+def _of_syslog(severity: int) -> Level:
+    """RFC 5424, 6.2.1."""
+    if severity <= 3:
+        return Level.ERROR
+    if severity == 4:
+        return Level.WARN
+    return Level.DEBUG if severity == 7 else Level.INFO
+
+
+def _of_letter(head: str) -> Level | None:
+    found = _LETTER.match(head)
+    return _LETTERS[found[found.lastindex or 1]] if found else None
+
+
+def _of_fields(head: str) -> Level | None:
+    if "=" not in head:
+        return None
+    for found in _FIELD.finditer(head):
+        value = found[1]
+        if value is None:
+            continue  # a quoted text, whatever it says
+        if value.isdigit():
+            if _LOGFMT.match(head):
+                return _of_tens(int(value))
+        elif (level := _LEVEL_OF.get(value.lower())) is not None:
+            return level
+    return None
+
+
+def _of_opener(head: str) -> Level | None:
+    return Level.ERROR if _OPENER.match(head.lstrip("[]\t ")) else None
+
+
+def _of_words(head: str) -> Level | None:
+    for found in _WORD.finditer(head):
+        word = found[0]
+        name = word.lower()
+        level = _LEVEL_OF.get(name)
+        if level is not None and _stands_as_level(head, found.start(), found.end(), word, name):
+            return level
+    return None
+
+
+def _stands_as_level(head: str, start: int, end: int, word: str, name: str) -> bool:
+    """Whether a level's name stands where loggers put it."""
+    before, after = head[:start], head[end : end + 40]
+    bracketed = after.lstrip(" ").startswith("]") and (
+        before.rstrip(" ").endswith("[") or bool(_MODULE.search(before))
+    )
+    if _SENTENCE.search(before[-100:]):
+        return False
+    if bracketed:
+        return True
+    if before and _NOTHING.match(after):
+        return False
+    if word.isupper():
+        marked = after[:1] in (":", "|", ",") or after[:2] == " |" or before[-2:] == "| "
+        return (marked or name not in _NEEDS_A_MARK) and _upper_stands(before, after)
+    if _NOTHING.match(after):
+        return False
+    if _AFTER_PREFIX.search(before[-40:]) and _CODE.match(after):
+        return True
+    if before.endswith("\t") and after.startswith("\t"):
+        return True
+    if before.endswith("| ") and after.lstrip(" ").startswith("|"):
+        return True
+    opens = not before or bool(_PACKAGER.fullmatch(before))
+    if opens and name not in _OPENS_A_LINE:
+        return False
+    return (
+        name not in _NEEDS_A_MARK
+        and (opens or bool(_AFTER_TIME.search(before[-50:])))
+        and after.startswith((" ", "\t"))
+        and _SUBJECT.match(after) is None
+    )
+
+
+_MODULE = re.compile(r"\[[\w.-]{1,40}:\Z")
+"""Apache names its module before the level: ``[core:error]``."""
+
+_PACKAGER = re.compile(r"(?:npm|pnpm|yarn|bun) ")
+
+
+def _upper_stands(before: str, after: str) -> bool:
+    last, following = before[-1:], after[:1]
+    match last:
+        case "" | " " | "\t" | "[" | "(" | "|" | "<" | "*" | ">" | ":" | "\x00":
+            return following not in ("=", "_", "?", '"', "'", "\\")
+        case "-":
+            return len(before) == 1
+        case ".":
+            return following == ":"
+        case ",":
+            return following == ","
+        case '"':
+            return after.startswith('",') or before.endswith(',"')
+        case "/" | "]":
+            return last == "]" and following in ("", " ", ":", "[")
+        case _:
+            return not last.isascii() and following in (" ", ":", "")
+
+
+def _of_json(line: str, depth: int) -> Level | None:
+    """What a record says; a record that was cut is searched for a field instead."""
+    text = line[line.index("{") :].rstrip()
+    try:
+        record = _RECORD.decode(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        found = _JSON_FIELD.search(text)
+        return _of_value(found[1]) if found else None
+    for value in (
+        *(record.level, record.lvl, record.severity, record.loglevel, record.log_level),
+        *(record.LogLevel, record.Level, record.levelname, record.severityText),
+        *(record.severity_text, record.log_dot_level, record.at_l),
+    ):
+        if value is not None and (level := _of_value(value)) is not None:
+            return level
+    return _of_numbers(record) or _of_inner(record, depth)
+
+
+def _of_value(value: object) -> Level | None:
+    match value:
+        case str():
+            word = without_colours(value[:60]).strip().lower()
+            if word.isdecimal() and word.isascii():
+                return _of_number(int(word))
+            if word in ("i", "w", "e", "f", "d"):
+                return _LETTERS[word.upper()]
+            return _LEVEL_OF.get(word.partition(" ")[0])
+        case bool():
+            return None
+        case int():
+            return _of_number(value)
+        case {"name": str(name)}:
+            return _LEVEL_OF.get(name[:60].lower())
+        case _:
+            return None
+
+
+def _of_number(number: int) -> Level | None:
+    """Of ``level``: syslog's 0 to 7 (GELF, journald), or pino's and bunyan's tens."""
+    return _of_syslog(number) if 0 <= number <= 7 else _of_tens(number)
+
+
+def _of_tens(number: int) -> Level | None:
+    """https://getpino.io/#/docs/api?id=loggerlevels-object"""
+    if not 10 <= number < 70:
+        return None
+    return (Level.TRACE, Level.DEBUG, Level.INFO, Level.WARN, Level.ERROR)[min(number // 10, 5) - 1]
+
+
+def _of_numbers(record: _Record) -> Level | None:
+    match record:
+        case _Record(s=str(letter)) if letter in ("I", "W", "E", "F", "D"):
+            return _LETTERS[letter]  # mongod
+        case _Record(PRIORITY=str() | int() as number):
+            return _of_value(number)
+        case _Record(levelno=int(number)) if 10 <= number <= 50:
+            return (Level.DEBUG, Level.INFO, Level.WARN, Level.ERROR, Level.ERROR)[number // 10 - 1]
+        case _Record(severity_number=int(number)) | _Record(severityNumber=int(number)):
+            # OpenTelemetry: four steps each of trace, debug, info, warn, error and fatal
+            return Level(min((number - 1) // 4 + 1, Level.ERROR)) if 1 <= number <= 24 else None
+        case _:
+            return None
+
+
+def _of_inner(record: _Record, depth: int) -> Level | None:
+    """A line or a record inside the record."""
+    match record:
+        case _Record(log=str(text)) if depth > 1:
+            return _read(text, depth - 1)
+        case _Record(log={"level": value}) | _Record(record={"level": value}):
+            return _of_value(value)
+        case _:
+            return None
