@@ -6,14 +6,16 @@ from typing import assert_never
 
 import msgspec
 
+from fleet_tui.core import words
 from fleet_tui.core.decision import PendingCode
 from fleet_tui.core.events import AlertRaised, AlertResolved, Event
-from fleet_tui.core.ids import AlertId
+from fleet_tui.core.ids import AgentName, AlertId
 from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.state import (
     AgentState,
     Alert,
     AttemptPhase,
+    Breaker,
     FleetState,
     Health,
     Severity,
@@ -29,6 +31,10 @@ UNKNOWN_ALERT_AFTER_MS = 20_000
 HELD_ALERT_AFTER_MS = 5_000
 OLD_WAIT_ALERT_AFTER_MS = 120_000
 """A task that only waits for a free slot this long is worth a look."""
+
+
+STARTING_ALERT_AFTER_MS = 120_000
+"""An agent that starts for so long may never be ready."""
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,15 +82,17 @@ def conditions(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
     """Everything that deserves an alert at this instant."""
     found: dict[AlertId, Condition] = {}
     for agent in state.agents.values():
-        condition = _of_agent(agent)
+        condition = _of_agent(agent, now_ms)
         if condition is not None and not _is_told_by_its_pool(state, agent):
             found[AlertId(f"agent-{agent.health.value}:{agent.name}")] = condition
+        if agent.breaker is not None:
+            found[AlertId(f"agent-failing:{agent.name}")] = _of_breaker(agent.name, agent.breaker)
     for pool, reason in state.frozen_pools.items():
         found[AlertId(f"failover-frozen:{pool}")] = Condition(
             severity=Severity.CRIT, subject=pool, text=f"failover frozen: {reason}"
         )
     found.update(_of_engine(state))
-    found.update(_of_pools(state))
+    found.update(_of_pools(state, now_ms))
     found.update(_of_tasks(state, now_ms))
     found.update(_of_dead_letters(state, now_ms))
     return found
@@ -129,7 +137,35 @@ def _of_dead_letters(state: FleetState, now_ms: int) -> dict[AlertId, Condition]
     return {AlertId("dead-letters:tasks"): condition}
 
 
-def _of_agent(agent: AgentState) -> Condition | None:
+def is_out_of_service(agent: AgentState, now_ms: int) -> bool:
+    """Whether somebody should know that an agent takes no work. One that is just starting, one that
+    missed a single look and one that was not looked at yet will be back by themselves; who is kept
+    out by an operator is not expected to."""
+    if agent.cordon is not None or agent.breaker is not None:
+        return True
+    match agent.health:
+        case Health.UP | Health.DEGRADED | Health.SUSPECT | Health.JOINING:
+            return False
+        case Health.STARTING:
+            return now_ms - agent.since_ms >= STARTING_ALERT_AFTER_MS
+        case (
+            Health.DRAINING | Health.UNREACHABLE | Health.DOWN | Health.QUARANTINED | Health.RETIRED
+        ):
+            return True
+        case _:
+            assert_never(agent.health)
+
+
+def _of_breaker(name: AgentName, breaker: Breaker) -> Condition:
+    """What an agent's work says about it, in its own words."""
+    hit = words.plural(len(breaker.hit), "task")
+    text = f"gets no tasks for now, {hit} hit: {breaker.reason}"
+    return Condition(
+        severity=Severity.CRIT, subject=name, text=text, detail=breaker.detail, is_corrected=True
+    )
+
+
+def _of_agent(agent: AgentState, now_ms: int) -> Condition | None:
     match agent.health:
         case Health.UNREACHABLE | Health.DOWN | Health.QUARANTINED:
             return Condition(
@@ -142,6 +178,15 @@ def _of_agent(agent: AgentState) -> Condition | None:
         case Health.DEGRADED:
             return Condition(
                 severity=Severity.WARN, subject=agent.name, text=f"degraded: {agent.reason}"
+            )
+        case Health.STARTING if is_out_of_service(agent, now_ms) and agent.cordon is None:
+            minutes = STARTING_ALERT_AFTER_MS // 60_000
+            return Condition(
+                severity=Severity.WARN,
+                subject=agent.name,
+                text=f"starting for more than {minutes} min: {agent.reason}",
+                detail=agent.detail,
+                is_corrected=True,
             )
         case (
             Health.JOINING
@@ -156,7 +201,7 @@ def _of_agent(agent: AgentState) -> Condition | None:
             assert_never(agent.health)
 
 
-def _of_pools(state: FleetState) -> dict[AlertId, Condition]:
+def _of_pools(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
     total: dict[str, int] = {}
     serving: dict[str, int] = {}
     for spec in state.fleet.agents.values():
@@ -164,9 +209,7 @@ def _of_pools(state: FleetState) -> dict[AlertId, Condition]:
         if agent is None or agent.health is Health.JOINING:
             continue
         total[spec.pool] = total.get(spec.pool, 0) + 1
-        # One missed look is not believed yet, so it is no reason to wake anybody.
-        missed_one = agent.health is Health.SUSPECT and agent.cordon is None
-        serving[spec.pool] = serving.get(spec.pool, 0) + (agent.in_service or missed_one)
+        serving[spec.pool] = serving.get(spec.pool, 0) + (not is_out_of_service(agent, now_ms))
     return {
         AlertId(f"pool-empty:{pool}"): Condition(
             severity=Severity.CRIT, subject=pool, text=f"none of {total[pool]} agents in service"

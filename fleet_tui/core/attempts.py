@@ -26,6 +26,7 @@ from fleet_tui.core.events import (
     AttemptTold,
     AttemptUnknown,
     Event,
+    TaskBlamed,
     TaskEnded,
     TaskNeedsOperator,
     TaskRetrying,
@@ -47,6 +48,12 @@ from fleet_tui.core.evidence import (
 from fleet_tui.core.fleet import Deadlines, Prices, TaskClass
 from fleet_tui.core.heartbeat import Ear, silence_ms
 from fleet_tui.core.ids import AgentName, RunId, split_run_id
+from fleet_tui.core.outcomes import (
+    blame_for,
+    blamed_task,
+    reconcile_trials,
+    verdict_on_agents,
+)
 from fleet_tui.core.retry import wait_ms
 from fleet_tui.core.state import (
     MAX_CLOSED_TASKS,
@@ -94,8 +101,11 @@ def learn(state: FleetState, run: RunId, word: Word, now_ms: int) -> list[Event]
             if left is not None:
                 task = _with_checkpoint(task, attempt, left.checkpoint)
                 attempt = task.attempts[attempt.number - 1]
-            told = _learn_fact if is_open else _late
-            events = told(state, task, attempt, fact, now_ms)
+            if is_open:
+                events = _learn_fact(state, task, attempt, fact, now_ms)
+                events += verdict_on_agents(state, task, attempt, events, now_ms)
+            else:
+                events = _late(state, task, attempt, fact, now_ms)
             return events if left is None else [left, *events]
         case _:
             assert_never(word)
@@ -144,8 +154,12 @@ def _learn_fact(
             gone = AttemptDied(run=run, reason="is not known to its host any more")
             return [gone, *_after_death(state, task, attempt, f"{run} {gone.reason}", now_ms)]
         case NotStarted(reason=reason, detail=detail, fenced=fenced):
-            event = AttemptNotStarted(run=run, reason=reason, detail=detail, fenced=fenced)
-            return [event, *_after_not_started(state, task, attempt, fact, now_ms)]
+            blame = blame_for(fact, attempt, now_ms)
+            event = AttemptNotStarted(
+                run=run, reason=reason, detail=detail, fenced=fenced, blame=blame
+            )
+            blamed = blamed_task(state, task, attempt, reason, blame)
+            return [event, *_after_not_started(state, task, attempt, fact, blamed, now_ms)]
         case Finished():
             done = AttemptFinished(
                 run=run,
@@ -155,8 +169,10 @@ def _learn_fact(
                 cost_microusd=cost_of(state, attempt, fact.usage),
                 failure=fact.failure,
                 detail=fact.detail,
+                blame=blame_for(fact, attempt, now_ms),
             )
-            return [done, *_after_finished(state, task, attempt, fact, now_ms)]
+            blamed = blamed_task(state, task, attempt, fact.failure, done.blame)
+            return [done, *_after_finished(state, task, attempt, fact, blamed, now_ms)]
         case Died(reason=reason):
             gone = AttemptDied(run=run, reason=reason)
             return [gone, *_after_death(state, task, attempt, f"{attempt.agent} {reason}", now_ms)]
@@ -228,10 +244,17 @@ def _late_word(attempt: Attempt, fact: Fact) -> LateWord | None:
 
 
 def _after_not_started(
-    state: FleetState, task: Task, attempt: Attempt, fact: NotStarted, now_ms: int
+    state: FleetState,
+    task: Task,
+    attempt: Attempt,
+    fact: NotStarted,
+    blamed: TaskBlamed | None,
+    now_ms: int,
 ) -> list[Event]:
     if task.cancel_requested_by is not None:
         return [_cancelled(task)]
+    if blamed is not None:
+        return [blamed, TaskEnded(task=task.id, phase=TaskPhase.FAILED, reason=blamed.reason)]
     if not fact.retryable:
         return [TaskEnded(task=task.id, phase=TaskPhase.FAILED, reason=fact.reason)]
     unstarted = 1 + _unstarted_before(task, attempt)
@@ -254,13 +277,20 @@ def _unstarted_before(task: Task, attempt: Attempt) -> int:
 
 
 def _after_finished(
-    state: FleetState, task: Task, attempt: Attempt, fact: Finished, now_ms: int
+    state: FleetState,
+    task: Task,
+    attempt: Attempt,
+    fact: Finished,
+    blamed: TaskBlamed | None,
+    now_ms: int,
 ) -> list[Event]:
     if fact.ok:
         return [TaskEnded(task=task.id, phase=TaskPhase.SUCCEEDED)]
     reason = fact.failure or "failed"
     if task.cancel_requested_by is not None:
         return [_cancelled(task)]
+    if blamed is not None:
+        return [blamed, TaskEnded(task=task.id, phase=TaskPhase.FAILED, reason=blamed.reason)]
     policy = state.fleet.retry_policy(task.spec.task_class)
     curable = fact.retryable and fact.failure not in policy.non_retryable
     if curable and may_run_again(task) and _tries_left(state, task):
@@ -415,6 +445,7 @@ def reconcile_attempts(state: FleetState, now_ms: int, ear: Ear = ALL_EARS) -> l
                     events.extend(_overdue_run(state, task, attempt, ear, now_ms))
             case _:
                 pass
+    events.extend(reconcile_trials(state, now_ms))
     return events
 
 

@@ -6,7 +6,7 @@ started elsewhere on the strength of silence.
 
 from fleet_tui.core.events import Event, FailoverFrozen, FailoverThawed
 from fleet_tui.core.ids import AgentName, PoolName
-from fleet_tui.core.state import FleetState, Health
+from fleet_tui.core.state import AgentState, FleetState, Health
 
 LOST_SHARE = 0.55
 LOST_AT_LEAST = 3
@@ -15,6 +15,12 @@ WITHIN_MS = 60_000
 _LOST = frozenset({Health.UNREACHABLE, Health.DOWN})
 _SILENT = _LOST | {Health.JOINING, Health.SUSPECT}
 """Not heard of now; one that left the fleet file and came back has yet to answer."""
+
+
+def _is_silent(agent: AgentState) -> bool:
+    """Whether it is not heard of now. One that answers, and whose work fails, is."""
+    only_failing = agent.breaker is not None and agent.failure is None
+    return agent.health in _SILENT and not (agent.health is Health.SUSPECT and only_failing)
 
 
 def is_braked(state: FleetState, agent: AgentName) -> bool:
@@ -33,7 +39,7 @@ def reconcile_brake(state: FleetState, now_ms: int) -> list[Event]:
     for spec in state.fleet.agents.values():
         size[spec.pool] = size.get(spec.pool, 0) + 1
         agent = state.agents.get(spec.name)
-        if agent is None or agent.health in _SILENT:
+        if agent is None or _is_silent(agent):
             silent[spec.pool] = silent.get(spec.pool, 0) + 1
         if agent is not None and agent.health in _LOST and now_ms - agent.since_ms <= WITHIN_MS:
             lost_lately[spec.pool] = lost_lately.get(spec.pool, 0) + 1

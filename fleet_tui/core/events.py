@@ -7,7 +7,7 @@ version does not know is kept and counted (:class:`UnknownEvent`), never dropped
 import msgspec
 
 from fleet_tui.core.decision import Decision, Pending
-from fleet_tui.core.evidence import Answer, Checkpoint, LateWord, LostReason, Usage
+from fleet_tui.core.evidence import Answer, Blame, Checkpoint, LateWord, LostReason, Usage
 from fleet_tui.core.fleet import FleetSpec, Priority
 from fleet_tui.core.ids import AgentName, AlertId, Epoch, PoolName, RunId, Seq, TaskId, split_run_id
 from fleet_tui.core.modes import EngineMode
@@ -124,6 +124,28 @@ class AgentUncordoned(EventBase, frozen=True, kw_only=True, tag="agent.uncordone
     by: str
 
 
+class AgentTripped(EventBase, frozen=True, kw_only=True, tag="agent.tripped"):
+    """An agent gets no work because what it got failed: for the first time, or a trial of it ended
+    without success."""
+
+    agent: AgentName
+    reason: str
+    detail: Untrusted = NOTHING_SAID
+    until_ms: int
+    """No trial before this instant."""
+    opens: int = 1
+    harmless: bool = False
+    tasks: tuple[TaskId, ...] = ()
+    """Those that failed now."""
+
+
+class AgentTrusted(EventBase, frozen=True, kw_only=True, tag="agent.trusted"):
+    """An agent gets work again: a trial went well, or the tasks were to blame."""
+
+    agent: AgentName
+    reason: str
+
+
 class FailoverFrozen(EventBase, frozen=True, kw_only=True, tag="failover.frozen"):
     """Too many agents of a pool were lost at once to believe it."""
 
@@ -180,6 +202,7 @@ class AttemptNotStarted(AboutAttempt, frozen=True, kw_only=True, tag="attempt.no
     reason: str
     detail: Untrusted = NOTHING_SAID
     fenced: bool = False
+    blame: Blame = Blame.NOBODY
 
 
 class AttemptCheckpointed(AboutAttempt, frozen=True, kw_only=True, tag="attempt.checkpointed"):
@@ -204,6 +227,7 @@ class AttemptFinished(AboutAttempt, frozen=True, kw_only=True, tag="attempt.fini
     cost_microusd: int = 0
     failure: str = ""
     detail: Untrusted = NOTHING_SAID
+    blame: Blame = Blame.NOBODY
 
 
 class AttemptDied(AboutAttempt, frozen=True, kw_only=True, tag="attempt.died"):
@@ -259,6 +283,13 @@ class TaskRetrying(AboutTask, frozen=True, kw_only=True, tag="task.retrying"):
     not_before_ms: int
     reason: str
     duplicate_possible: bool = False
+
+
+class TaskBlamed(AboutTask, frozen=True, kw_only=True, tag="task.blamed"):
+    """Agents refused or failed the task in the same way: that says nothing about them."""
+
+    reason: str
+    agents: tuple[AgentName, ...]
 
 
 class TaskNeedsOperator(AboutTask, frozen=True, kw_only=True, tag="task.needs-operator"):
@@ -373,6 +404,7 @@ TaskEvent = (
     | TaskPending
     | TaskPlaced
     | TaskRetrying
+    | TaskBlamed
     | TaskNeedsOperator
     | TaskResolved
     | TaskCancelRequested
@@ -414,6 +446,8 @@ KnownEvent = (
     | AgentIdentified
     | AgentCordoned
     | AgentUncordoned
+    | AgentTripped
+    | AgentTrusted
     | FailoverFrozen
     | TaskEvent
     | AttemptEvent

@@ -59,6 +59,17 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Of the UTF-8 bytes, hex."""
 
 
+class Blame(StrEnum):
+    """Whose doing it is that a run did not start, or failed."""
+
+    NOBODY = "nobody"
+    """Nobody's that is known: a connection that was lost, a fence of ours, the end of a run."""
+    AGENT = "agent"
+    """The agent refused it, or failed it at once, for a reason of its own."""
+    TASK = "task"
+    """No agent can do it."""
+
+
 class Started(msgspec.Struct, frozen=True, kw_only=True, tag="started"):
     """The host claims the run: it runs now or will. Asking again can never start a second one."""
 

@@ -14,6 +14,8 @@ from fleet_tui.core import events as e
 from fleet_tui.core.commands import Verdict
 from fleet_tui.core.decision import Pending, PendingCode
 from fleet_tui.core.evidence import Usage
+from fleet_tui.core.fleet import FleetSpec
+from fleet_tui.core.fold_agent import AgentEvent, excused, next_agent, with_run, without_run
 from fleet_tui.core.fold_attempt import next_attempt
 from fleet_tui.core.ids import AgentName, split_run_id
 from fleet_tui.core.keys import key_mark
@@ -28,7 +30,6 @@ from fleet_tui.core.state import (
     Alert,
     Attempt,
     AttemptPhase,
-    Cordon,
     DecisionRecord,
     EngineState,
     FleetState,
@@ -119,6 +120,8 @@ class Folding:
                 self._task(event)
             case e.HealthChanged() | e.AgentIdentified() | e.AgentCordoned() | e.AgentUncordoned():
                 self._agent(event)
+            case e.AgentTripped() | e.AgentTrusted():
+                self._agent(event)
             case e.AlertRaised() | e.AlertResolved() | e.AlertAcked():
                 self._alert(event)
             case e.FailoverFrozen(pool=pool, reason=reason):
@@ -129,9 +132,9 @@ class Folding:
                 note = Note(at_ms=self.at_ms, by=by, text=text)
                 self.notes = (*self.notes, note)[-MAX_NOTES:]
             case e.FleetLoaded(spec=spec):
-                self.fleet = spec
+                before, self.fleet = self.fleet, spec
                 self.engine = replace(self.engine, file_problem="")
-                self._follow_fleet()
+                self._follow_fleet(before)
             case e.EngineStarted(epoch=epoch, version=version, pid=pid):
                 held = self.engine.mode if self.engine.mode.mode is EngineMode.HOLD else NORMAL
                 self.engine = EngineState(
@@ -165,37 +168,19 @@ class Folding:
             self.agents = dict(self.agents)
         self.agents[agent.name] = agent
 
-    def _agent(
-        self, event: e.HealthChanged | e.AgentIdentified | e.AgentCordoned | e.AgentUncordoned
-    ) -> None:
+    def _agent(self, event: AgentEvent) -> None:
         agent = self.agents.get(event.agent)
-        if agent is None:
-            return
-        match event:
-            case e.HealthChanged():
-                agent = replace(
-                    agent,
-                    health=event.health,
-                    since_ms=agent.since_ms if event.health is agent.health else self.at_ms,
-                    reason=event.reason,
-                    failure=event.failure,
-                    detail=event.detail,
-                    quarantine_until_ms=event.quarantine_until_ms,
-                )
-            case e.AgentIdentified(version=version, boot_id=boot_id):
-                agent = replace(agent, version=version, boot_id=boot_id)
-            case e.AgentCordoned(by=by, reason=reason):
-                agent = replace(agent, cordon=Cordon(by=by, reason=reason, since_ms=self.at_ms))
-            case e.AgentUncordoned():
-                agent = replace(agent, cordon=None)
-            case _:
-                assert_never(event)
-        self._set_agent(agent)
+        if agent is not None:
+            self._set_agent(next_agent(agent, event, self.at_ms))
 
-    def _follow_fleet(self) -> None:
+    def _follow_fleet(self, before: FleetSpec) -> None:
         agents: dict[AgentName, AgentState] = {}
-        for name in self.fleet.agents:
+        for name, spec in self.fleet.agents.items():
             known = self.agents.get(name) or AgentState(name=name, since_ms=self.at_ms)
+            was = before.agents.get(name)
+            if was is None or (was.kind, was.host) != (spec.kind, spec.host):
+                # What it failed under another description says nothing about this one.
+                known = replace(known, strikes=(), breaker=None)
             if known.health is Health.RETIRED:  # it is back, with what it still runs
                 known = replace(
                     known, health=Health.JOINING, since_ms=self.at_ms, reason="", failure=None
@@ -250,6 +235,10 @@ class Folding:
                         ),
                     )
                 )
+            case e.TaskBlamed(agents=names):
+                for agent in (self.agents.get(name) for name in names):
+                    if agent is not None:
+                        self._set_agent(excused(agent, task))
             case e.TaskNeedsOperator(reason=reason):
                 self.tasks.put(
                     replace(task, phase=TaskPhase.NEEDS_OPERATOR, reason=reason, pending=None)
@@ -339,7 +328,7 @@ class Folding:
         self.tasks.put(task)
         agent = self.agents.get(event.agent)
         if agent is not None:
-            self._set_agent(replace(agent, runs=agent.runs | {event.run}))
+            self._set_agent(with_run(agent, attempt))
         if event.decision.pool is not None:
             self.turns = {**self.turns, event.decision.pool: event.agent}
         self.totals = replace(self.totals, attempts=self.totals.attempts + 1)
@@ -405,14 +394,7 @@ class Folding:
     def _free_slot(self, ended: Attempt) -> None:
         agent = self.agents.get(ended.agent)
         if agent is not None:
-            self._set_agent(
-                replace(
-                    agent,
-                    runs=agent.runs - {ended.run_id},
-                    succeeded=agent.succeeded + (ended.phase is AttemptPhase.SUCCEEDED),
-                    failed=agent.failed + (ended.phase in _AGENT_FAILED),
-                )
-            )
+            self._set_agent(without_run(agent, ended, self.at_ms))
 
     def _pay(self, name: AgentName, usage: Usage, cost_microusd: int) -> None:
         tokens = usage.total_tokens
@@ -459,7 +441,3 @@ class Folding:
                     self.alerts[alert_id] = replace(self.alerts[alert_id], acked_by=by)
             case _:
                 assert_never(event)
-
-
-_AGENT_FAILED = frozenset({AttemptPhase.FAILED, AttemptPhase.DIED, AttemptPhase.TIMED_OUT})
-"""Ends that count against the agent."""

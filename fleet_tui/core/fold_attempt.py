@@ -27,9 +27,9 @@ def next_attempt(attempt: Attempt, event: e.AttemptEvent, at_ms: int) -> Attempt
             return _running(attempt, at_ms, attempt.boot_id, attempt.resumed_by_agent or resumed)
         case e.AttemptUnknown():
             return _unknown(attempt, event, at_ms)
-        case e.AttemptNotStarted(reason=reason, detail=detail, fenced=fenced):
+        case e.AttemptNotStarted(reason=reason, detail=detail, fenced=fenced, blame=blame):
             phase = AttemptPhase.FENCED if fenced else AttemptPhase.NOT_STARTED
-            return _closed(attempt, phase, at_ms, reason, detail)
+            return replace(_closed(attempt, phase, at_ms, reason, detail), blame=blame)
         case e.AttemptCheckpointed(checkpoint=checkpoint):
             return replace(attempt, checkpoint=checkpoint)
         case e.AttemptDied(reason=reason):
@@ -89,6 +89,7 @@ def _finished(attempt: Attempt, event: e.AttemptFinished, at_ms: int) -> Attempt
         ended_at_ms=at_ms,
         unknown_since_ms=None,
         reason=event.failure,
+        blame=event.blame,
         detail=event.detail,
         answer=event.answer,
         usage=event.usage,

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from fleet_tui.core.events import AgentIdentified, Event, HealthChanged
 from fleet_tui.core.fleet import ProbeSpec
-from fleet_tui.core.state import AgentState, Health
+from fleet_tui.core.state import AgentState, Breaker, Health
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind, Look, ProbeFailure, VitalsReading
 
@@ -105,7 +105,11 @@ def _judge_reading(
         well=0 if strain else watch.well + 1,
     )
     health = _after_good(watch, agent, probe, strain, now_ms)
-    if health is not None:
+    if agent.breaker is not None and (health or agent.health).takes_work:
+        # It answers, but its work fails: only a trial brings it back.
+        if agent.health is not Health.SUSPECT or agent.failure is not None:
+            events.append(_tripped(agent, agent.breaker))
+    elif health is not None:
         reason = strain if health is Health.DEGRADED else _why_back(agent, watch)
         events.append(_change(agent, health, reason))
     return watch, events
@@ -247,6 +251,16 @@ def _strain(reading: VitalsReading) -> str:
     if reading.memory_percent is not None and reading.memory_percent >= MEMORY_DEGRADED_PERCENT:
         return f"memory {reading.memory_percent:.0f} % used"
     return ""
+
+
+def _tripped(agent: AgentState, breaker: Breaker) -> HealthChanged:
+    return HealthChanged(
+        agent=agent.name,
+        health=Health.SUSPECT,
+        was=agent.health,
+        reason=breaker.reason,
+        detail=breaker.detail,
+    )
 
 
 def _why_back(agent: AgentState, watch: Watch) -> str:

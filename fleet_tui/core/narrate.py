@@ -56,6 +56,13 @@ def narrate(event: e.Event, state: FleetState) -> Sentence | None:
             return Sentence(
                 level=Level.DEBUG, text=f"{agent} runs {_one_line(version)}", agent=agent
             )
+        case e.AgentTripped(agent=agent, reason=reason, detail=detail):
+            text = f"{agent} gets no tasks for now: {reason}"
+            return Sentence(level=Level.ERROR, text=text, detail=detail, agent=agent)
+        case e.AgentTrusted(agent=agent, reason=reason):
+            return Sentence(
+                level=Level.INFO, text=f"{agent} gets tasks again: {reason}", agent=agent
+            )
         case e.FailoverFrozen(pool=pool, reason=reason):
             return Sentence(level=Level.ERROR, text=f"failover of {pool} frozen: {reason}")
         case e.FailoverThawed(pool=pool):
@@ -165,6 +172,9 @@ def _task(
         case e.TaskRetrying(reason=reason, duplicate_possible=twice):
             warning = "; it may be done twice" if twice else ""
             text = f"{label} queued again: {reason}{warning}"
+            return Sentence(level=Level.WARN, text=text, task=event.task)
+        case e.TaskBlamed(reason=reason):
+            text = f"{label} is to blame, not its agents: {reason}"
             return Sentence(level=Level.WARN, text=text, task=event.task)
         case e.TaskNeedsOperator(reason=reason):
             return Sentence(

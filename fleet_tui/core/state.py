@@ -10,7 +10,7 @@ from enum import StrEnum
 import msgspec
 
 from fleet_tui.core.decision import Decision, Pending
-from fleet_tui.core.evidence import Answer, Checkpoint, LateWord, LostReason, Usage
+from fleet_tui.core.evidence import Answer, Blame, Checkpoint, LateWord, LostReason, Usage
 from fleet_tui.core.fleet import (
     EMPTY_FLEET,
     Deadlines,
@@ -58,7 +58,7 @@ class Health(StrEnum):
     UP = "up"
     DEGRADED = "degraded"
     SUSPECT = "suspect"
-    """One miss: no new work until it answers again."""
+    """One miss, or an open breaker: no new work until it answers again, or did one task well."""
     STARTING = "starting"
     DRAINING = "draining"
     """The agent itself says it takes no new work."""
@@ -90,6 +90,43 @@ class Cordon(msgspec.Struct, frozen=True, kw_only=True):
     since_ms: int
 
 
+MAX_STRIKES = 16
+"""Strikes of an agent that are remembered."""
+MAX_HIT = 1_000
+"""Tasks that an open breaker counts."""
+
+
+class Strike(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that an agent refused, or failed at once, for a reason of its own."""
+
+    run: RunId
+    task: TaskId
+    at_ms: int
+    harmless: bool
+    """Whether nothing of the run was started."""
+
+
+class Breaker(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an agent that answers gets no work: what it got last, it refused or failed at once. Now
+    and then one task is let through, on trial."""
+
+    since_ms: int
+    until_ms: int
+    """No trial before this instant."""
+    opens: int = 1
+    """How many times in a row it opened; each time the wait is longer."""
+    harmless: bool
+    """Whether it only refused, so that a trial costs a task nothing but time."""
+    reason: str
+    """Our words."""
+    detail: Untrusted = NOTHING_SAID
+    """The agent's words."""
+    hit: tuple[TaskId, ...] = ()
+    """Tasks that it refused or failed, the first MAX_HIT."""
+    trial: RunId | None = None
+    """The run that is on trial now."""
+
+
 class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     """One agent in the ledger."""
 
@@ -107,8 +144,27 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     """Open attempts: what its slots hold."""
     succeeded: int = 0
     failed: int = 0
+    """Runs that ended badly or that it refused."""
     cost_microusd: int = 0
     tokens: int = 0
+    strikes: tuple[Strike, ...] = ()
+    """Since it last did a task well, the newest MAX_STRIKES."""
+    did_well_at_ms: int | None = None
+    """When it last did a task well; None for never, or where that was not kept."""
+    breaker: Breaker | None = None
+    """Open while what it gets fails."""
+
+    def may_be_tried(self, now_ms: int) -> bool:
+        """Whether a task may be let through to it on trial, slots aside."""
+        breaker = self.breaker
+        return (
+            breaker is not None
+            and breaker.trial is None
+            and now_ms >= breaker.until_ms
+            and self.health is Health.SUSPECT
+            and self.failure is None
+            and self.cordon is None
+        )
 
     @property
     def in_service(self) -> bool:
@@ -184,6 +240,8 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     resumed_by_agent: bool = False
     cancel_cause: CancelCause | None = None
     reason: str = ""
+    blame: Blame = Blame.NOBODY
+    """Whose doing it is that it did not start or failed."""
     detail: Untrusted = NOTHING_SAID
     answer: Answer = Answer()
     usage: Usage = Usage()

@@ -82,7 +82,10 @@ def encode(event: Event) -> Encoded:
 
 
 def decode(kind: str, v: int, body: bytes, upcasters: Upcasters = UPCASTERS) -> Event:
-    """The event. Raises ValueError when a kind and version we know has a body we cannot read."""
+    """The event. Raises ValueError when a kind and version we know has a body we cannot read, and
+    for a version that never was: only damage writes one."""
+    if type(v) is not int or v < FIRST_VERSION:  # damage may change its type, too
+        raise ValueError(f"there is no version {v!r} of {kind!r}")
     if kind not in KNOWN_KINDS:
         return UnknownEvent(kind=kind, body=body)
     newest = version_of(kind, upcasters) if upcasters else FIRST_VERSION

@@ -158,9 +158,9 @@ def test_what_definitely_did_not_start_is_retried_for_every_class(task_class: Ta
 def test_not_started_for_ever_asks_an_operator_in_the_end() -> None:
     run = Run()
     for _ in range(MAX_UNSTARTED - 1):
-        run.fact(NotStarted(reason="no"))
+        run.fact(NotStarted(reason="ssh-unreachable"))
         run.place()
-    run.fact(NotStarted(reason="no"))
+    run.fact(NotStarted(reason="ssh-unreachable"))
     assert run.task.phase is TaskPhase.NEEDS_OPERATOR
 
 

@@ -174,7 +174,7 @@ def test_retries_wait_when_the_budget_is_spent_and_first_tries_do_not() -> None:
     assert queue.route() == tasks
     for task_id in tasks:
         (run,) = queue.task(task_id).attempts
-        refused = Definite(NotStarted(reason="busy"))
+        refused = Definite(NotStarted(reason="gateway-draining"))
         queue.story.add(*learn(queue.story.state, run.run_id, refused, queue.story.now_ms))
     queue.story.now_ms += 31_000  # past every backoff
     again = queue.route()

@@ -231,7 +231,7 @@ def refuse_to_start(run: Run, times: int) -> None:
     for _ in range(times):
         if run.task.phase is TaskPhase.WAITING:
             run.place()
-        run.fact(NotStarted(reason="short"))
+        run.fact(NotStarted(reason="ssh-unreachable"))
 
 
 def test_after_a_verdict_the_tries_that_did_not_start_count_anew() -> None:
@@ -243,7 +243,7 @@ def test_after_a_verdict_the_tries_that_did_not_start_count_anew() -> None:
     assert run.task.phase is TaskPhase.WAITING
     refuse_to_start(run, 1)
     assert run.task.phase is TaskPhase.NEEDS_OPERATOR
-    assert run.task.reason == f"{MAX_UNSTARTED} tries in a row did not start: short"
+    assert run.task.reason == f"{MAX_UNSTARTED} tries in a row did not start: ssh-unreachable"
 
 
 def test_a_start_ends_the_row_of_tries_that_did_not_start() -> None:

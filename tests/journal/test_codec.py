@@ -104,3 +104,11 @@ def test_events_are_found_by_their_task() -> None:
     story = task_story(7)
     assert {task_of(event) for event in story} == {story[0].task}  # type: ignore[union-attr]  # the first one has a task
     assert task_of(note()) is None
+
+
+@pytest.mark.parametrize("v", [0, -1])
+def test_a_version_that_never_was_is_damage_and_no_crash(v: int) -> None:
+    kind, _, body, _ = encode(NoteAdded(by="ana", text=Untrusted("hi")))
+    with pytest.raises(ValueError, match="no version"):
+        decode(kind, v, body)
+    assert decode_leniently(kind, v, body) == UnknownEvent(kind=kind, body=body)

@@ -31,6 +31,7 @@ from fleet_tui.core.evidence import (
 from fleet_tui.core.fleet import AgentSpec, FleetSpec, Priority, ResidencyRule, Strategy, TaskClass
 from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import ClientName, Region, TaskId
+from fleet_tui.core.outcomes import BREAK_CAP_MS
 from fleet_tui.core.routing.requirement import requirement_of
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.state import EMPTY_STATE, Health, TaskPhase, TaskSpec
@@ -203,6 +204,10 @@ class Lifecycle(RuleBasedStateMachine):
         afresh = Router(state.fleet).schedule(state, {}, now_ms)
         assert sorted(routed, key=repr) == sorted(afresh, key=repr), "what is kept changes nothing"
         self.starts.update(e.run for e in routed if isinstance(e, TaskPlaced))
+        given = Counter(e.agent for e in routed if isinstance(e, TaskPlaced))
+        for name, count in given.items():
+            found = state.agents[name]
+            assert found.in_service or (found.may_be_tried(now_ms) and count == 1)
         self.touched = {task: None for e in routed if (task := task_of(e)) is not None}
         self.story.add(*routed)
 
@@ -250,6 +255,7 @@ class Lifecycle(RuleBasedStateMachine):
             NotStarted(reason="no", fenced=True),
             Finished(ok=True),
             Finished(ok=False, failure="exit-1"),
+            Finished(ok=False, failure="model-error"),
             Died(reason="gone"),
             Died(reason="gone", checkpoint=MARK),
             Stopped(),
@@ -285,6 +291,15 @@ class Lifecycle(RuleBasedStateMachine):
         assert held == open_runs
         for name, found in state.agents.items():
             assert len(found.runs) <= state.fleet.agents[name].slots
+
+    @invariant()
+    def an_open_breaker_lets_one_run_through_within_a_bounded_time(self) -> None:
+        for found in self.story.state.agents.values():
+            breaker = found.breaker
+            if breaker is None:
+                continue
+            assert breaker.trial is None or breaker.trial in found.runs
+            assert breaker.until_ms - self.story.now_ms <= BREAK_CAP_MS
 
     @invariant()
     def active_means_an_open_attempt(self) -> None:

@@ -88,6 +88,20 @@ PROMISES: tuple[Row, ...] = (
         (NETWORK, WORLDS),
     ),
     Row(
+        "**An agent that answers and cannot work gets no more work.** After three runs in a "
+        "row that it refused, or failed within 5 s for a reason of its own, it is *suspect*, "
+        "with its words in an alert. After 15 s at first, 5 min at last, it gets one task on "
+        "trial, and it is back once that one goes well. What did not start is tried elsewhere; "
+        "a task that several working agents refuse in the same way fails with that reason and "
+        "is held against none of them.",
+        (
+            "core/test_outcomes.py::"
+            "test_an_agent_that_refuses_every_start_is_suspect_after_three_and_eats_nothing_more",
+            "core/test_outcomes.py::"
+            "test_a_task_that_every_agent_refuses_fails_with_that_reason_and_nobody_is_blamed",
+        ),
+    ),
+    Row(
         "**The console is disposable.** Close it, kill it, freeze its terminal: the engine goes "
         "on, and the next console shows the same.",
         (

@@ -191,11 +191,14 @@ def test_a_draining_gateway_definitely_did_not_start() -> None:
     assert answer.value.retryable
 
 
-def test_a_bad_request_is_not_tried_elsewhere() -> None:
-    answer = start_answer(Refused(ErrorShape(code="INVALID_REQUEST"), raw(None)), "b")
+def test_what_one_gateway_calls_invalid_another_may_take() -> None:
+    """It may be of an older release, or have no agent of that id."""
+    unknown = ErrorShape(code="INVALID_REQUEST", message="unknown property displayName")
+    answer = start_answer(Refused(unknown, raw(None)), "b")
     assert isinstance(answer, Definite)
     assert isinstance(answer.value, NotStarted)
-    assert not answer.value.retryable
+    assert answer.value.reason == "invalid-request"
+    assert answer.value.retryable
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from fleet_tui.core.fleet import PoolSpec, Strategy
 from fleet_tui.core.ids import AgentName, Capability, PoolName
 from fleet_tui.core.routing.requirement import Eligible
 from fleet_tui.core.routing.scores import (
+    TRIAL_TERM,
     TRIED_TERM,
     Standing,
     Term,
@@ -41,9 +42,15 @@ class PoolLine:
         self._keys: list[Key] = []
         self._standings: dict[AgentName, tuple[Key, Standing, list[Term]]] = {}
         self._shown: dict[AgentName, Candidate] = {}
+        self._trials: dict[AgentName, Standing] = {}
+        """Those whose breaker is open, and that one task is let through to."""
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self._keys) + len(self._trials)
+
+    def put_on_trial(self, standing: Standing) -> None:
+        """Take in an agent that one task is let through to."""
+        self._trials[standing.spec.name] = standing
 
     def put(self, standing: Standing) -> None:
         """Take an agent in, or take in what changed about it."""
@@ -56,15 +63,36 @@ class PoolLine:
 
     def drop(self, name: AgentName) -> None:
         """It has no free slot any more."""
+        self._trials.pop(name, None)
         known = self._standings.pop(name, None)
         if known is not None:
             del self._keys[bisect_left(self._keys, known[0])]
             self._shown.pop(name, None)
 
     def best(
+        self,
+        limit: int,
+        tried: frozenset[AgentName],
+        last_turn: AgentName | None,
+        suits: Callable[[AgentState], bool],
+    ) -> tuple[Candidate, ...]:
+        """The best ``limit`` candidates for a task that was ``tried`` on some agents before.
+        ``suits`` tells whether an agent may be put on trial with it; where there is no other agent,
+        it is."""
+        if not self._trials:
+            return self._trusted(limit, tried, last_turn)
+        trials = [
+            candidate(standing, [TRIAL_TERM, *terms(self.pool.strategy, standing, self._needs)])
+            for name, standing in self._trials.items()
+            if not self._keys or (name not in tried and suits(standing.agent))
+        ]
+        trials.sort(key=lambda c: (-c.score, self._order[c.agent]))
+        found = (*trials, *self._trusted(limit, tried, last_turn))
+        return found[:limit]
+
+    def _trusted(
         self, limit: int, tried: frozenset[AgentName], last_turn: AgentName | None
     ) -> tuple[Candidate, ...]:
-        """The best ``limit`` candidates for a task that was ``tried`` on some agents before."""
         if self.pool.strategy is Strategy.ROUND_ROBIN:
             return self._by_turn(limit, tried, last_turn)
         if not tried.isdisjoint(self._standings):
@@ -130,6 +158,7 @@ class Lineup:
         agents: Mapping[AgentName, AgentState],
         looks: Mapping[AgentName, Look],
         given: Mapping[AgentName, int],
+        now_ms: int,
     ) -> None:
         """``given`` is what the round has given away so far; :meth:`follow` tells of more."""
         self.seen = 0
@@ -145,7 +174,9 @@ class Lineup:
         self._explained: tuple[Rejection, ...] | None = None
         for spec in eligible.agents:
             agent = agents.get(spec.name)
-            if agent is None or not agent.health.takes_work:
+            if agent is not None and agent.may_be_tried(now_ms):
+                self._stand_trial(spec.name, given.get(spec.name, 0))
+            elif agent is None or not agent.health.takes_work:
                 out.append((spec.name, agent.health.value if agent is not None else "unknown"))
             elif agent.cordon is not None:
                 cordoned.append((spec.name, f"cordoned by {agent.cordon.by}"))
@@ -166,8 +197,12 @@ class Lineup:
     def follow(self, name: AgentName, given: int) -> None:
         """An agent has given away so many slots in this round."""
         agent = self._agents.get(name)
-        if name in self._specs and agent is not None and agent.in_service:
+        if name not in self._specs or agent is None:
+            return
+        if agent.in_service:
             self._stand(name, given)
+        else:
+            self._stand_trial(name, given)
 
     def line(self) -> PoolLine | None:
         """The pool to place in: the home, or an overflow pool when the home is full. None when no
@@ -194,6 +229,17 @@ class Lineup:
     def considered(self) -> int:
         """All agents of the fleet."""
         return self._eligible.considered
+
+    def _stand_trial(self, name: AgentName, given: int) -> None:
+        """One task at a time, beside what it still runs."""
+        spec, agent = self._specs[name], self._agents[name]
+        line = self._lines[spec.pool]
+        if given or len(agent.runs) >= spec.slots:
+            line.drop(name)
+            self._full[name] = "is on trial with another task" if given else "has no free slot"
+            self._explained = None
+        else:
+            line.put_on_trial(Standing(spec, agent, len(agent.runs), self._looks.get(name)))
 
     def _stand(self, name: AgentName, given: int) -> None:
         spec, agent = self._specs[name], self._agents[name]

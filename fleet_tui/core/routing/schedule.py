@@ -23,11 +23,14 @@ from fleet_tui.core.retry_budget import retry_allowance
 from fleet_tui.core.routing.lineup import Lineup, PoolLine
 from fleet_tui.core.routing.requirement import GOING_ON, Requirement, Roster, requirement_of
 from fleet_tui.core.routing.waiting import WaitingList
-from fleet_tui.core.state import AttemptPhase, FleetState, Task
+from fleet_tui.core.state import AgentState, AttemptPhase, FleetState, Task
 from fleet_tui.core.vitals import Look
 
 MAX_PLACED_PER_ROUND = 256
 """So that one round never holds up the engine; the next round goes on."""
+
+TRIAL_PATIENCE_MS = 60_000
+"""How long a trial waits for a task that may run again before any task will do."""
 
 Looks = Mapping[AgentName, Look]
 
@@ -61,7 +64,7 @@ class Router:
         makes it look at all of them. The events are the same.
         """
         waiting = self._waiting_list(state, changed, now_ms)
-        round_ = _Round(state, looks)
+        round_ = _Round(state, looks, now_ms)
         retries_left = retry_allowance(state, now_ms)
         events: list[Event] = []
         heads = [(*head, line) for line in waiting.lines() if (head := line.head()) is not None]
@@ -95,8 +98,8 @@ class Router:
         return self._waiting
 
     def explain(self, state: FleetState, looks: Looks, task: Task) -> Decision:
-        """What routing would say about the task at this moment, alone in the queue."""
-        return self.decide(task, self._requirement(task), _Round(state, looks))
+        """What routing would say about the task at the state's last moment, alone in the queue."""
+        return self.decide(task, self._requirement(task), _Round(state, looks, state.at_ms))
 
     def decide(self, task: Task, wanted: Requirement, round_: "_Round") -> Decision:
         """One decision with everything it was made from."""
@@ -112,7 +115,12 @@ class Router:
             )
         pool = line.pool
         tried = frozenset(a.agent for a in task.attempts)
-        candidates = line.best(MAX_SCORED, tried, round_.turns.get(pool.name))
+        candidates = line.best(
+            MAX_SCORED,
+            tried,
+            round_.turns.get(pool.name),
+            lambda agent: may_try(agent, task, round_.now_ms),
+        )
         return Decision(
             strategy=pool.strategy,
             policy=self.fleet.digest,
@@ -121,7 +129,12 @@ class Router:
             fitting=len(line),
             candidates=candidates,
             pool=pool.name,
-            note=_note(task, pool.strategy, self._order[pool.name], candidates[0].agent),
+            note=_note(
+                task,
+                pool.strategy,
+                self._order[pool.name],
+                round_.state.agents[candidates[0].agent],
+            ),
         )
 
     def _requirement(self, task: Task) -> Requirement:
@@ -139,7 +152,14 @@ class Router:
                 name: PoolLine(self.fleet.pools[name], self._order[name], wanted.needs)
                 for name in {spec.pool for spec in eligible.agents}
             }
-            lineup = Lineup(eligible, lines, round_.state.agents, round_.looks, dict(round_.given))
+            lineup = Lineup(
+                eligible,
+                lines,
+                round_.state.agents,
+                round_.looks,
+                dict(round_.given),
+                round_.now_ms,
+            )
             lineup.seen = len(round_.placed)
             round_.lineups[id(wanted)] = lineup
         while lineup.seen < len(round_.placed):
@@ -189,9 +209,10 @@ def _told(state: FleetState, tasks: Iterable[TaskId], blocked: Pending) -> Itera
 class _Round:
     """What has been given away so far in one round. Lives inside one call."""
 
-    def __init__(self, state: FleetState, looks: Looks) -> None:
+    def __init__(self, state: FleetState, looks: Looks, now_ms: int) -> None:
         self.state = state
         self.looks = looks
+        self.now_ms = now_ms
         self.given: dict[AgentName, int] = {}
         self.turns = dict(state.turns)
         self.placed: list[AgentName] = []
@@ -302,12 +323,25 @@ def _remedy(code: PendingCode, last: Rejection | None) -> str:
             assert_never(code)
 
 
-def _note(task: Task, strategy: Strategy, order: Mapping[AgentName, int], chosen: AgentName) -> str:
+def may_try(agent: AgentState, task: Task, now_ms: int) -> bool:
+    """Whether an agent with an open breaker may be tried with a task for which there are others:
+    where a failure costs the task nothing but time, or nothing safer came by for long."""
+    breaker = agent.breaker
+    if breaker is None or breaker.harmless or task.spec.task_class is TaskClass.IDEMPOTENT:
+        return True
+    return now_ms >= breaker.until_ms + TRIAL_PATIENCE_MS
+
+
+def _note(
+    task: Task, strategy: Strategy, order: Mapping[AgentName, int], chosen: AgentState
+) -> str:
     last = task.attempt
+    if chosen.breaker is not None:
+        return f"{chosen.name} is on trial: {chosen.breaker.reason}"
     if last is not None:
         why = last.reason or last.phase.value
         word = "failover" if last.phase is not AttemptPhase.FAILED else "retry"
         return f"{word} {len(task.attempts)} after {last.agent}: {why}"
     if strategy is Strategy.ROUND_ROBIN:
-        return f"turn {order[chosen] + 1} of {len(order)}"
+        return f"turn {order[chosen.name] + 1} of {len(order)}"
     return ""

@@ -80,6 +80,9 @@ def turn_term(place: int, after: int, size: int) -> Term:
     return ("turn", ONE - (place - after - 1) % size * ONE // size)
 
 
+TRIAL_TERM: Term = ("on trial", 10 * ONE)
+"""An agent whose breaker is open goes first with the one task that tells how it is now."""
+
 TRIED_TERM: Term = ("tried before", -TRIED_PENALTY)
 
 

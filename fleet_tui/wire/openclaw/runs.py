@@ -160,14 +160,14 @@ def start_answer(reply: Reply, boot_id: str) -> Definite[Started | NotStarted] |
 
 
 def refused_start(refused: Refused) -> NotStarted:
-    """A start the gateway refused: another agent may take it unless the request itself is bad."""
+    """A start the gateway refused. Another agent may take it, also where this one calls the request
+    invalid: it may know fewer methods and keys than others, or no agent of that id."""
     error = refused.error
     details = decode(error.details, ErrorDetails)
     reason = details.reason or details.code if isinstance(details, ErrorDetails) else ""
     return NotStarted(
         reason=_word(reason or error.code),
         detail=complaint(error.message),
-        retryable=error.code != "INVALID_REQUEST",
     )
 
 
