@@ -387,12 +387,19 @@ def cost_of(state: FleetState, attempt: Attempt, usage: Usage) -> int:
     """What the run cost in microdollars: as reported, else by the agent's token prices."""
     if usage.cost_microusd is not None:
         return usage.cost_microusd
-    spec = state.fleet.agents.get(attempt.agent)
-    prices = spec.prices if spec is not None else Prices()
+    prices = _prices_of(state, attempt.agent)
     return (
         usage.input_tokens * prices.input_microusd_per_mtok
         + usage.output_tokens * prices.output_microusd_per_mtok
     ) // 1_000_000
+
+
+def _prices_of(state: FleetState, name: AgentName) -> Prices:
+    """As the fleet file says, or said when it last named an agent that still has runs."""
+    spec, agent = state.fleet.agents.get(name), state.agents.get(name)
+    if spec is not None:
+        return spec.prices
+    return agent.prices if agent is not None else Prices()
 
 
 # What time does

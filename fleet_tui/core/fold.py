@@ -14,7 +14,7 @@ from fleet_tui.core import events as e
 from fleet_tui.core.commands import Verdict
 from fleet_tui.core.decision import Pending, PendingCode
 from fleet_tui.core.evidence import Usage
-from fleet_tui.core.fleet import FleetSpec
+from fleet_tui.core.fleet import FleetSpec, Prices
 from fleet_tui.core.fold_agent import AgentEvent, excused, next_agent, with_run, without_run
 from fleet_tui.core.fold_attempt import next_attempt
 from fleet_tui.core.ids import AgentName, split_run_id
@@ -191,7 +191,13 @@ class Folding:
                 agents[name] = (
                     known
                     if known.health is Health.RETIRED
-                    else replace(known, health=Health.RETIRED, since_ms=self.at_ms, reason="")
+                    else replace(
+                        known,
+                        health=Health.RETIRED,
+                        since_ms=self.at_ms,
+                        reason="",
+                        prices=before.agents[name].prices if name in before.agents else Prices(),
+                    )
                 )
         self.agents = agents
 

@@ -15,6 +15,7 @@ from fleet_tui.core.fleet import (
     EMPTY_FLEET,
     Deadlines,
     FleetSpec,
+    Prices,
     Priority,
     TaskClass,
 )
@@ -140,6 +141,9 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     boot_id: str | None = None
     cordon: Cordon | None = None
     quarantine_until_ms: int | None = None
+    prices: Prices = Prices()
+    """Of a retired agent: what it cost when the fleet file last named it, for runs that end
+    later."""
     runs: frozenset[RunId] = frozenset()
     """Open attempts: what its slots hold."""
     succeeded: int = 0

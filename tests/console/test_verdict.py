@@ -15,10 +15,10 @@ from fleet_tui.core.fleet import Deadlines
 from fleet_tui.core.state import AttemptPhase, Task, TaskPhase
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.verdicts import awaits_verdict, may_be_judged
-from tests.core.test_attempts import LOST, PATIENCE_MS, Run
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
 from tests.support.scene import NOW_MS, agent_name, seeded_state, task_id
+from tests.support.task import LOST, PATIENCE_MS, Run
 
 STATE = seeded_state()
 

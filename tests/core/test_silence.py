@@ -25,8 +25,9 @@ from fleet_tui.core.ids import PoolName
 from fleet_tui.core.state import (
     TaskPhase,
 )
-from tests.core.test_attempts import LOST, PATIENCE_MS, PULSE, PULSE_MS, Run, mark
+from tests.core.test_attempts import mark
 from tests.support.fleets import agent, fleet
+from tests.support.task import LOST, PATIENCE_MS, PULSE, PULSE_MS, Run
 
 
 def given_up(task_class: TaskClass = TaskClass.ONCE, *, started: bool = True) -> Run:

@@ -24,7 +24,7 @@ from fleet_tui.core.fleet import Deadlines, TaskClass
 from fleet_tui.core.narrate import narrate
 from fleet_tui.core.state import AttemptPhase, TaskPhase
 from fleet_tui.core.untrusted import Untrusted
-from tests.core.test_attempts import LOST, PATIENCE_MS, Run
+from tests.support.task import LOST, PATIENCE_MS, Run
 
 Way = Callable[[Run], Run]
 
