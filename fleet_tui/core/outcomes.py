@@ -76,7 +76,7 @@ program says with its exit status is its word on the task."""
 _PASSING = (
     frozenset(kind.value for kind in FailureKind) - {FailureKind.BAD_ANSWER, FailureKind.DISK_FULL}
     | frozenset(reason.value for reason in LostReason) - {LostReason.BAD_ANSWER}
-    | {"fenced", "stale-epoch", "engine-replaced"}
+    | {"fenced", "stale-epoch", "engine-replaced", "cancelled-first"}
 )
 """Why a run did not start without any doing of the agent: it was not reached, or looks tell."""
 

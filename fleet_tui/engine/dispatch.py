@@ -229,7 +229,9 @@ class _Worker:
     async def _drive(self, *, fresh: bool) -> None:
         running = asked = False
         if fresh:
-            word = await self._asked(lambda port: port.start(self._order), START_DEADLINE_S)
+            word = await self._asked(
+                lambda port: port.start(self._order, self._is_wanted), START_DEADLINE_S
+            )
             await self._hear(self.run, word)
             if is_final(word):
                 return
@@ -302,6 +304,9 @@ class _Worker:
             cancelling.cancel()
             # Unlike awaiting them, this tells their end from our own.
             await asyncio.wait({following, cancelling})
+
+    def _is_wanted(self) -> bool:
+        return not self.cancel_wanted.is_set()
 
     async def _asked(
         self, question: Callable[[AgentPort], Awaitable[Word]], deadline_s: float

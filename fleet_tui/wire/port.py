@@ -5,7 +5,7 @@ Real connections (``openclaw``, ``command``, ``local``) and the simulator's impl
 a network; a cancelled method leaves nothing running here, and says nothing about the remote side.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
 from fleet_tui.core.evidence import (
@@ -33,6 +33,18 @@ Inspection = Definite[Running | Finished | Died | Stopped | NotStarted] | Unknow
 """Where a run stands. NotStarted only when the question itself fenced the run for ever."""
 
 
+Wanted = Callable[[], bool]
+"""Whether a run is to be started still. Asked just before its start leaves."""
+
+CANCELLED_FIRST = NotStarted(reason="cancelled-first")
+"""It was cancelled while the way to its agent was made, so its start never left."""
+
+
+def always_wanted() -> bool:
+    """For whoever has no cancel to wait for."""
+    return True
+
+
 class AgentPort(Protocol):
     """One agent as the engine sees it."""
 
@@ -40,8 +52,12 @@ class AgentPort(Protocol):
         """One cheap look; answers within the agent's probe timeout."""
         ...
 
-    async def start(self, order: RunOrder) -> StartAnswer:
-        """Ask the agent to run this attempt. Called at most once per run id, ever."""
+    async def start(self, order: RunOrder, wanted: Wanted = always_wanted) -> StartAnswer:
+        """Ask the agent to run this attempt. Called at most once per run id, ever.
+
+        Making a connection may take long; a run that is not ``wanted`` any more by then is not
+        asked for.
+        """
         ...
 
     async def follow(self, order: RunOrder) -> Outcome:

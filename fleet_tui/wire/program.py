@@ -23,7 +23,7 @@ from fleet_tui.core.ids import AgentName, RunId, TaskId
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.vitals import ProbeFailure, VitalsReading
 from fleet_tui.wire.logtail import LogTail
-from fleet_tui.wire.port import Inspection, Outcome, StartAnswer
+from fleet_tui.wire.port import Inspection, Outcome, StartAnswer, Wanted, always_wanted
 from fleet_tui.wire.runs import Program, RunDirectory, Runs
 from fleet_tui.wire.shell import Shell
 from fleet_tui.wire.ssh_failures import SshFailure
@@ -63,7 +63,7 @@ class ProgramPort(ABC):
     async def probe(self) -> VitalsReading | ProbeFailure:
         """One cheap look; answers within the agent's probe timeout."""
 
-    async def start(self, order: RunOrder) -> StartAnswer:
+    async def start(self, order: RunOrder, wanted: Wanted = always_wanted) -> StartAnswer:
         """Ask the agent to run this attempt. Called at most once per run id, ever."""
         shell = await self.reach()
         if isinstance(shell, SshFailure):
@@ -71,7 +71,7 @@ class ProgramPort(ABC):
             refusal: NotStarted | Started = NotStarted(reason=shell.kind.value, detail=shell.detail)
             return Definite(refusal)
         self._note_trace(order)
-        return await self._runs.start(shell, order)
+        return await self._runs.start(shell, order, wanted)
 
     async def follow(self, order: RunOrder) -> Outcome:
         """Wait until the run ends: the host holds the answer back until it does."""

@@ -57,6 +57,7 @@ from fleet_tui.core.evidence import (
 )
 from fleet_tui.core.ids import Epoch
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
+from fleet_tui.wire.port import CANCELLED_FIRST, Wanted, always_wanted
 from fleet_tui.wire.redact import redact
 from fleet_tui.wire.shell import ChannelFailure, Completed, Shell
 
@@ -202,9 +203,9 @@ class Runs:
         self._directory = directory
 
     async def start(
-        self, shell: Shell, order: RunOrder
+        self, shell: Shell, order: RunOrder, wanted: Wanted = always_wanted
     ) -> Definite[Started | NotStarted] | Unknown:
-        """Claim the run on the host and start it, once."""
+        """Claim the run on the host and start it, once; see :meth:`AgentPort.start`."""
         payload = order.payload.raw.encode("utf-8", "surrogateescape")
         if len(payload) > MAX_PAYLOAD_BYTES:
             detail = Untrusted(f"{len(payload)} bytes, at most {MAX_PAYLOAD_BYTES}")
@@ -215,6 +216,8 @@ class Runs:
         refused = await self._introduced(shell)
         if refused is not None:
             return Definite(refused)
+        if not wanted():
+            return Definite(CANCELLED_FIRST)
         self._directory.plan(order.run_id)
         job = self._job(order)
         body = job + payload

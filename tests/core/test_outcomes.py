@@ -273,8 +273,10 @@ def test_an_agent_that_is_not_reached_is_judged_by_looks_not_by_starts(reason: s
     assert crew.agent("a1").failed == 0
 
 
-@pytest.mark.parametrize("reason", ["gateway-suspending", "gateway-restarting", "startup-sidecars"])
-def test_a_gateway_that_starts_or_stops_is_not_broken(reason: str) -> None:
+@pytest.mark.parametrize(
+    "reason", ["cancelled-first", "gateway-suspending", "gateway-restarting", "startup-sidecars"]
+)
+def test_a_start_that_never_left_or_met_a_starting_gateway_says_nothing(reason: str) -> None:
     crew = Fleet(agent("a1"), answers={"a1": lambda *_: NotStarted(reason=reason)})
     crew.story.submit_many(work(), 10)
     crew.play(20_000)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from fleet_tui.core import commands as c
 from fleet_tui.core.events import FleetLoaded, Recorded
-from fleet_tui.core.evidence import Checkpoint, Finished, LateWord, RunOrder, Stopped
+from fleet_tui.core.evidence import Checkpoint, Definite, Finished, LateWord, RunOrder, Stopped
 from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec, TaskClass
 from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq
@@ -15,7 +15,15 @@ from fleet_tui.core.state import AttemptPhase, FleetState, TaskPhase
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.engine import dispatch
 from fleet_tui.engine.inbox import FleetChanged
-from fleet_tui.wire.port import AgentPort, Inspection, Outcome
+from fleet_tui.wire.port import (
+    CANCELLED_FIRST,
+    AgentPort,
+    Inspection,
+    Outcome,
+    StartAnswer,
+    Wanted,
+    always_wanted,
+)
 from tests.engine.rig import DEADLINE_S, Rig, all_up, only_task, running
 from tests.support.fleets import agent, fleet, work
 from tests.support.memory import FakeHost, FakePort
@@ -157,6 +165,35 @@ async def test_an_agent_that_moves_takes_new_work_there_and_ends_its_runs_here()
         await there.finish(second)
         await rig.until(lambda s: len([*s.ended_tasks()]) == 2)
         assert ports.closed == [ports.made[0]]
+
+
+async def test_a_cancel_that_comes_while_the_way_is_made_keeps_the_start_from_leaving() -> None:
+    connecting, connected = asyncio.Event(), asyncio.Event()
+
+    class Slow(FakePort):
+        async def start(self, order: RunOrder, wanted: Wanted = always_wanted) -> StartAnswer:
+            connecting.set()
+            await connected.wait()
+            if not wanted():
+                return Definite(CANCELLED_FIRST)
+            return await super().start(order, wanted)
+
+    async with running(fleet(agent("a1"))) as rig:
+        rig.port_of = lambda _, spec: Slow(spec.name, rig.hosts[A1])
+        moved = replace(agent("a1"), kind=CommandAgent(command=("elsewhere",)))
+        await rig.engine.inbox.put(FleetChanged(fleet(moved), "me"))
+        await rig.until(lambda s: s.fleet.agents.get(A1) == moved)
+        await all_up(rig)
+        await rig.submit(1, work())
+        async with asyncio.timeout(DEADLINE_S):
+            await connecting.wait()
+        await rig.engine.ask("me", c.Cancel(task=only_task(rig.engine.state).id))
+        connected.set()
+        state = await rig.until(lambda s: bool([*s.ended_tasks()]))
+        (task,) = state.ended_tasks()
+        assert task.phase is TaskPhase.CANCELLED
+        assert task.attempts[0].phase is AttemptPhase.NOT_STARTED
+        assert rig.hosts[A1].started == []
 
 
 async def test_a_port_that_breaks_off_by_itself_does_not_end_the_following() -> None:

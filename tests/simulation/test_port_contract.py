@@ -194,6 +194,16 @@ def test_a_run_that_is_gone_without_a_word_has_died(place: Place) -> None:
     place.run(test)
 
 
+def test_a_run_that_is_cancelled_before_its_start_leaves_is_not_asked_for(place: Place) -> None:
+    async def test() -> None:
+        port = await known(place)
+        assert not_started(await port.start(order(), lambda: False)) == "cancelled-first"
+        assert not_started(await port.cancel(order())) == "fenced"
+        assert place.given() == []
+
+    place.run(test)
+
+
 def test_an_older_engine_may_neither_start_nor_ask(place: Place) -> None:
     async def test() -> None:
         await known(place, epoch=7)

@@ -23,7 +23,7 @@ from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.engine.clock import Clock, WallClock
-from fleet_tui.wire.port import Inspection, Outcome, StartAnswer
+from fleet_tui.wire.port import Inspection, Outcome, StartAnswer, Wanted, always_wanted
 
 
 class MemoryLedger:
@@ -109,7 +109,7 @@ class FakePort:
             agent=self.name, observed_at_ms=at_ms, latency_ms=1.0, version="1", boot_id="b1"
         )
 
-    async def start(self, order: RunOrder) -> StartAnswer:
+    async def start(self, order: RunOrder, wanted: Wanted = always_wanted) -> StartAnswer:
         if not self.host.reachable:
             return LOST
         if self.host.refuses is not None:

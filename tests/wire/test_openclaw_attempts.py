@@ -23,6 +23,7 @@ from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.wire.openclaw import attempt, connection
 from fleet_tui.wire.openclaw.attempt import NOT_CONTINUED
 from fleet_tui.wire.openclaw.transcript import WORDS_LOST
+from fleet_tui.wire.port import CANCELLED_FIRST
 from tests.support.fake_gateway import (
     ORDER,
     FakeGateway,
@@ -91,6 +92,15 @@ async def test_an_engine_that_was_replaced_asks_for_no_run() -> None:
         answer = await subject.start(ORDER)
     assert answer == Definite(NotStarted(reason="engine-replaced"))
     assert len(gateway.asked("sessions.create")) == 1, "asked only once its session is there"
+    assert gateway.asked("agent") == []
+
+
+async def test_a_run_that_is_cancelled_while_its_session_is_made_is_not_asked_for() -> None:
+    gateway = FakeGateway()
+    Session(gateway)
+    async with at_work(gateway) as subject:
+        answer = await subject.start(ORDER, lambda: False)
+    assert answer == Definite(CANCELLED_FIRST)
     assert gateway.asked("agent") == []
 
 

@@ -54,7 +54,14 @@ from fleet_tui.wire.openclaw.transcript import (
     Standing,
     standing,
 )
-from fleet_tui.wire.port import Inspection, Outcome, StartAnswer
+from fleet_tui.wire.port import (
+    CANCELLED_FIRST,
+    Inspection,
+    Outcome,
+    StartAnswer,
+    Wanted,
+    always_wanted,
+)
 
 CALL_MS = 10_000
 """Deadline of one question."""
@@ -126,7 +133,7 @@ class Attempts:
         self._is_owner = is_owner
         self._asked: dict[str, _Asked] = {}
 
-    async def start(self, order: RunOrder) -> StartAnswer:
+    async def start(self, order: RunOrder, wanted: Wanted = always_wanted) -> StartAnswer:
         """Make the attempt's session, then ask for the run with it. Sent at most once."""
         self._remember(order)
         connection = await self._line.connection()
@@ -150,6 +157,8 @@ class Attempts:
             return Definite(session)
         if not self._is_owner():
             return Definite(NotStarted(reason="engine-replaced"))
+        if not wanted():
+            return Definite(CANCELLED_FIRST)
         asked_at_s = asyncio.get_running_loop().time()
         reply, result = await connection.call_for_result(
             "agent",
@@ -376,9 +385,9 @@ class RunsByAttempts:
 
     _attempts: Attempts
 
-    async def start(self, order: RunOrder) -> StartAnswer:
+    async def start(self, order: RunOrder, wanted: Wanted = always_wanted) -> StartAnswer:
         """See :class:`AgentPort`. Refusals before the run is asked for are definite."""
-        return await self._attempts.start(order)
+        return await self._attempts.start(order, wanted)
 
     async def follow(self, order: RunOrder) -> Outcome:
         """See :class:`AgentPort`."""
