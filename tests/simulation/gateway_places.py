@@ -123,6 +123,7 @@ class VirtualGatewayPlace(GatewayPlace):
         habit.seconds = SECONDS[self.how]
         habit.status = 3 if self.how == "fail" else 0
         habit.output = "out\n"
+        habit.used = (0, 0)
         return habit
 
 

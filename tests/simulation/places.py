@@ -118,6 +118,7 @@ class SimulatedPlace(Place):
         habit.status = {"fail": 3, "die": None}.get(self._how, 0)
         habit.on_term = "dies"
         habit.output = "out\n"
+        habit.used = (0, 0)
         return habit
 
 

@@ -4,6 +4,7 @@ Some of it is checked in the moment (a start that leaves before its commit), the
 is over. Each broken promise is one Violation with the name of the invariant.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from fleet_tui.core.events import Recorded, TaskPlaced
 from fleet_tui.core.ids import HostName, PoolName
 from fleet_tui.core.state import TaskSpec
 from fleet_tui.sim.virtual.question import verb_of
+from fleet_tui.sim.virtual.rules import Rules
 from fleet_tui.sim.virtual.scenario import USUAL_FLOOR
 from fleet_tui.sim.virtual.story import Story, TaskStory
 
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 
 MAX_VIOLATIONS = 20
 """Per world; one bug breaks many promises at once."""
+
+
+MOST_QUESTIONS, WITHIN_S = 60, 20.0
+"""No run is asked about more often, by whatever engines there are."""
 
 
 class Violation(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,11 +43,13 @@ class Checks:
 
     def __init__(self, world: "World") -> None:
         self.story = Story(self.broken)
+        self.rules = Rules(self.broken)
         self.violations: list[Violation] = []
         self.losses: list[tuple[PoolName, float, float]] = []
         """Times in which a whole pool could not be reached: pool, from, to; in seconds."""
         self._world = world
         self._sent: dict[str, int] = {}
+        self._asked: dict[str, deque[float]] = {}
 
     def broken(self, invariant: str, text: str, at_s: float | None = None) -> None:
         """Note a broken promise."""
@@ -53,11 +61,14 @@ class Checks:
     def committed(self, rows: Sequence[Recorded]) -> None:
         """These are on the disk."""
         now_s = self._world.loop.time()
+        self.rules.hear(rows)
         self.story.hear(rows, now_s)
         for row in rows:
             self._world.note_row(row)
             if isinstance(row.event, TaskPlaced):
                 self._check_urgency(self.story.tasks[row.event.task], row.at_ms)
+        if self._world.meddler is not None:
+            self._world.meddler.notice(rows)
 
     def sent(self, epoch: int, host: HostName, stdin: bytes) -> None:
         """The first byte of a question leaves."""
@@ -71,12 +82,26 @@ class Checks:
         if run is None:
             self.broken("journal-before-effect", f"{verb} of {run_id} left before its commit")
             return
+        self._check_pace(run_id)
         if verb == "start":
             if run_id in self._sent:
                 self.broken("sent-once", f"{run_id} was sent by {self._sent[run_id]} and {epoch}")
             self._sent[run_id] = epoch
+            if run.cancelled_by == epoch and self._world.truth.acked("cancel", run.task):
+                text = f"start of {run_id} left after its cancel was acknowledged"
+                self.broken("cancel-is-kept", text)
         elif verb == "cancel" and run.cancelling_s is None and run.given_up_s is None:
             self.broken("journal-before-effect", f"cancel of {run_id} left before its commit")
+
+    def _check_pace(self, run_id: str) -> None:
+        """Nobody is asked about a run over and over."""
+        now_s = self._world.loop.time()
+        asked = self._asked.setdefault(run_id, deque(maxlen=MOST_QUESTIONS))
+        if len(asked) == MOST_QUESTIONS and now_s - asked[0] < WITHIN_S:
+            text = f"{run_id} was asked about {MOST_QUESTIONS} times within {WITHIN_S:g} s"
+            self.broken("asked-at-a-pace", text)
+            asked.clear()
+        asked.append(now_s)
 
     def mass_loss(self, pool: PoolName, for_s: float) -> None:
         """A whole pool is about to vanish; remember it if the brake has to notice."""

@@ -142,7 +142,7 @@ class SimGateway:
             steps=(),
             tail_s=habit.seconds,
             model=SONNET,
-            tokens=Tokens(input=1, output=1),
+            tokens=Tokens(input=habit.used[0], output=habit.used[1]),
             answer="" if habit.status else habit.output,
             error="the model failed" if habit.status != 0 else None,
         )
@@ -159,6 +159,7 @@ class SimGateway:
             payload_sha256=self._given[run],
             started_s=self.loop.time(),
             output=self._habits(run).output,
+            used=self._habits(run).used,
             continued=run != attempt,
             in_gateway=True,
         )

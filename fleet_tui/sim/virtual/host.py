@@ -7,6 +7,7 @@ a crash may come between any two of them. The contract tests run against both.
 import random
 from collections.abc import Callable
 
+import msgspec
 from msgspec.structs import replace
 
 from fleet_tui.core.ids import AgentName, HostName
@@ -41,7 +42,10 @@ class Habit:
         """It writes nothing while it works: for a heartbeat it is dead."""
         self.step_s = rng.choice((2.0, 8.0)) if rng.random() < 0.5 else 0.0
         """How often it leaves a checkpoint; 0 never."""
-        self.output = f"out {rng.getrandbits(40):x}\n"
+        said = rng.getrandbits(40)
+        self.output = f"out {said:x}\n"
+        self.used = (said % 997, said // 997 % 499)
+        """Tokens, in and out; a program that uses nothing tells nothing."""
 
 
 class RunDir:
@@ -226,6 +230,7 @@ class SimHost:
             payload_sha256=sha256(body[question.job_bytes :]),
             started_s=run.began_s,
             output=habit.output,
+            used=habit.used,
             resumed_from=question.resume_from,
             silent=habit.silent and not habit.step_s,
         )
@@ -363,6 +368,10 @@ class SimHost:
             took_ms = round(seconds * 1_000)
             reply.say(f"state {word} {status} {took_ms} {len(output)} {sha256(output)}")
             reply.blob("out", output)
+            used = run.execution.used if run.execution is not None else (0, 0)
+            if any(used):
+                told = {"input_tokens": used[0], "output_tokens": used[1]}
+                reply.blob("usage", msgspec.json.encode(told))
             if status:
                 self._mark(run, reply)
             reply.end("")

@@ -9,12 +9,18 @@ from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import TaskId
 from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.state import AttemptPhase, Task, TaskPhase
+from fleet_tui.core.submission import FULL
 from fleet_tui.core.ulid import ENTROPY_BYTES, new_ulid
 from fleet_tui.sim.virtual.scenario import Job
 from fleet_tui.sim.virtual.truth import Call, sha256
 
 if TYPE_CHECKING:
     from fleet_tui.sim.virtual.world import World
+
+MANY_TRIES = 10_000
+"""As good as for ever."""
+FULL_TRIES = 10
+"""How often a client comes back to a full queue."""
 
 NOT_DECIDED = frozenset({"in-doubt", "stopping", "read-only", "recovery"})
 """Refusals after which a client asks again."""
@@ -30,6 +36,7 @@ class People:
         """Clients who have not got what they came for."""
         self._world = world
         self._rng = rng
+        self._looks = 0
 
     async def client(self, job: Job) -> None:
         """Get one job done."""
@@ -42,6 +49,7 @@ class People:
         await asyncio.sleep(job.at_s)
         payload = job.spec.payload.raw.encode()
         world.truth.sent[job.key] = sha256(payload)
+        patience = FULL_TRIES
         while True:
             reply = await self.submit_once(job)
             if isinstance(reply, c.Accepted):
@@ -50,7 +58,9 @@ class People:
                 task = reply.task
                 assert task is not None
                 break
-            if reply is not None and reply.code not in NOT_DECIDED:
+            if reply is not None and reply.code in FULL:
+                patience -= 1  # what is full may stay full for long
+            if not patience or (reply is not None and reply.code not in NOT_DECIDED | FULL):
                 return
             await asyncio.sleep(rng.uniform(0.5, 4.0))
         if job.cancel_after_s is not None:
@@ -76,15 +86,19 @@ class People:
                 pass
         return reply
 
-    async def insist(self, verb: str, task: TaskId | None, command: c.Command) -> None:
-        """Ask until there is an answer."""
+    async def insist(
+        self, verb: str, task: TaskId | None, command: c.Command, *, tries: int = MANY_TRIES
+    ) -> None:
+        """Ask until there is an answer, or so often."""
         world = self._world
         call = self._called(verb, "", task or "")
+        if isinstance(command, c.Resolve):
+            call.run, call.reason = command.run, command.reason
         in_doubt = False
-        while True:
+        for _ in range(tries):
             reply = await self.ask("operator", command)
             if isinstance(reply, c.Accepted):
-                call.acked_s = world.loop.time()
+                call.acked_s, call.acked_seq = world.loop.time(), reply.seq
                 world.note(f"{verb} of {task or 'all'} is acknowledged")
                 return
             if reply is not None and reply.code not in NOT_DECIDED:
@@ -146,11 +160,15 @@ class People:
         finished = any(e.status == 0 for e in self._world.truth.executions_of(task.id))
         verdict = c.Verdict.RAN if finished else self._rng.choice(_AGAIN)
         run = task.attempt.run_id if task.attempt is not None else None
-        command = c.Resolve(task=task.id, run=run, verdict=verdict, reason="looked at the host")
+        self._looks += 1
+        reason = f"looked at the host, {self._looks}"
+        command = c.Resolve(task=task.id, run=run, verdict=verdict, reason=reason)
         await self.insist(f"verdict-{verdict}", task.id, command)
 
     def _called(self, verb: str, key: str, task: str = "") -> Call:
-        call = Call(sent_s=self._world.loop.time(), verb=verb, key=key, task=task)
+        sent_seq = len(self._world.store.rows)
+        now_s = self._world.loop.time()
+        call = Call(sent_s=now_s, verb=verb, key=key, task=task, sent_seq=sent_seq)
         self._world.truth.calls.append(call)
         return call
 

@@ -17,8 +17,10 @@ from fleet_tui.core.fleet import (
     HostSpec,
     OpenClawAgent,
     PoolSpec,
+    Prices,
     Priority,
     ProbeSpec,
+    QueueLimits,
     ResidencyRule,
     RetryBudget,
     RetryPolicy,
@@ -41,9 +43,19 @@ START_MS = 1_767_225_600_000
 
 REFERENCE = "secret:env:GATEWAY"
 
+LONG_RUN_S = 60.0
+"""Worlds whose programs typically run as long are about something that takes long."""
+
 USUAL_FLOOR = RetryBudget().floor
 
+INPUT_MICROUSD, OUTPUT_MICROUSD = 3, 15
+"""What a token costs with every agent; the simulated gateways' model asks the same."""
+
 ACME, GLOBEX = ClientName("acme"), ClientName("globex")
+PRICES = Prices(
+    input_microusd_per_mtok=INPUT_MICROUSD * 1_000_000,
+    output_microusd_per_mtok=OUTPUT_MICROUSD * 1_000_000,
+)
 EU, US = Region("eu"), Region("us")
 GPU = Capability("gpu")
 
@@ -106,6 +118,24 @@ class LetterCare(msgspec.Struct, frozen=True, kw_only=True):
     """How many runs fail that would not have: without failures there is nothing to look after."""
 
 
+class Meddling(msgspec.Struct, frozen=True, kw_only=True):
+    """How operators act at the wrong moment. Probabilities are per moment of that kind."""
+
+    placed: float
+    """A run was placed, and may not have started."""
+    unknown: float
+    waiting: float
+    """A task came in, or goes back to the queue."""
+    ended: float
+    started: float
+    """An engine has begun."""
+    kills: float
+    """How often an engine is killed just before or after it hears of it."""
+    twice: float
+    most: int
+    """In one world, so that its work is done one day."""
+
+
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """A whole world before it begins."""
 
@@ -126,6 +156,10 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """Agents that are OpenClaw gateways; the others are programs."""
     letters: LetterCare | None = None
     """None: nobody looks after dead letters."""
+    meddling: Meddling | None = None
+    """None: operators leave work alone, but for the planned faults."""
+    failing: float = 0.0
+    """How many runs fail that would not have, beside those of the dead letters."""
 
 
 def draw(seed: int) -> Scenario:
@@ -144,6 +178,10 @@ def draw(seed: int) -> Scenario:
     dice = random.Random(f"{seed}/letters")  # noqa: S311  # a simulation, not a secret
     if dice.random() < 0.2:
         world = _with_letters(world, dice)
+    dice = random.Random(f"{seed}/operators")  # noqa: S311  # a simulation, not a secret
+    # What takes its time (a pool that vanishes, a long silence) is left to take it.
+    if dice.random() < 0.6 and world.run_s < LONG_RUN_S:
+        world = _with_operators(world, dice)
     return world
 
 
@@ -224,6 +262,66 @@ def _with_letters(world: Scenario, rng: random.Random) -> Scenario:
             failing=rng.choice((0.3, 0.6)),
         ),
     )
+
+
+def _with_operators(world: Scenario, rng: random.Random) -> Scenario:
+    """Operators act at the wrong moments, and the limits of the fleet are tight."""
+    fleet = world.fleet
+    deadlines = replace(
+        fleet.deadlines,
+        schedule_to_start_ms=rng.choice((None, 15_000, 30_000)),
+        start_to_close_ms=rng.choice((None, 12_000, 40_000, 600_000)),
+        heartbeat_ms=rng.choice((None, 9_000, 25_000)),
+        total_ms=rng.choice((None, None, 60_000)),
+    )
+    policies = {
+        task_class: replace(
+            policy,
+            max_attempts=rng.choice((2, 3, 4)),
+            backoff_base_ms=rng.choice((500, 4_000)),
+            backoff_cap_ms=rng.choice((1_000, 6_000, 30_000)),
+            non_retryable=rng.choice(((), (), ("exit-3", "model-error"))),
+        )
+        for task_class, policy in fleet.retry.items()
+    }
+    limits = QueueLimits(
+        open=rng.choice((QueueLimits().open, 4, 6)),
+        lanes={Priority.P1: 2} if rng.random() < 0.3 else {},
+        per_client=rng.choice((None, 1, 2)),
+    )
+    often = rng.choice((0.2, 0.4, 0.7))
+    return replace(
+        world,
+        fleet=replace(
+            fleet,
+            deadlines=deadlines,
+            retry=policies,
+            limits=limits,
+            retry_budget=RetryBudget(
+                floor=rng.choice((2, USUAL_FLOOR)), percent=rng.choice((0, 20, 60))
+            ),
+        ),
+        jobs=tuple(_tried_again(job, rng) for job in world.jobs),
+        meddling=Meddling(
+            placed=often,
+            unknown=often,
+            waiting=often / 2,
+            ended=often / 2,
+            started=0.2,
+            kills=rng.choice((0.0, 0.2, 0.4)),
+            twice=rng.choice((0.0, 0.3)),
+            most=rng.choice((6, 20, 40)),
+        ),
+        failing=rng.choice((0.0, 0.3, 0.6)),
+    )
+
+
+def _tried_again(job: Job, rng: random.Random) -> Job:
+    """Some of the work may run again, so that there are further tries."""
+    if rng.random() < 0.5:
+        return job
+    spec = replace(job.spec, task_class=rng.choice((TaskClass.IDEMPOTENT, TaskClass.RESUMABLE)))
+    return replace(job, spec=spec)
 
 
 def _troubled(seed: int) -> Scenario:
@@ -345,6 +443,7 @@ def _fleet(rng: random.Random) -> FleetSpec:
             capabilities=frozenset({GPU}) if rng.random() < 0.3 else frozenset(),
             clients=(ACME,) if number > 1 and rng.random() < 0.2 else (),
             slots=rng.choice((1, 1, 2)),
+            prices=PRICES,
             probe=probe,
         )
     used = {agent.pool for agent in agents.values()}

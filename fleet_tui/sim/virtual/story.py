@@ -59,6 +59,8 @@ class Run(msgspec.Struct, kw_only=True):
     """What its task asked for when it was placed."""
     unknown_s: float | None = None
     cancelling_s: float | None = None
+    cancelled_by: int = 0
+    """The epoch of the engine that was told to stop it; 0 for none."""
     given_up_s: float | None = None
     given_up_why: str = ""
     unwanted_s: float | None = None
@@ -86,6 +88,8 @@ class TaskStory(msgspec.Struct, kw_only=True):
     """Its newest run."""
     ended: TaskPhase | None = None
     ended_s: float | None = None
+    cancelled_s: float | None = None
+    """Since when it is to be stopped; None when nobody wants that, or somebody decided since."""
     needs_operator: bool = False
     """Nobody but an operator may say what becomes of it."""
     dropped: bool = False
@@ -126,7 +130,7 @@ class Story:
         for row in rows:
             self.told.append((now_s, row))
             if not self._work(row, now_s):
-                self._queue(row)
+                self._queue(row, now_s)
 
     def _goes_on(self, task: TaskStory, how: str, now_s: float) -> None:
         """Something becomes of a task: no run of it may be open, and nobody may have to ask."""
@@ -141,7 +145,7 @@ class Story:
         if run is not None and run.given_up_s is not None and run.unwanted_s is None:
             run.unwanted_s = now_s
 
-    def _queue(self, row: Recorded) -> None:
+    def _queue(self, row: Recorded, now_s: float) -> None:
         """What people ask for."""
         match row.event:
             case TaskSubmitted() as event:
@@ -153,8 +157,12 @@ class Story:
                     priority=event.spec.priority,
                     number=event.number,
                 )
-            case TaskResolved() | TaskCancelRequested() as event:
-                self.tasks[event.task].needs_operator = False
+            case TaskResolved() as event:
+                task = self.tasks[event.task]
+                task.needs_operator, task.cancelled_s = False, None
+            case TaskCancelRequested() as event:
+                task = self.tasks[event.task]
+                task.needs_operator, task.cancelled_s = False, now_s
             case TaskEdited() as event:
                 task = self.tasks[event.task]
                 if task.ended is None:
@@ -205,7 +213,7 @@ class Story:
                         event.task, event.reason, row.seq, row.at_ms, event.not_before_ms
                     )
                     self.requeued.append(again)
-                task.dropped = False
+                task.dropped, task.cancelled_s = False, None
                 task.waits, task.not_before_ms, task.ended = True, event.not_before_ms, None
                 task.may_duplicate = task.may_duplicate or event.duplicate_possible
                 self._unwanted(task, now_s)
@@ -221,7 +229,8 @@ class Story:
             case AttemptUnknown() as event:
                 self.runs[event.run].unknown_s = now_s
             case AttemptCancelling() as event:
-                self.runs[event.run].cancelling_s = now_s
+                run = self.runs[event.run]
+                run.cancelling_s, run.cancelled_by = now_s, row.epoch
             case AttemptCheckpointed() as event:
                 self.tasks[self.runs[event.run].task].marked = True
             case AttemptGivenUp() as event:

@@ -29,6 +29,8 @@ class Execution(msgspec.Struct, kw_only=True):
     recorded: bool = False
     """Whether its end is on the host's disk."""
     output: str = ""
+    used: tuple[int, int] = (0, 0)
+    """Tokens in and out, as it told itself."""
     silent: bool = False
     """It gives no sign of life while it runs."""
     wiped_s: float | None = None
@@ -56,6 +58,13 @@ class Call(msgspec.Struct, kw_only=True):
     task: str = ""
     acked_s: float | None = None
     refused: str = ""
+    sent_seq: int = 0
+    """How much stood in the ledger when it was first asked for."""
+    acked_seq: int | None = None
+    run: str | None = None
+    """Of a verdict: the run that its author looked at."""
+    reason: str = ""
+    """Of a verdict: tells it from all others."""
 
 
 class Edit(msgspec.Struct, kw_only=True):

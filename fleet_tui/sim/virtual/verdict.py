@@ -14,11 +14,13 @@ from fleet_tui.core.events import (
     Event,
 )
 from fleet_tui.core.evidence import LateWord
-from fleet_tui.core.fleet import AgentSpec, FleetSpec, TaskClass
+from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import AgentName, TaskId
-from fleet_tui.core.state import EMPTY_STATE, Task, TaskPhase, TaskSpec
+from fleet_tui.core.state import EMPTY_STATE, Task, TaskPhase
 from fleet_tui.journal.codec import decode, encode
+from fleet_tui.sim.virtual.kept import kept
+from fleet_tui.sim.virtual.rules import boundary
 from fleet_tui.sim.virtual.story import REQUEUED_BY, Requeued, Run, TaskStory
 from fleet_tui.sim.virtual.truth import Execution
 from fleet_tui.wire.openclaw.transcript import WORDS_LOST
@@ -61,6 +63,7 @@ def judge(world: "World") -> None:
     _given_up(world, checks)
     _slots(world, checks)
     _memory(world, checks)
+    kept(world, checks)
     for problem in world.problems:
         checks.broken("no-bugs", problem)
 
@@ -93,7 +96,7 @@ def _one_execution(world: "World", checks: "Checks", execution: Execution) -> No
     if execution.epoch < execution.host_epoch:
         text = f"{execution.run} was started by engine {execution.epoch}"
         checks.broken("stale-engine", f"{text} after {execution.host_epoch}", execution.started_s)
-    problem = _boundary(run.fleet, run.fleet.agents[run.agent], run.spec)
+    problem = boundary(run.fleet, run.fleet.agents[run.agent], run.spec)
     if problem or execution.agent != run.agent:
         text = f"{execution.run} ran on {execution.agent}: {problem or 'placed elsewhere'}"
         checks.broken("boundaries", text, execution.started_s)
@@ -139,25 +142,6 @@ def _letters(world: "World", checks: "Checks") -> None:
             checks.broken("acknowledged-is-kept", f"{task.key} was dropped, or is not any more")
         if state is not None and state.spec != task.wanted:
             checks.broken("acknowledged-is-kept", f"{task.key} does not ask for what it should")
-
-
-def _boundary(fleet: FleetSpec, agent: AgentSpec, task: TaskSpec) -> str:
-    """Why the task may never run on the agent; empty if it may."""
-    if agent.clients and task.client not in agent.clients:
-        return "reserved for another client"
-    reserved = {c for a in fleet.agents.values() for c in a.clients}
-    if task.client in reserved and task.client not in agent.clients:
-        return "its client is isolated elsewhere"
-    if task.regions and agent.region not in task.regions:
-        return "in another region"
-    for rule in fleet.residency:
-        if rule.client == task.client and agent.region not in rule.regions:
-            return "outside its client's regions"
-    if not task.needs <= agent.capabilities:
-        return "lacks a capability"
-    if (task.pool or agent.pool) != agent.pool or (task.agent or agent.name) != agent.name:
-        return "another pool or agent was asked for"
-    return ""
 
 
 def _executions(world: "World", checks: "Checks", task: TaskStory, found: list[Execution]) -> None:
@@ -222,18 +206,17 @@ def _succeeded(world: "World", checks: "Checks", task: Task, found: list[Executi
 
 
 def _cancelled(world: "World", checks: "Checks", task: TaskStory, found: list[Execution]) -> None:
-    """A cancel that was acknowledged stops what runs."""
-    for call in world.truth.acked("cancel", task.id):
-        assert call.acked_s is not None
-        due_s = max(call.acked_s, world.healed_s) + NOTICE_S
-        for execution in found:
-            if execution.wiped_s is not None:
-                continue
-            ended_s = execution.ended_s if execution.ended_s is not None else world.loop.time()
-            again = [s for s in _wanted_again(world, checks, task.id) if s > call.acked_s]
-            if ended_s > due_s and not again:
-                text = f"{execution.run} ran on until {ended_s:.0f} s, cancelled at"
-                checks.broken("cancel-stops", f"{text} {call.acked_s:.0f} s", due_s)
+    """A cancel stops what runs. That one which was acknowledged is in the ledger, see kept.py."""
+    if task.cancelled_s is None:
+        return
+    due_s = max(task.cancelled_s, world.healed_s) + NOTICE_S
+    for execution in found:
+        if execution.wiped_s is not None:
+            continue
+        ended_s = execution.ended_s if execution.ended_s is not None else world.loop.time()
+        if ended_s > due_s:
+            text = f"{execution.run} ran on until {ended_s:.0f} s, cancelled at"
+            checks.broken("cancel-stops", f"{text} {task.cancelled_s:.0f} s", due_s)
 
 
 def _heartbeat(world: "World", checks: "Checks", found: list[Execution]) -> None:

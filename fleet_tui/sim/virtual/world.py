@@ -22,6 +22,7 @@ from fleet_tui.sim.virtual.gateways import SimGateway
 from fleet_tui.sim.virtual.host import Habit, SimHost
 from fleet_tui.sim.virtual.letters import LetterOperator
 from fleet_tui.sim.virtual.loop import Deadlock, Livelock, NotVirtual, Running, VirtualLoop
+from fleet_tui.sim.virtual.meddler import Meddler
 from fleet_tui.sim.virtual.network import Internet
 from fleet_tui.sim.virtual.people import People
 from fleet_tui.sim.virtual.scenario import START_MS, Scenario, draw
@@ -94,6 +95,11 @@ class World:
         self.letters = (
             LetterOperator(self, scenario.letters, _dice(seed, "letter-operator"))
             if scenario.letters is not None
+            else None
+        )
+        self.meddler = (
+            Meddler(self, scenario.meddling, _dice(seed, "meddler"))
+            if scenario.meddling is not None
             else None
         )
         self._trouble = Trouble(self, _dice(seed, "faults"))
@@ -203,6 +209,8 @@ class World:
             habit = self._habits[run] = Habit(dice, self.scenario.run_s)
             letters = self.scenario.letters
             if letters is not None and dice.random() < letters.failing:
+                habit.status = 3
+            if self.scenario.failing and dice.random() < self.scenario.failing:
                 habit.status = 3
         return habit
 

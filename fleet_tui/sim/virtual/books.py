@@ -1,0 +1,320 @@
+"""The ledger as a clerk would keep it: who waits, who runs where, what was told of whom.
+
+Kept from the events alone, for :mod:`fleet_tui.sim.virtual.rules`, and compared at the end of a
+world with what folding gave (:mod:`fleet_tui.sim.virtual.kept`). An event is entered after it was
+judged.
+"""
+
+from collections import deque
+
+import msgspec
+
+from fleet_tui.core import events as e
+from fleet_tui.core.evidence import Answer, LateWord, Usage
+from fleet_tui.core.fleet import EMPTY_FLEET, FleetSpec, Prices, TaskClass
+from fleet_tui.core.ids import AgentName, PoolName, RunId, TaskId, split_run_id
+from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.state import CancelCause, Health, TaskPhase, TaskSpec
+from fleet_tui.core.vitals import FailureKind
+
+STARTS_KEPT = 4_096
+"""Placements remembered for the budget of retries; no world makes as many in a minute."""
+
+
+class Try(msgspec.Struct, kw_only=True):
+    """One attempt."""
+
+    id: RunId
+    agent: AgentName
+    placed_ms: int
+    is_open: bool = True
+    started_ms: int | None = None
+    lost_ms: int | None = None
+    """Since when nothing is known of it; None while it is heard of."""
+    is_lost: bool = False
+    """What was heard last is that nothing is heard."""
+    cause: CancelCause | None = None
+    ok: bool | None = None
+    """Of one that finished."""
+    failure: str = ""
+    never_started: bool = False
+    died: bool = False
+    given_up: bool = False
+    judged: bool = False
+    says: LateWord | None = None
+    late: bool = False
+    marked: bool = False
+    """It left a checkpoint."""
+    answer: Answer = Answer()
+    usage: Usage = Usage()
+    cost_microusd: int = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its agent told, if late, how it ended."""
+        return self.late or (self.says is not None and self.says.is_final)
+
+
+class Work(msgspec.Struct, kw_only=True):
+    """One task."""
+
+    id: TaskId
+    number: int
+    spec: TaskSpec
+    asked_ms: int
+    """From when its deadlines count."""
+    phase: TaskPhase = TaskPhase.WAITING
+    tries: list[Try] = []
+    cancelled: bool = False
+    """Somebody wants it gone, and nobody asked for it since."""
+    held: bool = False
+    expedited: bool = False
+    dropped: bool = False
+    blamed: bool = False
+    """Agents agree that its newest run failed for a reason of its own."""
+    verdict: str = ""
+    """A verdict from which something has to follow at once."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something may still happen to it by itself."""
+        return not self.phase.is_closed
+
+    @property
+    def waits(self) -> bool:
+        """Whether it may be placed."""
+        return self.phase is TaskPhase.WAITING
+
+    @property
+    def asks(self) -> bool:
+        """Whether only a person can say how it goes on."""
+        return self.phase is TaskPhase.NEEDS_OPERATOR
+
+    @property
+    def since_asked(self) -> list[Try]:
+        """The tries since people last asked for it."""
+        return [one for one in self.tries if one.placed_ms >= self.asked_ms]
+
+    @property
+    def is_retry(self) -> bool:
+        """Whether the next try is not the first of what was asked for."""
+        return bool(self.tries) and self.tries[-1].placed_ms >= self.asked_ms
+
+    @property
+    def started(self) -> list[Try]:
+        """The tries since then that may have done something."""
+        return [one for one in self.since_asked if not one.never_started]
+
+    @property
+    def began(self) -> bool:
+        """Whether one of them is known to have started."""
+        return any(one.started_ms is not None for one in self.since_asked)
+
+    @property
+    def unstarted(self) -> int:
+        """How many of the newest tries in a row did not start."""
+        count = 0
+        for one in reversed(self.tries):
+            before = count > 0 and (one.placed_ms < self.asked_ms or one.judged)
+            if before or not one.never_started:
+                break
+            count += 1
+        return count
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether its next run is to go on from a checkpoint."""
+        marked = any(one.marked for one in self.tries)
+        return marked and self.spec.task_class is TaskClass.RESUMABLE
+
+    @property
+    def may_run_again(self) -> bool:
+        """Whether its class allows another run after one that certainly ended."""
+        return self.may_go_on or self.spec.task_class is TaskClass.IDEMPOTENT
+
+
+class Member(msgspec.Struct, kw_only=True):
+    """One agent."""
+
+    health: Health = Health.JOINING
+    failure: FailureKind | None = None
+    cordoned: bool = False
+    trial_ms: int | None = None
+    """Out of routing for what it refused or failed; from then on one task is let through."""
+    trial: str = ""
+    """The run that is on trial."""
+    prices: Prices = Prices()
+    """As the fleet file said while it named the agent."""
+    tokens: int = 0
+    cost_microusd: int = 0
+
+
+class Book:
+    """Everything that was entered so far."""
+
+    def __init__(self) -> None:
+        self.at_ms = 0
+        self.fleet: FleetSpec = EMPTY_FLEET
+        self.mode = EngineMode.NORMAL
+        self.engine_ms = 0
+        """When the newest engine began."""
+        self.works: dict[TaskId, Work] = {}
+        self.agents: dict[AgentName, Member] = {}
+        self.frozen: set[PoolName] = set()
+        self.starts: deque[tuple[int, bool]] = deque(maxlen=STARTS_KEPT)
+        """Placements: their second, and whether it was a retry."""
+        self.ends: dict[TaskPhase, int] = {}
+        """How often tasks ended in each way."""
+        self.tokens = 0
+        self.cost_microusd = 0
+
+    def work_of(self, run: RunId) -> tuple[Work, Try]:
+        """The task and the try that a run id names."""
+        task, number = split_run_id(run)
+        work = self.works[task]
+        return work, work.tries[number - 1]
+
+    def busy(self, agent: AgentName) -> int:
+        """How many slots of an agent are taken."""
+        return sum(
+            bool(work.tries) and work.tries[-1].is_open and work.tries[-1].agent == agent
+            for work in self.works.values()
+        )
+
+    def enter(self, row: e.Recorded) -> None:
+        """Write an event down."""
+        self.at_ms = row.at_ms
+        match row.event:
+            case e.AboutTask() as event:
+                self._task(event, row.at_ms)
+            case e.AboutAttempt() as event:
+                self._run(event, row.at_ms)
+            case e.FleetLoaded(spec=spec):
+                self.fleet = spec
+                self._follow_fleet()
+            case e.EngineStarted():
+                self.engine_ms = row.at_ms
+                if self.mode is not EngineMode.HOLD:
+                    self.mode = EngineMode.NORMAL
+            case e.EngineModeChanged(mode=mode):
+                self.mode = mode
+            case e.HealthChanged(agent=name, health=health, failure=failure):
+                if name in self.agents:
+                    self.agents[name].health, self.agents[name].failure = health, failure
+            case e.AgentCordoned(agent=name) | e.AgentUncordoned(agent=name) as event:
+                if name in self.agents:
+                    self.agents[name].cordoned = isinstance(event, e.AgentCordoned)
+            case e.AgentTripped(agent=name, until_ms=until_ms):
+                if name in self.agents:
+                    self.agents[name].trial_ms = until_ms
+            case e.AgentTrusted(agent=name):
+                if name in self.agents:
+                    self.agents[name].trial_ms, self.agents[name].trial = None, ""
+            case e.FailoverFrozen(pool=pool):
+                self.frozen.add(pool)
+            case e.FailoverThawed(pool=pool):
+                self.frozen.discard(pool)
+            case _:
+                pass
+
+    def _follow_fleet(self) -> None:
+        """Who is not in the fleet file any more is forgotten once nothing of theirs runs."""
+        for name in list(self.agents):
+            if name in self.fleet.agents:
+                if self.agents[name].health is Health.RETIRED:
+                    self.agents[name].health = Health.JOINING
+            elif self.busy(name):
+                self.agents[name].health = Health.RETIRED
+            else:
+                del self.agents[name]
+        for name, spec in self.fleet.agents.items():
+            self.agents.setdefault(name, Member()).prices = spec.prices
+
+    def _task(self, event: e.AboutTask, at_ms: int) -> None:
+        if isinstance(event, e.TaskSubmitted):
+            self.works[event.task] = Work(
+                id=event.task, number=event.number, spec=event.spec, asked_ms=at_ms
+            )
+            return
+        work = self.works[event.task]
+        match event:
+            case e.TaskPlaced(run=run, agent=agent):
+                self.starts.append((at_ms // 1_000, work.is_retry))
+                work.phase, work.blamed = TaskPhase.ACTIVE, False
+                work.tries.append(Try(id=run, agent=agent, placed_ms=at_ms))
+                if agent in self.agents and self.agents[agent].trial_ms is not None:
+                    self.agents[agent].trial = run
+            case e.TaskRetrying(not_before_ms=not_before_ms):
+                if not work.is_open:
+                    work.asked_ms = max(at_ms, not_before_ms)
+                work.phase, work.cancelled, work.dropped = TaskPhase.WAITING, False, False
+            case e.TaskEnded(phase=phase):
+                work.phase = phase
+                self.ends[phase] = self.ends.get(phase, 0) + 1
+            case e.TaskNeedsOperator():
+                work.phase = TaskPhase.NEEDS_OPERATOR
+            case e.TaskResolved(verdict=verdict):
+                work.verdict = verdict
+                if work.tries:
+                    work.tries[-1].judged = True
+                if verdict != "ran":
+                    work.asked_ms = at_ms
+                work.cancelled = work.cancelled and verdict == "ran"
+            case e.TaskCancelRequested():
+                work.cancelled = True
+            case e.TaskHeld() | e.TaskReleased():
+                work.held = isinstance(event, e.TaskHeld)
+            case e.TaskExpedited():
+                work.expedited = True
+            case e.TaskReprioritized(priority=priority):
+                work.spec = msgspec.structs.replace(work.spec, priority=priority)
+            case e.TaskEdited(spec=spec):
+                work.spec = spec
+            case e.TaskBlamed():
+                work.blamed = True
+            case e.TaskDropped():
+                work.dropped = True
+            case _:
+                pass
+
+    def _run(self, event: e.AboutAttempt, at_ms: int) -> None:
+        _, one = self.work_of(event.run)
+        match event:
+            case e.AttemptStarted() | e.AttemptSeen():
+                one.started_ms = at_ms if one.started_ms is None else one.started_ms
+                one.lost_ms, one.is_lost = None, False
+            case e.AttemptUnknown():
+                one.lost_ms = at_ms if one.lost_ms is None else one.lost_ms
+                one.is_lost = True
+            case e.AttemptCancelling(cause=cause):
+                one.cause, one.is_lost = cause, False
+            case e.AttemptCheckpointed():
+                one.marked = True
+            case e.AttemptNotStarted():
+                one.is_open, one.never_started = False, True
+            case e.AttemptDied():
+                one.is_open, one.died = False, True
+            case e.AttemptGivenUp():
+                one.is_open, one.given_up = False, True
+            case e.AttemptStopped():
+                one.is_open = False
+                self._pay(one, event.usage, event.cost_microusd)
+            case e.AttemptFinished(ok=ok, failure=failure):
+                one.is_open, one.ok, one.failure = False, ok, failure
+                one.answer = event.answer
+                self._pay(one, event.usage, event.cost_microusd)
+            case e.AttemptLate():
+                one.late, one.answer = True, event.answer
+                self._pay(one, event.usage, event.cost_microusd)
+            case e.AttemptTold(says=says):
+                one.says = says
+                self._pay(one, event.usage, event.cost_microusd)
+            case _:
+                pass
+
+    def _pay(self, one: Try, usage: Usage, cost_microusd: int) -> None:
+        one.usage, one.cost_microusd = usage, cost_microusd
+        for purse in (self, self.agents.get(one.agent)):
+            if purse is not None:
+                purse.tokens += usage.total_tokens
+                purse.cost_microusd += cost_microusd
