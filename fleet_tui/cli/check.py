@@ -1,6 +1,7 @@
 """``fleet-tui check``: is this fleet file right, and does it mean what it seems to?
 
-Reads files only: no host is contacted, no secret looked up.
+Reads files only: no host is contacted, no secret looked up. What ssh_config says of the hosts is
+asked of ``ssh -G``, which contacts nobody either.
 """
 
 import json
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import click
 
-from fleet_tui.cli.common import say
+from fleet_tui.cli.common import run, say
+from fleet_tui.cli.ssh_problems import ssh_problems
 from fleet_tui.config.load import InvalidFleet, load_fleet
 from fleet_tui.config.problems import (
     Problem,
@@ -21,7 +23,6 @@ from fleet_tui.config.problems import (
     summary,
     visible,
 )
-from fleet_tui.config.ssh_warnings import ssh_config_warnings
 from fleet_tui.core.fleet import FleetSpec, LocalAgent
 from fleet_tui.errors import ExitCode
 
@@ -59,14 +60,13 @@ def command(
     not_kept = 0
     try:
         loaded = load_fleet(path, os.environ)
-        spec, problems = (
-            loaded.spec,
-            (*loaded.warnings, *ssh_config_warnings(loaded.spec, Path.home())),
-        )
+        spec = loaded.spec
+        problems = (*loaded.warnings, *run(ssh_problems(loaded, str(path))))
     except InvalidFleet as invalid:
         problems, not_kept = invalid.problems, invalid.not_kept
     warned = any(each.severity is Severity.WARNING for each in problems)
-    usable = spec is not None and not (strict and warned)
+    wrong = any(each.severity is Severity.ERROR for each in problems)
+    usable = spec is not None and not wrong and not (strict and warned)
     match "json" if as_document else form:
         case "json":
             click.echo(json.dumps(_document(path, spec, problems, not_kept, usable), indent=2))
@@ -95,7 +95,8 @@ def _print_text(
         if isinstance(agent.kind, LocalAgent):
             program = visible(" ".join(agent.kind.command))
             say(f"note: {name} runs on this machine, as you: {program}")
-    verdict = "ok" if usable else "not ok, warnings count as errors"
+    wrong = any(each.severity is Severity.ERROR for each in problems)
+    verdict = "ok" if usable else "not ok" if wrong else "not ok, warnings count as errors"
     say(f"{visible(str(path))}: {verdict}{f' ({counted})' if counted else ''}: {size(spec)}")
 
 

@@ -7,12 +7,14 @@ import sys
 import time
 from collections.abc import Iterator
 from enum import StrEnum
-from pathlib import Path
+from typing import assert_never
 
 import msgspec
 
 from fleet_tui import __version__
 from fleet_tui.cli.common import Fleet, engine_now, operator
+from fleet_tui.config.load import Loaded
+from fleet_tui.config.problems import Problem, Severity
 from fleet_tui.core import words
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.fleet import FleetSpec, HostSpec, OpenClawAgent
@@ -152,30 +154,60 @@ def engine(fleet: Fleet) -> Iterator[Finding]:
         yield ok("engine", f"pid {told.pid} works, epoch {told.epoch}")
 
 
-def ssh(spec: FleetSpec) -> Iterator[Finding]:
+async def ssh(loaded: Loaded, file: str) -> list[Finding]:
     """What is taken from ssh_config, and whether hosts can be told from impostors."""
-    from fleet_tui.config.ssh_warnings import ssh_config_warnings
+    from fleet_tui.cli.ssh_problems import problems_of
+    from fleet_tui.core.ssh_config import Reader, Refusal
     from fleet_tui.wire.ssh_failures import LocalSetupError
     from fleet_tui.wire.ssh_options import SshFiles
+    from fleet_tui.wire.ssh_resolver import SshResolver
+    from fleet_tui.wire.ssh_survey import survey
 
-    for problem in ssh_config_warnings(spec, Path.home()):
-        about = f"{problem.file}:{problem.line}" if problem.line else problem.file
-        yield warn("ssh config", f"{about}: {problem.message}", "say it in the fleet file instead")
+    if not loaded.spec.hosts:
+        return []
+    surveyed = await survey(loaded.spec.hosts.values(), SshResolver(canonicalize=False))
+    found = [_of_ssh_config(each) for each in problems_of(loaded, file, surveyed)]
+    if any(host.use_ssh_config for host in loaded.spec.hosts.values()) and surveyed.text.files:
+        reader = Reader.ASYNCSSH if surveyed.reads_without_ssh else Reader.OPENSSH
+        found.append(ok("ssh config", f"read by {reader.value}"))
     files = SshFiles()
-    for name, host in spec.hosts.items():
-        try:
-            route = files.route(host)
-        except LocalSetupError as error:
-            yield fail(f"host {name}", str(error), "`fleet-tui check` and `ssh -G` say more")
+    for name, host in loaded.spec.hosts.items():
+        resolved = surveyed.answers[name]
+        if isinstance(resolved, Refusal):
+            text = f"ssh_config: {safe_line(str(resolved))}"
+            found.append(fail(f"host {name}", text, f"`ssh -G {host.address}` says the same"))
             continue
-        user = route.options.username or operator()
-        way = f"{user}@{route.options.host}:{route.port}{_through(host, bool(route.jump_chain))}"
+        try:
+            route = files.route(host, resolved)
+        except LocalSetupError as error:
+            text = safe_line(str(error))
+            found.append(fail(f"host {name}", text, "`fleet-tui check` and `ssh -G` say more"))
+            continue
+        user = safe_line(route.options.username) or operator()
+        where = safe_line(route.options.host)
+        way = f"{user}@{where}:{route.port}{_through(host, bool(route.jump_chain))}"
         if route.known.keys or route.known.authorities:
-            yield ok(f"host {name}", f"{way}, its key is known")
+            found.append(ok(f"host {name}", f"{way}, its key is known"))
         else:
-            files_text = " and ".join(str(path) for path in route.known_hosts_files[:2])
+            files_text = safe_line(" and ".join(str(path) for path in route.known_hosts_files[:2]))
             text = f"{way}, its key is in neither of {files_text}"
-            yield fail(f"host {name}", text, f"`fleet-tui trust {name}` shows it and enrols it")
+            todo = f"`fleet-tui trust {name}` shows it and enrols it"
+            found.append(fail(f"host {name}", text, todo))
+    return found
+
+
+def _of_ssh_config(problem: Problem) -> Finding:
+    about = f"{problem.file}:{problem.line}" if problem.line else problem.file
+    text = f"{about}: {problem.message}"
+    match problem.severity:
+        case Severity.ERROR:
+            return fail("ssh config", text, problem.hint or "`fleet-tui check` says the same")
+        case Severity.WARNING:
+            return warn("ssh config", text, problem.hint or "say it in the fleet file instead")
+        case Severity.NOTE:
+            return ok("ssh config", text)
+        case never:
+            assert_never(never)
 
 
 def _through(host: HostSpec, has_chain: bool) -> str:

@@ -70,5 +70,5 @@ def _findings(fleet: Fleet) -> "Iterator[Finding]":
         yield checkup.fail("fleet file", text, "`fleet-tui check` shows them")
         return
     yield checkup.ok("fleet file", f"{fleet.file} is sound")
-    yield from checkup.ssh(loaded.spec)
+    yield from run(checkup.ssh(loaded, str(fleet.file)))
     yield from run(checkup.secrets(loaded.spec))

@@ -5,18 +5,19 @@ from pathlib import Path
 
 import click
 
-from fleet_tui.cli.common import say
+from fleet_tui.cli.common import run, say
 from fleet_tui.cli.files import write_new
 from fleet_tui.config.importers.ansible import read_inventory, read_text
 from fleet_tui.config.importers.found import DEFAULT_POOL, Findings, fleet_file
 from fleet_tui.config.importers.hosts_file import read_hosts
-from fleet_tui.config.importers.ssh_aliases import read_aliases
+from fleet_tui.config.importers.ssh_aliases import aliases, found_aliases
 from fleet_tui.config.load import load_text
 from fleet_tui.config.problems import count_of, visible
 from fleet_tui.config.values import Unacceptable, name
 from fleet_tui.errors import FleetError
 
 MAX_SHOWN_IGNORED = 50
+MAX_ALIASES = 20_000
 
 _OUTPUT = click.option(
     "-o",
@@ -57,12 +58,24 @@ def from_ssh_config(
 ) -> None:
     """Take the Host aliases of ~/.ssh/config.
 
-    Only the alias is kept, so SSH goes on applying whatever the file says of it.
+    Only the alias is kept, so SSH goes on applying whatever the file says of it. Aliases that
+    `ssh -G` sends to the same machine become one agent.
     """
-    home = Path.home()
-    file = path or home / ".ssh" / "config"
-    findings = read_aliases(file, home, match=match, pool=pool)
+    file = path or Path.home() / ".ssh" / "config"
+    findings = run(_ssh_aliases(path, match, pool))
     _write(findings, fleet, str(file), target, force)
+
+
+async def _ssh_aliases(path: Path | None, match: str, pool: str) -> Findings:
+    from fleet_tui.core.fleet import HostSpec
+    from fleet_tui.core.ids import HostName
+    from fleet_tui.wire.ssh_resolver import SshResolver
+
+    resolver = SshResolver(config=path, canonicalize=False)
+    text = await resolver.text()
+    names = aliases(text, match=match)[:MAX_ALIASES]
+    answers = await resolver.resolve_all(HostSpec(name=HostName(n), address=n) for n in names)
+    return found_aliases(dict(zip(names, answers, strict=True)), text, pool=pool)
 
 
 @command.command("ansible")

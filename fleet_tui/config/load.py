@@ -13,7 +13,7 @@ from fleet_tui.config.files import read_regular
 from fleet_tui.config.identities import judge_identities
 from fleet_tui.config.lint import lint
 from fleet_tui.config.problems import Problem, Severity, Source, as_text, summary
-from fleet_tui.config.reader import MAX_FILE_BYTES, decode, read
+from fleet_tui.config.reader import MAX_FILE_BYTES, Node, decode, find_key, read
 from fleet_tui.config.resolve import resolve
 from fleet_tui.config.validate import validate
 from fleet_tui.core.fleet import FleetSpec
@@ -27,6 +27,8 @@ class Loaded:
     spec: FleetSpec
     warnings: tuple[Problem, ...]
     """Warnings and notes, in the file's order."""
+    agent_lines: Mapping[str, int]
+    """Where each agent stands in the file, for messages that come later."""
 
 
 class InvalidFleet(InvalidConfig):
@@ -68,17 +70,20 @@ def load_bytes(
 
 def _load(name: str, data: bytes, env: Mapping[str, str], *, look_at_keys: bool) -> Loaded:
     source = decode(name, data)
-    spec = None if source.errors else _understand(source, data, env, look_at_keys)
+    root, spec = None, None
+    if not source.errors:
+        root = read(source)
+        spec = _understand(source, root, data, env, look_at_keys)
     problems = source.in_order()
     if source.errors or spec is None:
         raise InvalidFleet(name, problems, source.not_kept)
-    return Loaded(spec, problems)
+    keys = {agent: find_key(root, ("agents", agent)) for agent in spec.agents}
+    return Loaded(spec, problems, {agent: key.mark.line for agent, key in keys.items() if key})
 
 
 def _understand(
-    source: Source, data: bytes, env: Mapping[str, str], look_at_keys: bool
+    source: Source, root: Node | None, data: bytes, env: Mapping[str, str], look_at_keys: bool
 ) -> FleetSpec | None:
-    root = read(source)
     if root is None:
         if not source.errors:
             source.error(

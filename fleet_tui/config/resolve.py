@@ -160,8 +160,8 @@ class _Resolver:
             jump=HostName(jump) if jump else None,
             known_hosts=self._path(entry.known_hosts or defaults.known_hosts),
             use_ssh_config=_first(entry.ssh_config, defaults.ssh_config, usual.use_ssh_config),
-            connect_timeout_ms=_first(
-                entry.connect_timeout, defaults.connect_timeout, usual.connect_timeout_ms
+            connect_timeout_ms=(
+                defaults.connect_timeout if entry.connect_timeout is None else entry.connect_timeout
             ),
         )
 

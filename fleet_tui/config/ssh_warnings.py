@@ -1,54 +1,278 @@
-"""Warnings about the operator's ``~/.ssh/config``: options a fleet's hosts will not get."""
+"""What ``check`` says of the operator's ssh_config: what makes hosts unreachable, what a fleet's
+hosts will not get of it, and names that lead to one machine.
 
+How a host is resolved is given: OpenSSH itself was asked (``ssh -G``).
+"""
+
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from fleet_tui.config.problems import Problem, Severity, visible
-from fleet_tui.config.ssh_config import IGNORED_OPTIONS, read_ssh_config
-from fleet_tui.core.fleet import FleetSpec
+from fleet_tui.core.fleet import FleetSpec, OpenClawAgent
+from fleet_tui.core.ids import HostName
+from fleet_tui.core.ssh_config import ConfigLine, ConfigText, Reader, Refusal, Resolved
+
+MAX_SHOWN_HOSTS = 3
+
+NOT_FOLLOWED = {
+    "addkeystoagent": "keys are never added to the SSH agent",
+    "bindinterface": "the system chooses the interface",
+    "casignaturealgorithms": "the SSH library has its own list",
+    "controlmaster": "connections are shared already",
+    "controlpath": "connections are shared already",
+    "controlpersist": "connections are shared already",
+    "dynamicforward": "only the agents' own ports are forwarded",
+    "forwardagent": "the SSH agent is never forwarded",
+    "forwardx11": "X11 is never forwarded",
+    "gssapiauthentication": "only keys and certificates log in",
+    "hostbasedauthentication": "only keys and certificates log in",
+    "knownhostscommand": "host keys come from known_hosts only",
+    "localcommand": "nothing is run on this machine",
+    "localforward": "only the agents' own ports are forwarded",
+    "nohostauthenticationforlocalhost": "host keys are always checked strictly",
+    "permitlocalcommand": "nothing is run on this machine",
+    "pkcs11provider": "keys come from files and from an ssh-agent",
+    "remotecommand": "fleet-tui runs its own commands",
+    "remoteforward": "only the agents' own ports are forwarded",
+    "requesttty": "commands run without a terminal",
+    "securitykeyprovider": "keys come from files and from an ssh-agent",
+    "stricthostkeychecking": "host keys are always checked strictly",
+    "tunnel": "no tunnel devices are made",
+    "updatehostkeys": "known_hosts is never changed by itself",
+    "verifyhostkeydns": "host keys come from known_hosts only",
+}
+"""Options that change nothing here, in lower case, and why."""
+
+_OFF = frozenset({"no", "false", "none", "internal"})
+"""Values under which ignoring an option makes no difference, except for host keys."""
+_STRICT = frozenset({"yes", "true"})
+_NEVER_SYSTEM = frozenset({"gssapiauthentication", "hostbasedauthentication"})
+"""Distributions turn these on for everybody; only an operator who says so wants to know."""
+
+_Hosts = Iterable[tuple[str, str, Resolved | Refusal]]
+"""What a host is called, the name ssh was asked about, and its answer."""
 
 
-def ssh_config_warnings(spec: FleetSpec, home: Path) -> tuple[Problem, ...]:
-    """One warning for each line that OpenSSH would follow for a host of the fleet and fleet-tui
-    does not, and a note for each part of the file that could not be read."""
-    addresses = {host.address: host.name for host in spec.hosts.values() if host.use_ssh_config}
-    if not addresses:
-        return ()
-    config = read_ssh_config(home / ".ssh" / "config", home)
-    hosts_of: dict[tuple[str, int, str, str], list[str]] = {}
-    for address, name in addresses.items():
-        for option in config.ignored_for(address):
-            where = (str(option.file), option.line, option.name, option.value)
-            hosts_of.setdefault(where, []).append(name)
+def ssh_config_problems(hosts: _Hosts, text: ConfigText) -> tuple[Problem, ...]:
+    """One error for each thing ssh refuses, one warning for each line that ssh would follow and
+    fleet-tui does not, and notes on what reading the file does."""
+    refused: dict[tuple[str | None, int | None, str], list[str]] = {}
+    ignored: dict[tuple[str | None, int | None, str, str], list[str]] = {}
+    looked = list(hosts)
+    for name, address, answer in looked:
+        if isinstance(answer, Refusal):
+            for each in answer.complaints:
+                refused.setdefault((each.file, each.line, each.text), []).append(name)
+            continue
+        for keyword, line in _not_followed(answer, address, text):
+            said = line.text if line else f"{keyword} {answer.one(keyword)}"
+            where = (line.file, line.line) if line else (None, None)
+            ignored.setdefault((*where, said, keyword), []).append(name)
     return (
-        *(_ignored(*where, names) for where, names in sorted(hosts_of.items())),
-        *(_unread(reason) for reason in config.unread),
+        *(_refused(*where, names) for where, names in refused.items()),
+        *(_ignored(*where, names) for where, names in sorted(ignored.items(), key=_by_place)),
+        *_notes(text, looked),
     )
 
 
-def _ignored(file: str, line: int, option: str, value: str, hosts: list[str]) -> Problem:
-    shown = ", ".join(hosts[:3]) + (f" and {len(hosts) - 3} more" if len(hosts) > 3 else "")
+def unusable_problems(
+    unusable: Iterable[tuple[str, str, str, str]], text: ConfigText
+) -> tuple[Problem, ...]:
+    """Errors for what ssh can and fleet-tui cannot: the host's name, the name ssh was asked about,
+    keyword and reason."""
+    found: dict[tuple[str | None, int | None, str], list[str]] = {}
+    for name, address, keyword, reason in unusable:
+        line = _line_of(keyword, address, text, None)
+        where = (line.file, line.line) if line else (None, None)
+        found.setdefault((*where, f"{keyword}: {reason}"), []).append(name)
+    return tuple(
+        _problem(
+            Severity.ERROR,
+            file,
+            number,
+            f"{visible(said)}, so {_shown(names)} cannot be connected to",
+        )
+        for (file, number, said), names in found.items()
+    )
+
+
+def jump_loop_problems(
+    hosts: Iterable[tuple[str, str, str | None]], text: ConfigText
+) -> tuple[Problem, ...]:
+    """Errors for hosts whose jump hosts lead back to themselves: what each is called, the name ssh
+    was asked about, and the first jump host on its way, which follows its own configuration."""
+    looked = list(hosts)
+    way = {address: via for _, address, via in looked}
+    caught: dict[tuple[str | None, int | None], list[str]] = {}
+    for name, address, _ in looked:
+        seen: list[str] = []
+        step: str | None = address
+        while step is not None and step not in seen:
+            seen.append(step)
+            step = way.get(step)
+        if step is not None:
+            line = _line_of("proxyjump", address, text, None)
+            where = (line.file, line.line) if line else (None, None)
+            caught.setdefault(where, []).append(name)
+    return tuple(
+        _problem(
+            Severity.ERROR,
+            file,
+            number,
+            f"proxyjump leads back to itself, so {_shown(names)} cannot be connected to",
+            hint="give the jump host a Host block of its own with ProxyJump none",
+        )
+        for (file, number), names in caught.items()
+    )
+
+
+def no_program_problem() -> Problem:
+    """Who reads the file where there is no ``ssh``."""
+    return _problem(
+        Severity.WARNING,
+        None,
+        None,
+        "there is no ssh program here, so asyncssh reads ssh_config: it understands less of it "
+        "than OpenSSH",
+        hint="install OpenSSH's client, or say in the fleet file what matters",
+    )
+
+
+def same_agent_problems(
+    spec: FleetSpec,
+    answers: Mapping[HostName, Resolved | Refusal],
+    lines: Mapping[str, int],
+    file: str,
+) -> tuple[Problem, ...]:
+    """Errors for agents whose hosts have two names and are one machine. ``lines``: where agents
+    stand in the fleet file."""
+    first_of: dict[tuple[object, ...], str] = {}
+    problems: list[Problem] = []
+    for name, agent in spec.agents.items():
+        if not isinstance(agent.kind, OpenClawAgent) or agent.host is None:
+            continue
+        answer = answers.get(agent.host)
+        if not isinstance(answer, Resolved):
+            continue
+        machine = (spec.hosts[agent.host].jump, *answer.machine())
+        first = first_of.setdefault((machine, agent.kind.port, agent.kind.agent_id), name)
+        if first == name:
+            continue
+        other = spec.agents[type(name)(first)].host
+        problems.append(
+            _problem(
+                Severity.ERROR,
+                file,
+                lines.get(name),
+                f"is the same agent as {first}: {other} and {agent.host} are both "
+                f"{visible(answer.hostname)}, port {agent.kind.port} and agent_id "
+                f"{agent.kind.agent_id} are equal",
+                path=f"agents.{name}",
+                hint="keep one of the two, or give each gateway its own port",
+            )
+        )
+    return tuple(problems)
+
+
+def _not_followed(
+    host: Resolved, address: str, text: ConfigText
+) -> Iterable[tuple[str, ConfigLine | None]]:
+    for keyword in NOT_FOLLOWED:
+        for value in host.all(keyword):
+            same = _STRICT if keyword == "stricthostkeychecking" else _OFF
+            if value.lower() in same:
+                continue
+            line = _line_of(keyword, address, text, value)
+            if keyword in _NEVER_SYSTEM and (line is None or line.system):
+                continue
+            yield keyword, line
+
+
+def _line_of(keyword: str, address: str, text: ConfigText, value: str | None) -> ConfigLine | None:
+    """The line that most likely said so: of the Host blocks about this name, the first with this
+    value, or else the first; then the same of the Match blocks."""
+
+    def likeliness(line: ConfigLine) -> tuple[bool, bool]:
+        agrees = value is None or _plain(" ".join(line.words)) == _plain(value)
+        return (not agrees, line.conditional)
+
+    about = [line for line in text.lines if line.keyword == keyword and line.may_be_about(address)]
+    return min(about, key=likeliness) if about else None
+
+
+def _plain(value: str) -> str:
+    """A value as it compares: ``ssh -G`` says true where the file says yes, ``[a]:80`` for
+    ``a:80``."""
+    said = value.lower().replace("[", "").replace("]", "")
+    return {"yes": "true", "no": "false", "off": "false"}.get(said, said)
+
+
+def _notes(text: ConfigText, hosts: _Hosts) -> Iterable[Problem]:
+    asked = any(
+        not isinstance(answer, Resolved) or answer.reader is not Reader.NOBODY
+        for _, _, answer in hosts
+    )
+    if not asked:
+        return
+    for line in text.lines:
+        if line.keyword == "match" and any("exec" in word.lower() for word in line.words):
+            said = "ssh runs this command whenever the file is read, so fleet-tui does too"
+            yield _problem(Severity.NOTE, line.file, line.line, said)
+        elif line.keyword == "canonicalizehostname" and line.words[:1] not in (("no",), ()):
+            said = "names are looked up in DNS when the engine connects, and not by this command"
+            yield _problem(Severity.NOTE, line.file, line.line, said)
+    for each in text.unread:
+        if each.line is None:  # ssh says the rest itself
+            yield _problem(Severity.NOTE, None, None, f"partly not read: {visible(str(each))}")
+
+
+def _refused(file: str | None, line: int | None, said: str, hosts: list[str]) -> Problem:
+    return _problem(
+        Severity.ERROR,
+        file,
+        line,
+        f"ssh refuses this: {visible(said)}, so {_shown(hosts)} cannot be connected to",
+        hint="`ssh -G NAME` says the same; `ssh_config: off` in the fleet file does without",
+    )
+
+
+def _ignored(
+    file: str | None, line: int | None, said: str, keyword: str, hosts: list[str]
+) -> Problem:
+    message = f"{visible(said)} is not followed for {_shown(hosts)}: {NOT_FOLLOWED[keyword]}"
+    return _problem(Severity.WARNING, file, line, message)
+
+
+def _by_place(
+    item: tuple[tuple[str | None, int | None, str, str], list[str]],
+) -> tuple[str, int, str, str]:
+    file, line, said, keyword = item[0]
+    return (file or "", line or 0, said, keyword)
+
+
+def _shown(hosts: list[str]) -> str:
+    unique = list(dict.fromkeys(map(visible, hosts)))
+    more = len(unique) - MAX_SHOWN_HOSTS
+    return ", ".join(unique[:MAX_SHOWN_HOSTS]) + (f" and {more} more" if more > 0 else "")
+
+
+def _problem(
+    severity: Severity,
+    file: str | None,
+    line: int | None,
+    message: str,
+    *,
+    path: str = "",
+    hint: str = "",
+) -> Problem:
     return Problem(
-        severity=Severity.WARNING,
-        file=visible(file),
+        severity=severity,
+        file=visible(file) if file is not None else str(Path("~/.ssh/config")),
         line=line,
-        col=1,
+        col=1 if line is not None else None,
         width=1,
-        path="",
-        message=f"{option} {visible(value)} is not followed for {shown}: {IGNORED_OPTIONS[option]}",
-        hint="",
-        excerpt=(),
-    )
-
-
-def _unread(reason: str) -> Problem:
-    return Problem(
-        severity=Severity.NOTE,
-        file="~/.ssh/config",
-        line=None,
-        col=None,
-        width=1,
-        path="",
-        message=f"partly not read: {visible(reason)}",
-        hint="",
+        path=path,
+        message=message,
+        hint=hint,
         excerpt=(),
     )

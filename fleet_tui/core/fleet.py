@@ -171,8 +171,8 @@ class HostSpec(msgspec.Struct, frozen=True, kw_only=True):
     jump: HostName | None = None
     known_hosts: str | None = None
     use_ssh_config: bool = True
-    connect_timeout_ms: int = 12_000
-    """Above five seconds on purpose: a gateway that refuses a token does so slowly."""
+    connect_timeout_ms: int | None = None
+    """None: what ssh_config's ConnectTimeout says, or else 12 seconds."""
 
 
 class PoolSpec(msgspec.Struct, frozen=True, kw_only=True):

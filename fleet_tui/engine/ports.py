@@ -28,6 +28,7 @@ from fleet_tui.wire.port import AgentPort
 from fleet_tui.wire.runs import RunDirectory
 from fleet_tui.wire.secrets import Secret, resolve_secret
 from fleet_tui.wire.ssh import SshPool
+from fleet_tui.wire.ssh_resolver import SshResolver
 
 
 class _Shared(msgspec.Struct, eq=False):
@@ -49,6 +50,7 @@ class Ports:
         self._is_owner = is_owner
         self._rng = rng
         self._epoch = epoch
+        self._resolver = SshResolver()
         self._shared: list[_Shared] = []
         """Of the fleet files that agents were made from, the newest last."""
         self._closing: set[asyncio.Task[None]] = set()
@@ -128,7 +130,9 @@ class Ports:
         assert agent.host is not None, f"{agent.name} has no host"
         shared = next((s for s in self._shared if s.fleet.hosts == fleet.hosts), None)
         if shared is None:
-            pool = SshPool(fleet.hosts, rng=self._rng, clock=time.monotonic)
+            pool = SshPool(
+                fleet.hosts, rng=self._rng, clock=time.monotonic, resolver=self._resolver
+            )
             shared = _Shared(fleet, pool)
             self._shared.append(shared)
             self._close_unused()

@@ -14,6 +14,8 @@ import asyncssh
 
 from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ids import HostName
+from fleet_tui.core.ssh_config import Refusal, Resolved
+from fleet_tui.core.ssh_ways import Hop
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind
 from fleet_tui.wire.proxy_command import ProxyProcess, start_proxy
@@ -27,9 +29,11 @@ from fleet_tui.wire.ssh_failures import (
     connect_failure,
     cut_off,
     describe,
+    storable,
 )
 from fleet_tui.wire.ssh_identities import Identities
-from fleet_tui.wire.ssh_options import Hop, Route, SshFiles
+from fleet_tui.wire.ssh_options import DEFAULT_CONNECT_TIMEOUT_MS, Route, SshFiles
+from fleet_tui.wire.ssh_resolver import SshResolver
 
 __all__ = [
     "STILL_CONNECTING",
@@ -69,6 +73,8 @@ class _Host:
         self.failure: SshFailure | None = None
         self.failures_in_row = 0
         self.next_try_s = 0.0
+        self.resolved: Resolved | None = None
+        """What ssh_config said when the route was made."""
         self.route: Route | None = None
         self.via: HostName | None = spec.jump
         """The host to go through; may come from ssh_config once that is read."""
@@ -83,14 +89,17 @@ class SshPool:
         *,
         rng: random.Random,
         clock: Callable[[], float],
+        resolver: SshResolver | None = None,
         known_hosts: Path | None = None,
         handshakes: int = 8,
         on_lost: Callable[[HostName, Untrusted], None] | None = None,
     ) -> None:
-        """``clock`` is monotonic seconds (``time.monotonic``); ``on_lost`` is told of each loss."""
+        """``clock`` is monotonic seconds (``time.monotonic``); ``on_lost`` is told of each loss.
+        ``resolver`` reads ssh_config; pools that share one ask ``ssh`` once."""
         self._hosts = {name: _Host(spec) for name, spec in hosts.items()}
         self._rng = rng
         self._clock = clock
+        self._resolver = resolver or SshResolver()
         self._files = SshFiles(known_hosts)
         self._reading_files = asyncio.Lock()
         self._slots = asyncio.Semaphore(handshakes)
@@ -137,7 +146,7 @@ class SshPool:
         try:
             route = await self._route(state)
         except LocalSetupError as error:
-            return connect_failure(error, timeout_ms=state.spec.connect_timeout_ms)
+            return connect_failure(error, timeout_ms=DEFAULT_CONNECT_TIMEOUT_MS)
         jump = await self._jump(host, state, route)
         return jump if isinstance(jump, SshFailure) else (route, jump)
 
@@ -156,13 +165,15 @@ class SshPool:
 
     async def _dial(self, host: HostName, state: _Host) -> SshConnection | SshFailure:
         """Make one attempt and remember how it went."""
-        timeout_ms = state.spec.connect_timeout_ms
         try:
             result = await self._attempt(host, state)
         except asyncio.CancelledError:
             state.dialing = None
             raise
         except Exception as error:  # every way to fail becomes a value here
+            timeout_ms = DEFAULT_CONNECT_TIMEOUT_MS
+            if state.route is not None:
+                timeout_ms = state.route.connect_timeout_ms
             result = connect_failure(error, timeout_ms=timeout_ms)
         state.dialing = None
         now_s = self._clock()
@@ -171,7 +182,7 @@ class SshPool:
             if result.kind.is_permanent:
                 state.next_try_s = now_s + PERMANENT_RETRY_S
                 state.route = None  # the operator may correct a file meanwhile
-            state.failure = result
+            result = state.failure = storable(result)
         else:
             state.connection = result
             state.connected_at_s = now_s
@@ -224,7 +235,7 @@ class SshPool:
         client = _Client(route.identities)
         proxy: ProxyProcess | None = None
         try:
-            async with asyncio.timeout(state.spec.connect_timeout_ms / 1000):
+            async with asyncio.timeout(route.connect_timeout_ms / 1000):
                 if jump is None and route.proxy_command is not None:
                     proxy = await start_proxy(route.proxy_command)
                 raw = await asyncssh.connect(
@@ -269,9 +280,17 @@ class SshPool:
         task.add_done_callback(self._proxies.discard)
 
     async def _route(self, state: _Host) -> Route:
-        if state.route is None:
+        """Asked before every attempt, so that a corrected file helps without a restart; what has
+        not changed costs nothing. Raises LocalSetupError."""
+        resolved = await self._resolver.resolve(state.spec)
+        if isinstance(resolved, Refusal):
+            raise LocalSetupError(FailureKind.SSH_PROTOCOL, f"ssh_config: {resolved}")
+        if state.route is None or resolved != state.resolved:
+            if state.spec.jump is None:
+                state.via = None
             async with self._reading_files:
-                state.route = await asyncio.to_thread(self._files.route, state.spec)
+                state.route = await asyncio.to_thread(self._files.route, state.spec, resolved)
+            state.resolved = resolved
         return state.route
 
     async def _jump(

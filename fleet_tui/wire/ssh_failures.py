@@ -36,6 +36,12 @@ def describe(error: BaseException) -> Untrusted:
     return Untrusted((str(error) or type(error).__name__)[:MAX_DETAIL_CHARS])
 
 
+def storable(failure: SshFailure) -> SshFailure:
+    """With a text that UTF-8 can hold: names of files may be any bytes."""
+    raw = failure.detail.raw.encode("utf-8", "replace").decode()
+    return SshFailure(kind=failure.kind, detail=Untrusted(raw))
+
+
 def connect_failure(error: BaseException, *, timeout_ms: int) -> SshFailure:
     """Classify what ended an attempt to connect."""
     match error:

@@ -14,8 +14,10 @@ import msgspec
 from asyncssh.public_key import CERT_TYPE_USER
 
 from fleet_tui.core.fleet import HostSpec
+from fleet_tui.core.ssh_config import Resolved
 from fleet_tui.core.vitals import FailureKind
 from fleet_tui.wire.ssh_failures import LocalSetupError
+from fleet_tui.wire.surroundings import named_files
 
 DEFAULT_KEY_FILES = ("id_ed25519", "id_ecdsa", "id_rsa", "id_ed25519_sk", "id_ecdsa_sk")
 
@@ -68,32 +70,31 @@ class _Exactly(list[asyncssh.SSHKeyPair]):
         return True
 
 
-def agent_socket(config: "asyncssh.config.SSHConfig") -> str | None:
+def agent_socket(host: Resolved) -> str | None:
     """Where the operator's ssh-agent listens: IdentityAgent, or else SSH_AUTH_SOCK."""
-    named = config.get("IdentityAgent", "SSH_AUTH_SOCK")
-    match named:
-        case None:  # asyncssh's word for "none"
-            return None
-        case str() if named.startswith("$"):
-            place = os.environ.get(named[1:].strip("{}"), "")
-        case str() if named != "SSH_AUTH_SOCK":
-            place = named
-        case _:
-            place = os.environ.get("SSH_AUTH_SOCK", "")
+    named = host.one("identityagent") or "SSH_AUTH_SOCK"
+    if named.lower() == "none":
+        return None
+    if named == "SSH_AUTH_SOCK":
+        place = os.environ.get("SSH_AUTH_SOCK", "")
+    elif named.startswith("$"):
+        place = os.environ.get(named[1:].strip("{}"), "")
+    else:
+        place = named
     return str(Path(place).expanduser()) if place else None
 
 
-def read_identities(spec: HostSpec, config: "asyncssh.config.SSHConfig") -> Identities:
+def read_identities(spec: HostSpec, host: Resolved) -> Identities:
     """Read the files a host's configuration names. Raises LocalSetupError, in words for people."""
-    files = _named(spec, config)
-    certificates = (*_named_certificates(config), *_certificates_beside(files))
+    files = _named(spec, host)
+    certificates = (*_named_certificates(host), *_certificates_beside(files))
     keys: list[asyncssh.SSHKeyPair] = []
     for file in files:
-        if file.is_file() and not _is_public(file):
+        if _is_there(file) and not _is_public(file):
             keys.extend(_load_keys(file, certificates))
-    agent = agent_socket(config)
+    agent = agent_socket(host)
     agent_only: tuple[bytes, ...] = ()
-    if spec.identity is not None or bool(config.get("IdentitiesOnly")):
+    if spec.identity is not None or host.is_on("identitiesonly"):
         agent_only = (
             *(key for key in map(_public_key, files) if key is not None),
             *(each.raw.public_data for each in certificates),
@@ -105,19 +106,19 @@ def read_identities(spec: HostSpec, config: "asyncssh.config.SSHConfig") -> Iden
     return Identities(keys=keys, certificates=certificates, agent=agent, agent_only=agent_only)
 
 
-def identity_stamps(spec: HostSpec, config: "asyncssh.config.SSHConfig") -> tuple[object, ...]:
+def identity_stamps(spec: HostSpec, host: Resolved) -> tuple[object, ...]:
     """What :func:`read_identities` depends on: read it again when this changes."""
-    files = _named(spec, config)
+    files = _named(spec, host)
     watched = [*files, *map(_public_half, files), *map(_certificate_of, files)]
     return (
-        spec.identity is not None or bool(config.get("IdentitiesOnly")),
-        agent_socket(config),
-        tuple(map(stamp, [*watched, *map(Path, strings(config.get("CertificateFile")))])),
+        spec.identity is not None or host.is_on("identitiesonly"),
+        agent_socket(host),
+        tuple(map(stamp, [*watched, *named_files(host, "certificatefile")])),
     )
 
 
 def _nothing_usable(files: Sequence[Path]) -> str:
-    absent = [file for file in files if not file.exists()]
+    absent = [file for file in files if not os.path.exists(file)]
     if files and len(absent) == len(files):
         return f"cannot read the private key {', '.join(map(str, files))}: No such file"
     return (
@@ -126,19 +127,23 @@ def _nothing_usable(files: Sequence[Path]) -> str:
     )
 
 
-def _named(spec: HostSpec, config: "asyncssh.config.SSHConfig") -> tuple[Path, ...]:
+def _named(spec: HostSpec, host: Resolved) -> tuple[Path, ...]:
     """The identity files that were named, whether they are there or not."""
     if spec.identity is not None:
         return (Path(spec.identity).expanduser(),)
-    configured = config.get("IdentityFile")
-    if configured is not None:
-        return tuple(Path(name).expanduser() for name in strings(configured))
+    if host.all("identityfile"):
+        return named_files(host, "identityfile")
     home = Path("~/.ssh").expanduser()
     return tuple(home / name for name in DEFAULT_KEY_FILES)
 
 
 def _is_public(file: Path) -> bool:
     return file.suffix == ".pub"
+
+
+def _is_there(file: Path) -> bool:
+    """Unlike Path.is_file, not an error for a name that no file can have."""
+    return os.path.isfile(file)
 
 
 def _public_half(file: Path) -> Path:
@@ -156,10 +161,9 @@ def _public_key(file: Path) -> bytes | None:
     return None
 
 
-def _named_certificates(config: "asyncssh.config.SSHConfig") -> list[Certificate]:
+def _named_certificates(host: Resolved) -> list[Certificate]:
     found = []
-    for name in strings(config.get("CertificateFile")):
-        file = Path(name).expanduser()
+    for file in named_files(host, "certificatefile"):
         try:
             found.append(Certificate(file, asyncssh.read_certificate(file)))
         except FileNotFoundError:
@@ -204,17 +208,6 @@ def _load_keys(path: Path, certificates: Sequence[Certificate]) -> list[asyncssh
     except OSError as error:
         message = f"cannot read the private key {path}: {error.strerror}"
         raise LocalSetupError(FailureKind.SSH_AUTH, message) from error
-
-
-def strings(value: object) -> tuple[str, ...]:
-    """An option of ssh_config that may be said more than once."""
-    match value:
-        case str():
-            return (value,)
-        case list() | tuple():
-            return tuple(str(item) for item in value)
-        case _:
-            return ()
 
 
 def stamp(path: Path) -> tuple[str, int, int]:

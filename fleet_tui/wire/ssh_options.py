@@ -1,93 +1,42 @@
-"""How a host is connected to: keys, known hosts, algorithms, the operator's ``~/.ssh/config``.
+"""How a host is connected to: keys, known hosts, algorithms, ways.
 
 Everything is read once and off the event loop: parsing one RSA key costs 95 ms, an encrypted one
-more. asyncssh applies ssh_config itself; what would weaken us in it is overridden here.
+more. What ssh_config says comes resolved (:mod:`fleet_tui.wire.ssh_resolver`) and is handed to
+asyncssh value by value; what would weaken us in it is not.
 """
 
-import re
+import os
+import socket
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import asyncssh
 import msgspec
 
 from fleet_tui.core.fleet import HostSpec
+from fleet_tui.core.ssh_config import Resolved, split_files
+from fleet_tui.core.ssh_ways import Hop, judge_login, jump_chain, proxy_command
 from fleet_tui.core.vitals import FailureKind
+from fleet_tui.wire.ssh_algorithms import HOST_KEYS, algorithms
 from fleet_tui.wire.ssh_failures import LocalSetupError
 from fleet_tui.wire.ssh_identities import (
     Identities,
     identity_stamps,
     read_identities,
     stamp,
-    strings,
 )
+from fleet_tui.wire.surroundings import named_files
 
 KEEPALIVE_EVERY_S = 5
 KEEPALIVE_MISSES = 3
 
-KEY_EXCHANGES = (
-    "curve25519-sha256",
-    "curve25519-sha256@libssh.org",
-    "ecdh-sha2-nistp256",
-    "ecdh-sha2-nistp384",
-    "ecdh-sha2-nistp521",
-    "diffie-hellman-group16-sha512",
-    "diffie-hellman-group18-sha512",
-    "diffie-hellman-group14-sha256",
-)
-CIPHERS = (
-    "aes128-gcm@openssh.com",
-    "aes256-gcm@openssh.com",
-    "chacha20-poly1305@openssh.com",
-    "aes256-ctr",
-    "aes192-ctr",
-    "aes128-ctr",
-)
-MACS = (
-    "hmac-sha2-256-etm@openssh.com",
-    "hmac-sha2-512-etm@openssh.com",
-    "hmac-sha2-256",
-    "hmac-sha2-512",
-)
-SIGNATURES = (
-    "ssh-ed25519",
-    "sk-ssh-ed25519@openssh.com",
-    "ecdsa-sha2-nistp256",
-    "sk-ecdsa-sha2-nistp256@openssh.com",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "rsa-sha2-256",
-    "rsa-sha2-512",
-)
-HOST_KEYS = (
-    "ssh-ed25519",
-    "ecdsa-sha2-nistp256",
-    "ecdsa-sha2-nistp384",
-    "ecdsa-sha2-nistp521",
-    "sk-ssh-ed25519@openssh.com",
-    "sk-ecdsa-sha2-nistp256@openssh.com",
-    "rsa-sha2-512",
-    "rsa-sha2-256",
-)
-"""Kinds of host keys, the best first."""
-HOST_CERTIFICATES = (
-    "ssh-ed25519-cert-v01@openssh.com",
-    "ecdsa-sha2-nistp256-cert-v01@openssh.com",
-    "ecdsa-sha2-nistp384-cert-v01@openssh.com",
-    "ecdsa-sha2-nistp521-cert-v01@openssh.com",
-    "rsa-sha2-512-cert-v01@openssh.com",
-    "rsa-sha2-256-cert-v01@openssh.com",
-)
+DEFAULT_CONNECT_TIMEOUT_MS = 12_000
+"""Above five seconds on purpose: a gateway that refuses a token does so slowly."""
+MAX_CONNECT_TIMEOUT_S = 300
+"""Of ssh_config's ConnectTimeout; a host is asked again anyway."""
+USER_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 SYSTEM_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 
-
-class Hop(msgspec.Struct, frozen=True):
-    """One ``[user@]host[:port]`` or ``ssh://`` address of a ProxyJump."""
-
-    address: str
-    user: str | None
-    port: int | None
-    text: str
+_FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,11 +76,14 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     known_hosts_files: tuple[Path, ...]
     key_alias: str
     """The name known_hosts is searched for (HostKeyAlias, HostName or the address)."""
+    key_label: str
+    """The name a new key is kept under in known_hosts, with the port where it has one."""
     port: int
-    jump_chain: tuple["Hop", ...]
+    jump_chain: tuple[Hop, ...]
     """The hosts of ssh_config's ProxyJump, the first one first."""
     proxy_command: str | None
     """ssh_config's ProxyCommand, its tokens replaced; a jump host goes before it."""
+    connect_timeout_ms: int
     arguments: dict[str, object]
     """Arguments of asyncssh.connect that must be given again beside the options."""
 
@@ -147,24 +99,20 @@ class SshFiles:
         self._hosts_cache: dict[tuple[object, ...], asyncssh.SSHKnownHosts] = {}
         self._identities_cache: dict[tuple[object, ...], Identities] = {}
 
-    def route(self, spec: HostSpec) -> Route:
+    def route(self, spec: HostSpec, host: Resolved) -> Route:
         """Read everything ``spec`` needs. Raises LocalSetupError with a message for people."""
-        arguments: dict[str, object] = {"host": spec.address}
-        if spec.port is not None:
-            arguments["port"] = spec.port
-        if spec.user is not None:
-            arguments["username"] = spec.user
-        source = () if spec.use_ssh_config else None
+        arguments: dict[str, object] = {"host": host.hostname, "port": host.port}
+        if (user := spec.user or host.user) is not None:
+            arguments["username"] = user
+        timeout_ms = _connect_timeout_ms(spec, host)
         try:
-            bare = asyncssh.SSHClientConnectionOptions(
-                config=source, client_keys=None, known_hosts=b"", **arguments
-            )
-            hosts, hosts_files = self._hosts(spec, bare)
-            identities = self._identities(spec, bare.config)
-            known = Known.of(hosts, bare.host_key_alias or bare.host, bare.port)
+            hosts, hosts_files = self._hosts(spec, host)
+            identities = self._identities(spec, host)
+            known = Known.of(hosts, host.key_alias, host.port)
             options = asyncssh.SSHClientConnectionOptions(
-                config=source,
+                config=None,
                 known_hosts=hosts,
+                host_key_alias=host.one("hostkeyalias"),
                 tunnel=None,  # the pool goes through jump hosts and proxies itself
                 proxy_command=None,
                 agent_forwarding=False,
@@ -174,64 +122,84 @@ class SshFiles:
                 password_auth=False,
                 kbdint_auth=False,
                 host_based_auth=False,
+                gss_auth=False,
+                gss_kex=False,
+                preferred_auth=("publickey",),
                 encoding=None,
                 keepalive_interval=KEEPALIVE_EVERY_S,
                 keepalive_count_max=KEEPALIVE_MISSES,
-                connect_timeout=spec.connect_timeout_ms / 1000,
-                login_timeout=spec.connect_timeout_ms / 1000,
+                connect_timeout=timeout_ms / 1000,
+                login_timeout=timeout_ms / 1000,
                 **identities.options(),
-                **_algorithms(bare.config, known),
+                **algorithms(host, known.key_kinds(), certified=bool(known.authorities)),
+                **_line_options(host),
                 **arguments,
             )
-        except (asyncssh.ConfigParseError, ValueError) as error:
+            for _, reason in judge_login(host):
+                raise ValueError(reason)
+            chain, program = jump_chain(host), proxy_command(host)
+        except ValueError as error:
             raise LocalSetupError(FailureKind.SSH_PROTOCOL, f"ssh_config: {error}") from error
         return Route(
             options=options,
             identities=identities,
             known=known,
             known_hosts_files=hosts_files,
-            key_alias=bare.host_key_alias or bare.host,
-            port=bare.port,
-            jump_chain=_jump_chain(bare),
-            proxy_command=_proxy_command(bare.config),
+            key_alias=host.key_alias,
+            key_label=_key_label(host),
+            port=host.port,
+            jump_chain=chain,
+            proxy_command=program,
+            connect_timeout_ms=timeout_ms,
             arguments=arguments,
         )
 
     def _hosts(
-        self, spec: HostSpec, bare: asyncssh.SSHClientConnectionOptions
+        self, spec: HostSpec, host: Resolved
     ) -> tuple[asyncssh.SSHKnownHosts, tuple[Path, ...]]:
-        files = known_hosts_files(spec, self._known_hosts, bare.config)
-        stamps = tuple(stamp(path) for path in files)
+        files = known_hosts_files(spec, self._known_hosts, host)
+        revoked = named_files(host, "revokedhostkeys")
+        stamps = (*map(stamp, files), "revoked", *map(stamp, revoked))
         cached = self._hosts_cache.get(stamps)
         if cached is None:
             cached = asyncssh.SSHKnownHosts()
             for path in files:
                 _load_known_hosts(cached, path)
+            for path in revoked:
+                _load_revoked(cached, path)
             self._hosts_cache[stamps] = cached
         return cached, files
 
-    def _identities(self, spec: HostSpec, config: "asyncssh.config.SSHConfig") -> Identities:
-        stamps = identity_stamps(spec, config)
+    def _identities(self, spec: HostSpec, host: Resolved) -> Identities:
+        stamps = identity_stamps(spec, host)
         found = self._identities_cache.get(stamps)
         if found is None:
-            found = self._identities_cache[stamps] = read_identities(spec, config)
+            found = self._identities_cache[stamps] = read_identities(spec, host)
         return found
 
 
-def known_hosts_files(
-    spec: HostSpec, fleet_file: Path | None, config: "asyncssh.config.SSHConfig"
-) -> tuple[Path, ...]:
+def known_hosts_files(spec: HostSpec, fleet_file: Path | None, host: Resolved) -> tuple[Path, ...]:
     """The files that may vouch for a host, in order; the first is where a new key is added.
 
-    ``UserKnownHostsFile none`` would make asyncssh accept any key, so it means the usual file here.
+    ``UserKnownHostsFile none`` and ``/dev/null`` keep no key, so they mean the usual file here:
+    host keys are always checked.
     """
     if spec.known_hosts is not None:
         return (Path(spec.known_hosts).expanduser(),)
     if fleet_file is not None:
         return (fleet_file.expanduser(),)
-    user = strings(config.get("UserKnownHostsFile")) or ("~/.ssh/known_hosts",)
-    system = strings(config.get("GlobalKnownHostsFile")) or SYSTEM_KNOWN_HOSTS
+    user = _hosts_files(host, "userknownhostsfile") or USER_KNOWN_HOSTS
+    system = (
+        _hosts_files(host, "globalknownhostsfile")
+        if host.all("globalknownhostsfile")
+        else SYSTEM_KNOWN_HOSTS
+    )
     return tuple(Path(name).expanduser() for name in (*user, *system))
+
+
+def _hosts_files(host: Resolved, keyword: str) -> tuple[str, ...]:
+    names = split_files(host.one(keyword) or "")
+    return tuple(name for name in names if name.lower() != "none" and name != "/dev/null")
 
 
 def _load_known_hosts(hosts: asyncssh.SSHKnownHosts, path: Path) -> None:
@@ -243,43 +211,53 @@ def _load_known_hosts(hosts: asyncssh.SSHKnownHosts, path: Path) -> None:
         raise LocalSetupError(FailureKind.SSH_HOST_KEY, f"{path}: {error}") from error
 
 
-def _jump_chain(bare: asyncssh.SSHClientConnectionOptions) -> tuple[Hop, ...]:
-    """The hosts of ProxyJump. Raises ValueError."""
-    said = bare.tunnel
-    if not isinstance(said, str) or said.lower() == "none":
-        return ()
-    tokens = {"%": "%", "h": bare.host, "n": bare.orig_host, "p": bare.port, "r": bare.username}
-    text = re.sub(r"%(.)", lambda found: str(tokens.get(found[1], found[0])), said)
-    return tuple(_hop(each.strip()) for each in text.split(","))
+def _load_revoked(hosts: asyncssh.SSHKnownHosts, path: Path) -> None:
+    """Keys no host may show. As in OpenSSH, a file that cannot be read lets nobody in."""
+    try:
+        for line in path.read_text(encoding="ascii").splitlines():
+            if line.strip() and not line.lstrip().startswith("#"):
+                hosts.load(f"@revoked * {line}")
+    except (OSError, ValueError) as error:
+        message = f"RevokedHostKeys {path} cannot be read as a list of public keys: {error}"
+        raise LocalSetupError(FailureKind.SSH_HOST_KEY, message) from error
 
 
-def _hop(text: str) -> Hop:
-    # urlsplit knows the brackets of IPv6 addresses and what a port may be.
-    parts = urlsplit(text if text.startswith("ssh://") else f"ssh://{text}")
-    # Not .hostname, which is in lower case: aliases are told apart by it.
-    address = parts.netloc.rpartition("@")[2].removesuffix(f":{parts.port}").strip("[]")
-    if not address:
-        raise ValueError(f"ProxyJump {text!r} names no host")
-    return Hop(address=address, user=parts.username, port=parts.port, text=text)
+def _key_label(host: Resolved) -> str:
+    """The name a key is kept under in known_hosts: an alias stands without a port, as in ssh(1)."""
+    if host.one("hostkeyalias") or host.port == asyncssh.DEFAULT_PORT:
+        return host.key_alias
+    return f"[{host.key_alias}]:{host.port}"
 
 
-def _proxy_command(config: "asyncssh.config.SSHConfig") -> str | None:
-    said = config.get("ProxyCommand")
-    return said if isinstance(said, str) and said.lower() != "none" else None
+def _connect_timeout_ms(spec: HostSpec, host: Resolved) -> int:
+    """What the fleet file says, or else ssh_config, or else the usual."""
+    said = host.one("connecttimeout")
+    if spec.connect_timeout_ms is not None:
+        return spec.connect_timeout_ms
+    if said is None or not said.isdecimal() or int(said) == 0:
+        return DEFAULT_CONNECT_TIMEOUT_MS
+    return min(int(said), MAX_CONNECT_TIMEOUT_S) * 1000
 
 
-def _algorithms(config: "asyncssh.config.SSHConfig", known: Known) -> dict[str, object]:
-    """Fast and modern first; SHA-1 and CBC never. The operator's own choice wins."""
-    chosen: dict[str, object] = {"signature_algs": SIGNATURES, "compression_algs": ["none"]}
-    if config.get("KexAlgorithms") is None:
-        chosen["kex_algs"] = KEY_EXCHANGES
-    if config.get("Ciphers") is None:
-        chosen["encryption_algs"] = CIPHERS
-    if config.get("MACs") is None:
-        chosen["mac_algs"] = MACS
-    if config.get("HostKeyAlgorithms") is None:
-        certificates = HOST_CERTIFICATES if known.authorities else ()
-        chosen["server_host_key_algs"] = [*certificates, *known.key_kinds()]
-    if config.get("PreferredAuthentications") is None:
-        chosen["preferred_auth"] = ("publickey",)
+def _line_options(host: Resolved) -> dict[str, object]:
+    """What ssh_config says about the line itself, as arguments of asyncssh."""
+    chosen: dict[str, object] = {}
+    family = _FAMILIES.get(host.one("addressfamily") or "")
+    if family is not None:
+        chosen["family"] = family
+    if (bind := host.one("bindaddress")) is not None:
+        chosen["local_addr"] = (bind, 0)
+    if (keepalive := host.one("tcpkeepalive")) is not None:
+        chosen["tcp_keepalive"] = keepalive in ("yes", "true")
+    rekey = (host.one("rekeylimit") or "").split()
+    if rekey and rekey[0].isdecimal() and int(rekey[0]) > 0:
+        chosen["rekey_bytes"] = int(rekey[0])
+    if len(rekey) > 1 and rekey[1].isdecimal() and int(rekey[1]) > 0:
+        chosen["rekey_seconds"] = int(rekey[1])
+    if variables := host.all("setenv"):
+        # As bytes: asyncssh has UTF-8 for text and nothing else.
+        pairs = (os.fsencode(each).partition(b"=") for each in variables)
+        chosen["env"] = {name: value for name, _, value in pairs}
+    if names := [os.fsencode(name) for each in host.all("sendenv") for name in each.split()]:
+        chosen["send_env"] = names
     return chosen

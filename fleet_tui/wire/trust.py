@@ -20,8 +20,9 @@ from fleet_tui.core.vitals import FailureKind
 from fleet_tui.wire.proxy_command import ProxyProcess, start_proxy
 from fleet_tui.wire.ssh import SshConnection, SshFailure, SshPool
 from fleet_tui.wire.ssh_advice import host_key_advice
+from fleet_tui.wire.ssh_algorithms import HOST_CERTIFICATES
 from fleet_tui.wire.ssh_failures import connect_failure, cut_off
-from fleet_tui.wire.ssh_options import HOST_CERTIFICATES, Known, Route
+from fleet_tui.wire.ssh_options import Known, Route
 
 LOOK_TIMEOUT_MS = 15_000
 
@@ -44,7 +45,7 @@ class OfferedKey(msgspec.Struct, frozen=True, kw_only=True):
 
     host: HostName
     label: str
-    """The name in known_hosts: ``address`` or ``[address]:port``."""
+    """The name in known_hosts: ``address``, ``[address]:port`` or ssh_config's HostKeyAlias."""
     algorithm: str
     fingerprint: str
     """``SHA256:`` and 43 characters of base 64."""
@@ -77,10 +78,9 @@ async def look_at_key(pool: SshPool, host: HostName) -> OfferedKey | SshFailure:
     key = await _key_of(route, jump, kinds)
     if isinstance(key, SshFailure):
         return key
-    usual = route.port == asyncssh.DEFAULT_PORT
     return OfferedKey(
         host=host,
-        label=route.key_alias if usual else f"[{route.key_alias}]:{route.port}",
+        label=route.key_label,
         algorithm=key.get_algorithm(),
         fingerprint=key.get_fingerprint(),
         standing=Standing.CERTIFIED if certified else _standing(key, known),

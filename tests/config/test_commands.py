@@ -16,6 +16,8 @@ from fleet_tui.cli import check, import_, init, schema
 from fleet_tui.config.models import AgentEntry, Defaults, FleetFile
 from fleet_tui.errors import ExitCode, FleetError, Refused
 
+pytestmark = pytest.mark.usefixtures("own_process")
+
 WRONG = "version: 1\nfleet: f\nagents: {a1: {host: h, port: x, token: secret:env:T}}\n"
 DOUBTFUL = """\
 version: 1

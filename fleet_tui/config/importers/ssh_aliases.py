@@ -1,20 +1,59 @@
 """The aliases of an ssh_config. Only the alias is kept, so SSH goes on applying all it says."""
 
 import fnmatch
-from pathlib import Path
+from collections.abc import Mapping
 
 from fleet_tui.config.importers.found import DEFAULT_POOL, Findings, FoundHost
-from fleet_tui.config.ssh_config import read_ssh_config
+from fleet_tui.core.ssh_config import ConfigText, Refusal, Resolved
+
+MAX_UNREAD_SHOWN = 20
 
 
-def read_aliases(path: Path, home: Path, *, match: str = "*", pool: str = DEFAULT_POOL) -> Findings:
-    """The concrete ``Host`` aliases that a glob matches; wildcards and negations are none."""
-    config = read_ssh_config(path, home)
-    return Findings(
-        [
-            FoundHost(alias=alias, pool=pool)
-            for alias in config.aliases
-            if fnmatch.fnmatchcase(alias, match)
-        ],
-        list(config.unread),
+def aliases(text: ConfigText, *, match: str = "*") -> tuple[str, ...]:
+    """The concrete names of Host lines that a glob matches, each once and in the file's order;
+    wildcards and negations are none."""
+    names = (word for line in text.aliases for word in line.words if not set(word) & set("*?!"))
+    return tuple(dict.fromkeys(name for name in names if fnmatch.fnmatchcase(name, match)))
+
+
+def found_aliases(
+    names: Mapping[str, Resolved | Refusal], text: ConfigText, *, pool: str = DEFAULT_POOL
+) -> Findings:
+    """One host for each machine that the aliases lead to, under the first of its names."""
+    findings = Findings()
+    first_of: dict[object, str] = {}
+    together = _short_names(text)
+    for alias, answer in names.items():
+        if isinstance(answer, Refusal):
+            # It is kept: what ssh refuses can be mended, and `check` says what it is.
+            machine: object = alias
+        else:
+            machine = answer.machine()
+        first = first_of.setdefault(machine, alias)
+        if first == alias and (long := together.get(alias)) in first_of.values():
+            first = str(long)
+        if first != alias:
+            findings.ignored.append(f"{alias}: another name of {first}")
+            continue
+        findings.hosts.append(FoundHost(alias=alias, pool=pool))
+    refused = (
+        str(each)
+        for answer in names.values()
+        if isinstance(answer, Refusal)
+        for each in answer.complaints
     )
+    findings.ignored.extend(f"ssh refuses {each}" for each in dict.fromkeys(refused))
+    findings.ignored.extend(str(each) for each in text.unread[:MAX_UNREAD_SHOWN])
+    return findings
+
+
+def _short_names(text: ConfigText) -> dict[str, str]:
+    """Names that stand on one Host line with a name they begin or that begins them, as ``crow``
+    and ``crow.example.net``: the later to the first."""
+    found: dict[str, str] = {}
+    for line in text.aliases:
+        for at, later in enumerate(line.words):
+            for earlier in line.words[:at]:
+                if later.startswith(f"{earlier}.") or earlier.startswith(f"{later}."):
+                    found.setdefault(later, earlier)
+    return found

@@ -1,0 +1,49 @@
+"""What ssh_config makes of a fleet file, as problems: for ``check`` and ``doctor``."""
+
+from typing import TYPE_CHECKING
+
+from fleet_tui.config.load import Loaded
+from fleet_tui.config.problems import Problem
+from fleet_tui.config.ssh_warnings import (
+    jump_loop_problems,
+    no_program_problem,
+    same_agent_problems,
+    ssh_config_problems,
+    unusable_problems,
+)
+
+if TYPE_CHECKING:
+    from fleet_tui.wire.ssh_survey import Survey
+
+
+async def ssh_problems(loaded: Loaded, file: str) -> tuple[Problem, ...]:
+    """Everything ``ssh -G`` and the names of one machine give rise to. Contacts nobody."""
+    if not loaded.spec.hosts:
+        return ()
+    from fleet_tui.wire.ssh_resolver import SshResolver
+    from fleet_tui.wire.ssh_survey import survey
+
+    found = await survey(loaded.spec.hosts.values(), SshResolver(canonicalize=False))
+    return problems_of(loaded, file, found)
+
+
+def problems_of(loaded: Loaded, file: str, found: "Survey") -> tuple[Problem, ...]:
+    """The problems of a survey that was made already."""
+    asked = [(each.label, each.spec.address, each.answer) for each in found.asked]
+    reads_file = any(each.spec.use_ssh_config for each in found.asked)
+    return (
+        *((no_program_problem(),) if reads_file and found.reads_without_ssh else ()),
+        *ssh_config_problems(asked, found.text),
+        *unusable_problems(
+            (
+                (each.label, each.spec.address, keyword, reason)
+                for each in found.asked
+                for keyword, reason in each.unusable
+            ),
+            found.text,
+        ),
+        *jump_loop_problems(
+            [(each.label, each.spec.address, each.via) for each in found.asked], found.text
+        ),
+        *same_agent_problems(loaded.spec, found.answers, loaded.agent_lines, file),
+    )

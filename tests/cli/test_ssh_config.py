@@ -1,0 +1,341 @@
+"""check, doctor and import over the operator's ssh_config, as OpenSSH itself resolves it."""
+
+import json
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from fleet_tui.cli import check, doctor, import_
+from fleet_tui.errors import ExitCode
+from tests.support.ssh_home import SshHome
+
+pytestmark = [pytest.mark.sshd, pytest.mark.usefixtures("own_process")]
+
+CONFIG = """\
+# top
+User everyone
+Host gw-* !gw-9
+    StrictHostKeyChecking no
+Host gw-1 gw-9 "quoted"
+    HostName=10.0.0.1
+    ControlMaster auto
+Include extra/*
+Match exec "true"
+    ForwardAgent yes
+Match all
+    StrictHostKeyChecking yes
+    LocalForward 8080 localhost:80
+"""
+HEAD = "version: 1\nfleet: f\ndefaults: {port: 1, token: secret:env:T}\n"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SshHome:
+    """An empty home and a working directory of its own."""
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    monkeypatch.delenv("FLEET_TUI_FLEET", raising=False)
+    return SshHome(tmp_path / "home", monkeypatch)
+
+
+def run(command: click.Command, *arguments: str) -> Result:
+    return CliRunner().invoke(command, list(arguments))
+
+
+def fleet(*hosts: str, head: str = HEAD) -> None:
+    """A fleet file with an agent for each host: a, b, c and so on."""
+    agents = "".join(f"  {chr(97 + at)}: {{host: {host}}}\n" for at, host in enumerate(hosts))
+    Path("fleet.yaml").write_text(f"{head}agents:\n{agents}")
+
+
+def found(*arguments: str) -> list[tuple[str, int | None, str]]:
+    """What check says: severity, line and message."""
+    document = json.loads(run(check.command, "--json", *arguments).stdout)
+    return [(each["severity"], each["line"], each["message"]) for each in document["problems"]]
+
+
+# --- what ssh refuses ----------------------------------------------------------------------
+
+
+def test_what_ssh_refuses_is_an_error_at_its_line(home: SshHome) -> None:
+    home.config(
+        "Host web-1\n  HostName 127.0.0.1\n  Port twentytwo\nHost web-2\n"
+        "  HostName 127.0.0.2\n  LocalCommand echo it's\n"
+    )
+    fleet("web-1", "web-2")
+    result = run(check.command)
+    assert result.exit_code == ExitCode.INVALID_CONFIG
+    assert [(severity, line) for severity, line, _ in found()] == [("error", 3), ("error", 6)]
+    assert all("web-1, web-2 cannot be connected to" in message for _, _, message in found())
+    assert f"{home.ssh / 'config'}:3:1: error: ssh refuses this: Bad port" in result.output
+    assert "not ok (2 errors)" in result.output
+    document = json.loads(run(check.command, "--json").stdout)
+    assert document["ok"] is False
+
+
+def test_one_bad_line_for_one_host_is_told_with_its_place(home: SshHome) -> None:
+    (home.ssh / "extra").write_text("Hots x\n")
+    home.config("Include extra\n")
+    fleet("web-1")
+    assert found() == [
+        ("error", 1, "ssh refuses this: Bad configuration option: hots, so web-1 cannot be "
+         "connected to"),
+    ]  # fmt: skip
+    assert str(home.ssh / "extra") in run(check.command).output
+
+
+def test_hosts_that_do_without_the_file_are_fine(home: SshHome) -> None:
+    home.config("Hots x\n")
+    fleet("web-1", head=HEAD.replace("{port", "{ssh_config: off, port"))
+    assert run(check.command).exit_code == ExitCode.OK
+
+
+def test_a_refusal_cannot_steer_the_terminal(home: SshHome) -> None:
+    (home.ssh / "config").write_bytes(b"Port \x1b]0;owned\x07\xff\n")
+    fleet("web-1")
+    result = run(check.command)
+    assert result.exit_code == ExitCode.INVALID_CONFIG
+    assert "\x1b" not in result.output
+    assert "\x07" not in result.output
+
+
+def test_a_config_that_others_may_write(home: SshHome) -> None:
+    home.config("Host a\n")
+    (home.ssh / "config").chmod(0o622)
+    fleet("a")
+    [(severity, _, message)] = found()
+    assert severity == "error"
+    assert "Bad owner or permissions" in message
+
+
+# --- what fleet-tui cannot do --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("KexAlgorithms sntrup761x25519-sha512@openssh.com", "fleet-tui has none of sntrup761"),
+        ("IdentityFile ~/${NOBODY_SET_THIS}", "NOBODY_SET_THIS"),
+        ("CertificateFile /%z", "unknown token %z"),
+        ("ProxyCommand nc %z", "unknown token %z"),
+        ("PubkeyAuthentication no", "turns off public keys"),
+        ("PreferredAuthentications password,keyboard-interactive", "publickey is all"),
+        ("ProxyUseFdpass yes\n  ProxyCommand nc %h %p", "ProxyUseFdpass is not supported"),
+    ],
+)
+def test_what_fleet_tui_cannot_do_is_an_error_at_its_line(
+    home: SshHome, line: str, words: str
+) -> None:
+    home.config(f"Host other\n  Port 1\nHost web-1\n  {line}\n")
+    fleet("web-1", "other")
+    told = found()
+    if not told and line.startswith("Kex"):
+        pytest.skip("the SSH library has it here")
+    [(severity, number, message)] = told
+    assert (severity, number) == ("error", 4 + line.count("\n"))
+    assert words in message
+    assert message.endswith("so web-1 cannot be connected to")
+    assert run(check.command).exit_code == ExitCode.INVALID_CONFIG
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "StrictHostKeyChecking accept-new",
+        "ControlMaster auto",
+        "LocalForward 8080 localhost:80",
+        "ForwardAgent yes",
+        "RemoteCommand htop",
+        "RequestTTY force",
+        "Tunnel yes",
+        "PKCS11Provider /usr/lib/p11.so",
+        "SecurityKeyProvider /usr/lib/sk.so",
+        "KnownHostsCommand /bin/true",
+        "GSSAPIAuthentication yes",
+        "HostbasedAuthentication yes",
+        "NoHostAuthenticationForLocalhost yes",
+        "VerifyHostKeyDNS yes",
+    ],
+)
+def test_what_is_not_followed_is_a_warning_at_its_line(home: SshHome, line: str) -> None:
+    home.config(f"Host other\n  Port 1\nHost web-1\n  {line}\n")
+    fleet("web-1", "other")
+    [(severity, number, message)] = found()
+    assert (severity, number) == ("warning", 4)
+    assert line.partition(" ")[0].lower() in message
+    assert "is not followed for web-1: " in message
+    assert run(check.command).exit_code == ExitCode.OK
+
+
+def test_a_fleet_is_warned_once_for_each_line(home: SshHome) -> None:
+    home.config(CONFIG)
+    (home.ssh / "extra").mkdir()
+    (home.ssh / "extra" / "a").write_text("Host inner *.wild\n  RemoteCommand htop\n")
+    fleet("gw-1", "gw-2", "free", head=HEAD + "hosts: {free: {address: gw-5, ssh_config: off}}\n")
+    assert found() == [
+        ("warning", 4, "stricthostkeychecking no is not followed for gw-1, gw-2: "
+            "host keys are always checked strictly"),
+        ("warning", 7, "controlmaster auto is not followed for gw-1: connections are shared "
+            "already"),
+        ("warning", 10, "forwardagent yes is not followed for gw-1, gw-2: the SSH agent is never "
+            "forwarded"),
+        ("warning", 13, "localforward 8080 localhost:80 is not followed for gw-1, gw-2: "
+            "only the agents' own ports are forwarded"),
+        ("note", 9, "ssh runs this command whenever the file is read, so fleet-tui does too"),
+    ]  # fmt: skip
+
+
+def test_the_first_value_counts_as_it_does_for_ssh(home: SshHome) -> None:
+    home.config("Host a\n ForwardAgent no\nHost *\n ForwardAgent yes\n")
+    fleet("a", "b")
+    assert [(line, message.partition(":")[0]) for _, line, message in found()] == [
+        (4, "forwardagent yes is not followed for b")
+    ]
+
+
+def test_jump_hosts_are_looked_at_too(home: SshHome) -> None:
+    home.config("Host web-1\n  ProxyJump bastion\nHost bastion\n  PubkeyAuthentication no\n")
+    fleet("web-1")
+    [(severity, line, message)] = found()
+    assert (severity, line) == ("error", 4)
+    assert "the jump host bastion cannot be connected to" in message
+
+
+def test_jump_hosts_that_lead_back_to_themselves(home: SshHome) -> None:
+    home.config("Host a\n  ProxyJump b\nHost b\n  ProxyJump c\nHost c\n  ProxyJump b\nHost d\n")
+    fleet("a", "d")
+    told = found()
+    assert {severity for severity, _, _ in told} == {"error"}
+    assert "a cannot be connected to" in " ".join(message for _, _, message in told)
+    assert "proxyjump leads back to itself" in told[0][2]
+
+
+def test_names_are_not_looked_up_by_check(home: SshHome) -> None:
+    home.config("CanonicalizeHostname yes\nCanonicalDomains example.invalid\n")
+    fleet("web-1")
+    [(severity, line, message)] = found()
+    assert (severity, line) == ("note", 1)
+    assert "names are looked up in DNS when the engine connects" in message
+
+
+def test_without_ssh_asyncssh_reads_the_file_and_check_says_so(
+    home: SshHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    home.config("Host a\n  HostName 10.0.0.1\nHost b\n  HostName 10.0.0.1\n")
+    fleet("a", "b")
+    told = found()
+    assert told[0][0] == "warning"
+    assert "there is no ssh program here" in told[0][2]
+    assert "is the same agent as a" in told[1][2]
+    (home.ssh / "config").write_bytes(b"# M\xfcller\n")
+    assert "not UTF-8 text" in found()[1][2]
+    (home.ssh / "config").unlink()
+    fleet("a")
+    assert found() == []
+
+
+# --- one machine with many names -----------------------------------------------------------
+
+
+def test_two_names_of_one_machine_are_the_same_agent(home: SshHome) -> None:
+    home.config("Host crow crow.example.net 192.0.2.9\n  HostName 192.0.2.9\n")
+    fleet("crow", "other", "crow.example.net")
+    assert found() == [
+        ("error", 7, "is the same agent as a: crow and crow.example.net are both 192.0.2.9, "
+         "port 1 and agent_id main are equal"),
+    ]  # fmt: skip
+    assert run(check.command).exit_code == ExitCode.INVALID_CONFIG
+
+
+def test_entries_with_one_address_are_the_same_agent() -> None:
+    hosts = "hosts: {x: {address: 10.0.0.1}, y: {address: 10.0.0.1, user: other}}\n"
+    fleet("x", "y", head=HEAD + hosts)
+    assert "is the same agent as a" in found()[0][2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Host a\n  HostName 10.0.0.1\n  Port 1\nHost b\n  HostName 10.0.0.1\n  Port 2\n",
+        "Host a\n  HostName 10.0.0.1\n  ProxyJump x\nHost b\n  HostName 10.0.0.1\n",
+        "Host a b\n  User x\n",
+        "Host a b\n  HostName %h.example.net\n",
+    ],
+)
+def test_other_ports_ways_and_names_are_other_machines(home: SshHome, text: str) -> None:
+    home.config(text)
+    fleet("a", "b")
+    assert found() == []
+    result = run(import_.command, "ssh-config", "--match", "[ab]")
+    assert "2 agents in 1 pool" in result.stderr
+
+
+def test_import_makes_one_agent_of_one_machine(home: SshHome) -> None:
+    home.config(
+        "Host crow crow.example.net 192.0.2.9\n  HostName 192.0.2.9\n"
+        "Host crow-as-root\n  HostName 192.0.2.9\n  User root\n"
+        "Host jay jay.example.net\n  User x\n"
+    )
+    result = run(import_.command, "ssh-config", "-o", "f.yaml")
+    assert "2 agents in 1 pool" in result.stderr
+    for name in ("crow.example.net", "192.0.2.9", "crow-as-root"):
+        assert f"ignored: {name}: another name of crow\n" in result.stderr
+    assert "ignored: jay.example.net: another name of jay\n" in result.stderr
+    assert "  crow: {pool: general, host: crow}\n" in Path("f.yaml").read_text()
+    assert run(check.command, "f.yaml").exit_code == ExitCode.OK
+
+
+def test_import_follows_includes_as_ssh_does(home: SshHome) -> None:
+    more = home.ssh / "work hosts"
+    more.mkdir()
+    (more / "more.conf").write_text("Host web-2\n  HostName 192.0.2.2\n  ForwardAgent yes\n")
+    home.config('Include "~/.ssh/work hosts/*.conf"\nHost web-1 *.x !no\n  HostName 127.0.0.1\n')
+    result = run(import_.command, "ssh-config", "-o", "f.yaml")
+    assert "2 agents in 1 pool" in result.stderr
+    assert found("f.yaml") == [
+        ("warning", 3, "forwardagent yes is not followed for web-2: the SSH agent is never "
+         "forwarded"),
+    ]  # fmt: skip
+
+
+def test_import_says_what_ssh_refuses(home: SshHome) -> None:
+    home.config("Host a\n  Port x\nHost\tb\n")
+    result = run(import_.command, "ssh-config")
+    assert "2 agents in 1 pool" in result.stderr
+    assert f"ignored: ssh refuses {home.ssh / 'config'} line 2: Bad port 'x'" in result.stderr
+
+
+def test_import_of_another_file(home: SshHome) -> None:
+    Path("other").write_text("Host =a\nHost=b\n  HostName 10.0.0.1\nHost\tc\n  HostName 10.0.0.1\n")
+    home.config("Host nobody\n")
+    result = run(import_.command, "ssh-config", "--config", "other")
+    assert "2 agents in 1 pool" in result.stderr
+    assert "c: another name of b" in result.stderr
+
+
+def test_files_that_include_each_other_end(home: SshHome) -> None:
+    home.config("Include config\nHost here\n")
+    result = run(import_.command, "ssh-config")
+    assert "host: here" in result.stdout
+    assert "too many files include each other" in result.stderr
+
+
+# --- doctor --------------------------------------------------------------------------------
+
+
+def test_doctor_says_the_same(home: SshHome, tmp_path: Path) -> None:
+    home.config("Host web-1\n  HostName 10.0.0.7\n  Port 2222\n  User ops\n  ForwardAgent yes\n")
+    fleet("web-1")
+    result = run(doctor.command, "fleet.yaml")
+    assert "warn ssh config: " in result.output
+    assert "forwardagent yes is not followed for web-1" in result.output
+    assert "ok   ssh config: read by ssh" in result.output
+    assert "fail host web-1: ops@10.0.0.7:2222, its key is in neither of" in result.output
+    home.config("Host web-1\n  Port x\n")
+    result = run(doctor.command, "fleet.yaml")
+    assert "fail ssh config: " in result.output
+    assert "fail host web-1: ssh_config: " in result.output
