@@ -305,5 +305,8 @@ def _print_end(task: Task) -> None:
     if last is not None and last.answer.text:
         for line in safe_text(last.answer.text):
             say(line)
+    if last is not None and last.answer.lost:
+        how = " (exit 0)" if task.phase is TaskPhase.SUCCEEDED else ""
+        say(f"{task.label} {task.phase}{how}, its output {safe_line(last.answer.loss)}", err=True)
     if task.phase is not TaskPhase.SUCCEEDED:
         say(f"{task.label} {task.phase}: {task.reason}", err=True)

@@ -116,12 +116,15 @@ def _known(attempt: Attempt, now_ms: int) -> Iterator[str]:
     elif attempt.lost is not None:
         yield f"the last question had no answer: {attempt.lost.value}"
     if attempt.detail:
-        yield f"{agent} said: {safe_line(attempt.detail, MAX_DETAIL_CHARS)}"
+        who = f"{agent} said" if attempt.detail_is_heard else "in detail"
+        yield f"{who}: {safe_line(attempt.detail, MAX_DETAIL_CHARS)}"
     if attempt.ended_at_ms is not None:
         why = f": {safe_line(attempt.reason, MAX_DETAIL_CHARS)}" if attempt.reason else ""
         yield f"{clock(attempt.ended_at_ms)} {attempt.phase}{why}"
     if said := attempt.told_late:
         yield f"{agent} said since then that it {safe_line(said, MAX_DETAIL_CHARS)}"
+    if attempt.answer.lost:
+        yield f"answer: {safe_line(attempt.answer.loss)}"
     if attempt.answer.text:
         late = "too late to count, " if attempt.late else ""
         yield f"answer ({late}{words.size(attempt.answer.size_bytes)}): " + safe_line(

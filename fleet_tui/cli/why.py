@@ -90,6 +90,8 @@ def _print(task: Task, state: FleetState) -> None:
     for attempt in task.attempts:
         ended = f", {safe_line(attempt.reason, 100)}" if attempt.reason else ""
         say(f"attempt {attempt.number} on {attempt.agent}: {attempt.phase}{ended}")
+        if attempt.answer.lost:
+            say(f"  answer {safe_line(attempt.answer.loss)}")
         if attempt.answer.text:
             say(f"  answer: {safe_line(attempt.answer.text, 400)}")
         if attempt.usage.total_tokens:

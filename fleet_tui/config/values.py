@@ -36,7 +36,7 @@ _NAME = re.compile(NAME_PATTERN)
 _WORD = re.compile(WORD_PATTERN)
 _EXIT = re.compile(
     r"exit-(?:[1-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])"
-    r"|signal-(?:[1-9]|[1-9][0-9]|1[01][0-9]|12[0-7])",
+    r"|signal-(?:[1-9]|[1-5][0-9]|6[0-4])",
     re.ASCII,
 )
 _USER = re.compile(USER_PATTERN)
@@ -224,14 +224,18 @@ def heartbeat_ms(value: object) -> int:
     return silence_ms
 
 
+_SHELL_SAYS = {"exit-126": "command-not-executable", "exit-127": "command-missing"}
+"""Exit statuses that have a name of their own: both ways to write them mean the same."""
+
+
 def failure_kind(value: object) -> str:
     """What may be wrong with a run that ended, as the console names it."""
     if isinstance(value, str) and (value in FAILURE_KINDS or _EXIT.fullmatch(value)):
-        return str(value)
+        return _SHELL_SAYS.get(value, str(value))
     suggestion = did_you_mean(value, FAILURE_KINDS) if isinstance(value, str) else ""
     raise Unacceptable(
         f"expected a kind of failure, got {shown(value)}{suggestion}",
-        f"kinds are {', '.join(FAILURE_KINDS)}, exit-1 to exit-255 and signal-1 to signal-127",
+        f"kinds are {', '.join(FAILURE_KINDS)}, exit-1 to exit-255 and signal-1 to signal-64",
     )
 
 

@@ -198,7 +198,7 @@ def _attempt_row(attempt: Attempt, pen: Pen, now_ms: int) -> Sequence[Cell | str
 
 def answered(task: Task) -> Attempt | None:
     """The newest attempt that gave something back."""
-    return next((a for a in reversed(task.attempts) if a.answer.text), None)
+    return next((a for a in reversed(task.attempts) if a.answer.text or a.answer.lost), None)
 
 
 def _answer(task: Task) -> list[Section]:
@@ -212,6 +212,8 @@ def _answer(task: Task) -> list[Section]:
     if attempt.late and attempt.phase is AttemptPhase.GIVEN_UP:
         title += ", came too late to count"
     lines = _remote_lines(answer.text, MAX_ANSWER_LINES)
+    if answer.lost:
+        lines = (paragraph(f"{short(answer.loss)}.".capitalize(), Tone.WARN),)
     if answer.truncated:
         cut = f"Cut here: the whole answer has {size}, sha256 {name(answer.sha256)}."
         lines = (*lines, paragraph(cut, Tone.WARN))

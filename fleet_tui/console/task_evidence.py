@@ -78,12 +78,15 @@ def known(attempt: Attempt, pen: Pen, now_ms: int) -> Iterator[DetailLine]:
     elif attempt.lost is not None:
         yield at(None, Cell(f"the last question had no answer: {attempt.lost.value}", Tone.WARN))
     if attempt.detail:
-        yield at(None, Cell(f"{agent} said  ", Tone.DIM), short(attempt.detail))
+        who = f"{agent} said" if attempt.detail_is_heard else "in detail"
+        yield at(None, Cell(f"{who}  ", Tone.DIM), short(attempt.detail))
     if attempt.ended_at_ms is not None:
         why = f": {short(attempt.reason)}" if attempt.reason else ""
         yield at(attempt.ended_at_ms, f"{attempt.phase.value}{why}")
     if said := attempt.told_late:
         yield at(None, Cell(f"{agent} said since then that it {short(said)}", Tone.ACCENT))
+    if attempt.answer.lost:
+        yield at(None, Cell(f"answer {short(attempt.answer.loss)}", Tone.WARN))
     if attempt.late and attempt.answer.text:
         text = "its answer came too late to count; it is shown under Answer"
         yield at(None, Cell(text, Tone.ACCENT))

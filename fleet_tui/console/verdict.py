@@ -62,7 +62,7 @@ def evidence_lines(task: Task, pen: Pen, now_ms: int, width: int) -> list[Line]:
     MAX_EVIDENCE_LINES."""
     answer: list[Line] = []
     attempt = answered(task)
-    if attempt is not None:
+    if attempt is not None and attempt.answer.text:
         shown = safe_text(attempt.answer.text, MAX_ANSWER_SHOWN)
         answer = [(Cell(" answer  ", Tone.DIM), Cell(text)) for text in shown]
     lines: list[Line] = []

@@ -45,6 +45,17 @@ class Answer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     size_bytes: int = 0
     sha256: str = ""
     truncated: bool = False
+    lost: bool = False
+    """Its host has not kept it: the text is empty, size and hash are what was written down, if it
+    was."""
+
+    @property
+    def loss(self) -> str:
+        """What to say in place of a text that is lost; empty where none is."""
+        if not self.lost:
+            return ""
+        known = f" ({self.size_bytes} bytes, sha256 {self.sha256[:12]})" if self.sha256 else ""
+        return f"lost: the run's host does not have its output any more{known}"
 
 
 MAX_CHECKPOINT_CHARS = 65_536

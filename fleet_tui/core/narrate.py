@@ -235,6 +235,8 @@ def _attempt(
                 level, text = Level.INFO, f"finished, {tokens} tokens, {cost}"
             else:
                 level, text = Level.ERROR, f"failed: {failure}"
+            if event.answer.lost:
+                level, text = max(level, Level.WARN), f"{text}, its output lost"
         case e.AttemptCheckpointed():
             level, text, detail = Level.DEBUG, "left a checkpoint", NOTHING_SAID
         case e.AttemptDied(reason=reason):

@@ -8,19 +8,19 @@ command line is the same each time; everything that varies travels on standard i
         "text-bytes least-epoch planned next"
     then what the verb needs (``start``: bytes, job bytes, SHA-256, least free KiB, job, payload)
 
-The answer begins with a line ``fleet-protocol: 1`` (what login files print before it is skipped)
-and ends with a line ``end``; between them are lines of words and counted blobs. An answer that is
-not complete says nothing.
+What comes back is described in :mod:`fleet_tui.wire.answers`.
 
 The least epoch is one that the run directory must have seen: one that has seen less was deleted or
 restored meanwhile, and begins anew as ``next``. Planned says for which beginning the run was
 planned, as a number (see RunDirectory). In a directory that began later a tombstone proves nothing
 (``lost``), and a run nobody knows stays unknown.
 
-The program finds its run directory in FLEET_TUI_RUN_DIR (also its working directory). A program
-that can continue writes how far it has come to the file named by FLEET_TUI_CHECKPOINT: UTF-8 text
-without NUL, at most MAX_CHECKPOINT_CHARS, written to another name in the same directory and then
-renamed, so that it is whole at every moment. What is longer or not text is no checkpoint; the last
+The program finds a directory of its own in FLEET_TUI_RUN_DIR (also its working directory). It may
+do there what it likes, also delete it: what is known of the run lies out of its way.
+
+A program that can continue writes how far it has come to the file named by FLEET_TUI_CHECKPOINT:
+UTF-8 text without NUL, at most MAX_CHECKPOINT_CHARS, written to another name in the same directory
+and then renamed, so that it is whole at every moment. What is longer or not text is none; the last
 one that was taken counts. FLEET_TUI_RESUME_FROM names a file with the checkpoint to continue from,
 byte for byte as it was left, perhaps on another host; it is not set where there is none. The ledger
 keeps checkpoints as they are, so no secret belongs in one; they are never shown.
@@ -39,10 +39,6 @@ from importlib.resources import files
 import msgspec
 
 from fleet_tui.core.evidence import (
-    MAX_ANSWER_CHARS,
-    MAX_CHECKPOINT_CHARS,
-    Answer,
-    Checkpoint,
     Definite,
     Died,
     Finished,
@@ -53,19 +49,43 @@ from fleet_tui.core.evidence import (
     Started,
     Stopped,
     Unknown,
-    Usage,
 )
 from fleet_tui.core.ids import Epoch
-from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
+from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.wire.answers import (
+    FENCED,
+    MAX_NOISE_BYTES,
+    NOTHING_LEFT,
+    PROTOCOL,
+    TEXT_BYTES,
+    Reply,
+    failure_word,
+    read_checkpoint,
+    read_reply,
+    read_usage,
+    standing,
+    unclear,
+)
 from fleet_tui.wire.port import CANCELLED_FIRST, Wanted, always_wanted
-from fleet_tui.wire.redact import redact
 from fleet_tui.wire.shell import ChannelFailure, Completed, Shell
 
-PROTOCOL = b"fleet-protocol: 1\n"
-MAX_NOISE_BYTES = 65_536
-"""What a host may print before the first line of the protocol (MOTD, login files)."""
-TEXT_BYTES = max(MAX_ANSWER_CHARS, MAX_CHECKPOINT_CHARS) * 4
-"""The most that is sent of an answer or a checkpoint: UTF-8 has at most four bytes a character."""
+__all__ = [
+    "FENCED",
+    "MAX_NOISE_BYTES",
+    "PROTOCOL",
+    "TEXT_BYTES",
+    "Program",
+    "Reply",
+    "RunDirectory",
+    "Runs",
+    "failure_word",
+    "read_checkpoint",
+    "read_reply",
+    "read_usage",
+    "standing",
+]
+"""With what is known of the answers, so that who asks need not know where they are read."""
+
 MAX_REPLY_BYTES = 2 * TEXT_BYTES + MAX_NOISE_BYTES + 65_536
 MAX_PAYLOAD_BYTES = 4_194_304
 LEAST_FREE_KB = 65_536
@@ -99,25 +119,8 @@ COMMAND = f"sh -c '{BOOTSTRAP}'"
 EXIT_NOT_RESUMED = 125
 """How a run ends whose program was not started, because its checkpoint could not be written."""
 
-FENCED = NotStarted(reason="fenced", fenced=True)
-"""It never started, and a tombstone keeps it from starting."""
-
-NOTHING_LEFT = Unknown(
-    LostReason.NO_TRACE,
-    Untrusted("its run directory was deleted or restored: it may have run"),
-)
-
 BEGINNINGS = 1_000_000
 """More often no run directory begins anew while one engine works."""
-
-MAX_COUNT = 2**53
-"""Larger numbers are not counts of anything."""
-
-_NOT_OURS = re.compile(rb"[^\t\r -~]")
-"""The wrapper's words are plain ASCII; they end up in reasons, which are taken for our own."""
-
-_EXIT_STATUS = re.compile(r"[0-9]{1,3}")
-"""Anything else is no exit status, and above all not 0."""
 
 _RUN_ID = re.compile(r"[0-9A-Za-z_][0-9A-Za-z._-]{0,127}")
 
@@ -130,15 +133,6 @@ def _script() -> bytes:
 
 
 SCRIPT = _script()
-
-
-class Reply(msgspec.Struct, frozen=True):
-    """A complete answer of the wrapper."""
-
-    state: tuple[str, ...]
-    """The words after ``state``; the first says which state it is."""
-    words: dict[str, tuple[str, ...]]
-    blobs: dict[str, bytes]
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
@@ -244,7 +238,7 @@ class Runs:
                 boot = words.get("boot", (None,))[0]
                 return Definite(Started(boot_id=boot, already="exists" in words))
             case Reply() as reply:
-                return _unclear(reply)
+                return unclear(reply)
             case Unknown() as unknown:
                 return unknown
 
@@ -337,7 +331,7 @@ class Runs:
         """As read_reply; takes note of what the run directory has seen."""
         reply = read_reply(result)
         if isinstance(reply, Reply) and len(told := reply.words.get("epoch", ())) == 2:
-            self._directory.told(*map(_number, told))
+            self._directory.told(int(told[0]), int(told[1]))
         return reply
 
     def tail_question(self, path: str, inode: str, offset: int, seconds: int) -> bytes:
@@ -391,170 +385,3 @@ def quoted_command(command: Sequence[str]) -> str:
 def one_line(value: str) -> str:
     """``value`` as a line of the question. A line break in a path has no place there."""
     return re.sub(r"[\r\n\0]", "?", value)
-
-
-def read_reply(result: Definite[Completed] | Unknown) -> Reply | Unknown:
-    """The wrapper's answer, or Unknown for anything but one complete answer."""
-    if isinstance(result, Unknown):
-        return result
-    output = result.value.stdout
-    at = output.find(PROTOCOL, 0, MAX_NOISE_BYTES + len(PROTOCOL))
-    if at < 0:
-        said = result.value.stderr[-300:] or output[-300:]
-        detail = f"exit status {result.value.exit_status}: {said.decode('utf-8', 'replace')}"
-        return Unknown(LostReason.BAD_ANSWER, Untrusted(detail))
-    reply = _parse(output, at + len(PROTOCOL))
-    return reply or Unknown(LostReason.BAD_ANSWER, Untrusted("the answer is not complete"))
-
-
-MAX_LENGTH_DIGITS = 12
-"""Python refuses to read numbers of thousands of digits, which a host may send."""
-
-
-def _parse(output: bytes, at: int) -> Reply | None:
-    words: dict[str, tuple[str, ...]] = {}
-    blobs: dict[str, bytes] = {}
-    while (end := output.find(b"\n", at)) >= 0:
-        name, *rest = _NOT_OURS.sub(b"?", output[at:end]).decode("ascii").split() or [""]
-        at = end + 1
-        match name, rest:
-            case "end", []:
-                state = words.get("state")
-                return Reply(state, words, blobs) if state else None
-            case "blob", [label, length] if length.isdigit() and len(length) <= MAX_LENGTH_DIGITS:
-                blobs[label] = output[at : at + int(length)]
-                at += int(length) + 1
-                if output[at - 1 : at] != b"\n":
-                    return None
-            case "gone", _:
-                words["gone"] = (*words.get("gone", ()), *rest)
-            case _:
-                words[name] = tuple(rest)
-    return None
-
-
-def standing(
-    reply: Reply,
-) -> Definite[Running | Finished | Died | Stopped | NotStarted] | Unknown:
-    """What a reply proves about its run."""
-    match reply.state:
-        case ("running", size):
-            left = read_checkpoint(reply)
-            return Definite(Running(output_bytes=_number(size), checkpoint=left))
-        case ("done", status, duration, size, digest) if _EXIT_STATUS.fullmatch(status):
-            return Definite(_finished(reply, int(status), duration, size, digest))
-        case ("stopped", *_):
-            usage = read_usage(reply.blobs.get("usage", b""))
-            return Definite(Stopped(usage=usage, checkpoint=read_checkpoint(reply)))
-        case ("dead", reason):
-            return Definite(Died(reason=reason, checkpoint=read_checkpoint(reply)))
-        case ("fenced",):
-            return Definite(FENCED)
-        case ("lost",):
-            return NOTHING_LEFT
-        case ("stale", *_):
-            return Unknown(LostReason.REFUSED, Untrusted("a newer engine uses these runs"))
-        case _:
-            return _unclear(reply)
-
-
-def _unclear(reply: Reply) -> Unknown:
-    return Unknown(LostReason.BAD_ANSWER, Untrusted(" ".join(reply.state)[:MAX_NOISE_BYTES]))
-
-
-def _finished(reply: Reply, status: int, duration: str, size: str, digest: str) -> Finished:
-    output = reply.blobs.get("out", b"")
-    text = output.decode("utf-8", "backslashreplace")
-    size_bytes = _number(size)
-    said = redact(reply.blobs.get("err", b"").decode("utf-8", "backslashreplace"))
-    return Finished(
-        ok=status == 0,
-        answer=Answer(
-            text=Untrusted(redact(text)[:MAX_ANSWER_CHARS]),
-            size_bytes=size_bytes,
-            sha256=digest,
-            truncated=size_bytes > len(output) or len(text) > MAX_ANSWER_CHARS,
-        ),
-        usage=read_usage(reply.blobs.get("usage", b"")),
-        failure=failure_word(status),
-        detail=Untrusted(said) if status else NOTHING_SAID,
-        duration_ms=max(0, _number(duration)),
-        checkpoint=read_checkpoint(reply),
-    )
-
-
-def read_checkpoint(reply: Reply) -> Checkpoint | None:
-    """What the program left to continue from; None for what is no whole, plain text."""
-    data = reply.blobs.get("checkpoint", b"")
-    digest = hashlib.sha256(data).hexdigest()
-    if not data or b"\0" in data or reply.words.get("checkpoint") != (digest,):
-        return None
-    try:
-        text = data.decode()
-    except UnicodeDecodeError:
-        return None
-    if len(text) > MAX_CHECKPOINT_CHARS:
-        return None
-    return Checkpoint(text=Untrusted(text), sha256=digest)
-
-
-def failure_word(status: int) -> str:
-    """A stable word for an exit status as a shell reports it; "" for success."""
-    match status:
-        case 0:
-            return ""
-        case 126:
-            return "command-not-executable"
-        case 127:
-            return "command-missing"
-        case _ if status > 128:
-            return f"signal-{status - 128}"
-        case _:
-            return f"exit-{status}"
-
-
-class _UsageFile(msgspec.Struct):
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cache_read_tokens: int = 0
-    cache_write_tokens: int = 0
-    cost_usd: float | None = None
-    model: str | None = None
-
-
-def read_usage(data: bytes) -> Usage:
-    """The numbers of a ``usage.json``; nothing for one that is missing or not as described."""
-    try:
-        told = msgspec.json.decode(data, type=_UsageFile)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return Usage()
-    counts = (
-        told.input_tokens,
-        told.output_tokens,
-        told.cache_read_tokens,
-        told.cache_write_tokens,
-    )
-    cost_usd = told.cost_usd
-    if (
-        min(counts) < 0
-        or max(counts) > MAX_COUNT
-        or (cost_usd is not None and not 0 <= cost_usd < 1e6)
-    ):
-        return Usage()
-    return Usage(
-        input_tokens=told.input_tokens,
-        output_tokens=told.output_tokens,
-        cache_read_tokens=told.cache_read_tokens,
-        cache_write_tokens=told.cache_write_tokens,
-        cost_microusd=None if cost_usd is None else round(cost_usd * 1_000_000),
-        model=None if told.model is None else told.model[:200],
-    )
-
-
-def _number(word: str) -> int:
-    """A count the host sent; 0 for what is no number or too large to be one."""
-    try:
-        number = int(word)
-    except ValueError:
-        return 0
-    return number if abs(number) <= MAX_COUNT else 0

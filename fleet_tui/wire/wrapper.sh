@@ -8,7 +8,10 @@
 #   owner  made by ln, which fails if it exists: "run PID BEGAN BOOT MS" by the process that runs
 #          the program, or a tombstone ("fenced", "lost") by whoever found that nothing runs.
 #          The program starts only after its process won this name: a tombstone is final.
-#   rc     made by mv when the program has ended: "EXIT-STATUS ENDED-MS SIZE SHA256".
+#   rc     made by mv when the program has ended: "STATUS ENDED-MS SIZE SHA256 HOW TOOK-MS". HOW is
+#          exit, signal, or unsure where nothing here can tell the two apart. What is not known is
+#          a dash. Wrappers of before this left four words, and let the program work beside them.
+# The program works in work/run: what it does to its directory does nothing to these.
 #
 # Beside the runs is a file epoch: "NEWEST BEGINNING", the newest engine that was here, and the
 # beginning since which no run was lost. If runs were deleted, or put back from an older copy,
@@ -26,6 +29,23 @@ now_ms() {
   now=$(date +%s%3N 2>/dev/null)
   case $now in ''|*[!0-9]*) now=$(date +%s)000 ;; esac
   printf %s "$now"
+}
+
+# up_ms: milliseconds on a clock that nobody sets, where there is one: for spans alone.
+up_ms() {
+  if { read -r up _ < /proc/uptime; } 2>/dev/null; then
+    up=${up%.*}${up#*.}0
+    printf %s "${up#"${up%%[!0]*}"}"
+  else now_ms
+  fi
+}
+
+# span FROM TO: milliseconds; a dash where a clock was set back, or was never read.
+span() {
+  case $1$2 in ''|*[!0-9]*) printf -; return ;; esac
+  if [ -n "$1" ] && [ "$1" -gt 0 ] && [ "$2" -ge "$1" ]; then printf %s "$(($2 - $1))"
+  else printf -
+  fi
 }
 
 sha256() {
@@ -80,8 +100,15 @@ read_owner() {
   kind= pid= born= home= since=0
   [ -f "$run/owner" ] || return 1
   read -r kind pid born home since < "$run/owner"
-  # An empty one proves nothing: a crash or a full disk ate what was in it.
-  kind=${kind:-lost}
+  # What is empty or torn proves nothing: a crash or a full disk ate what was in it.
+  case $kind in run|fenced) ;; *) kind=lost ;; esac
+}
+
+# place_of_work: sets work, where the program leaves its checkpoint and usage.json. Runs of before
+# it had a directory of its own left them beside the rest.
+place_of_work() {
+  work=$run/work/run
+  [ -d "$run/work" ] || work=$run
 }
 
 lives() {
@@ -117,9 +144,10 @@ blob() {
 # checkpoint: what the program left there, and its hash, by which a file that was written to
 # meanwhile is found out. A name of its own keeps the file when a newer one takes its place.
 checkpoint() {
-  [ -f "$run/checkpoint" ] || return 0
+  place_of_work
+  [ -f "$work/checkpoint" ] || return 0
   mark=$run/checkpoint.$$
-  ln "$run/checkpoint" "$mark" 2>/dev/null || return 0
+  ln "$work/checkpoint" "$mark" 2>/dev/null || return 0
   have=$(size_of "$mark")
   if [ "$have" -gt 0 ] && [ "$have" -le "$text_bytes" ]; then
     say "checkpoint $(sha256 < "$mark")"
@@ -130,23 +158,50 @@ checkpoint() {
   rm -f "$mark"
 }
 
+# some_of LABEL FILE MOST WHICH: the beginning or the end of a file, if there is one to read.
 some_of() {
-  [ -f "$run/$2" ] || return 0
-  have=$(size_of "$run/$2")
+  [ -f "$2" ] && [ -r "$2" ] || return 0
+  have=$(size_of "$2")
   [ "$have" -le "$3" ] || have=$3
-  blob "$1" "$run/$2" "$have" "$4"
+  blob "$1" "$2" "$have" "$4"
+}
+
+# output: what the program printed until it ended, as far as it is taken. Whoever it left behind may
+# have printed more since: that is no part of it. "lost" where it is not what was counted.
+output() {
+  if [ ! -r "$run/out" ] || [ "$size" = - ] || [ "$(size_of "$run/out")" -lt "$size" ]; then
+    say "output lost"
+  elif [ "$size" -gt "$text_bytes" ]; then
+    blob out "$run/out" "$text_bytes" head
+  elif [ "$(head -c "$size" "$run/out" | sha256)" = "$sum" ]; then
+    blob out "$run/out" "$size" head
+  else
+    say "output lost"
+  fi
+}
+
+# ended: how the run ended, from what was written down then.
+ended() {
+  read -r rc at size sum how took _ < "$run/rc"
+  case $rc in ''|*[!0-9]*) say "state failed no-result"; return ;; esac
+  read_owner
+  how=${how:-unsure}
+  took=${took:-$(span "$since" "${at:-}")}
+  case $size in ''|*[!0-9]*) size=- ;; esac
+  [ -n "$sum" ] && [ "$size" != - ] || size=- sum=-
+  if [ -f "$run/stop" ] && [ "$rc" != 0 ]; then word=stopped; else word=done; fi
+  say "state $word $rc $took $size $sum"
+  say "ended $how"
+  output
+  place_of_work
+  some_of err "$run/err" 2000 tail
+  some_of usage "$work/usage.json" 4096 head
+  [ "$rc" = 0 ] || checkpoint
 }
 
 report() {
   if [ -f "$run/rc" ]; then
-    read -r rc ended size sum < "$run/rc"
-    read_owner
-    if [ -f "$run/stop" ] && [ "$rc" != 0 ]; then word=stopped; else word=done; fi
-    say "state $word $rc $((ended - since)) $size $sum"
-    some_of out out "$text_bytes" head
-    some_of err err 2000 tail
-    some_of usage usage.json 4096 head
-    [ "$rc" = 0 ] || checkpoint
+    ended
   elif ! read_owner; then
     say "state failed no-owner"
   elif [ "$kind" = lost ]; then
@@ -166,22 +221,59 @@ report() {
     checkpoint
   else
     say "state dead process-gone"
-    some_of err err 2000 tail
+    some_of err "$run/err" 2000 tail
     checkpoint
   fi
 }
+
+# The program's parent where there is perl, which alone of what hosts have can tell an exit status
+# of 143 from a death by SIGTERM. It prints B, then the status as waitpid(2) has it.
+PARENT='$SIG{$_} = sub {} for qw(TERM HUP); $| = 1; print "B"; print " ", system {$ARGV[0]} @ARGV'
+
+# run_job: runs the program to its end; sets rc and how. Fails if it lost sight of it.
+run_job() {
+  job='cd "$1/work/run" && exec sh "$1/job" < "$1/task" > "$1/out" 2> "$1/err" 3<&-'
+  told=
+  if command -v perl >/dev/null 2>&1; then told=$(perl -e "$PARENT" sh -c "$job" job "$run"); fi
+  case $told in
+    "B "[0-9]*)
+      told=${told#B }
+      if [ $((told % 128)) -eq 0 ]; then how=exit rc=$((told / 256))
+      else how=signal rc=$((128 + told % 128))
+      fi ;;
+    ""|"B -1")
+      sh -c "$job" job "$run"
+      rc=$? how=unsure
+      # As ksh tells it.
+      [ "$rc" -le 256 ] || { rc=$((rc - 128)); how=signal; } ;;
+    *) return 1 ;;
+  esac
+}
+
+# keep_output: counts and hashes what was printed. Should the program have deleted even this, it
+# comes back from the descriptor.
+keep_output() {
+  [ -f out ] || cat <&3 > out
+  size=$(size_of out)
+  sum=$(head -c "$size" out | sha256)
+  if [ -z "$size" ] || [ -z "$sum" ]; then size=- sum=-; fi
+} 2>/dev/null
 
 # child RUN: the process that owns a run. It leads a session of its own, so that it outlives the
 # connection and can be ended together with whatever the program starts.
 child() {
   unset FLEET_TUI_WRAPPER
-  run=$1
-  cd "$run" || exit 1
+  cd "$1" && run=$(pwd) || exit 1
   boot_id
   began $$
-  say "run $$ $BEGAN $boot $(now_ms)" > owner.$$ && [ -s owner.$$ ] || exit 1
+  mkdir -p work/run || exit 1
+  owner="run $$ $BEGAN $boot $(now_ms)"
+  say "$owner" > owner.$$ && [ -s owner.$$ ] || exit 1
   : > out
   : > err
+  # Room for the result, should the program fill the disk.
+  printf '%-250s\n' room > rc.new && [ -s rc.new ] || exit 1
+  exec 3< out
   sync owner.$$ 2>/dev/null
   ln owner.$$ owner 2>/dev/null || exit 1
   rm -f owner.$$
@@ -189,9 +281,17 @@ child() {
   # have run.
   sync . .. 2>/dev/null
   trap : TERM INT HUP
-  sh ./job < task > out 2> err
-  rc=$?
-  say "$rc $(now_ms) $(size_of out) $(sha256 < out)" > rc.new || exit 1
+  from=$(up_ms)
+  run_job || exit 1
+  to=$(up_ms)
+  # Deleted together with its directory: whoever finds nothing there must not find this later.
+  [ -d "$run" ] || exit 1
+  keep_output
+  # Over what was there, for there may be no room for more.
+  printf '%-250s\n' "$rc $(now_ms) $size $sum $how $(span "$from" "$to")" 1<> rc.new || exit 1
+  [ -f owner ] || { say "$owner" > owner.$$; ln owner.$$ owner; rm -f owner.$$; } 2>/dev/null
+  # Once the program had deleted it, somebody may have left a tombstone: that was said to be final.
+  { read -r now < owner; } 2>/dev/null && [ "$now" = "$owner" ] || exit 1
   sync out rc.new 2>/dev/null
   mv rc.new rc
   sync . 2>/dev/null
@@ -241,6 +341,9 @@ start() {
   head -c "$job_bytes" "$run/in" > "$run/job" &&
     tail -c "+$((job_bytes + 1))" "$run/in" > "$run/task" || { refuse disk-full; return; }
   rm -f "$run/in"
+  # What owns a run is known by a link. Found out before there is anything to be unsure about.
+  if ! ln "$run/job" "$run/linked" 2>/dev/null; then refuse no-hard-links; return; fi
+  rm -f "$run/linked"
   detach
   await_owner
   [ -f "$run/owner" ] || bury fenced
@@ -290,7 +393,9 @@ collect() {
     run=$runs/$id
     usable_id || continue
     if [ -f "$run/rc" ] || [ -n "$(find "$run" -prune -mtime +7 2>/dev/null)" ]; then
-      rm -rf "$run" && say "gone $id"
+      # Programs leave directories behind in which nothing may be deleted.
+      rm -rf "$run" 2>/dev/null || { chmod -R u+rwx "$run"; rm -rf "$run"; } 2>/dev/null
+      [ -e "$run" ] || say "gone $id"
     fi
   done
   say "state collected"
@@ -304,7 +409,6 @@ look() {
     return
   fi
   say "state ok"
-  say "boot $boot"
   say "time $(now_ms)"
   say "disk $(free_kb "$runs")"
   if [ -r /proc/loadavg ]; then

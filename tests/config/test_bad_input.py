@@ -296,6 +296,11 @@ def test_thousands_of_misspelt_names_are_judged_at_once() -> None:
         ("{once: {non_retryable: exit-2}}", "expected a list"),
         ("{once: {non_retryable: [exit-0]}}", 'expected a kind of failure, got "exit-0"'),
         ("{once: {non_retryable: [exit-256]}}", "expected a kind of failure"),
+        ("{once: {non_retryable: [exit-300]}}", "expected a kind of failure"),
+        ("{once: {non_retryable: [exit-007]}}", "expected a kind of failure"),
+        ("{once: {non_retryable: [signal-0]}}", "expected a kind of failure"),
+        ("{once: {non_retryable: [signal-65]}}", "expected a kind of failure"),
+        ("{once: {non_retryable: [signal-127]}}", "expected a kind of failure"),
         ("{once: {non_retryable: [model-eror]}}", 'did you mean "model-error"?'),
     ],
 )

@@ -144,7 +144,7 @@ def test_the_evidence_says_when_what_was_learned_and_from_whom() -> None:
     assert "attempt 1   on agent-14   ✗ given-up" in text
     assert "11:42:52 agent-14 said that it started, boot 4f1c9d2e" in text
     assert "11:59:31 unknown from here for 2m00s: connection-lost" in text
-    assert "agent-14 said  connection reset" in text
+    assert "in detail  connection reset" in text
     assert "12:01:31 given-up: lost for 15m" in text
     assert "agent-14 said since then that it ended" in text
 

@@ -65,6 +65,11 @@ def run_directory(tmp_path: Path, attempt: int = 1) -> Path:
     return tmp_path / "runs" / order(attempt=attempt).run_id
 
 
+def working_directory(tmp_path: Path, attempt: int = 1) -> Path:
+    """Where an attempt's program works."""
+    return run_directory(tmp_path, attempt) / "work" / "run"
+
+
 AWKWARD = 'it\'s "quoted" $(touch /tmp/no) `id` \\ %s !! \n\n\ttab ~ é 🦞 #end\n* ? [x]\r\n'
 
 

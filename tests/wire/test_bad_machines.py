@@ -21,7 +21,7 @@ from fleet_tui.wire.command import CommandPort
 from fleet_tui.wire.runs import RunDirectory
 from fleet_tui.wire.ssh import SshPool
 from tests.support.needs import not_allowed
-from tests.support.programs import executions, finished, order, settled, wall_ms
+from tests.support.programs import executions, finished, order, settled, until, wall_ms
 from tests.support.sshd import make_sshd
 from tests.support.wrapped import MakePort, make_port
 
@@ -83,12 +83,18 @@ async def test_a_disk_with_room_for_half_a_task_starts_none(
 
 @pytest.mark.parametrize("room_bytes", [0, 1, 4_096])
 async def test_a_tombstone_that_does_not_fit_on_the_disk_is_none(
-    make_port: MakePort, small_disk: Path, monkeypatch: pytest.MonkeyPatch, room_bytes: int
+    make_port: MakePort,
+    small_disk: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    room_bytes: int,
 ) -> None:
     """The run was there and was wiped, so the word would have to be "lost" and never "fenced"."""
     monkeypatch.setattr(runs, "LEAST_FREE_KB", 0)
-    port, what = make_port("sleep", "300"), order()
+    ready = tmp_path / "ready"
+    port, what = make_port("sh", "-c", f"touch {ready}; sleep 300"), order()
     await port.start(what)
+    await until(ready.exists)
     pid = int((small_disk / what.run_id / "owner").read_text().split()[1])
     shutil.rmtree(small_disk / what.run_id)
     with (small_disk / "filler").open("wb", buffering=0) as filler, suppress(OSError):

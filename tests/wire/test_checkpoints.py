@@ -18,7 +18,15 @@ from fleet_tui.core.evidence import (
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.wire import runs
 from tests.support.programs import finished, order, until
-from tests.support.wrapped import AWKWARD, MakePort, make_port, owner_of, run_directory, sh
+from tests.support.wrapped import (
+    AWKWARD,
+    MakePort,
+    make_port,
+    owner_of,
+    run_directory,
+    sh,
+    working_directory,
+)
 
 __all__ = ["make_port", "sh"]
 
@@ -69,7 +77,7 @@ async def test_the_checkpoint_is_told_while_the_run_runs_and_when_it_is_over(
     port = make_port("sh", "-c", LEAVE + "; sleep 300")
     for attempt in (1, 2, 3):
         await port.start(order("page 7", attempt))
-        await until((run_directory(tmp_path, attempt) / "checkpoint").exists)
+        await until((working_directory(tmp_path, attempt) / "checkpoint").exists)
     running = await port.inspect(order(attempt=1))
     assert running == Definite(Running(output_bytes=0, checkpoint=mark("page 7")))
     assert await port.cancel(order(attempt=1)) == Definite(Stopped(checkpoint=mark("page 7")))

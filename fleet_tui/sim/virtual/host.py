@@ -175,7 +175,7 @@ class SimHost:
 
     def _look(self, reply: "_Reply") -> None:
         reply.end(
-            f"state ok\nboot {self.boot}\ntime {round(self._loop.time() * 1_000)}\n"
+            f"state ok\ntime {round(self._loop.time() * 1_000)}\n"
             f"disk {self.free_kb}\nload 0.5\nMemTotal: 100\nMemAvailable: 60"
         )
 
@@ -367,6 +367,7 @@ class SimHost:
             word = "stopped" if run.stop and status else "done"
             took_ms = round(seconds * 1_000)
             reply.say(f"state {word} {status} {took_ms} {len(output)} {sha256(output)}")
+            reply.say("ended signal" if status > 128 else "ended exit")
             reply.blob("out", output)
             used = run.execution.used if run.execution is not None else (0, 0)
             if any(used):

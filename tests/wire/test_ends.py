@@ -1,0 +1,252 @@
+"""How programs end, and what they can do to the record of it: nothing. Through every shell."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from fleet_tui.core.evidence import Definite, Finished, Started, Stopped
+from fleet_tui.core.ids import Epoch, RunId
+from fleet_tui.wire.local import LocalShell
+from fleet_tui.wire.runs import Program, RunDirectory, Runs
+from tests.support.needs import missing
+from tests.support.programs import finished, order, until
+from tests.support.wrapped import MakePort, make_port, run_directory, sh
+
+__all__ = ["make_port", "sh"]
+
+
+async def ended(make_port: MakePort, *command: str) -> Finished:
+    port = make_port(*command)
+    started = await port.start(order())
+    assert isinstance(started, Definite), started
+    assert isinstance(started.value, Started), started
+    return await finished(port, order())
+
+
+ENDS = {
+    "exit 1": "exit-1",
+    "exit 125": "exit-125",
+    "exit 128": "exit-128",
+    "exit 130": "exit-130",
+    "exit 137": "exit-137",
+    "exit 143": "exit-143",
+    "exit 192": "exit-192",
+    "exit 200": "exit-200",
+    "exit 255": "exit-255",
+    "kill -TERM $$": "signal-15",
+    "kill -HUP $$": "signal-1",
+    "kill -KILL $$": "signal-9",
+    "kill -PIPE $$": "signal-13",
+    "kill -USR1 $$": "signal-10",
+    "kill -64 $$": "signal-64",
+}
+
+
+@pytest.mark.usefixtures("sh")
+@pytest.mark.parametrize("script", ENDS)
+async def test_an_exit_status_and_a_signal_are_told_apart(make_port: MakePort, script: str) -> None:
+    if shutil.which("perl") is None:
+        missing("no perl on PATH")
+    found = await ended(make_port, "sh", "-c", script)
+    assert (found.ok, found.failure) == (False, ENDS[script])
+
+
+def without(tmp_path: Path, *names: str) -> str:
+    """A PATH with everything but some programs."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for directory in os.environ["PATH"].split(os.pathsep):
+        for program in Path(directory).glob("*"):
+            if program.name not in names and not (tools / program.name).exists():
+                (tools / program.name).symlink_to(program)
+    return str(tools)
+
+
+@pytest.mark.parametrize(
+    ("script", "word"),
+    [
+        ("exit 0", ""),
+        ("exit 200", "exit-200"),
+        ("exit 255", "exit-255"),
+        ("kill -TERM $$", "signal-15"),
+        ("kill -64 $$", "signal-64"),
+    ],
+)
+async def test_a_host_without_perl_calls_a_signal_only_what_can_be_one(
+    make_port: MakePort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, word: str
+) -> None:
+    monkeypatch.setenv("PATH", without(tmp_path, "perl"))
+    found = await ended(make_port, "sh", "-c", script)
+    assert (found.ok, found.failure) == (not word, word)
+
+
+@pytest.mark.parametrize("broken", ["exit 2", "kill -KILL $$", "echo Warning >&2; exit 29"])
+async def test_a_perl_that_does_not_work_keeps_no_program_from_running(
+    make_port: MakePort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    tools = Path(without(tmp_path, "perl"))
+    (tools / "perl").write_text(f"#!/bin/sh\n{broken}\n")
+    (tools / "perl").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tools))
+    book = tmp_path / "book"
+    found = await ended(make_port, "sh", "-c", f"echo ran >> {book}; exit 255")
+    assert found.failure == "exit-255"
+    assert book.read_text() == "ran\n"
+
+
+TIDY = {
+    "empties it": "rm -rf ./* ./.[!.]*",
+    "empties what is around it": "rm -rf ../*",
+    "deletes it": 'rm -rf "$FLEET_TUI_RUN_DIR"',
+    "deletes what is around it": 'rm -rf "$FLEET_TUI_RUN_DIR/.."',
+    "renames it": 'mv "$FLEET_TUI_RUN_DIR" ../elsewhere',
+    "renames what is around it": 'cd ..; mv "$PWD" "$PWD.old"',
+    "puts a file in its place": "cd ..; rm -rf run; echo no > run",
+    "closes it": "chmod 000 .",
+    "closes what is around it": "chmod 000 .. .",
+    "leaves names of ours in it": "for f in owner rc rc.new stop out err; do echo lost > $f; done",
+    "leaves names of ours as directories": "mkdir owner rc rc.new stop out err job task",
+    "leaves a thousand files": "i=0; while [ $i -lt 1000 ]; do : > $i; i=$((i + 1)); done",
+    "empties even our own": "cd ../..; rm -rf ./*",
+    "closes its descriptors": "exec 0<&- 3<&- 4<&- 5<&-",
+    "works somewhere else": "cd /",
+}
+
+
+@pytest.mark.usefixtures("sh")
+@pytest.mark.parametrize("how", TIDY)
+async def test_what_a_program_does_to_its_directory_changes_nothing_about_its_record(
+    make_port: MakePort, tmp_path: Path, how: str
+) -> None:
+    found = await ended(make_port, "sh", "-c", f"echo before; {TIDY[how]}; echo cleaned")
+    said = b"before\ncleaned\n"
+    assert found.ok
+    assert found.answer.text.raw.encode() == said
+    assert found.answer.sha256 == hashlib.sha256(said).hexdigest()
+    assert not found.answer.lost
+    assert found.duration_ms is not None
+    assert found.duration_ms < 600_000
+    gone = await Runs(
+        Program(command=("cat",), run_dir=str(tmp_path / "runs")), RunDirectory(Epoch(1))
+    ).collect(LocalShell(), [order().run_id])
+    assert gone == (order().run_id,)
+    assert not run_directory(tmp_path).exists()
+
+
+@pytest.mark.usefixtures("sh")
+async def test_a_program_that_tidies_up_while_it_runs_can_still_be_stopped(
+    make_port: MakePort, tmp_path: Path
+) -> None:
+    ready = tmp_path / "ready"
+    port = make_port("sh", "-c", f"rm -rf ../*; touch {ready}; sleep 300")
+    await port.start(order())
+    await until(ready.exists)
+    assert await port.cancel(order()) == Definite(Stopped())
+
+
+async def test_a_program_killed_with_its_parent_leaves_no_exit_status(
+    make_port: MakePort, tmp_path: Path
+) -> None:
+    """What waits for the program is gone, the program is not: it still runs."""
+    ready = tmp_path / "ready"
+    port = make_port("sh", "-c", f"kill -KILL $PPID; touch {ready}; sleep 300")
+    await port.start(order())
+    await until(ready.exists)
+    assert await port.cancel(order()) == Definite(Stopped())
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "rm {run}/out",
+        ": > {run}/out",
+        "echo other > {run}/out",
+        "rm {run}/out; mkdir {run}/out",
+    ],
+)
+@pytest.mark.usefixtures("sh")
+async def test_output_that_is_lost_afterwards_is_said_to_be_lost(
+    make_port: MakePort, tmp_path: Path, loss: str
+) -> None:
+    port = make_port("echo", "hello")
+    await port.start(order())
+    whole = await finished(port, order())
+    subprocess.run(["sh", "-c", loss.format(run=run_directory(tmp_path))], check=True)
+    found = await finished(port, order())
+    assert found.ok
+    assert found.answer.lost
+    assert not found.answer.truncated
+    assert found.answer.text.raw == ""
+    assert (found.answer.size_bytes, found.answer.sha256) == (6, whole.answer.sha256)
+
+
+@pytest.mark.usefixtures("sh")
+async def test_what_a_program_left_behind_prints_later_is_no_part_of_its_answer(
+    make_port: MakePort, tmp_path: Path
+) -> None:
+    script = f"echo mine; (until [ -f {tmp_path}/go ]; do sleep 0.02; done; echo late) &"
+    port = make_port("sh", "-c", script)
+    await port.start(order())
+    before = await finished(port, order())
+    (tmp_path / "go").touch()
+    out = run_directory(tmp_path) / "out"
+    await until(lambda: out.read_text() == "mine\nlate\n")
+    assert await finished(port, order()) == before
+    assert before.answer.text.raw == "mine\n"
+
+
+@pytest.mark.usefixtures("sh")
+async def test_runs_of_older_wrappers_are_understood(make_port: MakePort, tmp_path: Path) -> None:
+    """They let the program work beside their own files, and wrote four words when it ended."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    digest = hashlib.sha256(b"cleaned\n").hexdigest()
+    ends = {
+        1: (f"0 1795884304500 8 {digest}\n", "cleaned\n", "", False, 4_500),
+        2: (f"143 1795884304500 8 {digest}\n", "cleaned\n", "signal-15", False, 4_500),
+        3: (f"255 1795884299000 8 {digest}\n", "cleaned\n", "exit-255", False, None),
+        4: ("0 1795884304500 0 \n", None, "", True, 4_500),
+    }
+    port = make_port("cat")
+    for attempt, (rc, out, failure, lost, took_ms) in ends.items():
+        run = run_directory(tmp_path, attempt)
+        run.mkdir(parents=True)
+        (run / "owner").write_text(f"run 12345 67890 {boot} 1795884300000\n")
+        (run / "rc").write_text(rc)
+        (run / "usage.json").write_text('{"input_tokens": 12}')
+        if out is not None:
+            (run / "out").write_text(out)
+        found = await finished(port, order(attempt=attempt))
+        assert (found.failure, found.answer.lost, found.duration_ms) == (failure, lost, took_ms)
+        assert found.usage.input_tokens == 12
+    (run_directory(tmp_path, 4) / "owner").unlink()
+    assert (await finished(port, order(attempt=4))).duration_ms is None
+
+
+async def test_runs_that_an_older_wrapper_left_running_are_found_and_stopped(
+    make_port: MakePort, tmp_path: Path
+) -> None:
+    ready = tmp_path / "ready"
+    port = make_port("sh", "-c", f"touch {ready}; sleep 300")
+    await port.start(order())
+    await until(ready.exists)
+    run = run_directory(tmp_path)
+    (run / "checkpoint").write_text("page 7")
+    shutil.rmtree(run / "work")
+    found = await port.cancel(order())
+    assert isinstance(found, Definite)
+    assert isinstance(found.value, Stopped)
+    assert found.value.checkpoint is not None
+    assert found.value.checkpoint.text.raw == "page 7"
+
+
+async def test_a_directory_in_which_nothing_may_be_deleted_is_collected(
+    make_port: MakePort, tmp_path: Path
+) -> None:
+    await ended(make_port, "sh", "-c", "mkdir -p a/b; touch a/b/c; chmod 500 a/b a")
+    port = make_port("cat")
+    assert await port.collect([RunId(order().run_id)]) == (order().run_id,)
+    assert not run_directory(tmp_path).exists()
