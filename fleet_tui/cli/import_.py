@@ -1,20 +1,22 @@
 """``fleet-tui import``: a fleet file from hosts that are listed somewhere already."""
 
 import os
+import sys
 from pathlib import Path
 
 import click
 
 from fleet_tui.cli.common import run, say
 from fleet_tui.cli.files import write_new
-from fleet_tui.config.importers.ansible import read_inventory, read_text
+from fleet_tui.config.importers.ansible import read_inventory
 from fleet_tui.config.importers.found import DEFAULT_POOL, Findings, fleet_file
-from fleet_tui.config.importers.hosts_file import read_hosts
+from fleet_tui.config.importers.hosts_file import read_hosts, text_of
 from fleet_tui.config.importers.ssh_aliases import aliases, found_aliases
 from fleet_tui.config.load import load_text
+from fleet_tui.config.models import MAX_ENTRIES
 from fleet_tui.config.problems import count_of, visible
 from fleet_tui.config.values import Unacceptable, name
-from fleet_tui.errors import FleetError
+from fleet_tui.errors import ExitCode, FleetError
 
 MAX_SHOWN_IGNORED = 50
 MAX_ALIASES = 20_000
@@ -92,28 +94,39 @@ async def _ssh_aliases(path: Path | None, match: str, pool: str) -> Findings:
 @_FORCE
 def from_ansible(
     inventory: Path, groups: tuple[str, ...], fleet: str, target: Path | None, force: bool
-) -> None:
+) -> int:
     """Take the hosts of an Ansible inventory.
 
-    Uses ansible-inventory if it is installed, and reads YAML and simple INI inventories itself
-    otherwise. A host's first group becomes its pool, its other groups become labels.
+    ansible-inventory reads it, from PATH or from the extra fleet-tui[ansible]: every format of
+    Ansible works, and like Ansible it runs the inventory's own programs and plugins. A host's first
+    group becomes its pool, its other groups and the groups those are in become labels. Address,
+    port, user, key file and jump hosts are kept. What a fleet file cannot say is named with its
+    host and variable, and makes exit 5; the file is written all the same.
     """
     wanted = {group: pool or group for group, _, pool in (each.partition("=") for each in groups)}
-    _write(read_inventory(inventory, wanted), fleet, str(inventory), target, force)
+    found = read_inventory(inventory, wanted, os.environ)
+    return _write(found, fleet, str(inventory), target, force)
 
 
 @command.command("hosts")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument(
+    "file", type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
+)
 @_POOL
 @_FLEET
 @_OUTPUT
 @_FORCE
-def from_hosts(file: Path, pool: str, fleet: str, target: Path | None, force: bool) -> None:
-    """Take a plain list: one [user@]host[:port] a line, # begins a comment."""
-    _write(read_hosts(read_text(file), pool=pool), fleet, str(file), target, force)
+def from_hosts(file: Path, pool: str, fleet: str, target: Path | None, force: bool) -> int:
+    """Take a plain list, - from standard input: one [user@]host[:port] a line, # begins a comment.
+
+    An IPv6 address with a port stands in brackets: user@[::1]:22.
+    """
+    stream = None if sys.stdin is None else sys.stdin.buffer
+    origin = "standard input" if str(file) == "-" else str(file)
+    return _write(read_hosts(text_of(file, stream), pool=pool), fleet, origin, target, force)
 
 
-def _write(findings: Findings, fleet: str, origin: str, target: Path | None, force: bool) -> None:
+def _write(findings: Findings, fleet: str, origin: str, target: Path | None, force: bool) -> int:
     try:
         name(fleet)
     except Unacceptable as reason:
@@ -123,6 +136,10 @@ def _write(findings: Findings, fleet: str, origin: str, target: Path | None, for
         say(f"ignored: {visible(each)}", err=True)
     if len(findings.ignored) > MAX_SHOWN_IGNORED:
         say(f"ignored: {len(findings.ignored) - MAX_SHOWN_IGNORED} more", err=True)
+    for each in findings.missed[:MAX_ENTRIES]:
+        say(f"not carried over: {each}", err=True)
+    if len(findings.missed) > MAX_ENTRIES:
+        say(f"not carried over: {len(findings.missed) - MAX_ENTRIES} more", err=True)
     if "\nagents:\n  " not in text:
         raise FleetError(f"no hosts were found in {visible(origin)}")
     spec = load_text(text, env=os.environ).spec
@@ -133,3 +150,4 @@ def _write(findings: Findings, fleet: str, origin: str, target: Path | None, for
         say(f"wrote {target}", err=True)
     agents, pools = count_of(len(spec.agents), "agent"), count_of(len(spec.pools), "pool")
     say(f"{agents} in {pools}", err=True)
+    return ExitCode.PARTIAL if findings.missed else ExitCode.OK

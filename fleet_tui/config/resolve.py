@@ -205,16 +205,18 @@ class _Resolver:
     def _same_host_twice(self) -> None:
         if not self.whole:
             return
-        seen: dict[tuple[str, int, str | None], str] = {}
+        # One private address behind two jump hosts is two machines.
+        seen: dict[tuple[str, int, str | None, str | None], str] = {}
         for name in self.file.hosts:
             spec = self.hosts[HostName(name)]
-            where = (spec.address, spec.port or 22, spec.user)
+            where = (spec.address, spec.port or 22, spec.user, spec.jump)
             first = seen.setdefault(where, name)
             if first != name:
                 lines = self._lines(("hosts", first), ("hosts", name))
                 self._error(
                     ("hosts", name),
-                    f"is the same machine as {first} ({lines}): address, port and user are equal",
+                    f"is the same machine as {first} ({lines}): address, port, user and jump are "
+                    "equal",
                     "several agents can name one host",
                     at_key=True,
                 )

@@ -42,6 +42,7 @@ _EXIT = re.compile(
 _USER = re.compile(USER_PATTERN)
 _VARIABLE = re.compile(VARIABLE_PATTERN)
 _HOST = re.compile(HOST_PATTERN)
+_LIKE_IP4 = re.compile(r"[0-9]+(?:\.[0-9]+)+\.?", re.ASCII)
 _WHOLE = re.compile("0|[1-9][0-9]*", re.ASCII)
 _DOLLARS = re.compile(r"\$?(?P<amount>[0-9]{1,6}(?:\.[0-9]{1,6})?)", re.ASCII)
 
@@ -141,13 +142,19 @@ def variable(value: object) -> str:
 def address(value: object) -> str:
     """An ssh_config alias, a DNS name or an IP address without a zone."""
     if isinstance(value, str):
-        if _HOST.fullmatch(value) and ".." not in value:
-            return str(value)
         try:
             ip = ipaddress.ip_address(value)
         except ValueError:
             ip = None
         if ip and "%" not in value:
+            return str(value)
+        if _LIKE_IP4.fullmatch(value):
+            # No name ends in a number, and libraries disagree about what 10.1 or 010.0.0.1 is.
+            raise Unacceptable(
+                f"{shown(value)} is not an IP address",
+                "an IPv4 address has four parts from 0 to 255, without leading zeros",
+            )
+        if _HOST.fullmatch(value) and ".." not in value:
             return str(value)
     raise Unacceptable(
         f"expected a host name or an IP address, got {shown(value)}",

@@ -263,6 +263,15 @@ def test_two_hosts_that_are_one_machine_name_both_lines() -> None:
     assert "is the same machine as h (lines 7 and 8)" in problem.message
 
 
+@pytest.mark.parametrize("said", ["10.0.0.300", "10.0.0", "1.2.3.4.5", "010.0.0.1", "1.2"])
+def test_numbers_with_dots_that_are_no_address(said: str) -> None:
+    problem = only(agents("a1: {port: 1}") + f"hosts: {{h: {{address: '{said}'}}}}\n")
+    assert (problem.path, problem.message) == (
+        "hosts.h.address",
+        f'"{said}" is not an IP address',
+    )
+
+
 def test_a_jump_cannot_lead_back() -> None:
     problems = problems_of(agents("a1: {port: 1}") + "hosts: {h: {jump: i}, i: {jump: h}}\n")
     assert [problem.path for problem in problems] == ["hosts.h.jump", "hosts.i.jump"]

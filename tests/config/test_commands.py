@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from fleet_tui import bundled
 from fleet_tui.cli import check, import_, init, schema
 from fleet_tui.config.models import AgentEntry, Defaults, FleetFile
-from fleet_tui.errors import ExitCode, FleetError, Refused
+from fleet_tui.errors import ExitCode, FleetError, InvalidConfig, Refused
 
 pytestmark = pytest.mark.usefixtures("own_process")
 
@@ -174,15 +174,15 @@ def test_import_writes_a_file_and_says_what_it_ignored() -> None:
     assert forced.exit_code == ExitCode.OK
 
 
-def test_import_of_an_inventory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nowhere")
-    Path("inventory").write_text("[web]\nw1\nw2 ansible_password=hunter2\n[db]\nd1\n")
-    result = run(import_.command, "ansible", "inventory", "--group", "web=front")
-    assert result.exit_code == ExitCode.OK
-    assert "hunter2" not in result.output
-    assert '"ansible_password"' in result.stderr
-    assert "front" in result.stdout
-    assert "d1" not in result.stdout
+def test_import_reads_standard_input() -> None:
+    runner = CliRunner()
+    given = b"bob@[::1]:2222\nh2\n"
+    result = runner.invoke(import_.command, ["hosts", "-"], standalone_mode=False, input=given)
+    assert result.return_value == ExitCode.OK
+    assert 'address: "::1", port: 2222, user: bob' in result.stdout
+    assert "from standard input." in result.stdout
+    bad = runner.invoke(import_.command, ["hosts", "-"], standalone_mode=False, input=b"\xff")
+    assert isinstance(bad.exception, InvalidConfig)
 
 
 def test_import_of_nothing_fails() -> None:

@@ -1,300 +1,314 @@
-"""Ansible inventories: hosts, groups, ``ansible_host``, ``ansible_port`` and ``ansible_user``.
+"""Ansible inventories: hosts, their groups, and the variables that say how a host is reached.
 
-What ``ansible-inventory --list`` prints is read if that program is there, since only Ansible knows
-all of its own formats; it may run the inventory's own scripts, as it does for Ansible. Otherwise
-YAML inventories and simple INI ones are read here. Passwords, keys and arguments are left out.
+``ansible-inventory`` reads them (:mod:`fleet_tui.config.importers.ansible_run`); its ``--list`` is
+the documented JSON of inventory scripts. Passwords and other secrets are left out. What a fleet
+file cannot say of the way to a host is named with the host, the variable and the reason.
 """
 
 import json
+import os
 import re
-import shlex
-import shutil
-import subprocess
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from fleet_tui.config import reader
-from fleet_tui.config.files import read_regular
-from fleet_tui.config.importers.found import DEFAULT_POOL, Findings, FoundHost
-from fleet_tui.config.models import MAX_ENTRIES
-from fleet_tui.config.problems import as_text, quoted
-from fleet_tui.errors import FleetError, InvalidConfig
+from fleet_tui.config.importers.ansible_run import find_program, list_inventory
+from fleet_tui.config.importers.found import DEFAULT_POOL, Findings, FoundHost, Missed
+from fleet_tui.config.importers.ssh_words import SshWords
+from fleet_tui.config.problems import did_you_mean, quoted
+from fleet_tui.config.values import Unacceptable, address, text, user, whole
+from fleet_tui.errors import FleetError
 
-ANSIBLE_TIMEOUT_S = 60
-MAX_RANGE = 1_000
-"""Hosts that one ``web[01:50]`` may stand for."""
-MAX_GROUP_DEPTH = 32
+MAX_GROUPS_OF_HOST = 64
+"""Groups of one host that become labels."""
 
-_KEPT = frozenset({"ansible_host", "ansible_port", "ansible_user", "ansible_ssh_host"})
+Variables = Mapping[str, object]
+
+# The newer name of each variable first; it wins.
+_ADDRESS = ("ansible_host", "ansible_ssh_host")
+_PORT = ("ansible_port", "ansible_ssh_port")
+_USER = ("ansible_user", "ansible_ssh_user")
+_KEY = ("ansible_ssh_private_key_file", "ansible_private_key_file")
+# In the order in which Ansible gives them to ssh, for which the first value counts. Its own port,
+# user and key stand between the first of them and the others.
+_ARGUMENTS_BEFORE = ("ansible_ssh_args",)
+_ARGUMENTS_AFTER = ("ansible_ssh_common_args", "ansible_ssh_extra_args")
+_CONNECTION = "ansible_connection"
+_KEPT = frozenset(
+    (*_ADDRESS, *_PORT, *_USER, *_KEY, *_ARGUMENTS_BEFORE, *_ARGUMENTS_AFTER, _CONNECTION)
+)
+_NO_PLACE = {
+    "ansible_ssh_executable": "a fleet file names no program of this machine",
+    "ansible_paramiko_proxy_command": "a fleet file names no program of this machine; say it as "
+    "ProxyCommand in ~/.ssh/config",
+    "ansible_ssh_pkcs11_provider": "a fleet file has no place for it; say it in ~/.ssh/config",
+}
+_OVER_SSH = frozenset(
+    {"ssh", "smart", "paramiko", "paramiko_ssh", "libssh", "ansible.netcommon.libssh"}
+)
 _SECRET_WORDS = ("pass", "key", "secret", "token", "vault")
-_RANGE = re.compile(r"\[(?P<low>[0-9]{1,6}):(?P<high>[0-9]{1,6})\]")
-_NO_POOLS = frozenset({"all", "ungrouped", "_meta"})
-_GET_ANSIBLE = "where Ansible is installed, ansible-inventory reads every format"
-
-Variables = dict[str, str]
+_NO_LABELS = frozenset({"all", "ungrouped", "_meta"})
+_TEMPLATE = re.compile(r"\{\{|\{%|\{#")
 
 
-@dataclass(slots=True)
-class _Group:
-    hosts: dict[str, Variables] = field(default_factory=dict)
-    children: dict[str, None] = field(default_factory=dict)
-    variables: Variables = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Inventory:
-    groups: dict[str, _Group] = field(default_factory=dict)
-    ignored: list[str] = field(default_factory=list)
-    expanded: int = 0
-    """Hosts that patterns with ranges stand for so far."""
-
-    def group(self, name: str) -> _Group:
-        return self.groups.setdefault(name, _Group())
-
-
-def read_inventory(
-    path: Path, groups: Mapping[str, str], *, which: Callable[[str], str | None] = shutil.which
-) -> Findings:
-    """The hosts of an inventory.
+def read_inventory(path: Path, groups: Mapping[str, str], env: Mapping[str, str]) -> Findings:
+    """The hosts of an inventory, whatever Ansible reads as one.
 
     ``groups`` maps a group to a pool; if it is not empty, only hosts of these groups are taken.
-    Otherwise a host's first group is its pool, and its other groups become labels. Raises
-    InvalidConfig if the file cannot be read, FleetError if ansible-inventory fails.
+    Otherwise a host's first group is its pool. All its other groups become labels, and the groups
+    those are in. Raises Unreachable without ansible-inventory, InvalidConfig if that cannot read
+    the inventory, FleetError if it fails.
     """
-    program = which("ansible-inventory")
-    if program:
-        inventory = _listed(program, path)
-    else:
-        text = _text_of(path)
-        looks_yaml = path.suffix.lower() in (".yaml", ".yml", ".json")
-        inventory = _from_yaml(path, text) if looks_yaml else _from_ini(text)
-    return _findings(inventory, groups)
-
-
-def _findings(inventory: _Inventory, wanted: Mapping[str, str]) -> Findings:
-    findings = Findings(ignored=inventory.ignored)
-    for missing in wanted.keys() - inventory.groups.keys():
-        findings.ignored.append(f"there is no group {quoted(missing)}")
-    variables, members = _flattened(inventory)
-    left_out: dict[str, int] = {}
-    for host, said in variables.items():
-        own = [group for group in members[host] if group not in _NO_POOLS]
-        if wanted:
-            chosen = [group for group in own if group in wanted]
-            if not chosen:
-                left_out["hosts outside the named groups"] = (
-                    left_out.get("hosts outside the named groups", 0) + 1
-                )
-                continue
-            pool = wanted[chosen[0]]
-            own.remove(chosen[0])
-        else:
-            pool = own.pop(0) if own else DEFAULT_POOL
-        for key in said.keys() - _KEPT:
-            if key.startswith("ansible_") or any(part in key.lower() for part in _SECRET_WORDS):
-                left_out[key] = left_out.get(key, 0) + 1
-        findings.hosts.append(
-            FoundHost(
-                alias=host,
-                address=said.get("ansible_host") or said.get("ansible_ssh_host"),
-                user=said.get("ansible_user"),
-                port=said.get("ansible_port"),
-                pool=pool,
-                labels=tuple((group, "member") for group in own),
-            )
-        )
-    findings.ignored += [f"{quoted(key)} ({count}x)" for key, count in sorted(left_out.items())]
+    listed = list_inventory(find_program(), path, env)
+    findings = findings_of(listed.document, groups)
+    findings.missed += [f"part of the inventory: {line}" for line in listed.unread]
+    findings.ignored += [f"ansible-inventory says: {line}" for line in listed.warnings]
     return findings
 
 
-def _flattened(inventory: _Inventory) -> tuple[dict[str, Variables], dict[str, list[str]]]:
-    """Each host's variables (the host's own over its groups', children over parents) and groups,
-    the most specific first."""
-    variables: dict[str, Variables] = {}
-    members: dict[str, list[str]] = {}
-    parents = {child: name for name, group in inventory.groups.items() for child in group.children}
-    for name, group in inventory.groups.items():
-        chain = [name]
-        while chain[-1] in parents and len(chain) < MAX_GROUP_DEPTH:
-            if parents[chain[-1]] in chain:
-                break
-            chain.append(parents[chain[-1]])
-        if chain[-1] != "all":
-            chain.append("all")
-        inherited: Variables = {}
-        for step in reversed(chain):
-            inherited |= inventory.groups.get(step, _Group()).variables
-        for host, own in group.hosts.items():
-            variables[host] = {**variables.get(host, {}), **inherited, **own}
-            known = members.setdefault(host, [])
-            known += [step for step in chain if step not in known]
-    for group in inventory.groups.values():
-        for host, own in group.hosts.items():
-            variables[host] |= own
-    return variables, members
-
-
-# ansible-inventory
-
-
-def _listed(program: str, path: Path) -> _Inventory:
+def findings_of(document: bytes, groups: Mapping[str, str]) -> Findings:
+    """The hosts in what ``ansible-inventory --list`` printed. Raises FleetError if it is not JSON
+    or no inventory."""
     try:
-        ran = subprocess.run(  # noqa: S603 - found on PATH, no shell, the path cannot be an option
-            [program, "--list", "-i", str(path.absolute())],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=ANSIBLE_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise FleetError(f"ansible-inventory took longer than {ANSIBLE_TIMEOUT_S}s") from None
-    except OSError as refused:
-        raise FleetError(f"ansible-inventory cannot be run: {refused.strerror}") from None
-    if ran.returncode != 0:
-        said = ran.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise FleetError(f"ansible-inventory failed: {quoted(said[-1] if said else 'no reason')}")
-    try:
-        document = json.loads(ran.stdout)
+        said = json.loads(document)
     except (ValueError, RecursionError):
         raise FleetError("ansible-inventory did not print JSON") from None
-    return _from_list(document)
+    if not isinstance(said, dict):
+        raise FleetError("ansible-inventory printed no inventory")
+    return _Listing(said).findings(groups)
 
 
-def _from_list(document: object) -> _Inventory:
-    inventory = _Inventory()
-    groups = _map(document)
-    host_variables = _map(_map(groups.get("_meta")).get("hostvars"))
-    for name, body in groups.items():
-        if name == "_meta":
-            continue
-        group = inventory.group(name)
-        for host in _list(_map(body).get("hosts")):
-            group.hosts[host] = _texts(host_variables.get(host))
-        group.children = dict.fromkeys(_list(_map(body).get("children")))
-        group.variables = _texts(_map(body).get("vars"))
-    return inventory
+class _Listing:
+    """What ``--list`` printed, and the tree of its groups."""
+
+    def __init__(self, groups: dict[str, object]) -> None:
+        self.variables = _map(_map(groups.get("_meta")).get("hostvars"))
+        self.children = {name: _list(_map(body).get("children")) for name, body in groups.items()}
+        self.members = {name: _list(_map(body).get("hosts")) for name, body in groups.items()}
+        self.order = self._in_order()
+        self.parents: dict[str, list[str]] = {}
+        for name in self.order:
+            for child in self.children.get(name, ()):
+                self.parents.setdefault(child, []).append(name)
+        self.above: dict[str, tuple[str, ...]] = {}
+
+    def findings(self, wanted: Mapping[str, str]) -> Findings:
+        """Every host that is wanted, in the inventory's order."""
+        findings = Findings(whole=True)
+        known = [name for name in self.order if name not in _NO_LABELS]
+        for group in wanted:
+            if group not in self.order:
+                nearest = did_you_mean(group, known)
+                findings.missed.append(f"there is no group {quoted(group)}{nearest}")
+        left_out: Counter[str] = Counter()
+        for host, own in self._groups_of_hosts().items():
+            pool = self._pool(own, wanted)
+            if pool is None:
+                left_out["hosts outside the named groups"] += 1
+                continue
+            _add(findings, host, _map(self.variables.get(host)), pool, own, left_out)
+        findings.ignored += [f"{quoted(key)} ({count}x)" for key, count in sorted(left_out.items())]
+        return findings
+
+    def _in_order(self) -> list[str]:
+        """Groups in the order of the inventory, parents before their children."""
+        order: dict[str, None] = {}
+        waiting = [*reversed(self.children), "all"]  # groups that nothing leads to come last
+        while waiting:
+            name = waiting.pop()
+            if name not in order and name != "_meta":
+                order[name] = None
+                waiting += reversed(self.children.get(name, ()))
+        return list(order)
+
+    def _groups_of_hosts(self) -> dict[str, list[str]]:
+        """Each host's groups: its own in the inventory's order, then those above them."""
+        own: dict[str, list[str]] = {}
+        for group in self.order:
+            for host in self.members.get(group, ()):
+                own.setdefault(host, []).append(group)
+        return {
+            host: [
+                name
+                for name in dict.fromkeys(
+                    (*direct, *(above for group in direct for above in self._above(group)))
+                )
+                if name not in _NO_LABELS
+            ]
+            for host, direct in own.items()
+        }
+
+    def _above(self, group: str) -> tuple[str, ...]:
+        """Every group that a group is in, at any depth, the nearest first."""
+        if group not in self.above:
+            found: dict[str, None] = {}
+            waiting = list(self.parents.get(group, ()))
+            for name in waiting:  # grows while it is walked
+                if name not in found and name != group:
+                    found[name] = None
+                    waiting += self.parents.get(name, ())
+            self.above[group] = tuple(found)
+        return self.above[group]
+
+    @staticmethod
+    def _pool(own: list[str], wanted: Mapping[str, str]) -> str | None:
+        """Takes the group that becomes the pool off the host's groups; None for an unwanted host.
+        A group that holds no other tells best what a host is for."""
+        if not wanted:
+            return own.pop(0) if own else DEFAULT_POOL
+        chosen = next((group for group in own if group in wanted), None)
+        if chosen is None:
+            return None
+        own.remove(chosen)
+        return wanted[chosen]
 
 
-# Inventories read here
+def _add(
+    findings: Findings,
+    host: str,
+    said: Variables,
+    pool: str,
+    groups: list[str],
+    left_out: Counter[str],
+) -> None:
+    for key in said.keys() - _KEPT - _NO_PLACE.keys():
+        if key.startswith("ansible_") or any(part in key.lower() for part in _SECRET_WORDS):
+            left_out[key] += 1
+    reading = _Way(said)
+    found = reading.found(host, pool, groups)
+    findings.missed += [f"{quoted(host)}: {each.what}: {each.why}" for each in reading.missed]
+    for key in reading.words.changes_nothing:
+        left_out[key] += 1
+    if found is not None:
+        findings.hosts.append(found)
 
 
-def _from_yaml(path: Path, text: str) -> _Inventory:
-    source = reader.decode(str(path), text.encode())
-    root = reader.read(source)
-    if source.errors:
-        shown = "\n".join(as_text(each) for each in source.in_order())
-        raise InvalidConfig(f"the inventory cannot be read here:\n{shown}", hint=_GET_ANSIBLE)
-    inventory = _Inventory()
-    for name, body in _map(_plain(root)).items():
-        _yaml_group(inventory, name, body)
-    return inventory
+class _Way:
+    """How the variables of one host say it is reached."""
+
+    def __init__(self, said: Variables) -> None:
+        self.said = said
+        self.words = SshWords()
+        self.missed = self.words.missed
+
+    def found(self, host: str, pool: str, groups: list[str]) -> FoundHost | None:
+        """The host; None, and the reason among what was missed, if a fleet cannot reach it."""
+        connection = self._value((_CONNECTION,))
+        if connection is not None and not _is_ssh(connection[1]):
+            why = f"{quoted(connection[1])} is not SSH; the host was left out"
+            self.missed.append(Missed(_CONNECTION, why))
+            return None
+        reachable = len(self.missed)
+        where = self._address(host)
+        if where is None and len(self.missed) > reachable:
+            return None
+        self._arguments(_ARGUMENTS_BEFORE)
+        self._into_words()
+        self._arguments(_ARGUMENTS_AFTER)
+        for key in sorted(_NO_PLACE.keys() & self.said.keys()):
+            self.missed.append(Missed(key, _NO_PLACE[key]))
+        if len(groups) > MAX_GROUPS_OF_HOST:
+            why = f"{len(groups)} of them; {MAX_GROUPS_OF_HOST} became labels"
+            self.missed.append(Missed("groups", why))
+        words = self.words
+        return FoundHost(
+            alias=host,
+            address=words.address or where,
+            user=words.user,
+            port=words.port,
+            identity=self._key_file(words.identity),
+            via=words.via or (),
+            pool=pool,
+            labels=tuple((group, "member") for group in groups[:MAX_GROUPS_OF_HOST]),
+        )
+
+    def _address(self, host: str) -> str | None:
+        """None if there is none of its own, or, with a reason, none that can be used."""
+        value = self._value(_ADDRESS, then="; the host was left out")
+        try:
+            if value is None:
+                address(host)
+                return None
+            return address(value[1])
+        except Unacceptable as reason:
+            what = value[0] if value else "its name"
+            self.missed.append(Missed(what, f"{reason.message}; the host was left out"))
+            return None
+
+    def _into_words(self) -> None:
+        """Ansible's own port, user and key, where no argument before them says others."""
+        port = self._judged(_PORT, lambda said: str(whole(said, least=1, most=65_535)))
+        login = self._judged(_USER, user)
+        key = self._judged(_KEY, text)
+        self.words.port = self.words.port or port
+        self.words.user = self.words.user or login
+        self.words.identity = self.words.identity or key
+
+    def _judged(self, names: tuple[str, ...], judge: Callable[[str], str]) -> str | None:
+        value = self._value(names)
+        if value is None:
+            return None
+        try:
+            return judge(value[1])
+        except Unacceptable as reason:
+            self.missed.append(Missed(value[0], reason.message))
+            return None
+
+    def _arguments(self, names: tuple[str, ...]) -> None:
+        for name in names:
+            value = self._value((name,))
+            if value is not None:
+                self.words.read(*value)
+
+    def _value(self, names: tuple[str, ...], then: str = "") -> tuple[str, str] | None:
+        """The first variable that says something, and what; None, with a reason if there is one,
+        if it is nothing that can be used."""
+        for name in names:
+            said = self.said.get(name)
+            if said is None or said == "":
+                continue
+            plain = _plain(said)
+            if plain is not None:
+                return name, plain
+            self.missed.append(Missed(name, _why_not(said) + then))
+            return None
+        return None
+
+    @staticmethod
+    def _key_file(said: str | None) -> str | None:
+        """Ansible takes a relative key file from where it runs; a fleet file from where it is."""
+        if said is None or said == "~" or said.startswith("~/"):
+            return said
+        return os.path.abspath(os.path.expanduser(said))
 
 
-def _yaml_group(inventory: _Inventory, name: str, body: object) -> None:
-    group = inventory.group(name)
-    said = _map(body)
-    for pattern, variables in _map(said.get("hosts")).items():
-        for host in _expanded(inventory, pattern):
-            group.hosts[host] = group.hosts.get(host, {}) | _texts(variables)
-    group.variables |= _texts(said.get("vars"))
-    for child, inner in _map(said.get("children")).items():
-        group.children.setdefault(child)
-        _yaml_group(inventory, child, inner)
+def _is_ssh(connection: str) -> bool:
+    return connection.removeprefix("ansible.builtin.") in _OVER_SSH
 
 
-def _plain(node: reader.Node | None) -> object:
-    match node:
-        case reader.Mapping():
-            return {key: _plain(entry.value) for key, entry in node.entries.items()}
-        case reader.Sequence():
-            return [_plain(item) for item in node.items]
-        case reader.Scalar():
-            return None if node.is_null else node.text
-        case None:
+def _plain(said: object) -> str | None:
+    """A variable as text; None for what is no text, encrypted or a template."""
+    match said:
+        case bool():
+            return None
+        case int():
+            return str(said)
+        case str():
+            return None if _TEMPLATE.search(said) else said
+        case {"__ansible_unsafe": str(literal)}:
+            return literal  # marked as never to be filled in
+        case _:
             return None
 
 
-def _from_ini(text: str) -> _Inventory:
-    inventory = _Inventory()
-    section, part = "ungrouped", "hosts"
-    for number, line in enumerate(text.splitlines(), 1):
-        said = line.strip()
-        if not said or said.startswith(("#", ";")):
-            continue
-        if said.startswith("[") and said.endswith("]"):
-            section, _, part = said[1:-1].partition(":")
-            part = part or "hosts"
-            inventory.group(section)
-            if part not in ("hosts", "children", "vars"):
-                inventory.ignored.append(f"line {number}: section {quoted(said)}")
-            continue
-        try:
-            words = shlex.split(said, comments=True)
-        except ValueError:
-            inventory.ignored.append(f"line {number}: a quote is not closed")
-            continue
-        if words:
-            _ini_line(inventory, section, part, words, said)
-    return inventory
-
-
-def _ini_line(inventory: _Inventory, section: str, part: str, words: list[str], said: str) -> None:
-    group = inventory.group(section)
-    match part:
-        case "children":
-            group.children.setdefault(words[0])
-            inventory.group(words[0])
-        case "vars":
-            key, _, value = said.partition("=")
-            group.variables[key.strip()] = value.strip().strip("'\"")
-        case "hosts":
-            pairs = (word.partition("=") for word in words[1:])
-            variables = {key: value for key, equals, value in pairs if equals}
-            for host in _expanded(inventory, words[0]):
-                group.hosts[host] = group.hosts.get(host, {}) | variables
+def _why_not(said: object) -> str:
+    match said:
+        case str():
+            return "is a template, which ansible-inventory does not fill in"
+        case {"__ansible_vault": _}:
+            return "is encrypted"
         case _:
-            pass
-
-
-def _expanded(inventory: _Inventory, pattern: str) -> list[str]:
-    """``web[01:03]`` to its hosts; further or lettered ranges are left to Ansible."""
-    found = _RANGE.search(pattern)
-    if found is None:
-        if "[" in pattern:
-            inventory.ignored.append(f"the pattern {quoted(pattern)}")
-            return []
-        return [pattern]
-    low, high = int(found["low"]), int(found["high"])
-    before, after = pattern[: found.start()], pattern[found.end() :]
-    count = high - low + 1
-    if not 0 < count <= MAX_RANGE or "[" in after:
-        inventory.ignored.append(f"the pattern {quoted(pattern)}")
-        return []
-    if inventory.expanded + count > MAX_ENTRIES:
-        inventory.ignored.append(f"the pattern {quoted(pattern)}: more than {MAX_ENTRIES:,} hosts")
-        return []
-    inventory.expanded += count
-    width = len(found["low"])
-    return [f"{before}{number:0{width}}{after}" for number in range(low, high + 1)]
-
-
-def _text_of(path: Path) -> str:
-    if path.is_dir():
-        raise InvalidConfig(f"{path} is a directory", hint=_GET_ANSIBLE)
-    return read_text(path)
-
-
-def read_text(path: Path) -> str:
-    """A list of hosts as text. Raises InvalidConfig if it is none or too large."""
-    try:
-        data = read_regular(path, reader.MAX_FILE_BYTES + 1)
-    except OSError as refused:
-        raise InvalidConfig(f"{path}: {refused.strerror}") from None
-    source = reader.decode(str(path), data)
-    if source.errors:
-        raise InvalidConfig("\n".join(as_text(each) for each in source.in_order()))
-    return source.text
+            return "is no plain value"
 
 
 def _map(value: object) -> dict[str, object]:
@@ -303,8 +317,3 @@ def _map(value: object) -> dict[str, object]:
 
 def _list(value: object) -> list[str]:
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
-
-
-def _texts(value: object) -> Variables:
-    """The simple values of a map, as text."""
-    return {key: str(item) for key, item in _map(value).items() if isinstance(item, str | int)}

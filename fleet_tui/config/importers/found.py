@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from fleet_tui.config.models import MAX_ENTRIES
@@ -17,6 +17,25 @@ _YAML_WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y",
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hop:
+    """A host on the way to another one."""
+
+    address: str
+    user: str | None = None
+    port: str | None = None
+    identity: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """Something about the way to a host that a fleet file cannot say."""
+
+    what: str
+    """The variable it stands in."""
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FoundHost:
     """One host as its list names it; nothing of it is checked yet."""
 
@@ -25,6 +44,10 @@ class FoundHost:
     address: str | None = None
     user: str | None = None
     port: str | None = None
+    identity: str | None = None
+    """A private key file."""
+    via: tuple[Hop, ...] = ()
+    """The hosts to go through, the first of them first."""
     pool: str = DEFAULT_POOL
     labels: tuple[tuple[str, str], ...] = ()
 
@@ -35,24 +58,52 @@ class Findings:
 
     hosts: list[FoundHost] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
+    """What changes nothing for a fleet, or was never to be copied."""
+    missed: list[str] = field(default_factory=list)
+    """What the fleet file lacks: which host, which variable, why."""
+    whole: bool = False
+    """Whether a host that cannot be written is missed, and not ignored: its list is a file of
+    another program, in which it means something."""
+
+    def leave_out(self, text: str) -> None:
+        """A host, or a part of it, that cannot be written."""
+        (self.missed if self.whole else self.ignored).append(text)
 
 
 @dataclass(frozen=True, slots=True)
+class _Machine:
+    """What makes a host another machine than the next one."""
+
+    address: str
+    port: str
+    user: str | None
+    way: tuple["_Machine", ...]
+
+
+@dataclass(slots=True)
 class _Agent:
     name: str
     host: str
-    entry: str
-    """The body of its entry under hosts; empty if it needs none."""
     pool: str
     labels: str
+
+
+@dataclass(slots=True)
+class _Host:
+    """An entry under hosts; its words are empty if it needs none."""
+
+    words: list[str]
+    needed: bool
+    """A jump host is written in any case: a jump names an entry of hosts."""
 
 
 def fleet_file(findings: Findings, *, fleet: str, origin: str) -> str:
     """The text of a fleet file with one OpenClaw agent for each host found.
 
-    Hosts that cannot be written are added to what was ignored. ``origin`` goes into a comment.
+    Hosts that cannot be written are added to what was left out. ``origin`` goes into a comment.
     """
-    agents = _agents(findings)
+    making = _Making(findings)
+    making.make()
     lines = [
         "# yaml-language-server: $schema=./fleet.schema.json",
         f"# Made by `fleet-tui import` from {_comment(origin)}.",
@@ -64,55 +115,102 @@ def fleet_file(findings: Findings, *, fleet: str, origin: str) -> str:
         "defaults: {token: secret:env:OPENCLAW_GATEWAY_TOKEN, port: 18789}",
         "",
     ]
-    entries = [f"  {_scalar(each.name)}: {{{each.entry}}}" for each in agents if each.entry]
+    entries = [
+        f"  {_scalar(name)}: {{{', '.join(host.words)}}}"
+        for name, host in making.hosts.items()
+        if host.words or host.needed
+    ]
     if entries:
         lines += ["hosts:", *entries, ""]
-    pools = dict.fromkeys(each.pool for each in agents)
+    pools = dict.fromkeys(each.pool for each in making.agents)
     lines += ["pools:", *(f"  {_scalar(pool)}: {{strategy: load-aware}}" for pool in pools), ""]
     lines.append("agents:")
-    for each in agents:
+    for each in making.agents:
         body = f"pool: {_scalar(each.pool)}, host: {_scalar(each.host)}{each.labels}"
         lines.append(f"  {_scalar(each.name)}: {{{body}}}")
     return "\n".join(lines) + "\n"
 
 
-def _agents(findings: Findings) -> list[_Agent]:
-    agents: list[_Agent] = []
-    names: set[str] = set()
-    machines: set[tuple[str, str, str | None]] = set()
-    pools: dict[str, str] = {}
-    for found in findings.hosts:
+class _Making:
+    """The agents and hosts of a fleet file, in the making."""
+
+    def __init__(self, findings: Findings) -> None:
+        self.findings = findings
+        self.agents: list[_Agent] = []
+        self.hosts: dict[str, _Host] = {}
+        self.machines: dict[_Machine, str] = {}
+        """The host entry of each machine."""
+        self.pools: dict[str, str] = {}
+
+    def make(self) -> None:
+        """Agents first, so that their hosts keep their names; then the hosts they go through."""
+        ways: list[tuple[str, FoundHost]] = []
+        for found in self.findings.hosts:
+            if len(self.agents) >= MAX_ENTRIES:
+                self.findings.leave_out(f"{quoted(found.alias)}: more than {MAX_ENTRIES:,} hosts")
+                break
+            name = self._agent(found)
+            if name is not None and found.via:
+                ways.append((name, found))
+        for name, found in ways:
+            self.hosts[name].words.append(f"jump: {_scalar(self._jump(found.via))}")
+
+    def _agent(self, found: FoundHost) -> str | None:
+        """Its name, which is its host's too; None if it is left out."""
         try:
             where = address(found.address or found.alias)
             login = user(found.user) if found.user else None
             port = str(whole(found.port, least=1, most=65_535)) if found.port else None
         except Unacceptable as reason:
-            findings.ignored.append(f"{quoted(found.alias)}: {reason.message}")
-            continue
-        if len(agents) >= MAX_ENTRIES:
-            findings.ignored.append(f"{quoted(found.alias)}: more than {MAX_ENTRIES:,} hosts")
-            break
-        machine = (where, port or "22", login)
-        if machine in machines:
-            findings.ignored.append(f"{quoted(found.alias)}: the same machine as one before it")
-            continue
-        machines.add(machine)
-        name = _unique(as_name(found.alias, "host"), names)
-        names.add(name)
-        said = [f"address: {_scalar(where)}"] if where != name else []
-        said += [f"port: {port}"] if port else []
-        said += [f"user: {_scalar(login)}"] if login else []
-        pool = pools.setdefault(found.pool, _unique(as_name(found.pool, "pool"), pools.values()))
-        agents.append(
-            _Agent(
-                name=name,
-                host=name,
-                entry=", ".join(said),
-                pool=pool,
-                labels=_labels(found, findings),
+            self.findings.leave_out(f"{quoted(found.alias)}: {reason.message}")
+            return None
+        machine = _Machine(where, port or "22", login, _way(found.via))
+        if machine in self.machines:
+            self.findings.ignored.append(
+                f"{quoted(found.alias)}: the same machine as one before it"
             )
+            return None
+        name = _unique(as_name(found.alias, "host"), self.hosts)
+        self.machines[machine] = name
+        hop = Hop(address=where, user=login, port=port, identity=found.identity)
+        self.hosts[name] = _Host(_host_words(hop, name), needed=False)
+        pool = self.pools.setdefault(
+            found.pool, _unique(as_name(found.pool, "pool"), self.pools.values())
         )
-    return agents
+        labels = _labels(found, self.findings)
+        self.agents.append(_Agent(name=name, host=name, pool=pool, labels=labels))
+        return name
+
+    def _jump(self, via: tuple[Hop, ...]) -> str:
+        """The entry of the last host of a way."""
+        machine = _way(via)[-1]
+        hop = via[-1]
+        known = self.machines.get(machine)
+        if known is not None:
+            self.hosts[known].needed = True
+            return known
+        name = _unique(as_name(hop.address, "jump"), self.hosts)
+        self.machines[machine] = name
+        entry = _Host(_host_words(hop, name), needed=True)
+        self.hosts[name] = entry
+        if len(via) > 1:
+            entry.words.append(f"jump: {_scalar(self._jump(via[:-1]))}")
+        return name
+
+
+def _way(via: tuple[Hop, ...]) -> tuple[_Machine, ...]:
+    way: tuple[_Machine, ...] = ()
+    for hop in via:
+        way = (*way, _Machine(hop.address, hop.port or "22", hop.user, way))
+    return way
+
+
+def _host_words(hop: Hop, name: str) -> list[str]:
+    said = [f"address: {_scalar(hop.address)}"] if hop.address != name else []
+    said += [f"port: {hop.port}"] if hop.port else []
+    said += [f"user: {_scalar(hop.user)}"] if hop.user else []
+    said += [f"identity: {_scalar(hop.identity)}"] if hop.identity else []
+    return said
 
 
 def _labels(found: FoundHost, findings: Findings) -> str:
@@ -121,7 +219,7 @@ def _labels(found: FoundHost, findings: Findings) -> str:
         try:
             kept[word(key)] = word(value)
         except Unacceptable as reason:
-            findings.ignored.append(f"a label of {quoted(found.alias)}: {reason.message}")
+            findings.leave_out(f"a label of {quoted(found.alias)}: {reason.message}")
     if not kept:
         return ""
     shown = ", ".join(f"{_scalar(key)}: {_scalar(value)}" for key, value in kept.items())
@@ -135,8 +233,7 @@ def as_name(text: str, otherwise: str) -> str:
     return near if _NAME.fullmatch(near) else otherwise
 
 
-def _unique(name: str, taken: Iterable[str]) -> str:
-    taken = set(taken)
+def _unique(name: str, taken: Collection[str]) -> str:
     if name not in taken:
         return name
     number = 2

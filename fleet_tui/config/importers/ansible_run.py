@@ -1,0 +1,191 @@
+"""Asking ``ansible-inventory`` what an inventory means.
+
+Only Ansible knows its own formats: INI with its comments and ranges, YAML and TOML, directories,
+``group_vars`` and ``host_vars``, plugins, and programs that print an inventory. Like every command
+of Ansible it runs the inventory's own programs and plugins.
+"""
+
+import contextlib
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fleet_tui.config.problems import starred, visible
+from fleet_tui.errors import FleetError, InvalidConfig, Unreachable
+
+PROGRAM = "ansible-inventory"
+TIMEOUT_S = 120.0
+"""Inventories that ask a cloud take a while."""
+MAX_OUTPUT_BYTES = 32 * 1024 * 1024
+MAX_WORDS_BYTES = 64 * 1024
+"""What is kept of its standard error; the rest is read and dropped."""
+MAX_SAID_LINES = 12
+"""Of Ansible's own words, how many lines a message repeats, the last one always among them."""
+
+_CHUNK_BYTES = 65_536
+_LOOK_AGAIN_S = 0.2
+"""How often it is asked whether it has ended while it says nothing."""
+_SETTINGS = {
+    # Ansible refuses to start without a UTF-8 locale.
+    "LC_ALL": "C.UTF-8",
+    "PYTHONUTF8": "1",
+    "ANSIBLE_NOCOLOR": "1",
+    "ANSIBLE_FORCE_COLOR": "0",
+    "NO_COLOR": "1",
+    # Nobody is there to answer.
+    "ANSIBLE_ASK_VAULT_PASS": "0",
+    "ANSIBLE_ASK_PASS": "0",
+    # Both would print more than the inventory.
+    "ANSIBLE_VERBOSITY": "0",
+    "ANSIBLE_DEBUG": "0",
+    "ANSIBLE_DEPRECATION_WARNINGS": "0",
+    # A host's variables without those of its groups would be of no use.
+    "ANSIBLE_INVENTORY_EXPORT": "0",
+    "ANSIBLE_INVENTORY_UNPARSED_FAILED": "1",
+}
+"""Over what the operator's own settings say. All others hold, such as ANSIBLE_CONFIG,
+ANSIBLE_INVENTORY_ENABLED or ANSIBLE_VAULT_PASSWORD_FILE."""
+_ALL_OF_IT = {"ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What ansible-inventory printed."""
+
+    document: bytes
+    """Its JSON."""
+    warnings: tuple[str, ...]
+    """Its own words on standard error, safe to print."""
+    unread: tuple[str, ...]
+    """Its words about parts of the inventory that it could not read; the rest is in the JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    status: int
+    out: bytes
+    err: bytes
+
+
+def find_program(which: Callable[[str], str | None] = shutil.which) -> str:
+    """Where ansible-inventory is: on PATH, or beside the interpreter that runs this program.
+
+    Raises Unreachable, saying both ways to get it.
+    """
+    beside = Path(sys.executable).parent / PROGRAM
+    found = which(PROGRAM) or (str(beside) if os.access(beside, os.X_OK) else None)
+    if found is None:
+        raise Unreachable(
+            f"an Ansible inventory is read with {PROGRAM}, which is not on PATH; install Ansible, "
+            "or install fleet-tui with its extra: pip install 'fleet-tui[ansible]'"
+        )
+    return found
+
+
+def list_inventory(
+    program: str,
+    path: Path,
+    env: Mapping[str, str],
+    *,
+    timeout_s: float = TIMEOUT_S,
+    max_bytes: int = MAX_OUTPUT_BYTES,
+) -> Listed:
+    """``ansible-inventory --list`` of an inventory.
+
+    Raises InvalidConfig with Ansible's own words if it cannot read any of it, FleetError if it
+    cannot be run, takes too long or prints too much.
+    """
+    argv = [program, "--list", "-i", str(path.absolute())]
+    settings = {**env, **_SETTINGS}
+    ran = _run(argv, {**settings, **_ALL_OF_IT}, timeout_s, max_bytes)
+    unread: tuple[str, ...] = ()
+    if ran.status != 0 and path.is_dir():
+        # Of a directory the other files still count, as they do for Ansible.
+        unread = _words(ran.err)
+        ran = _run(argv, settings, timeout_s, max_bytes)
+    if ran.status != 0:
+        said = "\n".join(_few(_words(ran.err))) or "it gave no reason"
+        raise InvalidConfig(f"{PROGRAM} cannot read {path}:\n{said}", hint=_hint(ran.err))
+    return Listed(ran.out, () if unread else _words(ran.err), _few(unread))
+
+
+def _hint(err: bytes) -> str:
+    if b"vault" not in err.lower():
+        return ""
+    return (
+        "vault passwords are never asked for; ANSIBLE_VAULT_PASSWORD_FILE names a file with one, "
+        "or import a copy of the inventory without the encrypted files"
+    )
+
+
+def _words(err: bytes) -> tuple[str, ...]:
+    lines = err.decode("utf-8", "replace").splitlines()
+    return tuple(dict.fromkeys(visible(starred(line.strip())) for line in lines if line.strip()))
+
+
+def _few(words: tuple[str, ...]) -> tuple[str, ...]:
+    if len(words) <= MAX_SAID_LINES:
+        return words
+    return (*words[: MAX_SAID_LINES - 1], words[-1])
+
+
+def _run(argv: list[str], env: Mapping[str, str], timeout_s: float, max_bytes: int) -> _Ran:
+    try:
+        process = subprocess.Popen(  # noqa: S603 - no shell, and the path cannot be an option
+            argv,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # without a terminal nothing it starts can ask a question
+        )
+    except OSError as refused:
+        raise FleetError(f"{argv[0]} cannot be run: {refused.strerror}") from None
+    with process:
+        try:
+            return _read(process, time.monotonic() + timeout_s, timeout_s, max_bytes)
+        finally:
+            # Also what it started and left behind.
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # all of them are gone
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def _read(
+    process: subprocess.Popen[bytes], until_s: float, timeout_s: float, max_bytes: int
+) -> _Ran:
+    assert process.stdout is not None
+    assert process.stderr is not None
+    out, err = bytearray(), bytearray()
+    with selectors.DefaultSelector() as pipes:
+        pipes.register(process.stdout, selectors.EVENT_READ, out)
+        pipes.register(process.stderr, selectors.EVENT_READ, err)
+        while pipes.get_map():
+            left_s = until_s - time.monotonic()
+            if left_s <= 0:
+                raise FleetError(f"{PROGRAM} took longer than {timeout_s:g}s and was stopped")
+            ended = process.poll() is not None
+            ready = pipes.select(min(left_s, _LOOK_AGAIN_S))
+            if ended and not ready:
+                break  # what it left behind holds the pipes and says nothing
+            for key, _ in ready:
+                data = os.read(key.fd, _CHUNK_BYTES)
+                if not data:
+                    pipes.unregister(key.fileobj)
+                elif key.data is err:
+                    err += data[: MAX_WORDS_BYTES - len(err)]
+                elif len(out) + len(data) > max_bytes:
+                    raise FleetError(f"{PROGRAM} printed more than {max_bytes:,} bytes")
+                else:
+                    out += data
+    try:
+        status = process.wait(max(0.0, until_s - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        raise FleetError(f"{PROGRAM} took longer than {timeout_s:g}s and was stopped") from None
+    return _Ran(status, bytes(out), bytes(err))
