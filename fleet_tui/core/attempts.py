@@ -424,9 +424,7 @@ def collectable(state: FleetState, agent: AgentName, now_ms: int) -> list[RunId]
         ended_at_ms = task.ended_at_ms or now_ms
         if place < soon_forgotten or now_ms - ended_at_ms >= KEEP_RUNS_MS:
             mine = (a for a in task.attempts if a.agent == agent)
-            found.extend(
-                a.run_id for a in mine if a.phase is not AttemptPhase.GIVEN_UP or a.is_over
-            )
+            found.extend(a.run_id for a in mine if not a.is_unheard)
     return found
 
 

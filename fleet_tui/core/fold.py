@@ -92,6 +92,7 @@ class Folding:
             open_tasks=self.tasks.open,
             closed_tasks=self.tasks.closed,
             dead_letters=self.tasks.dead,
+            unheard_tasks=self.tasks.unheard,
             keys=self.tasks.keys,
             open_by_priority=self.tasks.by_priority,
             open_by_client=self.tasks.by_client,

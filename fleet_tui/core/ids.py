@@ -47,3 +47,9 @@ def split_run_id(run: RunId) -> tuple[TaskId, int]:
 def task_label(number: int) -> str:
     """What people read and type for a task: ``t-42``."""
     return f"t-{number}"
+
+
+def task_number(text: str) -> int | None:
+    """The number people mean by ``t-42`` or ``42``; None when it is none."""
+    digits = text.removeprefix("t-")
+    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 16 else None

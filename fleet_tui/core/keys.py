@@ -47,10 +47,10 @@ def _written(spec: TaskSpec) -> dict[str, int | None]:
     """The deadlines that the order itself names, in milliseconds."""
     if spec.deadlines is None:
         return {}
-    names = spec.written_deadlines
-    if names is None:
-        names = spec.deadlines.__struct_fields__
-    return {name: getattr(spec.deadlines, name) for name in sorted(names)}
+    fields, names = spec.deadlines.__struct_fields__, spec.written_deadlines
+    # A foreign recording may name what is no deadline.
+    written = fields if names is None else [name for name in fields if name in names]
+    return {name: getattr(spec.deadlines, name) for name in sorted(written)}
 
 
 def _digest(spec: TaskSpec, payload_sha256: str) -> str:

@@ -1,4 +1,5 @@
-"""Where the tasks of a state stand while events are folded into it: open, closed, dead letters.
+"""Where the tasks of a state stand while events are folded into it: open, closed, dead letters, and
+those that are kept beyond their time because of a run that nobody has heard of since.
 
 Each map is copied when it is first written, so a batch pays for one copy however long it is, and
 the state it began with is never touched.
@@ -12,6 +13,7 @@ from fleet_tui.core.state import (
     MAX_CLOSED_TASKS,
     MAX_DEAD_LETTERS,
     MAX_KEYS,
+    MAX_UNHEARD,
     FleetState,
     Task,
     TaskPhase,
@@ -27,6 +29,7 @@ class Shelves:
         self.open = base.open_tasks
         self.closed = base.closed_tasks
         self.dead = base.dead_letters
+        self.unheard = base.unheard_tasks
         self.keys = base.keys
         self.by_priority = base.open_by_priority
         self.by_client = base.open_by_client
@@ -36,7 +39,12 @@ class Shelves:
 
     def find(self, task_id: TaskId) -> Task | None:
         """The task, wherever it stands."""
-        return self.open.get(task_id) or self.closed.get(task_id) or self.dead.get(task_id)
+        return (
+            self.open.get(task_id)
+            or self.closed.get(task_id)
+            or self.dead.get(task_id)
+            or self.unheard.get(task_id)
+        )
 
     def remember_key(self, key: str, mark: KeyMark) -> None:
         """From now on the key stands for this; the oldest keys are forgotten."""
@@ -58,8 +66,7 @@ class Shelves:
     def _put_open(self, task: Task) -> None:
         before = self.open.get(task.id)
         if before is None:
-            self._remove_closed(task.id)
-            self._remove_dead(task.id)
+            self._remove_ended(task.id)
             self._count(task.spec, 1)
         elif before.spec is not task.spec:
             self._count(before.spec, -1)
@@ -71,22 +78,32 @@ class Shelves:
     def _put_closed(self, task: Task) -> None:
         if task.id not in self.closed:
             self._remove_open(task.id)
-            self._remove_dead(task.id)
+            self._remove_ended(task.id)
         if self.closed is self._base.closed_tasks:
             self.closed = dict(self.closed)
         self.closed[task.id] = task
         if len(self.closed) > MAX_CLOSED_TASKS:
-            del self.closed[next(iter(self.closed))]
+            self._let_go(self.closed.pop(next(iter(self.closed))))
 
     def _put_dead(self, task: Task) -> None:
         if task.id not in self.dead:
             self._remove_open(task.id)
-            self._remove_closed(task.id)
+            self._remove_ended(task.id)
         if self.dead is self._base.dead_letters:
             self.dead = dict(self.dead)
         self.dead[task.id] = task
         if len(self.dead) > MAX_DEAD_LETTERS:
-            del self.dead[next(iter(self.dead))]
+            self._let_go(self.dead.pop(next(iter(self.dead))))
+
+    def _let_go(self, task: Task) -> None:
+        """Forget the task, unless one of its runs may still be heard of."""
+        if not any(attempt.is_unheard for attempt in task.attempts):
+            return
+        if self.unheard is self._base.unheard_tasks:
+            self.unheard = dict(self.unheard)
+        self.unheard[task.id] = task
+        if len(self.unheard) > MAX_UNHEARD:
+            del self.unheard[next(iter(self.unheard))]
 
     def _remove_open(self, task_id: TaskId) -> None:
         before = self.open.get(task_id)
@@ -96,17 +113,19 @@ class Shelves:
                 self.open = dict(self.open)
             del self.open[task_id]
 
-    def _remove_closed(self, task_id: TaskId) -> None:
+    def _remove_ended(self, task_id: TaskId) -> None:
         if task_id in self.closed:
             if self.closed is self._base.closed_tasks:
                 self.closed = dict(self.closed)
             del self.closed[task_id]
-
-    def _remove_dead(self, task_id: TaskId) -> None:
         if task_id in self.dead:
             if self.dead is self._base.dead_letters:
                 self.dead = dict(self.dead)
             del self.dead[task_id]
+        if task_id in self.unheard:
+            if self.unheard is self._base.unheard_tasks:
+                self.unheard = dict(self.unheard)
+            del self.unheard[task_id]
 
     def _count(self, spec: TaskSpec, change: int) -> None:
         if self.by_priority is self._base.open_by_priority:

@@ -1,7 +1,8 @@
 """The fleet as the ledger tells it: what folding every event so far adds up to.
 
 Everything is immutable; :mod:`fleet_tui.core.fold` makes the next state. The state is bounded:
-finished tasks beyond MAX_CLOSED_TASKS and older decisions live on in the journal alone.
+finished tasks beyond MAX_CLOSED_TASKS and older decisions live on in the journal alone, and
+:mod:`fleet_tui.core.retell` makes a task out of its events there.
 """
 
 from collections.abc import Iterator
@@ -33,15 +34,19 @@ from fleet_tui.core.ids import (
     Seq,
     TaskId,
     task_label,
+    task_number,
 )
 from fleet_tui.core.modes import NORMAL, ModeNow
 from fleet_tui.core.redaction import without_secrets
+from fleet_tui.core.ulid import ULID_CHARS
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind
 
 MAX_CLOSED_TASKS = 2_000
 MAX_DEAD_LETTERS = 10_000
 """Failed tasks kept for somebody to look at; older ones are in the journal alone."""
+MAX_UNHEARD = 10_000
+"""Ended tasks kept because a run of theirs was given up and its agent may still tell about it."""
 MAX_DECISIONS = 500
 MAX_CLOSED_ALERTS = 200
 MAX_NOTES = 200
@@ -271,6 +276,11 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     def is_over(self) -> bool:
         """Whether its agent has told, if late, how it ended."""
         return self.late or (self.late_word is not None and self.late_word.is_final)
+
+    @property
+    def is_unheard(self) -> bool:
+        """Whether it was given up, and its agent has not told since how it ended."""
+        return self.phase is AttemptPhase.GIVEN_UP and not self.is_over
 
     @property
     def told_late(self) -> str:
@@ -514,6 +524,9 @@ class FleetState(msgspec.Struct, frozen=True, kw_only=True):
     dead_letters: dict[TaskId, Task] = {}
     """Failed and expired tasks that nobody has requeued or dropped, oldest first; the newest
     MAX_DEAD_LETTERS."""
+    unheard_tasks: dict[TaskId, Task] = {}
+    """Ended tasks that would be forgotten, but a run of theirs is unheard: the newest MAX_UNHEARD,
+    oldest first. What their agents tell one day is attached, costed, and fenced where unwanted."""
     open_by_priority: dict[Priority, int] = {}
     open_by_client: dict[ClientName, int] = {}
     """How many tasks are open, for the limits of the queue."""
@@ -539,32 +552,49 @@ class FleetState(msgspec.Struct, frozen=True, kw_only=True):
             self.open_tasks.get(task_id)
             or self.closed_tasks.get(task_id)
             or self.dead_letters.get(task_id)
+            or self.unheard_tasks.get(task_id)
         )
 
     def tasks(self) -> Iterator[Task]:
-        """Every task that is remembered: open, closed, dead letters; each oldest first."""
+        """Every task that is remembered: open ones, then those that ended."""
         yield from self.open_tasks.values()
         yield from self.ended_tasks()
 
     def ended_tasks(self) -> Iterator[Task]:
-        """Tasks that ended: closed ones, then dead letters."""
+        """Tasks that ended: closed, dead letters, unheard; each oldest first."""
         yield from self.closed_tasks.values()
         yield from self.dead_letters.values()
+        yield from self.unheard_tasks.values()
+
+    @property
+    def ended_count(self) -> int:
+        """How many tasks that ended are remembered."""
+        return len(self.closed_tasks) + len(self.dead_letters) + len(self.unheard_tasks)
 
     def waiting(self) -> Iterator[Task]:
         """Tasks that want an agent, in no particular order."""
         return (t for t in self.open_tasks.values() if t.phase is TaskPhase.WAITING)
 
     def find_task(self, text: str) -> Task | None:
-        """The task people mean by ``t-42``, ``42`` or its id; None when there is none."""
+        """The task people mean by ``t-42``, ``42`` or its id; None when none is remembered."""
         exact = self.task(TaskId(text))
         if exact is not None:
             return exact
-        digits = text.removeprefix("t-")
-        if digits.isdecimal() and len(digits) < 16:
-            number = int(digits)
-            return next((t for t in self.tasks() if t.number == number), None)
-        return None
+        number = task_number(text)
+        return next((t for t in self.tasks() if t.number == number), None)
+
+    def may_have_had(self, text: str) -> bool:
+        """Whether the text can name a task that was forgotten: then the ledger is worth asking."""
+        number = task_number(text)
+        if number is None:
+            return len(text) == ULID_CHARS and text.isascii() and text.isalnum()
+        return 1 <= number <= self.totals.submitted
+
+    def recalling(self, task: Task) -> "FleetState":
+        """The state for looking at a task that it may have forgotten."""
+        if self.task(task.id) is not None:
+            return self
+        return msgspec.structs.replace(self, closed_tasks={**self.closed_tasks, task.id: task})
 
 
 EMPTY_STATE = FleetState()

@@ -36,7 +36,7 @@ from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.heartbeat import ask_every_ms
 from fleet_tui.core.ids import AgentName, RunId, TaskId
 from fleet_tui.core.retry import trace_id_of
-from fleet_tui.core.state import AttemptPhase, FleetState
+from fleet_tui.core.state import FleetState
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.engine.cancelling import was_cancelled
 from fleet_tui.wire.port import AgentPort
@@ -127,7 +127,7 @@ class Dispatcher:
         """After a restart: go on watching runs that were given up and may still answer late."""
         for task in state.tasks():
             for attempt in task.attempts:
-                if attempt.phase is AttemptPhase.GIVEN_UP and not attempt.is_over:
+                if attempt.is_unheard:
                     self._watch(state, attempt.run_id, None)
 
     async def close(self) -> None:

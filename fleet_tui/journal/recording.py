@@ -292,11 +292,12 @@ def _smaller(body: bytes) -> bytes:
     event = decode("segment.opened", 1, body)
     assert isinstance(event, SegmentOpened)
     state: FleetState = event.state
-    while len(body) > MAX_STATE_BYTES and (state.closed_tasks or state.dead_letters):
+    while len(body) > MAX_STATE_BYTES and state.ended_count:
         state = msgspec.structs.replace(
             state,
             closed_tasks=_newer_half(state.closed_tasks),
             dead_letters=_newer_half(state.dead_letters),
+            unheard_tasks=_newer_half(state.unheard_tasks),
         )
         body = encode(SegmentOpened(state=state)).body
     return body

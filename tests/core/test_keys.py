@@ -108,3 +108,10 @@ def test_a_known_task_is_known_also_when_its_agent_left_the_fleet() -> None:
 def test_every_line_of_a_file_keeps_its_key() -> None:
     assert MAX_LINES <= MAX_KEYS
     assert f"{MAX_KEYS:,}" in (submit_command.help or "")
+
+
+def test_a_recording_that_names_no_deadline_is_folded_all_the_same() -> None:
+    """Found in a recording that somebody else made: nothing about it may stop a look at it."""
+    spec = replace(work(), deadlines=Deadlines(), written_deadlines=("", "__class__", "total_ms"))
+    mark = key_mark(TaskId("T"), spec, "0")
+    assert mark == key_mark(TaskId("T"), replace(spec, written_deadlines=("total_ms",)), "0")

@@ -90,7 +90,7 @@ class TasksPane(TablePane[TaskRow]):
     def total(self) -> int:
         """All tasks that are remembered."""
         state = self.view.state if self.view is not None else EMPTY_STATE
-        return len(state.open_tasks) + len(state.closed_tasks) + len(state.dead_letters)
+        return len(state.open_tasks) + state.ended_count
 
     def row_of(self, task: Task, now_ms: int) -> TaskRow:
         """A task and what changes by itself, now."""
