@@ -20,6 +20,7 @@ from fleet_tui.cli.selecting import Selector, nothing_matched, select
 from fleet_tui.core import words
 from fleet_tui.core.commands import MAX_NAMED_TASKS, Accepted, Command, Refused
 from fleet_tui.core.decide import decide
+from fleet_tui.core.decided import ended_long_ago
 from fleet_tui.core.ids import TaskId
 from fleet_tui.core.state import FleetState, Task
 from fleet_tui.errors import ExitCode, Unreachable, UsageError
@@ -61,7 +62,7 @@ def act(
     when some named ones were left out, 6 when all were or nobody consented."""
     with ledger_of(fleet) as ledger:
         state = ledger.load()
-    chosen = select(state, selector)
+        chosen = select(ledger, state, selector)
     doing = deed(chosen)
     able, left_out = _able(state, chosen, doing)
     if not selector.names_each:
@@ -120,6 +121,9 @@ def _able(
     able: list[Task] = []
     left_out: list[tuple[Task, Refused]] = []
     for task in chosen:
+        if state.task(task.id) is None:
+            left_out.append((task, ended_long_ago(task)))
+            continue
         verdict = decide(state, by, doing.command((task.id,)), now_ms)
         if isinstance(verdict, Refused):
             left_out.append((task, verdict))

@@ -7,12 +7,14 @@ from fleet_tui.cli.common import (
     ask_engine,
     emit_json,
     find_fleet,
+    find_task,
     fleet_option,
     json_option,
     ledger_of,
     say,
 )
 from fleet_tui.core.commands import Accepted, Cancel, Refused
+from fleet_tui.core.decided import ended_long_ago
 from fleet_tui.errors import ExitCode, Unreachable, UsageError
 
 TASKS_HINT = "`fleet-tui tasks` lists them"
@@ -28,14 +30,18 @@ def command(tasks: tuple[str, ...], fleet_text: str | None, as_json: bool, reaso
     fleet = find_fleet(fleet_text)
     with ledger_of(fleet) as ledger:
         state = ledger.load()
-    found = [(text, state.find_task(text)) for text in tasks]
+        found = [(text, find_task(ledger, state, text)) for text in tasks]
     unknown = [text for text, task in found if task is None]
     if unknown:
         raise UsageError(
             f"no task {', '.join(unknown)} is known; nothing was cancelled", hint=TASKS_HINT
         )
     known = [task for _, task in found if task is not None]
-    replies = ask_engine(fleet, [Cancel(task=task.id, reason=reason) for task in known])
+    asked = [task for task in known if state.task(task.id) is not None]
+    commands = [Cancel(task=task.id, reason=reason) for task in asked]
+    told = iter(ask_engine(fleet, commands) if commands else ())
+    known_now = {task.id for task in asked}
+    replies = [next(told) if task.id in known_now else ended_long_ago(task) for task in known]
     if all(isinstance(reply, Refused) and reply.code in NO_ANSWER for reply in replies):
         raise Unreachable("the engine broke off; look at the tasks before you repeat it")
     if as_json:

@@ -171,9 +171,15 @@ def latest(ledger: "JournalReader", state: FleetState) -> FleetState:
     return state
 
 
-def task_named(state: FleetState, text: str) -> Task:
-    """The task that the operator means. Raises UsageError."""
-    task = state.find_task(text)
+def find_task(ledger: "JournalReader", state: FleetState, text: str) -> Task | None:
+    """The task that the operator means, also when the state has forgotten it; None when there is
+    none in the ledger."""
+    return state.find_task(text) or ledger.find_task(text, until=state.seq)
+
+
+def task_named(ledger: "JournalReader", state: FleetState, text: str) -> Task:
+    """Like :func:`find_task`. Raises UsageError when there is none."""
+    task = find_task(ledger, state, text)
     if task is None:
         raise UsageError(f"no task {text} is known", hint="`fleet-tui tasks` lists them")
     return task

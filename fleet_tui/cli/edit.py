@@ -20,6 +20,7 @@ from fleet_tui.cli.submit import look_at, options_of, payload_of, task_options
 from fleet_tui.cli.written_task import BadTask, WrittenTask, spec_of
 from fleet_tui.core.commands import Edit
 from fleet_tui.core.decide import decide
+from fleet_tui.core.decided import ended_long_ago
 from fleet_tui.core.state import Task, TaskSpec
 from fleet_tui.errors import Refused, UsageError
 
@@ -51,7 +52,9 @@ def command(
     options = options_of(**said)  # type: ignore[arg-type]  # click gives what task_options declares
     with ledger_of(fleet) as ledger:
         state = ledger.load()
-    found = task_named(state, task)
+        found = task_named(ledger, state, task)
+    if state.task(found.id) is None:
+        raise Refused(ended_long_ago(found).text, hint=ended_long_ago(found).hint)
     if text is not None or file_ is not None:
         options = replace(options, text=payload_of(text, file_))
     elif options == WrittenTask():

@@ -1,7 +1,7 @@
 """``fleet-tui logs``: the merged log as plain lines."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import click
 import msgspec
@@ -21,12 +21,14 @@ from fleet_tui.cli.common import (
     task_named,
 )
 from fleet_tui.core.firewall import safe_line
-from fleet_tui.core.ids import AgentName
+from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.logs import Level, LogLine
 from fleet_tui.core.state import FleetState
 from fleet_tui.errors import UsageError
 
 POLL_S = 0.2
+MAX_LOOKED_UP = 1_000
+"""Tasks that the state has forgotten whose labels are looked up for one page of lines."""
 PAGE_LINES = 20_000
 """Lines shown of what came between two looks; a full page may have had more before it."""
 
@@ -67,7 +69,7 @@ def command(
     fleet = find_fleet(fleet_text)
     with ledger_of(fleet) as ledger:
         state = ledger.load()
-        found = task_named(state, task) if task is not None else None
+        found = task_named(ledger, state, task) if task is not None else None
     query = LogFilter(
         source=AgentName(agent) if agent else None,
         task=found.id if found is not None else None,
@@ -87,7 +89,7 @@ def command(
         if as_json:
             emit_json("logs", fleet=fleet.name, lines=lines)
             return
-        _print(lines, state, as_lines)
+        _print(fleet, lines, state, as_lines)
         mark = lines[-1].line_id if lines else reader.newest_id()
         while follow:
             time.sleep(POLL_S)
@@ -100,7 +102,7 @@ def command(
             if fresh:
                 mark = fresh[-1].line_id
                 state = _current(fleet, state)
-                _print(fresh, state, as_lines)
+                _print(fleet, fresh, state, as_lines)
     finally:
         reader.close()
 
@@ -110,14 +112,29 @@ def _current(fleet: Fleet, state: FleetState) -> FleetState:
         return latest(ledger, state)
 
 
-def _print(lines: Iterable[LogLine], state: FleetState, as_json: bool) -> None:
+def _print(fleet: Fleet, lines: Sequence[LogLine], state: FleetState, as_json: bool) -> None:
+    labels = {} if as_json else _labels(fleet, lines, state)
     for line in lines:
         if as_json:
             click.echo(json_text(line))
         else:
-            task = state.task(line.task) if line.task is not None else None
+            label = "-" if line.task is None else labels.get(line.task, "-")
             click.echo(
                 f"{clock_ms(line.received_at_ms)} {line.level.name:<7} "
-                f"{safe_line(line.source or 'fleet'):<12} {task.label if task else '-':<8} "
+                f"{safe_line(line.source or 'fleet'):<12} {label:<8} "
                 f"{safe_line(line.text)}"
             )
+
+
+def _labels(fleet: Fleet, lines: Sequence[LogLine], state: FleetState) -> dict[TaskId, str]:
+    """What people call the tasks that the lines are of; old ones are looked up in the ledger."""
+    ids = dict.fromkeys(line.task for line in lines if line.task is not None)
+    found = {task: known.label for task in ids if (known := state.task(task)) is not None}
+    forgotten = [task for task in ids if task not in found][:MAX_LOOKED_UP]
+    if forgotten:
+        with ledger_of(fleet) as ledger:
+            for task in forgotten:
+                old = ledger.find_task(task, until=state.seq)
+                if old is not None:
+                    found[task] = old.label
+    return found

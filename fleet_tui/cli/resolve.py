@@ -18,6 +18,7 @@ from fleet_tui.cli.common import (
 from fleet_tui.cli.confirming import need_somebody
 from fleet_tui.cli.task_facts import evidence
 from fleet_tui.core.commands import Resolve, Verdict
+from fleet_tui.core.decided import ended_long_ago
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.verdicts import may_be_judged
 from fleet_tui.errors import Refused
@@ -39,7 +40,10 @@ def command(
     """
     fleet = find_fleet(fleet_text)
     with ledger_of(fleet) as ledger:
-        found = task_named(ledger.load(), task)
+        state = ledger.load()
+        found = task_named(ledger, state, task)
+    if state.task(found.id) is None:
+        raise Refused(ended_long_ago(found).text, hint=ended_long_ago(found).hint)
     if not may_be_judged(found):
         raise Refused(f"{found.label} is {found.phase}; no verdict is needed")
     now_ms = time.time_ns() // 1_000_000

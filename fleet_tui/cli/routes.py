@@ -11,6 +11,7 @@ from fleet_tui.cli.common import (
     fleet_option,
     json_option,
     ledger_of,
+    task_named,
     watch,
     watch_option,
 )
@@ -21,23 +22,33 @@ from fleet_tui.core.state import DecisionRecord
 @click.command()
 @fleet_option
 @json_option
+@click.option("--task", metavar="TASK", help="Only those about this task, however old it is.")
 @click.option("--held", is_flag=True, help="Only decisions that placed nothing.")
 @click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True)
 @watch_option
 def command(
-    fleet_text: str | None, as_json: bool, held: bool, limit: int, again_s: float | None
+    fleet_text: str | None,
+    as_json: bool,
+    task: str | None,
+    held: bool,
+    limit: int,
+    again_s: float | None,
 ) -> None:
     """List the latest routing decisions; ``why`` explains one in full."""
     fleet = find_fleet(fleet_text)
     if again_s is not None:
-        watch(lambda: _show(fleet, as_json, held, limit), again_s)
-    _show(fleet, as_json, held, limit)
+        watch(lambda: _show(fleet, as_json, task, held, limit), again_s)
+    _show(fleet, as_json, task, held, limit)
 
 
-def _show(fleet: Fleet, as_json: bool, held: bool, limit: int) -> None:
+def _show(fleet: Fleet, as_json: bool, task: str | None, held: bool, limit: int) -> None:
     with ledger_of(fleet) as ledger:
         state = ledger.load()
-    chosen = [d for d in reversed(state.decisions) if not held or d.decision.chosen is None]
+        decisions = state.decisions
+        if task is not None:
+            told = ledger.retell(task_named(ledger, state, task).id, until=state.seq)
+            decisions = told.decisions if told is not None else ()
+    chosen = [d for d in reversed(decisions) if not held or d.decision.chosen is None]
     if as_json:
         emit_json("routes", fleet=fleet.name, decisions=chosen[:limit])
         return

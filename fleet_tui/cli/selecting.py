@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -12,6 +12,9 @@ from fleet_tui.core.filters import FilterProblem, parse
 from fleet_tui.core.state import FleetState, Task
 from fleet_tui.core.task_filter import TASK_KEYS, task_text, task_value
 from fleet_tui.errors import FleetError, UsageError
+
+if TYPE_CHECKING:
+    from fleet_tui.journal.reader import JournalReader
 
 TASKS_HINT = "`fleet-tui tasks` lists them"
 DEAD_HINT = "`fleet-tui dead` lists them"
@@ -73,12 +76,13 @@ def check_selector(selector: Selector) -> None:
         raise UsageError("name tasks or describe them, not both")
 
 
-def select(state: FleetState, selector: Selector) -> list[Task]:
-    """The tasks that are meant, in the order they were named or submitted. Raises UsageError for
-    unknown ones and for a filter that is none, FleetError when nothing matches."""
+def select(ledger: "JournalReader", state: FleetState, selector: Selector) -> list[Task]:
+    """The tasks that are meant, in the order they were named or submitted; a named one may be of
+    any age. Raises UsageError for unknown ones and for a filter that is none, FleetError when
+    nothing matches."""
     check_selector(selector)
     if selector.names:
-        return _named(state, selector.names)
+        return _named(ledger, state, selector.names)
     tasks: Sequence[Task] = sorted(state.tasks(), key=lambda t: t.number)
     if selector.fingerprint is not None:
         tasks = _like(state, selector.fingerprint)
@@ -94,10 +98,13 @@ def nothing_matched() -> FleetError:
     return FleetError("nothing matched; nothing was done", hint=TASKS_HINT)
 
 
-def _named(state: FleetState, names: Sequence[str]) -> list[Task]:
+def _named(ledger: "JournalReader", state: FleetState, names: Sequence[str]) -> list[Task]:
     by_name: dict[str, Task] = {}
     for task in state.tasks():
         by_name[task.id] = by_name[task.label] = by_name[str(task.number)] = task
+    for name in names:
+        if name not in by_name and (old := ledger.find_task(name, until=state.seq)) is not None:
+            by_name[name] = old
     unknown = [name for name in names if name not in by_name]
     if unknown:
         shown = ", ".join(unknown[:8]) + (" …" if len(unknown) > 8 else "")

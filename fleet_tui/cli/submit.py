@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import click
 
@@ -16,6 +16,7 @@ from fleet_tui.cli.common import (
     ask_engine,
     emit_json,
     find_fleet,
+    find_task,
     fleet_option,
     json_option,
     latest,
@@ -28,14 +29,11 @@ from fleet_tui.core.commands import Submit
 from fleet_tui.core.firewall import invisible_count, safe_line, safe_text
 from fleet_tui.core.fleet import Deadlines, Priority, TaskClass
 from fleet_tui.core.ids import TaskId, task_label
-from fleet_tui.core.state import EMPTY_STATE, Task, TaskPhase
+from fleet_tui.core.state import Task, TaskPhase
 from fleet_tui.core.submission import MAX_PAYLOAD_BYTES
 from fleet_tui.core.ulid import new_ulid
 from fleet_tui.errors import ExitCode, FleetError, Unreachable, UsageError
 from fleet_tui.wire.redact import redact_counted
-
-if TYPE_CHECKING:
-    from fleet_tui.journal.reader import JournalReader
 
 POLL_S = 0.2
 LINES_SUFFIXES = (".jsonl", ".ndjson")
@@ -266,7 +264,7 @@ def _wait(fleet: Fleet, task_id: TaskId, as_json: bool) -> int:
     with ledger_of(fleet) as ledger:
         state = ledger.load()
         while True:
-            task = state.task(task_id) or _forgotten(ledger, task_id)
+            task = find_task(ledger, state, task_id)
             if task is None:
                 raise FleetError(
                     "the key's task ended so long ago that the journal does not hold it any more",
@@ -286,14 +284,6 @@ def _wait(fleet: Fleet, task_id: TaskId, as_json: bool) -> int:
     else:
         _print_end(task)
     return ExitCode.OK if task.phase is TaskPhase.SUCCEEDED else ExitCode.FAILED
-
-
-def _forgotten(ledger: "JournalReader", task_id: TaskId) -> Task | None:
-    """A task that ended too long ago to be in the state, as its story in the journal tells it;
-    None when that is not kept any more either."""
-    from fleet_tui.core.fold import fold
-
-    return fold(EMPTY_STATE, ledger.task_events(task_id)).task(task_id)
 
 
 def _stuck(task: Task) -> bool:

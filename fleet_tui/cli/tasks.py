@@ -1,7 +1,7 @@
 """``fleet-tui tasks``: what waits, runs and ended."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import click
@@ -15,15 +15,20 @@ from fleet_tui.cli.common import (
     json_option,
     ledger_of,
     say,
+    task_named,
     watch,
     watch_option,
 )
 from fleet_tui.cli.selecting import passing
 from fleet_tui.core import words
 from fleet_tui.core.firewall import safe_line
+from fleet_tui.core.ids import task_label, task_number
 from fleet_tui.core.state import FleetState, Task, TaskPhase
 from fleet_tui.core.task_filter import HELD, task_state
 
+TITLES = ("TASK", "PRIO", "PHASE", "AGENT", "CLIENT", "AGE", "TRIES", "COST", "WHY", "TEXT")
+MAX_LOOKED_UP = 5_000
+"""Tasks that one command looks up in the ledger, a second's work or two."""
 PHASES = [phase.value for phase in TaskPhase]
 
 
@@ -34,6 +39,9 @@ PHASES = [phase.value for phase in TaskPhase]
 @click.option("--held", is_flag=True, help="Only tasks that are held, or that no agent can take.")
 @click.option("--dead", is_flag=True, help="Only dead letters: failed and not dealt with.")
 @click.option("--filter", "filter_text", metavar="EXPR", help="Only those that pass it.")
+@click.option(
+    "--before", metavar="TASK", help="Only older ones, from the ledger, newest first: any age."
+)
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
 @watch_option
 def command(
@@ -43,6 +51,7 @@ def command(
     held: bool,
     dead: bool,
     filter_text: str | None,
+    before: str | None,
     limit: int,
     again_s: float | None,
 ) -> None:
@@ -52,6 +61,9 @@ def command(
     """
     fleet = find_fleet(fleet_text)
     wanted = Wanted(phase, held, dead, filter_text)
+    if before is not None:
+        _show_older(fleet, as_json, wanted, before, limit)
+        return
     if again_s is not None:
         watch(lambda: _show(fleet, as_json, wanted, limit), again_s)
     _show(fleet, as_json, wanted, limit)
@@ -70,21 +82,60 @@ def _show(fleet: Fleet, as_json: bool, wanted: Wanted, limit: int) -> None:
     with ledger_of(fleet) as ledger:
         state = ledger.load()
     now_ms = time.time_ns() // 1_000_000
-    chosen = [t for t in _in_order(state) if _is_wanted(t, state, wanted)]
-    if wanted.filter_text is not None:
-        chosen = passing(chosen, wanted.filter_text, now_ms)
+    chosen = _those(_in_order(state), state, wanted, now_ms)
     if as_json:
         emit_json(
             "tasks", fleet=fleet.name, at_ms=now_ms, matching=len(chosen), tasks=chosen[:limit]
         )
         return
     emit_table(
-        ("TASK", "PRIO", "PHASE", "AGENT", "CLIENT", "AGE", "TRIES", "COST", "WHY", "TEXT"),
+        TITLES,
         (_row(task, now_ms) for task in chosen[:limit]),
         empty="No tasks match." if any(wanted) else "No tasks yet; fleet-tui submit gives one.",
     )
     if len(chosen) > limit:
         say(f"{len(chosen) - limit} more; --limit shows them")
+    older = state.totals.submitted - len(state.open_tasks) - state.ended_count
+    if older > 0 and not wanted.dead and not wanted.held:
+        before = task_label(_newest_forgotten(state) + 1)
+        say(f"{words.plural(older, 'older task')} in the ledger; --before {before} lists them")
+
+
+def _newest_forgotten(state: FleetState) -> int:
+    """The number of the newest task that is in the ledger alone."""
+    known = {task.number for task in state.tasks()}
+    return next((n for n in range(state.totals.submitted, 0, -1) if n not in known), 0)
+
+
+def _show_older(fleet: Fleet, as_json: bool, wanted: Wanted, before: str, limit: int) -> None:
+    """Look tasks up in the ledger one after the other, so many at the most."""
+    now_ms = time.time_ns() // 1_000_000
+    chosen: list[Task] = []
+    with ledger_of(fleet) as ledger:
+        state = ledger.load()
+        newest = state.totals.submitted
+        number = min(task_number(before) or task_named(ledger, state, before).number, newest + 1)
+        known = {task.number: task for task in state.tasks()}
+        looked_to = max(1, number - MAX_LOOKED_UP)
+        for n in range(number - 1, looked_to - 1, -1):
+            task = known.get(n) or ledger.find_task(task_label(n), until=state.seq)
+            chosen += _those([task] if task is not None else [], state, wanted, now_ms)
+            if len(chosen) == limit:
+                looked_to = n
+                break
+    if as_json:
+        emit_json("tasks", fleet=fleet.name, at_ms=now_ms, matching=len(chosen), tasks=chosen)
+        return
+    emit_table(TITLES, (_row(task, now_ms) for task in chosen), empty="No tasks match.")
+    if looked_to > 1:
+        say(f"older ones: --before {task_label(looked_to)}")
+
+
+def _those(tasks: Iterable[Task], state: FleetState, wanted: Wanted, now_ms: int) -> list[Task]:
+    chosen = [task for task in tasks if _is_wanted(task, state, wanted)]
+    if wanted.filter_text is not None:
+        chosen = passing(chosen, wanted.filter_text, now_ms)
+    return chosen
 
 
 def _in_order(state: FleetState) -> Iterator[Task]:

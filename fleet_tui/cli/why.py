@@ -38,7 +38,8 @@ def command(task: str, fleet_text: str | None, as_json: bool) -> None:
     fleet = find_fleet(fleet_text)
     with ledger_of(fleet) as ledger:
         state = ledger.load()
-        found = task_named(state, task)
+        found = task_named(ledger, state, task)
+        state = state.recalling(found)
         story = ledger.task_events(found.id)
     if as_json:
         emit_json(

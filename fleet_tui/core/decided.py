@@ -44,6 +44,15 @@ def unknown_task(task: TaskId) -> c.Refused:
     return c.Refused(code="unknown-task", text=f"No task {task} is known.")
 
 
+def ended_long_ago(task: Task) -> c.Refused:
+    """The ledger holds the task, but nothing can be done to it any more."""
+    return c.Refused(
+        code="ended-long-ago",
+        text=f"{task.label} {task.phase} too long ago for anything to be done to it.",
+        hint="Its text can be submitted again as a new task.",
+    )
+
+
 def for_each(
     state: FleetState,
     named: tuple[TaskId, ...],

@@ -14,6 +14,7 @@ from fleet_tui.core.ids import AgentName, Seq, TaskId
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.modes import ModeNow
 from fleet_tui.core.protocol import Doorbell
+from fleet_tui.core.retell import Retelling
 from fleet_tui.core.state import EMPTY_STATE, FleetState
 from fleet_tui.core.vitals import FleetSample, Look
 from fleet_tui.errors import FleetError
@@ -138,6 +139,10 @@ class AttachedFeed:
     async def history(self, after: Seq, limit: int) -> Sequence[Recorded]:
         """Events after a position."""
         return await asyncio.to_thread(self._open_stores().ledger.read, after, limit)
+
+    async def retell(self, text: str) -> Retelling | None:
+        """A task of any age."""
+        return await asyncio.to_thread(self._open_stores().ledger.retell, text)
 
     async def task_events(self, task: TaskId) -> Sequence[Recorded]:
         """The story of a task."""

@@ -11,6 +11,7 @@ from fleet_tui.core.events import Recorded
 from fleet_tui.core.ids import AgentName, Seq, TaskId
 from fleet_tui.core.logs import Level, LogGap, LogLine
 from fleet_tui.core.modes import NORMAL, ModeNow
+from fleet_tui.core.retell import Retelling
 from fleet_tui.core.state import FleetState
 from fleet_tui.core.vitals import FleetSample, Look
 
@@ -101,6 +102,11 @@ class Feed(Protocol):
 
     async def history(self, after: Seq, limit: int) -> Sequence[Recorded]:
         """Events after a position, never later than the view's moment."""
+        ...
+
+    async def retell(self, text: str) -> Retelling | None:
+        """What the ledger tells of the task people mean by ``t-42``, ``42`` or its id, up to the
+        view's moment: also when the state has forgotten it. None when it holds none."""
         ...
 
     async def task_events(self, task: TaskId) -> Sequence[Recorded]:

@@ -14,6 +14,7 @@ from fleet_tui.core.commands import Command, Refused, Reply
 from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import AgentName, Seq, TaskId
 from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.retell import Retelling
 from fleet_tui.core.state import EMPTY_STATE, FleetState, Severity, TaskPhase
 from fleet_tui.core.vitals import FleetSample, Look
 from fleet_tui.feed.feed import MAX_SAMPLES, Link, LogQuery, Mode, View
@@ -107,6 +108,11 @@ class RecordedFeed:
         """Events after a position, up to the cursor."""
         rows = await asyncio.to_thread(self._open_stores().ledger.read, after, limit)
         return [r for r in rows if r.seq <= self._state.seq]
+
+    async def retell(self, text: str) -> Retelling | None:
+        """A task of any age, as it stood at the cursor."""
+        ledger = self._open_stores().ledger
+        return await asyncio.to_thread(ledger.retell, text, until=self._state.seq)
 
     async def task_events(self, task: TaskId) -> Sequence[e.Recorded]:
         """The story of a task up to the cursor."""

@@ -42,8 +42,15 @@ SELECT seq, at, epoch, kind, v, body, hash FROM events WHERE seq > ? ORDER BY se
 SELECT seq, at, epoch, kind, v, body, hash, task FROM events WHERE seq > ? ORDER BY seq LIMIT ?;
 
 -- name: events_of_task
--- Everything about one task in a segment.
-SELECT seq, at, epoch, kind, v, body, hash FROM events WHERE task = ? ORDER BY seq LIMIT ?;
+-- The next events about one task in a segment.
+SELECT seq, at, epoch, kind, v, body, hash FROM events
+WHERE task = ? AND seq > ? ORDER BY seq LIMIT ?;
+
+-- name: submission_from
+-- The first task that was submitted in a stretch. The kind stands before the body, so rows that are
+-- passed over are not read whole.
+SELECT seq, body, task FROM events
+WHERE seq >= ? AND seq < ? AND kind = 'task.submitted' ORDER BY seq LIMIT 1;
 
 -- name: events_of_engine
 -- Starts and ends of engines.

@@ -13,19 +13,22 @@ from threading import Lock
 
 import msgspec
 
-from fleet_tui.core.events import EngineStarted, Recorded
+from fleet_tui.core.events import EngineStarted, Recorded, SegmentOpened, TaskSubmitted
 from fleet_tui.core.fold import fold
-from fleet_tui.core.ids import NOWHERE, Seq, TaskId
-from fleet_tui.core.state import EMPTY_STATE, FleetState
+from fleet_tui.core.ids import NOWHERE, Seq, TaskId, task_number
+from fleet_tui.core.retell import Retelling
+from fleet_tui.core.state import EMPTY_STATE, FleetState, Task
 from fleet_tui.journal.chain import Row
 from fleet_tui.journal.directory import check
 from fleet_tui.journal.errors import JournalDamaged, JournalMissing
-from fleet_tui.journal.segments import SegmentReader, numbered_files, recorded
+from fleet_tui.journal.segments import SegmentReader, Submission, numbered_files, recorded
 from fleet_tui.journal.snapshots import newest_snapshot
 from fleet_tui.journal.verifying import PAGE_EVENTS, Verdict, verify
 
 MAX_OPEN_SEGMENTS = 4
 MAX_SESSIONS = 1_000
+MAX_ID_CHARS = 200
+"""Nothing longer is looked for as a task's id."""
 
 
 class SessionSpan(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +114,26 @@ class JournalReader:
             rows = [row for _, path in self._files() for row in self._segment(path).task_rows(task)]
         return [recorded(row) for row in rows if self._until is None or row.seq <= self._until]
 
+    def retell(self, text: str, *, until: Seq | None = None) -> Retelling | None:
+        """What the ledger tells, up to a position, of the task people mean by ``t-42``, ``42`` or
+        its id; None when it holds none. It does not matter how long ago the task ended: its events
+        are found by an index, and its number by halving."""
+        with self._lock:
+            last = self._end()[0] if until is None else min(until, self._end()[0])
+            number = task_number(text)
+            if number is None:
+                return self._retold(TaskId(text), last) if _may_be_id(text) else None
+            task = self._submitted_as(number, last)
+            if task is None:
+                before = self._opening().find_task(text)
+                task = before.id if before is not None else None
+            return self._retold(task, last) if task is not None else None
+
+    def find_task(self, text: str, *, until: Seq | None = None) -> Task | None:
+        """That task as it stood at the position."""
+        told = self.retell(text, until=until)
+        return None if told is None else told.task
+
     def sessions(self) -> list[SessionSpan]:
         """The stretches between engines' starts and ends, oldest first."""
         with self._lock:
@@ -133,6 +156,58 @@ class JournalReader:
         return verify(self.directory)
 
     # Inside: called with the lock held.
+
+    def _retold(self, task: TaskId, last: Seq) -> Retelling | None:
+        told: Retelling | None = None
+        for first, path in self._files():
+            after = 0
+            while first <= last and (rows := self._segment(path).task_rows(task, after)):
+                after = rows[-1].seq
+                story = [recorded(row) for row in rows if row.seq <= last]
+                if told is None:
+                    is_whole = bool(story) and isinstance(story[0].event, TaskSubmitted)
+                    told = Retelling(task, None if is_whole else self._opening().task(task))
+                told.add(story)
+        if told is None:  # a recording may begin after its end
+            before = self._opening().task(task)
+            return None if before is None else Retelling(task, before)
+        return told if told.task is not None else None
+
+    def _opening(self) -> FleetState:
+        """What the ledger begins with: empty, or of a recording what came before it."""
+        files = self._files()
+        if not files:
+            return EMPTY_STATE
+        (first,) = self._segment(files[0][1]).events(0, 1)
+        event = first.event
+        return event.state if isinstance(event, SegmentOpened) else EMPTY_STATE
+
+    def _submitted_as(self, number: int, last: Seq) -> TaskId | None:
+        """Numbers rise with positions, so halving finds one."""
+        files = self._files()
+        low, high = files[0][0] if files else 1, last + 1
+        while low < high:
+            middle = (low + high) // 2
+            found = self._submission_from(files, middle, high)
+            if found is not None and found.number == number:
+                return TaskId(found.task)
+            if found is not None and found.number < number:
+                low = found.seq + 1
+            else:
+                high = middle
+        return None
+
+    def _submission_from(
+        self, files: list[tuple[int, Path]], first: int, end: int
+    ) -> Submission | None:
+        place = max(bisect_right([start for start, _ in files], first) - 1, 0)
+        for start, path in files[place:]:
+            if start >= end:
+                break
+            found = self._segment(path).submission_from(first, end)
+            if found is not None:
+                return found
+        return None
 
     def _session(self, row: Row, end: int, ended_at_ms: int | None) -> SessionSpan:
         tasks = sum(self._segment(path).tasks_between(row.seq, end) for _, path in self._files())
@@ -232,3 +307,7 @@ class JournalReader:
         if state is not None:
             return state
         return msgspec.structs.replace(EMPTY_STATE, seq=Seq(firsts[place] - 1))
+
+
+def _may_be_id(text: str) -> bool:
+    return 0 < len(text) <= MAX_ID_CHARS and text.isascii()

@@ -11,6 +11,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from fleet_tui.core.events import Recorded
 from fleet_tui.core.ids import Epoch, Seq
 from fleet_tui.journal.chain import Head, Row
@@ -26,12 +28,29 @@ SQLITE_VERSION = sqlite3.sqlite_version
 
 BUSY_TIMEOUT_S = 5.0
 MAX_TASK_EVENTS = 10_000
-"""The story of one task is cut after this many events."""
+"""The story of one task, where it is shown, is cut after this many events of a segment."""
 
 _DIGITS = 16
 
 EventRow = tuple[int, int, int, str, int, bytes, bytes, str | None]
 """A row of ``events`` with the task it is about."""
+
+
+class Submission(NamedTuple):
+    """Where a task began."""
+
+    seq: int
+    number: int
+    task: str
+
+
+class _Numbered(msgspec.Struct):
+    """Of a ``task.submitted``: all that is asked of it here."""
+
+    number: int
+
+
+_numbered = msgspec.json.Decoder(_Numbered)
 
 
 class SegmentInfo(NamedTuple):
@@ -194,9 +213,21 @@ class SegmentReader:
             for seq, at_ms, epoch, kind, v, body, _ in found
         ]
 
-    def task_rows(self, task: str) -> list[Row]:
-        """The rows about one task."""
-        return self._rows("events_of_task", task, MAX_TASK_EVENTS)
+    def task_rows(self, task: str, after: int = 0) -> list[Row]:
+        """The next rows about one task, at most MAX_TASK_EVENTS."""
+        return self._rows("events_of_task", task, after, MAX_TASK_EVENTS)
+
+    def submission_from(self, first: int, end: int) -> Submission | None:
+        """The first task submitted from ``first`` on, before ``end``."""
+        found = self._connection.execute(query("submission_from"), (first, end)).fetchone()
+        if found is None:
+            return None
+        seq, body, task = found
+        try:
+            number = _numbered.decode(body).number
+        except (ValueError, RecursionError):  # of a foreign recording; it is found by its id
+            number = 0
+        return Submission(seq, number, task)
 
     def engine_rows(self) -> list[Row]:
         """Starts and ends of engines."""

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from fleet_tui.core.events import Event, Recorded, SegmentOpened
 from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import NOWHERE, Epoch, Seq
-from fleet_tui.core.state import EMPTY_STATE
+from fleet_tui.core.state import EMPTY_STATE, TaskPhase
 from fleet_tui.journal import writer as writer_module
 from fleet_tui.journal.chain import GENESIS, HEAD_NAME, Head, link, write_head
-from fleet_tui.journal.codec import encode
+from fleet_tui.journal.codec import decode_leniently, encode
 from fleet_tui.journal.errors import JournalDamaged, JournalMissing, JournalTooNew
 from fleet_tui.journal.importing import import_recording
 from fleet_tui.journal.reader import JournalReader
@@ -317,3 +317,89 @@ async def test_a_reader_does_not_hold_up_checkpoints(open_writer: Open, director
         assert busy == 0
         await writer.append(list(tasks(2, first=100)), NOW_MS + 5_000)
         assert reader.last_seq() == writer.last_seq
+
+
+async def test_every_task_of_any_age_is_told_as_it_ended(
+    open_writer: Open, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its label, its number and its id; over many segments, long after the state forgot it."""
+    monkeypatch.setattr(writer_module, "MAX_SEGMENT_ROWS", 17)
+    monkeypatch.setattr("fleet_tui.core.shelves.MAX_CLOSED_TASKS", 2)
+    writer = await a_ledger(open_writer, 12)
+    await writer.append(task_story(13)[:1], NOW_MS + 999)
+    with closing(JournalReader(directory)) as reader:
+        assert len(reader.load().closed_tasks) == 2
+        history = reader.read(NOWHERE, 1_000)
+        monkeypatch.undo()
+        whole = EMPTY_STATE
+        for recorded in history:
+            if not isinstance(recorded.event, SegmentOpened):
+                whole = fold(whole, [recorded])
+        assert len(whole.closed_tasks) == 12
+        for task in whole.tasks():
+            for text in (task.label, str(task.number), task.id):
+                assert reader.find_task(text) == task
+        for text in ("t-14", "t-0", "0", "14", "", "t-", "x", "\udc80", "9" * 5_000, "01J" * 9):
+            assert reader.find_task(text) is None
+
+
+async def test_a_task_is_told_as_it_stood_at_a_position(
+    open_writer: Open, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "MAX_SEGMENT_ROWS", 17)
+    await a_ledger(open_writer, 6)
+    with closing(JournalReader(directory)) as reader:
+        state = EMPTY_STATE
+        for recorded in reader.read(NOWHERE, 1_000):
+            state = fold(state, [recorded])
+            for number in range(1, 8):
+                told = reader.find_task(f"t-{number}", until=state.seq)
+                assert told == state.find_task(f"t-{number}")
+
+
+async def test_a_recording_tells_of_tasks_that_began_before_it(
+    open_writer: Open, directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fleet_tui.core.shelves.MAX_CLOSED_TASKS", 4)
+    writer = await a_ledger(open_writer, 5)
+    begun, *rest = task_story(6)
+    await writer.append([begun], NOW_MS + 60)
+    await writer.append(rest, NOW_MS + 70)
+    await writer.append(task_story(7), NOW_MS + 80)
+    await writer.append(list(tasks(8, 8)), NOW_MS + 90)
+    recording = export(directory, tmp_path / "x.fleet-rec", since_ms=NOW_MS + 65, redact=str)
+    imported = import_recording(Path(recording.path), tmp_path / "cache")
+    with (
+        closing(JournalReader(directory)) as live,
+        closing(JournalReader(Path(imported.directory))) as reader,
+    ):
+        assert reader.load().find_task("t-6") is None
+        for number in range(2, 16):
+            told = reader.find_task(f"t-{number}")
+            assert told is not None
+            assert told == live.find_task(told.id)
+            assert told.phase is TaskPhase.SUCCEEDED
+        assert reader.find_task("t-1") is None, "it was forgotten before the recording began"
+        assert live.find_task("t-1") is not None
+
+
+async def test_a_task_is_found_without_reading_the_ledger(
+    open_writer: Open, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looking one up takes steps through an index and halvings, however many tasks there are."""
+    writer = await open_writer()
+    await writer.append(opening(), NOW_MS)
+    await writer.append(list(tasks(3_000)), NOW_MS)
+    decoded = 0
+
+    def counting(*args: object) -> object:
+        nonlocal decoded
+        decoded += 1
+        return decode_leniently(*args)  # type: ignore[arg-type]  # as it is called
+
+    monkeypatch.setattr("fleet_tui.journal.segments.decode_leniently", counting)
+    with closing(JournalReader(directory)) as reader:
+        told = reader.find_task("t-1")
+        assert told is not None
+        assert told.phase is TaskPhase.SUCCEEDED
+    assert decoded <= 10

@@ -6,6 +6,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from msgspec.structs import replace
 
 from fleet_tui.core import commands as c
 from fleet_tui.core.alerts import reconcile_alerts
@@ -14,7 +15,7 @@ from fleet_tui.core.brake import reconcile_brake
 from fleet_tui.core.decide import decide
 from fleet_tui.core.decided import Decided
 from fleet_tui.core.decision import Rule
-from fleet_tui.core.events import Event, TaskPlaced, task_of
+from fleet_tui.core.events import Event, Recorded, TaskPlaced, task_of
 from fleet_tui.core.evidence import (
     Checkpoint,
     Definite,
@@ -30,11 +31,12 @@ from fleet_tui.core.evidence import (
 )
 from fleet_tui.core.fleet import AgentSpec, FleetSpec, Priority, ResidencyRule, Strategy, TaskClass
 from fleet_tui.core.fold import fold
-from fleet_tui.core.ids import ClientName, Region, TaskId
+from fleet_tui.core.ids import ClientName, Epoch, Region, RunId, TaskId
 from fleet_tui.core.outcomes import BREAK_CAP_MS
+from fleet_tui.core.retell import retell
 from fleet_tui.core.routing.requirement import requirement_of
 from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.state import EMPTY_STATE, Health, TaskPhase, TaskSpec
+from fleet_tui.core.state import EMPTY_STATE, MAX_DECISIONS, Health, TaskPhase, TaskSpec
 from fleet_tui.core.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
@@ -242,10 +244,18 @@ class Lifecycle(RuleBasedStateMachine):
         ]
         self.command(data.draw(st.sampled_from(choices)))
 
-    @precondition(lambda self: any(a.runs for a in self.story.state.agents.values()))
+    @property
+    def askable(self) -> list[RunId]:
+        """Runs that somebody still asks about."""
+        state = self.story.state
+        runs = {r for a in state.agents.values() for r in a.runs}
+        late = {a.run_id for t in state.tasks() for a in t.attempts if a.is_unheard}
+        return sorted(runs | late)
+
+    @precondition(lambda self: self.askable)
     @rule(data=st.data())
     def word(self, data: st.DataObject) -> None:
-        runs = sorted(r for a in self.story.state.agents.values() for r in a.runs)
+        runs = self.askable
         run = data.draw(st.sampled_from(runs))
         facts: list[Fact] = [
             Started(),
@@ -340,6 +350,22 @@ class Lifecycle(RuleBasedStateMachine):
         for task in state.ended_tasks():
             failed = task.phase in (TaskPhase.FAILED, TaskPhase.EXPIRED)
             assert (task.id in state.dead_letters) == (failed and task.dropped_by is None)
+
+    @invariant()
+    def a_task_is_what_its_own_events_tell(self) -> None:
+        stories: dict[TaskId, list[Recorded]] = {}
+        for row in self.story.rows:
+            about = task_of(row.event)
+            if about is not None:
+                stories.setdefault(about, []).append(row)
+        for task in self.story.state.tasks():
+            told = retell(task.id, stories[task.id])
+            assert told.task is not None
+            whole = [d for d in self.story.state.decisions if d.task == task.id]
+            # The story's own engine is the ledger's: Story writes with one epoch.
+            attempts = tuple(replace(a, epoch=Epoch(0)) for a in told.task.attempts)
+            assert replace(told.task, attempts=attempts) == task
+            assert list(told.decisions)[-len(whole) or MAX_DECISIONS :] == whole
 
     def teardown(self) -> None:
         """Folding row by row, in any batches, and again from the start gives the same state."""

@@ -27,6 +27,7 @@ from fleet_tui.core.ids import (
     TaskId,
 )
 from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.retell import Retelling
 from fleet_tui.core.state import Cordon as CordonState
 from fleet_tui.core.state import (
     FleetState,
@@ -67,6 +68,8 @@ class FakeFeed:
         """Every command that came, in order."""
         self.next_reply: Reply | None = None
         """What the next ``send`` answers instead of doing it."""
+        self.told: dict[str, Retelling] = {}
+        """What the ledger tells of tasks that the state has forgotten."""
         self.is_open = False
         self.is_closed = False
 
@@ -164,6 +167,9 @@ class FakeFeed:
             for i, event in enumerate(story)
         ]
         return [r for r in recorded if r.seq > after][:limit]
+
+    async def retell(self, text: str) -> Retelling | None:
+        return self.told.get(text)
 
     async def task_events(self, task: TaskId) -> Sequence[Recorded]:
         del task
