@@ -8,6 +8,7 @@ from fleet_tui.core.attempts import deadlines_of, started_tries
 from fleet_tui.core.evidence import Checkpoint
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.fleet import TaskClass
+from fleet_tui.core.quoting import is_quote
 from fleet_tui.core.retry_budget import retry_allowance
 from fleet_tui.core.state import Attempt, AttemptPhase, FleetState, Task, TaskPhase
 
@@ -116,8 +117,8 @@ def _known(attempt: Attempt, now_ms: int) -> Iterator[str]:
     elif attempt.lost is not None:
         yield f"the last question had no answer: {attempt.lost.value}"
     if attempt.detail:
-        who = f"{agent} said" if attempt.detail_is_heard else "in detail"
-        yield f"{who}: {safe_line(attempt.detail, MAX_DETAIL_CHARS)}"
+        whose = f"{agent} said" if is_quote(attempt) else "in detail"
+        yield f"{whose}: {safe_line(attempt.detail, MAX_DETAIL_CHARS)}"
     if attempt.ended_at_ms is not None:
         why = f": {safe_line(attempt.reason, MAX_DETAIL_CHARS)}" if attempt.reason else ""
         yield f"{clock(attempt.ended_at_ms)} {attempt.phase}{why}"

@@ -21,6 +21,7 @@ from fleet_tui.console.detail_rows import (
 )
 from fleet_tui.core import words
 from fleet_tui.core.fleet import FleetSpec, TaskClass
+from fleet_tui.core.quoting import is_quote
 from fleet_tui.core.state import Attempt, AttemptPhase, Task
 
 MAX_ATTEMPTS = 4
@@ -78,8 +79,8 @@ def known(attempt: Attempt, pen: Pen, now_ms: int) -> Iterator[DetailLine]:
     elif attempt.lost is not None:
         yield at(None, Cell(f"the last question had no answer: {attempt.lost.value}", Tone.WARN))
     if attempt.detail:
-        who = f"{agent} said" if attempt.detail_is_heard else "in detail"
-        yield at(None, Cell(f"{who}  ", Tone.DIM), short(attempt.detail))
+        whose = f"{agent} said" if is_quote(attempt) else "in detail"
+        yield at(None, Cell(f"{whose}  ", Tone.DIM), short(attempt.detail))
     if attempt.ended_at_ms is not None:
         why = f": {short(attempt.reason)}" if attempt.reason else ""
         yield at(attempt.ended_at_ms, f"{attempt.phase.value}{why}")

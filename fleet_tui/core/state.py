@@ -267,12 +267,6 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What its agent last said of it after it was given up."""
 
     @property
-    def detail_is_heard(self) -> bool:
-        """Whether ``detail`` is what the agent said, and not why it could not be heard."""
-        said_late = self.late and bool(self.late_failure)
-        return said_late or self.phase in (AttemptPhase.SUCCEEDED, AttemptPhase.FAILED)
-
-    @property
     def is_over(self) -> bool:
         """Whether its agent has told, if late, how it ended."""
         return self.late or (self.late_word is not None and self.late_word.is_final)

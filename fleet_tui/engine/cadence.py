@@ -27,6 +27,9 @@ JITTER = 0.2
 GRACE_MS = 20_000
 """A port keeps its own deadlines, slow refusals included; this is for one that does not."""
 
+LOSS_PAUSE_S = 1.0
+"""Between two losses that are told: an agent that hangs up again and again is no endless loop."""
+
 CLOSE_DEADLINE_S = 10.0
 TAIL_RETRY_S = 5.0
 COLLECT_EVERY_S = 600.0
@@ -67,6 +70,7 @@ class Watcher:
         self._now = asyncio.Event()
         self._tasks = [
             asyncio.create_task(self._look_for_ever(), name=f"look {agent}"),
+            asyncio.create_task(self._hear_of_losses(), name=f"losses {agent}"),
             asyncio.create_task(self._read_for_ever(), name=f"read {agent}"),
             asyncio.create_task(self._collect_for_ever(), name=f"collect {agent}"),
         ]
@@ -101,6 +105,19 @@ class Watcher:
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._now.wait()
+
+    async def _hear_of_losses(self) -> None:
+        """A connection that was lost counts as a look that failed, at once, and is looked into."""
+        while True:
+            try:
+                await self._seen(await self.port.lost())
+            except asyncio.CancelledError:
+                if was_cancelled():
+                    raise
+            except Exception:  # a bug in a port must not end this
+                log.exception("waiting for a loss of %s failed", self.agent)
+            self.look_now()
+            await asyncio.sleep(LOSS_PAUSE_S)
 
     async def _look(self) -> Look:
         try:

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+import weakref
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar, assert_never
@@ -18,6 +19,7 @@ from fleet_tui.core.fleet import (
     OpenClawAgent,
 )
 from fleet_tui.core.ids import Epoch, HostName
+from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import ProbeFailure
 from fleet_tui.engine.clock import Clock
 from fleet_tui.wire.command import CommandPort
@@ -37,6 +39,16 @@ class _Shared(msgspec.Struct, eq=False):
     fleet: FleetSpec
     pool: SshPool
     users: set[object] = msgspec.field(default_factory=set)
+    programs: "_Programs" = msgspec.field(default_factory=dict)
+    """Whom to tell that the connection to their host is lost."""
+
+
+_Programs = dict[HostName, weakref.WeakSet[CommandPort]]
+
+
+def _tell(programs: _Programs, host: HostName, last_words: Untrusted) -> None:
+    for port in tuple(programs.get(host, ())):
+        port.host_lost(last_words)
 
 
 class Ports:
@@ -61,7 +73,8 @@ class Ports:
         """The connection to an agent; nothing is dialled before it is used."""
         match agent.kind:
             case OpenClawAgent(port=port):
-                pool, host, left = self._reach(fleet, agent)
+                shared, host, left = self._reach(fleet, agent)
+                pool = shared.pool
                 return OpenClawPort(
                     agent,
                     dial=dial_over_ssh(pool, host, port),
@@ -72,9 +85,10 @@ class Ports:
                     left=left,
                 )
             case CommandAgent():
-                pool, host, left = self._reach(fleet, agent)
+                shared, host, left = self._reach(fleet, agent)
+                pool = shared.pool
                 command = _of_fleet(agent.kind, fleet)
-                return CommandPort(
+                program = CommandPort(
                     agent.name,
                     command,
                     host,
@@ -84,6 +98,8 @@ class Ports:
                     now_ms=self._clock.now_ms,
                     left=left,
                 )
+                shared.programs.setdefault(host, weakref.WeakSet()).add(program)
+                return program
             case LocalAgent():
                 local = _of_fleet(agent.kind, fleet)
                 return LocalPort(
@@ -125,20 +141,25 @@ class Ports:
 
     def _reach(
         self, fleet: FleetSpec, agent: AgentSpec
-    ) -> tuple[SshPool, HostName, Callable[[], None]]:
+    ) -> tuple[_Shared, HostName, Callable[[], None]]:
         """The connections that lead to an agent, its host, and what to call when it is let go."""
         assert agent.host is not None, f"{agent.name} has no host"
         shared = next((s for s in self._shared if s.fleet.hosts == fleet.hosts), None)
         if shared is None:
+            programs: _Programs = {}
             pool = SshPool(
-                fleet.hosts, rng=self._rng, clock=time.monotonic, resolver=self._resolver
+                fleet.hosts,
+                rng=self._rng,
+                clock=time.monotonic,
+                on_lost=partial(_tell, programs),
+                resolver=self._resolver,
             )
-            shared = _Shared(fleet, pool)
+            shared = _Shared(fleet, pool, programs=programs)
             self._shared.append(shared)
             self._close_unused()
         user = object()
         shared.users.add(user)
-        return shared.pool, agent.host, partial(self._left, shared, user)
+        return shared, agent.host, partial(self._left, shared, user)
 
     def _left(self, shared: _Shared, user: object) -> None:
         shared.users.discard(user)

@@ -52,6 +52,19 @@ class CommandPort(ProgramPort):
         self._pool = pool
         self._left = left
         self._cpu = CpuShare()
+        self._hung_up = asyncio.Event()
+        self._last_words = NOTHING_SAID
+
+    def host_lost(self, last_words: Untrusted) -> None:
+        """The connection to the agent's host is lost."""
+        self._last_words = last_words
+        self._hung_up.set()
+
+    async def lost(self) -> ProbeFailure:
+        """See :class:`AgentPort`."""
+        await self._hung_up.wait()
+        self._hung_up.clear()
+        return self._failure(FailureKind.SSH_UNREACHABLE, self._last_words)
 
     async def close(self) -> None:
         """See :class:`AgentPort`."""

@@ -52,6 +52,11 @@ class AgentPort(Protocol):
         """One cheap look; answers within the agent's probe timeout."""
         ...
 
+    async def lost(self) -> ProbeFailure:
+        """Wait until a connection that the agent keeps open is lost: as good as a look that failed,
+        and sooner. For ever where none is kept; a connection that was closed here is not lost."""
+        ...
+
     async def start(self, order: RunOrder, wanted: Wanted = always_wanted) -> StartAnswer:
         """Ask the agent to run this attempt. Called at most once per run id, ever.
 

@@ -63,6 +63,11 @@ class ProgramPort(ABC):
     async def probe(self) -> VitalsReading | ProbeFailure:
         """One cheap look; answers within the agent's probe timeout."""
 
+    async def lost(self) -> ProbeFailure:
+        """See :class:`AgentPort`. For ever where there is no connection to lose."""
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets it")
+
     async def start(self, order: RunOrder, wanted: Wanted = always_wanted) -> StartAnswer:
         """Ask the agent to run this attempt. Called at most once per run id, ever."""
         shell = await self.reach()

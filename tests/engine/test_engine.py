@@ -6,17 +6,19 @@ from collections.abc import Sequence
 import pytest
 
 from fleet_tui.core import commands as c
-from fleet_tui.core.events import Event, Recorded
+from fleet_tui.core.events import Event, HealthChanged, Recorded
 from fleet_tui.core.evidence import Finished
-from fleet_tui.core.fleet import Deadlines, TaskClass
+from fleet_tui.core.fleet import AgentSpec, Deadlines, FleetSpec, ProbeSpec, TaskClass
 from fleet_tui.core.ids import AgentName, RunId, TaskId
 from fleet_tui.core.state import EMPTY_STATE, AttemptPhase, Health, TaskPhase
+from fleet_tui.core.vitals import FailureKind
 from fleet_tui.engine.clock import WallClock
 from fleet_tui.engine.inbox import Tick
 from fleet_tui.errors import FleetError
+from fleet_tui.wire.port import AgentPort
 from tests.engine.rig import DEADLINE_S, Rig, all_up, only_task, running
 from tests.support.fleets import agent, fleet, work
-from tests.support.memory import FakeHost
+from tests.support.memory import FakeHost, FakePort
 
 
 async def test_a_task_runs_and_its_result_is_kept() -> None:
@@ -210,3 +212,38 @@ async def test_nobody_waits_for_ever_for_a_ledger_that_failed() -> None:
     with pytest.raises(FleetError):
         await loop
     await rig.effects.close()
+
+
+async def test_a_connection_that_is_lost_takes_its_agent_out_of_routing_before_the_next_look() -> (
+    None
+):
+    """Looks are minutes apart here; the loss is known at once, and the look after it as well."""
+    slow = ProbeSpec(every_ms=600_000, timeout_ms=500, down_after=3, up_after=1)
+    ports: list[FakePort] = []
+    async with running(fleet(agent("a1", probe=slow))) as rig:
+        make = rig.port_of
+
+        def port_of(spec: FleetSpec, of: AgentSpec) -> AgentPort:
+            made = make(spec, of)
+            assert isinstance(made, FakePort)
+            ports.append(made)
+            return made
+
+        rig.port_of = port_of
+        await all_up(rig)
+        rig.hosts[AgentName("a1")].reachable = False
+        ports[0].hung_up.set()
+        state = await rig.until(lambda s: not s.agents[AgentName("a1")].in_service)
+        assert state.agents[AgentName("a1")].failure in (
+            FailureKind.GATEWAY_DOWN,
+            FailureKind.SSH_UNREACHABLE,
+        )
+        rig.hosts[AgentName("a1")].reachable = True
+        ports[0].hung_up.set()
+        await all_up(rig)
+        losses = [
+            r.event
+            for r in rig.ledger.rows
+            if isinstance(r.event, HealthChanged) and r.event.failure is FailureKind.GATEWAY_DOWN
+        ]
+        assert (losses[0].health, losses[0].detail.raw) == (Health.SUSPECT, "connection closed")

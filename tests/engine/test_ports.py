@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,6 +20,7 @@ from fleet_tui.core.fleet import (
 )
 from fleet_tui.core.ids import AgentName, Epoch, HostName, PoolName
 from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.vitals import FailureKind
 from fleet_tui.engine import ports as engine_ports
 from fleet_tui.engine.clock import WallClock
 from fleet_tui.engine.ports import Ports
@@ -40,8 +41,15 @@ class Pool:
 
     made: ClassVar[list["Pool"]] = []
 
-    def __init__(self, hosts: Mapping[HostName, HostSpec], **_: object) -> None:
+    def __init__(
+        self,
+        hosts: Mapping[HostName, HostSpec],
+        *,
+        on_lost: Callable[[HostName, Untrusted], None],
+        **_: object,
+    ) -> None:
         self.hosts = hosts
+        self.on_lost = on_lost
         self.closed = False
         self.made.append(self)
 
@@ -111,3 +119,20 @@ async def test_fleets_that_share_an_account_do_not_fence_each_other(tmp_path: Pa
         await port.close()
         await ports.close()
     assert all(isinstance(a, Definite) and isinstance(a.value, Started) for a in started), started
+
+
+async def test_a_lost_connection_to_a_host_is_told_to_the_programs_on_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Pool, "made", [])
+    monkeypatch.setattr(engine_ports, "SshPool", Pool)
+    ports = Ports(WallClock(), random.Random(1), Epoch(1), is_owner=lambda: True)
+    spec = ssh_fleet("one.example")
+    program = ports(spec, spec.agents[AgentName("p")])
+    (pool,) = Pool.made
+    pool.on_lost(HostName("another"), Untrusted("elsewhere"))
+    pool.on_lost(HostName("h"), Untrusted("reset by peer"))
+    async with asyncio.timeout(20):
+        lost = await program.lost()
+    assert (lost.agent, lost.kind) == ("p", FailureKind.SSH_UNREACHABLE)
+    assert lost.detail.raw == "reset by peer"

@@ -98,6 +98,17 @@ class FakePort:
         self.name = name
         self.host = host
         self._clock = clock or WallClock()
+        self.hung_up = asyncio.Event()
+
+    async def lost(self) -> ProbeFailure:
+        await self.hung_up.wait()
+        self.hung_up.clear()
+        return ProbeFailure(
+            agent=self.name,
+            observed_at_ms=self._clock.now_ms(),
+            kind=FailureKind.GATEWAY_DOWN,
+            detail=Untrusted("connection closed"),
+        )
 
     async def probe(self) -> VitalsReading | ProbeFailure:
         at_ms = self._clock.now_ms()

@@ -259,3 +259,35 @@ async def until(ask: Callable[[], Any], good: Callable[[Any], bool]) -> Any:
     while not good(answer := await ask()):
         await asyncio.sleep(0.001)
     return answer
+
+
+async def test_a_lost_connection_is_told_at_once_with_what_the_gateway_gave_as_its_reason() -> None:
+    gateway = deep_ready(FakeGateway())
+    async with at_work(gateway) as subject:
+        await subject.probe()
+        losing = asyncio.create_task(subject.lost())
+        await asyncio.sleep(0)
+        await gateway.cut()
+        async with asyncio.timeout(20):
+            lost = await losing
+        assert lost.agent == AGENT
+        assert lost.kind is FailureKind.GATEWAY_DOWN
+        assert lost.detail.raw.startswith("connection closed")
+        again = asyncio.create_task(subject.lost())
+        await asyncio.wait([again], timeout=0)
+        assert not again.done(), "each loss is told once"
+        again.cancel()
+        await asyncio.wait([again])
+
+
+async def test_a_connection_that_is_closed_here_is_not_lost() -> None:
+    async with at_work(deep_ready(FakeGateway())) as subject:
+        await subject.probe()
+        losing = asyncio.create_task(subject.lost())
+        await asyncio.sleep(0)
+        await subject.close()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not losing.done()
+        losing.cancel()
+        await asyncio.wait([losing])

@@ -436,6 +436,13 @@ class SimGatewayPort(RunsByAttempts):
             boot_id=boot_id if not failing else None,
         )
 
+    async def lost(self) -> ProbeFailure:
+        """See :class:`AgentPort`."""
+        lost = await self._line.lost()
+        unseen = self._pool.why_not(self._gateway.host) is not None
+        kind = FailureKind.SSH_UNREACHABLE if unseen else FailureKind.GATEWAY_DOWN
+        return self._failed(kind, lost.detail)
+
     def tail(self) -> AsyncIterator[LogLine | LogGap]:
         """See :class:`AgentPort`. Nobody reads logs here, so none come."""
         return _silence()

@@ -115,6 +115,8 @@ class Connection:
         self.hello = hello
         self.lost: Lost | None = None
         """Why the connection ended, once it has."""
+        self.ended = asyncio.Event()
+        """Set once ``lost`` is."""
         self.opened_at_s = asyncio.get_running_loop().time()
         """When it was opened, on the event loop's clock."""
         self._stream = stream
@@ -197,8 +199,7 @@ class Connection:
                 async with asyncio.timeout(silence_s):
                     message = await self._stream.receive()
                 if message is None:
-                    said = self._stream.close_reason or self._farewell or "connection closed"
-                    return self._end(Lost(LostReason.CONNECTION_LOST, Untrusted(said)))
+                    return self._end(Lost(LostReason.CONNECTION_LOST, self._how_closed()))
                 frame = decode(message, Frame)
                 if isinstance(frame, Malformed):
                     return self._end(Lost(LostReason.BAD_ANSWER, Untrusted(frame.problem)))
@@ -206,10 +207,20 @@ class Connection:
         except TimeoutError:
             self._end(Lost(LostReason.HUNG, Untrusted(f"nothing heard for {silence_s:.0f} s")))
         except OSError as error:
-            self._end(Lost(LostReason.CONNECTION_LOST, Untrusted(str(error) or self._farewell)))
+            self._end(
+                Lost(
+                    LostReason.CONNECTION_LOST,
+                    Untrusted(str(error)) if str(error) else self._how_closed(),
+                )
+            )
         except Exception as error:  # a bug: nobody may wait for answers that nobody reads
             log.exception("reading from a gateway failed")
             self._end(Lost(LostReason.BAD_ANSWER, Untrusted(type(error).__name__)))
+
+    def _how_closed(self) -> Untrusted:
+        """Our words, with what the gateway gave as its reason."""
+        said = self._stream.close_reason or self._farewell
+        return Untrusted(f"connection closed: {said}" if said else "connection closed")
 
     def _take(self, frame: Frame) -> None:
         if frame.type == "event":
@@ -233,6 +244,7 @@ class Connection:
         if self.lost is not None:
             return
         self.lost = lost
+        self.ended.set()
         self._stream.close()
         for pending in self._pending.values():
             pending.resolve(lost, last=True)

@@ -8,9 +8,10 @@ Passing failures are not remembered; the callers' own rhythm is the backoff.
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from fleet_tui.core.evidence import LostReason
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.vitals import ProbeFailure
-from fleet_tui.wire.openclaw.connection import Connection, connect
+from fleet_tui.wire.openclaw.connection import Connection, Lost, connect
 from fleet_tui.wire.openclaw.dial import Dial, GatewayFailure
 
 REFUSED_HOLD_MS = 60_000
@@ -32,6 +33,8 @@ class Line:
         self._token = token
         self._clock = clock
         self._connection: Connection | None = None
+        self._made = asyncio.Event()
+        """Set when a connection was made whose end nobody was told yet."""
         self._connecting = asyncio.Lock()
         self._refusal: GatewayFailure | None = None
         self._refused_at_ms = 0
@@ -54,9 +57,23 @@ class Line:
             made = await self._connect()
             if isinstance(made, Connection):
                 self._connection = made
+                self._made.set()
             elif made.kind.is_permanent:
                 self._refusal, self._refused_at_ms = made, self._clock()
             return made
+
+    async def lost(self) -> Lost:
+        """Wait until a connection ends that was not closed here, and say why it did."""
+        while True:
+            await self._made.wait()
+            self._made.clear()
+            connection = self._connection
+            if connection is None:
+                continue
+            await connection.ended.wait()
+            lost = connection.lost
+            if lost is not None and lost.reason is not LostReason.CANCELLED:
+                return lost
 
     async def close(self) -> None:
         """Close the connection; the next connection() makes another."""

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import msgspec
 
+from fleet_tui.core.evidence import LostReason
 from fleet_tui.core.fleet import AgentSpec, OpenClawAgent
 from fleet_tui.core.ids import RunId
 from fleet_tui.core.logs import LogGap, LogLine
@@ -40,6 +41,13 @@ DEEP_MAX_AGE_MS = 60_000
 """Older deep values are not shown beside fresh ones."""
 
 DEEP_CALL_MS = 5_000
+
+
+_LOST_AS = {
+    LostReason.HUNG: FailureKind.GATEWAY_HUNG,
+    LostReason.BAD_ANSWER: FailureKind.BAD_ANSWER,
+}
+"""What the end of a connection says of the gateway; anything else, that nothing holds it open."""
 
 
 class _Deep(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +115,14 @@ class OpenClawPort(RunsByAttempts):
             if self._deep_failure is not None and self._deep_failure.kind.is_permanent:
                 return self._failed(self._deep_failure)
         return self._reading(answer_or_failure, latency_ms)
+
+    async def lost(self) -> ProbeFailure:
+        """The end of the kept WebSocket. See :class:`AgentPort`."""
+        lost = await self._line.lost()
+        if (host := self._why_no_host()) is not None:
+            return self._failed(GatewayFailure(kind=host.kind, detail=host.detail))
+        kind = _LOST_AS.get(lost.reason, FailureKind.GATEWAY_DOWN)
+        return self._failed(GatewayFailure(kind=kind, detail=lost.detail))
 
     def _late(self) -> GatewayFailure:
         """Who kept a look waiting: the gateway, its host, or the way between them."""

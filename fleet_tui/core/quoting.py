@@ -1,0 +1,43 @@
+"""Whose words the detail of an attempt is: its agent's, or ours about it.
+
+Both are kept as untrusted text, for ours often have theirs in them; but nobody is said to have said
+what was only noticed here.
+"""
+
+from typing import assert_never
+
+from fleet_tui.core.evidence import LostReason
+from fleet_tui.core.state import Attempt, AttemptPhase
+from fleet_tui.core.vitals import FailureKind
+
+_OURS = (
+    frozenset(kind.value for kind in FailureKind)
+    | frozenset(reason.value for reason in LostReason)
+    | {"fenced", "engine-replaced", "stale-epoch", "payload-too-large", "payload-not-text"}
+)
+"""Reasons of attempts that did not start which come from this side, their details included."""
+
+
+def is_quote(attempt: Attempt) -> bool:
+    """Whether ``attempt.detail`` is what the agent said, word for word but for secrets."""
+    if attempt.late and attempt.late_failure:
+        return True
+    match attempt.phase:
+        case AttemptPhase.FAILED:
+            return True
+        case AttemptPhase.NOT_STARTED | AttemptPhase.FENCED:
+            return attempt.reason not in _OURS
+        case (
+            AttemptPhase.PLANNED
+            | AttemptPhase.RUNNING
+            | AttemptPhase.UNKNOWN
+            | AttemptPhase.CANCELLING
+            | AttemptPhase.DIED
+            | AttemptPhase.GIVEN_UP
+            | AttemptPhase.SUCCEEDED
+            | AttemptPhase.CANCELLED
+            | AttemptPhase.TIMED_OUT
+        ):
+            return False
+        case _:
+            assert_never(attempt.phase)
