@@ -31,6 +31,7 @@ from fleet_tui.wire.ssh_failures import (
     describe,
     storable,
 )
+from fleet_tui.wire.ssh_hello import Listener, our_offers, why_not
 from fleet_tui.wire.ssh_identities import Identities
 from fleet_tui.wire.ssh_options import DEFAULT_CONNECT_TIMEOUT_MS, Route, SshFiles
 from fleet_tui.wire.ssh_resolver import SshResolver
@@ -256,8 +257,13 @@ class SshPool:
                     return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=ended)
             if (advice := host_key_advice(host, route, error)) is not None:
                 return SshFailure(kind=FailureKind.SSH_HOST_KEY, detail=Untrusted(advice))
-            if (advice := await auth_advice(route, error)) is not None:
+            if (advice := await auth_advice(route, error, client.banner)) is not None:
                 return SshFailure(kind=FailureKind.SSH_AUTH, detail=Untrusted(advice))
+            if cut_off(error) and (reason := why_not(client.heard, our_offers(route.options))):
+                if reason.kind is FailureKind.SSH_UNREACHABLE:
+                    # Whoever stands in line at the door has to see that it was closed.
+                    raise asyncssh.ConnectionLost(reason.detail.raw) from error
+                return reason
             raise
         finally:
             client.end()
@@ -355,10 +361,11 @@ class SshPool:
             self._on_lost(host, describe(error) if error else NOTHING_SAID)
 
 
-class _Client(asyncssh.SSHClient):
+class _Client(Listener):
     """Hears the one explicit sign of a lost connection; adds what asyncssh leaves out."""
 
     def __init__(self, identities: Identities) -> None:
+        super().__init__()
         self.lost = asyncio.Event()
         self.tell: Callable[[Exception | None], None] | None = None
         self._identities: Identities | None = identities
@@ -387,5 +394,6 @@ class _Client(asyncssh.SSHClient):
 
     def end(self) -> None:
         """The handshake is over: let go of the agent."""
+        self.stop_listening()
         if self._agent is not None:
             self._agent.close()

@@ -47,8 +47,19 @@ def host_key_advice(host: HostName, route: Route, error: BaseException) -> str |
     return f"the host key of {name} is not known; to look at it: fleet-tui trust {host}"
 
 
-async def auth_advice(route: Route, error: BaseException) -> str | None:
-    """Why a host did not let us in; None if the error is about something else."""
+def is_too_many(error: BaseException) -> bool:
+    """Whether sshd hung up because of MaxAuthTries."""
+    return isinstance(error, asyncssh.DisconnectError) and "authentication failures" in str(error)
+
+
+async def auth_advice(route: Route, error: BaseException, banner: str = "") -> str | None:
+    """Why a host did not let us in; None if the error is about something else. ``banner`` is what
+    it says to everybody who logs in."""
+    if is_too_many(error):
+        return (
+            f"{error}: more keys were shown than it looks at; name the right one (identity in the "
+            "fleet file, or IdentitiesOnly and IdentityFile in ssh_config)"
+        )
     if not isinstance(error, asyncssh.PermissionDenied):
         return None
     ours = route.identities
@@ -60,4 +71,6 @@ async def auth_advice(route: Route, error: BaseException) -> str | None:
             remarks.append(f"no ssh-agent answers at {ours.agent}")
     elif not ours.keys:
         remarks.append("there is no private key to show, and no ssh-agent")
+    if banner:
+        remarks.append(f"it says: {banner}")
     return "; ".join((str(error), *remarks))

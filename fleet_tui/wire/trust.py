@@ -22,6 +22,7 @@ from fleet_tui.wire.ssh import SshConnection, SshFailure, SshPool
 from fleet_tui.wire.ssh_advice import host_key_advice
 from fleet_tui.wire.ssh_algorithms import HOST_CERTIFICATES
 from fleet_tui.wire.ssh_failures import connect_failure, cut_off
+from fleet_tui.wire.ssh_hello import Listener, our_offers, why_not
 from fleet_tui.wire.ssh_options import Known, Route
 
 LOOK_TIMEOUT_MS = 15_000
@@ -102,15 +103,18 @@ def _standing(key: asyncssh.SSHKey, known: Known) -> Standing:
 async def _key_of(
     route: Route, jump: SshConnection | None, kinds: Sequence[str]
 ) -> asyncssh.SSHKey | SshFailure:
-    async def ask(sock: socket | None) -> asyncssh.SSHKey | None:
+    async def ask(sock: socket | None, listener: Listener) -> asyncssh.SSHKey | None:
         return await asyncssh.get_server_host_key(
             str(route.arguments["host"]),
             route.port,
             tunnel=jump.raw if jump is not None else None,
             sock=sock,
+            kex_algs=our_offers(route.options).key_exchanges,
             server_host_key_algs=kinds,
             config=None,
-            options=route.options,
+            options=asyncssh.SSHClientConnectionOptions(
+                route.options, config=None, client_factory=lambda: listener, **route.arguments
+            ),
         )
 
     key = await _reach(route, jump, ask)
@@ -124,13 +128,14 @@ async def _certificate_trouble(
 ) -> SshFailure | None:
     """Why the certificate a host shows does not hold; None if it does."""
 
-    async def greet(sock: socket | None) -> SshFailure | None:
+    async def greet(sock: socket | None, listener: Listener) -> SshFailure | None:
         try:
             raw = await asyncssh.connect(
                 options=route.options,
                 config=None,
                 tunnel=jump.raw if jump is not None else None,
                 sock=sock,
+                client_factory=lambda: listener,
                 **(route.arguments | {"client_keys": None}),  # nobody logs in here
             )
         except asyncssh.PermissionDenied:
@@ -145,21 +150,26 @@ async def _certificate_trouble(
 
 
 async def _reach(
-    route: Route, jump: SshConnection | None, ask: Callable[[socket | None], Awaitable[_T]]
+    route: Route,
+    jump: SshConnection | None,
+    ask: Callable[[socket | None, Listener], Awaitable[_T]],
 ) -> _T | SshFailure:
     """Ask something of a host through its proxy program, if it has one."""
     proxy: ProxyProcess | None = None
+    listener = Listener()
     try:
         async with asyncio.timeout(LOOK_TIMEOUT_MS / 1000):
             if jump is None and route.proxy_command is not None:
                 proxy = await start_proxy(route.proxy_command)
-            return await ask(proxy.socket if proxy is not None else None)
+            return await ask(proxy.socket if proxy is not None else None, listener)
     except Exception as error:  # every way to fail becomes a value here
         ended = await proxy.failure() if proxy is not None and cut_off(error) else None
         if ended is not None:
             return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=ended)
-        return connect_failure(error, timeout_ms=LOOK_TIMEOUT_MS)
+        reason = why_not(listener.heard, our_offers(route.options)) if cut_off(error) else None
+        return reason or connect_failure(error, timeout_ms=LOOK_TIMEOUT_MS)
     finally:
+        listener.stop_listening()
         if proxy is not None:
             await proxy.end()
 
