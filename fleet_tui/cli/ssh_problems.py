@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from fleet_tui.config.load import Loaded
 from fleet_tui.config.problems import Problem
 from fleet_tui.config.ssh_warnings import (
+    decided_problems,
     jump_loop_problems,
     no_program_problem,
     same_agent_problems,
@@ -33,6 +34,7 @@ def problems_of(loaded: Loaded, file: str, found: "Survey") -> tuple[Problem, ..
     reads_file = any(each.spec.use_ssh_config for each in found.asked)
     return (
         *((no_program_problem(),) if reads_file and found.reads_without_ssh else ()),
+        *decided_problems(found.decided_here),
         *ssh_config_problems(asked, found.text),
         *unusable_problems(
             (

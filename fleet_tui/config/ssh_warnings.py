@@ -126,6 +126,20 @@ def jump_loop_problems(
     )
 
 
+def decided_problems(lines: Iterable[ConfigLine]) -> tuple[Problem, ...]:
+    """Warnings for lines that the ssh here is too old for."""
+    return tuple(
+        _problem(
+            Severity.WARNING,
+            line.file,
+            line.line,
+            f"{visible(line.text)}: the ssh here is older than OpenSSH 9.4 and refuses the file "
+            "for this line, so fleet-tui compares the networks itself",
+        )
+        for line in lines
+    )
+
+
 def no_program_problem() -> Problem:
     """Who reads the file where there is no ``ssh``."""
     return _problem(

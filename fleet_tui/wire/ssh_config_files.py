@@ -7,10 +7,12 @@ name file and line in messages, and to list aliases.
 import glob
 import os
 import pwd
+import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -39,6 +41,10 @@ _HOME_WORDS = frozenset(
     }
 )
 """Keywords whose values ssh looks for in the home directory of the user's account."""
+
+_LOCAL_NETWORK = re.compile(
+    r'(?i)(?P<not>!?)\blocalnetwork(?:[ \t]*=[ \t]*|[ \t]+)(?P<networks>"[^"]*"|[^ \t\r"]+)'
+)
 
 Stamp = tuple[str, int, int, int]
 
@@ -229,12 +235,22 @@ def bad_permissions(files: ConfigFiles) -> str | None:
     return None
 
 
+def asks_for_networks(line: ConfigLine) -> bool:
+    """Whether it is a Match with a localnetwork, which OpenSSH knows since 9.4."""
+    return line.keyword == "match" and any(
+        word.lower().lstrip("!").partition("=")[0] == "localnetwork" for word in line.words
+    )
+
+
 @contextmanager
-def copied_for(files: ConfigFiles, home: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+def copied_for(
+    files: ConfigFiles, home: Path, in_network: Callable[[str], bool] | None = None
+) -> Iterator[tuple[Path, dict[str, str]]]:
     """Copies in which ``~`` is ``home``: the file for ``ssh -F``, and each copy's own name.
 
     ssh takes ``~`` for the account's home and ``-F`` for the only file, so where HOME names
-    another home, its files and the machine's are given to it in copies.
+    another home, its files and the machine's are given to it in copies. With ``in_network`` every
+    localnetwork is decided by it, for an ssh that does not know the word.
     """
     with TemporaryDirectory(prefix="fleet-tui-ssh-") as directory:
         places = {
@@ -242,14 +258,20 @@ def copied_for(files: ConfigFiles, home: Path) -> Iterator[tuple[Path, dict[str,
             for number, name in enumerate(files.contents, 1)
         }
         for name, place in places.items():
-            Path(place).write_bytes(_copy(files, name, places, home))
+            Path(place).write_bytes(_copy(files, name, places, home, in_network))
         first = [places[name] for name in files.roots if name in places]
         top = Path(directory, "config")
         top.write_text("".join(f"Include {place}\n" for place in first))
         yield top, {place: name for name, place in places.items()}
 
 
-def _copy(files: ConfigFiles, name: str, places: dict[str, str], home: Path) -> bytes:
+def _copy(
+    files: ConfigFiles,
+    name: str,
+    places: dict[str, str],
+    home: Path,
+    in_network: Callable[[str], bool] | None,
+) -> bytes:
     lines = _text_lines(files.contents[name])
     for at, line in enumerate(lines):
         said = split_line(line)
@@ -263,7 +285,15 @@ def _copy(files: ConfigFiles, name: str, places: dict[str, str], home: Path) -> 
         elif said[0] in _HOME_WORDS:
             moved = (_at_home(word, home) for word in words)
             lines[at] = f"{said[0]} {' '.join(map(_quoted, moved))}"
+        elif said[0] == "match" and in_network is not None:
+            lines[at] = _LOCAL_NETWORK.sub(partial(_decided, in_network), line)
     return "\n".join(lines).encode("utf-8", "surrogateescape")
+
+
+def _decided(in_network: Callable[[str], bool], found: re.Match[str]) -> str:
+    """A condition that always holds, or never does."""
+    holds = in_network(found["networks"].strip('"'))
+    return f"{'!' if holds == bool(found['not']) else ''}originalhost *"
 
 
 def _at_home(word: str, home: Path) -> str:

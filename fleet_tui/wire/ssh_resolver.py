@@ -10,8 +10,9 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -27,10 +28,12 @@ from fleet_tui.core.ssh_config import (
     parse_settings,
     resolved_from,
 )
+from fleet_tui.wire.local_networks import in_network
 from fleet_tui.wire.ssh_config_files import (
     SYSTEM_CONFIG,
     ConfigFiles,
     account_home,
+    asks_for_networks,
     bad_permissions,
     copied_for,
     read_config_files,
@@ -48,11 +51,22 @@ VOLATILE_FOR_S = 10.0
 MAX_KNOWN = 50_000
 DEFAULT_PORT = 22
 
+_TOO_OLD = "unsupported match attribute localnetwork"
 _NAMELESS = "localhost"
 """Stands for any host where all are told the same."""
 
 Answer = Resolved | Refusal
 _Key = tuple[str, str | None, int | None]
+
+
+@dataclass(slots=True)
+class _Copies:
+    key: tuple[int, str, bool]
+    files: ConfigFiles
+    stack: ExitStack
+    top: Path
+    names: dict[str, str]
+    users: int = 0
 
 
 class SshResolver:
@@ -78,6 +92,9 @@ class SshResolver:
         self._looked_at_s = 0.0
         self._asking_usual = asyncio.Lock()
         self._usual: dict[str, tuple[str, ...]] | None = None
+        self.decides_networks = False
+        """Whether this ssh is too old for Match localnetwork, so that it is decided here."""
+        self._copies: _Copies | None = None
         self._known: dict[_Key, tuple[float, Answer]] = {}
         self._asking: dict[_Key, asyncio.Task[Answer]] = {}
 
@@ -138,22 +155,55 @@ class SshResolver:
         arguments = [] if self._canonicalize else ["-o", "CanonicalizeHostname=no"]
         arguments += ["-l", user] if user is not None else []
         arguments += ["-p", str(port)] if port is not None else []
-        async with self._slots:
-            home = Path.home()
-            if home == account_home():
-                where = ["-F", files.roots[0]] if self._config else []
-                output = await self._run([*where, *arguments, "--", address])
-            elif (name := bad_permissions(files)) is not None and not self._config:
-                return Refusal((Complaint(f"Bad owner or permissions on {name}"),))
-            else:
-                with copied_for(files, home) as (copy, names):
-                    output = await self._run(["-F", str(copy), *arguments, "--", address], names)
+        arguments += ["--", address]
+        output = await self._run_on(files, arguments)
+        if (
+            isinstance(output, Refusal)
+            and not self.decides_networks
+            and _TOO_OLD in str(output).lower()
+            and any(map(asks_for_networks, files.text.lines))
+        ):
+            self.decides_networks = True
+            output = await self._run_on(files, arguments)
         if isinstance(output, Refusal):
             return output
         try:
             return resolved_from(address, parse_settings(output), await self._what_is_usual())
         except ValueError as error:
             return Refusal((Complaint(str(error)),))
+
+    async def _run_on(self, files: ConfigFiles, arguments: Sequence[str]) -> bytes | Refusal:
+        """Point ssh at the operator's files, or at copies where it would not find or read them."""
+        home = Path.home()
+        if home == account_home() and not self.decides_networks:
+            where = ["-F", files.roots[0]] if self._config else []
+            async with self._slots:
+                return await self._run([*where, *arguments])
+        if (name := bad_permissions(files)) is not None and not self._config:
+            return Refusal((Complaint(f"Bad owner or permissions on {name}"),))
+        with self._copied(files, home) as (copy, names):
+            async with self._slots:
+                return await self._run(["-F", str(copy), *arguments], names)
+
+    @contextmanager
+    def _copied(self, files: ConfigFiles, home: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+        """Copies that all who ask at the same time share; the last one removes them."""
+        copies = self._copies
+        key = (id(files), str(home), self.decides_networks)
+        if copies is None or copies.key != key:
+            stack = ExitStack()
+            decide = in_network if self.decides_networks else None
+            made = stack.enter_context(copied_for(files, home, decide))
+            copies = self._copies = _Copies(key, files, stack, *made)
+        copies.users += 1
+        try:
+            yield copies.top, copies.names
+        finally:
+            copies.users -= 1
+            if copies.users == 0:
+                copies.stack.close()
+                if self._copies is copies:
+                    self._copies = None
 
     async def _what_is_usual(self) -> dict[str, tuple[str, ...]]:
         """What this ssh says where no file says anything."""

@@ -10,9 +10,10 @@ import msgspec
 
 from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ids import HostName
-from fleet_tui.core.ssh_config import ConfigText, Refusal, Resolved
+from fleet_tui.core.ssh_config import ConfigLine, ConfigText, Refusal, Resolved
 from fleet_tui.core.ssh_ways import Hop, judge_login, jump_chain, proxy_command
 from fleet_tui.wire.ssh_algorithms import missing
+from fleet_tui.wire.ssh_config_files import asks_for_networks
 from fleet_tui.wire.ssh_resolver import SshResolver
 from fleet_tui.wire.surroundings import named_files
 
@@ -39,6 +40,8 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     text: ConfigText
     reads_without_ssh: bool
     """Whether there are files and no ``ssh`` to read them."""
+    decided_here: tuple[ConfigLine, ...] = ()
+    """Lines that this ssh is too old for and that fleet-tui decides itself."""
 
     @property
     def answers(self) -> dict[HostName, Resolved | Refusal]:
@@ -67,10 +70,12 @@ async def survey(hosts: Iterable[HostSpec], resolver: SshResolver) -> Survey:
                 following.append((name, jump))
         waiting = following
     text = await resolver.text()
+    decided = filter(asks_for_networks, text.lines) if resolver.decides_networks else ()
     return Survey(
         asked=tuple(asked.values()),
         text=text,
         reads_without_ssh=text.has_own and not resolver.has_program,
+        decided_here=tuple(decided),
     )
 
 

@@ -221,6 +221,18 @@ def test_names_are_not_looked_up_by_check(home: SshHome) -> None:
     assert "names are looked up in DNS when the engine connects" in message
 
 
+def test_a_network_that_this_ssh_cannot_compare_is_told_at_its_line(home: SshHome) -> None:
+    home.config("Host x\nMatch localnetwork 255.255.255.255/32\n  ProxyJump none\nHost web-1\n")
+    fleet("web-1")
+    told = found()
+    if not told:
+        pytest.skip("this ssh knows Match localnetwork")
+    [(severity, line, message)] = told
+    assert (severity, line) == ("warning", 2)
+    assert "fleet-tui compares the networks itself" in message
+    assert run(check.command).exit_code == ExitCode.OK
+
+
 def test_without_ssh_asyncssh_reads_the_file_and_check_says_so(
     home: SshHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -178,6 +178,27 @@ async def test_match_blocks(server: Sshd, home: SshHome, condition: str) -> None
         assert isinstance(found, SshFailure)
 
 
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ("localnetwork 127.0.0.0/8", True),
+        ("localnetwork 255.255.255.255/32,127.0.0.1/32", True),
+        ("localnetwork=255.255.255.255/32", False),
+        ("!localnetwork 255.255.255.255/32", True),
+        ('originalhost web-1 !localnetwork "127.0.0.0/8"', False),
+        ("originalhost web-1 LocalNetwork 127.0.0.0/8", True),
+    ],
+)
+async def test_local_networks_are_compared_whatever_the_age_of_ssh(
+    server: Sshd, home: SshHome, condition: str, holds: bool
+) -> None:
+    port, other = (server.port, 1) if holds else (1, server.port)
+    home.config(
+        f"Match {condition}\n  Port {port}\nHost web-1\n  HostName 127.0.0.1\n  Port {other}\n"
+    )
+    await is_up()
+
+
 async def test_includes_with_quotes_globs_and_includes_of_their_own(
     server: Sshd, home: SshHome
 ) -> None:
