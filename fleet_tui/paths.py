@@ -5,6 +5,7 @@ A fleet's state directory holds its ledger, samples, logs, the engine's lock and
 
 import hashlib
 import os
+import pwd
 import re
 import tempfile
 from pathlib import Path
@@ -18,34 +19,73 @@ APP = "fleet-tui"
 STATE_VARIABLE = "FLEET_TUI_STATE_DIR"
 """Overrides where all fleets' state directories are."""
 
+NO_HOME = "/nonexistent"
+"""What HOME is for a user who has none, as Debian's password file says it of ``nobody``."""
+
 MAX_SOCKET_PATH_BYTES = 100
 """Unix socket paths end at 104 bytes on macOS and 108 on Linux."""
 
 
+class NoHome(FleetError):
+    """This user has no home directory."""
+
+
+def settle_home() -> None:
+    """Give this process and its children a HOME that can be relied on.
+
+    A container's arbitrary uid has no entry in the password file, and every library that expands
+    ``~`` then stops in a way of its own. With HOME at NO_HOME they find nothing there instead.
+    """
+    if os.environ.get("HOME", "").startswith("/"):
+        return
+    try:
+        home = pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        home = ""
+    os.environ["HOME"] = home if home.startswith("/") else NO_HOME
+    if home == "":
+        os.environ.setdefault("LOGNAME", f"uid-{os.getuid()}")  # what getpass.getuser() is based on
+
+
+def has_home() -> bool:
+    """Whether this user has a home directory, to be asked after :func:`settle_home`."""
+    return os.environ.get("HOME") != NO_HOME
+
+
+def _of_user(directory: str, what: str, hint: str) -> Path:
+    """One of the user's own directories. Raises NoHome."""
+    if directory.startswith(f"{NO_HOME}/"):
+        raise NoHome(f"this user has no home directory to keep {what} in", hint=hint)
+    return Path(directory)
+
+
 def state_root() -> Path:
-    """The directory that holds one state directory per fleet."""
+    """The directory that holds one state directory per fleet. Raises NoHome."""
     override = os.environ.get(STATE_VARIABLE)
-    return Path(override) if override else Path(platformdirs.user_state_dir(APP))
-
-
-def config_dir() -> Path:
-    """The operator's own settings: key map, themes."""
-    return Path(platformdirs.user_config_dir(APP))
+    if override:
+        return Path(override)
+    hint = f"set HOME, or {STATE_VARIABLE} to a directory of yours"
+    return _of_user(platformdirs.user_state_dir(APP), "fleets' ledgers", hint)
 
 
 def sessions_dir() -> Path:
-    """Where recordings and exports go by default."""
-    return Path(platformdirs.user_data_dir(APP)) / "sessions"
+    """Where recordings and exports go by default. Raises NoHome."""
+    return _data_dir("recordings") / "sessions"
 
 
 def backups_dir() -> Path:
-    """Where backups of ledgers go by default."""
-    return Path(platformdirs.user_data_dir(APP)) / "backups"
+    """Where backups of ledgers go by default. Raises NoHome."""
+    return _data_dir("backups") / "backups"
+
+
+def _data_dir(what: str) -> Path:
+    hint = "set HOME or XDG_DATA_HOME, or say where it goes"
+    return _of_user(platformdirs.user_data_dir(APP), what, hint)
 
 
 def cache_dir() -> Path:
-    """What can be made again: imported recordings."""
-    return Path(platformdirs.user_cache_dir(APP))
+    """What can be made again: imported recordings. Raises NoHome."""
+    return _of_user(platformdirs.user_cache_dir(APP), "caches", "set HOME or XDG_CACHE_HOME")
 
 
 def fleet_dir(fleet: str) -> Path:

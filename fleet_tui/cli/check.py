@@ -4,13 +4,12 @@ Reads files only: no host is contacted, no secret looked up. What ssh_config say
 asked of ``ssh -G``, which contacts nobody either.
 """
 
-import json
 import os
 from pathlib import Path
 
 import click
 
-from fleet_tui.cli.common import run, say
+from fleet_tui.cli.common import json_text, run, say
 from fleet_tui.cli.ssh_problems import ssh_problems
 from fleet_tui.config.load import InvalidFleet, load_fleet
 from fleet_tui.config.problems import (
@@ -25,6 +24,7 @@ from fleet_tui.config.problems import (
 )
 from fleet_tui.core.fleet import FleetSpec, LocalAgent
 from fleet_tui.errors import ExitCode
+from fleet_tui.paths import has_home
 
 SCHEMA = "fleet-tui/check/1"
 
@@ -69,7 +69,7 @@ def command(
     usable = spec is not None and not wrong and not (strict and warned)
     match "json" if as_document else form:
         case "json":
-            click.echo(json.dumps(_document(path, spec, problems, not_kept, usable), indent=2))
+            click.echo(json_text(_document(path, spec, problems, not_kept, usable), indent=2))
         case "github":
             for problem in problems:
                 click.echo(as_github(problem))
@@ -95,6 +95,8 @@ def _print_text(
         if isinstance(agent.kind, LocalAgent):
             program = visible(" ".join(agent.kind.command))
             say(f"note: {name} runs on this machine, as you: {program}")
+    if not has_home():
+        say("note: this user has no home directory, so no ~/.ssh/config was looked at")
     wrong = any(each.severity is Severity.ERROR for each in problems)
     verdict = "ok" if usable else "not ok" if wrong else "not ok, warnings count as errors"
     say(f"{visible(str(path))}: {verdict}{f' ({counted})' if counted else ''}: {size(spec)}")

@@ -26,7 +26,7 @@ from fleet_tui.journal.errors import JournalMissing
 from fleet_tui.journal.reader import JournalReader
 from fleet_tui.journal.segments import SQLITE_VERSION
 from fleet_tui.journal.verifying import verify
-from fleet_tui.paths import socket_path
+from fleet_tui.paths import has_home, socket_path
 
 LITTLE_ROOM_BYTES = 1024 * 1024 * 1024
 CLOCK_TOLERANCE_MS = 5_000
@@ -167,6 +167,9 @@ async def ssh(loaded: Loaded, file: str) -> list[Finding]:
         return []
     surveyed = await survey(loaded.spec.hosts.values(), SshResolver(canonicalize=False))
     found = [_of_ssh_config(each) for each in problems_of(loaded, file, surveyed)]
+    if not has_home():
+        text = "this user has no home directory: no ~/.ssh/config and no ~/.ssh/known_hosts"
+        found.append(warn("ssh config", text, "set HOME"))
     if any(host.use_ssh_config for host in loaded.spec.hosts.values()) and surveyed.text.files:
         reader = Reader.ASYNCSSH if surveyed.reads_without_ssh else Reader.OPENSSH
         found.append(ok("ssh config", f"read by {reader.value}"))

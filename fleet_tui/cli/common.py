@@ -1,10 +1,10 @@
 """What commands share: which fleet is meant, how output is written, talking to the engine."""
 
-import json
 import math
 import os
 import pwd
 import re
+import struct
 import sys
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -19,11 +19,13 @@ from fleet_tui.core import words
 from fleet_tui.core.commands import Accepted, Command, Refused, Reply
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.quantities import instant_ms
+from fleet_tui.core.redaction import names_secret
 from fleet_tui.core.state import FleetState, Task
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.errors import Refused as RefusedError
 from fleet_tui.errors import Unreachable, UsageError
 from fleet_tui.paths import fleet_dir, socket_path
+from fleet_tui.wire.redact import redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -244,16 +246,20 @@ def emit_json(schema: str, **fields: object) -> None:
 
 
 def json_text(value: object, *, indent: int = -1) -> str:
-    """A value as JSON that a terminal can be shown: what is not printable is escaped."""
+    """A value as JSON of plain ASCII, without secrets. Everything else is escaped: there is nothing
+    in it that a terminal would act on or hide, and it is the same in every locale."""
     text = msgspec.json.format(msgspec.json.encode(_plain(value)), indent=indent).decode()
     return _NOT_ASCII.sub(_escaped, text)
 
 
 def _plain(value: object) -> object:
-    """The value with remote text as plain strings: what a program that reads JSON expects."""
+    """The value with remote text as plain strings: what a program that reads JSON expects. What
+    was submitted is kept as it is, and shown without what looks like a secret."""
     match value:
-        case Untrusted(raw=raw):
-            return raw
+        case Untrusted(raw=text):
+            return redact(text)
+        case str() if type(value) is str:
+            return redact(value)
         case msgspec.Struct():
             fields = {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
             config = value.__struct_config__
@@ -261,7 +267,7 @@ def _plain(value: object) -> object:
                 fields = {config.tag_field: config.tag, **fields}
             return fields
         case dict():
-            return {key: _plain(inner) for key, inner in value.items()}
+            return {key: _plain_named(key, inner) for key, inner in value.items()}
         case frozenset():
             return sorted(_plain(inner) for inner in value)  # type: ignore[type-var]  # all names
         case list() | tuple():
@@ -270,14 +276,21 @@ def _plain(value: object) -> object:
             return value
 
 
+def _plain_named(name: object, value: object) -> object:
+    """A value with its name, such as a label's, which may say that it is a secret."""
+    if isinstance(name, str) and isinstance(value, str) and value and names_secret(name):
+        return "[redacted:secret]"
+    return _plain(value)
+
+
 def _escaped(found: re.Match[str]) -> str:
-    char = found[0]
-    return char if char.isprintable() else json.dumps(char)[1:-1]
+    units = found[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{unit:04x}" for (unit,) in struct.iter_unpack(">H", units))
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print one line that may have an operator's or an agent's words in it."""
-    click.echo(safe_line(text), err=err)
+    """Print one line that may have an operator's or an agent's words in it, and no secrets."""
+    click.echo(safe_line(redact(text)), err=err)
 
 
 def clock(at_ms: int) -> str:
@@ -309,7 +322,7 @@ def instant(text: str | None) -> int | None:
 def emit_table(titles: Sequence[str], rows: Iterable[Sequence[str]], empty: str) -> None:
     """Print left-aligned columns; ``empty`` instead when there are no rows. Cells may have an
     operator's or an agent's words in them."""
-    table = [list(titles), *([safe_line(cell) for cell in row] for row in rows)]
+    table = [list(titles), *([safe_line(redact(cell)) for cell in row] for row in rows)]
     if len(table) == 1:
         click.echo(empty)
         return

@@ -16,7 +16,8 @@ from fleet_tui.config.load import load_text
 from fleet_tui.config.models import MAX_ENTRIES
 from fleet_tui.config.problems import count_of, visible
 from fleet_tui.config.values import Unacceptable, name
-from fleet_tui.errors import ExitCode, FleetError
+from fleet_tui.errors import ExitCode, FleetError, UsageError
+from fleet_tui.paths import has_home
 
 MAX_SHOWN_IGNORED = 50
 MAX_ALIASES = 20_000
@@ -63,6 +64,11 @@ def from_ssh_config(
     Only the alias is kept, so SSH goes on applying whatever the file says of it. Aliases that
     `ssh -G` sends to the same machine become one agent.
     """
+    if path is None and not has_home():
+        raise UsageError(
+            "this user has no home directory, so there is no ~/.ssh/config",
+            hint="set HOME, or name a file with --config",
+        )
     file = path or Path.home() / ".ssh" / "config"
     findings = run(_ssh_aliases(path, match, pool))
     _write(findings, fleet, str(file), target, force)

@@ -109,7 +109,9 @@ def cli(ctx: click.Context) -> None:
 def main() -> None:
     """Run the command line and exit."""
     from fleet_tui.cli.terminal import belt
+    from fleet_tui.paths import settle_home
 
+    settle_home()
     belt()
     sys.exit(run(sys.argv[1:]))
 
@@ -158,10 +160,11 @@ def _invoke(args: list[str]) -> object:
 def _tell(message: str, hint: str = "") -> None:
     """Say why it ended; what an agent or another operator said may be in it."""
     from fleet_tui.core.firewall import safe_text
+    from fleet_tui.wire.redact import redact
 
-    first, *rest = safe_text(message)
+    first, *rest = safe_text(redact(message))
     click.echo(f"{PROGRAM}: {first}", err=True)
     for line in rest:
         click.echo(f"  {line}", err=True)
     if hint:
-        click.echo("  hint: " + "\n  ".join(safe_text(hint)), err=True)
+        click.echo("  hint: " + "\n  ".join(safe_text(redact(hint))), err=True)

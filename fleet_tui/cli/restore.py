@@ -67,7 +67,7 @@ def _print(done: "Restored", state: "FleetState") -> None:
         click.echo("the old ledger cannot be read: nobody can say what happened after the backup")
     elif done.old_last_seq > done.copy.last_seq:
         newer = done.old_last_seq - done.copy.last_seq
-        for_ms = max(done.old_last_at_ms - done.copy.last_at_ms, 0)
+        for_ms = words.elapsed_ms(done.copy.last_at_ms, done.old_last_at_ms)
         say(
             f"the old ledger went on for {newer} events and {words.duration(for_ms)} after the "
             "backup; the fleet does not know them any more"

@@ -85,7 +85,7 @@ def _print(
 ) -> None:
     if mode.mode is not EngineMode.NORMAL:
         who = f" (by {mode.by})" if mode.by else ""
-        since = words.duration(max(now_ms - mode.since_ms, 0))
+        since = words.age(mode.since_ms, now_ms)
         say(f"engine {mode.mode.label} for {since}{who}: {mode.reason}")
         say(f"  {mode.mode.meaning}; {mode.mode.way_out}")
     counts = ", ".join(f"{n} {health}" for health, n in status.by_health.items())
@@ -109,7 +109,7 @@ def _print(
         emit_table(
             ("ALERT", "ABOUT", "WHAT", "SINCE"),
             [
-                (a.severity.value, a.subject, a.text, words.duration(now_ms - a.raised_at_ms))
+                (a.severity.value, a.subject, a.text, words.age(a.raised_at_ms, now_ms))
                 for a in alerts
             ],
             empty="",
@@ -117,5 +117,5 @@ def _print(
     if state.engine.epoch == Epoch(0):
         click.echo("engine: none has run yet")
     elif state.engine.stopped_at_ms is not None:
-        ago = words.duration(now_ms - state.engine.stopped_at_ms)
+        ago = words.age(state.engine.stopped_at_ms, now_ms)
         say(f"engine: stopped {ago} ago; this is how it left the fleet")

@@ -65,7 +65,7 @@ def _limit(what: str, span_ms: int, since_ms: int | None, now_ms: int) -> str:
     text = f"{what} {words.duration(span_ms)}"
     if since_ms is None:
         return text
-    left_ms = span_ms - (now_ms - since_ms)
+    left_ms = span_ms - words.elapsed_ms(since_ms, now_ms)
     return f"{text}, {words.duration(left_ms)} left" if left_ms > 0 else f"{text}, over"
 
 

@@ -2,6 +2,7 @@
 shown, and somebody forgot, is shown here. The console has its own: ``console/seatbelt.py``.
 """
 
+import codecs
 import io
 import re
 import sys
@@ -29,14 +30,34 @@ class Belted(io.TextIOWrapper):
         return len(text)
 
 
+class Ascii(io.TextIOWrapper):
+    """A stream whose reader said ASCII. click takes that for a mistake and writes UTF-8 all the
+    same, so this one does not call itself ASCII."""
+
+    def write(self, text: str, /) -> int:
+        """As ever, with everything that is not ASCII escaped."""
+        super().write(text.encode("ascii", "backslashreplace").decode("ascii"))
+        return len(text)
+
+
 def belt() -> None:
-    """Put the belt on the streams that are terminals."""
+    """Put the belt on the streams that are terminals; on the others show as an escape what their
+    encoding has no character for, as the console does."""
     sys.stdout, sys.stderr = _belted(sys.stdout), _belted(sys.stderr)
 
 
 def _belted(stream: TextIO | None) -> TextIO:
-    if stream is None or not stream.isatty() or not hasattr(stream, "buffer"):
+    if not isinstance(stream, io.TextIOWrapper):
         return stream  # type: ignore[return-value]  # None is what a closed stream is
-    return Belted(
-        stream.buffer, stream.encoding, "backslashreplace", line_buffering=True, write_through=True
-    )
+    if stream.isatty():
+        return Belted(
+            stream.buffer,
+            stream.encoding,
+            "backslashreplace",
+            line_buffering=True,
+            write_through=True,
+        )
+    if codecs.lookup(stream.encoding).name == "ascii":
+        return Ascii(stream.buffer, "utf-8", line_buffering=stream.line_buffering)
+    stream.reconfigure(errors="backslashreplace")
+    return stream

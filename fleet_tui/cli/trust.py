@@ -162,7 +162,7 @@ def _ask(name: HostName) -> str:
     try:
         return str(click.prompt("  last 8 characters of the fingerprint", err=True))
     except click.Abort:
-        if sys.stdin.isatty():  # ctrl+c: they want to stop altogether
+        if sys.stdin is not None and sys.stdin.isatty():  # ctrl+c: they want to stop altogether
             raise
         click.echo(err=True)
         raise Refused(

@@ -4,9 +4,10 @@ from collections import Counter
 
 from fleet_tui.config.problems import Source, did_you_mean
 from fleet_tui.config.reader import Loc, Node, Scalar, find, find_key
-from fleet_tui.config.secrets import is_reference, names_secret
+from fleet_tui.config.secrets import is_reference
 from fleet_tui.config.validate import dotted
 from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec, LocalAgent, ResidencyRule
+from fleet_tui.core.redaction import names_secret
 
 
 def lint(source: Source, root: Node, spec: FleetSpec) -> None:

@@ -20,12 +20,6 @@ SECRET_KEYS = frozenset(
 
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}", re.ASCII)
 _KEYRING = re.compile(r"[^/\s]+/[^\s]+")
-_LOOKS_SECRET = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
-    r"|\b(?:sk-[A-Za-z0-9_-]{16,}|gh[opsu]_[A-Za-z0-9]{16,}|glpat-[A-Za-z0-9_-]{16,}"
-    r"|xox[abpr]-[A-Za-z0-9-]{10,}|AKIA[A-Z0-9]{16})"
-)
-_SECRET_NAME = re.compile(r"(?i)(?:^|_)(?:TOKEN|PASSWORD|PASSWD|SECRET|APIKEY|KEY)$")
 _FORMS = "secret:env:NAME, secret:file:PATH, secret:keyring:SERVICE/USER or secret:host:PATH"
 
 
@@ -62,16 +56,6 @@ def text_or_reference(value: object) -> str:
     """Any text on one line; what begins like a reference has to be one."""
     found = text(value)
     return reference(value) if is_reference(found) else found
-
-
-def looks_secret(value: str) -> bool:
-    """Whether a value has the unmistakable form of a key or token."""
-    return len(value) > 15 and _LOOKS_SECRET.search(value) is not None
-
-
-def names_secret(variable: str) -> bool:
-    """Whether a variable's name says that it holds a secret."""
-    return _SECRET_NAME.search(variable) is not None
 
 
 def is_reference(value: str) -> bool:

@@ -12,6 +12,7 @@ from fleet_tui.config.models import FleetFile
 from fleet_tui.config.problems import Source, did_you_mean, visible
 from fleet_tui.config.reader import Loc, Mapping, Node, Scalar, Sequence, find, find_key
 from fleet_tui.config.values import Expanded, Unacceptable, shown
+from fleet_tui.core.redaction import is_token
 
 _STAND_IN = {"version": "1", "fleet": "fleet"}
 """Makes the rest of a file judgeable whatever stands in these two."""
@@ -131,7 +132,7 @@ class _Plain:
         except ValueError as unresolved:
             self._say(node, loc, visible(str(unresolved)), 'write "$$" for a plain dollar sign')
             return Expanded("unresolved")
-        if secrets.looks_secret(value):
+        if is_token(value):
             self._secret(node, loc)
             return Expanded("secret")
         return value if value is node.text or value == node.text else Expanded(value)

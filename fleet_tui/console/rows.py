@@ -91,7 +91,7 @@ def run_numbers(tasks: Iterable[Task], now_ms: int) -> dict[AgentName, RunNumber
             count[2] += attempt.cost_microusd
             if attempt.phase is AttemptPhase.SUCCEEDED:
                 if attempt.started_at_ms is not None:
-                    took_ms = attempt.ended_at_ms - attempt.started_at_ms
+                    took_ms = words.elapsed_ms(attempt.started_at_ms, attempt.ended_at_ms)
                     spans.setdefault(attempt.agent, []).append(took_ms)
             elif attempt.phase is not AttemptPhase.CANCELLED:
                 count[1] += 1
@@ -164,8 +164,8 @@ def _age_ms(agent: AgentState, look: Look | None, now_ms: int) -> int | None:
     if look is None:
         return None
     if isinstance(look, VitalsReading):
-        return max(0, now_ms - look.observed_at_ms)
-    return max(0, now_ms - agent.since_ms)
+        return words.elapsed_ms(look.observed_at_ms, now_ms)
+    return words.elapsed_ms(agent.since_ms, now_ms)
 
 
 def agent_row(

@@ -127,12 +127,12 @@ def head_line(task: Task, fleet: FleetSpec, pen: Pen, now_ms: int) -> DetailLine
 def span_ms(task: Task, now_ms: int) -> int:
     """How long it has waited or run; once it ended, how long it took from submission."""
     if task.ended_at_ms is not None:
-        return max(0, task.ended_at_ms - task.submitted_at_ms)
+        return words.elapsed_ms(task.submitted_at_ms, task.ended_at_ms)
     last = task.open_attempt
     if last is not None:
-        return max(0, now_ms - (last.started_at_ms or last.planned_at_ms))
+        return words.elapsed_ms(last.started_at_ms or last.planned_at_ms, now_ms)
     since = task.pending.since_ms if task.pending is not None else task.submitted_at_ms
-    return max(0, now_ms - since)
+    return words.elapsed_ms(since, now_ms)
 
 
 def decision_of(task: Task, attempt: int | None) -> Decision | None:
@@ -189,7 +189,7 @@ def _attempt_row(attempt: Attempt, pen: Pen, now_ms: int) -> Sequence[Cell | str
         name(attempt.agent),
         Cell(f"{pen.sign(attempt.phase.value)} {word}", word_tone(attempt.phase.value)),
         pen.clock(began),
-        words.duration(max(0, ended - began)),
+        words.duration(words.elapsed_ms(began, ended)),
         words.count(tokens) if tokens else words.MISSING,
         words.money(attempt.cost_microusd) if attempt.cost_microusd else words.MISSING,
         short("; ".join(said)) if said else "",

@@ -112,7 +112,7 @@ def limits(task: Task, fleet: FleetSpec, now_ms: int) -> list[Section]:
         if since_ms is None:
             pairs.append((label, text))
             return
-        left_ms = span_ms - (now_ms - since_ms)
+        left_ms = span_ms - words.elapsed_ms(since_ms, now_ms)
         tone = Tone.WARN if left_ms < span_ms // 10 else Tone.PLAIN
         left = f"{words.duration(left_ms)} left" if left_ms > 0 else "over"
         pairs.append((label, Cell(f"{text}, {left}", tone)))

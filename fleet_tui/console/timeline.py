@@ -164,7 +164,7 @@ def _legend(moment: Moment, width: int, room: int, glyphs: Glyphs) -> Line:
     here = "you are here"
     start = max(1, min(x - len(here) // 2, width - len(here) - 1))
     names = _names(moment, glyphs)
-    span = f"recorded, {words.duration(moment.end_ms - moment.start_ms)}"
+    span = f"recorded, {words.duration(words.elapsed_ms(moment.start_ms, moment.end_ms))}"
     left_room, right_room = start - 4, width - start - len(here) - 4
     left = names if len(names) <= left_room else ""
     right = names if not left and len(names) <= right_room else span

@@ -11,6 +11,7 @@ import msgspec
 from fleet_tui.core.evidence import Running
 from fleet_tui.core.ids import RunId
 from fleet_tui.core.state import Attempt
+from fleet_tui.core.words import elapsed_ms
 
 MIN_ASK_MS = 1_000
 """No run is asked more often than this, however short its heartbeat."""
@@ -58,4 +59,4 @@ def silence_ms(attempt: Attempt, ear: Ear, now_ms: int) -> int:
     beat = ear.beats.get(attempt.run_id)
     heard_ms = beat.at_ms if beat is not None else 0
     started = attempt.started_at_ms or attempt.planned_at_ms
-    return now_ms - max(heard_ms, started, ear.since_ms)
+    return elapsed_ms(max(heard_ms, started, ear.since_ms), now_ms)

@@ -17,6 +17,7 @@ from fleet_tui.core.state import (
     TaskPhase,
 )
 from fleet_tui.core.vitals import FleetSample
+from fleet_tui.core.words import elapsed_ms
 
 RATE_WINDOW_MS = 900_000
 """Rates, errors and percentiles look back this far."""
@@ -105,7 +106,7 @@ def summarize(
         running=queue.running,
         unknown=queue.unknown,
         needs_operator=queue.needs_operator,
-        oldest_wait_ms=None if queue.oldest_ms is None else now_ms - queue.oldest_ms,
+        oldest_wait_ms=None if queue.oldest_ms is None else elapsed_ms(queue.oldest_ms, now_ms),
         wait_ms_p95_by_priority=_waits(ended, state, since),
         run_ms_p95=percentile([d for t in ended if (d := _run_ms(t)) is not None], 0.95),
         error_rate=failed / judged if judged else None,
@@ -123,7 +124,7 @@ def _waits(ended: Sequence[Task], state: FleetState, since_ms: int) -> dict[Prio
     tried = [task for task in state.open_tasks.values() if task.attempts]
     for task in (*ended, *tried):
         if task.attempts and task.attempts[0].planned_at_ms >= since_ms:
-            waited = task.attempts[0].planned_at_ms - task.submitted_at_ms
+            waited = elapsed_ms(task.submitted_at_ms, task.attempts[0].planned_at_ms)
             waits.setdefault(task.spec.priority, []).append(waited)
     found = {p: percentile(w, 0.95) for p, w in waits.items()}
     return {p: w for p, w in found.items() if w is not None}
@@ -135,7 +136,7 @@ def _run_ms(task: Task) -> int | None:
         return None
     if last.started_at_ms is None or last.ended_at_ms is None:
         return None
-    return last.ended_at_ms - last.started_at_ms
+    return elapsed_ms(last.started_at_ms, last.ended_at_ms)
 
 
 TREND_WINDOW_MS = 120_000

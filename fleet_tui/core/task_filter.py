@@ -2,6 +2,7 @@
 
 from fleet_tui.core.filters import Value
 from fleet_tui.core.state import Task, TaskPhase
+from fleet_tui.core.words import elapsed_ms
 
 TASK_KEYS = frozenset(
     {"task", "state", "prio", "agent", "pool", "client", "project", "wait", "age", "cost",
@@ -46,9 +47,9 @@ def task_value(task: Task, key: str, now_ms: int) -> Value:
             return spec.project
         case "wait":
             waits = task.phase is TaskPhase.WAITING
-            return float(now_ms - task.submitted_at_ms) if waits else None
+            return float(elapsed_ms(task.submitted_at_ms, now_ms)) if waits else None
         case "age":
-            return float(now_ms - task.submitted_at_ms)
+            return float(elapsed_ms(task.submitted_at_ms, now_ms))
         case "at":
             return float(task.submitted_at_ms)
         case "cost":

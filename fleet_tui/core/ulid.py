@@ -15,8 +15,10 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 def new_ulid(now_ms: int, entropy: bytes) -> TaskId:
-    """A task id made at ``now_ms`` from ENTROPY_BYTES random bytes."""
-    assert 0 <= now_ms <= MAX_ULID_MS, now_ms
+    """A task id made at ``now_ms`` from ENTROPY_BYTES random bytes. A clock before 1970 counts as
+    1970: the random bytes alone make an id unique."""
+    now_ms = max(0, now_ms)
+    assert now_ms <= MAX_ULID_MS, now_ms
     assert len(entropy) == ENTROPY_BYTES, len(entropy)
     number = now_ms << (8 * ENTROPY_BYTES) | int.from_bytes(entropy)
     digits = [_ALPHABET[number >> shift & 31] for shift in range(5 * (ULID_CHARS - 1), -1, -5)]

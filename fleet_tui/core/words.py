@@ -63,9 +63,15 @@ def seconds(ms: float | None) -> str:
     return f"{max(0.0, ms) / _SECOND_MS:.1f}s" if ms < 99_950 else duration(ms)
 
 
+def elapsed_ms(at_ms: int, now_ms: int) -> int:
+    """From one instant to a later one. Every age and every span that is shown comes from here: it
+    is 0 where a clock that was set back puts the later one first."""
+    return max(0, now_ms - at_ms)
+
+
 def age(at_ms: int | None, now_ms: int) -> str:
-    """How long ago an instant was; ``0s`` for one that a skewed clock puts into the future."""
-    return MISSING if at_ms is None else duration(max(0, now_ms - at_ms))
+    """How long ago an instant was, in words."""
+    return MISSING if at_ms is None else duration(elapsed_ms(at_ms, now_ms))
 
 
 def count(number: int | None) -> str:

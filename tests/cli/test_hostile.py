@@ -1,8 +1,10 @@
 """Commands in a terminal: whatever a ledger, a file or an argument holds, none of it is sent."""
 
 import io
+import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from fleet_tui.cli import terminal
@@ -68,3 +70,19 @@ def test_what_click_needs_passes(own: str) -> None:
 def test_a_file_or_a_pipe_wears_no_belt() -> None:
     stream = io.TextIOWrapper(io.BytesIO(), "utf-8")
     assert terminal._belted(stream) is stream
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [("ascii", "Zo\\xeb \\u8acb \\U0001f600"), ("latin-1", "Zoë \\u8acb \\U0001f600")],
+)
+def test_what_an_encoding_cannot_show_is_escaped(
+    encoding: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = io.BytesIO()
+    stream = io.TextIOWrapper(file, encoding, "strict")
+    monkeypatch.setattr("sys.stdout", stream)
+    terminal.belt()
+    click.echo("Zoë 請 😀")
+    sys.stdout.flush()
+    assert file.getvalue().decode(encoding) == shown + "\n"

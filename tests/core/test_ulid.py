@@ -29,3 +29,7 @@ def test_ids_sort_by_time_first(a_ms: int, a: bytes, b_ms: int, b: bytes) -> Non
 def test_what_is_not_a_ulid_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         ulid_at_ms(text)
+
+
+def test_a_clock_before_1970_counts_as_1970() -> None:
+    assert new_ulid(-3_600_000, bytes(10)) == new_ulid(0, bytes(10))

@@ -141,3 +141,9 @@ def test_latencies_fit_a_column(one: float, other: float) -> None:
 def test_any_instant_can_be_written(at_ms: int, offset_minutes: int) -> None:
     assert len(words.clock(at_ms, offset_minutes)) in (1, 8)
     assert len(words.date_clock(at_ms, offset_minutes)) in (1, 19)
+
+
+@given(st.integers(), st.integers())
+def test_no_age_is_negative(at_ms: int, now_ms: int) -> None:
+    assert words.elapsed_ms(at_ms, now_ms) == max(0, now_ms - at_ms)
+    assert not words.age(at_ms, now_ms).startswith("-")

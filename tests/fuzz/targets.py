@@ -20,7 +20,7 @@ from fleet_tui.paths import private_dir
 from fleet_tui.wire.framing import LineFramer, cut_line
 from fleet_tui.wire.levels import read_level
 from fleet_tui.wire.openclaw import frames, logs
-from fleet_tui.wire.redact import redact
+from fleet_tui.wire.redact import LineRedactor, redact
 from fleet_tui.wire.runs import (
     PROTOCOL,
     Reply,
@@ -64,7 +64,9 @@ def answers(data: bytes) -> None:
 def gateway_log(data: bytes) -> None:
     """A line of a gateway's log is always a line of ours."""
     text = from_bytes(data).raw
-    line = logs.parse_line(text, source=AgentName("a"), received_at_ms=1, tasks={})
+    line = logs.parse_line(
+        text, source=AgentName("a"), received_at_ms=1, tasks={}, redactor=LineRedactor()
+    )
     assert len(line.text.raw) <= MAX_LINE_CHARS + MARK_CHARS
 
 

@@ -26,11 +26,11 @@ STORABLE = tuple(each for each in payloads.ALL if each.encode(errors="ignore").d
 NOW_MS = 1_770_000_000_000
 
 
-async def write(directory: Path) -> None:
-    """The demo's past, poisoned."""
+async def write(directory: Path, now_ms: int = NOW_MS) -> None:
+    """The demo's past until a moment, poisoned."""
     fleet = load_fleet(sample_fleet("demo"), {}).spec
-    history = make_history(fleet, seed=3, until_ms=NOW_MS, minutes=3, per_minute=30)
-    writer = await JournalWriter.open(directory, lambda: NOW_MS - 200_000, "0.1.0", 4711)
+    history = make_history(fleet, seed=3, until_ms=now_ms, minutes=3, per_minute=30)
+    writer = await JournalWriter.open(directory, lambda: now_ms - 200_000, "0.1.0", 4711)
     for at_ms, events in history.batches:
         await writer.append([poisoned(event) for event in events], at_ms)
     await writer.close(payloads.ESCAPES[0])

@@ -9,6 +9,7 @@ from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.logs import MAX_LINE_CHARS, Level, LogGap, LogLine
 from fleet_tui.wire.openclaw.frames import decode
 from fleet_tui.wire.openclaw.logs import Tail, gap_of, parse_line
+from fleet_tui.wire.redact import LineRedactor
 
 DATA = Path(__file__).parent / "data" / "openclaw"
 AGENT = AgentName("agent-1")
@@ -16,8 +17,14 @@ NOW_MS = 1_795_201_000_000
 TRACE = "dc53f9906b2ec97af14235d3b39ceeaf"
 
 
-def parse(line: str) -> LogLine:
-    return parse_line(line, source=AGENT, received_at_ms=NOW_MS, tasks={TRACE: TaskId("T1")})
+def parse(line: str, redactor: LineRedactor | None = None) -> LogLine:
+    return parse_line(
+        line,
+        source=AGENT,
+        received_at_ms=NOW_MS,
+        tasks={TRACE: TaskId("T1")},
+        redactor=redactor or LineRedactor(),
+    )
 
 
 def tail(name: str) -> Tail:
@@ -66,6 +73,13 @@ def test_secrets_are_taken_out_before_a_long_line_is_cut() -> None:
     text = parse(json.dumps({"message": f"{padding} {key} end"})).text.raw
     assert "a1b2c3d4" not in text
     assert len(text) <= MAX_LINE_CHARS
+
+
+def test_a_key_over_many_records_is_hidden_as_a_whole() -> None:
+    redactor = LineRedactor()
+    lines = ["-----BEGIN EC PRIVATE KEY-----", "c4n4ry", "-----END EC PRIVATE KEY-----", "after"]
+    kept = [parse(json.dumps({"message": line}), redactor).text.raw for line in lines]
+    assert kept == ["[redacted:private-key]"] * 3 + ["after"]
 
 
 def gap(answer: Tail) -> LogGap | None:

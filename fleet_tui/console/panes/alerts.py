@@ -8,6 +8,7 @@ from fleet_tui.console.cells import Align, Cell, Tone
 from fleet_tui.console.panes.table import TablePane
 from fleet_tui.console.selection import Scope, Selection
 from fleet_tui.console.widgets.fleet_table import Column, Row
+from fleet_tui.core import words
 from fleet_tui.core.filters import Value
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.state import Alert, Severity
@@ -61,7 +62,7 @@ class AlertsPane(TablePane[Alert]):
                 return record.subject
             case "age" | "for":
                 now_ms = self.view.now_ms if self.view is not None else 0
-                return float(now_ms - record.raised_at_ms)
+                return float(words.elapsed_ms(record.raised_at_ms, now_ms))
             case "ack":
                 return record.acked_by
             case "text" | "what":

@@ -110,7 +110,7 @@ class DeadPane(TablePane[DeadLetters]):
             "count": float(record.count),
             "first": float(record.first_ms),
             "last": float(record.last_ms),
-            "age": float(now_ms - record.first_ms),
+            "age": float(words.elapsed_ms(record.first_ms, now_ms)),
             "sample": record.sample.label,
             "id": record.fingerprint,
         }

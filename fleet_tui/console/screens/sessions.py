@@ -103,7 +103,7 @@ class SessionsPane(TablePane[Session]):
         answers: dict[str, Value] = {
             "started": float(record.started_at_ms),
             "at": float(record.started_at_ms),
-            "age": float(max(0, now_ms - record.started_at_ms)),
+            "age": float(words.elapsed_ms(record.started_at_ms, now_ms)),
             "lasted": _lasted_ms(record),
             "events": float(record.events),
             "tasks": float(record.tasks),
@@ -147,7 +147,7 @@ class SessionsPane(TablePane[Session]):
 def _lasted_ms(session: Session) -> float | None:
     if session.ended_at_ms is None:
         return None
-    return float(max(0, session.ended_at_ms - session.started_at_ms))
+    return float(words.elapsed_ms(session.started_at_ms, session.ended_at_ms))
 
 
 class SessionsScreen(FleetScreen):

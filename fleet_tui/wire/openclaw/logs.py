@@ -20,7 +20,7 @@ from fleet_tui.wire.openclaw.connection import Result
 from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.frames import Malformed, decode
 from fleet_tui.wire.openclaw.line import Line
-from fleet_tui.wire.redact import redact
+from fleet_tui.wire.redact import LineRedactor
 
 POLL_S = 1.5
 """Pause between two questions."""
@@ -77,16 +77,22 @@ _LEVELS = {
 
 
 def parse_line(
-    line: str, *, source: AgentName, received_at_ms: int, tasks: Mapping[str, TaskId]
+    line: str,
+    *,
+    source: AgentName,
+    received_at_ms: int,
+    tasks: Mapping[str, TaskId],
+    redactor: LineRedactor,
 ) -> LogLine:
-    """One line of the log file, redacted and cut; ``tasks`` maps trace ids to tasks."""
+    """One line of the log file, redacted and cut; ``tasks`` maps trace ids to tasks, ``redactor``
+    has seen the lines before, which a private key may have begun in."""
     said = decode(line.encode("utf-8", "surrogatepass"), _JsonLine)
     if isinstance(said, Malformed):
         return LogLine(
             received_at_ms=received_at_ms,
             source=source,
             level=read_level(line),
-            text=_text(line),
+            text=_text(line, redactor),
         )
     written = _epoch_ms(said.time)
     if written is not None and abs(written - received_at_ms) > BELIEVABLE_MS:
@@ -95,7 +101,7 @@ def parse_line(
         received_at_ms=received_at_ms,
         source=source,
         level=_LEVELS.get(said.meta.log_level_name.upper()) or read_level(said.message),
-        text=_text(_subsystem(said.meta.name) + said.message),
+        text=_text(_subsystem(said.meta.name) + said.message, redactor),
         task=tasks.get(said.trace_id),
         written_at_ms=written,
     )
@@ -128,6 +134,7 @@ class LogTail:
         self._clock = clock
         self._tasks = tasks
         self._cursor: int | None = None
+        self._redactor = LineRedactor()
 
     async def lines(self) -> AsyncIterator[LogLine | LogGap]:
         """Lines and gaps in the order of the file, for ever."""
@@ -145,7 +152,11 @@ class LogTail:
                     yield gap
                 for raw in tail.lines:
                     yield parse_line(
-                        raw, source=self._source, received_at_ms=now_ms, tasks=self._tasks
+                        raw,
+                        source=self._source,
+                        received_at_ms=now_ms,
+                        tasks=self._tasks,
+                        redactor=self._redactor,
                     )
             await asyncio.sleep(POLL_S)
 
@@ -164,9 +175,12 @@ class LogTail:
         return None if isinstance(tail, Malformed) else tail
 
 
-def _text(text: str) -> Untrusted:
+def _text(text: str, redactor: LineRedactor) -> Untrusted:
     """Redacted first, because a cut secret is no longer recognised."""
-    return Untrusted(frame_line(redact(text).encode("utf-8", "backslashreplace")))
+    kept = redactor.redact(text)
+    if kept is None:
+        kept = "[redacted:private-key]"
+    return Untrusted(frame_line(kept.encode("utf-8", "backslashreplace")))
 
 
 def _subsystem(name: str) -> str:

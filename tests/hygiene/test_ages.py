@@ -1,0 +1,37 @@
+"""Ages and spans are never negative: whoever shows one asks ``words.elapsed_ms``."""
+
+import ast
+from collections.abc import Iterator
+
+from tests.hygiene.sources import PACKAGE, modules
+
+SHOWING = ("fleet_tui/cli/", "fleet_tui/console/")
+EXCEPT = {"fleet_tui/console/toasts.py": "asks whether the clock was set back"}
+INSTANTS = ("at_ms", "since_ms", "now_ms")
+
+
+def subtractions(tree: ast.AST) -> Iterator[ast.BinOp]:
+    """Differences of two instants."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.BinOp(left=left, op=ast.Sub(), right=right):
+                if name_of(left).endswith(INSTANTS) and name_of(right).endswith(INSTANTS):
+                    yield node
+
+
+def name_of(node: ast.expr) -> str:
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+        case _:
+            return ""
+
+
+def test_no_age_is_reckoned_by_hand() -> None:
+    found = [
+        source.at(node)
+        for source in modules(PACKAGE)
+        if source.path.startswith(SHOWING) and source.path not in EXCEPT
+        for node in subtractions(source.tree)
+    ]
+    assert found == []

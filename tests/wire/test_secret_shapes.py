@@ -1,0 +1,99 @@
+"""Every shape of a secret goes, whatever is around it; what is none stays."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleet_tui.core.redaction import is_token, names_secret
+from fleet_tui.wire.redact import LineRedactor, redact, redact_counted
+from tests.support.secret_shapes import CANARY, HARMLESS, HEX, SHAPES
+
+AROUND = st.text("abc 123 äöü\n()<>", max_size=20)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@given(before=AROUND, after=AROUND)
+def test_no_shape_comes_through(shape: str, before: str, after: str) -> None:
+    clean, count = redact_counted(f"{before} {SHAPES[shape]} {after}")
+    assert CANARY not in clean
+    assert HEX not in clean
+    assert count >= 1
+    assert redact(clean) == clean
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_shape_comes_through_line_by_line(shape: str) -> None:
+    redactor = LineRedactor()
+    kept = [redactor.redact(line) for line in SHAPES[shape].split("\n")]
+    assert not any(CANARY in line or HEX in line for line in kept if line is not None)
+    assert redactor.count >= 1
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_what_is_no_secret_stays_as_it_is(text: str) -> None:
+    assert redact_counted(text) == (text, 0)
+
+
+def test_what_was_json_is_json() -> None:
+    said = f'{{"password": "{CANARY}", "n": 1}}'
+    assert redact(said) == '{"password": "[redacted:secret]", "n": 1}'
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "TOKEN",
+        "DB_PASSWORD",
+        "AWS_SECRET_ACCESS_KEY",
+        "apiKey",
+        "OPENAI_API_KEY",
+        "X_KEY",
+        "PGPASSWORD",
+    ],
+)
+def test_names_that_say_it(name: str) -> None:
+    assert names_secret(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["PATH", "MAX_TOKENS", "PUBLIC_KEY", "KEYBOARD", "PASSWORD_FILE", "MONKEY", "COMPASS"]
+)
+def test_names_that_do_not(name: str) -> None:
+    assert not names_secret(name)
+
+
+def test_a_token_is_known_without_its_name() -> None:
+    assert is_token(f"sk-{CANARY}")
+    assert not is_token(f"password={CANARY}")
+    assert not is_token(CANARY)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        *(
+            "password='",
+            "token=",
+            "cookie=a=",
+            'authorization: a="',
+            "--api-key ",
+            "?sig=",
+            "token=a,",
+        ),
+        *(
+            'password=\\"',
+            "curl a",
+            "AKIA",
+            "token",
+            "a,b;c&",
+            "PRIVATE KEY",
+            "glpat-",
+            "SG.a.",
+            "://a:",
+        ),
+    ],
+)
+@pytest.mark.parametrize("begin", ["", "token=", "password: '", "curl ", "https://"])
+def test_a_text_made_of_beginnings_is_read_once(begin: str, part: str) -> None:
+    """Were it read again from each beginning, this would take far longer than a test may."""
+    redact(begin + part * (200_000 // len(part)))
