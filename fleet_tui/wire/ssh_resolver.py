@@ -83,7 +83,9 @@ class SshResolver:
         """``config`` stands for another file than ``~/.ssh/config``, ``program`` for another ssh.
         Without ``canonicalize`` no name is looked up, whatever CanonicalizeHostname says."""
         self._config = config
-        self._program = program or shutil.which("ssh")
+        # For a uid without an entry in the password file ssh ends at once, whatever it is asked.
+        found = shutil.which("ssh") if account_home() is not None else None
+        self._program = program or found
         self._canonicalize = canonicalize
         self._clock = clock
         self._slots = asyncio.Semaphore(AT_ONCE)

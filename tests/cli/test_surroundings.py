@@ -155,6 +155,8 @@ def locales(past: Path) -> Path:
     return made
 
 
+NEED_NOTHING = ("check", "schema", "keys", "help")
+NEED_STATE = ("agents", "tasks", "tasks --json", "routes", "logs", "logs --json", "dead", "verify")
 NEGATIVE_AGE = re.compile(rb"(?<![\w-])-\d+(?:ms|[smhd])\b")
 
 
@@ -171,3 +173,9 @@ def test_no_command_is_stopped_by_its_surroundings(name: str, past: Path, tmp_pa
         assert b"Traceback" not in said, about
         assert b"\x00" not in said or "UTF-16" in name, about
         assert NEGATIVE_AGE.search(said) is None, about
+    keeps_state = SURROUNDINGS[name].env.get("FLEET_TUI_STATE_DIR", STATE) is not None
+    for words in (*NEED_NOTHING, *(NEED_STATE if keeps_state else ())):
+        assert found[words].code == ExitCode.OK, f"{words}: {found[words]}"
+    if found["tasks"].out and "UTF-16" not in name and keeps_state:
+        rows = json.loads(found["tasks --json"].out)["matching"]
+        assert found["tasks"].out.count(b"\n") >= min(rows, 50), "no row is missing"
