@@ -1,6 +1,7 @@
 """Every command in surroundings nobody planned: it works, or says in words what it lacks."""
 
 import asyncio
+import json
 import os
 import re
 import shutil

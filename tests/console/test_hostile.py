@@ -34,6 +34,7 @@ def test_no_screen_sends_what_remote_text_holds() -> None:
         assert program.wait_for_end() == 0
         sent = program.painted.decode("utf-8")
     assert "CODE 0 DONE" in sent, "no screen failed"
+    assert "REACHED 0 []" in sent, sent[sent.index("REACHED") :]
     rest = assert_only_ours(sent)
     assert "␛]52;c;" in rest, "it is shown instead"
     assert payloads.MARKUP[0] in rest, "and brackets are only brackets"

@@ -9,20 +9,28 @@ import argparse
 import asyncio
 import inspect
 import itertools
+import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+from rich.segment import Segment
+from rich.style import Style
 from textual import events
 from textual.pilot import Pilot
 
+from fleet_tui.console import seatbelt
 from fleet_tui.console.app import FleetApp
+from fleet_tui.console.cells import Cell
 from fleet_tui.console.places import Place
+from fleet_tui.console.widgets.paint import Painted
 from fleet_tui.core.commands import Command, Refused, Reply
 from fleet_tui.core.events import Recorded
+from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.ids import Seq, TaskId
+from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.ulid import ULID_CHARS
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.feed.feed import Link
@@ -69,6 +77,43 @@ def poisoned(value: T) -> T:
     return made  # type: ignore[return-value]  # of the type it was made from
 
 
+_ids = itertools.count()
+
+
+def strange(line: LogLine | LogGap) -> LogLine | LogGap:
+    """Every second line is about a task that nobody knows, whose id ends in something short that
+    acts: where ids are cut to their ends, that is what is left."""
+    number = next(_ids)
+    if isinstance(line, LogGap) or number % 2:
+        return line
+    return msgspec.structs.replace(line, task=TaskId(f"TASK{SHORT[number // 2 % len(SHORT)]}"))
+
+
+SHORT = ("\x1b[31m", "\x1bc", "\x9b2J", "\u202etxt", "\x1b]0;x\x07", "[/red]", "\u3164")
+
+reached: list[str] = []
+"""What came to the seatbelt: every one of them went around the firewall."""
+
+
+def watch_the_belt() -> None:
+    """Note what the second lines of defence have to stop: painted cells, and the driver."""
+    paint = Painted.segments
+
+    def painted(widget: Painted, cells: Iterable[Cell], over: Style | None = None) -> list[Segment]:
+        found = tuple(cells)
+        reached.extend(c.text for c in found if safe_line(c.text, len(c.text) + 16) != c.text)
+        return paint(widget, found, over)
+
+    Painted.segments = painted  # type: ignore[method-assign, assignment]
+    shown = seatbelt._shown
+
+    def noted(found: re.Match[str]) -> str:
+        reached.append(found.string[max(0, found.start() - 40) : found.end() + 20])
+        return shown(found)
+
+    seatbelt._shown = noted
+
+
 class HostileFeed(FakeFeed):
     """The scene of the tests, poisoned; every command is refused with more of the same."""
 
@@ -76,7 +121,7 @@ class HostileFeed(FakeFeed):
         super().__init__(
             state=poisoned(seeded_state()),
             looks=poisoned(seeded_looks()),
-            lines=[poisoned(line) for line in seeded_lines()],
+            lines=[*map(strange, [poisoned(line) for line in seeded_lines()])],
         )
 
     async def history(self, after: Seq, limit: int) -> Sequence[Recorded]:
@@ -178,7 +223,9 @@ def main() -> None:
     async def walked(pilot: Pilot[object]) -> None:
         await walk(pilot, app, feed)  # type: ignore[arg-type]  # of this very app
 
+    watch_the_belt()
     asyncio.run(app.run_async(auto_pilot=walked))
+    print("REACHED", len(reached), [ascii(each) for each in reached[:5]])
     print("CODE", app.return_code, "DONE")
 
 

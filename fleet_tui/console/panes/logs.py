@@ -83,7 +83,7 @@ class LogsPane(Pane):
 
     def _label(self, task_id: TaskId) -> str:
         task = self._view.state.task(task_id) if self._view is not None else None
-        return task_label(task.number) if task is not None else task_id[-7:]
+        return task_label(task.number) if task is not None else safe_line(task_id[-7:])
 
     def show(self, previous: View | None, view: View) -> None:
         """Keep the view for labels; lines come by themselves."""
