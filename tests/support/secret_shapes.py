@@ -57,7 +57,7 @@ SHAPES: dict[str, str] = {
     "Google, OAuth": f"ya29.{CANARY}",
     "Stripe": f"sk_live_{CANARY} rk_live_{CANARY}",
     "Stripe hook": f"whsec_{CANARY}",
-    "npm": f"//registry.npmjs.org/:_authToken=npm_{CANARY}",
+    "npm": f"//npm.example.org/:_authToken=npm_{CANARY}",
     "PyPI": f"pypi-AgEI{CANARY}",
     "Hugging Face": f"hf_{CANARY}",
     "SendGrid": f"SG.{CANARY}.{CANARY}",
