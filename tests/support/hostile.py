@@ -104,7 +104,7 @@ def watch_the_belt() -> None:
         reached.extend(c.text for c in found if safe_line(c.text, len(c.text) + 16) != c.text)
         return paint(widget, found, over)
 
-    Painted.segments = painted  # type: ignore[method-assign, assignment]
+    Painted.segments = painted  # type: ignore[method-assign, assignment]  # to watch it
     shown = seatbelt._shown
 
     def noted(found: re.Match[str]) -> str:
