@@ -13,7 +13,7 @@ from fleet_tui.core.ids import AgentName, AlertId, Epoch, PoolName, RunId, Seq, 
 from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.state import CancelCause, FleetState, Health, Severity, TaskPhase, TaskSpec
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
-from fleet_tui.core.vitals import FailureKind
+from fleet_tui.core.vitals import FailureKind, Limit
 
 
 class EventBase(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="kind"):
@@ -107,6 +107,8 @@ class AgentIdentified(EventBase, frozen=True, kw_only=True, tag="agent.identifie
     agent: AgentName
     version: str | None
     boot_id: str | None
+    limits: tuple[Limit, ...] = ()
+    """What its release cannot do."""
 
 
 class AgentCordoned(EventBase, frozen=True, kw_only=True, tag="agent.cordoned"):

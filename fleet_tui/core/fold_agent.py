@@ -45,7 +45,7 @@ def next_agent(agent: AgentState, event: AgentEvent, at_ms: int) -> AgentState:
                 detail=event.detail,
                 quarantine_until_ms=event.quarantine_until_ms,
             )
-        case e.AgentIdentified(version=version, boot_id=boot_id):
+        case e.AgentIdentified(version=version, boot_id=boot_id, limits=limits):
             breaker = agent.breaker
             if breaker is not None and agent.boot_id not in (None, boot_id):
                 # Another process: what its predecessor failed may be tried with it at once.

@@ -86,9 +86,11 @@ def _judge_reading(
     watch: Watch, agent: AgentState, reading: VitalsReading, probe: ProbeSpec, now_ms: int
 ) -> tuple[Watch, list[Event]]:
     events: list[Event] = []
-    identity = (reading.version or agent.version, reading.boot_id or agent.boot_id)
-    if identity != (agent.version, agent.boot_id):
-        events.append(AgentIdentified(agent=agent.name, version=identity[0], boot_id=identity[1]))
+    version, boot_id = reading.version or agent.version, reading.boot_id or agent.boot_id
+    limits = agent.limits if reading.limits is None else reading.limits
+    if (version, boot_id, limits) != (agent.version, agent.boot_id, agent.limits):
+        known = AgentIdentified(agent=agent.name, version=version, boot_id=boot_id, limits=limits)
+        events.append(known)
     if not reading.ready:
         watch = replace(watch, misses=0, kind_misses=0, goods=0, well=0)
         resting = Health.DRAINING if "drain" in reading.note else Health.STARTING
@@ -222,6 +224,7 @@ def _lost_as(kind: FailureKind) -> Health:
             | FailureKind.GATEWAY_AUTH
             | FailureKind.GATEWAY_SCOPE
             | FailureKind.PROTOCOL_MISMATCH
+            | FailureKind.RELEASE_UNSUPPORTED
             | FailureKind.BAD_ANSWER
             | FailureKind.COMMAND_MISSING
             | FailureKind.DISK_FULL

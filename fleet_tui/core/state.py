@@ -40,7 +40,7 @@ from fleet_tui.core.modes import NORMAL, ModeNow
 from fleet_tui.core.redaction import without_secrets
 from fleet_tui.core.ulid import ULID_CHARS
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
-from fleet_tui.core.vitals import FailureKind
+from fleet_tui.core.vitals import FailureKind, Limit
 
 MAX_CLOSED_TASKS = 2_000
 MAX_DEAD_LETTERS = 10_000
@@ -144,6 +144,8 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     detail: Untrusted = NOTHING_SAID
     version: str | None = None
     boot_id: str | None = None
+    limits: tuple[Limit, ...] = ()
+    """What its release cannot do."""
     cordon: Cordon | None = None
     quarantine_until_ms: int | None = None
     prices: Prices = Prices()

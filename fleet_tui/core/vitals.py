@@ -4,6 +4,7 @@ Readings are telemetry. Only a *change* of health becomes an event of the ledger
 """
 
 from enum import StrEnum
+from typing import assert_never
 
 import msgspec
 
@@ -26,6 +27,7 @@ class FailureKind(StrEnum):
     GATEWAY_AUTH = "gateway-auth"
     GATEWAY_SCOPE = "gateway-scope"
     PROTOCOL_MISMATCH = "protocol-mismatch"
+    RELEASE_UNSUPPORTED = "release-unsupported"
     BAD_ANSWER = "bad-answer"
     SECRET_MISSING = "secret-missing"  # noqa: S105 - the name of a failure, not a secret
     COMMAND_MISSING = "command-missing"
@@ -47,9 +49,37 @@ _PERMANENT = frozenset(
         FailureKind.GATEWAY_AUTH,
         FailureKind.GATEWAY_SCOPE,
         FailureKind.PROTOCOL_MISMATCH,
+        FailureKind.RELEASE_UNSUPPORTED,
         FailureKind.SECRET_MISSING,
     }
 )
+
+
+class Limit(StrEnum):
+    """What an agent's release cannot do, though it takes work."""
+
+    NO_FENCE = "no-fence"
+    NO_LANES = "no-lanes"
+    NO_MACHINE = "no-machine"
+    NO_LOG_TRACE = "no-log-trace"
+    NO_BOOT_ID = "no-boot-id"
+
+    @property
+    def text(self) -> str:
+        """What follows from it, as a sentence for operators."""
+        match self:
+            case Limit.NO_FENCE:
+                return "a start without an answer cannot be fenced: its task needs your verdict"
+            case Limit.NO_LANES:
+                return "only runs of this fleet are counted, not other work of the gateway"
+            case Limit.NO_MACHINE:
+                return "memory, disk and load of its machine are not known"
+            case Limit.NO_LOG_TRACE:
+                return "its log lines do not name the task they belong to"
+            case Limit.NO_BOOT_ID:
+                return "a restart is noticed by the lost connection only"
+            case _:
+                assert_never(self)
 
 
 class VitalsReading(msgspec.Struct, frozen=True, kw_only=True, tag="reading"):
@@ -78,6 +108,8 @@ class VitalsReading(msgspec.Struct, frozen=True, kw_only=True, tag="reading"):
     load_average: float | None = None
     loop_lag_ms_p99: float | None = None
     clock_skew_ms: float | None = None
+    limits: tuple[Limit, ...] | None = None
+    """What the agent's release cannot do; None while that is not known."""
 
 
 class ProbeFailure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):

@@ -10,10 +10,11 @@ import msgspec
 
 from fleet_tui.sim.behaviour import Model
 from fleet_tui.sim.gateway_disk import Json
+from fleet_tui.sim.gateway_releases import NEWEST
 from fleet_tui.sim.gateway_runs import TIMED_OUT_TEXT, End, Run
 from fleet_tui.sim.world import CPU_COUNT, DISK_BYTES, MEMORY_BYTES, HostVitals
 
-VERSION = "2026.9.6"
+VERSION = NEWEST.version
 BUILD_ID = "2026.9.6-release-simulated"
 PROTOCOL = 4
 MAX_PAYLOAD_BYTES = 26_214_400

@@ -143,7 +143,11 @@ def http_answer(process: Process, path: str, *, forwarded: bool) -> tuple[int, J
             word = "started"
             if failing:
                 word = "draining" if process.is_ready else "starting"
-            said: Json = {"ok": not failing, "status": word, "version": answers.VERSION}
+            said: Json = {
+                "ok": not failing,
+                "status": word,
+                "version": process.spec.release.version,
+            }
             return (503 if failing else 200), said | {"uptimeMs": uptime_ms}
         case "/ready" | "/readyz":
             ready: Json = {"ready": not failing, "failing": failing, "uptimeMs": uptime_ms}
@@ -359,6 +363,7 @@ class WebSocketConnection:
         raw = answers.config(port=spec.port, model=spec.model, max_concurrent=spec.max_concurrent)
         health = process.health()
         del health["modelRuntime"]  # the snapshot of a connection does not have it
+        methods = [name for name in METHODS if name not in spec.release.lacks_methods]
         defaults: Json = {
             "defaultAgentId": spec.agent_id,
             "modelConfigured": True,
@@ -370,13 +375,13 @@ class WebSocketConnection:
             "type": "hello-ok",
             "protocol": answers.PROTOCOL,
             "server": {
-                "version": answers.VERSION,
-                "buildId": answers.BUILD_ID,
-                "bootId": process.boot_id,
+                "version": spec.release.version,
+                **({"buildId": answers.BUILD_ID} if spec.release.tells_boot_id else {}),
+                **({"bootId": process.boot_id} if spec.release.tells_boot_id else {}),
                 "controlUiBuildSource": "bundled",
                 "connId": process.new_id(),
             },
-            "features": {"methods": list(METHODS), "events": list(EVENTS), "capabilities": []},
+            "features": {"methods": methods, "events": list(EVENTS), "capabilities": []},
             "snapshot": {
                 "suspension": {"phase": process.suspension_phase},
                 "presence": [],

@@ -14,6 +14,7 @@ from fleet_tui.sim.behaviour import Tokens
 from fleet_tui.sim.gateway_answers import Refusal, final_answer, waited_answer
 from fleet_tui.sim.gateway_disk import Json
 from fleet_tui.sim.gateway_process import Process, suspended
+from fleet_tui.sim.gateway_releases import objections
 from fleet_tui.sim.gateway_runs import Run, RunRequest
 from fleet_tui.sim.loglines import Trace
 
@@ -65,6 +66,11 @@ class _AbortParams(_Params, frozen=True, kw_only=True, rename="camel"):
 
 class _KeyParams(_Params, frozen=True, kw_only=True, rename="camel"):
     key: str
+
+
+class _CreateParams(_KeyParams, frozen=True, kw_only=True, rename="camel"):
+    agent_id: str | None = None
+    display_name: str | None = None
 
 
 class _SessionsParams(_Params, frozen=True, kw_only=True, rename="camel"):
@@ -179,7 +185,10 @@ async def _sessions_abort(call: Call, params: _AbortParams) -> Answer:
     return {"ok": True, "abortedRunId": found[0].id, "status": "aborted"}
 
 
-async def _sessions_create(call: Call, params: _KeyParams) -> Answer:
+async def _sessions_create(call: Call, params: _CreateParams) -> Answer:
+    agent_id = params.agent_id
+    if agent_id is not None and agent_id != call.process.spec.agent_id:
+        return Refusal(code="INVALID_REQUEST", message=f'unknown agent id "{agent_id}"')
     session = call.process.runs.open_session(params.key)
     created: Json = {"ok": True, "key": session.key, "sessionId": session.session_id}
     return created | {
@@ -433,7 +442,7 @@ METHODS: dict[str, Method] = {
     "logs.tail": Method(READ, _TailParams, _logs_tail),
     "models.list": Method(READ, _Params, _models_list),
     "sessions.abort": Method(WRITE, _AbortParams, _sessions_abort),
-    "sessions.create": Method(WRITE, _KeyParams, _sessions_create),
+    "sessions.create": Method(WRITE, _CreateParams, _sessions_create),
     "sessions.delete": Method(ADMIN, _KeyParams, _sessions_delete),
     "sessions.describe": Method(READ, _KeyParams, _sessions_describe),
     "sessions.list": Method(READ, _SessionsParams, _sessions_list),
@@ -444,16 +453,20 @@ METHODS: dict[str, Method] = {
 }
 
 EVENTS = ("connect.challenge", "agent", "chat", "tick", "shutdown", "health", "task")
-WHILE_PREPARED = frozenset(
+WHILE_SUSPENDING = frozenset(
     {"gateway.suspend.prepare", "gateway.suspend.status", "gateway.suspend.resume"}
 )
-"""All that a suspended gateway without work still answers."""
+"""All that a gateway still answers from the moment it drains for a suspension."""
 
 
 async def answer(call: Call, name: str, params: object, scopes: frozenset[str]) -> Answer:
     """The (first) answer to a request."""
+    release = call.process.spec.release
     method = METHODS.get(name)
-    if method is None:
+    if call.traceparent is not None and "traceparent" in release.lacks_keys:
+        text = "invalid request frame: at root: unexpected property 'traceparent'"
+        return Refusal(code="INVALID_REQUEST", message=text)
+    if method is None or name in release.lacks_methods:
         return Refusal(code="INVALID_REQUEST", message=f"unknown method: {name}")
     if method.scope not in scopes:
         return Refusal(
@@ -466,13 +479,11 @@ async def answer(call: Call, name: str, params: object, scopes: frozenset[str]) 
             },
         )
     phase = call.process.suspension_phase
-    if phase == "prepared" and name not in WHILE_PREPARED:
+    if phase in {"draining", "prepared"} and name not in WHILE_SUSPENDING:
         return suspended(name, phase)
-    try:
-        decoded = msgspec.convert(params, method.params)
-    except msgspec.ValidationError as error:
-        return _invalid(name, str(error))
-    return await method.run(call, decoded)
+    if wrong := objections(params, method.params, release):
+        return _invalid(name, "; ".join(wrong))
+    return await method.run(call, msgspec.convert(params, method.params))
 
 
 def _invalid(name: str, problem: str) -> Refusal:

@@ -17,6 +17,7 @@ from fleet_tui.sim import gateway_answers as answers
 from fleet_tui.sim.behaviour import Model, Planner
 from fleet_tui.sim.gateway_answers import Refusal
 from fleet_tui.sim.gateway_disk import Disk, Json
+from fleet_tui.sim.gateway_releases import NEWEST, Release
 from fleet_tui.sim.gateway_runs import Runs
 from fleet_tui.sim.loglines import Trace
 from fleet_tui.sim.world import GIB, LEAK_BYTES_PER_RUN, Host, Pace
@@ -42,6 +43,7 @@ class GatewaySpec(msgspec.Struct, frozen=True, kw_only=True):
     model: Model
     agent_id: str = "main"
     max_concurrent: int = 8
+    release: Release = NEWEST
 
 
 class Listener(Protocol):
@@ -134,7 +136,8 @@ class Process:
 
     async def live(self, boot_s: float) -> None:
         """Start up in ``boot_s`` simulated seconds, then tick until the end."""
-        self.runs.log("INFO", "gateway", f"starting OpenClaw {answers.VERSION} (pid {self.pid})")
+        version = self.spec.release.version
+        self.runs.log("INFO", "gateway", f"starting OpenClaw {version} (pid {self.pid})")
         await self._wait(boot_s * 0.7)
         self.is_listening = True
         broken = self.runs.settle_interrupted()

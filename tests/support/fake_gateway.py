@@ -16,13 +16,33 @@ from fleet_tui.core.ids import AgentName, PoolName
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import FailureKind, ProbeFailure
 from fleet_tui.wire.openclaw.dial import ByteChannel, Dial, GatewayFailure
+from fleet_tui.wire.openclaw.dialect import NEEDED
 from fleet_tui.wire.openclaw.handshake import SCOPES
+from fleet_tui.wire.openclaw.host_vitals import LANES, SYSTEM
 from fleet_tui.wire.openclaw.port import OpenClawPort
 from fleet_tui.wire.ssh_failures import SshFailure
 
 AGENT = AgentName("agent-1")
 NOW_MS = 1_795_201_000_000
 READY = b'{"ready":true,"failing":[]}'
+
+KEYS = {
+    "frame": {"traceparent"},
+    "sessions.create": {"key", "agentId", "displayName", "label"},
+    "agent": {
+        *("message", "agentId", "sessionKey", "expectedExistingSessionId"),
+        *("idempotencyKey", "timeout", "label"),
+    },
+    "agent.wait": {"runId", "timeoutMs"},
+    "sessions.abort": {"runId", "key", "clearQueued"},
+}
+"""What the newest release takes."""
+
+OLD_KEYS = {"traceparent", "displayName", "expectedExistingSessionId", "clearQueued"}
+"""What releases of July 2026 and before do not know."""
+
+TEXTS = {"key", "agentId", "displayName", "runId", "sessionKey", "expectedExistingSessionId"}
+TRUTHS = {"clearQueued"}
 
 Handler = Callable[[dict[str, Any]], Any]
 
@@ -114,7 +134,10 @@ class FakeGateway:
             "protocol": 4,
             "server": {"version": "2026.9.6", "bootId": "boot-1"},
             "auth": {"scopes": list(SCOPES)},
+            "features": {"methods": sorted(NEEDED | {LANES, SYSTEM})},
         }
+        self.keys = {method: set(keys) for method, keys in KEYS.items()}
+        """What each method takes. An older release takes less."""
         self.ready = READY
         self.ready_status = 200
         self.connections: set[ServerConnection] = set()
@@ -141,6 +164,10 @@ class FakeGateway:
             await connection.send(json.dumps(challenge))
             async for message in connection:
                 request = json.loads(message)
+                objections = self._objections(request)
+                if objections:
+                    await connection.send(json.dumps(_refusal(request, "; ".join(objections))))
+                    continue
                 self.requests.append(request)
                 for frame in self._answers(request):
                     await connection.send(json.dumps(frame))
@@ -159,6 +186,24 @@ class FakeGateway:
         response.headers["Content-Length"] = str(len(self.ready))
         return response
 
+    def _objections(self, request: dict[str, Any]) -> list[str]:
+        """What a real gateway would name that validates this request."""
+        unknown = set(request) - {"type", "id", "method", "params"} - self.keys["frame"]
+        if unknown:
+            return [
+                f"invalid request frame: at root: unexpected property '{key}'" for key in unknown
+            ]
+        takes = self.keys.get(request["method"])
+        found = []
+        for key, value in request["params"].items():
+            if takes is not None and key not in takes:
+                found.append(f"at root: unexpected property '{key}'")
+            elif key in TEXTS and not isinstance(value, str):
+                found.append(f"at /{key}: must be string")
+            elif key in TRUTHS and not isinstance(value, bool):
+                found.append(f"at /{key}: must be boolean")
+        return found
+
     def _answers(self, request: dict[str, Any]) -> list[dict[str, Any]]:
         """Frames for one request: handlers give a payload, or a list of payloads for two steps."""
         head = {"type": "res", "id": request["id"]}
@@ -175,6 +220,11 @@ class FakeGateway:
             return []
         payloads = given if isinstance(given, list) else [given]
         return [{**head, "ok": True, "payload": payload} for payload in payloads]
+
+
+def _refusal(request: dict[str, Any], message: str) -> dict[str, Any]:
+    error = {"code": "INVALID_REQUEST", "message": message}
+    return {"type": "res", "id": request["id"], "ok": False, "error": error}
 
 
 @asynccontextmanager
@@ -277,7 +327,7 @@ class Session:
         return {"deleted": True}
 
     def agent(self, params: dict[str, Any]) -> list[dict[str, Any]]:
-        if not self.exists or params["expectedExistingSessionId"] != "session-1":
+        if not self.exists or params.get("expectedExistingSessionId", "session-1") != "session-1":
             raise Refuse("UNAVAILABLE")
         accepted = {"runId": params["idempotencyKey"], "status": "accepted"}
         return [accepted] if self.final is None else [accepted, self.final]

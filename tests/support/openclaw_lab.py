@@ -30,7 +30,9 @@ from fleet_tui.core.ids import AgentName, HostName, PoolName
 from tests.support.sshd import SSHD, Sshd, make_sshd
 from tests.support.stub_model import MODEL, StubModel, stub_model
 
-OPENCLAW_VERSION = "2026.9.6"
+OPENCLAW_VERSION = os.environ.get("FLEET_TUI_OPENCLAW_VERSION", "2026.9.6")
+"""The release that the tests with real gateways boot."""
+
 NODE_VERSION = "24.21.0"
 """At least 24.16 is what this OpenClaw asks for."""
 

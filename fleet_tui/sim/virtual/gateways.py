@@ -27,13 +27,16 @@ from fleet_tui.sim.gateway_answers import Refusal, response
 from fleet_tui.sim.gateway_disk import Json
 from fleet_tui.sim.gateway_methods import ADMIN, READ, WRITE, answer
 from fleet_tui.sim.gateway_process import GatewaySpec, Process
+from fleet_tui.sim.gateway_releases import NEWEST, Release
 from fleet_tui.sim.virtual.loop import NotVirtual, VirtualLoop
 from fleet_tui.sim.virtual.truth import Execution, Truth, sha256
 from fleet_tui.sim.world import Host, Pace
 from fleet_tui.wire.openclaw.attempt import Attempts, RunsByAttempts
 from fleet_tui.wire.openclaw.connection import CONNECT_TIMEOUT_MS, Connection
 from fleet_tui.wire.openclaw.dial import ByteChannel, GatewayFailure
+from fleet_tui.wire.openclaw.dialect import Dialect
 from fleet_tui.wire.openclaw.frames import Granted, Hello, Policy, Server
+from fleet_tui.wire.openclaw.host_vitals import LANES, SYSTEM
 from fleet_tui.wire.openclaw.line import Line
 from fleet_tui.wire.ssh import SshFailure
 
@@ -78,8 +81,10 @@ class SimGateway:
         truth: Truth,
         habits: "Callable[[str], Habit]",
         now_ms: Callable[[], int],
+        release: Release = NEWEST,
     ) -> None:
         self.agent = agent
+        self.release = release
         self.epochs: dict[str, int] = {}
         """By run id: the engine that asked for it."""
         self.loop = loop
@@ -89,7 +94,7 @@ class SimGateway:
         self._habits = habits
         self._given: dict[str, str] = {}
         self._machine_up = True
-        spec = GatewaySpec(name=agent, port=PORT, token=NOBODY_ASKS, model=SONNET)
+        spec = GatewaySpec(name=agent, port=PORT, token=NOBODY_ASKS, model=SONNET, release=release)
         self._gateway = Gateway(
             spec, host=Host(host, 1), pace=Pace(now_ms), rng=rng, plan=self._plan
         )
@@ -323,6 +328,21 @@ class _Call:
             self._stream._return(response(self._id, body))
 
 
+def dialect_of(release: Release) -> Dialect:
+    """What an engine finds out when it asks a gateway of that release."""
+    lacks_keys, lacks_methods = release.lacks_keys, release.lacks_methods
+    return Dialect(
+        version=release.version,
+        lanes=LANES not in lacks_methods,
+        system=SYSTEM not in lacks_methods,
+        display_name="displayName" not in lacks_keys,
+        expected_session="expectedExistingSessionId" not in lacks_keys,
+        clear_queued="clearQueued" not in lacks_keys,
+        traced="traceparent" not in lacks_keys,
+        boot_id=release.tells_boot_id,
+    )
+
+
 class _SimLine(Line):
     """The kept connection to one gateway, whose frames are not put into bytes."""
 
@@ -334,7 +354,13 @@ class _SimLine(Line):
         effect: Effect,
         clock: Callable[[], int],
     ) -> None:
-        super().__init__(gateway.agent, dial=_no_bytes, token=_no_token, clock=clock)
+        super().__init__(
+            gateway.agent,
+            dial=_no_bytes,
+            token=_no_token,
+            clock=clock,
+            known=dialect_of(gateway.release),
+        )
         self._gateway = gateway
         self._pool = pool
         self._epoch = epoch
@@ -362,7 +388,7 @@ class _SimLine(Line):
             stream.close()
         hello = Hello(
             protocol=answers.PROTOCOL,
-            server=Server(version=answers.VERSION, boot_id=process.boot_id),
+            server=Server(version=self._gateway.release.version, boot_id=process.boot_id),
             auth=Granted(scopes=list(SCOPES)),
             policy=Policy(tick_interval_ms=answers.TICK_S * 1_000),
         )

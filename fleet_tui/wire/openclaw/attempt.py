@@ -7,6 +7,10 @@ turn of a deleted session after a crash either. So ``sessions.delete`` is a fenc
 start that fails before its session exists definitely did not happen. The idempotency key is the run
 id and is never sent twice: the gateway remembers keys for minutes only.
 
+Releases before 2026.8 cannot bind a run to a session (:mod:`fleet_tui.wire.openclaw.dialect`). A
+start that they leave unanswered may arrive at any time and would make its session anew, so an empty
+session is left alone there, and the run stays unknown until it arrives or a person decides.
+
 A gateway knows no epochs, so an engine that was replaced while it stood still has to notice that by
 itself. It asks between its session and its start: whoever took over before that looks later, finds
 the session and deletes it; whoever took over earlier is seen, and nothing is sent.
@@ -35,6 +39,7 @@ from fleet_tui.core.ids import TaskId
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.wire.openclaw.connection import Connection, Lost, Refused, Reply, Result
 from fleet_tui.wire.openclaw.dial import GatewayFailure
+from fleet_tui.wire.openclaw.dialect import Dialect
 from fleet_tui.wire.openclaw.frames import Aborted, Created, Malformed, decode
 from fleet_tui.wire.openclaw.line import Line
 from fleet_tui.wire.openclaw.runs import (
@@ -143,15 +148,10 @@ class Attempts:
         if unfit is not None:
             return Definite(unfit)
         key = session_key(self._agent_id, order)
-        created = await connection.call(
-            "sessions.create",
-            {
-                "key": key,
-                "agentId": self._agent_id,
-                "displayName": order.label[:200] or order.run_id,
-            },
-            timeout_ms=CALL_MS,
-        )
+        new: dict[str, object] = {"key": key, "agentId": self._agent_id}
+        if connection.dialect.display_name:
+            new["displayName"] = order.label[:200] or order.run_id
+        created = await connection.call("sessions.create", new, timeout_ms=CALL_MS)
         session = _created(created)
         if isinstance(session, NotStarted):
             return Definite(session)
@@ -159,11 +159,12 @@ class Attempts:
             return Definite(NotStarted(reason="engine-replaced"))
         if not wanted():
             return Definite(CANCELLED_FIRST)
+        bound_to = session.session_id if connection.dialect.expected_session else None
         asked_at_s = asyncio.get_running_loop().time()
         reply, result = await connection.call_for_result(
             "agent",
-            self._run_params(order, key, session.session_id),
-            traceparent=traceparent(order),
+            self._run_params(order, key, bound_to),
+            traceparent=traceparent(order) if connection.dialect.traced else None,
             timeout_ms=START_MS,
         )
         if (stray := about_another(reply, order.run_id)) is not None:
@@ -207,11 +208,11 @@ class Attempts:
         connection = await self._line.connection()
         if isinstance(connection, GatewayFailure):
             return unreachable(connection)
-        targets: tuple[dict[str, object], ...] = (
-            {"runId": order.run_id},
-            {"key": session_key(self._agent_id, order), "clearQueued": True},
-        )
-        for target in targets:
+        whole: dict[str, object] = {"key": session_key(self._agent_id, order)}
+        if connection.dialect.clear_queued:
+            whole["clearQueued"] = True
+        run: dict[str, object] = {"runId": order.run_id}
+        for target in (run, whole):
             reply = await connection.call("sessions.abort", target, timeout_ms=CALL_MS)
             if not isinstance(reply, Result):
                 return unanswered(reply)
@@ -232,6 +233,8 @@ class Attempts:
             return seen
         if isinstance(seen, (Finished, Stopped)):
             return Definite(seen)
+        if seen is Standing.UNTOUCHED and not connection.dialect.expected_session:
+            return unfenceable(connection.dialect)
         return await self._delete_session(connection, order, even_running=True)
 
     async def _look(self, order: RunOrder) -> Inspection:
@@ -247,6 +250,8 @@ class Attempts:
             case Standing.UNTOUCHED if self._may_arrive(order):
                 slow = Untrusted("it was asked for, and the gateway has not answered yet")
                 return Unknown(LostReason.NO_TRACE, slow)
+            case Standing.UNTOUCHED if not connection.dialect.expected_session:
+                return unfenceable(connection.dialect)
             case Standing.ABSENT | Standing.UNTOUCHED:
                 return await self._delete_session(connection, order)
             case Standing.INTERRUPTED:
@@ -349,16 +354,19 @@ class Attempts:
             return None
         return waited_outcome(reply.payload)
 
-    def _run_params(self, order: RunOrder, key: str, session_id: str) -> dict[str, object]:
+    def _run_params(self, order: RunOrder, key: str, bound_to: str | None) -> dict[str, object]:
+        """``bound_to`` is the session's id where the gateway can be bound to it."""
         limit_ms = order.start_to_close_ms
-        return {
+        params: dict[str, object] = {
             "message": order.payload.raw,
             "agentId": self._agent_id,
             "sessionKey": key,
-            "expectedExistingSessionId": session_id,
             "idempotencyKey": order.run_id,
             "timeout": DEFAULT_TIMEOUT_S if limit_ms is None else max(1, -(-limit_ms // 1000)),
         }
+        if bound_to is not None:
+            params["expectedExistingSessionId"] = bound_to
+        return params
 
     def _remember(self, order: RunOrder) -> None:
         self.tasks_by_trace[order.trace_id] = TaskId(order.task_id)
@@ -404,6 +412,13 @@ class RunsByAttempts:
     async def fence(self, order: RunOrder) -> Inspection:
         """See :class:`AgentPort`."""
         return await self._attempts.fence(order)
+
+
+def unfenceable(dialect: Dialect) -> Unknown:
+    """Where a start that may still arrive stands on a release that cannot be kept from it."""
+    release = f"OpenClaw {dialect.version}"
+    words = f"the start may still arrive, and {release} cannot be kept from it"
+    return Unknown(LostReason.NO_TRACE, Untrusted(words))
 
 
 def _unfit(payload: Untrusted, max_payload: int) -> NotStarted | None:

@@ -16,6 +16,7 @@ from fleet_tui.core.evidence import LostReason
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind
 from fleet_tui.wire.openclaw.dial import ByteChannel, Dial, GatewayFailure
+from fleet_tui.wire.openclaw.dialect import TRACED, TRACEPARENT, Dialect, Question, learn
 from fleet_tui.wire.openclaw.frames import (
     ErrorShape,
     Frame,
@@ -111,6 +112,9 @@ class Messages(Protocol):
 class Connection:
     """A connection that said hello. Make one with :func:`connect`."""
 
+    dialect: Dialect
+    """What may be sent, once :meth:`learn_dialect` has found out."""
+
     def __init__(self, stream: Messages, hello: Hello, on_event: Callable[[Frame], None]) -> None:
         self.hello = hello
         self.lost: Lost | None = None
@@ -132,7 +136,7 @@ class Connection:
         return await self._ask(request_id, pending, method, params, {}, timeout_ms)
 
     async def call_for_result(
-        self, method: str, params: dict[str, object], *, traceparent: str, timeout_ms: int
+        self, method: str, params: dict[str, object], *, traceparent: str | None, timeout_ms: int
     ) -> tuple[Reply, asyncio.Future[Reply]]:
         """Ask for something long: the first answer, and a future for the final one.
 
@@ -140,9 +144,37 @@ class Connection:
         """
         request_id, pending = self._register(two_steps=True)
         assert pending.result is not None
-        extra = {"traceparent": traceparent}
+        extra = {} if traceparent is None else {"traceparent": traceparent}
         reply = await self._ask(request_id, pending, method, params, extra, timeout_ms)
         return reply, pending.result
+
+    async def learn_dialect(self, known: Dialect | None) -> GatewayFailure | None:
+        """Find out what may be sent; None once that is known. ``known`` is the dialect of an
+        earlier connection, believed as long as the version is the same."""
+        if known is None or known.version != self.hello.server.version:
+            learned = await learn(self.hello, self._objection)
+            if isinstance(learned, GatewayFailure):
+                return learned
+            known = learned
+        self.dialect = known
+        return None
+
+    async def _objection(self, question: Question) -> ErrorShape | GatewayFailure:
+        """How the gateway refuses a request that cannot be acted on."""
+        request_id, pending = self._register(two_steps=False)
+        extra = {"traceparent": TRACEPARENT} if question is TRACED else {}
+        method, params = question.method, question.params
+        reply = await self._ask(request_id, pending, method, params, extra, CONNECT_TIMEOUT_MS)
+        match reply:
+            case Refused(error=error):
+                return error
+            case Lost(reason=LostReason.TIMEOUT | LostReason.HUNG, detail=detail):
+                return GatewayFailure(kind=FailureKind.GATEWAY_HUNG, detail=detail)
+            case Lost(detail=detail):
+                return GatewayFailure(kind=FailureKind.GATEWAY_DOWN, detail=detail)
+            case Result():
+                taken = Untrusted(f"it took a {method} request that means nothing")
+                return GatewayFailure(kind=FailureKind.BAD_ANSWER, detail=taken)
 
     async def close(self) -> None:
         """Close at once; whoever waits gets Lost."""

@@ -3,7 +3,8 @@
 Only fields that are used are declared; everything else a gateway sends is skipped unread. Parts
 that are useful but not needed (``result``, ``details``) stay raw until somebody wants them, so that
 an odd one cannot spoil the verdict beside it. The shapes are those of OpenClaw 2026.9.6, whose npm
-package ``@openclaw/gateway-protocol`` holds the schema.
+package ``@openclaw/gateway-protocol`` holds the schema; :mod:`fleet_tui.wire.openclaw.dialect` has
+what older releases lack.
 """
 
 import math
@@ -68,6 +69,12 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     boot_id: str = ""
 
 
+class Features(msgspec.Struct, frozen=True, kw_only=True):
+    """What the gateway's release can be asked."""
+
+    methods: list[str] = []
+
+
 class Granted(msgspec.Struct, frozen=True, kw_only=True):
     """What the connection may do."""
 
@@ -86,6 +93,7 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
 
     protocol: int = 0
     server: Server = Server()
+    features: Features = Features()
     auth: Granted = Granted()
     policy: Policy = Policy()
 

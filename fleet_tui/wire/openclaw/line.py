@@ -13,6 +13,7 @@ from fleet_tui.core.ids import AgentName
 from fleet_tui.core.vitals import ProbeFailure
 from fleet_tui.wire.openclaw.connection import Connection, Lost, connect
 from fleet_tui.wire.openclaw.dial import Dial, GatewayFailure
+from fleet_tui.wire.openclaw.dialect import Dialect
 
 REFUSED_HOLD_MS = 60_000
 
@@ -27,7 +28,9 @@ class Line:
         dial: Dial,
         token: Callable[[], Awaitable[str | ProbeFailure]],
         clock: Callable[[], int],
+        known: Dialect | None = None,
     ) -> None:
+        """``known`` is what the gateway's release understands, where that need not be asked."""
         self._agent = agent
         self._dial = dial
         self._token = token
@@ -35,6 +38,7 @@ class Line:
         self._connection: Connection | None = None
         self._made = asyncio.Event()
         """Set when a connection was made whose end nobody was told yet."""
+        self._dialect = known
         self._connecting = asyncio.Lock()
         self._refusal: GatewayFailure | None = None
         self._refused_at_ms = 0
@@ -56,7 +60,9 @@ class Line:
                 self._refusal = None
             made = await self._connect()
             if isinstance(made, Connection):
-                self._connection = made
+                made = await self._understood(made)
+            if isinstance(made, Connection):
+                self._connection, self._dialect = made, made.dialect
                 self._made.set()
             elif made.kind.is_permanent:
                 self._refusal, self._refused_at_ms = made, self._clock()
@@ -86,3 +92,14 @@ class Line:
         if isinstance(token, ProbeFailure):
             return GatewayFailure(kind=token.kind, detail=token.detail)
         return await connect(self._dial, token)
+
+    async def _understood(self, made: Connection) -> Connection | GatewayFailure:
+        """The connection once it is known what may be sent on it; closed otherwise."""
+        is_understood = False
+        try:
+            unfit = await made.learn_dialect(self._dialect)
+            is_understood = unfit is None
+        finally:
+            if not is_understood:
+                await made.close()
+        return unfit or made

@@ -7,6 +7,7 @@ that it can be fenced: see :mod:`fleet_tui.wire.openclaw.attempt`.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -15,12 +16,13 @@ from fleet_tui.core.fleet import AgentSpec, OpenClawAgent
 from fleet_tui.core.ids import RunId
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
-from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
+from fleet_tui.core.vitals import FailureKind, Limit, ProbeFailure, VitalsReading
 from fleet_tui.wire.openclaw import readiness
 from fleet_tui.wire.openclaw.attempt import Attempts, RunsByAttempts
-from fleet_tui.wire.openclaw.connection import Result
+from fleet_tui.wire.openclaw.connection import Lost, Refused, Reply, Result
 from fleet_tui.wire.openclaw.dial import Dial, GatewayFailure
 from fleet_tui.wire.openclaw.frames import Malformed
+from fleet_tui.wire.openclaw.handshake import refusal
 from fleet_tui.wire.openclaw.host_vitals import (
     LANES,
     SYSTEM,
@@ -48,6 +50,7 @@ _LOST_AS = {
     LostReason.BAD_ANSWER: FailureKind.BAD_ANSWER,
 }
 """What the end of a connection says of the gateway; anything else, that nothing holds it open."""
+T = TypeVar("T", Lanes, HostVitals)
 
 
 class _Deep(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +59,7 @@ class _Deep(msgspec.Struct, frozen=True, kw_only=True):
     at_ms: int
     version: str
     boot_id: str
+    limits: tuple[Limit, ...] = ()
     lanes: Lanes = Lanes()
     host: HostVitals = HostVitals()
     skew_ms: float | None = None
@@ -182,26 +186,27 @@ class OpenClawPort(RunsByAttempts):
         connection = await self._line.connection()
         if isinstance(connection, GatewayFailure):
             return connection
+        dialect = connection.dialect
         loop = asyncio.get_running_loop()
         asked_ms, asked_s = self._clock(), loop.time()
-        lanes_reply = await connection.call(LANES, {}, timeout_ms=DEEP_CALL_MS)
+        lanes: Lanes | GatewayFailure = Lanes()
+        host: HostVitals | GatewayFailure = HostVitals()
+        if dialect.lanes:
+            lanes = _parsed(await connection.call(LANES, {}, timeout_ms=DEEP_CALL_MS), parse_lanes)
         trip_ms = (loop.time() - asked_s) * 1000
-        system_reply = await connection.call(SYSTEM, {}, timeout_ms=DEEP_CALL_MS)
-        if not isinstance(lanes_reply, Result) or not isinstance(system_reply, Result):
-            hung = Untrusted(f"{LANES} or {SYSTEM} was not answered")
-            return GatewayFailure(kind=FailureKind.GATEWAY_HUNG, detail=hung)
-        lanes, host = parse_lanes(lanes_reply.payload), parse_system(system_reply.payload)
-        for part in (lanes, host):
-            if isinstance(part, Malformed):
-                problem = Untrusted(part.problem)
-                return GatewayFailure(kind=FailureKind.BAD_ANSWER, detail=problem)
-        assert isinstance(lanes, Lanes)
-        assert isinstance(host, HostVitals)
+        if dialect.system:
+            reply = await connection.call(SYSTEM, {}, timeout_ms=DEEP_CALL_MS)
+            host = _parsed(reply, parse_system)
+        if isinstance(lanes, GatewayFailure):
+            return lanes
+        if isinstance(host, GatewayFailure):
+            return host
         clock = lanes.clock_ms
         self._deep = _Deep(
             at_ms=self._clock(),
             version=connection.hello.server.version,
             boot_id=connection.hello.server.boot_id,
+            limits=dialect.limits,
             lanes=lanes,
             host=host,
             skew_ms=None if clock is None else clock - (asked_ms + trip_ms / 2),
@@ -242,4 +247,22 @@ class OpenClawPort(RunsByAttempts):
             load_average=host.load_average,
             loop_lag_ms_p99=ready.loop_lag_ms_p99,
             clock_skew_ms=deep.skew_ms if deep else None,
+            limits=deep.limits if deep else None,
         )
+
+
+def _parsed(reply: Reply, parse: Callable[[msgspec.Raw], T | Malformed]) -> T | GatewayFailure:
+    """What an answer holds, or why it holds nothing."""
+    match reply:
+        case Result(payload=payload):
+            parsed = parse(payload)
+            if isinstance(parsed, Malformed):
+                problem = Untrusted(parsed.problem)
+                return GatewayFailure(kind=FailureKind.BAD_ANSWER, detail=problem)
+            return parsed
+        case Refused(error=error):
+            return refusal(error)
+        case Lost(reason=LostReason.CONNECTION_LOST, detail=detail):
+            return GatewayFailure(kind=FailureKind.GATEWAY_DOWN, detail=detail)
+        case Lost(detail=detail):
+            return GatewayFailure(kind=FailureKind.GATEWAY_HUNG, detail=detail)

@@ -42,7 +42,7 @@ class MessageStream:
     def __init__(self, channel: ByteChannel) -> None:
         self._channel = channel
         self._protocol = ClientProtocol(
-            parse_uri("ws://127.0.0.1/"), extensions=[], max_size=MAX_FRAME_BYTES
+            parse_uri("ws://127.0.0.1/"), extensions=None, max_size=MAX_FRAME_BYTES
         )
         self._ready: deque[bytes] = deque()
         self._parts = bytearray()
