@@ -125,6 +125,7 @@ def _identity(agent: AgentState, spec: AgentSpec | None, fleet: FleetSpec) -> li
     version = agent.version or words.MISSING
     made.append(facts([("kind", _kind_word(spec)), ("version", short(version)),
                        ("boot", boot(agent.boot_id))]))  # fmt: skip
+    made += [paragraph(f"On this release {limit.text}.", Tone.DIM) for limit in agent.limits]
     return made
 
 

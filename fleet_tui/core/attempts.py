@@ -65,7 +65,7 @@ from fleet_tui.core.state import (
     Task,
     TaskPhase,
 )
-from fleet_tui.core.vitals import FailureKind
+from fleet_tui.core.vitals import FailureKind, Limit
 
 MAX_UNSTARTED = 20
 """Attempts in a row that did not start before a person is asked: something is wrong with all
@@ -513,6 +513,13 @@ def _is_gone(state: FleetState, name: AgentName) -> bool:
     )
 
 
+def _may_start_late(state: FleetState, attempt: Attempt) -> bool:
+    """Whether a start that nobody answered can arrive at any time, for its agent's release knows no
+    fence. Such work is never given to another agent without a person's word."""
+    agent = state.agents.get(attempt.agent)
+    return attempt.started_at_ms is None and agent is not None and Limit.NO_FENCE in agent.limits
+
+
 def _overdue_unknown(
     state: FleetState, task: Task, attempt: Attempt, ear: Ear, now_ms: int
 ) -> list[Event]:
@@ -520,7 +527,8 @@ def _overdue_unknown(
     since = attempt.unknown_since_ms
     if since is None or is_braked(state, attempt.agent):
         return []
-    if may_run_twice(task) and _is_gone(state, attempt.agent):
+    may_move = may_run_twice(task) and not _may_start_late(state, attempt)
+    if may_move and _is_gone(state, attempt.agent):
         reason = f"{attempt.agent} is down"
     elif (
         patience is not None
@@ -534,7 +542,7 @@ def _overdue_unknown(
     gave_up = AttemptGivenUp(run=attempt.run_id, reason=reason)
     if task.cancel_requested_by is not None:
         return [gave_up, _cancelled(task)]
-    if may_run_twice(task) and _tries_left(state, task):
+    if may_move and _tries_left(state, task):
         tries = started_tries(task)
         again = _retrying(state, task, attempt, tries, reason, now_ms, duplicate_possible=True)
         return [gave_up, again]

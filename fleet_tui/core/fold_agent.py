@@ -50,7 +50,8 @@ def next_agent(agent: AgentState, event: AgentEvent, at_ms: int) -> AgentState:
             if breaker is not None and agent.boot_id not in (None, boot_id):
                 # Another process: what its predecessor failed may be tried with it at once.
                 breaker = replace(breaker, until_ms=min(breaker.until_ms, at_ms))
-            return replace(agent, version=version, boot_id=boot_id, breaker=breaker)
+            told = replace(agent, version=version, boot_id=boot_id, limits=limits)
+            return replace(told, breaker=breaker)
         case e.AgentCordoned(by=by, reason=reason):
             return replace(agent, cordon=Cordon(by=by, reason=reason, since_ms=at_ms))
         case e.AgentUncordoned():

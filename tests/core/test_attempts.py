@@ -9,6 +9,7 @@ from fleet_tui.core.attempts import (
     learn,
 )
 from fleet_tui.core.events import (
+    AgentIdentified,
     AttemptCancelling,
     AttemptGivenUp,
     AttemptLate,
@@ -45,7 +46,7 @@ from fleet_tui.core.state import (
     TaskPhase,
 )
 from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind
+from fleet_tui.core.vitals import FailureKind, Limit
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 from tests.support.task import LOST, PATIENCE_MS, PULSE, Run
@@ -266,6 +267,27 @@ def test_when_the_host_says_the_agent_is_down_only_idempotent_work_moves(
         assert run.task.attempt is not None
         assert run.task.attempt.agent == "a2"
         assert "failover" in run.task.attempt.decision.note
+
+
+@pytest.mark.parametrize("started", [False, True])
+@pytest.mark.parametrize("limits", [(), (Limit.NO_FENCE,)])
+def test_a_start_that_no_fence_can_keep_from_arriving_is_moved_by_a_person_alone(
+    limits: tuple[Limit, ...], started: bool
+) -> None:
+    run = Run(TaskClass.IDEMPOTENT)
+    a1 = AgentName("a1")
+    run.story.add(AgentIdentified(agent=a1, version="1", boot_id=None, limits=limits))
+    if started:
+        run.fact(Started())
+    run.hear(LOST)
+    down = FailureKind.GATEWAY_DOWN
+    run.story.add(
+        HealthChanged(agent=a1, health=Health.DOWN, was=Health.UP, reason="a test", failure=down)
+    )
+    must_ask = bool(limits) and not started
+    assert (AttemptGivenUp in run.pass_time(1)) is not must_ask
+    run.pass_time(1_000_000)
+    assert run.task.phase is (TaskPhase.NEEDS_OPERATOR if must_ask else TaskPhase.WAITING)
 
 
 @pytest.mark.parametrize(

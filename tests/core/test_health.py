@@ -8,7 +8,7 @@ from fleet_tui.core.health import FLAP_LIMIT, FRESH, QUARANTINE_BASE_MS, judge
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.state import AgentState, Health
 from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind, Look, ProbeFailure, VitalsReading
+from fleet_tui.core.vitals import FailureKind, Limit, Look, ProbeFailure, VitalsReading
 from tests.support.fleets import agent, fleet
 from tests.support.ledger import Story
 
@@ -58,6 +58,16 @@ def test_the_first_good_look_brings_an_agent_up_and_identifies_it() -> None:
     assert [type(e) for e in events] == [AgentIdentified, HealthChanged]
     assert judged.agent.health is Health.UP
     assert judged.agent.version == "1"
+
+
+def test_what_an_agents_release_cannot_do_is_told_once_it_is_known() -> None:
+    judged = Judged()
+    judged.see(reading(limits=(Limit.NO_FENCE,)))
+    assert judged.agent.limits == (Limit.NO_FENCE,)
+    assert judged.see(reading()) == [], "a look that did not find out changes nothing"
+    assert judged.agent.limits == (Limit.NO_FENCE,)
+    judged.see(reading(version="2", limits=()))
+    assert judged.agent.limits == ()
 
 
 def test_one_miss_is_suspect_three_are_unreachable_two_good_ones_bring_it_back() -> None:

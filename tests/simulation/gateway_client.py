@@ -15,6 +15,7 @@ from websockets.uri import parse_uri
 from fleet_tui.sim.behaviour import SONNET, Planner, RunPlan, Step, Tokens
 from fleet_tui.sim.gateway import Gateway
 from fleet_tui.sim.gateway_process import GatewaySpec
+from fleet_tui.sim.gateway_releases import NEWEST, Release
 from fleet_tui.sim.world import Host, Pace
 
 TOKEN = "only-for-this-test"
@@ -245,13 +246,22 @@ class Bench:
 
 @asynccontextmanager
 async def gateway_bench(
-    plan: Planner | RunPlan | None = None, *, speed: float = 50.0, max_concurrent: int = 8
+    plan: Planner | RunPlan | None = None,
+    *,
+    speed: float = 50.0,
+    max_concurrent: int = 8,
+    release: Release = NEWEST,
 ) -> AsyncIterator[Bench]:
     """A ready gateway; time goes by ``speed`` times as fast as outside."""
     chosen = plan or run_plan()
     gateway = Gateway(
         GatewaySpec(
-            name="agent-01", port=18789, token=TOKEN, model=SONNET, max_concurrent=max_concurrent
+            name="agent-01",
+            port=18789,
+            token=TOKEN,
+            model=SONNET,
+            max_concurrent=max_concurrent,
+            release=release,
         ),
         host=Host("host-1", seed=1),
         pace=Pace(_ticking_clock(), speed),

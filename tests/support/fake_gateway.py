@@ -138,6 +138,10 @@ class FakeGateway:
         }
         self.keys = {method: set(keys) for method, keys in KEYS.items()}
         """What each method takes. An older release takes less."""
+        self.refused = 0
+        """Requests so far that did not fit what it takes."""
+        self.objects_with: str | None = ""
+        """How it words that: empty as real ones do, None when it does not look."""
         self.ready = READY
         self.ready_status = 200
         self.connections: set[ServerConnection] = set()
@@ -165,8 +169,10 @@ class FakeGateway:
             async for message in connection:
                 request = json.loads(message)
                 objections = self._objections(request)
-                if objections:
-                    await connection.send(json.dumps(_refusal(request, "; ".join(objections))))
+                if objections and self.objects_with is not None:
+                    self.refused += 1
+                    text = self.objects_with or "; ".join(objections)
+                    await connection.send(json.dumps(_refusal(request, text)))
                     continue
                 self.requests.append(request)
                 for frame in self._answers(request):

@@ -17,7 +17,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,8 +30,8 @@ from fleet_tui.core.ids import AgentName, HostName, PoolName
 from tests.support.sshd import SSHD, Sshd, make_sshd
 from tests.support.stub_model import MODEL, StubModel, stub_model
 
-OPENCLAW_VERSION = os.environ.get("FLEET_TUI_OPENCLAW_VERSION", "2026.9.6")
-"""The release that the tests with real gateways boot."""
+OPENCLAW_VERSION = "2026.9.6"
+"""The release that most tests with real gateways boot."""
 
 NODE_VERSION = "24.21.0"
 """At least 24.16 is what this OpenClaw asks for."""
@@ -282,11 +282,11 @@ def _npm(directory: Path, *arguments: str, path: str = "") -> None:
     )
 
 
-def install() -> list[str]:
-    """The command that runs OpenClaw, installed first if this machine has none yet."""
+def install(version: str = OPENCLAW_VERSION) -> list[str]:
+    """The command that runs an OpenClaw release, installed first if this machine has none yet."""
     base = os.environ.get("FLEET_TUI_OPENCLAW_CACHE")
     cache = Path(base or platformdirs.user_cache_path("fleet-tui-test") / "openclaw")
-    home = cache / f"{OPENCLAW_VERSION}-node-{NODE_VERSION}"
+    home = cache / f"{version}-node-{NODE_VERSION}"
     home.mkdir(parents=True, exist_ok=True)
     node = home / "node" / "node_modules" / ".bin" / "node"
     program = home / "app" / "node_modules" / "openclaw" / "openclaw.mjs"
@@ -300,7 +300,7 @@ def install() -> list[str]:
                 pytest.skip("OpenClaw lab: the npm registry cannot be reached")
             try:
                 _npm(home / "node", "install", f"node@{NODE_VERSION}")
-                app = ("install", f"openclaw@{OPENCLAW_VERSION}")
+                app = ("install", f"openclaw@{version}")
                 _npm(home / "app", *app, path=f"{node.parent}:")
             except subprocess.CalledProcessError as error:
                 _missing(f"npm install failed: {error.stderr.decode(errors='replace')[-500:]}")
@@ -323,17 +323,23 @@ def _free_port(after: int) -> int:
 @pytest.fixture(scope="session")
 def openclaw_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenClawLab]:
     """GATEWAYS ready gateways, a stub model and an sshd, for the whole test session."""
+    with boot(tmp_path_factory.mktemp("openclaw"), OPENCLAW_VERSION, GATEWAYS) as lab:
+        yield lab
+
+
+@contextmanager
+def boot(directory: Path, version: str, count: int) -> Iterator[OpenClawLab]:
+    """So many gateways of a release, ready, with a model behind them and an sshd before them."""
     if not SSHD.exists():
         _missing(f"no OpenSSH server at {SSHD}")
-    command = install()
-    directory = tmp_path_factory.mktemp("openclaw")
+    command = install(version)
     gateways: list[Gateway] = []
     port = 23_000 + os.getpid() % PORT_STEP
     with ExitStack() as running:
         sshd = make_sshd(directory / "sshd")
         running.callback(sshd.stop)
         model = running.enter_context(stub_model())
-        for number in range(1, GATEWAYS + 1):
+        for number in range(1, count + 1):
             port = _free_port(port)
             home = directory / f"claw-{number}"
             gateway = Gateway(f"claw-{number}", home, port, secrets.token_hex(24), command)

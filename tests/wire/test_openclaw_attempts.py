@@ -21,8 +21,7 @@ from fleet_tui.core.evidence import (
 )
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.wire.openclaw import attempt, connection
-from fleet_tui.wire.openclaw.attempt import NOT_CONTINUED
-from fleet_tui.wire.openclaw.transcript import WORDS_LOST
+from fleet_tui.wire.openclaw.transcript import NOT_CONTINUED, WORDS_LOST
 from fleet_tui.wire.port import CANCELLED_FIRST
 from tests.support.fake_gateway import (
     ORDER,

@@ -256,6 +256,21 @@ def test_a_run_under_a_deleted_session_is_stopped() -> None:
     assert final_outcome(Result(raw(end))) == Definite(Stopped())
 
 
+def test_a_run_limit_of_an_older_release_is_told_apart_from_an_abort() -> None:
+    """Up to 2026.7 both have the stop reason of an abort, and only the limit names its phase."""
+    end = {"status": "timeout", "stopReason": "rpc", "timeoutPhase": "provider"}
+    limited = final_outcome(Result(raw(end)))
+    assert isinstance(limited, Definite)
+    assert isinstance(limited.value, Finished)
+    assert limited.value.failure == "timeout"
+    waited = waited_outcome(raw(end | {"endedAt": 1}))
+    assert isinstance(waited, Finished)
+    assert waited.failure == "timeout"
+    queued = end | {"timeoutPhase": "queue"}
+    assert final_outcome(Result(raw(queued))) == Definite(Stopped())
+    assert waited_outcome(raw(queued)) == Stopped()
+
+
 @pytest.mark.parametrize(
     ("name", "failure", "words"),
     [

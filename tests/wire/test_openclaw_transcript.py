@@ -5,9 +5,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fleet_tui.core.evidence import Finished, Running, Stopped, Usage
+from fleet_tui.core.evidence import Died, Finished, Running, Stopped, Usage
 from fleet_tui.wire.openclaw.frames import Malformed, decode
 from fleet_tui.wire.openclaw.transcript import (
+    NOT_CONTINUED,
     WORDS_LOST,
     Entry,
     History,
@@ -20,7 +21,7 @@ from fleet_tui.wire.openclaw.transcript import (
 
 DATA = Path(__file__).parent / "data" / "openclaw"
 
-Stands = Running | Finished | Stopped | Standing
+Stands = Running | Finished | Died | Stopped | Standing
 
 
 class Recorded(msgspec.Struct):
@@ -149,3 +150,56 @@ def test_signs_that_contradict_each_other_prove_nothing() -> None:
 )
 def test_a_history_that_is_none(body: bytes) -> None:
     assert isinstance(decode(body, History), Malformed)
+
+
+# --- releases up to 2026.7 ---------------------------------------------------------------------
+
+
+def slow_session(*said: Entry) -> History:
+    """A session that does not say yet that its run is over."""
+    return History(session_id="s", messages=list(said), session_info=SessionInfo(status="running"))
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        ("completed", True),
+        ("failed", False),
+        ("timed_out", False),
+    ],
+)
+def test_the_ledger_is_believed_about_the_end_before_the_session_says_it(
+    row: str, expected: bool
+) -> None:
+    ledger = Ledger(tasks=[LedgerRow(run_id="r", status=row)])
+    ended = standing(slow_session(Entry(role="assistant", content="done")), ledger, "r")
+    assert isinstance(ended, Finished)
+    assert ended.ok is expected
+    assert ended.answer.text.raw == ("done" if expected else "")
+
+
+def test_a_run_that_the_ledger_calls_complete_has_an_answer_or_is_not_yet_told() -> None:
+    ledger = Ledger(tasks=[LedgerRow(run_id="r", status="completed")])
+    assert standing(slow_session(Entry(role="user")), ledger, "r") is Standing.UNCLEAR
+
+
+def test_a_turn_that_was_cut_off_with_its_gateway_died_and_did_not_fail() -> None:
+    info = SessionInfo(status="failed", aborted_last_run=True)
+    assert standing(History(session_id="s", session_info=info), Ledger(), "r") == Died(
+        reason=NOT_CONTINUED
+    )
+
+
+@pytest.mark.parametrize("status", ["running", "queued"])
+def test_what_ran_in_a_process_that_is_gone_is_lost(status: str) -> None:
+    row = LedgerRow(run_id="r", status=status, updated_at=1_000)
+    before, after = Ledger(tasks=[row]).as_of(1_001), Ledger(tasks=[row]).as_of(1_000)
+    assert standing(History(), before, "r") == Stopped()
+    assert standing(slow_session(), before, "r") is Standing.INTERRUPTED
+    assert standing(History(), after, "r") == Running()
+    assert Ledger(tasks=[row]).as_of(None).tasks == [row]
+
+
+def test_how_a_run_ended_is_not_changed_by_a_restart() -> None:
+    row = LedgerRow(run_id="r", status="completed", updated_at=1_000)
+    assert Ledger(tasks=[row]).as_of(2_000).tasks == [row]

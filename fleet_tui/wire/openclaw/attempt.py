@@ -23,6 +23,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from fleet_tui.core.evidence import (
     Definite,
@@ -53,6 +54,7 @@ from fleet_tui.wire.openclaw.runs import (
 )
 from fleet_tui.wire.openclaw.transcript import (
     HISTORY_LIMIT,
+    NOT_CONTINUED,
     TASKS_LIMIT,
     History,
     Ledger,
@@ -85,8 +87,6 @@ SETTLE_MS = 5_000
 RESUME_GRACE_S = 60.0
 """How long after (re)connecting an interrupted turn may still be continued by the gateway. It does
 so three seconds after it became ready on an idle machine, and later on a busy one."""
-
-NOT_CONTINUED = "the gateway restarted and did not continue the turn"
 
 ARRIVAL_GRACE_S = 60.0
 """How long a start without an answer may still arrive while the connection it was sent on lives. It
@@ -186,7 +186,8 @@ class Attempts:
             self._asked.pop(order.run_id, None)
             if isinstance(reply, Lost):
                 return unanswered(reply)
-            return about_another(reply, order.run_id) or final_outcome(reply)
+            stray = about_another(reply, order.run_id)
+            return stray or await self._with_cost(order, final_outcome(reply))
         while True:
             seen = await self._look(order)
             if isinstance(seen, Unknown):
@@ -196,6 +197,22 @@ class Attempts:
             lost = await self._wait_for_end(order, seen.value)
             if lost is not None:
                 return lost
+
+    async def _with_cost(self, order: RunOrder, outcome: Outcome) -> Outcome:
+        """The outcome with the cost that its transcript tells, where the final answer tells none:
+        up to 2026.7 that has tokens only."""
+        if not isinstance(outcome, Definite) or not isinstance(outcome.value, Finished):
+            return outcome
+        usage = outcome.value.usage
+        if usage.cost_microusd is not None or not usage.total_tokens:
+            return outcome
+        connection = await self._line.connection()
+        if isinstance(connection, GatewayFailure):
+            return outcome
+        seen = await self._session(connection, order)
+        if not isinstance(seen, Finished) or seen.usage.total_tokens != usage.total_tokens:
+            return outcome
+        return Definite(replace(outcome.value, usage=seen.usage))
 
     async def inspect(self, order: RunOrder) -> Inspection:
         """Where the run stands; fences it when it never arrived or will not be continued."""
@@ -231,7 +248,7 @@ class Attempts:
         seen = await self._session(connection, order)
         if isinstance(seen, Unknown):
             return seen
-        if isinstance(seen, (Finished, Stopped)):
+        if isinstance(seen, Finished | Stopped):
             return Definite(seen)
         if seen is Standing.UNTOUCHED and not connection.dialect.expected_session:
             return unfenceable(connection.dialect)
@@ -245,7 +262,7 @@ class Attempts:
         match seen:
             case Unknown():
                 return seen
-            case Running() | Finished() | Stopped():
+            case Running() | Finished() | Died() | Stopped():
                 return Definite(seen)
             case Standing.UNTOUCHED if self._may_arrive(order):
                 slow = Untrusted("it was asked for, and the gateway has not answered yet")
@@ -266,7 +283,7 @@ class Attempts:
 
     async def _session(
         self, connection: Connection, order: RunOrder
-    ) -> Running | Finished | Stopped | Standing | Unknown:
+    ) -> Running | Finished | Died | Stopped | Standing | Unknown:
         """Read ledger and transcript of the attempt's session, in that order."""
         key = session_key(self._agent_id, order)
         rows = await connection.call(
@@ -285,7 +302,7 @@ class Attempts:
         history = decode(told.payload, History)
         if isinstance(history, Malformed):
             return unanswered(history)
-        return standing(history, ledger, order.run_id)
+        return standing(history, ledger.as_of(connection.booted_at_ms), order.run_id)
 
     async def _interrupted(self, connection: Connection, order: RunOrder) -> Inspection:
         """A turn that died with its gateway: wait for its resumption, later rule it out."""
@@ -323,7 +340,7 @@ class Attempts:
         match seen:
             case Standing.ABSENT:
                 return Definite(NotStarted(reason="fenced", fenced=True))
-            case Stopped() | Finished():
+            case Stopped() | Finished() | Died():
                 return Definite(seen)
             case Unknown():
                 return seen

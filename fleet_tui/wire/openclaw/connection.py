@@ -8,7 +8,7 @@ twice.
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -18,12 +18,14 @@ from fleet_tui.core.vitals import FailureKind
 from fleet_tui.wire.openclaw.dial import ByteChannel, Dial, GatewayFailure
 from fleet_tui.wire.openclaw.dialect import TRACED, TRACEPARENT, Dialect, Question, learn
 from fleet_tui.wire.openclaw.frames import (
+    Challenge,
     ErrorShape,
     Frame,
     Hello,
     Malformed,
     Shutdown,
     decode,
+    finite,
 )
 from fleet_tui.wire.openclaw.handshake import (
     POLICY_VIOLATION,
@@ -115,8 +117,17 @@ class Connection:
     dialect: Dialect
     """What may be sent, once :meth:`learn_dialect` has found out."""
 
-    def __init__(self, stream: Messages, hello: Hello, on_event: Callable[[Frame], None]) -> None:
+    def __init__(
+        self,
+        stream: Messages,
+        hello: Hello,
+        on_event: Callable[[Frame], None],
+        *,
+        booted_at_ms: float | None = None,
+    ) -> None:
         self.hello = hello
+        self.booted_at_ms = booted_at_ms
+        """When the gateway's process started, on its own clock; None when it does not tell."""
         self.lost: Lost | None = None
         """Why the connection ended, once it has."""
         self.ended = asyncio.Event()
@@ -303,10 +314,11 @@ async def connect(
             if isinstance(channel, GatewayFailure):
                 return channel
             stream = MessageStream(channel)
-            hello = await _introduce(stream, token)
-            if isinstance(hello, GatewayFailure):
-                return hello
-            connection = Connection(stream, hello, on_event)
+            greeted = await _introduce(stream, token)
+            if isinstance(greeted, GatewayFailure):
+                return greeted
+            hello, booted_at_ms = greeted
+            connection = Connection(stream, hello, on_event, booted_at_ms=booted_at_ms)
             return connection
     except TimeoutError:
         kind = FailureKind.TIMEOUT if channel is None else FailureKind.GATEWAY_HUNG
@@ -320,7 +332,14 @@ async def connect(
             channel.close()
 
 
-async def _introduce(stream: MessageStream, token: str) -> Hello | GatewayFailure:
+class _Greeted(NamedTuple):
+    """A hello, and when the process that said it started (see :class:`Connection`)."""
+
+    hello: Hello
+    booted_at_ms: float | None
+
+
+async def _introduce(stream: MessageStream, token: str) -> _Greeted | GatewayFailure:
     """Upgrade, wait for the challenge, send ``connect`` and judge the answer."""
     await stream.open()
     request: dict[str, object] = {
@@ -329,13 +348,14 @@ async def _introduce(stream: MessageStream, token: str) -> Hello | GatewayFailur
         "method": "connect",
         "params": connect_params(token),
     }
-    asked = False
+    challenge: Challenge | None = None
     while (message := await stream.receive()) is not None:
         frame = decode(message, Frame)
         if isinstance(frame, Malformed):
             return _nonsense(frame)
-        if frame.type == "event" and frame.event == "connect.challenge" and not asked:
-            asked = True
+        if frame.type == "event" and frame.event == "connect.challenge" and challenge is None:
+            said = decode(frame.payload, Challenge)
+            challenge = said if isinstance(said, Challenge) else Challenge()
             await stream.send(msgspec.json.encode(request))
         elif frame.type == "res" and frame.id == "connect":
             if not frame.ok:
@@ -343,13 +363,20 @@ async def _introduce(stream: MessageStream, token: str) -> Hello | GatewayFailur
             hello = decode(frame.payload, Hello)
             if isinstance(hello, Malformed):
                 return _nonsense(hello)
-            return check_hello(hello) or hello
+            return check_hello(hello) or _Greeted(hello, _booted_at_ms(challenge, hello))
     if stream.close_code == POLICY_VIOLATION:
         return GatewayFailure(kind=FailureKind.GATEWAY_AUTH, detail=Untrusted(stream.close_reason))
     return GatewayFailure(
         kind=FailureKind.GATEWAY_DOWN,
         detail=Untrusted(stream.close_reason or "closed during the handshake"),
     )
+
+
+def _booted_at_ms(challenge: Challenge | None, hello: Hello) -> float | None:
+    """By the gateway's clock, a little early: its age is told after the time of its challenge."""
+    now_ms = finite(challenge.ts) if challenge is not None else None
+    age_ms = finite(hello.snapshot.uptime_ms)
+    return None if now_ms is None or age_ms is None else now_ms - age_ms
 
 
 def _nonsense(malformed: Malformed) -> GatewayFailure:

@@ -88,12 +88,20 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     tick_interval_ms: float = 30_000
 
 
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How the gateway was when it said hello."""
+
+    uptime_ms: float | None = None
+    """Age of its process."""
+
+
 class Hello(msgspec.Struct, frozen=True, kw_only=True):
     """``hello-ok``: the connection is accepted."""
 
     protocol: int = 0
     server: Server = Server()
     features: Features = Features()
+    snapshot: Snapshot = Snapshot()
     auth: Granted = Granted()
     policy: Policy = Policy()
 

@@ -1,7 +1,8 @@
 """What a gateway says about a run, as evidence.
 
-The words of OpenClaw 2026.9.6 are misleading in places: a cancelled run ends with status
-``timeout`` and stop reason ``rpc``; ``agent.wait`` answers ``timeout`` for a run that still works,
+The words of OpenClaw are misleading in places: a cancelled run ends with status ``timeout`` and
+stop reason ``rpc``; so does, up to 2026.7, one that ran into its limit, which alone names the phase
+it was in; ``agent.wait`` answers ``timeout`` for a run that still works,
 one that was forgotten and one that never was. Only what is unambiguous becomes a fact here.
 """
 
@@ -44,7 +45,7 @@ of it, for a gateway may send 25 MB at once."""
 MAX_COST_USD = 1e6
 """Above this a cost is nonsense, not money."""
 
-_ABORTED_BY_REQUEST = frozenset({"rpc", "delete"})
+_STOPPED_BY = frozenset({"rpc", "delete"})
 """Stop reasons of ``sessions.abort`` and of ``sessions.delete`` under a run."""
 
 _LOST: dict[FailureKind, LostReason] = {
@@ -103,6 +104,7 @@ class _Named(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class _RunEnd(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     status: str = ""
     stop_reason: str | None = None
+    timeout_phase: str | None = None
     result: msgspec.Raw = msgspec.Raw(b"{}")
 
 
@@ -113,6 +115,7 @@ class _Reply(msgspec.Struct, frozen=True, kw_only=True):
 class _Waited(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     status: str = ""
     stop_reason: str | None = None
+    timeout_phase: str | None = None
     ended_at: float | None = None
     error: str | None = None
     terminal_reply: _Reply = _Reply()
@@ -202,7 +205,7 @@ def final_outcome(reply: Result | Refused) -> Definite[Finished | Stopped] | Unk
         result = _RunResult()
     meta = result.meta.agent_meta
     usage = usage_of([meta.usage], model=meta.model, cost_usd=meta.cost_usd)
-    if end.stop_reason in _ABORTED_BY_REQUEST:
+    if _was_aborted(end):
         return Definite(Stopped(usage=usage))
     if end.status not in {"ok", "timeout", "error"}:
         return Unknown(LostReason.BAD_ANSWER, Untrusted(f"status {end.status[:40]!r}"))
@@ -221,6 +224,11 @@ def final_outcome(reply: Result | Refused) -> Definite[Finished | Stopped] | Unk
     )
 
 
+def _was_aborted(end: _RunEnd | _Waited) -> bool:
+    """Whether a run ended because somebody asked for it, at work or still in the queue."""
+    return end.stop_reason in _STOPPED_BY and end.timeout_phase in {None, "queue"}
+
+
 def _failure(status: str, only_errors: bool) -> str:
     if status == "timeout":
         return FAILED_TIMEOUT
@@ -234,7 +242,7 @@ def waited_outcome(payload: msgspec.Raw) -> Finished | Stopped | None:
     waited = decode(payload, _Waited)
     if isinstance(waited, Malformed):
         return None
-    if waited.stop_reason in _ABORTED_BY_REQUEST:
+    if _was_aborted(waited):
         return Stopped()
     error = complaint(waited.error or "")
     if waited.status == "ok":

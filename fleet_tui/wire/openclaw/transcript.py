@@ -9,8 +9,10 @@ seconds after it is ready; the ledger row of the first run then says ``cancelled
 from enum import Enum, auto
 
 import msgspec
+from msgspec.structs import replace
 
 from fleet_tui.core.evidence import (
+    Died,
     Finished,
     Running,
     Stopped,
@@ -31,6 +33,9 @@ HISTORY_LIMIT = 50
 """Last transcript entries asked for; totals of longer ones come from the session's own sums."""
 
 TASKS_LIMIT = 20
+
+NOT_CONTINUED = "the gateway restarted and did not continue the turn"
+"""Why a run died."""
 
 WORDS_LOST = Untrusted("its session was deleted, and with it what it said and what it cost")
 """About a run of which only the ledger's row is left."""
@@ -80,6 +85,8 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     status: str | None = None
     has_active_run: bool | None = None
+    aborted_last_run: bool | None = None
+    """Its last run was cut off, by an abort or with its gateway."""
     input_tokens: float | None = None
     output_tokens: float | None = None
     estimated_cost_usd: float | None = None
@@ -96,11 +103,21 @@ class History(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     session_info: SessionInfo = SessionInfo()
 
 
+AT_WORK = frozenset({"running", "queued"})
+"""Statuses of a run that works or waits in a lane."""
+
+
 class LedgerRow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One run in the gateway's task ledger."""
 
     run_id: str = ""
     status: str = ""
+    updated_at: float | None = None
+    """Epoch ms on the gateway's clock."""
+
+    def is_from_before(self, booted_at_ms: float) -> bool:
+        """Whether a process that is gone wrote it last."""
+        return self.updated_at is not None and self.updated_at < booted_at_ms
 
 
 class Ledger(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,9 +125,27 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
 
     tasks: list[LedgerRow] = []
 
+    def status_of(self, run_id: str) -> str | None:
+        """The status of a run, None when it is not here."""
+        return next((row.status for row in self.tasks if row.run_id == run_id), None)
+
     def run_at_work(self) -> str | None:
         """The run id of a run that works or waits in a lane, if there is one."""
-        return next((r.run_id for r in self.tasks if r.status in {"running", "queued"}), None)
+        return next((r.run_id for r in self.tasks if r.status in AT_WORK), None)
+
+    def as_of(self, booted_at_ms: float | None) -> "Ledger":
+        """The ledger, with what ran in a process that is gone as lost. Up to 2026.7 a gateway that
+        was killed leaves such rows as they were; later ones cancel them as they start."""
+        if booted_at_ms is None:
+            return self
+        return Ledger(
+            tasks=[
+                replace(row, status="lost")
+                if row.status in AT_WORK and row.is_from_before(booted_at_ms)
+                else row
+                for row in self.tasks
+            ]
+        )
 
 
 class Standing(Enum):
@@ -128,7 +163,7 @@ class Standing(Enum):
 
 def standing(
     history: History, ledger: Ledger, run_id: str
-) -> Running | Finished | Stopped | Standing:
+) -> Running | Finished | Died | Stopped | Standing:
     """Where the attempt ``run_id`` stands; ``ledger`` was read before ``history``."""
     info = history.session_info
     if history.session_id is None:
@@ -137,6 +172,8 @@ def standing(
     match info.status:
         case "done":
             return _finished(history, ok=True, failure="")
+        case "failed" if info.aborted_last_run:
+            return Died(reason=NOT_CONTINUED)  # a gateway of up to 2026.7 gave it up
         case "failed":
             return _finished(history, ok=False, failure=FAILED_MODEL)
         case "timeout":
@@ -145,7 +182,8 @@ def standing(
             return Stopped(usage=_usage(history))
         case _:  # "running", none yet, or a word of a later version: the signs below decide
             pass
-    is_cut_off = any(r.run_id == run_id and r.status in {"cancelled", "lost"} for r in ledger.tasks)
+    row = ledger.status_of(run_id)
+    is_cut_off = row in {"cancelled", "lost"}
     if at_work is not None or info.has_active_run:
         # The ledger names the run that goes on a moment later than the session does.
         return Running(resumed_by_agent=at_work not in {None, run_id} or is_cut_off)
@@ -153,7 +191,22 @@ def standing(
         return Standing.UNTOUCHED
     if is_cut_off:
         return Standing.INTERRUPTED
-    return Standing.UNCLEAR
+    return _ended_in_ledger(history, row) or Standing.UNCLEAR
+
+
+def _ended_in_ledger(history: History, row: str | None) -> Finished | None:
+    """How a run ended whose session does not say so yet: up to 2026.7 that takes it up to two
+    seconds longer than the ledger."""
+    is_told = bool(history.messages) and history.messages[-1].role == "assistant"
+    match row:
+        case "completed" if is_told:
+            return _finished(history, ok=True, failure="")
+        case "failed":
+            return _finished(history, ok=False, failure=FAILED_MODEL)
+        case "timed_out":
+            return _finished(history, ok=False, failure=FAILED_TIMEOUT)
+        case _:
+            return None
 
 
 def _removed(ledger: Ledger) -> Running | Finished | Stopped:
@@ -165,7 +218,7 @@ def _removed(ledger: Ledger) -> Running | Finished | Stopped:
             return Finished(ok=False, failure=FAILED_MODEL)
         case "timed_out":
             return Finished(ok=False, failure=FAILED_TIMEOUT)
-        case "running" | "queued":
+        case status if status in AT_WORK:
             return Running()
         case _:
             return Stopped()

@@ -1,0 +1,292 @@
+"""What an OpenClaw release lets an engine do, tried on a real gateway of it.
+
+Each trial uses the port as the engine does and gives one word for how it ended. The table of them
+is in the README; ``python -m tests.acceptance.releases`` makes it.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from fleet_tui.core.evidence import (
+    Definite,
+    Died,
+    Finished,
+    NotStarted,
+    Running,
+    RunOrder,
+    Started,
+    Stopped,
+    Unknown,
+)
+from fleet_tui.core.logs import LogLine
+from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.vitals import ProbeFailure, VitalsReading
+from fleet_tui.wire.openclaw.attempt import session_key
+from fleet_tui.wire.openclaw.connection import Connection, Refused, Result, connect
+from fleet_tui.wire.openclaw.dial import dial_over_ssh
+from fleet_tui.wire.openclaw.port import OpenClawPort
+from fleet_tui.wire.port import AgentPort, Inspection
+from fleet_tui.wire.ssh import SshPool
+from tests.support.openclaw_lab import HOST, Gateway, OpenClawLab
+from tests.support.stub_model import CACHED_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS, StubModel
+
+TRIAL_S = 150.0
+"""The longest trial waits a minute for a turn that its gateway may continue."""
+
+COST_MICROUSD = round((INPUT_TOKENS - CACHED_TOKENS) * 3 + CACHED_TOKENS * 0.3 + OUTPUT_TOKENS * 15)
+"""Of one answer of the stub model, at the prices its gateway is configured with."""
+
+
+def order(message: str, *, limit_ms: int = 120_000) -> RunOrder:
+    """An attempt at a task of its own."""
+    task = f"01K{random.randrange(10**12):012d}"
+    return RunOrder(
+        run_id=f"{task}.1",
+        task_id=task,
+        attempt=1,
+        payload=Untrusted(message),
+        label="t-42",
+        start_to_close_ms=limit_ms,
+        trace_id=f"{random.getrandbits(128) | 1:032x}",
+    )
+
+
+def now_ms() -> int:
+    """The clock of the ports in these tests."""
+    return time.time_ns() // 1_000_000
+
+
+@asynccontextmanager
+async def pool_to(lab: OpenClawLab) -> AsyncIterator[SshPool]:
+    """A way to the host of the gateways."""
+    pool = SshPool(
+        {HOST: lab.sshd.spec(HOST)}, rng=random.Random(1), clock=time.monotonic, known_hosts=None
+    )
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+@asynccontextmanager
+async def port_to(
+    pool: SshPool, gateway: Gateway, *, token: str | None = None
+) -> AsyncIterator[OpenClawPort]:
+    """The gateway as an engine has it."""
+
+    async def resolve() -> str | ProbeFailure:
+        return token or gateway.token
+
+    port = OpenClawPort(
+        gateway.spec,
+        dial=dial_over_ssh(pool, HOST, gateway.port),
+        token=resolve,
+        clock=now_ms,
+        is_owner=lambda: True,
+    )
+    try:
+        yield port
+    finally:
+        await port.close()
+
+
+async def ready(port: AgentPort) -> VitalsReading:
+    """The first reading of a gateway that takes work."""
+    while True:
+        look = await port.probe()
+        if isinstance(look, VitalsReading) and look.ready:
+            return look
+        await asyncio.sleep(0.1)
+
+
+async def settled(port: AgentPort, run: RunOrder) -> Inspection:
+    """What inspecting says once it is no longer unknown."""
+    while isinstance(seen := await port.inspect(run), Unknown):
+        await asyncio.sleep(0.2)
+    return seen
+
+
+async def streaming(model: StubModel, answers: int) -> None:
+    """Wait until the model gives so many answers at once: now there are turns to interrupt."""
+    while model.streaming < answers:
+        await asyncio.sleep(0.05)
+
+
+async def finished(port: AgentPort, run: RunOrder) -> Finished:
+    """The end of a run that is started here."""
+    started = await port.start(run)
+    assert isinstance(started, Definite), started
+    assert isinstance(started.value, Started), started
+    outcome = await port.follow(run)
+    assert isinstance(outcome, Definite), outcome
+    assert isinstance(outcome.value, Finished), outcome
+    return outcome.value
+
+
+class Bench:
+    """One gateway of a release on trial."""
+
+    def __init__(self, lab: OpenClawLab, pool: SshPool, port: OpenClawPort) -> None:
+        self.lab = lab
+        self.pool = pool
+        self.port = port
+        self.gateway = lab.gateways[0]
+
+
+async def takes_work(bench: Bench) -> str:
+    """Answer, tokens and cost are the model's own, at once and from the transcript later."""
+    run = order("what is it")
+    result = await finished(bench.port, run)
+    later = await bench.port.inspect(run)
+    assert result.ok, result
+    assert result.answer.text.raw == "echo: what is it"
+    told = isinstance(later, Definite) and isinstance(later.value, Finished)
+    assert told, later
+    assert isinstance(later, Definite)
+    assert isinstance(later.value, Finished)
+    assert later.value.answer == result.answer
+    exact = result.usage.cost_microusd == later.value.usage.cost_microusd == COST_MICROUSD
+    return "yes" if exact else f"cost {result.usage.cost_microusd}, {later.value.usage}"
+
+
+async def cancels(bench: Bench) -> str:
+    """A run at the model is aborted."""
+    run = order("[[slow 200 0.2]]")
+    await bench.port.start(run)
+    await streaming(bench.lab.model, 1)
+    assert await bench.port.inspect(run) == Definite(Running())
+    cancelled = await bench.port.cancel(run)
+    assert isinstance(cancelled, Definite), cancelled
+    assert isinstance(cancelled.value, Stopped), cancelled
+    return "yes"
+
+
+async def fails_as_said(bench: Bench) -> str:
+    """A run past its limit is told as timed out, not as done."""
+    result = await finished(bench.port, order("[[hang]]", limit_ms=2_000))
+    assert not result.ok
+    return result.failure
+
+
+async def is_found_again(bench: Bench) -> str:
+    """An engine that was not there finds a run and follows it."""
+    run = order("[[sleep 2]] hold on")
+    await bench.port.start(run)
+    async with port_to(bench.pool, bench.gateway) as other:
+        assert await other.inspect(run) == Definite(Running())
+        outcome = await other.follow(run)
+    assert isinstance(outcome, Definite), outcome
+    assert isinstance(outcome.value, Finished), outcome
+    assert outcome.value.answer.text.raw == "echo: [[sleep 2]] hold on"
+    return "yes"
+
+
+async def refuses_late_start(bench: Bench) -> str:
+    """A start that arrives after its attempt was fenced runs nothing, or the engine does not claim
+    that it is fenced."""
+    run = order("too late")
+    line = await connect(dial_over_ssh(bench.pool, HOST, bench.gateway.port), bench.gateway.token)
+    assert isinstance(line, Connection), line
+    key = session_key("main", run)
+    created = await line.call("sessions.create", {"key": key}, timeout_ms=10_000)
+    assert isinstance(created, Result), created
+    session_id = bytes(created.payload).split(b'"sessionId":"')[1].split(b'"')[0].decode()
+    fenced = await bench.port.inspect(run)
+    late: dict[str, object] = {
+        "message": "too late",
+        "agentId": "main",
+        "sessionKey": key,
+        "idempotencyKey": run.run_id,
+    }
+    if isinstance(fenced, Unknown):
+        sent = await line.call("agent", late, timeout_ms=20_000)
+        assert isinstance(sent, Result), sent
+        found = await settled(bench.port, run)
+        assert isinstance(found, Definite)
+        await bench.port.follow(run)
+        await line.close()
+        return "your verdict"
+    assert fenced == Definite(NotStarted(reason="fenced", fenced=True)), fenced
+    bound = late | {"expectedExistingSessionId": session_id}
+    refused = await line.call("agent", bound, timeout_ms=20_000)
+    await line.close()
+    assert isinstance(refused, Refused), refused
+    assert await bench.port.inspect(run) == Definite(NotStarted(reason="fenced", fenced=True))
+    return "fenced"
+
+
+async def names_tasks_in_logs(bench: Bench) -> str:
+    """Lines of the gateway's log come, and name the task of the run they are about."""
+    run = order("something to log")
+    tail = bench.port.tail()
+    first = asyncio.ensure_future(anext(tail))
+    await finished(bench.port, run)
+    line = await first
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline:
+        if isinstance(line, LogLine) and line.task == run.task_id:
+            return "yes"
+        try:
+            async with asyncio.timeout(5):
+                line = await anext(tail)
+        except TimeoutError:
+            break
+    return "lines only"
+
+
+async def survives_a_kill(bench: Bench) -> str:
+    """Two runs are at the model when the gateway is killed: one is fenced, the other settles."""
+    kept, moved = order("[[slow 30 0.2]]"), order("[[slow 30 0.2]]")
+    for run in (kept, moved):
+        await bench.port.start(run)
+    await streaming(bench.lab.model, 2)
+    bench.gateway.kill()
+    bench.gateway.start()
+    await ready(bench.port)
+    while isinstance(fenced := await bench.port.fence(moved), Unknown):
+        await asyncio.sleep(0.2)
+    assert isinstance(fenced.value, Stopped | NotStarted), fenced
+    seen = await settled(bench.port, kept)
+    assert isinstance(seen, Definite)
+    word = "resumed" if isinstance(seen.value, Running) else "not resumed"
+    if isinstance(seen.value, Running):
+        outcome = await bench.port.follow(kept)
+        assert isinstance(outcome, Definite), outcome
+        assert isinstance(outcome.value, Finished), outcome
+        assert outcome.value.answer.text.raw.endswith("w29")
+    else:
+        assert isinstance(seen.value, Died), seen
+    again = await settled(bench.port, moved)
+    assert again == fenced, (again, fenced)
+    return word
+
+
+TRIALS: dict[str, Callable[[Bench], Awaitable[str]]] = {
+    "work, tokens and cost": takes_work,
+    "cancel": cancels,
+    "run limit": fails_as_said,
+    "found after an engine restart": is_found_again,
+    "late start": refuses_late_start,
+    "log lines by task": names_tasks_in_logs,
+    "turn after kill -9": survives_a_kill,
+}
+"""By the column of the table that each fills."""
+
+
+async def try_release(lab: OpenClawLab) -> dict[str, str]:
+    """The row of a release: what its hello and its limits are, and how each trial ended."""
+    row: dict[str, str] = {}
+    async with pool_to(lab) as pool, port_to(pool, lab.gateways[0]) as port:
+        reading = await ready(port)
+        row["release"] = reading.version or ""
+        row["limits"] = " ".join(reading.limits or ()) or "none"
+        for name, trial in TRIALS.items():
+            try:
+                async with asyncio.timeout(TRIAL_S):
+                    row[name] = await trial(Bench(lab, pool, port))
+            except (AssertionError, TimeoutError) as error:
+                row[name] = f"FAILED: {type(error).__name__} {error}"[:300]
+    return row
