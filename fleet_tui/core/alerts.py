@@ -7,6 +7,7 @@ from typing import assert_never
 import msgspec
 
 from fleet_tui.core import words
+from fleet_tui.core.breaker import Breaker
 from fleet_tui.core.decision import PendingCode
 from fleet_tui.core.events import AlertRaised, AlertResolved, Event
 from fleet_tui.core.ids import AgentName, AlertId
@@ -15,7 +16,6 @@ from fleet_tui.core.state import (
     AgentState,
     Alert,
     AttemptPhase,
-    Breaker,
     FleetState,
     Health,
     Severity,

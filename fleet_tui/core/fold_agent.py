@@ -5,19 +5,10 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from fleet_tui.core import events as e
+from fleet_tui.core.breaker import MAX_HIT, MAX_STRIKES, Breaker, Strike
 from fleet_tui.core.evidence import Blame
 from fleet_tui.core.ids import TaskId, split_run_id
-from fleet_tui.core.state import (
-    MAX_HIT,
-    MAX_STRIKES,
-    AgentState,
-    Attempt,
-    AttemptPhase,
-    Breaker,
-    Cordon,
-    Strike,
-    Task,
-)
+from fleet_tui.core.state import AgentState, Attempt, AttemptPhase, Cordon, Task
 
 AgentEvent = (
     e.HealthChanged

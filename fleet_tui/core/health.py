@@ -10,9 +10,10 @@ from typing import assert_never
 import msgspec
 from msgspec.structs import replace
 
+from fleet_tui.core.breaker import Breaker
 from fleet_tui.core.events import AgentIdentified, Event, HealthChanged
 from fleet_tui.core.fleet import ProbeSpec
-from fleet_tui.core.state import AgentState, Breaker, Health
+from fleet_tui.core.state import AgentState, Health
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind, Look, ProbeFailure, VitalsReading
 

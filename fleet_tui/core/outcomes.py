@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, assert_never
 
 from fleet_tui.core import words
+from fleet_tui.core.breaker import Breaker, Strike
 from fleet_tui.core.events import (
     AgentTripped,
     AgentTrusted,
@@ -30,16 +31,7 @@ from fleet_tui.core.evidence import Blame, Finished, LostReason, NotStarted
 from fleet_tui.core.fleet import FleetSpec, TaskClass
 from fleet_tui.core.ids import AgentName, split_run_id
 from fleet_tui.core.routing.requirement import Roster, requirement_of
-from fleet_tui.core.state import (
-    AgentState,
-    Attempt,
-    AttemptPhase,
-    Breaker,
-    FleetState,
-    Health,
-    Strike,
-    Task,
-)
+from fleet_tui.core.state import AgentState, Attempt, AttemptPhase, FleetState, Health, Task
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
+from fleet_tui.core.breaker import Breaker, Strike
 from fleet_tui.core.decision import Decision, Pending
 from fleet_tui.core.evidence import Answer, Blame, Checkpoint, LateWord, LostReason, Usage
 from fleet_tui.core.fleet import (
@@ -94,43 +95,6 @@ class Cordon(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     reason: str
     since_ms: int
-
-
-MAX_STRIKES = 16
-"""Strikes of an agent that are remembered."""
-MAX_HIT = 1_000
-"""Tasks that an open breaker counts."""
-
-
-class Strike(msgspec.Struct, frozen=True, kw_only=True):
-    """A run that an agent refused, or failed at once, for a reason of its own."""
-
-    run: RunId
-    task: TaskId
-    at_ms: int
-    harmless: bool
-    """Whether nothing of the run was started."""
-
-
-class Breaker(msgspec.Struct, frozen=True, kw_only=True):
-    """Why an agent that answers gets no work: what it got last, it refused or failed at once. Now
-    and then one task is let through, on trial."""
-
-    since_ms: int
-    until_ms: int
-    """No trial before this instant."""
-    opens: int = 1
-    """How many times in a row it opened; each time the wait is longer."""
-    harmless: bool
-    """Whether it only refused, so that a trial costs a task nothing but time."""
-    reason: str
-    """Our words."""
-    detail: Untrusted = NOTHING_SAID
-    """The agent's words."""
-    hit: tuple[TaskId, ...] = ()
-    """Tasks that it refused or failed, the first MAX_HIT."""
-    trial: RunId | None = None
-    """The run that is on trial now."""
 
 
 class AgentState(msgspec.Struct, frozen=True, kw_only=True):

@@ -50,6 +50,7 @@ _LOST_AS = {
     LostReason.BAD_ANSWER: FailureKind.BAD_ANSWER,
 }
 """What the end of a connection says of the gateway; anything else, that nothing holds it open."""
+
 T = TypeVar("T", Lanes, HostVitals)
 
 
