@@ -7,7 +7,9 @@ import hashlib
 import os
 import pwd
 import re
+import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -100,10 +102,19 @@ def socket_path(directory: Path) -> Path:
     inside = directory / "engine.sock"
     if len(os.fsencode(inside)) <= MAX_SOCKET_PATH_BYTES:
         return inside
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    root = Path(runtime) / APP if runtime else Path(tempfile.gettempdir()) / f"{APP}-{os.getuid()}"
     name = hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()[:16]
-    return root / f"{name}.sock"
+    return _runtime_dir() / f"{name}.sock"
+
+
+def _runtime_dir() -> Path:
+    """Where sockets go that fit nowhere else. The user's own runtime directory, unless it is
+    somebody else's, as after ``su``."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime and Path(runtime).is_absolute():
+        with suppress(OSError):
+            if os.lstat(runtime).st_uid == os.geteuid():
+                return Path(runtime) / APP
+    return Path(tempfile.gettempdir()) / f"{APP}-{os.geteuid()}"
 
 
 def open_private(path: Path) -> BinaryIO:
@@ -126,11 +137,12 @@ def private_dir(path: Path) -> Path:
     """Make a directory that only its owner can look into, and return it. Raises FleetError when
     somebody else had made it: what is put there would be theirs."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    check_owner(path)
+    found = path.lstat()
+    if stat.S_ISLNK(found.st_mode) and found.st_uid in (0, os.geteuid()):
+        found = path.stat()
+    if found.st_uid != os.geteuid():
+        raise FleetError(
+            f"{path} belongs to user {found.st_uid}, not to user {os.geteuid()}",
+            hint="remove it, or name another place",
+        )
     return path
-
-
-def check_owner(path: Path) -> None:
-    """Raises FleetError for a directory that is not ours, OSError when there is none."""
-    if path.stat().st_uid != os.getuid():
-        raise FleetError(f"{path} belongs to another user", hint="remove it, or name another place")

@@ -94,13 +94,19 @@ def _check(fleet: Fleet) -> None:
 
 
 def engine_answers(fleet: Fleet) -> bool:
-    """Whether an engine listens at the fleet's socket."""
+    """Whether an engine of ours listens at the fleet's socket. Raises FleetError when somebody else
+    does, or could."""
     import socket
 
+    from fleet_tui.doors import check_peer, check_room
+
+    path = socket_path(fleet.directory)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
         door.settimeout(1.0)
         try:
-            door.connect(str(socket_path(fleet.directory)))
+            check_room(path)
+            door.connect(str(path))
+            check_peer(door, path)
         except OSError:
             return False
         return True

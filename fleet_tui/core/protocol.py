@@ -4,11 +4,16 @@ Frames are one JSON document per line, at most MAX_FRAME_BYTES. The console read
 the socket carries commands, their replies and the doorbell ("there is more to read").
 """
 
+from typing import Annotated, TypeVar
+
 import msgspec
 
 from fleet_tui.core.commands import Command, Reply
 from fleet_tui.core.ids import Epoch, Seq
 from fleet_tui.core.modes import NORMAL, ModeNow
+
+Number = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+Label = Annotated[str, msgspec.Meta(max_length=200)]
 
 PROTOCOL = 2
 """Raised when a frame changes meaning; the other side says so and stays away."""
@@ -19,9 +24,9 @@ MAX_FRAME_BYTES = 8 * 1024 * 1024
 class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
     """The client's first frame."""
 
-    protocol: int
-    version: str
-    by: str
+    protocol: Number
+    version: Label
+    by: Label
     """Who sits at the console, for the audit trail."""
     read_only: bool = False
 
@@ -65,7 +70,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, tag="request"):
     """A command with the client's number for it. A command that rests on what its author saw says
     itself what that was."""
 
-    id: int
+    id: Number
     command: Command
 
 
@@ -78,3 +83,27 @@ class Response(msgspec.Struct, frozen=True, kw_only=True, tag="response"):
 
 FromClient = Hello | Request
 FromEngine = Welcome | Unwelcome | Doorbell | Response
+
+Frame = TypeVar("Frame", FromClient, FromEngine)
+
+from_client: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)
+from_engine: msgspec.json.Decoder[FromEngine] = msgspec.json.Decoder(FromEngine)
+
+
+class BadFrame(ValueError):
+    """What came is no frame. The text says why, in our own words."""
+
+
+def read_frame(decoder: msgspec.json.Decoder[Frame], line: bytes) -> Frame:
+    """What a line says. Raises BadFrame for everything that is not a whole frame: cut off, no JSON,
+    nested too deep, of another shape, beyond the bounds."""
+    if not line.endswith(b"\n"):
+        raise BadFrame("a frame that breaks off")
+    try:
+        return decoder.decode(line)
+    except msgspec.ValidationError:
+        raise BadFrame("a frame of an unknown shape") from None
+    except RecursionError:
+        raise BadFrame("a frame that is nested too deep") from None
+    except ValueError:  # DecodeError and UnicodeDecodeError are ones
+        raise BadFrame("a frame that is not JSON") from None

@@ -24,6 +24,7 @@ from fleet_tui.core.narrate import log_line
 from fleet_tui.core.protocol import Doorbell
 from fleet_tui.core.state import FleetState
 from fleet_tui.core.vitals import Look
+from fleet_tui.doors import make_room
 from fleet_tui.engine.bell import Bell
 from fleet_tui.engine.clock import Clock, SteadyClock, WallClock
 from fleet_tui.engine.effects import FleetEffects
@@ -40,7 +41,7 @@ from fleet_tui.journal.errors import EpochLost, JournalDamaged, JournalFailed, J
 from fleet_tui.journal.logs import LogWriter
 from fleet_tui.journal.samples import SampleWriter
 from fleet_tui.journal.writer import JournalWriter
-from fleet_tui.paths import private_dir, socket_path
+from fleet_tui.paths import socket_path
 
 log = logging.getLogger(__name__)
 
@@ -173,7 +174,7 @@ class RunningEngine:
             self.engine, lambda: self.engine.state.fleet.name, writer.epoch, self._doorbell
         )
         path = socket_path(self.directory)
-        private_dir(path.parent)
+        make_room(path)
         await self._server.listen(path)
         self._stack.push_async_callback(self._server.close)
 

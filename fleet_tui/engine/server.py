@@ -7,8 +7,6 @@ until it reads again and, past a bound, is let go; nothing here ever waits for a
 import asyncio
 import os
 import socket
-import struct
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -22,15 +20,18 @@ from fleet_tui.core.ids import Epoch
 from fleet_tui.core.protocol import (
     MAX_FRAME_BYTES,
     PROTOCOL,
+    BadFrame,
     Doorbell,
-    FromClient,
     FromEngine,
     Hello,
     Request,
     Response,
     Unwelcome,
     Welcome,
+    from_client,
+    read_frame,
 )
+from fleet_tui.doors import is_ours
 
 MAX_CLIENTS = 64
 HELLO_DEADLINE_S = 5.0
@@ -41,7 +42,6 @@ MAX_UNREAD_BYTES = 4 * 1024 * 1024
 MAX_ASKED_AT_ONCE = 256
 """Commands of one console under way; it waits beyond that."""
 
-_decoder: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)
 _encoder = msgspec.json.Encoder()
 
 
@@ -106,7 +106,7 @@ class Server:
             _remove(self._path)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if not _same_user(writer) or len(self._clients) >= MAX_CLIENTS:
+        if not _may_come_in(writer) or len(self._clients) >= MAX_CLIENTS:
             writer.close()
             return
         client = _Client(reader, writer)
@@ -117,8 +117,10 @@ class Server:
                 client.greeted = True
                 client.ring(_line(self._doorbell()))
                 await self._serve(client, hello)
-        except* (ConnectionError, ValueError, msgspec.DecodeError, TimeoutError):
-            pass  # a console that breaks off or breaks the protocol is let go
+        except* BadFrame as bad:  # told why, and let go
+            client.refuse(str(bad.exceptions[0]))
+        except* (OSError, TimeoutError):
+            pass  # it broke off, or never said hello
         finally:
             self._clients.discard(client)
             await client.end()
@@ -180,16 +182,21 @@ class _Client:
         self._writer = writer
 
     async def read(self) -> Hello | Request | None:
-        """The next frame, None at the end. Raises ValueError for one that is too long and
-        msgspec.DecodeError for one that is not understood."""
-        line = await self._reader.readline()
-        if not line.endswith(b"\n"):
-            return None
-        return _decoder.decode(line)
+        """The next frame, None at the end. Raises BadFrame for what is none."""
+        try:
+            line = await self._reader.readline()
+        except ValueError:
+            raise BadFrame(f"a frame of more than {MAX_FRAME_BYTES:,} bytes") from None
+        return read_frame(from_client, line) if line else None
 
     def send(self, message: FromEngine) -> None:
         """Queue a frame; a console with too much unread is let go."""
         self._write(_line(message))
+
+    def refuse(self, what: str) -> None:
+        """Say that it is not understood."""
+        reason = f"The engine was sent {what}; it hangs up."
+        self.send(Unwelcome(protocol=PROTOCOL, version=__version__, reason=reason))
 
     def ring(self, frame: bytes) -> None:
         """Queue a doorbell unless an earlier one is still unread: the newest says it all."""
@@ -231,11 +238,10 @@ def _line(message: FromEngine) -> bytes:
     return _encoder.encode(message) + b"\n"
 
 
-def _same_user(writer: asyncio.StreamWriter) -> bool:
-    """Whether the peer runs as our user (SO_PEERCRED; elsewhere the socket's mode must do)."""
-    if not sys.platform.startswith("linux"):
-        return True
+def _may_come_in(writer: asyncio.StreamWriter) -> bool:
+    """Whether the peer runs as our user; not one that is gone already."""
     peer: socket.socket = writer.get_extra_info("socket")
-    raw = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    _pid, uid, _gid = struct.unpack("3i", raw)
-    return bool(uid == os.getuid())
+    try:
+        return is_ours(peer)
+    except OSError:
+        return False

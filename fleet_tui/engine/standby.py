@@ -15,6 +15,7 @@ from fleet_tui.core.commands import Accepted, Command, Reply, StopEngine
 from fleet_tui.core.ids import NOWHERE, Epoch, Seq
 from fleet_tui.core.modes import EngineMode, ModeNow
 from fleet_tui.core.protocol import Doorbell
+from fleet_tui.doors import make_room
 from fleet_tui.engine.clock import Clock
 from fleet_tui.engine.engine import refused_by
 from fleet_tui.engine.server import Server
@@ -22,7 +23,7 @@ from fleet_tui.journal import ballast
 from fleet_tui.journal.directory import EngineLock, holder_now, prepare
 from fleet_tui.journal.errors import JournalDamaged, JournalError, JournalFull
 from fleet_tui.journal.verifying import verify
-from fleet_tui.paths import private_dir, socket_path
+from fleet_tui.paths import socket_path
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ class Standby:
         server = Server(self, lambda: self._fleet, Epoch(0), self.doorbell)
         try:
             path = socket_path(self._directory)
-            private_dir(path.parent)
+            make_room(path)
             await server.listen(path)
             ready()
             return await self._wait(self._stopped)

@@ -14,15 +14,16 @@ from fleet_tui.core.protocol import (
     MAX_FRAME_BYTES,
     PROTOCOL,
     Doorbell,
-    FromEngine,
     Hello,
     Request,
     Response,
     Unwelcome,
     Welcome,
+    from_engine,
+    read_frame,
 )
+from fleet_tui.doors import check_peer, check_room
 from fleet_tui.errors import FleetError, Unreachable
-from fleet_tui.paths import check_owner
 
 HELLO_DEADLINE_S = 5.0
 REPLY_DEADLINE_S = 30.0
@@ -45,8 +46,6 @@ TOO_LARGE = Refused(
     text=f"Written out as JSON it is longer than {MAX_FRAME_BYTES:,} bytes; nothing was sent.",
     hint="Line breaks, quotes and control characters take two to six bytes each.",
 )
-
-_decoder: msgspec.json.Decoder[FromEngine] = msgspec.json.Decoder(FromEngine)
 
 
 class EngineClient:
@@ -79,16 +78,20 @@ class EngineClient:
         """Say hello. Raises Unreachable when no engine listens there and FleetError when it speaks
         another protocol or the socket's directory is another user's."""
         try:
-            check_owner(path.parent)  # in a shared directory anybody could play the engine
+            check_room(path)  # in a shared directory anybody could play the engine
             reader, writer = await asyncio.open_unix_connection(str(path), limit=MAX_FRAME_BYTES)
         except (OSError, ValueError) as error:
             raise Unreachable("no engine runs for this fleet", hint=HOW_TO_START) from error
         try:
+            check_peer(writer.get_extra_info("socket"), path)
             hello = Hello(protocol=PROTOCOL, version=__version__, by=by, read_only=read_only)
             writer.write(msgspec.json.encode(hello) + b"\n")
             async with asyncio.timeout(HELLO_DEADLINE_S):
-                answer = _decoder.decode(await reader.readline())
-        except (OSError, TimeoutError, ValueError, msgspec.DecodeError) as error:
+                answer = read_frame(from_engine, await reader.readline())
+        except FleetError:
+            writer.close()
+            raise
+        except (OSError, TimeoutError, ValueError) as error:  # BadFrame and a long line are ones
             writer.close()
             raise Unreachable("the engine does not answer", hint=f"at {path}") from error
         match answer:
@@ -143,7 +146,7 @@ class EngineClient:
     async def _listen(self) -> None:
         try:
             while line := await self._reader.readline():
-                frame = _decoder.decode(line)
+                frame = read_frame(from_engine, line)
                 match frame:
                     case Response(id=number, reply=reply):
                         waiting = self._waiting.pop(number, None)
@@ -153,7 +156,7 @@ class EngineClient:
                         self._rung(frame)
                     case _:
                         pass
-        except (OSError, ValueError, msgspec.DecodeError):
+        except (OSError, ValueError):
             pass  # the connection is over either way
         finally:
             for waiting in self._waiting.values():

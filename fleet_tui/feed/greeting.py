@@ -7,9 +7,16 @@ from pathlib import Path
 import msgspec
 
 from fleet_tui import __version__
-from fleet_tui.core.protocol import MAX_FRAME_BYTES, PROTOCOL, FromEngine, Hello, Welcome
+from fleet_tui.core.protocol import (
+    MAX_FRAME_BYTES,
+    PROTOCOL,
+    Hello,
+    Welcome,
+    from_engine,
+    read_frame,
+)
+from fleet_tui.doors import check_peer, check_room
 from fleet_tui.errors import FleetError
-from fleet_tui.paths import check_owner
 
 DEADLINE_S = 2.0
 
@@ -20,11 +27,12 @@ def greet(path: Path, by: str) -> Welcome | None:
     with closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as door:
         door.settimeout(DEADLINE_S)
         try:
-            check_owner(path.parent)
+            check_room(path)
             door.connect(str(path))
+            check_peer(door, path)
             door.sendall(msgspec.json.encode(hello) + b"\n")
             with door.makefile("rb") as answers:
-                said = msgspec.json.decode(answers.readline(MAX_FRAME_BYTES), type=FromEngine)
+                said = read_frame(from_engine, answers.readline(MAX_FRAME_BYTES))
         except (OSError, ValueError, FleetError):
             return None
     return said if isinstance(said, Welcome) else None
