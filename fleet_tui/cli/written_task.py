@@ -14,9 +14,10 @@ from msgspec.structs import fields, replace
 
 from fleet_tui.config.values import Unacceptable, duration_ms
 from fleet_tui.console.submit import MAX_LABELS, MAX_NAME_CHARS, parse_class, parse_priority
-from fleet_tui.core.firewall import safe_line
+from fleet_tui.core.firewall import invisible_count, safe_line
 from fleet_tui.core.fleet import Deadlines, Priority, TaskClass
 from fleet_tui.core.ids import AgentName, Capability, ClientName, PoolName, Region
+from fleet_tui.core.names import flaw_of
 from fleet_tui.core.state import TaskSpec
 from fleet_tui.core.untrusted import Untrusted
 
@@ -148,7 +149,8 @@ def spec_of(task: WrittenTask, fleets: Deadlines) -> TaskSpec:
 
 def check_key(key: str) -> None:
     """Raises BadTask for a key that could not be told from another."""
-    if not key or not key.isprintable() or len(key) > MAX_KEY_CHARS:
+    clear = key.isprintable() and not invisible_count(key) and key == key.strip()
+    if not key or not clear or len(key) > MAX_KEY_CHARS:
         raise BadTask(f"key is {_shown(key)}; 1 to {MAX_KEY_CHARS} visible characters")
 
 
@@ -205,10 +207,12 @@ def _name(field: str, text: str | None) -> str | None:
 
 
 def _named(field: str, text: str) -> str:
-    if not text.strip() or not text.isprintable():
-        raise BadTask(f"{field} is {_shown(text)}; a name has visible characters")
     if len(text) > MAX_NAME_CHARS:
         raise BadTask(f"{field} is longer than {MAX_NAME_CHARS} characters")
+    if not text.strip():
+        raise BadTask(f"{field} is {_shown(text)}; a name has visible characters")
+    if (flaw := flaw_of(text)) is not None:
+        raise BadTask(f"{field} is {_shown(text)}, which {flaw}")
     return text
 
 

@@ -7,6 +7,7 @@ from fleet_tui.config.reader import Loc, Node, Scalar, find, find_key
 from fleet_tui.config.secrets import is_reference
 from fleet_tui.config.validate import dotted
 from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec, LocalAgent, ResidencyRule
+from fleet_tui.core.names import look_alike
 from fleet_tui.core.redaction import names_secret
 
 
@@ -33,7 +34,22 @@ class _Lint:
             self._probe(agent)
             self._variables(agent)
         self._limits()
+        self._twins()
         self._deadlines()
+
+    def _twins(self) -> None:
+        """Clients that differ in capitals only: people take them for one."""
+        spec = self.spec
+        named: dict[str, Loc] = {
+            **{name: ("limits", "clients", name) for name in spec.limits.clients},
+            **dict.fromkeys(spec.isolated, ("routing", "isolated")),
+            **{rule.client: ("routing", "residency") for rule in spec.residency if rule.client},
+            **{name: ("agents", a.name) for a in spec.agents.values() for name in a.clients},
+        }
+        for name, loc in named.items():
+            others = (other for other in named if other < name)
+            if (other := look_alike(name, others)) is not None:
+                self._warn(loc, f'client "{name}" looks like "{other}", and is another one')
 
     def _empty_pools(self) -> None:
         used = Counter(agent.pool for agent in self.spec.agents.values())

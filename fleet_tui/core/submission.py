@@ -6,9 +6,11 @@ from collections import Counter
 from fleet_tui.core import commands as c
 from fleet_tui.core.decided import Decided, Verdict, unknown_name
 from fleet_tui.core.events import TaskSubmitted
+from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import ClientName, KeyMark
 from fleet_tui.core.keys import is_same_order, may_be_marked, task_of_mark
+from fleet_tui.core.names import flaw_of, look_alike
 from fleet_tui.core.state import FleetState, TaskSpec
 
 MAX_OPEN_TASKS = 100_000
@@ -16,6 +18,8 @@ MAX_OPEN_TASKS = 100_000
 
 MAX_PAYLOAD_BYTES = 4 * 1024 * 1024
 """The largest message an OpenClaw gateway takes."""
+
+MAX_SHOWN_NAME_CHARS = 80
 
 FULL = frozenset({"queue-full", "lane-full", "client-full"})
 """Refusals of a submit that may be taken later as it is."""
@@ -159,4 +163,44 @@ def _bad_place(state: FleetState, spec: TaskSpec) -> c.Refused | None:
         return unknown_name("pool", spec.pool, fleet.pools)
     if spec.agent is not None and spec.agent not in fleet.agents:
         return unknown_name("agent", spec.agent, fleet.agents)
+    return _bad_name(spec) or _twin(state, spec)
+
+
+def _bad_name(spec: TaskSpec) -> c.Refused | None:
+    """A name that could not be told from another, whoever sent it."""
+    named = (
+        *(("client", name) for name in (spec.client,) if name is not None),
+        *(("project", name) for name in (spec.project,) if name is not None),
+        *(("capability", name) for name in spec.needs),
+        *(("region", name) for name in spec.regions),
+        *(("label", name) for name in spec.labels),
+        *(("label value", value) for value in spec.labels.values() if value),
+    )
+    for what, name in named:
+        flaw = flaw_of(name)
+        if flaw is not None:
+            shown = safe_line(name, MAX_SHOWN_NAME_CHARS)
+            return c.Refused(code="bad-name", text=f'The {what} "{shown}" {flaw}.')
     return None
+
+
+def _twin(state: FleetState, spec: TaskSpec) -> c.Refused | None:
+    """Whether the client looks like another one: its limits and its agents would be others."""
+    if spec.client is None or spec.client in state.open_by_client:
+        return None
+    fleet = state.fleet
+    named = (
+        *fleet.limits.clients,
+        *fleet.isolated,
+        *(client for agent in fleet.agents.values() for client in agent.clients),
+        *(rule.client for rule in fleet.residency if rule.client is not None),
+    )
+    other = look_alike(spec.client, (*named, *state.open_by_client))
+    if other is None:
+        return None
+    shown = safe_line(spec.client, MAX_SHOWN_NAME_CHARS)
+    return c.Refused(
+        code="looks-like",
+        text=f'The client "{shown}" looks like {other}, and would be another one.',
+        hint=f"Write {other}, or a name that can be told from it.",
+    )

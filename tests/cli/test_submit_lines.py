@@ -142,8 +142,8 @@ BAD = [
     (b'{"text": "x", "class": "twice"}', "one of once idempotent resumable"),
     (b'{"text": "x", "needs": "gpu"}', "expected array, got str at needs"),
     (b'{"text": "x", "needs": [""]}', "a name has visible characters"),
-    (b'{"text": "x", "client": "a\\u001bb"}', "a name has visible characters"),
-    (b'{"text": "x", "client": "\\ud800"}', "a name has visible characters"),
+    (b'{"text": "x", "client": "a\\u001bb"}', "invisible character U+001B"),
+    (b'{"text": "x", "client": "\\ud800"}', "invisible character U+D800"),
     (b'{"text": "x", "key": ""}', "visible characters"),
     (b'{"text": "x", "key": "' + b"k" * 300 + b'"}', "1 to 256"),
     (b'{"text": "x", "deadlines": {"total": "soon"}}', "deadlines.total: expected a duration"),
@@ -225,7 +225,7 @@ def test_no_lines_are_no_tasks(shop: Shop) -> None:
         (("--lines", "--file", "missing.jsonl"), "No such file"),
         (("--lines", "--file", "/"), "directory"),
         (("--lines", "--total", "soon"), "expected a duration"),
-        (("text", "--client", "a\x1bb"), "visible characters"),
+        (("text", "--client", "a\x1bb"), "invisible character U+001B"),
     ],
 )
 def test_options_that_do_not_go_together(shop: Shop, words: tuple[str, ...], said: str) -> None:

@@ -1,0 +1,106 @@
+"""Names that could be taken for another one are refused, whoever sends them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleet_tui.core import commands as c
+from fleet_tui.core.decided import Decided
+from fleet_tui.core.firewall import safe_line
+from fleet_tui.core.ids import Capability, ClientName, Region, TaskId
+from fleet_tui.core.names import flaw_of, look_alike, skeleton
+from fleet_tui.core.state import TaskSpec
+from fleet_tui.core.submission import submit
+from fleet_tui.core.untrusted import Untrusted
+from tests.support.fleets import fleet
+from tests.support.ledger import Story
+
+FILLERS = (
+    "\u3164\u115f\u1160\uffa0\u2800\u200b\u200d\u2060\u034f\ufe0f\u180b"
+    "\U000e0041\U000e0100\u202e\u00ad\ufeff"
+)
+SPACES = "\u00a0\u2003\u3000\u2028\t\n"
+
+
+@pytest.mark.parametrize("char", FILLERS + SPACES, ids=ascii)
+@pytest.mark.parametrize("form", ["acme{}", "{}acme", "ac{}me"])
+def test_what_cannot_be_seen_is_in_no_name(char: str, form: str) -> None:
+    assert flaw_of(form.format(char)) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        (" acme", "begins or ends with a blank"),
+        ("acme ", "begins or ends with a blank"),
+        ("", "begins or ends with a blank"),
+        ("ac  me", "two blanks"),
+        ("[red]acme", "square brackets"),
+        ("acme[/]", "square brackets"),
+        ("a" + "\u0336" * 4 + "cme", "marks"),
+        ("\u0301acme", "marks"),
+        ("ａｃｍｅ", "write acme"),
+        ("cafe\u0301", "write café"),
+        ("аcme", "Latin and Cyrillic"),
+        ("acmε", "Latin and Greek"),
+    ],
+)
+def test_what_else_is_in_no_name(name: str, why: str) -> None:
+    assert why in (flaw_of(name) or "")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["acme", "Acme GmbH & Co.", "Zoë", "株式会社", "акме", "Việt Nam", "team:ops", "ที่นี่", "a[0"],
+)
+def test_people_may_call_themselves_what_they_are_called(name: str) -> None:
+    assert flaw_of(name) is None
+
+
+@given(st.text(min_size=1, max_size=20))
+def test_a_name_without_a_flaw_is_shown_as_it_is(name: str) -> None:
+    if flaw_of(name) is None:
+        assert safe_line(name) == name
+
+
+def test_two_names_that_look_alike() -> None:
+    assert look_alike("Acme", ["other", "acme"]) == "acme"
+    assert look_alike("асе", ["ace"]) == "ace"
+    assert look_alike("acme", ["Acme", "acme"]) is None
+    assert look_alike("acme", ["akme"]) is None
+    assert skeleton("ΟΧ") == skeleton("ox")
+
+
+def asked(spec: TaskSpec, *before: TaskSpec) -> c.Refused | Decided:
+    story = Story(fleet())
+    for each in before:
+        story.submit(each)
+    return submit(story.state, "me", c.Submit(task=TaskId("0" * 26), key="k", spec=spec))
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        TaskSpec(payload=Untrusted("x"), client=ClientName("acme\u3164")),
+        TaskSpec(payload=Untrusted("x"), project="[red]p"),
+        TaskSpec(payload=Untrusted("x"), needs=frozenset({Capability("gpu\u200b")})),
+        TaskSpec(payload=Untrusted("x"), regions=(Region("eu\u2800"),)),
+        TaskSpec(payload=Untrusted("x"), labels={"team\u202e": "ops"}),
+        TaskSpec(payload=Untrusted("x"), labels={"team": "ops\u115f"}),
+    ],
+)
+def test_the_engine_takes_no_such_name_whoever_sends_it(spec: TaskSpec) -> None:
+    answer = asked(spec)
+    assert isinstance(answer, c.Refused)
+    assert answer.code == "bad-name"
+    assert answer.text.isprintable()
+
+
+def test_two_clients_do_not_look_alike() -> None:
+    acme = TaskSpec(payload=Untrusted("x"), client=ClientName("acme"))
+    twin = TaskSpec(payload=Untrusted("x"), client=ClientName("Acme"))
+    answer = asked(twin, acme)
+    assert isinstance(answer, c.Refused)
+    assert answer.code == "looks-like"
+    assert isinstance(asked(acme, acme), Decided)
+    assert isinstance(asked(twin), Decided)
