@@ -230,6 +230,9 @@ class AgentSettings(Section):
     """openclaw: the program on the host, if it is not on the PATH of an SSH session."""
     start_command: Text | None = None
     """openclaw: run on the agent's host to start the gateway again."""
+    keep_sessions: bool | None = None
+    """openclaw: true leaves the session of each run on the gateway; otherwise it is deleted a day
+    after its task has ended."""
     command: Argv | None = None
     """command, local: the program and its arguments; the task arrives on standard input."""
     run_dir: Text | None = None

@@ -55,7 +55,7 @@ IMPLIED_POOL = "default"
 MAX_JUMPS = 8
 """Hosts that a connection may go through."""
 
-_OPENCLAW_ONLY = ("port", "agent_id", "token", "openclaw_bin", "start_command")
+_OPENCLAW_ONLY = ("port", "agent_id", "token", "openclaw_bin", "start_command", "keep_sessions")
 _PROGRAM_ONLY = ("command", "run_dir", "env")
 
 _T = TypeVar("_T")
@@ -362,6 +362,7 @@ class _Resolver:
             openclaw_bin=levels.first(lambda level: level.openclaw_bin) or usual.openclaw_bin,
             log_file=levels.first(lambda level: level.log_file),
             start_command=levels.first(lambda level: level.start_command),
+            keep_sessions=bool(levels.first(lambda level: level.keep_sessions)),
         )
 
     def _same_gateway_twice(self, agents: dict[AgentName, AgentSpec]) -> None:

@@ -136,6 +136,8 @@ class OpenClawAgent(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind",
     openclaw_bin: str = "openclaw"
     log_file: str | None = None
     start_command: str | None = None
+    keep_sessions: bool = False
+    """Whether the sessions of runs that ended long ago stay on the gateway."""
 
 
 class CommandAgent(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="command"):

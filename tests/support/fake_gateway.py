@@ -266,6 +266,7 @@ async def port_to(
     clock: Clock | None = None,
     host: SshFailure | None = None,
     is_owner: bool = True,
+    kind: OpenClawAgent | None = None,
 ) -> AsyncIterator[OpenClawPort]:
     """An OpenClawPort on that dial, closed afterwards; ``host`` is what is wrong with its host,
     ``is_owner`` whether the ledger is still the engine's."""
@@ -276,7 +277,7 @@ async def port_to(
     spec = AgentSpec(
         name=AGENT,
         pool=PoolName("pool"),
-        kind=OpenClawAgent(port=1, token="secret:env:UNUSED"),
+        kind=kind or OpenClawAgent(port=1, token="secret:env:UNUSED"),
         probe=ProbeSpec(timeout_ms=timeout_ms),
     )
     port = OpenClawPort(

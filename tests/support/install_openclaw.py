@@ -7,13 +7,14 @@ import sys
 
 import pytest
 
-from tests.support.openclaw_lab import install
+from tests.support.openclaw_lab import install, tested_versions
 
 
 def main() -> int:
     """Install and say what was done."""
     try:
-        print("ready:", " ".join(install()))
+        for version in tested_versions():
+            print(f"OpenClaw {version} ready:", " ".join(install(version)))
     except pytest.skip.Exception as reason:
         print(f"SKIPPED: {reason}")
     except pytest.fail.Exception as reason:

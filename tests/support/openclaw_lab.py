@@ -9,6 +9,7 @@ and ten seconds to start.
 import fcntl
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -32,6 +33,9 @@ from tests.support.stub_model import MODEL, StubModel, stub_model
 
 OPENCLAW_VERSION = "2026.9.6"
 """The release that most tests with real gateways boot."""
+
+OLDEST_VERSION = "2026.6.11"
+"""The oldest release that is supported: what was current six months before the newest."""
 
 NODE_VERSION = "24.21.0"
 """At least 24.16 is what this OpenClaw asks for."""
@@ -306,6 +310,26 @@ def install(version: str = OPENCLAW_VERSION) -> list[str]:
                 _missing(f"npm install failed: {error.stderr.decode(errors='replace')[-500:]}")
             done.touch()
     return [str(node), str(program)]
+
+
+def newest_version() -> str:
+    """The newest release that npm offers, or the pinned one where it cannot be asked."""
+    if shutil.which("npm") is None:
+        return OPENCLAW_VERSION
+    asked = subprocess.run(
+        ["npm", "view", "openclaw", "version"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=INSTALL_WITHIN_S,
+    )
+    version = asked.stdout.strip()
+    return version if re.fullmatch(r"\d+(\.\d+){2}", version) else OPENCLAW_VERSION
+
+
+def tested_versions() -> list[str]:
+    """What every whole run of the tests boots: the oldest supported, the pinned and the newest."""
+    return list(dict.fromkeys((OLDEST_VERSION, OPENCLAW_VERSION, newest_version())))
 
 
 def _free_port(after: int) -> int:

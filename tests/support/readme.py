@@ -11,6 +11,7 @@ from fleet_tui.cli.main import COMMANDS
 from fleet_tui.console.actions import keys_table_markdown
 from tests.support.console import at_rest, console, running, until
 from tests.support.promises import promises_markdown
+from tests.support.release_rows import releases_markdown
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
@@ -25,6 +26,7 @@ def generated() -> dict[str, str]:
         "commands": f"| `fleet-tui …` | does |\n|---|---|\n{commands}",
         "keys": keys_table_markdown().strip(),
         "promises": promises_markdown(),
+        "releases": releases_markdown(),
     }
 
 

@@ -33,6 +33,8 @@ from fleet_tui.wire.ssh import SshPool
 from tests.support.openclaw_lab import HOST, Gateway, OpenClawLab
 from tests.support.stub_model import CACHED_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS, StubModel
 
+FAILED = "FAILED"
+
 TRIAL_S = 150.0
 """The longest trial waits a minute for a turn that its gateway may continue."""
 
@@ -276,6 +278,11 @@ TRIALS: dict[str, Callable[[Bench], Awaitable[str]]] = {
 """By the column of the table that each fills."""
 
 
+def has_failed(row: dict[str, str]) -> bool:
+    """Whether a trial of the release did not end as it must."""
+    return any(word.startswith(FAILED) for word in row.values())
+
+
 async def try_release(lab: OpenClawLab) -> dict[str, str]:
     """The row of a release: what its hello and its limits are, and how each trial ended."""
     row: dict[str, str] = {}
@@ -288,5 +295,5 @@ async def try_release(lab: OpenClawLab) -> dict[str, str]:
                 async with asyncio.timeout(TRIAL_S):
                     row[name] = await trial(Bench(lab, pool, port))
             except (AssertionError, TimeoutError) as error:
-                row[name] = f"FAILED: {type(error).__name__} {error}"[:300]
+                row[name] = f"{FAILED}: {type(error).__name__} {error}"[:300]
     return row

@@ -19,6 +19,8 @@ from fleet_tui.core.evidence import (
     Stopped,
     Unknown,
 )
+from fleet_tui.core.fleet import OpenClawAgent
+from fleet_tui.core.ids import RunId
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.wire.openclaw import attempt, connection
 from fleet_tui.wire.openclaw.transcript import NOT_CONTINUED, WORDS_LOST
@@ -552,3 +554,42 @@ async def test_no_usable_answer_to_any_question_is_unknown(
         gateway.handlers[method] = handlers[answer]
     async with at_work(gateway) as subject:
         assert isinstance(await getattr(subject, verb)(ORDER), Unknown)
+
+
+# --- what is left on the gateway ---------------------------------------------------------------
+
+
+async def test_sessions_of_runs_that_ended_long_ago_are_deleted() -> None:
+    gateway = FakeGateway()
+    Session(gateway)
+
+    def delete(params: dict[str, Any]) -> dict[str, Any]:
+        if params["key"].endswith("busy:1"):
+            raise Refuse("UNAVAILABLE")
+        return {"deleted": True}
+
+    gateway.handlers["sessions.delete"] = delete
+    runs = [RunId("01KTASK.1"), RunId("01KBUSY.1"), RunId("01KTASK.2")]
+    async with at_work(gateway) as subject:
+        assert await subject.collect(runs) == ["01KTASK.1", "01KTASK.2"]
+    assert [params["key"] for params in gateway.asked("sessions.delete")] == [
+        KEY,
+        "agent:main:fleet:01kbusy:1",
+        "agent:main:fleet:01ktask:2",
+    ]
+
+
+async def test_sessions_stay_where_the_fleet_file_says_so() -> None:
+    gateway = FakeGateway()
+    kept = OpenClawAgent(port=1, token="secret:env:UNUSED", keep_sessions=True)
+    async with running(gateway) as dial, port_to(dial, kind=kept) as subject:
+        assert await subject.collect([RunId("01KTASK.1")]) == ["01KTASK.1"]
+    assert gateway.asked("sessions.delete") == []
+
+
+async def test_sessions_are_tried_again_when_the_gateway_is_gone() -> None:
+    async with (
+        raw_server(lambda _reader, _writer: asyncio.sleep(0)) as dial,
+        port_to(dial) as subject,
+    ):
+        assert await subject.collect([RunId("01KTASK.1")]) == []

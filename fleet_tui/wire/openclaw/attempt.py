@@ -19,7 +19,7 @@ the session and deletes it; whoever took over earlier is seen, and nothing is se
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -36,7 +36,7 @@ from fleet_tui.core.evidence import (
     Stopped,
     Unknown,
 )
-from fleet_tui.core.ids import TaskId
+from fleet_tui.core.ids import RunId, TaskId, split_run_id
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.wire.openclaw.connection import Connection, Lost, Refused, Reply, Result
 from fleet_tui.wire.openclaw.dial import GatewayFailure
@@ -109,8 +109,13 @@ DEFAULT_TIMEOUT_S = 86_400
 
 
 def session_key(agent_id: str, order: RunOrder) -> str:
-    """The session of one attempt. Lower case, because gateways fold keys but filter exactly."""
-    return f"agent:{agent_id}:fleet:{order.task_id}:{order.attempt}".lower()
+    """The session of one attempt."""
+    return _key(agent_id, TaskId(order.task_id), order.attempt)
+
+
+def _key(agent_id: str, task: TaskId, attempt: int) -> str:
+    """Lower case, because gateways fold keys but filter exactly."""
+    return f"agent:{agent_id}:fleet:{task}:{attempt}".lower()
 
 
 def traceparent(order: RunOrder) -> str:
@@ -253,6 +258,21 @@ class Attempts:
         if seen is Standing.UNTOUCHED and not connection.dialect.expected_session:
             return unfenceable(connection.dialect)
         return await self._delete_session(connection, order, even_running=True)
+
+    async def forget(self, runs: Sequence[RunId]) -> Sequence[str]:
+        """Delete the sessions of runs that are over; those that are gone now."""
+        connection = await self._line.connection()
+        gone: list[str] = []
+        for run in runs:
+            if isinstance(connection, GatewayFailure):
+                break
+            key = _key(self._agent_id, *split_run_id(run))
+            deleted = await connection.call("sessions.delete", {"key": key}, timeout_ms=CALL_MS)
+            if isinstance(deleted, Lost):
+                break
+            if isinstance(deleted, Result):
+                gone.append(run)
+        return gone
 
     async def _look(self, order: RunOrder) -> Inspection:
         connection = await self._line.connection()

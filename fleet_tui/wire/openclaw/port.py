@@ -145,8 +145,10 @@ class OpenClawPort(RunsByAttempts):
         ).lines()
 
     async def collect(self, runs: Sequence[RunId]) -> Sequence[str]:
-        """Nothing to do: a gateway keeps and expires its sessions by its own configuration."""
-        return runs
+        """Delete the sessions of runs that ended long ago: a gateway keeps them for ever. What they
+        cost stays in its books."""
+        assert isinstance(self._agent.kind, OpenClawAgent)
+        return runs if self._agent.kind.keep_sessions else await self._attempts.forget(runs)
 
     async def close(self) -> None:
         """Close both channels; whoever waits gets Unknown."""

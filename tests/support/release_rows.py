@@ -1,0 +1,37 @@
+"""The table of OpenClaw releases in the README: rows that trials on real gateways gave.
+
+``python -m tests.acceptance.releases`` measures them and writes them here.
+"""
+
+import json
+from pathlib import Path
+
+ROWS = Path(__file__).resolve().parents[1] / "acceptance" / "releases.json"
+
+Row = dict[str, str]
+
+
+def recorded() -> dict[str, Row]:
+    """The rows by release, as they were measured last."""
+    rows: dict[str, Row] = json.loads(ROWS.read_text(encoding="utf-8"))
+    return rows
+
+
+def record(row: Row) -> None:
+    """Keep the row of a release in place of an older one."""
+    rows = recorded() | {row["release"]: row}
+    ordered = {name: rows[name] for name in sorted(rows, key=_age)}
+    ROWS.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
+
+
+def _age(release: str) -> list[int]:
+    return [-int(part) for part in release.split(".")]
+
+
+def releases_markdown() -> str:
+    """The table, newest release first."""
+    rows = list(recorded().values())
+    columns = list(rows[0])
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    lines += [f"| {' | '.join(row[column] for column in columns)} |" for row in rows]
+    return "\n".join(lines)
