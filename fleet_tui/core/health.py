@@ -10,6 +10,7 @@ from typing import assert_never
 import msgspec
 from msgspec.structs import replace
 
+from fleet_tui.core import words
 from fleet_tui.core.breaker import Breaker
 from fleet_tui.core.events import AgentIdentified, Event, HealthChanged
 from fleet_tui.core.fleet import ProbeSpec
@@ -33,6 +34,8 @@ LAG_DEGRADED_MS = 500.0
 
 DISK_DEGRADED_BYTES = 256 * 1024 * 1024
 MEMORY_DEGRADED_PERCENT = 97.0
+CLOCK_DEGRADED_MS = 600_000.0
+"""No run minds a clock that is wrong, but whoever compares times does."""
 DEGRADED_AFTER = 2
 """Bad readings in a row before up becomes degraded, and good ones before it is up again."""
 
@@ -171,11 +174,11 @@ def _judge_failure(
     if agent.health in (Health.QUARANTINED, Health.RETIRED):
         return watch, []
     lost = _lost_as(failure.kind)
-    if failure.kind.is_permanent or watch.misses >= probe.down_after:
+    if _is_told_once(failure.kind) or watch.misses >= probe.down_after:
         if not agent.health.is_lost:
             return _fall(watch, agent, lost, failure, now_ms)
         # One that fails now this way and now that way must not fill the ledger.
-        sure = failure.kind.is_permanent or watch.kind_misses >= probe.down_after
+        sure = _is_told_once(failure.kind) or watch.kind_misses >= probe.down_after
         if agent.failure is failure.kind:
             if not _is_to_be_retold(watch, agent, probe, now_ms):
                 return watch, []
@@ -229,6 +232,7 @@ def _lost_as(kind: FailureKind) -> Health:
             | FailureKind.BAD_ANSWER
             | FailureKind.COMMAND_MISSING
             | FailureKind.DISK_FULL
+            | FailureKind.CANNOT_WORK
         ):
             return Health.DOWN
         case (
@@ -252,6 +256,10 @@ def _strain(reading: VitalsReading) -> str:
         return f"event loop {reading.loop_lag_ms_p99:.0f} ms late (p99)"
     if reading.disk_free_bytes is not None and reading.disk_free_bytes < DISK_DEGRADED_BYTES:
         return f"disk almost full: {reading.disk_free_bytes // 2**20} MiB free"
+    skew_ms = reading.clock_skew_ms
+    if skew_ms is not None and abs(skew_ms) >= CLOCK_DEGRADED_MS:
+        where = "ahead" if skew_ms > 0 else "behind"
+        return f"its host's clock is {words.duration(int(abs(skew_ms)))} {where}"
     if reading.memory_percent is not None and reading.memory_percent >= MEMORY_DEGRADED_PERCENT:
         return f"memory {reading.memory_percent:.0f} % used"
     return ""
@@ -279,7 +287,14 @@ def _why_back(agent: AgentState, watch: Watch) -> str:
             return "answers again"
 
 
+def _is_told_once(kind: FailureKind) -> bool:
+    """Whether one look is enough: it tells what was tried there, or what only an operator mends."""
+    return kind.is_permanent or kind is FailureKind.CANNOT_WORK
+
+
 def _why_lost(failure: ProbeFailure, watch: Watch) -> str:
+    if failure.kind is FailureKind.CANNOT_WORK:
+        return f"cannot take work, because {failure.cause}"
     if failure.kind.is_permanent:
         return f"{failure.kind}: needs an operator"
     misses = "1 miss" if watch.misses == 1 else f"{watch.misses} misses in a row"

@@ -32,6 +32,8 @@ class FailureKind(StrEnum):
     SECRET_MISSING = "secret-missing"  # noqa: S105 - the name of a failure, not a secret
     COMMAND_MISSING = "command-missing"
     DISK_FULL = "disk-full"
+    CANNOT_WORK = "cannot-work"
+    """Its host lacks what every run needs: tools, hard links, a run_dir it may write to."""
     TIMEOUT = "timeout"
     INTERNAL = "internal"
 
@@ -119,6 +121,8 @@ class ProbeFailure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):
     observed_at_ms: int
     kind: FailureKind
     detail: Untrusted = NOTHING_SAID
+    cause: str = ""
+    """Of CANNOT_WORK: what is missing, in our own words."""
 
 
 Look = VitalsReading | ProbeFailure

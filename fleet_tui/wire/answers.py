@@ -89,6 +89,19 @@ REFUSALS = frozenset(
 )
 """Why a host starts nothing."""
 
+CANNOT: Mapping[str, str] = {
+    "use": "its run_dir cannot be made, or nothing may be written to it",
+    "make": "no directory can be made in its run_dir",
+    "write": "nothing can be written to its run_dir",
+    "link": "its run_dir has no hard links",
+    "link-once": "a hard link in its run_dir replaces what is there",
+    "rename": "nothing can be renamed in its run_dir",
+    "inodes": "the disk of its run_dir has no room for more files (inodes)",
+    "stop": "a run could not be stopped there: its host has neither setsid nor perl",
+    "background": "no process can be left running there",
+}
+"""What a host may be unable to do, beside having the tools."""
+
 _COUNT = r"(?:0|[1-9][0-9]{0,14})"
 _STATUS = r"(?:0|[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5])"
 _ENDED = rf"{_STATUS} (?:-|{_COUNT}) (?:{_COUNT} [0-9a-f]{{64}}|- -)"
@@ -117,7 +130,7 @@ _LINES: Mapping[str, re.Pattern[str]] = {
 }
 _MANY: Mapping[str, tuple[re.Pattern[str], int]] = {
     "gone": (re.compile(r"[0-9A-Za-z_][0-9A-Za-z._-]{0,127}"), MAX_GONE),
-    "cannot": (re.compile(r"[a-z][a-z-]{0,30}(?: .*)?"), MAX_CANNOT),
+    "cannot": (re.compile(rf"tool [a-z0-9]{{1,20}}|(?:{'|'.join(CANNOT)})(?: .*)?"), MAX_CANNOT),
 }
 _BLOBS: Mapping[str, int] = {
     "out": TEXT_BYTES,
@@ -270,6 +283,19 @@ def _check_end(reply: Reply) -> None:
         raise _Wrong("the output is not as long as it says")
     if int(size) == len(output) and hashlib.sha256(output).hexdigest() != digest:
         raise _Wrong("the output does not have the SHA-256 that it says")
+
+
+def cannot_work(reply: Reply) -> tuple[str, str] | None:
+    """Why the host can hold no run, in our words and in those of its tools, which may be empty and
+    are not to be trusted; None if it can."""
+    tools = [said for code, said in reply.cannot if code == "tool"]
+    if tools:
+        return f"its host has no {', '.join(tools)}", ""
+    for code, said in reply.cannot:
+        return CANNOT[code], said
+    if reply.state == ("refused", "no-run-dir"):
+        return CANNOT["use"], ""
+    return None
 
 
 def standing(

@@ -5,14 +5,13 @@ import math
 from collections.abc import Callable
 from typing import Protocol
 
-from fleet_tui.core.evidence import Unknown
 from fleet_tui.core.fleet import CommandAgent
 from fleet_tui.core.ids import AgentName, HostName
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.wire.program import ProgramPort
 from fleet_tui.wire.runs import Reply, RunDirectory, disk_full
-from fleet_tui.wire.shell import ChannelFailure, Shell
+from fleet_tui.wire.shell import Shell
 from fleet_tui.wire.ssh import STILL_CONNECTING
 from fleet_tui.wire.ssh_failures import SshFailure
 
@@ -64,7 +63,7 @@ class CommandPort(ProgramPort):
         """See :class:`AgentPort`."""
         await self._hung_up.wait()
         self._hung_up.clear()
-        return self._failure(FailureKind.SSH_UNREACHABLE, self._last_words)
+        return self._fitness.failure(FailureKind.SSH_UNREACHABLE, self._last_words)
 
     async def close(self) -> None:
         """See :class:`AgentPort`."""
@@ -83,32 +82,14 @@ class CommandPort(ProgramPort):
         except TimeoutError:
             shell = self._pool.why_not(self._host) or STILL_CONNECTING
         if isinstance(shell, SshFailure):
-            return self._failure(shell.kind, shell.detail)
+            return self._fitness.failure(shell.kind, shell.detail)
         loop = asyncio.get_running_loop()
         asked_at_ms, began_s = self._now_ms(), loop.time()
-        found = await self._runs.look(shell, timeout_ms=self._probe_timeout_ms)
+        found = await self._fitness.look(shell)
         latency_ms = (loop.time() - began_s) * 1000
-        match found:
-            case ChannelFailure(kind=kind, detail=detail):
-                return self._failure(kind, detail)
-            case Unknown(detail=detail):
-                lost = FailureKind.TIMEOUT if found.reason == "timeout" else FailureKind.BAD_ANSWER
-                if found.reason == "connection-lost":
-                    lost = FailureKind.SSH_UNREACHABLE
-                return self._failure(lost, detail)
-            case Reply(state=("ok",)):
-                return self._reading(found, asked_at_ms, latency_ms)
-            case Reply(state=("missing",)):
-                detail = Untrusted(f"{self._spec.command[0]} is not on the host's PATH")
-                return self._failure(FailureKind.COMMAND_MISSING, detail)
-            case Reply(state=state):
-                detail = Untrusted(f"{self._spec.run_dir}: {' '.join(state)}")
-                return self._failure(FailureKind.BAD_ANSWER, detail)
-
-    def _failure(self, kind: FailureKind, detail: Untrusted = NOTHING_SAID) -> ProbeFailure:
-        return ProbeFailure(
-            agent=self._agent, observed_at_ms=self._now_ms(), kind=kind, detail=detail
-        )
+        if isinstance(found, ProbeFailure):
+            return found
+        return self._reading(found, asked_at_ms, latency_ms)
 
     def _reading(
         self, reply: Reply, asked_at_ms: int, latency_ms: float
@@ -117,7 +98,7 @@ class CommandPort(ProgramPort):
         host_ms, disk_kb = _word(reply, "time"), _word(reply, "disk")
         full = None if disk_kb is None else disk_full(disk_kb)
         if full is not None:
-            return self._failure(FailureKind.DISK_FULL, full)
+            return self._fitness.failure(FailureKind.DISK_FULL, full)
         return VitalsReading(
             agent=self._agent,
             observed_at_ms=self._now_ms(),

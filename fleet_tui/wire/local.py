@@ -164,9 +164,14 @@ class LocalPort(ProgramPort):
 
     async def probe(self) -> VitalsReading | ProbeFailure:
         """This machine's vitals, and whether the program is there."""
-        if not self._runs.is_known:
-            await self._runs.look(self._shell, timeout_ms=self._probe_timeout_ms)
-        return await asyncio.to_thread(self._look)
+        if not self._runs.is_known or self._fitness.is_due(self._shell):
+            found = await self._fitness.look(self._shell)
+            # This machine answers, if only late: what it can do is found out by the next look.
+            passing = (FailureKind.TIMEOUT, FailureKind.COMMAND_MISSING)
+            if isinstance(found, ProbeFailure) and found.kind not in passing:
+                return found
+        unfit = self._fitness.unfit()
+        return unfit if unfit is not None else await asyncio.to_thread(self._look)
 
     def _look(self) -> VitalsReading | ProbeFailure:
         began_s = time.perf_counter()

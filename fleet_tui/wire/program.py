@@ -22,6 +22,7 @@ from fleet_tui.core.fleet import CommandAgent, LocalAgent
 from fleet_tui.core.ids import AgentName, RunId, TaskId
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.vitals import ProbeFailure, VitalsReading
+from fleet_tui.wire.fitness import Fitness
 from fleet_tui.wire.logtail import LogTail
 from fleet_tui.wire.port import Inspection, Outcome, StartAnswer, Wanted, always_wanted
 from fleet_tui.wire.runs import Program, RunDirectory, Runs
@@ -53,6 +54,7 @@ class ProgramPort(ABC):
         self._now_ms = now_ms
         program = Program(command=spec.command, run_dir=spec.run_dir, env=spec.env)
         self._runs = Runs(program, directory)
+        self._fitness = Fitness(agent, spec, self._runs, timeout_ms=probe_timeout_ms, now_ms=now_ms)
         self._traces: dict[str, TaskId] = {}
 
     @abstractmethod
@@ -76,7 +78,10 @@ class ProgramPort(ABC):
             refusal: NotStarted | Started = NotStarted(reason=shell.kind.value, detail=shell.detail)
             return Definite(refusal)
         self._note_trace(order)
-        return await self._runs.start(shell, order, wanted)
+        found = await self._runs.start(shell, order, wanted)
+        if isinstance(found, Definite) and isinstance(found.value, NotStarted):
+            self._fitness.refused(found.value.reason)
+        return found
 
     async def follow(self, order: RunOrder) -> Outcome:
         """Wait until the run ends: the host holds the answer back until it does."""

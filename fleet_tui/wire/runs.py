@@ -285,9 +285,15 @@ class Runs:
         """Whether the run directory knows this engine, as it must before it gets a run."""
         return self._directory.newest == self._directory.epoch
 
-    async def look(self, shell: Shell, *, timeout_ms: int) -> Reply | Unknown | ChannelFailure:
-        """The host's vitals and whether the program is there: words boot, time, disk, load …"""
-        question = self._question("look", None, (self._program.command[0],))
+    async def look(
+        self, shell: Shell, *, timeout_ms: int, rehearse: bool = False
+    ) -> Reply | Unknown | ChannelFailure:
+        """The host's vitals and whether the program is there: words boot, time, disk, load …
+
+        ``rehearse`` also tries there whatever a run will need; see :func:`cannot_work`.
+        """
+        thorough = "rehearse" if rehearse else "quick"
+        question = self._question("look", None, (self._program.command[0], thorough))
         result = await shell.run(COMMAND, question, timeout_ms=timeout_ms)
         return result if isinstance(result, ChannelFailure) else self._read(result)
 

@@ -259,14 +259,17 @@ keep_output() {
   if [ -z "$size" ] || [ -z "$sum" ]; then size=- sum=-; fi
 } 2>/dev/null
 
+# leads: whether this process can be known again, and ended together with all it starts. Without
+# setsid and perl, not every shell can bring that about.
+leads() { began $$ && kill -0 "-$$" 2>/dev/null; }
+
 # child RUN: the process that owns a run. It leads a session of its own, so that it outlives the
 # connection and can be ended together with whatever the program starts.
 child() {
   unset FLEET_TUI_WRAPPER
   cd "$1" && run=$(pwd) || exit 1
   boot_id
-  began $$
-  mkdir -p work/run || exit 1
+  leads && mkdir -p work/run || exit 1
   owner="run $$ $BEGAN $boot $(now_ms)"
   say "$owner" > owner.$$ && [ -s owner.$$ ] || exit 1
   : > out
@@ -297,18 +300,19 @@ child() {
   sync . 2>/dev/null
 }
 
+# detach WORD DIRECTORY: leaves a process of ours behind that outlives the connection.
 detach() {
   (
     FLEET_TUI_WRAPPER=$s
     export FLEET_TUI_WRAPPER
     if command -v setsid >/dev/null 2>&1; then
-      exec setsid sh -c 'eval "$FLEET_TUI_WRAPPER"' fleet-tui child "$run"
+      exec setsid sh -c 'eval "$FLEET_TUI_WRAPPER"' fleet-tui "$1" "$2"
     elif command -v perl >/dev/null 2>&1; then
       exec perl -e 'use POSIX; POSIX::setsid(); exec @ARGV' \
-        sh -c 'eval "$FLEET_TUI_WRAPPER"' fleet-tui child "$run"
+        sh -c 'eval "$FLEET_TUI_WRAPPER"' fleet-tui "$1" "$2"
     else
       set -m
-      sh -c 'eval "$FLEET_TUI_WRAPPER"' fleet-tui child "$run" &
+      sh -c 'eval "$FLEET_TUI_WRAPPER"' fleet-tui "$1" "$2" &
     fi
   ) </dev/null >/dev/null 2>&1 &
 }
@@ -344,7 +348,7 @@ start() {
   # What owns a run is known by a link. Found out before there is anything to be unsure about.
   if ! ln "$run/job" "$run/linked" 2>/dev/null; then refuse no-hard-links; return; fi
   rm -f "$run/linked"
-  detach
+  detach child "$run"
   await_owner
   [ -f "$run/owner" ] || bury fenced
   report
@@ -398,11 +402,64 @@ collect() {
       [ -e "$run" ] || say "gone $id"
     fi
   done
+  # What rehearsals left that were broken off.
+  set +f; set -- "$runs"/.try.*; set -f
+  for old; do [ -z "$(find "$old" -prune -mtime +7 2>/dev/null)" ] || rm -rf "$old"; done
   say "state collected"
 }
 
+# What is used here beside what is built into every shell, and beside what has a second choice.
+TOOLS="cat chmod date df find head ln ls mkdir mv rm sh sleep tail wc"
+
+missing_tools() {
+  for tool in $TOOLS; do
+    command -v "$tool" >/dev/null 2>&1 || say "cannot tool $tool"
+  done
+  command -v sha256sum >/dev/null 2>&1 || command -v shasum >/dev/null 2>&1 ||
+    command -v openssl >/dev/null 2>&1 || say "cannot tool sha256sum"
+}
+
+cannot() { said=${2%%"$nl"*}; say "cannot $1 $(printf %.200s "$said")"; }
+
+# rehearse: tries whatever a run will need, so that what this host cannot do is known before there
+# is one. Says "cannot CODE WHAT-ITS-TOOLS-SAID" for each.
+rehearse() {
+  nl=$(printf '\nx')
+  nl=${nl%x}
+  set -- $(df -Pi "$runs" 2>/dev/null | { read -r _; read -r _ all _ free _; say "$all $free"; })
+  case ${1:-0}${2:-0} in
+    *[!0-9]*) ;;
+    *) [ "${1:-0}" -eq 0 ] || [ "$2" -ge 100 ] || say "cannot inodes $2 left" ;;
+  esac
+  try=$runs/.try.$$
+  told=$(mkdir "$try" 2>&1) || { cannot make "$told"; return; }
+  # In a shell of its own: one that cannot open a file ends at once.
+  told=$(sh -c 'umask 077; echo tried > "$1/a" && cat "$1/a"' sh "$try" 2>&1)
+  if [ "$told" != tried ]; then cannot write "$told"
+  elif ! told=$(ln "$try/a" "$try/b" 2>&1); then cannot link "$told"
+  elif ln "$try/a" "$try/b" 2>/dev/null; then cannot link-once
+  elif ! told=$(mv "$try/a" "$try/c" 2>&1) || [ -f "$try/a" ]; then cannot rename "$told"
+  else
+    detach rehearsed "$try"
+    waited=0
+    until [ -s "$try/left" ] || [ "$waited" -ge 60 ]; do
+      nap 0.05
+      waited=$((waited + 1))
+    done
+    left=
+    [ ! -s "$try/left" ] || read -r left < "$try/left"
+    case $left in
+      leads) ;;
+      loose) cannot stop ;;
+      *) cannot background ;;
+    esac
+  fi
+  rm -rf "$try"
+}
+
 look() {
-  read -r program || return
+  read -r program && read -r thorough || return
+  [ "$thorough" != rehearse ] || rehearse
   case $program in "~/"*) program=$HOME/${program#"~/"} ;; esac
   if [ -n "$program" ] && ! command -v "$program" >/dev/null 2>&1; then
     say "state missing"
@@ -529,9 +586,15 @@ serve() {
   boot_id
   say "boot $boot"
   if [ "$verb" = tail ]; then tail_log; say end; return; fi
-  mkdir -p "$runs" 2>/dev/null
+  [ "$verb" != look ] || missing_tools
+  made=$(mkdir -p "$runs" 2>&1)
   run=$runs/$id
-  if [ ! -d "$runs" ] || [ ! -w "$runs" ]; then say "state refused no-run-dir"
+  if [ ! -d "$runs" ] || [ ! -w "$runs" ] || [ ! -x "$runs" ]; then
+    if [ "$verb" = look ]; then
+      [ -n "$made" ] || made=$(mkdir "$runs/.try.$$" 2>&1)
+      say "cannot use $(printf %.200s "$made")"
+    fi
+    say "state refused no-run-dir"
   elif ! current; then :
   elif [ "$verb" = look ]; then look
   elif [ "$verb" = collect ]; then collect
@@ -549,5 +612,6 @@ serve() {
 
 case ${1:-} in
   child) child "$2" ;;
+  rehearsed) if leads; then say leads; else say loose; fi > "$2/left" ;;
   *) serve ;;
 esac

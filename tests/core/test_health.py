@@ -2,10 +2,11 @@
 
 import pytest
 
+from fleet_tui.core.alerts import conditions
 from fleet_tui.core.events import AgentIdentified, Event, HealthChanged
 from fleet_tui.core.fleet import ProbeSpec
 from fleet_tui.core.health import FLAP_LIMIT, FRESH, QUARANTINE_BASE_MS, judge
-from fleet_tui.core.ids import AgentName
+from fleet_tui.core.ids import AgentName, AlertId
 from fleet_tui.core.state import AgentState, Health
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import FailureKind, Limit, Look, ProbeFailure, VitalsReading
@@ -244,3 +245,42 @@ def test_a_restarted_process_is_noticed() -> None:
     (event,) = judged.good(boot_id="b2")
     assert isinstance(event, AgentIdentified)
     assert judged.agent.boot_id == "b2"
+
+
+def test_an_agent_whose_host_cannot_hold_runs_takes_no_work_and_says_why() -> None:
+    judged = Judged()
+    why = ProbeFailure(
+        agent=A1,
+        observed_at_ms=0,
+        kind=FailureKind.CANNOT_WORK,
+        detail=Untrusted("~/runs: ln: Operation not permitted"),
+        cause="its run_dir has no hard links",
+    )
+    for _ in range(3):
+        judged.see(why)
+        assert judged.agent.health is Health.DOWN
+        assert not judged.agent.in_service
+        assert judged.agent.reason == "cannot take work, because its run_dir has no hard links"
+    told = conditions(judged.story.state, judged.story.now_ms)[AlertId("agent-down:a1")]
+    assert told.text == "down: cannot take work, because its run_dir has no hard links"
+    assert told.detail == why.detail
+    judged.good()
+    judged.good()
+    assert judged.agent.health is Health.UP
+
+
+@pytest.mark.parametrize(
+    ("skew_ms", "words"),
+    [(90_000_000.0, "its host's clock is 1d01h ahead"), (-900_000.0, "is 15m00s behind")],
+)
+def test_a_clock_that_is_wrong_is_said_and_takes_no_agent_out(skew_ms: float, words: str) -> None:
+    judged = Judged()
+    judged.good()
+    for _ in range(2):
+        judged.good(clock_skew_ms=skew_ms)
+    assert judged.agent.health is Health.DEGRADED
+    assert words in judged.agent.reason
+    assert judged.agent.in_service
+    for _ in range(2):
+        judged.good(clock_skew_ms=-5_000.0)
+    assert judged.agent.health is Health.UP

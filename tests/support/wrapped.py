@@ -46,8 +46,9 @@ def make_port(tmp_path: Path) -> MakePort:
         epoch: int = 1,
         env: dict[str, str] | None = None,
         shell: LocalShell | None = None,
+        run_dir: str = str(tmp_path / "runs"),
     ) -> LocalPort:
-        spec = LocalAgent(command=command, run_dir=str(tmp_path / "runs"), env=env or {})
+        spec = LocalAgent(command=command, run_dir=run_dir, env=env or {})
         return LocalPort(
             AgentName("worker"),
             spec,
