@@ -16,6 +16,10 @@ from fleet_tui.config.problems import Mark, Severity, Source, visible
 
 MAX_FILE_BYTES = 1_048_576
 MAX_DEPTH = 32
+TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
+_TOO_DEEP_FOR_YAML = "exceeded maximum nesting depth"
+"""PyYAML from 6.0.4 on says this of 1,000 brackets, before it hands out the first of them."""
+
 MAX_EVENTS = 200_000
 MAX_KEY_CHARS = 256
 
@@ -117,7 +121,10 @@ def read(source: Source) -> Node | None:
         where = broken.problem_mark or broken.context_mark
         said = ", ".join(part for part in (broken.context, broken.problem) if part)
         mark = source.within(Mark(where.line + 1, where.column + 1)) if where else None
-        source.error(mark, f"not valid YAML: {visible(said)}", hint=_syntax_hint(source, mark))
+        if _TOO_DEEP_FOR_YAML in said:
+            source.error(mark, TOO_DEEP)
+        else:
+            source.error(mark, f"not valid YAML: {visible(said)}", hint=_syntax_hint(source, mark))
     except yaml.YAMLError as broken:
         source.error(None, f"not valid YAML: {visible(str(broken))}")
     except _Stop:
@@ -257,7 +264,7 @@ class _Builder:
 
     def _begin(self, node: Sequence | Mapping) -> None:
         if len(self.open) >= MAX_DEPTH:
-            self._stop(node.mark, f"nested deeper than {MAX_DEPTH} levels")
+            self._stop(node.mark, TOO_DEEP)
         top = self.open[-1] if self.open else None
         if top and isinstance(top.node, Mapping) and top.key is None:
             self._stop(node.mark, "a key must be a plain word, not a list or a map")
