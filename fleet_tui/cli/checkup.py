@@ -18,7 +18,7 @@ from fleet_tui.config.problems import Problem, Severity
 from fleet_tui.core import words
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.fleet import FleetSpec, HostSpec, OpenClawAgent
-from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.modes import TROUBLES, EngineMode
 from fleet_tui.errors import FleetError
 from fleet_tui.journal import ballast
 from fleet_tui.journal.directory import check, file_system, lock_holder
@@ -138,20 +138,34 @@ def engine(fleet: Fleet) -> Iterator[Finding]:
         return
     if holder is None:
         text = f"one answers at {path}, and nobody holds the ledger's lock"
-        yield fail("engine", text, "stop it: its lock file was removed")
+        yield fail("engine", text, "its lock file was removed; it makes it again within seconds")
         return
     if told is None:
         text = f"{holder} owns the ledger and does not answer at {path}"
-        yield fail("engine", text, "look at engine.log in the state directory, or end that process")
+        todo = "a removed socket is made again within seconds; `fleet-tui stop` ends that process"
+        yield fail("engine", text, todo)
         return
     if told.mode.mode is not EngineMode.NORMAL:
         text = f"pid {told.pid} is {told.mode.mode.label}: {told.mode.reason}"
-        yield fail("engine", text, told.mode.mode.way_out)
+        yield fail("engine", text, told.mode.way_out)
     elif told.version != __version__:
         text = f"pid {told.pid} is version {told.version}"
         yield warn("engine", text, "`fleet-tui stop` and `fleet-tui open` bring this version in")
     else:
         yield ok("engine", f"pid {told.pid} works, epoch {told.epoch}")
+    if told.mode.mode is EngineMode.NORMAL:
+        yield from _troubles(fleet)
+
+
+def _troubles(fleet: Fleet) -> Iterator[Finding]:
+    """What a working engine says that it is short of."""
+    reader = JournalReader(fleet.directory)
+    try:
+        troubles = reader.load().engine.troubles
+    finally:
+        reader.close()
+    for trouble, text in troubles.items():
+        yield warn("engine", text, TROUBLES[trouble].advice)
 
 
 async def ssh(loaded: Loaded, file: str) -> list[Finding]:

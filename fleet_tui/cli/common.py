@@ -200,7 +200,10 @@ def ask_engine(fleet: Fleet, commands: Sequence[Command]) -> list[Reply]:
     from fleet_tui.feed.client import NO_ENGINE, NO_REPLY, EngineClient
 
     async def talk() -> list[Reply]:
-        client = await EngineClient.connect(socket_path(fleet.directory), operator())
+        try:
+            client = await EngineClient.connect(socket_path(fleet.directory), operator())
+        except Unreachable as error:
+            raise unreached(fleet, error) from error
         replies: list[Reply] = []
         try:
             for command in commands:
@@ -228,6 +231,30 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     crash.install()
     crash.quiet_stderr()
     return asyncio.run(watched())
+
+
+def silent_engine(fleet: Fleet) -> str | None:
+    """The engine that owns the ledger, in words, for a fleet whose socket nobody answers at; None
+    when none owns it."""
+    from fleet_tui.journal.directory import lock_holder
+
+    try:
+        return lock_holder(fleet.directory)
+    except OSError:
+        return None
+
+
+def unreached(fleet: Fleet, error: Unreachable) -> Unreachable:
+    """The true words about an engine that cannot be asked: none may run, or one that has lost its
+    socket or is frozen."""
+    holder = silent_engine(fleet)
+    if holder is None:
+        return error
+    return Unreachable(
+        f"the engine of {fleet.name} runs and does not answer at its socket: {holder}",
+        hint=f"it makes a removed socket again within seconds; `fleet-tui stop {fleet.name}` ends"
+        f" it, `fleet-tui doctor {fleet.name}` says more",
+    )
 
 
 def accepted(reply: Reply) -> Accepted:

@@ -8,13 +8,15 @@ import time
 import click
 
 from fleet_tui.cli.begin import begin, is_first_time
-from fleet_tui.cli.common import Fleet, find_fleet, fleet_option, operator
+from fleet_tui.cli.common import Fleet, find_fleet, fleet_option, operator, silent_engine, unreached
 from fleet_tui.cli.engine import LOG_FILE
 from fleet_tui.cli.screen import Screen, need_terminal, screen_options, show
-from fleet_tui.errors import FleetError, UsageError
+from fleet_tui.errors import FleetError, Unreachable, UsageError
 from fleet_tui.paths import open_private, private_dir, socket_path
 
 START_DEADLINE_S = 20.0
+SOCKET_AGAIN_S = 6.0
+"""An engine looks for its socket every two seconds."""
 POLL_S = 0.05
 
 
@@ -54,6 +56,9 @@ def start_engine(fleet: Fleet) -> None:
     the engine's own words when it does not come up."""
     if engine_answers(fleet):
         return
+    if silent_engine(fleet) is not None:
+        _wait_for_socket(fleet)
+        return
     if fleet.file is None:
         raise UsageError(
             f"no engine runs for {fleet.name}, and starting one needs its file",
@@ -82,6 +87,19 @@ def start_engine(fleet: Fleet) -> None:
                 f"the engine of {fleet.name} does not answer",
                 hint=f"its log is {fleet.directory / LOG_FILE}",
             )
+        time.sleep(POLL_S)
+
+
+def _wait_for_socket(fleet: Fleet) -> None:
+    """An engine runs whose socket is not there: it makes a removed one again. Raises Unreachable
+    when it does not."""
+    deadline = time.monotonic() + SOCKET_AGAIN_S
+    while not engine_answers(fleet):
+        if silent_engine(fleet) is None:  # it ended meanwhile
+            start_engine(fleet)
+            return
+        if time.monotonic() > deadline:
+            raise unreached(fleet, Unreachable("no engine runs for this fleet"))
         time.sleep(POLL_S)
 
 

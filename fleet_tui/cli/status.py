@@ -14,6 +14,7 @@ from fleet_tui.cli.common import (
     json_option,
     ledger_of,
     say,
+    silent_engine,
     watch,
     watch_option,
 )
@@ -47,19 +48,23 @@ def _show(fleet: Fleet, as_json: bool) -> int:
     with ledger_of(fleet, until=told.mode.trusted_seq if told is not None else None) as ledger:
         state = ledger.load()
     mode = told.mode if told is not None else state.engine.mode
+    silent = silent_engine(fleet) if told is None else None
     now_ms = time.time_ns() // 1_000_000
     status = summarize(state, now_ms)
-    is_healthy = status.is_healthy and mode.mode is EngineMode.NORMAL
+    is_healthy = status.is_healthy and mode.mode is EngineMode.NORMAL and silent is None
     if as_json:
         emit_json(
             "status",
             fleet=fleet.name,
             at_ms=now_ms,
             healthy=is_healthy,
-            engine=_engine(state, mode),
+            engine=_engine(state, mode) | {"answers": told is not None},
             status=status,
         )
     else:
+        if silent is not None:
+            say(f"engine runs and does not answer at its socket: {silent}")
+            say("  what follows is from its ledger; a removed socket is made again within seconds")
         _print(fleet, state, status, mode, now_ms)
     return ExitCode.OK if is_healthy else ExitCode.FAILED
 
@@ -87,7 +92,7 @@ def _print(
         who = f" (by {mode.by})" if mode.by else ""
         since = words.age(mode.since_ms, now_ms)
         say(f"engine {mode.mode.label} for {since}{who}: {mode.reason}")
-        say(f"  {mode.mode.meaning}; {mode.mode.way_out}")
+        say(f"  {mode.mode.meaning}; {mode.way_out}")
     counts = ", ".join(f"{n} {health}" for health, n in status.by_health.items())
     say(f"{fleet.name}: {status.agents} agents ({counts or 'none'})")
     by_priority = "  ".join(f"{p.name} {status.waiting_by_priority[p]}" for p in Priority)

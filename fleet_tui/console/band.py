@@ -49,14 +49,14 @@ def mode_line(engine: ModeNow, offset_minutes: int, *, can_act: bool = True) -> 
         Cell(f" {engine.mode.label}", Tone.ERROR),
         Cell(f"{since}{by}{why}. "),
         Cell(f"{means[0].upper()}{means[1:]}.{trusted} ", Tone.DIM),
-        *(_way_out(engine.mode) if can_act else ()),
+        *(_way_out(engine) if can_act else ()),
     )
 
 
-def _way_out(mode: EngineMode) -> Line:
-    if mode is EngineMode.HOLD:
+def _way_out(engine: ModeNow) -> Line:
+    if engine.mode is EngineMode.HOLD:
         return (Cell("J", Tone.KEY), Cell(" lets it start work again"))
-    return (Cell(mode.way_out),)
+    return (Cell(engine.way_out),)
 
 
 class Band(Painted):

@@ -1,6 +1,7 @@
 """Which conditions want an operator's eyes. Computed from the state each time: a condition that
 ended resolves its alert, and a restart forgets nothing."""
 
+from collections.abc import Mapping
 from itertools import islice
 from typing import assert_never
 
@@ -9,9 +10,9 @@ import msgspec
 from fleet_tui.core import words
 from fleet_tui.core.breaker import Breaker
 from fleet_tui.core.decision import PendingCode
-from fleet_tui.core.events import AlertRaised, AlertResolved, Event
+from fleet_tui.core.events import AlertRaised, AlertResolved, EngineTroubled, Event
 from fleet_tui.core.ids import AgentName, AlertId
-from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.modes import TROUBLES, EngineMode, Trouble
 from fleet_tui.core.state import (
     AgentState,
     Alert,
@@ -105,6 +106,18 @@ def _is_told_by_its_pool(state: FleetState, agent: AgentState) -> bool:
     return lost and spec is not None and spec.pool in state.frozen_pools
 
 
+def reconcile_troubles(state: FleetState, now: Mapping[Trouble, str]) -> list[Event]:
+    """Tell what the engine is short of now, and what is over."""
+    known = state.engine.troubles
+    events: list[Event] = [
+        EngineTroubled(trouble=trouble, text=text)
+        for trouble, text in now.items()
+        if known.get(trouble) != text
+    ]
+    events.extend(EngineTroubled(trouble=trouble) for trouble in known if trouble not in now)
+    return events
+
+
 def _of_engine(state: FleetState) -> dict[AlertId, Condition]:
     found: dict[AlertId, Condition] = {}
     if state.engine.mode.mode is EngineMode.HOLD:
@@ -113,6 +126,13 @@ def _of_engine(state: FleetState) -> dict[AlertId, Condition]:
             subject="engine",
             text="starts nothing until it is thawed",
             detail=Untrusted(state.engine.mode.reason),
+        )
+    for trouble, text in state.engine.troubles.items():
+        found[AlertId(f"engine-trouble:{trouble}")] = Condition(
+            severity=Severity.WARN,
+            subject="engine",
+            text=f"{text}; {TROUBLES[trouble].advice}",
+            is_corrected=True,
         )
     if state.engine.file_problem:
         found[AlertId("fleet-file:fleet file")] = Condition(

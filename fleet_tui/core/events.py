@@ -10,7 +10,7 @@ from fleet_tui.core.decision import Decision, Pending
 from fleet_tui.core.evidence import Answer, Blame, Checkpoint, LateWord, LostReason, Usage
 from fleet_tui.core.fleet import FleetSpec, Priority
 from fleet_tui.core.ids import AgentName, AlertId, Epoch, PoolName, RunId, Seq, TaskId, split_run_id
-from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.modes import EngineMode, Trouble
 from fleet_tui.core.state import CancelCause, FleetState, Health, Severity, TaskPhase, TaskSpec
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind, Limit
@@ -73,6 +73,14 @@ class EngineUnitFailed(EventBase, frozen=True, kw_only=True, tag="engine.unit-fa
     unit: str
     error: str
     """The kind of error; its traceback is in the engine's own log."""
+
+
+class EngineTroubled(EventBase, frozen=True, kw_only=True, tag="engine.troubled"):
+    """The engine is short of something and works on, or is not any more."""
+
+    trouble: Trouble
+    text: str = ""
+    """What is wrong, with the advice; empty when it is over."""
 
 
 class FleetFileJudged(EventBase, frozen=True, kw_only=True, tag="fleet.file-judged"):
@@ -442,6 +450,7 @@ KnownEvent = (
     | EngineStopped
     | EngineModeChanged
     | EngineUnitFailed
+    | EngineTroubled
     | FleetFileJudged
     | FleetLoaded
     | HealthChanged

@@ -146,6 +146,11 @@ class Folding:
                 self.engine = replace(self.engine, mode=now)
             case e.EngineUnitFailed():
                 pass  # a line of the log; what follows from it is an event of its own
+            case e.EngineTroubled(trouble=trouble, text=text):
+                troubles = {t: said for t, said in self.engine.troubles.items() if t != trouble}
+                if text:
+                    troubles[trouble] = text
+                self.engine = replace(self.engine, troubles=troubles)
             case e.FleetFileJudged(problem=problem):
                 self.engine = replace(self.engine, file_problem=problem)
             case e.EngineStopped():

@@ -2,10 +2,15 @@
 
 Two of them follow from the disk and are told by the engine itself, because a ledger that cannot be
 written cannot say so; a hold is a decision and stays in the ledger until somebody takes it back.
+
+What the system can refuse has one table, :data:`TROUBLES`: for each trouble the mode, the words,
+the advice and whether it ends by itself. Running out of something is never damage: only a ledger
+that was read and is not what was written says RECOVERY.
 """
 
-from enum import StrEnum
-from typing import assert_never
+import errno
+from enum import Enum, StrEnum
+from typing import Final, assert_never
 
 import msgspec
 
@@ -17,7 +22,7 @@ class EngineMode(StrEnum):
 
     NORMAL = "normal"
     READ_ONLY = "read-only"
-    """The disk is full: it watches and follows, stores nothing, starts nothing, takes nothing."""
+    """Nothing can be stored now: it watches and follows, starts nothing, takes nothing."""
     RECOVERY = "recovery"
     """The journal does not say what was written to it: what can be trusted is shown, no more."""
     HOLD = "hold"
@@ -60,13 +65,165 @@ class EngineMode(StrEnum):
             case EngineMode.NORMAL:
                 return ""
             case EngineMode.READ_ONLY:
-                return "make room on the disk; the engine goes on by itself within seconds"
+                return "the engine goes on by itself within seconds once it can store again"
             case EngineMode.RECOVERY:
                 return "`fleet-tui verify` says what is wrong, `fleet-tui restore` puts a backup in"
             case EngineMode.HOLD:
                 return "`fleet-tui thaw` lets it start work again"
             case _:
                 assert_never(self)
+
+
+class Healing(Enum):
+    """What ends a trouble."""
+
+    TRY_AGAIN = "try again"
+    """Nothing was stored: the same engine tries again within seconds."""
+    OPEN_AGAIN = "open again"
+    """What the disk has of the last commit is not certain: the ledger is read and proved again."""
+    OPERATOR = "operator"
+    """Only somebody who decides what to keep."""
+
+
+class Trouble(StrEnum):
+    """What keeps a ledger from being written or read. The names appear in events."""
+
+    DISK_FULL = "disk-full"
+    QUOTA_USED_UP = "quota-used-up"
+    FILE_TOO_LARGE = "file-too-large"
+    NO_DESCRIPTORS = "no-descriptors"
+    NO_SYSTEM_FILES = "no-system-files"
+    NO_MEMORY = "no-memory"
+    DISK_ERROR = "disk-error"
+    READ_ONLY_FILE_SYSTEM = "read-only-file-system"
+    NOT_PERMITTED = "not-permitted"
+    LOCKED = "locked"
+    DIRECTORY_GONE = "directory-gone"
+    INTERRUPTED = "interrupted"
+    SLOW_DISK = "slow-disk"
+    FILES_REPLACED = "files-replaced"
+    AGENTS_NOT_PROBED = "agents-not-probed"
+    DAMAGED = "damaged"
+    UNCLEAR = "unclear"
+
+
+class TroubleRow(msgspec.Struct, frozen=True, kw_only=True):
+    """How an engine meets a trouble."""
+
+    mode: EngineMode
+    words: str
+    """What is wrong, as the beginning of a sentence."""
+    advice: str
+    """What an operator can do, as the end of a sentence."""
+    healing: Healing
+
+
+def _waits(words: str, advice: str, healing: Healing = Healing.TRY_AGAIN) -> TroubleRow:
+    advice = f"{advice}; the engine goes on by itself within seconds"
+    return TroubleRow(mode=EngineMode.READ_ONLY, words=words, advice=advice, healing=healing)
+
+
+def _works(words: str, advice: str) -> TroubleRow:
+    return TroubleRow(mode=EngineMode.NORMAL, words=words, advice=advice, healing=Healing.TRY_AGAIN)
+
+
+TROUBLES: Final[dict[Trouble, TroubleRow]] = {
+    Trouble.DISK_FULL: _waits("the disk is full", "make room on the disk"),
+    Trouble.QUOTA_USED_UP: _waits(
+        "the disk quota of the engine's user is used up", "make room, or have the quota raised"
+    ),
+    Trouble.FILE_TOO_LARGE: _waits(
+        "a file may not grow any more (RLIMIT_FSIZE)", "raise `ulimit -f` and start the engine anew"
+    ),
+    Trouble.NO_DESCRIPTORS: _waits(
+        "the engine has no file descriptors left",
+        "raise `ulimit -n` where the engine is started, or give it fewer agents",
+    ),
+    Trouble.NO_SYSTEM_FILES: _waits(
+        "this machine has no file descriptors left",
+        "end programs that hold many files, or raise fs.file-max",
+    ),
+    Trouble.NO_MEMORY: _waits(
+        "the engine got no memory", "end other programs or raise the engine's memory limit"
+    ),
+    Trouble.DISK_ERROR: _waits(
+        "the disk reports errors",
+        "read the system's log (dmesg) about the disk, and copy the state directory elsewhere",
+        Healing.OPEN_AGAIN,
+    ),
+    Trouble.READ_ONLY_FILE_SYSTEM: _waits(
+        "the file system is read-only",
+        "read the system's log (dmesg) for the reason, and mount it for writing",
+    ),
+    Trouble.NOT_PERMITTED: _waits(
+        "the system does not permit it",
+        "give the engine's user back the state directory (mode 0700) and its files (mode 0600)",
+    ),
+    Trouble.LOCKED: _waits(
+        "another program holds a lock on the ledger",
+        "let that program finish or end it; `fleet-tui backup` copies a ledger without a lock",
+    ),
+    Trouble.DIRECTORY_GONE: _waits(
+        "the state directory or a file of the ledger is gone",
+        "put the state directory back where it was",
+        Healing.OPEN_AGAIN,
+    ),
+    Trouble.INTERRUPTED: _waits("a system call was interrupted", "nothing needs to be done"),
+    Trouble.SLOW_DISK: _works(
+        "the disk is slow", "find out what else uses the disk; every command waits for it"
+    ),
+    Trouble.FILES_REPLACED: _works(
+        "files of the running engine were removed and made again",
+        "find out what deletes files in the state directory (a cleaner of temporary files?)",
+    ),
+    Trouble.AGENTS_NOT_PROBED: _works(
+        "file descriptors run out", "raise `ulimit -n` where the engine is started"
+    ),
+    Trouble.DAMAGED: TroubleRow(
+        mode=EngineMode.RECOVERY,
+        words="the journal is damaged",
+        advice=EngineMode.RECOVERY.way_out,
+        healing=Healing.OPERATOR,
+    ),
+    Trouble.UNCLEAR: _waits(
+        "the journal cannot be used now, and nothing says that it is damaged",
+        "`fleet-tui doctor` and engine.log in the state directory say more",
+        Healing.OPEN_AGAIN,
+    ),
+}
+"""For each trouble: mode, words, advice, healing. Only DAMAGED, which needs proof, may end in
+RECOVERY or speak of a backup."""
+
+_BY_ERRNO: Final[dict[int, Trouble]] = {
+    errno.ENOSPC: Trouble.DISK_FULL,
+    errno.EDQUOT: Trouble.QUOTA_USED_UP,
+    errno.EFBIG: Trouble.FILE_TOO_LARGE,
+    errno.EMFILE: Trouble.NO_DESCRIPTORS,
+    errno.ENFILE: Trouble.NO_SYSTEM_FILES,
+    errno.ENOMEM: Trouble.NO_MEMORY,
+    errno.ENOBUFS: Trouble.NO_MEMORY,
+    errno.EIO: Trouble.DISK_ERROR,
+    errno.ENXIO: Trouble.DISK_ERROR,
+    errno.ENODEV: Trouble.DISK_ERROR,
+    errno.ETIMEDOUT: Trouble.DISK_ERROR,
+    errno.EROFS: Trouble.READ_ONLY_FILE_SYSTEM,
+    errno.EACCES: Trouble.NOT_PERMITTED,
+    errno.EPERM: Trouble.NOT_PERMITTED,
+    errno.EAGAIN: Trouble.LOCKED,
+    errno.EBUSY: Trouble.LOCKED,
+    errno.EDEADLK: Trouble.LOCKED,
+    errno.ETXTBSY: Trouble.LOCKED,
+    errno.ENOLCK: Trouble.LOCKED,
+    errno.ENOENT: Trouble.DIRECTORY_GONE,
+    errno.ENOTDIR: Trouble.DIRECTORY_GONE,
+    errno.ESTALE: Trouble.DIRECTORY_GONE,
+    errno.EINTR: Trouble.INTERRUPTED,
+}
+
+
+def trouble_of_errno(number: int | None) -> Trouble:
+    """What an error number of the operating system means for a ledger; UNCLEAR for others."""
+    return Trouble.UNCLEAR if number is None else _BY_ERRNO.get(number, Trouble.UNCLEAR)
 
 
 class ModeNow(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +237,13 @@ class ModeNow(msgspec.Struct, frozen=True, kw_only=True):
     """Who decided; empty when the engine did."""
     trusted_seq: Seq | None = None
     """In RECOVERY the last event that can be relied on; None otherwise."""
+    trouble: Trouble | None = None
+    """What the system refuses; None when the mode has another reason."""
+
+    @property
+    def way_out(self) -> str:
+        """What an operator can do about it."""
+        return self.mode.way_out if self.trouble is None else TROUBLES[self.trouble].advice
 
 
 NORMAL = ModeNow()

@@ -90,6 +90,12 @@ def narrate(event: e.Event, state: FleetState) -> Sentence | None:
             return Sentence(
                 level=Level.ERROR, text=f"{unit} failed ({error}) and was started again"
             )
+        case e.EngineTroubled(trouble=trouble, text=text):
+            if not text:
+                return Sentence(level=Level.INFO, text=f"engine trouble over: {trouble}")
+            return Sentence(
+                level=Level.WARN, text=f"engine trouble: {trouble}", detail=Untrusted(text)
+            )
         case e.FleetFileJudged(problem=problem):
             if not problem:
                 return Sentence(level=Level.INFO, text="the fleet file is sound again")

@@ -37,7 +37,7 @@ from fleet_tui.core.ids import (
     task_label,
     task_number,
 )
-from fleet_tui.core.modes import NORMAL, ModeNow
+from fleet_tui.core.modes import NORMAL, ModeNow, Trouble
 from fleet_tui.core.redaction import without_secrets
 from fleet_tui.core.ulid import ULID_CHARS
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
@@ -467,6 +467,8 @@ class EngineState(msgspec.Struct, frozen=True, kw_only=True):
     """What the ledger knows of its mode: a full disk or a damaged journal may not be in it."""
     file_problem: str = ""
     """Why the newest fleet file was not taken; empty when it was."""
+    troubles: dict[Trouble, str] = {}
+    """What it is short of while it works, in words."""
 
 
 class FleetState(msgspec.Struct, frozen=True, kw_only=True):

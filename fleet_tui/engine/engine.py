@@ -3,17 +3,20 @@
 Nothing leaves the machine before the event that decides it is committed. Everything the loop
 decides comes from ``core``; here values are carried between the inbox, the ledger and the effects.
 
-What cannot be stored is not done. With a full disk the loop goes on looking and listening, refuses
-what it is asked, and tries again; a bug in one input costs that input and is told in the ledger.
+What cannot be stored is not done. While the system lets nothing be stored (a full disk, a foreign
+lock, no descriptors left) the loop goes on looking and listening, refuses what it is asked, and
+tries again; a bug in one input costs that input and is told in the ledger.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, assert_never
 
+from msgspec.structs import replace
+
 from fleet_tui.core import commands as c
-from fleet_tui.core.alerts import reconcile_alerts
+from fleet_tui.core.alerts import reconcile_alerts, reconcile_troubles
 from fleet_tui.core.attempts import learn, reconcile_attempts
 from fleet_tui.core.brake import reconcile_brake
 from fleet_tui.core.decide import decide
@@ -33,10 +36,11 @@ from fleet_tui.core.fold import Folding, fold
 from fleet_tui.core.health import FRESH, Watch, judge
 from fleet_tui.core.heartbeat import Beat, Ear, heard
 from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq, TaskId
-from fleet_tui.core.modes import EngineMode, ModeNow
+from fleet_tui.core.modes import EngineMode, ModeNow, Trouble
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.state import FleetState
 from fleet_tui.core.vitals import Look, ProbeFailure
+from fleet_tui.core.words import duration
 from fleet_tui.engine.clock import Clock
 from fleet_tui.engine.faults import MAX_FAULTS, Faults
 from fleet_tui.engine.inbox import (
@@ -52,7 +56,7 @@ from fleet_tui.engine.inbox import (
 from fleet_tui.engine.supervisor import keep_going
 from fleet_tui.engine.unstored import Unstored
 from fleet_tui.errors import FleetError
-from fleet_tui.journal.errors import JournalFull
+from fleet_tui.journal.errors import JournalFull, JournalHeldUp
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +69,7 @@ that one look takes long, it is taken less often."""
 DISTRUST_ROUNDS = 2
 """Probe rounds without bad verdicts after such a pause."""
 STORE_AGAIN_MS = 1_000
-"""How often a full disk is tried again."""
+"""How often a ledger that could not be written is tried again."""
 MAX_TO_TELL = 100
 """Faults that wait for a commit; more of them only stand in the engine's own log."""
 
@@ -81,8 +85,9 @@ class Ledger(Protocol):
     async def append(self, events: Sequence[Event], at_ms: int) -> tuple[Recorded, ...]:
         """Commit durably, all or nothing, and say where they stand.
 
-        Raises JournalFull when there is no room: nothing was stored, and a later try may succeed;
-        the event that says so has room kept back for it. Raises another FleetError when
+        Raises JournalHeldUp when the system refuses: nothing was stored, and a later try may
+        succeed. JournalFull is one of them: when there is no room, the event that says so has room
+        kept back for it. Raises another FleetError when
         it cannot any more: then nothing may be believed to be stored.
         """
         ...
@@ -115,6 +120,8 @@ class Engine:
         self.inbox = Inbox()
         self.looks: dict[AgentName, Look] = {}
         self.stop_reason: str | None = None
+        self.troubles: Mapping[Trouble, str] = {}
+        """What it is short of now, in words; who watches for that sets it."""
         self._ledger = ledger
         self._effects = effects
         self._clock = clock
@@ -131,7 +138,7 @@ class Engine:
         self._distrust_until_ms = 0
         self._ended = False
         self._unstored: Unstored | None = None
-        """While the disk is full."""
+        """While nothing can be stored."""
         self._store_again_ms = 0
         self._faults = Faults()
         self._to_tell: list[Event] = []
@@ -233,17 +240,13 @@ class Engine:
                 await self._step_safely(kept)
 
     async def _take_in(self, items: Sequence[Input]) -> bool:
-        """Decide, commit, act; False when the disk is full and nothing was stored."""
+        """Decide, commit, act; False when the system refused and nothing was stored."""
         self._notice_pause()
         now_ms = self._clock.now_ms()
         draft = self._draft(now_ms)
         told = len(self._to_tell)
         draft.add(self._to_tell)
-        was_full = (
-            draft.state.engine.mode.mode is EngineMode.READ_ONLY
-        )  # unless it was told to hold
-        if self._unstored is not None and was_full:
-            draft.add([_change(EngineMode.READ_ONLY, EngineMode.NORMAL, "the disk has room again")])
+        draft.add(self._stores_again(draft.state))
         answers: list[tuple[asyncio.Future[c.Reply], Decided]] = []
         ticked = False
         for item in items:
@@ -270,8 +273,8 @@ class Engine:
         self._reconcile(draft, ticked)
         try:
             recorded = await self._commit(draft)
-        except JournalFull:
-            await self._disk_full(items)
+        except JournalHeldUp as error:
+            await self._held_up(items, error)
             return False
         except (FleetError, asyncio.CancelledError):
             for future, _ in answers:
@@ -319,6 +322,7 @@ class Engine:
             self._forget_beats(draft.state)
             ear = Ear(since_ms=self._listens_since_ms, beats=self._beats)
             draft.add(reconcile_attempts(draft.state, draft.now_ms, ear))
+            draft.add(reconcile_troubles(draft.state, self.troubles))
             draft.add(reconcile_alerts(draft.state, draft.now_ms))
             took_s = asyncio.get_running_loop().time() - began_s
             self._sweep_at_s = began_s + took_s / SWEEP_SHARE
@@ -330,27 +334,47 @@ class Engine:
     def _draft(self, now_ms: int) -> "_Draft":
         return _Draft(self.state, self._ledger.epoch, now_ms, self._unrouted)
 
-    # While the disk is full.
+    # While nothing can be stored.
 
-    async def _disk_full(self, items: Sequence[Input]) -> None:
+    def _stores_again(self, state: FleetState) -> list[Event]:
+        """What the ledger is told once it can be written again. A hold stays a hold."""
+        mode = state.engine.mode.mode
+        if self._unstored is None or mode not in (EngineMode.READ_ONLY, EngineMode.NORMAL):
+            return []
+        was = self._unstored.mode
+        if was.trouble in (Trouble.DISK_FULL, Trouble.QUOTA_USED_UP):
+            why = "the disk has room again"
+        else:
+            since_ms = max(self._clock.now_ms() - was.since_ms, 0)
+            why = f"stores again, after {duration(since_ms)} of: {was.reason}"
+        return [_change(EngineMode.READ_ONLY, EngineMode.NORMAL, why)]
+
+    async def _held_up(self, items: Sequence[Input], error: JournalHeldUp) -> None:
         """Nothing of these inputs was stored: keep what cannot be asked for again, say no to the
-        rest, and write down what happened with the room that was kept back for it."""
+        rest, and on a full disk write down what happened with the room kept back for it."""
         now_ms = self._clock.now_ms()
         first_time = self._unstored is None
+        why = f"{error.message}; nothing can be stored"
         if self._unstored is None:
-            why = "the disk is full, nothing can be stored"
-            mode = ModeNow(mode=EngineMode.READ_ONLY, reason=why, since_ms=now_ms)
+            mode = ModeNow(
+                mode=EngineMode.READ_ONLY, reason=why, since_ms=now_ms, trouble=error.trouble
+            )
             self._unstored = Unstored(mode)
             self._store_again_ms = now_ms + STORE_AGAIN_MS
             self._router = Router(self.state.fleet)
+            log.error("engine mode %s: %s", mode.mode.label, why)
+        elif self._unstored.mode.trouble is not error.trouble:  # one trouble became another
+            self._unstored.mode = replace(self._unstored.mode, reason=why, trouble=error.trouble)
+            first_time = True
         self._only_watch(items, self._unstored)
-        if first_time and self.state.engine.mode.mode is EngineMode.NORMAL:
+        is_full = isinstance(error, JournalFull)
+        if first_time and is_full and self.state.engine.mode.mode is EngineMode.NORMAL:
             draft = self._draft(now_ms)
             reason = self._unstored.mode.reason
             draft.add([_change(EngineMode.NORMAL, EngineMode.READ_ONLY, reason)])
             try:
                 self._follow(await self._commit(draft))
-            except JournalFull:
+            except JournalHeldUp:
                 log.error("the disk is full, and not even that could be stored")
         if first_time:
             self._publish(self.state, ())
@@ -465,7 +489,7 @@ def refused_by(mode: ModeNow) -> c.Refused:
     return c.Refused(
         code=f"{mode.mode.value}-mode",
         text=f"Nothing was done, the engine is {mode.mode.label}: {mode.reason}.",
-        hint=mode.mode.way_out[:1].upper() + mode.mode.way_out[1:] + ".",
+        hint=mode.way_out[:1].upper() + mode.way_out[1:] + ".",
     )
 
 

@@ -6,9 +6,10 @@ holds the interpreter would hold up the loop.
 
 import asyncio
 import logging
+import sqlite3
 from pathlib import Path
 
-from fleet_tui.journal.errors import JournalDamaged
+from fleet_tui.journal.errors import JournalDamaged, JournalFailed
 from fleet_tui.journal.verifying import Verdict, next_step, verify_in_steps
 
 log = logging.getLogger(__name__)
@@ -16,15 +17,23 @@ log = logging.getLogger(__name__)
 FIRST_AFTER_S = 30.0
 """A start has better things to do."""
 EVERY_S = 24 * 3_600.0
+AGAIN_S = 300.0
+"""When the system did not let it be read."""
 SHARE = 0.05
 """Of the time goes into it while it is under way."""
 
 
 async def keep_proving(directory: Path) -> None:
-    """Prove the ledger soon and then daily, for ever. Raises JournalDamaged, and as verify."""
+    """Prove the ledger soon and then daily, for ever. Raises JournalDamaged, and as verify, but for
+    what the system refuses: that proves nothing, and is tried again."""
     await asyncio.sleep(FIRST_AFTER_S)
     while True:
-        verdict = await proved(directory)
+        try:
+            verdict = await proved(directory)
+        except (JournalFailed, OSError, sqlite3.Error) as error:
+            log.warning("the ledger could not be read for its proof, which is put off: %s", error)
+            await asyncio.sleep(AGAIN_S)
+            continue
         log.info("the whole ledger was read again: %d events are sound", verdict.events)
         await asyncio.sleep(EVERY_S)
 

@@ -7,7 +7,7 @@ import logging
 import os
 import random
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from fleet_tui.core.events import EngineModeChanged, FleetLoaded, Recorded
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import RunId
 from fleet_tui.core.logs import LogGap, LogLine
-from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.modes import EngineMode, Trouble
 from fleet_tui.core.narrate import log_line
 from fleet_tui.core.protocol import Doorbell
 from fleet_tui.core.state import FleetState
@@ -34,10 +34,17 @@ from fleet_tui.engine.ports import Ports
 from fleet_tui.engine.proving import keep_proving
 from fleet_tui.engine.reload import FleetFile
 from fleet_tui.engine.server import Server
-from fleet_tui.engine.standby import Standby, mode_for
+from fleet_tui.engine.standby import MAX_WAIT_S, ROOM_EVERY_S, Standby, mode_for
 from fleet_tui.engine.supervisor import keep_going
 from fleet_tui.engine.telemetry import Telemetry
-from fleet_tui.journal.errors import EpochLost, JournalDamaged, JournalFailed, JournalFull
+from fleet_tui.engine.watch import Watchman
+from fleet_tui.journal.errors import (
+    EpochLost,
+    JournalDamaged,
+    JournalFailed,
+    JournalHeldUp,
+    StateGone,
+)
 from fleet_tui.journal.logs import LogWriter
 from fleet_tui.journal.samples import SampleWriter
 from fleet_tui.journal.writer import JournalWriter
@@ -46,7 +53,7 @@ from fleet_tui.paths import socket_path
 log = logging.getLogger(__name__)
 
 FAILED_AGAIN_S = 60.0
-"""A ledger that fails twice within this long is not tried a third time without somebody's eyes."""
+"""A ledger that fails again within this long is tried again more and more slowly."""
 EVICTED_S = 0.5
 """How long an engine that lost its ledger to another may take to leave."""
 
@@ -103,6 +110,9 @@ class RunningEngine:
             "telemetry": self.telemetry.run,
             "bell": self._bell.run,
             "ledger proof": partial(keep_proving, self.directory),
+            "the watch over its files": Watchman(
+                self._writer, self._server, self._short_of, lambda: ""
+            ).run,
         }
         if self._file is not None:
             follow = FleetFile(self._file, self.spec, self._change_fleet, self._judge_file)
@@ -129,6 +139,9 @@ class RunningEngine:
                 task.cancel()
             await asyncio.gather(loop, *background, return_exceptions=True)
 
+    def _short_of(self, troubles: Mapping[Trouble, str]) -> None:
+        self.engine.troubles = troubles
+
     def stop(self, reason: str) -> None:
         """Ask the loop to stop; for signal handlers."""
         self._stopping = asyncio.ensure_future(self.engine.ask("system", StopEngine(reason=reason)))
@@ -143,7 +156,7 @@ class RunningEngine:
             self._clock = SteadyClock(self._clock, not_before_ms=writer.state.at_ms)
         now_ms = self._clock.now_ms
         if self._recovered_from:
-            was, mode = EngineMode.RECOVERY, writer.state.engine.mode.mode
+            was, mode = EngineMode.READ_ONLY, writer.state.engine.mode.mode
             reason = f"read again from the disk and found intact, after: {self._recovered_from}"
             await writer.append([EngineModeChanged(mode=mode, was=was, reason=reason)], now_ms())
         if writer.state.fleet != self.spec:
@@ -258,6 +271,7 @@ async def run_engine(
 
     lost: JournalFailed | None = None
     failed_at = -FAILED_AGAIN_S
+    wait_s = 0.0
     while True:
         running = RunningEngine(
             spec, directory, file=file, recovered_from=lost.message if lost else ""
@@ -268,19 +282,23 @@ async def run_engine(
                 return await running.run()
         except EpochLost:
             raise
+        except StateGone:
+            raise  # a new ledger in its place would know nothing of what runs
         except JournalFailed as error:
             log.error("the ledger failed: %s", error.message)
-            again = loop.time() - failed_at < FAILED_AGAIN_S
+            again = loop.time() - failed_at < FAILED_AGAIN_S + wait_s
             failed_at, lost = loop.time(), error
+            spec = running.spec
             if not again and running.opened:
-                spec = running.spec
+                wait_s = 0.0
                 continue
-            unusable: JournalDamaged | JournalFull | JournalFailed = error
-        except (JournalDamaged, JournalFull) as error:
+            wait_s = min(max(2 * wait_s, ROOM_EVERY_S), MAX_WAIT_S)
+            unusable: JournalDamaged | JournalHeldUp | JournalFailed = error
+        except (JournalDamaged, JournalHeldUp) as error:
             unusable = error
         mode = await asyncio.to_thread(mode_for, directory, unusable, WallClock().now_ms())
         log.error("engine mode %s: %s", mode.mode.label, mode.reason)
         standby = Standby(spec.name, directory, mode, WallClock())
-        ended = await standby.run(partial(stopped_by, standby.stop))
+        ended = await standby.run(partial(stopped_by, standby.stop), wait_s=wait_s)
         if ended is not None:
             return ended

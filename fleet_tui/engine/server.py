@@ -31,7 +31,7 @@ from fleet_tui.core.protocol import (
     from_client,
     read_frame,
 )
-from fleet_tui.doors import is_ours
+from fleet_tui.doors import is_ours, make_room
 
 MAX_CLIENTS = 64
 HELLO_DEADLINE_S = 5.0
@@ -86,6 +86,18 @@ class Server:
         finally:
             os.umask(before)
         self._path, self._door = path, _identity(path)
+
+    async def stay(self) -> bool:
+        """Open the door anew when its socket is not the one that we made: a console would find
+        nobody there. Whether that was so. Consoles that are connected stay. The caller still owns
+        the ledger's lock. Raises OSError when it cannot be opened."""
+        if self._path is None or self._server is None or _identity(self._path) == self._door:
+            return False
+        before = self._server
+        make_room(self._path)
+        await self.listen(self._path)
+        before.close()
+        return True
 
     def ring(self) -> None:
         """Tell every console that there is more to read. Never waits."""

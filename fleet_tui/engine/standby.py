@@ -9,11 +9,12 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from fleet_tui.core.commands import Accepted, Command, Reply, StopEngine
 from fleet_tui.core.ids import NOWHERE, Epoch, Seq
-from fleet_tui.core.modes import EngineMode, ModeNow
+from fleet_tui.core.modes import TROUBLES, EngineMode, ModeNow, Trouble
 from fleet_tui.core.protocol import Doorbell
 from fleet_tui.doors import make_room
 from fleet_tui.engine.clock import Clock
@@ -21,40 +22,74 @@ from fleet_tui.engine.engine import refused_by
 from fleet_tui.engine.server import Server
 from fleet_tui.journal import ballast
 from fleet_tui.journal.directory import EngineLock, holder_now, prepare
-from fleet_tui.journal.errors import JournalDamaged, JournalError, JournalFull
+from fleet_tui.journal.errors import JournalDamaged, JournalError, JournalFailed, JournalHeldUp
+from fleet_tui.journal.lockers import is_locked
+from fleet_tui.journal.segments import numbered_files
+from fleet_tui.journal.troubles import failure, touched
 from fleet_tui.journal.verifying import verify
 from fleet_tui.paths import socket_path
 
 log = logging.getLogger(__name__)
 
 ROOM_EVERY_S = 2.0
-"""How often a full disk is looked at."""
+"""How often it is looked whether the trouble is over."""
+MAX_WAIT_S = 60.0
+"""A ledger that fails each time it is opened is tried again this often at the least."""
+
+_WORTH_READING = frozenset({Trouble.UNCLEAR, Trouble.DAMAGED, Trouble.DISK_ERROR})
+"""After these the whole ledger is read, for whether it is damaged; no other can damage one."""
 
 
 def mode_for(directory: Path, error: JournalError, now_ms: int) -> ModeNow:
-    """The mode that an unusable ledger puts an engine in. Blocks: it reads the whole ledger."""
-    if isinstance(error, JournalFull):
-        reason = "the disk is full, the ledger cannot be opened for writing"
-        return ModeNow(mode=EngineMode.READ_ONLY, reason=reason, since_ms=now_ms)
-    trusted: int | None = None
+    """The mode that an unusable ledger puts an engine in. Blocks: it may read the whole ledger.
+
+    RECOVERY needs two looks at the ledger that both say that it is not what was written.
+    """
+    trouble = error.trouble if isinstance(error, JournalFailed | JournalHeldUp) else Trouble.DAMAGED
     reason = error.message
-    if isinstance(error, JournalDamaged):
-        trusted = error.first_bad_seq - 1
-    try:
-        verdict = verify(directory)
-    except (JournalError, OSError) as also:
-        log.warning("the ledger cannot be verified: %s", also)
-    else:
-        if verdict.first_bad_seq is not None:
-            found = verdict.first_bad_seq - 1
-            trusted = found if trusted is None else min(trusted, found)
-            reason = f"{verdict.reason} (events {verdict.bad_range} cannot be trusted)"
+    if trouble in _WORTH_READING:
+        try:
+            verdict = verify(directory)
+        except (JournalFailed, OSError) as refused:
+            log.warning("the ledger cannot be verified: %s", refused)
+            trouble = refused.trouble if isinstance(refused, JournalFailed) else Trouble.UNCLEAR
+        except JournalError as also:
+            log.warning("the ledger cannot be verified: %s", also)
+        else:
+            if verdict.first_bad_seq is not None:
+                trusted = verdict.first_bad_seq - 1
+                if isinstance(error, JournalDamaged):
+                    trusted = min(trusted, error.first_bad_seq - 1)
+                reason = f"{verdict.reason} (events {verdict.bad_range} cannot be trusted)"
+                return _recovery(reason, trusted, now_ms)
+            if trouble is Trouble.DAMAGED:
+                trouble = Trouble.UNCLEAR
+                reason = f"{reason}; a second look found it intact"
+    if trouble is Trouble.DAMAGED:
+        known = error.first_bad_seq - 1 if isinstance(error, JournalDamaged) else None
+        return _recovery(reason, known, now_ms)
+    return ModeNow(mode=TROUBLES[trouble].mode, reason=reason, since_ms=now_ms, trouble=trouble)
+
+
+def _recovery(reason: str, trusted: int | None, now_ms: int) -> ModeNow:
     return ModeNow(
         mode=EngineMode.RECOVERY,
         reason=reason,
         since_ms=now_ms,
         trusted_seq=None if trusted is None else Seq(max(trusted, 0)),
+        trouble=Trouble.DAMAGED,
     )
+
+
+def _is_over(directory: Path) -> bool:
+    """Whether the ledger is worth another try. Changes nothing that is part of it."""
+    try:
+        if touched(directory) is not None or not ballast.make(directory):
+            return False
+        files = numbered_files(directory, "events")
+        return not files or not is_locked(files[-1][1])
+    except OSError:
+        return False
 
 
 class Standby:
@@ -67,30 +102,49 @@ class Standby:
         self._clock = clock
         self._stopped: asyncio.Future[str] | None = None
 
-    async def run(self, ready: Callable[[], None]) -> str | None:
+    async def run(self, ready: Callable[[], None], *, wait_s: float = 0.0) -> str | None:
         """Stand in until somebody stops it, and say why it stopped; None when the ledger is worth
-        another try. Raises JournalInUse and UnsafeDirectory."""
-        prepare(self._directory)
-        lock = EngineLock(self._directory, holder_now(os.getpid(), self._clock.now_ms))
+        another try, not before ``wait_s``. Raises JournalInUse, UnsafeDirectory, and JournalFailed
+        when the system does not even let it stand in."""
+        try:
+            prepare(self._directory)
+            lock = EngineLock(self._directory, holder_now(os.getpid(), self._clock.now_ms))
+        except OSError as error:
+            raise self._cannot_stay(error) from error
         self._stopped = asyncio.get_running_loop().create_future()
         server = Server(self, lambda: self._fleet, Epoch(0), self.doorbell)
         try:
             path = socket_path(self._directory)
-            make_room(path)
-            await server.listen(path)
+            try:
+                make_room(path)
+                await server.listen(path)
+            except OSError as error:
+                raise self._cannot_stay(error) from error
             ready()
-            return await self._wait(self._stopped)
+            return await self._wait(self._stopped, server, wait_s)
         finally:
             await server.close()
             lock.release()
 
-    async def _wait(self, stopped: "asyncio.Future[str]") -> str | None:
+    def _cannot_stay(self, error: OSError) -> JournalFailed:
+        also = failure(error, self._directory, "and the engine cannot wait for its end")
+        message = f"{self.mode.reason}; {also.message}"
+        return JournalFailed(message, hint=self.mode.way_out, trouble=also.trouble)
+
+    async def _wait(
+        self, stopped: "asyncio.Future[str]", server: Server, wait_s: float
+    ) -> str | None:
+        now_s = asyncio.get_running_loop().time
+        not_before_s = now_s() + wait_s
         while True:
             done, _ = await asyncio.wait({stopped}, timeout=ROOM_EVERY_S)
             if done:
                 return stopped.result()
-            full = self.mode.mode is EngineMode.READ_ONLY
-            if full and await asyncio.to_thread(ballast.make, self._directory):
+            with suppress(OSError):
+                await server.stay()
+            if self.mode.mode is EngineMode.RECOVERY or now_s() < not_before_s:
+                continue
+            if await asyncio.to_thread(_is_over, self._directory):
                 return None
 
     def stop(self, reason: str) -> None:

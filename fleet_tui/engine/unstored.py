@@ -1,4 +1,4 @@
-"""What an engine learned while its disk was full, kept until it can be committed.
+"""What an engine learned while its ledger could not be written, kept until it can be committed.
 
 Bounded by nature: one word of each sort for each run that somebody follows or watches, who says
 nothing more after a final one, and the newest fleet file.
@@ -34,7 +34,7 @@ def _sort(word: Word) -> _Sort:
 
 
 class Unstored:
-    """A full disk's time: since when, and what is to be stored after it."""
+    """A time in which nothing can be stored: since when, why, and what is to be stored after it."""
 
     def __init__(self, mode: ModeNow) -> None:
         self.mode = mode

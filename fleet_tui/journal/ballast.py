@@ -71,7 +71,7 @@ def release(directory: Path) -> bool:
     return True
 
 
-def is_full(error: sqlite3.Error | OSError) -> bool:
+def is_full(error: sqlite3.Error | OSError | MemoryError) -> bool:
     """Whether the disk, or our share of it, is full; nothing else is wrong then."""
     if isinstance(error, OSError):
         return error.errno in NO_SPACE

@@ -139,7 +139,7 @@ class EngineLock:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            first = _read_holder(self._file)
+            first = read_holder(self._file)
             os.close(self._file)
             raise JournalInUse(directory, first, in_words(first)) from None
         os.ftruncate(self._file, 0)
@@ -170,13 +170,14 @@ def lock_holder(directory: Path) -> str | None:
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return in_words(_read_holder(file))
+        return in_words(read_holder(file))
     finally:
         os.close(file)
     return None
 
 
-def _read_holder(file: int) -> LockHolder | None:
+def read_holder(file: int) -> LockHolder | None:
+    """Who wrote itself into an open lock file; None when that cannot be read."""
     try:
         return msgspec.json.decode(os.pread(file, MAX_LOCK_BYTES, 0), type=LockHolder)
     except (OSError, ValueError):

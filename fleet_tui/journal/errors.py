@@ -7,9 +7,11 @@ FleetError
 │   ├── JournalUnfinished       an engine was killed; the next one completes it
 │   ├── RestoreUnfinished       a restore was killed; the next one completes it
 │   ├── JournalTooNew           a newer version wrote it
-│   ├── JournalFull             the disk has no room; nothing was stored, a later try may be
+│   ├── JournalHeldUp           the system refused; nothing was stored, a later try may be
+│   │   └── JournalFull         the disk has no room
 │   ├── JournalFailed           the disk refused; nothing more is written
-│   │   └── EpochLost           another engine took over
+│   │   ├── EpochLost           another engine took over
+│   │   └── StateGone           the state directory went away under a working engine
 │   ├── BackupFailed            a copy could not be made or put in place
 │   └── BadRecording            a file that is not a recording, or a hostile one
 └── Refused
@@ -21,6 +23,7 @@ from pathlib import Path
 
 import msgspec
 
+from fleet_tui.core.modes import TROUBLES, Trouble
 from fleet_tui.errors import FleetError, Refused
 
 
@@ -79,16 +82,53 @@ class JournalTooNew(JournalError):
         )
 
 
-class JournalFull(JournalError):
+class JournalHeldUp(JournalError):
+    """Nothing of this was stored, and the ledger is as it was; a later try may succeed."""
+
+    def __init__(self, trouble: Trouble, message: str = "", *, hint: str = "") -> None:
+        """``trouble`` is what the system refuses; its row of the table gives the words that are
+        not given here."""
+        self.trouble = trouble
+        row = TROUBLES[trouble]
+        super().__init__(message or row.words, hint=hint or row.advice)
+
+
+class JournalFull(JournalHeldUp):
     """The disk is full; nothing of this was stored, and the ledger is as it was."""
+
+    def __init__(
+        self, message: str = "", *, hint: str = "", trouble: Trouble = Trouble.DISK_FULL
+    ) -> None:
+        """``trouble`` is DISK_FULL or QUOTA_USED_UP."""
+        super().__init__(trouble, message, hint=hint)
 
 
 class JournalFailed(JournalError):
     """The journal could not be written; nothing more will be written."""
 
+    def __init__(
+        self, message: str = "", *, hint: str = "", trouble: Trouble = Trouble.UNCLEAR
+    ) -> None:
+        """``trouble`` is what the system refused; UNCLEAR where nobody knows."""
+        self.trouble = trouble
+        super().__init__(message, hint=hint)
+
 
 class EpochLost(JournalFailed):
     """Another engine took over this ledger."""
+
+
+class StateGone(JournalFailed):
+    """The state directory of a running engine is gone."""
+
+    def __init__(self, where: Path, now: str) -> None:
+        """``now`` is what is in its place, in words."""
+        super().__init__(
+            f"the state directory {where} was removed or moved while its engine worked; {now}",
+            hint="the engine ended: what runs at the agents goes on; put the directory back, then"
+            " start the engine, and it finds those runs again",
+            trouble=Trouble.DIRECTORY_GONE,
+        )
 
 
 class BackupFailed(JournalError):

@@ -18,7 +18,7 @@ from fleet_tui.journal.directory import EngineLock, holder_now, prepare, unfinis
 from fleet_tui.journal.errors import JournalDamaged, JournalInUse, RestoreUnfinished
 from fleet_tui.journal.migrations import migrate
 from fleet_tui.journal.segments import (
-    BUSY_TIMEOUT_S,
+    LOCK_WAIT_S,
     EventRow,
     SegmentInfo,
     SegmentReader,
@@ -27,6 +27,7 @@ from fleet_tui.journal.segments import (
 )
 from fleet_tui.journal.snapshots import newest_snapshot
 from fleet_tui.journal.statements import query
+from fleet_tui.journal.troubles import is_damage, unreadable
 from fleet_tui.journal.verifying import PAGE_EVENTS, Checker
 from fleet_tui.journal.wal import dropped
 
@@ -60,7 +61,8 @@ class _Checked(NamedTuple):
 def take(directory: Path, now_ms: Callable[[], int], pid: int) -> Taken:
     """Own the ledger in a directory, making one if there is none. Blocks; changes nothing on error.
 
-    Raises UnsafeDirectory, JournalInUse, JournalDamaged, RestoreUnfinished and JournalTooNew.
+    Raises UnsafeDirectory, JournalInUse, JournalDamaged, RestoreUnfinished and JournalTooNew;
+    JournalFailed, sqlite3.Error and OSError for what the system refuses, which proves no damage.
     """
     prepare(directory)
     lock = EngineLock(directory, holder_now(pid, now_ms))
@@ -87,8 +89,12 @@ def _take(directory: Path, now_ms: Callable[[], int], lock: EngineLock) -> Taken
         leftover.unlink(missing_ok=True)
     _check_logs(directory)
     _take_back_unfinished(directory)
-    with suppress(sqlite3.DatabaseError):  # what is damaged is named below, with its range
+    try:
         migrate(directory)
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+        # What is damaged is named below, with its range.
     if not numbered_files(directory, "events"):
         with suppress(ValueError):
             remembered = read_head(directory)
@@ -126,8 +132,12 @@ def _take_back_unfinished(directory: Path) -> None:
     Changes of the journal mode are such: everything else goes through the WAL."""
     for left in directory.glob("events-*.db-journal"):
         path = str(left).removesuffix("-journal")
-        with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(path)) as connection:
-            connection.execute("PRAGMA user_version").fetchone()  # damage is found by reading it
+        try:
+            with closing(sqlite3.connect(path)) as connection:
+                connection.execute("PRAGMA user_version").fetchone()
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):  # damage is found by reading the segment
+                raise
 
 
 def open_segment(
@@ -173,8 +183,7 @@ def _check_last(directory: Path) -> _Checked:
                 raise JournalDamaged(directory, reason, info.first_seq, checker.head.seq)
     except sqlite3.DatabaseError as error:
         first = numbered_files(directory, "events")[-1][0]
-        reason = f"{path.name} cannot be read ({error})"
-        raise JournalDamaged(directory, reason, first, first) from error
+        raise unreadable(error, path, first, first) from error
     _check_head(directory, checker.head)
     return _Checked(path, info, checker.head, state, checker.events)
 
@@ -191,8 +200,7 @@ def _check_order(directory: Path, last: Seq) -> None:
                 end = segment.ends()[1][0]
                 found = _mark(segment, end)
         except sqlite3.DatabaseError as error:
-            reason = f"{path.name} cannot be read ({error})"
-            raise JournalDamaged(directory, reason, first_seq, last) from error
+            raise unreadable(error, path, first_seq, last) from error
         begins = Head(Seq(info.first_seq - 1), info.previous_hash)
         if begins != expected or info.first_seq != first_seq:
             reason = f"{path.name} does not continue the segment before it"
@@ -250,7 +258,7 @@ def _hash_at(directory: Path, seq: int) -> bytes | None:
 
 
 def _raise_epoch(directory: Path, checked: _Checked, epoch: Epoch) -> None:
-    connection = sqlite3.connect(checked.path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+    connection = sqlite3.connect(checked.path, timeout=LOCK_WAIT_S, isolation_level=None)
     with closing(connection):
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")

@@ -20,9 +20,10 @@ from fleet_tui.core.retell import Retelling
 from fleet_tui.core.state import EMPTY_STATE, FleetState, Task
 from fleet_tui.journal.chain import Row
 from fleet_tui.journal.directory import check
-from fleet_tui.journal.errors import JournalDamaged, JournalMissing
+from fleet_tui.journal.errors import JournalMissing
 from fleet_tui.journal.segments import SegmentReader, Submission, numbered_files, recorded
 from fleet_tui.journal.snapshots import newest_snapshot
+from fleet_tui.journal.troubles import unreadable
 from fleet_tui.journal.verifying import PAGE_EVENTS, Verdict, verify
 
 MAX_OPEN_SEGMENTS = 4
@@ -244,12 +245,14 @@ class JournalReader:
 
     def _segment(self, path: Path) -> SegmentReader:
         segment = self._open.pop(path, None)
+        if segment is not None and not segment.is_current():
+            segment.close()
+            segment = None
         if segment is None:
             try:
                 segment = SegmentReader(path)
             except sqlite3.DatabaseError as error:
-                reason = f"{path.name} cannot be read ({error})"
-                raise JournalDamaged(self.directory, reason, 0, 0) from error
+                raise unreadable(error, path, 0, 0) from error
         self._open[path] = segment
         while len(self._open) > MAX_OPEN_SEGMENTS:
             self._open.pop(next(iter(self._open))).close()

@@ -27,6 +27,9 @@ FORMAT = 1
 SQLITE_VERSION = sqlite3.sqlite_version
 
 BUSY_TIMEOUT_S = 5.0
+LOCK_WAIT_S = 2.0
+"""How long an engine waits for another program's lock before its callers are told. A checkpoint or
+a backup of ours holds none for so long."""
 MAX_TASK_EVENTS = 10_000
 """The story of one task, where it is shown, is cut after this many events of a segment."""
 
@@ -165,10 +168,29 @@ class SegmentReader:
         """Raises JournalTooNew, or sqlite3.Error when the file is no segment."""
         self.path = path
         self._connection = open_read_only(path)
+        self._files = self._identities()
 
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
+
+    def is_current(self) -> bool:
+        """Whether the files that were opened are still those with these names: in a log that was
+        removed and made again nothing new is ever seen."""
+        now = self._identities()
+        self._files = tuple(was or found for was, found in zip(self._files, now, strict=True))
+        return all(was == found for was, found in zip(self._files, now, strict=True) if found)
+
+    def _identities(self) -> tuple[tuple[int, int] | None, ...]:
+        found: list[tuple[int, int] | None] = []
+        for suffix in ("", "-wal", "-shm"):
+            try:
+                file = os.lstat(f"{self.path}{suffix}")
+            except OSError:
+                found.append(None)
+            else:
+                found.append((file.st_dev, file.st_ino))
+        return tuple(found)
 
     def info(self) -> SegmentInfo:
         """What the segment says about itself now."""

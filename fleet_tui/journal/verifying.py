@@ -15,6 +15,7 @@ from fleet_tui.journal.codec import decode_leniently
 from fleet_tui.journal.directory import lock_holder
 from fleet_tui.journal.errors import JournalMissing
 from fleet_tui.journal.segments import SegmentReader, numbered_files
+from fleet_tui.journal.troubles import failure, is_damage
 from fleet_tui.journal.wal import Dropped, dropped
 
 PAGE_EVENTS = 5_000
@@ -85,7 +86,8 @@ class _Bad(Exception):
 def verify(directory: Path) -> Verdict:
     """Check a whole journal directory; may run beside an engine.
 
-    Raises JournalMissing and JournalTooNew; what is damaged is a verdict.
+    Raises JournalMissing, JournalTooNew, and JournalFailed or OSError when the system lets nobody
+    read it; what is damaged is a verdict.
     """
     steps = verify_in_steps(directory)
     while (verdict := next_step(steps)) is None:
@@ -159,7 +161,7 @@ def _beginning(first_seq: int, path: Path) -> Head:
         with closing(SegmentReader(path)) as segment:
             info = segment.info()
     except sqlite3.Error as error:
-        raise _Bad(first_seq, f"{path.name} cannot be read ({error})") from error
+        raise _unreadable(error, path, first_seq) from error
     return Head(Seq(first_seq - 1), info.previous_hash)
 
 
@@ -190,7 +192,14 @@ def _check_segment(
             if problem:
                 raise _Bad(first_seq, f"{path.name} is damaged: {problem}")
     except sqlite3.Error as error:
-        raise _Bad(checker.head.seq + 1, f"{path.name} cannot be read ({error})") from error
+        raise _unreadable(error, path, checker.head.seq + 1) from error
+
+
+def _unreadable(error: sqlite3.Error, path: Path, seq: int) -> Exception:
+    """A file that was refused is not a file that is damaged: only the latter is a verdict."""
+    if is_damage(error):
+        return _Bad(seq, f"{path.name} cannot be read ({error})")
+    return failure(error, path.parent, f"{path} cannot be read")
 
 
 def _filed_rows(segment: SegmentReader, after: int) -> Iterator[Row]:

@@ -6,12 +6,16 @@ others, and its events are stored all the same.
 
 A full disk is no failure: SQLite has then taken back the whole transaction, so callers are told
 that nothing was stored, the ballast makes room for what the engine says about itself, and writing
-goes on once the ballast can be made anew. After any other error of the disk nothing is trusted any
-more: the writer has failed, says so to every caller, and a new one must verify.
+goes on once the ballast can be made anew. Neither is anything else that the system refuses before
+a commit is on its way: a foreign lock, no memory, no descriptors, a read-only file system.
+The next call simply tries again. Only after an error that leaves open what the disk has of a commit
+is nothing trusted any more: the writer has failed, says so to every caller, and a new one must
+verify. What each refusal means stands in :data:`fleet_tui.core.modes.TROUBLES`.
 """
 
 import asyncio
 import contextlib
+import errno
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -29,23 +33,27 @@ from fleet_tui.core.events import (
 )
 from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import Epoch, Seq
-from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.modes import TROUBLES, EngineMode, Healing, Trouble, trouble_of_errno
 from fleet_tui.core.state import FleetState
 from fleet_tui.journal import ballast
-from fleet_tui.journal.chain import Head, link, write_head
+from fleet_tui.journal.chain import HEAD_NAME, Head, link, write_head
 from fleet_tui.journal.codec import Encoded, encode
-from fleet_tui.journal.directory import EngineLock, holder_now
+from fleet_tui.journal.directory import LOCK_NAME, EngineLock, holder_now
 from fleet_tui.journal.errors import (
     EpochLost,
     JournalError,
     JournalFailed,
     JournalFull,
+    JournalHeldUp,
     JournalInUse,
+    StateGone,
 )
 from fleet_tui.journal.opening import Taken, open_segment, take
-from fleet_tui.journal.segments import BUSY_TIMEOUT_S, EventRow, newest_epoch
+from fleet_tui.journal.segments import LOCK_WAIT_S, EventRow, newest_epoch
 from fleet_tui.journal.snapshots import SNAPSHOT_EVERY, write_snapshot
 from fleet_tui.journal.statements import query
+from fleet_tui.journal.transaction import CommitInDoubt, FilesGone, Transaction, identity
+from fleet_tui.journal.troubles import Refusal, failure, in_words, trouble_of
 
 MAX_BATCH_REQUESTS = 64
 """Requests that share a transaction."""
@@ -57,33 +65,14 @@ MAX_SEGMENT_ROWS = 200_000
 MAX_SEGMENT_BYTES = 64 * 1024 * 1024
 """Bodies of one segment, its opening state not counted."""
 
+MAX_REMADE = 16
+MAX_TIMES = 4_096
+
 KEEP_EVERY_S = 1.0
 """At most this often the head is written, the WAL checkpointed and a snapshot taken."""
 
 WAL_PAGES = 8_192
 """A WAL of 32 MiB is checkpointed by the write itself; normally the keeper comes first."""
-
-
-class Transaction(sqlite3.Connection):
-    """A connection whose ``executemany`` is one whole transaction.
-
-    aiosqlite runs each call on the connection's own thread and pays a thread hop for it; this way a
-    batch is one call, and nothing else can come between BEGIN and COMMIT.
-    """
-
-    def executemany(  # type: ignore[override]  # narrower than sqlite3's: rows only
-        self, sql: str, rows: Iterable[EventRow], /
-    ) -> sqlite3.Cursor:
-        """All rows or none. Raises sqlite3.Error; the transaction is then over."""
-        self.execute("BEGIN IMMEDIATE")
-        try:
-            cursor = super().executemany(sql, rows)
-            self.execute("COMMIT")
-        except BaseException:
-            if self.in_transaction:
-                self.execute("ROLLBACK")
-            raise
-        return cursor
 
 
 class _Request(NamedTuple):
@@ -128,6 +117,17 @@ class JournalWriter:
         self._dirty = asyncio.Event()
         self._full = taken.full
         """The disk was full and the ballast could not be made anew since."""
+        self._home = identity(directory)
+        self._head_mark = _mark(directory / HEAD_NAME)
+        """Which head file was written last, by :func:`take` at first."""
+        self._remade: deque[str] = deque(maxlen=MAX_REMADE)
+        """Names of files that went away and were made again, the newest last."""
+        self._times: deque[tuple[float, float]] = deque(maxlen=MAX_TIMES)
+        """(when, how long) of the newest commits, in seconds."""
+        self._held_up: JournalHeldUp | None = None
+        """Why the newest try stored nothing."""
+        self.behind: JournalHeldUp | None = None
+        """Why the head cannot be kept up with the ledger, which can be written; None when it is."""
         self._between = False
         """The segment is sealed and the next one could not be made yet."""
         self._failed = asyncio.Event()
@@ -151,7 +151,7 @@ class JournalWriter:
         Makes the directory and the ledger when there are none. ``batch_requests`` share a
         transaction at most; more of them suit bulk writing, where no caller waits for its own
         event. Raises UnsafeDirectory, JournalInUse (naming the holder), JournalDamaged,
-        RestoreUnfinished, JournalTooNew, JournalFull, JournalFailed.
+        RestoreUnfinished, JournalTooNew, JournalHeldUp, JournalFailed.
         """
         opening = asyncio.create_task(asyncio.to_thread(take, directory, now_ms, pid))
         try:
@@ -160,12 +160,13 @@ class JournalWriter:
             with contextlib.suppress(Exception):  # whatever it was, nobody waits for it any more
                 (await opening).lock.release()
             raise
-        except (sqlite3.Error, OSError) as error:
-            if ballast.is_full(error):
-                raise JournalFull(hint="make room on the disk") from error
-            raise JournalFailed(f"cannot open the journal in {directory}: {error}") from error
+        except (sqlite3.Error, OSError, MemoryError) as error:
+            raise await _cannot_open(directory, error) from error
         try:
             connection = await _connect(taken.path)
+        except (sqlite3.Error, OSError, MemoryError) as error:
+            taken.lock.release()
+            raise await _cannot_open(directory, error) from error
         except BaseException:
             taken.lock.release()
             raise
@@ -188,6 +189,16 @@ class JournalWriter:
         """The newest committed position."""
         return self._head.seq
 
+    def take_remade(self) -> list[str]:
+        """Names of files of the ledger that went away and were made again since the last call."""
+        names = list(self._remade)
+        self._remade.clear()
+        return names
+
+    def commit_times(self) -> list[tuple[float, float]]:
+        """(when on the loop's clock, how many seconds) of the newest commits."""
+        return list(self._times)
+
     async def failed(self) -> None:
         """Wait until nothing can be written any more, and raise why."""
         await self._failed.wait()
@@ -198,8 +209,8 @@ class JournalWriter:
         """Store events, all or none, and return them at their places once they are on the disk.
 
         ``at_ms`` is raised to the newest instant of the ledger if it is earlier. A caller that is
-        cancelled while it waits does not know; its events may be stored. Raises JournalFull when
-        the disk has no room (nothing is stored, and a later try may succeed), JournalFailed when
+        cancelled while it waits does not know; its events may be stored. Raises JournalHeldUp when
+        the system refuses (nothing is stored, and a later try may succeed), JournalFailed when
         the writer has failed or is closed, codec.Unstorable for an event that could not be read
         back, and whatever :func:`fold` raises for one that does not fit (nothing is stored then).
         """
@@ -221,7 +232,7 @@ class JournalWriter:
         if self._closing:
             return
         if self.failure is None and reason:
-            with contextlib.suppress(JournalFailed, JournalFull):
+            with contextlib.suppress(JournalFailed, JournalHeldUp):
                 await self.append([EngineStopped(reason=reason)], self._now_ms())
         self._closing = True
         self._stopping.set()
@@ -236,7 +247,7 @@ class JournalWriter:
             if self.failure is None:
                 await asyncio.to_thread(write_head, self.directory, self._head)
         except (sqlite3.Error, OSError) as error:  # every event is stored; the head is behind
-            self._fail(_failure(error))
+            await self._fail_with(error)
         finally:
             self._lock.release()
 
@@ -260,7 +271,7 @@ class JournalWriter:
 
     async def _commit(self, batch: list[_Request]) -> None:
         if not await self._ready_for(batch):
-            _refuse(batch, self.failure or JournalFull())
+            _refuse(batch, self.failure or self._held_up or JournalFull())
             return
         try:
             rows, placed, head = self._place(batch)
@@ -268,19 +279,18 @@ class JournalWriter:
         except Exception as error:  # a bug in an event or in fold: its callers get it, as it is
             _refuse(batch, error)
             return
+        began_s = asyncio.get_running_loop().time()
         try:
             await self._connection.executemany(query("event_insert"), rows)
         except sqlite3.Error as error:
-            if ballast.is_full(error):
-                await self._give_up_ballast()
-                _refuse(batch, JournalFull())
-                return
-            self._fail(_failure(error))
-            _refuse(batch, self.failure)
+            await self._refused(error)
+            _refuse(batch, self.failure or self._held_up)
             return
         except BaseException:
             _refuse(batch, JournalFailed("the journal's writer was stopped; it may be stored"))
             raise
+        ended_s = asyncio.get_running_loop().time()
+        self._times.append((ended_s, ended_s - began_s))
         self._head, self._state = head, state
         self._rows += len(rows)
         self._bytes += sum(len(row[5]) for row in rows)
@@ -318,16 +328,14 @@ class JournalWriter:
             ) as cursor:
                 if cursor.rowcount != 1:
                     raise EpochLost("another engine took over this ledger")
+            self._between = True
             await self._connection.close()
         except sqlite3.Error as error:
-            if not ballast.is_full(
-                error
-            ):  # a segment may grow a little longer; a later commit tries again
-                self._fail(_failure(error))
+            # A segment may grow a little longer; a later commit tries again.
+            await self._refused(error)
         except JournalFailed as error:
             self._fail(error)
         else:
-            self._between = True
             await self._begin_segment()
 
     async def _begin_segment(self) -> None:
@@ -339,15 +347,30 @@ class JournalWriter:
             self._connection = await _connect(self._path)
         except FileExistsError:
             self._fail(EpochLost("another engine took over this ledger"))
-        except (sqlite3.Error, OSError) as error:
-            if ballast.is_full(error) and self._head == head:
-                await self._give_up_ballast()
+        except (sqlite3.Error, OSError, MemoryError) as error:
+            if self._head == head:
+                await self._refused(error)
             else:
-                self._fail(_failure(error))
+                await self._fail_with(error)
         else:
             self._between = False
             self._state = fold(state, [opened])
             self._rows, self._bytes = 1, 0
+
+    async def _refused(self, error: Refusal) -> None:
+        """Take a refusal in: what can be tried again is told and tried again; otherwise the writer
+        has failed."""
+        if ballast.is_full(error):
+            self._held_up = _full(error)
+            await self._give_up_ballast()
+            return
+        if isinstance(error, CommitInDoubt | FilesGone) or _is_fenced(error):
+            await self._fail_with(error)
+            return
+        held_up = await asyncio.to_thread(_held_up, error, self.directory)
+        if held_up is None:
+            await self._fail_with(error)
+        self._held_up = held_up
 
     async def _give_up_ballast(self) -> None:
         """Make room for the events that say that there is none."""
@@ -355,7 +378,7 @@ class JournalWriter:
         try:
             await asyncio.to_thread(ballast.release, self.directory)
         except OSError as error:
-            self._fail(_failure(error))
+            await self._refused(error)
 
     async def _ready_for(self, batch: Iterable[_Request]) -> bool:
         """Whether a batch can be tried: not after a failure, and after a full disk only once there
@@ -366,10 +389,23 @@ class JournalWriter:
             try:
                 self._full = not await asyncio.to_thread(ballast.make, self.directory)
             except OSError as error:
-                self._fail(_failure(error))
+                await self._refused(error)
+            else:
+                self._held_up = JournalFull()
             if self._full:
                 return False
         return self.failure is None and not self._between
+
+    async def _fail_with(self, error: Refusal) -> None:
+        """Nothing is written after this; a directory that went away is the reason for the rest."""
+        try:
+            await asyncio.to_thread(self._stay_home)
+        except StateGone as gone:
+            self._fail(gone)
+        except OSError:
+            self._fail(await asyncio.to_thread(_failure, error, self.directory))
+        else:
+            self._fail(await asyncio.to_thread(_failure, error, self.directory))
 
     def _fail(self, failure: JournalFailed) -> None:
         if self.failure is None:
@@ -385,14 +421,21 @@ class JournalWriter:
             behind = self._dirty.is_set()
             self._dirty.clear()
             try:
+                await asyncio.to_thread(self._stay_home)
                 await asyncio.to_thread(self._stay_owner)
-                if behind:
+                if not self._between:  # what is asked of a closed connection is never answered
+                    await self._connection.executemany(query("event_insert"), [])
+                head_gone = await asyncio.to_thread(self._is_head_gone)
+                if behind or head_gone:
                     await asyncio.to_thread(self._keep_up, self._path, self._head, self._state)
-            except (sqlite3.Error, OSError) as error:
-                if ballast.is_full(error):
-                    self._dirty.set()  # the head is behind; the ledger itself is not
-                else:
-                    self._fail(_failure(error))
+                    self.behind = None
+            except FilesGone as error:
+                await self._fail_with(error)
+            except (sqlite3.Error, OSError, MemoryError) as error:
+                self._dirty.set()  # the head is behind; the ledger itself is not
+                self.behind = await asyncio.to_thread(_held_up, error, self.directory)
+                if self.behind is None:
+                    await self._fail_with(error)
             except JournalFailed as error:
                 self._fail(error)
             with contextlib.suppress(TimeoutError):
@@ -410,6 +453,21 @@ class JournalWriter:
         except (JournalError, sqlite3.Error, OSError):
             return False
 
+    def _stay_home(self) -> None:
+        """Notice that the state directory is not where it was. Raises StateGone, OSError."""
+        now = identity(self.directory)
+        if now != self._home:
+            raise StateGone(
+                self.directory, "nothing is there now" if now is None else "another one is there"
+            )
+
+    def _is_head_gone(self) -> bool:
+        """Whether the head file is not the one that was written last: it is then written anew."""
+        gone = _mark(self.directory / HEAD_NAME) != self._head_mark
+        if gone:
+            self._remade.append(HEAD_NAME)
+        return gone
+
     def _stay_owner(self) -> None:
         """Notice, within KEEP_EVERY_S and without having anything to write, that the lock file is
         gone or another engine came. Raises EpochLost."""
@@ -417,16 +475,18 @@ class JournalWriter:
             return
         try:
             lock = EngineLock(self.directory, holder_now(self._pid, self._now_ms))
-        except (JournalInUse, FileNotFoundError) as error:
-            raise EpochLost("another engine took over this ledger") from error
+        except JournalInUse as error:
+            raise EpochLost(f"another engine took over this ledger: {error.message}") from error
         if newest_epoch(self.directory) != self.epoch:
             lock.release()
             raise EpochLost("another engine took over this ledger")
         self._lock.release()
         self._lock = lock
+        self._remade.append(LOCK_NAME)
 
     def _keep_up(self, path: Path, head: Head, state: FleetState) -> None:
         write_head(self.directory, head)
+        self._head_mark = _mark(self.directory / HEAD_NAME)
         with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         if head.seq - self._snapshot_seq >= SNAPSHOT_EVERY:
@@ -436,7 +496,7 @@ class JournalWriter:
 
 async def _connect(path: Path) -> aiosqlite.Connection:
     connection = await aiosqlite.connect(
-        path, isolation_level=None, factory=Transaction, timeout=BUSY_TIMEOUT_S
+        path, isolation_level=None, factory=Transaction, timeout=LOCK_WAIT_S
     )
     try:
         await connection.execute("PRAGMA journal_mode = WAL")
@@ -457,10 +517,53 @@ def _has_room_kept(request: _Request) -> bool:
     )
 
 
-def _failure(error: sqlite3.Error | OSError) -> JournalFailed:
-    if isinstance(error, sqlite3.IntegrityError) and "fenced" in str(error):
+def _mark(path: Path) -> tuple[int, int, int] | None:
+    """Which file this is and which content of it; None for none. Raises OSError."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _is_fenced(error: Refusal) -> bool:
+    return isinstance(error, sqlite3.IntegrityError) and "fenced" in str(error)
+
+
+def _full(error: Refusal) -> JournalFull:
+    """SQLite tells a quota as an error of the disk, so only the system's own error names it."""
+    number = error.errno if isinstance(error, OSError) else errno.ENOSPC
+    return JournalFull(trouble=trouble_of_errno(number))
+
+
+def _held_up(error: Refusal, directory: Path) -> JournalHeldUp | None:
+    """A refusal that may be tried again; None for one after which the ledger must be read anew.
+    Blocks."""
+    trouble = trouble_of(error, directory)
+    if TROUBLES[trouble].healing is not Healing.TRY_AGAIN:
+        return None
+    return JournalHeldUp(trouble, in_words(trouble, error, directory))
+
+
+def _failure(error: Refusal, directory: Path) -> JournalFailed:
+    """Why nothing is written any more. Blocks."""
+    if _is_fenced(error):
         return EpochLost("another engine took over this ledger")
-    return JournalFailed(f"the journal cannot be written: {error}")
+    if isinstance(error, FilesGone):
+        return JournalFailed(
+            f"files of the ledger in {directory} went away while they were written to: {error}",
+            trouble=Trouble.DIRECTORY_GONE,
+        )
+    cause = error.cause if isinstance(error, CommitInDoubt) else error
+    return failure(cause, directory, "the journal cannot be written")
+
+
+async def _cannot_open(directory: Path, error: Refusal) -> JournalError:
+    if ballast.is_full(error):
+        return _full(error)
+    return await asyncio.to_thread(
+        failure, error, directory, f"cannot open the journal in {directory}"
+    )
 
 
 def _refuse(requests: Iterable[_Request], error: Exception | None) -> None:

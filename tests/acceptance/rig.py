@@ -143,7 +143,7 @@ class Rig:
                 assert reply.task is not None
                 return reply.task
             assert isinstance(reply, Refused)
-            assert reply.code in {"no-engine", "no-reply", "stopping"}, reply
+            assert reply.code in {"no-engine", "no-reply", "stopping", "in-doubt"}, reply
         raise AssertionError("nobody took the task")
 
     # --- the ledger ---

@@ -1,8 +1,10 @@
-"""An engine whose ledger fails while it works: it begins anew from the disk, once."""
+"""An engine whose disk fails while it works: it begins anew from what is on the disk, and keeps
+trying, more and more slowly. That the disk refuses proves no damage."""
 
 import asyncio
+import errno
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
@@ -11,15 +13,16 @@ import pytest
 from fleet_tui.core.commands import Accepted, AddNote, Command, Refused, Reply, StopEngine
 from fleet_tui.core.events import EngineModeChanged, EngineStarted, NoteAdded, Recorded
 from fleet_tui.core.ids import NOWHERE
-from fleet_tui.core.modes import EngineMode, ModeNow
+from fleet_tui.core.modes import EngineMode, ModeNow, Trouble
 from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.engine import run, standby
 from fleet_tui.engine.run import run_engine
 from fleet_tui.errors import Unreachable
 from fleet_tui.feed.client import EngineClient
 from fleet_tui.journal.reader import JournalReader
 from fleet_tui.journal.segments import EventRow
+from fleet_tui.journal.transaction import CommitInDoubt, Transaction
 from fleet_tui.journal.verifying import verify
-from fleet_tui.journal.writer import Transaction
 from fleet_tui.paths import socket_path
 from tests.journal.stories import FLEET
 
@@ -28,18 +31,21 @@ NOTE = AddNote(text=Untrusted("hello"))
 
 
 class Broken:
-    """A disk that says EIO as often as it is told to."""
+    """A disk whose sync says EIO as often as it is told to: whether it has the commit is open."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.times = 0
         real = Transaction.executemany
 
         def executemany(
-            connection: Transaction, sql: str, rows: Iterable[EventRow], /
+            connection: Transaction, sql: str, rows: Sequence[EventRow], /
         ) -> sqlite3.Cursor:
-            if self.times:
+            if self.times and rows:
                 self.times -= 1
-                raise sqlite3.OperationalError("disk I/O error")
+                error = sqlite3.OperationalError("disk I/O error")
+                error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+                error.sqlite_errorname = "SQLITE_IOERR_FSYNC"
+                raise CommitInDoubt(error)
             return real(connection, sql, rows)
 
         monkeypatch.setattr(Transaction, "executemany", executemany)
@@ -109,27 +115,36 @@ async def test_one_failure_is_answered_by_a_new_beginning_from_the_disk(
     assert [r.event.epoch for r in stored if isinstance(r.event, EngineStarted)] == [1, 2]
     assert sum(isinstance(r.event, NoteAdded) for r in stored) == 2
     (change,) = [r.event for r in stored if isinstance(r.event, EngineModeChanged)]
-    assert (change.was, change.mode) == (EngineMode.RECOVERY, EngineMode.NORMAL)
+    assert (change.was, change.mode) == (EngineMode.READ_ONLY, EngineMode.NORMAL)
     assert "disk I/O error" in change.reason
 
 
-async def test_a_ledger_that_fails_again_is_left_alone_and_that_is_said(
-    short_dir: Path, broken: Broken
+async def test_a_disk_that_fails_again_is_no_damage_and_is_tried_again_until_it_works(
+    short_dir: Path, broken: Broken, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(standby, "ROOM_EVERY_S", 0.05)
+    monkeypatch.setattr(run, "ROOM_EVERY_S", 0.05)
     directory = short_dir / "state"
     async with engine(directory) as running:
         assert isinstance(await ask(directory, NOTE), Accepted)
-        for _ in range(2):
-            broken.times = 1
-            assert isinstance(await ask(directory, NOTE), Refused)
-        mode = await told(directory, lambda m: m.mode is EngineMode.RECOVERY)
-        assert "disk I/O error" in mode.reason
+        broken.times = 1
+        assert isinstance(await ask(directory, NOTE), Refused)
+        assert isinstance(await ask(directory, NOTE), Accepted)
+        monkeypatch.setattr(standby, "touched", lambda _: OSError(errno.EIO, "still"))
+        broken.times = 1
+        assert isinstance(await ask(directory, NOTE), Refused)
+        mode = await told(directory, lambda m: m.mode is EngineMode.READ_ONLY)
+        assert mode.trouble is Trouble.DISK_ERROR
+        assert "the disk reports errors" in mode.reason
+        assert mode.trusted_seq is None
         reply = await ask(directory, NOTE)
         assert isinstance(reply, Refused)
-        assert reply.code == "recovery-mode"
-        assert "fleet-tui verify" in reply.hint
+        assert reply.code == "read-only-mode"
+        assert "restore" not in reply.hint
+        assert "dmesg" in reply.hint
         assert not running.done()
-        count = len(events(directory))
-        assert isinstance(await ask(directory, StopEngine(reason="looked")), Accepted)
-        assert await running == "looked"
-    assert len(events(directory)) == count
+        monkeypatch.setattr(standby, "touched", lambda _: None)
+        await told(directory, lambda m: m.mode is EngineMode.NORMAL)
+        assert isinstance(await ask(directory, NOTE), Accepted)
+    assert verify(directory).intact
+    assert sum(isinstance(r.event, NoteAdded) for r in events(directory)) == 3

@@ -21,7 +21,7 @@ from fleet_tui.journal.codec import encode
 from fleet_tui.journal.opening import Taken, open_segment, take
 from fleet_tui.journal.segments import EventRow
 from fleet_tui.journal.statements import query
-from fleet_tui.journal.writer import Transaction
+from fleet_tui.journal.transaction import Transaction
 from tests.journal.stories import note
 
 NOW_MS = 1_795_000_000_000

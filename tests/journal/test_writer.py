@@ -17,6 +17,7 @@ from fleet_tui.journal.codec import Unstorable
 from fleet_tui.journal.errors import EpochLost, JournalFailed, JournalInUse
 from fleet_tui.journal.reader import JournalReader
 from fleet_tui.journal.segments import numbered_files
+from fleet_tui.journal.transaction import Transaction
 from fleet_tui.journal.writer import JournalWriter
 from tests.journal.conftest import NOW_MS, Open
 from tests.journal.stories import note, opening, task_story, tasks
@@ -149,7 +150,7 @@ async def test_after_an_error_of_the_disk_nothing_is_trusted(
         raise sqlite3.OperationalError("database or disk is full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(writer_module.Transaction, "executemany", full)
+        patched.setattr(Transaction, "executemany", full)
         with pytest.raises(JournalFailed, match="disk is full"):
             await writer.append([note()], NOW_MS)
     with pytest.raises(JournalFailed, match="disk is full"):
