@@ -6,7 +6,6 @@ holds the interpreter would hold up the loop.
 
 import asyncio
 import logging
-import sqlite3
 from pathlib import Path
 
 from fleet_tui.journal.errors import JournalDamaged, JournalFailed
@@ -30,7 +29,7 @@ async def keep_proving(directory: Path) -> None:
     while True:
         try:
             verdict = await proved(directory)
-        except (JournalFailed, OSError, sqlite3.Error) as error:
+        except (JournalFailed, OSError) as error:
             log.warning("the ledger could not be read for its proof, which is put off: %s", error)
             await asyncio.sleep(AGAIN_S)
             continue
