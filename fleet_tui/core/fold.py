@@ -19,7 +19,7 @@ from fleet_tui.core.fold_agent import AgentEvent, excused, next_agent, with_run,
 from fleet_tui.core.fold_attempt import next_attempt
 from fleet_tui.core.ids import AgentName, split_run_id
 from fleet_tui.core.keys import key_mark
-from fleet_tui.core.modes import NORMAL, EngineMode, ModeNow
+from fleet_tui.core.modes import NORMAL, EngineMode, EngineState, ModeNow
 from fleet_tui.core.retry_budget import counted
 from fleet_tui.core.shelves import Shelves
 from fleet_tui.core.state import (
@@ -31,7 +31,6 @@ from fleet_tui.core.state import (
     Attempt,
     AttemptPhase,
     DecisionRecord,
-    EngineState,
     FleetState,
     Health,
     Hold,

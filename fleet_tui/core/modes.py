@@ -14,7 +14,7 @@ from typing import Final, assert_never
 
 import msgspec
 
-from fleet_tui.core.ids import Seq
+from fleet_tui.core.ids import Epoch, Seq
 
 
 class EngineMode(StrEnum):
@@ -247,3 +247,19 @@ class ModeNow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 NORMAL = ModeNow()
+
+
+class EngineState(msgspec.Struct, frozen=True, kw_only=True):
+    """The engine that wrote last."""
+
+    epoch: Epoch = Epoch(0)
+    version: str = ""
+    pid: int = 0
+    started_at_ms: int = 0
+    stopped_at_ms: int | None = None
+    mode: ModeNow = NORMAL
+    """What the ledger knows of its mode: a full disk or a damaged journal may not be in it."""
+    file_problem: str = ""
+    """Why the newest fleet file was not taken; empty when it was."""
+    troubles: dict[Trouble, str] = {}
+    """What it is short of while it works, in words."""

@@ -76,26 +76,14 @@ def narrate(event: e.Event, state: FleetState) -> Sentence | None:
             return Sentence(level=Level.INFO, text=f"alert {alert} acknowledged by {by}")
         case e.NoteAdded(by=by, text=text):
             return Sentence(level=Level.INFO, text=f"note by {by}", detail=text)
-        case e.EngineStarted(version=version, epoch=epoch):
-            return Sentence(level=Level.INFO, text=f"engine {version} started, epoch {epoch}")
-        case e.EngineStopped(reason=reason):
-            return Sentence(level=Level.INFO, text=f"engine stopped: {reason}")
-        case e.EngineModeChanged(mode=mode, reason=reason, by=by):
-            level = Level.INFO if mode is EngineMode.NORMAL else Level.ERROR
-            who = f" by {by}" if by else ""
-            return Sentence(
-                level=level, text=f"engine mode {mode.label}{who}", detail=Untrusted(reason)
-            )
-        case e.EngineUnitFailed(unit=unit, error=error):
-            return Sentence(
-                level=Level.ERROR, text=f"{unit} failed ({error}) and was started again"
-            )
-        case e.EngineTroubled(trouble=trouble, text=text):
-            if not text:
-                return Sentence(level=Level.INFO, text=f"engine trouble over: {trouble}")
-            return Sentence(
-                level=Level.WARN, text=f"engine trouble: {trouble}", detail=Untrusted(text)
-            )
+        case (
+            e.EngineStarted()
+            | e.EngineStopped()
+            | e.EngineModeChanged()
+            | e.EngineUnitFailed()
+            | e.EngineTroubled()
+        ):
+            return _engine(event)
         case e.FleetFileJudged(problem=problem):
             if not problem:
                 return Sentence(level=Level.INFO, text="the fleet file is sound again")
@@ -118,6 +106,40 @@ def narrate(event: e.Event, state: FleetState) -> Sentence | None:
             return _task(event, state)
         case e.AboutAttempt():
             return _attempt(event, state)
+        case _:
+            assert_never(event)
+
+
+def _engine(
+    event: (
+        e.EngineStarted
+        | e.EngineStopped
+        | e.EngineModeChanged
+        | e.EngineUnitFailed
+        | e.EngineTroubled
+    ),
+) -> Sentence:
+    match event:
+        case e.EngineStarted(version=version, epoch=epoch):
+            return Sentence(level=Level.INFO, text=f"engine {version} started, epoch {epoch}")
+        case e.EngineStopped(reason=reason):
+            return Sentence(level=Level.INFO, text=f"engine stopped: {reason}")
+        case e.EngineModeChanged(mode=mode, reason=reason, by=by):
+            level = Level.INFO if mode is EngineMode.NORMAL else Level.ERROR
+            who = f" by {by}" if by else ""
+            return Sentence(
+                level=level, text=f"engine mode {mode.label}{who}", detail=Untrusted(reason)
+            )
+        case e.EngineUnitFailed(unit=unit, error=error):
+            return Sentence(
+                level=Level.ERROR, text=f"{unit} failed ({error}) and was started again"
+            )
+        case e.EngineTroubled(trouble=trouble, text=text):
+            if not text:
+                return Sentence(level=Level.INFO, text=f"engine trouble over: {trouble}")
+            return Sentence(
+                level=Level.WARN, text=f"engine trouble: {trouble}", detail=Untrusted(text)
+            )
         case _:
             assert_never(event)
 

@@ -37,7 +37,7 @@ from fleet_tui.core.ids import (
     task_label,
     task_number,
 )
-from fleet_tui.core.modes import NORMAL, ModeNow, Trouble
+from fleet_tui.core.modes import EngineState
 from fleet_tui.core.redaction import without_secrets
 from fleet_tui.core.ulid import ULID_CHARS
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
@@ -453,22 +453,6 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     decisions: int = 0
     cost_microusd: int = 0
     tokens: int = 0
-
-
-class EngineState(msgspec.Struct, frozen=True, kw_only=True):
-    """The engine that wrote last."""
-
-    epoch: Epoch = Epoch(0)
-    version: str = ""
-    pid: int = 0
-    started_at_ms: int = 0
-    stopped_at_ms: int | None = None
-    mode: ModeNow = NORMAL
-    """What the ledger knows of its mode: a full disk or a damaged journal may not be in it."""
-    file_problem: str = ""
-    """Why the newest fleet file was not taken; empty when it was."""
-    troubles: dict[Trouble, str] = {}
-    """What it is short of while it works, in words."""
 
 
 class FleetState(msgspec.Struct, frozen=True, kw_only=True):

@@ -44,13 +44,13 @@ from fleet_tui.core.ids import (
     Seq,
     TaskId,
 )
+from fleet_tui.core.modes import EngineState
 from fleet_tui.core.state import (
     AgentState,
     Alert,
     Attempt,
     AttemptPhase,
     DecisionRecord,
-    EngineState,
     FleetState,
     Health,
     Note,
