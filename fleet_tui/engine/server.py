@@ -90,7 +90,7 @@ class Server:
     async def stay(self) -> bool:
         """Open the door anew when its socket is not the one that we made: a console would find
         nobody there. Whether that was so. Consoles that are connected stay. The caller still owns
-        the ledger's lock. Raises OSError when it cannot be opened."""
+        the ledger's lock. Raises OSError, FleetError when it cannot be opened."""
         if self._path is None or self._server is None or _identity(self._path) == self._door:
             return False
         before = self._server

@@ -20,6 +20,7 @@ from fleet_tui.doors import make_room
 from fleet_tui.engine.clock import Clock
 from fleet_tui.engine.engine import refused_by
 from fleet_tui.engine.server import Server
+from fleet_tui.errors import FleetError
 from fleet_tui.journal import ballast
 from fleet_tui.journal.directory import EngineLock, holder_now, prepare
 from fleet_tui.journal.errors import JournalDamaged, JournalError, JournalFailed, JournalHeldUp
@@ -140,7 +141,7 @@ class Standby:
             done, _ = await asyncio.wait({stopped}, timeout=ROOM_EVERY_S)
             if done:
                 return stopped.result()
-            with suppress(OSError):
+            with suppress(OSError, FleetError):  # tried again at the next round
                 await server.stay()
             if self.mode.mode is EngineMode.RECOVERY or now_s() < not_before_s:
                 continue

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from fleet_tui.core.modes import TROUBLES, Trouble
 from fleet_tui.core.words import duration
+from fleet_tui.errors import FleetError
 from fleet_tui.journal.errors import JournalHeldUp
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ class Watchman:
             if await self._door.stay():
                 self._remade["engine.sock"] = now_s
                 log.warning("the socket was removed or replaced; it was made again")
-        except OSError as error:
+        except (OSError, FleetError) as error:
             found[Trouble.FILES_REPLACED] = f"the socket was removed and cannot be made: {error}"
         for name in self._ledger.take_remade():
             self._remade[name] = now_s
