@@ -66,14 +66,6 @@ class _Lint:
 
     def _residency(self, loc: Loc, rule: ResidencyRule) -> None:
         served = {agent.region for agent in self.spec.agents.values() if agent.region}
-        for at, region in enumerate(rule.regions):
-            if region not in served:
-                suggestion = did_you_mean(region, served)
-                self._warn(
-                    (*loc, "regions", at),
-                    f'no agent is in region "{region}"{suggestion}',
-                    value=True,
-                )
         if served.intersection(rule.regions) and not any(
             _can_serve(agent, rule) for agent in self.spec.agents.values()
         ):

@@ -261,7 +261,7 @@ class HostSettings(Section):
     identity: Text | None = None
     """A private key file; ~ is the home directory, other paths start at the fleet file."""
     jump: Address | None = None
-    """An entry of hosts (or an alias or address) to go through."""
+    """An entry of hosts, or an address, to go through; none goes straight whatever defaults say."""
     known_hosts: Text | None = None
     """A known_hosts file in place of the usual one; paths as for identity."""
     ssh_config: OnOff | None = None
@@ -317,6 +317,12 @@ class RoutingEntry(Section):
     isolated: Words | None = None
     """Clients whose work runs only on agents that isolate them, even when the last such agent has
     left this file."""
+    clients: Words | None = None
+    """Further clients that tasks may name. Once this file names any client, a task of another one
+    is refused, unless limits.per_client has room for everybody."""
+    projects: Words | None = None
+    """Further projects that tasks may name. Once this file names any project, a task of another one
+    is refused."""
 
 
 class RetryEntry(Section):

@@ -5,27 +5,24 @@ program's own. Lists replace, maps (labels, env, prices, probe) merge key by key
 """
 
 import itertools
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from fleet_tui.config.levels import Levels, prices, probe
 from fleet_tui.config.models import (
     NEVER,
     AgentEntry,
-    AgentSettings,
     Defaults,
     HostEntry,
     LanesEntry,
     LimitsEntry,
     PoolEntry,
-    PricesEntry,
-    ProbeEntry,
     RetryBudgetEntry,
     RetryEntry,
+    RoutingEntry,
 )
 from fleet_tui.config.problems import Source, did_you_mean
-from fleet_tui.config.reader import Loc, Node, Scalar, find, find_key, written
+from fleet_tui.config.reader import Loc, Mapping, Node, Scalar, find, find_key, written
 from fleet_tui.config.validate import Valid, dotted
 from fleet_tui.core.fleet import (
     AgentKind,
@@ -37,9 +34,7 @@ from fleet_tui.core.fleet import (
     LocalAgent,
     OpenClawAgent,
     PoolSpec,
-    Prices,
     Priority,
-    ProbeSpec,
     QueueLimits,
     ResidencyRule,
     RetryBudget,
@@ -55,34 +50,13 @@ IMPLIED_POOL = "default"
 MAX_JUMPS = 8
 """Hosts that a connection may go through."""
 
+DIRECT = "none"
+"""As a jump: go straight to the host, whatever defaults say."""
+
 _OPENCLAW_ONLY = ("port", "agent_id", "token", "openclaw_bin", "start_command", "keep_sessions")
 _PROGRAM_ONLY = ("command", "run_dir", "env")
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class _Levels:
-    """One agent's settings from the nearest level to the furthest."""
-
-    agent: AgentEntry
-    pool: PoolEntry
-    defaults: Defaults
-
-    def first(self, pick: Callable[[AgentSettings], _T | None]) -> _T | None:
-        """The nearest value that was said."""
-        for level in (self.agent, self.pool, self.defaults):
-            value = pick(level)
-            if value is not None:
-                return value
-        return None
-
-    def merged(self, pick: Callable[[AgentSettings], dict[str, str] | None]) -> dict[str, str]:
-        """A map with the nearer levels' keys over the further ones'."""
-        whole: dict[str, str] = {}
-        for level in (self.defaults, self.pool, self.agent):
-            whole |= pick(level) or {}
-        return whole
 
 
 def resolve(
@@ -111,12 +85,13 @@ class _Resolver:
             self._add_host(name, entry)
         pools = self._pools()
         agents = {AgentName(name): self._agent(name) for name in self.file.agents}
-        self._jumps()
+        self._jumps({spec.host for spec in agents.values() if spec and spec.host})
         self._same_host_twice()
         self._same_gateway_twice({name: spec for name, spec in agents.items() if spec})
         residency = self._residency()
         if self.source.errors:
             return None
+        routing = self.file.routing or RoutingEntry()
         return FleetSpec(
             name=self.file.fleet,
             hosts=self.hosts,
@@ -124,6 +99,8 @@ class _Resolver:
             agents={name: spec for name, spec in agents.items() if spec},
             residency=residency,
             isolated=self._isolated(),
+            clients=frozenset(ClientName(each) for each in routing.clients or ()),
+            projects=frozenset(routing.projects or ()),
             retry=self._retry(),
             retry_budget=self._retry_budget(),
             limits=self._limits(),
@@ -150,6 +127,7 @@ class _Resolver:
     def _host_spec(self, name: HostName, entry: HostEntry) -> HostSpec:
         defaults = self.file.defaults
         jump = entry.jump or (defaults.jump if name not in self.default_way else None)
+        jump = None if jump == DIRECT else jump
         usual = HostSpec(name=name, address=name)
         return HostSpec(
             name=name,
@@ -173,7 +151,7 @@ class _Resolver:
         """The hosts ``defaults.jump`` leads through, which must not go through themselves."""
         way: dict[str, None] = {}
         step = self.file.defaults.jump
-        while step and step not in way:
+        while step and step != DIRECT and step not in way:
             way[step] = None
             entry = self.file.hosts.get(step)
             step = entry.jump if entry else None
@@ -188,8 +166,12 @@ class _Resolver:
             return said
         return str(Path(self.source.name).parent / said)
 
-    def _jumps(self) -> None:
-        """Every way ends, and after no more than MAX_JUMPS."""
+    def _jumps(self, used: set[HostName]) -> None:
+        """Every way leads through hosts that are known, ends, and after no more than MAX_JUMPS.
+        ``used`` are the hosts that agents run on."""
+        self._known_jump(("defaults", "jump"), self.file.defaults.jump)
+        for said, entry in self.file.hosts.items():
+            self._known_jump(("hosts", said, "jump"), entry.jump)
         for name in self.hosts:
             way = [name]
             step = self.hosts[name].jump
@@ -201,6 +183,31 @@ class _Resolver:
                 self._error(loc, f"goes through itself: {' -> '.join([*way, name])}")
             elif len(way) > MAX_JUMPS:
                 self._error(loc, f"goes through more than {MAX_JUMPS} hosts")
+        # Of the first host of defaults.jump it is clear that it goes straight; of a host behind it
+        # that an agent runs on, the file says both.
+        for at, said in enumerate(self.default_way):
+            host = self.file.hosts.get(said, HostEntry())
+            if at and not host.jump and said in used:
+                way = [HostName(said), *(HostName(each) for each in [*self.default_way][: at + 1])]
+                self._error(
+                    ("defaults", "jump"),
+                    f"leads back to {said}: {' -> '.join(way)}",
+                    f"write jump: {DIRECT} under hosts.{said} if it is reached directly",
+                )
+
+    def _known_jump(self, loc: Loc, said: str | None) -> None:
+        """A jump names an entry of hosts, or an address that says what it is. Any other word would
+        be looked up only when it is connected to."""
+        if said is None or said in (DIRECT, "localhost") or said in self.file.hosts:
+            return
+        if "." in said or ":" in said or (not self.whole and written(self.root, ("hosts", said))):
+            return
+        suggestion = "" if self.source.full else did_you_mean(said, self.file.hosts)
+        self._error(
+            loc,
+            f'there is no host "{said}"{suggestion}',
+            f"declare it under hosts; {said}: {{}} is enough for an alias of ~/.ssh/config",
+        )
 
     def _same_host_twice(self) -> None:
         if not self.whole:
@@ -251,7 +258,8 @@ class _Resolver:
             self._error(loc, f'there is no pool "{said}"', "declare it under pools")
         elif said is None:
             self._missing(
-                ("agents", name),
+                name,
+                "pool",
                 "says no pool",
                 f"add pool: {next(iter(self.file.pools))}, or defaults.pool",
             )
@@ -267,7 +275,7 @@ class _Resolver:
     def _agent(self, name: str) -> AgentSpec | None:
         entry = self.file.agents[name]
         pool = self._pool_of(name, entry)
-        levels = _Levels(entry, self.file.pools.get(pool or "", PoolEntry()), self.file.defaults)
+        levels = Levels(entry, self.file.pools.get(pool or "", PoolEntry()), self.file.defaults)
         host = self._agent_host(name, levels)
         kind = self._kind(name, levels)
         if pool is None or kind is None:
@@ -287,12 +295,12 @@ class _Resolver:
             ),
             projects=tuple(levels.first(lambda level: level.projects) or ()),
             slots=levels.first(lambda level: level.slots) or 1,
-            prices=_prices(levels),
+            prices=prices(levels),
             labels=levels.merged(lambda level: level.labels),
-            probe=_probe(levels),
+            probe=probe(levels),
         )
 
-    def _agent_host(self, name: str, levels: _Levels) -> HostName | None:
+    def _agent_host(self, name: str, levels: Levels) -> HostName | None:
         if levels.first(lambda level: level.kind) == "local":
             if levels.agent.host is not None:
                 self._error(
@@ -304,14 +312,15 @@ class _Resolver:
         said = levels.first(lambda level: level.host)
         if said is None:
             self._missing(
-                ("agents", name),
+                name,
+                "host",
                 "says no host",
                 "add host: an entry of hosts, an ssh_config alias or an address",
             )
             return None
         return self._host(said)
 
-    def _kind(self, name: str, levels: _Levels) -> AgentKind | None:
+    def _kind(self, name: str, levels: Levels) -> AgentKind | None:
         kind = levels.first(lambda level: level.kind) or "openclaw"
         foreign = _PROGRAM_ONLY if kind == "openclaw" else _OPENCLAW_ONLY
         for key in foreign if self.whole or levels.agent.kind else ():
@@ -322,7 +331,8 @@ class _Resolver:
         command = levels.first(lambda level: level.command)
         if command is None:
             self._missing(
-                ("agents", name),
+                name,
+                "command",
                 f"kind {kind} needs a command",
                 "such as command: [my-agent, --once]",
             )
@@ -336,19 +346,21 @@ class _Resolver:
             log_file=levels.first(lambda level: level.log_file),
         )
 
-    def _openclaw(self, name: str, levels: _Levels) -> OpenClawAgent | None:
+    def _openclaw(self, name: str, levels: Levels) -> OpenClawAgent | None:
         port = levels.first(lambda level: level.port)
         token = levels.first(lambda level: level.token)
         if port is None:
             self._missing(
-                ("agents", name),
+                name,
+                "port",
                 "says no port",
                 "add port: the gateway's port on its host's loopback (OpenClaw's own default is "
                 "18789)",
             )
         if token is None:
             self._missing(
-                ("agents", name),
+                name,
+                "token",
                 "says no token",
                 "add token: secret:env:NAME or another reference, here, in the pool or in defaults",
             )
@@ -386,6 +398,7 @@ class _Resolver:
     def _residency(self) -> tuple[ResidencyRule, ...]:
         rules = (self.file.routing.residency if self.file.routing else None) or []
         resolved = []
+        served = self._regions() if self.file.agents else None
         for at, rule in enumerate(rules):
             loc: Loc = ("routing", "residency", at)
             node = find(self.root, loc)
@@ -393,6 +406,12 @@ class _Resolver:
                 self._error(loc, "says neither client nor project", "name whose work it is about")
             if not rule.regions:
                 self._error((*loc, "regions"), "names no region")
+            for number, region in enumerate(rule.regions):
+                if served is not None and region not in served:
+                    suggestion = "" if self.source.full else did_you_mean(region, served)
+                    self._error(
+                        (*loc, "regions", number), f'no agent is in region "{region}"{suggestion}'
+                    )
             resolved.append(
                 ResidencyRule(
                     regions=tuple(Region(each) for each in rule.regions),
@@ -402,6 +421,28 @@ class _Resolver:
                 )
             )
         return tuple(resolved)
+
+    def _regions(self) -> dict[str, None] | None:
+        """Regions that agents are in; of a file valid in part also those that it wrote wrongly.
+        None if it cannot be told."""
+        levels = [self._levels(name) for name in self.file.agents]
+        found = [each.first(lambda level: level.region) for each in levels]
+        places: list[Loc] = [("defaults", "region")] if not self.whole else []
+        if not self.whole:
+            for section in ("pools", "agents"):
+                at = find(self.root, (section,))
+                names = at.entries if isinstance(at, Mapping) else ()
+                places += [(section, name, "region") for name in names]
+        nodes = [find(self.root, loc) for loc in places if written(self.root, loc)]
+        if any(not isinstance(node, Scalar) or "$" in node.text for node in nodes):
+            return None
+        found += [node.text for node in nodes if isinstance(node, Scalar)]
+        return dict.fromkeys(each for each in found if each)
+
+    def _levels(self, name: str) -> Levels:
+        entry = self.file.agents[name]
+        pool = self.file.pools.get(entry.pool or self.file.defaults.pool or "", PoolEntry())
+        return Levels(entry, pool, self.file.defaults)
 
     def _isolated(self) -> frozenset[ClientName]:
         named = (self.file.routing.isolated if self.file.routing else None) or []
@@ -458,10 +499,30 @@ class _Resolver:
         nodes = (find_key(self.root, first), find_key(self.root, second))
         return "lines " + " and ".join(str(node.mark.line) for node in nodes if node)
 
-    def _missing(self, loc: Loc, message: str, hint: str) -> None:
-        """Something that has to be said; of a file valid in part nobody knows whether it was."""
-        if self.whole:
-            self._error(loc, message, hint, at_key=True)
+    def _missing(self, name: str, key: str, message: str, hint: str) -> None:
+        """Something that an agent has to say. Of a file valid in part it counts as said wherever it
+        was written wrongly."""
+        if not self.whole and self._may_say(name, key):
+            return
+        self._error(("agents", name), message, hint, at_key=True)
+
+    def _may_say(self, name: str, key: str) -> bool:
+        pool = self.file.agents[name].pool or self.file.defaults.pool or ""
+        levels: tuple[Loc, ...] = (("agents", name), ("pools", pool), ("defaults",))
+        pool_written = any(written(self.root, (*level, "pool")) for level in (levels[0], levels[2]))
+        if key != "pool" and pool_written and pool not in self.file.pools:
+            return True  # what its pool says is not known
+        for level in levels:
+            node = find(self.root, level) if written(self.root, level) else None
+            if node is None or (isinstance(node, Scalar) and node.is_null):
+                continue
+            keys = node.entries.keys() if isinstance(node, Mapping) else {key}
+            # An unknown key may be this one, misspelt; of a wrong kind nothing is known.
+            if key in keys or keys - Defaults.model_fields.keys() - PoolEntry.model_fields.keys():
+                return True
+            if "kind" in keys and self._levels(name).first(lambda each: each.kind) is None:
+                return True
+        return False
 
     def _error(self, loc: Loc, message: str, hint: str = "", *, at_key: bool = False) -> None:
         node = find_key(self.root, loc) if at_key else find(self.root, loc)
@@ -479,32 +540,6 @@ def _limit(said: int | None, usual: int | None) -> int | None:
     if said is None:
         return usual
     return None if said == NEVER else said
-
-
-def _prices(levels: _Levels) -> Prices:
-    def said(pick: Callable[[PricesEntry], int | None]) -> int:
-        return levels.first(lambda level: pick(level.prices) if level.prices else None) or 0
-
-    return Prices(
-        per_hour_microusd=said(lambda prices: prices.per_hour),
-        input_microusd_per_mtok=said(lambda prices: prices.input_per_mtok),
-        output_microusd_per_mtok=said(lambda prices: prices.output_per_mtok),
-    )
-
-
-def _probe(levels: _Levels) -> ProbeSpec:
-    usual = ProbeSpec()
-
-    def said(pick: Callable[[ProbeEntry], int | None], otherwise: int) -> int:
-        found = levels.first(lambda level: pick(level.probe) if level.probe else None)
-        return otherwise if found is None else found
-
-    return ProbeSpec(
-        every_ms=said(lambda probe: probe.every, usual.every_ms),
-        timeout_ms=said(lambda probe: probe.timeout, usual.timeout_ms),
-        down_after=said(lambda probe: probe.down_after, usual.down_after),
-        up_after=said(lambda probe: probe.up_after, usual.up_after),
-    )
 
 
 def _retry_policy(entry: RetryEntry) -> RetryPolicy:

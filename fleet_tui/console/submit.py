@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from fleet_tui.core.commands import Submit
+from fleet_tui.core.defined import names_of
 from fleet_tui.core.firewall import invisible_count, safe_line
 from fleet_tui.core.fleet import FleetSpec, Priority, TaskClass
 from fleet_tui.core.ids import AgentName, Capability, ClientName, PoolName, Region
@@ -57,8 +58,8 @@ def check(typed: Typed, fleet: FleetSpec) -> TaskSpec | tuple[Problem, ...]:
         *_named("agent", typed.agent, fleet.agents),
         *_needs_problems(typed.needs, fleet),
         *_region_problems(typed.regions, fleet),
-        *_word("client", typed.client),
-        *_word("project", typed.project),
+        *_word("client", typed.client, names_of(fleet).clients),
+        *_word("project", typed.project, names_of(fleet).projects),
     ]
     priority = parse_priority(typed.priority)
     if priority is None:
@@ -181,7 +182,7 @@ def _named(field: str, text: str, known: Iterable[str]) -> Iterable[Problem]:
 
 
 def _needs_problems(text: str, fleet: FleetSpec) -> Iterable[Problem]:
-    known = sorted({c for agent in fleet.agents.values() for c in agent.capabilities})
+    known = sorted(names_of(fleet).capabilities)
     for word in words_of(text):
         if word not in known:
             said = f"no agent declares {safe_line(word, 32)}{_meant(word, known)}"
@@ -189,18 +190,21 @@ def _needs_problems(text: str, fleet: FleetSpec) -> Iterable[Problem]:
 
 
 def _region_problems(text: str, fleet: FleetSpec) -> Iterable[Problem]:
-    known = sorted({agent.region for agent in fleet.agents.values() if agent.region})
+    known = sorted(names_of(fleet).regions)
     for word in words_of(text):
         if word not in known:
             yield Problem("regions", f"no agent is in {safe_line(word, 32)}{_meant(word, known)}")
 
 
-def _word(field: str, text: str) -> Iterable[Problem]:
+def _word(field: str, text: str, known: Iterable[str] | None) -> Iterable[Problem]:
+    """One word, and one of the known ones where they are all known."""
     word = text.strip()
     if LISTS.search(word):
         yield Problem(field, f"one {field}, without spaces or commas")
     elif len(word) > MAX_NAME_CHARS:
         yield Problem(field, f"longer than {MAX_NAME_CHARS} characters")
+    elif word and known is not None:
+        yield from _named(field, word, known)
 
 
 def _meant(word: str, known: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ import msgspec
 
 from fleet_tui.core import commands as c
 from fleet_tui.core.decided import Decided, Verdict, for_each, unknown_task
+from fleet_tui.core.defined import undefined
 from fleet_tui.core.events import Event, TaskDropped, TaskEdited, TaskRetrying
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import ClientName, TaskId
@@ -99,7 +100,7 @@ def requeue(state: FleetState, by: str, command: c.Requeue, now_ms: int) -> Verd
 
     def change(task: Task) -> list[Event] | c.Refused:
         nonlocal queued
-        problem = _not_requeued(task)
+        problem = _not_requeued(task) or undefined(state.fleet, task.spec)
         if problem is not None:
             return problem
         wait_ms = 0 if rate is None else queued * 60_000 // rate

@@ -13,6 +13,12 @@ from fleet_tui.core.events import Event
 from fleet_tui.core.ids import TaskId
 from fleet_tui.core.state import FleetState, Task
 
+MAX_COMPARED_CHARS = 128
+"""Longest name that is compared with known ones."""
+MAX_COMPARED_NAMES = 2_000
+"""Known names that it is compared with."""
+_PLURALS = {"capability": "capabilities"}
+
 
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
     """A command that was understood: what to commit and what to tell the operator."""
@@ -31,11 +37,16 @@ Verdict = Decided | c.Refused
 def unknown_name(what: str, name: str, known: Iterable[str]) -> c.Refused:
     """Nothing is called that; the nearest names are offered."""
     names = list(known)
-    close = difflib.get_close_matches(name, names, n=3)
+    close: list[str] = []
+    if len(name) <= MAX_COMPARED_CHARS:  # a longer one is no slip of the fingers
+        likely = [each for each in names if abs(len(each) - len(name)) <= 1 + len(name) // 2]
+        close = difflib.get_close_matches(name, likely[:MAX_COMPARED_NAMES], n=3)
     if close:
         hint = "Did you mean " + " or ".join(close) + "?"
+    elif names:
+        hint = f"Known: {', '.join(names[:8])}{', …' if len(names) > 8 else ''}."
     else:
-        hint = f"Known: {', '.join(names[:8])}." if names else f"The fleet has no {what}s."
+        hint = f"The fleet has no {_PLURALS.get(what, what + 's')}."
     return c.Refused(code=f"unknown-{what}", text=f"No {what} is called {name!r}.", hint=hint)
 
 

@@ -228,6 +228,10 @@ class FleetSpec(msgspec.Struct, frozen=True, kw_only=True):
     isolated: frozenset[ClientName] = frozenset()
     """Clients whose work runs only on agents reserved for them, also while there is none. A client
     with a reserved agent is isolated without being named here."""
+    clients: frozenset[ClientName] = frozenset()
+    """Clients that tasks may name, beside those named elsewhere in the file."""
+    projects: frozenset[str] = frozenset()
+    """Projects that tasks may name, likewise."""
     retry: dict[TaskClass, RetryPolicy] = {}
     retry_budget: RetryBudget = RetryBudget()
     limits: QueueLimits = QueueLimits()

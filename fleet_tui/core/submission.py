@@ -4,7 +4,8 @@ import hashlib
 from collections import Counter
 
 from fleet_tui.core import commands as c
-from fleet_tui.core.decided import Decided, Verdict, unknown_name
+from fleet_tui.core.decided import Decided, Verdict
+from fleet_tui.core.defined import undefined
 from fleet_tui.core.events import TaskSubmitted
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.fleet import Priority
@@ -158,12 +159,7 @@ def _bad_payload(spec: TaskSpec) -> c.Refused | None:
 
 
 def _bad_place(state: FleetState, spec: TaskSpec) -> c.Refused | None:
-    fleet = state.fleet
-    if spec.pool is not None and spec.pool not in fleet.pools:
-        return unknown_name("pool", spec.pool, fleet.pools)
-    if spec.agent is not None and spec.agent not in fleet.agents:
-        return unknown_name("agent", spec.agent, fleet.agents)
-    return _bad_name(spec) or _twin(state, spec)
+    return _bad_name(spec) or _twin(state, spec) or undefined(state.fleet, spec)
 
 
 def _bad_name(spec: TaskSpec) -> c.Refused | None:

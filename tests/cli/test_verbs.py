@@ -1,5 +1,6 @@
 """What operators do to tasks, one by one and by the hundred: meant, asked, done, refused."""
 
+import json
 import os
 import pty
 import re
@@ -24,6 +25,8 @@ agents:
   fails: {kind: local, command: [sh, -c, "cat; exit 3"], slots: 8, capabilities: [doom]}
   dies: {kind: local, command: [sh, -c, "kill -9 $PPID"], capabilities: [fate]}
 """
+NOBODY = ("--need", "doom", "--need", "fate")
+"""No agent can do both."""
 EXIT_3 = fingerprint("failed: exit-3")
 
 
@@ -47,7 +50,7 @@ def task(shop: Shop, label: str) -> Task:
 
 def waiting(shop: Shop, client: str, count: int) -> list[str]:
     """Tasks that nobody can take."""
-    return [shop.give(f"wait {n}", "--need", "gpu", "--client", client) for n in range(count)]
+    return [shop.give(f"wait {n}", *NOBODY, "--client", client) for n in range(count)]
 
 
 def failed(shop: Shop, client: str, count: int) -> list[str]:
@@ -261,6 +264,29 @@ def test_the_operators_editor_changes_the_text(depot: Shop, tmp_path: Path) -> N
     assert task(depot, label).spec.payload.raw == "by hand"
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--need", "dooom"), "No capability is called 'dooom'.\n  hint: Did you mean doom?"),
+        (("--region", "mars"), "No region is called 'mars'.\n  hint: The fleet has no regions."),
+        (("--pool", "defualt"), "Did you mean default?"),
+        (("--agent", "echos"), "Did you mean echo?"),
+    ],
+)
+def test_names_that_the_fleet_does_not_define_are_refused(
+    depot: Shop, words: tuple[str, str], says: str
+) -> None:
+    code, out, err = depot.call("submit", "x", *words)
+    assert (code, out) == (ExitCode.REFUSED, "")
+    assert says in err
+    line = {"text": "x", {"--need": "needs", "--region": "regions"}.get(words[0], words[0][2:]): (
+        [words[1]] if words[0] in ("--need", "--region") else words[1]
+    )}  # fmt: skip
+    code, out, err = depot.call("submit", "--lines", text=json.dumps(line).encode() + b"\n")
+    assert code == ExitCode.REFUSED
+    assert words[1] in err
+
+
 def test_why_tells_what_holds_a_task_and_its_limits(depot: Shop) -> None:
     (label,) = waiting(depot, "whys", 1)
     assert depot.call("hold", label, "--reason", "look first")[0] == 0
@@ -269,7 +295,7 @@ def test_why_tells_what_holds_a_task_and_its_limits(depot: Shop) -> None:
     assert re.search(r"held by \w+ since [\d:]+: look first", out)
     assert f"fleet-tui release {label} lets it go" in out
     assert "deadlines: a run at most 10m00s (the fleet's)" in out
-    label = depot.give("own", "--need", "gpu", "--schedule-to-start", "2h", "--total", "none")
+    label = depot.give("own", *NOBODY, "--schedule-to-start", "2h", "--total", "none")
     code, out, err = depot.call("why", label)
     assert code == 0, err
     assert re.search(r"deadlines: start within 2h00m, 1h59m left; .*\(its own\)", out)

@@ -461,6 +461,7 @@ def _fleet(rng: random.Random) -> FleetSpec:
             if rng.random() < 0.4
             else ()
         ),
+        clients=frozenset({ACME, GLOBEX}),
         retry=dict.fromkeys(
             TaskClass,
             RetryPolicy(

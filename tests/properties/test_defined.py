@@ -1,0 +1,167 @@
+"""Names are defined or refused: in fleet files, and in tasks by the engine's own decision."""
+
+import string
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from fleet_tui.config.load import InvalidFleet, load_text
+from fleet_tui.console.submit import check, typed_of
+from fleet_tui.core import commands as c
+from fleet_tui.core.decide import decide
+from fleet_tui.core.decided import Decided
+from fleet_tui.core.defined import names_of
+from fleet_tui.core.events import FleetLoaded, TaskEnded
+from fleet_tui.core.fleet import FleetSpec, QueueLimits
+from fleet_tui.core.ids import AgentName, Capability, ClientName, PoolName, Region, TaskId
+from fleet_tui.core.state import TaskPhase, TaskSpec
+from fleet_tui.core.untrusted import Untrusted
+from tests.support.ledger import Story
+
+FILE = """\
+version: 1
+fleet: f
+defaults: {token: secret:env:T, port: 1, jump: %(default_jump)s}
+hosts: {outer: {jump: none}, bastion: {jump: %(jump)s}, box-1: {}, box-2: {jump: none}}
+pools: {general: , graphics: }
+agents:
+  one: {host: box-1, pool: %(pool)s, region: eu-w1, capabilities: [browser, gpu]}
+  two: {host: box-2, pool: graphics, region: us-e1, isolate: acme, projects: claims}
+routing: {residency: [{client: globex, regions: [%(region)s]}], clients: [initech]}
+limits: {clients: {hooli: 5}}
+"""
+FILE_NAMES = {
+    "default_jump": ("bastion", "defaults.jump"),
+    "jump": ("outer", "hosts.bastion.jump"),
+    "pool": ("general", "agents.one.pool"),
+    "region": ("eu-w1", "routing.residency[0].regions[0]"),
+}
+TASK = TaskSpec(
+    payload=Untrusted("do it"),
+    needs=frozenset({Capability("browser"), Capability("gpu")}),
+    pool=PoolName("general"),
+    agent=AgentName("one"),
+    client=ClientName("globex"),
+    project="claims",
+    regions=(Region("eu-w1"), Region("us-e1")),
+)
+
+
+def written(**names: str) -> str:
+    return FILE % ({key: name for key, (name, _) in FILE_NAMES.items()} | names)
+
+
+FLEET = load_text(written()).spec
+
+
+@st.composite
+def mutated(draw: st.DrawFn, name: str) -> str:
+    """The name with a letter changed, added, left out, or two of them swapped."""
+    at = draw(st.integers(0, len(name) - 1))
+    letter = draw(st.sampled_from(string.ascii_lowercase))
+    kind = draw(st.sampled_from(["change", "add", "leave out", "swap"]))
+    match kind:
+        case "change":
+            said = name[:at] + letter + name[at + 1 :]
+        case "add":
+            said = name[:at] + letter + name[at:]
+        case "leave out":
+            said = name[:at] + name[at + 1 :]
+        case _:
+            said = name[:at] + name[at : at + 2][::-1] + name[at + 2 :]
+    return said if said and said[0].isalnum() else name + letter
+
+
+@pytest.mark.parametrize("place", FILE_NAMES)
+@given(data=st.data())
+def test_a_name_of_a_fleet_file_is_defined_or_refused(place: str, data: st.DataObject) -> None:
+    name, path = FILE_NAMES[place]
+    known = {"outer", "bastion", "box-1", "box-2", "none", "general", "graphics", "eu-w1", "us-e1"}
+    wrong = data.draw(mutated(name).filter(lambda said: said not in known))
+    with pytest.raises(InvalidFleet) as caught:
+        load_text(written(**{place: wrong}))
+    (problem,) = [each for each in caught.value.problems if each.path == path]
+    assert f'"{wrong}"' in problem.message
+    assert problem.line is not None
+
+
+def asking(spec: TaskSpec, fleet: FleetSpec = FLEET) -> Decided | c.Refused:
+    """What the engine decides about a submit."""
+    state = Story(fleet).state
+    return decide(state, "al", c.Submit(task=TaskId("T" * 26), key="k", spec=spec), 0)
+
+
+FIELDS: dict[str, Callable[[str], dict[str, object]]] = {
+    "needs": lambda said: {"needs": frozenset({Capability("gpu"), Capability(said)})},
+    "pool": lambda said: {"pool": PoolName(said)},
+    "agent": lambda said: {"agent": AgentName(said)},
+    "client": lambda said: {"client": ClientName(said)},
+    "project": lambda said: {"project": said},
+    "regions": lambda said: {"regions": (Region("eu-w1"), Region(said))},
+}
+WORDS = {"needs": "browser", "pool": "general", "agent": "one", "client": "globex",
+         "project": "claims", "regions": "us-e1"}  # fmt: skip
+
+
+@pytest.mark.parametrize("field", FIELDS)
+@given(data=st.data())
+def test_a_name_of_a_task_is_defined_or_refused(field: str, data: st.DataObject) -> None:
+    names = names_of(FLEET)
+    known = {*FLEET.pools, *FLEET.agents, *names.capabilities, *names.regions}
+    known |= {*(names.clients or ()), *(names.projects or ())}
+    wrong = data.draw(mutated(WORDS[field]).filter(lambda said: said not in known))
+    spec = replace(TASK, **FIELDS[field](wrong))
+    refused = asking(spec)
+    assert isinstance(refused, c.Refused)
+    assert refused.code.startswith("unknown-")
+    assert repr(wrong) in refused.text
+    problems = check(typed_of(spec), FLEET)
+    assert isinstance(problems, tuple)
+    assert [problem.field for problem in problems] == [field]
+
+
+def test_what_the_fleet_defines_is_taken() -> None:
+    assert isinstance(asking(TASK), Decided)
+    for client in ("acme", "globex", "initech", "hooli"):
+        assert isinstance(asking(replace(TASK, client=ClientName(client))), Decided)
+
+
+def test_clients_and_projects_are_free_where_the_file_names_none_or_has_room_for_all() -> None:
+    anybody = replace(TASK, client=ClientName("anybody"), project="anything")
+    bare = replace(
+        FLEET,
+        residency=(),
+        clients=frozenset(),
+        limits=QueueLimits(),
+        agents={name: replace(a, clients=(), projects=()) for name, a in FLEET.agents.items()},
+    )
+    assert isinstance(asking(anybody, bare), Decided)
+    roomy = replace(FLEET, limits=QueueLimits(per_client=3))
+    assert isinstance(asking(replace(anybody, project="claims"), roomy), Decided)
+    refused = asking(anybody, roomy)
+    assert isinstance(refused, c.Refused)
+    assert refused.code == "unknown-project"
+
+
+def test_the_nearest_names_are_offered() -> None:
+    refused = asking(replace(TASK, needs=frozenset({Capability("brwoser")})))
+    assert isinstance(refused, c.Refused)
+    assert (refused.code, refused.hint) == ("unknown-capability", "Did you mean browser?")
+
+
+def test_names_that_left_the_fleet_are_refused_when_work_is_edited_or_requeued() -> None:
+    told = Story(FLEET)
+    task = told.submit(TASK)
+    told.add(TaskEnded(task=task, phase=TaskPhase.FAILED, reason="exit-3"))
+    agents = {n: replace(a, capabilities=frozenset()) for n, a in FLEET.agents.items()}
+    told.add(FleetLoaded(spec=replace(FLEET, agents=agents)))
+    again = decide(told.state, "al", c.Requeue(tasks=(task,)), told.now_ms)
+    assert isinstance(again, c.Refused)
+    assert again.code == "unknown-capability"
+    spec = replace(TASK, needs=frozenset(), client=ClientName("glbex"))
+    edited = decide(told.state, "al", c.Edit(task=task, spec=spec), told.now_ms)
+    assert isinstance(edited, c.Refused)
+    assert edited.hint == "Did you mean globex?"
