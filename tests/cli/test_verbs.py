@@ -279,12 +279,14 @@ def test_names_that_the_fleet_does_not_define_are_refused(
     code, out, err = depot.call("submit", "x", *words)
     assert (code, out) == (ExitCode.REFUSED, "")
     assert says in err
-    line = {"text": "x", {"--need": "needs", "--region": "regions"}.get(words[0], words[0][2:]): (
-        [words[1]] if words[0] in ("--need", "--region") else words[1]
-    )}  # fmt: skip
+    field, value = words[0].removeprefix("--"), words[1]
+    many = {"need": "needs", "region": "regions"}
+    line = {"text": "x", many.get(field, field): [value] if field in many else value}
     code, out, err = depot.call("submit", "--lines", text=json.dumps(line).encode() + b"\n")
-    assert code == ExitCode.REFUSED
+    assert code == ExitCode.INVALID_CONFIG
+    assert "line 1: " in err
     assert words[1] in err
+    assert says.splitlines()[-1].removeprefix("  hint: ") in err
 
 
 def test_why_tells_what_holds_a_task_and_its_limits(depot: Shop) -> None:
