@@ -1,0 +1,95 @@
+"""Names in fleet files that lead nowhere, or back: told with everything else, in one run."""
+
+import pytest
+
+from fleet_tui.config.load import load_text
+from tests.config.bad_files import HEAD, agents, only, problems_of
+
+
+@pytest.mark.parametrize("said", ["10.0.0.300", "10.0.0", "1.2.3.4.5", "010.0.0.1", "1.2"])
+def test_numbers_with_dots_that_are_no_address(said: str) -> None:
+    problem = only(agents("a1: {port: 1}") + f"hosts: {{h: {{address: '{said}'}}}}\n")
+    assert (problem.path, problem.message) == (
+        "hosts.h.address",
+        f'"{said}" is not an IP address',
+    )
+
+
+def test_a_jump_cannot_lead_back() -> None:
+    problems = problems_of(agents("a1: {port: 1}") + "hosts: {h: {jump: i}, i: {jump: h}}\n")
+    assert [problem.path for problem in problems] == ["hosts.h.jump", "hosts.i.jump"]
+    assert "h -> i -> h" in problems[0].message
+
+
+BOTH_WAYS = """\
+version: 1
+fleet: f
+defaults: {jump: b, token: secret:env:T}
+hosts: {b: {jump: a}, a: %s}
+agents: {x: {host: a, port: 1}}
+"""
+
+
+def test_a_default_jump_cannot_lead_back_to_a_host_with_agents() -> None:
+    problem = only(BOTH_WAYS % "")
+    assert (problem.path, problem.message) == ("defaults.jump", "leads back to a: a -> b -> a")
+    assert problem.hint == "write jump: none under hosts.a if it is reached directly"
+    spec = load_text(BOTH_WAYS % "{jump: none}").spec
+    assert {str(name): host.jump for name, host in spec.hosts.items()} == {"b": "a", "a": None}
+
+
+def test_default_jumps_in_a_circle_are_told() -> None:
+    circle = BOTH_WAYS % "{jump: b}"
+    assert [problem.path for problem in problems_of(circle)] == ["hosts.b.jump", "hosts.a.jump"]
+    itself = only((BOTH_WAYS % "").replace("jump: a", "jump: b"))
+    assert (itself.path, itself.message) == ("hosts.b.jump", "goes through itself: b -> b")
+
+
+def test_every_kind_of_problem_is_told_in_one_run() -> None:
+    text = """\
+version: 1
+fleet: f
+colour: red
+defaults: {token: secret:env:T, port: 1, jump: bastoin}
+hosts:
+  bastion: {jump: none}
+  h1: {address: 10.0.0.300, jump: nobody}
+  h2: {jump: h3}
+  h3: {jump: h2}
+pools: {gpu: }
+agents:
+  a1: {host: h1, pool: gpuu, region: eu}
+  a2: {pool: gpu, slots: many}
+  a3: {host: h2}
+routing: {residency: [{client: c, regions: [ue]}]}
+"""
+    assert {(each.path, each.message.split(" - ")[0]) for each in problems_of(text)} == {
+        ("", 'unknown key "colour"'),
+        ("defaults.jump", 'there is no host "bastoin"'),
+        ("hosts.h1.address", '"10.0.0.300" is not an IP address'),
+        ("hosts.h1.jump", 'there is no host "nobody"'),
+        ("hosts.h2.jump", "goes through itself: h2 -> h3 -> h2"),
+        ("hosts.h3.jump", "goes through itself: h3 -> h2 -> h3"),
+        ("agents.a1.pool", 'there is no pool "gpuu"'),
+        ("agents.a2.slots", 'expected a whole number, got "many"'),
+        ("agents.a2", "says no host"),
+        ("agents.a3", "says no pool"),
+        ("routing.residency[0].regions[0]", 'no agent is in region "ue"'),
+    }
+
+
+def test_what_was_written_wrongly_is_not_told_to_be_missing_too() -> None:
+    text = HEAD.replace("host: h", "host: 'a b', region: 'x y'") + (
+        "pools: {p: {port: x}, q: {kindd: local}}\n"
+        "agents: {a1: {pool: p}, a2: {pool: q}, a3: {pool: [z]}, a4: {pool: p, kind: olaf}}\n"
+        "routing: {residency: [{client: c, regions: [eu]}]}\n"
+    )
+    assert {each.path for each in problems_of(text)} == {
+        "defaults.host",
+        "defaults.region",
+        "pools.p.port",
+        "pools.q",
+        "agents.a3.pool",
+        "agents.a4.kind",
+        "routing.residency[0].regions[0]",
+    }
