@@ -229,6 +229,7 @@ def _lost_as(kind: FailureKind) -> Health:
             | FailureKind.GATEWAY_SCOPE
             | FailureKind.PROTOCOL_MISMATCH
             | FailureKind.RELEASE_UNSUPPORTED
+            | FailureKind.AGENT_MISSING
             | FailureKind.BAD_ANSWER
             | FailureKind.COMMAND_MISSING
             | FailureKind.DISK_FULL

@@ -28,6 +28,8 @@ class FailureKind(StrEnum):
     GATEWAY_SCOPE = "gateway-scope"
     PROTOCOL_MISMATCH = "protocol-mismatch"
     RELEASE_UNSUPPORTED = "release-unsupported"
+    AGENT_MISSING = "agent-missing"
+    """The gateway has no agent of that id."""
     BAD_ANSWER = "bad-answer"
     SECRET_MISSING = "secret-missing"  # noqa: S105 - the name of a failure, not a secret
     COMMAND_MISSING = "command-missing"
@@ -52,6 +54,7 @@ _PERMANENT = frozenset(
         FailureKind.GATEWAY_SCOPE,
         FailureKind.PROTOCOL_MISMATCH,
         FailureKind.RELEASE_UNSUPPORTED,
+        FailureKind.AGENT_MISSING,
         FailureKind.SECRET_MISSING,
     }
 )

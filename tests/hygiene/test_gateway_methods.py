@@ -7,6 +7,7 @@ from tests.hygiene.sources import modules
 
 WATCHING = {
     "agent.wait",
+    "agents.list",
     "chat.history",
     "logs.tail",
     "tasks.list",

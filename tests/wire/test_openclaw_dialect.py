@@ -1,5 +1,7 @@
 """What a gateway's release understands is known before anything is sent that it may refuse."""
 
+import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from fleet_tui.core.evidence import Definite, Finished, LostReason, NotStarted, Started, Unknown
 from fleet_tui.core.vitals import FailureKind, Limit, ProbeFailure, VitalsReading
 from fleet_tui.wire.openclaw import attempt, dialect
+from fleet_tui.wire.openclaw.agents_list import missing
 from fleet_tui.wire.openclaw.dialect import NEEDED, is_known
 from fleet_tui.wire.openclaw.host_vitals import LANES, SYSTEM
 from tests.support.fake_gateway import (
@@ -153,6 +156,28 @@ async def test_a_release_without_what_work_needs_says_so_and_gets_none() -> None
     assert failure.kind is FailureKind.RELEASE_UNSUPPORTED
     assert failure.detail.raw == "OpenClaw 2025.1.1 has no agent.wait, tasks.list"
     assert failure.kind.is_permanent
+
+
+async def test_an_agent_that_the_gateway_does_not_have_gets_no_work() -> None:
+    gateway = of_september()
+    gateway.hello["features"]["methods"].append("agents.list")
+    gateway.handlers["agents.list"] = lambda _: {"agents": [{"id": "coder"}, {"id": "Main"}]}
+    async with running(gateway) as dial, port_to(dial) as subject:
+        assert isinstance(await subject.probe(), VitalsReading), "ids are the same in any case"
+        await subject.probe()
+        assert len(gateway.asked("agents.list")) == 1, "asked once on a connection"
+        gateway.handlers["agents.list"] = lambda _: {"agents": [{"id": "coder"}]}
+        await gateway.cut()
+        while isinstance(look := await subject.probe(), VitalsReading):
+            await asyncio.sleep(0)
+    assert look.kind is FailureKind.AGENT_MISSING
+    assert look.detail.raw == "the gateway has no agent 'main'; it has coder"
+
+
+async def test_an_agents_list_that_cannot_be_read_speaks_against_nobody() -> None:
+    answers: list[dict[str, Any]] = [{"agents": "none"}, {"agents": []}, {}]
+    for said in answers:
+        assert missing(json.dumps(said).encode(), "main") is None
 
 
 async def test_an_objection_in_other_words_is_no_permission() -> None:

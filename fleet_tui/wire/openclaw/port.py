@@ -18,8 +18,9 @@ from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind, Limit, ProbeFailure, VitalsReading
 from fleet_tui.wire.openclaw import readiness
+from fleet_tui.wire.openclaw.agents_list import look_for
 from fleet_tui.wire.openclaw.attempt import Attempts, RunsByAttempts
-from fleet_tui.wire.openclaw.connection import Lost, Refused, Reply, Result
+from fleet_tui.wire.openclaw.connection import Connection, Lost, Refused, Reply, Result
 from fleet_tui.wire.openclaw.dial import Dial, GatewayFailure
 from fleet_tui.wire.openclaw.frames import Malformed
 from fleet_tui.wire.openclaw.handshake import refusal
@@ -93,6 +94,8 @@ class OpenClawPort(RunsByAttempts):
         self._http = KeptHttp(dial)
         self._line = Line(agent.name, dial=dial, token=token, clock=clock)
         self._attempts = Attempts(self._line, agent_id=agent.kind.agent_id, is_owner=is_owner)
+        self._known_on: Connection | None = None
+        """The connection on which the gateway said that it has the agent."""
         self._deep: _Deep | None = None
         self._deep_tried_ms: int | None = None
         self._deepening: asyncio.Task[GatewayFailure | None] | None = None
@@ -189,6 +192,12 @@ class OpenClawPort(RunsByAttempts):
         connection = await self._line.connection()
         if isinstance(connection, GatewayFailure):
             return connection
+        assert isinstance(self._agent.kind, OpenClawAgent)
+        if connection is not self._known_on:
+            absent = await look_for(connection, self._agent.kind.agent_id)
+            if absent is not None:
+                return absent
+            self._known_on = connection
         dialect = connection.dialect
         loop = asyncio.get_running_loop()
         asked_ms, asked_s = self._clock(), loop.time()

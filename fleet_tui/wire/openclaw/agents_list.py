@@ -1,0 +1,45 @@
+"""Which agents a gateway has. One that is not there would refuse every task, so it is looked for
+when the gateway is connected to, and not found out by tasks."""
+
+import msgspec
+
+from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.vitals import FailureKind
+from fleet_tui.wire.openclaw.connection import Connection, Result
+from fleet_tui.wire.openclaw.dial import GatewayFailure
+from fleet_tui.wire.openclaw.frames import Malformed, decode
+
+CALL_MS = 10_000
+
+MAX_NAMED = 10
+"""Agents of the gateway that are named to the operator."""
+
+
+class _Agent(msgspec.Struct, frozen=True):
+    id: str = ""
+
+
+class _Agents(msgspec.Struct, frozen=True):
+    agents: list[_Agent]
+
+
+def missing(payload: bytes | msgspec.Raw, agent_id: str) -> GatewayFailure | None:
+    """What is wrong when the answer of ``agents.list`` does not have an agent; gateways fold the
+    case of ids. An answer that cannot be read proves nothing."""
+    said = decode(payload, _Agents)
+    if isinstance(said, Malformed) or not said.agents:
+        return None
+    ids = [agent.id for agent in said.agents]
+    if agent_id.lower() in {one.lower() for one in ids}:
+        return None
+    named = ", ".join(ids[:MAX_NAMED]) + (", …" if len(ids) > MAX_NAMED else "")
+    problem = Untrusted(f"the gateway has no agent {agent_id!r}; it has {named}")
+    return GatewayFailure(kind=FailureKind.AGENT_MISSING, detail=problem)
+
+
+async def look_for(connection: Connection, agent_id: str) -> GatewayFailure | None:
+    """Why no work can be given to an agent of the gateway; None when nothing speaks against it."""
+    if "agents.list" not in connection.hello.features.methods:
+        return None
+    reply = await connection.call("agents.list", {}, timeout_ms=CALL_MS)
+    return missing(reply.payload, agent_id) if isinstance(reply, Result) else None
