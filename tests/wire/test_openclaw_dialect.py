@@ -234,3 +234,12 @@ def test_what_an_objection_tells(
     question: dialect.Question, objection: str, known: bool | None
 ) -> None:
     assert is_known(question, objection) is known
+
+
+async def test_a_gateway_is_not_ready_before_it_has_told_what_it_understands() -> None:
+    gateway = of_september()
+    gateway.handlers[SYSTEM] = silence
+    async with running(gateway) as dial, port_to(dial, timeout_ms=200) as subject:
+        look = await subject.probe()
+    assert isinstance(look, VitalsReading)
+    assert (look.ready, look.note) == (False, "no RPC: not answered yet")

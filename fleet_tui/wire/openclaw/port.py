@@ -225,6 +225,13 @@ class OpenClawPort(RunsByAttempts):
         )
         return None
 
+    def _why_no_rpc(self) -> str:
+        """Why a gateway that says it is ready would take no work; empty when it would. It takes
+        none before it has told what its release understands."""
+        if self._deep_failure is not None:
+            return f"no RPC: {self._deep_failure.kind.value}"
+        return "no RPC: not answered yet" if self._deep is None else ""
+
     def _failed(self, failure: GatewayFailure) -> ProbeFailure:
         return ProbeFailure(
             agent=self._agent.name,
@@ -240,13 +247,13 @@ class OpenClawPort(RunsByAttempts):
             deep = None
         lanes = deep.lanes if deep else Lanes()
         host = deep.host if deep else HostVitals()
-        no_rpc = self._deep_failure if ready.ready else None
+        no_rpc = self._why_no_rpc() if ready.ready else ""
         return VitalsReading(
             agent=self._agent.name,
             observed_at_ms=now_ms,
             latency_ms=latency_ms,
-            ready=ready.ready and no_rpc is None,
-            note=ready.note if no_rpc is None else f"no RPC: {no_rpc.kind.value}",
+            ready=ready.ready and not no_rpc,
+            note=no_rpc or ready.note,
             version=deep.version or None if deep else None,
             boot_id=deep.boot_id or None if deep else None,
             active=lanes.active,
