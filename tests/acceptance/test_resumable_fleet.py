@@ -89,7 +89,7 @@ async def hangs(rig: Rig, book: Book, pages: int) -> Attempt:
     await rig.until(lambda: len(book.read()) == pages, DEADLINE_S, f"{pages} pages are read")
     attempt = only_task(rig).attempt
     assert attempt is not None
-    left = run_directory(rig, attempt) / "checkpoint"
+    left = run_directory(rig, attempt) / "work" / "run" / "checkpoint"
     said = json.dumps({"Seiten ✓": pages}, ensure_ascii=False)
     await rig.until(lambda: left.read_text() == said, DEADLINE_S, "the checkpoint is left")
     return attempt
