@@ -25,8 +25,12 @@ TASKS_HINT = "`fleet-tui tasks` lists them"
 @fleet_option
 @json_option
 @click.option("--reason", default="", help="Why, for the record.")
-def command(tasks: tuple[str, ...], fleet_text: str | None, as_json: bool, reason: str) -> int:
+@click.option("--yes", is_flag=True, help="Do not ask. What is named is cancelled without, too.")
+def command(
+    tasks: tuple[str, ...], fleet_text: str | None, as_json: bool, reason: str, yes: bool
+) -> int:
     """Cancel TASKS (t-42, 42 or ids). Exit 5 when some could not be, 6 when none could."""
+    del yes  # the tasks are named one by one, so there is nothing to ask
     fleet = find_fleet(fleet_text)
     with ledger_of(fleet) as ledger:
         state = ledger.load()

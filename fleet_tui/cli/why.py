@@ -26,6 +26,7 @@ from fleet_tui.core.decision import Decision
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.narrate import narrate
 from fleet_tui.core.state import FleetState, Task
+from fleet_tui.core.troubles import waits_for
 from fleet_tui.core.verdicts import MAYBE_TWICE, may_be_judged
 
 
@@ -82,6 +83,8 @@ def _print(task: Task, state: FleetState) -> None:
     if task.pending is not None:
         decision = task.pending.decision
         say(f"waits: {task.pending.detail or task.pending.code}")
+        for text in waits_for(state, task):
+            say(f"  {text}")
         if task.pending.remedy:
             say(f"what would help: {task.pending.remedy}")
     if decision is None and task.attempt is not None:

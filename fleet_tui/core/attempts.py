@@ -14,6 +14,7 @@ from fleet_tui.core import words
 from fleet_tui.core.brake import is_braked
 from fleet_tui.core.events import (
     AttemptCancelling,
+    AttemptCancelRefused,
     AttemptCheckpointed,
     AttemptDied,
     AttemptFinished,
@@ -38,6 +39,7 @@ from fleet_tui.core.evidence import (
     Fact,
     Finished,
     LateWord,
+    LostReason,
     NotStarted,
     Running,
     Started,
@@ -92,6 +94,10 @@ def learn(state: FleetState, run: RunId, word: Word, now_ms: int) -> list[Event]
     task, attempt = found
     is_open = attempt.phase.is_open
     match word:
+        case Unknown(reason=LostReason.CANNOT_CANCEL, detail=detail):
+            if not is_open or attempt.cancel_refused is not None:
+                return []
+            return [AttemptCancelRefused(run=run, detail=detail)]
         case Unknown(reason=reason, detail=detail):
             if not is_open or attempt.phase is AttemptPhase.UNKNOWN:
                 return []
@@ -285,7 +291,9 @@ def _after_finished(
     now_ms: int,
 ) -> list[Event]:
     if fact.ok:
-        return [TaskEnded(task=task.id, phase=TaskPhase.SUCCEEDED)]
+        by = task.cancel_requested_by
+        late = f"the cancel by {by} was not heard in time; it had finished" if by else ""
+        return [TaskEnded(task=task.id, phase=TaskPhase.SUCCEEDED, reason=late)]
     reason = fact.failure or "failed"
     if task.cancel_requested_by is not None:
         return [_cancelled(task)]

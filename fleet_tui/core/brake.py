@@ -37,11 +37,14 @@ def reconcile_brake(state: FleetState, now_ms: int) -> list[Event]:
     silent: dict[PoolName, int] = {}
     lost_lately: dict[PoolName, int] = {}
     for spec in state.fleet.agents.values():
-        size[spec.pool] = size.get(spec.pool, 0) + 1
         agent = state.agents.get(spec.name)
-        if agent is None or _is_silent(agent):
+        if agent is None or not agent.was_ever_up:
+            size.setdefault(spec.pool, 0)
+            continue  # a name that never answered is not lost, and not one of those that answered
+        size[spec.pool] = size.get(spec.pool, 0) + 1
+        if _is_silent(agent):
             silent[spec.pool] = silent.get(spec.pool, 0) + 1
-        if agent is not None and agent.health in _LOST and now_ms - agent.since_ms <= WITHIN_MS:
+        if agent.health in _LOST and now_ms - agent.since_ms <= WITHIN_MS:
             lost_lately[spec.pool] = lost_lately.get(spec.pool, 0) + 1
     events: list[Event] = []
     for pool, count in size.items():
@@ -50,7 +53,7 @@ def reconcile_brake(state: FleetState, now_ms: int) -> list[Event]:
         if not frozen and recent >= LOST_AT_LEAST and recent >= LOST_SHARE * count:
             reason = f"{recent} of {count} agents lost within a minute"
             events.append(FailoverFrozen(pool=pool, reason=reason))
-        elif frozen and silent.get(pool, 0) < LOST_SHARE * count:
+        elif frozen and (not count or silent.get(pool, 0) < LOST_SHARE * count):
             events.append(FailoverThawed(pool=pool))
     events.extend(FailoverThawed(pool=p) for p in state.frozen_pools if p not in size)
     return events

@@ -253,6 +253,12 @@ class AttemptCancelling(AboutAttempt, frozen=True, kw_only=True, tag="attempt.ca
     by: str = ""
 
 
+class AttemptCancelRefused(AboutAttempt, frozen=True, kw_only=True, tag="attempt.cancel-refused"):
+    """The agent takes no cancel while it drains: the run goes on, and is asked for again."""
+
+    detail: Untrusted = NOTHING_SAID
+
+
 class AttemptStopped(AboutAttempt, frozen=True, kw_only=True, tag="attempt.stopped"):
     """The run stopped because it was told to."""
 
@@ -437,6 +443,7 @@ AttemptEvent = (
     | AttemptFinished
     | AttemptDied
     | AttemptCancelling
+    | AttemptCancelRefused
     | AttemptStopped
     | AttemptGivenUp
     | AttemptLate

@@ -181,6 +181,8 @@ class LostReason(StrEnum):
     """The agent answers but does not tell about this run now (starting, no permission)."""
     NO_TRACE = "no-trace"
     """The agent does not know the run and nothing proves that it never ran."""
+    CANNOT_CANCEL = "cannot-cancel"
+    """The agent answers, and does not take a cancel while it drains. The run is where it was."""
     CANCELLED = "cancelled"
     """We stopped waiting (the engine is stopping)."""
 

@@ -30,6 +30,7 @@ def next_agent(agent: AgentState, event: AgentEvent, at_ms: int) -> AgentState:
             return replace(
                 agent,
                 health=event.health,
+                was_up=agent.was_up or event.health.takes_work,
                 since_ms=agent.since_ms if event.health is agent.health else at_ms,
                 reason=event.reason,
                 failure=event.failure,

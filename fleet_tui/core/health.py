@@ -132,7 +132,9 @@ def _after_good(
             steady = len(watch.stumbles_ms) <= STUMBLE_LIMIT
             return Health.UP if steady or watch.goods >= probe.up_after else None
         case Health.UNREACHABLE | Health.DOWN:
-            return Health.UP if watch.goods >= probe.up_after else None
+            # What only a person mends is mended when it works; it does not come and go.
+            mended = agent.failure is not None and agent.failure.is_permanent
+            return Health.UP if mended or watch.goods >= probe.up_after else None
         case Health.QUARANTINED:
             over = now_ms >= (agent.quarantine_until_ms or 0)
             return Health.UP if over and watch.goods >= probe.up_after else None

@@ -271,6 +271,8 @@ def _attempt(
             level, text, detail = Level.ERROR, f"died: {reason}", NOTHING_SAID
         case e.AttemptCancelling(cause=cause):
             level, text, detail = Level.INFO, f"told to stop ({cause})", NOTHING_SAID
+        case e.AttemptCancelRefused(detail=detail):
+            level, text = Level.WARN, "cannot be cancelled while its agent drains; it goes on"
         case e.AttemptStopped():
             level, text, detail = Level.INFO, "stopped", NOTHING_SAID
         case e.AttemptGivenUp(reason=reason):

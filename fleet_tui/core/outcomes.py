@@ -72,7 +72,7 @@ _PASSING = (
 )
 """Why a run did not start without any doing of the agent: it was not reached, or looks tell."""
 
-_PASSING_PREFIXES = ("startup", "gateway-")
+_PASSING_PREFIXES = ("startup", "gateway-", "cancelled")
 """Words of gateways that start, drain, suspend or restart: they say so to whoever looks, too."""
 
 

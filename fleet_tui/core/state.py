@@ -124,10 +124,18 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     tokens: int = 0
     strikes: tuple[Strike, ...] = ()
     """Since it last did a task well, the newest MAX_STRIKES."""
+    was_up: bool = False
+    """Whether it ever answered well. One that never did cannot be lost."""
     did_well_at_ms: int | None = None
     """When it last did a task well; None for never, or where that was not kept."""
     breaker: Breaker | None = None
     """Open while what it gets fails."""
+
+    @property
+    def was_ever_up(self) -> bool:
+        """Whether it is known to have worked; ledgers that did not keep that tell it by what an
+        agent said of itself then."""
+        return self.was_up or self.version is not None or self.succeeded > 0
 
     def may_be_tried(self, now_ms: int) -> bool:
         """Whether a task may be let through to it on trial, slots aside."""
@@ -214,6 +222,8 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     boot_id: str | None = None
     resumed_by_agent: bool = False
     cancel_cause: CancelCause | None = None
+    cancel_refused: Untrusted | None = None
+    """What its agent said when it took no cancel because it drains."""
     reason: str = ""
     blame: Blame = Blame.NOBODY
     """Whose doing it is that it did not start or failed."""

@@ -2,7 +2,12 @@
 
 from msgspec.structs import replace
 
-from fleet_tui.core.alerts import HELD_ALERT_AFTER_MS, conditions, reconcile_alerts
+from fleet_tui.core.alerts import (
+    HELD_ALERT_AFTER_MS,
+    STARTING_ALERT_AFTER_MS,
+    conditions,
+    reconcile_alerts,
+)
 from fleet_tui.core.brake import reconcile_brake
 from fleet_tui.core.events import (
     AlertAcked,
@@ -150,3 +155,31 @@ def test_slow_losses_are_no_mass_failure() -> None:
         story.now_ms += 61_000
         story.health(f"a{n}", Health.DOWN)
         assert reconcile_brake(story.state, story.now_ms) == []
+
+
+def test_names_that_never_answered_are_not_lost_and_freeze_no_pool() -> None:
+    new = [f"n{number}" for number in range(8)]
+    story = Story(fleet(agent("a1"), agent("a2"), *(agent(name) for name in new)))
+    for name in ("a1", "a2"):
+        story.health(name, Health.UP)
+    for name in new:
+        story.health(name, Health.UNREACHABLE)
+    assert reconcile_brake(story.state, story.now_ms) == []
+    for name in new[:4]:
+        story.health(name, Health.UP)
+    story.now_ms += 1_000
+    for name in [*new[:4], "a1"]:
+        story.health(name, Health.UNREACHABLE)
+    (frozen,) = reconcile_brake(story.state, story.now_ms)
+    assert isinstance(frozen, FailoverFrozen)
+    assert frozen.reason == "5 of 6 agents lost within a minute"
+
+
+def test_starting_is_out_of_service_nowhere_or_everywhere() -> None:
+    story = Story(fleet(agent("a1"), agent("a2")))
+    story.all_up()
+    for name in ("a1", "a2"):
+        story.health(name, Health.STARTING)
+    assert conditions(story.state, story.now_ms) == {}
+    late = set(conditions(story.state, story.now_ms + STARTING_ALERT_AFTER_MS))
+    assert late == {"agent-starting:a1", "agent-starting:a2", "pool-empty:general"}

@@ -28,10 +28,12 @@ from fleet_tui.core.evidence import (
     Definite,
     Died,
     Finished,
+    LostReason,
     NotStarted,
     Running,
     Started,
     Stopped,
+    Unknown,
     Usage,
 )
 from fleet_tui.core.fleet import Deadlines, RetryPolicy, TaskClass
@@ -539,3 +541,21 @@ def test_a_requeued_task_has_its_tries_again() -> None:
     run.place()
     run.hear(Definite(Finished(ok=False, failure="exit-1")))
     assert run.task.phase is TaskPhase.WAITING
+
+
+def test_a_cancel_that_a_draining_agent_does_not_take_leaves_the_run_known_and_says_so() -> None:
+    run = Run()
+    run.fact(Started())
+    run.story.add(TaskCancelRequested(task=run.id, by="ann"))
+    run.story.add(AttemptCancelling(run=run.run, cause=CancelCause.OPERATOR, by="ann"))
+    no = Unknown(LostReason.CANNOT_CANCEL, Untrusted("UNAVAILABLE: draining"))
+    (told,) = learn(run.story.state, run.run, no, run.story.now_ms)
+    run.story.add(told)
+    assert run.phase is AttemptPhase.CANCELLING
+    said = narrate(told, run.story.state)
+    assert said is not None
+    assert "cannot be cancelled while its agent drains" in said.text
+    assert run.hear(no) == [], "it is told once"
+    run.fact(Finished(ok=True))
+    assert run.task.phase is TaskPhase.SUCCEEDED
+    assert run.task.reason == "the cancel by ann was not heard in time; it had finished"

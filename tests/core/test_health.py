@@ -284,3 +284,12 @@ def test_a_clock_that_is_wrong_is_said_and_takes_no_agent_out(skew_ms: float, wo
     for _ in range(2):
         judged.good(clock_skew_ms=-5_000.0)
     assert judged.agent.health is Health.UP
+
+
+def test_what_a_person_mended_is_believed_at_the_first_good_look() -> None:
+    judged = Judged()
+    judged.good()
+    judged.bad(FailureKind.GATEWAY_AUTH)
+    assert judged.agent.health is Health.DOWN
+    judged.good()
+    assert judged.agent.health is Health.UP

@@ -261,7 +261,7 @@ class Clock:
 async def port_to(
     dial: Dial,
     *,
-    token: str | ProbeFailure = "right",
+    token: str | ProbeFailure | Callable[[], str | ProbeFailure] = "right",
     timeout_ms: int = 2_000,
     clock: Clock | None = None,
     host: SshFailure | None = None,
@@ -272,7 +272,7 @@ async def port_to(
     ``is_owner`` whether the ledger is still the engine's."""
 
     async def resolve() -> str | ProbeFailure:
-        return token
+        return token() if callable(token) else token
 
     spec = AgentSpec(
         name=AGENT,

@@ -14,7 +14,7 @@ from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.wire.openclaw import port
 from fleet_tui.wire.openclaw.dial import GatewayFailure
-from fleet_tui.wire.openclaw.line import REFUSED_HOLD_MS
+from fleet_tui.wire.openclaw.line import REFUSED_HOLD_MS, TOKEN_EVERY_MS
 from fleet_tui.wire.ssh_failures import SshFailure
 from tests.support.fake_gateway import (
     AGENT,
@@ -291,3 +291,29 @@ async def test_a_connection_that_is_closed_here_is_not_lost() -> None:
         assert not losing.done()
         losing.cancel()
         await asyncio.wait([losing])
+
+
+@pytest.mark.parametrize("at_first", ["wrong", None])
+async def test_a_mended_token_is_tried_as_soon_as_it_is_there(at_first: str | None) -> None:
+    gateway, clock = deep_ready(FakeGateway()), Clock()
+    missing = ProbeFailure(agent=AGENT, observed_at_ms=1, kind=FailureKind.SECRET_MISSING)
+    tokens: list[str | ProbeFailure] = [missing if at_first is None else at_first]
+
+    def check(params: dict[str, Any]) -> None:
+        if params["auth"]["token"] != "right":
+            raise Refuse(code="INVALID_REQUEST", details={"code": "AUTH_TOKEN_MISMATCH"})
+
+    gateway.handlers["connect"] = check
+    async with (
+        running(gateway) as dial,
+        port_to(dial, clock=clock, token=lambda: tokens[-1]) as subject,
+    ):
+        await failed(subject)
+        asked = len(gateway.asked("connect"))
+        clock.now_ms += TOKEN_EVERY_MS
+        await failed(subject)
+        assert len(gateway.asked("connect")) == asked, "the same token is not tried again"
+        tokens.append("right")
+        await failed(subject)
+        clock.now_ms += TOKEN_EVERY_MS
+        assert isinstance(await subject.probe(), VitalsReading)

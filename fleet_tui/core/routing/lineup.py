@@ -24,10 +24,15 @@ from fleet_tui.core.routing.scores import (
     turn_term,
 )
 from fleet_tui.core.state import AgentState
+from fleet_tui.core.troubles import trouble_of
 from fleet_tui.core.vitals import Look
 
 Key = tuple[int, int, AgentName]
 """Sorts best first: the negative score, then the place in the pool."""
+
+
+MAX_EXAMPLE_CHARS = 120
+"""Of what is wrong with an agent, where a rejection names one."""
 
 
 class PoolLine:
@@ -177,7 +182,8 @@ class Lineup:
             if agent is not None and agent.may_be_tried(now_ms):
                 self._stand_trial(spec.name, given.get(spec.name, 0))
             elif agent is None or not agent.health.takes_work:
-                out.append((spec.name, agent.health.value if agent is not None else "unknown"))
+                why = trouble_of(agent) if agent is not None else None
+                out.append((spec.name, why or "unknown"))
             elif agent.cordon is not None:
                 cordoned.append((spec.name, f"cordoned by {agent.cordon.by}"))
             else:
@@ -190,7 +196,7 @@ class Lineup:
         ):
             if removed:
                 self._left -= len(removed)
-                example = f"{removed[0][0]} is {removed[0][1]}"
+                example = f"{removed[0][0]} is {removed[0][1][:MAX_EXAMPLE_CHARS]}"
                 names = [name for name, _ in removed]
                 self._fixed.append(_rejection(rule, wanted, names, example, self._left))
 

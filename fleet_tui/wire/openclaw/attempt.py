@@ -46,6 +46,7 @@ from fleet_tui.wire.openclaw.line import Line
 from fleet_tui.wire.openclaw.runs import (
     about_another,
     final_outcome,
+    no_cancel,
     refused_start,
     start_answer,
     unanswered,
@@ -72,6 +73,10 @@ from fleet_tui.wire.port import (
 
 CALL_MS = 10_000
 """Deadline of one question."""
+
+CREATE_MS = 30_000
+"""Deadline of the session of an attempt. Nothing has been asked for before it is there, so a short
+one costs a second attempt: the first turn of a process took up to 19 s on a busy machine."""
 
 START_MS = 20_000
 """Deadline of the first answer to ``agent``; a gateway under load took 9.5 s for 24 of them."""
@@ -156,7 +161,7 @@ class Attempts:
         new: dict[str, object] = {"key": key, "agentId": self._agent_id}
         if connection.dialect.display_name:
             new["displayName"] = order.label[:200] or order.run_id
-        created = await connection.call("sessions.create", new, timeout_ms=CALL_MS)
+        created = await connection.call("sessions.create", new, timeout_ms=CREATE_MS)
         session = _created(created)
         if isinstance(session, NotStarted):
             return Definite(session)
@@ -237,12 +242,23 @@ class Attempts:
         for target in (run, whole):
             reply = await connection.call("sessions.abort", target, timeout_ms=CALL_MS)
             if not isinstance(reply, Result):
-                return unanswered(reply)
+                return self._ended_meanwhile(order) or no_cancel(reply)
             aborted = decode(reply.payload, Aborted)
             if isinstance(aborted, Aborted) and aborted.status == "aborted":
                 await self._agent_wait(connection, order, SETTLE_MS)
                 break
         return await self._look(order)
+
+    def _ended_meanwhile(self, order: RunOrder) -> Inspection | None:
+        """The last answer of the run, where it came while nobody waited for it: a gateway that
+        drains still gives it, and answers nothing else."""
+        asked = self._asked.get(order.run_id)
+        if asked is None or not asked.result.done():
+            return None
+        reply = asked.result.result()
+        if isinstance(reply, Lost):
+            return None
+        return about_another(reply, order.run_id) or final_outcome(reply)
 
     async def fence(self, order: RunOrder) -> Inspection:
         """Delete the session unless the run has already ended in it."""

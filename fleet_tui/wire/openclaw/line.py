@@ -2,20 +2,34 @@
 
 A refusal that only an operator can lift (wrong token, missing scope, other protocol) is remembered
 for REFUSED_HOLD_MS and handed out without asking again: the gateway slows down whoever insists.
+Another token is tried as soon as the reference leads to one.
 Passing failures are not remembered; the callers' own rhythm is the backoff.
 """
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable
 
 from fleet_tui.core.evidence import LostReason
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.vitals import ProbeFailure
+from fleet_tui.core.vitals import FailureKind, ProbeFailure
 from fleet_tui.wire.openclaw.connection import Connection, Lost, connect
 from fleet_tui.wire.openclaw.dial import Dial, GatewayFailure
 from fleet_tui.wire.openclaw.dialect import Dialect
 
 REFUSED_HOLD_MS = 60_000
+
+TOKEN_EVERY_MS = 5_000
+"""How soon a mended token is noticed while a refusal is remembered."""
+
+_OF_THE_TOKEN = frozenset(
+    {FailureKind.GATEWAY_AUTH, FailureKind.GATEWAY_SCOPE, FailureKind.SECRET_MISSING}
+)
+"""Refusals that another token may lift."""
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Line:
@@ -42,6 +56,9 @@ class Line:
         self._connecting = asyncio.Lock()
         self._refusal: GatewayFailure | None = None
         self._refused_at_ms = 0
+        self._tried_token = ""
+        """Digest of the token that was sent last; empty when there was none."""
+        self._token_seen_ms = 0
 
     @property
     def open_connection(self) -> Connection | None:
@@ -55,7 +72,8 @@ class Line:
             if (living := self.open_connection) is not None:
                 return living
             if self._refusal is not None:
-                if self._clock() - self._refused_at_ms < REFUSED_HOLD_MS:
+                held = self._clock() - self._refused_at_ms < REFUSED_HOLD_MS
+                if held and not await self._has_another_token(self._refusal):
                     return self._refusal
                 self._refusal = None
             made = await self._connect()
@@ -66,6 +84,7 @@ class Line:
                 self._made.set()
             elif made.kind.is_permanent:
                 self._refusal, self._refused_at_ms = made, self._clock()
+                self._token_seen_ms = self._refused_at_ms
             return made
 
     async def lost(self) -> Lost:
@@ -87,10 +106,22 @@ class Line:
         if connection is not None:
             await connection.close()
 
+    async def _has_another_token(self, refusal: GatewayFailure) -> bool:
+        """Whether the reference leads to another token than the one that was refused, so that
+        somebody has mended it. Looked at every TOKEN_EVERY_MS at most: it may be on the host."""
+        now_ms = self._clock()
+        if refusal.kind not in _OF_THE_TOKEN or now_ms - self._token_seen_ms < TOKEN_EVERY_MS:
+            return False
+        self._token_seen_ms = now_ms
+        token = await self._token()
+        return isinstance(token, str) and _digest(token) != self._tried_token
+
     async def _connect(self) -> Connection | GatewayFailure:
         token = await self._token()
         if isinstance(token, ProbeFailure):
+            self._tried_token = ""
             return GatewayFailure(kind=token.kind, detail=token.detail)
+        self._tried_token = _digest(token)
         return await connect(self._dial, token)
 
     async def _understood(self, made: Connection) -> Connection | GatewayFailure:

@@ -137,6 +137,18 @@ def unanswered(reply: Refused | Lost | Malformed) -> Unknown:
             return Unknown(LostReason.BAD_ANSWER, Untrusted(problem))
 
 
+def no_cancel(reply: Refused | Lost) -> Unknown:
+    """A cancel that was not taken. A gateway that drains refuses it together with every other
+    question, and its runs go on."""
+    lost = unanswered(reply)
+    if isinstance(reply, Refused):
+        details = decode(reply.error.details, ErrorDetails)
+        reason = details.reason if isinstance(details, ErrorDetails) else ""
+        if reason.startswith("gateway-"):
+            return Unknown(LostReason.CANNOT_CANCEL, lost.detail)
+    return lost
+
+
 def about_another(reply: Reply, run_id: str) -> Unknown | None:
     """Unknown for an answer that names another run than it was asked about: it proves nothing about
     ours. Gateways name the run in all they say of one."""

@@ -1,0 +1,49 @@
+"""What is wrong with the agents that a task waits for."""
+
+from fleet_tui.core.events import HealthChanged
+from fleet_tui.core.ids import AgentName
+from fleet_tui.core.routing.schedule import Router
+from fleet_tui.core.state import Health
+from fleet_tui.core.troubles import MAX_NAMED, trouble_of, waits_for
+from fleet_tui.core.vitals import FailureKind
+from tests.support.fleets import agent, fleet, work
+from tests.support.ledger import Story
+
+
+def test_a_waiting_task_names_what_is_wrong_with_each_agent_and_whose_turn_it_is() -> None:
+    story = Story(fleet(agent("cleo"), agent("bert"), agent("anna")))
+    story.all_up()
+    for name, kind in (("cleo", FailureKind.GATEWAY_AUTH), ("bert", FailureKind.GATEWAY_DOWN)):
+        story.add(
+            HealthChanged(
+                agent=AgentName(name),
+                health=Health.DOWN,
+                was=Health.UP,
+                reason="gone",
+                failure=kind,
+            )
+        )
+    story.cordon("anna")
+    task = story.submit(work())
+    story.add(*Router(story.state.fleet).schedule(story.state, {}, story.now_ms))
+    found = story.state.task(task)
+    assert found is not None
+    assert list(waits_for(story.state, found)) == [
+        "cleo: down: gateway-auth, needs an operator",
+        "bert: down: gateway-down",
+        "anna: cordoned by me",
+    ]
+    story.health("bert", Health.UP)
+    assert "bert" not in "\n".join(waits_for(story.state, found)), "what was is not told as what is"
+
+
+def test_of_a_large_fleet_a_few_are_named() -> None:
+    story = Story(fleet(*(agent(f"a{n}") for n in range(40))))
+    task = story.submit(work())
+    story.add(*Router(story.state.fleet).schedule(story.state, {}, story.now_ms))
+    found = story.state.task(task)
+    assert found is not None
+    told = list(waits_for(story.state, found))
+    assert len(told) == MAX_NAMED + 1
+    assert told[-1] == "and more"
+    assert all(trouble_of(a) == "joining" for a in story.state.agents.values())
