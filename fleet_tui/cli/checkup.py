@@ -12,13 +12,16 @@ from typing import assert_never
 import msgspec
 
 from fleet_tui import __version__
-from fleet_tui.cli.common import Fleet, engine_now, operator
+from fleet_tui.cli.common import Fleet, engine_now, ledger_of, operator
 from fleet_tui.config.load import Loaded
 from fleet_tui.config.problems import Problem, Severity
 from fleet_tui.core import words
+from fleet_tui.core.alerts import is_out_of_service
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.fleet import FleetSpec, HostSpec, OpenClawAgent
 from fleet_tui.core.modes import TROUBLES, EngineMode
+from fleet_tui.core.state import Health
+from fleet_tui.core.troubles import cure_of, trouble_of
 from fleet_tui.errors import FleetError
 from fleet_tui.journal import ballast
 from fleet_tui.journal.directory import check, file_system, lock_holder
@@ -30,6 +33,7 @@ from fleet_tui.paths import has_home, socket_path
 
 LITTLE_ROOM_BYTES = 1024 * 1024 * 1024
 CLOCK_TOLERANCE_MS = 5_000
+MAX_SAID_CHARS = 200
 
 
 class Standing(StrEnum):
@@ -166,6 +170,29 @@ def _troubles(fleet: Fleet) -> Iterator[Finding]:
         reader.close()
     for trouble, text in troubles.items():
         yield warn("engine", text, TROUBLES[trouble].advice)
+
+
+def agents(fleet: Fleet) -> Iterator[Finding]:
+    """What the running engine knows of its agents; nothing where none runs."""
+    if engine_now(fleet) is None:
+        return
+    with ledger_of(fleet) as ledger:
+        state = ledger.load()
+    now_ms = time.time_ns() // 1_000_000
+    well = 0
+    for agent in state.agents.values():
+        trouble = trouble_of(agent)
+        if trouble is None or agent.health is Health.RETIRED:
+            well += trouble is None
+            continue
+        said = f": {safe_line(agent.detail, MAX_SAID_CHARS)}" if agent.detail else ""
+        text = (
+            f"{safe_line(trouble, MAX_SAID_CHARS)}{said}, for {words.age(agent.since_ms, now_ms)}"
+        )
+        about, todo = f"agent {agent.name}", cure_of(agent)
+        out = is_out_of_service(agent, now_ms) and agent.cordon is None
+        yield fail(about, text, todo) if out or agent.failure else warn(about, text, todo)
+    yield ok("agents", f"{well} of {words.plural(len(state.agents), 'agent')} in service")
 
 
 async def ssh(loaded: Loaded, file: str) -> list[Finding]:

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 @fleet_option
 @json_option
 def command(fleet: str | None, fleet_text: str | None, as_json: bool) -> int:
-    """Look at the state directory, the journal, the engine, SSH's files and secrets of FLEET.
+    """Look at the state directory, journal, engine and its agents, SSH's files, secrets of FLEET.
 
-    Changes nothing and contacts no host. Each line is ok, warn or fail, with what to do. Exit 0
-    when nothing fails, 1 when something does.
+    Changes nothing and contacts no host; how the agents are, a running engine tells. Each line is
+    ok, warn or fail, with what to do. Exit 0 when nothing fails, 1 when something does.
     """
     from fleet_tui.cli.checkup import Standing
 
@@ -59,6 +59,7 @@ def _findings(fleet: Fleet) -> "Iterator[Finding]":
     if found[0].standing is checkup.Standing.OK:  # what is not safe to use is not opened
         yield from checkup.journal(fleet)
         yield from checkup.engine(fleet)
+        yield from checkup.agents(fleet)
     if fleet.file is None:
         yield checkup.warn("fleet file", "not named", "give its path to have hosts looked at")
         return

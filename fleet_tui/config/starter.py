@@ -13,7 +13,8 @@ fleet: my-fleet
 defaults:
   # Where an OpenClaw gateway's token is, never the token itself. One of
   #   secret:env:NAME   secret:file:PATH   secret:keyring:SERVICE/USER
-  #   secret:host:PATH  (read from the agent's own host)
+  #   secret:host:PATH  (read from the agent's own host), such as the gateway's own configuration:
+  #   secret:host:~/.openclaw/openclaw.json#gateway.auth.token
   token: secret:env:OPENCLAW_GATEWAY_TOKEN
   port: 18789                 # the gateway's port on its host's loopback
   slots: 2                    # tasks an agent may work on at the same time

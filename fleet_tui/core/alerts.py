@@ -1,6 +1,7 @@
 """Which conditions want an operator's eyes. Computed from the state each time: a condition that
 ended resolves its alert, and a restart forgets nothing."""
 
+from collections import Counter
 from collections.abc import Mapping
 from itertools import islice
 from typing import assert_never
@@ -11,7 +12,7 @@ from fleet_tui.core import words
 from fleet_tui.core.breaker import Breaker
 from fleet_tui.core.decision import PendingCode
 from fleet_tui.core.events import AlertRaised, AlertResolved, EngineTroubled, Event
-from fleet_tui.core.ids import AgentName, AlertId
+from fleet_tui.core.ids import AgentName, AlertId, PoolName
 from fleet_tui.core.modes import TROUBLES, EngineMode, Trouble
 from fleet_tui.core.state import (
     AgentState,
@@ -89,14 +90,35 @@ def conditions(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
         if agent.breaker is not None:
             found[AlertId(f"agent-failing:{agent.name}")] = _of_breaker(agent.name, agent.breaker)
     for pool, reason in state.frozen_pools.items():
-        found[AlertId(f"failover-frozen:{pool}")] = Condition(
-            severity=Severity.CRIT, subject=pool, text=f"failover frozen: {reason}"
-        )
+        found[AlertId(f"failover-frozen:{pool}")] = _of_frozen(state, pool, reason)
     found.update(_of_engine(state))
     found.update(_of_pools(state, now_ms))
     found.update(_of_tasks(state, now_ms))
     found.update(_of_dead_letters(state, now_ms))
     return found
+
+
+def _of_frozen(state: FleetState, pool: PoolName, reason: str) -> Condition:
+    """Why failover is frozen, and what most of the lost agents say: a token that is missing
+    everywhere is about the token, not about failover."""
+    lost = [
+        agent
+        for spec in state.fleet.agents.values()
+        if spec.pool == pool
+        and (agent := state.agents.get(spec.name)) is not None
+        and agent.failure is not None
+        and agent.health.is_lost
+    ]
+    text, detail = f"failover frozen: {reason}", NOTHING_SAID
+    if lost:
+        kind, count = Counter(a.failure for a in lost).most_common(1)[0]
+        assert kind is not None
+        cure = ", needs an operator" if kind.is_permanent else ""
+        text += f"; {count} of them {kind.value}{cure}"
+        detail = next(a.detail for a in lost if a.failure is kind)
+    return Condition(
+        severity=Severity.CRIT, subject=pool, text=text, detail=detail, is_corrected=True
+    )
 
 
 def _is_told_by_its_pool(state: FleetState, agent: AgentState) -> bool:

@@ -66,7 +66,8 @@ _INSTANT_FAULTS = frozenset({"model-error", "agent-error"})
 program says with its exit status is its word on the task."""
 
 _PASSING = (
-    frozenset(kind.value for kind in FailureKind) - {FailureKind.BAD_ANSWER, FailureKind.DISK_FULL}
+    frozenset(kind.value for kind in FailureKind)
+    - {FailureKind.BAD_ANSWER, FailureKind.DISK_FULL, FailureKind.CANNOT_WORK}
     | frozenset(reason.value for reason in LostReason) - {LostReason.BAD_ANSWER}
     | {"fenced", "stale-epoch", "engine-replaced", "cancelled-first"}
 )

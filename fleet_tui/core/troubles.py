@@ -1,9 +1,11 @@
 """Why agents take no work now, in words that name the cure where it is a person's."""
 
 from collections.abc import Iterator
+from typing import assert_never
 
 from fleet_tui.core.decision import PendingCode, Rule
 from fleet_tui.core.state import AgentState, FleetState, Health, Task
+from fleet_tui.core.vitals import FailureKind
 
 MAX_NAMED = 5
 """So many agents are named; the rest is counted."""
@@ -16,6 +18,8 @@ def trouble_of(agent: AgentState) -> str | None:
         return f"cordoned by {agent.cordon.by}"
     if agent.in_service:
         return None
+    if agent.failure is FailureKind.CANNOT_WORK:
+        return f"{agent.health.value}: {agent.reason}"
     if agent.failure is not None:
         cure = ", needs an operator" if agent.failure.is_permanent else ""
         return f"{agent.health.value}: {agent.failure.value}{cure}"
@@ -47,3 +51,60 @@ def waits_for(state: FleetState, task: Task) -> Iterator[str]:
             return
         told += 1
         yield f"{agent.name}: {trouble}"
+
+
+def cure_of(agent: AgentState) -> str:
+    """What somebody can do about an agent that takes no work."""
+    if agent.cordon is not None:
+        return f"`fleet-tui uncordon {agent.name}` lets it back in"
+    if agent.failure is not None:
+        return _cure_of(agent.failure)
+    if agent.breaker is not None:
+        return "mend what it says; it is tried with one task now and then"
+    match agent.health:
+        case Health.STARTING | Health.JOINING | Health.DRAINING | Health.SUSPECT:
+            return "wait; if it stays so, look at the agent's own log"
+        case Health.QUARANTINED:
+            return "it comes and goes: look at its host and the way to it"
+        case _:
+            return "look at the agent's own log"
+
+
+def _cure_of(kind: FailureKind) -> str:
+    match kind:
+        case FailureKind.SSH_UNREACHABLE | FailureKind.TIMEOUT:
+            return "look at the host and the way to it; `ssh` from here says more"
+        case FailureKind.SSH_AUTH:
+            return "let the engine's SSH key in on the host, or name another one"
+        case FailureKind.SSH_HOST_KEY:
+            return "`fleet-tui trust` shows the host's key and enrols it"
+        case FailureKind.SSH_PROTOCOL:
+            return "see whether an SSH server answers at that address and port"
+        case FailureKind.FORWARD_DENIED:
+            return "allow AllowTcpForwarding to the gateway's port in the host's sshd_config"
+        case FailureKind.GATEWAY_DOWN:
+            return "start the gateway on its host, or correct its port in the fleet file"
+        case FailureKind.GATEWAY_HUNG:
+            return "the gateway's process takes connections and says nothing: restart it"
+        case FailureKind.GATEWAY_STARTING | FailureKind.GATEWAY_DRAINING:
+            return "wait; if it stays so, look at the gateway's own log"
+        case FailureKind.GATEWAY_AUTH | FailureKind.GATEWAY_SCOPE:
+            return "correct the token where the fleet file says it is; it is read again by itself"
+        case FailureKind.SECRET_MISSING:
+            return "put the token where the fleet file says it is, or correct the reference"
+        case FailureKind.PROTOCOL_MISMATCH:
+            return "bring the gateway or fleet-tui to a release that speaks the other's protocol"
+        case FailureKind.RELEASE_UNSUPPORTED:
+            return "bring the gateway to a release that README's table names"
+        case FailureKind.BAD_ANSWER:
+            return "see what listens on that port; a gateway's own log may say more"
+        case FailureKind.COMMAND_MISSING:
+            return "install the program on the host, or correct its path in the fleet file"
+        case FailureKind.DISK_FULL:
+            return "make room on the host"
+        case FailureKind.CANNOT_WORK:
+            return "give the host what is missing, or put run_dir elsewhere in the fleet file"
+        case FailureKind.INTERNAL:
+            return "a bug in fleet-tui; engine.log in the state directory says more"
+        case _:
+            assert_never(kind)

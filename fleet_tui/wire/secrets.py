@@ -2,7 +2,8 @@
 
 A fleet file names secrets by reference (``secret:env:NAME``, ``secret:file:PATH``,
 ``secret:host:PATH``, ``secret:keyring:SERVICE/USER``); ``secret:cmd:`` is refused there and exists
-for the operator's own configuration alone.
+for the operator's own configuration alone. A path to a JSON file may name a place in it:
+``secret:host:~/.openclaw/openclaw.json#gateway.auth.token``.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ import msgspec
 
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind
+from fleet_tui.wire.json_place import MAX_JSON_BYTES, split_place, text_at
 from fleet_tui.wire.redact import know
 from fleet_tui.wire.ssh import FileFailure, SshConnection, SshFailure
 
@@ -104,7 +106,22 @@ def _checked(data: bytes, where: str) -> Secret | SecretProblem:
     return Secret(value)
 
 
-def _from_file(place: str) -> Secret | SecretProblem:
+def _limit(steps: str) -> int:
+    return MAX_JSON_BYTES if steps else MAX_SECRET_BYTES
+
+
+def _in_file(data: bytes, steps: str, where: str) -> Secret | SecretProblem:
+    """The secret in what a file holds: all of it, or the text at a place in it."""
+    if not steps:
+        return _checked(data, where)
+    try:
+        return _checked(text_at(data, steps).encode("utf-8", "surrogatepass"), where)
+    except ValueError as error:
+        return _missing(f"{where} {error}")
+
+
+def _from_file(named: str) -> Secret | SecretProblem:
+    place, steps = split_place(named)
     path = Path(place).expanduser()
     try:
         with path.open("rb") as file:
@@ -113,23 +130,24 @@ def _from_file(place: str) -> Secret | SecretProblem:
                 return _missing(f"{path} belongs to another user")
             if found.st_mode & 0o077:
                 return _missing(f"{path} can be read by others; run: chmod 600 {path}")
-            return _checked(file.read(MAX_SECRET_BYTES + 1), str(path))
+            return _in_file(file.read(_limit(steps) + 1), steps, str(path))
     except OSError as error:
         return _missing(f"{path}: {error.strerror}")
 
 
-async def _from_host(place: str, connect: Connect | None) -> Secret | SecretProblem:
+async def _from_host(named: str, connect: Connect | None) -> Secret | SecretProblem:
     if connect is None:
         return _missing("secret:host: is for agents on a host")
     connection = await connect()
     if isinstance(connection, SshFailure):
         return SecretProblem(kind=connection.kind, detail=connection.detail)
-    data = await connection.read_file(place, MAX_SECRET_BYTES)
+    place, steps = split_place(named)
+    data = await connection.read_file(place, _limit(steps))
     if isinstance(data, FileFailure):
         if data.reason == "lost":
             return SecretProblem(kind=FailureKind.SSH_UNREACHABLE, detail=data.detail)
         return _missing(f"{place} on the host: {data.reason}")
-    return _checked(data, f"{place} on the host")
+    return _in_file(data, steps, f"{place} on the host")
 
 
 async def _from_keyring(place: str) -> Secret | SecretProblem:

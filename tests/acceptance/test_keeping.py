@@ -199,3 +199,26 @@ def test_doctor_looks_at_hosts_and_secrets_without_contacting_anybody(
     assert "ok   token of one: can be had" in text
     assert "canary" not in text
     assert "fleet-tui trust far" in text
+
+
+async def test_doctor_asks_the_engine_how_its_agents_are(
+    make_rig: MakeRig, short_dir: Path
+) -> None:
+    rig = make_rig(
+        f"defaults: {{probe: {{every: 200ms, timeout: 1s, down_after: 1, up_after: 1}}}}\n"
+        "agents:\n"
+        f"  well: {{kind: local, command: [cat], run_dir: {short_dir / 'runs'}}}\n"
+        f"  gone: {{kind: local, command: [no-such-program], run_dir: {short_dir / 'more'}}}\n"
+    )
+    rig.start()
+    await rig.until(lambda: rig.agent("gone").failure is not None, 60, "it is missed")
+    await rig.until(lambda: rig.agent("well").in_service, 60, "the other is up")
+    code, found = doctor(rig)
+    assert code == ExitCode.FAILED
+    assert found["agent gone"][0] == "fail"
+    assert "command-missing" in found["agent gone"][1]
+    assert "agent well" not in found
+    assert found["agents"] == ("ok", "1 of 2 agents in service")
+    stop(rig)
+    code, found = doctor(rig)
+    assert "agent gone" not in found, "nobody knows"

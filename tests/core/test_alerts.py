@@ -183,3 +183,26 @@ def test_starting_is_out_of_service_nowhere_or_everywhere() -> None:
     assert conditions(story.state, story.now_ms) == {}
     late = set(conditions(story.state, story.now_ms + STARTING_ALERT_AFTER_MS))
     assert late == {"agent-starting:a1", "agent-starting:a2", "pool-empty:general"}
+
+
+def test_a_token_that_is_missing_everywhere_is_named_by_the_pools_alert() -> None:
+    story = Story(fleet(*(agent(f"a{n}") for n in range(4))))
+    story.all_up()
+    said = Untrusted("~/.openclaw/openclaw.json on the host: missing")
+    for name in list(story.state.agents):
+        story.add(
+            HealthChanged(
+                agent=name,
+                health=Health.UNREACHABLE,
+                was=Health.UP,
+                reason="secret-missing: needs an operator",
+                failure=FailureKind.SECRET_MISSING,
+                detail=said,
+            )
+        )
+    story.add(*reconcile_brake(story.state, story.now_ms))
+    (alert,) = (
+        c for a, c in conditions(story.state, story.now_ms).items() if a.startswith("failover")
+    )
+    assert "4 of them secret-missing, needs an operator" in alert.text
+    assert alert.detail == said

@@ -263,7 +263,7 @@ def end_all(crew: Fleet) -> None:
 
 
 @pytest.mark.parametrize(
-    "reason", [k.value for k in FailureKind if k not in ("bad-answer", "disk-full")]
+    "reason", [k.value for k in FailureKind if k not in ("bad-answer", "disk-full", "cannot-work")]
 )
 def test_an_agent_that_is_not_reached_is_judged_by_looks_not_by_starts(reason: str) -> None:
     crew = Fleet(agent("a1"), answers={"a1": lambda *_: NotStarted(reason=reason)})

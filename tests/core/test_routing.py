@@ -1,5 +1,7 @@
 """Who takes which task: filters, pools, strategies, and why others wait."""
 
+from collections import Counter
+
 import pytest
 from msgspec.structs import replace
 
@@ -15,6 +17,7 @@ from fleet_tui.core.events import (
 )
 from fleet_tui.core.evidence import Checkpoint
 from fleet_tui.core.fleet import (
+    AgentSpec,
     FleetSpec,
     OpenClawAgent,
     Priority,
@@ -296,3 +299,36 @@ def test_a_home_out_of_service_is_said_so_although_another_pool_is_free() -> Non
         (Rule.HOME, 1),
         (Rule.STATE, 0),
     ]
+
+
+def test_agents_of_one_gateway_share_its_lane() -> None:
+    def gateway(name: str, port: int) -> AgentSpec:
+        return replace(
+            agent(name, slots=6), kind=OpenClawAgent(port=port, agent_id=name, token="secret:env:T")
+        )
+
+    spec = fleet(gateway("main", 1), gateway("other", 1), gateway("alone", 2))
+    told = story(spec)
+    told.submit_many(work(), 30)
+    looks: dict[AgentName, Look] = {
+        AgentName(name): VitalsReading(
+            agent=AgentName(name), observed_at_ms=0, latency_ms=1.0, capacity=8
+        )
+        for name in spec.agents
+    }
+
+    def placed(looks: dict[AgentName, Look]) -> Counter[str]:
+        events = Router(spec).schedule(told.state, looks, told.now_ms)
+        return Counter(e.agent for e in events if isinstance(e, TaskPlaced))
+
+    now = placed(looks)
+    assert now["main"] + now["other"] == 8
+    assert now["alone"] == 6, "a lane of its own is as wide as the file says"
+    unknown = placed({})
+    assert unknown["main"] + unknown["other"] == 12
+    events = Router(spec).schedule(told.state, looks, told.now_ms)
+    told.add(*events)
+    assert not placed(looks), "open runs count"
+    pending = next(t.pending for t in told.state.open_tasks.values() if not t.attempts)
+    assert pending is not None
+    assert pending.code is PendingCode.CAPACITY

@@ -3,8 +3,8 @@
 from fleet_tui.core.events import HealthChanged
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.state import Health
-from fleet_tui.core.troubles import MAX_NAMED, trouble_of, waits_for
+from fleet_tui.core.state import AgentState, Health
+from fleet_tui.core.troubles import MAX_NAMED, cure_of, trouble_of, waits_for
 from fleet_tui.core.vitals import FailureKind
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
@@ -47,3 +47,14 @@ def test_of_a_large_fleet_a_few_are_named() -> None:
     assert len(told) == MAX_NAMED + 1
     assert told[-1] == "and more"
     assert all(trouble_of(a) == "joining" for a in story.state.agents.values())
+
+
+def test_every_failure_has_a_cure() -> None:
+    for kind in FailureKind:
+        found = AgentState(
+            name=AgentName("a"), health=Health.DOWN, failure=kind, reason=f"because of {kind.value}"
+        )
+        assert cure_of(found)
+        assert kind.value in (trouble_of(found) or "")
+    for health in Health:
+        assert cure_of(AgentState(name=AgentName("a"), health=health))

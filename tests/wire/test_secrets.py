@@ -60,3 +60,59 @@ async def test_the_host_that_has_it_cannot_be_reached() -> None:
 
     found = await resolve_secret("secret:host:~/token", connect=connect)
     assert found == SecretProblem(kind=FailureKind.SSH_AUTH, detail=Untrusted("no"))
+
+
+OPENCLAW = """{
+  // written by hand
+  "gateway": {"port": 18789, "auth": {"mode": "token", "token": "s3cret//x",},},
+  "env": {"a": "${TOKEN}", "b": ["s3cret"], "c": ""}, /* the end */
+}
+"""
+
+
+async def test_a_place_in_a_json_file(tmp_path: Path) -> None:
+    file = tmp_path / "openclaw.json"
+    file.write_text(OPENCLAW)
+    file.chmod(0o600)
+    found = await resolve_secret(f"secret:file:{file}#gateway.auth.token")
+    assert isinstance(found, Secret)
+    assert found.reveal() == "s3cret//x"
+
+
+@pytest.mark.parametrize(
+    ("steps", "why"),
+    [
+        ("gateway.auth.tokne", "has no gateway.auth.tokne"),
+        ("gateway.port", "something else than text"),
+        ("gateway.port.more", "has no gateway.port.more"),
+        ("env.a", "names a variable"),
+        ("env.b", "something else than text"),
+        ("env.c", "is empty"),
+    ],
+)
+async def test_a_place_that_holds_no_secret_is_named_and_nothing_of_the_file(
+    tmp_path: Path, steps: str, why: str
+) -> None:
+    file = tmp_path / "openclaw.json"
+    file.write_text(OPENCLAW)
+    file.chmod(0o600)
+    text = await said(f"secret:file:{file}#{steps}")
+    assert why in text
+    assert "s3cret" not in text
+
+
+@pytest.mark.parametrize("content", [b"s3cret", b"{", b"\xff", b"[" * 100_000, b"1" * 2_000_000])
+async def test_a_file_that_is_no_json_says_so_and_no_more(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "openclaw.json"
+    file.write_bytes(content)
+    file.chmod(0o600)
+    text = await said(f"secret:file:{file}#a.b")
+    assert "is not JSON" in text or "is larger than" in text
+    assert "s3cret" not in text
+
+
+async def test_a_hash_in_another_files_name_is_a_part_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "token#1"
+    file.write_text("s3cret")
+    file.chmod(0o600)
+    assert await value(f"secret:file:{file}") == "s3cret"

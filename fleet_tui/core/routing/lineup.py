@@ -25,7 +25,7 @@ from fleet_tui.core.routing.scores import (
 )
 from fleet_tui.core.state import AgentState
 from fleet_tui.core.troubles import trouble_of
-from fleet_tui.core.vitals import Look
+from fleet_tui.core.vitals import Look, VitalsReading
 
 Key = tuple[int, int, AgentName]
 """Sorts best first: the negative score, then the place in the pool."""
@@ -162,16 +162,20 @@ class Lineup:
         lines: dict[PoolName, PoolLine],
         agents: Mapping[AgentName, AgentState],
         looks: Mapping[AgentName, Look],
-        given: Mapping[AgentName, int],
+        given: dict[AgentName, int],
         now_ms: int,
+        sharing: Mapping[AgentName, tuple[AgentName, ...]],
     ) -> None:
-        """``given`` is what the round has given away so far; :meth:`follow` tells of more."""
+        """``given`` is what the round has given away so far; :meth:`follow` tells of more.
+        ``sharing`` names the agents of one gateway, by each of their names."""
         self.seen = 0
         """How many of the round's placements this line-up has followed."""
         self._eligible = eligible
         self._lines = lines
         self._agents = agents
         self._looks = looks
+        self._given = given
+        self._sharing = sharing
         self._specs = {spec.name: spec for spec in eligible.agents}
         out: list[tuple[AgentName, str]] = []
         cordoned: list[tuple[AgentName, str]] = []
@@ -202,13 +206,15 @@ class Lineup:
 
     def follow(self, name: AgentName, given: int) -> None:
         """An agent has given away so many slots in this round."""
-        agent = self._agents.get(name)
-        if name not in self._specs or agent is None:
-            return
-        if agent.in_service:
-            self._stand(name, given)
-        else:
-            self._stand_trial(name, given)
+        self._given[name] = given
+        for each in self._sharing.get(name, (name,)):
+            agent = self._agents.get(each)
+            if each not in self._specs or agent is None:
+                continue
+            if agent.in_service:
+                self._stand(each, self._given.get(each, 0))
+            elif each == name:
+                self._stand_trial(each, given)
 
     def line(self) -> PoolLine | None:
         """The pool to place in: the home, or an overflow pool when the home is full. None when no
@@ -251,12 +257,31 @@ class Lineup:
         spec, agent = self._specs[name], self._agents[name]
         held = len(agent.runs) + given
         line = self._lines[spec.pool]
-        if held >= spec.slots:
+        full = f"has {held}/{spec.slots} slots in use" if held >= spec.slots else self._lane(name)
+        if full is not None:
             line.drop(name)
-            self._full[name] = f"has {held}/{spec.slots} slots in use"
+            self._full[name] = full
             self._explained = None
         else:
             line.put(Standing(spec, agent, held, self._looks.get(name)))
+
+    def _lane(self, name: AgentName) -> str | None:
+        """That the lane which an agent shares with others of its gateway is full; None when it is
+        not, when it has one to itself, or when no look told how wide it is."""
+        names = self._sharing.get(name)
+        if names is None:
+            return None
+        looks = (self._looks.get(each) for each in names)
+        told = [look.capacity for look in looks if isinstance(look, VitalsReading)]
+        width = min((capacity for capacity in told if capacity is not None), default=None)
+        if width is None:
+            return None
+        known = (self._agents.get(each) for each in names)
+        held = sum(len(agent.runs) for agent in known if agent is not None)
+        held += sum(self._given.get(each, 0) for each in names)
+        if held < max(width, 1):
+            return None
+        return f"shares its gateway's lane, {held}/{width} in use"
 
 
 def _rejection(

@@ -8,7 +8,7 @@ import msgspec
 
 from fleet_tui.core.decision import MAX_NAMED_PER_RULE, Rejection, Rule
 from fleet_tui.core.fleet import AgentSpec, FleetSpec, OpenClawAgent
-from fleet_tui.core.ids import AgentName, Capability, ClientName, PoolName, Region
+from fleet_tui.core.ids import AgentName, Capability, ClientName, HostName, PoolName, Region
 from fleet_tui.core.state import TaskSpec
 
 MAX_REMEMBERED = 1_024
@@ -74,6 +74,9 @@ class Roster:
         self._agents = tuple(fleet.agents.values())
         self._reserved_clients = fleet.isolated.union(*(a.clients for a in self._agents))
         self._remembered: dict[Requirement, Eligible] = {}
+        self.sharing = _sharing(fleet)
+        """Agents of one gateway, by each of their names; nothing for an agent that has one to
+        itself."""
 
     def eligible(self, requirement: Requirement) -> Eligible:
         """Which agents the fleet file allows, in the file's order."""
@@ -191,3 +194,12 @@ class Roster:
                 return wanted.client or wanted.project or "no client"
             case Rule.HOME | Rule.STATE | Rule.CORDON | Rule.SLOTS:
                 return ""
+
+
+def _sharing(fleet: FleetSpec) -> dict[AgentName, tuple[AgentName, ...]]:
+    """Agents behind the same port of the same host run in one lane."""
+    behind: dict[tuple[HostName | None, int], list[AgentName]] = {}
+    for spec in fleet.agents.values():
+        if isinstance(spec.kind, OpenClawAgent):
+            behind.setdefault((spec.host, spec.kind.port), []).append(spec.name)
+    return {name: tuple(names) for names in behind.values() if len(names) > 1 for name in names}

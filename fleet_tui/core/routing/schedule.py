@@ -159,6 +159,7 @@ class Router:
                 round_.looks,
                 dict(round_.given),
                 round_.now_ms,
+                self._roster.sharing,
             )
             lineup.seen = len(round_.placed)
             round_.lineups[id(wanted)] = lineup

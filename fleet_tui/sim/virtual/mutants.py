@@ -248,10 +248,10 @@ def _unknown_frees_slot(self: Any, event: Any) -> None:
 
 
 def _ignores_runs(
-    self: Any, eligible: Any, lines: Any, agents: Any, looks: Any, given: Any, now_ms: Any
+    self: Any, eligible: Any, lines: Any, agents: Any, looks: Any, given: Any, *rest: Any
 ) -> None:
     without = {n: replace(a, runs=frozenset()) for n, a in agents.items()}
-    _lineup(self, eligible, lines, without, looks, given, now_ms)
+    _lineup(self, eligible, lines, without, looks, given, *rest)
 
 
 _lineup = lineup.Lineup.__init__
