@@ -102,6 +102,8 @@ def _cure_of(kind: FailureKind) -> str:
             return "install the program on the host, or correct its path in the fleet file"
         case FailureKind.DISK_FULL:
             return "make room on the host"
+        case FailureKind.AGENT_MISSING:
+            return "add that agent to the gateway, or correct agent_id in the fleet file"
         case FailureKind.CANNOT_WORK:
             return "give the host what is missing, or put run_dir elsewhere in the fleet file"
         case FailureKind.INTERNAL:
