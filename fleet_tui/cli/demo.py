@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING
 import click
 import msgspec
 
+from fleet_tui import children
 from fleet_tui.cli.common import Fleet, accepted, ask_engine, emit_json, operator, say
 from fleet_tui.cli.files import recording_target
 from fleet_tui.cli.screen import Screen, need_terminal, prepare, screen_options, show
@@ -165,6 +166,7 @@ def _playing(seed: int, speed: float, scenario: str) -> Iterator[tuple[Fleet, IO
             stderr=errors,
             text=True,
             start_new_session=True,
+            env=children.with_our_settings(),
         )
         assert process.stdin is not None
         assert process.stdout is not None

@@ -5,6 +5,7 @@ from typing import BinaryIO
 
 import click
 
+from fleet_tui.children import hidden
 from fleet_tui.cli.common import (
     accepted,
     ask_engine,
@@ -97,7 +98,8 @@ def _typed(task: Task) -> str:
     if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
         raise UsageError("an editor needs a terminal", hint="give --text or --file")
     before = task.spec.payload.raw
-    after = click.edit(before, extension=".txt")
+    with hidden():
+        after = click.edit(before, extension=".txt")
     if after is not None and not before.endswith("\n"):
         after = after.removesuffix("\n")  # editors end the last line
     if after is None or after == before:

@@ -7,6 +7,7 @@ import time
 
 import click
 
+from fleet_tui import children
 from fleet_tui.cli.begin import begin, is_first_time
 from fleet_tui.cli.common import Fleet, find_fleet, fleet_option, operator, silent_engine, unreached
 from fleet_tui.cli.engine import LOG_FILE
@@ -74,6 +75,7 @@ def start_engine(fleet: Fleet) -> None:
             stdout=sink,
             stderr=sink,
             start_new_session=True,
+            env=children.of_an_engine(),
         )
     deadline = time.monotonic() + START_DEADLINE_S
     while not engine_answers(fleet):

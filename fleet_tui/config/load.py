@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from fleet_tui.children import withhold
 from fleet_tui.config.files import read_regular
 from fleet_tui.config.identities import judge_identities
 from fleet_tui.config.lint import lint
@@ -47,10 +48,13 @@ class InvalidFleet(InvalidConfig):
 def load_fleet(path: Path, env: Mapping[str, str]) -> Loaded:
     """Read a fleet file. ``env`` fills ``${NAME}`` and says what ``~`` is (HOME).
 
+    No program that is started from now on gets the variables that its references name.
+
     Raises InvalidFleet with every problem; a file that cannot be read is one of them.
     """
-    data = _bytes_of(path)
-    return _load(str(path), data, env, look_at_keys=True)
+    loaded = _load(str(path), _bytes_of(path), env, look_at_keys=True)
+    withhold(loaded.spec)
+    return loaded
 
 
 def load_text(text: str, name: str = "fleet.yaml", env: Mapping[str, str] | None = None) -> Loaded:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
+from fleet_tui import children
 from fleet_tui.console.seatbelt import SeatbeltDriver, clipboard_sequence
 from fleet_tui.crash import stamp
 from fleet_tui.errors import FleetError
@@ -49,6 +50,7 @@ def _tmux(text: str) -> bool:
             timeout=TMUX_PATIENCE_S,
             capture_output=True,
             check=False,
+            env=children.environment(),
         )
     except (OSError, subprocess.TimeoutExpired):
         return False

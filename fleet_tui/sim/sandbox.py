@@ -26,6 +26,7 @@ import asyncssh
 import msgspec
 import psutil
 
+from fleet_tui import children
 from fleet_tui.core.fleet import (
     AgentSpec,
     CommandAgent,
@@ -343,7 +344,9 @@ class Sandbox:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             cwd=home,
-            env={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home)},
+            env=children.environment(
+                {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(home)}, of={}
+            ),
         )
         assert wrapper.stdin is not None
         assert wrapper.stdout is not None

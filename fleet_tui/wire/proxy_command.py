@@ -13,6 +13,7 @@ import signal
 import socket
 from contextlib import suppress
 
+from fleet_tui import children
 from fleet_tui.core.untrusted import Untrusted
 
 LAST_WORDS_CHARS = 300
@@ -72,6 +73,7 @@ async def start_proxy(command: str) -> ProxyProcess:
                 stdout=theirs.fileno(),
                 stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
+                env=children.environment(),
             )
         )
         try:

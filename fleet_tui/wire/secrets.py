@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from fleet_tui import children
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind
 from fleet_tui.wire.json_place import MAX_JSON_BYTES, split_place, text_at
@@ -53,6 +54,11 @@ class SecretProblem(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: FailureKind
     detail: Untrusted = NOTHING_SAID
+
+
+def is_reference(value: str) -> bool:
+    """Whether a variable's value in a fleet file only says where a secret is."""
+    return value.startswith("secret:")
 
 
 Connect = Callable[[], Awaitable[SshConnection | SshFailure]]
@@ -220,6 +226,7 @@ async def _from_command(place: str) -> Secret | SecretProblem:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
+            env=children.environment(),
         )
     except (OSError, ValueError) as error:
         return _missing(f"the command cannot be run: {error}")

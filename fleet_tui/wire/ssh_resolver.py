@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from fleet_tui import children
 from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ssh_config import (
     Complaint,
@@ -231,6 +232,7 @@ class SshResolver:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
+                env=children.environment(),
             )
         except (OSError, ValueError) as error:
             return Refusal((Complaint(f"{self._program} cannot be started: {error}"),))

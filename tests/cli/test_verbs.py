@@ -244,13 +244,13 @@ def test_an_edited_dead_letter_asks_for_something_else(depot: Shop) -> None:
 def test_the_operators_editor_changes_the_text(depot: Shop, tmp_path: Path) -> None:
     (label,) = failed(depot, "screen", 1)
     editor = tmp_path / "editor"
-    editor.write_text('#!/bin/sh\nprintf "by hand\\n" > "$1"\n')
+    editor.write_text(f'#!/bin/sh\nenv > {tmp_path}/env\nprintf "by hand\\n" > "$1"\n')
     editor.chmod(0o700)
     ours, theirs = pty.openpty()
     try:
         done = subprocess.run(
             [*PROGRAM, "edit", "-f", str(depot.file), label],
-            env=depot.env | {"VISUAL": str(editor), "TERM": "xterm"},
+            env=depot.env | {"VISUAL": str(editor), "TERM": "xterm", "GITHUB_TOKEN": "abc12345"},
             stdin=theirs,
             stdout=theirs,
             stderr=subprocess.PIPE,
@@ -262,6 +262,8 @@ def test_the_operators_editor_changes_the_text(depot: Shop, tmp_path: Path) -> N
         os.close(theirs)
     assert done.returncode == 0, done.stderr.decode()
     assert task(depot, label).spec.payload.raw == "by hand"
+    assert "TERM=xterm" in (seen := (tmp_path / "env").read_text())
+    assert "abc12345" not in seen, "an editor's plugins are programs of others"
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,14 @@ terminal is sent nothing but what the console itself sends."""
 
 import re
 
+import pytest
+
 from tests.support import payloads
 from tests.support.hostile_crowd import COLUMNS, ROWS, SCREENS, TEXTS
 from tests.support.pty_harness import PtyProgram, python
+
+pytestmark = pytest.mark.timeout(400)
+"""More than the programs below are given, so that a busy machine shows what they said."""
 
 SEQUENCE = re.compile(
     r"\x1b\[[0-9;:]*[mH]"  # colours and places

@@ -63,14 +63,33 @@ WIDGETS = {
 }
 """Of Textual's own widgets. The others parse markup or repaint all of themselves."""
 
+PROGRAMS = {"run", "Popen", "call", "check_call", "check_output"}
+"""Of ``subprocess``: they take a list, so that nothing is split or looked up by a shell."""
+
+STARTS = {
+    "asyncio.create_subprocess_exec",
+    *(f"subprocess.{name}" for name in sorted(PROGRAMS)),
+}
+"""What starts a program."""
+
+STARTED_OTHERWISE = (
+    *("os.exec", "os.spawn", "os.posix_spawn", "os.startfile", "pty.spawn", "webbrowser."),
+    *("click.edit", "click.launch", "click.echo_via_pager", "click.pager", "pexpect."),
+)
+"""Programs started with the whole environment of this process."""
+
+ENVIRONMENTS = {
+    "fleet_tui.children.environment": "",
+    "fleet_tui.children.with_our_settings": "fleet_tui/cli/demo.py",
+    "fleet_tui.children.of_an_engine": "fleet_tui/cli/open.py",
+}
+"""What makes a child's environment, and the one module that may use it, if it is not for all."""
+
 SSH = ("fleet_tui/wire/", "fleet_tui/sim/")
 """Who may import asyncssh: what reaches agents, and the server that plays them."""
 
 SQL = ("fleet_tui/journal/",)
 
-
-PROGRAMS = {"run", "Popen", "call", "check_call", "check_output"}
-"""Of ``subprocess``: they take a list, so that nothing is split or looked up by a shell."""
 
 LINKS = {
     "fleet_tui/wire/trust.py": "known_hosts may be a link into the operator's settings",
@@ -126,6 +145,36 @@ def run_on_a_connection(source: Source) -> list[str]:
     ]
 
 
+def inheriting(source: Source) -> list[str]:
+    """Programs that are started with more of our environment than they need."""
+    imported = imported_names(source.tree)
+    hidden = {
+        id(inner)
+        for block in ast.walk(source.tree)
+        if isinstance(block, ast.With)
+        if any(
+            isinstance(item.context_expr, ast.Call)
+            and full_name(item.context_expr.func, imported) == "fleet_tui.children.hidden"
+            for item in block.items
+        )
+        for inner in ast.walk(block)
+    }
+    found = [
+        f"{source.at(node)} {name}: inherits every secret; see fleet_tui/children.py"
+        for node, name in uses(source)
+        if name.startswith(STARTED_OTHERWISE) and id(node) not in hidden
+    ]
+    for call, name in calls(source):
+        if name not in STARTS and not name.endswith(("subprocess_exec", "subprocess_shell")):
+            continue
+        given = next((k.value for k in call.keywords if k.arg == "env"), None)
+        made_by = full_name(given.func, imported) if isinstance(given, ast.Call) else None
+        only = ENVIRONMENTS.get(made_by or "")
+        if only is None or only not in ("", source.path):
+            found.append(f"{source.at(call)} {name}: env= is made by fleet_tui/children.py")
+    return found
+
+
 def follows_links(source: Source) -> list[str]:
     """Flags for ``os.open`` that make a file, also where a link lies in the way."""
     flags = [n for n in ast.walk(source.tree) if isinstance(n, ast.BinOp)]
@@ -144,6 +193,35 @@ def imports(source: Source) -> set[str]:
 
 def test_nothing_forbidden_is_called() -> None:
     assert [where for source in modules("fleet_tui") for where in forbidden(source)] == []
+
+
+def test_programs_get_an_environment_without_secrets() -> None:
+    started = {
+        source.path
+        for source in modules("fleet_tui")
+        for _, name in calls(source)
+        if name in STARTS
+    }
+    assert len(started) > 5
+    assert [where for source in modules("fleet_tui") for where in inheriting(source)] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import subprocess\nsubprocess.run(['ls'])",
+        "import subprocess\nsubprocess.Popen(argv, env=os.environ)",
+        "from subprocess import Popen as P\nP(argv, env=dict(os.environ))",
+        "import asyncio\nasync def f():\n    await asyncio.create_subprocess_exec('ls')",
+        "from fleet_tui import children\nimport subprocess\n"
+        "subprocess.run(argv, env=children.of_an_engine())",
+        "import os\nos.execvp('ls', argv)",
+        "import click\nclick.edit(text)",
+        "async def f(loop):\n    await loop.subprocess_exec(protocol, 'ls')",
+    ],
+)
+def test_the_scan_sees_what_a_child_inherits(line: str) -> None:
+    assert inheriting(Source("example.py", line, ast.parse(line)))
 
 
 def test_files_are_made_where_they_were_meant_to_be() -> None:

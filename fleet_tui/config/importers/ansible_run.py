@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from fleet_tui import children
 from fleet_tui.config.problems import starred, visible
 from fleet_tui.errors import FleetError, InvalidConfig, Unreachable
 
@@ -103,13 +104,12 @@ def list_inventory(
     cannot be run, takes too long or prints too much.
     """
     argv = [program, "--list", "-i", str(path.absolute())]
-    settings = {**env, **_SETTINGS}
-    ran = _run(argv, {**settings, **_ALL_OF_IT}, timeout_s, max_bytes)
+    ran = _run(argv, env, {**_SETTINGS, **_ALL_OF_IT}, timeout_s, max_bytes)
     unread: tuple[str, ...] = ()
     if ran.status != 0 and path.is_dir():
         # Of a directory the other files still count, as they do for Ansible.
         unread = _words(ran.err)
-        ran = _run(argv, settings, timeout_s, max_bytes)
+        ran = _run(argv, env, _SETTINGS, timeout_s, max_bytes)
     if ran.status != 0:
         said = "\n".join(_few(_words(ran.err))) or "it gave no reason"
         raise InvalidConfig(f"{PROGRAM} cannot read {path}:\n{said}", hint=_hint(ran.err))
@@ -136,11 +136,17 @@ def _few(words: tuple[str, ...]) -> tuple[str, ...]:
     return (*words[: MAX_SAID_LINES - 1], words[-1])
 
 
-def _run(argv: list[str], env: Mapping[str, str], timeout_s: float, max_bytes: int) -> _Ran:
+def _run(
+    argv: list[str],
+    env: Mapping[str, str],
+    settings: Mapping[str, str],
+    timeout_s: float,
+    max_bytes: int,
+) -> _Ran:
     try:
         process = subprocess.Popen(  # noqa: S603 - no shell, and the path cannot be an option
             argv,
-            env=env,
+            env=children.environment(settings, of=env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

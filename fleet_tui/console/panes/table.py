@@ -15,6 +15,7 @@ from fleet_tui.console.slices import Key, Slices, in_order
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable, Row
 from fleet_tui.core import filters, words
 from fleet_tui.core.filters import Filter, FilterProblem, Value
+from fleet_tui.core.firewall import safe_line
 from fleet_tui.feed.feed import Link, View
 
 R = TypeVar("R")
@@ -267,7 +268,8 @@ class TablePane(Pane, Generic[R]):
             return
         close = difflib.get_close_matches(self.filter_text, list(self.suggestions()), 1, 0.5)
         guess = f" - did you mean {close[0]}?" if close else ""
-        self.table.set_empty(f"0 of {total} match {self.filter_text}{guess} esc clears")
+        # The names near to what was typed may come from a host.
+        self.table.set_empty(safe_line(f"0 of {total} match {self.filter_text}{guess} esc clears"))
 
     # --- operations ---
 
