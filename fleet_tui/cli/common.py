@@ -187,6 +187,22 @@ def task_named(ledger: "JournalReader", state: FleetState, text: str) -> Task:
     return task
 
 
+@contextmanager
+def ending_tidily() -> "Iterator[None]":
+    """Let signals that end the process unwind it, so that nothing half done is left behind."""
+    import signal
+
+    def end(number: int, _: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = {each: signal.signal(each, end) for each in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
 def operator() -> str:
     """Who types, for the audit trail."""
     try:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from fleet_tui.cli.common import find_fleet, say
+from fleet_tui.cli.common import ending_tidily, find_fleet, say
 from fleet_tui.cli.screen import Screen, need_terminal, screen_options, show
 from fleet_tui.errors import UsageError
 from fleet_tui.paths import cache_dir, private_dir
@@ -40,7 +40,8 @@ def directory_of(session: str | None) -> Path:
     if session is not None and Path(session).is_file() and not session.endswith((".yaml", ".yml")):
         from fleet_tui.journal.importing import import_recording
 
-        imported = import_recording(Path(session), private_dir(cache_dir() / "recordings"))
+        with ending_tidily():
+            imported = import_recording(Path(session), private_dir(cache_dir() / "recordings"))
         if imported.bad_record is not None:
             say(
                 f"note: not intact from record {imported.bad_record} on: {imported.reason}",

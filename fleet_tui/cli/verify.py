@@ -1,12 +1,11 @@
 """``fleet-tui verify``: is a ledger, a backup or a recording what was written?"""
 
-import tempfile
 from pathlib import Path
 
 import click
 import msgspec
 
-from fleet_tui.cli.common import emit_json, find_fleet, json_option, say
+from fleet_tui.cli.common import emit_json, ending_tidily, find_fleet, json_option, say
 from fleet_tui.errors import ExitCode
 
 
@@ -75,10 +74,11 @@ def _of_journal(kind: str, directory: Path) -> Proof:
 
 
 def _of_recording(path: Path) -> Proof:
-    from fleet_tui.journal.importing import import_recording
+    from fleet_tui.journal.importing import check_recording
+    from fleet_tui.paths import cache_dir, private_dir
 
-    with tempfile.TemporaryDirectory(prefix="fleet-tui-verify-") as place:
-        found = import_recording(path, Path(place))
+    with ending_tidily():
+        found = check_recording(path, private_dir(cache_dir() / "recordings"))
     return Proof(
         kind="recording",
         path=str(path),

@@ -1,27 +1,29 @@
 """Opening a recording: into a private cache that is a journal directory like any other.
 
-A recording comes from anywhere, so nothing in it is believed: lines, records and bytes are capped,
-the chain is checked, and an event that cannot be read or does not fit the others is kept as
-unknown. What is not intact opens all the same and says from which record on.
+A recording comes from anywhere, so nothing in it is believed: lines, records, bytes, memory and
+time are capped, the chain is checked, and an event that cannot be read or does not fit the others
+is kept as unknown. What is not intact opens all the same and says from which record on. Where it
+is built is gone when it could not be finished, at the latest when the next one is opened.
 """
 
-import gzip
+import fcntl
 import os
 import shutil
 import sqlite3
 import tempfile
-import zlib
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import assert_never
 
 import msgspec
+import psutil
 
 from fleet_tui.core.events import Recorded, UnknownEvent, task_of
-from fleet_tui.core.fold import fold
+from fleet_tui.core.fold import Folding, fold
 from fleet_tui.core.ids import Epoch, Seq
+from fleet_tui.core.logs import MAX_LINE_CHARS
 from fleet_tui.core.state import EMPTY_STATE, FleetState
 from fleet_tui.journal.chain import GENESIS, Head, link, write_head
 from fleet_tui.journal.codec import decode_leniently
@@ -30,7 +32,6 @@ from fleet_tui.journal.errors import BadRecording, JournalTooNew
 from fleet_tui.journal.logs import LogConnection, line_row
 from fleet_tui.journal.recording import (
     LINK_DIGITS,
-    MAX_LINE_BYTES,
     RECORDING_FORMAT,
     Closing,
     EventRecord,
@@ -40,20 +41,31 @@ from fleet_tui.journal.recording import (
     Manifest,
     Record,
     SampleRecord,
-    read_lines,
 )
 from fleet_tui.journal.rolling import RollingConnection, RollingRow
 from fleet_tui.journal.segments import EventRow, create_database, segment_path
 from fleet_tui.journal.snapshots import SNAPSHOT_EVERY, write_snapshot
 from fleet_tui.journal.statements import query
+from fleet_tui.journal.unpacking import HINT, MAX_EXPANDED_BYTES, MAX_RECORDS, Cut, Unpacked
 
-MAX_RECORDS = 20_000_000
-MAX_TOTAL_BYTES = 8 * 1024 * 1024 * 1024
+MAX_BAD_LINES = 1_000
+"""Lines that are no records; a file with more of them is none."""
+MAX_MISFITS = 100
+"""Events that are found not to fit; after them nothing is folded any more."""
+MAX_MEMORY_BYTES = 1024 * 1024 * 1024
+"""What opening a recording may add to the process: mostly the tasks that are open at one time."""
+KEEP_FREE_BYTES = 64 * 1024 * 1024
+"""Left free on the cache's disk."""
 MAX_CACHED_RECORDINGS = 32
 BATCH = 5_000
+BATCH_BYTES = 8 * 1024 * 1024
+"""Records are stored together up to so many, or so many bytes."""
+MAX_TEXT_CHARS = 2 * MAX_LINE_CHARS
+"""Of a line of log. The engine cuts them at MAX_LINE_CHARS; redacting may lengthen them."""
 NOT_UNDERSTOOD = 2**31 - 1
 """The version given to an event that does not fold, so that every reader keeps it as unknown."""
 
+_UNFINISHED = ".new"
 VERDICT_NAME = "recording.json"
 _GZIP_MAGIC = b"\x1f\x8b"
 _SQLITE_MAGIC = b"SQLite format 3\x00"
@@ -91,35 +103,81 @@ def import_recording(path: Path, cache_dir: Path) -> ImportedRecording:
     newer version wrote it, UnsafeDirectory for the cache.
     """
     prepare(cache_dir)
-    try:
+    with _told(path, cache_dir):
         key = _digest(path)
         target = cache_dir / key
         known = _known(target)
         if known is not None:
             os.utime(target)
             return known
-        building = Path(tempfile.mkdtemp(".new", f"{key}-", cache_dir))  # 0700
-        try:
+        with _building(cache_dir, key) as building:
             imported = _build(path, building, target)
             with suppress(OSError):  # another process was faster; its work is as good
                 building.rename(target)
-        finally:
-            shutil.rmtree(building, ignore_errors=True)
         _evict(cache_dir)
         return imported
+
+
+def check_recording(path: Path, cache_dir: Path) -> ImportedRecording:
+    """Like :func:`import_recording`, but what was opened before is not believed, and nothing is
+    kept: only what was found counts."""
+    prepare(cache_dir)
+    with _told(path, cache_dir):
+        key = _digest(path)
+        with _building(cache_dir, key) as building:
+            return _build(path, building, building)
+
+
+@contextmanager
+def _told(path: Path, cache_dir: Path) -> Iterator[None]:
+    """Whatever goes wrong as a BadRecording that names the file."""
+    cannot = f"cannot open the recording {path}"
+    try:
+        yield
     except OSError as error:
-        raise BadRecording(f"cannot open the recording {path}: {error.strerror}") from error
+        raise BadRecording(f"{cannot}: {error.strerror}") from error
     except sqlite3.Error as error:  # the cache's disk is full, most likely
-        raise BadRecording(f"cannot open the recording {path}: {cache_dir}: {error}") from error
+        raise BadRecording(f"{cannot}: {cache_dir}: {error}") from error
+    except MemoryError as error:
+        raise BadRecording(f"{cannot}: there is not enough memory", hint=HINT) from error
+
+
+@contextmanager
+def _building(cache_dir: Path, key: str) -> Iterator[Path]:
+    """A directory of this process's own that is gone afterwards, unless it was renamed. What a
+    killed process left is removed; the lock on a directory says that its process lives."""
+    with ExitStack() as stack:
+        with _locked(cache_dir):
+            for left in cache_dir.glob(f"*{_UNFINISHED}"):
+                _remove_left(left)
+            building = Path(tempfile.mkdtemp(_UNFINISHED, f"{key}-", cache_dir))  # 0700
+            stack.callback(shutil.rmtree, building, ignore_errors=True)
+            stack.enter_context(_locked(building))
+        yield building
+
+
+@contextmanager
+def _locked(directory: Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
+    file = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(file, how)
+        yield
+    finally:
+        os.close(file)
+
+
+def _remove_left(left: Path) -> None:
+    with suppress(OSError), _locked(left, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def read_manifest(path: Path) -> Manifest | None:
     """What a recording says it is, without reading the rest; None for anything else."""
     try:
-        with gzip.open(path, "rb") as stream:
-            line = next(read_lines(stream, MAX_LINE_BYTES), b"")
+        with closing(Unpacked(path, max_bytes=MAX_EXPANDED_BYTES).lines()) as lines:
+            line = next(lines, b"")
         return msgspec.json.decode(msgspec.json.decode(line, type=Line).r, type=Manifest)
-    except (OSError, EOFError, ValueError, RecursionError, zlib.error):
+    except (OSError, Cut, BadRecording, ValueError, RecursionError):
         return None
 
 
@@ -155,6 +213,8 @@ def _evict(cache_dir: Path) -> None:
 
 def _build(path: Path, building: Path, target: Path) -> ImportedRecording:
     source = _Source(path)
+    room = _Room(path, building, source)
+    room.check()
     with ExitStack() as stack:
         records = source.records()
         manifest = next(records, None)
@@ -164,7 +224,8 @@ def _build(path: Path, building: Path, target: Path) -> ImportedRecording:
             raise JournalTooNew(path, manifest.format, RECORDING_FORMAT)
         store = _Store(building, manifest, source, stack)
         for record in records:
-            store.add(record)
+            if store.add(record, source.record_bytes):
+                room.check()
         store.finish()
     if not store.event_count:
         raise BadRecording(f"{path} holds no events")
@@ -184,10 +245,41 @@ def _build(path: Path, building: Path, target: Path) -> ImportedRecording:
     return imported
 
 
+class _Room:
+    """What opening a recording may take of the machine."""
+
+    def __init__(self, path: Path, building: Path, source: "_Source") -> None:
+        self._path = path
+        self._building = building
+        self._source = source
+        self._process = psutil.Process()
+        self._before = self._process.memory_info().rss
+
+    def check(self) -> None:
+        """Raises BadRecording when it took too much of something."""
+        self._source.unpacked.check_time()
+        more = self._process.memory_info().rss - self._before
+        if more > MAX_MEMORY_BYTES:
+            raise BadRecording(
+                f"{self._path} is too large to open: it takes more than {MAX_MEMORY_BYTES:,} bytes "
+                "of memory",
+                hint=HINT,
+            )
+        if shutil.disk_usage(self._building).free < KEEP_FREE_BYTES:
+            raise BadRecording(
+                f"cannot open the recording {self._path}: the disk of {self._building.parent} has "
+                f"less than {KEEP_FREE_BYTES:,} bytes left",
+                hint="XDG_CACHE_HOME names another place",
+            )
+
+
 class _Source:
     """The records of a file, and what is wrong with it."""
 
     def __init__(self, path: Path) -> None:
+        self.unpacked = Unpacked(path, max_bytes=MAX_EXPANDED_BYTES)
+        self.record_bytes = 0
+        """Of the newest record."""
         self.skipped = 0
         self.bad_record: int | None = None
         self.reason = ""
@@ -203,27 +295,39 @@ class _Source:
             self.bad_record, self.reason = bad, reason
 
     def records(self) -> Iterator[Record]:
-        """Every record that can be read, in order; stops at a cut."""
-        with gzip.open(self._path, "rb") as stream:
-            total = 0
-            lines = read_lines(stream, MAX_LINE_BYTES)
-            while True:
-                self.number += 1
-                try:
-                    line = next(lines, None)
-                except (EOFError, OSError, zlib.error):
-                    self.blame("it is cut short: 1 incomplete record")
-                    return
-                if line is None:
-                    if not self._closed:
-                        self.blame("it is cut short: the closing record is missing")
-                    return
-                total += len(line)
-                if total > MAX_TOTAL_BYTES or self.number > MAX_RECORDS:
-                    raise BadRecording(f"{self._path} is too large to open")
-                record = self._record(line)
-                if record is not None:
-                    yield record
+        """Every record that can be read, in order; stops at a cut. What does not begin with a
+        record has none."""
+        lines, bad_lines = self.unpacked.lines(), 0
+        while True:
+            self.number += 1
+            try:
+                line = next(lines, None)
+            except Cut as cut:
+                self.blame(str(cut))
+                return
+            if line is None:
+                if not self._closed:
+                    self.blame("it is cut short: the closing record is missing")
+                elif self.unpacked.follows:
+                    self.blame("something follows the closing record")
+                return
+            if self.number > MAX_RECORDS:
+                raise BadRecording(
+                    f"{self._path} is too large to open: it has more than {MAX_RECORDS:,} records",
+                    hint=HINT,
+                )
+            self.record_bytes = len(line)
+            record = self._record(line)
+            if record is not None:
+                yield record
+                continue
+            bad_lines += 1
+            if self.number == 1:
+                return
+            if bad_lines - self.skipped > MAX_BAD_LINES:
+                raise BadRecording(
+                    f"{self._path} is not a recording: {bad_lines:,} lines are no records"
+                )
 
     def _record(self, line: bytes) -> Record | None:
         if self._closed:
@@ -271,6 +375,9 @@ class _Store:
         """Events with their place in the file."""
         self._samples: list[RollingRow] = []
         self._lines: list[RollingRow] = []
+        self._bytes = 0
+        """Of all that waits."""
+        self._misfits = 0
         self._events_db = self._database(stack, "events", sqlite3.Connection, first)
         self._events_db.execute("BEGIN")
         self._events_db.execute(query("fence_drop"))
@@ -289,18 +396,14 @@ class _Store:
         connection.execute("PRAGMA synchronous = OFF")  # a cache: made again if it is lost
         return connection
 
-    def add(self, record: Record) -> None:
-        """Put one record where it belongs."""
+    def add(self, record: Record, size: int) -> bool:
+        """Put one record where it belongs; whether what waited was stored."""
         source = self._source
         match record:
             case EventRecord():
                 self._pending.append((source.number, record))
-                if len(self._pending) >= BATCH:
-                    self._flush_events()
             case SampleRecord():
                 self._samples.append((record.at_ms, record.agent, bytes(record.body)))
-                if len(self._samples) >= BATCH:
-                    self._flush_samples()
             case LineRecord(line=line):
                 self._add_line(line_row(line))
             case GapRecord(gap=gap):
@@ -312,20 +415,30 @@ class _Store:
                     source.blame("events are missing")
             case _:
                 assert_never(record)
+        self._bytes += size
+        waiting = max(len(self._pending), len(self._samples), len(self._lines))
+        if waiting < BATCH and self._bytes < BATCH_BYTES:
+            return False
+        self._flush()
+        return True
 
     def _add_line(self, row: RollingRow) -> None:
         if any(isinstance(value, int) and abs(value) >= 2**63 for value in row):
             self._source.blame("a log line has an impossible number")
-            return
-        self._lines.append(row)
-        if len(self._lines) >= BATCH:
-            self._flush_lines()
+        elif any(isinstance(value, str) and len(value) > MAX_TEXT_CHARS for value in row):
+            self._source.blame("a log line is longer than any that is kept")
+        else:
+            self._lines.append(row)
 
-    def finish(self) -> None:
-        """Write what waits and let the directory be a journal."""
+    def _flush(self) -> None:
         self._flush_events()
         self._flush_samples()
         self._flush_lines()
+        self._bytes = 0
+
+    def finish(self) -> None:
+        """Write what waits and let the directory be a journal."""
+        self._flush()
         self._events_db.execute(query("segment_freeze"))
         self._events_db.execute("COMMIT")
         write_head(self._directory, self._head)
@@ -365,21 +478,35 @@ class _Store:
     def _fold(self, pending: list[tuple[int, EventRecord]], recorded: list[Recorded]) -> list[bool]:
         """Fold the events; what does not fit becomes unknown. Returns which ones fit."""
         fits = [True] * len(recorded)
-        try:
-            self._state = fold(self._state, recorded)
-        except Exception:  # invented events may fail in any way; find them one by one
-            for place, event in enumerate(recorded):
-                try:
-                    self._state = fold(self._state, [event])
-                except Exception:  # as above
-                    number, record = pending[place]
-                    reason = f"event {event.seq} does not fit the ones before it"
-                    self._source.blame(reason, number)
-                    unknown = UnknownEvent(kind=record.kind, body=bytes(record.body))
-                    recorded[place] = msgspec.structs.replace(event, event=unknown)
-                    fits[place] = False
-                    self._state = fold(self._state, [recorded[place]])
+        place = self._fold_fitting(recorded)
+        while place < len(recorded):
+            number, record = pending[place]
+            reason = f"event {recorded[place].seq} does not fit the ones before it"
+            self._source.blame(reason, number)
+            unknown = UnknownEvent(kind=record.kind, body=bytes(record.body))
+            recorded[place] = msgspec.structs.replace(recorded[place], event=unknown)
+            fits[place] = False
+            self._misfits += 1
+            place += self._fold_fitting(recorded[place:])
         return fits
+
+    def _fold_fitting(self, events: Sequence[Recorded]) -> int:
+        """Fold the events up to the first that does not fit; how many these are. It is asked again
+        about the rest, so one that became unknown fits."""
+        if self._misfits > MAX_MISFITS:
+            known = (place for place, e in enumerate(events) if not _is_unknown(e))
+            count = next(known, len(events))
+            self._state = fold(self._state, events[:count])
+            return count
+        folding = Folding(self._state)
+        for place, event in enumerate(events):
+            try:
+                folding.apply(event)
+            except Exception:  # invented events may fail in any way, some half applied
+                self._state = fold(self._state, events[:place])
+                return place
+        self._state = folding.state()
+        return len(events)
 
     def _flush_samples(self) -> None:
         first, rows = self.sample_count + 1, self._samples
@@ -396,3 +523,7 @@ class _Store:
         )
         self.line_count += len(rows)
         self._lines = []
+
+
+def _is_unknown(recorded: Recorded) -> bool:
+    return isinstance(recorded.event, UnknownEvent)

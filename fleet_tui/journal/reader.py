@@ -21,7 +21,13 @@ from fleet_tui.core.state import EMPTY_STATE, FleetState, Task
 from fleet_tui.journal.chain import Row
 from fleet_tui.journal.directory import check
 from fleet_tui.journal.errors import JournalMissing
-from fleet_tui.journal.segments import SegmentReader, Submission, numbered_files, recorded
+from fleet_tui.journal.segments import (
+    MAX_TASK_EVENTS,
+    SegmentReader,
+    Submission,
+    numbered_files,
+    recorded,
+)
 from fleet_tui.journal.snapshots import newest_snapshot
 from fleet_tui.journal.troubles import unreadable
 from fleet_tui.journal.verifying import PAGE_EVENTS, Verdict, verify
@@ -77,7 +83,8 @@ class JournalReader:
             return self._segment(oldest).ends()[0][1], self._end()[1]
 
     def read(self, after: Seq, limit: int) -> list[Recorded]:
-        """The next events after a position, oldest first; empty when there are none yet."""
+        """The next events after a position, oldest first; empty when there are none yet. Fewer than
+        ``limit`` where they are large."""
         with self._lock:
             return self._events(after, limit)
 
@@ -110,10 +117,15 @@ class JournalReader:
             return self._last_before(at_ms)
 
     def task_events(self, task: TaskId) -> list[Recorded]:
-        """The story of one task, oldest first."""
+        """The story of one task, oldest first; of each segment at most MAX_TASK_EVENTS."""
+        story: list[Recorded] = []
         with self._lock:
-            rows = [row for _, path in self._files() for row in self._segment(path).task_rows(task)]
-        return [recorded(row) for row in rows if self._until is None or row.seq <= self._until]
+            for _, path in self._files():
+                after, left = 0, MAX_TASK_EVENTS
+                while left > 0 and (rows := self._segment(path).task_rows(task, after)):
+                    after, left = rows[-1].seq, left - len(rows)
+                    story += [recorded(row) for row in rows]
+        return [r for r in story if self._until is None or r.seq <= self._until]
 
     def retell(self, text: str, *, until: Seq | None = None) -> Retelling | None:
         """What the ledger tells, up to a position, of the task people mean by ``t-42``, ``42`` or
@@ -273,11 +285,14 @@ class JournalReader:
         for _, path in files[place:]:
             segment = self._segment(path)
             while len(found) < limit:
-                page = segment.events(after, min(limit - len(found), PAGE_EVENTS))
+                wanted = min(limit - len(found), PAGE_EVENTS)
+                page = segment.events(after, wanted)
                 if not page:
                     break
                 found += page
                 after = page[-1].seq
+                if len(page) < wanted and after < segment.ends()[1][0]:
+                    return found  # a page of large events ends early
         return found
 
     def _mark(self, seq: int) -> tuple[int, bytes] | None:

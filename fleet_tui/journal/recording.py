@@ -9,7 +9,7 @@ always carries the folded state. Nothing in a recording can be executed.
 import gzip
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
@@ -27,11 +27,11 @@ from fleet_tui.journal.errors import BadRecording, JournalError
 from fleet_tui.journal.logs import LogReader
 from fleet_tui.journal.reader import JournalReader
 from fleet_tui.journal.samples import END_OF_TIME_MS, SampleReader
+from fleet_tui.journal.unpacking import HINT, MAX_EXPANDED_BYTES, MAX_LINE_BYTES, MAX_RECORDS
 from fleet_tui.journal.verifying import PAGE_EVENTS
 
 RECORDING_FORMAT = 1
 SUFFIX = ".fleetrec"
-MAX_LINE_BYTES = 8 * 1024 * 1024
 MAX_STATE_BYTES = MAX_LINE_BYTES // 2
 """A state that is larger in a recording forgets its oldest closed tasks until it fits."""
 
@@ -133,7 +133,7 @@ def export(
 
     ``redact`` sees every string value (not the names of fields and not map keys). The file is
     complete or absent, readable by its owner only, and replaces an older one. Blocks. Raises
-    JournalError when there is nothing to export, BadRecording for an event that is too large,
+    JournalError when there is nothing to export, BadRecording for what could not be opened again,
     OSError when the disk refuses.
     """
     with closing(JournalReader(directory)) as reader:
@@ -184,6 +184,7 @@ class _Exporter:
         self._out = out
         self._redact = redact
         self._hash = GENESIS
+        self._bytes = self._records = 0
         self._encoder = msgspec.json.Encoder()
 
     def events(self, reader: JournalReader, first: Seq, last: Seq) -> None:
@@ -273,7 +274,16 @@ class _Exporter:
             raise BadRecording(f"{what} is too large for a recording ({len(content)} bytes)")
         self._hash = sha256(self._hash + content).digest()
         line = Line(self._hash.hex()[:LINK_DIGITS], msgspec.Raw(content))
-        self._out.write(self._encoder.encode(line) + b"\n")
+        packed = self._encoder.encode(line) + b"\n"
+        self._bytes += len(packed)
+        self._records += 1
+        if self._bytes > MAX_EXPANDED_BYTES or self._records > MAX_RECORDS:
+            raise BadRecording(
+                f"it would be too large to be opened: at most {MAX_RECORDS:,} records and "
+                f"{MAX_EXPANDED_BYTES:,} bytes before they are compressed",
+                hint=HINT,
+            )
+        self._out.write(packed)
 
 
 def _redacted(value: object, redact: Redact) -> object:
@@ -305,11 +315,3 @@ def _smaller(body: bytes) -> bytes:
 
 def _newer_half(tasks: dict[TaskId, Task]) -> dict[TaskId, Task]:
     return dict(list(tasks.items())[(len(tasks) + 1) // 2 :])
-
-
-def read_lines(stream: BinaryIO | gzip.GzipFile, limit: int) -> Iterator[bytes]:
-    """Whole lines, each at most ``limit`` bytes; raises EOFError when the last one is cut."""
-    while line := stream.readline(limit + 1):
-        if not line.endswith(b"\n"):
-            raise EOFError("cut")
-        yield line

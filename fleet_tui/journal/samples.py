@@ -24,6 +24,8 @@ END_OF_TIME_MS = 2**62
 _THE_FLEET = ""
 _encoder = msgspec.json.Encoder()
 _look_decoder: msgspec.json.Decoder[Look] = msgspec.json.Decoder(Look)
+_NO_LOOK = (ValueError, RecursionError)
+"""Of a newer version, or damaged, or invented."""
 _pulse_decoder = msgspec.json.Decoder(FleetSample)
 
 
@@ -97,7 +99,7 @@ class SampleReader:
         for _, rows in self._rolling.each_newest_first(query("samples_latest"), (until,)):
             for agent, body in rows:
                 if isinstance(agent, str) and isinstance(body, bytes) and agent not in looks:
-                    with suppress(ValueError):  # of a newer version, or damaged: no look
+                    with suppress(*_NO_LOOK):
                         looks[AgentName(agent)] = _look_decoder.decode(body)
         return looks
 
@@ -105,7 +107,7 @@ class SampleReader:
         """The fleet's pulse, both instants included, oldest first; the newest win at the limit."""
         found = []
         for body in self._series(_THE_FLEET, since_ms, until_ms, limit):
-            with suppress(ValueError):
+            with suppress(*_NO_LOOK):
                 found.append(_pulse_decoder.decode(body))
         return found
 
@@ -115,7 +117,7 @@ class SampleReader:
         """Looks at one agent, both instants included, oldest first; the newest win."""
         found = []
         for body in self._series(agent, since_ms, until_ms, limit):
-            with suppress(ValueError):
+            with suppress(*_NO_LOOK):
                 found.append(_look_decoder.decode(body))
         return found
 

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -30,10 +30,14 @@ BUSY_TIMEOUT_S = 5.0
 LOCK_WAIT_S = 2.0
 """How long an engine waits for another program's lock before its callers are told. A checkpoint or
 a backup of ours holds none for so long."""
+PAGE_BYTES = 16 * 1024 * 1024
+"""Of bodies read at a time: a page of large events ends early."""
 MAX_TASK_EVENTS = 10_000
 """The story of one task, where it is shown, is cut after this many events of a segment."""
 
 _DIGITS = 16
+_BODY = 5
+"""Where the body stands in a row."""
 
 EventRow = tuple[int, int, int, str, int, bytes, bytes, str | None]
 """A row of ``events`` with the task it is about."""
@@ -201,8 +205,8 @@ class SegmentReader:
         return SegmentInfo(first_seq, previous_hash, epoch, bool(sealed))
 
     def rows(self, after: int, limit: int) -> list[Row]:
-        """The next rows after a position, at most ``limit``."""
-        return self._rows("events_after", after, limit)
+        """The next rows after a position, at most ``limit`` and few more than PAGE_BYTES."""
+        return [Row._make(row) for row in self._page("events_after", after, limit)]
 
     def all_rows(self, after: int, page: int) -> Iterator[Row]:
         """All rows after a position, read in pages so that no transaction stays open."""
@@ -213,7 +217,7 @@ class SegmentReader:
     def filed_rows(self, after: int, page: int) -> Iterator[tuple[Row, str | None]]:
         """Like :meth:`all_rows`, with the task that each row is found by."""
         while True:
-            found = self._connection.execute(query("events_filed"), (after, page)).fetchall()
+            found = self._page("events_filed", after, page)
             if not found:
                 return
             for *row, task in found:
@@ -229,15 +233,15 @@ class SegmentReader:
 
     def events(self, after: int, limit: int) -> list[Recorded]:
         """The next rows as events: :meth:`rows` and :func:`recorded` without the detour."""
-        found = self._connection.execute(query("events_after"), (after, limit)).fetchall()
         return [
             Recorded(seq, at_ms, epoch, decode_leniently(kind, v, body))
-            for seq, at_ms, epoch, kind, v, body, _ in found
+            for seq, at_ms, epoch, kind, v, body, _ in self._page("events_after", after, limit)
         ]
 
     def task_rows(self, task: str, after: int = 0) -> list[Row]:
-        """The next rows about one task, at most MAX_TASK_EVENTS."""
-        return self._rows("events_of_task", task, after, MAX_TASK_EVENTS)
+        """The next rows about one task, at most MAX_TASK_EVENTS and few more than PAGE_BYTES."""
+        page = self._page("events_of_task", task, after, MAX_TASK_EVENTS)
+        return [Row._make(row) for row in page]
 
     def submission_from(self, first: int, end: int) -> Submission | None:
         """The first task submitted from ``first`` on, before ``end``."""
@@ -272,6 +276,17 @@ class SegmentReader:
         """Instant and hash of one event; None when it is not here."""
         found = self._connection.execute(query("event_mark"), (seq,)).fetchone()
         return None if found is None else (found[0], found[1])
+
+    def _page(self, name: str, *parameters: int | str) -> list[Any]:
+        """Rows of events, up to PAGE_BYTES of bodies, at least one where there is one."""
+        page, size = [], 0
+        with closing(self._connection.execute(query(name), parameters)) as found:
+            for row in found:
+                page.append(row)
+                size += len(row[_BODY])
+                if size >= PAGE_BYTES:
+                    break
+        return page
 
     def _rows(self, name: str, *parameters: int | str) -> list[Row]:
         found = self._connection.execute(query(name), parameters).fetchall()
