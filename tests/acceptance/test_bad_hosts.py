@@ -40,7 +40,7 @@ WRONG: dict[str, tuple[FailureKind, str]] = {
     "wrong-user": (FailureKind.SSH_AUTH, "Permission denied"),
     "refused": (FailureKind.SSH_UNREACHABLE, "refused"),
     "black-hole": (FailureKind.SSH_UNREACHABLE, "still connecting"),
-    "endless-banner": (FailureKind.SSH_PROTOCOL, "banner"),
+    "endless-banner": (FailureKind.SSH_PROTOCOL, "no SSH server answers there"),
     "garbage": (FailureKind.SSH_PROTOCOL, ""),
     "no-gateway": (FailureKind.GATEWAY_DOWN, "nothing answers on port"),
     "html": (FailureKind.BAD_ANSWER, "HTTP 200: <html>"),
