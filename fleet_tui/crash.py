@@ -6,6 +6,7 @@ hold tokens and other people's text.
 loop; :class:`PrivateFormatter` for what is logged.
 """
 
+import errno
 import logging
 import os
 import sys
@@ -32,6 +33,8 @@ TERMINAL_WRITER = "textual-output"
 """Textual's thread that writes to the terminal. When that is closed it fails, which is no bug."""
 
 MAX_FRAMES = 50
+RAN_OUT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+"""Running out of something is no bug."""
 MAX_WORDS_CHARS = 500
 
 log = logging.getLogger("fleet_tui")
@@ -96,7 +99,9 @@ def unhandled(loop: "asyncio.AbstractEventLoop", context: dict[str, Any]) -> Non
     """An event loop's exception handler: log what happened in a line, keep the traceback."""
     del loop
     error = context.get("exception")
-    if isinstance(error, BaseException):
+    if isinstance(error, OSError) and error.errno in RAN_OUT:  # the loop tries again by itself
+        log.warning("the system refused the event loop something: %s", in_words(error))
+    elif isinstance(error, BaseException):
         # The message that comes with one may show a callback's arguments.
         _complain(f"a bug in the background ({in_words(error)})", error)
     else:

@@ -1,6 +1,7 @@
 """What remains of a bug: a sentence and a private file, in every kind of process and place."""
 
 import asyncio
+import errno
 import logging
 import os
 import stat
@@ -186,3 +187,19 @@ def test_hooks_are_in_place_while_a_command_runs() -> None:
 
     assert run(look()) is crash.unhandled
     assert sys.excepthook is not sys.__excepthook__
+
+
+def test_running_out_of_descriptors_is_no_bug(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("FLEET_TUI_STATE_DIR", str(tmp_path))
+
+    async def main() -> None:
+        error = OSError(errno.EMFILE, "Too many open files")
+        crash.unhandled(asyncio.get_running_loop(), {"exception": error})
+
+    asyncio.run(main())
+    (record,) = caplog.records
+    assert "Too many open files" in record.getMessage()
+    assert "bug" not in record.getMessage()
+    assert list(tmp_path.iterdir()) == []

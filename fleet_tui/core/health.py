@@ -151,6 +151,12 @@ def _after_good(
 def _judge_failure(
     watch: Watch, agent: AgentState, failure: ProbeFailure, probe: ProbeSpec, now_ms: int
 ) -> tuple[Watch, list[Event]]:
+    if failure.kind is FailureKind.NO_DESCRIPTORS:
+        # Nobody looked, so nothing counts against it; it gets no tasks until somebody can.
+        if agent.health in (Health.UP, Health.DEGRADED):
+            why = "not looked at: the engine has no file descriptors left"
+            return watch, [_change(agent, Health.SUSPECT, why, failure)]
+        return watch, []
     watch = replace(
         watch,
         misses=watch.misses + 1,
@@ -247,6 +253,7 @@ def _lost_as(kind: FailureKind) -> Health:
             | FailureKind.SECRET_MISSING
             | FailureKind.TIMEOUT
             | FailureKind.INTERNAL
+            | FailureKind.NO_DESCRIPTORS
         ):
             return Health.UNREACHABLE
         case _:

@@ -34,6 +34,8 @@ class FailureKind(StrEnum):
     SECRET_MISSING = "secret-missing"  # noqa: S105 - the name of a failure, not a secret
     COMMAND_MISSING = "command-missing"
     DISK_FULL = "disk-full"
+    NO_DESCRIPTORS = "no-descriptors"
+    """Ours, not the agent's: the engine has no file descriptor left for a connection to it."""
     CANNOT_WORK = "cannot-work"
     """Its host lacks what every run needs: tools, hard links, a run_dir it may write to."""
     TIMEOUT = "timeout"

@@ -23,9 +23,10 @@ from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import ProbeFailure
 from fleet_tui.engine.clock import Clock
 from fleet_tui.wire.command import CommandPort
-from fleet_tui.wire.local import LocalPort
+from fleet_tui.wire.local import LocalPort, LocalShell, Room
 from fleet_tui.wire.openclaw.dial import dial_over_ssh
 from fleet_tui.wire.openclaw.port import OpenClawPort
+from fleet_tui.wire.places import Places
 from fleet_tui.wire.port import AgentPort
 from fleet_tui.wire.runs import RunDirectory
 from fleet_tui.wire.secrets import Secret, resolve_secret
@@ -55,9 +56,20 @@ class Ports:
     """Agents' connections over one shared SSH connection per host."""
 
     def __init__(
-        self, clock: Clock, rng: random.Random, epoch: Epoch, *, is_owner: Callable[[], bool]
+        self,
+        clock: Clock,
+        rng: random.Random,
+        epoch: Epoch,
+        *,
+        is_owner: Callable[[], bool],
+        places: Places | None = None,
+        processes: int | None = None,
     ) -> None:
-        """``epoch`` is this engine's; ``is_owner`` tells whether no other has taken over since."""
+        """``epoch`` is this engine's; ``is_owner`` tells whether no other has taken over since;
+        ``places`` bounds the connections to hosts and ``processes`` the programs that run here,
+        without bounds if None."""
+        self._places = places
+        self._room = None if processes is None else Room(processes)
         self._clock = clock
         self._is_owner = is_owner
         self._rng = rng
@@ -108,6 +120,7 @@ class Ports:
                     directory=self._directory(None, local.run_dir),
                     probe_timeout_ms=agent.probe.timeout_ms,
                     now_ms=self._clock.now_ms,
+                    shell=LocalShell(self._room),
                 )
             case _:
                 assert_never(agent.kind)
@@ -153,6 +166,7 @@ class Ports:
                 clock=time.monotonic,
                 on_lost=partial(_tell, programs),
                 resolver=self._resolver,
+                places=self._places,
             )
             shared = _Shared(fleet, pool, programs=programs)
             self._shared.append(shared)

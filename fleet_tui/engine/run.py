@@ -16,17 +16,18 @@ from fleet_tui import __version__
 from fleet_tui.core.attempts import Word
 from fleet_tui.core.commands import StopEngine
 from fleet_tui.core.events import EngineModeChanged, FleetLoaded, Recorded
-from fleet_tui.core.fleet import FleetSpec
+from fleet_tui.core.fleet import FleetSpec, LocalAgent
 from fleet_tui.core.ids import RunId
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.modes import EngineMode, Trouble
 from fleet_tui.core.narrate import log_line
 from fleet_tui.core.protocol import Doorbell
 from fleet_tui.core.state import FleetState
-from fleet_tui.core.vitals import Look
+from fleet_tui.core.vitals import FailureKind, Look, ProbeFailure
 from fleet_tui.doors import make_room
 from fleet_tui.engine.bell import Bell
 from fleet_tui.engine.clock import Clock, SteadyClock, WallClock
+from fleet_tui.engine.descriptors import Budget, budget, open_now, raised_limit
 from fleet_tui.engine.effects import FleetEffects
 from fleet_tui.engine.engine import Engine
 from fleet_tui.engine.inbox import FleetChanged, FleetFileSeen, LookTaken, WordHeard
@@ -111,7 +112,7 @@ class RunningEngine:
             "bell": self._bell.run,
             "ledger proof": partial(keep_proving, self.directory),
             "the watch over its files": Watchman(
-                self._writer, self._server, self._short_of, lambda: ""
+                self._writer, self._server, self._short_of, self._not_probed
             ).run,
         }
         if self._file is not None:
@@ -166,7 +167,16 @@ class RunningEngine:
         samples = await SampleWriter.open(self.directory)
         self._stack.push_async_callback(samples.close)
 
-        ports = Ports(self._clock, self._rng, writer.epoch, is_owner=writer.is_owner)
+        self._budget = await asyncio.to_thread(self._share_descriptors)
+        self._places = self._budget.places
+        ports = Ports(
+            self._clock,
+            self._rng,
+            writer.epoch,
+            is_owner=writer.is_owner,
+            places=self._places,
+            processes=self._budget.processes,
+        )
         self._stack.push_async_callback(ports.close)
         self.effects = FleetEffects(
             ports,
@@ -184,12 +194,31 @@ class RunningEngine:
         self._stack.callback(self.telemetry.hand_over)
         self._stack.push_async_callback(self.effects.close)
         self._server = Server(
-            self.engine, lambda: self.engine.state.fleet.name, writer.epoch, self._doorbell
+            self.engine,
+            lambda: self.engine.state.fleet.name,
+            writer.epoch,
+            self._doorbell,
+            self._budget.clients,
         )
         path = socket_path(self.directory)
         make_room(path)
         await self._server.listen(path)
         self._stack.push_async_callback(self._server.close)
+
+    def _share_descriptors(self) -> Budget:
+        agents = self.spec.agents.values()
+        local = any(isinstance(agent.kind, LocalAgent) for agent in agents)
+        return budget(raised_limit(), open_now(), has_local_agents=local)
+
+    def _not_probed(self) -> str:
+        """Which agents are left out for want of descriptors, in words; empty for none."""
+        looks = self.engine.looks.values()
+        kind = FailureKind.NO_DESCRIPTORS
+        count = sum(isinstance(look, ProbeFailure) and look.kind is kind for look in looks)
+        if count == 0:
+            return ""
+        of = len(self.engine.state.fleet.agents)
+        return f"{count} of {of} agents are not probed: {self._places.words}"
 
     async def _close_ledger(self, writer: JournalWriter) -> None:
         await writer.close(self._ended)
@@ -260,6 +289,7 @@ async def run_engine(
 ) -> str:
     """Run a fleet's engine until it is stopped, by a command, SIGTERM or SIGINT; SIGHUP changes
     nothing. Returns why it stopped. Raises FleetError when it cannot start or another took over."""
+    raised_limit()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGHUP, log.info, "SIGHUP changes nothing")
 

@@ -62,8 +62,10 @@ class Server:
         fleet: Callable[[], str],
         epoch: Epoch,
         doorbell: Callable[[], Doorbell],
+        max_clients: int = MAX_CLIENTS,
     ) -> None:
         """``fleet`` is its name now."""
+        self._max_clients = max_clients
         self._engine = engine
         self._fleet = fleet
         self._epoch = epoch
@@ -81,7 +83,10 @@ class Server:
         before = os.umask(0o177)
         try:
             self._server = await asyncio.start_unix_server(
-                self._accept, path=str(path), limit=MAX_FRAME_BYTES
+                self._accept,
+                path=str(path),
+                limit=MAX_FRAME_BYTES,
+                backlog=self._max_clients,  # so many are let in at once, before any is sent away
             )
         finally:
             os.umask(before)
@@ -118,7 +123,7 @@ class Server:
             _remove(self._path)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if not _may_come_in(writer) or len(self._clients) >= MAX_CLIENTS:
+        if not _may_come_in(writer) or len(self._clients) >= self._max_clients:
             writer.close()
             return
         client = _Client(reader, writer)

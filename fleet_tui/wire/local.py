@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import shutil
 import signal
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 
 import msgspec
@@ -38,13 +39,30 @@ MAX_PROCESSES = 32
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
+class Room:
+    """How many programs may run here for questions at once."""
+
+    def __init__(self, processes: int | None) -> None:
+        """Half of them may wait for the end of a run, a quarter read logs; None for MAX_PROCESSES
+        of either and any number of questions."""
+        waiting = MAX_PROCESSES if processes is None else max(processes // 2, 1)
+        reading = MAX_PROCESSES if processes is None else max(processes // 4, 1)
+        self.long_polls = asyncio.Semaphore(waiting)
+        self.log_streams = asyncio.Semaphore(reading)
+        self.processes = None if processes is None else asyncio.Semaphore(max(processes, 3))
+
+
 class LocalShell:
     """Runs the wrapper here. Ending the wrapper never ends the run it started."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: Room | None = None) -> None:
+        """``room`` is shared by the shells of all agents on this machine; None for one of its own
+        without a bound on questions."""
+        room = room or Room(None)
         self._given: Mapping[str, str] = {}
-        self.long_polls = asyncio.Semaphore(MAX_PROCESSES)
-        self.log_streams = asyncio.Semaphore(MAX_PROCESSES)
+        self.long_polls = room.long_polls
+        self.log_streams = room.log_streams
+        self._processes = room.processes
 
     def give(self, variables: Mapping[str, str]) -> None:
         """Variables that the wrapper and its runs find in their environment, and in no file."""
@@ -60,7 +78,7 @@ class LocalShell:
     ) -> RunResult:
         """Run a constant command; see :data:`fleet_tui.wire.shell.RunResult`."""
         try:
-            async with _process(command, self._given) as process:
+            async with self._processes or nullcontext(), _process(command, self._given) as process:
                 try:
                     async with asyncio.timeout(timeout_ms / 1000):
                         return await _collect(process, stdin, max_output_bytes)
@@ -69,14 +87,16 @@ class LocalShell:
                     return Unknown(LostReason.TIMEOUT, detail)
         except OSError as error:
             detail = Untrusted(f"{SH} cannot be started: {error}")
-            return ChannelFailure(kind=FailureKind.INTERNAL, detail=detail)
+            short = error.errno in (errno.EMFILE, errno.ENFILE)
+            kind = FailureKind.NO_DESCRIPTORS if short else FailureKind.INTERNAL
+            return ChannelFailure(kind=kind, detail=detail)
 
     @asynccontextmanager
     async def stream(
         self, command: str, stdin: bytes
     ) -> AsyncIterator[ByteSource | ChannelFailure]:
         """Run a command and read its output as it comes, for as long as the block lasts."""
-        async with _process(command, self._given) as process:
+        async with self._processes or nullcontext(), _process(command, self._given) as process:
             assert process.stdin is not None
             assert process.stdout is not None
             process.stdin.write(stdin)

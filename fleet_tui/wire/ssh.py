@@ -18,6 +18,7 @@ from fleet_tui.core.ssh_config import Refusal, Resolved
 from fleet_tui.core.ssh_ways import Hop
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind
+from fleet_tui.wire.places import Places
 from fleet_tui.wire.proxy_command import ProxyProcess, start_proxy
 from fleet_tui.wire.shell import ChannelFailure, Completed, RunResult
 from fleet_tui.wire.ssh_advice import ADOPTED, auth_advice, called, host_key_advice
@@ -69,7 +70,8 @@ class _Host:
     def __init__(self, spec: HostSpec) -> None:
         self.spec = spec
         self.connection: SshConnection | None = None
-        self.connected_at_s = 0.0
+        self.connected_at_s: float | None = None
+        """When it was connected to last; None for never."""
         self.dialing: asyncio.Task[SshConnection | SshFailure] | None = None
         self.failure: SshFailure | None = None
         self.failures_in_row = 0
@@ -94,9 +96,11 @@ class SshPool:
         known_hosts: Path | None = None,
         handshakes: int = 8,
         on_lost: Callable[[HostName, Untrusted], None] | None = None,
+        places: Places | None = None,
     ) -> None:
         """``clock`` is monotonic seconds (``time.monotonic``); ``on_lost`` is told of each loss.
-        ``resolver`` reads ssh_config; pools that share one ask ``ssh`` once."""
+        ``resolver`` reads ssh_config; pools that share one ask ``ssh`` once. ``places`` bounds the
+        connections of all pools that share it."""
         self._hosts = {name: _Host(spec) for name, spec in hosts.items()}
         self._rng = rng
         self._clock = clock
@@ -106,6 +110,7 @@ class SshPool:
         self._slots = asyncio.Semaphore(handshakes)
         self._doors: dict[tuple[str, int], Door] = {}
         self._on_lost = on_lost
+        self._places = places or Places()
         self._proxies: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -123,6 +128,10 @@ class SshPool:
             return state.connection
         if state.dialing is None:
             if state.failure is not None and self._clock() < state.next_try_s:
+                return state.failure
+            if state.via is None and not self._places.take((self, host), self._clock):
+                detail = Untrusted(self._places.words)
+                state.failure = SshFailure(kind=FailureKind.NO_DESCRIPTORS, detail=detail)
                 return state.failure
             state.dialing = asyncio.create_task(self._dial(host, state), name=f"ssh {host}")
         return await asyncio.shield(state.dialing)
@@ -163,6 +172,8 @@ class SshPool:
         living = [state.connection for state in self._hosts.values() if state.connection]
         await asyncio.gather(*(connection.close() for connection in living))
         await asyncio.gather(*self._proxies)
+        for host in self._hosts:
+            self._places.leave((self, host))
 
     async def _dial(self, host: HostName, state: _Host) -> SshConnection | SshFailure:
         """Make one attempt and remember how it went."""
@@ -170,6 +181,7 @@ class SshPool:
             result = await self._attempt(host, state)
         except asyncio.CancelledError:
             state.dialing = None
+            self._places.leave((self, host))
             raise
         except Exception as error:  # every way to fail becomes a value here
             timeout_ms = DEFAULT_CONNECT_TIMEOUT_MS
@@ -184,8 +196,13 @@ class SshPool:
                 state.next_try_s = now_s + PERMANENT_RETRY_S
                 state.route = None  # the operator may correct a file meanwhile
             result = state.failure = storable(result)
+            if state.connected_at_s is None:
+                self._places.leave((self, host))
+            else:
+                self._places.lost((self, host), self._clock)
         else:
             state.connection = result
+            self._places.connected((self, host))
             state.connected_at_s = now_s
             state.failure = None
         return result
@@ -305,6 +322,7 @@ class SshPool:
         """The connection to go through, from the fleet file or from ssh_config's ProxyJump."""
         if state.via is None and route.jump_chain:
             state.via = self._adopt_chain(route.jump_chain)
+            self._places.leave((self, host))  # it goes through another's connection
         via = state.via
         if via is None:
             return None
@@ -349,8 +367,9 @@ class SshPool:
         """Forget a dead connection; one that died young counts as a failed attempt."""
         if state.connection is connection:
             state.connection = None
+            self._places.lost((self, host), self._clock)
             now_s = self._clock()
-            if now_s - state.connected_at_s >= STABLE_AFTER_S:
+            if now_s - (state.connected_at_s or 0.0) >= STABLE_AFTER_S:
                 state.failures_in_row = 0
                 state.failure = None
             else:

@@ -4,6 +4,7 @@ Texts that a server sent end up in exceptions, so every detail is Untrusted.
 """
 
 import asyncio
+import errno
 import os
 import socket
 
@@ -55,6 +56,8 @@ def connect_failure(error: BaseException, *, timeout_ms: int) -> SshFailure:
         case socket.gaierror():
             detail = Untrusted(f"the name cannot be resolved: {error.strerror}")
             return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=detail)
+        case OSError(errno=errno.EMFILE | errno.ENFILE):
+            return SshFailure(kind=FailureKind.NO_DESCRIPTORS, detail=describe(error))
         case OSError(errno=int(number), filename=None):
             # "Connection refused"; asyncio's own words for it are a number and a tuple.
             detail = Untrusted(os.strerror(number))

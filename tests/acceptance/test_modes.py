@@ -1,10 +1,12 @@
 """What an operator meets when the engine can do less: frozen, a damaged journal, a full disk."""
 
+import asyncio
 import json
 import os
 import signal
 import sqlite3
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -253,4 +255,55 @@ async def test_an_engine_starts_on_a_full_disk_and_begins_when_there_is_room(
     assert rig.cli("submit", "-f", str(rig.file), "no").returncode == ExitCode.REFUSED
     (small_disk / "filler").unlink()
     await rig.until(in_mode(rig, EngineMode.NORMAL), 10, "it is normal within ten seconds")
+    await works(rig, "after")
+
+
+async def test_another_programs_lock_is_answered_at_once_and_restarts_nothing(
+    make_rig: MakeRig, short_dir: Path
+) -> None:
+    rig = local_fleet(make_rig, short_dir)
+    rig.start()
+    await works(rig, "before")
+    epoch = rig.state().engine.epoch
+    (_, segment) = numbered_files(rig.directory, "events")[-1]
+    holding = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None)"
+    holding += "; c.execute('BEGIN EXCLUSIVE'); print('held', flush=True); sys.stdin.read()"
+    other = subprocess.Popen(
+        [sys.executable, "-c", holding, segment], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert other.stdout is not None
+    assert other.stdout.readline() == b"held\n"
+    refused = rig.cli("submit", "-f", str(rig.file), "meanwhile")
+    assert refused.returncode == ExitCode.REFUSED
+    assert b"another program holds a lock" in refused.stderr
+    assert b"restore" not in refused.stderr
+    if sys.platform.startswith("linux"):
+        assert f"pid {other.pid}".encode() in refused.stderr
+    mode = mode_of(rig)
+    assert mode["mode"] == "read-only"
+    assert "lock" in str(mode["mode_reason"])
+    other.communicate(b"")
+    await rig.until(in_mode(rig, EngineMode.NORMAL), 10, "it goes on by itself")
+    await works(rig, "after")
+    assert rig.state().engine.epoch == epoch
+
+
+async def test_a_read_only_file_system_is_said_and_over_when_it_can_be_written(
+    make_rig: MakeRig, short_dir: Path, small_disk: Path
+) -> None:
+    rig = local_fleet(make_rig, short_dir)
+    rig.env["FLEET_TUI_STATE_DIR"] = str(small_disk)
+    rig.directory = small_disk / rig.directory.name
+    rig.start()
+    await works(rig, "before")
+    stop(rig)
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    process = rig.spawn()
+    assert await asyncio.to_thread(process.wait, 30) == ExitCode.FAILED
+    said = rig.output.read_text()
+    assert "read-only" in said.lower()
+    assert "restore" not in said
+    assert "Traceback" not in said
+    subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
+    rig.start()
     await works(rig, "after")
