@@ -110,13 +110,32 @@ PROMISES: tuple[Row, ...] = (
         ),
     ),
     Row(
-        "**Degraded, not wrong.** A full disk, a damaged journal or a bug has a named mode on "
-        "every screen (READ-ONLY, RECOVERY, HOLD): it watches, says why, and takes nothing that it "
-        "cannot keep.",
+        "**Degraded, not wrong.** A full disk, another program's lock, a damaged journal or a bug "
+        "has a named mode on every screen (READ-ONLY, RECOVERY, HOLD): it watches, says why, and "
+        "takes nothing that it cannot keep. Only proven damage says RECOVERY.",
         (
             FULL,
             "acceptance/test_modes.py::"
             "test_an_engine_with_a_damaged_journal_shows_what_it_trusts_and_takes_nothing",
+            "acceptance/test_modes.py::"
+            "test_another_programs_lock_is_answered_at_once_and_restarts_nothing",
+        ),
+    ),
+    Row(
+        "**Short, not stuck.** With fewer file descriptors than agents, the ledger and the "
+        "commands get theirs first, and it says how many agents are left out.",
+        (
+            "acceptance/test_descriptors.py::"
+            "test_with_64_descriptors_and_100_hosts_the_engine_works_and_says_what_it_leaves_out",
+        ),
+    ),
+    Row(
+        "**Never out of reach.** A socket, lock or head file that vanishes is made again; an "
+        "engine whose state directory went away ends and says so.",
+        (
+            "acceptance/test_vanished.py::test_what_vanishes_under_load_is_made_again",
+            "acceptance/test_vanished.py::"
+            "test_a_state_directory_that_goes_ends_its_engine_with_the_reason",
         ),
     ),
     Row(
