@@ -106,6 +106,8 @@ def _cure_of(kind: FailureKind) -> str:
             return "add that agent to the gateway, or correct agent_id in the fleet file"
         case FailureKind.CANNOT_WORK:
             return "give the host what is missing, or put run_dir elsewhere in the fleet file"
+        case FailureKind.NO_DESCRIPTORS:
+            return "raise `ulimit -n` where the engine is started"
         case FailureKind.INTERNAL:
             return "a bug in fleet-tui; engine.log in the state directory says more"
         case _:
