@@ -71,6 +71,9 @@ def _row(state: FleetState, agent: AgentState, now_ms: int) -> list[str]:
     word = "cordoned" if agent.cordon is not None and agent.health is Health.UP else agent.health
     said = f": {agent.detail.raw}" if agent.detail else ""
     why = agent.cordon.reason if agent.cordon is not None else agent.reason + said
+    if agent.runs and agent.failure is not None and not agent.in_service:
+        runs = words.plural(len(agent.runs), "run")
+        why = f"nothing heard of {runs} for {words.age(agent.since_ms, now_ms)}; {why}"
     return [
         word,
         agent.name,

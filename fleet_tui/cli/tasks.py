@@ -14,6 +14,7 @@ from fleet_tui.cli.common import (
     fleet_option,
     json_option,
     ledger_of,
+    offset_minutes,
     say,
     task_named,
     watch,
@@ -23,6 +24,7 @@ from fleet_tui.cli.selecting import passing
 from fleet_tui.core import words
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.ids import task_label, task_number
+from fleet_tui.core.silence import in_words, silence_of
 from fleet_tui.core.state import FleetState, Task, TaskPhase
 from fleet_tui.core.task_filter import HELD, task_state
 
@@ -90,7 +92,7 @@ def _show(fleet: Fleet, as_json: bool, wanted: Wanted, limit: int) -> None:
         return
     emit_table(
         TITLES,
-        (_row(task, now_ms) for task in chosen[:limit]),
+        (_row(task, state, now_ms) for task in chosen[:limit]),
         empty="No tasks match." if any(wanted) else "No tasks yet; fleet-tui submit gives one.",
     )
     if len(chosen) > limit:
@@ -126,7 +128,7 @@ def _show_older(fleet: Fleet, as_json: bool, wanted: Wanted, before: str, limit:
     if as_json:
         emit_json("tasks", fleet=fleet.name, at_ms=now_ms, matching=len(chosen), tasks=chosen)
         return
-    emit_table(TITLES, (_row(task, now_ms) for task in chosen), empty="No tasks match.")
+    emit_table(TITLES, (_row(task, state, now_ms) for task in chosen), empty="No tasks match.")
     if looked_to > 1:
         say(f"older ones: --before {task_label(looked_to)}")
 
@@ -151,7 +153,7 @@ def _is_wanted(task: Task, state: FleetState, wanted: Wanted) -> bool:
     return not wanted.held or task_state(task) == HELD
 
 
-def _row(task: Task, now_ms: int) -> list[str]:
+def _row(task: Task, state: FleetState, now_ms: int) -> list[str]:
     last = task.attempt
     return [
         task.label,
@@ -162,16 +164,19 @@ def _row(task: Task, now_ms: int) -> list[str]:
         words.age(task.submitted_at_ms, now_ms),
         str(len(task.attempts)),
         words.money(task.cost_microusd) if task.cost_microusd else "-",
-        safe_line(_why(task), 60),
+        safe_line(_why(task, state, now_ms), 80),
         safe_line(task.spec.shown, 40),
     ]
 
 
-def _why(task: Task) -> str:
+def _why(task: Task, state: FleetState, now_ms: int) -> str:
     """Why it stands where it stands, in few words."""
     last = task.attempt
     if last is not None and last.phase.is_open:
-        return last.phase.value
+        silence = silence_of(state, task)
+        if silence is None:
+            return last.phase.value
+        return f"{last.phase.value}, {in_words(silence, now_ms, offset_minutes(now_ms))}"
     if task.phase is not TaskPhase.WAITING:
         return f"dropped by {task.dropped_by}: {task.reason}" if task.dropped_by else task.reason
     first = ["goes first"] if task.expedited_at_ms is not None else []

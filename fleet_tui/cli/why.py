@@ -12,6 +12,7 @@ from fleet_tui.cli.common import (
     fleet_option,
     json_option,
     ledger_of,
+    offset_minutes,
     say,
     task_named,
 )
@@ -25,6 +26,7 @@ from fleet_tui.core import words
 from fleet_tui.core.decision import Decision
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.narrate import narrate
+from fleet_tui.core.silence import in_words, silence_of
 from fleet_tui.core.state import FleetState, Task
 from fleet_tui.core.troubles import waits_for
 from fleet_tui.core.verdicts import MAYBE_TWICE, may_be_judged
@@ -75,6 +77,9 @@ def _print(task: Task, state: FleetState) -> None:
         *checkpoint_of(task),
     ):
         say(text)
+    silence = silence_of(state, task)
+    if silence is not None:
+        say(in_words(silence, now_ms, offset_minutes(now_ms)))
     if may_be_judged(task):
         click.echo("what is known, for your verdict (fleet-tui resolve):")
         for text in evidence(task, now_ms):

@@ -224,7 +224,7 @@ def _late(state: FleetState, task: Task, attempt: Attempt, fact: Fact, now_ms: i
     told = AttemptTold(run=attempt.run_id, says=says, usage=usage, cost_microusd=cost)
     asked = task.phase is TaskPhase.NEEDS_OPERATOR and task.attempts[-1] is attempt
     again = says is LateWord.NEVER_STARTED or (
-        says is LateWord.DIED and may_run_again(task) and _tries_left(state, task)
+        says is LateWord.DIED and may_run_again(task) and tries_left(state, task)
     )
     if not asked or not again:
         return [told]
@@ -301,7 +301,7 @@ def _after_finished(
         return [blamed, TaskEnded(task=task.id, phase=TaskPhase.FAILED, reason=blamed.reason)]
     policy = state.fleet.retry_policy(task.spec.task_class)
     curable = fact.retryable and fact.failure not in policy.non_retryable
-    if curable and may_run_again(task) and _tries_left(state, task):
+    if curable and may_run_again(task) and tries_left(state, task):
         return [_retrying(state, task, attempt, started_tries(task), reason, now_ms)]
     return [TaskEnded(task=task.id, phase=TaskPhase.FAILED, reason=reason)]
 
@@ -313,7 +313,7 @@ def _after_death(
         return [_cancelled(task)]
     if not may_run_again(task):
         return [TaskNeedsOperator(task=task.id, reason=f"{reason}; it may have had effects")]
-    if not _tries_left(state, task):
+    if not tries_left(state, task):
         return [TaskEnded(task=task.id, phase=TaskPhase.FAILED, reason=reason)]
     return [_retrying(state, task, attempt, started_tries(task), reason, now_ms)]
 
@@ -329,7 +329,7 @@ def _after_stopped(state: FleetState, task: Task, attempt: Attempt, now_ms: int)
         case CancelCause.DEADLINE | CancelCause.HEARTBEAT:
             silent = attempt.cancel_cause is CancelCause.HEARTBEAT
             reason = "fell silent and was stopped" if silent else "timed out and was stopped"
-            if may_run_again(task) and _tries_left(state, task):
+            if may_run_again(task) and tries_left(state, task):
                 return [_retrying(state, task, attempt, started_tries(task), reason, now_ms)]
             return [TaskEnded(task=task.id, phase=TaskPhase.FAILED, reason=reason)]
         case _:
@@ -367,7 +367,8 @@ def started_tries(task: Task) -> int:
     return sum(not a.phase.never_started and a.planned_at_ms >= since for a in task.attempts)
 
 
-def _tries_left(state: FleetState, task: Task) -> bool:
+def tries_left(state: FleetState, task: Task) -> bool:
+    """Whether its retry policy allows another start."""
     return started_tries(task) < state.fleet.retry_policy(task.spec.task_class).max_attempts
 
 
@@ -550,7 +551,7 @@ def _overdue_unknown(
     gave_up = AttemptGivenUp(run=attempt.run_id, reason=reason)
     if task.cancel_requested_by is not None:
         return [gave_up, _cancelled(task)]
-    if may_move and _tries_left(state, task):
+    if may_move and tries_left(state, task):
         tries = started_tries(task)
         again = _retrying(state, task, attempt, tries, reason, now_ms, duplicate_possible=True)
         return [gave_up, again]

@@ -1,0 +1,77 @@
+"""How long nothing was heard of a run, and what happens then."""
+
+from msgspec.structs import replace
+
+from fleet_tui.core.events import FailoverFrozen, FleetLoaded, HealthChanged
+from fleet_tui.core.evidence import Started
+from fleet_tui.core.fleet import TaskClass
+from fleet_tui.core.ids import PoolName
+from fleet_tui.core.silence import Silence, in_words, silence_of
+from fleet_tui.core.state import Health
+from fleet_tui.core.vitals import FailureKind
+from tests.support.task import LOST, Run
+
+
+def silence(run: Run) -> Silence | None:
+    return silence_of(run.story.state, run.task)
+
+
+def hang(run: Run) -> None:
+    """Its agent answers nothing any more, and holds the connection."""
+    name = run.task.attempts[0].agent
+    run.story.add(
+        HealthChanged(
+            agent=name,
+            health=Health.SUSPECT,
+            was=Health.UP,
+            reason="missed a look",
+            failure=FailureKind.GATEWAY_HUNG,
+        )
+    )
+
+
+def test_a_run_on_an_agent_that_hangs_has_an_age_before_it_is_unknown() -> None:
+    run = Run(TaskClass.IDEMPOTENT)
+    run.fact(Started())
+    assert silence(run) is None
+    hang(run)
+    found = silence(run)
+    assert found is not None
+    now_ms = run.story.now_ms + 40_000
+    assert in_words(found, now_ms) == "nothing heard for 40s; moved not before 00:15:01"
+
+
+def test_an_unknown_run_says_when_it_is_moved_or_put_before_a_person() -> None:
+    for task_class, then in (
+        (TaskClass.IDEMPOTENT, "moved"),
+        (TaskClass.ONCE, "yours to decide"),
+    ):
+        run = Run(task_class)
+        run.fact(Started())
+        run.hear(LOST)
+        found = silence(run)
+        assert found is not None
+        told = in_words(found, run.story.now_ms + 5_000, offset_minutes=60)
+        assert told == f"nothing heard for 5s; {then} at 01:15:01"
+        assert found.ends_at_ms is not None
+        run.later(found.ends_at_ms - run.story.now_ms - 1)
+        assert silence(run) is not None
+        run.later(1)
+        assert silence(run) is None, "and so it was"
+
+
+def test_where_nothing_is_given_up_it_says_that_it_waits() -> None:
+    run = Run(TaskClass.IDEMPOTENT)
+    run.fact(Started())
+    run.hear(LOST)
+    run.story.add(FailoverFrozen(pool=PoolName("general"), reason="a test"))
+    found = silence(run)
+    assert found is not None
+    assert in_words(found, run.story.now_ms) == "nothing heard for 0s; it is waited for"
+    run = Run()
+    run.story.add(FleetLoaded(spec=replace(run.story.state.fleet, lost_after_ms=None)))
+    run.fact(Started())
+    run.hear(LOST)
+    found = silence(run)
+    assert found is not None
+    assert found.ends_at_ms is None
