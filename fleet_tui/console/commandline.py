@@ -20,7 +20,7 @@ from fleet_tui.core import dead_letters
 from fleet_tui.core.dead_letters import DeadLetters
 from fleet_tui.core.filters import FilterProblem
 from fleet_tui.core.firewall import safe_line
-from fleet_tui.core.ids import AgentName, AlertId, TaskId
+from fleet_tui.core.ids import AgentName, AlertId, TaskId, task_number
 from fleet_tui.core.quantities import span_ms
 
 if TYPE_CHECKING:
@@ -109,6 +109,8 @@ def _view(view: str) -> Run:
             elif task is not None:
                 rest.pop(0)
                 subject = task.id
+            elif _is_label(rest[0].text) and state.may_have_had(rest[0].text):
+                subject = rest.pop(0).text
         query = " ".join(word.text for word in rest)
         app.go(Place(view, subject, query))
         return None
@@ -143,9 +145,9 @@ def _of_task(view: str) -> Run:
         if len(words) < 2:
             return _at_end(words, "which task?", "its label, such as t-42")
         task = app.view.state.find_task(words[1].text)
-        if task is None:
+        if task is None and not app.view.state.may_have_had(words[1].text):
             return CommandProblem(words[1].column, f"no task {words[1].text}", ":tasks lists them")
-        app.go(Place(view, task.id))
+        app.go(Place(view, task.id if task is not None else words[1].text))
         return None
 
     return run
@@ -258,6 +260,10 @@ def _subjects(
             tasks.extend(group.tasks)
         elif Scope.ALERTS in action.scopes and word.text in state.alerts:
             alerts.append(AlertId(word.text))
+        elif Scope.TASKS in action.scopes and state.may_have_had(word.text):
+            return CommandProblem(
+                word.column, f"{word.text} ended too long ago for anything to be done to it"
+            )
         else:
             there = [*_of_action(action)(app)]
             return CommandProblem(
@@ -358,6 +364,10 @@ def find(name: str) -> CommandSpec | list[str]:
     return COMMANDS[could[0]] if len(could) == 1 else could
 
 
+def _is_label(text: str) -> bool:
+    return text.startswith("t-") and task_number(text) is not None
+
+
 def is_private(text: str) -> bool:
     """Whether a line may hold work that is submitted, by whatever beginning of the word."""
     words = split(text.removeprefix(":"))
@@ -376,6 +386,8 @@ class Commands:
         if not found:
             return None
         name = found[0].text
+        if _is_label(name):
+            return _of_task("task")(self._app, [found[0], *found])
         spec = find(name)
         if isinstance(spec, CommandSpec):
             return spec.run(self._app, found)

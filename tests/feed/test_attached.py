@@ -91,6 +91,9 @@ async def test_a_task_is_seen_from_its_submission_to_its_answer(short_dir: Path)
         assert view.state == running.engine.state
         await lines_until(feed, f"{task.label} succeeded")
         await until(feed, lambda view: ECHO in view.looks and len(view.samples) > 0)
+        told = await feed.retell(task.label)
+        assert told is not None
+        assert told.task == task
         story = await feed.task_events(TASK)
         assert story == [r for r in await feed.history(Seq(0), 10_000) if r in story]
         found = await feed.logs(LogQuery(task=TASK))

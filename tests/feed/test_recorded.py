@@ -270,6 +270,20 @@ async def test_history_and_stories_end_at_the_cursor(ledger: Path, events: list[
         assert all(r.at_ms <= feed.view().now_ms for r in story)
 
 
+async def test_a_task_of_any_age_is_told_as_it_stood_at_the_cursor(
+    ledger: Path, events: list[Recorded]
+) -> None:
+    async with review(ledger) as feed:
+        whole = feed.view().state
+        middle_ms = (feed.start_ms + feed.end_ms) // 2
+        for at_ms in (feed.end_ms, middle_ms, feed.start_ms):
+            await feed.seek(at_ms)
+            state = feed.view().state
+            for task in [*whole.tasks()][::40]:
+                told = await feed.retell(task.label)
+                assert (told.task if told is not None else None) == state.task(task.id)
+
+
 async def test_stored_lines_are_found_by_what_they_say(ledger: Path) -> None:
     async with review(ledger) as feed:
         found = await feed.logs(LogQuery(words="submitted", level=Level.INFO, limit=20))

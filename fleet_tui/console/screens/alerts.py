@@ -68,6 +68,8 @@ def subject_place(subject: str, view: View) -> Place | None:
         return Place("task", subject)
     if subject in state.fleet.pools:
         return Place("agents", query=f"pool:{subject}")
+    if state.may_have_had(subject):
+        return Place("task", subject)
     return None
 
 

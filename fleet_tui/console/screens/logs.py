@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import msgspec
 from textual import on
 from textual.app import ComposeResult
 
@@ -42,6 +43,8 @@ class StoredLogsPane(LogsPane):
         super().__init__()
         self._subject = subject
         self._query: LogQuery | None = None
+        self._is_forgotten = False
+        """The subject may be a task that the state has forgotten; the ledger is asked first."""
         self._early: list[LogLine | LogGap] | None = []
         """What arrived before the store was read; None afterwards."""
         self._newest = 0
@@ -80,7 +83,17 @@ class StoredLogsPane(LogsPane):
         if task is not None:
             self._subject = task.label
             self.about = self._who()  # type: ignore[misc]  # it is this pane's alone
+        elif view.state.may_have_had(self._subject):
+            self._is_forgotten = True
         return LogQuery(task=task.id if task is not None else TaskId(self._subject))
+
+    async def _recall(self) -> None:
+        """Find the id of a task that the state has forgotten."""
+        told = await self.console.feed.retell(self._subject)
+        if told is not None and told.task is not None and self._query is not None:
+            self._subject = told.task.label
+            self.about = self._who()  # type: ignore[misc]  # it is this pane's alone
+            self._query = msgspec.structs.replace(self._query, task=told.task.id)
 
     def _who(self) -> str:
         return name(self._subject) if self._subject else "all agents"
@@ -111,6 +124,9 @@ class StoredLogsPane(LogsPane):
         self.run_worker(self._read_first(), group="store", exclusive=True)
 
     async def _read_first(self) -> None:
+        if self._is_forgotten:
+            self._is_forgotten = False
+            await self._recall()
         assert self._query is not None
         query = LogQuery(
             source=self._query.source,

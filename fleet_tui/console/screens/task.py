@@ -6,6 +6,7 @@ from fleet_tui.console.cells import Tone
 from fleet_tui.console.detail_rows import Pen, Section, name, paragraph
 from fleet_tui.console.panes.detail_pane import DetailScreen
 from fleet_tui.console.places import Place
+from fleet_tui.console.recalled import RecalledTask
 from fleet_tui.console.selection import Scope, Selection
 from fleet_tui.console.task_detail import task_sections
 from fleet_tui.core.events import Recorded
@@ -25,7 +26,9 @@ class TaskScreen(DetailScreen):
 
     def __init__(self, place: Place) -> None:
         super().__init__(place)
+        self._recalled = RecalledTask(self, place.subject)
         self._known: Task | None = None
+        """What the story was read for."""
         self._story: Sequence[Recorded] | None = None
 
     def crumb(self) -> str:
@@ -34,9 +37,10 @@ class TaskScreen(DetailScreen):
 
     def show(self, previous: View | None, view: View) -> None:
         """Show the task as it is now; its story is read again whenever it changed."""
-        task = view.state.find_task(self.place.subject) or self._known
+        task = self._recalled.seen(view)
         if task is None:
-            self.show_document(missing(self.place.subject, view), Selection())
+            looking = self._recalled.is_looking
+            self.show_document(missing(self.place.subject, view, looking=looking), Selection())
             return
         if task is not self._known:
             self._known = task
@@ -47,7 +51,8 @@ class TaskScreen(DetailScreen):
             can_act=view.mode is not Mode.REVIEW,
         )
         agents = (task.attempt.agent,) if task.attempt is not None else ()
-        sections = task_sections(task, self._story, view.state, pen, view.now_ms)
+        state = view.state.recalling(task)
+        sections = task_sections(task, self._story, state, pen, view.now_ms)
         self.show_document(sections, Selection(tasks=(task.id,), agents=agents))
 
     async def _read(self, task: Task) -> None:
@@ -56,11 +61,13 @@ class TaskScreen(DetailScreen):
             self.show(None, self.shown)
 
 
-def missing(subject: str, view: View) -> list[Section]:
-    """What to say about a task that is not in the state."""
+def missing(subject: str, view: View, *, looking: bool) -> list[Section]:
+    """What to say about a task that is not in the state, nor, unless somebody is ``looking``, in
+    the ledger."""
+    if looking:
+        return [Section("", (paragraph(f"Looking for {name(subject)} in the ledger.", Tone.DIM),))]
     state = view.state
-    ended = len(state.closed_tasks) + len(state.dead_letters)
-    known = f"{len(state.open_tasks)} open and {ended} recently ended tasks"
+    known = f"{len(state.open_tasks)} open and {state.ended_count} recently ended tasks"
     return [
         Section(
             "",

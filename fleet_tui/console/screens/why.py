@@ -2,6 +2,8 @@
 
 from fleet_tui.console.detail_rows import Pen, Section, name
 from fleet_tui.console.panes.detail_pane import DetailScreen
+from fleet_tui.console.places import Place
+from fleet_tui.console.recalled import RecalledTask
 from fleet_tui.console.screens.task import missing
 from fleet_tui.console.selection import Scope, Selection
 from fleet_tui.console.task_detail import head_line, why_of
@@ -29,10 +31,14 @@ class WhyScreen(DetailScreen):
         "term. All of it was recorded when the decision was made; nothing is guessed afterwards."
     )
 
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        self._recalled = RecalledTask(self, split_subject(place.subject)[0])
+
     def crumb(self) -> str:
         """``why t-42``."""
         task, attempt, _ = split_subject(self.place.subject)
-        found = self.shown.state.find_task(task) if self.shown is not None else None
+        found = self._recalled.task
         label = found.label if found is not None else name(task)
         return f"why {label}" + (f" attempt {attempt}" if attempt else "")
 
@@ -41,8 +47,8 @@ class WhyScreen(DetailScreen):
         wanted, attempt, seq = split_subject(self.place.subject)
         pen = Pen(self.console.glyphs, self.console.utc_offset_minutes)
         state, now_ms = view.state, view.now_ms
-        task = state.find_task(wanted)
-        record = _record(view, seq)
+        task = self._recalled.seen(view)
+        record = self._recalled.decision(view, seq) if seq is not None else None
         if record is not None:
             sections = record_sections(record, task, state.fleet, pen, now_ms)
         elif task is not None:
@@ -50,15 +56,8 @@ class WhyScreen(DetailScreen):
             why = why_of(task, attempt, state.fleet, pen, now_ms)
             sections = [Section("", head), *why]
         else:
-            sections = missing(wanted, view)
+            sections = missing(wanted, view, looking=self._recalled.is_looking)
         self.show_document(sections, _chosen(task, record))
-
-
-def _record(view: View, seq: int | None) -> DecisionRecord | None:
-    """The line of the routing pane at a position of the ledger, while it is remembered."""
-    if seq is None:
-        return None
-    return next((r for r in reversed(view.state.decisions) if r.seq == seq), None)
 
 
 def _chosen(task: Task | None, record: DecisionRecord | None) -> Selection:

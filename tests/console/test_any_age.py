@@ -1,0 +1,146 @@
+"""Tasks that the state has forgotten, asked for in the console: told from the ledger."""
+
+import msgspec
+import pytest
+
+from fleet_tui.console.places import Place
+from fleet_tui.console.screens.alerts import subject_place
+from fleet_tui.core.events import Recorded
+from fleet_tui.core.ids import Epoch, Seq, TaskId
+from fleet_tui.core.logs import Level, LogLine
+from fleet_tui.core.retell import Retelling, retell
+from fleet_tui.core.state import Totals
+from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.feed.feed import LogQuery, Mode
+from tests.journal.stories import AGENT, task_story
+from tests.support.console import console, press, running, text_of, until
+from tests.support.fake_feed import FakeFeed
+from tests.support.scene import NOW_MS
+
+FIRST = TaskId(f"01J{1:023d}")
+STORY = [
+    Recorded(Seq(10 + n), NOW_MS - 90_000, Epoch(1), event) for n, event in enumerate(task_story(1))
+]
+
+
+class OldFeed(FakeFeed):
+    """A ledger whose first task is in no state any more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        told = retell(FIRST, STORY)
+        self.told = {"t-1": told, "1": told, FIRST: told}
+        self.asked: list[str] = []
+
+    async def retell(self, text: str) -> Retelling | None:
+        self.asked.append(text)
+        return await super().retell(text)
+
+    async def task_events(self, task: TaskId) -> list[Recorded]:
+        return STORY if task == FIRST else []
+
+
+@pytest.mark.parametrize("typed", [":t-1", ":task t-1", ":task 1", f":task {FIRST}"])
+async def test_a_task_of_any_age_has_its_page(typed: str) -> None:
+    app = console(OldFeed())
+    async with running(app) as pilot:
+        await press(pilot, *typed, "enter")
+        await until(pilot, lambda: "t-1 submitted by ana" in text_of(app))
+        text = text_of(app)
+    assert "succeeded" in text
+    assert "done" in text, "its answer"
+    assert FIRST[-7:] not in text.split("id ")[0], "it is called by its label"
+
+
+async def test_it_is_asked_for_once_however_often_something_changes() -> None:
+    feed = OldFeed()
+    app = console(feed)
+    async with running(app) as pilot:
+        app.go(Place("task", "t-1"))
+        await until(pilot, lambda: "t-1 submitted by ana" in text_of(app))
+        for _ in range(3):
+            seq = feed.view().state.seq
+            feed.change_state()
+            await until(pilot, lambda seq=seq: app.view.state.seq > seq)  # type: ignore[misc]  # bound early
+        assert feed.asked == ["t-1"]
+
+
+async def test_why_tells_an_old_decision_and_a_forgotten_one_of_its_place() -> None:
+    app = console(OldFeed())
+    async with running(app) as pilot:
+        await press(pilot, *":why t-1", "enter")
+        await until(pilot, lambda: "agent-01" in text_of(app) and "t-1" in text_of(app))
+        app.go(Place("why", f"{FIRST}@11"))
+        await until(pilot, lambda: "1 considered" in text_of(app) or "agent-01" in text_of(app))
+        assert "Looking for" not in text_of(app)
+
+
+async def test_its_lines_are_found_by_its_label() -> None:
+    feed = OldFeed()
+    said = LogLine(
+        received_at_ms=NOW_MS,
+        source=AGENT,
+        level=Level.INFO,
+        text=Untrusted("thinking of old times"),
+        task=FIRST,
+        line_id=90_000,
+    )
+
+    async def logs(query: LogQuery) -> list[LogLine]:
+        return [said] if query.task == FIRST else []
+
+    feed.logs = logs  # type: ignore[method-assign]  # the store of this test
+    app = console(feed)
+    async with running(app) as pilot:
+        await press(pilot, *":logs t-1", "enter")
+        await until(pilot, lambda: "thinking of old times" in text_of(app))
+
+
+async def test_what_the_ledger_does_not_hold_is_said_so_and_what_cannot_be_is_not_looked_for() -> (
+    None
+):
+    feed = OldFeed()
+    app = console(feed)
+    async with running(app) as pilot:
+        await press(pilot, *":t-2", "enter")
+        await until(pilot, lambda: "No task t-2 among" in text_of(app))
+        assert feed.asked == ["t-2"]
+        await press(pilot, *":t-99999", "enter")
+        await until(pilot, lambda: "no task t-99999" in text_of(app))
+        assert feed.asked == ["t-2"]
+
+
+async def test_nothing_is_done_to_it_and_that_is_said() -> None:
+    feed = OldFeed()
+    app = console(feed)
+    async with running(app) as pilot:
+        await press(pilot, *":cancel t-1", "enter")
+        await until(pilot, lambda: "t-1 ended too long ago" in text_of(app))
+        assert feed.sent == []
+
+
+def go_to(feed: FakeFeed, events: int) -> None:
+    state = feed.view().state
+    feed.push(state=msgspec.structs.replace(state, seq=Seq(state.seq + events)))
+
+
+async def test_a_review_that_goes_back_asks_again() -> None:
+    feed = OldFeed()
+    feed.push(mode=Mode.REVIEW)
+    app = console(feed)
+    async with running(app) as pilot:
+        app.go(Place("task", "t-1"))
+        await until(pilot, lambda: "t-1 submitted by ana" in text_of(app))
+        feed.told = {}
+        go_to(feed, -5)
+        await until(pilot, lambda: "No task t-1 among" in text_of(app))
+        feed.told = {"t-1": retell(FIRST, STORY)}
+        go_to(feed, 9)
+        await until(pilot, lambda: "t-1 submitted by ana" in text_of(app))
+
+
+def test_an_alert_about_an_old_task_leads_to_it() -> None:
+    view = FakeFeed().view()
+    assert subject_place("t-1", view) == Place("task", "t-1")
+    none = msgspec.structs.replace(view.state, totals=Totals())
+    assert subject_place("t-1", msgspec.structs.replace(view, state=none)) is None
