@@ -24,6 +24,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.message import Message
 
 from fleet_tui.core.firewall import safe_line
+from fleet_tui.core.redaction import without_patterns
 
 # --- outwards ---
 
@@ -84,13 +85,13 @@ def clipboard_sequence(text: str) -> str | None:
 
 
 def title_sequence(title: str) -> str:
-    """OSC 2 that sets the window's title."""
-    return f"\x1b]2;{safe_line(title, MAX_TITLE_CHARS)}\x07"
+    """OSC 2 that sets the window's title, without secrets: a window manager may keep it."""
+    return f"\x1b]2;{safe_line(without_patterns(title)[0], MAX_TITLE_CHARS)}\x07"
 
 
 def notification_sequence(text: str) -> str:
-    """OSC 9: a notification of the desktop, in terminals that have it."""
-    return f"\x1b]9;{safe_line(text, MAX_TITLE_CHARS)}\x07"
+    """OSC 9: a notification of the desktop, in terminals that have it; without secrets."""
+    return f"\x1b]9;{safe_line(without_patterns(text)[0], MAX_TITLE_CHARS)}\x07"
 
 
 _OWN = re.compile(

@@ -254,6 +254,7 @@ def _story(story: Sequence[Recorded] | None, state: FleetState, pen: Pen) -> Sec
 def _identity(task: Task, pen: Pen) -> Section:
     """The names other programs use for this task."""
     labels = " ".join(f"{key}={value}" for key, value in sorted(task.spec.labels.items()))
+    labels = without_secrets(Untrusted(labels)).raw
     pairs: list[tuple[str, str | Cell]] = [
         ("id", name(task.id)),
         ("key", name(task.key)),

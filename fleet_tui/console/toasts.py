@@ -16,6 +16,7 @@ from fleet_tui.core import words
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import AgentName, AlertId
+from fleet_tui.core.redaction import without_patterns
 from fleet_tui.core.state import Alert, AttemptPhase, FleetState, Severity
 
 MAX_TOASTS = 3
@@ -148,7 +149,9 @@ def _told(kind: str, alerts: Sequence[Alert], state: FleetState) -> str:
     if kind.startswith(_AGENT):
         return _agents_told(kind.removeprefix(_AGENT), alerts, state)
     if len(alerts) == 1:
-        subject, text = safe_line(alerts[0].subject), safe_line(alerts[0].text)
+        # An operator's reason may be in it; a part of a secret that is cut has no shape.
+        text = safe_line(without_patterns(alerts[0].text)[0])
+        subject = safe_line(alerts[0].subject)
         if kind == _FROZEN:
             # Why is in the alert; a toast says what.
             return f"failover frozen in {subject}"

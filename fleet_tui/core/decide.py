@@ -2,6 +2,8 @@
 
 from typing import assert_never
 
+from msgspec.structs import replace
+
 from fleet_tui.core import commands as c
 from fleet_tui.core import dead_letters, queueing
 from fleet_tui.core.decided import Decided, Verdict, unknown_name
@@ -14,11 +16,22 @@ from fleet_tui.core.events import (
 )
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.redaction import without_patterns, without_secrets
 from fleet_tui.core.state import FleetState
 from fleet_tui.core.submission import submit
 from fleet_tui.core.verdicts import resolve
 
 MAX_NOTE_CHARS = 2_000
+
+
+def public(command: c.Command) -> c.Command:
+    """A command whose words for other people, a reason or a note, have no secret in them. A payload
+    has to be kept to be run, and is shown without."""
+    if isinstance(command, c.AddNote):
+        return replace(command, text=without_secrets(command.text))
+    reason = getattr(command, "reason", "")
+    clean, count = without_patterns(reason)
+    return replace(command, reason=clean) if count else command
 
 
 def decide(state: FleetState, by: str, command: c.Command, now_ms: int) -> Verdict:

@@ -19,7 +19,7 @@ from fleet_tui.core import commands as c
 from fleet_tui.core.alerts import reconcile_alerts, reconcile_troubles
 from fleet_tui.core.attempts import learn, reconcile_attempts
 from fleet_tui.core.brake import reconcile_brake
-from fleet_tui.core.decide import decide
+from fleet_tui.core.decide import decide, public
 from fleet_tui.core.decided import Decided
 from fleet_tui.core.events import (
     EngineModeChanged,
@@ -171,7 +171,7 @@ class Engine:
         if self._unstored is not None and not isinstance(command, c.StopEngine | c.ProbeNow):
             return refused_by(self.mode)
         reply: asyncio.Future[c.Reply] = asyncio.get_running_loop().create_future()
-        await self.inbox.put(CommandAsked(by, command, reply))
+        await self.inbox.put(CommandAsked(by, public(command), reply))
         if self._ended:  # while we waited for room in the inbox
             self._refuse_rest()
         return await reply

@@ -20,6 +20,7 @@ import msgspec
 from fleet_tui.core.events import Recorded, SegmentOpened
 from fleet_tui.core.ids import Seq, TaskId
 from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.redaction import names_secret
 from fleet_tui.core.state import FleetState, Task
 from fleet_tui.journal.chain import GENESIS
 from fleet_tui.journal.codec import Encoded, decode, encode
@@ -293,9 +294,17 @@ def _redacted(value: object, redact: Redact) -> object:
         case list():
             return [_redacted(item, redact) for item in value]
         case dict():
-            return {key: _redacted(item, redact) for key, item in value.items()}
+            return {key: _redacted_as(key, item, redact) for key, item in value.items()}
         case _:
             return value
+
+
+def _redacted_as(name: str, value: object, redact: Redact) -> object:
+    """A value with its name, such as a label's, which may be what says that it is a secret."""
+    if isinstance(value, str) and names_secret(name):
+        told = redact(f"{name}={value}")
+        return told.removeprefix(f"{name}=") if told != f"{name}={value}" else value
+    return _redacted(value, redact)
 
 
 def _smaller(body: bytes) -> bytes:

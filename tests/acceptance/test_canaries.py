@@ -1,0 +1,253 @@
+"""Every shape of a secret, by every way in, is looked for in every place where text comes out.
+
+One fleet has them all: each shape carries a canary of its own, so that a leak names its shape.
+A new shape is a line in ``tests/support/secret_shapes.py``, a new way in or out one line here.
+"""
+
+import gzip
+import re
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from fleet_tui import crash
+from fleet_tui.console.attention import notification
+from fleet_tui.console.seatbelt import notification_sequence, title_sequence
+from fleet_tui.core.commands import (
+    Accepted,
+    AddNote,
+    Cancel,
+    Command,
+    Cordon,
+    Freeze,
+    Hold,
+    Release,
+    Submit,
+    Uncordon,
+)
+from fleet_tui.core.events import Event, FleetLoaded, SegmentOpened, TaskSubmitted
+from fleet_tui.core.ids import AgentName, AlertId, PoolName, TaskId
+from fleet_tui.core.redaction import without_patterns
+from fleet_tui.core.state import EMPTY_STATE, Alert, Severity, TaskPhase, TaskSpec
+from fleet_tui.core.ulid import new_ulid
+from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
+from fleet_tui.feed.client import EngineClient
+from fleet_tui.journal.logs import LogFilter, LogReader
+from fleet_tui.paths import socket_path
+from tests.acceptance.rig import MakeRig, Rig
+from tests.support.pty_harness import PtyProgram, python
+from tests.support.secret_shapes import CANARY, HEX, SHAPES
+
+WITHOUT_END = "SSH key"
+"""Hides what follows it, so it comes last."""
+
+NAMES = sorted(SHAPES, key=lambda name: name == WITHOUT_END)
+
+
+def marked(name: str) -> str:
+    """A shape with a canary that is in no other."""
+    number = NAMES.index(name)
+    own = f"C4n4ry{number:03d}{CANARY[9:]}"
+    return SHAPES[name].replace(CANARY, own).replace(HEX, f"c0ffee{number:03d}{HEX[9:]}")
+
+
+ALL = "begin\n" + "\n\n".join(map(marked, NAMES)) + "\n"
+MARK = re.compile(r"(?:C4n4ry|c0ffee)(\d{3})")
+
+
+def leaks(text: str | bytes) -> list[str]:
+    """The shapes whose canary stands in a text."""
+    found = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    return sorted({NAMES[int(number)] for number in MARK.findall(found)})
+
+
+FLEET = """
+pools: {fine: , broken: }
+defaults: {kind: local, run_dir: %s, probe: {every: 200ms, timeout: 5s}}
+agents:
+  honest: {command: [cat], slots: 2, pool: fine, log_file: %s}
+  broken: {command: [sh, -c, "cat >&2; exit 3"], slots: 2, pool: broken}
+"""
+
+WAYS_IN = {"payload": "fine", "failure": "broken"}
+"""What is submitted comes back as an answer in one pool, as why it failed in the other."""
+
+COMMANDS = (
+    *(["status"], ["agents"], ["tasks"], ["routes"], ["logs"], ["dead"]),
+    *(["why", "t-1"], ["why", "t-2"], ["why", "t-3"], ["doctor"], ["check"]),
+)
+"""Each is tried as it is and with --json."""
+
+
+def _said(rig: Rig, words: list[str]) -> bytes:
+    file = [str(rig.file)] if words[0] == "check" else ["-f", str(rig.file)]
+    done = rig.cli(words[0], *file, *words[1:])
+    assert b"No such option" not in done.stderr, words
+    return done.stdout + done.stderr
+
+
+def printed(rig: Rig) -> dict[str, bytes]:
+    """What every command prints."""
+    tried = [*COMMANDS, *([*words, "--json"] for words in COMMANDS)]
+    return {" ".join(words): _said(rig, words) for words in tried}
+
+
+def screens(rig: Rig) -> dict[str, bytes]:
+    """What the terminal is sent, titles and notifications too, and a saved screen."""
+    with PtyProgram(python("-m", "fleet_tui", "open", str(rig.file)), env=rig.env) as console:
+        console.wait_for("honest")
+        for line, shows in (
+            (":task t-1\r", "begin"),
+            (":task t-3\r", "t-3"),
+            (":why t-2\r", "t-2"),
+        ):
+            console.press(line)
+            console.wait_for(shows)
+        for line, shows in ((":agent broken\r", "cordon"), (":alerts\r", "starts nothing until")):
+            console.press(line)
+            console.wait_for(shows)
+        console.press("\x13")
+        console.wait_for("saved ")
+        console.press("\x11")
+        console.wait_for_end()
+        return {"the terminal": bytes(console.painted)}
+
+
+def recording(rig: Rig) -> dict[str, bytes]:
+    """What travels, and what it says when it is looked at."""
+    path = rig.base / "x.fleetrec"
+    assert rig.cli("export", "-f", str(rig.file), "-o", str(path)).returncode == 0
+    return {"the recording": gzip.decompress(path.read_bytes())}
+
+
+def log_store(rig: Rig) -> dict[str, bytes]:
+    """The lines, and what the index of their words finds."""
+    with closing(LogReader(rig.directory)) as logs:
+        lines = msgspec.json.encode(logs.after(0, 10_000))
+        found = msgspec.json.encode(logs.query(LogFilter(words="C4n4ry*")))
+    assert b"begin" in lines
+    return {"log lines": lines, "words of logs": found}
+
+
+def files(rig: Rig) -> dict[str, bytes]:
+    """Whatever the program wrote, but the ledger's events, which are read one by one."""
+    return {
+        str(path.relative_to(rig.directory.parent)): path.read_bytes()
+        for path in rig.directory.parent.rglob("*")
+        if path.is_file() and not path.name.startswith("events-")
+    }
+
+
+def without_what_must_be_kept(event: Event) -> Event:
+    """An event without the text that has to be stored to be run."""
+    match event:
+        case TaskSubmitted(spec=spec):
+            return replace(event, spec=replace(spec, payload=NOTHING_SAID, labels={}))
+        case SegmentOpened() | FleetLoaded():
+            return FleetLoaded(spec=EMPTY_STATE.fleet)
+        case _:
+            return event
+
+
+def ledger(rig: Rig) -> dict[str, bytes]:
+    """Every event but for what people submitted."""
+    return {
+        f"event {row.seq} {type(row.event).__name__}": msgspec.json.encode(
+            without_what_must_be_kept(row.event)
+        )
+        for row in rig.events()
+    }
+
+
+WAYS_OUT: tuple[Callable[[Rig], dict[str, bytes]], ...] = (
+    printed,
+    screens,
+    recording,
+    log_store,
+    files,
+    ledger,
+)
+
+
+async def speak(rig: Rig) -> None:
+    """An operator puts every shape where words for other people go, and into labels."""
+    client = await EngineClient.connect(socket_path(rig.directory), "ana")
+    broken = (AgentName("broken"),)
+    labels = {f"l{NAMES.index(name)}": " ".join(marked(name).split()) for name in NAMES}
+    named = {"api_token": marked("npm"), "db_password": marked("AWS variable")[22:]}
+    task = TaskId(new_ulid(1_795_000_000_000, bytes(10)))
+    spec = TaskSpec(payload=Untrusted("say it"), pool=PoolName("fine"), labels=labels | named)
+    commands: list[Command] = [Freeze(reason=ALL), Submit(task=task, key="labelled", spec=spec)]
+    commands += [Hold(tasks=(task,), reason=ALL), Release(tasks=(task,))]
+    for name in NAMES:
+        commands += [Cordon(agents=broken, reason=marked(name)), Uncordon(agents=broken)]
+        commands += [AddNote(text=Untrusted(marked(name)))]
+    commands += [Cordon(agents=broken, reason=ALL), Cancel(task=task, reason=ALL)]
+    try:
+        for command in commands:
+            reply = await client.send(command)
+            assert isinstance(reply, Accepted), (command, reply)
+    finally:
+        await client.close()
+
+
+async def test_no_canary_comes_out_anywhere(make_rig: MakeRig, short_dir: Path) -> None:
+    log = short_dir / "log"
+    log.touch()
+    rig = make_rig(FLEET % (short_dir / "runs", log), TERM="xterm-256color")
+    rig.start()
+    for pool in WAYS_IN.values():
+        rig.submit(ALL, "--pool", pool, "--yes")
+    over = [TaskPhase.SUCCEEDED, TaskPhase.FAILED]
+    await rig.until(lambda: [t.phase for t in rig.tasks()] == over, 30, "both tasks end")
+    with log.open("a") as file:
+        file.write(f"{ALL}\n")
+
+    def lines_are_there() -> bool:
+        with closing(LogReader(rig.directory)) as logs:
+            return bool(logs.query(LogFilter(words="begin")))
+
+    await rig.until(lines_are_there, 30, "the log is followed")
+    await speak(rig)
+    assert leaks(rig.tasks()[0].spec.payload.raw) == sorted(NAMES), "it is delivered as it is"
+    found = {
+        where: leaked
+        for way_out in WAYS_OUT
+        for where, text in way_out(rig).items()
+        if (leaked := leaks(text))
+    }
+    assert found == {}
+
+
+@pytest.mark.parametrize("shape", NAMES)
+def test_no_canary_is_in_a_crash_file_or_log_line(shape: str, tmp_path: Path) -> None:
+    try:
+        raise RuntimeError(marked(shape))
+    except RuntimeError as error:
+        seen = crash.report(error, directory=tmp_path) + crash.in_words(error)
+    (file,) = tmp_path.iterdir()
+    assert leaks(seen + file.read_text()) == []
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crash, "_kept", [])
+
+
+@pytest.mark.parametrize("shape", NAMES)
+def test_no_canary_is_in_a_notification_or_title(shape: str) -> None:
+    text = marked(shape)
+    alert = Alert(
+        id=AlertId("frozen:engine"),
+        severity=Severity.CRIT,
+        subject="engine",
+        text=f"frozen: {text}",
+        raised_at_ms=1,
+    )
+    sent = notification_sequence(notification([alert], EMPTY_STATE)) + title_sequence(text)
+    assert leaks(sent) == []
+    assert leaks(without_patterns(text)[0]) == []
