@@ -39,6 +39,7 @@ class Try(msgspec.Struct, kw_only=True):
     failure: str = ""
     never_started: bool = False
     died: bool = False
+    stopped: bool = False
     given_up: bool = False
     judged: bool = False
     says: LateWord | None = None
@@ -120,6 +121,19 @@ class Work(msgspec.Struct, kw_only=True):
                 break
             count += 1
         return count
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether it ended while nobody could say what its last run did, and its class forbids
+        another one then."""
+        if self.is_open or self.phase is TaskPhase.SUCCEEDED or not self.tries:
+            return False
+        last = self.tries[-1]
+        if last.judged:
+            return False
+        if last.given_up and not last.is_over:
+            return self.spec.task_class is not TaskClass.IDEMPOTENT
+        return (last.died or last.says is LateWord.DIED) and not self.may_run_again
 
     @property
     def may_go_on(self) -> bool:
@@ -297,7 +311,7 @@ class Book:
             case e.AttemptGivenUp():
                 one.is_open, one.given_up = False, True
             case e.AttemptStopped():
-                one.is_open = False
+                one.is_open, one.stopped = False, True
                 self._pay(one, event.usage, event.cost_microusd)
             case e.AttemptFinished(ok=ok, failure=failure):
                 one.is_open, one.ok, one.failure = False, ok, failure

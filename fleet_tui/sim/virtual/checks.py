@@ -16,7 +16,7 @@ from fleet_tui.core.state import TaskSpec
 from fleet_tui.sim.virtual.question import verb_of
 from fleet_tui.sim.virtual.rules import Rules
 from fleet_tui.sim.virtual.scenario import USUAL_FLOOR
-from fleet_tui.sim.virtual.story import Story, TaskStory
+from fleet_tui.sim.virtual.story import Run, Story, TaskStory
 
 if TYPE_CHECKING:
     from fleet_tui.sim.virtual.world import World
@@ -26,7 +26,7 @@ MAX_VIOLATIONS = 20
 
 
 MOST_QUESTIONS, WITHIN_S = 60, 20.0
-"""No run is asked about more often, by whatever engines there are."""
+"""No engine asks about a run more often."""
 
 
 class Violation(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +49,7 @@ class Checks:
         """Times in which a whole pool could not be reached: pool, from, to; in seconds."""
         self._world = world
         self._sent: dict[str, int] = {}
-        self._asked: dict[str, deque[float]] = {}
+        self._asked: dict[tuple[int, str], deque[float]] = {}
 
     def broken(self, invariant: str, text: str, at_s: float | None = None) -> None:
         """Note a broken promise."""
@@ -82,21 +82,29 @@ class Checks:
         if run is None:
             self.broken("journal-before-effect", f"{verb} of {run_id} left before its commit")
             return
-        self._check_pace(run_id)
+        self._check_pace(epoch, run_id)
         if verb == "start":
             if run_id in self._sent:
                 self.broken("sent-once", f"{run_id} was sent by {self._sent[run_id]} and {epoch}")
             self._sent[run_id] = epoch
-            if run.cancelled_by == epoch and self._world.truth.acked("cancel", run.task):
+            if run.cancelled_by == epoch and self._is_answered(run):
                 text = f"start of {run_id} left after its cancel was acknowledged"
                 self.broken("cancel-is-kept", text)
         elif verb == "cancel" and run.cancelling_s is None and run.given_up_s is None:
             self.broken("journal-before-effect", f"cancel of {run_id} left before its commit")
 
-    def _check_pace(self, run_id: str) -> None:
+    def _is_answered(self, run: Run) -> bool:
+        """Whether whoever cancelled it was told so."""
+        since_s = run.cancelling_s
+        return since_s is not None and any(
+            call.acked_s is not None and call.acked_s >= since_s
+            for call in self._world.truth.acked("cancel", run.task)
+        )
+
+    def _check_pace(self, epoch: int, run_id: str) -> None:
         """Nobody is asked about a run over and over."""
         now_s = self._world.loop.time()
-        asked = self._asked.setdefault(run_id, deque(maxlen=MOST_QUESTIONS))
+        asked = self._asked.setdefault((epoch, run_id), deque(maxlen=MOST_QUESTIONS))
         if len(asked) == MOST_QUESTIONS and now_s - asked[0] < WITHIN_S:
             text = f"{run_id} was asked about {MOST_QUESTIONS} times within {WITHIN_S:g} s"
             self.broken("asked-at-a-pace", text)
@@ -121,7 +129,8 @@ class Checks:
             self.losses.append((pool, now_s, now_s + for_s))
 
     def _check_urgency(self, placed: TaskStory, now_ms: int) -> None:
-        """Nobody may wait while somebody less urgent, who asks for the same, is placed."""
+        """Nobody may wait while somebody less urgent, who asks for the same, is placed. Of equally
+        urgent ones the first that came goes first."""
         wanted = _requirement(placed.wanted)
         # A retry may have to wait for the budget of retries.
         budget = self._world.fleet.retry_budget.floor >= USUAL_FLOOR
@@ -129,8 +138,7 @@ class Checks:
             if (
                 other.waits
                 and not other.held
-                and not placed.expedited
-                and other.priority < placed.priority
+                and other.rank < placed.rank
                 and (other.last is None or budget)
                 and other.not_before_ms <= now_ms
                 and _requirement(other.wanted) == wanted

@@ -233,6 +233,7 @@ class SimHost:
             used=habit.used,
             resumed_from=question.resume_from,
             silent=habit.silent and not habit.step_s,
+            pulse_s=habit.step_s if habit.silent else 0.0,
         )
         self._truth.executions.append(execution)
         self._later(habit.seconds, lambda: self._end(run, habit.status))

@@ -83,8 +83,14 @@ def _answer(world: "World", checks: "Checks", execution: Execution) -> None:
         if not one.died and world.loop.time() - since_s > HEARD_S:
             text = f"{execution.run} ended and said so, and the ledger does not know it"
             checks.broken("answers-are-kept", text, execution.ended_s)
-    if (one.ok or (one.late and one.answer.size_bytes)) and not lost:
+    if lost:
+        return
+    if one.ok or (one.late and one.answer.size_bytes):
         _words(checks, execution, one)
+    ended = one.ok is not None or one.stopped
+    if ended and not execution.in_gateway and _used(one) != execution.used:
+        text = f"{one.id} used {execution.used}, and {_used(one)} is kept"
+        checks.broken("answers-are-kept", text)
 
 
 def _words(checks: "Checks", execution: Execution, one: Try) -> None:
@@ -94,13 +100,16 @@ def _words(checks: "Checks", execution: Execution, one: Try) -> None:
     same = one.answer.text.raw == said and one.answer.size_bytes == given.size_bytes
     if not same and not nothing:
         checks.broken("answers-are-kept", f"{one.id} said {said!r} and not what is kept")
-    usage = one.usage
-    told = (usage.input_tokens, usage.output_tokens)
+    told = _used(one)
     cost = execution.used[0] * INPUT_MICROUSD + execution.used[1] * OUTPUT_MICROUSD
     is_free = one.late and not one.cost_microusd  # its agent may be gone from the fleet file
     if (told != execution.used or (one.cost_microusd != cost and not is_free)) and not nothing:
         text = f"{one.id} used {execution.used}, and {told} for {one.cost_microusd} is kept"
         checks.broken("answers-are-kept", text)
+
+
+def _used(one: Try) -> tuple[int, int]:
+    return (one.usage.input_tokens, one.usage.output_tokens)
 
 
 def _folded(world: "World", checks: "Checks", book: Book) -> None:

@@ -6,12 +6,10 @@ live has a hole.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
-from unittest.mock import patch
 
-import msgspec
 from msgspec.structs import replace
 
 from fleet_tui.core import attempts, dead_letters, decide, fold, queueing, submission
@@ -41,39 +39,14 @@ from fleet_tui.core.state import AttemptPhase, TaskPhase
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.engine import dispatch, engine
 from fleet_tui.sim.virtual.host import SimHost
+from fleet_tui.sim.virtual.more_mutants import MORE_MUTANTS
+from fleet_tui.sim.virtual.planting import Mutant, all_of, change
 from fleet_tui.sim.virtual.store import SimLedger, Store
 from fleet_tui.wire.openclaw import attempt
 from fleet_tui.wire.openclaw.connection import Result
 from fleet_tui.wire.openclaw.runs import unanswered
 from fleet_tui.wire.openclaw.transcript import Standing
 from fleet_tui.wire.port import Inspection
-
-Planting = Callable[[ExitStack], None]
-
-
-class Mutant(msgspec.Struct, frozen=True):
-    """One planted bug."""
-
-    name: str
-    story: str
-    """What somebody got wrong."""
-    plant: Planting
-
-
-def _set(target: object, name: str, value: object) -> Planting:
-    def plant(stack: ExitStack) -> None:
-        stack.enter_context(patch.object(target, name, value))
-
-    return plant
-
-
-def _all(*plantings: Planting) -> Planting:
-    def plant(stack: ExitStack) -> None:
-        for one in plantings:
-            one(stack)
-
-    return plant
-
 
 # What a lost connection means
 
@@ -315,144 +288,151 @@ def _always(*_: object) -> bool:
 
 
 MUTANTS: tuple[Mutant, ...] = (
-    Mutant("lost-is-ok", "a lost connection is success", _set(engine, "learn", _lost_is_ok)),
-    Mutant("blind-retry", "what is unknown is tried again", _set(engine, "learn", _blind_retry)),
+    Mutant("lost-is-ok", "a lost connection is success", change(engine, "learn", _lost_is_ok)),
+    Mutant("blind-retry", "what is unknown is tried again", change(engine, "learn", _blind_retry)),
     Mutant(
         "late-journal",
         "effects begin before the commit",
-        _set(engine.Engine, "_commit", _effect_first),
+        change(engine.Engine, "_commit", _effect_first),
     ),
     Mutant(
         "ack-first",
         "a submit is answered before the commit",
-        _set(engine.Engine, "_command", _ack_first),
+        change(engine.Engine, "_command", _ack_first),
     ),
     Mutant(
         "redispatch",
         "after a restart open runs are sent again",
-        _set(dispatch._Worker, "drive", _always_fresh),
+        change(dispatch._Worker, "drive", _always_fresh),
     ),
     Mutant(
         "forgets-open-runs",
         "after a restart nobody follows the open runs",
-        _set(dispatch.Dispatcher, "follow", _forgets_open_runs),
+        change(dispatch.Dispatcher, "follow", _forgets_open_runs),
     ),
     Mutant(
         "no-tombstone",
         "a probe that finds nothing leaves no tombstone",
-        _set(SimHost, "tombstones", False),
+        change(SimHost, "tombstones", False),
     ),
     Mutant(
         "no-epoch-fence",
         "a stale engine may commit and start",
-        _all(_set(SimHost, "fences_epochs", False), _set(Store, "fences_epochs", False)),
+        all_of(change(SimHost, "fences_epochs", False), change(Store, "fences_epochs", False)),
     ),
     Mutant(
         "starts-replaced",
         "an engine that was replaced asks a gateway for its runs all the same",
-        _set(SimLedger, "is_owner", _always),
+        change(SimLedger, "is_owner", _always),
     ),
     Mutant(
         "give-up",
         "after lost_after everything is tried again",
-        _all(_set(attempts, "may_run_twice", _always), _set(attempts, "may_run_again", _always)),
+        all_of(
+            change(attempts, "may_run_twice", _always), change(attempts, "may_run_again", _always)
+        ),
     ),
     Mutant(
         "death-is-harmless",
         "what died after its start is tried again, whatever its class",
-        _set(attempts, "_after_death", _died_is_not_started),
+        change(attempts, "_after_death", _died_is_not_started),
     ),
-    Mutant("cut-payload", "long payloads are cut", _set(dispatch, "order_of", _cut_payload)),
+    Mutant("cut-payload", "long payloads are cut", change(dispatch, "order_of", _cut_payload)),
     Mutant(
         "cancel-lost",
         "a running task's cancel goes nowhere",
-        _set(queueing, "cancel", _cancel_lost),
+        change(queueing, "cancel", _cancel_lost),
     ),
     Mutant(
         "trusts-wiped",
         "a tombstone is believed in a run directory that lost its runs",
-        _set(SimHost, "sees_wipes", False),
+        change(SimHost, "sees_wipes", False),
     ),
     Mutant(
         "resume-lost",
         "work begins anew after a checkpoint",
-        _set(dispatch, "order_of", _no_checkpoint),
+        change(dispatch, "order_of", _no_checkpoint),
     ),
-    Mutant("heartbeat-ignored", "nobody minds silence", _set(attempts, "silence_ms", _no_silence)),
+    Mutant(
+        "heartbeat-ignored", "nobody minds silence", change(attempts, "silence_ms", _no_silence)
+    ),
     Mutant(
         "late-decides",
         "a late answer changes the outcome",
-        _set(attempts, "_late", _late_decides),
+        change(attempts, "_late", _late_decides),
     ),
     Mutant(
         "unknown-frees-slot",
         "an unknown run gives back its slot",
-        _set(fold.Folding, "_attempt", _unknown_frees_slot),
+        change(fold.Folding, "_attempt", _unknown_frees_slot),
     ),
     Mutant(
         "slots-ignored",
         "routing forgets what already runs",
-        _set(lineup.Lineup, "__init__", _ignores_runs),
+        change(lineup.Lineup, "__init__", _ignores_runs),
     ),
     Mutant(
         "boundary-ignored",
         "routing forgets client and region",
-        _set(schedule, "requirement_of", _boundary_ignored),
+        change(schedule, "requirement_of", _boundary_ignored),
     ),
-    Mutant("key-ignored", "a client key is not looked up", _set(decide, "submit", _key_ignored)),
-    Mutant("lazy-first", "the least urgent goes first", _set(waiting, "urgency", _lazy_first)),
+    Mutant("key-ignored", "a client key is not looked up", change(decide, "submit", _key_ignored)),
+    Mutant("lazy-first", "the least urgent goes first", change(waiting, "urgency", _lazy_first)),
     Mutant(
         "begins-anew",
         "work with a checkpoint is placed where it cannot go on from it",
-        _set(schedule, "requirement_of", _begins_anew),
+        change(schedule, "requirement_of", _begins_anew),
     ),
     Mutant(
         "unbound-start",
         "a gateway may make a new session for a start",
-        _set(attempt.Attempts, "_run_params", _any_session),
+        change(attempt.Attempts, "_run_params", _any_session),
     ),
     Mutant(
         "abort-is-a-fence",
         "a session is aborted instead of deleted",
-        _set(attempt.Attempts, "_delete_session", _abort_only),
+        change(attempt.Attempts, "_delete_session", _abort_only),
     ),
     Mutant(
         "cut-off-is-dead",
         "a turn that died with its gateway is never gone on with",
-        _set(attempt.Attempts, "_interrupted", _cut_off_is_dead),
+        change(attempt.Attempts, "_interrupted", _cut_off_is_dead),
     ),
     Mutant(
         "edit-ignored",
         "an edited dead letter runs as it was submitted",
-        _set(dispatch, "order_of", _payload_as_submitted),
+        change(dispatch, "order_of", _payload_as_submitted),
     ),
     Mutant(
         "all-at-once",
         "a paced requeue lets everything go at once",
-        _set(dead_letters, "requeue", _at_once),
+        change(dead_letters, "requeue", _at_once),
     ),
     Mutant(
         "edit-takes-key",
         "the key of an edited task stands for what it asks for now",
-        _set(fold.Folding, "_task", _forgets_the_order),
+        change(fold.Folding, "_task", _forgets_the_order),
     ),
     Mutant(
         "requeue-repeats",
         "a requeue that is asked for again lets run again what waits already",
-        _set(dead_letters, "_not_requeued", _everything_failed),
+        change(dead_letters, "_not_requeued", _everything_failed),
     ),
     Mutant(
         "no-brake",
         "mass failure does not stop failover",
-        _set(engine, "reconcile_brake", _no_brake),
+        change(engine, "reconcile_brake", _no_brake),
     ),
     Mutant(
         "no-fence",
         "a run that was given up is not fenced",
-        _set(dispatch.Dispatcher, "_stop_unwanted", lambda *_: None),
+        change(dispatch.Dispatcher, "_stop_unwanted", lambda *_: None),
     ),
 )
 """The best known ones first."""
+
+
+MUTANTS += MORE_MUTANTS
 
 
 @contextmanager

@@ -174,8 +174,9 @@ class Rules:
             if wait_ms > 0:
                 self._broken("waits", f"{work.id} waits {wait_ms} ms after a verdict")
             return
-        if not work.is_open:
-            return  # a requeue: see verdict.py
+        if not work.is_open:  # a requeue; its pace is looked at in verdict.py
+            self._requeued(work, event)
+            return
         if work.cancelled:
             self._broken("cancel-is-kept", f"{work.id} is retried after it was cancelled")
         if not work.tries:
@@ -189,6 +190,14 @@ class Rules:
         due_ms = back_off_ms(self.book.fleet, work)
         if wait_ms > due_ms or (wait_ms < due_ms and not self._clock_held):
             self._broken("waits", f"{work.id} waits {wait_ms} ms instead of {due_ms} ms")
+
+    def _requeued(self, work: Work, event: e.TaskRetrying) -> None:
+        if work.is_in_doubt or work.phase is TaskPhase.SUCCEEDED:
+            self._broken("operators-decide", f"{work.id} is requeued, and it may have been done")
+        last = work.tries[-1] if work.tries else None
+        goes_on = last is not None and last.given_up and not (last.is_over or last.judged)
+        if goes_on != event.duplicate_possible:
+            self._broken("duplicates-are-told", f"{work.id} is requeued, and its last run goes on")
 
     def _ended(self, event: e.TaskEnded, at_ms: int) -> None:
         work = self.book.works[event.task]
@@ -251,14 +260,8 @@ class Rules:
         work = self.book.works[event.task]
         self._judged.append(work)
         last = work.tries[-1] if work.tries else None
-        doubtful = last is not None and last.given_up and not last.is_over
-        died = last is not None and (last.died or last.says is LateWord.DIED)
-        in_doubt = not work.is_open and (
-            (doubtful and work.spec.task_class is not TaskClass.IDEMPOTENT)
-            or (died and not work.may_run_again)
-        )
         unknown = last is not None and last.is_open and last.is_lost
-        if not (work.asks or unknown or in_doubt):
+        if not (work.asks or unknown or work.is_in_doubt):
             self._broken("verdicts-are-obeyed", f"{work.id} was judged and nobody was in doubt")
 
     # What becomes of runs

@@ -15,12 +15,10 @@ from fleet_tui.core.fleet import (
     Deadlines,
     FleetSpec,
     HostSpec,
-    OpenClawAgent,
     PoolSpec,
     Prices,
     Priority,
     ProbeSpec,
-    QueueLimits,
     ResidencyRule,
     RetryBudget,
     RetryPolicy,
@@ -160,171 +158,12 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """None: operators leave work alone, but for the planned faults."""
     failing: float = 0.0
     """How many runs fail that would not have, beside those of the dead letters."""
+    long: float = 0.0
+    """How many runs take longer than any trouble, beside those that do anyway."""
 
 
-def draw(seed: int) -> Scenario:
-    """The world of a seed. The same seed is the same world, on every machine.
-
-    Kinds of trouble that came later have dice of their own, so that the worlds without them stayed
-    what they were.
-    """
-    world = _troubled(seed)
-    dice = random.Random(f"{seed}/gateways")  # noqa: S311  # a simulation, not a secret
-    chance = dice.random()
-    if chance < 0.25:
-        world = _with_gateways(world, dice)
-    elif chance < 0.3:
-        world = _with_wiped_starts(world, dice)
-    dice = random.Random(f"{seed}/letters")  # noqa: S311  # a simulation, not a secret
-    if dice.random() < 0.2:
-        world = _with_letters(world, dice)
-    dice = random.Random(f"{seed}/operators")  # noqa: S311  # a simulation, not a secret
-    # What takes its time (a pool that vanishes, a long silence) is left to take it.
-    if dice.random() < 0.6 and world.run_s < LONG_RUN_S:
-        world = _with_operators(world, dice)
-    return world
-
-
-def _with_gateways(world: Scenario, rng: random.Random) -> Scenario:
-    """Some of the agents are gateways, and gateways crash and hang.
-
-    A gateway knows no epochs. So in some of these worlds an engine is stopped and replaced just
-    when it may be between a placement and its start, and goes on later.
-    """
-    fleet = world.fleet
-    share = rng.choice((0.5, 1.0))
-    chosen = [name for name in fleet.agents if rng.random() < share]
-    if not chosen:
-        return world
-    agents = {
-        name: replace(spec, kind=OpenClawAgent(port=21_001, token=REFERENCE))
-        if name in chosen
-        else spec
-        for name, spec in fleet.agents.items()
-    }
-    faults = list(world.faults)
-    for _ in range(rng.choice((0, 1, 3, 6))):
-        faults.append(
-            Fault(
-                at_s=rng.uniform(5.0, world.safety_s),
-                kind=rng.choice(("kill-gateway", "kill-gateway", "freeze-gateway")),
-                agent=rng.choice(chosen),
-                for_s=rng.choice((2.0, 10.0, 30.0, 60.0)),
-            )
-        )
-    if rng.random() < 0.25:
-        faults += [
-            Fault(
-                at_s=job.at_s + rng.uniform(0.0, 0.6),
-                kind="zombie-engine",
-                for_s=rng.choice((2.0, 10.0, 30.0)),
-            )
-            for job in world.jobs[:4]
-        ]
-    return replace(
-        world,
-        fleet=replace(fleet, agents=agents),
-        faults=tuple(sorted(faults, key=lambda fault: fault.at_s)),
-        gateways=frozenset(chosen),
-    )
-
-
-def _with_wiped_starts(world: Scenario, rng: random.Random) -> Scenario:
-    """Answers to starts get lost, and run directories are deleted soon after."""
-    hosts = list(world.fleet.hosts)
-    wipes = tuple(
-        Fault(
-            at_s=job.at_s + rng.uniform(0.1, 1.0),
-            kind="wipe-runs",
-            host=rng.choice(hosts),
-        )
-        for job in world.jobs
-        if rng.random() < 0.5
-    )
-    return replace(
-        world,
-        faults=tuple(sorted((*world.faults, *wipes), key=lambda fault: fault.at_s)),
-        network=replace(world.network, drop_answer=0.3),
-    )
-
-
-def _with_letters(world: Scenario, rng: random.Random) -> Scenario:
-    """Much fails, and operators go through the dead letters while engines are killed."""
-    rounds = tuple(sorted(rng.uniform(10.0, world.safety_s) for _ in range(rng.choice((1, 2, 3)))))
-    return replace(
-        world,
-        letters=LetterCare(
-            rounds_s=rounds,
-            per_minute=rng.choice((6, 20, 120)),
-            edits=rng.choice((0.0, 0.3, 0.8)),
-            drops=rng.choice((0.0, 0.2, 0.4)),
-            kills=rng.choice((0.0, 0.2, 0.4)),
-            failing=rng.choice((0.3, 0.6)),
-        ),
-    )
-
-
-def _with_operators(world: Scenario, rng: random.Random) -> Scenario:
-    """Operators act at the wrong moments, and the limits of the fleet are tight."""
-    fleet = world.fleet
-    deadlines = replace(
-        fleet.deadlines,
-        schedule_to_start_ms=rng.choice((None, 15_000, 30_000)),
-        start_to_close_ms=rng.choice((None, 12_000, 40_000, 600_000)),
-        heartbeat_ms=rng.choice((None, 9_000, 25_000)),
-        total_ms=rng.choice((None, None, 60_000)),
-    )
-    policies = {
-        task_class: replace(
-            policy,
-            max_attempts=rng.choice((2, 3, 4)),
-            backoff_base_ms=rng.choice((500, 4_000)),
-            backoff_cap_ms=rng.choice((1_000, 6_000, 30_000)),
-            non_retryable=rng.choice(((), (), ("exit-3", "model-error"))),
-        )
-        for task_class, policy in fleet.retry.items()
-    }
-    limits = QueueLimits(
-        open=rng.choice((QueueLimits().open, 4, 6)),
-        lanes={Priority.P1: 2} if rng.random() < 0.3 else {},
-        per_client=rng.choice((None, 1, 2)),
-    )
-    often = rng.choice((0.2, 0.4, 0.7))
-    return replace(
-        world,
-        fleet=replace(
-            fleet,
-            deadlines=deadlines,
-            retry=policies,
-            limits=limits,
-            retry_budget=RetryBudget(
-                floor=rng.choice((2, USUAL_FLOOR)), percent=rng.choice((0, 20, 60))
-            ),
-        ),
-        jobs=tuple(_tried_again(job, rng) for job in world.jobs),
-        meddling=Meddling(
-            placed=often,
-            unknown=often,
-            waiting=often / 2,
-            ended=often / 2,
-            started=0.2,
-            kills=rng.choice((0.0, 0.2, 0.4)),
-            twice=rng.choice((0.0, 0.3)),
-            most=rng.choice((6, 20, 40)),
-        ),
-        failing=rng.choice((0.0, 0.3, 0.6)),
-    )
-
-
-def _tried_again(job: Job, rng: random.Random) -> Job:
-    """Some of the work may run again, so that there are further tries."""
-    if rng.random() < 0.5:
-        return job
-    spec = replace(job.spec, task_class=rng.choice((TaskClass.IDEMPOTENT, TaskClass.RESUMABLE)))
-    return replace(job, spec=spec)
-
-
-def _troubled(seed: int) -> Scenario:
+def troubled(seed: int) -> Scenario:
+    """A world with some kinds of trouble, as they were from the first."""
     rng = random.Random(f"{seed}/scenario")  # noqa: S311  # a simulation, not a secret
     dice = rng.random()
     if dice < 0.06:

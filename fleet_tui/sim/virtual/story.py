@@ -83,7 +83,7 @@ class TaskStory(msgspec.Struct, kw_only=True):
     not_before_ms: int = 0
     may_duplicate: bool = False
     held: bool = False
-    expedited: bool = False
+    expedited_s: float | None = None
     last: str | None = None
     """Its newest run."""
     ended: TaskPhase | None = None
@@ -95,6 +95,13 @@ class TaskStory(msgspec.Struct, kw_only=True):
     dropped: bool = False
     marked: bool = False
     """A run of it left a checkpoint."""
+
+    @property
+    def rank(self) -> tuple[float, ...]:
+        """Its place in the queue; the smaller goes first."""
+        if self.expedited_s is not None:
+            return (-1.0, self.expedited_s, self.priority, self.number)
+        return (self.priority, self.number)
 
     @property
     def goes_on(self) -> bool:
@@ -175,7 +182,7 @@ class Story:
             case TaskReleased() as event:
                 self.tasks[event.task].held = False
             case TaskExpedited() as event:
-                self.tasks[event.task].expedited = True
+                self.tasks[event.task].expedited_s = now_s
             case TaskReprioritized() as event:
                 task = self.tasks[event.task]
                 task.priority = event.priority

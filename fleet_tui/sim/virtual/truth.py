@@ -33,6 +33,8 @@ class Execution(msgspec.Struct, kw_only=True):
     """Tokens in and out, as it told itself."""
     silent: bool = False
     """It gives no sign of life while it runs."""
+    pulse_s: float = 0.0
+    """How often it gives one; 0 for all the time."""
     wiped_s: float | None = None
     """When its directory was deleted: from then on its host knows nothing of it."""
     continued: bool = False
@@ -47,6 +49,10 @@ class Execution(msgspec.Struct, kw_only=True):
     def lives(self) -> bool:
         """Whether it runs now."""
         return self.ended_s is None
+
+    def lives_at(self, at_s: float) -> bool:
+        """Whether it ran at that instant."""
+        return self.started_s <= at_s and (self.ended_s is None or self.ended_s > at_s)
 
 
 class Call(msgspec.Struct, kw_only=True):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from fleet_tui.core.events import (
+    AttemptCancelling,
     AttemptDied,
     AttemptFinished,
     AttemptNotStarted,
@@ -17,7 +18,7 @@ from fleet_tui.core.evidence import LateWord
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import AgentName, TaskId
-from fleet_tui.core.state import EMPTY_STATE, Task, TaskPhase
+from fleet_tui.core.state import EMPTY_STATE, CancelCause, Task, TaskPhase
 from fleet_tui.journal.codec import decode, encode
 from fleet_tui.sim.virtual.kept import kept
 from fleet_tui.sim.virtual.rules import boundary
@@ -36,6 +37,12 @@ between two questions, the longest question, and a connection that has to be mad
 
 PACE_SLACK_MS = 5_000
 """Between the decision about a requeue and its commit; a clock that was set back is held."""
+
+QUESTION_S = 16.0
+"""A question that was lost before all was well again is given up by then."""
+
+SLOW_S = 4.0
+"""A slow disk and a slow way together."""
 
 BRAKE_S = 60.0
 """By then the loss of a whole pool has been noticed."""
@@ -195,6 +202,7 @@ def _end(world: "World", checks: "Checks", task: TaskStory, found: list[Executio
             pass
     _cancelled(world, checks, task, found)
     _heartbeat(world, checks, found)
+    _close(world, checks, task, found)
 
 
 def _succeeded(world: "World", checks: "Checks", task: Task, found: list[Execution]) -> None:
@@ -234,9 +242,43 @@ def _heartbeat(world: "World", checks: "Checks", found: list[Execution]) -> None
             checks.broken("silence-is-noticed", f"{execution.run} was silent for long", due_s)
 
 
+def _close(world: "World", checks: "Checks", task: TaskStory, found: list[Execution]) -> None:
+    """What runs for longer than it may is stopped, unless an operator is being asked about it."""
+    deadlines = task.wanted.deadlines or world.scenario.fleet.deadlines
+    if deadlines.start_to_close_ms is None:
+        return
+    for execution in found:
+        run = checks.story.runs.get(execution.run)
+        given_up = run is not None and run.given_up_s is not None
+        if execution.wiped_s is not None or given_up or execution.continued:
+            continue
+        from_s = max(execution.started_s, world.healed_s)
+        due_s = from_s + deadlines.start_to_close_ms / 1_000 + NOTICE_S
+        ended_s = execution.ended_s if execution.ended_s is not None else world.loop.time()
+        if ended_s > due_s:
+            checks.broken("runs-have-an-end", f"{execution.run} ran on after its deadline", due_s)
+
+
+def _needless_stop(world: "World", checks: "Checks", run: str, at_s: float) -> None:
+    """What gave signs of life that the engine could hear is not called silent."""
+    limit_ms = world.scenario.fleet.deadlines.heartbeat_ms
+    e = _at(world, run, at_s)
+    if limit_ms is None or e is None or e.silent or e.in_gateway or not e.lives_at(at_s):
+        return
+    if limit_ms / 1_000 * 2 / 3 < e.pulse_s + SLOW_S:
+        return  # it is asked every third of the limit: two beats may be too far apart
+    if at_s - world.heard_since(e.host, at_s) > limit_ms / 1_000 + QUESTION_S:
+        checks.broken("silence-is-silence", f"{run} works, and is stopped as silent", at_s)
+
+
 def _told(world: "World", checks: "Checks") -> None:
     """P6: every fact in the ledger is one."""
     for at_s, row in checks.story.told:
+        match row.event:
+            case AttemptCancelling(run=silent, cause=CancelCause.HEARTBEAT):
+                _needless_stop(world, checks, silent, at_s)
+            case _:
+                pass
         run = _over(row.event)
         if run is None:
             continue

@@ -16,16 +16,17 @@ from fleet_tui.core.ids import AgentName, HostName
 from fleet_tui.core.state import EMPTY_STATE, FleetState, TaskPhase
 from fleet_tui.engine import engine as engine_module
 from fleet_tui.sim.virtual.checks import Checks, Violation
+from fleet_tui.sim.virtual.draw import draw
 from fleet_tui.sim.virtual.engines import EngineProcess
 from fleet_tui.sim.virtual.faults import Trouble
 from fleet_tui.sim.virtual.gateways import SimGateway
-from fleet_tui.sim.virtual.host import Habit, SimHost
+from fleet_tui.sim.virtual.host import LONG_S, Habit, SimHost
 from fleet_tui.sim.virtual.letters import LetterOperator
 from fleet_tui.sim.virtual.loop import Deadlock, Livelock, NotVirtual, Running, VirtualLoop
 from fleet_tui.sim.virtual.meddler import Meddler
 from fleet_tui.sim.virtual.network import Internet
 from fleet_tui.sim.virtual.people import People
-from fleet_tui.sim.virtual.scenario import START_MS, Scenario, draw
+from fleet_tui.sim.virtual.scenario import START_MS, Network, Scenario
 from fleet_tui.sim.virtual.store import Store
 from fleet_tui.sim.virtual.truth import Truth
 from fleet_tui.sim.virtual.verdict import judge
@@ -149,6 +150,13 @@ class World:
         last = max((t for t in self.disturbed_s if t <= at_s), default=0.0)
         return max(last, link.whole_since_s, self.healed_s)
 
+    def heard_since(self, host: HostName, at_s: float) -> float:
+        """Since when all that a host says has been heard: its answers do not get lost, and the way
+        to it and the engine are well."""
+        last = max((t for t in self.disturbed_s if t <= at_s), default=0.0)
+        calm_s = 0.0 if self.scenario.network == Network() else self.healed_s
+        return max(last, self.net.links[host].whole_since_s, calm_s)
+
     async def live(self) -> None:
         """The whole life of the world."""
         for gateway in self.gateways.values():
@@ -212,6 +220,8 @@ class World:
                 habit.status = 3
             if self.scenario.failing and dice.random() < self.scenario.failing:
                 habit.status = 3
+            if self.scenario.long and dice.random() < self.scenario.long:
+                habit.seconds = LONG_S
         return habit
 
     def _progress_s(self) -> float:

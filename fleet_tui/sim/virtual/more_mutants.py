@@ -1,0 +1,372 @@
+"""Bugs of one line, planted as text: waits, limits, deadlines, modes, verdicts, answers."""
+
+from typing import Any
+
+from fleet_tui.core import (
+    attempts,
+    dead_letters,
+    fold,
+    fold_agent,
+    fold_attempt,
+    queueing,
+    retry,
+    submission,
+    verdicts,
+)
+from fleet_tui.core import heartbeat as beats
+from fleet_tui.core import retry_budget as budget
+from fleet_tui.core.routing import lineup, waiting
+from fleet_tui.core.state import Health
+from fleet_tui.engine import dispatch
+from fleet_tui.sim.virtual.planting import Mutant, change, rewrite
+from fleet_tui.wire import answers
+from fleet_tui.wire.openclaw import transcript
+
+_IF_CANCELLED = """\
+    if task.cancel_requested_by is not None:
+        return [_cancelled(task)]
+"""
+
+
+def _takes_work(health: Health) -> bool:
+    return health in (Health.UP, Health.DEGRADED, Health.SUSPECT, Health.DRAINING)
+
+
+def _always(*_: object) -> bool:
+    return True
+
+
+_fold_attempt = fold.Folding._attempt
+
+
+def _paid_twice(self: Any, event: Any) -> None:
+    _fold_attempt(self, event)
+    if hasattr(event, "usage"):
+        self._pay(self.tasks.find(event.run.rpartition(".")[0]).attempts[-1].agent, event.usage, 0)
+
+
+_AFTER_AN_END: tuple[Mutant, ...] = (
+    Mutant(
+        "cancelled-retried",
+        "a cancelled task whose run did not start is retried",
+        rewrite(attempts, "_after_not_started", _IF_CANCELLED, ""),
+    ),
+    Mutant(
+        "cancelled-after-death",
+        "a cancelled task whose run died is retried",
+        rewrite(attempts, "_after_death", _IF_CANCELLED, ""),
+    ),
+    Mutant(
+        "cancelled-after-failure",
+        "a cancelled task whose run failed is retried",
+        rewrite(attempts, "_after_finished", _IF_CANCELLED, ""),
+    ),
+    Mutant(
+        "deadline-beats-cancel",
+        "a task that is cancelled while its run is stopped for its deadline is retried",
+        rewrite(attempts, "_after_stopped", _IF_CANCELLED, ""),
+    ),
+    Mutant(
+        "non-retryable-retried",
+        "failures that no second try would mend are retried",
+        rewrite(
+            attempts,
+            "_after_finished",
+            "fact.retryable and fact.failure not in policy.non_retryable",
+            "fact.retryable",
+        ),
+    ),
+    Mutant(
+        "one-try-more",
+        "there is one try more than the policy allows",
+        rewrite(attempts, "_tries_left", "< state", "<= state"),
+    ),
+    Mutant(
+        "unstarted-count",
+        "tries that never started count against the most attempts",
+        rewrite(attempts, "started_tries", "not a.phase.never_started and ", ""),
+    ),
+    Mutant(
+        "stopped-once-retried",
+        "what was stopped for its deadline is retried, whatever its class",
+        rewrite(attempts, "_after_stopped", "may_run_again(task) and ", ""),
+    ),
+    Mutant(
+        "late-result-lost",
+        "the result of a run that was given up is thrown away",
+        rewrite(attempts, "_late", "given_up or attempt.phase is", "attempt.phase is"),
+    ),
+)
+
+_TIME: tuple[Mutant, ...] = (
+    Mutant(
+        "start-deadline-after-start",
+        "schedule-to-start also expires after a start",
+        rewrite(attempts, "_start_is_late", "a.started_at_ms is None for", "True for"),
+    ),
+    Mutant(
+        "lost-since-placement",
+        "lost_after counts from the placement",
+        rewrite(
+            attempts,
+            "_overdue_unknown",
+            "since = attempt.unknown_since_ms",
+            "since = attempt.planned_at_ms",
+        ),
+    ),
+    Mutant(
+        "close-since-placement",
+        "start-to-close counts from the placement",
+        rewrite(
+            attempts,
+            "_run_is_over",
+            "attempt.started_at_ms or attempt.planned_at_ms",
+            "attempt.planned_at_ms",
+        ),
+    ),
+    Mutant(
+        "close-ignored",
+        "runs may take as long as they like",
+        rewrite(
+            attempts, "_run_is_over", "deadlines.start_to_close_ms is not None and", "False and"
+        ),
+    ),
+    Mutant(
+        "beats-ignored",
+        "a run's signs of life do not count",
+        rewrite(
+            beats,
+            "silence_ms",
+            "max(heard_ms, started, ear.since_ms)",
+            "max(started, ear.since_ms)",
+        ),
+    ),
+    Mutant(
+        "pause-is-silence",
+        "what an engine did not hear before its start counts as silence",
+        rewrite(
+            beats,
+            "silence_ms",
+            "max(heard_ms, started, ear.since_ms)",
+            "max(heard_ms, started)",
+        ),
+    ),
+    Mutant(
+        "no-jitter",
+        "a herd of retries waits equally long",
+        rewrite(retry, "wait_ms", "* fraction_of(run)", ""),
+    ),
+    Mutant(
+        "no-ceiling",
+        "waits grow for ever",
+        rewrite(retry, "ceiling_ms", "min(grown, policy.backoff_cap_ms)", "grown"),
+    ),
+    Mutant(
+        "no-growth",
+        "every wait is as short as the first",
+        rewrite(retry, "ceiling_ms", "** min(tries - 1, 63)", "** 0"),
+    ),
+    Mutant(
+        "no-patience",
+        "a question without an answer is asked again at once",
+        rewrite(dispatch._Worker, "_back_off", "ceiling * self._rng.random()", "0.0"),
+    ),
+    Mutant(
+        "budget-forgets",
+        "the retry budget forgets the retries it gave",
+        rewrite(budget, "retry_allowance", " - sum(s.retries for s in recent)", ""),
+    ),
+)
+
+_PEOPLE: tuple[Mutant, ...] = (
+    Mutant(
+        "freeze-ends-with-engine",
+        "a freeze ends with a restart",
+        rewrite(
+            fold.Folding,
+            "apply",
+            "self.engine.mode if self.engine.mode.mode is EngineMode.HOLD else NORMAL",
+            "NORMAL",
+        ),
+    ),
+    Mutant(
+        "brake-ends-with-engine",
+        "the mass-failure brake is off after a restart",
+        rewrite(fold.Folding, "apply", "held = self", "self.frozen_pools = {}; held = self"),
+    ),
+    Mutant(
+        "cordon-ends-with-health",
+        "an agent that is well again is not cordoned any more",
+        rewrite(
+            fold_agent,
+            "next_agent",
+            "health=event.health,",
+            "health=event.health, cordon=None,",
+        ),
+    ),
+    Mutant(
+        "cordon-ignored",
+        "a cordoned agent gets work",
+        rewrite(lineup.Lineup, "__init__", "elif agent.cordon is not None:", "elif False:"),
+    ),
+    Mutant(
+        "doubtful-agents-work",
+        "suspect and draining agents get work",
+        change(Health, "takes_work", property(_takes_work)),
+    ),
+    Mutant(
+        "hold-ignored",
+        "held tasks are placed",
+        rewrite(waiting.WaitingList, "_stand", " or task.hold is not None", ""),
+    ),
+    Mutant(
+        "expedite-ignored",
+        "expedited tasks wait like all others",
+        rewrite(
+            waiting,
+            "urgency",
+            "(-1, expedited, task.spec.priority, task.number)",
+            "(task.spec.priority, task.submitted_at_ms, 0, task.number)",
+        ),
+    ),
+    Mutant(
+        "last-come-first",
+        "of equally urgent tasks the newest goes first",
+        rewrite(
+            waiting,
+            "urgency",
+            "task.submitted_at_ms, 0, task.number",
+            "-task.submitted_at_ms, 0, -task.number",
+        ),
+    ),
+    Mutant(
+        "priority-not-kept",
+        "a new priority is acknowledged and forgotten",
+        rewrite(
+            fold.Folding,
+            "_queued",
+            "task = replace(task, spec=spec, asked=task.submitted_spec)",
+            "pass",
+        ),
+    ),
+    Mutant(
+        "stale-verdict",
+        "a verdict counts for a newer run than its author looked at",
+        rewrite(
+            verdicts,
+            "resolve",
+            "if command.run != (attempt.run_id if attempt is not None else None):",
+            "if False:",
+        ),
+    ),
+    Mutant(
+        "uncalled-verdict",
+        "a verdict is taken on a task that nobody doubts",
+        change(verdicts, "may_be_judged", _always),
+    ),
+    Mutant(
+        "verdict-unflagged",
+        "run-again does not say that work may be done twice",
+        rewrite(verdicts, "_after_verdict", "                duplicate_possible=True,\n", ""),
+    ),
+    Mutant(
+        "doubt-requeued",
+        "work that may have run is requeued without a verdict",
+        rewrite(
+            dead_letters,
+            "_not_requeued",
+            "task.phase is TaskPhase.NEEDS_OPERATOR or in_doubt(task)",
+            "False",
+        ),
+    ),
+    Mutant(
+        "requeue-unflagged",
+        "a requeue does not say that the last run may still go on",
+        rewrite(dead_letters, "requeue", "duplicate_possible=twice", "duplicate_possible=False"),
+    ),
+    Mutant(
+        "cancel-of-a-stop",
+        "a cancel is refused once its run is being stopped",
+        rewrite(queueing, "cancel", "events=(requested,), task=task.id", "events=(), task=task.id"),
+    ),
+    Mutant(
+        "queue-without-end",
+        "one task more than the limit may be open",
+        rewrite(submission, "no_room", "taken + wanted.tasks > most", "taken > most"),
+    ),
+    Mutant(
+        "lane-without-end",
+        "one task more than its lane's limit may be open",
+        rewrite(submission, "no_room", "taken + count > lane", "taken > lane"),
+    ),
+    Mutant(
+        "share-without-end",
+        "one task more than its client's share may be open",
+        rewrite(submission, "no_room", "taken + count > share", "taken > share"),
+    ),
+)
+
+_AGENTS: tuple[Mutant, ...] = (
+    Mutant(
+        "starts-cancelled",
+        "a start leaves although its cancel was acknowledged",
+        change(dispatch._Worker, "_is_wanted", _always),
+    ),
+    Mutant(
+        "cancel-ends-with-engine",
+        "after a restart nobody stops what was being stopped",
+        rewrite(
+            dispatch.Dispatcher,
+            "follow",
+            "found[1].cancel_cause is not None",
+            "any(getattr(r.event, 'cause', None) and r.event.run == run for r in recorded)",
+        ),
+    ),
+    Mutant(
+        "status-ignored",
+        "a program that ends with a failure did well",
+        rewrite(answers, "_finished", "ok=status == 0", "ok=True"),
+    ),
+    Mutant(
+        "answer-cut",
+        "an answer is cut on its way",
+        rewrite(answers, "_finished", "[:MAX_ANSWER_CHARS]", "[:8]"),
+    ),
+    Mutant(
+        "dead-never-ran",
+        "a run that died is taken for one that never started",
+        rewrite(
+            answers,
+            "standing",
+            "Died(reason=reason, checkpoint=read_checkpoint(reply))",
+            "FENCED",
+        ),
+    ),
+    Mutant(
+        "lost-is-fenced",
+        "what a deleted run directory cannot tell is proof",
+        rewrite(answers, "standing", "return NOTHING_LEFT", "return Definite(FENCED)"),
+    ),
+    Mutant(
+        "stopped-for-nothing",
+        "a run that was stopped cost nothing",
+        rewrite(answers, "standing", 'read_usage(reply.blobs.get("usage", b""))', "Usage()"),
+    ),
+    Mutant(
+        "gateway-for-nothing",
+        "a turn that is read from its transcript cost nothing",
+        rewrite(transcript, "_finished", "usage=", "usage=Usage() if True else "),
+    ),
+    Mutant(
+        "usage-not-kept",
+        "what a run used is thrown away",
+        rewrite(fold_attempt, "_finished", "        usage=event.usage,\n", ""),
+    ),
+    Mutant(
+        "paid-twice",
+        "a run's tokens are counted twice",
+        change(fold.Folding, "_attempt", _paid_twice),
+    ),
+)
+
+MORE_MUTANTS = (*_AFTER_AN_END, *_TIME, *_PEOPLE, *_AGENTS)
