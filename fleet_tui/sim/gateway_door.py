@@ -225,7 +225,7 @@ class WebSocketConnection:
                     self._protocol.receive_eof()
             await self._outgoing.join()
         finally:
-            self.process.listeners.discard(self)
+            self.process.listeners.pop(self, None)
             sender.cancel()
             for task in list(self._tasks):
                 task.cancel()
@@ -350,7 +350,7 @@ class WebSocketConnection:
         granted = [scope for scope in (READ, WRITE, ADMIN) if scope in asked.scopes and keeps]
         self.scopes = frozenset(granted)
         self._greeted = True
-        self.process.listeners.add(self)
+        self.process.listeners[self] = None
         self.send(response(request.id, self._hello(granted)))
 
     def _refuse(self, request: _Request, refusal: Refusal) -> None:

@@ -98,7 +98,8 @@ class Process:
         self.is_stopping = False
         self.thawed = asyncio.Event()
         self.thawed.set()
-        self.listeners: set[Listener] = set()
+        self.listeners: dict[Listener, None] = {}
+        """In the order in which they came: that of a set would be another one in every process."""
         self.slowness = slowness
         self._host = host
         self._exit_and_restart = exit_and_restart
@@ -107,7 +108,7 @@ class Process:
         self._wrong_tokens = 0
         self._runs_seen = 0
         self._usage_fresh_at_s: float | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], None] = {}
         self.runs = Runs(
             disk=disk,
             host=host,
@@ -130,8 +131,8 @@ class Process:
     def spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         """Do something that ends, at the latest, with this process."""
         task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = None
+        task.add_done_callback(lambda done: self._tasks.pop(done, None))
         return task
 
     async def live(self, boot_s: float) -> None:

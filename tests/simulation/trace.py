@@ -109,7 +109,7 @@ async def trace(seed: int) -> list[Any]:
             plan=planner(profile, seed),
         )
         gateway.start(boot_s=0)
-        gateway.process.listeners.add(Ear(agent.name, heard))
+        gateway.process.listeners[Ear(agent.name, heard)] = None
         gateways.append(gateway)
     workload = Workload(fleet, rng=random.Random(seed), pace=pace)
     number = 0
@@ -123,7 +123,7 @@ async def trace(seed: int) -> list[Any]:
         number += 1
         if number == TASKS // 2:
             gateways[0].restart()
-            gateways[0].process.listeners.add(Ear("again", heard))
+            gateways[0].process.listeners[Ear("again", heard)] = None
         if number == TASKS:
             break
     await pace.sleep(600)

@@ -112,7 +112,7 @@ class SimGateway:
             self._gateway.start(boot_s=boot_s)
             process = self._gateway.process
             if not any(isinstance(one, _Scribe) for one in process.listeners):
-                process.listeners.add(_Scribe(self))
+                process.listeners[_Scribe(self)] = None
 
     def kill(self) -> None:
         """End it at once; it is started again after a while."""
@@ -257,7 +257,7 @@ class SimStream:
     def close(self, code: int = 0, reason: str = "") -> None:
         """Either end closes it."""
         self._over = True
-        self._process.listeners.discard(self)
+        self._process.listeners.pop(self, None)
         self._shell.channels.pop(self, None)
         self._wake()
 
@@ -383,7 +383,7 @@ class _SimLine(Line):
         stream = SimStream(shell, self._gateway, process, self._epoch, self._effect)
         shell.channels[stream] = None
         if process is self._gateway.process:
-            process.listeners.add(stream)
+            process.listeners[stream] = None
         else:
             stream.close()
         hello = Hello(
