@@ -362,7 +362,7 @@ class Engine:
             self._unstored = Unstored(mode)
             self._store_again_ms = now_ms + STORE_AGAIN_MS
             self._router = Router(self.state.fleet)
-            log.error("engine mode %s: %s", mode.mode.label, why)
+            log.warning("engine mode %s: %s", mode.mode.label, why)
         elif self._unstored.mode.trouble is not error.trouble:  # one trouble became another
             self._unstored.mode = replace(self._unstored.mode, reason=why, trouble=error.trouble)
             first_time = True
