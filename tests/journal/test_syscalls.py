@@ -125,6 +125,11 @@ def test_a_kill_at_a_call_loses_nothing(call: str, points: dict[str, int], tmp_p
         ("link", "ENOSPC"),
         ("fallocate", "ENOSPC"),
         ("unlink", "EIO"),
+        ("pwrite64", "EROFS"),
+        ("pwrite64", "EDQUOT"),
+        ("fdatasync", "ENOSPC"),
+        ("rename", "EACCES"),
+        ("fsync", "EINTR"),
     ],
 )
 def test_a_refused_call_is_told_and_loses_nothing(
@@ -136,6 +141,7 @@ def test_a_refused_call_is_told_and_loses_nothing(
         assert "ended -" not in said, (call, when, said)
         raised = set(re.findall(r" raised (\w+):", said))
         told = {"OperationalError", "OSError", "BackupFailed", "JournalDamaged", "DatabaseError"}
+        told |= {"CommitInDoubt", "JournalFailed", "PermissionError", "InterruptedError"}
         # A step of a migration whose rollback journal would not go away: the next engine undoes it.
         undone = "migrating raised JournalUnfinished" in said
         assert raised <= told | ({"JournalUnfinished"} if undone else set()), (call, when, said)
