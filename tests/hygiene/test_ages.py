@@ -13,10 +13,10 @@ INSTANTS = ("at_ms", "since_ms", "now_ms")
 def subtractions(tree: ast.AST) -> Iterator[ast.BinOp]:
     """Differences of two instants."""
     for node in ast.walk(tree):
-        match node:
-            case ast.BinOp(left=left, op=ast.Sub(), right=right):
-                if name_of(left).endswith(INSTANTS) and name_of(right).endswith(INSTANTS):
-                    yield node
+        if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Sub):
+            continue
+        if name_of(node.left).endswith(INSTANTS) and name_of(node.right).endswith(INSTANTS):
+            yield node
 
 
 def name_of(node: ast.expr) -> str:
