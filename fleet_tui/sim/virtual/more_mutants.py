@@ -79,7 +79,7 @@ _AFTER_AN_END: tuple[Mutant, ...] = (
     Mutant(
         "one-try-more",
         "there is one try more than the policy allows",
-        rewrite(attempts, "_tries_left", "< state", "<= state"),
+        rewrite(attempts, "tries_left", "< state", "<= state"),
     ),
     Mutant(
         "unstarted-count",
