@@ -41,9 +41,9 @@ def draw(seed: int) -> Scenario:
     # What takes its time (a pool that vanishes, a long silence) is left to take it.
     if dice.random() < 0.6 and world.run_s < LONG_RUN_S:
         world = _with_operators(world, dice)
-        if not world.gateways and dice.random() < 0.35:
-            world = _with_gateways(world, dice, share=0.5, zombies=0.5)
-            world = replace(world, jobs=tuple(_resumable(job, dice) for job in world.jobs))
+        if not world.gateways and dice.random() < 0.5:
+            world = _with_gateways(world, dice, share=0.5, zombies=0.8)
+            world = _with_slow_starts(world, dice)
     return world
 
 
@@ -161,7 +161,7 @@ def _with_operators(world: Scenario, rng: random.Random) -> Scenario:
             fleet,
             deadlines=deadlines,
             retry=policies,
-            lost_after_ms=rng.choice((15_000, 30_000, fleet.lost_after_ms)),
+            lost_after_ms=rng.choice((15_000, 15_000, fleet.lost_after_ms)),
             limits=limits,
             retry_budget=RetryBudget(
                 floor=rng.choice((2, USUAL_FLOOR)), percent=rng.choice((0, 20, 60))
@@ -184,17 +184,32 @@ def _with_operators(world: Scenario, rng: random.Random) -> Scenario:
     )
 
 
+def _with_slow_starts(world: Scenario, rng: random.Random) -> Scenario:
+    """Starts arrive late, and engines are killed while they are on their way."""
+    kills = tuple(
+        Fault(at_s=job.at_s + rng.uniform(0.2, 3.0), kind="kill-engine")
+        for job in world.jobs
+        if rng.random() < 0.4
+    )
+    return replace(
+        world,
+        jobs=tuple(_resumable(job, rng) for job in world.jobs),
+        faults=tuple(sorted((*world.faults, *kills), key=lambda fault: fault.at_s)),
+        network=replace(world.network, late_start=rng.choice((0.2, 0.5))),
+    )
+
+
 def _silences(world: Scenario, rng: random.Random) -> tuple[Fault, ...]:
     """Hosts that are away for longer than anybody waits, or begin anew."""
     hosts = list(world.fleet.hosts)
     return tuple(
         Fault(
-            at_s=rng.uniform(5.0, 0.7 * world.safety_s),
-            kind=rng.choice(("cut-host", "reboot-host")),
+            at_s=rng.uniform(5.0, 0.5 * world.safety_s),
+            kind=rng.choice(("cut-host", "cut-host", "reboot-host")),
             host=rng.choice(hosts),
-            for_s=rng.choice((10.0, 60.0)),
+            for_s=rng.choice((30.0, 60.0)),
         )
-        for _ in range(rng.choice((0, 1, 2)))
+        for _ in range(rng.choice((0, 1, 2, 3)))
     )
 
 

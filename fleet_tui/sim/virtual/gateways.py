@@ -243,7 +243,9 @@ class SimStream:
             raise ConnectionResetError("the channel is closed")
         request = msgspec.json.decode(message, type=_Request)
         self._tell(request)
-        self._shell.transmit(lambda answered: self._arrive(request, answered=answered))
+        is_start = request.method == "agent"
+        send = self._shell.transmit_start if is_start else self._shell.transmit
+        send(lambda answered: self._arrive(request, answered=answered))
 
     async def receive(self) -> bytes | None:
         """See :class:`~fleet_tui.wire.openclaw.connection.Messages`."""

@@ -28,6 +28,9 @@ MOMENTS_S = (0.0, 0.0, 0.02, 0.1, 0.5, 3.0)
 STALE = 0.5
 """How often somebody judges what is on a screen that was not looked at again."""
 
+OFTEN = 0.5
+"""How often they act where little else leads to what may go wrong then."""
+
 Act = Callable[[], Coroutine[Any, Any, None]]
 
 
@@ -48,10 +51,12 @@ class Meddler:
             match row.event:
                 case e.TaskPlaced(task=task, run=run, agent=agent):
                     self._perhaps(how.placed, partial(self._placed, task, run, agent))
-                case e.AttemptUnknown(run=run) | e.AttemptGivenUp(run=run):
+                case e.AttemptUnknown(run=run):
                     self._perhaps(how.unknown, partial(self._unknown, run))
-                case e.AttemptCancelling(run=run):
-                    self._perhaps(how.unknown / 2, partial(self._unknown, run))
+                case e.AttemptGivenUp(run=run):
+                    self._perhaps(max(how.unknown, OFTEN), partial(self._given_up, run))
+                case e.AttemptCancelling(run=run, cause=cause) if cause != "operator":
+                    self._perhaps(max(how.unknown, OFTEN), partial(self._stopping, run))
                 case e.TaskSubmitted(task=task) | e.TaskRetrying(task=task):
                     self._perhaps(how.waiting, partial(self._waiting, task))
                 case e.TaskEnded(task=task) | e.TaskNeedsOperator(task=task):
@@ -108,6 +113,20 @@ class Meddler:
             await self._kill()
         else:
             await self._move(task)
+
+    async def _stopping(self, run: RunId) -> None:
+        """It is being stopped for its deadline or its silence."""
+        task, _ = split_run_id(run)
+        await (self._cancel(task) if self._rng.random() < 0.8 else self._judge(task, run))
+
+    async def _given_up(self, run: RunId) -> None:
+        """Nobody waits for it any more. It may go on all the same, whatever becomes of its task."""
+        task, _ = split_run_id(run)
+        if self._rng.random() < 0.3:
+            await self._judge(task, run)
+            return
+        await self._cancel(task)
+        await self._requeue(task)
 
     async def _waiting(self, task: TaskId) -> None:
         dice = self._rng.random()

@@ -248,6 +248,15 @@ class SimShell:
         """Agents here write no logs."""
         raise NotVirtual("the simulation has no logs to stream")
 
+    def transmit_start(self, arrive: Callable[[bool], None]) -> None:
+        """Send a gateway the start of a run."""
+        net = self._net
+        if net.chances.late_start and net.rng.random() < net.chances.late_start:
+            net.loop.later(net.rng.uniform(0.1, 3.0), self.lose)
+            self._arrive_late(arrive)
+        else:
+            self.transmit(arrive)
+
     def transmit(
         self, arrive: Callable[[bool], None], half: Callable[[], None] = lambda: None
     ) -> None:

@@ -68,6 +68,8 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     cut: float = 0.0
     """The connection is lost while the question is on its way; the host gets a part of it."""
     hang: float = 0.0
+    late_start: float = 0.0
+    """A gateway gets the start of a run late, and nothing else."""
 
 
 class Disk(msgspec.Struct, frozen=True, kw_only=True):

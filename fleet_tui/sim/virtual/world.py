@@ -35,6 +35,8 @@ LIVENESS_S = 600.0
 """In peace every task has ended, or waits for an operator, within this time after the last program
 began or ended: some work long, and others wait for them."""
 LOOK_S = 5.0
+MODE_TOLD = "engine mode %s: %s"
+"""An engine's word on what its disk does to it, which is no bug of ours."""
 SETTLE_S = 110.0
 """Watched after the last task ended: what was to be stopped has stopped by then."""
 
@@ -302,6 +304,8 @@ class _Ear(logging.Handler):
         self._problems = problems
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.msg == MODE_TOLD:
+            return
         error = record.exc_info[1] if record.exc_info else None
         self._problems.append(f"{record.getMessage()}: {error!r}")
 
