@@ -222,7 +222,7 @@ async def test_columns_without_room_are_one_key_away() -> None:
         ("a", "could be ack, agent, agents, alerts"),
         ("agent", "which agent?"),
         ("agent agent-99", "no agent is called agent-99"),
-        ("why t-1", "no task t-1"),
+        ("why nonsense", "no task nonsense"),
         ("cordon agent-1x", "nothing here is called agent-1x"),
         ("theme pink", "there is no theme pink"),
         ("set refresh soon", "soon is no time"),
