@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.openclaw_lab import OLDEST_VERSION, OPENCLAW_VERSION, boot, tested_versions
+from tests.support.openclaw_lab import OLDEST_VERSION, OPENCLAW_VERSION, boot, versions_to_boot
 from tests.support.release_rows import recorded
 from tests.support.release_trials import TRIALS, has_failed, try_release
 
@@ -21,7 +21,7 @@ pytestmark = [
 @pytest.mark.parametrize("place", ["oldest", "pinned", "newest"])
 async def test_a_release_does_what_the_table_says(place: str, tmp_path: Path) -> None:
     versions = {"oldest": OLDEST_VERSION, "pinned": OPENCLAW_VERSION}
-    version = versions.get(place) or tested_versions()[-1]
+    version = versions.get(place) or versions_to_boot()[-1]
     if place == "newest" and version in versions.values():
         assert version in recorded()
         return  # it was tried under that name

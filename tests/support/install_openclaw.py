@@ -7,13 +7,13 @@ import sys
 
 import pytest
 
-from tests.support.openclaw_lab import install, tested_versions
+from tests.support.openclaw_lab import install, versions_to_boot
 
 
 def main() -> int:
     """Install and say what was done."""
     try:
-        for version in tested_versions():
+        for version in versions_to_boot():
             print(f"OpenClaw {version} ready:", " ".join(install(version)))
     except pytest.skip.Exception as reason:
         print(f"SKIPPED: {reason}")

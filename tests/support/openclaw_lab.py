@@ -327,7 +327,7 @@ def newest_version() -> str:
     return version if re.fullmatch(r"\d+(\.\d+){2}", version) else OPENCLAW_VERSION
 
 
-def tested_versions() -> list[str]:
+def versions_to_boot() -> list[str]:
     """What every whole run of the tests boots: the oldest supported, the pinned and the newest."""
     return list(dict.fromkeys((OLDEST_VERSION, OPENCLAW_VERSION, newest_version())))
 
