@@ -36,8 +36,7 @@ def in_doubt(task: Task) -> bool:
 
 def may_still_run(attempt: Attempt) -> bool:
     """Whether waiting for word of it ended before its agent said that it is over."""
-    over = attempt.late_word is not None and attempt.late_word.is_final
-    return attempt.phase is AttemptPhase.GIVEN_UP and not over
+    return attempt.phase is AttemptPhase.GIVEN_UP and not attempt.is_over
 
 
 def may_be_judged(task: Task) -> bool:

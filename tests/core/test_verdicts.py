@@ -158,6 +158,20 @@ def test_a_requeue_of_work_that_may_run_twice_says_so(way: Way, twice: bool) -> 
     assert again.duplicate_possible is twice
 
 
+def test_a_requeue_after_the_late_end_of_a_run_cannot_run_beside_it() -> None:
+    run = Run(TaskClass.IDEMPOTENT)
+    run.fact(Started())
+    run.hear(LOST)
+    ask(run, c.Cancel(task=run.id))
+    run.later(PATIENCE_MS)
+    run.fact(Finished(ok=False, failure="exit-1"))
+    asked = ask(run, c.Requeue(tasks=(run.id,)))
+    assert isinstance(asked, Decided)
+    (again,) = asked.events
+    assert isinstance(again, TaskRetrying)
+    assert not again.duplicate_possible
+
+
 def test_a_dead_run_with_a_checkpoint_needs_no_verdict_and_a_lost_one_does() -> None:
     mark = Checkpoint(text=Untrusted("page 4"), sha256="ab" * 32)
     dead, lost = Run(TaskClass.RESUMABLE), Run(TaskClass.RESUMABLE)
@@ -178,6 +192,7 @@ def test_a_dead_run_with_a_checkpoint_needs_no_verdict_and_a_lost_one_does() -> 
     [
         (NotStarted(reason="fenced", fenced=True), True),
         (Stopped(), True),
+        (Finished(ok=False, failure="exit-1"), True),
         (Died(reason="process-gone"), False),
         (Running(), False),
     ],
