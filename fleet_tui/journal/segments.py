@@ -283,7 +283,7 @@ class SegmentReader:
         with closing(self._connection.execute(query(name), parameters)) as found:
             for row in found:
                 page.append(row)
-                size += len(row[_BODY])
+                size += len(row[_BODY] or b"")  # a damaged row may have none
                 if size >= PAGE_BYTES:
                     break
         return page
