@@ -1,11 +1,7 @@
 """The port against real gateways behind a real sshd."""
 
 import asyncio
-import random
 import signal
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
@@ -21,16 +17,22 @@ from fleet_tui.core.evidence import (
     Unknown,
 )
 from fleet_tui.core.logs import LogLine
-from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.wire.openclaw.attempt import session_key
 from fleet_tui.wire.openclaw.connection import Connection, Refused, connect
 from fleet_tui.wire.openclaw.dial import dial_over_ssh
-from fleet_tui.wire.openclaw.port import OpenClawPort
-from fleet_tui.wire.port import AgentPort, Inspection
-from fleet_tui.wire.ssh import SshPool
-from tests.support.openclaw_lab import HOST, OPENCLAW_VERSION, Gateway, OpenClawLab
-from tests.support.stub_model import CACHED_TOKENS, INPUT_TOKENS, MODEL, OUTPUT_TOKENS, StubModel
+from tests.support.openclaw_lab import HOST, OPENCLAW_VERSION, OpenClawLab
+from tests.support.release_trials import (
+    COST_MICROUSD,
+    finished,
+    order,
+    pool_to,
+    port_to,
+    ready,
+    settled,
+    streaming,
+)
+from tests.support.stub_model import CACHED_TOKENS, INPUT_TOKENS, MODEL, OUTPUT_TOKENS
 
 pytestmark = [
     pytest.mark.openclaw,
@@ -39,88 +41,6 @@ pytestmark = [
     pytest.mark.timeout(900),
     pytest.mark.xdist_group("openclaw"),
 ]
-
-COST_MICROUSD = round((INPUT_TOKENS - CACHED_TOKENS) * 3 + CACHED_TOKENS * 0.3 + OUTPUT_TOKENS * 15)
-
-
-def order(message: str, attempt: int = 1) -> RunOrder:
-    task = f"01K{random.randrange(10**12):012d}"
-    return RunOrder(
-        run_id=f"{task}.{attempt}",
-        task_id=task,
-        attempt=attempt,
-        payload=Untrusted(message),
-        label="t-42",
-        start_to_close_ms=120_000,
-        trace_id=f"{random.getrandbits(128) | 1:032x}",
-    )
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-@asynccontextmanager
-async def pool_to(lab: OpenClawLab) -> AsyncIterator[SshPool]:
-    pool = SshPool(
-        {HOST: lab.sshd.spec(HOST)}, rng=random.Random(1), clock=time.monotonic, known_hosts=None
-    )
-    try:
-        yield pool
-    finally:
-        await pool.close()
-
-
-@asynccontextmanager
-async def port_to(
-    pool: SshPool, gateway: Gateway, *, token: str | None = None
-) -> AsyncIterator[OpenClawPort]:
-    async def resolve() -> str | ProbeFailure:
-        return token or gateway.token
-
-    port = OpenClawPort(
-        gateway.spec,
-        dial=dial_over_ssh(pool, HOST, gateway.port),
-        token=resolve,
-        clock=now_ms,
-        is_owner=lambda: True,
-    )
-    try:
-        yield port
-    finally:
-        await port.close()
-
-
-async def finished(port: AgentPort, run: RunOrder) -> Finished:
-    started = await port.start(run)
-    assert isinstance(started, Definite), started
-    assert isinstance(started.value, Started), started
-    outcome = await port.follow(run)
-    assert isinstance(outcome, Definite), outcome
-    assert isinstance(outcome.value, Finished), outcome
-    return outcome.value
-
-
-async def ready(port: AgentPort) -> VitalsReading:
-    """The first reading of a gateway that takes work."""
-    while True:
-        look = await port.probe()
-        if isinstance(look, VitalsReading) and look.ready:
-            return look
-        await asyncio.sleep(0.1)
-
-
-async def settled(port: AgentPort, run: RunOrder) -> Inspection:
-    """What inspecting says once it is no longer unknown."""
-    while isinstance(seen := await port.inspect(run), Unknown):
-        await asyncio.sleep(0.2)
-    return seen
-
-
-async def streaming(model: StubModel, answers: int) -> None:
-    """Wait until the model gives so many answers at once: now there are turns to interrupt."""
-    while model.streaming < answers:
-        await asyncio.sleep(0.05)
 
 
 async def test_probes_side_by_side_through_one_ssh_connection(openclaw_lab: OpenClawLab) -> None:
