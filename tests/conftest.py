@@ -35,6 +35,8 @@ def pytest_configure(config: pytest.Config) -> None:
     # A shell ignores SIGINT for what it starts in the background, and that is inherited: programs
     # under test must be interruptible all the same.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # So it is with SIGHUP and nohup; the console puts back the default when it ends.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     config.stash[_surroundings] = surroundings.isolate()
 
 
