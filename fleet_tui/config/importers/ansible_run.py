@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -54,6 +55,12 @@ _SETTINGS = {
 """Over what the operator's own settings say. All others hold, such as ANSIBLE_CONFIG,
 ANSIBLE_INVENTORY_ENABLED or ANSIBLE_VAULT_PASSWORD_FILE."""
 _ALL_OF_IT = {"ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1"}
+
+
+_SCRATCH = "ANSIBLE_LOCAL_TEMP"
+"""Where Ansible makes directories as soon as it starts: below the home, which may be none."""
+
+_TRACEBACK = "Traceback (most recent call last)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +111,25 @@ def list_inventory(
     cannot be run, takes too long or prints too much.
     """
     argv = [program, "--list", "-i", str(path.absolute())]
-    ran = _run(argv, env, {**_SETTINGS, **_ALL_OF_IT}, timeout_s, max_bytes)
     unread: tuple[str, ...] = ()
-    if ran.status != 0 and path.is_dir():
-        # Of a directory the other files still count, as they do for Ansible.
-        unread = _words(ran.err)
-        ran = _run(argv, env, _SETTINGS, timeout_s, max_bytes)
+    with _scratch() as directory:
+        settings = {**_SETTINGS, _SCRATCH: directory}
+        ran = _run(argv, env, {**settings, **_ALL_OF_IT}, timeout_s, max_bytes)
+        if ran.status != 0 and path.is_dir():
+            # Of a directory the other files still count, as they do for Ansible.
+            unread = _words(ran.err)
+            ran = _run(argv, env, settings, timeout_s, max_bytes)
     if ran.status != 0:
         said = "\n".join(_few(_words(ran.err))) or "it gave no reason"
         raise InvalidConfig(f"{PROGRAM} cannot read {path}:\n{said}", hint=_hint(ran.err))
     return Listed(ran.out, () if unread else _words(ran.err), _few(unread))
+
+
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="fleet-tui-ansible-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise FleetError(f"{PROGRAM} needs a temporary directory: {error.strerror}") from None
 
 
 def _hint(err: bytes) -> str:
@@ -127,6 +143,10 @@ def _hint(err: bytes) -> str:
 
 def _words(err: bytes) -> tuple[str, ...]:
     lines = err.decode("utf-8", "replace").splitlines()
+    at = next((n for n, line in enumerate(lines) if line.strip().startswith(_TRACEBACK)), None)
+    if at is not None:
+        # What it says before is for people; of the rest only the last line may be.
+        lines = lines[:at] if any(line.strip() for line in lines[:at]) else lines[-1:]
     return tuple(dict.fromkeys(visible(starred(line.strip())) for line in lines if line.strip()))
 
 
