@@ -71,7 +71,7 @@ def begun(directory: Path) -> list[str]:
 
 SIZE = 4_000
 STEP = 2_900
-"""Bytes of a task and between two cuts; the script and the task together are some 14 kB."""
+"""Bytes of a task and between two cuts; the script and the task together are some 25 kB."""
 OPENING = 2_000
 """By then sshd runs the shell that reads script and task."""
 
