@@ -157,6 +157,7 @@ class Member(msgspec.Struct, kw_only=True):
     """Out of routing for what it refused or failed; from then on one task is let through."""
     trial: str = ""
     """The run that is on trial."""
+    boot_id: str | None = None
     prices: Prices = Prices()
     """As the fleet file said while it named the agent."""
     tokens: int = 0
@@ -221,6 +222,12 @@ class Book:
             case e.AgentTripped(agent=name, until_ms=until_ms):
                 if name in self.agents:
                     self.agents[name].trial_ms = until_ms
+            case e.AgentIdentified(agent=name, boot_id=boot_id):
+                if name in self.agents:
+                    agent = self.agents[name]
+                    if agent.trial_ms is not None and agent.boot_id not in (None, boot_id):
+                        agent.trial_ms = min(agent.trial_ms, row.at_ms)  # another process
+                    agent.boot_id = boot_id
             case e.AgentTrusted(agent=name):
                 if name in self.agents:
                     self.agents[name].trial_ms, self.agents[name].trial = None, ""

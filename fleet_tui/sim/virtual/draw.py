@@ -8,6 +8,7 @@ import random
 from msgspec.structs import replace
 
 from fleet_tui.core.fleet import OpenClawAgent, Priority, QueueLimits, RetryBudget, TaskClass
+from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.sim.virtual.scenario import (
     LONG_RUN_S,
     REFERENCE,
@@ -34,6 +35,9 @@ def draw(seed: int) -> Scenario:
         world = _with_gateways(world, dice)
     elif chance < 0.3:
         world = _with_wiped_starts(world, dice)
+    dice = random.Random(f"{seed}/poison")  # noqa: S311  # a simulation, not a secret
+    if world.gateways and dice.random() < 0.5:
+        world = _with_poison(world, dice)
     dice = random.Random(f"{seed}/letters")  # noqa: S311  # a simulation, not a secret
     if dice.random() < 0.2:
         world = _with_letters(world, dice)
@@ -92,6 +96,25 @@ def _with_gateways(
         faults=tuple(sorted(faults, key=lambda fault: fault.at_s)),
         gateways=frozenset(chosen),
     )
+
+
+def _with_poison(world: Scenario, rng: random.Random) -> Scenario:
+    """One gateway answers every look and refuses or fails all that it gets, and there is much."""
+    chosen, at_s = rng.choice(sorted(world.gateways)), rng.uniform(0.0, world.safety_s / 3)
+    poison = Fault(at_s=at_s, kind="poison-gateway", agent=chosen, for_s=rng.choice((40.0, 200.0)))
+    faults = [poison, *(fault for fault in world.faults if fault.agent != chosen)]
+    jobs = [*world.jobs, *(_wanted_there(world, n, at_s + n, rng) for n in range(30))]
+    return replace(
+        world,
+        faults=tuple(sorted(faults, key=lambda fault: fault.at_s)),
+        jobs=tuple(sorted(jobs, key=lambda job: job.at_s)),
+    )
+
+
+def _wanted_there(world: Scenario, number: int, at_s: float, rng: random.Random) -> Job:
+    key, spec = f"poisoned-{number}", rng.choice(world.jobs).spec
+    payload = Untrusted(f"job {key} {rng.getrandbits(48):x}")
+    return Job(at_s=at_s, key=key, spec=replace(spec, payload=payload))
 
 
 def _with_wiped_starts(world: Scenario, rng: random.Random) -> Scenario:

@@ -10,7 +10,7 @@ from fleet_tui.core import commands as c
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import AgentName, HostName
 from fleet_tui.engine.inbox import FleetChanged
-from fleet_tui.sim.virtual.gateways import SimGateway
+from fleet_tui.sim.virtual.gateways import Poison, SimGateway
 from fleet_tui.sim.virtual.host import FREE_KB, SimHost
 from fleet_tui.sim.virtual.loop import Running
 from fleet_tui.sim.virtual.scenario import Fault
@@ -51,6 +51,7 @@ class Trouble:
         world.store.disk = replace(world.store.disk, slow=0.0, fails=0.0)
         for gateway in world.gateways.values():
             gateway.thaw()
+            gateway.poison = None
         for engine in world.engines:
             engine.process.go_on()
         await self._load(world.scenario.fleet)
@@ -161,6 +162,14 @@ class Trouble:
         await asyncio.sleep(fault.for_s)
         self._world.net.unsettle(gateway.host)
         gateway.thaw()
+
+    async def _poison_gateway(self, fault: Fault) -> None:
+        """It answers every look, and can do nothing."""
+        assert fault.agent is not None
+        gateway = self._world.gateways[fault.agent]
+        gateway.poison = self._rng.choice(list(Poison))
+        await asyncio.sleep(fault.for_s)
+        gateway.poison = None
 
     async def _kill_runs(self, fault: Fault) -> None:
         assert fault.host is not None

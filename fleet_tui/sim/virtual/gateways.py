@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -69,6 +70,15 @@ class _TaskEvent(msgspec.Struct, frozen=True):
     task: _TaskRow
 
 
+class Poison(StrEnum):
+    """What makes a gateway useless that looks well."""
+
+    REFUSES = "refuses"
+    """Every start: it does not know a key of the request."""
+    FAILS = "fails"
+    """Every run, at once: its database is broken."""
+
+
 class SimGateway:
     """One agent's gateway on a machine. What its runs do is written into the truth."""
 
@@ -94,6 +104,10 @@ class SimGateway:
         self._habits = habits
         self._given: dict[str, str] = {}
         self._machine_up = True
+        self.poison: Poison | None = None
+        """What is wrong with it although it answers; None for nothing."""
+        self.poisoned_s: list[float] = []
+        """When it refused or failed what it got for that."""
         spec = GatewaySpec(name=agent, port=PORT, token=NOBODY_ASKS, model=SONNET, release=release)
         self._gateway = Gateway(
             spec, host=Host(host, 1), pace=Pace(now_ms), rng=rng, plan=self._plan
@@ -143,6 +157,16 @@ class SimGateway:
         """The course of a run. A turn it gives itself is about what the user asked for last."""
         habit = self._habits(run)
         self._given[run] = sha256(message.encode())
+        if self.poison is Poison.FAILS:
+            self.poisoned_s.append(self.loop.time())
+            return RunPlan(
+                steps=(),
+                tail_s=0.3,
+                model=SONNET,
+                tokens=Tokens(input=0, output=0),
+                answer="",
+                error="Agent database cleanup failed",
+            )
         return RunPlan(
             steps=(),
             tail_s=habit.seconds,
@@ -285,6 +309,11 @@ class SimStream:
         if request.method == "agent":
             self._gateway.epochs[str(request.params["idempotencyKey"])] = self._epoch
         call = _Call(self, request, answered=answered)
+        if request.method == "sessions.create" and self._gateway.poison is Poison.REFUSES:
+            self._gateway.poisoned_s.append(self._gateway.loop.time())
+            unknown = "invalid sessions.create params: unexpected property"
+            call.answer_again(Refusal(code="INVALID_REQUEST", message=unknown))
+            return
         body = await answer(call, request.method, request.params, frozenset(SCOPES))
         call.answer_again(body)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from fleet_tui.core import attempts, dead_letters, decide, fold, queueing, submission
+from fleet_tui.core import attempts, dead_letters, decide, fold, outcomes, queueing, submission
 from fleet_tui.core import commands as c
 from fleet_tui.core.events import (
     AttemptFinished,
@@ -35,7 +35,7 @@ from fleet_tui.core.evidence import (
 )
 from fleet_tui.core.ids import split_run_id
 from fleet_tui.core.routing import lineup, requirement, schedule, waiting
-from fleet_tui.core.state import AttemptPhase, TaskPhase
+from fleet_tui.core.state import AgentState, AttemptPhase, TaskPhase
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.engine import dispatch, engine
 from fleet_tui.sim.virtual.host import SimHost
@@ -417,6 +417,21 @@ MUTANTS: tuple[Mutant, ...] = (
         "requeue-repeats",
         "a requeue that is asked for again lets run again what waits already",
         change(dead_letters, "_not_requeued", _everything_failed),
+    ),
+    Mutant(
+        "no-breaker",
+        "an agent that fails all it gets goes on getting it",
+        change(outcomes, "BREAK_AFTER", 1_000_000),
+    ),
+    Mutant(
+        "endless-trials",
+        "an open breaker lets everything through, on trial",
+        change(AgentState, "may_be_tried", lambda self, _now_ms: self.breaker is not None),
+    ),
+    Mutant(
+        "never-trusted",
+        "a trial that went well closes no breaker",
+        change(outcomes, "_trust", lambda *_: []),
     ),
     Mutant(
         "no-brake",

@@ -20,6 +20,7 @@ from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.state import EMPTY_STATE, CancelCause, Task, TaskPhase
 from fleet_tui.journal.codec import decode, encode
+from fleet_tui.sim.virtual.breakers import breakers
 from fleet_tui.sim.virtual.kept import kept
 from fleet_tui.sim.virtual.rules import boundary
 from fleet_tui.sim.virtual.story import REQUEUED_BY, Requeued, Run, TaskStory
@@ -71,6 +72,7 @@ def judge(world: "World") -> None:
     _slots(world, checks)
     _memory(world, checks)
     kept(world, checks)
+    breakers(world, checks)
     for problem in world.problems:
         checks.broken("no-bugs", problem)
 

@@ -1,0 +1,52 @@
+"""What is promised about gateways that answer every look and can do nothing."""
+
+from typing import TYPE_CHECKING
+
+from fleet_tui.core.ids import AgentName
+from fleet_tui.core.state import AttemptPhase
+
+if TYPE_CHECKING:
+    from fleet_tui.sim.virtual.checks import Checks
+    from fleet_tui.sim.virtual.world import World
+
+WINDOW_S = 60.0
+AT_FIRST = 8
+"""What such a gateway may get before it is found out: three in a row, as many beside them as it has
+slots, and those whose bad end was lost on the way."""
+TRIALS = 4
+"""What it may get in WINDOW_S after that: one each 15 s, when a trial told nothing."""
+
+
+def breakers(world: "World", checks: "Checks") -> None:
+    """Check both sides of it: it opens, and it closes again."""
+    for gateway in world.gateways.values():
+        _is_spared(checks, gateway.agent, gateway.poisoned_s)
+    _is_trusted_again(world, checks)
+
+
+def _is_spared(checks: "Checks", agent: AgentName, hits_s: list[float]) -> None:
+    first = 0
+    for last, at_s in enumerate(hits_s):
+        while at_s - hits_s[first] > WINDOW_S:
+            first += 1
+        if last - first + 1 > AT_FIRST + TRIALS:
+            text = f"{agent} got {last - first + 1} runs within {WINDOW_S:g} s and did none"
+            checks.broken("breaker-opens", text, at_s)
+            return
+
+
+def _is_trusted_again(world: "World", checks: "Checks") -> None:
+    """Whoever is kept out at the end has done nothing well since it was."""
+    state = world.newest.state if world.newest is not None else None
+    if state is None:
+        return
+    for task in state.tasks():
+        for attempt in task.attempts:
+            agent = state.agents.get(attempt.agent)
+            breaker = agent.breaker if agent is not None else None
+            if breaker is None or attempt.phase is not AttemptPhase.SUCCEEDED:
+                continue
+            if attempt.planned_at_ms > breaker.since_ms:
+                text = f"{attempt.agent} did {attempt.run_id} well and gets no work"
+                checks.broken("breaker-closes", text)
+                return
