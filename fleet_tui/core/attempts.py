@@ -155,7 +155,7 @@ def _learn_fact(
             if news or (resumed and not attempt.resumed_by_agent):
                 return [AttemptSeen(run=run, resumed_by_agent=resumed)]
             return []
-        case NotStarted() if attempt.started_at_ms is not None:
+        case NotStarted(withdrawn=False) if attempt.started_at_ms is not None:
             # The ledger knows that it started: its host was wiped or restored, and lost the run.
             gone = AttemptDied(run=run, reason="is not known to its host any more")
             return [gone, *_after_death(state, task, attempt, f"{run} {gone.reason}", now_ms)]
@@ -236,6 +236,8 @@ def _late_word(attempt: Attempt, fact: Fact) -> LateWord | None:
     match fact:
         case Started() | Running():
             return LateWord.RUNS
+        case NotStarted(withdrawn=True):
+            return LateWord.NEVER_STARTED
         case NotStarted():
             # A host that does not know what it once said it had started was wiped or restored.
             return None if attempt.started_at_ms is not None else LateWord.NEVER_STARTED

@@ -98,6 +98,8 @@ class NotStarted(msgspec.Struct, frozen=True, kw_only=True, tag="not-started"):
     """False when another agent would refuse it too (a payload no agent can take)."""
     fenced: bool = False
     """True when a tombstone on the host keeps a late start from ever running."""
+    withdrawn: bool = False
+    """True when the agent had accepted the run and says that it gave it back before it began."""
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True, tag="running"):

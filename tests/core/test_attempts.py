@@ -292,6 +292,17 @@ def test_a_start_that_no_fence_can_keep_from_arriving_is_moved_by_a_person_alone
     assert run.task.phase is (TaskPhase.NEEDS_OPERATOR if must_ask else TaskPhase.WAITING)
 
 
+@pytest.mark.parametrize("task_class", list(TaskClass))
+def test_a_run_that_its_agent_gave_back_before_it_began_is_tried_elsewhere(
+    task_class: TaskClass,
+) -> None:
+    run = Run(task_class)
+    run.fact(Started())
+    run.fact(NotStarted(reason="gateway-draining", withdrawn=True))
+    assert run.phase is AttemptPhase.NOT_STARTED
+    assert run.task.phase is TaskPhase.WAITING
+
+
 @pytest.mark.parametrize(
     ("task_class", "phase"),
     [(TaskClass.ONCE, TaskPhase.NEEDS_OPERATOR), (TaskClass.IDEMPOTENT, TaskPhase.WAITING)],

@@ -288,6 +288,19 @@ def test_runs_that_failed(name: str, failure: str, words: str) -> None:
     assert outcome.value.retryable
 
 
+def test_a_run_that_a_stopping_gateway_gave_back_never_started() -> None:
+    """OpenClaw 2026.9.6, SIGTERM before an accepted turn was at the model."""
+    said = "Gateway is draining; new tasks are not accepted"
+    for error, summary in ((said, ""), ("Error", said)):
+        payload = raw({"runId": "r", "status": "error", "summary": summary})
+        refused = Refused(ErrorShape(code="UNAVAILABLE", message=error), payload)
+        outcome = final_outcome(refused)
+        assert isinstance(outcome, Definite)
+        assert isinstance(outcome.value, NotStarted)
+        assert outcome.value.withdrawn
+        assert outcome.value.reason == "gateway-draining"
+
+
 @pytest.mark.parametrize("payload", [None, {}, {"status": "accepted"}])
 def test_a_refusal_that_does_not_say_that_the_run_failed_decides_nothing(payload: object) -> None:
     key = "sk-" + "a1b2c3d4" * 4

@@ -36,6 +36,9 @@ FAILED_TIMEOUT = "timeout"
 FAILED_AGENT = "agent-error"
 """Words for Finished.failure."""
 
+WITHDRAWN = "Gateway is draining; new tasks are not accepted"
+"""What a gateway that stops says of a run that it accepted and that had not reached the model."""
+
 MAX_COMPLAINT_CHARS = 2_000
 
 LOOK_AHEAD = 4
@@ -103,6 +106,7 @@ class _Named(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 class _RunEnd(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     status: str = ""
+    summary: str = ""
     stop_reason: str | None = None
     timeout_phase: str | None = None
     result: msgspec.Raw = msgspec.Raw(b"{}")
@@ -192,16 +196,26 @@ def _word(code: str) -> str:
     return kept.lower() or "refused"
 
 
-def final_outcome(reply: Result | Refused) -> Definite[Finished | Stopped] | Unknown:
+def final_outcome(
+    reply: Result | Refused,
+) -> Definite[Finished | Stopped | NotStarted] | Unknown:
     """How a run ended, from the last answer of ``agent``.
 
-    A run whose model failed is told as a refusal with status ``error``. Any other refusal, of a
-    gateway that stops for instance, says nothing about the run.
+    A run whose model failed is told as a refusal with status ``error``. So is one that waited for
+    its turn when the gateway began to stop: it is given back, and no restart goes on with it. Any
+    other refusal, of a gateway that stops for instance, says nothing about the run.
     """
     if isinstance(reply, Refused):
         told = decode(reply.payload, _RunEnd)
         if isinstance(told, Malformed) or told.status != "error":
             return unanswered(reply)
+        if WITHDRAWN in (told.summary, reply.error.message):
+            given_back = NotStarted(
+                reason=FailureKind.GATEWAY_DRAINING.value,
+                detail=complaint(reply.error.message),
+                withdrawn=True,
+            )
+            return Definite(given_back)
         return Definite(
             Finished(
                 ok=False,
