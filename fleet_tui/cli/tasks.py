@@ -24,7 +24,7 @@ from fleet_tui.cli.selecting import passing
 from fleet_tui.core import words
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.ids import task_label, task_number
-from fleet_tui.core.silence import in_words, silence_of
+from fleet_tui.core.open_run import notes
 from fleet_tui.core.state import FleetState, Task, TaskPhase
 from fleet_tui.core.task_filter import HELD, task_state
 
@@ -173,10 +173,7 @@ def _why(task: Task, state: FleetState, now_ms: int) -> str:
     """Why it stands where it stands, in few words."""
     last = task.attempt
     if last is not None and last.phase.is_open:
-        silence = silence_of(state, task)
-        if silence is None:
-            return last.phase.value
-        return f"{last.phase.value}, {in_words(silence, now_ms, offset_minutes(now_ms))}"
+        return ", ".join([last.phase.value, *notes(state, task, now_ms, offset_minutes(now_ms))])
     if task.phase is not TaskPhase.WAITING:
         return f"dropped by {task.dropped_by}: {task.reason}" if task.dropped_by else task.reason
     first = ["goes first"] if task.expedited_at_ms is not None else []

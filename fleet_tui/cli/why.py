@@ -26,7 +26,7 @@ from fleet_tui.core import words
 from fleet_tui.core.decision import Decision
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.narrate import narrate
-from fleet_tui.core.silence import in_words, silence_of
+from fleet_tui.core.open_run import notes
 from fleet_tui.core.state import FleetState, Task
 from fleet_tui.core.troubles import waits_for
 from fleet_tui.core.verdicts import MAYBE_TWICE, may_be_judged
@@ -77,9 +77,8 @@ def _print(task: Task, state: FleetState) -> None:
         *checkpoint_of(task),
     ):
         say(text)
-    silence = silence_of(state, task)
-    if silence is not None:
-        say(in_words(silence, now_ms, offset_minutes(now_ms)))
+    for text in notes(state, task, now_ms, offset_minutes(now_ms)):
+        say(text)
     if may_be_judged(task):
         click.echo("what is known, for your verdict (fleet-tui resolve):")
         for text in evidence(task, now_ms):
@@ -88,8 +87,11 @@ def _print(task: Task, state: FleetState) -> None:
     if task.pending is not None:
         decision = task.pending.decision
         say(f"waits: {task.pending.detail or task.pending.code}")
-        for text in waits_for(state, task):
-            say(f"  {text}")
+        found = waits_for(state, task)
+        for agent, trouble in found.told:
+            say(f"  {agent}: {trouble}")
+        if found.more:
+            say("  and others")
         if task.pending.remedy:
             say(f"what would help: {task.pending.remedy}")
     if decision is None and task.attempt is not None:

@@ -36,6 +36,7 @@ from fleet_tui.core.firewall import safe_text
 from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec, LocalAgent, OpenClawAgent
 from fleet_tui.core.ids import AgentName, HostName
 from fleet_tui.core.logs import Level, LogLine
+from fleet_tui.core.open_run import notes
 from fleet_tui.core.state import AgentState, Attempt, FleetState, Health, Task
 from fleet_tui.core.vitals import Look, ProbeFailure, VitalsReading
 
@@ -265,7 +266,7 @@ def _work(agent: AgentName, state: FleetState, pen: Pen, now_ms: int) -> Section
                 task.spec.task_class.value,
                 Cell(attempt_word(attempt), word_tone(attempt.phase.value)),
                 pen.clock(attempt.ended_at_ms or attempt.started_at_ms or attempt.planned_at_ms),
-                outcome(task, attempt, now_ms),
+                outcome(task, attempt, state, pen, now_ms),
             )
         )
         targets.append(Target(task=task.id))
@@ -276,11 +277,12 @@ def _work(agent: AgentName, state: FleetState, pen: Pen, now_ms: int) -> Section
     return Section(title, tuple(lines))
 
 
-def outcome(task: Task, attempt: Attempt, now_ms: int) -> str:
+def outcome(task: Task, attempt: Attempt, state: FleetState, pen: Pen, now_ms: int) -> str:
     """What became of a task after this attempt at it."""
     if attempt.phase.is_open:
         since = attempt.unknown_since_ms or attempt.started_at_ms or attempt.planned_at_ms
-        return f"for {words.age(since, now_ms)}"
+        told = notes(state, task, now_ms, pen.offset_minutes)
+        return "; ".join([f"for {words.age(since, now_ms)}", *told])
     later = next((a for a in task.attempts if a.number > attempt.number), None)
     if later is not None:
         return short(f"tried again on {later.agent}, {later.phase.value}")

@@ -26,9 +26,11 @@ from fleet_tui.core.decision import Decision
 from fleet_tui.core.events import Recorded
 from fleet_tui.core.firewall import invisible_count, safe_text
 from fleet_tui.core.fleet import FleetSpec, TaskClass
+from fleet_tui.core.open_run import notes
 from fleet_tui.core.redaction import without_secrets
 from fleet_tui.core.state import Attempt, AttemptPhase, FleetState, Task, TaskPhase
 from fleet_tui.core.task_filter import task_state
+from fleet_tui.core.troubles import waits_for
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.verdicts import MAYBE_TWICE, may_be_judged
 
@@ -60,15 +62,18 @@ def task_sections(
     elif task.reason:
         tone = word_tone(task.phase.value)
         sections.append(Section("", (paragraph(short(task.reason), tone),)))
+    if told := notes(state, task, now_ms, pen.offset_minutes):
+        odd = tuple(paragraph(f"{note[:1].upper()}{note[1:]}.", Tone.WARN) for note in told)
+        sections.append(Section("", odd))
     if said := list(_operators(task, pen, now_ms)):
         sections.append(Section("", tuple(said)))
     sections.extend(limits(task, fleet, now_ms))
     if task.phase is TaskPhase.WAITING:
-        sections.extend(why_of(task, None, fleet, pen, now_ms))
+        sections.extend(why_of(task, None, state, pen, now_ms))
     sections.extend(_attempts(task, pen, now_ms))
     sections.extend(_answer(task))
     if task.phase is not TaskPhase.WAITING and task.attempt is not None:
-        sections.extend(_titled_why(task, fleet, pen, now_ms))
+        sections.extend(_titled_why(task, state, pen, now_ms))
     sections.append(_payload(task))
     sections.append(_story(story, state, pen))
     sections.append(_identity(task, pen))
@@ -145,17 +150,32 @@ def decision_of(task: Task, attempt: int | None) -> Decision | None:
 
 
 def why_of(
-    task: Task, attempt: int | None, fleet: FleetSpec, pen: Pen, now_ms: int
+    task: Task, attempt: int | None, state: FleetState, pen: Pen, now_ms: int
 ) -> list[Section]:
-    """Why this task waits, or why an attempt went where it went."""
+    """Why this task waits and what is wrong now with the agents it waits for, or why an attempt
+    went where it went."""
     waits = attempt is None and task.phase is TaskPhase.WAITING
     pending = task.pending if waits else None
-    return why_sections(decision_of(task, attempt), pending, fleet, pen, now_ms)
+    first, *rest = why_sections(decision_of(task, attempt), pending, state.fleet, pen, now_ms)
+    return [first, *(_waits_for(state, task) if waits else ()), *rest]
 
 
-def _titled_why(task: Task, fleet: FleetSpec, pen: Pen, now_ms: int) -> list[Section]:
+def _waits_for(state: FleetState, task: Task) -> Iterator[Section]:
+    """``enter`` opens the agent."""
+    found = waits_for(state, task)
+    if not found.told:
+        return
+    rows = [(Cell(name(agent), Tone.ACCENT), Cell(trouble, Tone.WARN))
+            for agent, trouble in found.told]  # fmt: skip
+    lines = grid(rows, targets=[Target(agent=agent) for agent, _ in found.told])
+    if found.more:
+        lines = (*lines, paragraph("and others", Tone.DIM))
+    yield Section("What is wrong now with agents that would fit", lines)
+
+
+def _titled_why(task: Task, state: FleetState, pen: Pen, now_ms: int) -> list[Section]:
     assert task.attempt is not None
-    sections = why_of(task, task.attempt.number, fleet, pen, now_ms)
+    sections = why_of(task, task.attempt.number, state, pen, now_ms)
     return [Section(f"Why (attempt {task.attempt.number})", sections[0].lines), *sections[1:]]
 
 

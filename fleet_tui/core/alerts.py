@@ -13,6 +13,7 @@ from fleet_tui.core.breaker import Breaker
 from fleet_tui.core.decision import PendingCode
 from fleet_tui.core.events import AlertRaised, AlertResolved, EngineTroubled, Event
 from fleet_tui.core.ids import AgentName, AlertId, PoolName
+from fleet_tui.core.model_trouble import trouble_of
 from fleet_tui.core.modes import TROUBLES, EngineMode, Trouble
 from fleet_tui.core.state import (
     AgentState,
@@ -34,6 +35,15 @@ HELD_ALERT_AFTER_MS = 5_000
 OLD_WAIT_ALERT_AFTER_MS = 120_000
 """A task that only waits for a free slot this long is worth a look."""
 
+
+OUTAGE_FROM_TRY = 3
+"""A model that fails once is asked again in seconds; one that is asked a third time is out of
+order."""
+
+OUTAGE_AGENTS = 2
+"""On so many agents at once it is the model's fault and no agent's."""
+
+OUTAGE_NAMED = 3
 
 STARTING_ALERT_AFTER_MS = 120_000
 """An agent that starts for so long may never be ready."""
@@ -95,6 +105,7 @@ def conditions(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
     found.update(_of_pools(state, now_ms))
     found.update(_of_tasks(state, now_ms))
     found.update(_of_dead_letters(state, now_ms))
+    found.update(_of_models(state))
     return found
 
 
@@ -177,6 +188,31 @@ def _of_dead_letters(state: FleetState, now_ms: int) -> dict[AlertId, Condition]
     text = f"{DEAD_LETTER_GROWTH} or more new dead letters within {minutes} min"
     condition = Condition(severity=Severity.WARN, subject="dead letters", text=text)
     return {AlertId("dead-letters:tasks"): condition}
+
+
+def _of_models(state: FleetState) -> dict[AlertId, Condition]:
+    """A model that fails on several agents at once: their runs count as running and get nowhere."""
+    reasons: Counter[str] = Counter()
+    agents: set[AgentName] = set()
+    for task in state.open_tasks.values():
+        attempt = task.open_attempt
+        trouble = trouble_of(attempt)
+        if attempt is not None and trouble is not None and trouble.attempt >= OUTAGE_FROM_TRY:
+            agents.add(attempt.agent)
+            reasons[trouble.reason] += 1
+    if len(agents) < OUTAGE_AGENTS:
+        return {}
+    named = ", ".join(sorted(agents)[:OUTAGE_NAMED])
+    more = " and more" if len(agents) > OUTAGE_NAMED else ""
+    reason = min(reasons, key=lambda r: (-reasons[r], r))
+    return {
+        AlertId("model-outage:models"): Condition(
+            severity=Severity.WARN,
+            subject="models",
+            text=f"the model fails again and again on {named}{more}: {reason}",
+            is_corrected=True,
+        )
+    }
 
 
 def is_out_of_service(agent: AgentState, now_ms: int) -> bool:

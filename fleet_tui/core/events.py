@@ -13,7 +13,7 @@ from fleet_tui.core.ids import AgentName, AlertId, Epoch, PoolName, RunId, Seq, 
 from fleet_tui.core.modes import EngineMode, Trouble
 from fleet_tui.core.state import CancelCause, FleetState, Health, Severity, TaskPhase, TaskSpec
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
-from fleet_tui.core.vitals import FailureKind, Limit
+from fleet_tui.core.vitals import FailureKind, Limit, ModelTrouble
 
 
 class EventBase(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="kind"):
@@ -204,6 +204,12 @@ class AttemptSeen(AboutAttempt, frozen=True, kw_only=True, tag="attempt.seen"):
     """A run whose fate was unknown was found running."""
 
     resumed_by_agent: bool = False
+
+
+class AttemptTroubled(AboutAttempt, frozen=True, kw_only=True, tag="attempt.troubled"):
+    """The model of a run fails and is asked again by the agent itself; None when it works again."""
+
+    trouble: ModelTrouble | None = None
 
 
 class AttemptNotStarted(AboutAttempt, frozen=True, kw_only=True, tag="attempt.not-started"):
@@ -444,6 +450,7 @@ AttemptEvent = (
     | AttemptDied
     | AttemptCancelling
     | AttemptCancelRefused
+    | AttemptTroubled
     | AttemptStopped
     | AttemptGivenUp
     | AttemptLate

@@ -38,6 +38,8 @@ def next_attempt(attempt: Attempt, event: e.AttemptEvent, at_ms: int) -> Attempt
             return _closed(attempt, AttemptPhase.GIVEN_UP, at_ms, reason, attempt.detail)
         case e.AttemptCancelling(cause=cause):
             return replace(attempt, phase=AttemptPhase.CANCELLING, cancel_cause=cause)
+        case e.AttemptTroubled(trouble=trouble):
+            return replace(attempt, model_trouble=trouble)
         case e.AttemptCancelRefused(detail=detail):
             return replace(attempt, cancel_refused=detail)
         case e.AttemptStopped():

@@ -11,6 +11,7 @@ import msgspec
 from fleet_tui.core import events as e
 from fleet_tui.core.ids import AgentName, RunId, TaskId, split_run_id
 from fleet_tui.core.logs import Level, LogLine
+from fleet_tui.core.model_trouble import in_words
 from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.state import FleetState, Health, Severity, TaskPhase
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
@@ -273,6 +274,11 @@ def _attempt(
             level, text, detail = Level.INFO, f"told to stop ({cause})", NOTHING_SAID
         case e.AttemptCancelRefused(detail=detail):
             level, text = Level.WARN, "cannot be cancelled while its agent drains; it goes on"
+        case e.AttemptTroubled(trouble=trouble):
+            if trouble is None:
+                level, text, detail = Level.INFO, "its model answers again", NOTHING_SAID
+            else:
+                level, text, detail = Level.WARN, f"its {in_words(trouble)}", NOTHING_SAID
         case e.AttemptStopped():
             level, text, detail = Level.INFO, "stopped", NOTHING_SAID
         case e.AttemptGivenUp(reason=reason):

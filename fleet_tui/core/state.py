@@ -41,7 +41,7 @@ from fleet_tui.core.modes import EngineState
 from fleet_tui.core.redaction import without_secrets
 from fleet_tui.core.ulid import ULID_CHARS
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
-from fleet_tui.core.vitals import FailureKind, Limit
+from fleet_tui.core.vitals import FailureKind, Limit, ModelTrouble
 
 MAX_CLOSED_TASKS = 2_000
 MAX_DEAD_LETTERS = 10_000
@@ -221,6 +221,8 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     lost: LostReason | None = None
     boot_id: str | None = None
     resumed_by_agent: bool = False
+    model_trouble: ModelTrouble | None = None
+    """What is wrong with its model, as its agent told it last."""
     cancel_cause: CancelCause | None = None
     cancel_refused: Untrusted | None = None
     """What its agent said when it took no cancel because it drains."""

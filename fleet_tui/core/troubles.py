@@ -1,9 +1,11 @@
 """Why agents take no work now, in words that name the cure where it is a person's."""
 
-from collections.abc import Iterator
 from typing import assert_never
 
+import msgspec
+
 from fleet_tui.core.decision import PendingCode, Rule
+from fleet_tui.core.ids import AgentName
 from fleet_tui.core.state import AgentState, FleetState, Health, Task
 from fleet_tui.core.vitals import FailureKind
 
@@ -27,30 +29,36 @@ def trouble_of(agent: AgentState) -> str | None:
     return f"{agent.health.value}{why}"
 
 
-def waits_for(state: FleetState, task: Task) -> Iterator[str]:
-    """Which agents a task waits for that would fit, and what is wrong with each of them now: what
-    was recorded when it began to wait may have changed since."""
+class WaitsFor(msgspec.Struct, frozen=True):
+    """The agents a task waits for that would fit, and what is wrong with each of them now."""
+
+    told: tuple[tuple[AgentName, str], ...] = ()
+    more: bool = False
+    """Whether there are others."""
+
+
+def waits_for(state: FleetState, task: Task) -> WaitsFor:
+    """Read from the state of now: what was recorded when the task began to wait may have changed
+    since."""
     pending = task.pending
     if pending is None or pending.decision is None:
-        return
+        return WaitsFor()
     if pending.code not in (PendingCode.STATE, PendingCode.CORDON, PendingCode.CAPACITY):
-        return
+        return WaitsFor()
     names = [
         name
         for rejection in pending.decision.rejections
         if rejection.rule in (Rule.STATE, Rule.CORDON)
         for name in rejection.agents
     ]
-    told = 0
-    for agent in (state.agents.get(name) for name in names):
-        trouble = trouble_of(agent) if agent is not None else None
-        if agent is None or trouble is None or agent.health is Health.RETIRED:
-            continue
-        if told == MAX_NAMED:
-            yield "and more"
-            return
-        told += 1
-        yield f"{agent.name}: {trouble}"
+    found = [
+        (agent.name, trouble)
+        for name in names
+        if (agent := state.agents.get(name)) is not None
+        and agent.health is not Health.RETIRED
+        and (trouble := trouble_of(agent)) is not None
+    ]
+    return WaitsFor(told=tuple(found[:MAX_NAMED]), more=len(found) > MAX_NAMED)
 
 
 def cure_of(agent: AgentState) -> str:

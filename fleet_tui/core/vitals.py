@@ -8,7 +8,7 @@ from typing import assert_never
 
 import msgspec
 
-from fleet_tui.core.ids import AgentName, PoolName
+from fleet_tui.core.ids import AgentName, PoolName, RunId
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 
 
@@ -89,6 +89,17 @@ class Limit(StrEnum):
                 assert_never(self)
 
 
+class ModelTrouble(msgspec.Struct, frozen=True, kw_only=True):
+    """The model of a run fails, and the agent asks it again."""
+
+    reason: str
+    """A word of the agent in letters and blanks: ``rate limit``."""
+    attempt: int
+    """The try that comes next or is made now, from 2 on."""
+    of: int | None = None
+    """After so many the agent gives up; None when it does not tell."""
+
+
 class VitalsReading(msgspec.Struct, frozen=True, kw_only=True, tag="reading"):
     """A look that was answered. None means the agent does not tell."""
 
@@ -117,6 +128,8 @@ class VitalsReading(msgspec.Struct, frozen=True, kw_only=True, tag="reading"):
     clock_skew_ms: float | None = None
     limits: tuple[Limit, ...] | None = None
     """What the agent's release cannot do; None while that is not known."""
+    model_troubles: dict[RunId, ModelTrouble] | None = None
+    """Runs whose model fails now; None when the agent does not tell of its own tries."""
 
 
 class ProbeFailure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):

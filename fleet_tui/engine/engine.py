@@ -36,6 +36,7 @@ from fleet_tui.core.fold import Folding, fold
 from fleet_tui.core.health import FRESH, Watch, judge
 from fleet_tui.core.heartbeat import Beat, Ear, heard
 from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq, TaskId
+from fleet_tui.core.model_trouble import troubles_in
 from fleet_tui.core.modes import EngineMode, ModeNow, Trouble
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.state import FleetState
@@ -433,6 +434,7 @@ class Engine:
         watch = draft.watches.get(look.agent) or self._watches.get(look.agent, FRESH)
         draft.watches[look.agent], events = judge(watch, agent, look, spec.probe, draft.now_ms)
         draft.add(events)
+        draft.add(troubles_in(draft.state, look))
 
     def _forget_others(self, spec: FleetSpec) -> None:
         """An agent that comes back one day is judged by what is seen of it then."""

@@ -21,6 +21,7 @@ from fleet_tui.core.filters import Filter, parse
 from fleet_tui.core.logs import Level, LogLine
 from fleet_tui.core.state import FleetState, Task
 from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.feed.feed import View
 from tests.support.console import at_rest, console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
 from tests.support.scene import NOW_MS, seeded_state, task_id
@@ -120,9 +121,9 @@ async def test_a_long_queue_makes_no_more_rows_than_are_listed(
     made = list[Task]()
     row_of = TasksPane.row_of
 
-    def counted(pane: TasksPane, task: Task, now_ms: int) -> TaskRow:
+    def counted(pane: TasksPane, task: Task, view: View) -> TaskRow:
         made.append(task)
-        return row_of(pane, task, now_ms)
+        return row_of(pane, task, view)
 
     monkeypatch.setattr(TasksPane, "row_of", counted)
     feed = FakeFeed(state=crowded())

@@ -57,7 +57,7 @@ def placed(**changes: object) -> Decision:
 
 
 def test_a_held_task_shows_every_rule_with_what_it_removed_and_what_would_help() -> None:
-    shown = texts(why_of(held(), None, FLEET, PEN, NOW_MS))
+    shown = texts(why_of(held(), None, STATE, PEN, NOW_MS))
     lines = [line.split() for line in shown.splitlines()]
     assert "HELD - no agent: gpu in eu-w1 for globex (0 of 20)   1m12s" in shown
     assert "- Candidates: 20 considered, 0 fit -" in shown

@@ -16,8 +16,9 @@ from fleet_tui.core.evidence import (
     Stopped,
     Unknown,
 )
+from fleet_tui.core.ids import RunId
 from fleet_tui.core.logs import LogLine
-from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
+from fleet_tui.core.vitals import FailureKind, ModelTrouble, ProbeFailure, VitalsReading
 from fleet_tui.wire.openclaw.attempt import session_key
 from fleet_tui.wire.openclaw.connection import Connection, Refused, connect
 from fleet_tui.wire.openclaw.dial import dial_over_ssh
@@ -61,6 +62,22 @@ async def test_probes_side_by_side_through_one_ssh_connection(openclaw_lab: Open
     assert looks[0].boot_id != looks[1].boot_id
     assert isinstance(again, VitalsReading)
     assert again.boot_id == looks[0].boot_id
+
+
+async def test_a_model_that_fails_is_told_while_its_run_goes_on(openclaw_lab: OpenClawLab) -> None:
+    run = order("[[429]] once more")
+    async with pool_to(openclaw_lab) as pool, port_to(pool, openclaw_lab.gateways[0]) as port:
+        await ready(port)
+        assert isinstance(await port.start(run), Definite)
+        found: ModelTrouble | None = None
+        while found is None:
+            look = await port.probe()
+            assert isinstance(look, VitalsReading)
+            found = (look.model_troubles or {}).get(RunId(run.run_id))
+        assert found.reason == "rate limit"
+        assert found.attempt >= 2
+        assert found.of == 10
+        assert isinstance(await port.cancel(run), Definite)
 
 
 async def test_three_runs_at_once_with_tokens_cost_and_logs(openclaw_lab: OpenClawLab) -> None:

@@ -163,7 +163,7 @@ class GroupPane(TasksPane):
             kind = failure_kind(task, state.fleet)
             if fingerprint(kind) == self._wanted:
                 self._kind = kind
-                found.append(self.row_of(task, view.now_ms))
+                found.append(self.row_of(task, view))
         return found
 
     def candidates(self) -> Iterable[TaskRow]:

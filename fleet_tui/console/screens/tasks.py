@@ -20,6 +20,7 @@ from fleet_tui.console.why import held_words, waiting_words
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable
 from fleet_tui.core import words
 from fleet_tui.core.filters import Value
+from fleet_tui.core.open_run import notes
 from fleet_tui.core.state import EMPTY_STATE, Task, TaskPhase
 from fleet_tui.core.task_filter import TASK_KEYS, task_state, task_text, task_value
 from fleet_tui.feed.feed import View
@@ -34,6 +35,8 @@ class TaskRow(NamedTuple):
     word: str
     span_ms: int
     """How long it waits or runs, in whole seconds; once it ended, how long it took."""
+    notes: str = ""
+    """What is odd about its open run: that nothing is heard of it, that its model fails."""
 
 
 class TasksPane(TablePane[TaskRow]):
@@ -74,14 +77,14 @@ class TasksPane(TablePane[TaskRow]):
     def records(self, view: View) -> Sequence[TaskRow]:
         """The most urgent ``max_rows`` of all there are."""
         tasks = most_urgent(view.state, self.max_rows)
-        return [self.row_of(task, view.now_ms) for task in tasks]
+        return [self.row_of(task, view) for task in tasks]
 
     def candidates(self) -> Iterable[TaskRow]:
         """Those, or what a filter or another order can find among all."""
         view = self.view
         if view is None or not (self.is_narrowed or self._sort is not None):
             return self.all_records
-        return (self.row_of(task, view.now_ms) for task in view.state.tasks())
+        return (self.row_of(task, view) for task in view.state.tasks())
 
     def natural_order(self, record: TaskRow) -> Key:
         """Worst first."""
@@ -92,9 +95,11 @@ class TasksPane(TablePane[TaskRow]):
         state = self.view.state if self.view is not None else EMPTY_STATE
         return len(state.open_tasks) + state.ended_count
 
-    def row_of(self, task: Task, now_ms: int) -> TaskRow:
+    def row_of(self, task: Task, view: View) -> TaskRow:
         """A task and what changes by itself, now."""
-        return TaskRow(task, task_state(task), _whole_seconds(task, now_ms))
+        now_ms = view.now_ms
+        told = notes(view.state, task, now_ms, self.console.utc_offset_minutes)
+        return TaskRow(task, task_state(task), _whole_seconds(task, now_ms), " · ".join(told))
 
     def row_id(self, record: TaskRow) -> str:
         """The task's id."""
@@ -137,7 +142,7 @@ class TasksPane(TablePane[TaskRow]):
             "tries": Cell(str(len(task.attempts))),
             "cost": Cell(words.money(task.cost_microusd) if task.cost_microusd else words.MISSING),
             "pool": Cell(name(spec.pool or words.MISSING)),
-            "reason": Cell(reason(task)),
+            "reason": Cell(reason(task, record.notes), Tone.WARN if record.notes else Tone.PLAIN),
             "text": Cell(short(spec.shown), Tone.DIM),
         }
 
@@ -153,7 +158,7 @@ class TasksPane(TablePane[TaskRow]):
             case "time":
                 return float(record.span_ms)
             case "reason":
-                return reason(record.task)
+                return reason(record.task, record.notes)
             case "text":
                 return short(record.task.spec.shown)
             case _:
@@ -187,8 +192,9 @@ def _whole_seconds(task: Task, now_ms: int) -> int:
     return span_ms(task, now_ms) // 1_000 * 1_000
 
 
-def reason(task: Task) -> str:
-    """Why it stands where it stands, in one line; empty when there is nothing to say."""
+def reason(task: Task, notes: str = "") -> str:
+    """Why it stands where it stands, in one line; empty when there is nothing to say. ``notes`` are
+    what is odd about its open run."""
     if task.cancel_requested_by and not task.phase.is_closed:
         return short(f"cancel asked by {task.cancel_requested_by}")
     if task.phase is TaskPhase.WAITING:
@@ -198,7 +204,10 @@ def reason(task: Task) -> str:
         return short(f"{dropped}{task.reason}")
     last = task.open_attempt
     if last is not None and last.lost is not None:
-        return short(f"{last.lost.value} {last.detail.raw}".strip())
+        lost = f"{last.lost.value} {last.detail.raw}".strip()
+        return short(f"{notes} · {lost}" if notes else lost)
+    if notes:
+        return notes
     if last is not None and last.decision.note:
         first = f"{last.decision.strategy}: " if len(task.attempts) == 1 else ""
         return short(f"{first}{last.decision.note}")

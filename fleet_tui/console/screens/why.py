@@ -53,7 +53,7 @@ class WhyScreen(DetailScreen):
             sections = record_sections(record, task, state.fleet, pen, now_ms)
         elif task is not None:
             head = (head_line(task, state.fleet, pen, now_ms), needs_line(task.spec, state.fleet))
-            why = why_of(task, attempt, state.fleet, pen, now_ms)
+            why = why_of(task, attempt, state, pen, now_ms)
             sections = [Section("", head), *why]
         else:
             sections = missing(wanted, view, looking=self._recalled.is_looking)

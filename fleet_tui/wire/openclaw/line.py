@@ -16,6 +16,7 @@ from fleet_tui.core.vitals import FailureKind, ProbeFailure
 from fleet_tui.wire.openclaw.connection import Connection, Lost, connect
 from fleet_tui.wire.openclaw.dial import Dial, GatewayFailure
 from fleet_tui.wire.openclaw.dialect import Dialect
+from fleet_tui.wire.openclaw.frames import Frame
 
 REFUSED_HOLD_MS = 60_000
 
@@ -43,8 +44,10 @@ class Line:
         token: Callable[[], Awaitable[str | ProbeFailure]],
         clock: Callable[[], int],
         known: Dialect | None = None,
+        on_event: Callable[[Frame], None] = lambda _frame: None,
     ) -> None:
-        """``known`` is what the gateway's release understands, where that need not be asked."""
+        """``on_event`` is called with every event that the gateway pushes. ``known`` is what the
+        gateway's release understands, where that need not be asked."""
         self._agent = agent
         self._dial = dial
         self._token = token
@@ -53,6 +56,7 @@ class Line:
         self._made = asyncio.Event()
         """Set when a connection was made whose end nobody was told yet."""
         self._dialect = known
+        self._on_event = on_event
         self._connecting = asyncio.Lock()
         self._refusal: GatewayFailure | None = None
         self._refused_at_ms = 0
@@ -122,7 +126,7 @@ class Line:
             self._tried_token = ""
             return GatewayFailure(kind=token.kind, detail=token.detail)
         self._tried_token = _digest(token)
-        return await connect(self._dial, token)
+        return await connect(self._dial, token, on_event=self._on_event)
 
     async def _understood(self, made: Connection) -> Connection | GatewayFailure:
         """The connection once it is known what may be sent on it; closed otherwise."""

@@ -16,7 +16,7 @@ from fleet_tui.core.fleet import AgentSpec, OpenClawAgent
 from fleet_tui.core.ids import RunId
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
-from fleet_tui.core.vitals import FailureKind, Limit, ProbeFailure, VitalsReading
+from fleet_tui.core.vitals import FailureKind, Limit, ModelTrouble, ProbeFailure, VitalsReading
 from fleet_tui.wire.openclaw import readiness
 from fleet_tui.wire.openclaw.agents_list import look_for
 from fleet_tui.wire.openclaw.attempt import Attempts, RunsByAttempts
@@ -35,6 +35,7 @@ from fleet_tui.wire.openclaw.host_vitals import (
 from fleet_tui.wire.openclaw.http import HttpAnswer, KeptHttp
 from fleet_tui.wire.openclaw.line import Line
 from fleet_tui.wire.openclaw.logs import LogTail
+from fleet_tui.wire.openclaw.retries import Retries
 from fleet_tui.wire.ssh_failures import SshFailure
 
 DEEP_EVERY_MS = 15_000
@@ -92,7 +93,10 @@ class OpenClawPort(RunsByAttempts):
         self._why_no_host = why_no_host
         self._left = left
         self._http = KeptHttp(dial)
-        self._line = Line(agent.name, dial=dial, token=token, clock=clock)
+        self._retries = Retries()
+        self._line = Line(
+            agent.name, dial=dial, token=token, clock=clock, on_event=self._retries.hear
+        )
         self._attempts = Attempts(self._line, agent_id=agent.kind.agent_id, is_owner=is_owner)
         self._known_on: Connection | None = None
         """The connection on which the gateway said that it has the agent."""
@@ -198,6 +202,7 @@ class OpenClawPort(RunsByAttempts):
             if absent is not None:
                 return absent
             self._known_on = connection
+            self._retries.clear()  # what the connection before told may be over
         dialect = connection.dialect
         loop = asyncio.get_running_loop()
         asked_ms, asked_s = self._clock(), loop.time()
@@ -267,7 +272,12 @@ class OpenClawPort(RunsByAttempts):
             loop_lag_ms_p99=ready.loop_lag_ms_p99,
             clock_skew_ms=deep.skew_ms if deep else None,
             limits=deep.limits if deep else None,
+            model_troubles=self._model_troubles(),
         )
+
+    def _model_troubles(self) -> dict[RunId, ModelTrouble] | None:
+        """What was pushed on the connection that is open."""
+        return self._retries.now() if self._line.open_connection is not None else None
 
 
 def _parsed(reply: Reply, parse: Callable[[msgspec.Raw], T | Malformed]) -> T | GatewayFailure:

@@ -1,0 +1,117 @@
+"""Runs whose agent asks a failing model again: told, shown, and an alert over several agents."""
+
+from fleet_tui.core.alerts import OUTAGE_FROM_TRY, OUTAGE_NAMED, conditions
+from fleet_tui.core.attempts import learn
+from fleet_tui.core.evidence import Answer, Definite, Finished, Started
+from fleet_tui.core.ids import AgentName, AlertId, RunId, run_id
+from fleet_tui.core.model_trouble import in_words, trouble_of, troubles_in
+from fleet_tui.core.narrate import narrate
+from fleet_tui.core.open_run import notes
+from fleet_tui.core.routing.schedule import Router
+from fleet_tui.core.state import Task
+from fleet_tui.core.vitals import ModelTrouble, VitalsReading
+from tests.support.fleets import agent, fleet, work
+from tests.support.ledger import Story
+from tests.support.task import LOST, Run
+
+LIMITED = ModelTrouble(reason="rate limit", attempt=4, of=10)
+
+
+def look(name: str, troubles: dict[RunId, ModelTrouble] | None) -> VitalsReading:
+    return VitalsReading(
+        agent=AgentName(name),
+        observed_at_ms=1,
+        latency_ms=1.0,
+        ready=True,
+        model_troubles=troubles,
+    )
+
+
+def told(run: Run, troubles: dict[RunId, ModelTrouble] | None) -> list[str]:
+    events = troubles_in(run.story.state, look(run.task.attempts[0].agent, troubles))
+    run.story.add(*events)
+    return [s.text for e in events if (s := narrate(e, run.story.state)) is not None]
+
+
+def at_work() -> Run:
+    run = Run()
+    run.fact(Started())
+    return run
+
+
+def test_a_failing_model_is_told_once_and_again_when_it_changes() -> None:
+    run = at_work()
+    assert notes(run.story.state, run.task, 1) == []
+    (first,) = told(run, {run.run: LIMITED})
+    assert first.endswith("its model fails: rate limit, try 4 of 10")
+    assert told(run, {run.run: LIMITED}) == [], "nothing changed"
+    assert notes(run.story.state, run.task, 1) == ["model fails: rate limit, try 4 of 10"]
+    (again,) = told(run, {})
+    assert again.endswith("its model answers again")
+    assert notes(run.story.state, run.task, 1) == []
+
+
+def test_an_agent_that_does_not_tell_changes_nothing() -> None:
+    run = at_work()
+    told(run, {run.run: LIMITED})
+    assert told(run, None) == []
+    assert trouble_of(run.task.open_attempt) == LIMITED
+
+
+def test_only_runs_at_work_have_troubles() -> None:
+    run = Run()
+    assert told(run, {run.run: LIMITED}) == [], "it has not begun"
+    run.fact(Started())
+    run.hear(LOST)
+    assert told(run, {run.run: LIMITED}) == [], "nobody knows what it does"
+    run = at_work()
+    told(run, {run.run: LIMITED})
+    run.fact(Finished(ok=False, failure="rate_limit", answer=Answer()))
+    assert told(run, {}) == [], "it is over"
+    assert trouble_of(run.task.open_attempt) is None
+    assert told(run, {RunId("01JTASK.7"): LIMITED}) == [], "nobody knows that run"
+
+
+def test_words_without_an_end_of_the_tries() -> None:
+    assert in_words(ModelTrouble(reason="timeout", attempt=2)) == "model fails: timeout, try 2"
+
+
+def troubled(count: int, attempt: int = OUTAGE_FROM_TRY) -> tuple[Story, list[Task]]:
+    """That many agents, each with one run whose model fails."""
+    story = Story(fleet(*(agent(f"a{n}") for n in range(count))))
+    story.all_up()
+    for _ in range(count):
+        story.submit(work())
+    story.add(*Router(story.state.fleet).schedule(story.state, {}, story.now_ms))
+    tasks = list(story.state.open_tasks.values())
+    trouble = ModelTrouble(reason="overloaded", attempt=attempt, of=10)
+    for task in tasks:
+        (placed,) = task.attempts
+        run = run_id(task.id, placed.number)
+        story.add(*learn(story.state, run, Definite(Started()), story.now_ms))
+        story.add(*troubles_in(story.state, look(placed.agent, {run: trouble})))
+    assert len({task.attempts[0].agent for task in tasks}) == count
+    return story, tasks
+
+
+def outage(story: Story) -> str | None:
+    found = conditions(story.state, story.now_ms).get(AlertId("model-outage:models"))
+    return found.text if found is not None else None
+
+
+def test_a_model_that_fails_on_several_agents_is_an_outage() -> None:
+    story, tasks = troubled(2)
+    assert outage(story) == "the model fails again and again on a0, a1: overloaded"
+    first = tasks[0].attempts[0]
+    story.add(*troubles_in(story.state, look(first.agent, {})))
+    assert outage(story) is None, "one agent may have a trouble of its own"
+
+
+def test_one_try_more_is_no_outage() -> None:
+    story, _ = troubled(3, OUTAGE_FROM_TRY - 1)
+    assert outage(story) is None
+
+
+def test_of_many_agents_a_few_are_named() -> None:
+    story, _ = troubled(OUTAGE_NAMED + 2)
+    assert outage(story) == "the model fails again and again on a0, a1, a2 and more: overloaded"
