@@ -1,0 +1,120 @@
+"""What is odd about an open run stands wherever its task stands."""
+
+from msgspec.structs import replace
+
+from fleet_tui.console.agent_detail import outcome
+from fleet_tui.console.cells import Tone
+from fleet_tui.console.detail_rows import Pen, plain
+from fleet_tui.console.places import Place
+from fleet_tui.console.screens.tasks import TasksPane, reason
+from fleet_tui.console.task_detail import task_sections, why_of
+from fleet_tui.core.events import AttemptTroubled, HealthChanged
+from fleet_tui.core.evidence import LostReason, Started, Unknown
+from fleet_tui.core.fleet import TaskClass
+from fleet_tui.core.ids import AgentName
+from fleet_tui.core.routing.schedule import Router
+from fleet_tui.core.state import FleetState, Health, Task
+from fleet_tui.core.vitals import FailureKind, ModelTrouble
+from tests.support.console import at_rest, console, running, until
+from tests.support.fake_feed import FakeFeed
+from tests.support.fleets import agent, fleet, work
+from tests.support.ledger import Story
+from tests.support.task import Run
+
+PEN = Pen()
+FAILS = "model fails: rate limit, try 4 of 10"
+
+
+def silent() -> Run:
+    """Its agent holds the connection and answers nothing."""
+    run = Run(TaskClass.IDEMPOTENT)
+    run.fact(Started())
+    run.story.add(
+        HealthChanged(
+            agent=run.task.attempts[0].agent,
+            health=Health.SUSPECT,
+            was=Health.UP,
+            reason="missed a look",
+            failure=FailureKind.GATEWAY_HUNG,
+        )
+    )
+    return run
+
+
+def failing() -> Run:
+    run = Run()
+    run.fact(Started())
+    trouble = ModelTrouble(reason="rate limit", attempt=4, of=10)
+    run.story.add(AttemptTroubled(run=run.run, trouble=trouble))
+    return run
+
+
+def page(task: Task, state: FleetState, now_ms: int) -> str:
+    return "\n".join(plain(task_sections(task, (), state, PEN, now_ms)))
+
+
+async def row_of(run: Run, later_ms: int) -> tuple[str, Tone]:
+    feed = FakeFeed(state=run.story.state)
+    feed.push(now_ms=run.story.now_ms + later_ms)
+    app = console(feed)
+    async with running(app) as pilot:
+        app.go(Place("tasks"))
+        await until(pilot, lambda: at_rest(app))
+        pane = app.screen.query_one(TasksPane)
+        cell = pane.cells(pane.all_records[0])["reason"]
+        return cell.text, cell.tone
+
+
+async def test_a_run_of_which_nothing_is_heard() -> None:
+    run = silent()
+    words = "nothing heard for 40s; moved not before"
+    now_ms = run.story.now_ms + 40_000
+    assert words.capitalize() in page(run.task, run.story.state, now_ms)
+    attempt = run.task.attempts[0]
+    assert words in outcome(run.task, attempt, run.story.state, PEN, now_ms)
+    text, tone = await row_of(run, 40_000)
+    assert text.startswith(words)
+    assert tone is Tone.WARN
+
+
+async def test_a_run_whose_model_fails() -> None:
+    run = failing()
+    now_ms = run.story.now_ms
+    assert FAILS.capitalize() in page(run.task, run.story.state, now_ms)
+    assert FAILS in outcome(run.task, run.task.attempts[0], run.story.state, PEN, now_ms)
+    assert await row_of(run, 0) == (FAILS, Tone.WARN)
+
+
+def test_a_lost_run_says_both() -> None:
+    run = Run(TaskClass.IDEMPOTENT)
+    run.fact(Started())
+    run.hear(Unknown(LostReason.HUNG))
+    assert reason(run.task, "nothing heard for 5s").startswith("nothing heard for 5s · hung")
+    assert reason(run.task) == "hung"
+
+
+def test_a_waiting_task_names_the_agents_that_would_fit_and_opens_them() -> None:
+    story = Story(fleet(agent("cleo"), agent("bert")))
+    story.all_up()
+    for name, kind in (("cleo", FailureKind.GATEWAY_AUTH), ("bert", FailureKind.CANNOT_WORK)):
+        story.add(
+            HealthChanged(
+                agent=AgentName(name),
+                health=Health.DOWN,
+                was=Health.UP,
+                reason=f"because of {kind}",
+                failure=kind,
+            )
+        )
+    task_id = story.submit(work())
+    story.add(*Router(story.state.fleet).schedule(story.state, {}, story.now_ms))
+    task = story.state.task(task_id)
+    assert task is not None
+    sections = why_of(task, None, story.state, PEN, story.now_ms)
+    (found,) = (s for s in sections if s.title.startswith("What is wrong now"))
+    shown = "\n".join(plain([found]))
+    assert "down: gateway-auth, needs an operator" in shown
+    assert "down: because of cannot-work" in shown
+    assert [line.target.agent for line in found.lines if line.target] == ["cleo", "bert"]
+    gone = replace(task, pending=None)
+    assert not any("wrong now" in s.title for s in why_of(gone, None, story.state, PEN, 0))
