@@ -23,7 +23,14 @@ set -f
 
 say() { printf '%s\n' "$*"; }
 nap() { sleep "$1" 2>/dev/null || sleep 1; }
-size_of() { set -- $(wc -c < "$1"); printf %s "${1:-0}"; }
+
+# size_of FILE: 0 for what is no file: opening a pipe that a program put in a file's place waits for
+# ever.
+size_of() {
+  [ -f "$1" ] || { printf 0; return; }
+  set -- $(wc -c < "$1")
+  printf %s "${1:-0}"
+}
 
 now_ms() {
   now=$(date +%s%3N 2>/dev/null)
@@ -160,7 +167,7 @@ checkpoint() {
 
 # some_of LABEL FILE MOST WHICH: the beginning or the end of a file, if there is one to read.
 some_of() {
-  [ -f "$2" ] && [ -r "$2" ] || return 0
+  is_file "$2" && [ -r "$2" ] || return 0
   have=$(size_of "$2")
   [ "$have" -le "$3" ] || have=$3
   blob "$1" "$2" "$have" "$4"
@@ -169,7 +176,7 @@ some_of() {
 # output: what the program printed until it ended, as far as it is taken. Whoever it left behind may
 # have printed more since: that is no part of it. "lost" where it is not what was counted.
 output() {
-  if [ ! -r "$run/out" ] || [ "$size" = - ] || [ "$(size_of "$run/out")" -lt "$size" ]; then
+  if [ ! -f "$run/out" ] || [ ! -r "$run/out" ] || [ "$size" = - ] || [ "$(size_of "$run/out")" -lt "$size" ]; then
     say "output lost"
   elif [ "$size" -gt "$text_bytes" ]; then
     blob out "$run/out" "$text_bytes" head
@@ -227,8 +234,10 @@ report() {
 }
 
 # The program's parent where there is perl, which alone of what hosts have can tell an exit status
-# of 143 from a death by SIGTERM. It prints B, then the status as waitpid(2) has it.
-PARENT='$SIG{$_} = sub {} for qw(TERM HUP); $| = 1; print "B"; print " ", system {$ARGV[0]} @ARGV'
+# of 143 from a death by SIGTERM. It prints B, then the status as waitpid(2) has it. A program may
+# signal its whole group; what is caught here has its usual effect on the program again, also where a
+# shell had INT and QUIT ignored because it runs in the background.
+PARENT='$SIG{$_} = sub {} for qw(HUP INT QUIT USR1 USR2 PIPE ALRM TERM); $| = 1; print "B"; print " ", system {$ARGV[0]} @ARGV'
 
 # run_job: runs the program to its end; sets rc and how. Fails if it lost sight of it.
 run_job() {
@@ -250,10 +259,13 @@ run_job() {
   esac
 }
 
-# keep_output: counts and hashes what was printed. Should the program have deleted even this, it
-# comes back from the descriptor.
+# is_file NAME: whether it is a file and no link to one, which may lead anywhere.
+is_file() { [ -f "$1" ] && [ ! -L "$1" ]; }
+
+# keep_output: counts and hashes what was printed. Should the program have deleted even this, or put
+# something else in its place, it comes back from the descriptor.
 keep_output() {
-  [ -f out ] || cat <&3 > out
+  is_file out || { rm -rf out; cat <&3 > out; }
   size=$(size_of out)
   sum=$(head -c "$size" out | sha256)
   if [ -z "$size" ] || [ -z "$sum" ]; then size=- sum=-; fi
@@ -283,19 +295,22 @@ child() {
   # On the disk before the program does anything: after a power cut it must not seem never to
   # have run.
   sync . .. 2>/dev/null
-  trap : TERM INT HUP
+  trap : HUP INT QUIT USR1 USR2 PIPE ALRM TERM
   from=$(up_ms)
   run_job || exit 1
   to=$(up_ms)
   # Deleted together with its directory: whoever finds nothing there must not find this later.
   [ -d "$run" ] || exit 1
   keep_output
+  is_file rc.new || rm -rf rc.new
   # Over what was there, for there may be no room for more.
   printf '%-250s\n' "$rc $(now_ms) $size $sum $how $(span "$from" "$to")" 1<> rc.new || exit 1
   [ -f owner ] || { say "$owner" > owner.$$; ln owner.$$ owner; rm -f owner.$$; } 2>/dev/null
   # Once the program had deleted it, somebody may have left a tombstone: that was said to be final.
   { read -r now < owner; } 2>/dev/null && [ "$now" = "$owner" ] || exit 1
   sync out rc.new 2>/dev/null
+  # Moved into a directory of that name it would not be the record.
+  is_file rc || rm -rf rc
   mv rc.new rc
   sync . 2>/dev/null
 }
@@ -377,7 +392,7 @@ cancel() {
   probe > /dev/null
   read_owner
   if [ "$kind" = run ] && [ ! -f "$run/rc" ] && lives; then
-    : > "$run/stop"
+    [ -f "$run/stop" ] || { rm -rf "$run/stop"; : > "$run/stop"; }
     kill -TERM "-$pid" 2>/dev/null
     left=$((grace * 5))
     while [ "$left" -gt 0 ] && [ ! -f "$run/rc" ] && lives; do

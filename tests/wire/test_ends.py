@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.evidence import Definite, Finished, Started, Stopped
+from fleet_tui.core.evidence import Definite, Finished, Running, Started, Stopped
 from fleet_tui.core.ids import Epoch, RunId
 from fleet_tui.wire.local import LocalShell
 from fleet_tui.wire.runs import Program, RunDirectory, Runs
@@ -39,6 +39,9 @@ ENDS = {
     "exit 255": "exit-255",
     "kill -TERM $$": "signal-15",
     "kill -HUP $$": "signal-1",
+    "kill -INT $$": "signal-2",
+    "exec perl -e 'kill QUIT => $$; sleep 9'": "signal-3",
+    "kill -ALRM $$": "signal-14",
     "kill -KILL $$": "signal-9",
     "kill -PIPE $$": "signal-13",
     "kill -USR1 $$": "signal-10",
@@ -112,6 +115,13 @@ TIDY = {
     "leaves names of ours as directories": "mkdir owner rc rc.new stop out err job task",
     "leaves a thousand files": "i=0; while [ $i -lt 1000 ]; do : > $i; i=$((i + 1)); done",
     "empties even our own": "cd ../..; rm -rf ./*",
+    "puts pipes in place of ours": "cd ../..; rm -f out err rc.new; mkfifo out err rc.new rc stop",
+    "puts directories in place of ours": "cd ../..; rm -f out err rc.new; "
+    "mkdir out err rc.new rc; touch rc/new",
+    "puts links in place of ours": "cd ../..; rm -f out err rc.new; "
+    "for f in out err rc.new rc; do ln -s /etc $f; done",
+    "puts links to files in place of ours": "cd ../..; rm -f out err rc.new; "
+    "echo no > other; for f in out err rc.new rc; do ln -s other $f; done",
     "closes its descriptors": "exec 0<&- 3<&- 4<&- 5<&-",
     "works somewhere else": "cd /",
 }
@@ -146,6 +156,41 @@ async def test_a_program_that_tidies_up_while_it_runs_can_still_be_stopped(
     await port.start(order())
     await until(ready.exists)
     assert await port.cancel(order()) == Definite(Stopped())
+
+
+@pytest.mark.usefixtures("sh")
+async def test_a_program_that_puts_pipes_in_place_of_our_files_is_watched_and_stopped(
+    make_port: MakePort, tmp_path: Path
+) -> None:
+    """Opening a pipe that nobody serves waits for ever."""
+    ready = tmp_path / "ready"
+    pipes = "cd ../..; rm out err; mkfifo out err stop; touch"
+    port = make_port("sh", "-c", f"{pipes} {ready}; sleep 300")
+    await port.start(order())
+    await until(ready.exists)
+    found = await port.inspect(order())
+    assert isinstance(found, Definite)
+    assert isinstance(found.value, Running)
+    assert await port.cancel(order()) == Definite(Stopped())
+
+
+SENT = ("HUP", "INT", "QUIT", "USR1", "USR2", "PIPE", "ALRM", "TERM")
+"""What a program may send to its whole group, such as to tell its children something."""
+
+
+@pytest.mark.usefixtures("sh")
+@pytest.mark.parametrize("name", SENT)
+@pytest.mark.parametrize("perl", [True, False], ids=["perl", "no-perl"])
+async def test_a_signal_to_its_whole_group_ends_no_book_keeping(
+    make_port: MakePort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, perl: bool
+) -> None:
+    if not perl:
+        monkeypatch.setenv("PATH", without(tmp_path, "perl"))
+    elif shutil.which("perl") is None:
+        missing("no perl on PATH")
+    script = f"trap : {name}; kill -{name} 0; echo mine; exit 7"
+    found = await ended(make_port, "sh", "-c", script)
+    assert (found.failure, found.answer.text.raw) == ("exit-7", "mine\n")
 
 
 async def test_a_program_killed_with_its_parent_leaves_no_exit_status(
