@@ -3,7 +3,8 @@
 The engine's environment holds the tokens that ``secret:env:NAME`` names, and whatever else the
 operator's shell had. A program of somebody else gets none of that: :func:`environment` leaves out
 every variable that a fleet file names as a secret, every one whose name says that it is one, and
-every one that holds something of a token's form. All else stays, such as PATH, SSH_AUTH_SOCK or
+every one in whose value there is something that would be taken out of a text before it is shown: a
+token, a URL with a password, ``--password=...``. All else stays, such as PATH, SSH_AUTH_SOCK or
 ANSIBLE_VAULT_PASSWORD_FILE. What a program needs beyond that, its fleet file gives it by ``env``.
 """
 
@@ -12,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from fleet_tui.core.fleet import CommandAgent, FleetSpec, LocalAgent, OpenClawAgent
-from fleet_tui.core.redaction import is_token, names_secret
+from fleet_tui.core.redaction import without_patterns
+from fleet_tui.core.secret_names import names_secret
 
 OURS = "FLEET_TUI_"
 """How the names of our own settings begin. They are about this process and no other: a program that
@@ -76,4 +78,9 @@ def of_an_engine() -> dict[str, str]:
 
 def _is_kept(name: str, value: str) -> bool:
     """Whether a variable stays in this process."""
-    return name.startswith(OURS) or name in _named or names_secret(name) or is_token(value)
+    return (
+        name.startswith(OURS)
+        or name in _named
+        or names_secret(name)
+        or without_patterns(value)[1] > 0
+    )

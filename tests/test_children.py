@@ -41,12 +41,25 @@ SECRETS = (
     "CLIENT_SECRET",
     "PGPASSWORD",
     "API_KEY_2",
+    "DB_PASSWORD_PROD",
+    "API_KEYS",
+    "SECRET_STRIPE",
+    "DBPASS",
     "FLEET_TUI_FLEET",
 )
 """Variables that stay in this process, by name."""
 
-WHAT_IT_IS = "INNOCENT"
-"""Stays because of what it holds."""
+WHAT_THEY_ARE = {
+    "INNOCENT": f"ghp_{CANARY}",
+    "DATABASE_URL": f"postgres://bob:{CANARY}@db/x",
+    "BROKER": f"amqp://bob:{CANARY}@mq:5672/",
+    "ALL_PROXY": f"socks5://bob:{CANARY}@proxy:1080",
+    "JAVA_TOOL_OPTIONS": f"-Xmx1g -Ddb.password={CANARY}",
+    "EXTRA_HEADERS": f"Authorization: Bearer {CANARY}",
+    "SETTINGS": f'{{"apiKeys": ["{CANARY}"]}}',
+    "PEM": f"-----BEGIN PRIVATE KEY-----\n{CANARY}\n-----END PRIVATE KEY-----",
+}
+"""Stay because of what they hold."""
 
 NEEDED = (
     "SSH_AUTH_SOCK",
@@ -77,7 +90,8 @@ def _surrounded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(children, "_named", set())
     for number, name in enumerate(SECRETS):
         monkeypatch.setenv(name, f"{CANARY}{number}")
-    monkeypatch.setenv(WHAT_IT_IS, f"ghp_{CANARY}")
+    for name, value in WHAT_THEY_ARE.items():
+        monkeypatch.setenv(name, value)
     for name in NEEDED:
         monkeypatch.setenv(name, "needed")
     file = tmp_path / "fleet.yaml"

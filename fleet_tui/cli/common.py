@@ -19,7 +19,7 @@ from fleet_tui.core import words
 from fleet_tui.core.commands import Accepted, Command, Refused, Reply
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.quantities import instant_ms
-from fleet_tui.core.redaction import names_secret
+from fleet_tui.core.secret_names import names_secret
 from fleet_tui.core.state import FleetState, Task
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.errors import Refused as RefusedError

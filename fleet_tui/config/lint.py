@@ -8,7 +8,7 @@ from fleet_tui.config.secrets import is_reference
 from fleet_tui.config.validate import dotted
 from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec, LocalAgent, ResidencyRule
 from fleet_tui.core.names import look_alike
-from fleet_tui.core.redaction import names_secret
+from fleet_tui.core.secret_names import names_secret
 
 
 def lint(source: Source, root: Node, spec: FleetSpec) -> None:

@@ -9,33 +9,31 @@ import re
 from functools import partial
 from typing import NamedTuple
 
+from fleet_tui.core.secret_names import NAMED
 from fleet_tui.core.untrusted import Untrusted
-
-_NAMED = (
-    r"(?:passw(?:or)?d|passphrase|(?<=[_-])pass|pass(?=[\"']?\s{0,4}[:=]\s{0,4}[\"'])|(?<=[_;])pwd"
-    r"|secret|token|credentials?|api[_.-]?key|client[_.-]?secret|connection[_-]?string"
-    r"|(?:access|account|auth|deploy|encryption|license|master|private|secret|service|shared"
-    r"|signing|ssh|storage|webhook)[_.-]?key"
-    r"|(?-i:(?<=[A-Z0-9]_)(?<!PUBLIC_)(?<!PRIMARY_)(?<!FOREIGN_)(?<!CACHE_)(?<!SORT_)(?<!HOST_)"
-    r"(?<!GROUP_)(?<!PARTITION_)KEY))(?:_?\d{1,3})?"
-)
-"""How the names end that say their value is a secret: ``AWS_SECRET_ACCESS_KEY``, ``dbPassword``."""
 
 _REFERENCE = r"secret:(?:env|file|host|keyring|cmd):"
 """Says where a secret is, as a fleet file does; that is no secret."""
 
 _NO_VALUE = (
     rf"(?!{_REFERENCE}|\[redacted:|\*{{3}}|\$[({{A-Z_]|<[\w -]{{1,40}}>|%[({{]|\{{\{{"
-    r"|(?:null|none|undefined|true|false|required|expired|invalid|missing|incorrect|redacted)\b)"
+    r"|(?:null|none|undefined|true|false|required|expired|invalid|missing|incorrect|redacted"
+    r"|inherit|enabled|disabled)\b)"
 )
 """What stands where a secret would and is none."""
 
 _VALUE = (
-    r"(?:\\[\"'][^\"'\\\n]{6,4096}(?:\\[\"'])?"
+    r"(?:\"{3}(?!\")[^\x00]{1,4096}?\"{3}|'{3}(?!')[^\x00]{1,4096}?'{3}"
+    r"|\\[\"'][^\"'\\\n]{6,4096}(?:\\[\"'])?"
+    r"|\"(?=(?:[^\"\\]|\\.){6})(?:[^\"\\]|\\.){1,4096}\"(?=[\s,;)}\]]|\Z)"
     r"|\"(?=(?:[^\"\\\n]|\\.){6})(?:[^\"\\\n]|\\.){1,4096}\"?|'(?=[^']{6})[^'\n]{1,4096}'?"
+    r"|\[(?=\s{0,200}[\"'])[^\]]{6,4096}\]?|\{(?=\s{0,200}[\"'])[^{}]{6,4096}\}?"
+    r"|[|>][+-]?\d?[ \t]{0,8}(?:\n[ \t]{1,40}\S[^\n]{0,400}){1,50}"
+    r"|-[ \t]{1,8}[^\s-]\S{5,400}[ \t]{0,8}(?:\n[ \t]{0,40}-[ \t]{1,8}\S{1,400}){0,50}(?=\s|\Z)"
     r"|(?=\S{6})(?:[^\s\"',;&}]|[,;&}](?![\w.-]{0,40}[=:]|[\s\"',;&})\]]|$))+)"
 )
-"""In quotes whatever it is, without them up to where the next value could begin."""
+"""In quotes whatever it is, without them up to where the next value could begin; lists, blocks of
+YAML and what goes over several lines as a whole."""
 
 _BASE64URL = r"[A-Za-z0-9_-]"
 
@@ -59,6 +57,24 @@ def _named(kind: str, pattern: str, *hints: str) -> Shape:
     return Shape(kind, hints, re.compile(pattern), is_token=False)
 
 
+_ASK_BY_OPTION = (
+    r"(?:\w+ ){0,2}login|sshpass|mysql\w*|mariadb[\w-]*|mongo\w*|redis-cli|valkey-cli|ldap\w+"
+    r"|openssl|sqlcmd|bcp|isql|ipmitool|cqlsh|7za?|unzip|zip|rabbitmqadmin|plink|pscp|psftp|kadmin|influx"
+)
+"""Programs that take a password as the value of an option of one letter."""
+
+_ASK_BY_OPTION_HINTS = (
+    *("login", "sshpass", "mysql", "mariadb", "mongo", "redis-cli", "valkey-cli"),
+    *("ldap", "openssl", "sqlcmd", "bcp", "isql", "ipmitool", "cqlsh", "7z", "zip"),
+    *("rabbitmqadmin", "plink", "pscp", "psftp", "kadmin", "influx"),
+)
+
+_NAME_HINTS = (
+    *("pass", "pwd", "secret", "token", "key", "credential", "creds", "connection"),
+    *("auth", "pin", "psk", "sessid", "connect.sid", "laravel_session", "contraseña"),
+    *("mot", "пароль", "senha", "密", "パスワード"),
+)
+
 # Each is read over a text once, however it is made: remote text of any length goes through them.
 # Hence the look ahead from where a run of characters begins, for those that may begin in it often.
 SHAPES: tuple[Shape, ...] = (
@@ -69,7 +85,9 @@ SHAPES: tuple[Shape, ...] = (
             r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
             r".*?(?:-----END [^-]{0,60}-----|\Z)"
             r"|PuTTY-User-Key-File-\d:.*?(?:Private-MAC: ?[0-9a-f]{8,}|\Z)"
-            r"|b3BlbnNzaC1rZXktdjE[A-Za-z0-9+/=]*",
+            r"|b3BlbnNzaC1rZXktdjE[A-Za-z0-9+/=]*"
+            # The end of one whose beginning was cut off.
+            r"|\A[A-Za-z0-9+/=\s]{16,16384}-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----",
             re.S,
         ),
     ),
@@ -103,10 +121,16 @@ SHAPES: tuple[Shape, ...] = (
         "github_pat",
     ),
     _token(
-        "gitlab-token", r"gl(?:pat|ptt|dt|rt|soat|cbt|imt|ft|agent|oas)-[A-Za-z0-9_.-]{16,}", "gl"
+        "gitlab-token",
+        r"gl(?:pat|ptt|dt|rt|soat|cbt|imt|ft|agent|oas)-[A-Za-z0-9_.-]{16,}"
+        r"|GR1348941[A-Za-z0-9_-]{16,}",
+        *("gl", "gr1348941"),
     ),
     _token(
-        "slack-token", r"xox[abceoprs]-[A-Za-z0-9-]{10,}|xapp-\d-[A-Za-z0-9-]{10,}", "xox", "xapp-"
+        "slack-token",
+        r"xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9%-]{10,}|xapp-\d-[A-Za-z0-9-]{10,}",
+        "xox",
+        "xapp-",
     ),
     _token(
         "aws-key",
@@ -114,7 +138,12 @@ SHAPES: tuple[Shape, ...] = (
         "akia",
         "asia",
     ),
-    _token("google-key", r"AIza[A-Za-z0-9_-]{30,}|ya29\.[A-Za-z0-9_-]{20,}", "aiza", "ya29."),
+    _token(
+        "google-key",
+        r"AIza[A-Za-z0-9_-]{30,}|ya29\.[A-Za-z0-9_-]{20,}|GOCSPX-[A-Za-z0-9_-]{20,}"
+        r"|1//0[A-Za-z0-9_-]{30,}",
+        *("aiza", "ya29.", "gocspx-", "1//0"),
+    ),
     _token(
         "stripe-key",
         r"(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{10,}|whsec_[A-Za-z0-9+/=]{16,}",
@@ -132,9 +161,24 @@ SHAPES: tuple[Shape, ...] = (
         r"|do[ort]_v1_[a-f0-9]{40,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"
         r"|shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}|hv[sb]\.[A-Za-z0-9_-]{20,}|dapi[a-f0-9]{32}"
         r"|lin_api_[A-Za-z0-9]{20,}|ATATT3[A-Za-z0-9_=-]{20,}|AGE-SECRET-KEY-1[A-Z0-9]{20,}"
-        r"|rubygems_[a-f0-9]{40,}|sq0[a-z]{3}-[A-Za-z0-9_-]{20,}|ntn_[A-Za-z0-9]{30,}",
+        r"|rubygems_[a-f0-9]{40,}|sq0[a-z]{3}-[A-Za-z0-9_-]{20,}|ntn_[A-Za-z0-9]{30,}"
+        r"|key-[0-9a-f]{32}(?![0-9a-f])|SK[0-9a-f]{32}(?![0-9a-f])|gl(?:sa|c)_[A-Za-z0-9_+/=]{20,}"
+        r"|sntry[su]_[A-Za-z0-9_+/=-]{20,}|NRAK-[A-Z0-9]{20,}"
+        r"|[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{40,}|dp\.(?:pt|st|sa|ct|scim|audit)\."
+        r"[A-Za-z0-9._-]{20,}|pul-[a-f0-9]{40}|pscale_(?:tkn|oauth|pw)_[A-Za-z0-9_.-]{20,}"
+        r"|sbp_[a-f0-9]{40}|figd_[A-Za-z0-9_-]{20,}|PMAK-[a-f0-9]{24}-[a-f0-9]{34}"
+        r"|[MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,}|secret_[A-Za-z0-9]{40,}"
+        r"|HRKU-[A-Za-z0-9_-]{20,}|ops_eyJ[A-Za-z0-9_=-]{40,}|fm[12][ar]?_[A-Za-z0-9+/=_,-]{40,}",
         *("hf_", "gsk_", "xai-", "nvapi-", "pplx-", "r8_", "dckr_pat_", "_v1_", "sg.", "shp"),
         *("hvs.", "hvb.", "dapi", "lin_api_", "atatt3", "age-secret", "rubygems_", "sq0", "ntn_"),
+        *("key-", "sk", "glsa_", "glc_", "sntry", "nrak-", ".atlasv1.", "dp.", "pul-", "pscale_"),
+        *("sbp_", "figd_", "pmak-", ".", "secret_", "hrku-", "ops_eyj", "fm"),
+    ),
+    _named(
+        "password-hash",
+        r"\$(?:1|2[abxy]?|5|6|7|g?y|apr1|argon2(?:id|i|d)|scrypt|pbkdf2[\w-]{0,20})\$"
+        r"[./A-Za-z0-9$=,+-]{20,}",
+        "$",
     ),
     _token(
         "webhook",
@@ -144,7 +188,16 @@ SHAPES: tuple[Shape, ...] = (
         "/api/webhooks",
     ),
     _named(
-        "url-password", r"(?<=://)(?!\[redacted:)[^\s/:@\"']{0,100}:[^\s/\"']{1,200}(?=@)", "://"
+        "url-password",
+        r"(?<=://)(?!\[redacted:)[^\s/:@\"']{0,100}:"
+        r"(?:[^\s/\"']{1,200}|(?!\d{1,5}/)[^\s\"'@]{1,200})(?=@)",
+        "://",
+    ),
+    _named(
+        "url-password",
+        r"(?<=thin:)[^\s/@\"']{1,60}/[^\s@\"']{1,200}(?=@)"
+        r"|(?<![\w.:/\[-])[\w.-]{1,60}:[^\s:@/\"']{1,200}(?=@(?:tcp|unix)\()",
+        *("thin:", "@tcp(", "@unix("),
     ),
     _named("url-token", r"(?<=://)[A-Za-z0-9_-]{20,200}(?=@)", "://"),
     _named(
@@ -157,23 +210,65 @@ SHAPES: tuple[Shape, ...] = (
     ),
     _named(
         "secret",
-        rf"(?i)(--[\w-]{{0,40}}{_NAMED}[ =]{{1,4}}"
-        r"|\b(?:sshpass -p|curl [^\n]{0,80}-u|--user) {1,4})"
+        rf"(?i)((?<![\w-])--(?!-)[\w-]{{0,40}}{NAMED}[ =]{{1,4}}"
+        r"|\b(?:curl [^\n]{0,80}-u|--user) {1,4}|--user=)"
         rf"(?!-){_NO_VALUE}{_VALUE}",
-        *("--", "sshpass", "curl "),
+        *("--", "curl "),
     ),
     _named(
         "secret",
-        rf"(?i)(?!{_REFERENCE}){_NAMED}(\\?[\"']?\s{{0,8}}(?:=>|:=|[:=])\s{{0,8}})"
+        rf"(?i)(\b(?:{_ASK_BY_OPTION})\b[^\n|;&]{{0,80}}? "
+        r"(?:-p(?:w|ass)?|-P|-a|-w|-pass(?:in|out)) ?"
+        r"(?:(?:pass|password):)?+)"
+        rf"(?![-:]){_NO_VALUE}{_VALUE}",
+        *_ASK_BY_OPTION_HINTS,
+    ),
+    _named(
+        "secret",
+        r"(?i)(\b(?:smbclient|net|rpcclient|wmic)\b[^\n|;&]{0,80}? (?:-U|--user)[ =]?"
+        r"[\w.\\-]{1,60}%)"
+        r"[^\s\"']{1,200}",
+        "%",
+    ),
+    _named(
+        "secret",
+        r"(?i)(\blogin\s{1,8}\S{1,100}\s{1,8}(?:password|passwd)\s{1,8})[^\s,;:=]\S{3,400}"
+        r"|(\b(?:identified\s{1,4}(?:with\s{1,4}\S{1,40}\s{1,4})?by|password)\s{1,4})'[^'\n]{4,400}'"
+        rf"|(\b(?:env|arg|setenv|setx|set -[a-z]{{1,4}})\s{{1,4}}[\w]{{0,60}}?{NAMED}\s{{1,4}})"
+        rf"(?![=:]){_NO_VALUE}{_VALUE}"
+        r"|(\b(?:passw(?:or)?d|passphrase|token|secret|api[ _-]?key) (?:is|was):? {1,4})"
+        r"(?=[^\s\d]{0,40}\d)(?=[^\sA-Za-z]{0,40}[A-Za-z])\S{8,400}",
+        *("login", "identified", "password '", "env ", "arg ", "set", " is ", " was ", " is:"),
+    ),
+    _named(
+        "secret",
+        rf"(?i)(?!{_REFERENCE}){NAMED}(\\?[\"']?\s{{0,8}}(?:=>|:=|[:=：＝]|%3[ad])\s{{0,8}}"
+        r"(?:[bfru]{1,2}(?=[\"']))?+)"
         rf"(?!\\?[\"']?(?:{_NO_VALUE[3:-1]})){_VALUE}",
-        *("pass", "pwd", "secret", "token", "key", "credential", "connection"),
+        *_NAME_HINTS,
+    ),
+    _named(
+        "secret",
+        # A name and its value as two fields, in either order.
+        rf"(?i){NAMED}([\"']?[\s,;]{{1,40}}[\"']?value[\"']?\s{{0,4}}[:=]\s{{0,4}}){_NO_VALUE}"
+        rf"{_VALUE}",
+        "value",
+    ),
+    _named(
+        "secret",
+        r"(?i)((?<=value)[\"']?\s{0,4}[:=]\s{0,4})"
+        rf"\"[^\"\n]{{6,400}}\"(?=[\s,;]{{1,20}}[\"']?(?:name|key)[\"']?\s{{0,4}}[:=]\s{{0,4}}[\"']?"
+        rf"[\w.-]{{0,60}}?{NAMED}[\"'])",
+        "value",
+    ),
+    _named("secret", rf"(?i){NAMED}(>)(?!\[redacted:)[^<>\n]{{4,4096}}(?=</)", "</"),
+    _named(
+        "jwk",
+        rf"((?<=[\"'])(?:d|dp|dq|k|p|q|qi)[\"']\s{{0,4}}:\s{{0,4}})[\"']{_BASE64URL}{{20,}}[\"']",
+        '"kty"',
+        "'kty'",
     ),
 )
-
-MAX_NAME_CHARS = 200
-"""A longer name is judged by its beginning."""
-
-_NAME = re.compile(rf"(?i).*{_NAMED}\Z", re.S)
 
 
 def without_patterns(text: str) -> tuple[str, int]:
@@ -206,20 +301,17 @@ def is_token(value: str) -> bool:
     )
 
 
-def names_secret(name: str) -> bool:
-    """Whether a variable's or a field's name says that its value is a secret."""
-    return _NAME.match(name[:MAX_NAME_CHARS]) is not None
-
-
 def _mark(match: re.Match[str], kind: str) -> str:
     mark = f"[redacted:{kind}]"
     if match.re.groups == 0:
         return mark
     # What is named before the value stays: "token=" tells a reader more than a blank line. So do
     # quotes around it: what was JSON is JSON.
-    end = max(match.end(1), match.start())
+    end = match.end(match.lastindex) if match.lastindex else match.start()
     value = match.string[end : match.end()]
-    for quote in ('\\"', "\\'", '"', "'"):
+    if value[:1] in ("[", "{") and '"' in value:
+        return match.string[match.start() : end] + f'"{mark}"'
+    for quote in ('"""', "'''", '\\"', "\\'", '"', "'"):
         if value.startswith(quote):
             mark = quote + mark + (quote if value.endswith(quote) else "")
             break

@@ -20,7 +20,7 @@ import msgspec
 from fleet_tui.core.events import Recorded, SegmentOpened
 from fleet_tui.core.ids import Seq, TaskId
 from fleet_tui.core.logs import LogGap, LogLine
-from fleet_tui.core.redaction import names_secret
+from fleet_tui.core.secret_names import names_secret
 from fleet_tui.core.state import FleetState, Task
 from fleet_tui.journal.chain import GENESIS
 from fleet_tui.journal.codec import Encoded, decode, encode

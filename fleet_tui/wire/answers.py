@@ -53,6 +53,8 @@ TEXT_BYTES = max(MAX_ANSWER_CHARS, MAX_CHECKPOINT_CHARS) * 4
 ERR_BYTES = 2_000
 USAGE_BYTES = 4_096
 """The most that is sent of what a program printed to stderr, and of its usage.json."""
+LOOK_BACK_BYTES = 4_096
+"""Of what a host printed in place of an answer, what is looked at for secrets."""
 MAX_SAID_CHARS = 300
 """Of what a host printed in place of an answer."""
 MAX_LINE_BYTES = 1_024
@@ -189,14 +191,23 @@ def _no_answer(detail: str) -> Unknown:
 
 
 def _not_the_script(ran: Completed) -> str:
-    said = (ran.stderr.strip() or ran.stdout.strip())[-MAX_SAID_CHARS:]
+    said = (ran.stderr.strip() or ran.stdout.strip())[-LOOK_BACK_BYTES:]
     how = f"exit status {ran.exit_status}"
     if ran.exit_status < 0:
         how = f"signal {-ran.exit_status}"
     did = f"its host did not run the script that was sent ({how})"
     if not said:
         return f"{did} and printed nothing"
-    return f"{did} but printed: {redact(said.decode('utf-8', 'backslashreplace'))}"
+    return f"{did} but printed: {_end_of(said, LOOK_BACK_BYTES)[-MAX_SAID_CHARS:]}"
+
+
+def _end_of(said: bytes, most: int) -> str:
+    """The end of what a program printed, without secrets. Where its beginning may have been cut
+    off, so does the word that was cut: half of a secret has no shape to be known by."""
+    text = said.decode("utf-8", "backslashreplace")
+    if len(said) >= most:
+        text = text.partition("\n" if "\n" in text else " ")[2]
+    return redact(text)
 
 
 def _parse(output: bytes, at: int) -> Reply:
@@ -358,7 +369,7 @@ def _finished(reply: Reply, status: int, took: str, size: str, digest: str) -> F
     lost = "output" in reply.words
     known = size != "-"
     size_bytes = int(size) if known else 0
-    said = redact(reply.blobs.get("err", b"").decode("utf-8", "backslashreplace"))
+    said = _end_of(reply.blobs.get("err", b""), ERR_BYTES)
     return Finished(
         ok=status == 0,
         answer=Answer(

@@ -22,7 +22,7 @@ from fleet_tui.core.evidence import (
 from fleet_tui.core.fleet import LocalAgent
 from fleet_tui.core.ids import AgentName, Epoch
 from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.wire.answers import PROTOCOL, Reply, read_reply, standing
+from fleet_tui.wire.answers import ERR_BYTES, PROTOCOL, Reply, read_reply, standing
 from fleet_tui.wire.local import LocalPort, LocalShell
 from fleet_tui.wire.runs import RunDirectory
 from fleet_tui.wire.shell import Completed, RunResult
@@ -284,3 +284,30 @@ def test_an_answer_of_other_bytes_has_another_hash(other: bytes, at: int) -> Non
     text[at : at + len(other)] = other
     told = meaning(whole(done().replace(b"abc", bytes(text))))
     assert (told == "") == (bytes(text) != b"abc")
+
+
+@pytest.mark.parametrize(
+    ("cut", "kept"),
+    [
+        (b"4n4ry and more\nit ended badly\n", "it ended badly"),
+        (b"4n4ry it ended badly", "it ended badly"),
+        (b"C4n4ry" * 100, ""),
+        (b"C4n4ry" * 20 + b"\n-----END PRIVATE KEY-----\nit ended badly", "it ended badly"),
+    ],
+)
+def test_half_a_secret_at_the_beginning_of_what_was_cut_goes(cut: bytes, kept: str) -> None:
+    said = cut.ljust(ERR_BYTES, b".") if kept else (cut * 4)[:ERR_BYTES]
+    told = f"boot b1\nstate done 3 5 3 {SHA}\nended exit\nblob out 3\nabc\nblob err {len(said)}\n"
+    found = meaning(whole(told.encode() + said + b"\n"))
+    assert isinstance(found, Definite)
+    assert isinstance(found.value, Finished)
+    assert "4n4ry" not in found.value.detail.raw
+    assert kept in found.value.detail.raw
+
+
+def test_what_was_printed_in_place_of_an_answer_is_cut_without_half_secrets() -> None:
+    for size in range(250, 300):
+        said = b"it broke: DB_PASSWORD_PROD='C4n4ry C4n4ry'".ljust(size, b".")
+        found = read_reply(Definite(Completed(exit_status=1, stderr=said)))
+        assert isinstance(found, Unknown)
+        assert "4n4ry" not in found.detail.raw

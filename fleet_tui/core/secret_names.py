@@ -1,0 +1,72 @@
+"""How names say that what they name is a secret: the one list that there is.
+
+``AWS_SECRET_ACCESS_KEY``, ``API_KEYS``, ``DB_PASSWORD_PROD`` and ``apiKeyOpenai`` do;
+``PASSWORD_FILE``, ``TOKEN_URL`` and ``max_tokens`` do not: those say where a secret is, how it is
+handled, or count something.
+"""
+
+import re
+
+_KEYS = (
+    "access|account|api|app|auth|client|deploy|encryption|license|master|private|secret|service"
+    "|shared|signing|ssh|storage|webhook"
+)
+_NO_KEY = "".join(
+    f"(?<!{word}_)"
+    for word in ("PUBLIC", "PRIMARY", "FOREIGN", "CACHE", "SORT", "HOST", "GROUP", "PARTITION")
+)
+_OWNERS = (
+    "admin|become|db|ftp|http|ldap|mail|mongo|my|mysql|pg|proxy|redis|root|smtp|ssh|su|sudo|user"
+)
+_WORD = (
+    r"(?:passw(?:or)?ds?|passwort|passphrases?|(?<=[_-])pass"
+    r"|pass(?=[\"']?\s{0,4}[:=]\s{0,4}[\"'])"
+    rf"|(?<![a-z])(?:{_OWNERS})pass(?=_|\Z|[\"']?\s{{0,4}}[:=])|(?<=[_;])pwd"
+    r"|secrets?|token|(?<![a-z])(?:access|api|auth|bearer|bot|refresh)[_.-]?tokens"
+    r"|(?-i:(?<=[A-Z0-9]_)(?<!MAX_)(?<!INPUT_)(?<!OUTPUT_)(?<!TOTAL_)TOKENS)"
+    r"|credentials?|(?<![a-z])creds"
+    r"|(?<![a-z])psk|connection[_-]?string|phpsessid|jsessionid|connect\.sid|laravel_session"
+    rf"|(?:{_KEYS})[_.-]?keys?|client[_.-]?secrets?"
+    r"|(?-i:(?<=[A-Z0-9]_)(?:AUTH|PIN))"
+    rf"|(?-i:(?<=[A-Z0-9]_){_NO_KEY}KEYS?)"
+    r"|contraseña|mot[_-]de[_-]passe|пароль|senha|密码|密碼|パスワード)"
+)
+
+_ABOUT = (
+    "age|alg|algorithm|arn|attempt|attempts|audience|auth|authentication|aware|backend|based"
+    "|bucket|budget|changed|class|cmd|command|count|counts|created|dir|directory|enabled|endpoint"
+    "|engine|env|error|exists|expired|expires|expiration|expiry|field|fields|file|files|folder"
+    "|format|header|headers|helper|hint|host|id|ids|index|input|invalid|issuer|kind|label|len"
+    "|length|less|limit|limits|manager|max|min|missing|mode|ms|name|names|param|path|paths|per"
+    "|policy|port|position|present|prompt|protected|provider|rate|ref|refs|required|reset|retries"
+    "|ring|rotation|rule|rules|schema|scope|scopes|seconds|size|sock|socket|source|spec|state"
+    "|status|store|strength|text|title|ttl|type|types|updated|uri|url|usage|used|valid|version"
+)
+"""Words after such a name that make it one of something else. BASE is none: SECRET_KEY_BASE."""
+
+_PLACES = (
+    "admin|backup|ci|current|default|dev|development|eu|global|live|local|main|master|new|next|old"
+    "|prev|previous|primary|prod|production|qa|read|readonly|replica|ro|root|rw|sandbox|secondary"
+    r"|stage|staging|test|testing|uat|us|user|v?\d{1,3}|write"
+)
+"""Where hyphens or dots hold a name together, only these go on with it: the same may be prose."""
+
+_ABOUT_CAMEL = "|".join(word.capitalize() for word in _ABOUT.split("|"))
+
+NAMED = (
+    rf"{_WORD}(?:_?\d{{1,3}})?"
+    rf"(?:_(?!(?:{_ABOUT})(?![a-z0-9]))[A-Za-z0-9]{{1,30}}){{0,4}}"
+    rf"(?:(?-i:(?<=[a-z0-9])(?!(?:{_ABOUT_CAMEL})(?![a-z]))[A-Z][a-z0-9]{{1,20}})){{0,3}}"
+    rf"(?:[.-](?:{_PLACES})(?![a-z0-9])){{0,2}}"
+)
+"""How such a name ends, from the word that says it on. To be read without regard to case."""
+
+MAX_NAME_CHARS = 200
+"""A longer name is judged by its beginning."""
+
+_NAME = re.compile(rf"(?i).*{NAMED}\Z", re.S)
+
+
+def names_secret(name: str) -> bool:
+    """Whether a variable's or a field's name says that its value is a secret."""
+    return _NAME.match(name[:MAX_NAME_CHARS]) is not None
