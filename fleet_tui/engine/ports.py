@@ -109,6 +109,7 @@ class Ports:
                     probe_timeout_ms=agent.probe.timeout_ms,
                     now_ms=self._clock.now_ms,
                     left=left,
+                    files=lambda: pool.connect(host),
                 )
                 shared.programs.setdefault(host, weakref.WeakSet()).add(program)
                 return program

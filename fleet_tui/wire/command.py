@@ -11,6 +11,7 @@ from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.wire.program import ProgramPort
 from fleet_tui.wire.runs import Reply, RunDirectory, disk_full
+from fleet_tui.wire.secrets import Connect
 from fleet_tui.wire.shell import Shell
 from fleet_tui.wire.ssh import STILL_CONNECTING
 from fleet_tui.wire.ssh_failures import SshFailure
@@ -42,10 +43,17 @@ class CommandPort(ProgramPort):
         probe_timeout_ms: int,
         now_ms: Callable[[], int],
         left: Callable[[], None] = lambda: None,
+        files: Connect | None = None,
     ) -> None:
-        """``left`` is called when the connections of the pool are not needed here any more."""
+        """``left`` is called when the connections of the pool are not needed here any more;
+        ``files`` as for :class:`ProgramPort`."""
         super().__init__(
-            agent, spec, directory=directory, probe_timeout_ms=probe_timeout_ms, now_ms=now_ms
+            agent,
+            spec,
+            directory=directory,
+            probe_timeout_ms=probe_timeout_ms,
+            now_ms=now_ms,
+            files=files,
         )
         self._host = host
         self._pool = pool

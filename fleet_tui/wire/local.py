@@ -7,23 +7,20 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 
-import msgspec
 import psutil
 
 from fleet_tui import children
-from fleet_tui.core.evidence import Definite, LostReason, NotStarted, RunOrder, Unknown
+from fleet_tui.core.evidence import Definite, LostReason, Unknown
 from fleet_tui.core.fleet import LocalAgent
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
-from fleet_tui.wire.port import StartAnswer, Wanted, always_wanted
 from fleet_tui.wire.program import ProgramPort
 from fleet_tui.wire.runs import RunDirectory, disk_full
-from fleet_tui.wire.secrets import SecretProblem, is_reference, resolve_secret
 from fleet_tui.wire.shell import (
     DEFAULT_MAX_OUTPUT_BYTES,
     ByteSource,
@@ -59,14 +56,9 @@ class LocalShell:
         """``room`` is shared by the shells of all agents on this machine; None for one of its own
         without a bound on questions."""
         room = room or Room(None)
-        self._given: Mapping[str, str] = {}
         self.long_polls = room.long_polls
         self.log_streams = room.log_streams
         self._processes = room.processes
-
-    def give(self, variables: Mapping[str, str]) -> None:
-        """Variables that the wrapper and its runs find in their environment, and in no file."""
-        self._given = variables
 
     async def run(
         self,
@@ -78,7 +70,7 @@ class LocalShell:
     ) -> RunResult:
         """Run a constant command; see :data:`fleet_tui.wire.shell.RunResult`."""
         try:
-            async with self._processes or nullcontext(), _process(command, self._given) as process:
+            async with self._processes or nullcontext(), _process(command) as process:
                 try:
                     async with asyncio.timeout(timeout_ms / 1000):
                         return await _collect(process, stdin, max_output_bytes)
@@ -96,7 +88,7 @@ class LocalShell:
         self, command: str, stdin: bytes
     ) -> AsyncIterator[ByteSource | ChannelFailure]:
         """Run a command and read its output as it comes, for as long as the block lasts."""
-        async with self._processes or nullcontext(), _process(command, self._given) as process:
+        async with self._processes or nullcontext(), _process(command) as process:
             assert process.stdin is not None
             assert process.stdout is not None
             process.stdin.write(stdin)
@@ -105,11 +97,8 @@ class LocalShell:
 
 
 @asynccontextmanager
-async def _process(
-    command: str, given: Mapping[str, str]
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A wrapper process in a group of its own, ended with the block; ``given`` are variables for it
-    and what it starts. Raises OSError."""
+async def _process(command: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A wrapper process in a group of its own, ended with the block. Raises OSError."""
     starting = asyncio.create_task(
         asyncio.create_subprocess_exec(
             SH,
@@ -119,7 +108,7 @@ async def _process(
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             start_new_session=True,
-            env=children.environment(given),
+            env=children.environment(),
         )
     )
     try:
@@ -186,28 +175,14 @@ class LocalPort(ProgramPort):
         now_ms: Callable[[], int],
         shell: LocalShell | None = None,
     ) -> None:
-        self._references = {n: v for n, v in spec.env.items() if is_reference(v)}
-        # A run's file has its variables; a secret is given to the process instead.
-        plain = {n: v for n, v in spec.env.items() if n not in self._references}
         super().__init__(
             agent,
-            msgspec.structs.replace(spec, env=plain),
+            spec,
             directory=directory,
             probe_timeout_ms=probe_timeout_ms,
             now_ms=now_ms,
         )
         self._shell = shell or LocalShell()
-
-    async def start(self, order: RunOrder, wanted: Wanted = always_wanted) -> StartAnswer:
-        """See :class:`AgentPort`. The program gets the secrets that its ``env`` names."""
-        given: dict[str, str] = {}
-        for name, reference in self._references.items():
-            found = await resolve_secret(reference)
-            if isinstance(found, SecretProblem):
-                return Definite(NotStarted(reason=found.kind.value, detail=found.detail))
-            given[name] = found.reveal()
-        self._shell.give(given)
-        return await super().start(order, wanted)
 
     async def reach(self) -> Shell | SshFailure:
         """This machine is always there."""

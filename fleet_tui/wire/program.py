@@ -26,6 +26,7 @@ from fleet_tui.wire.fitness import Fitness
 from fleet_tui.wire.logtail import LogTail
 from fleet_tui.wire.port import Inspection, Outcome, StartAnswer, Wanted, always_wanted
 from fleet_tui.wire.runs import Program, RunDirectory, Runs
+from fleet_tui.wire.secrets import Connect, SecretProblem, is_reference, resolve_secret
 from fleet_tui.wire.shell import Shell
 from fleet_tui.wire.ssh_failures import SshFailure
 
@@ -45,14 +46,20 @@ class ProgramPort(ABC):
         directory: RunDirectory,
         probe_timeout_ms: int,
         now_ms: Callable[[], int],
+        files: Connect | None = None,
     ) -> None:
         """``directory`` is what the engine knows of where the runs lie, ``now_ms`` the wall
-        clock: milliseconds since the epoch, UTC."""
+        clock: milliseconds since the epoch, UTC; ``files`` reaches those of the agent's host, for
+        ``secret:host:``."""
+        self._files = files
         self._agent = agent
         self._spec = spec
         self._probe_timeout_ms = probe_timeout_ms
         self._now_ms = now_ms
-        program = Program(command=spec.command, run_dir=spec.run_dir, env=spec.env)
+        self._references = {n: v for n, v in spec.env.items() if is_reference(v)}
+        # A run's files have its other variables; secrets are written nowhere.
+        plain = {n: v for n, v in spec.env.items() if n not in self._references}
+        program = Program(command=spec.command, run_dir=spec.run_dir, env=plain)
         self._runs = Runs(program, directory)
         self._fitness = Fitness(agent, spec, self._runs, timeout_ms=probe_timeout_ms, now_ms=now_ms)
         self._traces: dict[str, TaskId] = {}
@@ -71,14 +78,21 @@ class ProgramPort(ABC):
         raise AssertionError("nobody sets it")
 
     async def start(self, order: RunOrder, wanted: Wanted = always_wanted) -> StartAnswer:
-        """Ask the agent to run this attempt. Called at most once per run id, ever."""
+        """Ask the agent to run this attempt. Called at most once per run id, ever. The program
+        gets the secrets that its ``env`` names."""
+        secrets: dict[str, str] = {}
+        for name, reference in self._references.items():
+            secret = await resolve_secret(reference, connect=self._files)
+            if isinstance(secret, SecretProblem):
+                return Definite(NotStarted(reason=secret.kind.value, detail=secret.detail))
+            secrets[name] = secret.reveal()
         shell = await self.reach()
         if isinstance(shell, SshFailure):
             # No connection, so not a byte of the order has left.
             refusal: NotStarted | Started = NotStarted(reason=shell.kind.value, detail=shell.detail)
             return Definite(refusal)
         self._note_trace(order)
-        found = await self._runs.start(shell, order, wanted)
+        found = await self._runs.start(shell, order, wanted, secrets)
         if isinstance(found, Definite) and isinstance(found.value, NotStarted):
             self._fitness.refused(found.value.reason)
         return found

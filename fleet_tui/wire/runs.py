@@ -6,7 +6,8 @@ command line is the same each time; everything that varies travels on standard i
     the script, a line ``#end``, then one value per line
         verb, run directory, run id, engine epoch, tombstone word,
         "text-bytes least-epoch planned next"
-    then what the verb needs (``start``: bytes, job bytes, SHA-256, least free KiB, job, payload)
+    then what the verb needs (``start``: bytes, job bytes, SHA-256, least free KiB, secrets, job,
+    payload)
 
 What comes back is described in :mod:`fleet_tui.wire.answers`.
 
@@ -14,6 +15,10 @@ The least epoch is one that the run directory must have seen: one that has seen 
 restored meanwhile, and begins anew as ``next``. Planned says for which beginning the run was
 planned, as a number (see RunDirectory). In a directory that began later a tombstone proves nothing
 (``lost``), and a run nobody knows stays unknown.
+
+Secrets are variables as one line of shell. They travel on standard input too, and are in the
+environment of the run's own processes, which only its user can read: in no file, no list of
+arguments, and no log of sshd.
 
 The program finds a directory of its own in FLEET_TUI_RUN_DIR (also its working directory). It may
 do there what it likes, also delete it: what is known of the run lies out of its way.
@@ -88,6 +93,9 @@ __all__ = [
 
 MAX_REPLY_BYTES = 2 * TEXT_BYTES + MAX_NOISE_BYTES + 65_536
 MAX_PAYLOAD_BYTES = 4_194_304
+MAX_SECRETS_BYTES = 65_536
+"""Of all secrets of a run together. An environment has no more room for one variable than twice
+that."""
 LEAST_FREE_KB = 65_536
 """A host with less room for its runs takes no new ones."""
 
@@ -197,9 +205,18 @@ class Runs:
         self._directory = directory
 
     async def start(
-        self, shell: Shell, order: RunOrder, wanted: Wanted = always_wanted
+        self,
+        shell: Shell,
+        order: RunOrder,
+        wanted: Wanted = always_wanted,
+        secrets: Mapping[str, str] = {},
     ) -> Definite[Started | NotStarted] | Unknown:
-        """Claim the run on the host and start it, once; see :meth:`AgentPort.start`."""
+        """Claim the run on the host and start it, once; see :meth:`AgentPort.start`. ``secrets``
+        are variables of the program, each on one line, that are written nowhere."""
+        given = _given(secrets)
+        if len(given) > MAX_SECRETS_BYTES:
+            detail = Untrusted(f"secrets of {len(given)} bytes, at most {MAX_SECRETS_BYTES}")
+            return Definite(NotStarted(reason="secrets-too-large", detail=detail, retryable=False))
         payload = order.payload.raw.encode("utf-8", "surrogateescape")
         if len(payload) > MAX_PAYLOAD_BYTES:
             detail = Untrusted(f"{len(payload)} bytes, at most {MAX_PAYLOAD_BYTES}")
@@ -218,7 +235,7 @@ class Runs:
         facts = (len(body), len(job), hashlib.sha256(body).hexdigest(), LEAST_FREE_KB)
         result = await shell.run(
             COMMAND,
-            self._question("start", order, facts) + body,
+            self._question("start", order, facts) + given + b"\n" + body,
             timeout_ms=START_TIMEOUT_MS,
             max_output_bytes=MAX_REPLY_BYTES,
         )
@@ -366,7 +383,8 @@ class Runs:
             "FLEET_TUI_ATTEMPT": str(order.attempt),
             "FLEET_TUI_TRACE_ID": order.trace_id,
         }
-        lines = [f"export {shlex.quote(f'{name}={value}')}" for name, value in told.items()]
+        lines = ['eval "$FLEET_TUI_GIVEN"', "unset FLEET_TUI_GIVEN"]
+        lines += [f"export {shlex.quote(f'{name}={value}')}" for name, value in told.items()]
         lines.append('export FLEET_TUI_RUN_DIR="$PWD"')
         lines.append('export FLEET_TUI_CHECKPOINT="$PWD/checkpoint"')
         if order.checkpoint is None:
@@ -378,6 +396,12 @@ class Runs:
             lines.append('export FLEET_TUI_RESUME_FROM="$PWD/resume-from"')
         lines.append("exec " + quoted_command(self._program.command))
         return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
+
+
+def _given(secrets: Mapping[str, str]) -> bytes:
+    """Secrets as one line of shell; nothing without any."""
+    words = [shlex.quote(f"{name}={value}") for name, value in secrets.items()]
+    return " ".join(("export", *words)).encode("utf-8", "surrogateescape") if words else b""
 
 
 def quoted_command(command: Sequence[str]) -> str:

@@ -315,11 +315,12 @@ child() {
   sync . 2>/dev/null
 }
 
-# detach WORD DIRECTORY: leaves a process of ours behind that outlives the connection.
+# detach WORD DIRECTORY: leaves a process of ours behind that outlives the connection. Its
+# environment has the secrets of the run, which are in no file and in no list of arguments.
 detach() {
   (
-    FLEET_TUI_WRAPPER=$s
-    export FLEET_TUI_WRAPPER
+    FLEET_TUI_WRAPPER=$s FLEET_TUI_GIVEN=$given
+    export FLEET_TUI_WRAPPER FLEET_TUI_GIVEN
     if command -v setsid >/dev/null 2>&1; then
       exec setsid sh -c 'eval "$FLEET_TUI_WRAPPER"' fleet-tui "$1" "$2"
     elif command -v perl >/dev/null 2>&1; then
@@ -342,7 +343,8 @@ refuse() {
 }
 
 start() {
-  read -r bytes && read -r job_bytes && read -r sum && read -r least_kb || return
+  read -r bytes && read -r job_bytes && read -r sum && read -r least_kb &&
+    IFS= read -r given || return
   if ! mkdir "$run" 2>/dev/null; then
     if [ ! -d "$run" ]; then say "state refused no-run-dir"; return; fi
     say exists
@@ -593,6 +595,7 @@ current() {
 }
 
 serve() {
+  given=
   # A line without its end was cut on the way, and so was what it says.
   read -r verb && read -r runs && read -r id && read -r epoch && read -r tomb &&
     read -r text_bytes least planned next || return

@@ -11,6 +11,9 @@ VALUES = 6
 trusted: the most bytes of a text, the least epoch the directory must have seen, the beginning for
 which the run was planned, and the next one."""
 
+START_VALUES = 5
+"""Lines after those that a start has: bytes, job bytes, SHA-256, least free KiB, secrets."""
+
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
     """One question that arrived well enough to be acted on."""
@@ -64,8 +67,8 @@ def read_question(stdin: bytes) -> Question | None:
     )
     if verb != "start":
         return plain
-    facts = lines[VALUES].split(b"\n", 4)
-    if len(facts) <= 4:
+    facts = lines[VALUES].split(b"\n", START_VALUES)
+    if len(facts) <= START_VALUES:
         return plain
     return msgspec.structs.replace(
         plain,
@@ -73,7 +76,7 @@ def read_question(stdin: bytes) -> Question | None:
         job_bytes=int(facts[1]),
         sha256=facts[2].decode(),
         least_kb=int(facts[3]),
-        body=facts[4],
+        body=facts[START_VALUES],
     )
 
 
