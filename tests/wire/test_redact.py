@@ -30,6 +30,9 @@ PLAIN = st.text("abc DEF 123 äöü .,;[](){}<>|\\\"'\n", max_size=40)
         "Bearer {}",
         "token={}",
         "api_key: {}",
+        "password\uff1a{}",
+        "пароль={}",
+        "密码={}",
         '"password": "{}"',
         "https://user:{}@example.org/",
         "-----BEGIN OPENSSH PRIVATE KEY-----\n{}\n-----END OPENSSH PRIVATE KEY-----",
@@ -115,3 +118,8 @@ def test_a_secret_that_we_hold_is_taken_out_whatever_its_shape(
     text = "he said plain words of ours and more, then plain words of ours, in short"
     shown = "he said [redacted:token], then [redacted:token], in short"
     assert redact_counted(text) == (shown, 2)
+
+
+def test_the_end_of_a_key_whose_beginning_was_cut_off_is_gone() -> None:
+    cut = "AbCd0123+/=\n" * 5 + "-----END RSA PRIVATE KEY-----\nand more"
+    assert redact(cut) == "[redacted:private-key]\nand more"
