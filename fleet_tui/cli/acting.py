@@ -7,7 +7,6 @@ from typing import NamedTuple
 import click
 
 from fleet_tui.cli.common import (
-    NO_ANSWER,
     Fleet,
     ask_engine,
     emit_json,
@@ -152,7 +151,7 @@ def _send(fleet: Fleet, able: Sequence[Task], doing: Deed) -> tuple[int, Refused
     changed = sum(r.changed or 0 for r in replies if isinstance(r, Accepted))
     refused = next((r for r in replies if isinstance(r, Refused)), None)
     if refused is not None and not changed:
-        if refused.code in NO_ANSWER:
+        if refused.code.is_unanswered:
             raise Unreachable(refused.text, hint=refused.hint)
         raise RefusedError(refused.text, hint=refused.hint)
     return changed, refused

@@ -3,7 +3,6 @@
 import click
 
 from fleet_tui.cli.common import (
-    NO_ANSWER,
     ask_engine,
     emit_json,
     find_fleet,
@@ -46,7 +45,7 @@ def command(
     told = iter(ask_engine(fleet, commands) if commands else ())
     known_now = {task.id for task in asked}
     replies = [next(told) if task.id in known_now else ended_long_ago(task) for task in known]
-    if all(isinstance(reply, Refused) and reply.code in NO_ANSWER for reply in replies):
+    if all(isinstance(reply, Refused) and reply.code.is_unanswered for reply in replies):
         raise Unreachable("the engine broke off; look at the tasks before you repeat it")
     if as_json:
         emit_json(

@@ -40,9 +40,6 @@ FLEET_VARIABLE = "FLEET_TUI_FLEET"
 MIN_PAUSE_S = 0.2
 MAX_PAUSE_S = 86_400.0
 
-NO_ANSWER = ("no-engine", "no-reply")
-"""Refusals that are not the engine's own words."""
-
 _NOT_ASCII = re.compile(r"[^\x20-\x7e\n]")
 
 T = TypeVar("T")
@@ -277,7 +274,7 @@ def accepted(reply: Reply) -> Accepted:
     """The reply if the engine took the command. Raises Refused with the engine's words if not,
     Unreachable when there were none."""
     if isinstance(reply, Refused):
-        if reply.code in NO_ANSWER:
+        if reply.code.is_unanswered:
             raise Unreachable(reply.text, hint=reply.hint)
         raise RefusedError(reply.text, hint=reply.hint)
     return reply

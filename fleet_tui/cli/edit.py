@@ -20,8 +20,10 @@ from fleet_tui.cli.common import (
 from fleet_tui.cli.submit import look_at, options_of, payload_of, task_options
 from fleet_tui.cli.written_task import BadTask, WrittenTask, spec_of
 from fleet_tui.core.commands import Edit
+from fleet_tui.core.commands import Refused as RefusedReply
 from fleet_tui.core.decide import decide
 from fleet_tui.core.decided import ended_long_ago
+from fleet_tui.core.refusals import RefusalCode
 from fleet_tui.core.state import Task, TaskSpec
 from fleet_tui.errors import Refused, UsageError
 
@@ -60,8 +62,8 @@ def command(
         options = replace(options, text=payload_of(text, file_))
     elif options == WrittenTask():
         possible = decide(state, "", Edit(task=found.id, spec=found.spec), state.at_ms)
-        if getattr(possible, "code", "unchanged") != "unchanged":
-            raise Refused(getattr(possible, "text", ""))  # before anybody types
+        if isinstance(possible, RefusedReply) and possible.code is not RefusalCode.UNCHANGED:
+            raise Refused(possible.text)  # before anybody types
         options = replace(options, text=_typed(found))
     try:
         wanted = spec_of(replace(options, text=options.text or "-"), state.fleet.deadlines)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fleet_tui.core.commands import Accepted, Refused, Submit
-from fleet_tui.core.submission import FULL
 
 if TYPE_CHECKING:
     from fleet_tui.feed.client import EngineClient
@@ -68,7 +67,7 @@ async def send_all(
                     sent.accepted += not duplicate
                     taken()
                     return
-                case Refused(code=code) if wait and code in FULL:
+                case Refused(code=code) if wait and code.is_full:
                     sent.waited += 1
                     await asyncio.sleep(WAIT_S[min(asked, len(WAIT_S) - 1)])
                     asked += 1

@@ -8,7 +8,6 @@ from typing import BinaryIO
 import click
 
 from fleet_tui.cli.common import (
-    NO_ANSWER,
     Fleet,
     emit_json,
     ledger_of,
@@ -29,7 +28,7 @@ from fleet_tui.cli.written_task import WrittenTask
 from fleet_tui.core import words
 from fleet_tui.core.commands import Refused
 from fleet_tui.core.state import FleetState
-from fleet_tui.core.submission import FULL, no_room
+from fleet_tui.core.submission import no_room
 from fleet_tui.errors import ExitCode
 from fleet_tui.paths import socket_path
 
@@ -93,7 +92,7 @@ async def _send(
 def _code(judged: Judged, sent: Sent) -> ExitCode:
     if sent.stopped is None:
         return ExitCode.PARTIAL if judged.bad else ExitCode.OK
-    if sent.stopped.code in NO_ANSWER:
+    if sent.stopped.code.is_unanswered:
         return ExitCode.UNREACHABLE
     return ExitCode.REFUSED
 
@@ -162,7 +161,7 @@ def _tell_stop(refused: Refused, line: int, left: int) -> None:
     say(f"stopped at line {line}: {refused.text}" if line else refused.text, err=True)
     if refused.hint:
         say(f"  hint: {refused.hint}", err=True)
-    hint = "; --wait waits for room" if refused.code in FULL else ""
+    hint = "; --wait waits for room" if refused.code.is_full else ""
     say(f"  {words.plural(left, 'task')} left; {AGAIN}{hint}", err=True)
 
 

@@ -24,7 +24,7 @@ from fleet_tui.core.firewall import invisible_count, safe_line
 from fleet_tui.core.ids import TaskId
 from fleet_tui.core.protocol import MAX_FRAME_BYTES
 from fleet_tui.core.state import FleetState
-from fleet_tui.core.submission import FULL, Wanted, submit
+from fleet_tui.core.submission import Wanted, submit
 from fleet_tui.core.ulid import new_ulid
 from fleet_tui.errors import UsageError
 from fleet_tui.wire.redact import redact_counted
@@ -156,7 +156,7 @@ def judge(
             found.refuse(line, f"key {safe_line(command.key, 80)} is that of line {before} too")
             continue
         verdict = submit(state, by, command)
-        if isinstance(verdict, Refused) and verdict.code not in FULL:
+        if isinstance(verdict, Refused) and not verdict.code.is_full:
             found.refuse(line, " ".join(filter(None, (verdict.text, verdict.hint))))
             continue
         if isinstance(verdict, Decided) and verdict.duplicate:

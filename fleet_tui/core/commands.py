@@ -6,6 +6,7 @@ import msgspec
 
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import AgentName, AlertId, RunId, Seq, TaskId
+from fleet_tui.core.refusals import RefusalCode
 from fleet_tui.core.state import TaskSpec
 from fleet_tui.core.untrusted import Untrusted
 
@@ -186,8 +187,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, tag="accepted"):
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
     """Nothing was done, and why."""
 
-    code: str
-    """A stable word: ``unknown-task``, ``key-conflict``, ``not-waiting`` …"""
+    code: RefusalCode
     text: str
     hint: str = ""
 

@@ -15,6 +15,7 @@ from fleet_tui.core.defined import undefined
 from fleet_tui.core.events import Event, TaskDropped, TaskEdited, TaskRetrying
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import ClientName, TaskId
+from fleet_tui.core.refusals import RefusalCode
 from fleet_tui.core.state import FleetState, Task, TaskPhase
 from fleet_tui.core.submission import bad_spec, payload_sha256
 from fleet_tui.core.verdicts import in_doubt, may_still_run
@@ -94,7 +95,8 @@ def requeue(state: FleetState, by: str, command: c.Requeue, now_ms: int) -> Verd
     rate = command.per_minute
     if rate is not None and not 1 <= rate <= MAX_PER_MINUTE:
         return c.Refused(
-            code="bad-rate", text=f"A rate is from 1 to {MAX_PER_MINUTE:,} a minute, not {rate:,}."
+            code=RefusalCode.BAD_RATE,
+            text=f"A rate is from 1 to {MAX_PER_MINUTE:,} a minute, not {rate:,}.",
         )
     queued = 0
 
@@ -123,13 +125,14 @@ def requeue(state: FleetState, by: str, command: c.Requeue, now_ms: int) -> Verd
 def _not_requeued(task: Task) -> c.Refused | None:
     if task.phase is TaskPhase.NEEDS_OPERATOR or in_doubt(task):
         return c.Refused(
-            code="verdict-needed",
+            code=RefusalCode.VERDICT_NEEDED,
             text=f"Nobody knows whether {task.label} ran.",
             hint="Give a verdict: it ran, it did not, or run it again.",
         )
     if not task.phase.is_closed or task.phase is TaskPhase.SUCCEEDED:
         return c.Refused(
-            code="not-failed", text=f"{task.label} is {task.phase}; only failed work is requeued."
+            code=RefusalCode.NOT_FAILED,
+            text=f"{task.label} is {task.phase}; only failed work is requeued.",
         )
     return None
 
@@ -145,7 +148,9 @@ def edit(state: FleetState, by: str, command: c.Edit) -> Verdict:
     if problem is not None:
         return problem
     if command.spec == task.spec:
-        return c.Refused(code="unchanged", text=f"{task.label} asks for exactly that already.")
+        return c.Refused(
+            code=RefusalCode.UNCHANGED, text=f"{task.label} asks for exactly that already."
+        )
     edited = TaskEdited(
         task=task.id, spec=command.spec, payload_sha256=payload_sha256(command.spec), by=by
     )
@@ -155,7 +160,9 @@ def edit(state: FleetState, by: str, command: c.Edit) -> Verdict:
 def drop(state: FleetState, by: str, command: c.Drop) -> Verdict:
     """Decide that dead letters need nothing more."""
     if not command.reason.strip():
-        return c.Refused(code="no-reason", text="Dropping needs a reason; it is recorded.")
+        return c.Refused(
+            code=RefusalCode.NO_REASON, text="Dropping needs a reason; it is recorded."
+        )
 
     def change(task: Task) -> list[Event] | c.Refused:
         if task.id not in state.dead_letters:
@@ -167,6 +174,6 @@ def drop(state: FleetState, by: str, command: c.Drop) -> Verdict:
 
 def _no_dead_letter(task: Task, done: str) -> c.Refused:
     return c.Refused(
-        code="no-dead-letter",
+        code=RefusalCode.NO_DEAD_LETTER,
         text=f"{task.label} is {task.phase}; only dead letters can be {done}.",
     )

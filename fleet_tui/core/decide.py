@@ -17,6 +17,7 @@ from fleet_tui.core.events import (
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.redaction import without_patterns, without_secrets
+from fleet_tui.core.refusals import Nameable, RefusalCode
 from fleet_tui.core.state import FleetState
 from fleet_tui.core.submission import submit
 from fleet_tui.core.verdicts import resolve
@@ -73,14 +74,17 @@ def decide(state: FleetState, by: str, command: c.Command, now_ms: int) -> Verdi
             return dead_letters.drop(state, by, command)
         case c.Ack(alert=alert):
             if alert not in state.alerts:
-                return c.Refused(code="unknown-alert", text=f"No open alert is called {alert}.")
+                return c.Refused(
+                    code=RefusalCode.UNKNOWN_ALERT, text=f"No open alert is called {alert}."
+                )
             return Decided(events=(AlertAcked(alert=alert, by=by),))
         case c.AddNote(text=text):
             if not text.raw.strip():
-                return c.Refused(code="empty", text="A note needs words.")
+                return c.Refused(code=RefusalCode.EMPTY, text="A note needs words.")
             if len(text.raw) > MAX_NOTE_CHARS:
                 return c.Refused(
-                    code="too-long", text=f"A note has at most {MAX_NOTE_CHARS} characters."
+                    code=RefusalCode.TOO_LONG,
+                    text=f"A note has at most {MAX_NOTE_CHARS} characters.",
                 )
             return Decided(events=(NoteAdded(by=by, text=text),))
         case c.ProbeNow(agents=agents):
@@ -107,15 +111,15 @@ def _freeze(state: FleetState, by: str, reason: str) -> Verdict:
 def _thaw(state: FleetState, by: str) -> Verdict:
     was = state.engine.mode.mode
     if was is not EngineMode.HOLD:
-        return c.Refused(code="not-frozen", text="The engine is not frozen.")
+        return c.Refused(code=RefusalCode.NOT_FROZEN, text="The engine is not frozen.")
     change = EngineModeChanged(mode=EngineMode.NORMAL, was=was, reason="thawed", by=by)
     return Decided(events=(change,))
 
 
 def _unknown_agents(state: FleetState, agents: tuple[AgentName, ...]) -> c.Refused | None:
     if not agents:
-        return c.Refused(code="nothing-named", text="No agent was named.")
+        return c.Refused(code=RefusalCode.NOTHING_NAMED, text="No agent was named.")
     for name in agents:
         if name not in state.agents:
-            return unknown_name("agent", name, state.agents)
+            return unknown_name(Nameable.AGENT, name, state.agents)
     return None

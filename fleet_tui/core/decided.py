@@ -11,13 +11,13 @@ import msgspec
 from fleet_tui.core import commands as c
 from fleet_tui.core.events import Event
 from fleet_tui.core.ids import TaskId
+from fleet_tui.core.refusals import Nameable, RefusalCode
 from fleet_tui.core.state import FleetState, Task
 
 MAX_COMPARED_CHARS = 128
 """Longest name that is compared with known ones."""
 MAX_COMPARED_NAMES = 2_000
 """Known names that it is compared with."""
-_PLURALS = {"capability": "capabilities"}
 
 
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +34,7 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
 Verdict = Decided | c.Refused
 
 
-def unknown_name(what: str, name: str, known: Iterable[str]) -> c.Refused:
+def unknown_name(what: Nameable, name: str, known: Iterable[str]) -> c.Refused:
     """Nothing is called that; the nearest names are offered."""
     names = list(known)
     close: list[str] = []
@@ -46,19 +46,19 @@ def unknown_name(what: str, name: str, known: Iterable[str]) -> c.Refused:
     elif names:
         hint = f"Known: {', '.join(names[:8])}{', …' if len(names) > 8 else ''}."
     else:
-        hint = f"The fleet has no {_PLURALS.get(what, what + 's')}."
-    return c.Refused(code=f"unknown-{what}", text=f"No {what} is called {name!r}.", hint=hint)
+        hint = f"The fleet has no {what.plural}."
+    return c.Refused(code=what.unknown, text=f"No {what} is called {name!r}.", hint=hint)
 
 
 def unknown_task(task: TaskId) -> c.Refused:
     """No such task is remembered."""
-    return c.Refused(code="unknown-task", text=f"No task {task} is known.")
+    return c.Refused(code=RefusalCode.UNKNOWN_TASK, text=f"No task {task} is known.")
 
 
 def ended_long_ago(task: Task) -> c.Refused:
     """The ledger holds the task, but nothing can be done to it any more."""
     return c.Refused(
-        code="ended-long-ago",
+        code=RefusalCode.ENDED_LONG_AGO,
         text=f"{task.label} {task.phase} too long ago for anything to be done to it.",
         hint="Its text can be submitted again as a new task.",
     )
@@ -72,10 +72,10 @@ def for_each(
     """One change for many tasks. Those it cannot be done for are left out; it is refused when it
     can be done for none, with the reason of the first."""
     if not named:
-        return c.Refused(code="nothing-named", text="No task was named.")
+        return c.Refused(code=RefusalCode.NOTHING_NAMED, text="No task was named.")
     if len(named) > c.MAX_NAMED_TASKS:
         return c.Refused(
-            code="too-many",
+            code=RefusalCode.TOO_MANY,
             text=f"{len(named):,} tasks were named; at most {c.MAX_NAMED_TASKS:,} at a time.",
         )
     events: list[Event] = []

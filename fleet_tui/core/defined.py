@@ -11,6 +11,7 @@ from typing import NamedTuple
 from fleet_tui.core import commands as c
 from fleet_tui.core.decided import unknown_name
 from fleet_tui.core.fleet import FleetSpec
+from fleet_tui.core.refusals import Nameable
 from fleet_tui.core.state import TaskSpec
 
 _MAX_REMEMBERED = 4
@@ -80,19 +81,19 @@ def _projects(fleet: FleetSpec) -> Iterator[str]:
 def undefined(fleet: FleetSpec, spec: TaskSpec) -> c.Refused | None:
     """The refusal of the first name of a task that the fleet does not define, if there is one."""
     if spec.pool is not None and spec.pool not in fleet.pools:
-        return unknown_name("pool", spec.pool, fleet.pools)
+        return unknown_name(Nameable.POOL, spec.pool, fleet.pools)
     if spec.agent is not None and spec.agent not in fleet.agents:
-        return unknown_name("agent", spec.agent, fleet.agents)
+        return unknown_name(Nameable.AGENT, spec.agent, fleet.agents)
     names = names_of(fleet)
     for need in sorted(spec.needs):
         if need not in names.capabilities:
-            return unknown_name("capability", need, names.capabilities)
+            return unknown_name(Nameable.CAPABILITY, need, names.capabilities)
     for region in spec.regions:
         if region not in names.regions:
-            return unknown_name("region", region, names.regions)
+            return unknown_name(Nameable.REGION, region, names.regions)
     if spec.client is not None and names.clients is not None and spec.client not in names.clients:
-        return unknown_name("client", spec.client, names.clients)
+        return unknown_name(Nameable.CLIENT, spec.client, names.clients)
     project = spec.project
     if project is not None and names.projects is not None and project not in names.projects:
-        return unknown_name("project", project, names.projects)
+        return unknown_name(Nameable.PROJECT, project, names.projects)
     return None

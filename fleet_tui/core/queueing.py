@@ -12,6 +12,7 @@ from fleet_tui.core.events import (
     TaskReleased,
     TaskReprioritized,
 )
+from fleet_tui.core.refusals import RefusalCode
 from fleet_tui.core.state import AttemptPhase, CancelCause, FleetState, Task, TaskPhase
 
 
@@ -21,7 +22,9 @@ def cancel(state: FleetState, by: str, command: c.Cancel) -> Verdict:
     if task is None:
         return unknown_task(command.task)
     if task.phase.is_closed:
-        return c.Refused(code="already-over", text=f"{task.label} is {task.phase} already.")
+        return c.Refused(
+            code=RefusalCode.ALREADY_OVER, text=f"{task.label} is {task.phase} already."
+        )
     requested = TaskCancelRequested(task=task.id, by=by, reason=command.reason)
     attempt = task.open_attempt
     if attempt is None:
@@ -39,7 +42,8 @@ def hold(state: FleetState, by: str, command: c.Hold) -> Verdict:
     def change(task: Task) -> list[Event] | c.Refused:
         if task.hold is not None:
             return c.Refused(
-                code="already-held", text=f"{task.label} is held by {task.hold.by} already."
+                code=RefusalCode.ALREADY_HELD,
+                text=f"{task.label} is held by {task.hold.by} already.",
             )
         return _not_waiting(task, "held") or [TaskHeld(task=task.id, by=by, reason=command.reason)]
 
@@ -53,7 +57,7 @@ def release(state: FleetState, by: str, command: c.Release) -> Verdict:
         if task.phase.is_closed:
             return _not_waiting(task, "released") or []
         if task.hold is None:
-            return c.Refused(code="not-held", text=f"{task.label} is not held.")
+            return c.Refused(code=RefusalCode.NOT_HELD, text=f"{task.label} is not held.")
         return [TaskReleased(task=task.id, by=by)]
 
     return for_each(state, command.tasks, change)
@@ -65,7 +69,8 @@ def expedite(state: FleetState, by: str, command: c.Expedite) -> Verdict:
     def change(task: Task) -> list[Event] | c.Refused:
         if task.expedited_at_ms is not None:
             return c.Refused(
-                code="already-expedited", text=f"{task.label} goes before all others already."
+                code=RefusalCode.ALREADY_EXPEDITED,
+                text=f"{task.label} goes before all others already.",
             )
         return _not_waiting(task, "expedited") or [
             TaskExpedited(task=task.id, by=by, reason=command.reason)
@@ -80,7 +85,8 @@ def set_priority(state: FleetState, by: str, command: c.SetPriority) -> Verdict:
     def change(task: Task) -> list[Event] | c.Refused:
         if task.spec.priority is command.priority:
             return c.Refused(
-                code="same-priority", text=f"{task.label} is {command.priority.name} already."
+                code=RefusalCode.SAME_PRIORITY,
+                text=f"{task.label} is {command.priority.name} already.",
             )
         return _not_waiting(task, "moved") or [
             TaskReprioritized(task=task.id, priority=command.priority, by=by)
@@ -93,6 +99,6 @@ def _not_waiting(task: Task, done: str) -> c.Refused | None:
     if task.phase is TaskPhase.WAITING:
         return None
     return c.Refused(
-        code="not-waiting",
+        code=RefusalCode.NOT_WAITING,
         text=f"{task.label} is {task.phase}; only waiting tasks can be {done}.",
     )

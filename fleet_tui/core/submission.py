@@ -12,6 +12,7 @@ from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import ClientName, KeyMark
 from fleet_tui.core.keys import is_same_order, may_be_marked, task_of_mark
 from fleet_tui.core.names import flaw_of, look_alike
+from fleet_tui.core.refusals import RefusalCode
 from fleet_tui.core.state import FleetState, TaskSpec
 
 MAX_OPEN_TASKS = 100_000
@@ -21,9 +22,6 @@ MAX_PAYLOAD_BYTES = 4 * 1024 * 1024
 """The largest message an OpenClaw gateway takes."""
 
 MAX_SHOWN_NAME_CHARS = 80
-
-FULL = frozenset({"queue-full", "lane-full", "client-full"})
-"""Refusals of a submit that may be taken later as it is."""
 
 
 def payload_sha256(spec: TaskSpec) -> str:
@@ -44,7 +42,9 @@ def submit(state: FleetState, by: str, command: c.Submit) -> Verdict:
     if problem is not None:
         return problem
     if state.task(command.task) is not None:
-        return c.Refused(code="id-taken", text=f"Task id {command.task} is in use already.")
+        return c.Refused(
+            code=RefusalCode.ID_TAKEN, text=f"Task id {command.task} is in use already."
+        )
     wanted = Wanted()
     wanted.add(command.spec)
     problem = no_room(state, wanted)
@@ -77,7 +77,7 @@ def _same_key(state: FleetState, mark: KeyMark, command: c.Submit, digest: str) 
     if not same:
         whose = known.label if known is not None else f"a task that ended long ago, {known_id}"
         return c.Refused(
-            code="key-conflict",
+            code=RefusalCode.KEY_CONFLICT,
             text=f"Key {command.key} belongs to {whose}, which asked for something else.",
             hint="Use another key for other work.",
         )
@@ -109,22 +109,26 @@ def no_room(state: FleetState, wanted: Wanted) -> c.Refused | None:
     most = min(limits.open, MAX_OPEN_TASKS)
     taken = len(state.open_tasks)
     if taken + wanted.tasks > most:
-        return _full("queue-full", "The queue", most, taken, wanted.tasks, "limits.open")
+        return _full(RefusalCode.QUEUE_FULL, "The queue", most, taken, wanted.tasks, "limits.open")
     for priority, count in wanted.lanes.items():
         lane, name = limits.lanes.get(priority), priority.name
         taken = state.open_by_priority.get(priority, 0)
         if lane is not None and taken + count > lane:
-            return _full("lane-full", f"Lane {name}", lane, taken, count, f"limits.lanes.{name}")
+            return _full(
+                RefusalCode.LANE_FULL, f"Lane {name}", lane, taken, count, f"limits.lanes.{name}"
+            )
     for client, count in wanted.clients.items():
         share = limits.of_client(client)
         taken = state.open_by_client.get(client, 0)
         if share is not None and taken + count > share:
             where = f"limits.clients.{client}"
-            return _full("client-full", f"Client {client}", share, taken, count, where)
+            return _full(RefusalCode.CLIENT_FULL, f"Client {client}", share, taken, count, where)
     return None
 
 
-def _full(code: str, what: str, limit: int, taken: int, wanted: int, setting: str) -> c.Refused:
+def _full(
+    code: RefusalCode, what: str, limit: int, taken: int, wanted: int, setting: str
+) -> c.Refused:
     room = max(0, limit - taken)
     if room:
         text = f"{what} has room for {room:,} of {wanted:,} tasks: {limit:,} may be open."
@@ -140,21 +144,24 @@ def _full(code: str, what: str, limit: int, taken: int, wanted: int, setting: st
 def _bad_payload(spec: TaskSpec) -> c.Refused | None:
     raw = spec.payload.raw
     if not raw.strip():
-        return c.Refused(code="empty", text="The task has no text.")
+        return c.Refused(code=RefusalCode.EMPTY, text="The task has no text.")
     try:
         size = len(raw.encode())
     except UnicodeEncodeError as error:
         return c.Refused(
-            code="not-utf8", text=f"The task is not valid text: character {error.start + 1}."
+            code=RefusalCode.NOT_UTF8,
+            text=f"The task is not valid text: character {error.start + 1}.",
         )
     if size > MAX_PAYLOAD_BYTES:
         return c.Refused(
-            code="too-large",
+            code=RefusalCode.TOO_LARGE,
             text=f"The task has {size:,} bytes; at most {MAX_PAYLOAD_BYTES:,} are allowed.",
         )
     if "\x00" in raw:
         at = raw.index("\x00") + 1
-        return c.Refused(code="nul", text=f"The task has a NUL character at position {at}.")
+        return c.Refused(
+            code=RefusalCode.NUL, text=f"The task has a NUL character at position {at}."
+        )
     return None
 
 
@@ -176,7 +183,7 @@ def _bad_name(spec: TaskSpec) -> c.Refused | None:
         flaw = flaw_of(name)
         if flaw is not None:
             shown = safe_line(name, MAX_SHOWN_NAME_CHARS)
-            return c.Refused(code="bad-name", text=f'The {what} "{shown}" {flaw}.')
+            return c.Refused(code=RefusalCode.BAD_NAME, text=f'The {what} "{shown}" {flaw}.')
     return None
 
 
@@ -196,7 +203,7 @@ def _twin(state: FleetState, spec: TaskSpec) -> c.Refused | None:
         return None
     shown = safe_line(spec.client, MAX_SHOWN_NAME_CHARS)
     return c.Refused(
-        code="looks-like",
+        code=RefusalCode.LOOKS_LIKE,
         text=f'The client "{shown}" looks like {other}, and would be another one.',
         hint=f"Write {other}, or a name that can be told from it.",
     )

@@ -7,6 +7,7 @@ from fleet_tui.core.attempts import may_run_again, may_run_twice
 from fleet_tui.core.decided import Decided, Verdict, unknown_task
 from fleet_tui.core.events import AttemptGivenUp, Event, TaskEnded, TaskResolved, TaskRetrying
 from fleet_tui.core.evidence import LateWord
+from fleet_tui.core.refusals import RefusalCode
 from fleet_tui.core.state import Attempt, AttemptPhase, FleetState, Task, TaskPhase
 
 MAYBE_TWICE = "may be done twice: nobody proved that an earlier run of it did nothing"
@@ -51,10 +52,13 @@ def resolve(state: FleetState, by: str, command: c.Resolve, now_ms: int) -> Verd
         return unknown_task(command.task)
     if not may_be_judged(task):
         return c.Refused(
-            code="no-verdict-needed", text=f"{task.label} is {task.phase}; no verdict is needed."
+            code=RefusalCode.NO_VERDICT_NEEDED,
+            text=f"{task.label} is {task.phase}; no verdict is needed.",
         )
     if not command.reason.strip():
-        return c.Refused(code="no-reason", text="A verdict needs a reason; it is recorded.")
+        return c.Refused(
+            code=RefusalCode.NO_REASON, text="A verdict needs a reason; it is recorded."
+        )
     attempt = task.attempt
     if command.run != (attempt.run_id if attempt is not None else None):
         return _other_run(task, command)
@@ -75,7 +79,7 @@ def _other_run(task: Task, command: c.Resolve) -> c.Refused:
     else:
         changed = f"now it is {newest.run_id} on {newest.agent}, {newest.phase}"
     return c.Refused(
-        code="other-run",
+        code=RefusalCode.OTHER_RUN,
         text=f"The verdict is about {about}; {changed}.",
         hint="Look at what is known now, then give the verdict again.",
     )

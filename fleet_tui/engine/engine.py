@@ -38,6 +38,7 @@ from fleet_tui.core.heartbeat import Beat, Ear, heard
 from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq, TaskId
 from fleet_tui.core.model_trouble import troubles_in
 from fleet_tui.core.modes import EngineMode, ModeNow, Trouble
+from fleet_tui.core.refusals import RefusalCode, code_of_mode
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.state import FleetState
 from fleet_tui.core.vitals import Look, ProbeFailure
@@ -476,11 +477,13 @@ class Engine:
 
 
 _STOPPING = c.Refused(
-    code="stopping", text="The engine is stopping.", hint="Open the fleet again in a moment."
+    code=RefusalCode.STOPPING,
+    text="The engine is stopping.",
+    hint="Open the fleet again in a moment.",
 )
 
 _BUG = c.Refused(
-    code="bug",
+    code=RefusalCode.BUG,
     text="A bug kept the engine from taking this; nothing was stored.",
     hint="Its log in the state directory says more.",
 )
@@ -489,7 +492,7 @@ _BUG = c.Refused(
 def refused_by(mode: ModeNow) -> c.Refused:
     """Why an engine in such a mode takes no command."""
     return c.Refused(
-        code=f"{mode.mode.value}-mode",
+        code=code_of_mode(mode.mode),
         text=f"Nothing was done, the engine is {mode.mode.label}: {mode.reason}.",
         hint=mode.way_out[:1].upper() + mode.way_out[1:] + ".",
     )
@@ -500,7 +503,7 @@ def _change(was: EngineMode, mode: EngineMode, reason: str) -> EngineModeChanged
 
 
 _IN_DOUBT = c.Refused(
-    code="in-doubt",
+    code=RefusalCode.IN_DOUBT,
     text="The engine failed while it stored this; it may or may not have been taken.",
     hint="Look at the fleet before you repeat it; a submit with the same key is safe to repeat.",
 )

@@ -31,6 +31,7 @@ from fleet_tui.core.protocol import (
     from_client,
     read_frame,
 )
+from fleet_tui.core.refusals import RefusalCode
 from fleet_tui.doors import is_ours, make_room
 
 MAX_CLIENTS = 64
@@ -185,7 +186,7 @@ class Server:
 
     async def _ask(self, hello: Hello, command: Command) -> Reply:
         if hello.read_only and not isinstance(command, ProbeNow | AddNote):
-            return Refused(code="read-only", text="This console is read-only.")
+            return Refused(code=RefusalCode.READ_ONLY, text="This console is read-only.")
         return await self._engine.ask(hello.by, command)
 
 

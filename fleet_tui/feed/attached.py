@@ -14,6 +14,7 @@ from fleet_tui.core.ids import AgentName, Seq, TaskId
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.modes import ModeNow
 from fleet_tui.core.protocol import Doorbell
+from fleet_tui.core.refusals import RefusalCode
 from fleet_tui.core.retell import Retelling
 from fleet_tui.core.state import EMPTY_STATE, FleetState
 from fleet_tui.core.vitals import FleetSample, Look
@@ -151,7 +152,7 @@ class AttachedFeed:
     async def send(self, command: Command) -> Reply:
         """Ask the engine."""
         if self._read_only:
-            return Refused(code="read-only", text="This console is read-only.")
+            return Refused(code=RefusalCode.READ_ONLY, text="This console is read-only.")
         if self._client is None or not self._client.connected:
             return NO_ENGINE
         reply = await self._client.send(command)

@@ -22,6 +22,7 @@ from fleet_tui.core.protocol import (
     from_engine,
     read_frame,
 )
+from fleet_tui.core.refusals import RefusalCode
 from fleet_tui.doors import check_peer, check_room
 from fleet_tui.errors import FleetError, Unreachable
 
@@ -32,17 +33,17 @@ REPLY_DEADLINE_S = 30.0
 HOW_TO_START = "`fleet-tui open FLEET` starts one with a console, `fleet-tui engine` without."
 
 NO_ENGINE = Refused(
-    code="no-engine",
+    code=RefusalCode.NO_ENGINE,
     text="No engine answers; nothing was sent.",
     hint=HOW_TO_START,
 )
 NO_REPLY = Refused(
-    code="no-reply",
+    code=RefusalCode.NO_REPLY,
     text="The engine broke off before it replied; the command may or may not have been taken.",
     hint="Look at the fleet before you repeat it; a submit with the same key is safe to repeat.",
 )
 TOO_LARGE = Refused(
-    code="too-large",
+    code=RefusalCode.TOO_LARGE,
     text=f"Written out as JSON it is longer than {MAX_FRAME_BYTES:,} bytes; nothing was sent.",
     hint="Line breaks, quotes and control characters take two to six bytes each.",
 )

@@ -14,6 +14,7 @@ from fleet_tui.core.commands import Command, Refused, Reply
 from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import AgentName, Seq, TaskId
 from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.refusals import RefusalCode
 from fleet_tui.core.retell import Retelling
 from fleet_tui.core.state import EMPTY_STATE, FleetState, Severity, TaskPhase
 from fleet_tui.core.vitals import FleetSample, Look
@@ -121,7 +122,7 @@ class RecordedFeed:
     async def send(self, command: Command) -> Reply:
         """Refused: what is recorded has happened."""
         return Refused(
-            code="review",
+            code=RefusalCode.REVIEW,
             text="This is a recording; nothing can be done in it.",
             hint="`fleet-tui open` goes to the living fleet.",
         )

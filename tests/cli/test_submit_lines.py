@@ -15,6 +15,7 @@ from fleet_tui.cli.sending import Sent, send_all
 from fleet_tui.core.commands import Accepted, Refused, Reply, Submit
 from fleet_tui.core.fleet import Priority, TaskClass
 from fleet_tui.core.ids import Seq, TaskId
+from fleet_tui.core.refusals import RefusalCode
 from fleet_tui.core.state import Task, TaskSpec
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.errors import ExitCode
@@ -304,7 +305,7 @@ class FilledMeanwhile:
     async def send(self, command: Submit) -> Reply:
         self.room -= 1
         if self.room < 0:
-            return Refused(code="queue-full", text="The queue is full.")
+            return Refused(code=RefusalCode.QUEUE_FULL, text="The queue is full.")
         return Accepted(seq=Seq(1), task=command.task)
 
 

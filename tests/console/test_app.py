@@ -19,6 +19,7 @@ from fleet_tui.console.widgets.dialogs import ConfirmBar, PlanCard
 from fleet_tui.core.commands import Ack, AddNote, Cancel, Cordon, Refused, Requeue, Uncordon
 from fleet_tui.core.ids import AlertId
 from fleet_tui.core.logs import Level, LogLine
+from fleet_tui.core.refusals import RefusalCode
 from fleet_tui.core.state import Alert, Severity
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.feed.feed import Mode
@@ -398,7 +399,9 @@ async def test_a_failed_task_is_run_again() -> None:
 
 async def test_a_refusal_is_told_in_the_engines_words() -> None:
     feed = FakeFeed()
-    feed.next_reply = Refused(code="brake", text="the pool is frozen", hint="wait")
+    feed.next_reply = Refused(
+        code=RefusalCode.NOTHING_NAMED, text="the pool is frozen", hint="wait"
+    )
     app = console(feed)
     async with running(app) as pilot:
         await press(pilot, "C")

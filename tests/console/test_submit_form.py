@@ -8,6 +8,7 @@ from fleet_tui.console.screens.submit import SubmitScreen
 from fleet_tui.core.commands import Accepted, Refused, Submit
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import Seq
+from fleet_tui.core.refusals import RefusalCode
 from fleet_tui.core.ulid import ulid_at_ms
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
@@ -112,7 +113,7 @@ async def test_choices_by_arrow_keys() -> None:
 
 async def test_a_refusal_stays_in_the_form() -> None:
     feed = FakeFeed()
-    feed.next_reply = Refused(code="queue-full", text="The queue is full.", hint="Later.")
+    feed.next_reply = Refused(code=RefusalCode.QUEUE_FULL, text="The queue is full.", hint="Later.")
     app = console(feed)
     async with running(app, SIZE) as pilot:
         await press(pilot, "T", "x")

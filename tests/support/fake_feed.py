@@ -27,6 +27,7 @@ from fleet_tui.core.ids import (
     TaskId,
 )
 from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.refusals import RefusalCode
 from fleet_tui.core.retell import Retelling
 from fleet_tui.core.state import Cordon as CordonState
 from fleet_tui.core.state import (
@@ -181,7 +182,7 @@ class FakeFeed:
             reply, self.next_reply = self.next_reply, None
             return reply
         if not self.can_act:
-            return Refused(code="read-only", text="this console is read-only")
+            return Refused(code=RefusalCode.READ_ONLY, text="this console is read-only")
         self._obey(command)
         return Accepted(seq=self._view.state.seq)
 

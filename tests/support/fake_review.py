@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from fleet_tui.core.commands import Command, Refused, Reply
+from fleet_tui.core.refusals import RefusalCode
 from fleet_tui.errors import FleetError
 from fleet_tui.feed.feed import Link, Mode, Session
 from tests.support.fake_feed import FakeFeed
@@ -27,7 +28,7 @@ class FakeReview(FakeFeed):
 
     async def send(self, command: Command) -> Reply:
         self.sent.append(command)
-        return Refused(code="recording", text="this is a recording: nothing can be changed")
+        return Refused(code=RefusalCode.REVIEW, text="this is a recording: nothing can be changed")
 
     @property
     def start_ms(self) -> int:

@@ -31,6 +31,7 @@ from fleet_tui.core.events import Recorded
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.ids import Seq, TaskId
 from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.refusals import RefusalCode
 from fleet_tui.core.ulid import ULID_CHARS
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.feed.feed import Link
@@ -133,7 +134,7 @@ class HostileFeed(FakeFeed):
 
     async def send(self, command: Command) -> Reply:
         self.sent.append(command)
-        return poisoned(Refused(code="no", text="no", hint="no"))
+        return poisoned(Refused(code=RefusalCode.NOT_WAITING, text="no", hint="no"))
 
 
 def places(feed: HostileFeed) -> list[Place]:

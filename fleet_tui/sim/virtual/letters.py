@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from fleet_tui.core import commands as c
 from fleet_tui.core.dead_letters import group
 from fleet_tui.core.ids import TaskId
+from fleet_tui.core.refusals import RefusalCode
 from fleet_tui.core.state import FleetState, Task
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.sim.virtual.scenario import Job, LetterCare
@@ -71,7 +72,7 @@ class LetterOperator:
         for _ in range(TRIES):
             reply = await self._ask(c.Edit(task=task.id, spec=spec))
             if isinstance(reply, c.Accepted) or (
-                reply is not None and reply.code == "unchanged" and in_doubt
+                reply is not None and reply.code is RefusalCode.UNCHANGED and in_doubt
             ):
                 edit.acked_s = self._world.loop.time()
                 self._world.note(f"edit of {task.id} is acknowledged")
@@ -79,7 +80,7 @@ class LetterOperator:
             if reply is not None and self._is_decided(reply):
                 edit.refused = "" if in_doubt else reply.code
                 return
-            in_doubt = in_doubt or reply is None or reply.code == "in-doubt"
+            in_doubt = in_doubt or reply is None or reply.code is RefusalCode.IN_DOUBT
             await self._pause()
 
     async def _drop(self, tasks: tuple[TaskId, ...]) -> None:
@@ -108,7 +109,7 @@ class LetterOperator:
                 ask.changed, ask.acked_seq = reply.changed or 0, reply.seq
                 world.note(f"requeue of {len(tasks)} is acknowledged: {reply.changed}")
                 return
-            if reply is not None and reply.code != "in-doubt":
+            if reply is not None and reply.code is not RefusalCode.IN_DOUBT:
                 ask.refused = reply.code
             if self._is_decided(reply):
                 return

@@ -14,6 +14,7 @@ from fleet_tui.core import events as e
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import AgentName, RunId, TaskId, split_run_id
 from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.refusals import RefusalCode
 from fleet_tui.sim.virtual.scenario import Meddling
 from fleet_tui.sim.virtual.truth import Requeue
 
@@ -206,7 +207,7 @@ class Meddler:
             reply = await world.people.ask("operator", c.Requeue(tasks=(task,), reason=reason))
             if isinstance(reply, c.Accepted):
                 ask.changed, ask.acked_seq = reply.changed or 0, reply.seq
-            elif reply is not None and reply.code != "in-doubt":
+            elif reply is not None and reply.code is not RefusalCode.IN_DOUBT:
                 ask.refused = reply.code
 
     async def _say(self, verb: str, task: TaskId | None, command: c.Command) -> None:

@@ -8,8 +8,8 @@ from fleet_tui.core import commands as c
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import TaskId
 from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.refusals import RefusalCode
 from fleet_tui.core.state import AttemptPhase, Task, TaskPhase
-from fleet_tui.core.submission import FULL
 from fleet_tui.core.ulid import ENTROPY_BYTES, new_ulid
 from fleet_tui.sim.virtual.scenario import Job
 from fleet_tui.sim.virtual.truth import Call, sha256
@@ -22,7 +22,7 @@ MANY_TRIES = 10_000
 FULL_TRIES = 10
 """How often a client comes back to a full queue."""
 
-NOT_DECIDED = frozenset({"in-doubt", "stopping", "read-only", "recovery"})
+NOT_DECIDED = frozenset(code for code in RefusalCode if code.is_undecided)
 """Refusals after which a client asks again."""
 
 
@@ -58,9 +58,11 @@ class People:
                 task = reply.task
                 assert task is not None
                 break
-            if reply is not None and reply.code in FULL:
+            if reply is not None and reply.code.is_full:
                 patience -= 1  # what is full may stay full for long
-            if not patience or (reply is not None and reply.code not in NOT_DECIDED | FULL):
+            if not patience or (
+                reply is not None and not (reply.code in NOT_DECIDED or reply.code.is_full)
+            ):
                 return
             await asyncio.sleep(rng.uniform(0.5, 4.0))
         if job.cancel_after_s is not None:
@@ -104,7 +106,7 @@ class People:
             if reply is not None and reply.code not in NOT_DECIDED:
                 call.refused = "" if in_doubt else reply.code
                 return
-            in_doubt = in_doubt or reply is None or reply.code == "in-doubt"
+            in_doubt = in_doubt or reply is None or reply.code is RefusalCode.IN_DOUBT
             await asyncio.sleep(self._rng.uniform(0.5, 4.0))
 
     async def ask(self, by: str, command: c.Command) -> c.Reply | None:

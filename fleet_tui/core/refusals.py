@@ -1,0 +1,150 @@
+"""Why a command is refused: one closed vocabulary for the engine, its twins and simulated clients.
+
+The words are stable: programs that read ``--json`` act on them.
+"""
+
+from enum import StrEnum
+from typing import assert_never
+
+from fleet_tui.core.modes import EngineMode
+
+
+class RefusalCode(StrEnum):
+    """What kind of refusal it is."""
+
+    # what was named
+    NOTHING_NAMED = "nothing-named"
+    TOO_MANY = "too-many"
+    UNKNOWN_TASK = "unknown-task"
+    UNKNOWN_AGENT = "unknown-agent"
+    UNKNOWN_POOL = "unknown-pool"
+    UNKNOWN_CAPABILITY = "unknown-capability"
+    UNKNOWN_REGION = "unknown-region"
+    UNKNOWN_CLIENT = "unknown-client"
+    UNKNOWN_PROJECT = "unknown-project"
+    UNKNOWN_ALERT = "unknown-alert"
+    BAD_NAME = "bad-name"
+    LOOKS_LIKE = "looks-like"
+    ID_TAKEN = "id-taken"
+    KEY_CONFLICT = "key-conflict"
+    # what was written
+    EMPTY = "empty"
+    TOO_LONG = "too-long"
+    TOO_LARGE = "too-large"
+    NOT_UTF8 = "not-utf8"
+    NUL = "nul"
+    BAD_RATE = "bad-rate"
+    NO_REASON = "no-reason"
+    # what stands in its way
+    ALREADY_OVER = "already-over"
+    ALREADY_HELD = "already-held"
+    ALREADY_EXPEDITED = "already-expedited"
+    SAME_PRIORITY = "same-priority"
+    UNCHANGED = "unchanged"
+    NOT_HELD = "not-held"
+    NOT_WAITING = "not-waiting"
+    NOT_FAILED = "not-failed"
+    NOT_FROZEN = "not-frozen"
+    NO_DEAD_LETTER = "no-dead-letter"
+    NO_VERDICT_NEEDED = "no-verdict-needed"
+    VERDICT_NEEDED = "verdict-needed"
+    OTHER_RUN = "other-run"
+    ENDED_LONG_AGO = "ended-long-ago"
+    # no room
+    QUEUE_FULL = "queue-full"
+    LANE_FULL = "lane-full"
+    CLIENT_FULL = "client-full"
+    # the engine or the way to it
+    STOPPING = "stopping"
+    BUG = "bug"
+    IN_DOUBT = "in-doubt"
+    READ_ONLY_MODE = "read-only-mode"
+    RECOVERY_MODE = "recovery-mode"
+    READ_ONLY = "read-only"
+    REVIEW = "review"
+    NO_ENGINE = "no-engine"
+    NO_REPLY = "no-reply"
+    OTHER = "other"
+    """A word of an engine that is newer than this program."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> "RefusalCode":
+        return cls.OTHER
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the same command can be taken when some tasks have ended."""
+        return self in _FULL
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether no engine said it: the command may never have reached one."""
+        return self in _UNANSWERED
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether the same command may be taken later: the engine could not take any just then, or
+        does not know whether it has taken this one."""
+        return self in _UNDECIDED or self in _UNANSWERED
+
+
+_FULL = frozenset({RefusalCode.QUEUE_FULL, RefusalCode.LANE_FULL, RefusalCode.CLIENT_FULL})
+
+_UNANSWERED = frozenset({RefusalCode.NO_ENGINE, RefusalCode.NO_REPLY})
+
+_UNDECIDED = frozenset(
+    {
+        RefusalCode.IN_DOUBT,
+        RefusalCode.STOPPING,
+        RefusalCode.READ_ONLY_MODE,
+        RefusalCode.RECOVERY_MODE,
+    }
+)
+
+
+def code_of_mode(mode: EngineMode) -> RefusalCode:
+    """Why an engine in that mode takes no command. Raises ValueError for a mode that takes them."""
+    match mode:
+        case EngineMode.READ_ONLY:
+            return RefusalCode.READ_ONLY_MODE
+        case EngineMode.RECOVERY:
+            return RefusalCode.RECOVERY_MODE
+        case EngineMode.NORMAL | EngineMode.HOLD:
+            raise ValueError(f"an engine that is {mode.label} takes commands")
+        case _:
+            assert_never(mode)
+
+
+class Nameable(StrEnum):
+    """What a fleet defines by name and a command can name."""
+
+    AGENT = "agent"
+    POOL = "pool"
+    CAPABILITY = "capability"
+    REGION = "region"
+    CLIENT = "client"
+    PROJECT = "project"
+
+    @property
+    def plural(self) -> str:
+        """The word for several."""
+        return "capabilities" if self is Nameable.CAPABILITY else f"{self.value}s"
+
+    @property
+    def unknown(self) -> RefusalCode:
+        """Nothing of this sort is called that."""
+        match self:
+            case Nameable.AGENT:
+                return RefusalCode.UNKNOWN_AGENT
+            case Nameable.POOL:
+                return RefusalCode.UNKNOWN_POOL
+            case Nameable.CAPABILITY:
+                return RefusalCode.UNKNOWN_CAPABILITY
+            case Nameable.REGION:
+                return RefusalCode.UNKNOWN_REGION
+            case Nameable.CLIENT:
+                return RefusalCode.UNKNOWN_CLIENT
+            case Nameable.PROJECT:
+                return RefusalCode.UNKNOWN_PROJECT
+            case _:
+                assert_never(self)

@@ -1,0 +1,57 @@
+"""The words of refusals are one closed vocabulary."""
+
+import ast
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import fleet_tui
+from fleet_tui.core.commands import Refused, Reply
+from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.refusals import Nameable, RefusalCode, code_of_mode
+
+
+def test_every_mode_takes_commands_or_says_why_not() -> None:
+    for mode in EngineMode:
+        if mode.takes_commands:
+            with pytest.raises(ValueError, match="takes commands"):
+                code_of_mode(mode)
+        else:
+            assert code_of_mode(mode).is_undecided, "the same command is taken in a better mode"
+
+
+def test_whoever_must_ask_again_and_whoever_must_not() -> None:
+    again = {code for code in RefusalCode if code.is_undecided}
+    assert {RefusalCode.READ_ONLY_MODE, RefusalCode.RECOVERY_MODE, RefusalCode.NO_REPLY} <= again
+    assert not any(code.is_full for code in again)
+    assert {code for code in RefusalCode if code.is_unanswered} <= again
+    assert RefusalCode.READ_ONLY not in again, "a console that may not act never may"
+
+
+def test_every_thing_with_a_name_can_be_unknown() -> None:
+    codes = {kind: kind.unknown for kind in Nameable}
+    assert all(code.value == f"unknown-{kind}" for kind, code in codes.items())
+    assert [kind.plural for kind in Nameable if kind.plural != f"{kind}s"] == ["capabilities"]
+
+
+def test_a_word_of_a_newer_engine_is_a_refusal_all_the_same() -> None:
+    said = b'{"type":"refused","code":"unheard-of","text":"No."}'
+    reply = msgspec.json.decode(said, type=Reply)
+    assert isinstance(reply, Refused)
+    assert reply.code is RefusalCode.OTHER
+
+
+def test_every_word_is_said_somewhere() -> None:
+    """A word that nobody says is a word that somebody waits for in vain."""
+    root = Path(fleet_tui.__file__).parent
+    said = {
+        node.attr
+        for path in root.rglob("*.py")
+        if path.name != "refusals.py"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "RefusalCode"
+    }
+    made_here = {code.name for kind in Nameable for code in [kind.unknown]}
+    made_here |= {code_of_mode(m).name for m in EngineMode if not m.takes_commands}
+    assert {code.name for code in RefusalCode} - said - made_here == {"OTHER"}
