@@ -3,7 +3,7 @@
 The band is built as plain lines so that it can be tested and printed; the widget only paints it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from fleet_tui.console.cells import Cell, Line, Tone
@@ -12,6 +12,7 @@ from fleet_tui.core import words
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.quantities import instant_ms, span_ms
 from fleet_tui.feed.feed import Feed, Session, Timeline
+from fleet_tui.feed.marks import Mark
 
 MIN_BAND_WIDTH = 24
 """Below this there is only room for the times."""
@@ -47,14 +48,14 @@ class Moment(NamedTuple):
     """The cursor: the instant the screen shows."""
     depth: Sequence[int] = ()
     """Waiting tasks over time, in equal stretches."""
-    marks: Sequence[tuple[int, str]] = ()
-    """(instant, kind of event)."""
+    marks: Sequence[tuple[int, Mark]] = ()
+    """(instant, mark)."""
     playing: bool = False
     speed: float = 1.0
 
 
-class MarkKind(NamedTuple):
-    """How notable events stand on the band."""
+class Drawn(NamedTuple):
+    """How a mark stands on the band."""
 
     word: str
     sign: str
@@ -64,28 +65,13 @@ class MarkKind(NamedTuple):
     """Where several fall on one place the highest is shown."""
 
 
-_MARKS = {
-    "alert": MarkKind("alert", "▼", "A", Tone.ERROR, 4),
-    "health": MarkKind("health", "◆", "H", Tone.WARN, 3),
-    "task": MarkKind("failed task", "✗", "X", Tone.ERROR, 2),
-    "note": MarkKind("note", "■", "N", Tone.ACCENT, 5),
-    "other": MarkKind("event", "•", "o", Tone.DIM, 1),
+MARKS: Mapping[Mark, Drawn] = {
+    Mark.NOTE: Drawn("note", "■", "N", Tone.ACCENT, 5),
+    Mark.ALERT: Drawn("alert", "▼", "A", Tone.ERROR, 4),
+    Mark.HEALTH: Drawn("health", "◆", "H", Tone.WARN, 3),
+    Mark.FAILED: Drawn("failed task", "✗", "X", Tone.ERROR, 2),
+    Mark.ENGINE: Drawn("engine", "•", "o", Tone.DIM, 1),
 }
-
-_KIND_FAMILIES = {
-    "alert.raised": "alert",
-    "agent.health": "health",
-    "task.ended": "task",
-    "task.needs-operator": "task",
-    "attempt.died": "task",
-    "attempt.given-up": "task",
-    "note.added": "note",
-}
-
-
-def mark_kind(kind: str) -> MarkKind:
-    """How an event of that kind is marked; unknown kinds get a plain dot."""
-    return _MARKS[_KIND_FAMILIES.get(kind, "other")]
 
 
 def place(at_ms: int, moment: Moment, width: int) -> int:
@@ -130,8 +116,8 @@ def _bar(moment: Moment, room: int, glyphs: Glyphs) -> Line:
     """One cell per place: mark over curve, the cursor over everything."""
     cells = [Cell(sign, Tone.DIM) for sign in _curve(moment.depth, room, glyphs)]
     ranks = [0] * room
-    for at_ms, kind in moment.marks:
-        shown = mark_kind(kind)
+    for at_ms, mark in moment.marks:
+        shown = MARKS[mark]
         at = place(at_ms, moment, room)
         if shown.rank > ranks[at]:
             ranks[at] = shown.rank
@@ -140,7 +126,7 @@ def _bar(moment: Moment, room: int, glyphs: Glyphs) -> Line:
     return tuple(cells)
 
 
-def _sign(shown: MarkKind, glyphs: Glyphs) -> str:
+def _sign(shown: Drawn, glyphs: Glyphs) -> str:
     return shown.ascii if glyphs.name == "ascii" else shown.sign
 
 
@@ -181,8 +167,8 @@ def _legend(moment: Moment, width: int, room: int, glyphs: Glyphs) -> Line:
 def _names(moment: Moment, glyphs: Glyphs) -> str:
     """``▂ queue  ▼ alert  ◆ health``: only what is there."""
     named = [f"{glyphs.steps[2]} queue"] if any(moment.depth) else []
-    kinds = {mark_kind(kind) for _, kind in moment.marks}
-    for shown in sorted(kinds, key=lambda k: -k.rank):
+    drawn = {MARKS[mark] for _, mark in moment.marks}
+    for shown in sorted(drawn, key=lambda k: -k.rank):
         named.append(f"{_sign(shown, glyphs)} {shown.word}")
     return "  ".join(named)
 

@@ -14,6 +14,7 @@ from fleet_tui.core.modes import NORMAL, ModeNow
 from fleet_tui.core.retell import Retelling
 from fleet_tui.core.state import FleetState
 from fleet_tui.core.vitals import FleetSample, Look
+from fleet_tui.feed.marks import Mark
 
 MAX_SAMPLES = 2_000
 MAX_LINES_PER_PAGE = 5_000
@@ -183,8 +184,8 @@ class Timeline(Protocol):
         """
         ...
 
-    def marks(self) -> Sequence[tuple[int, str]]:
-        """(instant, kind) of notable events, for the timeline's bar; at most a few hundred."""
+    def marks(self) -> Sequence[tuple[int, Mark]]:
+        """(instant, mark) of notable events, for the timeline's bar; at most a few hundred."""
         ...
 
     def depth_curve(self, buckets: int) -> Sequence[int]:

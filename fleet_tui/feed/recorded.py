@@ -16,9 +16,10 @@ from fleet_tui.core.ids import AgentName, Seq, TaskId
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.refusals import RefusalCode
 from fleet_tui.core.retell import Retelling
-from fleet_tui.core.state import EMPTY_STATE, FleetState, Severity, TaskPhase
+from fleet_tui.core.state import EMPTY_STATE, FleetState
 from fleet_tui.core.vitals import FleetSample, Look
 from fleet_tui.feed.feed import MAX_SAMPLES, Link, LogQuery, Mode, View
+from fleet_tui.feed.marks import Mark, mark_of
 from fleet_tui.feed.stores import Stores
 from fleet_tui.feed.untaken import Untaken
 
@@ -51,7 +52,7 @@ class RecordedFeed:
         self._samples: Sequence[FleetSample] = ()
         self._untaken = Untaken(PAGE_LINES)
         self._line_mark = 0
-        self._marks: list[tuple[int, str]] = []
+        self._marks: list[tuple[int, Mark]] = []
         self._marked_seqs: list[Seq] = []
         self._playing = False
         self._speed = 1.0
@@ -208,7 +209,7 @@ class RecordedFeed:
         self._jump_to_seq(target)
         return True
 
-    def marks(self) -> Sequence[tuple[int, str]]:
+    def marks(self) -> Sequence[tuple[int, Mark]]:
         """(instant, kind) of notable events."""
         return self._marks
 
@@ -315,28 +316,10 @@ class RecordedFeed:
             for recorded in batch:
                 if not self._start_ms <= recorded.at_ms <= self._end_ms:
                     continue
-                kind = notable(recorded.event)
-                if kind is not None:
-                    self._marks.append((recorded.at_ms, kind))
+                mark = mark_of(recorded.event)
+                if mark is not None:
+                    self._marks.append((recorded.at_ms, mark))
                     self._marked_seqs.append(recorded.seq)
         if len(self._marks) > MAX_MARKS:
             every = len(self._marks) // MAX_MARKS + 1
             self._marks = self._marks[::every]
-
-
-def notable(event: e.Event) -> str | None:
-    """What kind of mark an event gets on the timeline: ``health``, ``alert``, ``failed``, ``note``,
-    ``engine``; None for the rest."""
-    match event:
-        case e.HealthChanged(health=health, was=was) if health.is_lost or was.is_lost:
-            return "health"
-        case e.AlertRaised(severity=Severity.CRIT):
-            return "alert"
-        case e.TaskEnded(phase=TaskPhase.FAILED | TaskPhase.EXPIRED) | e.TaskNeedsOperator():
-            return "failed"
-        case e.NoteAdded():
-            return "note"
-        case e.EngineStarted() | e.EngineStopped():
-            return "engine"
-        case _:
-            return None

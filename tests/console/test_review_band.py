@@ -4,6 +4,7 @@ from rich.cells import cell_len
 
 from fleet_tui.console.glyphs import ASCII
 from fleet_tui.console.timeline import (
+    MARKS,
     Moment,
     band_lines,
     bar_width,
@@ -12,6 +13,7 @@ from fleet_tui.console.timeline import (
     parse_moment,
     place,
 )
+from fleet_tui.feed.marks import Mark
 from tests.support.scene import NOW_MS
 
 HALF_HOUR = 34 * 60_000
@@ -20,7 +22,7 @@ MOMENT = Moment(
     NOW_MS,
     NOW_MS - 381_000,
     depth=(0, 0, 0, 1, 3, 8, 20, 30, 40, 30, 10, 4, 2, 1, 0, 0, 0),
-    marks=((NOW_MS - 1_000_000, "alert.raised"), (NOW_MS - 600_000, "agent.health")),
+    marks=((NOW_MS - 1_000_000, Mark.ALERT), (NOW_MS - 600_000, Mark.HEALTH)),
     speed=4.0,
 )
 
@@ -43,6 +45,17 @@ def test_the_band_shows_curve_marks_cursor_and_where_you_are() -> None:
     assert "◆ health" in legend
 
 
+def test_every_mark_has_a_sign_a_letter_and_a_place_of_its_own() -> None:
+    assert set(MARKS) == set(Mark)
+    for field in ("word", "sign", "ascii", "rank"):
+        assert len({getattr(drawn, field) for drawn in MARKS.values()}) == len(Mark)
+    moment = MOMENT._replace(marks=tuple((NOW_MS - 60_000 * n, m) for n, m in enumerate(Mark, 1)))
+    bar, legend = map(text, band_lines(moment, 200))
+    for drawn in MARKS.values():
+        assert drawn.sign in bar
+        assert f"{drawn.sign} {drawn.word}" in legend
+
+
 def test_ascii_terminals_get_letters() -> None:
     bar, _ = map(text, band_lines(MOMENT, 80, ASCII))
     assert bar.isascii()
@@ -58,7 +71,7 @@ def test_the_band_never_leaves_its_width(width: int, at_ms: int) -> None:
 
 
 def test_a_recording_of_one_instant_can_be_drawn() -> None:
-    moment = Moment(NOW_MS, NOW_MS, NOW_MS, marks=((NOW_MS, "whatever.new"),))
+    moment = Moment(NOW_MS, NOW_MS, NOW_MS, marks=((NOW_MS, Mark.ENGINE),))
     assert "│" in text(band_lines(moment, 60)[0])
 
 

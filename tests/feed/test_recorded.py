@@ -17,7 +17,8 @@ from fleet_tui.core.ids import Seq
 from fleet_tui.core.logs import Level, LogGap, LogLine
 from fleet_tui.core.state import EMPTY_STATE, FleetState
 from fleet_tui.feed.feed import Link, LogQuery, Mode
-from fleet_tui.feed.recorded import PAGE_LINES, SPEEDS, RecordedFeed, notable
+from fleet_tui.feed.marks import mark_of
+from fleet_tui.feed.recorded import PAGE_LINES, SPEEDS, RecordedFeed
 from fleet_tui.journal.errors import JournalMissing
 from fleet_tui.journal.reader import JournalReader
 from fleet_tui.sim.demo import write_history
@@ -138,7 +139,7 @@ async def test_steps_are_events_and_pause(ledger: Path, events: list[Recorded]) 
 
 
 async def test_marks_are_visited_in_order_both_ways(ledger: Path, events: list[Recorded]) -> None:
-    wanted = [r.seq for r in events if notable(r.event) is not None]
+    wanted = [r.seq for r in events if mark_of(r.event) is not None]
     async with review(ledger) as feed:
         assert [at for at, _ in feed.marks()] == [events[s - 1].at_ms for s in wanted]
         await feed.seek(feed.start_ms)

@@ -6,6 +6,7 @@ from fleet_tui.core.commands import Command, Refused, Reply
 from fleet_tui.core.refusals import RefusalCode
 from fleet_tui.errors import FleetError
 from fleet_tui.feed.feed import Link, Mode, Session
+from fleet_tui.feed.marks import Mark
 from tests.support.fake_feed import FakeFeed
 from tests.support.scene import NOW_MS
 
@@ -13,7 +14,7 @@ START_MS = NOW_MS - 34 * 60_000
 STEP_MS = 1_000
 """How far one event is from the next."""
 
-MARKS = ((NOW_MS - 1_000_000, "alert.raised"), (NOW_MS - 600_000, "agent.health"))
+MARKS = ((NOW_MS - 1_000_000, Mark.ALERT), (NOW_MS - 600_000, Mark.HEALTH))
 DEPTH = (0, 0, 0, 1, 3, 8, 20, 30, 40, 30, 10, 4, 2, 1, 0, 0, 0)
 
 
@@ -73,7 +74,7 @@ class FakeReview(FakeFeed):
         await self.seek(ahead[-1] if backward else ahead[0])
         return True
 
-    def marks(self) -> Sequence[tuple[int, str]]:
+    def marks(self) -> Sequence[tuple[int, Mark]]:
         return MARKS
 
     def depth_curve(self, buckets: int) -> Sequence[int]:

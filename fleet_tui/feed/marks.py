@@ -1,0 +1,37 @@
+"""What of a recording is worth stopping at: the marks on its timeline."""
+
+from enum import StrEnum
+
+from fleet_tui.core import events as e
+from fleet_tui.core.state import Severity, TaskPhase
+
+
+class Mark(StrEnum):
+    """The kinds of marks."""
+
+    ALERT = "alert"
+    """A critical one was raised."""
+    HEALTH = "health"
+    """An agent was lost, or came back."""
+    FAILED = "failed"
+    """A task failed, expired, or needs somebody."""
+    NOTE = "note"
+    ENGINE = "engine"
+    """It started or stopped."""
+
+
+def mark_of(event: e.Event) -> Mark | None:
+    """The mark of an event; None for what is not worth stopping at."""
+    match event:
+        case e.HealthChanged(health=health, was=was) if health.is_lost or was.is_lost:
+            return Mark.HEALTH
+        case e.AlertRaised(severity=Severity.CRIT):
+            return Mark.ALERT
+        case e.TaskEnded(phase=TaskPhase.FAILED | TaskPhase.EXPIRED) | e.TaskNeedsOperator():
+            return Mark.FAILED
+        case e.NoteAdded():
+            return Mark.NOTE
+        case e.EngineStarted() | e.EngineStopped():
+            return Mark.ENGINE
+        case _:  # the everyday events, which are most of them
+            return None
