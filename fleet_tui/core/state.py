@@ -133,9 +133,9 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def was_ever_up(self) -> bool:
-        """Whether it is known to have worked; ledgers that did not keep that tell it by what an
-        agent said of itself then."""
-        return self.was_up or self.version is not None or self.succeeded > 0
+        """Whether it is known to have worked. What it says of itself is no sign of that: an agent
+        that is lost from the first says it with its first answer, and is up some looks later."""
+        return self.was_up or self.succeeded > 0
 
     def may_be_tried(self, now_ms: int) -> bool:
         """Whether a task may be let through to it on trial, slots aside."""

@@ -10,6 +10,7 @@ from fleet_tui.core.alerts import (
 )
 from fleet_tui.core.brake import reconcile_brake
 from fleet_tui.core.events import (
+    AgentIdentified,
     AlertAcked,
     FailoverFrozen,
     FailoverThawed,
@@ -173,6 +174,18 @@ def test_names_that_never_answered_are_not_lost_and_freeze_no_pool() -> None:
     (frozen,) = reconcile_brake(story.state, story.now_ms)
     assert isinstance(frozen, FailoverFrozen)
     assert frozen.reason == "5 of 6 agents lost within a minute"
+
+
+def test_an_agent_that_answers_for_the_first_time_is_not_lost_at_that_moment() -> None:
+    """It is identified by its first good look, and up after some of them."""
+    story = Story(fleet(*(agent(f"a{n}") for n in range(3))))
+    for name in ("a0", "a1"):
+        story.health(name, Health.UP)
+    for name in ("a0", "a1", "a2"):
+        story.health(name, Health.UNREACHABLE)
+    assert reconcile_brake(story.state, story.now_ms) == []
+    story.add(AgentIdentified(agent=AgentName("a2"), version="2026.9.6", boot_id="b"))
+    assert reconcile_brake(story.state, story.now_ms) == []
 
 
 def test_starting_is_out_of_service_nowhere_or_everywhere() -> None:
