@@ -58,13 +58,18 @@ def final_answer(run: Run) -> Json | Refusal:
         return _ended(run, {"status": "ok", "summary": "completed"}, run.plan.answer)
     if run.end is End.TIMED_OUT:
         late: Json = {"status": "timeout", "summary": "aborted"}
-        late |= {"timeoutPhase": "provider", "providerStarted": True}
+        late |= {"timeoutPhase": "provider", "providerStarted": True, **_stop_reason(run)}
         return _ended(run, late, TIMED_OUT_TEXT)
     if run.end is End.ABORTED:
         return {"runId": run.id, "status": "timeout", "summary": "aborted", "stopReason": "rpc"}
     text = run.plan.error or ""
     failed: Json = {"runId": run.id, "status": "error", "summary": text}
     return Refusal(code="UNAVAILABLE", message=text, payload=failed)
+
+
+def _stop_reason(run: Run) -> Json:
+    """Of a run that ran into its limit: up to 2026.7 that of an abort, later none."""
+    return {"stopReason": "rpc"} if run.release.limit_looks_aborted else {}
 
 
 def _ended(run: Run, head: Json, text: str) -> Json:
@@ -144,7 +149,7 @@ def waited_answer(run_id: str, run: Run | None) -> Json:
             return answer | {"status": "error", "error": run.plan.error}
         case End.TIMED_OUT:
             answer |= {"status": "timeout", "error": TIMED_OUT_TEXT, "livenessState": "paused"}
-            answer |= {"timeoutPhase": "provider", "providerStarted": True}
+            answer |= {"timeoutPhase": "provider", "providerStarted": True, **_stop_reason(run)}
             answer["terminalReceipt"] = receipt(run) | {"terminalDisposition": "not-visible"}
             return answer | {"terminalReply": {"disposition": "empty"}}
         case End.DONE:

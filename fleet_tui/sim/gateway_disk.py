@@ -35,6 +35,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 class Session(msgspec.Struct, kw_only=True):
     """One conversation. ``status`` is running, done, failed, timeout or killed."""
 
+    given_up: bool = False
+    """Its turn was cut off, and nobody went on with it."""
+
     key: str
     session_id: str
     agent_id: str
@@ -64,7 +67,7 @@ class Session(msgspec.Struct, kw_only=True):
             "updatedAt": self.updated_at_ms,
             "archived": False,
             "sessionId": self.session_id,
-            "abortedLastRun": self.status == "killed",
+            "abortedLastRun": self.status == "killed" or self.given_up,
             "totalTokensFresh": self.status == "done",
             "modelProvider": self.model.provider,
             "model": self.model.name,

@@ -118,6 +118,7 @@ class Process:
             model=spec.model,
             agent_id=spec.agent_id,
             max_concurrent=spec.max_concurrent,
+            release=spec.release,
             slowness=slowness,
             thawed=self.thawed,
             emit=self.emit,

@@ -17,6 +17,14 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     lacks_keys: frozenset[str] = frozenset()
     """Keys of requests, ``traceparent`` being one of the frame."""
     tells_boot_id: bool = True
+    goes_on: bool = True
+    """A turn that a kill cut off is gone on with by the next process, which also closes its row in
+    the ledger. Otherwise the row says ``running`` for ever, and the turn is given up."""
+    session_lags_s: float = 0.0
+    """At most so long after its end a session still says that its run is at work. An abort is told
+    at once."""
+    limit_looks_aborted: bool = False
+    """A run that ran into its limit has the stop reason of an abort, and names its phase."""
 
 
 NEWEST = Release(version="2026.9.6")
@@ -28,12 +36,12 @@ JULY = Release(
         {"displayName", "expectedExistingSessionId", "clearQueued", "traceparent"}
     ),
     tells_boot_id=False,
+    goes_on=False,
+    session_lags_s=2.0,
+    limit_looks_aborted=True,
 )
-JUNE = Release(
-    version="2026.6.11",
-    lacks_methods=JULY.lacks_methods | {"system.info"},
-    lacks_keys=JULY.lacks_keys,
-    tells_boot_id=False,
+JUNE = msgspec.structs.replace(
+    JULY, version="2026.6.11", lacks_methods=JULY.lacks_methods | {"system.info"}
 )
 RELEASES = (NEWEST, AUGUST, JULY, JUNE)
 

@@ -24,6 +24,7 @@ from fleet_tui.sim.gateway_disk import (
     Session,
     TaskRow,
 )
+from fleet_tui.sim.gateway_releases import Release
 from fleet_tui.sim.loglines import Trace, log_line
 from fleet_tui.sim.world import Host, Pace
 
@@ -68,8 +69,16 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
 class Run:
     """One run from acceptance to its end."""
 
-    def __init__(self, request: RunRequest, plan: RunPlan, session: Session, row: TaskRow) -> None:
+    def __init__(
+        self,
+        request: RunRequest,
+        plan: RunPlan,
+        session: Session,
+        row: TaskRow,
+        release: Release,
+    ) -> None:
         self.request = request
+        self.release = release
         self.plan = plan
         self.session = session
         self.row = row
@@ -118,6 +127,7 @@ class Runs:
         model: Model,
         agent_id: str,
         max_concurrent: int,
+        release: Release,
         slowness: Callable[[], float],
         thawed: asyncio.Event,
         emit: Callable[[str, Json], None],
@@ -125,6 +135,7 @@ class Runs:
     ) -> None:
         self.max_concurrent = max_concurrent
         self.disk = disk
+        self._release = release
         self._host = host
         self._pace = pace
         self._rng = rng
@@ -173,7 +184,8 @@ class Runs:
     def accept(self, request: RunRequest) -> Run:
         """Take on a run; it works as soon as the lane has a place."""
         session, row = self.open_session(request.session_key), self._row_for(request)
-        run = Run(request, self._plan(request.run_id, _subject(request, session)), session, row)
+        plan = self._plan(request.run_id, _subject(request, session))
+        run = Run(request, plan, session, row, self._release)
         self._known[run.id] = run
         if not request.system:
             session.messages.append(self._entry(run, "user", request.message))
@@ -200,10 +212,10 @@ class Runs:
         now_ms = self._pace.now_ms()
         broken = []
         for row in self.disk.tasks.values():
-            if not row.is_settled:
+            if not row.is_settled and self._release.goes_on:
                 row.settle("cancelled", now_ms, summary=EXITED_TEXT, error=EXITED_TEXT)
         for session in self.disk.sessions.values():
-            if session.status == "running":
+            if session.status == "running" and not self._has_ended(session):
                 broken.append(session.key)
         return broken
 
@@ -213,6 +225,9 @@ class Runs:
         if session is None or session.status != "running" or self.active_in(session_key):
             return None
         run_id = str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
+        if not self._release.goes_on:
+            session.status, session.given_up = "failed", True
+            return None
         self.log("INFO", "main-session-recovery", f"resuming interrupted session {session_key}")
         return self.accept(
             RunRequest(
@@ -223,6 +238,11 @@ class Runs:
                 system=True,
             )
         )
+
+    def _has_ended(self, session: Session) -> bool:
+        """Whether only the session's word about the end of its run got lost with its process."""
+        rows = [r for r in self.disk.tasks.values() if r.session_key == session.key]
+        return self._release.session_lags_s > 0 and bool(rows) and rows[-1].is_settled
 
     def forget_all(self) -> None:
         """The process dies: nothing more is written, the machine is free again."""
@@ -370,7 +390,10 @@ class Runs:
             End.ABORTED: "killed",
             End.TIMED_OUT: "timeout",
         }
-        session.status = statuses[end]
+        if self._release.session_lags_s and end is not End.ABORTED:
+            self._spawn(self._say_later(session, statuses[end]))
+        else:
+            session.status = statuses[end]
         if end is End.DONE:
             before = session.tokens
             session.tokens = Tokens(
@@ -390,6 +413,11 @@ class Runs:
         reason = {End.DONE: "stop", End.ABORTED: "rpc"}.get(end, "error")
         text = f"[agent] run {run.id} ended with stopReason={reason}"
         self.log("INFO", "agents/agent-command", text, run.request.trace)
+
+    async def _say_later(self, session: Session, status: str) -> None:
+        await self._pace.sleep(self._rng.uniform(0.0, self._release.session_lags_s))
+        if not self.active_in(session.key):
+            session.status = status
 
     def _entry(self, run: Run, role: str, text: str, stop_reason: str | None = None) -> Message:
         done = run.end is End.DONE

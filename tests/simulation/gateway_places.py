@@ -4,6 +4,7 @@ virtual time, and the whole wire (HTTP, WebSocket, TCP) to the demo's gateway in
 import asyncio
 import random
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
@@ -12,11 +13,12 @@ from fleet_tui.core.vitals import ProbeFailure
 from fleet_tui.sim.behaviour import SONNET, RunPlan, Tokens
 from fleet_tui.sim.gateway import Gateway
 from fleet_tui.sim.gateway_process import GatewaySpec
+from fleet_tui.sim.gateway_releases import NEWEST, Release
 from fleet_tui.sim.virtual.gateways import SimGateway, SimGatewayPort
 from fleet_tui.sim.virtual.host import Habit, SimHost
 from fleet_tui.sim.virtual.loop import VirtualLoop
 from fleet_tui.sim.virtual.network import Internet, SimPool
-from fleet_tui.sim.virtual.scenario import Network
+from fleet_tui.sim.virtual.scenario import START_MS, Network
 from fleet_tui.sim.virtual.truth import Truth
 from fleet_tui.sim.world import Host, Pace
 from fleet_tui.wire.openclaw.connection import Connection
@@ -81,13 +83,20 @@ class GatewayPlace(ABC):
 class VirtualGatewayPlace(GatewayPlace):
     """A :class:`SimGateway`."""
 
-    def __init__(self) -> None:
+    def __init__(self, release: Release = NEWEST) -> None:
         self._loop = VirtualLoop(random.Random(1))
         self._truth = Truth()
         host = SimHost(BOX, self._loop, random.Random(2), self._truth, self._habit)
         self._net = Internet(self._loop, random.Random(3), {BOX: host}, Network(), lambda *_: None)
         self._gateway = SimGateway(
-            WORKER, BOX, self._loop, random.Random(4), self._truth, self._habit, wall_ms
+            WORKER,
+            BOX,
+            self._loop,
+            random.Random(4),
+            self._truth,
+            self._habit,
+            lambda: START_MS + round(self._loop.time() * 1_000),
+            release,
         )
 
     def run(self, test: Test) -> None:
@@ -132,16 +141,17 @@ class WiredGatewayPlace(GatewayPlace):
 
     speed = SPEED
 
-    def __init__(self) -> None:
+    def __init__(self, release: Release = NEWEST) -> None:
+        self._release = release
         self._given: list[str] = []
         self._ports: list[OpenClawPort] = []
 
     def run(self, test: Test) -> None:
         async def whole() -> None:
             self._gateway = Gateway(
-                GatewaySpec(name=WORKER, port=1, token=WORD, model=SONNET),
+                GatewaySpec(name=WORKER, port=1, token=WORD, model=SONNET, release=self._release),
                 host=Host(BOX, 1),
-                pace=Pace(wall_ms, SPEED),
+                pace=Pace(_quick_clock(), SPEED),
                 rng=random.Random(4),
                 plan=self._plan,
             )
@@ -186,6 +196,12 @@ class WiredGatewayPlace(GatewayPlace):
             answer="" if failed else "out\n",
             error="the model failed" if failed else None,
         )
+
+
+def _quick_clock() -> Callable[[], int]:
+    """The wall's time for a gateway whose seconds are short."""
+    began_ms = wall_ms()
+    return lambda: began_ms + round((wall_ms() - began_ms) * SPEED)
 
 
 async def _token() -> str | ProbeFailure:

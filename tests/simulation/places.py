@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from fleet_tui.core.fleet import CommandAgent
 from fleet_tui.core.ids import AgentName, Epoch, HostName
-from fleet_tui.sim.virtual.host import Habit, SimHost
+from fleet_tui.sim.virtual.host import Habit, Lack, SimHost
 from fleet_tui.sim.virtual.loop import VirtualLoop
 from fleet_tui.sim.virtual.network import Internet, SimPool
 from fleet_tui.sim.virtual.scenario import Network
@@ -26,6 +26,9 @@ from tests.support.sshd import Sshd
 
 BOX = HostName("box")
 WORKER = AgentName("worker")
+
+FAKED = "faked"
+"""In a real place's directory: tools that are found before those of the machine."""
 
 Test = Callable[[], Coroutine[Any, Any, None]]
 
@@ -63,6 +66,10 @@ class Place(ABC):
     @abstractmethod
     def wipe(self) -> None:
         """Delete the run directories."""
+
+    @abstractmethod
+    def forbid_links(self, forbidden: bool) -> None:
+        """Whether hard links can be made there from now on."""
 
     @abstractmethod
     def break_connections(self) -> None:
@@ -104,6 +111,9 @@ class SimulatedPlace(Place):
 
     def wipe(self) -> None:
         self._host.wipe()
+
+    def forbid_links(self, forbidden: bool) -> None:
+        self._host.lack = Lack.LINK if forbidden else None
 
     def break_connections(self) -> None:
         self._net.break_connections(BOX)
@@ -171,6 +181,15 @@ class RealPlace(Place):
         runs = self._base / "runs"
         while runs.exists():  # a run that has just begun may write a file meanwhile
             shutil.rmtree(runs, ignore_errors=True)
+
+    def forbid_links(self, forbidden: bool) -> None:
+        fake = self._base / FAKED / "ln"
+        if forbidden:
+            fake.parent.mkdir(exist_ok=True)
+            fake.write_text("#!/bin/sh\necho 'Operation not permitted' >&2; exit 1\n")
+            fake.chmod(0o755)
+        else:
+            fake.unlink()
 
     def break_connections(self) -> None:
         self._server.kill_sessions()

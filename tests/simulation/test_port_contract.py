@@ -2,6 +2,7 @@
 as much as it is like the real one."""
 
 import asyncio
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,11 +20,11 @@ from fleet_tui.core.evidence import (
     Stopped,
     Unknown,
 )
-from fleet_tui.core.vitals import ProbeFailure, VitalsReading
+from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.wire.command import CommandPort
 from fleet_tui.wire.port import Inspection, StartAnswer
 from fleet_tui.wire.runs import MAX_PAYLOAD_BYTES
-from tests.simulation.places import Place, RealPlace, SimulatedPlace, digest
+from tests.simulation.places import FAKED, Place, RealPlace, SimulatedPlace, digest
 from tests.support.programs import finished, order, settled
 from tests.support.sshd import make_sshd
 
@@ -35,7 +36,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     if request.param == "simulated":
         yield SimulatedPlace()
         return
-    server = make_sshd(tmp_path / "sshd")
+    server = make_sshd(tmp_path / "sshd", env=f"PATH={tmp_path / FAKED}:{os.environ['PATH']}")
     real = RealPlace(server, tmp_path)
     yield real
     real.let_go()  # nothing may wait for ever, also after a failure
@@ -85,6 +86,28 @@ def test_a_run_gets_its_payload_byte_for_byte_and_its_answer_comes_back(place: P
         assert ended.ok
         assert ended.answer.text.raw == "out\n"
         assert place.given() == [digest(AWKWARD)]
+
+    place.run(test)
+
+
+def test_a_place_without_hard_links_is_found_out_and_works_once_it_has_them(place: Place) -> None:
+    async def test() -> None:
+        port = await known(place)
+        place.forbid_links(True)
+        assert not_started(await port.start(order())) == "no-hard-links"
+        found = await port.probe()
+        assert isinstance(found, ProbeFailure)
+        assert found.kind is FailureKind.CANNOT_WORK
+        assert found.cause == "its run_dir has no hard links"
+        assert lost(await port.inspect(order(attempt=2))) is LostReason.BAD_ANSWER
+        place.forbid_links(False)
+        place.break_connections()  # a new connection is a reason to try again
+        while not isinstance(await port.probe(), VitalsReading):
+            pass
+        assert not_started(await port.start(order(attempt=2))) == "fenced"
+        assert isinstance(fact(await port.start(order(attempt=3))), Started)
+        await finished(port, order(attempt=3))
+        assert len(place.given()) == 1
 
     place.run(test)
 

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from fleet_tui.core.events import Recorded, TaskEnded
 from fleet_tui.core.state import TaskPhase
 from fleet_tui.sim.__main__ import main, read_seeds
+from fleet_tui.sim.gateway_releases import NEWEST, RELEASES
 from fleet_tui.sim.virtual.draw import draw
 from fleet_tui.sim.virtual.mutants import MUTANTS, planted
 from fleet_tui.sim.virtual.runner import Report, hunt, record, search
@@ -26,6 +27,8 @@ SEEDS = 150
 """Every planted bug is caught within as many."""
 WORLDS = 300
 PIECE = 50
+
+OLD = [release for release in RELEASES if release is not NEWEST]
 
 BROKEN, HARD = "lost-is-ok", "no-brake"
 """A planted bug that almost every world shows, and one that few do."""
@@ -113,6 +116,9 @@ def test_the_worlds_are_troubled_enough() -> None:
     words = happened(outcomes)
     faults = {fault.kind for seed in range(1, 101) for fault in draw(seed).faults}
     assert {f"fault: {kind}" for kind in faults} <= words
+    assert faults >= {"unfit-host", "name-host", "poison-gateway", "kill-gateway"}
+    worlds = [draw(seed) for seed in range(1, 101)]
+    assert {release for world in worlds for release in world.releases.values()} >= set(OLD)
     assert len(faults) > 12
     seen = set().union(*(kinds(outcome.rows) for outcome in outcomes))
     assert seen >= {

@@ -15,8 +15,11 @@ from fleet_tui.core.fleet import EMPTY_FLEET, FleetSpec, Prices, TaskClass
 from fleet_tui.core.ids import AgentName, PoolName, RunId, TaskId, split_run_id
 from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.state import CancelCause, Health, TaskPhase, TaskSpec
-from fleet_tui.core.vitals import FailureKind
+from fleet_tui.core.vitals import FailureKind, Limit
 
+TAKES_WORK = frozenset({Health.UP, Health.DEGRADED})
+LOST = frozenset({Health.UNREACHABLE, Health.DOWN})
+MINUTE_S = 60
 STARTS_KEPT = 4_096
 """Placements remembered for the budget of retries; no world makes as many in a minute."""
 
@@ -70,6 +73,7 @@ class Work(msgspec.Struct, kw_only=True):
     """Somebody wants it gone, and nobody asked for it since."""
     held: bool = False
     expedited: bool = False
+    not_before_ms: int = 0
     dropped: bool = False
     blamed: bool = False
     """Agents agree that its newest run failed for a reason of its own."""
@@ -153,11 +157,17 @@ class Member(msgspec.Struct, kw_only=True):
     health: Health = Health.JOINING
     failure: FailureKind | None = None
     cordoned: bool = False
+    was_up: bool = False
+    """It took work once, since it joined."""
+    since_ms: int = 0
+    """When its health changed last."""
     trial_ms: int | None = None
     """Out of routing for what it refused or failed; from then on one task is let through."""
     trial: str = ""
     """The run that is on trial."""
     boot_id: str | None = None
+    limits: tuple[Limit, ...] = ()
+    """What its release cannot do."""
     prices: Prices = Prices()
     """As the fleet file said while it named the agent."""
     tokens: int = 0
@@ -176,6 +186,10 @@ class Book:
         self.works: dict[TaskId, Work] = {}
         self.agents: dict[AgentName, Member] = {}
         self.frozen: set[PoolName] = set()
+        self.thawed_ms: dict[PoolName, int] = {}
+        """When a pool's brake was taken off last."""
+        self.turns: dict[PoolName, AgentName] = {}
+        """Who got the last task of each pool."""
         self.starts: deque[tuple[int, bool]] = deque(maxlen=STARTS_KEPT)
         """Placements: their second, and whether it was a retry."""
         self.ends: dict[TaskPhase, int] = {}
@@ -188,6 +202,19 @@ class Book:
         task, number = split_run_id(run)
         work = self.works[task]
         return work, work.tries[number - 1]
+
+    def retries_left(self, at_ms: int) -> int:
+        """How many retries the fleet may begin now."""
+        since = at_ms // 1_000 - MINUTE_S
+        lately = [is_retry for second, is_retry in self.starts if second > since]
+        budget = self.fleet.retry_budget
+        share = max(budget.floor, lately.count(False) * budget.percent // 100)
+        return share - lately.count(True)
+
+    def may_start_late(self, one: Try) -> bool:
+        """Whether it was never heard of, and nothing keeps its start from arriving yet."""
+        agent = self.agents.get(one.agent)
+        return one.started_ms is None and agent is not None and Limit.NO_FENCE in agent.limits
 
     def busy(self, agent: AgentName) -> int:
         """How many slots of an agent are taken."""
@@ -215,16 +242,19 @@ class Book:
                 self.mode = mode
             case e.HealthChanged(agent=name, health=health, failure=failure):
                 if name in self.agents:
-                    self.agents[name].health, self.agents[name].failure = health, failure
+                    agent = self.agents[name]
+                    agent.health, agent.failure, agent.since_ms = health, failure, row.at_ms
+                    agent.was_up = agent.was_up or health in TAKES_WORK
             case e.AgentCordoned(agent=name) | e.AgentUncordoned(agent=name) as event:
                 if name in self.agents:
                     self.agents[name].cordoned = isinstance(event, e.AgentCordoned)
             case e.AgentTripped(agent=name, until_ms=until_ms):
                 if name in self.agents:
                     self.agents[name].trial_ms = until_ms
-            case e.AgentIdentified(agent=name, boot_id=boot_id):
+            case e.AgentIdentified(agent=name, boot_id=boot_id, limits=limits):
                 if name in self.agents:
                     agent = self.agents[name]
+                    agent.limits = limits
                     if agent.trial_ms is not None and agent.boot_id not in (None, boot_id):
                         agent.trial_ms = min(agent.trial_ms, row.at_ms)  # another process
                     agent.boot_id = boot_id
@@ -235,6 +265,7 @@ class Book:
                 self.frozen.add(pool)
             case e.FailoverThawed(pool=pool):
                 self.frozen.discard(pool)
+                self.thawed_ms[pool] = row.at_ms
             case _:
                 pass
 
@@ -261,6 +292,8 @@ class Book:
         match event:
             case e.TaskPlaced(run=run, agent=agent):
                 self.starts.append((at_ms // 1_000, work.is_retry))
+                if agent in self.fleet.agents:
+                    self.turns[self.fleet.agents[agent].pool] = agent
                 work.phase, work.blamed = TaskPhase.ACTIVE, False
                 work.tries.append(Try(id=run, agent=agent, placed_ms=at_ms))
                 if agent in self.agents and self.agents[agent].trial_ms is not None:
@@ -269,6 +302,7 @@ class Book:
                 if not work.is_open:
                     work.asked_ms = max(at_ms, not_before_ms)
                 work.phase, work.cancelled, work.dropped = TaskPhase.WAITING, False, False
+                work.not_before_ms = not_before_ms
             case e.TaskEnded(phase=phase):
                 work.phase = phase
                 self.ends[phase] = self.ends.get(phase, 0) + 1

@@ -43,13 +43,19 @@ class Checks:
 
     def __init__(self, world: "World") -> None:
         self.story = Story(self.broken)
-        self.rules = Rules(self.broken)
+        self.rules = Rules(self.broken, self._calm_ms)
         self.violations: list[Violation] = []
         self.losses: list[tuple[PoolName, float, float]] = []
         """Times in which a whole pool could not be reached: pool, from, to; in seconds."""
         self._world = world
         self._sent: dict[str, int] = {}
         self._asked: dict[tuple[int, str], deque[float]] = {}
+
+    def _calm_ms(self) -> float:
+        """For how long the engine has been running, with a disk that takes what it gives."""
+        world = self._world
+        last_s = max(world.disturbed_s, default=0.0)
+        return (world.loop.time() - max(last_s, world.store.full_until_s)) * 1_000
 
     def broken(self, invariant: str, text: str, at_s: float | None = None) -> None:
         """Note a broken promise."""
@@ -124,8 +130,10 @@ class Checks:
             and world.hosts[a.host].up
             and world.net.links[a.host].whole
             for a in agents
+            if a.host not in world.net.nameless
         )
-        if calm and len(agents) >= 3 and pool not in (state.frozen_pools if state else ()):
+        named = [a for a in agents if a.host not in world.net.nameless]
+        if calm and len(named) >= 3 and pool not in (state.frozen_pools if state else ()):
             self.losses.append((pool, now_s, now_s + for_s))
 
     def _check_urgency(self, placed: TaskStory, now_ms: int) -> None:

@@ -9,6 +9,8 @@ from msgspec.structs import replace
 
 from fleet_tui.core.fleet import OpenClawAgent, Priority, QueueLimits, RetryBudget, TaskClass
 from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.sim.gateway_releases import AUGUST, JULY, JUNE
+from fleet_tui.sim.virtual.draw_hosts import with_odd_hosts
 from fleet_tui.sim.virtual.scenario import (
     LONG_RUN_S,
     REFERENCE,
@@ -48,7 +50,7 @@ def draw(seed: int) -> Scenario:
         if not world.gateways and dice.random() < 0.5:
             world = _with_gateways(world, dice, share=0.5, zombies=0.8)
             world = _with_slow_starts(world, dice)
-    return world
+    return with_odd_hosts(_with_releases(world))
 
 
 def _with_gateways(
@@ -98,12 +100,34 @@ def _with_gateways(
     )
 
 
+def _with_releases(world: Scenario) -> Scenario:
+    """Some gateways are of older releases, and in half of these worlds starts arrive late: where
+    they cannot be fenced, that is what matters."""
+    dice = random.Random(f"{world.seed}/releases")  # noqa: S311  # a simulation, not a secret
+    if not world.gateways or dice.random() < 0.4:
+        return world
+    old = (AUGUST, JULY, JULY, JUNE)
+    releases = {n: dice.choice(old) for n in sorted(world.gateways) if dice.random() < 0.7}
+    if dice.random() < 0.5:
+        return replace(world, releases=releases)
+    jobs = [_tried_again(job, dice) for job in world.jobs]
+    moments = sorted(dice.uniform(1.0, world.safety_s / 2) for _ in range(6))
+    jobs += [_wanted_too(world, f"late-{n}", at_s, dice) for n, at_s in enumerate(moments)]
+    return replace(
+        world,
+        fleet=replace(world.fleet, lost_after_ms=dice.choice((15_000, 30_000))),
+        jobs=tuple(sorted(jobs, key=lambda job: job.at_s)),
+        network=replace(world.network, late_start=dice.choice((0.4, 0.7))),
+        releases=releases,
+    )
+
+
 def _with_poison(world: Scenario, rng: random.Random) -> Scenario:
     """One gateway answers every look and refuses or fails all that it gets, and there is much."""
     chosen, at_s = rng.choice(sorted(world.gateways)), rng.uniform(0.0, world.safety_s / 3)
     poison = Fault(at_s=at_s, kind="poison-gateway", agent=chosen, for_s=rng.choice((40.0, 200.0)))
     faults = [poison, *(fault for fault in world.faults if fault.agent != chosen)]
-    jobs = [*world.jobs, *(_wanted_there(world, n, at_s + n, rng) for n in range(30))]
+    jobs = [*world.jobs, *(_wanted_too(world, f"poisoned-{n}", at_s + n, rng) for n in range(30))]
     return replace(
         world,
         faults=tuple(sorted(faults, key=lambda fault: fault.at_s)),
@@ -111,8 +135,8 @@ def _with_poison(world: Scenario, rng: random.Random) -> Scenario:
     )
 
 
-def _wanted_there(world: Scenario, number: int, at_s: float, rng: random.Random) -> Job:
-    key, spec = f"poisoned-{number}", rng.choice(world.jobs).spec
+def _wanted_too(world: Scenario, key: str, at_s: float, rng: random.Random) -> Job:
+    spec = rng.choice(world.jobs).spec
     payload = Untrusted(f"job {key} {rng.getrandbits(48):x}")
     return Job(at_s=at_s, key=key, spec=replace(spec, payload=payload))
 

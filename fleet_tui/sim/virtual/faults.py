@@ -11,7 +11,7 @@ from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import AgentName, HostName
 from fleet_tui.engine.inbox import FleetChanged
 from fleet_tui.sim.virtual.gateways import Poison, SimGateway
-from fleet_tui.sim.virtual.host import FREE_KB, SimHost
+from fleet_tui.sim.virtual.host import FREE_KB, Lack, SimHost
 from fleet_tui.sim.virtual.loop import Running
 from fleet_tui.sim.virtual.scenario import Fault
 
@@ -45,6 +45,7 @@ class Trouble:
         world.net.heal()
         for host in world.hosts.values():
             host.free_kb = FREE_KB
+            host.lack = None
             if not host.up:
                 self._boot(host)
         world.store.full = False
@@ -170,6 +171,20 @@ class Trouble:
         gateway.poison = self._rng.choice(list(Poison))
         await asyncio.sleep(fault.for_s)
         gateway.poison = None
+
+    async def _unfit_host(self, fault: Fault) -> None:
+        """It answers, and can take no run until somebody mends it."""
+        assert fault.host is not None
+        host = self._world.hosts[fault.host]
+        host.lack = Lack.LINK if fault.amount < 0 else Lack.TOOL
+        host.lacks_since_s = self._world.loop.time()
+        await asyncio.sleep(fault.for_s)
+        host.lack = None
+
+    async def _name_host(self, fault: Fault) -> None:
+        """From now on its name is known."""
+        assert fault.host is not None
+        self._world.net.nameless.discard(fault.host)
 
     async def _kill_runs(self, fault: Fault) -> None:
         assert fault.host is not None

@@ -118,6 +118,11 @@ class SimGateway:
         """The process that answers on its port, if there is one."""
         return self._gateway.process if self._gateway.is_listening else None
 
+    @property
+    def can_be_fenced(self) -> bool:
+        """Whether its release can be kept from a start that comes late."""
+        return "expectedExistingSessionId" not in self.release.lacks_keys
+
     # What may happen to it
 
     def start(self, boot_s: float | None = None) -> None:
@@ -419,11 +424,15 @@ class _SimLine(Line):
             stream.close()
         hello = Hello(
             protocol=answers.PROTOCOL,
-            server=Server(version=self._gateway.release.version, boot_id=process.boot_id),
+            server=Server(
+                version=self._gateway.release.version,
+                boot_id=process.boot_id if self._gateway.release.tells_boot_id else "",
+            ),
             auth=Granted(scopes=list(SCOPES)),
             policy=Policy(tick_interval_ms=answers.TICK_S * 1_000),
         )
-        return Connection(stream, hello, lambda _: None)
+        booted_at_ms = process.pace.now_ms() - process.uptime_ms
+        return Connection(stream, hello, lambda _: None, booted_at_ms=booted_at_ms)
 
     def _knock(self, respond: Callable[[Process | None], None]) -> None:
         process = self._gateway.process
@@ -463,6 +472,7 @@ class SimGatewayPort(RunsByAttempts):
         self._gateway = gateway
         self._pool = pool
         self._now_ms = now_ms
+        self._limits = dialect_of(gateway.release).limits
         self._line = _SimLine(gateway, pool, epoch, effect, now_ms)
         self._attempts = Attempts(self._line, agent_id="main", is_owner=is_owner)
 
@@ -490,7 +500,9 @@ class SimGatewayPort(RunsByAttempts):
             latency_ms=(self._gateway.loop.time() - began_s) * 1_000,
             ready=not failing,
             note=" ".join(failing),
-            boot_id=boot_id if not failing else None,
+            version=self._gateway.release.version,
+            boot_id=boot_id if not failing and self._gateway.release.tells_boot_id else None,
+            limits=self._limits,
         )
 
     async def lost(self) -> ProbeFailure:

@@ -6,6 +6,8 @@ a crash may come between any two of them. The contract tests run against both.
 
 import random
 from collections.abc import Callable
+from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -27,6 +29,15 @@ LONG_S = 300.0
 RunTime = Callable[[str], "Habit"]
 
 
+class Lack(StrEnum):
+    """What keeps a machine that answers from taking any run, as ``rehearse`` words it."""
+
+    LINK = "link Operation not permitted"
+    """Its run directory has no hard links. Only one that tries finds out."""
+    TOOL = "tool mkdir"
+    """A tool is gone. Every look says so."""
+
+
 class Habit:
     """What the program does for one run."""
 
@@ -46,6 +57,14 @@ class Habit:
         self.output = f"out {said:x}\n"
         self.used = (said % 997, said // 997 % 499)
         """Tokens, in and out; a program that uses nothing tells nothing."""
+
+
+class TurnedAway(NamedTuple):
+    """A start that a machine could not take for a lack of its own."""
+
+    run: str
+    agent: AgentName
+    at_s: float
 
 
 class RunDir:
@@ -88,6 +107,10 @@ class SimHost:
         self.name = name
         self.up = True
         self.free_kb = FREE_KB
+        self.lack: Lack | None = None
+        """What is missing there for taking runs; None for nothing."""
+        self.lacks_since_s = 0.0
+        self.turned_away: list[TurnedAway] = []
         self.runs: dict[str, RunDir] = {}
         self.epoch = self.beginning = 0
         """The file ``epoch``: the newest engine seen, and since when no run was lost."""
@@ -101,6 +124,11 @@ class SimHost:
     def boot(self) -> str:
         """The boot id."""
         return f"boot-{self.name}-{self.boots}"
+
+    @property
+    def can_own(self) -> bool:
+        """Whether it can be written down here whose run it is."""
+        return self.free_kb > 0 and self.lack is None
 
     # What may happen to it
 
@@ -146,7 +174,7 @@ class SimHost:
             question = replace(question, tomb="lost")
         match question.verb:
             case "look":
-                self._look(reply)
+                self._look(question, reply)
             case "start":
                 self._start(question, reply)
             case "probe":
@@ -173,7 +201,9 @@ class SimHost:
             reply.say(f"epoch {question.epoch} {beginning}")
         return beginning > question.planned and self.sees_wipes
 
-    def _look(self, reply: "_Reply") -> None:
+    def _look(self, question: Question, reply: "_Reply") -> None:
+        if self.lack is Lack.TOOL or (self.lack is Lack.LINK and question.thorough):
+            reply.say(f"cannot {self.lack}")
         reply.end(
             f"state ok\ntime {round(self._loop.time() * 1_000)}\n"
             f"disk {self.free_kb}\nload 0.5\nMemTotal: 100\nMemAvailable: 60"
@@ -189,7 +219,9 @@ class SimHost:
             reply.say("exists")
             self._await_owner(known, lambda: self._bury_and_report(known, question, reply))
             return
-        if self.free_kb <= 0:
+        if self.lack is not None:
+            self._turn_away(question)
+        if self.free_kb <= 0 or self.lack is Lack.TOOL:
             reply.end("state refused no-run-dir")
             return
         run = self.runs[question.run] = RunDir()
@@ -201,12 +233,18 @@ class SimHost:
             self._refuse(run, "short", reply)
         elif sha256(body) != question.sha256:
             self._refuse(run, "damaged", reply)
+        elif self.lack is Lack.LINK:
+            self._refuse(run, "no-hard-links", reply)
         else:
             slow = self._rng.random() < 0.05
             claim_s = self._rng.uniform(2.0, 6.0) if slow else self._rng.uniform(0.001, 0.05)
             epoch = self.epoch
             self._later(claim_s, lambda: self._claim(run, question, body, epoch))
             self._await_owner(run, lambda: self._bury_and_report(run, question, reply))
+
+    def _turn_away(self, question: Question) -> None:
+        agent = AgentName(question.program.removeprefix("work-"))
+        self.turned_away.append(TurnedAway(question.run, agent, self._loop.time()))
 
     def _refuse(self, run: RunDir, why: str, reply: "_Reply") -> None:
         self._bury(run, "fenced")
@@ -216,7 +254,7 @@ class SimHost:
 
     def _claim(self, run: RunDir, question: Question, body: bytes, known_epoch: int) -> None:
         """The child process: it owns the run, unless a tombstone is there first."""
-        if run.owner is not None or run.wiped or self.free_kb <= 0:
+        if run.owner is not None or run.wiped or not self.can_own:
             return
         run.owner, run.boot = "run", self.boot
         habit = self._habits(question.run)
@@ -254,7 +292,7 @@ class SimHost:
     def _probe(self, question: Question, reply: "_Reply") -> None:
         run = self.runs.get(question.run)
         if run is None:
-            if self.free_kb <= 0:
+            if self.free_kb <= 0 or self.lack is Lack.TOOL:
                 reply.end("state failed no-owner")
                 return
             if not self.tombstones:
@@ -335,7 +373,7 @@ class SimHost:
         self._report(run, reply)
 
     def _bury(self, run: RunDir, word: str) -> None:
-        if self.free_kb > 0:
+        if self.can_own:
             run.owner = word
             run.poke()
 

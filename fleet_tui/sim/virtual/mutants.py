@@ -38,6 +38,7 @@ from fleet_tui.core.routing import lineup, requirement, schedule, waiting
 from fleet_tui.core.state import AgentState, AttemptPhase, TaskPhase
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.engine import dispatch, engine
+from fleet_tui.sim.virtual.due_mutants import DUE_MUTANTS
 from fleet_tui.sim.virtual.host import SimHost
 from fleet_tui.sim.virtual.more_mutants import MORE_MUTANTS
 from fleet_tui.sim.virtual.planting import Mutant, all_of, change
@@ -447,7 +448,7 @@ MUTANTS: tuple[Mutant, ...] = (
 """The best known ones first."""
 
 
-MUTANTS += MORE_MUTANTS
+MUTANTS += (*MORE_MUTANTS, *DUE_MUTANTS)
 
 
 @contextmanager

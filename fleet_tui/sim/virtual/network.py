@@ -31,6 +31,7 @@ from fleet_tui.wire.ssh import STILL_CONNECTING
 from fleet_tui.wire.ssh_failures import SshFailure
 
 CONNECT_TIMEOUT_S = 12.0
+NO_SUCH_NAME_S = 0.02
 KEEPALIVE_S = 15.0
 """How long a connection may be silent before it is taken for lost."""
 LONG_POLLS = 4
@@ -89,6 +90,8 @@ class Internet:
         self.chances = chances
         self.sent = sent
         self.rng = rng
+        self.nameless: set[HostName] = set()
+        """Hosts whose names nobody knows: never, or not yet."""
         self._shells: list[SimShell] = []
 
     def heal(self) -> None:
@@ -157,6 +160,10 @@ class SimPool:
     async def _dial(self, host: HostName) -> "SimShell | SshFailure":
         net = self._net
         link, machine = net.links[host], net.hosts[host]
+        if host in net.nameless:
+            await asyncio.sleep(NO_SUCH_NAME_S)
+            unknown = Untrusted("Name or service not known")
+            return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=unknown)
         if not link.whole:
             await asyncio.sleep(CONNECT_TIMEOUT_S)
             return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=Untrusted("timed out"))

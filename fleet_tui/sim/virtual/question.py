@@ -29,6 +29,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     job_bytes: int = 0
     sha256: str = ""
     least_kb: int = 0
+    thorough: bool = False
+    """Of a ``look``: it also tries what a run will need."""
     body: bytes | None = None
     """What follows a ``start``; None when its lines did not arrive whole."""
 
@@ -65,6 +67,9 @@ def read_question(stdin: bytes) -> Question | None:
         planned=int(planned),
         next=int(following),
     )
+    if verb == "look":
+        _, _, rest = lines[VALUES].partition(b"\n")
+        return msgspec.structs.replace(plain, thorough=rest.startswith(b"rehearse\n"))
     if verb != "start":
         return plain
     facts = lines[VALUES].split(b"\n", START_VALUES)

@@ -10,19 +10,19 @@ from collections.abc import Callable, Sequence
 
 from fleet_tui.core import events as e
 from fleet_tui.core.evidence import LateWord, Usage
-from fleet_tui.core.fleet import AgentSpec, FleetSpec, OpenClawAgent, TaskClass
+from fleet_tui.core.fleet import FleetSpec, OpenClawAgent, TaskClass
 from fleet_tui.core.ids import AgentName, RunId
 from fleet_tui.core.modes import EngineMode
-from fleet_tui.core.state import CancelCause, Health, TaskPhase, TaskSpec
+from fleet_tui.core.state import CancelCause, Health, TaskPhase
 from fleet_tui.core.vitals import FailureKind
-from fleet_tui.sim.virtual.books import Book, Try, Work
+from fleet_tui.sim.virtual.books import LOST, MINUTE_S, TAKES_WORK, Book, Try, Work
+from fleet_tui.sim.virtual.overdue import LISTENS_MS, Overdue
+from fleet_tui.sim.virtual.turns import boundary, wrong_turn
 
-TAKES_WORK = frozenset({Health.UP, Health.DEGRADED})
 MOST_UNSTARTED = 20
 """After so many tries in a row that did not start, a person is asked."""
-LISTENS_MS = 60_000
-"""An engine that was just started gives nothing up before it has listened for so long."""
-MINUTE_S = 60
+BRAKE_LOST = 3
+"""Fewer agents that vanish are no mass loss."""
 
 Broken = Callable[[str, str], None]
 
@@ -30,10 +30,12 @@ Broken = Callable[[str, str], None]
 class Rules:
     """Hears every commit and says what must not stand in it."""
 
-    def __init__(self, broken: Broken) -> None:
-        """``broken`` is told the name of the promise, and what was said."""
+    def __init__(self, broken: Broken, calm_ms: Callable[[], float]) -> None:
+        """``broken`` is told the name of the promise, and what was said; ``calm_ms`` tells for how
+        long the engine has been at work without a disturbance."""
         self.book = Book()
         self._broken = broken
+        self._overdue = Overdue(self.book, broken, calm_ms)
         self._judged: list[Work] = []
         """From a verdict on these, something has to follow in the same commit."""
         self._clock_held = False
@@ -46,6 +48,8 @@ class Rules:
         for row in rows:
             self._look(row.event, row.at_ms)
             book.enter(row)
+        if not self._clock_held:
+            self._overdue.look()
         for work in self._judged:
             if work.verdict:
                 text = f"nothing follows from {work.verdict} on {work.id}"
@@ -71,6 +75,8 @@ class Rules:
                 self._cancelling(event, at_ms)
             case e.AttemptGivenUp():
                 self._given_up(event, at_ms)
+            case e.FailoverFrozen():
+                self._frozen(event, at_ms)
             case e.AttemptLate() | e.AttemptTold():
                 self._late(event)
             case (
@@ -121,6 +127,9 @@ class Rules:
             self._broken("out-of-service", f"{run} was placed on {event.agent}, which is {why}")
         if book.busy(event.agent) >= spec.slots:
             self._broken("slots", f"{run} is one more than the {spec.slots} slots of {spec.name}")
+        turn = wrong_turn(book, event)
+        if turn:
+            self._broken("round-robin", f"{run} was placed on {event.agent}, but {turn}")
         problem = boundary(fleet, spec, work.spec)
         if not problem and work.may_go_on and isinstance(spec.kind, OpenClawAgent):
             problem = "a gateway cannot go on from a checkpoint"
@@ -154,12 +163,8 @@ class Rules:
         book = self.book
         if not work.is_retry or self._clock_held:
             return
-        since = at_ms // 1_000 - MINUTE_S
-        lately = [is_retry for second, is_retry in book.starts if second > since]
-        budget = book.fleet.retry_budget
-        share = max(budget.floor, lately.count(False) * budget.percent // 100)
-        if lately.count(True) >= share:
-            text = f"a retry of {work.id} is one more than {share} within a minute"
+        if book.retries_left(at_ms) <= 0:
+            text = f"a retry of {work.id} is one more than may begin within a minute"
             self._broken("retry-budget", text)
 
     # What becomes of tasks
@@ -183,6 +188,8 @@ class Rules:
             self._broken("waits", f"{work.id} is retried and was never tried")
             return
         last, policy = work.tries[-1], self.book.fleet.retry_policy(work.spec.task_class)
+        if last.given_up and last.says is None and self.book.may_start_late(last):
+            self._broken("unfenced-waits", f"{work.id} is retried, and {last.id} may still start")
         if last.failure and last.failure in policy.non_retryable:
             self._broken("non-retryable", f"{work.id} is retried after {last.failure}")
         if not self._may_try(work):
@@ -251,7 +258,8 @@ class Rules:
         if last.never_started:
             needless = work.unstarted < MOST_UNSTARTED
         else:
-            given_up = last.given_up and work.spec.task_class is not TaskClass.IDEMPOTENT
+            may_run_twice = work.spec.task_class is TaskClass.IDEMPOTENT
+            given_up = last.given_up and not (may_run_twice and not self.book.may_start_late(last))
             needless = not given_up and self._may_try(work)
         if last.is_open or last.ok is not None or needless:
             self._broken("no-needless-questions", f"{work.id} asks a person needlessly")
@@ -263,6 +271,15 @@ class Rules:
         unknown = last is not None and last.is_open and last.is_lost
         if not (work.asks or unknown or work.is_in_doubt):
             self._broken("verdicts-are-obeyed", f"{work.id} was judged and nobody was in doubt")
+
+    def _frozen(self, event: e.FailoverFrozen, at_ms: int) -> None:
+        """Only agents that worked once can be lost, and only many at once are a reason."""
+        names = [a.name for a in self.book.fleet.agents.values() if a.pool == event.pool]
+        known = [m for n in names if (m := self.book.agents.get(n)) is not None and m.was_up]
+        lost = [m for m in known if m.health in LOST and at_ms - m.since_ms <= MINUTE_S * 1_000]
+        if len(lost) < BRAKE_LOST or len(lost) * 2 <= len(known):
+            text = f"{event.pool} is frozen, and {len(lost)} of {len(known)} agents were lost"
+            self._broken("brake-has-a-reason", text)
 
     # What becomes of runs
 
@@ -308,7 +325,8 @@ class Rules:
             self._broken("modes-hold", f"{event.run} is given up while its pool is frozen")
         is_down = agent is not None and agent.health is Health.DOWN
         gone = is_down and agent is not None and agent.failure is FailureKind.GATEWAY_DOWN
-        if gone and work.spec.task_class is TaskClass.IDEMPOTENT:
+        may_move = work.spec.task_class is TaskClass.IDEMPOTENT and not book.may_start_late(one)
+        if gone and may_move:
             return
         patience = book.fleet.lost_after_ms
         assert one.lost_ms is not None
@@ -363,25 +381,6 @@ class Rules:
             due //= 1_000_000
         if cost != due:
             self._broken("answers-are-kept", f"{one.id} cost {due}, and {cost} is written down")
-
-
-def boundary(fleet: FleetSpec, agent: AgentSpec, task: TaskSpec) -> str:
-    """Why the task may never run on the agent; empty if it may."""
-    if agent.clients and task.client not in agent.clients:
-        return "reserved for another client"
-    reserved = fleet.isolated.union(*(a.clients for a in fleet.agents.values()))
-    if task.client in reserved and task.client not in agent.clients:
-        return "its client is isolated elsewhere"
-    if task.regions and agent.region not in task.regions:
-        return "in another region"
-    for rule in fleet.residency:
-        if rule.client == task.client and agent.region not in rule.regions:
-            return "outside its client's regions"
-    if not task.needs <= agent.capabilities:
-        return "lacks a capability"
-    if (task.pool or agent.pool) != agent.pool or (task.agent or agent.name) != agent.name:
-        return "another pool or agent was asked for"
-    return ""
 
 
 def back_off_ms(fleet: FleetSpec, work: Work) -> int:

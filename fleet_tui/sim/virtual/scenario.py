@@ -35,6 +35,7 @@ from fleet_tui.core.ids import (
 )
 from fleet_tui.core.state import TaskSpec
 from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.sim.gateway_releases import Release
 
 START_MS = 1_767_225_600_000
 """When every world begins: 2026-01-01 00:00 UTC."""
@@ -154,6 +155,10 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """Whether operators judge while the trouble lasts."""
     gateways: frozenset[AgentName] = frozenset()
     """Agents that are OpenClaw gateways; the others are programs."""
+    releases: dict[AgentName, Release] = {}
+    """Of gateways that are not of the newest release."""
+    nameless: frozenset[HostName] = frozenset()
+    """Hosts whose names nobody knows when the world begins."""
     letters: LetterCare | None = None
     """None: nobody looks after dead letters."""
     meddling: Meddling | None = None
@@ -181,7 +186,7 @@ def _mass_loss(world: Scenario) -> Scenario:
     (pool,) = list(fleet.pools)[:1]
     agents = {
         AgentName(f"a{n}"): replace(
-            spec, name=AgentName(f"a{n}"), kind=_program(f"a{n}"), pool=pool, clients=()
+            spec, name=AgentName(f"a{n}"), kind=program(f"a{n}"), pool=pool, clients=()
         )
         for n, spec in enumerate([*fleet.agents.values()] * 2, start=1)
         if n <= 4
@@ -278,7 +283,7 @@ def _fleet(rng: random.Random) -> FleetSpec:
         agents[name] = AgentSpec(
             name=name,
             pool=rng.choice(pools) if number > 1 else pools[0],
-            kind=_program(name),
+            kind=program(name),
             host=rng.choice(hosts),
             region=rng.choice((EU, US)),
             capabilities=frozenset({GPU}) if rng.random() < 0.3 else frozenset(),
@@ -323,7 +328,8 @@ def _fleet(rng: random.Random) -> FleetSpec:
     )
 
 
-def _program(name: str) -> CommandAgent:
+def program(name: str) -> CommandAgent:
+    """What an agent that is a program runs."""
     return CommandAgent(command=(f"work-{name}",), run_dir="~/runs")
 
 

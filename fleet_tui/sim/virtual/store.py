@@ -43,6 +43,8 @@ class Store:
         self.rows: list[Recorded] = []
         self.epoch = Epoch(0)
         self.full = False
+        self.full_until_s = 0.0
+        """When something was refused last for want of room."""
         self.disk = disk
         self._loop = loop
         self._rng = rng
@@ -89,6 +91,7 @@ class Store:
             problem = EpochLost("another engine took over")
         elif self.full and not all(isinstance(event, ABOUT_THE_ENGINE) for event in events):
             problem = JournalFull("no space left on device")
+            self.full_until_s = self._loop.time()
         elif rng.random() < self.disk.fails:
             problem = JournalFailed("input/output error")
         if problem is not None:

@@ -17,14 +17,15 @@ from fleet_tui.core.events import (
 from fleet_tui.core.evidence import LateWord
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.fold import fold
-from fleet_tui.core.ids import AgentName, TaskId
+from fleet_tui.core.ids import AgentName, RunId, TaskId
 from fleet_tui.core.state import EMPTY_STATE, CancelCause, Task, TaskPhase
 from fleet_tui.journal.codec import decode, encode
 from fleet_tui.sim.virtual.breakers import breakers
+from fleet_tui.sim.virtual.fit import fitness
 from fleet_tui.sim.virtual.kept import kept
-from fleet_tui.sim.virtual.rules import boundary
 from fleet_tui.sim.virtual.story import REQUEUED_BY, Requeued, Run, TaskStory
 from fleet_tui.sim.virtual.truth import Execution
+from fleet_tui.sim.virtual.turns import boundary
 from fleet_tui.wire.openclaw.transcript import WORDS_LOST
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def judge(world: "World") -> None:
     _memory(world, checks)
     kept(world, checks)
     breakers(world, checks)
+    fitness(world, checks)
     for problem in world.problems:
         checks.broken("no-bugs", problem)
 
@@ -178,13 +180,22 @@ def _executions(world: "World", checks: "Checks", task: TaskStory, found: list[E
             case TaskClass.IDEMPOTENT:
                 run = checks.story.runs.get(this.run)
                 flagged = run is not None and run.may_duplicate
-                wrong = (lived or done) and not flagged
+                unfenced = _may_start_late(world, checks, before.run)
+                wrong = (lived or done) and (not flagged or unfenced)
         if wrong and excused < sum(sent_s <= at_s for sent_s in asked):
             excused += 1  # somebody wanted it, once
         elif wrong:
             how = "while it ran" if lived else f"after it ended with {before.status}"
             text = f"{task.key} ({task.spec.task_class}) ran again as {this.run}, {how}"
             checks.broken("runs-once", text, at_s)
+
+
+def _may_start_late(world: "World", checks: "Checks", run: str) -> bool:
+    """Whether the ledger heard of a run's start no word, and its gateway could not be kept from
+    starting it: then nobody but a person may have had it done elsewhere."""
+    _, one = checks.rules.book.work_of(RunId(run))
+    gateway = world.gateways.get(one.agent)
+    return one.started_ms is None and gateway is not None and not gateway.can_be_fenced
 
 
 def _end(world: "World", checks: "Checks", task: TaskStory, found: list[Execution]) -> None:

@@ -15,6 +15,7 @@ from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import AgentName, HostName
 from fleet_tui.core.state import EMPTY_STATE, FleetState, TaskPhase
 from fleet_tui.engine import engine as engine_module
+from fleet_tui.sim.gateway_releases import NEWEST
 from fleet_tui.sim.virtual.checks import Checks, Violation
 from fleet_tui.sim.virtual.draw import draw
 from fleet_tui.sim.virtual.engines import EngineProcess
@@ -80,6 +81,7 @@ class World:
         self.net = Internet(
             self.loop, _dice(seed, "net"), self.hosts, scenario.network, self.checks.sent
         )
+        self.net.nameless.update(scenario.nameless)
         self.store = Store(self.loop, _dice(seed, "disk"), scenario.disk, self.checks.committed)
         self.gateways: dict[AgentName, SimGateway] = {
             name: SimGateway(
@@ -89,7 +91,8 @@ class World:
                 _dice(seed, f"gateway/{name}"),
                 self.truth,
                 self._habit,
-                self.now_ms,
+                lambda: START_MS + round(self.loop.time() * 1_000),
+                scenario.releases.get(name, NEWEST),
             )
             for name, spec in scenario.fleet.agents.items()
             if name in scenario.gateways and (host := spec.host) is not None
@@ -183,7 +186,8 @@ class World:
             await rounds
             await self.letters.go_round()
             await self._find_peace()
-        if any(execution.lives for execution in self.truth.executions):
+        repaired = any(fault.kind == "unfit-host" for fault in scenario.faults)
+        if repaired or any(execution.lives for execution in self.truth.executions):
             await asyncio.sleep(SETTLE_S)
         self.final = fold(EMPTY_STATE, self.store.rows)
 
