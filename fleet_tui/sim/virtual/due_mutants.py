@@ -48,6 +48,17 @@ _DUE: tuple[Mutant, ...] = (
         ),
     ),
     Mutant(
+        "cordon-ends-with-engine",
+        "after a restart cordoned agents get work again",
+        rewrite(
+            fold.Folding,
+            "apply",
+            "held = self",
+            "self.agents = {n: replace(a, cordon=None) for n, a in self.agents.items()}; "
+            "held = self",
+        ),
+    ),
+    Mutant(
         "turn-forgotten",
         "nobody remembers whose turn it was",
         rewrite(
@@ -81,9 +92,9 @@ _RELEASES: tuple[Mutant, ...] = (
         rewrite(runs, "_was_aborted", 'and end.timeout_phase in {None, "queue"}', ""),
     ),
     Mutant(
-        "row-is-alive",
-        "what an older gateway's ledger calls running is at work, whoever wrote that",
-        change(transcript.Ledger, "as_of", lambda self, _booted_at_ms: self),
+        "cut-off-has-failed",
+        "a turn that an older gateway lost with its process has failed",
+        rewrite(transcript, "standing", "if info.aborted_last_run", "if False"),
     ),
 )
 

@@ -300,7 +300,7 @@ def _told(world: "World", checks: "Checks") -> None:
         match row.event:
             case AttemptFinished(ok=ok, answer=answer, detail=detail):
                 true = e is not None and e.ended_s is not None and e.ended_s <= at_s
-                if e is None or not true or ok != (e.status == 0):
+                if e is None or not true or not e.recorded or ok != (e.status == 0):
                     checks.broken("facts-are-true", f"{run} finished, says the ledger", at_s)
                 elif answer.text.raw != e.output and not (
                     # Gateways keep no words of a failed turn, nor of one whose session is gone.
