@@ -19,8 +19,13 @@ from tests.support.openclaw_lab import openclaw_lab
 
 __all__ = ["openclaw_lab"]
 
-settings.register_profile("ci", derandomize=True, deadline=None, max_examples=100)
+settings.register_profile(
+    "ci", derandomize=True, deadline=None, max_examples=100, stateful_step_count=40
+)
 settings.register_profile("search", deadline=None, max_examples=5_000)
+settings.register_profile(
+    "mutation", derandomize=True, deadline=None, max_examples=20, stateful_step_count=30
+)
 settings.load_profile("ci")
 
 MAX_ID = 60

@@ -4,6 +4,8 @@ While a pool's brake is on, unknown runs of its agents are not given up and noth
 started elsewhere on the strength of silence.
 """
 
+from collections import Counter
+
 from fleet_tui.core.events import Event, FailoverFrozen, FailoverThawed
 from fleet_tui.core.ids import AgentName, PoolName
 from fleet_tui.core.state import AgentState, FleetState, Health
@@ -33,27 +35,27 @@ def is_braked(state: FleetState, agent: AgentName) -> bool:
 def reconcile_brake(state: FleetState, now_ms: int) -> list[Event]:
     """Freeze pools that lost too many agents within a minute; thaw those of which enough agents
     answer again."""
-    size: dict[PoolName, int] = {}
-    silent: dict[PoolName, int] = {}
-    lost_lately: dict[PoolName, int] = {}
+    answered: Counter[PoolName] = Counter()
+    silent: Counter[PoolName] = Counter()
+    lost_lately: Counter[PoolName] = Counter()
     for spec in state.fleet.agents.values():
         agent = state.agents.get(spec.name)
         if agent is None or not agent.was_ever_up:
-            size.setdefault(spec.pool, 0)
             continue  # a name that never answered is not lost, and not one of those that answered
-        size[spec.pool] = size.get(spec.pool, 0) + 1
+        answered[spec.pool] += 1
         if _is_silent(agent):
-            silent[spec.pool] = silent.get(spec.pool, 0) + 1
+            silent[spec.pool] += 1
         if agent.health in _LOST and now_ms - agent.since_ms <= WITHIN_MS:
-            lost_lately[spec.pool] = lost_lately.get(spec.pool, 0) + 1
+            lost_lately[spec.pool] += 1
     events: list[Event] = []
-    for pool, count in size.items():
+    for pool, count in answered.items():
         frozen = pool in state.frozen_pools
-        recent = lost_lately.get(pool, 0)
+        recent = lost_lately[pool]
         if not frozen and recent >= LOST_AT_LEAST and recent >= LOST_SHARE * count:
             reason = f"{recent} of {count} agents lost within a minute"
             events.append(FailoverFrozen(pool=pool, reason=reason))
-        elif frozen and (not count or silent.get(pool, 0) < LOST_SHARE * count):
+        elif frozen and silent[pool] < LOST_SHARE * count:
             events.append(FailoverThawed(pool=pool))
-    events.extend(FailoverThawed(pool=p) for p in state.frozen_pools if p not in size)
+    # Where nobody answered ever, nobody is lost: the pool is new, or it is gone.
+    events.extend(FailoverThawed(pool=p) for p in state.frozen_pools if p not in answered)
     return events

@@ -56,7 +56,8 @@ class Ear(msgspec.Struct, frozen=True, kw_only=True):
 
 def silence_ms(attempt: Attempt, ear: Ear, now_ms: int) -> int:
     """For how long nothing was heard of a run, as far as this engine can tell."""
+    since_ms = max(attempt.started_at_ms or attempt.planned_at_ms, ear.since_ms)
     beat = ear.beats.get(attempt.run_id)
-    heard_ms = beat.at_ms if beat is not None else 0
-    started = attempt.started_at_ms or attempt.planned_at_ms
-    return elapsed_ms(max(heard_ms, started, ear.since_ms), now_ms)
+    if beat is not None:
+        since_ms = max(since_ms, beat.at_ms)
+    return elapsed_ms(since_ms, now_ms)

@@ -26,7 +26,7 @@ def wait_ms(policy: RetryPolicy, tries: int, run: RunId) -> int:
 def fraction_of(text: str) -> float:
     """A number in [0, 1) that depends on the text alone and is spread evenly over texts."""
     digest = hashlib.sha256(text.encode()).digest()
-    return int.from_bytes(digest[:7], "big") / 2**56
+    return int.from_bytes(digest[:7]) / 2**56
 
 
 def trace_id_of(run: RunId) -> str:

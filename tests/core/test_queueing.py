@@ -1,5 +1,7 @@
 """What operators do to waiting tasks, and what the queue refuses."""
 
+from collections.abc import Callable
+
 import pytest
 from msgspec.structs import replace
 
@@ -9,13 +11,23 @@ from fleet_tui.core.attempts import learn
 from fleet_tui.core.decide import decide
 from fleet_tui.core.decided import Decided
 from fleet_tui.core.decision import PendingCode
-from fleet_tui.core.events import FleetLoaded, TaskPlaced, TaskReleased
+from fleet_tui.core.events import (
+    AttemptCancelling,
+    FleetLoaded,
+    TaskCancelRequested,
+    TaskEnded,
+    TaskExpedited,
+    TaskHeld,
+    TaskPlaced,
+    TaskReleased,
+    TaskReprioritized,
+)
 from fleet_tui.core.evidence import Definite, NotStarted
 from fleet_tui.core.fleet import Priority, QueueLimits, RetryBudget
 from fleet_tui.core.ids import ClientName, TaskId
 from fleet_tui.core.retry_budget import WINDOW_S
 from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.state import Task, TaskPhase
+from fleet_tui.core.state import CancelCause, Task, TaskPhase
 from fleet_tui.core.submission import Wanted, no_room
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
@@ -196,3 +208,97 @@ def test_the_newest_fleet_files_limits_hold() -> None:
     queue.ask(c.Submit(task=TaskId("T1"), key="1", spec=work()))
     queue.story.add(FleetLoaded(spec=fleet(agent("a1"))))
     assert isinstance(queue.ask(c.Submit(task=TaskId("T2"), key="2", spec=work())), Decided)
+
+
+# What is recorded
+
+
+def decided(queue: Queue, command: c.Command) -> Decided:
+    verdict = queue.ask(command)
+    assert isinstance(verdict, Decided)
+    return verdict
+
+
+def test_a_waiting_task_is_cancelled_at_once() -> None:
+    queue = Queue()
+    task = queue.submit()
+    done = decided(queue, c.Cancel(task=task, reason="not needed"))
+    assert done == Decided(
+        events=(
+            TaskCancelRequested(task=task, by="ann", reason="not needed"),
+            TaskEnded(task=task, phase=TaskPhase.CANCELLED, reason="cancelled by ann"),
+        ),
+        task=task,
+        number=1,
+    )
+
+
+def test_a_running_task_is_stopped_and_a_second_cancel_asks_for_no_second_stop() -> None:
+    queue = Queue()
+    task = queue.submit()
+    queue.route()
+    (attempt,) = queue.task(task).attempts
+    requested = TaskCancelRequested(task=task, by="ann", reason="too slow")
+    stopping = AttemptCancelling(run=attempt.run_id, cause=CancelCause.OPERATOR, by="ann")
+    cancel = c.Cancel(task=task, reason="too slow")
+    assert decided(queue, cancel) == Decided(events=(requested, stopping), task=task, number=1)
+    assert decided(queue, cancel) == Decided(events=(requested,), task=task, number=1)
+
+
+def test_a_task_that_is_over_or_that_nobody_knows_is_not_cancelled() -> None:
+    queue = Queue()
+    task = queue.submit()
+    queue.ask(c.Cancel(task=task))
+    again = queue.refusal(c.Cancel(task=task))
+    assert (again.code, again.text) == ("already-over", "t-1 is cancelled already.")
+    none = queue.refusal(c.Cancel(task=TaskId("none")))
+    assert (none.code, none.text) == ("unknown-task", "No task none is known.")
+
+
+def test_what_is_done_to_waiting_tasks_is_recorded_with_its_author_and_reason() -> None:
+    queue = Queue()
+    task = queue.submit()
+    for command, event in (
+        (c.Hold(tasks=(task,), reason="why"), TaskHeld(task=task, by="ann", reason="why")),
+        (c.Release(tasks=(task,)), TaskReleased(task=task, by="ann")),
+        (c.Expedite(tasks=(task,), reason="why"), TaskExpedited(task=task, by="ann", reason="why")),
+        (
+            c.SetPriority(tasks=(task,), priority=Priority.P0),
+            TaskReprioritized(task=task, priority=Priority.P0, by="ann"),
+        ),
+    ):
+        done = decided(queue, command)
+        assert done == Decided(events=(event,), task=task, number=1, changed=1)
+
+
+@pytest.mark.parametrize(
+    ("verb", "done"),
+    [
+        (lambda task: c.Hold(tasks=(task,)), "held"),
+        (lambda task: c.Release(tasks=(task,)), "released"),
+        (lambda task: c.Expedite(tasks=(task,)), "expedited"),
+        (lambda task: c.SetPriority(tasks=(task,), priority=Priority.P0), "moved"),
+    ],
+)
+def test_what_cannot_be_done_to_a_task_that_does_not_wait_is_named(
+    verb: Callable[[TaskId], c.Command], done: str
+) -> None:
+    queue = Queue()
+    task = queue.submit()
+    queue.ask(c.Cancel(task=task))
+    refused = queue.refusal(verb(task))
+    assert refused.code == "not-waiting"
+    assert refused.text == f"t-1 is cancelled; only waiting tasks can be {done}."
+
+
+def test_what_is_so_already_is_refused_and_says_what_is_so() -> None:
+    queue = Queue()
+    task = queue.submit()
+    queue.ask(c.Hold(tasks=(task,)))
+    queue.ask(c.Expedite(tasks=(task,)))
+    assert queue.refusal(c.Hold(tasks=(task,))).text == "t-1 is held by ann already."
+    assert queue.refusal(c.Expedite(tasks=(task,))).text == "t-1 goes before all others already."
+    same = c.SetPriority(tasks=(task,), priority=Priority.P2)
+    assert queue.refusal(same).text == "t-1 is P2 already."
+    queue.ask(c.Release(tasks=(task,)))
+    assert queue.refusal(c.Release(tasks=(task,))).text == "t-1 is not held."

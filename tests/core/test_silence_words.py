@@ -1,5 +1,6 @@
 """How long nothing was heard of a run, and what happens then."""
 
+import pytest
 from msgspec.structs import replace
 
 from fleet_tui.core.events import FailoverFrozen, FleetLoaded, HealthChanged
@@ -75,3 +76,35 @@ def test_where_nothing_is_given_up_it_says_that_it_waits() -> None:
     found = silence(run)
     assert found is not None
     assert found.ends_at_ms is None
+
+
+@pytest.mark.parametrize(
+    ("health", "failure", "is_silent"),
+    [
+        (Health.SUSPECT, FailureKind.GATEWAY_HUNG, True),
+        (Health.DOWN, FailureKind.GATEWAY_DOWN, True),
+        (Health.SUSPECT, None, False),
+        (Health.DEGRADED, FailureKind.CANNOT_WORK, False),
+    ],
+)
+def test_only_an_agent_that_fails_its_looks_and_is_out_of_service_is_silent(
+    health: Health, failure: FailureKind | None, is_silent: bool
+) -> None:
+    run = Run()
+    run.fact(Started())
+    agent = run.story.state.agents[run.task.attempts[0].agent]
+    agents = {agent.name: replace(agent, health=health, failure=failure, since_ms=77)}
+    found = silence_of(replace(run.story.state, agents=agents), run.task)
+    assert (found is not None) is is_silent
+    assert found is None or found.since_ms == 77
+    assert silence_of(replace(run.story.state, agents={}), run.task) is None
+
+
+def test_the_brake_of_another_pool_stops_nothing_here() -> None:
+    run = Run(TaskClass.IDEMPOTENT)
+    run.fact(Started())
+    run.hear(LOST)
+    run.story.add(FailoverFrozen(pool=PoolName("other"), reason="a test"))
+    found = silence(run)
+    assert found is not None
+    assert found.ends_at_ms is not None

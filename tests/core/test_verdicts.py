@@ -9,7 +9,13 @@ from fleet_tui.core import commands as c
 from fleet_tui.core.attempts import LISTEN_FIRST_MS, MAX_UNSTARTED
 from fleet_tui.core.decide import decide
 from fleet_tui.core.decided import Decided
-from fleet_tui.core.events import FleetLoaded, TaskEnded, TaskRetrying
+from fleet_tui.core.events import (
+    AttemptGivenUp,
+    FleetLoaded,
+    TaskEnded,
+    TaskResolved,
+    TaskRetrying,
+)
 from fleet_tui.core.evidence import (
     Checkpoint,
     Died,
@@ -24,6 +30,7 @@ from fleet_tui.core.fleet import Deadlines, TaskClass
 from fleet_tui.core.narrate import narrate
 from fleet_tui.core.state import AttemptPhase, TaskPhase
 from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.verdicts import awaits_verdict, in_doubt
 from tests.support.task import LOST, PATIENCE_MS, Run
 
 Way = Callable[[Run], Run]
@@ -279,3 +286,59 @@ def test_what_was_waited_for_is_told_in_its_own_unit() -> None:
     run.hear(LOST)
     run.later(LISTEN_FIRST_MS)
     assert run.task.reason == f"nothing heard of the run on {run.task.attempts[0].agent} for 45s"
+
+
+ENDS = {
+    c.Verdict.RAN: TaskEnded,
+    c.Verdict.DID_NOT_RUN: TaskRetrying,
+    c.Verdict.RUN_AGAIN: TaskRetrying,
+}
+
+
+@pytest.mark.parametrize("verdict", c.Verdict)
+def test_a_verdict_is_recorded_with_its_author_and_ends_an_unknown_run(
+    verdict: c.Verdict,
+) -> None:
+    run = Run()
+    run.fact(Started())
+    run.hear(LOST)
+    decided = judge(run, verdict)
+    assert isinstance(decided, Decided)
+    assert (decided.task, decided.number) == (run.id, run.task.number)
+    assert [type(e) for e in decided.events] == [TaskResolved, AttemptGivenUp, ENDS[verdict]]
+    resolved, _, end = decided.events
+    assert resolved == TaskResolved(task=run.id, verdict=verdict.value, by="ann", reason="looked")
+    assert isinstance(end, TaskEnded | TaskRetrying)
+    assert end.reason.startswith("ann says ")
+
+
+@pytest.mark.parametrize("verdict", c.Verdict)
+def test_a_verdict_on_a_run_that_was_given_up_does_not_give_it_up_again(
+    verdict: c.Verdict,
+) -> None:
+    run = given_up(Run())
+    decided = judge(run, verdict)
+    assert isinstance(decided, Decided)
+    assert [type(e) for e in decided.events] == [TaskResolved, ENDS[verdict]]
+
+
+def test_only_a_task_that_ended_is_in_doubt() -> None:
+    run = given_up(Run())
+    assert awaits_verdict(run.task)
+    assert not in_doubt(run.task)
+    ask(run, c.Cancel(task=run.id))
+    assert not awaits_verdict(run.task)
+    assert in_doubt(run.task)
+    judge(run, c.Verdict.RAN)
+    assert not in_doubt(run.task)
+
+
+def test_a_verdict_about_a_run_of_a_task_that_was_never_placed_says_so() -> None:
+    run = Run()
+    task = replace(run.task, phase=TaskPhase.NEEDS_OPERATOR, attempts=())
+    state = replace(run.story.state, open_tasks={run.id: task})
+    command = c.Resolve(task=run.id, run=run.run, verdict=c.Verdict.RAN, reason="looked")
+    refused = decide(state, "ann", command, run.story.now_ms)
+    assert isinstance(refused, c.Refused)
+    assert refused.text.endswith(f"{task.label} was never placed.")
+    assert refused.hint

@@ -102,7 +102,6 @@ def allowed(spec: FleetSpec, task: TaskSpec, chosen: AgentSpec) -> bool:
 
 
 @given(fleets(), st.lists(specs(), max_size=12), st.data())
-@settings(max_examples=150, deadline=None)
 def test_no_placement_crosses_a_boundary_or_overbooks(
     spec: FleetSpec, tasks: list[TaskSpec], data: st.DataObject
 ) -> None:
@@ -142,7 +141,6 @@ def check_decision(spec: FleetSpec, event: TaskPlaced) -> None:
 
 
 @given(fleets(), specs())
-@settings(max_examples=100, deadline=None)
 def test_a_task_waits_only_if_nobody_who_may_take_it_is_free(
     spec: FleetSpec, task: TaskSpec
 ) -> None:
@@ -155,7 +153,6 @@ def test_a_task_waits_only_if_nobody_who_may_take_it_is_free(
 
 
 @given(fleets(), st.lists(specs(), max_size=12), st.randoms(use_true_random=False))
-@settings(max_examples=100, deadline=None)
 def test_many_in_one_round_are_decided_as_one_after_the_other(
     spec: FleetSpec, tasks: list[TaskSpec], random: Random
 ) -> None:
@@ -377,4 +374,4 @@ class Lifecycle(RuleBasedStateMachine):
 
 
 TestLifecycle = Lifecycle.TestCase
-TestLifecycle.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestLifecycle.settings = settings(max_examples=settings().max_examples * 3 // 5)

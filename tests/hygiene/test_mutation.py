@@ -1,0 +1,98 @@
+"""The score of the mutation tests is the one the page shows, and every explanation is of a change
+that can still be made."""
+
+import ast
+import re
+
+import pytest
+
+from tests.hygiene.sources import Function, functions, modules
+from tests.mutation.declared import FURTHER, MODULES, TESTS
+from tests.mutation.keys import change, is_unreachable, is_wording
+from tests.mutation.record import Explanation, explanations, score, table
+from tests.support.surroundings import CHECKOUT
+
+HOW = "run: python -m tests.mutation"
+REASONS = re.compile(r"(equivalent|wording|unreachable|speed): \S.{15,}")
+"""Nothing that anybody could observe changes; only words for people do; what was asserted or proven
+before makes the case impossible; only time or memory change."""
+
+
+def of_core(module: str) -> list[Function]:
+    path = f"fleet_tui/core/{module.replace('.', '/')}.py"
+    (source,) = (s for s in modules("fleet_tui") if s.path == path)
+    return list(functions(source))
+
+
+def test_the_page_shows_the_recorded_score() -> None:
+    page = (CHECKOUT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert table(score()) in page, HOW
+
+
+def test_every_declared_module_was_played_to_the_end_and_left_nothing_unexplained() -> None:
+    recorded = score().modules
+    assert sorted(recorded) == sorted([*MODULES, *FURTHER]), HOW
+    assert {name: recorded[name].unexplained for name in MODULES} == dict.fromkeys(MODULES, 0)
+    for name, of in recorded.items():
+        assert of.mutants == of.killed + of.refused + of.explained + of.unexplained, name
+        assert of.explained == sum(e.module == name for e in explanations()), name
+
+
+def test_the_tests_it_plays_are_there() -> None:
+    assert [path for path in TESTS if not (CHECKOUT / path).exists()] == []
+
+
+@pytest.mark.parametrize("explanation", explanations(), ids=lambda e: f"{e.module}:{e.function}")
+def test_an_explanation_is_of_lines_that_are_there_and_says_why(explanation: Explanation) -> None:
+    assert explanation.module in (*MODULES, *FURTHER)
+    found = [f for f in of_core(explanation.module) if f.name == explanation.function]
+    assert found, "no such function any more"
+    lines = found[0].source.lines[found[0].node.lineno - 1 : found[0].node.end_lineno]
+    assert explanation.before in " / ".join(line.strip() for line in lines)
+    assert explanation.before != explanation.after
+    assert REASONS.fullmatch(explanation.why)
+
+
+def test_no_mutant_is_explained_twice() -> None:
+    keys = [(e.module, e.function, e.before, e.after, e.nth) for e in explanations()]
+    assert len(keys) == len(set(keys))
+
+
+def test_a_mutant_is_known_by_the_lines_that_it_changes() -> None:
+    original = "def f(a):\n    if a > 1:\n        return 2\n    return a"
+    assert change(original, original.replace(">", ">=")) == ("if a > 1:", "if a >= 1:")
+    without = original.replace("    if a > 1:\n        return 2\n", "")
+    assert change(original, without) == ("if a > 1: / return 2", "")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_left_out"),
+    [
+        ('f("no such task")', 'f("XXno such taskXX")', True),
+        ('f("held", "by them")', 'f("held", "BY THEM")', True),
+        ('f("held")', 'f("HELD")', False),
+        ('f("a b")', "f(None)", False),
+        ('f("a b")', 'g("a b")', False),
+        ('f(1, "a b")', 'f(2, "a b")', False),
+        ('f("; ")', 'f("XX; XX")', False),
+        ('f(x, "a b")', 'f("a b")', False),
+    ],
+)
+def test_only_prose_for_people_is_left_out(before: str, after: str, is_left_out: bool) -> None:
+    ast.parse(before)
+    assert is_wording(before, after) is is_left_out
+
+
+@pytest.mark.parametrize(
+    ("before", "is_left_out"),
+    [
+        ("assert_never(event)", True),
+        ("case _: / assert_never(task.phase)", True),
+        ("case _: / return None", False),
+        ("case TaskPhase.WAITING: / assert_never(task)", False),
+    ],
+)
+def test_only_what_the_type_checker_proves_unreachable_is_left_out(
+    before: str, is_left_out: bool
+) -> None:
+    assert is_unreachable(before) is is_left_out
