@@ -37,7 +37,7 @@ def refused(modules: Iterable[Made], names: Set[str], cache: Path) -> set[str]:
     for line in said.stdout.splitlines():
         error = json.loads(line)
         name = lines.get((CHECKOUT / error["file"]).resolve(), {}).get(error["line"])
-        if error["severity"] == "error" and name in names:
+        if name is not None and name in names and error["severity"] == "error":
             found.add(name)
     return found
 
