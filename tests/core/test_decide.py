@@ -1,15 +1,26 @@
 """Commands: what they become, and clear refusals."""
 
+from collections.abc import Callable
+
 import pytest
 
 from fleet_tui.core import commands as c
 from fleet_tui.core.attempts import learn, reconcile_attempts
-from fleet_tui.core.decide import decide
+from fleet_tui.core.decide import MAX_NOTE_CHARS, decide, public
 from fleet_tui.core.decided import Decided
-from fleet_tui.core.events import TaskEnded, TaskNeedsOperator, TaskPlaced
+from fleet_tui.core.events import (
+    AgentCordoned,
+    AgentUncordoned,
+    EngineModeChanged,
+    NoteAdded,
+    TaskEnded,
+    TaskNeedsOperator,
+    TaskPlaced,
+)
 from fleet_tui.core.evidence import Definite, NotStarted
 from fleet_tui.core.fleet import Deadlines
 from fleet_tui.core.ids import AgentName, AlertId, RunId, TaskId
+from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.state import TaskPhase, TaskSpec
 from fleet_tui.core.submission import MAX_PAYLOAD_BYTES
@@ -169,3 +180,84 @@ def test_the_deadlines_of_a_requeued_task_begin_anew(deadlines: Deadlines) -> No
     assert reconcile_attempts(told.state, told.now_ms + 999) == []
     (ended,) = reconcile_attempts(told.state, told.now_ms + 1_000)
     assert isinstance(ended, TaskEnded)
+
+
+# What is recorded
+
+
+A1, GPU_1 = AgentName("a1"), AgentName("gpu-1")
+
+
+def test_only_agents_that_are_in_are_cordoned_and_only_those_that_are_out_let_in() -> None:
+    told = story()
+    cordon = c.Cordon(agents=(A1,), reason="a new disk")
+    assert done(told, cordon).events == (AgentCordoned(agent=A1, by="me", reason="a new disk"),)
+    both = c.Cordon(agents=(A1, GPU_1), reason="all")
+    assert done(told, both).events == (AgentCordoned(agent=GPU_1, by="me", reason="all"),)
+    assert done(told, c.Uncordon(agents=(A1,))).events == (AgentUncordoned(agent=A1, by="me"),)
+    back = c.Uncordon(agents=(A1, GPU_1))
+    assert done(told, back).events == (AgentUncordoned(agent=GPU_1, by="me"),)
+    assert done(told, back).events == ()
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [lambda a: c.Cordon(agents=a), lambda a: c.Uncordon(agents=a), lambda a: c.ProbeNow(agents=a)],
+)
+def test_agents_have_to_be_named_and_to_exist(
+    verb: Callable[[tuple[AgentName, ...]], c.Command],
+) -> None:
+    none = refused(story(), verb(()))
+    assert (none.code, none.text) == ("nothing-named", "No agent was named.")
+    other = refused(story(), verb((A1, AgentName("a2"))))
+    assert (other.code, other.text) == ("unknown-agent", "No agent is called 'a2'.")
+    assert "a1" in other.hint
+    assert done(story(), verb((A1,))) is not None
+
+
+def test_a_freeze_and_its_end_are_changes_of_mode() -> None:
+    told = story()
+    early = refused(told, c.Thaw())
+    assert (early.code, early.text) == ("not-frozen", "The engine is not frozen.")
+    assert done(told, c.Freeze(reason="a fire drill")).events == (
+        EngineModeChanged(
+            mode=EngineMode.HOLD, was=EngineMode.NORMAL, reason="a fire drill", by="me"
+        ),
+    )
+    assert done(told, c.Freeze(reason="again")).events == ()
+    assert done(told, c.Thaw()).events == (
+        EngineModeChanged(mode=EngineMode.NORMAL, was=EngineMode.HOLD, reason="thawed", by="me"),
+    )
+    (unsaid,) = done(told, c.Freeze()).events
+    assert isinstance(unsaid, EngineModeChanged)
+    assert unsaid.reason == "nothing is to be started"
+
+
+def test_a_note_has_words_and_a_bound() -> None:
+    told = story()
+    text = Untrusted("x" * MAX_NOTE_CHARS)
+    assert done(told, c.AddNote(text=text)).events == (NoteAdded(by="me", text=text),)
+    assert refused(told, c.AddNote(text=Untrusted(" \n"))).code == "empty"
+    long = refused(told, c.AddNote(text=Untrusted("x" * (MAX_NOTE_CHARS + 1))))
+    assert (long.code, long.text) == ("too-long", "A note has at most 2000 characters.")
+
+
+def test_an_alert_that_is_not_open_is_not_acknowledged() -> None:
+    nobody = AlertId("agent:a9")
+    unknown = refused(story(), c.Ack(alert=nobody))
+    assert (unknown.code, unknown.text) == ("unknown-alert", "No open alert is called agent:a9.")
+
+
+def test_the_words_of_a_command_have_no_secret_in_them() -> None:
+    secret = "sk-ant-api03-" + "a1B2c3D4" * 6
+    note = public(c.AddNote(text=Untrusted(f"the key is {secret}")))
+    assert isinstance(note, c.AddNote)
+    assert secret not in note.text.raw
+    held = public(c.Hold(tasks=(T1,), reason=f"leaked {secret}"))
+    assert isinstance(held, c.Hold)
+    assert secret not in held.reason
+    assert held.tasks == (T1,)
+    plain = c.Hold(tasks=(T1,), reason="wrong customer")
+    assert public(plain) is plain
+    thaw = c.Thaw()
+    assert public(thaw) is thaw

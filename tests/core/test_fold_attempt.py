@@ -9,6 +9,7 @@ from fleet_tui.core.fold_attempt import next_attempt
 from fleet_tui.core.ids import AgentName, RunId
 from fleet_tui.core.state import Attempt, AttemptPhase, CancelCause
 from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.vitals import ModelTrouble
 from tests.support.task import Run
 
 RUN = RunId("T.1")
@@ -18,6 +19,7 @@ SAID_BEFORE = Untrusted("what its agent said before")
 ANSWER = Answer(text=Untrusted("42"))
 USAGE = Usage(input_tokens=5, output_tokens=7)
 MARK = Checkpoint(text=Untrusted("page 1"), sha256="ab")
+TROUBLE = ModelTrouble(reason="rate limit", attempt=2, of=8)
 
 PLANNED = Attempt(
     run_id=RUN,
@@ -138,6 +140,16 @@ COURSE: list[tuple[Attempt, e.AttemptEvent, Attempt]] = [
         RUNNING,
         e.AttemptCancelling(run=RUN, cause=CancelCause.HEARTBEAT),
         replace(RUNNING, phase=AttemptPhase.CANCELLING, cancel_cause=CancelCause.HEARTBEAT),
+    ),
+    (
+        RUNNING,
+        e.AttemptTroubled(run=RUN, trouble=TROUBLE),
+        replace(RUNNING, model_trouble=TROUBLE),
+    ),
+    (
+        replace(RUNNING, model_trouble=TROUBLE),
+        e.AttemptTroubled(run=RUN),
+        RUNNING,
     ),
     (
         STOPPING,

@@ -7,6 +7,7 @@ call the mutated function, quick ones first, and ends at the first that fails.
 
 import os
 import resource
+import signal
 import sys
 import time
 from collections import defaultdict
@@ -15,6 +16,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
 from types import CodeType, ModuleType
+from typing import NoReturn
 
 import pytest
 from mutmut.mutation import trampoline
@@ -73,7 +75,6 @@ class Player:
         self._callers: dict[str, list[pytest.Item]] = defaultdict(list)
         self._in_child = False
         self._children: dict[int, Mutant] = {}
-        self.is_complete = False
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A failure ends a mutant; of the program as it is, it ends everything."""
@@ -89,7 +90,18 @@ class Player:
         session.config.pluginmanager.unregister(name="terminalreporter")
         self._learn(session.items)
         if self._failed:
-            pytest.exit(f"these fail without any mutant: {', '.join(self._failed)}", returncode=3)
+            _end(f"these fail without any mutant: {', '.join(self._failed)}")
+        _, status = os.waitpid(self._fork("", session.items), 0)
+        if os.waitstatus_to_exitcode(status) != SURVIVED:
+            _end("a child without any mutant fails, so that failures prove nothing")
+        try:
+            self._play()
+        finally:
+            for child in self._children:
+                os.kill(child, signal.SIGKILL)
+        return True
+
+    def _play(self) -> None:
         for mutant in self._mutants:
             tests = self._callers.get(mutant.function)
             if not tests:
@@ -99,12 +111,9 @@ class Player:
                 self._reap()
             if time.monotonic() > self._until:
                 break
-            self._start(mutant, tests)
-        else:
-            self.is_complete = True
+            self._children[self._fork(mutant.name, tests)] = mutant
         while self._children:
             self._reap()
-        return True
 
     def _learn(self, items: list[pytest.Item]) -> None:
         """Which tests call which function, and what each takes."""
@@ -121,16 +130,16 @@ class Player:
             tests.sort(key=lambda item: self._cost_s[item.nodeid])
         _activate("")
 
-    def _start(self, mutant: Mutant, tests: list[pytest.Item]) -> None:
+    def _fork(self, name: str, tests: list[pytest.Item]) -> int:
+        """Start a child that runs tests with a mutant; its process id."""
         sys.stdout.flush()
         child = os.fork()
         if child:
-            self._children[child] = mutant
-            return
+            return child
         try:
             self._in_child = True
             _bound(sum(self._cost_s[test.nodeid] for test in tests))
-            _activate(mutant.name)
+            _activate(name)
             for test in tests:
                 test.ihook.pytest_runtest_protocol(item=test, nextitem=None)
         except (
@@ -144,6 +153,11 @@ class Player:
         mutant = self._children.pop(child)
         survived = os.waitstatus_to_exitcode(status) == SURVIVED
         self._told(mutant, Outcome.SURVIVED if survived else Outcome.KILLED)
+
+
+def _end(why: str) -> NoReturn:
+    print(why, file=sys.stderr)  # pytest's own reporter is silent by now
+    pytest.exit(why, returncode=3)
 
 
 def _bound(cost_s: float) -> None:
