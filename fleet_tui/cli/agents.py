@@ -16,22 +16,10 @@ from fleet_tui.cli.common import (
     watch_option,
 )
 from fleet_tui.core import words
+from fleet_tui.core.agent_words import listed, word_of
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.state import AgentState, FleetState, Health
 from fleet_tui.core.untrusted import Untrusted
-
-SEVERITY = {
-    Health.DOWN: 0,
-    Health.UNREACHABLE: 0,
-    Health.QUARANTINED: 1,
-    Health.SUSPECT: 2,
-    Health.DEGRADED: 3,
-    Health.STARTING: 4,
-    Health.DRAINING: 5,
-    Health.JOINING: 6,
-    Health.UP: 7,
-    Health.RETIRED: 8,
-}
 
 
 @click.command()
@@ -50,7 +38,7 @@ def _show(fleet: Fleet, as_json: bool) -> None:
     with ledger_of(fleet) as ledger:
         state = ledger.load()
     now_ms = time.time_ns() // 1_000_000
-    agents = sorted(state.agents.values(), key=lambda a: (SEVERITY[a.health], a.name))
+    agents = listed(state.agents.values())
     if as_json:
         emit_json(
             "agents",
@@ -68,14 +56,13 @@ def _show(fleet: Fleet, as_json: bool) -> None:
 
 def _row(state: FleetState, agent: AgentState, now_ms: int) -> list[str]:
     spec = state.fleet.agents.get(agent.name)
-    word = "cordoned" if agent.cordon is not None and agent.health is Health.UP else agent.health
     said = f": {agent.detail.raw}" if agent.detail else ""
     why = agent.cordon.reason if agent.cordon is not None else agent.reason + said
     if agent.runs and agent.failure is not None and not agent.in_service:
         runs = words.plural(len(agent.runs), "run")
         why = f"nothing heard of {runs} for {words.age(agent.since_ms, now_ms)}; {why}"
     return [
-        word,
+        word_of(agent),
         agent.name,
         spec.pool if spec is not None else "-",
         (spec.region or "-") if spec is not None else "-",

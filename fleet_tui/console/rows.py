@@ -11,6 +11,7 @@ import msgspec
 from fleet_tui.console.cells import Cell, Line, Tone
 from fleet_tui.console.glyphs import STATE_TONES, Glyphs
 from fleet_tui.core import words
+from fleet_tui.core.agent_words import AgentWord, word_of, worst_first
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.fleet import AgentSpec, FleetSpec
 from fleet_tui.core.ids import AgentName
@@ -20,7 +21,6 @@ from fleet_tui.core.state import (
     AttemptPhase,
     DecisionRecord,
     FleetState,
-    Health,
     Severity,
     Task,
 )
@@ -39,25 +39,6 @@ ERROR_WARN_PERCENT = 5.0
 """From this share of failed runs on the number stands out."""
 
 MAX_NAME_CHARS = 64
-
-_SEVERITY: Mapping[str, int] = {
-    "down": 0,
-    "unreachable": 0,
-    "quarantined": 1,
-    "suspect": 2,
-    "degraded": 3,
-    "unknown": 4,
-    "joining": 5,
-    "starting": 5,
-    "draining": 5,
-    "cordoned": 6,
-    "up": 7,
-    "retired": 8,
-}
-"""Worst first; the healthy and the gone last."""
-
-_WELL = 6
-"""Severities from here on are no problem."""
 
 
 class RunNumbers(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,9 +91,7 @@ class AgentRow(msgspec.Struct, frozen=True, kw_only=True):
     """One agent of the health table, as values to sort and filter by."""
 
     name: AgentName
-    state: str
-    """The word: a health, or ``cordoned``."""
-    severity: int
+    state: AgentWord
     since_ms: int
     pool: str
     region: str
@@ -138,14 +117,7 @@ class AgentRow(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_problem(self) -> bool:
         """Whether it wants an operator's eyes."""
-        return self.severity < _WELL or self.is_stale
-
-
-def state_word(agent: AgentState) -> str:
-    """The one word for an agent: its health, or that it is cordoned while it is well."""
-    if agent.cordon is not None and agent.health in (Health.UP, Health.DEGRADED):
-        return "cordoned"
-    return agent.health.value
+        return self.state.is_problem or self.is_stale
 
 
 def stale_after_ms(spec: AgentSpec | None) -> int:
@@ -174,13 +146,12 @@ def agent_row(
     """The row of one agent at an instant."""
     reading = look if isinstance(look, VitalsReading) else None
     age_ms = _age_ms(agent, look, now_ms)
-    word = state_word(agent)
+    word = word_of(agent)
     hourly = spec.prices.per_hour_microusd if spec is not None else 0
     note = agent.cordon.reason if agent.cordon is not None else agent.reason
     return AgentRow(
         name=agent.name,
         state=word,
-        severity=_SEVERITY.get(word, _SEVERITY["unknown"]),
         since_ms=agent.since_ms,
         pool=spec.pool if spec is not None else "-",
         region=spec.region or "-" if spec is not None else "-",
@@ -216,12 +187,12 @@ def agent_rows(view: View, numbers: Mapping[AgentName, RunNumbers]) -> list[Agen
         )
         for name, agent in state.agents.items()
     ]
-    return sorted(found, key=worst_first)
+    return sorted(found, key=row_order)
 
 
-def worst_first(row: AgentRow) -> tuple[int, int, str]:
+def row_order(row: AgentRow) -> tuple[int, int, str]:
     """The order of the health table."""
-    return (row.severity, -row.since_ms if row.severity < _WELL else 0, row.name)
+    return worst_first(row.state, row.since_ms, row.name)
 
 
 AGENT_FILTER_KEYS = frozenset(

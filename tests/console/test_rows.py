@@ -11,7 +11,7 @@ from fleet_tui.console.cells import Tone
 from fleet_tui.console.glyphs import ASCII, UNICODE
 from fleet_tui.core.decision import Decision
 from fleet_tui.core.fleet import Strategy
-from fleet_tui.core.state import AgentState, Cordon, Health, Severity
+from fleet_tui.core.state import AgentState, Health, Severity
 from fleet_tui.core.vitals import VitalsReading
 from fleet_tui.feed.feed import View
 from tests.support import payloads
@@ -83,14 +83,6 @@ def test_an_agent_that_left_the_fleet_file_still_has_a_row() -> None:
     agent = AgentState(name=A1, health=Health.RETIRED)
     row = rows.agent_row(agent, None, None, rows.NO_RUNS, NOW_MS)
     assert rows.agent_cells(row, UNICODE)["pool"].text == "-"
-
-
-def test_cordoned_is_the_word_only_while_the_agent_is_well() -> None:
-    cordon = Cordon(by="ops", reason="disk", since_ms=NOW_MS)
-    well = AgentState(name=A1, health=Health.UP, cordon=cordon)
-    ill = AgentState(name=A1, health=Health.DOWN, cordon=cordon)
-    assert rows.state_word(well) == "cordoned"
-    assert rows.state_word(ill) == "down"
 
 
 def test_numbers_come_from_the_runs_of_the_window() -> None:

@@ -43,7 +43,7 @@ MORE_COLUMNS = (
 )
 
 _SORT_KEYS: Mapping[str, Callable[[AgentRow], Value]] = {
-    "state": lambda row: float(row.severity),
+    "state": lambda row: float(row.state.order),
     "slots": lambda row: float(row.slots_used),
     "queue": lambda row: row.queued,
     "cpu": lambda row: row.cpu_percent,

@@ -1,0 +1,63 @@
+"""One word and one order for agents, on every surface."""
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fleet_tui.console.glyphs import ASCII, STATE_TONES, UNICODE
+from fleet_tui.console.rows import agent_rows
+from fleet_tui.core.agent_words import AgentWord, listed, word_of, worst_first
+from fleet_tui.core.ids import AgentName
+from fleet_tui.core.state import AgentState, Cordon, Health
+from tests.support.fake_feed import FakeFeed
+
+CORDON = Cordon(by="ops", reason="disk", since_ms=1)
+
+
+def agent(health: Health, cordon: Cordon | None = None) -> AgentState:
+    return AgentState(name=AgentName("a"), health=health, cordon=cordon)
+
+
+def test_every_health_has_its_word() -> None:
+    assert [word_of(agent(health)) for health in Health] == [health.value for health in Health]
+
+
+def test_cordoned_is_the_word_only_while_the_agent_is_well() -> None:
+    cordoned = {h for h in Health if word_of(agent(h, CORDON)) is AgentWord.CORDONED}
+    assert cordoned == {Health.UP, Health.DEGRADED}
+
+
+def test_every_word_has_a_place_a_sign_and_a_tone() -> None:
+    for word in AgentWord:
+        assert word.order >= 0
+        assert word in UNICODE.states
+        assert word in ASCII.states
+        assert word in STATE_TONES
+    problems = {word for word in AgentWord if word.is_problem}
+    assert set(AgentWord) - problems == {AgentWord.CORDONED, AgentWord.UP, AgentWord.RETIRED}
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(AgentWord), st.integers(0, 9), st.text("ab", min_size=1)))
+)
+def test_troubles_come_first_and_the_newest_of_them_before_the_others(
+    agents: list[tuple[AgentWord, int, str]],
+) -> None:
+    ordered = sorted(agents, key=lambda a: worst_first(*a))
+    orders = [word.order for word, _, _ in ordered]
+    assert orders == sorted(orders)
+    for (word, since, name), (later, later_since, later_name) in itertools.pairwise(ordered):
+        if word.order == later.order and word.is_problem:
+            assert since >= later_since
+        elif word.order == later.order:
+            assert name <= later_name
+
+
+def test_the_command_line_lists_agents_as_the_console_does() -> None:
+    scene = FakeFeed().view()
+    rows = agent_rows(scene, {})
+    assert [row.name for row in rows] == [a.name for a in listed(scene.state.agents.values())]
+    words = {a.name: word_of(a) for a in scene.state.agents.values()}
+    assert {row.name: row.state for row in rows} == words
+    assert len(set(words.values())) > 3, "the scene is worth comparing"
