@@ -13,20 +13,28 @@ MAX_STRIKES = 16
 MAX_HIT = 1_000
 """Tasks that an open breaker counts."""
 
+SETTLED_MS = 60_000
+"""A run on trial that goes on for so long does not fail at once."""
+
+SETTLED_CAP_MS = 600_000
+"""The longest that a run on trial has to go on, however late others failed."""
+
 
 class Strike(msgspec.Struct, frozen=True, kw_only=True):
-    """A run that an agent refused, or failed at once, for a reason of its own."""
+    """A run that an agent refused or failed for a reason of its own."""
 
     run: RunId
     task: TaskId
     at_ms: int
     harmless: bool
     """Whether nothing of the run was started."""
+    took_ms: int = 0
+    """From its start to its failure."""
 
 
 class Breaker(msgspec.Struct, frozen=True, kw_only=True):
-    """Why an agent that answers gets no work: what it got last, it refused or failed at once. Now
-    and then one task is let through, on trial."""
+    """Why an agent that answers gets no work: what it got last, it refused or failed. Now and
+    then one task is let through, on trial."""
 
     since_ms: int
     until_ms: int
@@ -41,5 +49,7 @@ class Breaker(msgspec.Struct, frozen=True, kw_only=True):
     """The agent's words."""
     hit: tuple[TaskId, ...] = ()
     """Tasks that it refused or failed, the first MAX_HIT."""
+    settled_ms: int = SETTLED_MS
+    """A run on trial that goes on for so long is no failure like those before."""
     trial: RunId | None = None
     """The run that is on trial now."""

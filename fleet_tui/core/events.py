@@ -6,6 +6,7 @@ version does not know is kept and counted (:class:`UnknownEvent`), never dropped
 
 import msgspec
 
+from fleet_tui.core.breaker import SETTLED_MS
 from fleet_tui.core.decision import Decision, Pending
 from fleet_tui.core.evidence import Answer, Blame, Checkpoint, LateWord, LostReason, Usage
 from fleet_tui.core.fleet import FleetSpec, Priority
@@ -147,6 +148,8 @@ class AgentTripped(EventBase, frozen=True, kw_only=True, tag="agent.tripped"):
     harmless: bool = False
     tasks: tuple[TaskId, ...] = ()
     """Those that failed now."""
+    settled_ms: int = SETTLED_MS
+    """How long a trial has to go on to count as one that does not fail."""
 
 
 class AgentTrusted(EventBase, frozen=True, kw_only=True, tag="agent.trusted"):

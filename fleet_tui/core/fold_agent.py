@@ -67,6 +67,7 @@ def _tripped(before: Breaker | None, event: e.AgentTripped, at_ms: int) -> Break
         reason=event.reason,
         detail=event.detail,
         hit=(*known, *fresh)[:MAX_HIT],
+        settled_ms=event.settled_ms,
     )
 
 
@@ -92,6 +93,7 @@ def without_run(agent: AgentState, ended: Attempt, at_ms: int) -> AgentState:
             task=split_run_id(ended.run_id)[0],
             at_ms=at_ms,
             harmless=ended.phase.never_started,
+            took_ms=max(0, at_ms - (ended.started_at_ms or ended.planned_at_ms)),
         )
         agent = replace(agent, strikes=(*agent.strikes, strike)[-MAX_STRIKES:])
     counts = ended.phase in _FAILED or ended.blame is Blame.AGENT

@@ -1,8 +1,9 @@
 """What the outcomes of runs say about agents: the breaker.
 
 Looks tell whether an agent answers; only its work tells whether it can work. An agent that refuses
-what it is asked, or fails it at once, BREAK_AFTER times in a row gets no tasks for a while. Then
-one task is let through, on trial: done well, the agent is trusted again; failed, the wait grows.
+what it is asked, or fails it by its own fault, BREAK_AFTER times in a row gets no tasks for a
+while. Then one task is let through, on trial: done well, the agent is trusted again; failed, the
+wait grows.
 
 A task can be what is wrong. What several agents refused in the same way, while they do other work
 or stand for all there are, is the task's own doing: it fails with that reason, and no agent is
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, assert_never
 
 from fleet_tui.core import words
-from fleet_tui.core.breaker import Breaker, Strike
+from fleet_tui.core.breaker import SETTLED_CAP_MS, SETTLED_MS, Breaker, Strike
 from fleet_tui.core.events import (
     AgentTripped,
     AgentTrusted,
@@ -42,10 +43,7 @@ STRIKE_WINDOW_MS = 600_000
 """An older failure says nothing about now."""
 
 INSTANT_MS = 5_000
-"""A run that fails within this after its start was not worked on."""
-
-SETTLED_MS = 60_000
-"""A run on trial that goes on for so long is no instant failure any more."""
+"""A run that ends in errors within this after its start was not worked on."""
 
 BREAK_BASE_MS = 15_000
 BREAK_CAP_MS = 300_000
@@ -58,10 +56,11 @@ task."""
 ALONE_TRIES = 3
 """The only agent for a task that does other work meanwhile says so by refusing this often."""
 
-_OWN_FAULTS = frozenset({"command-missing", "command-not-executable"})
-"""Failures of a run that are never the task's doing."""
+_OWN_FAULTS = frozenset({"command-missing", "command-not-executable", "model-error"})
+"""Failures of a run that are its agent's doing however late they come: a gateway that asks its
+model again takes minutes to say that it has none."""
 
-_INSTANT_FAULTS = frozenset({"model-error", "agent-error"})
+_INSTANT_FAULTS = frozenset({"agent-error"})
 """Failures that are the agent's doing where they come at once: nothing was worked on. What a
 program says with its exit status is its word on the task."""
 
@@ -230,12 +229,18 @@ def _after_end(
         return [again, *_suspect(agent, again.reason, again.detail)]
     if end.blame is not Blame.AGENT:
         return []
-    strike = Strike(run=end.attempt.run_id, task=task.id, at_ms=now_ms, harmless=end.harmless)
+    strike = Strike(
+        run=end.attempt.run_id,
+        task=task.id,
+        at_ms=now_ms,
+        harmless=end.harmless,
+        took_ms=_took_ms(end.attempt, now_ms),
+    )
     counted = _counted(state, agent, [*agent.strikes, strike], now_ms)
     harmless = all(s.harmless for s in counted)
     if len(counted) < BREAK_AFTER or (harmless and _must_stay(state, agent)):
         return []
-    verb = "did not start" if harmless else "failed at once"
+    verb = "did not start" if harmless else "failed"
     why = f"{len(counted)} runs in a row {verb}: {end.reason}"
     tripped = AgentTripped(
         agent=agent.name,
@@ -244,6 +249,7 @@ def _after_end(
         until_ms=now_ms + BREAK_BASE_MS,
         harmless=harmless,
         tasks=tuple(dict.fromkeys(s.task for s in counted)),
+        settled_ms=_settled_ms(SETTLED_MS, max(s.took_ms for s in counted)),
     )
     return [tripped, *_suspect(agent, why, end.detail)]
 
@@ -262,7 +268,18 @@ def _trial_failed(breaker: Breaker, agent: AgentState, end: _End, now_ms: int) -
         opens=opens,
         harmless=breaker.harmless and end.harmless,
         tasks=(split_run_id(end.attempt.run_id)[0],) if failed else (),
+        settled_ms=_settled_ms(breaker.settled_ms, _took_ms(end.attempt, now_ms) if failed else 0),
     )
+
+
+def _took_ms(attempt: Attempt, now_ms: int) -> int:
+    return max(0, now_ms - (attempt.started_at_ms or attempt.planned_at_ms))
+
+
+def _settled_ms(known_ms: int, took_ms: int) -> int:
+    """How long a trial has to go on where the failures took so long: a gateway that asks its model
+    again and again looks at work meanwhile."""
+    return min(max(known_ms, 2 * took_ms), SETTLED_CAP_MS)
 
 
 def _counted(
@@ -308,19 +325,21 @@ def _suspect(agent: AgentState, why: str, detail: Untrusted) -> list[Event]:
 
 
 def reconcile_trials(state: FleetState, now_ms: int) -> list[Event]:
-    """Trust agents whose run on trial has been going on for SETTLED_MS."""
+    """Trust agents whose run on trial has been going on for longer than failures took."""
     events: list[Event] = []
     for agent in state.agents.values():
-        run = agent.breaker.trial if agent.breaker is not None else None
-        if run is None:
+        breaker = agent.breaker
+        run = breaker.trial if breaker is not None else None
+        if breaker is None or run is None:
             continue
         task_id, number = split_run_id(run)
         task = state.task(task_id)
         attempt = task.attempts[number - 1] if task is not None else None
         if attempt is None or attempt.phase is not AttemptPhase.RUNNING:
             continue
-        if now_ms - (attempt.started_at_ms or now_ms) >= SETTLED_MS:
-            events.extend(_trust(agent, f"a task runs on it for {words.duration(SETTLED_MS)}"))
+        if now_ms - (attempt.started_at_ms or now_ms) >= breaker.settled_ms:
+            runs_ms = breaker.settled_ms
+            events.extend(_trust(agent, f"a task runs on it for {words.duration(runs_ms)}"))
     return events
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from fleet_tui.core.alerts import conditions
 from fleet_tui.core.attempts import learn, reconcile_attempts
+from fleet_tui.core.breaker import SETTLED_MS
+from fleet_tui.core.decision import PendingCode
 from fleet_tui.core.events import AgentIdentified, FleetLoaded, TaskEnded, TaskPlaced
 from fleet_tui.core.evidence import (
     Blame,
@@ -30,10 +32,9 @@ from fleet_tui.core.outcomes import (
     BREAK_BASE_MS,
     BREAK_CAP_MS,
     INSTANT_MS,
-    SETTLED_MS,
     STRIKE_WINDOW_MS,
 )
-from fleet_tui.core.routing.schedule import TRIAL_PATIENCE_MS, Router
+from fleet_tui.core.routing.schedule import AVOID_MS, TRIAL_PATIENCE_MS, Router
 from fleet_tui.core.state import EMPTY_STATE, AgentState, Health, Task, TaskPhase
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
@@ -42,6 +43,7 @@ from tests.support.ledger import Story
 
 REFUSED = NotStarted(reason="invalid-request", detail=Untrusted("unknown agent id"))
 FAILED = Finished(ok=False, failure="model-error", detail=Untrusted("database cleanup failed"))
+ERRORS = Finished(ok=False, failure="agent-error", detail=Untrusted("it got nowhere"))
 PLENTY = RetryBudget(percent=100, floor=10_000)
 
 Answer = Callable[[Task, AgentName], Fact]
@@ -131,7 +133,60 @@ def test_an_agent_that_fails_every_run_at_once_is_suspect_after_three() -> None:
     crew.play(60_000)
     assert {crew.task(t).phase for t in tasks} == {TaskPhase.SUCCEEDED}
     assert crew.agent("bad").health is Health.SUSPECT
-    assert "failed at once: model-error" in crew.agent("bad").reason
+    assert "failed: model-error" in crew.agent("bad").reason
+
+
+def test_a_model_that_fails_after_minutes_counts_and_is_tried_for_longer() -> None:
+    minutes_ms = 150_000
+    crew = Fleet(agent("bad", slots=BREAK_AFTER), agent("good"))
+    crew.story.submit_many(work(task_class=TaskClass.IDEMPOTENT), 24)
+    bad = []
+    for placed in crew.route():
+        crew.hear(placed.run, Started())
+        bad += [placed.run] if placed.agent == "bad" else []
+    crew.story.now_ms += minutes_ms
+    for run in bad:
+        crew.hear(run, FAILED)
+    assert crew.agent("bad").health is Health.SUSPECT
+    crew.story.now_ms += BREAK_BASE_MS
+    (trial,) = [placed for placed in crew.route() if placed.agent == "bad"]
+    crew.hear(trial.run, Started())
+    for wait_ms, is_tripped in ((SETTLED_MS, True), (2 * minutes_ms - SETTLED_MS, False)):
+        crew.story.now_ms += wait_ms
+        crew.story.add(*reconcile_attempts(crew.story.state, crew.story.now_ms))
+        assert (crew.agent("bad").breaker is not None) is is_tripped
+
+
+def test_a_task_that_an_agent_failed_waits_for_another_and_not_for_ever() -> None:
+    crew = Fleet(agent("bad", slots=1), agent("good", slots=1))
+    crew.story.submit_many(work(task_class=TaskClass.IDEMPOTENT), 2)
+    on = {placed.agent: placed for placed in crew.route()}
+    for placed in on.values():
+        crew.hear(placed.run, Started())
+    crew.hear(on[AgentName("bad")].run, FAILED)
+    failed = on[AgentName("bad")].task
+    crew.story.now_ms += 5_000
+    assert crew.route() == [], "the agent that failed it is free, and the other one works"
+    pending = crew.task(failed).pending
+    assert pending is not None
+    assert pending.decision is not None
+    assert pending.code is PendingCode.CAPACITY
+    assert "bad failed it, and the others are busy" in [
+        rejection.example for rejection in pending.decision.rejections
+    ]
+    crew.story.now_ms += AVOID_MS
+    assert [placed.agent for placed in crew.route()] == ["bad"]
+
+
+def test_a_task_that_its_only_agent_failed_does_not_wait_for_another() -> None:
+    crew = Fleet(agent("bad", slots=1), agent("away", slots=1))
+    crew.story.health("away", Health.DOWN)
+    crew.story.submit_many(work(task_class=TaskClass.IDEMPOTENT), 1)
+    (placed,) = crew.route()
+    crew.hear(placed.run, Started())
+    crew.hear(placed.run, FAILED)
+    crew.story.now_ms += 5_000
+    assert [again.agent for again in crew.route()] == ["bad"]
 
 
 def test_an_open_breaker_raises_one_alert_with_the_agents_words_and_the_number_of_tasks() -> None:
@@ -292,7 +347,7 @@ def test_failures_that_take_their_time_or_are_the_programs_word_do_not_count() -
             crew.hear(placed.run, Finished(ok=False, failure="exit-1"))
     crew.story.now_ms += INSTANT_MS
     for run in sorted(crew.agent("a1").runs):
-        crew.hear(run, FAILED)
+        crew.hear(run, ERRORS)
     assert crew.agent("a1").breaker is None
     assert crew.agent("a1").failed == 9
 

@@ -225,6 +225,14 @@ class Lineup:
                 return self._lines[name]
         return self._lines[pools[0]] if pools else None
 
+    def has_others(self, avoided: frozenset[AgentName]) -> bool:
+        """Whether agents beside these take work, now or once they have a free slot."""
+        return bool(avoided) and any(
+            (agent := self._agents.get(name)) is not None and agent.in_service
+            for name in self._specs
+            if name not in avoided
+        )
+
     def rejections(self) -> tuple[Rejection, ...]:
         """Everything that was removed, in the order of the rules."""
         if self._explained is None:

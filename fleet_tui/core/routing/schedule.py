@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import assert_never
 
 from fleet_tui.core.decision import (
+    MAX_NAMED_PER_RULE,
     MAX_SCORED,
     Decision,
     Pending,
@@ -17,6 +18,7 @@ from fleet_tui.core.decision import (
     Rule,
 )
 from fleet_tui.core.events import Event, TaskPending, TaskPlaced
+from fleet_tui.core.evidence import Blame
 from fleet_tui.core.fleet import FleetSpec, RetryBudget, Strategy, TaskClass
 from fleet_tui.core.ids import AgentName, PoolName, TaskId, run_id
 from fleet_tui.core.retry_budget import retry_allowance
@@ -31,6 +33,9 @@ MAX_PLACED_PER_ROUND = 256
 
 TRIAL_PATIENCE_MS = 60_000
 """How long a trial waits for a task that may run again before any task will do."""
+
+AVOID_MS = 30_000
+"""How long a task waits for another agent than those that failed it by their own fault."""
 
 Looks = Mapping[AgentName, Look]
 
@@ -115,12 +120,24 @@ class Router:
             )
         pool = line.pool
         tried = frozenset(a.agent for a in task.attempts)
+        avoided = to_avoid(task, round_.now_ms)
+        if not lineup.has_others(avoided):
+            avoided = frozenset()
         candidates = line.best(
-            MAX_SCORED,
+            MAX_SCORED + len(avoided),
             tried,
             round_.turns.get(pool.name),
             lambda agent: may_try(agent, task, round_.now_ms),
         )
+        candidates = tuple(c for c in candidates if c.agent not in avoided)[:MAX_SCORED]
+        if not candidates:
+            return Decision(
+                strategy=pool.strategy,
+                policy=self.fleet.digest,
+                considered=lineup.considered,
+                rejections=(*lineup.rejections(), _failed_it(avoided)),
+                pool=pool.name,
+            )
         return Decision(
             strategy=pool.strategy,
             policy=self.fleet.digest,
@@ -168,6 +185,27 @@ class Router:
             lineup.seen += 1
             lineup.follow(name, round_.given[name])
         return lineup
+
+
+def to_avoid(task: Task, now_ms: int) -> frozenset[AgentName]:
+    """Agents that failed the task by their own fault, for AVOID_MS: they are free because of it,
+    and would fail it until it has no tries left."""
+    last = task.attempt
+    if last is None or now_ms - (last.ended_at_ms or last.planned_at_ms) >= AVOID_MS:
+        return frozenset()
+    return frozenset(a.agent for a in task.attempts if a.blame is Blame.AGENT)
+
+
+def _failed_it(avoided: frozenset[AgentName]) -> Rejection:
+    names = sorted(avoided)
+    return Rejection(
+        rule=Rule.SLOTS,
+        wanted="a free slot elsewhere",
+        count=len(names),
+        left=0,
+        agents=tuple(names[:MAX_NAMED_PER_RULE]),
+        example=f"{names[0]} failed it, and the others are busy",
+    )
 
 
 def _placed(task: Task, decision: Decision) -> TaskPlaced:
