@@ -37,6 +37,9 @@ OPENCLAW_VERSION = "2026.9.6"
 OLDEST_VERSION = "2026.6.11"
 """The oldest release that is supported: what was current six months before the newest."""
 
+RELEASE = r"\d+(\.\d+){2}(-\d+)?"
+"""The name of a release; a mended one has a number behind it."""
+
 NODE_VERSION = "24.21.0"
 """At least 24.16 is what this OpenClaw asks for."""
 
@@ -324,7 +327,7 @@ def newest_version() -> str:
         timeout=INSTALL_WITHIN_S,
     )
     version = asked.stdout.strip()
-    return version if re.fullmatch(r"\d+(\.\d+){2}", version) else OPENCLAW_VERSION
+    return version if re.fullmatch(RELEASE, version) else OPENCLAW_VERSION
 
 
 def versions_to_boot() -> list[str]:

@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 from pathlib import Path
 
 ROWS = Path(__file__).resolve().parents[1] / "acceptance" / "releases.json"
@@ -20,12 +21,13 @@ def recorded() -> dict[str, Row]:
 def record(row: Row) -> None:
     """Keep the row of a release in place of an older one."""
     rows = recorded() | {row["release"]: row}
-    ordered = {name: rows[name] for name in sorted(rows, key=_age)}
+    ordered = {name: rows[name] for name in sorted(rows, key=newest_first)}
     ROWS.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
 
 
-def _age(release: str) -> list[int]:
-    return [-int(part) for part in release.split(".")]
+def newest_first(release: str) -> list[int]:
+    """Sorts releases, newest first; ``2026.7.1-2`` mends ``2026.7.1`` and is newer."""
+    return [-int(part) for part in re.split(r"[.-]", release)] + [0]
 
 
 def releases_markdown() -> str:

@@ -97,10 +97,11 @@ async def port_to(
 
 
 async def ready(port: AgentPort) -> VitalsReading:
-    """The first reading of a gateway that takes work."""
+    """The first reading of a gateway that takes work. On a busy machine its release may have been
+    told too long ago to be in it."""
     while True:
         look = await port.probe()
-        if isinstance(look, VitalsReading) and look.ready:
+        if isinstance(look, VitalsReading) and look.ready and look.version:
             return look
         await asyncio.sleep(0.1)
 

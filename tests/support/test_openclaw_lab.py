@@ -1,11 +1,13 @@
 """A gateway that fails as it starts gets one more chance, and what it said is told."""
 
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.openclaw_lab import Gateway, NotReady
+from tests.support.openclaw_lab import RELEASE, Gateway, NotReady
+from tests.support.release_rows import newest_first
 from tests.support.sshd import free_port
 
 PROGRAM = """
@@ -54,3 +56,10 @@ def test_a_gateway_that_fails_again_is_told_and_can_be_stopped(tmp_path: Path) -
         claw.stop()
     assert isinstance(told.value.__cause__, NotReady)
     assert (tmp_path / "starts").read_text() == "xx"
+
+
+def test_a_mended_release_has_its_place_in_the_table_above_the_one_it_mends() -> None:
+    releases = ["2026.9.6", "2026.7.35", "2026.7.1-2", "2026.7.1-1", "2026.7.1", "2026.6.11"]
+    assert sorted(releases[::-1], key=newest_first) == releases
+    assert all(re.fullmatch(RELEASE, release) for release in releases)
+    assert not re.fullmatch(RELEASE, "2026.9.7-beta.1")
