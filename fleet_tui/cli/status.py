@@ -19,12 +19,16 @@ from fleet_tui.cli.common import (
     watch_option,
 )
 from fleet_tui.core import words
+from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import Epoch
 from fleet_tui.core.modes import EngineMode, ModeNow
-from fleet_tui.core.state import FleetState
+from fleet_tui.core.state import Alert, FleetState
 from fleet_tui.core.status import FleetStatus, summarize
 from fleet_tui.errors import ExitCode
+
+MAX_SAID_CHARS = 160
+"""Of what was heard with an alert."""
 
 
 @click.command()
@@ -67,6 +71,12 @@ def _show(fleet: Fleet, as_json: bool) -> int:
             say("  what follows is from its ledger; a removed socket is made again within seconds")
         _print(fleet, state, status, mode, now_ms)
     return ExitCode.OK if is_healthy else ExitCode.FAILED
+
+
+def _what(alert: Alert) -> str:
+    """An alert in our words, and what was heard with it."""
+    said = f": {safe_line(alert.detail, MAX_SAID_CHARS)}" if alert.detail else ""
+    return alert.text + said
 
 
 def _engine(state: FleetState, mode: ModeNow) -> dict[str, object]:
@@ -114,7 +124,7 @@ def _print(
         emit_table(
             ("ALERT", "ABOUT", "WHAT", "SINCE"),
             [
-                (a.severity.value, a.subject, a.text, words.age(a.raised_at_ms, now_ms))
+                (a.severity.value, a.subject, _what(a), words.age(a.raised_at_ms, now_ms))
                 for a in alerts
             ],
             empty="",

@@ -38,6 +38,7 @@ from fleet_tui.core.ids import AgentName, HostName
 from fleet_tui.core.logs import Level, LogLine
 from fleet_tui.core.open_run import notes
 from fleet_tui.core.state import AgentState, Attempt, FleetState, Health, Task
+from fleet_tui.core.troubles import cure_of
 from fleet_tui.core.vitals import Look, ProbeFailure, VitalsReading
 
 MAX_LOOKS = 60
@@ -107,7 +108,7 @@ def _health_lines(agent: AgentState, pen: Pen) -> list[DetailLine]:
     if agent.detail:
         made.append(line(Cell("heard ", Tone.DIM), short(agent.detail), indent=7))
     if agent.failure is not None and agent.failure.is_permanent:
-        text = "Looking again will not help: an operator must put this right."
+        text = f"Looking again will not help, an operator must put this right: {cure_of(agent)}."
         made.append(paragraph(text, Tone.WARN))
     return made
 

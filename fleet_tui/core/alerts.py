@@ -298,7 +298,7 @@ def _of_pools(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
 
 
 def _of_tasks(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
-    held = unknown = verdicts = late = over_budget = False
+    held = unknown = verdicts = late = away = over_budget = False
     for task in state.open_tasks.values():
         attempt = task.open_attempt
         if task.phase is TaskPhase.NEEDS_OPERATOR:
@@ -312,8 +312,9 @@ def _of_tasks(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
             over_budget = over_budget or task.pending.code is PendingCode.RETRY_BUDGET
             if task.pending.code.is_held:
                 held = held or now_ms - task.pending.since_ms >= HELD_ALERT_AFTER_MS
-            else:
-                late = late or now_ms - task.submitted_at_ms >= OLD_WAIT_ALERT_AFTER_MS
+            elif now_ms - task.submitted_at_ms >= OLD_WAIT_ALERT_AFTER_MS:
+                is_away = task.pending.code in (PendingCode.STATE, PendingCode.CORDON)
+                away, late = away or is_away, late or not is_away
     found: dict[AlertId, Condition] = {}
     if verdicts:
         found[AlertId("needs-operator:tasks")] = Condition(
@@ -330,6 +331,12 @@ def _of_tasks(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
     if over_budget:
         found[AlertId("retry-budget:queue")] = Condition(
             severity=Severity.WARN, subject="queue", text="the retry budget is spent; retries wait"
+        )
+    if away:
+        found[AlertId("long-wait:agents")] = Condition(
+            severity=Severity.WARN,
+            subject="queue",
+            text="tasks wait more than 2 min for agents that are out of service",
         )
     if late:
         found[AlertId("long-wait:tasks")] = Condition(

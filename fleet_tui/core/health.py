@@ -292,6 +292,8 @@ def _why_back(agent: AgentState, watch: Watch) -> str:
         case Health.DEGRADED:
             return "well again"
         case Health.UNREACHABLE | Health.DOWN | Health.QUARANTINED:
+            if watch.goods == 1:
+                return "1 good look"
             return f"{watch.goods} good looks in a row"
         case _:
             return "answers again"

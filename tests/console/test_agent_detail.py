@@ -49,7 +49,7 @@ def test_health_since_why_and_what_was_heard() -> None:
 
 def test_a_failure_that_trying_again_cannot_help_says_so() -> None:
     agent = msgspec.structs.replace(STATE.agents[LOST], failure=FailureKind.SSH_HOST_KEY)
-    assert "an operator must put this right" in shown(agent)
+    assert "an operator must put this right: `fleet-tui trust` shows the host's key" in shown(agent)
     assert "an operator must put this right" not in shown(STATE.agents[LOST])
 
 

@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from fleet_tui.core.alerts import (
     HELD_ALERT_AFTER_MS,
+    OLD_WAIT_ALERT_AFTER_MS,
     STARTING_ALERT_AFTER_MS,
     conditions,
     reconcile_alerts,
@@ -219,3 +220,19 @@ def test_a_token_that_is_missing_everywhere_is_named_by_the_pools_alert() -> Non
     )
     assert "4 of them secret-missing, needs an operator" in alert.text
     assert alert.detail == said
+
+
+def test_a_long_wait_says_whether_it_is_for_a_slot_or_for_agents_that_are_away() -> None:
+    story = Story(fleet(agent("a1", slots=1), agent("a2")))
+    story.all_up()
+    story.health("a2", Health.DOWN)
+    router = Router(story.state.fleet)
+    story.submit(replace(work(), agent=AgentName("a2")))
+    story.add(*router.schedule(story.state, {}, story.now_ms))
+    later = story.now_ms + OLD_WAIT_ALERT_AFTER_MS
+    assert {i for i in conditions(story.state, later) if "wait" in i} == {"long-wait:agents"}
+    story.submit_many(replace(work(), agent=AgentName("a1")), 2)
+    story.add(*router.schedule(story.state, {}, story.now_ms))
+    later = story.now_ms + OLD_WAIT_ALERT_AFTER_MS
+    found = conditions(story.state, later)
+    assert {i for i in found if "wait" in i} == {"long-wait:agents", "long-wait:tasks"}
