@@ -174,8 +174,11 @@ def test_a_task_that_an_agent_failed_waits_for_another_and_not_for_ever() -> Non
     assert "bad failed it, and the others are busy" in [
         rejection.example for rejection in pending.decision.rejections
     ]
+    (behind,) = crew.story.submit_many(work(task_class=TaskClass.IDEMPOTENT), 1)
+    assert [(placed.task, placed.agent) for placed in crew.route()] == [(behind, "bad")]
+    crew.hear(crew.task(behind).attempts[0].run_id, Finished(ok=True))
     crew.story.now_ms += AVOID_MS
-    assert [placed.agent for placed in crew.route()] == ["bad"]
+    assert [(placed.task, placed.agent) for placed in crew.route()] == [(failed, "bad")]
 
 
 def test_a_task_that_its_only_agent_failed_does_not_wait_for_another() -> None:

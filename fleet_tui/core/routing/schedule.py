@@ -24,7 +24,7 @@ from fleet_tui.core.ids import AgentName, PoolName, TaskId, run_id
 from fleet_tui.core.retry_budget import retry_allowance
 from fleet_tui.core.routing.lineup import Lineup, PoolLine
 from fleet_tui.core.routing.requirement import GOING_ON, Requirement, Roster, requirement_of
-from fleet_tui.core.routing.waiting import WaitingList
+from fleet_tui.core.routing.waiting import Line, WaitingList
 from fleet_tui.core.state import AgentState, AttemptPhase, FleetState, Task
 from fleet_tui.core.vitals import Look
 
@@ -36,6 +36,9 @@ TRIAL_PATIENCE_MS = 60_000
 
 AVOID_MS = 30_000
 """How long a task waits for another agent than those that failed it by their own fault."""
+
+MAX_ASIDE = 64
+"""Tasks that wait so and let others of their line go first, in one round."""
 
 Looks = Mapping[AgentName, Look]
 
@@ -74,6 +77,7 @@ class Router:
         events: list[Event] = []
         heads = [(*head, line) for line in waiting.lines() if (head := line.head()) is not None]
         heapq.heapify(heads)
+        aside: list[tuple[Line, Task]] = []
         while heads and len(round_.placed) < MAX_PLACED_PER_ROUND:
             _, task_id, line = heapq.heappop(heads)
             task = state.open_tasks[task_id]
@@ -90,7 +94,17 @@ class Router:
                         heapq.heappush(heads, (*head, line))
                     continue
                 blocked = _blocked(decision, now_ms)
+                if decision.fitting and len(aside) < MAX_ASIDE:
+                    # It waits for another agent; those behind it may go to the one that is free.
+                    events.extend(_told(state, [task_id], blocked))
+                    aside.append((line, task))
+                    line.remove(task_id)
+                    if (head := line.head()) is not None:
+                        heapq.heappush(heads, (*head, line))
+                    continue
             events.extend(_told(state, line.to_tell(blocked.code), blocked))
+        for line, task in aside:
+            line.add(task)
         return events
 
     def _waiting_list(
@@ -136,6 +150,7 @@ class Router:
                 policy=self.fleet.digest,
                 considered=lineup.considered,
                 rejections=(*lineup.rejections(), _failed_it(avoided)),
+                fitting=len(line),
                 pool=pool.name,
             )
         return Decision(

@@ -28,6 +28,9 @@ MAX_VIOLATIONS = 20
 MOST_QUESTIONS, WITHIN_S = 60, 20.0
 """No engine asks about a run more often."""
 
+AVOIDS_MS = 30_000
+"""A task waits no longer for another agent than those that failed it."""
+
 
 class Violation(msgspec.Struct, frozen=True, kw_only=True):
     """A promise that was broken."""
@@ -151,9 +154,15 @@ class Checks:
                 and other.not_before_ms <= now_ms
                 and _requirement(other.wanted) == wanted
                 and other.goes_on == placed.goes_on
+                and not self._avoids(other, placed, now_ms)
             ):
                 text = f"{placed.key} was placed before the more urgent {other.key}"
                 self.broken("urgent-first", text)
+
+    def _avoids(self, other: TaskStory, placed: TaskStory, now_ms: int) -> bool:
+        """Whether it waits for another agent than the one that was given away."""
+        agent = self.story.runs[placed.last or ""].agent
+        return agent in other.failed_by and now_ms - other.tried_ms < AVOIDS_MS
 
 
 def _requirement(spec: TaskSpec) -> tuple[object, ...]:

@@ -35,7 +35,7 @@ from fleet_tui.core.events import (
     TaskRetrying,
     TaskSubmitted,
 )
-from fleet_tui.core.evidence import LateWord
+from fleet_tui.core.evidence import Blame, LateWord
 from fleet_tui.core.fleet import FleetSpec, Priority, TaskClass
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.state import TaskPhase, TaskSpec
@@ -86,6 +86,10 @@ class TaskStory(msgspec.Struct, kw_only=True):
     expedited_s: float | None = None
     last: str | None = None
     """Its newest run."""
+    failed_by: set[AgentName] = msgspec.field(default_factory=set)
+    """Agents that failed it, or refused it, by their own fault."""
+    tried_ms: int = 0
+    """When its newest run ended."""
     ended: TaskPhase | None = None
     ended_s: float | None = None
     cancelled_s: float | None = None
@@ -151,6 +155,18 @@ class Story:
         run = self.runs.get(task.last or "")
         if run is not None and run.given_up_s is not None and run.unwanted_s is None:
             run.unwanted_s = now_s
+
+    def _note_failure(
+        self,
+        event: AttemptFinished | AttemptDied | AttemptNotStarted | AttemptStopped,
+        at_ms: int,
+    ) -> None:
+        run = self.runs[event.run]
+        task = self.tasks[run.task]
+        if task.last == event.run:
+            task.tried_ms = at_ms
+        if isinstance(event, AttemptFinished | AttemptNotStarted) and event.blame is Blame.AGENT:
+            task.failed_by.add(run.agent)
 
     def _queue(self, row: Recorded, now_s: float) -> None:
         """What people ask for."""
@@ -247,6 +263,7 @@ class Story:
                 AttemptFinished() | AttemptDied() | AttemptNotStarted() | AttemptStopped() as event
             ):
                 self.runs[event.run].ended_s = now_s
+                self._note_failure(event, row.at_ms)
             case AttemptTold(says=LateWord.NEVER_STARTED | LateWord.DIED) as event:
                 # Proved by its host, so nobody has to be asked; whether it is true is checked.
                 task = self.tasks[self.runs[event.run].task]
