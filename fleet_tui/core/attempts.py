@@ -338,9 +338,11 @@ def _after_stopped(state: FleetState, task: Task, attempt: Attempt, now_ms: int)
             assert_never(attempt.cancel_cause)
 
 
-def _cancelled(task: Task) -> TaskEnded:
+def _cancelled(task: Task, doubt: str = "") -> TaskEnded:
+    """``doubt`` says why nobody knows whether its run has ended."""
     by = task.cancel_requested_by or "operator"
-    return TaskEnded(task=task.id, phase=TaskPhase.CANCELLED, reason=f"cancelled by {by}")
+    reason = f"cancelled by {by}" + (f"; {doubt}" if doubt else "")
+    return TaskEnded(task=task.id, phase=TaskPhase.CANCELLED, reason=reason)
 
 
 def may_run_again(task: Task) -> bool:
@@ -552,7 +554,7 @@ def _overdue_unknown(
         return []
     gave_up = AttemptGivenUp(run=attempt.run_id, reason=reason)
     if task.cancel_requested_by is not None:
-        return [gave_up, _cancelled(task)]
+        return [gave_up, _cancelled(task, f"{reason}, so it may still run")]
     if may_move and tries_left(state, task):
         tries = started_tries(task)
         again = _retrying(state, task, attempt, tries, reason, now_ms, duplicate_possible=True)

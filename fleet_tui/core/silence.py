@@ -22,6 +22,8 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True):
     """What happens then, such as ``moved``."""
     is_sure: bool
     """Whether the run is unknown already, so that ``ends_at_ms`` is the time and no bound."""
+    patience_ms: int = 0
+    """How long is waited once the run is unknown."""
 
 
 def silence_of(state: FleetState, task: Task) -> Silence | None:
@@ -29,27 +31,29 @@ def silence_of(state: FleetState, task: Task) -> Silence | None:
     attempt = task.open_attempt
     if attempt is None:
         return None
-    since_ms = _silent_since(state, attempt)
-    if since_ms is None:
+    silent_ms, unknown_ms = _agent_silent_since(state, attempt), attempt.unknown_since_ms
+    is_sure = attempt.phase is AttemptPhase.UNKNOWN
+    known = [at for at in (silent_ms, unknown_ms if is_sure else None) if at is not None]
+    if not known:
         return None
+    counted_ms = unknown_ms if is_sure and unknown_ms is not None else min(known)
     patience = state.fleet.lost_after_ms
     waits = patience is None or is_braked(state, attempt.agent)
     moved = may_run_twice(task) and tries_left(state, task)
     return Silence(
-        since_ms=since_ms,
-        ends_at_ms=None if waits or patience is None else since_ms + patience,
+        since_ms=min(known),
+        ends_at_ms=None if waits or patience is None else counted_ms + patience,
         then="moved" if moved else "yours to decide",
-        is_sure=attempt.phase is AttemptPhase.UNKNOWN,
+        is_sure=is_sure,
+        patience_ms=patience or 0,
     )
 
 
-def _silent_since(state: FleetState, attempt: Attempt) -> int | None:
-    if attempt.phase is AttemptPhase.UNKNOWN:
-        return attempt.unknown_since_ms
+def _agent_silent_since(state: FleetState, attempt: Attempt) -> int | None:
     agent = state.agents.get(attempt.agent)
     if agent is None or agent.failure is None or agent.in_service:
         return None
-    return agent.since_ms
+    return max(agent.since_ms, attempt.planned_at_ms)
 
 
 def in_words(silence: Silence, now_ms: int, offset_minutes: int = 0) -> str:
@@ -57,5 +61,9 @@ def in_words(silence: Silence, now_ms: int, offset_minutes: int = 0) -> str:
     heard = f"nothing heard for {words.age(silence.since_ms, now_ms)}"
     if silence.ends_at_ms is None:
         return f"{heard}; it is waited for"
-    when = "at" if silence.is_sure else "not before"
-    return f"{heard}; {silence.then} {when} {words.clock(silence.ends_at_ms, offset_minutes)}"
+    when, at_ms = "at", silence.ends_at_ms
+    if not silence.is_sure:
+        # The wait begins when the run counts as unknown, so a bound that has passed is none.
+        passed = at_ms <= now_ms
+        when, at_ms = "not before", now_ms + silence.patience_ms if passed else at_ms
+    return f"{heard}; {silence.then} {when} {words.clock(at_ms, offset_minutes)}"

@@ -8,6 +8,7 @@ from fleet_tui.core.events import (
     FailoverFrozen,
     FailoverThawed,
     FleetLoaded,
+    TaskCancelRequested,
     TaskEnded,
     TaskRetrying,
 )
@@ -134,3 +135,14 @@ def test_a_run_is_in_the_way_unless_a_person_is_asked_about_it_or_said_that_it_r
         TaskEnded(task=told.id, phase=TaskPhase.SUCCEEDED, reason="operator says it ran")
     )
     assert not is_unwanted(told.task, told.task.attempts[0])
+
+
+def test_a_cancel_of_which_nobody_heard_says_that_the_run_may_go_on() -> None:
+    run = Run()
+    run.fact(Started())
+    run.story.add(TaskCancelRequested(task=run.id, by="ann"))
+    run.hear(LOST)
+    run.pass_time(PATIENCE_MS)
+    assert run.task.phase is TaskPhase.CANCELLED
+    assert run.task.reason.startswith("cancelled by ann; nothing heard of the run on ")
+    assert run.task.reason.endswith(", so it may still run")

@@ -40,6 +40,22 @@ def test_a_run_on_an_agent_that_hangs_has_an_age_before_it_is_unknown() -> None:
     assert found is not None
     now_ms = run.story.now_ms + 40_000
     assert in_words(found, now_ms) == "nothing heard for 40s; moved not before 00:15:01"
+    assert found.ends_at_ms is not None
+    passed_ms = found.ends_at_ms + 20_000
+    told = in_words(found, passed_ms)
+    assert told == "nothing heard for 15m20s; moved not before 00:30:21", "it is not unknown yet"
+
+
+def test_a_run_that_becomes_unknown_is_silent_for_as_long_as_its_agent() -> None:
+    run = Run(TaskClass.IDEMPOTENT)
+    run.fact(Started())
+    hang(run)
+    run.story.now_ms += 90_000
+    run.hear(LOST)
+    found = silence(run)
+    assert found is not None
+    told = in_words(found, run.story.now_ms + 5_000)
+    assert told == "nothing heard for 1m35s; moved at 00:16:31"
 
 
 def test_an_unknown_run_says_when_it_is_moved_or_put_before_a_person() -> None:

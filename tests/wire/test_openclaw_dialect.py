@@ -1,6 +1,5 @@
 """What a gateway's release understands is known before anything is sent that it may refuse."""
 
-import asyncio
 import json
 from typing import Any
 
@@ -12,9 +11,11 @@ from fleet_tui.wire.openclaw import attempt, dialect
 from fleet_tui.wire.openclaw.agents_list import missing
 from fleet_tui.wire.openclaw.dialect import NEEDED, is_known
 from fleet_tui.wire.openclaw.host_vitals import LANES, SYSTEM
+from fleet_tui.wire.openclaw.port import DEEP_EVERY_MS
 from tests.support.fake_gateway import (
     OLD_KEYS,
     ORDER,
+    Clock,
     FakeGateway,
     Refuse,
     Session,
@@ -162,16 +163,21 @@ async def test_an_agent_that_the_gateway_does_not_have_gets_no_work() -> None:
     gateway = of_september()
     gateway.hello["features"]["methods"].append("agents.list")
     gateway.handlers["agents.list"] = lambda _: {"agents": [{"id": "coder"}, {"id": "Main"}]}
-    async with running(gateway) as dial, port_to(dial) as subject:
+    clock = Clock()
+    async with running(gateway) as dial, port_to(dial, clock=clock) as subject:
         assert isinstance(await subject.probe(), VitalsReading), "ids are the same in any case"
         await subject.probe()
-        assert len(gateway.asked("agents.list")) == 1, "asked once on a connection"
+        assert len(gateway.asked("agents.list")) == 1, "not asked with every look"
         gateway.handlers["agents.list"] = lambda _: {"agents": [{"id": "coder"}]}
-        await gateway.cut()
-        while isinstance(look := await subject.probe(), VitalsReading):
-            await asyncio.sleep(0)
-    assert look.kind is FailureKind.AGENT_MISSING
-    assert look.detail.raw == "the gateway has no agent 'main'; it has coder"
+        clock.now_ms += DEEP_EVERY_MS
+        look = await subject.probe()
+        assert isinstance(look, ProbeFailure), "it was deleted while the engine is connected"
+        assert look.kind is FailureKind.AGENT_MISSING
+        assert look.detail.raw == "the gateway has no agent 'main'; it has coder"
+        gateway.handlers["agents.list"] = lambda _: {"agents": [{"id": "main"}]}
+        clock.now_ms += DEEP_EVERY_MS
+        assert isinstance(await subject.probe(), VitalsReading), "and is back"
+        assert len(gateway.asked("connect")) == 1
 
 
 async def test_an_agents_list_that_cannot_be_read_speaks_against_nobody() -> None:

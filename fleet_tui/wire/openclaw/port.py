@@ -99,7 +99,7 @@ class OpenClawPort(RunsByAttempts):
         )
         self._attempts = Attempts(self._line, agent_id=agent.kind.agent_id, is_owner=is_owner)
         self._known_on: Connection | None = None
-        """The connection on which the gateway said that it has the agent."""
+        """The connection that was looked at last."""
         self._deep: _Deep | None = None
         self._deep_tried_ms: int | None = None
         self._deepening: asyncio.Task[GatewayFailure | None] | None = None
@@ -197,10 +197,10 @@ class OpenClawPort(RunsByAttempts):
         if isinstance(connection, GatewayFailure):
             return connection
         assert isinstance(self._agent.kind, OpenClawAgent)
+        absent = await look_for(connection, self._agent.kind.agent_id)
+        if absent is not None:
+            return absent
         if connection is not self._known_on:
-            absent = await look_for(connection, self._agent.kind.agent_id)
-            if absent is not None:
-                return absent
             self._known_on = connection
             self._retries.clear()  # what the connection before told may be over
         dialect = connection.dialect
