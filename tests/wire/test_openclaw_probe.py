@@ -216,7 +216,7 @@ async def test_a_slow_refusal_is_reported_by_a_later_probe(
     gateway = FakeGateway()
     refused = asyncio.Event()
 
-    async def tar_pit(dial: Any, token: str) -> Any:
+    async def tar_pit(dial: Any, token: str, *, on_event: Any) -> Any:
         assert token == "right"
         await refused.wait()
         return GatewayFailure(kind=FailureKind.GATEWAY_AUTH)
