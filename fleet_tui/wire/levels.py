@@ -60,12 +60,19 @@ _COLOUR = re.compile(
 _COLOUR_HINTS = ("\x1b", "\\", "\x9b", "#033", "^[")
 _SYSLOG = re.compile(r"<(\d{1,3})>(?:1 )?")
 _LETTER = re.compile(
-    r"(?:\S{20,40} std(?:out|err) [FP] |[\w.-]{1,60} +\| )?"
+    r"(?:\S{20,40} std(?:out|err) [FP] |[\w.-]{1,60} +\| |\[pod/[\w./-]{1,120}\] )?"
     r"([IWEFD])\d{4}(?:\d{4})?[ T]\d\d:\d\d:\d\d"  # klog, glog
     r"|\[([TDIWEFC])(?:\]| \d)"  # tornado and the like
     r"|\d\d-\d\d \d\d:\d\d:\d\d\.\d+ +\d+ +\d+ ([VDIWEF]) "  # logcat
     r"|([VDIWEF])/[\w.-]{1,60} *\("  # logcat, brief
     r"|\d{4}-\d\d-\d\dT\S{8,30} ([DIWEF]) [A-Z]+ "  # mongod before 4.4
+    r"|\d{4}-\d\d-\d\dT\S{8,30} ([DIWE])! "  # telegraf
+    r"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3,6}: ([IWEF]) "  # TensorFlow
+    r"|\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ([DIWEFC]) "  # Ray
+    r"|([VDIWE]) (?:\(\d{1,10}\)|\[\d\d/\w{3}/\d{4}:)"  # ESP-IDF, CUPS
+    r"|(?:\[ *\d+\.\d+\] )?\(([EWI])[EWI]\) "  # X.Org
+    r"|([EW]): \S"  # APT
+    r"|=([EWIC])[A-Z]+ REPORT="  # Erlang
     r"|\d+:[XCSM] \d\d \w{3} \d{4} \d\d:\d\d:\d\d\.\d{3} ([.*#-]) "  # redis
 )
 _LETTERS = {
@@ -83,9 +90,11 @@ _FIELD = re.compile(
     rf'(?:^|[\s\[{{(,;|]){_KEYS}=["\']?([A-Za-z]{{1,20}}\d?|[1-6]0(?=\s|$))\b'
     r'|"(?:[^"\\]|\\.)*+"'
 )
+_AT = re.compile(r"(?:^|\w\]: )at=(debug|info|warn|warning|error|fatal)\b")
+"""Heroku's router and libraries in its manner."""
 _LOGFMT = re.compile(r"[\w.@-]{1,60}=")
 _JSON_FIELD = re.compile(
-    rf'(?i)"(?:{_KEYS}|logLevelName|@l)"\s{{0,4}}:\s{{0,4}}"?(?:\\u001b\[[0-9;]*m)?([a-z]{{1,20}}|\d{{1,3}})'
+    rf'(?i)"(?:{_KEYS}|logLevelName|@l|@level)"\s{{0,4}}:\s{{0,4}}"?(?:\\u001b\[[0-9;]*m)?([a-z]{{1,20}}|\d{{1,3}})'
 )
 _SENTENCE = re.compile(
     r"(?:[A-Za-z][a-z']{0,30},? ){3}\Z"
@@ -112,8 +121,11 @@ _AFTER_TIME = re.compile(
 _OPENER = re.compile(
     r"Traceback \(most recent call last\):|Exception in thread |Unhandled exception"
     r"|thread '[^']{1,60}' (?:\(\d+\) )?panicked at|Segmentation fault|Uncaught \w*Error"
-    r"|PHP (?:Fatal|Parse) error: |=(?:ERROR|CRASH) REPORT="
+    r"|PHP (?:Fatal|Parse) error: |make(?:\[\d{1,3}\])?: \*\*\* |FAILED  \] "
+    r"|(?:Caused by: )?(?:[\w$]{1,60}\.){0,10}\w{0,60}(?:Error|Exception)(?:: |:?$)"
+    r"|((?:\S{1,150}:\d{1,9}|\(node:\d{1,9}\)(?: \[\w{1,20}\])?):? \w{0,60}Warning: )"
 )
+"""What a program's run time writes when it fails; its one group is what it only warns of."""
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,6 +143,11 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True):
     severity_text: object = None
     log_dot_level: object = msgspec.field(default=None, name="log.level")
     at_l: object = msgspec.field(default=None, name="@l")
+    at_level: object = msgspec.field(default=None, name="@level")
+    levelString: object = None
+    syslog_severity: object = None
+    L: object = None
+    priority: object = None
     s: object = None
     PRIORITY: object = None
     levelno: object = None
@@ -190,6 +207,8 @@ def _of_letter(head: str) -> Level | None:
 def _of_fields(head: str) -> Level | None:
     if "=" not in head:
         return None
+    if (at := _AT.search(head)) is not None:
+        return _LEVEL_OF[at[1]]
     for found in _FIELD.finditer(head):
         value = found[1]
         if value is None:
@@ -203,7 +222,10 @@ def _of_fields(head: str) -> Level | None:
 
 
 def _of_opener(head: str) -> Level | None:
-    return Level.ERROR if _OPENER.match(head.lstrip("[]\t ")) else None
+    found = _OPENER.match(head.lstrip("[]\t "))
+    if found is None:
+        return None
+    return Level.WARN if found[1] else Level.ERROR
 
 
 def _of_words(head: str) -> Level | None:
@@ -224,12 +246,12 @@ def _stands_as_level(head: str, start: int, end: int, word: str, name: str) -> b
     )
     if _SENTENCE.search(before[-100:]):
         return False
-    if bracketed:
+    if bracketed or (before.endswith("> <") and after.startswith("> <")):
         return True
     if before and _NOTHING.match(after):
         return False
     if word.isupper():
-        marked = after[:1] in (":", "|", ",") or after[:2] == " |" or before[-2:] == "| "
+        marked = after[:1] in (":", "|", ",") or after[:2] in (" |", " [") or before[-2:] == "| "
         return (marked or name not in _NEEDS_A_MARK) and _upper_stands(before, after)
     if _NOTHING.match(after):
         return False
@@ -239,7 +261,7 @@ def _stands_as_level(head: str, start: int, end: int, word: str, name: str) -> b
         return True
     if before.endswith("| ") and after.lstrip(" ").startswith("|"):
         return True
-    opens = not before or bool(_PACKAGER.fullmatch(before))
+    opens = not before or bool(_BEFORE_OPENING.fullmatch(before))
     if opens and name not in _OPENS_A_LINE:
         return False
     return (
@@ -253,7 +275,8 @@ def _stands_as_level(head: str, start: int, end: int, word: str, name: str) -> b
 _MODULE = re.compile(r"\[[\w.-]{1,40}:\Z")
 """Apache names its module before the level: ``[core:error]``."""
 
-_PACKAGER = re.compile(r"(?:npm|pnpm|yarn|bun) ")
+_BEFORE_OPENING = re.compile(r"(?:npm|pnpm|yarn|bun) |[^\w\x00-\x7f]{1,2} {1,3}")
+"""The names of packagers, or a sign such as a cross."""
 
 
 def _upper_stands(before: str, after: str) -> bool:
@@ -265,12 +288,14 @@ def _upper_stands(before: str, after: str) -> bool:
             return len(before) == 1
         case ".":
             return following == ":"
-        case ",":
-            return following == ","
+        case "," | ";":
+            return following == last
         case '"':
             return after.startswith('",') or before.endswith(',"')
-        case "/" | "]":
-            return last == "]" and following in ("", " ", ":", "[")
+        case "]":
+            return following in ("", " ", ":", "[")
+        case "/":
+            return following == "]" and before.rpartition("[")[2][:-1].replace(" ", "").isalnum()
         case _:
             return not last.isascii() and following in (" ", ":", "")
 
@@ -286,7 +311,9 @@ def _of_json(line: str, depth: int) -> Level | None:
     for value in (
         *(record.level, record.lvl, record.severity, record.loglevel, record.log_level),
         *(record.LogLevel, record.Level, record.levelname, record.severityText),
-        *(record.severity_text, record.log_dot_level, record.at_l),
+        *(record.severity_text, record.log_dot_level, record.at_l, record.at_level),
+        *(record.levelString, record.syslog_severity, record.L),
+        record.priority if isinstance(record.priority, str) else None,
     ):
         if value is not None and (level := _of_value(value)) is not None:
             return level
@@ -306,7 +333,7 @@ def _of_value(value: object) -> Level | None:
             return None
         case int():
             return _of_number(value)
-        case {"name": str(name)}:
+        case {"name": str(name)} | {"text": str(name)}:
             return _LEVEL_OF.get(name[:60].lower())
         case _:
             return None
