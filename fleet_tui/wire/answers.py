@@ -98,6 +98,8 @@ CANNOT: Mapping[str, str] = {
     "link": "its run_dir has no hard links",
     "link-once": "a hard link in its run_dir replaces what is there",
     "rename": "nothing can be renamed in its run_dir",
+    "measure": "how much room its run_dir has is not told by its host",
+    "hash": "its host's tool for SHA-256 gives wrong sums",
     "inodes": "the disk of its run_dir has no room for more files (inodes)",
     "stop": "a run could not be stopped there: its host has neither setsid nor perl",
     "background": "no process can be left running there",

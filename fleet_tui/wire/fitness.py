@@ -100,8 +100,7 @@ class Fitness:
         if (unfit := self.unfit()) is not None:
             return unfit
         if found.state == ("missing",):
-            detail = Untrusted(f"{self._spec.command[0]} is not on the host's PATH")
-            return self.failure(FailureKind.COMMAND_MISSING, detail)
+            return self.failure(FailureKind.COMMAND_MISSING, _missing(self._spec.command[0]))
         return found
 
     def _note(self, found: Reply, due: bool) -> None:
@@ -123,3 +122,8 @@ class Fitness:
         return ProbeFailure(
             agent=self._agent, observed_at_ms=self._now_ms(), kind=kind, detail=detail
         )
+
+
+def _missing(program: str) -> Untrusted:
+    where = "no file that may be executed there" if "/" in program else "not on the host's PATH"
+    return Untrusted(f"{program} is {where}")

@@ -117,8 +117,10 @@ LINGER_TIMEOUT_MS = LINGER_S * 1000 + QUESTION_TIMEOUT_MS
 
 # Reads the script line by line with the shell's own `read`, which takes not one byte too many, so
 # that the rest of standard input is the script's. Free of what csh and fish would read differently.
+# Options that an environment turns on (SHELLOPTS of bash) are turned off: one that traces prints
+# all of the script for each of its lines, one that overwrites nothing keeps programs from running.
 BOOTSTRAP = (
-    'n=$(printf "\\nx");n=${n%x};s=;'
+    'set +exuvC;n=$(printf "\\nx");n=${n%x};s=;'
     'while IFS= read -r l;do case $l in "#end")eval "$s";exit;;esac;s=$s$l$n;done'
 )
 COMMAND = f"sh -c '{BOOTSTRAP}'"

@@ -32,9 +32,11 @@ size_of() {
   printf %s "${1:-0}"
 }
 
+# now_ms: a dash where the clock cannot be read.
 now_ms() {
   now=$(date +%s%3N 2>/dev/null)
-  case $now in ''|*[!0-9]*) now=$(date +%s)000 ;; esac
+  case $now in ''|*[!0-9]*) now=$(date +%s 2>/dev/null)000 ;; esac
+  case $now in 000|*[!0-9]*) now=- ;; esac
   printf %s "$now"
 }
 
@@ -333,7 +335,24 @@ detach() {
   ) </dev/null >/dev/null 2>&1 &
 }
 
-free_kb() { df -Pk "$1" 2>/dev/null | { read -r _; read -r _ _ _ free _; printf %s "${free:-0}"; }; }
+# free_kb DIRECTORY: what stands before the percentage, for a name before it may have spaces; a dash
+# where df does not say.
+free_kb() {
+  line=$(df -Pk "$1" 2>/dev/null | { read -r _; read -r line; printf %s "$line"; })
+  case $line in
+    *" "[0-9]*"% "*) for free in ${line%" "[0-9]*"% "*}; do :; done ;;
+    *) free=$(set -- $line; printf %s "${4:-}") ;;
+  esac
+  case $free in ''|*[!0-9]*) free=- ;; esac
+  printf %s "$free"
+}
+
+# has_room: whether the file system of the runs has it. Whoever does not say how much is believed to
+# have none.
+has_room() {
+  free=$(free_kb "$runs")
+  [ "$free" != - ] && [ "$free" -ge "$least_kb" ]
+}
 
 refuse() {
   bury fenced
@@ -355,7 +374,7 @@ start() {
   fi
   # Planned before the runs here were deleted: its tombstone may have been among them.
   if [ "$beginning" -gt "$planned" ]; then refuse run-dir-began-anew; return; fi
-  if [ "$(free_kb "$runs")" -lt "$least_kb" ]; then refuse disk-full; return; fi
+  if ! has_room; then refuse disk-full; return; fi
   cat > "$run/in" 2>/dev/null || { refuse disk-full; return; }
   if [ "$(size_of "$run/in")" -ne "$bytes" ]; then refuse short; return; fi
   if [ "$(sha256 < "$run/in")" != "$sum" ]; then refuse damaged; return; fi
@@ -436,6 +455,8 @@ missing_tools() {
     command -v openssl >/dev/null 2>&1 || say "cannot tool sha256sum"
 }
 
+SHA256_OF_TRIED=b90bc9390bcd6bad933160c81fb4d7016601531fdbdcfeb8c31f71904bd9673b
+
 cannot() { said=${2%%"$nl"*}; say "cannot $1 $(printf %.200s "$said")"; }
 
 # rehearse: tries whatever a run will need, so that what this host cannot do is known before there
@@ -448,6 +469,10 @@ rehearse() {
     *[!0-9]*) ;;
     *) [ "${1:-0}" -eq 0 ] || [ "$2" -ge 100 ] || say "cannot inodes $2 left" ;;
   esac
+  [ "$(free_kb "$runs")" != - ] || cannot measure "$(df -Pk "$runs" 2>&1)"
+  # A tool that is there may still not work.
+  told=$(printf tried | sha256)
+  [ "$told" = "$SHA256_OF_TRIED" ] || cannot hash "$told"
   try=$runs/.try.$$
   told=$(mkdir "$try" 2>&1) || { cannot make "$told"; return; }
   # In a shell of its own: one that cannot open a file ends at once.
@@ -474,11 +499,25 @@ rehearse() {
   rm -rf "$try"
 }
 
+# may_run PROGRAM: whether exec would find it. What only a shell knows is no program, but a busybox
+# may have some of its own that are no files.
+may_run() {
+  case $1 in */*) [ -f "$1" ] && [ -x "$1" ]; return ;; esac
+  rest=$PATH:
+  while [ -n "$rest" ]; do
+    place=${rest%%:*}
+    rest=${rest#*:}
+    [ -f "${place:-.}/$1" ] && [ -x "${place:-.}/$1" ] && return 0
+  done
+  command -v "$1" >/dev/null 2>&1 && command -v busybox >/dev/null 2>&1 &&
+    busybox "$1" --help >/dev/null 2>&1
+}
+
 look() {
   read -r program && read -r thorough || return
   [ "$thorough" != rehearse ] || rehearse
   case $program in "~/"*) program=$HOME/${program#"~/"} ;; esac
-  if [ -n "$program" ] && ! command -v "$program" >/dev/null 2>&1; then
+  if [ -n "$program" ] && ! may_run "$program"; then
     say "state missing"
     return
   fi
@@ -543,8 +582,10 @@ tail_log() {
 inode_of() { set -- $(ls -diL "$1" 2>/dev/null); printf %s "${1:-none}"; }
 
 # sight: sets here and size, of one and the same file; fails if it is being replaced meanwhile.
+# What is no file is passed over: a pipe makes its reader wait for ever, a device never ends.
 sight() {
   here=$(inode_of "$path")
+  [ -f "$path" ] || here=none
   [ "$here" != none ] || return 0
   { size=$(set -- $(wc -c <&3); printf %s "${1:-0}"); } 3< "$path" || here=none
   [ "$(inode_of "$path")" = "$here" ]
@@ -599,8 +640,17 @@ serve() {
   # A line without its end was cut on the way, and so was what it says.
   read -r verb && read -r runs && read -r id && read -r epoch && read -r tomb &&
     read -r text_bytes least planned next || return
+  case $verb in
+    look|start|probe|linger|cancel|collect|tail) ;;
+    *)
+      # A shell that got our lines as its own input. Nothing of what follows is what it seems.
+      say "a program of the host's own runs in place of the command that was sent" >&2
+      return ;;
+  esac
   say "fleet-protocol: 1"
   case $runs in "~/"*) runs=$HOME/${runs#"~/"} ;; esac
+  # Where a shell begins may have been deleted; then its tools complain.
+  case $verb$runs in tail*) ;; */*) [ "${runs#/}" = "$runs" ] || cd / ;; esac
   boot_id
   say "boot $boot"
   if [ "$verb" = tail ]; then tail_log; say end; return; fi

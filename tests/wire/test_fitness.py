@@ -16,12 +16,12 @@ from fleet_tui.core.evidence import Definite, NotStarted, Stopped
 from fleet_tui.core.fleet import CommandAgent
 from fleet_tui.core.ids import AgentName, Epoch, HostName, RunId
 from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
-from fleet_tui.wire import fitness
+from fleet_tui.wire import fitness, local
 from fleet_tui.wire.command import CommandPort
 from fleet_tui.wire.local import LocalPort
-from fleet_tui.wire.runs import RunDirectory
+from fleet_tui.wire.runs import COMMAND, SCRIPT, RunDirectory
 from fleet_tui.wire.ssh import SshPool
-from tests.support.needs import not_allowed
+from tests.support.needs import missing, not_allowed
 from tests.support.programs import finished, order, wall_ms
 from tests.support.sshd import make_sshd
 from tests.support.wrapped import MakePort, make_port, sh
@@ -57,6 +57,16 @@ def fake(tools: Path, name: str, script: str) -> None:
     (tools / name).unlink(missing_ok=True)
     (tools / name).write_text(f"#!/bin/sh\nreal={real}\n{script}\n")
     (tools / name).chmod(0o755)
+
+
+def asked(tmp_path: Path, verb: str, *lines: str, shell: tuple[str, ...] = ("sh", "-c")) -> bytes:
+    """A question without an engine, through whatever program stands between."""
+    facts = (verb, f"{tmp_path}/runs", "-", "1", "fenced", "262144 0 1 1", *lines)
+    question = SCRIPT + "".join(f"{line}\n" for line in facts).encode()
+    command = [COMMAND] if shell[-1] == "-c" else []
+    return subprocess.run(
+        [*shell, *command], input=question, capture_output=True, cwd=tmp_path, check=False
+    ).stdout
 
 
 async def unfit(port: LocalPort | CommandPort) -> ProbeFailure:
@@ -107,6 +117,17 @@ FAULTS = {
     "other bytes come back": (
         "cat", "echo other", "nothing can be written to its run_dir", "other",
     ),
+    "a hash tool that does not know what is asked": (
+        "sha256sum", "cat > /dev/null; echo usage",
+        "its host's tool for SHA-256 gives wrong sums", "usage",
+    ),
+    "a hash tool that cannot be loaded": (
+        "sha256sum", "exit 127", "its host's tool for SHA-256 gives wrong sums", "",
+    ),
+    "a disk of unknown room": (
+        "df", 'case $1 in -Pk) echo "df: no mount table" >&2; exit 1 ;; esac; exec "$real" "$@"',
+        "how much room its run_dir has is not told by its host", "df: no mount table",
+    ),
     "no inodes": (
         "df", 'case $1 in -Pi) echo H; echo "d 5000 4990 10 99% /" ;; *) exec "$real" "$@" ;; esac',
         "the disk of its run_dir has no room for more files (inodes)", "10 left",
@@ -124,6 +145,84 @@ async def test_what_its_disk_cannot_do_is_said(
     assert found.cause == cause
     assert said in found.detail.raw
     assert list((tmp_path / "runs").glob(".try*")) == []
+
+
+def test_a_disk_whose_name_has_spaces_is_measured(tools: Path, tmp_path: Path) -> None:
+    line = "/dev/a disk of 7 words 100000   50   99999    1% /a mount"
+    fake(tools, "df", f'case $1 in -Pk) echo H; echo "{line}" ;; *) exec "$real" "$@" ;; esac')
+    assert b"\ndisk 99999\n" in asked(tmp_path, "look", "cat", "rehearse")
+
+
+async def test_a_clock_that_cannot_be_read_is_no_wrong_clock(
+    make_port: MakePort, tools: Path, tmp_path: Path
+) -> None:
+    fake(tools, "date", "exit 1")
+    assert b"\ntime -\n" in asked(tmp_path, "look", "cat", "rehearse")
+    port = make_port("cat")
+    await port.probe()
+    await port.start(order("hello"))
+    found = await finished(port, order("hello"))
+    assert (found.answer.text.raw, found.duration_ms is None) == ("hello", False)
+
+
+@pytest.mark.parametrize("program", ["cd", "while", "/", "/etc/passwd", "./no", "~/no", "no"])
+def test_what_is_no_program_is_found_out_beforehand(
+    tools: Path, tmp_path: Path, program: str
+) -> None:
+    assert tools.exists()
+    assert b"\nstate missing\n" in asked(tmp_path, "look", program, "quick")
+
+
+@pytest.mark.parametrize(
+    "options", ["errexit", "nounset", "noclobber", "xtrace", "verbose", "errexit:nounset:noclobber"]
+)
+async def test_options_of_the_environment_change_nothing(
+    make_port: MakePort, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, options: str
+) -> None:
+    bash = shutil.which("bash")
+    if bash is None:
+        missing("no bash here")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "sh").symlink_to(bash)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(local, "SH", str(tmp_path / "bin" / "sh"))
+    monkeypatch.setenv("SHELLOPTS", options)
+    port = make_port("cat")
+    assert isinstance(await port.probe(), VitalsReading)
+    await port.start(order("hello"))
+    assert (await finished(port, order("hello"))).answer.text.raw == "hello"
+
+
+@pytest.mark.parametrize("what", ["pipe", "device", "directory", "loop"])
+def test_a_log_that_is_no_file_is_passed_over(tmp_path: Path, what: str) -> None:
+    """A pipe would make its reader wait for ever, and a device would be read for ever."""
+    log = tmp_path / "log"
+    match what:
+        case "pipe":
+            os.mkfifo(log)
+        case "device":
+            log.symlink_to("/dev/zero")
+        case "directory":
+            log.mkdir()
+        case _:
+            log.symlink_to(log)
+    said = asked(tmp_path, "tail", str(log), "new", "0", "1").decode()
+    assert said.splitlines()[2:4] == ["state tailing", "missing"]
+    assert said.endswith("end\n")
+
+
+def test_a_shell_that_takes_the_script_for_its_input_changes_nothing(tmp_path: Path) -> None:
+    """Such as a ForceCommand: it would take each line for the one before."""
+    said = asked(tmp_path, "look", "cat", "rehearse", shell=("bash",))
+    assert b"fleet-protocol" not in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_beginning_in_a_directory_that_is_gone_hinders_nothing(tmp_path: Path) -> None:
+    gone = ("sh", "-c", 'mkdir gone; cd gone; rmdir ../gone; exec sh -c "$1"', "sh", COMMAND)
+    said = asked(tmp_path, "look", "cat", "rehearse", shell=gone)
+    assert b"\nstate ok\n" in said
+    assert b"cannot" not in said
 
 
 async def test_a_start_without_hard_links_ran_nothing_and_says_so(
