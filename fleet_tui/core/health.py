@@ -250,6 +250,7 @@ def _lost_as(kind: FailureKind) -> Health:
             | FailureKind.SSH_HOST_KEY
             | FailureKind.SSH_PROTOCOL
             | FailureKind.FORWARD_DENIED
+            | FailureKind.SESSION_DENIED
             | FailureKind.SECRET_MISSING
             | FailureKind.TIMEOUT
             | FailureKind.INTERNAL

@@ -90,6 +90,8 @@ def _cure_of(kind: FailureKind) -> str:
             return "see whether an SSH server answers at that address and port"
         case FailureKind.FORWARD_DENIED:
             return "allow AllowTcpForwarding to the gateway's port in the host's sshd_config"
+        case FailureKind.SESSION_DENIED:
+            return "allow sessions (MaxSessions in sshd_config), and see what hangs at login there"
         case FailureKind.GATEWAY_DOWN:
             return "start the gateway on its host, or correct its port in the fleet file"
         case FailureKind.GATEWAY_HUNG:

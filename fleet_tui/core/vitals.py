@@ -20,6 +20,8 @@ class FailureKind(StrEnum):
     SSH_HOST_KEY = "ssh-host-key"
     SSH_PROTOCOL = "ssh-protocol"
     FORWARD_DENIED = "forward-denied"
+    SESSION_DENIED = "session-denied"
+    """sshd lets us in and opens no session: MaxSessions, or sessions that hang."""
     GATEWAY_DOWN = "gateway-down"
     GATEWAY_HUNG = "gateway-hung"
     GATEWAY_STARTING = "gateway-starting"

@@ -28,6 +28,10 @@ class HostPool(Protocol):
         """Why there is no connection at this moment; None when there is one."""
         ...
 
+    def judge(self, host: HostName, *, works: bool) -> None:
+        """Whether the host runs what it is sent over its connection."""
+        ...
+
 
 class CommandPort(ProgramPort):
     """An AgentPort for a program on a host."""
@@ -94,6 +98,8 @@ class CommandPort(ProgramPort):
         loop = asyncio.get_running_loop()
         asked_at_ms, began_s = self._now_ms(), loop.time()
         found = await self._fitness.look(shell)
+        if self._fitness.runs_ours is not None:
+            self._pool.judge(self._host, works=self._fitness.runs_ours)
         latency_ms = (loop.time() - began_s) * 1000
         if isinstance(found, ProbeFailure):
             return found

@@ -52,6 +52,8 @@ class Fitness:
         self._doubts_background = False
         self._unfit: tuple[str, str] | None = None
         """Why the host can hold no run, as far as is known."""
+        self.runs_ours: bool | None = None
+        """Whether the host ran what the last look sent; None where no answer came."""
 
     def is_due(self, shell: Shell) -> bool:
         """Whether it is time to try what a run needs."""
@@ -84,6 +86,7 @@ class Fitness:
             # Also where no answer came: a host that is slow must not be tried with every look.
             self._tried_on = shell
             self._try_at_s = asyncio.get_running_loop().time() + REHEARSE_AGAIN_S
+        self.runs_ours = _ran(found)
         match found:
             case ChannelFailure(kind=kind, detail=detail):
                 return self.failure(kind, detail)
@@ -122,6 +125,16 @@ class Fitness:
         return ProbeFailure(
             agent=self._agent, observed_at_ms=self._now_ms(), kind=kind, detail=detail
         )
+
+
+def _ran(found: Reply | Unknown | ChannelFailure) -> bool | None:
+    match found:
+        case Reply():
+            return True
+        case ChannelFailure() | Unknown(reason=LostReason.BAD_ANSWER):
+            return False
+        case Unknown():
+            return None
 
 
 def _missing(program: str) -> Untrusted:

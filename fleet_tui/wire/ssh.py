@@ -53,6 +53,8 @@ BACKOFF_BASE_S = 0.5
 BACKOFF_CAP_S = 30.0
 PERMANENT_RETRY_S = 60.0
 """Keys and host keys are not asked again sooner: servers lock out those who do."""
+RENEW_AFTER_S = 30.0
+"""A connection over which nothing works is replaced after so long."""
 STABLE_AFTER_S = 60.0
 """A connection that lived this long clears the memory of failures."""
 SLOT_HOLD_S = 1.0
@@ -72,6 +74,8 @@ class _Host:
         self.connection: SshConnection | None = None
         self.connected_at_s: float | None = None
         """When it was connected to last; None for never."""
+        self.useful_at_s = 0.0
+        """When something was last known to work over the connection."""
         self.dialing: asyncio.Task[SshConnection | SshFailure] | None = None
         self.failure: SshFailure | None = None
         self.failures_in_row = 0
@@ -112,6 +116,7 @@ class SshPool:
         self._on_lost = on_lost
         self._places = places or Places()
         self._proxies: set[asyncio.Task[None]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
         self._closed = False
 
     async def connect(self, host: HostName) -> SshConnection | SshFailure:
@@ -147,6 +152,22 @@ class SshPool:
             return None
         return state.failure or STILL_CONNECTING
 
+    def judge(self, host: HostName, *, works: bool) -> None:
+        """Whether the host runs what it is sent. sshd reads a user's shell, the options of keys and
+        its own limits when a connection begins, so one over which nothing works is replaced."""
+        state = self._hosts.get(host)
+        if state is None or state.connection is None or state.connected_at_s is None:
+            return
+        connection, now_s = state.connection, self._clock()
+        if works or connection.forwards:
+            state.useful_at_s = now_s
+        elif now_s - max(state.useful_at_s, state.connected_at_s) >= RENEW_AFTER_S:
+            connection.given_up, state.connection = True, None
+            self._places.lost((self, host), self._clock)
+            closing = asyncio.create_task(connection.close(), name=f"ssh {host}: give up")
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+
     async def way_to(self, host: HostName) -> tuple[Route, SshConnection | None] | SshFailure:
         """How a host would be connected to, and the connection to go through, without doing it."""
         state = self._hosts.get(host)
@@ -171,7 +192,7 @@ class SshPool:
         # Hosts reached through others first: closing a jump host cuts off what runs through it.
         living = [state.connection for state in self._hosts.values() if state.connection]
         await asyncio.gather(*(connection.close() for connection in living))
-        await asyncio.gather(*self._proxies)
+        await asyncio.gather(*self._proxies, *self._closing)
         for host in self._hosts:
             self._places.leave((self, host))
 
@@ -276,7 +297,9 @@ class SshPool:
                 return SshFailure(kind=FailureKind.SSH_HOST_KEY, detail=Untrusted(advice))
             if (advice := await auth_advice(route, error, client.banner)) is not None:
                 return SshFailure(kind=FailureKind.SSH_AUTH, detail=Untrusted(advice))
-            if cut_off(error) and (reason := why_not(client.heard, our_offers(route.options))):
+            # Who only waits for us to speak (a mail server, a tarpit) is no slow SSH server.
+            is_told = cut_off(error) or isinstance(error, TimeoutError)
+            if is_told and (reason := why_not(client.heard, our_offers(route.options))):
                 if reason.kind is FailureKind.SSH_UNREACHABLE:
                     # Whoever stands in line at the door has to see that it was closed.
                     raise asyncssh.ConnectionLost(reason.detail.raw) from error
@@ -365,6 +388,8 @@ class SshPool:
         self, host: HostName, state: _Host, connection: SshConnection, error: Exception | None
     ) -> None:
         """Forget a dead connection; one that died young counts as a failed attempt."""
+        if connection.given_up:
+            return
         if state.connection is connection:
             state.connection = None
             self._places.lost((self, host), self._clock)

@@ -105,6 +105,10 @@ class SshConnection:
         self._sessions_ever = 0
         self._session_ended = asyncio.Event()
         self._tasks: set[asyncio.Task[object]] = set()
+        self.forwards = False
+        """Whether something was ever reached through it."""
+        self.given_up = False
+        """Whether another one takes its place; its end is no loss."""
 
     async def open_tcp(self, port: int, host: str = "127.0.0.1") -> TcpChannel | ChannelFailure:
         """Open a byte stream to ``host:port`` as seen from the far side.
@@ -124,6 +128,7 @@ class SshConnection:
         except (asyncssh.Error, OSError) as error:
             return ChannelFailure(kind=FailureKind.SSH_UNREACHABLE, detail=describe(error))
         assert isinstance(pipe, _Pipe)
+        self.forwards = True
         channel.set_write_buffer_limits(high=CHANNEL_BUFFER_BYTES)
         return TcpChannel(pipe)
 
@@ -238,7 +243,7 @@ class SshConnection:
                 others = self._sessions_ever
                 if error.code != _CONNECT_FAILED or refusals > MAX_SESSION_REFUSALS:
                     detail = Untrusted(f"sshd does not open a session: {describe(error).raw}")
-                    return ChannelFailure(kind=FailureKind.FORWARD_DENIED, detail=detail)
+                    return ChannelFailure(kind=FailureKind.SESSION_DENIED, detail=detail)
                 # sshd forgets an ended session a little later than we do.
                 with suppress(TimeoutError):
                     async with asyncio.timeout(SESSION_RETRY_S):

@@ -33,7 +33,10 @@ class LocalSetupError(Exception):
 
 
 def describe(error: BaseException) -> Untrusted:
-    """The text of an exception, cut; its class where it has none."""
+    """The text of an exception, cut; its class where it has none. An error of the system is told
+    without its number."""
+    if isinstance(error, OSError) and (error.errno or 0) > 0 and error.filename is None:
+        return Untrusted(os.strerror(error.errno or 0))
     return Untrusted((str(error) or type(error).__name__)[:MAX_DETAIL_CHARS])
 
 

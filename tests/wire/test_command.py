@@ -15,10 +15,11 @@ from fleet_tui.core.evidence import Definite, LostReason, NotStarted, Running, S
 from fleet_tui.core.fleet import CommandAgent, HostSpec
 from fleet_tui.core.ids import AgentName, Epoch, HostName, TaskId
 from fleet_tui.core.logs import Level, LogGap, LogLine
+from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.wire.command import CommandPort, CpuShare
 from fleet_tui.wire.runs import RunDirectory
-from fleet_tui.wire.ssh import SshPool
+from fleet_tui.wire.ssh import RENEW_AFTER_S, SshConnection, SshPool, TcpChannel
 from tests.support.programs import (
     TASK,
     aclosing,
@@ -161,8 +162,18 @@ async def test_a_program_that_is_not_there(server: Sshd, tmp_path: Path) -> None
         found = await port.probe()
         assert isinstance(found, ProbeFailure)
         assert found.kind is FailureKind.COMMAND_MISSING
+        assert found.detail.raw == "no-such-program is not on the host's PATH"
         await port.start(order())
         assert (await finished(port, order())).failure == "command-missing"
+
+
+@pytest.mark.sshd
+async def test_what_is_there_and_is_no_program(server: Sshd, tmp_path: Path) -> None:
+    async with worker(server.spec(), tmp_path / "runs", str(tmp_path)) as port:
+        found = await port.probe()
+        assert isinstance(found, ProbeFailure)
+        assert found.kind is FailureKind.COMMAND_MISSING
+        assert found.detail.raw == f"{tmp_path} is no file that may be executed there"
 
 
 @pytest.mark.sshd
@@ -175,6 +186,54 @@ async def test_a_key_that_may_run_nothing_is_no_lost_work(server: Sshd, tmp_path
         answer = await port.start(order())
         assert isinstance(answer, Definite)
         assert isinstance(answer.value, NotStarted)
+
+
+@pytest.mark.sshd
+@pytest.mark.parametrize("others", [False, True], ids=["alone", "beside-a-gateway"])
+async def test_a_host_that_runs_something_else_is_connected_to_anew_until_it_is_mended(
+    server: Sshd, tmp_path: Path, others: bool
+) -> None:
+    """sshd reads keys' options and a user's shell once for each connection. One through which a
+    gateway is reached stays."""
+    now_s = 1_000.0
+    lost: list[tuple[HostName, Untrusted]] = []
+    pool = SshPool(
+        {BOX: server.spec()},
+        rng=random.Random(1),
+        clock=lambda: now_s,
+        on_lost=lambda host, words: lost.append((host, words)),
+    )
+    port = CommandPort(
+        AgentName("worker"),
+        CommandAgent(command=("cat",), run_dir=str(tmp_path / "runs")),
+        BOX,
+        pool,
+        directory=RunDirectory(Epoch(1)),
+        probe_timeout_ms=20_000,
+        now_ms=wall_ms,
+    )
+    try:
+        server.allow('command="echo something else"')
+        for _ in range(2):
+            found = await port.probe()
+            assert isinstance(found, ProbeFailure)
+            assert "something else" in found.detail.raw
+        connection = await pool.connect(BOX)
+        assert isinstance(connection, SshConnection)
+        if others:
+            assert isinstance(await connection.open_tcp(server.port), TcpChannel)
+        server.allow()
+        now_s += RENEW_AFTER_S - 1
+        await port.probe()
+        assert await pool.connect(BOX) is connection
+        now_s += 1
+        await port.probe()
+        found = await port.probe()
+        assert isinstance(found, ProbeFailure if others else VitalsReading)
+        assert connection.given_up is not others
+        assert lost == []
+    finally:
+        await pool.close()
 
 
 async def test_a_host_that_is_gone_starts_nothing(tmp_path: Path) -> None:

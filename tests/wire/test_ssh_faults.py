@@ -1,6 +1,7 @@
 """Servers that misbehave: a value each time, never an exception, never a stuck caller."""
 
 import asyncio
+import os
 import random
 import time
 from collections.abc import AsyncIterator
@@ -22,6 +23,7 @@ from fleet_tui.wire.ssh import (
     SshFailure,
     SshPool,
 )
+from fleet_tui.wire.ssh_failures import describe
 from tests.support.fault_ssh import HOSTILE, Fault, fault_server
 from tests.support.sshd import free_port
 
@@ -179,6 +181,46 @@ async def test_no_session_means_that_nothing_was_run(tmp_path: Path) -> None:
         connection = await connected(pool)
         found = await connection.run("anything", timeout_ms=5_000)
         assert isinstance(found, ChannelFailure)
+        assert found.kind is FailureKind.SESSION_DENIED
+
+
+@pytest.mark.parametrize(
+    ("greeting", "shown"),
+    [
+        (b"220 mail.example.net ESMTP\r\n", "220 mail.example.net ESMTP"),
+        (b"\xff\xfd\x18login: ", "login: "),
+        (b"3fa8\r\n77\r\n", "3fa8"),
+    ],
+)
+async def test_who_waits_for_us_after_a_greeting_of_another_kind_is_no_ssh_server(
+    tmp_path: Path, greeting: bytes, shown: str
+) -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting)
+        await reader.read()
+        while await reader.read(1):
+            pass
+        writer.close()
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    pool = SshPool(
+        {BOX: spec(tmp_path, port, timeout_ms=1_000)}, rng=random.Random(1), clock=time.monotonic
+    )
+    found = await pool.connect(BOX)
+    assert isinstance(found, SshFailure)
+    assert found.kind is FailureKind.SSH_PROTOCOL
+    assert "no SSH server answers there" in found.detail.raw
+    assert shown in found.detail.raw
+    await pool.close()
+    server.close()
+
+
+def test_an_error_of_the_system_is_told_in_its_words() -> None:
+    assert describe(ConnectionResetError(104, "Connection reset by peer")).raw == os.strerror(104)
+    assert describe(FileNotFoundError(2, "No such file", "/a")).raw == (
+        "[Errno 2] No such file: '/a'"
+    )
 
 
 async def test_denied_forwarding_is_not_a_dead_gateway(tmp_path: Path) -> None:

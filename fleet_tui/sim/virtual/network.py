@@ -157,6 +157,9 @@ class SimPool:
             return None
         return self._failures.get(host, STILL_CONNECTING)
 
+    def judge(self, host: HostName, *, works: bool) -> None:
+        """Nothing here is read only when a connection begins."""
+
     async def _dial(self, host: HostName) -> "SimShell | SshFailure":
         net = self._net
         link, machine = net.links[host], net.hosts[host]
