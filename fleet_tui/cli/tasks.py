@@ -163,7 +163,7 @@ def _row(task: Task, state: FleetState, now_ms: int) -> list[str]:
         task.spec.client or "-",
         words.age(task.submitted_at_ms, now_ms),
         str(len(task.attempts)),
-        words.money(task.cost_microusd) if task.cost_microusd else "-",
+        words.cost(task.cost_microusd, is_unknown=task.has_unknown_cost),
         safe_line(_why(task, state, now_ms), 80),
         safe_line(task.spec.shown, 40),
     ]

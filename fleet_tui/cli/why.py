@@ -110,6 +110,8 @@ def _print(task: Task, state: FleetState) -> None:
                 f"  {words.grouped(attempt.usage.total_tokens)} tokens, "
                 f"{words.money(attempt.cost_microusd)}"
             )
+        if attempt.usage.unusable:
+            say("  cost unknown: what it reported is no number of tokens or no amount of money")
 
 
 def print_decision(decision: Decision) -> None:

@@ -122,8 +122,9 @@ def head_line(task: Task, fleet: FleetSpec, pen: Pen, now_ms: int) -> DetailLine
     cells.append(Cell(f"{len(task.attempts)}/{limit}"))
     cells.append(Cell("   class ", Tone.DIM))
     cells.append(Cell(task.spec.task_class.value))
-    if task.cost_microusd:
-        cells.append(Cell(f"   {words.money(task.cost_microusd)}"))
+    if task.cost_microusd or task.has_unknown_cost:
+        paid = words.cost(task.cost_microusd, is_unknown=task.has_unknown_cost)
+        cells.append(Cell(f"   {paid}"))
     if task.cancel_requested_by:
         cells.append(Cell(f"   cancel asked by {name(task.cancel_requested_by)}", Tone.BUSY))
     return line(*cells)
@@ -211,7 +212,7 @@ def _attempt_row(attempt: Attempt, pen: Pen, now_ms: int) -> Sequence[Cell | str
         pen.clock(began),
         words.duration(words.elapsed_ms(began, ended)),
         words.count(tokens) if tokens else words.MISSING,
-        words.money(attempt.cost_microusd) if attempt.cost_microusd else words.MISSING,
+        words.cost(attempt.cost_microusd, is_unknown=attempt.usage.unusable),
         short("; ".join(said)) if said else "",
     )
 

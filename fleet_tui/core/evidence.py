@@ -25,6 +25,9 @@ class Usage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     cache_write_tokens: int = 0
     cost_microusd: int | None = None
     model: str | None = None
+    unusable: bool = False
+    """Something was reported that is no number of tokens or no amount of money: what the run cost
+    is not known."""
 
     @property
     def total_tokens(self) -> int:

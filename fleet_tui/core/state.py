@@ -397,6 +397,11 @@ class Task(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         """Cost of all attempts."""
         return sum(a.cost_microusd for a in self.attempts)
 
+    @property
+    def has_unknown_cost(self) -> bool:
+        """Whether a run of it reported what is no cost."""
+        return any(a.usage.unusable for a in self.attempts)
+
 
 class Severity(StrEnum):
     """How loud an alert is."""

@@ -116,6 +116,15 @@ def money(microusd: int | None) -> str:
     return f"${count(round(dollars))}"
 
 
+def cost(microusd: int, *, is_unknown: bool) -> str:
+    """What something cost: ``$0.31``; ``?`` where nobody knows, ``$0.31+?`` where more came to it
+    that nobody knows; nothing for what cost nothing."""
+    known = money(microusd) if microusd else ""
+    if is_unknown:
+        return f"{known}+?" if known else "?"
+    return known or MISSING
+
+
 def money_rate(microusd_per_hour: int | None) -> str:
     """Dollars per hour: ``$4.12/h``."""
     return MISSING if microusd_per_hour is None else f"{money(microusd_per_hour)}/h"

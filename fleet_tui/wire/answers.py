@@ -434,11 +434,14 @@ class _UsageFile(msgspec.Struct):
 
 
 def read_usage(data: bytes) -> Usage:
-    """The numbers of a ``usage.json``; nothing for one that is missing or not as described."""
+    """The numbers of a ``usage.json``; none for one that is missing, and unusable for one that is
+    not as described."""
+    if not data.strip():
+        return Usage()
     try:
         told = msgspec.json.decode(data, type=_UsageFile)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return Usage()
+        return Usage(unusable=True)
     counts = (
         told.input_tokens,
         told.output_tokens,
@@ -451,7 +454,7 @@ def read_usage(data: bytes) -> Usage:
         or max(counts) > MAX_COUNT
         or (cost_usd is not None and not 0 <= cost_usd < 1e6)
     ):
-        return Usage()
+        return Usage(unusable=True)
     return Usage(
         input_tokens=told.input_tokens,
         output_tokens=told.output_tokens,

@@ -329,9 +329,40 @@ def test_an_answer_of_errors_alone_is_a_failure() -> None:
 
 
 def test_a_strange_result_does_not_spoil_the_verdict() -> None:
-    end = {"status": "ok", "result": {"payloads": "?", "meta": 7}}
+    end = {"status": "ok", "result": {"payloads": "?", "meta": {}}}
     outcome = final_outcome(Result(raw(end)))
     assert outcome == Definite(Finished(ok=True))
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        7,
+        {"agentMeta": {"usage": {"input": "many"}}},
+        {"agentMeta": {"usage": {"input": -1}}},
+        {"agentMeta": {"usage": {"output": 2**60}}},
+        {"agentMeta": {"costUsd": -0.5}},
+        {"agentMeta": {"usage": {"cost": {"total": 1e12}}}},
+    ],
+)
+def test_usage_that_cannot_be_spoils_neither_verdict_nor_answer_and_is_no_zero(
+    meta: object,
+) -> None:
+    end = {"status": "ok", "result": {"payloads": [{"text": "done"}], "meta": meta}}
+    outcome = final_outcome(Result(raw(end)))
+    assert isinstance(outcome, Definite)
+    assert isinstance(outcome.value, Finished)
+    assert outcome.value.ok
+    assert outcome.value.answer.text.raw == "done"
+    assert outcome.value.usage.unusable
+    assert outcome.value.usage.cost_microusd is None
+
+
+@pytest.mark.parametrize("status", ["", "queued", "ACCEPTED", "started", "rejected", "ok\n"])
+def test_a_first_answer_in_an_unknown_word_is_no_start(status: str) -> None:
+    answer = start_answer(Result(raw({"runId": "r", "status": status})), "b")
+    assert isinstance(answer, Unknown)
+    assert answer.reason is LostReason.BAD_ANSWER
 
 
 def test_an_unknown_status_proves_nothing() -> None:

@@ -140,7 +140,7 @@ class TasksPane(TablePane[TaskRow]):
             "client": Cell(name(spec.client or words.MISSING)),
             "time": Cell(words.duration(record.span_ms)),
             "tries": Cell(str(len(task.attempts))),
-            "cost": Cell(words.money(task.cost_microusd) if task.cost_microusd else words.MISSING),
+            "cost": Cell(words.cost(task.cost_microusd, is_unknown=task.has_unknown_cost)),
             "pool": Cell(name(spec.pool or words.MISSING)),
             "reason": Cell(reason(task, record.notes), Tone.WARN if record.notes else Tone.PLAIN),
             "text": Cell(short(spec.shown), Tone.DIM),

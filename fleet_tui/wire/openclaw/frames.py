@@ -113,7 +113,8 @@ class Created(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """First answer of ``agent``."""
+    """First answer of ``agent``. ``status`` is ``accepted``, ``in_flight`` for a key that the
+    gateway knows, or how that run has ended."""
 
     run_id: str = ""
     status: str = ""

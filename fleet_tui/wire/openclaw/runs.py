@@ -51,6 +51,10 @@ MAX_COST_USD = 1e6
 _STOPPED_BY = frozenset({"rpc", "delete"})
 """Stop reasons of ``sessions.abort`` and of ``sessions.delete`` under a run."""
 
+_ENDED = frozenset({"ok", "timeout", "error"})
+_STARTED = frozenset({"accepted", "in_flight"}) | _ENDED
+"""Statuses of ``agent``. Any other proves nothing."""
+
 _LOST: dict[FailureKind, LostReason] = {
     FailureKind.GATEWAY_HUNG: LostReason.HUNG,
     FailureKind.TIMEOUT: LostReason.TIMEOUT,
@@ -97,7 +101,7 @@ class _Payload(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 class _RunResult(msgspec.Struct, frozen=True, kw_only=True):
     payloads: list[_Payload] = []
-    meta: _Meta = _Meta()
+    meta: msgspec.Raw = msgspec.Raw(b"{}")
 
 
 class _Named(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -171,6 +175,9 @@ def start_answer(reply: Reply, boot_id: str) -> Definite[Started | NotStarted] |
             accepted = decode(payload, Accepted)
             if isinstance(accepted, Malformed):
                 return unanswered(accepted)
+            if accepted.status not in _STARTED:
+                strange = complaint(f"status {accepted.status[:40]!r}")
+                return Unknown(LostReason.BAD_ANSWER, strange)
             return Definite(Started(boot_id=boot_id, already=accepted.status != "accepted"))
         case Refused():
             return Definite(refused_start(reply))
@@ -229,11 +236,14 @@ def final_outcome(
     result = decode(end.result, _RunResult)
     if isinstance(result, Malformed):
         result = _RunResult()
-    meta = result.meta.agent_meta
-    usage = usage_of([meta.usage], model=meta.model, cost_usd=meta.cost_usd)
+    meta, usage = _Meta(), Usage(unusable=True)
+    told_meta = decode(result.meta, _Meta)
+    if isinstance(told_meta, _Meta):
+        meta, agent = told_meta, told_meta.agent_meta
+        usage = usage_of([agent.usage], model=agent.model, cost_usd=agent.cost_usd)
     if _was_aborted(end):
         return Definite(Stopped(usage=usage))
-    if end.status not in {"ok", "timeout", "error"}:
+    if end.status not in _ENDED:
         return Unknown(LostReason.BAD_ANSWER, Untrusted(f"status {end.status[:40]!r}"))
     errors = [part.text or "" for part in result.payloads if part.is_error]
     answer = answer_of("\n\n".join(p.text for p in result.payloads if p.text and not p.is_error))
@@ -245,7 +255,7 @@ def final_outcome(
             usage=usage,
             failure=_failure(end.status, only_errors),
             detail=complaint("\n".join(errors)),
-            duration_ms=count(result.meta.duration_ms),
+            duration_ms=count(meta.duration_ms),
         )
     )
 
@@ -286,6 +296,8 @@ def usage_of(
     """The sum of some reports; the cost is the parts' own unless given, None if nobody told."""
     parts = list(parts)
     told = [part.cost.total for part in parts if part.cost.total is not None]
+    tokens = [n for p in parts for n in (p.input, p.output, p.cache_read, p.cache_write)]
+    costs = told if cost_usd is None else [*told, cost_usd]
     return Usage(
         input_tokens=sum(count(part.input) or 0 for part in parts),
         output_tokens=sum(count(part.output) or 0 for part in parts),
@@ -293,6 +305,8 @@ def usage_of(
         cache_write_tokens=sum(count(part.cache_write) or 0 for part in parts),
         cost_microusd=microusd(cost_usd if cost_usd is not None or not told else sum(told)),
         model=None if model is None else _word_of_model(model),
+        unusable=any(n is not None and count(n) is None for n in tokens)
+        or any(microusd(usd) is None for usd in costs),
     )
 
 
