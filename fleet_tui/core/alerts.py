@@ -15,6 +15,7 @@ from fleet_tui.core.events import AlertRaised, AlertResolved, EngineTroubled, Ev
 from fleet_tui.core.ids import AgentName, AlertId, PoolName
 from fleet_tui.core.model_trouble import trouble_of
 from fleet_tui.core.modes import TROUBLES, EngineMode, Trouble
+from fleet_tui.core.silence import silence_of
 from fleet_tui.core.state import (
     AgentState,
     Alert,
@@ -197,7 +198,9 @@ def _of_models(state: FleetState) -> dict[AlertId, Condition]:
     for task in state.open_tasks.values():
         attempt = task.open_attempt
         trouble = trouble_of(attempt)
-        if attempt is not None and trouble is not None and trouble.attempt >= OUTAGE_FROM_TRY:
+        if attempt is None or trouble is None or silence_of(state, task) is not None:
+            continue
+        if trouble.attempt >= OUTAGE_FROM_TRY:
             agents.add(attempt.agent)
             reasons[trouble.reason] += 1
     if len(agents) < OUTAGE_AGENTS:

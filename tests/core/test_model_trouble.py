@@ -2,14 +2,15 @@
 
 from fleet_tui.core.alerts import OUTAGE_FROM_TRY, OUTAGE_NAMED, conditions
 from fleet_tui.core.attempts import learn
+from fleet_tui.core.events import HealthChanged
 from fleet_tui.core.evidence import Answer, Definite, Finished, Started
 from fleet_tui.core.ids import AgentName, AlertId, RunId, run_id
 from fleet_tui.core.model_trouble import in_words, trouble_of, troubles_in
 from fleet_tui.core.narrate import narrate
 from fleet_tui.core.open_run import notes
 from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.state import Task
-from fleet_tui.core.vitals import ModelTrouble, VitalsReading
+from fleet_tui.core.state import Health, Task
+from fleet_tui.core.vitals import FailureKind, ModelTrouble, VitalsReading
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 from tests.support.task import LOST, Run
@@ -115,3 +116,21 @@ def test_one_try_more_is_no_outage() -> None:
 def test_of_many_agents_a_few_are_named() -> None:
     story, _ = troubled(OUTAGE_NAMED + 2)
     assert outage(story) == "the model fails again and again on a0, a1, a2 and more: overloaded"
+
+
+def test_what_was_told_before_an_agent_fell_silent_says_nothing_now() -> None:
+    story, tasks = troubled(2)
+    assert outage(story) is not None
+    lost = tasks[0].attempts[0].agent
+    story.add(
+        HealthChanged(
+            agent=lost,
+            health=Health.DOWN,
+            was=Health.UP,
+            reason="gone",
+            failure=FailureKind.GATEWAY_HUNG,
+        )
+    )
+    assert outage(story) is None
+    (said,) = notes(story.state, tasks[0], story.now_ms + 5_000)
+    assert said.startswith("nothing heard for 5s")
