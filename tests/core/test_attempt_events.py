@@ -315,3 +315,14 @@ def test_a_task_that_every_agent_fails_at_once_in_the_same_way_ends_and_is_blame
     assert isinstance(blamed, e.TaskBlamed)
     assert blamed.agents == (first, second)
     assert end == ended(run, TaskPhase.FAILED, blamed.reason)
+
+
+@pytest.mark.parametrize(("withdrawn", "events"), [(True, [e.AttemptTold]), (False, [])])
+def test_only_an_agent_that_gave_a_run_back_proves_late_that_it_never_began(
+    withdrawn: bool, events: list[type[e.Event]]
+) -> None:
+    run = running(TaskClass.IDEMPOTENT)
+    run.hear(LOST)
+    run.later(PATIENCE_MS)
+    told = said(run, NotStarted(reason="gateway-draining", withdrawn=withdrawn))
+    assert [type(event) for event in told] == events

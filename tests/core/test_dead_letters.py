@@ -1,18 +1,21 @@
 """Dead letters: grouped by what went wrong, edited, requeued, dropped; their growth is loud."""
 
+from msgspec.structs import replace
+
 from fleet_tui.core import commands as c
 from fleet_tui.core import dead_letters
 from fleet_tui.core.alerts import DEAD_LETTER_GROWTH, DEAD_LETTER_WINDOW_MS, conditions
 from fleet_tui.core.attempts import reconcile_attempts
 from fleet_tui.core.decide import decide
 from fleet_tui.core.decided import Decided
-from fleet_tui.core.events import TaskEnded, TaskRetrying
+from fleet_tui.core.events import TaskDropped, TaskEdited, TaskEnded, TaskRetrying
 from fleet_tui.core.fleet import Deadlines
 from fleet_tui.core.ids import TaskId
 from fleet_tui.core.state import MAX_CLOSED_TASKS, MAX_DEAD_LETTERS, Task, TaskPhase
 from fleet_tui.core.submission import payload_sha256
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
+from tests.support.task import LOST, PATIENCE_MS, Run
 
 DEAD_ALERT = "dead-letters:tasks"
 
@@ -161,3 +164,110 @@ def test_closed_work_does_not_push_dead_letters_out() -> None:
     assert len(letters.story.state.closed_tasks) == MAX_CLOSED_TASKS
     assert letters.task(dead).phase is TaskPhase.FAILED
     assert MAX_DEAD_LETTERS > MAX_CLOSED_TASKS
+
+
+# What is recorded, and in which words
+
+
+def test_a_kind_of_failure_names_no_agent_and_no_number() -> None:
+    letters = Letters()
+    task = letters.task(letters.dead("a1 gave up after 12 s; agent-12 is well, and so is a1-b"))
+    (attempt,) = Run().task.attempts
+    tried = replace(task, attempts=(attempt,))
+    kind = dead_letters.failure_kind(tried, letters.story.state.fleet)
+    assert attempt.agent == "a1"
+    assert kind == "failed: <agent> gave up after # s; agent-12 is well, and so is a1-b"
+    assert dead_letters.failure_kind(replace(tried, reason=""), letters.story.state.fleet) == (
+        "failed"
+    )
+
+
+def test_any_text_has_a_fingerprint_of_eight_digits() -> None:
+    found = dead_letters.fingerprint("failed: \ud800")
+    assert len(found) == dead_letters.FINGERPRINT_CHARS == 8
+    assert found == dead_letters.fingerprint("failed: ?")
+
+
+def test_a_group_is_in_the_order_in_which_its_tasks_ended() -> None:
+    letters = Letters()
+    first, second = (letters.task(letters.dead("exit-3")) for _ in range(2))
+    swapped = [replace(first, ended_at_ms=9_000), replace(second, ended_at_ms=8_000)]
+    (group,) = dead_letters.group(swapped, letters.story.state.fleet)
+    assert group.tasks == (second.id, first.id)
+    assert (group.first_ms, group.last_ms) == (8_000, 9_000)
+    unknown = [replace(task, ended_at_ms=None) for task in (second, first)]
+    (group,) = dead_letters.group(unknown, letters.story.state.fleet)
+    assert group.tasks == (first.id, second.id)
+    assert (group.first_ms, group.last_ms) == (0, 0)
+    mixed = [replace(first, ended_at_ms=1), replace(second, ended_at_ms=None)]
+    (group,) = dead_letters.group(mixed, letters.story.state.fleet)
+    assert group.tasks == (second.id, first.id), "the end of a task that tells none is the earliest"
+
+
+def test_a_requeue_is_recorded_with_its_author_and_reason() -> None:
+    for command_reason, words in (("", "requeued by ann"), ("fixed", "requeued by ann: fixed")):
+        letters = Letters()
+        task = letters.dead("exit-3")
+        asked = letters.ask(c.Requeue(tasks=(task,), reason=command_reason))
+        assert isinstance(asked, Decided)
+        again = TaskRetrying(task=task, not_before_ms=letters.story.now_ms, reason=words)
+        assert asked.events == (again,)
+
+
+def test_rates_have_bounds_and_spread_the_tasks_over_the_minute() -> None:
+    letters = Letters()
+    tasks = tuple(letters.dead("exit-3") for _ in range(3))
+    for rate in (0, -1, dead_letters.MAX_PER_MINUTE + 1):
+        refused = letters.refusal(c.Requeue(tasks=tasks, per_minute=rate))
+        assert refused.code == "bad-rate"
+        assert refused.text == f"A rate is from 1 to 60,000 a minute, not {rate:,}."
+    now_ms = letters.story.now_ms
+    asked = letters.ask(c.Requeue(tasks=tasks, per_minute=7))
+    assert isinstance(asked, Decided)
+    waits = [e.not_before_ms - now_ms for e in asked.events if isinstance(e, TaskRetrying)]
+    assert waits == [0, 60_000 // 7, 2 * 60_000 // 7]
+    for rate in (1, dead_letters.MAX_PER_MINUTE):
+        letters = Letters()
+        one = letters.dead("exit-3")
+        assert isinstance(letters.ask(c.Requeue(tasks=(one,), per_minute=rate)), Decided)
+
+
+def test_an_edit_is_recorded_and_says_of_which_task() -> None:
+    letters = Letters()
+    task = letters.dead("exit-3")
+    spec = work("better")
+    same = letters.refusal(c.Edit(task=task, spec=letters.task(task).spec))
+    assert (same.code, same.text) == ("unchanged", "t-1 asks for exactly that already.")
+    asked = letters.ask(c.Edit(task=task, spec=spec))
+    edited = TaskEdited(task=task, spec=spec, payload_sha256=payload_sha256(spec), by="ann")
+    assert asked == Decided(events=(edited,), task=task, number=1)
+
+
+def test_what_is_no_dead_letter_is_neither_edited_nor_dropped() -> None:
+    letters = Letters()
+    waiting = letters.story.submit(work())
+    edit = letters.refusal(c.Edit(task=waiting, spec=work("better")))
+    drop = letters.refusal(c.Drop(tasks=(waiting,), reason="old"))
+    assert edit.code == drop.code == "no-dead-letter"
+    assert edit.text == "t-1 is waiting; only dead letters can be edited."
+    assert drop.text == "t-1 is waiting; only dead letters can be dropped."
+    assert letters.refusal(c.Edit(task=TaskId("none"), spec=work())).code == "unknown-task"
+
+
+def test_a_drop_wants_a_reason_and_records_it() -> None:
+    letters = Letters()
+    task = letters.dead("exit-3")
+    assert letters.refusal(c.Drop(tasks=(task,), reason=" ")).code == "no-reason"
+    asked = letters.ask(c.Drop(tasks=(task,), reason="old"))
+    assert isinstance(asked, Decided)
+    assert asked.events == (TaskDropped(task=task, by="ann", reason="old"),)
+
+
+def test_a_task_of_which_nobody_knows_whether_it_ran_wants_a_verdict_first() -> None:
+    run = Run()
+    run.hear(LOST)
+    run.later(PATIENCE_MS)
+    refused = decide(run.story.state, "ann", c.Requeue(tasks=(run.id,)), run.story.now_ms)
+    assert isinstance(refused, c.Refused)
+    assert (refused.code, refused.text) == ("verdict-needed", "Nobody knows whether t-1 ran.")
+    assert refused.hint

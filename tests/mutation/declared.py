@@ -1,11 +1,16 @@
 """Which modules are mutated, and by which tests a mutant must be found."""
 
 MODULES = (
+    "attempts",
     "brake",
+    "dead_letters",
+    "decide",
     "heartbeat",
     "queueing",
     "retry",
     "retry_budget",
+    "routing.scores",
+    "silence",
     "verdicts",
 )
 """Of the modules that decide, those without an unexplained survivor. A wrong comparison there loses
