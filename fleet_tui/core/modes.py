@@ -119,7 +119,8 @@ class TroubleRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _waits(words: str, advice: str, healing: Healing = Healing.TRY_AGAIN) -> TroubleRow:
-    advice = f"{advice}; the engine goes on by itself within seconds"
+    within = "a minute" if healing is Healing.OPEN_AGAIN else "seconds"
+    advice = f"{advice}; the engine goes on by itself within {within}"
     return TroubleRow(mode=EngineMode.READ_ONLY, words=words, advice=advice, healing=healing)
 
 

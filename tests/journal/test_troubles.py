@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fleet_tui.core.modes import TROUBLES, EngineMode, Healing, Trouble, trouble_of_errno
+from fleet_tui.engine.standby import MAX_WAIT_S
 from fleet_tui.journal import troubles
 from fleet_tui.journal.errors import JournalDamaged, JournalFailed, JournalHeldUp, StateGone
 from fleet_tui.journal.lockers import Locker, is_locked, lockers
@@ -65,6 +66,10 @@ def test_every_trouble_has_its_row_and_only_damage_speaks_of_backups() -> None:
         assert ("restore" in row.advice) is damage, trouble
         assert (row.healing is Healing.OPERATOR) is damage, trouble
         assert ("by itself" in row.advice) is (row.mode is EngineMode.READ_ONLY), trouble
+        again = row.healing is Healing.OPEN_AGAIN
+        assert ("by itself within a minute" in row.advice) is again, trouble
+    # What is opened again and fails again is tried more and more slowly.
+    assert MAX_WAIT_S <= 60
 
 
 @pytest.mark.parametrize(("number", "trouble"), MATRIX.items())
