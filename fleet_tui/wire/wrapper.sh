@@ -643,9 +643,10 @@ serve() {
   case $verb in
     look|start|probe|linger|cancel|collect|tail) ;;
     *)
-      # A shell that got our lines as its own input. Nothing of what follows is what it seems.
+      # A shell that got our lines as its own input. Nothing of what follows is what it seems, and
+      # it would go on with the task's text as commands.
       say "a program of the host's own runs in place of the command that was sent" >&2
-      return ;;
+      exit 1 ;;
   esac
   say "fleet-protocol: 1"
   case $runs in "~/"*) runs=$HOME/${runs#"~/"} ;; esac
@@ -683,3 +684,5 @@ case ${1:-} in
   rehearsed) if leads; then say leads; else say loose; fi > "$2/left" ;;
   *) serve ;;
 esac
+# Whatever takes our lines for its own input reads no further: what follows is a task's text.
+exit

@@ -24,7 +24,7 @@ from fleet_tui.wire.ssh import SshPool
 from tests.support.needs import missing, not_allowed
 from tests.support.programs import finished, order, wall_ms
 from tests.support.sshd import make_sshd
-from tests.support.wrapped import MakePort, make_port, sh
+from tests.support.wrapped import SHELLS, MakePort, make_port, sh
 
 __all__ = ["make_port", "sh"]
 
@@ -211,11 +211,15 @@ def test_a_log_that_is_no_file_is_passed_over(tmp_path: Path, what: str) -> None
     assert said.endswith("end\n")
 
 
-def test_a_shell_that_takes_the_script_for_its_input_changes_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shell", [name for name in SHELLS if name != "busybox"])
+def test_a_shell_that_takes_the_script_for_its_input_changes_nothing(
+    tmp_path: Path, shell: str
+) -> None:
     """Such as a ForceCommand: it would take each line for the one before."""
-    said = asked(tmp_path, "look", "cat", "rehearse", shell=("bash",))
-    assert b"fleet-protocol" not in said
-    assert list(tmp_path.iterdir()) == []
+    for verb in ("look", "start", "cancel"):
+        said = asked(tmp_path, verb, "touch ran", "echo ran", shell=(shell,))
+        assert said == b""
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_a_beginning_in_a_directory_that_is_gone_hinders_nothing(tmp_path: Path) -> None:
