@@ -55,6 +55,9 @@ log = logging.getLogger(__name__)
 
 FAILED_AGAIN_S = 60.0
 """A ledger that fails again within this long is tried again more and more slowly."""
+STAND_IN_TRIES = 10
+"""So often, every ROOM_EVERY_S, an engine that worked asks a disk that refuses even its lock. Then
+it ends, though nobody may be there to start another."""
 EVICTED_S = 0.5
 """How long an engine that lost its ledger to another may take to leave."""
 
@@ -264,7 +267,7 @@ class _Stops:
 
     def __init__(self) -> None:
         self._stop: Callable[[str], None] = lambda _: None
-        self._asked = ""
+        self.asked = ""
 
     def hand_to(self, stop: Callable[[str], None]) -> None:
         """From now on it is this one that stops. Until somebody is, a signal ends the process."""
@@ -272,12 +275,30 @@ class _Stops:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._got, f"got {number.name}")
-        if self._asked:
-            stop(self._asked)
+        if self.asked:
+            stop(self.asked)
 
     def _got(self, reason: str) -> None:
-        self._asked = reason
+        self.asked = reason
         self._stop(reason)
+
+
+async def _stand_in(
+    standby: Standby, ready: Callable[[], None], stops: _Stops, *, wait_s: float, tries: int
+) -> str | None:
+    """As :meth:`Standby.run`, tried again where the disk refuses for a moment. A directory that is
+    gone stays gone."""
+    while True:
+        tries -= 1
+        try:
+            return await standby.run(ready, wait_s=wait_s)
+        except JournalFailed as error:
+            if error.trouble is Trouble.DIRECTORY_GONE or tries <= 0:
+                raise
+            log.error("%s; it is tried again", error.message)
+        await asyncio.sleep(ROOM_EVERY_S)
+        if stops.asked:
+            return stops.asked
 
 
 async def run_engine(
@@ -329,6 +350,12 @@ async def run_engine(
         mode = await asyncio.to_thread(mode_for, directory, unusable, WallClock().now_ms())
         log.error("engine mode %s: %s", mode.mode.label, mode.reason)
         standby = Standby(spec.name, directory, mode, WallClock())
-        ended = await standby.run(partial(stopped_by, standby.stop), wait_s=wait_s)
+        ended = await _stand_in(
+            standby,
+            partial(stopped_by, standby.stop),
+            stops,
+            wait_s=wait_s,
+            tries=1 if lost is None else STAND_IN_TRIES,
+        )
         if ended is not None:
             return ended

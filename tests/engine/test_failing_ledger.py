@@ -3,6 +3,7 @@ trying, more and more slowly. That the disk refuses proves no damage."""
 
 import asyncio
 import errno
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing
@@ -19,6 +20,8 @@ from fleet_tui.engine import run, standby
 from fleet_tui.engine.run import run_engine
 from fleet_tui.errors import Unreachable
 from fleet_tui.feed.client import EngineClient
+from fleet_tui.journal import directory as directories
+from fleet_tui.journal.errors import JournalFailed
 from fleet_tui.journal.reader import JournalReader
 from fleet_tui.journal.segments import EventRow
 from fleet_tui.journal.transaction import CommitInDoubt, Transaction
@@ -148,3 +151,38 @@ async def test_a_disk_that_fails_again_is_no_damage_and_is_tried_again_until_it_
         assert isinstance(await ask(directory, NOTE), Accepted)
     assert verify(directory).intact
     assert sum(isinstance(r.event, NoteAdded) for r in events(directory)) == 3
+
+
+@pytest.mark.parametrize("refusals", [3, 1_000])
+async def test_a_disk_that_refuses_even_the_lock_for_a_moment_ends_no_engine(
+    short_dir: Path, broken: Broken, monkeypatch: pytest.MonkeyPatch, refusals: int
+) -> None:
+    monkeypatch.setattr(standby, "ROOM_EVERY_S", 0.02)
+    monkeypatch.setattr(run, "ROOM_EVERY_S", 0.02)
+    directory = short_dir / "state"
+    left = refusals
+
+    def prepare(where: Path) -> None:
+        nonlocal left
+        if left:
+            left -= 1
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        directories.prepare(where)
+
+    running = asyncio.create_task(run_engine(FLEET, directory))
+    assert isinstance(await ask(directory, NOTE), Accepted)
+    broken.times = 1
+    await ask(directory, NOTE)
+    assert isinstance(await ask(directory, NOTE), Accepted)
+    monkeypatch.setattr(standby, "prepare", prepare)
+    broken.times = 1
+    await ask(directory, NOTE)
+    if refusals == 1_000:
+        with pytest.raises(JournalFailed, match="the disk reports errors"):
+            await running
+        return
+    await told(directory, lambda mode: mode.mode is EngineMode.NORMAL)
+    assert isinstance(await ask(directory, NOTE), Accepted)
+    assert left == 0
+    await ask(directory, StopEngine(reason="over"))
+    await running
