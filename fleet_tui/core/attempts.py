@@ -177,7 +177,7 @@ def _learn_fact(
                 detail=fact.detail,
                 blame=blame_for(fact, attempt, now_ms),
             )
-            blamed = blamed_task(state, task, attempt, fact.failure, done.blame)
+            blamed = blamed_task(state, task, attempt, fact.failure, done.blame, has_run=True)
             return [done, *_after_finished(state, task, attempt, fact, blamed, now_ms)]
         case Died(reason=reason):
             gone = AttemptDied(run=run, reason=reason)

@@ -98,10 +98,17 @@ def blame_for(fact: NotStarted | Finished, attempt: Attempt, now_ms: int) -> Bla
 
 
 def blamed_task(
-    state: FleetState, task: Task, attempt: Attempt, reason: str, blame: Blame
+    state: FleetState,
+    task: Task,
+    attempt: Attempt,
+    reason: str,
+    blame: Blame,
+    *,
+    has_run: bool = False,
 ) -> TaskBlamed | None:
     """That the task itself is why agents refuse or fail it, the attempt that ends now included;
-    None where the agents may be to blame."""
+    None where the agents may be to blame. What has run, and failed, is the task's doing only where
+    agents did other work meanwhile: a model that is down fails everything on all of them."""
     if blame is not Blame.AGENT:
         return None
     before = [
@@ -110,10 +117,20 @@ def blamed_task(
     tries = [*before, attempt]
     refusers = tuple(dict.fromkeys(a.agent for a in tries))
     known = [agent for name in refusers if (agent := state.agents.get(name)) is not None]
-    working = [agent for agent in known if agent.succeeded]
+    since_ms = tries[0].planned_at_ms if has_run else 0
+    working = [agent for agent in known if _works(agent, since_ms)]
+    if has_run and len(working) < len(known):
+        return None
     if len(working) < AGREEING and not _all_refused(state, task, tries, known):
         return None
     return TaskBlamed(task=task.id, reason=_why_blamed(refusers, reason), agents=refusers)
+
+
+def _works(agent: AgentState, since_ms: int) -> bool:
+    """Whether it did a task well since then; 0 for ever."""
+    if not since_ms:
+        return agent.succeeded > 0
+    return agent.did_well_at_ms is not None and agent.did_well_at_ms > since_ms
 
 
 def _why_blamed(refusers: tuple[AgentName, ...], reason: str) -> str:

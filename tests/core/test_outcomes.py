@@ -576,3 +576,16 @@ def test_whose_doing_it_was_is_kept_and_told_in_words() -> None:
         assert said is None or said.text
     blames = {a.blame for t in crew.story.state.tasks() for a in t.attempts}
     assert blames == {Blame.AGENT}
+
+
+def test_a_model_that_is_down_on_all_agents_is_not_the_doing_of_a_task() -> None:
+    crew = Fleet(agent("a1"), agent("a2"), answers={})
+    crew.story.submit_many(work(task_class=TaskClass.IDEMPOTENT), 4)
+    crew.play(10_000)
+    assert all(crew.agent(name).succeeded for name in ("a1", "a2"))
+    crew.answers |= {"a1": fails, "a2": fails}
+    (task,) = crew.story.submit_many(work(task_class=TaskClass.IDEMPOTENT), 1)
+    crew.play(400_000)
+    assert crew.task(task).phase is TaskPhase.FAILED
+    assert crew.task(task).reason == "model-error"
+    assert len(crew.task(task).attempts) == 3, "it had all its tries"
