@@ -373,6 +373,7 @@ def _given_up(world: "World", checks: "Checks") -> None:
         if (
             e is not None
             and e.recorded
+            and (e.wiped_s is None or e.wiped_s > at_s)
             and e.ended_s is not None
             and world.quiet_since(e.host, at_s) + NOTICE_S < at_s
             and e.ended_s + NOTICE_S < at_s
