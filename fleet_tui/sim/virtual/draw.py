@@ -38,7 +38,7 @@ def draw(seed: int) -> Scenario:
     elif chance < 0.3:
         world = _with_wiped_starts(world, dice)
     dice = random.Random(f"{seed}/poison")  # noqa: S311  # a simulation, not a secret
-    if world.gateways and dice.random() < 0.5:
+    if world.gateways and dice.random() < 0.2:
         world = _with_poison(world, dice)
     dice = random.Random(f"{seed}/letters")  # noqa: S311  # a simulation, not a secret
     if dice.random() < 0.2:

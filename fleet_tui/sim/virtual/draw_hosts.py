@@ -21,7 +21,7 @@ def with_odd_hosts(world: Scenario) -> Scenario:
         world = _with_unfit_hosts(world, dice)
     dice = random.Random(f"{world.seed}/names")  # noqa: S311  # a simulation, not a secret
     vanishes = [fault.kind for fault in world.faults] == [CUT_POOL]
-    if dice.random() < (0.7 if vanishes else 0.12):
+    if dice.random() < (0.7 if vanishes else 0.06):
         world = _with_unknown_names(world, dice, late=not vanishes)
     return world
 
@@ -55,7 +55,7 @@ def _with_unknown_names(world: Scenario, rng: random.Random, *, late: bool) -> S
     fleet = world.fleet
     pool = rng.choice(sorted(fleet.pools))
     models = [spec for spec in fleet.agents.values() if spec.pool == pool]
-    lost = [HostName(f"lost{n}") for n in range(1, 3 + len(models))]
+    lost = [HostName(f"lost{n}") for n in range(1, 1 + max(3, len(models)))]
     agents = {
         name: replace(rng.choice(models), name=name, kind=program(name), host=host, clients=())
         for n, host in enumerate(lost, start=1)
