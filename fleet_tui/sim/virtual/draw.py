@@ -50,6 +50,9 @@ def draw(seed: int) -> Scenario:
         if not world.gateways and dice.random() < 0.5:
             world = _with_gateways(world, dice, share=0.5, zombies=0.8)
             world = _with_slow_starts(world, dice)
+    dice = random.Random(f"{seed}/stops")  # noqa: S311  # a simulation, not a secret
+    if world.meddling is not None and dice.random() < 0.1:
+        world = _with_stops(world)
     return with_odd_hosts(_with_releases(world))
 
 
@@ -229,6 +232,16 @@ def _with_operators(world: Scenario, rng: random.Random) -> Scenario:
         failing=rng.choice((0.0, 0.3, 0.6)),
         long=rng.choice((0.0, 0.0, 0.5)),
     )
+
+
+def _with_stops(world: Scenario) -> Scenario:
+    """Many runs are stopped for their deadline and tried again, while operators cancel them."""
+    jobs = [
+        replace(job, spec=replace(job.spec, task_class=TaskClass.IDEMPOTENT)) for job in world.jobs
+    ]
+    deadlines = replace(world.fleet.deadlines, start_to_close_ms=12_000, total_ms=None)
+    fleet = replace(world.fleet, deadlines=deadlines)
+    return replace(world, fleet=fleet, jobs=tuple(jobs), long=0.5)
 
 
 def _with_slow_starts(world: Scenario, rng: random.Random) -> Scenario:

@@ -127,8 +127,8 @@ _HOSTS: tuple[Mutant, ...] = (
         rewrite(
             brake,
             "reconcile_brake",
-            "size.setdefault(spec.pool, 0)",
-            "size[spec.pool] = size.get(spec.pool, 0) + 1",
+            "continue  # a name",
+            "answered[spec.pool] += 1; continue  # a name",
         ),
     ),
 )

@@ -137,8 +137,8 @@ _TIME: tuple[Mutant, ...] = (
         rewrite(
             beats,
             "silence_ms",
-            "max(heard_ms, started, ear.since_ms)",
-            "max(started, ear.since_ms)",
+            "max(since_ms, beat.at_ms)",
+            "since_ms",
         ),
     ),
     Mutant(
@@ -147,8 +147,8 @@ _TIME: tuple[Mutant, ...] = (
         rewrite(
             beats,
             "silence_ms",
-            "max(heard_ms, started, ear.since_ms)",
-            "max(heard_ms, started)",
+            "max(attempt.started_at_ms or attempt.planned_at_ms, ear.since_ms)",
+            "attempt.started_at_ms or attempt.planned_at_ms",
         ),
     ),
     Mutant(
