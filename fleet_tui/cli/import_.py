@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -15,6 +16,7 @@ from fleet_tui.config.importers.ssh_aliases import aliases, found_aliases
 from fleet_tui.config.load import load_text
 from fleet_tui.config.models import MAX_ENTRIES
 from fleet_tui.config.problems import count_of, visible
+from fleet_tui.config.ssh_warnings import same_agents
 from fleet_tui.config.values import Unacceptable, name
 from fleet_tui.errors import ExitCode, FleetError, UsageError
 from fleet_tui.paths import has_home
@@ -125,7 +127,8 @@ def from_ansible(
 def from_hosts(file: Path, pool: str, fleet: str, target: Path | None, force: bool) -> int:
     """Take a plain list, - from standard input: one [user@]host[:port] a line, # begins a comment.
 
-    An IPv6 address with a port stands in brackets: user@[::1]:22.
+    An IPv6 address with a port stands in brackets: user@[::1]:22. A line that is none of this is
+    named and makes exit 5; the file is written all the same.
     """
     stream = None if sys.stdin is None else sys.stdin.buffer
     origin = "standard input" if str(file) == "-" else str(file)
@@ -137,6 +140,8 @@ def _write(findings: Findings, fleet: str, origin: str, target: Path | None, for
         name(fleet)
     except Unacceptable as reason:
         raise click.UsageError(f"--fleet: {reason.message} ({reason.hint})") from None
+    if has_home():  # else there is no ~/.ssh/config
+        run(_leave_out_twins(findings, fleet, origin))
     text = fleet_file(findings, fleet=fleet, origin=origin)
     for each in findings.ignored[:MAX_SHOWN_IGNORED]:
         say(f"ignored: {visible(each)}", err=True)
@@ -157,3 +162,23 @@ def _write(findings: Findings, fleet: str, origin: str, target: Path | None, for
     agents, pools = count_of(len(spec.agents), "agent"), count_of(len(spec.pools), "pool")
     say(f"{agents} in {pools}", err=True)
     return ExitCode.PARTIAL if findings.missed else ExitCode.OK
+
+
+async def _leave_out_twins(findings: Findings, fleet: str, origin: str) -> None:
+    """Take out hosts that ssh_config leads to the machine of one before them: `check` refuses a
+    file with both."""
+    from fleet_tui.wire.ssh_resolver import SshResolver
+
+    draft = replace(findings, ignored=[], missed=[])
+    text = fleet_file(draft, fleet=fleet, origin=origin)
+    if not draft.agents:
+        return
+    spec = load_text(text, env=os.environ).spec
+    resolver = SshResolver(canonicalize=False)
+    answers = await resolver.resolve_all(spec.hosts.values())
+    known = dict(zip(spec.hosts, answers, strict=True))
+    twins = [(later, first) for later, first, *_ in same_agents(spec, known)]
+    gone = {id(draft.agents[later]) for later, _ in twins}
+    for later, first in twins:
+        findings.same_machine(draft.agents[later], draft.agents[first])
+    findings.hosts = [each for each in findings.hosts if id(each) not in gone]

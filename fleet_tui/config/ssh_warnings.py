@@ -4,12 +4,12 @@ hosts will not get of it, and names that lead to one machine.
 How a host is resolved is given: OpenSSH itself was asked (``ssh -G``).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from fleet_tui.config.problems import Problem, Severity, visible
 from fleet_tui.core.fleet import FleetSpec, OpenClawAgent
-from fleet_tui.core.ids import HostName
+from fleet_tui.core.ids import AgentName, HostName
 from fleet_tui.core.ssh_config import ConfigLine, ConfigText, Reader, Refusal, Resolved
 
 MAX_SHOWN_HOSTS = 3
@@ -160,8 +160,26 @@ def same_agent_problems(
 ) -> tuple[Problem, ...]:
     """Errors for agents whose hosts have two names and are one machine. ``lines``: where agents
     stand in the fleet file."""
-    first_of: dict[tuple[object, ...], str] = {}
-    problems: list[Problem] = []
+    return tuple(
+        _problem(
+            Severity.ERROR,
+            file,
+            lines.get(name),
+            f"is the same agent as {first}: {spec.agents[first].host} and {spec.agents[name].host} "
+            f"are both {visible(answer.hostname)}, port {port} and agent_id {agent_id} are equal",
+            path=f"agents.{name}",
+            hint="keep one of the two, or give each gateway its own port",
+        )
+        for name, first, answer, port, agent_id in same_agents(spec, answers)
+    )
+
+
+def same_agents(
+    spec: FleetSpec, answers: Mapping[HostName, Resolved | Refusal]
+) -> Iterator[tuple[AgentName, AgentName, Resolved, int, str]]:
+    """Agents that are one with an agent before them: both names, where their host is, and the port
+    and the agent_id of the gateway."""
+    first_of: dict[tuple[object, ...], AgentName] = {}
     for name, agent in spec.agents.items():
         if not isinstance(agent.kind, OpenClawAgent) or agent.host is None:
             continue
@@ -169,23 +187,10 @@ def same_agent_problems(
         if not isinstance(answer, Resolved):
             continue
         machine = (spec.hosts[agent.host].jump, *answer.machine())
-        first = first_of.setdefault((machine, agent.kind.port, agent.kind.agent_id), name)
-        if first == name:
-            continue
-        other = spec.agents[type(name)(first)].host
-        problems.append(
-            _problem(
-                Severity.ERROR,
-                file,
-                lines.get(name),
-                f"is the same agent as {first}: {other} and {agent.host} are both "
-                f"{visible(answer.hostname)}, port {agent.kind.port} and agent_id "
-                f"{agent.kind.agent_id} are equal",
-                path=f"agents.{name}",
-                hint="keep one of the two, or give each gateway its own port",
-            )
-        )
-    return tuple(problems)
+        port, agent_id = agent.kind.port, agent.kind.agent_id
+        first = first_of.setdefault((machine, port, agent_id), name)
+        if first != name:
+            yield name, first, answer, port, agent_id
 
 
 def _not_followed(

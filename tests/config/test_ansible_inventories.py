@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from fleet_tui import crash
 from fleet_tui.cli import import_
 from fleet_tui.config.importers import ansible_run
 from fleet_tui.config.importers.ansible import findings_of, read_inventory
@@ -26,6 +27,8 @@ PRINTS = '#!/bin/sh\necho \'{"web": {"hosts": ["w1"]}, "_meta": {"hostvars": {"w
 @pytest.fixture(autouse=True)
 def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(crash, "install", lambda: None)  # hooks of the whole process
+    monkeypatch.setattr(crash, "quiet_stderr", lambda: None)
     monkeypatch.delenv("ANSIBLE_CONFIG", raising=False)
     return tmp_path
 
@@ -61,6 +64,7 @@ def told(spec: FleetSpec) -> dict[str, dict[str, Any]]:
             "port": host.port,
             "user": host.user,
             "key": host.identity,
+            "known hosts": host.known_hosts,
             "jump": host.jump,
             "pool": agent.pool if agent.pool != "general" else None,
             "labels": " ".join(sorted(agent.labels)) or None,
@@ -183,6 +187,18 @@ MEANINGS: dict[str, tuple[dict[str, str], dict[str, dict[str, str]]]] = {
             },
         },
     ),
+    "a file of host keys in ssh's arguments": (
+        {
+            "i.ini": "[in]\na\nb ansible_ssh_extra_args='-o UserKnownHostsFile=/dev/null'\n"
+            "[in:vars]\nansible_ssh_common_args='-o UserKnownHostsFile=/etc/keys -q'\n"
+            "[un]\nc ansible_ssh_args=-oUserKnownHostsFile=none\n"
+        },
+        {
+            "a": {"known hosts": "/etc/keys", "pool": "in"},
+            "b": {"known hosts": "/etc/keys", "pool": "in"},
+            "c": {"pool": "un"},
+        },
+    ),
     "jump hosts in ssh's arguments": (
         {
             "i.ini": "[in]\na\nb ansible_ssh_extra_args='-J one'\nc ansible_host=10.0.0.3\n"
@@ -219,6 +235,7 @@ MISSED = {
     "ansible_ssh_common_args='-o ProxyCommand=\"nc -x proxy %h %p\"'": ({}, "ProxyCommand"),
     "ansible_ssh_common_args='-J {{ bastion }}'": ({}, "ansible_ssh_common_args: is a template"),
     "ansible_ssh_extra_args='-o CertificateFile=/c -i /k'": ({"key": "/k"}, "CertificateFile"),
+    "ansible_ssh_args='-o UserKnownHostsFile=\"/a /b\"'": ({}, "a host has one file"),
     "ansible_ssh_executable=/opt/ssh": ({}, "ansible_ssh_executable"),
 }
 

@@ -30,7 +30,8 @@ def test_a_list_of_hosts() -> None:
         "1": ("::1", 22, None, "general"),
         "fe80-1": ("fe80::1", None, None, "general"),
     }
-    assert len(findings.ignored) == 5
+    assert len(findings.missed) == 4
+    assert findings.ignored == ['"h1": the same machine as one before it']
 
 
 def test_a_list_of_hosts_with_brackets_schemes_and_a_byte_order_mark() -> None:
@@ -43,7 +44,22 @@ def test_a_list_of_hosts_with_brackets_schemes_and_a_byte_order_mark() -> None:
         "fe80-3": ("fe80::3", None, "eve", "general"),
         "h4": ("h4", 23, "al", "general"),
     }
-    assert findings.ignored == ['"10.0.0.300": "10.0.0.300" is not an IP address']
+    assert findings.missed == ['"10.0.0.300": "10.0.0.300" is not an IP address']
+
+
+def test_another_user_of_one_machine_is_told_for_a_gateway_is_one_agent() -> None:
+    findings = read_hosts("a\nbob@a\nbob@a:22\neve@b\nb\na:2200\n")
+    spec = spec_of(findings)
+    assert sorted((h.address, h.port or 22) for h in spec.hosts.values()) == [
+        ("a", 22),
+        ("a", 2200),
+        ("b", 22),
+    ]
+    assert findings.missed == [
+        '"a": the same machine as "a", with another user or key',
+        '"a": the same machine as "a", with another user or key',
+    ]
+    assert findings.ignored == ['"b": the same machine as one before it']
 
 
 def test_names_that_collide_or_mean_something_to_yaml_stay_apart() -> None:

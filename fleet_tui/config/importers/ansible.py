@@ -216,7 +216,8 @@ class _Way:
             address=words.address or where,
             user=words.user,
             port=words.port,
-            identity=self._key_file(words.identity),
+            identity=self._file(words.identity),
+            known_hosts=self._file(words.known_hosts),
             via=words.via or (),
             pool=pool,
             labels=tuple((group, "member") for group in groups[:MAX_GROUPS_OF_HOST]),
@@ -275,8 +276,8 @@ class _Way:
         return None
 
     @staticmethod
-    def _key_file(said: str | None) -> str | None:
-        """Ansible takes a relative key file from where it runs; a fleet file from where it is."""
+    def _file(said: str | None) -> str | None:
+        """Ansible takes a relative path from where it runs; a fleet file from where it is."""
         if said is None or said == "~" or said.startswith("~/"):
             return said
         return os.path.abspath(os.path.expanduser(said))

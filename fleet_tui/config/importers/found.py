@@ -24,6 +24,7 @@ class Hop:
     user: str | None = None
     port: str | None = None
     identity: str | None = None
+    known_hosts: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class FoundHost:
     port: str | None = None
     identity: str | None = None
     """A private key file."""
+    known_hosts: str | None = None
     via: tuple[Hop, ...] = ()
     """The hosts to go through, the first of them first."""
     pool: str = DEFAULT_POOL
@@ -64,6 +66,18 @@ class Findings:
     whole: bool = False
     """Whether a host that cannot be written is missed, and not ignored: its list is a file of
     another program, in which it means something."""
+
+    agents: dict[str, FoundHost] = field(default_factory=dict)
+    """Which host each agent of the fleet file stands for; set when that is made."""
+
+    def same_machine(self, later: FoundHost, first: FoundHost) -> None:
+        """Two hosts lead to one machine, and so to one gateway: the first is kept. That loses
+        nothing unless the other is reached in another way."""
+        if (later.user, later.identity) in ((None, None), (first.user, first.identity)):
+            self.ignored.append(f"{quoted(later.alias)}: the same machine as one before it")
+        else:
+            what = f"{quoted(later.alias)}: the same machine as {quoted(first.alias)}"
+            self.missed.append(f"{what}, with another user or key")
 
     def leave_out(self, text: str) -> None:
         """A host, or a part of it, that cannot be written."""
@@ -104,6 +118,7 @@ def fleet_file(findings: Findings, *, fleet: str, origin: str) -> str:
     """
     making = _Making(findings)
     making.make()
+    findings.agents = making.found
     lines = [
         "# yaml-language-server: $schema=./fleet.schema.json",
         f"# Made by `fleet-tui import` from {_comment(origin)}.",
@@ -140,6 +155,10 @@ class _Making:
         self.hosts: dict[str, _Host] = {}
         self.machines: dict[_Machine, str] = {}
         """The host entry of each machine."""
+        self.found: dict[str, FoundHost] = {}
+        """The host of each agent."""
+        self.taken: dict[_Machine, FoundHost] = {}
+        """The first host on each machine, whoever logs in there."""
         self.pools: dict[str, str] = {}
 
     def make(self) -> None:
@@ -165,14 +184,20 @@ class _Making:
             self.findings.leave_out(f"{quoted(found.alias)}: {reason.message}")
             return None
         machine = _Machine(where, port or "22", login, _way(found.via))
-        if machine in self.machines:
-            self.findings.ignored.append(
-                f"{quoted(found.alias)}: the same machine as one before it"
-            )
+        first = self.taken.setdefault(_for_anybody(machine), found)
+        if first is not found:
+            self.findings.same_machine(found, first)
             return None
         name = _unique(as_name(found.alias, "host"), self.hosts)
         self.machines[machine] = name
-        hop = Hop(address=where, user=login, port=port, identity=found.identity)
+        self.found[name] = found
+        hop = Hop(
+            address=where,
+            user=login,
+            port=port,
+            identity=found.identity,
+            known_hosts=found.known_hosts,
+        )
         self.hosts[name] = _Host(_host_words(hop, name), needed=False)
         pool = self.pools.setdefault(
             found.pool, _unique(as_name(found.pool, "pool"), self.pools.values())
@@ -205,11 +230,17 @@ def _way(via: tuple[Hop, ...]) -> tuple[_Machine, ...]:
     return way
 
 
+def _for_anybody(machine: _Machine) -> _Machine:
+    way = tuple(map(_for_anybody, machine.way))
+    return _Machine(machine.address, machine.port, None, way)
+
+
 def _host_words(hop: Hop, name: str) -> list[str]:
     said = [f"address: {_scalar(hop.address)}"] if hop.address != name else []
     said += [f"port: {hop.port}"] if hop.port else []
     said += [f"user: {_scalar(hop.user)}"] if hop.user else []
     said += [f"identity: {_scalar(hop.identity)}"] if hop.identity else []
+    said += [f"known_hosts: {_scalar(hop.known_hosts)}"] if hop.known_hosts else []
     return said
 
 

@@ -23,15 +23,15 @@ _BARE_IP6 = re.compile(
 
 
 def read_hosts(text: str, *, pool: str = DEFAULT_POOL) -> Findings:
-    """The hosts of a list. Never raises; lines that are none are among the ignored."""
-    findings = Findings()
+    """The hosts of a list. Never raises; lines that are none are among what was missed."""
+    findings = Findings(whole=True)
     for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
         said = line.split("#", maxsplit=1)[0].strip()
         if not said:
             continue
         found = _BARE_IP6.fullmatch(said) or _LINE.fullmatch(said)
         if found is None:
-            findings.ignored.append(f"line {number}: {quoted(said)} is not [user@]host[:port]")
+            findings.missed.append(f"line {number}: {quoted(said)} is not [user@]host[:port]")
             continue
         parts = found.groupdict()
         host = parts["ip6"] or parts["host"]

@@ -69,7 +69,6 @@ _OPTIONS_CHANGE_NOTHING = frozenset(
         "stricthostkeychecking",
         "tcpkeepalive",
         "updatehostkeys",
-        "userknownhostsfile",
         "verifyhostkeydns",
         "visualhostkey",
     }
@@ -94,6 +93,7 @@ class SshWords:
     user: str | None = None
     port: str | None = None
     identity: str | None = None
+    known_hosts: str | None = None
     via: tuple[Hop, ...] | None = None
     """The hosts to go through, the first of them first; empty for a direct way."""
     missed: list[Missed] = field(default_factory=list)
@@ -189,6 +189,8 @@ class _Reading:
                 self._identity(value)
             case "hostname":
                 self._kept("address", value, address)
+            case "userknownhostsfile":
+                self._known_hosts(found["name"], value)
             case "proxyjump":
                 self._jumps(value)
             case "proxycommand":
@@ -223,6 +225,16 @@ class _Reading:
             self.into.identity = value
         elif self.into.identity != value:
             self.miss(f"key file {quoted(value)}: a host has one in a fleet file")
+
+    def _known_hosts(self, option: str, value: str) -> None:
+        if value.lower() in ("none", "/dev/null"):  # host keys are always checked
+            self.into.changes_nothing.add(option)
+        elif "%" in value or "${" in value:
+            self.miss(f"{option} {quoted(value)}: ssh's % and $ signs are not filled in here")
+        elif len(value.split()) > 1:
+            self.miss(f"{option} {quoted(value)}: a host has one file in a fleet file")
+        elif self.into.known_hosts is None:
+            self.into.known_hosts = value
 
     def _jumps(self, value: str) -> None:
         if self.into.via is not None:
@@ -280,6 +292,7 @@ def _as_jumps(command: str, depth: int) -> tuple[Hop, ...] | None:
         user=said.user or named.user,
         port=said.port or named.port,
         identity=said.identity,
+        known_hosts=said.known_hosts,
     )
     via = (*(said.via or ()), last)
     return via if len(via) <= MAX_HOPS else None

@@ -1,0 +1,65 @@
+"""What `import` writes is a fleet file that `check` takes, and its exit code says what it lacks."""
+
+import io
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from fleet_tui import crash
+from fleet_tui.cli import check, import_
+from fleet_tui.errors import ExitCode
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(crash, "install", lambda: None)  # hooks of the whole process
+    monkeypatch.setattr(crash, "quiet_stderr", lambda: None)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir(mode=0o700)
+    return tmp_path
+
+
+def run(*arguments: str, stdin: str = "") -> Result:
+    return CliRunner().invoke(
+        import_.command, [*arguments], standalone_mode=False, input=io.BytesIO(stdin.encode())
+    )
+
+
+def checked(file: str) -> str:
+    done = CliRunner().invoke(check.command, [file], standalone_mode=False)
+    return done.output + done.stderr
+
+
+def test_lines_that_are_no_hosts_are_named_and_make_exit_5() -> None:
+    done = run("hosts", "-", "-o", "f.yaml", stdin="h1\nno host\nh2:99999\n\n# fine\nh3\n")
+    assert done.return_value == ExitCode.PARTIAL
+    assert done.stderr.splitlines()[:2] == [
+        'not carried over: line 2: "no host" is not [user@]host[:port]',
+        'not carried over: "h2": expected 1 to 65,535, got "99999"',
+    ]
+    assert "2 agents" in done.stderr
+    assert run("hosts", "-", "-o", "g.yaml", stdin="h1\n# fine\n\nh3\n").return_value == 0
+
+
+@pytest.mark.parametrize("listed", ["one\ntwo\n", "one\n192.0.2.7\n", "one\ndeploy@two\n"])
+def test_names_that_ssh_config_leads_to_one_machine_become_one_agent(
+    listed: str, home: Path
+) -> None:
+    config = home / ".ssh" / "config"
+    config.write_text("Host one two\n  HostName 192.0.2.7\nHost two\n  User deploy\n")
+    config.chmod(0o600)
+    done = run("hosts", "-", "-o", "f.yaml", stdin=listed)
+    told_user = "@" in listed
+    assert done.return_value == (ExitCode.PARTIAL if told_user else ExitCode.OK)
+    assert ("another user" in done.stderr) is told_user
+    assert "1 agent" in done.stderr
+    assert "ok: fleet imported" in checked("f.yaml")
+
+
+def test_an_inventory_and_a_list_agree_about_one_machine(home: Path) -> None:
+    Path("i.ini").write_text("[a]\none ansible_host=192.0.2.7\ntwo ansible_host=192.0.2.7\n")
+    done = run("ansible", "i.ini", "-o", "f.yaml")
+    assert done.return_value == ExitCode.OK
+    assert "ok: fleet imported" in checked("f.yaml")
