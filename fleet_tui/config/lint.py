@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from fleet_tui.config.near_names import slips
 from fleet_tui.config.problems import Source, did_you_mean
 from fleet_tui.config.reader import Loc, Node, Scalar, find, find_key
 from fleet_tui.config.secrets import is_reference
@@ -35,6 +36,7 @@ class _Lint:
             self._variables(agent)
         self._limits()
         self._twins()
+        self._slips()
         self._deadlines()
 
     def _twins(self) -> None:
@@ -50,6 +52,14 @@ class _Lint:
             others = (other for other in named if other < name)
             if (other := look_alike(name, others)) is not None:
                 self._warn(loc, f'client "{name}" looks like "{other}", and is another one')
+
+    def _slips(self) -> None:
+        for loc, what, name, near in slips(self.root, self.spec):
+            meant = "it is taken for a name of ssh_config or DNS" if what == "host" else ""
+            said = f'{what} "{name}" is named nowhere else - did you mean "{near}"?'
+            if what == "host":
+                said = f'there is no host "{name}" under hosts - did you mean "{near}"?'
+            self._warn(loc, said, meant)
 
     def _empty_pools(self) -> None:
         used = Counter(agent.pool for agent in self.spec.agents.values())

@@ -195,6 +195,7 @@ def _twin(state: FleetState, spec: TaskSpec) -> c.Refused | None:
     named = (
         *fleet.limits.clients,
         *fleet.isolated,
+        *fleet.clients,
         *(client for agent in fleet.agents.values() for client in agent.clients),
         *(rule.client for rule in fleet.residency if rule.client is not None),
     )
