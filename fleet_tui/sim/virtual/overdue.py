@@ -15,6 +15,8 @@ from fleet_tui.sim.virtual.turns import boundary
 
 LATE_MS = 10_000
 """Between the moment in which something is due and its commit: a tick, and two slow commits."""
+AVOIDS_MS = 30_000
+"""For so long a task may wait for another agent than those that failed it."""
 LISTENS_MS = 60_000
 """An engine that was just started gives nothing up before it has listened for so long."""
 
@@ -53,8 +55,13 @@ class Overdue:
         for work in works:
             if work.waits:
                 yield from self._waits(work)
-                if free and self._could_be_had(work, free):
-                    yield "wanted-is-placed", f"{work.id} waits beside free agents", 0
+                tried = {one.agent for one in work.tries}
+                others = [spec for spec in free if spec.name not in tried]
+                text = f"{work.id} waits beside free agents"
+                if others and self._could_be_had(work, others):
+                    yield "wanted-is-placed", text, 0
+                elif free and self._could_be_had(work, free):
+                    yield "wanted-is-placed", text, work.not_before_ms + AVOIDS_MS
             elif work.tries and work.tries[-1].is_open:
                 yield from self._runs(work, work.tries[-1], calm_ms)
 
