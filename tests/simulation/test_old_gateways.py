@@ -32,7 +32,10 @@ from tests.support.programs import finished, order, settled
 PLACES = {"virtual": VirtualGatewayPlace, "wired": WiredGatewayPlace}
 
 
-@pytest.fixture(params=[(name, release) for name in PLACES for release in (JULY, JUNE)], ids=str)
+@pytest.fixture(
+    params=[(name, release) for name in PLACES for release in (JULY, JUNE)],
+    ids=lambda param: f"{param[0]}-{param[1].version}",
+)
 def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> GatewayPlace:
     name, release = request.param
     if name == "wired":
