@@ -26,6 +26,7 @@ from fleet_tui.core.retry import wait_ms
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.state import CancelCause, TaskPhase
 from fleet_tui.core.untrusted import Untrusted
+from tests.support.fleets import work
 from tests.support.task import LOST, PATIENCE_MS, Run
 
 ANSWER = Answer(text=Untrusted("42"))
@@ -300,6 +301,18 @@ def test_nobody_is_to_blame_for_a_fence() -> None:
     )
 
 
+def do_other_work_well(run: Run) -> None:
+    """Fill every free slot with other tasks, and end them well."""
+    story = run.story
+    story.submit_many(work(), sum(spec.slots for spec in story.state.fleet.agents.values()))
+    story.now_ms += 1
+    story.add(*Router(story.state.fleet).schedule(story.state, {}, story.now_ms))
+    others = [a for t in story.state.open_tasks.values() if t.id != run.id for a in t.attempts]
+    for attempt in others:
+        for fact in (Started(), Finished(ok=True, answer=ANSWER)):
+            story.add(*learn(story.state, attempt.run_id, Definite(fact), story.now_ms))
+
+
 def test_a_task_that_every_agent_fails_at_once_in_the_same_way_ends_and_is_blamed() -> None:
     run = Run(TaskClass.IDEMPOTENT, retry=RetryPolicy(max_attempts=9))
     first = run.task.attempts[0].agent
@@ -309,6 +322,7 @@ def test_a_task_that_every_agent_fails_at_once_in_the_same_way_ends_and_is_blame
     second = run.task.attempts[1].agent
     assert first != second
     run.fact(Started())
+    do_other_work_well(run)
     finished, blamed, end, *_ = said(run, Finished(ok=False, failure="agent-error"))
     assert isinstance(finished, e.AttemptFinished)
     assert finished.blame is Blame.AGENT
