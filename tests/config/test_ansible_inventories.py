@@ -13,7 +13,7 @@ from fleet_tui import crash
 from fleet_tui.cli import import_
 from fleet_tui.config.importers import ansible_run
 from fleet_tui.config.importers.ansible import findings_of, read_inventory
-from fleet_tui.config.importers.ansible_run import find_program, list_inventory
+from fleet_tui.config.importers.ansible_run import connection_settings, find_program, list_inventory
 from fleet_tui.config.importers.found import Findings, fleet_file
 from fleet_tui.config.load import load_text
 from fleet_tui.core.fleet import FleetSpec
@@ -419,6 +419,83 @@ def test_the_one_on_path_comes_before_the_one_beside_the_interpreter(
     first = fake(inside / "bin", "exit 0")
     monkeypatch.setenv("PATH", str(inside / "bin"))
     assert find_program() == str(first)
+
+
+CFG = """[defaults]
+remote_user = deploy
+remote_port = 2222
+private_key_file = ~/.ssh/of_all
+[ssh_connection]
+ssh_common_args = -J bastion
+"""
+
+
+def test_settings_beside_the_inventory_hold_for_hosts_that_say_nothing_else() -> None:
+    findings = found(
+        {
+            "i.ini": "[web]\nplain\nown ansible_ssh_user=ann ansible_port=22 "
+            "ansible_ssh_private_key_file=~/k ansible_ssh_common_args='-J other'\n",
+            "ansible.cfg": CFG,
+        }
+    )
+    assert findings.missed == []
+    plain, own = findings.hosts
+    assert (plain.user, plain.port, plain.identity) == ("deploy", "2222", "~/.ssh/of_all")
+    assert [hop.address for hop in plain.via] == ["bastion"]
+    assert (own.user, own.port, own.identity) == ("ann", "22", "~/k")
+    assert [hop.address for hop in own.via] == ["other"]
+
+
+def test_settings_of_the_environment_hold_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANSIBLE_REMOTE_USER", "envy")
+    monkeypatch.setenv("ANSIBLE_SSH_COMMON_ARGS", "-J gate")
+    (host,) = found({"i.ini": "h1\n"}).hosts
+    assert host.user == "envy"
+    assert [hop.address for hop in host.via] == ["gate"]
+
+
+def test_a_transport_that_is_not_ssh_leaves_hosts_out_and_says_where_it_is_set() -> None:
+    findings = found(
+        {
+            "i.ini": "here\nthere ansible_connection=ssh\n",
+            "ansible.cfg": "[defaults]\ntransport = local\n",
+        }
+    )
+    assert [host.alias for host in findings.hosts] == ["there"]
+    (line,) = findings.missed
+    assert "here" in line
+    assert "local" in line
+
+
+def test_a_setting_that_cannot_be_carried_over_is_named_with_its_place() -> None:
+    findings = found(
+        {
+            "i.ini": "h1\n",
+            "ansible.cfg": "[defaults]\nremote_user = {{ who }}\n[ssh_connection]\n"
+            "ssh_executable = /opt/ssh\n",
+        }
+    )
+    user, program = sorted(findings.missed, reverse=True)
+    assert "remote_user" in user
+    assert "ansible.cfg" in user
+    assert "ssh_executable" in program
+
+
+def test_settings_that_cannot_be_asked_for_end_the_import(inside: Path) -> None:
+    program = fake(inside, "echo '{}'")
+    with pytest.raises(FleetError, match="ansible-config cannot be run"):
+        connection_settings(str(program), os.environ)
+    beside = program.with_name(ansible_run.CONFIG_PROGRAM)
+    for body, words in (
+        ("echo no >&2; exit 3", "ansible-config failed: no"),
+        ("echo what", "did not print JSON"),
+    ):
+        beside.write_text(f"#!/bin/sh\n{body}\n")
+        beside.chmod(0o755)
+        with pytest.raises(FleetError, match=words):
+            connection_settings(str(program), os.environ)
+    beside.write_text('#!/bin/sh\necho \'[1, {"CONNECTION_PLUGINS": 3}, {"name": []}]\'\n')
+    assert connection_settings(str(program), os.environ) == ()
 
 
 def fake(directory: Path, body: str) -> Path:

@@ -9,10 +9,15 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from fleet_tui.config.importers.ansible_run import find_program, list_inventory
+from fleet_tui.config.importers.ansible_run import (
+    Setting,
+    connection_settings,
+    find_program,
+    list_inventory,
+)
 from fleet_tui.config.importers.found import DEFAULT_POOL, Findings, FoundHost, Missed
 from fleet_tui.config.importers.ssh_words import SshWords
 from fleet_tui.config.problems import did_you_mean, quoted
@@ -43,6 +48,19 @@ _NO_PLACE = {
     "ProxyCommand in ~/.ssh/config",
     "ansible_ssh_pkcs11_provider": "a fleet file has no place for it; say it in ~/.ssh/config",
 }
+_VARIABLE_OF = {
+    "transport": _CONNECTION,
+    "port": _PORT[0],
+    "remote_user": _USER[0],
+    "private_key_file": _KEY[0],
+    "ssh_args": "ansible_ssh_args",
+    "ssh_common_args": "ansible_ssh_common_args",
+    "ssh_extra_args": "ansible_ssh_extra_args",
+    "ssh_executable": "ansible_ssh_executable",
+    "pkcs11_provider": "ansible_ssh_pkcs11_provider",
+    "proxy_command": "ansible_paramiko_proxy_command",
+}
+"""Settings of a connection plugin, and the variable by which an inventory overrules each."""
 _OVER_SSH = frozenset(
     {"ssh", "smart", "paramiko", "paramiko_ssh", "libssh", "ansible.netcommon.libssh"}
 )
@@ -59,29 +77,34 @@ def read_inventory(path: Path, groups: Mapping[str, str], env: Mapping[str, str]
     those are in. Raises Unreachable without ansible-inventory, InvalidConfig if that cannot read
     the inventory, FleetError if it fails.
     """
-    listed = list_inventory(find_program(), path, env)
-    findings = findings_of(listed.document, groups)
+    program = find_program()
+    listed = list_inventory(program, path, env)
+    findings = findings_of(listed.document, groups, connection_settings(program, env))
     findings.missed += [f"part of the inventory: {line}" for line in listed.unread]
     findings.ignored += [f"ansible-inventory says: {line}" for line in listed.warnings]
     return findings
 
 
-def findings_of(document: bytes, groups: Mapping[str, str]) -> Findings:
-    """The hosts in what ``ansible-inventory --list`` printed. Raises FleetError if it is not JSON
-    or no inventory."""
+def findings_of(
+    document: bytes, groups: Mapping[str, str], settings: Iterable[Setting] = ()
+) -> Findings:
+    """The hosts in what ``ansible-inventory --list`` printed, reached as ``settings`` say where the
+    inventory says nothing else. Raises FleetError if it is not JSON or no inventory."""
     try:
         said = json.loads(document)
     except (ValueError, RecursionError):
         raise FleetError("ansible-inventory did not print JSON") from None
     if not isinstance(said, dict):
         raise FleetError("ansible-inventory printed no inventory")
-    return _Listing(said).findings(groups)
+    everywhere = {_VARIABLE_OF[each.name]: each for each in settings if each.name in _VARIABLE_OF}
+    return _Listing(said, everywhere).findings(groups)
 
 
 class _Listing:
     """What ``--list`` printed, and the tree of its groups."""
 
-    def __init__(self, groups: dict[str, object]) -> None:
+    def __init__(self, groups: dict[str, object], everywhere: Mapping[str, Setting]) -> None:
+        self.everywhere = everywhere
         self.variables = _map(_map(groups.get("_meta")).get("hostvars"))
         self.children = {name: _list(_map(body).get("children")) for name, body in groups.items()}
         self.members = {name: _list(_map(body).get("hosts")) for name, body in groups.items()}
@@ -106,7 +129,8 @@ class _Listing:
             if pool is None:
                 left_out["hosts outside the named groups"] += 1
                 continue
-            _add(findings, host, _map(self.variables.get(host)), pool, own, left_out)
+            way = _Way(_map(self.variables.get(host)), self.everywhere)
+            _add(findings, host, way, pool, own, left_out)
         findings.ignored += [f"{quoted(key)} ({count}x)" for key, count in sorted(left_out.items())]
         return findings
 
@@ -166,15 +190,14 @@ class _Listing:
 def _add(
     findings: Findings,
     host: str,
-    said: Variables,
+    reading: "_Way",
     pool: str,
     groups: list[str],
     left_out: Counter[str],
 ) -> None:
-    for key in said.keys() - _KEPT - _NO_PLACE.keys():
+    for key in reading.said.keys() - _KEPT - _NO_PLACE.keys():
         if key.startswith("ansible_") or any(part in key.lower() for part in _SECRET_WORDS):
             left_out[key] += 1
-    reading = _Way(said)
     found = reading.found(host, pool, groups)
     findings.missed += [f"{quoted(host)}: {each.what}: {each.why}" for each in reading.missed]
     for key in reading.words.changes_nothing:
@@ -186,8 +209,10 @@ def _add(
 class _Way:
     """How the variables of one host say it is reached."""
 
-    def __init__(self, said: Variables) -> None:
+    def __init__(self, said: Variables, everywhere: Mapping[str, Setting]) -> None:
         self.said = said
+        self.everywhere = everywhere
+        """What Ansible's own settings say, by the variable that would overrule them."""
         self.words = SshWords()
         self.missed = self.words.missed
 
@@ -205,7 +230,7 @@ class _Way:
         self._arguments(_ARGUMENTS_BEFORE)
         self._into_words()
         self._arguments(_ARGUMENTS_AFTER)
-        for key in sorted(_NO_PLACE.keys() & self.said.keys()):
+        for key in sorted(_NO_PLACE.keys() & (self.said.keys() | self.everywhere.keys())):
             self.missed.append(Missed(key, _NO_PLACE[key]))
         if len(groups) > MAX_GROUPS_OF_HOST:
             why = f"{len(groups)} of them; {MAX_GROUPS_OF_HOST} became labels"
@@ -273,6 +298,12 @@ class _Way:
                 return name, plain
             self.missed.append(Missed(name, _why_not(said) + then))
             return None
+        for setting in (self.everywhere[name] for name in names if name in self.everywhere):
+            what = f"{setting.name} ({setting.origin})"
+            plain = _plain(setting.value)
+            if plain is not None:
+                return what, plain
+            self.missed.append(Missed(what, _why_not(setting.value) + then))
         return None
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Asking ``ansible-inventory`` what an inventory means.
+"""Asking Ansible what an inventory means, and what its own settings say of the way to hosts.
 
 Only Ansible knows its own formats: INI with its comments and ranges, YAML and TOML, directories,
 ``group_vars`` and ``host_vars``, plugins, and programs that print an inventory. Like every command
@@ -6,6 +6,7 @@ of Ansible it runs the inventory's own programs and plugins.
 """
 
 import contextlib
+import json
 import os
 import selectors
 import shutil
@@ -15,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fleet_tui import children
@@ -23,6 +24,7 @@ from fleet_tui.config.problems import starred, visible
 from fleet_tui.errors import FleetError, InvalidConfig, Unreachable
 
 PROGRAM = "ansible-inventory"
+CONFIG_PROGRAM = "ansible-config"
 TIMEOUT_S = 120.0
 """Inventories that ask a cloud take a while."""
 MAX_OUTPUT_BYTES = 32 * 1024 * 1024
@@ -76,6 +78,17 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """One of Ansible's own settings that somebody changed."""
+
+    name: str
+    """As ``ansible-config`` names it: ``remote_user``."""
+    value: object
+    origin: str
+    """The file or variable that says so, as it may be shown."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Ran:
     status: int
     out: bytes
@@ -123,6 +136,59 @@ def list_inventory(
         said = "\n".join(_few(_words(ran.err))) or "it gave no reason"
         raise InvalidConfig(f"{PROGRAM} cannot read {path}:\n{said}", hint=_hint(ran.err))
     return Listed(ran.out, () if unread else _words(ran.err), _few(unread))
+
+
+def connection_settings(
+    program: str, env: Mapping[str, str], *, timeout_s: float = TIMEOUT_S
+) -> tuple[Setting, ...]:
+    """What ansible.cfg and the environment say of the way to every host: changed settings of the
+    connection plugin in force, and the plugin's name as ``transport``. An inventory's ``--list``
+    does not hold them. ``program`` is the ``ansible-inventory`` beside which ``ansible-config`` is.
+
+    Raises FleetError if it cannot be asked.
+    """
+    beside = Path(program).with_name(CONFIG_PROGRAM)
+    if not beside.exists():
+        beside = Path(program).resolve().with_name(CONFIG_PROGRAM)
+    argv = [str(beside), "dump", "--type", "all", "--only-changed", "--format", "json"]
+    with _scratch() as directory:
+        ran = _run(argv, env, {**_SETTINGS, _SCRATCH: directory}, timeout_s, MAX_OUTPUT_BYTES)
+    if ran.status != 0:
+        said = "; ".join(_few(_words(ran.err))[-1:]) or "it gave no reason"
+        raise FleetError(f"{CONFIG_PROGRAM} failed: {said}")
+    try:
+        return _changed(json.loads(ran.out))
+    except (ValueError, RecursionError):
+        raise FleetError(f"{CONFIG_PROGRAM} did not print JSON") from None
+
+
+def _changed(dump: object) -> tuple[Setting, ...]:
+    """The dump is a list: settings of Ansible itself, then one object for each kind of plugin, with
+    a list for each plugin."""
+    items = [item for item in _list(dump) if isinstance(item, dict)]
+    own = [_setting(item) for item in items if item.get("name") == "DEFAULT_TRANSPORT"]
+    transport = str(own[0].value) if own else "ssh"
+    plugins: dict[str, list[object]] = {}
+    for item in items:
+        for plugin in _list(item.get("CONNECTION_PLUGINS")):
+            if isinstance(plugin, dict):
+                plugins |= {str(name): _list(settings) for name, settings in plugin.items()}
+    plugin_name = _PLUGIN_OF.get(transport.removeprefix("ansible.builtin."), "ssh")
+    found = [_setting(each) for each in plugins.get(plugin_name, ()) if isinstance(each, dict)]
+    return (*(replace(each, name="transport") for each in own), *found)
+
+
+_PLUGIN_OF = {"paramiko": "paramiko_ssh", "paramiko_ssh": "paramiko_ssh"}
+"""Plugins that have settings of their own; all else is told by those of ``ssh``."""
+
+
+def _setting(said: Mapping[str, object]) -> Setting:
+    origin = str(said.get("origin") or "").removeprefix("env: ")
+    return Setting(str(said.get("name")), said.get("value"), visible(starred(origin)))
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
 
 
 def _scratch() -> tempfile.TemporaryDirectory[str]:
