@@ -12,6 +12,7 @@ MODULES = (
     "retell",
     "retry",
     "retry_budget",
+    "routing.requirement",
     "routing.scores",
     "silence",
     "verdicts",
