@@ -14,6 +14,7 @@ MODULES = (
     "retry_budget",
     "routing.requirement",
     "routing.scores",
+    "routing.waiting",
     "silence",
     "verdicts",
 )
