@@ -147,4 +147,4 @@ def _add(counts: dict[_Counted, int], key: _Counted, change: int) -> None:
     if left:
         counts[key] = left
     else:
-        counts.pop(key, None)
+        del counts[key]

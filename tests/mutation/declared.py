@@ -15,6 +15,7 @@ MODULES = (
     "routing.requirement",
     "routing.scores",
     "routing.waiting",
+    "shelves",
     "silence",
     "verdicts",
 )

@@ -1,0 +1,217 @@
+"""Where tasks stand: on one shelf each, counted while they are open, forgotten in order."""
+
+import random
+from collections import Counter
+
+import pytest
+from msgspec.structs import replace
+
+from fleet_tui.core.decision import Decision
+from fleet_tui.core.fleet import Priority, Strategy
+from fleet_tui.core.ids import AgentName, ClientName, KeyMark, RunId, TaskId
+from fleet_tui.core.shelves import Shelves
+from fleet_tui.core.state import (
+    EMPTY_STATE,
+    Attempt,
+    AttemptPhase,
+    FleetState,
+    Task,
+    TaskPhase,
+)
+from tests.support.fleets import work
+
+OPEN = [phase for phase in TaskPhase if not phase.is_closed]
+DEAD = [TaskPhase.FAILED, TaskPhase.EXPIRED]
+ENDED_WELL = [TaskPhase.SUCCEEDED, TaskPhase.CANCELLED]
+BOUNDS = {"MAX_CLOSED_TASKS": 3, "MAX_DEAD_LETTERS": 3, "MAX_UNHEARD": 2, "MAX_KEYS": 2}
+
+
+@pytest.fixture(autouse=True)
+def _little_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, bound in BOUNDS.items():
+        monkeypatch.setattr(f"fleet_tui.core.shelves.{name}", bound)
+
+
+def task(
+    name: str,
+    phase: TaskPhase = TaskPhase.WAITING,
+    *,
+    client: str | None = None,
+    priority: Priority = Priority.P2,
+    unheard: bool = False,
+    dropped: bool = False,
+) -> Task:
+    lost = Attempt(
+        run_id=RunId(name),
+        number=1,
+        agent=AgentName("a1"),
+        phase=AttemptPhase.GIVEN_UP if unheard else AttemptPhase.DIED,
+        planned_at_ms=1,
+        decision=Decision(strategy=Strategy.LOAD_AWARE, policy="", considered=1),
+    )
+    return Task(
+        id=TaskId(name),
+        number=1,
+        key=name,
+        spec=work(client=client, priority=priority),
+        by="me",
+        submitted_at_ms=1,
+        payload_sha256="",
+        phase=phase,
+        attempts=(lost,),
+        dropped_by="me" if dropped else None,
+    )
+
+
+def put(*tasks: Task, base: FleetState = EMPTY_STATE) -> Shelves:
+    shelves = Shelves(base)
+    for each in tasks:
+        shelves.put(each)
+    return shelves
+
+
+def kept(shelves: Shelves) -> FleetState:
+    """The state that the batch leaves behind."""
+    return replace(
+        EMPTY_STATE,
+        open_tasks=shelves.open,
+        closed_tasks=shelves.closed,
+        dead_letters=shelves.dead,
+        unheard_tasks=shelves.unheard,
+        keys=shelves.keys,
+        open_by_priority=shelves.by_priority,
+        open_by_client=shelves.by_client,
+    )
+
+
+def names(shelves: Shelves) -> list[str]:
+    """Open, closed, dead and unheard tasks by name."""
+    return [" ".join(x) for x in (shelves.open, shelves.closed, shelves.dead, shelves.unheard)]
+
+
+@pytest.mark.parametrize("dropped", [False, True])
+@pytest.mark.parametrize("phase", TaskPhase)
+def test_the_phase_says_the_shelf_and_a_failure_that_was_dropped_is_closed(
+    phase: TaskPhase, dropped: bool
+) -> None:
+    shelves = put(task("t", phase, dropped=dropped))
+    on = [phase in OPEN, phase in ENDED_WELL, phase in DEAD]
+    if dropped and phase in DEAD:
+        on = [False, True, False]
+    assert names(shelves) == [*("t" if here else "" for here in on), ""]
+    assert shelves.find(TaskId("t")) == task("t", phase, dropped=dropped)
+    assert shelves.find(TaskId("u")) is None
+
+
+@pytest.mark.parametrize("shelf", [OPEN[0], DEAD[0], ENDED_WELL[0]])
+def test_a_task_that_changes_keeps_its_place_on_its_shelf(shelf: TaskPhase) -> None:
+    shelves = put(*(task(name, shelf) for name in "abc"), replace(task("a", shelf), reason="new"))
+    assert "a b c" in names(shelves)
+    found = shelves.find(TaskId("a"))
+    assert found is not None
+    assert found.reason == "new"
+
+
+@pytest.mark.parametrize("shelf", [DEAD[0], ENDED_WELL[0]])
+def test_the_oldest_is_let_go_when_a_shelf_is_full(shelf: TaskPhase) -> None:
+    three = put(*(task(name, shelf) for name in "abc"))
+    assert "a b c" in names(three)
+    three.put(task("d", shelf))
+    assert "b c d" in names(three)
+    assert three.find(TaskId("a")) is None
+
+
+@pytest.mark.parametrize("shelf", [DEAD[0], ENDED_WELL[0]])
+def test_a_task_whose_run_is_unheard_is_kept_beyond_its_shelf(shelf: TaskPhase) -> None:
+    lost = [task(name, shelf, unheard=True) for name in "ab"]
+    rest = [task(name, shelf) for name in "xyz"]
+    shelves = put(*lost, *rest)
+    assert names(shelves)[3] == "a b"
+    assert shelves.find(TaskId("a")) == lost[0]
+    shelves.put(task("c", shelf, unheard=True))
+    for name in "uvw":
+        shelves.put(task(name, shelf))
+    assert names(shelves)[3] == "b c", "the oldest of them is forgotten"
+
+
+@pytest.mark.parametrize("phase", [OPEN[0], DEAD[0], ENDED_WELL[0]])
+def test_an_unheard_task_that_comes_back_stands_on_one_shelf(phase: TaskPhase) -> None:
+    shelves = put(task("a", ENDED_WELL[0], unheard=True))
+    for name in "xyz":
+        shelves.put(task(name, ENDED_WELL[0]))
+    base = kept(shelves)
+    assert list(base.unheard_tasks) == ["a"]
+    again = put(task("a", phase), base=base)
+    assert names(again)[3] == ""
+    assert " ".join(names(again)).split().count("a") == 1
+    assert list(base.unheard_tasks) == ["a"], "what it began with is as it was"
+
+
+def test_a_key_is_remembered_and_the_oldest_one_is_forgotten() -> None:
+    first = Shelves(EMPTY_STATE)
+    for key in ("k1", "k2"):
+        first.remember_key(key, KeyMark(f"{key}.mark"))
+    base = kept(first)
+    assert base.keys == {"k1": "k1.mark", "k2": "k2.mark"}
+    second = Shelves(base)
+    second.remember_key("k3", KeyMark("k3.mark"))
+    second.remember_key("k2", KeyMark("k2.other"))
+    assert second.keys == {"k2": "k2.other", "k3": "k3.mark"}
+    assert base.keys == {"k1": "k1.mark", "k2": "k2.mark"}
+    assert dict(EMPTY_STATE.keys) == {}
+
+
+def test_counts_that_an_old_ledger_has_not_are_made_from_its_tasks() -> None:
+    tasks = [task("a", client="acme"), task("b", client="acme"), task("c", priority=Priority.P0)]
+    old = replace(EMPTY_STATE, open_tasks={t.id: t for t in tasks})
+    shelves = Shelves(old)
+    assert shelves.by_priority == {Priority.P2: 2, Priority.P0: 1}
+    assert shelves.by_client == {"acme": 2}
+    counted = kept(shelves)
+    assert Shelves(counted).by_priority == counted.open_by_priority
+    assert dict(old.open_by_priority) == {}
+
+
+def test_another_spec_of_an_open_task_counts_instead_of_the_one_before() -> None:
+    shelves = put(task("a", client="acme"))
+    shelves.put(task("a", client="globex", priority=Priority.P0))
+    assert shelves.by_priority == {Priority.P0: 1}
+    assert shelves.by_client == {"globex": 1}
+    shelves.put(task("a", DEAD[0], client="globex", priority=Priority.P0))
+    assert (shelves.by_priority, shelves.by_client) == ({}, {})
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_however_tasks_move_each_stands_once_and_the_open_ones_are_counted(seed: int) -> None:
+    chance, base = random.Random(seed), EMPTY_STATE
+    for _ in range(12):
+        before = {
+            name: dict(getattr(base, name))
+            for name in ("open_tasks", "closed_tasks", "dead_letters", "unheard_tasks")
+        }
+        counts = dict(base.open_by_priority), dict(base.open_by_client)
+        shelves = Shelves(base)
+        for _ in range(chance.randrange(1, 6)):
+            moved = task(
+                chance.choice("abcdefgh"),
+                chance.choice(list(TaskPhase)),
+                client=chance.choice([None, "acme", "globex"]),
+                priority=chance.choice(list(Priority)),
+                unheard=chance.random() < 0.5,
+                dropped=chance.random() < 0.3,
+            )
+            shelves.put(moved)
+            assert shelves.find(moved.id) is moved
+        standing = " ".join(names(shelves)).split()
+        assert len(standing) == len(set(standing))
+        specs = [each.spec for each in shelves.open.values()]
+        assert shelves.by_priority == Counter(spec.priority for spec in specs)
+        assert shelves.by_client == Counter(
+            ClientName(spec.client) for spec in specs if spec.client is not None
+        )
+        assert len(shelves.closed) <= BOUNDS["MAX_CLOSED_TASKS"]
+        assert len(shelves.dead) <= BOUNDS["MAX_DEAD_LETTERS"]
+        assert len(shelves.unheard) <= BOUNDS["MAX_UNHEARD"]
+        assert before == {name: dict(getattr(base, name)) for name in before}
+        assert counts == (dict(base.open_by_priority), dict(base.open_by_client))
+        base = kept(shelves)
