@@ -188,13 +188,13 @@ def verdict_on_agents(
             case TaskBlamed():
                 return _after_blame(state, event, attempt, now_ms)
             case AttemptNotStarted(reason=reason, detail=detail, blame=blame):
-                end = _End(attempt, reason, detail, blame, harmless=True)
+                end = _End(attempt, True, blame, reason, detail)
                 found.extend(_after_end(state, task, agent, end, now_ms))
             case AttemptFinished(failure=reason, detail=detail, blame=blame):
-                end = _End(attempt, reason, detail, blame, harmless=False)
+                end = _End(attempt, False, blame, reason, detail)
                 found.extend(_after_end(state, task, agent, end, now_ms))
             case AttemptDied() | AttemptStopped():
-                end = _End(attempt, "", NOTHING_SAID, Blame.NOBODY, harmless=False)
+                end = _End(attempt, harmless=False)
                 found.extend(_after_end(state, task, agent, end, now_ms))
             case _:
                 pass
@@ -205,10 +205,11 @@ class _End(NamedTuple):
     """How a run ended that was not done well."""
 
     attempt: Attempt
-    reason: str
-    detail: Untrusted
-    blame: Blame
     harmless: bool
+    blame: Blame = Blame.NOBODY
+    reason: str = ""
+    """Told, as ``detail`` is, where the agent is to blame."""
+    detail: Untrusted = NOTHING_SAID
 
 
 def _after_start(agent: AgentState, attempt: Attempt) -> list[Event]:
@@ -231,7 +232,7 @@ def _after_blame(
         if sum(s.task != blamed.task for s in agent.strikes) < BREAK_AFTER:
             events.extend(_trust(agent, "the task that it refused was to blame"))
         elif _is_on_trial(agent, attempt):
-            end = _End(attempt, "", NOTHING_SAID, Blame.NOBODY, harmless=True)
+            end = _End(attempt, harmless=True)
             events.append(_trial_failed(agent.breaker, agent, end, now_ms))
     return events
 
@@ -276,6 +277,7 @@ def _trial_failed(breaker: Breaker, agent: AgentState, end: _End, now_ms: int) -
     failed = end.blame is Blame.AGENT
     opens = breaker.opens + failed
     wait_ms = min(BREAK_BASE_MS * 2 ** min(opens - 1, 16), BREAK_CAP_MS)
+    took_ms = _took_ms(end.attempt, now_ms)
     trials = words.plural(opens - 1, "trial")
     return AgentTripped(
         agent=agent.name,
@@ -285,12 +287,12 @@ def _trial_failed(breaker: Breaker, agent: AgentState, end: _End, now_ms: int) -
         opens=opens,
         harmless=breaker.harmless and end.harmless,
         tasks=(split_run_id(end.attempt.run_id)[0],) if failed else (),
-        settled_ms=_settled_ms(breaker.settled_ms, _took_ms(end.attempt, now_ms) if failed else 0),
+        settled_ms=_settled_ms(breaker.settled_ms, took_ms) if failed else breaker.settled_ms,
     )
 
 
 def _took_ms(attempt: Attempt, now_ms: int) -> int:
-    return max(0, now_ms - (attempt.started_at_ms or attempt.planned_at_ms))
+    return now_ms - (attempt.started_at_ms or attempt.planned_at_ms)
 
 
 def _settled_ms(known_ms: int, took_ms: int) -> int:
@@ -327,7 +329,7 @@ def _must_stay(state: FleetState, agent: AgentState) -> bool:
     out = sum(
         (other := state.agents.get(name)) is not None and other.breaker is not None for name in pool
     )
-    return len(pool) > 1 and out + 1 > len(pool) // 2
+    return len(pool) > 1 and 2 * (out + 1) > len(pool)
 
 
 def _suspect(agent: AgentState, why: str, detail: Untrusted) -> list[Event]:

@@ -8,6 +8,7 @@ MODULES = (
     "fold_attempt",
     "heartbeat",
     "modes",
+    "outcomes",
     "queueing",
     "retell",
     "retry",
