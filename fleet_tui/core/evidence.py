@@ -222,5 +222,7 @@ class RunOrder(msgspec.Struct, frozen=True, kw_only=True):
     """Where a resumable task continues; None from the start."""
     epoch: Epoch = Epoch(0)
     """Of the engine that planned the attempt; 0 where that is not known."""
+    planned_at_ms: int | None = None
+    """When the attempt was planned, epoch ms; None where that is not known."""
     trace_id: str
     """32 hex digits: the trace id that marks the agent's log lines of this run."""

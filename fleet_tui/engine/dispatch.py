@@ -79,6 +79,7 @@ def order_of(state: FleetState, run: RunId) -> RunOrder | None:
         resumable=resumes,
         checkpoint=task.checkpoint if resumes else None,
         epoch=attempt.epoch,
+        planned_at_ms=attempt.planned_at_ms,
         trace_id=trace_id_of(run),
     )
 

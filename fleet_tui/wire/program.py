@@ -60,7 +60,7 @@ class ProgramPort(ABC):
         # A run's files have its other variables; secrets are written nowhere.
         plain = {n: v for n, v in spec.env.items() if n not in self._references}
         program = Program(command=spec.command, run_dir=spec.run_dir, env=plain)
-        self._runs = Runs(program, directory)
+        self._runs = Runs(program, directory, now_ms)
         self._fitness = Fitness(agent, spec, self._runs, timeout_ms=probe_timeout_ms, now_ms=now_ms)
         self._traces: dict[str, TaskId] = {}
 

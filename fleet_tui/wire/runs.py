@@ -5,7 +5,7 @@ command line is the same each time; everything that varies travels on standard i
 
     the script, a line ``#end``, then one value per line
         verb, run directory, run id, engine epoch, tombstone word,
-        "text-bytes least-epoch planned next"
+        "text-bytes least-epoch planned next age"
     then what the verb needs (``start``: bytes, job bytes, SHA-256, least free KiB, secrets, job,
     payload)
 
@@ -13,8 +13,10 @@ What comes back is described in :mod:`fleet_tui.wire.answers`.
 
 The least epoch is one that the run directory must have seen: one that has seen less was deleted or
 restored meanwhile, and begins anew as ``next``. Planned says for which beginning the run was
-planned, as a number (see RunDirectory). In a directory that began later a tombstone proves nothing
-(``lost``), and a run nobody knows stays unknown.
+planned, as a number (see RunDirectory), and age how many milliseconds ago. In a directory that
+began later a tombstone proves nothing (``lost``), and a run nobody knows stays unknown. The age is
+what tells where the number cannot: a question of an engine that is dead may reach its host late,
+when the directory was deleted, and makes it anew as of that engine.
 
 Secrets are variables as one line of shell. They travel on standard input too, and are in the
 environment of the run's own processes, which only its user can read: in no file, no list of
@@ -38,7 +40,7 @@ If the program leaves
 import hashlib
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 
 import msgspec
@@ -174,18 +176,23 @@ class RunDirectory:
         self.seen: set[str] = set()
         """Runs the host has claimed. Should one be gone later, its directory was wiped and a
         tombstone would prove nothing."""
-        self._planned: dict[str, int] = {}
-        """Runs that were started after a beginning that this engine met; it did not lose them."""
+        self._planned: dict[str, tuple[int, int]] = {}
+        """The beginning that this engine had met when it started a run, and when it did, epoch ms:
+        that beginning did not lose it."""
 
-    def plan(self, run_id: str) -> None:
+    def plan(self, run_id: str, now_ms: int) -> None:
         """A run is about to be started there."""
-        if self.beginning > self.epoch * BEGINNINGS:
-            self._planned[run_id] = self.beginning
+        self._planned[run_id] = (self.beginning, now_ms)
 
     def planned(self, order: RunOrder) -> int:
         """For which beginning a run was planned."""
         at_least = (order.epoch or self.epoch) * BEGINNINGS
-        return self._planned.get(order.run_id, at_least)
+        return self._planned.get(order.run_id, (at_least, 0))[0]
+
+    def planned_at_ms(self, order: RunOrder) -> int | None:
+        """When it was; None where that is not known."""
+        known = self._planned.get(order.run_id)
+        return known[1] if known is not None else order.planned_at_ms
 
     def forget(self, run_id: str) -> None:
         """A run's end is known."""
@@ -202,9 +209,13 @@ class RunDirectory:
 class Runs:
     """The runs of one program in one place, reached through a shell."""
 
-    def __init__(self, program: Program, directory: RunDirectory) -> None:
+    def __init__(
+        self, program: Program, directory: RunDirectory, now_ms: Callable[[], int]
+    ) -> None:
+        """``now_ms`` is the clock by which runs are planned."""
         self._program = program
         self._directory = directory
+        self._now_ms = now_ms
 
     async def start(
         self,
@@ -231,7 +242,7 @@ class Runs:
             return Definite(refused)
         if not wanted():
             return Definite(CANCELLED_FIRST)
-        self._directory.plan(order.run_id)
+        self._directory.plan(order.run_id, self._now_ms())
         job = self._job(order)
         body = job + payload
         facts = (len(body), len(job), hashlib.sha256(body).hexdigest(), LEAST_FREE_KB)
@@ -366,15 +377,25 @@ class Runs:
     def _question(self, verb: str, order: RunOrder | None, extra: Sequence[object]) -> bytes:
         """``order`` is the run it is about, None for a question about the host."""
         known = self._directory
-        run_id, tomb, planned = "-", "fenced", known.beginning
+        run_id, tomb, planned, age_ms = "-", "fenced", known.beginning, 0
         if order is not None:
+            age_ms = self._age_ms(order)
             run_id = order.run_id
             tomb = "lost" if run_id in known.seen else "fenced"
             planned = known.planned(order)
-        trust = f"{TEXT_BYTES} {known.newest} {planned} {known.beginning + 1}"
+        trust = f"{TEXT_BYTES} {known.newest} {planned} {known.beginning + 1} {age_ms}"
         values = (verb, self._program.run_dir, run_id, known.epoch, tomb, trust, *extra)
         lines = "".join(f"{one_line(str(value))}\n" for value in values)
         return SCRIPT + lines.encode("utf-8", "surrogateescape")
+
+    def _age_ms(self, order: RunOrder) -> int:
+        """How long ago a run was planned, at least: a little less, for two clocks do not run at
+        quite the same speed."""
+        at_ms = self._directory.planned_at_ms(order)
+        if at_ms is None:
+            return 0
+        age_ms = max(0, self._now_ms() - at_ms)
+        return age_ms - age_ms // 1_000
 
     def _job(self, order: RunOrder) -> bytes:
         """The shell lines that become the program. Values are quoted, the program is exec'ed."""

@@ -13,9 +13,10 @@
 #          a dash. Wrappers of before this left four words, and let the program work beside them.
 # The program works in work/run: what it does to its directory does nothing to these.
 #
-# Beside the runs is a file epoch: "NEWEST BEGINNING", the newest engine that was here, and the
-# beginning since which no run was lost. If runs were deleted, or put back from an older copy,
-# finding nothing of one planned before proves nothing: then a tombstone says "lost", not "fenced".
+# Beside the runs is a file epoch: "NEWEST BEGINNING FOUNDED-MS", the newest engine that was here, the
+# beginning since which no run was lost, and when that was. If runs were deleted, or put back from an
+# older copy, finding nothing of one planned before proves nothing: then a tombstone says "lost", not
+# "fenced".
 
 LC_ALL=C; export LC_ALL
 umask 077
@@ -615,23 +616,34 @@ finish_rotated() {
 
 usable_id() { case $id in ''|.*|-*|*[!0-9A-Za-z._-]*) return 1 ;; esac; }
 
+# is_as_old: whether the directory began before the run was planned, by the clock of this host. One
+# of before this does not say when it began; what no clock tells is taken for younger.
+is_as_old() {
+  [ "$age" -gt 0 ] && [ -n "$founded" ] || return 0
+  now=$(now_ms)
+  case $founded$now in *[!0-9]*) return 1 ;; esac
+  [ "$((now - founded))" -ge "$age" ]
+}
+
 # current: whether no newer engine has used these runs; a newer epoch is remembered. It also finds
 # out whether runs of the asking engine that were here may be gone.
 current() {
-  held=0 beginning=0
-  [ ! -f "$runs/epoch" ] || read -r held beginning < "$runs/epoch"
+  held=0 beginning=0 founded=
+  [ ! -f "$runs/epoch" ] || read -r held beginning founded < "$runs/epoch"
   case $held$beginning in *[!0-9]*) held=0 beginning=0 ;; esac
   held=${held:-0} beginning=${beginning:-0}
   if [ "$held" -gt "$epoch" ]; then say "state stale $held"; return 1; fi
   known="$held $beginning"
-  if [ "$held" -lt "$least" ]; then beginning=$next
-  elif [ "$held" -eq 0 ]; then beginning=$((next - 1))
+  if [ "$held" -lt "$least" ]; then beginning=$next founded=$(now_ms)
+  elif [ "$held" -eq 0 ]; then beginning=$((next - 1)) founded=$(now_ms)
   fi
-  if [ "$known" = "$epoch $beginning" ] ||
-    { say "$epoch $beginning" > "$runs/epoch.$$" && mv "$runs/epoch.$$" "$runs/epoch"; } 2>/dev/null
+  if [ "$known" = "$epoch $beginning" ] || {
+    say "$epoch $beginning${founded:+ $founded}" > "$runs/epoch.$$" &&
+      mv "$runs/epoch.$$" "$runs/epoch"
+  } 2>/dev/null
   then say "epoch $epoch $beginning"
   fi
-  [ "$beginning" -le "$planned" ] || tomb=lost
+  [ "$beginning" -le "$planned" ] && is_as_old || tomb=lost
   return 0
 }
 
@@ -639,7 +651,7 @@ serve() {
   given=
   # A line without its end was cut on the way, and so was what it says.
   read -r verb && read -r runs && read -r id && read -r epoch && read -r tomb &&
-    read -r text_bytes least planned next || return
+    read -r text_bytes least planned next age || return
   case $verb in
     look|start|probe|linger|cancel|collect|tail) ;;
     *)

@@ -51,6 +51,15 @@ class Place(ABC):
     def port(self, epoch: int = 1) -> CommandPort:
         """A way to the agent. All those of an epoch are of one engine."""
 
+    def late_port(self, epoch: int = 1) -> CommandPort:
+        """The same way, with what the engine knew before it heard anything from the host."""
+        self._directories.pop(epoch, None)
+        return self.port(epoch)
+
+    def now_ms(self) -> int:
+        """The clock of engines."""
+        return wall_ms()
+
     @abstractmethod
     def behave(self, how: str) -> None:
         """What the program does: ``finish``, ``wait``, ``fail`` or ``die``."""
@@ -98,7 +107,11 @@ class SimulatedPlace(Place):
 
     def port(self, epoch: int = 1) -> CommandPort:
         spec = CommandAgent(command=("work-worker",))
-        return _port(SimPool(self._net, epoch), self.directory(epoch), spec)
+        return _port(SimPool(self._net, epoch), self.directory(epoch), spec, self.now_ms)
+
+    def now_ms(self) -> int:
+        """Of the loop: no time passes outside it."""
+        return round(self._loop.time() * 1_000)
 
     def behave(self, how: str) -> None:
         self._how = how
@@ -165,7 +178,7 @@ class RealPlace(Place):
         spec = CommandAgent(command=("sh", "-c", script), run_dir=str(self._base / "runs"))
         pool = SshPool({BOX: self._server.spec()}, rng=random.Random(1), clock=time.monotonic)
         self._pools.append(pool)
-        return _port(pool, self.directory(epoch), spec)
+        return _port(pool, self.directory(epoch), spec, self.now_ms)
 
     def behave(self, how: str) -> None:
         self._how = how
@@ -198,7 +211,12 @@ class RealPlace(Place):
         self._server.stop()
 
 
-def _port(pool: SshPool | SimPool, directory: RunDirectory, spec: CommandAgent) -> CommandPort:
+def _port(
+    pool: SshPool | SimPool,
+    directory: RunDirectory,
+    spec: CommandAgent,
+    now_ms: Callable[[], int],
+) -> CommandPort:
     return CommandPort(
         WORKER,
         spec,
@@ -206,7 +224,7 @@ def _port(pool: SshPool | SimPool, directory: RunDirectory, spec: CommandAgent) 
         pool,
         directory=directory,
         probe_timeout_ms=20_000,
-        now_ms=wall_ms,
+        now_ms=now_ms,
     )
 
 

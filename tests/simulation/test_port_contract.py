@@ -250,6 +250,24 @@ def test_a_wiped_run_directory_proves_nothing(place: Place) -> None:
     place.run(test)
 
 
+def test_a_directory_that_a_dead_engine_makes_anew_proves_nothing(place: Place) -> None:
+    """Its first look was long on the way, and knows of no run."""
+
+    async def test() -> None:
+        port = await known(place)
+        run = order(epoch=1, planned_at_ms=place.now_ms())
+        assert isinstance(fact(await port.start(run)), Started)
+        await finished(port, run)
+        place.wipe()
+        assert isinstance(await place.late_port(1).probe(), VitalsReading)
+        for _ in range(2):
+            assert lost(await place.port(2).inspect(run)) is LostReason.NO_TRACE
+        after = order(attempt=2, epoch=1, planned_at_ms=place.now_ms())
+        assert not_started(await place.port(2).inspect(after)) == "fenced"
+
+    place.run(test)
+
+
 def test_a_start_from_before_a_wipe_loses_like_one_from_before_a_tombstone(place: Place) -> None:
     """Its tombstone may have been wiped too, and its task may have been done elsewhere."""
 

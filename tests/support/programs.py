@@ -26,6 +26,7 @@ def order(
     *,
     checkpoint: Checkpoint | None = None,
     epoch: int = 0,
+    planned_at_ms: int | None = None,
 ) -> RunOrder:
     """An order for an attempt of one task."""
     return RunOrder(
@@ -37,6 +38,7 @@ def order(
         start_to_close_ms=None,
         checkpoint=checkpoint,
         epoch=Epoch(epoch),
+        planned_at_ms=planned_at_ms,
         trace_id=f"{attempt:032x}",
     )
 

@@ -141,7 +141,7 @@ async def test_what_a_program_does_to_its_directory_changes_nothing_about_its_re
     assert found.duration_ms is not None
     assert found.duration_ms < 600_000
     gone = await Runs(
-        Program(command=("cat",), run_dir=str(tmp_path / "runs")), RunDirectory(Epoch(1))
+        Program(command=("cat",), run_dir=str(tmp_path / "runs")), RunDirectory(Epoch(1)), lambda: 0
     ).collect(LocalShell(), [order().run_id])
     assert gone == (order().run_id,)
     assert not run_directory(tmp_path).exists()

@@ -51,7 +51,7 @@ async def read(*said: bytes, count: int) -> list[tuple[str, Level]]:
     tail = LogTail(
         "/var/log/a.log",
         agent=AgentName("a"),
-        runs=Runs(Program(command=("cat",), run_dir="/run"), RunDirectory(Epoch(1))),
+        runs=Runs(Program(command=("cat",), run_dir="/run"), RunDirectory(Epoch(1)), lambda: 0),
         reach=reach,
         now_ms=lambda: 0,
         traces={},

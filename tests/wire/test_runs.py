@@ -384,7 +384,7 @@ async def test_only_what_has_ended_is_collected(make_port: MakePort, tmp_path: P
     await port.inspect(order(attempt=2))
     program = Program(command=("cat",), run_dir=str(tmp_path / "runs"))
     wanted = [order().run_id, order(attempt=2).run_id, "../../etc"]
-    gone = await Runs(program, RunDirectory(Epoch(1))).collect(LocalShell(), wanted)
+    gone = await Runs(program, RunDirectory(Epoch(1)), lambda: 0).collect(LocalShell(), wanted)
     assert gone == (order().run_id,)
     assert not run_directory(tmp_path).exists()
     assert run_directory(tmp_path, 2).exists()

@@ -112,6 +112,7 @@ class SimHost:
         self.lacks_since_s = 0.0
         self.turned_away: list[TurnedAway] = []
         self.runs: dict[str, RunDir] = {}
+        self.made_s = 0.0
         self.epoch = self.beginning = 0
         """The file ``epoch``: the newest engine seen, and since when no run was lost."""
         self.boots = 1
@@ -190,16 +191,18 @@ class SimHost:
 
     def _began_after(self, question: Question, reply: "_Reply") -> bool:
         """Write the epoch down; whether the directory is younger than what is asked about."""
-        beginning = self.beginning
+        beginning, made_s = self.beginning, self.made_s
         if self.epoch < question.least_epoch:
-            beginning = question.next
+            beginning, made_s = question.next, self._loop.time()
         elif self.epoch == 0:
-            beginning = question.next - 1
+            beginning, made_s = question.next - 1, self._loop.time()
         if self.free_kb > 0:
             self.epoch, self.beginning = max(self.epoch, question.epoch), beginning
+            self.made_s = made_s
         if (self.epoch, self.beginning) == (question.epoch, beginning):
             reply.say(f"epoch {question.epoch} {beginning}")
-        return beginning > question.planned and self.sees_wipes
+        is_younger = (self._loop.time() - made_s) * 1_000 < question.age_ms
+        return (beginning > question.planned or is_younger) and self.sees_wipes
 
     def _look(self, question: Question, reply: "_Reply") -> None:
         if self.lack is Lack.TOOL or (self.lack is Lack.LINK and question.thorough):

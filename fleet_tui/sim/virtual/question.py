@@ -25,6 +25,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     least_epoch: int
     planned: int
     next: int
+    age_ms: int = 0
+    """How long ago its run was planned."""
     size: int = 0
     job_bytes: int = 0
     sha256: str = ""
@@ -57,7 +59,7 @@ def read_question(stdin: bytes) -> Question | None:
     if len(lines) <= VALUES:
         return None
     verb, _, run, epoch, tomb, trust = (line.decode() for line in lines[:VALUES])
-    _, least, planned, following = trust.split()
+    _, least, planned, following, age = trust.split()
     plain = Question(
         verb=verb,
         run=run,
@@ -66,6 +68,7 @@ def read_question(stdin: bytes) -> Question | None:
         least_epoch=int(least),
         planned=int(planned),
         next=int(following),
+        age_ms=int(age),
     )
     if verb == "look":
         _, _, rest = lines[VALUES].partition(b"\n")
