@@ -210,7 +210,7 @@ ended() {
 }
 
 report() {
-  if [ -f "$run/rc" ]; then
+  if is_file "$run/rc"; then
     ended
   elif ! read_owner; then
     say "state failed no-owner"
@@ -221,7 +221,7 @@ report() {
   elif lives; then
     say "state running $(size_of "$run/out")"
     checkpoint
-  elif [ -f "$run/rc" ]; then
+  elif is_file "$run/rc"; then
     report
   elif [ -f "$run/stop" ]; then
     say "state stopped"
@@ -402,7 +402,7 @@ linger() {
   read -r seconds || return
   left=$((seconds * 5))
   read_owner
-  while [ "$left" -gt 0 ] && [ "$kind" = run ] && [ ! -f "$run/rc" ] && lives; do
+  while [ "$left" -gt 0 ] && [ "$kind" = run ] && ! is_file "$run/rc" && lives; do
     nap 0.2
     left=$((left - 1))
   done
@@ -413,15 +413,15 @@ cancel() {
   read -r grace || return
   probe > /dev/null
   read_owner
-  if [ "$kind" = run ] && [ ! -f "$run/rc" ] && lives; then
+  if [ "$kind" = run ] && ! is_file "$run/rc" && lives; then
     [ -f "$run/stop" ] || { rm -rf "$run/stop"; : > "$run/stop"; }
     kill -TERM "-$pid" 2>/dev/null
     left=$((grace * 5))
-    while [ "$left" -gt 0 ] && [ ! -f "$run/rc" ] && lives; do
+    while [ "$left" -gt 0 ] && ! is_file "$run/rc" && lives; do
       nap 0.2
       left=$((left - 1))
     done
-    if [ ! -f "$run/rc" ] && lives; then
+    if ! is_file "$run/rc" && lives; then
       kill -KILL "-$pid" 2>/dev/null
       nap 0.2
     fi
@@ -433,7 +433,7 @@ collect() {
   while read -r id && [ -n "$id" ]; do
     run=$runs/$id
     usable_id || continue
-    if [ -f "$run/rc" ] || [ -n "$(find "$run" -prune -mtime +7 2>/dev/null)" ]; then
+    if is_file "$run/rc" || [ -n "$(find "$run" -prune -mtime +7 2>/dev/null)" ]; then
       # Programs leave directories behind in which nothing may be deleted.
       rm -rf "$run" 2>/dev/null || { chmod -R u+rwx "$run"; rm -rf "$run"; } 2>/dev/null
       [ -e "$run" ] || say "gone $id"
