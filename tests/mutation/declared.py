@@ -5,6 +5,7 @@ MODULES = (
     "brake",
     "dead_letters",
     "decide",
+    "decided",
     "fold_attempt",
     "heartbeat",
     "modes",
