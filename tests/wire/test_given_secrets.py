@@ -117,7 +117,7 @@ async def test_without_its_secret_nothing_is_started(
         assert isinstance(found, Definite)
         assert isinstance(found.value, NotStarted)
         assert found.value.reason == "secret-missing"
-        monkeypatch.setenv("NOBODY_SET_THIS", "x" * 100)
+        monkeypatch.setenv("NOBODY_SET_THIS", "nobody-set-this-" * 7)
         monkeypatch.setattr(runs, "MAX_SECRETS_BYTES", 50)
         found = await port.start(order())
         assert isinstance(found, Definite)
