@@ -203,6 +203,8 @@ class OpenClawPort(RunsByAttempts):
         if connection is not self._known_on:
             self._known_on = connection
             self._retries.clear()  # what the connection before told may be over
+            if self._deep is not None and self._deep.boot_id != connection.hello.server.boot_id:
+                self._deep = None  # another process told it
         dialect = connection.dialect
         loop = asyncio.get_running_loop()
         asked_ms, asked_s = self._clock(), loop.time()
