@@ -60,6 +60,14 @@ def test_a_release_that_numbers_no_tries_is_counted_for() -> None:
     assert heard(start, failed, start, failed, ended) == {}
 
 
+def test_a_key_in_a_gateways_sentence_is_not_shown() -> None:
+    start = event("lifecycle", {"phase": "start"})
+    said = {"phase": "finishing", "error": "401: wrong key sk-abcdefghijklmnop1234"}
+    (trouble,) = heard(start, event("lifecycle", said), start).values()
+    assert "abcdefghijklmnop" not in trouble.reason
+    assert trouble.reason.startswith("401 wrong key")
+
+
 def test_the_gateway_s_own_numbers_win() -> None:
     start, failed = event("lifecycle", {"phase": "start"}), event("lifecycle", FAILED)
     (told,) = heard(start, failed, event("run_status", RETRYING), start).values()

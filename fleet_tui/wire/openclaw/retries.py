@@ -13,6 +13,8 @@ from collections import OrderedDict
 import msgspec
 
 from fleet_tui.core.ids import RunId
+from fleet_tui.core.redaction import without_secrets
+from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import ModelTrouble
 from fleet_tui.wire.openclaw.frames import Frame, Malformed, count, decode
 
@@ -122,8 +124,9 @@ def _trouble(data: msgspec.Raw) -> ModelTrouble | None:
 
 
 def _word(reason: str) -> str:
-    """A gateway's word for what is wrong, in letters and blanks that are safe to show."""
-    start = reason[: 4 * MAX_REASON_CHARS]
+    """A gateway's word for what is wrong, in letters and blanks that are safe to show. An older
+    release puts a whole sentence there, in which a key may stand."""
+    start = without_secrets(Untrusted(reason), 4 * MAX_REASON_CHARS).raw
     kept = "".join(c if c.isascii() and c.isalnum() else " " for c in start)
     words = " ".join(kept.split()).lower()
     if len(words) > MAX_REASON_CHARS:
