@@ -13,7 +13,7 @@ from fleet_tui.core.breaker import Breaker
 from fleet_tui.core.decision import PendingCode
 from fleet_tui.core.events import AlertRaised, AlertResolved, EngineTroubled, Event
 from fleet_tui.core.ids import AgentName, AlertId, PoolName
-from fleet_tui.core.model_trouble import trouble_of
+from fleet_tui.core.model_trouble import reason_of, trouble_of
 from fleet_tui.core.modes import TROUBLES, EngineMode, Trouble
 from fleet_tui.core.silence import silence_of
 from fleet_tui.core.state import (
@@ -202,7 +202,7 @@ def _of_models(state: FleetState) -> dict[AlertId, Condition]:
             continue
         if trouble.attempt >= OUTAGE_FROM_TRY:
             agents.add(attempt.agent)
-            reasons[trouble.reason] += 1
+            reasons[reason_of(trouble)] += 1
     if len(agents) < OUTAGE_AGENTS:
         return {}
     named = ", ".join(sorted(agents)[:OUTAGE_NAMED])

@@ -2,8 +2,11 @@
 
 from fleet_tui.core.attempts import find_attempt
 from fleet_tui.core.events import AttemptTroubled, Event
+from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.state import Attempt, AttemptPhase, FleetState
 from fleet_tui.core.vitals import Look, ModelTrouble, VitalsReading
+
+MAX_REASON_CHARS = 50
 
 _AT_WORK = (AttemptPhase.RUNNING, AttemptPhase.CANCELLING)
 
@@ -32,7 +35,12 @@ def trouble_of(attempt: Attempt | None) -> ModelTrouble | None:
     return attempt.model_trouble
 
 
+def reason_of(trouble: ModelTrouble) -> str:
+    """Why it fails, as it may be shown: a recording of somebody else can hold anything."""
+    return safe_line(trouble.reason, MAX_REASON_CHARS)
+
+
 def in_words(trouble: ModelTrouble) -> str:
     """``model fails: rate limit, try 4 of 10``."""
     of = f" of {trouble.of}" if trouble.of is not None else ""
-    return f"model fails: {trouble.reason}, try {trouble.attempt}{of}"
+    return f"model fails: {reason_of(trouble)}, try {trouble.attempt}{of}"

@@ -1,9 +1,13 @@
 """Runs whose agent asks a failing model again: told, shown, and an alert over several agents."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from fleet_tui.core.alerts import OUTAGE_FROM_TRY, OUTAGE_NAMED, conditions
 from fleet_tui.core.attempts import learn
 from fleet_tui.core.events import HealthChanged
 from fleet_tui.core.evidence import Answer, Definite, Finished, Started
+from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.ids import AgentName, AlertId, RunId, run_id
 from fleet_tui.core.model_trouble import in_words, trouble_of, troubles_in
 from fleet_tui.core.narrate import narrate
@@ -75,6 +79,13 @@ def test_only_runs_at_work_have_troubles() -> None:
 
 def test_words_without_an_end_of_the_tries() -> None:
     assert in_words(ModelTrouble(reason="timeout", attempt=2)) == "model fails: timeout, try 2"
+
+
+@given(st.text())
+def test_a_reason_out_of_a_recording_is_safe_to_show(reason: str) -> None:
+    said = in_words(ModelTrouble(reason=reason, attempt=2))
+    assert said == safe_line(said)
+    assert "\x1b" not in in_words(ModelTrouble(reason="\x1b]52;c;eA==\x07", attempt=2))
 
 
 def troubled(count: int, attempt: int = OUTAGE_FROM_TRY) -> tuple[Story, list[Task]]:

@@ -13,6 +13,7 @@ from collections import OrderedDict
 import msgspec
 
 from fleet_tui.core.ids import RunId
+from fleet_tui.core.model_trouble import MAX_REASON_CHARS
 from fleet_tui.core.redaction import without_secrets
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import ModelTrouble
@@ -20,8 +21,6 @@ from fleet_tui.wire.openclaw.frames import Frame, Malformed, count, decode
 
 MAX_RUNS = 1_024
 """Runs in trouble that are remembered; the oldest are forgotten first."""
-
-MAX_REASON_CHARS = 50
 
 
 class _AgentEvent(msgspec.Struct, frozen=True, rename="camel"):
