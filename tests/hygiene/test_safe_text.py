@@ -30,6 +30,7 @@ RAW = {
     "fleet_tui/sim/": "plays the agents and the people whose text it is",
     "fleet_tui/wire/runs.py": "sends it to the agent that it is for",
     "fleet_tui/wire/openclaw/attempt.py": "sends it to the agent that it is for",
+    "fleet_tui/wire/openclaw/retries.py": "a word of letters and blanks is made of it",
     "fleet_tui/wire/ssh.py": "wraps it again with the sentence around it; connections have one too",
     "fleet_tui/wire/ssh_failures.py": "wraps it again with the sentence around it",
     "fleet_tui/wire/ssh_connection.py": "asyncssh's connection; reasons are wrapped again",
