@@ -6,6 +6,8 @@ MODULES = (
     "dead_letters",
     "decide",
     "decided",
+    "fold",
+    "fold_agent",
     "fold_attempt",
     "heartbeat",
     "modes",
