@@ -3,6 +3,7 @@
 import click
 
 from fleet_tui.cli.common import (
+    TASKS_HINT,
     ask_engine,
     emit_json,
     find_fleet,
@@ -15,8 +16,6 @@ from fleet_tui.cli.common import (
 from fleet_tui.core.commands import Accepted, Cancel, Refused
 from fleet_tui.core.decided import ended_long_ago
 from fleet_tui.errors import ExitCode, Unreachable, UsageError
-
-TASKS_HINT = "`fleet-tui tasks` lists them"
 
 
 @click.command()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from fleet_tui.cli.choosing import OneOf
 from fleet_tui.cli.common import json_text, run, say
 from fleet_tui.cli.ssh_problems import ssh_problems
 from fleet_tui.config.load import InvalidFleet, load_fleet
@@ -40,7 +41,7 @@ SCHEMA = "fleet-tui/check/1"
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "github"]),
+    type=OneOf(["text", "json", "github"]),
     default="text",
     help="text for people, json for programs, github for annotations in a pull request.",
 )

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 DEFAULT_FILE = "fleet.yaml"
 PAGE_EVENTS = 2_000
 FLEET_VARIABLE = "FLEET_TUI_FLEET"
+TASKS_HINT = "a task is called t-42, 42 or by its id; `fleet-tui tasks` lists them"
 MIN_PAUSE_S = 0.2
 MAX_PAUSE_S = 86_400.0
 
@@ -180,7 +181,7 @@ def task_named(ledger: "JournalReader", state: FleetState, text: str) -> Task:
     """Like :func:`find_task`. Raises UsageError when there is none."""
     task = find_task(ledger, state, text)
     if task is None:
-        raise UsageError(f"no task {text} is known", hint="`fleet-tui tasks` lists them")
+        raise UsageError(f"no task {text} is known", hint=TASKS_HINT)
     return task
 
 

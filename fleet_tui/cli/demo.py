@@ -17,6 +17,7 @@ import click
 import msgspec
 
 from fleet_tui import children
+from fleet_tui.cli.choosing import OneOf
 from fleet_tui.cli.common import Fleet, accepted, ask_engine, emit_json, operator, say
 from fleet_tui.cli.files import recording_target
 from fleet_tui.cli.screen import Screen, need_terminal, prepare, screen_options, show
@@ -68,7 +69,7 @@ class Duration(click.ParamType[float]):
 )
 @click.option(
     "--scenario",
-    type=click.Choice(SCENARIOS),
+    type=OneOf(SCENARIOS),
     default="default",
     show_default=True,
     help="What happens: an agent fails; a region vanishes; work floods in.",

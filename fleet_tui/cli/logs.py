@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import click
 import msgspec
 
+from fleet_tui.cli.choosing import OneOf
 from fleet_tui.cli.common import (
     Fleet,
     clock_ms,
@@ -23,6 +24,7 @@ from fleet_tui.cli.common import (
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.logs import Level, LogLine
+from fleet_tui.core.near import nearest
 from fleet_tui.core.state import FleetState
 from fleet_tui.errors import UsageError
 
@@ -40,7 +42,7 @@ PAGE_LINES = 20_000
 @click.option("--task", help="Only lines of this task.")
 @click.option(
     "--level",
-    type=click.Choice([v.name.lower() for v in Level]),
+    type=OneOf([v.name.lower() for v in Level]),
     default="unknown",
     help="This level or worse.",
 )
@@ -82,9 +84,11 @@ def command(
     try:
         lines = reader.query(query)
         if agent and not lines and agent not in state.agents:
+            near = nearest(agent, state.agents)
+            meant = f"did you mean {near[0]}? " if near else ""
             raise UsageError(
                 f"no agent {agent} is known, and no line is from it",
-                hint="`fleet-tui agents` lists them",
+                hint=f"{meant}`fleet-tui agents` lists them",
             )
         if as_json:
             emit_json("logs", fleet=fleet.name, lines=lines)

@@ -3,6 +3,7 @@
 import click
 
 from fleet_tui.cli.acting import Consent, Deed, act
+from fleet_tui.cli.choosing import OneOf
 from fleet_tui.cli.common import find_fleet, fleet_option, json_option
 from fleet_tui.cli.selecting import Selector, select_options
 from fleet_tui.core.commands import SetPriority
@@ -10,7 +11,7 @@ from fleet_tui.core.fleet import Priority
 
 
 @click.command()
-@click.argument("priority", type=click.Choice([p.name for p in Priority], case_sensitive=False))
+@click.argument("priority", type=OneOf(p.name for p in Priority))
 @select_options
 @fleet_option
 @json_option

@@ -4,6 +4,7 @@ import time
 
 import click
 
+from fleet_tui.cli.choosing import OneOf
 from fleet_tui.cli.common import (
     accepted,
     ask_engine,
@@ -26,7 +27,7 @@ from fleet_tui.errors import Refused
 
 @click.command()
 @click.argument("task")
-@click.argument("verdict", required=False, type=click.Choice([v.value for v in Verdict]))
+@click.argument("verdict", required=False, type=OneOf([v.value for v in Verdict]))
 @click.argument("reason", required=False)
 @fleet_option
 @json_option
@@ -54,7 +55,7 @@ def command(
             say(f"  {text}", err=True)
     if verdict is None or reason is None:
         need_somebody("give VERDICT and REASON: fleet-tui resolve TASK ran 'its output is there'")
-        choice = click.Choice([v.value for v in Verdict])
+        choice = OneOf([v.value for v in Verdict])
         verdict = verdict or click.prompt("What became of it", type=choice, err=True)
         reason = reason or click.prompt("How do you know", err=True)
     seen = found.attempt.run_id if found.attempt is not None else None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from fleet_tui.cli.choosing import OneOf
 from fleet_tui.confine import confine
 from fleet_tui.errors import UsageError
 
@@ -33,7 +34,7 @@ def screen_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option(
             "--bell",
-            type=click.Choice(("crit", "all", "off")),
+            type=OneOf(("crit", "all", "off")),
             default="crit",
             show_default=True,
             envvar="FLEET_TUI_BELL",

@@ -2,21 +2,35 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 
 import click
 
-from fleet_tui.cli.common import offset_minutes
+from fleet_tui.cli.common import TASKS_HINT, offset_minutes
 from fleet_tui.core import dead_letters
-from fleet_tui.core.filters import FilterProblem, parse
+from fleet_tui.core.filters import (
+    AllOf,
+    AnyOf,
+    Compare,
+    Equals,
+    FilterProblem,
+    Like,
+    Node,
+    Not,
+    Pattern,
+    Since,
+    Until,
+    Word,
+    parse,
+)
+from fleet_tui.core.near import nearest
 from fleet_tui.core.state import FleetState, Task
-from fleet_tui.core.task_filter import TASK_KEYS, task_text, task_value
+from fleet_tui.core.task_filter import TASK_KEYS, TASK_WORDS, task_text, task_value
 from fleet_tui.errors import FleetError, UsageError
 
 if TYPE_CHECKING:
     from fleet_tui.journal.reader import JournalReader
 
-TASKS_HINT = "`fleet-tui tasks` lists them"
 DEAD_HINT = "`fleet-tui dead` lists them"
 EVERYTHING = frozenset({"", "*"})
 """What means every task, and is taken only with ``--all``."""
@@ -95,7 +109,7 @@ def select(ledger: "JournalReader", state: FleetState, selector: Selector) -> li
 
 def nothing_matched() -> FleetError:
     """What is never a success."""
-    return FleetError("nothing matched; nothing was done", hint=TASKS_HINT)
+    return FleetError("nothing matched; nothing was done", hint="`fleet-tui tasks` lists them")
 
 
 def _named(ledger: "JournalReader", state: FleetState, names: Sequence[str]) -> list[Task]:
@@ -120,11 +134,34 @@ def _like(state: FleetState, fingerprint: str) -> list[Task]:
     return [state.dead_letters[task] for task in found.tasks]
 
 
+def check_values(node: Node) -> None:
+    """Raises UsageError for a value that no task can have, which would match none for ever."""
+    match node:
+        case Equals(key, values):
+            known = TASK_WORDS.get(key, ())
+            lowered = {word.lower() for word in known}
+            for value in values if known else ():
+                if "*" not in value and value.lower() not in lowered:
+                    near = nearest(value, known)
+                    hint = f"did you mean {key}:{near[0]}?" if near else f"one of {' '.join(known)}"
+                    raise UsageError(f"--filter: no {key} is called {value}", hint=hint)
+        case Not(term):
+            check_values(term)
+        case AllOf(terms) | AnyOf(terms):
+            for term in terms:
+                check_values(term)
+        case Word() | Pattern() | Compare() | Like() | Since() | Until():
+            pass
+        case _:
+            assert_never(node)
+
+
 def passing(tasks: Sequence[Task], text: str, now_ms: int) -> list[Task]:
     """Those that pass a filter. Raises UsageError when it is none."""
     found = parse(text, now_ms=now_ms, keys=TASK_KEYS, offset_minutes=offset_minutes(now_ms))
     if isinstance(found, FilterProblem):
         raise UsageError(f"--filter, column {found.column + 1}: {found.message}", hint=found.hint)
+    check_values(found.node)
 
     def passes(task: Task) -> bool:
         return found.matches(lambda key: task_value(task, key, now_ms), task_text(task))

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 import click
 
+from fleet_tui.cli.choosing import OneOf
 from fleet_tui.cli.common import (
     Fleet,
     accepted,
@@ -53,13 +54,13 @@ def task_options(command: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option(
                 "--priority",
-                type=click.Choice([p.name for p in Priority]),
+                type=OneOf([p.name for p in Priority]),
                 help="P0 is the most urgent; P2 where nothing is said.",
             ),
             click.option(
                 "--class",
                 "task_class",
-                type=click.Choice([c.value for c in TaskClass]),
+                type=OneOf([c.value for c in TaskClass]),
                 help="What may be done when its agent dies; once where nothing is said.",
             ),
             click.option(

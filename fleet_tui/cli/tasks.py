@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import click
 
+from fleet_tui.cli.choosing import OneOf
 from fleet_tui.cli.common import (
     Fleet,
     emit_json,
@@ -37,7 +38,7 @@ PHASES = [phase.value for phase in TaskPhase]
 @click.command()
 @fleet_option
 @json_option
-@click.option("--phase", type=click.Choice(PHASES), multiple=True, help="Only these phases.")
+@click.option("--phase", type=OneOf(PHASES), multiple=True, help="Only these phases.")
 @click.option("--held", is_flag=True, help="Only tasks that are held, or that no agent can take.")
 @click.option("--dead", is_flag=True, help="Only dead letters: failed and not dealt with.")
 @click.option("--filter", "filter_text", metavar="EXPR", help="Only those that pass it.")

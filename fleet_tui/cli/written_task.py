@@ -4,9 +4,9 @@ Both use the same words. A line of JSON is read strictly: what another reader co
 differently (a key twice, ``NaN``, a number without end) is an error, never a guess.
 """
 
-import difflib
 import json
 import re
+from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
 import msgspec
@@ -18,6 +18,7 @@ from fleet_tui.core.firewall import invisible_count, safe_line
 from fleet_tui.core.fleet import Deadlines, Priority, TaskClass
 from fleet_tui.core.ids import AgentName, Capability, ClientName, PoolName, Region
 from fleet_tui.core.names import flaw_of
+from fleet_tui.core.near import nearest
 from fleet_tui.core.state import TaskSpec
 from fleet_tui.core.untrusted import Untrusted
 
@@ -27,6 +28,9 @@ MAX_NUMBER_CHARS = 20
 
 NO_LIMIT = "none"
 """The word that lifts one of the fleet's deadlines."""
+
+_PRIORITIES = tuple(each.name for each in Priority)
+_CLASSES = tuple(each.value for each in TaskClass)
 
 
 class BadTask(ValueError):
@@ -70,6 +74,7 @@ class WrittenTask(
 NOTHING_WRITTEN = WrittenTask()
 
 _NAMES = tuple(field.encode_name for field in fields(WrittenTask))
+_DEADLINES = tuple(field.encode_name for field in fields(WrittenDeadlines))
 
 
 def parse_line(data: bytes) -> WrittenTask:
@@ -88,9 +93,9 @@ def parse_line(data: bytes) -> WrittenTask:
         raise BadTask("nested too deeply") from None
     if not isinstance(value, dict):
         raise BadTask('expected an object such as {"text": "…"}')
-    unknown = next((name for name in value if name not in _NAMES), None)
-    if unknown is not None:
-        raise BadTask(_unknown_field(unknown))
+    _check_fields(value, _NAMES)
+    if isinstance(value.get("deadlines"), dict):
+        _check_fields(value["deadlines"], _DEADLINES, " of deadlines")
     try:
         return msgspec.convert(value, WrittenTask)
     except msgspec.ValidationError as error:
@@ -121,11 +126,13 @@ def spec_of(task: WrittenTask, fleets: Deadlines) -> TaskSpec:
         raise BadTask("give text or payload")
     priority = None if task.priority is None else parse_priority(str(task.priority))
     if task.priority is not None and (priority is None or not str(task.priority).strip()):
-        raise BadTask(f"priority is {_shown(task.priority)}; one of P0 P1 P2 P3")
+        raise BadTask(f"priority is {_shown(task.priority)}; one of {' '.join(_PRIORITIES)}")
     task_class = None if task.task_class is None else parse_class(task.task_class)
     if task.task_class is not None and (task_class is None or not task.task_class.strip()):
-        known = " ".join(c.value for c in TaskClass)
-        raise BadTask(f"class is {_shown(task.task_class)}; one of {known}")
+        near = nearest(task.task_class, _CLASSES)
+        meant = f"; did you mean {near[0]}?" if near else ""
+        listed = " ".join(_CLASSES)
+        raise BadTask(f"class is {_shown(task.task_class)}; one of {listed}{meant}")
     pool, agent = _name("pool", task.pool), _name("agent", task.agent)
     client, project = _name("client", task.client), _name("project", task.project)
     if task.key is not None:
@@ -183,10 +190,12 @@ _decoder = json.JSONDecoder(
 )
 
 
-def _unknown_field(name: str) -> str:
-    close = difflib.get_close_matches(name[:MAX_NAME_CHARS], _NAMES, n=1)
-    hint = f"; did you mean {close[0]}?" if close else f"; known: {', '.join(_NAMES)}"
-    return f"unknown field {_shown(name)}{hint}"
+def _check_fields(value: Iterable[str], known: Sequence[str], where: str = "") -> None:
+    unknown = next((name for name in value if name not in known), None)
+    if unknown is not None:
+        near = nearest(unknown, known)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+        raise BadTask(f"unknown field {_shown(unknown)}{where}; {hint}")
 
 
 def _reason(text: str) -> str:
@@ -250,4 +259,5 @@ def _limit_ms(name: str, text: str) -> int | None:
     try:
         return duration_ms(text)
     except Unacceptable as error:
-        raise BadTask(f"deadlines.{name}: {safe_line(str(error), 120)}") from None
+        said = "; ".join(filter(None, (error.message, error.hint)))
+        raise BadTask(f"deadlines.{name}: {safe_line(said, 200)}") from None

@@ -4,8 +4,6 @@ Files may be hostile (a fleet file arrives by pull request), so nothing of them 
 characters that could steer a terminal are spelled out and anything like a secret is starred.
 """
 
-import difflib
-import itertools
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -14,6 +12,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from fleet_tui.core.firewall import safe_line
+from fleet_tui.core.near import nearest
 
 MAX_PROBLEMS = 100
 """Problems kept of one file; further ones are counted."""
@@ -212,10 +211,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """`` - did you mean "region"?``, or nothing if no known name is near."""
     if not word or len(word) > MAX_SUGGESTION_CHARS:
         return ""
-    likely = (name for name in known if abs(len(name) - len(word)) <= 1 + len(word) // 2)
-    near = difflib.get_close_matches(
-        word.lower(), sorted(itertools.islice(likely, MAX_COMPARED_NAMES)), n=1, cutoff=0.6
-    )
+    near = nearest(word, known, most=MAX_COMPARED_NAMES)
     return f' - did you mean "{near[0]}"?' if near else ""
 
 

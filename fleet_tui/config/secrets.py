@@ -10,6 +10,7 @@ else. It belongs into the operator's own configuration or environment.
 
 import re
 
+from fleet_tui.config.problems import did_you_mean
 from fleet_tui.config.values import MAX_TEXT_CHARS, Unacceptable, text
 
 KINDS = ("env", "file", "keyring", "host")
@@ -39,7 +40,8 @@ def reference(value: object) -> str:
             "result in a variable and write secret:env:NAME",
         )
     if kind not in KINDS:
-        raise Unacceptable("expected a known kind of secret reference", f"write {_FORMS}")
+        meant = did_you_mean(kind, KINDS)
+        raise Unacceptable(f"expected a known kind of secret reference{meant}", f"write {_FORMS}")
     if not place or not place.isprintable() or len(place) > MAX_TEXT_CHARS:
         raise Unacceptable(f"secret:{kind}: needs to say where the secret is", f"write {_FORMS}")
     if kind == "env" and not _ENV_NAME.fullmatch(place):

@@ -39,6 +39,12 @@ _EXIT = re.compile(
     r"|signal-(?:[1-9]|[1-5][0-9]|6[0-4])",
     re.ASCII,
 )
+_ENDS_IN_NUMBER = re.compile(r"(?P<before>[^0-9]*)(?P<number>[0-9]{1,3})", re.ASCII)
+_SIGNALS = {
+    "HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "ABRT": 6, "FPE": 8, "KILL": 9, "SEGV": 11,
+    "PIPE": 13, "ALRM": 14, "TERM": 15,
+}  # fmt: skip
+"""Those that have the same number on every system (POSIX, kill utility, and what is common)."""
 _USER = re.compile(USER_PATTERN)
 _VARIABLE = re.compile(VARIABLE_PATTERN)
 _HOST = re.compile(HOST_PATTERN)
@@ -239,11 +245,24 @@ def failure_kind(value: object) -> str:
     """What may be wrong with a run that ended, as the console names it."""
     if isinstance(value, str) and (value in FAILURE_KINDS or _EXIT.fullmatch(value)):
         return _SHELL_SAYS.get(value, str(value))
-    suggestion = did_you_mean(value, FAILURE_KINDS) if isinstance(value, str) else ""
+    meant = _meant_kind(value) if isinstance(value, str) else ""
     raise Unacceptable(
-        f"expected a kind of failure, got {shown(value)}{suggestion}",
+        f"expected a kind of failure, got {shown(value)}{meant}",
         f"kinds are {', '.join(FAILURE_KINDS)}, exit-1 to exit-255 and signal-1 to signal-64",
     )
+
+
+def _meant_kind(value: str) -> str:
+    """The kind that a misspelt one may mean: ``exit2`` is exit-2, ``SIGKILL`` is signal-9."""
+    number = _SIGNALS.get(value.upper().removeprefix("SIG"))
+    if number is not None:
+        return f' - did you mean "signal-{number}"?'
+    found = _ENDS_IN_NUMBER.fullmatch(value)
+    near = [f"{how}-{int(found['number'])}" for how in ("exit", "signal")] if found else []
+    near = [each for each in near if _EXIT.fullmatch(each)]
+    if near and found is not None and not found["before"]:
+        return f' - did you mean "{near[0]}"?'
+    return did_you_mean(value, (*FAILURE_KINDS, *near))
 
 
 def duration_range_ms(value: object) -> tuple[int, int]:

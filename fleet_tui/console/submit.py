@@ -3,7 +3,6 @@
 Bad input gives problems at the fields they belong to, all at once; nothing typed is lost.
 """
 
-import difflib
 import re
 import shlex
 from collections.abc import Iterable, Sequence
@@ -15,6 +14,7 @@ from fleet_tui.core.defined import names_of
 from fleet_tui.core.firewall import invisible_count, safe_line
 from fleet_tui.core.fleet import FleetSpec, Priority, TaskClass
 from fleet_tui.core.ids import AgentName, Capability, ClientName, PoolName, Region
+from fleet_tui.core.near import nearest
 from fleet_tui.core.state import TaskSpec
 from fleet_tui.core.submission import MAX_PAYLOAD_BYTES
 from fleet_tui.core.ulid import new_ulid
@@ -209,7 +209,7 @@ def _word(field: str, text: str, known: Iterable[str] | None) -> Iterable[Proble
 
 def _meant(word: str, known: Sequence[str]) -> str:
     """`` - did you mean gpu?`` or the names there are."""
-    close = difflib.get_close_matches(word, known, n=2)
+    close = nearest(word, known, count=2)
     if close:
         return f" - did you mean {' or '.join(safe_line(name, 32) for name in close)}?"
     shown = ", ".join(safe_line(name, 32) for name in known[:6])

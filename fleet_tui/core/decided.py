@@ -3,7 +3,6 @@
 Every refusal has a stable code, a sentence and, where there is one, the way out.
 """
 
-import difflib
 from collections.abc import Callable, Iterable
 
 import msgspec
@@ -11,13 +10,9 @@ import msgspec
 from fleet_tui.core import commands as c
 from fleet_tui.core.events import Event
 from fleet_tui.core.ids import TaskId
+from fleet_tui.core.near import nearest
 from fleet_tui.core.refusals import Nameable, RefusalCode
 from fleet_tui.core.state import FleetState, Task
-
-MAX_COMPARED_CHARS = 128
-"""Longest name that is compared with known ones."""
-MAX_COMPARED_NAMES = 2_000
-"""Known names that it is compared with."""
 
 
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,10 +32,7 @@ Verdict = Decided | c.Refused
 def unknown_name(what: Nameable, name: str, known: Iterable[str]) -> c.Refused:
     """Nothing is called that; the nearest names are offered."""
     names = list(known)
-    close: list[str] = []
-    if len(name) <= MAX_COMPARED_CHARS:  # a longer one is no slip of the fingers
-        likely = [each for each in names if abs(len(each) - len(name)) <= 1 + len(name) // 2]
-        close = difflib.get_close_matches(name, likely[:MAX_COMPARED_NAMES], n=3)
+    close = nearest(name, names, count=3)
     if close:
         hint = "Did you mean " + " or ".join(close) + "?"
     elif names:

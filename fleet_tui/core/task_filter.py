@@ -1,7 +1,8 @@
 """What a task answers to a filter: the keys, their values, and the text that words look into."""
 
 from fleet_tui.core.filters import Value
-from fleet_tui.core.state import Task, TaskPhase
+from fleet_tui.core.fleet import Priority, TaskClass
+from fleet_tui.core.state import AttemptPhase, Task, TaskPhase
 from fleet_tui.core.words import elapsed_ms
 
 TASK_KEYS = frozenset(
@@ -12,6 +13,18 @@ TASK_KEYS = frozenset(
 
 HELD = "held"
 """Waits for somebody: an operator holds it, or no agent can take it."""
+
+
+TASK_WORDS: dict[str, tuple[str, ...]] = {
+    "state": (
+        HELD,
+        *(phase.value for phase in TaskPhase),
+        *(phase.value for phase in AttemptPhase if phase.is_open),
+    ),
+    "prio": tuple(priority.name for priority in Priority),
+    "class": tuple(each.value for each in TaskClass),
+}
+"""Keys whose values are a few words, with all of them."""
 
 
 def task_state(task: Task) -> str:

@@ -149,7 +149,7 @@ BAD = [
     (b'{"text": "x", "key": "' + b"k" * 300 + b'"}', "1 to 256"),
     (b'{"text": "x", "deadlines": {"total": "soon"}}', "deadlines.total: expected a duration"),
     (b'{"text": "x", "deadlines": {"total": 60}}', "expected str, got int at deadlines.total"),
-    (b'{"text": "x", "deadlines": {"run": "1s"}}', "unknown field run"),
+    (b'{"text": "x", "deadlines": {"run": "1s"}}', 'unknown field "run" of deadlines'),
     (b'{"text": "x", "labels": {"": "1"}}', "a name has visible characters"),
     (b'{"text": "x", "pool": "quik"}', "Did you mean quick?"),
     (b'{"text": "x", "agent": "ecko"}', "Did you mean echo?"),

@@ -5,8 +5,6 @@ from msgspec.structs import replace
 
 from fleet_tui.core import commands as c
 from fleet_tui.core.decided import (
-    MAX_COMPARED_CHARS,
-    MAX_COMPARED_NAMES,
     Decided,
     ended_long_ago,
     for_each,
@@ -15,6 +13,7 @@ from fleet_tui.core.decided import (
 )
 from fleet_tui.core.events import Event, NoteAdded
 from fleet_tui.core.ids import TaskId
+from fleet_tui.core.near import MAX_COMPARED_CHARS, MAX_COMPARED_NAMES
 from fleet_tui.core.refusals import Nameable, RefusalCode
 from fleet_tui.core.state import Task, TaskPhase
 from fleet_tui.core.untrusted import Untrusted
