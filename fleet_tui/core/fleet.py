@@ -73,6 +73,7 @@ FAILURE_KINDS = (
     "command-missing",
     "command-not-executable",
     "model-error",
+    "text-lost",
     "timeout",
 )
 """What can be wrong with a run that ended, beside ``exit-N`` and ``signal-N`` of programs."""

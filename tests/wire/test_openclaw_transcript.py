@@ -4,16 +4,20 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from fleet_tui.core.evidence import Died, Finished, Running, Stopped, Usage
+from fleet_tui.core.fleet import FAILURE_KINDS
 from fleet_tui.wire.openclaw.frames import Malformed, decode
 from fleet_tui.wire.openclaw.transcript import (
+    GOES_ON,
     NOT_CONTINUED,
     WORDS_LOST,
     Entry,
     History,
     Ledger,
     LedgerRow,
+    Provenance,
     SessionInfo,
     Standing,
     standing,
@@ -105,6 +109,52 @@ def test_a_continued_turn_ends_as_the_attempt() -> None:
     assert done.ok
     assert done.answer.text.raw.endswith("w19")
     assert done.usage.output_tokens > 0
+
+
+def without_our_text(*, provenance: bool, status: str = "done") -> Recorded:
+    """As a gateway leaves it that was killed before it had kept the text of its turn."""
+    both = decode((DATA / "session-resumed-done.json").read_bytes(), Recorded)
+    assert isinstance(both, Recorded), both
+    history = both.history
+    ours, prompt, answer = history.messages
+    assert not ours.is_own_prompt
+    assert prompt.is_own_prompt
+    if not provenance:
+        prompt = replace(prompt, provenance=Provenance())
+    info = replace(history.session_info, status=status)
+    both.history = replace(history, messages=[prompt, answer], session_info=info)
+    return both
+
+
+@pytest.mark.parametrize("status", ["done", "running"])
+@pytest.mark.parametrize("provenance", [True, False])
+def test_a_turn_that_went_on_without_the_tasks_text_did_nothing_of_it(
+    provenance: bool, status: str
+) -> None:
+    both = without_our_text(provenance=provenance, status=status)
+    ended = Ledger(tasks=[LedgerRow(run_id="run.resumed", status="completed")])
+    done = standing(both.history, ended, "run.resumed")
+    assert isinstance(done, Finished)
+    assert (done.ok, done.failure, done.answer.size_bytes) == (False, "text-lost", 0)
+    assert done.failure in FAILURE_KINDS
+    assert done.detail.raw.endswith("w19"), "what the agent said of nothing"
+    assert done.usage.output_tokens > 0, "it cost something all the same"
+
+
+def test_a_task_may_say_what_a_gateway_says() -> None:
+    said = Entry(role="user", content=f"{GOES_ON}. Why?", idempotency_key="r:user")
+    answer = Entry(role="assistant", content="Who knows.")
+    info = SessionInfo(status="done")
+    history = History(session_id="s", messages=[said, answer], session_info=info)
+    assert isinstance(done := standing(history, Ledger(), "r"), Finished)
+    assert done.ok
+
+
+def test_the_text_of_a_long_session_is_further_up() -> None:
+    both = without_our_text(provenance=True)
+    done = standing(replace(both.history, has_more=True), both.ledger, "run.resumed")
+    assert isinstance(done, Finished)
+    assert done.ok
 
 
 @pytest.mark.parametrize(

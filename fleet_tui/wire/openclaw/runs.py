@@ -34,6 +34,8 @@ from fleet_tui.wire.redact import redact
 FAILED_MODEL = "model-error"
 FAILED_TIMEOUT = "timeout"
 FAILED_AGENT = "agent-error"
+FAILED_TEXT = "text-lost"
+"""The gateway restarted before it had kept the task's text, and went on without it."""
 """Words for Finished.failure."""
 
 WITHDRAWN = "Gateway is draining; new tasks are not accepted"

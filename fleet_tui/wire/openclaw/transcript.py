@@ -22,6 +22,7 @@ from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.wire.openclaw.frames import count
 from fleet_tui.wire.openclaw.runs import (
     FAILED_MODEL,
+    FAILED_TEXT,
     FAILED_TIMEOUT,
     TokenUsage,
     answer_of,
@@ -41,6 +42,13 @@ WORDS_LOST = Untrusted("its session was deleted, and with it what it said and wh
 """About a run of which only the ledger's row is left."""
 
 
+OWN_PROMPT = "internal_system"
+"""The provenance of a prompt that the gateway wrote itself, since 2026.8."""
+
+GOES_ON = "[System] Your previous turn was interrupted by a gateway restart"
+"""How the prompt begins with which every release goes on with a turn."""
+
+
 class Marks(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The gateway's own notes on an entry."""
 
@@ -51,6 +59,12 @@ class Abort(msgspec.Struct, frozen=True, kw_only=True):
     """Set on the entry that an abort left behind."""
 
     aborted: bool = False
+
+
+class Provenance(msgspec.Struct, frozen=True, kw_only=True):
+    """Who wrote an entry where no user did."""
+
+    kind: str = ""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +84,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     model: str | None = None
     usage: TokenUsage = TokenUsage()
     openclaw_abort: Abort = Abort()
+    provenance: Provenance = Provenance()
     marks: Marks = msgspec.field(default=Marks(), name="__openclaw")
 
     @property
@@ -78,6 +93,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         if isinstance(self.content, str):
             return self.content
         return "".join(part.text for part in self.content if part.type == "text")
+
+    @property
+    def is_own_prompt(self) -> bool:
+        """Whether the gateway asked its agent this by itself."""
+        return self.provenance.kind == OWN_PROMPT or self.text.startswith(GOES_ON)
 
 
 class SessionInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -171,7 +191,7 @@ def standing(
     at_work = ledger.run_at_work()
     match info.status:
         case "done":
-            return _finished(history, ok=True, failure="")
+            return _done(history, run_id)
         case "failed" if info.aborted_last_run:
             return Died(reason=NOT_CONTINUED)  # a gateway of up to 2026.7 gave it up
         case "failed":
@@ -191,16 +211,28 @@ def standing(
         return Standing.UNTOUCHED
     if is_cut_off:
         return Standing.INTERRUPTED
-    return _ended_in_ledger(history, row) or Standing.UNCLEAR
+    return _ended_in_ledger(history, row, run_id) or Standing.UNCLEAR
 
 
-def _ended_in_ledger(history: History, row: str | None) -> Finished | None:
+def _done(history: History, run_id: str) -> Finished:
+    """A turn that ended well, unless nobody read the task in it. A gateway that is killed between
+    its note that a turn runs and its copy of the text goes on with its own prompt alone (seen on
+    2026.9.6); the answer is about nothing then."""
+    asked = [entry for entry in history.messages if entry.role == "user"]
+    ours = f"{run_id}:user"
+    is_ours = any(e.idempotency_key == ours or not e.is_own_prompt for e in asked)
+    if asked and not is_ours and not history.has_more:
+        return _finished(history, ok=False, failure=FAILED_TEXT)
+    return _finished(history, ok=True, failure="")
+
+
+def _ended_in_ledger(history: History, row: str | None, run_id: str) -> Finished | None:
     """How a run ended whose session does not say so yet: up to 2026.7 that takes it up to two
     seconds longer than the ledger."""
     is_told = bool(history.messages) and history.messages[-1].role == "assistant"
     match row:
         case "completed" if is_told:
-            return _finished(history, ok=True, failure="")
+            return _done(history, run_id)
         case "failed":
             return _finished(history, ok=False, failure=FAILED_MODEL)
         case "timed_out":
