@@ -158,7 +158,7 @@ def _learn_fact(
         case NotStarted(withdrawn=False) if attempt.started_at_ms is not None:
             # The ledger knows that it started: its host was wiped or restored, and lost the run.
             gone = AttemptDied(run=run, reason="is not known to its host any more")
-            return [gone, *_after_death(state, task, attempt, f"{run} {gone.reason}", now_ms)]
+            return [gone, *_after_death(state, task, attempt, f"its run {gone.reason}", now_ms)]
         case NotStarted(reason=reason, detail=detail, fenced=fenced):
             blame = blame_for(fact, attempt, now_ms)
             event = AttemptNotStarted(
@@ -324,8 +324,12 @@ def _after_stopped(state: FleetState, task: Task, attempt: Attempt, now_ms: int)
     if task.cancel_requested_by is not None:
         return [_cancelled(task)]
     match attempt.cancel_cause:
-        case CancelCause.OPERATOR | None:
+        case CancelCause.OPERATOR:
             return [_cancelled(task)]
+        case None:
+            # Somebody at its host, or the host itself: no word of a cancel that nobody asked for.
+            elsewhere = f"was stopped on {attempt.agent}, not from here"
+            return _after_death(state, task, attempt, elsewhere, now_ms)
         case CancelCause.PREEMPTION:
             return [_retrying(state, task, attempt, 1, "preempted", now_ms)]
         case CancelCause.DEADLINE | CancelCause.HEARTBEAT:

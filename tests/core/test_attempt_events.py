@@ -127,6 +127,20 @@ def test_a_run_that_was_stopped_for_its_time_follows_the_class(
         assert said(run, Stopped())[1:] == [then]
 
 
+@pytest.mark.parametrize("task_class", [TaskClass.IDEMPOTENT, TaskClass.ONCE])
+def test_a_run_that_somebody_else_stopped_was_cancelled_by_nobody_here(
+    task_class: TaskClass,
+) -> None:
+    run = running(task_class)
+    reason = f"was stopped on {run.task.attempts[-1].agent}, not from here"
+    if task_class is TaskClass.IDEMPOTENT:
+        then: e.Event = retrying(run, reason)
+    else:
+        doubt = f"{reason}; it may have had effects"
+        then = e.TaskNeedsOperator(task=run.id, reason=doubt)
+    assert said(run, Stopped())[1:] == [then]
+
+
 def test_what_cannot_be_retried_fails_in_the_agents_words() -> None:
     run = Run()
     refused = NotStarted(reason="payload-too-large", retryable=False)
