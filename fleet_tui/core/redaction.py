@@ -31,7 +31,8 @@ _VALUE = (
     r"|[|>][+-]?\d?(?:[ \t]{1,8}|[ \t]{0,8}\n[ \t]{1,40})\S[^\n]{5,400}"
     r"(?:\n[ \t]{1,40}\S[^\n]{0,400}){0,50}"
     r"|-[ \t]{1,8}[^\s-]\S{5,400}[ \t]{0,8}(?:\s{1,40}-[ \t]{1,8}\S{1,400}){0,50}(?=\s|\Z)"
-    r"|(?=\S{6})(?:[^\s\"',;&}]|[,;&}](?![\w.-]{0,40}[=:]|[\s\"',;&})\]]|$))+)"
+    r"|(?=\S{6})(?:[^\s\"',;&}]|(?<=\w)[\"'](?=\w)"
+    r"|[,;&}](?![\w.-]{0,40}[=:]|[\s\"',;&})\]]|$))+)"
 )
 """In quotes whatever it is, without them up to where the next value could begin; lists, blocks of
 YAML and what goes over several lines as a whole."""

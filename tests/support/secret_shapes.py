@@ -27,6 +27,7 @@ SHAPES: dict[str, str] = {
     "Ruby": f"config.secret_key => '{CANARY}'",
     "Go": f'token := "{CANARY}"',
     "punctuated": f"password=a,b;c&d{CANARY}",
+    "quote inside": f"password=a\"b{CANARY} token: it's-{CANARY}",
     "flag": f"tool --api-key {CANARY} --verbose",
     "flag with =": f"tool --password={CANARY}",
     "sshpass": f"sshpass -p {CANARY} ssh host",
