@@ -36,13 +36,13 @@ class AgentWord(StrEnum):
             case AgentWord.DEGRADED:
                 return 3
             case AgentWord.STARTING | AgentWord.JOINING | AgentWord.DRAINING:
-                return 5
+                return 4
             case AgentWord.CORDONED:
-                return 6
+                return 5
             case AgentWord.UP:
-                return 7
+                return 6
             case AgentWord.RETIRED:
-                return 8
+                return 7
             case _:
                 assert_never(self)
 

@@ -100,7 +100,7 @@ def safe_line(text: Untrusted | str, limit: int = MAX_SHOWN_CHARS) -> str:
     if size <= limit and raw.isascii() and raw.isprintable():
         return raw
     assert limit >= _MIN_LIMIT, limit
-    shown = raw if size <= limit else raw[:limit]
+    shown = raw[:limit]
     if not (shown.isascii() and shown.isprintable()):
         shown = _PRESENTATION_SELECTOR.sub("", shown).translate(_VISIBLE)
         if not shown.isascii():
@@ -121,15 +121,15 @@ def safe_text(
     """
     assert max_lines >= 1, max_lines
     raw = text if isinstance(text, str) else text.raw
+
+    def shown(some: list[str]) -> tuple[str, ...]:
+        return tuple(safe_line(line.removesuffix("\r"), limit) for line in some)
+
     lines = raw.split("\n", max_lines)
-    left_out = 0
-    if len(lines) > max_lines:
-        left_out = 2 + lines[max_lines].count("\n")
-        del lines[max_lines - 1 :]
-    shown = [safe_line(line.removesuffix("\r"), limit) for line in lines]
-    if left_out:
-        shown.append(f"…(+{left_out} lines)")
-    return tuple(shown)
+    if len(lines) <= max_lines:
+        return shown(lines)
+    left_out = 2 + lines[max_lines].count("\n")
+    return (*shown(lines[: max_lines - 1]), f"…(+{left_out} lines)")
 
 
 def invisible_count(text: Untrusted | str) -> int:
@@ -149,4 +149,4 @@ def invisible_count(text: Untrusted | str) -> int:
 
 def from_bytes(data: bytes) -> Untrusted:
     """Bytes that should be UTF-8; those that are not become ``\\xff``. Nothing is lost."""
-    return Untrusted(data.decode("utf-8", "backslashreplace"))
+    return Untrusted(data.decode(errors="backslashreplace"))

@@ -41,7 +41,7 @@ def flaw_of(name: str) -> str | None:
         return "has two blanks in a row"
     if _MARKUP.search(name):
         return "has a word in square brackets, as markup has"
-    if _most_marks(name) > MAX_MARKS or _is_mark(name[0]):
+    if _has_storm(name) or _is_mark(name[0]):
         return f"has more than {MAX_MARKS} marks on a character, or one on none"
     plain = unicodedata.normalize("NFKC", name)
     if plain != name:
@@ -74,12 +74,9 @@ def _is_mark(char: str) -> bool:
     return unicodedata.category(char) in ("Mn", "Me")
 
 
-def _most_marks(name: str) -> int:
-    most = run = 0
-    for char in name:
-        run = run + 1 if _is_mark(char) else 0
-        most = max(most, run)
-    return most
+def _has_storm(name: str) -> bool:
+    places = range(len(name) - MAX_MARKS)
+    return any(all(map(_is_mark, name[at : at + MAX_MARKS + 1])) for at in places)
 
 
 def _scripts(name: str) -> list[str]:

@@ -38,6 +38,20 @@ def test_every_word_has_a_place_a_sign_and_a_tone() -> None:
     assert set(AgentWord) - problems == {AgentWord.CORDONED, AgentWord.UP, AgentWord.RETIRED}
 
 
+def test_the_worst_stand_first() -> None:
+    places = [{word.value for word in AgentWord if word.order == place} for place in range(8)]
+    assert places == [
+        {"down", "unreachable"},
+        {"quarantined"},
+        {"suspect"},
+        {"degraded"},
+        {"starting", "joining", "draining"},
+        {"cordoned"},
+        {"up"},
+        {"retired"},
+    ]
+
+
 @given(
     st.lists(st.tuples(st.sampled_from(AgentWord), st.integers(0, 9), st.text("ab", min_size=1)))
 )

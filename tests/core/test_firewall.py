@@ -24,6 +24,8 @@ NASTY = st.text(
     max_size=200,
 )
 
+STORM = "⚠" + "\u0301" * MAX_COMBINING_RUN
+
 
 @given(NASTY, st.integers(16, 300))
 def test_what_comes_out_is_printable_bounded_and_stays_as_it_is(raw: str, limit: int) -> None:
@@ -83,6 +85,9 @@ def test_markup_is_text_like_any_other(payload: str) -> None:
         ("⚠\ufe0f\ufe0f", "⚠<U+FE0F>"),
         ("x\u00a0y", "x y"),
         ("漢字 é", "漢字 é"),
+        ("a" + "\u20dd" * 6, "a" + "\u20dd" * 4 + "<+2 marks>"),
+        ("→→→→→→", "→→→→→→"),
+        ("⚠" + "\u0301" * 5 + "⚠" + "\u0301" * 6, STORM + "<+1 marks>" + STORM + "<+2 marks>"),
         ("", ""),
     ],
 )
@@ -107,9 +112,11 @@ def test_missing_lines_are_counted() -> None:
     assert safe_text("a\nb\nc\nd", 3) == ("a", "b", "…(+2 lines)")
     assert safe_text("a\n" * 1_000_000, 2) == ("a", "…(+1000000 lines)")
     assert safe_text("only") == ("only",)
+    assert len(safe_text("a\n" * 5_000)) == 1_000
 
 
 def test_what_cannot_be_seen_is_counted() -> None:
+    assert invisible_count("a\u00a0blank\u3000is seen") == 0
     assert invisible_count("a tab\tand\r\nlines") == 0
     assert invisible_count("\u202ea\u200b\x1b\U000e0041\u3164") == 5
     assert invisible_count(Untrusted("plain")) == 0

@@ -11,7 +11,7 @@ from fleet_tui.core.decided import Decided
 from fleet_tui.core.events import FleetLoaded, TaskEnded
 from fleet_tui.core.fleet import Deadlines, Priority
 from fleet_tui.core.ids import AgentName, KeyMark, TaskId
-from fleet_tui.core.keys import key_mark
+from fleet_tui.core.keys import is_same_order, key_mark
 from fleet_tui.core.state import MAX_CLOSED_TASKS, MAX_KEYS, TaskPhase, TaskSpec
 from fleet_tui.core.submission import payload_sha256
 from fleet_tui.core.untrusted import Untrusted
@@ -94,6 +94,18 @@ def test_a_line_asks_for_the_same_when_the_fleets_deadlines_changed() -> None:
     forget(told)
     assert is_known(submit(told, spec_of(line, changed)))
     assert not is_known(submit(told, spec_of(other, FLEETS)))
+
+
+def test_two_orders_ask_for_the_same_in_whatever_way_they_name_it() -> None:
+    said = work(deadlines=Deadlines(total_ms=5, start_to_close_ms=7))
+    one = replace(said, written_deadlines=("total_ms", "start_to_close_ms"))
+    other = replace(said, written_deadlines=("start_to_close_ms", "total_ms"))
+    assert is_same_order(one, other)
+    for untold in (said, replace(said, written_deadlines=None)):
+        assert is_same_order(one, untold)
+        assert is_same_order(untold, one)
+    assert not is_same_order(one, replace(other, written_deadlines=("total_ms",)))
+    assert not is_same_order(one, replace(other, labels={"a": "b"}))
 
 
 def test_a_known_task_is_known_also_when_its_agent_left_the_fleet() -> None:

@@ -39,6 +39,8 @@ def test_what_cannot_be_seen_is_in_no_name(char: str, form: str) -> None:
         ("acme[/]", "square brackets"),
         ("a" + "\u0336" * 4 + "cme", "marks"),
         ("\u0301acme", "marks"),
+        ("acm\u20dd\u20dd\u20dd\u20dd", "marks"),
+        ("\u20ddacme", "marks"),
         ("ａｃｍｅ", "write acme"),
         ("cafe\u0301", "write café"),
         ("аcme", "Latin and Cyrillic"),
@@ -51,7 +53,19 @@ def test_what_else_is_in_no_name(name: str, why: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["acme", "Acme GmbH & Co.", "Zoë", "株式会社", "акме", "Việt Nam", "team:ops", "ที่นี่", "a[0"],
+    [
+        "acme",
+        "Acme GmbH & Co.",
+        "Zoë",
+        "株式会社",
+        "акме",
+        "Việt Nam",
+        "team:ops",
+        "ที่นี่",
+        "a[0",
+        "x\u0323\u0302\u0301y",
+        "\U00017000",
+    ],
 )
 def test_people_may_call_themselves_what_they_are_called(name: str) -> None:
     assert flaw_of(name) is None

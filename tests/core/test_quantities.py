@@ -43,6 +43,10 @@ def test_moments() -> None:
     assert instant_ms("12:00", NOW_MS) == NOW_MS - 271_118
     assert instant_ms("12:05", NOW_MS) == NOW_MS - 271_118 + 300_000 - 86_400_000
     assert instant_ms("13:00", NOW_MS, 60) == NOW_MS - 271_118
+    assert instant_ms("12:04:30", NOW_MS) == NOW_MS - 1_118
+    assert instant_ms("0:04", NOW_MS, 720) == NOW_MS - 31_118, "the day is the local one"
+    assert instant_ms("12:04", NOW_MS, -720) == NOW_MS - 31_118 - 43_200_000
+    assert instant_ms("12:00", NOW_MS - 271_118) == NOW_MS - 271_118, "now is not a day ago"
     assert instant_ms("2026-11-21", NOW_MS) == NOW_MS // 86_400_000 * 86_400_000
     assert instant_ms("2026-11-21T12:00", NOW_MS, 60) == NOW_MS - 271_118 - 3_600_000
     for wrong in ("25:00", "2026-13-01", "yesterday", "", "12"):

@@ -13,9 +13,10 @@ from fleet_tui.core.evidence import (
     Unknown,
 )
 from fleet_tui.core.quoting import is_quote
+from fleet_tui.core.state import AttemptPhase
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import FailureKind
-from tests.support.task import Run
+from tests.support.task import PATIENCE_MS, Run
 
 WORDS = Untrusted("some words")
 
@@ -39,6 +40,21 @@ def test_why_nothing_was_sent_is_ours(reason: str) -> None:
     run = Run()
     run.fact(NotStarted(reason=str(reason), detail=WORDS))
     assert not is_quote(run.task.attempts[0])
+
+
+@pytest.mark.parametrize(("ok", "is_its_own"), [(False, True), (True, False)])
+def test_a_late_failure_is_quoted(ok: bool, is_its_own: bool) -> None:
+    """Words that came with a late success stand beside the reason why it was given up."""
+    run = Run()
+    run.fact(Started())
+    run.hear(Unknown(LostReason.HUNG, Untrusted("words of ours")))
+    run.later(PATIENCE_MS)
+    (attempt,) = run.task.attempts
+    assert attempt.phase is AttemptPhase.GIVEN_UP
+    run.hear(Definite(Finished(ok=ok, failure="" if ok else "exit-1", detail=WORDS)))
+    (attempt,) = run.task.attempts
+    assert attempt.late
+    assert is_quote(attempt) is is_its_own
 
 
 @pytest.mark.parametrize(

@@ -18,16 +18,25 @@ def test_it_tells_when_it_was_made(now_ms: int, entropy: bytes) -> None:
     assert ulid_at_ms(new_ulid(now_ms, entropy)) == now_ms
 
 
+def test_the_last_moment_and_small_letters_are_read() -> None:
+    assert ulid_at_ms("7ZZZZZZZZZZZZZZZZZZZZZZZZZ") == MAX_ULID_MS
+    assert ulid_at_ms("01aryz6s410000000000000000") == 1469918176385
+
+
 @given(instants, entropies, instants, entropies)
 def test_ids_sort_by_time_first(a_ms: int, a: bytes, b_ms: int, b: bytes) -> None:
     assert (new_ulid(a_ms, a) < new_ulid(b_ms, b)) == ((a_ms, a) < (b_ms, b))
 
 
 @pytest.mark.parametrize(
-    "text", ["", "t-42", "8ZZZZZZZZZZZZZZZZZZZZZZZZZ", "01ARYZ6S41000000000000000I", "é" * 26]
+    "text",
+    [
+        *("", "t-42", "8ZZZZZZZZZZZZZZZZZZZZZZZZZ", "01ARYZ6S41000000000000000I", "é" * 26),
+        *("01ARYZ6S4100000000000000", "01ARYZ6S41000000000000000000", "0" + "ß" + "0" * 23),
+    ],
 )
 def test_what_is_not_a_ulid_is_refused(text: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="not a ULID"):
         ulid_at_ms(text)
 
 

@@ -8,14 +8,16 @@ import pytest
 
 from tests.hygiene.sources import Function, functions, modules
 from tests.mutation.declared import FURTHER, MODULES, TESTS
+from tests.mutation.decorators import with_properties, without_decorators
 from tests.mutation.keys import change, is_unreachable, is_wording
 from tests.mutation.record import Explanation, explanations, score, table
 from tests.support.surroundings import CHECKOUT
 
 HOW = "run: python -m tests.mutation"
-REASONS = re.compile(r"(equivalent|wording|unreachable|speed): \S.{15,}")
+REASONS = re.compile(r"(equivalent|wording|unreachable|speed|import): \S.{15,}")
 """Nothing that anybody could observe changes; only words for people do; what was asserted or proven
-before makes the case impossible; only time or memory change."""
+before makes the case impossible; only time or memory change; it is called while its module is
+imported, before a mutant can be chosen."""
 
 
 def of_core(module: str) -> list[Function]:
@@ -96,3 +98,31 @@ def test_only_what_the_type_checker_proves_unreachable_is_left_out(
     before: str, is_left_out: bool
 ) -> None:
     assert is_unreachable(before) is is_left_out
+
+
+def test_properties_and_remembered_functions_are_mutated_too() -> None:
+    """mutmut leaves decorated functions out."""
+    code = (
+        "@lru_cache(4)\ndef f() -> int:\n    return 1\n\n\n"
+        "class A:\n    @property\n    def b(self) -> int:\n        return 1\n\n"
+        "    @property\n    def c(self) -> None: ...\n"
+    )
+    plain = without_decorators(code)
+    functions = [node for node in ast.walk(ast.parse(plain)) if isinstance(node, ast.FunctionDef)]
+    assert [f.decorator_list for f in functions] == [[], [], []]
+    assert len(plain.splitlines()) == len(code.splitlines())
+    mutated = plain.replace(
+        "    # was: @property\n    def b",
+        "    # was: @property\n    @_mutmut_mutated(mutants)\n    def b(self) -> int: ...\n\n"
+        "    # was: @property\n    def b__mutmut_orig",
+    )
+    nodes = ast.walk(ast.parse(with_properties(mutated)))
+    found = {n.name: n for n in nodes if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+    decorators = {name: [ast.unparse(d) for d in f.decorator_list] for name, f in found.items()}
+    assert decorators == {
+        "f": [],
+        "A": [],
+        "b": ["property", "_mutmut_mutated(mutants)"],
+        "b__mutmut_orig": [],
+        "c": ["property"],
+    }

@@ -1,34 +1,50 @@
 """Which modules are mutated, and by which tests a mutant must be found."""
 
 MODULES = (
+    "agent_words",
     "attempts",
     "brake",
     "dead_letters",
     "decide",
     "decided",
+    "defined",
+    "firewall",
     "fold",
     "fold_agent",
     "fold_attempt",
     "heartbeat",
+    "ids",
+    "keys",
     "modes",
+    "names",
     "outcomes",
+    "quantities",
     "queueing",
+    "quoting",
+    "redaction",
+    "refusals",
     "retell",
     "retry",
     "retry_budget",
     "routing.requirement",
     "routing.scores",
     "routing.waiting",
+    "secret_names",
     "shelves",
     "silence",
+    "ulid",
     "verdicts",
 )
-"""Of the modules that decide, those without an unexplained survivor. A wrong comparison there loses
-work, runs it twice or sends it to the wrong place."""
+"""Those without an unexplained survivor. A wrong comparison there loses work, runs it twice, sends
+it to the wrong place or shows a secret."""
 
 FURTHER = ()
 """Played too, and not all of their survivors were looked at: the table shows how many are left."""
 
-TESTS = ("tests/core", "tests/properties/test_core.py")
-"""Tests of the core alone: quick, and nearest to what they test. A simulated fleet would find more,
+TESTS = ("tests/core", "tests/properties")
+"""Tests of the core: quick, and nearest to what they test. A simulated fleet would find more,
 a thousand times slower; a mutant that only a whole fleet notices is a test that the core lacks."""
+
+CACHES = (("firewall", "_VISIBLE"),)
+"""Module and name of what the core keeps between two calls, ``lru_cache`` aside. Emptied before
+each test: a mutant that makes a value to be kept would be seen by the first test alone."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mutmut.mutation.file_mutation import mutate_file_contents
 
+from tests.mutation.decorators import with_properties, without_decorators
 from tests.mutation.keys import Key, change, is_unreachable, is_wording
 from tests.support.surroundings import CHECKOUT
 
@@ -55,8 +56,9 @@ def file_of(module: str) -> Path:
 def make(module: str) -> Made:
     """All mutants of a module."""
     file = file_of(module)
-    made = mutate_file_contents(str(file.relative_to(CHECKOUT)), file.read_text(encoding="utf-8"))
-    code = str(made.code)
+    source = without_decorators(file.read_text(encoding="utf-8"))
+    made = mutate_file_contents(str(file.relative_to(CHECKOUT)), source)
+    code = with_properties(str(made.code))
     lines = code.splitlines()
     texts = {
         str(name): "\n".join(lines[span.start - 1 : span.end])

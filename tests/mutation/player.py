@@ -22,6 +22,7 @@ import pytest
 from mutmut.mutation import trampoline
 from mutmut.state import state
 
+from tests.mutation.declared import CACHES
 from tests.mutation.mutants import CORE, Made, Mutant
 from tests.mutation.record import Outcome
 
@@ -120,6 +121,7 @@ class Player:
         _activate("stats")
         hits = state()._stats
         for item in items:
+            _forget()
             hits.clear()
             before = time.process_time()
             item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
@@ -141,6 +143,7 @@ class Player:
             _bound(sum(self._cost_s[test.nodeid] for test in tests))
             _activate(name)
             for test in tests:
+                _forget()
                 test.ihook.pytest_runtest_protocol(item=test, nextitem=None)
         except (
             BaseException
@@ -167,6 +170,12 @@ def _bound(cost_s: float) -> None:
     cpu_s = max(LEAST_CPU_S, int(CPU_TIMES * cost_s))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+
+
+def _forget() -> None:
+    """Empty what the core keeps between two calls: it would hide a mutant from the next test."""
+    for module, name in CACHES:
+        getattr(sys.modules[f"{CORE}.{module}"], name).clear()
 
 
 def _activate(name: str) -> None:
