@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_tui.core.ids import TaskId, run_id, split_run_id, task_label, task_number
+from fleet_tui.core.ids import RunId, TaskId, run_id, split_run_id, task_label, task_number
 
 
 @given(st.text(min_size=1), st.integers(1))
@@ -22,7 +22,7 @@ def test_the_first_attempt_is_the_lowest() -> None:
 @pytest.mark.parametrize("text", ["", "T", ".1"])
 def test_what_names_no_task_is_no_run_id(text: str) -> None:
     with pytest.raises(ValueError, match="not a run id"):
-        split_run_id(text)  # type: ignore[arg-type]
+        split_run_id(RunId(text))
 
 
 def test_a_task_is_known_by_its_label_or_its_number() -> None:
