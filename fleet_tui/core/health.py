@@ -50,6 +50,7 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
     misses: int = 0
     goods: int = 0
     strained: int = 0
+    """Answers in a row with strain."""
     well: int = 0
     """Answers in a row without strain."""
     kind: FailureKind | None = None
@@ -95,8 +96,9 @@ def _judge_reading(
     if (version, boot_id, limits) != (agent.version, agent.boot_id, agent.limits):
         known = AgentIdentified(agent=agent.name, version=version, boot_id=boot_id, limits=limits)
         events.append(known)
+    watch = replace(watch, misses=0, kind_misses=0, detail_misses=0)
     if not reading.ready:
-        watch = replace(watch, misses=0, kind_misses=0, goods=0, well=0)
+        watch = replace(watch, goods=0, strained=0, well=0)
         resting = Health.DRAINING if "drain" in reading.note else Health.STARTING
         if agent.health not in (resting, Health.QUARANTINED, Health.RETIRED):
             events.append(_change(agent, resting, reading.note or resting.value))
@@ -104,8 +106,6 @@ def _judge_reading(
     strain = _strain(reading)
     watch = replace(
         watch,
-        misses=0,
-        kind_misses=0,
         goods=watch.goods + 1,
         strained=watch.strained + 1 if strain else 0,
         well=0 if strain else watch.well + 1,

@@ -3,54 +3,13 @@
 import pytest
 
 from fleet_tui.core.alerts import conditions
-from fleet_tui.core.events import AgentIdentified, Event, HealthChanged
-from fleet_tui.core.fleet import ProbeSpec
-from fleet_tui.core.health import FLAP_LIMIT, FRESH, QUARANTINE_BASE_MS, judge
-from fleet_tui.core.ids import AgentName, AlertId
-from fleet_tui.core.state import AgentState, Health
+from fleet_tui.core.events import AgentIdentified, HealthChanged
+from fleet_tui.core.health import FLAP_LIMIT, QUARANTINE_BASE_MS
+from fleet_tui.core.ids import AlertId
+from fleet_tui.core.state import Health
 from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind, Limit, Look, ProbeFailure, VitalsReading
-from tests.support.fleets import agent, fleet
-from tests.support.ledger import Story
-
-A1 = AgentName("a1")
-PROBE = ProbeSpec(down_after=3, up_after=2)
-
-
-class Judged:
-    """One agent under the judge's eyes."""
-
-    def __init__(self) -> None:
-        self.story = Story(fleet(agent("a1")))
-        self.watch = FRESH
-
-    @property
-    def agent(self) -> AgentState:
-        return self.story.state.agents[A1]
-
-    def see(self, look: Look) -> list[Event]:
-        self.story.now_ms += 5_000
-        self.watch, events = judge(self.watch, self.agent, look, PROBE, self.story.now_ms)
-        self.story.add(*events)
-        return events
-
-    def good(self, **extra: object) -> list[Event]:
-        return self.see(reading(**extra))
-
-    def bad(self, kind: FailureKind = FailureKind.SSH_UNREACHABLE, words: str = "") -> list[Event]:
-        said = Untrusted(words)
-        return self.see(ProbeFailure(agent=A1, observed_at_ms=0, kind=kind, detail=said))
-
-
-def reading(**extra: object) -> VitalsReading:
-    fields: dict[str, object] = {
-        "agent": A1,
-        "observed_at_ms": 0,
-        "latency_ms": 1.0,
-        "version": "1",
-        "boot_id": "b1",
-    }
-    return VitalsReading(**(fields | extra))  # type: ignore[arg-type]  # checked by the struct
+from fleet_tui.core.vitals import FailureKind, Limit, ProbeFailure
+from tests.support.judged import A1, PROBE, Judged, reading
 
 
 def test_the_first_good_look_brings_an_agent_up_and_identifies_it() -> None:
