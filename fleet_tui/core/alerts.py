@@ -123,10 +123,10 @@ def _of_frozen(state: FleetState, pool: PoolName, reason: str) -> Condition:
     ]
     text, detail = f"failover frozen: {reason}", NOTHING_SAID
     if lost:
-        kind, count = Counter(a.failure for a in lost).most_common(1)[0]
-        assert kind is not None
+        kinds = Counter(a.failure for a in lost if a.failure is not None)
+        kind = max(kinds, key=kinds.__getitem__)
         cure = ", needs an operator" if kind.is_permanent else ""
-        text += f"; {count} of them {kind.value}{cure}"
+        text += f"; {kinds[kind]} of them {kind.value}{cure}"
         detail = next(a.detail for a in lost if a.failure is kind)
     return Condition(
         severity=Severity.CRIT, subject=pool, text=text, detail=detail, is_corrected=True
@@ -283,20 +283,21 @@ def _of_agent(agent: AgentState, now_ms: int) -> Condition | None:
 
 
 def _of_pools(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
-    total: dict[str, int] = {}
-    serving: dict[str, int] = {}
+    total: Counter[PoolName] = Counter()
+    serving: set[PoolName] = set()
     for spec in state.fleet.agents.values():
         agent = state.agents.get(spec.name)
         if agent is None or agent.health is Health.JOINING:
             continue
-        total[spec.pool] = total.get(spec.pool, 0) + 1
-        serving[spec.pool] = serving.get(spec.pool, 0) + (not is_out_of_service(agent, now_ms))
+        total[spec.pool] += 1
+        if not is_out_of_service(agent, now_ms):
+            serving.add(spec.pool)
     return {
         AlertId(f"pool-empty:{pool}"): Condition(
-            severity=Severity.CRIT, subject=pool, text=f"none of {total[pool]} agents in service"
+            severity=Severity.CRIT, subject=pool, text=f"none of {count} agents in service"
         )
-        for pool, count in serving.items()
-        if count == 0 and pool not in state.frozen_pools
+        for pool, count in total.items()
+        if pool not in serving and pool not in state.frozen_pools
     }
 
 
