@@ -5,14 +5,22 @@ from hypothesis import strategies as st
 
 from fleet_tui.core.alerts import OUTAGE_FROM_TRY, OUTAGE_NAMED, conditions
 from fleet_tui.core.attempts import learn
-from fleet_tui.core.events import HealthChanged
+from fleet_tui.core.events import AttemptTroubled, HealthChanged
 from fleet_tui.core.evidence import Answer, Definite, Finished, Started
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.ids import AgentName, AlertId, RunId, run_id
-from fleet_tui.core.model_trouble import in_words, trouble_of, troubles_in
+from fleet_tui.core.model_trouble import (
+    MAX_REASON_CHARS,
+    in_words,
+    reason_of,
+    trouble_of,
+    troubles_in,
+)
 from fleet_tui.core.narrate import narrate
 from fleet_tui.core.open_run import notes
 from fleet_tui.core.routing.schedule import Router
+from fleet_tui.core.silence import in_words as silence_in_words
+from fleet_tui.core.silence import silence_of
 from fleet_tui.core.state import Health, Task
 from fleet_tui.core.vitals import FailureKind, ModelTrouble, VitalsReading
 from tests.support.fleets import agent, fleet, work
@@ -81,6 +89,29 @@ def test_words_without_an_end_of_the_tries() -> None:
     assert in_words(ModelTrouble(reason="timeout", attempt=2)) == "model fails: timeout, try 2"
 
 
+def test_of_two_runs_of_an_agent_each_has_its_own_trouble() -> None:
+    story = Story(fleet(agent("a1")))
+    story.all_up()
+    first, second = story.submit_many(work(), 2)
+    story.add(*Router(story.state.fleet).schedule(story.state, {}, story.now_ms))
+    story.add(*learn(story.state, run_id(second, 1), Definite(Started()), story.now_ms))
+    troubles = {run_id(task, 1): LIMITED for task in (first, second)}
+    (event,) = troubles_in(story.state, look("a1", troubles))
+    assert event == AttemptTroubled(run=run_id(second, 1), trouble=LIMITED), "one has not begun"
+    story.add(*learn(story.state, run_id(first, 1), Definite(Started()), story.now_ms))
+    events = troubles_in(story.state, look("a1", troubles))
+    assert [e.run for e in events if isinstance(e, AttemptTroubled)] == [
+        run_id(first, 1),
+        run_id(second, 1),
+    ]
+
+
+def test_a_reason_is_as_long_as_a_line_can_bear() -> None:
+    long = ModelTrouble(reason="ab" * MAX_REASON_CHARS, attempt=2)
+    assert len(reason_of(long)) <= MAX_REASON_CHARS
+    assert reason_of(long).startswith("abab")
+
+
 @given(st.text())
 def test_a_reason_out_of_a_recording_is_safe_to_show(reason: str) -> None:
     said = in_words(ModelTrouble(reason=reason, attempt=2))
@@ -143,5 +174,12 @@ def test_what_was_told_before_an_agent_fell_silent_says_nothing_now() -> None:
         )
     )
     assert outage(story) is None
-    (said,) = notes(story.state, tasks[0], story.now_ms + 5_000)
-    assert said.startswith("nothing heard for 5s")
+    now_ms = story.now_ms + 5_000
+    quiet = silence_of(story.state, tasks[0])
+    assert quiet is not None
+    said = notes(story.state, tasks[0], now_ms)
+    assert said == [silence_in_words(quiet, now_ms)]
+    assert said[0].startswith("nothing heard for 5s")
+    east = notes(story.state, tasks[0], now_ms, offset_minutes=90)
+    assert east == [silence_in_words(quiet, now_ms, 90)], "by the clock that somebody looks at"
+    assert east != said

@@ -3,10 +3,15 @@
 import random
 
 import msgspec
+import pytest
 
+from fleet_tui.core.decision import Pending, PendingCode
+from fleet_tui.core.fleet import Priority
 from fleet_tui.core.open_work import OpenWork
-from fleet_tui.core.state import Task, TaskPhase
+from fleet_tui.core.state import AttemptPhase, Task, TaskPhase
 from fleet_tui.core.status import summarize
+from tests.support.fleets import work as spec
+from tests.support.midway import CHOSEN, RUNNING, WAITING
 from tests.support.scene import NOW_MS, seeded_state, task_id
 
 
@@ -37,3 +42,86 @@ def test_a_task_is_counted_again_only_when_it_changed() -> None:
 
 def replaced(like: Task, number: int) -> Task:
     return msgspec.structs.replace(like, id=task_id(number), number=number)
+
+
+def waiting(
+    number: int,
+    priority: Priority = Priority.P2,
+    code: PendingCode | None = PendingCode.CAPACITY,
+    *,
+    pool: str | None = None,
+    sent_to: str | None = None,
+    submitted_at_ms: int = 9_000,
+) -> Task:
+    """A task that waits in a pool that it named, or where routing sent it."""
+    decision = msgspec.structs.replace(CHOSEN, candidates=(), pool=sent_to)
+    pending = Pending(code=code, since_ms=1, decision=decision) if code is not None else None
+    return msgspec.structs.replace(
+        WAITING,
+        id=task_id(number),
+        spec=spec(priority=priority, pool=pool),
+        pending=pending,
+        submitted_at_ms=submitted_at_ms,
+    )
+
+
+def running(number: int, phase: AttemptPhase) -> Task:
+    attempt = msgspec.structs.replace(RUNNING.attempts[-1], phase=phase)
+    return msgspec.structs.replace(RUNNING, id=task_id(number), attempts=(attempt,))
+
+
+def counts(*tasks: Task) -> OpenWork:
+    return OpenWork().follow({task.id: task for task in tasks})
+
+
+def test_nothing_open_is_nothing_of_each() -> None:
+    work = counts()
+    assert (work.waiting, work.held, work.running, work.unknown, work.needs_operator) == (0,) * 5
+    assert work.by_priority() == dict.fromkeys(Priority, 0)
+    assert (work.by_pool(), work.oldest_ms, work.counted) == ({}, None, 0)
+
+
+@pytest.mark.parametrize("phase", [phase for phase in AttemptPhase if phase.is_open])
+def test_a_run_is_under_way_or_nobody_can_tell_of_it(phase: AttemptPhase) -> None:
+    work = counts(running(1, phase), running(2, AttemptPhase.RUNNING))
+    unknown = phase is AttemptPhase.UNKNOWN
+    assert (work.running, work.unknown) == ((1, 1) if unknown else (2, 0))
+    assert (work.waiting, work.oldest_ms) == (0, None)
+
+
+def test_a_task_that_wants_a_verdict_neither_waits_nor_runs() -> None:
+    asks = msgspec.structs.replace(
+        running(1, AttemptPhase.GIVEN_UP), phase=TaskPhase.NEEDS_OPERATOR
+    )
+    work = counts(asks, running(2, AttemptPhase.RUNNING))
+    assert (work.needs_operator, work.running, work.unknown, work.waiting) == (1, 1, 0, 0)
+
+
+def test_waiting_tasks_by_priority_and_pool_and_which_are_held() -> None:
+    work = counts(
+        waiting(1, Priority.P0, pool="gpu", submitted_at_ms=3_000),
+        waiting(2, Priority.P0, pool="gpu", sent_to="general", submitted_at_ms=2_000),
+        waiting(3, Priority.P1, sent_to="general"),
+        waiting(4, Priority.P1, PendingCode.CAPABILITY),
+        waiting(5, Priority.P1, PendingCode.HOLD, pool="general"),
+        waiting(6, Priority.P3, None, pool="gpu"),
+        running(7, AttemptPhase.RUNNING),
+    )
+    assert (work.waiting, work.held, work.running) == (6, 2, 1)
+    assert list(work.by_priority().items()) == [
+        (Priority.P0, 2),
+        (Priority.P1, 3),
+        (Priority.P2, 0),
+        (Priority.P3, 1),
+    ]
+    assert work.by_pool() == {"gpu": 3, "general": 2}
+    assert work.oldest_ms == 2_000
+
+
+def test_tasks_that_go_are_not_counted_however_many_come() -> None:
+    tasks = [waiting(n) for n in range(8)]
+    for before in range(4):
+        for come in range(4):
+            work = counts(*tasks[:before])
+            work.follow({task.id: task for task in tasks[4 : 4 + come]})
+            assert (work.waiting, work.by_priority()[Priority.P2]) == (come, come)

@@ -1,10 +1,16 @@
 """What is wrong with the agents that a task waits for."""
 
+import pytest
+from msgspec.structs import replace
+
+from fleet_tui.core.breaker import Breaker
+from fleet_tui.core.decision import Decision, Pending, PendingCode, Rejection, Rule
 from fleet_tui.core.events import HealthChanged
+from fleet_tui.core.fleet import Strategy
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.state import AgentState, Health
-from fleet_tui.core.troubles import MAX_NAMED, cure_of, trouble_of, waits_for
+from fleet_tui.core.state import AgentState, Cordon, Health
+from fleet_tui.core.troubles import MAX_NAMED, WaitsFor, cure_of, trouble_of, waits_for
 from fleet_tui.core.vitals import FailureKind
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
@@ -59,3 +65,84 @@ def test_every_failure_has_a_cure() -> None:
         assert kind.value in (trouble_of(found) or "")
     for health in Health:
         assert cure_of(AgentState(name=AgentName("a"), health=health))
+
+
+def one(health: Health, **known: object) -> AgentState:
+    return AgentState(name=AgentName("a"), health=health, **known)  # type: ignore[arg-type]  # checked by the struct
+
+
+CORDON = Cordon(by="ann", reason="repair", since_ms=1)
+BREAKER = Breaker(since_ms=1, until_ms=2, harmless=True, reason="refused 3 in a row")
+
+
+@pytest.mark.parametrize("health", Health)
+def test_why_an_agent_takes_no_work_is_told_once_and_with_its_cure(health: Health) -> None:
+    out = None if health.takes_work else health.value
+    assert trouble_of(one(health)) == out
+    assert trouble_of(one(health, reason=health.value)) == out
+    assert trouble_of(one(health, reason="so")) == (out and f"{out}: so")
+    failed = one(health, reason="so", failure=FailureKind.TIMEOUT)
+    assert trouble_of(failed) == (out and f"{out}: timeout")
+    token = one(health, reason="so", failure=FailureKind.GATEWAY_AUTH)
+    assert trouble_of(token) == (out and f"{out}: gateway-auth, needs an operator")
+    lacks = one(health, reason="cannot take work, because so", failure=FailureKind.CANNOT_WORK)
+    assert trouble_of(lacks) == (out and f"{out}: cannot take work, because so")
+    assert trouble_of(one(health, cordon=CORDON)) == "cordoned by ann"
+
+
+@pytest.mark.parametrize("health", Health)
+def test_the_cure_is_of_the_cordon_then_of_the_failure_then_of_the_breaker(
+    health: Health,
+) -> None:
+    timeout = FailureKind.TIMEOUT
+    everything = one(health, cordon=CORDON, failure=timeout, breaker=BREAKER)
+    assert cure_of(everything) == "`fleet-tui uncordon a` lets it back in"
+    failed = cure_of(one(health, failure=timeout, breaker=BREAKER))
+    assert failed == "look at the host and the way to it; `ssh` from here says more"
+    tried = cure_of(one(health, breaker=BREAKER))
+    assert tried == "mend what it says; it is tried with one task now and then"
+    waits = (Health.STARTING, Health.JOINING, Health.DRAINING, Health.SUSPECT)
+    cure = cure_of(one(health))
+    if health in waits:
+        assert cure == "wait; if it stays so, look at the agent's own log"
+    elif health is Health.QUARANTINED:
+        assert cure == "it comes and goes: look at its host and the way to it"
+    else:
+        assert cure == "look at the agent's own log"
+
+
+@pytest.mark.parametrize(
+    ("count", "more"), [(MAX_NAMED - 1, False), (MAX_NAMED, False), (MAX_NAMED + 1, True)]
+)
+def test_there_are_more_when_not_all_are_named(count: int, more: bool) -> None:
+    story = Story(fleet(*(agent(f"a{n}") for n in range(count))))
+    task = story.submit(work())
+    story.add(*Router(story.state.fleet).schedule(story.state, {}, story.now_ms))
+    found = story.state.task(task)
+    assert found is not None
+    waits = waits_for(story.state, found)
+    assert (len(waits.told), waits.more) == (min(count, MAX_NAMED), more)
+
+
+@pytest.mark.parametrize("code", PendingCode)
+def test_only_who_waits_for_agents_waits_for_these(code: PendingCode) -> None:
+    story = Story(fleet(agent("down"), agent("left"), agent("up")))
+    story.all_up()
+    story.health("down", Health.DOWN)
+    story.health("left", Health.RETIRED)
+    names = tuple(AgentName(name) for name in ("down", "left", "up", "gone"))
+    rejections = tuple(
+        Rejection(rule=rule, wanted="w", count=4, left=0, agents=names) for rule in Rule
+    )
+    decision = Decision(
+        strategy=Strategy.LOAD_AWARE, policy="p", considered=4, rejections=rejections
+    )
+    task = story.submit(work())
+    found = story.state.open_tasks[task]
+    pending = Pending(code=code, since_ms=1, decision=decision)
+    waits = waits_for(story.state, replace(found, pending=pending))
+    for_agents = code in (PendingCode.STATE, PendingCode.CORDON, PendingCode.CAPACITY)
+    told = (AgentName("down"), "down: a test")
+    assert waits == (WaitsFor(told=(told, told)) if for_agents else WaitsFor())
+    for nothing in (replace(pending, decision=None), None):
+        assert waits_for(story.state, replace(found, pending=nothing)) == WaitsFor()
