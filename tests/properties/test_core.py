@@ -12,9 +12,10 @@ from fleet_tui.core import commands as c
 from fleet_tui.core.alerts import reconcile_alerts
 from fleet_tui.core.attempts import Word, learn, reconcile_attempts
 from fleet_tui.core.brake import reconcile_brake
+from fleet_tui.core.breaker import Breaker
 from fleet_tui.core.decide import decide
 from fleet_tui.core.decided import Decided
-from fleet_tui.core.decision import Rule
+from fleet_tui.core.decision import Decision, Rule
 from fleet_tui.core.events import Event, Recorded, TaskPlaced, task_of
 from fleet_tui.core.evidence import (
     Checkpoint,
@@ -29,15 +30,24 @@ from fleet_tui.core.evidence import (
     Stopped,
     Unknown,
 )
-from fleet_tui.core.fleet import AgentSpec, FleetSpec, Priority, ResidencyRule, Strategy, TaskClass
+from fleet_tui.core.fleet import (
+    AgentSpec,
+    FleetSpec,
+    OpenClawAgent,
+    Priority,
+    ResidencyRule,
+    Strategy,
+    TaskClass,
+)
 from fleet_tui.core.fold import fold
-from fleet_tui.core.ids import ClientName, Epoch, Region, RunId, TaskId
+from fleet_tui.core.ids import AgentName, ClientName, Epoch, Region, RunId, TaskId
 from fleet_tui.core.outcomes import BREAK_CAP_MS
 from fleet_tui.core.retell import retell
-from fleet_tui.core.routing.requirement import requirement_of
-from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.state import EMPTY_STATE, MAX_DECISIONS, Health, TaskPhase, TaskSpec
+from fleet_tui.core.routing.requirement import Requirement, requirement_of
+from fleet_tui.core.routing.schedule import Round, Router
+from fleet_tui.core.state import EMPTY_STATE, MAX_DECISIONS, Health, Task, TaskPhase, TaskSpec
 from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.vitals import Look, VitalsReading
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 
@@ -171,6 +181,46 @@ def test_many_in_one_round_are_decided_as_one_after_the_other(
         alone = Router(spec).explain(story.state, {}, story.state.open_tasks[placed.task])
         assert alone == placed.decision
         story.add(placed)
+
+
+class Forgetful(Router):
+    """Works out who stands where anew for each decision."""
+
+    def decide(self, task: Task, wanted: Requirement, round_: Round) -> Decision:
+        round_.lineups.clear()
+        return super().decide(task, wanted, round_)
+
+
+@given(fleets(), st.lists(specs(), max_size=12), st.randoms(use_true_random=False))
+def test_a_round_says_the_same_whether_it_keeps_what_it_worked_out_or_not(
+    spec: FleetSpec, tasks: list[TaskSpec], random: Random
+) -> None:
+    """Also where agents share a lane or are on trial."""
+    gateways = {
+        name: replace(a, kind=OpenClawAgent(port=random.choice([1, 2]), token="secret:env:T"))
+        if random.random() < 0.5
+        else a
+        for name, a in spec.agents.items()
+    }
+    spec = replace(spec, agents=gateways)
+    story = Story(spec)
+    story.all_up()
+    for task in tasks:
+        story.submit(task)
+    tripped = Breaker(since_ms=1, until_ms=2, harmless=random.random() < 0.5, reason="x")
+    agents = {
+        name: replace(a, health=Health.SUSPECT, breaker=tripped) if random.random() < 0.3 else a
+        for name, a in story.state.agents.items()
+    }
+    state = replace(story.state, agents=agents)
+    looks: dict[AgentName, Look] = {
+        name: VitalsReading(
+            agent=name, observed_at_ms=1, latency_ms=1.0, capacity=random.choice([None, 1, 2, 3])
+        )
+        for name in spec.agents
+    }
+    kept = Router(spec).schedule(state, looks, 99_000)
+    assert kept == Forgetful(spec).schedule(state, looks, 99_000)
 
 
 @given(specs(), fleets())

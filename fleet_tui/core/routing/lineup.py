@@ -145,12 +145,8 @@ class PoolLine:
             if name in tried:
                 own.append(TRIED_TERM)
             found.append((-total(own), self._order[name], candidate(standing, own)))
-        found.sort(key=_by_score)
+        found.sort()  # no two stand at one place, so candidates are never compared
         return tuple(c for _, _, c in found[:limit])
-
-
-def _by_score(ranked: tuple[int, int, Candidate]) -> tuple[int, int]:
-    return ranked[:2]
 
 
 class Lineup:
@@ -177,9 +173,12 @@ class Lineup:
         self._given = given
         self._sharing = sharing
         self._specs = {spec.name: spec for spec in eligible.agents}
+        self._places = {name: place for place, name in enumerate(self._specs)}
         out: list[tuple[AgentName, str]] = []
         cordoned: list[tuple[AgentName, str]] = []
         self._full: dict[AgentName, str] = {}
+        self._full_places: list[int] = []
+        """Theirs in the fleet file: in which order a round filled them says nothing."""
         self._explained: tuple[Rejection, ...] | None = None
         for spec in eligible.agents:
             agent = agents.get(spec.name)
@@ -238,10 +237,10 @@ class Lineup:
         if self._explained is None:
             moment = list(self._fixed)
             if self._full:
-                name, why = next(iter(self._full.items()))
-                left = self._left - len(self._full)
-                names = list(self._full)
-                moment.append(_rejection(Rule.SLOTS, "a free slot", names, f"{name} {why}", left))
+                names = [self._eligible.agents[place].name for place in self._full_places]
+                example = f"{names[0]} {self._full[names[0]]}"
+                left = self._left - len(names)
+                moment.append(_rejection(Rule.SLOTS, "a free slot", names, example, left))
             self._explained = (*self._eligible.rejections, *moment)
         return self._explained
 
@@ -255,9 +254,7 @@ class Lineup:
         spec, agent = self._specs[name], self._agents[name]
         line = self._lines[spec.pool]
         if given or len(agent.runs) >= spec.slots:
-            line.drop(name)
-            self._full[name] = "is on trial with another task" if given else "has no free slot"
-            self._explained = None
+            self._leave_out(name, "is on trial with another task" if given else "has no free slot")
         else:
             line.put_on_trial(Standing(spec, agent, len(agent.runs), self._looks.get(name)))
 
@@ -267,11 +264,17 @@ class Lineup:
         line = self._lines[spec.pool]
         full = f"has {held}/{spec.slots} slots in use" if held >= spec.slots else self._lane(name)
         if full is not None:
-            line.drop(name)
-            self._full[name] = full
-            self._explained = None
+            self._leave_out(name, full)
         else:
             line.put(Standing(spec, agent, held, self._looks.get(name)))
+
+    def _leave_out(self, name: AgentName, why: str) -> None:
+        """It has no free slot any more in this round."""
+        self._lines[self._specs[name].pool].drop(name)
+        if name not in self._full:
+            insort(self._full_places, self._places[name])
+        self._full[name] = why
+        self._explained = None
 
     def _lane(self, name: AgentName) -> str | None:
         """That the lane which an agent shares with others of its gateway is full; None when it is
@@ -284,10 +287,11 @@ class Lineup:
         width = min((capacity for capacity in told if capacity is not None), default=None)
         if width is None:
             return None
+        width = max(width, 1)
         known = (self._agents.get(each) for each in names)
         held = sum(len(agent.runs) for agent in known if agent is not None)
         held += sum(self._given.get(each, 0) for each in names)
-        if held < max(width, 1):
+        if held < width:
             return None
         return f"shares its gateway's lane, {held}/{width} in use"
 

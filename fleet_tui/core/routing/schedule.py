@@ -72,7 +72,7 @@ class Router:
         makes it look at all of them. The events are the same.
         """
         waiting = self._waiting_list(state, changed, now_ms)
-        round_ = _Round(state, looks, now_ms)
+        round_ = Round(state, looks, now_ms)
         retries_left = retry_allowance(state, now_ms)
         events: list[Event] = []
         heads = [(*head, line) for line in waiting.lines() if (head := line.head()) is not None]
@@ -118,9 +118,9 @@ class Router:
 
     def explain(self, state: FleetState, looks: Looks, task: Task) -> Decision:
         """What routing would say about the task at the state's last moment, alone in the queue."""
-        return self.decide(task, self._requirement(task), _Round(state, looks, state.at_ms))
+        return self.decide(task, self._requirement(task), Round(state, looks, state.at_ms))
 
-    def decide(self, task: Task, wanted: Requirement, round_: "_Round") -> Decision:
+    def decide(self, task: Task, wanted: Requirement, round_: "Round") -> Decision:
         """One decision with everything it was made from."""
         lineup = self._lineup(wanted, round_)
         line = lineup.line()
@@ -175,7 +175,7 @@ class Router:
             self.fleet, task.spec, goes_on=resumes and task.checkpoint is not None
         )
 
-    def _lineup(self, wanted: Requirement, round_: "_Round") -> Lineup:
+    def _lineup(self, wanted: Requirement, round_: "Round") -> Lineup:
         """The round's line-up for a requirement, up to date with what was given away."""
         lineup = round_.lineups.get(id(wanted))
         if lineup is None:
@@ -238,11 +238,13 @@ def _placed(task: Task, decision: Decision) -> TaskPlaced:
 def _blocked(decision: Decision, now_ms: int) -> Pending:
     code = pending_code(decision)
     last = next((r for r in decision.rejections if r.left == 0), None)
+    wanted = last.wanted if last is not None else ""
+    nearest = last.agents[0] if last is not None else None
     return Pending(
         code=code,
         since_ms=now_ms,
-        detail=_why_waiting(code, last),
-        remedy=_remedy(code, last),
+        detail=_why_waiting(code, wanted),
+        remedy=_remedy(code, wanted, nearest),
         decision=decision,
     )
 
@@ -260,7 +262,7 @@ def _told(state: FleetState, tasks: Iterable[TaskId], blocked: Pending) -> Itera
             yield TaskPending(task=task_id, pending=blocked)
 
 
-class _Round:
+class Round:
     """What has been given away so far in one round. Lives inside one call."""
 
     def __init__(self, state: FleetState, looks: Looks, now_ms: int) -> None:
@@ -312,7 +314,7 @@ def pending_code(decision: Decision) -> PendingCode:
     return PendingCode.CAPACITY
 
 
-def _why_waiting(code: PendingCode, last: Rejection | None) -> str:
+def _why_waiting(code: PendingCode, wanted: str) -> str:
     match code:
         case PendingCode.NO_FLEET:
             return "the fleet has no agents"
@@ -323,15 +325,15 @@ def _why_waiting(code: PendingCode, last: Rejection | None) -> str:
         case PendingCode.CORDON:
             return "every agent that fits is cordoned"
         case PendingCode.PIN:
-            return f"no agent is called {last.wanted if last else '?'}"
+            return f"no agent is called {wanted}"
         case PendingCode.POOL:
-            return f"no agent in pool {last.wanted if last else '?'}"
+            return f"no agent in pool {wanted}"
         case PendingCode.CAPABILITY:
-            return f"no agent has {last.wanted if last else '?'}"
+            return f"no agent has {wanted}"
         case PendingCode.RESIDENCY:
-            return f"no agent that fits is in {last.wanted if last else '?'}"
+            return f"no agent that fits is in {wanted}"
         case PendingCode.ISOLATION:
-            return f"no agent that fits may work for {last.wanted if last else '?'}"
+            return f"no agent that fits may work for {wanted}"
         case (
             PendingCode.NEW
             | PendingCode.BACKOFF
@@ -344,18 +346,17 @@ def _why_waiting(code: PendingCode, last: Rejection | None) -> str:
             assert_never(code)
 
 
-def _remedy(code: PendingCode, last: Rejection | None) -> str:
+def _remedy(code: PendingCode, wanted: str, nearest: AgentName | None) -> str:
     """The smallest change that would place the task, in words; empty when waiting is the answer."""
-    nearest = last.agents[0] if last is not None and last.agents else None
     match code:
-        case PendingCode.CAPABILITY if last is not None and last.wanted.endswith(GOING_ON):
+        case PendingCode.CAPABILITY if wanted.endswith(GOING_ON):
             return "bring back or add an agent that is a program"
         case PendingCode.CAPABILITY:
-            return f"give {nearest} the capability {last.wanted if last else ''}, or add an agent"
+            return f"give {nearest} the capability {wanted}, or add an agent"
         case PendingCode.RESIDENCY:
-            return f"add an agent in {last.wanted if last else ''} that fits like {nearest}"
+            return f"add an agent in {wanted} that fits like {nearest}"
         case PendingCode.ISOLATION:
-            return f"reserve an agent for {last.wanted if last else ''}, such as {nearest}"
+            return f"reserve an agent for {wanted}, such as {nearest}"
         case PendingCode.PIN | PendingCode.POOL:
             return "correct the name, or submit without it"
         case PendingCode.CORDON:
