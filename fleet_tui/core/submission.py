@@ -133,7 +133,7 @@ def _full(
     if room:
         text = f"{what} has room for {room:,} of {wanted:,} tasks: {limit:,} may be open."
     else:
-        text = f"{what} is full: {limit:,} tasks are open, which is its limit."
+        text = f"{what} is full: {taken:,} of at most {limit:,} tasks are open."
     return c.Refused(
         code=code,
         text=text,

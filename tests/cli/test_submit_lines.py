@@ -275,7 +275,7 @@ def test_a_file_that_has_no_room_is_refused_as_a_whole(small: Shop) -> None:
     code, out, _ = small.call("submit", "--lines", text=lines(*tasks[:40]))
     assert (code, out) == (0, "40 tasks submitted\n")
     code, out, err = small.call("submit", "--lines", text=lines(tasks[0]))
-    assert "The queue is full: 40 tasks are open" in err
+    assert "The queue is full: 40 of at most 40 tasks are open" in err
     emptied(small)
 
 

@@ -162,7 +162,7 @@ def test_a_full_queue_refuses_and_says_which_limit(
     queue.ask(c.Submit(task=TaskId("T1"), key="1", spec=spec))
     refused = queue.refusal(c.Submit(task=TaskId("T2"), key="2", spec=spec))
     assert refused.code == code
-    assert "1 tasks are open" in refused.text
+    assert "1 of at most 1 tasks are open" in refused.text
     assert setting in refused.hint
     same = queue.ask(c.Submit(task=TaskId("T3"), key="1", spec=spec))
     assert isinstance(same, Decided), "the same key is the same task, however full the queue is"

@@ -256,7 +256,7 @@ ACME, OTHER = work(client="acme"), work(client="other")
             [work()],
             refused(
                 RefusalCode.QUEUE_FULL,
-                "The queue is full: 2 tasks are open, which is its limit.",
+                "The queue is full: 2 of at most 2 tasks are open.",
                 AGAIN.format("limits.open"),
             ),
         ),
@@ -265,7 +265,7 @@ ACME, OTHER = work(client="acme"), work(client="other")
             [work()],
             refused(
                 RefusalCode.QUEUE_FULL,
-                "The queue is full: 1 tasks are open, which is its limit.",
+                "The queue is full: 2 of at most 1 tasks are open.",
                 AGAIN.format("limits.open"),
             ),
         ),
@@ -286,7 +286,7 @@ ACME, OTHER = work(client="acme"), work(client="other")
             [work()],
             refused(
                 RefusalCode.LANE_FULL,
-                "Lane P2 is full: 2 tasks are open, which is its limit.",
+                "Lane P2 is full: 2 of at most 2 tasks are open.",
                 AGAIN.format("limits.lanes.P2"),
             ),
         ),
@@ -315,7 +315,7 @@ ACME, OTHER = work(client="acme"), work(client="other")
             [OTHER, ACME],
             refused(
                 RefusalCode.CLIENT_FULL,
-                "Client acme is full: 1 tasks are open, which is its limit.",
+                "Client acme is full: 1 of at most 1 tasks are open.",
                 AGAIN.format("limits.clients.acme"),
             ),
         ),
