@@ -1,20 +1,18 @@
 """``fleet-tui agents``: the agents, worst first."""
 
-import time
-
 import click
 
 from fleet_tui.cli.common import (
     Fleet,
     emit_json,
     emit_table,
-    find_fleet,
     fleet_option,
     json_option,
     ledger_of,
     watch,
     watch_option,
 )
+from fleet_tui.cli.recordings import look_at
 from fleet_tui.core import words
 from fleet_tui.core.agent_words import listed, word_of
 from fleet_tui.core.firewall import safe_line
@@ -28,7 +26,7 @@ from fleet_tui.core.untrusted import Untrusted
 @watch_option
 def command(fleet_text: str | None, as_json: bool, again_s: float | None) -> None:
     """List the agents, worst first, with what each has done and cost."""
-    fleet = find_fleet(fleet_text)
+    fleet = look_at(fleet_text)
     if again_s is not None:
         watch(lambda: _show(fleet, as_json), again_s)
     _show(fleet, as_json)
@@ -37,7 +35,7 @@ def command(fleet_text: str | None, as_json: bool, again_s: float | None) -> Non
 def _show(fleet: Fleet, as_json: bool) -> None:
     with ledger_of(fleet) as ledger:
         state = ledger.load()
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = fleet.now_ms(state)
     agents = listed(state.agents.values())
     if as_json:
         emit_json(

@@ -4,6 +4,7 @@ import math
 import os
 import pwd
 import re
+import stat
 import struct
 import sys
 import time
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from fleet_tui.journal.reader import JournalReader
 
 DEFAULT_FILE = "fleet.yaml"
+RECORDING_SUFFIX = ".fleetrec"
+GZIP_MAGIC = b"\x1f\x8b"
 PAGE_EVENTS = 2_000
 FLEET_VARIABLE = "FLEET_TUI_FLEET"
 TASKS_HINT = "a task is called t-42, 42 or by its id; `fleet-tui tasks` lists them"
@@ -54,14 +57,26 @@ class Fleet(NamedTuple):
     """None when it was named by its name alone."""
     directory: Path
     """Its state directory."""
+    recorded: bool = False
+    """Whether it is a recording: nothing can be done to it, and its time stands still."""
+
+    def now_ms(self, state: FleetState) -> int:
+        """The instant that ages are told from: now, or where a recording ends."""
+        return state.at_ms if self.recorded else time.time_ns() // 1_000_000
 
 
 def find_fleet(text: str | None) -> Fleet:
     """What the operator means by FLEET: a fleet file, or the name of a fleet that ran here before.
-    Raises UsageError when it is neither, InvalidConfig for a file that cannot be read."""
+    Raises UsageError when it is neither or a recording, InvalidConfig for a file that cannot be
+    read."""
     from fleet_tui.config.values import NAME_PATTERN
 
     text = text or os.environ.get(FLEET_VARIABLE)
+    if recording_named(text) is not None:
+        raise UsageError(
+            f"{safe_line(str(text), 200)} is a recording; nothing can be done to it",
+            hint="status, agents, tasks, routes, why, logs, dead, review and verify take one",
+        )
     if text is None:
         text = DEFAULT_FILE
         if not Path(text).exists():
@@ -88,6 +103,36 @@ def find_fleet(text: str | None) -> Fleet:
         f"{text!r} is neither a fleet file nor a fleet that ran here",
         hint="give the path of a fleet.yaml",
     )
+
+
+def recording_named(text: str | None, *, any_file: bool = False) -> Path | None:
+    """The recording that the operator means: a file that is called or begins like one, or with
+    ``any_file`` every file that is not called like a fleet file. None for everything else. Raises
+    UsageError for the name of a recording where there is no file."""
+    text = text or os.environ.get(FLEET_VARIABLE)
+    if text is None:
+        return None
+    path, shown = Path(text), safe_line(text, 200)
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        found = None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UsageError(f"{shown}: {reason}") from None
+    if found is not None and stat.S_ISREG(found.st_mode):
+        if path.suffix in (".yaml", ".yml"):
+            return None
+        with path.open("rb") as file:
+            begins = file.read(len(GZIP_MAGIC))
+        is_one = any_file or path.suffix == RECORDING_SUFFIX or begins == GZIP_MAGIC
+        return path if is_one else None
+    if path.suffix != RECORDING_SUFFIX:
+        return None
+    if found is None:
+        raise UsageError(f"there is no recording {shown}")
+    kind = "a directory" if stat.S_ISDIR(found.st_mode) else "no regular file"
+    raise UsageError(f"{shown} is {kind}, and no recording")
 
 
 def fleet_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -138,6 +183,8 @@ def watch_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def engine_now(fleet: Fleet) -> "Welcome | None":
     """What the fleet's engine says of itself; None when none answers."""
+    if fleet.recorded:
+        return None
     from fleet_tui.feed.greeting import greet
 
     return greet(socket_path(fleet.directory), operator())
@@ -349,11 +396,11 @@ def offset_minutes(at_ms: int) -> int:
     return time.localtime(at_ms / 1_000).tm_gmtoff // 60
 
 
-def instant(text: str | None) -> int | None:
+def instant(text: str | None, now_ms: int | None = None) -> int | None:
     """When the operator means, in milliseconds; None for nothing. Raises UsageError."""
     if text is None:
         return None
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
     found = instant_ms(text, now_ms, offset_minutes(now_ms))
     if found is None:
         raise UsageError(f"{text!r} is not a time like 12:04, 12:04:31 or 10m (ago)")

@@ -1,18 +1,16 @@
 """``fleet-tui dead``: failed work that nobody has dealt with, by what went wrong."""
 
-import time
-
 import click
 
 from fleet_tui.cli.common import (
     emit_json,
     emit_table,
-    find_fleet,
     fleet_option,
     json_option,
     ledger_of,
     say,
 )
+from fleet_tui.cli.recordings import look_at
 from fleet_tui.cli.selecting import DEAD_HINT
 from fleet_tui.core import words
 from fleet_tui.core.dead_letters import DeadLetters, group
@@ -32,11 +30,11 @@ def command(fingerprint: str | None, fleet_text: str | None, as_json: bool, limi
     One line for each way of failing; with its FINGERPRINT, the tasks that failed so. Exit 1 when
     nothing has that fingerprint.
     """
-    fleet = find_fleet(fleet_text)
+    fleet = look_at(fleet_text)
     with ledger_of(fleet) as ledger:
         state = ledger.load()
     groups = group(state.dead_letters.values(), state.fleet)
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = fleet.now_ms(state)
     if fingerprint is not None:
         found = next((g for g in groups if g.fingerprint == fingerprint.lower()), None)
         if found is None:

@@ -11,7 +11,6 @@ from fleet_tui.cli.common import (
     Fleet,
     clock_ms,
     emit_json,
-    find_fleet,
     fleet_option,
     instant,
     json_option,
@@ -21,6 +20,7 @@ from fleet_tui.cli.common import (
     say,
     task_named,
 )
+from fleet_tui.cli.recordings import look_at
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.logs import Level, LogLine
@@ -68,7 +68,9 @@ def command(
 
     if as_json and follow:
         raise UsageError("--json prints one document, and --follow has no end", hint="--jsonl")
-    fleet = find_fleet(fleet_text)
+    fleet = look_at(fleet_text)
+    if fleet.recorded and follow:
+        raise UsageError("a recording has no new lines to follow")
     with ledger_of(fleet) as ledger:
         state = ledger.load()
         found = task_named(ledger, state, task) if task is not None else None
@@ -77,7 +79,7 @@ def command(
         task=found.id if found is not None else None,
         level=Level[level.upper()],
         words=" ".join(wanted),
-        since_ms=instant(since),
+        since_ms=instant(since, fleet.now_ms(state)),
         limit=limit,
     )
     reader = LogReader(fleet.directory)

@@ -7,7 +7,6 @@ from fleet_tui.cli.common import (
     clock,
     emit_json,
     emit_table,
-    find_fleet,
     fleet_option,
     json_option,
     ledger_of,
@@ -15,6 +14,7 @@ from fleet_tui.cli.common import (
     watch,
     watch_option,
 )
+from fleet_tui.cli.recordings import look_at
 from fleet_tui.core.ids import task_label
 from fleet_tui.core.state import DecisionRecord
 
@@ -35,7 +35,7 @@ def command(
     again_s: float | None,
 ) -> None:
     """List the latest routing decisions; ``why`` explains one in full."""
-    fleet = find_fleet(fleet_text)
+    fleet = look_at(fleet_text)
     if again_s is not None:
         watch(lambda: _show(fleet, as_json, task, held, limit), again_s)
     _show(fleet, as_json, task, held, limit)

@@ -1,7 +1,5 @@
 """``fleet-tui status``: how the fleet is, in a few lines; exit 1 when it is not well."""
 
-import time
-
 import click
 
 from fleet_tui.cli.common import (
@@ -9,7 +7,6 @@ from fleet_tui.cli.common import (
     emit_json,
     emit_table,
     engine_now,
-    find_fleet,
     fleet_option,
     json_option,
     ledger_of,
@@ -18,6 +15,7 @@ from fleet_tui.cli.common import (
     watch,
     watch_option,
 )
+from fleet_tui.cli.recordings import look_at
 from fleet_tui.core import words
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.fleet import Priority
@@ -41,7 +39,7 @@ def command(fleet: str | None, fleet_text: str | None, as_json: bool, again_s: f
 
     Exit 0 when nothing needs an operator, 1 when something does.
     """
-    found = find_fleet(fleet or fleet_text)
+    found = look_at(fleet or fleet_text)
     if again_s is not None:
         watch(lambda: _show(found, as_json), again_s)
     return _show(found, as_json)
@@ -53,7 +51,7 @@ def _show(fleet: Fleet, as_json: bool) -> int:
         state = ledger.load()
     mode = told.mode if told is not None else state.engine.mode
     silent = silent_engine(fleet) if told is None else None
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = fleet.now_ms(state)
     status = summarize(state, now_ms)
     is_healthy = status.is_healthy and mode.mode is EngineMode.NORMAL and silent is None
     if as_json:

@@ -1,6 +1,5 @@
 """``fleet-tui tasks``: what waits, runs and ended."""
 
-import time
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -11,7 +10,6 @@ from fleet_tui.cli.common import (
     Fleet,
     emit_json,
     emit_table,
-    find_fleet,
     fleet_option,
     json_option,
     ledger_of,
@@ -21,6 +19,7 @@ from fleet_tui.cli.common import (
     watch,
     watch_option,
 )
+from fleet_tui.cli.recordings import look_at
 from fleet_tui.cli.selecting import passing
 from fleet_tui.core import words
 from fleet_tui.core.firewall import safe_line
@@ -62,7 +61,7 @@ def command(
 
     Filters are those of the console: state:held prio:P0 client:acme wait>1m label.team:ops words.
     """
-    fleet = find_fleet(fleet_text)
+    fleet = look_at(fleet_text)
     wanted = Wanted(phase, held, dead, filter_text)
     if before is not None:
         _show_older(fleet, as_json, wanted, before, limit)
@@ -84,7 +83,7 @@ class Wanted(NamedTuple):
 def _show(fleet: Fleet, as_json: bool, wanted: Wanted, limit: int) -> None:
     with ledger_of(fleet) as ledger:
         state = ledger.load()
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = fleet.now_ms(state)
     chosen = _those(_in_order(state), state, wanted, now_ms)
     if as_json:
         emit_json(
@@ -112,10 +111,10 @@ def _newest_forgotten(state: FleetState) -> int:
 
 def _show_older(fleet: Fleet, as_json: bool, wanted: Wanted, before: str, limit: int) -> None:
     """Look tasks up in the ledger one after the other, so many at the most."""
-    now_ms = time.time_ns() // 1_000_000
     chosen: list[Task] = []
     with ledger_of(fleet) as ledger:
         state = ledger.load()
+        now_ms = fleet.now_ms(state)
         newest = state.totals.submitted
         number = min(task_number(before) or task_named(ledger, state, before).number, newest + 1)
         known = {task.number: task for task in state.tasks()}

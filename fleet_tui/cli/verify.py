@@ -5,8 +5,15 @@ from pathlib import Path
 import click
 import msgspec
 
-from fleet_tui.cli.common import emit_json, ending_tidily, find_fleet, json_option, say
-from fleet_tui.errors import ExitCode
+from fleet_tui.cli.common import (
+    emit_json,
+    ending_tidily,
+    find_fleet,
+    json_option,
+    recording_named,
+    say,
+)
+from fleet_tui.errors import ExitCode, UsageError
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,21 +45,31 @@ def command(what: str | None, as_json: bool) -> int:
     elif proof.intact:
         say(f"{proof.path}: intact, {proof.events} events checked")
     else:
-        upto = f" to {proof.last_bad}" if proof.last_bad is not None else " on"
         say(f"{proof.path}: NOT intact: {proof.reason}")
-        noun = "records" if proof.kind == "recording" else "events"
-        say(f"{noun} {proof.first_bad}{upto} cannot be trusted; {proof.events} before are sound")
+        if proof.kind == "recording":
+            say(
+                f"records {proof.first_bad} on cannot be trusted; {proof.events} events can be read"
+            )
+        else:
+            upto = f" to {proof.last_bad}" if proof.last_bad is not None else " on"
+            sound = f"{proof.events} before are sound"
+            say(f"events {proof.first_bad}{upto} cannot be trusted; {sound}")
         if proof.kind == "ledger":
             click.echo("hint: `fleet-tui restore` puts a backup in place", err=True)
     return ExitCode.OK if proof.intact else ExitCode.FAILED
 
 
 def _proof(what: str | None) -> Proof:
+    from fleet_tui.journal.segments import numbered_files
+
     path = Path(what) if what is not None else None
-    if path is not None and path.is_dir():
+    if what and path is not None and path.is_dir():
+        if not numbered_files(path, "events"):
+            raise UsageError(f"there is no ledger in the directory {what}")
         return _of_journal("backup", path)
-    if path is not None and path.is_file() and path.suffix not in (".yaml", ".yml"):
-        return _of_recording(path)
+    recording = recording_named(what, any_file=True)
+    if recording is not None:
+        return _of_recording(recording)
     return _of_journal("ledger", find_fleet(what).directory)
 
 

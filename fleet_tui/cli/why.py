@@ -1,14 +1,11 @@
 """``fleet-tui why``: where a task went and why, or why it waits and what would help."""
 
-import time
-
 import click
 
 from fleet_tui.cli.common import (
     clock,
     emit_json,
     emit_table,
-    find_fleet,
     fleet_option,
     json_option,
     ledger_of,
@@ -16,6 +13,7 @@ from fleet_tui.cli.common import (
     say,
     task_named,
 )
+from fleet_tui.cli.recordings import look_at
 from fleet_tui.cli.task_facts import (
     checkpoint_of,
     evidence,
@@ -38,7 +36,7 @@ from fleet_tui.core.verdicts import MAYBE_TWICE, may_be_judged
 @json_option
 def command(task: str, fleet_text: str | None, as_json: bool) -> None:
     """Explain TASK (t-42, 42 or its id): every rule, every score, every attempt."""
-    fleet = find_fleet(fleet_text)
+    fleet = look_at(fleet_text)
     with ledger_of(fleet) as ledger:
         state = ledger.load()
         found = task_named(ledger, state, task)
@@ -52,7 +50,7 @@ def command(task: str, fleet_text: str | None, as_json: bool) -> None:
             events=[{"seq": r.seq, "at_ms": r.at_ms, "event": r.event} for r in story],
         )
         return
-    _print(found, state)
+    _print(found, state, fleet.now_ms(state))
     for record in story:
         sentence = narrate(record.event, state)
         if sentence is not None:
@@ -60,8 +58,7 @@ def command(task: str, fleet_text: str | None, as_json: bool) -> None:
             say(f"{clock(record.at_ms)}  {sentence.text}{said}")
 
 
-def _print(task: Task, state: FleetState) -> None:
-    now_ms = time.time_ns() // 1_000_000
+def _print(task: Task, state: FleetState, now_ms: int) -> None:
     client = f", client {task.spec.client}" if task.spec.client else ""
     say(f"{task.label}  {task.spec.priority.name}  {task.phase}{client}")
     say(f"text: {safe_line(task.spec.shown, 200)}")

@@ -44,12 +44,21 @@ from fleet_tui.journal.recording import (
 )
 from fleet_tui.journal.rolling import RollingConnection, RollingRow
 from fleet_tui.journal.segments import EventRow, create_database, segment_path
-from fleet_tui.journal.snapshots import SNAPSHOT_EVERY, write_snapshot
+from fleet_tui.journal.snapshots import SNAPSHOT_EVERY, snapshot_path, write_snapshot
 from fleet_tui.journal.statements import query
-from fleet_tui.journal.unpacking import HINT, MAX_EXPANDED_BYTES, MAX_RECORDS, Cut, Unpacked
+from fleet_tui.journal.unpacking import (
+    HINT,
+    MAGIC,
+    MAX_EXPANDED_BYTES,
+    MAX_FILE_BYTES,
+    MAX_RECORDS,
+    Cut,
+    Unpacked,
+)
 
 MAX_BAD_LINES = 1_000
-"""Lines that are no records; a file with more of them is none."""
+"""Lines that are no records; after more of them nothing is read, and what begins with them is no
+recording."""
 MAX_MISFITS = 100
 """Events that are found not to fit; after them nothing is folded any more."""
 MAX_MEMORY_BYTES = 1024 * 1024 * 1024
@@ -67,7 +76,6 @@ NOT_UNDERSTOOD = 2**31 - 1
 
 _UNFINISHED = ".new"
 VERDICT_NAME = "recording.json"
-_GZIP_MAGIC = b"\x1f\x8b"
 _SQLITE_MAGIC = b"SQLite format 3\x00"
 
 _line_decoder = msgspec.json.Decoder(Line)
@@ -187,11 +195,17 @@ def _digest(path: Path) -> str:
         start = file.read(len(_SQLITE_MAGIC))
         if start == _SQLITE_MAGIC:
             raise BadRecording(f"{path} is a database, not a recording; only .fleetrec is opened")
-        if not start.startswith(_GZIP_MAGIC):
+        if not start.startswith(MAGIC):
             raise BadRecording(f"{path} is not a recording: it is not compressed JSON lines")
+        size = max(os.fstat(file.fileno()).st_size, len(start))
         digest.update(start)
-        while block := file.read(1 << 20):
+        while size <= MAX_FILE_BYTES and (block := file.read(1 << 20)):
             digest.update(block)
+            size = max(size, file.tell())
+        if size > MAX_FILE_BYTES:
+            raise BadRecording(
+                f"{path} is too large to open: it has more than {MAX_FILE_BYTES:,} bytes", hint=HINT
+            )
     return digest.hexdigest()[:32]
 
 
@@ -324,10 +338,13 @@ class _Source:
             bad_lines += 1
             if self.number == 1:
                 return
-            if bad_lines - self.skipped > MAX_BAD_LINES:
+            if bad_lines - self.skipped <= MAX_BAD_LINES:
+                continue
+            if self.number == bad_lines + 1:  # all but the manifest
                 raise BadRecording(
                     f"{self._path} is not a recording: {bad_lines:,} lines are no records"
                 )
+            return
 
     def _record(self, line: bytes) -> Record | None:
         if self._closed:
@@ -371,6 +388,10 @@ class _Store:
         self._at_ms = 0
         self._state: FleetState = EMPTY_STATE
         self._snapshot_seq = first
+        self._snapshot_bytes = 0
+        """Of the newest one. Until the events behind it have as many, there is no other: together
+        they take no more room than the events."""
+        self._unsnapped_bytes = 0
         self._pending: list[tuple[int, EventRecord]] = []
         """Events with their place in the file."""
         self._samples: list[RollingRow] = []
@@ -459,9 +480,14 @@ class _Store:
         self._events_db.executemany(query("event_insert"), rows)
         self._head = Head(seq, digest)
         self.event_count += len(rows)
-        if seq - self._snapshot_seq >= SNAPSHOT_EVERY:
-            self._snapshot_seq = seq
+        self._unsnapped_bytes += sum(len(record.body) for _, record in pending)
+        if (
+            seq - self._snapshot_seq >= SNAPSHOT_EVERY
+            and self._unsnapped_bytes >= self._snapshot_bytes
+        ):
+            self._snapshot_seq, self._unsnapped_bytes = seq, 0
             write_snapshot(self._directory, self._state, digest)
+            self._snapshot_bytes = snapshot_path(self._directory, seq).stat().st_size
 
     def _place(self, number: int, record: EventRecord, offset: int) -> Recorded:
         """The event where it belongs: positions have no gaps and instants never run backwards."""

@@ -7,7 +7,9 @@ is more than a recording can be. At most one line and one block are held at a ti
 import time
 import zlib
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from fleet_tui.journal.errors import BadRecording
 
@@ -20,12 +22,18 @@ MAX_RATIO = 200
 which does not compress: real ones come to twenty."""
 RATIO_COUNTS_FROM = 16 * 1024 * 1024
 """So much may come out of anything: a state or an answer of spaces compresses a thousandfold."""
+MAX_FILE_BYTES = MAX_EXPANDED_BYTES + MAX_EXPANDED_BYTES // 1_000
+"""Of the file itself: deflate makes nothing larger by more than that."""
+MAX_MEMBERS = 50_000
+"""Compressed files one behind the other, which together are one."""
 MAX_SECONDS = 300.0
 """For opening one recording, on whatever machine."""
 
 _READ_BYTES = 64 * 1024
 _BLOCK_BYTES = 1024 * 1024
 """Expanded at a time."""
+MAGIC = b"\x1f\x8b"
+"""What every member begins with."""
 _GZIP = zlib.MAX_WBITS + 16
 """Says to zlib that there is a header and a checksum of gzip around it (RFC 1952)."""
 
@@ -46,7 +54,8 @@ class Unpacked:
         self.bytes_in = 0
         self.bytes_out = 0
         self.follows = False
-        """Whether something stands behind the end of the compressed data; it is not looked at."""
+        """Whether something stands behind the end of the compressed data that adds nothing to it;
+        it is not looked at."""
         self._max_bytes = max_bytes
         self._clock = clock
         self._deadline = clock() + MAX_SECONDS
@@ -81,23 +90,55 @@ class Unpacked:
             )
 
     def _blocks(self) -> Iterator[bytes]:
-        unpack = zlib.decompressobj(_GZIP)
+        """What every member of the file becomes, one after the other, as RFC 1952 has it."""
         with self.path.open("rb") as file:
-            while read := file.read(_READ_BYTES):
-                self.bytes_in += len(read)
-                while read:
-                    try:
-                        block = unpack.decompress(read, _BLOCK_BYTES)
-                    except zlib.error:
-                        raise Cut("it is cut short: 1 incomplete record") from None
-                    read = unpack.unconsumed_tail
-                    self._count(len(block))
-                    if block:
-                        yield block
-                    if unpack.eof:
-                        self.follows = bool(unpack.unused_data or file.read(1))
-                        return
+            rest = self._read(file)
+            for _ in range(MAX_MEMBERS):
+                before = self.bytes_out
+                rest = yield from self._member(file, rest)
+                if len(rest) < len(MAGIC):
+                    rest += self._read(file)
+                if not rest.startswith(MAGIC):
+                    is_empty = self.bytes_out == before and before > 0
+                    self.follows = bool(rest) or is_empty
+                    return
+            raise BadRecording(f"{self.path} is not opened: it has more than {MAX_MEMBERS:,} parts")
+
+    def _member(self, file: BinaryIO, read: bytes) -> Generator[bytes, None, bytes]:
+        """One member's data; returns what was read of the file behind it."""
+        unpack = zlib.decompressobj(_GZIP)
+        while read:
+            whole = unpack.copy()
+            try:
+                block = unpack.decompress(read, _BLOCK_BYTES)
+            except zlib.error:
+                yield self._before_damage(whole, read)
+                raise Cut("its compressed data is damaged") from None
+            read = unpack.unconsumed_tail
+            self._count(len(block))
+            if block:
+                yield block
+            if unpack.eof:
+                return unpack.unused_data
+            read = read or self._read(file)
         raise Cut("it is cut short: 1 incomplete record")
+
+    def _before_damage(self, unpack: "zlib._Decompress", read: bytes) -> bytes:
+        """What comes out of the bytes before the one that does not fit; zlib itself gives none."""
+        found = bytearray()
+        with suppress(zlib.error):
+            for place in range(len(read)):
+                left = _BLOCK_BYTES - len(found)
+                if left <= 0:
+                    break
+                found += unpack.decompress(read[place : place + 1], left)
+        self._count(len(found))
+        return bytes(found)
+
+    def _read(self, file: BinaryIO) -> bytes:
+        read = file.read(_READ_BYTES)
+        self.bytes_in += len(read)
+        return read
 
     def _count(self, more: int) -> None:
         self.check_time()

@@ -227,6 +227,77 @@ except BadRecording as error:
     assert not list(good.with_name("small").iterdir())
 
 
+def test_members_one_after_the_other_are_one_file(good: Path) -> None:
+    """As RFC 1952 has it, and as every gzip reads it: what is cut is where a line is, or is not."""
+    whole = gzip.decompress(good.read_bytes())
+    path = good.with_name("x.fleetrec")
+    for cut in (0, 1, whole.index(b"\n") + 1, len(whole) // 2):
+        parts = [b"", whole[:cut], b"", b"", whole[cut:]]
+        path.write_bytes(b"".join(map(gzip.compress, parts)))
+        end = opened(path)
+        assert (end["events"], end["reason"]) == (len(records_of(good)) - 2, "")
+
+
+def test_what_is_damaged_in_the_middle_opens_up_to_there(good: Path) -> None:
+    """A changed bit can make noise of all that follows: thousands of lines that are no records."""
+    lines = list(chained(records_of(good)))
+    noise = b"".join(b"noise %d\n" % number for number in range(5_000))
+    path = good.with_name("x.fleetrec")
+    path.write_bytes(gzip.compress(b"".join(lines[:6]) + noise + b"".join(lines[6:])))
+    end = opened(path)
+    assert (end["events"], end["reason"]) == (5, "a line is not a record")
+
+
+def test_records_behind_the_closing_one_are_not_taken_for_noise(good: Path) -> None:
+    lines = gzip.decompress(good.read_bytes()).splitlines(keepends=True)
+    path = good.with_name("x.fleetrec")
+    path.write_bytes(gzip.compress(b"".join(lines + lines[1:-1] * 400)))
+    end = opened(path)
+    assert (end["events"], end["reason"]) == (
+        len(lines) - 2,
+        "something follows the closing record",
+    )
+
+
+@pytest.mark.parametrize("place", [-8, -4])
+def test_a_wrong_checksum_is_no_cut(good: Path, place: int) -> None:
+    data = bytearray(good.read_bytes())
+    data[place] ^= 1
+    path = good.with_name("x.fleetrec")
+    path.write_bytes(data)
+    assert opened(path)["reason"] == "its compressed data is damaged"
+
+
+def test_a_file_larger_than_any_recording_is_not_read_through(tmp_path: Path) -> None:
+    path = tmp_path / "x.fleetrec"
+    path.write_bytes(b"\x1f\x8b")
+    os.truncate(path, 40 * GIB)
+    end = opened(path)
+    assert "too large to open" in end["refused"]
+    assert end["expanded"] == 0
+
+
+def test_snapshots_of_a_large_state_take_no_more_room_than_its_events(
+    good: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A megabyte that is not compressed away, and many small events: each snapshot has it all."""
+    manifest, first, *_ = records_of(good)
+    records: Records = [manifest, {**first, "seq": 1}, *submissions(4, os.urandom(250_000).hex())]
+    small = {"kind": "note.added", "by": "x", "text": ["a"]}
+    records += [
+        {"t": "event", "seq": seq, "at_ms": 1, "epoch": 1, "v": 1, "kind": "note.added",
+         "body": small}
+        for seq in range(6, 4_006)
+    ]  # fmt: skip
+    monkeypatch.setattr(importing, "SNAPSHOT_EVERY", 100)
+    monkeypatch.setattr(importing, "BATCH", 100)
+    path = written(good.with_name("x.fleetrec"), records)
+    found = Path(import_recording(path, good.with_name("cache")).directory)
+    sizes = [file.stat().st_size for file in found.glob("snapshot-*")]
+    assert sizes
+    assert sum(sizes) <= sum(len(json.dumps(record)) for record in records)
+
+
 ODD = {
     "nested": gzip.compress,
     "many members": lambda data: data + gzip.compress(b"") * 100_000,

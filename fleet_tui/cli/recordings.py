@@ -1,0 +1,26 @@
+"""Recordings as what a command is about: those that only look take one in place of a fleet."""
+
+from pathlib import Path
+
+from fleet_tui.cli.common import Fleet, ending_tidily, find_fleet, recording_named, say
+from fleet_tui.paths import cache_dir, private_dir
+
+
+def look_at(text: str | None, *, any_file: bool = False) -> Fleet:
+    """What the operator means by FLEET, for a command that changes nothing: a fleet, or a recording
+    of one. Raises what :func:`recording_named`, :func:`find_fleet` and :func:`open_recording` do.
+    """
+    path = recording_named(text, any_file=any_file)
+    return find_fleet(text) if path is None else open_recording(path)
+
+
+def open_recording(path: Path) -> Fleet:
+    """A recording, imported into the cache; says from where on it is not intact. Raises
+    BadRecording for a file that is none, JournalTooNew."""
+    from fleet_tui.journal.importing import import_recording
+
+    with ending_tidily():
+        found = import_recording(path, private_dir(cache_dir() / "recordings"))
+    if found.bad_record is not None:
+        say(f"note: not intact from record {found.bad_record} on: {found.reason}", err=True)
+    return Fleet(found.manifest.fleet, None, Path(found.directory), recorded=True)

@@ -1,0 +1,200 @@
+"""Recordings as what a command is about: those that look take one, those that act refuse it."""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fleet_tui.cli.main import run
+from fleet_tui.core.ids import AgentName
+from fleet_tui.core.logs import Level, LogLine
+from fleet_tui.core.state import MAX_CLOSED_TASKS
+from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.errors import ExitCode
+from fleet_tui.journal.logs import LogWriter
+from fleet_tui.journal.recording import export
+from fleet_tui.journal.writer import JournalWriter
+from fleet_tui.paths import fleet_dir
+from tests.cli.test_any_age import FIRST, NOW_MS
+from tests.journal.stories import opening, tasks
+
+ALL = MAX_CLOSED_TASKS + 600
+"""More than twenty hundred and five tasks that have ended."""
+
+pytestmark = pytest.mark.usefixtures("own_process")
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+async def recording(here: Path) -> Path:
+    """A recording of ALL tasks; nothing else is left of the fleet."""
+    directory = fleet_dir("demo")
+    writer = await JournalWriter.open(directory, lambda: NOW_MS, "v", 1)
+    await writer.append(opening(), NOW_MS)
+    await writer.append(list(tasks(ALL)), NOW_MS)
+    await writer.close("x")
+    logs = await LogWriter.open(directory)
+    said = LogLine(
+        received_at_ms=NOW_MS,
+        source=AgentName("agent-01"),
+        level=Level.INFO,
+        text=Untrusted("thinking"),
+        task=FIRST,
+    )
+    assert logs.write([said]) == 0
+    await logs.close()
+    path = here / "incident.fleetrec"
+    export(directory, path, redact=str)
+    shutil.rmtree(directory)
+    return path
+
+
+@pytest.fixture
+def call(recording: Path, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Runs a command about the recording."""
+
+    def called(verb: str, *words: str) -> tuple[int, str, str]:
+        code = run([verb, "-f", str(recording), *words])
+        return code, *capsys.readouterr()
+
+    return called
+
+
+def test_every_command_that_looks_takes_a_recording(call: Call) -> None:
+    assert ALL >= 2_500
+    code, out, err = call("why", "t-1")
+    assert (code, err) == (0, "")
+    assert "t-1  P2  succeeded" in out
+    assert "t-1 submitted by ana" in out
+    code, out, _ = call("why", "t-1", "--json")
+    assert json.loads(out)["task"]["id"] == FIRST
+    assert "answer: done" in call("why", f"t-{ALL}")[1]
+    code, out, _ = call("tasks", "--limit", "5")
+    assert code == 0
+    assert "600 older tasks in the ledger; --before t-601 lists them" in out
+    assert re.findall(r"^t-\d+", call("tasks", "--before", "t-3")[1], re.MULTILINE) == [
+        "t-2",
+        "t-1",
+    ]
+    document = json.loads(call("tasks", "--before", "t-3", "--json")[1])
+    assert [task["number"] for task in document["tasks"]] == [2, 1]
+    assert "agent-01" in call("routes", "--task", "t-1")[1]
+    assert "thinking" in call("logs", "--task", "t-1", "--since", "10m")[1]
+    assert "agent-01" in call("agents")[1]
+    assert json.loads(call("status", "--json")[1])["fleet"] == "demo"
+    assert call("dead")[0] == 0
+
+
+def test_its_time_stands_still(call: Call) -> None:
+    """Ages are told from where it ends, however long ago that was."""
+    told = [call("status", "--json")[1], call("tasks", "--json")[1], call("agents", "--json")[1]]
+    assert {json.loads(text)["at_ms"] for text in told} == {NOW_MS}
+    ages = {line.split()[5] for line in call("tasks")[1].splitlines() if line.startswith("t-")}
+    assert ages == {"0s"}
+
+
+ACTING = [
+    ("cancel", "t-1"),
+    ("submit", "x"),
+    ("hold", "t-1"),
+    ("requeue", "t-1", "--yes"),
+    ("resolve", "t-1", "ran", "x"),
+    ("cordon", "agent-01"),
+    ("freeze",),
+    ("stop",),
+    ("backup",),
+    ("export",),
+    ("doctor",),
+    ("engine",),
+]
+
+
+@pytest.mark.parametrize("words", ACTING, ids=[words[0] for words in ACTING])
+def test_a_command_that_acts_says_that_it_is_a_recording(
+    recording: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    code = run([words[0], "-f", str(recording), *words[1:]])
+    err = capsys.readouterr().err
+    assert code == ExitCode.USAGE, err
+    assert "incident.fleetrec is a recording; nothing can be done to it" in err
+    assert "why, logs" in err
+
+
+def test_a_recording_has_no_new_lines(call: Call) -> None:
+    code, _, err = call("logs", "--follow")
+    assert (code, "no new lines" in err) == (ExitCode.USAGE, True)
+
+
+def test_it_is_known_by_how_it_begins_too(
+    recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = recording.rename(recording.with_name("attachment"))
+    assert run(["why", "-f", str(other), "t-1"]) == 0
+    assert "succeeded" in capsys.readouterr().out
+
+
+def test_where_it_is_not_intact_is_said(
+    recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording.write_bytes(recording.read_bytes()[:-100])
+    assert run(["tasks", "-f", str(recording), "--limit", "1"]) == 0
+    assert "note: not intact from record" in capsys.readouterr().err
+    assert run(["verify", str(recording)]) == ExitCode.FAILED
+    told = capsys.readouterr().out
+    assert re.search(r"^records \d+ on cannot be trusted; \d+ events can be read$", told, re.M)
+
+
+def _link_to_nothing(path: Path) -> None:
+    path.symlink_to("nowhere")
+
+
+def _loop(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def _nothing(path: Path) -> None:
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (os.mkfifo, "odd.fleetrec is no regular file, and no recording"),
+        (_link_to_nothing, "there is no recording odd.fleetrec"),
+        (_nothing, "there is no recording odd.fleetrec"),
+        (_loop, "odd.fleetrec: Too many levels of symbolic links"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["verify", "review", "status", "export"])
+def test_what_is_no_file_is_told_at_once(
+    here: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    verb: str,
+    make: Callable[[Path], None],
+    says: str,
+) -> None:
+    monkeypatch.setattr("fleet_tui.cli.review.need_terminal", lambda: None)
+    make(here / "odd.fleetrec")
+    assert run([verb, "odd.fleetrec"]) == ExitCode.USAGE
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("verb", "says"),
+    [
+        ("verify", "there is no ledger in the directory odd.fleetrec"),
+        ("status", "odd.fleetrec is a directory, and no recording"),
+    ],
+)
+def test_a_directory_is_told_as_what_it_is(
+    here: Path, capsys: pytest.CaptureFixture[str], verb: str, says: str
+) -> None:
+    (here / "odd.fleetrec").mkdir()
+    assert run([verb, "odd.fleetrec"]) == ExitCode.USAGE
+    assert says in capsys.readouterr().err
