@@ -1,10 +1,18 @@
-"""Options whose values are a few words."""
+"""Kinds of options that the library has only in part: a few words, a file or what is piped."""
 
+import os
+import stat
+import sys
 from collections.abc import Iterable
+from typing import BinaryIO
 
 import click
 
+from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.near import nearest
+
+MAX_SHOWN_CHARS = 200
+"""Of a file's name."""
 
 
 class OneOf(click.Choice[str]):
@@ -27,3 +35,33 @@ class OneOf(click.Choice[str]):
         meant = f" Did you mean {near[0]!r}?" if near else ""
         listed = ", ".join(map(repr, self.choices))
         self.fail(f"{text!r} is not one of {listed}.{meant}", param, ctx)
+
+
+class InputFile(click.ParamType[BinaryIO]):
+    """A file to read bytes from; ``-`` is standard input. Nothing without an end is opened: a pipe
+    has one, once whoever writes has closed it."""
+
+    name = "filename"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> BinaryIO:
+        """The open file."""
+        name = str(value)
+        if name == "-":
+            if sys.stdin is None:
+                self.fail("standard input is closed", param, ctx)
+            return sys.stdin.buffer
+        shown = safe_line(name, MAX_SHOWN_CHARS)
+        try:
+            file = open(name, "rb")  # noqa: SIM115 - closed with the command
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            self.fail(f"{shown}: {reason}", param, ctx)
+        kind = os.fstat(file.fileno()).st_mode
+        if stat.S_ISBLK(kind) or (stat.S_ISCHR(kind) and not file.isatty()):
+            file.close()
+            self.fail(f"{shown} is a device", param, ctx)
+        if ctx is not None:
+            ctx.call_on_close(file.close)
+        return file

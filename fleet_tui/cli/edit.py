@@ -6,6 +6,7 @@ from typing import BinaryIO
 import click
 
 from fleet_tui.children import hidden
+from fleet_tui.cli.choosing import InputFile
 from fleet_tui.cli.common import (
     accepted,
     ask_engine,
@@ -31,7 +32,7 @@ from fleet_tui.errors import Refused, UsageError
 @click.command()
 @click.argument("task")
 @click.option("--text", help="The new text.")
-@click.option("--file", "file_", type=click.File("rb"), help="Read the new text from a file or - .")
+@click.option("--file", "file_", type=InputFile(), help="Read the new text from a file or - .")
 @task_options
 @click.option("--yes", is_flag=True, help="Also if it looks as if there was a secret in it.")
 @fleet_option

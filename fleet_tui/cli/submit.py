@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import click
 
-from fleet_tui.cli.choosing import OneOf
+from fleet_tui.cli.choosing import InputFile, OneOf
 from fleet_tui.cli.common import (
     Fleet,
     accepted,
@@ -84,7 +84,7 @@ def task_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("text", required=False)
 @fleet_option
 @json_option
-@click.option("--file", "file_", type=click.File("rb"), help="Read the text from a file or - .")
+@click.option("--file", "file_", type=InputFile(), help="Read the text from a file or - .")
 @click.option("--lines", is_flag=True, help="One task a line, as JSON; so are files named .jsonl.")
 @click.option("--skip-bad", is_flag=True, help="With lines: submit the good ones all the same.")
 @task_options

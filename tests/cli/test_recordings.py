@@ -88,6 +88,8 @@ def test_every_command_that_looks_takes_a_recording(call: Call) -> None:
     assert "agent-01" in call("agents")[1]
     assert json.loads(call("status", "--json")[1])["fleet"] == "demo"
     assert call("dead")[0] == 0
+    code, _, err = call("logs", "--follow")
+    assert (code, "no new lines" in err) == (ExitCode.USAGE, True)
 
 
 def test_its_time_stands_still(call: Call) -> None:
@@ -116,18 +118,14 @@ ACTING = [
 
 @pytest.mark.parametrize("words", ACTING, ids=[words[0] for words in ACTING])
 def test_a_command_that_acts_says_that_it_is_a_recording(
-    recording: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+    here: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
 ) -> None:
-    code = run([words[0], "-f", str(recording), *words[1:]])
+    (here / "incident.fleetrec").touch()
+    code = run([words[0], "-f", "incident.fleetrec", *words[1:]])
     err = capsys.readouterr().err
     assert code == ExitCode.USAGE, err
     assert "incident.fleetrec is a recording; nothing can be done to it" in err
     assert "why, logs" in err
-
-
-def test_a_recording_has_no_new_lines(call: Call) -> None:
-    code, _, err = call("logs", "--follow")
-    assert (code, "no new lines" in err) == (ExitCode.USAGE, True)
 
 
 def test_it_is_known_by_how_it_begins_too(

@@ -11,6 +11,7 @@ import os
 import selectors
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,10 @@ PROGRAM = "ansible-inventory"
 CONFIG_PROGRAM = "ansible-config"
 TIMEOUT_S = 120.0
 """Inventories that ask a cloud take a while."""
+MAX_FILES = 100_000
+"""Of a directory of inventory, and of the variables beside it."""
+MAX_INVENTORY_BYTES = 256 * 1024 * 1024
+"""Of all of them. Ansible holds them in memory many times over."""
 MAX_OUTPUT_BYTES = 32 * 1024 * 1024
 MAX_WORDS_BYTES = 64 * 1024
 """What is kept of its standard error; the rest is read and dropped."""
@@ -123,6 +128,7 @@ def list_inventory(
     Raises InvalidConfig with Ansible's own words if it cannot read any of it, FleetError if it
     cannot be run, takes too long or prints too much.
     """
+    _check_readable(path)
     argv = [program, "--list", "-i", str(path.absolute())]
     unread: tuple[str, ...] = ()
     with _scratch() as directory:
@@ -136,6 +142,39 @@ def list_inventory(
         said = "\n".join(_few(_words(ran.err))) or "it gave no reason"
         raise InvalidConfig(f"{PROGRAM} cannot read {path}:\n{said}", hint=_hint(ran.err))
     return Listed(ran.out, () if unread else _words(ran.err), _few(unread))
+
+
+def _check_readable(path: Path) -> None:
+    """Ansible opens whatever has the name of an inventory or of its variables: it would wait for
+    ever for the other end of a pipe, and fill the memory with what has no end. Raises InvalidConfig
+    for what is neither a regular file nor a directory, and for more bytes than an inventory has."""
+    size = _size_of(path)
+    beside = path if path.is_dir() else path.parent
+    places = [beside / name for name in ("group_vars", "host_vars")]
+    looked_at = 0
+    for place in (path, *places) if path.is_dir() else places:
+        for directory, _, files in os.walk(place):
+            for name in files:
+                looked_at += 1
+                if looked_at > MAX_FILES:
+                    raise InvalidConfig(f"{path}: more than {MAX_FILES:,} files of inventory")
+                size += _size_of(Path(directory, name), may_vanish=True)
+    if size > MAX_INVENTORY_BYTES:
+        raise InvalidConfig(f"{path}: more than {MAX_INVENTORY_BYTES:,} bytes of inventory")
+
+
+def _size_of(path: Path, *, may_vanish: bool = False) -> int:
+    try:
+        found = path.stat()
+    except OSError as error:
+        if may_vanish:  # Ansible says what it thinks of a link to nothing
+            return 0
+        raise InvalidConfig(f"{path}: {error.strerror}") from None
+    if stat.S_ISDIR(found.st_mode):
+        return 0
+    if not stat.S_ISREG(found.st_mode):
+        raise InvalidConfig(f"{path}: no regular file and no directory")
+    return found.st_size
 
 
 def connection_settings(
