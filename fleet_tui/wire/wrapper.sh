@@ -13,8 +13,12 @@
 #          a dash. Wrappers of before this left four words, and let the program work beside them.
 # The program works in work/run: what it does to its directory does nothing to these.
 #
-# Beside the runs is a file epoch: "NEWEST BEGINNING FOUNDED-MS", the newest engine that was here, the
-# beginning since which no run was lost, and when that was. If runs were deleted, or put back from an
+# Beside the runs is .claims with a second link to every owner that is a process, made before its
+# program starts: should a program delete all of its run's directory, the link says whose the run
+# is, and the process that waits for it makes the directory anew for the record.
+#
+# Beside the runs is also a file epoch: "NEWEST BEGINNING FOUNDED-MS", the newest engine that was
+# here, the beginning since which no run was lost, and when that was. If runs were deleted, or put back from an
 # older copy, finding nothing of one planned before proves nothing: then a tombstone says "lost", not
 # "fenced".
 
@@ -90,26 +94,70 @@ began() {
   fi
 }
 
-# group_lives PID: whether the program lives on in the process group of a wrapper that was killed.
-group_lives() {
-  kill -0 "-$1" 2>/dev/null || return 1
-  [ -r /proc/self/stat ] || return 0
+# members PID: sets MEMBERS to the processes that live on in the group or the session of a wrapper
+# that was killed; fails where /proc does not tell.
+members() {
+  MEMBERS=
+  [ -r /proc/self/stat ] || return 1
   set +f; set -- "$1" /proc/[0-9]*/stat; set -f
   leader=$1
   shift
   for entry; do
     { read -r stat < "$entry"; } 2>/dev/null || continue
     set -- ${stat##*") "}
-    [ "${3:-}" = "$leader" ] && [ "$1" != Z ] && return 0
+    [ "$1" != Z ] || continue
+    if [ "${3:-}" = "$leader" ] || [ "${4:-}" = "$leader" ]; then
+      entry=${entry#/proc/}
+      MEMBERS="$MEMBERS ${entry%/stat}"
+    fi
   done
-  return 1
+}
+
+# group_lives PID: whether the program lives on without its wrapper.
+group_lives() {
+  if members "$1"; then [ -n "$MEMBERS" ]; else kill -0 "-$1" 2>/dev/null; fi
+}
+
+# signal NAME: to all that the run started. Once its wrapper is gone nobody else reaps what works in
+# groups of its own.
+signal() {
+  kill "-$1" "-$pid" 2>/dev/null
+  began "$pid" || { members "$pid" && kill "-$1" $MEMBERS; } 2>/dev/null
+}
+
+# keepers_of PID: sets KEEPERS to the process that waits for the program, where it is another than
+# the wrapper (see PARENT).
+keepers_of() {
+  KEEPERS= kids=
+  if [ -r "/proc/$1/task/$1/children" ]; then
+    # A line without its end.
+    { read -r kids < "/proc/$1/task/$1/children"; } 2>/dev/null
+  elif members "$1"; then kids=$MEMBERS
+  fi
+  for kid in $kids; do
+    case $(tr '\0' ' ' < "/proc/$kid/cmdline") in
+      *perl*'print "B"'*) KEEPERS="$KEEPERS $kid" ;;
+    esac
+  done 2>/dev/null
+}
+
+# wake: a program may have stopped (SIGSTOP) who waits for it: then nobody would write down its end.
+# The program itself is left as it is: whoever stopped it may have a reason.
+wake() {
+  [ "$kind" = run ] && [ "$home" = "$boot" ] && began "$pid" && [ "$BEGAN" = "$born" ] || return 0
+  keepers_of "$pid"
+  kill -CONT "$pid" $KEEPERS 2>/dev/null
 }
 
 # read_owner: sets kind, pid, born, home and since; fails if nobody owns the run yet.
 read_owner() {
   kind= pid= born= home= since=0
-  [ -f "$run/owner" ] || return 1
-  read -r kind pid born home since < "$run/owner"
+  # Once made, the second link is what counts: a tombstone beside it was left where the program had
+  # deleted the first.
+  owned=$runs/.claims/$id
+  is_file "$owned" || owned=$run/owner
+  [ -f "$owned" ] || return 1
+  read -r kind pid born home since < "$owned"
   # What is empty or torn proves nothing: a crash or a full disk ate what was in it.
   case $kind in run|fenced) ;; *) kind=lost ;; esac
 }
@@ -126,8 +174,58 @@ lives() {
   if began "$pid"; then [ "$BEGAN" = "$born" ]; else group_lives "$pid"; fi
 }
 
+# is_owned: whether somebody owns the run, or a tombstone says that nobody will.
+is_owned() { [ -f "$run/owner" ] || is_file "$runs/.claims/$id"; }
+
+# is_dir NAME: whether it is a directory that can be worked in. A link may lead anywhere.
+is_dir() { [ -d "$1" ] && [ ! -L "$1" ] && [ -w "$1" ] && [ -x "$1" ]; }
+
+# make_dir NAME: makes it one, whatever a program put in its place.
+make_dir() {
+  is_dir "$1" && return
+  if [ -L "$1" ] || [ ! -d "$1" ]; then rm -f "$1"; mkdir "$1"; else chmod u+rwx "$1"; fi
+} 2>/dev/null
+
+# remake: makes the directory of a run anew that its program deleted, moved or closed.
+remake() {
+  is_file "$runs/.claims/$id" || return 0
+  make_dir "$run"
+  [ -f "$run/owner" ] || ln "$runs/.claims/$id" "$run/owner" 2>/dev/null
+}
+
+# find_owner: a program may delete all of the run directory. The process that owns its run is still
+# known by its arguments, and is the leader of a session. Writes down again that it owns the run.
+find_owner() {
+  nl=$(printf '\nx')
+  nl=${nl%x}
+  set +f
+  set -- $(grep -lF "$run" /proc/[0-9]*/cmdline 2>/dev/null)
+  set -f
+  for entry; do
+    entry=${entry#/proc/}
+    entry=${entry%/cmdline}
+    case $(tr '\0' '\n' < "/proc/$entry/cmdline") in
+      *"fleet-tui${nl}child${nl}$run") ;;
+      *) continue ;;
+    esac
+    began "$entry" || continue
+    { read -r stat < "/proc/$entry/stat"; } || continue
+    set -- ${stat##*") "}
+    [ "$4" = "$entry" ] || continue
+    make_dir "$runs/.claims"
+    say "run $entry $BEGAN $boot" > "$runs/.claims/.$id.$$" &&
+      ln "$runs/.claims/.$id.$$" "$runs/.claims/$id"
+    rm -f "$runs/.claims/.$id.$$"
+    remake
+    is_owned
+    return
+  done
+  return 1
+} 2>/dev/null
+
 # bury WORD: leaves a tombstone where no process owns the run.
 bury() {
+  [ "$1" != lost ] || ! find_owner || return 0
   mkdir "$run" 2>/dev/null
   if say "$1" > "$run/tomb.$$" && [ -s "$run/tomb.$$" ]; then
     ln "$run/tomb.$$" "$run/owner"
@@ -138,7 +236,7 @@ bury() {
 await_owner() {
   waited=0
   pause=0.02
-  until [ -f "$run/owner" ] || [ "$waited" -ge 40 ]; do
+  until is_owned || [ "$waited" -ge 40 ]; do
     nap "$pause"
     waited=$((waited + 1))
     [ "$waited" -lt 10 ] || pause=0.1
@@ -283,6 +381,8 @@ leads() { began $$ && kill -0 "-$$" 2>/dev/null; }
 child() {
   unset FLEET_TUI_WRAPPER
   cd "$1" && run=$(pwd) || exit 1
+  id=${run##*/} runs=${run%/*}
+  claim=$runs/.claims/$id
   boot_id
   leads && mkdir -p work/run || exit 1
   owner="run $$ $BEGAN $boot $(now_ms)"
@@ -294,29 +394,63 @@ child() {
   exec 3< out
   sync owner.$$ 2>/dev/null
   ln owner.$$ owner 2>/dev/null || exit 1
+  make_dir "$runs/.claims"
+  ln owner.$$ "$claim" 2>/dev/null
   rm -f owner.$$
+  { read -r _ founded < "$runs/epoch"; } 2>/dev/null
   # On the disk before the program does anything: after a power cut it must not seem never to
   # have run.
-  sync . .. 2>/dev/null
+  sync . .. "$runs/.claims" 2>/dev/null
   trap : HUP INT QUIT USR1 USR2 PIPE ALRM TERM
   from=$(up_ms)
   run_job || exit 1
   to=$(up_ms)
-  # Deleted together with its directory: whoever finds nothing there must not find this later.
-  [ -d "$run" ] || exit 1
+  come_back || exit 1
   keep_output
   is_file rc.new || rm -rf rc.new
   # Over what was there, for there may be no room for more.
   printf '%-250s\n' "$rc $(now_ms) $size $sum $how $(span "$from" "$to")" 1<> rc.new || exit 1
-  [ -f owner ] || { say "$owner" > owner.$$; ln owner.$$ owner; rm -f owner.$$; } 2>/dev/null
-  # Once the program had deleted it, somebody may have left a tombstone: that was said to be final.
-  { read -r now < owner; } 2>/dev/null && [ "$now" = "$owner" ] || exit 1
+  reclaim || exit 1
   sync out rc.new 2>/dev/null
   # Moved into a directory of that name it would not be the record.
   is_file rc || rm -rf rc
   mv rc.new rc
   sync . 2>/dev/null
 }
+
+# come_back: to the directory of the run, wherever its program has left us. If it is gone with the
+# claim, but the runs beside it are not, then it was collected: nobody asks any more.
+come_back() {
+  if ! is_file "$claim" && [ ! -d "$run" ]; then
+    now=
+    { read -r _ now < "$runs/epoch"; } 2>/dev/null
+    [ -z "$now" ] || [ "$now" != "$founded" ] || return 1
+  fi
+  mkdir -p "$runs" 2>/dev/null
+  make_dir "$run"
+  cd "$run"
+}
+
+# reclaim: whether the run is still ours. Once the program had deleted what says so, somebody may
+# have left a tombstone, and "fenced" is final. "lost" was said of what nothing was known of.
+reclaim() {
+  mine="run $$ $BEGAN $boot"
+  say "$owner" > owner.$$
+  now=
+  { read -r now < "$claim"; } 2>/dev/null
+  case $now in
+    "$mine"*) ln "$claim" owner ;;
+    *)
+      ln owner.$$ owner
+      { read -r now < owner; } || now=
+      case $now in
+        "$mine"*) ;;
+        lost) mv owner.$$ owner ;;
+        *) rm -f owner.$$; return 1 ;;
+      esac ;;
+  esac
+  rm -f owner.$$
+} 2>/dev/null
 
 # detach WORD DIRECTORY: leaves a process of ours behind that outlives the connection. Its
 # environment has the secrets of the run, which are in no file and in no list of arguments.
@@ -365,11 +499,12 @@ refuse() {
 start() {
   read -r bytes && read -r job_bytes && read -r sum && read -r least_kb &&
     IFS= read -r given || return
+  remake
   if ! mkdir "$run" 2>/dev/null; then
     if [ ! -d "$run" ]; then say "state refused no-run-dir"; return; fi
     say exists
     await_owner
-    [ -f "$run/owner" ] || bury fenced
+    is_owned || bury fenced
     report
     return
   fi
@@ -387,21 +522,28 @@ start() {
   rm -f "$run/linked"
   detach child "$run"
   await_owner
-  [ -f "$run/owner" ] || bury fenced
+  is_owned || bury fenced
   report
 }
 
 probe() {
-  [ ! -d "$run" ] || await_owner
-  [ -f "$run/owner" ] || bury "$tomb"
+  settle
   report
+}
+
+# settle: afterwards somebody owns the run, and does not sleep.
+settle() {
+  remake
+  [ ! -d "$run" ] || await_owner
+  is_owned || bury "$tomb"
+  ! read_owner || wake
 }
 
 # linger SECONDS: waits for the end of a run, so that it is seen at once without asking often.
 linger() {
   read -r seconds || return
   left=$((seconds * 5))
-  read_owner
+  settle
   while [ "$left" -gt 0 ] && [ "$kind" = run ] && ! is_file "$run/rc" && lives; do
     nap 0.2
     left=$((left - 1))
@@ -411,18 +553,17 @@ linger() {
 
 cancel() {
   read -r grace || return
-  probe > /dev/null
-  read_owner
+  settle
   if [ "$kind" = run ] && ! is_file "$run/rc" && lives; then
     [ -f "$run/stop" ] || { rm -rf "$run/stop"; : > "$run/stop"; }
-    kill -TERM "-$pid" 2>/dev/null
+    signal TERM
     left=$((grace * 5))
     while [ "$left" -gt 0 ] && ! is_file "$run/rc" && lives; do
       nap 0.2
       left=$((left - 1))
     done
     if ! is_file "$run/rc" && lives; then
-      kill -KILL "-$pid" 2>/dev/null
+      signal KILL
       nap 0.2
     fi
   fi
@@ -433,9 +574,11 @@ collect() {
   while read -r id && [ -n "$id" ]; do
     run=$runs/$id
     usable_id || continue
-    if is_file "$run/rc" || [ -n "$(find "$run" -prune -mtime +7 2>/dev/null)" ]; then
+    claim=$runs/.claims/$id
+    if is_file "$run/rc" || [ -n "$(find "$run" "$claim" -prune -mtime +7 2>/dev/null)" ]; then
       # Programs leave directories behind in which nothing may be deleted.
       rm -rf "$run" 2>/dev/null || { chmod -R u+rwx "$run"; rm -rf "$run"; } 2>/dev/null
+      rm -f "$claim"
       [ -e "$run" ] || say "gone $id"
     fi
   done

@@ -96,7 +96,9 @@ async def test_a_tombstone_that_does_not_fit_on_the_disk_is_none(
     await port.start(what)
     await until(ready.exists)
     pid = int((small_disk / what.run_id / "owner").read_text().split()[1])
+    os.kill(pid, signal.SIGKILL)  # it would be known by its arguments
     shutil.rmtree(small_disk / what.run_id)
+    shutil.rmtree(small_disk / ".claims")
     with (small_disk / "filler").open("wb", buffering=0) as filler, suppress(OSError):
         while True:
             filler.write(b"\0" * 1_024)

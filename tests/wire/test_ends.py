@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.evidence import Definite, Finished, Running, Started, Stopped
+from fleet_tui.core.evidence import Definite, Died, Finished, Running, Started, Stopped
 from fleet_tui.core.ids import Epoch, RunId
 from fleet_tui.wire.local import LocalShell
 from fleet_tui.wire.runs import Program, RunDirectory, Runs
@@ -124,6 +124,14 @@ TIDY = {
     "echo no > other; for f in out err rc.new rc; do ln -s other $f; done",
     "closes its descriptors": "exec 0<&- 3<&- 4<&- 5<&-",
     "works somewhere else": "cd /",
+    "deletes all of its run": "cd ../..; rm -rf $PWD",
+    "renames all of its run": 'cd ../..; mv "$PWD" "$PWD.old"',
+    "puts a file in place of its run": 'cd ../..; rm -rf "$PWD"; echo no > "$PWD"',
+    "puts a link in place of its run": 'cd ../..; rm -rf "$PWD"; ln -s / "$PWD"',
+    "closes all of its run": "chmod 000 ../.. .. .",
+    "deletes all runs": "cd ../../..; rm -rf $PWD",
+    "empties the directory of all runs": "cd ../../..; rm -rf ./* ./.[!.]*",
+    "renames the directory of all runs": 'cd ../../..; mv "$PWD" "$PWD.old"',
 }
 
 
@@ -295,3 +303,95 @@ async def test_a_directory_in_which_nothing_may_be_deleted_is_collected(
     port = make_port("cat")
     assert await port.collect([RunId(order().run_id)]) == (order().run_id,)
     assert not run_directory(tmp_path).exists()
+
+
+OUT_OF_SIGHT = {
+    "deletes all of its run": "cd ../..; rm -rf $PWD",
+    "renames all of its run": 'cd ../..; mv "$PWD" "$PWD.old"',
+    "puts a file in place of its run": 'cd ../..; rm -rf "$PWD"; echo no > "$PWD"',
+    "deletes all runs": "cd ../../..; rm -rf $PWD",
+    "renames the directory of all runs": 'cd ../../..; mv "$PWD" "$PWD.old"',
+}
+
+
+@pytest.mark.usefixtures("sh")
+@pytest.mark.parametrize("how", OUT_OF_SIGHT)
+async def test_a_program_that_deletes_its_record_is_still_watched_and_stopped(
+    make_port: MakePort, tmp_path: Path, how: str
+) -> None:
+    ready = tmp_path / "ready"
+    port = make_port("sh", "-c", f"{OUT_OF_SIGHT[how]}; touch {ready}; sleep 300")
+    await port.start(order())
+    await until(ready.exists)
+    assert await port.inspect(order()) == Definite(Running(output_bytes=0))
+    assert await port.cancel(order()) == Definite(Stopped())
+
+
+@pytest.mark.usefixtures("sh")
+async def test_a_run_whose_record_was_deleted_is_not_started_twice(
+    make_port: MakePort, tmp_path: Path
+) -> None:
+    book, ready, go = tmp_path / "book", tmp_path / "ready", tmp_path / "go"
+    script = f"cd ../..; rm -rf $PWD; echo ran >> {book}; touch {ready}; "
+    port = make_port("sh", "-c", script + f"until [ -e {go} ]; do sleep 0.05; done; echo done")
+    await port.start(order())
+    await until(ready.exists)
+    again = await port.start(order())
+    assert isinstance(again, Definite)
+    assert isinstance(again.value, Started)
+    assert again.value.already
+    go.touch()
+    found = await finished(port, order())
+    assert (found.ok, found.answer.text.raw) == (True, "done\n")
+    assert book.read_text() == "ran\n"
+
+
+STOPS_WHO_WAITS = {
+    "its parent": ("kill -STOP $PPID", True),
+    "its parent, without perl": ("kill -STOP $PPID", False),
+    "all that wait": ("kill -STOP $PPID $(cut -d' ' -f4 /proc/$PPID/stat)", True),
+}
+
+
+@pytest.mark.usefixtures("sh")
+@pytest.mark.parametrize("who", STOPS_WHO_WAITS)
+async def test_a_program_that_stops_who_waits_for_it_is_waited_for(
+    make_port: MakePort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, who: str
+) -> None:
+    script, perl = STOPS_WHO_WAITS[who]
+    if not perl:
+        monkeypatch.setenv("PATH", without(tmp_path, "perl"))
+    elif shutil.which("perl") is None:
+        missing("no perl on PATH")
+    found = await ended(make_port, "sh", "-c", f"{script}; echo mine; exit 7")
+    assert (found.failure, found.answer.text.raw) == ("exit-7", "mine\n")
+
+
+@pytest.mark.usefixtures("sh")
+async def test_a_program_whose_keeper_is_gone_runs_until_all_of_its_session_has_ended(
+    make_port: MakePort, tmp_path: Path
+) -> None:
+    """Also what it put in a group of its own, as shells with job control do."""
+    ready, go = tmp_path / "ready", tmp_path / "go"
+    waits = f"until [ -e {go} ]; do sleep 0.05; done"
+    keeper = "kill -KILL $PPID $(cut -d' ' -f4 /proc/$PPID/stat)"
+    port = make_port(
+        "sh", "-c", f"perl -e 'setpgrp; exec @ARGV' sh -c '{waits}' & {keeper}; touch {ready}"
+    )
+    await port.start(order())
+    await until(ready.exists)
+    assert await port.inspect(order()) == Definite(Running(output_bytes=0))
+    go.touch()
+    assert await port.follow(order()) == Definite(Died(reason="process-gone"))
+
+
+async def test_what_works_on_without_its_keeper_is_stopped_in_all_its_groups(
+    make_port: MakePort, tmp_path: Path
+) -> None:
+    ready = tmp_path / "ready"
+    keeper = "kill -KILL $PPID $(cut -d' ' -f4 /proc/$PPID/stat)"
+    apart = f"perl -e 'setpgrp; exec @ARGV' sh -c 'touch {ready}; exec sleep 300'"
+    port = make_port("sh", "-c", f"{apart} & {keeper}")
+    await port.start(order())
+    await until(ready.exists)
+    assert await port.cancel(order()) == Definite(Stopped())
