@@ -1,7 +1,8 @@
 """The engine's door: a Unix socket for consoles of the same user.
 
 Frames are JSON lines (``core.protocol``). A console that stops reading is given no more doorbells
-until it reads again and, past a bound, is let go; nothing here ever waits for a console.
+until it reads again and, past a bound, is let go; nothing here ever waits for a console. Whoever
+comes is let in: where all places are taken, the one that has been silent for longest makes room.
 """
 
 import asyncio
@@ -35,6 +36,7 @@ from fleet_tui.core.refusals import RefusalCode
 from fleet_tui.doors import is_ours, make_room
 
 MAX_CLIENTS = 64
+"""Consoles at the same time. One that has to make room connects anew by itself."""
 HELLO_DEADLINE_S = 5.0
 GOODBYE_S = 1.0
 """How long a console may take to read its last words; a frozen one must not hold up our end."""
@@ -124,10 +126,14 @@ class Server:
             _remove(self._path)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if not _may_come_in(writer) or len(self._clients) >= self._max_clients:
+        if not _may_come_in(writer):
             writer.close()
             return
         client = _Client(reader, writer)
+        if not self._makes_room():
+            client.turn_away(f"{self._max_clients} consoles wait for an answer of this engine.")
+            await client.end()
+            return
         self._clients.add(client)
         try:
             hello = await self._greet(client)
@@ -142,6 +148,20 @@ class Server:
         finally:
             self._clients.discard(client)
             await client.end()
+
+    def _makes_room(self) -> bool:
+        """Let somebody go where all places are taken: first who has not even said hello, then who
+        has not said anything for longest. False where everybody waits for an answer."""
+        if len(self._clients) < self._max_clients:
+            return True
+        idle = [client for client in self._clients if not client.asks]
+        if not idle:
+            return False
+        silent = min(idle, key=lambda client: (client.greeted, client.heard_s))
+        silent.turn_away("Others need its place; this console said nothing for longest.")
+        self._clients.discard(silent)
+        silent.close()
+        return True
 
     async def _greet(self, client: "_Client") -> Hello | None:
         async with asyncio.timeout(HELLO_DEADLINE_S):
@@ -177,11 +197,15 @@ class Server:
                 if not isinstance(frame, Request):
                     break
                 await places.acquire()
+                client.asks += 1
                 asked = group.create_task(self._answer(client, hello, frame))
                 asked.add_done_callback(lambda _: places.release())
 
     async def _answer(self, client: "_Client", hello: Hello, request: Request) -> None:
-        reply = await self._ask(hello, request.command)
+        try:
+            reply = await self._ask(hello, request.command)
+        finally:
+            client.asks -= 1
         client.send(Response(id=request.id, reply=reply))
 
     async def _ask(self, hello: Hello, command: Command) -> Reply:
@@ -196,6 +220,10 @@ class _Client:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.greeted = False
         """Whether it has said a hello that was understood."""
+        self.asks = 0
+        """Commands of it that are under way."""
+        self.heard_s = asyncio.get_running_loop().time()
+        """When it came or sent its last whole frame, by the loop's clock."""
         self._reader = reader
         self._writer = writer
 
@@ -205,7 +233,11 @@ class _Client:
             line = await self._reader.readline()
         except ValueError:
             raise BadFrame(f"a frame of more than {MAX_FRAME_BYTES:,} bytes") from None
-        return read_frame(from_client, line) if line else None
+        if not line:
+            return None
+        frame = read_frame(from_client, line)
+        self.heard_s = asyncio.get_running_loop().time()
+        return frame
 
     def send(self, message: FromEngine) -> None:
         """Queue a frame; a console with too much unread is let go."""
@@ -213,7 +245,10 @@ class _Client:
 
     def refuse(self, what: str) -> None:
         """Say that it is not understood."""
-        reason = f"The engine was sent {what}; it hangs up."
+        self.turn_away(f"The engine was sent {what}; it hangs up.")
+
+    def turn_away(self, reason: str) -> None:
+        """Say why it is let go."""
         self.send(Unwelcome(protocol=PROTOCOL, version=__version__, reason=reason))
 
     def ring(self, frame: bytes) -> None:

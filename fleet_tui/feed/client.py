@@ -1,6 +1,7 @@
 """One conversation with an engine over its socket."""
 
 import asyncio
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +28,8 @@ from fleet_tui.doors import check_peer, check_room
 from fleet_tui.errors import FleetError, Unreachable
 
 HELLO_DEADLINE_S = 5.0
+KNOCK_AGAIN_S = 0.02
+"""Where others wait at the door already, and there is no room for more."""
 REPLY_DEADLINE_S = 30.0
 """After this long without an answer the command's fate is unknown."""
 
@@ -47,6 +50,29 @@ TOO_LARGE = Refused(
     text=f"Written out as JSON it is longer than {MAX_FRAME_BYTES:,} bytes; nothing was sent.",
     hint="Line breaks, quotes and control characters take two to six bytes each.",
 )
+
+
+async def _knock(path: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect. Raises OSError, TimeoutError where the queue at the door stays full, and ValueError
+    for a path that is none.
+
+    A Unix socket whose queue is full says so at once (EAGAIN, as connect(2) has it) and is not
+    connected afterwards. The event loop takes that for a connection under way.
+    """
+    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    door.setblocking(False)
+    try:
+        async with asyncio.timeout(HELLO_DEADLINE_S):
+            while True:
+                try:
+                    door.connect(str(path))
+                except BlockingIOError:
+                    await asyncio.sleep(KNOCK_AGAIN_S)
+                else:
+                    return await asyncio.open_unix_connection(sock=door, limit=MAX_FRAME_BYTES)
+    except BaseException:
+        door.close()
+        raise
 
 
 class EngineClient:
@@ -80,7 +106,9 @@ class EngineClient:
         another protocol or the socket's directory is another user's."""
         try:
             check_room(path)  # in a shared directory anybody could play the engine
-            reader, writer = await asyncio.open_unix_connection(str(path), limit=MAX_FRAME_BYTES)
+            reader, writer = await _knock(path)
+        except TimeoutError as error:
+            raise Unreachable("the engine lets nobody in", hint=f"at {path}") from error
         except (OSError, ValueError) as error:
             raise Unreachable("no engine runs for this fleet", hint=HOW_TO_START) from error
         try:

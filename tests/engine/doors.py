@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from fleet_tui import __version__
-from fleet_tui.core.commands import StopEngine
+from fleet_tui.core.commands import Command, Reply, StopEngine
 from fleet_tui.core.events import Event, FleetLoaded, Recorded
 from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import AgentName, Epoch, Seq
@@ -23,7 +23,7 @@ from fleet_tui.core.protocol import (
 from fleet_tui.core.state import EMPTY_STATE, FleetState
 from fleet_tui.engine.clock import WallClock
 from fleet_tui.engine.engine import Engine
-from fleet_tui.engine.server import Server
+from fleet_tui.engine.server import Behind, Server
 from tests.support.fleets import agent, fleet
 from tests.support.memory import MemoryLedger
 
@@ -43,10 +43,23 @@ class NoEffects:
         self.probed.extend(agents)
 
 
+class Busy:
+    """Answers nobody."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def ask(self, by: str, command: Command) -> Reply:
+        """Never returns."""
+        self.asked += 1
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets it")
+
+
 class House:
     """The engine, its ledger and its door."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, behind: Behind | None = None) -> None:
         self.path = path
         self.ledger = MemoryLedger(start=1)
         self.effects = NoEffects()
@@ -54,7 +67,7 @@ class House:
         state = fold(EMPTY_STATE, [Recorded(Seq(1), 1, Epoch(1), loaded)])
         self.engine = Engine(self.ledger, state, self.effects, WallClock(), lambda _, __: None)
         self.server = Server(
-            self.engine, lambda: self.engine.state.fleet.name, Epoch(1), self.doorbell
+            behind or self.engine, lambda: self.engine.state.fleet.name, Epoch(1), self.doorbell
         )
 
     def doorbell(self) -> Doorbell:
@@ -63,9 +76,9 @@ class House:
 
 
 @asynccontextmanager
-async def house(path: Path) -> AsyncIterator[House]:
-    """An engine whose door is open."""
-    here = House(path)
+async def house(path: Path, behind: Behind | None = None) -> AsyncIterator[House]:
+    """An engine whose door is open; ``behind`` answers in its place."""
+    here = House(path, behind)
     loop = asyncio.create_task(here.engine.run())
     await here.server.listen(path)
     try:
@@ -101,6 +114,12 @@ class RawConsole:
         """Return when the engine hangs up, whatever it says before."""
         while await self.hear() is not None:
             pass
+
+
+async def everything(console: RawConsole) -> AsyncIterator[FromEngine]:
+    """What it hears until the engine hangs up."""
+    while (frame := await console.hear()) is not None:
+        yield frame
 
 
 @asynccontextmanager

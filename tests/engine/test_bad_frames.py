@@ -17,7 +17,6 @@ from fleet_tui.core.protocol import (
     MAX_FRAME_BYTES,
     PROTOCOL,
     BadFrame,
-    FromEngine,
     Request,
     Unwelcome,
     Welcome,
@@ -29,7 +28,7 @@ from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.errors import Unreachable
 from fleet_tui.feed.client import NO_REPLY, EngineClient
 from fleet_tui.feed.greeting import greet
-from tests.engine.doors import RawConsole, hello, house, visitor
+from tests.engine.doors import everything, hello, house, visitor
 
 HELLO = f'{{"type":"hello","protocol":{PROTOCOL},"version":"x","by":"me"}}'.encode()
 
@@ -92,11 +91,6 @@ async def test_the_engine_says_why_and_lives(
         assert here.engine.stop_reason is None
     assert faults == []
     assert [r for r in caplog.records if r.levelno >= logging.ERROR] == []
-
-
-async def everything(console: RawConsole) -> AsyncIterator[FromEngine]:
-    while (frame := await console.hear()) is not None:
-        yield frame
 
 
 async def test_a_frame_that_is_too_long_is_told_its_bound(short_dir: Path) -> None:

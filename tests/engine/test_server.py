@@ -3,6 +3,8 @@
 import asyncio
 import socket
 import stat
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import msgspec
@@ -23,8 +25,17 @@ from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.engine.server import MAX_CLIENTS, MAX_UNREAD_BYTES
 from fleet_tui.errors import FleetError, Unreachable
 from fleet_tui.feed.client import NO_REPLY, EngineClient
-from tests.engine.doors import DEADLINE_S, RawConsole, hello, house, visitor
+from tests.engine.doors import (
+    DEADLINE_S,
+    Busy,
+    RawConsole,
+    everything,
+    hello,
+    house,
+    visitor,
+)
 from tests.support.fleets import work
+from tests.support.programs import until
 
 
 @pytest.fixture
@@ -193,23 +204,101 @@ async def test_a_frozen_console_does_not_hold_up_the_engines_end(path: Path) -> 
             writer.close()
 
 
-async def test_no_more_consoles_than_the_limit_and_a_place_is_free_again(path: Path) -> None:
-    async with house(path):
-        clients = [await EngineClient.connect(path, f"c{n}") for n in range(MAX_CLIENTS)]
+CROWD = 500
+"""Connections of the same user that ask nothing."""
+
+
+async def says_nothing(console: RawConsole) -> None:
+    """Connected, and that is all."""
+
+
+async def says_hello(console: RawConsole) -> None:
+    """A console that looks on, or one that was forgotten."""
+    await console.say(hello())
+
+
+async def says_half_a_hello(console: RawConsole) -> None:
+    await console.say(msgspec.json.encode(hello())[:20])
+
+
+async def says_half_a_frame(console: RawConsole) -> None:
+    await console.say(hello())
+    await console.say(b'{"type":"request","id":1,')
+
+
+async def reads_nothing(console: RawConsole) -> None:
+    """What it asks for is answered, and fills what lies between."""
+    console.writer.transport.pause_reading()  # type: ignore[attr-defined]  # a stream's transport
+    await console.say(hello())
+    await console.say(request(note("x" * 5_000)))
+
+
+HABITS = (says_nothing, says_hello, says_half_a_hello, says_half_a_frame, reads_nothing)
+
+
+@pytest.mark.parametrize("habit", HABITS)
+async def test_who_has_something_to_say_is_heard_however_many_are_idle(
+    path: Path, habit: Callable[[RawConsole], Awaitable[None]]
+) -> None:
+    async with house(path) as here, AsyncExitStack() as crowd:
+        for _ in range(CROWD):
+            console = await crowd.enter_async_context(visitor(path))
+            with suppress(ConnectionError):  # it had to make room meanwhile
+                await habit(console)
+        client = await EngineClient.connect(path, "me")
         try:
-            with pytest.raises(Unreachable):
-                await EngineClient.connect(path, "one too many")
-            await clients.pop().close()
-            async with asyncio.timeout(DEADLINE_S):
-                while True:
-                    try:
-                        clients.append(await EngineClient.connect(path, "next"))
-                    except Unreachable:
-                        continue  # the engine has not noticed yet that one left
-                    break
+            for n in range(3):
+                assert isinstance(await client.send(note(f"still heard {n}")), c.Accepted)
         finally:
-            for client in clients:
-                await client.close()
+            await client.close()
+        assert here.engine.stop_reason is None
+
+
+async def test_who_made_room_is_told_why_and_who_waits_for_an_answer_stays(path: Path) -> None:
+    async with house(path), AsyncExitStack() as crowd:
+        first = await crowd.enter_async_context(visitor(path))
+        await first.say(hello())
+        assert isinstance(await first.hear(), Welcome)
+        keen = await EngineClient.connect(path, "keen")
+        for _ in range(MAX_CLIENTS):
+            assert isinstance(await keen.send(note()), c.Accepted)
+            newer = await crowd.enter_async_context(visitor(path))
+            await newer.say(hello())
+            assert isinstance(await newer.hear(), Welcome)
+        heard = [frame async for frame in everything(first)]
+        assert isinstance(heard[-1], Unwelcome)
+        assert "said nothing for longest" in heard[-1].reason
+        assert isinstance(await keen.send(note("still")), c.Accepted)
+        await keen.close()
+
+
+async def test_where_everybody_waits_for_an_answer_who_comes_is_told_so(path: Path) -> None:
+    busy = Busy()
+    async with house(path, busy), AsyncExitStack() as crowd:
+        for _ in range(MAX_CLIENTS):
+            console = await crowd.enter_async_context(visitor(path))
+            await console.say(hello())
+            assert isinstance(await console.hear(), Welcome)
+            await console.say(request(note()))
+        await until(lambda: busy.asked == MAX_CLIENTS)
+        with pytest.raises(FleetError, match=f"{MAX_CLIENTS} consoles wait for an answer"):
+            await EngineClient.connect(path, "one too many")
+
+
+async def test_a_full_queue_at_the_door_is_waited_for(path: Path) -> None:
+    async with house(path), AsyncExitStack() as crowd:
+        for _ in range(CROWD):  # in one breath, so that the engine lets nobody in meanwhile
+            knock = crowd.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            knock.setblocking(False)
+            try:
+                knock.connect(str(path))
+            except BlockingIOError:
+                break
+        else:
+            pytest.fail("the queue has no end")
+        client = await EngineClient.connect(path, "me")
+        assert isinstance(await client.send(note("heard")), c.Accepted)
+        await client.close()
 
 
 @pytest.mark.parametrize(
