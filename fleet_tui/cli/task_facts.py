@@ -8,7 +8,8 @@ from fleet_tui.core.attempts import deadlines_of, started_tries
 from fleet_tui.core.evidence import Checkpoint
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.fleet import TaskClass
-from fleet_tui.core.quoting import is_quote
+from fleet_tui.core.quoting import is_quote, reason_of
+from fleet_tui.core.reason_words import lost_words
 from fleet_tui.core.retry_budget import retry_allowance
 from fleet_tui.core.state import Attempt, AttemptPhase, FleetState, Task, TaskPhase
 
@@ -113,17 +114,17 @@ def _known(attempt: Attempt, now_ms: int) -> Iterator[str]:
     if attempt.checkpoint is not None:
         yield f"{agent} left a checkpoint: {_checkpoint(attempt.checkpoint)}"
     if attempt.unknown_since_ms is not None:
-        lost = f": {attempt.lost.value}" if attempt.lost is not None else ""
+        lost = f": {lost_words(attempt.lost)}" if attempt.lost is not None else ""
         span = words.age(attempt.unknown_since_ms, attempt.ended_at_ms or now_ms)
         still = ", and still is" if attempt.phase is AttemptPhase.UNKNOWN else ""
         yield f"{clock(attempt.unknown_since_ms)} unknown from here for {span}{still}{lost}"
     elif attempt.lost is not None:
-        yield f"the last question had no answer: {attempt.lost.value}"
+        yield f"the last question had no answer: {lost_words(attempt.lost)}"
     if attempt.detail:
         whose = f"{agent} said" if is_quote(attempt) else "in detail"
         yield f"{whose}: {safe_line(attempt.detail, MAX_DETAIL_CHARS)}"
     if attempt.ended_at_ms is not None:
-        why = f": {safe_line(attempt.reason, MAX_DETAIL_CHARS)}" if attempt.reason else ""
+        why = f": {safe_line(reason_of(attempt), MAX_DETAIL_CHARS)}" if attempt.reason else ""
         yield f"{clock(attempt.ended_at_ms)} {attempt.phase}{why}"
     if said := attempt.told_late:
         yield f"{agent} said since then that it {safe_line(said, MAX_DETAIL_CHARS)}"

@@ -25,6 +25,7 @@ from fleet_tui.core import words
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.ids import task_label, task_number
 from fleet_tui.core.open_run import notes
+from fleet_tui.core.reason_words import pending_words
 from fleet_tui.core.state import FleetState, Task, TaskPhase
 from fleet_tui.core.task_filter import HELD, task_state
 
@@ -185,4 +186,5 @@ def waits_for(task: Task) -> str:
     if task.hold is not None:
         why = f": {task.hold.reason}" if task.hold.reason else ""
         return f"held by {task.hold.by}{why}"
-    return (task.pending.detail or task.pending.code) if task.pending is not None else ""
+    pending = task.pending
+    return (pending.detail or pending_words(pending.code)) if pending is not None else ""

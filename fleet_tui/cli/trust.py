@@ -16,6 +16,7 @@ import click
 from fleet_tui.cli.common import find_fleet, fleet_option, run, say
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.ids import HostName
+from fleet_tui.core.reason_words import failure_words
 from fleet_tui.errors import FleetError, Refused, Unreachable, UsageError
 
 if TYPE_CHECKING:
@@ -126,7 +127,9 @@ def _decide(name: HostName, offered: "OfferedKey | SshFailure", typed: str | Non
 
     if isinstance(offered, SshFailure):
         reason = safe_line(offered.detail)
-        raise Unreachable(f"{safe_line(name)} cannot be looked at: {offered.kind.value}: {reason}")
+        raise Unreachable(
+            f"{safe_line(name)} cannot be looked at: {failure_words(offered.kind)}: {reason}"
+        )
     where = ", ".join(str(path) for path in offered.files)
     say(f"{safe_line(name)}  {safe_line(offered.label)}")
     say(f"  {offered.algorithm}  {offered.fingerprint}")

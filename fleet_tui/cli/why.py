@@ -25,9 +25,14 @@ from fleet_tui.core.decision import Decision
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.narrate import narrate
 from fleet_tui.core.open_run import notes
+from fleet_tui.core.quoting import reason_of
+from fleet_tui.core.reason_words import pending_words
 from fleet_tui.core.state import FleetState, Task
 from fleet_tui.core.troubles import waits_for
 from fleet_tui.core.verdicts import MAYBE_TWICE, may_be_judged
+
+MAX_SAID_CHARS = 160
+"""Of what an agent that a task waits for says itself."""
 
 
 @click.command()
@@ -83,10 +88,12 @@ def _print(task: Task, state: FleetState, now_ms: int) -> None:
     decision = None
     if task.pending is not None:
         decision = task.pending.decision
-        say(f"waits: {task.pending.detail or task.pending.code}")
+        say(f"waits: {task.pending.detail or pending_words(task.pending.code)}")
         found = waits_for(state, task)
-        for agent, trouble in found.told:
-            say(f"  {agent}: {trouble}")
+        for each in found.told:
+            said = f": {safe_line(each.said, MAX_SAID_CHARS)}" if each.said else ""
+            say(f"  {each.agent}: {each.trouble}{said}")
+            say(f"    {each.cure}")
         if found.more:
             say("  and others")
         if task.pending.remedy:
@@ -96,7 +103,7 @@ def _print(task: Task, state: FleetState, now_ms: int) -> None:
     if decision is not None:
         print_decision(decision)
     for attempt in task.attempts:
-        ended = f", {safe_line(attempt.reason, 100)}" if attempt.reason else ""
+        ended = f", {safe_line(reason_of(attempt), 100)}" if attempt.reason else ""
         say(f"attempt {attempt.number} on {attempt.agent}: {attempt.phase}{ended}")
         if attempt.answer.lost:
             say(f"  answer {safe_line(attempt.answer.loss)}")

@@ -26,6 +26,9 @@ MAX_COMPARED_NAMES = 200
 _LOOKED_AT_CHARS = 2_000
 """How much of a line or value is looked at for secrets; far more than is shown of it."""
 
+APART = "give each gateway its own port, and each agent of one gateway its own agent_id"
+"""What to do about two agents that are one."""
+
 # A name is looked at once, from where it begins: values of any length go through this.
 _SECRET_VALUE = re.compile(
     r"""(?ix) (?: (?:(?<![\w-])[\w-]*)?

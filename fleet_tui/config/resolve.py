@@ -21,7 +21,7 @@ from fleet_tui.config.models import (
     RetryEntry,
     RoutingEntry,
 )
-from fleet_tui.config.problems import Source, did_you_mean
+from fleet_tui.config.problems import APART, Source, did_you_mean
 from fleet_tui.config.reader import Loc, Mapping, Node, Scalar, find, find_key, written
 from fleet_tui.config.validate import Valid, dotted
 from fleet_tui.core.fleet import (
@@ -389,7 +389,7 @@ class _Resolver:
                     ("agents", name),
                     f"is the same agent as {first} ({lines}): host {spec.host}, port "
                     f"{spec.kind.port} and agent_id {spec.kind.agent_id} are equal",
-                    "give each gateway its own port",
+                    APART,
                     at_key=True,
                 )
 

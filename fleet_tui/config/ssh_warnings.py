@@ -7,7 +7,7 @@ How a host is resolved is given: OpenSSH itself was asked (``ssh -G``).
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from fleet_tui.config.problems import Problem, Severity, visible
+from fleet_tui.config.problems import APART, Problem, Severity, visible
 from fleet_tui.core.fleet import FleetSpec, OpenClawAgent
 from fleet_tui.core.ids import AgentName, HostName
 from fleet_tui.core.ssh_config import ConfigLine, ConfigText, Reader, Refusal, Resolved
@@ -168,7 +168,7 @@ def same_agent_problems(
             f"is the same agent as {first}: {spec.agents[first].host} and {spec.agents[name].host} "
             f"are both {visible(answer.hostname)}, port {port} and agent_id {agent_id} are equal",
             path=f"agents.{name}",
-            hint="keep one of the two, or give each gateway its own port",
+            hint=f"keep one of the two, or {APART}",
         )
         for name, first, answer, port, agent_id in same_agents(spec, answers)
     )

@@ -37,6 +37,7 @@ from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec, LocalAgent,
 from fleet_tui.core.ids import AgentName, HostName
 from fleet_tui.core.logs import Level, LogLine
 from fleet_tui.core.open_run import notes
+from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.state import AgentState, Attempt, FleetState, Health, Task
 from fleet_tui.core.troubles import cure_of
 from fleet_tui.core.vitals import Look, ProbeFailure, VitalsReading
@@ -103,7 +104,7 @@ def _health_lines(agent: AgentState, pen: Pen) -> list[DetailLine]:
     if agent.reason:
         pairs.append(("because", short(agent.reason)))
     if agent.failure is not None:
-        pairs.append(("failure", Cell(agent.failure.value, Tone.ERROR)))
+        pairs.append(("failure", Cell(failure_words(agent.failure), Tone.ERROR)))
     made = [facts(pairs)]
     if agent.detail:
         made.append(line(Cell("heard ", Tone.DIM), short(agent.detail), indent=7))

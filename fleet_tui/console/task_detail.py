@@ -27,6 +27,8 @@ from fleet_tui.core.events import Recorded
 from fleet_tui.core.firewall import invisible_count, safe_text
 from fleet_tui.core.fleet import FleetSpec, TaskClass
 from fleet_tui.core.open_run import notes
+from fleet_tui.core.quoting import reason_of
+from fleet_tui.core.reason_words import lost_words
 from fleet_tui.core.redaction import without_secrets
 from fleet_tui.core.state import Attempt, AttemptPhase, FleetState, Task, TaskPhase
 from fleet_tui.core.task_filter import task_state
@@ -166,12 +168,15 @@ def _waits_for(state: FleetState, task: Task) -> Iterator[Section]:
     found = waits_for(state, task)
     if not found.told:
         return
-    rows = [(Cell(name(agent), Tone.ACCENT), Cell(trouble, Tone.WARN))
-            for agent, trouble in found.told]  # fmt: skip
-    lines = grid(rows, targets=[Target(agent=agent) for agent, _ in found.told])
+    lines: list[DetailLine] = []
+    for each in found.told:
+        said = f": {short(each.said)}" if each.said else ""
+        agent, trouble = Cell(name(each.agent), Tone.ACCENT), Cell(each.trouble, Tone.WARN)
+        lines.append(line(agent, "  ", trouble, said, target=Target(agent=each.agent)))
+        lines.append(line(Cell(each.cure, Tone.DIM), indent=3))
     if found.more:
-        lines = (*lines, paragraph("and others", Tone.DIM))
-    yield Section("What is wrong now with agents that would fit", lines)
+        lines.append(paragraph("and others", Tone.DIM))
+    yield Section("What is wrong now with agents that would fit", tuple(lines))
 
 
 def _titled_why(task: Task, state: FleetState, pen: Pen, now_ms: int) -> list[Section]:
@@ -199,8 +204,8 @@ def _attempt_row(attempt: Attempt, pen: Pen, now_ms: int) -> Sequence[Cell | str
     began = attempt.started_at_ms or attempt.planned_at_ms
     ended = attempt.ended_at_ms if attempt.ended_at_ms is not None else now_ms
     tokens = attempt.usage.total_tokens
-    said = [attempt.lost.value] if attempt.lost is not None and not attempt.reason else []
-    said += [attempt.reason] if attempt.reason else []
+    said = [lost_words(attempt.lost)] if attempt.lost is not None and not attempt.reason else []
+    said += [short(reason_of(attempt))] if attempt.reason else []
     said += [short(attempt.detail)] if attempt.detail else []
     said += ["the agent resumed it by itself"] if attempt.resumed_by_agent else []
     said += [f"stop asked: {attempt.cancel_cause.value}"] if attempt.cancel_cause else []

@@ -21,7 +21,8 @@ from fleet_tui.console.detail_rows import (
 )
 from fleet_tui.core import words
 from fleet_tui.core.fleet import FleetSpec, TaskClass
-from fleet_tui.core.quoting import is_quote
+from fleet_tui.core.quoting import is_quote, reason_of
+from fleet_tui.core.reason_words import lost_words
 from fleet_tui.core.state import Attempt, AttemptPhase, Task
 
 MAX_ATTEMPTS = 4
@@ -71,18 +72,19 @@ def known(attempt: Attempt, pen: Pen, now_ms: int) -> Iterator[DetailLine]:
         mark = name(attempt.checkpoint.sha256[:12])
         yield at(None, f"{agent} left a checkpoint: {size}, sha256 {mark}")
     if attempt.unknown_since_ms is not None:
-        lost = f": {attempt.lost.value}" if attempt.lost is not None else ""
+        lost = f": {lost_words(attempt.lost)}" if attempt.lost is not None else ""
         span = words.age(attempt.unknown_since_ms, attempt.ended_at_ms or now_ms)
         still = "" if attempt.phase is not AttemptPhase.UNKNOWN else ", and still is"
         lead = Cell(f"unknown from here for {span}{still}{lost}", Tone.WARN)
         yield at(attempt.unknown_since_ms, lead)
     elif attempt.lost is not None:
-        yield at(None, Cell(f"the last question had no answer: {attempt.lost.value}", Tone.WARN))
+        told = f"the last question had no answer: {lost_words(attempt.lost)}"
+        yield at(None, Cell(told, Tone.WARN))
     if attempt.detail:
         whose = f"{agent} said" if is_quote(attempt) else "in detail"
         yield at(None, Cell(f"{whose}  ", Tone.DIM), short(attempt.detail))
     if attempt.ended_at_ms is not None:
-        why = f": {short(attempt.reason)}" if attempt.reason else ""
+        why = f": {short(reason_of(attempt))}" if attempt.reason else ""
         yield at(attempt.ended_at_ms, f"{attempt.phase.value}{why}")
     if said := attempt.told_late:
         yield at(None, Cell(f"{agent} said since then that it {short(said)}", Tone.ACCENT))

@@ -20,26 +20,10 @@ from fleet_tui.console.detail_rows import (
     short,
 )
 from fleet_tui.core import words
-from fleet_tui.core.decision import Candidate, Decision, Pending, PendingCode, Rejection, Rule
+from fleet_tui.core.decision import Candidate, Decision, Pending, Rejection, Rule
 from fleet_tui.core.fleet import FleetSpec
+from fleet_tui.core.reason_words import pending_words
 from fleet_tui.core.state import DecisionRecord, Hold, Task, TaskSpec
-
-_PENDING_WORDS: dict[PendingCode, str] = {
-    PendingCode.NEW: "just came in",
-    PendingCode.CAPACITY: "all fitting agents are busy",
-    PendingCode.BACKOFF: "pausing before the next attempt",
-    PendingCode.RETRY_BUDGET: "the fleet has started as many retries as it may for now",
-    PendingCode.BRAKE: "failover is frozen: too many agents were lost at once",
-    PendingCode.STATE: "no fitting agent is in service",
-    PendingCode.CORDON: "every fitting agent is cordoned",
-    PendingCode.PIN: "the agent it is pinned to cannot take it",
-    PendingCode.POOL: "its pool cannot take it",
-    PendingCode.CAPABILITY: "no agent has what it needs",
-    PendingCode.RESIDENCY: "no fitting agent is where its data must stay",
-    PendingCode.ISOLATION: "fitting agents are reserved for other clients",
-    PendingCode.HOLD: "held by an operator",
-    PendingCode.NO_FLEET: "no fleet is loaded",
-}
 
 # Rules whose ``wanted`` says it all have no word of their own.
 _RULE_WORDS: dict[Rule, str] = {
@@ -57,7 +41,7 @@ _RULE_WORDS: dict[Rule, str] = {
 
 def waiting_words(pending: Pending) -> str:
     """Why a task waits: the engine's words, or what its code means."""
-    return short(pending.detail or _PENDING_WORDS[pending.code])
+    return short(pending.detail or pending_words(pending.code))
 
 
 def held_words(hold: Hold) -> str:

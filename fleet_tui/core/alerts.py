@@ -15,6 +15,7 @@ from fleet_tui.core.events import AlertRaised, AlertResolved, EngineTroubled, Ev
 from fleet_tui.core.ids import AgentName, AlertId, PoolName
 from fleet_tui.core.model_trouble import reason_of, trouble_of
 from fleet_tui.core.modes import TROUBLES, EngineMode, Trouble
+from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.silence import silence_of
 from fleet_tui.core.state import (
     AgentState,
@@ -126,7 +127,7 @@ def _of_frozen(state: FleetState, pool: PoolName, reason: str) -> Condition:
         kinds = Counter(a.failure for a in lost if a.failure is not None)
         kind = max(kinds, key=kinds.__getitem__)
         cure = ", needs an operator" if kind.is_permanent else ""
-        text += f"; {kinds[kind]} of them {kind.value}{cure}"
+        text += f"; {kinds[kind]} of them: {failure_words(kind)}{cure}"
         detail = next(a.detail for a in lost if a.failure is kind)
     return Condition(
         severity=Severity.CRIT, subject=pool, text=text, detail=detail, is_corrected=True

@@ -56,6 +56,7 @@ from fleet_tui.core.outcomes import (
     reconcile_trials,
     verdict_on_agents,
 )
+from fleet_tui.core.reason_words import died_words, failed_words, not_started_words
 from fleet_tui.core.retry import wait_ms
 from fleet_tui.core.state import (
     MAX_CLOSED_TASKS,
@@ -181,7 +182,8 @@ def _learn_fact(
             return [done, *_after_finished(state, task, attempt, fact, blamed, now_ms)]
         case Died(reason=reason):
             gone = AttemptDied(run=run, reason=reason)
-            return [gone, *_after_death(state, task, attempt, f"{attempt.agent} {reason}", now_ms)]
+            why = f"the run on {attempt.agent} is gone: {died_words(reason)}"
+            return [gone, *_after_death(state, task, attempt, why, now_ms)]
         case Stopped(usage=usage):
             cost = cost_of(state, attempt, usage)
             stopped = AttemptStopped(run=run, usage=usage, cost_microusd=cost)
@@ -264,12 +266,13 @@ def _after_not_started(
     if blamed is not None:
         return [blamed, TaskEnded(task=task.id, phase=TaskPhase.FAILED, reason=blamed.reason)]
     if not fact.retryable:
-        return [TaskEnded(task=task.id, phase=TaskPhase.FAILED, reason=fact.reason)]
+        reason = not_started_words(fact.reason)
+        return [TaskEnded(task=task.id, phase=TaskPhase.FAILED, reason=reason)]
     unstarted = 1 + _unstarted_before(task, attempt)
     if unstarted >= MAX_UNSTARTED:
-        reason = f"{unstarted} tries in a row did not start: {fact.reason}"
+        reason = f"{unstarted} tries in a row did not start: {not_started_words(fact.reason)}"
         return [TaskNeedsOperator(task=task.id, reason=reason)]
-    reason = f"{attempt.agent} did not start it: {fact.reason}"
+    reason = f"{attempt.agent} did not start it: {not_started_words(fact.reason)}"
     return [_retrying(state, task, attempt, unstarted, reason, now_ms)]
 
 
@@ -296,7 +299,7 @@ def _after_finished(
         by = task.cancel_requested_by
         late = f"the cancel by {by} was not heard in time; it had finished" if by else ""
         return [TaskEnded(task=task.id, phase=TaskPhase.SUCCEEDED, reason=late)]
-    reason = fact.failure or "failed"
+    reason = failed_words(fact.failure)
     if task.cancel_requested_by is not None:
         return [_cancelled(task)]
     if blamed is not None:

@@ -14,6 +14,7 @@ from fleet_tui.core import words
 from fleet_tui.core.breaker import Breaker
 from fleet_tui.core.events import AgentIdentified, Event, HealthChanged
 from fleet_tui.core.fleet import ProbeSpec
+from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.state import AgentState, Health
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind, Look, ProbeFailure, VitalsReading
@@ -178,7 +179,7 @@ def _judge_failure(
         watch = replace(watch, misses=0)
         if agent.health in (resting, Health.QUARANTINED, Health.RETIRED):
             return watch, []
-        return watch, [_change(agent, resting, failure.kind.value, failure)]
+        return watch, [_change(agent, resting, failure_words(failure.kind), failure)]
     if agent.health in (Health.QUARANTINED, Health.RETIRED):
         return watch, []
     lost = _lost_as(failure.kind)
@@ -197,7 +198,8 @@ def _judge_failure(
     if agent.health in (Health.UP, Health.DEGRADED, Health.STARTING, Health.DRAINING):
         recent = (t for t in watch.stumbles_ms if now_ms - t <= FLAP_WINDOW_MS)
         watch = replace(watch, stumbles_ms=(*recent, now_ms))
-        return watch, [_change(agent, Health.SUSPECT, f"missed a look: {failure.kind}", failure)]
+        why = f"missed a look: {failure_words(failure.kind)}"
+        return watch, [_change(agent, Health.SUSPECT, why, failure)]
     return watch, []
 
 
@@ -309,9 +311,15 @@ def _why_lost(failure: ProbeFailure, watch: Watch) -> str:
     if failure.kind is FailureKind.CANNOT_WORK:
         return f"cannot take work, because {failure.cause}"
     if failure.kind.is_permanent:
-        return f"{failure.kind}: needs an operator"
+        return f"{failure_words(failure.kind)}, needs an operator"
     misses = "1 miss" if watch.misses == 1 else f"{watch.misses} misses in a row"
-    return f"{misses}: {failure.kind}"
+    last = "" if watch.kind_misses == watch.misses else f", {_last(watch.kind_misses)}"
+    return f"{misses}{last}: {failure_words(failure.kind)}"
+
+
+def _last(count: int) -> str:
+    """Where others failed in another way, which of them the words are about."""
+    return "the last" if count == 1 else f"the last {count}"
 
 
 def _change(

@@ -13,6 +13,12 @@ from fleet_tui.core.ids import AgentName, RunId, TaskId, split_run_id
 from fleet_tui.core.logs import Level, LogLine
 from fleet_tui.core.model_trouble import in_words
 from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.reason_words import (
+    died_words,
+    failed_words,
+    lost_words,
+    not_started_words,
+)
 from fleet_tui.core.state import FleetState, Health, Severity, TaskPhase
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 
@@ -254,22 +260,22 @@ def _attempt(
             how = "resumed by the agent itself" if resumed else "found running"
             level, text, detail = Level.INFO, how, NOTHING_SAID
         case e.AttemptNotStarted(reason=reason, detail=detail):
-            level, text = Level.WARN, f"did not start: {reason}"
+            level, text = Level.WARN, f"did not start: {not_started_words(reason)}"
         case e.AttemptUnknown(reason=lost, detail=detail):
-            level, text = Level.WARN, f"unknown: {lost}"
+            level, text = Level.WARN, f"unknown: {lost_words(lost)}"
         case e.AttemptFinished(ok=ok, failure=failure, detail=detail):
             tokens = event.usage.total_tokens
             cost = f"${event.cost_microusd / 1_000_000:.4f}"
             if ok:
                 level, text = Level.INFO, f"finished, {tokens} tokens, {cost}"
             else:
-                level, text = Level.ERROR, f"failed: {failure}"
+                level, text = Level.ERROR, f"failed: {failed_words(failure)}"
             if event.answer.lost:
                 level, text = max(level, Level.WARN), f"{text}, its output lost"
         case e.AttemptCheckpointed():
             level, text, detail = Level.DEBUG, "left a checkpoint", NOTHING_SAID
         case e.AttemptDied(reason=reason):
-            level, text, detail = Level.ERROR, f"died: {reason}", NOTHING_SAID
+            level, text, detail = Level.ERROR, f"died: {died_words(reason)}", NOTHING_SAID
         case e.AttemptCancelling(cause=cause):
             level, text, detail = Level.INFO, f"told to stop ({cause})", NOTHING_SAID
         case e.AttemptCancelRefused(detail=detail):
@@ -284,7 +290,8 @@ def _attempt(
         case e.AttemptGivenUp(reason=reason):
             level, text, detail = Level.ERROR, f"given up: {reason}", NOTHING_SAID
         case e.AttemptLate(ok=ok, failure=failure, detail=detail):
-            how = "ended well" if ok else f"failed ({failure or 'nobody said why'})"
+            why = failed_words(failure) if failure else "nobody said why"
+            how = "ended well" if ok else f"failed ({why})"
             level, text = Level.WARN, f"{how} after it was given up"
         case e.AttemptTold(says=says):
             text = f"was given up; its agent says that it {says.text}"

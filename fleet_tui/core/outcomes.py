@@ -29,8 +29,9 @@ from fleet_tui.core.events import (
     TaskBlamed,
 )
 from fleet_tui.core.evidence import Blame, Finished, LostReason, NotStarted
-from fleet_tui.core.fleet import FleetSpec, TaskClass
+from fleet_tui.core.fleet import FAILURE_KINDS, FleetSpec, TaskClass
 from fleet_tui.core.ids import AgentName, split_run_id
+from fleet_tui.core.reason_words import failed_words, not_started_words
 from fleet_tui.core.routing.requirement import Roster, requirement_of
 from fleet_tui.core.state import AgentState, Attempt, AttemptPhase, FleetState, Health, Task
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
@@ -134,11 +135,19 @@ def _works(agent: AgentState, since_ms: int) -> bool:
 
 
 def _why_blamed(refusers: tuple[AgentName, ...], reason: str) -> str:
+    why = _in_words(reason)
     if len(refusers) == 1:
-        return f"{refusers[0]}, the only agent for it, does other tasks and refuses it: {reason}"
+        said = f"the only agent for it, does other tasks and refuses it: {why}"
+        return f"{refusers[0]}, {said}"
     named = ", ".join(refusers[:AGREEING])
     more = f" and {len(refusers) - AGREEING} more" if len(refusers) > AGREEING else ""
-    return f"{named}{more} refused it in the same way: {reason}"
+    return f"{named}{more} refused it in the same way: {why}"
+
+
+def _in_words(code: str) -> str:
+    """Why a run did not start, or failed: the codes of both are told apart by themselves."""
+    failed = code in FAILURE_KINDS or code.startswith(("exit-", "signal-"))
+    return failed_words(code) if failed else not_started_words(code)
 
 
 def _refused(attempt: Attempt, reason: str) -> bool:
@@ -259,7 +268,7 @@ def _after_end(
     if len(counted) < BREAK_AFTER or (harmless and _must_stay(state, agent)):
         return []
     verb = "did not start" if harmless else "failed"
-    why = f"{len(counted)} runs in a row {verb}: {end.reason}"
+    why = f"{len(counted)} runs in a row {verb}: {_in_words(end.reason)}"
     tripped = AgentTripped(
         agent=agent.name,
         reason=why,
@@ -281,7 +290,7 @@ def _trial_failed(breaker: Breaker, agent: AgentState, end: _End, now_ms: int) -
     trials = words.plural(opens - 1, "trial")
     return AgentTripped(
         agent=agent.name,
-        reason=f"{trials} failed too: {end.reason}" if failed else breaker.reason,
+        reason=f"{trials} failed too: {_in_words(end.reason)}" if failed else breaker.reason,
         detail=end.detail if failed else breaker.detail,
         until_ms=now_ms + wait_ms,
         opens=opens,

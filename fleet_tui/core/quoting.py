@@ -1,12 +1,13 @@
-"""Whose words the detail of an attempt is: its agent's, or ours about it.
+"""What is told of an attempt: why it ended, and whose words its detail is, its agent's or ours.
 
-Both are kept as untrusted text, for ours often have theirs in them; but nobody is said to have said
-what was only noticed here.
+Both sorts of detail are kept as untrusted text, for ours often have theirs in them; but nobody is
+said to have said what was only noticed here.
 """
 
 from typing import assert_never
 
 from fleet_tui.core.evidence import LostReason
+from fleet_tui.core.reason_words import died_words, failed_words, not_started_words
 from fleet_tui.core.state import Attempt, AttemptPhase
 from fleet_tui.core.vitals import FailureKind
 
@@ -39,5 +40,31 @@ def is_quote(attempt: Attempt) -> bool:
             | AttemptPhase.TIMED_OUT
         ):
             return False
+        case _:
+            assert_never(attempt.phase)
+
+
+def reason_of(attempt: Attempt) -> str:
+    """Why an attempt ended as it did; empty where nobody told. May hold what a remote side said."""
+    if not attempt.reason:
+        return ""
+    match attempt.phase:
+        case AttemptPhase.NOT_STARTED | AttemptPhase.FENCED:
+            return not_started_words(attempt.reason)
+        case AttemptPhase.FAILED:
+            return failed_words(attempt.reason)
+        case AttemptPhase.DIED:
+            return died_words(attempt.reason)
+        case (
+            AttemptPhase.PLANNED
+            | AttemptPhase.RUNNING
+            | AttemptPhase.UNKNOWN
+            | AttemptPhase.CANCELLING
+            | AttemptPhase.GIVEN_UP
+            | AttemptPhase.SUCCEEDED
+            | AttemptPhase.CANCELLED
+            | AttemptPhase.TIMED_OUT
+        ):
+            return attempt.reason
         case _:
             assert_never(attempt.phase)

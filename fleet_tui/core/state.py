@@ -38,6 +38,7 @@ from fleet_tui.core.ids import (
     task_number,
 )
 from fleet_tui.core.modes import EngineState
+from fleet_tui.core.reason_words import failed_words
 from fleet_tui.core.redaction import without_secrets
 from fleet_tui.core.ulid import ULID_CHARS
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
@@ -261,7 +262,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             return "" if self.late_word is None else self.late_word.text
         if self.late_ok is None:
             return "ended"
-        why = f": {self.late_failure}" if self.late_failure else ""
+        why = f": {failed_words(self.late_failure)}" if self.late_failure else ""
         return "ended well" if self.late_ok else f"failed{why}"
 
 

@@ -6,7 +6,9 @@ import msgspec
 
 from fleet_tui.core.decision import PendingCode, Rule
 from fleet_tui.core.ids import AgentName
+from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.state import AgentState, FleetState, Health, Task
+from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind
 
 MAX_NAMED = 5
@@ -14,7 +16,8 @@ MAX_NAMED = 5
 
 
 def trouble_of(agent: AgentState) -> str | None:
-    """Why an agent is out of routing, such as ``down: gateway-auth, needs an operator``; None while
+    """Why an agent is out of routing, such as ``down: its gateway does not accept the
+    token, needs an operator``; None while
     it is in. Of our own words and checked names alone."""
     if agent.cordon is not None:
         return f"cordoned by {agent.cordon.by}"
@@ -24,15 +27,27 @@ def trouble_of(agent: AgentState) -> str | None:
         return f"{agent.health.value}: {agent.reason}"
     if agent.failure is not None:
         cure = ", needs an operator" if agent.failure.is_permanent else ""
-        return f"{agent.health.value}: {agent.failure.value}{cure}"
+        return f"{agent.health.value}: {failure_words(agent.failure)}{cure}"
     why = f": {agent.reason}" if agent.reason and agent.reason != agent.health.value else ""
     return f"{agent.health.value}{why}"
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """An agent that would fit, and takes no work."""
+
+    agent: AgentName
+    trouble: str
+    """As :func:`trouble_of` has it."""
+    said: Untrusted
+    """What it, or what stands before it, said about that; may be nothing."""
+    cure: str
+    """As :func:`cure_of` has it."""
 
 
 class WaitsFor(msgspec.Struct, frozen=True):
     """The agents a task waits for that would fit, and what is wrong with each of them now."""
 
-    told: tuple[tuple[AgentName, str], ...] = ()
+    told: tuple[Missing, ...] = ()
     more: bool = False
     """Whether there are others."""
 
@@ -52,13 +67,17 @@ def waits_for(state: FleetState, task: Task) -> WaitsFor:
         for name in rejection.agents
     ]
     found = [
-        (agent.name, trouble)
+        Missing(agent.name, trouble, _said_by(agent), cure_of(agent))
         for name in names
         if (agent := state.agents.get(name)) is not None
         and agent.health is not Health.RETIRED
         and (trouble := trouble_of(agent)) is not None
     ]
     return WaitsFor(told=tuple(found[:MAX_NAMED]), more=len(found) > MAX_NAMED)
+
+
+def _said_by(agent: AgentState) -> Untrusted:
+    return NOTHING_SAID if agent.cordon is not None else agent.detail
 
 
 def cure_of(agent: AgentState) -> str:

@@ -29,6 +29,7 @@ from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq, TaskId
 from fleet_tui.core.logs import Level, LogLine
 from fleet_tui.core.narrate import log_line
+from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.state import EMPTY_STATE, FleetState, Health
 from fleet_tui.core.status import sample_of
@@ -340,7 +341,7 @@ class _Past:
                         agent=agent.name,
                         health=Health.DOWN,
                         was=agent.health,
-                        reason="3 misses in a row: gateway-down",
+                        reason=f"3 misses in a row: {failure_words(FailureKind.GATEWAY_DOWN)}",
                         failure=FailureKind.GATEWAY_DOWN,
                     )
                 ]

@@ -216,7 +216,7 @@ async def test_doctor_asks_the_engine_how_its_agents_are(
     code, found = doctor(rig)
     assert code == ExitCode.FAILED
     assert found["agent gone"][0] == "fail"
-    assert "command-missing" in found["agent gone"][1]
+    assert "its program cannot be executed" in found["agent gone"][1]
     assert "agent well" not in found
     assert found["agents"] == ("ok", "1 of 2 agents in service")
     stop(rig)

@@ -107,7 +107,7 @@ def test_a_whole_fleet_is_enrolled_in_one_run(fleet: Fleet) -> None:
     assert all(fleet.fingerprint(name) in said for name in fleet.servers)
     assert said.count("added to") == 3
     assert said.count("known already") == 1
-    assert "down cannot be looked at: ssh-unreachable: Connection refused" in said
+    assert "down cannot be looked at: its host is not reached by SSH: Connection refused" in said
     assert "changed: this is not the key in" in said
     assert asyncssh.import_public_key(expected).get_fingerprint() in said
     assert "ssh-keygen -R '[127.0.0.1]:" in said
@@ -129,7 +129,7 @@ def test_a_wrong_answer_keeps_only_its_own_host_out(fleet: Fleet) -> None:
         assert program.wait_for_end() == REFUSED
         said = program.text()
     assert "door: those are not the last 8 characters; nothing was added" in said
-    assert "inner cannot be looked at: ssh-unreachable: jump host door" in said
+    assert "inner cannot be looked at: its host is not reached by SSH: jump host door" in said
     assert fleet.known_hosts.read_text().count("\n") == 1
     assert f"[127.0.0.1]:{fleet.servers['other'].port} " in fleet.known_hosts.read_text()
 

@@ -252,6 +252,8 @@ def test_what_is_written_twice_names_both_lines() -> None:
 def test_two_agents_of_one_gateway_name_both_lines() -> None:
     problem = only(agents("a1: {port: 1}", "a2: {port: 1}"))
     assert "is the same agent as a1 (lines 5 and 6)" in problem.message
+    assert "its own port" in problem.hint
+    assert "its own agent_id" in problem.hint
     load_text(agents("a1: {port: 1}", "a2: {port: 1, agent_id: other}"))
 
 

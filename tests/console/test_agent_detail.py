@@ -43,7 +43,7 @@ def test_health_since_why_and_what_was_heard() -> None:
     )
     text = shown(agent)
     assert text.splitlines()[0] == " gpu > agent-14   ✗ unreachable 3m04s"
-    assert "failure ssh-unreachable" in text
+    assert "failure its host is not reached by SSH" in text
     assert "heard connect timed out␛[31m" in text
 
 

@@ -89,8 +89,10 @@ def test_a_lost_run_says_both() -> None:
     run = Run(TaskClass.IDEMPOTENT)
     run.fact(Started())
     run.hear(Unknown(LostReason.HUNG))
-    assert reason(run.task, "nothing heard for 5s").startswith("nothing heard for 5s · hung")
-    assert reason(run.task) == "hung"
+    assert reason(run.task, "nothing heard for 5s").startswith(
+        "nothing heard for 5s · its agent does not answer"
+    )
+    assert reason(run.task) == "its agent does not answer"
 
 
 def test_a_waiting_task_names_the_agents_that_would_fit_and_opens_them() -> None:
@@ -113,7 +115,7 @@ def test_a_waiting_task_names_the_agents_that_would_fit_and_opens_them() -> None
     sections = why_of(task, None, story.state, PEN, story.now_ms)
     (found,) = (s for s in sections if s.title.startswith("What is wrong now"))
     shown = "\n".join(plain([found]))
-    assert "down: gateway-auth, needs an operator" in shown
+    assert "down: its gateway does not accept the token, needs an operator" in shown
     assert "down: because of cannot-work" in shown
     assert [line.target.agent for line in found.lines if line.target] == ["cleo", "bert"]
     gone = replace(task, pending=None)

@@ -46,7 +46,7 @@ def test_a_task_that_needs_a_person_shows_the_evidence_and_the_three_verdicts() 
     text = shown(tried(judged(), last))
     part = text[text.index("Your verdict is needed") :].split("\n-")[0]
     assert "agent-14 was lost while it ran; it may have done the work" in part
-    assert "unknown from here for 1m00s: connection-lost" in part
+    assert "unknown from here for 1m00s: the connection was lost" in part
     assert "agent-14 said that it started, boot boot-14" in part
     assert "broken pipe␛[2J" in part
     assert "V it ran / it did not run / run it again" in part
@@ -74,7 +74,9 @@ def test_a_task_that_may_be_done_twice_says_so() -> None:
 
 
 def test_every_attempt_has_its_agent_phase_times_usage_and_cost() -> None:
-    first = msgspec.structs.replace(judged().attempts[0], phase=AttemptPhase.DIED, reason="reboot")
+    first = msgspec.structs.replace(
+        judged().attempts[0], phase=AttemptPhase.DIED, reason="host-rebooted"
+    )
     second = msgspec.structs.replace(
         first,
         run_id=RunId(f"{judged().id}.2"),
@@ -89,7 +91,7 @@ def test_every_attempt_has_its_agent_phase_times_usage_and_cost() -> None:
     )
     task = tried(judged(), first, second, phase=TaskPhase.SUCCEEDED, reason="")
     rows = [" ".join(row.split()) for row in shown(task).splitlines()]
-    assert "1 agent-14 ✗ died 11:42:52 18m39s - - reboot" in rows
+    assert "1 agent-14 ✗ died 11:42:52 18m39s - - its host was restarted while it ran" in rows
     assert "2 agent-09 ● succeeded 12:04:01 10s 41.0k $0.031" in rows
     sections = task_sections(task, (), STATE, PEN, NOW_MS)
     attempts = next(s for s in sections if s.title.startswith("Attempts"))

@@ -19,6 +19,7 @@ from fleet_tui.core.events import (
     HealthChanged,
 )
 from fleet_tui.core.ids import AgentName
+from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.state import Health, Severity
 from fleet_tui.core.untrusted import Untrusted
@@ -55,7 +56,7 @@ def test_an_open_alert_says_what_is_wrong_now_and_stays_the_same_alert() -> None
                 agent=agent.name,
                 health=Health.UNREACHABLE,
                 was=agent.health,
-                reason=f"3 misses in a row: {kind}",
+                reason=f"3 misses in a row: {failure_words(kind)}",
                 failure=kind,
                 detail=Untrusted(words),
             )
@@ -66,9 +67,10 @@ def test_an_open_alert_says_what_is_wrong_now_and_stays_the_same_alert() -> None
     (raised,) = story.state.alerts.values()
     story.add(AlertAcked(alert=raised.id, by="ann"))
     story.now_ms += 60_000
-    lost(FailureKind.SSH_HOST_KEY, "the key changed")
+    kind = FailureKind.SSH_HOST_KEY
+    lost(kind, "the key changed")
     (alert,) = story.state.alerts.values()
-    assert alert.text == "unreachable: 3 misses in a row: ssh-host-key"
+    assert alert.text == f"unreachable: 3 misses in a row: {failure_words(kind)}"
     assert alert.detail.raw == "the key changed"
     assert (alert.id, alert.raised_at_ms, alert.acked_by) == (raised.id, raised.raised_at_ms, "ann")
     assert not story.state.closed_alerts
@@ -209,7 +211,7 @@ def test_a_token_that_is_missing_everywhere_is_named_by_the_pools_alert() -> Non
                 agent=name,
                 health=Health.UNREACHABLE,
                 was=Health.UP,
-                reason="secret-missing: needs an operator",
+                reason="a secret that it needs cannot be read, needs an operator",
                 failure=FailureKind.SECRET_MISSING,
                 detail=said,
             )
@@ -218,7 +220,7 @@ def test_a_token_that_is_missing_everywhere_is_named_by_the_pools_alert() -> Non
     (alert,) = (
         c for a, c in conditions(story.state, story.now_ms).items() if a.startswith("failover")
     )
-    assert "4 of them secret-missing, needs an operator" in alert.text
+    assert "4 of them: a secret that it needs cannot be read, needs an operator" in alert.text
     assert alert.detail == said
 
 

@@ -21,7 +21,7 @@ from fleet_tui.core.evidence import (
     Usage,
 )
 from fleet_tui.core.fleet import Deadlines, RetryPolicy, TaskClass
-from fleet_tui.core.ids import RunId
+from fleet_tui.core.ids import AgentName, RunId
 from fleet_tui.core.retry import wait_ms
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.state import CancelCause, TaskPhase
@@ -75,7 +75,14 @@ def test_a_result_is_recorded_as_it_came() -> None:
     ]
 
 
-@pytest.mark.parametrize(("failure", "reason"), [("exit-3", "exit-3"), ("", "failed")])
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        ("exit-3", "exit-3"),
+        ("", "it failed"),
+        ("timeout", "its agent ended it for taking too long (timeout)"),
+    ],
+)
 def test_a_failure_is_recorded_with_its_word(failure: str, reason: str) -> None:
     run = running()
     assert said(run, Finished(ok=False, failure=failure))[1:] == [
@@ -144,7 +151,13 @@ def test_a_run_that_somebody_else_stopped_was_cancelled_by_nobody_here(
 def test_what_cannot_be_retried_fails_in_the_agents_words() -> None:
     run = Run()
     refused = NotStarted(reason="payload-too-large", retryable=False)
-    assert said(run, refused)[1:] == [ended(run, TaskPhase.FAILED, "payload-too-large")]
+    assert said(run, refused)[1:] == [
+        ended(run, TaskPhase.FAILED, "the task's text is larger than the agent takes")
+    ]
+
+
+def gone(agent: AgentName, why: str = 'its agent says "gone"') -> str:
+    return f"the run on {agent} is gone: {why}"
 
 
 def test_a_death_without_a_try_left_says_how_it_died() -> None:
@@ -152,7 +165,7 @@ def test_a_death_without_a_try_left_says_how_it_died() -> None:
     agent = run.task.attempts[0].agent
     assert said(run, Died(reason="process-gone")) == [
         e.AttemptDied(run=run.run, reason="process-gone"),
-        ended(run, TaskPhase.FAILED, f"{agent} process-gone"),
+        ended(run, TaskPhase.FAILED, gone(agent, "its processes are gone and left no exit status")),
     ]
 
 
@@ -161,7 +174,9 @@ def test_each_try_that_did_not_start_makes_the_next_wait_longer() -> None:
     for tries in range(1, 6):
         agent = run.task.attempts[-1].agent
         told = said(run, NotStarted(reason="draining", fenced=True))[1:]
-        assert told == [retrying(run, f"{agent} did not start it: draining", tries)]
+        assert told == [
+            retrying(run, f'{agent} did not start it: its agent says "draining"', tries)
+        ]
         run.place()
 
 
@@ -182,7 +197,7 @@ def test_a_try_in_the_millisecond_of_the_submission_counts() -> None:
     assert run.task.attempts[0].planned_at_ms == run.task.asked_at_ms
     run.fact(Started())
     assert said(run, Died(reason="gone"))[1:] == [
-        ended(run, TaskPhase.FAILED, f"{run.task.attempts[0].agent} gone")
+        ended(run, TaskPhase.FAILED, gone(run.task.attempts[0].agent))
     ]
     run = AtOnce()
     run.fact(NotStarted(reason="draining", fenced=True))
@@ -216,7 +231,7 @@ def test_the_checkpoint_in_the_word_of_a_death_is_one_to_go_on_from() -> None:
     assert said(run, Died(reason="gone", checkpoint=mark("a"))) == [
         e.AttemptCheckpointed(run=run.run, checkpoint=mark("a")),
         e.AttemptDied(run=run.run, reason="gone"),
-        retrying(run, f"{agent} gone"),
+        retrying(run, gone(agent)),
     ]
     run.place()
     run.fact(Started())
@@ -224,7 +239,7 @@ def test_the_checkpoint_in_the_word_of_a_death_is_one_to_go_on_from() -> None:
     assert said(run, Died(reason="gone", checkpoint=mark("b"))) == [
         e.AttemptCheckpointed(run=second.run_id, checkpoint=mark("b")),
         e.AttemptDied(run=second.run_id, reason="gone"),
-        retrying(run, f"{second.agent} gone", tries=2),
+        retrying(run, gone(second.agent), tries=2),
     ]
 
 

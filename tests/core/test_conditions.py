@@ -199,12 +199,13 @@ def test_a_frozen_pool_says_what_most_of_its_lost_agents_say() -> None:
         one(name=AgentName("b6"), health=Health.DOWN),
     ]
     assert found(*agents, frozen_pools={GENERAL: "3 of 6 lost"}) == frozen(
-        "failover frozen: 3 of 6 lost; 2 of them gateway-auth, needs an operator",
+        "failover frozen: 3 of 6 lost; "
+        "2 of them: its gateway does not accept the token, needs an operator",
         Untrusted("first token"),
     )
     down = [lost(f"b{n}", FailureKind.GATEWAY_DOWN, "refused") for n in range(2)]
     assert found(*down, frozen_pools={GENERAL: "2 of 2 lost"}) == frozen(
-        "failover frozen: 2 of 2 lost; 2 of them gateway-down", Untrusted("refused")
+        "failover frozen: 2 of 2 lost; 2 of them: its gateway does not run", Untrusted("refused")
     )
 
 
@@ -229,7 +230,7 @@ def test_agents_of_other_pools_and_of_no_file_say_nothing_about_a_frozen_pool() 
         frozen_pools={GENERAL: "1 of 2 lost"},
     )
     said = told(state)
-    assert said["failover-frozen:general"].text.endswith("; 1 of them timeout")
+    assert said["failover-frozen:general"].text.endswith("; 1 of them: it did not answer in time")
     assert said.keys() == {
         "failover-frozen:general",
         "agent-down:b1",

@@ -252,3 +252,19 @@ def test_what_a_person_mended_is_believed_at_the_first_good_look() -> None:
     assert judged.agent.health is Health.DOWN
     judged.good()
     assert judged.agent.health is Health.UP
+
+
+def test_a_lost_agent_says_which_of_its_misses_its_words_are_about() -> None:
+    mixed = (FailureKind.TIMEOUT, FailureKind.TIMEOUT, FailureKind.GATEWAY_HUNG)
+    turned = [FailureKind.TIMEOUT] * 3 + [FailureKind.GATEWAY_HUNG] * 3
+    words = "its gateway does not answer"
+    for kinds, told in (
+        (mixed, f"3 misses in a row, the last: {words}"),
+        (turned, f"6 misses in a row, the last 3: {words}"),
+        ([FailureKind.GATEWAY_HUNG] * 3, f"3 misses in a row: {words}"),
+    ):
+        judged = Judged()
+        judged.good()
+        for kind in kinds:
+            judged.bad(kind)
+        assert judged.agent.reason == told

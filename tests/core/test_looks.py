@@ -7,6 +7,7 @@ from fleet_tui.core.breaker import Breaker
 from fleet_tui.core.events import Event, HealthChanged
 from fleet_tui.core.fleet import ProbeSpec
 from fleet_tui.core.health import FRESH, QUARANTINE_BASE_MS, Watch, judge
+from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.state import AgentState, Health
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import FailureKind, Look, ProbeFailure
@@ -58,7 +59,9 @@ def test_an_agent_that_starts_or_drains_is_told_so_once_in_its_words(
 ) -> None:
     said = failure(kind, "not yet")
     stays = health in (resting, Health.QUARANTINED, Health.RETIRED)
-    assert told(health, said) == ([] if stays else [change(health, resting, kind.value, said)])
+    assert told(health, said) == (
+        [] if stays else [change(health, resting, failure_words(kind), said)]
+    )
 
 
 @pytest.mark.parametrize("health", Health)
@@ -81,18 +84,24 @@ def test_an_agent_that_the_engine_could_not_look_at_gets_no_tasks_and_is_not_bla
 def test_a_miss_takes_an_agent_out_only_where_it_was_in_or_about_to_be(health: Health) -> None:
     said = failure(FailureKind.TIMEOUT, "no answer")
     in_reach = health in (Health.UP, Health.DEGRADED, Health.STARTING, Health.DRAINING)
-    suspect = change(health, Health.SUSPECT, "missed a look: timeout", said)
+    suspect = change(health, Health.SUSPECT, "missed a look: it did not answer in time", said)
     assert told(health, said) == ([suspect] if in_reach else [])
 
 
 @pytest.mark.parametrize(
-    ("misses", "reason"), [(0, "1 miss: timeout"), (1, "2 misses in a row: timeout")]
+    ("misses", "reason"),
+    [
+        (0, "1 miss: it did not answer in time"),
+        (1, "2 misses in a row: it did not answer in time"),
+    ],
 )
 def test_a_lost_agent_is_told_with_how_many_looks_it_missed(misses: int, reason: str) -> None:
     story = AgentState(name=A1, health=Health.SUSPECT)
     said = failure(FailureKind.TIMEOUT, "no answer")
     probe = ProbeSpec(down_after=misses + 1, up_after=2)
-    _, events = judge(Watch(misses=misses), story, said, probe, 1_000)
+    _, events = judge(
+        Watch(misses=misses, kind=said.kind, kind_misses=misses), story, said, probe, 1_000
+    )
     assert events == [change(Health.SUSPECT, Health.UNREACHABLE, reason, said)]
 
 

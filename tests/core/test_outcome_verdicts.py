@@ -156,7 +156,7 @@ def test_a_task_is_blamed_in_words_that_name_the_first_three_agents(
     blamed = blamed_task(state, task_of(*before), last, "refused", Blame.AGENT)
     assert blamed == e.TaskBlamed(
         task=TASK,
-        reason=f"{named} refused it in the same way: refused",
+        reason=f"{named} refused it in the same way: its agent refused it",
         agents=tuple(map(AgentName, names)),
     )
 
@@ -263,7 +263,7 @@ def after(
 def test_the_third_failure_in_a_row_opens_the_breaker(took_ms: int, settled_ms: int) -> None:
     strikes = (strike(), strike(TASK))
     tripped, suspect = after(failed(), known(strikes=strikes), started_at_ms=NOW_MS - took_ms)
-    why = "3 runs in a row failed: model-error"
+    why = "3 runs in a row failed: its model failed (model-error)"
     assert tripped == e.AgentTripped(
         agent=BAD,
         reason=why,
@@ -333,7 +333,7 @@ def test_at_most_half_of_a_pool_that_works_is_out_because_it_refuses(
 
 SUSPECT_OF_ANOTHER = replace(known(health=Health.SUSPECT), reason="another")
 SUSPECT_OF_THIS = replace(
-    known(health=Health.SUSPECT), reason="3 runs in a row failed: model-error"
+    known(health=Health.SUSPECT), reason="3 runs in a row failed: its model failed (model-error)"
 )
 MISSED = replace(SUSPECT_OF_ANOTHER, failure=FailureKind.TIMEOUT)
 
@@ -374,7 +374,7 @@ def test_an_open_breaker_makes_an_agent_suspect_unless_looks_say_worse(
 def test_a_failed_trial_doubles_the_wait_and_is_told(opens: int, wait_ms: int, trials: str) -> None:
     bad = known(health=Health.SUSPECT, breaker=breaker_of(opens=opens))
     again, suspect = after(failed(), bad, started_at_ms=NOW_MS - 50_000)
-    reason = f"{trials} failed too: model-error"
+    reason = f"{trials} failed too: its model failed (model-error)"
     assert again == e.AgentTripped(
         agent=BAD,
         reason=reason,

@@ -119,7 +119,7 @@ def test_an_agent_that_refuses_every_start_is_suspect_after_three_and_eats_nothi
     assert {crew.task(t).phase for t in tasks} == {TaskPhase.SUCCEEDED}
     bad = crew.agent("bad")
     assert bad.health is Health.SUSPECT
-    assert bad.reason.endswith("invalid-request")
+    assert bad.reason.endswith('its agent says "invalid-request"')
     assert bad.detail == REFUSED.detail
     assert bad.failed == len(crew.given_to("bad"))
     assert crew.agent("good").failed == 0
@@ -133,7 +133,7 @@ def test_an_agent_that_fails_every_run_at_once_is_suspect_after_three() -> None:
     crew.play(60_000)
     assert {crew.task(t).phase for t in tasks} == {TaskPhase.SUCCEEDED}
     assert crew.agent("bad").health is Health.SUSPECT
-    assert "failed: model-error" in crew.agent("bad").reason
+    assert "failed: its model failed (model-error)" in crew.agent("bad").reason
 
 
 def test_a_model_that_fails_after_minutes_counts_and_is_tried_for_longer() -> None:
@@ -396,7 +396,7 @@ def test_a_task_that_every_agent_refuses_fails_with_that_reason_and_nobody_is_bl
     crew.play(600_000)
     for task in map(crew.task, bad):
         assert task.phase is TaskPhase.FAILED
-        assert task.reason.endswith("refused it in the same way: invalid-request")
+        assert task.reason.endswith('refused it in the same way: its agent says "invalid-request"')
         assert len({a.agent for a in task.attempts}) == BREAK_AFTER
     for found in crew.story.state.agents.values():
         assert found.health is Health.UP, found
@@ -539,7 +539,7 @@ def test_good_looks_do_not_bring_back_an_agent_whose_work_fails() -> None:
     assert crew.route() == [], "one that missed a look is not tried"
     see(crew, "bad", good("bad"))
     assert crew.agent("bad").health is Health.SUSPECT
-    assert crew.agent("bad").reason.endswith("model-error")
+    assert crew.agent("bad").reason.endswith("its model failed (model-error)")
     assert len(crew.route()) == 1
 
 
@@ -587,5 +587,5 @@ def test_a_model_that_is_down_on_all_agents_is_not_the_doing_of_a_task() -> None
     (task,) = crew.story.submit_many(work(task_class=TaskClass.IDEMPOTENT), 1)
     crew.play(400_000)
     assert crew.task(task).phase is TaskPhase.FAILED
-    assert crew.task(task).reason == "model-error"
+    assert crew.task(task).reason == "its model failed (model-error)"
     assert len(crew.task(task).attempts) == 3, "it had all its tries"

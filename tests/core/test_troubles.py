@@ -8,9 +8,11 @@ from fleet_tui.core.decision import Decision, Pending, PendingCode, Rejection, R
 from fleet_tui.core.events import HealthChanged
 from fleet_tui.core.fleet import Strategy
 from fleet_tui.core.ids import AgentName
+from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.state import AgentState, Cordon, Health
-from fleet_tui.core.troubles import MAX_NAMED, WaitsFor, cure_of, trouble_of, waits_for
+from fleet_tui.core.troubles import MAX_NAMED, Missing, WaitsFor, cure_of, trouble_of, waits_for
+from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
@@ -27,6 +29,7 @@ def test_a_waiting_task_names_what_is_wrong_with_each_agent_and_whose_turn_it_is
                 was=Health.UP,
                 reason="gone",
                 failure=kind,
+                detail=Untrusted(f"{name} says why"),
             )
         )
     story.cordon("anna")
@@ -34,13 +37,16 @@ def test_a_waiting_task_names_what_is_wrong_with_each_agent_and_whose_turn_it_is
     story.add(*Router(story.state.fleet).schedule(story.state, {}, story.now_ms))
     found = story.state.task(task)
     assert found is not None
-    assert waits_for(story.state, found).told == (
-        ("cleo", "down: gateway-auth, needs an operator"),
-        ("bert", "down: gateway-down"),
+    told = waits_for(story.state, found).told
+    assert [(each.agent, each.trouble) for each in told] == [
+        ("cleo", "down: its gateway does not accept the token, needs an operator"),
+        ("bert", "down: its gateway does not run"),
         ("anna", "cordoned by me"),
-    )
+    ]
+    assert [each.said.raw for each in told] == ["cleo says why", "bert says why", ""]
+    assert all(each.cure == cure_of(story.state.agents[each.agent]) for each in told)
     story.health("bert", Health.UP)
-    still = [name for name, _ in waits_for(story.state, found).told]
+    still = [each.agent for each in waits_for(story.state, found).told]
     assert still == ["cleo", "anna"], "what was is not told as what is"
 
 
@@ -62,7 +68,8 @@ def test_every_failure_has_a_cure() -> None:
             name=AgentName("a"), health=Health.DOWN, failure=kind, reason=f"because of {kind.value}"
         )
         assert cure_of(found)
-        assert kind.value in (trouble_of(found) or "")
+        told = found.reason if kind is FailureKind.CANNOT_WORK else failure_words(kind)
+        assert told in (trouble_of(found) or "")
     for health in Health:
         assert cure_of(AgentState(name=AgentName("a"), health=health))
 
@@ -82,9 +89,11 @@ def test_why_an_agent_takes_no_work_is_told_once_and_with_its_cure(health: Healt
     assert trouble_of(one(health, reason=health.value)) == out
     assert trouble_of(one(health, reason="so")) == (out and f"{out}: so")
     failed = one(health, reason="so", failure=FailureKind.TIMEOUT)
-    assert trouble_of(failed) == (out and f"{out}: timeout")
+    assert trouble_of(failed) == (out and f"{out}: it did not answer in time")
     token = one(health, reason="so", failure=FailureKind.GATEWAY_AUTH)
-    assert trouble_of(token) == (out and f"{out}: gateway-auth, needs an operator")
+    assert trouble_of(token) == (
+        out and f"{out}: its gateway does not accept the token, needs an operator"
+    )
     lacks = one(health, reason="cannot take work, because so", failure=FailureKind.CANNOT_WORK)
     assert trouble_of(lacks) == (out and f"{out}: cannot take work, because so")
     assert trouble_of(one(health, cordon=CORDON)) == "cordoned by ann"
@@ -142,7 +151,8 @@ def test_only_who_waits_for_agents_waits_for_these(code: PendingCode) -> None:
     pending = Pending(code=code, since_ms=1, decision=decision)
     waits = waits_for(story.state, replace(found, pending=pending))
     for_agents = code in (PendingCode.STATE, PendingCode.CORDON, PendingCode.CAPACITY)
-    told = (AgentName("down"), "down: a test")
+    cure = cure_of(story.state.agents[AgentName("down")])
+    told = Missing(AgentName("down"), "down: a test", NOTHING_SAID, cure)
     assert waits == (WaitsFor(told=(told, told)) if for_agents else WaitsFor())
     for nothing in (replace(pending, decision=None), None):
         assert waits_for(story.state, replace(found, pending=nothing)) == WaitsFor()

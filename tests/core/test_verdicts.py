@@ -265,7 +265,8 @@ def test_after_a_verdict_the_tries_that_did_not_start_count_anew() -> None:
     assert run.task.phase is TaskPhase.WAITING
     refuse_to_start(run, 1)
     assert run.task.phase is TaskPhase.NEEDS_OPERATOR
-    assert run.task.reason == f"{MAX_UNSTARTED} tries in a row did not start: ssh-unreachable"
+    unreached = "its host is not reached by SSH"
+    assert run.task.reason == f"{MAX_UNSTARTED} tries in a row did not start: {unreached}"
 
 
 def test_a_start_ends_the_row_of_tries_that_did_not_start() -> None:

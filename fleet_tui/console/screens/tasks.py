@@ -21,6 +21,7 @@ from fleet_tui.console.widgets.fleet_table import Column, FleetTable
 from fleet_tui.core import words
 from fleet_tui.core.filters import Value
 from fleet_tui.core.open_run import notes
+from fleet_tui.core.reason_words import lost_words
 from fleet_tui.core.state import EMPTY_STATE, Task, TaskPhase
 from fleet_tui.core.task_filter import TASK_KEYS, task_state, task_text, task_value
 from fleet_tui.feed.feed import View
@@ -204,7 +205,7 @@ def reason(task: Task, notes: str = "") -> str:
         return short(f"{dropped}{task.reason}")
     last = task.open_attempt
     if last is not None and last.lost is not None:
-        lost = f"{last.lost.value} {last.detail.raw}".strip()
+        lost = f"{lost_words(last.lost)} {last.detail.raw}".strip()
         return short(f"{notes} · {lost}" if notes else lost)
     if notes:
         return notes

@@ -1,0 +1,265 @@
+"""Codes of failures in words: what people read in place of ``no-trace`` or ``process-gone``.
+
+The ledger keeps codes, for they are compared, counted and matched; every text that is shown says
+them as a sentence about the agent, which stands before it. A code of a gateway's own is said to be
+one. Names of failures that a fleet file can use (``non_retryable``) stand in brackets.
+"""
+
+import re
+from enum import StrEnum
+from typing import assert_never
+
+from fleet_tui.core.decision import PendingCode
+from fleet_tui.core.evidence import LostReason
+from fleet_tui.core.vitals import FailureKind
+
+_CODE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+"""What is a code, and no words already."""
+
+
+class NotStartedCode(StrEnum):
+    """Why a run did not start, beside what kept its agent from being reached."""
+
+    REFUSED = "refused"
+    FENCED = "fenced"
+    CANCELLED_FIRST = "cancelled-first"
+    STALE_EPOCH = "stale-epoch"
+    ENGINE_REPLACED = "engine-replaced"
+    BAD_ID = "bad-id"
+    SHORT = "short"
+    DAMAGED = "damaged"
+    NO_RUN_DIR = "no-run-dir"
+    RUN_DIR_NOT_WRITABLE = "run-dir-not-writable"
+    RUN_DIR_BEGAN_ANEW = "run-dir-began-anew"
+    NO_HARD_LINKS = "no-hard-links"
+    SECRETS_TOO_LARGE = "secrets-too-large"
+    PAYLOAD_TOO_LARGE = "payload-too-large"
+    PAYLOAD_NOT_TEXT = "payload-not-text"
+
+    @property
+    def text(self) -> str:
+        """It in words."""
+        match self:
+            case NotStartedCode.REFUSED:
+                return "its agent refused it"
+            case NotStartedCode.FENCED:
+                return "it was kept from starting"
+            case NotStartedCode.CANCELLED_FIRST:
+                return "it was cancelled before it was sent"
+            case NotStartedCode.STALE_EPOCH:
+                return "a newer engine uses these runs"
+            case NotStartedCode.ENGINE_REPLACED:
+                return "a newer engine took the place of the one that asked"
+            case NotStartedCode.BAD_ID:
+                return "the run has an id that is not possible"
+            case NotStartedCode.SHORT:
+                return "the task did not arrive whole at its host"
+            case NotStartedCode.DAMAGED:
+                return "the task arrived damaged at its host"
+            case NotStartedCode.NO_RUN_DIR | NotStartedCode.RUN_DIR_NOT_WRITABLE:
+                return "its run_dir cannot be made or written to"
+            case NotStartedCode.RUN_DIR_BEGAN_ANEW:
+                return "its run_dir was deleted since the run was planned"
+            case NotStartedCode.NO_HARD_LINKS:
+                return "its run_dir has no hard links"
+            case NotStartedCode.SECRETS_TOO_LARGE:
+                return "its secrets are too large for an environment"
+            case NotStartedCode.PAYLOAD_TOO_LARGE:
+                return "the task's text is larger than the agent takes"
+            case NotStartedCode.PAYLOAD_NOT_TEXT:
+                return "the task's text is not text that the agent takes"
+            case _:
+                assert_never(self)
+
+
+class DiedCode(StrEnum):
+    """Why a run is gone without a result."""
+
+    HOST_REBOOTED = "host-rebooted"
+    PROCESS_GONE = "process-gone"
+
+    @property
+    def text(self) -> str:
+        """It in words."""
+        match self:
+            case DiedCode.HOST_REBOOTED:
+                return "its host was restarted while it ran"
+            case DiedCode.PROCESS_GONE:
+                return "its processes are gone and left no exit status"
+            case _:
+                assert_never(self)
+
+
+class FailedCode(StrEnum):
+    """How a run failed, beside exit statuses and signals. A fleet file can use these names."""
+
+    COMMAND_MISSING = "command-missing"
+    COMMAND_NOT_EXECUTABLE = "command-not-executable"
+    MODEL_ERROR = "model-error"
+    TEXT_LOST = "text-lost"
+    TIMEOUT = "timeout"
+    AGENT_ERROR = "agent-error"
+
+    @property
+    def text(self) -> str:
+        """It in words."""
+        match self:
+            case FailedCode.COMMAND_MISSING:
+                return "a program was not found"
+            case FailedCode.COMMAND_NOT_EXECUTABLE:
+                return "a program could not be executed"
+            case FailedCode.MODEL_ERROR:
+                return "its model failed"
+            case FailedCode.TEXT_LOST:
+                return "its gateway lost the task's text in a restart"
+            case FailedCode.TIMEOUT:
+                return "its agent ended it for taking too long"
+            case FailedCode.AGENT_ERROR:
+                return "its agent failed"
+            case _:
+                assert_never(self)
+
+
+def failure_words(kind: FailureKind) -> str:
+    """Why a look at an agent failed, as a sentence about the agent."""
+    match kind:
+        case FailureKind.SSH_UNREACHABLE:
+            return "its host is not reached by SSH"
+        case FailureKind.SSH_AUTH:
+            return "its host does not let the engine's SSH key in"
+        case FailureKind.SSH_HOST_KEY:
+            return "its host's SSH key is not the one that is trusted"
+        case FailureKind.SSH_PROTOCOL:
+            return "no SSH server answers at its host's address"
+        case FailureKind.FORWARD_DENIED:
+            return "its host's SSH server does not forward connections"
+        case FailureKind.SESSION_DENIED:
+            return "its host's SSH server opens no session"
+        case FailureKind.GATEWAY_DOWN:
+            return "its gateway does not run"
+        case FailureKind.GATEWAY_HUNG:
+            return "its gateway does not answer"
+        case FailureKind.GATEWAY_STARTING:
+            return "its gateway is starting"
+        case FailureKind.GATEWAY_DRAINING:
+            return "its gateway is draining"
+        case FailureKind.GATEWAY_AUTH:
+            return "its gateway does not accept the token"
+        case FailureKind.GATEWAY_SCOPE:
+            return "its gateway does not let the token do what is needed"
+        case FailureKind.PROTOCOL_MISMATCH:
+            return "its gateway speaks another protocol"
+        case FailureKind.RELEASE_UNSUPPORTED:
+            return "its gateway's release is not supported"
+        case FailureKind.AGENT_MISSING:
+            return "its gateway has no agent of that id"
+        case FailureKind.BAD_ANSWER:
+            return "its answer cannot be relied on"
+        case FailureKind.SECRET_MISSING:
+            return "a secret that it needs cannot be read"
+        case FailureKind.COMMAND_MISSING:
+            return "its program cannot be executed"
+        case FailureKind.DISK_FULL:
+            return "its host's disk is full"
+        case FailureKind.NO_DESCRIPTORS:
+            return "the engine has no file descriptors left"
+        case FailureKind.CANNOT_WORK:
+            return "its host lacks what a run needs"
+        case FailureKind.TIMEOUT:
+            return "it did not answer in time"
+        case FailureKind.INTERNAL:
+            return "a bug in fleet-tui stopped the look at it"
+        case _:
+            assert_never(kind)
+
+
+def lost_words(reason: LostReason) -> str:
+    """Why nobody can say where a run stands."""
+    match reason:
+        case LostReason.CONNECTION_LOST:
+            return "the connection was lost"
+        case LostReason.TIMEOUT:
+            return "no answer came in time"
+        case LostReason.UNREACHABLE:
+            return "its agent is not reached"
+        case LostReason.BAD_ANSWER:
+            return "the answer cannot be relied on"
+        case LostReason.HUNG:
+            return "its agent does not answer"
+        case LostReason.REFUSED:
+            return "its agent does not tell for now"
+        case LostReason.NO_TRACE:
+            return "its agent does not know the run, and nothing proves that it never ran"
+        case LostReason.CANNOT_CANCEL:
+            return "its agent takes no cancel while it drains"
+        case LostReason.CANCELLED:
+            return "the engine stopped asking"
+        case _:
+            assert_never(reason)
+
+
+def pending_words(code: PendingCode) -> str:
+    """Why a task waits."""
+    match code:
+        case PendingCode.NEW:
+            return "just came in"
+        case PendingCode.CAPACITY:
+            return "all fitting agents are busy"
+        case PendingCode.BACKOFF:
+            return "pausing before the next attempt"
+        case PendingCode.RETRY_BUDGET:
+            return "the fleet has started as many retries as it may for now"
+        case PendingCode.BRAKE:
+            return "failover is frozen: too many agents were lost at once"
+        case PendingCode.STATE:
+            return "no fitting agent is in service"
+        case PendingCode.CORDON:
+            return "every fitting agent is cordoned"
+        case PendingCode.PIN:
+            return "the agent it is pinned to cannot take it"
+        case PendingCode.POOL:
+            return "its pool cannot take it"
+        case PendingCode.CAPABILITY:
+            return "no agent has what it needs"
+        case PendingCode.RESIDENCY:
+            return "no fitting agent is where its data must stay"
+        case PendingCode.ISOLATION:
+            return "fitting agents are reserved for other clients"
+        case PendingCode.HOLD:
+            return "held by an operator"
+        case PendingCode.NO_FLEET:
+            return "no fleet is loaded"
+        case _:
+            assert_never(code)
+
+
+_NOT_STARTED = {
+    **{reason.value: lost_words(reason) for reason in LostReason},
+    **{kind.value: failure_words(kind) for kind in FailureKind},
+    **{code.value: code.text for code in NotStartedCode},
+}
+_DIED = {code.value: code.text for code in DiedCode}
+_FAILED = {code.value: f"{code.text} ({code.value})" for code in FailedCode}
+_STATUS = re.compile(r"(?:exit|signal)-[0-9]+")
+
+
+def not_started_words(code: str) -> str:
+    """Why a run did not start."""
+    return _NOT_STARTED.get(code) or _of_agent(code)
+
+
+def died_words(code: str) -> str:
+    """Why a run is gone without a result."""
+    return _DIED.get(code) or _of_agent(code)
+
+
+def failed_words(code: str) -> str:
+    """How a run failed; exit statuses and signals by the names that a fleet file has for them."""
+    if not code:
+        return "it failed"
+    return _FAILED.get(code) or (code if _STATUS.fullmatch(code) else _of_agent(code))
+
+
+def _of_agent(code: str) -> str:
+    """An agent's own word is quoted; sentences stay as they are."""
+    return f'its agent says "{code}"' if _CODE.fullmatch(code) else code
