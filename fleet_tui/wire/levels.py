@@ -61,7 +61,7 @@ _COLOUR_HINTS = ("\x1b", "\\", "\x9b", "#033", "^[")
 _SYSLOG = re.compile(r"<(\d{1,3})>(?:1 )?")
 _LETTER = re.compile(
     r"(?:\S{20,40} std(?:out|err) [FP] |[\w.-]{1,60} +\| |\[pod/[\w./-]{1,120}\] )?"
-    r"([IWEFD])\d{4}(?:\d{4})?[ T]\d\d:\d\d:\d\d"  # klog, glog
+    r"(?:\[\w{1,20}\]:\[)?([IWEFD])\d{4}(?:\d{4})?[ T]\d\d:\d\d:\d\d"  # klog, glog, PyTorch
     r"|\[([TDIWEFC])(?:\]| \d)"  # tornado and the like
     r"|\d\d-\d\d \d\d:\d\d:\d\d\.\d+ +\d+ +\d+ ([VDIWEF]) "  # logcat
     r"|([VDIWEF])/[\w.-]{1,60} *\("  # logcat, brief
@@ -98,7 +98,7 @@ _JSON_FIELD = re.compile(
 )
 _SENTENCE = re.compile(
     r"(?:[A-Za-z][a-z']{0,30},? ){3}\Z"
-    r"|(?:\b(?:no|not|without|zero|any|an?|the|of|as|is|with|on|to|level|log-level)|(?<![\d.:,])0)"
+    r"|(?:\b(?:no|not|without|zero|any|an?|the|of|as|is|with|on|to|level|log-level)|(?<![\w.:,])0)"
     r"[ =:\"']{1,3}\Z",
     re.I,
 )
@@ -120,6 +120,7 @@ _AFTER_TIME = re.compile(
 )
 _OPENER = re.compile(
     r"Traceback \(most recent call last\):|Exception in thread |Unhandled exception"
+    r"|\*\* \([\w.]{1,80}\) "  # Elixir
     r"|thread '[^']{1,60}' (?:\(\d+\) )?panicked at|Segmentation fault|Uncaught \w*Error"
     r"|PHP (?:Fatal|Parse) error: |make(?:\[\d{1,3}\])?: \*\*\* |FAILED  \] "
     r"|(?:Caused by: )?(?:[\w$]{1,60}\.){0,10}\w{0,60}(?:Error|Exception)(?:: |:?$)"
@@ -136,7 +137,6 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True):
     severity: object = None
     loglevel: object = None
     log_level: object = None
-    LogLevel: object = None
     Level: object = None
     levelname: object = None
     severityText: object = None
@@ -246,7 +246,8 @@ def _stands_as_level(head: str, start: int, end: int, word: str, name: str) -> b
     )
     if _SENTENCE.search(before[-100:]):
         return False
-    if bracketed or (before.endswith("> <") and after.startswith("> <")):
+    angled = after.startswith(("> ", "> <")) and (before == "<" or before.endswith((" <", "> <")))
+    if bracketed or angled:
         return True
     if before and _NOTHING.match(after):
         return False
@@ -308,16 +309,65 @@ def _of_json(line: str, depth: int) -> Level | None:
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
         found = _JSON_FIELD.search(text)
         return _of_value(found[1]) if found else None
-    for value in (
+    values = (
         *(record.level, record.lvl, record.severity, record.loglevel, record.log_level),
-        *(record.LogLevel, record.Level, record.levelname, record.severityText),
+        *(record.Level, record.levelname, record.severityText),
         *(record.severity_text, record.log_dot_level, record.at_l, record.at_level),
         *(record.levelString, record.syslog_severity, record.L),
         record.priority if isinstance(record.priority, str) else None,
-    ):
+    )
+    # A name says more than a number, of which there are several scales.
+    for value in (*(v for v in values if isinstance(v, str)), *values):
         if value is not None and (level := _of_value(value)) is not None:
             return level
-    return _of_numbers(record) or _of_inner(record, depth)
+    return _of_numbers(record) or _of_inner(record, depth) or _of_any_key(text)
+
+
+_SPELLINGS = re.compile(r"[^a-z]")
+_ANY_KEYS = frozenset(
+    {"level", "lvl", "severity", "loglevel", "levelname", "errorseverity", "severitytext", "status"}
+)
+"""Keys in any spelling: ``Severity``, ``level_name``, ``@severity``. The status of a record is a
+level where it is the name of one (Datadog)."""
+_LOGLEVEL = {
+    "loglevel": (Level.TRACE, Level.DEBUG, Level.INFO, Level.WARN, Level.ERROR, Level.ERROR)
+}
+"""As .NET counts (``Microsoft.Extensions.Logging.LogLevel``)."""
+_HUNDREDS = {
+    "level": (Level.DEBUG, Level.INFO, Level.WARN, Level.ERROR, Level.ERROR, Level.ERROR),
+    "severity": (Level.DEBUG, Level.INFO, Level.INFO, Level.WARN, Level.ERROR, Level.ERROR),
+}
+"""From 100 on, as Monolog counts and as Google Cloud Logging does."""
+
+
+def _of_any_key(text: str) -> Level | None:
+    """What a key says that is spelt in another way, or a number of a scale that its key tells."""
+    try:
+        record: object = msgspec.json.decode(text)
+    except (ValueError, RecursionError):  # what the fields above were read over
+        return None
+    if not isinstance(record, dict):
+        return None
+    known = [
+        (name, value)
+        for key, value in record.items()
+        if (name := _SPELLINGS.sub("", key[:40].lower())) in _ANY_KEYS
+    ]
+    for _, value in known:
+        if isinstance(value, str) and (level := _of_name(value)) is not None:
+            return level
+    for name, value in known:
+        number = int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value
+        if not isinstance(number, int) or isinstance(number, bool):
+            continue
+        if name in _LOGLEVEL and 0 <= number < len(_LOGLEVEL[name]):
+            return _LOGLEVEL[name][number]
+        if name in _HUNDREDS and 100 <= number < 900:
+            return _HUNDREDS[name][min(number // 100, 6) - 1]
+    return None
+
+
+_DIGITS = re.compile(r"[0-9]{1,4}")
 
 
 def _of_value(value: object) -> Level | None:
@@ -328,7 +378,7 @@ def _of_value(value: object) -> Level | None:
                 return _of_number(int(word))
             if word in ("i", "w", "e", "f", "d"):
                 return _LETTERS[word.upper()]
-            return _LEVEL_OF.get(word.partition(" ")[0])
+            return _of_name(word)
         case bool():
             return None
         case int():
@@ -337,6 +387,15 @@ def _of_value(value: object) -> Level | None:
             return _LEVEL_OF.get(name[:60].lower())
         case _:
             return None
+
+
+def _of_name(word: str) -> Level | None:
+    """A level's name, also with what it differs from it (slog: ``INFO+2``)."""
+    name = without_colours(word[:60]).strip().lower().partition(" ")[0]
+    return _LEVEL_OF.get(_OFFSET.sub("", name))
+
+
+_OFFSET = re.compile(r"[+-]\d{1,4}\Z")
 
 
 def _of_number(number: int) -> Level | None:
