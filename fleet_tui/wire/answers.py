@@ -11,6 +11,7 @@ nothing.
     checkpoint SHA256                  of the blob of that name
     blob out|err|usage|checkpoint N    then N bytes and a line feed
     cannot CODE ...                    any number: what the host cannot do for runs
+    why CODE ...                       of "missing": why the program cannot be executed
     gone RUN                           any number
     time, disk, inodes, load, cpu, MemTotal:, MemAvailable:    numbers, for what they are worth
     end                                and nothing after it
@@ -106,6 +107,37 @@ CANNOT: Mapping[str, str] = {
 }
 """What a host may be unable to do, beside having the tools."""
 
+NO_PROGRAM: Mapping[str, str] = {
+    "absent": "is not there",
+    "directory": "is a directory",
+    "special": "is no file",
+    "mode": "may not be executed: its execute bit is not set",
+    "denied": "may not be executed by the user who would run it",
+    "noexec": "lies below {0}, where nothing may be executed (mounted with noexec)",
+    "interpreter": "cannot be executed without {0}, which its first line names and is not there",
+    "return": "ends its first line with a carriage return, so no interpreter is found",
+    "loader": "needs {0}, which is not there: it was built for another system",
+    "machine": "was built for {0}, its host has {1}",
+    "format": "was built for another system",
+}
+"""Why a program cannot be executed, and what is said of it."""
+
+MACHINES: Mapping[str, str] = {
+    "2": "SPARC",
+    "3": "x86",
+    "8": "MIPS",
+    "20": "PowerPC",
+    "21": "64-bit PowerPC",
+    "22": "S/390",
+    "40": "ARM",
+    "43": "64-bit SPARC",
+    "62": "x86-64",
+    "183": "64-bit ARM",
+    "243": "RISC-V",
+    "258": "LoongArch",
+}
+"""Kinds of processors by their numbers in ELF headers (``e_machine`` in elf.h)."""
+
 _COUNT = r"(?:0|[1-9][0-9]{0,14})"
 _STATUS = r"(?:0|[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5])"
 _ENDED = rf"{_STATUS} (?:-|{_COUNT}) (?:{_COUNT} [0-9a-f]{{64}}|- -)"
@@ -122,6 +154,7 @@ _LINES: Mapping[str, re.Pattern[str]] = {
     "buried": re.compile(""),
     "ended": re.compile("exit|signal|unsure"),
     "output": re.compile("lost"),
+    "why": re.compile(rf"(?:{'|'.join(NO_PROGRAM)})(?: .*)?"),
     "checkpoint": re.compile("[0-9a-f]{64}"),
     # Vitals are believed one by one, or not: nothing rests on them.
     "time": re.compile(".*"),
@@ -272,6 +305,8 @@ def _whole(
     reply = Reply(state, words, blobs, cannot)
     if strange := blobs.keys() - _BELONGS.get(state[0], frozenset()):
         raise _Wrong(f"{min(strange)} does not belong to {state[0]}")
+    if "why" in words and state[0] != "missing":
+        raise _Wrong(f"why does not belong to {state[0]}")
     if not reply.ended:
         if "out" in blobs or "output" in words or "ended" in words:
             raise _Wrong(f"an end does not belong to {state[0]}")
@@ -309,6 +344,21 @@ def cannot_work(reply: Reply) -> tuple[str, str] | None:
     if reply.state == ("refused", "no-run-dir"):
         return CANNOT["use"], ""
     return None
+
+
+def no_program(reply: Reply, program: str) -> str:
+    """Why a program cannot be executed, as a sentence about it."""
+    code, *told = reply.words.get("why", ("absent",))
+    if code == "absent" and "/" not in program:
+        return f"{program} is not on the host's PATH"
+    if code == "machine":
+        told = [MACHINES.get(number, f"a processor of kind {number}") for number in told]
+    else:
+        told = [" ".join(told)]
+    text = NO_PROGRAM[code]
+    for at, word in enumerate(told):
+        text = text.replace(f"{{{at}}}", word)
+    return f"{program} {text}"
 
 
 def standing(

@@ -12,7 +12,7 @@ from fleet_tui.core.fleet import CommandAgent, LocalAgent
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.core.vitals import FailureKind, ProbeFailure
-from fleet_tui.wire.answers import CANNOT, Reply, cannot_work
+from fleet_tui.wire.answers import CANNOT, Reply, cannot_work, no_program
 from fleet_tui.wire.runs import Runs
 from fleet_tui.wire.shell import ChannelFailure, Shell
 
@@ -103,7 +103,8 @@ class Fitness:
         if (unfit := self.unfit()) is not None:
             return unfit
         if found.state == ("missing",):
-            return self.failure(FailureKind.COMMAND_MISSING, _missing(self._spec.command[0]))
+            why = Untrusted(no_program(found, self._spec.command[0]))
+            return self.failure(FailureKind.COMMAND_MISSING, why)
         return found
 
     def _note(self, found: Reply, due: bool) -> None:
@@ -135,8 +136,3 @@ def _ran(found: Reply | Unknown | ChannelFailure) -> bool | None:
             return False
         case Unknown():
             return None
-
-
-def _missing(program: str) -> Untrusted:
-    where = "no file that may be executed there" if "/" in program else "not on the host's PATH"
-    return Untrusted(f"{program} is {where}")

@@ -183,32 +183,29 @@ class LocalPort(ProgramPort):
             now_ms=now_ms,
         )
         self._shell = shell or LocalShell()
+        self._program = os.path.expanduser(spec.command[0])
+        self._is_missing = False
+        """Whether the last look by the wrapper, which alone says why, found no program."""
 
     async def reach(self) -> Shell | SshFailure:
         """This machine is always there."""
         return self._shell
 
     async def probe(self) -> VitalsReading | ProbeFailure:
-        """This machine's vitals, and whether the program is there."""
-        if not self._runs.is_known or self._fitness.is_due(self._shell):
+        """This machine's vitals, and whether the program can be executed."""
+        due = not self._runs.is_known or self._fitness.is_due(self._shell)
+        if due or self._is_missing or shutil.which(self._program) is None:
             found = await self._fitness.look(self._shell)
+            failed = found.kind if isinstance(found, ProbeFailure) else None
+            self._is_missing = failed is FailureKind.COMMAND_MISSING
             # This machine answers, if only late: what it can do is found out by the next look.
-            passing = (FailureKind.TIMEOUT, FailureKind.COMMAND_MISSING)
-            if isinstance(found, ProbeFailure) and found.kind not in passing:
+            if isinstance(found, ProbeFailure) and failed is not FailureKind.TIMEOUT:
                 return found
         unfit = self._fitness.unfit()
         return unfit if unfit is not None else await asyncio.to_thread(self._look)
 
     def _look(self) -> VitalsReading | ProbeFailure:
         began_s = time.perf_counter()
-        program = os.path.expanduser(self._spec.command[0])
-        if shutil.which(program) is None:
-            return ProbeFailure(
-                agent=self._agent,
-                observed_at_ms=self._now_ms(),
-                kind=FailureKind.COMMAND_MISSING,
-                detail=Untrusted(f"{program} is not on this machine's PATH"),
-            )
         free = _disk_free(Path(self._spec.run_dir).expanduser())
         full = None if free is None else disk_full(free / 1024)
         if full is not None:

@@ -18,9 +18,9 @@
 # is, and the process that waits for it makes the directory anew for the record.
 #
 # Beside the runs is also a file epoch: "NEWEST BEGINNING FOUNDED-MS", the newest engine that was
-# here, the beginning since which no run was lost, and when that was. If runs were deleted, or put back from an
-# older copy, finding nothing of one planned before proves nothing: then a tombstone says "lost", not
-# "fenced".
+# here, the beginning since which no run was lost, and when that was. If runs were deleted, or put
+# back from an older copy, finding nothing of one planned before proves nothing: then a tombstone
+# says "lost", not "fenced".
 
 LC_ALL=C; export LC_ALL
 umask 077
@@ -643,19 +643,124 @@ rehearse() {
   rm -rf "$try"
 }
 
-# may_run PROGRAM: whether exec would find it. What only a shell knows is no program, but a busybox
-# may have some of its own that are no files.
-may_run() {
-  case $1 in */*) [ -f "$1" ] && [ -x "$1" ]; return ;; esac
+# find_program NAME: sets FOUND to the file that exec would take, or else to one of that name which
+# cannot be executed; fails if there is none. Nothing is found of what a busybox has as no file.
+find_program() {
+  FOUND=$1
+  case $1 in */*) return ;; esac
+  FOUND=
   rest=$PATH:
   while [ -n "$rest" ]; do
     place=${rest%%:*}
     rest=${rest#*:}
-    [ -f "${place:-.}/$1" ] && [ -x "${place:-.}/$1" ] && return 0
+    place=${place:-.}/$1
+    [ -f "$place" ] || continue
+    [ -x "$place" ] && { FOUND=$place; return; }
+    FOUND=${FOUND:-$place}
   done
-  command -v "$1" >/dev/null 2>&1 && command -v busybox >/dev/null 2>&1 &&
-    busybox "$1" --help >/dev/null 2>&1
+  [ -n "$FOUND" ] || {
+    command -v "$1" >/dev/null 2>&1 && command -v busybox >/dev/null 2>&1 &&
+      busybox "$1" --help >/dev/null 2>&1
+  }
 }
+
+# may_run PROGRAM: whether exec would run it, as far as that can be told without trying; else says
+# "why CODE ...".
+may_run() {
+  find_program "$1" || { say "why absent"; return 1; }
+  [ -n "$FOUND" ] || return 0
+  if [ ! -e "$FOUND" ]; then say "why absent"
+  elif [ -d "$FOUND" ]; then say "why directory"
+  elif [ ! -f "$FOUND" ]; then say "why special"
+  elif forbids_exec "$FOUND"; then say "why noexec $MOUNTED"
+  elif [ ! -x "$FOUND" ]; then
+    case $(ls -ldL "$FOUND") in
+      ???[xs]*|??????[xs]*|?????????[xt]*) say "why denied" ;;
+      *) say "why mode" ;;
+    esac
+  else knows_format "$FOUND"; return
+  fi
+  return 1
+}
+
+# forbids_exec FILE: whether it lies where nothing may be executed; sets MOUNTED.
+forbids_exec() {
+  MOUNTED= mounted_with=
+  real=$(readlink -f "$1" 2>/dev/null)
+  while read -r _ at _ with _; do
+    case $at in *\\*) at=$(printf %b "$at") ;; esac
+    case ${real:-$1} in "${at%/}/"*) ;; *) continue ;; esac
+    [ "${#at}" -ge "${#MOUNTED}" ] || continue
+    MOUNTED=$at mounted_with=$with
+  done 2>/dev/null < /proc/self/mounts
+  case ,$mounted_with, in *,noexec,*) ;; *) return 1 ;; esac
+} 2>/dev/null
+
+# knows_format FILE: whether what begins the file is something that the host can execute. What is
+# text without an interpreter is run by a shell.
+knows_format() {
+  first=$({ head -c 256 "$1" | head -n 1; } 2>/dev/null)
+  case $first in
+    "#!"*) has_interpreter "${first#??}" ;;
+    "$(printf '\177')ELF"*) foreign_formats || { fits_machine "$1" && has_loader "$1"; } ;;
+    MZ*) foreign_formats || { say "why format"; false; } ;;
+  esac
+} 2>/dev/null
+
+# has_interpreter LINE: what stands after #! of a script.
+has_interpreter() {
+  set -- $1
+  interpreter=$1 asked=${2:-}
+  case $interpreter$asked in
+    *"$(printf '\r')") say "why return"; return 1 ;;
+  esac
+  if [ ! -f "$interpreter" ] || [ ! -x "$interpreter" ]; then
+    say "why interpreter $interpreter"
+    return 1
+  fi
+  case $interpreter:$asked in
+    */env:|*/env:-*|*/env:*=*) ;;
+    */env:*) find_program "$asked" || { say "why interpreter $asked"; return 1; } ;;
+  esac
+}
+
+# foreign_formats: whether the host was told how to run what is not its own.
+foreign_formats() {
+  set +f; set -- /proc/sys/fs/binfmt_misc/*; set -f
+  for entry; do
+    case $entry in */register|*/status|*/"*") ;; *) return 0 ;; esac
+  done
+  return 1
+}
+
+# machine_of FILE: the kind of processor in the header of an ELF file.
+machine_of() {
+  set -- $(head -c 20 "$1" 2>/dev/null | od -An -tu1 2>/dev/null)
+  [ $# -eq 20 ] || return 1
+  # Two bytes, the lower one first or last.
+  if [ "$6" = 1 ]; then printf %s $((${19} + 256 * ${20}))
+  else printf %s $((${20} + 256 * ${19}))
+  fi
+}
+
+# fits_machine FILE: whether it is for this processor: of the kind that the shell is for, or of one
+# that such processors run too.
+fits_machine() {
+  theirs=$(machine_of "$1") && ours=$(machine_of "/proc/$$/exe") || return 0
+  [ "$ours" != "$theirs" ] || return 0
+  case $ours:$theirs in
+    62:3|3:62|183:40|40:183|21:20|20:21|43:2|43:18|2:43) return 0 ;;
+  esac
+  say "why machine $theirs $ours"
+  return 1
+}
+
+# has_loader FILE: whether what loads its libraries is there: an ELF file of another libc names one
+# that is not, and the kernel says then that the program itself is not there.
+has_loader() {
+  loader=$(head -c 4096 "$1" | tr -c '[:print:]' '\n' | grep -m 1 '^/[^ ]*/ld[^ /]*\.so[.0-9]*$')
+  [ -z "$loader" ] || [ -e "$loader" ] || { say "why loader $loader"; return 1; }
+} 2>/dev/null
 
 look() {
   read -r program && read -r thorough || return

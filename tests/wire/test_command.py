@@ -173,7 +173,7 @@ async def test_what_is_there_and_is_no_program(server: Sshd, tmp_path: Path) -> 
         found = await port.probe()
         assert isinstance(found, ProbeFailure)
         assert found.kind is FailureKind.COMMAND_MISSING
-        assert found.detail.raw == f"{tmp_path} is no file that may be executed there"
+        assert found.detail.raw == f"{tmp_path} is a directory"
 
 
 @pytest.mark.sshd
