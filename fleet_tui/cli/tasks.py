@@ -27,7 +27,7 @@ from fleet_tui.core.ids import task_label, task_number
 from fleet_tui.core.open_run import notes
 from fleet_tui.core.reason_words import pending_words
 from fleet_tui.core.state import FleetState, Task, TaskPhase
-from fleet_tui.core.task_filter import HELD, task_state
+from fleet_tui.core.task_words import TaskWord, is_held
 
 TITLES = ("TASK", "PRIO", "PHASE", "AGENT", "CLIENT", "AGE", "TRIES", "COST", "WHY", "TEXT")
 MAX_LOOKED_UP = 5_000
@@ -151,7 +151,7 @@ def _is_wanted(task: Task, state: FleetState, wanted: Wanted) -> bool:
         return False
     if wanted.dead and task.id not in state.dead_letters:
         return False
-    return not wanted.held or task_state(task) == HELD
+    return not wanted.held or is_held(task)
 
 
 def _row(task: Task, state: FleetState, now_ms: int) -> list[str]:
@@ -159,7 +159,7 @@ def _row(task: Task, state: FleetState, now_ms: int) -> list[str]:
     return [
         task.label,
         task.spec.priority.name,
-        HELD if task.hold is not None else task.phase,
+        TaskWord.HELD if task.hold is not None else task.phase,
         last.agent if last is not None else "-",
         task.spec.client or "-",
         words.age(task.submitted_at_ms, now_ms),

@@ -19,11 +19,12 @@ from fleet_tui.console.detail_rows import (
     name,
     paragraph,
     short,
-    word_tone,
 )
-from fleet_tui.console.glyphs import STATE_TONES
+from fleet_tui.console.glyphs import Sign
+from fleet_tui.console.looks import agent_look, attempt_look
 from fleet_tui.console.story import story_line
 from fleet_tui.core import words
+from fleet_tui.core.agent_words import health_word
 from fleet_tui.core.events import (
     AgentCordoned,
     AgentIdentified,
@@ -51,7 +52,7 @@ MAX_HEALTH_CHANGES = 40
 
 _LEVEL_TONES = {Level.ERROR: Tone.ERROR, Level.WARN: Tone.WARN}
 
-_TRACES = {True: ("up", Tone.OK), False: ("down", Tone.ERROR)}
+_TRACES = {True: (Sign.GOOD, Tone.OK), False: (Sign.BAD, Tone.ERROR)}
 
 
 def agent_sections(
@@ -83,14 +84,15 @@ def head_line(agent: AgentState, spec: AgentSpec | None, pen: Pen, now_ms: int) 
     if spec is not None:
         cells.append(Cell(f"{name(spec.pool)} > ", Tone.DIM))
     cells.append(Cell(name(agent.name), Tone.TITLE))
-    word = agent.health.value
-    cells.append(Cell(f"   {pen.sign(word)} {word}", STATE_TONES.get(word, Tone.PLAIN)))
+    word = health_word(agent.health)
+    look = agent_look(word)
+    cells.append(Cell(f"   {pen.sign(look.sign)} {word}", look.tone))
     cells.append(Cell(f" {words.age(agent.since_ms or None, now_ms)}"))
     if agent.quarantine_until_ms is not None:
         cells.append(Cell(f" until {pen.clock(agent.quarantine_until_ms)}"))
     if agent.cordon is not None:
         said = f": {short(agent.cordon.reason)}" if agent.cordon.reason else ""
-        cells.append(Cell(f"   {pen.sign('cordoned')} cordoned by {name(agent.cordon.by)}{said}",
+        cells.append(Cell(f"   {pen.sign(Sign.ASIDE)} cordoned by {name(agent.cordon.by)}{said}",
                           Tone.BUSY))  # fmt: skip
         cells.append(Cell(f" {words.age(agent.cordon.since_ms, now_ms)}", Tone.DIM))
     return line(*cells)
@@ -209,8 +211,8 @@ def _strip(looks: Sequence[Look], pen: Pen) -> DetailLine:
         answered = isinstance(look, VitalsReading)
         sign, tone = _TRACES[answered]
         if isinstance(look, VitalsReading) and not look.ready:
-            sign, tone = "degraded", Tone.WARN
-        cells.append(Cell(pen.glyphs.state(sign), tone))
+            sign, tone = Sign.WARNING, Tone.WARN
+        cells.append(Cell(pen.sign(sign), tone))
     ok = next((k.observed_at_ms for k in reversed(looks) if isinstance(k, VitalsReading)), None)
     cells.append(Cell("   last ok ", Tone.DIM))
     cells.append(Cell(pen.clock(ok)))
@@ -266,7 +268,7 @@ def _work(agent: AgentName, state: FleetState, pen: Pen, now_ms: int) -> Section
                 task.label,
                 task.spec.priority.name,
                 task.spec.task_class.value,
-                Cell(attempt_word(attempt), word_tone(attempt.phase.value)),
+                Cell(attempt_word(attempt), attempt_look(attempt.phase).tone),
                 pen.clock(attempt.ended_at_ms or attempt.started_at_ms or attempt.planned_at_ms),
                 outcome(task, attempt, state, pen, now_ms),
             )

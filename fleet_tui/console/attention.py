@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 
-from fleet_tui.console.glyphs import Glyphs
+from fleet_tui.console.glyphs import Glyphs, Sign
 from fleet_tui.console.seatbelt import BELL, notification_sequence, title_sequence
 from fleet_tui.console.toasts import summary
 from fleet_tui.core.firewall import safe_line
@@ -71,7 +71,7 @@ def title(view: View, status: FleetStatus, glyphs: Glyphs) -> str:
     if view.mode is Mode.REVIEW:
         return f"{name} - review"
     if status.alerts_crit:
-        return f"{glyphs.state('down')}{status.alerts_crit} {name}"
+        return f"{glyphs.sign(Sign.BAD)}{status.alerts_crit} {name}"
     return f"{name} - fleet-tui"
 
 

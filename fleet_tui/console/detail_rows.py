@@ -12,7 +12,7 @@ from typing import NamedTuple
 from rich.cells import cell_len, chop_cells
 
 from fleet_tui.console.cells import Align, Cell, Line, Tone
-from fleet_tui.console.glyphs import UNICODE, Glyphs
+from fleet_tui.console.glyphs import UNICODE, Glyphs, Sign
 from fleet_tui.console.widgets.paint import fit
 from fleet_tui.core import words
 from fleet_tui.core.firewall import safe_line
@@ -41,9 +41,9 @@ class Pen(NamedTuple):
         """``12:04:31`` in local time."""
         return words.clock(at_ms, self.offset_minutes)
 
-    def sign(self, word: str) -> str:
-        """The sign of a health or task word."""
-        return self.glyphs.state(_SIGN_OF.get(word, word))
+    def sign(self, sign: Sign) -> str:
+        """A sign as this terminal draws it."""
+        return self.glyphs.sign(sign)
 
 
 class Target(NamedTuple):
@@ -68,53 +68,6 @@ class Section(NamedTuple):
 
     title: str
     lines: tuple[DetailLine, ...]
-
-
-_SIGN_OF = {
-    "succeeded": "up",
-    "failed": "down",
-    "died": "down",
-    "timed-out": "down",
-    "expired": "down",
-    "given-up": "down",
-    "needs-operator": "degraded",
-    "held": "degraded",
-    "waiting": "cordoned",
-    "running": "starting",
-    "planned": "starting",
-    "cancelling": "draining",
-    "cancelled": "drained",
-    "not-started": "drained",
-}
-"""Task words borrow the signs of the health words they resemble."""
-
-_TONE_OF = {
-    "succeeded": Tone.OK,
-    "failed": Tone.ERROR,
-    "died": Tone.ERROR,
-    "timed-out": Tone.ERROR,
-    "expired": Tone.ERROR,
-    "given-up": Tone.ERROR,
-    "needs-operator": Tone.WARN,
-    "held": Tone.WARN,
-    "unknown": Tone.WARN,
-    "cancelling": Tone.BUSY,
-    "running": Tone.PLAIN,
-    "planned": Tone.BUSY,
-    "waiting": Tone.PLAIN,
-    "cancelled": Tone.DIM,
-    "not-started": Tone.DIM,
-}
-
-
-def word_tone(word: str) -> Tone:
-    """How a task or attempt word is painted."""
-    return _TONE_OF.get(word, Tone.PLAIN)
-
-
-def word_cell(word: str, pen: Pen) -> Cell:
-    """``✗ failed`` in its tone."""
-    return Cell(f"{pen.sign(word)} {word}", word_tone(word))
 
 
 def attempt_word(attempt: Attempt) -> str:

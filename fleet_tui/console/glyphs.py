@@ -5,9 +5,20 @@ A state is always a sign *and* a word; a sign alone carries no meaning.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 
-from fleet_tui.console.cells import Cell, Tone
+
+class Sign(Enum):
+    """What the sign before a word says."""
+
+    GOOD = auto()
+    WARNING = auto()
+    BAD = auto()
+    STOPPING = auto()
+    ASIDE = auto()
+    """Out of the way, on purpose or for good."""
+    COMING = auto()
+    UNKNOWN = auto()
 
 
 class Ramp(StrEnum):
@@ -24,8 +35,7 @@ class Glyphs:
     """One set of signs. Each is one terminal cell wide."""
 
     name: str
-    states: Mapping[str, str]
-    """By the word of the state."""
+    signs: Mapping[Sign, str]
     full: str
     empty: str
     rising: str
@@ -41,9 +51,9 @@ class Glyphs:
     """Bar chart from nothing to full."""
     ramp: Ramp
 
-    def state(self, word: str) -> str:
-        """The sign of a state; unknown words get the sign of not knowing."""
-        return self.states.get(word, "?")
+    def sign(self, sign: Sign) -> str:
+        """One cell."""
+        return self.signs[sign]
 
     def bar(self, part: float, whole: float, width: int) -> str:
         """``███░``: how much of ``whole`` is taken. More than the whole fills the bar."""
@@ -76,50 +86,29 @@ class Glyphs:
         )
 
 
-_STATES = {
-    "up": "●",
-    "degraded": "▲",
-    "suspect": "▲",
-    "down": "✗",
-    "unreachable": "✗",
-    "draining": "◐",
-    "drained": "◌",
-    "cordoned": "◌",
-    "quarantined": "◌",
-    "maintenance": "◌",
-    "retired": "◌",
-    "joining": "↻",
-    "starting": "↻",
-    "restarting": "↻",
-    "unknown": "?",
-    "stale": "?",
+_SIGNS: Mapping[Sign, str] = {
+    Sign.GOOD: "●",
+    Sign.WARNING: "▲",
+    Sign.BAD: "✗",
+    Sign.STOPPING: "◐",
+    Sign.ASIDE: "◌",
+    Sign.COMING: "↻",
+    Sign.UNKNOWN: "?",
 }
 
-_TO_ASCII = str.maketrans("●▲✗◐◌↻", "+!x~->")
-
-STATE_TONES: Mapping[str, Tone] = {
-    "up": Tone.OK,
-    "degraded": Tone.WARN,
-    "suspect": Tone.WARN,
-    "down": Tone.ERROR,
-    "unreachable": Tone.ERROR,
-    "draining": Tone.BUSY,
-    "drained": Tone.DIM,
-    "cordoned": Tone.DIM,
-    "quarantined": Tone.WARN,
-    "maintenance": Tone.DIM,
-    "retired": Tone.DIM,
-    "joining": Tone.BUSY,
-    "starting": Tone.BUSY,
-    "restarting": Tone.BUSY,
-    "unknown": Tone.DIM,
-    "stale": Tone.DIM,
+_ASCII_SIGNS: Mapping[Sign, str] = {
+    Sign.GOOD: "+",
+    Sign.WARNING: "!",
+    Sign.BAD: "x",
+    Sign.STOPPING: "~",
+    Sign.ASIDE: "-",
+    Sign.COMING: ">",
+    Sign.UNKNOWN: "?",
 }
-"""The tone of each state's word."""
 
 UNICODE = Glyphs(
     name="unicode",
-    states=_STATES,
+    signs=_SIGNS,
     full="█",
     empty="░",
     rising="↗",
@@ -137,7 +126,7 @@ UNICODE = Glyphs(
 
 ASCII = Glyphs(
     name="ascii",
-    states={word: sign.translate(_TO_ASCII) for word, sign in _STATES.items()},
+    signs=_ASCII_SIGNS,
     full="#",
     empty=".",
     rising="^",
@@ -171,8 +160,3 @@ def choose(env: Mapping[str, str], wanted: str = "auto") -> Glyphs:
     if locale in ("C", "POSIX") or ("." in locale and not utf8):
         return ASCII
     return ASCII if locale[:2] in _EAST_ASIAN else UNICODE
-
-
-def state_cell(glyphs: Glyphs, word: str) -> Cell:
-    """``✗ down`` in the tone of its state."""
-    return Cell(f"{glyphs.state(word)} {word}", STATE_TONES.get(word, Tone.DIM))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from fleet_tui.console.cells import Cell, Line, Tone
-from fleet_tui.console.glyphs import Glyphs
+from fleet_tui.console.glyphs import Glyphs, Sign
 from fleet_tui.console.panes.queue import trend_sign
 from fleet_tui.console.widgets.lines import Part
 from fleet_tui.core import words
@@ -17,13 +17,13 @@ MAX_FLEET_CHARS = 32
 MAX_MODE_CHARS = 60
 SHORT_MODE_CHARS = 30
 
-_COUNTED: tuple[tuple[str, Tone, frozenset[Health], bool], ...] = (
-    ("up", Tone.OK, frozenset({Health.UP}), True),
-    ("degraded", Tone.WARN, frozenset({Health.DEGRADED, Health.SUSPECT}), True),
-    ("down", Tone.ERROR, frozenset({Health.DOWN, Health.UNREACHABLE}), True),
-    ("draining", Tone.BUSY, frozenset({Health.DRAINING}), True),
-    ("starting", Tone.BUSY, frozenset({Health.STARTING, Health.JOINING}), False),
-    ("quarantined", Tone.WARN, frozenset({Health.QUARANTINED}), False),
+_COUNTED: tuple[tuple[Sign, Tone, frozenset[Health], bool], ...] = (
+    (Sign.GOOD, Tone.OK, frozenset({Health.UP}), True),
+    (Sign.WARNING, Tone.WARN, frozenset({Health.DEGRADED, Health.SUSPECT}), True),
+    (Sign.BAD, Tone.ERROR, frozenset({Health.DOWN, Health.UNREACHABLE}), True),
+    (Sign.STOPPING, Tone.BUSY, frozenset({Health.DRAINING}), True),
+    (Sign.COMING, Tone.BUSY, frozenset({Health.STARTING, Health.JOINING}), False),
+    (Sign.ASIDE, Tone.WARN, frozenset({Health.QUARANTINED}), False),
 )
 """Sign, tone, what is counted, and whether zero is shown."""
 
@@ -40,13 +40,13 @@ def badge(view: View) -> Line:
 def counts(status: FleetStatus, glyphs: Glyphs) -> Line:
     """``●17 ▲1 ✗1 ◐1``."""
     cells: list[Cell] = []
-    for word, tone, members, always in _COUNTED:
+    for sign, tone, members, always in _COUNTED:
         number = sum(status.by_health.get(health, 0) for health in members)
         if number or always:
-            cells.append(Cell(f"{glyphs.state(word)}{number}", tone if number else Tone.DIM))
+            cells.append(Cell(f"{glyphs.sign(sign)}{number}", tone if number else Tone.DIM))
             cells.append(Cell(" "))
     if status.cordoned:
-        cells += [Cell(f"{glyphs.state('cordoned')}{status.cordoned}", Tone.DIM), Cell(" ")]
+        cells += [Cell(f"{glyphs.sign(Sign.ASIDE)}{status.cordoned}", Tone.DIM), Cell(" ")]
     return tuple(cells[:-1])
 
 

@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 import msgspec
 
 from fleet_tui.console.cells import Cell, Line, Tone
-from fleet_tui.console.glyphs import STATE_TONES, Glyphs
+from fleet_tui.console.glyphs import Glyphs
+from fleet_tui.console.looks import agent_cell, severity_look
 from fleet_tui.core import words
 from fleet_tui.core.agent_words import AgentWord, word_of, worst_first
 from fleet_tui.core.firewall import safe_line
@@ -21,7 +22,6 @@ from fleet_tui.core.state import (
     AttemptPhase,
     DecisionRecord,
     FleetState,
-    Severity,
     Task,
 )
 from fleet_tui.core.status import RATE_WINDOW_MS, percentile
@@ -247,9 +247,7 @@ def agent_cells(row: AgentRow, glyphs: Glyphs) -> dict[str, Cell]:
         return Cell(text, Tone.DIM if row.is_stale else tone)
 
     return {
-        "state": Cell(
-            f"{glyphs.state(row.state)} {row.state}", STATE_TONES.get(row.state, Tone.DIM)
-        ),
+        "state": agent_cell(glyphs, row.state),
         "agent": Cell(safe_line(row.name, MAX_NAME_CHARS), Tone.TITLE if row.is_problem else quiet),
         "pool": Cell(safe_line(row.pool, MAX_NAME_CHARS), quiet),
         "region": Cell(safe_line(row.region, MAX_NAME_CHARS), quiet),
@@ -329,30 +327,24 @@ def decision_cells(
 
 # --- alerts ---
 
-_LOUDNESS = {
-    Severity.CRIT: (Tone.ERROR, "down", 0),
-    Severity.WARN: (Tone.WARN, "degraded", 1),
-    Severity.INFO: (Tone.DIM, "unknown", 2),
-}
-
 
 def open_alerts(state: FleetState) -> list[Alert]:
     """Open alerts: unacknowledged and loud first, then the newest."""
     return sorted(
         state.alerts.values(),
-        key=lambda a: (a.acked_by is not None, _LOUDNESS[a.severity][2], -a.raised_at_ms, a.id),
+        key=lambda a: (a.acked_by is not None, a.severity.order, -a.raised_at_ms, a.id),
     )
 
 
 def alert_cells(alert: Alert, glyphs: Glyphs, now_ms: int) -> dict[str, Cell]:
     """Every column of the alerts table by its key."""
-    tone, sign, _ = _LOUDNESS[alert.severity]
+    sign, tone = severity_look(alert.severity)
     if alert.acked_by is not None or alert.resolved_at_ms is not None:
         tone = Tone.DIM
     until_ms = now_ms if alert.resolved_at_ms is None else alert.resolved_at_ms
     acked = f"ack {safe_line(alert.acked_by, MAX_NAME_CHARS)}" if alert.acked_by else "-"
     return {
-        "severity": Cell(f"{glyphs.state(sign)} {alert.severity.value.upper()}", tone),
+        "severity": Cell(f"{glyphs.sign(sign)} {alert.severity.value.upper()}", tone),
         "subject": Cell(safe_line(alert.subject, MAX_NAME_CHARS), Tone.TITLE),
         "text": Cell(safe_line(alert.text)),
         "what": Cell(

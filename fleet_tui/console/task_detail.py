@@ -15,9 +15,8 @@ from fleet_tui.console.detail_rows import (
     name,
     paragraph,
     short,
-    word_cell,
-    word_tone,
 )
+from fleet_tui.console.looks import attempt_cell, task_cell, task_look
 from fleet_tui.console.story import story_line
 from fleet_tui.console.task_evidence import evidence, limits
 from fleet_tui.console.why import held_words, needs_line, why_sections
@@ -31,7 +30,7 @@ from fleet_tui.core.quoting import reason_of
 from fleet_tui.core.reason_words import lost_words
 from fleet_tui.core.redaction import without_secrets
 from fleet_tui.core.state import Attempt, AttemptPhase, FleetState, Task, TaskPhase
-from fleet_tui.core.task_filter import task_state
+from fleet_tui.core.task_words import task_word
 from fleet_tui.core.troubles import waits_for
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.verdicts import MAYBE_TWICE, may_be_judged
@@ -62,7 +61,7 @@ def task_sections(
             rows = (*rows, choice)
         sections.append(Section(title, rows))
     elif task.reason:
-        tone = word_tone(task.phase.value)
+        tone = task_look(task_word(task)).tone
         sections.append(Section("", (paragraph(short(task.reason), tone),)))
     if told := notes(state, task, now_ms, pen.offset_minutes):
         odd = tuple(paragraph(f"{note[:1].upper()}{note[1:]}.", Tone.WARN) for note in told)
@@ -111,13 +110,13 @@ def _operators(task: Task, pen: Pen, now_ms: int) -> Iterator[DetailLine]:
 
 def head_line(task: Task, fleet: FleetSpec, pen: Pen, now_ms: int) -> DetailLine:
     """``t-48205  P2  globex  ▲ held 1m12s   attempts 0/3   $0.03``."""
-    word = task_state(task)
+    word = task_word(task)
     span = words.duration(span_ms(task, now_ms))
     limit = fleet.retry_policy(task.spec.task_class).max_attempts
     cells = [Cell(task.label, Tone.TITLE), Cell(f"  {task.spec.priority.name}")]
     if task.spec.client is not None:
         cells.append(Cell(f"  {name(task.spec.client)}"))
-    sign, tone = word_cell(word, pen)
+    sign, tone = task_cell(pen.glyphs, word)
     cells.append(Cell(f"  {sign}", tone))
     cells.append(Cell(f" {span}"))
     cells.append(Cell("   attempts ", Tone.DIM))
@@ -213,7 +212,7 @@ def _attempt_row(attempt: Attempt, pen: Pen, now_ms: int) -> Sequence[Cell | str
     return (
         str(attempt.number),
         name(attempt.agent),
-        Cell(f"{pen.sign(attempt.phase.value)} {word}", word_tone(attempt.phase.value)),
+        attempt_cell(pen.glyphs, attempt.phase, word),
         pen.clock(began),
         words.duration(words.elapsed_ms(began, ended)),
         words.count(tokens) if tokens else words.MISSING,

@@ -17,8 +17,8 @@ from fleet_tui.console.detail_rows import (
     name,
     paragraph,
     short,
-    word_cell,
 )
+from fleet_tui.console.looks import attempt_cell
 from fleet_tui.core import words
 from fleet_tui.core.fleet import FleetSpec, TaskClass
 from fleet_tui.core.quoting import is_quote, reason_of
@@ -48,7 +48,7 @@ def _head(attempt: Attempt, pen: Pen) -> DetailLine:
     pairs: list[tuple[str, str | Cell]] = [
         ("attempt", str(attempt.number)),
         ("on", Cell(name(attempt.agent), Tone.ACCENT)),
-        ("", word_cell(attempt.phase.value, pen)),
+        ("", attempt_cell(pen.glyphs, attempt.phase)),
     ]
     return facts(pairs)._replace(target=Target(agent=attempt.agent))
 

@@ -10,24 +10,8 @@ from operator import attrgetter
 
 from fleet_tui.console.slices import Key
 from fleet_tui.core.fleet import Priority
-from fleet_tui.core.state import FleetState, Task, TaskPhase
-from fleet_tui.core.task_filter import HELD, task_state
-
-_URGENCY = {
-    "needs-operator": 0,
-    "unknown": 1,
-    "held": 2,
-    "cancelling": 3,
-    "running": 4,
-    "planned": 4,
-    "waiting": 5,
-    "failed": 6,
-    "expired": 6,
-    "cancelled": 7,
-    "succeeded": 8,
-}
-
-_WAITING, _HELD = _URGENCY["waiting"], _URGENCY[HELD]
+from fleet_tui.core.state import FleetState, Task
+from fleet_tui.core.task_words import task_word
 
 _PRIORITIES = len(Priority)
 
@@ -36,7 +20,7 @@ _submitted = attrgetter("submitted_at_ms")
 
 def urgency(task: Task) -> Key:
     """Smaller is worse; equals by priority, then the oldest first, of the ended the newest."""
-    rank = _URGENCY.get(task_state(task), _WAITING) * _PRIORITIES
+    rank = task_word(task).order * _PRIORITIES
     if task.phase.is_closed:
         return (rank, float(-(task.ended_at_ms or 0)), "")
     return (rank + task.spec.priority, float(task.submitted_at_ms), "")
@@ -50,12 +34,7 @@ def most_urgent(state: FleetState, count: int) -> list[Task]:
 def _by_urgency(state: FleetState) -> Iterator[Task]:
     boxes: dict[int, list[Task]] = {}
     for task in state.open_tasks.values():
-        if task.phase is TaskPhase.WAITING:
-            pending = task.pending
-            held = task.hold is not None or (pending is not None and pending.code.is_held)
-            rank = _HELD if held else _WAITING
-        else:
-            rank = _URGENCY.get(task_state(task), _WAITING)
+        rank = task_word(task).order
         boxes.setdefault(rank * _PRIORITIES + task.spec.priority, []).append(task)
     for box in sorted(boxes):
         yield from sorted(boxes[box], key=_submitted)

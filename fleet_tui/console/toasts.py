@@ -17,7 +17,7 @@ from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import AgentName, AlertId
 from fleet_tui.core.redaction import without_patterns
-from fleet_tui.core.state import Alert, AttemptPhase, FleetState, Severity
+from fleet_tui.core.state import Alert, AttemptPhase, FleetState, Severity, TaskPhase
 
 MAX_TOASTS = 3
 """On screen at a time; newer ones push older ones out."""
@@ -208,7 +208,7 @@ def _fate(names: Sequence[AgentName], state: FleetState) -> str:
             if there is not task.attempts[-1]:
                 moved += 1
             elif not task.phase.is_closed:
-                needs = task.phase.value == "needs-operator"
+                needs = task.phase is TaskPhase.NEEDS_OPERATOR
                 verdicts, waiting = verdicts + needs, waiting + (not needs)
     counts = (
         (moved, "moved"),

@@ -56,7 +56,12 @@ def word_of(agent: AgentState) -> AgentWord:
     """The word for an agent."""
     if agent.cordon is not None and agent.health in (Health.UP, Health.DEGRADED):
         return AgentWord.CORDONED
-    match agent.health:
+    return health_word(agent.health)
+
+
+def health_word(health: Health) -> AgentWord:
+    """The word for an agent of that health that nobody keeps out of routing."""
+    match health:
         case Health.DOWN:
             return AgentWord.DOWN
         case Health.UNREACHABLE:
@@ -78,7 +83,7 @@ def word_of(agent: AgentState) -> AgentWord:
         case Health.RETIRED:
             return AgentWord.RETIRED
         case _:
-            assert_never(agent.health)
+            assert_never(health)
 
 
 def worst_first(word: AgentWord, since_ms: int, name: str) -> tuple[int, int, str]:

@@ -405,11 +405,16 @@ class Task(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Severity(StrEnum):
-    """How loud an alert is."""
+    """How loud an alert is, the loudest first."""
 
     CRIT = "crit"
     WARN = "warn"
     INFO = "info"
+
+    @property
+    def order(self) -> int:
+        """Where it stands in a list."""
+        return list(Severity).index(self)
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,8 @@
 
 from fleet_tui.core.filters import Value
 from fleet_tui.core.fleet import Priority, TaskClass
-from fleet_tui.core.state import AttemptPhase, Task, TaskPhase
+from fleet_tui.core.state import Task, TaskPhase
+from fleet_tui.core.task_words import TaskWord, task_word
 from fleet_tui.core.words import elapsed_ms
 
 TASK_KEYS = frozenset(
@@ -11,33 +12,12 @@ TASK_KEYS = frozenset(
 )  # fmt: skip
 
 
-HELD = "held"
-"""Waits for somebody: an operator holds it, or no agent can take it."""
-
-
 TASK_WORDS: dict[str, tuple[str, ...]] = {
-    "state": (
-        HELD,
-        *(phase.value for phase in TaskPhase),
-        *(phase.value for phase in AttemptPhase if phase.is_open),
-    ),
+    "state": tuple(word.value for word in TaskWord),
     "prio": tuple(priority.name for priority in Priority),
     "class": tuple(each.value for each in TaskClass),
 }
 """Keys whose values are a few words, with all of them."""
-
-
-def task_state(task: Task) -> str:
-    """One word for where a task stands: its phase, or what its open attempt or its wait says."""
-    match task.phase:
-        case TaskPhase.ACTIVE if task.open_attempt is not None:
-            return task.open_attempt.phase.value
-        case TaskPhase.WAITING if task.hold is not None:
-            return HELD
-        case TaskPhase.WAITING if task.pending is not None and task.pending.code.is_held:
-            return HELD
-        case _:
-            return task.phase.value
 
 
 def task_value(task: Task, key: str, now_ms: int) -> Value:
@@ -47,7 +27,7 @@ def task_value(task: Task, key: str, now_ms: int) -> Value:
         case "task":
             return task.label
         case "state":
-            return task_state(task)
+            return task_word(task).value
         case "prio":
             return spec.priority.name
         case "agent":
@@ -86,7 +66,7 @@ def task_text(task: Task) -> str:
     stands, and its text."""
     spec = task.spec
     agent = task.attempt.agent if task.attempt is not None else ""
-    known = (task.label, task_state(task), agent, spec.client or "", spec.pool or "", task.reason)
+    known = (task.label, task_word(task), agent, spec.client or "", spec.pool or "", task.reason)
     hold = (task.hold.by, task.hold.reason) if task.hold is not None else ()
     waits = (task.pending.code.value, task.pending.detail) if task.pending is not None else ()
     return " ".join((*known, *hold, *waits, spec.payload.raw))

@@ -8,7 +8,8 @@ import pytest
 from fleet_tui.cli.choosing import OneOf
 from fleet_tui.cli.main import COMMANDS, cli
 from fleet_tui.core.state import AttemptPhase, TaskPhase
-from fleet_tui.core.task_filter import TASK_WORDS, task_state
+from fleet_tui.core.task_filter import TASK_WORDS
+from fleet_tui.core.task_words import task_word
 from fleet_tui.errors import ExitCode
 from tests.cli.conftest import Shop
 from tests.support.fleets import agent, fleet, work
@@ -132,4 +133,4 @@ def test_the_states_of_a_filter_are_all_that_a_task_can_be_in() -> None:
     (task,) = told.submit_many(work(), 1)
     known = told.state.task(task)
     assert known is not None
-    assert task_state(known) in states
+    assert task_word(known) in states

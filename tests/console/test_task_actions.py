@@ -5,6 +5,7 @@ import pytest
 
 from fleet_tui.console.acting_tasks import impact, parse_rate
 from fleet_tui.console.detail_rows import Pen
+from fleet_tui.console.glyphs import Sign
 from fleet_tui.console.places import Place
 from fleet_tui.console.screens.tasks import reason
 from fleet_tui.console.why import waiting_words
@@ -16,7 +17,7 @@ from fleet_tui.core.fleet import Priority
 from fleet_tui.core.modes import EngineMode, ModeNow
 from fleet_tui.core.state import Hold as Held
 from fleet_tui.core.state import Task
-from fleet_tui.core.task_filter import task_state
+from fleet_tui.core.task_words import task_word
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
 from tests.support.scene import NOW_MS, seeded_state, task_id, with_dead_letters
@@ -48,9 +49,9 @@ def test_every_wait_has_words(code: PendingCode) -> None:
 
 
 def test_the_queue_says_who_holds_and_what_goes_first() -> None:
-    assert task_state(HELD) == "held"
+    assert task_word(HELD) == "held"
     assert reason(HELD) == "held by ops: wait for the migration"
-    assert task_state(FIRST) == "waiting"
+    assert task_word(FIRST) == "waiting"
     assert reason(FIRST).startswith("goes first · every slot of")
     budget = waiting(pending=Pending(code=PendingCode.RETRY_BUDGET, since_ms=0))
     assert reason(budget) == "the fleet has started as many retries as it may for now"
@@ -150,4 +151,4 @@ def test_a_plan_about_many_tasks_counts_clients_and_ends() -> None:
     assert "7 failed: exit-3 after # turns" in text
     one = "\n".join("".join(cell.text for cell in line) for line in impact(tasks[:1], state.fleet))
     assert "t-46901 ended as failed: exit-3 after 40 turns" in one
-    assert Pen().sign("failed") not in one
+    assert Pen().sign(Sign.BAD) not in one

@@ -13,10 +13,11 @@ PROGRAM = """
 import os
 from textual.app import App
 from fleet_tui import bundled
-from fleet_tui.console import glyphs, themes
+from fleet_tui.console import glyphs, looks, themes
 from fleet_tui.console.seatbelt import SeatbeltDriver
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable, Row
 from fleet_tui.console.widgets.paint import Cell
+from fleet_tui.core.agent_words import AgentWord
 
 loaded = themes.load(bundled.themes())
 choice = themes.choose(os.environ, known=loaded.themes)
@@ -30,7 +31,7 @@ class Program(App):
         yield FleetTable([Column("s", "STATE", 14), Column("a", "AGENT", 14)])
     def on_mount(self):
         table = self.query_one(FleetTable)
-        table.show([Row(w, (glyphs.state_cell(signs, w), Cell(w))) for w in signs.states])
+        table.show([Row(w, (looks.agent_cell(signs, w), Cell(w))) for w in AgentWord])
         table.set_marks(frozenset({"down"}))
         table.focus()
         self.call_after_refresh(lambda: self.set_timer(0.3, self.exit))

@@ -12,6 +12,7 @@ from textual.geometry import Region
 
 from fleet_tui.console import glyphs
 from fleet_tui.console.frame import FrameLimiter
+from fleet_tui.console.looks import agent_cell, attempt_cell, task_cell
 from fleet_tui.console.widgets.lines import (
     ALWAYS_SHOWN,
     HeaderLine,
@@ -23,6 +24,9 @@ from fleet_tui.console.widgets.lines import (
 )
 from fleet_tui.console.widgets.paint import Align, Cell, Tone, fit, overlay
 from fleet_tui.console.widgets.spark import Chart, chart_lines, resample
+from fleet_tui.core.agent_words import AgentWord
+from fleet_tui.core.state import AttemptPhase
+from fleet_tui.core.task_words import TaskWord
 from tests.support import payloads
 from tests.support.screens import Bench, screen_lines, settle
 
@@ -256,18 +260,20 @@ def test_the_terminal_chooses_the_signs(env: dict[str, str], wanted: str, name: 
 
 def test_every_sign_is_one_cell_and_ascii_is_ascii() -> None:
     for signs in (glyphs.UNICODE, glyphs.ASCII):
-        every = [*signs.states.values(), *signs.steps, signs.full, signs.empty, signs.rising]
+        every = [*signs.signs.values(), *signs.steps, signs.full, signs.empty, signs.rising]
         every += [signs.steady, signs.falling, signs.sort_descending, signs.sort_ascending]
         every += [signs.separator, signs.arrow, signs.marked, signs.rule]
         assert all(cell_len(sign) == 1 for sign in every)
         assert signs is glyphs.UNICODE or all(sign.isascii() for sign in every)
-        assert set(signs.states) == set(glyphs.STATE_TONES)
+        assert set(signs.signs) == set(glyphs.Sign)
+        assert len(set(signs.signs.values())) == len(glyphs.Sign)
 
 
 def test_states_bars_and_trends() -> None:
-    assert glyphs.state_cell(glyphs.UNICODE, "down") == Cell("✗ down", Tone.ERROR)
-    assert glyphs.state_cell(glyphs.ASCII, "draining") == Cell("~ draining", Tone.BUSY)
-    assert glyphs.state_cell(glyphs.ASCII, "no such") == Cell("? no such", Tone.DIM)
+    assert agent_cell(glyphs.UNICODE, AgentWord.DOWN) == Cell("✗ down", Tone.ERROR)
+    assert agent_cell(glyphs.ASCII, AgentWord.DRAINING) == Cell("~ draining", Tone.BUSY)
+    assert task_cell(glyphs.UNICODE, TaskWord.UNKNOWN) == Cell("? unknown", Tone.WARN)
+    assert attempt_cell(glyphs.UNICODE, AttemptPhase.FENCED) == Cell("◌ fenced", Tone.DIM)
     assert glyphs.UNICODE.slots(3, 4) == "███░ 3/4"
     assert glyphs.ASCII.slots(0, 4) == ".... 0/4"
     assert glyphs.UNICODE.bar(1, 1_000, 4) == "█░░░"

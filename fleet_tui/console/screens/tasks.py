@@ -7,7 +7,8 @@ from textual import on
 from textual.app import ComposeResult
 
 from fleet_tui.console.cells import Align, Cell, Tone
-from fleet_tui.console.detail_rows import Pen, name, short, word_cell
+from fleet_tui.console.detail_rows import Pen, name, short
+from fleet_tui.console.looks import task_cell
 from fleet_tui.console.panes.table import TablePane
 from fleet_tui.console.places import Place
 from fleet_tui.console.rows import line_text
@@ -23,17 +24,16 @@ from fleet_tui.core.filters import Value
 from fleet_tui.core.open_run import notes
 from fleet_tui.core.reason_words import lost_words
 from fleet_tui.core.state import EMPTY_STATE, Task, TaskPhase
-from fleet_tui.core.task_filter import TASK_KEYS, task_state, task_text, task_value
+from fleet_tui.core.task_filter import TASK_KEYS, task_text, task_value
+from fleet_tui.core.task_words import TaskWord, task_word
 from fleet_tui.feed.feed import View
-
-_PROBLEMS = frozenset({"needs-operator", "unknown", "held", "failed", "expired"})
 
 
 class TaskRow(NamedTuple):
     """A task and the only things of its line that change by themselves."""
 
     task: Task
-    word: str
+    word: TaskWord
     span_ms: int
     """How long it waits or runs, in whole seconds; once it ended, how long it took."""
     notes: str = ""
@@ -100,7 +100,7 @@ class TasksPane(TablePane[TaskRow]):
         """A task and what changes by itself, now."""
         now_ms = view.now_ms
         told = notes(view.state, task, now_ms, self.console.utc_offset_minutes)
-        return TaskRow(task, task_state(task), _whole_seconds(task, now_ms), " · ".join(told))
+        return TaskRow(task, task_word(task), _whole_seconds(task, now_ms), " · ".join(told))
 
     def row_id(self, record: TaskRow) -> str:
         """The task's id."""
@@ -108,7 +108,7 @@ class TasksPane(TablePane[TaskRow]):
 
     def is_problem(self, record: TaskRow) -> bool:
         """Needs somebody, is held or lost, or failed."""
-        return record.word in _PROBLEMS
+        return record.word.is_problem
 
     def suggestions(self) -> Collection[str]:
         """States, pools, clients and agents that are there."""
@@ -136,7 +136,7 @@ class TasksPane(TablePane[TaskRow]):
         return {
             "number": Cell(task.label, Tone.ACCENT),
             "prio": Cell(spec.priority.name, Tone.TITLE if spec.priority == 0 else Tone.PLAIN),
-            "state": word_cell(record.word, pen),
+            "state": task_cell(pen.glyphs, record.word),
             "agent": Cell(name(last.agent) if on_agent and last is not None else words.MISSING),
             "client": Cell(name(spec.client or words.MISSING)),
             "time": Cell(words.duration(record.span_ms)),
