@@ -13,9 +13,10 @@ from textual.app import App
 from fleet_tui.console.messages import Loudness
 from fleet_tui.console.selection import listed
 from fleet_tui.core import words
+from fleet_tui.core.alert_rules import AlertRule, rule_of
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.fleet import FleetSpec
-from fleet_tui.core.ids import AgentName, AlertId
+from fleet_tui.core.ids import AgentName
 from fleet_tui.core.redaction import without_patterns
 from fleet_tui.core.state import Alert, AttemptPhase, FleetState, Severity, TaskPhase
 
@@ -28,15 +29,13 @@ MAX_TOAST_CHARS = 96
 TOAST_S = 5
 LOUD_TOAST_S = 8
 FOLD_MS = 8_000
-"""Alerts that come within this time of the first of their kind are told together."""
+"""Alerts that come within this time of the first of their rule are told together."""
 
 FATE_BEFORE_MS = 30_000
 """A run may be found dead this long before its agent is."""
 
 NEXT_KEY = "7: alerts"
 
-_AGENT = "agent-"
-_FROZEN = "failover-frozen"
 _EMPTY = "pool-empty"
 _LOST_WITH_AGENT = frozenset({AttemptPhase.DIED, AttemptPhase.GIVEN_UP, AttemptPhase.NOT_STARTED})
 
@@ -108,61 +107,57 @@ class Toaster:
 
 
 class Storm:
-    """The critical alerts of the last FOLD_MS by kind, as sentences."""
+    """The critical alerts of the last FOLD_MS by rule, as sentences."""
 
     def __init__(self) -> None:
-        self._since_ms: dict[str, int] = {}
-        self._folded: dict[str, list[Alert]] = {}
+        self._since_ms: dict[AlertRule | None, int] = {}
+        self._folded: dict[AlertRule | None, list[Alert]] = {}
 
     def add(self, fresh: Sequence[Alert], now_ms: int) -> None:
         """Alerts that were just raised; only the critical ones are toasts."""
-        for kind, since_ms in list(self._since_ms.items()):
+        for rule, since_ms in list(self._since_ms.items()):
             if not 0 <= now_ms - since_ms < FOLD_MS:
-                del self._since_ms[kind], self._folded[kind]
+                del self._since_ms[rule], self._folded[rule]
         for alert in fresh:
             if alert.severity is Severity.CRIT:
-                kind = _kind(alert.id)
-                self._since_ms.setdefault(kind, now_ms)
-                self._folded.setdefault(kind, []).append(alert)
+                rule = rule_of(alert.id)
+                self._since_ms.setdefault(rule, now_ms)
+                self._folded.setdefault(rule, []).append(alert)
 
     def sentences(self, state: FleetState) -> Sequence[tuple[str, str]]:
-        """(key, safe text) of every kind, in the order they began."""
+        """(key, safe text) of every rule, in the order they began."""
         return [
-            (f"{kind}@{self._since_ms[kind]}", f"{_told(kind, alerts, state)} - {NEXT_KEY}")
-            for kind, alerts in self._folded.items()
+            (f"{rule}@{self._since_ms[rule]}", f"{_told(rule, alerts, state)} - {NEXT_KEY}")
+            for rule, alerts in self._folded.items()
         ]
 
 
 def summary(alerts: Sequence[Alert], state: FleetState) -> str:
     """Alerts in one safe sentence, folded as toasts are."""
-    kinds: dict[str, list[Alert]] = {}
+    rules: dict[AlertRule | None, list[Alert]] = {}
     for alert in alerts:
-        kinds.setdefault(_kind(alert.id), []).append(alert)
-    return "; ".join(_told(kind, members, state) for kind, members in kinds.items())
+        rules.setdefault(rule_of(alert.id), []).append(alert)
+    return "; ".join(_told(rule, members, state) for rule, members in rules.items())
 
 
-def _kind(alert: AlertId) -> str:
-    return alert.partition(":")[0]
-
-
-def _told(kind: str, alerts: Sequence[Alert], state: FleetState) -> str:
-    if kind.startswith(_AGENT):
-        return _agents_told(kind.removeprefix(_AGENT), alerts, state)
+def _told(rule: AlertRule | None, alerts: Sequence[Alert], state: FleetState) -> str:
+    if rule is not None and rule.of_agent is not None:
+        return _agents_told(rule.of_agent, alerts, state)
     if len(alerts) == 1:
         # An operator's reason may be in it; a part of a secret that is cut has no shape.
         text = safe_line(without_patterns(alerts[0].text)[0])
         subject = safe_line(alerts[0].subject)
-        if kind == _FROZEN:
+        if rule is AlertRule.FAILOVER_FROZEN:
             # Why is in the alert; a toast says what.
             return f"failover frozen in {subject}"
         return safe_line(f"{subject}: {text}", MAX_TOAST_CHARS - len(NEXT_KEY) - 3)
     subjects = safe_line(listed(alert.subject for alert in alerts))
-    match kind:
-        case "failover-frozen":
+    match rule:
+        case AlertRule.FAILOVER_FROZEN:
             return f"failover frozen in {len(alerts)} pools: {subjects}"
-        case "pool-empty":
+        case AlertRule.POOL_EMPTY:
             return f"{len(alerts)} pools have no agent in service: {subjects}"
-        case _:
+        case _:  # the others do not come in crowds
             return f"{len(alerts)} critical alerts: {subjects}"
 
 

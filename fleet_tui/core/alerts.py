@@ -9,6 +9,7 @@ from typing import assert_never
 import msgspec
 
 from fleet_tui.core import words
+from fleet_tui.core.alert_rules import AlertRule, alert_id, rule_of_health
 from fleet_tui.core.breaker import Breaker
 from fleet_tui.core.decision import PendingCode
 from fleet_tui.core.events import AlertRaised, AlertResolved, EngineTroubled, Event
@@ -96,13 +97,14 @@ def conditions(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
     """Everything that deserves an alert at this instant."""
     found: dict[AlertId, Condition] = {}
     for agent in state.agents.values():
-        condition = _of_agent(agent, now_ms)
-        if condition is not None and not _is_told_by_its_pool(state, agent):
-            found[AlertId(f"agent-{agent.health.value}:{agent.name}")] = condition
+        rule, condition = rule_of_health(agent.health), _of_agent(agent, now_ms)
+        if rule and condition and not _is_told_by_its_pool(state, agent):
+            found[alert_id(rule, agent.name)] = condition
         if agent.breaker is not None:
-            found[AlertId(f"agent-failing:{agent.name}")] = _of_breaker(agent.name, agent.breaker)
+            failing = _of_breaker(agent.name, agent.breaker)
+            found[alert_id(AlertRule.AGENT_FAILING, agent.name)] = failing
     for pool, reason in state.frozen_pools.items():
-        found[AlertId(f"failover-frozen:{pool}")] = _of_frozen(state, pool, reason)
+        found[alert_id(AlertRule.FAILOVER_FROZEN, pool)] = _of_frozen(state, pool, reason)
     found.update(_of_engine(state))
     found.update(_of_pools(state, now_ms))
     found.update(_of_tasks(state, now_ms))
@@ -156,21 +158,21 @@ def reconcile_troubles(state: FleetState, now: Mapping[Trouble, str]) -> list[Ev
 def _of_engine(state: FleetState) -> dict[AlertId, Condition]:
     found: dict[AlertId, Condition] = {}
     if state.engine.mode.mode is EngineMode.HOLD:
-        found[AlertId("engine-hold:engine")] = Condition(
+        found[alert_id(AlertRule.ENGINE_HOLD, "engine")] = Condition(
             severity=Severity.CRIT,
             subject="engine",
             text="starts nothing until it is thawed",
             detail=Untrusted(state.engine.mode.reason),
         )
     for trouble, text in state.engine.troubles.items():
-        found[AlertId(f"engine-trouble:{trouble}")] = Condition(
+        found[alert_id(AlertRule.ENGINE_TROUBLE, trouble)] = Condition(
             severity=Severity.WARN,
             subject="engine",
             text=f"{text}; {TROUBLES[trouble].advice}",
             is_corrected=True,
         )
     if state.engine.file_problem:
-        found[AlertId("fleet-file:fleet file")] = Condition(
+        found[alert_id(AlertRule.FLEET_FILE, "fleet file")] = Condition(
             severity=Severity.WARN,
             subject="fleet file",
             text="has problems; the last good one stays in force",
@@ -189,7 +191,7 @@ def _of_dead_letters(state: FleetState, now_ms: int) -> dict[AlertId, Condition]
     minutes = DEAD_LETTER_WINDOW_MS // 60_000
     text = f"{DEAD_LETTER_GROWTH} or more new dead letters within {minutes} min"
     condition = Condition(severity=Severity.WARN, subject="dead letters", text=text)
-    return {AlertId("dead-letters:tasks"): condition}
+    return {alert_id(AlertRule.DEAD_LETTERS, "tasks"): condition}
 
 
 def _of_models(state: FleetState) -> dict[AlertId, Condition]:
@@ -210,7 +212,7 @@ def _of_models(state: FleetState) -> dict[AlertId, Condition]:
     more = " and more" if len(agents) > OUTAGE_NAMED else ""
     reason = min(reasons, key=lambda r: (-reasons[r], r))
     return {
-        AlertId("model-outage:models"): Condition(
+        alert_id(AlertRule.MODEL_OUTAGE, "models"): Condition(
             severity=Severity.WARN,
             subject="models",
             text=f"the model fails again and again on {named}{more}: {reason}",
@@ -294,7 +296,7 @@ def _of_pools(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
         if not is_out_of_service(agent, now_ms):
             serving.add(spec.pool)
     return {
-        AlertId(f"pool-empty:{pool}"): Condition(
+        alert_id(AlertRule.POOL_EMPTY, pool): Condition(
             severity=Severity.CRIT, subject=pool, text=f"none of {count} agents in service"
         )
         for pool, count in total.items()
@@ -322,29 +324,29 @@ def _of_tasks(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
                 away, late = away or is_away, late or not is_away
     found: dict[AlertId, Condition] = {}
     if verdicts:
-        found[AlertId("needs-operator:tasks")] = Condition(
+        found[alert_id(AlertRule.NEEDS_OPERATOR, "tasks")] = Condition(
             severity=Severity.CRIT, subject="tasks", text="some need an operator's verdict"
         )
     if unknown:
-        found[AlertId("unknown-runs:tasks")] = Condition(
+        found[alert_id(AlertRule.UNKNOWN_RUNS, "tasks")] = Condition(
             severity=Severity.WARN, subject="runs", text="the fate of some is unknown"
         )
     if held:
-        found[AlertId("held:tasks")] = Condition(
+        found[alert_id(AlertRule.HELD, "tasks")] = Condition(
             severity=Severity.WARN, subject="queue", text="no agent can take some tasks"
         )
     if over_budget:
-        found[AlertId("retry-budget:queue")] = Condition(
+        found[alert_id(AlertRule.RETRY_BUDGET, "queue")] = Condition(
             severity=Severity.WARN, subject="queue", text="the retry budget is spent; retries wait"
         )
     if away:
-        found[AlertId("long-wait:agents")] = Condition(
+        found[alert_id(AlertRule.LONG_WAIT, "agents")] = Condition(
             severity=Severity.WARN,
             subject="queue",
             text="tasks wait more than 2 min for agents that are out of service",
         )
     if late:
-        found[AlertId("long-wait:tasks")] = Condition(
+        found[alert_id(AlertRule.LONG_WAIT, "tasks")] = Condition(
             severity=Severity.WARN, subject="queue", text="tasks wait more than 2 min for a slot"
         )
     return found
