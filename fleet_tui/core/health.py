@@ -100,7 +100,7 @@ def _judge_reading(
     watch = replace(watch, misses=0, kind_misses=0, detail_misses=0)
     if not reading.ready:
         watch = replace(watch, goods=0, strained=0, well=0)
-        resting = Health.DRAINING if "drain" in reading.note else Health.STARTING
+        resting = Health.DRAINING if reading.draining else Health.STARTING
         if agent.health not in (resting, Health.QUARANTINED, Health.RETIRED):
             events.append(_change(agent, resting, reading.note or resting.value))
         return watch, events

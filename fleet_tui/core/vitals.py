@@ -110,8 +110,11 @@ class VitalsReading(msgspec.Struct, frozen=True, kw_only=True, tag="reading"):
     latency_ms: float
     """Time from question to answer of the readiness probe."""
     ready: bool = True
-    """False while it starts, drains or is suspended; ``note`` says which."""
+    """False while it starts or drains."""
+    draining: bool = False
+    """It is not ready because it takes no more work, and not because it starts."""
     note: str = ""
+    """Why it is not ready, for people."""
     version: str | None = None
     boot_id: str | None = None
     """Changes at every start of the agent's process."""

@@ -34,12 +34,12 @@ def change(was: Health, now: Health, reason: str, said: ProbeFailure | None = No
 
 @pytest.mark.parametrize("health", Health)
 def test_an_agent_that_says_it_is_not_ready_rests_and_is_told_so_once(health: Health) -> None:
-    for note, resting in (
-        ("drains until noon", Health.DRAINING),
-        ("loads its model", Health.STARTING),
+    for note, drains, resting in (
+        ("closes at noon", True, Health.DRAINING),
+        ("starts its drain pump", False, Health.STARTING),
     ):
         stays = health in (resting, Health.QUARANTINED, Health.RETIRED)
-        events = told(health, reading(ready=False, note=note))
+        events = told(health, reading(ready=False, draining=drains, note=note))
         assert events == ([] if stays else [change(health, resting, note)])
     if health is Health.UP:
         unsaid = told(health, reading(ready=False))

@@ -75,7 +75,8 @@ def test_a_ready_gateway_tells_its_host_load_and_its_lag() -> None:
 )
 def test_a_gateway_that_is_not_ready_says_why_in_our_words(failing: list[str], note: str) -> None:
     body = json.dumps({"ready": False, "failing": failing}).encode()
-    assert parse_readyz(503, body) == Readiness(ready=False, note=note)
+    drains = note == "draining"
+    assert parse_readyz(503, body) == Readiness(ready=False, draining=drains, note=note)
 
 
 @pytest.mark.parametrize(

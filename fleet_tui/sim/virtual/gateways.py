@@ -39,6 +39,7 @@ from fleet_tui.wire.openclaw.dialect import Dialect
 from fleet_tui.wire.openclaw.frames import Granted, Hello, Policy, Server
 from fleet_tui.wire.openclaw.host_vitals import LANES, SYSTEM
 from fleet_tui.wire.openclaw.line import Line
+from fleet_tui.wire.openclaw.readiness import DRAINING
 from fleet_tui.wire.ssh import SshFailure
 
 if TYPE_CHECKING:
@@ -499,6 +500,7 @@ class SimGatewayPort(RunsByAttempts):
             observed_at_ms=self._now_ms(),
             latency_ms=(self._gateway.loop.time() - began_s) * 1_000,
             ready=not failing,
+            draining=DRAINING in failing,
             note=" ".join(failing),
             version=self._gateway.release.version,
             boot_id=boot_id if not failing and self._gateway.release.tells_boot_id else None,

@@ -239,6 +239,11 @@ class OpenClawPort(RunsByAttempts):
             return f"no RPC: {self._deep_failure.kind.value}"
         return "no RPC: not answered yet" if self._deep is None else ""
 
+    @property
+    def _drains(self) -> bool:
+        failure = self._deep_failure
+        return failure is not None and failure.kind is FailureKind.GATEWAY_DRAINING
+
     def _failed(self, failure: GatewayFailure) -> ProbeFailure:
         return ProbeFailure(
             agent=self._agent.name,
@@ -260,6 +265,7 @@ class OpenClawPort(RunsByAttempts):
             observed_at_ms=now_ms,
             latency_ms=latency_ms,
             ready=ready.ready and not no_rpc,
+            draining=ready.draining or (bool(no_rpc) and self._drains),
             note=no_rpc or ready.note,
             version=deep.version or None if deep else None,
             boot_id=deep.boot_id or None if deep else None,

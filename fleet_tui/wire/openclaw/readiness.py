@@ -36,12 +36,13 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     """What ``/readyz`` tells. ``cpu_percent`` is the whole host's, 0-100."""
 
     ready: bool
+    draining: bool = False
     note: str = ""
     cpu_percent: float | None = None
     loop_lag_ms_p99: float | None = None
 
 
-_NOTES = {"gateway-draining": "draining", "startup-sidecars": "starting"}
+DRAINING = "gateway-draining"
 
 
 def parse_readyz(status: int, body: bytes) -> Readiness | GatewayFailure:
@@ -56,6 +57,7 @@ def parse_readyz(status: int, body: bytes) -> Readiness | GatewayFailure:
     cpu = finite(said.event_loop.cpu_breakdown.host_utilization)
     return Readiness(
         ready=said.ready and status == 200,
+        draining=not said.ready and DRAINING in said.failing,
         note="" if said.ready else _note(said.failing),
         cpu_percent=None if cpu is None else min(100.0, cpu * 100),
         loop_lag_ms_p99=finite(said.event_loop.delay_p99_ms),
@@ -64,9 +66,6 @@ def parse_readyz(status: int, body: bytes) -> Readiness | GatewayFailure:
 
 def _note(failing: list[str]) -> str:
     """A word for the screen. Only words of ours: what a gateway invents is 'not ready'."""
-    for reason in failing:
-        if reason in _NOTES:
-            return _NOTES[reason]
-        if reason.startswith("startup"):
-            return "starting"
-    return "not ready"
+    if DRAINING in failing:
+        return "draining"
+    return "starting" if any(reason.startswith("startup") for reason in failing) else "not ready"
