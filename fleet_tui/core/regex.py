@@ -52,6 +52,7 @@ class _Group:
 
     def __init__(self) -> None:
         self.repeats = False
+        """Or has optional pieces: how often each is there multiplies as repeats do."""
         self.alternatives = False
 
 
@@ -66,10 +67,8 @@ def compile_bounded(source: str) -> BoundedRegex | RegexProblem:
         return problem
     try:
         pattern = re.compile(source, re.IGNORECASE)
-    except (re.error, OverflowError) as error:
-        column = getattr(error, "pos", None)
-        reason = getattr(error, "msg", None) or str(error)
-        return RegexProblem(column if isinstance(column, int) else 0, str(reason))
+    except re.error as error:
+        return RegexProblem(error.pos or 0, error.msg)
     share = 2 if scan.unbounded > 1 else 1
     return BoundedRegex(source, pattern, MAX_SEARCHED_CHARS // share)
 
@@ -134,16 +133,17 @@ class _Scan:
         at = repeat.start()
         text = repeat[0]
         low, comma, high = repeat[1], repeat[2], repeat[3]
-        if max(int(low or 0), int(high or 0)) > MAX_REPEAT:
+        if any(int(times) > MAX_REPEAT for times in (low, high) if times):
             return RegexProblem(at, f"repeats more than {MAX_REPEAT} times")
         group = self._closed
+        self._open[-1].repeats = True
         if text == "?":
             self.choices += 1
         else:
             if group is not None and (group.repeats or group.alternatives):
-                return RegexProblem(at, "a repeat of a group with repeats or alternatives in it")
-            self._open[-1].repeats = True
-            if text in "*+" or comma:
+                inside = "repeats, optional pieces or alternatives"
+                return RegexProblem(at, f"a repeat of a group with {inside} in it")
+            if text in ("*", "+") or comma:
                 self.unbounded += 1
         if self.unbounded > MAX_UNBOUNDED:
             return RegexProblem(at, f"more than {MAX_UNBOUNDED} open repeats")
