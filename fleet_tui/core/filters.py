@@ -12,6 +12,7 @@ import difflib
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 from fnmatch import fnmatchcase
+from itertools import islice
 from typing import Literal, TypeVar, assert_never
 
 import msgspec
@@ -177,7 +178,7 @@ def parse(
 _KEY = re.compile(r"([A-Za-z][\w.-]*)(!=|<=|>=|:|=|<|>|~)")
 _BARE_WORD = re.compile(r"[^\s()]+")
 _BARE_VALUE = re.compile(r"[^\s()|\"]+")
-_BARE_PATTERN = re.compile(r"[^\s]+")
+_BARE_TIME = re.compile(r"[^\s)]*")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _SLASHED = re.compile(r"/((?:[^/\\]|\\.)*)/", re.DOTALL)
 _SPACE = re.compile(r"\s*")
@@ -188,7 +189,7 @@ class _Wrong(Exception):
     """Carries a problem out of the parser; never leaves this module."""
 
     def __init__(self, column: int, message: str, hint: str = "") -> None:
-        super().__init__(message)
+        super().__init__()
         self.problem = FilterProblem(column, message, hint)
 
 
@@ -253,10 +254,9 @@ class _Parser:
         start, text = self._at, self._text
         if (found := _KEY.match(text, start)) is not None:
             return self._keyed(found)
-        word = _BARE_WORD.match(text, start)
-        assert word is not None, (text, start)
-        self._at = word.end()
-        return Word(word[0])
+        word = self._rest()
+        self._at += len(word)
+        return Word(word)
 
     def _negated(self) -> Node:
         self._enter()
@@ -315,8 +315,10 @@ class _Parser:
             )
 
     def _rest(self) -> str:
+        """The word that begins here, to its end."""
         word = _BARE_WORD.match(self._text, self._at)
-        return word[0] if word else ""
+        assert word is not None, (self._text, self._at)
+        return word[0]
 
     def _keyed(self, found: re.Match[str]) -> Node:
         key, operator = found[1].lower(), found[2]
@@ -347,7 +349,7 @@ class _Parser:
         known = [*(name for name in self._keys if not name.endswith(".*")), "since", "until"]
         if dot:
             known = [name.replace("*", tail) for name in self._keys if name.endswith(".*")]
-        close = difflib.get_close_matches(key, known, n=1)
+        close = difflib.get_close_matches(key, known)
         literal = f'quote it to search the text: "{self._rest()}"'
         hint = f"did you mean {close[0]}{found[2]}? or {literal}" if close else literal
         raise _Wrong(found.start(), f"no key is named {found[1]}", hint)
@@ -385,8 +387,9 @@ class _Parser:
 
     def _instant(self, key: str) -> Node:
         start = self._at
-        found = _BARE_PATTERN.match(self._text, start)
-        text = found[0].rstrip(")") if found else ""
+        found = _BARE_TIME.match(self._text, start)
+        assert found is not None, start
+        text = found[0]
         at_ms = instant_ms(text, self._now_ms, self._offset_minutes)
         if at_ms is None:
             raise _Wrong(
@@ -462,6 +465,10 @@ def _words(value: Value) -> Iterable[str]:
             return value
 
 
+_THEMSELVES = str.maketrans({"[": "[[]", "?": "[?]"})
+"""What fnmatchcase would read, and here stands for itself."""
+
+
 def _equals(key: str, values: Sequence[str]) -> _Test:
     wanted = [value.lower() for value in values]
     numbers = {known for value in values if (known := _operand(key, value)) is not None}
@@ -471,9 +478,8 @@ def _equals(key: str, values: Sequence[str]) -> _Test:
         if isinstance(value, int | float):
             return value in numbers
         lowered = [word.lower() for word in _words(value)]
-        # fnmatchcase also reads [ ]; those stand for themselves here.
         return any(
-            word == want or ("*" in want and fnmatchcase(word, want.replace("[", "[[]")))
+            word == want or ("*" in want and fnmatchcase(word, want.translate(_THEMSELVES)))
             for word in lowered
             for want in wanted
         )
@@ -516,8 +522,9 @@ def _holds(operator: Operator, left: _Comparable, right: _Comparable) -> bool:
 
 def _natural(text: str) -> list[tuple[int, int, str]]:
     """Order in which 1.10 comes after 1.9: numbers by value, before words."""
-    pieces = re.findall(r"[0-9]+|[^0-9]+", text.lower())
-    return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in pieces]
+    pieces = re.findall(r"0*([0-9]+)|([^0-9]+)", text.lower())
+    # An agent's own version may have more digits than Python makes a number of.
+    return [(0, len(digits), digits) if digits else (1, 0, word) for digits, word in pieces]
 
 
 # --- highlighting and writing ---
@@ -543,7 +550,7 @@ def _finders(node: Node) -> Iterable[tuple[re.Pattern[str], int | None]]:
 def _found(finder: tuple[re.Pattern[str], int | None], text: str) -> Iterable[tuple[int, int]]:
     pattern, searched = finder
     found = pattern.finditer(text, 0, len(text) if searched is None else searched)
-    for _, hit in zip(range(MAX_SPANS), found, strict=False):
+    for hit in islice(found, MAX_SPANS):
         if hit.end() > hit.start():
             yield hit.span()
 

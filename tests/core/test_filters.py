@@ -104,6 +104,23 @@ def refused(text: str) -> FilterProblem:
         "until:12:04",
         "since:2026-11-21",
         "until:30s (pool)",
+        "since=5m",
+        "(since:5m)",
+        "until:60s",
+        "(pool)baseline",
+        "cost:0.39",
+        "cost:$0.39",
+        "err:7.9",
+        "p95:6.4",
+        "p95:1|6.4s",
+        "version>1.9.9",
+        "version<1.10.2a",
+        "version>=1.010.002",
+        "(pool) " * 12,
+        "-offline " * 12,
+        "(pool) " + "(" * 10 + "pool" + ")" * 10,
+        "-offline " + "-" * 10 + "pool",
+        " " * 996 + "pool",
     ],
 )
 def test_what_lets_it_pass(text: str) -> None:
@@ -134,6 +151,11 @@ def test_what_lets_it_pass(text: str) -> None:
         "since:30s",
         "until:5m",
         "label.other:x",
+        "p95<6.4s",
+        "cost:0.4",
+        "err:7",
+        "agent:agent-0?*",
+        "agent:[a]gent*",
     ],
 )
 def test_what_holds_it_back(text: str) -> None:
@@ -158,6 +180,13 @@ def test_what_holds_it_back(text: str) -> None:
         ("or a", 0, "before"),
         ("a or", 4, "after or"),
         ("a or or b", 5, "after or"),
+        ("a or b or", 9, "after or"),
+        ("since:", 6, "needs a time"),
+        ("sinc:5m", 0, "did you mean since:"),
+        ("untl:5m", 0, "did you mean until:"),
+        ("(a) (a) " + "(" * 11 + "a" + ")" * 11, 18, "nested deeper"),
+        ("-a -a " + "-" * 11 + "a", 16, "nested deeper"),
+        (" " * 997 + "pool", 1_000, "longer than"),
         ("a - b", 2, "must follow - at once"),
         ("(a -)", 3, "must follow - at once"),
         ("since:soon", 6, "needs a time"),
@@ -177,6 +206,96 @@ def test_what_is_wrong_is_said_where_it_stands(text: str, column: int, says: str
     assert problem.column == column
 
 
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("a)", "this ) closes nothing", ""),
+        (
+            "pool agnet:x",
+            "no key is named agnet",
+            'did you mean agent:? or quote it to search the text: "agnet:x"',
+        ),
+        ("labels:x", "no key is named labels", 'quote it to search the text: "labels:x"'),
+        ("pool -", "a term must follow - at once", 'quote it: "-"'),
+        ("pool /open", "this / is not closed", 'to search for a slash: "/open"'),
+        ("agent~ x", "a pattern is missing after agent~", "between slashes: agent~/ab|cd/"),
+        ("since>5m", "since takes only :", "since:10m or since:12:00"),
+        (
+            "until:soon",
+            "until needs a time",
+            "such as until:10m, until:12:00, until:2026-11-21T12:00",
+        ),
+        ("/(?i)/", "regular expression: only plain groups ( ) and (?: ) are allowed", "use words"),
+    ],
+)
+def test_what_is_wrong_says_how_it_is_done(text: str, message: str, hint: str) -> None:
+    problem = refused(text)
+    assert (problem.message, problem.hint) == (message, hint)
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "holds"),
+    [
+        ("version:a[1]*", "a[1]x", True),
+        ("version:a[1]*", "a1x", False),
+        ("version:?*", "?x", True),
+        ("version:a?", "ab", False),
+        ("version>1", "1_", True),
+        ("version<1a", "1_", True),
+        ("version<a", "99", True),
+        ("version>9", "1" * 5_000, True),
+        ("version<2", "1." + "0" * 5_000 + "1", True),
+    ],
+)
+def test_values_of_agents_are_compared_as_they_are(text: str, value: str, holds: bool) -> None:
+    assert understood(text).matches({"version": value}.get, "") is holds
+
+
+def test_an_instant_is_part_of_what_it_begins_and_ends() -> None:
+    for text in ("since:1m", "until:1m"):
+        assert understood(text).matches({"at": NOW_MS - 60_000}.get, "")
+    assert not understood("since:1m").matches({"at": NOW_MS - 60_001}.get, "")
+    assert not understood("until:1m").matches({"at": NOW_MS - 59_999}.get, "")
+
+
+def test_any_label_can_be_asked_for() -> None:
+    assert understood("label.a.b:x").node == Equals("label.a.b", ("x",))
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("baseline   pool", "baseline pool"),
+        ('"base"', "base"),
+        ('"or" "pool:x" "a b"', '"or" "pool:x" "a b"'),
+        ('"a \\"b\\\\"', '"a \\"b\\\\"'),
+        ("pool=cpu|gpu", "pool:cpu|gpu"),
+        ("pool!=cpu|gpu", "pool!=cpu|gpu"),
+        ("-pool:cpu", "pool!=cpu"),
+        ("-(a b)", "-(a b)"),
+        ("-(a or b) c", "-(a or b) c"),
+        ("(a b) or c", "a b or c"),
+        ("(a or b) or (c d)", "(a or b) or c d"),
+        ("agent~/^a/", "agent~^a"),
+        ("since:5m until=12:00", "since:5m until:12:00"),
+    ],
+)
+def test_a_filter_is_written_as_short_as_it_can_be(text: str, written: str) -> None:
+    assert str(understood(text)) == written
+    assert repr(understood(text)) == f"Filter({written!r})"
+
+
+def test_what_is_quoted_is_taken_as_it_is() -> None:
+    assert understood('"a\\"b\\\\c\\\nd"').node == Word('a"b\\c\nd')
+
+
+def test_filters_are_equal_and_told_apart() -> None:
+    assert understood("a  b") == understood("a b")
+    assert hash(understood("a  b")) == hash(understood("a b"))
+    assert understood("a") != understood("b")
+    assert hash(understood("a")) != hash(understood("b"))
+
+
 def test_clock_times_are_local() -> None:
     asked = parse("since:13:00", now_ms=NOW_MS, keys=KEYS, offset_minutes=60)
     assert isinstance(asked, Filter)
@@ -188,6 +307,9 @@ def test_what_was_found_can_be_highlighted() -> None:
     asked = understood('pool "3.1x" /s[^ ]* b/ -baseline agent:x')
     assert [TEXT[a:b] for a, b in asked.spans(TEXT)] == ["3.1x", "pool"]
     assert understood("aa or aaa").spans("xaaay") == ((1, 4),)
+    assert understood("a or b").spans("ab") == ((0, 2),)
+    assert understood("POOL").spans("pool") == ((0, 4),)
+    assert understood("/b/").spans("a" * 2_047 + "bb") == ((2_047, 2_048),)
     assert understood("-a").spans("a") == ()
     assert understood("/x*/").spans("abc") == ()
     assert len(understood("a").spans("a b " * 500)) <= 100
