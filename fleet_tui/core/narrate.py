@@ -9,7 +9,8 @@ from typing import assert_never
 import msgspec
 
 from fleet_tui.core import events as e
-from fleet_tui.core.ids import AgentName, RunId, TaskId, split_run_id
+from fleet_tui.core.attempts import find_attempt
+from fleet_tui.core.ids import AgentName, TaskId, split_run_id
 from fleet_tui.core.logs import Level, LogLine
 from fleet_tui.core.model_trouble import in_words
 from fleet_tui.core.modes import EngineMode
@@ -251,7 +252,8 @@ def _attempt(
     state: FleetState,
 ) -> Sentence:
     task_id, number = split_run_id(event.run)
-    agent = _agent_of(state, event.run)
+    found = find_attempt(state, event.run)
+    agent = found[1].agent if found is not None else None
     where = f"{_label(state, task_id)} attempt {number} on {agent or '?'}"
     match event:
         case e.AttemptStarted():
@@ -299,11 +301,3 @@ def _attempt(
         case _:
             assert_never(event)
     return Sentence(level=level, text=f"{where} {text}", detail=detail, task=task_id, agent=agent)
-
-
-def _agent_of(state: FleetState, run: RunId) -> AgentName | None:
-    task_id, number = split_run_id(run)
-    task = state.task(task_id)
-    if task is None or not 1 <= number <= len(task.attempts):
-        return None
-    return task.attempts[number - 1].agent

@@ -69,10 +69,10 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
         """The name that known_hosts is searched for (%k)."""
         return self.one("hostkeyalias") or self.hostname
 
-    def machine(self) -> tuple[str, int, str]:
+    def machine(self) -> tuple[str, int, str | None]:
         """Equal for two names that lead to one machine: the same address behind another jump host
         or proxy is another machine."""
-        way = self.one("proxycommand") or self.one("proxyjump") or ""
+        way = self.one("proxycommand") or self.one("proxyjump")
         seen_from = {"h": self.hostname, "n": self.hostname, "p": str(self.port), "r": ""}
         if way:
             way = _TOKEN.sub(lambda found: seen_from.get(found[1], found[0]), way)
@@ -162,7 +162,7 @@ class ConfigText(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _conditions(line: ConfigLine) -> set[str]:
-    return {word.lower().lstrip("!").partition("=")[0] for word in line.words}
+    return {word.lower().removeprefix("!").partition("=")[0] for word in line.words}
 
 
 def _is_special(line: ConfigLine) -> bool:
@@ -184,7 +184,7 @@ def parse_settings(output: bytes) -> dict[str, tuple[str, ...]]:
     passed over, for versions print more and less.
     """
     found: dict[str, list[str]] = {}
-    for line in output.decode("utf-8", "surrogateescape").split("\n"):
+    for line in output.decode(errors="surrogateescape").split("\n"):
         keyword, space, value = line.partition(" ")
         if space and keyword.isascii() and keyword.isalnum():
             found.setdefault(keyword.lower(), []).append(value)
@@ -218,18 +218,18 @@ def parse_refusal(words: bytes, names: Mapping[str, str] | None = None) -> Refus
     """What ssh wrote to its error output. ``names`` gives files that were copies their own name."""
     complaints: list[Complaint] = []
     before: list[str] = []
-    text = words.decode("utf-8", "surrogateescape")
+    text = words.decode(errors="surrogateescape")
     for copy, own in (names or {}).items():
         text = text.replace(copy, own)
     for line in filter(None, map(str.strip, text.split("\n"))):
         if line.startswith(_NO_CONTENT) or _SUMMARY.fullmatch(line):
             continue
         if located := _LOCATED.fullmatch(line):
-            said = ", ".join((*before, located["text"].rstrip(".")))
+            said = ", ".join((*before, located["text"].removesuffix(".")))
             complaints.append(Complaint(said, located["file"], int(located["line"])))
             before.clear()
         else:
-            before.append(line.rstrip("."))
+            before.append(line.removesuffix("."))
     complaints.extend(map(Complaint, before))
     kept = tuple(dict.fromkeys(complaints))[:MAX_WORDS_LINES]
     return Refusal(kept or (Complaint("ssh -G failed without a word"),))
@@ -243,7 +243,7 @@ def split_files(value: str) -> tuple[str, ...]:
     """
     names: list[str] = []
     for word in value.split(" "):
-        if not names or word.startswith(("/", "~/", "~")) or names[-1] == "none":
+        if not names or word.startswith(("/", "~")) or names[-1] == "none":
             names.append(word)
         else:
             names[-1] = f"{names[-1]} {word}"
@@ -277,7 +277,7 @@ def expand_file(text: str, host: Resolved, here: Surroundings) -> str:
     hashed = f"{here.hostname}{host.hostname}{host.port}{user}{jump}"
     tokens = {
         "%": "%",
-        "C": hashlib.sha1(hashed.encode("utf-8", "surrogateescape")).hexdigest(),  # noqa: S324 - OpenSSH has it so
+        "C": hashlib.sha1(hashed.encode(errors="surrogateescape")).hexdigest(),  # noqa: S324 - OpenSSH has it so
         "d": here.home,
         "h": host.hostname,
         "i": str(here.user_id),
@@ -339,7 +339,7 @@ def split_words(text: str) -> tuple[str, ...] | None:
         word, quote = "", ""
         while at < len(text):
             char = text[at]
-            after = text[at + 1] if at + 1 < len(text) else ""
+            after = text[at + 1 : at + 2]
             if char == "\\" and (after in ("'", '"', "\\") or (after == " " and not quote)):
                 at += 1
                 word += after

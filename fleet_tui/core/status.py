@@ -84,7 +84,7 @@ def summarize(
         used += len(agent.runs)
     queue = (work or OpenWork()).follow(state.open_tasks)
     since = now_ms - RATE_WINDOW_MS
-    ended = [t for t in state.ended_tasks() if (t.ended_at_ms or 0) >= since]
+    ended = [t for t in state.ended_tasks() if t.ended_at_ms is not None and t.ended_at_ms >= since]
     failed = sum(t.phase in (TaskPhase.FAILED, TaskPhase.EXPIRED) for t in ended)
     judged = failed + sum(t.phase is TaskPhase.SUCCEEDED for t in ended)
     began = min((t.submitted_at_ms for t in state.ended_tasks()), default=now_ms)

@@ -15,14 +15,16 @@ _DAY_MS = 24 * _HOUR_MS
 MAX_INSTANT_MS = 253_402_300_799_999
 """The last millisecond of the year 9999; instants outside 1970-9999 are written as ``?``."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 def duration(ms: float | None) -> str:
     """A span in its two largest units: ``42s``, ``3m04s``, ``1h05m``, ``2d04h``; or ``-5s``."""
     if ms is None:
         return MISSING
-    if ms < 0:
-        return "-" + duration(-ms) if ms <= -_SECOND_MS else "0s"
-    seconds = int(ms // _SECOND_MS)
+    if ms <= -_SECOND_MS:
+        return "-" + duration(-ms)
+    seconds = max(0, int(ms / _SECOND_MS))
     if seconds < 60:
         return f"{seconds}s"
     minutes, seconds = divmod(seconds, 60)
@@ -41,8 +43,8 @@ def about(ms: float | None) -> str:
         return MISSING
     for unit_ms, unit in ((_DAY_MS, "d"), (_HOUR_MS, "h"), (_MINUTE_MS, "m")):
         if ms >= unit_ms:
-            return f"{int(ms // unit_ms)}{unit}"
-    return f"{max(0, int(ms // _SECOND_MS))}s"
+            return f"{int(ms / unit_ms)}{unit}"
+    return f"{max(0, int(ms / _SECOND_MS))}s"
 
 
 def latency(ms: float | None) -> str:
@@ -60,7 +62,7 @@ def seconds(ms: float | None) -> str:
     """A measured time in columns that compare: always ``0.7s``, from 100 s on :func:`duration`."""
     if ms is None:
         return MISSING
-    return f"{max(0.0, ms) / _SECOND_MS:.1f}s" if ms < 99_950 else duration(ms)
+    return f"{max(0.0, ms / _SECOND_MS):.1f}s" if ms < 99_950 else duration(ms)
 
 
 def elapsed_ms(at_ms: int, now_ms: int) -> int:
@@ -163,18 +165,17 @@ def size(octets: int | None) -> str:
     value = float(octets)
     for unit in ("KiB", "MiB", "GiB"):
         value /= 1_024
-        if abs(value) < 1_023.95:
+        if round(abs(value), 1) < 1_024:
             return f"{value:.1f} {unit}"
     return f"{value / 1_024:.1f} TiB"
 
 
 def _at(at_ms: int, offset_minutes: int) -> datetime | None:
+    """The local time, with a day of room at the end for its lead over UTC."""
     if not 0 <= at_ms <= MAX_INSTANT_MS - _DAY_MS:
         return None
     # Integer arithmetic: a float of seconds would round milliseconds.
-    start = datetime(1970, 1, 1, tzinfo=UTC)
-    local = start + timedelta(milliseconds=at_ms) + timedelta(minutes=offset_minutes)
-    return local if local >= start - timedelta(days=1) else None
+    return _EPOCH + timedelta(milliseconds=at_ms) + timedelta(minutes=offset_minutes)
 
 
 def clock(at_ms: int | None, offset_minutes: int = 0) -> str:

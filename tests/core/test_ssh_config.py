@@ -1,8 +1,11 @@
 """The pure part of ssh_config: the text of ``ssh -G``, tokens, words and patterns."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from fleet_tui.core.ssh_config import (
     Complaint,
@@ -21,6 +24,8 @@ from fleet_tui.core.ssh_config import (
     split_line,
     split_words,
 )
+
+SWITCHES = {"yes": True, "true": True, "no": False, "false": False, "ask": False}
 
 HERE = Surroundings(
     home="/home/ann", user="ann", user_id=1000, hostname="desk.example.net", environment={"K": "v"}
@@ -59,9 +64,9 @@ def test_any_bytes_are_settings_or_none(output: bytes) -> None:
 
 def test_what_is_usual_is_not_said() -> None:
     usual = parse_settings(b"hostname localhost\nport 22\nuser me\nciphers a,b\nmacs m\n")
-    settings = parse_settings(b"hostname x\nport 22\nuser me\nciphers a,b\nmacs n\ntag t\n")
+    settings = parse_settings(b"host X\nhostname x\nport 23\nuser al\nciphers a,b\nmacs n\ntag t\n")
     found = resolved_from("X", settings, usual)
-    assert (found.original, found.hostname, found.port, found.user) == ("X", "x", 22, "me")
+    assert (found.original, found.hostname, found.port, found.user) == ("X", "x", 23, "al")
     assert found.said == {"macs": ("n",), "tag": ("t",)}
 
 
@@ -94,6 +99,9 @@ def test_a_refusal_names_every_line() -> None:
         (b"", "ssh -G failed without a word"),
         (b"Bad owner or permissions on /x\r\n", "Bad owner or permissions on /x"),
         (b"hostname contains invalid characters\n", "hostname contains invalid characters"),
+        (b"...and M\xfcller.\n", "...and M\udcfcller"),
+        (b"/f line 3: Bad word ...X.\n", "/f line 3: Bad word ...X"),
+        (b"one X.\ntwo\n", "one X; two"),
         (b"x" * 9 + b" line 99999999999999: y", "x" * 9 + " line 99999999999999: y"),
     ],
 )
@@ -108,6 +116,8 @@ def test_a_refusal_without_a_place_keeps_its_words(words: bytes, said: str) -> N
         ("~/.ssh/known_hosts ~/.ssh/known_hosts2", ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")),
         ("/home/ann/my hosts/one /etc/two", ("/home/ann/my hosts/one", "/etc/two")),
         ("none", ("none",)),
+        ("none ann", ("none", "ann")),
+        ("/my  hosts ~bob/x b", ("/my  hosts", "~bob/x b")),
         ("", ()),
     ],
 )
@@ -140,11 +150,14 @@ def test_an_alias_is_the_name_of_the_key() -> None:
 def test_the_hash_of_the_connection_is_openssh_s() -> None:
     # printf %s%s%s%s desk.example.net 10.0.0.1 2222 ops | sha1sum
     assert expand_file("%C", host(), HERE) == "341e863b77778479871487a5c3341c6e91ec925e"
+    # printf 'desk.example.net10.0.0.12222opsb\374hm' | sha1sum
+    odd = host(proxyjump="b\udcfchm")
+    assert expand_file("%C/%j", odd, HERE) == "c0ab24c680362c961f7f0a40ae1b754a8b039527/b\udcfchm"
 
 
 @pytest.mark.parametrize("text", ["/%z", "/%", "/${NOT_SET}", "/%f"])
 def test_an_unknown_token_is_refused_as_openssh_does(text: str) -> None:
-    with pytest.raises(UnknownTokenError):
+    with pytest.raises(UnknownTokenError, match=re.escape(text[1:])):
         expand_file(text, host(), HERE)
 
 
@@ -169,6 +182,9 @@ def test_ways_know_their_own_tokens() -> None:
         ('"a\\"b" \\\\ \\n', ('a"b', "\\", "\\n")),
         ("a # b", ("a",)),
         ("a#b", ("a#b",)),
+        ("aXb X", ("aXb", "X")),
+        ('it\\\'s "a\\ b"', ("it's", "a\\ b")),
+        ("a\\", ("a\\",)),
         ("", ()),
         ("it's", None),
         ('"open', None),
@@ -187,6 +203,14 @@ def test_words_are_openssh_s(text: str, words: tuple[str, ...] | None) -> None:
         ("Port\t=\t22", ("port", "22")),
         ("Port ==22", ("port", "=22")),
         ('"Port" 22', ("port", "22")),
+        ('"Host" "a b"', ("host", '"a b"')),
+        ("Host", ("host", "")),
+        ("XAuthLocation /X", ("xauthlocation", "/X")),
+        ("Host X", ("host", "X")),
+        ("Host=X", ("host", "X")),
+        ("Host \f=x", ("host", "\f=x")),
+        ("Host=\fx", ("host", "\fx")),
+        ("Host a\u00a0", ("host", "a\u00a0")),
         ("# Host a", None),
         ("", None),
         (" \t", None),
@@ -235,6 +259,37 @@ def test_one_machine_has_one_address_and_one_way() -> None:
     assert host().machine() == host(hostkeyalias="x", identityfile="~/a").machine()
     assert host().machine() != host(proxyjump="bastion").machine()
     assert host(proxycommand="nc %h %p").machine() != host(proxycommand="nc -x p %h %p").machine()
+    assert host().machine() == ("10.0.0.1", 2222, None)
+
+
+def test_a_way_that_leads_to_one_address_is_one_whatever_the_host_is_called() -> None:
+    way = host(proxycommand="nc %h %n %p %r %k").machine()
+    assert way == ("10.0.0.1", 2222, "nc 10.0.0.1 10.0.0.1 2222  %k")
+    named = Resolved(original="a", hostname="Web.example", port=22, user=None)
+    assert named.machine() == ("web.example", 22, None)
+    assert named.machine() == replace(named, hostname="wEB.example", user="ops").machine()
+
+
+def test_switches_and_lists() -> None:
+    assert {word: host(tcpkeepalive=word).is_on("tcpkeepalive") for word in SWITCHES} == SWITCHES
+    assert not host().is_on("tcpkeepalive")
+    assert host(ciphers="a,,b c").names("ciphers") == ("a", "b c")
+    assert host(ciphers="").names("ciphers") == ()
+    assert host().names("ciphers") is None
+    assert host(sendenv="A").all("sendenv") == ("A",)
+    assert host().all("sendenv") == ()
+
+
+def test_the_aliases_are_the_operator_s_own() -> None:
+    own, other = line("host", "a"), line("hostname", "b")
+    text = ConfigText(lines=(own, other, replace(own, system=True), replace(other, system=True)))
+    assert text.aliases == (own,)
+    assert own.text == "host a"
+
+
+def test_a_line_is_about_a_host_that_all_patterns_above_it_let_through() -> None:
+    under = replace(line("user", "x"), hosts=(("gw-*",), ("*", "!gw-9")))
+    assert [under.may_be_about(name) for name in ("gw-1", "gw-9", "db")] == [True, False, False]
 
 
 def line(keyword: str, *words: str) -> ConfigLine:
@@ -252,6 +307,7 @@ def line(keyword: str, *words: str) -> ConfigLine:
         ((line("hostname", "%h.example.net"),), True),
         ((line("proxyjump", "bastion"),), True),
         ((line("localcommand"),), True),
+        ((line("canonicalizehostname", "no"),), True),
     ],
 )
 def test_whether_hosts_are_told_apart(lines: tuple[ConfigLine, ...], apart: bool) -> None:
@@ -267,6 +323,7 @@ def test_what_could_not_be_read_may_tell_hosts_apart() -> None:
     [
         (line("match", "exec", "vpn-is-up"), True),
         (line("match", "!exec", "vpn-is-up"), True),
+        (line("match", "EXEC", "vpn-is-up"), True),
         (line("match", "host=a", "localnetwork=10.0.0.0/8"), True),
         (line("canonicalizehostname", "yes"), True),
         (line("match", "host", "a"), False),

@@ -1,0 +1,387 @@
+"""Each event in one line: how loud it is, what it is about, and whose words stand in it."""
+
+import pytest
+from msgspec.structs import replace
+
+from fleet_tui.core import events as e
+from fleet_tui.core.decision import Decision, Pending, PendingCode
+from fleet_tui.core.evidence import Answer, Checkpoint, LateWord, LostReason, Usage
+from fleet_tui.core.fleet import Priority, Strategy
+from fleet_tui.core.ids import AgentName, AlertId, Epoch, PoolName, RunId, Seq, TaskId
+from fleet_tui.core.logs import Level, LogLine
+from fleet_tui.core.modes import EngineMode, Trouble
+from fleet_tui.core.narrate import Sentence, log_line, narrate
+from fleet_tui.core.state import (
+    EMPTY_STATE,
+    Attempt,
+    AttemptPhase,
+    CancelCause,
+    Health,
+    Severity,
+    Task,
+    TaskPhase,
+)
+from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
+from fleet_tui.core.vitals import ModelTrouble
+from tests.support.fleets import agent, fleet, work
+
+A1, A2 = AgentName("a1"), AgentName("a2")
+T7 = TaskId("TASK")
+FIRST, SECOND = RunId("TASK.1"), RunId("TASK.2")
+SAID = Untrusted("what they said")
+DECISION = Decision(strategy=Strategy.LOAD_AWARE, policy="0", considered=1)
+
+
+def attempt(run: RunId, number: int, name: AgentName) -> Attempt:
+    return Attempt(
+        run_id=run,
+        number=number,
+        agent=name,
+        phase=AttemptPhase.RUNNING,
+        planned_at_ms=1,
+        decision=DECISION,
+    )
+
+
+STATE = replace(
+    EMPTY_STATE,
+    open_tasks={
+        T7: Task(
+            id=T7,
+            number=7,
+            key="k",
+            spec=work(),
+            by="al",
+            submitted_at_ms=1,
+            payload_sha256="",
+            attempts=(attempt(FIRST, 1, A1), attempt(SECOND, 2, A2)),
+        )
+    },
+)
+
+
+def about_agent(level: Level, text: str, detail: Untrusted = NOTHING_SAID) -> Sentence:
+    return Sentence(level=level, text=text, detail=detail, agent=A1)
+
+
+def about_fleet(level: Level, text: str, detail: Untrusted = NOTHING_SAID) -> Sentence:
+    return Sentence(level=level, text=text, detail=detail)
+
+
+def about_task(level: Level, text: str, name: AgentName | None = None) -> Sentence:
+    return Sentence(level=level, text=f"t-7 {text}", task=T7, agent=name)
+
+
+def about_run(level: Level, text: str, detail: Untrusted = NOTHING_SAID) -> Sentence:
+    whole = f"t-7 attempt 1 on a1 {text}"
+    return Sentence(level=level, text=whole, detail=detail, task=T7, agent=A1)
+
+
+OF_AGENTS: list[tuple[e.Event, Sentence]] = [
+    (
+        e.HealthChanged(agent=A1, health=Health.DOWN, was=Health.UP, reason="gone", detail=SAID),
+        about_agent(Level.ERROR, "a1 up -> down: gone", SAID),
+    ),
+    (
+        e.HealthChanged(agent=A1, health=Health.UP, was=Health.DOWN, reason="answers"),
+        about_agent(Level.INFO, "a1 down -> up: answers"),
+    ),
+    (
+        e.AgentIdentified(agent=A1, version="2026\x1b.9" + "x" * 50, boot_id=None),
+        about_agent(Level.DEBUG, "a1 runs 2026.9" + "x" * 33),
+    ),
+    (
+        e.AgentIdentified(agent=A1, version=None, boot_id=None),
+        about_agent(Level.DEBUG, "a1 runs an unknown version"),
+    ),
+    (
+        e.AgentCordoned(agent=A1, by="al", reason="disk"),
+        about_agent(Level.INFO, "a1 cordoned by al: disk"),
+    ),
+    (e.AgentCordoned(agent=A1, by="al"), about_agent(Level.INFO, "a1 cordoned by al")),
+    (e.AgentUncordoned(agent=A1, by="al"), about_agent(Level.INFO, "a1 uncordoned by al")),
+    (
+        e.AgentTripped(agent=A1, reason="3 in a row", detail=SAID, until_ms=1),
+        about_agent(Level.ERROR, "a1 gets no tasks for now: 3 in a row", SAID),
+    ),
+    (
+        e.AgentTrusted(agent=A1, reason="did one well"),
+        about_agent(Level.INFO, "a1 gets tasks again: did one well"),
+    ),
+]
+
+OF_THE_FLEET: list[tuple[e.Event, Sentence]] = [
+    (
+        e.FailoverFrozen(pool=PoolName("gpu"), reason="3 of 4 lost"),
+        about_fleet(Level.ERROR, "failover of gpu frozen: 3 of 4 lost"),
+    ),
+    (
+        e.FailoverThawed(pool=PoolName("gpu")),
+        about_fleet(Level.INFO, "failover of gpu works again"),
+    ),
+    (
+        e.AlertRaised(alert=AlertId("x"), severity=Severity.CRIT, subject="a1", text="is down"),
+        about_fleet(Level.ERROR, "alert: a1 is down"),
+    ),
+    (
+        e.AlertRaised(alert=AlertId("x"), severity=Severity.WARN, subject="a1", text="is slow"),
+        about_fleet(Level.WARN, "alert: a1 is slow"),
+    ),
+    (e.AlertResolved(alert=AlertId("x:a1")), about_fleet(Level.INFO, "alert over: x:a1")),
+    (
+        e.AlertAcked(alert=AlertId("x:a1"), by="al"),
+        about_fleet(Level.INFO, "alert x:a1 acknowledged by al"),
+    ),
+    (e.NoteAdded(by="al", text=SAID), about_fleet(Level.INFO, "note by al", SAID)),
+    (
+        e.EngineStarted(epoch=Epoch(3), version="1.2", pid=9),
+        about_fleet(Level.INFO, "engine 1.2 started, epoch 3"),
+    ),
+    (e.EngineStopped(reason="asked"), about_fleet(Level.INFO, "engine stopped: asked")),
+    (
+        e.EngineModeChanged(
+            mode=EngineMode.HOLD, was=EngineMode.NORMAL, reason="what they said", by="al"
+        ),
+        about_fleet(Level.ERROR, "engine mode HOLD by al", SAID),
+    ),
+    (
+        e.EngineModeChanged(mode=EngineMode.NORMAL, was=EngineMode.HOLD, reason=""),
+        about_fleet(Level.INFO, "engine mode NORMAL"),
+    ),
+    (
+        e.EngineUnitFailed(unit="probes", error="KeyError"),
+        about_fleet(Level.ERROR, "probes failed (KeyError) and was started again"),
+    ),
+    (
+        e.EngineTroubled(trouble=Trouble.SLOW_DISK, text="what they said"),
+        about_fleet(Level.WARN, "engine trouble: slow-disk", SAID),
+    ),
+    (
+        e.EngineTroubled(trouble=Trouble.SLOW_DISK),
+        about_fleet(Level.INFO, "engine trouble over: slow-disk"),
+    ),
+    (
+        e.FleetFileJudged(problem="what they said"),
+        about_fleet(Level.ERROR, "the fleet file was not taken", SAID),
+    ),
+    (e.FleetFileJudged(), about_fleet(Level.INFO, "the fleet file is sound again")),
+    (
+        e.FleetLoaded(spec=fleet(agent("a1"), agent("a2"))),
+        about_fleet(Level.INFO, "fleet test loaded: 2 agents"),
+    ),
+    (
+        e.UnknownEvent(kind="what they said", body=b"{}"),
+        about_fleet(Level.DEBUG, "an event of a kind this version does not know", SAID),
+    ),
+]
+
+OF_TASKS: list[tuple[e.Event, Sentence]] = [
+    (
+        e.TaskSubmitted(
+            task=T7, number=7, key="k", spec=work(priority=Priority.P1), by="al", payload_sha256=""
+        ),
+        about_task(Level.INFO, "submitted by al, P1"),
+    ),
+    (
+        e.TaskPending(
+            task=T7, pending=Pending(code=PendingCode.CAPACITY, since_ms=1, detail="all busy")
+        ),
+        about_task(Level.INFO, "waits: all busy"),
+    ),
+    (
+        e.TaskPending(
+            task=T7, pending=Pending(code=PendingCode.CAPABILITY, since_ms=1, detail="no gpu")
+        ),
+        about_task(Level.ERROR, "held: no gpu"),
+    ),
+    (
+        e.TaskPlaced(task=T7, run=FIRST, number=1, agent=A1, decision=DECISION),
+        about_task(Level.INFO, "-> a1 by load-aware", A1),
+    ),
+    (
+        e.TaskPlaced(
+            task=T7,
+            run=SECOND,
+            number=2,
+            agent=A2,
+            decision=replace(DECISION, note="retry 2/3 after a1 died"),
+        ),
+        about_task(Level.WARN, "-> a2 by load-aware, retry 2/3 after a1 died", A2),
+    ),
+    (
+        e.TaskRetrying(task=T7, not_before_ms=1, reason="it died"),
+        about_task(Level.WARN, "queued again: it died"),
+    ),
+    (
+        e.TaskRetrying(task=T7, not_before_ms=1, reason="it is lost", duplicate_possible=True),
+        about_task(Level.WARN, "queued again: it is lost; it may be done twice"),
+    ),
+    (
+        e.TaskBlamed(task=T7, reason="no agent can do it", agents=(A1, A2)),
+        about_task(Level.WARN, "is to blame, not its agents: no agent can do it"),
+    ),
+    (
+        e.TaskNeedsOperator(task=T7, reason="nobody knows"),
+        about_task(Level.ERROR, "needs an operator: nobody knows"),
+    ),
+    (
+        e.TaskHeld(task=T7, by="al", reason="not today"),
+        about_task(Level.INFO, "held by al: not today"),
+    ),
+    (e.TaskHeld(task=T7, by="al"), about_task(Level.INFO, "held by al")),
+    (e.TaskReleased(task=T7, by="al"), about_task(Level.INFO, "released by al")),
+    (
+        e.TaskExpedited(task=T7, by="al", reason="the boss"),
+        about_task(Level.INFO, "goes first, says al: the boss"),
+    ),
+    (e.TaskExpedited(task=T7, by="al"), about_task(Level.INFO, "goes first, says al")),
+    (
+        e.TaskReprioritized(task=T7, priority=Priority.P0, by="al"),
+        about_task(Level.INFO, "is P0 now, says al"),
+    ),
+    (
+        e.TaskEdited(task=T7, spec=work(), payload_sha256="", by="al"),
+        about_task(Level.INFO, "edited by al"),
+    ),
+    (
+        e.TaskDropped(task=T7, by="al", reason="not needed"),
+        about_task(Level.INFO, "dropped by al: not needed"),
+    ),
+    (e.TaskEnded(task=T7, phase=TaskPhase.SUCCEEDED), about_task(Level.INFO, "succeeded")),
+    (
+        e.TaskEnded(task=T7, phase=TaskPhase.FAILED, reason="exit-3"),
+        about_task(Level.WARN, "failed: exit-3"),
+    ),
+    (
+        e.TaskResolved(task=T7, verdict="ran", by="al", reason="seen"),
+        Sentence(level=Level.INFO, text="t-7: al says ran: seen", task=T7),
+    ),
+    (
+        e.TaskCancelRequested(task=T7, by="al"),
+        Sentence(level=Level.INFO, text="t-7: al cancels it", task=T7),
+    ),
+]
+
+LATE = "after it was given up"
+OF_ATTEMPTS: list[tuple[e.Event, Sentence]] = [
+    (e.AttemptStarted(run=FIRST), about_run(Level.DEBUG, "started")),
+    (e.AttemptSeen(run=FIRST), about_run(Level.INFO, "found running")),
+    (
+        e.AttemptSeen(run=FIRST, resumed_by_agent=True),
+        about_run(Level.INFO, "resumed by the agent itself"),
+    ),
+    (
+        e.AttemptNotStarted(run=FIRST, reason="refused", detail=SAID),
+        about_run(Level.WARN, "did not start: refused", SAID),
+    ),
+    (
+        e.AttemptUnknown(run=FIRST, reason=LostReason.HUNG, detail=SAID),
+        about_run(Level.WARN, "unknown: hung", SAID),
+    ),
+    (
+        e.AttemptFinished(
+            run=FIRST,
+            ok=True,
+            usage=Usage(input_tokens=40, output_tokens=2),
+            cost_microusd=50_000_080,
+            detail=SAID,
+        ),
+        about_run(Level.INFO, "finished, 42 tokens, $50.0001", SAID),
+    ),
+    (
+        e.AttemptFinished(run=FIRST, ok=True, answer=Answer(lost=True)),
+        about_run(Level.WARN, "finished, 0 tokens, $0.0000, its output lost"),
+    ),
+    (
+        e.AttemptFinished(run=FIRST, ok=False, failure="exit-3", answer=Answer(lost=True)),
+        about_run(Level.ERROR, "failed: exit-3, its output lost"),
+    ),
+    (
+        e.AttemptCheckpointed(run=FIRST, checkpoint=Checkpoint(text=SAID, sha256="")),
+        about_run(Level.DEBUG, "left a checkpoint"),
+    ),
+    (e.AttemptDied(run=FIRST, reason="gone"), about_run(Level.ERROR, "died: gone")),
+    (
+        e.AttemptCancelling(run=FIRST, cause=CancelCause.DEADLINE),
+        about_run(Level.INFO, "told to stop (deadline)"),
+    ),
+    (
+        e.AttemptCancelRefused(run=FIRST, detail=SAID),
+        about_run(Level.WARN, "cannot be cancelled while its agent drains; it goes on", SAID),
+    ),
+    (
+        e.AttemptTroubled(run=FIRST, trouble=ModelTrouble(reason="rate limit", attempt=4)),
+        about_run(Level.WARN, "its model fails: rate limit, try 4"),
+    ),
+    (e.AttemptTroubled(run=FIRST), about_run(Level.INFO, "its model answers again")),
+    (e.AttemptStopped(run=FIRST), about_run(Level.INFO, "stopped")),
+    (e.AttemptGivenUp(run=FIRST, reason="lost"), about_run(Level.ERROR, "given up: lost")),
+    (
+        e.AttemptLate(run=FIRST, ok=True, detail=SAID),
+        about_run(Level.WARN, f"ended well {LATE}", SAID),
+    ),
+    (
+        e.AttemptLate(run=FIRST, ok=False, failure="exit-3"),
+        about_run(Level.WARN, f"failed (exit-3) {LATE}"),
+    ),
+    (
+        e.AttemptLate(run=FIRST, ok=False),
+        about_run(Level.WARN, f"failed (nobody said why) {LATE}"),
+    ),
+    (
+        e.AttemptTold(run=FIRST, says=LateWord.DIED),
+        about_run(Level.WARN, "was given up; its agent says that it died"),
+    ),
+]
+ALL = [*OF_AGENTS, *OF_THE_FLEET, *OF_TASKS, *OF_ATTEMPTS]
+
+
+@pytest.mark.parametrize(("event", "sentence"), ALL, ids=lambda each: type(each).__name__)
+def test_an_event_is_told_in_one_line(event: e.Event, sentence: Sentence) -> None:
+    assert narrate(event, STATE) == sentence
+
+
+def test_every_kind_of_event_is_in_the_table() -> None:
+    told = {type(event) for event, _ in ALL} | {e.SegmentOpened}
+    assert told == set(e.Event.__args__)
+
+
+def test_the_beginning_of_a_segment_says_nothing() -> None:
+    opened = e.SegmentOpened(state=EMPTY_STATE)
+    assert narrate(opened, STATE) is None
+    assert log_line(e.Recorded(Seq(1), 5, Epoch(1), opened), STATE) is None
+
+
+@pytest.mark.parametrize(
+    ("run", "name"),
+    [("TASK.1", A1), ("TASK.2", A2), ("TASK.0", None), ("TASK.3", None), ("OTHER.1", None)],
+)
+def test_the_agent_is_the_one_of_that_attempt(run: str, name: AgentName | None) -> None:
+    found = narrate(e.AttemptStarted(run=RunId(run)), STATE)
+    task, _, number = run.partition(".")
+    assert found is not None
+    assert found.agent == name
+    label = "t-7" if task == T7 else task
+    assert found.text == f"{label} attempt {number} on {name or '?'} started"
+
+
+@pytest.mark.parametrize(
+    ("event", "text", "task"),
+    [
+        (e.AttemptDied(run=FIRST, reason="gone"), "t-7 attempt 1 on a1 died: gone", T7),
+        (
+            e.AttemptUnknown(run=FIRST, reason=LostReason.HUNG, detail=SAID),
+            "t-7 attempt 1 on a1 unknown: hung: what they said",
+            T7,
+        ),
+        (e.NoteAdded(by="al", text=SAID), "note by al: what they said", None),
+    ],
+)
+def test_a_line_of_log_is_the_fleet_s_own_and_stays_untrusted(
+    event: e.Event, text: str, task: TaskId | None
+) -> None:
+    found = narrate(event, STATE)
+    assert found is not None
+    assert log_line(e.Recorded(Seq(1), 5, Epoch(1), event), STATE) == LogLine(
+        received_at_ms=5, source=None, level=found.level, text=Untrusted(text), task=task
+    )
