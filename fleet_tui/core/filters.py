@@ -178,7 +178,6 @@ def parse(
 _KEY = re.compile(r"([A-Za-z][\w.-]*)(!=|<=|>=|:|=|<|>|~)")
 _BARE_WORD = re.compile(r"[^\s()]+")
 _BARE_VALUE = re.compile(r"[^\s()|\"]+")
-_BARE_TIME = re.compile(r"[^\s)]*")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _SLASHED = re.compile(r"/((?:[^/\\]|\\.)*)/", re.DOTALL)
 _SPACE = re.compile(r"\s*")
@@ -387,9 +386,7 @@ class _Parser:
 
     def _instant(self, key: str) -> Node:
         start = self._at
-        found = _BARE_TIME.match(self._text, start)
-        assert found is not None, start
-        text = found[0]
+        text = re.split(r"[\s)]", self._text[start:])[0]
         at_ms = instant_ms(text, self._now_ms, self._offset_minutes)
         if at_ms is None:
             raise _Wrong(

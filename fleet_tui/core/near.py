@@ -19,7 +19,7 @@ def nearest(
     between words, make no difference."""
     if len(name) > MAX_COMPARED_CHARS:
         return []
-    likely = (each for each in known if abs(len(each) - len(name)) <= 1 + len(name) // 2)
+    likely = (each for each in known if abs(len(each) - len(name)) <= 1 + len(name) / 2)
     written: dict[str, str] = {}
     for each in islice(likely, most):
         written.setdefault(_folded(each), each)

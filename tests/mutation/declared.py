@@ -5,7 +5,6 @@ MODULES = (
     "alerts",
     "attempts",
     "brake",
-    "breaker",
     "dead_letters",
     "decide",
     "decided",
@@ -27,6 +26,7 @@ MODULES = (
     "modes",
     "names",
     "narrate",
+    "near",
     "open_run",
     "open_work",
     "outcomes",
@@ -66,6 +66,9 @@ it to the wrong place or shows a secret."""
 
 FURTHER = ()
 """Played too, and not all of their survivors were looked at: the table shows how many are left."""
+
+WITHOUT_FUNCTIONS = ("__init__", "breaker", "commands", "logs", "routing.__init__")
+"""Nothing in them can be mutated: they hold values and types alone."""
 
 TESTS = ("tests/core", "tests/properties")
 """Tests of the core: quick, and nearest to what they test. A simulated fleet would find more,
