@@ -272,11 +272,11 @@ OF_ATTEMPTS: list[tuple[e.Event, Sentence]] = [
     ),
     (
         e.AttemptNotStarted(run=FIRST, reason="refused", detail=SAID),
-        about_run(Level.WARN, "did not start: refused", SAID),
+        about_run(Level.WARN, "did not start: its agent refused it", SAID),
     ),
     (
         e.AttemptUnknown(run=FIRST, reason=LostReason.HUNG, detail=SAID),
-        about_run(Level.WARN, "unknown: hung", SAID),
+        about_run(Level.WARN, "unknown: its agent does not answer", SAID),
     ),
     (
         e.AttemptFinished(
@@ -300,7 +300,7 @@ OF_ATTEMPTS: list[tuple[e.Event, Sentence]] = [
         e.AttemptCheckpointed(run=FIRST, checkpoint=Checkpoint(text=SAID, sha256="")),
         about_run(Level.DEBUG, "left a checkpoint"),
     ),
-    (e.AttemptDied(run=FIRST, reason="gone"), about_run(Level.ERROR, "died: gone")),
+    (e.AttemptDied(run=FIRST, reason="no process"), about_run(Level.ERROR, "died: no process")),
     (
         e.AttemptCancelling(run=FIRST, cause=CancelCause.DEADLINE),
         about_run(Level.INFO, "told to stop (deadline)"),
@@ -368,10 +368,10 @@ def test_the_agent_is_the_one_of_that_attempt(run: str, name: AgentName | None) 
 @pytest.mark.parametrize(
     ("event", "text", "task"),
     [
-        (e.AttemptDied(run=FIRST, reason="gone"), "t-7 attempt 1 on a1 died: gone", T7),
+        (e.AttemptDied(run=FIRST, reason="no process"), "t-7 attempt 1 on a1 died: no process", T7),
         (
             e.AttemptUnknown(run=FIRST, reason=LostReason.HUNG, detail=SAID),
-            "t-7 attempt 1 on a1 unknown: hung: what they said",
+            "t-7 attempt 1 on a1 unknown: its agent does not answer: what they said",
             T7,
         ),
         (e.NoteAdded(by="al", text=SAID), "note by al: what they said", None),

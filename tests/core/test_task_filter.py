@@ -8,7 +8,7 @@ from fleet_tui.core.filters import Value
 from fleet_tui.core.fleet import Priority, Strategy, TaskClass
 from fleet_tui.core.ids import AgentName, RunId, TaskId
 from fleet_tui.core.state import Attempt, AttemptPhase, Hold, Task, TaskPhase
-from fleet_tui.core.task_filter import TASK_KEYS, task_state, task_text, task_value
+from fleet_tui.core.task_filter import TASK_KEYS, task_text, task_value
 from tests.support.fleets import work
 
 NOW_MS = 9_000
@@ -103,7 +103,6 @@ def test_a_task_at_work_answers_for_its_attempts_and_does_not_wait() -> None:
     ],
 )
 def test_one_word_says_where_a_task_stands(task: Task, word: str) -> None:
-    assert task_state(task) == word
     assert task_value(task, "state", NOW_MS) == word
 
 
