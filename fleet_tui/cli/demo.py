@@ -2,7 +2,6 @@
 
 import math
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from fleet_tui.cli.common import Fleet, accepted, ask_engine, emit_json, operato
 from fleet_tui.cli.files import recording_target
 from fleet_tui.cli.screen import Screen, need_terminal, prepare, screen_options, show
 from fleet_tui.core.commands import StopEngine
+from fleet_tui.core.quantities import span_ms
 from fleet_tui.core.state import FleetState, TaskPhase
 from fleet_tui.errors import FleetError, UsageError
 from fleet_tui.paths import private_dir, state_root
@@ -36,8 +36,6 @@ ENGINE_READY = "engine"
 STOP_DEADLINE_S = 20.0
 MAX_ERROR_CHARS = 2_000
 MAX_RUN_S = 24 * 3_600.0
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0}
 
 
 class Duration(click.ParamType[float]):
@@ -49,10 +47,10 @@ class Duration(click.ParamType[float]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Seconds."""
-        match = _DURATION.fullmatch(str(value))
-        if match is None:
+        lasts_ms = span_ms(str(value))
+        if lasts_ms is None:
             self.fail(f"{value!r} is not a time like 30s, 2m or 500ms", param, ctx)
-        seconds = float(match[1]) * _UNIT_S[match[2]]
+        seconds = lasts_ms / 1_000
         if not 0 < seconds <= MAX_RUN_S:
             self.fail(f"{value!r} is not between 1ms and 24h", param, ctx)
         return seconds

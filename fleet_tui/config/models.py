@@ -24,6 +24,7 @@ from fleet_tui.config import secrets, values
 from fleet_tui.config.problems import did_you_mean
 from fleet_tui.config.values import Unacceptable, shown
 from fleet_tui.core.fleet import FAILURE_KINDS, Strategy
+from fleet_tui.core.quantities import SPAN_PATTERN
 from fleet_tui.core.submission import MAX_OPEN_TASKS
 
 MAX_SLOTS = 256
@@ -115,7 +116,7 @@ def _none_or_duration(
 NEVER = -1
 """How ``never`` and ``none`` come out of a duration that may be absent on purpose."""
 
-_DURATION = _matching(values.DURATION_PATTERN)
+_DURATION = _matching(SPAN_PATTERN)
 Text = Annotated[str, BeforeValidator(values.text), WithJsonSchema({"type": "string"})]
 Name = Annotated[str, BeforeValidator(values.name), _matching(values.NAME_PATTERN)]
 Word = Annotated[str, BeforeValidator(values.word), _matching(values.WORD_PATTERN)]
@@ -148,21 +149,17 @@ OnOff = Annotated[
     bool, BeforeValidator(values.on_or_off), WithJsonSchema({"enum": ["on", "off", True, False]})
 ]
 Duration = Annotated[int, BeforeValidator(values.duration_ms), _DURATION]
-DurationOrNone = Annotated[
-    int, _none_or_duration("none"), _matching(f"none|{values.DURATION_PATTERN}")
-]
+DurationOrNone = Annotated[int, _none_or_duration("none"), _matching(f"none|{SPAN_PATTERN}")]
 HeartbeatOrNone = Annotated[
     int,
     _none_or_duration("none", values.heartbeat_ms),
-    _matching(f"none|{values.DURATION_PATTERN}"),
+    _matching(f"none|{SPAN_PATTERN}"),
 ]
-DurationOrNever = Annotated[
-    int, _none_or_duration("never"), _matching(f"never|{values.DURATION_PATTERN}")
-]
+DurationOrNever = Annotated[int, _none_or_duration("never"), _matching(f"never|{SPAN_PATTERN}")]
 Backoff = Annotated[
     tuple[int, int],
     BeforeValidator(values.duration_range_ms),
-    _matching(rf"{values.DURATION_PATTERN}\.\.{values.DURATION_PATTERN}"),
+    _matching(rf"{SPAN_PATTERN}\.\.{SPAN_PATTERN}"),
 ]
 Dollars = Annotated[
     int, BeforeValidator(values.microusd), WithJsonSchema({"type": ["number", "string"]})

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from fleet_tui.config.problems import did_you_mean, quoted
 from fleet_tui.core.fleet import FAILURE_KINDS
+from fleet_tui.core.quantities import span_ms
 
 MAX_DURATION_MS = 366 * 86_400_000
 MIN_HEARTBEAT_MS = 3_000
@@ -28,10 +29,7 @@ USER_PATTERN = r"[A-Za-z_][A-Za-z0-9._-]{0,31}"
 VARIABLE_PATTERN = r"[A-Za-z_][A-Za-z0-9_]{0,127}"
 HOST_PATTERN = r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?"
 """An ssh_config alias or a DNS name; IP addresses are recognised before it is tried."""
-DURATION_PATTERN = r"(?:[0-9]{1,9}(?:ms|s|m|h|d))+"
 
-_UNITS_MS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
-_DURATION_PART = re.compile(r"([0-9]{1,9})(ms|s|m|h|d)", re.ASCII)
 _NAME = re.compile(NAME_PATTERN)
 _WORD = re.compile(WORD_PATTERN)
 _EXIT = re.compile(
@@ -211,22 +209,18 @@ def on_or_off(value: object) -> bool:
 
 
 def duration_ms(value: object) -> int:
-    """``500ms``, ``5s``, ``1h30m``: whole numbers with units, the largest unit first."""
-    if not isinstance(value, str) or not re.fullmatch(DURATION_PATTERN, value, re.ASCII):
-        hint = "durations look like 500ms, 5s, 10m, 1h30m or 14d"
+    """``500ms``, ``5s``, ``1h30m``: see :data:`fleet_tui.core.quantities.SPAN_PATTERN`."""
+    total_ms = span_ms(value) if isinstance(value, str) else None
+    if total_ms is None:
+        hint = "durations look like 500ms, 5s, 10m, 1.5h, 1h30m or 14d, the largest unit first"
         if isinstance(value, str) and _WHOLE.fullmatch(value):
             hint = f"say the unit: {value[:MAX_WHOLE_DIGITS]}s is seconds"
         raise Unacceptable(f"expected a duration, got {shown(value)}", hint)
-    parts = _DURATION_PART.findall(value)
-    sizes = [_UNITS_MS[unit] for _, unit in parts]
-    if sorted(set(sizes), reverse=True) != sizes:
-        raise Unacceptable(f"expected the largest unit first and each once, got {shown(value)}")
-    total_ms = sum(int(number) * size for (number, _), size in zip(parts, sizes, strict=True))
-    if total_ms == 0:
-        raise Unacceptable(f"expected at least 1ms, got {shown(value)}")
+    if not total_ms or not total_ms.is_integer():
+        raise Unacceptable(f"expected whole milliseconds, at least 1ms, got {shown(value)}")
     if total_ms > MAX_DURATION_MS:
         raise Unacceptable(f"is longer than 366d: {shown(value)}")
-    return total_ms
+    return int(total_ms)
 
 
 def heartbeat_ms(value: object) -> int:

@@ -2,11 +2,18 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
-_UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_UNIT_MS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
+_PART = r"[0-9]{1,9}(?:\.[0-9]{1,6})?"
+
+SPAN_PATTERN = "(?=[0-9])" + "".join(f"(?:{_PART}{unit})?" for unit in _UNIT_MS)
+"""The one grammar of durations, in fleet files, options and filters: the largest unit first, each
+once. Also a pattern of JSON Schema."""
+
+_SPAN = re.compile(SPAN_PATTERN, re.ASCII)
+_SPAN_PART = re.compile(f"({_PART})(ms|[dhms])", re.ASCII)
 _SCALES = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "%": 1.0, "x": 1.0}
-_SPAN = re.compile(r"(?:\d{1,12}(?:\.\d{1,6})?(?:ms|s|m|h|d))+", re.ASCII)
-_SPAN_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)", re.ASCII)
 _NUMBER = re.compile(r"(\$?)(-?\d{1,15}(?:\.\d{1,9})?)([kMG%x]?)", re.ASCII)
 _TIME_OF_DAY = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", re.ASCII)
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?", re.ASCII)
@@ -15,10 +22,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def span_ms(text: str) -> float | None:
-    """The milliseconds of ``500ms``, ``10m`` or ``1h30m``; None for anything else."""
+    """The milliseconds of ``500ms``, ``10m``, ``1.5h`` or ``1h30m``; None for anything else."""
     if _SPAN.fullmatch(text) is None:
         return None
-    return sum(float(number) * _UNIT_MS[unit] for number, unit in _SPAN_PART.findall(text))
+    # Decimal, because 1.1 days are a whole number of milliseconds.
+    parts = _SPAN_PART.findall(text)
+    return float(sum(Decimal(number) * _UNIT_MS[unit] for number, unit in parts))
 
 
 def number(text: str, unit: float = 1.0) -> float | None:

@@ -533,8 +533,10 @@ def test_what_it_leaves_behind_is_not_waited_for(inside: Path) -> None:
 
 def test_its_words_are_bounded(inside: Path) -> None:
     program = fake(inside, "i=0; while [ $i -lt 99 ]; do i=$((i+1)); echo $i >&2; done; exit 1")
+    inventory = inside / "i"
+    inventory.touch()
     with pytest.raises(InvalidConfig) as caught:
-        list_inventory(str(program), inside / "i", os.environ)
+        list_inventory(str(program), inventory, os.environ)
     assert caught.value.message.splitlines()[1:] == [*map(str, range(1, 12)), "99"]
 
 

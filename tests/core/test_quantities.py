@@ -58,3 +58,14 @@ def test_any_text_is_answered(text: str) -> None:
     span_ms(text)
     number(text)
     instant_ms(text, NOW_MS)
+
+
+@pytest.mark.parametrize("text", ["1m1h", "5s5s", "", "5", ".5s", "5.s", "1h 30m", "1e3s", "-5s"])
+def test_what_is_no_span(text: str) -> None:
+    assert span_ms(text) is None
+
+
+def test_a_span_is_exact_to_the_millisecond() -> None:
+    assert span_ms("1.1d") == 95_040_000
+    assert span_ms("1.5h") == span_ms("1h30m") == 5_400_000
+    assert span_ms("1d2h3m4s5ms") == 93_784_005
