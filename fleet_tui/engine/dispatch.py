@@ -121,7 +121,7 @@ class Dispatcher:
                     self._nudge(agent)
                 case AboutTask(task=task):
                     self._stop_unwanted(state, task)
-                case _:
+                case _:  # what else is recorded changes nothing about who talks to whom
                     pass
 
     def resume(self, state: FleetState) -> None:

@@ -306,11 +306,11 @@ class Engine:
             return
         try:
             self._effects.follow(self.state, recorded)
-        except Exception as error:
+        except Exception as error:  # told; what was committed stays
             self.unit_failed("dispatch", error)
         try:
             self._publish(self.state, recorded)
-        except Exception as error:
+        except Exception as error:  # told; who listens reads the ledger
             self.unit_failed("telling", error)
 
     def _reconcile(self, draft: "_Draft", ticked: bool) -> None:
@@ -465,7 +465,7 @@ class Engine:
                 self._effects.probe_now(agents)
             case c.StopEngine(reason=reason):
                 self.stop_reason = reason or f"stopped by {asked.by}"
-            case _:
+            case _:  # all others ask for events, which are done once they are committed
                 pass
 
     def _refuse_rest(self) -> None:

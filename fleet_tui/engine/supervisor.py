@@ -21,6 +21,6 @@ async def keep_going(unit: str, work: Callable[[], Awaitable[None]], failed: Fai
             return
         except FleetError:
             raise
-        except Exception as error:
+        except Exception as error:  # told, and the work goes on
             failed(unit, error)
         await asyncio.sleep(RESTART_S)

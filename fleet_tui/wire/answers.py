@@ -42,6 +42,7 @@ from fleet_tui.core.evidence import (
     Unknown,
     Usage,
 )
+from fleet_tui.core.reason_words import not_started_words
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.wire.redact import redact
 from fleet_tui.wire.shell import Completed
@@ -382,7 +383,7 @@ def standing(
             return NOTHING_LEFT
         case ("stale", *_):
             return Unknown(LostReason.REFUSED, Untrusted("a newer engine uses these runs"))
-        case _:
+        case _:  # states that answer another question, or say why none is answered
             return unclear(reply)
 
 
@@ -395,24 +396,14 @@ def unclear(reply: Reply) -> Unknown:
             told = "the run ended, but what its host wrote down about the end cannot be read"
         case ("refused", reason):
             told = f"its host refuses to say anything about the run: {refusal_words(reason)}"
-        case (word, *_):
-            told = f"its host's answer does not fit the question ({word})"
-        case _:
-            told = "its host's answer is empty"
+        case _:  # a state that answers another question
+            told = f"its host's answer does not fit the question ({reply.state[0]})"
     return _no_answer(told)
 
 
 def refusal_words(reason: str) -> str:
     """A refusal for people."""
-    match reason:
-        case "no-run-dir":
-            return "its run_dir cannot be made or written to"
-        case "no-hard-links":
-            return "its run_dir has no hard links"
-        case "bad-id":
-            return "the run has an id that is not possible"
-        case _:
-            return reason
+    return not_started_words(reason)
 
 
 def _finished(reply: Reply, status: int, took: str, size: str, digest: str) -> Finished:
@@ -470,7 +461,7 @@ def failure_word(status: int, how: str = "unsure") -> str:
             return "command-missing"
         case _ if how != "exit" and 1 <= status - 128 <= MAX_SIGNAL:
             return f"signal-{status - 128}"
-        case _:
+        case _:  # every other number is an exit status
             return f"exit-{status}"
 
 

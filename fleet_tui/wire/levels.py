@@ -297,7 +297,7 @@ def _upper_stands(before: str, after: str) -> bool:
             return following in ("", " ", ":", "[")
         case "/":
             return following == "]" and before.rpartition("[")[2][:-1].replace(" ", "").isalnum()
-        case _:
+        case _:  # a sign or a symbol that is no letter
             return not last.isascii() and following in (" ", ":", "")
 
 
@@ -385,7 +385,7 @@ def _of_value(value: object) -> Level | None:
             return _of_number(value)
         case {"name": str(name)} | {"text": str(name)}:
             return _LEVEL_OF.get(name[:60].lower())
-        case _:
+        case _:  # whatever else a program may put there names no level
             return None
 
 
@@ -421,7 +421,7 @@ def _of_numbers(record: _Record) -> Level | None:
         case _Record(severity_number=int(number)) | _Record(severityNumber=int(number)):
             # OpenTelemetry: four steps each of trace, debug, info, warn, error and fatal
             return Level(min((number - 1) // 4 + 1, Level.ERROR)) if 1 <= number <= 24 else None
-        case _:
+        case _:  # whatever else a program may put there names no level
             return None
 
 
@@ -432,5 +432,5 @@ def _of_inner(record: _Record, depth: int) -> Level | None:
             return _read(text, depth - 1)
         case _Record(log={"level": value}) | _Record(record={"level": value}):
             return _of_value(value)
-        case _:
+        case _:  # whatever else a program may put there names no level
             return None

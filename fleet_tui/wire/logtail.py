@@ -192,7 +192,7 @@ class _Chunks:
                     case ["blob", "log", length] if length.isdigit():
                         self._blob_left = int(length)
                         continue
-                    case _:
+                    case _:  # the caller knows the others
                         return words
             elif len(self._buffer) > MAX_HEADER_BYTES:
                 raise EOFError("no protocol")

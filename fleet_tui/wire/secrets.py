@@ -91,7 +91,7 @@ async def resolve_secret(
             return await _from_keyring(place)
         case "cmd" if allow_commands:
             return await _from_command(place)
-        case _:
+        case _:  # whatever else somebody wrote into a fleet file
             return _missing(f"secret:{kind}: is not a kind of reference that may be used here")
 
 

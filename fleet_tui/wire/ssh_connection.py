@@ -142,7 +142,7 @@ class SshConnection:
             case code if code == _CONNECT_FAILED:
                 detail = Untrusted(f"nothing answers on port {port}: {describe(error).raw}")
                 return ChannelFailure(kind=FailureKind.GATEWAY_DOWN, detail=detail)
-            case _:
+            case _:  # any other number that a server may give as its reason
                 return ChannelFailure(kind=FailureKind.SSH_PROTOCOL, detail=describe(error))
 
     async def run(

@@ -72,7 +72,7 @@ def connect_failure(error: BaseException, *, timeout_ms: int) -> SshFailure:
             return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=detail)
         case asyncssh.Error() | asyncio.IncompleteReadError():
             return SshFailure(kind=_ssh_kind(error), detail=describe(error))
-        case _:
+        case _:  # no error of a network: a bug, here or in the library
             detail = Untrusted(f"{type(error).__name__}: {describe(error).raw}")
             return SshFailure(kind=FailureKind.INTERNAL, detail=detail)
 
@@ -86,7 +86,7 @@ def cut_off(error: BaseException) -> bool:
             return False
         case OSError() | asyncssh.Error():
             return True
-        case _:
+        case _:  # no error of a network
             return False
 
 
@@ -103,5 +103,5 @@ def _ssh_kind(error: BaseException) -> FailureKind:
             return FailureKind.SSH_UNREACHABLE
         case asyncssh.DisconnectError() if "authentication failures" in str(error):
             return FailureKind.SSH_AUTH
-        case _:
+        case _:  # the library has an error for each way to break the protocol
             return FailureKind.SSH_PROTOCOL

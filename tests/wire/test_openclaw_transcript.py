@@ -166,6 +166,7 @@ def test_the_text_of_a_long_session_is_further_up() -> None:
         ("running", Running()),
         ("cancelled", Stopped()),
         ("lost", Stopped()),
+        ("archived", Standing.UNCLEAR),
     ],
 )
 def test_what_the_ledger_alone_says(status: str, expected: Stands) -> None:

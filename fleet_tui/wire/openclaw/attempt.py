@@ -380,7 +380,7 @@ class Attempts:
                 return Definite(seen)
             case Unknown():
                 return seen
-            case _:
+            case Running() | Standing.UNTOUCHED | Standing.INTERRUPTED | Standing.UNCLEAR:
                 still = Untrusted("the session is still at work after its deletion")
                 return Unknown(LostReason.REFUSED, still)
 

@@ -237,11 +237,11 @@ def _ended_in_ledger(history: History, row: str | None, run_id: str) -> Finished
             return _finished(history, ok=False, failure=FAILED_MODEL)
         case "timed_out":
             return _finished(history, ok=False, failure=FAILED_TIMEOUT)
-        case _:
+        case _:  # at work, cut off, none yet, or a word of a later release: nothing ended
             return None
 
 
-def _removed(ledger: Ledger) -> Running | Finished | Stopped:
+def _removed(ledger: Ledger) -> Running | Finished | Stopped | Standing:
     """What the ledger keeps of a session that was deleted: how it ended, not what it said."""
     match ledger.tasks[0].status:
         case "completed":
@@ -252,8 +252,10 @@ def _removed(ledger: Ledger) -> Running | Finished | Stopped:
             return Finished(ok=False, failure=FAILED_TIMEOUT)
         case status if status in AT_WORK:
             return Running()
-        case _:
+        case "cancelled" | "lost":
             return Stopped()
+        case _:  # a word of a later release proves nothing
+            return Standing.UNCLEAR
 
 
 def _finished(history: History, *, ok: bool, failure: str) -> Finished:
