@@ -9,6 +9,8 @@ from pathlib import Path
 import fleet_tui
 
 PLACES = ("wire", "engine")
+FOR_MACHINES = ("noqa", "type:")
+"""Comments that give no reason to anybody."""
 
 
 def modules() -> Iterator[tuple[Path, str]]:
@@ -21,7 +23,7 @@ def commented(text: str) -> set[int]:
     """The lines that have a comment for people."""
     marks = tokenize.generate_tokens(io.StringIO(text).readline)
     found = (m for m in marks if m.type == tokenize.COMMENT)
-    return {m.start[0] for m in found if not m.string.startswith(("# noqa", "# type:"))}
+    return {m.start[0] for m in found if not m.string[1:].strip().startswith(FOR_MACHINES)}
 
 
 def is_total(body: list[ast.stmt]) -> bool:
