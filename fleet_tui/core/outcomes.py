@@ -145,9 +145,8 @@ def _why_blamed(refusers: tuple[AgentName, ...], reason: str) -> str:
 
 
 def _in_words(code: str) -> str:
-    """Why a run did not start, or failed: the codes of both are told apart by themselves."""
-    failed = code in FAILURE_KINDS or code.startswith(("exit-", "signal-"))
-    return failed_words(code) if failed else not_started_words(code)
+    """Why a run did not start, or failed, by its agent's doing: an exit status is none."""
+    return failed_words(code) if code in FAILURE_KINDS else not_started_words(code)
 
 
 def _refused(attempt: Attempt, reason: str) -> bool:

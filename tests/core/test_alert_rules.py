@@ -27,3 +27,4 @@ def test_a_rule_about_an_agent_says_the_word_for_its_health() -> None:
             assert rule.of_agent == health.value
     about_agents = {rule for rule in AlertRule if rule.of_agent is not None}
     assert about_agents == {*told, AlertRule.AGENT_FAILING}
+    assert AlertRule.AGENT_FAILING.of_agent == "failing"

@@ -1,6 +1,7 @@
 """Nobody is said to have said what was only noticed here."""
 
 import pytest
+from msgspec.structs import replace
 
 from fleet_tui.cli.task_facts import evidence
 from fleet_tui.core.evidence import (
@@ -12,7 +13,7 @@ from fleet_tui.core.evidence import (
     Started,
     Unknown,
 )
-from fleet_tui.core.quoting import is_quote
+from fleet_tui.core.quoting import is_quote, reason_of
 from fleet_tui.core.state import AttemptPhase
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import FailureKind
@@ -40,6 +41,23 @@ def test_why_nothing_was_sent_is_ours(reason: str) -> None:
     run = Run()
     run.fact(NotStarted(reason=str(reason), detail=WORDS))
     assert not is_quote(run.task.attempts[0])
+
+
+@pytest.mark.parametrize(
+    ("phase", "reason", "words"),
+    [
+        (AttemptPhase.NOT_STARTED, "session-busy", 'its agent says "session-busy"'),
+        (AttemptPhase.FAILED, "exit-3", "exit-3"),
+        (AttemptPhase.DIED, "the host restarted", "the host restarted"),
+        (AttemptPhase.GIVEN_UP, "nothing heard", "nothing heard"),
+        (AttemptPhase.FAILED, "", ""),
+        (AttemptPhase.SUCCEEDED, "", ""),
+    ],
+)
+def test_why_an_attempt_ended_is_told_in_words(
+    phase: AttemptPhase, reason: str, words: str
+) -> None:
+    assert reason_of(replace(Run().task.attempts[0], phase=phase, reason=reason)) == words
 
 
 @pytest.mark.parametrize(("ok", "is_its_own"), [(False, True), (True, False)])

@@ -44,6 +44,8 @@ def test_a_run_on_an_agent_that_hangs_has_an_age_before_it_is_unknown() -> None:
     passed_ms = found.ends_at_ms + 20_000
     told = in_words(found, passed_ms)
     assert told == "nothing heard for 15m20s; moved not before 00:30:21", "it is not unknown yet"
+    told = in_words(found, found.ends_at_ms)
+    assert told == "nothing heard for 15m00s; moved not before 00:30:01"
 
 
 def test_a_run_that_becomes_unknown_is_silent_for_as_long_as_its_agent() -> None:
@@ -91,7 +93,7 @@ def test_where_nothing_is_given_up_it_says_that_it_waits() -> None:
     run.hear(LOST)
     found = silence(run)
     assert found is not None
-    assert found.ends_at_ms is None
+    assert (found.ends_at_ms, found.patience_ms) == (None, 0)
 
 
 @pytest.mark.parametrize(

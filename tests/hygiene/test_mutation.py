@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.hygiene.sources import Function, functions, modules
-from tests.mutation.declared import FURTHER, MODULES, TESTS
+from tests.mutation.declared import FURTHER, MODULES, TESTS, WITHOUT_FUNCTIONS
 from tests.mutation.decorators import with_properties, without_decorators
 from tests.mutation.keys import change, is_unreachable, is_wording
 from tests.mutation.record import Explanation, explanations, score, table
@@ -38,6 +38,14 @@ def test_every_declared_module_was_played_to_the_end_and_left_nothing_unexplaine
     for name, of in recorded.items():
         assert of.mutants == of.killed + of.refused + of.explained + of.unexplained, name
         assert of.explained == sum(e.module == name for e in explanations()), name
+
+
+def test_every_module_of_the_core_is_played_or_has_no_function() -> None:
+    core = CHECKOUT / "fleet_tui" / "core"
+    files = [path.relative_to(core).with_suffix("") for path in core.rglob("*.py")]
+    names = {".".join(file.parts) for file in files}
+    assert names == {*MODULES, *FURTHER, *WITHOUT_FUNCTIONS}
+    assert {name for name in names if not of_core(name)} == set(WITHOUT_FUNCTIONS)
 
 
 def test_the_tests_it_plays_are_there() -> None:

@@ -2,6 +2,7 @@
 
 MODULES = (
     "agent_words",
+    "alert_rules",
     "alerts",
     "attempts",
     "brake",
@@ -34,6 +35,7 @@ MODULES = (
     "quantities",
     "queueing",
     "quoting",
+    "reason_words",
     "redaction",
     "refusals",
     "regex",
@@ -54,6 +56,7 @@ MODULES = (
     "status",
     "submission",
     "task_filter",
+    "task_words",
     "troubles",
     "ulid",
     "untrusted",
