@@ -7,6 +7,7 @@ from enum import IntEnum, StrEnum
 
 import msgspec
 
+from fleet_tui.core.backoff import Backoff
 from fleet_tui.core.ids import AgentName, Capability, ClientName, HostName, PoolName, Region
 
 
@@ -66,6 +67,11 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     non_retryable: tuple[str, ...] = ()
     """Kinds of failure that no second try would mend: of FAILURE_KINDS, or ``exit-N``,
     ``signal-N``."""
+
+    @property
+    def backoff(self) -> Backoff:
+        """The waits between attempts."""
+        return Backoff(self.backoff_base_ms, self.backoff_cap_ms, self.factor)
 
 
 FAILURE_KINDS = (

@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from fleet_tui.core import words
+from fleet_tui.core.backoff import Backoff
 from fleet_tui.core.breaker import Breaker
 from fleet_tui.core.events import AgentIdentified, Event, HealthChanged
 from fleet_tui.core.fleet import ProbeSpec
@@ -27,8 +28,7 @@ STUMBLE_LIMIT = 1
 """An agent that stumbles (misses a look, but does not fall) more often than this within
 FLAP_WINDOW_MS needs several good looks to be believed again, like one that fell."""
 
-QUARANTINE_BASE_MS = 60_000
-QUARANTINE_CAP_MS = 1_800_000
+QUARANTINE = Backoff(base_ms=60_000, cap_ms=1_800_000)
 
 LAG_DEGRADED_MS = 500.0
 """An event loop this late (p99) answers, but nobody would call it well."""
@@ -220,8 +220,8 @@ def _fall(
     watch = replace(watch, falls_ms=falls, retold_ms=None)
     if len(falls) <= FLAP_LIMIT:
         return watch, [_change(agent, lost, _why_lost(failure, watch), failure)]
-    for_ms = min(QUARANTINE_BASE_MS * 2**watch.quarantines, QUARANTINE_CAP_MS)
     watch = replace(watch, falls_ms=(), quarantines=watch.quarantines + 1)
+    for_ms = QUARANTINE.ceiling_ms(watch.quarantines)
     reason = f"flapping: fell {len(falls)} times in 10 minutes"
     change = _change(agent, Health.QUARANTINED, reason, failure)
     return watch, [replace(change, quarantine_until_ms=now_ms + for_ms)]

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, assert_never
 
 from fleet_tui.core import words
+from fleet_tui.core.backoff import Backoff
 from fleet_tui.core.breaker import SETTLED_CAP_MS, SETTLED_MS, Breaker, Strike
 from fleet_tui.core.events import (
     AgentTripped,
@@ -46,8 +47,7 @@ STRIKE_WINDOW_MS = 600_000
 INSTANT_MS = 5_000
 """A run that ends in errors within this after its start was not worked on."""
 
-BREAK_BASE_MS = 15_000
-BREAK_CAP_MS = 300_000
+BREAK = Backoff(base_ms=15_000, cap_ms=300_000)
 """Wait before the first trial, and the longest; each failed trial doubles it."""
 
 AGREEING = 3
@@ -272,7 +272,7 @@ def _after_end(
         agent=agent.name,
         reason=why,
         detail=end.detail,
-        until_ms=now_ms + BREAK_BASE_MS,
+        until_ms=now_ms + BREAK.ceiling_ms(1),
         harmless=harmless,
         tasks=tuple(dict.fromkeys(s.task for s in counted)),
         settled_ms=_settled_ms(SETTLED_MS, max(s.took_ms for s in counted)),
@@ -284,14 +284,13 @@ def _trial_failed(breaker: Breaker, agent: AgentState, end: _End, now_ms: int) -
     """A trial ended without success. Only where the agent is to blame does the wait grow."""
     failed = end.blame is Blame.AGENT
     opens = breaker.opens + failed
-    wait_ms = min(BREAK_BASE_MS * 2 ** min(opens - 1, 16), BREAK_CAP_MS)
     took_ms = _took_ms(end.attempt, now_ms)
     trials = words.plural(opens - 1, "trial")
     return AgentTripped(
         agent=agent.name,
         reason=f"{trials} failed too: {_in_words(end.reason)}" if failed else breaker.reason,
         detail=end.detail if failed else breaker.detail,
-        until_ms=now_ms + wait_ms,
+        until_ms=now_ms + BREAK.ceiling_ms(opens),
         opens=opens,
         harmless=breaker.harmless and end.harmless,
         tasks=(split_run_id(end.attempt.run_id)[0],) if failed else (),

@@ -1,8 +1,6 @@
-"""How long to wait before the next try.
+"""How long a task waits before it is tried again.
 
-Full jitter (a wait drawn evenly between nothing and a growing ceiling) spreads a herd best; see
-"Exponential Backoff And Jitter", AWS Architecture Blog, 2015. The draw comes from the run id, so a
-replay of the ledger waits exactly as long as the engine did.
+The draw comes from the run id, so a replay of the ledger waits exactly as long as the engine did.
 """
 
 import hashlib
@@ -11,16 +9,9 @@ from fleet_tui.core.fleet import RetryPolicy
 from fleet_tui.core.ids import RunId
 
 
-def ceiling_ms(policy: RetryPolicy, tries: int) -> int:
-    """The longest wait after that many tries (1 or more), in milliseconds."""
-    assert tries >= 1, tries
-    grown = policy.backoff_base_ms * policy.factor ** min(tries - 1, 63)
-    return int(min(grown, policy.backoff_cap_ms))
-
-
 def wait_ms(policy: RetryPolicy, tries: int, run: RunId) -> int:
     """The wait after a run that was the last of that many tries, in milliseconds."""
-    return int(ceiling_ms(policy, tries) * fraction_of(run))
+    return policy.backoff.wait_ms(tries, fraction_of(run))
 
 
 def fraction_of(text: str) -> float:

@@ -14,6 +14,7 @@ from functools import partial
 from math import inf
 
 from fleet_tui.core.attempts import Word, deadlines_of, find_attempt, is_unwanted
+from fleet_tui.core.backoff import Backoff
 from fleet_tui.core.events import (
     AboutTask,
     AgentIdentified,
@@ -43,8 +44,7 @@ from fleet_tui.wire.port import AgentPort
 
 log = logging.getLogger(__name__)
 
-BACKOFF_BASE_S = 0.5
-BACKOFF_CAP_S = 30.0
+ASK_AGAIN = Backoff(base_ms=500, cap_ms=30_000)
 START_DEADLINE_S = 60.0
 """No start may hang longer; without an answer by then the run is unknown."""
 ASK_DEADLINE_S = 45.0
@@ -335,12 +335,11 @@ class _Worker:
 
     async def _back_off(self) -> None:
         """Wait with full jitter; a returning agent or a cancel ends the wait."""
-        ceiling = min(BACKOFF_BASE_S * 2 ** min(self._failures, 16), BACKOFF_CAP_S)
         self._failures += 1
         self.nudge.clear()
-        wait_s = ceiling * self._rng.random()
+        wait_ms = ASK_AGAIN.wait_ms(self._failures, self._rng.random())
         with suppress(TimeoutError):
-            async with asyncio.timeout(max(wait_s, 0.05)):
+            async with asyncio.timeout(max(wait_ms, 50) / 1_000):
                 await self.nudge.wait()
 
 

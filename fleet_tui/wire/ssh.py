@@ -12,6 +12,7 @@ from pathlib import Path
 
 import asyncssh
 
+from fleet_tui.core.backoff import Backoff
 from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ids import HostName
 from fleet_tui.core.ssh_config import Refusal, Resolved
@@ -49,8 +50,7 @@ __all__ = [
     "TcpChannel",
 ]
 
-BACKOFF_BASE_S = 0.5
-BACKOFF_CAP_S = 30.0
+RECONNECT = Backoff(base_ms=500, cap_ms=30_000)
 PERMANENT_RETRY_S = 60.0
 """Keys and host keys are not asked again sooner: servers lock out those who do."""
 RENEW_AFTER_S = 30.0
@@ -230,9 +230,9 @@ class SshPool:
 
     def _hold_off(self, state: _Host, now_s: float) -> None:
         """Full jitter: the next attempt is anywhere between now and a growing ceiling."""
-        ceiling_s = min(BACKOFF_CAP_S, BACKOFF_BASE_S * 2 ** min(state.failures_in_row, 16))
         state.failures_in_row += 1
-        state.next_try_s = now_s + self._rng.uniform(0, ceiling_s)
+        wait_ms = RECONNECT.wait_ms(state.failures_in_row, self._rng.random())
+        state.next_try_s = now_s + wait_ms / 1_000
 
     async def _attempt(self, host: HostName, state: _Host) -> SshConnection | SshFailure:
         route = await self._route(state)

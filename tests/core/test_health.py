@@ -4,7 +4,7 @@ import pytest
 
 from fleet_tui.core.alerts import conditions
 from fleet_tui.core.events import AgentIdentified, HealthChanged
-from fleet_tui.core.health import FLAP_LIMIT, QUARANTINE_BASE_MS
+from fleet_tui.core.health import FLAP_LIMIT, QUARANTINE
 from fleet_tui.core.ids import AlertId
 from fleet_tui.core.state import Health
 from fleet_tui.core.untrusted import Untrusted
@@ -194,7 +194,7 @@ def test_flapping_is_quarantined_for_longer_each_time() -> None:
         judged.story.now_ms = until
         judged.good()
         assert judged.agent.health is Health.UP
-    assert sentences == [QUARANTINE_BASE_MS, 2 * QUARANTINE_BASE_MS]
+    assert sentences == [QUARANTINE.base_ms, 2 * QUARANTINE.base_ms]
     assert FLAP_LIMIT == 3
 
 

@@ -6,7 +6,7 @@ import pytest
 from fleet_tui.core.breaker import Breaker
 from fleet_tui.core.events import Event, HealthChanged
 from fleet_tui.core.fleet import ProbeSpec
-from fleet_tui.core.health import FRESH, QUARANTINE_BASE_MS, Watch, judge
+from fleet_tui.core.health import FRESH, QUARANTINE, Watch, judge
 from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.state import AgentState, Health
 from fleet_tui.core.untrusted import Untrusted
@@ -290,7 +290,7 @@ def test_the_fall_after_three_within_ten_minutes_is_flapping() -> None:
     watch, event = fallen(recent)
     assert event.health is Health.QUARANTINED
     assert event.reason == "flapping: fell 4 times in 10 minutes"
-    assert event.quarantine_until_ms == 1_000_000 + QUARANTINE_BASE_MS
+    assert event.quarantine_until_ms == 1_000_000 + QUARANTINE.base_ms
     assert (watch.falls_ms, watch.quarantines) == ((), 1), "they are atoned for"
     for fewer in (recent[1:], (399_999, *recent[1:])):
         watch, event = fallen(fewer)

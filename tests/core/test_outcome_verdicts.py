@@ -11,8 +11,7 @@ from fleet_tui.core.fleet import AgentSpec, OpenClawAgent, Strategy, TaskClass
 from fleet_tui.core.ids import AgentName, TaskId, run_id
 from fleet_tui.core.outcomes import (
     ALONE_TRIES,
-    BREAK_BASE_MS,
-    BREAK_CAP_MS,
+    BREAK,
     INSTANT_MS,
     STRIKE_WINDOW_MS,
     blame_for,
@@ -268,7 +267,7 @@ def test_the_third_failure_in_a_row_opens_the_breaker(took_ms: int, settled_ms: 
         agent=BAD,
         reason=why,
         detail=SAYS,
-        until_ms=NOW_MS + BREAK_BASE_MS,
+        until_ms=NOW_MS + BREAK.base_ms,
         tasks=(OTHER, TASK),
         settled_ms=settled_ms,
     )
@@ -364,11 +363,11 @@ def test_an_open_breaker_makes_an_agent_suspect_unless_looks_say_worse(
 @pytest.mark.parametrize(
     ("opens", "wait_ms", "trials"),
     [
-        (1, 2 * BREAK_BASE_MS, "1 trial"),
-        (2, 4 * BREAK_BASE_MS, "2 trials"),
-        (4, 16 * BREAK_BASE_MS, "4 trials"),
-        (5, BREAK_CAP_MS, "5 trials"),
-        (100, BREAK_CAP_MS, "100 trials"),
+        (1, 2 * BREAK.base_ms, "1 trial"),
+        (2, 4 * BREAK.base_ms, "2 trials"),
+        (4, 16 * BREAK.base_ms, "4 trials"),
+        (5, BREAK.cap_ms, "5 trials"),
+        (100, BREAK.cap_ms, "100 trials"),
     ],
 )
 def test_a_failed_trial_doubles_the_wait_and_is_told(opens: int, wait_ms: int, trials: str) -> None:
@@ -406,7 +405,7 @@ def test_a_trial_without_a_verdict_changes_only_when_the_next_one_is(
         agent=BAD,
         reason=breaker.reason,
         detail=breaker.detail,
-        until_ms=NOW_MS + 4 * BREAK_BASE_MS,
+        until_ms=NOW_MS + 4 * BREAK.base_ms,
         opens=3,
         harmless=was_harmless and is_harmless,
         settled_ms=breaker.settled_ms,
@@ -446,7 +445,7 @@ def test_a_blamed_task_brings_back_only_agents_that_it_put_out(harmless: bool) -
             agent=BAD,
             reason=breaker.reason,
             detail=breaker.detail,
-            until_ms=NOW_MS + BREAK_BASE_MS,
+            until_ms=NOW_MS + BREAK.base_ms,
             harmless=harmless,
             settled_ms=breaker.settled_ms,
         )

@@ -28,9 +28,8 @@ from fleet_tui.core.health import FRESH, judge
 from fleet_tui.core.ids import AgentName, AlertId, RunId, TaskId
 from fleet_tui.core.narrate import narrate
 from fleet_tui.core.outcomes import (
+    BREAK,
     BREAK_AFTER,
-    BREAK_BASE_MS,
-    BREAK_CAP_MS,
     INSTANT_MS,
     STRIKE_WINDOW_MS,
 )
@@ -148,7 +147,7 @@ def test_a_model_that_fails_after_minutes_counts_and_is_tried_for_longer() -> No
     for run in bad:
         crew.hear(run, FAILED)
     assert crew.agent("bad").health is Health.SUSPECT
-    crew.story.now_ms += BREAK_BASE_MS
+    crew.story.now_ms += BREAK.base_ms
     (trial,) = [placed for placed in crew.route() if placed.agent == "bad"]
     crew.hear(trial.run, Started())
     for wait_ms, is_tripped in ((SETTLED_MS, True), (2 * minutes_ms - SETTLED_MS, False)):
@@ -200,7 +199,7 @@ def test_an_open_breaker_raises_one_alert_with_the_agents_words_and_the_number_o
     assert alert.detail == REFUSED.detail
     assert "3 tasks hit" in alert.text
     crew.answers.clear()
-    crew.play(BREAK_BASE_MS)
+    crew.play(BREAK.base_ms)
     crew.story.submit_many(work(), 10)
     crew.play(2_000)
     assert AlertId("agent-failing:bad") not in conditions(crew.story.state, crew.story.now_ms)
@@ -218,9 +217,9 @@ def test_one_task_is_let_through_per_window_and_the_windows_grow_to_their_bound(
             crew.answer(placed)
         crew.story.now_ms += 2_000
     gaps = [after - before for before, after in pairwise(trials)]
-    assert gaps[0] >= 2 * BREAK_BASE_MS
+    assert gaps[0] >= 2 * BREAK.base_ms
     assert gaps == sorted(gaps), "each wait is at least as long as the one before"
-    assert BREAK_CAP_MS <= gaps[-1] <= BREAK_CAP_MS + 4_000
+    assert BREAK.cap_ms <= gaps[-1] <= BREAK.cap_ms + 4_000
     assert len(trials) <= 20
 
 
@@ -230,7 +229,7 @@ def test_a_trial_that_goes_well_brings_the_agent_back_in_full() -> None:
     crew.play(5_000)
     assert crew.agent("bad").health is Health.SUSPECT
     crew.answers.clear()
-    crew.play(3 * BREAK_BASE_MS)
+    crew.play(3 * BREAK.base_ms)
     assert crew.agent("bad").health is Health.UP
     assert crew.agent("bad").breaker is None
     assert all(t.phase is TaskPhase.SUCCEEDED for t in crew.story.state.tasks())
@@ -280,7 +279,7 @@ def test_a_trial_that_ends_without_a_verdict_is_repeated_after_the_same_wait(end
     assert after is not None
     assert after.trial is None
     assert (after.opens, after.reason, after.hit) == (before.opens, before.reason, before.hit)
-    assert after.until_ms == crew.story.now_ms + BREAK_BASE_MS
+    assert after.until_ms == crew.story.now_ms + BREAK.base_ms
     crew.story.submit(work())
     assert crew.route() == []
 
@@ -291,7 +290,7 @@ def test_a_trial_that_is_lost_sight_of_lets_no_second_one_through() -> None:
     lost = Unknown(LostReason.CONNECTION_LOST)
     crew.story.add(*learn(crew.story.state, trial.run, lost, crew.story.now_ms))
     crew.story.submit(work())
-    crew.story.now_ms += 100 * BREAK_CAP_MS
+    crew.story.now_ms += 100 * BREAK.cap_ms
     assert crew.route() == []
 
 
@@ -307,7 +306,7 @@ def tripped(end: Fact) -> Fleet:
     end_all(crew)
     crew.story.submit(work())
     assert crew.route() == []
-    crew.story.now_ms += BREAK_BASE_MS
+    crew.story.now_ms += BREAK.base_ms
     return crew
 
 
@@ -463,7 +462,7 @@ def test_a_single_agent_that_refuses_one_task_again_and_again_is_suspect() -> No
     assert crew.agent("only").health is Health.SUSPECT
     assert crew.task(task).phase is TaskPhase.WAITING
     crew.answers.clear()
-    crew.play(2 * BREAK_BASE_MS)
+    crew.play(2 * BREAK.base_ms)
     assert crew.task(task).phase is TaskPhase.SUCCEEDED
 
 
@@ -476,7 +475,7 @@ def test_a_task_that_must_not_run_twice_is_no_trial_of_an_agent_that_fails_runs(
     crew.play(3_000)
     assert crew.agent("bad").breaker is not None
     end_all(crew)
-    crew.story.now_ms += BREAK_BASE_MS
+    crew.story.now_ms += BREAK.base_ms
     crew.story.submit(work())
     (placed,) = crew.route()
     assert placed.agent == "good"
@@ -506,7 +505,7 @@ def test_a_task_that_failed_there_is_no_trial_while_another_agent_is_free() -> N
     for placed in crew.route():
         if placed.agent == "bad":
             crew.answer(placed)
-    crew.story.now_ms += BREAK_BASE_MS + 30_000
+    crew.story.now_ms += BREAK.base_ms + 30_000
     first = {task for task, name in crew.placed if name == "bad"}
     again = [p for p in crew.route() if p.agent == "bad"]
     assert len(again) == 1

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleet_tui.core.backoff import Backoff
 from fleet_tui.core.fleet import RetryBudget, RetryPolicy
 from fleet_tui.core.ids import RunId
-from fleet_tui.core.retry import ceiling_ms, fraction_of, trace_id_of, wait_ms
+from fleet_tui.core.retry import fraction_of, trace_id_of, wait_ms
 from fleet_tui.core.retry_budget import counted, retry_allowance
 from fleet_tui.core.state import EMPTY_STATE, FleetState, Starts
 from tests.support.fleets import agent, fleet
@@ -20,17 +21,17 @@ POLICY = RetryPolicy(backoff_base_ms=500, backoff_cap_ms=30_000, factor=2.0)
     ("tries", "ceiling"), [(1, 500), (2, 1_000), (3, 2_000), (6, 16_000), (7, 30_000), (99, 30_000)]
 )
 def test_the_ceiling_doubles_from_the_base_up_to_the_cap(tries: int, ceiling: int) -> None:
-    assert ceiling_ms(POLICY, tries) == ceiling
+    assert POLICY.backoff.ceiling_ms(tries) == ceiling
 
 
 def test_the_ceiling_stops_growing_after_as_many_tries_as_nobody_makes() -> None:
-    slow = RetryPolicy(backoff_base_ms=1_000_000, backoff_cap_ms=10**12, factor=1.01)
-    assert ceiling_ms(slow, 63) < ceiling_ms(slow, 64) == ceiling_ms(slow, 65)
+    slow = Backoff(base_ms=1_000_000, cap_ms=10**12, factor=1.01)
+    assert slow.ceiling_ms(63) < slow.ceiling_ms(64) == slow.ceiling_ms(65)
 
 
 def test_a_wait_after_no_try_is_a_bug() -> None:
     with pytest.raises(AssertionError):
-        ceiling_ms(POLICY, 0)
+        POLICY.backoff.ceiling_ms(0)
 
 
 def test_the_draw_is_the_first_56_bits_of_the_hash() -> None:
@@ -41,7 +42,7 @@ def test_the_draw_is_the_first_56_bits_of_the_hash() -> None:
 
 @given(st.integers(1, 80), st.integers(1, 10**6))
 def test_a_wait_is_never_longer_than_its_ceiling(tries: int, run: int) -> None:
-    assert 0 <= wait_ms(POLICY, tries, RunId(f"T.{run}")) < ceiling_ms(POLICY, tries)
+    assert 0 <= wait_ms(POLICY, tries, RunId(f"T.{run}")) < POLICY.backoff.ceiling_ms(tries)
 
 
 def test_waits_are_spread_over_all_of_their_span() -> None:

@@ -5,6 +5,7 @@ MODULES = (
     "alert_rules",
     "alerts",
     "attempts",
+    "backoff",
     "brake",
     "dead_letters",
     "decide",

@@ -41,7 +41,7 @@ from fleet_tui.core.fleet import (
 )
 from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import AgentName, ClientName, Epoch, Region, RunId, TaskId
-from fleet_tui.core.outcomes import BREAK_CAP_MS
+from fleet_tui.core.outcomes import BREAK
 from fleet_tui.core.retell import retell
 from fleet_tui.core.routing.requirement import Requirement, requirement_of
 from fleet_tui.core.routing.schedule import Round, Router
@@ -356,7 +356,7 @@ class Lifecycle(RuleBasedStateMachine):
             if breaker is None:
                 continue
             assert breaker.trial is None or breaker.trial in found.runs
-            assert breaker.until_ms - self.story.now_ms <= BREAK_CAP_MS
+            assert breaker.until_ms - self.story.now_ms <= BREAK.cap_ms
 
     @invariant()
     def active_means_an_open_attempt(self) -> None:

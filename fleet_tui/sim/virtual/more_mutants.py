@@ -15,6 +15,7 @@ from fleet_tui.core import (
 )
 from fleet_tui.core import heartbeat as beats
 from fleet_tui.core import retry_budget as budget
+from fleet_tui.core.backoff import Backoff
 from fleet_tui.core.routing import lineup, waiting
 from fleet_tui.core.state import Health
 from fleet_tui.engine import dispatch
@@ -154,22 +155,22 @@ _TIME: tuple[Mutant, ...] = (
     Mutant(
         "no-jitter",
         "a herd of retries waits equally long",
-        rewrite(retry, "wait_ms", "* fraction_of(run)", ""),
+        rewrite(retry, "wait_ms", "fraction_of(run)", "1.0"),
     ),
     Mutant(
         "no-ceiling",
         "waits grow for ever",
-        rewrite(retry, "ceiling_ms", "min(grown, policy.backoff_cap_ms)", "grown"),
+        rewrite(Backoff, "ceiling_ms", "min(grown, self.cap_ms)", "grown"),
     ),
     Mutant(
         "no-growth",
         "every wait is as short as the first",
-        rewrite(retry, "ceiling_ms", "** min(tries - 1, 63)", "** 0"),
+        rewrite(Backoff, "ceiling_ms", "** min(tries - 1, MAX_GROWTHS)", "** 0"),
     ),
     Mutant(
         "no-patience",
         "a question without an answer is asked again at once",
-        rewrite(dispatch._Worker, "_back_off", "ceiling * self._rng.random()", "0.0"),
+        rewrite(dispatch._Worker, "_back_off", "self._rng.random()", "0.0"),
     ),
     Mutant(
         "budget-forgets",
