@@ -25,16 +25,10 @@ from fleet_tui.console.looks import agent_look, attempt_look
 from fleet_tui.console.story import story_line
 from fleet_tui.core import words
 from fleet_tui.core.agent_words import health_word
-from fleet_tui.core.events import (
-    AgentCordoned,
-    AgentIdentified,
-    AgentUncordoned,
-    Event,
-    HealthChanged,
-    Recorded,
-)
+from fleet_tui.core.events import Event, Recorded
 from fleet_tui.core.firewall import safe_text
 from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec, LocalAgent, OpenClawAgent
+from fleet_tui.core.fold_agent import AgentEvent
 from fleet_tui.core.ids import AgentName, HostName
 from fleet_tui.core.logs import Level, LogLine
 from fleet_tui.core.open_run import notes
@@ -298,11 +292,7 @@ def outcome(task: Task, attempt: Attempt, state: FleetState, pen: Pen, now_ms: i
 
 def about_agent(event: Event, agent: AgentName) -> bool:
     """Whether an event belongs into the timeline of an agent's health."""
-    match event:
-        case HealthChanged() | AgentIdentified() | AgentCordoned() | AgentUncordoned():
-            return event.agent == agent
-        case _:
-            return False
+    return isinstance(event, AgentEvent) and event.agent == agent
 
 
 def health_changes(events: Iterable[Recorded], agent: AgentName) -> list[Recorded]:

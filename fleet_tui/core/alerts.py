@@ -297,7 +297,9 @@ def _of_pools(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
             serving.add(spec.pool)
     return {
         alert_id(AlertRule.POOL_EMPTY, pool): Condition(
-            severity=Severity.CRIT, subject=pool, text=f"none of {count} agents in service"
+            severity=Severity.CRIT,
+            subject=pool,
+            text=f"no agent in service ({count} out of service)",
         )
         for pool, count in total.items()
         if pool not in serving and pool not in state.frozen_pools

@@ -1,15 +1,30 @@
+from typing import get_args
+
 import msgspec
 import pytest
 
 from fleet_tui.console.agent_detail import (
     MAX_LOOKS,
+    about_agent,
     agent_sections,
     definition_lines,
     health_changes,
     tasks_of,
 )
 from fleet_tui.console.detail_rows import Pen, Section, Target, plain
-from fleet_tui.core.events import AgentCordoned, HealthChanged, NoteAdded, Recorded
+from fleet_tui.core.events import (
+    AboutTask,
+    AgentCordoned,
+    AgentIdentified,
+    AgentTripped,
+    AgentTrusted,
+    AgentUncordoned,
+    Event,
+    HealthChanged,
+    KnownEvent,
+    NoteAdded,
+    Recorded,
+)
 from fleet_tui.core.fleet import CommandAgent, HostSpec
 from fleet_tui.core.ids import AgentName, Epoch, HostName, Seq
 from fleet_tui.core.logs import Level, LogLine
@@ -105,10 +120,11 @@ def test_running_work_comes_first() -> None:
     assert sum(open_first) == 3
 
 
-def test_its_timeline_holds_its_own_changes_only_newest_first() -> None:
-    def at(seq: int, event: HealthChanged | AgentCordoned | NoteAdded) -> Recorded:
-        return Recorded(Seq(seq), NOW_MS - 10_000 + seq, Epoch(1), event)
+def at(seq: int, event: Event) -> Recorded:
+    return Recorded(Seq(seq), NOW_MS - 10_000 + seq, Epoch(1), event)
 
+
+def test_its_timeline_holds_its_own_changes_only_newest_first() -> None:
     events = [
         at(1, HealthChanged(agent=LOST, health=Health.DOWN, was=Health.UP, reason="3 misses")),
         at(2, HealthChanged(agent=agent_name(1), health=Health.DOWN, was=Health.UP, reason="x")),
@@ -119,6 +135,37 @@ def test_its_timeline_holds_its_own_changes_only_newest_first() -> None:
     assert [r.seq for r in changes] == [1, 4]
     text = shown(STATE.agents[LOST], changes=tuple(changes))
     assert text.index("cordoned by ann") < text.index("up -> down: 3 misses")
+
+
+def test_its_timeline_tells_when_failed_tasks_took_it_out_and_when_it_came_back() -> None:
+    events = [
+        at(1, AgentTripped(agent=LOST, reason="3 tasks failed at once", until_ms=NOW_MS)),
+        at(2, AgentTripped(agent=agent_name(1), reason="not its own", until_ms=NOW_MS)),
+        at(3, AgentTrusted(agent=LOST, reason="a trial went well")),
+        at(4, AgentTrusted(agent=agent_name(1), reason="not its own")),
+    ]
+    changes = health_changes(events, LOST)
+    assert [r.seq for r in changes] == [1, 3]
+    text = shown(STATE.agents[LOST], changes=tuple(changes))
+    assert text.index("a trial went well") < text.index("3 tasks failed at once")
+
+
+def test_every_kind_of_event_about_an_agent_alone_is_in_its_timeline() -> None:
+    made: list[Event] = [
+        HealthChanged(agent=LOST, health=Health.DOWN, was=Health.UP, reason="x"),
+        AgentIdentified(agent=LOST, version="1", boot_id="b"),
+        AgentCordoned(agent=LOST, by="ann"),
+        AgentUncordoned(agent=LOST, by="ann"),
+        AgentTripped(agent=LOST, reason="x", until_ms=NOW_MS),
+        AgentTrusted(agent=LOST, reason="x"),
+    ]
+    assert {type(event) for event in made} == {
+        kind
+        for kind in get_args(KnownEvent)
+        if "agent" in kind.__struct_fields__ and not issubclass(kind, AboutTask)
+    }
+    assert all(about_agent(event, LOST) for event in made)
+    assert not any(about_agent(event, agent_name(1)) for event in made)
 
 
 def test_its_last_lines_are_safe_and_wrapped_under_their_text() -> None:

@@ -1,5 +1,7 @@
 """Tasks, routes, alerts, messages and the drill-downs: by their keys, on the screen."""
 
+from collections.abc import Sequence
+
 import msgspec
 import pytest
 from syrupy.assertion import SnapshotAssertion
@@ -15,7 +17,8 @@ from fleet_tui.console.screens.tasks import TasksPane
 from fleet_tui.console.screens.why import split_subject
 from fleet_tui.console.widgets.fleet_table import FleetTable
 from fleet_tui.console.widgets.section_view import SectionView
-from fleet_tui.core.events import Recorded, TaskEnded
+from fleet_tui.core.breaker import Breaker
+from fleet_tui.core.events import AgentTripped, Recorded, TaskEnded
 from fleet_tui.core.ids import Epoch, Seq, TaskId
 from fleet_tui.core.state import Alert, TaskPhase
 from tests.support.console import console, press, running, text_of, until
@@ -251,6 +254,29 @@ async def test_the_agent_page_follows_its_health_and_its_lines() -> None:
         await until(pilot, lambda: text_of(app).count("run started model=sonnet") == 1)
         feed.change_agent(agent_name(14), reason="another reason", since_ms=NOW_MS)
         await until(pilot, lambda: "another reason" in text_of(app))
+
+
+async def test_the_agent_page_reads_its_timeline_again_when_the_agent_was_tripped() -> None:
+    class Longer(FakeFeed):
+        async def history(self, after: Seq, limit: int) -> Sequence[Recorded]:
+            found = [*await super().history(after, limit)]
+            if self.tripped is not None:
+                found.append(Recorded(Seq(after + 1), NOW_MS, Epoch(1), self.tripped))
+            return found
+
+        tripped: AgentTripped | None = None
+
+    feed = Longer()
+    app = console(feed)
+    async with running(app) as pilot:
+        app.go(Place("agent", "agent-14"))
+        await until(pilot, lambda: "one look failed" in text_of(app))
+        feed.tripped = AgentTripped(
+            agent=agent_name(14), reason="three fell over", until_ms=NOW_MS + 60_000
+        )
+        breaker = Breaker(since_ms=NOW_MS, until_ms=NOW_MS + 60_000, harmless=True, reason="-")
+        feed.change_agent(agent_name(14), breaker=breaker)
+        await until(pilot, lambda: "three fell over" in text_of(app))
 
 
 async def test_the_document_keeps_its_place_and_scrolls_to_its_end() -> None:

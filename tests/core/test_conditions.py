@@ -137,7 +137,7 @@ def empty(count: int) -> dict[str, Condition]:
         "pool-empty:general",
         severity=Severity.CRIT,
         subject="general",
-        text=f"none of {count} agents in service",
+        text=f"no agent in service ({count} out of service)",
     )
 
 

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar, assert_never
 
 from textual import on
 from textual.app import ComposeResult
@@ -359,5 +359,10 @@ def _looks_into_text(node: filters.Node) -> bool:
             return _looks_into_text(term)
         case filters.AllOf(terms) | filters.AnyOf(terms):
             return any(_looks_into_text(term) for term in terms)
-        case _:
+        case (
+            filters.Equals() | filters.Compare() | filters.Like() | filters.Since()
+            | filters.Until()
+        ):  # fmt: skip
             return False
+        case _:
+            assert_never(node)

@@ -117,7 +117,14 @@ class AgentScreen(DetailScreen):
 
 def _health_of(agent: AgentState) -> tuple[object, ...]:
     """What the timeline is about: when any of it changes there is something new in it."""
-    return (agent.health, agent.since_ms, agent.cordon, agent.version, agent.boot_id)
+    return (
+        agent.health,
+        agent.since_ms,
+        agent.cordon,
+        agent.version,
+        agent.boot_id,
+        agent.breaker,
+    )
 
 
 def _missing(agent: AgentName, view: View) -> list[Section]:
