@@ -49,6 +49,15 @@ def found(files: dict[str, str], groups: dict[str, str] | None = None) -> Findin
     return read_inventory(write(files), groups or {}, os.environ)
 
 
+@pytest.mark.parametrize("first", ["#!/usr/bin/env python3", "#! /bin/sh", "#!/bin/sh\r"])
+def test_no_host_is_made_up_from_a_program_that_may_not_be_executed(first: str) -> None:
+    path = write({"in v.sh": f"{first}\ndate\n"})
+    path.chmod(0o644)
+    with pytest.raises(InvalidConfig, match=r"in v\.sh is a program .* may not be executed") as why:
+        read_inventory(path, {}, os.environ)
+    assert why.value.hint == "chmod +x 'in v.sh', and ansible-inventory runs it"
+
+
 def spec_of(findings: Findings) -> FleetSpec:
     return load_text(fleet_file(findings, fleet="f", origin="test")).spec
 

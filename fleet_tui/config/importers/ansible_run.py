@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import selectors
+import shlex
 import shutil
 import signal
 import stat
@@ -125,10 +126,12 @@ def list_inventory(
 ) -> Listed:
     """``ansible-inventory --list`` of an inventory.
 
-    Raises InvalidConfig with Ansible's own words if it cannot read any of it, FleetError if it
-    cannot be run, takes too long or prints too much.
+    Raises InvalidConfig with Ansible's own words if it cannot read any of it, and for a program
+    that may not be executed; FleetError if ``program`` cannot be run, takes too long or prints too
+    much.
     """
     _check_readable(path)
+    _check_program(path)
     argv = [program, "--list", "-i", str(path.absolute())]
     unread: tuple[str, ...] = ()
     with _scratch() as directory:
@@ -161,6 +164,23 @@ def _check_readable(path: Path) -> None:
                 size += _size_of(Path(directory, name), may_vanish=True)
     if size > MAX_INVENTORY_BYTES:
         raise InvalidConfig(f"{path}: more than {MAX_INVENTORY_BYTES:,} bytes of inventory")
+
+
+def _check_program(path: Path) -> None:
+    """Of a program that it may not run, Ansible reads the text: each of its lines that is one word
+    would become a host. Raises InvalidConfig for such a program."""
+    if not path.is_file() or os.access(path, os.X_OK):
+        return
+    try:
+        with path.open("rb") as file:
+            is_program = file.read(2) == b"#!"
+    except OSError as error:
+        raise InvalidConfig(f"{path}: {error.strerror}") from None
+    if is_program:
+        raise InvalidConfig(
+            f"{path} is a program (its first line begins with #!) that may not be executed",
+            hint=f"chmod +x {shlex.quote(str(path))}, and {PROGRAM} runs it",
+        )
 
 
 def _size_of(path: Path, *, may_vanish: bool = False) -> int:
