@@ -72,7 +72,7 @@ _ASK_BY_OPTION_HINTS = (
 )
 
 _NAME_HINTS = (
-    *("pass", "pwd", "secret", "token", "key", "credential", "creds", "connection"),
+    *("pass", "kennwort", "pw", "secret", "token", "key", "credential", "creds", "connection"),
     *("auth", "pin", "psk", "sessid", "connect.sid", "laravel_session", "contraseña"),
     *("mot", "пароль", "senha", "密", "パスワード"),
 )
@@ -213,7 +213,8 @@ SHAPES: tuple[Shape, ...] = (
     _named(
         "secret",
         rf"(?i)((?<![\w-])--(?!-)[\w-]{{0,40}}{NAMED}[ =]{{1,4}}"
-        r"|\b(?:curl [^\n]{0,80}-u|--user) {1,4}|--user=)"
+        r"|\bcurl [^\n]{0,80}-u {1,4}"
+        r"|(?<![\w-])--user(?:=| {1,4}(?=[^\s:]{1,100}:(?!\d{1,9}(?!\S)))))"
         rf"(?!-){_NO_VALUE}{_VALUE}",
         *("--", "curl "),
     ),
@@ -238,13 +239,15 @@ SHAPES: tuple[Shape, ...] = (
         r"|(\b(?:identified\s{1,4}(?:with\s{1,4}\S{1,40}\s{1,4})?by|password)\s{1,4})'[^'\n]{4,400}'"
         rf"|(\b(?:env|arg|setenv|setx|set -[a-z]{{1,4}})\s{{1,4}}[\w]{{0,60}}?{NAMED}\s{{1,4}})"
         rf"(?![=:]){_NO_VALUE}{_VALUE}"
-        r"|(\b(?:passw(?:or)?d|passphrase|token|secret|api[ _-]?key) (?:is|was):? {1,4})"
+        r"|(\b(?:passw(?:or)?d|passphrase|token|secret|api[ _-]?key) (?:is|was):? {1,4}"
+        r"|\b(?:api[ -]key|bearer): {1,4}|(?<![\w.-])(?:pass|pwd|pw)=(?!/))"
         r"(?=[^\s\d]{0,40}\d)(?=[^\sA-Za-z]{0,40}[A-Za-z])\S{8,400}",
         *("login", "identified", "password '", "env ", "arg ", "set", " is ", " was ", " is:"),
+        *("pass=", "pwd=", "pw=", "api key:", "api-key:", "bearer:"),
     ),
     _named(
         "secret",
-        rf"(?i)(?!{_REFERENCE}){NAMED}(\\?[\"']?\s{{0,8}}(?>=>|:=|[:=：＝]|%3[ad])\s{{0,8}}"
+        rf"(?i)(?!{_REFERENCE}){NAMED}(\\?(?:[\"'][]}}]?)?\s{{0,8}}(?>=>|:=|[:=：＝]|%3[ad])\s{{0,8}}"
         r"(?:[bfru]{1,2}(?=[\"']))?+)"
         rf"(?!\\?[\"']?(?:{_NO_VALUE[3:-1]})){_VALUE}",
         *_NAME_HINTS,

@@ -19,9 +19,9 @@ _OWNERS = (
     "admin|become|db|ftp|http|ldap|mail|mongo|my|mysql|pg|proxy|redis|root|smtp|ssh|su|sudo|user"
 )
 _WORD = (
-    r"(?:passw(?:or)?ds?|passwort|passphrases?|(?<=[_-])pass"
+    r"(?:pass[_.-]?words?|passwds?|passwort|kennwort|passphrases?|(?<=[_-])pass"
     r"|pass(?=[\"']?\s{0,4}[:=]\s{0,4}[\"'])"
-    rf"|(?<![a-z])(?:{_OWNERS})pass(?=_|\Z|[\"']?\s{{0,4}}[:=])|(?<=[_;])pwd"
+    rf"|(?<![a-z])(?:{_OWNERS})(?:pass|pwd?)(?=_|\Z|[\"']?\s{{0,4}}[:=])|(?<=[_;])pwd?"
     r"|secrets?|token|(?<![a-z])(?:access|api|auth|bearer|bot|refresh)[_.-]?tokens"
     r"|(?-i:(?<=[A-Z0-9]_)(?<!MAX_)(?<!INPUT_)(?<!OUTPUT_)(?<!TOTAL_)TOKENS)"
     r"|credentials?|(?<![a-z])creds"
