@@ -14,6 +14,7 @@ from fleet_tui.core.defined import names_of
 from fleet_tui.core.firewall import invisible_count, safe_line
 from fleet_tui.core.fleet import FleetSpec, Priority, TaskClass
 from fleet_tui.core.ids import AgentName, Capability, ClientName, PoolName, Region
+from fleet_tui.core.names import MAX_NAME_CHARS
 from fleet_tui.core.near import nearest
 from fleet_tui.core.state import TaskSpec
 from fleet_tui.core.submission import MAX_PAYLOAD_BYTES
@@ -22,7 +23,6 @@ from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.words import plural, size
 
 MAX_LABELS = 32
-MAX_NAME_CHARS = 128
 
 
 class Typed(msgspec.Struct, frozen=True, kw_only=True):

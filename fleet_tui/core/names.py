@@ -8,27 +8,38 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
 
+from fleet_tui.core.confusables import LOOKS_LIKE
 from fleet_tui.core.firewall import invisible_count
+
+MAX_NAME_CHARS = 128
+"""Of what work comes with. Names of a fleet file are shorter."""
 
 MAX_MARKS = 3
 """On one character; Vietnamese and Thai need two, and more is a storm."""
 
 _MARKUP = re.compile(r"\[[^\[\]]*\]")
-_DRAWS_NOTHING = frozenset("\U00016fe4\U0001d159")
+_DRAWS_NOTHING = frozenset("\U00016fe4\U0001d159\ufffc")
 _SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC")
 """Scripts whose letters look like one another's (UTS #39, 5.1)."""
 
-_LOOKS_LIKE = str.maketrans(
+_SMALL = LOOKS_LIKE | str.maketrans(
     "аӓеһіїјӏкмнорԛѕтуԝхсгпвԁιανορτυχωγϲκηօոսհց",
     "aaehiijlkmhopqstywxcrnbdiavoptuxwycknonuhg",
 )
-"""Letters of other scripts that look like Latin ones, small; UTS #39 has thousands more."""
+"""For small letters: those too of other scripts that look like Latin ones in some hands."""
+
+_AS_WRITTEN = LOOKS_LIKE | str.maketrans("I1|0", "lllO")
+"""For letters as they are: a capital I has the shape of l, and not of i."""
 
 
 @lru_cache(4_096)
 def flaw_of(name: str) -> str | None:
     """Why a name could not be told from another by looking, or None: the end of a sentence."""
+    if len(name) > MAX_NAME_CHARS:
+        return f"is longer than {MAX_NAME_CHARS} characters"
     hidden = next((c for c in name if invisible_count(c) or c in _DRAWS_NOTHING), None)
     if hidden is not None:
         return f"has the invisible character U+{ord(hidden):04X}"
@@ -41,7 +52,7 @@ def flaw_of(name: str) -> str | None:
         return "has two blanks in a row"
     if _MARKUP.search(name):
         return "has a word in square brackets, as markup has"
-    if _has_storm(name) or _is_mark(name[0]):
+    if _has_storm(name) or any(map(_is_mark, _after_blanks(name))):
         return f"has more than {MAX_MARKS} marks on a character, or one on none"
     plain = unicodedata.normalize("NFKC", name)
     if plain != name:
@@ -52,26 +63,41 @@ def flaw_of(name: str) -> str | None:
     return None
 
 
-@lru_cache(4_096)
-def skeleton(name: str) -> str:
-    """The same for names that look the same, or differ only in capitals."""
-    return unicodedata.normalize("NFKC", name).casefold().translate(_LOOKS_LIKE)
+class Looks(NamedTuple):
+    """What a name looks like. Two names look alike if they have one of these in common."""
+
+    skeleton: str
+    """The same for names that differ only in capitals."""
+    shape: str
+    """The same for names that differ in what has one shape: l, I and 1, or O and 0."""
+
+
+@lru_cache(8_192)
+def looks_of(name: str) -> Looks:
+    """What a name looks like."""
+    plain = unicodedata.normalize("NFKC", name)
+    skeleton = plain.casefold().translate(_SMALL).casefold()
+    return Looks(skeleton, plain.translate(_AS_WRITTEN).casefold())
 
 
 def look_alike(name: str, known: Iterable[str]) -> str | None:
     """Another of the known names that looks like this one, unless this is known itself."""
-    mine = skeleton(name)
+    mine = looks_of(name)
     found = None
     for other in known:
         if other == name:
             return None
-        if found is None and skeleton(other) == mine:
+        if found is None and any(map(str.__eq__, looks_of(other), mine)):
             found = other
     return found
 
 
 def _is_mark(char: str) -> bool:
     return unicodedata.category(char) in ("Mn", "Me")
+
+
+def _after_blanks(name: str) -> Iterable[str]:
+    return (char for before, char in pairwise(f" {name}") if before == " ")
 
 
 def _has_storm(name: str) -> bool:

@@ -199,7 +199,8 @@ def _twin(state: FleetState, spec: TaskSpec) -> c.Refused | None:
         *(client for agent in fleet.agents.values() for client in agent.clients),
         *(rule.client for rule in fleet.residency if rule.client is not None),
     )
-    other = look_alike(spec.client, (*named, *state.open_by_client))
+    ended = (task.spec.client for task in state.ended_tasks() if task.spec.client is not None)
+    other = look_alike(spec.client, dict.fromkeys((*named, *state.open_by_client, *ended)))
     if other is None:
         return None
     shown = safe_line(spec.client, MAX_SHOWN_NAME_CHARS)

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from fleet_tui.console.app import FleetApp
 from fleet_tui.console.places import Place
 from fleet_tui.console.screens.alerts import subject_place
 from fleet_tui.core.events import Recorded
@@ -94,6 +95,60 @@ async def test_its_lines_are_found_by_its_label() -> None:
     async with running(app) as pilot:
         await press(pilot, *":logs t-1", "enter")
         await until(pilot, lambda: "thinking of old times" in text_of(app))
+        assert called(app) == "t-1"
+
+
+def called(app: FleetApp) -> str:
+    """What the task of the old line is called."""
+    (line,) = (each for each in text_of(app).splitlines() if "thinking of old times" in each)
+    return line.split("thinking")[0].split()[-1]
+
+
+async def test_its_lines_among_all_others_have_its_label() -> None:
+    feed = OldFeed()
+    said = LogLine(
+        received_at_ms=NOW_MS,
+        source=AGENT,
+        level=Level.INFO,
+        text=Untrusted("thinking of old times"),
+        task=FIRST,
+        line_id=90_000,
+    )
+
+    async def logs(query: LogQuery) -> list[LogLine]:
+        return [said] if query.task is None and query.before_line is None else []
+
+    feed.logs = logs  # type: ignore[method-assign]  # the store of this test
+    app = console(feed)
+    async with running(app) as pilot:
+        await press(pilot, "4")
+        await until(pilot, lambda: "thinking of old times" in text_of(app))
+        assert called(app) == "t-1"
+        assert feed.asked == [FIRST]
+
+
+async def test_a_line_keeps_the_label_of_a_task_that_is_forgotten_meanwhile() -> None:
+    feed = FakeFeed()
+    state = feed.view().state
+    task = next(iter(state.open_tasks.values()))
+    said = LogLine(
+        received_at_ms=NOW_MS,
+        source=AGENT,
+        level=Level.INFO,
+        text=Untrusted("thinking of old times"),
+        task=task.id,
+        line_id=90_000,
+    )
+    app = console(feed)
+    async with running(app) as pilot:
+        feed.say(said)
+        await until(pilot, lambda: "thinking of old times" in text_of(app))
+        assert called(app) == task.label
+        rest = {each: known for each, known in state.open_tasks.items() if each != task.id}
+        feed.push(state=msgspec.structs.replace(state, open_tasks=rest, seq=Seq(state.seq + 1)))
+        await until(pilot, lambda: app.view.state.task(task.id) is None)
+        await pilot.resize_terminal(140, 40)
+        assert called(app) == task.label
 
 
 async def test_what_the_ledger_does_not_hold_is_said_so_and_what_cannot_be_is_not_looked_for() -> (

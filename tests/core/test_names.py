@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 
 from fleet_tui.core import commands as c
 from fleet_tui.core.decided import Decided
+from fleet_tui.core.events import TaskEnded
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.ids import Capability, ClientName, Region, TaskId
-from fleet_tui.core.names import flaw_of, look_alike, skeleton
-from fleet_tui.core.state import TaskSpec
+from fleet_tui.core.names import MAX_NAME_CHARS, flaw_of, look_alike
+from fleet_tui.core.state import TaskPhase, TaskSpec
 from fleet_tui.core.submission import submit
 from fleet_tui.core.untrusted import Untrusted
 from tests.support.fleets import fleet
@@ -44,6 +45,9 @@ def test_what_cannot_be_seen_is_in_no_name(char: str, form: str) -> None:
         ("ａｃｍｅ", "write acme"),
         ("cafe\u0301", "write café"),
         ("аcme", "Latin and Cyrillic"),
+        ("ac \u0301me", "marks"),
+        ("ac\ufffcme", "invisible character U+FFFC"),
+        ("x" * (MAX_NAME_CHARS + 1), "longer than 128 characters"),
         ("acmε", "Latin and Greek"),
     ],
 )
@@ -64,6 +68,7 @@ def test_what_else_is_in_no_name(name: str, why: str) -> None:
         "ที่นี่",
         "a[0",
         "x\u0323\u0302\u0301y",
+        "x" * MAX_NAME_CHARS,
         "\U00017000",
     ],
 )
@@ -82,7 +87,46 @@ def test_two_names_that_look_alike() -> None:
     assert look_alike("асе", ["ace"]) == "ace"
     assert look_alike("acme", ["Acme", "acme"]) is None
     assert look_alike("acme", ["akme"]) is None
-    assert skeleton("ΟΧ") == skeleton("ox")
+    assert look_alike("ΟΧ", ["ox"]) == "ox"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("acme1", "acmel"),
+        ("acmeI", "acmel"),
+        ("acme|", "acme1"),
+        ("acme-O1", "acme-01"),
+        ("acmı", "acmi"),
+        ("ɑcme", "acme"),
+        ("ᴀᴄᴍᴇ", "acme"),
+        ("ꓮꓚꓟꓰ", "ACME"),
+        ("ᎪᏟᎬ", "ace"),
+        ("ac‐me", "ac-me"),
+        ("ac–me", "ac-me"),
+        ("ac−me", "ac-me"),
+        ("ac∕me", "ac/me"),
+        ("ac⁄me", "ac/me"),
+        ("acme’s", "acme's"),
+        ("acmeʼs", "acme's"),
+        ("acmeǃ", "acme!"),
+        ("acme։", "acme:"),
+        ("аԝѕ", "aws"),
+        ("ΑΒ", "AB"),
+    ],
+)
+def test_names_of_one_look_whatever_they_are_made_of(one: str, other: str) -> None:
+    assert look_alike(one, ["else", other]) == other
+    assert look_alike(other, ["else", one]) == one
+    assert look_alike(one, [other, one]) is None, "who is known by both names means both"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("acme-1", "acme-2"), ("modern", "modem"), ("Zoë", "Zoe"), ("ал", "an"), ("acmei", "acmel")],
+)
+def test_names_that_can_be_told_apart(one: str, other: str) -> None:
+    assert look_alike(one, [other]) is None
 
 
 def asked(spec: TaskSpec, *before: TaskSpec) -> c.Refused | Decided:
@@ -118,3 +162,26 @@ def test_two_clients_do_not_look_alike() -> None:
     assert answer.code == "looks-like"
     assert isinstance(asked(acme, acme), Decided)
     assert isinstance(asked(twin), Decided)
+
+
+def test_a_client_whose_work_has_ended_has_no_twin_either() -> None:
+    acme = TaskSpec(payload=Untrusted("x"), client=ClientName("acme1"))
+    twin = TaskSpec(payload=Untrusted("x"), client=ClientName("acmel"))
+    story = Story(fleet())
+    story.submit(TaskSpec(payload=Untrusted("of nobody")))
+    task = story.submit(acme)
+    for ended in tuple(story.state.open_tasks):
+        story.add(TaskEnded(task=ended, phase=TaskPhase.CANCELLED, reason="x"))
+    assert not story.state.open_tasks
+    assert story.state.task(task) is not None
+    answer = submit(story.state, "me", c.Submit(task=TaskId("0" * 26), key="k", spec=twin))
+    assert isinstance(answer, c.Refused)
+    assert answer.code == "looks-like"
+
+
+def test_a_long_name_is_told_by_how_it_begins() -> None:
+    acme = TaskSpec(payload=Untrusted("x"), client=ClientName("a" * MAX_NAME_CHARS))
+    twin = TaskSpec(payload=Untrusted("x"), client=ClientName("A" * MAX_NAME_CHARS))
+    answer = asked(twin, acme)
+    assert isinstance(answer, c.Refused)
+    assert f'The client "{"A" * 73}…(+55)" looks like' in answer.text

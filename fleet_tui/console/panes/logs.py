@@ -1,5 +1,6 @@
 """What the fleet says, as it arrives."""
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -28,6 +29,10 @@ LEAST_SOURCE_WIDTH, MAX_NARROW_SOURCE_WIDTH, MAX_SOURCE_WIDTH = 8, 14, 24
 """Cells for who said a line; a longer name is cut with a sign that it is."""
 
 
+MAX_LABELS = 5_000
+"""Tasks whose labels a pane keeps for its lines."""
+
+
 class LogsPane(Pane):
     """The newest lines of everyone; the view follows until the operator looks back."""
 
@@ -45,6 +50,8 @@ class LogsPane(Pane):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._view: View | None = None
+        self._labels: OrderedDict[TaskId, str] = OrderedDict()
+        """What tasks are called, also when the state has forgotten them; the newest asked last."""
         self._longest = LEAST_SOURCE_WIDTH
         """Cells of the longest agent's name."""
 
@@ -83,7 +90,15 @@ class LogsPane(Pane):
 
     def _label(self, task_id: TaskId) -> str:
         task = self._view.state.task(task_id) if self._view is not None else None
-        return task_label(task.number) if task is not None else safe_line(task_id[-7:])
+        if task is not None:
+            self._remember(task_id, task_label(task.number))
+        return self._labels.get(task_id) or safe_line(task_id[-7:])
+
+    def _remember(self, task_id: TaskId, label: str) -> None:
+        self._labels[task_id] = label
+        self._labels.move_to_end(task_id)
+        if len(self._labels) > MAX_LABELS:
+            self._labels.popitem(last=False)
 
     def show(self, previous: View | None, view: View) -> None:
         """Keep the view for labels; lines come by themselves."""

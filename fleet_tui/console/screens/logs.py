@@ -1,6 +1,7 @@
 """Logs: everyone's lines merged, or those of one agent or task, as far back as the store goes."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 import msgspec
 from textual import on
@@ -27,6 +28,10 @@ MAX_PAGES_AT_ONCE = 5
 
 MAX_EARLY = 5_000
 """Lines kept that arrive while the store is read; the store has them all the same."""
+
+
+MAX_RECALLED = 100
+"""Tasks that are looked up in the ledger for one page of lines, at about 4 ms each."""
 
 
 class StoredLogsPane(LogsPane):
@@ -94,6 +99,17 @@ class StoredLogsPane(LogsPane):
             self._subject = told.task.label
             self.about = self._who()  # type: ignore[misc]  # it is this pane's alone
             self._query = msgspec.structs.replace(self._query, task=told.task.id)
+            self._remember(told.task.id, told.task.label)
+
+    async def _recall_labels(self, lines: Sequence[LogLine]) -> None:
+        """What the tasks of these lines are called, as far as the state has forgotten them."""
+        state = self.console.view.state
+        ids = dict.fromkeys(line.task for line in lines if line.task is not None)
+        unknown = (each for each in ids if state.task(each) is None and each not in self._labels)
+        for task_id in islice(unknown, MAX_RECALLED):
+            told = await self.console.feed.retell(task_id)
+            if told is not None and told.task is not None:
+                self._remember(task_id, told.task.label)
 
     def _who(self) -> str:
         return name(self._subject) if self._subject else "all agents"
@@ -135,6 +151,7 @@ class StoredLogsPane(LogsPane):
             limit=FIRST_PAGE,
         )
         lines = await self.console.feed.logs(query)
+        await self._recall_labels(lines)
         self._newest = max((line.line_id for line in lines), default=0)
         self._oldest = _first_id(lines)
         self._is_whole = len(lines) < FIRST_PAGE
@@ -169,6 +186,7 @@ class StoredLogsPane(LogsPane):
         page = await self.console.feed.logs(
             LogQuery(source=query.source, task=query.task, before_line=before, limit=OLDER_PAGE)
         )
+        await self._recall_labels(page)
         if before != self._oldest or query is not self._query:
             return False
         taken = self.lines.prepend(page)
