@@ -127,7 +127,7 @@ def run(args: list[str]) -> int:
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except click.ClickException as error:
-        error.show()
+        _show(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
@@ -155,6 +155,18 @@ def _invoke(args: list[str]) -> object:
         cli.main(args, prog_name=PROGRAM, complete_var=COMPLETION)
     with cli.make_context(PROGRAM, list(args)) as context:
         return cli.invoke(context)
+
+
+def _show(error: click.ClickException) -> None:
+    """As the library shows it, which repeats what was typed as it was typed."""
+    from fleet_tui.core.firewall import safe_text
+    from fleet_tui.wire.redact import redact
+
+    said = "\n".join(safe_text(redact(error.format_message())))
+    if isinstance(error, click.UsageError):
+        click.UsageError(said, error.ctx).show()
+    else:
+        click.ClickException(said).show()
 
 
 def _tell(message: str, hint: str = "") -> None:

@@ -1,6 +1,7 @@
 """Commands in a terminal: whatever a ledger, a file or an argument holds, none of it is sent."""
 
 import io
+import os
 import sys
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import click
 import pytest
 
 from fleet_tui.cli import terminal
+from fleet_tui.cli.main import run
+from fleet_tui.core.firewall import safe_line
 from tests.support import payloads
 from tests.support.pty_harness import PtyProgram, python
 
@@ -31,6 +34,47 @@ def test_no_command_sends_what_a_ledger_a_file_or_an_argument_holds(tmp_path: Pa
     assert not unsafe, [line for line in sent.split("\r\n") if unsafe & set(line)][:5]
     assert "␛]52;c;" in sent, "it is shown instead"
     assert payloads.MARKUP[0] in sent
+
+
+TYPED = [
+    ("init", "{}"),
+    ("import", "ansible", "{}"),
+    ("import", "hosts", "{}"),
+    ("demo", "--scenario", "{}"),
+    ("demo", "--seed", "{}"),
+    ("tasks", "--phase", "{}"),
+    ("tasks", "--limit", "{}"),
+    ("tasks", "--{}"),
+    ("check", "--format", "{}"),
+    ("priority", "{}", "t-1"),
+    ("submit", "x", "--class", "{}"),
+    ("submit", "x", "--file", "{}"),
+    ("{}",),
+]
+
+
+def is_argument(text: str) -> bool:
+    """Whether a program can be started with it."""
+    try:
+        return b"\x00" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+
+
+@pytest.mark.parametrize("words", TYPED, ids=[" ".join(words) for words in TYPED])
+def test_what_was_typed_wrongly_is_repeated_as_text(
+    words: tuple[str, ...], here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Into a file or a pipe too, where no terminal's belt is worn."""
+    (here / "fleet.yaml").write_text("version: 1\nfleet: f\nagents: {}\n")
+    for hostile in (*payloads.ALL, "a" + "\u0301" * 50, "x\udc80y"):
+        if not is_argument(hostile):
+            continue
+        code = run([word.format(hostile) for word in words])
+        out, err = capsys.readouterr()
+        assert code == 2, (hostile, err)
+        for line in (out + err).splitlines():
+            assert safe_line(line) == line, hostile
 
 
 class Screen(io.BytesIO):
