@@ -164,3 +164,26 @@ async def test_a_read_only_console_has_no_form() -> None:
         assert app.visible_screen.place.view == "overview"
         await press(pilot, "colon", *"submit x", "enter")
         assert app.visible_screen.place.view == "overview"
+
+
+async def test_what_draws_nothing_is_seen_where_it_is_written() -> None:
+    """Python calls fillers and selectors printable; one on another, marks are a storm."""
+    hidden = "pay\u3164\u115f\ufe0f\U000e0100" + "a" + "\u0301" * 9 + "!"
+    app = console(FakeFeed())
+    async with running(app, SIZE) as pilot:
+        await press(pilot, "T")
+        app.post_message(events.Paste(hidden))
+        await until(pilot, lambda: "marks>!" in text_of(app))
+        shown = text_of(app)
+        assert "pay<U+3164><U+115F>" in shown
+        assert "<U+E0100>" in shown
+        assert not set(hidden) & set(shown) & set("\u3164\u115f\ufe0f\U000e0100")
+
+
+async def test_a_filler_that_is_typed_is_seen() -> None:
+    app = console(FakeFeed())
+    async with running(app, SIZE) as pilot:
+        await press(pilot, ":", *"logs", "\u3164")
+        shown = text_of(app)
+        assert "logs<U+3164>" in shown
+        assert "\u3164" not in shown

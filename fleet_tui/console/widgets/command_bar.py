@@ -41,7 +41,11 @@ class _Ghost(Suggester):
 
 
 class SafeInput(Input):
-    """An input into which nothing invisible can be pasted."""
+    """An input into which nothing invisible can be typed or pasted."""
+
+    def insert_text_at_cursor(self, text: str) -> None:
+        """Put in what was typed, made visible."""
+        super().insert_text_at_cursor(safe_line(text, MAX_TYPED_CHARS))
 
     def _on_paste(self, event: events.Paste) -> None:
         """Put in the first line of what was pasted, made visible and cut to what fits."""
@@ -49,7 +53,7 @@ class SafeInput(Input):
         event.prevent_default()
         first = next(iter(event.text.splitlines()), "")
         room = MAX_TYPED_CHARS - len(self.value)
-        self.insert_text_at_cursor(safe_line(first, MAX_TYPED_CHARS)[:room])
+        super().insert_text_at_cursor(safe_line(first, MAX_TYPED_CHARS)[:room])
 
 
 class CommandBar(Widget):

@@ -235,9 +235,9 @@ class PayloadArea(TextArea):
             self.post_message(self.TooLong(len(event.text)))
 
     def render_line(self, y: int) -> Strip:
-        """A line with control characters made visible; the text itself stays as it is."""
+        """A line with what acts or cannot be seen made visible; the text itself stays as it is."""
         strip = super().render_line(y)
-        if all(segment.text.isprintable() for segment in strip):
+        if all(safe_line(segment.text) == segment.text for segment in strip):
             return strip
         shown = [Segment(safe_line(text), style) for text, style, _ in strip]
         return Strip(shown).adjust_cell_length(self.size.width)
