@@ -71,7 +71,14 @@ it to the wrong place or shows a secret."""
 FURTHER = ()
 """Played too, and not all of their survivors were looked at: the table shows how many are left."""
 
-WITHOUT_FUNCTIONS = ("__init__", "breaker", "commands", "logs", "routing.__init__")
+WITHOUT_FUNCTIONS = (
+    "__init__",
+    "breaker",
+    "commands",
+    "confusables",
+    "logs",
+    "routing.__init__",
+)
 """Nothing in them can be mutated: they hold values and types alone."""
 
 TESTS = ("tests/core", "tests/properties")
