@@ -4,12 +4,20 @@ from collections import Counter
 
 from fleet_tui.config.near_names import slips
 from fleet_tui.config.problems import Source, did_you_mean
-from fleet_tui.config.reader import Loc, Node, Scalar, find, find_key
+from fleet_tui.config.reader import Loc, Node, Scalar, find, find_key, written
 from fleet_tui.config.secrets import is_reference
 from fleet_tui.config.validate import dotted
+from fleet_tui.core import words
 from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec, LocalAgent, ResidencyRule
 from fleet_tui.core.names import look_alike
 from fleet_tui.core.secret_names import names_secret
+
+NOT_USED_YET = {
+    "min_up": "no change is held by it",
+    "start_command": "no gateway is started with it",
+    "openclaw_bin": "no program is run on the host by it",
+}
+"""Settings of the fleet file that nothing reads, and what that means."""
 
 
 def lint(source: Source, root: Node, spec: FleetSpec) -> None:
@@ -35,9 +43,22 @@ class _Lint:
             self._probe(agent)
             self._variables(agent)
         self._limits()
+        self._not_used_yet()
         self._twins()
         self._slips()
         self._deadlines()
+
+    def _not_used_yet(self) -> None:
+        """Settings that are kept and that nothing acts on: whoever wrote them relies on them."""
+        places: list[Loc] = [("defaults",)]
+        places += [("pools", pool) for pool in self.spec.pools]
+        places += [("agents", agent) for agent in self.spec.agents]
+        for setting, effect in NOT_USED_YET.items():
+            found = [loc for loc in places if written(self.root, (*loc, setting))]
+            if found:
+                others = words.plural(len(found) - 1, "more time")
+                also = f", here and {others}" if found[1:] else ""
+                self._warn((*found[0], setting), f"is not used yet{also}: {effect}")
 
     def _twins(self) -> None:
         """Clients that differ in capitals only: people take them for one."""

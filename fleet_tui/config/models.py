@@ -224,9 +224,10 @@ class AgentSettings(Section):
     token: Reference | None = None
     """openclaw: where the gateway's token is; never the token itself."""
     openclaw_bin: Text | None = None
-    """openclaw: the program on the host, if it is not on the PATH of an SSH session."""
+    """openclaw: not used yet. The program on the host, if it is not on the PATH of an SSH
+    session."""
     start_command: Text | None = None
-    """openclaw: run on the agent's host to start the gateway again."""
+    """openclaw: not used yet. Starts the gateway again, run on the agent's host."""
     keep_sessions: bool | None = None
     """openclaw: true leaves the session of each run on the gateway; otherwise it is deleted a day
     after its task has ended."""
@@ -288,7 +289,7 @@ class PoolEntry(AgentSettings):
     overflow: Flag | None = None
     """Whether a task without a pool may fall back here."""
     min_up: Percent | None = None
-    """The share of agents that must stay up; changes that would go below are held."""
+    """Not used yet: the share of agents that changes will have to leave up."""
 
 
 class AgentEntry(AgentSettings):

@@ -30,7 +30,7 @@ defaults:
 
 pools:
   general: {strategy: load-aware}          # or round-robin, capability
-  # gpu: {strategy: capability, capabilities: [gpu], min_up: 50%}
+  # gpu: {strategy: capability, capabilities: [gpu]}
 
 agents:
   agent-01: {pool: general, host: gw-1.example.net, region: eu-w1}

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from fleet_tui.config import reader
+from fleet_tui.config.lint import NOT_USED_YET
 from fleet_tui.config.load import InvalidFleet, load_fleet, load_text
+from fleet_tui.config.models import PoolEntry
 from fleet_tui.config.problems import MAX_PROBLEMS, Severity
 from tests.config.bad_files import HEAD, agent, agents, only, problems_of
 
@@ -460,6 +462,25 @@ def warnings_of(text: str) -> list[tuple[str, str]]:
     loaded = load_text(text)
     assert all(each.severity is Severity.WARNING for each in loaded.warnings)
     return [(each.path, each.message) for each in loaded.warnings]
+
+
+def test_a_setting_that_nothing_acts_on_yet_is_a_warning() -> None:
+    found = warnings_of(
+        "version: 1\nfleet: f\ndefaults: {openclaw_bin: /opt/claw}\n"
+        "pools: {p: {min_up: 50%}}\n"
+        "agents:\n"
+        "  a1: {host: h, port: 1, token: 'secret:env:T', pool: p, start_command: go}\n"
+        "  a2: {host: h, port: 2, token: 'secret:env:T', pool: p, start_command: go}\n"
+    )
+    assert found == [
+        ("defaults.openclaw_bin", "is not used yet: no program is run on the host by it"),
+        ("pools.p.min_up", "is not used yet: no change is held by it"),
+        (
+            "agents.a1.start_command",
+            "is not used yet, here and 1 more time: no gateway is started with it",
+        ),
+    ]
+    assert set(NOT_USED_YET) <= set(PoolEntry.model_fields)
 
 
 def test_limits_that_are_never_reached_are_a_warning() -> None:
