@@ -102,7 +102,7 @@ def _print(
         say(f"engine {mode.mode.label} for {since}{who}: {mode.reason}")
         say(f"  {mode.mode.meaning}; {mode.way_out}")
     counts = ", ".join(f"{n} {health}" for health, n in status.by_health.items())
-    say(f"{fleet.name}: {status.agents} agents ({counts or 'none'})")
+    say(f"{fleet.name}: {words.plural(status.agents, 'agent')} ({counts or 'none'})")
     by_priority = "  ".join(f"{p.name} {status.waiting_by_priority[p]}" for p in Priority)
     oldest = f", oldest {words.duration(status.oldest_wait_ms)}" if status.waiting else ""
     say(f"queue: {status.waiting} waiting{oldest}  {by_priority}")

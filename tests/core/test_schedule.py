@@ -367,11 +367,15 @@ BREAKER = Breaker(since_ms=1, until_ms=2, harmless=True, reason="refused 3 in a 
     ("attempts", "note"),
     [
         ((), ""),
-        (tried("a1"), "retry 1 after a1: model-error"),
+        (tried("a1"), "retry 1 after a1: its model failed (model-error)"),
         (tried("a1", "a2", reason=""), "retry 2 after a2: failed"),
         (
             tried("a1", phase=AttemptPhase.DIED, reason="host rebooted"),
             "failover 1 after a1: host rebooted",
+        ),
+        (
+            tried("a1", phase=AttemptPhase.NOT_STARTED, reason="gateway-draining"),
+            "failover 1 after a1: its gateway is draining",
         ),
         (tried("a1", phase=AttemptPhase.GIVEN_UP, reason=""), "failover 1 after a1: given-up"),
     ],
@@ -390,7 +394,7 @@ def test_a_decision_notes_whose_turn_it_is_and_who_is_on_trial() -> None:
     notes = [event.decision.note for event in placed(told.state)]
     assert notes == ["turn 1 of 2", "turn 2 of 2", "turn 1 of 2"]
     (retry,) = placed(again(story(spec), 1, tried("a1")))
-    assert retry.decision.note == "retry 1 after a1: model-error"
+    assert retry.decision.note == "retry 1 after a1: its model failed (model-error)"
     one = story(fleet(agent("a1")))
     state = again(one, 1, tried("a1"))
     tripped = replace(state.agents[A1], health=Health.SUSPECT, breaker=BREAKER)

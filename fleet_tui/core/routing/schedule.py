@@ -21,6 +21,7 @@ from fleet_tui.core.events import Event, TaskPending, TaskPlaced
 from fleet_tui.core.evidence import Blame
 from fleet_tui.core.fleet import FleetSpec, RetryBudget, Strategy, TaskClass
 from fleet_tui.core.ids import AgentName, PoolName, TaskId, run_id
+from fleet_tui.core.quoting import reason_of
 from fleet_tui.core.retry_budget import retry_allowance
 from fleet_tui.core.routing.lineup import Lineup, PoolLine
 from fleet_tui.core.routing.requirement import GOING_ON, Requirement, Roster, requirement_of
@@ -394,7 +395,7 @@ def _note(
     if chosen.breaker is not None:
         return f"{chosen.name} is on trial: {chosen.breaker.reason}"
     if last is not None:
-        why = last.reason or last.phase.value
+        why = reason_of(last) or last.phase.value
         word = "failover" if last.phase is not AttemptPhase.FAILED else "retry"
         return f"{word} {len(task.attempts)} after {last.agent}: {why}"
     if strategy is Strategy.ROUND_ROBIN:
