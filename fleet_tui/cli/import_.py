@@ -9,6 +9,7 @@ import click
 
 from fleet_tui.cli.common import run, say
 from fleet_tui.cli.files import write_new
+from fleet_tui.config.files import read_regular
 from fleet_tui.config.importers.ansible import read_inventory
 from fleet_tui.config.importers.found import DEFAULT_POOL, Findings, fleet_file
 from fleet_tui.config.importers.hosts_file import read_hosts, text_of
@@ -18,7 +19,7 @@ from fleet_tui.config.models import MAX_ENTRIES
 from fleet_tui.config.problems import count_of, visible
 from fleet_tui.config.ssh_warnings import same_agents
 from fleet_tui.config.values import Unacceptable, name
-from fleet_tui.errors import ExitCode, FleetError, UsageError
+from fleet_tui.errors import ExitCode, FleetError, InvalidConfig, UsageError
 from fleet_tui.paths import has_home
 
 MAX_SHOWN_IGNORED = 50
@@ -71,6 +72,11 @@ def from_ssh_config(
             "this user has no home directory, so there is no ~/.ssh/config",
             hint="set HOME, or name a file with --config",
         )
+    if path is not None:
+        try:
+            read_regular(path, 1)
+        except OSError as refused:
+            raise InvalidConfig(f"{path}: {refused.strerror}") from None
     file = path or Path.home() / ".ssh" / "config"
     findings = run(_ssh_aliases(path, match, pool))
     _write(findings, fleet, str(file), target, force)

@@ -122,3 +122,26 @@ def test_a_text_without_an_end_is_not_read(
     (here / "fleet.yaml").write_text("version: 1\nfleet: f\nagents: {}\n")
     assert run(["submit", "--lines", "--file", name]) == ExitCode.USAGE
     assert says in capsys.readouterr().err
+
+
+def _is_a_directory(path: Path) -> None:
+    path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (_is_a_directory, "odd: not a regular file"),
+        (os.mkfifo, "odd: not a regular file"),
+        (_link_to_a_device, "odd: not a regular file"),
+        (lambda _: None, "odd: No such file or directory"),
+    ],
+)
+def test_an_ssh_config_that_is_no_file_is_told_as_such(
+    here: Path, capsys: pytest.CaptureFixture[str], make: Callable[[Path], None], says: str
+) -> None:
+    make(here / "odd")
+    assert run(["import", "ssh-config", "--config", "odd"]) == ExitCode.INVALID_CONFIG
+    err = capsys.readouterr().err
+    assert says in err
+    assert "no hosts were found" not in err
