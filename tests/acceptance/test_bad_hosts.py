@@ -17,6 +17,7 @@ import pytest
 
 from fleet_tui.core.events import HealthChanged
 from fleet_tui.core.logs import MAX_LINE_CHARS
+from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.state import Health, TaskPhase
 from fleet_tui.core.vitals import FailureKind
 from fleet_tui.journal.logs import LogFilter, LogReader
@@ -233,7 +234,7 @@ async def test_each_bad_host_says_what_is_wrong_and_delays_nobody(
         assert agent.health.is_lost, rig.summary()
         assert agent.failure is kind
         assert words in agent.detail.raw, (name, agent.detail.raw)
-        assert kind.value in agent.reason
+        assert failure_words(kind) in agent.reason
     assert all(part.isprintable() for part in printed.decode().splitlines())
     assert "Traceback" not in rig.said()
     for name in GOOD:
