@@ -33,7 +33,7 @@ from fleet_tui.core.ids import Epoch
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.wire import runs
 from fleet_tui.wire.local import LocalShell
-from fleet_tui.wire.openclaw.runs import FAILED_AGENT, FAILED_MODEL, FAILED_TIMEOUT
+from fleet_tui.wire.openclaw.runs import FAILED_AGENT, FAILED_MODEL, FAILED_TEXT, FAILED_TIMEOUT
 from fleet_tui.wire.runs import (
     COMMAND,
     PROTOCOL,
@@ -456,7 +456,7 @@ def test_an_exit_status_that_is_known_to_be_one_is_never_called_a_signal() -> No
 
 def test_every_failure_can_be_named_in_a_fleet_file() -> None:
     ends = {failure_word(n, how) for n in range(1, 256) for how in ("exit", "signal", "unsure")}
-    turns = {FAILED_MODEL, FAILED_TIMEOUT, FAILED_AGENT}
+    turns = {FAILED_MODEL, FAILED_TIMEOUT, FAILED_AGENT, FAILED_TEXT}
     assert {failure_kind(word) for word in ends | turns} == ends | turns
     # Whatever a file may name can happen, also under the name that the shell has for it.
     assert {failure_kind(f"exit-{n}") for n in range(1, 256)} <= ends
