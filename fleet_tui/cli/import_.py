@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from fleet_tui.cli.common import run, say
+from fleet_tui.cli.common import ending_tidily, run, say
 from fleet_tui.cli.files import write_new
 from fleet_tui.config.files import read_regular
 from fleet_tui.config.importers.ansible import read_inventory
@@ -118,7 +118,8 @@ def from_ansible(
     host and variable, and makes exit 5; the file is written all the same.
     """
     wanted = {group: pool or group for group, _, pool in (each.partition("=") for each in groups)}
-    found = read_inventory(inventory, wanted, os.environ)
+    with ending_tidily():  # or Ansible would go on, and its directory would stay
+        found = read_inventory(inventory, wanted, os.environ)
     return _write(found, fleet, str(inventory), target, force)
 
 

@@ -1,6 +1,10 @@
 """What `import` writes is a fleet file that `check` takes, and its exit code says what it lacks."""
 
 import io
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,3 +67,26 @@ def test_an_inventory_and_a_list_agree_about_one_machine(home: Path) -> None:
     done = run("ansible", "i.ini", "-o", "f.yaml")
     assert done.return_value == ExitCode.OK
     assert "ok: fleet imported" in checked("f.yaml")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_an_import_that_is_ended_leaves_no_program_and_no_directory(
+    home: Path, number: signal.Signals
+) -> None:
+    started, scratch = home / "started", home / "scratch"
+    os.mkfifo(started)
+    scratch.mkdir()
+    (home / "hosts.ini").write_text("h1\n")
+    program = home / "ansible-inventory"
+    program.write_text(f"#!/bin/sh\necho $$ > {started}\nexec sleep 600\n")
+    program.chmod(0o700)
+    env = {**os.environ, "PATH": f"{home}:{os.environ['PATH']}", "TMPDIR": str(scratch)}
+    words = [sys.executable, "-m", "fleet_tui", "import", "ansible", "hosts.ini"]
+    with subprocess.Popen(words, env=env) as process:
+        pid = int(started.read_text())
+        assert [*scratch.iterdir()]
+        process.send_signal(number)
+        assert process.wait(60) == 128 + number
+    assert [*scratch.iterdir()] == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
