@@ -5,7 +5,9 @@ asked of ``ssh -G``, which contacts nobody either.
 """
 
 import os
+from enum import StrEnum
 from pathlib import Path
+from typing import assert_never
 
 import click
 
@@ -30,6 +32,14 @@ from fleet_tui.paths import has_home
 SCHEMA = "fleet-tui/check/1"
 
 
+class Form(StrEnum):
+    """How the verdict is written."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+
+
 @click.command("check")
 @click.argument(
     "fleet",
@@ -41,8 +51,8 @@ SCHEMA = "fleet-tui/check/1"
 @click.option(
     "--format",
     "form",
-    type=OneOf(["text", "json", "github"]),
-    default="text",
+    type=OneOf(each.value for each in Form),
+    default=Form.TEXT.value,
     help="text for people, json for programs, github for annotations in a pull request.",
 )
 @click.option("--json", "as_document", is_flag=True, help="The same as --format json.")
@@ -68,14 +78,17 @@ def command(
     warned = any(each.severity is Severity.WARNING for each in problems)
     wrong = any(each.severity is Severity.ERROR for each in problems)
     usable = spec is not None and not wrong and not (strict and warned)
-    match "json" if as_document else form:
-        case "json":
+    said = Form.JSON if as_document else Form(form)
+    match said:
+        case Form.JSON:
             click.echo(json_text(_document(path, spec, problems, not_kept, usable), indent=2))
-        case "github":
+        case Form.GITHUB:
             for problem in problems:
                 click.echo(as_github(problem))
-        case _:
+        case Form.TEXT:
             _print_text(path, spec, problems, not_kept, usable)
+        case _:
+            assert_never(said)
     context.exit(ExitCode.OK if usable else ExitCode.INVALID_CONFIG)
 
 

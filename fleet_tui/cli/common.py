@@ -360,7 +360,7 @@ def _plain(value: object) -> object:
             return sorted(_plain(inner) for inner in value)  # type: ignore[type-var]  # all names
         case list() | tuple():
             return [_plain(inner) for inner in value]
-        case _:
+        case _:  # JSON has numbers, booleans and null as they are
             return value
 
 

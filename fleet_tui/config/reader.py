@@ -9,6 +9,7 @@ what they mean is decided where it is known what is wanted.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import assert_never
 
 import yaml
 
@@ -139,8 +140,10 @@ def step(node: Node | None, part: str | int) -> Node | None:
             return node.entries[part].value
         case Sequence() if isinstance(part, int) and part < len(node.items):
             return node.items[part]
-        case _:
+        case Mapping() | Sequence() | Scalar() | None:
             return None
+        case _:
+            assert_never(node)
 
 
 def find(node: Node | None, loc: Loc) -> Node | None:
@@ -212,7 +215,7 @@ class _Builder:
                     self._begin(Mapping(mark, 1))
                 case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
                     self.open.pop()
-                case _:
+                case _:  # begins and ends of the stream and of documents; aliases were refused
                     pass
         return self.root
 

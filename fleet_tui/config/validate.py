@@ -204,7 +204,7 @@ def _message(error: ErrorDetails, value: object, loc: Loc) -> tuple[str, str]:
             return f"expected text, got {shown(value)}", ""
         case "too_long":
             return f"has more than {error['ctx']['max_length']:,} entries", ""
-        case _:
+        case _:  # pydantic has many more types, and its own words for them
             return visible(error["msg"]), ""
 
 

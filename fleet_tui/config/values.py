@@ -80,7 +80,7 @@ def shown(value: object) -> str:
             return "a map"
         case list():
             return "a list"
-        case _:
+        case _:  # numbers, booleans and dates
             return quoted(repr(value))
 
 

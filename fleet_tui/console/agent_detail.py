@@ -366,7 +366,7 @@ def _yaml(value: object, depth: int, key: str = "") -> list[str]:
                     made.append(f"{pad}{name_}: {shown}")
         case list() | tuple() | set():
             made.extend(f"{pad}- {_scalar(item)}" for item in value)
-        case _:
+        case _:  # one value alone
             made.append(f"{pad}{_scalar(value)}")
     return made
 

@@ -54,7 +54,7 @@ def log_value(entry: LogEntry, key: str) -> Value:
             return entry.level.name
         case "task" if isinstance(entry, LogLine):
             return entry.task
-        case _:
+        case _:  # a key that only other lists answer
             return None
 
 

@@ -225,7 +225,7 @@ def agent_value(row: AgentRow, key: str) -> str | float | tuple[str, ...] | froz
             return float(row.cost_microusd_per_hour)
         case "version":
             return row.version
-        case _:
+        case _:  # a key that only other lists answer
             return None
 
 

@@ -335,7 +335,7 @@ class SeatbeltDriver(LinuxDriver):
         in a file."""
         try:
             self.run_input_thread()
-        except Exception as error:
+        except Exception as error:  # Textual handles it where its loop runs
             self._app.call_later(self._app._handle_exception, error)
 
     def _pass_on(self, messages: Iterable[Message], read_s: float) -> None:

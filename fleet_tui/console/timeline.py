@@ -192,7 +192,7 @@ def parse_moment(text: str, moment: Moment, offset_minutes: int = 0) -> int | st
             return moment.start_ms
         case "end":
             return moment.end_ms
-        case _:
+        case _:  # a time, read below
             pass
     if typed[:1] in ("+", "-") and (span := span_ms(typed[1:])) is not None:
         moved = moment.at_ms + (span if typed[0] == "+" else -span)

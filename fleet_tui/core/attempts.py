@@ -468,8 +468,16 @@ def reconcile_attempts(state: FleetState, now_ms: int, ear: Ear = ALL_EARS) -> l
                 attempt = task.open_attempt
                 if attempt is not None:
                     events.extend(_overdue_run(state, task, attempt, ear, now_ms))
-            case _:
+            case (
+                TaskPhase.NEEDS_OPERATOR
+                | TaskPhase.SUCCEEDED
+                | TaskPhase.FAILED
+                | TaskPhase.CANCELLED
+                | TaskPhase.EXPIRED
+            ):
                 pass
+            case _:
+                assert_never(task.phase)
     events.extend(reconcile_trials(state, now_ms))
     return events
 
@@ -510,8 +518,20 @@ def _overdue_run(
                 return [AttemptCancelling(run=attempt.run_id, cause=CancelCause.HEARTBEAT)]
         case AttemptPhase.UNKNOWN:
             return _overdue_unknown(state, task, attempt, ear, now_ms)
-        case _:
+        case (
+            AttemptPhase.CANCELLING
+            | AttemptPhase.NOT_STARTED
+            | AttemptPhase.FENCED
+            | AttemptPhase.DIED
+            | AttemptPhase.GIVEN_UP
+            | AttemptPhase.SUCCEEDED
+            | AttemptPhase.FAILED
+            | AttemptPhase.CANCELLED
+            | AttemptPhase.TIMED_OUT
+        ):
             pass
+        case _:
+            assert_never(attempt.phase)
     return []
 
 

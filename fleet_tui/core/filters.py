@@ -246,7 +246,7 @@ class _Parser:
                 return Word(self._quoted())
             case "/":
                 return self._slashed()
-            case _:
+            case _:  # any other character begins a word
                 return self._plain_term()
 
     def _plain_term(self) -> Node:
@@ -458,7 +458,7 @@ def _words(value: Value) -> Iterable[str]:
             return (value,)
         case int() | float():
             return (f"{value:g}",)
-        case _:
+        case _:  # several words: mypy names a member that is none
             return value
 
 

@@ -397,8 +397,21 @@ class Folding:
         match event:
             case e.AttemptFinished() | e.AttemptStopped() | e.AttemptLate() | e.AttemptTold():
                 self._pay(after.agent, event.usage, event.cost_microusd)
-            case _:
+            case (
+                e.AttemptStarted()
+                | e.AttemptSeen()
+                | e.AttemptNotStarted()
+                | e.AttemptCheckpointed()
+                | e.AttemptUnknown()
+                | e.AttemptDied()
+                | e.AttemptCancelling()
+                | e.AttemptCancelRefused()
+                | e.AttemptTroubled()
+                | e.AttemptGivenUp()
+            ):
                 pass
+            case _:
+                assert_never(event)
         if before.phase.is_open and not after.phase.is_open:
             self._free_slot(after)
 

@@ -298,8 +298,10 @@ def _why_back(agent: AgentState, watch: Watch) -> str:
             if watch.goods == 1:
                 return "1 good look"
             return f"{watch.goods} good looks in a row"
-        case _:
+        case Health.UP | Health.SUSPECT | Health.STARTING | Health.DRAINING | Health.RETIRED:
             return "answers again"
+        case _:
+            assert_never(agent.health)
 
 
 def _is_told_once(kind: FailureKind) -> bool:

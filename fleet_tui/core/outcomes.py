@@ -204,7 +204,7 @@ def verdict_on_agents(
             case AttemptDied() | AttemptStopped():
                 end = _End(attempt, harmless=False)
                 found.extend(_after_end(state, task, agent, end, now_ms))
-            case _:
+            case _:  # news of the task alone, or of a run that is not over
                 pass
     return found
 

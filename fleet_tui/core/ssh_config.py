@@ -173,7 +173,7 @@ def _is_special(line: ConfigLine) -> bool:
             return tuple(word.lower() for word in line.words) != ("all",)
         case "proxyjump" | "canonicalizehostname":
             return True  # ssh compares the jump host with the host itself
-        case _:
+        case _:  # any other keyword, which may hold a token of the host
             return not line.words or any("%" in word for word in line.words)
 
 

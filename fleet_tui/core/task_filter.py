@@ -57,7 +57,7 @@ def task_value(task: Task, key: str, now_ms: int) -> Value:
             return spec.needs
         case "by":
             return task.by
-        case _:
+        case _:  # a label: the grammar lets no other key through
             return spec.labels.get(key.removeprefix("label."))
 
 

@@ -93,8 +93,10 @@ def cure_of(agent: AgentState) -> str:
             return "wait; if it stays so, look at the agent's own log"
         case Health.QUARANTINED:
             return "it comes and goes: look at its host and the way to it"
-        case _:
+        case Health.UP | Health.DEGRADED | Health.UNREACHABLE | Health.DOWN | Health.RETIRED:
             return "look at the agent's own log"
+        case _:
+            assert_never(agent.health)
 
 
 def _cure_of(kind: FailureKind) -> str:

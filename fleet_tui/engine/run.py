@@ -95,7 +95,7 @@ class RunningEngine:
         try:
             await self._open()
             self.opened = True
-        except BaseException:
+        except BaseException:  # what was opened is closed, and the ledger let go
             await self._stack.aclose()
             raise
         return self

@@ -92,7 +92,7 @@ class AttachedFeed:
                 await asyncio.to_thread(self._ledger_ready)
             self._until = self._told.trusted_seq if self._told else None
             self._stores = await asyncio.to_thread(Stores, self._directory, until=self._until)
-        except BaseException:
+        except BaseException:  # what was opened is closed
             await self.close()
             raise
         self._state = await asyncio.to_thread(self._stores.ledger.load)

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import assert_never
 
 import msgspec
 
@@ -70,7 +71,7 @@ async def _knock(path: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter
                     await asyncio.sleep(KNOCK_AGAIN_S)
                 else:
                     return await asyncio.open_unix_connection(sock=door, limit=MAX_FRAME_BYTES)
-    except BaseException:
+    except BaseException:  # the socket is closed
         door.close()
         raise
 
@@ -129,9 +130,11 @@ class EngineClient:
             case Unwelcome(reason=reason):
                 writer.close()
                 raise FleetError(safe_line(reason), hint="use the same version for both")
-            case _:
+            case Doorbell() | Response():
                 writer.close()
                 raise FleetError("the engine did not say welcome")
+            case _:
+                assert_never(answer)
 
     @property
     def connected(self) -> bool:
@@ -183,8 +186,10 @@ class EngineClient:
                             waiting.set_result(reply)
                     case Doorbell():
                         self._rung(frame)
+                    case Welcome() | Unwelcome():
+                        pass  # said once, before; it changes nothing now
                     case _:
-                        pass
+                        assert_never(frame)
         except (OSError, ValueError):
             pass  # the connection is over either way
         finally:

@@ -68,7 +68,7 @@ def take(directory: Path, now_ms: Callable[[], int], pid: int) -> Taken:
     lock = EngineLock(directory, holder_now(pid, now_ms))
     try:
         return _take_or_make_room(directory, now_ms, lock)
-    except BaseException:
+    except BaseException:  # the lock is let go
         lock.release()
         raise
 

@@ -153,7 +153,7 @@ def export(
                 os.fsync(raw.fileno())
                 size = raw.tell()
             os.replace(temporary, path)
-        except BaseException:
+        except BaseException:  # no half-written file stays
             Path(temporary).unlink(missing_ok=True)
             raise
     return Exported(
@@ -295,7 +295,7 @@ def _redacted(value: object, redact: Redact) -> object:
             return [_redacted(item, redact) for item in value]
         case dict():
             return {key: _redacted_as(key, item, redact) for key, item in value.items()}
-        case _:
+        case _:  # numbers, booleans and null hold no text
             return value
 
 

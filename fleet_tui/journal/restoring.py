@@ -83,7 +83,7 @@ async def restore(
             _raise_epoch(work, _epoch_after(source, directory, old))
             behind = old is None or not old.sure or old.head != read_head(work)
             state = await _own_once(work, copied, behind, now_ms, version, pid)
-        except BaseException:
+        except BaseException:  # the copy is removed; what was there is untouched
             shutil.rmtree(work)
             raise
         _exchange(directory, aside, work)

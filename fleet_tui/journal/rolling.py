@@ -60,7 +60,7 @@ class RollingConnection(sqlite3.Connection):
             cursor = super().executemany(sql, rows)
             self.index(rows)
             self.execute("COMMIT")
-        except BaseException:
+        except BaseException:  # the transaction is taken back
             if self.in_transaction:
                 self.execute("ROLLBACK")
             raise
@@ -156,7 +156,7 @@ class RollingWriter:
                     await self._store([self._rows.popleft() for _ in range(size)])
                 self._idle.set()
             await self._disconnect()
-        except BaseException:
+        except BaseException:  # its thread is ended
             if self._connection is not None:
                 self._connection.stop()  # its thread would keep the process alive
             raise
@@ -215,7 +215,7 @@ class RollingWriter:
         try:
             await connection.execute("PRAGMA journal_mode = WAL")
             await connection.execute("PRAGMA synchronous = NORMAL")
-        except BaseException:
+        except BaseException:  # its thread is ended
             connection.stop()
             raise
         self._connection = connection

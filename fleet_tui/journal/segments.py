@@ -103,7 +103,7 @@ def open_read_only(path: Path) -> sqlite3.Connection:
         if error.sqlite_errorcode == sqlite3.SQLITE_READONLY_ROLLBACK:
             raise JournalUnfinished(path) from error
         raise
-    except BaseException:
+    except BaseException:  # the file is closed
         connection.close()
         raise
     return connection

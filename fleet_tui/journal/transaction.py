@@ -71,13 +71,13 @@ class Transaction(sqlite3.Connection):
         self.execute("BEGIN IMMEDIATE")
         try:
             cursor = super().executemany(sql, rows)
-        except BaseException:
+        except BaseException:  # the transaction is taken back
             self._take_back()
             raise
         try:
             self._commit()
             self.look_after_files()
-        except BaseException:
+        except BaseException:  # the cursor is let go
             # The error outlives the connection, and with the cursor in its traceback SQLite would
             # keep the connection open, and share its files that are gone with the next one.
             cursor.close()

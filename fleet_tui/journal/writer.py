@@ -167,14 +167,14 @@ class JournalWriter:
         except (sqlite3.Error, OSError, MemoryError) as error:
             taken.lock.release()
             raise await _cannot_open(directory, error) from error
-        except BaseException:
+        except BaseException:  # the lock is let go
             taken.lock.release()
             raise
         writer = cls(directory, now_ms, taken, connection, batch_requests, pid)
         try:
             started = EngineStarted(epoch=writer.epoch, version=version, pid=pid)
             await writer.append([started], now_ms())
-        except BaseException:
+        except BaseException:  # the writer is closed, with its lock
             await writer.close("")
             raise
         return writer
@@ -260,7 +260,7 @@ class JournalWriter:
                 self._wake.clear()
                 while self._waiting:
                     await self._commit(self._next_batch())
-        except BaseException as error:
+        except BaseException as error:  # its thread is ended, and its callers are told
             self._abandoned = self._connection.stop()  # its thread would keep the process alive
             self._fail(JournalFailed(f"the journal's writer stopped: {error!r}"))
             raise
@@ -286,7 +286,7 @@ class JournalWriter:
             await self._refused(error)
             _refuse(batch, self.failure or self._held_up)
             return
-        except BaseException:
+        except BaseException:  # its callers are told
             _refuse(batch, JournalFailed("the journal's writer was stopped; it may be stored"))
             raise
         ended_s = asyncio.get_running_loop().time()
@@ -502,7 +502,7 @@ async def _connect(path: Path) -> aiosqlite.Connection:
         await connection.execute("PRAGMA journal_mode = WAL")
         await connection.execute("PRAGMA synchronous = FULL")
         await connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
-    except BaseException:
+    except BaseException:  # its thread is ended
         connection.stop()
         raise
     return connection

@@ -152,7 +152,7 @@ def http_answer(process: Process, path: str, *, forwarded: bool) -> tuple[int, J
         case "/ready" | "/readyz":
             ready: Json = {"ready": not failing, "failing": failing, "uptimeMs": uptime_ms}
             return (503 if failing else 200), ready | {"eventLoop": process.event_loop()}
-        case _:
+        case _:  # a path that a gateway does not serve
             return 404, {"error": {"message": "Not Found", "type": "not_found"}}
 
 

@@ -95,7 +95,7 @@ class LogTail:
                         case ["end"]:
                             yield None
                             return
-                        case words:
+                        case words:  # what is not the end and no bytes
                             for item in self._heard(words):
                                 yield item
         except (OSError, EOFError):

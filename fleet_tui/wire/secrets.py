@@ -213,7 +213,7 @@ def _keyring_trouble(error: Exception) -> str:
             return "no keyring is set up for the user the engine runs as"
         case "KeyringLocked":
             return "the keyring is locked"
-        case name:
+        case name:  # its words might hold a secret; its name cannot
             return f"the keyring does not answer: {name}"
 
 

@@ -257,7 +257,7 @@ class SshPool:
         """Make a handshake within the overall limit, for as long as it counts."""
         try:
             await self._slots.acquire()
-        except BaseException:
+        except BaseException:  # the handshake is never begun
             handshake.close()
             raise
         release = asyncio.get_running_loop().call_later(SLOT_HOLD_S, self._slots.release)
@@ -285,7 +285,7 @@ class SshPool:
                     client_factory=lambda: client,
                     **route.arguments,
                 )
-        except BaseException as error:
+        except BaseException as error:  # the proxy is ended, and may know why
             if proxy is not None:
                 try:
                     ended = await proxy.failure() if cut_off(error) else None

@@ -1,4 +1,4 @@
-"""What the engine and the wire do with what they do not expect is decided, and says why."""
+"""What is done with what nobody expects is decided, and says why."""
 
 import ast
 import io
@@ -8,15 +8,13 @@ from pathlib import Path
 
 import fleet_tui
 
-PLACES = ("wire", "engine")
 FOR_MACHINES = ("noqa", "type:")
 """Comments that give no reason to anybody."""
 
 
 def modules() -> Iterator[tuple[Path, str]]:
-    for place in PLACES:
-        for path in sorted((Path(fleet_tui.__file__).parent / place).rglob("*.py")):
-            yield path, path.read_text(encoding="utf-8")
+    for path in sorted(Path(fleet_tui.__file__).parent.rglob("*.py")):
+        yield path, path.read_text(encoding="utf-8")
 
 
 def commented(text: str) -> set[int]:
@@ -47,25 +45,40 @@ def defaults(text: str) -> Iterator[tuple[int, str]]:
         if not isinstance(node, ast.match_case):
             continue
         pattern = node.pattern
-        is_default = isinstance(pattern, ast.MatchAs) and pattern.name is None
+        is_default = isinstance(pattern, ast.MatchAs) and pattern.pattern is None
         if is_default and node.guard is None and not is_total(node.body):
             line = pattern.lineno
             if not has_reason(line, node.body, comments):
-                yield line, "case _"
+                yield line, "default"
+
+
+def broad(caught: ast.expr | None) -> str | None:
+    """Which of the names of all errors is among what is caught."""
+    if caught is None:
+        return "everything"
+    for part in caught.elts if isinstance(caught, ast.Tuple) else [caught]:
+        name = part.attr if isinstance(part, ast.Attribute) else getattr(part, "id", "")
+        if name in {"Exception", "BaseException"}:
+            return name
+    return None
 
 
 def broad_excepts(text: str) -> Iterator[tuple[int, str]]:
-    """Handlers of all errors that neither pass them on nor give a reason."""
+    """Handlers of all errors that do not say why: what they undo before they pass it on, or why
+    they need not. Of those that swallow nothing the line says it too: a reader sees at once."""
     comments = commented(text)
     for node in ast.walk(ast.parse(text)):
-        if not isinstance(node, ast.ExceptHandler):
-            continue
-        name = getattr(node.type, "id", None) if node.type is not None else "everything"
-        if name not in {"Exception", "BaseException", "everything"}:
-            continue
-        passes_on = isinstance(node.body[-1], ast.Raise) and node.body[-1].exc is None
-        if not passes_on and not has_reason(node.lineno, node.body, comments):
-            yield node.lineno, f"except {name}"
+        if isinstance(node, ast.ExceptHandler) and (name := broad(node.type)) is not None:
+            if not has_reason(node.lineno, node.body, comments):
+                yield node.lineno, f"except {name}"
+        elif isinstance(node, ast.With | ast.AsyncWith):
+            for item in node.items:
+                call = item.context_expr
+                if not isinstance(call, ast.Call) or "suppress" not in ast.unparse(call.func):
+                    continue
+                name = next((found for arg in call.args if (found := broad(arg))), None)
+                if name is not None and not has_reason(node.lineno, node.body, comments):
+                    yield node.lineno, f"suppress {name}"
 
 
 def test_every_default_is_total_or_says_why() -> None:
@@ -73,7 +86,7 @@ def test_every_default_is_total_or_says_why() -> None:
     assert found == []
 
 
-def test_every_handler_of_all_errors_passes_them_on_or_says_why() -> None:
+def test_every_handler_of_all_errors_says_why() -> None:
     found = [
         f"{path.name}:{line} {what}"
         for path, text in modules()
@@ -84,9 +97,15 @@ def test_every_handler_of_all_errors_passes_them_on_or_says_why() -> None:
 
 def test_what_gives_no_reason_is_found() -> None:
     silent = "match x:\n    case 1:\n        f()\n    case _:\n        pass\n"
-    assert list(defaults(silent)) == [(4, "case _")]
+    assert list(defaults(silent)) == [(4, "default")]
     assert list(defaults(silent.replace("case _:", "case _:  # the rest is noise"))) == []
     assert list(defaults(silent.replace("pass", "assert_never(x)"))) == []
-    broad = "try:\n    f()\nexcept Exception:\n    g()\n"
-    assert list(broad_excepts(broad)) == [(3, "except Exception")]
-    assert list(broad_excepts(broad.replace("g()", "raise"))) == []
+    assert list(defaults(silent.replace("case _:", "case rest:"))) == [(4, "default")]
+    caught = "try:\n    f()\nexcept Exception:\n    g()\n    raise\n"
+    assert list(broad_excepts(caught)) == [(3, "except Exception")]
+    for other in ("(OSError, Exception)", "builtins.Exception"):
+        assert list(broad_excepts(caught.replace("Exception", other))) == [(3, "except Exception")]
+    assert list(broad_excepts(caught.replace(" Exception", ""))) == [(3, "except everything")]
+    assert list(broad_excepts(caught.replace("n:", "n:  # the file is closed"))) == []
+    hidden = "with contextlib.suppress(OSError, Exception):\n    f()\n"
+    assert list(broad_excepts(hidden)) == [(1, "suppress Exception")]

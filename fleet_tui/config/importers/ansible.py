@@ -329,7 +329,7 @@ def _plain(said: object) -> str | None:
             return None if _TEMPLATE.search(said) else said
         case {"__ansible_unsafe": str(literal)}:
             return literal  # marked as never to be filled in
-        case _:
+        case _:  # floats, lists, maps, null and what is encrypted
             return None
 
 
@@ -339,7 +339,7 @@ def _why_not(said: object) -> str:
             return "is a template, which ansible-inventory does not fill in"
         case {"__ansible_vault": _}:
             return "is encrypted"
-        case _:
+        case _:  # what _plain keeps never comes here
             return "is no plain value"
 
 

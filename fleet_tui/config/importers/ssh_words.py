@@ -169,7 +169,7 @@ class _Reading:
                 self._option(value)
             case "W" if self.depth:
                 self.forwards = value
-            case _:
+            case _:  # every other letter that takes a value is one of ssh, and not kept
                 self._flag(letter)
 
     def _option(self, text: str) -> None:
@@ -199,7 +199,7 @@ class _Reading:
                 pass
             case _ if name in _OPTIONS_CHANGE_NOTHING:
                 self.into.changes_nothing.add(found["name"])
-            case _:
+            case _:  # ssh has many options; what is not kept is said
                 self.miss(f"ssh's {quoted(found['name'])}: {_NOT_KEPT}")
 
     def _user(self, value: str) -> None:

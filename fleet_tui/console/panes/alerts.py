@@ -67,7 +67,7 @@ class AlertsPane(TablePane[Alert]):
                 return record.acked_by
             case "text" | "what":
                 return record.text
-            case _:
+            case _:  # a key that only other lists answer
                 return None
 
     def is_problem(self, record: Alert) -> bool:

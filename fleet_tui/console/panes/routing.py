@@ -71,7 +71,7 @@ class RoutingPane(TablePane[DecisionRecord]):
                 return rows.decision_word(record)
             case "why":
                 return rows.decision_text(record)
-            case _:
+            case _:  # a key that only other lists answer
                 return None
 
     def is_problem(self, record: DecisionRecord) -> bool:

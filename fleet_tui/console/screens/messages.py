@@ -65,7 +65,7 @@ class MessagesPane(TablePane[Numbered]):
                 return float(record[1].at_ms)
             case "text":
                 return record[1].text
-            case _:
+            case _:  # a key that only other lists answer
                 return None
 
     def is_problem(self, record: Numbered) -> bool:

@@ -109,7 +109,7 @@ class EventsPane(TablePane[Told]):
                 return task.label if task is not None else sentence.task
             case "text":
                 return sentence.text if sentence is not None else None
-            case _:
+            case _:  # a key that only other lists answer, or what this event is not about
                 return None
 
     def is_problem(self, record: Told) -> bool:

@@ -36,7 +36,7 @@ class RoutesPane(RoutingPane):
             case "client":
                 task = self.view.state.task(record.task) if self.view is not None else None
                 return task.spec.client if task is not None else None
-            case _:
+            case _:  # the columns
                 return super().value(record, key)
 
     @on(FleetTable.RowOpened)

@@ -162,7 +162,7 @@ class TasksPane(TablePane[TaskRow]):
                 return reason(record.task, record.notes)
             case "text":
                 return short(record.task.spec.shown)
-            case _:
+            case _:  # what filters ask for too
                 return self.value(record, key)
 
     def text(self, record: TaskRow) -> str:

@@ -6,6 +6,7 @@ judged.
 """
 
 from collections import deque
+from typing import assert_never
 
 import msgspec
 
@@ -266,7 +267,7 @@ class Book:
             case e.FailoverThawed(pool=pool):
                 self.frozen.discard(pool)
                 self.thawed_ms[pool] = row.at_ms
-            case _:
+            case _:  # the rules ask nothing that other events change
                 pass
 
     def _follow_fleet(self) -> None:
@@ -282,7 +283,7 @@ class Book:
         for name, spec in self.fleet.agents.items():
             self.agents.setdefault(name, Member()).prices = spec.prices
 
-    def _task(self, event: e.AboutTask, at_ms: int) -> None:
+    def _task(self, event: e.TaskEvent, at_ms: int) -> None:
         if isinstance(event, e.TaskSubmitted):
             self.works[event.task] = Work(
                 id=event.task, number=event.number, spec=event.spec, asked_ms=at_ms
@@ -329,10 +330,12 @@ class Book:
                 work.blamed = True
             case e.TaskDropped():
                 work.dropped = True
-            case _:
+            case e.TaskPending():
                 pass
+            case _:
+                assert_never(event)
 
-    def _run(self, event: e.AboutAttempt, at_ms: int) -> None:
+    def _run(self, event: e.AttemptEvent, at_ms: int) -> None:
         _, one = self.work_of(event.run)
         match event:
             case e.AttemptStarted() | e.AttemptSeen():
@@ -364,8 +367,10 @@ class Book:
             case e.AttemptTold(says=says):
                 one.says = says
                 self._pay(one, event.usage, event.cost_microusd)
-            case _:
+            case e.AttemptCancelRefused() | e.AttemptTroubled():
                 pass
+            case _:
+                assert_never(event)
 
     def _pay(self, one: Try, usage: Usage, cost_microusd: int) -> None:
         one.usage, one.cost_microusd = usage, cost_microusd

@@ -7,7 +7,7 @@ a crash may come between any two of them. The contract tests run against both.
 import random
 from collections.abc import Callable
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple, assert_never
 
 import msgspec
 from msgspec.structs import replace
@@ -48,7 +48,9 @@ class Habit:
         self.status: int | None = 0 if dice < 0.8 else 3 if dice < 0.93 else None
         """None: it is killed and can tell nobody."""
         dice = rng.random()
-        self.on_term = "dies" if dice < 0.7 else "finishes" if dice < 0.85 else "ignores"
+        self.on_term: Literal["dies", "finishes", "ignores"] = (
+            "dies" if dice < 0.7 else "finishes" if dice < 0.85 else "ignores"
+        )
         self.silent = rng.random() < 0.35
         """It writes nothing while it works: for a heartbeat it is dead."""
         self.step_s = rng.choice((2.0, 8.0)) if rng.random() < 0.5 else 0.0
@@ -186,7 +188,7 @@ class SimHost:
                 self._cancel(question, reply)
             case "collect":
                 reply.end("state collected")
-            case _:
+            case _:  # a verb that this script does not have, or garbled on its way
                 reply.end("")
 
     def _began_after(self, question: Question, reply: "_Reply") -> bool:
@@ -332,8 +334,10 @@ class SimHost:
                 self._later(self._rng.uniform(0.01, 0.5), lambda: self._end(run, 143))
             case "finishes":
                 self._later(self._rng.uniform(0.1, 8.0), lambda: self._end(run, 0))
-            case _:
+            case "ignores":
                 pass
+            case never:
+                assert_never(never)
         self._when(run, lambda: not self._is_alive(run), 10.0, lambda: self._kill(run, reply))
 
     def _kill(self, run: RunDir, reply: "_Reply") -> None:

@@ -68,7 +68,7 @@ class Meddler:
                     self._perhaps(how.started, self._freeze)
                 case e.EngineModeChanged(mode=EngineMode.HOLD):
                     self._perhaps(how.kills, self._kill)
-                case _:
+                case _:  # no moment that people meddle at
                     pass
 
     def _perhaps(self, chance: float, act: Act) -> None:

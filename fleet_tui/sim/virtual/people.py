@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from fleet_tui.core import commands as c
 from fleet_tui.core.fleet import Priority
@@ -84,8 +84,10 @@ class People:
             case c.Refused(code=code) if code not in NOT_DECIDED:
                 call.refused = code
                 world.note(f"{job.key} is refused: {code}")
+            case c.Refused() | None:
+                pass  # nothing was decided: it is asked again
             case _:
-                pass
+                assert_never(reply)
         return reply
 
     async def insist(

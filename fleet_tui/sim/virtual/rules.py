@@ -7,6 +7,7 @@ really happened on the hosts is the business of :mod:`fleet_tui.sim.virtual.verd
 
 import hashlib
 from collections.abc import Callable, Sequence
+from typing import assert_never
 
 from fleet_tui.core import events as e
 from fleet_tui.core.evidence import LateWord, Usage
@@ -89,7 +90,7 @@ class Rules:
                 | e.AttemptStopped()
             ):
                 self._fact(event)
-            case _:
+            case _:  # events that promise nothing
                 pass
 
     # Taking work in, and giving it out
@@ -221,8 +222,12 @@ class Rules:
                 self._expired(work, at_ms)
             case TaskPhase.FAILED:
                 self._failed(work)
-            case _:
+            case TaskPhase.SUCCEEDED | TaskPhase.CANCELLED:
                 pass
+            case TaskPhase.WAITING | TaskPhase.ACTIVE | TaskPhase.NEEDS_OPERATOR:
+                self._broken("evidence-agrees", f"{work.id} ended as {event.phase}")
+            case _:
+                assert_never(event.phase)
 
     def _expired(self, work: Work, at_ms: int) -> None:
         limits = work.spec.deadlines or self.book.fleet.deadlines
@@ -309,8 +314,10 @@ class Rules:
                 if one.started_ms is None or limit is None or at_ms - heard_ms < limit:
                     text = f"{event.run} is called silent after {at_ms - heard_ms} ms"
                     self._broken("deadlines", text)
-            case _:
+            case CancelCause.PREEMPTION:
                 self._broken("cancel-is-kept", f"{event.run} is stopped for {event.cause}")
+            case _:
+                assert_never(event.cause)
 
     def _given_up(self, event: e.AttemptGivenUp, at_ms: int) -> None:
         book, (work, one) = self.book, self.book.work_of(event.run)
@@ -367,8 +374,16 @@ class Rules:
                 self._check_price(one, event.usage, event.cost_microusd)
             case e.AttemptFinished():
                 self._check_price(one, event.usage, event.cost_microusd)
-            case _:
+            case (
+                e.AttemptStarted()
+                | e.AttemptSeen()
+                | e.AttemptUnknown()
+                | e.AttemptNotStarted()
+                | e.AttemptDied()
+            ):
                 pass
+            case _:
+                assert_never(event)
 
     def _check_price(self, one: Try, usage: Usage, cost: int) -> None:
         agent = self.book.agents.get(one.agent)

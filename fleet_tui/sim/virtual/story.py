@@ -205,7 +205,7 @@ class Story:
                 task.wanted = replace(task.wanted, priority=event.priority)
             case FleetLoaded(spec=spec):
                 self.fleets.append(spec)
-            case _:
+            case _:  # events that nobody asked for
                 pass
 
     def _work(self, row: Recorded, now_s: float) -> bool:
@@ -268,6 +268,6 @@ class Story:
                 # Proved by its host, so nobody has to be asked; whether it is true is checked.
                 task = self.tasks[self.runs[event.run].task]
                 task.needs_operator = task.needs_operator and task.last != event.run
-            case _:
+            case _:  # about something else
                 return False
         return True

@@ -1,7 +1,7 @@
 """The end of a world: everything that really happened against everything that was promised."""
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from msgspec.structs import replace
 
@@ -211,8 +211,10 @@ def _end(world: "World", checks: "Checks", task: TaskStory, found: list[Executio
             attempt = state.attempt
             phase = f", {attempt.run_id} is {attempt.phase}" if attempt is not None else ""
             checks.broken("liveness", f"{task.key} never ended: {pending}{phase}")
-        case _:
+        case TaskPhase.NEEDS_OPERATOR | TaskPhase.FAILED | TaskPhase.CANCELLED | TaskPhase.EXPIRED:
             pass
+        case _:
+            assert_never(state.phase)
     _cancelled(world, checks, task, found)
     _heartbeat(world, checks, found)
     _close(world, checks, task, found)
@@ -290,7 +292,7 @@ def _told(world: "World", checks: "Checks") -> None:
         match row.event:
             case AttemptCancelling(run=silent, cause=CancelCause.HEARTBEAT):
                 _needless_stop(world, checks, silent, at_s)
-            case _:
+            case _:  # other events are facts of _true_facts, or of nobody
                 pass
         run = _over(row.event)
         if run is None:
@@ -319,7 +321,7 @@ def _told(world: "World", checks: "Checks") -> None:
                 done = e is not None and e.status == 0 and e.recorded
                 if e is None or e.lives or done or (e.ended_s or 0.0) > at_s:
                     checks.broken("facts-are-true", f"{run} was stopped, says the ledger", at_s)
-            case _:
+            case _:  # events that tell no fact of a host
                 pass
 
 
@@ -330,7 +332,7 @@ def _over(event: Event) -> str | None:
             return event.run
         case AttemptTold(says=says) if says.is_final:
             return event.run
-        case _:
+        case _:  # events after which a run may go on
             return None
 
 
