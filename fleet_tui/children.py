@@ -9,8 +9,12 @@ ANSIBLE_VAULT_PASSWORD_FILE. What a program needs beyond that, its fleet file gi
 """
 
 import os
+import signal
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Self
 
 from fleet_tui.core.fleet import CommandAgent, FleetSpec, LocalAgent, OpenClawAgent
 from fleet_tui.core.redaction import without_patterns
@@ -23,6 +27,9 @@ is started for a run is told its own."""
 FROM_VARIABLE = "secret:env:"
 
 NOTHING: Mapping[str, str] = {}
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that may end this process."""
 
 _named: set[str] = set()
 """Variables of this process that a fleet file names; never more than it has."""
@@ -84,3 +91,39 @@ def _is_kept(name: str, value: str) -> bool:
         or names_secret(name)
         or without_patterns(value)[1] > 0
     )
+
+
+class Birth:
+    """Holds back what may end this process while it starts another one: interrupted there, nobody
+    would know that the other one exists, and nobody would end it.
+
+    ``known`` lets the signals through, once the block that ends the other process is entered; the
+    end of this block does it too.
+    """
+
+    def __init__(self) -> None:
+        self._held: list[int] = []
+        self._before: dict[int, Any] = {}
+        if threading.current_thread() is not threading.main_thread():
+            return  # signals do not interrupt it
+        for number in ENDING:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._hold)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.known()
+
+    def _hold(self, number: int, _: FrameType | None) -> None:
+        self._held.append(number)
+
+    def known(self) -> None:
+        """Handle signals as before, those that came meanwhile first. Raises what they raise."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before.clear()
+        held, self._held = self._held, []
+        for number in held:
+            signal.raise_signal(signal.Signals(number))

@@ -1,6 +1,7 @@
 """Programs of others are started without the secrets of this process, wherever one is started."""
 
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -232,3 +233,32 @@ def test_an_engine_gets_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(FleetError, match="did not start"):
         start_engine(Fleet("f", tmp_path / "fleet.yaml", tmp_path / "state"))
     assert set(SECRETS) <= {line.partition("=")[0] for line in out.read_text().splitlines()}
+
+
+@pytest.mark.parametrize("number", children.ENDING)
+def test_a_signal_that_comes_while_a_program_is_started_waits_until_it_is_known(
+    number: signal.Signals,
+) -> None:
+    heard: list[int] = []
+    before = signal.signal(number, lambda number, _: heard.append(number))
+    try:
+        birth = children.Birth()
+        signal.raise_signal(number)
+        assert heard == []
+        birth.known()
+        assert heard == [number]
+        signal.raise_signal(number)
+        assert heard == [number, number], "and is heard at once from then on"
+    finally:
+        signal.signal(number, before)
+
+
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        birth = children.Birth()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        birth.known()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -61,11 +61,12 @@ def command() -> None:
 @_FORCE
 def from_ssh_config(
     match: str, path: Path | None, pool: str, fleet: str, target: Path | None, force: bool
-) -> None:
+) -> int:
     """Take the Host aliases of ~/.ssh/config.
 
     Only the alias is kept, so SSH goes on applying whatever the file says of it. Aliases that
-    `ssh -G` sends to the same machine become one agent.
+    `ssh -G` sends to the same machine become one agent. What ssh refuses, and files that cannot be
+    read, are named and make exit 5; the fleet file is written all the same.
     """
     if path is None and not has_home():
         raise UsageError(
@@ -79,7 +80,7 @@ def from_ssh_config(
             raise InvalidConfig(f"{path}: {refused.strerror}") from None
     file = path or Path.home() / ".ssh" / "config"
     findings = run(_ssh_aliases(path, match, pool))
-    _write(findings, fleet, str(file), target, force)
+    return _write(findings, fleet, str(file), target, force)
 
 
 async def _ssh_aliases(path: Path | None, match: str, pool: str) -> Findings:

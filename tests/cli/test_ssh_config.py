@@ -316,9 +316,11 @@ def test_import_follows_includes_as_ssh_does(home: SshHome) -> None:
 
 def test_import_says_what_ssh_refuses(home: SshHome) -> None:
     home.config("Host a\n  Port x\nHost\tb\n")
-    result = run(import_.command, "ssh-config")
+    result = CliRunner().invoke(import_.command, ["ssh-config"], standalone_mode=False)
+    assert result.return_value == ExitCode.PARTIAL
     assert "2 agents in 1 pool" in result.stderr
-    assert f"ignored: ssh refuses {home.ssh / 'config'} line 2: Bad port 'x'" in result.stderr
+    refused = f"ssh refuses {home.ssh / 'config'} line 2: Bad port 'x'"
+    assert f"not carried over: {refused}" in result.stderr
 
 
 def test_import_of_another_file(home: SshHome) -> None:

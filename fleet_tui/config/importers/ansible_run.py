@@ -288,24 +288,26 @@ def _run(
     timeout_s: float,
     max_bytes: int,
 ) -> _Ran:
-    try:
-        process = subprocess.Popen(  # noqa: S603 - no shell, and the path cannot be an option
-            argv,
-            env=children.environment(settings, of=env),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # without a terminal nothing it starts can ask a question
-        )
-    except OSError as refused:
-        raise FleetError(f"{argv[0]} cannot be run: {refused.strerror}") from None
-    with process:
+    with children.Birth() as birth:
         try:
-            return _read(process, time.monotonic() + timeout_s, timeout_s, max_bytes)
-        finally:
-            # Also what it started and left behind.
-            with contextlib.suppress(ProcessLookupError, PermissionError):  # all of them are gone
-                os.killpg(process.pid, signal.SIGKILL)
+            process = subprocess.Popen(  # noqa: S603 - no shell, and the path cannot be an option
+                argv,
+                env=children.environment(settings, of=env),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,  # without a terminal nothing it starts can ask a question
+            )
+        except OSError as refused:
+            raise FleetError(f"{argv[0]} cannot be run: {refused.strerror}") from None
+        with process:
+            try:
+                birth.known()
+                return _read(process, time.monotonic() + timeout_s, timeout_s, max_bytes)
+            finally:
+                # Also what it started and left behind.
+                with contextlib.suppress(ProcessLookupError, PermissionError):  # all are gone
+                    os.killpg(process.pid, signal.SIGKILL)
 
 
 def _read(
