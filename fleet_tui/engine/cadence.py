@@ -67,6 +67,8 @@ class Watcher:
         self._heard = heard
         self._finished = finished
         self._collected: set[str] = set()
+        self._asked: dict[RunId, int] = {}
+        """How often the host was told to forget each run. What it keeps must hold up no others."""
         self._now = asyncio.Event()
         self._tasks = [
             asyncio.create_task(self._look_for_ever(), name=f"look {agent}"),
@@ -147,9 +149,12 @@ class Watcher:
             await asyncio.sleep(COLLECT_EVERY_S * (1 + JITTER * self._rng.random()))
             old = self._finished(self.agent)
             self._collected &= set(old)
-            wanted = [run for run in old if run not in self._collected][:MAX_COLLECTED]
+            left = [run for run in old if run not in self._collected]
+            wanted = sorted(left, key=lambda run: self._asked.get(run, 0))[:MAX_COLLECTED]
             if not wanted:
                 continue
+            now = set(wanted)
+            self._asked = {run: self._asked.get(run, 0) + (run in now) for run in left}
             try:
                 async with asyncio.timeout(COLLECT_DEADLINE_S):
                     self._collected.update(await self.port.collect(wanted))
