@@ -193,8 +193,9 @@ remake() {
   [ -f "$run/owner" ] || ln "$runs/.claims/$id" "$run/owner" 2>/dev/null
 }
 
-# find_owner: a program may delete all of the run directory. The process that owns its run is still
-# known by its arguments, and is the leader of a session. Writes down again that it owns the run.
+# find_owner: a program may delete all that is known of its run. The process that owns the run is
+# still known by its user, by its arguments, and as the leader of a session. Writes down again that
+# it owns the run.
 find_owner() {
   nl=$(printf '\nx')
   nl=${nl%x}
@@ -208,7 +209,7 @@ find_owner() {
       *"fleet-tui${nl}child${nl}$run") ;;
       *) continue ;;
     esac
-    began "$entry" || continue
+    kill -0 "$entry" && began "$entry" || continue
     { read -r stat < "/proc/$entry/stat"; } || continue
     set -- ${stat##*") "}
     [ "$4" = "$entry" ] || continue
@@ -223,10 +224,10 @@ find_owner() {
   return 1
 } 2>/dev/null
 
-# bury WORD: leaves a tombstone where no process owns the run.
+# bury WORD: leaves a tombstone where no process owns the run. Without a directory it was never here,
+# or its program has just deleted it.
 bury() {
-  [ "$1" != lost ] || ! find_owner || return 0
-  mkdir "$run" 2>/dev/null
+  ! mkdir "$run" 2>/dev/null || ! find_owner || return 0
   if say "$1" > "$run/tomb.$$" && [ -s "$run/tomb.$$" ]; then
     ln "$run/tomb.$$" "$run/owner"
   fi 2>/dev/null
@@ -404,12 +405,12 @@ child() {
   trap : HUP INT QUIT USR1 USR2 PIPE ALRM TERM
   from=$(up_ms)
   run_job || exit 1
-  to=$(up_ms)
+  took=$(span "$from" "$(up_ms)")
   come_back || exit 1
   keep_output
   is_file rc.new || rm -rf rc.new
   # Over what was there, for there may be no room for more.
-  printf '%-250s\n' "$rc $(now_ms) $size $sum $how $(span "$from" "$to")" 1<> rc.new || exit 1
+  printf '%-250s\n' "$rc $(now_ms) $size $sum $how $took" 1<> rc.new || exit 1
   reclaim || exit 1
   sync out rc.new 2>/dev/null
   # Moved into a directory of that name it would not be the record.
@@ -419,9 +420,10 @@ child() {
 }
 
 # come_back: to the directory of the run, wherever its program has left us. If it is gone with the
-# claim, but the runs beside it are not, then it was collected: nobody asks any more.
+# claim, but the runs beside it are not, then its program deleted both, unless the run is so old that
+# it may have been collected: nobody asks for that any more.
 come_back() {
-  if ! is_file "$claim" && [ ! -d "$run" ]; then
+  if ! is_file "$claim" && [ ! -d "$run" ] && [ "$took" != - ] && [ "$took" -ge 604800000 ]; then
     now=
     { read -r _ now < "$runs/epoch"; } 2>/dev/null
     [ -z "$now" ] || [ "$now" != "$founded" ] || return 1
@@ -579,11 +581,12 @@ collect() {
       # Programs leave directories behind in which nothing may be deleted.
       rm -rf "$run" 2>/dev/null || { chmod -R u+rwx "$run"; rm -rf "$run"; } 2>/dev/null
       rm -f "$claim"
-      [ -e "$run" ] || say "gone $id"
     fi
+    # Also what was never here, or went when nobody heard of it: nothing of it is left to delete.
+    [ -e "$run" ] || is_file "$claim" || say "gone $id"
   done
-  # What rehearsals left that were broken off.
-  set +f; set -- "$runs"/.try.*; set -f
+  # What was broken off left its files under a name for the meantime.
+  set +f; set -- "$runs"/.try.* "$runs"/epoch.* "$runs"/.claims/.[!.]*; set -f
   for old; do [ -z "$(find "$old" -prune -mtime +7 2>/dev/null)" ] || rm -rf "$old"; done
   say "state collected"
 }

@@ -125,6 +125,7 @@ TIDY = {
     "closes its descriptors": "exec 0<&- 3<&- 4<&- 5<&-",
     "works somewhere else": "cd /",
     "deletes all of its run": "cd ../..; rm -rf $PWD",
+    "deletes all that is known of its run": "cd ../..; rm -rf $PWD ../.claims",
     "renames all of its run": 'cd ../..; mv "$PWD" "$PWD.old"',
     "puts a file in place of its run": 'cd ../..; rm -rf "$PWD"; echo no > "$PWD"',
     "puts a link in place of its run": 'cd ../..; rm -rf "$PWD"; ln -s / "$PWD"',
@@ -153,6 +154,7 @@ async def test_what_a_program_does_to_its_directory_changes_nothing_about_its_re
     ).collect(LocalShell(), [order().run_id])
     assert gone == (order().run_id,)
     assert not run_directory(tmp_path).exists()
+    assert list((tmp_path / "runs").glob(".claims/*")) == []
 
 
 @pytest.mark.usefixtures("sh")
@@ -305,8 +307,23 @@ async def test_a_directory_in_which_nothing_may_be_deleted_is_collected(
     assert not run_directory(tmp_path).exists()
 
 
+async def test_collecting_leaves_nothing_behind_and_says_so_as_often_as_it_is_asked(
+    make_port: MakePort, tmp_path: Path
+) -> None:
+    await ended(make_port, "true")
+    runs, never = tmp_path / "runs", order(attempt=2).run_id
+    for left in (".try.7", "epoch.7", f".claims/.{never}.7"):
+        (runs / left).write_text("broken off")
+        os.utime(runs / left, (0, 0))
+    port, wanted = make_port("cat"), [RunId(order().run_id), RunId(never)]
+    for _ in range(2):  # the first answer may be lost on its way
+        assert await port.collect(wanted) == tuple(wanted)
+    assert sorted(path.name for path in runs.rglob("*")) == [".claims", "epoch"]
+
+
 OUT_OF_SIGHT = {
     "deletes all of its run": "cd ../..; rm -rf $PWD",
+    "deletes all that is known of its run": "cd ../..; rm -rf $PWD ../.claims",
     "renames all of its run": 'cd ../..; mv "$PWD" "$PWD.old"',
     "puts a file in place of its run": 'cd ../..; rm -rf "$PWD"; echo no > "$PWD"',
     "deletes all runs": "cd ../../..; rm -rf $PWD",
