@@ -17,7 +17,7 @@ from fleet_tui.cli.ssh_problems import ssh_problems
 from fleet_tui.config.load import InvalidFleet, load_fleet
 from fleet_tui.config.problems import (
     Problem,
-    Severity,
+    ProblemSeverity,
     as_github,
     as_json,
     as_text,
@@ -75,8 +75,8 @@ def command(
         problems = (*loaded.warnings, *run(ssh_problems(loaded, str(path))))
     except InvalidFleet as invalid:
         problems, not_kept = invalid.problems, invalid.not_kept
-    warned = any(each.severity is Severity.WARNING for each in problems)
-    wrong = any(each.severity is Severity.ERROR for each in problems)
+    warned = any(each.severity is ProblemSeverity.WARNING for each in problems)
+    wrong = any(each.severity is ProblemSeverity.ERROR for each in problems)
     usable = spec is not None and not wrong and not (strict and warned)
     said = Form.JSON if as_document else Form(form)
     match said:
@@ -111,7 +111,7 @@ def _print_text(
             say(f"note: {name} runs on this machine, as you: {program}")
     if not has_home():
         say("note: this user has no home directory, so no ~/.ssh/config was looked at")
-    wrong = any(each.severity is Severity.ERROR for each in problems)
+    wrong = any(each.severity is ProblemSeverity.ERROR for each in problems)
     verdict = "ok" if usable else "not ok" if wrong else "not ok, warnings count as errors"
     say(f"{visible(str(path))}: {verdict}{f' ({counted})' if counted else ''}: {size(spec)}")
 

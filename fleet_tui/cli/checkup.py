@@ -14,7 +14,7 @@ import msgspec
 from fleet_tui import __version__
 from fleet_tui.cli.common import Fleet, engine_now, ledger_of, operator
 from fleet_tui.config.load import Loaded
-from fleet_tui.config.problems import Problem, Severity
+from fleet_tui.config.problems import Problem, ProblemSeverity
 from fleet_tui.core import words
 from fleet_tui.core.alerts import is_out_of_service
 from fleet_tui.core.firewall import safe_line
@@ -36,7 +36,7 @@ CLOCK_TOLERANCE_MS = 5_000
 MAX_SAID_CHARS = 200
 
 
-class Standing(StrEnum):
+class CheckOutcome(StrEnum):
     """How a finding is."""
 
     OK = "ok"
@@ -48,7 +48,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the report."""
 
     about: str
-    standing: Standing
+    outcome: CheckOutcome
     text: str
     todo: str = ""
     """What to do about it."""
@@ -56,17 +56,17 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 def ok(about: str, text: str) -> Finding:
     """Nothing to do."""
-    return Finding(about=about, standing=Standing.OK, text=text)
+    return Finding(about=about, outcome=CheckOutcome.OK, text=text)
 
 
 def warn(about: str, text: str, todo: str) -> Finding:
     """It works, and may not for long."""
-    return Finding(about=about, standing=Standing.WARN, text=text, todo=todo)
+    return Finding(about=about, outcome=CheckOutcome.WARN, text=text, todo=todo)
 
 
 def fail(about: str, text: str, todo: str) -> Finding:
     """It does not work."""
-    return Finding(about=about, standing=Standing.FAIL, text=text, todo=todo)
+    return Finding(about=about, outcome=CheckOutcome.FAIL, text=text, todo=todo)
 
 
 def versions() -> Iterator[Finding]:
@@ -244,11 +244,11 @@ def _of_ssh_config(problem: Problem) -> Finding:
     about = f"{problem.file}:{problem.line}" if problem.line else problem.file
     text = f"{about}: {problem.message}"
     match problem.severity:
-        case Severity.ERROR:
+        case ProblemSeverity.ERROR:
             return fail("ssh config", text, problem.hint or "`fleet-tui check` says the same")
-        case Severity.WARNING:
+        case ProblemSeverity.WARNING:
             return warn("ssh config", text, problem.hint or "say it in the fleet file instead")
-        case Severity.NOTE:
+        case ProblemSeverity.NOTE:
             return ok("ssh config", text)
         case never:
             assert_never(never)

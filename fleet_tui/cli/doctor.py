@@ -32,17 +32,17 @@ def command(fleet: str | None, fleet_text: str | None, as_json: bool) -> int:
     Changes nothing and contacts no host; how the agents are, a running engine tells. Each line is
     ok, warn or fail, with what to do. Exit 0 when nothing fails, 1 when something does.
     """
-    from fleet_tui.cli.checkup import Standing
+    from fleet_tui.cli.checkup import CheckOutcome
 
     found = find_fleet(fleet or fleet_text)
     findings = list(_findings(found))
-    failed = [f for f in findings if f.standing is Standing.FAIL]
-    warned = [f for f in findings if f.standing is Standing.WARN]
+    failed = [f for f in findings if f.outcome is CheckOutcome.FAIL]
+    warned = [f for f in findings if f.outcome is CheckOutcome.WARN]
     if as_json:
         emit_json("doctor", fleet=found.name, ok=not failed, findings=findings)
     else:
         for finding in findings:
-            say(f"{finding.standing.value:<4} {finding.about}: {finding.text}")
+            say(f"{finding.outcome.value:<4} {finding.about}: {finding.text}")
             if finding.todo:
                 say(f"     {finding.todo}")
         say(f"{words.plural(len(failed), 'failure')}, {words.plural(len(warned), 'warning')}")
@@ -56,7 +56,7 @@ def _findings(fleet: Fleet) -> "Iterator[Finding]":
     yield from checkup.versions()
     found = list(checkup.state_directory(fleet))
     yield from found
-    if found[0].standing is checkup.Standing.OK:  # what is not safe to use is not opened
+    if found[0].outcome is checkup.CheckOutcome.OK:  # what is not safe to use is not opened
         yield from checkup.journal(fleet)
         yield from checkup.engine(fleet)
         yield from checkup.agents(fleet)

@@ -123,7 +123,7 @@ async def _look(
 def _decide(name: HostName, offered: "OfferedKey | SshFailure", typed: str | None) -> None:
     """Tell about one host's key and enrol it if it is new and confirmed."""
     from fleet_tui.wire.ssh import SshFailure
-    from fleet_tui.wire.trust import Standing, add_key
+    from fleet_tui.wire.trust import KeyTrust, add_key
 
     if isinstance(offered, SshFailure):
         reason = safe_line(offered.detail)
@@ -133,21 +133,21 @@ def _decide(name: HostName, offered: "OfferedKey | SshFailure", typed: str | Non
     where = ", ".join(str(path) for path in offered.files)
     say(f"{safe_line(name)}  {safe_line(offered.label)}")
     say(f"  {offered.algorithm}  {offered.fingerprint}")
-    match offered.standing:
-        case Standing.KNOWN:
+    match offered.trust:
+        case KeyTrust.KNOWN:
             say(f"  known already in {where}")
-        case Standing.CERTIFIED:
+        case KeyTrust.CERTIFIED:
             say(f"  vouched for by an authority in {where}")
-        case Standing.REVOKED:
+        case KeyTrust.REVOKED:
             raise Refused(f"{safe_line(name)}: this key is revoked in {where}")
-        case Standing.CHANGED:
+        case KeyTrust.CHANGED:
             raise Refused(
                 f"{safe_line(name)}: this is not the key in {where}: "
                 f"{', '.join(offered.known_fingerprints)}",
                 hint="if the host was set up anew, remove the old line yourself: "
                 f"ssh-keygen -R '{safe_line(offered.label)}' -f {offered.file}",
             )
-        case Standing.NEW:
+        case KeyTrust.NEW:
             say(f"  compare on the host itself: {LOCAL_COMMAND}")
             if not offered.confirms(typed or _ask(name)):
                 raise Refused(

@@ -13,7 +13,7 @@ from fleet_tui.children import withhold
 from fleet_tui.config.files import read_regular
 from fleet_tui.config.identities import judge_identities
 from fleet_tui.config.lint import lint
-from fleet_tui.config.problems import Problem, Severity, Source, as_text, summary
+from fleet_tui.config.problems import Problem, ProblemSeverity, Source, as_text, summary
 from fleet_tui.config.reader import MAX_FILE_BYTES, Node, decode, find_key, read
 from fleet_tui.config.resolve import resolve
 from fleet_tui.config.validate import validate
@@ -126,5 +126,5 @@ def _bytes_of(path: Path) -> bytes:
 
 def _unreadable(path: Path, reason: str, hint: str = "") -> InvalidFleet:
     source = Source(str(path), "")
-    source.add(Severity.ERROR, None, reason, hint=hint)
+    source.add(ProblemSeverity.ERROR, None, reason, hint=hint)
     return InvalidFleet(str(path), source.in_order())

@@ -43,7 +43,7 @@ _LINE_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
 """What ends a line for YAML's C parser, whose line numbers are shown."""
 
 
-class Severity(StrEnum):
+class ProblemSeverity(StrEnum):
     """An error stops everything, a warning deserves a look, a note only informs."""
 
     ERROR = "error"
@@ -62,7 +62,7 @@ class Mark(NamedTuple):
 class Problem:
     """One thing to know about a file. ``line`` and ``col`` are None where no place is meant."""
 
-    severity: Severity
+    severity: ProblemSeverity
     file: str
     line: int | None
     col: int | None
@@ -90,7 +90,7 @@ class Source:
 
     def add(
         self,
-        severity: Severity,
+        severity: ProblemSeverity,
         at: Mark | None,
         message: str,
         *,
@@ -99,7 +99,7 @@ class Source:
         width: int = 1,
     ) -> None:
         """Keep a problem, or count it if there are MAX_PROBLEMS already."""
-        self.errors += severity is Severity.ERROR
+        self.errors += severity is ProblemSeverity.ERROR
         if self.full:
             self.not_kept += 1
             return
@@ -126,13 +126,13 @@ class Source:
         self, at: Mark | None, message: str, *, path: str = "", hint: str = "", width: int = 1
     ) -> None:
         """Keep something that makes the file unusable."""
-        self.add(Severity.ERROR, at, message, path=path, hint=hint, width=width)
+        self.add(ProblemSeverity.ERROR, at, message, path=path, hint=hint, width=width)
 
     def warn(
         self, at: Mark | None, message: str, *, path: str = "", hint: str = "", width: int = 1
     ) -> None:
         """Keep something that is allowed and probably not meant."""
-        self.add(Severity.WARNING, at, message, path=path, hint=hint, width=width)
+        self.add(ProblemSeverity.WARNING, at, message, path=path, hint=hint, width=width)
 
     def in_order(self) -> tuple[Problem, ...]:
         """The problems by place in the file; those without a place first."""
@@ -220,10 +220,10 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def summary(problems: Iterable[Problem], not_kept: int = 0) -> str:
     """``2 errors, 1 warning``; empty if there are neither."""
-    counts = dict.fromkeys(Severity, 0)
+    counts = dict.fromkeys(ProblemSeverity, 0)
     for each in problems:
         counts[each.severity] += 1
-    parts = [count_of(counts[kind], kind.value) for kind in Severity if counts[kind]]
+    parts = [count_of(counts[kind], kind.value) for kind in ProblemSeverity if counts[kind]]
     if not_kept:
         parts.append(f"{not_kept} more not shown")
     return ", ".join(parts)
@@ -239,7 +239,7 @@ def as_text(problem: Problem) -> str:
 
 def as_github(problem: Problem) -> str:
     """A problem as a GitHub Actions annotation (docs.github.com, workflow commands)."""
-    word = "notice" if problem.severity is Severity.NOTE else problem.severity.value
+    word = "notice" if problem.severity is ProblemSeverity.NOTE else problem.severity.value
     place = f"file={_escaped(problem.file, in_property=True)}"
     if problem.line is not None:
         place += f",line={problem.line},col={problem.col}"

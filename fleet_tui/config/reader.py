@@ -13,7 +13,7 @@ from typing import assert_never
 
 import yaml
 
-from fleet_tui.config.problems import Mark, Severity, Source, visible
+from fleet_tui.config.problems import Mark, ProblemSeverity, Source, visible
 
 MAX_FILE_BYTES = 1_048_576
 MAX_DEPTH = 32
@@ -100,7 +100,7 @@ def decode(name: str, data: bytes) -> Source:
         return source
     source = Source(name, text.removeprefix(_BOM))
     if text.startswith(_BOM):
-        source.add(Severity.NOTE, Mark(1, 1), "the byte order mark at the start was skipped")
+        source.add(ProblemSeverity.NOTE, Mark(1, 1), "the byte order mark at the start was skipped")
     return source
 
 

@@ -7,7 +7,7 @@ How a host is resolved is given: OpenSSH itself was asked (``ssh -G``).
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from fleet_tui.config.problems import APART, Problem, Severity, visible
+from fleet_tui.config.problems import APART, Problem, ProblemSeverity, visible
 from fleet_tui.core.fleet import FleetSpec, OpenClawAgent
 from fleet_tui.core.ids import AgentName, HostName
 from fleet_tui.core.ssh_config import ConfigLine, ConfigText, Reader, Refusal, Resolved
@@ -87,7 +87,7 @@ def unusable_problems(
         found.setdefault((*where, f"{keyword}: {reason}"), []).append(name)
     return tuple(
         _problem(
-            Severity.ERROR,
+            ProblemSeverity.ERROR,
             file,
             number,
             f"{visible(said)}, so {_shown(names)} cannot be connected to",
@@ -116,7 +116,7 @@ def jump_loop_problems(
             caught.setdefault(where, []).append(name)
     return tuple(
         _problem(
-            Severity.ERROR,
+            ProblemSeverity.ERROR,
             file,
             number,
             f"proxyjump leads back to itself, so {_shown(names)} cannot be connected to",
@@ -130,7 +130,7 @@ def decided_problems(lines: Iterable[ConfigLine]) -> tuple[Problem, ...]:
     """Warnings for lines that the ssh here is too old for."""
     return tuple(
         _problem(
-            Severity.WARNING,
+            ProblemSeverity.WARNING,
             line.file,
             line.line,
             f"{visible(line.text)}: the ssh here is older than OpenSSH 9.4 and refuses the file "
@@ -143,7 +143,7 @@ def decided_problems(lines: Iterable[ConfigLine]) -> tuple[Problem, ...]:
 def no_program_problem() -> Problem:
     """Who reads the file where there is no ``ssh``."""
     return _problem(
-        Severity.WARNING,
+        ProblemSeverity.WARNING,
         None,
         None,
         "there is no ssh program here, so asyncssh reads ssh_config: it understands less of it "
@@ -162,7 +162,7 @@ def same_agent_problems(
     stand in the fleet file."""
     return tuple(
         _problem(
-            Severity.ERROR,
+            ProblemSeverity.ERROR,
             file,
             lines.get(name),
             f"is the same agent as {first}: {spec.agents[first].host} and {spec.agents[name].host} "
@@ -236,18 +236,20 @@ def _notes(text: ConfigText, hosts: _Hosts) -> Iterable[Problem]:
     for line in text.lines:
         if line.keyword == "match" and any("exec" in word.lower() for word in line.words):
             said = "ssh runs this command whenever the file is read, so fleet-tui does too"
-            yield _problem(Severity.NOTE, line.file, line.line, said)
+            yield _problem(ProblemSeverity.NOTE, line.file, line.line, said)
         elif line.keyword == "canonicalizehostname" and line.words[:1] not in (("no",), ()):
             said = "names are looked up in DNS when the engine connects, and not by this command"
-            yield _problem(Severity.NOTE, line.file, line.line, said)
+            yield _problem(ProblemSeverity.NOTE, line.file, line.line, said)
     for each in text.unread:
         if each.line is None:  # ssh says the rest itself
-            yield _problem(Severity.NOTE, None, None, f"partly not read: {visible(str(each))}")
+            yield _problem(
+                ProblemSeverity.NOTE, None, None, f"partly not read: {visible(str(each))}"
+            )
 
 
 def _refused(file: str | None, line: int | None, said: str, hosts: list[str]) -> Problem:
     return _problem(
-        Severity.ERROR,
+        ProblemSeverity.ERROR,
         file,
         line,
         f"ssh refuses this: {visible(said)}, so {_shown(hosts)} cannot be connected to",
@@ -259,7 +261,7 @@ def _ignored(
     file: str | None, line: int | None, said: str, keyword: str, hosts: list[str]
 ) -> Problem:
     message = f"{visible(said)} is not followed for {_shown(hosts)}: {NOT_FOLLOWED[keyword]}"
-    return _problem(Severity.WARNING, file, line, message)
+    return _problem(ProblemSeverity.WARNING, file, line, message)
 
 
 def _by_place(
@@ -276,7 +278,7 @@ def _shown(hosts: list[str]) -> str:
 
 
 def _problem(
-    severity: Severity,
+    severity: ProblemSeverity,
     file: str | None,
     line: int | None,
     message: str,

@@ -136,7 +136,7 @@ _NEEDS: dict[Scope, str] = {
 }
 
 
-_GIVES_WAY: dict[Scope | None, str] = {
+_GIVES_WAY: dict[Scope | None, str] = {  # the scopes whose own keys take those of other actions
     Scope.REVIEW: "in a recording this key moves time",
     Scope.LINES: "here its key counts log lines",
 }

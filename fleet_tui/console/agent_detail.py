@@ -21,7 +21,7 @@ from fleet_tui.console.detail_rows import (
     short,
 )
 from fleet_tui.console.glyphs import Sign
-from fleet_tui.console.looks import agent_look, attempt_look
+from fleet_tui.console.looks import agent_look, attempt_look, level_tone
 from fleet_tui.console.story import story_line
 from fleet_tui.core import words
 from fleet_tui.core.agent_words import health_word
@@ -43,8 +43,6 @@ MAX_LOOKS = 60
 MAX_TASKS = 12
 MAX_LAST_LINES = 50
 MAX_HEALTH_CHANGES = 40
-
-_LEVEL_TONES = {Level.ERROR: Tone.ERROR, Level.WARN: Tone.WARN}
 
 _TRACES = {True: (Sign.GOOD, Tone.OK), False: (Sign.BAD, Tone.ERROR)}
 
@@ -324,7 +322,7 @@ def _last_lines(lines: Sequence[LogLine] | None, pen: Pen) -> Section:
         made.append(
             line(
                 Cell(f"{pen.clock(entry.received_at_ms)} ", Tone.DIM),
-                Cell(f"{word:<5} ", _LEVEL_TONES.get(entry.level, Tone.PLAIN)),
+                Cell(f"{word:<5} ", level_tone(entry.level)),
                 short(entry.text),
                 indent=16,
             )

@@ -1,6 +1,7 @@
 """How a log line reads, and what a filter may ask of it."""
 
 from fleet_tui.console.cells import Cell, Line, Tone
+from fleet_tui.console.looks import level_tone
 from fleet_tui.console.widgets.paint import fit
 from fleet_tui.core.filters import Filter, Value
 from fleet_tui.core.firewall import safe_line
@@ -11,15 +12,6 @@ LogEntry = LogLine | LogGap
 
 _SOURCE_WIDTH = 8
 _TASK_WIDTH = 8
-
-_LEVEL_TONES = {
-    Level.UNKNOWN: Tone.DIM,
-    Level.TRACE: Tone.DIM,
-    Level.DEBUG: Tone.DIM,
-    Level.INFO: Tone.PLAIN,
-    Level.WARN: Tone.WARN,
-    Level.ERROR: Tone.ERROR,
-}
 
 
 def log_cells(entry: LogEntry, offset_minutes: int = 0, source_width: int = _SOURCE_WIDTH) -> Line:
@@ -32,7 +24,7 @@ def log_cells(entry: LogEntry, offset_minutes: int = 0, source_width: int = _SOU
             task = fit(safe_line(entry.task or "-"), _TASK_WIDTH)
             return (
                 at,
-                Cell(f"{word:<5} ", _LEVEL_TONES[entry.level]),
+                Cell(f"{word:<5} ", level_tone(entry.level)),
                 Cell(f"{source} {task} "),
                 Cell(safe_line(entry.text), Tone.DIM if entry.level < Level.INFO else Tone.PLAIN),
             )

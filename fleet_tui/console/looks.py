@@ -5,6 +5,7 @@ from typing import NamedTuple, assert_never
 from fleet_tui.console.cells import Cell, Tone
 from fleet_tui.console.glyphs import Glyphs, Sign
 from fleet_tui.core.agent_words import AgentWord
+from fleet_tui.core.logs import Level
 from fleet_tui.core.state import AttemptPhase, Severity
 from fleet_tui.core.task_words import TaskWord
 
@@ -96,6 +97,21 @@ def severity_look(severity: Severity) -> Look:
             return Look(Sign.UNKNOWN, Tone.DIM)
         case _:
             assert_never(severity)
+
+
+def level_tone(level: Level) -> Tone:
+    """How the level of a log line or of an event is painted."""
+    match level:
+        case Level.ERROR:
+            return Tone.ERROR
+        case Level.WARN:
+            return Tone.WARN
+        case Level.INFO:
+            return Tone.PLAIN
+        case Level.DEBUG | Level.TRACE | Level.UNKNOWN:
+            return Tone.DIM
+        case _:
+            assert_never(level)
 
 
 def agent_cell(glyphs: Glyphs, word: AgentWord) -> Cell:

@@ -2,12 +2,10 @@
 
 from fleet_tui.console.cells import Cell, Tone
 from fleet_tui.console.detail_rows import DetailLine, Pen, Target, line, short
+from fleet_tui.console.looks import level_tone
 from fleet_tui.core.events import HealthChanged, Recorded, TaskPlaced
-from fleet_tui.core.logs import Level
 from fleet_tui.core.narrate import Sentence, narrate
 from fleet_tui.core.state import FleetState, Health
-
-TONES = {Level.DEBUG: Tone.DIM, Level.WARN: Tone.WARN, Level.ERROR: Tone.ERROR}
 
 
 def story_line(recorded: Recorded, state: FleetState, pen: Pen) -> DetailLine | None:
@@ -30,7 +28,7 @@ def _tone(recorded: Recorded, sentence: Sentence) -> Tone:
     event = recorded.event
     if isinstance(event, HealthChanged) and event.health is Health.UP:
         return Tone.OK
-    return TONES.get(sentence.level, Tone.PLAIN)
+    return level_tone(sentence.level)
 
 
 def _target(recorded: Recorded, sentence: Sentence) -> Target | None:

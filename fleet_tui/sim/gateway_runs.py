@@ -410,7 +410,8 @@ class Runs:
             session.messages.append(self._entry(run, "assistant", "", "aborted"))
         elif run.has_turn:
             session.messages.append(self._entry(run, "assistant", run.spoken, "stop"))
-        reason = {End.DONE: "stop", End.ABORTED: "rpc"}.get(end, "error")
+        reasons = {End.DONE: "stop", End.ABORTED: "rpc"}  # every other end is an error
+        reason = reasons.get(end, "error")
         text = f"[agent] run {run.id} ended with stopReason={reason}"
         self.log("INFO", "agents/agent-command", text, run.request.trace)
 

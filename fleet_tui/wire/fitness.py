@@ -6,6 +6,7 @@ tries what a run will need (``rehearse`` in ``wrapper.sh``). What was found out 
 
 import asyncio
 from collections.abc import Callable
+from typing import assert_never
 
 from fleet_tui.core.evidence import LostReason, Unknown
 from fleet_tui.core.fleet import CommandAgent, LocalAgent
@@ -24,10 +25,25 @@ REHEARSE_AGAIN_S = 30.0
 DOUBTS = frozenset({"no-hard-links", "no-run-dir", "disk-full"})
 """Refusals of a start after which the next look tries again what a run needs."""
 
-_PROBE_KIND = {
-    LostReason.TIMEOUT: FailureKind.TIMEOUT,
-    LostReason.CONNECTION_LOST: FailureKind.SSH_UNREACHABLE,
-}
+
+def _failed_as(reason: LostReason) -> FailureKind:
+    """What it says of a host that one question has no answer."""
+    match reason:
+        case LostReason.TIMEOUT:
+            return FailureKind.TIMEOUT
+        case LostReason.CONNECTION_LOST | LostReason.UNREACHABLE:
+            return FailureKind.SSH_UNREACHABLE
+        case (
+            LostReason.BAD_ANSWER
+            | LostReason.CANCELLED
+            | LostReason.CANNOT_CANCEL
+            | LostReason.HUNG
+            | LostReason.NO_TRACE
+            | LostReason.REFUSED
+        ):
+            return FailureKind.BAD_ANSWER
+        case _:
+            assert_never(reason)
 
 
 class Fitness:
@@ -91,7 +107,7 @@ class Fitness:
             case ChannelFailure(kind=kind, detail=detail):
                 return self.failure(kind, detail)
             case Unknown(reason=reason, detail=detail):
-                return self.failure(_PROBE_KIND.get(reason, FailureKind.BAD_ANSWER), detail)
+                return self.failure(_failed_as(reason), detail)
             case Reply(state=("ok",) | ("missing",) | ("refused", "no-run-dir")):
                 self._note(found, due)
             case Reply(state=("stale", epoch)):

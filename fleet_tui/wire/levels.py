@@ -22,6 +22,7 @@ MAX_DEPTH = 2
 _COLOURED_CHARS = 3 * LEVEL_SEARCH_CHARS
 
 _NAMES: dict[Level, tuple[str, ...]] = {
+    Level.UNKNOWN: (),
     Level.TRACE: ("trace", "trac", "trc", "trce", "silly", "finest", "finer", "verbose", "vrb"),
     Level.DEBUG: (
         *("debug", "debu", "dbg", "dbug", "debug1", "debug2", "debug3", "fine", "config"),

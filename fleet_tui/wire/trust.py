@@ -30,7 +30,7 @@ LOOK_TIMEOUT_MS = 15_000
 _T = TypeVar("_T")
 
 
-class Standing(StrEnum):
+class KeyTrust(StrEnum):
     """How an offered key compares with what is known."""
 
     NEW = "new"
@@ -50,7 +50,7 @@ class OfferedKey(msgspec.Struct, frozen=True, kw_only=True):
     algorithm: str
     fingerprint: str
     """``SHA256:`` and 43 characters of base 64."""
-    standing: Standing
+    trust: KeyTrust
     public_key: str
     file: Path
     """Where it would be added."""
@@ -84,7 +84,7 @@ async def look_at_key(pool: SshPool, host: HostName) -> OfferedKey | SshFailure:
         label=route.key_label,
         algorithm=key.get_algorithm(),
         fingerprint=key.get_fingerprint(),
-        standing=Standing.CERTIFIED if certified else _standing(key, known),
+        trust=KeyTrust.CERTIFIED if certified else _trust_in(key, known),
         public_key=key.export_public_key().decode("ascii", "replace").strip(),
         file=route.known_hosts_files[0],
         files=route.known_hosts_files,
@@ -92,12 +92,12 @@ async def look_at_key(pool: SshPool, host: HostName) -> OfferedKey | SshFailure:
     )
 
 
-def _standing(key: asyncssh.SSHKey, known: Known) -> Standing:
+def _trust_in(key: asyncssh.SSHKey, known: Known) -> KeyTrust:
     if key in known.revoked:
-        return Standing.REVOKED
+        return KeyTrust.REVOKED
     if key in known.keys:
-        return Standing.KNOWN
-    return Standing.CHANGED if known.keys else Standing.NEW
+        return KeyTrust.KNOWN
+    return KeyTrust.CHANGED if known.keys else KeyTrust.NEW
 
 
 async def _key_of(
@@ -179,7 +179,7 @@ def add_key(offered: OfferedKey) -> None:
 
     Raises OSError. Only for a key whose standing is NEW.
     """
-    assert offered.standing is Standing.NEW, offered.standing
+    assert offered.trust is KeyTrust.NEW, offered.trust
     offered.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     entry = f"{offered.label} {offered.public_key}\n".encode()
     handle = os.open(offered.file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)

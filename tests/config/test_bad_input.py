@@ -9,7 +9,7 @@ from fleet_tui.config import reader
 from fleet_tui.config.lint import NOT_USED_YET
 from fleet_tui.config.load import InvalidFleet, load_fleet, load_text
 from fleet_tui.config.models import PoolEntry
-from fleet_tui.config.problems import MAX_PROBLEMS, Severity
+from fleet_tui.config.problems import MAX_PROBLEMS, ProblemSeverity
 from tests.config.bad_files import HEAD, agent, agents, only, problems_of
 
 LAUGHS = "a: &a [x, x]\n" + "".join(
@@ -63,7 +63,7 @@ def test_a_wrong_value_of_any_length_is_looked_at_for_secrets_once(part: str) ->
     (problem,) = (
         p
         for p in problems_of(HEAD + f"agents: {{a1: {{host: h, pool: '{value}'}}}}\n")
-        if p.severity is Severity.ERROR
+        if p.severity is ProblemSeverity.ERROR
     )
     assert "expected a name" in problem.message
     assert len(problem.message) < 300
@@ -460,7 +460,7 @@ routing: {isolated: [acme, acne]}
 
 def warnings_of(text: str) -> list[tuple[str, str]]:
     loaded = load_text(text)
-    assert all(each.severity is Severity.WARNING for each in loaded.warnings)
+    assert all(each.severity is ProblemSeverity.WARNING for each in loaded.warnings)
     return [(each.path, each.message) for each in loaded.warnings]
 
 
@@ -541,7 +541,7 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
         assert len(caught.value.problems) == 1
 
 
-def identity_problems(tmp_path: Path, key: Path) -> list[tuple[Severity, str]]:
+def identity_problems(tmp_path: Path, key: Path) -> list[tuple[ProblemSeverity, str]]:
     file = tmp_path / "fleet.yaml"
     file.write_text(agents("a1: {port: 1}") + f"hosts: {{h: {{identity: '{key}'}}}}\n")
     try:
@@ -554,7 +554,7 @@ def identity_problems(tmp_path: Path, key: Path) -> list[tuple[Severity, str]]:
 def test_key_files_that_ssh_would_refuse(tmp_path: Path) -> None:
     key = tmp_path / "id"
     ((severity, message),) = identity_problems(tmp_path, key)
-    assert severity is Severity.WARNING
+    assert severity is ProblemSeverity.WARNING
     assert "no such file" in message
     key.write_text("-----BEGIN OPENSSH PRIVATE KEY-----\n")
     key.chmod(0o644)

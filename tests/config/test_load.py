@@ -8,7 +8,7 @@ import pytest
 from fleet_tui import bundled
 from fleet_tui.config.load import InvalidFleet, load_fleet, load_text
 from fleet_tui.config.peek import fleet_name
-from fleet_tui.config.problems import Severity
+from fleet_tui.config.problems import ProblemSeverity
 from fleet_tui.core.fleet import (
     CommandAgent,
     Deadlines,
@@ -257,7 +257,7 @@ def test_a_file_is_read_with_its_digest_and_a_byte_order_mark_is_noted(tmp_path:
     loaded = load_fleet(path, {})
     assert loaded.spec.digest == hashlib.sha256(data).hexdigest()
     assert loaded.spec.source == str(path)
-    assert [note.severity for note in loaded.warnings] == [Severity.NOTE]
+    assert [note.severity for note in loaded.warnings] == [ProblemSeverity.NOTE]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from fleet_tui import bundled
 from fleet_tui.config.importers.found import fleet_file
 from fleet_tui.config.importers.hosts_file import read_hosts
 from fleet_tui.config.load import InvalidFleet, load_bytes, load_text
-from fleet_tui.config.problems import Problem, Severity, as_github, as_text
+from fleet_tui.config.problems import Problem, ProblemSeverity, as_github, as_text
 from fleet_tui.config.values import MAX_DURATION_MS, Unacceptable, duration_ms
 from fleet_tui.core.fleet import OpenClawAgent
 from fleet_tui.core.ids import AgentName, PoolName
@@ -35,7 +35,7 @@ def problems_in(data: bytes) -> tuple[Problem, ...]:
 
 
 def _refusal_is_whole(refused: InvalidFleet) -> tuple[Problem, ...]:
-    assert any(each.severity is Severity.ERROR for each in refused.problems)
+    assert any(each.severity is ProblemSeverity.ERROR for each in refused.problems)
     assert str(refused).endswith("Nothing was started.")
     return ()
 

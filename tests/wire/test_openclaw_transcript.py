@@ -19,13 +19,13 @@ from fleet_tui.wire.openclaw.transcript import (
     LedgerRow,
     Provenance,
     SessionInfo,
-    Standing,
+    SessionState,
     standing,
 )
 
 DATA = Path(__file__).parent / "data" / "openclaw"
 
-Stands = Running | Finished | Died | Stopped | Standing
+Stands = Running | Finished | Died | Stopped | SessionState
 
 
 class Recorded(msgspec.Struct):
@@ -40,11 +40,11 @@ def recorded(case: str) -> Stands:
 
 
 def test_a_session_nobody_made() -> None:
-    assert recorded("absent") is Standing.ABSENT
+    assert recorded("absent") is SessionState.ABSENT
 
 
 def test_a_session_made_for_a_run_that_has_not_arrived() -> None:
-    assert recorded("untouched") is Standing.UNTOUCHED
+    assert recorded("untouched") is SessionState.UNTOUCHED
 
 
 def test_a_finished_run_with_its_answer_tokens_and_cost() -> None:
@@ -85,7 +85,7 @@ def test_a_deleted_session_leaves_the_ledger_as_witness() -> None:
 def test_a_turn_interrupted_by_a_crash_is_not_yet_judged() -> None:
     both = decode((DATA / "session-interrupted.json").read_bytes(), Recorded)
     assert isinstance(both, Recorded)
-    assert standing(both.history, both.ledger, "run.resumed") is Standing.INTERRUPTED
+    assert standing(both.history, both.ledger, "run.resumed") is SessionState.INTERRUPTED
 
 
 def test_a_turn_continued_by_the_gateway_itself() -> None:
@@ -166,7 +166,7 @@ def test_the_text_of_a_long_session_is_further_up() -> None:
         ("running", Running()),
         ("cancelled", Stopped()),
         ("lost", Stopped()),
-        ("archived", Standing.UNCLEAR),
+        ("archived", SessionState.UNCLEAR),
     ],
 )
 def test_what_the_ledger_alone_says(status: str, expected: Stands) -> None:
@@ -187,7 +187,7 @@ def test_a_long_transcript_is_summed_by_the_gateway() -> None:
 
 def test_signs_that_contradict_each_other_prove_nothing() -> None:
     history = History(session_id="s", session_info=SessionInfo(status="running"))
-    assert standing(history, Ledger(), "r") is Standing.UNCLEAR
+    assert standing(history, Ledger(), "r") is SessionState.UNCLEAR
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_the_ledger_is_believed_about_the_end_before_the_session_says_it(
 
 def test_a_run_that_the_ledger_calls_complete_has_an_answer_or_is_not_yet_told() -> None:
     ledger = Ledger(tasks=[LedgerRow(run_id="r", status="completed")])
-    assert standing(slow_session(Entry(role="user")), ledger, "r") is Standing.UNCLEAR
+    assert standing(slow_session(Entry(role="user")), ledger, "r") is SessionState.UNCLEAR
 
 
 def test_a_turn_that_was_cut_off_with_its_gateway_died_and_did_not_fail() -> None:
@@ -246,7 +246,7 @@ def test_what_ran_in_a_process_that_is_gone_is_lost(status: str) -> None:
     row = LedgerRow(run_id="r", status=status, updated_at=1_000)
     before, after = Ledger(tasks=[row]).as_of(1_001), Ledger(tasks=[row]).as_of(1_000)
     assert standing(History(), before, "r") == Stopped()
-    assert standing(slow_session(), before, "r") is Standing.INTERRUPTED
+    assert standing(slow_session(), before, "r") is SessionState.INTERRUPTED
     assert standing(History(), after, "r") == Running()
     assert Ledger(tasks=[row]).as_of(None).tasks == [row]
 

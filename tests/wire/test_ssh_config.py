@@ -13,7 +13,7 @@ from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ids import HostName
 from fleet_tui.core.vitals import FailureKind
 from fleet_tui.wire.ssh import SshConnection, SshFailure, SshPool
-from fleet_tui.wire.trust import OfferedKey, Standing, add_key, look_at_key
+from fleet_tui.wire.trust import KeyTrust, OfferedKey, add_key, look_at_key
 from tests.support.ssh_home import SshHome
 from tests.support.sshd import Sshd, make_sshd
 
@@ -93,7 +93,7 @@ async def test_a_new_key_is_kept_in_the_resolved_file_under_the_alias(
     found = await look_at_key(pool, WEB)
     await pool.close()
     assert isinstance(found, OfferedKey)
-    assert (found.standing, found.label) == (Standing.NEW, "gate")
+    assert (found.trust, found.label) == (KeyTrust.NEW, "gate")
     assert found.file == home.ssh / "gate.hosts"
     add_key(found)
     await is_up()

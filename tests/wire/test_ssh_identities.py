@@ -11,7 +11,7 @@ from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ids import HostName
 from fleet_tui.core.vitals import FailureKind
 from fleet_tui.wire.ssh import SshConnection, SshFailure, SshPool
-from fleet_tui.wire.trust import OfferedKey, Standing, look_at_key
+from fleet_tui.wire.trust import KeyTrust, OfferedKey, look_at_key
 from tests.support.ssh_home import SshHome, keygen, new_key, ssh_agent
 from tests.support.sshd import Sshd, make_sshd
 
@@ -328,7 +328,7 @@ async def test_a_host_that_an_authority_vouches_for(server: Sshd, authority: Pat
     await let_in(server.spec())
     offered = await look(server.spec())
     assert isinstance(offered, OfferedKey), offered
-    assert offered.standing is Standing.CERTIFIED
+    assert offered.trust is KeyTrust.CERTIFIED
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from fleet_tui.cli.trust import command
 from fleet_tui.core.ids import HostName
 from fleet_tui.errors import Refused, Unreachable
 from fleet_tui.wire.ssh import SshConnection, SshFailure, SshPool
-from fleet_tui.wire.trust import OfferedKey, Standing, add_key, look_at_key
+from fleet_tui.wire.trust import KeyTrust, OfferedKey, add_key, look_at_key
 from tests.support.sshd import Sshd, make_sshd
 
 pytestmark = pytest.mark.sshd
@@ -37,13 +37,13 @@ async def look(server: Sshd) -> OfferedKey:
 async def test_a_new_key_is_added_and_then_known(server: Sshd) -> None:
     server.known_hosts.write_text("# a comment without an end")
     offered = await look(server)
-    assert offered.standing is Standing.NEW
+    assert offered.trust is KeyTrust.NEW
     assert offered.fingerprint.startswith("SHA256:")
     assert offered.confirms(offered.fingerprint[-8:])
     assert not offered.confirms(offered.fingerprint[-7:])
     add_key(offered)
     assert server.known_hosts.read_text().startswith("# a comment without an end\n[127.0.0.1]:")
-    assert (await look(server)).standing is Standing.KNOWN
+    assert (await look(server)).trust is KeyTrust.KNOWN
     pool = SshPool({BOX: server.spec()}, rng=random.Random(1), clock=time.monotonic)
     assert isinstance(await pool.connect(BOX), SshConnection)
     await pool.close()
@@ -55,7 +55,7 @@ async def test_a_changed_key_is_told_and_never_added(server: Sshd) -> None:
     server.new_host_key()
     server.start()
     offered = await look(server)
-    assert offered.standing is Standing.CHANGED
+    assert offered.trust is KeyTrust.CHANGED
     assert offered.known_fingerprints
     with pytest.raises(AssertionError):
         add_key(offered)

@@ -16,7 +16,7 @@ from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ids import HostName
 from fleet_tui.core.vitals import FailureKind
 from fleet_tui.wire.ssh import SshConnection, SshFailure, SshPool
-from fleet_tui.wire.trust import OfferedKey, Standing, look_at_key
+from fleet_tui.wire.trust import KeyTrust, OfferedKey, look_at_key
 from tests.support.ssh_home import SshHome
 from tests.support.sshd import Sshd, make_sshd
 
@@ -122,7 +122,7 @@ async def test_two_jump_hosts_of_the_fleet_file(servers: list[Sshd]) -> None:
     async with pooled(hosts) as pool:
         await answers(pool)
         assert [len(server.sessions()) for server in servers] == [1, 1, 1]
-        assert (await looked_at(pool)).standing is Standing.KNOWN
+        assert (await looked_at(pool)).trust is KeyTrust.KNOWN
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ async def test_a_proxy_program_that_talks(
         assert isinstance(found, Definite)
         assert len(found.value.stdout) == 1_000_000
         assert len(proxies()) == 1
-        assert (await looked_at(pool)).standing is Standing.KNOWN
+        assert (await looked_at(pool)).trust is KeyTrust.KNOWN
     assert not proxies()
 
 
@@ -346,5 +346,5 @@ async def test_an_unknown_key_behind_a_proxy_program(
         found = await failure(pool)
         assert found.kind is FailureKind.SSH_HOST_KEY
         assert "fleet-tui trust box" in found.detail.raw
-        assert (await looked_at(pool)).standing is Standing.NEW
+        assert (await looked_at(pool)).trust is KeyTrust.NEW
         assert not proxies()

@@ -8,12 +8,12 @@ from textual.app import ComposeResult
 
 from fleet_tui.console.cells import Align, Cell, Tone
 from fleet_tui.console.detail_rows import short
+from fleet_tui.console.looks import level_tone
 from fleet_tui.console.panes.table import TablePane
 from fleet_tui.console.places import Place
 from fleet_tui.console.rows import line_text
 from fleet_tui.console.screens.base import FleetScreen
 from fleet_tui.console.selection import Scope, Selection
-from fleet_tui.console.story import TONES
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable
 from fleet_tui.core import words
 from fleet_tui.core.events import Recorded, kind_of
@@ -82,7 +82,7 @@ class EventsPane(TablePane[Told]):
         tone = Tone.DIM
         if sentence is not None:
             more = f": {sentence.detail.raw}" if sentence.detail else ""
-            said, tone = short(sentence.text + more), TONES.get(sentence.level, Tone.PLAIN)
+            said, tone = short(sentence.text + more), level_tone(sentence.level)
         return {
             "at": Cell(words.clock(recorded.at_ms, self.console.utc_offset_minutes), Tone.DIM),
             "seq": Cell(str(recorded.seq), Tone.DIM),

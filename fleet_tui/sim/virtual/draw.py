@@ -201,7 +201,7 @@ def _with_operators(world: Scenario, rng: random.Random) -> Scenario:
     }
     limits = QueueLimits(
         open=rng.choice((QueueLimits().open, 4, 6)),
-        lanes={Priority.P1: 2} if rng.random() < 0.3 else {},
+        lanes={Priority.P1: 2} if rng.random() < 0.3 else {},  # one bound is enough to be hit
         per_client=rng.choice((None, 1, 2)),
     )
     often = rng.choice((0.2, 0.4, 0.7))

@@ -82,8 +82,8 @@ _RELEASES: tuple[Mutant, ...] = (
         rewrite(
             attempt.Attempts,
             "_look",
-            "case Standing.UNTOUCHED if not connection.dialect.expected_session:",
-            "case Standing.UNTOUCHED if False:",
+            "case SessionState.UNTOUCHED if not connection.dialect.expected_session:",
+            "case SessionState.UNTOUCHED if False:",
         ),
     ),
     Mutant(

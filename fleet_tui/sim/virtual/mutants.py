@@ -46,7 +46,7 @@ from fleet_tui.sim.virtual.store import SimLedger, Store
 from fleet_tui.wire.openclaw import attempt
 from fleet_tui.wire.openclaw.connection import Result
 from fleet_tui.wire.openclaw.runs import unanswered
-from fleet_tui.wire.openclaw.transcript import Standing
+from fleet_tui.wire.openclaw.transcript import SessionState
 from fleet_tui.wire.port import Inspection
 
 # What a lost connection means
@@ -262,7 +262,7 @@ async def _abort_only(
     seen = await self._session(connection, order)
     if isinstance(seen, Unknown):
         return seen
-    return Definite(NotStarted(reason="fenced") if isinstance(seen, Standing) else seen)
+    return Definite(NotStarted(reason="fenced") if isinstance(seen, SessionState) else seen)
 
 
 async def _cut_off_is_dead(self: Any, connection: Any, order: Any) -> Inspection:

@@ -59,7 +59,7 @@ from fleet_tui.wire.openclaw.transcript import (
     TASKS_LIMIT,
     History,
     Ledger,
-    Standing,
+    SessionState,
     standing,
 )
 from fleet_tui.wire.port import (
@@ -271,7 +271,7 @@ class Attempts:
             return seen
         if isinstance(seen, Finished | Stopped):
             return Definite(seen)
-        if seen is Standing.UNTOUCHED and not connection.dialect.expected_session:
+        if seen is SessionState.UNTOUCHED and not connection.dialect.expected_session:
             return unfenceable(connection.dialect)
         return await self._delete_session(connection, order, even_running=True)
 
@@ -300,16 +300,16 @@ class Attempts:
                 return seen
             case Running() | Finished() | Died() | Stopped():
                 return Definite(seen)
-            case Standing.UNTOUCHED if self._may_arrive(order):
+            case SessionState.UNTOUCHED if self._may_arrive(order):
                 slow = Untrusted("it was asked for, and the gateway has not answered yet")
                 return Unknown(LostReason.NO_TRACE, slow)
-            case Standing.UNTOUCHED if not connection.dialect.expected_session:
+            case SessionState.UNTOUCHED if not connection.dialect.expected_session:
                 return unfenceable(connection.dialect)
-            case Standing.ABSENT | Standing.UNTOUCHED:
+            case SessionState.ABSENT | SessionState.UNTOUCHED:
                 return await self._delete_session(connection, order)
-            case Standing.INTERRUPTED:
+            case SessionState.INTERRUPTED:
                 return await self._interrupted(connection, order)
-            case Standing.UNCLEAR:
+            case SessionState.UNCLEAR:
                 waited = await self._agent_wait(connection, order, 0)
                 if waited is not None:
                     return Definite(waited)
@@ -319,7 +319,7 @@ class Attempts:
 
     async def _session(
         self, connection: Connection, order: RunOrder
-    ) -> Running | Finished | Died | Stopped | Standing | Unknown:
+    ) -> Running | Finished | Died | Stopped | SessionState | Unknown:
         """Read ledger and transcript of the attempt's session, in that order."""
         key = session_key(self._agent_id, order)
         rows = await connection.call(
@@ -374,13 +374,15 @@ class Attempts:
             await self._agent_wait(connection, order, SETTLE_MS)
             seen = await self._session(connection, order)
         match seen:
-            case Standing.ABSENT:
+            case SessionState.ABSENT:
                 return Definite(NotStarted(reason="fenced", fenced=True))
             case Stopped() | Finished() | Died():
                 return Definite(seen)
             case Unknown():
                 return seen
-            case Running() | Standing.UNTOUCHED | Standing.INTERRUPTED | Standing.UNCLEAR:
+            case (
+                Running() | SessionState.UNTOUCHED | SessionState.INTERRUPTED | SessionState.UNCLEAR
+            ):
                 still = Untrusted("the session is still at work after its deletion")
                 return Unknown(LostReason.REFUSED, still)
 

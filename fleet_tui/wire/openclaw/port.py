@@ -7,7 +7,7 @@ that it can be fenced: see :mod:`fleet_tui.wire.openclaw.attempt`.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 import msgspec
 
@@ -45,13 +45,6 @@ DEEP_MAX_AGE_MS = 60_000
 """Older deep values are not shown beside fresh ones."""
 
 DEEP_CALL_MS = 5_000
-
-
-_LOST_AS = {
-    LostReason.HUNG: FailureKind.GATEWAY_HUNG,
-    LostReason.BAD_ANSWER: FailureKind.BAD_ANSWER,
-}
-"""What the end of a connection says of the gateway; anything else, that nothing holds it open."""
 
 T = TypeVar("T", Lanes, HostVitals)
 
@@ -133,7 +126,7 @@ class OpenClawPort(RunsByAttempts):
         lost = await self._line.lost()
         if (host := self._why_no_host()) is not None:
             return self._failed(GatewayFailure(kind=host.kind, detail=host.detail))
-        kind = _LOST_AS.get(lost.reason, FailureKind.GATEWAY_DOWN)
+        kind = _ended_as(lost.reason)
         return self._failed(GatewayFailure(kind=kind, detail=lost.detail))
 
     def _late(self) -> GatewayFailure:
@@ -303,3 +296,24 @@ def _parsed(reply: Reply, parse: Callable[[msgspec.Raw], T | Malformed]) -> T | 
             return GatewayFailure(kind=FailureKind.GATEWAY_DOWN, detail=detail)
         case Lost(detail=detail):
             return GatewayFailure(kind=FailureKind.GATEWAY_HUNG, detail=detail)
+
+
+def _ended_as(reason: LostReason) -> FailureKind:
+    """What the end of a connection says of its gateway."""
+    match reason:
+        case LostReason.HUNG:
+            return FailureKind.GATEWAY_HUNG
+        case LostReason.BAD_ANSWER:
+            return FailureKind.BAD_ANSWER
+        case (
+            LostReason.CONNECTION_LOST
+            | LostReason.TIMEOUT
+            | LostReason.UNREACHABLE
+            | LostReason.REFUSED
+            | LostReason.NO_TRACE
+            | LostReason.CANNOT_CANCEL
+            | LostReason.CANCELLED
+        ):
+            return FailureKind.GATEWAY_DOWN  # nothing holds the connection open
+        case _:
+            assert_never(reason)

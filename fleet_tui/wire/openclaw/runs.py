@@ -9,6 +9,7 @@ one that was forgotten and one that never was. Only what is unambiguous becomes 
 import hashlib
 import math
 from collections.abc import Iterable
+from typing import assert_never
 
 import msgspec
 
@@ -56,17 +57,6 @@ _STOPPED_BY = frozenset({"rpc", "delete"})
 _ENDED = frozenset({"ok", "timeout", "error"})
 _STARTED = frozenset({"accepted", "in_flight"}) | _ENDED
 """Statuses of ``agent``. Any other proves nothing."""
-
-_LOST: dict[FailureKind, LostReason] = {
-    FailureKind.GATEWAY_HUNG: LostReason.HUNG,
-    FailureKind.TIMEOUT: LostReason.TIMEOUT,
-    FailureKind.BAD_ANSWER: LostReason.BAD_ANSWER,
-    FailureKind.GATEWAY_STARTING: LostReason.REFUSED,
-    FailureKind.GATEWAY_DRAINING: LostReason.REFUSED,
-    FailureKind.GATEWAY_AUTH: LostReason.REFUSED,
-    FailureKind.GATEWAY_SCOPE: LostReason.REFUSED,
-    FailureKind.PROTOCOL_MISMATCH: LostReason.REFUSED,
-}
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,7 +123,46 @@ class _Waited(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 def unreachable(failure: GatewayFailure) -> Unknown:
     """A question that could not be asked."""
-    return Unknown(_LOST.get(failure.kind, LostReason.UNREACHABLE), failure.detail)
+    return Unknown(_lost_as(failure.kind), failure.detail)
+
+
+def _lost_as(kind: FailureKind) -> LostReason:
+    """What a failure of the way to a gateway says of a question about a run."""
+    match kind:
+        case FailureKind.GATEWAY_HUNG:
+            return LostReason.HUNG
+        case FailureKind.TIMEOUT:
+            return LostReason.TIMEOUT
+        case FailureKind.BAD_ANSWER:
+            return LostReason.BAD_ANSWER
+        case (
+            FailureKind.GATEWAY_STARTING
+            | FailureKind.GATEWAY_DRAINING
+            | FailureKind.GATEWAY_AUTH
+            | FailureKind.GATEWAY_SCOPE
+            | FailureKind.PROTOCOL_MISMATCH
+            | FailureKind.RELEASE_UNSUPPORTED
+            | FailureKind.AGENT_MISSING
+        ):
+            return LostReason.REFUSED
+        case (
+            FailureKind.SSH_UNREACHABLE
+            | FailureKind.SSH_AUTH
+            | FailureKind.SSH_HOST_KEY
+            | FailureKind.SSH_PROTOCOL
+            | FailureKind.FORWARD_DENIED
+            | FailureKind.SESSION_DENIED
+            | FailureKind.GATEWAY_DOWN
+            | FailureKind.SECRET_MISSING
+            | FailureKind.COMMAND_MISSING
+            | FailureKind.DISK_FULL
+            | FailureKind.NO_DESCRIPTORS
+            | FailureKind.CANNOT_WORK
+            | FailureKind.INTERNAL
+        ):
+            return LostReason.UNREACHABLE
+        case _:
+            assert_never(kind)
 
 
 def unanswered(reply: Refused | Lost | Malformed) -> Unknown:

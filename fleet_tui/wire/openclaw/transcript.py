@@ -168,7 +168,7 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class Standing(Enum):
+class SessionState(Enum):
     """What a session says when it says nothing definite."""
 
     ABSENT = auto()
@@ -183,11 +183,11 @@ class Standing(Enum):
 
 def standing(
     history: History, ledger: Ledger, run_id: str
-) -> Running | Finished | Died | Stopped | Standing:
+) -> Running | Finished | Died | Stopped | SessionState:
     """Where the attempt ``run_id`` stands; ``ledger`` was read before ``history``."""
     info = history.session_info
     if history.session_id is None:
-        return _removed(ledger) if ledger.tasks else Standing.ABSENT
+        return _removed(ledger) if ledger.tasks else SessionState.ABSENT
     at_work = ledger.run_at_work()
     match info.status:
         case "done":
@@ -208,10 +208,10 @@ def standing(
         # The ledger names the run that goes on a moment later than the session does.
         return Running(resumed_by_agent=at_work not in {None, run_id} or is_cut_off)
     if info.status is None and not history.messages and not ledger.tasks:
-        return Standing.UNTOUCHED
+        return SessionState.UNTOUCHED
     if is_cut_off:
-        return Standing.INTERRUPTED
-    return _ended_in_ledger(history, row, run_id) or Standing.UNCLEAR
+        return SessionState.INTERRUPTED
+    return _ended_in_ledger(history, row, run_id) or SessionState.UNCLEAR
 
 
 def _done(history: History, run_id: str) -> Finished:
@@ -241,7 +241,7 @@ def _ended_in_ledger(history: History, row: str | None, run_id: str) -> Finished
             return None
 
 
-def _removed(ledger: Ledger) -> Running | Finished | Stopped | Standing:
+def _removed(ledger: Ledger) -> Running | Finished | Stopped | SessionState:
     """What the ledger keeps of a session that was deleted: how it ended, not what it said."""
     match ledger.tasks[0].status:
         case "completed":
@@ -255,7 +255,7 @@ def _removed(ledger: Ledger) -> Running | Finished | Stopped | Standing:
         case "cancelled" | "lost":
             return Stopped()
         case _:  # a word of a later release proves nothing
-            return Standing.UNCLEAR
+            return SessionState.UNCLEAR
 
 
 def _finished(history: History, *, ok: bool, failure: str) -> Finished:
