@@ -6,11 +6,30 @@ The programs are OpenSSH's own; everything lives under a temporary directory.
 import contextlib
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+RELAY = """
+import os, selectors, socket, sys
+print("connecting, please wait", file=sys.stderr, flush=True)
+there = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+os.set_blocking(0, True)
+both = selectors.DefaultSelector()
+both.register(0, selectors.EVENT_READ)
+both.register(there, selectors.EVENT_READ)
+while True:
+    for key, _ in both.select():
+        data = os.read(0, 65536) if key.fileobj == 0 else there.recv(65536)
+        if not data:
+            sys.exit()
+        print("relayed", len(data), file=sys.stderr, flush=True)
+        there.sendall(data) if key.fileobj == 0 else os.write(1, data)
+"""
+"""A proxy as people write them: it talks on its error output while it works."""
 
 
 class SshHome:
@@ -25,6 +44,12 @@ class SshHome:
     def config(self, text: str) -> None:
         """Write ``~/.ssh/config``."""
         (self.ssh / "config").write_text(text)
+
+    def relay(self) -> str:
+        """The option that reaches a host through a proxy program of our own."""
+        program = self.ssh / "relay.py"
+        program.write_text(RELAY)
+        return f"ProxyCommand {sys.executable} {program} %h %p"
 
     def known(self, *lines: str) -> None:
         """Write ``~/.ssh/known_hosts``."""

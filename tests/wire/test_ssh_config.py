@@ -147,11 +147,11 @@ async def test_a_very_long_line(server: Sshd, home: SshHome) -> None:
 
 
 async def test_the_proxy_command_that_comes_first_wins(server: Sshd, home: SshHome) -> None:
-    nc = f"ProxyCommand {shutil.which('nc') or 'nc'} %h %p"
+    relay = home.relay()
     jump = "ProxyJump bastion.invalid"
-    home.config(told(server, nc, after=f"Host *\n  {jump}\n"))
+    home.config(told(server, relay, after=f"Host *\n  {jump}\n"))
     await is_up()
-    home.config(told(server, jump, after=f"Host *\n  {nc}\n"))
+    home.config(told(server, jump, after=f"Host *\n  {relay}\n"))
     assert "jump host bastion.invalid" in await refused(FailureKind.SSH_UNREACHABLE)
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -202,35 +201,11 @@ async def test_a_host_the_jump_host_cannot_reach(servers: list[Sshd], home: SshH
 
 # --- proxy programs ------------------------------------------------------------------------
 
-RELAY = """
-import os, selectors, socket, sys
-print("connecting, please wait", file=sys.stderr, flush=True)
-there = socket.create_connection((sys.argv[1], int(sys.argv[2])))
-os.set_blocking(0, True)
-both = selectors.DefaultSelector()
-both.register(0, selectors.EVENT_READ)
-both.register(there, selectors.EVENT_READ)
-while True:
-    for key, _ in both.select():
-        data = os.read(0, 65536) if key.fileobj == 0 else there.recv(65536)
-        if not data:
-            sys.exit()
-        print("relayed", len(data), file=sys.stderr, flush=True)
-        there.sendall(data) if key.fileobj == 0 else os.write(1, data)
-"""
-"""A proxy as people write them: it talks on its error output while it works."""
-
-
-def relay(home: SshHome) -> str:
-    program = home.ssh / "relay.py"
-    program.write_text(RELAY)
-    return f"ProxyCommand {sys.executable} {program} %h %p"
-
 
 async def test_a_proxy_program_that_talks(
     servers: list[Sshd], home: SshHome, proxies: Programs
 ) -> None:
-    aliases(home, servers, third=relay(home))
+    aliases(home, servers, third=home.relay())
     async with pooled(named("third")) as pool:
         connection = await answers(pool)
         found = await connection.run("head -c 1000000 /dev/zero", timeout_ms=20_000)
@@ -325,7 +300,7 @@ def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
 async def test_a_proxy_program_that_is_killed_loses_the_connection(
     servers: list[Sshd], home: SshHome, proxies: Programs
 ) -> None:
-    aliases(home, servers, third=relay(home))
+    aliases(home, servers, third=home.relay())
     async with pooled(named("third")) as pool:
         connection = await answers(pool)
         [running] = proxies()
@@ -340,7 +315,7 @@ async def test_a_proxy_program_that_is_killed_loses_the_connection(
 async def test_an_unknown_key_behind_a_proxy_program(
     servers: list[Sshd], home: SshHome, proxies: Programs
 ) -> None:
-    aliases(home, servers, third=relay(home))
+    aliases(home, servers, third=home.relay())
     home.known()
     async with pooled(named("third")) as pool:
         found = await failure(pool)
