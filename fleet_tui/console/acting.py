@@ -5,10 +5,10 @@ is stopped, a name to type where the fleet is protected or much of a pool is con
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from fleet_tui.console import acting_tasks
 from fleet_tui.console.cells import Cell, Line, Tone
+from fleet_tui.console.host import Stage
 from fleet_tui.console.plans import approved, asked, command_line, confirmed, plan_of, send_all
 from fleet_tui.console.selection import Selection, listed
 from fleet_tui.console.widgets.dialogs import Plan
@@ -19,9 +19,6 @@ from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.state import FleetState
 from fleet_tui.core.untrusted import Untrusted
-
-if TYPE_CHECKING:
-    from fleet_tui.console.screens.base import FleetScreen
 
 MUCH_OF_A_POOL_PERCENT = 25
 """Taking more than this share of a pool out of routing at once asks for the fleet's name."""
@@ -43,7 +40,7 @@ def _much_of_a_pool(state: FleetState, names: Sequence[AgentName]) -> list[Line]
     return found
 
 
-async def cordon(screen: "FleetScreen", chosen: Selection) -> None:
+async def cordon(screen: Stage, chosen: Selection) -> None:
     """Keep agents out of routing."""
     state = screen.console.view.state
     names = [n for n in chosen.agents if n in state.agents and state.agents[n].cordon is None]
@@ -66,7 +63,7 @@ async def cordon(screen: "FleetScreen", chosen: Selection) -> None:
         await send_all(screen, [Cordon(agents=tuple(names))], done)
 
 
-async def uncordon(screen: "FleetScreen", chosen: Selection) -> None:
+async def uncordon(screen: Stage, chosen: Selection) -> None:
     """Let agents take work again."""
     state = screen.console.view.state
     names = [n for n in chosen.agents if n in state.agents and state.agents[n].cordon is not None]
@@ -75,7 +72,7 @@ async def uncordon(screen: "FleetScreen", chosen: Selection) -> None:
         await send_all(screen, [Uncordon(agents=tuple(names))], f"uncordoned {label}")
 
 
-async def probe(screen: "FleetScreen", chosen: Selection) -> None:
+async def probe(screen: Stage, chosen: Selection) -> None:
     """Look at agents at once."""
     label = safe_line(listed(chosen.agents))
     await send_all(screen, [ProbeNow(agents=chosen.agents)], f"looking at {label} now")
@@ -84,7 +81,7 @@ async def probe(screen: "FleetScreen", chosen: Selection) -> None:
 # --- the whole fleet ---
 
 
-async def freeze(screen: "FleetScreen", chosen: Selection) -> None:
+async def freeze(screen: Stage, chosen: Selection) -> None:
     """Start nothing until a thaw."""
     del chosen
     view, status = screen.console.view, screen.console.status
@@ -113,7 +110,7 @@ async def freeze(screen: "FleetScreen", chosen: Selection) -> None:
         await send_all(screen, [Freeze(reason=said["reason"])], done)
 
 
-async def thaw(screen: "FleetScreen", chosen: Selection) -> None:
+async def thaw(screen: Stage, chosen: Selection) -> None:
     """Start work again."""
     del chosen
     waits = words.plural(screen.console.status.waiting, "task")
@@ -125,7 +122,7 @@ async def thaw(screen: "FleetScreen", chosen: Selection) -> None:
 # --- alerts and notes ---
 
 
-async def ack(screen: "FleetScreen", chosen: Selection) -> None:
+async def ack(screen: Stage, chosen: Selection) -> None:
     """Say that alerts are in hand."""
     alerts = screen.console.view.state.alerts
     open_ones = [alerts[a] for a in chosen.alerts if a in alerts and alerts[a].acked_by is None]
@@ -135,7 +132,7 @@ async def ack(screen: "FleetScreen", chosen: Selection) -> None:
         await send_all(screen, commands, f"acknowledged {label}")
 
 
-async def note(screen: "FleetScreen", chosen: Selection) -> None:
+async def note(screen: Stage, chosen: Selection) -> None:
     """Note this moment, with the words that were given or asking for them."""
     del chosen
     text, screen.console.note_text = screen.console.note_text, ""
@@ -145,7 +142,7 @@ async def note(screen: "FleetScreen", chosen: Selection) -> None:
         screen.open_command_line("note ")
 
 
-ACTS: dict[str, Callable[["FleetScreen", Selection], Awaitable[None]]] = {
+ACTS: dict[str, Callable[[Stage, Selection], Awaitable[None]]] = {
     "cordon": cordon,
     "uncordon": uncordon,
     "probe": probe,

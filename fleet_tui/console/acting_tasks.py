@@ -4,11 +4,11 @@ Tasks that something cannot be done to are left out, and the question says how m
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from fleet_tui.console import reasons
 from fleet_tui.console.cells import Cell, Line, Tone
 from fleet_tui.console.detail_rows import name
+from fleet_tui.console.host import Stage
 from fleet_tui.console.menus import PriorityMenu
 from fleet_tui.console.plans import (
     approved,
@@ -38,9 +38,6 @@ from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.state import FleetState, Task, TaskPhase
 from fleet_tui.core.verdicts import may_be_judged, may_still_run
-
-if TYPE_CHECKING:
-    from fleet_tui.console.screens.base import FleetScreen
 
 MAX_PAYLOAD_CHARS = 60
 
@@ -85,7 +82,7 @@ def _labels(tasks: Sequence[Task]) -> str:
 # --- waiting tasks ---
 
 
-async def hold(screen: "FleetScreen", chosen: Selection) -> None:
+async def hold(screen: Stage, chosen: Selection) -> None:
     """Keep waiting tasks waiting."""
     tasks = _those(screen.console.view.state, chosen, reasons.may_hold)
     label, others = _labels(tasks), _left_out(tasks, chosen, "not waiting")
@@ -95,7 +92,7 @@ async def hold(screen: "FleetScreen", chosen: Selection) -> None:
         await send_many(screen, command, len(tasks), f"held {label}", after=". L releases")
 
 
-async def release(screen: "FleetScreen", chosen: Selection) -> None:
+async def release(screen: Stage, chosen: Selection) -> None:
     """Let held tasks be placed."""
     tasks = _those(screen.console.view.state, chosen, reasons.may_release)
     label, others = _labels(tasks), _left_out(tasks, chosen, "not held")
@@ -104,7 +101,7 @@ async def release(screen: "FleetScreen", chosen: Selection) -> None:
         await send_many(screen, command, len(tasks), f"released {label}")
 
 
-async def expedite(screen: "FleetScreen", chosen: Selection) -> None:
+async def expedite(screen: Stage, chosen: Selection) -> None:
     """Place waiting tasks before all others."""
     tasks = _those(screen.console.view.state, chosen, reasons.may_expedite)
     label, others = _labels(tasks), _left_out(tasks, chosen, "not waiting")
@@ -113,13 +110,13 @@ async def expedite(screen: "FleetScreen", chosen: Selection) -> None:
         await send_many(screen, command, len(tasks), f"{label} first, before all others")
 
 
-async def priority(screen: "FleetScreen", chosen: Selection) -> None:
+async def priority(screen: Stage, chosen: Selection) -> None:
     """Another priority for waiting tasks."""
     tasks = _those(screen.console.view.state, chosen, reasons.may_move)
     if not tasks:
         return
     label = _labels(tasks)
-    wanted = await screen.app.push_screen_wait(PriorityMenu(f"Priority of {label}"))
+    wanted = await screen.console.push_screen_wait(PriorityMenu(f"Priority of {label}"))
     if wanted is None:
         return
     moved = [task for task in tasks if task.spec.priority is not wanted]
@@ -160,7 +157,7 @@ def _asked_about(task: Task) -> str:
     return "needs a verdict: it is not asked for any more"
 
 
-async def cancel(screen: "FleetScreen", chosen: Selection) -> None:
+async def cancel(screen: Stage, chosen: Selection) -> None:
     """Take tasks off the queue or stop their runs."""
     view = screen.console.view
     tasks = [view.state.open_tasks[t] for t in chosen.tasks if t in view.state.open_tasks]
@@ -179,7 +176,7 @@ async def cancel(screen: "FleetScreen", chosen: Selection) -> None:
         await send_all(screen, commands, f"cancelling {listed(labels)}")
 
 
-async def resolve(screen: "FleetScreen", chosen: Selection) -> None:
+async def resolve(screen: Stage, chosen: Selection) -> None:
     """A verdict on each task that needs one."""
     state = screen.console.view.state
     for task in _those(state, chosen, may_be_judged):
@@ -261,7 +258,7 @@ def _pace(count: int, text: str) -> str:
     return f"{words.grouped(rate)} a minute; the last one goes in {words.about(last_ms)}."
 
 
-async def requeue(screen: "FleetScreen", chosen: Selection) -> None:
+async def requeue(screen: Stage, chosen: Selection) -> None:
     """Run tasks that ended badly again."""
     state = screen.console.view.state
     tasks = _those(state, chosen, reasons.may_requeue)
@@ -309,7 +306,7 @@ def _needs_reason(text: str) -> str:
     return "" if text else "dropping needs a reason; it is recorded with your name"
 
 
-async def drop(screen: "FleetScreen", chosen: Selection) -> None:
+async def drop(screen: Stage, chosen: Selection) -> None:
     """Write dead letters off."""
     state = screen.console.view.state
     tasks = _those(state, chosen, lambda task: task.id in state.dead_letters)
@@ -336,7 +333,7 @@ async def drop(screen: "FleetScreen", chosen: Selection) -> None:
         await send_many(screen, command, count, f"dropped {label}")
 
 
-ACTS: dict[str, Callable[["FleetScreen", Selection], Awaitable[None]]] = {
+ACTS: dict[str, Callable[[Stage, Selection], Awaitable[None]]] = {
     "cancel": cancel,
     "resolve": resolve,
     "hold": hold,

@@ -3,17 +3,14 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
+from fleet_tui.console.host import Stage
 from fleet_tui.console.selection import Context, Scope, Selection
 from fleet_tui.feed.feed import Link, Mode
 
-if TYPE_CHECKING:
-    from fleet_tui.console.screens.base import FleetScreen
-
 ENGINE_AWAY = "the engine does not answer: nothing can be changed now"
 
-Run = Callable[["FleetScreen", Selection], Awaitable[None] | None]
+Run = Callable[[Stage, Selection], Awaitable[None] | None]
 
 
 class Effect(StrEnum):
@@ -45,18 +42,6 @@ TASKS = frozenset({Scope.TASKS})
 ALERTS = frozenset({Scope.ALERTS})
 DEAD = frozenset({Scope.DEAD})
 REVIEW = frozenset({Scope.REVIEW})
-
-
-async def _act(screen: "FleetScreen", chosen: Selection, name: str) -> None:
-    # Plans and their cards are needed only once somebody acts.
-    from fleet_tui.console import acting  # noqa: PLC0415 - keeps the first paint early
-
-    await acting.ACTS[name](screen, chosen)
-
-
-def acts(name: str) -> Run:
-    """What an acting action runs: :data:`fleet_tui.console.acting.ACTS` has it under ``name``."""
-    return lambda screen, chosen: _act(screen, chosen, name)
 
 
 def _possible(context: Context) -> str | None:

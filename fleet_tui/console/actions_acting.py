@@ -5,7 +5,8 @@ Every plan is shown before anything is sent (:mod:`fleet_tui.console.acting`). T
 """
 
 from fleet_tui.console import reasons
-from fleet_tui.console.action import AGENTS, ALERTS, Action, Effect, Group, acts
+from fleet_tui.console.action import AGENTS, ALERTS, Action, Effect, Group
+from fleet_tui.console.acts import acts
 
 ACT_ACTIONS = (
     Action(

@@ -1,7 +1,5 @@
 """Actions that only look: views, moving, narrowing down, showing more, the console itself."""
 
-from typing import TYPE_CHECKING
-
 from fleet_tui.console import reasons
 from fleet_tui.console.action import (
     AGENTS,
@@ -15,11 +13,9 @@ from fleet_tui.console.action import (
     Group,
     Run,
 )
+from fleet_tui.console.host import Stage
 from fleet_tui.console.places import TABS, Place
 from fleet_tui.console.selection import Scope, Selection
-
-if TYPE_CHECKING:
-    from fleet_tui.console.screens.base import FleetScreen
 
 
 def _go(view: str) -> Run:
@@ -30,14 +26,14 @@ def _first_agent(view: str) -> Run:
     return lambda screen, chosen: screen.console.go(Place(view, chosen.agents[0]))
 
 
-def _details(screen: "FleetScreen", chosen: Selection) -> None:
+def _details(screen: Stage, chosen: Selection) -> None:
     if chosen.tasks:
         screen.console.go(Place("task", chosen.tasks[0]))
     else:
         screen.console.go(Place("agent", chosen.agents[0]))
 
 
-def _logs(screen: "FleetScreen", chosen: Selection) -> None:
+def _logs(screen: Stage, chosen: Selection) -> None:
     subject = chosen.tasks[0] if chosen.tasks else chosen.agents[0]
     screen.console.go(Place("logs", subject))
 

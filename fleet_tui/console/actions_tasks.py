@@ -5,7 +5,8 @@ is sent (:mod:`fleet_tui.console.acting_tasks`).
 """
 
 from fleet_tui.console import reasons
-from fleet_tui.console.action import DEAD, TASKS, Action, Effect, Group, acts
+from fleet_tui.console.action import DEAD, TASKS, Action, Effect, Group
+from fleet_tui.console.acts import acts
 from fleet_tui.console.places import Place
 
 TASK_ACTIONS = (

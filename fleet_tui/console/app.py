@@ -19,7 +19,7 @@ from fleet_tui import bundled, crash
 from fleet_tui.console import export, header, themes
 from fleet_tui.console.action import Action, Effect
 from fleet_tui.console.attention import Attention, Calls
-from fleet_tui.console.commandline import CommandProblem, Commands, is_private
+from fleet_tui.console.commandline import Commands, is_private
 from fleet_tui.console.frame import FrameLimiter
 from fleet_tui.console.garbage import LOOK_EVERY_S, Tidying
 from fleet_tui.console.glyphs import UNICODE, Glyphs
@@ -27,12 +27,12 @@ from fleet_tui.console.history import History
 from fleet_tui.console.keymap import SHIPPED, Keymap
 from fleet_tui.console.keystrokes import TOO_FAST, Pace, Turns, Typed
 from fleet_tui.console.leaving import Exit, cause
-from fleet_tui.console.messages import Loudness, Notice
+from fleet_tui.console.messages import CommandProblem, Loudness, Notice
 from fleet_tui.console.model import WINDOWS_MS, LineRing, Notices, Numbers, Stack, Trail, is_root
-from fleet_tui.console.panes.base import Pane
-from fleet_tui.console.places import OVERVIEW, TABS, TITLES, Place, make_screen
+from fleet_tui.console.places import OVERVIEW, TABS, TITLES, Place
 from fleet_tui.console.playback import Playback
 from fleet_tui.console.screens.base import FleetScreen
+from fleet_tui.console.screens.registry import make_screen
 from fleet_tui.console.seatbelt import BELL, SeatbeltDriver
 from fleet_tui.console.selection import Context, Scope, Selection
 from fleet_tui.console.timeline import ReviewFeed, SessionSource
@@ -269,9 +269,9 @@ class FleetApp(App[int], inherit_bindings=False):
             screen.lines_seen = self.lines.total
             screen.show_lines(fresh)
 
-    def arrived(self, screen: FleetScreen) -> None:
+    def arrived(self, screen: Screen[None]) -> None:
         """A screen came into view: show what it missed."""
-        if screen.is_attached and screen.is_mounted:
+        if isinstance(screen, FleetScreen) and screen.is_attached and screen.is_mounted:
             self._bring_up_to_date(screen)
             screen.show_header()
             screen.show_tabs()
@@ -333,7 +333,7 @@ class FleetApp(App[int], inherit_bindings=False):
         """Back (-1) or forward (1) in the history of places."""
         self._show_stack(self._trail.travel(steps))
 
-    def crumbs(self, screen: FleetScreen) -> list[str]:
+    def crumbs(self, screen: Screen[None]) -> list[str]:
         """The way from the root to a screen, in words."""
         found: list[str] = []
         for each in self.screen_stack:
@@ -498,34 +498,11 @@ class FleetApp(App[int], inherit_bindings=False):
 
     def open_palette(self) -> None:
         """Find anything by name."""
-        from fleet_tui.console.palette import open_palette  # noqa: PLC0415 - first paint first
+        from fleet_tui.console.palette import Palette, entries  # noqa: PLC0415 - first paint first
 
-        open_palette(self)
-
-    def open_sort_menu(self, pane: Pane) -> None:
-        """Choose the column that orders a pane's rows."""
-        from fleet_tui.console.menus import SortMenu  # noqa: PLC0415 - first paint first
-
-        def chosen(key: str | None) -> None:
-            if key is not None:
-                pane.sort_by(key)
-
-        self.push_screen(SortMenu(pane.sort_choices()), chosen)
-
-    def open_actions_menu(self, context: Context) -> None:
-        """Everything that acts, with its key and why it is unavailable."""
-        from fleet_tui.console.menus import ActionsMenu  # noqa: PLC0415 - first paint first
-
-        def chosen(action: Action | None) -> None:
-            if action is not None:
-                self.perform(action, context.selection)
-
-        self.push_screen(ActionsMenu(context, self.keys), chosen)
-
-    def open_help(self, screen: FleetScreen, topic: str = "") -> None:
-        """The keys and how to read the pane in focus."""
-        pane = screen.pane_in_focus()
-        self.go(Place("help", topic or (pane.id if pane is not None and pane.id else "keys")))
+        screen = self.visible_screen
+        if screen is not None:
+            self.push_screen(Palette(list(entries(self, screen))))
 
     def copy_text(self, text: str) -> None:
         """Copy by every way there is."""

@@ -8,13 +8,15 @@ import difflib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from fleet_tui.console.action import Action
 from fleet_tui.console.actions import ACTIONS, BY_NAME
 from fleet_tui.console.attention import Calls
+from fleet_tui.console.messages import CommandProblem
 from fleet_tui.console.places import TABS, Place
 from fleet_tui.console.selection import Context, Scope, Selection
+from fleet_tui.console.shell.host import Shell
 from fleet_tui.console.timeline import Moment, parse_moment
 from fleet_tui.core import dead_letters
 from fleet_tui.core.dead_letters import DeadLetters
@@ -23,19 +25,8 @@ from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.ids import AgentName, AlertId, TaskId, task_number
 from fleet_tui.core.quantities import span_ms
 
-if TYPE_CHECKING:
-    from fleet_tui.console.app import FleetApp
-
 MAX_SUGGESTIONS = 3
 MAX_COMPLETED_TASKS = 200
-
-
-class CommandProblem(NamedTuple):
-    """What is wrong with a command, and where (column from 0)."""
-
-    column: int
-    message: str
-    hint: str = ""
 
 
 class Word(NamedTuple):
@@ -45,8 +36,8 @@ class Word(NamedTuple):
     column: int
 
 
-Run = Callable[["FleetApp", Sequence[Word]], CommandProblem | None]
-Choices = Callable[["FleetApp"], Sequence[str]]
+Run = Callable[[Shell, Sequence[Word]], CommandProblem | None]
+Choices = Callable[[Shell], Sequence[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,24 +52,24 @@ class CommandSpec:
     """What its arguments can be, for completion."""
 
 
-def _no_choices(app: "FleetApp") -> Sequence[str]:
+def _no_choices(app: Shell) -> Sequence[str]:
     del app
     return ()
 
 
-def _agents(app: "FleetApp") -> Sequence[str]:
+def _agents(app: Shell) -> Sequence[str]:
     return sorted(app.view.state.agents)
 
 
-def _tasks(app: "FleetApp") -> Sequence[str]:
+def _tasks(app: Shell) -> Sequence[str]:
     return [task.label for task in list(app.view.state.open_tasks.values())[:MAX_COMPLETED_TASKS]]
 
 
-def _alerts(app: "FleetApp") -> Sequence[str]:
+def _alerts(app: Shell) -> Sequence[str]:
     return sorted(app.view.state.alerts)
 
 
-def _themes(app: "FleetApp") -> Sequence[str]:
+def _themes(app: Shell) -> Sequence[str]:
     return sorted(name.removeprefix("fleet-") for name in app.loaded_themes.themes)
 
 
@@ -99,7 +90,7 @@ def _at_end(words: Sequence[Word], message: str, hint: str) -> CommandProblem:
 
 
 def _view(view: str) -> Run:
-    def run(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
+    def run(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
         subject, rest = "", list(words[1:])
         if view == "logs" and rest:
             state = app.view.state
@@ -119,7 +110,7 @@ def _view(view: str) -> Run:
 
 
 def _topic(view: str) -> Run:
-    def run(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
+    def run(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
         app.go(Place(view, " ".join(word.text for word in words[1:])))
         return None
 
@@ -127,7 +118,7 @@ def _topic(view: str) -> Run:
 
 
 def _of_agent(view: str) -> Run:
-    def run(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
+    def run(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
         if len(words) < 2:
             return _at_end(words, "which agent?", ", ".join(list(_agents(app))[:3]))
         word = words[1]
@@ -141,7 +132,7 @@ def _of_agent(view: str) -> Run:
 
 
 def _of_task(view: str) -> Run:
-    def run(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
+    def run(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
         if len(words) < 2:
             return _at_end(words, "which task?", "its label, such as t-42")
         task = app.view.state.find_task(words[1].text)
@@ -156,7 +147,7 @@ def _of_task(view: str) -> Run:
 # --- settings ---
 
 
-def _theme(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
+def _theme(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
     if len(words) < 2:
         return _at_end(words, "which theme?", ", ".join(_themes(app)))
     problem = app.switch_theme(words[1].text)
@@ -166,7 +157,7 @@ def _theme(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
 _SETTINGS = {"refresh": "refresh 500ms, refresh 2s", "bell": "bell crit, bell all, bell off"}
 
 
-def _set(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
+def _set(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
     if len(words) < 2 or words[1].text not in _SETTINGS:
         where = words[1].column if len(words) > 1 else len(words[0].text) + 1
         return CommandProblem(where, "what to set?", ", ".join(_SETTINGS.values()))
@@ -175,7 +166,7 @@ def _set(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
     return (_set_bell if words[1].text == "bell" else _set_refresh)(app, words[2])
 
 
-def _set_refresh(app: "FleetApp", word: Word) -> CommandProblem | None:
+def _set_refresh(app: Shell, word: Word) -> CommandProblem | None:
     span = span_ms(word.text)
     if span is None:
         return CommandProblem(word.column, f"{word.text} is no time", "500ms, 2s, 1m")
@@ -184,7 +175,7 @@ def _set_refresh(app: "FleetApp", word: Word) -> CommandProblem | None:
     return None
 
 
-def _set_bell(app: "FleetApp", word: Word) -> CommandProblem | None:
+def _set_bell(app: Shell, word: Word) -> CommandProblem | None:
     if word.text not in list(Calls):
         return CommandProblem(word.column, "which alerts?", _SETTINGS["bell"])
     app.attention.calls = Calls(word.text)
@@ -197,7 +188,7 @@ def _set_bell(app: "FleetApp", word: Word) -> CommandProblem | None:
     return None
 
 
-def _goto(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
+def _goto(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
     if app.timeline is None:
         return CommandProblem(0, "only a recording can go to a time", "9: sessions")
     if len(words) < 2:
@@ -210,7 +201,7 @@ def _goto(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
     return None
 
 
-def _submit(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
+def _submit(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
     """Fill the form with what was typed; nothing leaves before it is confirmed there."""
     from fleet_tui.console.submit import Problem, parse_words  # noqa: PLC0415 - first paint first
 
@@ -225,13 +216,13 @@ def _submit(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
     return None
 
 
-def _events(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
+def _events(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
     del words
     app.go(Place("review"))
     return None
 
 
-def _quit(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
+def _quit(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
     del words
     app.leave()
     return None
@@ -241,7 +232,7 @@ def _quit(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
 
 
 def _subjects(
-    app: "FleetApp", action: Action, words: Sequence[Word]
+    app: Shell, action: Action, words: Sequence[Word]
 ) -> Selection | CommandProblem | None:
     """What the words name; None when there are none and the action takes what is selected."""
     if not words:
@@ -272,7 +263,7 @@ def _subjects(
     return Selection(agents=tuple(agents), tasks=tuple(tasks), alerts=tuple(alerts))
 
 
-def _group(app: "FleetApp", fingerprint: str) -> DeadLetters | None:
+def _group(app: Shell, fingerprint: str) -> DeadLetters | None:
     """The dead letters that a fingerprint names."""
     state = app.view.state
     groups = dead_letters.group(state.dead_letters.values(), state.fleet)
@@ -288,7 +279,7 @@ def _of_action(action: Action) -> Choices:
 
 
 def _perform(action: Action) -> Run:
-    def run(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
+    def run(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
         chosen = _subjects(app, action, words[1:])
         if isinstance(chosen, CommandProblem):
             return chosen
@@ -298,7 +289,7 @@ def _perform(action: Action) -> Run:
     return run
 
 
-def _note(app: "FleetApp", words: Sequence[Word]) -> CommandProblem | None:
+def _note(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
     app.note_text = " ".join(word.text for word in words[1:])
     app.perform(BY_NAME["note"])
     return None
@@ -377,7 +368,7 @@ def is_private(text: str) -> bool:
 class Commands:
     """Runs and completes lines for one application."""
 
-    def __init__(self, app: "FleetApp") -> None:
+    def __init__(self, app: Shell) -> None:
         self._app = app
 
     def run(self, text: str) -> CommandProblem | None:

@@ -3,7 +3,8 @@
 import os
 import shutil
 import subprocess
-from typing import TYPE_CHECKING
+
+from textual.app import App
 
 from fleet_tui import children
 from fleet_tui.console.seatbelt import SeatbeltDriver, clipboard_sequence
@@ -11,13 +12,10 @@ from fleet_tui.crash import stamp
 from fleet_tui.errors import FleetError
 from fleet_tui.paths import state_root, write_private
 
-if TYPE_CHECKING:
-    from fleet_tui.console.app import FleetApp
-
 TMUX_PATIENCE_S = 2.0
 
 
-def copy(app: "FleetApp", text: str) -> str:
+def copy(app: App[int], text: str) -> str:
     """Copy a text; says in words which ways took it."""
     took: list[str] = []
     sequence = clipboard_sequence(text)
@@ -57,14 +55,14 @@ def _tmux(text: str) -> bool:
     return done.returncode == 0
 
 
-def screen_lines(app: "FleetApp") -> list[str]:
+def screen_lines(app: App[int]) -> list[str]:
     """What is on screen as plain lines."""
     # The compositor is where Textual has the finished lines; it offers no other way to them.
     strips = app.screen._compositor.render_strips()
     return ["".join(segment.text for segment in strip).rstrip() for strip in strips]
 
 
-def save_view(app: "FleetApp") -> str:
+def save_view(app: App[int]) -> str:
     """Save the screen as text and SVG; says where."""
     base = state_root() / "saved" / f"screen-{stamp()}"
     try:

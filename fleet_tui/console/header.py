@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from fleet_tui.console.cells import Cell, Line, Tone
 from fleet_tui.console.glyphs import Glyphs, Sign
-from fleet_tui.console.panes.queue import trend_sign
+from fleet_tui.console.looks import trend_sign
 from fleet_tui.console.widgets.lines import Part
 from fleet_tui.core import words
 from fleet_tui.core.firewall import safe_line

@@ -7,6 +7,7 @@ from fleet_tui.console.glyphs import Glyphs, Sign
 from fleet_tui.core.agent_words import AgentWord
 from fleet_tui.core.logs import Level
 from fleet_tui.core.state import AttemptPhase, Severity
+from fleet_tui.core.status import FleetStatus
 from fleet_tui.core.task_words import TaskWord
 
 
@@ -112,6 +113,16 @@ def level_tone(level: Level) -> Tone:
             return Tone.DIM
         case _:
             assert_never(level)
+
+
+def trend_sign(status: FleetStatus, glyphs: Glyphs) -> str:
+    """Whether the queue grows: a sign, nothing without enough samples."""
+    trend = status.queue_trend_per_minute
+    if trend is None:
+        return ""
+    if abs(trend) < 1:
+        return glyphs.steady
+    return glyphs.rising if trend > 0 else glyphs.falling
 
 
 def agent_cell(glyphs: Glyphs, word: AgentWord) -> Cell:

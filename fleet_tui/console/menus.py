@@ -1,4 +1,4 @@
-"""Small lists to choose from: columns to sort by, actions with their keys."""
+"""Small lists to choose from: what can be said in one key."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Generic, NamedTuple, TypeVar
@@ -9,11 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
-from fleet_tui.console.action import Action, Effect
-from fleet_tui.console.actions import ACTIONS
 from fleet_tui.console.cells import Cell, Tone
-from fleet_tui.console.keymap import Keymap
-from fleet_tui.console.selection import Context
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable, Row
 from fleet_tui.console.widgets.lines import OneLine
 from fleet_tui.core.fleet import Priority
@@ -114,23 +110,6 @@ class SortMenu(Menu[str]):
     def __init__(self, columns: Sequence[tuple[str, str]]) -> None:
         choices = [Choice(key, "", title) for key, title in columns]
         super().__init__("Sort by - the same again reverses", choices)
-
-
-class ActionsMenu(Menu[Action]):
-    """Everything that acts, with its key and why it is unavailable now."""
-
-    def __init__(self, context: Context, keys: Keymap) -> None:
-        choices = [
-            Choice(
-                action,
-                keys.shown(action),
-                action.title,
-                action.disabled_reason(context) or "",
-            )
-            for action in ACTIONS
-            if action.effect is Effect.ACTS
-        ]
-        super().__init__("Actions - the plan is shown before anything is done", choices)
 
 
 class PriorityMenu(Menu[Priority]):

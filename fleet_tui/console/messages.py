@@ -1,6 +1,7 @@
-"""What widgets tell the application, as small values."""
+"""What the parts of the console tell each other, as small values."""
 
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 from textual.message import Message
@@ -29,6 +30,14 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     loudness: Loudness = Loudness.INFORMATION
     opens: Place | None = None
     """Where Enter goes in the list of messages."""
+
+
+class CommandProblem(NamedTuple):
+    """What is wrong with a command, and where (column from 0)."""
+
+    column: int
+    message: str
+    hint: str = ""
 
 
 class PaneFocused(Message, bubble=False):

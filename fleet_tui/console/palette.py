@@ -1,7 +1,7 @@
 """ctrl+p: find any action, view, agent or task by some of its letters."""
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from textual import on
 from textual.app import ComposeResult
@@ -13,14 +13,12 @@ from textual.widgets import Input
 
 from fleet_tui.console.actions import ACTIONS
 from fleet_tui.console.cells import Cell, Tone
+from fleet_tui.console.host import Stage
 from fleet_tui.console.places import Place
+from fleet_tui.console.shell.host import Shell
 from fleet_tui.console.widgets.command_bar import SafeInput
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable, Row
 from fleet_tui.core.firewall import safe_line
-
-if TYPE_CHECKING:
-    from fleet_tui.console.app import FleetApp
-    from fleet_tui.console.screens.base import FleetScreen
 
 MAX_TASKS = 500
 """Open tasks that are searched by label."""
@@ -44,7 +42,7 @@ class Entry(NamedTuple):
     run: Callable[[], None]
 
 
-def entries(app: "FleetApp", screen: "FleetScreen") -> Iterator[Entry]:
+def entries(app: Shell, screen: Stage) -> Iterator[Entry]:
     """Actions as the registry has them, then agents, then open tasks."""
     context = screen.context()
 
@@ -145,10 +143,3 @@ class Palette(ModalScreen[None]):
     def action_leave(self) -> None:
         """Close without doing anything."""
         self.dismiss(None)
-
-
-def open_palette(app: "FleetApp") -> None:
-    """Put the palette on top."""
-    screen = app.visible_screen
-    if screen is not None:
-        app.push_screen(Palette(list(entries(app, screen))))

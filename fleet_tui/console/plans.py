@@ -2,9 +2,9 @@
 
 import shlex
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from fleet_tui.console.cells import Line
+from fleet_tui.console.host import Stage
 from fleet_tui.console.widgets.dialogs import ConfirmBar, Plan, PlanCard
 from fleet_tui.console.widgets.plan_form import Answers, Field, PlanForm
 from fleet_tui.core import words
@@ -12,25 +12,23 @@ from fleet_tui.core.commands import Accepted, Command
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.state import FleetState
 
-if TYPE_CHECKING:
-    from fleet_tui.console.screens.base import FleetScreen
 
-
-async def confirmed(screen: "FleetScreen", question: str) -> bool:
+async def confirmed(screen: Stage, question: str) -> bool:
     """Tier 1: one line, default no."""
-    return await screen.app.push_screen_wait(ConfirmBar(question)) is True
+    return await screen.console.push_screen_wait(ConfirmBar(question)) is True
 
 
-async def approved(screen: "FleetScreen", plan: Plan) -> bool:
+async def approved(screen: Stage, plan: Plan) -> bool:
     """Tiers 2 and 3: the plan on a card."""
-    return await screen.app.push_screen_wait(PlanCard(plan)) is True
+    return await screen.console.push_screen_wait(PlanCard(plan)) is True
 
 
 async def asked(
-    screen: "FleetScreen", plan: Callable[[Answers], Plan], fields: Sequence[Field]
+    screen: Stage, plan: Callable[[Answers], Plan], fields: Sequence[Field]
 ) -> Answers | None:
     """Tiers 2 and 3 where something more must be known: the plan with fields; None for no."""
-    return await screen.app.push_screen_wait(PlanForm(plan, fields))
+    answers: Answers | None = await screen.console.push_screen_wait(PlanForm(plan, fields))
+    return answers
 
 
 def plan_of(
@@ -60,7 +58,7 @@ def command_line(verb: str, *names: str) -> str:
     return " ".join(("fleet-tui", verb, *(shlex.quote(safe_line(name)) for name in names)))
 
 
-async def send_all(screen: "FleetScreen", commands: Sequence[Command], done: str) -> None:
+async def send_all(screen: Stage, commands: Sequence[Command], done: str) -> None:
     """Send one after the other; a refusal is told by the console and ends it."""
     for command in commands:
         reply = await screen.console.send(command)
@@ -70,7 +68,7 @@ async def send_all(screen: "FleetScreen", commands: Sequence[Command], done: str
 
 
 async def send_many(
-    screen: "FleetScreen", command: Command, asked_for: int, done: str, *, after: str = ""
+    screen: Stage, command: Command, asked_for: int, done: str, *, after: str = ""
 ) -> None:
     """Send a command that names many tasks; tell for how many it did something: ``held t-42``.
 

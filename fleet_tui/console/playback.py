@@ -3,18 +3,36 @@
 Everything here does nothing while the console shows a live fleet.
 """
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from fleet_tui.console.app import FleetApp
+from fleet_tui.feed.feed import Timeline
 
 MAX_SPEED, MIN_SPEED = 256.0, 0.25
+
+
+class Display(Protocol):
+    """What shows the recording."""
+
+    timeline: Timeline | None
+
+    def show_now(self) -> None:
+        """Show what the feed has without waiting for the next turn."""
+
+    def show_again(self) -> None:
+        """Show the present view anew, as after a change of how it is shown."""
+
+    def tell(self, text: str) -> None:
+        """Say something to the operator."""
+
+    async def back_to_live(self) -> bool:
+        """End the review; False where there is no live fleet to go back to."""
+        ...
 
 
 class Playback:
     """What the keys of a recording do, for one application."""
 
-    def __init__(self, app: "FleetApp") -> None:
+    def __init__(self, app: Display) -> None:
         self._app = app
 
     def toggle(self) -> None:

@@ -4,20 +4,16 @@ The state remembers the newest tasks that ended. Older ones are looked up beside
 and again only where a review goes to another moment.
 """
 
-from typing import TYPE_CHECKING
-
+from fleet_tui.console.host import Stage
 from fleet_tui.core.retell import Retelling
 from fleet_tui.core.state import DecisionRecord, Task
 from fleet_tui.feed.feed import Mode, View
-
-if TYPE_CHECKING:
-    from fleet_tui.console.screens.base import FleetScreen
 
 
 class RecalledTask:
     """One screen's task."""
 
-    def __init__(self, screen: "FleetScreen", subject: str) -> None:
+    def __init__(self, screen: Stage, subject: str) -> None:
         """``subject`` is a label, a number or an id."""
         self.task: Task | None = None
         """As it was last seen."""

@@ -4,7 +4,7 @@ The card shows the evidence first. Nothing is chosen beforehand, and a verdict n
 go into the ledger with the operator's name.
 """
 
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from textual import on
 from textual.app import ComposeResult
@@ -16,6 +16,7 @@ from textual.strip import Strip
 
 from fleet_tui.console.cells import Cell, Line, Tone
 from fleet_tui.console.detail_rows import Pen, wrap
+from fleet_tui.console.host import Stage
 from fleet_tui.console.keystrokes import TOO_FAST, is_by_hand
 from fleet_tui.console.places import Place
 from fleet_tui.console.task_detail import answered
@@ -26,9 +27,6 @@ from fleet_tui.console.widgets.paint import Painted
 from fleet_tui.core.commands import Accepted, Resolve, Verdict
 from fleet_tui.core.firewall import safe_text
 from fleet_tui.core.state import Task
-
-if TYPE_CHECKING:
-    from fleet_tui.console.screens.base import FleetScreen
 
 MAX_EVIDENCE_LINES = 12
 MAX_ANSWER_SHOWN = 4
@@ -213,7 +211,7 @@ class VerdictCard(ModalScreen[Judgement | None]):
         self.dismiss(None)
 
 
-async def judge(screen: "FleetScreen", task: Task) -> None:
+async def judge(screen: Stage, task: Task) -> None:
     """Ask a person what happened to a task and tell the engine."""
     console = screen.console
     pen = Pen(console.glyphs, console.utc_offset_minutes)

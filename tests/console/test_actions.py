@@ -12,8 +12,9 @@ from fleet_tui.console.action import UPPER_CASE_THAT_LOOKS, Action, Effect, key_
 from fleet_tui.console.actions import ACTIONS, BY_NAME, keys_table_markdown
 from fleet_tui.console.commandline import COMMANDS, CommandSpec, find
 from fleet_tui.console.footer import hints
-from fleet_tui.console.places import SCREENS, TABS, Place, make_screen
+from fleet_tui.console.places import TABS, Place
 from fleet_tui.console.screens.base import FleetScreen
+from fleet_tui.console.screens.registry import SCREENS, make_screen
 from fleet_tui.console.selection import Context, Scope, Selection
 from fleet_tui.console.widgets.fleet_table import FleetTable
 from fleet_tui.console.widgets.log_view import LogView

@@ -1,22 +1,20 @@
 """What every pane promises the screen it stands on: a frame with a title, and a few operations."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widget import Widget
 
 from fleet_tui.console.cells import Cell, Line, Tone
+from fleet_tui.console.host import Console
 from fleet_tui.console.messages import PaneFocused
 from fleet_tui.console.selection import NOTHING, Scope, Selection
 from fleet_tui.console.widgets.lines import OneLine
 from fleet_tui.console.widgets.paint import fit, line_width
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.feed.feed import View
-
-if TYPE_CHECKING:
-    from fleet_tui.console.app import FleetApp
 
 
 class Edge(OneLine):
@@ -67,9 +65,9 @@ class Pane(Vertical):
     problems_only: bool = False
 
     @property
-    def console(self) -> "FleetApp":
+    def console(self) -> Console:
         """The application, with its own type."""
-        return cast("FleetApp", self.app)
+        return cast(Console, self.app)
 
     @property
     def is_boxed(self) -> bool:

@@ -7,6 +7,7 @@ from textual.app import ComposeResult
 
 from fleet_tui.console.cells import Cell, Line, Tone
 from fleet_tui.console.glyphs import Glyphs
+from fleet_tui.console.looks import trend_sign
 from fleet_tui.console.panes.base import Pane
 from fleet_tui.console.panes.block import Block
 from fleet_tui.console.widgets.spark import chart_lines
@@ -50,16 +51,6 @@ def depths(
         depth = found.get(at, depth)
         curve.append(float(depth))
     return curve
-
-
-def trend_sign(status: FleetStatus, glyphs: Glyphs) -> str:
-    """Whether the queue grows: a sign, nothing without enough samples."""
-    trend = status.queue_trend_per_minute
-    if trend is None:
-        return ""
-    if abs(trend) < 1:
-        return glyphs.steady
-    return glyphs.rising if trend > 0 else glyphs.falling
 
 
 def summary(status: FleetStatus, glyphs: Glyphs) -> Line:

@@ -6,7 +6,7 @@ names of actions; the methods here are what those actions call.
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -16,6 +16,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from fleet_tui.console import band, header
+from fleet_tui.console.action import Action
 from fleet_tui.console.actions import ACTIONS, BY_NAME
 from fleet_tui.console.cells import Cell, Tone
 from fleet_tui.console.footer import hints
@@ -24,6 +25,7 @@ from fleet_tui.console.panes.base import Pane
 from fleet_tui.console.places import TABS, Place
 from fleet_tui.console.screens.too_small import TooSmall
 from fleet_tui.console.selection import NOTHING, Context, Scope, Selection
+from fleet_tui.console.shell.host import Shell
 from fleet_tui.console.widgets.command_bar import CommandBar
 from fleet_tui.console.widgets.lines import HeaderLine, KeysLine, OneLine
 from fleet_tui.console.widgets.paint import ASCII_CLASS, REVIEW_CLASS, Painted
@@ -31,9 +33,6 @@ from fleet_tui.console.widgets.timeline_band import TimelineBand
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.feed.feed import View
-
-if TYPE_CHECKING:
-    from fleet_tui.console.app import FleetApp
 
 TYPING_PAUSE_MS = 80
 """A filter is applied when typing rests this long."""
@@ -88,9 +87,9 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         self._focus_before: Widget | None = None
 
     @property
-    def console(self) -> "FleetApp":
+    def console(self) -> Shell:
         """The application, with its own type."""
-        return cast("FleetApp", self.app)
+        return cast(Shell, self.app)
 
     # --- what subclasses fill in ---
 
@@ -162,7 +161,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
     def on_mount(self) -> None:
         """Header and frames first; the console sends the view next."""
         # On the application: cards and menus are screens of their own.
-        self.console.set_class(self.console.glyphs.name == "ascii", ASCII_CLASS)
+        self.app.set_class(self.console.glyphs.name == "ascii", ASCII_CLASS)
         self.show_tabs()
         self.show_banner(self.console.banner)
         self.focus_pane(0)
@@ -282,7 +281,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         if action.run is not None:
             self.console.perform(action)
         elif self.focused is not None:
-            self.console.simulate_key(self.console.keys.of(action)[0])
+            self.app.simulate_key(self.console.keys.of(action)[0])
 
     # --- panes ---
 
@@ -382,7 +381,13 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         """Choose a column to sort by."""
         pane = self.pane_in_focus()
         if pane is not None and pane.sort_choices():
-            self.console.open_sort_menu(pane)
+            from fleet_tui.console.menus import SortMenu  # noqa: PLC0415 - first paint first
+
+            def chosen(key: str | None) -> None:
+                if key is not None:
+                    pane.sort_by(key)
+
+            self.app.push_screen(SortMenu(pane.sort_choices()), chosen)
 
     def toggle_zoom(self) -> None:
         """The pane in focus alone, or all panes."""
@@ -438,11 +443,20 @@ class FleetScreen(Screen[None], inherit_bindings=False):
 
     def open_menu(self) -> None:
         """Everything that acts, with its key and why it is unavailable."""
-        self.console.open_actions_menu(self.context())
+        from fleet_tui.console.actions_menu import ActionsMenu  # noqa: PLC0415 - first paint first
+
+        context = self.context()
+
+        def chosen(action: Action | None) -> None:
+            if action is not None:
+                self.console.perform(action, context.selection)
+
+        self.app.push_screen(ActionsMenu(context, self.console.keys), chosen)
 
     def open_help(self) -> None:
         """The keys and how to read the pane in focus."""
-        self.console.open_help(self)
+        pane = self.pane_in_focus()
+        self.console.go(Place("help", pane.id if pane is not None and pane.id else "keys"))
 
     # --- the bar ---
 

@@ -89,9 +89,10 @@ class HelpPane(TablePane[HelpRow]):
     .-wide HelpPane .more { display: none; }
     """
 
-    def __init__(self, topic: str, *, id: str | None = None) -> None:
+    def __init__(self, topic: str, keys: Keymap, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._topic = topic
+        self._keys = keys
 
     def compose_pane(self) -> ComposeResult:
         """The table, and below it the whole of the line under the cursor."""
@@ -109,7 +110,7 @@ class HelpPane(TablePane[HelpRow]):
     def records(self, view: View) -> Sequence[HelpRow]:
         """The same whatever the fleet does."""
         del view
-        return self.all_records or help_rows(self.console.keys)
+        return self.all_records or help_rows(self._keys)
 
     def row_id(self, record: HelpRow) -> str:
         """What the line is about."""
@@ -142,7 +143,7 @@ class HelpScreen(FleetScreen):
         about = Block(classes="about")
         self._explain(about, self._about(topic), self.app.size.width)
         yield about
-        yield HelpPane(topic, id="help")
+        yield HelpPane(topic, self.console.keys, id="help")
 
     @staticmethod
     def _explain(about: Block, lines: Sequence[str], width: int) -> None:
@@ -159,7 +160,7 @@ class HelpScreen(FleetScreen):
 
     def _about(self, topic: str) -> Sequence[str]:
         """How to read the pane that was in focus, if the topic is one."""
-        for screen in reversed(self.console.screen_stack):
+        for screen in reversed(self.app.screen_stack):
             if isinstance(screen, FleetScreen) and screen is not self:
                 for pane in screen.panes():
                     if pane.id == topic and pane.help_text:
@@ -178,7 +179,7 @@ class HelpScreen(FleetScreen):
             pane.set_filter(topic if topic.isalnum() else "")
 
     def _is_pane(self, topic: str) -> bool:
-        stack = [s for s in self.console.screen_stack if isinstance(s, FleetScreen)]
+        stack = [s for s in self.app.screen_stack if isinstance(s, FleetScreen)]
         return any(pane.id == topic for s in stack for pane in s.query(Pane).results(Pane))
 
     def crumb(self) -> str:
@@ -192,6 +193,6 @@ class HelpScreen(FleetScreen):
         console = self.console
         if kind == "key" and BY_NAME[name].run is not None and name != "help":
             console.up()
-            console.call_later(console.perform, BY_NAME[name])
+            self.app.call_later(console.perform, BY_NAME[name])
         elif kind == "command":
             self.open_command_line(f"{name} ")

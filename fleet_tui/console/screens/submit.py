@@ -71,7 +71,7 @@ MAX_HINTED = 6
 
 MAX_DRAFTS = 20
 
-_drafts: WeakKeyDictionary[App[int], dict[str, Typed]] = WeakKeyDictionary()
+_drafts: WeakKeyDictionary[App[object], dict[str, Typed]] = WeakKeyDictionary()
 """What was typed and not sent, so that leaving the form loses nothing: by the task that is edited,
 empty for a new one."""
 
@@ -100,11 +100,11 @@ class SubmitScreen(FleetScreen):
     @property
     def _draft(self) -> Typed | None:
         """What was typed here before and not sent; a command line begins anew."""
-        drafts = _drafts.get(self.console, {})
+        drafts = _drafts.get(self.app, {})
         return None if self.place.query else drafts.get(self.place.subject)
 
     def _forget_draft(self) -> None:
-        _drafts.get(self.console, {}).pop(self.place.subject, None)
+        _drafts.get(self.app, {}).pop(self.place.subject, None)
 
     def beginning(self) -> Typed:
         """What stands in the fields when nothing was typed yet."""
@@ -162,7 +162,7 @@ class SubmitScreen(FleetScreen):
     @on(TextArea.Changed)
     @on(FieldChanged)
     def _on_typed(self) -> None:
-        drafts = _drafts.setdefault(self.console, {})
+        drafts = _drafts.setdefault(self.app, {})
         drafts[self.place.subject] = self.typed
         while len(drafts) > MAX_DRAFTS:
             del drafts[next(iter(drafts))]

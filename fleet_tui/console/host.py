@@ -1,0 +1,192 @@
+"""The application as everything below it sees it: what views, panes and actions may ask of it.
+
+:class:`Console` is the application for whoever shows or does something, :class:`Stage` is the
+screen in view for actions. Both are met by shape, so nothing below has to import what stands above:
+``tests/hygiene/test_layers.py`` finds a circle of imports, deferred and type-only ones included.
+"""
+
+from collections.abc import Coroutine
+from typing import Any, Protocol, TypeVar
+
+from textual.screen import Screen
+from textual.worker import Worker
+
+from fleet_tui.console.glyphs import Glyphs
+from fleet_tui.console.messages import Loudness
+from fleet_tui.console.model import Notices
+from fleet_tui.console.places import Place
+from fleet_tui.console.playback import Playback
+from fleet_tui.console.selection import Context, Scope, Selection
+from fleet_tui.console.timeline import ReviewFeed, SessionSource
+from fleet_tui.core.commands import Command, Reply
+from fleet_tui.core.status import FleetStatus
+from fleet_tui.feed.feed import Feed, Timeline, View
+
+T = TypeVar("T")
+Work = Coroutine[Any, Any, None]
+"""What a worker does."""
+
+
+class Console(Protocol):
+    """The application."""
+
+    feed: Feed
+    timeline: Timeline | None
+    sessions: SessionSource | None
+    playback: Playback
+    glyphs: Glyphs
+    utc_offset_minutes: int
+    view: View
+    status: FleetStatus
+    window_ms: int
+    lost_ms: int | None
+    problem: str
+    banner: str
+    note_text: str
+    notices: Notices
+
+    @property
+    def can_act(self) -> bool:
+        """Whether acting actions are offered."""
+        ...
+
+    def go(self, place: Place) -> None:
+        """Open a place."""
+
+    def last(self) -> None:
+        """To the stack of places before this one, and again back."""
+
+    def up(self) -> bool:
+        """Leave a drill-down; False at a root."""
+        ...
+
+    def travel(self, steps: int) -> None:
+        """Back (-1) or forward (1) in the history of places."""
+
+    async def send(self, command: Command) -> Reply:
+        """Send a command, tell what came of it, and show its result at once."""
+        ...
+
+    def tell(
+        self,
+        text: str,
+        loudness: Loudness = Loudness.INFORMATION,
+        *,
+        opens: Place | None = None,
+    ) -> None:
+        """Show a toast and keep it for ``:messages``."""
+
+    async def push_screen_wait(self, screen: Screen[T]) -> T | Any:  # as Textual types it
+        """Show a dialog and wait for its answer."""
+        ...
+
+    def run_worker(
+        self, work: Work, *, group: str = "default", exclusive: bool = False
+    ) -> Worker[None]:
+        """Do something beside whatever is in view."""
+        ...
+
+    async def review(self, feed: ReviewFeed) -> None:
+        """Show a recording; the live fleet is kept for the way back."""
+
+    def next_window(self) -> None:
+        """The next time window."""
+
+    def toggle_pause(self) -> None:
+        """Stop or resume what is shown."""
+
+    def redraw(self) -> None:
+        """Paint everything anew."""
+
+    def open_palette(self) -> None:
+        """Find anything by name."""
+
+    def copy_text(self, text: str) -> None:
+        """Copy by every way there is."""
+
+    def save_view(self) -> None:
+        """Save the screen as text and SVG."""
+
+    def action_suspend_process(self) -> None:
+        """Give the terminal back to the shell for a while."""
+
+    def leave(self, code: int = 0) -> None:
+        """Quit; the terminal is restored."""
+
+
+class Stage(Protocol):
+    """The screen in view."""
+
+    place: Place
+    shown: View | None
+
+    @property
+    def console(self) -> Console:
+        """The application."""
+        ...
+
+    @property
+    def scopes(self) -> frozenset[Scope]:
+        """What can be done on it whichever pane has the focus."""
+        ...
+
+    def context(self) -> Context:
+        """Everything that decides which actions are possible now."""
+        ...
+
+    def run_worker(
+        self, work: Work, *, group: str = "default", exclusive: bool = False
+    ) -> Worker[None]:
+        """Do something beside the screen, until the screen goes."""
+        ...
+
+    def show(self, previous: View | None, view: View) -> None:
+        """Show a view."""
+
+    def back(self, *, may_leave: bool) -> None:
+        """Drop what is in the way, else leave."""
+
+    def step_focus(self, step: int) -> None:
+        """Focus the next (1) or previous (-1) pane."""
+
+    def open_filter(self) -> None:
+        """Type a filter for the pane in focus."""
+
+    def toggle_filter(self) -> None:
+        """Switch the filter off, or on again."""
+
+    def toggle_problems(self) -> None:
+        """Only what is not well, or everything."""
+
+    def choose_sort(self) -> None:
+        """Choose a column to sort by."""
+
+    def toggle_zoom(self) -> None:
+        """The pane in focus alone, or all panes."""
+
+    def toggle_wide(self) -> None:
+        """More columns, or wrapped lines."""
+
+    def toggle_follow(self) -> None:
+        """Follow the newest lines, or stop."""
+
+    def toggle_histogram(self) -> None:
+        """Show when the log lines came, or hide it."""
+
+    def next_error(self, direction: int) -> None:
+        """Go to the next (1) or previous (-1) error."""
+
+    def copy(self, chosen: Selection) -> None:
+        """Copy the selected row."""
+
+    def copy_marked(self) -> None:
+        """Copy what the mouse marked, else say how to quit."""
+
+    def open_command_line(self, text: str = "") -> None:
+        """Type a command."""
+
+    def open_menu(self) -> None:
+        """Everything that acts, with its key and why it is unavailable."""
+
+    def open_help(self) -> None:
+        """The keys and how to read the pane in focus."""

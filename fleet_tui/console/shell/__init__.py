@@ -1,0 +1,1 @@
+"""What stands around every view: the application, its keys, lines and menus."""
