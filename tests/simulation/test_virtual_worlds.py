@@ -15,9 +15,9 @@ from fleet_tui.core.state import TaskPhase
 from fleet_tui.sim.__main__ import main, read_seeds
 from fleet_tui.sim.gateway_releases import NEWEST, RELEASES
 from fleet_tui.sim.virtual.draw import draw
+from fleet_tui.sim.virtual.life import Outcome, play
 from fleet_tui.sim.virtual.mutants import MUTANTS, planted
 from fleet_tui.sim.virtual.runner import Report, hunt, record, search
-from fleet_tui.sim.virtual.world import Outcome, play
 from tests.support.pty_harness import PtyProgram
 
 ROOT = Path(__file__).parents[2]

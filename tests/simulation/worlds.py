@@ -5,7 +5,7 @@ Run as ``python -m tests.simulation.worlds SEED...``.
 
 import sys
 
-from fleet_tui.sim.virtual.world import play
+from fleet_tui.sim.virtual.life import play
 
 
 def main(seeds: list[int]) -> None:

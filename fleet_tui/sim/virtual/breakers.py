@@ -1,13 +1,9 @@
 """What is promised about gateways that answer every look and can do nothing."""
 
-from typing import TYPE_CHECKING
-
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.state import AttemptPhase
-
-if TYPE_CHECKING:
-    from fleet_tui.sim.virtual.checks import Checks
-    from fleet_tui.sim.virtual.world import World
+from fleet_tui.sim.virtual.checks import Checks
+from fleet_tui.sim.virtual.world import World
 
 WINDOW_S = 60.0
 AT_FIRST = 8
@@ -17,14 +13,14 @@ TRIALS = 4
 """What it may get in WINDOW_S after that: one each 15 s, when a trial told nothing."""
 
 
-def breakers(world: "World", checks: "Checks") -> None:
+def breakers(world: World, checks: Checks) -> None:
     """Check both sides of it: it opens, and it closes again."""
     for gateway in world.gateways.values():
         _is_spared(checks, gateway.agent, gateway.poisoned_s)
     _is_trusted_again(world, checks)
 
 
-def _is_spared(checks: "Checks", agent: AgentName, hits_s: list[float]) -> None:
+def _is_spared(checks: Checks, agent: AgentName, hits_s: list[float]) -> None:
     first = 0
     for last, at_s in enumerate(hits_s):
         while at_s - hits_s[first] > WINDOW_S:
@@ -35,7 +31,7 @@ def _is_spared(checks: "Checks", agent: AgentName, hits_s: list[float]) -> None:
             return
 
 
-def _is_trusted_again(world: "World", checks: "Checks") -> None:
+def _is_trusted_again(world: World, checks: Checks) -> None:
     """Whoever is kept out at the end has done nothing well since it was."""
     state = world.newest.state if world.newest is not None else None
     if state is None:

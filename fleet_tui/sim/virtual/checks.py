@@ -6,7 +6,6 @@ is over. Each broken promise is one Violation with the name of the invariant.
 
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -17,9 +16,7 @@ from fleet_tui.sim.virtual.question import verb_of
 from fleet_tui.sim.virtual.rules import Rules
 from fleet_tui.sim.virtual.scenario import USUAL_FLOOR
 from fleet_tui.sim.virtual.story import Run, Story, TaskStory
-
-if TYPE_CHECKING:
-    from fleet_tui.sim.virtual.world import World
+from fleet_tui.sim.virtual.world import World
 
 MAX_VIOLATIONS = 20
 """Per world; one bug breaks many promises at once."""
@@ -44,7 +41,7 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True):
 class Checks:
     """Watches a world."""
 
-    def __init__(self, world: "World") -> None:
+    def __init__(self, world: World) -> None:
         self.story = Story(self.broken)
         self.rules = Rules(self.broken, self._calm_ms)
         self.violations: list[Violation] = []
@@ -73,11 +70,8 @@ class Checks:
         self.rules.hear(rows)
         self.story.hear(rows, now_s)
         for row in rows:
-            self._world.note_row(row)
             if isinstance(row.event, TaskPlaced):
                 self._check_urgency(self.story.tasks[row.event.task], row.at_ms)
-        if self._world.meddler is not None:
-            self._world.meddler.notice(rows)
 
     def sent(self, epoch: int, host: HostName, stdin: bytes) -> None:
         """The first byte of a question leaves."""

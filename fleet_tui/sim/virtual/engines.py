@@ -3,14 +3,14 @@
 import asyncio
 import random
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from fleet_tui.core.attempts import Word
 from fleet_tui.core.commands import Command, Reply
 from fleet_tui.core.events import FleetLoaded, Recorded
 from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec
 from fleet_tui.core.fold import fold
-from fleet_tui.core.ids import HostName, RunId
+from fleet_tui.core.ids import AgentName, HostName, RunId
 from fleet_tui.core.state import FleetState
 from fleet_tui.core.vitals import Look
 from fleet_tui.engine.clock import SteadyClock
@@ -18,23 +18,44 @@ from fleet_tui.engine.effects import FleetEffects
 from fleet_tui.engine.engine import Engine
 from fleet_tui.engine.inbox import LookTaken, WordHeard
 from fleet_tui.sim.virtual.gateways import SimGateway, SimGatewayPort
-from fleet_tui.sim.virtual.loop import Process, Running
-from fleet_tui.sim.virtual.network import SimPool
-from fleet_tui.sim.virtual.store import SimLedger
+from fleet_tui.sim.virtual.host import SimHost
+from fleet_tui.sim.virtual.loop import Process, Running, VirtualLoop
+from fleet_tui.sim.virtual.network import Internet, SimPool
+from fleet_tui.sim.virtual.scenario import Scenario
+from fleet_tui.sim.virtual.store import SimLedger, Store
 from fleet_tui.wire.command import CommandPort
 from fleet_tui.wire.port import AgentPort
 from fleet_tui.wire.runs import RunDirectory
 
-if TYPE_CHECKING:
-    from fleet_tui.sim.virtual.world import World
-
 FIRST_PID = 100
+
+
+class Ground(Protocol):
+    """What an engine stands on: its machine, its disk and the ways to its hosts."""
+
+    loop: VirtualLoop
+    scenario: Scenario
+    fleet: FleetSpec
+    store: Store
+    net: Internet
+    hosts: dict[HostName, SimHost]
+    gateways: dict[AgentName, SimGateway]
+
+    def now_ms(self) -> int:
+        """What the engine's machine shows as the time; it may jump."""
+        ...
+
+    def asked(self, epoch: int, verb: str, run_id: str) -> None:
+        """A question about a run leaves for a gateway."""
+
+    def engine_ended(self, engine: "EngineProcess") -> None:
+        """It was killed, stopped or failed."""
 
 
 class EngineProcess:
     """One engine from its start to its end: the real loop, effects and ports of it."""
 
-    def __init__(self, world: "World", number: int) -> None:
+    def __init__(self, world: Ground, number: int) -> None:
         self.number = number
         self.process = Process(world.loop, f"engine {number}")
         self.engine: Engine | None = None
@@ -143,7 +164,7 @@ class EngineProcess:
             pool,
             epoch=ledger.epoch,
             is_owner=ledger.is_owner,
-            effect=world.checks.asked,
+            effect=world.asked,
             now_ms=world.now_ms,
         )
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -10,13 +9,13 @@ from fleet_tui.core import commands as c
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import AgentName, HostName
 from fleet_tui.engine.inbox import FleetChanged
+from fleet_tui.sim.virtual.checks import Checks
 from fleet_tui.sim.virtual.gateways import Poison, SimGateway
 from fleet_tui.sim.virtual.host import FREE_KB, Lack, SimHost
 from fleet_tui.sim.virtual.loop import Running
+from fleet_tui.sim.virtual.people import People
 from fleet_tui.sim.virtual.scenario import Fault
-
-if TYPE_CHECKING:
-    from fleet_tui.sim.virtual.world import World
+from fleet_tui.sim.virtual.world import World
 
 MAX_CLOCK_JUMP_MS = 600_000
 
@@ -24,8 +23,10 @@ MAX_CLOCK_JUMP_MS = 600_000
 class Trouble:
     """Carries faults out, each in its own time."""
 
-    def __init__(self, world: "World", rng: random.Random) -> None:
+    def __init__(self, world: World, people: People, checks: Checks, rng: random.Random) -> None:
         self._world = world
+        self._people = people
+        self._checks = checks
         self._rng = rng
 
     async def strike(self, fault: Fault) -> None:
@@ -63,7 +64,7 @@ class Trouble:
         self._world.kill_engine()
 
     async def _stop_engine(self, fault: Fault) -> None:
-        await self._world.people.ask("operator", c.StopEngine(reason="maintenance"))
+        await self._people.ask("operator", c.StopEngine(reason="maintenance"))
 
     async def _pause_engine(self, fault: Fault) -> None:
         engine = self._world.newest
@@ -118,7 +119,7 @@ class Trouble:
         hosts = sorted({a.host for a in agents if a.host is not None})
         assert fault.pool is not None
         for_s = max(fault.for_s, 110.0)
-        world.checks.mass_loss(fault.pool, for_s)
+        self._checks.mass_loss(fault.pool, for_s)
         for host in hosts:
             world.net.set_link(host, requests=False, answers=False)
         await asyncio.sleep(for_s)
@@ -206,10 +207,10 @@ class Trouble:
 
     async def _cordon(self, fault: Fault) -> None:
         agent = self._rng.choice(list(self._world.scenario.fleet.agents))
-        await self._world.people.ask("operator", c.Cordon(agents=(agent,), reason="a look"))
+        await self._people.ask("operator", c.Cordon(agents=(agent,), reason="a look"))
 
     async def _freeze(self, fault: Fault) -> None:
-        people = self._world.people
+        people = self._people
         await people.ask("operator", c.Freeze(reason="a look"))
         await asyncio.sleep(fault.for_s)
         await people.ask("operator", c.Thaw())

@@ -1,16 +1,13 @@
 """What is promised about hosts that cannot take work, although they answer."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from fleet_tui.core.events import AttemptNotStarted
 from fleet_tui.core.ids import RunId
 from fleet_tui.core.state import Health
+from fleet_tui.sim.virtual.checks import Checks
 from fleet_tui.sim.virtual.host import SimHost
-
-if TYPE_CHECKING:
-    from fleet_tui.sim.virtual.checks import Checks
-    from fleet_tui.sim.virtual.world import World
+from fleet_tui.sim.virtual.world import World
 
 FOUND_OUT_S = 8.0
 """After the time between two looks: by then the next one has told what a refused start did not."""
@@ -21,7 +18,7 @@ tried again each half minute, and a lost agent is believed after some looks."""
 _RESTS = frozenset({Health.RETIRED, Health.QUARANTINED})
 
 
-def fitness(world: "World", checks: "Checks") -> None:
+def fitness(world: World, checks: Checks) -> None:
     """Check that an unfit host gets no work once that is known, and work again once it is fit."""
     refused_s = {
         row.event.run: at_s
@@ -35,7 +32,7 @@ def fitness(world: "World", checks: "Checks") -> None:
 
 
 def _is_spared(
-    world: "World", checks: "Checks", host: SimHost, refused_s: Mapping[RunId, float]
+    world: World, checks: Checks, host: SimHost, refused_s: Mapping[RunId, float]
 ) -> None:
     """A host that refused a start for a lack of its own gets no other before it was looked at."""
     told_s: dict[str, float] = {}
@@ -54,7 +51,7 @@ def _is_spared(
             return
 
 
-def _is_back(world: "World", checks: "Checks") -> None:
+def _is_back(world: World, checks: Checks) -> None:
     engine = world.newest
     state = engine.state if engine is not None else None
     if state is None:

@@ -4,19 +4,15 @@ Answers and costs against what programs and gateways said themselves, commands a
 they were acknowledged with, and the folded state against the clerk's book.
 """
 
-from typing import TYPE_CHECKING
-
 from fleet_tui.core import events as e
 from fleet_tui.core.evidence import Answer
 from fleet_tui.core.ids import RunId
 from fleet_tui.core.state import Attempt, Task, TaskPhase
 from fleet_tui.sim.virtual.books import Book, Try, Work
+from fleet_tui.sim.virtual.checks import Checks
 from fleet_tui.sim.virtual.scenario import INPUT_MICROUSD, OUTPUT_MICROUSD
 from fleet_tui.sim.virtual.truth import Call, Execution
-
-if TYPE_CHECKING:
-    from fleet_tui.sim.virtual.checks import Checks
-    from fleet_tui.sim.virtual.world import World
+from fleet_tui.sim.virtual.world import World
 
 HEARD_S = 150.0
 """In a world at peace the end of a run is in the ledger within this time, whoever gave it up."""
@@ -34,7 +30,7 @@ _DONE_BY: dict[str, type[e.AboutTask]] = {
 """What stands in the ledger once such a command was acknowledged."""
 
 
-def kept(world: "World", checks: "Checks") -> None:
+def kept(world: World, checks: Checks) -> None:
     """Check all of it, at the end of a world."""
     for call in world.truth.calls:
         if call.acked_seq is not None and call.verb in _DONE_BY:
@@ -44,7 +40,7 @@ def kept(world: "World", checks: "Checks") -> None:
     _folded(world, checks, checks.rules.book)
 
 
-def _done(world: "World", checks: "Checks", call: Call) -> None:
+def _done(world: World, checks: Checks, call: Call) -> None:
     """A command that was acknowledged is in the ledger, since it was sent and by then."""
     wanted = _DONE_BY[call.verb]
     rows = world.store.rows[call.sent_seq : call.acked_seq]
@@ -69,7 +65,7 @@ def _done(world: "World", checks: "Checks", call: Call) -> None:
         checks.broken("verdicts-are-obeyed", text, call.acked_s)
 
 
-def _answer(world: "World", checks: "Checks", execution: Execution) -> None:
+def _answer(world: World, checks: Checks, execution: Execution) -> None:
     """What a run gave back is in the ledger, whole."""
     try:
         _, one = checks.rules.book.work_of(RunId(execution.run))
@@ -93,7 +89,7 @@ def _answer(world: "World", checks: "Checks", execution: Execution) -> None:
         checks.broken("answers-are-kept", text)
 
 
-def _words(checks: "Checks", execution: Execution, one: Try) -> None:
+def _words(checks: Checks, execution: Execution, one: Try) -> None:
     said = execution.output
     given = Answer(text=one.answer.text, size_bytes=len(said.encode()))
     nothing = execution.in_gateway and not one.answer.size_bytes
@@ -112,7 +108,7 @@ def _used(one: Try) -> tuple[int, int]:
     return (one.usage.input_tokens, one.usage.output_tokens)
 
 
-def _folded(world: "World", checks: "Checks", book: Book) -> None:
+def _folded(world: World, checks: Checks, book: Book) -> None:
     """The state is what the events say."""
     state = world.final
     for work in book.works.values():

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -12,11 +11,10 @@ from fleet_tui.core.ids import TaskId
 from fleet_tui.core.refusals import RefusalCode
 from fleet_tui.core.state import FleetState, Task
 from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.sim.virtual.people import People
 from fleet_tui.sim.virtual.scenario import Job, LetterCare
 from fleet_tui.sim.virtual.truth import Edit, Requeue, sha256
-
-if TYPE_CHECKING:
-    from fleet_tui.sim.virtual.world import World
+from fleet_tui.sim.virtual.world import World
 
 TRIES = 40
 """How often an operator asks again before somebody else has to."""
@@ -25,8 +23,9 @@ TRIES = 40
 class LetterOperator:
     """Goes through all dead letters in rounds."""
 
-    def __init__(self, world: "World", care: LetterCare, rng: random.Random) -> None:
+    def __init__(self, world: World, people: People, care: LetterCare, rng: random.Random) -> None:
         self._world = world
+        self._people = people
         self._care = care
         self._rng = rng
         self._rounds = 0
@@ -120,7 +119,7 @@ class LetterOperator:
         it, whatever an operator made of the task meanwhile."""
         job = self._job(task.key)
         if job is not None:
-            await self._world.people.submit_once(job)
+            await self._people.submit_once(job)
 
     def _job(self, key: str) -> Job | None:
         return next((job for job in self._world.scenario.jobs if job.key == key), None)
@@ -130,14 +129,14 @@ class LetterOperator:
 
     def _is_decided(self, reply: c.Reply | None) -> bool:
         """Whether asking again would not help."""
-        return isinstance(reply, c.Refused) and reply.code not in self._world.people.not_decided
+        return isinstance(reply, c.Refused) and reply.code not in self._people.not_decided
 
     async def _ask(self, command: c.Command) -> c.Reply | None:
         """One try; sometimes the engine is killed while it answers."""
         world = self._world
         if not world.healed and self._rng.random() < self._care.kills:
             world.loop.later(self._rng.uniform(0.0, 0.08), self._kill)
-        return await world.people.ask("operator", command)
+        return await self._people.ask("operator", command)
 
     def _kill(self) -> None:
         if not self._world.healed:

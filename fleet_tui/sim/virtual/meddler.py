@@ -7,7 +7,7 @@ They act on what was just committed, so what they ask for meets whatever the eng
 import random
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fleet_tui.core import commands as c
 from fleet_tui.core import events as e
@@ -15,11 +15,11 @@ from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import AgentName, RunId, TaskId, split_run_id
 from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.refusals import RefusalCode
+from fleet_tui.sim.virtual.checks import Checks
+from fleet_tui.sim.virtual.people import People
 from fleet_tui.sim.virtual.scenario import Meddling
 from fleet_tui.sim.virtual.truth import Requeue
-
-if TYPE_CHECKING:
-    from fleet_tui.sim.virtual.world import World
+from fleet_tui.sim.virtual.world import World
 
 TRIES = 5
 """How often an operator asks again before it does not matter any more."""
@@ -38,8 +38,12 @@ Act = Callable[[], Coroutine[Any, Any, None]]
 class Meddler:
     """Everybody who interferes."""
 
-    def __init__(self, world: "World", how: Meddling, rng: random.Random) -> None:
+    def __init__(
+        self, world: World, people: People, checks: Checks, how: Meddling, rng: random.Random
+    ) -> None:
         self._world = world
+        self._people = people
+        self._checks = checks
         self._how = how
         self._rng = rng
         self._left = how.most
@@ -141,7 +145,7 @@ class Meddler:
             await self._move(task)
 
     async def _ended(self, task: TaskId) -> None:
-        work = self._world.checks.rules.book.works.get(task)
+        work = self._checks.rules.book.works.get(task)
         run = work.tries[-1].id if work is not None and work.tries else None
         dice = self._rng.random()
         if dice < 0.5:
@@ -161,7 +165,7 @@ class Meddler:
     async def _judge(self, task: TaskId, run: RunId | None) -> None:
         """A verdict, right or wrong, about a run that may not be the newest any more."""
         self._asked += 1
-        work = self._world.checks.rules.book.works.get(task)
+        work = self._checks.rules.book.works.get(task)
         if work is not None and len(work.tries) > 1 and self._rng.random() < STALE:
             run = work.tries[-2].id
         verdict = self._rng.choice(list(c.Verdict))
@@ -204,7 +208,7 @@ class Meddler:
             ask = Requeue(reason=reason, tasks=(task,), per_minute=None, sent_s=world.loop.time())
             world.truth.requeues.append(ask)
             self._perhaps_kill()
-            reply = await world.people.ask("operator", c.Requeue(tasks=(task,), reason=reason))
+            reply = await self._people.ask("operator", c.Requeue(tasks=(task,), reason=reason))
             if isinstance(reply, c.Accepted):
                 ask.changed, ask.acked_seq = reply.changed or 0, reply.seq
             elif reply is not None and reply.code is not RefusalCode.IN_DOUBT:
@@ -213,7 +217,7 @@ class Meddler:
     async def _say(self, verb: str, task: TaskId | None, command: c.Command) -> None:
         for _ in range(1 + self._twice()):
             self._perhaps_kill()
-            await self._world.people.insist(verb, task, command, tries=TRIES)
+            await self._people.insist(verb, task, command, tries=TRIES)
 
     def _twice(self) -> bool:
         return self._rng.random() < self._how.twice

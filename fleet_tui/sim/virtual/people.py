@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
 from fleet_tui.core import commands as c
 from fleet_tui.core.fleet import Priority
@@ -13,9 +13,7 @@ from fleet_tui.core.state import AttemptPhase, Task, TaskPhase
 from fleet_tui.core.ulid import ENTROPY_BYTES, new_ulid
 from fleet_tui.sim.virtual.scenario import Job
 from fleet_tui.sim.virtual.truth import Call, sha256
-
-if TYPE_CHECKING:
-    from fleet_tui.sim.virtual.world import World
+from fleet_tui.sim.virtual.world import World
 
 MANY_TRIES = 10_000
 """As good as for ever."""
@@ -31,7 +29,7 @@ class People:
 
     not_decided = NOT_DECIDED
 
-    def __init__(self, world: "World", rng: random.Random) -> None:
+    def __init__(self, world: World, rng: random.Random) -> None:
         self.waiting = len(world.scenario.jobs)
         """Clients who have not got what they came for."""
         self._world = world

@@ -14,8 +14,8 @@ from fleet_tui.journal.logs import LogWriter
 from fleet_tui.journal.recording import SUFFIX, export
 from fleet_tui.journal.samples import SampleWriter
 from fleet_tui.journal.writer import JournalWriter
+from fleet_tui.sim.virtual.life import Outcome
 from fleet_tui.sim.virtual.scenario import START_MS
-from fleet_tui.sim.virtual.world import Outcome
 from fleet_tui.wire.redact import redact
 
 

@@ -10,9 +10,9 @@ from typing import TypeVar
 
 import msgspec
 
+from fleet_tui.sim.virtual.life import Outcome, play
 from fleet_tui.sim.virtual.mutants import BY_NAME, planted
 from fleet_tui.sim.virtual.recording import write_recording
-from fleet_tui.sim.virtual.world import Outcome, play
 
 SCHEMA = "fleet-tui.sim/1"
 CHUNK = 25

@@ -1,7 +1,7 @@
 """The end of a world: everything that really happened against everything that was promised."""
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
 from msgspec.structs import replace
 
@@ -13,6 +13,7 @@ from fleet_tui.core.events import (
     AttemptStopped,
     AttemptTold,
     Event,
+    Recorded,
 )
 from fleet_tui.core.evidence import LateWord
 from fleet_tui.core.fleet import TaskClass
@@ -21,17 +22,14 @@ from fleet_tui.core.ids import AgentName, RunId, TaskId
 from fleet_tui.core.state import EMPTY_STATE, CancelCause, Task, TaskPhase
 from fleet_tui.journal.codec import decode, encode
 from fleet_tui.sim.virtual.breakers import breakers
+from fleet_tui.sim.virtual.checks import Checks
 from fleet_tui.sim.virtual.fit import fitness
 from fleet_tui.sim.virtual.kept import kept
 from fleet_tui.sim.virtual.story import REQUEUED_BY, Requeued, Run, TaskStory
 from fleet_tui.sim.virtual.truth import Execution
 from fleet_tui.sim.virtual.turns import boundary
+from fleet_tui.sim.virtual.world import World
 from fleet_tui.wire.openclaw.transcript import WORDS_LOST
-
-if TYPE_CHECKING:
-    from fleet_tui.core.events import Recorded
-    from fleet_tui.sim.virtual.checks import Checks
-    from fleet_tui.sim.virtual.world import World
 
 NOTICE_S = 100.0
 """In a world at peace an engine has found out about every run within this time: the longest wait
@@ -53,9 +51,8 @@ _AGAIN = ("verdict-run-again", "verdict-did-not-run")
 """What people say who want a task to run once more."""
 
 
-def judge(world: "World") -> None:
+def judge(world: World, checks: Checks) -> None:
     """Check everything that can only be checked when it is over."""
-    checks = world.checks
     _acknowledged(world, checks)
     by_task: dict[str, list[Execution]] = {}
     for execution in world.truth.executions:
@@ -79,7 +76,7 @@ def judge(world: "World") -> None:
         checks.broken("no-bugs", problem)
 
 
-def _acknowledged(world: "World", checks: "Checks") -> None:
+def _acknowledged(world: World, checks: Checks) -> None:
     """P1, P2: what was acknowledged is there, as it was asked for, once."""
     for job in world.scenario.jobs:
         ids = world.truth.tasks.get(job.key, set())
@@ -96,7 +93,7 @@ def _acknowledged(world: "World", checks: "Checks") -> None:
                 checks.broken("acknowledged-is-kept", f"{job.key} is not what was asked for")
 
 
-def _one_execution(world: "World", checks: "Checks", execution: Execution) -> None:
+def _one_execution(world: World, checks: Checks, execution: Execution) -> None:
     run = checks.story.runs.get(execution.run)
     if run is None:
         return
@@ -113,7 +110,7 @@ def _one_execution(world: "World", checks: "Checks", execution: Execution) -> No
         checks.broken("boundaries", text, execution.started_s)
 
 
-def _wanted_again(world: "World", checks: "Checks", task: str) -> list[float]:
+def _wanted_again(world: World, checks: Checks, task: str) -> list[float]:
     """When people asked for another run of a task: verdicts, and requeues that were done."""
     verdicts = [call.sent_s for verb in _AGAIN for call in world.truth.asked(verb, task)]
     done = {r.reason for r in checks.story.requeued if r.task == task}
@@ -124,7 +121,7 @@ def _wanted_again(world: "World", checks: "Checks", task: str) -> list[float]:
     ]
 
 
-def _letters(world: "World", checks: "Checks") -> None:
+def _letters(world: World, checks: Checks) -> None:
     """What operators asked about dead letters was done as they were told, once, at their pace."""
     done: dict[str, list[Requeued]] = {}
     for one in checks.story.requeued:
@@ -155,7 +152,7 @@ def _letters(world: "World", checks: "Checks") -> None:
             checks.broken("acknowledged-is-kept", f"{task.key} does not ask for what it should")
 
 
-def _executions(world: "World", checks: "Checks", task: TaskStory, found: list[Execution]) -> None:
+def _executions(world: World, checks: Checks, task: TaskStory, found: list[Execution]) -> None:
     """P4, P5, P7: how often a task may run, by its class."""
     asked = _wanted_again(world, checks, task.id)
     # A turn that a gateway goes on with by itself is the same try. Whether it may is checked where
@@ -190,7 +187,7 @@ def _executions(world: "World", checks: "Checks", task: TaskStory, found: list[E
             checks.broken("runs-once", text, at_s)
 
 
-def _may_start_late(world: "World", checks: "Checks", run: str) -> bool:
+def _may_start_late(world: World, checks: Checks, run: str) -> bool:
     """Whether the ledger heard of a run's start no word, and its gateway could not be kept from
     starting it: then nobody but a person may have had it done elsewhere."""
     _, one = checks.rules.book.work_of(RunId(run))
@@ -198,7 +195,7 @@ def _may_start_late(world: "World", checks: "Checks", run: str) -> bool:
     return one.started_ms is None and gateway is not None and not gateway.can_be_fenced
 
 
-def _end(world: "World", checks: "Checks", task: TaskStory, found: list[Execution]) -> None:
+def _end(world: World, checks: Checks, task: TaskStory, found: list[Execution]) -> None:
     state = world.final.task(TaskId(task.id))
     if state is None:
         checks.broken("acknowledged-is-kept", f"{task.key} is not in the state")
@@ -220,7 +217,7 @@ def _end(world: "World", checks: "Checks", task: TaskStory, found: list[Executio
     _close(world, checks, task, found)
 
 
-def _succeeded(world: "World", checks: "Checks", task: Task, found: list[Execution]) -> None:
+def _succeeded(world: World, checks: Checks, task: Task, found: list[Execution]) -> None:
     if world.truth.asked("verdict-ran", task.id):
         return
     last = task.attempts[-1].run_id if task.attempts else ""
@@ -228,7 +225,7 @@ def _succeeded(world: "World", checks: "Checks", task: Task, found: list[Executi
         checks.broken("success-is-true", f"{task.key} succeeded, but {last or 'nothing'} did not")
 
 
-def _cancelled(world: "World", checks: "Checks", task: TaskStory, found: list[Execution]) -> None:
+def _cancelled(world: World, checks: Checks, task: TaskStory, found: list[Execution]) -> None:
     """A cancel stops what runs. That one which was acknowledged is in the ledger, see kept.py."""
     if task.cancelled_s is None:
         return
@@ -242,7 +239,7 @@ def _cancelled(world: "World", checks: "Checks", task: TaskStory, found: list[Ex
             checks.broken("cancel-stops", f"{text} {task.cancelled_s:.0f} s", due_s)
 
 
-def _heartbeat(world: "World", checks: "Checks", found: list[Execution]) -> None:
+def _heartbeat(world: World, checks: Checks, found: list[Execution]) -> None:
     """What gives no sign of life is stopped, unless an operator is being asked about it."""
     limit_ms = world.scenario.fleet.deadlines.heartbeat_ms
     for execution in found:
@@ -257,7 +254,7 @@ def _heartbeat(world: "World", checks: "Checks", found: list[Execution]) -> None
             checks.broken("silence-is-noticed", f"{execution.run} was silent for long", due_s)
 
 
-def _close(world: "World", checks: "Checks", task: TaskStory, found: list[Execution]) -> None:
+def _close(world: World, checks: Checks, task: TaskStory, found: list[Execution]) -> None:
     """What runs for longer than it may is stopped, unless an operator is being asked about it."""
     deadlines = task.wanted.deadlines or world.scenario.fleet.deadlines
     if deadlines.start_to_close_ms is None:
@@ -274,7 +271,7 @@ def _close(world: "World", checks: "Checks", task: TaskStory, found: list[Execut
             checks.broken("runs-have-an-end", f"{execution.run} ran on after its deadline", due_s)
 
 
-def _needless_stop(world: "World", checks: "Checks", run: str, at_s: float) -> None:
+def _needless_stop(world: World, checks: Checks, run: str, at_s: float) -> None:
     """What gave signs of life that the engine could hear is not called silent."""
     limit_ms = world.scenario.fleet.deadlines.heartbeat_ms
     e = _at(world, run, at_s)
@@ -286,7 +283,7 @@ def _needless_stop(world: "World", checks: "Checks", run: str, at_s: float) -> N
         checks.broken("silence-is-silence", f"{run} works, and is stopped as silent", at_s)
 
 
-def _told(world: "World", checks: "Checks") -> None:
+def _told(world: World, checks: Checks) -> None:
     """P6: every fact in the ledger is one."""
     for at_s, row in checks.story.told:
         match row.event:
@@ -336,14 +333,14 @@ def _over(event: Event) -> str | None:
             return None
 
 
-def _at(world: "World", run: str, at_s: float) -> Execution | None:
+def _at(world: World, run: str, at_s: float) -> Execution | None:
     """The newest execution of a run at an instant; without one the first that came later."""
     found = [e for e in world.truth.executions if e.run == run]
     before = [e for e in found if e.started_s <= at_s]
     return before[-1] if before else found[0] if found else None
 
 
-def _stays_over(world: "World", checks: "Checks", run: str, at_s: float) -> None:
+def _stays_over(world: World, checks: Checks, run: str, at_s: float) -> None:
     """What the ledger calls over does not begin again, and its gateway does not go on with it."""
     for execution in world.truth.executions:
         if execution.run == run and execution.wiped_s is None and execution.started_s > at_s:
@@ -351,7 +348,7 @@ def _stays_over(world: "World", checks: "Checks", run: str, at_s: float) -> None
             checks.broken("over-is-over", text, at_s)
 
 
-def _fenced(world: "World", checks: "Checks", run: Run, execution: Execution) -> None:
+def _fenced(world: World, checks: Checks, run: Run, execution: Execution) -> None:
     """A run without which its task goes on is stopped as soon as its host can be reached."""
     if run.unwanted_s is None or execution.wiped_s is not None:
         return
@@ -362,7 +359,7 @@ def _fenced(world: "World", checks: "Checks", run: Run, execution: Execution) ->
         checks.broken("given-up-is-fenced", text, due_s)
 
 
-def _given_up(world: "World", checks: "Checks") -> None:
+def _given_up(world: World, checks: Checks) -> None:
     """Nobody is asked about what the host could tell, and the brake holds."""
     executions = {e.run: e for e in world.truth.executions}
     for run in checks.story.runs.values():
@@ -385,14 +382,14 @@ def _given_up(world: "World", checks: "Checks") -> None:
         _brake(world, checks, run, pool, at_s)
 
 
-def _brake(world: "World", checks: "Checks", run: Run, pool: str, at_s: float) -> None:
+def _brake(world: World, checks: Checks, run: Run, pool: str, at_s: float) -> None:
     for lost, from_s, to_s in checks.losses:
         disturbed = any(from_s - 5.0 <= t <= at_s for t in world.disturbed_s)
         if lost == pool and from_s + BRAKE_S <= at_s < to_s and not disturbed:
             checks.broken("brake", f"{run.id} was given up while all of {pool} was lost", at_s)
 
 
-def _slots(world: "World", checks: "Checks") -> None:
+def _slots(world: World, checks: Checks) -> None:
     """No agent ever runs more than its slots, given-up runs aside."""
     moves: dict[AgentName, list[tuple[float, int]]] = {}
     for execution in world.truth.executions:
@@ -418,7 +415,7 @@ def _slots(world: "World", checks: "Checks") -> None:
                 break
 
 
-def _memory(world: "World", checks: "Checks") -> None:
+def _memory(world: World, checks: Checks) -> None:
     """What the last engine believes is what the ledger says, read back from its bytes."""
     state = world.newest.state if world.newest is not None else None
     if state is None:
@@ -428,6 +425,6 @@ def _memory(world: "World", checks: "Checks") -> None:
         checks.broken("memory-is-ledger", "the engine's state is not what its ledger adds up to")
 
 
-def _read_back(row: "Recorded") -> "Recorded":
+def _read_back(row: Recorded) -> Recorded:
     encoded = encode(row.event)
     return replace(row, event=decode(encoded.kind, encoded.v, encoded.body))
