@@ -12,8 +12,8 @@ from typing import NamedTuple
 from rich.cells import cell_len, chop_cells
 
 from fleet_tui.console.cells import Align, Cell, Line, Tone
+from fleet_tui.console.fit import fit
 from fleet_tui.console.glyphs import UNICODE, Glyphs, Sign
-from fleet_tui.console.widgets.paint import fit
 from fleet_tui.core import words
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.ids import AgentName, TaskId

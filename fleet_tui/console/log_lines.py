@@ -1,8 +1,8 @@
 """How a log line reads, and what a filter may ask of it."""
 
 from fleet_tui.console.cells import Cell, Line, Tone
+from fleet_tui.console.fit import fit
 from fleet_tui.console.looks import level_tone
-from fleet_tui.console.widgets.paint import fit
 from fleet_tui.core.filters import Filter, Value
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.logs import Level, LogGap, LogLine

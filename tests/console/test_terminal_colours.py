@@ -16,7 +16,7 @@ from fleet_tui import bundled
 from fleet_tui.console import glyphs, looks, themes
 from fleet_tui.console.seatbelt import SeatbeltDriver
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable, Row
-from fleet_tui.console.widgets.paint import Cell
+from fleet_tui.console.cells import Cell
 from fleet_tui.core.agent_words import AgentWord
 
 loaded = themes.load(bundled.themes())

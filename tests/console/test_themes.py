@@ -10,8 +10,8 @@ from textual.color import Color
 from fleet_tui import bundled
 from fleet_tui.config import reader
 from fleet_tui.console import themes
+from fleet_tui.console.cells import Cell, Tone
 from fleet_tui.console.widgets.lines import OneLine
-from fleet_tui.console.widgets.paint import Cell, Tone
 
 SHIPPED = ("fleet-contrast", "fleet-dark", "fleet-light")
 

@@ -3,9 +3,9 @@
 import pytest
 from textual import events
 
+from fleet_tui.console.cells import Cell
 from fleet_tui.console.widgets.command_bar import MAX_TYPED_CHARS, CommandBar
 from fleet_tui.console.widgets.dialogs import ConfirmBar, Plan, PlanCard
-from fleet_tui.console.widgets.paint import Cell
 from tests.support import payloads
 from tests.support.screens import Bench, screen_lines, settle
 

@@ -11,6 +11,8 @@ from rich.style import Style
 from textual.geometry import Region
 
 from fleet_tui.console import glyphs
+from fleet_tui.console.cells import Align, Cell, Tone
+from fleet_tui.console.fit import fit
 from fleet_tui.console.frame import FrameLimiter
 from fleet_tui.console.looks import agent_cell, attempt_cell, task_cell
 from fleet_tui.console.widgets.lines import (
@@ -22,7 +24,7 @@ from fleet_tui.console.widgets.lines import (
     Part,
     changed,
 )
-from fleet_tui.console.widgets.paint import Align, Cell, Tone, fit, overlay
+from fleet_tui.console.widgets.paint import overlay
 from fleet_tui.console.widgets.spark import Chart, chart_lines, resample
 from fleet_tui.core.agent_words import AgentWord
 from fleet_tui.core.state import AttemptPhase

@@ -8,11 +8,11 @@ from textual.containers import Vertical
 from textual.widget import Widget
 
 from fleet_tui.console.cells import Cell, Line, Tone
+from fleet_tui.console.fit import fit, line_width
 from fleet_tui.console.host import Console
 from fleet_tui.console.messages import PaneFocused
 from fleet_tui.console.selection import NOTHING, Scope, Selection
 from fleet_tui.console.widgets.lines import OneLine
-from fleet_tui.console.widgets.paint import fit, line_width
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.feed.feed import View
 

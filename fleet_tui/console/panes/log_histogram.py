@@ -7,10 +7,10 @@ from textual import events
 from textual.message import Message
 
 from fleet_tui.console.cells import Cell, Line, Tone
+from fleet_tui.console.fit import fit
 from fleet_tui.console.glyphs import Glyphs
 from fleet_tui.console.log_lines import LogEntry
 from fleet_tui.console.panes.block import Block
-from fleet_tui.console.widgets.paint import fit
 from fleet_tui.console.widgets.spark import chart_lines
 from fleet_tui.core import words
 from fleet_tui.core.logs import Level, LogLine

@@ -9,12 +9,12 @@ from textual import on
 from textual.app import ComposeResult
 
 from fleet_tui.console.cells import Cell, Line, Tone
+from fleet_tui.console.fit import fit
 from fleet_tui.console.panes.base import Pane
 from fleet_tui.console.panes.log_histogram import LogHistogram, chart_width, count_lines
 from fleet_tui.console.rows import line_text
 from fleet_tui.console.selection import NOTHING, Scope, Selection
 from fleet_tui.console.widgets.log_view import LogView, log_cells
-from fleet_tui.console.widgets.paint import fit
 from fleet_tui.core import filters, words
 from fleet_tui.core.filters import FilterProblem
 from fleet_tui.core.firewall import safe_line

@@ -12,6 +12,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import TextArea
 
 from fleet_tui.console.cells import Cell, Line, Tone
+from fleet_tui.console.fit import fit
 from fleet_tui.console.keystrokes import TOO_FAST, is_by_hand
 from fleet_tui.console.messages import Loudness
 from fleet_tui.console.places import Place
@@ -36,7 +37,6 @@ from fleet_tui.console.widgets.form import (
     problem_cells,
 )
 from fleet_tui.console.widgets.lines import KeyHint, KeysLine, OneLine
-from fleet_tui.console.widgets.paint import fit
 from fleet_tui.core import words
 from fleet_tui.core.commands import Accepted, Edit, Submit
 from fleet_tui.core.firewall import safe_line

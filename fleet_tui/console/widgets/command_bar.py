@@ -15,8 +15,8 @@ from textual.suggester import Suggester
 from textual.widget import Widget
 from textual.widgets import Input
 
+from fleet_tui.console.cells import Cell, Tone
 from fleet_tui.console.widgets.lines import OneLine
-from fleet_tui.console.widgets.paint import Cell, Tone
 from fleet_tui.core.firewall import safe_line
 
 MAX_TYPED_CHARS = 1_000

@@ -20,10 +20,11 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.strip import Strip
 
+from fleet_tui.console.cells import Cell, Line, Tone
 from fleet_tui.console.detail_rows import wrap
 from fleet_tui.console.keystrokes import is_by_hand
 from fleet_tui.console.widgets.lines import OneLine
-from fleet_tui.console.widgets.paint import Cell, Line, Painted, Tone
+from fleet_tui.console.widgets.paint import Painted
 
 READING_MS = 1_000
 """How long a plan is on screen before a key can start it, unless it was scrolled to its end."""

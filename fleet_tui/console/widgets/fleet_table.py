@@ -17,7 +17,9 @@ from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 
-from fleet_tui.console.widgets.paint import Align, Cell, Line, Painted, Tone, fit
+from fleet_tui.console.cells import Align, Cell, Line, Tone
+from fleet_tui.console.fit import fit
+from fleet_tui.console.widgets.paint import Painted
 
 HOLD_MS = 1_500
 """How long after a movement of the cursor the order of rows stays frozen."""

@@ -12,7 +12,9 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
-from fleet_tui.console.widgets.paint import Cell, Line, Painted, Tone, line_width
+from fleet_tui.console.cells import Cell, Line, Tone
+from fleet_tui.console.fit import line_width
+from fleet_tui.console.widgets.paint import Painted
 
 ALWAYS_SHOWN = frozenset({"?", "q"})
 """Keys the foot never drops: help, and the way out."""

@@ -17,10 +17,11 @@ from textual.message import Message
 from textual.selection import Selection
 from textual.strip import Strip
 
+from fleet_tui.console.cells import Cell, Line, Tone
 from fleet_tui.console.frame import FrameLimiter
 from fleet_tui.console.log_lines import LogEntry, is_error, log_cells, log_matches
 from fleet_tui.console.log_search import LogSearch
-from fleet_tui.console.widgets.paint import Cell, Line, Painted, Tone, between, overlay
+from fleet_tui.console.widgets.paint import Painted, between, overlay
 from fleet_tui.core.filters import Filter
 from fleet_tui.core.words import plural
 

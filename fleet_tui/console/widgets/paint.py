@@ -8,34 +8,15 @@ markup.
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
-from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from fleet_tui.console.cells import Align, Cell, Line, Tone
+from fleet_tui.console.cells import Cell, Tone
+from fleet_tui.console.fit import line_width
 from fleet_tui.core.firewall import safe_line
-
-__all__ = ["Align", "Cell", "Line", "Painted", "Tone", "fit", "line_width"]
-
-
-def fit(text: str, width: int, align: Align = Align.LEFT) -> str:
-    """The text in exactly ``width`` terminal cells: cut with ``…`` or padded with spaces."""
-    if width <= 0:
-        return ""
-    size = len(text) if text.isascii() else cell_len(text)
-    if size > width:
-        return set_cell_size(text, width - 1) + "…"
-    space = " " * (width - size)
-    return space + text if align is Align.RIGHT else text + space
-
-
-def line_width(cells: Iterable[Cell]) -> int:
-    """Terminal cells the pieces take together."""
-    return sum(cell_len(cell.text) for cell in cells)
-
 
 REVIEW_CLASS = "-review"
 """The class of a screen that shows a recording."""

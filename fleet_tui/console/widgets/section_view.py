@@ -14,7 +14,8 @@ from textual.strip import Strip
 
 from fleet_tui.console.cells import Cell, Line, Tone
 from fleet_tui.console.detail_rows import Section, Target, wrap
-from fleet_tui.console.widgets.paint import Painted, fit
+from fleet_tui.console.fit import fit
+from fleet_tui.console.widgets.paint import Painted
 
 WHEEL_LINES = 3
 
