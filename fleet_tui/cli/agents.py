@@ -6,9 +6,11 @@ from fleet_tui.cli.common import (
     Fleet,
     emit_json,
     emit_table,
+    engine_gone,
     fleet_option,
     json_option,
     ledger_of,
+    say,
     watch,
     watch_option,
 )
@@ -35,6 +37,8 @@ def command(fleet_text: str | None, as_json: bool, again_s: float | None) -> Non
 def _show(fleet: Fleet, as_json: bool) -> None:
     with ledger_of(fleet) as ledger:
         state = ledger.load()
+    if gone := engine_gone(fleet, state):
+        say(gone, err=True)
     now_ms = fleet.now_ms(state)
     agents = listed(state.agents.values())
     if as_json:

@@ -12,7 +12,7 @@ from typing import assert_never
 import msgspec
 
 from fleet_tui import __version__
-from fleet_tui.cli.common import Fleet, engine_now, ledger_of, operator
+from fleet_tui.cli.common import Fleet, engine_gone, engine_now, ledger_of, operator, was_killed
 from fleet_tui.config.load import Loaded
 from fleet_tui.config.problems import Problem, ProblemSeverity
 from fleet_tui.core import words
@@ -138,7 +138,7 @@ def engine(fleet: Fleet) -> Iterator[Finding]:
     told = engine_now(fleet)
     path = socket_path(fleet.directory)
     if holder is None and told is None:
-        yield ok("engine", "none runs")
+        yield _no_engine(fleet)
         return
     if holder is None:
         text = f"one answers at {path}, and nobody holds the ledger's lock"
@@ -159,6 +159,18 @@ def engine(fleet: Fleet) -> Iterator[Finding]:
         yield ok("engine", f"pid {told.pid} works, epoch {told.epoch}")
     if told.mode.mode is EngineMode.NORMAL:
         yield from _troubles(fleet)
+
+
+def _no_engine(fleet: Fleet) -> Finding:
+    try:
+        with ledger_of(fleet) as ledger:
+            state = ledger.load()
+    except FleetError:  # there is no ledger, or another check says what is wrong with it
+        return ok("engine", "none runs")
+    if not was_killed(state):
+        return ok("engine", "none runs")
+    said = engine_gone(fleet, state).removeprefix("engine: ")
+    return warn("engine", said, "`fleet-tui open` starts one, which finds the runs again")
 
 
 def _troubles(fleet: Fleet) -> Iterator[Finding]:
@@ -192,7 +204,11 @@ def agents(fleet: Fleet) -> Iterator[Finding]:
         about, todo = f"agent {agent.name}", cure_of(agent)
         out = is_out_of_service(agent, now_ms) and agent.cordon is None
         yield fail(about, text, todo) if out or agent.failure else warn(about, text, todo)
-    yield ok("agents", f"{well} of {words.plural(len(state.agents), 'agent')} in service")
+    text = f"{well} of {words.plural(len(state.agents), 'agent')} in service"
+    if well or not state.agents:
+        yield ok("agents", text)
+    else:
+        yield fail("agents", text, "nothing is taken until one is")
 
 
 async def ssh(loaded: Loaded, file: str) -> list[Finding]:

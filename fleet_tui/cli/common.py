@@ -305,6 +305,30 @@ def silent_engine(fleet: Fleet) -> str | None:
         return None
 
 
+def was_killed(state: FleetState) -> bool:
+    """Whether the last engine ended without a word, if it has ended."""
+    return state.engine.epoch > 0 and state.engine.stopped_at_ms is None
+
+
+def engine_gone(fleet: Fleet, state: FleetState) -> str:
+    """That no engine follows the fleet any more, so that what its ledger says of now was so once;
+    empty while one does, and for a recording."""
+    if fleet.recorded or engine_now(fleet) is not None or silent_engine(fleet) is not None:
+        return ""
+    engine = state.engine
+    if engine.epoch == 0:
+        return "engine: none has run yet"
+    now_ms = fleet.now_ms(state)
+    if engine.stopped_at_ms is not None:
+        ago = words.age(engine.stopped_at_ms, now_ms)
+        return f"engine: stopped {ago} ago; this is how it left the fleet"
+    ago = words.age(state.at_ms, now_ms)
+    return (
+        f"engine: none runs; pid {engine.pid} ended without a word after its last event, {ago} ago;"
+        " this is how it left the fleet"
+    )
+
+
 def unreached(fleet: Fleet, error: Unreachable) -> Unreachable:
     """The true words about an engine that cannot be asked: none may run, or one that has lost its
     socket or is frozen."""

@@ -6,12 +6,14 @@ from fleet_tui.cli.common import (
     Fleet,
     emit_json,
     emit_table,
+    engine_gone,
     engine_now,
     fleet_option,
     json_option,
     ledger_of,
     say,
     silent_engine,
+    was_killed,
     watch,
     watch_option,
 )
@@ -19,7 +21,6 @@ from fleet_tui.cli.recordings import look_at
 from fleet_tui.core import words
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.fleet import Priority
-from fleet_tui.core.ids import Epoch
 from fleet_tui.core.modes import EngineMode, ModeNow
 from fleet_tui.core.state import Alert, FleetState
 from fleet_tui.core.status import FleetStatus, summarize
@@ -53,7 +54,10 @@ def _show(fleet: Fleet, as_json: bool) -> int:
     silent = silent_engine(fleet) if told is None else None
     now_ms = fleet.now_ms(state)
     status = summarize(state, now_ms)
-    is_healthy = status.is_healthy and mode.mode is EngineMode.NORMAL and silent is None
+    gone = engine_gone(fleet, state) if told is None else ""
+    runs_well = mode.mode is EngineMode.NORMAL and silent is None
+    runs_well = runs_well and not (gone and was_killed(state))
+    is_healthy = status.is_healthy and runs_well
     if as_json:
         emit_json(
             "status",
@@ -67,7 +71,7 @@ def _show(fleet: Fleet, as_json: bool) -> int:
         if silent is not None:
             say(f"engine runs and does not answer at its socket: {silent}")
             say("  what follows is from its ledger; a removed socket is made again within seconds")
-        _print(fleet, state, status, mode, now_ms)
+        _print(fleet, state, status, mode, now_ms, gone)
     return ExitCode.OK if is_healthy else ExitCode.FAILED
 
 
@@ -94,7 +98,7 @@ def _engine(state: FleetState, mode: ModeNow) -> dict[str, object]:
 
 
 def _print(
-    fleet: Fleet, state: FleetState, status: FleetStatus, mode: ModeNow, now_ms: int
+    fleet: Fleet, state: FleetState, status: FleetStatus, mode: ModeNow, now_ms: int, gone: str
 ) -> None:
     if mode.mode is not EngineMode.NORMAL:
         who = f" (by {mode.by})" if mode.by else ""
@@ -127,8 +131,5 @@ def _print(
             ],
             empty="",
         )
-    if state.engine.epoch == Epoch(0):
-        click.echo("engine: none has run yet")
-    elif state.engine.stopped_at_ms is not None:
-        ago = words.age(state.engine.stopped_at_ms, now_ms)
-        say(f"engine: stopped {ago} ago; this is how it left the fleet")
+    if gone:
+        say(gone)

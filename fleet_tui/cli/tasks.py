@@ -10,6 +10,7 @@ from fleet_tui.cli.common import (
     Fleet,
     emit_json,
     emit_table,
+    engine_gone,
     fleet_option,
     json_option,
     ledger_of,
@@ -84,6 +85,8 @@ class Wanted(NamedTuple):
 def _show(fleet: Fleet, as_json: bool, wanted: Wanted, limit: int) -> None:
     with ledger_of(fleet) as ledger:
         state = ledger.load()
+    if gone := engine_gone(fleet, state):
+        say(gone, err=True)
     now_ms = fleet.now_ms(state)
     chosen = _those(_in_order(state), state, wanted, now_ms)
     if as_json:

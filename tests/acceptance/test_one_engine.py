@@ -178,3 +178,35 @@ async def test_a_console_that_breaks_off_is_let_go_without_a_word(
     await works(rig, "the fleet goes on")
     assert "Traceback" not in rig.said()
     assert "ERROR" not in rig.said()
+
+
+def test_a_fleet_whose_engine_was_killed_is_not_called_well(
+    make_rig: MakeRig, short_dir: Path
+) -> None:
+    rig = local_fleet(make_rig, short_dir)
+    rig.start()
+    assert rig.process is not None
+    pid = rig.process.pid
+    rig.kill()
+    status = rig.cli("status", str(rig.file))
+    assert status.returncode == ExitCode.FAILED
+    assert f"engine: none runs; pid {pid} ended without a word" in status.stdout.decode()
+    document = msgspec.json.decode(rig.cli("status", str(rig.file), "--json").stdout)
+    assert document["healthy"] is False
+    for verb in ("agents", "tasks"):
+        listed = rig.cli(verb, "-f", str(rig.file))
+        assert listed.returncode == ExitCode.OK
+        assert f"pid {pid} ended without a word" in listed.stderr.decode()
+        assert b"engine" not in listed.stdout
+    doctor = rig.cli("doctor", "-f", str(rig.file)).stdout.decode()
+    assert f"warn engine: none runs; pid {pid} ended without a word" in doctor
+
+
+def test_lists_say_that_their_engine_has_stopped(make_rig: MakeRig, short_dir: Path) -> None:
+    rig = local_fleet(make_rig, short_dir)
+    rig.start()
+    assert rig.cli("agents", "-f", str(rig.file)).stderr == b""
+    assert rig.cli("stop", str(rig.file), "--reason", "a test").returncode == ExitCode.OK
+    rig.kill()
+    for verb in ("agents", "tasks"):
+        assert b"engine: stopped" in rig.cli(verb, "-f", str(rig.file)).stderr
