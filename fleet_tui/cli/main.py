@@ -7,7 +7,7 @@ from importlib import import_module
 import click
 
 from fleet_tui import __version__
-from fleet_tui.errors import ExitCode, FleetError
+from fleet_tui.errors import ExitCode, FleetError, UsageError
 
 PROGRAM = "fleet-tui"
 COMPLETION = "_FLEET_TUI_COMPLETE"
@@ -151,10 +151,24 @@ def run(args: list[str]) -> int:
 
 def _invoke(args: list[str]) -> object:
     """What ``cli.main`` does, without its own idea of a closed pipe (exit code 1)."""
+    _check_text(args)
     if COMPLETION in os.environ:
         cli.main(args, prog_name=PROGRAM, complete_var=COMPLETION)
     with cli.make_context(PROGRAM, list(args)) as context:
         return cli.invoke(context)
+
+
+def _check_text(args: list[str]) -> None:
+    """Raises UsageError for bytes that the C library took for characters and Python's codec of the
+    locale does not: no file has such a name, and no text that was meant is in it."""
+    for place, arg in enumerate(args, 1):
+        try:
+            os.fsencode(arg)
+        except UnicodeEncodeError as error:
+            raise UsageError(
+                f"argument {place} is no text in this locale ({error.encoding})",
+                hint="LC_ALL=C.UTF-8 reads it as UTF-8",
+            ) from None
 
 
 def _show(error: click.ClickException) -> None:

@@ -130,7 +130,7 @@ def failure_words(kind: FailureKind) -> str:
         case FailureKind.SSH_HOST_KEY:
             return "its host's SSH key is not the one that is trusted"
         case FailureKind.SSH_PROTOCOL:
-            return "no SSH server answers at its host's address"
+            return "no SSH connection to its host can be made"
         case FailureKind.FORWARD_DENIED:
             return "its host's SSH server does not forward connections"
         case FailureKind.SESSION_DENIED:

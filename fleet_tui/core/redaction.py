@@ -15,6 +15,10 @@ from fleet_tui.core.untrusted import Untrusted
 _REFERENCE = r"secret:(?:env|file|host|keyring|cmd):"
 """Says where a secret is, as a fleet file does; that is no secret."""
 
+_COLOURS = r"(?:(?:\x1b|\\(?:u001b|x1b|033)|␛)\[[0-9;:]{0,20}m){0,3}+"
+"""Between a name and its value: programs colour the names of their fields. As they are sent, or as
+text."""
+
 _NO_VALUE = (
     rf"(?!{_REFERENCE}|\[redacted:|\*{{3}}|\$[({{A-Z_]|<[\w -]{{1,40}}>|%[({{]|\{{\{{"
     r"|(?:null|none|undefined|true|false|required|expired|invalid|missing|incorrect|redacted"
@@ -103,7 +107,7 @@ SHAPES: tuple[Shape, ...] = (
     ),
     _named(
         "authorization",
-        r"(?i)(?<=authorization)(\\?[\"']?\s{0,8}[:=]\s{0,8}\\?[\"']?)"
+        rf"(?i)(?<=authorization)({_COLOURS}\\?[\"']?\s{{0,8}}[:=]\s{{0,8}}{_COLOURS}\\?[\"']?)"
         r"(?:(?:bearer|basic|token|digest|negotiate|ntlm|api-?key|key|hmac|aws4-hmac-sha256)\s{1,8})?"
         r"(?:[\w-]{1,40}=\"[^\"\n]{0,400}\"|[^\s\"',;]+)"
         r"(?:[,;] ?[\w-]{1,40}=[^\s\"',;]+|[,;] ?[\w-]{1,40}=\"[^\"\n]{0,400}\")*",
@@ -112,7 +116,8 @@ SHAPES: tuple[Shape, ...] = (
     _named("bearer", r"(?i)(?<=\bbearer )[A-Za-z0-9._~+/=-]{8,}", "bearer "),
     _named(
         "cookie",
-        r"(?i)(?<=cookie)(\\?[\"']?\s{0,8}[:=]\s{0,8}\\?[\"']?)[\w.-]{1,60}=[^\r\n\"']+",
+        rf"(?i)(?<=cookie)({_COLOURS}\\?[\"']?\s{{0,8}}[:=]\s{{0,8}}{_COLOURS}\\?[\"']?)"
+        r"[\w.-]{1,60}=[^\r\n\"']+",
         "cookie",
     ),
     _token("api-key", r"sk-[A-Za-z0-9_-]{12,}", "sk-"),
@@ -247,8 +252,8 @@ SHAPES: tuple[Shape, ...] = (
     ),
     _named(
         "secret",
-        rf"(?i)(?!{_REFERENCE}){NAMED}(\\?(?:[\"'][]}}]?)?\s{{0,8}}(?>=>|:=|[:=：＝]|%3[ad])\s{{0,8}}"
-        r"(?:[bfru]{1,2}(?=[\"']))?+)"
+        rf"(?i)(?!{_REFERENCE}){NAMED}({_COLOURS}\\?(?:[\"'][]}}]?)?\s{{0,8}}"
+        rf"(?>=>|:=|[:=：＝]|%3[ad])\s{{0,8}}{_COLOURS}(?:[bfru]{{1,2}}(?=[\"']))?+)"
         rf"(?!\\?[\"']?(?:{_NO_VALUE[3:-1]})){_VALUE}",
         *_NAME_HINTS,
     ),

@@ -108,7 +108,7 @@ def _cure_of(kind: FailureKind) -> str:
         case FailureKind.SSH_HOST_KEY:
             return "`fleet-tui trust` shows the host's key and enrols it"
         case FailureKind.SSH_PROTOCOL:
-            return "see whether an SSH server answers at that address and port"
+            return "mend what it says, on the host or here; `ssh -v` from here says more"
         case FailureKind.FORWARD_DENIED:
             return "allow AllowTcpForwarding to the gateway's port in the host's sshd_config"
         case FailureKind.SESSION_DENIED:

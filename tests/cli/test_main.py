@@ -287,3 +287,21 @@ def test_keys_are_those_of_the_console(capsys: pytest.CaptureFixture[str]) -> No
             for line in printed
             if line.startswith("  ")
         ), action.name
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["check", "\ud800.yaml"],
+        ["submit", "-f", "demo", "\ud800"],
+        ["import", "hosts", "\ud800"],
+        ["schema", "--write", "\ud800.json"],
+    ],
+)
+def test_what_the_locale_cannot_write_is_no_bug(
+    words: list[str], here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # In locales with characters of several bytes the shell can hand over what Python cannot give
+    # back.
+    assert run(words) == ExitCode.USAGE
+    assert "is no text in this locale" in capsys.readouterr().err

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ids import HostName
+from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.vitals import FailureKind
 from fleet_tui.wire.ssh import SshFailure, SshPool
 from fleet_tui.wire.ssh_hello import Hello, Offers, parse_hello, why_not
@@ -90,6 +91,15 @@ def test_any_bytes_are_a_hello_and_may_end_anywhere(data: bytes, cut: int) -> No
     why_not(parse_hello(b"SSH-2.0-x\r\n" + data), OURS)
     whole = b"SSH-2.0-x\r\n" + packet(*GOOD)
     assert parse_hello(whole[:cut]).offers in (None, parse_hello(whole).offers)
+
+
+def test_a_server_that_offers_something_is_not_said_to_be_none() -> None:
+    found = why_not(hello(out=b"3des-cbc"), OURS)
+    assert found is not None
+    said = f"{failure_words(found.kind)}: {found.detail.raw}"
+    assert said == (
+        "no SSH connection to its host can be made: no cipher in common, it offers 3des-cbc"
+    )
 
 
 def test_a_long_list_is_cut() -> None:
