@@ -259,7 +259,8 @@ class HostSettings(Section):
     identity: Text | None = None
     """A private key file; ~ is the home directory, other paths start at the fleet file."""
     jump: Address | None = None
-    """An entry of hosts, or an address, to go through; none goes straight whatever defaults say."""
+    """An entry of hosts, or an address, to go through; none goes straight whatever defaults
+    and ssh_config say."""
     known_hosts: Text | None = None
     """A known_hosts file in place of the usual one; paths as for identity."""
     ssh_config: OnOff | None = None

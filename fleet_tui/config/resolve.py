@@ -51,7 +51,7 @@ MAX_JUMPS = 8
 """Hosts that a connection may go through."""
 
 DIRECT = "none"
-"""As a jump: go straight to the host, whatever defaults say."""
+"""As a jump: go straight to the host, whatever defaults and ssh_config say."""
 
 _OPENCLAW_ONLY = ("port", "agent_id", "token", "openclaw_bin", "start_command", "keep_sessions")
 _PROGRAM_ONLY = ("command", "run_dir", "env")
@@ -127,7 +127,7 @@ class _Resolver:
     def _host_spec(self, name: HostName, entry: HostEntry) -> HostSpec:
         defaults = self.file.defaults
         jump = entry.jump or (defaults.jump if name not in self.default_way else None)
-        jump = None if jump == DIRECT else jump
+        direct = jump == DIRECT
         usual = HostSpec(name=name, address=name)
         return HostSpec(
             name=name,
@@ -135,7 +135,8 @@ class _Resolver:
             port=entry.port,
             user=entry.user or defaults.user,
             identity=self._path(entry.identity or defaults.identity),
-            jump=HostName(jump) if jump else None,
+            jump=HostName(jump) if jump and not direct else None,
+            direct=direct,
             known_hosts=self._path(entry.known_hosts or defaults.known_hosts),
             use_ssh_config=_first(entry.ssh_config, defaults.ssh_config, usual.use_ssh_config),
             connect_timeout_ms=(
@@ -213,10 +214,10 @@ class _Resolver:
         if not self.whole:
             return
         # One private address behind two jump hosts is two machines.
-        seen: dict[tuple[str, int, str | None, str | None], str] = {}
+        seen: dict[tuple[str, int, str | None, str | None, bool], str] = {}
         for name in self.file.hosts:
             spec = self.hosts[HostName(name)]
-            where = (spec.address, spec.port or 22, spec.user, spec.jump)
+            where = (spec.address, spec.port or 22, spec.user, spec.jump, spec.direct)
             first = seen.setdefault(where, name)
             if first != name:
                 lines = self._lines(("hosts", first), ("hosts", name))

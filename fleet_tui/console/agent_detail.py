@@ -136,6 +136,7 @@ def _reached_by(host: HostName | None, fleet: FleetSpec) -> str:
     address = f"{spec.user}@{spec.address}" if spec.user else spec.address
     way = [f"{address}:{spec.port}" if spec.port else address]
     way += [f"jump {spec.jump}"] if spec.jump else []
+    way += ["jump none"] if spec.direct else []
     way += [] if spec.use_ssh_config else ["ssh_config off"]
     return short(f"{host} ({', '.join(way)})")
 

@@ -178,6 +178,8 @@ class HostSpec(msgspec.Struct, frozen=True, kw_only=True):
     user: str | None = None
     identity: str | None = None
     jump: HostName | None = None
+    direct: bool = False
+    """``jump: none``: straight to it, also where ssh_config has a way through others."""
     known_hosts: str | None = None
     use_ssh_config: bool = True
     connect_timeout_ms: int | None = None

@@ -107,7 +107,12 @@ class SshResolver:
         return self._program is not None
 
     async def resolve(self, spec: HostSpec) -> Answer:
-        """How a host is to be reached; what the fleet file says of user and port goes first."""
+        """How a host is to be reached; what the fleet file says of user and port, and of no way
+        through others, goes first."""
+        answer = await self._resolve(spec)
+        return _straight(answer) if spec.direct and isinstance(answer, Resolved) else answer
+
+    async def _resolve(self, spec: HostSpec) -> Answer:
         if not spec.use_ssh_config:
             return _plain(spec)
         files = await self._current()
@@ -306,6 +311,13 @@ def _plain(spec: HostSpec) -> Resolved:
         user=spec.user,
         reader=Reader.NOBODY,
     )
+
+
+def _straight(host: Resolved) -> Resolved:
+    """Without the way that ssh_config names."""
+    ways = ("proxyjump", "proxycommand", "proxyusefdpass")
+    said = {keyword: lines for keyword, lines in host.said.items() if keyword not in ways}
+    return msgspec.structs.replace(host, said=said)
 
 
 def _as_if_for(spec: HostSpec, shared: Resolved) -> Resolved:

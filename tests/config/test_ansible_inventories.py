@@ -74,7 +74,7 @@ def told(spec: FleetSpec) -> dict[str, dict[str, Any]]:
             "user": host.user,
             "key": host.identity,
             "known hosts": host.known_hosts,
-            "jump": host.jump,
+            "jump": "none" if host.direct else host.jump,
             "pool": agent.pool if agent.pool != "general" else None,
             "labels": " ".join(sorted(agent.labels)) or None,
         }
@@ -220,6 +220,13 @@ MEANINGS: dict[str, tuple[dict[str, str], dict[str, dict[str, str]]]] = {
             "b": {"jump": "gw", "pool": "in"},
             "c": {"address": "10.0.0.3", "jump": "gw", "pool": "in", "labels": "direct"},
         },
+    ),
+    "no jump host, whatever ssh_config says": (
+        {
+            "i.ini": "a ansible_ssh_common_args='-o ProxyJump=none'\n"
+            "b ansible_ssh_common_args='-o ProxyCommand=none'\nc\n"
+        },
+        {"a": {"jump": "none"}, "b": {"jump": "none"}, "c": {}},
     ),
 }
 

@@ -3,6 +3,7 @@
 import pytest
 
 from fleet_tui.config.load import load_text
+from fleet_tui.core.ids import HostName
 from tests.config.bad_files import HEAD, agents, only, problems_of
 
 
@@ -36,6 +37,13 @@ def test_a_default_jump_cannot_lead_back_to_a_host_with_agents() -> None:
     assert problem.hint == "write jump: none under hosts.a if it is reached directly"
     spec = load_text(BOTH_WAYS % "{jump: none}").spec
     assert {str(name): host.jump for name, host in spec.hosts.items()} == {"b": "a", "a": None}
+
+
+def test_no_jump_is_another_thing_than_nothing_said_of_one() -> None:
+    spec = load_text(BOTH_WAYS % "{jump: none}").spec
+    assert {str(name): host.direct for name, host in spec.hosts.items()} == {"b": False, "a": True}
+    everywhere = load_text(BOTH_WAYS.replace("jump: b", "jump: none") % "").spec
+    assert everywhere.hosts[HostName("a")].direct
 
 
 def test_default_jumps_in_a_circle_are_told() -> None:

@@ -169,6 +169,17 @@ async def test_the_fleet_files_jump_goes_before_ssh_configs(
         assert (len(first.sessions()), len(second.sessions())) == (0, 1)
 
 
+@pytest.mark.parametrize("way", ["ProxyJump first", "ProxyCommand ssh -W %h:%p first"])
+async def test_no_jump_of_the_fleet_file_goes_before_ssh_configs(
+    servers: list[Sshd], home: SshHome, way: str
+) -> None:
+    aliases(home, servers, third=way)
+    spec = HostSpec(name=BOX, address="third", direct=True)
+    async with pooled({BOX: spec}) as pool:
+        await answers(pool)
+        assert [len(server.sessions()) for server in servers] == [0, 0, 1]
+
+
 async def test_an_unknown_jump_host_is_named(servers: list[Sshd], home: SshHome) -> None:
     aliases(home, servers, third="ProxyJump first")
     home.known(servers[2].known_hosts.read_text())

@@ -244,6 +244,7 @@ class _Way:
             identity=self._file(words.identity),
             known_hosts=self._file(words.known_hosts),
             via=words.via or (),
+            direct=words.via == (),
             pool=pool,
             labels=tuple((group, "member") for group in groups[:MAX_GROUPS_OF_HOST]),
         )

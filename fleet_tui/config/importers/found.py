@@ -50,6 +50,8 @@ class FoundHost:
     known_hosts: str | None = None
     via: tuple[Hop, ...] = ()
     """The hosts to go through, the first of them first."""
+    direct: bool = False
+    """Whether it says that there are none, so that ssh_config names none either."""
     pool: str = DEFAULT_POOL
     labels: tuple[tuple[str, str], ...] = ()
 
@@ -199,6 +201,8 @@ class _Making:
             known_hosts=found.known_hosts,
         )
         self.hosts[name] = _Host(_host_words(hop, name), needed=False)
+        if found.direct:
+            self.hosts[name].words.append("jump: none")
         pool = self.pools.setdefault(
             found.pool, _unique(as_name(found.pool, "pool"), self.pools.values())
         )
