@@ -34,13 +34,14 @@ _WORD = (
 
 _ABOUT = (
     "age|alg|algorithm|arn|attempt|attempts|audience|auth|authentication|aware|backend|based"
-    "|bucket|budget|changed|class|cmd|command|count|counts|created|dir|directory|enabled|endpoint"
-    "|engine|env|error|exists|expired|expires|expiration|expiry|field|fields|file|files|folder"
-    "|format|header|headers|helper|hint|host|id|ids|index|input|invalid|issuer|kind|label|len"
-    "|length|less|limit|limits|manager|max|min|missing|mode|ms|name|names|param|path|paths|per"
-    "|policy|port|position|present|prompt|protected|provider|rate|ref|refs|required|reset|retries"
-    "|ring|rotation|rule|rules|schema|scope|scopes|seconds|size|sock|socket|source|spec|state"
-    "|status|store|strength|text|title|ttl|type|types|updated|uri|url|usage|used|valid|version"
+    "|bucket|budget|changed|class|cmd|command|count|counts|created|denied|dir|directory|enabled"
+    "|endpoint|engine|env|error|exists|expired|expires|expiration|expiry|failed|failure|field"
+    "|fields|file|files|folder|format|header|headers|helper|hint|host|id|ids|index|input"
+    "|invalid|issuer|kind|label|len|length|less|limit|limits|manager|max|min|mismatch|missing"
+    "|mode|ms|name|names|param|path|paths|per|policy|port|position|present|prompt|protected"
+    "|provider|rate|ref|refs|refused|rejected|required|reset|retries|ring|rotation|rule|rules"
+    "|schema|scope|scopes|seconds|size|sock|socket|source|spec|state|status|store|strength|text"
+    "|title|ttl|type|types|unknown|updated|uri|url|usage|used|valid|version"
 )
 """Words after such a name that make it one of something else. BASE is none: SECRET_KEY_BASE."""
 

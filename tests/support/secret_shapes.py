@@ -172,6 +172,8 @@ HARMLESS: tuple[str, ...] = (
     "id 123e4567-e89b-12d3-a456-426614174000",
     "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk",
     "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "INVALID_REQUEST AUTH_TOKEN_MISMATCH: unauthorized: gateway token mismatch",
+    "PASSWORD_FAILED: refused, TOKEN_REJECTED=yesterday",
     "max_tokens=4096, input_tokens: 123456, tokens/s: 42",
     "the token expired and the password was wrong",
     "token: null, password: none, secret: undefined",
