@@ -28,6 +28,7 @@ from fleet_tui.core.open_run import notes
 from fleet_tui.core.quoting import reason_of
 from fleet_tui.core.reason_words import pending_words
 from fleet_tui.core.state import FleetState, Task
+from fleet_tui.core.task_words import task_word
 from fleet_tui.core.troubles import waits_for
 from fleet_tui.core.verdicts import MAYBE_TWICE, may_be_judged
 
@@ -80,7 +81,7 @@ def _print(task: Task, state: FleetState, now_ms: int) -> None:
     ):
         say(text)
     for text in notes(state, task, now_ms, offset_minutes(now_ms)):
-        say(text)
+        say(f"{task_word(task)}, {text}")
     if may_be_judged(task):
         click.echo("what is known, for your verdict (fleet-tui resolve):")
         for text in evidence(task, now_ms):

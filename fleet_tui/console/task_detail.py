@@ -64,7 +64,8 @@ def task_sections(
         tone = task_look(task_word(task)).tone
         sections.append(Section("", (paragraph(short(task.reason), tone),)))
     if told := notes(state, task, now_ms, pen.offset_minutes):
-        odd = tuple(paragraph(f"{note[:1].upper()}{note[1:]}.", Tone.WARN) for note in told)
+        phase = task_word(task)
+        odd = tuple(paragraph(f"{phase.capitalize()}, {note}.", Tone.WARN) for note in told)
         sections.append(Section("", odd))
     if said := list(_operators(task, pen, now_ms)):
         sections.append(Section("", tuple(said)))

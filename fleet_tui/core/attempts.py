@@ -24,6 +24,7 @@ from fleet_tui.core.events import (
     AttemptSeen,
     AttemptStarted,
     AttemptStopped,
+    AttemptSuspended,
     AttemptTold,
     AttemptUnknown,
     Event,
@@ -151,11 +152,14 @@ def _learn_fact(
             if attempt.started_at_ms is not None and attempt.phase is not AttemptPhase.UNKNOWN:
                 return []
             return [AttemptStarted(run=run, boot_id=boot_id)]
-        case Running(resumed_by_agent=resumed):
+        case Running(resumed_by_agent=resumed, suspended=suspended):
+            events: list[Event] = []
             news = attempt.phase in (AttemptPhase.UNKNOWN, AttemptPhase.PLANNED)
             if news or (resumed and not attempt.resumed_by_agent):
-                return [AttemptSeen(run=run, resumed_by_agent=resumed)]
-            return []
+                events.append(AttemptSeen(run=run, resumed_by_agent=resumed))
+            if suspended != (attempt.suspended_at_ms is not None):
+                events.append(AttemptSuspended(run=run, suspended=suspended))
+            return events
         case NotStarted(withdrawn=False) if attempt.started_at_ms is not None:
             # The ledger knows that it started: its host was wiped or restored, and lost the run.
             gone = AttemptDied(run=run, reason="is not known to its host any more")

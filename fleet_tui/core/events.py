@@ -215,6 +215,12 @@ class AttemptTroubled(AboutAttempt, frozen=True, kw_only=True, tag="attempt.trou
     trouble: ModelTrouble | None = None
 
 
+class AttemptSuspended(AboutAttempt, frozen=True, kw_only=True, tag="attempt.suspended"):
+    """The program of a run was found stopped on its host (SIGSTOP), or going on again."""
+
+    suspended: bool
+
+
 class AttemptNotStarted(AboutAttempt, frozen=True, kw_only=True, tag="attempt.not-started"):
     """The run never started and never will."""
 
@@ -454,6 +460,7 @@ AttemptEvent = (
     | AttemptCancelling
     | AttemptCancelRefused
     | AttemptTroubled
+    | AttemptSuspended
     | AttemptStopped
     | AttemptGivenUp
     | AttemptLate

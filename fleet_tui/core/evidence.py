@@ -113,6 +113,8 @@ class Running(msgspec.Struct, frozen=True, kw_only=True, tag="running"):
     checkpoint: Checkpoint | None = None
     resumed_by_agent: bool = False
     """The agent itself continued the turn under a run id of its own after a crash."""
+    suspended: bool = False
+    """Its program is stopped on its host (SIGSTOP) and does nothing until it is let go on."""
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):

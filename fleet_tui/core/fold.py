@@ -407,6 +407,7 @@ class Folding:
                 | e.AttemptCancelling()
                 | e.AttemptCancelRefused()
                 | e.AttemptTroubled()
+                | e.AttemptSuspended()
                 | e.AttemptGivenUp()
             ):
                 pass

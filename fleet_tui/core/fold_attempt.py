@@ -40,6 +40,8 @@ def next_attempt(attempt: Attempt, event: e.AttemptEvent, at_ms: int) -> Attempt
             return replace(attempt, phase=AttemptPhase.CANCELLING, cancel_cause=cause)
         case e.AttemptTroubled(trouble=trouble):
             return replace(attempt, model_trouble=trouble)
+        case e.AttemptSuspended(suspended=suspended):
+            return replace(attempt, suspended_at_ms=at_ms if suspended else None)
         case e.AttemptCancelRefused(detail=detail):
             return replace(attempt, cancel_refused=detail)
         case e.AttemptStopped():

@@ -22,6 +22,7 @@ from fleet_tui.core.reason_words import (
 )
 from fleet_tui.core.state import FleetState, Health, Severity, TaskPhase
 from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
+from fleet_tui.core.vitals import ModelTrouble
 
 
 class Sentence(msgspec.Struct, frozen=True, kw_only=True):
@@ -247,6 +248,18 @@ def _task(
             assert_never(event)
 
 
+def _troubled(trouble: ModelTrouble | None) -> tuple[Level, str]:
+    if trouble is None:
+        return Level.INFO, "its model answers again"
+    return Level.WARN, f"its {in_words(trouble)}"
+
+
+def _suspended(suspended: bool) -> tuple[Level, str]:
+    if suspended:
+        return Level.WARN, "was found stopped on its host, and does nothing until it gets SIGCONT"
+    return Level.INFO, "goes on, after it was stopped"
+
+
 def _attempt(
     event: e.AttemptEvent,
     state: FleetState,
@@ -283,10 +296,9 @@ def _attempt(
         case e.AttemptCancelRefused(detail=detail):
             level, text = Level.WARN, "cannot be cancelled while its agent drains; it goes on"
         case e.AttemptTroubled(trouble=trouble):
-            if trouble is None:
-                level, text, detail = Level.INFO, "its model answers again", NOTHING_SAID
-            else:
-                level, text, detail = Level.WARN, f"its {in_words(trouble)}", NOTHING_SAID
+            level, text, detail = *_troubled(trouble), NOTHING_SAID
+        case e.AttemptSuspended(suspended=suspended):
+            level, text, detail = *_suspended(suspended), NOTHING_SAID
         case e.AttemptStopped():
             level, text, detail = Level.INFO, "stopped", NOTHING_SAID
         case e.AttemptGivenUp(reason=reason):

@@ -224,6 +224,8 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     resumed_by_agent: bool = False
     model_trouble: ModelTrouble | None = None
     """What is wrong with its model, as its agent told it last."""
+    suspended_at_ms: int | None = None
+    """When its program was found stopped on its host; None while it goes on."""
     cancel_cause: CancelCause | None = None
     cancel_refused: Untrusted | None = None
     """What its agent said when it took no cancel because it drains."""

@@ -6,6 +6,7 @@ nothing.
     epoch NEWEST BEGINNING             see :class:`fleet_tui.wire.runs.RunDirectory`
     state WORD ...                     exactly one, see _STATES
     exists, buried                     a start found the run there; its tombstone was left
+    suspended                          of "running": its program is stopped (SIGSTOP)
     ended exit|signal|unsure           how a run of which there is an exit status ended
     output lost                        what it printed is not there any more
     checkpoint SHA256                  of the blob of that name
@@ -153,6 +154,7 @@ _LINES: Mapping[str, re.Pattern[str]] = {
     "state": _STATES,
     "exists": re.compile(""),
     "buried": re.compile(""),
+    "suspended": re.compile(""),
     "ended": re.compile("exit|signal|unsure"),
     "output": re.compile("lost"),
     "why": re.compile(rf"(?:{'|'.join(NO_PROGRAM)})(?: .*)?"),
@@ -306,6 +308,8 @@ def _whole(
     reply = Reply(state, words, blobs, cannot)
     if strange := blobs.keys() - _BELONGS.get(state[0], frozenset()):
         raise _Wrong(f"{min(strange)} does not belong to {state[0]}")
+    if "suspended" in words and state[0] != "running":
+        raise _Wrong(f"suspended does not belong to {state[0]}")
     if "why" in words and state[0] != "missing":
         raise _Wrong(f"why does not belong to {state[0]}")
     if not reply.ended:
@@ -369,7 +373,8 @@ def standing(
     match reply.state:
         case ("running", size):
             left = read_checkpoint(reply)
-            return Definite(Running(output_bytes=int(size), checkpoint=left))
+            stopped = "suspended" in reply.words
+            return Definite(Running(output_bytes=int(size), checkpoint=left, suspended=stopped))
         case ("done", status, took, size, digest):
             return Definite(_finished(reply, int(status), took, size, digest))
         case ("stopped", *_):

@@ -65,10 +65,11 @@ class AgentPort(Protocol):
         """
         ...
 
-    async def follow(self, order: RunOrder) -> Outcome:
+    async def follow(self, order: RunOrder) -> Inspection:
         """Wait until the run ends, after ``start`` or ``inspect`` said it runs.
 
-        Returns Unknown when the connection is lost while waiting; the engine then inspects.
+        Returns Running when its program is suspended, or goes on again, and that was not said yet;
+        Unknown when the connection is lost while waiting; the engine then inspects.
         """
         ...
 

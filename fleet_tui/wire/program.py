@@ -24,7 +24,7 @@ from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.vitals import ProbeFailure, VitalsReading
 from fleet_tui.wire.fitness import Fitness
 from fleet_tui.wire.logtail import LogTail
-from fleet_tui.wire.port import Inspection, Outcome, StartAnswer, Wanted, always_wanted
+from fleet_tui.wire.port import Inspection, StartAnswer, Wanted, always_wanted
 from fleet_tui.wire.runs import Program, RunDirectory, Runs
 from fleet_tui.wire.secrets import Connect, SecretProblem, is_reference, resolve_secret
 from fleet_tui.wire.shell import Shell
@@ -63,6 +63,8 @@ class ProgramPort(ABC):
         self._runs = Runs(program, directory, now_ms)
         self._fitness = Fitness(agent, spec, self._runs, timeout_ms=probe_timeout_ms, now_ms=now_ms)
         self._traces: dict[str, TaskId] = {}
+        self._suspended: set[str] = set()
+        """Runs that were last said to be."""
 
     @abstractmethod
     async def reach(self) -> Shell | SshFailure:
@@ -97,24 +99,26 @@ class ProgramPort(ABC):
             self._fitness.refused(found.value.reason)
         return found
 
-    async def follow(self, order: RunOrder) -> Outcome:
-        """Wait until the run ends: the host holds the answer back until it does."""
+    async def follow(self, order: RunOrder) -> Inspection:
+        """Wait until the run ends: the host holds the answer back until it does, or until its
+        program is stopped or goes on."""
         self._note_trace(order)
         while True:
             shell = await self.reach()
             if isinstance(shell, SshFailure):
                 return _unreachable(shell)
             crowded = shell.long_polls.locked()
+            known = order.run_id in self._suspended
             if crowded:
                 found = await self._runs.inspect(shell, order)
             else:
                 async with shell.long_polls:
-                    found = await self._runs.linger(shell, order)
-            if isinstance(found, Unknown):
+                    found = await self._runs.linger(shell, order, suspended=known)
+            self._note_suspended(order, found)
+            if isinstance(found, Unknown) or not isinstance(found.value, Running):
                 return found
-            stands = found.value
-            if not isinstance(stands, Running):
-                return Definite(stands)
+            if found.value.suspended != known:
+                return found
             if crowded:
                 await asyncio.sleep(CROWDED_POLL_S)
 
@@ -123,14 +127,18 @@ class ProgramPort(ABC):
         shell = await self.reach()
         if isinstance(shell, SshFailure):
             return _unreachable(shell)
-        return await self._runs.inspect(shell, order)
+        found = await self._runs.inspect(shell, order)
+        self._note_suspended(order, found)
+        return found
 
     async def cancel(self, order: RunOrder) -> Inspection:
         """TERM, then KILL, for the run and all it started."""
         shell = await self.reach()
         if isinstance(shell, SshFailure):
             return _unreachable(shell)
-        return await self._runs.cancel(shell, order)
+        found = await self._runs.cancel(shell, order)
+        self._note_suspended(order, found)
+        return found
 
     async def fence(self, order: RunOrder) -> Inspection:
         """A tombstone for what never started, an end for what still runs."""
@@ -164,6 +172,14 @@ class ProgramPort(ABC):
     async def close(self) -> None:
         """Forget what runs were for; connections belong to their hosts."""
         self._traces.clear()
+        self._suspended.clear()
+
+    def _note_suspended(self, order: RunOrder, found: Inspection) -> None:
+        if isinstance(found, Definite):
+            if isinstance(found.value, Running) and found.value.suspended:
+                self._suspended.add(order.run_id)
+            else:
+                self._suspended.discard(order.run_id)
 
     def _note_trace(self, order: RunOrder) -> None:
         self._traces[order.trace_id] = TaskId(order.task_id)

@@ -279,10 +279,12 @@ class Runs:
         return await self._ask(shell, "probe", order, (), QUESTION_TIMEOUT_MS)
 
     async def linger(
-        self, shell: Shell, order: RunOrder
+        self, shell: Shell, order: RunOrder, *, suspended: bool = False
     ) -> Definite[Running | Finished | Died | Stopped | NotStarted] | Unknown:
-        """As inspect, but the host answers only when the run ends or LINGER_S have passed."""
-        return await self._ask(shell, "linger", order, (LINGER_S,), LINGER_TIMEOUT_MS)
+        """As inspect, but the host answers only when the run ends, when LINGER_S have passed, or
+        when the run is suspended or not, unlike ``suspended`` says."""
+        known = "suspended" if suspended else "going"
+        return await self._ask(shell, "linger", order, (LINGER_S, known), LINGER_TIMEOUT_MS)
 
     async def cancel(
         self, shell: Shell, order: RunOrder

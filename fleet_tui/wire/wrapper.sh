@@ -149,6 +149,62 @@ wake() {
   kill -CONT "$pid" $KEEPERS 2>/dev/null
 }
 
+# kids_of PID: sets KIDS to what a process started and waits for; fails where that is not told.
+kids_of() {
+  KIDS=
+  [ -r "/proc/$1/task/$1/children" ] || return 1
+  # A line without its end.
+  { read -r KIDS < "/proc/$1/task/$1/children"; } 2>/dev/null || :
+}
+
+# waits_for_kids PID: whether a process does nothing but wait for what it started, as shells do; sets
+# KIDS. Where the kernel does not tell what it waits for, it does not.
+waits_for_kids() {
+  kids_of "$1" && [ -n "$KIDS" ] || return 1
+  within=
+  { read -r within < "/proc/$1/wchan"; } 2>/dev/null
+  case $within in do_wait*|*sigsuspend*) ;; *) return 1 ;; esac
+}
+
+# is_stopped PID: whether a process is (SIGSTOP); sets WORKED to the ticks it has worked for.
+is_stopped() {
+  { read -r stat < "/proc/$1/stat"; } 2>/dev/null || return 1
+  set -- ${stat##*") "}
+  WORKED=${12}+${13}
+  case $1 in T|t) ;; *) return 1 ;; esac
+}
+
+# stops_seen: whether the program is stopped now, or all that it waits for; sets SEEN to who that
+# is.
+stops_seen() {
+  SEEN=
+  if began "$pid"; then
+    keepers_of "$pid"
+    tree=
+    for kid in ${KEEPERS:-$pid}; do kids_of "$kid" && tree="$tree $KIDS"; done
+  else
+    members "$pid" && tree=$MEMBERS
+  fi || return 1
+  set -- $tree
+  while [ $# -gt 0 ]; do
+    if is_stopped "$1"; then SEEN="$SEEN $1:$WORKED"
+    elif waits_for_kids "$1"; then set -- "$@" $KIDS
+    else return 1
+    fi
+    shift
+  done
+  [ -n "$SEEN" ]
+}
+
+# suspended: whether the program is stopped, and not only for a moment: what lets one work slower
+# stops it again and again.
+suspended() {
+  stops_seen || return 1
+  seen=$SEEN
+  nap 1
+  stops_seen && [ "$SEEN" = "$seen" ]
+}
+
 # read_owner: sets kind, pid, born, home and since; fails if nobody owns the run yet.
 read_owner() {
   kind= pid= born= home= since=0
@@ -319,6 +375,7 @@ report() {
     say "state fenced"
   elif lives; then
     say "state running $(size_of "$run/out")"
+    ! suspended || say suspended
     checkpoint
   elif is_file "$run/rc"; then
     report
@@ -541,12 +598,17 @@ settle() {
   ! read_owner || wake
 }
 
-# linger SECONDS: waits for the end of a run, so that it is seen at once without asking often.
+# linger SECONDS WORD: waits for the end of a run, so that it is seen at once without asking often,
+# or until its program is stopped, or goes on, unlike the word says (suspended, going).
 linger() {
-  read -r seconds || return
+  read -r seconds && read -r told || return
   left=$((seconds * 5))
   settle
   while [ "$left" -gt 0 ] && [ "$kind" = run ] && ! is_file "$run/rc" && lives; do
+    if [ $((left % 10)) -eq 0 ]; then
+      if suspended; then found=suspended; else found=going; fi
+      [ "$found" = "$told" ] || break
+    fi
     nap 0.2
     left=$((left - 1))
   done
@@ -559,6 +621,8 @@ cancel() {
   if [ "$kind" = run ] && ! is_file "$run/rc" && lives; then
     [ -f "$run/stop" ] || { rm -rf "$run/stop"; : > "$run/stop"; }
     signal TERM
+    # What is stopped hears nothing else.
+    signal CONT
     left=$((grace * 5))
     while [ "$left" -gt 0 ] && ! is_file "$run/rc" && lives; do
       nap 0.2

@@ -2,7 +2,9 @@
 an operator is told of their tasks and agents."""
 
 import asyncio
+import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -119,3 +121,26 @@ async def test_a_program_that_cannot_be_executed_is_told_by_every_command(
         assert why in await told(rig, *words), words
     assert "its program cannot be executed" in await told(rig, "agents")
     assert "install the program on the host" in await told(rig, "why", task(rig, one).label)
+
+
+async def test_a_program_that_stops_itself_is_said_to_be_stopped_until_it_goes_on(
+    make_rig: MakeRig, sshd: Sshd, short_dir: Path
+) -> None:
+    rig = make_rig(fleet_of(sshd, short_dir, "[sh]"))
+    rig.start()
+    pid = short_dir / "pid"
+    one = await submitted(rig, f"echo $$ > {pid}; kill -STOP $$; echo done")
+
+    def suspended() -> bool:
+        attempts = task(rig, one).attempts
+        return bool(attempts) and attempts[-1].suspended_at_ms is not None
+
+    await rig.until(suspended, SOON_S, "it is seen to be stopped")
+    label = task(rig, one).label
+    assert "running, but stopped on its host for " in await told(rig, "tasks")
+    words = await told(rig, "why", label)
+    assert "running, but stopped on its host for " in words
+    os.kill(int(pid.read_text()), signal.SIGCONT)
+    await rig.until(lambda: task(rig, one).phase.is_closed, SOON_S, "it ends")
+    assert task(rig, one).phase is TaskPhase.SUCCEEDED, rig.summary()
+    assert "but stopped on its host" not in await told(rig, "why", label)

@@ -9,7 +9,7 @@ from fleet_tui.console.places import Place
 from fleet_tui.console.screens.tasks import TasksPane, reason
 from fleet_tui.console.task_detail import task_sections, why_of
 from fleet_tui.core.events import AttemptTroubled, HealthChanged
-from fleet_tui.core.evidence import LostReason, Started, Unknown
+from fleet_tui.core.evidence import LostReason, Running, Started, Unknown
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.routing.schedule import Router
@@ -23,6 +23,7 @@ from tests.support.task import Run
 
 PEN = Pen()
 FAILS = "model fails: rate limit, try 4 of 10"
+STOPPED = "but stopped on its host for 40s or longer; SIGCONT lets it go on"
 
 
 def silent() -> Run:
@@ -69,7 +70,7 @@ async def test_a_run_of_which_nothing_is_heard() -> None:
     run = silent()
     words = "nothing heard for 40s; moved not before"
     now_ms = run.story.now_ms + 40_000
-    assert words.capitalize() in page(run.task, run.story.state, now_ms)
+    assert f"Running, {words}" in page(run.task, run.story.state, now_ms)
     attempt = run.task.attempts[0]
     assert words in outcome(run.task, attempt, run.story.state, PEN, now_ms)
     text, tone = await row_of(run, 40_000)
@@ -80,9 +81,19 @@ async def test_a_run_of_which_nothing_is_heard() -> None:
 async def test_a_run_whose_model_fails() -> None:
     run = failing()
     now_ms = run.story.now_ms
-    assert FAILS.capitalize() in page(run.task, run.story.state, now_ms)
+    assert f"Running, {FAILS}." in page(run.task, run.story.state, now_ms)
     assert FAILS in outcome(run.task, run.task.attempts[0], run.story.state, PEN, now_ms)
     assert await row_of(run, 0) == (FAILS, Tone.WARN)
+
+
+async def test_a_run_that_is_stopped_on_its_host() -> None:
+    run = Run()
+    run.fact(Started())
+    run.fact(Running(suspended=True))
+    now_ms = run.story.now_ms + 40_000
+    assert f"Running, {STOPPED}." in page(run.task, run.story.state, now_ms)
+    assert STOPPED in outcome(run.task, run.task.attempts[0], run.story.state, PEN, now_ms)
+    assert await row_of(run, 40_000) == (STOPPED, Tone.WARN)
 
 
 def test_a_lost_run_says_both() -> None:

@@ -225,6 +225,21 @@ def test_a_run_that_the_agent_took_up_again_is_told_once() -> None:
     assert said(run, Running()) == [e.AttemptSeen(run=run.run)]
 
 
+def test_a_run_that_is_stopped_on_its_host_or_goes_on_is_told_once() -> None:
+    run = running()
+    stopped = e.AttemptSuspended(run=run.run, suspended=True)
+    assert said(run, Running(suspended=True)) == [stopped]
+    assert run.task.attempts[0].suspended_at_ms == run.story.now_ms
+    assert said(run, Running(suspended=True)) == []
+    run.hear(LOST)
+    assert said(run, Running()) == [
+        e.AttemptSeen(run=run.run),
+        e.AttemptSuspended(run=run.run, suspended=False),
+    ]
+    assert run.task.attempts[0].suspended_at_ms is None
+    assert said(run, Running()) == []
+
+
 def test_the_checkpoint_in_the_word_of_a_death_is_one_to_go_on_from() -> None:
     run = running(TaskClass.RESUMABLE)
     agent = run.task.attempts[0].agent

@@ -152,6 +152,16 @@ COURSE: list[tuple[Attempt, e.AttemptEvent, Attempt]] = [
         RUNNING,
     ),
     (
+        RUNNING,
+        e.AttemptSuspended(run=RUN, suspended=True),
+        replace(RUNNING, suspended_at_ms=NOW_MS),
+    ),
+    (
+        replace(RUNNING, suspended_at_ms=3),
+        e.AttemptSuspended(run=RUN, suspended=False),
+        RUNNING,
+    ),
+    (
         STOPPING,
         e.AttemptCancelRefused(run=RUN, detail=SAID),
         replace(STOPPING, cancel_refused=SAID),

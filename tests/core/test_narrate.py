@@ -271,6 +271,16 @@ OF_ATTEMPTS: list[tuple[e.Event, Sentence]] = [
         about_run(Level.INFO, "resumed by the agent itself"),
     ),
     (
+        e.AttemptSuspended(run=FIRST, suspended=True),
+        about_run(
+            Level.WARN, "was found stopped on its host, and does nothing until it gets SIGCONT"
+        ),
+    ),
+    (
+        e.AttemptSuspended(run=FIRST, suspended=False),
+        about_run(Level.INFO, "goes on, after it was stopped"),
+    ),
+    (
         e.AttemptNotStarted(run=FIRST, reason="refused", detail=SAID),
         about_run(Level.WARN, "did not start: its agent refused it", SAID),
     ),

@@ -367,7 +367,7 @@ class Book:
             case e.AttemptTold(says=says):
                 one.says = says
                 self._pay(one, event.usage, event.cost_microusd)
-            case e.AttemptCancelRefused() | e.AttemptTroubled():
+            case e.AttemptCancelRefused() | e.AttemptTroubled() | e.AttemptSuspended():
                 pass
             case _:
                 assert_never(event)
