@@ -1,5 +1,7 @@
 """What a round says of tasks that it places and that wait, and how much it does at once."""
 
+from collections.abc import Sequence
+
 import pytest
 from msgspec.structs import replace
 
@@ -316,6 +318,38 @@ def test_a_task_waits_for_another_agent_than_those_that_failed_it() -> None:
     rejection = event.pending.decision.rejections[-1]
     assert list(rejection.agents) == many[:MAX_NAMED_PER_RULE]
     assert rejection.count == len(many)
+
+
+def with_a_spare_pool(overflow: Sequence[str], *busy: str) -> Story:
+    """Its home has nobody free but the agent that failed it; the other one there is busy."""
+    told = story(
+        fleet(
+            agent("a1", slots=3),
+            agent("z", slots=1),
+            agent("s", pool="spare", slots=1),
+            overflow=overflow,
+        )
+    )
+    for name in ("z", *busy):
+        told.submit(replace(work(), agent=AgentName(name)))
+    told.add(*route(told.state))
+    return told
+
+
+def test_a_task_goes_to_another_pool_before_it_waits_for_those_that_did_not_fail_it() -> None:
+    (event,) = placed(again(with_a_spare_pool(["spare"]), 1, tried("a1")))
+    assert (event.agent, event.decision.pool, event.decision.fitting) == ("s", "spare", 1)
+    (event,) = placed(again(with_a_spare_pool(["spare"]), 1, ()))
+    assert (event.agent, event.decision.pool) == ("a1", "general"), "nobody failed it"
+
+
+@pytest.mark.parametrize("told", [with_a_spare_pool([]), with_a_spare_pool(["spare"], "s")])
+def test_it_waits_where_no_other_pool_has_a_free_agent_for_it(told: Story) -> None:
+    (event,) = waits(again(told, 1, tried("a1")))
+    decision = event.pending.decision
+    assert decision is not None
+    assert (decision.pool, decision.fitting, decision.candidates) == ("general", 1, ())
+    assert decision.rejections[-1].wanted == "a free slot elsewhere"
 
 
 @pytest.mark.parametrize(("aside", "is_placed"), [(0, True), (1, True), (2, True), (3, False)])

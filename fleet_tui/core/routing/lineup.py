@@ -6,7 +6,7 @@ thousand agents as among ten, its explanation included.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 
 from fleet_tui.core.decision import MAX_NAMED_PER_RULE, Candidate, Rejection, Rule
@@ -219,10 +219,11 @@ class Lineup:
         """The pool to place in: the home, or an overflow pool when the home is full. None when no
         pool could ever take it."""
         pools = self._eligible.pools
-        for name in pools:
-            if len(self._lines[name]):
-                return self._lines[name]
-        return self._lines[pools[0]] if pools else None
+        return next(self.free_lines(), self._lines[pools[0]] if pools else None)
+
+    def free_lines(self) -> Iterator[PoolLine]:
+        """The pools that are not full, the home first."""
+        return (line for name in self._eligible.pools if len(line := self._lines[name]))
 
     def has_others(self, avoided: frozenset[AgentName]) -> bool:
         """Whether agents beside these take work, now or once they have a free slot."""

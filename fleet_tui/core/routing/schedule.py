@@ -11,6 +11,7 @@ from typing import assert_never
 from fleet_tui.core.decision import (
     MAX_NAMED_PER_RULE,
     MAX_SCORED,
+    Candidate,
     Decision,
     Pending,
     PendingCode,
@@ -133,18 +134,16 @@ class Router:
                 rejections=lineup.rejections(),
                 pool=line.pool.name if line is not None else None,
             )
-        pool = line.pool
-        tried = frozenset(a.agent for a in task.attempts)
         avoided = to_avoid(task, round_.now_ms)
         if not lineup.has_others(avoided):
             avoided = frozenset()
-        candidates = line.best(
-            MAX_SCORED + len(avoided),
-            tried,
-            round_.turns.get(pool.name),
-            lambda agent: may_try(agent, task, round_.now_ms),
-        )
-        candidates = tuple(c for c in candidates if c.agent not in avoided)[:MAX_SCORED]
+        candidates = _best(task, line, round_, avoided)
+        if not candidates:  # who is free in its home failed it: rather another pool than waiting
+            for other in lineup.free_lines():
+                if candidates := _best(task, other, round_, avoided):
+                    line = other
+                    break
+        pool = line.pool
         if not candidates:
             return Decision(
                 strategy=pool.strategy,
@@ -201,6 +200,18 @@ class Router:
             lineup.seen += 1
             lineup.follow(name, round_.given[name])
         return lineup
+
+
+def _best(
+    task: Task, line: PoolLine, round_: "Round", avoided: frozenset[AgentName]
+) -> tuple[Candidate, ...]:
+    found = line.best(
+        MAX_SCORED + len(avoided),
+        frozenset(a.agent for a in task.attempts),
+        round_.turns.get(line.pool.name),
+        lambda agent: may_try(agent, task, round_.now_ms),
+    )
+    return tuple(c for c in found if c.agent not in avoided)[:MAX_SCORED]
 
 
 def to_avoid(task: Task, now_ms: int) -> frozenset[AgentName]:

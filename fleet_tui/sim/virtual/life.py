@@ -95,6 +95,8 @@ class Life:
         repaired = any(fault.kind == "unfit-host" for fault in scenario.faults)
         if repaired or any(execution.lives for execution in world.truth.executions):
             await asyncio.sleep(SETTLE_S)
+            if not self._is_calm():  # a verdict given meanwhile had work done again
+                await self._find_peace()
         world.final = fold(EMPTY_STATE, world.store.rows)
 
     async def _find_peace(self) -> None:
