@@ -156,9 +156,9 @@ class Story:
         if run is not None and run.given_up_s is not None and run.unwanted_s is None:
             run.unwanted_s = now_s
 
-    def _note_failure(
+    def _note_end(
         self,
-        event: AttemptFinished | AttemptDied | AttemptNotStarted | AttemptStopped,
+        event: AttemptFinished | AttemptDied | AttemptNotStarted | AttemptStopped | AttemptGivenUp,
         at_ms: int,
     ) -> None:
         run = self.runs[event.run]
@@ -259,11 +259,12 @@ class Story:
             case AttemptGivenUp() as event:
                 run = self.runs[event.run]
                 run.given_up_s, run.given_up_why = now_s, event.reason
+                self._note_end(event, row.at_ms)
             case (
                 AttemptFinished() | AttemptDied() | AttemptNotStarted() | AttemptStopped() as event
             ):
                 self.runs[event.run].ended_s = now_s
-                self._note_failure(event, row.at_ms)
+                self._note_end(event, row.at_ms)
             case AttemptTold(says=LateWord.NEVER_STARTED | LateWord.DIED) as event:
                 # Proved by its host, so nobody has to be asked; whether it is true is checked.
                 task = self.tasks[self.runs[event.run].task]
