@@ -7,12 +7,14 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from enum import Enum
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, assert_never
 
 from fleet_tui.core.fleet import CommandAgent
 from fleet_tui.core.ids import AgentName, Epoch, HostName
@@ -32,6 +34,21 @@ WORKER = AgentName("worker")
 
 FAKED = "faked"
 """In a real place's directory: tools that are found before those of the machine."""
+
+
+class Harm(Enum):
+    """What somebody may do to a run's directory, as a shell command."""
+
+    DELETE = 'rm -rf "$1/$2"'
+    MOVE = 'mv "$1/$2" "$1/$2.old"'
+    REPLACE = 'rm -rf "$1/$2"; echo no > "$1/$2"'
+    CLOSE = 'chmod 000 "$1/$2"'
+    DELETE_ALL = 'rm -rf "$1"'
+    EMPTY_ALL = 'cd "$1"; rm -rf ./* ./.[!.]*'
+    MOVE_ALL = 'mv "$1" "$1.old"'
+
+
+OF_ALL = (Harm.DELETE_ALL, Harm.EMPTY_ALL, Harm.MOVE_ALL)
 
 Test = Callable[[], Coroutine[Any, Any, None]]
 
@@ -77,7 +94,11 @@ class Place(ABC):
 
     @abstractmethod
     def wipe(self) -> None:
-        """Delete the run directories."""
+        """Delete the run directories, and kill who waits for their programs."""
+
+    @abstractmethod
+    def harm(self, how: Harm, run_id: str) -> None:
+        """Do something to the directory of a run while who waits for its program looks on."""
 
     @abstractmethod
     def forbid_links(self, forbidden: bool) -> None:
@@ -126,7 +147,18 @@ class SimulatedPlace(Place):
         return [e.payload_sha256 for e in self._truth.executions]
 
     def wipe(self) -> None:
-        self._host.wipe()
+        self._host.wipe(unwatched=True)
+
+    def harm(self, how: Harm, run_id: str) -> None:
+        match how:
+            case Harm.DELETE | Harm.MOVE | Harm.REPLACE:
+                self._host.delete_run(run_id)
+            case Harm.CLOSE:
+                pass  # it is opened again
+            case Harm.DELETE_ALL | Harm.EMPTY_ALL | Harm.MOVE_ALL:
+                self._host.wipe()
+            case _:
+                assert_never(how)
 
     def forbid_links(self, forbidden: bool) -> None:
         self._host.lack = Lack.LINK if forbidden else None
@@ -203,6 +235,10 @@ class RealPlace(Place):
                     os.kill(int(words[0]), signal.SIGKILL)
         while runs.exists():  # a run that has just begun may write a file meanwhile
             shutil.rmtree(runs, ignore_errors=True)
+
+    def harm(self, how: Harm, run_id: str) -> None:
+        runs = str(self._base / "runs")
+        subprocess.run(["sh", "-c", how.value, "sh", runs, run_id], check=True)
 
     def forbid_links(self, forbidden: bool) -> None:
         fake = self._base / FAKED / "ln"

@@ -24,7 +24,15 @@ from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.wire.command import CommandPort
 from fleet_tui.wire.port import Inspection, StartAnswer
 from fleet_tui.wire.runs import MAX_PAYLOAD_BYTES
-from tests.simulation.places import FAKED, Place, RealPlace, SimulatedPlace, digest
+from tests.simulation.places import (
+    FAKED,
+    OF_ALL,
+    Harm,
+    Place,
+    RealPlace,
+    SimulatedPlace,
+    digest,
+)
 from tests.support.programs import finished, order, settled
 from tests.support.sshd import make_sshd
 
@@ -246,6 +254,80 @@ def test_a_wiped_run_directory_proves_nothing(place: Place) -> None:
         for _ in range(2):
             assert lost(await port.inspect(order())) is LostReason.NO_TRACE
         place.let_go()
+
+    place.run(test)
+
+
+@pytest.mark.parametrize("how", Harm)
+def test_a_run_is_found_again_whatever_becomes_of_its_directory(place: Place, how: Harm) -> None:
+    async def test() -> None:
+        port = await running(place)
+        place.harm(how, order().run_id)
+        for _ in range(2):
+            assert isinstance(fact(await port.inspect(order())), Running)
+        port = await known(place, epoch=2)
+        assert isinstance(fact(await port.inspect(order())), Running)
+        if how not in OF_ALL:
+            again = fact(await port.start(order()))
+            assert isinstance(again, Started)
+            assert again.already
+        place.let_go()
+        found = await finished(port, order())
+        assert (found.ok, found.answer.text.raw) == (True, "out\n")
+        assert len(place.given()) == 1
+
+    place.run(test)
+
+
+@pytest.mark.parametrize("how", Harm)
+def test_a_run_writes_its_end_down_whatever_became_of_its_directory(
+    place: Place, how: Harm
+) -> None:
+    """Nobody asks before it ends."""
+
+    async def test() -> None:
+        port = await running(place)
+        place.harm(how, order().run_id)
+        place.let_go()
+        found = await finished(port, order())
+        assert (found.ok, found.answer.text.raw) == (True, "out\n")
+
+    place.run(test)
+
+
+@pytest.mark.parametrize("how", Harm)
+def test_a_run_is_stopped_whatever_became_of_its_directory(place: Place, how: Harm) -> None:
+    async def test() -> None:
+        port = await running(place)
+        place.harm(how, order().run_id)
+        assert isinstance(fact(await port.cancel(order())), Stopped)
+        assert isinstance(fact(await port.inspect(order())), Stopped)
+
+    place.run(test)
+
+
+@pytest.mark.parametrize("how", Harm)
+def test_what_is_said_of_a_run_whose_record_is_gone(place: Place, how: Harm) -> None:
+    """That it was here, where that is known still."""
+
+    async def test() -> None:
+        port = await known(place)
+        assert isinstance(fact(await port.start(order())), Started)
+        await finished(port, order())
+        place.harm(how, order().run_id)
+        for _ in range(2):
+            said = await port.inspect(order())
+            if how is Harm.CLOSE:
+                assert isinstance(fact(said), Finished)
+            elif how in OF_ALL:
+                assert lost(said) is LostReason.NO_TRACE
+            else:
+                assert fact(said) == Died(reason="process-gone")
+        other = await port.inspect(order(attempt=2))
+        if how in OF_ALL:
+            assert lost(other) is LostReason.NO_TRACE, "it may have been here as well"
+        else:
+            assert not_started(other) == "fenced"
 
     place.run(test)
 

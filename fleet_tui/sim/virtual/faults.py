@@ -15,7 +15,7 @@ from fleet_tui.sim.virtual.host import FREE_KB, Lack, SimHost
 from fleet_tui.sim.virtual.loop import Running
 from fleet_tui.sim.virtual.people import People
 from fleet_tui.sim.virtual.scenario import Fault
-from fleet_tui.sim.virtual.world import World
+from fleet_tui.sim.virtual.world import World, dice
 
 MAX_CLOCK_JUMP_MS = 600_000
 
@@ -28,6 +28,7 @@ class Trouble:
         self._people = people
         self._checks = checks
         self._rng = rng
+        self._wipes = dice(world.scenario.seed, "wipes")
 
     async def strike(self, fault: Fault) -> None:
         """Wait for the moment and do it."""
@@ -192,8 +193,9 @@ class Trouble:
         self._world.hosts[fault.host].kill_runs()
 
     async def _wipe_runs(self, fault: Fault) -> None:
+        """With who waits for its programs, or while that looks on."""
         assert fault.host is not None
-        self._world.hosts[fault.host].wipe()
+        self._world.hosts[fault.host].wipe(unwatched=self._wipes.random() < 0.5)
 
     async def _fill_disk(self, fault: Fault) -> None:
         """Almost full, or with not a byte left."""

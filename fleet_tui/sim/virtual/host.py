@@ -79,6 +79,9 @@ class RunDir:
         self.execution: Execution | None = None
         self.stop = False
         self.wiped = False
+        """Its process is not known, and writes nothing down any more."""
+        self.bare = False
+        """Its directory was made anew: what its program prints and leaves lies nowhere."""
         self.began_s = 0.0
         self.rc: tuple[int, float, bytes] | None = None
         """Exit status, seconds it took, output."""
@@ -114,6 +117,10 @@ class SimHost:
         self.lacks_since_s = 0.0
         self.turned_away: list[TurnedAway] = []
         self.runs: dict[str, RunDir] = {}
+        self.claims: dict[str, RunDir] = {}
+        """The second links to what owns a run: ``.claims``."""
+        self._processes: list[RunDir] = []
+        """What was claimed here since the machine came up."""
         self.made_s = 0.0
         self.epoch = self.beginning = 0
         """The file ``epoch``: the newest engine seen, and since when no run was lost."""
@@ -145,19 +152,31 @@ class SimHost:
         """It has booted."""
         self.up = True
 
-    def wipe(self) -> None:
-        """Somebody deletes the run directory. What runs goes on and can tell nobody."""
-        for run in self.runs.values():
-            run.wiped = True
-            if run.execution is not None:
-                run.execution.wiped_s = self._loop.time()
-        self.runs = {}
+    def wipe(self, *, unwatched: bool = False) -> None:
+        """Somebody deletes the directory of all runs. Programs go on, and are known by who waits
+        for them; ``unwatched``, that is killed, and they can tell nobody."""
+        for run_id in list(self.runs):
+            self.delete_run(run_id)
+        if unwatched:
+            for run in self._processes:
+                run.wiped = True
+        self.claims = {}
         self.epoch = self.beginning = 0
+
+    def delete_run(self, run_id: str) -> None:
+        """Somebody deletes, moves or replaces a run's directory."""
+        run = self.runs.pop(run_id)
+        run.rc, run.stop, run.bare = None, False, True
+        if run.execution is None:
+            run.wiped = True
+        else:
+            run.execution.wiped_s = self._loop.time()
 
     def kill_runs(self) -> None:
         """Every program is killed, and its wrapper with it."""
-        for run in self.runs.values():
+        for run in self._processes:
             self._end(run, None)
+        self._processes = []
 
     # The script
 
@@ -219,7 +238,7 @@ class SimHost:
         if body is None:
             reply.end("")
             return
-        known = self.runs.get(question.run)
+        known = self._remade(question.run)
         if known is not None:
             reply.say("exists")
             self._await_owner(known, lambda: self._bury_and_report(known, question, reply))
@@ -262,6 +281,8 @@ class SimHost:
         if run.owner is not None or run.wiped or not self.can_own:
             return
         run.owner, run.boot = "run", self.boot
+        self.claims[question.run] = run
+        self._processes.append(run)
         habit = self._habits(question.run)
         run.began_s = self._loop.time()
         run.execution = execution = Execution(
@@ -289,13 +310,41 @@ class SimHost:
             return
         execution.ended_s = self._loop.time()
         execution.status = status
-        if status is not None and self.free_kb > 0 and not run.wiped:
+        if status is not None and self.free_kb > 0 and not run.wiped and self._reclaim(run):
             execution.recorded = True
             run.rc = (status, execution.ended_s - run.began_s, execution.output.encode())
         run.poke()
 
+    def _remade(self, run_id: str) -> RunDir | None:
+        """The directory of a run, made anew where its claim says that it was here."""
+        if run_id not in self.runs and run_id in self.claims:
+            self.runs[run_id] = self.claims[run_id]
+        return self.runs.get(run_id)
+
+    def _found(self, run_id: str) -> RunDir | None:
+        """As _remade, or by the process that waits for its program: ``find_owner``."""
+        run = self._remade(run_id)
+        if run is None and self.free_kb > 0 and self.lack is not Lack.TOOL:
+            for process in self._processes:
+                execution = process.execution
+                if execution is None or execution.run != run_id:
+                    continue
+                if execution.lives and not process.wiped:
+                    run = self.runs[run_id] = self.claims[run_id] = process
+        return run
+
+    def _reclaim(self, run: RunDir) -> bool:
+        """Whether the run is still its process's when it ends."""
+        assert run.execution is not None
+        run_id = run.execution.run
+        known = self._remade(run_id)
+        if known is not None and known is not run and known.owner == "fenced":
+            return False
+        self.runs[run_id] = run
+        return True
+
     def _probe(self, question: Question, reply: "_Reply") -> None:
-        run = self.runs.get(question.run)
+        run = self._found(question.run)
         if run is None:
             if self.free_kb <= 0 or self.lack is Lack.TOOL:
                 reply.end("state failed no-owner")
@@ -309,14 +358,14 @@ class SimHost:
         self._await_owner(run, lambda: self._bury_and_report(run, question, reply))
 
     def _linger(self, question: Question, reply: "_Reply") -> None:
-        run = self.runs.get(question.run)
+        run = self._found(question.run)
         if run is None or not self._is_alive(run):
             self._probe(question, reply)
             return
         self._when(run, lambda: not self._is_alive(run), 20.0, lambda: self._probe(question, reply))
 
     def _cancel(self, question: Question, reply: "_Reply") -> None:
-        run = self.runs.get(question.run)
+        run = self._found(question.run)
         if run is None:
             self._probe(question, reply)
             return
@@ -388,7 +437,7 @@ class SimHost:
         """Tell the checkpoint that the program left, if any."""
         execution = run.execution
         step_s = self._habits(execution.run).step_s if execution is not None else 0.0
-        if execution is None or not step_s:
+        if execution is None or not step_s or run.bare:
             return
         until_s = self._loop.time() if execution.ended_s is None else execution.ended_s
         steps = int((until_s - run.began_s) / step_s)
@@ -402,7 +451,7 @@ class SimHost:
     def _written(self, run: RunDir) -> int:
         """Bytes of output so far."""
         silent = run.execution is None or self._habits(run.execution.run).silent
-        return 0 if silent else 1 + int((self._loop.time() - run.began_s) * 10)
+        return 0 if silent or run.bare else 1 + int((self._loop.time() - run.began_s) * 10)
 
     def _is_alive(self, run: RunDir) -> bool:
         return run.execution is not None and run.execution.lives

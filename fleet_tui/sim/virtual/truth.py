@@ -36,7 +36,7 @@ class Execution(msgspec.Struct, kw_only=True):
     pulse_s: float = 0.0
     """How often it gives one; 0 for all the time."""
     wiped_s: float | None = None
-    """When its directory was deleted: from then on its host knows nothing of it."""
+    """When its directory was deleted: from then on its host may know nothing of it."""
     continued: bool = False
     """Its gateway gave itself this turn, after a crash had interrupted the one before."""
     in_gateway: bool = False
