@@ -127,7 +127,7 @@ def test_the_worlds_are_troubled_enough() -> None:
     words = happened(outcomes)
     faults = {fault.kind for seed in range(1, 101) for fault in draw(seed).faults}
     assert {f"fault: {kind}" for kind in faults} <= words
-    assert faults >= {"unfit-host", "name-host", "poison-gateway", "kill-gateway"}
+    assert faults >= {"unfit-host", "name-host", "poison-gateway", "kill-gateway", "late-look"}
     worlds = [draw(seed) for seed in range(1, 101)]
     assert {release for world in worlds for release in world.releases.values()} >= set(OLD)
     assert len(faults) > 12

@@ -137,12 +137,11 @@ class Router:
         avoided = to_avoid(task, round_.now_ms)
         if not lineup.has_others(avoided):
             avoided = frozenset()
-        candidates = _best(task, line, round_, avoided)
-        if not candidates:  # who is free in its home failed it: rather another pool than waiting
-            for other in lineup.free_lines():
-                if candidates := _best(task, other, round_, avoided):
-                    line = other
-                    break
+        candidates: tuple[Candidate, ...] = ()
+        for each in lineup.free_lines():  # who is free in its home may have failed it
+            if candidates := _best(task, each, round_, avoided):
+                line = each
+                break
         pool = line.pool
         if not candidates:
             return Decision(

@@ -37,6 +37,9 @@ def draw(seed: int) -> Scenario:
         world = _with_gateways(world, dice)
     elif chance < 0.3:
         world = _with_wiped_starts(world, dice)
+    dice = random.Random(f"{seed}/late-looks")  # noqa: S311  # a simulation, not a secret
+    if not world.gateways and dice.random() < 0.08:
+        world = _with_late_looks(world, dice)
     dice = random.Random(f"{seed}/poison")  # noqa: S311  # a simulation, not a secret
     if world.gateways and dice.random() < 0.2:
         world = _with_poison(world, dice)
@@ -160,6 +163,24 @@ def _with_wiped_starts(world: Scenario, rng: random.Random) -> Scenario:
         world,
         faults=tuple(sorted((*world.faults, *wipes), key=lambda fault: fault.at_s)),
         network=replace(world.network, drop_answer=0.3),
+    )
+
+
+def _with_late_looks(world: Scenario, rng: random.Random) -> Scenario:
+    """Engines die soon after a start, and what they asked first comes late to a host that lost its
+    runs."""
+    jobs = [job for job in world.jobs if job.at_s < world.safety_s - 10.0]
+    late = tuple(
+        Fault(
+            at_s=job.at_s + rng.uniform(0.3, 2.0),
+            kind="late-look",
+            host=rng.choice(list(world.fleet.hosts)),
+            for_s=rng.uniform(1.0, 6.0),
+        )
+        for job in rng.sample(jobs, min(len(jobs), 4))
+    )
+    return replace(
+        world, faults=tuple(sorted((*world.faults, *late), key=lambda fault: fault.at_s))
     )
 
 

@@ -197,6 +197,20 @@ class Trouble:
         assert fault.host is not None
         self._world.hosts[fault.host].wipe(unwatched=self._wipes.random() < 0.5)
 
+    async def _late_look(self, fault: Fault) -> None:
+        """An engine's first look sat in a buffer. It arrives when the engine is dead, before
+        anybody else asks, and makes the deleted directory anew."""
+        world, host = self._world, fault.host
+        assert host is not None
+        world.net.set_link(host, requests=False, answers=False)
+        world.net.break_connections(host)
+        world.kill_engine()
+        world.hosts[host].wipe(unwatched=True)
+        _, look = world.net.first_looks.get(host, (0, b""))
+        world.hosts[host].answer(look, lambda _: None)
+        await asyncio.sleep(fault.for_s)
+        world.net.set_link(host, requests=True, answers=True)
+
     async def _fill_disk(self, fault: Fault) -> None:
         """Almost full, or with not a byte left."""
         assert fault.host is not None

@@ -20,7 +20,7 @@ from fleet_tui.core.routing import lineup, waiting
 from fleet_tui.core.state import Health
 from fleet_tui.engine import dispatch
 from fleet_tui.sim.virtual.planting import Mutant, change, rewrite
-from fleet_tui.wire import answers
+from fleet_tui.wire import answers, runs
 from fleet_tui.wire.openclaw import transcript
 
 _IF_CANCELLED = """\
@@ -131,6 +131,11 @@ _TIME: tuple[Mutant, ...] = (
         rewrite(
             attempts, "_run_is_over", "deadlines.start_to_close_ms is not None and", "False and"
         ),
+    ),
+    Mutant(
+        "late-look",
+        "a directory that the late look of a dead engine made anew is believed",
+        change(runs.Runs, "_age_ms", lambda *_: 0),
     ),
     Mutant(
         "beats-ignored",

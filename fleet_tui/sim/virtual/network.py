@@ -19,6 +19,7 @@ from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import FailureKind
 from fleet_tui.sim.virtual.host import SimHost
 from fleet_tui.sim.virtual.loop import NotVirtual, VirtualLoop
+from fleet_tui.sim.virtual.question import verb_of
 from fleet_tui.sim.virtual.scenario import Network
 from fleet_tui.wire.shell import (
     DEFAULT_MAX_OUTPUT_BYTES,
@@ -92,7 +93,15 @@ class Internet:
         self.rng = rng
         self.nameless: set[HostName] = set()
         """Hosts whose names nobody knows: never, or not yet."""
+        self.first_looks: dict[HostName, tuple[int, bytes]] = {}
+        """The newest engine that looked at a host, and its first look."""
         self._shells: list[SimShell] = []
+
+    def note_look(self, epoch: int, host: HostName, stdin: bytes) -> None:
+        """Remember it, if it is a first look: a copy of it may be long on its way."""
+        known, _ = self.first_looks.get(host, (0, b""))
+        if epoch > known and verb_of(stdin)[0] == "look":
+            self.first_looks[host] = (epoch, stdin)
 
     def heal(self) -> None:
         """No more trouble from now on. What is late already still comes."""
@@ -216,6 +225,7 @@ class SimShell:
         if not self.alive:
             return ChannelFailure(kind=FailureKind.SSH_UNREACHABLE)
         net.sent(self._epoch, self.host.name, stdin)
+        net.note_look(self._epoch, self.host.name, stdin)
 
         def question(respond: Callable[[Completed], None]) -> None:
             self.host.answer(stdin, lambda out: respond(Completed(exit_status=0, stdout=out)))
