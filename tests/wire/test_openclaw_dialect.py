@@ -139,6 +139,23 @@ async def test_a_cost_that_the_answer_does_not_tell_is_read_from_the_transcript(
     assert outcome.value.usage.cost_microusd == 3_210
 
 
+@pytest.mark.parametrize("result", ["x", {"payloads": "x"}])
+async def test_an_answer_that_cannot_be_read_is_read_from_the_transcript(result: object) -> None:
+    gateway = of_september()
+    session = Session(gateway)
+    session.final = {"status": "ok", "result": result}
+    usage = {"input": 800, "output": 50, "cost": {"total": 0.00321}}
+    told: dict[str, Any] = {"role": "assistant", "content": "the answer", "usage": usage}
+    session.info, session.messages = {"status": "done"}, [told]
+    async with at_work(gateway) as subject:
+        await subject.start(ORDER)
+        outcome = await subject.follow(ORDER)
+    assert isinstance(outcome, Definite)
+    assert isinstance(outcome.value, Finished)
+    assert outcome.value.answer.text.raw == "the answer"
+    assert outcome.value.usage.cost_microusd == 3_210
+
+
 # --- releases that cannot be worked with -------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from fleet_tui.core.evidence import (
     MAX_ANSWER_CHARS,
+    Answer,
     Definite,
     Finished,
     LostReason,
@@ -272,6 +273,18 @@ def test_a_run_limit_of_an_older_release_is_told_apart_from_an_abort() -> None:
     assert waited_outcome(raw(queued)) == Stopped()
 
 
+@pytest.mark.parametrize("status", ["ok", "sideways", "accepted", ""])
+@pytest.mark.parametrize("stop_reason", ["rpc", "delete"])
+def test_a_stop_reason_that_contradicts_the_status_proves_no_end(
+    status: str, stop_reason: str
+) -> None:
+    end = raw({"status": status, "stopReason": stop_reason, "endedAt": 1})
+    outcome = final_outcome(Result(end))
+    assert isinstance(outcome, Unknown)
+    assert outcome.reason is LostReason.BAD_ANSWER
+    assert waited_outcome(end) is None
+
+
 @pytest.mark.parametrize(
     ("name", "failure", "words"),
     [
@@ -329,10 +342,15 @@ def test_an_answer_of_errors_alone_is_a_failure() -> None:
     assert outcome.value.failure == "agent-error"
 
 
-def test_a_strange_result_does_not_spoil_the_verdict() -> None:
-    end = {"status": "ok", "result": {"payloads": "?", "meta": {}}}
-    outcome = final_outcome(Result(raw(end)))
-    assert outcome == Definite(Finished(ok=True))
+@pytest.mark.parametrize(
+    "result", ["done", 3, [], {"payloads": "?", "meta": {}}, {"payloads": [{"text": {"a": 1}}]}]
+)
+def test_a_strange_result_spoils_the_answer_and_not_the_verdict(result: object) -> None:
+    outcome = final_outcome(Result(raw({"status": "ok", "result": result})))
+    assert isinstance(outcome, Definite)
+    assert isinstance(outcome.value, Finished)
+    assert outcome.value.ok
+    assert outcome.value.answer == Answer(lost=True)
 
 
 @pytest.mark.parametrize(

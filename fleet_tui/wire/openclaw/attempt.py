@@ -197,7 +197,7 @@ class Attempts:
             if isinstance(reply, Lost):
                 return unanswered(reply)
             stray = about_another(reply, order.run_id)
-            return stray or await self._with_cost(order, final_outcome(reply))
+            return stray or await self._completed(order, final_outcome(reply))
         while True:
             seen = await self._look(order)
             if isinstance(seen, Unknown):
@@ -208,19 +208,24 @@ class Attempts:
             if lost is not None:
                 return lost
 
-    async def _with_cost(self, order: RunOrder, outcome: Outcome) -> Outcome:
-        """The outcome with the cost that its transcript tells, where the final answer tells none:
-        up to 2026.7 that has tokens only."""
+    async def _completed(self, order: RunOrder, outcome: Outcome) -> Outcome:
+        """The outcome with what its transcript tells and the final answer does not: the cost, up to
+        2026.7, and a text that cannot be read there."""
         if not isinstance(outcome, Definite) or not isinstance(outcome.value, Finished):
             return outcome
-        usage = outcome.value.usage
-        if usage.cost_microusd is not None or not usage.total_tokens:
+        usage, lacks_text = outcome.value.usage, outcome.value.answer.lost
+        lacks_cost = usage.cost_microusd is None and usage.total_tokens > 0
+        if not lacks_text and not lacks_cost:
             return outcome
         connection = await self._line.connection()
         if isinstance(connection, GatewayFailure):
             return outcome
         seen = await self._session(connection, order)
-        if not isinstance(seen, Finished) or seen.usage.total_tokens != usage.total_tokens:
+        if not isinstance(seen, Finished):
+            return outcome
+        if lacks_text and seen.ok:
+            return Definite(replace(outcome.value, answer=seen.answer, usage=seen.usage))
+        if seen.usage.total_tokens != usage.total_tokens:
             return outcome
         return Definite(replace(outcome.value, usage=seen.usage))
 

@@ -54,7 +54,10 @@ MAX_COST_USD = 1e6
 _STOPPED_BY = frozenset({"rpc", "delete"})
 """Stop reasons of ``sessions.abort`` and of ``sessions.delete`` under a run."""
 
-_ENDED = frozenset({"ok", "timeout", "error"})
+_STOPPED = frozenset({"timeout", "error"})
+"""Statuses of a run that was stopped: of ``agent``, and of ``agent.wait``."""
+
+_ENDED = frozenset({"ok", *_STOPPED})
 _STARTED = frozenset({"accepted", "in_flight"}) | _ENDED
 """Statuses of ``agent``. Any other proves nothing."""
 
@@ -265,6 +268,7 @@ def final_outcome(
     if isinstance(end, Malformed):
         return unanswered(end)
     result = decode(end.result, _RunResult)
+    is_strange = isinstance(result, Malformed)
     if isinstance(result, Malformed):
         result = _RunResult()
     meta, usage = _Meta(), Usage(unusable=True)
@@ -274,10 +278,13 @@ def final_outcome(
         usage = usage_of([agent.usage], model=agent.model, cost_usd=agent.cost_usd)
     if _was_aborted(end):
         return Definite(Stopped(usage=usage))
-    if end.status not in _ENDED:
-        return Unknown(LostReason.BAD_ANSWER, Untrusted(f"status {end.status[:40]!r}"))
+    if end.status not in _ENDED or _contradicts_itself(end):
+        strange = complaint(f"status {end.status[:40]!r}, stop reason {end.stop_reason!r}")
+        return Unknown(LostReason.BAD_ANSWER, strange)
     errors = [part.text or "" for part in result.payloads if part.is_error]
     answer = answer_of("\n\n".join(p.text for p in result.payloads if p.text and not p.is_error))
+    if is_strange and end.status == "ok":
+        answer = Answer(lost=True)
     only_errors = bool(errors) and not answer.size_bytes
     return Definite(
         Finished(
@@ -293,7 +300,13 @@ def final_outcome(
 
 def _was_aborted(end: _RunEnd | _Waited) -> bool:
     """Whether a run ended because somebody asked for it, at work or still in the queue."""
-    return end.stop_reason in _STOPPED_BY and end.timeout_phase in {None, "queue"}
+    stopped = end.status in _STOPPED and end.stop_reason in _STOPPED_BY
+    return stopped and end.timeout_phase in {None, "queue"}
+
+
+def _contradicts_itself(end: _RunEnd | _Waited) -> bool:
+    """A success that was stopped is neither."""
+    return end.status == "ok" and end.stop_reason in _STOPPED_BY
 
 
 def _failure(status: str, only_errors: bool) -> str:
@@ -312,7 +325,7 @@ def waited_outcome(payload: msgspec.Raw) -> Finished | Stopped | None:
     if _was_aborted(waited):
         return Stopped()
     error = complaint(waited.error or "")
-    if waited.status == "ok":
+    if waited.status == "ok" and not _contradicts_itself(waited):
         return Finished(ok=True, answer=answer_of(waited.terminal_reply.text or ""))
     if waited.status == "error":
         return Finished(ok=False, failure=FAILED_MODEL, detail=error)
