@@ -17,6 +17,8 @@ from fleet_tui.core.redaction import is_token
 _STAND_IN = {"version": "1", "fleet": "fleet"}
 """Makes the rest of a file judgeable whatever stands in these two."""
 _LEFT_OUT = "left-out"
+MAX_DEPTH = 8
+"""Of a value within the others; none is deeper."""
 _MAY_BE_EMPTY = frozenset({"hosts", "pools", "agents"})
 _ADVICE = {
     "include": "include is not supported in version 1: one fleet is one file",
@@ -63,10 +65,14 @@ def validate(source: Source, root: Node, env: MappingABC[str, str]) -> Valid | N
         else:
             _translate(source, root, error)
         _leave_out(plain, error["loc"])
-    try:
-        return Valid(FleetFile.model_validate({**plain, **_STAND_IN}), whole=False)
-    except ValidationError:
-        return None
+    for _ in range(MAX_DEPTH):
+        try:
+            return Valid(FleetFile.model_validate({**plain, **_STAND_IN}), whole=False)
+        except ValidationError as invalid:
+            # What a part lacks, or has left out, may make the whole of it invalid.
+            for error in invalid.errors(include_url=False, include_input=False):
+                _leave_out(plain, error["loc"][:-1])
+    return None
 
 
 def _leave_out(plain: object, loc: Loc) -> None:

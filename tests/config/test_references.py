@@ -39,6 +39,26 @@ def test_a_default_jump_cannot_lead_back_to_a_host_with_agents() -> None:
     assert {str(name): host.jump for name, host in spec.hosts.items()} == {"b": "a", "a": None}
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "retry: {once: {non_retryable: [exit-300, exit-3]}}",
+        "routing: {residency: [{regions: [eu]}]}",
+        "routing: {residency: [{client: a, regions: [eu]}, 7]}",
+        "routing: {residency: 7}",
+        "limits: {open: many}",
+        "deadlines: [1]",
+        "lost_after: {a: 1}",
+        "retry: {once: {max_attempts: 0, backoff: 1, non_retryable: {a: b}}}",
+    ],
+)
+def test_names_are_looked_up_whatever_value_is_wrong(wrong: str) -> None:
+    text = HEAD + f"{wrong}\nagents: {{a1: {{pool: nowhere, port: 1, token: secret:env:T}}}}\n"
+    found = problems_of(text)
+    assert "agents.a1.pool" in {problem.path for problem in found}
+    assert any(str(problem.path).startswith(wrong.partition(":")[0]) for problem in found)
+
+
 def test_no_jump_is_another_thing_than_nothing_said_of_one() -> None:
     spec = load_text(BOTH_WAYS % "{jump: none}").spec
     assert {str(name): host.direct for name, host in spec.hosts.items()} == {"b": False, "a": True}
