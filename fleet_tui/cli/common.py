@@ -20,7 +20,7 @@ from fleet_tui.core import words
 from fleet_tui.core.commands import Accepted, Command, Refused, Reply
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.quantities import instant_ms
-from fleet_tui.core.secret_names import names_secret
+from fleet_tui.core.redaction import named_without_secrets, shown_names
 from fleet_tui.core.state import FleetState, Task
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.errors import Refused as RefusedError
@@ -379,7 +379,11 @@ def _plain(value: object) -> object:
                 fields = {config.tag_field: config.tag, **fields}
             return fields
         case dict():
-            return {key: _plain_named(key, inner) for key, inner in value.items()}
+            names = shown_names(value, redact)
+            return {
+                name: _plain_named(key, inner)
+                for name, (key, inner) in zip(names, value.items(), strict=True)
+            }
         case frozenset():
             return sorted(_plain(inner) for inner in value)  # type: ignore[type-var]  # all names
         case list() | tuple():
@@ -390,8 +394,8 @@ def _plain(value: object) -> object:
 
 def _plain_named(name: object, value: object) -> object:
     """A value with its name, such as a label's, which may say that it is a secret."""
-    if isinstance(name, str) and isinstance(value, str) and value and names_secret(name):
-        return "[redacted:secret]"
+    if isinstance(name, str) and type(value) is str:
+        return redact(named_without_secrets(name, value))
     return _plain(value)
 
 

@@ -71,8 +71,7 @@ def command(
     except BadTask as error:
         raise UsageError(str(error)) from None
     spec = _changed(found.spec, wanted, options)
-    if options.text is not None:
-        look_at(options.text, yes=yes)
+    look_at(options.text or "", options.labels or {}, yes=yes)
     reply = accepted(ask_engine(fleet, [Edit(task=found.id, spec=spec)])[0])
     if as_json:
         emit_json("edited", fleet=fleet.name, task=found.id, label=found.label, reply=reply)

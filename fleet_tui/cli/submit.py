@@ -30,6 +30,7 @@ from fleet_tui.core.commands import Submit
 from fleet_tui.core.firewall import invisible_count, safe_line, safe_text
 from fleet_tui.core.fleet import Deadlines, Priority, TaskClass
 from fleet_tui.core.ids import TaskId, task_label
+from fleet_tui.core.redaction import holds_secret
 from fleet_tui.core.state import Task, TaskPhase
 from fleet_tui.core.submission import MAX_PAYLOAD_BYTES
 from fleet_tui.core.ulid import new_ulid
@@ -158,7 +159,7 @@ def _submit_one(
         spec = spec_of(replace(options, text=payload, key=key), fleets)
     except BadTask as error:
         raise UsageError(str(error)) from None
-    look_at(payload, yes=yes)
+    look_at(payload, spec.labels, yes=yes)
     ulid = TaskId(new_ulid(time.time_ns() // 1_000_000, secrets.token_bytes(10)))
     reply = accepted(ask_engine(fleet, [Submit(task=ulid, key=key or ulid, spec=spec)])[0])
     label = task_label(reply.number) if reply.number is not None else (reply.task or ulid)
@@ -171,9 +172,9 @@ def _submit_one(
     return _wait(fleet, reply.task or ulid, as_json)
 
 
-def look_at(payload: str, *, yes: bool) -> None:
-    """Tell what is in a text that its writer may not know. Raises Refused when it looks as if it
-    had a secret in it and nobody says yes."""
+def look_at(payload: str, labels: dict[str, str], *, yes: bool) -> None:
+    """Tell what is in a text that its writer may not know. Raises Refused when it looks as if it,
+    or a label, had a secret in it and nobody says yes."""
     hidden = invisible_count(payload)
     if hidden:
         say(f"note: the text has {hidden} invisible characters", err=True)
@@ -183,8 +184,11 @@ def look_at(payload: str, *, yes: bool) -> None:
     first, newline, _ = payload.lstrip().partition("\n")
     if newline and first.startswith("{") and first.rstrip().endswith("}") and '"text"' in first:
         click.echo("note: this is one task; --lines submits one task a line", err=True)
-    if redact_counted(payload)[1]:
-        click.echo("note: the text looks as if it had a secret in it", err=True)
+    found = ["text"] if redact_counted(payload)[1] else []
+    found += [f"label {name}" for name, value in labels.items() if holds_secret(name, value)]
+    for what in found:
+        say(f"note: the {what} looks as if it had a secret in it", err=True)
+    if found:
         confirm("Store it in the ledger all the same?", yes=yes)
 
 

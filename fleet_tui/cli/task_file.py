@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import starmap
 from typing import IO, BinaryIO
 
 import msgspec
@@ -23,6 +24,7 @@ from fleet_tui.core.decided import Decided
 from fleet_tui.core.firewall import invisible_count, safe_line
 from fleet_tui.core.ids import TaskId
 from fleet_tui.core.protocol import MAX_FRAME_BYTES
+from fleet_tui.core.redaction import holds_secret
 from fleet_tui.core.state import FleetState
 from fleet_tui.core.submission import Wanted, submit
 from fleet_tui.core.ulid import new_ulid
@@ -204,7 +206,7 @@ def _command(
 
 def _notice(found: Judged, line: int, command: Submit) -> None:
     text = command.spec.payload.raw
-    if redact_counted(text)[1]:
+    if redact_counted(text)[1] or any(starmap(holds_secret, command.spec.labels.items())):
         found.secret.add(line)
     if invisible_count(text):
         found.invisible.add(line)

@@ -5,12 +5,11 @@ from collections import Counter
 from fleet_tui.config.near_names import slips
 from fleet_tui.config.problems import Source, did_you_mean
 from fleet_tui.config.reader import Loc, Node, Scalar, find, find_key, written
-from fleet_tui.config.secrets import is_reference
 from fleet_tui.config.validate import dotted
 from fleet_tui.core import words
 from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec, LocalAgent, ResidencyRule
 from fleet_tui.core.names import look_alike
-from fleet_tui.core.secret_names import names_secret
+from fleet_tui.core.redaction import holds_secret
 
 NOT_USED_YET = {
     "min_up": "no change is held by it",
@@ -146,12 +145,13 @@ class _Lint:
             )
 
     def _variables(self, agent: AgentSpec) -> None:
-        if not isinstance(agent.kind, CommandAgent | LocalAgent):
-            return
-        for name, value in agent.kind.env.items():
-            if _literal_secret(name, value):
+        given = [("labels", agent.labels)]
+        if isinstance(agent.kind, CommandAgent | LocalAgent):
+            given.append(("env", agent.kind.env))
+        for where, named in given:
+            for name in (name for name, value in named.items() if holds_secret(name, value)):
                 self._warn(
-                    ("agents", agent.name, "env", name),
+                    ("agents", agent.name, where, name),
                     "looks like a secret written out",
                     "write a reference such as secret:env:NAME",
                 )
@@ -191,7 +191,3 @@ def _can_serve(agent: AgentSpec, rule: ResidencyRule) -> bool:
     if rule.client and agent.clients and rule.client not in agent.clients:
         return False
     return not (rule.project and agent.projects and rule.project not in agent.projects)
-
-
-def _literal_secret(name: str, value: str) -> bool:
-    return names_secret(name) and not is_reference(value)

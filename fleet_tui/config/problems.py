@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.near import nearest
+from fleet_tui.core.redaction import starred as with_stars
 
 MAX_PROBLEMS = 100
 """Problems kept of one file; further ones are counted."""
@@ -188,7 +189,8 @@ def visible(text: str, *, limit: int = MAX_SHOWN_CHARS) -> str:
 
 
 def starred(line: str) -> str:
-    """A line with whatever looks like a secret replaced by as many stars."""
+    """A line with whatever looks like a secret replaced by as many stars: what would be taken out
+    of a text, and in a file in which no secret belongs anything that might be one."""
 
     def stars(found: re.Match[str]) -> str:
         group = found.lastgroup or "shape"
@@ -196,7 +198,7 @@ def starred(line: str) -> str:
         whole = found.group()
         return whole[:start] + "*" * (end - start) + whole[end:]
 
-    return _SECRET_VALUE.sub(stars, line)
+    return _SECRET_VALUE.sub(stars, with_stars(line))
 
 
 def columns(text: str) -> int:

@@ -119,6 +119,9 @@ class _Plain:
             case Mapping():
                 plain = {}
                 for key, entry in node.entries.items():
+                    if is_token(key):
+                        self._secret(entry.key, loc)
+                        continue
                     if _holds_secret(key, entry.value, loc):
                         self._secret(entry.key, (*loc, key))
                         continue

@@ -6,6 +6,7 @@ Bad input gives problems at the fields they belong to, all at once; nothing type
 import re
 import shlex
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,6 +17,7 @@ from fleet_tui.core.fleet import FleetSpec, Priority, TaskClass
 from fleet_tui.core.ids import AgentName, Capability, ClientName, PoolName, Region
 from fleet_tui.core.names import MAX_NAME_CHARS
 from fleet_tui.core.near import nearest
+from fleet_tui.core.redaction import without_patterns
 from fleet_tui.core.state import TaskSpec
 from fleet_tui.core.submission import MAX_PAYLOAD_BYTES
 from fleet_tui.core.ulid import new_ulid
@@ -147,14 +149,28 @@ def parse_labels(text: str) -> dict[str, str] | Problem:
     return labels
 
 
-def payload_note(payload: str) -> str:
-    """What the operator should know about a text before sending it; empty when nothing."""
+MAX_LOOKED_AT_CHARS = 20_000
+"""How much of a text is looked at for secrets while it is typed."""
+
+
+class Note(NamedTuple):
+    """What the operator should know about a text before sending it."""
+
+    text: str = ""
+    warns: bool = False
+
+
+def payload_note(payload: str) -> Note:
+    """What there is to know; empty when nothing."""
     octets = len(payload.encode(errors="replace"))
     lines = payload.count("\n") + 1
     parts = [f"{size(octets)}, {plural(lines, 'line')}"] if payload else []
+    warnings = []
     if hidden := invisible_count(payload):
-        parts.append(f"{plural(hidden, 'invisible or control character')} in it")
-    return ", ".join(parts)
+        warnings.append(f"{plural(hidden, 'invisible or control character')} in it")
+    if without_patterns(payload[:MAX_LOOKED_AT_CHARS])[1]:
+        warnings.append("it looks as if there was a secret in it")
+    return Note(", ".join(parts + warnings), bool(warnings))
 
 
 def _payload_problems(payload: str) -> Iterable[Problem]:

@@ -28,7 +28,12 @@ from fleet_tui.core.fleet import FleetSpec, TaskClass
 from fleet_tui.core.open_run import notes
 from fleet_tui.core.quoting import reason_of
 from fleet_tui.core.reason_words import lost_words
-from fleet_tui.core.redaction import without_secrets
+from fleet_tui.core.redaction import (
+    named_without_secrets,
+    shown_names,
+    without_patterns,
+    without_secrets,
+)
 from fleet_tui.core.state import Attempt, AttemptPhase, FleetState, Task, TaskPhase
 from fleet_tui.core.task_words import task_word
 from fleet_tui.core.troubles import waits_for
@@ -279,8 +284,11 @@ def _story(story: Sequence[Recorded] | None, state: FleetState, pen: Pen) -> Sec
 
 def _identity(task: Task, pen: Pen) -> Section:
     """The names other programs use for this task."""
-    labels = " ".join(f"{key}={value}" for key, value in sorted(task.spec.labels.items()))
-    labels = without_secrets(Untrusted(labels)).raw
+    named = sorted(task.spec.labels.items())
+    shown = shown_names((key for key, _ in named), lambda key: without_patterns(key)[0])
+    labels = " ".join(
+        f"{key}={named_without_secrets(*pair)}" for key, pair in zip(shown, named, strict=True)
+    )
     pairs: list[tuple[str, str | Cell]] = [
         ("id", name(task.id)),
         ("key", name(task.key)),

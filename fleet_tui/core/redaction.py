@@ -1,15 +1,33 @@
 """Finding what looks like a secret, by its shape: the one table of shapes that there is.
 
-A replaced secret says what it was, never a part of it. What people submit is kept and delivered as
+A replaced secret says what it was, never a part of it. What has the form of a token is taken out
+wherever it is; so is what a name of a secret is given (``password=``, ``OTP=``), whatever it looks
+like. In a sentence (``token``, ``passwd``, ``signing key`` and a blank) and after names that mean
+other things too (``key=``, ``auth=``, ``salt=``), it is taken out if it looks like a credential
+(``secret_values.py``); after ``pin`` and other names of codes, if it is a few digits.
+
+What people submit is kept and delivered as
 it is and shown without secrets; what agents say is stored without them (``wire/redact.py``). The
 warnings of fleet files and of ``submit`` read the same table.
 """
 
 import re
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
 
-from fleet_tui.core.secret_names import NAMED
+from fleet_tui.core.secret_names import (
+    ABOUT,
+    AMBIGUOUS,
+    AMBIGUOUS_KEY,
+    CODE,
+    MADE_UP,
+    NAMED,
+    NAMED_ALOUD,
+    SAID,
+    names_secret,
+)
+from fleet_tui.core.secret_values import is_mixed, is_random
 from fleet_tui.core.untrusted import Untrusted
 
 _REFERENCE = r"secret:(?:env|file|host|keyring|cmd):"
@@ -18,6 +36,9 @@ _REFERENCE = r"secret:(?:env|file|host|keyring|cmd):"
 _COLOURS = r"(?:(?:\x1b|\\(?:u001b|x1b|033)|␛)\[[0-9;:]{0,20}m){0,3}+"
 """Between a name and its value: programs colour the names of their fields. As they are sent, or as
 text."""
+
+_NO_SECRET = re.compile(rf"(?i){_REFERENCE}|\[redacted:")
+"""What stands where a secret would and is safe to tell."""
 
 _NO_VALUE = (
     rf"(?!{_REFERENCE}|\[redacted:|\*{{3}}|\$[({{A-Z_]|<[\w -]{{1,40}}>|%[({{]|\{{\{{"
@@ -41,6 +62,12 @@ _VALUE = (
 """In quotes whatever it is, without them up to where the next value could begin; lists, blocks of
 YAML and what goes over several lines as a whole."""
 
+_WORD_OF_TEXT = r"[^\s\"'`<>,;]{5,400}[^\s\"'`<>,;.:!?)\]}\\]"
+"""Without quotes around it, and without what ends a sentence."""
+
+MIN_TOKEN_CHARS = 12
+"""No token is shorter: field names and most others need no look."""
+
 _BASE64URL = r"[A-Za-z0-9_-]"
 
 
@@ -53,6 +80,8 @@ class Shape(NamedTuple):
     pattern: re.Pattern[str]
     is_token: bool = True
     """Whether the secret itself has a form that nothing else has."""
+    is_one: Callable[[str], bool] | None = None
+    """What is found is a secret only if this says so of its value."""
 
 
 def _token(kind: str, pattern: str, *hints: str) -> Shape:
@@ -146,8 +175,13 @@ SHAPES: tuple[Shape, ...] = (
         "asia",
     ),
     _token(
+        "aws-session-token",
+        r"(?:IQoJb3JpZ2lu|FwoGZXIvYXdz|FQoGZXIvYXdz|AQoDYXdz)[A-Za-z0-9+/%]{24,}={0,2}",
+        *("iqojb3jpz2lu", "fwogzxivyxdz", "fqogzxivyxdz", "aqodyxdz"),
+    ),
+    _token(
         "google-key",
-        r"AIza[A-Za-z0-9_-]{30,}|ya29\.[A-Za-z0-9_-]{20,}|GOCSPX-[A-Za-z0-9_-]{20,}"
+        r"AIza[A-Za-z0-9_-]{30,}|ya29\.(?:[a-z]\.)?[A-Za-z0-9_-]{20,}|GOCSPX-[A-Za-z0-9_-]{20,}"
         r"|1//0[A-Za-z0-9_-]{30,}",
         *("aiza", "ya29.", "gocspx-", "1//0"),
     ),
@@ -271,6 +305,52 @@ SHAPES: tuple[Shape, ...] = (
         rf"[\w.-]{{0,60}}?{NAMED}[\"'])",
         "value",
     ),
+    _named(
+        "secret",
+        rf"(?i){MADE_UP}(?:_?\d{{1,3}})?(=(?!=)|\\?[\"']\s{{0,4}}:\s{{0,4}}|:\s{{0,4}}(?=[\"'])){_NO_VALUE}"
+        r"(?!(?:yes|no|on|off|set|unset|ok|nil|empty|str|int|bool)\b)"
+        r"(?:\\?\"[^\"\\\n]{1,5}\\?\"|\\?'[^'\\\n]{1,5}\\?'"
+        r"|(?=\w)[^\s\"',;&(){}\[\]<>]{3,400})",
+        *("pass", "kennwort"),
+    ),
+    _named(
+        "secret",
+        r"(?im)((?:^|[;&|$#>])[ \t]{0,20}(?:set|export|declare(?: -x)?)[ \t]{1,4}"
+        rf"{NAMED_ALOUD}[ \t]{{1,4}})(?![=:]){_NO_VALUE}"
+        rf"(?!(?:{ABOUT}|first|now|again|before|later|here|there|failed|done|\w{{2,20}}ly)(?!\S))"
+        r"[^\s;&|]{1,400}(?=[ \t]{0,20}(?:$|[;&|]))",
+        *("set", "export", "declare"),
+    ),
+    _named(
+        "secret",
+        r"(?i)(\b(?:mysql\w*|mariadb[\w-]*|sshpass)\b[^\n|;&]{0,80}? (?-i:-p))(?![-:=]|ort\b)"
+        rf"{_NO_VALUE}(?:\"[^\"\n]{{1,400}}\"|'[^'\n]{{1,400}}'|[^\s\"']{{1,400}})",
+        *("mysql", "mariadb", "sshpass"),
+    ),
+    _named(
+        "secret",
+        rf"(?i){CODE}(\\?[\"']?(?:\s{{0,4}}[:=]\s{{0,4}}|\s{{1,4}}(?:(?:is|was):?\s{{1,4}})?)\\?[\"']?)"
+        r"(?:\d{3}[ -]\d{3,4}|\d{4,10})(?![\w.-])",
+        *("pin", "otp", "passcode", "cvv", "cvc", "code"),
+    ),
+    _named(
+        "secret",
+        rf"(?i){SAID}(:?\s{{1,4}}(?:(?:is|was|to|as|of)(?: now)?:?\s{{1,4}})?[\"'`(]?)"
+        rf"{_NO_VALUE}{_WORD_OF_TEXT}",
+        *_NAME_HINTS,
+    )._replace(is_one=is_mixed),
+    _named(
+        "secret",
+        rf"(?i){AMBIGUOUS}(\\?[\"']?\s{{0,4}}[:=]\s{{0,4}}\\?[\"'`]?|(?<=--auth)\s)"
+        rf"{_NO_VALUE}{_WORD_OF_TEXT}",
+        *("auth", "salt", "pepper"),
+    )._replace(is_one=is_mixed),
+    _named(
+        "secret",
+        rf"(?i){AMBIGUOUS_KEY}(\\?[\"']?\s{{0,4}}[:=]\s{{0,4}}\\?[\"'`]?|(?<=--key)\s)"
+        rf"{_NO_VALUE}{_WORD_OF_TEXT}",
+        *("key", "licen", "seed"),
+    )._replace(is_one=is_random),
     _named("secret", rf"(?i){NAMED}(>)(?!\[redacted:)[^<>\n]{{4,4096}}(?=</)", "</"),
     _named(
         "jwk",
@@ -281,17 +361,28 @@ SHAPES: tuple[Shape, ...] = (
 )
 
 
+Words = Callable[[str, str], str]
+"""What stands for a secret of a kind: ``words(kind, secret)``."""
+
+
 def without_patterns(text: str) -> tuple[str, int]:
     """``text`` with what looks like a secret replaced by ``[redacted:kind]``, and how many were."""
-    count = 0
-    lowered = text.lower()
-    for shape in SHAPES:
-        for hint in shape.hints:
-            if hint in lowered:
-                text, found = shape.pattern.subn(partial(_mark, kind=shape.kind), text)
-                count += found
-                break
-    return text, count
+    return _without_any(text, lambda kind, _: f"[redacted:{kind}]")
+
+
+def starred(text: str) -> str:
+    """``text`` with as many stars for what looks like a secret: the rest stays in its place."""
+    return _without_any(text, lambda _, secret: "*" * len(secret))[0]
+
+
+def named_without_secrets(name: str, value: str) -> str:
+    """A value as people may see it beside its name, such as a label's, which may be what says that
+    it is a secret."""
+    if names_secret(name) and value and _NO_SECRET.match(value) is None:
+        return "[redacted:secret]"
+    told = f"{name}="  # the shape of what is named is that of an assignment
+    shown = without_patterns(told + value)[0]
+    return shown.removeprefix(told) if shown.startswith(told) else without_patterns(value)[0]
 
 
 def without_secrets(text: Untrusted, max_chars: int | None = None) -> Untrusted:
@@ -311,18 +402,65 @@ def is_token(value: str) -> bool:
     )
 
 
-def _mark(match: re.Match[str], kind: str) -> str:
-    mark = f"[redacted:{kind}]"
+def holds_secret(name: str, value: str) -> bool:
+    """Whether something would be taken out of a name, such as a label's, or its value."""
+    return without_patterns(name)[1] > 0 or named_without_secrets(name, value) != value
+
+
+def shown_names(names: Iterable[str], show: Callable[[str], str]) -> Iterator[str]:
+    """Names, such as labels', as people may see them. Two stay two: they are numbered if what is
+    shown of them is the same."""
+    seen: set[str] = set()
+    for name in names:
+        first = shown = show(name) if len(name) >= MIN_TOKEN_CHARS else name
+        number = 1
+        while shown in seen:
+            number += 1
+            shown = f"{first} {number}"
+        seen.add(shown)
+        yield shown
+
+
+def _without_any(text: str, words: Words) -> tuple[str, int]:
+    count = 0
+    lowered = text.lower()
+    for shape in SHAPES:
+        for hint in shape.hints:
+            if hint in lowered:
+                text, found = _without(shape, text, words)
+                count += found
+                break
+    return text, count
+
+
+def _without(shape: Shape, text: str, words: Words) -> tuple[str, int]:
+    say = partial(_mark, words=partial(words, shape.kind))
+    if shape.is_one is None:
+        return shape.pattern.subn(say, text)
+    parts: list[str] = []
+    at = count = 0
+    found = shape.pattern.search(text)
+    while found is not None:
+        begin = found.end(1)
+        if shape.is_one(text[begin : found.end()]):
+            parts += text[at : found.start()], say(found)
+            begin = at = found.end()
+            count += 1
+        found = shape.pattern.search(text, begin)
+    return "".join((*parts, text[at:])), count
+
+
+def _mark(match: re.Match[str], words: Callable[[str], str]) -> str:
     if match.re.groups == 0:
-        return mark
+        return words(match[0])
     # What is named before the value stays: "token=" tells a reader more than a blank line. So do
     # quotes around it: what was JSON is JSON.
     end = match.end(match.lastindex) if match.lastindex else match.start()
-    value = match.string[end : match.end()]
+    before, value = match.string[match.start() : end], match.string[end : match.end()]
     if value[:1] in ("[", "{") and '"' in value:
-        return match.string[match.start() : end] + f'"{mark}"'
+        return f'{before}"{words(value[1:-1])}"'
     for quote in ('"""', "'''", '\\"', "\\'", '"', "'"):
         if value.startswith(quote):
-            mark = quote + mark + (quote if value.endswith(quote) else "")
-            break
-    return match.string[match.start() : end] + mark
+            after = quote if value.endswith(quote) else ""
+            return before + quote + words(value[len(quote) : len(value) - len(after)]) + after
+    return before + words(value)

@@ -1,5 +1,8 @@
 """How names say that what they name is a secret: the one list that there is.
 
+What follows ``=`` or ``:`` after such a name is taken out, whatever it is. In a sentence, and after
+names that mean other things too, the value has a say (``secret_values.py``).
+
 ``AWS_SECRET_ACCESS_KEY``, ``API_KEYS``, ``DB_PASSWORD_PROD`` and ``apiKeyOpenai`` do;
 ``PASSWORD_FILE``, ``TOKEN_URL`` and ``max_tokens`` do not: those say where a secret is, how it is
 handled, or count something.
@@ -22,6 +25,7 @@ _WORD = (
     r"(?:pass[_.-]?words?|passwds?|passwort|kennwort|passphrases?|(?<=[_-])pass"
     r"|pass(?=[\"']?\s{0,4}[:=]\s{0,4}[\"'])"
     rf"|(?<![a-z])(?:{_OWNERS})(?:pass|pwd?)(?=_|\Z|[\"']?\s{{0,4}}[:=])|(?<=[_;])pwd?"
+    r"|passcodes?|(?<![a-z])[ht]?otp(?![a-z])"
     r"|secrets?|token|(?<![a-z])(?:access|api|auth|bearer|bot|refresh)[_.-]?tokens"
     r"|(?-i:(?<=[A-Z0-9]_)(?<!MAX_)(?<!INPUT_)(?<!OUTPUT_)(?<!TOTAL_)TOKENS)"
     r"|credentials?|(?<![a-z])creds"
@@ -61,6 +65,35 @@ NAMED = (
     rf"(?:[.-](?:{_PLACES})(?![a-z0-9])){{0,2}}"
 )
 """How such a name ends, from the word that says it on. To be read without regard to case."""
+
+SAID = (
+    r"(?:pass[ _.-]?(?:words?|phrases?|codes?)|passwds?|passwort|kennwort|pwd?|psk|secrets?"
+    r"|(?<!unexpected )(?<!illegal )token|credentials?|creds"
+    rf"|(?:{_KEYS}|encryption|recovery)[ _.-]?keys?)(?:_\w{{1,30}})?"
+)
+"""How a sentence names a secret before it tells it. What a parser did not expect is none."""
+
+NAMED_ALOUD = r"(?-i:(?=[A-Z0-9_]{3,80}[ \t]))" rf"\w{{0,60}}?{NAMED}"
+"""Such a name in capitals, as a variable's is."""
+
+MADE_UP = r"(?:pass[_.-]?words?|passwds?|passphrases?|passcodes?|passwort|kennwort)"
+"""Names of what people make up, which may be short."""
+
+AMBIGUOUS_KEY = (
+    r"(?:(?<![\w.-])(?<!gpg )(?<!pgp )(?<!public )(?<!host )(?<!cache )|(?<=\s--))"
+    r"(?:key|licen[cs]e|seed)"
+)
+AMBIGUOUS = r"(?<![a-z0-9])(?:auth|salt|pepper)"
+"""Names of secrets and of other things: of entries, of ways to log in, of what is eaten."""
+
+CODE = (
+    r"(?<![a-z])(?:pin|[ht]?otp|passcode|cvv|cvc"
+    r"|(?:verification|security|login|sign-in|one-time|2fa|mfa|backup|recovery)[ _-]code)"
+    r"(?:[ _-]?(?:code|number))?"
+)
+"""Names of secrets that are a few digits."""
+
+ABOUT = _ABOUT
 
 MAX_NAME_CHARS = 200
 """A longer name is judged by its beginning."""

@@ -20,6 +20,7 @@ import msgspec
 from fleet_tui.core.events import Recorded, SegmentOpened
 from fleet_tui.core.ids import Seq, TaskId
 from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.redaction import named_without_secrets, shown_names
 from fleet_tui.core.secret_names import names_secret
 from fleet_tui.core.state import FleetState, Task
 from fleet_tui.journal.chain import GENESIS
@@ -44,6 +45,9 @@ Instant = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Name = Annotated[str, msgspec.Meta(max_length=1_000)]
 Redact = Callable[[str], str]
+
+NAMED_BY_PEOPLE = ("labels", "env")
+"""Fields of events that hold names and values as people wrote them."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, tag_field="t", tag="manifest"):
@@ -294,17 +298,29 @@ def _redacted(value: object, redact: Redact) -> object:
         case list():
             return [_redacted(item, redact) for item in value]
         case dict():
-            return {key: _redacted_as(key, item, redact) for key, item in value.items()}
+            names = shown_names(value, redact)
+            return {
+                name: _redacted_as(key, item, redact)
+                for name, (key, item) in zip(names, value.items(), strict=True)
+            }
         case _:  # numbers, booleans and null hold no text
             return value
 
 
 def _redacted_as(name: str, value: object, redact: Redact) -> object:
-    """A value with its name, such as a label's, which may be what says that it is a secret."""
-    if isinstance(value, str) and names_secret(name):
-        told = redact(f"{name}={value}")
-        return told.removeprefix(f"{name}=") if told != f"{name}={value}" else value
-    return _redacted(value, redact)
+    """A value with its name, which may be what says that it is a secret: a field's, or one that
+    people gave to a label or a variable."""
+    match value:
+        case str() if names_secret(name):
+            return redact(named_without_secrets(name, value))
+        case dict() if name in NAMED_BY_PEOPLE:
+            named = {
+                key: named_without_secrets(key, item) if isinstance(item, str) else item
+                for key, item in value.items()
+            }
+            return _redacted(named, redact)
+        case _:  # the name says nothing
+            return _redacted(value, redact)
 
 
 def _smaller(body: bytes) -> bytes:

@@ -181,8 +181,14 @@ async def speak(rig: Rig) -> None:
     on_lines = {f"l{NAMES.index(name)}": " ".join(marked(name).split()) for name in NAMES}
     labels = {name: value for name, value in on_lines.items() if flaw_of(value) is None}
     named = {"api_token": marked("npm"), "db_password": marked("AWS variable")[22:]}
+    for name in ("salt", "bare key", "bare auth"):
+        said, value = marked(name).split()[0].split("=")
+        named[said] = value
+    keyed = {marked(name).split()[0]: "x" for name in ("GitHub", "GitLab", "npm token", "Slack")}
     task = TaskId(new_ulid(1_795_000_000_000, bytes(10)))
-    spec = TaskSpec(payload=Untrusted("say it"), pool=PoolName("fine"), labels=labels | named)
+    spec = TaskSpec(
+        payload=Untrusted("say it"), pool=PoolName("fine"), labels=labels | named | keyed
+    )
     commands: list[Command] = [Freeze(reason=ALL), Submit(task=task, key="labelled", spec=spec)]
     commands += [Hold(tasks=(task,), reason=ALL), Release(tasks=(task,))]
     for name in NAMES:

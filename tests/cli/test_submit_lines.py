@@ -15,6 +15,7 @@ from fleet_tui.cli.sending import Sent, send_all
 from fleet_tui.core.commands import Accepted, Refused, Reply, Submit
 from fleet_tui.core.fleet import Priority, TaskClass
 from fleet_tui.core.ids import Seq, TaskId
+from fleet_tui.core.names import flaw_of
 from fleet_tui.core.refusals import RefusalCode
 from fleet_tui.core.state import Task, TaskSpec
 from fleet_tui.core.untrusted import Untrusted
@@ -22,6 +23,7 @@ from fleet_tui.errors import ExitCode
 from tests.acceptance.rig import PROGRAM
 from tests.cli.conftest import WITHIN_S, Shop
 from tests.support import surroundings
+from tests.support.secret_shapes import CANARY, TOKENS
 
 SMALL = """
 defaults: {probe: {every: 1s, timeout: 900ms}}
@@ -233,6 +235,35 @@ def test_options_that_do_not_go_together(shop: Shop, words: tuple[str, ...], sai
     code, out, err = shop.call("submit", *words)
     assert (code, out) == (ExitCode.USAGE, "")
     assert said in err
+
+
+@pytest.mark.parametrize("kind", TOKENS)
+def test_every_token_needs_a_yes(shop: Shop, kind: str) -> None:
+    token = TOKENS[kind]
+    tried: list[tuple[tuple[str, ...], bytes]] = [
+        ((f"use {token}",), b""),
+        (("--lines",), lines({"text": "go"}, {"text": token})),
+    ]
+    if flaw_of(token) is None:
+        tried += [
+            (("go", "--label", f"team={token}"), b""),
+            (("go", "--label", f"{token}=x"), b""),
+            (("--lines",), lines({"text": "go", "labels": {"team": token}})),
+            (("--lines",), lines({"text": "go", "labels": {token: "x"}})),
+        ]
+    for words, text in tried:
+        code, out, err = shop.call("submit", *words, text=text)
+        assert (code, out) == (ExitCode.REFUSED, "")
+        assert "secret in" in err
+        assert CANARY not in err
+        assert "ASIAIO" not in err
+
+
+def test_a_label_that_says_its_value_is_a_secret_needs_a_yes(shop: Shop) -> None:
+    code, _, err = shop.call("submit", "go", "--label", "db_password=hunter", "--label", "a=b")
+    assert code == ExitCode.REFUSED
+    assert "note: the label db_password looks as if it had a secret in it\n" in err
+    assert shop.call("submit", "go", "--label", "team=red")[0] == 0
 
 
 def test_secrets_need_a_yes(shop: Shop) -> None:

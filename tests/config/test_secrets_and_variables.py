@@ -3,7 +3,9 @@
 import pytest
 
 from fleet_tui.config.load import InvalidFleet, load_text
+from fleet_tui.config.problems import as_text
 from tests.config.bad_files import agent, agents, only, problems_of
+from tests.support.secret_shapes import CANARY, TOKENS
 
 SECRETS = [
     "sk-abcdefghijklmnop1234",
@@ -40,6 +42,54 @@ def test_secrets_are_refused_wherever_they_stand(settings: str) -> None:
     (problem,) = caught.value.problems
     assert problem.message == "secrets do not belong here"
     assert "hunter2" not in str(caught.value)
+
+
+def written(kind: str, indent: int) -> str:
+    """A token as YAML, in a block if it has several lines."""
+    lines = TOKENS[kind].split("\n")
+    return "\n".join(["|-", *(" " * indent + line for line in lines)]) if lines[1:] else lines[0]
+
+
+@pytest.mark.parametrize("kind", TOKENS)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "a1:\n    {head}\n    labels:\n      team: {token}\n",
+        "a1:\n    {head}\n    labels:\n      ? {token}\n      : red\n",
+        "a1:\n    {head}\n    env:\n      THING: {token}\n",
+        "a1:\n    {head}\n    unheard_of: {token}\n",
+    ],
+    ids=["value", "name", "variable", "unknown key"],
+)
+def test_every_token_is_refused_and_starred(kind: str, settings: str) -> None:
+    head = "version: 1\nfleet: f\ndefaults: {host: h}\nagents:\n  "
+    kind_of_agent = "kind: command\n    command: [cat]"
+    text = head + settings.format(head=kind_of_agent, token=written(kind, 8))
+    with pytest.raises(InvalidFleet) as caught:
+        load_text(text)
+    said = str(caught.value) + "".join(map(as_text, caught.value.problems))
+    assert "secrets do not belong here" in said
+    assert CANARY not in said
+    assert "ASIAIO" not in said
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("labels: {db_password: abc}", "labels: {pin: '1234'}", "labels: {key: a1b2c3d4e5f6}"),
+        *("env: {API_KEY: abc}", "env: {DATABASE: 'postgres://bob:abc123@db/x'}"),
+    ],
+)
+def test_a_secret_beside_a_name_of_ones_own_is_a_warning(given: str) -> None:
+    loaded = load_text(agents(f"a1: {{kind: command, command: [cat], host: h, {given}}}"))
+    (warning,) = (each for each in loaded.warnings if "secret" in each.message)
+    assert warning.message == "looks like a secret written out"
+
+
+def test_what_only_names_a_secret_is_no_warning() -> None:
+    given = "labels: {team: red, key: nightly}, env: {API_KEY: 'secret:env:K', MODE: fast}"
+    loaded = load_text(agents(f"a1: {{kind: command, command: [cat], host: h, {given}}}"))
+    assert [each for each in loaded.warnings if "secret" in each.message] == []
 
 
 def test_a_value_of_the_environment_is_never_shown() -> None:

@@ -119,9 +119,12 @@ def test_what_the_form_accepts_the_engine_accepts() -> None:
 
 
 def test_control_characters_in_a_paste_are_announced() -> None:
-    assert payload_note("two\nlines") == "9 B, 2 lines"
-    assert payload_note("a\x1b[2Jb\u202e") == "9 B, 1 line, 2 invisible or control characters in it"
-    assert payload_note("") == ""
+    assert payload_note("two\nlines") == ("9 B, 2 lines", False)
+    hidden = "9 B, 1 line, 2 invisible or control characters in it"
+    assert payload_note("a\x1b[2Jb\u202e") == (hidden, True)
+    secret = "12 B, 1 line, it looks as if there was a secret in it"
+    assert payload_note("token abc123") == (secret, True)
+    assert payload_note("") == ("", False)
 
 
 def test_the_command_line_means_the_same_as_the_form() -> None:

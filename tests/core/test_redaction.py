@@ -4,10 +4,18 @@ import json
 
 import pytest
 
-from fleet_tui.core.redaction import is_token, without_patterns, without_secrets
+from fleet_tui.core.redaction import (
+    holds_secret,
+    is_token,
+    named_without_secrets,
+    shown_names,
+    starred,
+    without_patterns,
+    without_secrets,
+)
 from fleet_tui.core.secret_names import MAX_NAME_CHARS, names_secret
 from fleet_tui.core.untrusted import Untrusted
-from tests.support.secret_shapes import CANARY, HARMLESS, HEX, SHAPES
+from tests.support.secret_shapes import CANARY, HARMLESS, HEX, SHAPES, TOKENS
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -53,6 +61,85 @@ def test_what_is_around_a_secret_stays(said: str, shown: str) -> None:
 def test_what_was_json_is_json(value: object) -> None:
     clean, _ = without_patterns(json.dumps({"password": value, "n": 1}))
     assert json.loads(clean) == {"password": "[redacted:secret]", "n": 1}
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("passwd hunter2", "passwd [redacted:secret]"),
+        ("set the password to hunter2.", "set the password to [redacted:secret]."),
+        ("token abc123", "token [redacted:secret]"),
+        ("the token `abc123`", "the token `[redacted:secret]`"),
+        ("password x9$kL2!q", "password [redacted:secret]"),
+        ("set SECRET x", "set SECRET [redacted:secret]"),
+        ("set SECRET x; ls", "set SECRET [redacted:secret]; ls"),
+        ("password=abc&n=2", "password=[redacted:secret]&n=2"),
+        ('{"password": "abc", "n": 1}', '{"password": "[redacted:secret]", "n": 1}'),
+        ("password: 'ab'", "password: '[redacted:secret]'"),
+        ("auth=abc123", "auth=[redacted:secret]"),
+        ("salt: a1b2c3", "salt: [redacted:secret]"),
+        ("key=a1b2c3d4e5f6", "key=[redacted:secret]"),
+        ("otp=123456 pin: 1234", "otp=[redacted:secret] pin: [redacted:secret]"),
+        ("OTP 123 456", "OTP [redacted:secret]"),
+        ('"pin": "1234"', '"pin": "[redacted:secret]"'),
+        ("tool --pin 1234", "tool --pin [redacted:secret]"),
+        ("your login code is 123456", "your login code is [redacted:secret]"),
+        ("mysql -u root -pabc db", "mysql -u root -p[redacted:secret] db"),
+        ("passwd hunter2 token abc123", "passwd [redacted:secret] token [redacted:secret]"),
+        ("token usage, token abc123", "token usage, token [redacted:secret]"),
+    ],
+)
+def test_a_short_secret_is_known_by_how_it_is_told(said: str, shown: str) -> None:
+    clean, count = without_patterns(said)
+    assert clean == shown
+    assert count == shown.count("[redacted:")
+    assert without_patterns(clean) == (clean, 0)
+
+
+@pytest.mark.parametrize("kind", TOKENS)
+def test_a_token_is_one_wherever_it_is(kind: str) -> None:
+    assert is_token(TOKENS[kind])
+    clean, count = without_patterns(f"begin {TOKENS[kind]} end")
+    assert (clean[:16], clean[-5:], count) == ("begin [redacted:", "] end", 1)
+    assert set(starred(TOKENS[kind])) == {"*"}
+
+
+def test_stars_stand_where_a_secret_was() -> None:
+    assert starred(f'{{"password": "{CANARY}"}} b') == f'{{"password": "{"*" * len(CANARY)}"}} b'
+    assert starred(f"a ghp_{CANARY} b") == f"a {'*' * (len(CANARY) + 4)} b"
+    keys = f'{{"api_keys": ["{CANARY}"], "n": 1}}'
+    assert starred(keys) == f'{{"api_keys": "{"*" * (len(CANARY) + 2)}", "n": 1}}'
+    assert starred("token: 'a b'") == "token: 'a b'"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("db_password", "correct horse", "[redacted:secret]"),
+        ("pin", "1234", "[redacted:secret]"),
+        ("auth", "abc123", "[redacted:secret]"),
+        ("team", f"ghp_{CANARY}", "[redacted:github-token]"),
+        (f"ghp_{CANARY}", "x", "x"),
+        (f"ghp_{CANARY}", f"a sk-{CANARY}", "a [redacted:api-key]"),
+        ("db_password", "", ""),
+        ("db_password", "secret:env:DB", "secret:env:DB"),
+        ("db_password", "[redacted:secret]", "[redacted:secret]"),
+        ("team", "blue", "blue"),
+    ],
+)
+def test_a_value_is_shown_by_what_its_name_says(name: str, value: str, shown: str) -> None:
+    assert named_without_secrets(name, value) == shown
+    assert holds_secret(name, value) == (shown != value or "ghp_" in name)
+
+
+def test_names_that_are_secrets_stay_apart() -> None:
+    def show(name: str) -> str:
+        return without_patterns(name)[0]
+
+    names = [f"ghp_{CANARY}", "team", f"ghp_{CANARY}2", "[redacted:github-token] 2"]
+    mark = "[redacted:github-token]"
+    assert list(shown_names(names, show)) == [mark, "team", f"{mark} 2", f"{mark} 2 2"]
+    assert list(shown_names(["a" * 11, "b" * 12], lambda _: "x")) == ["a" * 11, "x"]
 
 
 def test_secrets_of_all_kinds_are_counted() -> None:

@@ -49,6 +49,7 @@ MODULES = (
     "routing.scores",
     "routing.waiting",
     "secret_names",
+    "secret_values",
     "shelves",
     "silence",
     "ssh_config",

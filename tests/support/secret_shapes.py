@@ -65,6 +65,7 @@ SHAPES: dict[str, str] = {
     "Stripe": f"sk_live_{CANARY} rk_live_{CANARY}",
     "Stripe hook": f"whsec_{CANARY}",
     "npm": f"//npm.example.org/:_authToken=npm_{CANARY}",
+    "npm token": f"npm_{CANARY}",
     "PyPI": f"pypi-AgEI{CANARY}",
     "Hugging Face": f"hf_{CANARY}",
     "SendGrid": f"SG.{CANARY}.{CANARY}",
@@ -144,7 +145,23 @@ SHAPES: dict[str, str] = {
     "Python, looked up": f"os.environ['API_TOKEN'] = '{CANARY}'",
     "Perl, looked up": f'$ENV{{"API_TOKEN"}} = "{CANARY}";',
     "PHP, looked up": f'$config["password"] = "{CANARY}";',
+    # In a sentence, and after names that mean other things too: what looks like a credential.
+    "set in a shell": f"set SECRET {CANARY}",
+    "exported": f"$ export GITHUB_TOKEN {CANARY}",
+    "token in prose": f"he used the token {CANARY} for it",
+    "token in quotes": f'the token "{CANARY}" was refused',
+    "password in prose": f"passwd {CANARY}, then password {CANARY}.",
+    "changed in prose": f"changed the password to {CANARY}!",
+    "key in prose": f"signing key {CANARY} and encryption key {CANARY}",
+    "secret in prose": f"the shared secret: {CANARY}",
+    "bare key": f'key={CANARY} "key": "{CANARY}" tool --key {CANARY}',
+    "bare auth": f'auth={CANARY} X-Auth: {CANARY} "auth": "{CANARY}"',
+    "salt": f"salt={CANARY} SALT: {CANARY}",
+    "one-time": f"otp={CANARY} TOTP: {CANARY} passcode={CANARY}",
+    "license": f"license={CANARY} seed={CANARY}",
     # Forms of tokens.
+    "AWS session, bare": f"IQoJb3JpZ2lu{CANARY}==",
+    "Google, service": f"ya29.c.{CANARY}",
     "Google, client": f"GOCSPX-{CANARY}",
     "Google, refresh": f"1//0g{CANARY}",
     "Slack, browser": f"xoxd-{CANARY} xoxe.xoxp-1-{CANARY}",
@@ -166,6 +183,24 @@ SHAPES: dict[str, str] = {
     "GitLab, runner": f"GR1348941{CANARY}",
 }
 """Kind -> a text with the secret in it."""
+
+TOKENS: dict[str, str] = {
+    "GitLab": f"glpat-{CANARY}",
+    "Google": f"AIza{CANARY}",
+    "Google, OAuth": f"ya29.{CANARY}",
+    "Slack": f"xoxb-123-{CANARY}",
+    "Slack, app": f"xapp-1-{CANARY}",
+    "PyPI": f"pypi-{CANARY}",
+    "npm": f"npm_{CANARY}",
+    "Stripe": f"sk_live_{CANARY}",
+    "Stripe, restricted": f"rk_live_{CANARY}",
+    "AWS, session": "ASIAIOSFODNN7EXAMPLE",
+    "AWS, session token": f"IQoJb3JpZ2lu{CANARY}==",
+    "JWT": f"eyJhbGciOiJ{CANARY}.eyJzdWIi{CANARY}.{CANARY}",
+    "private key": f"-----BEGIN RSA PRIVATE KEY-----\n{CANARY}\n-----END RSA PRIVATE KEY-----",
+}
+"""Tokens that nothing else looks like: taken out of texts, refused in fleet files and asked about
+before a submit."""
 
 HARMLESS: tuple[str, ...] = (
     "commit 3f786850e387550fdab836ed7e6dc881de23001b",
@@ -206,5 +241,20 @@ HARMLESS: tuple[str, ...] = (
     "<token></token> <p>passwords are long</p>",
     "session sessionId=agent:main:fleet-t1 started",
     "sha512 $1 $2 ${3} cost $12.50",
+    "key: value pairs, pin the version, author=ann, keyboard=us, salt: iodized, spin: 1234",
+    "unexpected token foo1234 at line 12, illegal token id98765",
+    "token limit 128000, token window 200k, token 12345 of 98765, token usage: 1200ms",
+    "password sha256, password scram-sha-256, auth=oauth2 auth: basic auth=ed25519",
+    "key=01JABCDEFGHJKMNPQRSTVWXYZ0 key=123e4567-e89b-12d3-a456-426614174000",
+    "key=user:12345678 key: nightly-2026-11-29 cache key: 9f86d081884c7d659a2feaa0",
+    "signing key SHA256:Yx3fAbCd1234Efgh5678 of key: AAAAB3NzaC1yc2EAAAADAQABAAAB",
+    "secret my-app-tls-2 not found, secret default-token-x7k2p, token https://auth1.example.org/v2",
+    "credentials ([#2419](https://example.org/issues/2419)) ([39c06d1](https://example.org))",
+    "auth = base64.b64encode(x), key: fs.readFileSync(path2), token 0x7ffd1234ab",
+    "set TOKEN first\nset PASSWORD again\nexport SECRET manually\nset PASSWORD policy",
+    "GPIO pin: 13, pin 4 of 6, exit code: 1234, status code 5000, Erlang/OTP 26",
+    "password: set, password=no, password=, passphrase: ok",
+    "mysql -p -h db, mysqldump --port=3306 --protocol=tcp",
+    "ask ann2024@example.org for the token ann2024@example.org",
 )
 """Texts without a secret, of which nothing may be taken."""

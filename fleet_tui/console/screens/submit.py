@@ -185,8 +185,8 @@ class SubmitScreen(FleetScreen):
     def _refresh_notes(self) -> None:
         typed = self.typed
         note = payload_note(typed.payload)
-        tone = Tone.WARN if "control" in note else Tone.DIM
-        self.query_one("#payload-note", OneLine).show((Cell(f" {note}", tone),))
+        tone = Tone.WARN if note.warns else Tone.DIM
+        self.query_one("#payload-note", OneLine).show((Cell(f" {note.text}", tone),))
         self.query_one("#twin", OneLine).show(self.foot(typed))
 
     def foot(self, typed: Typed) -> Line:

@@ -1,0 +1,77 @@
+"""How values say that they are secrets, where their names alone do not.
+
+``password=`` is always followed by a secret. ``token`` in a sentence, ``key=`` or ``auth=`` may be
+followed by anything, so what comes after them is taken out only when it looks like a credential:
+
+- :func:`is_mixed`, after a name of a secret in a sentence and after ``auth=`` and ``salt=``: six or
+  more letters and digits in a row with both among them, or eight characters of which some are
+  letters, some digits and some signs that words do not have;
+- :func:`is_random`, after ``key=``: ten or more of them in a row that change between
+  capitals, small letters and digits as often as chance does, or twenty.
+
+Algorithms and encodings, quantities, addresses, places of files, ids of tasks and fingerprints of
+keys are none of these.
+"""
+
+import re
+from itertools import pairwise
+
+_ORDINARY = re.compile(
+    r"(?i)(?:hmac|hkdf|pkcs|rsa|ecdsa|x|v)?"
+    r"(?:sha|md|int|uint|float|utf|base|oauth|oidc|http|ipv|ed|secp|argon|pbkdf|pkcs|aes|des"
+    r"|bcrypt|blake|chacha|poly|saml|tls|win|llama|gpt)\d{1,6}[a-z]{0,24}\d{0,2}"
+    r"|0x[0-9a-f]{1,16}|\d+(?:[a-z]{1,2}|th|min(?:ute)?s?|days?|hours?|bits?|bytes?)"
+)
+"""Letters and digits that many logs have: algorithms, types, addresses in memory, quantities."""
+
+_PLACE = re.compile(
+    r"[~.]{0,2}/|[A-Za-z]:\\|[a-z][a-z0-9+.-]{1,20}://|[\w.+-]+@[\w-]+\.[\w.-]+\Z"
+    r"|(?:SHA256|MD5):|AAAA[A-Z]|[A-Za-z_][\w.]*\(|[^\]]*\]\("
+    r"|#[0-9A-Fa-f]{3,8}\Z"
+)
+"""How a file, a URL, an address, a fingerprint, a public key, a call in a program, a link or a
+colour begins; a URL with a secret in it has a shape of its own."""
+
+_UUID = re.compile(r"(?i)[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
+_RUN = re.compile(r"[A-Za-z0-9]+")
+_SIGN = re.compile(r"[!#$%^*?~+]")
+
+MIN_MIXED = 6
+MIN_WITH_SIGNS = 8
+MIN_RANDOM = 10
+MIN_LONG = 20
+
+
+def is_mixed(value: str) -> bool:
+    """Whether a value that a secret's name is said of looks like a credential."""
+    if _PLACE.match(value) is not None:
+        return False
+    if len(value) >= MIN_WITH_SIGNS and _SIGN.search(value) is not None and _has_both(value):
+        return True
+    return any(
+        len(run) >= MIN_MIXED and _has_both(run) and _ORDINARY.fullmatch(run) is None
+        for run in _RUN.findall(value)
+    )
+
+
+def is_random(value: str) -> bool:
+    """Whether a value looks as if chance had made it."""
+    if _PLACE.match(value) is not None or _UUID.fullmatch(value) is not None:
+        return False
+    return any(map(_is_random_run, _RUN.findall(value)))
+
+
+def _is_random_run(run: str) -> bool:
+    if len(run) < MIN_RANDOM or not _has_both(run):
+        return False
+    if _ORDINARY.fullmatch(run) is not None or _ULID.fullmatch(run) is not None:
+        return False
+    kinds = [(char.isdigit(), char.isupper()) for char in run]
+    changes = sum(before != after for before, after in pairwise(kinds))
+    return len(run) >= MIN_LONG or changes * 3 >= len(run)
+
+
+def _has_both(text: str) -> bool:
+    """Letters and digits."""
+    return any(map(str.isdigit, text)) and any(map(str.isalpha, text))
