@@ -12,7 +12,7 @@ from typing import assert_never
 import click
 
 from fleet_tui.cli.choosing import OneOf
-from fleet_tui.cli.common import json_text, run, say
+from fleet_tui.cli.common import emit_json, run, say
 from fleet_tui.cli.ssh_problems import ssh_problems
 from fleet_tui.config.load import InvalidFleet, load_fleet
 from fleet_tui.config.problems import (
@@ -28,8 +28,6 @@ from fleet_tui.config.problems import (
 from fleet_tui.core.fleet import FleetSpec, LocalAgent
 from fleet_tui.errors import ExitCode
 from fleet_tui.paths import has_home
-
-SCHEMA = "fleet-tui/check/1"
 
 
 class Form(StrEnum):
@@ -81,10 +79,10 @@ def command(
     said = Form.JSON if as_document else Form(form)
     match said:
         case Form.JSON:
-            click.echo(json_text(_document(path, spec, problems, not_kept, usable), indent=2))
+            emit_json("check", **_document(path, spec, problems, not_kept, usable))
         case Form.GITHUB:
             for problem in problems:
-                click.echo(as_github(problem))
+                say(as_github(problem))
         case Form.TEXT:
             _print_text(path, spec, problems, not_kept, usable)
         case _:
@@ -100,7 +98,8 @@ def _print_text(
     usable: bool,
 ) -> None:
     for problem in problems:
-        click.echo(as_text(problem))
+        for line in as_text(problem).split("\n"):
+            say(line)
     counted = summary(problems, not_kept)
     if spec is None:
         say(f"{counted}. Nothing was started.")
@@ -148,7 +147,6 @@ def _document(
             ],
         }
     return {
-        "schema": SCHEMA,
         "file": visible(str(path)),
         "ok": usable,
         "fleet": fleet,

@@ -74,7 +74,13 @@ class Problem:
     message: str
     hint: str
     excerpt: tuple[str, ...]
-    """The line and the one above it, safe to print."""
+    """The line and the one above it."""
+
+    def __post_init__(self) -> None:
+        """Whoever finds a problem may put anything into its words; nobody shows them raw."""
+        for name in ("file", "path", "message", "hint"):
+            object.__setattr__(self, name, safe_line(getattr(self, name)))
+        object.__setattr__(self, "excerpt", tuple(map(safe_line, self.excerpt)))
 
 
 @dataclass(slots=True)

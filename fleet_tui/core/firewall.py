@@ -68,8 +68,9 @@ class _VisibleForms(dict[int, str]):
 _VISIBLE = _VisibleForms()
 
 
-def _is_mark(char: str) -> bool:
-    return unicodedata.category(char) in ("Mn", "Me")
+def is_mark(char: str) -> bool:
+    """Whether a character is drawn on the one before it."""
+    return unicodedata.category(char) in ("Mn", "Me") or unicodedata.combining(char) != 0
 
 
 def _cut_marks(found: re.Match[str]) -> str:
@@ -77,7 +78,7 @@ def _cut_marks(found: re.Match[str]) -> str:
     kept: list[str] = []
     run = lost = 0
     for char in found[0] + " ":
-        if _is_mark(char):
+        if is_mark(char):
             run += 1
             if run > MAX_COMBINING_RUN:
                 lost += 1

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from fleet_tui.core.confusables import LOOKS_LIKE
-from fleet_tui.core.firewall import invisible_count
+from fleet_tui.core.firewall import invisible_count, is_mark
 
 MAX_NAME_CHARS = 128
 """Of what work comes with. Names of a fleet file are shorter."""
@@ -52,7 +52,7 @@ def flaw_of(name: str) -> str | None:
         return "has two blanks in a row"
     if _MARKUP.search(name):
         return "has a word in square brackets, as markup has"
-    if _has_storm(name) or any(map(_is_mark, _after_blanks(name))):
+    if _has_storm(name) or any(map(is_mark, _after_blanks(name))):
         return f"has more than {MAX_MARKS} marks on a character, or one on none"
     plain = unicodedata.normalize("NFKC", name)
     if plain != name:
@@ -92,17 +92,13 @@ def look_alike(name: str, known: Iterable[str]) -> str | None:
     return found
 
 
-def _is_mark(char: str) -> bool:
-    return unicodedata.category(char) in ("Mn", "Me")
-
-
 def _after_blanks(name: str) -> Iterable[str]:
     return (char for before, char in pairwise(f" {name}") if before == " ")
 
 
 def _has_storm(name: str) -> bool:
     places = range(len(name) - MAX_MARKS)
-    return any(all(map(_is_mark, name[at : at + MAX_MARKS + 1])) for at in places)
+    return any(all(map(is_mark, name[at : at + MAX_MARKS + 1])) for at in places)
 
 
 def _scripts(name: str) -> list[str]:

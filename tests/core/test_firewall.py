@@ -86,6 +86,8 @@ def test_markup_is_text_like_any_other(payload: str) -> None:
         ("x\u00a0y", "x y"),
         ("漢字 é", "漢字 é"),
         ("a" + "\u20dd" * 6, "a" + "\u20dd" * 4 + "<+2 marks>"),
+        ("a" + "\U0001d165" * 6, "a" + "\U0001d165" * 4 + "<+2 marks>"),
+        ("ก" + "\u0e31" * 6, "ก" + "\u0e31" * 4 + "<+2 marks>"),
         ("→→→→→→", "→→→→→→"),
         ("⚠" + "\u0301" * 5 + "⚠" + "\u0301" * 6, STORM + "<+1 marks>" + STORM + "<+2 marks>"),
         ("", ""),

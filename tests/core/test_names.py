@@ -42,6 +42,7 @@ def test_what_cannot_be_seen_is_in_no_name(char: str, form: str) -> None:
         ("\u0301acme", "marks"),
         ("acm\u20dd\u20dd\u20dd\u20dd", "marks"),
         ("\u20ddacme", "marks"),
+        ("acme\U0001d165\U0001d165\U0001d165\U0001d165", "marks"),
         ("ａｃｍｅ", "write acme"),
         ("cafe\u0301", "write café"),
         ("аcme", "Latin and Cyrillic"),

@@ -42,7 +42,6 @@ RAW = {
 ECHO = {
     "fleet_tui/cli/common.py": "say, emit_table, emit_json: they make it safe",
     "fleet_tui/cli/main.py": "safe_text, and it must work when nothing else does",
-    "fleet_tui/cli/check.py": "as_text, as_github and json.dumps escape; its tests say so",
     "fleet_tui/cli/logs.py": "json_text, and a line made of safe parts",
     "fleet_tui/cli/import_.py": "a fleet file: our words and names that were checked",
     "fleet_tui/cli/schema.py": "our own schema",
