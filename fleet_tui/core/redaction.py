@@ -307,7 +307,7 @@ SHAPES: tuple[Shape, ...] = (
     ),
     _named(
         "secret",
-        rf"(?i){MADE_UP}(?:_?\d{{1,3}})?(=(?!=)|\\?[\"']\s{{0,4}}:\s{{0,4}}|:\s{{0,4}}(?=[\"'])){_NO_VALUE}"
+        rf"(?i){MADE_UP}(?:_?\d{{1,3}})?({_COLOURS}=(?!=){_COLOURS}|\\?[\"']\s{{0,4}}:\s{{0,4}}|:\s{{0,4}}(?=[\"'])){_NO_VALUE}"
         r"(?!(?:yes|no|on|off|set|unset|ok|nil|empty|str|int|bool)\b)"
         r"(?:\\?\"[^\"\\\n]{1,5}\\?\"|\\?'[^'\\\n]{1,5}\\?'"
         r"|(?=\w)[^\s\"',;&(){}\[\]<>]{3,400})",
@@ -329,7 +329,7 @@ SHAPES: tuple[Shape, ...] = (
     ),
     _named(
         "secret",
-        rf"(?i){CODE}(\\?[\"']?(?:\s{{0,4}}[:=]\s{{0,4}}|\s{{1,4}}(?:(?:is|was):?\s{{1,4}})?)\\?[\"']?)"
+        rf"(?i){CODE}({_COLOURS}\\?[\"']?(?:\s{{0,4}}[:=]\s{{0,4}}|\s{{1,4}}(?:(?:is|was):?\s{{1,4}})?)\\?[\"']?)"
         r"(?:\d{3}[ -]\d{3,4}|\d{4,10})(?![\w.-])",
         *("pin", "otp", "passcode", "cvv", "cvc", "code"),
     ),
@@ -341,13 +341,13 @@ SHAPES: tuple[Shape, ...] = (
     )._replace(is_one=is_mixed),
     _named(
         "secret",
-        rf"(?i){AMBIGUOUS}(\\?[\"']?\s{{0,4}}[:=]\s{{0,4}}\\?[\"'`]?|(?<=--auth)\s)"
+        rf"(?i){AMBIGUOUS}({_COLOURS}\\?[\"']?\s{{0,4}}[:=]\s{{0,4}}{_COLOURS}\\?[\"'`]?|(?<=--auth)\s)"
         rf"{_NO_VALUE}{_WORD_OF_TEXT}",
         *("auth", "salt", "pepper"),
     )._replace(is_one=is_mixed),
     _named(
         "secret",
-        rf"(?i){AMBIGUOUS_KEY}(\\?[\"']?\s{{0,4}}[:=]\s{{0,4}}\\?[\"'`]?|(?<=--key)\s)"
+        rf"(?i){AMBIGUOUS_KEY}({_COLOURS}\\?[\"']?\s{{0,4}}[:=]\s{{0,4}}{_COLOURS}\\?[\"'`]?|(?<=--key)\s)"
         rf"{_NO_VALUE}{_WORD_OF_TEXT}",
         *("key", "licen", "seed"),
     )._replace(is_one=is_random),

@@ -79,15 +79,18 @@ NAMED_ALOUD = r"(?-i:(?=[A-Z0-9_]{3,80}[ \t]))" rf"\w{{0,60}}?{NAMED}"
 MADE_UP = r"(?:pass[_.-]?words?|passwds?|passphrases?|passcodes?|passwort|kennwort)"
 """Names of what people make up, which may be short."""
 
+_COLOURED = r"(?<=[\[;]\dm)|(?<=[\[;]\d\dm)"
+"""After what colours it, which ends with a letter."""
+
 AMBIGUOUS_KEY = (
-    r"(?:(?<![\w.-])(?<!gpg )(?<!pgp )(?<!public )(?<!host )(?<!cache )|(?<=\s--))"
-    r"(?:key|licen[cs]e|seed)"
+    r"(?:(?<![\w.-])(?<!gpg )(?<!pgp )(?<!public )(?<!host )(?<!cache )|(?<=\s--)"
+    rf"|{_COLOURED})(?:key|licen[cs]e|seed)"
 )
-AMBIGUOUS = r"(?<![a-z0-9])(?:auth|salt|pepper)"
+AMBIGUOUS = rf"(?:(?<![a-z0-9])|{_COLOURED})(?:auth|salt|pepper)"
 """Names of secrets and of other things: of entries, of ways to log in, of what is eaten."""
 
 CODE = (
-    r"(?<![a-z])(?:pin|[ht]?otp|passcode|cvv|cvc"
+    rf"(?:(?<![a-z])|{_COLOURED})(?:pin|[ht]?otp|passcode|cvv|cvc"
     r"|(?:verification|security|login|sign-in|one-time|2fa|mfa|backup|recovery)[ _-]code)"
     r"(?:[ _-]?(?:code|number))?"
 )

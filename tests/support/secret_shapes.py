@@ -158,6 +158,7 @@ SHAPES: dict[str, str] = {
     "bare auth": f'auth={CANARY} X-Auth: {CANARY} "auth": "{CANARY}"',
     "salt": f"salt={CANARY} SALT: {CANARY}",
     "one-time": f"otp={CANARY} TOTP: {CANARY} passcode={CANARY}",
+    "bare and coloured": f"\x1b[2mkey\x1b[0m={CANARY} \x1b[2mauth\x1b[0m: \x1b[1m{CANARY}\x1b[0m",
     "license": f"license={CANARY} seed={CANARY}",
     # Forms of tokens.
     "AWS session, bare": f"IQoJb3JpZ2lu{CANARY}==",
