@@ -200,6 +200,9 @@ def _judge_failure(
         watch = replace(watch, stumbles_ms=(*recent, now_ms))
         why = f"missed a look: {failure_words(failure.kind)}"
         return watch, [_change(agent, Health.SUSPECT, why, failure)]
+    if agent.health is Health.JOINING and agent.failure is not failure.kind:
+        # Nothing is proved yet, but who waits for it reads why it has not come.
+        return watch, [_change(agent, Health.JOINING, _why_lost(failure, watch), failure)]
     return watch, []
 
 

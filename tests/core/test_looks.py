@@ -85,7 +85,9 @@ def test_a_miss_takes_an_agent_out_only_where_it_was_in_or_about_to_be(health: H
     said = failure(FailureKind.TIMEOUT, "no answer")
     in_reach = health in (Health.UP, Health.DEGRADED, Health.STARTING, Health.DRAINING)
     suspect = change(health, Health.SUSPECT, "missed a look: it did not answer in time", said)
-    assert told(health, said) == ([suspect] if in_reach else [])
+    waits = change(health, health, "1 miss: it did not answer in time", said)
+    joins = [waits] if health is Health.JOINING else []
+    assert told(health, said) == ([suspect] if in_reach else joins)
 
 
 @pytest.mark.parametrize(
@@ -181,6 +183,24 @@ def test_an_agent_that_answers_and_whose_work_fails_is_kept_out_and_told_so_once
     missed = told(Health.SUSPECT, reading(), breaker=TRIPPED, failure=FailureKind.TIMEOUT)
     assert missed == [msgspec.structs.replace(KEPT_OUT, was=Health.SUSPECT)], "it answers now"
     assert told(Health.DOWN, reading(), breaker=TRIPPED) == [], "that it is back is not sure yet"
+
+
+def test_an_agent_that_joins_says_from_the_first_miss_on_why_it_has_not_come() -> None:
+    judged = Judged()
+    said = failure(FailureKind.SSH_UNREACHABLE, "no such name")
+    why = f"1 miss: {failure_words(said.kind)}"
+    assert judged.bad(said.kind, "no such name") == [
+        change(Health.JOINING, Health.JOINING, why, said)
+    ]
+    assert judged.agent.health is Health.JOINING
+    assert judged.bad(said.kind, "no such name at all") == []
+    judged = Judged()
+    judged.bad(said.kind)
+    (event,) = judged.bad(FailureKind.SSH_PROTOCOL)
+    assert isinstance(event, HealthChanged)
+    assert (event.health, event.failure) == (Health.JOINING, FailureKind.SSH_PROTOCOL)
+    judged.good()
+    assert (judged.agent.health, judged.agent.failure) == (Health.UP, None)
 
 
 # What is counted in a row, and what ends the row
