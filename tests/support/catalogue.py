@@ -513,7 +513,7 @@ BAD_INPUT = {
     ),
     "B76": row(
         "status and result that disagree",
-        "wire/test_openclaw_parsers.py::test_a_strange_result_does_not_spoil_the_verdict",
+        "wire/test_openclaw_parsers.py::test_a_strange_result_spoils_the_answer_and_not_the_verdict",
         "wire/test_lies.py::test_how_a_program_ended_is_its_exit_status_whatever_it_prints",
     ),
     "B78": row(
