@@ -16,45 +16,38 @@ from typing import Protocol, assert_never
 from msgspec.structs import replace
 
 from fleet_tui.core import commands as c
-from fleet_tui.core.alerts import reconcile_alerts, reconcile_troubles
-from fleet_tui.core.attempts import learn, reconcile_attempts
-from fleet_tui.core.brake import reconcile_brake
 from fleet_tui.core.decide import decide, public
 from fleet_tui.core.decided import Decided
 from fleet_tui.core.events import (
     EngineModeChanged,
     EngineUnitFailed,
     Event,
-    FleetFileJudged,
-    FleetLoaded,
     Recorded,
-    task_of,
 )
-from fleet_tui.core.evidence import Definite, Running
-from fleet_tui.core.fleet import FleetSpec
-from fleet_tui.core.fold import Folding, fold
-from fleet_tui.core.health import FRESH, Watch, judge
-from fleet_tui.core.heartbeat import Beat, Ear, heard
-from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq, TaskId
-from fleet_tui.core.model_trouble import troubles_in
+from fleet_tui.core.ids import AgentName, Epoch
 from fleet_tui.core.modes import EngineMode, ModeNow, Trouble
 from fleet_tui.core.refusals import RefusalCode, code_of_mode
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.state import FleetState
-from fleet_tui.core.vitals import Look, ProbeFailure
+from fleet_tui.core.step import (
+    Asked,
+    FleetChanged,
+    FleetFileSeen,
+    LookTaken,
+    Moment,
+    Step,
+    Tick,
+    Told,
+    WordHeard,
+    noted,
+    remember,
+    settled,
+    step,
+)
 from fleet_tui.core.words import duration
 from fleet_tui.engine.clock import Clock
 from fleet_tui.engine.faults import MAX_FAULTS, Faults
-from fleet_tui.engine.inbox import (
-    CommandAsked,
-    FleetChanged,
-    FleetFileSeen,
-    Inbox,
-    Input,
-    LookTaken,
-    Tick,
-    WordHeard,
-)
+from fleet_tui.engine.inbox import CommandAsked, Inbox, Input
 from fleet_tui.engine.supervisor import keep_going
 from fleet_tui.engine.unstored import Unstored
 from fleet_tui.errors import FleetError
@@ -117,10 +110,13 @@ class Engine:
         effects: Effects,
         clock: Clock,
         publish: Callable[[FleetState, Sequence[Recorded]], None],
+        *,
+        tick_ms: int = TICK_MS,
     ) -> None:
         self.state = state
         self.inbox = Inbox()
-        self.looks: dict[AgentName, Look] = {}
+        self.memory = remember(state)
+        """What it knows beside the ledger."""
         self.stop_reason: str | None = None
         self.troubles: Mapping[Trouble, str] = {}
         """What it is short of now, in words; who watches for that sets it."""
@@ -128,16 +124,10 @@ class Engine:
         self._effects = effects
         self._clock = clock
         self._publish = publish
-        self._router = Router(state.fleet)
-        self._unrouted: dict[TaskId, None] = {}
-        """Tasks that may have changed since the router's last round."""
+        self._tick_ms = tick_ms
         self._sweep_at_s = 0.0
-        self._watches: dict[AgentName, Watch] = {}
-        self._beats: dict[RunId, Beat] = {}
         self._awake_ms = 0
         """When it last did anything."""
-        self._listens_since_ms = 0
-        self._distrust_until_ms = 0
         self._ended = False
         self._unstored: Unstored | None = None
         """While nothing can be stored."""
@@ -180,7 +170,7 @@ class Engine:
 
     async def _tick(self) -> None:
         while True:
-            await asyncio.sleep(TICK_MS / 1_000)
+            await asyncio.sleep(self._tick_ms / 1_000)
             self._notice_pause()
             await self.inbox.put(Tick())
 
@@ -190,11 +180,14 @@ class Engine:
         now_ms = self._clock.now_ms()
         gap_ms = now_ms - self._awake_ms
         self._awake_ms = now_ms
-        if gap_ms <= PAUSE_MS + TICK_MS:
+        if gap_ms <= PAUSE_MS + self._tick_ms:
             return
         slowest = max((a.probe.every_ms for a in self.state.fleet.agents.values()), default=5_000)
-        self._distrust_until_ms = now_ms + DISTRUST_ROUNDS * slowest
-        self._listens_since_ms = now_ms
+        self.memory = replace(
+            self.memory,
+            distrust_until_ms=now_ms + DISTRUST_ROUNDS * slowest,
+            listens_since_ms=now_ms,
+        )
         log.warning("the engine was paused for %d ms; misses do not count for a while", gap_ms)
 
     def unit_failed(self, unit: str, error: Exception) -> None:
@@ -220,7 +213,7 @@ class Engine:
         except FleetError:
             raise
         except Exception as error:
-            self._router = Router(self.state.fleet)  # the old one may be ahead of the ledger
+            self._route_anew()
             if len(items) > 1:
                 for item in items:
                     await self._step_safely([item])
@@ -244,38 +237,20 @@ class Engine:
     async def _take_in(self, items: Sequence[Input]) -> bool:
         """Decide, commit, act; False when the system refused and nothing was stored."""
         self._notice_pause()
-        now_ms = self._clock.now_ms()
-        draft = self._draft(now_ms)
         told = len(self._to_tell)
-        draft.add(self._to_tell)
-        draft.add(self._stores_again(draft.state))
+        taken = self._decide(items)
+        asked = [item for item in items if isinstance(item, CommandAsked)]
         answers: list[tuple[asyncio.Future[c.Reply], Decided]] = []
-        ticked = False
-        for item in items:
-            match item:
-                case LookTaken(look=look):
-                    self._look(draft, look)
-                case WordHeard(run=run, word=word):
-                    if isinstance(word, Definite) and isinstance(word.value, Running):
-                        self._beats[run] = heard(self._beats.get(run), word.value, now_ms)
-                    draft.add(learn(draft.state, run, word, now_ms))
-                case CommandAsked():
-                    self._command(draft, item, answers)
-                case FleetChanged(spec=spec, by=by):
-                    draft.add([FleetLoaded(spec=spec, by=by)])
-                    self._router = Router(spec)
-                    self._forget_others(spec)
-                case FleetFileSeen(problem=problem):
-                    if problem or draft.state.engine.file_problem:
-                        draft.add([FleetFileJudged(problem=problem)])
-                case Tick():
-                    ticked = True
-                case _:
-                    assert_never(item)
-        self._reconcile(draft, ticked)
+        for item, verdict in zip(asked, taken.replies, strict=True):
+            if isinstance(verdict, Decided):
+                answers.append((item.reply, verdict))
+                self._act(item)
+            elif not item.reply.done():
+                item.reply.set_result(verdict)
         try:
-            recorded = await self._commit(draft)
+            recorded = await self._commit(taken)
         except JournalHeldUp as error:
+            self.memory = taken.unstored(self.memory)
             await self._held_up(items, error)
             return False
         except (FleetError, asyncio.CancelledError):
@@ -285,7 +260,7 @@ class Engine:
             raise
         self._unstored = None
         del self._to_tell[:told]
-        self._watches.update(draft.watches)
+        self.memory = taken.memory
         for future, decided in answers:
             if not future.done():
                 future.set_result(
@@ -313,34 +288,29 @@ class Engine:
         except Exception as error:  # told; who listens reads the ledger
             self.unit_failed("telling", error)
 
-    def _reconcile(self, draft: "_Draft", ticked: bool) -> None:
-        """What follows from the inputs and from time, in the order in which one feeds the next."""
-        if not ticked and not draft.events:
-            return
+    def _decide(self, items: Sequence[Input]) -> Step:
+        """What the inputs come to, after what the engine says of itself."""
+        now_ms = self._clock.now_ms()
+        own = Told((*self._to_tell, *self._stores_again()))
         began_s = asyncio.get_running_loop().time()
-        sweep = ticked and began_s >= self._sweep_at_s
-        draft.add(reconcile_brake(draft.state, draft.now_ms))
-        if sweep:
-            self._forget_beats(draft.state)
-            ear = Ear(since_ms=self._listens_since_ms, beats=self._beats)
-            draft.add(reconcile_attempts(draft.state, draft.now_ms, ear))
-            draft.add(reconcile_troubles(draft.state, self.troubles))
-            draft.add(reconcile_alerts(draft.state, draft.now_ms))
+        moment = Moment(now_ms, self._ledger.epoch, sweeps=began_s >= self._sweep_at_s)
+        memory = replace(self.memory, troubles=self.troubles)
+        taken = step(self.state, memory, [own, *map(_bare, items)], moment)
+        if moment.sweeps and any(isinstance(item, Tick) for item in items):
             took_s = asyncio.get_running_loop().time() - began_s
             self._sweep_at_s = began_s + took_s / SWEEP_SHARE
-        if draft.state.engine.mode.mode.starts_work:
-            changed = list(self._unrouted)
-            self._unrouted.clear()
-            draft.add(self._router.schedule(draft.state, self.looks, draft.now_ms, changed))
+        return taken
 
-    def _draft(self, now_ms: int) -> "_Draft":
-        return _Draft(self.state, self._ledger.epoch, now_ms, self._unrouted)
+    def _route_anew(self) -> None:
+        """The router may be ahead of the ledger."""
+        self.memory = replace(self.memory, router=Router(self.state.fleet))
 
     # While nothing can be stored.
 
-    def _stores_again(self, state: FleetState) -> list[Event]:
+    def _stores_again(self) -> list[Event]:
         """What the ledger is told once it can be written again. A hold stays a hold."""
-        mode = state.engine.mode.mode
+        changes = [e.mode for e in self._to_tell if isinstance(e, EngineModeChanged)]
+        mode = changes[-1] if changes else self.state.engine.mode.mode
         if self._unstored is None or mode not in (EngineMode.READ_ONLY, EngineMode.NORMAL):
             return []
         was = self._unstored.mode
@@ -363,7 +333,6 @@ class Engine:
             )
             self._unstored = Unstored(mode)
             self._store_again_ms = now_ms + STORE_AGAIN_MS
-            self._router = Router(self.state.fleet)
             log.warning("engine mode %s: %s", mode.mode.label, why)
         elif self._unstored.mode.trouble is not error.trouble:  # one trouble became another
             self._unstored.mode = replace(self._unstored.mode, reason=why, trouble=error.trouble)
@@ -371,11 +340,12 @@ class Engine:
         self._only_watch(items, self._unstored)
         is_full = isinstance(error, JournalFull)
         if first_time and is_full and self.state.engine.mode.mode is EngineMode.NORMAL:
-            draft = self._draft(now_ms)
             reason = self._unstored.mode.reason
-            draft.add([_change(EngineMode.NORMAL, EngineMode.READ_ONLY, reason)])
+            full = _change(EngineMode.NORMAL, EngineMode.READ_ONLY, reason)
+            moment = Moment(now_ms, self._ledger.epoch)
+            taken = noted(self.state, self.memory, [full], moment)
             try:
-                self._follow(await self._commit(draft))
+                self._follow(await self._commit(taken))
             except JournalHeldUp:
                 log.error("the disk is full, and not even that could be stored")
         if first_time:
@@ -388,7 +358,8 @@ class Engine:
             match item:
                 case LookTaken(look=look):
                     if look.agent in self.state.fleet.agents:
-                        self.looks[look.agent] = look
+                        looks = {**self.memory.looks, look.agent: look}
+                        self.memory = replace(self.memory, looks=looks)
                 case WordHeard() | FleetChanged() | FleetFileSeen():
                     unstored.keep(item)
                 case CommandAsked():
@@ -411,52 +382,12 @@ class Engine:
         else:
             asked.reply.set_result(refused_by(mode))
 
-    def _forget_beats(self, state: FleetState) -> None:
-        if self._beats:
-            open_runs = {run for agent in state.agents.values() for run in agent.runs}
-            for run in self._beats.keys() - open_runs:
-                del self._beats[run]
-
-    async def _commit(self, draft: "_Draft") -> tuple[Recorded, ...]:
-        if not draft.events:
+    async def _commit(self, taken: Step) -> tuple[Recorded, ...]:
+        if not taken.events:
             return ()
-        recorded = await asyncio.shield(self._ledger.append(draft.events, draft.now_ms))
-        self.state = draft.settled(recorded)
+        recorded = await asyncio.shield(self._ledger.append(taken.events, taken.state.at_ms))
+        self.state = settled(self.state, taken, recorded)
         return recorded
-
-    def _look(self, draft: "_Draft", look: Look) -> None:
-        agent = draft.state.agents.get(look.agent)
-        spec = draft.state.fleet.agents.get(look.agent)
-        if agent is None or spec is None:
-            return
-        self.looks[look.agent] = look
-        if isinstance(look, ProbeFailure) and draft.now_ms < self._distrust_until_ms:
-            return
-        watch = draft.watches.get(look.agent) or self._watches.get(look.agent, FRESH)
-        draft.watches[look.agent], events = judge(watch, agent, look, spec.probe, draft.now_ms)
-        draft.add(events)
-        draft.add(troubles_in(draft.state, look))
-
-    def _forget_others(self, spec: FleetSpec) -> None:
-        """An agent that comes back one day is judged by what is seen of it then."""
-        for known in (self.looks, self._watches):
-            for name in known.keys() - spec.agents.keys():
-                del known[name]
-
-    def _command(
-        self,
-        draft: "_Draft",
-        asked: CommandAsked,
-        answers: list[tuple[asyncio.Future[c.Reply], Decided]],
-    ) -> None:
-        verdict = decide(draft.state, asked.by, asked.command, draft.now_ms)
-        if isinstance(verdict, c.Refused):
-            if not asked.reply.done():
-                asked.reply.set_result(verdict)
-            return
-        draft.add(verdict.events)
-        answers.append((asked.reply, verdict))
-        self._act(asked)
 
     def _act(self, asked: CommandAsked) -> None:
         """What a command asks of the engine itself."""
@@ -474,6 +405,11 @@ class Engine:
         for item in self.inbox.take_rest():
             if isinstance(item, CommandAsked) and not item.reply.done():
                 item.reply.set_result(_STOPPING)
+
+
+def _bare(item: Input) -> Asked | LookTaken | WordHeard | FleetChanged | FleetFileSeen | Tick:
+    """An input without whom to answer."""
+    return Asked(item.by, item.command) if isinstance(item, CommandAsked) else item
 
 
 _STOPPING = c.Refused(
@@ -507,41 +443,3 @@ _IN_DOUBT = c.Refused(
     text="The engine failed while it stored this; it may or may not have been taken.",
     hint="Look at the fleet before you repeat it; a submit with the same key is safe to repeat.",
 )
-
-
-class _Draft:
-    """The events of one step and the state they lead to, before they are committed."""
-
-    def __init__(
-        self, state: FleetState, epoch: Epoch, now_ms: int, touched: dict[TaskId, None]
-    ) -> None:
-        self.state = state
-        """Good until the next :meth:`add`, so that a long step copies each map once."""
-        self.now_ms = now_ms
-        self.events: list[Event] = []
-        self.watches: dict[AgentName, Watch] = {}
-        """Of the agents that were looked at; they count once the events do."""
-        self._base = state
-        self._folding = Folding(state)
-        self._epoch = epoch
-        self._touched = touched
-
-    def add(self, events: Sequence[Event]) -> None:
-        """Take events in and look ahead to the state after them."""
-        if not events:
-            return
-        first = self.state.seq + 1
-        self.events.extend(events)
-        for n, event in enumerate(events):
-            self._folding.apply(Recorded(Seq(first + n), self.now_ms, self._epoch, event))
-            task = task_of(event)
-            if task is not None:
-                self._touched[task] = None
-        self.state = self._folding.state()
-
-    def settled(self, recorded: Sequence[Recorded]) -> FleetState:
-        """The state after the commit: the one looked ahead to, unless the ledger placed the events
-        elsewhere (a new segment began, or its clock did not run backwards with ours)."""
-        last = recorded[-1]
-        as_planned = last.seq == self.state.seq and last.at_ms == self.now_ms
-        return self.state if as_planned else fold(self._base, recorded)

@@ -3,11 +3,8 @@
 import asyncio
 from typing import NamedTuple
 
-from fleet_tui.core.attempts import Word
 from fleet_tui.core.commands import Command, Reply
-from fleet_tui.core.fleet import FleetSpec
-from fleet_tui.core.ids import RunId
-from fleet_tui.core.vitals import Look
+from fleet_tui.core.step import FleetChanged, FleetFileSeen, LookTaken, Tick, WordHeard
 
 INBOX_LIMIT = 10_000
 """Inputs waiting for the loop; producers wait beyond it, so nothing is dropped."""
@@ -16,42 +13,12 @@ BATCH_LIMIT = 512
 """Inputs taken into one transaction."""
 
 
-class LookTaken(NamedTuple):
-    """An agent was looked at."""
-
-    look: Look
-
-
-class WordHeard(NamedTuple):
-    """Something was learned about a run, or that nothing can be learned now."""
-
-    run: RunId
-    word: Word
-
-
 class CommandAsked(NamedTuple):
     """An operator wants something; ``reply`` is set after the commit."""
 
     by: str
     command: Command
     reply: asyncio.Future[Reply]
-
-
-class FleetChanged(NamedTuple):
-    """The fleet file was read anew."""
-
-    spec: FleetSpec
-    by: str
-
-
-class FleetFileSeen(NamedTuple):
-    """A newer fleet file cannot be taken, or, with no problem, is what is in force already."""
-
-    problem: str
-
-
-class Tick(NamedTuple):
-    """Time passed."""
 
 
 Input = LookTaken | WordHeard | CommandAsked | FleetChanged | FleetFileSeen | Tick

@@ -23,6 +23,7 @@ from fleet_tui.core.modes import EngineMode, Trouble
 from fleet_tui.core.narrate import log_line
 from fleet_tui.core.protocol import Doorbell
 from fleet_tui.core.state import FleetState
+from fleet_tui.core.step import FleetChanged, FleetFileSeen, LookTaken, WordHeard
 from fleet_tui.core.vitals import FailureKind, Look, ProbeFailure
 from fleet_tui.doors import make_room
 from fleet_tui.engine.bell import Bell
@@ -30,7 +31,6 @@ from fleet_tui.engine.clock import Clock, SteadyClock, WallClock
 from fleet_tui.engine.descriptors import Budget, budget, open_now, raised_limit
 from fleet_tui.engine.effects import FleetEffects
 from fleet_tui.engine.engine import Engine
-from fleet_tui.engine.inbox import FleetChanged, FleetFileSeen, LookTaken, WordHeard
 from fleet_tui.engine.ports import Ports
 from fleet_tui.engine.proving import keep_proving
 from fleet_tui.engine.reload import FleetFile
@@ -215,7 +215,7 @@ class RunningEngine:
 
     def _not_probed(self) -> str:
         """Which agents are left out for want of descriptors, in words; empty for none."""
-        looks = self.engine.looks.values()
+        looks = self.engine.memory.looks.values()
         kind = FailureKind.NO_DESCRIPTORS
         count = sum(isinstance(look, ProbeFailure) and look.kind is kind for look in looks)
         if count == 0:

@@ -10,8 +10,8 @@ from fleet_tui.core.attempts import Word
 from fleet_tui.core.evidence import Running, Unknown
 from fleet_tui.core.ids import RunId
 from fleet_tui.core.modes import ModeNow
+from fleet_tui.core.step import FleetChanged, FleetFileSeen, WordHeard
 from fleet_tui.engine.dispatch import is_final
-from fleet_tui.engine.inbox import FleetChanged, FleetFileSeen, WordHeard
 
 
 class _Sort(Enum):

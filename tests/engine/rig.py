@@ -9,10 +9,10 @@ from fleet_tui.core import commands as c
 from fleet_tui.core.fleet import AgentSpec, FleetSpec
 from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.state import EMPTY_STATE, FleetState, Task, TaskSpec
+from fleet_tui.core.step import FleetChanged, LookTaken, WordHeard
 from fleet_tui.engine.clock import Clock, WallClock
 from fleet_tui.engine.effects import FleetEffects, PortOf
 from fleet_tui.engine.engine import Engine
-from fleet_tui.engine.inbox import FleetChanged, LookTaken, WordHeard
 from fleet_tui.wire.port import AgentPort
 from tests.support.memory import FakeHost, FakePort, MemoryLedger
 

@@ -12,9 +12,9 @@ from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec, TaskClass
 from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq
 from fleet_tui.core.state import AttemptPhase, FleetState, TaskPhase
+from fleet_tui.core.step import FleetChanged
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.engine import dispatch
-from fleet_tui.engine.inbox import FleetChanged
 from fleet_tui.wire.port import (
     CANCELLED_FIRST,
     AgentPort,

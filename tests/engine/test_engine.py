@@ -11,9 +11,9 @@ from fleet_tui.core.evidence import Finished
 from fleet_tui.core.fleet import AgentSpec, Deadlines, FleetSpec, ProbeSpec, TaskClass
 from fleet_tui.core.ids import AgentName, RunId, TaskId
 from fleet_tui.core.state import EMPTY_STATE, AttemptPhase, Health, TaskPhase
+from fleet_tui.core.step import Tick
 from fleet_tui.core.vitals import FailureKind
 from fleet_tui.engine.clock import WallClock
-from fleet_tui.engine.inbox import Tick
 from fleet_tui.errors import FleetError
 from fleet_tui.wire.port import AgentPort
 from tests.engine.rig import DEADLINE_S, Rig, all_up, only_task, running

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from fleet_tui.core import commands as c
+from fleet_tui.core import step as steps
 from fleet_tui.core.decide import decide
 from fleet_tui.core.events import EngineModeChanged, EngineUnitFailed, Event, Recorded
 from fleet_tui.core.evidence import (
@@ -19,12 +20,12 @@ from fleet_tui.core.evidence import (
 from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.state import EMPTY_STATE, AttemptPhase, FleetState, Severity, TaskPhase
+from fleet_tui.core.step import FleetFileSeen, WordHeard
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.core.vitals import Look
 from fleet_tui.engine import engine as engine_module
 from fleet_tui.engine.engine import Engine
 from fleet_tui.engine.faults import MAX_FAULTS, WINDOW_MS, Faults
-from fleet_tui.engine.inbox import FleetFileSeen, WordHeard
 from fleet_tui.journal.errors import JournalFull
 from tests.engine.rig import DEADLINE_S, Rig, all_up, only_task, running
 from tests.support.fleets import agent, fleet, work
@@ -185,7 +186,7 @@ async def test_a_bug_that_one_input_meets_costs_that_input_alone(
                 raise ZeroDivisionError
             return decide(state, by, command, now_ms)
 
-        monkeypatch.setattr(engine_module, "decide", poisoned)
+        monkeypatch.setattr(steps, "decide", poisoned)
         note = rig.engine.ask("ana", c.AddNote(text=work().payload))
         bad, good = await asyncio.gather(note, rig.submit(1, work()))
         assert isinstance(bad, c.Refused)
@@ -306,7 +307,7 @@ async def test_looks_that_were_not_stored_are_judged_anew() -> None:
         disk.full = True
         assert isinstance(await rig.submit(1, work()), c.Refused)
         await rig.hosts[A1].cut()
-        looks.append(rig.engine.looks[A1])
-        await until(lambda: rig.engine.looks[A1] is not looks[0])
+        looks.append(rig.engine.memory.looks[A1])
+        await until(lambda: rig.engine.memory.looks[A1] is not looks[0])
         disk.full = False
         await rig.until(lambda s: s.agents[A1].health.is_lost)

@@ -56,6 +56,7 @@ MODULES = (
     "ssh_ways",
     "state",
     "status",
+    "step",
     "submission",
     "task_filter",
     "task_words",

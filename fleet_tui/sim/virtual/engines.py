@@ -12,11 +12,11 @@ from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec
 from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import AgentName, HostName, RunId
 from fleet_tui.core.state import FleetState
+from fleet_tui.core.step import LookTaken, WordHeard
 from fleet_tui.core.vitals import Look
 from fleet_tui.engine.clock import SteadyClock
 from fleet_tui.engine.effects import FleetEffects
 from fleet_tui.engine.engine import Engine
-from fleet_tui.engine.inbox import LookTaken, WordHeard
 from fleet_tui.sim.virtual.gateways import SimGateway, SimGatewayPort
 from fleet_tui.sim.virtual.host import SimHost
 from fleet_tui.sim.virtual.loop import Process, Running, VirtualLoop
@@ -133,7 +133,9 @@ class EngineProcess:
         effects = FleetEffects(
             port_of, clock=clock, rng=self._rng, seen=seen, heard=lambda lines: None, hear=hear
         )
-        engine = self.engine = Engine(ledger, state, effects, clock, _publish)
+        engine = self.engine = Engine(
+            ledger, state, effects, clock, _publish, tick_ms=world.scenario.tick_ms
+        )
         try:
             await engine.run()
         finally:

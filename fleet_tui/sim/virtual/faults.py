@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from fleet_tui.core import commands as c
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import AgentName, HostName
-from fleet_tui.engine.inbox import FleetChanged
+from fleet_tui.core.step import FleetChanged
 from fleet_tui.sim.virtual.checks import Checks
 from fleet_tui.sim.virtual.gateways import Poison, SimGateway
 from fleet_tui.sim.virtual.host import FREE_KB, Lack, SimHost

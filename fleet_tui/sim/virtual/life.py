@@ -11,7 +11,6 @@ import msgspec
 from fleet_tui.core.events import Recorded
 from fleet_tui.core.fold import fold
 from fleet_tui.core.state import EMPTY_STATE, TaskPhase
-from fleet_tui.engine import engine as engine_module
 from fleet_tui.sim.virtual.checks import Checks, Violation
 from fleet_tui.sim.virtual.draw import draw
 from fleet_tui.sim.virtual.faults import Trouble
@@ -131,7 +130,7 @@ def play(seed: int) -> Outcome:
     """Live through the world of a seed. The same seed gives the same outcome, byte for byte."""
     world = World(draw(seed))
     life = Life(world)
-    with _heard(world.problems), _ticking(world.scenario.tick_ms), _collector_off():
+    with _heard(world.problems), _collector_off():
         try:
             world.loop.run_to_end(life.live())
             judge(world, life.checks)
@@ -147,17 +146,6 @@ def play(seed: int) -> Outcome:
         steps=world.loop.steps,
         virtual_s=world.loop.time(),
     )
-
-
-@contextmanager
-def _ticking(tick_ms: int) -> Iterator[None]:
-    """Let time weigh less: the engine looks at its deadlines every so often."""
-    usual = engine_module.TICK_MS
-    engine_module.TICK_MS = tick_ms
-    try:
-        yield
-    finally:
-        engine_module.TICK_MS = usual
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from fleet_tui.core import attempts, dead_letters, decide, fold, outcomes, queueing, submission
 from fleet_tui.core import commands as c
+from fleet_tui.core import step as steps
 from fleet_tui.core.events import (
     AttemptFinished,
     AttemptLate,
@@ -38,6 +39,7 @@ from fleet_tui.core.routing import lineup, requirement, schedule, waiting
 from fleet_tui.core.state import AgentState, AttemptPhase, TaskPhase
 from fleet_tui.core.untrusted import Untrusted
 from fleet_tui.engine import dispatch, engine
+from fleet_tui.engine.inbox import CommandAsked
 from fleet_tui.sim.virtual.due_mutants import DUE_MUTANTS
 from fleet_tui.sim.virtual.host import SimHost
 from fleet_tui.sim.virtual.more_mutants import MORE_MUTANTS
@@ -101,25 +103,26 @@ def _is_ok(event: Event) -> bool:
 # Order of the commit and what follows from it
 
 _commit = engine.Engine._commit
-_command = engine.Engine._command
+_decide = engine.Engine._decide
 
 
-async def _effect_first(self: Any, draft: Any) -> Any:
-    if draft.events:
-        rows = [
-            Recorded(draft.state.seq, draft.now_ms, self._ledger.epoch, event)
-            for event in draft.events
-        ]
-        self._effects.follow(draft.state, rows)
+async def _effect_first(self: Any, taken: Any) -> Any:
+    if taken.events:
+        state = taken.state
+        epoch = self._ledger.epoch
+        rows = [Recorded(state.seq, state.at_ms, epoch, event) for event in taken.events]
+        self._effects.follow(state, rows)
         # Those it starts run in the order of their making: before the commit returns.
         await asyncio.sleep(0)
-    return await _commit(self, draft)
+    return await _commit(self, taken)
 
 
-def _ack_first(self: Any, draft: Any, asked: Any, answers: Any) -> None:
-    if isinstance(asked.command, c.Submit) and not asked.reply.done():
-        asked.reply.set_result(c.Accepted(seq=self.state.seq, task=asked.command.task))
-    _command(self, draft, asked, answers)
+def _ack_first(self: Any, items: Any) -> Any:
+    for item in items:
+        asked = isinstance(item, CommandAsked) and isinstance(item.command, c.Submit)
+        if asked and not item.reply.done():
+            item.reply.set_result(c.Accepted(seq=self.state.seq, task=item.command.task))
+    return _decide(self, items)
 
 
 # Engines after a restart
@@ -289,8 +292,8 @@ def _always(*_: object) -> bool:
 
 
 MUTANTS: tuple[Mutant, ...] = (
-    Mutant("lost-is-ok", "a lost connection is success", change(engine, "learn", _lost_is_ok)),
-    Mutant("blind-retry", "what is unknown is tried again", change(engine, "learn", _blind_retry)),
+    Mutant("lost-is-ok", "a lost connection is success", change(steps, "learn", _lost_is_ok)),
+    Mutant("blind-retry", "what is unknown is tried again", change(steps, "learn", _blind_retry)),
     Mutant(
         "late-journal",
         "effects begin before the commit",
@@ -299,7 +302,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "ack-first",
         "a submit is answered before the commit",
-        change(engine.Engine, "_command", _ack_first),
+        change(engine.Engine, "_decide", _ack_first),
     ),
     Mutant(
         "redispatch",
@@ -437,7 +440,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "no-brake",
         "mass failure does not stop failover",
-        change(engine, "reconcile_brake", _no_brake),
+        change(steps, "reconcile_brake", _no_brake),
     ),
     Mutant(
         "no-fence",

@@ -1,0 +1,320 @@
+"""One step of the loop without the loop: what inputs and the passing of time mean, as events.
+
+:func:`step` is called by the engine, and can be called by a test or a replay, with the same values
+for the same answer. Whoever calls it commits the events, keeps the memory that comes back, and
+gives the replies once the commit stands; nothing here reaches beyond its arguments.
+"""
+
+from collections.abc import Callable, Container, Mapping, Sequence
+from enum import Enum, auto
+from typing import Generic, NamedTuple, TypeVar, assert_never
+
+import msgspec
+
+from fleet_tui.core.alerts import reconcile_alerts, reconcile_troubles
+from fleet_tui.core.attempts import Word, learn, reconcile_attempts
+from fleet_tui.core.brake import reconcile_brake
+from fleet_tui.core.commands import Command
+from fleet_tui.core.decide import decide
+from fleet_tui.core.decided import Decided, Verdict
+from fleet_tui.core.events import Event, FleetFileJudged, FleetLoaded, Recorded, task_of
+from fleet_tui.core.evidence import Definite, Running
+from fleet_tui.core.fleet import FleetSpec
+from fleet_tui.core.fold import Folding, fold
+from fleet_tui.core.health import FRESH, Watch, judge
+from fleet_tui.core.heartbeat import Beat, Ear, heard
+from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq, TaskId
+from fleet_tui.core.model_trouble import troubles_in
+from fleet_tui.core.modes import Trouble
+from fleet_tui.core.routing.schedule import Router
+from fleet_tui.core.state import FleetState
+from fleet_tui.core.vitals import Look, ProbeFailure
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class LookTaken(NamedTuple):
+    """An agent was looked at."""
+
+    look: Look
+
+
+class WordHeard(NamedTuple):
+    """Something was learned about a run, or that nothing can be learned now."""
+
+    run: RunId
+    word: Word
+
+
+class Asked(NamedTuple):
+    """An operator wants something."""
+
+    by: str
+    command: Command
+
+
+class FleetChanged(NamedTuple):
+    """The fleet file was read anew."""
+
+    spec: FleetSpec
+    by: str
+
+
+class FleetFileSeen(NamedTuple):
+    """A newer fleet file cannot be taken, or, with no problem, is what is in force already."""
+
+    problem: str
+
+
+class Told(NamedTuple):
+    """What the engine says of itself: its faults, its mode."""
+
+    events: tuple[Event, ...]
+
+
+class Tick(NamedTuple):
+    """Time passed."""
+
+
+Input = LookTaken | WordHeard | Asked | FleetChanged | FleetFileSeen | Told | Tick
+
+
+class Memory(msgspec.Struct, frozen=True, kw_only=True):
+    """What the loop knows beside the ledger. It is lost with the engine, and found out again."""
+
+    router: Router
+    """A cache of the state: a new one says the same. It is the one value here that a step changes;
+    after a step that was not committed it may be ahead of the ledger, and is made anew."""
+    unrouted: tuple[TaskId, ...] = ()
+    """Tasks that may have changed since the router's last round."""
+    looks: Mapping[AgentName, Look] = {}
+    """The newest at each agent."""
+    watches: Mapping[AgentName, Watch] = {}
+    beats: Mapping[RunId, Beat] = {}
+    """Signs of life of open runs."""
+    troubles: Mapping[Trouble, str] = {}
+    """What the engine is short of now, in words."""
+    listens_since_ms: int = 0
+    """When the engine last went on after a pause."""
+    distrust_until_ms: int = 0
+    """Until then a look that failed says nothing: the engine was paused, not the agent."""
+
+
+class Moment(NamedTuple):
+    """When a step is taken, and by whom."""
+
+    now_ms: int
+    epoch: Epoch
+    sweeps: bool = True
+    """Whether this step looks through all open tasks for what is due, if time passed."""
+
+
+class Step(NamedTuple):
+    """What a step comes to."""
+
+    memory: Memory
+    """To be kept once the events are committed."""
+    events: tuple[Event, ...]
+    """To be committed together."""
+    replies: tuple[Verdict, ...]
+    """One for each :class:`Asked`, in their order."""
+    state: FleetState
+    """After the events, if the ledger places them where they were expected."""
+
+    def unstored(self, before: Memory) -> Memory:
+        """The memory where nothing was committed: what was seen and heard stays so, and the router
+        begins anew."""
+        return msgspec.structs.replace(
+            before,
+            router=Router(before.router.fleet),
+            looks=self.memory.looks,
+            beats=self.memory.beats,
+        )
+
+
+class Pace(Enum):
+    """How often something is looked through."""
+
+    STEP = auto()
+    """In each step that has something new, and at each tick."""
+    SWEEP = auto()
+    """At ticks, as often as the engine can afford: it goes through all open tasks."""
+
+
+class Reconciler(NamedTuple):
+    """Something that follows from the state and from time alone, whatever was put in."""
+
+    pace: Pace
+    due: Callable[[FleetState, Memory, int], list[Event]]
+    """Given the state, what the loop remembers and the instant."""
+
+
+RECONCILERS = (
+    Reconciler(Pace.STEP, lambda state, memory, now_ms: reconcile_brake(state, now_ms)),
+    Reconciler(
+        Pace.SWEEP,
+        lambda state, memory, now_ms: reconcile_attempts(
+            state, now_ms, Ear(since_ms=memory.listens_since_ms, beats=memory.beats)
+        ),
+    ),
+    Reconciler(
+        Pace.SWEEP, lambda state, memory, now_ms: reconcile_troubles(state, memory.troubles)
+    ),
+    Reconciler(Pace.SWEEP, lambda state, memory, now_ms: reconcile_alerts(state, now_ms)),
+)
+"""In the order in which one feeds the next. Routing comes after them, while work is started."""
+
+
+def remember(state: FleetState) -> Memory:
+    """What a loop knows that has just begun."""
+    return Memory(router=Router(state.fleet))
+
+
+def step(state: FleetState, memory: Memory, inputs: Sequence[Input], moment: Moment) -> Step:
+    """What follows from the inputs, and from the time that passed where a :class:`Tick` is among
+    them: events in the order in which they are to be committed."""
+    draft = _Draft(state, memory, moment)
+    for item in inputs:
+        draft.take(item)
+    ticked = any(isinstance(item, Tick) for item in inputs)
+    if ticked or draft.events:
+        draft.reconcile(sweep=ticked and moment.sweeps)
+    return draft.step()
+
+
+def noted(state: FleetState, memory: Memory, events: Sequence[Event], moment: Moment) -> Step:
+    """These events, and nothing of what follows from them."""
+    draft = _Draft(state, memory, moment)
+    draft.add(events)
+    return draft.step()
+
+
+def settled(before: FleetState, taken: Step, recorded: Sequence[Recorded]) -> FleetState:
+    """The state after the commit: the one looked ahead to, unless the ledger placed the events
+    elsewhere (a new segment began, or its clock did not run backwards with ours)."""
+    last = recorded[-1]
+    as_planned = last.seq == taken.state.seq and last.at_ms == taken.state.at_ms
+    return taken.state if as_planned else fold(before, recorded)
+
+
+class _Changes(Generic[K, V]):
+    """A map that is copied when it is first changed."""
+
+    def __init__(self, before: Mapping[K, V]) -> None:
+        self.now = before
+        self._own: dict[K, V] | None = None
+
+    def put(self, key: K, value: V) -> None:
+        """Another value."""
+        if self._own is None:
+            self.now = self._own = dict(self.now)
+        self._own[key] = value
+
+    def keep(self, keys: Container[K]) -> None:
+        """Forget all others."""
+        self.now = self._own = {key: value for key, value in self.now.items() if key in keys}
+
+
+class _Draft:
+    """The events of one step and the state they lead to, before they are committed."""
+
+    def __init__(self, state: FleetState, memory: Memory, moment: Moment) -> None:
+        self.state = state
+        """Good until the next :meth:`add`, so that a long step copies each map once."""
+        self.events: list[Event] = []
+        self._now_ms = moment.now_ms
+        self._epoch = moment.epoch
+        self._replies: list[Verdict] = []
+        self._folding = Folding(state)
+        self._memory = memory
+        self._router = memory.router
+        self._unrouted: dict[TaskId, None] = dict.fromkeys(memory.unrouted)
+        self._looks = _Changes(memory.looks)
+        self._watches = _Changes(memory.watches)
+        self._beats = _Changes(memory.beats)
+
+    def add(self, events: Sequence[Event]) -> None:
+        """Take events in and look ahead to the state after them."""
+        if not events:
+            return
+        first = self.state.seq + 1
+        self.events.extend(events)
+        for n, event in enumerate(events):
+            self._folding.apply(Recorded(Seq(first + n), self._now_ms, self._epoch, event))
+            task = task_of(event)
+            if task is not None:
+                self._unrouted[task] = None
+        self.state = self._folding.state()
+
+    def take(self, item: Input) -> None:
+        """What one input means."""
+        match item:
+            case LookTaken(look=look):
+                self._look(look)
+            case WordHeard(run=run, word=word):
+                if isinstance(word, Definite) and isinstance(word.value, Running):
+                    known = self._beats.now.get(run)
+                    self._beats.put(run, heard(known, word.value, self._now_ms))
+                self.add(learn(self.state, run, word, self._now_ms))
+            case Asked(by=by, command=command):
+                verdict = decide(self.state, by, command, self._now_ms)
+                self._replies.append(verdict)
+                if isinstance(verdict, Decided):
+                    self.add(verdict.events)
+            case FleetChanged(spec=spec, by=by):
+                self.add([FleetLoaded(spec=spec, by=by)])
+                self._router = Router(spec)
+                # An agent that comes back one day is judged by what is seen of it then.
+                self._looks.keep(spec.agents)
+                self._watches.keep(spec.agents)
+            case FleetFileSeen(problem=problem):
+                if problem or self.state.engine.file_problem:
+                    self.add([FleetFileJudged(problem=problem)])
+            case Told(events=events):
+                self.add(events)
+            case Tick():
+                pass
+            case _:
+                assert_never(item)
+
+    def _look(self, look: Look) -> None:
+        agent = self.state.agents.get(look.agent)
+        spec = self.state.fleet.agents.get(look.agent)
+        if agent is None or spec is None:
+            return
+        self._looks.put(look.agent, look)
+        if isinstance(look, ProbeFailure) and self._now_ms < self._memory.distrust_until_ms:
+            return
+        watch = self._watches.now.get(look.agent, FRESH)
+        watch, events = judge(watch, agent, look, spec.probe, self._now_ms)
+        self._watches.put(look.agent, watch)
+        self.add(events)
+        self.add(troubles_in(self.state, look))
+
+    def reconcile(self, *, sweep: bool) -> None:
+        """What follows from the state and from time."""
+        if sweep and self._beats.now:
+            self._beats.keep({run for agent in self.state.agents.values() for run in agent.runs})
+        memory = self._remembered()
+        for reconciler in RECONCILERS:
+            if sweep or reconciler.pace is Pace.STEP:
+                self.add(reconciler.due(self.state, memory, self._now_ms))
+        if self.state.engine.mode.mode.starts_work:
+            changed, self._unrouted = list(self._unrouted), {}
+            looks = self._looks.now
+            self.add(self._router.schedule(self.state, looks, self._now_ms, changed))
+
+    def _remembered(self) -> Memory:
+        return msgspec.structs.replace(
+            self._memory,
+            router=self._router,
+            unrouted=tuple(self._unrouted),
+            looks=self._looks.now,
+            watches=self._watches.now,
+            beats=self._beats.now,
+        )
+
+    def step(self) -> Step:
+        """All of it."""
+        return Step(self._remembered(), tuple(self.events), tuple(self._replies), self.state)

@@ -1,0 +1,370 @@
+"""One step of the loop: what goes in comes to events, replies and a memory; nothing else moves."""
+
+from collections.abc import Iterable, Sequence
+
+import pytest
+from msgspec.structs import replace
+
+from fleet_tui.core import commands as c
+from fleet_tui.core.decided import Decided
+from fleet_tui.core.events import (
+    AgentCordoned,
+    AlertRaised,
+    AttemptSeen,
+    AttemptStarted,
+    EngineModeChanged,
+    EngineUnitFailed,
+    Event,
+    FailoverFrozen,
+    FleetFileJudged,
+    FleetLoaded,
+    HealthChanged,
+    NoteAdded,
+    Recorded,
+    TaskEnded,
+    TaskPending,
+    TaskPlaced,
+    TaskSubmitted,
+)
+from fleet_tui.core.evidence import Definite, Running, Started
+from fleet_tui.core.fleet import Deadlines
+from fleet_tui.core.fold import fold
+from fleet_tui.core.heartbeat import Beat
+from fleet_tui.core.ids import AgentName, Epoch, Seq, TaskId
+from fleet_tui.core.modes import EngineMode, Trouble
+from fleet_tui.core.routing.schedule import Looks, Router
+from fleet_tui.core.state import FleetState, Health
+from fleet_tui.core.step import (
+    RECONCILERS,
+    Asked,
+    FleetChanged,
+    FleetFileSeen,
+    Input,
+    LookTaken,
+    Memory,
+    Moment,
+    Pace,
+    Step,
+    Tick,
+    Told,
+    WordHeard,
+    noted,
+    remember,
+    settled,
+    step,
+)
+from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
+from tests.support.fleets import agent, fleet, work
+from tests.support.ledger import Story
+
+A1, A2 = AgentName("a1"), AgentName("a2")
+EPOCH = Epoch(1)
+TASK = TaskId("T1")
+SUBMIT = Asked("ana", c.Submit(task=TASK, key="k", spec=work()))
+
+
+class Loop:
+    """An engine's loop without the engine: every step is committed."""
+
+    def __init__(self, told: Story) -> None:
+        self.told = told
+        self.memory = remember(told.state)
+
+    def take(self, *inputs: Input, sweeps: bool = True) -> Step:
+        """A step, not committed."""
+        moment = Moment(self.told.now_ms, EPOCH, sweeps)
+        memory = replace(self.memory, router=Router(self.told.state.fleet))
+        return step(self.told.state, memory, inputs, moment)
+
+    def do(self, *inputs: Input, sweeps: bool = True) -> tuple[Event, ...]:
+        """A step, committed."""
+        moment = Moment(self.told.now_ms, EPOCH, sweeps)
+        taken = step(self.told.state, self.memory, inputs, moment)
+        self.told.add(*taken.events)
+        assert self.told.state == taken.state
+        self.memory = taken.memory
+        return taken.events
+
+
+def loop(*names: str) -> Loop:
+    told = Story(fleet(*(agent(name) for name in names or ("a1",))))
+    told.all_up()
+    return Loop(told)
+
+
+def kinds(events: Sequence[Event]) -> list[type[object]]:
+    return [type(event) for event in events]
+
+
+def reading(name: AgentName, at_ms: int) -> VitalsReading:
+    return VitalsReading(agent=name, observed_at_ms=at_ms, latency_ms=1.0)
+
+
+def miss(name: AgentName, at_ms: int) -> ProbeFailure:
+    return ProbeFailure(agent=name, observed_at_ms=at_ms, kind=FailureKind.TIMEOUT)
+
+
+def placed(told: Story) -> TaskPlaced:
+    return next(r.event for r in told.rows if isinstance(r.event, TaskPlaced))
+
+
+def test_a_submit_is_placed_in_the_same_step_and_answered() -> None:
+    here = loop()
+    taken = here.take(SUBMIT)
+    assert kinds(taken.events) == [TaskSubmitted, TaskPlaced]
+    assert taken.replies == (Decided(events=taken.events[:1], task=TASK, number=1),)
+    assert taken.memory.unrouted == (TASK,)
+
+
+def test_replies_stand_in_the_order_of_the_questions() -> None:
+    refused = Asked("ana", c.Cordon(agents=(AgentName("nobody"),)))
+    taken = loop().take(refused, Tick(), SUBMIT)
+    first, second = taken.replies
+    assert isinstance(first, c.Refused)
+    assert isinstance(second, Decided)
+
+
+def test_the_same_values_give_the_same_step_and_stay_as_they_were() -> None:
+    inputs = (LookTaken(reading(A1, 1_000)), SUBMIT, Tick())
+
+    def twice() -> tuple[Step, FleetState, Memory]:
+        here = loop("a1", "a2")
+        return here.take(*inputs), here.told.state, here.memory
+
+    (one, state, memory), (other, _, _) = twice(), twice()
+    assert one.events == other.events
+    assert one.state == other.state
+    assert state == loop("a1", "a2").told.state
+    assert (memory.looks, memory.watches, memory.beats, memory.unrouted) == ({}, {}, {}, ())
+
+
+def test_nothing_put_in_means_nothing_is_looked_through() -> None:
+    here = loop()
+    here.told.submit(work())
+    assert here.take().events == ()
+    assert here.take(FleetFileSeen("")).events == ()
+    assert kinds(here.take(Tick()).events) == [TaskPlaced]
+
+
+def test_a_sweep_needs_a_tick_and_leave() -> None:
+    here = loop()
+    here.told.cordon("a1")
+    here.do(Tick())
+    here.told.submit(work(deadlines=Deadlines(total_ms=10)))
+    here.told.now_ms += 10
+    assert TaskEnded not in kinds(here.take(SUBMIT).events)
+    assert TaskEnded not in kinds(here.take(Tick(), sweeps=False).events)
+    assert TaskEnded in kinds(here.take(Tick()).events)
+
+
+def test_the_brake_comes_first_and_in_each_step() -> None:
+    assert RECONCILERS[0].pace is Pace.STEP
+    assert [r.pace for r in RECONCILERS[1:]] == [Pace.SWEEP] * 3
+    here = loop("a1", "a2", "a3")
+    for name in ("a1", "a2", "a3"):
+        here.told.health(name, Health.DOWN)
+    first, second = here.take(Told((EngineUnitFailed(unit="x", error="E"),))).events
+    assert isinstance(first, EngineUnitFailed)
+    assert isinstance(second, FailoverFrozen)
+
+
+def test_a_look_is_remembered_and_judged() -> None:
+    here = loop()
+    here.told.now_ms += 1_000
+    events = here.do(LookTaken(miss(A1, 1_500)))
+    assert kinds(events) == [HealthChanged]
+    assert here.memory.looks == {A1: miss(A1, 1_500)}
+    assert here.memory.watches[A1].misses == 1
+    here.do(LookTaken(miss(A1, 1_700)))
+    assert here.memory.watches[A1].misses == 2
+
+
+def test_a_look_at_nobody_is_nothing() -> None:
+    taken = loop().take(LookTaken(reading(A2, 1_000)))
+    assert taken.events == ()
+    assert taken.memory.looks == {}
+
+
+@pytest.mark.parametrize(("until_ms", "counts"), [(1_000, True), (1_001, False)])
+def test_after_a_pause_a_miss_is_seen_and_not_counted(until_ms: int, counts: bool) -> None:
+    here = loop()
+    here.memory = Memory(router=here.memory.router, distrust_until_ms=until_ms)
+    taken = here.take(LookTaken(miss(A1, 1_000)))
+    assert taken.memory.looks == {A1: miss(A1, 1_000)}
+    assert (A1 in taken.memory.watches) is counts
+    assert bool(taken.events) is counts
+    assert A1 in here.take(LookTaken(reading(A1, 1_000))).memory.watches
+
+
+def test_a_word_is_learned_and_its_beat_kept_while_the_run_is_open() -> None:
+    here = loop()
+    here.do(SUBMIT)
+    run = placed(here.told).run
+    assert here.do(WordHeard(run, Definite(Started())))[0] == AttemptStarted(run=run)
+    here.told.now_ms += 5
+    assert here.do(WordHeard(run, Definite(Running(output_bytes=7)))) == ()
+    assert here.memory.beats == {run: Beat(at_ms=1_005, output_bytes=7)}
+    here.told.now_ms += 5
+    here.do(WordHeard(run, Definite(Running(output_bytes=7))))
+    assert here.memory.beats == {run: Beat(at_ms=1_005, output_bytes=7)}
+    here.do(Tick())
+    assert here.memory.beats.keys() == {run}
+
+
+def test_beats_of_runs_that_are_over_are_forgotten_by_a_sweep() -> None:
+    here = loop()
+    run = "gone.1"
+    here.memory = Memory(router=here.memory.router, beats={run: Beat(at_ms=1)})  # type: ignore[dict-item]  # any run
+    assert here.take(Tick(), sweeps=False).memory.beats.keys() == {run}
+    assert here.take(Tick()).memory.beats == {}
+
+
+def test_a_run_that_beats_is_not_silent() -> None:
+    here = loop()
+    spec = work(deadlines=Deadlines(heartbeat_ms=50))
+    here.do(Asked("ana", c.Submit(task=TASK, key="k", spec=spec)))
+    run = placed(here.told).run
+    here.do(WordHeard(run, Definite(Started())))
+    here.told.now_ms += 49
+    here.do(WordHeard(run, Definite(Running())))
+    here.told.now_ms += 49
+    assert here.take(Tick()).events == ()
+    here.told.now_ms += 1
+    assert len(here.take(Tick()).events) == 1
+    listening = Memory(
+        router=here.memory.router, beats=here.memory.beats, listens_since_ms=here.told.now_ms
+    )
+    here.memory = listening
+    assert here.take(Tick()).events == ()
+
+
+def test_another_fleet_file_is_loaded_and_whoever_left_is_forgotten() -> None:
+    here = loop("a1", "a2")
+    here.do(LookTaken(reading(A1, 1_000)), LookTaken(reading(A2, 1_000)))
+    before = here.memory.router
+    spec = fleet(agent("a2"))
+    events = here.do(FleetChanged(spec, "ana"))
+    assert events[0] == FleetLoaded(spec=spec, by="ana")
+    assert here.memory.looks.keys() == here.memory.watches.keys() == {A2}
+    assert here.memory.router is not before
+    assert here.memory.router.fleet is spec
+
+
+def test_a_bad_fleet_file_is_told_and_its_cure_once() -> None:
+    here = loop()
+    assert here.do(FleetFileSeen("no")) == (FleetFileJudged(problem="no"),)
+    assert here.do(FleetFileSeen("")) == (FleetFileJudged(problem=""),)
+    assert here.do(FleetFileSeen("")) == ()
+
+
+def test_troubles_become_alerts_by_a_sweep() -> None:
+    here = loop()
+    here.memory = Memory(router=here.memory.router, troubles={Trouble.DISK_FULL: "room"})
+    assert AlertRaised in kinds(here.do(Tick()))
+
+
+def test_nothing_is_placed_while_work_is_held() -> None:
+    here = loop()
+    hold = EngineModeChanged(mode=EngineMode.HOLD, was=EngineMode.NORMAL, reason="r")
+    assert kinds(here.do(Told((hold,)), SUBMIT)) == [EngineModeChanged, TaskSubmitted]
+    assert here.memory.unrouted == (TASK,)
+    thaw = EngineModeChanged(mode=EngineMode.NORMAL, was=EngineMode.HOLD, reason="r")
+    assert TaskPlaced in kinds(here.do(Told((thaw,))))
+
+
+def test_what_waits_is_routed_again_only_where_it_may_have_changed() -> None:
+    here = loop()
+    here.told.cordon("a1")
+    assert kinds(here.do(SUBMIT)) == [TaskSubmitted, TaskPending]
+    assert kinds(here.do(Asked("ana", c.Uncordon(agents=(A1,)))))[-1] is TaskPlaced
+
+
+def test_where_nothing_was_stored_what_was_seen_stays_seen() -> None:
+    here = loop()
+    run = "T9.1"
+    word = WordHeard(run, Definite(Running()))  # type: ignore[arg-type]  # any run
+    taken = here.take(LookTaken(reading(A1, 1_000)), word, SUBMIT)
+    kept = taken.unstored(here.memory)
+    assert kept.looks == {A1: reading(A1, 1_000)}
+    assert kept.beats.keys() == {run}
+    assert (kept.watches, kept.unrouted) == ({}, ())
+
+
+def test_where_nothing_was_stored_the_router_forgets_it() -> None:
+    here = loop()
+    here.told.cordon("a1")
+    moment = Moment(here.told.now_ms, EPOCH)
+    taken = step(here.told.state, here.memory, [SUBMIT], moment)
+    kept = taken.unstored(here.memory)
+    assert TaskPending not in kinds(step(here.told.state, kept, [Tick()], moment).events)
+
+
+def test_events_stand_one_after_the_other() -> None:
+    here = loop()
+    events = [NoteAdded(by="ana", text=Untrusted(str(n))) for n in range(3)]
+    taken = noted(here.told.state, here.memory, events, Moment(1_000, EPOCH))
+    assert taken.state.seq == here.told.state.seq + 3
+
+
+class Listening(Router):
+    """Hears which tasks may have changed."""
+
+    told: Iterable[TaskId] | None = None
+
+    def schedule(
+        self,
+        state: FleetState,
+        looks: Looks,
+        now_ms: int,
+        changed: Iterable[TaskId] | None = None,
+    ) -> list[Event]:
+        """As a router, and keeps what it was told."""
+        self.told = changed
+        return super().schedule(state, looks, now_ms, changed)
+
+
+def test_the_router_is_told_what_changed_in_this_step_and_before() -> None:
+    here = loop()
+    router = Listening(here.told.state.fleet)
+    earlier = here.told.submit(work())
+    memory = Memory(router=router, unrouted=(earlier,))
+    step(here.told.state, memory, [SUBMIT], Moment(here.told.now_ms, EPOCH))
+    assert router.told == [earlier, TASK]
+
+
+def test_noted_events_bring_nothing_with_them() -> None:
+    here = loop()
+    here.told.submit(work())
+    event = AgentCordoned(agent=A1, by="ana")
+    taken = noted(here.told.state, here.memory, [event], Moment(2_000, EPOCH))
+    assert taken.events == (event,)
+    assert taken.replies == ()
+    assert taken.state.at_ms == 2_000
+    (row,) = [Recorded(taken.state.seq, 2_000, EPOCH, event)]
+    assert settled(here.told.state, taken, [row]) is taken.state
+
+
+def test_the_state_after_the_commit_is_the_one_looked_ahead_to_or_folded_anew() -> None:
+    here = loop()
+    before, taken = here.told.state, here.take(SUBMIT)
+    first = before.seq + 1
+
+    def rows(shift: int, at_ms: int) -> list[Recorded]:
+        return [
+            Recorded(Seq(first + shift + n), at_ms, EPOCH, event)
+            for n, event in enumerate(taken.events)
+        ]
+
+    assert taken.state.seq == before.seq + len(taken.events)
+    assert settled(before, taken, rows(0, 1_000)) is taken.state
+    for elsewhere in (rows(1, 1_000), rows(0, 1_001)):
+        assert settled(before, taken, elsewhere) == fold(before, elsewhere)
+        assert settled(before, taken, elsewhere) != taken.state
+
+
+def test_a_run_found_again_is_seen() -> None:
+    here = loop()
+    here.do(SUBMIT)
+    run = placed(here.told).run
+    assert here.do(WordHeard(run, Definite(Running())))[0] == AttemptSeen(run=run)
