@@ -173,11 +173,18 @@ class FleetApp(App[int], inherit_bindings=False):
                 if self.pace is not None:
                     self._tidy_up(self.pace)
         except FleetError as error:
-            self.problem = safe_line(" - ".join(filter(None, (error.message, error.hint))))
+            self._tell_problem(error)
         self._limiter.now()
         while True:
-            await self.feed.changed()
-            self._limiter.request()
+            try:
+                await self.feed.changed()
+                self._limiter.request()
+            except FleetError as error:  # what is shown stays, and nothing moves any more
+                self._tell_problem(error)
+                self.show_again()
+
+    def _tell_problem(self, error: FleetError) -> None:
+        self.problem = safe_line(" - ".join(filter(None, (error.message, error.hint))))
 
     def _tidy_up(self, pace: Pace) -> None:
         tidying = Tidying()
@@ -224,6 +231,7 @@ class FleetApp(App[int], inherit_bindings=False):
         if self._pump_task is not None:
             self._pump_task.cancel()
         self.feed, self.timeline = feed, timeline
+        self.problem = ""
         self.is_paused = False
         self.view = feed.view()
         self.status = self._numbers.of(self.view)

@@ -5,9 +5,12 @@ what lies between two instants; going back starts from the nearest snapshot.
 """
 
 import asyncio
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from fleet_tui.core import events as e
 from fleet_tui.core.commands import Command, Refused, Reply
@@ -22,6 +25,10 @@ from fleet_tui.feed.feed import MAX_SAMPLES, Link, LogQuery, Mode, View
 from fleet_tui.feed.marks import Mark, mark_of
 from fleet_tui.feed.stores import Stores
 from fleet_tui.feed.untaken import Untaken
+from fleet_tui.journal.errors import JournalError, JournalMissing
+from fleet_tui.journal.held import HeldDirectory
+
+T = TypeVar("T")
 
 FRAME_S = 0.1
 """While playing, time moves on this often."""
@@ -60,6 +67,10 @@ class RecordedFeed:
         self._closed = False
         self._player: asyncio.Task[None] | None = None
         self._view: View | None = None
+        self._held: HeldDirectory | None = None
+        self._lost: JournalError | None = None
+        """Why nothing can be read any more."""
+        self._is_told = False
 
     @property
     def can_act(self) -> bool:
@@ -69,6 +80,7 @@ class RecordedFeed:
     async def open(self) -> None:
         """Read the recording's extent and go to its end. Raises FleetError."""
         self._stores = await asyncio.to_thread(Stores, self._directory)
+        self._held = HeldDirectory(self._directory)
         self._start_ms, self._end_ms = self._stores.ledger.span()
         if self._since_ms is not None:
             self._start_ms = max(self._start_ms, self._since_ms)
@@ -96,29 +108,36 @@ class RecordedFeed:
         return self._untaken.take()
 
     async def changed(self) -> None:
-        """Return when the cursor has moved."""
+        """Return when the cursor has moved. Raises JournalError, once, when the files are gone or
+        are not those that were opened: what is shown then stays as it is."""
         if self._closed:
             raise asyncio.CancelledError
         await self._moved.wait()
         self._moved.clear()
+        if self._lost is not None and not self._is_told:
+            self._is_told = True
+            raise self._lost
 
     async def logs(self, query: LogQuery) -> Sequence[LogLine]:
         """Stored lines up to the cursor."""
-        return await asyncio.to_thread(self._open_stores().find_lines, query, self._at_ms)
+        nothing: Sequence[LogLine] = ()
+        return await self._aside(lambda stores: stores.find_lines(query, self._at_ms), nothing)
 
     async def history(self, after: Seq, limit: int) -> Sequence[e.Recorded]:
         """Events after a position, up to the cursor."""
-        rows = await asyncio.to_thread(self._open_stores().ledger.read, after, limit)
+        nothing: Sequence[e.Recorded] = ()
+        rows = await self._aside(lambda stores: stores.ledger.read(after, limit), nothing)
         return [r for r in rows if r.seq <= self._state.seq]
 
     async def retell(self, text: str) -> Retelling | None:
         """A task of any age, as it stood at the cursor."""
-        ledger = self._open_stores().ledger
-        return await asyncio.to_thread(ledger.retell, text, until=self._state.seq)
+        until = self._state.seq
+        return await self._aside(lambda stores: stores.ledger.retell(text, until=until), None)
 
     async def task_events(self, task: TaskId) -> Sequence[e.Recorded]:
         """The story of a task up to the cursor."""
-        return await asyncio.to_thread(self._open_stores().task_story, task, self._at_ms)
+        nothing: Sequence[e.Recorded] = ()
+        return await self._aside(lambda stores: stores.task_story(task, self._at_ms), nothing)
 
     async def send(self, command: Command) -> Reply:
         """Refused: what is recorded has happened."""
@@ -138,6 +157,8 @@ class RecordedFeed:
                 await self._player
         if self._stores is not None:
             self._stores.close()
+        if self._held is not None:
+            self._held.close()
 
     # The timeline
 
@@ -164,8 +185,8 @@ class RecordedFeed:
     def play(self) -> None:
         """Let time run; from the start again when it stands at the end."""
         if self._at_ms >= self._end_ms:
-            self._go_to(self._start_ms)
-        self._playing = True
+            self._here(lambda stores: self._go_to(stores, self._start_ms), None)
+        self._playing = self._lost is None
         self._touch()
 
     def pause(self) -> None:
@@ -180,19 +201,12 @@ class RecordedFeed:
 
     async def seek(self, at_ms: int) -> None:
         """Go to an instant."""
-        self._go_to(at_ms)
+        self._here(lambda stores: self._go_to(stores, at_ms), None)
 
     async def step(self, events: int) -> None:
         """Go that many events forward or back, and pause."""
         self._playing = False
-        ledger = self._open_stores().ledger
-        if events > 0:
-            ahead = [r for r in ledger.read(self._state.seq, events) if r.at_ms <= self._end_ms]
-            if ahead:
-                self._forward_to(ahead[-1].at_ms, ahead[-1].seq)
-        else:
-            lowest = max(ledger.seq_at(self._start_ms), Seq(1))
-            self._jump_to_seq(Seq(max(lowest, self._state.seq + events)))
+        self._here(lambda stores: self._step(stores, events), None)
 
     async def next_mark(self, backward: bool = False) -> bool:
         """Go to the next notable event and pause."""
@@ -206,7 +220,7 @@ class RecordedFeed:
         if target is None:
             self._touch()
             return False
-        self._jump_to_seq(target)
+        self._here(lambda stores: self._jump_to_seq(stores, target), None)
         return True
 
     def marks(self) -> Sequence[tuple[int, Mark]]:
@@ -217,48 +231,96 @@ class RecordedFeed:
         """The most tasks waiting in each stretch, from the fleet's pulse."""
         curve = [0] * max(buckets, 1)
         span = max(self._end_ms - self._start_ms, 1)
-        samples = self._open_stores().samples
-        for sample in samples.fleet_samples(self._start_ms, self._end_ms, 100_000):
+        nothing: Sequence[FleetSample] = ()
+        pulse = self._here(
+            lambda stores: stores.samples.fleet_samples(self._start_ms, self._end_ms, 100_000),
+            nothing,
+        )
+        for sample in pulse:
             place = min((sample.at_ms - self._start_ms) * len(curve) // span, len(curve) - 1)
             curve[place] = max(curve[place], sample.depth)
         return curve
 
     # Inside
 
-    def _open_stores(self) -> Stores:
+    async def _aside(self, what: Callable[[Stores], T], otherwise: T) -> T:
+        """As _here, in a thread."""
+        found = await asyncio.to_thread(self._read, what, otherwise)
+        self._notice_loss()
+        return found
+
+    def _here(self, what: Callable[[Stores], T], otherwise: T) -> T:
+        """Read something. What the files refuse ends the looking back for good; then and from then
+        on it is ``otherwise``, and :meth:`changed` tells why."""
+        found = self._read(what, otherwise)
+        self._notice_loss()
+        return found
+
+    def _read(self, what: Callable[[Stores], T], otherwise: T) -> T:
         assert self._stores is not None, "the feed is not open"
-        return self._stores
+        assert self._held is not None
+        if self._lost is not None:
+            return otherwise
+        try:
+            if self._held.is_there():
+                return what(self._stores)
+        except (JournalError, OSError, sqlite3.Error) as error:
+            if self._held.is_there():
+                self._lost = JournalError(f"{self._directory} cannot be read any more: {error}")
+                return otherwise
+        except (AssertionError, ValueError):  # half of what was read is of another ledger
+            if self._held.is_there():
+                raise
+        self._lost = JournalMissing(
+            f"{self._directory} was deleted, moved or replaced while it was looked at",
+            hint="what is on screen was read before; open it again to see more",
+        )
+        return otherwise
+
+    def _notice_loss(self) -> None:
+        if self._lost is not None and not self._is_told:
+            self._playing = False
+            self._touch()
+
+    def _step(self, stores: Stores, events: int) -> None:
+        ledger = stores.ledger
+        if events > 0:
+            ahead = [r for r in ledger.read(self._state.seq, events) if r.at_ms <= self._end_ms]
+            if ahead:
+                self._forward_to(stores, ahead[-1].at_ms, ahead[-1].seq)
+        else:
+            lowest = max(ledger.seq_at(self._start_ms), Seq(1))
+            self._jump_to_seq(stores, Seq(max(lowest, self._state.seq + events)))
 
     def _touch(self) -> None:
         self._view = None
         self._moved.set()
 
-    def _go_to(self, at_ms: int) -> None:
+    def _go_to(self, stores: Stores, at_ms: int) -> None:
         at_ms = min(max(at_ms, self._start_ms), self._end_ms)
         if at_ms >= self._at_ms and self._at_ms:
-            self._forward_to(at_ms, None)
+            self._forward_to(stores, at_ms, None)
         else:
-            self._state = self._open_stores().ledger.load(until_ms=at_ms)
+            self._state = stores.ledger.load(until_ms=at_ms)
             self._at_ms = at_ms
-            self._restart_lines()
-            self._look_around()
+            self._restart_lines(stores)
+            self._look_around(stores)
 
-    def _jump_to_seq(self, seq: Seq) -> None:
-        ledger = self._open_stores().ledger
+    def _jump_to_seq(self, stores: Stores, seq: Seq) -> None:
+        ledger = stores.ledger
         if seq > self._state.seq:
             (target,) = ledger.read(Seq(seq - 1), 1)
-            self._forward_to(target.at_ms, seq)
+            self._forward_to(stores, target.at_ms, seq)
             return
         before_ms = self._at_ms
         self._state = ledger.load(until_seq=seq)
         self._at_ms = max(self._state.at_ms, self._start_ms)
         if self._at_ms < before_ms:
-            self._restart_lines()
-        self._look_around()
+            self._restart_lines(stores)
+        self._look_around(stores)
 
-    def _forward_to(self, at_ms: int, until: Seq | None) -> None:
+    def _forward_to(self, stores: Stores, at_ms: int, until: Seq | None) -> None:
         """Fold what lies ahead, up to an instant and, if given, a position."""
-        stores = self._open_stores()
         while batch := stores.ledger.read(self._state.seq, PAGE_EVENTS):
             due = [r for r in batch if r.at_ms <= at_ms and (until is None or r.seq <= until)]
             if due:
@@ -267,7 +329,7 @@ class RecordedFeed:
                 break
         self._at_ms = at_ms
         self._read_lines(stores)
-        self._look_around()
+        self._look_around(stores)
 
     def _read_lines(self, stores: Stores) -> None:
         """Lines since the last ones, up to the cursor; of very many only the newest."""
@@ -280,14 +342,14 @@ class RecordedFeed:
             self._line_mark = lines[-1].line_id
             self._untaken.add(lines)
 
-    def _restart_lines(self) -> None:
+    def _restart_lines(self, stores: Stores) -> None:
         """After a jump the log shows what was newest at the cursor."""
-        found = self._open_stores().find_lines(LogQuery(limit=FIRST_LINES), self._at_ms)
+        found = stores.find_lines(LogQuery(limit=FIRST_LINES), self._at_ms)
         self._untaken.restart(found)
         self._line_mark = found[-1].line_id if found else 0
 
-    def _look_around(self) -> None:
-        samples = self._open_stores().samples
+    def _look_around(self, stores: Stores) -> None:
+        samples = stores.samples
         self._looks = samples.latest_looks(self._at_ms)
         self._samples = samples.fleet_samples(self._at_ms - SAMPLES_MS, self._at_ms, MAX_SAMPLES)
         self._touch()
@@ -303,14 +365,16 @@ class RecordedFeed:
             if not self._playing:
                 continue
             target = self._at_ms + passed_ms
-            self._forward_to(min(target, self._end_ms), None)
+            until_ms = min(target, self._end_ms)
+            self._here(partial(self._forward_to, at_ms=until_ms, until=None), None)
             if target >= self._end_ms:
                 self.pause()
 
     def _find_marks(self) -> None:
         """Walk the ledger once for what is worth stopping at."""
         seq = Seq(0)
-        ledger = self._open_stores().ledger
+        assert self._stores is not None
+        ledger = self._stores.ledger
         while batch := ledger.read(seq, PAGE_EVENTS):
             seq = batch[-1].seq
             for recorded in batch:

@@ -97,6 +97,8 @@ class ImportedRecording(msgspec.Struct, frozen=True, kw_only=True):
     """Not intact from this record on (the manifest is record 1); None when it is intact."""
     reason: str = ""
     """What is wrong from there on."""
+    files: dict[str, int] = {}
+    """Those that belong to it, and their sizes: who deleted it may have been stopped half-way."""
 
     @property
     def intact(self) -> bool:
@@ -117,11 +119,14 @@ def import_recording(path: Path, cache_dir: Path) -> ImportedRecording:
         known = _known(target)
         if known is not None:
             os.utime(target)
+            _tidy(cache_dir)
             return known
         with _building(cache_dir, key) as building:
             imported = _build(path, building, target)
-            with suppress(OSError):  # another process was faster; its work is as good
-                building.rename(target)
+            with _locked(cache_dir):
+                if _known(target) is None:  # no other process was faster
+                    _discard(target)  # what somebody deleted a part of
+                    building.rename(target)
         _evict(cache_dir)
         return imported
 
@@ -154,10 +159,9 @@ def _told(path: Path, cache_dir: Path) -> Iterator[None]:
 def _building(cache_dir: Path, key: str) -> Iterator[Path]:
     """A directory of this process's own that is gone afterwards, unless it was renamed. What a
     killed process left is removed; the lock on a directory says that its process lives."""
+    _tidy(cache_dir)
     with ExitStack() as stack:
         with _locked(cache_dir):
-            for left in cache_dir.glob(f"*{_UNFINISHED}"):
-                _remove_left(left)
             building = Path(tempfile.mkdtemp(_UNFINISHED, f"{key}-", cache_dir))  # 0700
             stack.callback(shutil.rmtree, building, ignore_errors=True)
             stack.enter_context(_locked(building))
@@ -174,9 +178,21 @@ def _locked(directory: Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
         os.close(file)
 
 
-def _remove_left(left: Path) -> None:
-    with suppress(OSError), _locked(left, fcntl.LOCK_EX | fcntl.LOCK_NB):
-        shutil.rmtree(left, ignore_errors=True)
+def _tidy(cache_dir: Path) -> None:
+    """Remove what killed processes left."""
+    with _locked(cache_dir):
+        for left in cache_dir.glob(f"*{_UNFINISHED}"):
+            with suppress(OSError), _locked(left, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _discard(directory: Path) -> None:
+    """Remove a directory, at once as far as its name is concerned: a process that is killed
+    meanwhile leaves nothing that looks whole. What somebody reads can still be read."""
+    if directory.exists():
+        gone = Path(tempfile.mkdtemp(_UNFINISHED, f"{directory.name}-", directory.parent))
+        directory.rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def read_manifest(path: Path) -> Manifest | None:
@@ -210,19 +226,30 @@ def _digest(path: Path) -> str:
 
 
 def _known(target: Path) -> ImportedRecording | None:
+    """What was found when it was opened before; None where it was not, or is not whole any more."""
     try:
         text = (target / VERDICT_NAME).read_bytes()
-        return msgspec.json.decode(text, type=ImportedRecording)
+        found = msgspec.json.decode(text, type=ImportedRecording)
     except (OSError, ValueError):
         return None
+    return found if found.files and found.files == _files(target) else None
+
+
+def _files(directory: Path) -> dict[str, int]:
+    """The files of a journal that nobody writes, and their sizes."""
+    found = (p for p in directory.iterdir() if p.name != VERDICT_NAME and p.suffix != ".lock")
+    return {p.name: p.stat().st_size for p in found if not p.name.endswith(("-wal", "-shm"))}
 
 
 def _evict(cache_dir: Path) -> None:
-    """Forget the recordings that were opened longest ago; nothing else in the directory is ours."""
-    ours = (p for p in cache_dir.iterdir() if p.is_dir() and (p / VERDICT_NAME).is_file())
-    kept = sorted(ours, key=lambda p: p.stat().st_mtime)
-    for old in kept[:-MAX_CACHED_RECORDINGS]:
-        shutil.rmtree(old, ignore_errors=True)
+    """Forget the recordings that were opened longest ago and that nobody looks at; nothing else in
+    the directory is ours."""
+    with _locked(cache_dir):
+        ours = (p for p in cache_dir.iterdir() if p.is_dir() and (p / VERDICT_NAME).is_file())
+        kept = sorted(ours, key=lambda p: p.stat().st_mtime)
+        for old in kept[:-MAX_CACHED_RECORDINGS]:
+            with suppress(BlockingIOError), _locked(old, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                _discard(old)
 
 
 def _build(path: Path, building: Path, target: Path) -> ImportedRecording:
@@ -252,6 +279,7 @@ def _build(path: Path, building: Path, target: Path) -> ImportedRecording:
         skipped=source.skipped,
         bad_record=source.bad_record,
         reason=source.reason,
+        files=_files(building),
     )
     file = create_private(building / VERDICT_NAME)
     with os.fdopen(file, "wb") as stream:

@@ -6,6 +6,7 @@ from syrupy.assertion import SnapshotAssertion
 from fleet_tui.console.app import FleetApp
 from fleet_tui.console.places import Place
 from fleet_tui.console.widgets.timeline_band import TimelineBand
+from fleet_tui.errors import FleetError
 from fleet_tui.feed.feed import Mode
 from tests.support.console import COLOURFUL, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
@@ -17,6 +18,27 @@ def review_app() -> tuple[FleetApp, FakeReview]:
     """A console that was opened on a recording."""
     feed = FakeReview()
     return FleetApp(feed, timeline=feed, theme="fleet-dark", env=COLOURFUL), feed
+
+
+class Vanished(FakeReview):
+    """Its files were deleted while it was looked at: told once."""
+
+    is_told = False
+
+    async def changed(self) -> None:
+        if not self.is_told:
+            self.is_told = True
+            raise FleetError("the recording was deleted", hint="open it again")
+        await super().changed()
+
+
+async def test_a_recording_that_is_deleted_stays_on_screen_and_says_so() -> None:
+    feed = Vanished()
+    app = FleetApp(feed, timeline=feed, theme="fleet-dark", env=COLOURFUL)
+    async with running(app) as pilot:
+        await until(pilot, lambda: "the recording was deleted - open it again" in text_of(app))
+        await press(pilot, "comma", "p")
+        assert "you are here" in text_of(app)
 
 
 def live_app() -> tuple[FleetApp, FakeFeed, FakeSessions]:

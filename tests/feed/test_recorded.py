@@ -1,6 +1,8 @@
 """Playing a ledger back: at every instant the fleet is what its events add up to."""
 
 import asyncio
+import os
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -19,7 +21,7 @@ from fleet_tui.core.state import EMPTY_STATE, FleetState
 from fleet_tui.feed.feed import Link, LogQuery, Mode
 from fleet_tui.feed.marks import mark_of
 from fleet_tui.feed.recorded import PAGE_LINES, SPEEDS, RecordedFeed
-from fleet_tui.journal.errors import JournalMissing
+from fleet_tui.journal.errors import JournalError, JournalMissing
 from fleet_tui.journal.reader import JournalReader
 from fleet_tui.sim.demo import write_history
 from tests.support import surroundings
@@ -341,3 +343,71 @@ async def test_closing_ends_who_waits(ledger: Path) -> None:
 async def test_a_directory_without_a_ledger_is_said_to_be_one(short_dir: Path) -> None:
     with pytest.raises(JournalMissing):
         await RecordedFeed(short_dir).open()
+
+
+def copied(ledger: Path, place: Path) -> Path:
+    shutil.copytree(ledger, place)
+    place.chmod(0o700)
+    return place
+
+
+def replaced(directory: Path, ledger: Path) -> None:
+    directory.rename(directory.with_name("aside"))
+    copied(ledger, directory)
+
+
+def cut_off(directory: Path, _: Path) -> None:
+    for path in directory.glob("events-*"):
+        os.truncate(path, 100)
+
+
+GONE = {
+    "deleted": lambda directory, _: shutil.rmtree(directory),
+    "moved": lambda directory, _: directory.rename(directory.with_name("aside")),
+    "replaced": replaced,
+    "without its events": lambda directory, _: [p.unlink() for p in directory.glob("events-*")],
+    "cut off": cut_off,
+}
+
+
+@pytest.mark.parametrize("how", GONE)
+async def test_what_goes_while_it_is_looked_at_is_told_once_and_stays_on_screen(
+    ledger: Path, how: str
+) -> None:
+    base = surroundings.short_dir()
+    directory = copied(ledger, base / "past")
+    async with review(directory) as feed:
+        await feed.changed()
+        before = feed.view()
+        task = next(iter(before.state.tasks())).id
+        GONE[how](directory, ledger)
+        await feed.seek(feed.start_ms)
+        with pytest.raises(JournalError, match=r"deleted, moved or replaced|cannot be read"):
+            await feed.changed()
+        feed.play()
+        assert not feed.playing
+        await feed.step(3)
+        await feed.step(-3)
+        await feed.next_mark(backward=True)
+        assert await feed.history(Seq(0), 100) == []
+        assert not await feed.logs(LogQuery(limit=10))
+        assert await feed.retell("t-1") is None
+        assert not await feed.task_events(task)
+        assert set(feed.depth_curve(8)) == {0}
+        await feed.changed()
+        assert feed.view() == before
+    surroundings.remove(base)
+
+
+async def test_what_goes_while_it_plays_stops_it(ledger: Path) -> None:
+    base = surroundings.short_dir()
+    directory = copied(ledger, base / "past")
+    async with review(directory) as feed:
+        await feed.seek(feed.start_ms)
+        feed.play()
+        await feed.changed()
+        shutil.rmtree(directory)
+        with pytest.raises(JournalMissing):
+            await until_paused(feed)
+        assert not feed.playing
+    surroundings.remove(base)

@@ -573,5 +573,14 @@ BAD_INPUT = {
         "themes that are none",
         "console/test_themes.py::test_a_theme_that_is_not_right_is_reported_and_never_fatal",
     ),
+    "B95": row(
+        "a recording that others open, delete or replace while it is looked at",
+        "feed/test_recorded.py::"
+        "test_what_goes_while_it_is_looked_at_is_told_once_and_stays_on_screen",
+        "console/test_review.py::test_a_recording_that_is_deleted_stays_on_screen_and_says_so",
+        "journal/test_recordings_together.py::"
+        "test_an_import_that_is_killed_leaves_nothing_that_looks_whole",
+        "journal/test_recordings_together.py::test_what_is_looked_at_is_not_evicted",
+    ),
 }
 """What people, programs and files may give us that makes no sense."""
