@@ -378,6 +378,8 @@ def _plain(value: object) -> object:
             if config.tag_field is not None:
                 fields = {config.tag_field: config.tag, **fields}
             return fields
+        case dict() if not all(isinstance(name, str) for name in value):
+            return {name: _plain(inner) for name, inner in value.items()}  # such as priorities
         case dict():
             names = shown_names(value, redact)
             return {

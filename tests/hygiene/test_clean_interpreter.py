@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fleet_tui.config.load import load_fleet
-from fleet_tui.core.events import FleetLoaded
+from fleet_tui.core.events import EngineStopped, FleetLoaded
 from fleet_tui.journal.writer import JournalWriter
 from tests.hygiene.sources import modules
 from tests.support.surroundings import CHECKOUT
@@ -73,7 +73,8 @@ async def test_looking_loads_no_console_and_no_ssh(
 ) -> None:
     monkeypatch.setenv("FLEET_TUI_STATE_DIR", str(tmp_path))
     writer = await JournalWriter.open(tmp_path / "small", lambda: 1_000, "0.1.0", 4711)
-    await writer.append([FleetLoaded(spec=load_fleet(SMALL, {}).spec)], 1_000)
+    loaded_fleet = FleetLoaded(spec=load_fleet(SMALL, {}).spec)
+    await writer.append([loaded_fleet, EngineStopped(reason="a test")], 1_000)
     await writer.close("written")
 
     code, loaded, said = run_and_list(*command, "--fleet", str(SMALL))
