@@ -213,7 +213,7 @@ class Engine:
         except FleetError:
             raise
         except Exception as error:
-            self._route_anew()
+            self._route_anew()  # what was half decided is thrown away
             if len(items) > 1:
                 for item in items:
                     await self._step_safely([item])
