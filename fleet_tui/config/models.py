@@ -228,7 +228,7 @@ class AgentSettings(Section):
     session."""
     start_command: Text | None = None
     """openclaw: not used yet. Starts the gateway again, run on the agent's host."""
-    keep_sessions: bool | None = None
+    keep_sessions: Flag | None = None
     """openclaw: true leaves the session of each run on the gateway; otherwise it is deleted a day
     after its task has ended."""
     command: Argv | None = None

@@ -29,7 +29,7 @@ START_WITHIN_S = 30.0
 COMMAND_WITHIN_S = 60.0
 POLL_S = 0.05
 
-PROGRAM = (sys.executable, "-m", "fleet_tui")
+PROGRAM: tuple[str, ...] = (sys.executable, "-m", "fleet_tui")
 
 
 class Rig:
@@ -51,6 +51,8 @@ class Rig:
             "XDG_DATA_HOME": str(directory / "data"),
             **variables,
         }
+        self.program = PROGRAM
+        """What the engine is started with; a test may have one that differs in something."""
         self.process: subprocess.Popen[bytes] | None = None
         self.output = directory / "engine.out"
         self._reader: JournalReader | None = None
@@ -63,7 +65,7 @@ class Rig:
         """Start an engine without waiting for it."""
         with self.output.open("ab") as output:
             return subprocess.Popen(
-                [*PROGRAM, "engine", str(self.file)],
+                [*self.program, "engine", str(self.file)],
                 env=self.env,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
