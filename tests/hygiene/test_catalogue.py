@@ -10,7 +10,7 @@ from tests.support.catalogue import BAD_INPUT, FAULTS, Row
 from tests.support.promises import PROMISES
 
 LEAST_REASON_CHARS = 20
-GIVEN = {"F": (FAULTS, 64), "B": (BAD_INPUT, 94)}
+GIVEN = {"F": (FAULTS, 64), "B": (BAD_INPUT, 95)}
 """Each table and the last number of its catalogue."""
 
 
