@@ -5,7 +5,6 @@ what lies between two instants; going back starts from the nearest snapshot.
 """
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -26,7 +25,7 @@ from fleet_tui.feed.marks import Mark, mark_of
 from fleet_tui.feed.stores import Stores
 from fleet_tui.feed.untaken import Untaken
 from fleet_tui.journal.errors import JournalError, JournalMissing
-from fleet_tui.journal.held import HeldDirectory
+from fleet_tui.journal.held import UNREADABLE, HeldDirectory
 
 T = TypeVar("T")
 
@@ -264,7 +263,7 @@ class RecordedFeed:
         try:
             if self._held.is_there():
                 return what(self._stores)
-        except (JournalError, OSError, sqlite3.Error) as error:
+        except UNREADABLE as error:
             if self._held.is_there():
                 self._lost = JournalError(f"{self._directory} cannot be read any more: {error}")
                 return otherwise

@@ -2,8 +2,14 @@
 
 import fcntl
 import os
+import sqlite3
 from contextlib import suppress
 from pathlib import Path
+
+from fleet_tui.journal.errors import JournalError
+
+UNREADABLE = (JournalError, OSError, sqlite3.Error)
+"""What reading raises where the files are gone, or are not what they were."""
 
 
 class HeldDirectory:
