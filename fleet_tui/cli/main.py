@@ -140,13 +140,26 @@ def run(args: list[str]) -> int:
         return error.exit_code
     except OSError as error:
         reason = error.strerror or str(error)
-        _tell(f"{error.filename}: {reason}" if error.filename else reason)
+        where = error.filename or ("standard output" if _let_go_of_output(error) else "")
+        _tell(f"{where}: {reason}" if where else reason)
         return ExitCode.FAILED
     except Exception as error:  # a bug: its traceback is for us, not for the operator's terminal
         from fleet_tui import crash
 
         _tell(f"a bug stopped this command ({crash.in_words(error)})", crash.keep(error))
         return ExitCode.FAILED
+
+
+def _let_go_of_output(error: OSError) -> bool:
+    """Whether it was printing that failed. What is left to be printed is let go then, or Python
+    would try again at exit."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if last is None or last.tb_frame.f_globals.get("__name__") not in (__name__, "click.utils"):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 def _invoke(args: list[str]) -> object:

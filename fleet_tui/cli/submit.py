@@ -65,7 +65,9 @@ def task_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="What may be done when its agent dies; once where nothing is said.",
             ),
             click.option(
-                "--schedule-to-start", metavar="TIME", help="How long it may wait, like 10m; none."
+                "--schedule-to-start",
+                metavar="TIME",
+                help="Longest wait for an agent: 10m, 2h, or none for no limit.",
             ),
             click.option("--start-to-close", metavar="TIME", help="How long a run may take."),
             click.option("--heartbeat", metavar="TIME", help="How long a run may be silent."),

@@ -6,7 +6,7 @@ work while it is on screen.
 
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 
 from textual.app import App
 
@@ -157,8 +157,28 @@ def _told(rule: AlertRule | None, alerts: Sequence[Alert], state: FleetState) ->
             return f"failover frozen in {len(alerts)} pools: {subjects}"
         case AlertRule.POOL_EMPTY:
             return f"{len(alerts)} pools have no agent in service: {subjects}"
-        case _:  # the others do not come in crowds
+        case (
+            None
+            | AlertRule.AGENT_UNREACHABLE
+            | AlertRule.AGENT_DOWN
+            | AlertRule.AGENT_QUARANTINED
+            | AlertRule.AGENT_DEGRADED
+            | AlertRule.AGENT_STARTING
+            | AlertRule.AGENT_FAILING
+            | AlertRule.ENGINE_HOLD
+            | AlertRule.ENGINE_TROUBLE
+            | AlertRule.FLEET_FILE
+            | AlertRule.DEAD_LETTERS
+            | AlertRule.MODEL_OUTAGE
+            | AlertRule.NEEDS_OPERATOR
+            | AlertRule.UNKNOWN_RUNS
+            | AlertRule.HELD
+            | AlertRule.RETRY_BUDGET
+            | AlertRule.LONG_WAIT
+        ):
             return f"{len(alerts)} critical alerts: {subjects}"
+        case _:
+            assert_never(rule)
 
 
 def _agents_told(word: str, alerts: Sequence[Alert], state: FleetState) -> str:

@@ -106,6 +106,23 @@ def test_standard_input_that_is_closed_is_told(here: Path, words: tuple[str, ...
     assert "a bug" not in done.stderr
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
+@pytest.mark.parametrize("words", [["keys"], ["keys", "--json"], ["schema"], ["--version"]])
+def test_a_full_disk_behind_standard_output_is_told_as_such(words: list[str]) -> None:
+    program = "import sys; from fleet_tui.cli.main import run; sys.exit(run(sys.argv[1:]))"
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program, *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == ExitCode.FAILED
+    assert done.stderr == "fleet-tui: standard output: No space left on device\n"
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
     [
