@@ -9,22 +9,22 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui import children
+from fleet_tui.base import children
+from fleet_tui.base.errors import FleetError
 from fleet_tui.cli.common import Fleet
 from fleet_tui.cli.demo import _playing
 from fleet_tui.cli.open import start_engine
 from fleet_tui.config.importers import ansible_run
 from fleet_tui.config.load import load_fleet
-from fleet_tui.console import export
-from fleet_tui.core.evidence import Definite, NotStarted
+from fleet_tui.console.shell import export
 from fleet_tui.core.fleet import HostSpec, LocalAgent
 from fleet_tui.core.ids import AgentName, Epoch, HostName
-from fleet_tui.errors import FleetError
-from fleet_tui.wire import proxy_command
-from fleet_tui.wire.local import LocalPort
-from fleet_tui.wire.runs import RunDirectory
+from fleet_tui.core.tasks.evidence import Definite, NotStarted
+from fleet_tui.wire.programs.local import LocalPort
+from fleet_tui.wire.programs.runs import RunDirectory
 from fleet_tui.wire.secrets import Secret, resolve_secret
-from fleet_tui.wire.ssh_resolver import SshResolver
+from fleet_tui.wire.ssh import proxy_command
+from fleet_tui.wire.ssh.resolver import SshResolver
 from tests.support.programs import finished, order, until, wall_ms
 
 CANARY = "C4n4ryQz7Qz7Qz7Qz7"
@@ -182,7 +182,7 @@ async def test_a_proxy_command(tmp_path: Path) -> None:
 async def test_ssh_g(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "out"
     program = printer(tmp_path / "bin" / "ssh", out)
-    monkeypatch.setattr("fleet_tui.wire.ssh_resolver.shutil.which", lambda *_: str(program))
+    monkeypatch.setattr("fleet_tui.wire.ssh.resolver.shutil.which", lambda *_: str(program))
     config = tmp_path / "config"
     config.write_text("Host *\n")
     await SshResolver(config=config).resolve(HostSpec(name=HostName("h"), address="h"))
@@ -200,7 +200,7 @@ def test_ansible_inventory(tmp_path: Path) -> None:
 def test_tmux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "out"
     program = printer(tmp_path / "bin" / "tmux", out, "exit 0")
-    monkeypatch.setattr("fleet_tui.console.export.shutil.which", lambda _: str(program))
+    monkeypatch.setattr("fleet_tui.console.shell.export.shutil.which", lambda _: str(program))
     assert export._tmux("text")
     without_secrets(out.read_text())
 

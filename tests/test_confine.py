@@ -12,7 +12,7 @@ import pytest
 CONFINED = """
 import ctypes, os, resource, sys
 from pathlib import Path
-from fleet_tui.confine import confine
+from fleet_tui.base.confine import confine
 confine()
 Path(sys.argv[1]).write_text("x")
 print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), *resource.getrlimit(resource.RLIMIT_CORE))

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui import crash
-from fleet_tui.wire import redact
+from fleet_tui.base import crash, redact
 
 TOKEN = "canary-" + "7f3a9c" * 3
 """Joined here, so that not even a line of source in a traceback has it."""

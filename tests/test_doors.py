@@ -9,11 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from fleet_tui import doors
-from fleet_tui.errors import FleetError
+from fleet_tui.base import doors
+from fleet_tui.base.errors import FleetError
+from fleet_tui.base.paths import private_dir, socket_path
 from fleet_tui.feed.client import EngineClient
 from fleet_tui.feed.greeting import greet
-from fleet_tui.paths import private_dir, socket_path
 from tests.engine.doors import house
 from tests.support import stranger
 
@@ -34,7 +34,7 @@ def shared(short_dir: Path) -> Path:
 def deep(shared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A state directory whose socket has to stand in the shared directory."""
     temporary = SimpleNamespace(gettempdir=lambda: str(shared))
-    monkeypatch.setattr("fleet_tui.paths.tempfile", temporary)
+    monkeypatch.setattr("fleet_tui.base.paths.tempfile", temporary)
     monkeypatch.delenv("XDG_RUNTIME_DIR")
     return shared / ("d" * 120)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui import paths
+from fleet_tui.base import paths
 
 NEEDING = (paths.state_root, paths.sessions_dir, paths.backups_dir, paths.cache_dir)
 

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import click
 
+from fleet_tui.base.errors import ExitCode, Unreachable, UsageError
+from fleet_tui.base.errors import Refused as RefusedError
 from fleet_tui.cli.common import (
     Fleet,
     ask_engine,
@@ -16,14 +18,12 @@ from fleet_tui.cli.common import (
 )
 from fleet_tui.cli.confirming import confirm, confirm_count
 from fleet_tui.cli.selecting import Selector, nothing_matched, select
-from fleet_tui.core import words
-from fleet_tui.core.commands import MAX_NAMED_TASKS, Accepted, Command, Refused
-from fleet_tui.core.decide import decide
-from fleet_tui.core.decided import ended_long_ago
 from fleet_tui.core.ids import TaskId
-from fleet_tui.core.state import FleetState, Task
-from fleet_tui.errors import ExitCode, Unreachable, UsageError
-from fleet_tui.errors import Refused as RefusedError
+from fleet_tui.core.ledger.commands import MAX_NAMED_TASKS, Accepted, Command, Refused
+from fleet_tui.core.ledger.decide import decide
+from fleet_tui.core.ledger.decided import ended_long_ago
+from fleet_tui.core.ledger.state import FleetState, Task
+from fleet_tui.core.text import words
 
 MAX_LEFT_OUT_TOLD = 20
 

@@ -15,11 +15,11 @@ from fleet_tui.cli.common import (
     watch_option,
 )
 from fleet_tui.cli.recordings import look_at
-from fleet_tui.core import words
-from fleet_tui.core.agent_words import listed, word_of
-from fleet_tui.core.firewall import safe_line
-from fleet_tui.core.state import AgentState, FleetState, Health
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.agents.words import listed, word_of
+from fleet_tui.core.ledger.state import AgentState, FleetState, Health
+from fleet_tui.core.text import words
+from fleet_tui.core.text.firewall import safe_line
+from fleet_tui.core.text.untrusted import Untrusted
 
 
 @click.command()

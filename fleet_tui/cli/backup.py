@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
+from fleet_tui.base.paths import backups_dir, private_dir
 from fleet_tui.cli.common import emit_json, find_fleet, fleet_option, json_option, ledger_of, say
-from fleet_tui.core import words
-from fleet_tui.paths import backups_dir, private_dir
+from fleet_tui.core.text import words
 
 
 @click.command()
@@ -26,7 +26,7 @@ def command(fleet: str | None, fleet_text: str | None, as_json: bool, target: Pa
     The engine may run. Every event of the copy is checked against the chain of hashes before it is
     called good; a ledger that is not what was written is not copied (exit 1, with the range).
     """
-    from fleet_tui.journal.backups import back_up
+    from fleet_tui.journal.upkeep.backups import back_up
 
     found = find_fleet(fleet or fleet_text)
     with ledger_of(found):  # says so, as every other command does, when there is none

@@ -18,7 +18,7 @@ def is_first_time(fleet: str | None) -> bool:
 
 def begin(context: click.Context, screen: Screen) -> int:
     """Ask, and do what was chosen; the exit code."""
-    from fleet_tui.console.screens.first_run import Beginning, ask
+    from fleet_tui.console.views.help.first_run import Beginning, ask
 
     match ask(screen.theme):
         case None:

@@ -2,6 +2,7 @@
 
 import click
 
+from fleet_tui.base.errors import ExitCode, Unreachable, UsageError
 from fleet_tui.cli.common import (
     TASKS_HINT,
     ask_engine,
@@ -13,9 +14,8 @@ from fleet_tui.cli.common import (
     ledger_of,
     say,
 )
-from fleet_tui.core.commands import Accepted, Cancel, Refused
-from fleet_tui.core.decided import ended_long_ago
-from fleet_tui.errors import ExitCode, Unreachable, UsageError
+from fleet_tui.core.ledger.commands import Accepted, Cancel, Refused
+from fleet_tui.core.ledger.decided import ended_long_ago
 
 
 @click.command()

@@ -11,6 +11,8 @@ from typing import assert_never
 
 import click
 
+from fleet_tui.base.errors import ExitCode
+from fleet_tui.base.paths import has_home
 from fleet_tui.cli.choosing import OneOf
 from fleet_tui.cli.common import emit_json, run, say
 from fleet_tui.cli.ssh_problems import ssh_problems
@@ -26,8 +28,6 @@ from fleet_tui.config.problems import (
     visible,
 )
 from fleet_tui.core.fleet import FleetSpec, LocalAgent
-from fleet_tui.errors import ExitCode
-from fleet_tui.paths import has_home
 
 
 class Form(StrEnum):

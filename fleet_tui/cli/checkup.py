@@ -12,24 +12,24 @@ from typing import assert_never
 import msgspec
 
 from fleet_tui import __version__
+from fleet_tui.base.errors import FleetError
+from fleet_tui.base.paths import has_home, socket_path
 from fleet_tui.cli.common import Fleet, engine_gone, engine_now, ledger_of, operator, was_killed
 from fleet_tui.config.load import Loaded
 from fleet_tui.config.problems import Problem, ProblemSeverity
-from fleet_tui.core import words
-from fleet_tui.core.alerts import is_out_of_service
-from fleet_tui.core.firewall import safe_line
+from fleet_tui.core.agents.troubles import cure_of, trouble_of
+from fleet_tui.core.alerting.alerts import is_out_of_service
 from fleet_tui.core.fleet import FleetSpec, HostSpec, OpenClawAgent
+from fleet_tui.core.ledger.state import Health
 from fleet_tui.core.modes import TROUBLES, EngineMode
-from fleet_tui.core.state import Health
-from fleet_tui.core.troubles import cure_of, trouble_of
-from fleet_tui.errors import FleetError
-from fleet_tui.journal import ballast
+from fleet_tui.core.text import words
+from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.journal.directory import check, file_system, lock_holder
 from fleet_tui.journal.errors import JournalMissing
-from fleet_tui.journal.reader import JournalReader
-from fleet_tui.journal.segments import SQLITE_VERSION
-from fleet_tui.journal.verifying import verify
-from fleet_tui.paths import has_home, socket_path
+from fleet_tui.journal.ledger.reader import JournalReader
+from fleet_tui.journal.ledger.segments import SQLITE_VERSION
+from fleet_tui.journal.ledger.verifying import verify
+from fleet_tui.journal.upkeep import ballast
 
 LITTLE_ROOM_BYTES = 1024 * 1024 * 1024
 CLOCK_TOLERANCE_MS = 5_000
@@ -214,11 +214,11 @@ def agents(fleet: Fleet) -> Iterator[Finding]:
 async def ssh(loaded: Loaded, file: str) -> list[Finding]:
     """What is taken from ssh_config, and whether hosts can be told from impostors."""
     from fleet_tui.cli.ssh_problems import problems_of
-    from fleet_tui.core.ssh_config import Reader, Refusal
-    from fleet_tui.wire.ssh_failures import LocalSetupError
-    from fleet_tui.wire.ssh_options import SshFiles
-    from fleet_tui.wire.ssh_resolver import SshResolver
-    from fleet_tui.wire.ssh_survey import survey
+    from fleet_tui.core.ssh.config import Reader, Refusal
+    from fleet_tui.wire.ssh.failures import LocalSetupError
+    from fleet_tui.wire.ssh.options import SshFiles
+    from fleet_tui.wire.ssh.resolver import SshResolver
+    from fleet_tui.wire.ssh.survey import survey
 
     if not loaded.spec.hosts:
         return []

@@ -8,8 +8,8 @@ from typing import BinaryIO
 
 import click
 
-from fleet_tui.core.firewall import safe_line
-from fleet_tui.core.near import nearest
+from fleet_tui.core.text.firewall import safe_line
+from fleet_tui.core.text.near import nearest
 
 MAX_SHOWN_CHARS = 200
 """Of a file's name."""

@@ -16,24 +16,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 import msgspec
 
-from fleet_tui.core import words
-from fleet_tui.core.commands import Accepted, Command, Refused, Reply
-from fleet_tui.core.firewall import safe_line
-from fleet_tui.core.quantities import instant_ms
-from fleet_tui.core.redaction import named_without_secrets, shown_names
-from fleet_tui.core.state import FleetState, Task
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.errors import Refused as RefusedError
-from fleet_tui.errors import Unreachable, UsageError
-from fleet_tui.paths import fleet_dir, socket_path
-from fleet_tui.wire.redact import redact
+from fleet_tui.base.errors import Refused as RefusedError
+from fleet_tui.base.errors import Unreachable, UsageError
+from fleet_tui.base.paths import fleet_dir, socket_path
+from fleet_tui.base.redact import redact
+from fleet_tui.core.ledger.commands import Accepted, Command, Refused, Reply
+from fleet_tui.core.ledger.state import FleetState, Task
+from fleet_tui.core.text import words
+from fleet_tui.core.text.firewall import safe_line
+from fleet_tui.core.text.quantities import instant_ms
+from fleet_tui.core.text.redaction import named_without_secrets, shown_names
+from fleet_tui.core.text.untrusted import Untrusted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from fleet_tui.core.ids import Seq
     from fleet_tui.core.protocol import Welcome
-    from fleet_tui.journal.reader import JournalReader
+    from fleet_tui.journal.ledger.reader import JournalReader
 
 DEFAULT_FILE = "fleet.yaml"
 RECORDING_SUFFIX = ".fleetrec"
@@ -195,7 +195,7 @@ def ledger_of(fleet: Fleet, *, until: "Seq | None" = None) -> "Iterator[JournalR
     """The fleet's ledger, for looking at, up to the last event that can be trusted. Raises
     Unreachable when it never ran here."""
     from fleet_tui.journal.errors import JournalMissing
-    from fleet_tui.journal.reader import JournalReader
+    from fleet_tui.journal.ledger.reader import JournalReader
 
     try:
         reader = JournalReader(fleet.directory, until=until)
@@ -211,7 +211,7 @@ def ledger_of(fleet: Fleet, *, until: "Seq | None" = None) -> "Iterator[JournalR
 
 def latest(ledger: "JournalReader", state: FleetState) -> FleetState:
     """The state after what was committed since."""
-    from fleet_tui.core.fold import fold
+    from fleet_tui.core.ledger.fold import fold
 
     while batch := ledger.read(state.seq, PAGE_EVENTS):
         state = fold(state, batch)
@@ -283,7 +283,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end; what goes wrong beside it is told in a line."""
     import asyncio
 
-    from fleet_tui import crash
+    from fleet_tui.base import crash
 
     async def watched() -> T:
         asyncio.get_running_loop().set_exception_handler(crash.unhandled)

@@ -4,8 +4,8 @@ import sys
 
 import click
 
-from fleet_tui.core.firewall import safe_line
-from fleet_tui.errors import Refused
+from fleet_tui.base.errors import Refused
+from fleet_tui.core.text.firewall import safe_line
 
 
 def confirm(question: str, *, yes: bool) -> None:

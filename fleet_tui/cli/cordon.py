@@ -11,8 +11,8 @@ from fleet_tui.cli.common import (
     json_option,
     say,
 )
-from fleet_tui.core.commands import Cordon
 from fleet_tui.core.ids import AgentName
+from fleet_tui.core.ledger.commands import Cordon
 
 
 @click.command()

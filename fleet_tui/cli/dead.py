@@ -2,6 +2,7 @@
 
 import click
 
+from fleet_tui.base.errors import FleetError
 from fleet_tui.cli.common import (
     emit_json,
     emit_table,
@@ -12,11 +13,10 @@ from fleet_tui.cli.common import (
 )
 from fleet_tui.cli.recordings import look_at
 from fleet_tui.cli.selecting import DEAD_HINT
-from fleet_tui.core import words
-from fleet_tui.core.dead_letters import DeadLetters, group
-from fleet_tui.core.firewall import safe_line
-from fleet_tui.core.state import FleetState
-from fleet_tui.errors import FleetError
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.tasks.dead_letters import DeadLetters, group
+from fleet_tui.core.text import words
+from fleet_tui.core.text.firewall import safe_line
 
 
 @click.command()

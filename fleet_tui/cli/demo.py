@@ -15,19 +15,19 @@ from typing import IO, TYPE_CHECKING
 import click
 import msgspec
 
-from fleet_tui import children
+from fleet_tui.base import children
+from fleet_tui.base.errors import FleetError, UsageError
+from fleet_tui.base.paths import private_dir, state_root
 from fleet_tui.cli.choosing import OneOf
 from fleet_tui.cli.common import Fleet, accepted, ask_engine, emit_json, operator, say
 from fleet_tui.cli.files import recording_target
 from fleet_tui.cli.screen import Screen, need_terminal, prepare, screen_options, show
-from fleet_tui.core.commands import StopEngine
-from fleet_tui.core.quantities import span_ms
-from fleet_tui.core.state import FleetState, TaskPhase
-from fleet_tui.errors import FleetError, UsageError
-from fleet_tui.paths import private_dir, state_root
+from fleet_tui.core.ledger.commands import StopEngine
+from fleet_tui.core.ledger.state import FleetState, TaskPhase
+from fleet_tui.core.text.quantities import span_ms
 
 if TYPE_CHECKING:
-    from fleet_tui.journal.reader import JournalReader
+    from fleet_tui.journal.ledger.reader import JournalReader
 
 SCENARIOS = ("default", "outage", "surge")
 BANNER = "Simulated fleet, nothing leaves this machine.  ? keys   : commands   q quit"
@@ -157,7 +157,7 @@ def _playing(seed: int, speed: float, scenario: str) -> Iterator[tuple[Fleet, IO
                 sys.executable,
                 "-P",
                 "-m",
-                "fleet_tui.sim.demo",
+                "fleet_tui.sim.demo.process",
                 msgspec.json.encode(options).decode(),
             ],
             stdin=subprocess.PIPE,
@@ -214,9 +214,9 @@ def _expect(words: IO[str], word: str) -> None:
 def _run_headless(
     fleet: Fleet, for_s: float, seed: int, scenario: str, path: Path, as_json: bool
 ) -> int:
-    from fleet_tui.journal.reader import JournalReader
-    from fleet_tui.journal.recording import export
-    from fleet_tui.wire.redact import redact
+    from fleet_tui.base.redact import redact
+    from fleet_tui.journal.ledger.reader import JournalReader
+    from fleet_tui.journal.recordings.recording import export
 
     time.sleep(for_s)
     accepted(ask_engine(fleet, [StopEngine(reason="the demo is over")])[0])

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fleet_tui.base.errors import ExitCode
 from fleet_tui.cli.common import (
     Fleet,
     emit_json,
@@ -15,8 +16,7 @@ from fleet_tui.cli.common import (
     run,
     say,
 )
-from fleet_tui.core import words
-from fleet_tui.errors import ExitCode
+from fleet_tui.core.text import words
 
 if TYPE_CHECKING:
     from fleet_tui.cli.checkup import Finding

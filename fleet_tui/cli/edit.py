@@ -5,7 +5,8 @@ from typing import BinaryIO
 
 import click
 
-from fleet_tui.children import hidden
+from fleet_tui.base.children import hidden
+from fleet_tui.base.errors import Refused, UsageError
 from fleet_tui.cli.choosing import InputFile
 from fleet_tui.cli.common import (
     accepted,
@@ -20,13 +21,12 @@ from fleet_tui.cli.common import (
 )
 from fleet_tui.cli.submit import look_at, options_of, payload_of, task_options
 from fleet_tui.cli.written_task import BadTask, WrittenTask, spec_of
-from fleet_tui.core.commands import Edit
-from fleet_tui.core.commands import Refused as RefusedReply
-from fleet_tui.core.decide import decide
-from fleet_tui.core.decided import ended_long_ago
-from fleet_tui.core.refusals import RefusalCode
-from fleet_tui.core.state import Task, TaskSpec
-from fleet_tui.errors import Refused, UsageError
+from fleet_tui.core.ledger.commands import Edit
+from fleet_tui.core.ledger.commands import Refused as RefusedReply
+from fleet_tui.core.ledger.decide import decide
+from fleet_tui.core.ledger.decided import ended_long_ago
+from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.state import Task, TaskSpec
 
 
 @click.command()

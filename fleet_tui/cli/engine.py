@@ -6,11 +6,11 @@ from logging.handlers import RotatingFileHandler
 
 import click
 
+from fleet_tui.base.confine import confine
+from fleet_tui.base.crash import PrivateFormatter
+from fleet_tui.base.errors import UsageError
+from fleet_tui.base.paths import private_dir
 from fleet_tui.cli.common import Fleet, find_fleet, fleet_option, run, say
-from fleet_tui.confine import confine
-from fleet_tui.crash import PrivateFormatter
-from fleet_tui.errors import UsageError
-from fleet_tui.paths import private_dir
 
 LOG_FILE = "engine.log"
 LOG_BYTES = 5 * 1024 * 1024

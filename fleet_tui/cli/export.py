@@ -15,7 +15,7 @@ from fleet_tui.cli.common import (
     say,
 )
 from fleet_tui.cli.files import recording_target
-from fleet_tui.core import words
+from fleet_tui.core.text import words
 
 
 @click.command()
@@ -44,8 +44,8 @@ def command(
 
     What looks like a secret is redacted on the way out.
     """
-    from fleet_tui.journal.recording import export
-    from fleet_tui.wire.redact import redact
+    from fleet_tui.base.redact import redact
+    from fleet_tui.journal.recordings.recording import export
 
     found = find_fleet(fleet or fleet_text)
     name = time.strftime(f"{found.name}-%Y%m%d-%H%M%S.fleetrec")

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from fleet_tui.errors import FleetError, Refused
-from fleet_tui.paths import private_dir, sessions_dir
+from fleet_tui.base.errors import FleetError, Refused
+from fleet_tui.base.paths import private_dir, sessions_dir
 
 
 def write_new(target: Path, text: str, *, force: bool) -> None:

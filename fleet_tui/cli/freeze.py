@@ -11,7 +11,7 @@ from fleet_tui.cli.common import (
     json_option,
     say,
 )
-from fleet_tui.core.commands import Freeze
+from fleet_tui.core.ledger.commands import Freeze
 
 
 @click.command()

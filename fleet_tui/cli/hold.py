@@ -5,7 +5,7 @@ import click
 from fleet_tui.cli.acting import Consent, Deed, act, reason_option
 from fleet_tui.cli.common import find_fleet, fleet_option, json_option
 from fleet_tui.cli.selecting import Selector, select_options
-from fleet_tui.core.commands import Hold
+from fleet_tui.core.ledger.commands import Hold
 
 
 @click.command()

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from fleet_tui.base.errors import ExitCode, FleetError, InvalidConfig, UsageError
+from fleet_tui.base.paths import has_home
 from fleet_tui.cli.common import ending_tidily, run, say
 from fleet_tui.cli.files import write_new
 from fleet_tui.config.files import read_regular
@@ -19,8 +21,6 @@ from fleet_tui.config.models import MAX_ENTRIES
 from fleet_tui.config.problems import count_of, visible
 from fleet_tui.config.ssh_warnings import same_agents
 from fleet_tui.config.values import Unacceptable, name
-from fleet_tui.errors import ExitCode, FleetError, InvalidConfig, UsageError
-from fleet_tui.paths import has_home
 
 MAX_SHOWN_IGNORED = 50
 MAX_ALIASES = 20_000
@@ -86,7 +86,7 @@ def from_ssh_config(
 async def _ssh_aliases(path: Path | None, match: str, pool: str) -> Findings:
     from fleet_tui.core.fleet import HostSpec
     from fleet_tui.core.ids import HostName
-    from fleet_tui.wire.ssh_resolver import SshResolver
+    from fleet_tui.wire.ssh.resolver import SshResolver
 
     resolver = SshResolver(config=path, canonicalize=False)
     text = await resolver.text()
@@ -175,7 +175,7 @@ def _write(findings: Findings, fleet: str, origin: str, target: Path | None, for
 async def _leave_out_twins(findings: Findings, fleet: str, origin: str) -> None:
     """Take out hosts that ssh_config leads to the machine of one before them: `check` refuses a
     file with both."""
-    from fleet_tui.wire.ssh_resolver import SshResolver
+    from fleet_tui.wire.ssh.resolver import SshResolver
 
     draft = replace(findings, ignored=[], missed=[])
     text = fleet_file(draft, fleet=fleet, origin=origin)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import click
 import msgspec
 
+from fleet_tui.base.errors import UsageError
 from fleet_tui.cli.choosing import OneOf
 from fleet_tui.cli.common import (
     Fleet,
@@ -21,12 +22,11 @@ from fleet_tui.cli.common import (
     task_named,
 )
 from fleet_tui.cli.recordings import look_at
-from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.ids import AgentName, TaskId
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.logs import Level, LogLine
-from fleet_tui.core.near import nearest
-from fleet_tui.core.state import FleetState
-from fleet_tui.errors import UsageError
+from fleet_tui.core.text.firewall import safe_line
+from fleet_tui.core.text.near import nearest
 
 POLL_S = 0.2
 MAX_LOOKED_UP = 1_000
@@ -64,7 +64,7 @@ def command(
     as_lines: bool,
 ) -> None:
     """Print lines of the merged log that have all the words WANTED, the newest LIMIT of them."""
-    from fleet_tui.journal.logs import LogFilter, LogReader
+    from fleet_tui.journal.telemetry.logs import LogFilter, LogReader
 
     if as_json and follow:
         raise UsageError("--json prints one document, and --follow has no end", hint="--jsonl")

@@ -7,7 +7,7 @@ from importlib import import_module
 import click
 
 from fleet_tui import __version__
-from fleet_tui.errors import ExitCode, FleetError, UsageError
+from fleet_tui.base.errors import ExitCode, FleetError, UsageError
 
 PROGRAM = "fleet-tui"
 COMPLETION = "_FLEET_TUI_COMPLETE"
@@ -108,8 +108,8 @@ def cli(ctx: click.Context) -> None:
 
 def main() -> None:
     """Run the command line and exit."""
+    from fleet_tui.base.paths import settle_home
     from fleet_tui.cli.terminal import belt
-    from fleet_tui.paths import settle_home
 
     settle_home()
     belt()
@@ -144,7 +144,7 @@ def run(args: list[str]) -> int:
         _tell(f"{where}: {reason}" if where else reason)
         return ExitCode.FAILED
     except Exception as error:  # a bug: its traceback is for us, not for the operator's terminal
-        from fleet_tui import crash
+        from fleet_tui.base import crash
 
         _tell(f"a bug stopped this command ({crash.in_words(error)})", crash.keep(error))
         return ExitCode.FAILED
@@ -186,8 +186,8 @@ def _check_text(args: list[str]) -> None:
 
 def _show(error: click.ClickException) -> None:
     """As the library shows it, which repeats what was typed as it was typed."""
-    from fleet_tui.core.firewall import safe_text
-    from fleet_tui.wire.redact import redact
+    from fleet_tui.base.redact import redact
+    from fleet_tui.core.text.firewall import safe_text
 
     said = "\n".join(safe_text(redact(error.format_message())))
     if isinstance(error, click.UsageError):
@@ -198,8 +198,8 @@ def _show(error: click.ClickException) -> None:
 
 def _tell(message: str, hint: str = "") -> None:
     """Say why it ended; what an agent or another operator said may be in it."""
-    from fleet_tui.core.firewall import safe_text
-    from fleet_tui.wire.redact import redact
+    from fleet_tui.base.redact import redact
+    from fleet_tui.core.text.firewall import safe_text
 
     first, *rest = safe_text(redact(message))
     click.echo(f"{PROGRAM}: {first}", err=True)

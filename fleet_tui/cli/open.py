@@ -7,13 +7,13 @@ import time
 
 import click
 
-from fleet_tui import children
+from fleet_tui.base import children
+from fleet_tui.base.errors import FleetError, Unreachable, UsageError
+from fleet_tui.base.paths import open_private, private_dir, socket_path
 from fleet_tui.cli.begin import begin, is_first_time
 from fleet_tui.cli.common import Fleet, find_fleet, fleet_option, operator, silent_engine, unreached
 from fleet_tui.cli.engine import LOG_FILE
 from fleet_tui.cli.screen import Screen, need_terminal, screen_options, show
-from fleet_tui.errors import FleetError, Unreachable, UsageError
-from fleet_tui.paths import open_private, private_dir, socket_path
 
 START_DEADLINE_S = 20.0
 SOCKET_AGAIN_S = 6.0
@@ -118,7 +118,7 @@ def engine_answers(fleet: Fleet) -> bool:
     does, or could."""
     import socket
 
-    from fleet_tui.doors import check_peer, check_room
+    from fleet_tui.base.doors import check_peer, check_room
 
     path = socket_path(fleet.directory)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:

@@ -6,8 +6,8 @@ from fleet_tui.cli.acting import Consent, Deed, act
 from fleet_tui.cli.choosing import OneOf
 from fleet_tui.cli.common import find_fleet, fleet_option, json_option
 from fleet_tui.cli.selecting import Selector, select_options
-from fleet_tui.core.commands import SetPriority
 from fleet_tui.core.fleet import Priority
+from fleet_tui.core.ledger.commands import SetPriority
 
 
 @click.command()

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from fleet_tui.base.paths import cache_dir, private_dir
 from fleet_tui.cli.common import Fleet, ending_tidily, find_fleet, recording_named, say
-from fleet_tui.paths import cache_dir, private_dir
 
 
 def look_at(text: str | None, *, any_file: bool = False) -> Fleet:
@@ -17,7 +17,7 @@ def look_at(text: str | None, *, any_file: bool = False) -> Fleet:
 def open_recording(path: Path) -> Fleet:
     """A recording, imported into the cache; says from where on it is not intact. Raises
     BadRecording for a file that is none, JournalTooNew."""
-    from fleet_tui.journal.importing import import_recording
+    from fleet_tui.journal.recordings.importing import import_recording
 
     with ending_tidily():
         found = import_recording(path, private_dir(cache_dir() / "recordings"))

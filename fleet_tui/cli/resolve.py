@@ -4,6 +4,7 @@ import time
 
 import click
 
+from fleet_tui.base.errors import Refused
 from fleet_tui.cli.choosing import OneOf
 from fleet_tui.cli.common import (
     accepted,
@@ -18,11 +19,10 @@ from fleet_tui.cli.common import (
 )
 from fleet_tui.cli.confirming import need_somebody
 from fleet_tui.cli.task_facts import evidence
-from fleet_tui.core.commands import Resolve, Verdict
-from fleet_tui.core.decided import ended_long_ago
-from fleet_tui.core.firewall import safe_line
-from fleet_tui.core.verdicts import may_be_judged
-from fleet_tui.errors import Refused
+from fleet_tui.core.ledger.commands import Resolve, Verdict
+from fleet_tui.core.ledger.decided import ended_long_ago
+from fleet_tui.core.tasks.verdicts import may_be_judged
+from fleet_tui.core.text.firewall import safe_line
 
 
 @click.command()

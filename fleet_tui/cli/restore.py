@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from fleet_tui.cli.common import emit_json, find_fleet, json_option, run, say
-from fleet_tui.core import words
+from fleet_tui.core.text import words
 
 if TYPE_CHECKING:
-    from fleet_tui.core.state import FleetState
-    from fleet_tui.journal.restoring import Restored
+    from fleet_tui.core.ledger.state import FleetState
+    from fleet_tui.journal.upkeep.restoring import Restored
 
 
 @click.command()
@@ -29,7 +29,7 @@ def command(fleet: str, backup: Path, as_json: bool) -> None:
     exactly where the old ledger is proved to end goes on as it was.
     """
     from fleet_tui import __version__
-    from fleet_tui.journal.restoring import restore
+    from fleet_tui.journal.upkeep.restoring import restore
 
     found = find_fleet(fleet)
     stamp = time.strftime("%Y%m%d-%H%M%S")

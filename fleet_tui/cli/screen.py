@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from fleet_tui.base.confine import confine
+from fleet_tui.base.errors import UsageError
 from fleet_tui.cli.choosing import OneOf
-from fleet_tui.confine import confine
-from fleet_tui.errors import UsageError
 
 if TYPE_CHECKING:
     from fleet_tui.feed.feed import Feed, Timeline
@@ -83,7 +83,7 @@ def prepare(screen: Screen) -> None:
         # Textual reads these when it is imported.
         os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
         os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
-    import_module("fleet_tui.console.run")
+    import_module("fleet_tui.console.shell.run")
 
 
 def show(
@@ -97,13 +97,13 @@ def show(
     """Run the console on a feed until the operator leaves; the exit code. ``directory`` is the
     fleet's state directory, whose earlier sessions can be reviewed."""
     prepare(screen)
-    from fleet_tui.console.attention import Calls
-    from fleet_tui.console.glyphs import choose
-    from fleet_tui.console.history import History
-    from fleet_tui.console.run import run
+    from fleet_tui.base.paths import cache_dir, private_dir, sessions_dir, state_root
+    from fleet_tui.base.redact import redact
+    from fleet_tui.console.shell.history import History
+    from fleet_tui.console.shell.run import run
+    from fleet_tui.console.terminal.attention import Calls
+    from fleet_tui.console.text.glyphs import choose
     from fleet_tui.feed.sessions import Sessions
-    from fleet_tui.paths import cache_dir, private_dir, sessions_dir, state_root
-    from fleet_tui.wire.redact import redact
 
     recordings = private_dir(cache_dir() / "recordings")
 

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 
 import click
 
+from fleet_tui.base.errors import FleetError, UsageError
 from fleet_tui.cli.common import TASKS_HINT, offset_minutes
-from fleet_tui.core import dead_letters
-from fleet_tui.core.filters import (
+from fleet_tui.core.ledger.state import FleetState, Task
+from fleet_tui.core.tasks import dead_letters
+from fleet_tui.core.tasks.filter import TASK_KEYS, TASK_WORDS, task_text, task_value
+from fleet_tui.core.text.filters import (
     AllOf,
     AnyOf,
     Compare,
@@ -23,13 +26,10 @@ from fleet_tui.core.filters import (
     Word,
     parse,
 )
-from fleet_tui.core.near import nearest
-from fleet_tui.core.state import FleetState, Task
-from fleet_tui.core.task_filter import TASK_KEYS, TASK_WORDS, task_text, task_value
-from fleet_tui.errors import FleetError, UsageError
+from fleet_tui.core.text.near import nearest
 
 if TYPE_CHECKING:
-    from fleet_tui.journal.reader import JournalReader
+    from fleet_tui.journal.ledger.reader import JournalReader
 
 DEAD_HINT = "`fleet-tui dead` lists them"
 EVERYTHING = frozenset({"", "*"})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fleet_tui.core.commands import Accepted, Refused, Submit
+from fleet_tui.core.ledger.commands import Accepted, Refused, Submit
 
 if TYPE_CHECKING:
     from fleet_tui.feed.client import EngineClient

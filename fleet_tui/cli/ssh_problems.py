@@ -14,15 +14,15 @@ from fleet_tui.config.ssh_warnings import (
 )
 
 if TYPE_CHECKING:
-    from fleet_tui.wire.ssh_survey import Survey
+    from fleet_tui.wire.ssh.survey import Survey
 
 
 async def ssh_problems(loaded: Loaded, file: str) -> tuple[Problem, ...]:
     """Everything ``ssh -G`` and the names of one machine give rise to. Contacts nobody."""
     if not loaded.spec.hosts:
         return ()
-    from fleet_tui.wire.ssh_resolver import SshResolver
-    from fleet_tui.wire.ssh_survey import survey
+    from fleet_tui.wire.ssh.resolver import SshResolver
+    from fleet_tui.wire.ssh.survey import survey
 
     found = await survey(loaded.spec.hosts.values(), SshResolver(canonicalize=False))
     return problems_of(loaded, file, found)

@@ -2,6 +2,7 @@
 
 import click
 
+from fleet_tui.base.errors import ExitCode
 from fleet_tui.cli.common import (
     Fleet,
     emit_json,
@@ -18,13 +19,12 @@ from fleet_tui.cli.common import (
     watch_option,
 )
 from fleet_tui.cli.recordings import look_at
-from fleet_tui.core import words
-from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.fleet import Priority
+from fleet_tui.core.ledger.state import Alert, FleetState
 from fleet_tui.core.modes import EngineMode, ModeNow
-from fleet_tui.core.state import Alert, FleetState
 from fleet_tui.core.status import FleetStatus, summarize
-from fleet_tui.errors import ExitCode
+from fleet_tui.core.text import words
+from fleet_tui.core.text.firewall import safe_line
 
 MAX_SAID_CHARS = 160
 """Of what was heard with an alert."""

@@ -6,6 +6,7 @@ import time
 
 import click
 
+from fleet_tui.base.errors import Unreachable
 from fleet_tui.cli.common import (
     Fleet,
     accepted,
@@ -16,8 +17,7 @@ from fleet_tui.cli.common import (
     json_option,
     say,
 )
-from fleet_tui.core.commands import StopEngine
-from fleet_tui.errors import Unreachable
+from fleet_tui.core.ledger.commands import StopEngine
 
 END_WITHIN_S = 15.0
 """How long an engine gets to end after a signal."""
@@ -55,7 +55,7 @@ def command(fleet: str | None, fleet_text: str | None, as_json: bool, reason: st
 def _signal(fleet: Fleet) -> int | None:
     """End the process that is proved to own the ledger, and say which one that was; None when none
     is. Raises Unreachable when it does not end."""
-    from fleet_tui.journal.holding import proven_holder
+    from fleet_tui.journal.ledger.holding import proven_holder
 
     holder = proven_holder(fleet.directory)
     if holder is None:

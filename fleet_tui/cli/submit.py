@@ -10,6 +10,8 @@ from typing import Any, BinaryIO
 
 import click
 
+from fleet_tui.base.errors import ExitCode, FleetError, Unreachable, UsageError
+from fleet_tui.base.redact import redact_counted
 from fleet_tui.cli.choosing import InputFile, OneOf
 from fleet_tui.cli.common import (
     Fleet,
@@ -26,16 +28,14 @@ from fleet_tui.cli.common import (
 )
 from fleet_tui.cli.confirming import confirm
 from fleet_tui.cli.written_task import BadTask, WrittenDeadlines, WrittenTask, spec_of
-from fleet_tui.core.commands import Submit
-from fleet_tui.core.firewall import invisible_count, safe_line, safe_text
 from fleet_tui.core.fleet import Deadlines, Priority, TaskClass
 from fleet_tui.core.ids import TaskId, task_label
-from fleet_tui.core.redaction import holds_secret
-from fleet_tui.core.state import Task, TaskPhase
-from fleet_tui.core.submission import MAX_PAYLOAD_BYTES
-from fleet_tui.core.ulid import new_ulid
-from fleet_tui.errors import ExitCode, FleetError, Unreachable, UsageError
-from fleet_tui.wire.redact import redact_counted
+from fleet_tui.core.ledger.commands import Submit
+from fleet_tui.core.ledger.state import Task, TaskPhase
+from fleet_tui.core.tasks.submission import MAX_PAYLOAD_BYTES
+from fleet_tui.core.text.firewall import invisible_count, safe_line, safe_text
+from fleet_tui.core.text.redaction import holds_secret
+from fleet_tui.core.text.ulid import new_ulid
 
 POLL_S = 0.2
 LINES_SUFFIXES = (".jsonl", ".ndjson")

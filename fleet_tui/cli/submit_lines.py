@@ -7,6 +7,8 @@ from typing import BinaryIO
 
 import click
 
+from fleet_tui.base.errors import ExitCode
+from fleet_tui.base.paths import socket_path
 from fleet_tui.cli.common import (
     Fleet,
     emit_json,
@@ -25,12 +27,10 @@ from fleet_tui.cli.task_file import (
     rereadable,
 )
 from fleet_tui.cli.written_task import WrittenTask
-from fleet_tui.core import words
-from fleet_tui.core.commands import Refused
-from fleet_tui.core.state import FleetState
-from fleet_tui.core.submission import no_room
-from fleet_tui.errors import ExitCode
-from fleet_tui.paths import socket_path
+from fleet_tui.core.ledger.commands import Refused
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.tasks.submission import no_room
+from fleet_tui.core.text import words
 
 AGAIN = "the same command again submits what is missing"
 

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 
 from fleet_tui.cli.common import clock
-from fleet_tui.core import words
-from fleet_tui.core.attempts import deadlines_of, started_tries
-from fleet_tui.core.evidence import Checkpoint
-from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.fleet import TaskClass
-from fleet_tui.core.quoting import is_quote, reason_of
+from fleet_tui.core.ledger.state import Attempt, AttemptPhase, FleetState, Task, TaskPhase
 from fleet_tui.core.reason_words import lost_words
-from fleet_tui.core.retry_budget import retry_allowance
-from fleet_tui.core.state import Attempt, AttemptPhase, FleetState, Task, TaskPhase
+from fleet_tui.core.tasks.attempts import deadlines_of, started_tries
+from fleet_tui.core.tasks.evidence import Checkpoint
+from fleet_tui.core.tasks.quoting import is_quote, reason_of
+from fleet_tui.core.tasks.retry_budget import retry_allowance
+from fleet_tui.core.text import words
+from fleet_tui.core.text.firewall import safe_line
 
 MAX_DETAIL_CHARS = 200
 

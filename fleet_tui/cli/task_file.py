@@ -18,18 +18,18 @@ from typing import IO, BinaryIO
 
 import msgspec
 
+from fleet_tui.base.errors import UsageError
+from fleet_tui.base.redact import redact_counted
 from fleet_tui.cli.written_task import BadTask, WrittenTask, parse_line, spec_of, with_defaults
-from fleet_tui.core.commands import Refused, Submit
-from fleet_tui.core.decided import Decided
-from fleet_tui.core.firewall import invisible_count, safe_line
 from fleet_tui.core.ids import TaskId
+from fleet_tui.core.ledger.commands import Refused, Submit
+from fleet_tui.core.ledger.decided import Decided
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.protocol import MAX_FRAME_BYTES
-from fleet_tui.core.redaction import holds_secret
-from fleet_tui.core.state import FleetState
-from fleet_tui.core.submission import Wanted, submit
-from fleet_tui.core.ulid import new_ulid
-from fleet_tui.errors import UsageError
-from fleet_tui.wire.redact import redact_counted
+from fleet_tui.core.tasks.submission import Wanted, submit
+from fleet_tui.core.text.firewall import invisible_count, safe_line
+from fleet_tui.core.text.redaction import holds_secret
+from fleet_tui.core.text.ulid import new_ulid
 
 MAX_LINE_BYTES = MAX_FRAME_BYTES
 """A longer line could not be sent."""

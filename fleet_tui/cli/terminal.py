@@ -16,7 +16,7 @@ _UNSAFE = re.compile(
 
 
 def _shown(found: re.Match[str]) -> str:
-    from fleet_tui.core.firewall import safe_line  # most commands end before they need it
+    from fleet_tui.core.text.firewall import safe_line  # most commands end before they need it
 
     return safe_line(found[0])
 

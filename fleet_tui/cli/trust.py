@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fleet_tui.base.errors import FleetError, Refused, Unreachable, UsageError
 from fleet_tui.cli.common import find_fleet, fleet_option, run, say
-from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.ids import HostName
 from fleet_tui.core.reason_words import failure_words
-from fleet_tui.errors import FleetError, Refused, Unreachable, UsageError
+from fleet_tui.core.text.firewall import safe_line
 
 if TYPE_CHECKING:
     from fleet_tui.core.fleet import FleetSpec, HostSpec
-    from fleet_tui.wire.ssh import SshFailure
-    from fleet_tui.wire.trust import OfferedKey
+    from fleet_tui.wire.ssh.pool import SshFailure
+    from fleet_tui.wire.ssh.trust import OfferedKey
 
 LOOKS_AT_ONCE = 32
 """Hosts that are asked for their keys together; each that does not answer takes 15 seconds."""
@@ -103,8 +103,8 @@ def _rings(spec: "FleetSpec", names: "list[HostName]") -> "list[list[HostName]]"
 async def _look(
     spec: "FleetSpec", names: list[HostName]
 ) -> "list[tuple[HostName, OfferedKey | SshFailure]]":
-    from fleet_tui.wire.ssh import SshPool
-    from fleet_tui.wire.trust import look_at_key
+    from fleet_tui.wire.ssh.pool import SshPool
+    from fleet_tui.wire.ssh.trust import look_at_key
 
     hosts: dict[HostName, HostSpec] = spec.hosts
     pool = SshPool(hosts, rng=random.Random(), clock=time.monotonic)  # noqa: S311 - jitter
@@ -122,8 +122,8 @@ async def _look(
 
 def _decide(name: HostName, offered: "OfferedKey | SshFailure", typed: str | None) -> None:
     """Tell about one host's key and enrol it if it is new and confirmed."""
-    from fleet_tui.wire.ssh import SshFailure
-    from fleet_tui.wire.trust import KeyTrust, add_key
+    from fleet_tui.wire.ssh.pool import SshFailure
+    from fleet_tui.wire.ssh.trust import KeyTrust, add_key
 
     if isinstance(offered, SshFailure):
         reason = safe_line(offered.detail)

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from fleet_tui.base.errors import ExitCode, UsageError
 from fleet_tui.cli.common import (
     emit_json,
     ending_tidily,
@@ -13,7 +14,6 @@ from fleet_tui.cli.common import (
     recording_named,
     say,
 )
-from fleet_tui.errors import ExitCode, UsageError
 
 
 class Proof(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +60,7 @@ def command(what: str | None, as_json: bool) -> int:
 
 
 def _proof(what: str | None) -> Proof:
-    from fleet_tui.journal.segments import numbered_files
+    from fleet_tui.journal.ledger.segments import numbered_files
 
     path = Path(what) if what is not None else None
     if what and path is not None and path.is_dir():
@@ -75,7 +75,7 @@ def _proof(what: str | None) -> Proof:
 
 def _of_journal(kind: str, directory: Path) -> Proof:
     from fleet_tui.journal.directory import check
-    from fleet_tui.journal.verifying import verify
+    from fleet_tui.journal.ledger.verifying import verify
 
     check(directory)
     verdict = verify(directory)
@@ -91,8 +91,8 @@ def _of_journal(kind: str, directory: Path) -> Proof:
 
 
 def _of_recording(path: Path) -> Proof:
-    from fleet_tui.journal.importing import check_recording
-    from fleet_tui.paths import cache_dir, private_dir
+    from fleet_tui.base.paths import cache_dir, private_dir
+    from fleet_tui.journal.recordings.importing import check_recording
 
     with ending_tidily():
         found = check_recording(path, private_dir(cache_dir() / "recordings"))

@@ -20,17 +20,17 @@ from fleet_tui.cli.task_facts import (
     limits,
     said_by_operators,
 )
-from fleet_tui.core import words
-from fleet_tui.core.decision import Decision
-from fleet_tui.core.firewall import safe_line
-from fleet_tui.core.narrate import narrate
-from fleet_tui.core.open_run import notes
-from fleet_tui.core.quoting import reason_of
+from fleet_tui.core.agents.troubles import waits_for
+from fleet_tui.core.ledger.narrate import narrate
+from fleet_tui.core.ledger.state import FleetState, Task
 from fleet_tui.core.reason_words import pending_words
-from fleet_tui.core.state import FleetState, Task
-from fleet_tui.core.task_words import task_word
-from fleet_tui.core.troubles import waits_for
-from fleet_tui.core.verdicts import MAYBE_TWICE, may_be_judged
+from fleet_tui.core.routing.decision import Decision
+from fleet_tui.core.tasks.open_run import notes
+from fleet_tui.core.tasks.quoting import reason_of
+from fleet_tui.core.tasks.verdicts import MAYBE_TWICE, may_be_judged
+from fleet_tui.core.tasks.words import task_word
+from fleet_tui.core.text import words
+from fleet_tui.core.text.firewall import safe_line
 
 MAX_SAID_CHARS = 160
 """Of what an agent that a task waits for says itself."""

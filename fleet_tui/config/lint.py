@@ -6,10 +6,10 @@ from fleet_tui.config.near_names import slips
 from fleet_tui.config.problems import Source, did_you_mean
 from fleet_tui.config.reader import Loc, Node, Scalar, find, find_key, written
 from fleet_tui.config.validate import dotted
-from fleet_tui.core import words
 from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec, LocalAgent, ResidencyRule
-from fleet_tui.core.names import look_alike
-from fleet_tui.core.redaction import holds_secret
+from fleet_tui.core.text import words
+from fleet_tui.core.text.names import look_alike
+from fleet_tui.core.text.redaction import holds_secret
 
 NOT_USED_YET = {
     "min_up": "no change is held by it",

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleet_tui.children import withhold
+from fleet_tui.base.children import withhold
+from fleet_tui.base.errors import InvalidConfig
 from fleet_tui.config.files import read_regular
 from fleet_tui.config.identities import judge_identities
 from fleet_tui.config.lint import lint
@@ -18,7 +19,6 @@ from fleet_tui.config.reader import MAX_FILE_BYTES, Node, decode, find_key, read
 from fleet_tui.config.resolve import resolve
 from fleet_tui.config.validate import validate
 from fleet_tui.core.fleet import FleetSpec
-from fleet_tui.errors import InvalidConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,8 @@ from fleet_tui.config import secrets, values
 from fleet_tui.config.problems import did_you_mean
 from fleet_tui.config.values import Unacceptable, shown
 from fleet_tui.core.fleet import FAILURE_KINDS, Strategy
-from fleet_tui.core.quantities import SPAN_PATTERN
-from fleet_tui.core.submission import MAX_OPEN_TASKS
+from fleet_tui.core.tasks.submission import MAX_OPEN_TASKS
+from fleet_tui.core.text.quantities import SPAN_PATTERN
 
 MAX_SLOTS = 256
 MAX_ENTRIES = 10_000

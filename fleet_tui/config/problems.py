@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from fleet_tui.core.firewall import safe_line
-from fleet_tui.core.near import nearest
-from fleet_tui.core.redaction import starred as with_stars
+from fleet_tui.core.text.firewall import safe_line
+from fleet_tui.core.text.near import nearest
+from fleet_tui.core.text.redaction import starred as with_stars
 
 MAX_PROBLEMS = 100
 """Problems kept of one file; further ones are counted."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from fleet_tui.config.problems import APART, Problem, ProblemSeverity, visible
 from fleet_tui.core.fleet import FleetSpec, OpenClawAgent
 from fleet_tui.core.ids import AgentName, HostName
-from fleet_tui.core.ssh_config import ConfigLine, ConfigText, Reader, Refusal, Resolved
+from fleet_tui.core.ssh.config import ConfigLine, ConfigText, Reader, Refusal, Resolved
 
 MAX_SHOWN_HOSTS = 3
 

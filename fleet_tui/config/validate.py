@@ -12,7 +12,7 @@ from fleet_tui.config.models import FleetFile
 from fleet_tui.config.problems import Source, did_you_mean, visible
 from fleet_tui.config.reader import Loc, Mapping, Node, Scalar, Sequence, find, find_key
 from fleet_tui.config.values import Expanded, Unacceptable, shown
-from fleet_tui.core.redaction import is_token
+from fleet_tui.core.text.redaction import is_token
 
 _STAND_IN = {"version": "1", "fleet": "fleet"}
 """Makes the rest of a file judgeable whatever stands in these two."""

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from fleet_tui.config.problems import did_you_mean, quoted
 from fleet_tui.core.fleet import FAILURE_KINDS
-from fleet_tui.core.quantities import span_ms
+from fleet_tui.core.text.quantities import span_ms
 
 MAX_DURATION_MS = 366 * 86_400_000
 MIN_HEARTBEAT_MS = 3_000
@@ -209,7 +209,7 @@ def on_or_off(value: object) -> bool:
 
 
 def duration_ms(value: object) -> int:
-    """``500ms``, ``5s``, ``1h30m``: see :data:`fleet_tui.core.quantities.SPAN_PATTERN`."""
+    """``500ms``, ``5s``, ``1h30m``: see :data:`fleet_tui.core.text.quantities.SPAN_PATTERN`."""
     total_ms = span_ms(value) if isinstance(value, str) else None
     if total_ms is None:
         hint = "durations look like 500ms, 5s, 10m, 1.5h, 1h30m or 14d, the largest unit first"

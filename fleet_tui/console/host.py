@@ -11,14 +11,14 @@ from typing import Any, Protocol, TypeVar
 from textual.screen import Screen
 from textual.worker import Worker
 
-from fleet_tui.console.glyphs import Glyphs
-from fleet_tui.console.messages import Loudness
-from fleet_tui.console.model import Notices
-from fleet_tui.console.places import Place
-from fleet_tui.console.playback import Playback
-from fleet_tui.console.selection import Context, Scope, Selection
-from fleet_tui.console.timeline import ReviewFeed, SessionSource
-from fleet_tui.core.commands import Command, Reply
+from fleet_tui.console.actions.selection import Context, Scope, Selection
+from fleet_tui.console.shell.memory import Notices
+from fleet_tui.console.shell.messages import Loudness
+from fleet_tui.console.shell.places import Place
+from fleet_tui.console.shell.playback import Playback
+from fleet_tui.console.shell.timeline import ReviewFeed, SessionSource
+from fleet_tui.console.text.glyphs import Glyphs
+from fleet_tui.core.ledger.commands import Command, Reply
 from fleet_tui.core.status import FleetStatus
 from fleet_tui.feed.feed import Feed, Timeline, View
 

@@ -5,7 +5,7 @@ from enum import IntEnum
 import msgspec
 
 from fleet_tui.core.ids import AgentName, TaskId
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.text.untrusted import Untrusted
 
 MAX_LINE_CHARS = 4_096
 """Longer lines are cut when they are framed, and the cut says how many characters are missing."""

@@ -8,8 +8,8 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from fleet_tui.core.commands import Command, Reply
 from fleet_tui.core.ids import Epoch, Seq
+from fleet_tui.core.ledger.commands import Command, Reply
 from fleet_tui.core.modes import NORMAL, ModeNow
 
 Number = Annotated[int, msgspec.Meta(ge=0, le=2**53)]

@@ -9,9 +9,9 @@ import re
 from enum import StrEnum
 from typing import assert_never
 
-from fleet_tui.core.decision import PendingCode
-from fleet_tui.core.evidence import LostReason
-from fleet_tui.core.vitals import FailureKind
+from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.routing.decision import PendingCode
+from fleet_tui.core.tasks.evidence import LostReason
 
 _CODE = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 """What is a code, and no words already."""

@@ -5,19 +5,12 @@ from collections.abc import Sequence
 
 import msgspec
 
+from fleet_tui.core.agents.vitals import FleetSample
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import PoolName
-from fleet_tui.core.open_work import OpenWork
-from fleet_tui.core.state import (
-    AttemptPhase,
-    FleetState,
-    Health,
-    Severity,
-    Task,
-    TaskPhase,
-)
-from fleet_tui.core.vitals import FleetSample
-from fleet_tui.core.words import elapsed_ms
+from fleet_tui.core.ledger.state import AttemptPhase, FleetState, Health, Severity, Task, TaskPhase
+from fleet_tui.core.tasks.open_work import OpenWork
+from fleet_tui.core.text.words import elapsed_ms
 
 RATE_WINDOW_MS = 900_000
 """Rates, errors and percentiles look back this far."""

@@ -11,24 +11,24 @@ from typing import Generic, NamedTuple, TypeVar, assert_never
 
 import msgspec
 
-from fleet_tui.core.alerts import reconcile_alerts, reconcile_troubles
-from fleet_tui.core.attempts import Word, learn, reconcile_attempts
-from fleet_tui.core.brake import reconcile_brake
-from fleet_tui.core.commands import Command
-from fleet_tui.core.decide import decide
-from fleet_tui.core.decided import Decided, Verdict
-from fleet_tui.core.events import Event, FleetFileJudged, FleetLoaded, Recorded, task_of
-from fleet_tui.core.evidence import Definite, Running
+from fleet_tui.core.agents.brake import reconcile_brake
+from fleet_tui.core.agents.health import FRESH, Watch, judge
+from fleet_tui.core.agents.model_trouble import troubles_in
+from fleet_tui.core.agents.vitals import Look, ProbeFailure
+from fleet_tui.core.alerting.alerts import reconcile_alerts, reconcile_troubles
 from fleet_tui.core.fleet import FleetSpec
-from fleet_tui.core.fold import Folding, fold
-from fleet_tui.core.health import FRESH, Watch, judge
-from fleet_tui.core.heartbeat import Beat, Ear, heard
 from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq, TaskId
-from fleet_tui.core.model_trouble import troubles_in
+from fleet_tui.core.ledger.commands import Command
+from fleet_tui.core.ledger.decide import decide
+from fleet_tui.core.ledger.decided import Decided, Verdict
+from fleet_tui.core.ledger.events import Event, FleetFileJudged, FleetLoaded, Recorded, task_of
+from fleet_tui.core.ledger.fold import Folding, fold
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.modes import Trouble
 from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.state import FleetState
-from fleet_tui.core.vitals import Look, ProbeFailure
+from fleet_tui.core.tasks.attempts import Word, learn, reconcile_attempts
+from fleet_tui.core.tasks.evidence import Definite, Running
+from fleet_tui.core.tasks.heartbeat import Beat, Ear, heard
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -10,11 +10,11 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
+from fleet_tui.core.agents.vitals import FailureKind, Look, ProbeFailure
 from fleet_tui.core.fleet import ProbeSpec
 from fleet_tui.core.ids import AgentName, RunId
 from fleet_tui.core.logs import LogGap, LogLine
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind, Look, ProbeFailure
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine.cancelling import was_cancelled
 from fleet_tui.engine.clock import Clock
 from fleet_tui.wire.port import AgentPort

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from fleet_tui.core.modes import Trouble
 from fleet_tui.journal.errors import JournalFailed
-from fleet_tui.wire.places import Places
+from fleet_tui.wire.ssh.places import Places
 
 WANTED: Final = 65_536
 """The soft limit is raised up to this; no fleet needs more."""

@@ -13,9 +13,10 @@ from contextlib import suppress
 from functools import partial
 from math import inf
 
-from fleet_tui.core.attempts import Word, deadlines_of, find_attempt, is_unwanted
 from fleet_tui.core.backoff import Backoff
-from fleet_tui.core.events import (
+from fleet_tui.core.fleet import TaskClass
+from fleet_tui.core.ids import AgentName, RunId, TaskId
+from fleet_tui.core.ledger.events import (
     AboutTask,
     AgentIdentified,
     AttemptGivenUp,
@@ -23,7 +24,9 @@ from fleet_tui.core.events import (
     Recorded,
     TaskPlaced,
 )
-from fleet_tui.core.evidence import (
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.tasks.attempts import Word, deadlines_of, find_attempt, is_unwanted
+from fleet_tui.core.tasks.evidence import (
     Definite,
     Died,
     Finished,
@@ -33,12 +36,9 @@ from fleet_tui.core.evidence import (
     Stopped,
     Unknown,
 )
-from fleet_tui.core.fleet import TaskClass
-from fleet_tui.core.heartbeat import ask_every_ms
-from fleet_tui.core.ids import AgentName, RunId, TaskId
-from fleet_tui.core.retry import trace_id_of
-from fleet_tui.core.state import FleetState
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.tasks.heartbeat import ask_every_ms
+from fleet_tui.core.tasks.retry import trace_id_of
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine.cancelling import was_cancelled
 from fleet_tui.wire.port import AgentPort
 

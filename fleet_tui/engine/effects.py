@@ -4,11 +4,11 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 
-from fleet_tui.core.attempts import collectable
-from fleet_tui.core.events import FleetLoaded, Recorded
 from fleet_tui.core.fleet import AgentSpec, FleetSpec, HostSpec
 from fleet_tui.core.ids import AgentName, HostName, RunId
-from fleet_tui.core.state import EMPTY_STATE, FleetState
+from fleet_tui.core.ledger.events import FleetLoaded, Recorded
+from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
+from fleet_tui.core.tasks.attempts import collectable
 from fleet_tui.engine.cadence import Heard, Seen, Watcher
 from fleet_tui.engine.clock import Clock
 from fleet_tui.engine.dispatch import Dispatcher, Hear

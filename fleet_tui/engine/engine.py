@@ -15,20 +15,16 @@ from typing import Protocol, assert_never
 
 from msgspec.structs import replace
 
-from fleet_tui.core import commands as c
-from fleet_tui.core.decide import decide, public
-from fleet_tui.core.decided import Decided
-from fleet_tui.core.events import (
-    EngineModeChanged,
-    EngineUnitFailed,
-    Event,
-    Recorded,
-)
+from fleet_tui.base.errors import FleetError
 from fleet_tui.core.ids import AgentName, Epoch
+from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.decide import decide, public
+from fleet_tui.core.ledger.decided import Decided
+from fleet_tui.core.ledger.events import EngineModeChanged, EngineUnitFailed, Event, Recorded
+from fleet_tui.core.ledger.refusals import RefusalCode, code_of_mode
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.modes import EngineMode, ModeNow, Trouble
-from fleet_tui.core.refusals import RefusalCode, code_of_mode
 from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.state import FleetState
 from fleet_tui.core.step import (
     Asked,
     FleetChanged,
@@ -44,13 +40,12 @@ from fleet_tui.core.step import (
     settled,
     step,
 )
-from fleet_tui.core.words import duration
+from fleet_tui.core.text.words import duration
 from fleet_tui.engine.clock import Clock
 from fleet_tui.engine.faults import MAX_FAULTS, Faults
 from fleet_tui.engine.inbox import CommandAsked, Inbox, Input
 from fleet_tui.engine.supervisor import keep_going
 from fleet_tui.engine.unstored import Unstored
-from fleet_tui.errors import FleetError
 from fleet_tui.journal.errors import JournalFull, JournalHeldUp
 
 log = logging.getLogger(__name__)

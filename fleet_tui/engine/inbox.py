@@ -3,7 +3,7 @@
 import asyncio
 from typing import NamedTuple
 
-from fleet_tui.core.commands import Command, Reply
+from fleet_tui.core.ledger.commands import Command, Reply
 from fleet_tui.core.step import FleetChanged, FleetFileSeen, LookTaken, Tick, WordHeard
 
 INBOX_LIMIT = 10_000

@@ -10,6 +10,7 @@ from typing import TypeVar, assert_never
 
 import msgspec
 
+from fleet_tui.core.agents.vitals import ProbeFailure
 from fleet_tui.core.fleet import (
     AgentSpec,
     CommandAgent,
@@ -19,19 +20,18 @@ from fleet_tui.core.fleet import (
     OpenClawAgent,
 )
 from fleet_tui.core.ids import Epoch, HostName
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import ProbeFailure
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine.clock import Clock
-from fleet_tui.wire.command import CommandPort
-from fleet_tui.wire.local import LocalPort, LocalShell, Room
 from fleet_tui.wire.openclaw.dial import dial_over_ssh
 from fleet_tui.wire.openclaw.port import OpenClawPort
-from fleet_tui.wire.places import Places
 from fleet_tui.wire.port import AgentPort
-from fleet_tui.wire.runs import RunDirectory
+from fleet_tui.wire.programs.command import CommandPort
+from fleet_tui.wire.programs.local import LocalPort, LocalShell, Room
+from fleet_tui.wire.programs.runs import RunDirectory
 from fleet_tui.wire.secrets import Secret, resolve_secret
-from fleet_tui.wire.ssh import SshPool
-from fleet_tui.wire.ssh_resolver import SshResolver
+from fleet_tui.wire.ssh.places import Places
+from fleet_tui.wire.ssh.pool import SshPool
+from fleet_tui.wire.ssh.resolver import SshResolver
 
 
 class _Shared(msgspec.Struct, eq=False):

@@ -9,7 +9,7 @@ import logging
 from pathlib import Path
 
 from fleet_tui.journal.errors import JournalDamaged, JournalFailed
-from fleet_tui.journal.verifying import Verdict, next_step, verify_in_steps
+from fleet_tui.journal.ledger.verifying import Verdict, next_step, verify_in_steps
 
 log = logging.getLogger(__name__)
 

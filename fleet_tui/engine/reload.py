@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fleet_tui.config.load import InvalidFleet, load_fleet
 from fleet_tui.core.fleet import FleetSpec
-from fleet_tui.core.words import plural
+from fleet_tui.core.text.words import plural
 
 log = logging.getLogger(__name__)
 

@@ -13,19 +13,20 @@ from functools import partial
 from pathlib import Path
 
 from fleet_tui import __version__
-from fleet_tui.core.attempts import Word
-from fleet_tui.core.commands import StopEngine
-from fleet_tui.core.events import EngineModeChanged, FleetLoaded, Recorded
+from fleet_tui.base.doors import make_room
+from fleet_tui.base.paths import socket_path
+from fleet_tui.core.agents.vitals import FailureKind, Look, ProbeFailure
 from fleet_tui.core.fleet import FleetSpec, LocalAgent
 from fleet_tui.core.ids import RunId
+from fleet_tui.core.ledger.commands import StopEngine
+from fleet_tui.core.ledger.events import EngineModeChanged, FleetLoaded, Recorded
+from fleet_tui.core.ledger.narrate import log_line
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.modes import EngineMode, Trouble
-from fleet_tui.core.narrate import log_line
 from fleet_tui.core.protocol import Doorbell
-from fleet_tui.core.state import FleetState
 from fleet_tui.core.step import FleetChanged, FleetFileSeen, LookTaken, WordHeard
-from fleet_tui.core.vitals import FailureKind, Look, ProbeFailure
-from fleet_tui.doors import make_room
+from fleet_tui.core.tasks.attempts import Word
 from fleet_tui.engine.bell import Bell
 from fleet_tui.engine.clock import Clock, SteadyClock, WallClock
 from fleet_tui.engine.descriptors import Budget, budget, open_now, raised_limit
@@ -46,10 +47,9 @@ from fleet_tui.journal.errors import (
     JournalHeldUp,
     StateGone,
 )
-from fleet_tui.journal.logs import LogWriter
-from fleet_tui.journal.samples import SampleWriter
-from fleet_tui.journal.writer import JournalWriter
-from fleet_tui.paths import socket_path
+from fleet_tui.journal.ledger.writer import JournalWriter
+from fleet_tui.journal.telemetry.logs import LogWriter
+from fleet_tui.journal.telemetry.samples import SampleWriter
 
 log = logging.getLogger(__name__)
 

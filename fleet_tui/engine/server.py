@@ -16,8 +16,10 @@ from typing import Protocol
 import msgspec
 
 from fleet_tui import __version__
-from fleet_tui.core.commands import AddNote, Command, ProbeNow, Refused, Reply
+from fleet_tui.base.doors import is_ours, make_room
 from fleet_tui.core.ids import Epoch
+from fleet_tui.core.ledger.commands import AddNote, Command, ProbeNow, Refused, Reply
+from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.protocol import (
     MAX_FRAME_BYTES,
     PROTOCOL,
@@ -32,8 +34,6 @@ from fleet_tui.core.protocol import (
     from_client,
     read_frame,
 )
-from fleet_tui.core.refusals import RefusalCode
-from fleet_tui.doors import is_ours, make_room
 
 MAX_CLIENTS = 64
 """Consoles at the same time. One that has to make room connects anew by itself."""

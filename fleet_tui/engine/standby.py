@@ -12,23 +12,23 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from fleet_tui.core.commands import Accepted, Command, Reply, StopEngine
+from fleet_tui.base.doors import make_room
+from fleet_tui.base.errors import FleetError
+from fleet_tui.base.paths import socket_path
 from fleet_tui.core.ids import NOWHERE, Epoch, Seq
+from fleet_tui.core.ledger.commands import Accepted, Command, Reply, StopEngine
 from fleet_tui.core.modes import TROUBLES, EngineMode, ModeNow, Trouble
 from fleet_tui.core.protocol import Doorbell
-from fleet_tui.doors import make_room
 from fleet_tui.engine.clock import Clock
 from fleet_tui.engine.engine import refused_by
 from fleet_tui.engine.server import Server
-from fleet_tui.errors import FleetError
-from fleet_tui.journal import ballast
 from fleet_tui.journal.directory import EngineLock, holder_now, prepare
 from fleet_tui.journal.errors import JournalDamaged, JournalError, JournalFailed, JournalHeldUp
-from fleet_tui.journal.lockers import is_locked
-from fleet_tui.journal.segments import numbered_files
-from fleet_tui.journal.troubles import failure, touched
-from fleet_tui.journal.verifying import verify
-from fleet_tui.paths import socket_path
+from fleet_tui.journal.ledger.lockers import is_locked
+from fleet_tui.journal.ledger.segments import numbered_files
+from fleet_tui.journal.ledger.troubles import failure, touched
+from fleet_tui.journal.ledger.verifying import verify
+from fleet_tui.journal.upkeep import ballast
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from fleet_tui.errors import FleetError
+from fleet_tui.base.errors import FleetError
 
 RESTART_S = 1.0
 """A part that fails at once must not spin."""

@@ -5,12 +5,12 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from fleet_tui.core.agents.vitals import FleetSample, Look
 from fleet_tui.core.ids import AgentName
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.logs import LogGap, LogLine
-from fleet_tui.core.open_work import OpenWork
-from fleet_tui.core.state import FleetState
 from fleet_tui.core.status import sample_of
-from fleet_tui.core.vitals import FleetSample, Look
+from fleet_tui.core.tasks.open_work import OpenWork
 from fleet_tui.engine.clock import Clock
 
 CHECK_S = 0.1

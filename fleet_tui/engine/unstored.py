@@ -6,11 +6,11 @@ nothing more after a final one, and the newest fleet file.
 
 from enum import Enum, auto
 
-from fleet_tui.core.attempts import Word
-from fleet_tui.core.evidence import Running, Unknown
 from fleet_tui.core.ids import RunId
 from fleet_tui.core.modes import ModeNow
 from fleet_tui.core.step import FleetChanged, FleetFileSeen, WordHeard
+from fleet_tui.core.tasks.attempts import Word
+from fleet_tui.core.tasks.evidence import Running, Unknown
 from fleet_tui.engine.dispatch import is_final
 
 

@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
+from fleet_tui.base.errors import FleetError
 from fleet_tui.core.modes import TROUBLES, Trouble
-from fleet_tui.core.words import duration
-from fleet_tui.errors import FleetError
+from fleet_tui.core.text.words import duration
 from fleet_tui.journal.errors import JournalHeldUp
 
 log = logging.getLogger(__name__)

@@ -7,23 +7,23 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from fleet_tui.core.commands import Command, Refused, Reply
-from fleet_tui.core.events import Recorded
-from fleet_tui.core.fold import fold
+from fleet_tui.base.errors import FleetError
+from fleet_tui.base.paths import socket_path
+from fleet_tui.core.agents.vitals import FleetSample, Look
 from fleet_tui.core.ids import AgentName, Seq, TaskId
+from fleet_tui.core.ledger.commands import Command, Refused, Reply
+from fleet_tui.core.ledger.events import Recorded
+from fleet_tui.core.ledger.fold import fold
+from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.modes import ModeNow
 from fleet_tui.core.protocol import Doorbell
-from fleet_tui.core.refusals import RefusalCode
-from fleet_tui.core.retell import Retelling
-from fleet_tui.core.state import EMPTY_STATE, FleetState
-from fleet_tui.core.vitals import FleetSample, Look
-from fleet_tui.errors import FleetError
+from fleet_tui.core.tasks.retell import Retelling
 from fleet_tui.feed.client import NO_ENGINE, EngineClient
 from fleet_tui.feed.feed import MAX_SAMPLES, Link, LogQuery, Mode, View
 from fleet_tui.feed.stores import Stores
 from fleet_tui.feed.untaken import Untaken
-from fleet_tui.paths import socket_path
 
 PAGE_EVENTS = 2_000
 PAGE_LINES = 2_000

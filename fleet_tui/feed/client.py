@@ -10,8 +10,10 @@ from typing import assert_never
 import msgspec
 
 from fleet_tui import __version__
-from fleet_tui.core.commands import Command, Refused, Reply
-from fleet_tui.core.firewall import safe_line
+from fleet_tui.base.doors import check_peer, check_room
+from fleet_tui.base.errors import FleetError, Unreachable
+from fleet_tui.core.ledger.commands import Command, Refused, Reply
+from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.protocol import (
     MAX_FRAME_BYTES,
     PROTOCOL,
@@ -24,9 +26,7 @@ from fleet_tui.core.protocol import (
     from_engine,
     read_frame,
 )
-from fleet_tui.core.refusals import RefusalCode
-from fleet_tui.doors import check_peer, check_room
-from fleet_tui.errors import FleetError, Unreachable
+from fleet_tui.core.text.firewall import safe_line
 
 HELLO_DEADLINE_S = 5.0
 KNOCK_AGAIN_S = 0.02

@@ -6,14 +6,14 @@ from typing import Protocol
 
 import msgspec
 
-from fleet_tui.core.commands import Command, Reply
-from fleet_tui.core.events import Recorded
+from fleet_tui.core.agents.vitals import FleetSample, Look
 from fleet_tui.core.ids import AgentName, Seq, TaskId
+from fleet_tui.core.ledger.commands import Command, Reply
+from fleet_tui.core.ledger.events import Recorded
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.logs import Level, LogGap, LogLine
 from fleet_tui.core.modes import NORMAL, ModeNow
-from fleet_tui.core.retell import Retelling
-from fleet_tui.core.state import FleetState
-from fleet_tui.core.vitals import FleetSample, Look
+from fleet_tui.core.tasks.retell import Retelling
 from fleet_tui.feed.marks import Mark
 
 MAX_SAMPLES = 2_000
@@ -82,7 +82,8 @@ class Feed(Protocol):
         ...
 
     async def open(self) -> None:
-        """Connect and read what is there. Raises fleet_tui.errors.FleetError when it cannot."""
+        """Connect and read what is there. Raises fleet_tui.base.errors.FleetError when it
+        cannot."""
         ...
 
     def view(self) -> View:

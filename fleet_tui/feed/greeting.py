@@ -7,6 +7,8 @@ from pathlib import Path
 import msgspec
 
 from fleet_tui import __version__
+from fleet_tui.base.doors import check_peer, check_room
+from fleet_tui.base.errors import FleetError
 from fleet_tui.core.protocol import (
     MAX_FRAME_BYTES,
     PROTOCOL,
@@ -15,8 +17,6 @@ from fleet_tui.core.protocol import (
     from_engine,
     read_frame,
 )
-from fleet_tui.doors import check_peer, check_room
-from fleet_tui.errors import FleetError
 
 DEADLINE_S = 2.0
 

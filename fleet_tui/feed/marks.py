@@ -2,8 +2,8 @@
 
 from enum import StrEnum
 
-from fleet_tui.core import events as e
-from fleet_tui.core.state import Severity, TaskPhase
+from fleet_tui.core.ledger import events as e
+from fleet_tui.core.ledger.state import Severity, TaskPhase
 
 
 class Mark(StrEnum):

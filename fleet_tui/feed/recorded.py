@@ -11,21 +11,21 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from fleet_tui.core import events as e
-from fleet_tui.core.commands import Command, Refused, Reply
-from fleet_tui.core.fold import fold
+from fleet_tui.core.agents.vitals import FleetSample, Look
 from fleet_tui.core.ids import AgentName, Seq, TaskId
+from fleet_tui.core.ledger import events as e
+from fleet_tui.core.ledger.commands import Command, Refused, Reply
+from fleet_tui.core.ledger.fold import fold
+from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.logs import LogGap, LogLine
-from fleet_tui.core.refusals import RefusalCode
-from fleet_tui.core.retell import Retelling
-from fleet_tui.core.state import EMPTY_STATE, FleetState
-from fleet_tui.core.vitals import FleetSample, Look
+from fleet_tui.core.tasks.retell import Retelling
 from fleet_tui.feed.feed import MAX_SAMPLES, Link, LogQuery, Mode, View
 from fleet_tui.feed.marks import Mark, mark_of
 from fleet_tui.feed.stores import Stores
 from fleet_tui.feed.untaken import Untaken
 from fleet_tui.journal.errors import JournalError, JournalMissing
-from fleet_tui.journal.held import UNREADABLE, HeldDirectory
+from fleet_tui.journal.recordings.held import UNREADABLE, HeldDirectory
 
 T = TypeVar("T")
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from fleet_tui.feed.feed import Session
 from fleet_tui.feed.recorded import RecordedFeed
-from fleet_tui.journal.importing import import_recording, read_manifest
-from fleet_tui.journal.reader import JournalReader
-from fleet_tui.journal.recording import SUFFIX
+from fleet_tui.journal.ledger.reader import JournalReader
+from fleet_tui.journal.recordings.importing import import_recording, read_manifest
+from fleet_tui.journal.recordings.recording import SUFFIX
 
 MAX_FILES = 500
 

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from fleet_tui.core.events import Recorded
 from fleet_tui.core.ids import Seq, TaskId
+from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.logs import LogLine
 from fleet_tui.feed.feed import MAX_LINES_PER_PAGE, LogQuery
-from fleet_tui.journal.logs import LogFilter, LogReader
-from fleet_tui.journal.reader import JournalReader
-from fleet_tui.journal.samples import SampleReader
+from fleet_tui.journal.ledger.reader import JournalReader
+from fleet_tui.journal.telemetry.logs import LogFilter, LogReader
+from fleet_tui.journal.telemetry.samples import SampleReader
 
 
 class Stores:

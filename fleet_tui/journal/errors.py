@@ -23,8 +23,8 @@ from pathlib import Path
 
 import msgspec
 
+from fleet_tui.base.errors import FleetError, Refused
 from fleet_tui.core.modes import TROUBLES, Trouble
-from fleet_tui.errors import FleetError, Refused
 
 
 class JournalError(FleetError):

@@ -8,7 +8,10 @@ a network; a cancelled method leaves nothing running here, and says nothing abou
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
-from fleet_tui.core.evidence import (
+from fleet_tui.core.agents.vitals import ProbeFailure, VitalsReading
+from fleet_tui.core.ids import RunId
+from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.tasks.evidence import (
     Definite,
     Died,
     Finished,
@@ -19,9 +22,6 @@ from fleet_tui.core.evidence import (
     Stopped,
     Unknown,
 )
-from fleet_tui.core.ids import RunId
-from fleet_tui.core.logs import LogGap, LogLine
-from fleet_tui.core.vitals import ProbeFailure, VitalsReading
 
 StartAnswer = Definite[Started | NotStarted] | Unknown
 """NotStarted only when the run definitely will never start by this call."""

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import msgspec
 
-from fleet_tui import children
-from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
-from fleet_tui.core.vitals import FailureKind
+from fleet_tui.base import children
+from fleet_tui.base.redact import know
+from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.wire.json_place import MAX_JSON_BYTES, split_place, text_at
-from fleet_tui.wire.redact import know
-from fleet_tui.wire.ssh import FileFailure, SshConnection, SshFailure
+from fleet_tui.wire.ssh.pool import FileFailure, SshConnection, SshFailure
 
 MAX_SECRET_BYTES = 8_192
 COMMAND_TIMEOUT_S = 10

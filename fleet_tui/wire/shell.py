@@ -11,9 +11,9 @@ from typing import Protocol
 
 import msgspec
 
-from fleet_tui.core.evidence import Definite, Unknown
-from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
-from fleet_tui.core.vitals import FailureKind
+from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.tasks.evidence import Definite, Unknown
+from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 
 DEFAULT_MAX_OUTPUT_BYTES = 1_048_576
 

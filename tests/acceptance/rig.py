@@ -9,20 +9,20 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from fleet_tui.base.errors import FleetError
+from fleet_tui.base.paths import socket_path
 from fleet_tui.cli.common import Fleet
 from fleet_tui.cli.open import engine_answers
-from fleet_tui.core.commands import Accepted, Refused, Submit
-from fleet_tui.core.events import Recorded
 from fleet_tui.core.fleet import TaskClass
-from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import AgentName, Seq, TaskId
-from fleet_tui.core.state import EMPTY_STATE, AgentState, FleetState, Task, TaskSpec
-from fleet_tui.core.ulid import new_ulid
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.errors import FleetError
+from fleet_tui.core.ledger.commands import Accepted, Refused, Submit
+from fleet_tui.core.ledger.events import Recorded
+from fleet_tui.core.ledger.fold import fold
+from fleet_tui.core.ledger.state import EMPTY_STATE, AgentState, FleetState, Task, TaskSpec
+from fleet_tui.core.text.ulid import new_ulid
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.feed.client import EngineClient
-from fleet_tui.journal.reader import JournalReader
-from fleet_tui.paths import socket_path
+from fleet_tui.journal.ledger.reader import JournalReader
 
 NAME = "lab"
 START_WITHIN_S = 30.0

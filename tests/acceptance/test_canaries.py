@@ -14,10 +14,12 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui import crash
-from fleet_tui.console.attention import notification
-from fleet_tui.console.seatbelt import notification_sequence, title_sequence
-from fleet_tui.core.commands import (
+from fleet_tui.base import crash
+from fleet_tui.base.paths import socket_path
+from fleet_tui.console.terminal.attention import notification
+from fleet_tui.console.terminal.seatbelt import notification_sequence, title_sequence
+from fleet_tui.core.ids import AgentName, AlertId, PoolName, TaskId
+from fleet_tui.core.ledger.commands import (
     Accepted,
     AddNote,
     Cancel,
@@ -29,16 +31,14 @@ from fleet_tui.core.commands import (
     Submit,
     Uncordon,
 )
-from fleet_tui.core.events import Event, FleetLoaded, SegmentOpened, TaskSubmitted
-from fleet_tui.core.ids import AgentName, AlertId, PoolName, TaskId
-from fleet_tui.core.names import flaw_of
-from fleet_tui.core.redaction import without_patterns
-from fleet_tui.core.state import EMPTY_STATE, Alert, Severity, TaskPhase, TaskSpec
-from fleet_tui.core.ulid import new_ulid
-from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
+from fleet_tui.core.ledger.events import Event, FleetLoaded, SegmentOpened, TaskSubmitted
+from fleet_tui.core.ledger.state import EMPTY_STATE, Alert, Severity, TaskPhase, TaskSpec
+from fleet_tui.core.text.names import flaw_of
+from fleet_tui.core.text.redaction import without_patterns
+from fleet_tui.core.text.ulid import new_ulid
+from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.feed.client import EngineClient
-from fleet_tui.journal.logs import LogFilter, LogReader
-from fleet_tui.paths import socket_path
+from fleet_tui.journal.telemetry.logs import LogFilter, LogReader
 from tests.acceptance.rig import MakeRig, Rig
 from tests.support.pty_harness import PtyProgram, python
 from tests.support.secret_shapes import CANARY, HEX, SHAPES

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.events import AlertRaised, AttemptUnknown, HealthChanged, Recorded
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.state import Health, TaskPhase
+from fleet_tui.core.ledger.events import AlertRaised, AttemptUnknown, HealthChanged, Recorded
+from fleet_tui.core.ledger.state import Health, TaskPhase
 from tests.acceptance.rig import MakeRig, Rig
 from tests.support.far_host import FarHost, far_host
 from tests.support.sshd import Sshd, make_sshd

@@ -10,14 +10,14 @@ import psutil
 import pytest
 
 from fleet_tui import __version__
-from fleet_tui.core.commands import ProbeNow
-from fleet_tui.core.events import EngineStarted, EngineStopped
+from fleet_tui.base.errors import ExitCode
+from fleet_tui.base.paths import socket_path
 from fleet_tui.core.ids import AgentName
+from fleet_tui.core.ledger.commands import ProbeNow
+from fleet_tui.core.ledger.events import EngineStarted, EngineStopped
+from fleet_tui.core.ledger.state import AttemptPhase, TaskPhase
 from fleet_tui.core.protocol import PROTOCOL, Hello, Request
-from fleet_tui.core.state import AttemptPhase, TaskPhase
-from fleet_tui.errors import ExitCode
 from fleet_tui.feed.attached import AttachedFeed
-from fleet_tui.paths import socket_path
 from tests.acceptance.rig import MakeRig, Rig
 
 LOCAL = """

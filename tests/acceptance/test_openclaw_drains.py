@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.state import Health, TaskPhase
+from fleet_tui.core.ledger.state import Health, TaskPhase
 from fleet_tui.wire.openclaw.connection import Connection, Result, connect
 from fleet_tui.wire.openclaw.dial import dial_over_ssh
 from tests.acceptance.gateways import Books, fleet_of

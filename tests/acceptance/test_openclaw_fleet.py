@@ -12,14 +12,14 @@ import pytest
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from fleet_tui.core.events import AttemptFinished, AttemptGivenUp, AttemptUnknown
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import split_run_id
-from fleet_tui.core.state import AttemptPhase, Health, TaskPhase
+from fleet_tui.core.ledger.events import AttemptFinished, AttemptGivenUp, AttemptUnknown
+from fleet_tui.core.ledger.state import AttemptPhase, Health, TaskPhase
 from fleet_tui.feed.attached import AttachedFeed
 from fleet_tui.feed.feed import Feed, Link, View
 from fleet_tui.feed.recorded import RecordedFeed
-from fleet_tui.journal.importing import import_recording
+from fleet_tui.journal.recordings.importing import import_recording
 from tests.acceptance.gateways import Books, fleet_of
 from tests.acceptance.rig import MakeRig, Rig
 from tests.support.console import at_rest, console, text_of

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from fleet_tui.core.decision import PendingCode
-from fleet_tui.core.events import AttemptSeen, HealthChanged
 from fleet_tui.core.ids import RunId, TaskId
-from fleet_tui.core.state import AttemptPhase, Health, Task, TaskPhase
+from fleet_tui.core.ledger.events import AttemptSeen, HealthChanged
+from fleet_tui.core.ledger.state import AttemptPhase, Health, Task, TaskPhase
+from fleet_tui.core.routing.decision import PendingCode
 from fleet_tui.feed.attached import AttachedFeed
 from tests.acceptance.gateways import Books, fleet_of
 from tests.acceptance.rig import MakeRig, Rig

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.events import AlertRaised, HealthChanged
-from fleet_tui.core.state import Health, TaskPhase
+from fleet_tui.core.ledger.events import AlertRaised, HealthChanged
+from fleet_tui.core.ledger.state import Health, TaskPhase
 from tests.acceptance.rig import PROGRAM, MakeRig, Rig
 from tests.support.pty_harness import PtyProgram
 

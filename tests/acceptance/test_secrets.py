@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fleet_tui.core.state import TaskPhase
-from fleet_tui.paths import socket_path
+from fleet_tui.base.paths import socket_path
+from fleet_tui.core.ledger.state import TaskPhase
 from tests.acceptance.rig import MakeRig, Rig
 from tests.support.pty_harness import PtyProgram, python
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fleet_tui.core.events import EngineStarted, TaskPlaced
-from fleet_tui.core.state import TaskPhase
-from fleet_tui.paths import socket_path
+from fleet_tui.base.paths import socket_path
+from fleet_tui.core.ledger.events import EngineStarted, TaskPlaced
+from fleet_tui.core.ledger.state import TaskPhase
 from tests.acceptance.rig import MakeRig, Rig
 from tests.acceptance.test_modes import works
 

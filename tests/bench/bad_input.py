@@ -8,8 +8,8 @@ from functools import partial
 
 from fleet_tui.cli.written_task import BadTask, parse_line
 from fleet_tui.config.load import InvalidFleet, load_bytes
-from fleet_tui.core.filters import MAX_FILTER_CHARS, FilterProblem, parse
-from fleet_tui.core.task_filter import TASK_KEYS
+from fleet_tui.core.tasks.filter import TASK_KEYS
+from fleet_tui.core.text.filters import MAX_FILTER_CHARS, FilterProblem, parse
 from tests.bench.frame import Row, at_most, cost_of
 
 LIMIT_MS = 200.0

@@ -16,14 +16,14 @@ import msgspec
 from textual import events
 from textual.pilot import Pilot
 
-from fleet_tui.console.app import FleetApp
-from fleet_tui.console.garbage import Tidying
-from fleet_tui.console.places import Place
+from fleet_tui.console.shell.app import FleetApp
+from fleet_tui.console.shell.places import Place
+from fleet_tui.console.terminal.garbage import Tidying
+from fleet_tui.core.agents.vitals import Look, VitalsReading
 from fleet_tui.core.ids import AgentName, HostName, TaskId
+from fleet_tui.core.ledger.state import FleetState, Task, TaskPhase
 from fleet_tui.core.logs import Level, LogLine
-from fleet_tui.core.state import FleetState, Task, TaskPhase
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import Look, VitalsReading
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.bench.frame import Row, at_most
 from tests.support.console import at_rest, console, press, running, until
 from tests.support.fake_feed import FakeFeed

@@ -10,13 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleet_tui.core.events import Event, Recorded
-from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import Epoch, Seq
-from fleet_tui.core.state import EMPTY_STATE
-from fleet_tui.journal import codec
-from fleet_tui.journal.reader import JournalReader
-from fleet_tui.journal.writer import JournalWriter
+from fleet_tui.core.ledger.events import Event, Recorded
+from fleet_tui.core.ledger.fold import fold
+from fleet_tui.core.ledger.state import EMPTY_STATE
+from fleet_tui.journal.ledger import codec
+from fleet_tui.journal.ledger.reader import JournalReader
+from fleet_tui.journal.ledger.writer import JournalWriter
 from tests.bench.frame import Cost, Row, at_least, at_most, cost_of, percentile
 from tests.journal.stories import note, opening, tasks
 

@@ -19,14 +19,14 @@ from pathlib import Path
 
 import psutil
 
+from fleet_tui.core.agents.vitals import VitalsReading
 from fleet_tui.core.fleet import AgentSpec, HostSpec, OpenClawAgent, ProbeSpec
 from fleet_tui.core.ids import AgentName, HostName, PoolName
-from fleet_tui.core.vitals import VitalsReading
 from fleet_tui.wire.openclaw.dial import dial_over_ssh
 from fleet_tui.wire.openclaw.http import HttpAnswer, KeptHttp
 from fleet_tui.wire.openclaw.port import OpenClawPort
-from fleet_tui.wire.ssh import SshPool
-from fleet_tui.wire.ssh_connection import SshConnection
+from fleet_tui.wire.ssh.connection import SshConnection
+from fleet_tui.wire.ssh.pool import SshPool
 from tests.bench.frame import Row, Unavailable, at_least, at_most, percentile
 from tests.support.gateway_server import TOKEN, gateway_process
 from tests.support.needs import no_sshd

@@ -7,13 +7,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from fleet_tui.core.commands import Accepted, Freeze, Submit
+from fleet_tui.base.paths import socket_path
 from fleet_tui.core.ids import TaskId
-from fleet_tui.core.state import TaskSpec
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.ledger.commands import Accepted, Freeze, Submit
+from fleet_tui.core.ledger.state import TaskSpec
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine.run import RunningEngine
 from fleet_tui.feed.client import EngineClient
-from fleet_tui.paths import socket_path
 from tests.bench.frame import Row, at_most, percentile
 from tests.journal.stories import FLEET
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from functools import partial
 
-from fleet_tui.core.firewall import safe_line
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.text.firewall import safe_line
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.framing import LineFramer
 from tests.bench.frame import Row, at_least, at_most, cost_of
 

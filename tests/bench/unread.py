@@ -13,13 +13,13 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from fleet_tui.core.commands import Accepted, Freeze, Submit
+from fleet_tui.base.paths import socket_path
 from fleet_tui.core.ids import TaskId
-from fleet_tui.core.state import TaskSpec
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.ledger.commands import Accepted, Freeze, Submit
+from fleet_tui.core.ledger.state import TaskSpec
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine.run import RunningEngine
 from fleet_tui.feed.client import EngineClient
-from fleet_tui.paths import socket_path
 from tests.bench.frame import Row, Unavailable, at_most, percentile
 from tests.journal.stories import FLEET
 from tests.support.pty_harness import PtyProgram, python
@@ -31,7 +31,7 @@ LOOK_S = 0.005
 CONSOLE = """
 import sys
 from pathlib import Path
-from fleet_tui.console.run import run
+from fleet_tui.console.shell.run import run
 from fleet_tui.feed.attached import AttachedFeed
 sys.exit(run(AttachedFeed(Path(sys.argv[1]), by="bench")))
 """

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from fleet_tui.base.paths import fleet_dir
 from fleet_tui.cli.main import run
-from fleet_tui.core.events import AlertRaised
 from fleet_tui.core.ids import AlertId
-from fleet_tui.core.state import Severity
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.journal.writer import JournalWriter
-from fleet_tui.paths import fleet_dir
+from fleet_tui.core.ledger.events import AlertRaised
+from fleet_tui.core.ledger.state import Severity
+from fleet_tui.core.text.untrusted import Untrusted
+from fleet_tui.journal.ledger.writer import JournalWriter
 from tests.journal.stories import opening
 
 NOW_MS = 1_795_000_000_000

@@ -10,14 +10,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from fleet_tui.base.errors import ExitCode
 from fleet_tui.cli import logs
 from fleet_tui.cli.main import run
+from fleet_tui.core.ledger.state import TaskPhase
 from fleet_tui.core.logs import Level, LogLine
-from fleet_tui.core.state import TaskPhase
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.errors import ExitCode
-from fleet_tui.journal.importing import import_recording
-from fleet_tui.journal.logs import LogFilter, LogReader
+from fleet_tui.core.text.untrusted import Untrusted
+from fleet_tui.journal.recordings.importing import import_recording
+from fleet_tui.journal.telemetry.logs import LogFilter, LogReader
 from tests.acceptance.rig import PROGRAM
 from tests.cli.conftest import WITHIN_S, Shop
 

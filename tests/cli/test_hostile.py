@@ -10,7 +10,7 @@ import pytest
 
 from fleet_tui.cli import terminal
 from fleet_tui.cli.main import run
-from fleet_tui.core.firewall import safe_line
+from fleet_tui.core.text.firewall import safe_line
 from tests.support import payloads
 from tests.support.pty_harness import PtyProgram, python
 

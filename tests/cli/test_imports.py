@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from fleet_tui import crash
+from fleet_tui.base import crash
+from fleet_tui.base.errors import ExitCode
 from fleet_tui.cli import check, import_
-from fleet_tui.errors import ExitCode
 
 
 @pytest.fixture(autouse=True)

@@ -9,13 +9,8 @@ import click
 import pytest
 
 from fleet_tui import __version__
-from fleet_tui.bundled import sample_fleet
-from fleet_tui.cli.common import Fleet, ask_engine
-from fleet_tui.cli.files import recording_target
-from fleet_tui.cli.main import COMMANDS, run
-from fleet_tui.cli.review import directory_of
-from fleet_tui.core.commands import Command, Reply, StopEngine
-from fleet_tui.errors import (
+from fleet_tui.base.bundled import sample_fleet
+from fleet_tui.base.errors import (
     ExitCode,
     FleetError,
     Interrupted,
@@ -25,6 +20,11 @@ from fleet_tui.errors import (
     Unreachable,
     UsageError,
 )
+from fleet_tui.cli.common import Fleet, ask_engine
+from fleet_tui.cli.files import recording_target
+from fleet_tui.cli.main import COMMANDS, run
+from fleet_tui.cli.review import directory_of
+from fleet_tui.core.ledger.commands import Command, Reply, StopEngine
 from fleet_tui.feed.client import NO_ENGINE, NO_REPLY
 
 pytestmark = pytest.mark.usefixtures("own_process")
@@ -276,8 +276,8 @@ def test_a_reader_that_goes_away_is_no_error(words: list[str]) -> None:
 
 
 def test_keys_are_those_of_the_console(capsys: pytest.CaptureFixture[str]) -> None:
-    from fleet_tui.console.action import keys_text
-    from fleet_tui.console.actions import ACTIONS
+    from fleet_tui.console.actions.action import keys_text
+    from fleet_tui.console.actions.registry import ACTIONS
 
     assert run(["keys"]) == 0
     printed = capsys.readouterr().out.splitlines()

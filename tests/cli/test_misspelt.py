@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import click
 import pytest
 
+from fleet_tui.base.errors import ExitCode
 from fleet_tui.cli.choosing import OneOf
 from fleet_tui.cli.main import COMMANDS, cli
-from fleet_tui.core.state import AttemptPhase, TaskPhase
-from fleet_tui.core.task_filter import TASK_WORDS
-from fleet_tui.core.task_words import task_word
-from fleet_tui.errors import ExitCode
+from fleet_tui.core.ledger.state import AttemptPhase, TaskPhase
+from fleet_tui.core.tasks.filter import TASK_WORDS
+from fleet_tui.core.tasks.words import task_word
 from tests.cli.conftest import Shop
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from fleet_tui.base.errors import ExitCode, InvalidConfig
 from fleet_tui.cli.main import run
 from fleet_tui.config.importers import ansible_run
 from fleet_tui.config.importers.ansible_run import list_inventory
-from fleet_tui.errors import ExitCode, InvalidConfig
 
 NEVER = "/nowhere/that/is/a/program"
 

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from fleet_tui.base.errors import ExitCode
+from fleet_tui.base.paths import fleet_dir
 from fleet_tui.cli.main import run
 from fleet_tui.core.ids import AgentName
+from fleet_tui.core.ledger.state import MAX_CLOSED_TASKS
 from fleet_tui.core.logs import Level, LogLine
-from fleet_tui.core.state import MAX_CLOSED_TASKS
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.errors import ExitCode
-from fleet_tui.journal.logs import LogWriter
-from fleet_tui.journal.recording import export
-from fleet_tui.journal.writer import JournalWriter
-from fleet_tui.paths import fleet_dir
+from fleet_tui.core.text.untrusted import Untrusted
+from fleet_tui.journal.ledger.writer import JournalWriter
+from fleet_tui.journal.recordings.recording import export
+from fleet_tui.journal.telemetry.logs import LogWriter
 from tests.cli.test_any_age import FIRST, NOW_MS
 from tests.journal.stories import opening, tasks
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.bundled import sample_fleet
+from fleet_tui.base.bundled import sample_fleet
+from fleet_tui.base.redact import redact
 from fleet_tui.config.load import load_fleet
-from fleet_tui.journal.recording import export
-from fleet_tui.sim.demo import write_history
-from fleet_tui.wire.redact import redact
+from fleet_tui.journal.recordings.recording import export
+from fleet_tui.sim.demo.process import write_history
 from tests.support.pty_harness import PtyProgram
 
 MINUTES = 4

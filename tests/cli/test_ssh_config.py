@@ -7,8 +7,8 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from fleet_tui.base.errors import ExitCode
 from fleet_tui.cli import check, doctor, import_
-from fleet_tui.errors import ExitCode
 from tests.support.ssh_home import SshHome
 
 pytestmark = [pytest.mark.sshd, pytest.mark.usefixtures("own_process")]

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from fleet_tui.base.errors import ExitCode
 from fleet_tui.cli.sending import Sent, send_all
-from fleet_tui.core.commands import Accepted, Refused, Reply, Submit
 from fleet_tui.core.fleet import Priority, TaskClass
 from fleet_tui.core.ids import Seq, TaskId
-from fleet_tui.core.names import flaw_of
-from fleet_tui.core.refusals import RefusalCode
-from fleet_tui.core.state import Task, TaskSpec
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.errors import ExitCode
+from fleet_tui.core.ledger.commands import Accepted, Refused, Reply, Submit
+from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.state import Task, TaskSpec
+from fleet_tui.core.text.names import flaw_of
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.acceptance.rig import PROGRAM
 from tests.cli.conftest import WITHIN_S, Shop
 from tests.support import surroundings

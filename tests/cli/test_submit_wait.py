@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from fleet_tui.base.errors import ExitCode, FleetError
 from fleet_tui.cli import submit
 from fleet_tui.cli.common import Fleet
 from fleet_tui.core.ids import TaskId
-from fleet_tui.core.state import MAX_CLOSED_TASKS
-from fleet_tui.errors import ExitCode, FleetError
-from fleet_tui.journal.writer import JournalWriter
+from fleet_tui.core.ledger.state import MAX_CLOSED_TASKS
+from fleet_tui.journal.ledger.writer import JournalWriter
 from tests.journal.stories import opening, tasks
 
 NOW_MS = 1_700_000_000_000

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
-from fleet_tui.errors import ExitCode
+from fleet_tui.base.errors import ExitCode
 from tests.support import hostile, hostile_ledger, surroundings
 from tests.support.surrounded import ENGINE, ENGINE_FILE, FLEET_FILE, NAME, runs
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from fleet_tui import crash
+from fleet_tui.base import crash
+from fleet_tui.base.errors import ExitCode, FleetError, InvalidConfig, Unreachable
 from fleet_tui.cli import import_
 from fleet_tui.config.importers import ansible_run
 from fleet_tui.config.importers.ansible import findings_of, read_inventory
@@ -17,7 +18,6 @@ from fleet_tui.config.importers.ansible_run import connection_settings, find_pro
 from fleet_tui.config.importers.found import Findings, fleet_file
 from fleet_tui.config.load import load_text
 from fleet_tui.core.fleet import FleetSpec
-from fleet_tui.errors import ExitCode, FleetError, InvalidConfig, Unreachable
 
 VAULTED = "!vault |\n        $ANSIBLE_VAULT;1.1;AES256\n        61626364656667\n"
 ENCRYPTED = "$ANSIBLE_VAULT;1.1;AES256\n61626364656667\n"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui import bundled
-from fleet_tui.errors import FleetError
+from fleet_tui.base import bundled
+from fleet_tui.base.errors import FleetError
 
 
 def test_sample_fleets_are_found_by_name() -> None:

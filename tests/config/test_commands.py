@@ -11,10 +11,10 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from fleet_tui import bundled
+from fleet_tui.base import bundled
+from fleet_tui.base.errors import ExitCode, FleetError, InvalidConfig, Refused
 from fleet_tui.cli import check, import_, init, schema
 from fleet_tui.config.models import AgentEntry, Defaults, FleetFile
-from fleet_tui.errors import ExitCode, FleetError, InvalidConfig, Refused
 
 pytestmark = pytest.mark.usefixtures("own_process")
 

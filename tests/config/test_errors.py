@@ -2,7 +2,7 @@
 
 import pytest
 
-from fleet_tui import errors
+from fleet_tui.base import errors
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui import bundled
+from fleet_tui.base import bundled
 from fleet_tui.config.load import InvalidFleet, load_fleet, load_text
 from fleet_tui.config.peek import fleet_name
 from fleet_tui.config.problems import ProblemSeverity

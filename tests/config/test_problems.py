@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet_tui.config.problems import Problem, ProblemSeverity, as_github, as_json, as_text
-from fleet_tui.core.firewall import safe_line
+from fleet_tui.core.text.firewall import safe_line
 
 STORM = "e" + "\u0301" * 30
 

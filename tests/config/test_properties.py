@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fleet_tui import bundled
+from fleet_tui.base import bundled
 from fleet_tui.config.importers.found import fleet_file
 from fleet_tui.config.importers.hosts_file import read_hosts
 from fleet_tui.config.load import InvalidFleet, load_bytes, load_text

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fleet_tui.console import slices
+from fleet_tui.console.terminal import slices
 
 
 @pytest.fixture(autouse=True)

@@ -8,14 +8,14 @@ import pytest
 from textual.binding import Binding
 
 from fleet_tui import cli
-from fleet_tui.console.action import UPPER_CASE_THAT_LOOKS, Action, Effect, key_text
-from fleet_tui.console.actions import ACTIONS, BY_NAME, keys_table_markdown
-from fleet_tui.console.commandline import COMMANDS, CommandSpec, find
-from fleet_tui.console.footer import hints
-from fleet_tui.console.places import TABS, Place
-from fleet_tui.console.screens.base import FleetScreen
-from fleet_tui.console.screens.registry import SCREENS, make_screen
-from fleet_tui.console.selection import Context, Scope, Selection
+from fleet_tui.console.actions.action import UPPER_CASE_THAT_LOOKS, Action, Effect, key_text
+from fleet_tui.console.actions.registry import ACTIONS, BY_NAME, keys_table_markdown
+from fleet_tui.console.actions.selection import Context, Scope, Selection
+from fleet_tui.console.shell.commandline import COMMANDS, CommandSpec, find
+from fleet_tui.console.shell.footer import hints
+from fleet_tui.console.shell.places import TABS, Place
+from fleet_tui.console.shell.screen import FleetScreen
+from fleet_tui.console.shell.screens import SCREENS, make_screen
 from fleet_tui.console.widgets.fleet_table import FleetTable
 from fleet_tui.console.widgets.log_view import LogView
 from fleet_tui.feed.feed import Mode

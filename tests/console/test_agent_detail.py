@@ -3,7 +3,8 @@ from typing import get_args
 import msgspec
 import pytest
 
-from fleet_tui.console.agent_detail import (
+from fleet_tui.console.text.document import Pen, Section, Target, plain
+from fleet_tui.console.views.agents.detail import (
     MAX_LOOKS,
     about_agent,
     agent_sections,
@@ -11,8 +12,10 @@ from fleet_tui.console.agent_detail import (
     health_changes,
     tasks_of,
 )
-from fleet_tui.console.detail_rows import Pen, Section, Target, plain
-from fleet_tui.core.events import (
+from fleet_tui.core.agents.vitals import FailureKind, Look, ProbeFailure, VitalsReading
+from fleet_tui.core.fleet import CommandAgent, HostSpec
+from fleet_tui.core.ids import AgentName, Epoch, HostName, Seq
+from fleet_tui.core.ledger.events import (
     AboutTask,
     AgentCordoned,
     AgentIdentified,
@@ -25,12 +28,9 @@ from fleet_tui.core.events import (
     NoteAdded,
     Recorded,
 )
-from fleet_tui.core.fleet import CommandAgent, HostSpec
-from fleet_tui.core.ids import AgentName, Epoch, HostName, Seq
+from fleet_tui.core.ledger.state import AgentState, Cordon, Health
 from fleet_tui.core.logs import Level, LogLine
-from fleet_tui.core.state import AgentState, Cordon, Health
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind, Look, ProbeFailure, VitalsReading
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support import payloads
 from tests.support.scene import NOW_MS, agent_name, seeded_looks, seeded_state, task_id
 

@@ -3,15 +3,15 @@
 import msgspec
 import pytest
 
-from fleet_tui.console.app import FleetApp
-from fleet_tui.console.places import Place
-from fleet_tui.console.screens.alerts import subject_place
-from fleet_tui.core.events import Recorded
+from fleet_tui.console.shell.app import FleetApp
+from fleet_tui.console.shell.places import Place
+from fleet_tui.console.views.alerts.screen import subject_place
 from fleet_tui.core.ids import Epoch, Seq, TaskId
+from fleet_tui.core.ledger.events import Recorded
+from fleet_tui.core.ledger.state import Totals
 from fleet_tui.core.logs import Level, LogLine
-from fleet_tui.core.retell import Retelling, retell
-from fleet_tui.core.state import Totals
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.tasks.retell import Retelling, retell
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.feed.feed import LogQuery, Mode
 from tests.journal.stories import AGENT, task_story
 from tests.support.console import console, press, running, text_of, until

@@ -7,21 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.console.app import FleetApp
-from fleet_tui.console.glyphs import UNICODE
-from fleet_tui.console.messages import Loudness
-from fleet_tui.console.palette import Palette
-from fleet_tui.console.panes.health import HealthPane
-from fleet_tui.console.panes.logs import LogsPane
-from fleet_tui.console.places import Place
-from fleet_tui.console.screens.help import HelpScreen
+from fleet_tui.console.shell.app import FleetApp
+from fleet_tui.console.shell.messages import Loudness
+from fleet_tui.console.shell.palette import Palette
+from fleet_tui.console.shell.places import Place
+from fleet_tui.console.text.glyphs import UNICODE
+from fleet_tui.console.views.agents.pane import HealthPane
+from fleet_tui.console.views.help.screen import HelpScreen
+from fleet_tui.console.views.logs.pane import LogsPane
 from fleet_tui.console.widgets.dialogs import ConfirmBar, PlanCard
-from fleet_tui.core.commands import Ack, AddNote, Cancel, Cordon, Refused, Requeue, Uncordon
 from fleet_tui.core.ids import AlertId
+from fleet_tui.core.ledger.commands import Ack, AddNote, Cancel, Cordon, Refused, Requeue, Uncordon
+from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.state import Alert, Severity
 from fleet_tui.core.logs import Level, LogLine
-from fleet_tui.core.refusals import RefusalCode
-from fleet_tui.core.state import Alert, Severity
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.feed.feed import Mode
 from tests.support import payloads
 from tests.support.console import COLOURFUL, console, press, running, text_of, until

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.console import keymap
-from fleet_tui.console.actions import ACTIONS, BY_NAME
-from fleet_tui.console.app import FleetApp
-from fleet_tui.console.screens.first_run import Beginning, FirstRun
+from fleet_tui.console.actions.registry import ACTIONS, BY_NAME
+from fleet_tui.console.shell import keymap
+from fleet_tui.console.shell.app import FleetApp
+from fleet_tui.console.views.help.first_run import Beginning, FirstRun
 from fleet_tui.console.widgets.dialogs import ConfirmBar
 from tests.support.console import COLOURFUL, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed

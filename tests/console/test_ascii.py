@@ -2,7 +2,7 @@
 
 import pytest
 
-from fleet_tui.console.glyphs import ASCII
+from fleet_tui.console.text.glyphs import ASCII
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
 from tests.support.scene import seeded_state, with_dead_letters

@@ -5,7 +5,7 @@ import re
 import msgspec
 import pytest
 
-from fleet_tui.console.attention import (
+from fleet_tui.console.terminal.attention import (
     CALL_EVERY_S,
     Attention,
     Caller,
@@ -13,10 +13,10 @@ from fleet_tui.console.attention import (
     notification,
     title,
 )
-from fleet_tui.console.glyphs import ASCII, UNICODE
-from fleet_tui.console.seatbelt import notification_sequence
+from fleet_tui.console.terminal.seatbelt import notification_sequence
+from fleet_tui.console.text.glyphs import ASCII, UNICODE
 from fleet_tui.core.ids import AlertId
-from fleet_tui.core.state import Alert, FleetState, Severity
+from fleet_tui.core.ledger.state import Alert, FleetState, Severity
 from fleet_tui.core.status import summarize
 from fleet_tui.feed.feed import Mode, View
 from tests.support import payloads

@@ -9,18 +9,18 @@ import pytest
 from textual import events
 from textual.widgets import TextArea
 
-from fleet_tui.console.panes.table import TablePane
-from fleet_tui.console.places import Place
-from fleet_tui.console.screens.tasks import TaskRow, TasksPane
-from fleet_tui.console.slices import SLICE_MS, Slices, in_order
-from fleet_tui.console.task_order import most_urgent, urgency
+from fleet_tui.console.shell.places import Place
+from fleet_tui.console.terminal.slices import SLICE_MS, Slices, in_order
+from fleet_tui.console.views.table import TablePane
+from fleet_tui.console.views.tasks.order import most_urgent, urgency
+from fleet_tui.console.views.tasks.table import TaskRow, TasksPane
 from fleet_tui.console.widgets.form import MAX_TYPED_CHARS
 from fleet_tui.console.widgets.log_view import LogView
-from fleet_tui.core import words
-from fleet_tui.core.filters import Filter, parse
+from fleet_tui.core.ledger.state import FleetState, Task
 from fleet_tui.core.logs import Level, LogLine
-from fleet_tui.core.state import FleetState, Task
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.text import words
+from fleet_tui.core.text.filters import Filter, parse
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.feed.feed import View
 from tests.support.console import at_rest, console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed

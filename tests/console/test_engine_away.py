@@ -2,9 +2,9 @@
 
 import pytest
 
-from fleet_tui.console.action import ENGINE_AWAY
-from fleet_tui.console.app import FleetApp
-from fleet_tui.console.panes.health import HealthPane
+from fleet_tui.console.actions.action import ENGINE_AWAY
+from fleet_tui.console.shell.app import FleetApp
+from fleet_tui.console.views.agents.pane import HealthPane
 from fleet_tui.feed.feed import Link
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed, reconnecting

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fleet_tui.console.garbage import AT_LAST, AT_REST, NEVER, Tidying
+from fleet_tui.console.terminal.garbage import AT_LAST, AT_REST, NEVER, Tidying
 
 
 @pytest.fixture(autouse=True)

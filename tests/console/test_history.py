@@ -3,9 +3,9 @@
 import stat
 from pathlib import Path
 
-from fleet_tui.console.app import FleetApp
-from fleet_tui.console.commandline import is_private
-from fleet_tui.console.history import MAX_LINES, History
+from fleet_tui.console.shell.app import FleetApp
+from fleet_tui.console.shell.commandline import is_private
+from fleet_tui.console.shell.history import MAX_LINES, History
 from fleet_tui.console.widgets.command_bar import CommandBar
 from tests.support.console import COLOURFUL, press, running
 from tests.support.fake_feed import FakeFeed

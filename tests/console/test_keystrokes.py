@@ -2,7 +2,7 @@
 
 from textual.events import Key
 
-from fleet_tui.console.keystrokes import BURST_KEYS, BURST_S, Pace
+from fleet_tui.console.terminal.keystrokes import BURST_KEYS, BURST_S, Pace
 from tests.support.console import console, running, text_of, until
 from tests.support.pty_harness import PtyProgram, python
 

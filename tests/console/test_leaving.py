@@ -51,7 +51,7 @@ def test_the_terminal_is_given_back(how: str, code: int) -> None:
 VALUE = "sk-value-of-a-local-variable-0123456789"
 BROKEN = """
 import os, sys
-from fleet_tui.console.run import run
+from fleet_tui.console.shell.run import run
 from tests.support.fake_feed import FakeFeed
 class Broken(FakeFeed):
     async def send(self, command):

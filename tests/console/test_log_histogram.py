@@ -6,19 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_tui.console.app import FleetApp
-from fleet_tui.console.glyphs import ASCII, UNICODE, Glyphs
-from fleet_tui.console.panes.log_histogram import (
+from fleet_tui.console.shell.app import FleetApp
+from fleet_tui.console.shell.places import Place
+from fleet_tui.console.text.glyphs import ASCII, UNICODE, Glyphs
+from fleet_tui.console.views.logs.histogram import (
     LogHistogram,
     chart_width,
     count_lines,
     height_for,
     histogram_lines,
 )
-from fleet_tui.console.panes.logs import LogsPane
-from fleet_tui.console.places import Place
+from fleet_tui.console.views.logs.pane import LogsPane
 from fleet_tui.core.logs import Level, LogGap, LogLine
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
 from tests.support.scene import NOW_MS, agent_name, task_id

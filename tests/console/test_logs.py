@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
-from fleet_tui.console.app import FleetApp
-from fleet_tui.console.places import Place
-from fleet_tui.console.screens.logs import FIRST_PAGE, OLDER_PAGE, StoredLogsPane
+from fleet_tui.console.shell.app import FleetApp
+from fleet_tui.console.shell.places import Place
+from fleet_tui.console.views.logs.screen import FIRST_PAGE, OLDER_PAGE, StoredLogsPane
 from fleet_tui.console.widgets.log_view import LogView
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.logs import Level, LogGap, LogLine
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.feed.feed import LogQuery
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed

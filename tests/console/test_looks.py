@@ -1,17 +1,11 @@
 """Each word of a closed vocabulary has a sign and a tone, and trouble looks like trouble."""
 
-from fleet_tui.console.cells import Tone
-from fleet_tui.console.glyphs import ASCII, UNICODE, Sign
-from fleet_tui.console.looks import (
-    Look,
-    agent_look,
-    attempt_look,
-    severity_look,
-    task_look,
-)
-from fleet_tui.core.agent_words import AgentWord
-from fleet_tui.core.state import AttemptPhase, Severity, TaskPhase
-from fleet_tui.core.task_words import TaskWord
+from fleet_tui.console.text.cells import Tone
+from fleet_tui.console.text.glyphs import ASCII, UNICODE, Sign
+from fleet_tui.console.text.looks import Look, agent_look, attempt_look, severity_look, task_look
+from fleet_tui.core.agents.words import AgentWord
+from fleet_tui.core.ledger.state import AttemptPhase, Severity, TaskPhase
+from fleet_tui.core.tasks.words import TaskWord
 
 LOUD = {Tone.WARN, Tone.ERROR}
 

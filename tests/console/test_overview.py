@@ -6,14 +6,14 @@ from hypothesis import strategies as st
 from syrupy.assertion import SnapshotAssertion
 from textual.pilot import Pilot
 
-from fleet_tui.console.app import FleetApp
-from fleet_tui.console.glyphs import ASCII
-from fleet_tui.console.panes.alerts import AlertsPane
-from fleet_tui.console.panes.health import HealthPane
-from fleet_tui.console.panes.queue import depths
-from fleet_tui.console.screens.overview import heights
+from fleet_tui.console.shell.app import FleetApp
+from fleet_tui.console.text.glyphs import ASCII
+from fleet_tui.console.views.agents.pane import HealthPane
+from fleet_tui.console.views.alerts.pane import AlertsPane
+from fleet_tui.console.views.overview.screen import heights
+from fleet_tui.console.views.queue.pane import depths
 from fleet_tui.console.widgets.fleet_table import FleetTable
-from fleet_tui.core.state import Health
+from fleet_tui.core.ledger.state import Health
 from fleet_tui.feed.feed import Mode
 from tests.support.console import at_rest, console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed, quiet_feed, reconnecting

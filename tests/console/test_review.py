@@ -3,10 +3,10 @@
 import pytest
 from syrupy.assertion import SnapshotAssertion
 
-from fleet_tui.console.app import FleetApp
-from fleet_tui.console.places import Place
+from fleet_tui.base.errors import FleetError
+from fleet_tui.console.shell.app import FleetApp
+from fleet_tui.console.shell.places import Place
 from fleet_tui.console.widgets.timeline_band import TimelineBand
-from fleet_tui.errors import FleetError
 from fleet_tui.feed.feed import Mode
 from tests.support.console import COLOURFUL, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed

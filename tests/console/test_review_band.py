@@ -2,8 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from fleet_tui.console.glyphs import ASCII
-from fleet_tui.console.timeline import (
+from fleet_tui.console.shell.timeline import (
     MARKS,
     Moment,
     band_lines,
@@ -13,6 +12,7 @@ from fleet_tui.console.timeline import (
     parse_moment,
     place,
 )
+from fleet_tui.console.text.glyphs import ASCII
 from fleet_tui.feed.marks import Mark
 from tests.support.scene import NOW_MS
 

@@ -6,13 +6,13 @@ import sys
 import msgspec
 import pytest
 
-from fleet_tui.console import rows
-from fleet_tui.console.cells import Tone
-from fleet_tui.console.glyphs import ASCII, UNICODE
-from fleet_tui.core.decision import Decision
+from fleet_tui.console.text import rows
+from fleet_tui.console.text.cells import Tone
+from fleet_tui.console.text.glyphs import ASCII, UNICODE
+from fleet_tui.core.agents.vitals import VitalsReading
 from fleet_tui.core.fleet import Strategy
-from fleet_tui.core.state import AgentState, Health, Severity
-from fleet_tui.core.vitals import VitalsReading
+from fleet_tui.core.ledger.state import AgentState, Health, Severity
+from fleet_tui.core.routing.decision import Decision
 from fleet_tui.feed.feed import View
 from tests.support import payloads
 from tests.support.fake_feed import FakeFeed
@@ -178,6 +178,6 @@ def test_pools_count_agents_that_take_work() -> None:
 
 
 def test_rows_need_no_textual() -> None:
-    code = "import sys, fleet_tui.console.rows; print({'textual', 'rich'} & set(sys.modules))"
+    code = "import sys, fleet_tui.console.text.rows; print({'textual', 'rich'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

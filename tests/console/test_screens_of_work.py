@@ -7,20 +7,20 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from fleet_tui.cli.selecting import passing
-from fleet_tui.console.app import FleetApp
-from fleet_tui.console.messages import Loudness
-from fleet_tui.console.panes.routing import RoutingPane
-from fleet_tui.console.places import Place
-from fleet_tui.console.screens.alerts import subject_place
-from fleet_tui.console.screens.routes import RoutesPane
-from fleet_tui.console.screens.tasks import TasksPane
-from fleet_tui.console.screens.why import split_subject
+from fleet_tui.console.shell.app import FleetApp
+from fleet_tui.console.shell.messages import Loudness
+from fleet_tui.console.shell.places import Place
+from fleet_tui.console.views.alerts.screen import subject_place
+from fleet_tui.console.views.routing.pane import RoutingPane
+from fleet_tui.console.views.routing.screen import RoutesPane
+from fleet_tui.console.views.routing.why_screen import split_subject
+from fleet_tui.console.views.tasks.table import TasksPane
 from fleet_tui.console.widgets.fleet_table import FleetTable
 from fleet_tui.console.widgets.section_view import SectionView
-from fleet_tui.core.breaker import Breaker
-from fleet_tui.core.events import AgentTripped, Recorded, TaskEnded
+from fleet_tui.core.agents.breaker import Breaker
 from fleet_tui.core.ids import Epoch, Seq, TaskId
-from fleet_tui.core.state import Alert, TaskPhase
+from fleet_tui.core.ledger.events import AgentTripped, Recorded, TaskEnded
+from fleet_tui.core.ledger.state import Alert, TaskPhase
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed, quiet_feed
 from tests.support.scene import NOW_MS, agent_name, seeded_alerts, seeded_state, task_id

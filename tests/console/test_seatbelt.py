@@ -18,7 +18,7 @@ from textual import events
 from textual._xterm_parser import XTermParser
 from textual.message import Message
 
-from fleet_tui.console.seatbelt import (
+from fleet_tui.console.terminal.seatbelt import (
     MAX_CLIPBOARD_CHARS,
     MAX_REPLY_CHARS,
     ReplyFilter,
@@ -239,7 +239,7 @@ from textual.app import App
 from rich.segment import Segment
 from textual.strip import Strip
 from textual.widget import Widget
-from fleet_tui.console.seatbelt import SeatbeltDriver
+from fleet_tui.console.terminal.seatbelt import SeatbeltDriver
 from tests.support import payloads
 
 class Careless(Widget):

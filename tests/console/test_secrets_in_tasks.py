@@ -2,9 +2,9 @@
 
 from msgspec.structs import replace
 
-from fleet_tui.console.places import Place
-from fleet_tui.core.state import FleetState, Task, TaskSpec
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.console.shell.places import Place
+from fleet_tui.core.ledger.state import FleetState, Task, TaskSpec
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.console import at_rest, console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
 from tests.support.scene import seeded_state

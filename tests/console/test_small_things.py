@@ -3,14 +3,14 @@
 import msgspec
 import pytest
 
-from fleet_tui.console.actions import BY_NAME
-from fleet_tui.console.detail_rows import short
-from fleet_tui.console.glyphs import UNICODE
-from fleet_tui.console.panes.routing import RoutingPane
-from fleet_tui.console.screens.tasks import TasksPane, reason
+from fleet_tui.console.actions.registry import BY_NAME
+from fleet_tui.console.text.document import short
+from fleet_tui.console.text.glyphs import UNICODE
+from fleet_tui.console.views.routing.pane import RoutingPane
+from fleet_tui.console.views.tasks.table import TasksPane, reason
 from fleet_tui.console.widgets.fleet_table import FleetTable
 from fleet_tui.core.fleet import Strategy
-from fleet_tui.core.state import TaskPhase
+from fleet_tui.core.ledger.state import TaskPhase
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
 from tests.support.scene import agent_name, seeded_state, task_id, with_dead_letters

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_tui.console.submit import (
+from fleet_tui.console.views.submit.typed import (
     MAX_LABELS,
     Problem,
     Typed,
@@ -15,12 +15,12 @@ from fleet_tui.console.submit import (
     same_as,
     words_of,
 )
-from fleet_tui.core.decide import decide
-from fleet_tui.core.decided import Decided
 from fleet_tui.core.fleet import AgentSpec, FleetSpec, LocalAgent, PoolSpec, Priority, TaskClass
 from fleet_tui.core.ids import AgentName, Capability, PoolName, Region
-from fleet_tui.core.state import FleetState, TaskSpec
-from fleet_tui.core.submission import MAX_PAYLOAD_BYTES
+from fleet_tui.core.ledger.decide import decide
+from fleet_tui.core.ledger.decided import Decided
+from fleet_tui.core.ledger.state import FleetState, TaskSpec
+from fleet_tui.core.tasks.submission import MAX_PAYLOAD_BYTES
 
 GPU = PoolName("gpu")
 FLEET = FleetSpec(

@@ -3,13 +3,13 @@
 from textual import events
 from textual.pilot import Pilot
 
-from fleet_tui.console.places import Place
-from fleet_tui.console.screens.submit import SubmitScreen
-from fleet_tui.core.commands import Accepted, Refused, Submit
+from fleet_tui.console.shell.places import Place
+from fleet_tui.console.views.submit.screen import SubmitScreen
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import Seq
-from fleet_tui.core.refusals import RefusalCode
-from fleet_tui.core.ulid import ulid_at_ms
+from fleet_tui.core.ledger.commands import Accepted, Refused, Submit
+from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.text.ulid import ulid_at_ms
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
 from tests.support.scene import NOW_MS

@@ -3,21 +3,21 @@
 import msgspec
 import pytest
 
-from fleet_tui.console.acting_tasks import impact, parse_rate
-from fleet_tui.console.detail_rows import Pen
-from fleet_tui.console.glyphs import Sign
-from fleet_tui.console.places import Place
-from fleet_tui.console.screens.tasks import reason
-from fleet_tui.console.why import waiting_words
+from fleet_tui.console.actions.doing_tasks import impact, parse_rate
+from fleet_tui.console.shell.places import Place
+from fleet_tui.console.text.document import Pen
+from fleet_tui.console.text.glyphs import Sign
+from fleet_tui.console.views.routing.why import waiting_words
+from fleet_tui.console.views.tasks.table import reason
 from fleet_tui.console.widgets.dialogs import ConfirmBar
 from fleet_tui.console.widgets.plan_form import PlanForm
-from fleet_tui.core.commands import Expedite, Freeze, Hold, Release, SetPriority, Thaw
-from fleet_tui.core.decision import Pending, PendingCode
 from fleet_tui.core.fleet import Priority
+from fleet_tui.core.ledger.commands import Expedite, Freeze, Hold, Release, SetPriority, Thaw
+from fleet_tui.core.ledger.state import Hold as Held
+from fleet_tui.core.ledger.state import Task
 from fleet_tui.core.modes import EngineMode, ModeNow
-from fleet_tui.core.state import Hold as Held
-from fleet_tui.core.state import Task
-from fleet_tui.core.task_words import task_word
+from fleet_tui.core.routing.decision import Pending, PendingCode
+from fleet_tui.core.tasks.words import task_word
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
 from tests.support.scene import NOW_MS, seeded_state, task_id, with_dead_letters

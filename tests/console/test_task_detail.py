@@ -3,14 +3,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from fleet_tui.console.cells import Cell, Tone
-from fleet_tui.console.detail_rows import Pen, Section, Target, grid, line, plain, wrap
-from fleet_tui.console.task_detail import answered, decision_of, span_ms, task_sections
-from fleet_tui.core.events import Event, Recorded, TaskEnded, TaskPlaced, TaskSubmitted
-from fleet_tui.core.evidence import Answer, LostReason, Usage
+from fleet_tui.console.text.cells import Cell, Tone
+from fleet_tui.console.text.document import Pen, Section, Target, grid, line, plain, wrap
+from fleet_tui.console.views.tasks.detail import answered, decision_of, span_ms, task_sections
 from fleet_tui.core.ids import Epoch, RunId, Seq
-from fleet_tui.core.state import Attempt, AttemptPhase, Hold, Task, TaskPhase
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.ledger.events import Event, Recorded, TaskEnded, TaskPlaced, TaskSubmitted
+from fleet_tui.core.ledger.state import Attempt, AttemptPhase, Hold, Task, TaskPhase
+from fleet_tui.core.tasks.evidence import Answer, LostReason, Usage
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.scene import NOW_MS, agent_name, seeded_state, task_id
 
 STATE = seeded_state()

@@ -14,10 +14,10 @@ import os
 from textual.app import App
 from fleet_tui import bundled
 from fleet_tui.console import glyphs, looks, themes
-from fleet_tui.console.seatbelt import SeatbeltDriver
+from fleet_tui.console.terminal.seatbelt import SeatbeltDriver
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable, Row
-from fleet_tui.console.cells import Cell
-from fleet_tui.core.agent_words import AgentWord
+from fleet_tui.console.text.cells import Cell
+from fleet_tui.core.agents.words import AgentWord
 
 loaded = themes.load(bundled.themes())
 choice = themes.choose(os.environ, known=loaded.themes)

@@ -7,10 +7,10 @@ import pytest
 from textual.app import App, ComposeResult
 from textual.color import Color
 
-from fleet_tui import bundled
+from fleet_tui.base import bundled
 from fleet_tui.config import reader
-from fleet_tui.console import themes
-from fleet_tui.console.cells import Cell, Tone
+from fleet_tui.console.shell import themes
+from fleet_tui.console.text.cells import Cell, Tone
 from fleet_tui.console.widgets.lines import OneLine
 
 SHIPPED = ("fleet-contrast", "fleet-dark", "fleet-light")

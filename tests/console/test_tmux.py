@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.firewall import safe_line
+from fleet_tui.core.text.firewall import safe_line
 from tests.support import payloads
 from tests.support.pty_harness import python
 from tests.support.tmux import PROMPT, Tmux

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import msgspec
 from textual.widgets._toast import Toast as ToastWidget
 
-from fleet_tui.console.app import FleetApp
-from fleet_tui.console.messages import Loudness
-from fleet_tui.console.toasts import MAX_TOASTS, Storm, Toast, Toasts
+from fleet_tui.console.shell.app import FleetApp
+from fleet_tui.console.shell.messages import Loudness
+from fleet_tui.console.shell.toasts import MAX_TOASTS, Storm, Toast, Toasts
 from fleet_tui.core.ids import AgentName, AlertId
-from fleet_tui.core.state import Alert, AttemptPhase, FleetState, Severity, Task, TaskPhase
+from fleet_tui.core.ledger.state import Alert, AttemptPhase, FleetState, Severity, Task, TaskPhase
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
 from tests.support.scene import NOW_MS, agent_name, seeded_state

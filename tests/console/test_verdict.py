@@ -3,18 +3,25 @@
 import msgspec
 
 from fleet_tui.cli import task_facts
-from fleet_tui.console.detail_rows import Pen
-from fleet_tui.console.places import Place
-from fleet_tui.console.reasons import may_requeue
-from fleet_tui.console.task_detail import task_sections
-from fleet_tui.console.task_evidence import limits
-from fleet_tui.console.verdict import MAX_EVIDENCE_LINES, VerdictCard, evidence_lines
-from fleet_tui.core.commands import Resolve, Verdict
-from fleet_tui.core.evidence import Answer, Checkpoint, Finished, LostReason, Running, Started
+from fleet_tui.console.actions.reasons import may_requeue
+from fleet_tui.console.shell.places import Place
+from fleet_tui.console.text.document import Pen
+from fleet_tui.console.views.tasks.detail import task_sections
+from fleet_tui.console.views.tasks.evidence import limits
+from fleet_tui.console.views.tasks.verdict import MAX_EVIDENCE_LINES, VerdictCard, evidence_lines
 from fleet_tui.core.fleet import Deadlines
-from fleet_tui.core.state import AttemptPhase, Task, TaskPhase
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.verdicts import awaits_verdict, may_be_judged
+from fleet_tui.core.ledger.commands import Resolve, Verdict
+from fleet_tui.core.ledger.state import AttemptPhase, Task, TaskPhase
+from fleet_tui.core.tasks.evidence import (
+    Answer,
+    Checkpoint,
+    Finished,
+    LostReason,
+    Running,
+    Started,
+)
+from fleet_tui.core.tasks.verdicts import awaits_verdict, may_be_judged
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
 from tests.support.scene import NOW_MS, agent_name, seeded_state, task_id

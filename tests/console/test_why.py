@@ -1,11 +1,14 @@
 import msgspec
 import pytest
 
-from fleet_tui.console.detail_rows import Pen, Section, Target, plain
-from fleet_tui.console.glyphs import ASCII
-from fleet_tui.console.task_detail import why_of
-from fleet_tui.console.why import needs_line, record_sections, why_sections
-from fleet_tui.core.decision import (
+from fleet_tui.console.text.document import Pen, Section, Target, plain
+from fleet_tui.console.text.glyphs import ASCII
+from fleet_tui.console.views.routing.why import needs_line, record_sections, why_sections
+from fleet_tui.console.views.tasks.detail import why_of
+from fleet_tui.core.fleet import Strategy
+from fleet_tui.core.ids import AgentName
+from fleet_tui.core.ledger.state import Task, TaskSpec
+from fleet_tui.core.routing.decision import (
     Candidate,
     Decision,
     Pending,
@@ -14,10 +17,7 @@ from fleet_tui.core.decision import (
     Rule,
     ScoreTerm,
 )
-from fleet_tui.core.fleet import Strategy
-from fleet_tui.core.ids import AgentName
-from fleet_tui.core.state import Task, TaskSpec
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.console import console, press, running
 from tests.support.scene import NOW_MS, seeded_fleet, seeded_state, task_id
 

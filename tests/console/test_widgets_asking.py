@@ -3,7 +3,7 @@
 import pytest
 from textual import events
 
-from fleet_tui.console.cells import Cell
+from fleet_tui.console.text.cells import Cell
 from fleet_tui.console.widgets.command_bar import MAX_TYPED_CHARS, CommandBar
 from fleet_tui.console.widgets.dialogs import ConfirmBar, Plan, PlanCard
 from tests.support import payloads

@@ -10,11 +10,11 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.geometry import Region
 
-from fleet_tui.console import glyphs
-from fleet_tui.console.cells import Align, Cell, Tone
-from fleet_tui.console.fit import fit
-from fleet_tui.console.frame import FrameLimiter
-from fleet_tui.console.looks import agent_cell, attempt_cell, task_cell
+from fleet_tui.console.terminal.frame import FrameLimiter
+from fleet_tui.console.text import glyphs
+from fleet_tui.console.text.cells import Align, Cell, Tone
+from fleet_tui.console.text.fit import fit
+from fleet_tui.console.text.looks import agent_cell, attempt_cell, task_cell
 from fleet_tui.console.widgets.lines import (
     ALWAYS_SHOWN,
     HeaderLine,
@@ -26,9 +26,9 @@ from fleet_tui.console.widgets.lines import (
 )
 from fleet_tui.console.widgets.paint import overlay
 from fleet_tui.console.widgets.spark import Chart, chart_lines, resample
-from fleet_tui.core.agent_words import AgentWord
-from fleet_tui.core.state import AttemptPhase
-from fleet_tui.core.task_words import TaskWord
+from fleet_tui.core.agents.words import AgentWord
+from fleet_tui.core.ledger.state import AttemptPhase
+from fleet_tui.core.tasks.words import TaskWord
 from tests.support import payloads
 from tests.support.screens import Bench, screen_lines, settle
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from textual import events
 from textual.geometry import Region
 
-from fleet_tui.console.cells import Align, Cell, Tone
+from fleet_tui.console.text.cells import Align, Cell, Tone
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable, Row, place_columns
 from tests.support import payloads
 from tests.support.screens import Bench, screen_lines, settle

@@ -2,15 +2,17 @@
 
 from msgspec.structs import replace
 
-from fleet_tui.core.alerts import (
+from fleet_tui.core.agents.brake import reconcile_brake
+from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.alerting.alerts import (
     HELD_ALERT_AFTER_MS,
     OLD_WAIT_ALERT_AFTER_MS,
     STARTING_ALERT_AFTER_MS,
     conditions,
     reconcile_alerts,
 )
-from fleet_tui.core.brake import reconcile_brake
-from fleet_tui.core.events import (
+from fleet_tui.core.ids import AgentName
+from fleet_tui.core.ledger.events import (
     AgentIdentified,
     AlertAcked,
     FailoverFrozen,
@@ -18,12 +20,10 @@ from fleet_tui.core.events import (
     FleetLoaded,
     HealthChanged,
 )
-from fleet_tui.core.ids import AgentName
+from fleet_tui.core.ledger.state import Health, Severity
 from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.state import Health, Severity
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 

@@ -2,9 +2,13 @@
 
 import pytest
 
-from fleet_tui.core import events as e
-from fleet_tui.core.attempts import learn, reconcile_attempts
-from fleet_tui.core.evidence import (
+from fleet_tui.core.fleet import Deadlines, RetryPolicy, TaskClass
+from fleet_tui.core.ids import AgentName, RunId
+from fleet_tui.core.ledger import events as e
+from fleet_tui.core.ledger.state import CancelCause, TaskPhase
+from fleet_tui.core.routing.schedule import Router
+from fleet_tui.core.tasks.attempts import learn, reconcile_attempts
+from fleet_tui.core.tasks.evidence import (
     Answer,
     Blame,
     Checkpoint,
@@ -20,12 +24,8 @@ from fleet_tui.core.evidence import (
     Unknown,
     Usage,
 )
-from fleet_tui.core.fleet import Deadlines, RetryPolicy, TaskClass
-from fleet_tui.core.ids import AgentName, RunId
-from fleet_tui.core.retry import wait_ms
-from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.state import CancelCause, TaskPhase
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.tasks.retry import wait_ms
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import work
 from tests.support.task import LOST, PATIENCE_MS, Run
 

@@ -2,13 +2,10 @@
 
 import pytest
 
-from fleet_tui.core.attempts import (
-    KEEP_RUNS_MS,
-    MAX_UNSTARTED,
-    collectable,
-    learn,
-)
-from fleet_tui.core.events import (
+from fleet_tui.core.agents.vitals import FailureKind, Limit
+from fleet_tui.core.fleet import Deadlines, RetryPolicy, TaskClass
+from fleet_tui.core.ids import AgentName, Epoch
+from fleet_tui.core.ledger.events import (
     AgentIdentified,
     AttemptCancelling,
     AttemptGivenUp,
@@ -22,7 +19,17 @@ from fleet_tui.core.events import (
     TaskEnded,
     TaskRetrying,
 )
-from fleet_tui.core.evidence import (
+from fleet_tui.core.ledger.narrate import narrate
+from fleet_tui.core.ledger.state import (
+    MAX_CLOSED_TASKS,
+    AttemptPhase,
+    CancelCause,
+    Health,
+    TaskPhase,
+)
+from fleet_tui.core.routing.schedule import Router
+from fleet_tui.core.tasks.attempts import KEEP_RUNS_MS, MAX_UNSTARTED, collectable, learn
+from fleet_tui.core.tasks.evidence import (
     Answer,
     Checkpoint,
     Definite,
@@ -36,19 +43,7 @@ from fleet_tui.core.evidence import (
     Unknown,
     Usage,
 )
-from fleet_tui.core.fleet import Deadlines, RetryPolicy, TaskClass
-from fleet_tui.core.ids import AgentName, Epoch
-from fleet_tui.core.narrate import narrate
-from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.state import (
-    MAX_CLOSED_TASKS,
-    AttemptPhase,
-    CancelCause,
-    Health,
-    TaskPhase,
-)
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind, Limit
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 from tests.support.task import LOST, PATIENCE_MS, PULSE, Run

@@ -3,12 +3,12 @@
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core.brake import WITHIN_MS, is_braked, reconcile_brake
-from fleet_tui.core.breaker import Breaker
-from fleet_tui.core.events import Event, FailoverFrozen, FailoverThawed
+from fleet_tui.core.agents.brake import WITHIN_MS, is_braked, reconcile_brake
+from fleet_tui.core.agents.breaker import Breaker
+from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.ids import AgentName, PoolName
-from fleet_tui.core.state import AgentState, FleetState, Health
-from fleet_tui.core.vitals import FailureKind
+from fleet_tui.core.ledger.events import Event, FailoverFrozen, FailoverThawed
+from fleet_tui.core.ledger.state import AgentState, FleetState, Health
 from tests.support.fleets import agent, fleet
 from tests.support.ledger import Story
 

@@ -3,19 +3,18 @@
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core.alerts import (
+from fleet_tui.core.agents.breaker import Breaker
+from fleet_tui.core.agents.vitals import FailureKind, ModelTrouble
+from fleet_tui.core.alerting.alerts import (
     Condition,
     conditions,
     is_out_of_service,
     reconcile_alerts,
     reconcile_troubles,
 )
-from fleet_tui.core.breaker import Breaker
-from fleet_tui.core.decision import Pending, PendingCode
-from fleet_tui.core.events import AlertRaised, AlertResolved, EngineTroubled
 from fleet_tui.core.ids import AgentName, AlertId, TaskId
-from fleet_tui.core.modes import TROUBLES, EngineMode, EngineState, ModeNow, Trouble
-from fleet_tui.core.state import (
+from fleet_tui.core.ledger.events import AlertRaised, AlertResolved, EngineTroubled
+from fleet_tui.core.ledger.state import (
     EMPTY_STATE,
     AgentState,
     Alert,
@@ -27,8 +26,9 @@ from fleet_tui.core.state import (
     Task,
     TaskPhase,
 )
-from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
-from fleet_tui.core.vitals import FailureKind, ModelTrouble
+from fleet_tui.core.modes import TROUBLES, EngineMode, EngineState, ModeNow, Trouble
+from fleet_tui.core.routing.decision import Pending, PendingCode
+from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from tests.support.fleets import agent, fleet
 from tests.support.midway import A1, A2, FAILED, GENERAL, GPU, RUNNING, WAITING
 

@@ -2,17 +2,17 @@
 
 from msgspec.structs import replace
 
-from fleet_tui.core import commands as c
-from fleet_tui.core import dead_letters
-from fleet_tui.core.alerts import DEAD_LETTER_GROWTH, DEAD_LETTER_WINDOW_MS, conditions
-from fleet_tui.core.attempts import reconcile_attempts
-from fleet_tui.core.decide import decide
-from fleet_tui.core.decided import Decided
-from fleet_tui.core.events import TaskDropped, TaskEdited, TaskEnded, TaskRetrying
+from fleet_tui.core.alerting.alerts import DEAD_LETTER_GROWTH, DEAD_LETTER_WINDOW_MS, conditions
 from fleet_tui.core.fleet import Deadlines
 from fleet_tui.core.ids import TaskId
-from fleet_tui.core.state import MAX_CLOSED_TASKS, MAX_DEAD_LETTERS, Task, TaskPhase
-from fleet_tui.core.submission import payload_sha256
+from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.decide import decide
+from fleet_tui.core.ledger.decided import Decided
+from fleet_tui.core.ledger.events import TaskDropped, TaskEdited, TaskEnded, TaskRetrying
+from fleet_tui.core.ledger.state import MAX_CLOSED_TASKS, MAX_DEAD_LETTERS, Task, TaskPhase
+from fleet_tui.core.tasks import dead_letters
+from fleet_tui.core.tasks.attempts import reconcile_attempts
+from fleet_tui.core.tasks.submission import payload_sha256
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 from tests.support.task import LOST, PATIENCE_MS, Run

@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from fleet_tui.core import commands as c
-from fleet_tui.core.attempts import learn, reconcile_attempts
-from fleet_tui.core.decide import MAX_NOTE_CHARS, decide, public
-from fleet_tui.core.decided import Decided
-from fleet_tui.core.events import (
+from fleet_tui.core.fleet import Deadlines
+from fleet_tui.core.ids import AgentName, AlertId, RunId, TaskId
+from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.decide import MAX_NOTE_CHARS, decide, public
+from fleet_tui.core.ledger.decided import Decided
+from fleet_tui.core.ledger.events import (
     AgentCordoned,
     AgentUncordoned,
     EngineModeChanged,
@@ -17,14 +18,13 @@ from fleet_tui.core.events import (
     TaskNeedsOperator,
     TaskPlaced,
 )
-from fleet_tui.core.evidence import Definite, NotStarted
-from fleet_tui.core.fleet import Deadlines
-from fleet_tui.core.ids import AgentName, AlertId, RunId, TaskId
+from fleet_tui.core.ledger.state import TaskPhase, TaskSpec
 from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.state import TaskPhase, TaskSpec
-from fleet_tui.core.submission import MAX_PAYLOAD_BYTES
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.tasks.attempts import learn, reconcile_attempts
+from fleet_tui.core.tasks.evidence import Definite, NotStarted
+from fleet_tui.core.tasks.submission import MAX_PAYLOAD_BYTES
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 

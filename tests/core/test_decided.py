@@ -3,20 +3,20 @@
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core import commands as c
-from fleet_tui.core.decided import (
+from fleet_tui.core.ids import TaskId
+from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.decided import (
     Decided,
     ended_long_ago,
     for_each,
     unknown_name,
     unknown_task,
 )
-from fleet_tui.core.events import Event, NoteAdded
-from fleet_tui.core.ids import TaskId
-from fleet_tui.core.near import MAX_COMPARED_CHARS, MAX_COMPARED_NAMES
-from fleet_tui.core.refusals import Nameable, RefusalCode
-from fleet_tui.core.state import Task, TaskPhase
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.ledger.events import Event, NoteAdded
+from fleet_tui.core.ledger.refusals import Nameable, RefusalCode
+from fleet_tui.core.ledger.state import Task, TaskPhase
+from fleet_tui.core.text.near import MAX_COMPARED_CHARS, MAX_COMPARED_NAMES
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from fleet_tui.core import events as e
 from fleet_tui.core.ids import PoolName, RunId, TaskId
+from fleet_tui.core.ledger import events as e
 
 
 def test_the_kind_of_an_event_is_the_one_it_is_stored_with() -> None:

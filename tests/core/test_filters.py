@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_tui.core.filters import (
+from fleet_tui.core.text.filters import (
     AllOf,
     AnyOf,
     Compare,
@@ -22,7 +22,7 @@ from fleet_tui.core.filters import (
     Word,
     parse,
 )
-from fleet_tui.core.regex import BoundedRegex, RegexProblem, compile_bounded
+from fleet_tui.core.text.regex import BoundedRegex, RegexProblem, compile_bounded
 
 NOW_MS = 1_795_262_671_118  # 2026-11-21 12:04:31.118 UTC
 KEYS = frozenset(

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_tui.core.firewall import (
+from fleet_tui.core.text.firewall import (
     MAX_COMBINING_RUN,
     from_bytes,
     invisible_count,
     safe_line,
     safe_text,
 )
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support import payloads
 
 NASTY = st.text(

@@ -3,13 +3,13 @@
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core import events as e
+from fleet_tui.core.agents.fold import AgentEvent, next_agent
+from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import CommandAgent, FleetSpec, Prices
-from fleet_tui.core.fold import Folding, fold
-from fleet_tui.core.fold_agent import AgentEvent, next_agent
 from fleet_tui.core.ids import AgentName, AlertId, Epoch, HostName, Seq
-from fleet_tui.core.modes import EngineMode, EngineState, ModeNow, Trouble
-from fleet_tui.core.state import (
+from fleet_tui.core.ledger import events as e
+from fleet_tui.core.ledger.fold import Folding, fold
+from fleet_tui.core.ledger.state import (
     MAX_CLOSED_ALERTS,
     MAX_NOTES,
     AgentState,
@@ -19,8 +19,8 @@ from fleet_tui.core.state import (
     Note,
     Severity,
 )
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind
+from fleet_tui.core.modes import EngineMode, EngineState, ModeNow, Trouble
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet
 from tests.support.midway import (
     A1,

@@ -3,16 +3,16 @@
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core import events as e
-from fleet_tui.core.breaker import MAX_HIT, MAX_STRIKES, Breaker, Strike
-from fleet_tui.core.decision import Decision
-from fleet_tui.core.evidence import Blame
+from fleet_tui.core.agents.breaker import MAX_HIT, MAX_STRIKES, Breaker, Strike
+from fleet_tui.core.agents.fold import AgentEvent, excused, next_agent, with_run, without_run
+from fleet_tui.core.agents.vitals import FailureKind, Limit
 from fleet_tui.core.fleet import Strategy
-from fleet_tui.core.fold_agent import AgentEvent, excused, next_agent, with_run, without_run
 from fleet_tui.core.ids import AgentName, RunId, TaskId
-from fleet_tui.core.state import AgentState, Attempt, AttemptPhase, Cordon, Health, Task
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind, Limit
+from fleet_tui.core.ledger import events as e
+from fleet_tui.core.ledger.state import AgentState, Attempt, AttemptPhase, Cordon, Health, Task
+from fleet_tui.core.routing.decision import Decision
+from fleet_tui.core.tasks.evidence import Blame
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import work
 
 A1, A2 = AgentName("a1"), AgentName("a2")

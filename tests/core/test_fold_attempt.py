@@ -3,13 +3,13 @@
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core import events as e
-from fleet_tui.core.evidence import Answer, Blame, Checkpoint, LateWord, LostReason, Usage
-from fleet_tui.core.fold_attempt import next_attempt
+from fleet_tui.core.agents.vitals import ModelTrouble
 from fleet_tui.core.ids import AgentName, RunId
-from fleet_tui.core.state import Attempt, AttemptPhase, CancelCause
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import ModelTrouble
+from fleet_tui.core.ledger import events as e
+from fleet_tui.core.ledger.state import Attempt, AttemptPhase, CancelCause
+from fleet_tui.core.tasks.evidence import Answer, Blame, Checkpoint, LateWord, LostReason, Usage
+from fleet_tui.core.tasks.fold import next_attempt
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.task import Run
 
 RUN = RunId("T.1")

@@ -3,15 +3,11 @@
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core import events as e
-from fleet_tui.core.decision import Candidate, Decision, Pending, PendingCode
-from fleet_tui.core.evidence import Blame, LateWord, LostReason, Usage
+from fleet_tui.core.agents.fold import excused, with_run, without_run
 from fleet_tui.core.fleet import Priority
-from fleet_tui.core.fold_agent import excused, with_run, without_run
-from fleet_tui.core.fold_attempt import next_attempt
 from fleet_tui.core.ids import Epoch, RunId, TaskId
-from fleet_tui.core.keys import key_mark
-from fleet_tui.core.state import (
+from fleet_tui.core.ledger import events as e
+from fleet_tui.core.ledger.state import (
     MAX_DECISIONS,
     Attempt,
     AttemptPhase,
@@ -23,6 +19,10 @@ from fleet_tui.core.state import (
     Task,
     TaskPhase,
 )
+from fleet_tui.core.routing.decision import Candidate, Decision, Pending, PendingCode
+from fleet_tui.core.tasks.evidence import Blame, LateWord, LostReason, Usage
+from fleet_tui.core.tasks.fold import next_attempt
+from fleet_tui.core.tasks.keys import key_mark
 from tests.support.fleets import work
 from tests.support.midway import (
     A1,

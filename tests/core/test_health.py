@@ -2,13 +2,13 @@
 
 import pytest
 
-from fleet_tui.core.alerts import conditions
-from fleet_tui.core.events import AgentIdentified, HealthChanged
-from fleet_tui.core.health import FLAP_LIMIT, QUARANTINE
+from fleet_tui.core.agents.health import FLAP_LIMIT, QUARANTINE
+from fleet_tui.core.agents.vitals import FailureKind, Limit, ProbeFailure
+from fleet_tui.core.alerting.alerts import conditions
 from fleet_tui.core.ids import AlertId
-from fleet_tui.core.state import Health
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind, Limit, ProbeFailure
+from fleet_tui.core.ledger.events import AgentIdentified, HealthChanged
+from fleet_tui.core.ledger.state import Health
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.judged import A1, PROBE, Judged, reading
 
 

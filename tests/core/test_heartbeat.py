@@ -2,10 +2,10 @@
 
 from msgspec.structs import replace
 
-from fleet_tui.core.evidence import Checkpoint, Running, Started
-from fleet_tui.core.heartbeat import MIN_ASK_MS, Beat, Ear, ask_every_ms, heard, silence_ms
-from fleet_tui.core.state import Attempt
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.ledger.state import Attempt
+from fleet_tui.core.tasks.evidence import Checkpoint, Running, Started
+from fleet_tui.core.tasks.heartbeat import MIN_ASK_MS, Beat, Ear, ask_every_ms, heard, silence_ms
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.task import Run
 
 

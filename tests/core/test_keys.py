@@ -5,16 +5,16 @@ from msgspec.structs import replace
 from fleet_tui.cli.submit import command as submit_command
 from fleet_tui.cli.task_file import MAX_LINES
 from fleet_tui.cli.written_task import parse_line, spec_of
-from fleet_tui.core import commands as c
-from fleet_tui.core.decide import decide
-from fleet_tui.core.decided import Decided
-from fleet_tui.core.events import FleetLoaded, TaskEnded
 from fleet_tui.core.fleet import Deadlines, Priority
 from fleet_tui.core.ids import AgentName, KeyMark, TaskId
-from fleet_tui.core.keys import is_same_order, key_mark
-from fleet_tui.core.state import MAX_CLOSED_TASKS, MAX_KEYS, TaskPhase, TaskSpec
-from fleet_tui.core.submission import payload_sha256
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.decide import decide
+from fleet_tui.core.ledger.decided import Decided
+from fleet_tui.core.ledger.events import FleetLoaded, TaskEnded
+from fleet_tui.core.ledger.state import MAX_CLOSED_TASKS, MAX_KEYS, TaskPhase, TaskSpec
+from fleet_tui.core.tasks.keys import is_same_order, key_mark
+from fleet_tui.core.tasks.submission import payload_sha256
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 

@@ -3,14 +3,14 @@
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core.attempts import KEEP_RUNS_MS, collectable
-from fleet_tui.core.events import AttemptGivenUp, TaskEnded, TaskRetrying
-from fleet_tui.core.evidence import Answer, Definite, Finished, Started, Stopped, Usage
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import AgentName, run_id
+from fleet_tui.core.ledger.events import AttemptGivenUp, TaskEnded, TaskRetrying
+from fleet_tui.core.ledger.state import MAX_CLOSED_TASKS, AttemptPhase, TaskPhase
 from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.state import MAX_CLOSED_TASKS, AttemptPhase, TaskPhase
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.tasks.attempts import KEEP_RUNS_MS, collectable
+from fleet_tui.core.tasks.evidence import Answer, Definite, Finished, Started, Stopped, Usage
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 from tests.support.task import LOST, PATIENCE_MS, Run
@@ -71,7 +71,7 @@ def test_a_task_that_was_heard_of_at_last_is_forgotten_like_others() -> None:
 def test_a_dead_letter_that_is_let_go_is_still_listened_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("fleet_tui.core.shelves.MAX_DEAD_LETTERS", 3)
+    monkeypatch.setattr("fleet_tui.core.tasks.shelves.MAX_DEAD_LETTERS", 3)
     run = given_up()
     run.story.add(TaskRetrying(task=run.id, not_before_ms=0, reason="requeued by ann"))
     run.story.add(TaskEnded(task=run.id, phase=TaskPhase.FAILED, reason="exit-1"))
@@ -85,8 +85,8 @@ def test_a_dead_letter_that_is_let_go_is_still_listened_for(
 def test_so_many_unheard_runs_are_kept_and_the_oldest_go_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("fleet_tui.core.shelves.MAX_UNHEARD", 2)
-    monkeypatch.setattr("fleet_tui.core.shelves.MAX_CLOSED_TASKS", 1)
+    monkeypatch.setattr("fleet_tui.core.tasks.shelves.MAX_UNHEARD", 2)
+    monkeypatch.setattr("fleet_tui.core.tasks.shelves.MAX_CLOSED_TASKS", 1)
     story = Story(fleet(agent("a1", slots=9)))
     story.all_up()
     tasks = story.submit_many(work(), 4)

@@ -3,26 +3,26 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_tui.core.alerts import OUTAGE_FROM_TRY, OUTAGE_NAMED, conditions
-from fleet_tui.core.attempts import learn
-from fleet_tui.core.events import AttemptTroubled, HealthChanged
-from fleet_tui.core.evidence import Answer, Definite, Finished, Started
-from fleet_tui.core.firewall import safe_line
-from fleet_tui.core.ids import AgentName, AlertId, RunId, run_id
-from fleet_tui.core.model_trouble import (
+from fleet_tui.core.agents.model_trouble import (
     MAX_REASON_CHARS,
     in_words,
     reason_of,
     trouble_of,
     troubles_in,
 )
-from fleet_tui.core.narrate import narrate
-from fleet_tui.core.open_run import notes
+from fleet_tui.core.agents.vitals import FailureKind, ModelTrouble, VitalsReading
+from fleet_tui.core.alerting.alerts import OUTAGE_FROM_TRY, OUTAGE_NAMED, conditions
+from fleet_tui.core.ids import AgentName, AlertId, RunId, run_id
+from fleet_tui.core.ledger.events import AttemptTroubled, HealthChanged
+from fleet_tui.core.ledger.narrate import narrate
+from fleet_tui.core.ledger.state import Health, Task
 from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.silence import in_words as silence_in_words
-from fleet_tui.core.silence import silence_of
-from fleet_tui.core.state import Health, Task
-from fleet_tui.core.vitals import FailureKind, ModelTrouble, VitalsReading
+from fleet_tui.core.tasks.attempts import learn
+from fleet_tui.core.tasks.evidence import Answer, Definite, Finished, Started
+from fleet_tui.core.tasks.open_run import notes
+from fleet_tui.core.tasks.silence import in_words as silence_in_words
+from fleet_tui.core.tasks.silence import silence_of
+from fleet_tui.core.text.firewall import safe_line
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 from tests.support.task import LOST, Run

@@ -4,15 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_tui.core import commands as c
-from fleet_tui.core.decided import Decided
-from fleet_tui.core.events import TaskEnded
-from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.ids import Capability, ClientName, Region, TaskId
-from fleet_tui.core.names import MAX_NAME_CHARS, flaw_of, look_alike
-from fleet_tui.core.state import TaskPhase, TaskSpec
-from fleet_tui.core.submission import submit
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.decided import Decided
+from fleet_tui.core.ledger.events import TaskEnded
+from fleet_tui.core.ledger.state import TaskPhase, TaskSpec
+from fleet_tui.core.tasks.submission import submit
+from fleet_tui.core.text.firewall import safe_line
+from fleet_tui.core.text.names import MAX_NAME_CHARS, flaw_of, look_alike
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import fleet
 from tests.support.ledger import Story
 

@@ -3,15 +3,12 @@
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core import events as e
-from fleet_tui.core.decision import Decision, Pending, PendingCode
-from fleet_tui.core.evidence import Answer, Checkpoint, LateWord, LostReason, Usage
+from fleet_tui.core.agents.vitals import ModelTrouble
 from fleet_tui.core.fleet import Priority, Strategy
 from fleet_tui.core.ids import AgentName, AlertId, Epoch, PoolName, RunId, Seq, TaskId
-from fleet_tui.core.logs import Level, LogLine
-from fleet_tui.core.modes import EngineMode, Trouble
-from fleet_tui.core.narrate import Sentence, log_line, narrate
-from fleet_tui.core.state import (
+from fleet_tui.core.ledger import events as e
+from fleet_tui.core.ledger.narrate import Sentence, log_line, narrate
+from fleet_tui.core.ledger.state import (
     EMPTY_STATE,
     Attempt,
     AttemptPhase,
@@ -21,8 +18,11 @@ from fleet_tui.core.state import (
     Task,
     TaskPhase,
 )
-from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
-from fleet_tui.core.vitals import ModelTrouble
+from fleet_tui.core.logs import Level, LogLine
+from fleet_tui.core.modes import EngineMode, Trouble
+from fleet_tui.core.routing.decision import Decision, Pending, PendingCode
+from fleet_tui.core.tasks.evidence import Answer, Checkpoint, LateWord, LostReason, Usage
+from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from tests.support.fleets import agent, fleet, work
 
 A1, A2 = AgentName("a1"), AgentName("a2")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_tui.core.near import MAX_COMPARED_CHARS, MAX_COMPARED_NAMES, nearest
+from fleet_tui.core.text.near import MAX_COMPARED_CHARS, MAX_COMPARED_NAMES, nearest
 
 
 @pytest.mark.parametrize(

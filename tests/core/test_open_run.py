@@ -2,11 +2,11 @@
 
 from msgspec.structs import replace
 
-from fleet_tui.core.events import AttemptCancelling, AttemptTroubled, HealthChanged
-from fleet_tui.core.evidence import LostReason, Running, Started, Unknown
-from fleet_tui.core.open_run import notes
-from fleet_tui.core.state import CancelCause, Health
-from fleet_tui.core.vitals import FailureKind, ModelTrouble
+from fleet_tui.core.agents.vitals import FailureKind, ModelTrouble
+from fleet_tui.core.ledger.events import AttemptCancelling, AttemptTroubled, HealthChanged
+from fleet_tui.core.ledger.state import CancelCause, Health
+from fleet_tui.core.tasks.evidence import LostReason, Running, Started, Unknown
+from fleet_tui.core.tasks.open_run import notes
 from tests.support.task import Run
 
 STOPPED = "but stopped on its host for 2m00s or longer; SIGCONT lets it go on"

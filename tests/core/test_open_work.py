@@ -5,11 +5,11 @@ import random
 import msgspec
 import pytest
 
-from fleet_tui.core.decision import Pending, PendingCode
 from fleet_tui.core.fleet import Priority
-from fleet_tui.core.open_work import OpenWork
-from fleet_tui.core.state import AttemptPhase, Task, TaskPhase
+from fleet_tui.core.ledger.state import AttemptPhase, Task, TaskPhase
+from fleet_tui.core.routing.decision import Pending, PendingCode
 from fleet_tui.core.status import summarize
+from fleet_tui.core.tasks.open_work import OpenWork
 from tests.support.fleets import work as spec
 from tests.support.midway import CHOSEN, RUNNING, WAITING
 from tests.support.scene import NOW_MS, seeded_state, task_id

@@ -3,13 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core import events as e
-from fleet_tui.core.breaker import SETTLED_CAP_MS, SETTLED_MS, Breaker, Strike
-from fleet_tui.core.decision import Decision
-from fleet_tui.core.evidence import Blame, Checkpoint, Finished, NotStarted
-from fleet_tui.core.fleet import AgentSpec, OpenClawAgent, Strategy, TaskClass
-from fleet_tui.core.ids import AgentName, TaskId, run_id
-from fleet_tui.core.outcomes import (
+from fleet_tui.core.agents.breaker import SETTLED_CAP_MS, SETTLED_MS, Breaker, Strike
+from fleet_tui.core.agents.outcomes import (
     ALONE_TRIES,
     BREAK,
     INSTANT_MS,
@@ -19,9 +14,14 @@ from fleet_tui.core.outcomes import (
     reconcile_trials,
     verdict_on_agents,
 )
-from fleet_tui.core.state import AgentState, Attempt, AttemptPhase, FleetState, Health, Task
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind
+from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.fleet import AgentSpec, OpenClawAgent, Strategy, TaskClass
+from fleet_tui.core.ids import AgentName, TaskId, run_id
+from fleet_tui.core.ledger import events as e
+from fleet_tui.core.ledger.state import AgentState, Attempt, AttemptPhase, FleetState, Health, Task
+from fleet_tui.core.routing.decision import Decision
+from fleet_tui.core.tasks.evidence import Blame, Checkpoint, Finished, NotStarted
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work
 
 NOW_MS = 10_000_000

@@ -5,12 +5,21 @@ from itertools import pairwise
 
 import pytest
 
-from fleet_tui.core.alerts import conditions
-from fleet_tui.core.attempts import learn, reconcile_attempts
-from fleet_tui.core.breaker import SETTLED_MS
-from fleet_tui.core.decision import PendingCode
-from fleet_tui.core.events import AgentIdentified, FleetLoaded, TaskEnded, TaskPlaced
-from fleet_tui.core.evidence import (
+from fleet_tui.core.agents.breaker import SETTLED_MS
+from fleet_tui.core.agents.health import FRESH, judge
+from fleet_tui.core.agents.outcomes import BREAK, BREAK_AFTER, INSTANT_MS, STRIKE_WINDOW_MS
+from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
+from fleet_tui.core.alerting.alerts import conditions
+from fleet_tui.core.fleet import AgentSpec, RetryBudget, TaskClass
+from fleet_tui.core.ids import AgentName, AlertId, RunId, TaskId
+from fleet_tui.core.ledger.events import AgentIdentified, FleetLoaded, TaskEnded, TaskPlaced
+from fleet_tui.core.ledger.fold import fold
+from fleet_tui.core.ledger.narrate import narrate
+from fleet_tui.core.ledger.state import EMPTY_STATE, AgentState, Health, Task, TaskPhase
+from fleet_tui.core.routing.decision import PendingCode
+from fleet_tui.core.routing.schedule import AVOID_MS, TRIAL_PATIENCE_MS, Router
+from fleet_tui.core.tasks.attempts import learn, reconcile_attempts
+from fleet_tui.core.tasks.evidence import (
     Blame,
     Definite,
     Died,
@@ -22,21 +31,7 @@ from fleet_tui.core.evidence import (
     Stopped,
     Unknown,
 )
-from fleet_tui.core.fleet import AgentSpec, RetryBudget, TaskClass
-from fleet_tui.core.fold import fold
-from fleet_tui.core.health import FRESH, judge
-from fleet_tui.core.ids import AgentName, AlertId, RunId, TaskId
-from fleet_tui.core.narrate import narrate
-from fleet_tui.core.outcomes import (
-    BREAK,
-    BREAK_AFTER,
-    INSTANT_MS,
-    STRIKE_WINDOW_MS,
-)
-from fleet_tui.core.routing.schedule import AVOID_MS, TRIAL_PATIENCE_MS, Router
-from fleet_tui.core.state import EMPTY_STATE, AgentState, Health, Task, TaskPhase
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 

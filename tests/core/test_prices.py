@@ -2,9 +2,9 @@
 
 from msgspec.structs import replace
 
-from fleet_tui.core.events import FleetLoaded
-from fleet_tui.core.evidence import Finished, Started, Usage
 from fleet_tui.core.fleet import Prices
+from fleet_tui.core.ledger.events import FleetLoaded
+from fleet_tui.core.tasks.evidence import Finished, Started, Usage
 from tests.support.task import Run
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_tui.core.quantities import instant_ms, number, span_ms
+from fleet_tui.core.text.quantities import instant_ms, number, span_ms
 
 NOW_MS = 1_795_262_671_118  # 2026-11-21 12:04:31.118 UTC
 

@@ -5,13 +5,13 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core import commands as c
-from fleet_tui.core.alerts import conditions
-from fleet_tui.core.attempts import learn
-from fleet_tui.core.decide import decide
-from fleet_tui.core.decided import Decided
-from fleet_tui.core.decision import PendingCode
-from fleet_tui.core.events import (
+from fleet_tui.core.alerting.alerts import conditions
+from fleet_tui.core.fleet import Priority, QueueLimits, RetryBudget
+from fleet_tui.core.ids import ClientName, TaskId
+from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.decide import decide
+from fleet_tui.core.ledger.decided import Decided
+from fleet_tui.core.ledger.events import (
     AttemptCancelling,
     FleetLoaded,
     TaskCancelRequested,
@@ -22,13 +22,13 @@ from fleet_tui.core.events import (
     TaskReleased,
     TaskReprioritized,
 )
-from fleet_tui.core.evidence import Definite, NotStarted
-from fleet_tui.core.fleet import Priority, QueueLimits, RetryBudget
-from fleet_tui.core.ids import ClientName, TaskId
-from fleet_tui.core.retry_budget import WINDOW_S
+from fleet_tui.core.ledger.state import CancelCause, Task, TaskPhase
+from fleet_tui.core.routing.decision import PendingCode
 from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.state import CancelCause, Task, TaskPhase
-from fleet_tui.core.submission import Wanted, no_room
+from fleet_tui.core.tasks.attempts import learn
+from fleet_tui.core.tasks.evidence import Definite, NotStarted
+from fleet_tui.core.tasks.retry_budget import WINDOW_S
+from fleet_tui.core.tasks.submission import Wanted, no_room
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 

@@ -4,7 +4,9 @@ import pytest
 from msgspec.structs import replace
 
 from fleet_tui.cli.task_facts import evidence
-from fleet_tui.core.evidence import (
+from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.ledger.state import AttemptPhase
+from fleet_tui.core.tasks.evidence import (
     Definite,
     Fact,
     Finished,
@@ -13,10 +15,8 @@ from fleet_tui.core.evidence import (
     Started,
     Unknown,
 )
-from fleet_tui.core.quoting import is_quote, reason_of
-from fleet_tui.core.state import AttemptPhase
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind
+from fleet_tui.core.tasks.quoting import is_quote, reason_of
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.task import PATIENCE_MS, Run
 
 WORDS = Untrusted("some words")

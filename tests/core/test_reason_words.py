@@ -8,20 +8,9 @@ from pathlib import Path
 import pytest
 
 import fleet_tui
-from fleet_tui.core.attempts import Word, learn
-from fleet_tui.core.decision import PendingCode
-from fleet_tui.core.evidence import (
-    Definite,
-    Died,
-    Finished,
-    LostReason,
-    NotStarted,
-    Started,
-    Unknown,
-)
+from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import FAILURE_KINDS, TaskClass
-from fleet_tui.core.narrate import narrate
-from fleet_tui.core.quoting import reason_of
+from fleet_tui.core.ledger.narrate import narrate
 from fleet_tui.core.reason_words import (
     DiedCode,
     FailedCode,
@@ -33,7 +22,18 @@ from fleet_tui.core.reason_words import (
     not_started_words,
     pending_words,
 )
-from fleet_tui.core.vitals import FailureKind
+from fleet_tui.core.routing.decision import PendingCode
+from fleet_tui.core.tasks.attempts import Word, learn
+from fleet_tui.core.tasks.evidence import (
+    Definite,
+    Died,
+    Finished,
+    LostReason,
+    NotStarted,
+    Started,
+    Unknown,
+)
+from fleet_tui.core.tasks.quoting import reason_of
 from tests.support.task import Run
 
 WIRE = Path(fleet_tui.__file__).parent / "wire"
@@ -93,7 +93,7 @@ def constants(function: str, argument: str) -> Iterator[str]:
 
 
 def test_whatever_the_wire_says_has_words() -> None:
-    script = (WIRE / "wrapper.sh").read_text(encoding="utf-8")
+    script = (WIRE / "programs" / "wrapper.sh").read_text(encoding="utf-8")
     refused = {*constants("NotStarted", "reason"), *re.findall(r"refused ([a-z-]+)", script)}
     refused |= set(re.findall(r"refuse ([a-z-]+)", script))
     dead = set(re.findall(r"state dead ([a-z-]+)", script))

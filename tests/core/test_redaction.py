@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from fleet_tui.core.redaction import (
+from fleet_tui.core.text.redaction import (
     holds_secret,
     is_token,
     named_without_secrets,
@@ -13,8 +13,8 @@ from fleet_tui.core.redaction import (
     without_patterns,
     without_secrets,
 )
-from fleet_tui.core.secret_names import MAX_NAME_CHARS, names_secret
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.text.secret_names import MAX_NAME_CHARS, names_secret
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.secret_shapes import CANARY, HARMLESS, HEX, SHAPES, TOKENS
 
 

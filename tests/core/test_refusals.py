@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 import fleet_tui
-from fleet_tui.core.commands import Refused, Reply
+from fleet_tui.core.ledger.commands import Refused, Reply
+from fleet_tui.core.ledger.refusals import Nameable, RefusalCode, code_of_mode
 from fleet_tui.core.modes import EngineMode
-from fleet_tui.core.refusals import Nameable, RefusalCode, code_of_mode
 
 
 def test_every_mode_takes_commands_or_says_why_not() -> None:

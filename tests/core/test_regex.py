@@ -2,7 +2,7 @@
 
 import pytest
 
-from fleet_tui.core.regex import (
+from fleet_tui.core.text.regex import (
     MAX_CHOICES,
     MAX_PATTERN_CHARS,
     MAX_REPEAT,

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core.decision import MAX_NAMED_PER_RULE, Rejection, Rule
 from fleet_tui.core.fleet import AgentSpec, CommandAgent, OpenClawAgent, ResidencyRule
 from fleet_tui.core.ids import AgentName, Capability, ClientName, HostName, PoolName, Region
+from fleet_tui.core.routing.decision import MAX_NAMED_PER_RULE, Rejection, Rule
 from fleet_tui.core.routing.requirement import (
     MAX_REMEMBERED,
     Requirement,

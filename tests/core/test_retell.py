@@ -1,11 +1,11 @@
 """A task out of its own events, in one piece or from any point on."""
 
-from fleet_tui.core.events import TaskRetrying, task_of
-from fleet_tui.core.evidence import Died, Finished, Started
 from fleet_tui.core.fleet import RetryPolicy, TaskClass
 from fleet_tui.core.ids import Epoch
-from fleet_tui.core.retell import retell
-from fleet_tui.core.state import TaskPhase
+from fleet_tui.core.ledger.events import TaskRetrying, task_of
+from fleet_tui.core.ledger.state import TaskPhase
+from fleet_tui.core.tasks.evidence import Died, Finished, Started
+from fleet_tui.core.tasks.retell import retell
 from tests.support.task import Run
 
 

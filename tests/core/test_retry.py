@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from fleet_tui.core.backoff import Backoff
 from fleet_tui.core.fleet import RetryBudget, RetryPolicy
 from fleet_tui.core.ids import RunId
-from fleet_tui.core.retry import fraction_of, trace_id_of, wait_ms
-from fleet_tui.core.retry_budget import counted, retry_allowance
-from fleet_tui.core.state import EMPTY_STATE, FleetState, Starts
+from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState, Starts
+from fleet_tui.core.tasks.retry import fraction_of, trace_id_of, wait_ms
+from fleet_tui.core.tasks.retry_budget import counted, retry_allowance
 from tests.support.fleets import agent, fleet
 
 POLICY = RetryPolicy(backoff_base_ms=500, backoff_cap_ms=30_000, factor=2.0)

@@ -5,17 +5,7 @@ from collections import Counter
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core.decision import PendingCode, Rule
-from fleet_tui.core.events import (
-    AttemptCheckpointed,
-    AttemptDied,
-    AttemptStarted,
-    FleetLoaded,
-    TaskPending,
-    TaskPlaced,
-    TaskRetrying,
-)
-from fleet_tui.core.evidence import Checkpoint
+from fleet_tui.core.agents.vitals import Look, VitalsReading
 from fleet_tui.core.fleet import (
     AgentSpec,
     FleetSpec,
@@ -26,10 +16,20 @@ from fleet_tui.core.fleet import (
     TaskClass,
 )
 from fleet_tui.core.ids import AgentName, ClientName, Region, TaskId, run_id
+from fleet_tui.core.ledger.events import (
+    AttemptCheckpointed,
+    AttemptDied,
+    AttemptStarted,
+    FleetLoaded,
+    TaskPending,
+    TaskPlaced,
+    TaskRetrying,
+)
+from fleet_tui.core.ledger.state import FleetState, Health, TaskSpec
+from fleet_tui.core.routing.decision import PendingCode, Rule
 from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.state import FleetState, Health, TaskSpec
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import Look, VitalsReading
+from fleet_tui.core.tasks.evidence import Checkpoint
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 

@@ -5,17 +5,7 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core.breaker import Breaker
-from fleet_tui.core.decision import (
-    MAX_NAMED_PER_RULE,
-    MAX_SCORED,
-    Decision,
-    PendingCode,
-    Rejection,
-    Rule,
-)
-from fleet_tui.core.events import Event, TaskPending, TaskPlaced
-from fleet_tui.core.evidence import Blame
+from fleet_tui.core.agents.breaker import Breaker
 from fleet_tui.core.fleet import (
     FleetSpec,
     OpenClawAgent,
@@ -26,16 +16,8 @@ from fleet_tui.core.fleet import (
     TaskClass,
 )
 from fleet_tui.core.ids import AgentName, ClientName, Region, RunId, TaskId
-from fleet_tui.core.routing.schedule import (
-    AVOID_MS,
-    MAX_PLACED_PER_ROUND,
-    Router,
-    may_try,
-    over_budget,
-    pending_code,
-    to_avoid,
-)
-from fleet_tui.core.state import (
+from fleet_tui.core.ledger.events import Event, TaskPending, TaskPlaced
+from fleet_tui.core.ledger.state import (
     AgentState,
     Attempt,
     AttemptPhase,
@@ -46,6 +28,24 @@ from fleet_tui.core.state import (
     TaskPhase,
     TaskSpec,
 )
+from fleet_tui.core.routing.decision import (
+    MAX_NAMED_PER_RULE,
+    MAX_SCORED,
+    Decision,
+    PendingCode,
+    Rejection,
+    Rule,
+)
+from fleet_tui.core.routing.schedule import (
+    AVOID_MS,
+    MAX_PLACED_PER_ROUND,
+    Router,
+    may_try,
+    over_budget,
+    pending_code,
+    to_avoid,
+)
+from fleet_tui.core.tasks.evidence import Blame
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 

@@ -2,9 +2,11 @@
 
 import pytest
 
-from fleet_tui.core.decision import ScoreTerm
+from fleet_tui.core.agents.vitals import FailureKind, Look, ProbeFailure, VitalsReading
 from fleet_tui.core.fleet import Strategy
 from fleet_tui.core.ids import Capability
+from fleet_tui.core.ledger.state import AgentState, Health
+from fleet_tui.core.routing.decision import ScoreTerm
 from fleet_tui.core.routing.scores import (
     Standing,
     Term,
@@ -13,8 +15,6 @@ from fleet_tui.core.routing.scores import (
     total,
     turn_term,
 )
-from fleet_tui.core.state import AgentState, Health
-from fleet_tui.core.vitals import FailureKind, Look, ProbeFailure, VitalsReading
 from tests.support.fleets import agent
 
 

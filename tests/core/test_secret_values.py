@@ -2,7 +2,7 @@
 
 import pytest
 
-from fleet_tui.core.secret_values import is_mixed, is_random
+from fleet_tui.core.text.secret_values import is_mixed, is_random
 
 RANDOM = (
     "a1b2c3d4e5",

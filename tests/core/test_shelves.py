@@ -6,11 +6,9 @@ from collections import Counter
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core.decision import Decision
 from fleet_tui.core.fleet import Priority, Strategy
 from fleet_tui.core.ids import AgentName, ClientName, KeyMark, RunId, TaskId
-from fleet_tui.core.shelves import Shelves
-from fleet_tui.core.state import (
+from fleet_tui.core.ledger.state import (
     EMPTY_STATE,
     Attempt,
     AttemptPhase,
@@ -18,6 +16,8 @@ from fleet_tui.core.state import (
     Task,
     TaskPhase,
 )
+from fleet_tui.core.routing.decision import Decision
+from fleet_tui.core.tasks.shelves import Shelves
 from tests.support.fleets import work
 
 OPEN = [phase for phase in TaskPhase if not phase.is_closed]
@@ -29,7 +29,7 @@ BOUNDS = {"MAX_CLOSED_TASKS": 3, "MAX_DEAD_LETTERS": 3, "MAX_UNHEARD": 2, "MAX_K
 @pytest.fixture(autouse=True)
 def _little_room(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, bound in BOUNDS.items():
-        monkeypatch.setattr(f"fleet_tui.core.shelves.{name}", bound)
+        monkeypatch.setattr(f"fleet_tui.core.tasks.shelves.{name}", bound)
 
 
 def task(

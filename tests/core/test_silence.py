@@ -1,7 +1,8 @@
 """What follows from silence, and what is heard of work that was given up."""
 
-from fleet_tui.core.attempts import LISTEN_FIRST_MS, is_unwanted, reconcile_attempts
-from fleet_tui.core.events import (
+from fleet_tui.core.fleet import TaskClass
+from fleet_tui.core.ids import PoolName
+from fleet_tui.core.ledger.events import (
     AttemptCancelling,
     AttemptGivenUp,
     AttemptTold,
@@ -12,20 +13,10 @@ from fleet_tui.core.events import (
     TaskEnded,
     TaskRetrying,
 )
-from fleet_tui.core.evidence import (
-    Died,
-    Finished,
-    LateWord,
-    NotStarted,
-    Running,
-    Started,
-)
-from fleet_tui.core.fleet import TaskClass
-from fleet_tui.core.heartbeat import Ear
-from fleet_tui.core.ids import PoolName
-from fleet_tui.core.state import (
-    TaskPhase,
-)
+from fleet_tui.core.ledger.state import TaskPhase
+from fleet_tui.core.tasks.attempts import LISTEN_FIRST_MS, is_unwanted, reconcile_attempts
+from fleet_tui.core.tasks.evidence import Died, Finished, LateWord, NotStarted, Running, Started
+from fleet_tui.core.tasks.heartbeat import Ear
 from tests.core.test_attempts import mark
 from tests.support.fleets import agent, fleet
 from tests.support.task import LOST, PATIENCE_MS, PULSE, PULSE_MS, Run

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from fleet_tui.core.ssh_config import (
+from fleet_tui.core.ssh.config import (
     Complaint,
     ConfigLine,
     ConfigText,

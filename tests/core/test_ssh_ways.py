@@ -2,8 +2,8 @@
 
 import pytest
 
-from fleet_tui.core.ssh_config import Resolved, UnknownTokenError
-from fleet_tui.core.ssh_ways import Hop, judge_login, jump_chain, proxy_command
+from fleet_tui.core.ssh.config import Resolved, UnknownTokenError
+from fleet_tui.core.ssh.ways import Hop, judge_login, jump_chain, proxy_command
 
 
 def host(user: str | None = "ops", **said: str) -> Resolved:

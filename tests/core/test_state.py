@@ -3,11 +3,9 @@
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core.decision import Candidate, Decision
-from fleet_tui.core.evidence import Answer, LateWord, Usage
 from fleet_tui.core.fleet import Strategy
 from fleet_tui.core.ids import AgentName, RunId, TaskId
-from fleet_tui.core.state import (
+from fleet_tui.core.ledger.state import (
     EMPTY_STATE,
     MAX_SHOWN_CHARS,
     AgentState,
@@ -18,6 +16,8 @@ from fleet_tui.core.state import (
     TaskPhase,
     Totals,
 )
+from fleet_tui.core.routing.decision import Candidate, Decision
+from fleet_tui.core.tasks.evidence import Answer, LateWord, Usage
 from tests.support.fleets import work
 
 NOWHERE = Decision(strategy=Strategy.LOAD_AWARE, policy="0", considered=1)

@@ -5,11 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from fleet_tui.core.decision import Decision, Pending, PendingCode
+from fleet_tui.core.agents.vitals import FleetSample
 from fleet_tui.core.fleet import Prices, Priority, Strategy
 from fleet_tui.core.ids import AgentName, AlertId, PoolName, RunId, Seq, TaskId, run_id
-from fleet_tui.core.open_work import OpenWork
-from fleet_tui.core.state import (
+from fleet_tui.core.ledger.state import (
     EMPTY_STATE,
     AgentState,
     Alert,
@@ -23,6 +22,7 @@ from fleet_tui.core.state import (
     Task,
     TaskPhase,
 )
+from fleet_tui.core.routing.decision import Decision, Pending, PendingCode
 from fleet_tui.core.status import (
     RATE_WINDOW_MS,
     TREND_WINDOW_MS,
@@ -31,7 +31,7 @@ from fleet_tui.core.status import (
     summarize,
     trend_per_minute,
 )
-from fleet_tui.core.vitals import FleetSample
+from fleet_tui.core.tasks.open_work import OpenWork
 from tests.support.fleets import agent, fleet, work
 
 NOW_MS = 100_000_000

@@ -5,9 +5,12 @@ from collections.abc import Iterable, Sequence
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core import commands as c
-from fleet_tui.core.decided import Decided
-from fleet_tui.core.events import (
+from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
+from fleet_tui.core.fleet import Deadlines
+from fleet_tui.core.ids import AgentName, Epoch, Seq, TaskId
+from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.decided import Decided
+from fleet_tui.core.ledger.events import (
     AgentCordoned,
     AlertRaised,
     AttemptSeen,
@@ -26,14 +29,10 @@ from fleet_tui.core.events import (
     TaskPlaced,
     TaskSubmitted,
 )
-from fleet_tui.core.evidence import Definite, Running, Started
-from fleet_tui.core.fleet import Deadlines
-from fleet_tui.core.fold import fold
-from fleet_tui.core.heartbeat import Beat
-from fleet_tui.core.ids import AgentName, Epoch, Seq, TaskId
+from fleet_tui.core.ledger.fold import fold
+from fleet_tui.core.ledger.state import FleetState, Health
 from fleet_tui.core.modes import EngineMode, Trouble
 from fleet_tui.core.routing.schedule import Looks, Router
-from fleet_tui.core.state import FleetState, Health
 from fleet_tui.core.step import (
     RECONCILERS,
     Asked,
@@ -53,8 +52,9 @@ from fleet_tui.core.step import (
     settled,
     step,
 )
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
+from fleet_tui.core.tasks.evidence import Definite, Running, Started
+from fleet_tui.core.tasks.heartbeat import Beat
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 

@@ -3,15 +3,15 @@
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core import commands as c
-from fleet_tui.core.decided import Decided
-from fleet_tui.core.events import TaskSubmitted
 from fleet_tui.core.fleet import FleetSpec, Priority, QueueLimits, ResidencyRule
 from fleet_tui.core.ids import AgentName, Capability, ClientName, KeyMark, Region, TaskId
-from fleet_tui.core.keys import key_mark
-from fleet_tui.core.refusals import RefusalCode
-from fleet_tui.core.state import EMPTY_STATE, FleetState, TaskSpec
-from fleet_tui.core.submission import (
+from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.decided import Decided
+from fleet_tui.core.ledger.events import TaskSubmitted
+from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState, TaskSpec
+from fleet_tui.core.tasks.keys import key_mark
+from fleet_tui.core.tasks.submission import (
     MAX_OPEN_TASKS,
     MAX_PAYLOAD_BYTES,
     MAX_SHOWN_NAME_CHARS,

@@ -2,9 +2,9 @@
 
 from msgspec.structs import replace
 
-from fleet_tui.core.state import AttemptPhase, Hold, TaskPhase
-from fleet_tui.core.task_filter import TASK_WORDS
-from fleet_tui.core.task_words import TaskWord, is_held
+from fleet_tui.core.ledger.state import AttemptPhase, Hold, TaskPhase
+from fleet_tui.core.tasks.filter import TASK_WORDS
+from fleet_tui.core.tasks.words import TaskWord, is_held
 from tests.support.task import Run
 
 

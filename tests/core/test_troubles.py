@@ -3,17 +3,24 @@
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core.breaker import Breaker
-from fleet_tui.core.decision import Decision, Pending, PendingCode, Rejection, Rule
-from fleet_tui.core.events import HealthChanged
+from fleet_tui.core.agents.breaker import Breaker
+from fleet_tui.core.agents.troubles import (
+    MAX_NAMED,
+    Missing,
+    WaitsFor,
+    cure_of,
+    trouble_of,
+    waits_for,
+)
+from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import Strategy
 from fleet_tui.core.ids import AgentName
+from fleet_tui.core.ledger.events import HealthChanged
+from fleet_tui.core.ledger.state import AgentState, Cordon, Health
 from fleet_tui.core.reason_words import failure_words
+from fleet_tui.core.routing.decision import Decision, Pending, PendingCode, Rejection, Rule
 from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.state import AgentState, Cordon, Health
-from fleet_tui.core.troubles import MAX_NAMED, Missing, WaitsFor, cure_of, trouble_of, waits_for
-from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
-from fleet_tui.core.vitals import FailureKind
+from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 

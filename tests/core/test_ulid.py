@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_tui.core.ulid import ENTROPY_BYTES, MAX_ULID_MS, new_ulid, ulid_at_ms
+from fleet_tui.core.text.ulid import ENTROPY_BYTES, MAX_ULID_MS, new_ulid, ulid_at_ms
 
 instants = st.integers(0, MAX_ULID_MS)
 entropies = st.binary(min_size=ENTROPY_BYTES, max_size=ENTROPY_BYTES)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from fleet_tui.core import words
-from fleet_tui.core.evidence import Finished, Started, Usage
+from fleet_tui.core.tasks.evidence import Finished, Started, Usage
+from fleet_tui.core.text import words
 from tests.support.task import Run
 
 

@@ -5,18 +5,21 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core import commands as c
-from fleet_tui.core.attempts import LISTEN_FIRST_MS, MAX_UNSTARTED
-from fleet_tui.core.decide import decide
-from fleet_tui.core.decided import Decided
-from fleet_tui.core.events import (
+from fleet_tui.core.fleet import Deadlines, TaskClass
+from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.decide import decide
+from fleet_tui.core.ledger.decided import Decided
+from fleet_tui.core.ledger.events import (
     AttemptGivenUp,
     FleetLoaded,
     TaskEnded,
     TaskResolved,
     TaskRetrying,
 )
-from fleet_tui.core.evidence import (
+from fleet_tui.core.ledger.narrate import narrate
+from fleet_tui.core.ledger.state import AttemptPhase, TaskPhase
+from fleet_tui.core.tasks.attempts import LISTEN_FIRST_MS, MAX_UNSTARTED
+from fleet_tui.core.tasks.evidence import (
     Checkpoint,
     Died,
     Fact,
@@ -26,11 +29,8 @@ from fleet_tui.core.evidence import (
     Started,
     Stopped,
 )
-from fleet_tui.core.fleet import Deadlines, TaskClass
-from fleet_tui.core.narrate import narrate
-from fleet_tui.core.state import AttemptPhase, TaskPhase
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.verdicts import awaits_verdict, in_doubt
+from fleet_tui.core.tasks.verdicts import awaits_verdict, in_doubt
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.task import LOST, PATIENCE_MS, Run
 
 Way = Callable[[Run], Run]

@@ -5,12 +5,9 @@ import random
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core.decision import Decision, PendingCode
 from fleet_tui.core.fleet import Priority, Strategy
 from fleet_tui.core.ids import AgentName, PoolName, RunId, TaskId
-from fleet_tui.core.routing.requirement import Requirement, requirement_of
-from fleet_tui.core.routing.waiting import SLACK, Line, WaitingList, urgency
-from fleet_tui.core.state import (
+from fleet_tui.core.ledger.state import (
     EMPTY_STATE,
     Attempt,
     AttemptPhase,
@@ -19,6 +16,9 @@ from fleet_tui.core.state import (
     Task,
     TaskPhase,
 )
+from fleet_tui.core.routing.decision import Decision, PendingCode
+from fleet_tui.core.routing.requirement import Requirement, requirement_of
+from fleet_tui.core.routing.waiting import SLACK, Line, WaitingList, urgency
 from tests.support.fleets import agent, fleet, work
 
 SPEC = fleet(agent("a1"))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_tui.core import quantities, words
+from fleet_tui.core.text import quantities, words
 
 DAY_MS = 86_400_000
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import msgspec
 
 from fleet_tui import __version__
-from fleet_tui.core.commands import Command, Reply, StopEngine
-from fleet_tui.core.events import Event, FleetLoaded, Recorded
-from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import AgentName, Epoch, Seq
+from fleet_tui.core.ledger.commands import Command, Reply, StopEngine
+from fleet_tui.core.ledger.events import Event, FleetLoaded, Recorded
+from fleet_tui.core.ledger.fold import fold
+from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.protocol import (
     MAX_FRAME_BYTES,
     PROTOCOL,
@@ -20,7 +21,6 @@ from fleet_tui.core.protocol import (
     Hello,
     Request,
 )
-from fleet_tui.core.state import EMPTY_STATE, FleetState
 from fleet_tui.engine.clock import WallClock
 from fleet_tui.engine.engine import Engine
 from fleet_tui.engine.server import Behind, Server

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_tui.core import commands as c
+from fleet_tui.base.errors import Unreachable
 from fleet_tui.core.ids import Epoch, Seq
+from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.protocol import (
     MAX_FRAME_BYTES,
     PROTOCOL,
@@ -24,8 +25,7 @@ from fleet_tui.core.protocol import (
     from_engine,
     read_frame,
 )
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.errors import Unreachable
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.feed.client import NO_REPLY, EngineClient
 from fleet_tui.feed.greeting import greet
 from tests.engine.doors import everything, hello, house, visitor

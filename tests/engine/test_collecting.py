@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import pytest
 
+from fleet_tui.core.agents.vitals import Look
 from fleet_tui.core.fleet import ProbeSpec
 from fleet_tui.core.ids import AgentName, RunId
 from fleet_tui.core.logs import LogGap, LogLine
-from fleet_tui.core.vitals import Look
 from fleet_tui.engine import cadence
 from fleet_tui.engine.cadence import MAX_COLLECTED, Watcher
 from fleet_tui.engine.clock import WallClock

@@ -5,15 +5,22 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core import commands as c
-from fleet_tui.core.events import FleetLoaded, Recorded
-from fleet_tui.core.evidence import Checkpoint, Definite, Finished, LateWord, RunOrder, Stopped
 from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec, TaskClass
-from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq
-from fleet_tui.core.state import AttemptPhase, FleetState, TaskPhase
+from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.events import FleetLoaded, Recorded
+from fleet_tui.core.ledger.fold import fold
+from fleet_tui.core.ledger.state import AttemptPhase, FleetState, TaskPhase
 from fleet_tui.core.step import FleetChanged
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.tasks.evidence import (
+    Checkpoint,
+    Definite,
+    Finished,
+    LateWord,
+    RunOrder,
+    Stopped,
+)
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine import dispatch
 from fleet_tui.wire.port import (
     CANCELLED_FIRST,

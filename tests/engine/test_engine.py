@@ -5,16 +5,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from fleet_tui.core import commands as c
-from fleet_tui.core.events import Event, HealthChanged, Recorded
-from fleet_tui.core.evidence import Finished
+from fleet_tui.base.errors import FleetError
+from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import AgentSpec, Deadlines, FleetSpec, ProbeSpec, TaskClass
 from fleet_tui.core.ids import AgentName, RunId, TaskId
-from fleet_tui.core.state import EMPTY_STATE, AttemptPhase, Health, TaskPhase
+from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.events import Event, HealthChanged, Recorded
+from fleet_tui.core.ledger.state import EMPTY_STATE, AttemptPhase, Health, TaskPhase
 from fleet_tui.core.step import Tick
-from fleet_tui.core.vitals import FailureKind
+from fleet_tui.core.tasks.evidence import Finished
 from fleet_tui.engine.clock import WallClock
-from fleet_tui.errors import FleetError
 from fleet_tui.wire.port import AgentPort
 from tests.engine.rig import DEADLINE_S, Rig, all_up, only_task, running
 from tests.support.fleets import agent, fleet, work

@@ -11,22 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.commands import Accepted, AddNote, Command, Refused, Reply, StopEngine
-from fleet_tui.core.events import EngineModeChanged, EngineStarted, NoteAdded, Recorded
+from fleet_tui.base.errors import Unreachable
+from fleet_tui.base.paths import socket_path
 from fleet_tui.core.ids import NOWHERE
+from fleet_tui.core.ledger.commands import Accepted, AddNote, Command, Refused, Reply, StopEngine
+from fleet_tui.core.ledger.events import EngineModeChanged, EngineStarted, NoteAdded, Recorded
 from fleet_tui.core.modes import EngineMode, ModeNow, Trouble
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine import run, standby
 from fleet_tui.engine.run import run_engine
-from fleet_tui.errors import Unreachable
 from fleet_tui.feed.client import EngineClient
 from fleet_tui.journal import directory as directories
 from fleet_tui.journal.errors import JournalFailed
-from fleet_tui.journal.reader import JournalReader
-from fleet_tui.journal.segments import EventRow
-from fleet_tui.journal.transaction import CommitInDoubt, Transaction
-from fleet_tui.journal.verifying import verify
-from fleet_tui.paths import socket_path
+from fleet_tui.journal.ledger.reader import JournalReader
+from fleet_tui.journal.ledger.segments import EventRow
+from fleet_tui.journal.ledger.transaction import CommitInDoubt, Transaction
+from fleet_tui.journal.ledger.verifying import verify
 from tests.journal.stories import FLEET
 
 DEADLINE_S = 30.0

@@ -9,7 +9,7 @@ from typing import ClassVar
 import msgspec
 import pytest
 
-from fleet_tui.core.evidence import Definite, RunOrder, Started
+from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import (
     AgentSpec,
     CommandAgent,
@@ -19,8 +19,8 @@ from fleet_tui.core.fleet import (
     OpenClawAgent,
 )
 from fleet_tui.core.ids import AgentName, Epoch, HostName, PoolName
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind
+from fleet_tui.core.tasks.evidence import Definite, RunOrder, Started
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine import ports as engine_ports
 from fleet_tui.engine.clock import WallClock
 from fleet_tui.engine.ports import Ports

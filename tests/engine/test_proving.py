@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.commands import Accepted, Refused
+from fleet_tui.core.ledger.commands import Accepted, Refused
 from fleet_tui.core.modes import EngineMode, ModeNow
 from fleet_tui.engine import proving, run
 from fleet_tui.engine.proving import proved
 from fleet_tui.engine.standby import mode_for
-from fleet_tui.journal import verifying
-from fleet_tui.journal import writer as writer_module
 from fleet_tui.journal.errors import JournalDamaged, JournalError
-from fleet_tui.journal.segments import SegmentReader, numbered_files
-from fleet_tui.journal.verifying import Verdict, verify, verify_in_steps
-from fleet_tui.journal.writer import JournalWriter
+from fleet_tui.journal.ledger import verifying
+from fleet_tui.journal.ledger import writer as writer_module
+from fleet_tui.journal.ledger.segments import SegmentReader, numbered_files
+from fleet_tui.journal.ledger.verifying import Verdict, verify, verify_in_steps
+from fleet_tui.journal.ledger.writer import JournalWriter
 from tests.engine.test_failing_ledger import DEADLINE_S, NOTE, ask, engine, told
 from tests.journal.conftest import NOW_MS
 from tests.journal.stories import opening, tasks

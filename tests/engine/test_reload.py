@@ -11,10 +11,10 @@ import pytest
 
 from fleet_tui.config.load import load_fleet
 from fleet_tui.core.ids import AgentName
+from fleet_tui.core.ledger.state import FleetState, Health
 from fleet_tui.core.logs import LogLine
-from fleet_tui.core.state import FleetState, Health
 from fleet_tui.engine.run import RunningEngine
-from fleet_tui.journal.logs import LogFilter, LogReader
+from fleet_tui.journal.telemetry.logs import LogFilter, LogReader
 
 DEADLINE_S = 60.0
 ONE, TWO = AgentName("one"), AgentName("two")

@@ -10,8 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fleet_tui.core import commands as c
+from fleet_tui.base.errors import FleetError, Unreachable
 from fleet_tui.core.ids import AgentName, TaskId
+from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.protocol import (
     MAX_FRAME_BYTES,
     PROTOCOL,
@@ -21,9 +22,8 @@ from fleet_tui.core.protocol import (
     Unwelcome,
     Welcome,
 )
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine.server import MAX_CLIENTS, MAX_UNREAD_BYTES
-from fleet_tui.errors import FleetError, Unreachable
 from fleet_tui.feed.client import NO_REPLY, EngineClient
 from tests.engine.doors import (
     DEADLINE_S,

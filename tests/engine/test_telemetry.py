@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
+from fleet_tui.core.agents.vitals import FleetSample, Look, VitalsReading
 from fleet_tui.core.ids import AgentName
+from fleet_tui.core.ledger.state import EMPTY_STATE
 from fleet_tui.core.logs import Level, LogGap, LogLine
-from fleet_tui.core.state import EMPTY_STATE
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FleetSample, Look, VitalsReading
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine.bell import Bell
 from fleet_tui.engine.clock import WallClock
 from fleet_tui.engine.telemetry import Telemetry

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_tui.core.alerts import conditions, reconcile_troubles
-from fleet_tui.core.events import EngineTroubled, Recorded
-from fleet_tui.core.fold import fold
-from fleet_tui.core.health import FRESH, judge
+from fleet_tui.core.agents.health import FRESH, judge
+from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure
+from fleet_tui.core.alerting.alerts import conditions, reconcile_troubles
 from fleet_tui.core.ids import AgentName, AlertId, Epoch, Seq
+from fleet_tui.core.ledger.events import EngineTroubled, Recorded
+from fleet_tui.core.ledger.fold import fold
+from fleet_tui.core.ledger.state import EMPTY_STATE, AgentState, Health
 from fleet_tui.core.modes import Trouble
-from fleet_tui.core.state import EMPTY_STATE, AgentState, Health
-from fleet_tui.core.vitals import FailureKind, ProbeFailure
 from fleet_tui.engine.descriptors import LEAST, budget
 from fleet_tui.engine.watch import (
     MIN_SLOW,
@@ -27,7 +27,7 @@ from fleet_tui.engine.watch import (
     slow_disk,
 )
 from fleet_tui.journal.errors import JournalHeldUp
-from fleet_tui.wire.places import KEPT_S, Places
+from fleet_tui.wire.ssh.places import KEPT_S, Places
 from tests.support.fleets import agent
 
 

@@ -10,20 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.bundled import sample_fleet
+from fleet_tui.base.bundled import sample_fleet
 from fleet_tui.config.load import load_fleet
-from fleet_tui.core.commands import Refused, StopEngine
-from fleet_tui.core.events import Recorded
-from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import Seq
+from fleet_tui.core.ledger.commands import Refused, StopEngine
+from fleet_tui.core.ledger.events import Recorded
+from fleet_tui.core.ledger.fold import fold
+from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.logs import Level, LogGap, LogLine
-from fleet_tui.core.state import EMPTY_STATE, FleetState
 from fleet_tui.feed.feed import Link, LogQuery, Mode
 from fleet_tui.feed.marks import mark_of
 from fleet_tui.feed.recorded import PAGE_LINES, SPEEDS, RecordedFeed
 from fleet_tui.journal.errors import JournalError, JournalMissing
-from fleet_tui.journal.reader import JournalReader
-from fleet_tui.sim.demo import write_history
+from fleet_tui.journal.ledger.reader import JournalReader
+from fleet_tui.sim.demo.process import write_history
 from tests.support import surroundings
 
 DEADLINE_S = 30.0

@@ -1,7 +1,7 @@
 """Lines that wait for a console: bounded, and what was dropped is told."""
 
 from fleet_tui.core.logs import Level, LogGap, LogLine
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.feed.untaken import Untaken
 
 

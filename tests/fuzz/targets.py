@@ -9,19 +9,19 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from fleet_tui.console.seatbelt import ReplyFilter, belted
-from fleet_tui.core.evidence import Definite, Unknown
-from fleet_tui.core.firewall import from_bytes, safe_line, safe_text
+from fleet_tui.base.paths import private_dir
+from fleet_tui.base.redact import LineRedactor, redact
+from fleet_tui.console.terminal.seatbelt import ReplyFilter, belted
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.logs import MAX_LINE_CHARS, Level
+from fleet_tui.core.tasks.evidence import Definite, Unknown
+from fleet_tui.core.text.firewall import from_bytes, safe_line, safe_text
 from fleet_tui.journal.errors import JournalError
-from fleet_tui.journal.importing import import_recording
-from fleet_tui.paths import private_dir
+from fleet_tui.journal.recordings.importing import import_recording
 from fleet_tui.wire.framing import LineFramer, cut_line
 from fleet_tui.wire.levels import read_level
 from fleet_tui.wire.openclaw import frames, logs
-from fleet_tui.wire.redact import LineRedactor, redact
-from fleet_tui.wire.runs import (
+from fleet_tui.wire.programs.runs import (
     PROTOCOL,
     Reply,
     read_checkpoint,

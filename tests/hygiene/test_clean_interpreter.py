@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from fleet_tui.config.load import load_fleet
-from fleet_tui.core.events import EngineStopped, FleetLoaded
-from fleet_tui.journal.writer import JournalWriter
+from fleet_tui.core.ledger.events import EngineStopped, FleetLoaded
+from fleet_tui.journal.ledger.writer import JournalWriter
 from tests.hygiene.sources import modules
 from tests.support.surroundings import CHECKOUT
 
@@ -102,7 +102,7 @@ def test_core_loads_the_standard_library_and_msgspec() -> None:
 
 
 def test_the_console_loads_no_engine_and_no_ssh() -> None:
-    script = "import json, sys, fleet_tui.console.app\nprint(json.dumps(sorted(sys.modules)))"
+    script = "import json, sys, fleet_tui.console.shell.app\nprint(json.dumps(sorted(sys.modules)))"
     loaded = set(json.loads(in_fresh_interpreter(script)))
     ours = {".".join(name.split(".")[:2]) for name in loaded if name.startswith("fleet_tui.")}
     assert not ours & {"fleet_tui.engine", "fleet_tui.wire", "fleet_tui.journal", "fleet_tui.sim"}

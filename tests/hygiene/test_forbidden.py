@@ -79,9 +79,9 @@ STARTED_OTHERWISE = (
 """Programs started with the whole environment of this process."""
 
 ENVIRONMENTS = {
-    "fleet_tui.children.environment": "",
-    "fleet_tui.children.with_our_settings": "fleet_tui/cli/demo.py",
-    "fleet_tui.children.of_an_engine": "fleet_tui/cli/open.py",
+    "fleet_tui.base.children.environment": "",
+    "fleet_tui.base.children.with_our_settings": "fleet_tui/cli/demo.py",
+    "fleet_tui.base.children.of_an_engine": "fleet_tui/cli/open.py",
 }
 """What makes a child's environment, and the one module that may use it, if it is not for all."""
 
@@ -92,7 +92,7 @@ SQL = ("fleet_tui/journal/",)
 
 
 LINKS = {
-    "fleet_tui/wire/trust.py": "known_hosts may be a link into the operator's settings",
+    "fleet_tui/wire/ssh/trust.py": "known_hosts may be a link into the operator's settings",
     "fleet_tui/sim/": "files of the simulated hosts",
 }
 """Who may make files through a link that lies in the way."""
@@ -154,13 +154,13 @@ def inheriting(source: Source) -> list[str]:
         if isinstance(block, ast.With)
         if any(
             isinstance(item.context_expr, ast.Call)
-            and full_name(item.context_expr.func, imported) == "fleet_tui.children.hidden"
+            and full_name(item.context_expr.func, imported) == "fleet_tui.base.children.hidden"
             for item in block.items
         )
         for inner in ast.walk(block)
     }
     found = [
-        f"{source.at(node)} {name}: inherits every secret; see fleet_tui/children.py"
+        f"{source.at(node)} {name}: inherits every secret; see fleet_tui/base/children.py"
         for node, name in uses(source)
         if name.startswith(STARTED_OTHERWISE) and id(node) not in hidden
     ]
@@ -171,7 +171,7 @@ def inheriting(source: Source) -> list[str]:
         made_by = full_name(given.func, imported) if isinstance(given, ast.Call) else None
         only = ENVIRONMENTS.get(made_by or "")
         if only is None or only not in ("", source.path):
-            found.append(f"{source.at(call)} {name}: env= is made by fleet_tui/children.py")
+            found.append(f"{source.at(call)} {name}: env= is made by fleet_tui/base/children.py")
     return found
 
 
@@ -213,7 +213,7 @@ def test_programs_get_an_environment_without_secrets() -> None:
         "import subprocess\nsubprocess.Popen(argv, env=os.environ)",
         "from subprocess import Popen as P\nP(argv, env=dict(os.environ))",
         "import asyncio\nasync def f():\n    await asyncio.create_subprocess_exec('ls')",
-        "from fleet_tui import children\nimport subprocess\n"
+        "from fleet_tui.base import children\nimport subprocess\n"
         "subprocess.run(argv, env=children.of_an_engine())",
         "import os\nos.execvp('ls', argv)",
         "import click\nclick.edit(text)",

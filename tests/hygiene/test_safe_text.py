@@ -8,34 +8,34 @@ import pytest
 from tests.hygiene.sources import Source, full_name, imported_names, modules, owner, uses
 
 RAW = {
-    "fleet_tui/console/log_lines.py": "gives it to safe_line in the next statement",
-    "fleet_tui/console/screens/review.py": "short() is safe_line",
-    "fleet_tui/console/screens/tasks.py": "short() is safe_line",
-    "fleet_tui/console/task_detail.py": "counts it",
-    "fleet_tui/console/submit.py": "the operator's own text, put back into the form's text area",
-    "fleet_tui/console/task_evidence.py": "measures it",
+    "fleet_tui/console/views/logs/lines.py": "gives it to safe_line in the next statement",
+    "fleet_tui/console/views/recordings/review.py": "short() is safe_line",
+    "fleet_tui/console/views/tasks/table.py": "short() is safe_line",
+    "fleet_tui/console/views/tasks/detail.py": "counts it",
+    "fleet_tui/console/views/submit/typed.py": "the operator's own text, put back into the form",
+    "fleet_tui/console/views/tasks/evidence.py": "measures it",
     "fleet_tui/cli/edit.py": "the operator's own text, for their editor",
     "fleet_tui/cli/agents.py": "safe_line'd with the sentence around it",
     "fleet_tui/cli/sending.py": "measures it",
     "fleet_tui/cli/task_facts.py": "measures it",
     "fleet_tui/cli/task_file.py": "measures it",
-    "fleet_tui/core/untrusted.py": "is it",
-    "fleet_tui/core/firewall.py": "the one way out",
-    "fleet_tui/core/redaction.py": "becomes Untrusted again without what looks like a secret",
-    "fleet_tui/core/decide.py": "measures it",
-    "fleet_tui/core/submission.py": "hashes and measures it",
-    "fleet_tui/core/task_filter.py": "looks for a word in it",
-    "fleet_tui/core/narrate.py": "becomes Untrusted again with the sentence around it",
-    "fleet_tui/journal/logs.py": "stores it",
+    "fleet_tui/core/text/untrusted.py": "is it",
+    "fleet_tui/core/text/firewall.py": "the one way out",
+    "fleet_tui/core/text/redaction.py": "becomes Untrusted again without what looks like a secret",
+    "fleet_tui/core/ledger/decide.py": "measures it",
+    "fleet_tui/core/tasks/submission.py": "hashes and measures it",
+    "fleet_tui/core/tasks/filter.py": "looks for a word in it",
+    "fleet_tui/core/ledger/narrate.py": "becomes Untrusted again with the sentence around it",
+    "fleet_tui/journal/telemetry/logs.py": "stores it",
     "fleet_tui/sim/": "plays the agents and the people whose text it is",
-    "fleet_tui/wire/runs.py": "sends it to the agent that it is for",
+    "fleet_tui/wire/programs/runs.py": "sends it to the agent that it is for",
     "fleet_tui/wire/openclaw/attempt.py": "sends it to the agent that it is for",
     "fleet_tui/wire/openclaw/retries.py": "a word of letters and blanks is made of it",
-    "fleet_tui/wire/ssh.py": "wraps it again with the sentence around it; connections have one too",
-    "fleet_tui/wire/ssh_failures.py": "wraps it again with the sentence around it",
-    "fleet_tui/wire/ssh_connection.py": "asyncssh's connection; reasons are wrapped again",
-    "fleet_tui/wire/ssh_identities.py": "certificates, not text",
-    "fleet_tui/wire/trust.py": "asyncssh's connection",
+    "fleet_tui/wire/ssh/pool.py": "wraps it again with the sentence around it",
+    "fleet_tui/wire/ssh/failures.py": "wraps it again with the sentence around it",
+    "fleet_tui/wire/ssh/connection.py": "asyncssh's connection; reasons are wrapped again",
+    "fleet_tui/wire/ssh/identities.py": "certificates, not text",
+    "fleet_tui/wire/ssh/trust.py": "asyncssh's connection",
 }
 """Modules that touch the text itself, and why that is safe."""
 
@@ -54,8 +54,8 @@ MARKUP_METHODS = {"notify", "from_text", "from_ansi", "from_rich_text", "simulat
 """Of Textual's: they parse markup unless told otherwise, press keys, or print what they get."""
 
 MARKUP_OFF = {
-    "fleet_tui/console/toasts.py": "markup=False, and summary() is safe",
-    "fleet_tui/console/screens/base.py": "a key of our own table, clicked in the footer",
+    "fleet_tui/console/shell/toasts.py": "markup=False, and summary() is safe",
+    "fleet_tui/console/shell/screen.py": "a key of our own table, clicked in the footer",
 }
 """Who calls them all the same, and why that is safe."""
 
@@ -143,8 +143,8 @@ WHOLE_PAYLOADS = {
     "fleet_tui/cli/edit.py": "what its author is to change",
     "fleet_tui/cli/sending.py": "measures it",
     "fleet_tui/cli/task_file.py": "looks for secrets in it",
-    "fleet_tui/console/submit.py": "what its author is to change",
-    "fleet_tui/console/task_detail.py": "shows it without secrets, as far as it goes",
+    "fleet_tui/console/views/submit/typed.py": "what its author is to change",
+    "fleet_tui/console/views/tasks/detail.py": "shows it without secrets, as far as it goes",
 }
 """What people see of a task's text is ``TaskSpec.shown``; who takes the whole, and why."""
 

@@ -69,7 +69,7 @@ def test_what_is_installed_runs(python: Path, tmp_path: Path) -> None:
 
 def test_what_is_installed_finds_its_data(python: Path, tmp_path: Path) -> None:
     script = (
-        "import fleet_tui; from fleet_tui import bundled; "
+        "import fleet_tui; from fleet_tui.base import bundled; "
         "print(fleet_tui.__file__, bundled.themes(), bundled.sample_fleet('demo'), sep='\\n')"
     )
     module, themes, demo = (Path(p) for p in outside(python, "-c", script, cwd=tmp_path).split())

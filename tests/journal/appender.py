@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from fleet_tui.journal.writer import JournalWriter
+from fleet_tui.journal.ledger.writer import JournalWriter
 from tests.journal.stories import note
 
 CALLERS = 6

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.journal.writer import JournalWriter
+from fleet_tui.journal.ledger.writer import JournalWriter
 
 Open = Callable[[], Awaitable[JournalWriter]]
 

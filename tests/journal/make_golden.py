@@ -7,16 +7,16 @@ import asyncio
 import sys
 from pathlib import Path
 
-from fleet_tui.core.events import AgentCordoned, AlertRaised, UnknownEvent
+from fleet_tui.core.agents.vitals import FleetSample, VitalsReading
 from fleet_tui.core.ids import AlertId
+from fleet_tui.core.ledger.events import AgentCordoned, AlertRaised, UnknownEvent
+from fleet_tui.core.ledger.state import Severity
 from fleet_tui.core.logs import Level, LogGap, LogLine
-from fleet_tui.core.state import Severity
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FleetSample, VitalsReading
-from fleet_tui.journal.logs import LogWriter
-from fleet_tui.journal.recording import export
-from fleet_tui.journal.samples import SampleWriter
-from fleet_tui.journal.writer import JournalWriter
+from fleet_tui.core.text.untrusted import Untrusted
+from fleet_tui.journal.ledger.writer import JournalWriter
+from fleet_tui.journal.recordings.recording import export
+from fleet_tui.journal.telemetry.logs import LogWriter
+from fleet_tui.journal.telemetry.samples import SampleWriter
 from tests.journal.stories import AGENT, note, opening, task_story
 
 START_MS = 1_795_000_000_000

@@ -10,9 +10,9 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from fleet_tui.journal import importing, recording, unpacking
 from fleet_tui.journal.errors import JournalError
-from fleet_tui.journal.reader import JournalReader
+from fleet_tui.journal.ledger.reader import JournalReader
+from fleet_tui.journal.recordings import importing, recording, unpacking
 
 MEMORY_BYTES = 1_500 * 1024 * 1024
 """Of address space: the program itself, and what opening a recording may take."""

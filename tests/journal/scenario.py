@@ -12,16 +12,17 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from fleet_tui.core.events import Event
 from fleet_tui.core.ids import Epoch
-from fleet_tui.journal import ballast, migrations, segments
-from fleet_tui.journal.backups import back_up
-from fleet_tui.journal.chain import Head, link, write_head
-from fleet_tui.journal.codec import encode
-from fleet_tui.journal.opening import Taken, open_segment, take
-from fleet_tui.journal.segments import EventRow
-from fleet_tui.journal.statements import query
-from fleet_tui.journal.transaction import Transaction
+from fleet_tui.core.ledger.events import Event
+from fleet_tui.journal.ledger import migrations, segments
+from fleet_tui.journal.ledger.chain import Head, link, write_head
+from fleet_tui.journal.ledger.codec import encode
+from fleet_tui.journal.ledger.opening import Taken, open_segment, take
+from fleet_tui.journal.ledger.segments import EventRow
+from fleet_tui.journal.ledger.statements import query
+from fleet_tui.journal.ledger.transaction import Transaction
+from fleet_tui.journal.upkeep import ballast
+from fleet_tui.journal.upkeep.backups import back_up
 from tests.journal.stories import note
 
 NOW_MS = 1_795_000_000_000

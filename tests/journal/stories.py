@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from fleet_tui.core.decision import Candidate, Decision, ScoreTerm
-from fleet_tui.core.events import (
+from fleet_tui.core.fleet import AgentSpec, FleetSpec, LocalAgent, PoolSpec, Strategy
+from fleet_tui.core.ids import AgentName, PoolName, TaskId, run_id
+from fleet_tui.core.ledger.events import (
     AttemptFinished,
     AttemptStarted,
     Event,
@@ -14,11 +15,10 @@ from fleet_tui.core.events import (
     TaskPlaced,
     TaskSubmitted,
 )
-from fleet_tui.core.evidence import Answer
-from fleet_tui.core.fleet import AgentSpec, FleetSpec, LocalAgent, PoolSpec, Strategy
-from fleet_tui.core.ids import AgentName, PoolName, TaskId, run_id
-from fleet_tui.core.state import Health, TaskPhase, TaskSpec
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.ledger.state import Health, TaskPhase, TaskSpec
+from fleet_tui.core.routing.decision import Candidate, Decision, ScoreTerm
+from fleet_tui.core.tasks.evidence import Answer
+from fleet_tui.core.text.untrusted import Untrusted
 
 POOL = PoolName("eu")
 AGENT = AgentName("agent-01")

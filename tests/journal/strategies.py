@@ -7,8 +7,8 @@ import msgspec
 from hypothesis import strategies as st
 from msgspec import inspect as mi
 
-from fleet_tui.core.events import Event, KnownEvent, UnknownEvent
-from fleet_tui.journal.codec import KNOWN_KINDS
+from fleet_tui.core.ledger.events import Event, KnownEvent, UnknownEvent
+from fleet_tui.journal.ledger.codec import KNOWN_KINDS
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 

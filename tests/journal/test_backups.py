@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 
 from fleet_tui.core.ids import Seq
-from fleet_tui.journal import backups
-from fleet_tui.journal import writer as writer_module
-from fleet_tui.journal.backups import back_up
-from fleet_tui.journal.chain import read_head
 from fleet_tui.journal.errors import BackupFailed, JournalDamaged, JournalMissing
-from fleet_tui.journal.logs import LogWriter
-from fleet_tui.journal.reader import JournalReader
-from fleet_tui.journal.samples import SampleReader, SampleWriter
-from fleet_tui.journal.segments import numbered_files
-from fleet_tui.journal.verifying import verify
+from fleet_tui.journal.ledger import writer as writer_module
+from fleet_tui.journal.ledger.chain import read_head
+from fleet_tui.journal.ledger.reader import JournalReader
+from fleet_tui.journal.ledger.segments import numbered_files
+from fleet_tui.journal.ledger.verifying import verify
+from fleet_tui.journal.telemetry.logs import LogWriter
+from fleet_tui.journal.telemetry.samples import SampleReader, SampleWriter
+from fleet_tui.journal.upkeep import backups
+from fleet_tui.journal.upkeep.backups import back_up
 from tests.journal.conftest import NOW_MS, Open
 from tests.journal.stories import opening, tasks
 
@@ -65,7 +65,7 @@ async def test_a_backup_is_private_and_holds_the_telemetry_too(
 ) -> None:
     await open_writer()
     samples, logs = await SampleWriter.open(directory), await LogWriter.open(directory)
-    from fleet_tui.core.vitals import FleetSample
+    from fleet_tui.core.agents.vitals import FleetSample
 
     samples.add([FleetSample(at_ms=NOW_MS, up=1, agents=1)])
     await samples.close()

@@ -5,8 +5,7 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from fleet_tui.core.decision import ScoreTerm
-from fleet_tui.core.events import (
+from fleet_tui.core.ledger.events import (
     Event,
     KnownEvent,
     NoteAdded,
@@ -15,8 +14,9 @@ from fleet_tui.core.events import (
     kind_of,
     task_of,
 )
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.journal.codec import (
+from fleet_tui.core.routing.decision import ScoreTerm
+from fleet_tui.core.text.untrusted import Untrusted
+from fleet_tui.journal.ledger.codec import (
     KNOWN_KINDS,
     Body,
     Unstorable,

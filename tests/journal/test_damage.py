@@ -17,13 +17,13 @@ import pytest
 from fleet_tui.core.ids import Seq
 from fleet_tui.engine import proving
 from fleet_tui.engine.proving import proved
-from fleet_tui.journal import writer as writer_module
-from fleet_tui.journal.backups import back_up
-from fleet_tui.journal.chain import Head, write_head
 from fleet_tui.journal.errors import JournalDamaged, JournalFailed
-from fleet_tui.journal.segments import SegmentReader, numbered_files
-from fleet_tui.journal.verifying import Verdict, verify
-from fleet_tui.journal.writer import JournalWriter
+from fleet_tui.journal.ledger import writer as writer_module
+from fleet_tui.journal.ledger.chain import Head, write_head
+from fleet_tui.journal.ledger.segments import SegmentReader, numbered_files
+from fleet_tui.journal.ledger.verifying import Verdict, verify
+from fleet_tui.journal.ledger.writer import JournalWriter
+from fleet_tui.journal.upkeep.backups import back_up
 from tests.journal.conftest import NOW_MS
 from tests.journal.stories import note, opening, tasks
 
@@ -48,7 +48,7 @@ async def ledger(directory: Path, tmp_path: Path) -> Path:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(writer_module, "MAX_SEGMENT_ROWS", 60)
         patched.setattr(writer_module, "KEEP_EVERY_S", 3_600.0)
-        patched.setattr("fleet_tui.journal.ballast.BYTES", 4_096)
+        patched.setattr("fleet_tui.journal.upkeep.ballast.BYTES", 4_096)
         writer = await JournalWriter.open(directory, lambda: NOW_MS, "0.1.0", 4711)
         await writer.append(opening(), NOW_MS)
         for number in range(1, 26):

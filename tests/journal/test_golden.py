@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.events import UnknownEvent
 from fleet_tui.core.ids import NOWHERE, AlertId, TaskId
+from fleet_tui.core.ledger.events import UnknownEvent
+from fleet_tui.core.ledger.state import TaskPhase
 from fleet_tui.core.logs import LogGap
-from fleet_tui.core.state import TaskPhase
-from fleet_tui.journal.importing import import_recording
-from fleet_tui.journal.logs import LogFilter, LogReader
-from fleet_tui.journal.reader import JournalReader
-from fleet_tui.journal.samples import SampleReader
-from fleet_tui.journal.writer import JournalWriter
+from fleet_tui.journal.ledger.reader import JournalReader
+from fleet_tui.journal.ledger.writer import JournalWriter
+from fleet_tui.journal.recordings.importing import import_recording
+from fleet_tui.journal.telemetry.logs import LogFilter, LogReader
+from fleet_tui.journal.telemetry.samples import SampleReader
 from tests.journal.stories import AGENT
 
 DATA = Path(__file__).parent / "data"

@@ -19,14 +19,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fleet_tui.core.ids import AgentName
-from fleet_tui.journal import importing, unpacking
-from fleet_tui.journal.chain import GENESIS
 from fleet_tui.journal.errors import BadRecording
-from fleet_tui.journal.importing import check_recording, import_recording, read_manifest
-from fleet_tui.journal.reader import JournalReader
-from fleet_tui.journal.recording import export
-from fleet_tui.journal.samples import SampleReader
-from fleet_tui.journal.unpacking import Cut, Unpacked
+from fleet_tui.journal.ledger.chain import GENESIS
+from fleet_tui.journal.ledger.reader import JournalReader
+from fleet_tui.journal.recordings import importing, unpacking
+from fleet_tui.journal.recordings.importing import check_recording, import_recording, read_manifest
+from fleet_tui.journal.recordings.recording import export
+from fleet_tui.journal.recordings.unpacking import Cut, Unpacked
+from fleet_tui.journal.telemetry.samples import SampleReader
 from tests.journal.conftest import NOW_MS, Open
 from tests.journal.stories import opening, task_story
 
@@ -198,7 +198,7 @@ def test_each_bound_is_told(good: Path, bound: str, says: str) -> None:
 def test_what_could_not_be_opened_again_is_not_exported(
     good: Path, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fleet_tui.journal.recording.MAX_RECORDS", 7)
+    monkeypatch.setattr("fleet_tui.journal.recordings.recording.MAX_RECORDS", 7)
     with pytest.raises(BadRecording, match="too large to be opened"):
         export(directory, good.with_name("y.fleetrec"), redact=str)
     assert not good.with_name("y.fleetrec").exists()
@@ -213,7 +213,7 @@ def test_a_file_larger_than_the_system_allows_is_told(good: Path) -> None:
 import resource, signal
 from pathlib import Path
 from fleet_tui.journal.errors import BadRecording
-from fleet_tui.journal.importing import import_recording
+from fleet_tui.journal.recordings.importing import import_recording
 resource.setrlimit(resource.RLIMIT_FSIZE, ({MIB}, {MIB}))
 try:
     import_recording(Path({str(path)!r}), Path({str(good.with_name("small"))!r}))

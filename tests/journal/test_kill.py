@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.events import NoteAdded
 from fleet_tui.core.ids import NOWHERE
-from fleet_tui.journal.reader import JournalReader
-from fleet_tui.journal.writer import JournalWriter
+from fleet_tui.core.ledger.events import NoteAdded
+from fleet_tui.journal.ledger.reader import JournalReader
+from fleet_tui.journal.ledger.writer import JournalWriter
 
 KILLS = 30
 ROOT = Path(__file__).parents[2]

@@ -5,12 +5,12 @@ import pytest
 
 from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.logs import Level, LogGap, LogLine
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.journal import rolling
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.journal.directory import prepare
-from fleet_tui.journal.logs import BUFFER_FULL, LogFilter, LogReader, LogWriter
-from fleet_tui.journal.rolling import Bounds
-from fleet_tui.journal.segments import numbered_files
+from fleet_tui.journal.ledger.segments import numbered_files
+from fleet_tui.journal.telemetry import rolling
+from fleet_tui.journal.telemetry.logs import BUFFER_FULL, LogFilter, LogReader, LogWriter
+from fleet_tui.journal.telemetry.rolling import Bounds
 
 A, B = AgentName("agent-01"), AgentName("agent-02")
 TASK = TaskId("01J00000000000000000000042")

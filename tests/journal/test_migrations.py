@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from fleet_tui.journal.errors import JournalDamaged, JournalTooNew
-from fleet_tui.journal.reader import JournalReader
-from fleet_tui.journal.segments import numbered_files
-from fleet_tui.journal.verifying import verify
-from fleet_tui.journal.writer import JournalWriter
+from fleet_tui.journal.ledger.reader import JournalReader
+from fleet_tui.journal.ledger.segments import numbered_files
+from fleet_tui.journal.ledger.verifying import verify
+from fleet_tui.journal.ledger.writer import JournalWriter
 from tests.journal.conftest import NOW_MS, Open
 from tests.journal.scenario import knowing_the_next_format
 from tests.journal.stories import note, opening, tasks

@@ -7,20 +7,25 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fleet_tui.core.events import Event, Recorded, SegmentOpened
-from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import NOWHERE, Epoch, Seq
-from fleet_tui.core.state import EMPTY_STATE, TaskPhase
-from fleet_tui.journal import writer as writer_module
-from fleet_tui.journal.chain import GENESIS, HEAD_NAME, Head, link, write_head
-from fleet_tui.journal.codec import decode_leniently, encode
+from fleet_tui.core.ledger.events import Event, Recorded, SegmentOpened
+from fleet_tui.core.ledger.fold import fold
+from fleet_tui.core.ledger.state import EMPTY_STATE, TaskPhase
 from fleet_tui.journal.errors import JournalDamaged, JournalMissing, JournalTooNew
-from fleet_tui.journal.importing import import_recording
-from fleet_tui.journal.reader import JournalReader
-from fleet_tui.journal.recording import export
-from fleet_tui.journal.segments import EventRow, create_segment, numbered_files
-from fleet_tui.journal.snapshots import read_snapshot, snapshot_path, snapshot_seqs, write_snapshot
-from fleet_tui.journal.writer import JournalWriter
+from fleet_tui.journal.ledger import writer as writer_module
+from fleet_tui.journal.ledger.chain import GENESIS, HEAD_NAME, Head, link, write_head
+from fleet_tui.journal.ledger.codec import decode_leniently, encode
+from fleet_tui.journal.ledger.reader import JournalReader
+from fleet_tui.journal.ledger.segments import EventRow, create_segment, numbered_files
+from fleet_tui.journal.ledger.snapshots import (
+    read_snapshot,
+    snapshot_path,
+    snapshot_seqs,
+    write_snapshot,
+)
+from fleet_tui.journal.ledger.writer import JournalWriter
+from fleet_tui.journal.recordings.importing import import_recording
+from fleet_tui.journal.recordings.recording import export
 from tests.journal.conftest import NOW_MS, Open
 from tests.journal.stories import note, opening, task_story, tasks
 from tests.journal.strategies import events
@@ -324,7 +329,7 @@ async def test_every_task_of_any_age_is_told_as_it_ended(
 ) -> None:
     """By its label, its number and its id; over many segments, long after the state forgot it."""
     monkeypatch.setattr(writer_module, "MAX_SEGMENT_ROWS", 17)
-    monkeypatch.setattr("fleet_tui.core.shelves.MAX_CLOSED_TASKS", 2)
+    monkeypatch.setattr("fleet_tui.core.tasks.shelves.MAX_CLOSED_TASKS", 2)
     writer = await a_ledger(open_writer, 12)
     await writer.append(task_story(13)[:1], NOW_MS + 999)
     with closing(JournalReader(directory)) as reader:
@@ -360,7 +365,7 @@ async def test_a_task_is_told_as_it_stood_at_a_position(
 async def test_a_recording_tells_of_tasks_that_began_before_it(
     open_writer: Open, directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fleet_tui.core.shelves.MAX_CLOSED_TASKS", 4)
+    monkeypatch.setattr("fleet_tui.core.tasks.shelves.MAX_CLOSED_TASKS", 4)
     writer = await a_ledger(open_writer, 5)
     begun, *rest = task_story(6)
     await writer.append([begun], NOW_MS + 60)
@@ -397,7 +402,7 @@ async def test_a_task_is_found_without_reading_the_ledger(
         decoded += 1
         return decode_leniently(*args)  # type: ignore[arg-type]  # as it is called
 
-    monkeypatch.setattr("fleet_tui.journal.segments.decode_leniently", counting)
+    monkeypatch.setattr("fleet_tui.journal.ledger.segments.decode_leniently", counting)
     with closing(JournalReader(directory)) as reader:
         told = reader.find_task("t-1")
         assert told is not None

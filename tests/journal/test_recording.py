@@ -8,19 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.events import Recorded, SegmentOpened, UnknownEvent
+from fleet_tui.core.agents.vitals import FleetSample, VitalsReading
 from fleet_tui.core.ids import NOWHERE
+from fleet_tui.core.ledger.events import Recorded, SegmentOpened, UnknownEvent
 from fleet_tui.core.logs import Level, LogGap, LogLine
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FleetSample, VitalsReading
-from fleet_tui.journal import importing
-from fleet_tui.journal import recording as recording_module
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.journal.errors import BadRecording, JournalError, JournalTooNew
-from fleet_tui.journal.importing import ImportedRecording, import_recording, read_manifest
-from fleet_tui.journal.logs import LogFilter, LogReader, LogWriter
-from fleet_tui.journal.reader import JournalReader
-from fleet_tui.journal.recording import export
-from fleet_tui.journal.samples import SampleReader, SampleWriter
+from fleet_tui.journal.ledger.reader import JournalReader
+from fleet_tui.journal.recordings import importing
+from fleet_tui.journal.recordings import recording as recording_module
+from fleet_tui.journal.recordings.importing import (
+    ImportedRecording,
+    import_recording,
+    read_manifest,
+)
+from fleet_tui.journal.recordings.recording import export
+from fleet_tui.journal.telemetry.logs import LogFilter, LogReader, LogWriter
+from fleet_tui.journal.telemetry.samples import SampleReader, SampleWriter
 from tests.journal.conftest import NOW_MS, Open
 from tests.journal.stories import AGENT, note, opening, task_story
 
@@ -129,7 +133,7 @@ def test_opening_twice_reads_the_cache(
     def never(*_: object) -> None:
         raise AssertionError("it was read again")
 
-    monkeypatch.setattr("fleet_tui.journal.importing._build", never)
+    monkeypatch.setattr("fleet_tui.journal.recordings.importing._build", never)
     assert open_recording(file, tmp_path) == first
 
 

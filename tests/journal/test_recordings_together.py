@@ -12,20 +12,20 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.bundled import sample_fleet
+from fleet_tui.base.bundled import sample_fleet
 from fleet_tui.config.load import load_fleet
 from fleet_tui.core.ids import NOWHERE
-from fleet_tui.journal import importing
 from fleet_tui.journal.errors import BadRecording
-from fleet_tui.journal.held import HeldDirectory
-from fleet_tui.journal.importing import ImportedRecording, import_recording
-from fleet_tui.journal.reader import JournalReader
-from fleet_tui.journal.recording import export
-from fleet_tui.sim.demo import write_history
+from fleet_tui.journal.ledger.reader import JournalReader
+from fleet_tui.journal.recordings import importing
+from fleet_tui.journal.recordings.held import HeldDirectory
+from fleet_tui.journal.recordings.importing import ImportedRecording, import_recording
+from fleet_tui.journal.recordings.recording import export
+from fleet_tui.sim.demo.process import write_history
 from tests.support import surroundings
 
 IMPORT = (
-    "import sys; from pathlib import Path; from fleet_tui.journal.importing import *;"
+    "import sys; from pathlib import Path; from fleet_tui.journal.recordings.importing import *;"
     "print(import_recording(Path(sys.argv[1]), Path(sys.argv[2])).events)"
 )
 WITHIN_S = 60.0

@@ -8,12 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.events import Event
 from fleet_tui.core.ids import Seq
+from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.modes import EngineMode
-from fleet_tui.journal import writer as writer_module
-from fleet_tui.journal.backups import back_up
-from fleet_tui.journal.chain import Head, write_head
 from fleet_tui.journal.errors import (
     BackupFailed,
     JournalDamaged,
@@ -23,9 +20,12 @@ from fleet_tui.journal.errors import (
     RestoreUnfinished,
     UnsafeDirectory,
 )
-from fleet_tui.journal.restoring import UNKNOWN_EPOCHS, Restored, restore
-from fleet_tui.journal.segments import numbered_files
-from fleet_tui.journal.verifying import verify
+from fleet_tui.journal.ledger import writer as writer_module
+from fleet_tui.journal.ledger.chain import Head, write_head
+from fleet_tui.journal.ledger.segments import numbered_files
+from fleet_tui.journal.ledger.verifying import verify
+from fleet_tui.journal.upkeep.backups import back_up
+from fleet_tui.journal.upkeep.restoring import UNKNOWN_EPOCHS, Restored, restore
 from tests.journal.conftest import NOW_MS, Open
 from tests.journal.stories import note, opening, task_story, tasks
 
@@ -172,8 +172,8 @@ async def test_a_restore_that_is_killed_never_leaves_a_ledger_that_starts_work(
             raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr("fleet_tui.journal.restoring.os.rename", killing)
-        patched.setattr("fleet_tui.journal.restoring.shutil.rmtree", lambda _: None)
+        patched.setattr("fleet_tui.journal.upkeep.restoring.os.rename", killing)
+        patched.setattr("fleet_tui.journal.upkeep.restoring.shutil.rmtree", lambda _: None)
         with pytest.raises(Killed):
             await restored(tmp_path)
     if rename == 1:
@@ -206,7 +206,7 @@ async def test_a_restore_that_cannot_take_its_place_changes_nothing(
         real(source, target)
 
     with monkeypatch.context() as patched:
-        patched.setattr("fleet_tui.journal.restoring.os.rename", refusing)
+        patched.setattr("fleet_tui.journal.upkeep.restoring.os.rename", refusing)
         with pytest.raises(BackupFailed, match="Input/output"):
             await restored(tmp_path)
     assert {p.name for p in tmp_path.iterdir()} == {"backup", "state"}

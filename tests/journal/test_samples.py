@@ -1,12 +1,18 @@
 from contextlib import closing
 from pathlib import Path
 
+from fleet_tui.core.agents.vitals import (
+    FailureKind,
+    FleetSample,
+    Look,
+    ProbeFailure,
+    VitalsReading,
+)
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.vitals import FailureKind, FleetSample, Look, ProbeFailure, VitalsReading
 from fleet_tui.journal.directory import prepare
-from fleet_tui.journal.rolling import Bounds
-from fleet_tui.journal.samples import SampleReader, SampleWriter
-from fleet_tui.journal.segments import numbered_files
+from fleet_tui.journal.ledger.segments import numbered_files
+from fleet_tui.journal.telemetry.rolling import Bounds
+from fleet_tui.journal.telemetry.samples import SampleReader, SampleWriter
 
 A, B = AgentName("agent-01"), AgentName("agent-02")
 

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.events import NoteAdded
 from fleet_tui.core.ids import NOWHERE
+from fleet_tui.core.ledger.events import NoteAdded
 from fleet_tui.journal.errors import JournalUnfinished
-from fleet_tui.journal.opening import take
-from fleet_tui.journal.reader import JournalReader
-from fleet_tui.journal.segments import numbered_files
-from fleet_tui.journal.verifying import verify
+from fleet_tui.journal.ledger.opening import take
+from fleet_tui.journal.ledger.reader import JournalReader
+from fleet_tui.journal.ledger.segments import numbered_files
+from fleet_tui.journal.ledger.verifying import verify
 from tests.journal.scenario import NOW_MS, SCENARIOS, knowing_the_next_format
 from tests.support.needs import missing
 

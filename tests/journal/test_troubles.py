@@ -13,14 +13,14 @@ import pytest
 
 from fleet_tui.core.modes import TROUBLES, EngineMode, Healing, Trouble, trouble_of_errno
 from fleet_tui.engine.standby import MAX_WAIT_S
-from fleet_tui.journal import troubles
 from fleet_tui.journal.errors import JournalDamaged, JournalFailed, JournalHeldUp, StateGone
-from fleet_tui.journal.lockers import Locker, is_locked, lockers
-from fleet_tui.journal.opening import take
-from fleet_tui.journal.segments import numbered_files
-from fleet_tui.journal.troubles import code_of, is_damage, touched, trouble_of, unreadable
-from fleet_tui.journal.verifying import verify
-from fleet_tui.journal.writer import JournalWriter
+from fleet_tui.journal.ledger import troubles
+from fleet_tui.journal.ledger.lockers import Locker, is_locked, lockers
+from fleet_tui.journal.ledger.opening import take
+from fleet_tui.journal.ledger.segments import numbered_files
+from fleet_tui.journal.ledger.troubles import code_of, is_damage, touched, trouble_of, unreadable
+from fleet_tui.journal.ledger.verifying import verify
+from fleet_tui.journal.ledger.writer import JournalWriter
 from tests.journal.conftest import NOW_MS
 from tests.journal.stories import note
 
@@ -140,8 +140,8 @@ FEW = """
 import resource, sys
 from pathlib import Path
 from fleet_tui.journal.errors import JournalDamaged, JournalFailed
-from fleet_tui.journal.opening import take
-from fleet_tui.journal.verifying import verify
+from fleet_tui.journal.ledger.opening import take
+from fleet_tui.journal.ledger.verifying import verify
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 for room in range(3, 12):
     limit = len(__import__("os").listdir("/proc/self/fd")) + room

@@ -8,17 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.events import EngineStarted, EngineStopped, Recorded, SegmentOpened, TaskEnded
 from fleet_tui.core.ids import NOWHERE, Seq, TaskId
-from fleet_tui.core.state import TaskPhase
-from fleet_tui.journal import writer as writer_module
-from fleet_tui.journal.chain import START, read_head
-from fleet_tui.journal.codec import Unstorable
+from fleet_tui.core.ledger.events import (
+    EngineStarted,
+    EngineStopped,
+    Recorded,
+    SegmentOpened,
+    TaskEnded,
+)
+from fleet_tui.core.ledger.state import TaskPhase
 from fleet_tui.journal.errors import EpochLost, JournalFailed, JournalInUse
-from fleet_tui.journal.reader import JournalReader
-from fleet_tui.journal.segments import numbered_files
-from fleet_tui.journal.transaction import Transaction
-from fleet_tui.journal.writer import JournalWriter
+from fleet_tui.journal.ledger import writer as writer_module
+from fleet_tui.journal.ledger.chain import START, read_head
+from fleet_tui.journal.ledger.codec import Unstorable
+from fleet_tui.journal.ledger.reader import JournalReader
+from fleet_tui.journal.ledger.segments import numbered_files
+from fleet_tui.journal.ledger.transaction import Transaction
+from fleet_tui.journal.ledger.writer import JournalWriter
 from tests.journal.conftest import NOW_MS, Open
 from tests.journal.stories import note, opening, task_story, tasks
 

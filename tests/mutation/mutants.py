@@ -23,7 +23,7 @@ class Mutant:
 
     key: Key
     name: str
-    """mutmut's: ``fleet_tui.core.retry.x_wait_ms__mutmut_3``."""
+    """mutmut's: ``fleet_tui.core.tasks.retry.x_wait_ms__mutmut_3``."""
     digest: str
     """Of the function as it is and of the change: a verdict holds as long as this does."""
     is_left_out: bool

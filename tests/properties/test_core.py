@@ -8,16 +8,39 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from msgspec.structs import replace
 
-from fleet_tui.core import commands as c
-from fleet_tui.core.alerts import reconcile_alerts
-from fleet_tui.core.attempts import Word, learn, reconcile_attempts
-from fleet_tui.core.brake import reconcile_brake
-from fleet_tui.core.breaker import Breaker
-from fleet_tui.core.decide import decide
-from fleet_tui.core.decided import Decided
-from fleet_tui.core.decision import Decision, Rule
-from fleet_tui.core.events import Event, Recorded, TaskPlaced, task_of
-from fleet_tui.core.evidence import (
+from fleet_tui.core.agents.brake import reconcile_brake
+from fleet_tui.core.agents.breaker import Breaker
+from fleet_tui.core.agents.outcomes import BREAK
+from fleet_tui.core.agents.vitals import Look, VitalsReading
+from fleet_tui.core.alerting.alerts import reconcile_alerts
+from fleet_tui.core.fleet import (
+    AgentSpec,
+    FleetSpec,
+    OpenClawAgent,
+    Priority,
+    ResidencyRule,
+    Strategy,
+    TaskClass,
+)
+from fleet_tui.core.ids import AgentName, ClientName, Epoch, Region, RunId, TaskId
+from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.decide import decide
+from fleet_tui.core.ledger.decided import Decided
+from fleet_tui.core.ledger.events import Event, Recorded, TaskPlaced, task_of
+from fleet_tui.core.ledger.fold import fold
+from fleet_tui.core.ledger.state import (
+    EMPTY_STATE,
+    MAX_DECISIONS,
+    Health,
+    Task,
+    TaskPhase,
+    TaskSpec,
+)
+from fleet_tui.core.routing.decision import Decision, Rule
+from fleet_tui.core.routing.requirement import Requirement, requirement_of
+from fleet_tui.core.routing.schedule import Round, Router
+from fleet_tui.core.tasks.attempts import Word, learn, reconcile_attempts
+from fleet_tui.core.tasks.evidence import (
     Checkpoint,
     Definite,
     Died,
@@ -30,24 +53,8 @@ from fleet_tui.core.evidence import (
     Stopped,
     Unknown,
 )
-from fleet_tui.core.fleet import (
-    AgentSpec,
-    FleetSpec,
-    OpenClawAgent,
-    Priority,
-    ResidencyRule,
-    Strategy,
-    TaskClass,
-)
-from fleet_tui.core.fold import fold
-from fleet_tui.core.ids import AgentName, ClientName, Epoch, Region, RunId, TaskId
-from fleet_tui.core.outcomes import BREAK
-from fleet_tui.core.retell import retell
-from fleet_tui.core.routing.requirement import Requirement, requirement_of
-from fleet_tui.core.routing.schedule import Round, Router
-from fleet_tui.core.state import EMPTY_STATE, MAX_DECISIONS, Health, Task, TaskPhase, TaskSpec
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import Look, VitalsReading
+from fleet_tui.core.tasks.retell import retell
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 

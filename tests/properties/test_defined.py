@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from fleet_tui.config.load import InvalidFleet, load_text
-from fleet_tui.console.submit import check, typed_of
-from fleet_tui.core import commands as c
-from fleet_tui.core.decide import decide
-from fleet_tui.core.decided import Decided
-from fleet_tui.core.defined import names_of
-from fleet_tui.core.events import FleetLoaded, TaskEnded
+from fleet_tui.console.views.submit.typed import check, typed_of
 from fleet_tui.core.fleet import FleetSpec, QueueLimits
 from fleet_tui.core.ids import AgentName, Capability, ClientName, PoolName, Region, TaskId
-from fleet_tui.core.state import TaskPhase, TaskSpec
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.decide import decide
+from fleet_tui.core.ledger.decided import Decided
+from fleet_tui.core.ledger.events import FleetLoaded, TaskEnded
+from fleet_tui.core.ledger.state import TaskPhase, TaskSpec
+from fleet_tui.core.tasks.defined import names_of
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.ledger import Story
 
 FILE = """\

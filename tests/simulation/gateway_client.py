@@ -12,11 +12,11 @@ from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
-from fleet_tui.sim.behaviour import SONNET, Planner, RunPlan, Step, Tokens
-from fleet_tui.sim.gateway import Gateway
-from fleet_tui.sim.gateway_process import GatewaySpec
-from fleet_tui.sim.gateway_releases import NEWEST, Release
-from fleet_tui.sim.world import Host, Pace
+from fleet_tui.sim.demo.behaviour import SONNET, Planner, RunPlan, Step, Tokens
+from fleet_tui.sim.demo.world import Host, Pace
+from fleet_tui.sim.gateway.gateway import Gateway
+from fleet_tui.sim.gateway.process import GatewaySpec
+from fleet_tui.sim.gateway.releases import NEWEST, Release
 
 TOKEN = "only-for-this-test"
 START_MS = 1_790_000_000_000

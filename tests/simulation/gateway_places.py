@@ -8,19 +8,19 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
+from fleet_tui.core.agents.vitals import ProbeFailure
 from fleet_tui.core.fleet import OpenClawAgent
-from fleet_tui.core.vitals import ProbeFailure
-from fleet_tui.sim.behaviour import SONNET, RunPlan, Tokens
-from fleet_tui.sim.gateway import Gateway
-from fleet_tui.sim.gateway_process import GatewaySpec
-from fleet_tui.sim.gateway_releases import NEWEST, Release
+from fleet_tui.sim.demo.behaviour import SONNET, RunPlan, Tokens
+from fleet_tui.sim.demo.world import Host, Pace
+from fleet_tui.sim.gateway.gateway import Gateway
+from fleet_tui.sim.gateway.process import GatewaySpec
+from fleet_tui.sim.gateway.releases import NEWEST, Release
 from fleet_tui.sim.virtual.gateways import SimGateway, SimGatewayPort
 from fleet_tui.sim.virtual.host import Habit, SimHost
 from fleet_tui.sim.virtual.loop import VirtualLoop
 from fleet_tui.sim.virtual.network import Internet, SimPool
 from fleet_tui.sim.virtual.scenario import START_MS, Network
 from fleet_tui.sim.virtual.truth import Truth
-from fleet_tui.sim.world import Host, Pace
 from fleet_tui.wire.openclaw.connection import Connection
 from fleet_tui.wire.openclaw.port import OpenClawPort
 from tests.simulation.places import BOX, WORKER, Test, digest

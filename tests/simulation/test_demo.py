@@ -12,12 +12,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from fleet_tui.base.errors import ExitCode
 from fleet_tui.cli.main import run
 from fleet_tui.core.ids import Seq
-from fleet_tui.errors import ExitCode
 from fleet_tui.feed.recorded import RecordedFeed
-from fleet_tui.journal.importing import import_recording
-from fleet_tui.journal.reader import JournalReader
+from fleet_tui.journal.ledger.reader import JournalReader
+from fleet_tui.journal.recordings.importing import import_recording
 
 WITHIN_S = 90.0
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]

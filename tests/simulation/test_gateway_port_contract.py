@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from fleet_tui.core.evidence import (
+from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
+from fleet_tui.core.tasks.evidence import (
     Definite,
     Fact,
     Finished,
@@ -17,7 +18,6 @@ from fleet_tui.core.evidence import (
     Stopped,
     Unknown,
 )
-from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.wire.openclaw import attempt
 from fleet_tui.wire.openclaw.connection import Refused, Result
 from fleet_tui.wire.port import Inspection, StartAnswer

@@ -2,9 +2,9 @@
 
 import pytest
 
+from fleet_tui.core.agents.vitals import Limit, ProbeFailure
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.vitals import Limit, ProbeFailure
-from fleet_tui.sim.gateway_releases import AUGUST, JULY, JUNE, NEWEST, RELEASES, Release
+from fleet_tui.sim.gateway.releases import AUGUST, JULY, JUNE, NEWEST, RELEASES, Release
 from fleet_tui.sim.virtual.gateways import dialect_of
 from fleet_tui.wire.openclaw.connection import Connection
 from fleet_tui.wire.openclaw.line import Line

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from fleet_tui.core.health import LAG_DEGRADED_MS
-from fleet_tui.sim.behaviour import SONNET
-from fleet_tui.sim.gateway import Gateway
-from fleet_tui.sim.gateway_process import GatewaySpec
-from fleet_tui.sim.gateway_runs import RunRequest
-from fleet_tui.sim.world import Host, Pace
+from fleet_tui.core.agents.health import LAG_DEGRADED_MS
+from fleet_tui.sim.demo.behaviour import SONNET
+from fleet_tui.sim.demo.world import Host, Pace
+from fleet_tui.sim.gateway.gateway import Gateway
+from fleet_tui.sim.gateway.process import GatewaySpec
+from fleet_tui.sim.gateway.runs import RunRequest
 from tests.simulation.gateway_client import (
     SHAPES,
     Bench,

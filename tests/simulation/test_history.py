@@ -7,17 +7,17 @@ from collections import Counter
 
 import pytest
 
-from fleet_tui.bundled import sample_fleet
+from fleet_tui.base.bundled import sample_fleet
 from fleet_tui.config.load import load_fleet
-from fleet_tui.core.events import Recorded
+from fleet_tui.core.agents.vitals import FleetSample
 from fleet_tui.core.fleet import FleetSpec
-from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import AgentName, Epoch, Seq
+from fleet_tui.core.ledger.events import Recorded
+from fleet_tui.core.ledger.fold import fold
+from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState, Health
 from fleet_tui.core.logs import Level
-from fleet_tui.core.state import EMPTY_STATE, FleetState, Health
-from fleet_tui.core.vitals import FleetSample
-from fleet_tui.sim.history import CHATTER_MS, QUIET_MS, History, make_history
-from fleet_tui.sim.workload import TASKS_PER_MINUTE
+from fleet_tui.sim.demo.history import CHATTER_MS, QUIET_MS, History, make_history
+from fleet_tui.sim.demo.workload import TASKS_PER_MINUTE
 
 UNTIL_MS = 1_800_000_000_000
 MINUTES = 6

@@ -4,7 +4,8 @@ whole wire: ledger and session of such a gateway say other things than those of 
 import msgspec
 import pytest
 
-from fleet_tui.core.evidence import (
+from fleet_tui.core.agents.vitals import VitalsReading
+from fleet_tui.core.tasks.evidence import (
     Definite,
     Died,
     Fact,
@@ -15,8 +16,7 @@ from fleet_tui.core.evidence import (
     Stopped,
     Unknown,
 )
-from fleet_tui.core.vitals import VitalsReading
-from fleet_tui.sim.gateway_releases import JULY, JUNE
+from fleet_tui.sim.gateway.releases import JULY, JUNE
 from fleet_tui.wire.openclaw import attempt
 from fleet_tui.wire.openclaw.transcript import NOT_CONTINUED
 from tests.simulation.gateway_places import (

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.evidence import (
+from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
+from fleet_tui.core.tasks.evidence import (
     Definite,
     Died,
     Fact,
@@ -20,10 +21,9 @@ from fleet_tui.core.evidence import (
     Stopped,
     Unknown,
 )
-from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
-from fleet_tui.wire.command import CommandPort
 from fleet_tui.wire.port import Inspection, StartAnswer
-from fleet_tui.wire.runs import MAX_PAYLOAD_BYTES
+from fleet_tui.wire.programs.command import CommandPort
+from fleet_tui.wire.programs.runs import MAX_PAYLOAD_BYTES
 from tests.simulation.places import (
     FAKED,
     OF_ALL,

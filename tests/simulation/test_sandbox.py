@@ -11,15 +11,7 @@ import asyncssh
 import msgspec
 import pytest
 
-from fleet_tui.core.evidence import (
-    Definite,
-    Died,
-    Finished,
-    Running,
-    RunOrder,
-    Started,
-    Stopped,
-)
+from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.core.fleet import (
     AgentSpec,
     CommandAgent,
@@ -31,14 +23,22 @@ from fleet_tui.core.fleet import (
     ProbeSpec,
 )
 from fleet_tui.core.ids import AgentName, Epoch, HostName, PoolName, Region
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
-from fleet_tui.sim.sandbox import LOOPBACK, Sandbox, SandboxError, wall_clock_ms
-from fleet_tui.wire.command import CommandPort
+from fleet_tui.core.tasks.evidence import (
+    Definite,
+    Died,
+    Finished,
+    Running,
+    RunOrder,
+    Started,
+    Stopped,
+)
+from fleet_tui.core.text.untrusted import Untrusted
+from fleet_tui.sim.demo.sandbox import LOOPBACK, Sandbox, SandboxError, wall_clock_ms
 from fleet_tui.wire.openclaw.dial import dial_over_ssh
 from fleet_tui.wire.openclaw.port import OpenClawPort
-from fleet_tui.wire.runs import COMMAND, SCRIPT, RunDirectory
-from fleet_tui.wire.ssh import SshPool
+from fleet_tui.wire.programs.command import CommandPort
+from fleet_tui.wire.programs.runs import COMMAND, SCRIPT, RunDirectory
+from fleet_tui.wire.ssh.pool import SshPool
 
 POOL = PoolName("general")
 CLAW, OTHER, TOOL = AgentName("claw"), AgentName("other"), AgentName("tool")

@@ -8,8 +8,8 @@ import pytest
 
 from fleet_tui.core.fleet import EMPTY_FLEET, FleetSpec
 from fleet_tui.core.ids import AgentName, HostName, Region
-from fleet_tui.sim.sandbox import Sandbox
-from fleet_tui.sim.story import (
+from fleet_tui.sim.demo.sandbox import Sandbox
+from fleet_tui.sim.demo.story import (
     SCENARIOS,
     AnyAct,
     Beat,
@@ -24,8 +24,8 @@ from fleet_tui.sim.story import (
     Thaw,
     run_story,
 )
-from fleet_tui.sim.workload import Workload
-from fleet_tui.sim.world import Pace
+from fleet_tui.sim.demo.workload import Workload
+from fleet_tui.sim.demo.world import Pace
 from tests.simulation.trace import sample_fleet
 
 A, B = AgentName("agent-00"), AgentName("agent-01")

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from fleet_tui.core.events import Recorded, TaskEnded
-from fleet_tui.core.state import TaskPhase
+from fleet_tui.core.ledger.events import Recorded, TaskEnded
+from fleet_tui.core.ledger.state import TaskPhase
 from fleet_tui.sim.__main__ import main, read_seeds
-from fleet_tui.sim.gateway_releases import NEWEST, RELEASES
+from fleet_tui.sim.gateway.releases import NEWEST, RELEASES
 from fleet_tui.sim.virtual.draw import draw
 from fleet_tui.sim.virtual.life import Outcome, play
 from fleet_tui.sim.virtual.mutants import MUTANTS, planted

@@ -15,10 +15,10 @@ import pytest
 from fleet_tui.core.fleet import AgentSpec, OpenClawAgent, TaskClass
 from fleet_tui.core.ids import AgentName, Capability, PoolName
 from fleet_tui.core.routing.requirement import Roster, requirement_of
-from fleet_tui.sim.behaviour import MAX_DURATION_S, Profile, plan_run, profile_of
-from fleet_tui.sim.loglines import LogFile, Trace, log_line
-from fleet_tui.sim.workload import IMPOSSIBLE_WAIT_MS, Workload
-from fleet_tui.sim.world import CPU_COUNT, DISK_BYTES, MEMORY_BYTES, Host, Pace, wander
+from fleet_tui.sim.demo.behaviour import MAX_DURATION_S, Profile, plan_run, profile_of
+from fleet_tui.sim.demo.loglines import LogFile, Trace, log_line
+from fleet_tui.sim.demo.workload import IMPOSSIBLE_WAIT_MS, Workload
+from fleet_tui.sim.demo.world import CPU_COUNT, DISK_BYTES, MEMORY_BYTES, Host, Pace, wander
 from tests.simulation.gateway_client import SHAPES, misfits
 from tests.simulation.trace import JumpingLoop, sample_fleet
 
@@ -133,7 +133,7 @@ def test_a_log_line_is_one_like_the_recorded_ones() -> None:
 
 
 def test_a_log_file_keeps_its_positions_when_old_lines_go(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fleet_tui.sim.loglines.MAX_FILE_BYTES", 100)
+    monkeypatch.setattr("fleet_tui.sim.demo.loglines.MAX_FILE_BYTES", 100)
     log = LogFile()
     for number in range(50):
         log.append(f"line {number:03}")

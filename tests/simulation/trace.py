@@ -14,13 +14,13 @@ import msgspec
 
 from fleet_tui.core.fleet import AgentSpec, FleetSpec, HostSpec, OpenClawAgent, ResidencyRule
 from fleet_tui.core.ids import AgentName, Capability, ClientName, HostName, PoolName, Region
-from fleet_tui.sim.behaviour import planner, profile_of
-from fleet_tui.sim.gateway import Gateway
-from fleet_tui.sim.gateway_disk import Json
-from fleet_tui.sim.gateway_process import GatewaySpec
-from fleet_tui.sim.gateway_runs import RunRequest
-from fleet_tui.sim.workload import Workload
-from fleet_tui.sim.world import Host, Pace
+from fleet_tui.sim.demo.behaviour import planner, profile_of
+from fleet_tui.sim.demo.workload import Workload
+from fleet_tui.sim.demo.world import Host, Pace
+from fleet_tui.sim.gateway.disk import Json
+from fleet_tui.sim.gateway.gateway import Gateway
+from fleet_tui.sim.gateway.process import GatewaySpec
+from fleet_tui.sim.gateway.runs import RunRequest
 
 TASKS = 60
 

@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 
 from textual.pilot import Pilot
 
-from fleet_tui.console.app import FleetApp
-from fleet_tui.console.export import screen_lines
-from fleet_tui.console.glyphs import UNICODE, Glyphs
-from fleet_tui.console.panes.table import TablePane
-from fleet_tui.console.screens.base import FleetScreen
+from fleet_tui.console.shell.app import FleetApp
+from fleet_tui.console.shell.export import screen_lines
+from fleet_tui.console.shell.screen import FleetScreen
+from fleet_tui.console.text.glyphs import UNICODE, Glyphs
+from fleet_tui.console.views.table import TablePane
 from fleet_tui.console.widgets.log_view import LogView
 from fleet_tui.feed.feed import Feed, Timeline
 from tests.support.fake_feed import FakeFeed

@@ -8,7 +8,14 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from fleet_tui.core.commands import (
+from fleet_tui.core.agents.vitals import FailureKind, FleetSample, Look, VitalsReading
+from fleet_tui.core.ids import (
+    AgentName,
+    Epoch,
+    Seq,
+    TaskId,
+)
+from fleet_tui.core.ledger.commands import (
     Accepted,
     Ack,
     AddNote,
@@ -19,23 +26,12 @@ from fleet_tui.core.commands import (
     Reply,
     Uncordon,
 )
-from fleet_tui.core.events import HealthChanged, Recorded
-from fleet_tui.core.ids import (
-    AgentName,
-    Epoch,
-    Seq,
-    TaskId,
-)
+from fleet_tui.core.ledger.events import HealthChanged, Recorded
+from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.state import Cordon as CordonState
+from fleet_tui.core.ledger.state import FleetState, Health, Note
 from fleet_tui.core.logs import LogGap, LogLine
-from fleet_tui.core.refusals import RefusalCode
-from fleet_tui.core.retell import Retelling
-from fleet_tui.core.state import Cordon as CordonState
-from fleet_tui.core.state import (
-    FleetState,
-    Health,
-    Note,
-)
-from fleet_tui.core.vitals import FailureKind, FleetSample, Look, VitalsReading
+from fleet_tui.core.tasks.retell import Retelling
 from fleet_tui.feed.feed import Link, LogQuery, Mode, View
 from tests.support.scene import NOW_MS, agent_name, seeded_looks, seeded_state
 from tests.support.scene_telemetry import seeded_lines, seeded_samples

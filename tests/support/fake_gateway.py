@@ -10,17 +10,17 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-from fleet_tui.core.evidence import RunOrder
+from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure
 from fleet_tui.core.fleet import AgentSpec, OpenClawAgent, ProbeSpec
 from fleet_tui.core.ids import AgentName, PoolName
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind, ProbeFailure
+from fleet_tui.core.tasks.evidence import RunOrder
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.openclaw.dial import ByteChannel, Dial, GatewayFailure
 from fleet_tui.wire.openclaw.dialect import NEEDED
 from fleet_tui.wire.openclaw.handshake import SCOPES
 from fleet_tui.wire.openclaw.host_vitals import LANES, SYSTEM
 from fleet_tui.wire.openclaw.port import OpenClawPort
-from fleet_tui.wire.ssh_failures import SshFailure
+from fleet_tui.wire.ssh.failures import SshFailure
 
 AGENT = AgentName("agent-1")
 NOW_MS = 1_795_201_000_000

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from fleet_tui.core.commands import Command, Refused, Reply
-from fleet_tui.core.refusals import RefusalCode
-from fleet_tui.errors import FleetError
+from fleet_tui.base.errors import FleetError
+from fleet_tui.core.ledger.commands import Command, Refused, Reply
+from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.feed.feed import Link, Mode, Session
 from fleet_tui.feed.marks import Mark
 from tests.support.fake_feed import FakeFeed
@@ -94,7 +94,7 @@ SESSIONS = (
 
 
 class FakeSessions:
-    """A :class:`fleet_tui.console.timeline.SessionSource` of two sessions; the first is damaged."""
+    """A :class:`~fleet_tui.console.shell.timeline.SessionSource`: two, the first is damaged."""
 
     def __init__(self) -> None:
         self.opened: list[FakeReview] = []

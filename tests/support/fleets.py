@@ -19,8 +19,8 @@ from fleet_tui.core.fleet import (
     TaskClass,
 )
 from fleet_tui.core.ids import AgentName, Capability, ClientName, HostName, PoolName, Region
-from fleet_tui.core.state import TaskSpec
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.ledger.state import TaskSpec
+from fleet_tui.core.text.untrusted import Untrusted
 
 HOST = HostName("h1")
 FAST_PROBE = ProbeSpec(every_ms=200, timeout_ms=500, down_after=2, up_after=1)

@@ -21,19 +21,19 @@ from rich.style import Style
 from textual import events
 from textual.pilot import Pilot
 
-from fleet_tui.console import seatbelt
-from fleet_tui.console.app import FleetApp
-from fleet_tui.console.cells import Cell
-from fleet_tui.console.places import Place
+from fleet_tui.console.shell.app import FleetApp
+from fleet_tui.console.shell.places import Place
+from fleet_tui.console.terminal import seatbelt
+from fleet_tui.console.text.cells import Cell
 from fleet_tui.console.widgets.paint import Painted
-from fleet_tui.core.commands import Command, Refused, Reply
-from fleet_tui.core.events import Recorded
-from fleet_tui.core.firewall import safe_line
 from fleet_tui.core.ids import Seq, TaskId
+from fleet_tui.core.ledger.commands import Command, Refused, Reply
+from fleet_tui.core.ledger.events import Recorded
+from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.logs import LogGap, LogLine
-from fleet_tui.core.refusals import RefusalCode
-from fleet_tui.core.ulid import ULID_CHARS
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.text.firewall import safe_line
+from fleet_tui.core.text.ulid import ULID_CHARS
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.feed.feed import Link
 from tests.support import payloads
 from tests.support.console import COLOURFUL, press, text_of, until

@@ -12,15 +12,15 @@ from collections.abc import Sequence
 import msgspec
 from textual.pilot import Pilot
 
-from fleet_tui.console.app import FleetApp
-from fleet_tui.console.places import Place
-from fleet_tui.core.decision import Rejection, Rule
-from fleet_tui.core.events import HealthChanged, Recorded
-from fleet_tui.core.firewall import safe_line
+from fleet_tui.console.shell.app import FleetApp
+from fleet_tui.console.shell.places import Place
 from fleet_tui.core.ids import AgentName, AlertId, Capability, Epoch, RunId, Seq
+from fleet_tui.core.ledger.events import HealthChanged, Recorded
+from fleet_tui.core.ledger.state import Alert, FleetState, Health, Severity, Task, TaskPhase
 from fleet_tui.core.logs import Level, LogLine
-from fleet_tui.core.state import Alert, FleetState, Health, Severity, Task, TaskPhase
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.routing.decision import Rejection, Rule
+from fleet_tui.core.text.firewall import safe_line
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.feed.feed import Session
 from tests.support import payloads
 from tests.support.console import COLOURFUL, text_of

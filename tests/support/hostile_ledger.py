@@ -8,14 +8,14 @@ import asyncio
 import sys
 from pathlib import Path
 
-from fleet_tui.bundled import sample_fleet
+from fleet_tui.base.bundled import sample_fleet
+from fleet_tui.base.paths import fleet_dir
 from fleet_tui.cli.main import run
 from fleet_tui.config.load import load_fleet
-from fleet_tui.journal.logs import LogWriter
-from fleet_tui.journal.reader import JournalReader
-from fleet_tui.journal.writer import JournalWriter
-from fleet_tui.paths import fleet_dir
-from fleet_tui.sim.history import make_history
+from fleet_tui.journal.ledger.reader import JournalReader
+from fleet_tui.journal.ledger.writer import JournalWriter
+from fleet_tui.journal.telemetry.logs import LogWriter
+from fleet_tui.sim.demo.history import make_history
 from tests.support import hostile, payloads
 from tests.support.hostile import poisoned
 

@@ -1,6 +1,8 @@
 """Telling a ledger's story in a test: facts in, the folded state out."""
 
-from fleet_tui.core.events import (
+from fleet_tui.core.fleet import FleetSpec
+from fleet_tui.core.ids import AgentName, Epoch, Seq, TaskId
+from fleet_tui.core.ledger.events import (
     AgentCordoned,
     Event,
     FleetLoaded,
@@ -8,11 +10,9 @@ from fleet_tui.core.events import (
     Recorded,
     TaskSubmitted,
 )
-from fleet_tui.core.fleet import FleetSpec
-from fleet_tui.core.fold import fold
-from fleet_tui.core.ids import AgentName, Epoch, Seq, TaskId
-from fleet_tui.core.state import EMPTY_STATE, FleetState, Health, TaskSpec
-from fleet_tui.core.submission import payload_sha256
+from fleet_tui.core.ledger.fold import fold
+from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState, Health, TaskSpec
+from fleet_tui.core.tasks.submission import payload_sha256
 
 
 class Story:

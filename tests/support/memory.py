@@ -3,8 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 
-from fleet_tui.core.events import Event, Recorded
-from fleet_tui.core.evidence import (
+from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
+from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq
+from fleet_tui.core.ledger.events import Event, Recorded
+from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.tasks.evidence import (
     Answer,
     Checkpoint,
     Definite,
@@ -18,10 +21,7 @@ from fleet_tui.core.evidence import (
     Unknown,
     Usage,
 )
-from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq
-from fleet_tui.core.logs import LogGap, LogLine
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine.clock import Clock, WallClock
 from fleet_tui.wire.port import Inspection, Outcome, StartAnswer, Wanted, always_wanted
 

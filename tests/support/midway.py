@@ -3,15 +3,13 @@
 import msgspec
 from msgspec.structs import replace
 
-from fleet_tui.core import events as e
-from fleet_tui.core.breaker import Breaker, Strike
-from fleet_tui.core.decision import Candidate, Decision, Pending, PendingCode
-from fleet_tui.core.evidence import Usage
+from fleet_tui.core.agents.breaker import Breaker, Strike
+from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import Priority, Strategy
-from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import AgentName, AlertId, Epoch, PoolName, RunId, Seq, TaskId
-from fleet_tui.core.modes import EngineState, Trouble
-from fleet_tui.core.state import (
+from fleet_tui.core.ledger import events as e
+from fleet_tui.core.ledger.fold import fold
+from fleet_tui.core.ledger.state import (
     AgentState,
     Alert,
     Attempt,
@@ -25,8 +23,10 @@ from fleet_tui.core.state import (
     TaskPhase,
     Totals,
 )
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind
+from fleet_tui.core.modes import EngineState, Trouble
+from fleet_tui.core.routing.decision import Candidate, Decision, Pending, PendingCode
+from fleet_tui.core.tasks.evidence import Usage
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work
 
 A1, A2, GONE = AgentName("a1"), AgentName("a2"), AgentName("gone")

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
 
-from fleet_tui.core.evidence import Checkpoint, Definite, Finished, RunOrder, Unknown
 from fleet_tui.core.ids import Epoch
 from fleet_tui.core.logs import LogGap, LogLine
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.tasks.evidence import Checkpoint, Definite, Finished, RunOrder, Unknown
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.port import AgentPort, Inspection
 
 TASK = "01J9Z3V8QK5T4R2W1X0Y9A8B7C"

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from fleet_tui.cli.main import COMMANDS
-from fleet_tui.console.actions import keys_table_markdown
+from fleet_tui.console.actions.registry import keys_table_markdown
 from tests.support.console import at_rest, console, running, until
 from tests.support.promises import promises_markdown
 from tests.support.release_rows import releases_markdown

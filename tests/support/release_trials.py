@@ -10,7 +10,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from fleet_tui.core.evidence import (
+from fleet_tui.core.agents.vitals import ProbeFailure, VitalsReading
+from fleet_tui.core.logs import LogLine
+from fleet_tui.core.tasks.evidence import (
     Definite,
     Died,
     Finished,
@@ -22,15 +24,13 @@ from fleet_tui.core.evidence import (
     Stopped,
     Unknown,
 )
-from fleet_tui.core.logs import LogLine
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import ProbeFailure, VitalsReading
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.openclaw.attempt import session_key
 from fleet_tui.wire.openclaw.connection import Connection, Refused, Result, connect
 from fleet_tui.wire.openclaw.dial import dial_over_ssh
 from fleet_tui.wire.openclaw.port import OpenClawPort
 from fleet_tui.wire.port import AgentPort, Inspection
-from fleet_tui.wire.ssh import SshPool
+from fleet_tui.wire.ssh.pool import SshPool
 from tests.support.openclaw_lab import HOST, Gateway, OpenClawLab
 from tests.support.stub_model import CACHED_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS, StubModel
 

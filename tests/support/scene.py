@@ -9,16 +9,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from fleet_tui.core.decision import (
-    Candidate,
-    Decision,
-    Pending,
-    PendingCode,
-    Rejection,
-    Rule,
-    ScoreTerm,
-)
-from fleet_tui.core.evidence import Usage
+from fleet_tui.core.agents.vitals import FailureKind, Look, ProbeFailure, VitalsReading
 from fleet_tui.core.fleet import (
     AgentSpec,
     FleetSpec,
@@ -44,8 +35,7 @@ from fleet_tui.core.ids import (
     Seq,
     TaskId,
 )
-from fleet_tui.core.modes import EngineState
-from fleet_tui.core.state import (
+from fleet_tui.core.ledger.state import (
     AgentState,
     Alert,
     Attempt,
@@ -60,8 +50,18 @@ from fleet_tui.core.state import (
     TaskSpec,
     Totals,
 )
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind, Look, ProbeFailure, VitalsReading
+from fleet_tui.core.modes import EngineState
+from fleet_tui.core.routing.decision import (
+    Candidate,
+    Decision,
+    Pending,
+    PendingCode,
+    Rejection,
+    Rule,
+    ScoreTerm,
+)
+from fleet_tui.core.tasks.evidence import Usage
+from fleet_tui.core.text.untrusted import Untrusted
 
 NOW_MS = int(datetime(2026, 3, 5, 12, 4, 31, 400_000, tzinfo=UTC).timestamp() * 1_000)
 

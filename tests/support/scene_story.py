@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import msgspec
 
+from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure
 from fleet_tui.core.ids import AlertId, Seq
+from fleet_tui.core.ledger.state import Alert, Health, Severity
 from fleet_tui.core.logs import Level, LogLine
-from fleet_tui.core.state import Alert, Health, Severity
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind, ProbeFailure
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fake_feed import FakeFeed
 from tests.support.scene import agent_name
 

@@ -2,9 +2,9 @@
 
 import random
 
+from fleet_tui.core.agents.vitals import FleetSample
 from fleet_tui.core.logs import Level, LogGap, LogLine
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FleetSample
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.scene import BROWSE, GENERAL, GPU, NOW_MS, agent_name, task_id
 
 

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
+from fleet_tui.base.errors import FleetError
+from fleet_tui.base.paths import fleet_dir, socket_path
 from fleet_tui.cli.main import COMMANDS, main
-from fleet_tui.errors import FleetError
-from fleet_tui.paths import fleet_dir, socket_path
 
 NAME = "surrounded"
 FLEET_FILE = "fleet.yaml"

@@ -1,13 +1,13 @@
 """One task and its attempts, taken through a course of facts and time."""
 
-from fleet_tui.core.attempts import Word, learn, reconcile_attempts
-from fleet_tui.core.events import TaskPlaced
-from fleet_tui.core.evidence import Definite, Fact, LostReason, Running, Unknown
 from fleet_tui.core.fleet import Deadlines, RetryPolicy, TaskClass
-from fleet_tui.core.heartbeat import Beat, Ear, heard
 from fleet_tui.core.ids import RunId
+from fleet_tui.core.ledger.events import TaskPlaced
+from fleet_tui.core.ledger.state import AttemptPhase, Task
 from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.state import AttemptPhase, Task
+from fleet_tui.core.tasks.attempts import Word, learn, reconcile_attempts
+from fleet_tui.core.tasks.evidence import Definite, Fact, LostReason, Running, Unknown
+from fleet_tui.core.tasks.heartbeat import Beat, Ear, heard
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 

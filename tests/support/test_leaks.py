@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui import crash
-from fleet_tui.confine import confine
+from fleet_tui.base import crash
+from fleet_tui.base.confine import confine
 from tests.support import leaks
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.evidence import Definite
 from fleet_tui.core.fleet import LocalAgent
 from fleet_tui.core.ids import AgentName, Epoch
-from fleet_tui.wire import local, runs
-from fleet_tui.wire.local import LocalPort, LocalShell
+from fleet_tui.core.tasks.evidence import Definite
+from fleet_tui.wire.programs import local, runs
+from fleet_tui.wire.programs.local import LocalPort, LocalShell
 from fleet_tui.wire.shell import RunResult
 from tests.support.programs import order, wall_ms
 

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_tui.core.evidence import (
+from fleet_tui.core.fleet import LocalAgent
+from fleet_tui.core.ids import AgentName, Epoch
+from fleet_tui.core.tasks.evidence import (
     Answer,
     Definite,
     Died,
@@ -19,12 +21,10 @@ from fleet_tui.core.evidence import (
     Stopped,
     Unknown,
 )
-from fleet_tui.core.fleet import LocalAgent
-from fleet_tui.core.ids import AgentName, Epoch
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.wire.answers import ERR_BYTES, PROTOCOL, Reply, read_reply, standing
-from fleet_tui.wire.local import LocalPort, LocalShell
-from fleet_tui.wire.runs import RunDirectory
+from fleet_tui.core.text.untrusted import Untrusted
+from fleet_tui.wire.programs.answers import ERR_BYTES, PROTOCOL, Reply, read_reply, standing
+from fleet_tui.wire.programs.local import LocalPort, LocalShell
+from fleet_tui.wire.programs.runs import RunDirectory
 from fleet_tui.wire.shell import Completed, RunResult
 from tests.support.programs import order, wall_ms
 

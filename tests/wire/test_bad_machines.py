@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.evidence import Definite, Finished, NotStarted, Unknown
+from fleet_tui.core.agents.vitals import VitalsReading
 from fleet_tui.core.fleet import CommandAgent
 from fleet_tui.core.ids import AgentName, Epoch, HostName, RunId
-from fleet_tui.core.vitals import VitalsReading
-from fleet_tui.wire import runs
-from fleet_tui.wire.command import CommandPort
-from fleet_tui.wire.runs import RunDirectory
-from fleet_tui.wire.ssh import SshPool
+from fleet_tui.core.tasks.evidence import Definite, Finished, NotStarted, Unknown
+from fleet_tui.wire.programs import runs
+from fleet_tui.wire.programs.command import CommandPort
+from fleet_tui.wire.programs.runs import RunDirectory
+from fleet_tui.wire.ssh.pool import SshPool
 from tests.support.needs import not_allowed
 from tests.support.programs import executions, finished, order, settled, until, wall_ms
 from tests.support.sshd import make_sshd

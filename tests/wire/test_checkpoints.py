@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.evidence import (
+from fleet_tui.core.tasks.evidence import (
     MAX_CHECKPOINT_CHARS,
     Checkpoint,
     Definite,
@@ -15,8 +15,8 @@ from fleet_tui.core.evidence import (
     Running,
     Stopped,
 )
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.wire import runs
+from fleet_tui.core.text.untrusted import Untrusted
+from fleet_tui.wire.programs import runs
 from tests.support.programs import finished, order, until
 from tests.support.wrapped import (
     AWKWARD,

@@ -11,15 +11,22 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fleet_tui.core.evidence import Definite, LostReason, NotStarted, Running, Started, Unknown
+from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.core.fleet import CommandAgent, HostSpec
 from fleet_tui.core.ids import AgentName, Epoch, HostName, TaskId
 from fleet_tui.core.logs import Level, LogGap, LogLine
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
-from fleet_tui.wire.command import CommandPort, CpuShare
-from fleet_tui.wire.runs import RunDirectory
-from fleet_tui.wire.ssh import RENEW_AFTER_S, SshConnection, SshPool, TcpChannel
+from fleet_tui.core.tasks.evidence import (
+    Definite,
+    LostReason,
+    NotStarted,
+    Running,
+    Started,
+    Unknown,
+)
+from fleet_tui.core.text.untrusted import Untrusted
+from fleet_tui.wire.programs.command import CommandPort, CpuShare
+from fleet_tui.wire.programs.runs import RunDirectory
+from fleet_tui.wire.ssh.pool import RENEW_AFTER_S, SshConnection, SshPool, TcpChannel
 from tests.support.programs import (
     TASK,
     aclosing,

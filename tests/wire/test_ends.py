@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.evidence import Definite, Died, Finished, Running, Started, Stopped
 from fleet_tui.core.ids import Epoch, RunId
-from fleet_tui.wire.local import LocalShell
-from fleet_tui.wire.runs import Program, RunDirectory, Runs
+from fleet_tui.core.tasks.evidence import Definite, Died, Finished, Running, Started, Stopped
+from fleet_tui.wire.programs.local import LocalShell
+from fleet_tui.wire.programs.runs import Program, RunDirectory, Runs
 from tests.support.needs import missing
 from tests.support.programs import finished, order, until
 from tests.support.wrapped import MakePort, make_port, run_directory, sh

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.evidence import Definite, NotStarted, Stopped
+from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.core.fleet import CommandAgent
 from fleet_tui.core.ids import AgentName, Epoch, HostName, RunId
-from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
-from fleet_tui.wire import fitness, local
-from fleet_tui.wire.command import CommandPort
-from fleet_tui.wire.local import LocalPort
-from fleet_tui.wire.runs import COMMAND, SCRIPT, RunDirectory
-from fleet_tui.wire.ssh import SshPool
+from fleet_tui.core.tasks.evidence import Definite, NotStarted, Stopped
+from fleet_tui.wire.programs import fitness, local
+from fleet_tui.wire.programs.command import CommandPort
+from fleet_tui.wire.programs.local import LocalPort
+from fleet_tui.wire.programs.runs import COMMAND, SCRIPT, RunDirectory
+from fleet_tui.wire.ssh.pool import SshPool
 from tests.support.needs import missing, not_allowed
 from tests.support.programs import finished, order, wall_ms
 from tests.support.sshd import make_sshd
@@ -28,7 +28,7 @@ from tests.support.wrapped import SHELLS, MakePort, make_port, sh
 
 __all__ = ["make_port", "sh"]
 
-WRAPPER = files("fleet_tui.wire").joinpath("wrapper.sh").read_text(encoding="utf-8")
+WRAPPER = files("fleet_tui.wire.programs").joinpath("wrapper.sh").read_text(encoding="utf-8")
 
 
 def needed() -> list[str]:
@@ -342,7 +342,7 @@ async def test_file_systems_that_can_hold_runs_and_those_that_cannot(
 async def test_a_program_that_fills_the_disk_leaves_its_exit_status(
     make_port: MakePort, mounted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fleet_tui.wire.runs.LEAST_FREE_KB", 0)
+    monkeypatch.setattr("fleet_tui.wire.programs.runs.LEAST_FREE_KB", 0)
     port = make_port("sh", "-c", "echo begun; cat /dev/zero > filler; sync; exit 7")
     await port.start(order())
     found = await finished(port, order())

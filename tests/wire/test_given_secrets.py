@@ -9,13 +9,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fleet_tui.core.evidence import Definite, NotStarted, Started
 from fleet_tui.core.fleet import CommandAgent
 from fleet_tui.core.ids import AgentName, Epoch, HostName
-from fleet_tui.wire import runs
-from fleet_tui.wire.command import CommandPort
-from fleet_tui.wire.runs import RunDirectory
-from fleet_tui.wire.ssh import SshPool
+from fleet_tui.core.tasks.evidence import Definite, NotStarted, Started
+from fleet_tui.wire.programs import runs
+from fleet_tui.wire.programs.command import CommandPort
+from fleet_tui.wire.programs.runs import RunDirectory
+from fleet_tui.wire.ssh.pool import SshPool
 from tests.support.programs import finished, order, until, wall_ms
 from tests.support.sshd import Sshd, make_sshd
 

@@ -9,7 +9,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from fleet_tui.core.vitals import FailureKind
+from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.wire import secrets
 from fleet_tui.wire.secrets import Secret, SecretProblem, resolve_secret
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fleet_tui.core.evidence import (
+from fleet_tui.core.tasks.evidence import (
     MAX_ANSWER_CHARS,
     Definite,
     Finished,
@@ -17,7 +17,7 @@ from fleet_tui.core.evidence import (
     Usage,
 )
 from fleet_tui.wire.openclaw import attempt
-from fleet_tui.wire.runs import PROTOCOL, Reply, read_reply, standing
+from fleet_tui.wire.programs.runs import PROTOCOL, Reply, read_reply, standing
 from fleet_tui.wire.shell import Completed
 from tests.support.fake_gateway import ORDER, FakeGateway, Session, at_work
 from tests.support.programs import finished, order

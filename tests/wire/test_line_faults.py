@@ -10,13 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.evidence import Definite, LostReason, NotStarted, RunOrder, Started, Unknown
+from fleet_tui.core.agents.vitals import VitalsReading
 from fleet_tui.core.fleet import CommandAgent, HostSpec
 from fleet_tui.core.ids import AgentName, Epoch, HostName
-from fleet_tui.core.vitals import VitalsReading
-from fleet_tui.wire.command import CommandPort
-from fleet_tui.wire.runs import SCRIPT, RunDirectory
-from fleet_tui.wire.ssh import SshConnection, SshPool
+from fleet_tui.core.tasks.evidence import (
+    Definite,
+    LostReason,
+    NotStarted,
+    RunOrder,
+    Started,
+    Unknown,
+)
+from fleet_tui.wire.programs.command import CommandPort
+from fleet_tui.wire.programs.runs import SCRIPT, RunDirectory
+from fleet_tui.wire.ssh.pool import SshConnection, SshPool
 from tests.support.line import line_to
 from tests.support.programs import finished, order, settled, wall_ms
 from tests.support.sshd import Sshd, make_sshd

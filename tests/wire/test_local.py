@@ -6,14 +6,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from fleet_tui.core.evidence import Definite, LostReason, Unknown
+from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.core.fleet import LocalAgent
 from fleet_tui.core.ids import AgentName, Epoch
-from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
-from fleet_tui.wire import runs
-from fleet_tui.wire.local import LocalPort, LocalShell
+from fleet_tui.core.tasks.evidence import Definite, LostReason, Unknown
 from fleet_tui.wire.port import AgentPort
-from fleet_tui.wire.runs import RunDirectory
+from fleet_tui.wire.programs import runs
+from fleet_tui.wire.programs.local import LocalPort, LocalShell
+from fleet_tui.wire.programs.runs import RunDirectory
 from fleet_tui.wire.shell import Completed
 from tests.support.programs import aclosing, finished, order, read_log, until, wall_ms
 

@@ -8,9 +8,9 @@ import pytest
 
 from fleet_tui.core.ids import AgentName, Epoch
 from fleet_tui.core.logs import MAX_LINE_CHARS, Level, LogGap
-from fleet_tui.wire import logtail
-from fleet_tui.wire.logtail import LogTail
-from fleet_tui.wire.runs import PROTOCOL, Program, RunDirectory, Runs
+from fleet_tui.wire.programs import logtail
+from fleet_tui.wire.programs.logtail import LogTail
+from fleet_tui.wire.programs.runs import PROTOCOL, Program, RunDirectory, Runs
 from fleet_tui.wire.shell import ByteSource, RunResult
 
 BEAT = b"beat\n"

@@ -8,7 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from fleet_tui.core.evidence import (
+from fleet_tui.core.fleet import OpenClawAgent
+from fleet_tui.core.ids import RunId
+from fleet_tui.core.tasks.evidence import (
     Definite,
     Died,
     Finished,
@@ -19,9 +21,7 @@ from fleet_tui.core.evidence import (
     Stopped,
     Unknown,
 )
-from fleet_tui.core.fleet import OpenClawAgent
-from fleet_tui.core.ids import RunId
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.openclaw import attempt, connection
 from fleet_tui.wire.openclaw.transcript import NOT_CONTINUED, WORDS_LOST
 from fleet_tui.wire.port import CANCELLED_FIRST

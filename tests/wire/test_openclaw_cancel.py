@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fleet_tui.core.evidence import LostReason, Unknown
+from fleet_tui.core.tasks.evidence import LostReason, Unknown
 from tests.support.fake_gateway import ORDER, FakeGateway, Refuse, at_work
 
 

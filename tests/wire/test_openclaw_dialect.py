@@ -5,8 +5,15 @@ from typing import Any
 
 import pytest
 
-from fleet_tui.core.evidence import Definite, Finished, LostReason, NotStarted, Started, Unknown
-from fleet_tui.core.vitals import FailureKind, Limit, ProbeFailure, VitalsReading
+from fleet_tui.core.agents.vitals import FailureKind, Limit, ProbeFailure, VitalsReading
+from fleet_tui.core.tasks.evidence import (
+    Definite,
+    Finished,
+    LostReason,
+    NotStarted,
+    Started,
+    Unknown,
+)
 from fleet_tui.wire.openclaw import attempt, dialect
 from fleet_tui.wire.openclaw.agents_list import missing
 from fleet_tui.wire.openclaw.dialect import NEEDED, is_known

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from fleet_tui.base.redact import LineRedactor
 from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.logs import MAX_LINE_CHARS, Level, LogGap, LogLine
 from fleet_tui.wire.openclaw.frames import decode
 from fleet_tui.wire.openclaw.logs import Tail, gap_of, parse_line
-from fleet_tui.wire.redact import LineRedactor
 
 DATA = Path(__file__).parent / "data" / "openclaw"
 AGENT = AgentName("agent-1")

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from fleet_tui.core.evidence import (
+from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.tasks.evidence import (
     MAX_ANSWER_CHARS,
     Answer,
     Definite,
@@ -19,7 +20,6 @@ from fleet_tui.core.evidence import (
     Unknown,
     Usage,
 )
-from fleet_tui.core.vitals import FailureKind
 from fleet_tui.wire.openclaw import runs
 from fleet_tui.wire.openclaw.connection import Lost, Refused, Reply, Result
 from fleet_tui.wire.openclaw.dial import GatewayFailure

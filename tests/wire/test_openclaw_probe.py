@@ -6,16 +6,13 @@ from typing import Any
 
 import pytest
 
-from fleet_tui.core.evidence import (
-    Definite,
-    NotStarted,
-)
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
+from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
+from fleet_tui.core.tasks.evidence import Definite, NotStarted
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.openclaw import port
 from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.line import REFUSED_HOLD_MS, TOKEN_EVERY_MS
-from fleet_tui.wire.ssh_failures import SshFailure
+from fleet_tui.wire.ssh.failures import SshFailure
 from tests.support.fake_gateway import (
     AGENT,
     NOW_MS,

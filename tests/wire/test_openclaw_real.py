@@ -5,7 +5,10 @@ import signal
 
 import pytest
 
-from fleet_tui.core.evidence import (
+from fleet_tui.core.agents.vitals import FailureKind, ModelTrouble, ProbeFailure, VitalsReading
+from fleet_tui.core.ids import RunId
+from fleet_tui.core.logs import LogLine
+from fleet_tui.core.tasks.evidence import (
     Definite,
     Finished,
     LostReason,
@@ -16,9 +19,6 @@ from fleet_tui.core.evidence import (
     Stopped,
     Unknown,
 )
-from fleet_tui.core.ids import RunId
-from fleet_tui.core.logs import LogLine
-from fleet_tui.core.vitals import FailureKind, ModelTrouble, ProbeFailure, VitalsReading
 from fleet_tui.wire.openclaw.attempt import session_key
 from fleet_tui.wire.openclaw.connection import Connection, Refused, connect
 from fleet_tui.wire.openclaw.dial import dial_over_ssh

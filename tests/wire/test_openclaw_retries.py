@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleet_tui.core.agents.model_trouble import MAX_REASON_CHARS
+from fleet_tui.core.agents.vitals import ModelTrouble, VitalsReading
 from fleet_tui.core.ids import RunId
-from fleet_tui.core.model_trouble import MAX_REASON_CHARS
-from fleet_tui.core.vitals import ModelTrouble, VitalsReading
 from fleet_tui.wire.openclaw.frames import Frame
 from fleet_tui.wire.openclaw.retries import MAX_RUNS, Retries
 from tests.support.fake_gateway import FakeGateway, at_work

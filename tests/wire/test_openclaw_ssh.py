@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.evidence import Definite, Finished, NotStarted
+from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.core.ids import HostName
-from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
+from fleet_tui.core.tasks.evidence import Definite, Finished, NotStarted
 from fleet_tui.wire.openclaw.dial import dial_over_ssh
 from fleet_tui.wire.openclaw.port import OpenClawPort
-from fleet_tui.wire.ssh import SshPool
+from fleet_tui.wire.ssh.pool import SshPool
 from tests.support.fake_gateway import ORDER, FakeGateway, Session, port_to, running
 from tests.support.sshd import Sshd, free_port, make_sshd
 

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core.evidence import Died, Finished, Running, Stopped, Usage
 from fleet_tui.core.fleet import FAILURE_KINDS
+from fleet_tui.core.tasks.evidence import Died, Finished, Running, Stopped, Usage
 from fleet_tui.wire.openclaw.frames import Malformed, decode
 from fleet_tui.wire.openclaw.transcript import (
     GOES_ON,

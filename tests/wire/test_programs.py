@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
+from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
 from tests.support.needs import not_allowed
 from tests.support.wrapped import MakePort, make_port, sh
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_tui.wire import redact as redacting
-from fleet_tui.wire.redact import MAX_PEM_LINES, LineRedactor, know, redact, redact_counted
+from fleet_tui.base import redact as redacting
+from fleet_tui.base.redact import MAX_PEM_LINES, LineRedactor, know, redact, redact_counted
 from fleet_tui.wire.secrets import Secret
 
 WORD = st.text(

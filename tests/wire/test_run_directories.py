@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.evidence import LostReason, Unknown
+from fleet_tui.core.tasks.evidence import LostReason, Unknown
 from tests.support.programs import order
 from tests.support.wrapped import FENCED, MakePort, Meddler, make_port, sh
 

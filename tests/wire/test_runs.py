@@ -14,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet_tui.config.values import failure_kind
-from fleet_tui.core.evidence import (
+from fleet_tui.core.fleet import FAILURE_KINDS
+from fleet_tui.core.ids import Epoch
+from fleet_tui.core.tasks.evidence import (
     MAX_ANSWER_CHARS,
     Answer,
     Definite,
@@ -28,13 +30,11 @@ from fleet_tui.core.evidence import (
     Unknown,
     Usage,
 )
-from fleet_tui.core.fleet import FAILURE_KINDS
-from fleet_tui.core.ids import Epoch
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.wire import runs
-from fleet_tui.wire.local import LocalShell
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.openclaw.runs import FAILED_AGENT, FAILED_MODEL, FAILED_TEXT, FAILED_TIMEOUT
-from fleet_tui.wire.runs import (
+from fleet_tui.wire.programs import runs
+from fleet_tui.wire.programs.local import LocalShell
+from fleet_tui.wire.programs.runs import (
     COMMAND,
     PROTOCOL,
     SCRIPT,

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_tui.core.redaction import is_token
-from fleet_tui.core.secret_names import names_secret
-from fleet_tui.wire.redact import LineRedactor, redact, redact_counted
+from fleet_tui.base.redact import LineRedactor, redact, redact_counted
+from fleet_tui.core.text.redaction import is_token
+from fleet_tui.core.text.secret_names import names_secret
 from tests.support.secret_shapes import CANARY, HARMLESS, HEX, SHAPES
 
 AROUND = st.text("abc 123 äöü\n()<>", max_size=20)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind
+from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.secrets import Secret, SecretProblem, resolve_secret
-from fleet_tui.wire.ssh import SshConnection, SshFailure
+from fleet_tui.wire.ssh.pool import SshConnection, SshFailure
 
 
 async def said(reference: str, **options: bool) -> str:

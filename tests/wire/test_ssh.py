@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.evidence import Definite, LostReason, Unknown
+from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ids import HostName
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind
-from fleet_tui.wire.ssh import (
+from fleet_tui.core.tasks.evidence import Definite, LostReason, Unknown
+from fleet_tui.core.text.untrusted import Untrusted
+from fleet_tui.wire.ssh.pool import (
     ChannelFailure,
     Completed,
     FileFailure,

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.evidence import Definite
+from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ids import HostName
-from fleet_tui.core.vitals import FailureKind
-from fleet_tui.wire.ssh import SshConnection, SshFailure, SshPool
-from fleet_tui.wire.trust import KeyTrust, OfferedKey, add_key, look_at_key
+from fleet_tui.core.tasks.evidence import Definite
+from fleet_tui.wire.ssh.pool import SshConnection, SshFailure, SshPool
+from fleet_tui.wire.ssh.trust import KeyTrust, OfferedKey, add_key, look_at_key
 from tests.support.ssh_home import SshHome
 from tests.support.sshd import Sshd, make_sshd
 

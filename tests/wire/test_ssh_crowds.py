@@ -10,11 +10,11 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from fleet_tui.core.evidence import Definite
+from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ids import HostName
-from fleet_tui.core.vitals import FailureKind
-from fleet_tui.wire.ssh import SshConnection, SshFailure, SshPool
+from fleet_tui.core.tasks.evidence import Definite
+from fleet_tui.wire.ssh.pool import SshConnection, SshFailure, SshPool
 from tests.support.line import line_to
 from tests.support.ssh_home import SshHome, ssh_agent
 from tests.support.sshd import Sshd, make_sshd

@@ -11,11 +11,12 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from fleet_tui.core.evidence import Definite, LostReason, Unknown
+from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ids import HostName
-from fleet_tui.core.vitals import FailureKind
-from fleet_tui.wire.ssh import (
+from fleet_tui.core.tasks.evidence import Definite, LostReason, Unknown
+from fleet_tui.wire.ssh.failures import describe
+from fleet_tui.wire.ssh.pool import (
     STILL_CONNECTING,
     ChannelFailure,
     Completed,
@@ -23,7 +24,6 @@ from fleet_tui.wire.ssh import (
     SshFailure,
     SshPool,
 )
-from fleet_tui.wire.ssh_failures import describe
 from tests.support.fault_ssh import HOSTILE, Fault, fault_server
 from tests.support.sshd import free_port
 

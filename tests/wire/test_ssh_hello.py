@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ids import HostName
 from fleet_tui.core.reason_words import failure_words
-from fleet_tui.core.vitals import FailureKind
-from fleet_tui.wire.ssh import SshFailure, SshPool
-from fleet_tui.wire.ssh_hello import Hello, Offers, parse_hello, why_not
-from fleet_tui.wire.trust import look_at_key
+from fleet_tui.wire.ssh.hello import Hello, Offers, parse_hello, why_not
+from fleet_tui.wire.ssh.pool import SshFailure, SshPool
+from fleet_tui.wire.ssh.trust import look_at_key
 from tests.support.ssh_home import SshHome, keygen
 from tests.support.sshd import Sshd, make_sshd
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from fleet_tui.base.errors import Refused, Unreachable
 from fleet_tui.cli.trust import command
 from fleet_tui.core.ids import HostName
-from fleet_tui.errors import Refused, Unreachable
-from fleet_tui.wire.ssh import SshConnection, SshFailure, SshPool
-from fleet_tui.wire.trust import KeyTrust, OfferedKey, add_key, look_at_key
+from fleet_tui.wire.ssh.pool import SshConnection, SshFailure, SshPool
+from fleet_tui.wire.ssh.trust import KeyTrust, OfferedKey, add_key, look_at_key
 from tests.support.sshd import Sshd, make_sshd
 
 pytestmark = pytest.mark.sshd

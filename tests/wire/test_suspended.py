@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.evidence import Definite, Finished, Running, Stopped
+from fleet_tui.core.tasks.evidence import Definite, Finished, Running, Stopped
 from tests.support.programs import finished, order, settled, until
 from tests.support.wrapped import MakePort, make_port, sh
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.evidence import Definite, Died, Finished, NotStarted, Started
-from fleet_tui.wire import local
-from fleet_tui.wire.local import LocalPort
+from fleet_tui.core.tasks.evidence import Definite, Died, Finished, NotStarted, Started
+from fleet_tui.wire.programs import local
+from fleet_tui.wire.programs.local import LocalPort
 from tests.support.needs import missing, not_allowed
 from tests.support.programs import executions, order, settled
 from tests.support.wrapped import MakePort, make_port

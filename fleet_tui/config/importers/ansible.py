@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
+from fleet_tui.base.errors import FleetError
 from fleet_tui.config.importers.ansible_run import (
     Setting,
     connection_settings,
@@ -22,7 +23,6 @@ from fleet_tui.config.importers.found import DEFAULT_POOL, Findings, FoundHost, 
 from fleet_tui.config.importers.ssh_words import SshWords
 from fleet_tui.config.problems import did_you_mean, quoted
 from fleet_tui.config.values import Unacceptable, address, text, user, whole
-from fleet_tui.errors import FleetError
 
 MAX_GROUPS_OF_HOST = 64
 """Groups of one host that become labels."""

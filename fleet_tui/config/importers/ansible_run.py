@@ -21,9 +21,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fleet_tui import children
+from fleet_tui.base import children
+from fleet_tui.base.errors import FleetError, InvalidConfig, Unreachable
 from fleet_tui.config.problems import starred, visible
-from fleet_tui.errors import FleetError, InvalidConfig, Unreachable
 
 PROGRAM = "ansible-inventory"
 CONFIG_PROGRAM = "ansible-config"

@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 from typing import BinaryIO
 
+from fleet_tui.base.errors import InvalidConfig
 from fleet_tui.config.files import read_regular
 from fleet_tui.config.importers.found import DEFAULT_POOL, Findings, FoundHost
 from fleet_tui.config.problems import as_text, quoted
 from fleet_tui.config.reader import MAX_FILE_BYTES, decode
-from fleet_tui.errors import InvalidConfig
 
 _LINE = re.compile(
     r"(?:ssh://)?(?:(?P<user>[^@\s/]+)@)?(?:\[(?P<ip6>[0-9A-Fa-f:.]+)\]|(?P<host>[^:@\s\[\]/]+))"

@@ -4,7 +4,7 @@ import fnmatch
 from collections.abc import Mapping
 
 from fleet_tui.config.importers.found import DEFAULT_POOL, Findings, FoundHost
-from fleet_tui.core.ssh_config import ConfigText, Refusal, Resolved
+from fleet_tui.core.ssh.config import ConfigText, Refusal, Resolved
 
 MAX_UNREAD_SHOWN = 20
 

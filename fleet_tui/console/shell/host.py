@@ -5,14 +5,14 @@ from typing import Protocol
 
 from textual.screen import Screen
 
-from fleet_tui.console.action import Action
-from fleet_tui.console.attention import Attention
-from fleet_tui.console.history import History
+from fleet_tui.console.actions.action import Action
+from fleet_tui.console.actions.selection import Scope, Selection
 from fleet_tui.console.host import Console
-from fleet_tui.console.keymap import Keymap
-from fleet_tui.console.messages import CommandProblem
-from fleet_tui.console.selection import Scope, Selection
-from fleet_tui.console.themes import Loaded
+from fleet_tui.console.shell.history import History
+from fleet_tui.console.shell.keymap import Keymap
+from fleet_tui.console.shell.messages import CommandProblem
+from fleet_tui.console.shell.themes import Loaded
+from fleet_tui.console.terminal.attention import Attention
 
 
 class Shell(Console, Protocol):

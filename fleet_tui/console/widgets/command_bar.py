@@ -15,9 +15,9 @@ from textual.suggester import Suggester
 from textual.widget import Widget
 from textual.widgets import Input
 
-from fleet_tui.console.cells import Cell, Tone
+from fleet_tui.console.text.cells import Cell, Tone
 from fleet_tui.console.widgets.lines import OneLine
-from fleet_tui.core.firewall import safe_line
+from fleet_tui.core.text.firewall import safe_line
 
 MAX_TYPED_CHARS = 1_000
 

@@ -20,9 +20,9 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.strip import Strip
 
-from fleet_tui.console.cells import Cell, Line, Tone
-from fleet_tui.console.detail_rows import wrap
-from fleet_tui.console.keystrokes import is_by_hand
+from fleet_tui.console.terminal.keystrokes import is_by_hand
+from fleet_tui.console.text.cells import Cell, Line, Tone
+from fleet_tui.console.text.document import wrap
 from fleet_tui.console.widgets.lines import OneLine
 from fleet_tui.console.widgets.paint import Painted
 

@@ -17,8 +17,8 @@ from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 
-from fleet_tui.console.cells import Align, Cell, Line, Tone
-from fleet_tui.console.fit import fit
+from fleet_tui.console.text.cells import Align, Cell, Line, Tone
+from fleet_tui.console.text.fit import fit
 from fleet_tui.console.widgets.paint import Painted
 
 HOLD_MS = 1_500

@@ -16,12 +16,12 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.widgets import Input, TextArea
 
-from fleet_tui.console.cells import Cell, Tone
-from fleet_tui.console.fit import fit
+from fleet_tui.console.text.cells import Cell, Tone
+from fleet_tui.console.text.fit import fit
 from fleet_tui.console.widgets.command_bar import SafeInput
 from fleet_tui.console.widgets.lines import OneLine
 from fleet_tui.console.widgets.paint import Painted
-from fleet_tui.core.firewall import safe_line
+from fleet_tui.core.text.firewall import safe_line
 
 LABEL_WIDTH = 11
 

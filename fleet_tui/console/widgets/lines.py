@@ -12,8 +12,8 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
-from fleet_tui.console.cells import Cell, Line, Tone
-from fleet_tui.console.fit import line_width
+from fleet_tui.console.text.cells import Cell, Line, Tone
+from fleet_tui.console.text.fit import line_width
 from fleet_tui.console.widgets.paint import Painted
 
 ALWAYS_SHOWN = frozenset({"?", "q"})

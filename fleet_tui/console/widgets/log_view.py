@@ -17,13 +17,13 @@ from textual.message import Message
 from textual.selection import Selection
 from textual.strip import Strip
 
-from fleet_tui.console.cells import Cell, Line, Tone
-from fleet_tui.console.frame import FrameLimiter
-from fleet_tui.console.log_lines import LogEntry, is_error, log_cells, log_matches
-from fleet_tui.console.log_search import LogSearch
+from fleet_tui.console.terminal.frame import FrameLimiter
+from fleet_tui.console.text.cells import Cell, Line, Tone
+from fleet_tui.console.views.logs.lines import LogEntry, is_error, log_cells, log_matches
+from fleet_tui.console.views.logs.search import LogSearch
 from fleet_tui.console.widgets.paint import Painted, between, overlay
-from fleet_tui.core.filters import Filter
-from fleet_tui.core.words import plural
+from fleet_tui.core.text.filters import Filter
+from fleet_tui.core.text.words import plural
 
 __all__ = ["LogEntry", "LogView", "log_cells", "log_matches"]
 

@@ -1,7 +1,7 @@
 """What every line-painting widget shares: tones, cells, and how they become strips.
 
-A :class:`Cell` is already safe text (see :mod:`fleet_tui.core.firewall`) with a meaning, never a
-colour: the theme decides how a tone looks, in 16 million colours or in none. Nothing here parses
+A :class:`Cell` is already safe text (see :mod:`fleet_tui.core.text.firewall`) with a meaning, never
+a colour: the theme decides how a tone looks, in 16 million colours or in none. Nothing here parses
 markup.
 """
 
@@ -14,9 +14,9 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from fleet_tui.console.cells import Cell, Tone
-from fleet_tui.console.fit import line_width
-from fleet_tui.core.firewall import safe_line
+from fleet_tui.console.text.cells import Cell, Tone
+from fleet_tui.console.text.fit import line_width
+from fleet_tui.core.text.firewall import safe_line
 
 REVIEW_CLASS = "-review"
 """The class of a screen that shows a recording."""

@@ -14,8 +14,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
-from fleet_tui.console.cells import Cell, Tone
-from fleet_tui.console.keystrokes import TOO_FAST, is_by_hand
+from fleet_tui.console.terminal.keystrokes import TOO_FAST, is_by_hand
+from fleet_tui.console.text.cells import Cell, Tone
 from fleet_tui.console.widgets.dialogs import READING_MS, Plan, PlanBox, PlanText, plan_title
 from fleet_tui.console.widgets.form import Button, FieldChanged, FieldDone, FieldLine
 from fleet_tui.console.widgets.lines import OneLine

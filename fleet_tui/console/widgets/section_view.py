@@ -12,9 +12,9 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.strip import Strip
 
-from fleet_tui.console.cells import Cell, Line, Tone
-from fleet_tui.console.detail_rows import Section, Target, wrap
-from fleet_tui.console.fit import fit
+from fleet_tui.console.text.cells import Cell, Line, Tone
+from fleet_tui.console.text.document import Section, Target, wrap
+from fleet_tui.console.text.fit import fit
 from fleet_tui.console.widgets.paint import Painted
 
 WHEEL_LINES = 3

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from textual.strip import Strip
 
-from fleet_tui.console.cells import Cell, Tone
-from fleet_tui.console.glyphs import UNICODE, Glyphs, Ramp
+from fleet_tui.console.text.cells import Cell, Tone
+from fleet_tui.console.text.glyphs import UNICODE, Glyphs, Ramp
 from fleet_tui.console.widgets.paint import Painted
 
 MAX_VALUES = 4_096

@@ -4,8 +4,8 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
-from fleet_tui.console.glyphs import UNICODE, Glyphs
-from fleet_tui.console.timeline import Moment, band_lines, bar_width, instant
+from fleet_tui.console.shell.timeline import Moment, band_lines, bar_width, instant
+from fleet_tui.console.text.glyphs import UNICODE, Glyphs
 from fleet_tui.console.widgets.paint import Painted
 from fleet_tui.feed.feed import Timeline
 

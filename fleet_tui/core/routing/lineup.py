@@ -9,9 +9,12 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 
-from fleet_tui.core.decision import MAX_NAMED_PER_RULE, Candidate, Rejection, Rule
+from fleet_tui.core.agents.troubles import trouble_of
+from fleet_tui.core.agents.vitals import Look, VitalsReading
 from fleet_tui.core.fleet import PoolSpec, Strategy
 from fleet_tui.core.ids import AgentName, Capability, PoolName
+from fleet_tui.core.ledger.state import AgentState
+from fleet_tui.core.routing.decision import MAX_NAMED_PER_RULE, Candidate, Rejection, Rule
 from fleet_tui.core.routing.requirement import Eligible
 from fleet_tui.core.routing.scores import (
     TRIAL_TERM,
@@ -23,9 +26,6 @@ from fleet_tui.core.routing.scores import (
     total,
     turn_term,
 )
-from fleet_tui.core.state import AgentState
-from fleet_tui.core.troubles import trouble_of
-from fleet_tui.core.vitals import Look, VitalsReading
 
 Key = tuple[int, int, AgentName]
 """Sorts best first: the negative score, then the place in the pool."""

@@ -6,10 +6,10 @@ kept: a queue of ten thousand tasks usually has a handful of different requireme
 
 import msgspec
 
-from fleet_tui.core.decision import MAX_NAMED_PER_RULE, Rejection, Rule
 from fleet_tui.core.fleet import AgentSpec, FleetSpec, OpenClawAgent
 from fleet_tui.core.ids import AgentName, Capability, ClientName, HostName, PoolName, Region
-from fleet_tui.core.state import TaskSpec
+from fleet_tui.core.ledger.state import TaskSpec
+from fleet_tui.core.routing.decision import MAX_NAMED_PER_RULE, Rejection, Rule
 
 MAX_REMEMBERED = 1_024
 """Requirements whose answer is kept; with more different ones the memory starts over."""

@@ -8,7 +8,12 @@ import heapq
 from collections.abc import Iterable, Iterator, Mapping
 from typing import assert_never
 
-from fleet_tui.core.decision import (
+from fleet_tui.core.agents.vitals import Look
+from fleet_tui.core.fleet import FleetSpec, RetryBudget, Strategy, TaskClass
+from fleet_tui.core.ids import AgentName, PoolName, TaskId, run_id
+from fleet_tui.core.ledger.events import Event, TaskPending, TaskPlaced
+from fleet_tui.core.ledger.state import AgentState, AttemptPhase, FleetState, Task
+from fleet_tui.core.routing.decision import (
     MAX_NAMED_PER_RULE,
     MAX_SCORED,
     Candidate,
@@ -18,17 +23,12 @@ from fleet_tui.core.decision import (
     Rejection,
     Rule,
 )
-from fleet_tui.core.events import Event, TaskPending, TaskPlaced
-from fleet_tui.core.evidence import Blame
-from fleet_tui.core.fleet import FleetSpec, RetryBudget, Strategy, TaskClass
-from fleet_tui.core.ids import AgentName, PoolName, TaskId, run_id
-from fleet_tui.core.quoting import reason_of
-from fleet_tui.core.retry_budget import retry_allowance
 from fleet_tui.core.routing.lineup import Lineup, PoolLine
 from fleet_tui.core.routing.requirement import GOING_ON, Requirement, Roster, requirement_of
 from fleet_tui.core.routing.waiting import Line, WaitingList
-from fleet_tui.core.state import AgentState, AttemptPhase, FleetState, Task
-from fleet_tui.core.vitals import Look
+from fleet_tui.core.tasks.evidence import Blame
+from fleet_tui.core.tasks.quoting import reason_of
+from fleet_tui.core.tasks.retry_budget import retry_allowance
 
 MAX_PLACED_PER_ROUND = 256
 """So that one round never holds up the engine; the next round goes on."""

@@ -9,11 +9,11 @@ from typing import assert_never
 
 import msgspec
 
-from fleet_tui.core.decision import Candidate, ScoreTerm
+from fleet_tui.core.agents.vitals import Look, VitalsReading
 from fleet_tui.core.fleet import AgentSpec, Strategy
 from fleet_tui.core.ids import Capability
-from fleet_tui.core.state import AgentState, Health
-from fleet_tui.core.vitals import Look, VitalsReading
+from fleet_tui.core.ledger.state import AgentState, Health
+from fleet_tui.core.routing.decision import Candidate, ScoreTerm
 
 ONE = 10_000
 """A score of 1.0."""

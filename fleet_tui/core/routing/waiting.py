@@ -8,10 +8,10 @@ changed; a round over an unchanged queue of 100,000 costs as much as one over te
 import heapq
 from collections.abc import Callable, Iterable
 
-from fleet_tui.core.decision import PendingCode
 from fleet_tui.core.ids import TaskId
+from fleet_tui.core.ledger.state import FleetState, Task, TaskPhase
+from fleet_tui.core.routing.decision import PendingCode
 from fleet_tui.core.routing.requirement import Requirement
-from fleet_tui.core.state import FleetState, Task, TaskPhase
 
 Urgency = tuple[int, int, int, int]
 """Smaller goes first: expedited ones, then by priority, then first come first served."""

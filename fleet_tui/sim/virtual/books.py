@@ -10,13 +10,13 @@ from typing import assert_never
 
 import msgspec
 
-from fleet_tui.core import events as e
-from fleet_tui.core.evidence import Answer, LateWord, Usage
+from fleet_tui.core.agents.vitals import FailureKind, Limit
 from fleet_tui.core.fleet import EMPTY_FLEET, FleetSpec, Prices, TaskClass
 from fleet_tui.core.ids import AgentName, PoolName, RunId, TaskId, split_run_id
+from fleet_tui.core.ledger import events as e
+from fleet_tui.core.ledger.state import CancelCause, Health, TaskPhase, TaskSpec
 from fleet_tui.core.modes import EngineMode
-from fleet_tui.core.state import CancelCause, Health, TaskPhase, TaskSpec
-from fleet_tui.core.vitals import FailureKind, Limit
+from fleet_tui.core.tasks.evidence import Answer, LateWord, Usage
 
 TAKES_WORK = frozenset({Health.UP, Health.DEGRADED})
 LOST = frozenset({Health.UNREACHABLE, Health.DOWN})

@@ -8,8 +8,8 @@ import random
 from msgspec.structs import replace
 
 from fleet_tui.core.fleet import OpenClawAgent, Priority, QueueLimits, RetryBudget, TaskClass
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.sim.gateway_releases import AUGUST, JULY, JUNE
+from fleet_tui.core.text.untrusted import Untrusted
+from fleet_tui.sim.gateway.releases import AUGUST, JULY, JUNE
 from fleet_tui.sim.virtual.draw_hosts import with_odd_hosts
 from fleet_tui.sim.virtual.scenario import (
     LONG_RUN_S,

@@ -1,10 +1,12 @@
 """Bugs of one line, planted as text: what is due and does not happen, turns, unfit hosts, names."""
 
-from fleet_tui.core import attempts, brake, fold
+from fleet_tui.core.agents import brake
+from fleet_tui.core.ledger import fold
 from fleet_tui.core.routing import waiting
+from fleet_tui.core.tasks import attempts
 from fleet_tui.sim.virtual.planting import Mutant, change, rewrite
-from fleet_tui.wire import fitness
 from fleet_tui.wire.openclaw import attempt, runs, transcript
+from fleet_tui.wire.programs import fitness
 
 _DUE: tuple[Mutant, ...] = (
     Mutant(

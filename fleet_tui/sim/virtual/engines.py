@@ -5,15 +5,15 @@ import random
 from collections.abc import Sequence
 from typing import Protocol
 
-from fleet_tui.core.attempts import Word
-from fleet_tui.core.commands import Command, Reply
-from fleet_tui.core.events import FleetLoaded, Recorded
+from fleet_tui.core.agents.vitals import Look
 from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec
-from fleet_tui.core.fold import fold
 from fleet_tui.core.ids import AgentName, HostName, RunId
-from fleet_tui.core.state import FleetState
+from fleet_tui.core.ledger.commands import Command, Reply
+from fleet_tui.core.ledger.events import FleetLoaded, Recorded
+from fleet_tui.core.ledger.fold import fold
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.step import LookTaken, WordHeard
-from fleet_tui.core.vitals import Look
+from fleet_tui.core.tasks.attempts import Word
 from fleet_tui.engine.clock import SteadyClock
 from fleet_tui.engine.effects import FleetEffects
 from fleet_tui.engine.engine import Engine
@@ -23,9 +23,9 @@ from fleet_tui.sim.virtual.loop import Process, Running, VirtualLoop
 from fleet_tui.sim.virtual.network import Internet, SimPool
 from fleet_tui.sim.virtual.scenario import Scenario
 from fleet_tui.sim.virtual.store import SimLedger, Store
-from fleet_tui.wire.command import CommandPort
 from fleet_tui.wire.port import AgentPort
-from fleet_tui.wire.runs import RunDirectory
+from fleet_tui.wire.programs.command import CommandPort
+from fleet_tui.wire.programs.runs import RunDirectory
 
 FIRST_PID = 100
 

@@ -5,9 +5,9 @@ import random
 
 from msgspec.structs import replace
 
-from fleet_tui.core import commands as c
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import AgentName, HostName
+from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.step import FleetChanged
 from fleet_tui.sim.virtual.checks import Checks
 from fleet_tui.sim.virtual.gateways import Poison, SimGateway

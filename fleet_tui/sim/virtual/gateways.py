@@ -1,9 +1,9 @@
 """OpenClaw gateways in virtual time, and the way of an engine to them.
 
-The gateway is the one of the demo (:mod:`fleet_tui.sim.gateway`), which is held to what real ones
-were recorded to say; the engine's side is the real line, connection and attempts. Only the bytes of
-HTTP and WebSocket between the two are left out: whole frames travel over the simulated network, or
-do not.
+The gateway is the one of the demo (:mod:`fleet_tui.sim.gateway.gateway`), which is held to what
+real ones were recorded to say; the engine's side is the real line, connection and attempts. Only
+the bytes of HTTP and WebSocket between the two are left out: whole frames travel over the simulated
+network, or do not.
 """
 
 import asyncio
@@ -15,23 +15,23 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fleet_tui.core.evidence import Unknown
+from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.core.fleet import AgentSpec
 from fleet_tui.core.ids import AgentName, HostName, RunId
 from fleet_tui.core.logs import LogGap, LogLine
-from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
-from fleet_tui.core.vitals import FailureKind, ProbeFailure, VitalsReading
-from fleet_tui.sim import gateway_answers as answers
-from fleet_tui.sim.behaviour import SONNET, RunPlan, Tokens
-from fleet_tui.sim.gateway import Gateway
-from fleet_tui.sim.gateway_answers import Refusal, response
-from fleet_tui.sim.gateway_disk import Json
-from fleet_tui.sim.gateway_methods import ADMIN, READ, WRITE, answer
-from fleet_tui.sim.gateway_process import GatewaySpec, Process
-from fleet_tui.sim.gateway_releases import NEWEST, Release
+from fleet_tui.core.tasks.evidence import Unknown
+from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
+from fleet_tui.sim.demo.behaviour import SONNET, RunPlan, Tokens
+from fleet_tui.sim.demo.world import Host, Pace
+from fleet_tui.sim.gateway import answers
+from fleet_tui.sim.gateway.answers import Refusal, response
+from fleet_tui.sim.gateway.disk import Json
+from fleet_tui.sim.gateway.gateway import Gateway
+from fleet_tui.sim.gateway.methods import ADMIN, READ, WRITE, answer
+from fleet_tui.sim.gateway.process import GatewaySpec, Process
+from fleet_tui.sim.gateway.releases import NEWEST, Release
 from fleet_tui.sim.virtual.loop import NotVirtual, VirtualLoop
 from fleet_tui.sim.virtual.truth import Execution, Truth, sha256
-from fleet_tui.sim.world import Host, Pace
 from fleet_tui.wire.openclaw.attempt import Attempts, RunsByAttempts
 from fleet_tui.wire.openclaw.connection import CONNECT_TIMEOUT_MS, Connection
 from fleet_tui.wire.openclaw.dial import ByteChannel, GatewayFailure
@@ -40,7 +40,7 @@ from fleet_tui.wire.openclaw.frames import Granted, Hello, Policy, Server
 from fleet_tui.wire.openclaw.host_vitals import LANES, SYSTEM
 from fleet_tui.wire.openclaw.line import Line
 from fleet_tui.wire.openclaw.readiness import DRAINING
-from fleet_tui.wire.ssh import SshFailure
+from fleet_tui.wire.ssh.pool import SshFailure
 
 if TYPE_CHECKING:
     from fleet_tui.sim.virtual.host import Habit
@@ -360,7 +360,7 @@ class _Call:
         self._answered = answered
 
     def answer_again(self, body: Json | Refusal) -> None:
-        """See :class:`~fleet_tui.sim.gateway_methods.Call`."""
+        """See :class:`~fleet_tui.sim.gateway.methods.Call`."""
         if self._answered:
             self._stream._return(response(self._id, body))
 

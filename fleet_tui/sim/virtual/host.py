@@ -1,7 +1,7 @@
 """A machine with run directories, told what to do by the same questions as a real one.
 
-This is ``wire/wrapper.sh`` in virtual time: same questions, same answers, same order of steps, and
-a crash may come between any two of them. The contract tests run against both.
+This is ``wire/programs/wrapper.sh`` in virtual time: same questions, same answers, same order of
+steps, and a crash may come between any two of them. The contract tests run against both.
 """
 
 import random

@@ -4,10 +4,10 @@ Answers and costs against what programs and gateways said themselves, commands a
 they were acknowledged with, and the folded state against the clerk's book.
 """
 
-from fleet_tui.core import events as e
-from fleet_tui.core.evidence import Answer
 from fleet_tui.core.ids import RunId
-from fleet_tui.core.state import Attempt, Task, TaskPhase
+from fleet_tui.core.ledger import events as e
+from fleet_tui.core.ledger.state import Attempt, Task, TaskPhase
+from fleet_tui.core.tasks.evidence import Answer
 from fleet_tui.sim.virtual.books import Book, Try, Work
 from fleet_tui.sim.virtual.checks import Checks
 from fleet_tui.sim.virtual.scenario import INPUT_MICROUSD, OUTPUT_MICROUSD

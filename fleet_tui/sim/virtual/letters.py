@@ -5,12 +5,12 @@ import random
 
 from msgspec.structs import replace
 
-from fleet_tui.core import commands as c
-from fleet_tui.core.dead_letters import group
 from fleet_tui.core.ids import TaskId
-from fleet_tui.core.refusals import RefusalCode
-from fleet_tui.core.state import FleetState, Task
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.state import FleetState, Task
+from fleet_tui.core.tasks.dead_letters import group
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.sim.virtual.people import People
 from fleet_tui.sim.virtual.scenario import Job, LetterCare
 from fleet_tui.sim.virtual.truth import Edit, Requeue, sha256

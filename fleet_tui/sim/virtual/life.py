@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import msgspec
 
-from fleet_tui.core.events import Recorded
-from fleet_tui.core.fold import fold
-from fleet_tui.core.state import EMPTY_STATE, TaskPhase
+from fleet_tui.core.ledger.events import Recorded
+from fleet_tui.core.ledger.fold import fold
+from fleet_tui.core.ledger.state import EMPTY_STATE, TaskPhase
 from fleet_tui.sim.virtual.checks import Checks, Violation
 from fleet_tui.sim.virtual.draw import draw
 from fleet_tui.sim.virtual.faults import Trouble

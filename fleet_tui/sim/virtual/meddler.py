@@ -9,12 +9,12 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
-from fleet_tui.core import commands as c
-from fleet_tui.core import events as e
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import AgentName, RunId, TaskId, split_run_id
+from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger import events as e
+from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.modes import EngineMode
-from fleet_tui.core.refusals import RefusalCode
 from fleet_tui.sim.virtual.checks import Checks
 from fleet_tui.sim.virtual.people import People
 from fleet_tui.sim.virtual.scenario import Meddling

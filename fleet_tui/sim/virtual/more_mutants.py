@@ -2,26 +2,28 @@
 
 from typing import Any
 
-from fleet_tui.core import (
+from fleet_tui.core.agents import fold as fold_agent
+from fleet_tui.core.backoff import Backoff
+from fleet_tui.core.ledger import fold
+from fleet_tui.core.ledger.state import Health
+from fleet_tui.core.routing import lineup, waiting
+from fleet_tui.core.tasks import (
     attempts,
     dead_letters,
-    fold,
-    fold_agent,
-    fold_attempt,
     queueing,
     retry,
     submission,
     verdicts,
 )
-from fleet_tui.core import heartbeat as beats
-from fleet_tui.core import retry_budget as budget
-from fleet_tui.core.backoff import Backoff
-from fleet_tui.core.routing import lineup, waiting
-from fleet_tui.core.state import Health
+from fleet_tui.core.tasks import (
+    fold as fold_attempt,
+)
+from fleet_tui.core.tasks import heartbeat as beats
+from fleet_tui.core.tasks import retry_budget as budget
 from fleet_tui.engine import dispatch
 from fleet_tui.sim.virtual.planting import Mutant, change, rewrite
-from fleet_tui.wire import answers, runs
 from fleet_tui.wire.openclaw import transcript
+from fleet_tui.wire.programs import answers, runs
 
 _IF_CANCELLED = """\
     if task.cancel_requested_by is not None:

@@ -12,10 +12,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from fleet_tui.core import attempts, dead_letters, decide, fold, outcomes, queueing, submission
-from fleet_tui.core import commands as c
 from fleet_tui.core import step as steps
-from fleet_tui.core.events import (
+from fleet_tui.core.agents import outcomes
+from fleet_tui.core.ids import split_run_id
+from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger import decide, fold
+from fleet_tui.core.ledger.events import (
     AttemptFinished,
     AttemptLate,
     AttemptNotStarted,
@@ -26,18 +28,11 @@ from fleet_tui.core.events import (
     TaskEnded,
     TaskRetrying,
 )
-from fleet_tui.core.evidence import (
-    Definite,
-    Died,
-    Finished,
-    LostReason,
-    NotStarted,
-    Unknown,
-)
-from fleet_tui.core.ids import split_run_id
+from fleet_tui.core.ledger.state import AgentState, AttemptPhase, TaskPhase
 from fleet_tui.core.routing import lineup, requirement, schedule, waiting
-from fleet_tui.core.state import AgentState, AttemptPhase, TaskPhase
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.tasks import attempts, dead_letters, queueing, submission
+from fleet_tui.core.tasks.evidence import Definite, Died, Finished, LostReason, NotStarted, Unknown
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine import dispatch, engine
 from fleet_tui.engine.inbox import CommandAsked
 from fleet_tui.sim.virtual.due_mutants import DUE_MUTANTS

@@ -13,10 +13,10 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
-from fleet_tui.core.evidence import Definite, LostReason, Unknown
+from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.ids import HostName
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind
+from fleet_tui.core.tasks.evidence import Definite, LostReason, Unknown
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.sim.virtual.host import SimHost
 from fleet_tui.sim.virtual.loop import NotVirtual, VirtualLoop
 from fleet_tui.sim.virtual.question import verb_of
@@ -28,8 +28,8 @@ from fleet_tui.wire.shell import (
     Completed,
     RunResult,
 )
-from fleet_tui.wire.ssh import STILL_CONNECTING
-from fleet_tui.wire.ssh_failures import SshFailure
+from fleet_tui.wire.ssh.failures import SshFailure
+from fleet_tui.wire.ssh.pool import STILL_CONNECTING
 
 CONNECT_TIMEOUT_S = 12.0
 NO_SUCH_NAME_S = 0.02
@@ -133,7 +133,7 @@ class Internet:
 
 
 class SimPool:
-    """What an engine has instead of :class:`fleet_tui.wire.ssh.SshPool`."""
+    """What an engine has instead of :class:`fleet_tui.wire.ssh.pool.SshPool`."""
 
     def __init__(self, net: Internet, epoch: int) -> None:
         self._net = net

@@ -4,7 +4,7 @@ import shlex
 
 import msgspec
 
-from fleet_tui.wire.runs import SCRIPT
+from fleet_tui.wire.programs.runs import SCRIPT
 
 VALUES = 6
 """Lines after the script: verb, run directory, run id, epoch, tombstone word, and what can be

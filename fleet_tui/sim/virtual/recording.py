@@ -7,16 +7,16 @@ from itertools import groupby
 from pathlib import Path
 
 from fleet_tui import __version__
-from fleet_tui.core.events import Recorded
+from fleet_tui.base.redact import redact
+from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.logs import Level, LogLine
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.journal.logs import LogWriter
-from fleet_tui.journal.recording import SUFFIX, export
-from fleet_tui.journal.samples import SampleWriter
-from fleet_tui.journal.writer import JournalWriter
+from fleet_tui.core.text.untrusted import Untrusted
+from fleet_tui.journal.ledger.writer import JournalWriter
+from fleet_tui.journal.recordings.recording import SUFFIX, export
+from fleet_tui.journal.telemetry.logs import LogWriter
+from fleet_tui.journal.telemetry.samples import SampleWriter
 from fleet_tui.sim.virtual.life import Outcome
 from fleet_tui.sim.virtual.scenario import START_MS
-from fleet_tui.wire.redact import redact
 
 
 def write_recording(outcome: Outcome, folder: Path, name: str) -> Path:

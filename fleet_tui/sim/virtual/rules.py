@@ -1,21 +1,21 @@
 """What no ledger may say: every committed event held against the fleet file and what stood before.
 
 Waits, limits, deadlines, classes, modes and verdicts are worked out here once more and differently,
-from the events alone: neither :mod:`fleet_tui.core.fold` nor any decision of core is asked. What
-really happened on the hosts is the business of :mod:`fleet_tui.sim.virtual.verdict`.
+from the events alone: neither :mod:`fleet_tui.core.ledger.fold` nor any decision of core is asked.
+What really happened on the hosts is the business of :mod:`fleet_tui.sim.virtual.verdict`.
 """
 
 import hashlib
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
-from fleet_tui.core import events as e
-from fleet_tui.core.evidence import LateWord, Usage
+from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import FleetSpec, OpenClawAgent, TaskClass
 from fleet_tui.core.ids import AgentName, RunId
+from fleet_tui.core.ledger import events as e
+from fleet_tui.core.ledger.state import CancelCause, Health, TaskPhase
 from fleet_tui.core.modes import EngineMode
-from fleet_tui.core.state import CancelCause, Health, TaskPhase
-from fleet_tui.core.vitals import FailureKind
+from fleet_tui.core.tasks.evidence import LateWord, Usage
 from fleet_tui.sim.virtual.books import LOST, MINUTE_S, TAKES_WORK, Book, Try, Work
 from fleet_tui.sim.virtual.overdue import LISTENS_MS, Overdue
 from fleet_tui.sim.virtual.turns import boundary, wrong_turn

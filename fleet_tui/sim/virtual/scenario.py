@@ -33,9 +33,9 @@ from fleet_tui.core.ids import (
     PoolName,
     Region,
 )
-from fleet_tui.core.state import TaskSpec
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.sim.gateway_releases import Release
+from fleet_tui.core.ledger.state import TaskSpec
+from fleet_tui.core.text.untrusted import Untrusted
+from fleet_tui.sim.gateway.releases import Release
 
 START_MS = 1_767_225_600_000
 """When every world begins: 2026-01-01 00:00 UTC."""

@@ -9,7 +9,8 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 
-from fleet_tui.core.events import (
+from fleet_tui.core.ids import Epoch, Seq
+from fleet_tui.core.ledger.events import (
     EngineModeChanged,
     EngineStarted,
     EngineStopped,
@@ -17,9 +18,8 @@ from fleet_tui.core.events import (
     Event,
     Recorded,
 )
-from fleet_tui.core.fold import fold
-from fleet_tui.core.ids import Epoch, Seq
-from fleet_tui.core.state import EMPTY_STATE, FleetState
+from fleet_tui.core.ledger.fold import fold
+from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.journal.errors import EpochLost, JournalError, JournalFailed, JournalFull
 from fleet_tui.sim.virtual.loop import Process, Running, VirtualLoop
 from fleet_tui.sim.virtual.scenario import Disk

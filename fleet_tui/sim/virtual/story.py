@@ -1,6 +1,7 @@
 """What the committed events tell about runs and tasks, kept for the checkers as it comes.
 
-Deliberately not :mod:`fleet_tui.core.fold`: the checkers read the ledger with eyes of their own.
+Deliberately not :mod:`fleet_tui.core.ledger.fold`: the checkers read the ledger with eyes of their
+own.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,7 +10,9 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from fleet_tui.core.events import (
+from fleet_tui.core.fleet import FleetSpec, Priority, TaskClass
+from fleet_tui.core.ids import AgentName
+from fleet_tui.core.ledger.events import (
     AttemptCancelling,
     AttemptCheckpointed,
     AttemptDied,
@@ -35,10 +38,8 @@ from fleet_tui.core.events import (
     TaskRetrying,
     TaskSubmitted,
 )
-from fleet_tui.core.evidence import Blame, LateWord
-from fleet_tui.core.fleet import FleetSpec, Priority, TaskClass
-from fleet_tui.core.ids import AgentName
-from fleet_tui.core.state import TaskPhase, TaskSpec
+from fleet_tui.core.ledger.state import TaskPhase, TaskSpec
+from fleet_tui.core.tasks.evidence import Blame, LateWord
 
 REQUEUED_BY = "requeued by operator: "
 """What stands in the ledger before the reason that an operator gave."""

@@ -1,8 +1,8 @@
 """Who may do a task, and whose turn it is."""
 
-from fleet_tui.core import events as e
 from fleet_tui.core.fleet import AgentSpec, FleetSpec, OpenClawAgent, Strategy
-from fleet_tui.core.state import TaskSpec
+from fleet_tui.core.ledger import events as e
+from fleet_tui.core.ledger.state import TaskSpec
 from fleet_tui.sim.virtual.books import TAKES_WORK, Book, Work
 
 

@@ -5,7 +5,9 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from fleet_tui.core.events import (
+from fleet_tui.core.fleet import TaskClass
+from fleet_tui.core.ids import AgentName, RunId, TaskId
+from fleet_tui.core.ledger.events import (
     AttemptCancelling,
     AttemptDied,
     AttemptFinished,
@@ -15,12 +17,10 @@ from fleet_tui.core.events import (
     Event,
     Recorded,
 )
-from fleet_tui.core.evidence import LateWord
-from fleet_tui.core.fleet import TaskClass
-from fleet_tui.core.fold import fold
-from fleet_tui.core.ids import AgentName, RunId, TaskId
-from fleet_tui.core.state import EMPTY_STATE, CancelCause, Task, TaskPhase
-from fleet_tui.journal.codec import decode, encode
+from fleet_tui.core.ledger.fold import fold
+from fleet_tui.core.ledger.state import EMPTY_STATE, CancelCause, Task, TaskPhase
+from fleet_tui.core.tasks.evidence import LateWord
+from fleet_tui.journal.ledger.codec import decode, encode
 from fleet_tui.sim.virtual.breakers import breakers
 from fleet_tui.sim.virtual.checks import Checks
 from fleet_tui.sim.virtual.fit import fitness

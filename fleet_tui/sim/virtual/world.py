@@ -3,11 +3,11 @@
 import random
 from collections.abc import Callable, Sequence
 
-from fleet_tui.core.events import Recorded, kind_of
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import AgentName, HostName
-from fleet_tui.core.state import EMPTY_STATE, FleetState
-from fleet_tui.sim.gateway_releases import NEWEST
+from fleet_tui.core.ledger.events import Recorded, kind_of
+from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
+from fleet_tui.sim.gateway.releases import NEWEST
 from fleet_tui.sim.virtual.engines import EngineProcess
 from fleet_tui.sim.virtual.gateways import SimGateway
 from fleet_tui.sim.virtual.host import LONG_S, Habit, SimHost

@@ -3,8 +3,8 @@ is looked for with every deeper look (3 ms on OpenClaw 2026.9.6), and not found 
 
 import msgspec
 
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind
+from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.openclaw.connection import Connection, Result
 from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.frames import Malformed, decode

@@ -25,7 +25,8 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from fleet_tui.core.evidence import (
+from fleet_tui.core.ids import RunId, TaskId, split_run_id
+from fleet_tui.core.tasks.evidence import (
     Definite,
     Died,
     Finished,
@@ -36,8 +37,7 @@ from fleet_tui.core.evidence import (
     Stopped,
     Unknown,
 )
-from fleet_tui.core.ids import RunId, TaskId, split_run_id
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.openclaw.connection import Connection, Lost, Refused, Reply, Result
 from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.dialect import Dialect

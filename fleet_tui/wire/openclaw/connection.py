@@ -12,9 +12,9 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from fleet_tui.core.evidence import LostReason
-from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
-from fleet_tui.core.vitals import FailureKind
+from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.tasks.evidence import LostReason
+from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.wire.openclaw.dial import ByteChannel, Dial, GatewayFailure
 from fleet_tui.wire.openclaw.dialect import TRACED, TRACEPARENT, Dialect, Question, learn
 from fleet_tui.wire.openclaw.frames import (

@@ -5,10 +5,10 @@ from typing import Protocol
 
 import msgspec
 
+from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.ids import HostName
-from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
-from fleet_tui.core.vitals import FailureKind
-from fleet_tui.wire.ssh import ChannelFailure, SshFailure, SshPool
+from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
+from fleet_tui.wire.ssh.pool import ChannelFailure, SshFailure, SshPool
 
 
 class GatewayFailure(msgspec.Struct, frozen=True, kw_only=True):

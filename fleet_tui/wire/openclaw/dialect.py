@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import msgspec
 
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind, Limit
+from fleet_tui.core.agents.vitals import FailureKind, Limit
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.frames import ErrorShape, Hello
 from fleet_tui.wire.openclaw.handshake import refusal

@@ -7,8 +7,8 @@ other modes keep no scopes. The scopes are the least that dispatch (write) and t
 
 from http import HTTPStatus
 
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind
+from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.frames import (
     PROTOCOL,

@@ -10,8 +10,8 @@ import asyncio
 import h11
 import msgspec
 
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind
+from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.openclaw.dial import ByteChannel, Dial, GatewayFailure
 from fleet_tui.wire.openclaw.readiness import MAX_BODY_BYTES
 

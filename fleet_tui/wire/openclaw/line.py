@@ -10,9 +10,9 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 
-from fleet_tui.core.evidence import LostReason
+from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.vitals import FailureKind, ProbeFailure
+from fleet_tui.core.tasks.evidence import LostReason
 from fleet_tui.wire.openclaw.connection import Connection, Lost, connect
 from fleet_tui.wire.openclaw.dial import Dial, GatewayFailure
 from fleet_tui.wire.openclaw.dialect import Dialect

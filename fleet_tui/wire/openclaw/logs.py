@@ -11,16 +11,16 @@ from datetime import datetime
 
 import msgspec
 
+from fleet_tui.base.redact import LineRedactor
 from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.logs import Level, LogGap, LogLine
-from fleet_tui.core.untrusted import Untrusted
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.framing import frame_line
 from fleet_tui.wire.levels import read_level
 from fleet_tui.wire.openclaw.connection import Result
 from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.frames import Malformed, decode
 from fleet_tui.wire.openclaw.line import Line
-from fleet_tui.wire.redact import LineRedactor
 
 POLL_S = 1.5
 """Pause between two questions."""

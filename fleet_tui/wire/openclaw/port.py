@@ -11,12 +11,18 @@ from typing import TypeVar, assert_never
 
 import msgspec
 
-from fleet_tui.core.evidence import LostReason
+from fleet_tui.core.agents.vitals import (
+    FailureKind,
+    Limit,
+    ModelTrouble,
+    ProbeFailure,
+    VitalsReading,
+)
 from fleet_tui.core.fleet import AgentSpec, OpenClawAgent
 from fleet_tui.core.ids import RunId
 from fleet_tui.core.logs import LogGap, LogLine
-from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
-from fleet_tui.core.vitals import FailureKind, Limit, ModelTrouble, ProbeFailure, VitalsReading
+from fleet_tui.core.tasks.evidence import LostReason
+from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.wire.openclaw import readiness
 from fleet_tui.wire.openclaw.agents_list import look_for
 from fleet_tui.wire.openclaw.attempt import Attempts, RunsByAttempts
@@ -36,7 +42,7 @@ from fleet_tui.wire.openclaw.http import HttpAnswer, KeptHttp
 from fleet_tui.wire.openclaw.line import Line
 from fleet_tui.wire.openclaw.logs import LogTail
 from fleet_tui.wire.openclaw.retries import Retries
-from fleet_tui.wire.ssh_failures import SshFailure
+from fleet_tui.wire.ssh.failures import SshFailure
 
 DEEP_EVERY_MS = 15_000
 """How often a probe also asks for lanes and machine."""

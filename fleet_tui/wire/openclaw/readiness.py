@@ -6,8 +6,8 @@ that port is not a gateway as we know it. Measured on OpenClaw 2026.9.6: 0.9 ms,
 
 import msgspec
 
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import FailureKind
+from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.frames import Malformed, decode, finite
 

@@ -12,11 +12,11 @@ from collections import OrderedDict
 
 import msgspec
 
+from fleet_tui.core.agents.model_trouble import MAX_REASON_CHARS
+from fleet_tui.core.agents.vitals import ModelTrouble
 from fleet_tui.core.ids import RunId
-from fleet_tui.core.model_trouble import MAX_REASON_CHARS
-from fleet_tui.core.redaction import without_secrets
-from fleet_tui.core.untrusted import Untrusted
-from fleet_tui.core.vitals import ModelTrouble
+from fleet_tui.core.text.redaction import without_secrets
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.openclaw.frames import Frame, Malformed, count, decode
 
 MAX_RUNS = 1_024

@@ -13,7 +13,9 @@ from typing import assert_never
 
 import msgspec
 
-from fleet_tui.core.evidence import (
+from fleet_tui.base.redact import redact
+from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.tasks.evidence import (
     MAX_ANSWER_CHARS,
     Answer,
     Definite,
@@ -25,12 +27,10 @@ from fleet_tui.core.evidence import (
     Unknown,
     Usage,
 )
-from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
-from fleet_tui.core.vitals import FailureKind
+from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.wire.openclaw.connection import Lost, Refused, Reply, Result
 from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.frames import Accepted, ErrorDetails, Malformed, count, decode
-from fleet_tui.wire.redact import redact
 
 FAILED_MODEL = "model-error"
 FAILED_TIMEOUT = "timeout"

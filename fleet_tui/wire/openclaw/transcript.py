@@ -11,14 +11,8 @@ from enum import Enum, auto
 import msgspec
 from msgspec.structs import replace
 
-from fleet_tui.core.evidence import (
-    Died,
-    Finished,
-    Running,
-    Stopped,
-    Usage,
-)
-from fleet_tui.core.untrusted import NOTHING_SAID, Untrusted
+from fleet_tui.core.tasks.evidence import Died, Finished, Running, Stopped, Usage
+from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.wire.openclaw.frames import count
 from fleet_tui.wire.openclaw.runs import (
     FAILED_MODEL,

@@ -1,0 +1,129 @@
+"""What the programs that this one starts find in their environment.
+
+The engine's environment holds the tokens that ``secret:env:NAME`` names, and whatever else the
+operator's shell had. A program of somebody else gets none of that: :func:`environment` leaves out
+every variable that a fleet file names as a secret, every one whose name says that it is one, and
+every one in whose value there is something that would be taken out of a text before it is shown: a
+token, a URL with a password, ``--password=...``. All else stays, such as PATH, SSH_AUTH_SOCK or
+ANSIBLE_VAULT_PASSWORD_FILE. What a program needs beyond that, its fleet file gives it by ``env``.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Self
+
+from fleet_tui.core.fleet import CommandAgent, FleetSpec, LocalAgent, OpenClawAgent
+from fleet_tui.core.text.redaction import without_patterns
+from fleet_tui.core.text.secret_names import names_secret
+
+OURS = "FLEET_TUI_"
+"""How the names of our own settings begin. They are about this process and no other: a program that
+is started for a run is told its own."""
+
+FROM_VARIABLE = "secret:env:"
+
+NOTHING: Mapping[str, str] = {}
+
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that may end this process."""
+
+_named: set[str] = set()
+"""Variables of this process that a fleet file names; never more than it has."""
+
+
+def withhold(spec: FleetSpec) -> None:
+    """From now on no program gets the variables that the references of this fleet name."""
+    for agent in spec.agents.values():
+        match agent.kind:
+            case OpenClawAgent(token=token):
+                references = [token]
+            case CommandAgent(env=env) | LocalAgent(env=env):
+                references = list(env.values())
+        for reference in references:
+            name = reference.removeprefix(FROM_VARIABLE)
+            if name != reference and name in os.environ:
+                _named.add(name)
+
+
+def environment(
+    given: Mapping[str, str] = NOTHING, *, of: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The environment of a child: this process's (or ``of``) without secrets, and ``given`` as it
+    is."""
+    whole = os.environ if of is None else of
+    return {name: value for name, value in whole.items() if not _is_kept(name, value)} | dict(given)
+
+
+@contextmanager
+def hidden() -> Iterator[None]:
+    """As long as the block lasts, this process's own environment is what a child gets.
+
+    For a library that starts a program by itself; not beside other threads that read it.
+    """
+    kept = {name: value for name, value in os.environ.items() if _is_kept(name, value)}
+    for name in kept:
+        del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
+
+
+def with_our_settings() -> dict[str, str]:
+    """The same for a process of this program that needs no secret: with our own settings."""
+    return environment({n: v for n, v in os.environ.items() if n.startswith(OURS)})
+
+
+def of_an_engine() -> dict[str, str]:
+    """For the fleet's engine alone, which is who resolves ``secret:env``: everything."""
+    return dict(os.environ)
+
+
+def _is_kept(name: str, value: str) -> bool:
+    """Whether a variable stays in this process."""
+    return (
+        name.startswith(OURS)
+        or name in _named
+        or names_secret(name)
+        or without_patterns(value)[1] > 0
+    )
+
+
+class Birth:
+    """Holds back what may end this process while it starts another one: interrupted there, nobody
+    would know that the other one exists, and nobody would end it.
+
+    ``known`` lets the signals through, once the block that ends the other process is entered; the
+    end of this block does it too.
+    """
+
+    def __init__(self) -> None:
+        self._held: list[int] = []
+        self._before: dict[int, Any] = {}
+        if threading.current_thread() is not threading.main_thread():
+            return  # signals do not interrupt it
+        for number in ENDING:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._hold)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.known()
+
+    def _hold(self, number: int, _: FrameType | None) -> None:
+        self._held.append(number)
+
+    def known(self) -> None:
+        """Handle signals as before, those that came meanwhile first. Raises what they raise."""
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before.clear()
+        held, self._held = self._held, []
+        for number in held:
+            signal.raise_signal(signal.Signals(number))

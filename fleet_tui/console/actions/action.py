@@ -1,0 +1,167 @@
+"""What an action is. The registry of all of them is :mod:`fleet_tui.console.actions.registry`."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fleet_tui.console.actions.selection import Context, Scope, Selection
+from fleet_tui.console.host import Stage
+from fleet_tui.feed.feed import Link, Mode
+
+ENGINE_AWAY = "the engine does not answer: nothing can be changed now"
+
+Run = Callable[[Stage, Selection], Awaitable[None] | None]
+
+
+class Effect(StrEnum):
+    """Whether an action can change anything in the fleet."""
+
+    LOOKS = "looks"
+    ACTS = "acts"
+
+
+class Group(StrEnum):
+    """The chapters of the help."""
+
+    VIEWS = "Views"
+    MOVE = "Move and open"
+    NARROW = "Filter, sort, mark"
+    SHOW = "Show more"
+    ACT = "Act (the plan is shown first)"
+    REVIEW = "In a recording"
+    CONSOLE = "The console"
+
+
+ANYWHERE = frozenset({Scope.ANYWHERE})
+ROWS = frozenset({Scope.ROWS})
+FILTER = frozenset({Scope.FILTER})
+PROBLEMS = frozenset({Scope.PROBLEMS})
+LINES = frozenset({Scope.LINES})
+AGENTS = frozenset({Scope.AGENTS})
+TASKS = frozenset({Scope.TASKS})
+ALERTS = frozenset({Scope.ALERTS})
+DEAD = frozenset({Scope.DEAD})
+REVIEW = frozenset({Scope.REVIEW})
+
+
+def _possible(context: Context) -> str | None:
+    del context
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """One thing the console can do."""
+
+    name: str
+    """Stable: key maps and tests use it."""
+    title: str
+    """A few words, in the imperative."""
+    keys: tuple[str, ...]
+    """As Textual names them; the first one is shown."""
+    group: Group
+    run: Run | None
+    """None where only the widget in focus can do it."""
+    bindings: tuple[str, ...] = ()
+    """Ids of widgets' own bindings that do this when they have the focus, by the same keys."""
+    label: str = ""
+    """One word for the footer."""
+    footer: int = 0
+    """Priority in the footer; 0 is not shown there."""
+    scopes: frozenset[Scope] = ANYWHERE
+    gives_way_to: Scope | None = None
+    """Where this scope is, another action has its keys."""
+    effect: Effect = Effect.LOOKS
+    tier: int = 0
+    """How much is asked before: 0 nothing, 1 a line, 2 the plan, 3 a name to type."""
+    command: str = ""
+    """The ``:`` command that does the same, if it is not the name."""
+    cli: str = ""
+    """The shell command that does the same."""
+    help: str = ""
+    unavailable: Callable[[Context], str | None] = _possible
+
+    def shares_keys_with(self, other: "Action") -> bool:
+        """Whether both may have one key: they are never possible at the same time."""
+        return any(
+            one.gives_way_to is not None and two.scopes == {one.gives_way_to}
+            for one, two in ((self, other), (other, self))
+        )
+
+    def disabled_reason(self, context: Context) -> str | None:
+        """Why this cannot be done now, in words for the operator; None when it can."""
+        if self.effect is Effect.ACTS and not context.can_act:
+            if context.view.mode is Mode.REVIEW:
+                return "this is a recording: nothing can be changed"
+            return "this console is read-only"
+        if self.effect is Effect.ACTS and context.view.link is Link.RECONNECTING:
+            return ENGINE_AWAY
+        engine = context.view.engine.mode
+        if self.effect is Effect.ACTS and not engine.takes_commands:
+            return f"the engine is in {engine.label}: {engine.meaning}"
+        if self.gives_way_to in context.scopes:
+            return _GIVES_WAY[self.gives_way_to]
+        if not self.scopes & context.scopes:
+            return f"needs {' or '.join(_NEEDS[s] for s in sorted(self.scopes))} in focus"
+        return self.unavailable(context)
+
+
+_NEEDS: dict[Scope, str] = {
+    Scope.ANYWHERE: "nothing",
+    Scope.ROWS: "a table",
+    Scope.FILTER: "a list",
+    Scope.PROBLEMS: "a list that tells what is not well",
+    Scope.LINES: "log lines",
+    Scope.CHART: "a chart",
+    Scope.AGENTS: "an agent",
+    Scope.TASKS: "a task",
+    Scope.ALERTS: "an alert",
+    Scope.DEAD: "dead letters",
+    Scope.REVIEW: "a recording",
+}
+
+
+_GIVES_WAY: dict[Scope | None, str] = {  # the scopes whose own keys take those of other actions
+    Scope.REVIEW: "in a recording this key moves time",
+    Scope.LINES: "here its key counts log lines",
+}
+
+
+UPPER_CASE_THAT_LOOKS = frozenset({"G", "N", "E"})
+"""The exceptions to the rule, as pagers have them: end, previous match, previous error."""
+
+_KEY_NAMES = {
+    "slash": "/",
+    "backslash": "\\",
+    "exclamation_mark": "!",
+    "question_mark": "?",
+    "colon": ":",
+    "at": "@",
+    "minus": "-",
+    "left_square_bracket": "[",
+    "right_square_bracket": "]",
+    "left_curly_bracket": "{",
+    "right_curly_bracket": "}",
+    "left_parenthesis": "(",
+    "right_parenthesis": ")",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
+    "asterisk": "*",
+    "comma": ",",
+    "full_stop": ".",
+    "apostrophe": "'",
+    "escape": "esc",
+    "pagedown": "pgdn",
+    "pageup": "pgup",
+    "f1": "F1",
+}
+
+
+def key_text(key: str) -> str:
+    """A key as people write it: ``question_mark`` is ``?``."""
+    return _KEY_NAMES.get(key, key)
+
+
+def keys_text(action: Action) -> str:
+    """All keys of an action, as people write them."""
+    return " ".join(key_text(key) for key in action.keys)

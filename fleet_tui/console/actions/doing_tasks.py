@@ -1,0 +1,346 @@
+"""What is done to tasks: make the command, show its plan, send it, tell what came of it.
+
+Tasks that something cannot be done to are left out, and the question says how many.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from fleet_tui.console.actions import reasons
+from fleet_tui.console.actions.menus import PriorityMenu
+from fleet_tui.console.actions.plans import (
+    approved,
+    asked,
+    command_line,
+    confirmed,
+    plan_of,
+    send_all,
+    send_many,
+)
+from fleet_tui.console.actions.selection import Selection, listed
+from fleet_tui.console.host import Stage
+from fleet_tui.console.text.cells import Cell, Line, Tone
+from fleet_tui.console.text.document import name
+from fleet_tui.console.views.tasks.verdict import judge
+from fleet_tui.console.widgets.dialogs import Plan
+from fleet_tui.console.widgets.plan_form import Field
+from fleet_tui.core.fleet import FleetSpec
+from fleet_tui.core.ledger.commands import (
+    Cancel,
+    Drop,
+    Expedite,
+    Hold,
+    Release,
+    Requeue,
+    SetPriority,
+)
+from fleet_tui.core.ledger.state import FleetState, Task, TaskPhase
+from fleet_tui.core.tasks.dead_letters import MAX_PER_MINUTE, failure_kind, fingerprint
+from fleet_tui.core.tasks.verdicts import may_be_judged, may_still_run
+from fleet_tui.core.text import words
+from fleet_tui.core.text.firewall import safe_line
+
+MAX_PAYLOAD_CHARS = 60
+
+MAX_KINDS = 6
+"""Kinds of failure or clients a plan names; it says how many others there are."""
+
+MAX_KIND_CHARS = 60
+
+MAX_NAMED = 6
+"""Tasks that are named one by one in the command that does the same."""
+
+SLOW_FROM = 20
+"""From this many tasks on a rate is proposed instead of letting all go at once."""
+
+USUAL_PER_MINUTE = 60
+
+_SAID_HERE = "said in the console"
+
+
+def _payload(task: Task) -> str:
+    return safe_line(task.spec.shown, MAX_PAYLOAD_CHARS)
+
+
+def _those(state: FleetState, chosen: Selection, may: Callable[[Task], bool]) -> list[Task]:
+    """The selected tasks that something can be done to."""
+    known = (state.task(task) for task in chosen.tasks)
+    return [task for task in known if task is not None and may(task)]
+
+
+def _left_out(tasks: Sequence[Task], chosen: Selection, why: str) -> str:
+    """`` 2 others are not waiting.``; empty when all are in."""
+    others = len(chosen.tasks) - len(tasks)
+    if not others:
+        return ""
+    return f" {words.grouped(others)} {'other is' if others == 1 else 'others are'} {why}."
+
+
+def _labels(tasks: Sequence[Task]) -> str:
+    return listed(task.label for task in tasks)
+
+
+# --- waiting tasks ---
+
+
+async def hold(screen: Stage, chosen: Selection) -> None:
+    """Keep waiting tasks waiting."""
+    tasks = _those(screen.console.view.state, chosen, reasons.may_hold)
+    label, others = _labels(tasks), _left_out(tasks, chosen, "not waiting")
+    pronoun = "it waits" if len(tasks) == 1 else "they wait"
+    if tasks and await confirmed(screen, f"Hold {label}? Until L, {pronoun}.{others}"):
+        command = Hold(tasks=tuple(task.id for task in tasks))
+        await send_many(screen, command, len(tasks), f"held {label}", after=". L releases")
+
+
+async def release(screen: Stage, chosen: Selection) -> None:
+    """Let held tasks be placed."""
+    tasks = _those(screen.console.view.state, chosen, reasons.may_release)
+    label, others = _labels(tasks), _left_out(tasks, chosen, "not held")
+    if tasks and await confirmed(screen, f"Release {label}?{others}"):
+        command = Release(tasks=tuple(task.id for task in tasks))
+        await send_many(screen, command, len(tasks), f"released {label}")
+
+
+async def expedite(screen: Stage, chosen: Selection) -> None:
+    """Place waiting tasks before all others."""
+    tasks = _those(screen.console.view.state, chosen, reasons.may_expedite)
+    label, others = _labels(tasks), _left_out(tasks, chosen, "not waiting")
+    if tasks and await confirmed(screen, f"Place {label} before all others?{others}"):
+        command = Expedite(tasks=tuple(task.id for task in tasks), reason=_SAID_HERE)
+        await send_many(screen, command, len(tasks), f"{label} first, before all others")
+
+
+async def priority(screen: Stage, chosen: Selection) -> None:
+    """Another priority for waiting tasks."""
+    tasks = _those(screen.console.view.state, chosen, reasons.may_move)
+    if not tasks:
+        return
+    label = _labels(tasks)
+    wanted = await screen.console.push_screen_wait(PriorityMenu(f"Priority of {label}"))
+    if wanted is None:
+        return
+    moved = [task for task in tasks if task.spec.priority is not wanted]
+    if not moved:
+        screen.console.tell(f"{label}: {wanted.name} already")
+        return
+    others = _left_out(moved, chosen, f"not waiting or {wanted.name} already")
+    label = _labels(moved)
+    if await confirmed(screen, f"Move {label} to {wanted.name}?{others}"):
+        command = SetPriority(tasks=tuple(task.id for task in moved), priority=wanted)
+        await send_many(screen, command, len(moved), f"{label}: {wanted.name}")
+
+
+def _cancel_line(task: Task, now_ms: int) -> Line:
+    label = Cell(f"{task.label:<9}", Tone.ACCENT)
+    payload = Cell(_payload(task), Tone.DIM)
+    if task.phase is TaskPhase.NEEDS_OPERATOR:
+        return (label, Cell(f"{_asked_about(task)}  "), payload)
+    attempt = task.open_attempt
+    if attempt is None:
+        return (label, Cell("waits: taken off the queue  "), payload)
+    since_ms = attempt.started_at_ms or attempt.planned_at_ms
+    ran = words.age(since_ms, now_ms)
+    where = f"runs on {safe_line(attempt.agent)} for {ran}: "
+    return (
+        label,
+        Cell(where),
+        Cell("that work is lost  ", Tone.WARN),
+        payload,
+    )
+
+
+def _asked_about(task: Task) -> str:
+    """What a cancel does to a task about which an operator is asked."""
+    last = task.attempt
+    if last is not None and may_still_run(last):
+        return f"may run on {name(last.agent)}: stopped if it does"
+    return "needs a verdict: it is not asked for any more"
+
+
+async def cancel(screen: Stage, chosen: Selection) -> None:
+    """Take tasks off the queue or stop their runs."""
+    view = screen.console.view
+    tasks = [view.state.open_tasks[t] for t in chosen.tasks if t in view.state.open_tasks]
+    labels = [task.label for task in tasks]
+    lines = [_cancel_line(task, view.now_ms) for task in tasks]
+    plan = plan_of(
+        view.state,
+        f"cancel {listed(labels)}",
+        lines,
+        command_line("cancel", *labels),
+        "Cancel them" if len(tasks) > 1 else "Cancel it",
+        typed=view.state.fleet.protected,
+    )
+    if tasks and await approved(screen, plan):
+        commands = [Cancel(task=task.id) for task in tasks]
+        await send_all(screen, commands, f"cancelling {listed(labels)}")
+
+
+async def resolve(screen: Stage, chosen: Selection) -> None:
+    """A verdict on each task that needs one."""
+    state = screen.console.view.state
+    for task in _those(state, chosen, may_be_judged):
+        await judge(screen, task)
+
+
+# --- tasks that failed ---
+
+
+def impact(tasks: Sequence[Task], fleet: FleetSpec) -> list[Line]:
+    """How many, whose, and how they ended: what a plan about many tasks says first."""
+    if len(tasks) == 1:
+        (task,) = tasks
+        ended = f"{task.label} ended as {task.phase.value}: "
+        return [
+            (Cell(ended), Cell(safe_line(task.reason or "no reason told"))),
+            (Cell(_payload(task), Tone.DIM),),
+        ]
+    clients = _counted([name(task.spec.client or "no client") for task in tasks])
+    kinds = _counted([safe_line(failure_kind(task, fleet), MAX_KIND_CHARS) for task in tasks])
+    lines: list[Line] = [
+        (Cell(f"{words.plural(len(tasks), 'task')}: ", Tone.TITLE), Cell(_labels(tasks))),
+        (Cell("clients  ", Tone.DIM), Cell(", ".join(clients))),
+    ]
+    for at, kind in enumerate(kinds):
+        lines.append((Cell("         " if at else "ended    ", Tone.DIM), Cell(kind)))
+    return lines
+
+
+def same_as(verb: str, tasks: Sequence[Task], state: FleetState, *options: str) -> str:
+    """The shell command for these tasks: by the group's name if they are all of one; empty where
+    the line would be longer than anybody reads."""
+    if len(tasks) <= MAX_NAMED:
+        return command_line(verb, *(task.label for task in tasks), *options)
+    kind = failure_kind(tasks[0], state.fleet)
+    ways = [failure_kind(task, state.fleet) for task in state.dead_letters.values()]
+    if ways.count(kind) == len(tasks) and all(failure_kind(t, state.fleet) == kind for t in tasks):
+        return command_line(verb, "--fingerprint", fingerprint(kind), *options)
+    return ""
+
+
+def _counted(names: Sequence[str]) -> list[str]:
+    """``12 acme``, ``3 globex``, ``2 others``: the most frequent first."""
+    counts: dict[str, int] = {}
+    for each in names:
+        counts[each] = counts.get(each, 0) + 1
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    shown = [f"{words.grouped(n)} {each}" for each, n in ordered[:MAX_KINDS]]
+    more = sum(n for _, n in ordered[MAX_KINDS:])
+    return [*shown, f"{words.grouped(more)} others"] if more else shown
+
+
+def parse_rate(text: str) -> int | str | None:
+    """Tasks a minute; None for nothing typed; what is wrong in words."""
+    if not text:
+        return None
+    digits = text.removesuffix("/min").strip()
+    if not (digits.isascii() and digits.isdecimal()) or len(digits) > 6:
+        return "a number of tasks a minute, or empty: all at once"
+    rate = int(digits)
+    if not 1 <= rate <= MAX_PER_MINUTE:
+        return f"from 1 to {words.grouped(MAX_PER_MINUTE)} a minute"
+    return rate
+
+
+def _rate_problem(text: str) -> str:
+    rate = parse_rate(text)
+    return rate if isinstance(rate, str) else ""
+
+
+def _pace(count: int, text: str) -> str:
+    """When the last one of so many goes at this rate."""
+    rate = parse_rate(text)
+    if isinstance(rate, str):
+        return "The rate is not understood."
+    if rate is None or count <= 1:
+        return "All of them may be placed at once."
+    last_ms = (count - 1) * 60_000 // rate
+    return f"{words.grouped(rate)} a minute; the last one goes in {words.about(last_ms)}."
+
+
+async def requeue(screen: Stage, chosen: Selection) -> None:
+    """Run tasks that ended badly again."""
+    state = screen.console.view.state
+    tasks = _those(state, chosen, reasons.may_requeue)
+    if not tasks:
+        return
+    count, label = len(tasks), _labels(tasks)
+    others = _left_out(tasks, chosen, "left as they are: only failed work is requeued")
+    title = f"requeue {label if count == 1 else words.plural(count, 'task')}"
+
+    def plan(typed: Mapping[str, str]) -> Plan:
+        lines = impact(tasks, state.fleet)
+        if count > 1:
+            lines.append((Cell("pace     ", Tone.DIM), Cell(_pace(count, typed.get("rate", "")))))
+        lines.append((Cell("Each runs again from its start, or its last checkpoint."),))
+        if others:
+            lines.append((Cell(others.strip(), Tone.DIM),))
+        pace = ("--per-minute", typed["rate"]) if typed.get("rate") else ()
+        why = ("--reason", typed["reason"]) if typed.get("reason") else ()
+        twin = same_as("requeue", tasks, state, *pace, *why)
+        protected = state.fleet.protected
+        return plan_of(state, title, lines, twin, "Requeue", typed=protected)
+
+    reason = _SAID_HERE
+    rate: int | None = None
+    if count == 1:
+        if not await approved(screen, plan({})):
+            return
+    else:
+        proposed = str(USUAL_PER_MINUTE) if count >= SLOW_FROM else ""
+        fields = (
+            Field("rate", "rate", proposed, "tasks a minute; empty: all at once", _rate_problem),
+            Field("reason", "reason", hint="why, for the record"),
+        )
+        said = await asked(screen, plan, fields)
+        if said is None:
+            return
+        found = parse_rate(said["rate"])
+        rate = found if isinstance(found, int) else None
+        reason = said["reason"] or _SAID_HERE
+    command = Requeue(tasks=tuple(t.id for t in tasks), per_minute=rate, reason=reason)
+    await send_many(screen, command, count, f"requeued {label}")
+
+
+def _needs_reason(text: str) -> str:
+    return "" if text else "dropping needs a reason; it is recorded with your name"
+
+
+async def drop(screen: Stage, chosen: Selection) -> None:
+    """Write dead letters off."""
+    state = screen.console.view.state
+    tasks = _those(state, chosen, lambda task: task.id in state.dead_letters)
+    if not tasks:
+        return
+    count, label = len(tasks), _labels(tasks)
+    others = _left_out(tasks, chosen, "no dead letters")
+
+    def plan(typed: Mapping[str, str]) -> Plan:
+        lines = impact(tasks, state.fleet)
+        lines.append((Cell("They" if count > 1 else "It", Tone.WARN),
+                      Cell(" will not run again; the ledger keeps what was asked and tried."),
+                      ))  # fmt: skip
+        if others:
+            lines.append((Cell(others.strip(), Tone.DIM),))
+        title = f"drop {label if count == 1 else words.plural(count, 'task')}"
+        twin = same_as("drop", tasks, state, "--reason", typed.get("reason") or "WHY")
+        return plan_of(state, title, lines, twin, "Drop", typed=state.fleet.protected)
+
+    why = Field("reason", "reason", hint="why it needs nothing more", check=_needs_reason)
+    said = await asked(screen, plan, [why])
+    if said is not None:
+        command = Drop(tasks=tuple(task.id for task in tasks), reason=said["reason"])
+        await send_many(screen, command, count, f"dropped {label}")
+
+
+ACTS: dict[str, Callable[[Stage, Selection], Awaitable[None]]] = {
+    "cancel": cancel,
+    "resolve": resolve,
+    "hold": hold,
+    "release": release,
+    "expedite": expedite,
+    "priority": priority,
+    "requeue": requeue,
+    "drop": drop,
+}
+"""By the name of the action."""

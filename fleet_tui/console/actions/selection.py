@@ -1,0 +1,75 @@
+"""What an action is about, and where it was asked for."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+import msgspec
+
+from fleet_tui.console.shell.places import Place
+from fleet_tui.core.ids import AgentName, AlertId, TaskId
+from fleet_tui.feed.feed import View
+
+
+class Scope(StrEnum):
+    """What the pane in focus can do. An action is offered where one of its scopes is present."""
+
+    ANYWHERE = "anywhere"
+    ROWS = "rows"
+    """A table: cursor, marks, sorting."""
+    FILTER = "filter"
+    """Something to narrow down by a filter."""
+    PROBLEMS = "problems"
+    """Rows or lines of which some are not well."""
+    LINES = "lines"
+    """Log lines that can be followed."""
+    CHART = "chart"
+    """A chart over a stretch of time."""
+    AGENTS = "agents"
+    TASKS = "tasks"
+    ALERTS = "alerts"
+    DEAD = "dead"
+    """Whole groups of dead letters."""
+    REVIEW = "review"
+    """A recording: time can be moved."""
+
+
+class Selection(msgspec.Struct, frozen=True, kw_only=True):
+    """The marked rows, or the one under the cursor, as what they stand for.
+
+    A row may stand for several things: a routing line for its task and the chosen agent.
+    """
+
+    agents: tuple[AgentName, ...] = ()
+    tasks: tuple[TaskId, ...] = ()
+    alerts: tuple[AlertId, ...] = ()
+    decision: str = ""
+    """One routing decision, as :func:`decision_subject` names it; empty for the newest."""
+    text: str = ""
+    """The row as safe text, for the clipboard."""
+
+
+NOTHING = Selection()
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that decides whether an action is possible now."""
+
+    view: View
+    can_act: bool
+    scopes: frozenset[Scope] = frozenset({Scope.ANYWHERE})
+    selection: Selection = NOTHING
+    place: Place | None = None
+    """The screen it is asked on."""
+
+
+def decision_subject(task: TaskId, seq: int) -> str:
+    """The subject of the place ``why`` for the decision at a position of the ledger."""
+    return f"{task}@{seq}"
+
+
+def listed(names: Iterable[str], most: int = 4) -> str:
+    """``agent-06, agent-07 and 3 more``: names for a question or a message."""
+    all_names = list(names)
+    if len(all_names) <= most:
+        return ", ".join(all_names)
+    return f"{', '.join(all_names[: most - 1])} and {len(all_names) - most + 1} more"

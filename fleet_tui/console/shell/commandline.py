@@ -1,0 +1,414 @@
+"""The ``:`` line: every view and verb by name, with the same meaning as its key.
+
+A unique beginning is enough. What is not understood stays in the bar with a caret and three
+suggestions; nothing is done by halves.
+"""
+
+import difflib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from fleet_tui.console.actions.action import Action
+from fleet_tui.console.actions.registry import ACTIONS, BY_NAME
+from fleet_tui.console.actions.selection import Context, Scope, Selection
+from fleet_tui.console.shell.host import Shell
+from fleet_tui.console.shell.messages import CommandProblem
+from fleet_tui.console.shell.places import TABS, Place
+from fleet_tui.console.shell.timeline import Moment, parse_moment
+from fleet_tui.console.terminal.attention import Calls
+from fleet_tui.core.ids import AgentName, AlertId, TaskId, task_number
+from fleet_tui.core.tasks import dead_letters
+from fleet_tui.core.tasks.dead_letters import DeadLetters
+from fleet_tui.core.text.filters import FilterProblem
+from fleet_tui.core.text.firewall import safe_line
+from fleet_tui.core.text.quantities import span_ms
+
+MAX_SUGGESTIONS = 3
+MAX_COMPLETED_TASKS = 200
+
+
+class Word(NamedTuple):
+    """A word of the line and where it stands."""
+
+    text: str
+    column: int
+
+
+Run = Callable[[Shell, Sequence[Word]], CommandProblem | None]
+Choices = Callable[[Shell], Sequence[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandSpec:
+    """One word that can stand after the colon."""
+
+    name: str
+    usage: str
+    help: str
+    run: Run
+    choices: Choices
+    """What its arguments can be, for completion."""
+
+
+def _no_choices(app: Shell) -> Sequence[str]:
+    del app
+    return ()
+
+
+def _agents(app: Shell) -> Sequence[str]:
+    return sorted(app.view.state.agents)
+
+
+def _tasks(app: Shell) -> Sequence[str]:
+    return [task.label for task in list(app.view.state.open_tasks.values())[:MAX_COMPLETED_TASKS]]
+
+
+def _alerts(app: Shell) -> Sequence[str]:
+    return sorted(app.view.state.alerts)
+
+
+def _themes(app: Shell) -> Sequence[str]:
+    return sorted(name.removeprefix("fleet-") for name in app.loaded_themes.themes)
+
+
+def _close(text: str, there: Sequence[str]) -> str:
+    """The nearest names, as a hint."""
+    near = difflib.get_close_matches(text, list(there), MAX_SUGGESTIONS, 0.4)
+    if not near:
+        near = [name for name in there if name.startswith(text[:1])][:MAX_SUGGESTIONS]
+    return f"did you mean {', '.join(near)}?" if near else ""
+
+
+def _at_end(words: Sequence[Word], message: str, hint: str) -> CommandProblem:
+    last = words[-1]
+    return CommandProblem(last.column + len(last.text) + 1, message, hint)
+
+
+# --- places ---
+
+
+def _view(view: str) -> Run:
+    def run(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
+        subject, rest = "", list(words[1:])
+        if view == "logs" and rest:
+            state = app.view.state
+            task = state.find_task(rest[0].text)
+            if rest[0].text in state.agents:
+                subject = rest.pop(0).text
+            elif task is not None:
+                rest.pop(0)
+                subject = task.id
+            elif _is_label(rest[0].text) and state.may_have_had(rest[0].text):
+                subject = rest.pop(0).text
+        query = " ".join(word.text for word in rest)
+        app.go(Place(view, subject, query))
+        return None
+
+    return run
+
+
+def _topic(view: str) -> Run:
+    def run(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
+        app.go(Place(view, " ".join(word.text for word in words[1:])))
+        return None
+
+    return run
+
+
+def _of_agent(view: str) -> Run:
+    def run(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
+        if len(words) < 2:
+            return _at_end(words, "which agent?", ", ".join(list(_agents(app))[:3]))
+        word = words[1]
+        if word.text not in app.view.state.agents:
+            hint = _close(word.text, _agents(app))
+            return CommandProblem(word.column, f"no agent is called {word.text}", hint)
+        app.go(Place(view, word.text))
+        return None
+
+    return run
+
+
+def _of_task(view: str) -> Run:
+    def run(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
+        if len(words) < 2:
+            return _at_end(words, "which task?", "its label, such as t-42")
+        task = app.view.state.find_task(words[1].text)
+        if task is None and not app.view.state.may_have_had(words[1].text):
+            return CommandProblem(words[1].column, f"no task {words[1].text}", ":tasks lists them")
+        app.go(Place(view, task.id if task is not None else words[1].text))
+        return None
+
+    return run
+
+
+# --- settings ---
+
+
+def _theme(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
+    if len(words) < 2:
+        return _at_end(words, "which theme?", ", ".join(_themes(app)))
+    problem = app.switch_theme(words[1].text)
+    return CommandProblem(words[1].column, problem) if problem else None
+
+
+_SETTINGS = {"refresh": "refresh 500ms, refresh 2s", "bell": "bell crit, bell all, bell off"}
+
+
+def _set(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
+    if len(words) < 2 or words[1].text not in _SETTINGS:
+        where = words[1].column if len(words) > 1 else len(words[0].text) + 1
+        return CommandProblem(where, "what to set?", ", ".join(_SETTINGS.values()))
+    if len(words) < 3:
+        return _at_end(words, "to what?", _SETTINGS[words[1].text])
+    return (_set_bell if words[1].text == "bell" else _set_refresh)(app, words[2])
+
+
+def _set_refresh(app: Shell, word: Word) -> CommandProblem | None:
+    span = span_ms(word.text)
+    if span is None:
+        return CommandProblem(word.column, f"{word.text} is no time", "500ms, 2s, 1m")
+    app.set_refresh(int(span))
+    app.tell(f"the screen is refreshed every {word.text}")
+    return None
+
+
+def _set_bell(app: Shell, word: Word) -> CommandProblem | None:
+    if word.text not in list(Calls):
+        return CommandProblem(word.column, "which alerts?", _SETTINGS["bell"])
+    app.attention.calls = Calls(word.text)
+    said = {
+        Calls.CRIT: "new critical alerts ring the bell",
+        Calls.ALL: "every new alert rings the bell",
+        Calls.OFF: "no alert rings the bell",
+    }
+    app.tell(said[app.attention.calls])
+    return None
+
+
+def _goto(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
+    if app.timeline is None:
+        return CommandProblem(0, "only a recording can go to a time", "9: sessions")
+    if len(words) < 2:
+        return _at_end(words, "which time?", "11:58, 11:58:10, -5m, +30s, start or end")
+    moment = Moment(app.timeline.start_ms, app.timeline.end_ms, app.view.now_ms)
+    at_ms = parse_moment(words[1].text, moment, app.utc_offset_minutes)
+    if isinstance(at_ms, str):
+        return CommandProblem(words[1].column, at_ms)
+    app.run_worker(app.playback.seek(at_ms), exclusive=False)
+    return None
+
+
+def _submit(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
+    """Fill the form with what was typed; nothing leaves before it is confirmed there."""
+    from fleet_tui.console.views.submit.typed import (  # noqa: PLC0415 - first paint first
+        Problem,
+        parse_words,
+    )
+
+    text = " ".join(word.text for word in words[1:])
+    typed = parse_words(text)
+    if isinstance(typed, Problem):
+        return CommandProblem(words[1].column if len(words) > 1 else 0, typed.text)
+    reason = BY_NAME["submit"].disabled_reason(Context(view=app.view, can_act=app.can_act))
+    if reason is not None:
+        return CommandProblem(0, reason)
+    app.go(Place("submit", query=text))
+    return None
+
+
+def _events(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
+    del words
+    app.go(Place("review"))
+    return None
+
+
+def _quit(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
+    del words
+    app.leave()
+    return None
+
+
+# --- actions ---
+
+
+def _subjects(
+    app: Shell, action: Action, words: Sequence[Word]
+) -> Selection | CommandProblem | None:
+    """What the words name; None when there are none and the action takes what is selected."""
+    if not words:
+        return None
+    state = app.view.state
+    agents: list[AgentName] = []
+    tasks: list[TaskId] = []
+    alerts: list[AlertId] = []
+    for word in words:
+        task = state.find_task(word.text) if Scope.TASKS in action.scopes else None
+        if task is not None:
+            tasks.append(task.id)
+        elif Scope.AGENTS in action.scopes and word.text in state.agents:
+            agents.append(AgentName(word.text))
+        elif Scope.DEAD in action.scopes and (group := _group(app, word.text)) is not None:
+            tasks.extend(group.tasks)
+        elif Scope.ALERTS in action.scopes and word.text in state.alerts:
+            alerts.append(AlertId(word.text))
+        elif Scope.TASKS in action.scopes and state.may_have_had(word.text):
+            return CommandProblem(
+                word.column, f"{word.text} ended too long ago for anything to be done to it"
+            )
+        else:
+            there = [*_of_action(action)(app)]
+            return CommandProblem(
+                word.column, f"nothing here is called {word.text}", _close(word.text, there)
+            )
+    return Selection(agents=tuple(agents), tasks=tuple(tasks), alerts=tuple(alerts))
+
+
+def _group(app: Shell, fingerprint: str) -> DeadLetters | None:
+    """The dead letters that a fingerprint names."""
+    state = app.view.state
+    groups = dead_letters.group(state.dead_letters.values(), state.fleet)
+    return next((group for group in groups if group.fingerprint == fingerprint), None)
+
+
+def _of_action(action: Action) -> Choices:
+    if Scope.TASKS in action.scopes:
+        return _tasks
+    if Scope.AGENTS in action.scopes:
+        return _agents
+    return _alerts if Scope.ALERTS in action.scopes else _no_choices
+
+
+def _perform(action: Action) -> Run:
+    def run(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
+        chosen = _subjects(app, action, words[1:])
+        if isinstance(chosen, CommandProblem):
+            return chosen
+        app.perform(action, chosen)
+        return None
+
+    return run
+
+
+def _note(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
+    app.note_text = " ".join(word.text for word in words[1:])
+    app.perform(BY_NAME["note"])
+    return None
+
+
+_TAKEN = (
+    (Scope.DEAD, "[TASK|GROUP ...]"),
+    (Scope.TASKS, "[TASK ...]"),
+    (Scope.AGENTS, "[AGENT ...]"),
+    (Scope.ALERTS, "[ALERT ...]"),
+)
+
+
+def _specs() -> dict[str, CommandSpec]:
+    found: dict[str, CommandSpec] = {}
+
+    def add(name: str, usage: str, text: str, run: Run, choices: Choices = _no_choices) -> None:
+        found[name] = CommandSpec(name=name, usage=usage, help=text, run=run, choices=choices)
+
+    for tab in TABS:
+        choices = _agents if tab.view in ("agents", "logs") else _no_choices
+        usage = "[AGENT|TASK] [FILTER]" if tab.view == "logs" else "[FILTER]"
+        add(tab.view, usage, f"the {tab.title} view", _view(tab.view), choices)
+    add("agent", "AGENT", "an agent's page", _of_agent("agent"), _agents)
+    add("definition", "AGENT", "what the fleet file says", _of_agent("definition"), _agents)
+    add("task", "TASK", "a task's page", _of_task("task"), _tasks)
+    add("why", "TASK", "why a task went where it went", _of_task("why"), _tasks)
+    add("help", "[TOPIC]", "help", _topic("help"))
+    add("keys", "", "every key", lambda app, words: _topic("help")(app, [words[0]]))
+    add("theme", "NAME", "other colours", _theme, _themes)
+    settings = "how often the screen is refreshed, which alerts ring the bell"
+    add("set", "refresh SPAN|bell crit|all|off", settings, _set, lambda app: tuple(_SETTINGS))
+    add("goto", "HH:MM", "go to a time of the recording", _goto)
+    add("submit", "[--pool P --need N ...] [TEXT]", "submit a task", _submit)
+    add("events", "", "the ledger, event by event", _events)
+    add("note", "TEXT", "note this moment", _note)
+    add("quit", "", "leave the console", _quit)
+    for action in ACTIONS:
+        name = action.command or action.name
+        if action.run is not None and name not in found and "." not in name:
+            of = _of_action(action)
+            takes = next((w for scope, w in _TAKEN if scope in action.scopes), "")
+            add(name, takes, action.title, _perform(action), of)
+    return found
+
+
+COMMANDS: dict[str, CommandSpec] = _specs()
+"""Everything that can stand after the colon."""
+
+_WORD = re.compile(r"\S+")
+
+
+def split(text: str) -> list[Word]:
+    """The words of a line with their columns."""
+    return [Word(found[0], found.start()) for found in _WORD.finditer(text)]
+
+
+def find(name: str) -> CommandSpec | list[str]:
+    """The command a word means, or the names it could be the beginning of."""
+    if name in COMMANDS:
+        return COMMANDS[name]
+    could = sorted(each for each in COMMANDS if each.startswith(name))
+    return COMMANDS[could[0]] if len(could) == 1 else could
+
+
+def _is_label(text: str) -> bool:
+    return text.startswith("t-") and task_number(text) is not None
+
+
+def is_private(text: str) -> bool:
+    """Whether a line may hold work that is submitted, by whatever beginning of the word."""
+    words = split(text.removeprefix(":"))
+    return bool(words) and "submit".startswith(words[0].text)
+
+
+class Commands:
+    """Runs and completes lines for one application."""
+
+    def __init__(self, app: Shell) -> None:
+        self._app = app
+
+    def run(self, text: str) -> CommandProblem | None:
+        """Do what a line says; what is wrong with it where it was not understood."""
+        found = split(text.removeprefix(":"))
+        if not found:
+            return None
+        name = found[0].text
+        if _is_label(name):
+            return _of_task("task")(self._app, [found[0], *found])
+        spec = find(name)
+        if isinstance(spec, CommandSpec):
+            return spec.run(self._app, found)
+        if spec:
+            return CommandProblem(0, f"{safe_line(name)} could be {', '.join(spec)}")
+        return CommandProblem(
+            0, f"no command {safe_line(name)}", _close(name, sorted(COMMANDS)) or ":help lists all"
+        )
+
+    def complete(self, text: str) -> str | None:
+        """The line with its last word completed; None when nothing or too much fits."""
+        found = split(text)
+        if not found:
+            return None
+        if len(found) == 1 and not text.endswith(" "):
+            could = [name for name in sorted(COMMANDS) if name.startswith(found[0].text)]
+            return could[0] if could else None
+        spec = find(found[0].text)
+        if not isinstance(spec, CommandSpec) or text.endswith(" "):
+            return None
+        last = found[-1]
+        could = [name for name in spec.choices(self._app) if name.startswith(last.text)]
+        return text[: last.column] + could[0] if could else None
+
+
+def problem_of(filter_problem: FilterProblem, shift: int) -> CommandProblem:
+    """A filter's problem at its place in the line."""
+    return CommandProblem(
+        shift + filter_problem.column, filter_problem.message, filter_problem.hint
+    )

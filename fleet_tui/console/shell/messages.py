@@ -1,0 +1,48 @@
+"""What the parts of the console tell each other, as small values."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+from textual.message import Message
+
+from fleet_tui.console.shell.places import Place
+
+MAX_NOTICES = 500
+"""Toasts vanish; this many are kept for ``:messages``."""
+
+
+class Loudness(StrEnum):
+    """How a notice is shown; the words are Textual's own."""
+
+    INFORMATION = "information"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """Something the operator was told."""
+
+    at_ms: int
+    """By the clock of the view."""
+    text: str
+    """Safe text."""
+    loudness: Loudness = Loudness.INFORMATION
+    opens: Place | None = None
+    """Where Enter goes in the list of messages."""
+
+
+class CommandProblem(NamedTuple):
+    """What is wrong with a command, and where (column from 0)."""
+
+    column: int
+    message: str
+    hint: str = ""
+
+
+class PaneFocused(Message, bubble=False):
+    """Another pane has the focus: other keys are offered."""
+
+    def can_replace(self, message: Message) -> bool:
+        """One is enough."""
+        return isinstance(message, PaneFocused)

@@ -1,0 +1,1 @@
+"""The terminal: what reaches it, what comes from it, and when the console ends."""

@@ -1,0 +1,54 @@
+"""Text with a meaning: what rows are made of before anybody paints or prints them.
+
+A :class:`Cell` is already safe text (see :mod:`fleet_tui.core.text.firewall`) with a tone, never a
+colour. Nothing here needs Textual, so that plain tables of the command line share it.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Tone(StrEnum):
+    """What a piece of text means."""
+
+    PLAIN = "plain"
+    OK = "ok"
+    WARN = "warn"
+    ERROR = "error"
+    BUSY = "busy"
+    """Something is under way: draining, starting."""
+    DIM = "dim"
+    """Of less interest, or stale."""
+    ACCENT = "accent"
+    """The focus of a line, such as a name that was typed."""
+    KEY = "key"
+    """A key that can be pressed."""
+    TITLE = "title"
+    MATCH = "match"
+    """Text a filter or search found."""
+    MARK = "mark"
+    """A marked row."""
+    CURSOR = "cursor"
+    CURSOR_BLURRED = "cursor-blurred"
+    BADGE = "badge"
+    """The fleet's name."""
+    DANGER = "danger"
+    """The name of a protected fleet; words of loss."""
+
+
+class Cell(NamedTuple):
+    """A piece of one line: safe text and its meaning."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+
+
+Line = tuple[Cell, ...]
+"""The pieces of one line from left to right."""
+
+
+class Align(StrEnum):
+    """Which side of its column a text keeps to."""
+
+    LEFT = "left"
+    RIGHT = "right"

@@ -1,0 +1,420 @@
+"""What the fleet's tables say: pieces of a view in, rows of safe text with a meaning out.
+
+Pure and free of Textual: the plain tables of the command line say the same words. Unknown is ``?``
+or ``-``, never zero; what was seen too long ago is dim.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import msgspec
+
+from fleet_tui.console.text.cells import Cell, Line, Tone
+from fleet_tui.console.text.glyphs import Glyphs
+from fleet_tui.console.text.looks import agent_cell, severity_look
+from fleet_tui.core.agents.vitals import Look, VitalsReading
+from fleet_tui.core.agents.words import AgentWord, word_of, worst_first
+from fleet_tui.core.fleet import AgentSpec, FleetSpec
+from fleet_tui.core.ids import AgentName
+from fleet_tui.core.ledger.state import (
+    AgentState,
+    Alert,
+    AttemptPhase,
+    DecisionRecord,
+    FleetState,
+    Task,
+)
+from fleet_tui.core.status import RATE_WINDOW_MS, percentile
+from fleet_tui.core.text import words
+from fleet_tui.core.text.firewall import safe_line
+from fleet_tui.feed.feed import View
+
+MIN_STALE_MS = 15_000
+STALE_INTERVALS = 3
+"""A look is stale after this many intervals of its agent, and never before MIN_STALE_MS."""
+
+SEEN_STEP_MS = 5_000
+"""Ages are counted in these steps: a column that ticks every second says nothing more."""
+
+ERROR_WARN_PERCENT = 5.0
+"""From this share of failed runs on the number stands out."""
+
+MAX_NAME_CHARS = 64
+
+
+class RunNumbers(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent's runs of the last RATE_WINDOW_MS add up to."""
+
+    ended: int = 0
+    failed: int = 0
+    run_ms_p95: int | None = None
+    cost_microusd: int = 0
+
+    @property
+    def error_percent(self) -> float | None:
+        """Failed share of the ended runs in hundredths; None when none ended."""
+        return 100 * self.failed / self.ended if self.ended else None
+
+
+NO_RUNS = RunNumbers()
+
+
+def run_numbers(tasks: Iterable[Task], now_ms: int) -> dict[AgentName, RunNumbers]:
+    """The numbers of every agent that ended a run in the window before ``now_ms``."""
+    since_ms = now_ms - RATE_WINDOW_MS
+    spans: dict[AgentName, list[int]] = {}
+    counts: dict[AgentName, list[int]] = {}
+    for task in tasks:
+        for attempt in task.attempts:
+            if attempt.ended_at_ms is None or attempt.ended_at_ms < since_ms:
+                continue
+            count = counts.setdefault(attempt.agent, [0, 0, 0])
+            count[0] += 1
+            count[2] += attempt.cost_microusd
+            if attempt.phase is AttemptPhase.SUCCEEDED:
+                if attempt.started_at_ms is not None:
+                    took_ms = words.elapsed_ms(attempt.started_at_ms, attempt.ended_at_ms)
+                    spans.setdefault(attempt.agent, []).append(took_ms)
+            elif attempt.phase is not AttemptPhase.CANCELLED:
+                count[1] += 1
+    return {
+        agent: RunNumbers(
+            ended=ended,
+            failed=failed,
+            run_ms_p95=percentile(spans.get(agent, ()), 0.95),
+            cost_microusd=cost,
+        )
+        for agent, (ended, failed, cost) in counts.items()
+    }
+
+
+class AgentRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One agent of the health table, as values to sort and filter by."""
+
+    name: AgentName
+    state: AgentWord
+    since_ms: int
+    pool: str
+    region: str
+    host: str
+    clients: tuple[str, ...]
+    capabilities: frozenset[str]
+    slots_used: int
+    slots: int
+    queued: int | None
+    run_ms_p95: int | None
+    error_percent: float | None
+    cpu_percent: float | None
+    memory_percent: float | None
+    latency_ms: float | None
+    seen_ms: int | None
+    """How long ago it last answered, in steps of SEEN_STEP_MS; None if it never did."""
+    is_stale: bool
+    version: str
+    cost_microusd_per_hour: int
+    note: str
+    """Why it is not simply up; our own words and safe."""
+
+    @property
+    def is_problem(self) -> bool:
+        """Whether it wants an operator's eyes."""
+        return self.state.is_problem or self.is_stale
+
+
+def stale_after_ms(spec: AgentSpec | None) -> int:
+    """How old a look may be before its numbers are not to be believed."""
+    every_ms = spec.probe.every_ms if spec is not None else 0
+    return max(STALE_INTERVALS * every_ms, MIN_STALE_MS)
+
+
+def _stepped(age_ms: int) -> int:
+    """The age rounded up to a whole step, so that a fresh look reads the same until the next."""
+    return -(-max(age_ms, 1) // SEEN_STEP_MS) * SEEN_STEP_MS
+
+
+def _age_ms(agent: AgentState, look: Look | None, now_ms: int) -> int | None:
+    """How long ago the agent last answered: at least since it was lost, when it does not."""
+    if look is None:
+        return None
+    if isinstance(look, VitalsReading):
+        return words.elapsed_ms(look.observed_at_ms, now_ms)
+    return words.elapsed_ms(agent.since_ms, now_ms)
+
+
+def agent_row(
+    agent: AgentState, spec: AgentSpec | None, look: Look | None, numbers: RunNumbers, now_ms: int
+) -> AgentRow:
+    """The row of one agent at an instant."""
+    reading = look if isinstance(look, VitalsReading) else None
+    age_ms = _age_ms(agent, look, now_ms)
+    word = word_of(agent)
+    hourly = spec.prices.per_hour_microusd if spec is not None else 0
+    note = agent.cordon.reason if agent.cordon is not None else agent.reason
+    return AgentRow(
+        name=agent.name,
+        state=word,
+        since_ms=agent.since_ms,
+        pool=spec.pool if spec is not None else "-",
+        region=spec.region or "-" if spec is not None else "-",
+        host=spec.host or "local" if spec is not None else "-",
+        clients=spec.clients if spec is not None else (),
+        capabilities=frozenset(spec.capabilities) if spec is not None else frozenset(),
+        slots_used=len(agent.runs),
+        slots=spec.slots if spec is not None else 0,
+        queued=reading.queued if reading is not None else None,
+        run_ms_p95=numbers.run_ms_p95,
+        error_percent=numbers.error_percent,
+        cpu_percent=reading.cpu_percent if reading is not None else None,
+        memory_percent=reading.memory_percent if reading is not None else None,
+        latency_ms=reading.latency_ms if reading is not None else None,
+        seen_ms=None if age_ms is None else _stepped(age_ms),
+        is_stale=age_ms is None or age_ms > stale_after_ms(spec),
+        version=safe_line(agent.version or "-", MAX_NAME_CHARS),
+        cost_microusd_per_hour=hourly + numbers.cost_microusd * 3_600_000 // RATE_WINDOW_MS,
+        note=safe_line(note),
+    )
+
+
+def agent_rows(view: View, numbers: Mapping[AgentName, RunNumbers]) -> list[AgentRow]:
+    """Every agent of the view, worst first; equals by how new their state is, the well by name."""
+    state, spec = view.state, view.state.fleet
+    found = [
+        agent_row(
+            agent,
+            spec.agents.get(name),
+            view.looks.get(name),
+            numbers.get(name, NO_RUNS),
+            view.now_ms,
+        )
+        for name, agent in state.agents.items()
+    ]
+    return sorted(found, key=row_order)
+
+
+def row_order(row: AgentRow) -> tuple[int, int, str]:
+    """The order of the health table."""
+    return worst_first(row.state, row.since_ms, row.name)
+
+
+AGENT_FILTER_KEYS = frozenset(
+    {"agent", "pool", "region", "state", "cap", "client", "host", "p95", "err", "cost", "version"}
+)
+
+
+def agent_value(row: AgentRow, key: str) -> str | float | tuple[str, ...] | frozenset[str] | None:
+    """What a filter may ask of an agent; None for keys it does not answer."""
+    match key:
+        case "agent":
+            return row.name
+        case "pool":
+            return row.pool
+        case "region":
+            return row.region
+        case "state":
+            return row.state
+        case "cap":
+            return row.capabilities
+        case "client":
+            return row.clients
+        case "host":
+            return row.host
+        case "p95":
+            return None if row.run_ms_p95 is None else float(row.run_ms_p95)
+        case "err":
+            return row.error_percent
+        case "cost":
+            return float(row.cost_microusd_per_hour)
+        case "version":
+            return row.version
+        case _:  # a key that only other lists answer
+            return None
+
+
+def agent_text(row: AgentRow) -> str:
+    """What words of a filter are looked for in."""
+    return " ".join((row.state, row.name, row.pool, row.region, row.host, row.version, row.note))
+
+
+def _percent_tone(value: float | None, warn: float) -> Tone:
+    return Tone.WARN if value is not None and value >= warn else Tone.PLAIN
+
+
+def agent_cells(row: AgentRow, glyphs: Glyphs) -> dict[str, Cell]:
+    """Every column of the health table by its key. Stale numbers are dim, the state never is."""
+    quiet = Tone.DIM if row.is_stale else Tone.PLAIN
+    seen = "?" if row.seen_ms is None else words.duration(row.seen_ms)
+
+    def number(text: str, tone: Tone = Tone.PLAIN) -> Cell:
+        return Cell(text, Tone.DIM if row.is_stale else tone)
+
+    return {
+        "state": agent_cell(glyphs, row.state),
+        "agent": Cell(safe_line(row.name, MAX_NAME_CHARS), Tone.TITLE if row.is_problem else quiet),
+        "pool": Cell(safe_line(row.pool, MAX_NAME_CHARS), quiet),
+        "region": Cell(safe_line(row.region, MAX_NAME_CHARS), quiet),
+        "host": Cell(safe_line(row.host, MAX_NAME_CHARS), quiet),
+        "slots": number(glyphs.slots(row.slots_used, row.slots)),
+        "queue": number(words.count(row.queued)),
+        "p95": number(words.seconds(row.run_ms_p95)),
+        "err": number(
+            words.percent(row.error_percent), _percent_tone(row.error_percent, ERROR_WARN_PERCENT)
+        ),
+        "cpu": number(words.percent(row.cpu_percent, 0), _percent_tone(row.cpu_percent, 90.0)),
+        "mem": number(
+            words.percent(row.memory_percent, 0), _percent_tone(row.memory_percent, 90.0)
+        ),
+        "probe": number(words.latency(row.latency_ms)),
+        "seen": Cell(seen, Tone.WARN if row.is_stale else Tone.DIM),
+        "config": number(row.version),
+        "cost": number(words.money_rate(row.cost_microusd_per_hour)),
+        "note": Cell(row.note, Tone.DIM),
+    }
+
+
+def tail_text(hidden: Sequence[AgentRow]) -> str:
+    """``13 more - all up``: what a table cut short does not show."""
+    counts: dict[str, int] = {}
+    for row in hidden:
+        counts[row.state] = counts.get(row.state, 0) + 1
+    if set(counts) == {"up"}:
+        return f"{len(hidden)} more - all up"
+    return f"{len(hidden)} more - " + ", ".join(f"{n} {word}" for word, n in counts.items())
+
+
+# --- routing ---
+
+
+def decision_word(record: DecisionRecord) -> str:
+    """What kind of decision it was: ``held``, ``waits``, ``failover``, or the strategy."""
+    if record.decision.chosen is None:
+        pending = record.pending
+        return "held" if pending is not None and pending.code.is_held else "waits"
+    return "failover" if record.attempt > 1 else record.decision.strategy.value
+
+
+def decision_text(record: DecisionRecord) -> str:
+    """Why, in one line of safe text."""
+    decision = record.decision
+    if decision.chosen is None:
+        return safe_line(record.pending.detail if record.pending is not None else decision.note)
+    parts = [safe_line(decision.note)] if decision.note else []
+    best = decision.candidates[0]
+    if best.score and not decision.note:
+        parts.append(f"score {best.score:.2f}")
+        if len(decision.candidates) > 1:
+            second = decision.candidates[1]
+            parts.append(f"next {safe_line(second.agent, MAX_NAME_CHARS)} {second.score:.2f}")
+    parts.append(words.plural(decision.fitting, "candidate"))
+    return " · ".join(parts)
+
+
+def decision_cells(
+    record: DecisionRecord, glyphs: Glyphs, offset_minutes: int = 0
+) -> dict[str, Cell]:
+    """Every column of the routing table by its key."""
+    decision, word = record.decision, decision_word(record)
+    tones = {"held": Tone.ERROR, "waits": Tone.WARN, "failover": Tone.WARN}
+    chosen = safe_line(decision.chosen or "-", MAX_NAME_CHARS)
+    return {
+        "at": Cell(words.clock(record.at_ms, offset_minutes), Tone.DIM),
+        "task": Cell(f"t-{record.task_number}"),
+        "priority": Cell(f"P{record.priority.value}"),
+        "agent": Cell(f"{glyphs.arrow} {chosen}"),
+        "pool": Cell(safe_line(decision.pool or "-", MAX_NAME_CHARS), Tone.DIM),
+        "kind": Cell(word, tones.get(word, Tone.PLAIN)),
+        "why": Cell(decision_text(record), tones.get(word, Tone.DIM)),
+    }
+
+
+# --- alerts ---
+
+
+def open_alerts(state: FleetState) -> list[Alert]:
+    """Open alerts: unacknowledged and loud first, then the newest."""
+    return sorted(
+        state.alerts.values(),
+        key=lambda a: (a.acked_by is not None, a.severity.order, -a.raised_at_ms, a.id),
+    )
+
+
+def alert_cells(alert: Alert, glyphs: Glyphs, now_ms: int) -> dict[str, Cell]:
+    """Every column of the alerts table by its key."""
+    sign, tone = severity_look(alert.severity)
+    if alert.acked_by is not None or alert.resolved_at_ms is not None:
+        tone = Tone.DIM
+    until_ms = now_ms if alert.resolved_at_ms is None else alert.resolved_at_ms
+    acked = f"ack {safe_line(alert.acked_by, MAX_NAME_CHARS)}" if alert.acked_by else "-"
+    return {
+        "severity": Cell(f"{glyphs.sign(sign)} {alert.severity.value.upper()}", tone),
+        "subject": Cell(safe_line(alert.subject, MAX_NAME_CHARS), Tone.TITLE),
+        "text": Cell(safe_line(alert.text)),
+        "what": Cell(
+            f"{safe_line(alert.subject, MAX_NAME_CHARS)} {safe_line(alert.text)}"
+            + (f" · ack {safe_line(alert.acked_by, MAX_NAME_CHARS)}" if alert.acked_by else "")
+        ),
+        "for": Cell(words.about(until_ms - alert.raised_at_ms), Tone.DIM),
+        "ack": Cell(acked, Tone.DIM),
+        "detail": Cell(safe_line(alert.detail), Tone.DIM),
+    }
+
+
+# --- pools, regions, clients ---
+
+
+class PoolRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One pool: how many of its agents work, how busy their slots are."""
+
+    name: str
+    up: int
+    agents: int
+    slots_used: int
+    slots: int
+    is_frozen: bool
+
+    @property
+    def busy_percent(self) -> float:
+        """Taken share of the slots of agents in service."""
+        return 100 * self.slots_used / self.slots if self.slots else 0.0
+
+
+def pool_rows(state: FleetState) -> list[PoolRow]:
+    """The pools in the fleet file's order."""
+    found: list[PoolRow] = []
+    for pool in state.fleet.pools:
+        members = [spec for spec in state.fleet.agents.values() if spec.pool == pool]
+        states = [(spec, state.agents[spec.name]) for spec in members if spec.name in state.agents]
+        serving = [(spec, agent) for spec, agent in states if agent.health.takes_work]
+        found.append(
+            PoolRow(
+                name=safe_line(pool, MAX_NAME_CHARS),
+                up=len(serving),
+                agents=len(members),
+                slots_used=sum(len(agent.runs) for _, agent in serving),
+                slots=sum(spec.slots for spec, _ in serving),
+                is_frozen=pool in state.frozen_pools,
+            )
+        )
+    return found
+
+
+def _tally(names: Iterable[str]) -> list[tuple[str, int]]:
+    counts: dict[str, int] = {}
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+    return sorted(counts.items())
+
+
+def region_counts(fleet: FleetSpec) -> list[tuple[str, int]]:
+    """Agents by region, by name; those without one count as ``-``."""
+    return _tally(spec.region or "-" for spec in fleet.agents.values())
+
+
+def client_counts(fleet: FleetSpec) -> list[tuple[str, int]]:
+    """Agents reserved for each client, by name; the last one is ``shared``."""
+    named = _tally(client for spec in fleet.agents.values() for client in spec.clients)
+    shared = sum(not spec.clients for spec in fleet.agents.values())
+    return [*named, ("shared", shared)]
+
+
+def line_text(cells: Collection[Cell] | Line) -> str:
+    """The pieces as one plain text, for the clipboard and plain output."""
+    return " ".join(cell.text.strip() for cell in cells if cell.text.strip())

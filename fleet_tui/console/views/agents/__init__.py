@@ -1,0 +1,1 @@
+"""Agents: the table, one agent, what the fleet file says of it."""

@@ -1,0 +1,140 @@
+"""One agent: who it is, how it is and since when, what it was doing, what it last said."""
+
+from collections import deque
+from collections.abc import Sequence
+
+from fleet_tui.console.actions.selection import Scope, Selection
+from fleet_tui.console.shell.places import Place
+from fleet_tui.console.text.cells import Tone
+from fleet_tui.console.text.document import Pen, Section, name, paragraph
+from fleet_tui.console.views.agents.detail import (
+    MAX_HEALTH_CHANGES,
+    MAX_LAST_LINES,
+    MAX_LOOKS,
+    agent_sections,
+    health_changes,
+)
+from fleet_tui.console.views.detail_pane import DetailScreen
+from fleet_tui.core.agents.vitals import Look
+from fleet_tui.core.ids import AgentName, Seq
+from fleet_tui.core.ledger.events import Recorded
+from fleet_tui.core.ledger.state import AgentState
+from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.feed.feed import LogQuery, View
+
+HISTORY_PAGE = 5_000
+HISTORY_PAGES = 4
+"""The timeline looks back this many pages of the ledger at most."""
+
+ENOUGH_CHANGES = 8
+"""With this many changes found it does not look further back."""
+
+
+class AgentScreen(DetailScreen):
+    """``Place("agent", name)``."""
+
+    subject_scopes = frozenset({Scope.AGENTS})
+    help_text = (
+        "Health and since when, the way to its host, the newest look and the looks before it,\n"
+        "its work and what became of it, its health in the ledger, its last log lines.\n"
+        "enter opens the task of the marked line; l shows all its logs, y its definition."
+    )
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        self._agent: AgentState | None = None
+        self._looks: deque[Look] = deque(maxlen=MAX_LOOKS)
+        self._changes: Sequence[Recorded] | None = None
+        self._lines: deque[LogLine] | None = None
+
+    def crumb(self) -> str:
+        """Its name."""
+        return name(self.place.subject)
+
+    def on_mount(self) -> None:
+        """Read its newest lines from the store."""
+        self.run_worker(self._read_lines(), group="lines", exclusive=True)
+
+    def show(self, previous: View | None, view: View) -> None:
+        """Show the agent as it is now; its timeline is read again when its health changed."""
+        agent_name = AgentName(self.place.subject)
+        agent = view.state.agents.get(agent_name)
+        if agent is None:
+            self.show_document(_missing(agent_name, view), Selection())
+            return
+        look = view.looks.get(agent_name)
+        if look is not None and (not self._looks or self._looks[-1] is not look):
+            self._looks.append(look)
+        if self._agent is None or _health_of(agent) != _health_of(self._agent):
+            self.run_worker(self._read_changes(view.state.seq), group="changes", exclusive=True)
+        self._agent = agent
+        pen = Pen(self.console.glyphs, self.console.utc_offset_minutes)
+        lines = None if self._lines is None else tuple(self._lines)
+        looks = tuple(self._looks)
+        sections = agent_sections(agent, view.state, looks, self._changes, lines, pen, view.now_ms)
+        self.show_document(sections, Selection(agents=(agent_name,)))
+
+    def show_lines(self, lines: Sequence[LogLine | LogGap]) -> None:
+        """Its own lines are added at once."""
+        if self._lines is None:
+            return
+        known = max((line.line_id for line in self._lines), default=0)
+        fresh = [
+            line
+            for line in lines
+            if isinstance(line, LogLine)
+            and line.source == self.place.subject
+            and (line.line_id == 0 or line.line_id > known)
+        ]
+        if fresh:
+            self._lines.extend(fresh)
+            self._again()
+
+    def _again(self) -> None:
+        if self.shown is not None:
+            self.show(None, self.shown)
+
+    async def _read_lines(self) -> None:
+        query = LogQuery(source=AgentName(self.place.subject), limit=MAX_LAST_LINES)
+        self._lines = deque(await self.console.feed.logs(query), maxlen=MAX_LAST_LINES)
+        self._again()
+
+    async def _read_changes(self, newest: Seq) -> None:
+        """Page back through the ledger until enough changes are found."""
+        agent_name = AgentName(self.place.subject)
+        found: list[Recorded] = []
+        upto = newest
+        for _ in range(HISTORY_PAGES):
+            after = Seq(max(0, upto - HISTORY_PAGE))
+            page = await self.console.feed.history(after, upto - after)
+            found = health_changes((r for r in page if r.seq <= upto), agent_name) + found
+            if len(found) >= ENOUGH_CHANGES or after == 0:
+                break
+            upto = after
+        self._changes = found[-MAX_HEALTH_CHANGES:]
+        self._again()
+
+
+def _health_of(agent: AgentState) -> tuple[object, ...]:
+    """What the timeline is about: when any of it changes there is something new in it."""
+    return (
+        agent.health,
+        agent.since_ms,
+        agent.cordon,
+        agent.version,
+        agent.boot_id,
+        agent.breaker,
+    )
+
+
+def _missing(agent: AgentName, view: View) -> list[Section]:
+    known = len(view.state.agents)
+    return [
+        Section(
+            "",
+            (
+                paragraph(f"No agent {name(agent)} among the fleet's {known}.", Tone.WARN),
+                paragraph("2 lists them; esc goes back.", Tone.DIM),
+            ),
+        )
+    ]

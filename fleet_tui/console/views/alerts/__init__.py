@@ -1,0 +1,1 @@
+"""Alerts: the pane and the view."""

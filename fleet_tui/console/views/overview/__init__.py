@@ -1,0 +1,1 @@
+"""Health, queue, alerts, routing and logs on one screen."""

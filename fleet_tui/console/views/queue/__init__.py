@@ -1,0 +1,1 @@
+"""The queue: how much waits, whether it grows, for whom."""

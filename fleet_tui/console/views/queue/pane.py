@@ -1,0 +1,197 @@
+"""What waits: how much, whether it grows, for whom and for how long."""
+
+from collections.abc import Sequence
+
+from textual import events
+from textual.app import ComposeResult
+
+from fleet_tui.console.text.cells import Cell, Line, Tone
+from fleet_tui.console.text.glyphs import Glyphs
+from fleet_tui.console.text.looks import trend_sign
+from fleet_tui.console.views.block import Block
+from fleet_tui.console.views.pane import Pane
+from fleet_tui.console.widgets.spark import chart_lines
+from fleet_tui.core.agents.vitals import FleetSample
+from fleet_tui.core.fleet import Priority
+from fleet_tui.core.status import FleetStatus
+from fleet_tui.core.text import words
+from fleet_tui.core.text.firewall import safe_line
+from fleet_tui.feed.feed import View
+
+CHART_STEPS = 256
+"""A chart closes at most this many columns per window, so that it moves seldom."""
+
+_PRIORITY_WORDS = {
+    Priority.P0: "urgent",
+    Priority.P1: "high",
+    Priority.P2: "normal",
+    Priority.P3: "batch",
+}
+
+
+def depths(
+    samples: Sequence[FleetSample], now_ms: int, window_ms: int, columns: int
+) -> list[float]:
+    """The largest queue depth of each of ``columns`` equal stretches of the window, oldest first.
+
+    Stretches are aligned to the clock, so that the picture changes only when one closes. A stretch
+    without a sample has the depth of the one before.
+    """
+    step_ms = max(1, window_ms // max(1, columns))
+    last = now_ms // step_ms
+    first = last - columns + 1
+    found: dict[int, int] = {}
+    for sample in samples:
+        at = sample.at_ms // step_ms
+        if first <= at <= last:
+            found[at] = max(found.get(at, 0), sample.depth)
+    depth = 0
+    curve: list[float] = []
+    for at in range(first, last + 1):
+        depth = found.get(at, depth)
+        curve.append(float(depth))
+    return curve
+
+
+def summary(status: FleetStatus, glyphs: Glyphs) -> Line:
+    """``128 waiting ↗+18/min  oldest 42s``, and when it will be empty if it shrinks."""
+    trend = status.queue_trend_per_minute
+    rising = trend is not None and trend >= 1
+    cells = [
+        Cell(f"{words.grouped(status.waiting)} waiting ", Tone.TITLE),
+        Cell(
+            f"{trend_sign(status, glyphs)}{words.change_per_minute(trend)}" if trend else "",
+            Tone.WARN if rising else Tone.PLAIN,
+        ),
+    ]
+    if status.oldest_wait_ms is not None:
+        cells.append(Cell(f"  oldest {words.duration(status.oldest_wait_ms)}"))
+    if trend is not None and trend <= -1 and status.waiting:
+        cells.append(Cell(f"  clear ~{words.about(status.waiting / -trend * 60_000)}"))
+    if status.held:
+        cells.append(Cell(f"  {status.held} held", Tone.ERROR))
+    return tuple(cells)
+
+
+def unknown(status: FleetStatus) -> Cell:
+    """``0 unknown``: runs whose fate nobody knows now. Always on the main screen."""
+    return Cell(f"{words.count(status.unknown)} unknown", Tone.WARN if status.unknown else Tone.DIM)
+
+
+def priority_lines(status: FleetStatus, glyphs: Glyphs, width: int) -> list[Line]:
+    """``P1 high   █░░░  19  wait 4.8s`` for each priority."""
+    bar = max(4, width - 30)
+    made: list[Line] = []
+    for priority in Priority:
+        waiting = status.waiting_by_priority.get(priority, 0)
+        wait_ms = status.wait_ms_p95_by_priority.get(priority)
+        made.append(
+            (
+                Cell(f"P{priority.value} {_PRIORITY_WORDS[priority]:<6} "),
+                Cell(glyphs.bar(waiting, status.waiting, bar), Tone.DIM),
+                Cell(f" {words.count(waiting):>4}"),
+                Cell(f"  wait {words.seconds(wait_ms)}", Tone.DIM),
+            )
+        )
+    return made
+
+
+def pool_lines(status: FleetStatus, pools: Sequence[str], glyphs: Glyphs, width: int) -> list[Line]:
+    """``general ███░░ 71`` for each pool."""
+    bar = max(4, width - 30)
+    waits = {str(pool): count for pool, count in status.waiting_by_pool.items()}
+    return [
+        (
+            Cell(f"{safe_line(pool)[:9]:<9} "),
+            Cell(glyphs.bar(waits.get(pool, 0), status.waiting, bar), Tone.DIM),
+            Cell(f" {words.count(waits.get(pool, 0)):>4}"),
+        )
+        for pool in pools
+    ]
+
+
+class QueuePane(Pane):
+    """The queue as numbers, a curve, and shares by priority and pool; one line where narrow."""
+
+    help_text = (
+        "Tasks that wait for an agent. The curve is the depth over the time window (t).\n"
+        "wait is the 95th percentile from submission to placement over 15 minutes.\n"
+        "unknown are runs whose host does not tell what became of them; they are never run twice."
+    )
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._view: View | None = None
+
+    def compose_pane(self) -> ComposeResult:
+        """A block of lines."""
+        yield Block()
+
+    def show(self, previous: View | None, view: View) -> None:
+        """Show the queue of a view."""
+        del previous
+        self._view = view
+        self._draw()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Another width, other bars."""
+        del event
+        self.call_after_refresh(self._draw)
+
+    def _draw(self) -> None:
+        if self._view is None:
+            return
+        block = self.query_one(Block)
+        width, height = block.size
+        self.set_title(
+            Cell("Queue depth", Tone.TITLE),
+            Cell(f" - last {words.about(self.console.window_ms)}, "),
+            unknown(self.console.status),
+        )
+        if width <= 0:
+            return
+        if self.is_boxed:
+            block.show(self._lines(self._view, width, height))
+        else:
+            block.show([self._one_line(self._view, width)])
+
+    def _curve(self, view: View, columns: int) -> list[float]:
+        return depths(view.samples, view.now_ms, self.console.window_ms, columns)
+
+    def _lines(self, view: View, width: int, height: int) -> list[Line]:
+        status, glyphs = self.console.status, self.console.glyphs
+        if not view.state.fleet.agents and not view.state.open_tasks:
+            return [(Cell("Nothing waits. T submits a task.", Tone.DIM),)]
+        pools = [str(pool) for pool in view.state.fleet.pools]
+        room = height - 5 - len(pools)
+        tall = 1 if room < 5 else 3
+        columns = min(width, CHART_STEPS)
+        chart = chart_lines(self._curve(view, columns), width, tall, glyphs=glyphs)
+        return [
+            summary(status, glyphs),
+            *((Cell(line),) for line in chart),
+            *priority_lines(status, glyphs, width),
+            *pool_lines(status, pools, glyphs, width),
+        ]
+
+    def _one_line(self, view: View, width: int) -> Line:
+        status, glyphs = self.console.status, self.console.glyphs
+        trend = status.queue_trend_per_minute
+        head = f" Queue {words.count(status.waiting)} {trend_sign(status, glyphs)}"
+        head += words.change_per_minute(trend) if trend else ""
+        shares = "  ".join(
+            f"P{p.value} {words.count(status.waiting_by_priority.get(p, 0))}" for p in Priority
+        )
+        lost = unknown(status)
+        room = width - len(head) - len(shares) - len(lost.text) - 7
+        columns = max(0, min(room, CHART_STEPS))
+        curve = (
+            chart_lines(self._curve(view, columns), columns, 1, glyphs=glyphs) if columns else [""]
+        )
+        return (
+            Cell(head, Tone.TITLE),
+            Cell("  "),
+            Cell(curve[0]),
+            Cell(f"  {shares}  "),
+            lost,
+        )

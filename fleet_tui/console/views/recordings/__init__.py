@@ -1,0 +1,1 @@
+"""Earlier sessions and the ledger event by event."""

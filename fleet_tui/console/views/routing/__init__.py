@@ -1,0 +1,1 @@
+"""Routing decisions as they are made, and the reasons of one."""

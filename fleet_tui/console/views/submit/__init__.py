@@ -1,0 +1,1 @@
+"""New work: what was typed, the form for it, and a dead letter as new work."""

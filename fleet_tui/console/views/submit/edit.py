@@ -1,0 +1,65 @@
+"""What a dead letter asks for, in the form of new work: change it, then requeue it."""
+
+from typing import ClassVar
+
+import msgspec
+
+from fleet_tui.console.shell.places import Place
+from fleet_tui.console.text.cells import Cell, Line, Tone
+from fleet_tui.console.text.document import name
+from fleet_tui.console.views.submit.screen import SubmitScreen
+from fleet_tui.console.views.submit.typed import Typed, typed_of
+from fleet_tui.core.ids import TaskId
+from fleet_tui.core.ledger.commands import Accepted, Edit
+from fleet_tui.core.ledger.state import Task, TaskSpec
+
+
+class EditScreen(SubmitScreen):
+    """``Place("edit", task's id)``."""
+
+    title_text: ClassVar[str] = " What should the agent do instead?"
+    verb: ClassVar[str] = "Save"
+    help_text = (
+        "Only a task that failed or expired can be edited. [ Save ] changes what it asks for and\n"
+        "starts nothing: Y on its page requeues it. Its key stands for what was first submitted.\n"
+        "esc leaves; what was typed is kept."
+    )
+
+    def crumb(self) -> str:
+        """``edit t-42``."""
+        task = self._edited
+        return f"edit {task.label if task is not None else name(self.place.subject)}"
+
+    @property
+    def _edited(self) -> Task | None:
+        return self.console.view.state.find_task(self.place.subject)
+
+    def beginning(self) -> Typed:
+        """What it asks for now."""
+        return Typed() if self._edited is None else typed_of(self._edited.spec)
+
+    @property
+    def typed(self) -> Typed:
+        """What stands in the fields; what has no field stays as it was."""
+        return msgspec.structs.replace(super().typed, project=self.beginning().project)
+
+    def foot(self, typed: Typed) -> Line:
+        """What comes after saving."""
+        del typed
+        return (Cell(" nothing is started by saving; Y on its page requeues it", Tone.DIM),)
+
+    def order(self, spec: TaskSpec) -> Edit:
+        """Its deadlines have no field: they stay."""
+        task = self._edited
+        if task is None:
+            return Edit(task=TaskId(self.place.subject), spec=spec)
+        kept = msgspec.structs.replace(spec, deadlines=task.spec.deadlines)
+        return Edit(task=task.id, spec=kept)
+
+    def sent(self, reply: Accepted, task: TaskId) -> None:
+        """Back to where it was opened from, with what can be done next."""
+        del reply
+        there = self._edited
+        label = there.label if there is not None else name(self.place.subject)
+        self.console.up()
+        self.console.tell(f"{label} was edited. Y requeues it", opens=Place("task", task))

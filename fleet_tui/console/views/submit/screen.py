@@ -1,0 +1,256 @@
+"""The form for new work: what to do, what it needs, and the same as a command."""
+
+import secrets
+from collections.abc import Collection
+from typing import ClassVar
+from weakref import WeakKeyDictionary
+
+import msgspec
+from textual import on
+from textual.app import App, ComposeResult
+from textual.containers import VerticalScroll
+from textual.widgets import TextArea
+
+from fleet_tui.console.shell.messages import Loudness
+from fleet_tui.console.shell.places import Place
+from fleet_tui.console.shell.screen import FleetScreen
+from fleet_tui.console.terminal.keystrokes import TOO_FAST, is_by_hand
+from fleet_tui.console.text.cells import Cell, Line, Tone
+from fleet_tui.console.text.fit import fit
+from fleet_tui.console.views.submit.typed import (
+    Problem,
+    Typed,
+    check,
+    command,
+    parse_words,
+    payload_note,
+    same_as,
+)
+from fleet_tui.console.widgets.form import (
+    LABEL_WIDTH,
+    Button,
+    ChoiceLine,
+    FieldChanged,
+    FieldDone,
+    FieldLine,
+    PayloadArea,
+    problem_cells,
+)
+from fleet_tui.console.widgets.lines import KeyHint, KeysLine, OneLine
+from fleet_tui.core.fleet import FleetSpec
+from fleet_tui.core.ids import TaskId
+from fleet_tui.core.ledger.commands import Accepted, Edit, Submit
+from fleet_tui.core.ledger.state import TaskSpec
+from fleet_tui.core.text import words
+from fleet_tui.core.text.firewall import safe_line
+from fleet_tui.core.text.ulid import ENTROPY_BYTES
+from fleet_tui.feed.feed import View
+
+_PRIORITIES = (
+    ("P0", "urgent"),
+    ("P1", "high"),
+    ("P2", "normal"),
+    ("P3", "batch"),
+)
+
+_CLASSES = (
+    ("once", "never runs twice"),
+    ("idempotent", "may run again"),
+    ("resumable", "goes on where it was"),
+)
+
+_HINTS = (
+    KeyHint("tab", "next field", "pane.next", 90),
+    KeyHint("shift+tab", "field before", "pane.previous", 80),
+    KeyHint("F1", "help", "help", 100),
+    KeyHint("esc", "back, keeps the text", "back", 95),
+)
+
+MAX_HINTED = 6
+"""Names shown in an empty field."""
+
+MAX_DRAFTS = 20
+
+_drafts: WeakKeyDictionary[App[object], dict[str, Typed]] = WeakKeyDictionary()
+"""What was typed and not sent, so that leaving the form loses nothing: by the task that is edited,
+empty for a new one."""
+
+
+class SubmitScreen(FleetScreen):
+    """``Place("submit")``; the query of the place is what stood after ``:submit``."""
+
+    title_text: ClassVar[str] = " What should the agent do?"
+    verb: ClassVar[str] = "Submit"
+
+    help_text = (
+        "tab and shift+tab go from field to field; enter makes a new line in the task and goes on\n"
+        "everywhere else. Only [ Submit ] sends. esc leaves; what was typed is kept.\n"
+        "The task's text goes to the agent exactly as it stands, beside the command, never in it."
+    )
+
+    DEFAULT_CSS = """
+    SubmitScreen .form { height: 1fr; padding: 0; scrollbar-size-vertical: 1; }
+    SubmitScreen .note { height: auto; min-height: 1; }
+    """
+
+    def crumb(self) -> str:
+        """``submit a task``."""
+        return "submit a task"
+
+    @property
+    def _draft(self) -> Typed | None:
+        """What was typed here before and not sent; a command line begins anew."""
+        drafts = _drafts.get(self.app, {})
+        return None if self.place.query else drafts.get(self.place.subject)
+
+    def _forget_draft(self) -> None:
+        _drafts.get(self.app, {}).pop(self.place.subject, None)
+
+    def beginning(self) -> Typed:
+        """What stands in the fields when nothing was typed yet."""
+        asked = parse_words(self.place.query) if self.place.query else None
+        return asked if isinstance(asked, Typed) else Typed()
+
+    def compose_body(self) -> ComposeResult:
+        """The fields in the order they are asked for."""
+        typed = self._draft or self.beginning()
+        fleet = self.console.view.state.fleet
+        with VerticalScroll(classes="form", can_focus=False):
+            yield OneLine((Cell(self.title_text, Tone.TITLE),), id="payload-title")
+            yield PayloadArea(typed.payload)
+            yield OneLine(classes="note", id="payload-note")
+            yield FieldLine("needs", "needs", text=typed.needs, hint=_known_needs(fleet))
+            yield FieldLine("pool", "pool", text=typed.pool, hint=_names("any of", fleet.pools))
+            yield FieldLine("client", "client", text=typed.client, hint="whose work it is")
+            yield FieldLine("regions", "regions", text=typed.regions, hint=_known_regions(fleet))
+            yield FieldLine("agent", "agent", text=typed.agent, hint="pin it to one agent")
+            yield FieldLine("labels", "labels", text=typed.labels, hint="team=ops ticket=42")
+            yield ChoiceLine("priority", "priority", _PRIORITIES, typed.priority)
+            yield ChoiceLine("task_class", "class", _CLASSES, typed.task_class)
+            yield Button(self.verb)
+            yield OneLine(id="twin")
+
+    def on_mount(self) -> None:
+        """Begin with the text."""
+        self._refresh_notes()
+        self.query_one(PayloadArea).focus()
+
+    def show(self, previous: View | None, view: View) -> None:
+        """The form does not change by itself."""
+
+    def step_focus(self, step: int) -> None:
+        """From field to field."""
+        if step > 0:
+            self.focus_next()
+        else:
+            self.focus_previous()
+
+    def refresh_keys(self) -> None:
+        """Letters are typed into the fields here, so other keys are offered."""
+        self.query_one(KeysLine).show_hints(_HINTS)
+
+    # --- typing ---
+
+    @property
+    def typed(self) -> Typed:
+        """What stands in the fields now."""
+        fields = {line.field: line.text for line in self.query(FieldLine)}
+        fields |= {line.field: line.text for line in self.query(ChoiceLine)}
+        payload = self.query_one(PayloadArea).text
+        return msgspec.convert({**fields, "payload": payload}, Typed)
+
+    @on(TextArea.Changed)
+    @on(FieldChanged)
+    def _on_typed(self) -> None:
+        drafts = _drafts.setdefault(self.app, {})
+        drafts[self.place.subject] = self.typed
+        while len(drafts) > MAX_DRAFTS:
+            del drafts[next(iter(drafts))]
+        self._refresh_notes()
+
+    @on(PayloadArea.TooLong)
+    def _on_too_long(self, event: PayloadArea.TooLong) -> None:
+        event.stop()
+        self.console.tell(
+            f"{words.grouped(event.chars)} characters are too many to paste here; nothing was"
+            " taken. fleet-tui submit --file sends a file",
+            Loudness.WARNING,
+        )
+
+    @on(FieldDone)
+    def _on_done(self, event: FieldDone) -> None:
+        event.stop()
+        self.focus_next()
+
+    def _refresh_notes(self) -> None:
+        typed = self.typed
+        note = payload_note(typed.payload)
+        tone = Tone.WARN if note.warns else Tone.DIM
+        self.query_one("#payload-note", OneLine).show((Cell(f" {note.text}", tone),))
+        self.query_one("#twin", OneLine).show(self.foot(typed))
+
+    def foot(self, typed: Typed) -> Line:
+        """What stands below the button."""
+        return (Cell(fit(" same as", LABEL_WIDTH), Tone.DIM), Cell(same_as(typed)))
+
+    # --- sending ---
+
+    @on(Button.Pressed)
+    async def _on_pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        if is_by_hand(self.app):
+            await self.submit()
+        else:
+            self.console.tell(TOO_FAST, Loudness.WARNING)
+
+    async def submit(self) -> None:
+        """Send it if nothing is wrong; else say what is, at the fields."""
+        view = self.console.view
+        found = check(self.typed, view.state.fleet)
+        if isinstance(found, tuple):
+            self._show_problems(found)
+            return
+        order = self.order(found)
+        reply = await self.console.send(order)
+        if isinstance(reply, Accepted):
+            self._forget_draft()
+            self.sent(reply, order.task)
+        else:
+            said = safe_line(f"{reply.text} {reply.hint}".strip())
+            note = (Cell(" ", Tone.PLAIN), Cell(said, Tone.ERROR))
+            self.query_one("#payload-note", OneLine).show(note)
+
+    def order(self, spec: TaskSpec) -> Submit | Edit:
+        """The command for what was typed."""
+        return command(spec, self.console.view.now_ms, secrets.token_bytes(ENTROPY_BYTES))
+
+    def sent(self, reply: Accepted, task: TaskId) -> None:
+        """It was taken: open its page."""
+        self.console.go(Place("task", reply.task or task))
+
+    def _show_problems(self, problems: tuple[Problem, ...]) -> None:
+        """All at their fields; the focus goes to the first."""
+        by_field = {problem.field: problem.text for problem in reversed(problems)}
+        for line in self.query(FieldLine):
+            line.show_problem(by_field.get(line.field, ""))
+        if "payload" in by_field:
+            note = self.query_one("#payload-note", OneLine)
+            note.show((Cell(" "), *problem_cells(by_field["payload"])[1:]))
+        first = problems[0].field
+        if first == "payload":
+            self.query_one(PayloadArea).focus()
+        else:
+            self.query_one(f"#field-{first}", FieldLine).focus_field()
+
+
+def _names(before: str, names: Collection[str]) -> str:
+    listed = ", ".join(safe_line(name, 24) for name in sorted(names)[:MAX_HINTED])
+    return f"{before} {listed}" if listed else ""
+
+
+def _known_needs(fleet: FleetSpec) -> str:
+    return _names("all of", {c for a in fleet.agents.values() for c in a.capabilities})
+
+
+def _known_regions(fleet: FleetSpec) -> str:
+    return _names("one of", {a.region for a in fleet.agents.values() if a.region is not None})

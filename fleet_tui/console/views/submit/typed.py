@@ -1,0 +1,297 @@
+"""A submission as typed, checked field by field: the form and ``:submit`` share it.
+
+Bad input gives problems at the fields they belong to, all at once; nothing typed is lost.
+"""
+
+import re
+import shlex
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from fleet_tui.core.fleet import FleetSpec, Priority, TaskClass
+from fleet_tui.core.ids import AgentName, Capability, ClientName, PoolName, Region
+from fleet_tui.core.ledger.commands import Submit
+from fleet_tui.core.ledger.state import TaskSpec
+from fleet_tui.core.tasks.defined import names_of
+from fleet_tui.core.tasks.submission import MAX_PAYLOAD_BYTES
+from fleet_tui.core.text.firewall import invisible_count, safe_line
+from fleet_tui.core.text.names import MAX_NAME_CHARS
+from fleet_tui.core.text.near import nearest
+from fleet_tui.core.text.redaction import without_patterns
+from fleet_tui.core.text.ulid import new_ulid
+from fleet_tui.core.text.untrusted import Untrusted
+from fleet_tui.core.text.words import plural, size
+
+MAX_LABELS = 32
+
+
+class Typed(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands in the fields, as it was typed."""
+
+    payload: str = ""
+    needs: str = ""
+    pool: str = ""
+    agent: str = ""
+    client: str = ""
+    project: str = ""
+    regions: str = ""
+    priority: str = "P2"
+    task_class: str = "once"
+    labels: str = ""
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What is wrong with a field. ``field`` is one of Typed's."""
+
+    field: str
+    text: str
+
+
+LISTS = re.compile(r"[\s,]+")
+
+
+def check(typed: Typed, fleet: FleetSpec) -> TaskSpec | tuple[Problem, ...]:
+    """The task that was typed, or everything that is wrong with it."""
+    problems = [
+        *_payload_problems(typed.payload),
+        *_named("pool", typed.pool, fleet.pools),
+        *_named("agent", typed.agent, fleet.agents),
+        *_needs_problems(typed.needs, fleet),
+        *_region_problems(typed.regions, fleet),
+        *_word("client", typed.client, names_of(fleet).clients),
+        *_word("project", typed.project, names_of(fleet).projects),
+    ]
+    priority = parse_priority(typed.priority)
+    if priority is None:
+        problems.append(Problem("priority", "one of P0 P1 P2 P3; P0 is the most urgent"))
+    task_class = parse_class(typed.task_class)
+    if task_class is None:
+        problems.append(Problem("task_class", f"one of {' '.join(c.value for c in TaskClass)}"))
+    labels = parse_labels(typed.labels)
+    if isinstance(labels, Problem):
+        problems.append(labels)
+    if problems or priority is None or task_class is None or isinstance(labels, Problem):
+        return tuple(problems)
+    return TaskSpec(
+        payload=Untrusted(typed.payload),
+        needs=frozenset(Capability(n) for n in words_of(typed.needs)),
+        pool=PoolName(typed.pool.strip()) if typed.pool.strip() else None,
+        agent=AgentName(typed.agent.strip()) if typed.agent.strip() else None,
+        client=ClientName(typed.client.strip()) if typed.client.strip() else None,
+        project=typed.project.strip() or None,
+        regions=tuple(Region(r) for r in words_of(typed.regions)),
+        priority=priority,
+        task_class=task_class,
+        labels=labels,
+    )
+
+
+def typed_of(spec: TaskSpec) -> Typed:
+    """What would have to be typed for this task: :func:`check` gives it back, but its deadlines."""
+    return Typed(
+        payload=spec.payload.raw,
+        needs=" ".join(sorted(spec.needs)),
+        pool=spec.pool or "",
+        agent=spec.agent or "",
+        client=spec.client or "",
+        project=spec.project or "",
+        regions=" ".join(spec.regions),
+        priority=spec.priority.name,
+        task_class=spec.task_class.value,
+        labels=" ".join(f"{key}={value}" for key, value in sorted(spec.labels.items())),
+    )
+
+
+def command(spec: TaskSpec, now_ms: int, entropy: bytes) -> Submit:
+    """The command that submits it; its id is also its key, so sending twice makes one task."""
+    task = new_ulid(now_ms, entropy)
+    return Submit(task=task, key=task, spec=spec)
+
+
+# --- fields ---
+
+
+def words_of(text: str) -> list[str]:
+    """Words between commas or spaces, each once, in their order."""
+    return list(dict.fromkeys(word for word in LISTS.split(text) if word))
+
+
+def parse_priority(text: str) -> Priority | None:
+    """``P1``, ``p1`` or ``1``; the default P2 for nothing."""
+    word = text.strip().upper().removeprefix("P")
+    if not word:
+        return Priority.P2
+    return Priority(int(word)) if word in ("0", "1", "2", "3") else None
+
+
+def parse_class(text: str) -> TaskClass | None:
+    """A class by its name; the default ``once`` for nothing."""
+    word = text.strip().lower()
+    if not word:
+        return TaskClass.ONCE
+    return TaskClass(word) if word in {c.value for c in TaskClass} else None
+
+
+def parse_labels(text: str) -> dict[str, str] | Problem:
+    """``team=ops ticket=42`` as a mapping."""
+    labels: dict[str, str] = {}
+    for word in words_of(text):
+        key, equals, value = word.partition("=")
+        if not key or not equals:
+            return Problem("labels", f"{safe_line(word, 32)} is not key=value")
+        if len(word) > MAX_NAME_CHARS:
+            return Problem("labels", f"{safe_line(key, 32)} is longer than {MAX_NAME_CHARS}")
+        labels[key] = value
+    if len(labels) > MAX_LABELS:
+        return Problem("labels", f"{len(labels)} labels; at most {MAX_LABELS}")
+    return labels
+
+
+MAX_LOOKED_AT_CHARS = 20_000
+"""How much of a text is looked at for secrets while it is typed."""
+
+
+class Note(NamedTuple):
+    """What the operator should know about a text before sending it."""
+
+    text: str = ""
+    warns: bool = False
+
+
+def payload_note(payload: str) -> Note:
+    """What there is to know; empty when nothing."""
+    octets = len(payload.encode(errors="replace"))
+    lines = payload.count("\n") + 1
+    parts = [f"{size(octets)}, {plural(lines, 'line')}"] if payload else []
+    warnings = []
+    if hidden := invisible_count(payload):
+        warnings.append(f"{plural(hidden, 'invisible or control character')} in it")
+    if without_patterns(payload[:MAX_LOOKED_AT_CHARS])[1]:
+        warnings.append("it looks as if there was a secret in it")
+    return Note(", ".join(parts + warnings), bool(warnings))
+
+
+def _payload_problems(payload: str) -> Iterable[Problem]:
+    if not payload.strip():
+        yield Problem("payload", "what should the agent do? The text is empty")
+        return
+    try:
+        octets = len(payload.encode())
+    except UnicodeEncodeError as error:
+        yield Problem("payload", f"character {error.start + 1} is not valid text")
+        return
+    if octets > MAX_PAYLOAD_BYTES:
+        yield Problem("payload", f"{size(octets)}; at most {size(MAX_PAYLOAD_BYTES)} are allowed")
+    if "\x00" in payload:
+        at = payload.index("\x00") + 1
+        yield Problem("payload", f"a NUL character at position {at}; agents cannot take one")
+
+
+def _named(field: str, text: str, known: Iterable[str]) -> Iterable[Problem]:
+    """A name that the fleet file must know."""
+    word = text.strip()
+    names = sorted(known)
+    if word and word not in names:
+        yield Problem(field, f"no {field} is called {safe_line(word, 32)}{_meant(word, names)}")
+
+
+def _needs_problems(text: str, fleet: FleetSpec) -> Iterable[Problem]:
+    known = sorted(names_of(fleet).capabilities)
+    for word in words_of(text):
+        if word not in known:
+            said = f"no agent declares {safe_line(word, 32)}{_meant(word, known)}"
+            yield Problem("needs", said)
+
+
+def _region_problems(text: str, fleet: FleetSpec) -> Iterable[Problem]:
+    known = sorted(names_of(fleet).regions)
+    for word in words_of(text):
+        if word not in known:
+            yield Problem("regions", f"no agent is in {safe_line(word, 32)}{_meant(word, known)}")
+
+
+def _word(field: str, text: str, known: Iterable[str] | None) -> Iterable[Problem]:
+    """One word, and one of the known ones where they are all known."""
+    word = text.strip()
+    if LISTS.search(word):
+        yield Problem(field, f"one {field}, without spaces or commas")
+    elif len(word) > MAX_NAME_CHARS:
+        yield Problem(field, f"longer than {MAX_NAME_CHARS} characters")
+    elif word and known is not None:
+        yield from _named(field, word, known)
+
+
+def _meant(word: str, known: Sequence[str]) -> str:
+    """`` - did you mean gpu?`` or the names there are."""
+    close = nearest(word, known, count=2)
+    if close:
+        return f" - did you mean {' or '.join(safe_line(name, 32) for name in close)}?"
+    shown = ", ".join(safe_line(name, 32) for name in known[:6])
+    more = ", …" if len(known) > 6 else ""
+    return f" - there is {shown}{more}" if known else " - the fleet file names none"
+
+
+# --- the same as a command line ---
+
+_OPTIONS = {
+    "--need": "needs",
+    "--pool": "pool",
+    "--agent": "agent",
+    "--client": "client",
+    "--project": "project",
+    "--region": "regions",
+    "--priority": "priority",
+    "--class": "task_class",
+    "--label": "labels",
+}
+
+_REPEATED = frozenset({"needs", "regions", "labels"})
+
+
+def parse_words(text: str) -> Typed | Problem:
+    """``--pool gpu -- count the invoices`` as fields; what follows the options is the task."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        return Problem("payload", f"{str(error).lower()}: close the quotes")
+    fields: dict[str, str] = {}
+    while words and words[0].startswith("--"):
+        option, equals, value = words.pop(0).partition("=")
+        if option == "--" and not equals:
+            break
+        field = _OPTIONS.get(option)
+        if field is None:
+            known = _meant(option, sorted(_OPTIONS))
+            return Problem("payload", f"unknown option {safe_line(option, 32)}{known}")
+        if not equals:
+            if not words:
+                return Problem(field, f"a value is missing after {option}")
+            value = words.pop(0)
+        if field in fields and field in _REPEATED:
+            value = f"{fields[field]} {value}"
+        fields[field] = value
+    return msgspec.convert({**fields, "payload": " ".join(words)}, Typed)
+
+
+MAX_TWIN_CHARS = 60
+"""Longer or multi-line tasks are shown as read from a file."""
+
+
+def same_as(typed: Typed) -> str:
+    """The shell command that submits the same, as safe text."""
+    options = {field: option for option, field in _OPTIONS.items()}
+    parts = ["fleet-tui", "submit"]
+    defaults = Typed()
+    for field in msgspec.structs.fields(Typed):
+        value = str(getattr(typed, field.name)).strip()
+        if field.name == "payload" or not value or value == getattr(defaults, field.name):
+            continue
+        listed = words_of(value) if field.name in _REPEATED else [value]
+        for word in listed:
+            parts += [options[field.name], shlex.quote(word)]
+    payload = typed.payload.strip()
+    short = len(payload) <= MAX_TWIN_CHARS and payload.isprintable()
+    parts += ["--", shlex.quote(payload)] if short and payload else ["--file", "task.txt"]
+    return safe_line(" ".join(parts))

@@ -1,0 +1,1 @@
+"""Tasks: the table, one task and its story, the card for a verdict."""

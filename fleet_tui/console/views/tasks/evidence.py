@@ -1,0 +1,129 @@
+"""What is known of a task's runs, when and from whom, and the limits that end its wait.
+
+This is what a person judges by when nobody else can tell whether a task ran.
+"""
+
+from collections.abc import Iterator
+
+from fleet_tui.console.text.cells import Cell, Tone
+from fleet_tui.console.text.document import (
+    DetailLine,
+    Pen,
+    Section,
+    Target,
+    boot,
+    facts,
+    line,
+    name,
+    paragraph,
+    short,
+)
+from fleet_tui.console.text.looks import attempt_cell
+from fleet_tui.core.fleet import FleetSpec, TaskClass
+from fleet_tui.core.ledger.state import Attempt, AttemptPhase, Task
+from fleet_tui.core.reason_words import lost_words
+from fleet_tui.core.tasks.quoting import is_quote, reason_of
+from fleet_tui.core.text import words
+
+MAX_ATTEMPTS = 4
+"""Attempts whose evidence is told, the newest first; the table of attempts has all."""
+
+_TIME_COLUMN = 10
+
+
+def evidence(task: Task, pen: Pen, now_ms: int) -> list[DetailLine]:
+    """Why it needs a person, then what was last known of each attempt."""
+    lines = [paragraph(short(task.reason or "nobody knows whether it ran"), Tone.WARN)]
+    for attempt in list(reversed(task.attempts))[:MAX_ATTEMPTS]:
+        lines.append(_head(attempt, pen))
+        lines.extend(known(attempt, pen, now_ms))
+    if not task.attempts:
+        lines.append(paragraph("It was never placed."))
+    if task.spec.task_class is TaskClass.ONCE:
+        lines.append(paragraph("class once: it must not run twice.", Tone.DIM))
+    return lines
+
+
+def _head(attempt: Attempt, pen: Pen) -> DetailLine:
+    pairs: list[tuple[str, str | Cell]] = [
+        ("attempt", str(attempt.number)),
+        ("on", Cell(name(attempt.agent), Tone.ACCENT)),
+        ("", attempt_cell(pen.glyphs, attempt.phase)),
+    ]
+    return facts(pairs)._replace(target=Target(agent=attempt.agent))
+
+
+def known(attempt: Attempt, pen: Pen, now_ms: int) -> Iterator[DetailLine]:
+    """When something was learned about an attempt, and who said so."""
+    agent = name(attempt.agent)
+
+    def at(when_ms: int | None, *cells: Cell | str) -> DetailLine:
+        return line(Cell(f"{pen.clock(when_ms):<9}", Tone.DIM), *cells, indent=_TIME_COLUMN)
+
+    if attempt.started_at_ms is None:
+        yield at(attempt.planned_at_ms, f"sent to {agent}; nobody said that it started")
+    else:
+        told = f", boot {boot(attempt.boot_id)}" if attempt.boot_id else ""
+        yield at(attempt.started_at_ms, f"{agent} said that it started{told}")
+    if attempt.resumed_by_agent:
+        yield at(None, f"{agent} went on with it by itself after a crash")
+    if attempt.checkpoint is not None:
+        size = words.size(len(attempt.checkpoint.text.raw.encode(errors="replace")))
+        mark = name(attempt.checkpoint.sha256[:12])
+        yield at(None, f"{agent} left a checkpoint: {size}, sha256 {mark}")
+    if attempt.unknown_since_ms is not None:
+        lost = f": {lost_words(attempt.lost)}" if attempt.lost is not None else ""
+        span = words.age(attempt.unknown_since_ms, attempt.ended_at_ms or now_ms)
+        still = "" if attempt.phase is not AttemptPhase.UNKNOWN else ", and still is"
+        lead = Cell(f"unknown from here for {span}{still}{lost}", Tone.WARN)
+        yield at(attempt.unknown_since_ms, lead)
+    elif attempt.lost is not None:
+        told = f"the last question had no answer: {lost_words(attempt.lost)}"
+        yield at(None, Cell(told, Tone.WARN))
+    if attempt.detail:
+        whose = f"{agent} said" if is_quote(attempt) else "in detail"
+        yield at(None, Cell(f"{whose}  ", Tone.DIM), short(attempt.detail))
+    if attempt.ended_at_ms is not None:
+        why = f": {short(reason_of(attempt))}" if attempt.reason else ""
+        yield at(attempt.ended_at_ms, f"{attempt.phase.value}{why}")
+    if said := attempt.told_late:
+        yield at(None, Cell(f"{agent} said since then that it {short(said)}", Tone.ACCENT))
+    if attempt.answer.lost:
+        yield at(None, Cell(f"answer {short(attempt.answer.loss)}", Tone.WARN))
+    if attempt.late and attempt.answer.text:
+        text = "its answer came too late to count; it is shown under Answer"
+        yield at(None, Cell(text, Tone.ACCENT))
+
+
+def limits(task: Task, fleet: FleetSpec, now_ms: int) -> list[Section]:
+    """Its deadlines with what is left of them; nothing for a task that ended."""
+    if task.phase.is_closed:
+        return []
+    own = task.spec.deadlines
+    deadlines = own or fleet.deadlines
+    attempt = task.open_attempt
+    asked_ms = task.asked_at_ms
+    began_ms = attempt.started_at_ms if attempt is not None else None
+    started = any(a.started_at_ms is not None for a in task.attempts if a.planned_at_ms >= asked_ms)
+    pairs: list[tuple[str, str | Cell]] = []
+
+    def limit(label: str, span_ms: int | None, since_ms: int | None) -> None:
+        if span_ms is None:
+            return
+        text = words.duration(span_ms)
+        if since_ms is None:
+            pairs.append((label, text))
+            return
+        left_ms = span_ms - words.elapsed_ms(since_ms, now_ms)
+        tone = Tone.WARN if left_ms < span_ms // 10 else Tone.PLAIN
+        left = f"{words.duration(left_ms)} left" if left_ms > 0 else "over"
+        pairs.append((label, Cell(f"{text}, {left}", tone)))
+
+    limit("start within", deadlines.schedule_to_start_ms, None if started else asked_ms)
+    limit("a run at most", deadlines.start_to_close_ms, began_ms)
+    limit("sign of life every", deadlines.heartbeat_ms, None)
+    limit("all within", deadlines.total_ms, asked_ms)
+    if not pairs:
+        return []
+    whose = "its own" if own is not None else "the fleet's"
+    return [Section(f"Deadlines, {whose}", (facts(pairs),))]

@@ -1,0 +1,235 @@
+"""Tasks: what waits, runs, needs somebody, or ended not long ago."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import ClassVar, NamedTuple
+
+from textual import on
+from textual.app import ComposeResult
+
+from fleet_tui.console.actions.selection import Scope, Selection
+from fleet_tui.console.shell.places import Place
+from fleet_tui.console.shell.screen import FleetScreen
+from fleet_tui.console.terminal.slices import Key
+from fleet_tui.console.text.cells import Align, Cell, Tone
+from fleet_tui.console.text.document import Pen, name, short
+from fleet_tui.console.text.looks import task_cell
+from fleet_tui.console.text.rows import line_text
+from fleet_tui.console.views.routing.why import held_words, waiting_words
+from fleet_tui.console.views.table import TablePane
+from fleet_tui.console.views.tasks.detail import span_ms
+from fleet_tui.console.views.tasks.order import most_urgent, urgency
+from fleet_tui.console.widgets.fleet_table import Column, FleetTable
+from fleet_tui.core.ledger.state import EMPTY_STATE, Task, TaskPhase
+from fleet_tui.core.reason_words import lost_words
+from fleet_tui.core.tasks.filter import TASK_KEYS, task_text, task_value
+from fleet_tui.core.tasks.open_run import notes
+from fleet_tui.core.tasks.words import TaskWord, task_word
+from fleet_tui.core.text import words
+from fleet_tui.core.text.filters import Value
+from fleet_tui.feed.feed import View
+
+
+class TaskRow(NamedTuple):
+    """A task and the only things of its line that change by themselves."""
+
+    task: Task
+    word: TaskWord
+    span_ms: int
+    """How long it waits or runs, in whole seconds; once it ended, how long it took."""
+    notes: str = ""
+    """What is odd about its open run: that nothing is heard of it, that its model fails."""
+
+
+class TasksPane(TablePane[TaskRow]):
+    """Open tasks and the most recently ended ones."""
+
+    scopes: ClassVar[frozenset[Scope]] = TablePane.scopes | {Scope.TASKS}
+    noun = ("task", "tasks")
+    empty_text = "No tasks yet. T submits one."
+    help_text = (
+        "Tasks that need somebody come first, then running, waiting and ended ones.\n"
+        "TIME is how long a task waits or runs; of an ended one, how long it took.\n"
+        "Filter: state:held prio:P0 agent:agent-03 client:acme wait>1m cost>$1 label.team:ops"
+    )
+    columns = (
+        Column("number", "TASK", 8, priority=200),
+        Column("prio", "P", 2, priority=150),
+        Column("state", "STATE", 16, priority=190),
+        Column("agent", "AGENT", 10, priority=140),
+        Column("client", "CLIENT", 8, priority=60),
+        Column("time", "TIME", 6, Align.RIGHT, priority=180),
+        Column("tries", "TRIES", 5, Align.RIGHT, priority=80),
+        Column("cost", "COST", 7, Align.RIGHT, priority=70),
+        Column("pool", "POOL", 8, priority=50),
+        Column("reason", "REASON", 30, flex=1, priority=170),
+        Column("text", "TEXT", 30, flex=1, priority=40),
+    )
+    filter_keys = TASK_KEYS
+
+    def show(self, previous: View | None, view: View) -> None:
+        """Nothing is done while neither the state nor the second changed."""
+        before = self.view
+        same = previous is not None and before is not None and before.state is view.state
+        if same and before is not None and before.now_ms // 1_000 == view.now_ms // 1_000:
+            self.view = view
+            return
+        super().show(previous, view)
+
+    def records(self, view: View) -> Sequence[TaskRow]:
+        """The most urgent ``max_rows`` of all there are."""
+        tasks = most_urgent(view.state, self.max_rows)
+        return [self.row_of(task, view) for task in tasks]
+
+    def candidates(self) -> Iterable[TaskRow]:
+        """Those, or what a filter or another order can find among all."""
+        view = self.view
+        if view is None or not (self.is_narrowed or self._sort is not None):
+            return self.all_records
+        return (self.row_of(task, view) for task in view.state.tasks())
+
+    def natural_order(self, record: TaskRow) -> Key:
+        """Worst first."""
+        return urgency(record.task)
+
+    def total(self) -> int:
+        """All tasks that are remembered."""
+        state = self.view.state if self.view is not None else EMPTY_STATE
+        return len(state.open_tasks) + state.ended_count
+
+    def row_of(self, task: Task, view: View) -> TaskRow:
+        """A task and what changes by itself, now."""
+        now_ms = view.now_ms
+        told = notes(view.state, task, now_ms, self.console.utc_offset_minutes)
+        return TaskRow(task, task_word(task), _whole_seconds(task, now_ms), " · ".join(told))
+
+    def row_id(self, record: TaskRow) -> str:
+        """The task's id."""
+        return record.task.id
+
+    def is_problem(self, record: TaskRow) -> bool:
+        """Needs somebody, is held or lost, or failed."""
+        return record.word.is_problem
+
+    def suggestions(self) -> Collection[str]:
+        """States, pools, clients and agents that are there."""
+        found: set[str] = set()
+        for row in self.all_records:
+            found |= {f"state:{row.word}", f"client:{row.task.spec.client}"}
+            found |= {f"pool:{row.task.spec.pool}", row.task.label}
+        return found
+
+    def titles(self) -> Sequence[Cell]:
+        """``Tasks - 173 open, 612 ended``."""
+        open_count = len(self.view.state.open_tasks) if self.view is not None else 0
+        ended = words.grouped(self.total() - open_count)
+        return (
+            Cell("Tasks", Tone.TITLE),
+            Cell(f" - {words.grouped(open_count)} open, {ended} ended"),
+        )
+
+    def cells(self, record: TaskRow) -> Mapping[str, Cell]:
+        """One task in a line."""
+        task, spec = record.task, record.task.spec
+        pen = Pen(self.console.glyphs, self.console.utc_offset_minutes)
+        last = task.attempt
+        on_agent = last is not None and task.phase is not TaskPhase.WAITING
+        return {
+            "number": Cell(task.label, Tone.ACCENT),
+            "prio": Cell(spec.priority.name, Tone.TITLE if spec.priority == 0 else Tone.PLAIN),
+            "state": task_cell(pen.glyphs, record.word),
+            "agent": Cell(name(last.agent) if on_agent and last is not None else words.MISSING),
+            "client": Cell(name(spec.client or words.MISSING)),
+            "time": Cell(words.duration(record.span_ms)),
+            "tries": Cell(str(len(task.attempts))),
+            "cost": Cell(words.cost(task.cost_microusd, is_unknown=task.has_unknown_cost)),
+            "pool": Cell(name(spec.pool or words.MISSING)),
+            "reason": Cell(reason(task, record.notes), Tone.WARN if record.notes else Tone.PLAIN),
+            "text": Cell(short(spec.shown), Tone.DIM),
+        }
+
+    def value(self, record: TaskRow, key: str) -> Value:
+        """What a task answers a filter: the same here and in ``fleet-tui tasks --filter``."""
+        return task_value(record.task, key, self.view.now_ms if self.view is not None else 0)
+
+    def sort_value(self, record: TaskRow, key: str) -> Value:
+        """Columns that no filter asks for have an order all the same."""
+        match key:
+            case "number":
+                return float(record.task.number)
+            case "time":
+                return float(record.span_ms)
+            case "reason":
+                return reason(record.task, record.notes)
+            case "text":
+                return short(record.task.spec.shown)
+            case _:  # what filters ask for too
+                return self.value(record, key)
+
+    def text(self, record: TaskRow) -> str:
+        """What the line shows, and everything else that words are looked for in."""
+        return f"{super().text(record)} {task_text(record.task)}"
+
+    def selection(self) -> Selection:
+        """The tasks, and the agents they are on."""
+        chosen = self.selected_records()
+        tasks = [row.task for row in chosen]
+        agents = tuple(dict.fromkeys(t.attempt.agent for t in tasks if t.attempt is not None))
+        text = "\n".join(line_text(self.cells(row).values()) for row in chosen)
+        return Selection(tasks=tuple(t.id for t in tasks), agents=agents, text=text)
+
+    def _fill(self, shown: Sequence[TaskRow]) -> None:
+        found = len(shown) if self.is_narrowed else self.total()
+        more = found - self.max_rows
+        tail = (Cell(f"{words.grouped(more)} more; / narrows down", Tone.DIM),) if more > 0 else ()
+        self.table.show(self.make_rows(shown[: self.max_rows]), tail=tail)
+
+    @on(FleetTable.RowOpened)
+    def _open(self, event: FleetTable.RowOpened) -> None:
+        event.stop()
+        self.console.go(Place("task", event.row_id))
+
+
+def _whole_seconds(task: Task, now_ms: int) -> int:
+    return span_ms(task, now_ms) // 1_000 * 1_000
+
+
+def reason(task: Task, notes: str = "") -> str:
+    """Why it stands where it stands, in one line; empty when there is nothing to say. ``notes`` are
+    what is odd about its open run."""
+    if task.cancel_requested_by and not task.phase.is_closed:
+        return short(f"cancel asked by {task.cancel_requested_by}")
+    if task.phase is TaskPhase.WAITING:
+        return " · ".join(_waits(task))
+    if task.reason:
+        dropped = f"dropped by {task.dropped_by}: " if task.dropped_by else ""
+        return short(f"{dropped}{task.reason}")
+    last = task.open_attempt
+    if last is not None and last.lost is not None:
+        lost = f"{lost_words(last.lost)} {last.detail.raw}".strip()
+        return short(f"{notes} · {lost}" if notes else lost)
+    if notes:
+        return notes
+    if last is not None and last.decision.note:
+        first = f"{last.decision.strategy}: " if len(task.attempts) == 1 else ""
+        return short(f"{first}{last.decision.note}")
+    return ""
+
+
+def _waits(task: Task) -> Iterator[str]:
+    """Everything that bears on when a waiting task is placed."""
+    if task.hold is not None:
+        yield held_words(task.hold)
+    if task.expedited_at_ms is not None:
+        yield "goes first"
+    if task.pending is not None and task.hold is None:
+        yield waiting_words(task.pending)
+
+
+class TasksScreen(FleetScreen):
+    """The view of key 3."""
+
+    help_text = TasksPane.help_text
+
+    def compose_body(self) -> ComposeResult:
+        """One table."""
+        yield TasksPane()

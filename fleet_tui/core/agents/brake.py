@@ -1,0 +1,61 @@
+"""The mass-failure brake: when most of a pool vanishes at once, the fault is probably ours.
+
+While a pool's brake is on, unknown runs of its agents are not given up and nothing of theirs is
+started elsewhere on the strength of silence.
+"""
+
+from collections import Counter
+
+from fleet_tui.core.ids import AgentName, PoolName
+from fleet_tui.core.ledger.events import Event, FailoverFrozen, FailoverThawed
+from fleet_tui.core.ledger.state import AgentState, FleetState, Health
+
+LOST_SHARE = 0.55
+LOST_AT_LEAST = 3
+WITHIN_MS = 60_000
+
+_LOST = frozenset({Health.UNREACHABLE, Health.DOWN})
+_SILENT = _LOST | {Health.JOINING, Health.SUSPECT}
+"""Not heard of now; one that left the fleet file and came back has yet to answer."""
+
+
+def _is_silent(agent: AgentState) -> bool:
+    """Whether it is not heard of now. One that answers, and whose work fails, is."""
+    only_failing = agent.breaker is not None and agent.failure is None
+    return agent.health in _SILENT and not (agent.health is Health.SUSPECT and only_failing)
+
+
+def is_braked(state: FleetState, agent: AgentName) -> bool:
+    """Whether nothing may be concluded from an agent's silence. One that has left the fleet file
+    may have been of any pool."""
+    spec = state.fleet.agents.get(agent)
+    return bool(state.frozen_pools) if spec is None else spec.pool in state.frozen_pools
+
+
+def reconcile_brake(state: FleetState, now_ms: int) -> list[Event]:
+    """Freeze pools that lost too many agents within a minute; thaw those of which enough agents
+    answer again."""
+    answered: Counter[PoolName] = Counter()
+    silent: Counter[PoolName] = Counter()
+    lost_lately: Counter[PoolName] = Counter()
+    for spec in state.fleet.agents.values():
+        agent = state.agents.get(spec.name)
+        if agent is None or not agent.was_ever_up:
+            continue  # a name that never answered is not lost, and not one of those that answered
+        answered[spec.pool] += 1
+        if _is_silent(agent):
+            silent[spec.pool] += 1
+        if agent.health in _LOST and now_ms - agent.since_ms <= WITHIN_MS:
+            lost_lately[spec.pool] += 1
+    events: list[Event] = []
+    for pool, count in answered.items():
+        frozen = pool in state.frozen_pools
+        recent = lost_lately[pool]
+        if not frozen and recent >= LOST_AT_LEAST and recent >= LOST_SHARE * count:
+            reason = f"{recent} of {count} agents lost within a minute"
+            events.append(FailoverFrozen(pool=pool, reason=reason))
+        elif frozen and silent[pool] < LOST_SHARE * count:
+            events.append(FailoverThawed(pool=pool))
+    # Where nobody answered ever, nobody is lost: the pool is new, or it is gone.
+    events.extend(FailoverThawed(pool=p) for p in state.frozen_pools if p not in answered)
+    return events

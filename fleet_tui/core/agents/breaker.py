@@ -1,0 +1,56 @@
+"""What an agent failed that was given to it, and the breaker that keeps more work from it.
+
+Opened and closed by :mod:`fleet_tui.core.agents.outcomes`; these are the values that the state
+holds.
+"""
+
+import msgspec
+
+from fleet_tui.core.ids import RunId, TaskId
+from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
+
+MAX_STRIKES = 16
+"""Strikes of an agent that are remembered."""
+MAX_HIT = 1_000
+"""Tasks that an open breaker counts."""
+
+SETTLED_MS = 60_000
+"""A run on trial that goes on for so long does not fail at once."""
+
+SETTLED_CAP_MS = 600_000
+"""The longest that a run on trial has to go on, however late others failed."""
+
+
+class Strike(msgspec.Struct, frozen=True, kw_only=True):
+    """A run that an agent refused or failed for a reason of its own."""
+
+    run: RunId
+    task: TaskId
+    at_ms: int
+    harmless: bool
+    """Whether nothing of the run was started."""
+    took_ms: int = 0
+    """From its start to its failure."""
+
+
+class Breaker(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an agent that answers gets no work: what it got last, it refused or failed. Now and
+    then one task is let through, on trial."""
+
+    since_ms: int
+    until_ms: int
+    """No trial before this instant."""
+    opens: int = 1
+    """How many times in a row it opened; each time the wait is longer."""
+    harmless: bool
+    """Whether it only refused, so that a trial costs a task nothing but time."""
+    reason: str
+    """Our words."""
+    detail: Untrusted = NOTHING_SAID
+    """The agent's words."""
+    hit: tuple[TaskId, ...] = ()
+    """Tasks that it refused or failed, the first MAX_HIT."""
+    settled_ms: int = SETTLED_MS
+    """A run on trial that goes on for so long is no failure like those before."""
+    trial: RunId | None = None
+    """The run that is on trial now."""

@@ -1,0 +1,118 @@
+"""The part of folding that concerns one agent: what it is after a fact about it or its runs."""
+
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from fleet_tui.core.agents.breaker import MAX_HIT, MAX_STRIKES, Breaker, Strike
+from fleet_tui.core.ids import TaskId, split_run_id
+from fleet_tui.core.ledger import events as e
+from fleet_tui.core.ledger.state import AgentState, Attempt, AttemptPhase, Cordon, Task
+from fleet_tui.core.tasks.evidence import Blame
+
+AgentEvent = (
+    e.HealthChanged
+    | e.AgentIdentified
+    | e.AgentCordoned
+    | e.AgentUncordoned
+    | e.AgentTripped
+    | e.AgentTrusted
+)
+
+_FAILED = frozenset({AttemptPhase.FAILED, AttemptPhase.DIED, AttemptPhase.TIMED_OUT})
+"""Ends that count against the agent, beside what it refused."""
+
+
+def next_agent(agent: AgentState, event: AgentEvent, at_ms: int) -> AgentState:
+    """The agent after a fact about it."""
+    match event:
+        case e.HealthChanged():
+            return replace(
+                agent,
+                health=event.health,
+                was_up=agent.was_up or event.health.takes_work,
+                since_ms=agent.since_ms if event.health is agent.health else at_ms,
+                reason=event.reason,
+                failure=event.failure,
+                detail=event.detail,
+                quarantine_until_ms=event.quarantine_until_ms,
+            )
+        case e.AgentIdentified(version=version, boot_id=boot_id, limits=limits):
+            breaker = agent.breaker
+            if breaker is not None and agent.boot_id not in (None, boot_id):
+                # Another process: what its predecessor failed may be tried with it at once.
+                breaker = replace(breaker, until_ms=min(breaker.until_ms, at_ms))
+            told = replace(agent, version=version, boot_id=boot_id, limits=limits)
+            return replace(told, breaker=breaker)
+        case e.AgentCordoned(by=by, reason=reason):
+            return replace(agent, cordon=Cordon(by=by, reason=reason, since_ms=at_ms))
+        case e.AgentUncordoned():
+            return replace(agent, cordon=None)
+        case e.AgentTripped():
+            return replace(agent, breaker=_tripped(agent.breaker, event, at_ms))
+        case e.AgentTrusted():
+            return replace(agent, breaker=None, strikes=())
+        case _:
+            assert_never(event)
+
+
+def _tripped(before: Breaker | None, event: e.AgentTripped, at_ms: int) -> Breaker:
+    known = before.hit if before is not None else ()
+    fresh = tuple(task for task in dict.fromkeys(event.tasks) if task not in known)
+    return Breaker(
+        since_ms=at_ms if before is None else before.since_ms,
+        until_ms=event.until_ms,
+        opens=event.opens,
+        harmless=event.harmless,
+        reason=event.reason,
+        detail=event.detail,
+        hit=(*known, *fresh)[:MAX_HIT],
+        settled_ms=event.settled_ms,
+    )
+
+
+def with_run(agent: AgentState, attempt: Attempt) -> AgentState:
+    """The agent with a run that was planned on it."""
+    breaker = agent.breaker
+    if breaker is not None and breaker.trial is None:
+        breaker = replace(breaker, trial=attempt.run_id)
+    return replace(agent, runs=agent.runs | {attempt.run_id}, breaker=breaker)
+
+
+def without_run(agent: AgentState, ended: Attempt, at_ms: int) -> AgentState:
+    """The agent after the end of one of its runs."""
+    breaker = agent.breaker
+    if breaker is not None and breaker.trial == ended.run_id:
+        breaker = replace(breaker, trial=None)
+    agent = replace(agent, runs=agent.runs - {ended.run_id}, breaker=breaker)
+    if ended.phase is AttemptPhase.SUCCEEDED:
+        return replace(agent, succeeded=agent.succeeded + 1, did_well_at_ms=at_ms, strikes=())
+    if ended.blame is Blame.AGENT:
+        strike = Strike(
+            run=ended.run_id,
+            task=split_run_id(ended.run_id)[0],
+            at_ms=at_ms,
+            harmless=ended.phase.never_started,
+            took_ms=max(0, at_ms - (ended.started_at_ms or ended.planned_at_ms)),
+        )
+        agent = replace(agent, strikes=(*agent.strikes, strike)[-MAX_STRIKES:])
+    counts = ended.phase in _FAILED or ended.blame is Blame.AGENT
+    return replace(agent, failed=agent.failed + counts)
+
+
+def excused(agent: AgentState, task: Task) -> AgentState:
+    """The agent without what it did to a task that is to blame itself."""
+    mine = sum(a.agent == agent.name and a.blame is Blame.AGENT for a in task.attempts)
+    breaker = agent.breaker
+    if breaker is not None:
+        breaker = replace(breaker, hit=_without(breaker.hit, task.id))
+    return replace(
+        agent,
+        failed=max(0, agent.failed - mine),
+        strikes=tuple(s for s in agent.strikes if s.task != task.id),
+        breaker=breaker,
+    )
+
+
+def _without(tasks: tuple[TaskId, ...], task: TaskId) -> tuple[TaskId, ...]:
+    return tuple(t for t in tasks if t != task)

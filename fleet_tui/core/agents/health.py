@@ -1,0 +1,341 @@
+"""What an agent's looks add up to: hysteresis, flap damping, and who is to blame.
+
+One miss takes an agent out of routing (suspect); several in a row make it lost; it comes back after
+several good looks. What an operator must fix (keys, tokens) counts at once: asking again would only
+lock us out. An agent that keeps changing its mind is quarantined for longer each time.
+"""
+
+from typing import assert_never
+
+import msgspec
+from msgspec.structs import replace
+
+from fleet_tui.core.agents.breaker import Breaker
+from fleet_tui.core.agents.vitals import FailureKind, Look, ProbeFailure, VitalsReading
+from fleet_tui.core.backoff import Backoff
+from fleet_tui.core.fleet import ProbeSpec
+from fleet_tui.core.ledger.events import AgentIdentified, Event, HealthChanged
+from fleet_tui.core.ledger.state import AgentState, Health
+from fleet_tui.core.reason_words import failure_words
+from fleet_tui.core.text import words
+from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
+
+FLAP_WINDOW_MS = 600_000
+FLAP_LIMIT = 3
+"""More falls than this within FLAP_WINDOW_MS are flapping."""
+
+STUMBLE_LIMIT = 1
+"""An agent that stumbles (misses a look, but does not fall) more often than this within
+FLAP_WINDOW_MS needs several good looks to be believed again, like one that fell."""
+
+QUARANTINE = Backoff(base_ms=60_000, cap_ms=1_800_000)
+
+LAG_DEGRADED_MS = 500.0
+"""An event loop this late (p99) answers, but nobody would call it well."""
+
+DISK_DEGRADED_BYTES = 256 * 1024 * 1024
+MEMORY_DEGRADED_PERCENT = 97.0
+CLOCK_DEGRADED_MS = 600_000.0
+"""No run minds a clock that is wrong, but whoever compares times does."""
+DEGRADED_AFTER = 2
+"""Bad readings in a row before up becomes degraded, and good ones before it is up again."""
+
+RETELL_AFTER_MS = 600_000
+"""The words about a lost agent are corrected no more often than this, but for the first time."""
+
+
+class Watch(msgspec.Struct, frozen=True, kw_only=True):
+    """What the judge remembers of one agent between looks. Lost with the engine, on purpose: a new
+    engine looks for itself."""
+
+    misses: int = 0
+    goods: int = 0
+    strained: int = 0
+    """Answers in a row with strain."""
+    well: int = 0
+    """Answers in a row without strain."""
+    kind: FailureKind | None = None
+    kind_misses: int = 0
+    """Misses of that kind in a row."""
+    detail: Untrusted = NOTHING_SAID
+    detail_misses: int = 0
+    """Misses in a row with those words."""
+    retold_ms: int | None = None
+    """When the words about a lost agent were last corrected, since it fell."""
+    falls_ms: tuple[int, ...] = ()
+    """When it fell, within FLAP_WINDOW_MS."""
+    stumbles_ms: tuple[int, ...] = ()
+    """When it stumbled, within FLAP_WINDOW_MS."""
+    quarantines: int = 0
+
+
+FRESH = Watch()
+
+
+def judge(
+    watch: Watch, agent: AgentState, look: Look, probe: ProbeSpec, now_ms: int
+) -> tuple[Watch, list[Event]]:
+    """The judge's new memory and what changed, at most one health change.
+
+    ``now_ms`` is when the look is judged; a look is never judged twice.
+    """
+    match look:
+        case VitalsReading():
+            return _judge_reading(watch, agent, look, probe, now_ms)
+        case ProbeFailure():
+            return _judge_failure(watch, agent, look, probe, now_ms)
+        case _:
+            assert_never(look)
+
+
+def _judge_reading(
+    watch: Watch, agent: AgentState, reading: VitalsReading, probe: ProbeSpec, now_ms: int
+) -> tuple[Watch, list[Event]]:
+    events: list[Event] = []
+    version, boot_id = reading.version or agent.version, reading.boot_id or agent.boot_id
+    limits = agent.limits if reading.limits is None else reading.limits
+    if (version, boot_id, limits) != (agent.version, agent.boot_id, agent.limits):
+        known = AgentIdentified(agent=agent.name, version=version, boot_id=boot_id, limits=limits)
+        events.append(known)
+    watch = replace(watch, misses=0, kind_misses=0, detail_misses=0)
+    if not reading.ready:
+        watch = replace(watch, goods=0, strained=0, well=0)
+        resting = Health.DRAINING if reading.draining else Health.STARTING
+        if agent.health not in (resting, Health.QUARANTINED, Health.RETIRED):
+            events.append(_change(agent, resting, reading.note or resting.value))
+        return watch, events
+    strain = _strain(reading)
+    watch = replace(
+        watch,
+        goods=watch.goods + 1,
+        strained=watch.strained + 1 if strain else 0,
+        well=0 if strain else watch.well + 1,
+    )
+    health = _after_good(watch, agent, probe, strain, now_ms)
+    if agent.breaker is not None and (health or agent.health).takes_work:
+        # It answers, but its work fails: only a trial brings it back.
+        if agent.health is not Health.SUSPECT or agent.failure is not None:
+            events.append(_tripped(agent, agent.breaker))
+    elif health is not None:
+        reason = strain if health is Health.DEGRADED else _why_back(agent, watch)
+        events.append(_change(agent, health, reason))
+    return watch, events
+
+
+def _after_good(
+    watch: Watch, agent: AgentState, probe: ProbeSpec, strain: str, now_ms: int
+) -> Health | None:
+    """The state after an answered look, None for no change."""
+    match agent.health:
+        case Health.JOINING | Health.STARTING | Health.DRAINING:
+            return Health.UP
+        case Health.SUSPECT:
+            steady = len(watch.stumbles_ms) <= STUMBLE_LIMIT
+            return Health.UP if steady or watch.goods >= probe.up_after else None
+        case Health.UNREACHABLE | Health.DOWN:
+            # What only a person mends is mended when it works; it does not come and go.
+            mended = agent.failure is not None and agent.failure.is_permanent
+            return Health.UP if mended or watch.goods >= probe.up_after else None
+        case Health.QUARANTINED:
+            over = now_ms >= (agent.quarantine_until_ms or 0)
+            return Health.UP if over and watch.goods >= probe.up_after else None
+        case Health.UP:
+            return Health.DEGRADED if strain and watch.strained >= DEGRADED_AFTER else None
+        case Health.DEGRADED:
+            return Health.UP if watch.well >= DEGRADED_AFTER else None
+        case Health.RETIRED:
+            return None
+        case _:
+            assert_never(agent.health)
+
+
+def _judge_failure(
+    watch: Watch, agent: AgentState, failure: ProbeFailure, probe: ProbeSpec, now_ms: int
+) -> tuple[Watch, list[Event]]:
+    if failure.kind is FailureKind.NO_DESCRIPTORS:
+        # Nobody looked, so nothing counts against it; it gets no tasks until somebody can.
+        if agent.health in (Health.UP, Health.DEGRADED):
+            why = "not looked at: the engine has no file descriptors left"
+            return watch, [_change(agent, Health.SUSPECT, why, failure)]
+        return watch, []
+    watch = replace(
+        watch,
+        misses=watch.misses + 1,
+        goods=0,
+        strained=0,
+        well=0,
+        kind=failure.kind,
+        kind_misses=watch.kind_misses + 1 if watch.kind is failure.kind else 1,
+        detail=failure.detail,
+        detail_misses=watch.detail_misses + 1 if watch.detail == failure.detail else 1,
+    )
+    if failure.kind is FailureKind.GATEWAY_STARTING:
+        resting = Health.STARTING
+    elif failure.kind is FailureKind.GATEWAY_DRAINING:
+        resting = Health.DRAINING
+    else:
+        resting = None
+    if resting is not None:
+        watch = replace(watch, misses=0)
+        if agent.health in (resting, Health.QUARANTINED, Health.RETIRED):
+            return watch, []
+        return watch, [_change(agent, resting, failure_words(failure.kind), failure)]
+    if agent.health in (Health.QUARANTINED, Health.RETIRED):
+        return watch, []
+    lost = _lost_as(failure.kind)
+    if _is_told_once(failure.kind) or watch.misses >= probe.down_after:
+        if not agent.health.is_lost:
+            return _fall(watch, agent, lost, failure, now_ms)
+        # One that fails now this way and now that way must not fill the ledger.
+        sure = _is_told_once(failure.kind) or watch.kind_misses >= probe.down_after
+        if agent.failure is failure.kind:
+            if not _is_to_be_retold(watch, agent, probe, now_ms):
+                return watch, []
+            watch = replace(watch, retold_ms=now_ms)
+        elif not sure:
+            return watch, []
+        return watch, [_change(agent, lost, _why_lost(failure, watch), failure)]
+    if agent.health in (Health.UP, Health.DEGRADED, Health.STARTING, Health.DRAINING):
+        recent = (t for t in watch.stumbles_ms if now_ms - t <= FLAP_WINDOW_MS)
+        watch = replace(watch, stumbles_ms=(*recent, now_ms))
+        why = f"missed a look: {failure_words(failure.kind)}"
+        return watch, [_change(agent, Health.SUSPECT, why, failure)]
+    if agent.health is Health.JOINING and agent.failure is not failure.kind:
+        # Nothing is proved yet, but who waits for it reads why it has not come.
+        return watch, [_change(agent, Health.JOINING, _why_lost(failure, watch), failure)]
+    return watch, []
+
+
+def _is_to_be_retold(watch: Watch, agent: AgentState, probe: ProbeSpec, now_ms: int) -> bool:
+    """Whether a lost agent's failure is the one it was, but the words that came with it are not:
+    ``still connecting`` became ``connection refused``. Remote words, so only now and then."""
+    if watch.detail == agent.detail or watch.detail_misses < probe.down_after:
+        return False
+    return watch.retold_ms is None or now_ms - watch.retold_ms >= RETELL_AFTER_MS
+
+
+def _fall(
+    watch: Watch, agent: AgentState, lost: Health, failure: ProbeFailure, now_ms: int
+) -> tuple[Watch, list[Event]]:
+    falls = tuple(t for t in watch.falls_ms if now_ms - t <= FLAP_WINDOW_MS)
+    if agent.health is not Health.JOINING:
+        falls = (*falls, now_ms)
+    watch = replace(watch, falls_ms=falls, retold_ms=None)
+    if len(falls) <= FLAP_LIMIT:
+        return watch, [_change(agent, lost, _why_lost(failure, watch), failure)]
+    watch = replace(watch, falls_ms=(), quarantines=watch.quarantines + 1)
+    for_ms = QUARANTINE.ceiling_ms(watch.quarantines)
+    reason = f"flapping: fell {len(falls)} times in 10 minutes"
+    change = _change(agent, Health.QUARANTINED, reason, failure)
+    return watch, [replace(change, quarantine_until_ms=now_ms + for_ms)]
+
+
+def _lost_as(kind: FailureKind) -> Health:
+    """Whether the failure proves that the agent is down, or only that we cannot see it."""
+    match kind:
+        case (
+            FailureKind.GATEWAY_DOWN
+            | FailureKind.GATEWAY_HUNG
+            | FailureKind.GATEWAY_STARTING
+            | FailureKind.GATEWAY_DRAINING
+            | FailureKind.GATEWAY_AUTH
+            | FailureKind.GATEWAY_SCOPE
+            | FailureKind.PROTOCOL_MISMATCH
+            | FailureKind.RELEASE_UNSUPPORTED
+            | FailureKind.AGENT_MISSING
+            | FailureKind.BAD_ANSWER
+            | FailureKind.COMMAND_MISSING
+            | FailureKind.DISK_FULL
+            | FailureKind.CANNOT_WORK
+        ):
+            return Health.DOWN
+        case (
+            FailureKind.SSH_UNREACHABLE
+            | FailureKind.SSH_AUTH
+            | FailureKind.SSH_HOST_KEY
+            | FailureKind.SSH_PROTOCOL
+            | FailureKind.FORWARD_DENIED
+            | FailureKind.SESSION_DENIED
+            | FailureKind.SECRET_MISSING
+            | FailureKind.TIMEOUT
+            | FailureKind.INTERNAL
+            | FailureKind.NO_DESCRIPTORS
+        ):
+            return Health.UNREACHABLE
+        case _:
+            assert_never(kind)
+
+
+def _strain(reading: VitalsReading) -> str:
+    """Why an answering agent is not well; empty when it is."""
+    if reading.loop_lag_ms_p99 is not None and reading.loop_lag_ms_p99 >= LAG_DEGRADED_MS:
+        return f"event loop {reading.loop_lag_ms_p99:.0f} ms late (p99)"
+    if reading.disk_free_bytes is not None and reading.disk_free_bytes < DISK_DEGRADED_BYTES:
+        return f"disk almost full: {reading.disk_free_bytes // 2**20} MiB free"
+    skew_ms = reading.clock_skew_ms
+    if skew_ms is not None and abs(skew_ms) >= CLOCK_DEGRADED_MS:
+        where = "ahead" if skew_ms > 0 else "behind"
+        return f"its host's clock is {words.duration(int(abs(skew_ms)))} {where}"
+    if reading.memory_percent is not None and reading.memory_percent >= MEMORY_DEGRADED_PERCENT:
+        return f"memory {reading.memory_percent:.0f} % used"
+    return ""
+
+
+def _tripped(agent: AgentState, breaker: Breaker) -> HealthChanged:
+    return HealthChanged(
+        agent=agent.name,
+        health=Health.SUSPECT,
+        was=agent.health,
+        reason=breaker.reason,
+        detail=breaker.detail,
+    )
+
+
+def _why_back(agent: AgentState, watch: Watch) -> str:
+    match agent.health:
+        case Health.JOINING:
+            return "first look answered"
+        case Health.DEGRADED:
+            return "well again"
+        case Health.UNREACHABLE | Health.DOWN | Health.QUARANTINED:
+            if watch.goods == 1:
+                return "1 good look"
+            return f"{watch.goods} good looks in a row"
+        case Health.UP | Health.SUSPECT | Health.STARTING | Health.DRAINING | Health.RETIRED:
+            return "answers again"
+        case _:
+            assert_never(agent.health)
+
+
+def _is_told_once(kind: FailureKind) -> bool:
+    """Whether one look is enough: it tells what was tried there, or what only an operator mends."""
+    return kind.is_permanent or kind is FailureKind.CANNOT_WORK
+
+
+def _why_lost(failure: ProbeFailure, watch: Watch) -> str:
+    if failure.kind is FailureKind.CANNOT_WORK:
+        return f"cannot take work, because {failure.cause}"
+    if failure.kind.is_permanent:
+        return f"{failure_words(failure.kind)}, needs an operator"
+    misses = "1 miss" if watch.misses == 1 else f"{watch.misses} misses in a row"
+    last = "" if watch.kind_misses == watch.misses else f", {_last(watch.kind_misses)}"
+    return f"{misses}{last}: {failure_words(failure.kind)}"
+
+
+def _last(count: int) -> str:
+    """Where others failed in another way, which of them the words are about."""
+    return "the last" if count == 1 else f"the last {count}"
+
+
+def _change(
+    agent: AgentState, health: Health, reason: str, failure: ProbeFailure | None = None
+) -> HealthChanged:
+    detail: Untrusted = failure.detail if failure is not None else NOTHING_SAID
+    return HealthChanged(
+        agent=agent.name,
+        health=health,
+        was=agent.health,
+        reason=reason,
+        failure=failure.kind if failure is not None else None,
+        detail=detail,
+    )

@@ -1,0 +1,46 @@
+"""Runs whose agent asks a failing model again and again: they count as running and get nowhere."""
+
+from fleet_tui.core.agents.vitals import Look, ModelTrouble, VitalsReading
+from fleet_tui.core.ledger.events import AttemptTroubled, Event
+from fleet_tui.core.ledger.state import Attempt, AttemptPhase, FleetState
+from fleet_tui.core.tasks.attempts import find_attempt
+from fleet_tui.core.text.firewall import safe_line
+
+MAX_REASON_CHARS = 50
+
+_AT_WORK = (AttemptPhase.RUNNING, AttemptPhase.CANCELLING)
+
+
+def troubles_in(state: FleetState, look: Look) -> list[Event]:
+    """What a look tells of the models of an agent's runs that the ledger does not know yet."""
+    agent = state.agents.get(look.agent)
+    if agent is None or not isinstance(look, VitalsReading) or look.model_troubles is None:
+        return []
+    events: list[Event] = []
+    for run in sorted(agent.runs):
+        found = find_attempt(state, run)
+        if found is None or found[1].phase not in _AT_WORK:
+            continue
+        attempt = found[1]
+        now = look.model_troubles.get(run)
+        if now != attempt.model_trouble:
+            events.append(AttemptTroubled(run=run, trouble=now))
+    return events
+
+
+def trouble_of(attempt: Attempt | None) -> ModelTrouble | None:
+    """What is wrong with the model of an open run, as its agent told it last."""
+    if attempt is None or attempt.phase not in _AT_WORK:
+        return None
+    return attempt.model_trouble
+
+
+def reason_of(trouble: ModelTrouble) -> str:
+    """Why it fails, as it may be shown: a recording of somebody else can hold anything."""
+    return safe_line(trouble.reason, MAX_REASON_CHARS)
+
+
+def in_words(trouble: ModelTrouble) -> str:
+    """``model fails: rate limit, try 4 of 10``."""
+    of = f" of {trouble.of}" if trouble.of is not None else ""
+    return f"model fails: {reason_of(trouble)}, try {trouble.attempt}{of}"

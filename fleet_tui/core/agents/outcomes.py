@@ -1,0 +1,382 @@
+"""What the outcomes of runs say about agents: the breaker.
+
+Looks tell whether an agent answers; only its work tells whether it can work. An agent that refuses
+what it is asked, or fails it by its own fault, BREAK_AFTER times in a row gets no tasks for a
+while. Then one task is let through, on trial: done well, the agent is trusted again; failed, the
+wait grows.
+
+A task can be what is wrong. What several agents refused in the same way, while they do other work
+or stand for all there are, is the task's own doing: it fails with that reason, and no agent is
+blamed for it.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, assert_never
+
+from fleet_tui.core.agents.breaker import SETTLED_CAP_MS, SETTLED_MS, Breaker, Strike
+from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.backoff import Backoff
+from fleet_tui.core.fleet import FAILURE_KINDS, FleetSpec, TaskClass
+from fleet_tui.core.ids import AgentName, split_run_id
+from fleet_tui.core.ledger.events import (
+    AgentTripped,
+    AgentTrusted,
+    AttemptDied,
+    AttemptFinished,
+    AttemptNotStarted,
+    AttemptSeen,
+    AttemptStarted,
+    AttemptStopped,
+    Event,
+    HealthChanged,
+    TaskBlamed,
+)
+from fleet_tui.core.ledger.state import AgentState, Attempt, AttemptPhase, FleetState, Health, Task
+from fleet_tui.core.reason_words import failed_words, not_started_words
+from fleet_tui.core.routing.requirement import Roster, requirement_of
+from fleet_tui.core.tasks.evidence import Blame, Finished, LostReason, NotStarted
+from fleet_tui.core.text import words
+from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
+
+BREAK_AFTER = 3
+"""So many in a row."""
+
+STRIKE_WINDOW_MS = 600_000
+"""An older failure says nothing about now."""
+
+INSTANT_MS = 5_000
+"""A run that ends in errors within this after its start was not worked on."""
+
+BREAK = Backoff(base_ms=15_000, cap_ms=300_000)
+"""Wait before the first trial, and the longest; each failed trial doubles it."""
+
+AGREEING = 3
+"""So many agents that do other work, and refuse one task in the same way, say that it is the
+task."""
+
+ALONE_TRIES = 3
+"""The only agent for a task that does other work meanwhile says so by refusing this often."""
+
+_OWN_FAULTS = frozenset({"command-missing", "command-not-executable", "model-error"})
+"""Failures of a run that are its agent's doing however late they come: a gateway that asks its
+model again takes minutes to say that it has none."""
+
+_INSTANT_FAULTS = frozenset({"agent-error"})
+"""Failures that are the agent's doing where they come at once: nothing was worked on. What a
+program says with its exit status is its word on the task."""
+
+_PASSING = (
+    frozenset(kind.value for kind in FailureKind)
+    - {FailureKind.BAD_ANSWER, FailureKind.DISK_FULL, FailureKind.CANNOT_WORK}
+    | frozenset(reason.value for reason in LostReason) - {LostReason.BAD_ANSWER}
+    | {"fenced", "stale-epoch", "engine-replaced", "cancelled-first"}
+)
+"""Why a run did not start without any doing of the agent: it was not reached, or looks tell."""
+
+_PASSING_PREFIXES = ("startup", "gateway-", "cancelled")
+"""Words of gateways that start, drain, suspend or restart: they say so to whoever looks, too."""
+
+
+def blame_for(fact: NotStarted | Finished, attempt: Attempt, now_ms: int) -> Blame:
+    """Whose doing it is that the attempt did not start, or failed."""
+    match fact:
+        case NotStarted(retryable=False):
+            return Blame.TASK
+        case NotStarted(reason=reason, fenced=fenced):
+            passing = fenced or reason in _PASSING or reason.startswith(_PASSING_PREFIXES)
+            return Blame.NOBODY if passing else Blame.AGENT
+        case Finished(ok=True):
+            return Blame.NOBODY
+        case Finished(failure=failure):
+            since = attempt.started_at_ms or attempt.planned_at_ms
+            instant = failure in _INSTANT_FAULTS and now_ms - since < INSTANT_MS
+            return Blame.AGENT if instant or failure in _OWN_FAULTS else Blame.NOBODY
+        case _:
+            assert_never(fact)
+
+
+# Is it the task?
+
+
+def blamed_task(
+    state: FleetState,
+    task: Task,
+    attempt: Attempt,
+    reason: str,
+    blame: Blame,
+    *,
+    has_run: bool = False,
+) -> TaskBlamed | None:
+    """That the task itself is why agents refuse or fail it, the attempt that ends now included;
+    None where the agents may be to blame. What has run, and failed, is the task's doing only where
+    agents did other work meanwhile: a model that is down fails everything on all of them."""
+    if blame is not Blame.AGENT:
+        return None
+    before = [
+        a for a in task.attempts if _refused(a, reason) and a.planned_at_ms >= task.asked_at_ms
+    ]
+    tries = [*before, attempt]
+    refusers = tuple(dict.fromkeys(a.agent for a in tries))
+    known = [agent for name in refusers if (agent := state.agents.get(name)) is not None]
+    since_ms = tries[0].planned_at_ms if has_run else 0
+    working = [agent for agent in known if _works(agent, since_ms)]
+    if has_run and len(working) < len(known):
+        return None
+    if len(working) < AGREEING and not _all_refused(state, task, tries, known):
+        return None
+    return TaskBlamed(task=task.id, reason=_why_blamed(refusers, reason), agents=refusers)
+
+
+def _works(agent: AgentState, since_ms: int) -> bool:
+    """Whether it did a task well since then; 0 for ever."""
+    if not since_ms:
+        return agent.succeeded > 0
+    return agent.did_well_at_ms is not None and agent.did_well_at_ms > since_ms
+
+
+def _why_blamed(refusers: tuple[AgentName, ...], reason: str) -> str:
+    why = _in_words(reason)
+    if len(refusers) == 1:
+        said = f"the only agent for it, does other tasks and refuses it: {why}"
+        return f"{refusers[0]}, {said}"
+    named = ", ".join(refusers[:AGREEING])
+    more = f" and {len(refusers) - AGREEING} more" if len(refusers) > AGREEING else ""
+    return f"{named}{more} refused it in the same way: {why}"
+
+
+def _in_words(code: str) -> str:
+    """Why a run did not start, or failed, by its agent's doing: an exit status is none."""
+    return failed_words(code) if code in FAILURE_KINDS else not_started_words(code)
+
+
+def _refused(attempt: Attempt, reason: str) -> bool:
+    return attempt.blame is Blame.AGENT and attempt.reason == reason
+
+
+def _all_refused(
+    state: FleetState, task: Task, tries: list[Attempt], refusers: list[AgentState]
+) -> bool:
+    """Whether every agent that the fleet file allows refused it, and none of them is in doubt."""
+    names = {agent.name for agent in refusers}
+    if len(names) == 1:
+        (alone,) = refusers
+        first_ms = tries[0].planned_at_ms
+        works = alone.did_well_at_ms is not None and alone.did_well_at_ms > first_ms
+        sure = works and len(tries) >= ALONE_TRIES
+    else:
+        sure = all(a.succeeded or all(s.task == task.id for s in a.strikes) for a in refusers)
+    return sure and _allowed(state.fleet, task) <= names
+
+
+def _allowed(fleet: FleetSpec, task: Task) -> frozenset[AgentName]:
+    resumes = task.spec.task_class is TaskClass.RESUMABLE and task.checkpoint is not None
+    wanted = requirement_of(fleet, task.spec, goes_on=resumes)
+    return frozenset(spec.name for spec in Roster(fleet).eligible(wanted).agents)
+
+
+# What follows for the agents
+
+
+def verdict_on_agents(
+    state: FleetState, task: Task, attempt: Attempt, events: Sequence[Event], now_ms: int
+) -> list[Event]:
+    """What the events that were just learned of an open attempt say about agents. ``state`` is the
+    one before them."""
+    agent = state.agents.get(attempt.agent)
+    if agent is None:
+        return []
+    found: list[Event] = []
+    for event in events:
+        match event:
+            case AttemptStarted() | AttemptSeen():
+                found.extend(_after_start(agent, attempt))
+            case AttemptFinished(ok=True):
+                if _is_on_trial(agent, attempt):
+                    found.extend(_trust(agent, "it did a task well again"))
+            case TaskBlamed():
+                return _after_blame(state, event, attempt, now_ms)
+            case AttemptNotStarted(reason=reason, detail=detail, blame=blame):
+                end = _End(attempt, True, blame, reason, detail)
+                found.extend(_after_end(state, task, agent, end, now_ms))
+            case AttemptFinished(failure=reason, detail=detail, blame=blame):
+                end = _End(attempt, False, blame, reason, detail)
+                found.extend(_after_end(state, task, agent, end, now_ms))
+            case AttemptDied() | AttemptStopped():
+                end = _End(attempt, harmless=False)
+                found.extend(_after_end(state, task, agent, end, now_ms))
+            case _:  # news of the task alone, or of a run that is not over
+                pass
+    return found
+
+
+class _End(NamedTuple):
+    """How a run ended that was not done well."""
+
+    attempt: Attempt
+    harmless: bool
+    blame: Blame = Blame.NOBODY
+    reason: str = ""
+    """Told, as ``detail`` is, where the agent is to blame."""
+    detail: Untrusted = NOTHING_SAID
+
+
+def _after_start(agent: AgentState, attempt: Attempt) -> list[Event]:
+    """An agent that only refused, and starts its trial, is well."""
+    only_refused = agent.breaker is not None and agent.breaker.harmless
+    if not only_refused or not _is_on_trial(agent, attempt):
+        return []
+    return _trust(agent, "it started a task again")
+
+
+def _after_blame(
+    state: FleetState, blamed: TaskBlamed, attempt: Attempt, now_ms: int
+) -> list[Event]:
+    """Agents that are out of routing because of that task alone come back. To others a trial with
+    it told nothing."""
+    events: list[Event] = []
+    for agent in (state.agents.get(name) for name in blamed.agents):
+        if agent is None or agent.breaker is None:
+            continue
+        if sum(s.task != blamed.task for s in agent.strikes) < BREAK_AFTER:
+            events.extend(_trust(agent, "the task that it refused was to blame"))
+        elif _is_on_trial(agent, attempt):
+            end = _End(attempt, harmless=True)
+            events.append(_trial_failed(agent.breaker, agent, end, now_ms))
+    return events
+
+
+def _after_end(
+    state: FleetState, task: Task, agent: AgentState, end: _End, now_ms: int
+) -> list[Event]:
+    if agent.breaker is not None:
+        if agent.breaker.trial != end.attempt.run_id:
+            return []  # it began before anybody knew
+        again = _trial_failed(agent.breaker, agent, end, now_ms)
+        return [again, *_suspect(agent, again.reason, again.detail)]
+    if end.blame is not Blame.AGENT:
+        return []
+    strike = Strike(
+        run=end.attempt.run_id,
+        task=task.id,
+        at_ms=now_ms,
+        harmless=end.harmless,
+        took_ms=_took_ms(end.attempt, now_ms),
+    )
+    counted = _counted(state, agent, [*agent.strikes, strike], now_ms)
+    harmless = all(s.harmless for s in counted)
+    if len(counted) < BREAK_AFTER or (harmless and _must_stay(state, agent)):
+        return []
+    verb = "did not start" if harmless else "failed"
+    why = f"{len(counted)} runs in a row {verb}: {_in_words(end.reason)}"
+    tripped = AgentTripped(
+        agent=agent.name,
+        reason=why,
+        detail=end.detail,
+        until_ms=now_ms + BREAK.ceiling_ms(1),
+        harmless=harmless,
+        tasks=tuple(dict.fromkeys(s.task for s in counted)),
+        settled_ms=_settled_ms(SETTLED_MS, max(s.took_ms for s in counted)),
+    )
+    return [tripped, *_suspect(agent, why, end.detail)]
+
+
+def _trial_failed(breaker: Breaker, agent: AgentState, end: _End, now_ms: int) -> AgentTripped:
+    """A trial ended without success. Only where the agent is to blame does the wait grow."""
+    failed = end.blame is Blame.AGENT
+    opens = breaker.opens + failed
+    took_ms = _took_ms(end.attempt, now_ms)
+    trials = words.plural(opens - 1, "trial")
+    return AgentTripped(
+        agent=agent.name,
+        reason=f"{trials} failed too: {_in_words(end.reason)}" if failed else breaker.reason,
+        detail=end.detail if failed else breaker.detail,
+        until_ms=now_ms + BREAK.ceiling_ms(opens),
+        opens=opens,
+        harmless=breaker.harmless and end.harmless,
+        tasks=(split_run_id(end.attempt.run_id)[0],) if failed else (),
+        settled_ms=_settled_ms(breaker.settled_ms, took_ms) if failed else breaker.settled_ms,
+    )
+
+
+def _took_ms(attempt: Attempt, now_ms: int) -> int:
+    return now_ms - (attempt.started_at_ms or attempt.planned_at_ms)
+
+
+def _settled_ms(known_ms: int, took_ms: int) -> int:
+    """How long a trial has to go on where the failures took so long: a gateway that asks its model
+    again and again looks at work meanwhile."""
+    return min(max(known_ms, 2 * took_ms), SETTLED_CAP_MS)
+
+
+def _counted(
+    state: FleetState, agent: AgentState, strikes: list[Strike], now_ms: int
+) -> list[Strike]:
+    """The strikes that speak against the agent. One that does work is not blamed for a task that
+    others refuse too."""
+    recent = [s for s in strikes if now_ms - s.at_ms <= STRIKE_WINDOW_MS]
+    if not agent.succeeded:
+        return recent
+    return [s for s in recent if not _refused_elsewhere(state, agent, s)]
+
+
+def _refused_elsewhere(state: FleetState, agent: AgentState, strike: Strike) -> bool:
+    task = state.task(strike.task)
+    if task is None:
+        return False
+    return any(a.blame is Blame.AGENT and a.agent != agent.name for a in task.attempts)
+
+
+def _must_stay(state: FleetState, agent: AgentState) -> bool:
+    """Whether an agent that only refuses stays in routing: it does other work, and so many of its
+    pool are out that the tasks may be to blame. Somebody has to say so."""
+    spec = state.fleet.agents.get(agent.name)
+    if spec is None or not agent.succeeded:
+        return False
+    pool = [a.name for a in state.fleet.agents.values() if a.pool == spec.pool]
+    out = sum(
+        (other := state.agents.get(name)) is not None and other.breaker is not None for name in pool
+    )
+    return len(pool) > 1 and 2 * (out + 1) > len(pool)
+
+
+def _suspect(agent: AgentState, why: str, detail: Untrusted) -> list[Event]:
+    suspect = agent.health is Health.SUSPECT and agent.failure is None
+    if not (agent.health.takes_work or suspect) or (suspect and agent.reason == why):
+        return []
+    return [
+        HealthChanged(
+            agent=agent.name, health=Health.SUSPECT, was=agent.health, reason=why, detail=detail
+        )
+    ]
+
+
+def reconcile_trials(state: FleetState, now_ms: int) -> list[Event]:
+    """Trust agents whose run on trial has been going on for longer than failures took."""
+    events: list[Event] = []
+    for agent in state.agents.values():
+        breaker = agent.breaker
+        run = breaker.trial if breaker is not None else None
+        if breaker is None or run is None:
+            continue
+        task_id, number = split_run_id(run)
+        task = state.task(task_id)
+        attempt = task.attempts[number - 1] if task is not None else None
+        if attempt is None or attempt.phase is not AttemptPhase.RUNNING:
+            continue
+        if now_ms - (attempt.started_at_ms or now_ms) >= breaker.settled_ms:
+            runs_ms = breaker.settled_ms
+            events.extend(_trust(agent, f"a task runs on it for {words.duration(runs_ms)}"))
+    return events
+
+
+def _is_on_trial(agent: AgentState | None, attempt: Attempt) -> bool:
+    breaker = agent.breaker if agent is not None else None
+    return breaker is not None and breaker.trial == attempt.run_id
+
+
+def _trust(agent: AgentState, reason: str) -> list[Event]:
+    events: list[Event] = [AgentTrusted(agent=agent.name, reason=reason)]
+    if agent.health is Health.SUSPECT and agent.failure is None:
+        back = HealthChanged(agent=agent.name, health=Health.UP, was=agent.health, reason=reason)
+        events.append(back)
+    return events

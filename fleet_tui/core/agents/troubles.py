@@ -1,0 +1,145 @@
+"""Why agents take no work now, in words that name the cure where it is a person's."""
+
+from typing import assert_never
+
+import msgspec
+
+from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.ids import AgentName
+from fleet_tui.core.ledger.state import AgentState, FleetState, Health, Task
+from fleet_tui.core.reason_words import failure_words
+from fleet_tui.core.routing.decision import PendingCode, Rule
+from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
+
+MAX_NAMED = 5
+"""So many agents are named; the rest is counted."""
+
+
+def trouble_of(agent: AgentState) -> str | None:
+    """Why an agent is out of routing, such as ``down: its gateway does not accept the
+    token, needs an operator``; None while
+    it is in. Of our own words and checked names alone."""
+    if agent.cordon is not None:
+        return f"cordoned by {agent.cordon.by}"
+    if agent.in_service:
+        return None
+    if agent.failure is FailureKind.CANNOT_WORK:
+        return f"{agent.health.value}: {agent.reason}"
+    if agent.failure is not None:
+        cure = ", needs an operator" if agent.failure.is_permanent else ""
+        return f"{agent.health.value}: {failure_words(agent.failure)}{cure}"
+    why = f": {agent.reason}" if agent.reason and agent.reason != agent.health.value else ""
+    return f"{agent.health.value}{why}"
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """An agent that would fit, and takes no work."""
+
+    agent: AgentName
+    trouble: str
+    """As :func:`trouble_of` has it."""
+    said: Untrusted
+    """What it, or what stands before it, said about that; may be nothing."""
+    cure: str
+    """As :func:`cure_of` has it."""
+
+
+class WaitsFor(msgspec.Struct, frozen=True):
+    """The agents a task waits for that would fit, and what is wrong with each of them now."""
+
+    told: tuple[Missing, ...] = ()
+    more: bool = False
+    """Whether there are others."""
+
+
+def waits_for(state: FleetState, task: Task) -> WaitsFor:
+    """Read from the state of now: what was recorded when the task began to wait may have changed
+    since."""
+    pending = task.pending
+    if pending is None or pending.decision is None:
+        return WaitsFor()
+    if pending.code not in (PendingCode.STATE, PendingCode.CORDON, PendingCode.CAPACITY):
+        return WaitsFor()
+    names = [
+        name
+        for rejection in pending.decision.rejections
+        if rejection.rule in (Rule.STATE, Rule.CORDON)
+        for name in rejection.agents
+    ]
+    found = [
+        Missing(agent.name, trouble, _said_by(agent), cure_of(agent))
+        for name in names
+        if (agent := state.agents.get(name)) is not None
+        and agent.health is not Health.RETIRED
+        and (trouble := trouble_of(agent)) is not None
+    ]
+    return WaitsFor(told=tuple(found[:MAX_NAMED]), more=len(found) > MAX_NAMED)
+
+
+def _said_by(agent: AgentState) -> Untrusted:
+    return NOTHING_SAID if agent.cordon is not None else agent.detail
+
+
+def cure_of(agent: AgentState) -> str:
+    """What somebody can do about an agent that takes no work."""
+    if agent.cordon is not None:
+        return f"`fleet-tui uncordon {agent.name}` lets it back in"
+    if agent.failure is not None:
+        return _cure_of(agent.failure)
+    if agent.breaker is not None:
+        return "mend what it says; it is tried with one task now and then"
+    match agent.health:
+        case Health.STARTING | Health.JOINING | Health.DRAINING | Health.SUSPECT:
+            return "wait; if it stays so, look at the agent's own log"
+        case Health.QUARANTINED:
+            return "it comes and goes: look at its host and the way to it"
+        case Health.UP | Health.DEGRADED | Health.UNREACHABLE | Health.DOWN | Health.RETIRED:
+            return "look at the agent's own log"
+        case _:
+            assert_never(agent.health)
+
+
+def _cure_of(kind: FailureKind) -> str:
+    match kind:
+        case FailureKind.SSH_UNREACHABLE | FailureKind.TIMEOUT:
+            return "look at the host and the way to it; `ssh` from here says more"
+        case FailureKind.SSH_AUTH:
+            return "let the engine's SSH key in on the host, or name another one"
+        case FailureKind.SSH_HOST_KEY:
+            return "`fleet-tui trust` shows the host's key and enrols it"
+        case FailureKind.SSH_PROTOCOL:
+            return "mend what it says, on the host or here; `ssh -v` from here says more"
+        case FailureKind.FORWARD_DENIED:
+            return "allow AllowTcpForwarding to the gateway's port in the host's sshd_config"
+        case FailureKind.SESSION_DENIED:
+            return "allow sessions (MaxSessions in sshd_config), and see what hangs at login there"
+        case FailureKind.GATEWAY_DOWN:
+            return "start the gateway on its host, or correct its port in the fleet file"
+        case FailureKind.GATEWAY_HUNG:
+            return "the gateway's process takes connections and says nothing: restart it"
+        case FailureKind.GATEWAY_STARTING | FailureKind.GATEWAY_DRAINING:
+            return "wait; if it stays so, look at the gateway's own log"
+        case FailureKind.GATEWAY_AUTH | FailureKind.GATEWAY_SCOPE:
+            return "correct the token where the fleet file says it is; it is read again by itself"
+        case FailureKind.SECRET_MISSING:
+            return "put the token where the fleet file says it is, or correct the reference"
+        case FailureKind.PROTOCOL_MISMATCH:
+            return "bring the gateway or fleet-tui to a release that speaks the other's protocol"
+        case FailureKind.RELEASE_UNSUPPORTED:
+            return "bring the gateway to a release that README's table names"
+        case FailureKind.BAD_ANSWER:
+            return "see what listens on that port; a gateway's own log may say more"
+        case FailureKind.COMMAND_MISSING:
+            return "install the program on the host, or correct its path in the fleet file"
+        case FailureKind.DISK_FULL:
+            return "make room on the host"
+        case FailureKind.AGENT_MISSING:
+            return "add that agent to the gateway, or correct agent_id in the fleet file"
+        case FailureKind.CANNOT_WORK:
+            return "give the host what is missing, or put run_dir elsewhere in the fleet file"
+        case FailureKind.NO_DESCRIPTORS:
+            return "raise `ulimit -n` where the engine is started"
+        case FailureKind.INTERNAL:
+            return "a bug in fleet-tui; engine.log in the state directory says more"
+        case _:
+            assert_never(kind)

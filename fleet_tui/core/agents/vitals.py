@@ -1,0 +1,168 @@
+"""What a look at an agent can find: a reading or a failure, both with when and how long.
+
+Readings are telemetry. Only a *change* of health becomes an event of the ledger.
+"""
+
+from enum import StrEnum
+from typing import assert_never
+
+import msgspec
+
+from fleet_tui.core.ids import AgentName, PoolName, RunId
+from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
+
+
+class FailureKind(StrEnum):
+    """Why a look failed. The names appear on screen and in filters."""
+
+    SSH_UNREACHABLE = "ssh-unreachable"
+    SSH_AUTH = "ssh-auth"
+    SSH_HOST_KEY = "ssh-host-key"
+    SSH_PROTOCOL = "ssh-protocol"
+    FORWARD_DENIED = "forward-denied"
+    SESSION_DENIED = "session-denied"
+    """sshd lets us in and opens no session: MaxSessions, or sessions that hang."""
+    GATEWAY_DOWN = "gateway-down"
+    GATEWAY_HUNG = "gateway-hung"
+    GATEWAY_STARTING = "gateway-starting"
+    GATEWAY_DRAINING = "gateway-draining"
+    GATEWAY_AUTH = "gateway-auth"
+    GATEWAY_SCOPE = "gateway-scope"
+    PROTOCOL_MISMATCH = "protocol-mismatch"
+    RELEASE_UNSUPPORTED = "release-unsupported"
+    AGENT_MISSING = "agent-missing"
+    """The gateway has no agent of that id."""
+    BAD_ANSWER = "bad-answer"
+    SECRET_MISSING = "secret-missing"  # noqa: S105 - the name of a failure, not a secret
+    COMMAND_MISSING = "command-missing"
+    DISK_FULL = "disk-full"
+    NO_DESCRIPTORS = "no-descriptors"
+    """Ours, not the agent's: the engine has no file descriptor left for a connection to it."""
+    CANNOT_WORK = "cannot-work"
+    """Its host lacks what every run needs: tools, hard links, a run_dir it may write to."""
+    TIMEOUT = "timeout"
+    INTERNAL = "internal"
+
+    @property
+    def is_permanent(self) -> bool:
+        """True where trying again soon cannot help and may lock us out: an operator must act."""
+        return self in _PERMANENT
+
+
+_PERMANENT = frozenset(
+    {
+        FailureKind.SSH_AUTH,
+        FailureKind.SSH_HOST_KEY,
+        FailureKind.FORWARD_DENIED,
+        FailureKind.GATEWAY_AUTH,
+        FailureKind.GATEWAY_SCOPE,
+        FailureKind.PROTOCOL_MISMATCH,
+        FailureKind.RELEASE_UNSUPPORTED,
+        FailureKind.AGENT_MISSING,
+        FailureKind.SECRET_MISSING,
+    }
+)
+
+
+class Limit(StrEnum):
+    """What an agent's release cannot do, though it takes work."""
+
+    NO_FENCE = "no-fence"
+    NO_LANES = "no-lanes"
+    NO_MACHINE = "no-machine"
+    NO_LOG_TRACE = "no-log-trace"
+    NO_BOOT_ID = "no-boot-id"
+
+    @property
+    def text(self) -> str:
+        """What follows from it, as a sentence for operators."""
+        match self:
+            case Limit.NO_FENCE:
+                return "a start without an answer cannot be fenced: its task needs your verdict"
+            case Limit.NO_LANES:
+                return "only runs of this fleet are counted, not other work of the gateway"
+            case Limit.NO_MACHINE:
+                return "memory, disk and load of its machine are not known"
+            case Limit.NO_LOG_TRACE:
+                return "its log lines do not name the task they belong to"
+            case Limit.NO_BOOT_ID:
+                return "a restart is noticed by the lost connection only"
+            case _:
+                assert_never(self)
+
+
+class ModelTrouble(msgspec.Struct, frozen=True, kw_only=True):
+    """The model of a run fails, and the agent asks it again."""
+
+    reason: str
+    """A word of the agent in letters and blanks: ``rate limit``."""
+    attempt: int
+    """The try that comes next or is made now, from 2 on."""
+    of: int | None = None
+    """After so many the agent gives up; None when it does not tell."""
+
+
+class VitalsReading(msgspec.Struct, frozen=True, kw_only=True, tag="reading"):
+    """A look that was answered. None means the agent does not tell."""
+
+    agent: AgentName
+    observed_at_ms: int
+    latency_ms: float
+    """Time from question to answer of the readiness probe."""
+    ready: bool = True
+    """False while it starts or drains."""
+    draining: bool = False
+    """It is not ready because it takes no more work, and not because it starts."""
+    note: str = ""
+    """Why it is not ready, for people."""
+    version: str | None = None
+    boot_id: str | None = None
+    """Changes at every start of the agent's process."""
+    active: int | None = None
+    """Runs the agent itself says are running, ours or not."""
+    queued: int | None = None
+    """Runs waiting inside the agent."""
+    capacity: int | None = None
+    """How many it says it can run at once."""
+    cpu_percent: float | None = None
+    memory_percent: float | None = None
+    rss_bytes: int | None = None
+    disk_free_bytes: int | None = None
+    load_average: float | None = None
+    loop_lag_ms_p99: float | None = None
+    clock_skew_ms: float | None = None
+    limits: tuple[Limit, ...] | None = None
+    """What the agent's release cannot do; None while that is not known."""
+    model_troubles: dict[RunId, ModelTrouble] | None = None
+    """Runs whose model fails now; None when the agent does not tell of its own tries."""
+
+
+class ProbeFailure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):
+    """A look that was not answered, or answered with a refusal."""
+
+    agent: AgentName
+    observed_at_ms: int
+    kind: FailureKind
+    detail: Untrusted = NOTHING_SAID
+    cause: str = ""
+    """Of CANNOT_WORK: what is missing, in our own words."""
+
+
+Look = VitalsReading | ProbeFailure
+
+
+class FleetSample(msgspec.Struct, frozen=True, kw_only=True):
+    """The fleet's own pulse, taken every few seconds for charts."""
+
+    at_ms: int
+    waiting: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """Waiting tasks by priority, P0 first."""
+    running: int = 0
+    up: int = 0
+    agents: int = 0
+    waiting_by_pool: dict[PoolName, int] = {}
+
+    @property
+    def depth(self) -> int:
+        """All waiting tasks."""
+        return sum(self.waiting)

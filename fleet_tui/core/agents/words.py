@@ -1,0 +1,97 @@
+"""The one word for an agent and the one order of agents, the same on every surface."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import assert_never
+
+from fleet_tui.core.ledger.state import AgentState, Health
+
+
+class AgentWord(StrEnum):
+    """What is shown of an agent: its health, or that it is kept out of routing while it is well."""
+
+    DOWN = "down"
+    UNREACHABLE = "unreachable"
+    QUARANTINED = "quarantined"
+    SUSPECT = "suspect"
+    DEGRADED = "degraded"
+    STARTING = "starting"
+    JOINING = "joining"
+    DRAINING = "draining"
+    CORDONED = "cordoned"
+    UP = "up"
+    RETIRED = "retired"
+
+    @property
+    def order(self) -> int:
+        """Where it stands in a list, worst first; the healthy and the gone last. Equals are sorted
+        by how new their state is."""
+        match self:
+            case AgentWord.DOWN | AgentWord.UNREACHABLE:
+                return 0
+            case AgentWord.QUARANTINED:
+                return 1
+            case AgentWord.SUSPECT:
+                return 2
+            case AgentWord.DEGRADED:
+                return 3
+            case AgentWord.STARTING | AgentWord.JOINING | AgentWord.DRAINING:
+                return 4
+            case AgentWord.CORDONED:
+                return 5
+            case AgentWord.UP:
+                return 6
+            case AgentWord.RETIRED:
+                return 7
+            case _:
+                assert_never(self)
+
+    @property
+    def is_problem(self) -> bool:
+        """Whether it wants an operator's eyes."""
+        return self.order < AgentWord.CORDONED.order
+
+
+def word_of(agent: AgentState) -> AgentWord:
+    """The word for an agent."""
+    if agent.cordon is not None and agent.health in (Health.UP, Health.DEGRADED):
+        return AgentWord.CORDONED
+    return health_word(agent.health)
+
+
+def health_word(health: Health) -> AgentWord:
+    """The word for an agent of that health that nobody keeps out of routing."""
+    match health:
+        case Health.DOWN:
+            return AgentWord.DOWN
+        case Health.UNREACHABLE:
+            return AgentWord.UNREACHABLE
+        case Health.QUARANTINED:
+            return AgentWord.QUARANTINED
+        case Health.SUSPECT:
+            return AgentWord.SUSPECT
+        case Health.DEGRADED:
+            return AgentWord.DEGRADED
+        case Health.STARTING:
+            return AgentWord.STARTING
+        case Health.JOINING:
+            return AgentWord.JOINING
+        case Health.DRAINING:
+            return AgentWord.DRAINING
+        case Health.UP:
+            return AgentWord.UP
+        case Health.RETIRED:
+            return AgentWord.RETIRED
+        case _:
+            assert_never(health)
+
+
+def worst_first(word: AgentWord, since_ms: int, name: str) -> tuple[int, int, str]:
+    """The key that sorts agents: the worst first, the newest trouble before older ones, the well by
+    name. ``since_ms`` is when its health last changed."""
+    return (word.order, -since_ms if word.is_problem else 0, name)
+
+
+def listed(agents: Iterable[AgentState]) -> list[AgentState]:
+    """The agents in that order."""
+    return sorted(agents, key=lambda a: worst_first(word_of(a), a.since_ms, a.name))

@@ -1,0 +1,1 @@
+"""Alerts: the closed list of rules, and when each is raised."""

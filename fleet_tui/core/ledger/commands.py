@@ -1,0 +1,195 @@
+"""What an operator can ask the engine to do. Every command becomes events or a refusal."""
+
+from enum import StrEnum
+
+import msgspec
+
+from fleet_tui.core.fleet import Priority
+from fleet_tui.core.ids import AgentName, AlertId, RunId, Seq, TaskId
+from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.state import TaskSpec
+from fleet_tui.core.text.untrusted import Untrusted
+
+
+class CommandBase(msgspec.Struct, frozen=True, kw_only=True, tag_field="do"):
+    """What every command is."""
+
+
+class Submit(CommandBase, frozen=True, kw_only=True, tag="submit"):
+    """New work. The same key with the same payload is the same task, however often it is sent."""
+
+    task: TaskId
+    key: str
+    spec: TaskSpec
+
+
+class Cancel(CommandBase, frozen=True, kw_only=True, tag="cancel"):
+    """Take a task off the queue or stop its run."""
+
+    task: TaskId
+    reason: str = ""
+
+
+class Cordon(CommandBase, frozen=True, kw_only=True, tag="cordon"):
+    """Keep agents out of routing; what they run goes on."""
+
+    agents: tuple[AgentName, ...]
+    reason: str = ""
+
+
+class Uncordon(CommandBase, frozen=True, kw_only=True, tag="uncordon"):
+    """Let agents take work again."""
+
+    agents: tuple[AgentName, ...]
+
+
+class Verdict(StrEnum):
+    """What an operator can say about a task that nobody else can judge."""
+
+    RAN = "ran"
+    DID_NOT_RUN = "did-not-run"
+    RUN_AGAIN = "run-again"
+
+
+class Resolve(CommandBase, frozen=True, kw_only=True, tag="resolve"):
+    """An operator's verdict on a task that needs one."""
+
+    task: TaskId
+    run: RunId | None = None
+    """The newest run whose evidence its author saw; None where there was none. A verdict about
+    another run than the newest is refused."""
+    verdict: Verdict
+    reason: str
+
+
+MAX_NAMED_TASKS = 10_000
+"""Tasks that one command may name."""
+
+
+class Hold(CommandBase, frozen=True, kw_only=True, tag="hold"):
+    """Keep waiting tasks waiting until they are released."""
+
+    tasks: tuple[TaskId, ...]
+    reason: str = ""
+
+
+class Release(CommandBase, frozen=True, kw_only=True, tag="release"):
+    """Let held tasks go where routing sends them."""
+
+    tasks: tuple[TaskId, ...]
+
+
+class Expedite(CommandBase, frozen=True, kw_only=True, tag="expedite"):
+    """Place waiting tasks before all others. Nothing that runs is stopped for them."""
+
+    tasks: tuple[TaskId, ...]
+    reason: str = ""
+
+
+class SetPriority(CommandBase, frozen=True, kw_only=True, tag="set-priority"):
+    """Give waiting tasks another priority."""
+
+    tasks: tuple[TaskId, ...]
+    priority: Priority
+
+
+class Requeue(CommandBase, frozen=True, kw_only=True, tag="requeue"):
+    """Run tasks that failed, expired or were cancelled again."""
+
+    tasks: tuple[TaskId, ...]
+    per_minute: int | None = None
+    """Spread them out: so many of them may be placed a minute. None lets all go at once."""
+    reason: str = ""
+
+
+class Edit(CommandBase, frozen=True, kw_only=True, tag="edit"):
+    """Change what a dead letter asks for; requeue it afterwards."""
+
+    task: TaskId
+    spec: TaskSpec
+
+
+class Drop(CommandBase, frozen=True, kw_only=True, tag="drop"):
+    """Decide that dead letters need nothing more. They stay in the journal."""
+
+    tasks: tuple[TaskId, ...]
+    reason: str
+
+
+class Ack(CommandBase, frozen=True, kw_only=True, tag="ack"):
+    """I have this alert in hand."""
+
+    alert: AlertId
+
+
+class AddNote(CommandBase, frozen=True, kw_only=True, tag="note"):
+    """Mark this moment."""
+
+    text: Untrusted
+
+
+class ProbeNow(CommandBase, frozen=True, kw_only=True, tag="probe"):
+    """Look at agents at once instead of at their next turn."""
+
+    agents: tuple[AgentName, ...]
+
+
+class StopEngine(CommandBase, frozen=True, kw_only=True, tag="stop-engine"):
+    """End the engine in good order; running work goes on at the agents."""
+
+    reason: str = ""
+
+
+class Freeze(CommandBase, frozen=True, kw_only=True, tag="freeze"):
+    """Start nothing until a thaw; what runs goes on, what is submitted waits."""
+
+    reason: str = ""
+
+
+class Thaw(CommandBase, frozen=True, kw_only=True, tag="thaw"):
+    """Start work again after a freeze."""
+
+
+Command = (
+    Submit
+    | Cancel
+    | Hold
+    | Release
+    | Expedite
+    | SetPriority
+    | Requeue
+    | Edit
+    | Drop
+    | Cordon
+    | Uncordon
+    | Resolve
+    | Ack
+    | AddNote
+    | ProbeNow
+    | Freeze
+    | Thaw
+    | StopEngine
+)
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True, tag="accepted"):
+    """The command's events are committed."""
+
+    seq: Seq
+    task: TaskId | None = None
+    number: int | None = None
+    duplicate: bool = False
+    """A submit whose key was known: nothing new was made."""
+    changed: int | None = None
+    """Of a command that names many tasks: for how many it did something."""
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
+    """Nothing was done, and why."""
+
+    code: RefusalCode
+    text: str
+    hint: str = ""
+
+
+Reply = Accepted | Refused

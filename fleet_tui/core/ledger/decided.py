@@ -1,0 +1,92 @@
+"""What deciding about a command gives: the events it becomes, or a refusal.
+
+Every refusal has a stable code, a sentence and, where there is one, the way out.
+"""
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from fleet_tui.core.ids import TaskId
+from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.events import Event
+from fleet_tui.core.ledger.refusals import Nameable, RefusalCode
+from fleet_tui.core.ledger.state import FleetState, Task
+from fleet_tui.core.text.near import nearest
+
+
+class Decided(msgspec.Struct, frozen=True, kw_only=True):
+    """A command that was understood: what to commit and what to tell the operator."""
+
+    events: tuple[Event, ...] = ()
+    task: TaskId | None = None
+    number: int | None = None
+    duplicate: bool = False
+    changed: int | None = None
+    """Of a command that names many tasks: for how many it does something."""
+
+
+Verdict = Decided | c.Refused
+
+
+def unknown_name(what: Nameable, name: str, known: Iterable[str]) -> c.Refused:
+    """Nothing is called that; the nearest names are offered."""
+    names = list(known)
+    close = nearest(name, names, count=3)
+    if close:
+        hint = "Did you mean " + " or ".join(close) + "?"
+    elif names:
+        hint = f"Known: {', '.join(names[:8])}{', …' if len(names) > 8 else ''}."
+    else:
+        hint = f"The fleet has no {what.plural}."
+    return c.Refused(code=what.unknown, text=f"No {what} is called {name!r}.", hint=hint)
+
+
+def unknown_task(task: TaskId) -> c.Refused:
+    """No such task is remembered."""
+    return c.Refused(code=RefusalCode.UNKNOWN_TASK, text=f"No task {task} is known.")
+
+
+def ended_long_ago(task: Task) -> c.Refused:
+    """The ledger holds the task, but nothing can be done to it any more."""
+    return c.Refused(
+        code=RefusalCode.ENDED_LONG_AGO,
+        text=f"{task.label} {task.phase} too long ago for anything to be done to it.",
+        hint="Its text can be submitted again as a new task.",
+    )
+
+
+def for_each(
+    state: FleetState,
+    named: tuple[TaskId, ...],
+    change: Callable[[Task], list[Event] | c.Refused],
+) -> Verdict:
+    """One change for many tasks. Those it cannot be done for are left out; it is refused when it
+    can be done for none, with the reason of the first."""
+    if not named:
+        return c.Refused(code=RefusalCode.NOTHING_NAMED, text="No task was named.")
+    if len(named) > c.MAX_NAMED_TASKS:
+        return c.Refused(
+            code=RefusalCode.TOO_MANY,
+            text=f"{len(named):,} tasks were named; at most {c.MAX_NAMED_TASKS:,} at a time.",
+        )
+    events: list[Event] = []
+    refused: c.Refused | None = None
+    changed = 0
+    for task_id in dict.fromkeys(named):
+        task = state.task(task_id)
+        outcome = unknown_task(task_id) if task is None else change(task)
+        if isinstance(outcome, c.Refused):
+            refused = refused or outcome
+        else:
+            changed += 1
+            events.extend(outcome)
+    if refused is not None and not changed:
+        return refused
+    only = state.task(named[0]) if len(named) == 1 else None
+    return Decided(
+        events=tuple(events),
+        task=only.id if only is not None else None,
+        number=only.number if only is not None else None,
+        changed=changed,
+    )

@@ -1,0 +1,1 @@
+"""What the operator's ssh_config says about hosts, as values."""

@@ -1,0 +1,1 @@
+"""Tasks: attempts and what is known of them, queues, keys, deadlines, verdicts."""

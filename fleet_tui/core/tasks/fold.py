@@ -1,0 +1,129 @@
+"""The part of folding that concerns one attempt: what it is after a fact about it."""
+
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from fleet_tui.core.ledger import events as e
+from fleet_tui.core.ledger.state import Attempt, AttemptPhase, CancelCause
+from fleet_tui.core.text.untrusted import Untrusted
+
+_STOPPED_PHASE = {
+    CancelCause.OPERATOR: AttemptPhase.CANCELLED,
+    CancelCause.PREEMPTION: AttemptPhase.CANCELLED,
+    CancelCause.DEADLINE: AttemptPhase.TIMED_OUT,
+    CancelCause.HEARTBEAT: AttemptPhase.TIMED_OUT,
+}
+
+
+def next_attempt(attempt: Attempt, event: e.AttemptEvent, at_ms: int) -> Attempt:
+    """The attempt after a fact about it. The usual facts first."""
+    match event:
+        case e.AttemptStarted(boot_id=boot_id):
+            return _running(attempt, at_ms, boot_id or attempt.boot_id, attempt.resumed_by_agent)
+        case e.AttemptFinished():
+            return _finished(attempt, event, at_ms)
+        case e.AttemptSeen(resumed_by_agent=resumed):
+            return _running(attempt, at_ms, attempt.boot_id, attempt.resumed_by_agent or resumed)
+        case e.AttemptUnknown():
+            return _unknown(attempt, event, at_ms)
+        case e.AttemptNotStarted(reason=reason, detail=detail, fenced=fenced, blame=blame):
+            phase = AttemptPhase.FENCED if fenced else AttemptPhase.NOT_STARTED
+            return replace(_closed(attempt, phase, at_ms, reason, detail), blame=blame)
+        case e.AttemptCheckpointed(checkpoint=checkpoint):
+            return replace(attempt, checkpoint=checkpoint)
+        case e.AttemptDied(reason=reason):
+            return _closed(attempt, AttemptPhase.DIED, at_ms, reason, attempt.detail)
+        case e.AttemptGivenUp(reason=reason):
+            return _closed(attempt, AttemptPhase.GIVEN_UP, at_ms, reason, attempt.detail)
+        case e.AttemptCancelling(cause=cause):
+            return replace(attempt, phase=AttemptPhase.CANCELLING, cancel_cause=cause)
+        case e.AttemptTroubled(trouble=trouble):
+            return replace(attempt, model_trouble=trouble)
+        case e.AttemptSuspended(suspended=suspended):
+            return replace(attempt, suspended_at_ms=at_ms if suspended else None)
+        case e.AttemptCancelRefused(detail=detail):
+            return replace(attempt, cancel_refused=detail)
+        case e.AttemptStopped():
+            return _stopped(attempt, event, at_ms)
+        case e.AttemptLate():
+            return replace(
+                attempt,
+                late=True,
+                late_ok=event.ok,
+                late_failure=event.failure,
+                detail=event.detail or attempt.detail,
+                answer=event.answer,
+                usage=event.usage,
+                cost_microusd=event.cost_microusd,
+            )
+        case e.AttemptTold(says=says):
+            return replace(
+                attempt, late_word=says, usage=event.usage, cost_microusd=event.cost_microusd
+            )
+        case _:
+            assert_never(event)
+
+
+def _running(attempt: Attempt, at_ms: int, boot_id: str | None, resumed: bool) -> Attempt:
+    """It runs. A stop that was asked for stays asked for."""
+    return replace(
+        attempt,
+        phase=AttemptPhase.RUNNING if attempt.cancel_cause is None else AttemptPhase.CANCELLING,
+        started_at_ms=attempt.started_at_ms or at_ms,
+        boot_id=boot_id,
+        resumed_by_agent=resumed,
+        unknown_since_ms=None,
+        lost=None,
+    )
+
+
+def _unknown(attempt: Attempt, event: e.AttemptUnknown, at_ms: int) -> Attempt:
+    return replace(
+        attempt,
+        phase=AttemptPhase.UNKNOWN,
+        unknown_since_ms=attempt.unknown_since_ms or at_ms,
+        lost=event.reason,
+        detail=event.detail,
+    )
+
+
+def _finished(attempt: Attempt, event: e.AttemptFinished, at_ms: int) -> Attempt:
+    return replace(
+        attempt,
+        phase=AttemptPhase.SUCCEEDED if event.ok else AttemptPhase.FAILED,
+        ended_at_ms=at_ms,
+        unknown_since_ms=None,
+        reason=event.failure,
+        blame=event.blame,
+        detail=event.detail,
+        answer=event.answer,
+        usage=event.usage,
+        cost_microusd=event.cost_microusd,
+    )
+
+
+def _stopped(attempt: Attempt, event: e.AttemptStopped, at_ms: int) -> Attempt:
+    cause = attempt.cancel_cause or CancelCause.OPERATOR
+    return replace(
+        attempt,
+        phase=_STOPPED_PHASE[cause],
+        ended_at_ms=at_ms,
+        unknown_since_ms=None,
+        reason=cause,
+        usage=event.usage,
+        cost_microusd=event.cost_microusd,
+    )
+
+
+def _closed(
+    attempt: Attempt, phase: AttemptPhase, at_ms: int, reason: str, detail: Untrusted
+) -> Attempt:
+    return replace(
+        attempt,
+        phase=phase,
+        ended_at_ms=at_ms,
+        unknown_since_ms=None,
+        reason=reason,
+        detail=detail,
+    )

@@ -1,0 +1,28 @@
+"""What is known about a task's open run beside its phase, in words: the same in every place."""
+
+from fleet_tui.core.agents import model_trouble
+from fleet_tui.core.ledger.state import AttemptPhase, FleetState, Task
+from fleet_tui.core.tasks import silence
+from fleet_tui.core.text import words
+
+_AT_WORK = (AttemptPhase.RUNNING, AttemptPhase.CANCELLING)
+
+
+def notes(state: FleetState, task: Task, now_ms: int, offset_minutes: int = 0) -> list[str]:
+    """What follows the phase: ``nothing heard for 40s; moved at 12:04:31``, ``model fails: rate
+    limit, try 4 of 10`` or ``but stopped on its host``; empty while it just runs. The clock leads
+    UTC by so many minutes. Of our own words alone."""
+    quiet = silence.silence_of(state, task)
+    if quiet is not None:  # what was heard last of its model or program says nothing now
+        return [silence.in_words(quiet, now_ms, offset_minutes)]
+    attempt = task.open_attempt
+    if attempt is None or attempt.phase not in _AT_WORK:
+        return []
+    found: list[str] = []
+    trouble = model_trouble.trouble_of(attempt)
+    if trouble is not None:
+        found.append(model_trouble.in_words(trouble))
+    if attempt.suspended_at_ms is not None:
+        span = words.age(attempt.suspended_at_ms, now_ms)
+        found.append(f"but stopped on its host for {span} or longer; SIGCONT lets it go on")
+    return found

@@ -1,0 +1,104 @@
+"""What operators do to tasks that are open: cancel, hold, release, expedite, another priority."""
+
+from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.decided import Decided, Verdict, for_each, unknown_task
+from fleet_tui.core.ledger.events import (
+    AttemptCancelling,
+    Event,
+    TaskCancelRequested,
+    TaskEnded,
+    TaskExpedited,
+    TaskHeld,
+    TaskReleased,
+    TaskReprioritized,
+)
+from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.state import AttemptPhase, CancelCause, FleetState, Task, TaskPhase
+
+
+def cancel(state: FleetState, by: str, command: c.Cancel) -> Verdict:
+    """Off the queue at once, or stopped where it runs."""
+    task = state.task(command.task)
+    if task is None:
+        return unknown_task(command.task)
+    if task.phase.is_closed:
+        return c.Refused(
+            code=RefusalCode.ALREADY_OVER, text=f"{task.label} is {task.phase} already."
+        )
+    requested = TaskCancelRequested(task=task.id, by=by, reason=command.reason)
+    attempt = task.open_attempt
+    if attempt is None:
+        ended = TaskEnded(task=task.id, phase=TaskPhase.CANCELLED, reason=f"cancelled by {by}")
+        return Decided(events=(requested, ended), task=task.id, number=task.number)
+    if attempt.phase is AttemptPhase.CANCELLING:
+        return Decided(events=(requested,), task=task.id, number=task.number)
+    stopping = AttemptCancelling(run=attempt.run_id, cause=CancelCause.OPERATOR, by=by)
+    return Decided(events=(requested, stopping), task=task.id, number=task.number)
+
+
+def hold(state: FleetState, by: str, command: c.Hold) -> Verdict:
+    """Keep waiting tasks waiting."""
+
+    def change(task: Task) -> list[Event] | c.Refused:
+        if task.hold is not None:
+            return c.Refused(
+                code=RefusalCode.ALREADY_HELD,
+                text=f"{task.label} is held by {task.hold.by} already.",
+            )
+        return _not_waiting(task, "held") or [TaskHeld(task=task.id, by=by, reason=command.reason)]
+
+    return for_each(state, command.tasks, change)
+
+
+def release(state: FleetState, by: str, command: c.Release) -> Verdict:
+    """Let held tasks be placed."""
+
+    def change(task: Task) -> list[Event] | c.Refused:
+        if task.phase.is_closed:
+            return _not_waiting(task, "released") or []
+        if task.hold is None:
+            return c.Refused(code=RefusalCode.NOT_HELD, text=f"{task.label} is not held.")
+        return [TaskReleased(task=task.id, by=by)]
+
+    return for_each(state, command.tasks, change)
+
+
+def expedite(state: FleetState, by: str, command: c.Expedite) -> Verdict:
+    """Place waiting tasks before all others."""
+
+    def change(task: Task) -> list[Event] | c.Refused:
+        if task.expedited_at_ms is not None:
+            return c.Refused(
+                code=RefusalCode.ALREADY_EXPEDITED,
+                text=f"{task.label} goes before all others already.",
+            )
+        return _not_waiting(task, "expedited") or [
+            TaskExpedited(task=task.id, by=by, reason=command.reason)
+        ]
+
+    return for_each(state, command.tasks, change)
+
+
+def set_priority(state: FleetState, by: str, command: c.SetPriority) -> Verdict:
+    """Give waiting tasks another priority."""
+
+    def change(task: Task) -> list[Event] | c.Refused:
+        if task.spec.priority is command.priority:
+            return c.Refused(
+                code=RefusalCode.SAME_PRIORITY,
+                text=f"{task.label} is {command.priority.name} already.",
+            )
+        return _not_waiting(task, "moved") or [
+            TaskReprioritized(task=task.id, priority=command.priority, by=by)
+        ]
+
+    return for_each(state, command.tasks, change)
+
+
+def _not_waiting(task: Task, done: str) -> c.Refused | None:
+    if task.phase is TaskPhase.WAITING:
+        return None
+    return c.Refused(
+        code=RefusalCode.NOT_WAITING,
+        text=f"{task.label} is {task.phase}; only waiting tasks can be {done}.",
+    )

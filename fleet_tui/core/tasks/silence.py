@@ -1,0 +1,69 @@
+"""How long nothing was heard of a run, and what happens when that goes on.
+
+A gateway that hangs keeps its connection open, so its run counts as running until the connection
+is given up; that nothing is heard of it is known from the looks at its agent.
+"""
+
+import msgspec
+
+from fleet_tui.core.agents.brake import is_braked
+from fleet_tui.core.ledger.state import Attempt, AttemptPhase, FleetState, Task
+from fleet_tui.core.tasks.attempts import may_run_twice, tries_left
+from fleet_tui.core.text import words
+
+
+class Silence(msgspec.Struct, frozen=True, kw_only=True):
+    """Nothing is heard of an open run."""
+
+    since_ms: int
+    ends_at_ms: int | None
+    """When waiting ends at the earliest; None for never."""
+    then: str
+    """What happens then, such as ``moved``."""
+    is_sure: bool
+    """Whether the run is unknown already, so that ``ends_at_ms`` is the time and no bound."""
+    patience_ms: int = 0
+    """How long is waited once the run is unknown."""
+
+
+def silence_of(state: FleetState, task: Task) -> Silence | None:
+    """The silence of a task's open run; None while something is heard of it, or nothing runs."""
+    attempt = task.open_attempt
+    if attempt is None:
+        return None
+    silent_ms, unknown_ms = _agent_silent_since(state, attempt), attempt.unknown_since_ms
+    is_sure = attempt.phase is AttemptPhase.UNKNOWN
+    known = [at for at in (silent_ms, unknown_ms if is_sure else None) if at is not None]
+    if not known:
+        return None
+    counted_ms = unknown_ms if is_sure and unknown_ms is not None else min(known)
+    patience = state.fleet.lost_after_ms
+    waits = patience is None or is_braked(state, attempt.agent)
+    moved = may_run_twice(task) and tries_left(state, task)
+    return Silence(
+        since_ms=min(known),
+        ends_at_ms=None if waits or patience is None else counted_ms + patience,
+        then="moved" if moved else "yours to decide",
+        is_sure=is_sure,
+        patience_ms=patience or 0,
+    )
+
+
+def _agent_silent_since(state: FleetState, attempt: Attempt) -> int | None:
+    agent = state.agents.get(attempt.agent)
+    if agent is None or agent.failure is None or agent.in_service:
+        return None
+    return max(agent.since_ms, attempt.planned_at_ms)
+
+
+def in_words(silence: Silence, now_ms: int, offset_minutes: int = 0) -> str:
+    """``nothing heard for 40s; moved at 12:04:31``; the clock leads UTC by so many minutes."""
+    heard = f"nothing heard for {words.age(silence.since_ms, now_ms)}"
+    if silence.ends_at_ms is None:
+        return f"{heard}; it is waited for"
+    when, at_ms = "at", silence.ends_at_ms
+    if not silence.is_sure:
+        # The wait begins when the run counts as unknown, so a bound that has passed is none.
+        passed = at_ms <= now_ms
+        when, at_ms = "not before", now_ms + silence.patience_ms if passed else at_ms
+    return f"{heard}; {silence.then} {when} {words.clock(at_ms, offset_minutes)}"

@@ -1,0 +1,110 @@
+"""An operator's verdict on a run of which nobody else can say whether it happened."""
+
+from typing import assert_never
+
+from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.decided import Decided, Verdict, unknown_task
+from fleet_tui.core.ledger.events import (
+    AttemptGivenUp,
+    Event,
+    TaskEnded,
+    TaskResolved,
+    TaskRetrying,
+)
+from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.state import Attempt, AttemptPhase, FleetState, Task, TaskPhase
+from fleet_tui.core.tasks.attempts import may_run_again, may_run_twice
+from fleet_tui.core.tasks.evidence import LateWord
+
+MAYBE_TWICE = "may be done twice: nobody proved that an earlier run of it did nothing"
+"""What people are told of a task with ``duplicate_possible``."""
+
+
+def awaits_verdict(task: Task) -> bool:
+    """Whether only a person can say what became of it: asked for, or its fate is unknown now."""
+    attempt = task.open_attempt
+    unknown = attempt is not None and attempt.phase is AttemptPhase.UNKNOWN
+    return task.phase is TaskPhase.NEEDS_OPERATOR or unknown
+
+
+def in_doubt(task: Task) -> bool:
+    """Whether it ended while nobody could say what its newest run did, and its class forbids a
+    second run then. A cancel ends such a task; it says nothing about the run."""
+    attempt = task.attempt
+    if attempt is None or attempt.run_id == task.judged:
+        return False
+    if not task.phase.is_closed or task.phase is TaskPhase.SUCCEEDED:
+        return False
+    if may_still_run(attempt):
+        return not may_run_twice(task)
+    died = attempt.phase is AttemptPhase.DIED or attempt.late_word is LateWord.DIED
+    return died and not may_run_again(task)
+
+
+def may_still_run(attempt: Attempt) -> bool:
+    """Whether waiting for word of it ended before its agent said that it is over."""
+    return attempt.phase is AttemptPhase.GIVEN_UP and not attempt.is_over
+
+
+def may_be_judged(task: Task) -> bool:
+    """Whether a verdict on it is taken."""
+    return awaits_verdict(task) or in_doubt(task)
+
+
+def resolve(state: FleetState, by: str, command: c.Resolve, now_ms: int) -> Verdict:
+    """What follows from a verdict. It is about the run whose evidence its author saw."""
+    task = state.task(command.task)
+    if task is None:
+        return unknown_task(command.task)
+    if not may_be_judged(task):
+        return c.Refused(
+            code=RefusalCode.NO_VERDICT_NEEDED,
+            text=f"{task.label} is {task.phase}; no verdict is needed.",
+        )
+    if not command.reason.strip():
+        return c.Refused(
+            code=RefusalCode.NO_REASON, text="A verdict needs a reason; it is recorded."
+        )
+    attempt = task.attempt
+    if command.run != (attempt.run_id if attempt is not None else None):
+        return _other_run(task, command)
+    events: list[Event] = [
+        TaskResolved(task=task.id, verdict=command.verdict.value, by=by, reason=command.reason)
+    ]
+    if attempt is not None and attempt.phase is AttemptPhase.UNKNOWN:
+        events.append(AttemptGivenUp(run=attempt.run_id, reason=f"{by}: {command.reason}"))
+    events.append(_after_verdict(task, by, command, now_ms))
+    return Decided(events=tuple(events), task=task.id, number=task.number)
+
+
+def _other_run(task: Task, command: c.Resolve) -> c.Refused:
+    about = command.run or "no run"
+    newest = task.attempt
+    if newest is None:
+        changed = f"{task.label} was never placed"
+    else:
+        changed = f"now it is {newest.run_id} on {newest.agent}, {newest.phase}"
+    return c.Refused(
+        code=RefusalCode.OTHER_RUN,
+        text=f"The verdict is about {about}; {changed}.",
+        hint="Look at what is known now, then give the verdict again.",
+    )
+
+
+def _after_verdict(task: Task, by: str, command: c.Resolve, now_ms: int) -> Event:
+    match command.verdict:
+        case c.Verdict.RAN:
+            return TaskEnded(task=task.id, phase=TaskPhase.SUCCEEDED, reason=f"{by} says it ran")
+        case c.Verdict.DID_NOT_RUN:
+            return TaskRetrying(
+                task=task.id, not_before_ms=now_ms, reason=f"{by} says it did not run"
+            )
+        case c.Verdict.RUN_AGAIN:
+            return TaskRetrying(
+                task=task.id,
+                not_before_ms=now_ms,
+                reason=f"{by} says run it again",
+                duplicate_possible=True,
+            )
+        case _:
+            assert_never(command.verdict)

@@ -1,0 +1,115 @@
+"""The one word for a task and the one order of tasks, the same on every surface."""
+
+from enum import StrEnum
+from typing import assert_never
+
+from fleet_tui.core.ledger.state import AttemptPhase, Task, TaskPhase
+
+
+class TaskWord(StrEnum):
+    """What is shown of a task: its phase, or what its open run or its wait says."""
+
+    NEEDS_OPERATOR = "needs-operator"
+    UNKNOWN = "unknown"
+    HELD = "held"
+    """Waits for somebody: an operator holds it, or no agent can take it."""
+    CANCELLING = "cancelling"
+    RUNNING = "running"
+    PLANNED = "planned"
+    ACTIVE = "active"
+    """Its run has just ended, and what follows is not decided yet."""
+    WAITING = "waiting"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    SUCCEEDED = "succeeded"
+
+    @property
+    def order(self) -> int:
+        """Where it stands in a list: what waits for a person first, then what runs, the queue, the
+        past."""
+        match self:
+            case TaskWord.NEEDS_OPERATOR:
+                return 0
+            case TaskWord.UNKNOWN:
+                return 1
+            case TaskWord.HELD:
+                return 2
+            case TaskWord.CANCELLING:
+                return 3
+            case TaskWord.RUNNING | TaskWord.PLANNED | TaskWord.ACTIVE:
+                return 4
+            case TaskWord.WAITING:
+                return 5
+            case TaskWord.FAILED | TaskWord.EXPIRED:
+                return 6
+            case TaskWord.CANCELLED:
+                return 7
+            case TaskWord.SUCCEEDED:
+                return 8
+            case _:
+                assert_never(self)
+
+    @property
+    def is_problem(self) -> bool:
+        """Whether it wants an operator's eyes."""
+        return self.order in (
+            TaskWord.NEEDS_OPERATOR.order,
+            TaskWord.UNKNOWN.order,
+            TaskWord.HELD.order,
+            TaskWord.FAILED.order,
+        )
+
+
+def task_word(task: Task) -> TaskWord:
+    """The word for a task."""
+    match task.phase:
+        case TaskPhase.WAITING:
+            return TaskWord.HELD if is_held(task) else TaskWord.WAITING
+        case TaskPhase.ACTIVE:
+            run = task.open_attempt
+            return TaskWord.ACTIVE if run is None else _word_of_run(run.phase)
+        case TaskPhase.NEEDS_OPERATOR:
+            return TaskWord.NEEDS_OPERATOR
+        case TaskPhase.SUCCEEDED:
+            return TaskWord.SUCCEEDED
+        case TaskPhase.FAILED:
+            return TaskWord.FAILED
+        case TaskPhase.CANCELLED:
+            return TaskWord.CANCELLED
+        case TaskPhase.EXPIRED:
+            return TaskWord.EXPIRED
+        case _:
+            assert_never(task.phase)
+
+
+def is_held(task: Task) -> bool:
+    """Whether a waiting task waits for somebody instead of for an agent that is free."""
+    if task.phase is not TaskPhase.WAITING:
+        return False
+    return task.hold is not None or (task.pending is not None and task.pending.code.is_held)
+
+
+def _word_of_run(phase: AttemptPhase) -> TaskWord:
+    match phase:
+        case AttemptPhase.PLANNED:
+            return TaskWord.PLANNED
+        case AttemptPhase.RUNNING:
+            return TaskWord.RUNNING
+        case AttemptPhase.UNKNOWN:
+            return TaskWord.UNKNOWN
+        case AttemptPhase.CANCELLING:
+            return TaskWord.CANCELLING
+        case (
+            AttemptPhase.NOT_STARTED
+            | AttemptPhase.FENCED
+            | AttemptPhase.DIED
+            | AttemptPhase.GIVEN_UP
+            | AttemptPhase.SUCCEEDED
+            | AttemptPhase.FAILED
+            | AttemptPhase.CANCELLED
+            | AttemptPhase.TIMED_OUT
+        ):
+            return TaskWord.ACTIVE
+        case _:
+            assert_never(phase)

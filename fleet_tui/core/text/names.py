@@ -1,0 +1,107 @@
+"""Names that people tell apart by looking: clients, projects, labels, capabilities.
+
+Fleet files take ASCII names only. Work comes from elsewhere too, with names in any script; what is
+refused here could be taken for another name, or does something to the line that it stands in.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
+
+from fleet_tui.core.text.confusables import LOOKS_LIKE
+from fleet_tui.core.text.firewall import invisible_count, is_mark
+
+MAX_NAME_CHARS = 128
+"""Of what work comes with. Names of a fleet file are shorter."""
+
+MAX_MARKS = 3
+"""On one character; Vietnamese and Thai need two, and more is a storm."""
+
+_MARKUP = re.compile(r"\[[^\[\]]*\]")
+_DRAWS_NOTHING = frozenset("\U00016fe4\U0001d159\ufffc")
+_SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC")
+"""Scripts whose letters look like one another's (UTS #39, 5.1)."""
+
+_SMALL = LOOKS_LIKE | str.maketrans(
+    "аӓеһіїјӏкмнорԛѕтуԝхсгпвԁιανορτυχωγϲκηօոսհց",
+    "aaehiijlkmhopqstywxcrnbdiavoptuxwycknonuhg",
+)
+"""For small letters: those too of other scripts that look like Latin ones in some hands."""
+
+_AS_WRITTEN = LOOKS_LIKE | str.maketrans("I1|0", "lllO")
+"""For letters as they are: a capital I has the shape of l, and not of i."""
+
+
+@lru_cache(4_096)
+def flaw_of(name: str) -> str | None:
+    """Why a name could not be told from another by looking, or None: the end of a sentence."""
+    if len(name) > MAX_NAME_CHARS:
+        return f"is longer than {MAX_NAME_CHARS} characters"
+    hidden = next((c for c in name if invisible_count(c) or c in _DRAWS_NOTHING), None)
+    if hidden is not None:
+        return f"has the invisible character U+{ord(hidden):04X}"
+    odd = next((c for c in name if not c.isprintable()), None)
+    if odd is not None:
+        return f"has the character U+{ord(odd):04X}, which is shown as a blank"
+    if name != name.strip() or not name:
+        return "begins or ends with a blank"
+    if "  " in name:
+        return "has two blanks in a row"
+    if _MARKUP.search(name):
+        return "has a word in square brackets, as markup has"
+    if _has_storm(name) or any(map(is_mark, _after_blanks(name))):
+        return f"has more than {MAX_MARKS} marks on a character, or one on none"
+    plain = unicodedata.normalize("NFKC", name)
+    if plain != name:
+        return f"is another way to write {plain}; write that"
+    mixed = _scripts(name)
+    if len(mixed) > 1:
+        return f"mixes letters that look alike: {' and '.join(mixed)}"
+    return None
+
+
+class Looks(NamedTuple):
+    """What a name looks like. Two names look alike if they have one of these in common."""
+
+    skeleton: str
+    """The same for names that differ only in capitals."""
+    shape: str
+    """The same for names that differ in what has one shape: l, I and 1, or O and 0."""
+
+
+@lru_cache(8_192)
+def looks_of(name: str) -> Looks:
+    """What a name looks like."""
+    plain = unicodedata.normalize("NFKC", name)
+    skeleton = plain.casefold().translate(_SMALL).casefold()
+    return Looks(skeleton, plain.translate(_AS_WRITTEN).casefold())
+
+
+def look_alike(name: str, known: Iterable[str]) -> str | None:
+    """Another of the known names that looks like this one, unless this is known itself."""
+    mine = looks_of(name)
+    found = None
+    for other in known:
+        if other == name:
+            return None
+        if found is None and any(map(str.__eq__, looks_of(other), mine)):
+            found = other
+    return found
+
+
+def _after_blanks(name: str) -> Iterable[str]:
+    return (char for before, char in pairwise(f" {name}") if before == " ")
+
+
+def _has_storm(name: str) -> bool:
+    places = range(len(name) - MAX_MARKS)
+    return any(all(map(is_mark, name[at : at + MAX_MARKS + 1])) for at in places)
+
+
+def _scripts(name: str) -> list[str]:
+    """Which of the scripts that look alike its letters are of."""
+    found = {unicodedata.name(char, "").partition(" ")[0] for char in name if char.isalpha()}
+    return [script.capitalize() for script in _SCRIPTS if script in found]

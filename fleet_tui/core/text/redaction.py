@@ -1,0 +1,466 @@
+"""Finding what looks like a secret, by its shape: the one table of shapes that there is.
+
+A replaced secret says what it was, never a part of it. What has the form of a token is taken out
+wherever it is; so is what a name of a secret is given (``password=``, ``OTP=``), whatever it looks
+like. In a sentence (``token``, ``passwd``, ``signing key`` and a blank) and after names that mean
+other things too (``key=``, ``auth=``, ``salt=``), it is taken out if it looks like a credential
+(``secret_values.py``); after ``pin`` and other names of codes, if it is a few digits.
+
+What people submit is kept and delivered as
+it is and shown without secrets; what agents say is stored without them (``wire/redact.py``). The
+warnings of fleet files and of ``submit`` read the same table.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import NamedTuple
+
+from fleet_tui.core.text.secret_names import (
+    ABOUT,
+    AMBIGUOUS,
+    AMBIGUOUS_KEY,
+    CODE,
+    MADE_UP,
+    NAMED,
+    NAMED_ALOUD,
+    SAID,
+    names_secret,
+)
+from fleet_tui.core.text.secret_values import is_mixed, is_random
+from fleet_tui.core.text.untrusted import Untrusted
+
+_REFERENCE = r"secret:(?:env|file|host|keyring|cmd):"
+"""Says where a secret is, as a fleet file does; that is no secret."""
+
+_COLOURS = r"(?:(?:\x1b|\\(?:u001b|x1b|033)|␛)\[[0-9;:]{0,20}m){0,3}+"
+"""Between a name and its value: programs colour the names of their fields. As they are sent, or as
+text."""
+
+_NO_SECRET = re.compile(rf"(?i){_REFERENCE}|\[redacted:")
+"""What stands where a secret would and is safe to tell."""
+
+_NO_VALUE = (
+    rf"(?!{_REFERENCE}|\[redacted:|\*{{3}}|\$[({{A-Z_]|<[\w -]{{1,40}}>|%[({{]|\{{\{{"
+    r"|(?:null|none|undefined|true|false|required|expired|invalid|missing|incorrect|redacted"
+    r"|inherit|enabled|disabled)\b)"
+)
+"""What stands where a secret would and is none."""
+
+_VALUE = (
+    r"(?:\"{3}(?!\")[^\x00]{1,4096}?\"{3}|'{3}(?!')[^\x00]{1,4096}?'{3}"
+    r"|\\[\"'][^\"'\\\n]{6,4096}(?:\\[\"'])?"
+    r"|\"(?=(?:[^\"\\]|\\.){6})(?:[^\"\\]|\\.){1,4096}\"(?=[\s,;)}\]]|\Z)"
+    r"|\"(?=(?:[^\"\\\n]|\\.){6})(?:[^\"\\\n]|\\.){1,4096}\"?|'(?=[^']{6})[^'\n]{1,4096}'?"
+    r"|\[(?=\s{0,200}[\"'])[^\]]{6,4096}\]?|\{(?=\s{0,200}[\"'])[^{}]{6,4096}\}?"
+    r"|[|>][+-]?\d?(?:[ \t]{1,8}|[ \t]{0,8}\n[ \t]{1,40})\S[^\n]{5,400}"
+    r"(?:\n[ \t]{1,40}\S[^\n]{0,400}){0,50}"
+    r"|-[ \t]{1,8}[^\s-]\S{5,400}[ \t]{0,8}(?:\s{1,40}-[ \t]{1,8}\S{1,400}){0,50}(?=\s|\Z)"
+    r"|(?=\S{6})(?:[^\s\"',;&}]|(?<=\w)[\"'](?=\w)"
+    r"|[,;&}](?![\w.-]{0,40}[=:]|[\s\"',;&})\]]|$))+)"
+)
+"""In quotes whatever it is, without them up to where the next value could begin; lists, blocks of
+YAML and what goes over several lines as a whole."""
+
+_WORD_OF_TEXT = r"[^\s\"'`<>,;]{5,400}[^\s\"'`<>,;.:!?)\]}\\]"
+"""Without quotes around it, and without what ends a sentence."""
+
+MIN_TOKEN_CHARS = 12
+"""No token is shorter: field names and most others need no look."""
+
+_BASE64URL = r"[A-Za-z0-9_-]"
+
+
+class Shape(NamedTuple):
+    """One kind of secret."""
+
+    kind: str
+    hints: tuple[str, ...]
+    """In lower case; a text without any of them has none of these."""
+    pattern: re.Pattern[str]
+    is_token: bool = True
+    """Whether the secret itself has a form that nothing else has."""
+    is_one: Callable[[str], bool] | None = None
+    """What is found is a secret only if this says so of its value."""
+
+
+def _token(kind: str, pattern: str, *hints: str) -> Shape:
+    return Shape(kind, hints, re.compile(rf"(?<![A-Za-z0-9])(?:{pattern})"))
+
+
+def _named(kind: str, pattern: str, *hints: str) -> Shape:
+    return Shape(kind, hints, re.compile(pattern), is_token=False)
+
+
+_ASK_BY_OPTION = (
+    r"(?:\w+ ){0,2}login|sshpass|mysql\w*|mariadb[\w-]*|mongo\w*|redis-cli|valkey-cli|ldap\w+"
+    r"|openssl|sqlcmd|bcp|isql|ipmitool|cqlsh|7za?|unzip|zip|rabbitmqadmin|plink|pscp|psftp|kadmin|influx"
+)
+"""Programs that take a password as the value of an option of one letter."""
+
+_ASK_BY_OPTION_HINTS = (
+    *("login", "sshpass", "mysql", "mariadb", "mongo", "redis-cli", "valkey-cli"),
+    *("ldap", "openssl", "sqlcmd", "bcp", "isql", "ipmitool", "cqlsh", "7z", "zip"),
+    *("rabbitmqadmin", "plink", "pscp", "psftp", "kadmin", "influx"),
+)
+
+_NAME_HINTS = (
+    *("pass", "kennwort", "pw", "secret", "token", "key", "credential", "creds", "connection"),
+    *("auth", "pin", "psk", "sessid", "connect.sid", "laravel_session", "contraseña"),
+    *("mot", "пароль", "senha", "密", "パスワード"),
+)
+
+# Each is read over a text once, however it is made: remote text of any length goes through them.
+# Hence the look ahead from where a run of characters begins, for those that may begin in it often.
+SHAPES: tuple[Shape, ...] = (
+    Shape(
+        "private-key",
+        ("private key", "putty-user-key-file", "b3blbnnzac1rzxk"),
+        re.compile(
+            r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+            r".*?(?:-----END [^-]{0,60}-----|\Z)"
+            r"|PuTTY-User-Key-File-\d:.*?(?:Private-MAC: ?[0-9a-f]{8,}|\Z)"
+            r"|b3BlbnNzaC1rZXktdjE[A-Za-z0-9+/=]*"
+            # The end of one whose beginning was cut off.
+            r"|\A[A-Za-z0-9+/=\s]{16,16384}-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----",
+            re.S,
+        ),
+    ),
+    Shape(
+        "jwt",
+        ("eyj",),
+        re.compile(
+            rf"(?<!{_BASE64URL})(?={_BASE64URL}++\.{_BASE64URL}{{4,}}\.)({_BASE64URL}*?)"
+            rf"\beyJ{_BASE64URL}{{8,}}\.{_BASE64URL}{{4,}}\.{_BASE64URL}*"
+        ),
+    ),
+    _named(
+        "authorization",
+        rf"(?i)(?<=authorization)({_COLOURS}\\?[\"']?\s{{0,8}}[:=]\s{{0,8}}{_COLOURS}\\?[\"']?)"
+        r"(?:(?:bearer|basic|token|digest|negotiate|ntlm|api-?key|key|hmac|aws4-hmac-sha256)\s{1,8})?"
+        r"(?:[\w-]{1,40}=\"[^\"\n]{0,400}\"|[^\s\"',;]+)"
+        r"(?:[,;] ?[\w-]{1,40}=[^\s\"',;]+|[,;] ?[\w-]{1,40}=\"[^\"\n]{0,400}\")*",
+        "authorization",
+    ),
+    _named("bearer", r"(?i)(?<=\bbearer )[A-Za-z0-9._~+/=-]{8,}", "bearer "),
+    _named(
+        "cookie",
+        rf"(?i)(?<=cookie)({_COLOURS}\\?[\"']?\s{{0,8}}[:=]\s{{0,8}}{_COLOURS}\\?[\"']?)"
+        r"[\w.-]{1,60}=[^\r\n\"']+",
+        "cookie",
+    ),
+    _token("api-key", r"sk-[A-Za-z0-9_-]{12,}", "sk-"),
+    _token(
+        "github-token",
+        r"gh[pousr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{20,}",
+        "gh",
+        "github_pat",
+    ),
+    _token(
+        "gitlab-token",
+        r"gl(?:pat|ptt|dt|rt|soat|cbt|imt|ft|agent|oas)-[A-Za-z0-9_.-]{16,}"
+        r"|GR1348941[A-Za-z0-9_-]{16,}",
+        *("gl", "gr1348941"),
+    ),
+    _token(
+        "slack-token",
+        r"xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9%-]{10,}|xapp-\d-[A-Za-z0-9-]{10,}",
+        "xox",
+        "xapp-",
+    ),
+    _token(
+        "aws-key",
+        r"(?:AKIA|ASIA)[A-Z0-9]{16}\b(?:[\s:,;|\"']{1,5}[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=]))?",
+        "akia",
+        "asia",
+    ),
+    _token(
+        "aws-session-token",
+        r"(?:IQoJb3JpZ2lu|FwoGZXIvYXdz|FQoGZXIvYXdz|AQoDYXdz)[A-Za-z0-9+/%]{24,}={0,2}",
+        *("iqojb3jpz2lu", "fwogzxivyxdz", "fqogzxivyxdz", "aqodyxdz"),
+    ),
+    _token(
+        "google-key",
+        r"AIza[A-Za-z0-9_-]{30,}|ya29\.(?:[a-z]\.)?[A-Za-z0-9_-]{20,}|GOCSPX-[A-Za-z0-9_-]{20,}"
+        r"|1//0[A-Za-z0-9_-]{30,}",
+        *("aiza", "ya29.", "gocspx-", "1//0"),
+    ),
+    _token(
+        "stripe-key",
+        r"(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{10,}|whsec_[A-Za-z0-9+/=]{16,}",
+        "_live_",
+        "_test_",
+        "whsec_",
+    ),
+    _token("npm-token", r"npm_[A-Za-z0-9]{20,}", "npm_"),
+    _token("pypi-token", r"pypi-[A-Za-z0-9_-]{16,}", "pypi-"),
+    _token("telegram-token", r"\d{8,10}:AA[A-Za-z0-9_-]{33}(?![A-Za-z0-9_-])", ":aa"),
+    _token(
+        "token",
+        r"hf_[A-Za-z0-9]{20,}|gsk_[A-Za-z0-9]{20,}|xai-[A-Za-z0-9]{20,}|nvapi-[A-Za-z0-9_-]{20,}"
+        r"|pplx-[A-Za-z0-9]{20,}|r8_[A-Za-z0-9]{30,}|dckr_pat_[A-Za-z0-9_-]{20,}"
+        r"|do[ort]_v1_[a-f0-9]{40,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"
+        r"|shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}|hv[sb]\.[A-Za-z0-9_-]{20,}|dapi[a-f0-9]{32}"
+        r"|lin_api_[A-Za-z0-9]{20,}|ATATT3[A-Za-z0-9_=-]{20,}|AGE-SECRET-KEY-1[A-Z0-9]{20,}"
+        r"|rubygems_[a-f0-9]{40,}|sq0[a-z]{3}-[A-Za-z0-9_-]{20,}|ntn_[A-Za-z0-9]{30,}"
+        r"|key-[0-9a-f]{32}(?![0-9a-f])|SK[0-9a-f]{32}(?![0-9a-f])|gl(?:sa|c)_[A-Za-z0-9_+/=]{20,}"
+        r"|sntry[su]_[A-Za-z0-9_+/=-]{20,}|NRAK-[A-Z0-9]{20,}"
+        r"|[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_=-]{40,}|dp\.(?:pt|st|sa|ct|scim|audit)\."
+        r"[A-Za-z0-9._-]{20,}|pul-[a-f0-9]{40}|pscale_(?:tkn|oauth|pw)_[A-Za-z0-9_.-]{20,}"
+        r"|sbp_[a-f0-9]{40}|figd_[A-Za-z0-9_-]{20,}|PMAK-[a-f0-9]{24}-[a-f0-9]{34}"
+        r"|[MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,}|secret_[A-Za-z0-9]{40,}"
+        r"|HRKU-[A-Za-z0-9_-]{20,}|ops_eyJ[A-Za-z0-9_=-]{40,}|fm[12][ar]?_[A-Za-z0-9+/=_,-]{40,}",
+        *("hf_", "gsk_", "xai-", "nvapi-", "pplx-", "r8_", "dckr_pat_", "_v1_", "sg.", "shp"),
+        *("hvs.", "hvb.", "dapi", "lin_api_", "atatt3", "age-secret", "rubygems_", "sq0", "ntn_"),
+        *("key-", "sk", "glsa_", "glc_", "sntry", "nrak-", ".atlasv1.", "dp.", "pul-", "pscale_"),
+        *("sbp_", "figd_", "pmak-", ".", "secret_", "hrku-", "ops_eyj", "fm"),
+    ),
+    _named(
+        "password-hash",
+        r"\$(?:1|2[abxy]?|5|6|7|g?y|apr1|argon2(?:id|i|d)|scrypt|pbkdf2[\w-]{0,20})\$"
+        r"[./A-Za-z0-9$=,+-]{20,}",
+        "$",
+    ),
+    _token(
+        "webhook",
+        r"(?i:hooks\.slack\.com/(?:services|workflows)|discord(?:app)?\.com/api/webhooks)"
+        r"/[A-Za-z0-9_/-]{16,}",
+        "hooks.slack.com",
+        "/api/webhooks",
+    ),
+    _named(
+        "url-password",
+        r"(?<=://)(?!\[redacted:)[^\s/:@\"']{0,100}:"
+        r"(?:[^\s/\"']{1,200}|(?!\d{1,5}/)[^\s\"'@]{1,200})(?=@)",
+        "://",
+    ),
+    _named(
+        "url-password",
+        r"(?<=thin:)[^\s/@\"']{1,60}/[^\s@\"']{1,200}(?=@)"
+        r"|(?<![\w.:/\[-])[\w.-]{1,60}:[^\s:@/\"']{1,200}(?=@(?:tcp|unix)\()",
+        *("thin:", "@tcp(", "@unix("),
+    ),
+    _named("url-token", r"(?<=://)[A-Za-z0-9_-]{20,200}(?=@)", "://"),
+    _named(
+        "url-secret",
+        r"(?i)((?<=[?&])(?:x-amz-)?(?:sig|signature|key|code|auth)=)[^\s&\"'#]{16,}",
+        "sig",
+        "key=",
+        "code=",
+        "auth=",
+    ),
+    _named(
+        "secret",
+        rf"(?i)((?<![\w-])--(?!-)[\w-]{{0,40}}{NAMED}[ =]{{1,4}}"
+        r"|\bcurl [^\n]{0,80}-u {1,4}"
+        r"|(?<![\w-])--user(?:=| {1,4}(?=[^\s:]{1,100}:(?!\d{1,9}(?!\S)))))"
+        rf"(?!-){_NO_VALUE}{_VALUE}",
+        *("--", "curl "),
+    ),
+    _named(
+        "secret",
+        rf"(?i)(\b(?:{_ASK_BY_OPTION})\b[^\n|;&]{{0,80}}? "
+        r"(?:-p(?:w|ass)?|-P|-a|-w|-pass(?:in|out)) ?"
+        r"(?:(?:pass|password):)?+)"
+        rf"(?![-:]){_NO_VALUE}{_VALUE}",
+        *_ASK_BY_OPTION_HINTS,
+    ),
+    _named(
+        "secret",
+        r"(?i)(\b(?:smbclient|net|rpcclient|wmic)\b[^\n|;&]{0,80}? (?:-U|--user)[ =]?"
+        r"[\w.\\-]{1,60}%)"
+        r"[^\s\"']{1,200}",
+        "%",
+    ),
+    _named(
+        "secret",
+        r"(?i)(\blogin\s{1,8}\S{1,100}\s{1,8}(?:password|passwd)\s{1,8})[^\s,;:=]\S{3,400}"
+        r"|(\b(?:identified\s{1,4}(?:with\s{1,4}\S{1,40}\s{1,4})?by|password)\s{1,4})'[^'\n]{4,400}'"
+        rf"|(\b(?:env|arg|setenv|setx|set -[a-z]{{1,4}})\s{{1,4}}[\w]{{0,60}}?{NAMED}\s{{1,4}})"
+        rf"(?![=:]){_NO_VALUE}{_VALUE}"
+        r"|(\b(?:passw(?:or)?d|passphrase|token|secret|api[ _-]?key) (?:is|was):? {1,4}"
+        r"|\b(?:api[ -]key|bearer): {1,4}|(?<![\w.-])(?:pass|pwd|pw)=(?!/))"
+        r"(?=[^\s\d]{0,40}\d)(?=[^\sA-Za-z]{0,40}[A-Za-z])\S{8,400}",
+        *("login", "identified", "password '", "env ", "arg ", "set", " is ", " was ", " is:"),
+        *("pass=", "pwd=", "pw=", "api key:", "api-key:", "bearer:"),
+    ),
+    _named(
+        "secret",
+        rf"(?i)(?!{_REFERENCE}){NAMED}({_COLOURS}\\?(?:[\"'][]}}]?)?\s{{0,8}}"
+        rf"(?>=>|:=|[:=：＝]|%3[ad])\s{{0,8}}{_COLOURS}(?:[bfru]{{1,2}}(?=[\"']))?+)"
+        rf"(?!\\?[\"']?(?:{_NO_VALUE[3:-1]})){_VALUE}",
+        *_NAME_HINTS,
+    ),
+    _named(
+        "secret",
+        # A name and its value as two fields, in either order.
+        rf"(?i){NAMED}([\"']?[\s,;]{{1,40}}[\"']?value[\"']?\s{{0,4}}[:=]\s{{0,4}}){_NO_VALUE}"
+        rf"{_VALUE}",
+        "value",
+    ),
+    _named(
+        "secret",
+        r"(?i)((?<=value)[\"']?\s{0,4}[:=]\s{0,4})"
+        rf"\"[^\"\n]{{6,400}}\"(?=[\s,;]{{1,20}}[\"']?(?:name|key)[\"']?\s{{0,4}}[:=]\s{{0,4}}[\"']?"
+        rf"[\w.-]{{0,60}}?{NAMED}[\"'])",
+        "value",
+    ),
+    _named(
+        "secret",
+        rf"(?i){MADE_UP}(?:_?\d{{1,3}})?({_COLOURS}=(?!=){_COLOURS}|\\?[\"']\s{{0,4}}:\s{{0,4}}|:\s{{0,4}}(?=[\"'])){_NO_VALUE}"
+        r"(?!(?:yes|no|on|off|set|unset|ok|nil|empty|str|int|bool)\b)"
+        r"(?:\\?\"[^\"\\\n]{1,5}\\?\"|\\?'[^'\\\n]{1,5}\\?'"
+        r"|(?=\w)[^\s\"',;&(){}\[\]<>]{3,400})",
+        *("pass", "kennwort"),
+    ),
+    _named(
+        "secret",
+        r"(?im)((?:^|[;&|$#>])[ \t]{0,20}(?:set|export|declare(?: -x)?)[ \t]{1,4}"
+        rf"{NAMED_ALOUD}[ \t]{{1,4}})(?![=:]){_NO_VALUE}"
+        rf"(?!(?:{ABOUT}|first|now|again|before|later|here|there|failed|done|\w{{2,20}}ly)(?!\S))"
+        r"[^\s;&|]{1,400}(?=[ \t]{0,20}(?:$|[;&|]))",
+        *("set", "export", "declare"),
+    ),
+    _named(
+        "secret",
+        r"(?i)(\b(?:mysql\w*|mariadb[\w-]*|sshpass)\b[^\n|;&]{0,80}? (?-i:-p))(?![-:=]|ort\b)"
+        rf"{_NO_VALUE}(?:\"[^\"\n]{{1,400}}\"|'[^'\n]{{1,400}}'|[^\s\"']{{1,400}})",
+        *("mysql", "mariadb", "sshpass"),
+    ),
+    _named(
+        "secret",
+        rf"(?i){CODE}({_COLOURS}\\?[\"']?(?:\s{{0,4}}[:=]\s{{0,4}}|\s{{1,4}}(?:(?:is|was):?\s{{1,4}})?)\\?[\"']?)"
+        r"(?:\d{3}[ -]\d{3,4}|\d{4,10})(?![\w.-])",
+        *("pin", "otp", "passcode", "cvv", "cvc", "code"),
+    ),
+    _named(
+        "secret",
+        rf"(?i){SAID}(:?\s{{1,4}}(?:(?:is|was|to|as|of)(?: now)?:?\s{{1,4}})?[\"'`(]?)"
+        rf"{_NO_VALUE}{_WORD_OF_TEXT}",
+        *_NAME_HINTS,
+    )._replace(is_one=is_mixed),
+    _named(
+        "secret",
+        rf"(?i){AMBIGUOUS}({_COLOURS}\\?[\"']?\s{{0,4}}[:=]\s{{0,4}}{_COLOURS}\\?[\"'`]?|(?<=--auth)\s)"
+        rf"{_NO_VALUE}{_WORD_OF_TEXT}",
+        *("auth", "salt", "pepper"),
+    )._replace(is_one=is_mixed),
+    _named(
+        "secret",
+        rf"(?i){AMBIGUOUS_KEY}({_COLOURS}\\?[\"']?\s{{0,4}}[:=]\s{{0,4}}{_COLOURS}\\?[\"'`]?|(?<=--key)\s)"
+        rf"{_NO_VALUE}{_WORD_OF_TEXT}",
+        *("key", "licen", "seed"),
+    )._replace(is_one=is_random),
+    _named("secret", rf"(?i){NAMED}(>)(?!\[redacted:)[^<>\n]{{4,4096}}(?=</)", "</"),
+    _named(
+        "jwk",
+        rf"((?<=[\"'])(?:d|dp|dq|k|p|q|qi)[\"']\s{{0,4}}:\s{{0,4}})[\"']{_BASE64URL}{{20,}}[\"']",
+        '"kty"',
+        "'kty'",
+    ),
+)
+
+
+Words = Callable[[str, str], str]
+"""What stands for a secret of a kind: ``words(kind, secret)``."""
+
+
+def without_patterns(text: str) -> tuple[str, int]:
+    """``text`` with what looks like a secret replaced by ``[redacted:kind]``, and how many were."""
+    return _without_any(text, lambda kind, _: f"[redacted:{kind}]")
+
+
+def starred(text: str) -> str:
+    """``text`` with as many stars for what looks like a secret: the rest stays in its place."""
+    return _without_any(text, lambda _, secret: "*" * len(secret))[0]
+
+
+def named_without_secrets(name: str, value: str) -> str:
+    """A value as people may see it beside its name, such as a label's, which may be what says that
+    it is a secret."""
+    if names_secret(name) and value and _NO_SECRET.match(value) is None:
+        return "[redacted:secret]"
+    told = f"{name}="  # the shape of what is named is that of an assignment
+    shown = without_patterns(told + value)[0]
+    return shown.removeprefix(told) if shown.startswith(told) else without_patterns(value)[0]
+
+
+def without_secrets(text: Untrusted, max_chars: int | None = None) -> Untrusted:
+    """A text as people may see it, or what they may see of its first ``max_chars``. A secret that
+    is cut there may be too short for its shape, so take more than is shown."""
+    return Untrusted(without_patterns(text.raw[:max_chars])[0])
+
+
+def is_token(value: str) -> bool:
+    """Whether a value has the unmistakable form of a key or token."""
+    lowered = value.lower()
+    return any(
+        shape.is_token
+        and any(hint in lowered for hint in shape.hints)
+        and shape.pattern.search(value) is not None
+        for shape in SHAPES
+    )
+
+
+def holds_secret(name: str, value: str) -> bool:
+    """Whether something would be taken out of a name, such as a label's, or its value."""
+    return without_patterns(name)[1] > 0 or named_without_secrets(name, value) != value
+
+
+def shown_names(names: Iterable[str], show: Callable[[str], str]) -> Iterator[str]:
+    """Names, such as labels', as people may see them. Two stay two: they are numbered if what is
+    shown of them is the same."""
+    seen: set[str] = set()
+    for name in names:
+        first = shown = show(name) if len(name) >= MIN_TOKEN_CHARS else name
+        number = 1
+        while shown in seen:
+            number += 1
+            shown = f"{first} {number}"
+        seen.add(shown)
+        yield shown
+
+
+def _without_any(text: str, words: Words) -> tuple[str, int]:
+    count = 0
+    lowered = text.lower()
+    for shape in SHAPES:
+        for hint in shape.hints:
+            if hint in lowered:
+                text, found = _without(shape, text, words)
+                count += found
+                break
+    return text, count
+
+
+def _without(shape: Shape, text: str, words: Words) -> tuple[str, int]:
+    say = partial(_mark, words=partial(words, shape.kind))
+    if shape.is_one is None:
+        return shape.pattern.subn(say, text)
+    parts: list[str] = []
+    at = count = 0
+    found = shape.pattern.search(text)
+    while found is not None:
+        begin = found.end(1)
+        if shape.is_one(text[begin : found.end()]):
+            parts += text[at : found.start()], say(found)
+            begin = at = found.end()
+            count += 1
+        found = shape.pattern.search(text, begin)
+    return "".join((*parts, text[at:])), count
+
+
+def _mark(match: re.Match[str], words: Callable[[str], str]) -> str:
+    if match.re.groups == 0:
+        return words(match[0])
+    # What is named before the value stays: "token=" tells a reader more than a blank line. So do
+    # quotes around it: what was JSON is JSON.
+    end = match.end(match.lastindex) if match.lastindex else match.start()
+    before, value = match.string[match.start() : end], match.string[end : match.end()]
+    if value[:1] in ("[", "{") and '"' in value:
+        return f'{before}"{words(value[1:-1])}"'
+    for quote in ('"""', "'''", '\\"', "\\'", '"', "'"):
+        if value.startswith(quote):
+            after = quote if value.endswith(quote) else ""
+            return before + quote + words(value[len(quote) : len(value) - len(after)]) + after
+    return before + words(value)

@@ -1,0 +1,331 @@
+"""Reading the ledger: any position, any moment, and whether it is still what was written.
+
+Readers use their own read-only connections and short transactions, so they never hold up the
+writer's checkpoints. A reader may be called from any thread, one call at a time.
+"""
+
+import sqlite3
+from bisect import bisect_right
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from threading import Lock
+
+import msgspec
+
+from fleet_tui.core.ids import NOWHERE, Seq, TaskId, task_number
+from fleet_tui.core.ledger.events import EngineStarted, Recorded, SegmentOpened, TaskSubmitted
+from fleet_tui.core.ledger.fold import fold
+from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState, Task
+from fleet_tui.core.tasks.retell import Retelling
+from fleet_tui.journal.directory import check
+from fleet_tui.journal.errors import JournalMissing
+from fleet_tui.journal.ledger.chain import Row
+from fleet_tui.journal.ledger.segments import (
+    MAX_TASK_EVENTS,
+    SegmentReader,
+    Submission,
+    numbered_files,
+    recorded,
+)
+from fleet_tui.journal.ledger.snapshots import newest_snapshot
+from fleet_tui.journal.ledger.troubles import unreadable
+from fleet_tui.journal.ledger.verifying import PAGE_EVENTS, Verdict, verify
+
+MAX_OPEN_SEGMENTS = 4
+MAX_SESSIONS = 1_000
+MAX_ID_CHARS = 200
+"""Nothing longer is looked for as a task's id."""
+
+
+class SessionSpan(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of the ledger between an engine's start and its end."""
+
+    epoch: int
+    version: str
+    first_seq: Seq
+    started_at_ms: int
+    ended_at_ms: int | None
+    """None while its engine runs; the last event's instant if it was killed."""
+    events: int
+    tasks: int
+
+
+class JournalReader:
+    """A ledger in a directory, for looking at."""
+
+    def __init__(self, directory: Path, *, until: Seq | None = None) -> None:
+        """``until`` is the last event that can be trusted, in a damaged journal: nothing later is
+        looked at. Raises JournalMissing and UnsafeDirectory."""
+        check(directory)
+        self.directory = directory
+        self._until = until
+        self._open: dict[Path, SegmentReader] = {}
+        self._lock = Lock()
+        self._files()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        with self._lock:
+            for segment in self._open.values():
+                segment.close()
+            self._open.clear()
+
+    def last_seq(self) -> Seq:
+        """The newest event's position."""
+        with self._lock:
+            return self._end()[0]
+
+    def span(self) -> tuple[int, int]:
+        """Instants of the first and of the last event that are kept."""
+        with self._lock:
+            (_, oldest) = self._files()[0]
+            return self._segment(oldest).ends()[0][1], self._end()[1]
+
+    def read(self, after: Seq, limit: int) -> list[Recorded]:
+        """The next events after a position, oldest first; empty when there are none yet. Fewer than
+        ``limit`` where they are large."""
+        with self._lock:
+            return self._events(after, limit)
+
+    def rows(self, after: Seq, limit: int) -> list[Row]:
+        """Like :meth:`read`, as stored."""
+        with self._lock:
+            return list(islice(self._rows(after, min(limit, PAGE_EVENTS)), limit))
+
+    def load(self, *, until_seq: Seq | None = None, until_ms: int | None = None) -> FleetState:
+        """The state after the last event that is within both limits; None means no limit."""
+        with self._lock:
+            last, _ = self._end()
+            if until_seq is not None:
+                last = min(last, until_seq)
+            if until_ms is not None:
+                last = min(last, self._last_before(until_ms))
+            files = self._files()
+            if not files or last < files[0][0]:
+                return EMPTY_STATE
+            state = self._nearest(last)
+            while state.seq < last:
+                events = self._events(state.seq, min(PAGE_EVENTS, last - state.seq))
+                assert events, (state.seq, last)
+                state = fold(state, events)
+            return state
+
+    def seq_at(self, at_ms: int) -> Seq:
+        """The last event that was committed at or before an instant; NOWHERE when none was."""
+        with self._lock:
+            return self._last_before(at_ms)
+
+    def task_events(self, task: TaskId) -> list[Recorded]:
+        """The story of one task, oldest first; of each segment at most MAX_TASK_EVENTS."""
+        story: list[Recorded] = []
+        with self._lock:
+            for _, path in self._files():
+                after, left = 0, MAX_TASK_EVENTS
+                while left > 0 and (rows := self._segment(path).task_rows(task, after)):
+                    after, left = rows[-1].seq, left - len(rows)
+                    story += [recorded(row) for row in rows]
+        return [r for r in story if self._until is None or r.seq <= self._until]
+
+    def retell(self, text: str, *, until: Seq | None = None) -> Retelling | None:
+        """What the ledger tells, up to a position, of the task people mean by ``t-42``, ``42`` or
+        its id; None when it holds none. It does not matter how long ago the task ended: its events
+        are found by an index, and its number by halving."""
+        with self._lock:
+            last = self._end()[0] if until is None else min(until, self._end()[0])
+            number = task_number(text)
+            if number is None:
+                return self._retold(TaskId(text), last) if _may_be_id(text) else None
+            task = self._submitted_as(number, last)
+            if task is None:
+                before = self._opening().find_task(text)
+                task = before.id if before is not None else None
+            return self._retold(task, last) if task is not None else None
+
+    def find_task(self, text: str, *, until: Seq | None = None) -> Task | None:
+        """That task as it stood at the position."""
+        told = self.retell(text, until=until)
+        return None if told is None else told.task
+
+    def sessions(self) -> list[SessionSpan]:
+        """The stretches between engines' starts and ends, oldest first."""
+        with self._lock:
+            marks = [row for _, path in self._files() for row in self._segment(path).engine_rows()]
+            last_seq, last_at_ms = self._end()
+            starts = [row for row in marks if row.kind == "engine.started"][-MAX_SESSIONS:]
+            ends = {row.epoch: row.at_ms for row in marks if row.kind == "engine.stopped"}
+            found = []
+            for place, row in enumerate(starts):
+                following = starts[place + 1].seq if place + 1 < len(starts) else last_seq + 1
+                ended = ends.get(row.epoch)
+                if ended is None and place + 1 < len(starts):
+                    before = self._mark(following - 1)
+                    ended = before[0] if before else last_at_ms
+                found.append(self._session(row, following, ended))
+            return found
+
+    def verify(self) -> Verdict:
+        """Check every row of every kept segment, and the head. Reads the whole ledger."""
+        return verify(self.directory)
+
+    # Inside: called with the lock held.
+
+    def _retold(self, task: TaskId, last: Seq) -> Retelling | None:
+        told: Retelling | None = None
+        for first, path in self._files():
+            after = 0
+            while first <= last and (rows := self._segment(path).task_rows(task, after)):
+                after = rows[-1].seq
+                story = [recorded(row) for row in rows if row.seq <= last]
+                if told is None:
+                    is_whole = bool(story) and isinstance(story[0].event, TaskSubmitted)
+                    told = Retelling(task, None if is_whole else self._opening().task(task))
+                told.add(story)
+        if told is None:  # a recording may begin after its end
+            before = self._opening().task(task)
+            return None if before is None else Retelling(task, before)
+        return told if told.task is not None else None
+
+    def _opening(self) -> FleetState:
+        """What the ledger begins with: empty, or of a recording what came before it."""
+        files = self._files()
+        if not files:
+            return EMPTY_STATE
+        (first,) = self._segment(files[0][1]).events(0, 1)
+        event = first.event
+        return event.state if isinstance(event, SegmentOpened) else EMPTY_STATE
+
+    def _submitted_as(self, number: int, last: Seq) -> TaskId | None:
+        """Numbers rise with positions, so halving finds one."""
+        files = self._files()
+        low, high = files[0][0] if files else 1, last + 1
+        while low < high:
+            middle = (low + high) // 2
+            found = self._submission_from(files, middle, high)
+            if found is not None and found.number == number:
+                return TaskId(found.task)
+            if found is not None and found.number < number:
+                low = found.seq + 1
+            else:
+                high = middle
+        return None
+
+    def _submission_from(
+        self, files: list[tuple[int, Path]], first: int, end: int
+    ) -> Submission | None:
+        place = max(bisect_right([start for start, _ in files], first) - 1, 0)
+        for start, path in files[place:]:
+            if start >= end:
+                break
+            found = self._segment(path).submission_from(first, end)
+            if found is not None:
+                return found
+        return None
+
+    def _session(self, row: Row, end: int, ended_at_ms: int | None) -> SessionSpan:
+        tasks = sum(self._segment(path).tasks_between(row.seq, end) for _, path in self._files())
+        event = recorded(row).event
+        return SessionSpan(
+            epoch=row.epoch,
+            version=event.version if isinstance(event, EngineStarted) else "",
+            first_seq=Seq(row.seq),
+            started_at_ms=row.at_ms,
+            ended_at_ms=ended_at_ms,
+            events=end - row.seq,
+            tasks=tasks,
+        )
+
+    def _files(self) -> list[tuple[int, Path]]:
+        files = numbered_files(self.directory, "events")
+        if self._until is None:
+            if not files:
+                raise JournalMissing(f"there is no journal in {self.directory}")
+            return files
+        return [(first, path) for first, path in files if first <= self._until]
+
+    def _end(self) -> tuple[Seq, int]:
+        """Position and instant of the newest event; NOWHERE when none can be trusted."""
+        files = self._files()
+        if not files:
+            return NOWHERE, 0
+        newest = self._segment(files[-1][1])
+        if self._until is None:
+            seq, at_ms = newest.ends()[1]
+            return Seq(seq), at_ms
+        found = newest.mark(self._until)
+        return (NOWHERE, 0) if found is None else (self._until, found[0])
+
+    def _segment(self, path: Path) -> SegmentReader:
+        segment = self._open.pop(path, None)
+        if segment is not None and not segment.is_current():
+            segment.close()
+            segment = None
+        if segment is None:
+            try:
+                segment = SegmentReader(path)
+            except sqlite3.DatabaseError as error:
+                raise unreadable(error, path, 0, 0) from error
+        self._open[path] = segment
+        while len(self._open) > MAX_OPEN_SEGMENTS:
+            self._open.pop(next(iter(self._open))).close()
+        return segment
+
+    def _rows(self, after: int, page: int) -> Iterator[Row]:
+        files = self._files()
+        place = max(bisect_right([first for first, _ in files], after + 1) - 1, 0)
+        for _, path in files[place:]:
+            yield from self._segment(path).all_rows(after, page)
+
+    def _events(self, after: int, limit: int) -> list[Recorded]:
+        files = self._files()
+        if self._until is not None:
+            limit = min(limit, self._until - after)
+        place = max(bisect_right([first for first, _ in files], after + 1) - 1, 0)
+        found: list[Recorded] = []
+        for _, path in files[place:]:
+            segment = self._segment(path)
+            while len(found) < limit:
+                wanted = min(limit - len(found), PAGE_EVENTS)
+                page = segment.events(after, wanted)
+                if not page:
+                    break
+                found += page
+                after = page[-1].seq
+                if len(page) < wanted and after < segment.ends()[1][0]:
+                    return found  # a page of large events ends early
+        return found
+
+    def _mark(self, seq: int) -> tuple[int, bytes] | None:
+        files = self._files()
+        place = bisect_right([first for first, _ in files], seq) - 1
+        return None if place < 0 else self._segment(files[place][1]).mark(seq)
+
+    def _hash_at(self, seq: int) -> bytes | None:
+        found = self._mark(seq)
+        return None if found is None else found[1]
+
+    def _last_before(self, at_ms: int) -> Seq:
+        """Instants never run backwards and positions have no gaps, so halving finds it."""
+        files = self._files()
+        low, high = files[0][0] - 1, int(self._end()[0])
+        while low < high:
+            middle = (low + high + 1) // 2
+            found = self._mark(middle)
+            if found is not None and found[0] <= at_ms:
+                low = middle
+            else:
+                high = middle - 1
+        return Seq(low) if low >= files[0][0] else NOWHERE
+
+    def _nearest(self, last: Seq) -> FleetState:
+        files = self._files()
+        firsts = [first for first, _ in files]
+        place = max(bisect_right(firsts, last) - 1, 0)
+        state = newest_snapshot(self.directory, firsts[place], last, self._hash_at)
+        if state is not None:
+            return state
+        return msgspec.structs.replace(EMPTY_STATE, seq=Seq(firsts[place] - 1))
+
+
+def _may_be_id(text: str) -> bool:
+    return 0 < len(text) <= MAX_ID_CHARS and text.isascii()

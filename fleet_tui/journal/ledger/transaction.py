@@ -1,0 +1,122 @@
+"""One transaction as one call, that says truly whether it was stored."""
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from fleet_tui.journal.ledger.segments import EventRow
+from fleet_tui.journal.ledger.troubles import PRIMARY, code_of
+
+FAMILY: Final = ("", "-wal", "-shm")
+"""What SQLite's names for the parts of a database in WAL mode end in."""
+
+Identity = tuple[int, int]
+"""Device and inode of a file."""
+
+
+def identity(path: str | Path) -> Identity | None:
+    """Which file has this name now; None for none. Raises OSError when the system does not tell."""
+    try:
+        found = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino
+
+
+class FilesGone(sqlite3.OperationalError):
+    """Files that are written to do not have their names any more: what was stored in them just now
+    may be in no file that can be opened."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(f"{' and '.join(names)} was removed or replaced")
+        self.names = tuple(names)
+
+
+class CommitInDoubt(sqlite3.OperationalError):
+    """The disk may or may not have the transaction; the error is the cause."""
+
+    def __init__(self, cause: sqlite3.Error) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+_NOT_COMMITTED = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY})
+"""A COMMIT that ends so has not written its last frame, and so does SQLITE_IOERR_WRITE."""
+
+
+class Transaction(sqlite3.Connection):
+    """A connection whose ``executemany`` is one whole transaction.
+
+    aiosqlite runs each call on the connection's own thread and pays a thread hop for it; this way a
+    batch is one call, and nothing else can come between BEGIN and COMMIT.
+    """
+
+    def __init__(self, database: str | Path, *arguments: Any, **options: Any) -> None:
+        super().__init__(database, *arguments, **options)
+        self._path = Path(database)
+        self._files: tuple[Identity | None, ...] | None = None
+        """Which files the segment and its companions are; None before the first commit."""
+
+    def executemany(  # type: ignore[override]  # narrower than sqlite3's: rows only
+        self, sql: str, rows: Sequence[EventRow], /
+    ) -> sqlite3.Cursor:
+        """All rows or none. Raises sqlite3.Error when it is none; CommitInDoubt and FilesGone when
+        the error came so late that the disk may have them. The transaction is over either way.
+        Without rows only the files are looked after."""
+        if not rows:
+            self.look_after_files()
+            return self.cursor()
+        self.execute("BEGIN IMMEDIATE")
+        try:
+            cursor = super().executemany(sql, rows)
+        except BaseException:  # the transaction is taken back
+            self._take_back()
+            raise
+        try:
+            self._commit()
+            self.look_after_files()
+        except BaseException:  # the cursor is let go
+            # The error outlives the connection, and with the cursor in its traceback SQLite would
+            # keep the connection open, and share its files that are gone with the next one.
+            cursor.close()
+            raise
+        return cursor
+
+    def _commit(self) -> None:
+        try:
+            self.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._take_back()
+            code = code_of(error) or 0
+            if code == sqlite3.SQLITE_IOERR_WRITE or code & PRIMARY in _NOT_COMMITTED:
+                raise
+            raise CommitInDoubt(error) from error
+
+    def look_after_files(self) -> None:
+        """Whether the files that we write to still have their names: without them a commit is
+        stored in files that nobody can open again. What is in a write-ahead log that lost its name
+        goes into the segment, so that nothing of it is lost. Raises FilesGone; sqlite3.Error."""
+        now = tuple(identity(f"{self._path}{suffix}") for suffix in FAMILY)
+        if self._files is None or None in self._files:
+            self._files = now
+            return
+        gone = [
+            f"{self._path.name}{suffix}"
+            for suffix, was, found in zip(FAMILY, self._files, now, strict=True)
+            if was != found
+        ]
+        if not gone:
+            return
+        if now[0] == self._files[0]:
+            self.execute("PRAGMA wal_checkpoint(FULL)")
+        raise FilesGone(gone)
+
+    def _take_back(self) -> None:
+        if not self.in_transaction:
+            return
+        try:
+            self.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise CommitInDoubt(error) from error

@@ -1,0 +1,137 @@
+"""What the system's refusals at the journal's edge mean: errors of the operating system and of
+SQLite, mapped to the one table of :mod:`fleet_tui.core.modes`.
+
+SQLite keeps the error number to itself: ``unable to open database file`` may be a missing file, a
+permission, or no descriptor being left. For such codes the directory is touched, which meets the
+same refusal with its number.
+"""
+
+import os
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from fleet_tui.core.modes import TROUBLES, Trouble, trouble_of_errno
+from fleet_tui.journal.errors import JournalDamaged, JournalError, JournalFailed
+from fleet_tui.journal.ledger.lockers import in_words as named
+from fleet_tui.journal.ledger.lockers import lockers
+from fleet_tui.journal.ledger.segments import numbered_files
+
+Refusal = sqlite3.Error | OSError | MemoryError
+
+PRIMARY: Final = 0xFF
+"""The low byte of an extended result code. Source: https://www.sqlite.org/rescode.html"""
+
+_BY_PRIMARY: Final[dict[int, Trouble]] = {
+    sqlite3.SQLITE_FULL: Trouble.DISK_FULL,
+    sqlite3.SQLITE_BUSY: Trouble.LOCKED,
+    sqlite3.SQLITE_LOCKED: Trouble.LOCKED,
+    sqlite3.SQLITE_PROTOCOL: Trouble.LOCKED,
+    sqlite3.SQLITE_NOMEM: Trouble.NO_MEMORY,
+    sqlite3.SQLITE_IOERR: Trouble.DISK_ERROR,
+    sqlite3.SQLITE_READONLY: Trouble.READ_ONLY_FILE_SYSTEM,
+    sqlite3.SQLITE_PERM: Trouble.NOT_PERMITTED,
+    sqlite3.SQLITE_AUTH: Trouble.NOT_PERMITTED,
+    sqlite3.SQLITE_CANTOPEN: Trouble.UNCLEAR,
+    sqlite3.SQLITE_NOLFS: Trouble.FILE_TOO_LARGE,
+    sqlite3.SQLITE_INTERRUPT: Trouble.INTERRUPTED,
+    sqlite3.SQLITE_ABORT: Trouble.INTERRUPTED,
+    sqlite3.SQLITE_CORRUPT: Trouble.DAMAGED,
+    sqlite3.SQLITE_NOTADB: Trouble.DAMAGED,
+}
+"""Codes that are not here (an SQL error, a constraint) say nothing about the system."""
+
+_BY_CODE: Final[dict[int, Trouble]] = {
+    sqlite3.SQLITE_IOERR_NOMEM: Trouble.NO_MEMORY,
+    sqlite3.SQLITE_IOERR_BLOCKED: Trouble.LOCKED,
+    sqlite3.SQLITE_READONLY_DBMOVED: Trouble.DIRECTORY_GONE,
+}
+
+_HIDES_A_NUMBER: Final = frozenset(
+    {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
+)
+"""Codes behind which the operating system's own error decides."""
+
+TOUCH_NAME: Final = ".touch.new"
+"""Like every ``.*.new``, the next engine removes it should it be left behind."""
+
+TOUCH_BYTES: Final = 64 * 1024
+"""Enough to meet a quota."""
+
+
+def trouble_of(error: Refusal, directory: Path) -> Trouble:
+    """What a refusal means. May touch the directory to find out; never raises."""
+    if isinstance(error, MemoryError):
+        return Trouble.NO_MEMORY
+    if isinstance(error, OSError):
+        return trouble_of_errno(error.errno)
+    code = code_of(error)
+    if code is None:
+        return Trouble.UNCLEAR
+    found = _BY_CODE.get(code) or _BY_PRIMARY.get(code & PRIMARY, Trouble.UNCLEAR)
+    if code & PRIMARY not in _HIDES_A_NUMBER or found is Trouble.DIRECTORY_GONE:
+        return found
+    met = touched(directory)
+    return found if met is None else trouble_of_errno(met.errno)
+
+
+def code_of(error: sqlite3.Error) -> int | None:
+    """The extended result code; None for an error that is not SQLite's own."""
+    code: int | None = getattr(error, "sqlite_errorcode", None)
+    return code
+
+
+def touched(directory: Path) -> OSError | None:
+    """Make, write, sync and remove a file in the directory: what the system says to that."""
+    path = directory / TOUCH_NAME
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        file = os.open(path, flags, 0o600)
+        try:
+            os.write(file, bytes(TOUCH_BYTES))
+            os.fsync(file)
+        finally:
+            os.close(file)
+            with suppress(OSError):
+                path.unlink()
+    except OSError as error:
+        return error
+    return None
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether a file that could be opened is not what was written: what SQLite found in it, or what
+    is missing in it. False for everything that the system refused on the way there."""
+    code = code_of(error)
+    return code is None or _BY_PRIMARY.get(code & PRIMARY, Trouble.DAMAGED) is Trouble.DAMAGED
+
+
+def in_words(trouble: Trouble, error: Refusal, directory: Path) -> str:
+    """``the disk reports errors: [Errno 5] Input/output error``; for a lock, who holds it where the
+    system tells: ``another program holds a lock on the ledger: pid 12 (sqlite3)``."""
+    if trouble is Trouble.LOCKED:
+        files = numbered_files(directory, "events")
+        if files and (holders := named(lockers(files[-1][1], but=os.getpid()))):
+            return f"{TROUBLES[trouble].words}: {holders}"
+    name = getattr(error, "sqlite_errorname", None)
+    own = f"{error} ({name})" if name else str(error)
+    return f"{TROUBLES[trouble].words}: {own}" if own else TROUBLES[trouble].words
+
+
+def failure(error: Refusal, directory: Path, what: str) -> JournalFailed:
+    """A refusal as the error that ends the use of a ledger; ``what`` cannot be done."""
+    trouble = trouble_of(error, directory)
+    return JournalFailed(
+        f"{what}: {in_words(trouble, error, directory)}",
+        hint=TROUBLES[trouble].advice,
+        trouble=trouble,
+    )
+
+
+def unreadable(error: sqlite3.Error, path: Path, first_bad_seq: int, last_seq: int) -> JournalError:
+    """A file of the ledger that could not be read: damaged where that is proved, else refused."""
+    if is_damage(error):
+        reason = f"{path.name} cannot be read ({error})"
+        return JournalDamaged(path.parent, reason, first_bad_seq, last_seq)
+    return failure(error, path.parent, f"{path} cannot be read")

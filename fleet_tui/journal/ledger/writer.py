@@ -1,0 +1,573 @@
+"""The ledger's one writer.
+
+``append`` returns when its events are on the disk. Requests that wait together share one
+transaction, so that many callers pay for one fsync; a cancelled caller changes nothing for the
+others, and its events are stored all the same.
+
+A full disk is no failure: SQLite has then taken back the whole transaction, so callers are told
+that nothing was stored, the ballast makes room for what the engine says about itself, and writing
+goes on once the ballast can be made anew. Neither is anything else that the system refuses before
+a commit is on its way: a foreign lock, no memory, no descriptors, a read-only file system.
+The next call simply tries again. Only after an error that leaves open what the disk has of a commit
+is nothing trusted any more: the writer has failed, says so to every caller, and a new one must
+verify. What each refusal means stands in :data:`fleet_tui.core.modes.TROUBLES`.
+"""
+
+import asyncio
+import contextlib
+import errno
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import aiosqlite
+
+from fleet_tui.core.ids import Epoch, Seq
+from fleet_tui.core.ledger.events import (
+    EngineModeChanged,
+    EngineStarted,
+    EngineStopped,
+    Event,
+    Recorded,
+)
+from fleet_tui.core.ledger.fold import fold
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.modes import TROUBLES, EngineMode, Healing, Trouble, trouble_of_errno
+from fleet_tui.journal.directory import LOCK_NAME, EngineLock, holder_now
+from fleet_tui.journal.errors import (
+    EpochLost,
+    JournalError,
+    JournalFailed,
+    JournalFull,
+    JournalHeldUp,
+    JournalInUse,
+    StateGone,
+)
+from fleet_tui.journal.ledger.chain import HEAD_NAME, Head, link, write_head
+from fleet_tui.journal.ledger.codec import Encoded, encode
+from fleet_tui.journal.ledger.opening import Taken, open_segment, take
+from fleet_tui.journal.ledger.segments import LOCK_WAIT_S, EventRow, newest_epoch
+from fleet_tui.journal.ledger.snapshots import SNAPSHOT_EVERY, write_snapshot
+from fleet_tui.journal.ledger.statements import query
+from fleet_tui.journal.ledger.transaction import CommitInDoubt, FilesGone, Transaction, identity
+from fleet_tui.journal.ledger.troubles import Refusal, failure, in_words, trouble_of
+from fleet_tui.journal.upkeep import ballast
+
+MAX_BATCH_REQUESTS = 64
+"""Requests that share a transaction."""
+
+MAX_WAITING_REQUESTS = 4_096
+"""Callers beyond this wait for their turn to wait."""
+
+MAX_SEGMENT_ROWS = 200_000
+MAX_SEGMENT_BYTES = 64 * 1024 * 1024
+"""Bodies of one segment, its opening state not counted."""
+
+MAX_REMADE = 16
+MAX_TIMES = 4_096
+
+KEEP_EVERY_S = 1.0
+"""At most this often the head is written, the WAL checkpointed and a snapshot taken."""
+
+WAL_PAGES = 8_192
+"""A WAL of 32 MiB is checkpointed by the write itself; normally the keeper comes first."""
+
+
+class _Request(NamedTuple):
+    events: Sequence[Event]
+    encoded: Sequence[Encoded]
+    at_ms: int
+    done: "asyncio.Future[tuple[Recorded, ...]]"
+
+
+class JournalWriter:
+    """The owner of a ledger. Make one with :meth:`open`; every one must be closed."""
+
+    def __init__(
+        self,
+        directory: Path,
+        now_ms: Callable[[], int],
+        taken: Taken,
+        connection: aiosqlite.Connection,
+        batch_requests: int,
+        pid: int,
+    ) -> None:
+        self.directory = directory
+        self.epoch: Epoch = taken.epoch
+        self.failure: JournalFailed | None = None
+        """Why nothing is written any more; None while all is well."""
+        self._now_ms = now_ms
+        self._pid = pid
+        self._lock = taken.lock
+        self._path = taken.path
+        self._head = taken.head
+        self._state = taken.state
+        self._rows = taken.rows
+        self._bytes = 0
+        self._snapshot_seq = int(taken.head.seq)
+        self._connection = connection
+        self._batch_requests = batch_requests
+        self._abandoned: asyncio.Future[None] | None = None
+        """Set when the connection was stopped instead of closed: its thread's end."""
+        self._waiting: deque[_Request] = deque()
+        self._room = asyncio.Semaphore(MAX_WAITING_REQUESTS)
+        self._wake = asyncio.Event()
+        self._dirty = asyncio.Event()
+        self._full = taken.full
+        """The disk was full and the ballast could not be made anew since."""
+        self._home = identity(directory)
+        self._head_mark = _mark(directory / HEAD_NAME)
+        """Which head file was written last, by :func:`take` at first."""
+        self._remade: deque[str] = deque(maxlen=MAX_REMADE)
+        """Names of files that went away and were made again, the newest last."""
+        self._times: deque[tuple[float, float]] = deque(maxlen=MAX_TIMES)
+        """(when, how long) of the newest commits, in seconds."""
+        self._held_up: JournalHeldUp | None = None
+        """Why the newest try stored nothing."""
+        self.behind: JournalHeldUp | None = None
+        """Why the head cannot be kept up with the ledger, which can be written; None when it is."""
+        self._between = False
+        """The segment is sealed and the next one could not be made yet."""
+        self._failed = asyncio.Event()
+        self._closing = False
+        self._stopping = asyncio.Event()
+        self._task = asyncio.create_task(self._run(), name="journal writer")
+        self._keeper = asyncio.create_task(self._keep(), name="journal keeper")
+
+    @classmethod
+    async def open(
+        cls,
+        directory: Path,
+        now_ms: Callable[[], int],
+        version: str,
+        pid: int,
+        *,
+        batch_requests: int = MAX_BATCH_REQUESTS,
+    ) -> "JournalWriter":
+        """Own the ledger in ``directory`` and record that an engine started.
+
+        Makes the directory and the ledger when there are none. ``batch_requests`` share a
+        transaction at most; more of them suit bulk writing, where no caller waits for its own
+        event. Raises UnsafeDirectory, JournalInUse (naming the holder), JournalDamaged,
+        RestoreUnfinished, JournalTooNew, JournalHeldUp, JournalFailed.
+        """
+        opening = asyncio.create_task(asyncio.to_thread(take, directory, now_ms, pid))
+        try:
+            taken = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            with contextlib.suppress(Exception):  # whatever it was, nobody waits for it any more
+                (await opening).lock.release()
+            raise
+        except (sqlite3.Error, OSError, MemoryError) as error:
+            raise await _cannot_open(directory, error) from error
+        try:
+            connection = await _connect(taken.path)
+        except (sqlite3.Error, OSError, MemoryError) as error:
+            taken.lock.release()
+            raise await _cannot_open(directory, error) from error
+        except BaseException:  # the lock is let go
+            taken.lock.release()
+            raise
+        writer = cls(directory, now_ms, taken, connection, batch_requests, pid)
+        try:
+            started = EngineStarted(epoch=writer.epoch, version=version, pid=pid)
+            await writer.append([started], now_ms())
+        except BaseException:  # the writer is closed, with its lock
+            await writer.close("")
+            raise
+        return writer
+
+    @property
+    def state(self) -> FleetState:
+        """What every committed event adds up to, this instant; no caller needs to fold again."""
+        return self._state
+
+    @property
+    def last_seq(self) -> Seq:
+        """The newest committed position."""
+        return self._head.seq
+
+    def take_remade(self) -> list[str]:
+        """Names of files of the ledger that went away and were made again since the last call."""
+        names = list(self._remade)
+        self._remade.clear()
+        return names
+
+    def commit_times(self) -> list[tuple[float, float]]:
+        """(when on the loop's clock, how many seconds) of the newest commits."""
+        return list(self._times)
+
+    async def failed(self) -> None:
+        """Wait until nothing can be written any more, and raise why."""
+        await self._failed.wait()
+        assert self.failure is not None
+        raise self.failure
+
+    async def append(self, events: Sequence[Event], at_ms: int) -> tuple[Recorded, ...]:
+        """Store events, all or none, and return them at their places once they are on the disk.
+
+        ``at_ms`` is raised to the newest instant of the ledger if it is earlier. A caller that is
+        cancelled while it waits does not know; its events may be stored. Raises JournalHeldUp when
+        the system refuses (nothing is stored, and a later try may succeed), JournalFailed when
+        the writer has failed or is closed, codec.Unstorable for an event that could not be read
+        back, and whatever :func:`fold` raises for one that does not fit (nothing is stored then).
+        """
+        if not events:
+            return ()
+        encoded = [encode(event) for event in events]
+        async with self._room:
+            if self.failure is not None:
+                raise self.failure
+            if self._closing:
+                raise JournalFailed("the journal is closed")
+            done: asyncio.Future[tuple[Recorded, ...]] = asyncio.get_running_loop().create_future()
+            self._waiting.append(_Request(events, encoded, at_ms, done))
+            self._wake.set()
+            return await done
+
+    async def close(self, reason: str) -> None:
+        """Record that the engine stopped, write the head and let go. Safe to call twice."""
+        if self._closing:
+            return
+        if self.failure is None and reason:
+            with contextlib.suppress(JournalFailed, JournalHeldUp):
+                await self.append([EngineStopped(reason=reason)], self._now_ms())
+        self._closing = True
+        self._stopping.set()
+        self._wake.set()
+        self._dirty.set()
+        try:
+            await asyncio.gather(self._task, self._keeper, return_exceptions=True)
+            if self._abandoned is not None:
+                await self._abandoned
+            else:
+                await self._connection.close()
+            if self.failure is None:
+                await asyncio.to_thread(write_head, self.directory, self._head)
+        except (sqlite3.Error, OSError) as error:  # every event is stored; the head is behind
+            await self._fail_with(error)
+        finally:
+            self._lock.release()
+
+    # The writer's own task: the only one that touches the connection.
+
+    async def _run(self) -> None:
+        try:
+            while not (self._closing and not self._waiting):
+                await self._wake.wait()
+                self._wake.clear()
+                while self._waiting:
+                    await self._commit(self._next_batch())
+        except BaseException as error:  # its thread is ended, and its callers are told
+            self._abandoned = self._connection.stop()  # its thread would keep the process alive
+            self._fail(JournalFailed(f"the journal's writer stopped: {error!r}"))
+            raise
+
+    def _next_batch(self) -> list[_Request]:
+        size = min(len(self._waiting), self._batch_requests)
+        return [self._waiting.popleft() for _ in range(size)]
+
+    async def _commit(self, batch: list[_Request]) -> None:
+        if not await self._ready_for(batch):
+            _refuse(batch, self.failure or self._held_up or JournalFull())
+            return
+        try:
+            rows, placed, head = self._place(batch)
+            state = fold(self._state, [recorded for events in placed for recorded in events])
+        except Exception as error:  # a bug in an event or in fold: its callers get it, as it is
+            _refuse(batch, error)
+            return
+        began_s = asyncio.get_running_loop().time()
+        try:
+            await self._connection.executemany(query("event_insert"), rows)
+        except sqlite3.Error as error:
+            await self._refused(error)
+            _refuse(batch, self.failure or self._held_up)
+            return
+        except BaseException:  # its callers are told
+            _refuse(batch, JournalFailed("the journal's writer was stopped; it may be stored"))
+            raise
+        ended_s = asyncio.get_running_loop().time()
+        self._times.append((ended_s, ended_s - began_s))
+        self._head, self._state = head, state
+        self._rows += len(rows)
+        self._bytes += sum(len(row[5]) for row in rows)
+        for request, events in zip(batch, placed, strict=True):
+            if not request.done.done():
+                request.done.set_result(events)
+        self._dirty.set()
+        if self._rows >= MAX_SEGMENT_ROWS or self._bytes >= MAX_SEGMENT_BYTES:
+            await self._rotate()
+
+    def _place(
+        self, batch: list[_Request]
+    ) -> tuple[list[EventRow], list[tuple[Recorded, ...]], Head]:
+        """Give every event its place: sequence, instant that never runs backwards, hash."""
+        seq, digest = self._head
+        at_ms = self._state.at_ms
+        rows: list[EventRow] = []
+        placed = []
+        for request in batch:
+            at_ms = max(at_ms, request.at_ms)
+            events = []
+            for event, (kind, v, body, task) in zip(request.events, request.encoded, strict=True):
+                seq = Seq(seq + 1)
+                digest = link(digest, seq, at_ms, self.epoch, kind, v, body)
+                rows.append((seq, at_ms, self.epoch, kind, v, body, digest, task))
+                events.append(Recorded(seq, at_ms, self.epoch, event))
+            placed.append(tuple(events))
+        return rows, placed, Head(seq, digest)
+
+    async def _rotate(self) -> None:
+        """Seal the segment and open the next one with the state so far."""
+        try:
+            async with self._connection.execute(
+                query("segment_seal"), {"epoch": self.epoch}
+            ) as cursor:
+                if cursor.rowcount != 1:
+                    raise EpochLost("another engine took over this ledger")
+            self._between = True
+            await self._connection.close()
+        except sqlite3.Error as error:
+            # A segment may grow a little longer; a later commit tries again.
+            await self._refused(error)
+        except JournalFailed as error:
+            self._fail(error)
+        else:
+            await self._begin_segment()
+
+    async def _begin_segment(self) -> None:
+        head, state = self._head, self._state
+        try:
+            self._path, self._head, opened = await asyncio.to_thread(
+                open_segment, self.directory, head, state, state.at_ms, self.epoch
+            )
+            self._connection = await _connect(self._path)
+        except FileExistsError:
+            self._fail(EpochLost("another engine took over this ledger"))
+        except (sqlite3.Error, OSError, MemoryError) as error:
+            if self._head == head:
+                await self._refused(error)
+            else:
+                await self._fail_with(error)
+        else:
+            self._between = False
+            self._state = fold(state, [opened])
+            self._rows, self._bytes = 1, 0
+
+    async def _refused(self, error: Refusal) -> None:
+        """Take a refusal in: what can be tried again is told and tried again; otherwise the writer
+        has failed."""
+        if ballast.is_full(error):
+            self._held_up = _full(error)
+            await self._give_up_ballast()
+            return
+        if isinstance(error, CommitInDoubt | FilesGone) or _is_fenced(error):
+            await self._fail_with(error)
+            return
+        held_up = await asyncio.to_thread(_held_up, error, self.directory)
+        if held_up is None:
+            await self._fail_with(error)
+        self._held_up = held_up
+
+    async def _give_up_ballast(self) -> None:
+        """Make room for the events that say that there is none."""
+        self._full = True
+        try:
+            await asyncio.to_thread(ballast.release, self.directory)
+        except OSError as error:
+            await self._refused(error)
+
+    async def _ready_for(self, batch: Iterable[_Request]) -> bool:
+        """Whether a batch can be tried: not after a failure, and after a full disk only once there
+        is room again, or when it is what room was kept back for."""
+        if self.failure is None and self._between:
+            await self._begin_segment()
+        if self.failure is None and self._full and not all(map(_has_room_kept, batch)):
+            try:
+                self._full = not await asyncio.to_thread(ballast.make, self.directory)
+            except OSError as error:
+                await self._refused(error)
+            else:
+                self._held_up = JournalFull()
+            if self._full:
+                return False
+        return self.failure is None and not self._between
+
+    async def _fail_with(self, error: Refusal) -> None:
+        """Nothing is written after this; a directory that went away is the reason for the rest."""
+        try:
+            await asyncio.to_thread(self._stay_home)
+        except StateGone as gone:
+            self._fail(gone)
+        except OSError:
+            self._fail(await asyncio.to_thread(_failure, error, self.directory))
+        else:
+            self._fail(await asyncio.to_thread(_failure, error, self.directory))
+
+    def _fail(self, failure: JournalFailed) -> None:
+        if self.failure is None:
+            self.failure = failure
+            self._failed.set()
+        _refuse(self._waiting, self.failure)
+        self._waiting.clear()
+
+    # The keeper's: what follows the ledger at leisure, off the path of a commit.
+
+    async def _keep(self) -> None:
+        while self.failure is None and not self._stopping.is_set():
+            behind = self._dirty.is_set()
+            self._dirty.clear()
+            try:
+                await asyncio.to_thread(self._stay_home)
+                await asyncio.to_thread(self._stay_owner)
+                if not self._between:  # what is asked of a closed connection is never answered
+                    await self._connection.executemany(query("event_insert"), [])
+                head_gone = await asyncio.to_thread(self._is_head_gone)
+                if behind or head_gone:
+                    await asyncio.to_thread(self._keep_up, self._path, self._head, self._state)
+                    self.behind = None
+            except FilesGone as error:
+                await self._fail_with(error)
+            except (sqlite3.Error, OSError, MemoryError) as error:
+                self._dirty.set()  # the head is behind; the ledger itself is not
+                self.behind = await asyncio.to_thread(_held_up, error, self.directory)
+                if self.behind is None:
+                    await self._fail_with(error)
+            except JournalFailed as error:
+                self._fail(error)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), KEEP_EVERY_S)
+
+    def is_owner(self) -> bool:
+        """Whether no other engine has taken this ledger over, as its files say at this moment.
+
+        For what is done beside the ledger: a commit finds out by itself. Never raises.
+        """
+        if self._lock.is_ours:
+            return True
+        try:
+            return newest_epoch(self.directory) == self.epoch
+        except (JournalError, sqlite3.Error, OSError):
+            return False
+
+    def _stay_home(self) -> None:
+        """Notice that the state directory is not where it was. Raises StateGone, OSError."""
+        now = identity(self.directory)
+        if now != self._home:
+            raise StateGone(
+                self.directory, "nothing is there now" if now is None else "another one is there"
+            )
+
+    def _is_head_gone(self) -> bool:
+        """Whether the head file is not the one that was written last: it is then written anew."""
+        gone = _mark(self.directory / HEAD_NAME) != self._head_mark
+        if gone:
+            self._remade.append(HEAD_NAME)
+        return gone
+
+    def _stay_owner(self) -> None:
+        """Notice, within KEEP_EVERY_S and without having anything to write, that the lock file is
+        gone or another engine came. Raises EpochLost."""
+        if self._lock.is_ours:
+            return
+        try:
+            lock = EngineLock(self.directory, holder_now(self._pid, self._now_ms))
+        except JournalInUse as error:
+            raise EpochLost(f"another engine took over this ledger: {error.message}") from error
+        if newest_epoch(self.directory) != self.epoch:
+            lock.release()
+            raise EpochLost("another engine took over this ledger")
+        self._lock.release()
+        self._lock = lock
+        self._remade.append(LOCK_NAME)
+
+    def _keep_up(self, path: Path, head: Head, state: FleetState) -> None:
+        write_head(self.directory, head)
+        self._head_mark = _mark(self.directory / HEAD_NAME)
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        if head.seq - self._snapshot_seq >= SNAPSHOT_EVERY:
+            self._snapshot_seq = head.seq
+            write_snapshot(self.directory, state, head.hash)
+
+
+async def _connect(path: Path) -> aiosqlite.Connection:
+    connection = await aiosqlite.connect(
+        path, isolation_level=None, factory=Transaction, timeout=LOCK_WAIT_S
+    )
+    try:
+        await connection.execute("PRAGMA journal_mode = WAL")
+        await connection.execute("PRAGMA synchronous = FULL")
+        await connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+    except BaseException:  # its thread is ended
+        connection.stop()
+        raise
+    return connection
+
+
+def _has_room_kept(request: _Request) -> bool:
+    """Whether a request is what the ballast is for: an engine that starts, ends or runs full."""
+    return all(
+        isinstance(event, EngineStarted | EngineStopped)
+        or (isinstance(event, EngineModeChanged) and event.mode is EngineMode.READ_ONLY)
+        for event in request.events
+    )
+
+
+def _mark(path: Path) -> tuple[int, int, int] | None:
+    """Which file this is and which content of it; None for none. Raises OSError."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _is_fenced(error: Refusal) -> bool:
+    return isinstance(error, sqlite3.IntegrityError) and "fenced" in str(error)
+
+
+def _full(error: Refusal) -> JournalFull:
+    """SQLite tells a quota as an error of the disk, so only the system's own error names it."""
+    number = error.errno if isinstance(error, OSError) else errno.ENOSPC
+    return JournalFull(trouble=trouble_of_errno(number))
+
+
+def _held_up(error: Refusal, directory: Path) -> JournalHeldUp | None:
+    """A refusal that may be tried again; None for one after which the ledger must be read anew.
+    Blocks."""
+    trouble = trouble_of(error, directory)
+    if TROUBLES[trouble].healing is not Healing.TRY_AGAIN:
+        return None
+    return JournalHeldUp(trouble, in_words(trouble, error, directory))
+
+
+def _failure(error: Refusal, directory: Path) -> JournalFailed:
+    """Why nothing is written any more. Blocks."""
+    if _is_fenced(error):
+        return EpochLost("another engine took over this ledger")
+    if isinstance(error, FilesGone):
+        return JournalFailed(
+            f"files of the ledger in {directory} went away while they were written to: {error}",
+            trouble=Trouble.DIRECTORY_GONE,
+        )
+    cause = error.cause if isinstance(error, CommitInDoubt) else error
+    return failure(cause, directory, "the journal cannot be written")
+
+
+async def _cannot_open(directory: Path, error: Refusal) -> JournalError:
+    if ballast.is_full(error):
+        return _full(error)
+    return await asyncio.to_thread(
+        failure, error, directory, f"cannot open the journal in {directory}"
+    )
+
+
+def _refuse(requests: Iterable[_Request], error: Exception | None) -> None:
+    assert error is not None
+    for request in requests:
+        if not request.done.done():
+            request.done.set_exception(error)

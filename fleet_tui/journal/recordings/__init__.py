@@ -1,0 +1,1 @@
+"""Recordings: a slice of the ledger that travels, and opening one that anybody may have made."""

@@ -1,0 +1,1 @@
+"""What is kept beside the ledger: looks, the pulse of the fleet, log lines. Bounded."""

@@ -1,0 +1,278 @@
+"""Log lines: stored in bulk, found by word, bounded by bytes.
+
+A word is what stands between spaces and punctuation, with ``- _ . : /`` inside belonging to it, so
+that paths, addresses and ids are one word. At a word's ends those characters do not count.
+"""
+
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from fleet_tui.core.ids import AgentName, TaskId
+from fleet_tui.core.logs import Level, LogGap, LogLine
+from fleet_tui.core.text.untrusted import Untrusted
+from fleet_tui.journal.ledger.statements import query
+from fleet_tui.journal.telemetry.rolling import (
+    Bounds,
+    RollingConnection,
+    RollingReader,
+    RollingRow,
+    RollingWriter,
+    Value,
+)
+
+LOG_BOUNDS = Bounds(file_bytes=64 * 1024 * 1024, files=8, keep_ms=14 * 86_400_000)
+MAX_WORDS = 16
+"""Words of a query that count."""
+
+BUFFER_FULL = "more lines came than could be stored"
+_BEGINNING = 0
+_END = 2**62
+
+_EDGES = re.compile(
+    r"(?<![-_.:/])(?:"  # at the beginning of a run, which is looked at once however long it is
+    r"(?<![^\W_])[-_.:/]++"  # no letter or digit before it
+    r"|[-_.:/]++(?![^\W_])"  # none after it
+    r")"
+)
+_WORD = re.compile(r"[0-9A-Za-z][-_.:/0-9A-Za-z]*\*?")
+
+
+class LogFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which lines; None means any. The newest win when there are more than ``limit``."""
+
+    source: AgentName | None = None
+    task: TaskId | None = None
+    level: Level = Level.UNKNOWN
+    """This level or worse."""
+    words: str = ""
+    """All of these words, in any order; ``disk*`` is any word that begins so."""
+    since_ms: int | None = None
+    until_ms: int | None = None
+    after_line: int | None = None
+    before_line: int | None = None
+    limit: int = 500
+
+
+def line_row(line: LogLine | LogGap) -> RollingRow:
+    """A line or gap as a row."""
+    if isinstance(line, LogGap):
+        counts = (1, line.lines, line.bytes)
+        return (line.received_at_ms, line.source, 0, None, None, _storable(line.reason), *counts)
+    return (
+        line.received_at_ms,
+        line.source,
+        int(line.level),
+        line.task,
+        line.written_at_ms,
+        _storable(line.text.raw),
+        0,
+        None,
+        None,
+    )
+
+
+def _storable(text: str) -> str:
+    """SQLite stores UTF-8; half a surrogate pair becomes its visible escape."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace").decode()
+    return text
+
+
+class LogConnection(RollingConnection):
+    """Keeps the words of each line."""
+
+    def index(self, rows: Sequence[RollingRow]) -> None:
+        """Only real lines; a gap's reason is not something to find."""
+        words = [(row[0], _EDGES.sub(" ", str(row[6]))) for row in rows if not row[7]]
+        sqlite3.Connection.executemany(self, query("line_index"), words)
+
+
+class LogWriter:
+    """Stores lines. Make one with :meth:`open`; it must be closed."""
+
+    def __init__(self, rolling: RollingWriter) -> None:
+        self._rolling = rolling
+        self._unsaid = 0
+
+    @classmethod
+    async def open(cls, directory: Path, bounds: Bounds = LOG_BOUNDS) -> "LogWriter":
+        """In a directory that :func:`fleet_tui.journal.directory.prepare` has made."""
+        rolling = RollingWriter(directory, "logs", "line_insert", bounds, LogConnection)
+        await rolling.start()
+        return cls(rolling)
+
+    @property
+    def newest_id(self) -> int:
+        """The newest stored row, for the doorbell."""
+        return self._rolling.newest_id
+
+    @property
+    def dropped(self) -> int:
+        """Lines lost because the buffer was full or the disk refused."""
+        return self._rolling.dropped
+
+    @property
+    def failure(self) -> str:
+        """The disk's last complaint; empty when all is well."""
+        return self._rolling.failure
+
+    def write(self, lines: Sequence[LogLine | LogGap]) -> int:
+        """Hand over lines; returns at once with how many were dropped.
+
+        A gap that counts the dropped ones is stored when there is room again.
+        """
+        if not lines:
+            return 0
+        rows = [line_row(line) for line in lines]
+        if self._unsaid and self._rolling.room > 0:
+            at_ms = lines[0].received_at_ms
+            gap = LogGap(received_at_ms=at_ms, source=None, reason=BUFFER_FULL, lines=self._unsaid)
+            rows.insert(0, line_row(gap))
+            self._unsaid = 0
+        rejected = self._rolling.offer(rows)
+        self._unsaid += rejected
+        return rejected
+
+    async def flush(self) -> None:
+        """Return when everything handed over is stored or dropped."""
+        await self._rolling.flush()
+
+    async def close(self) -> None:
+        """Store what waits and let go."""
+        await self._rolling.close()
+
+
+class LogReader:
+    """Finds lines. From any thread, one call at a time."""
+
+    def __init__(self, directory: Path) -> None:
+        """A directory without logs is simply empty."""
+        self._rolling = RollingReader(directory, "logs")
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._rolling.close()
+
+    def newest_id(self) -> int:
+        """The newest stored row; 0 when there is none."""
+        return self._rolling.newest_id()
+
+    def query(self, wanted: LogFilter) -> list[LogLine]:
+        """The newest lines that fit, oldest first."""
+        words, pattern = _search(wanted.words)
+        path = "any"
+        if words:
+            path = "with_words"
+        elif wanted.task is not None:
+            path = "of_task"
+        elif wanted.source is not None:
+            path = "of_source"
+        parameters: dict[str, Value] = {
+            "source": wanted.source,
+            "task": wanted.task,
+            "level": int(wanted.level),
+            "since": _BEGINNING if wanted.since_ms is None else wanted.since_ms,
+            "until": _END if wanted.until_ms is None else wanted.until_ms,
+            "after": _BEGINNING if wanted.after_line is None else wanted.after_line,
+            "before": _END if wanted.before_line is None else wanted.before_line,
+            "limit": wanted.limit,
+            "words": words,
+            "pattern": pattern,
+        }
+        order = query("newest_word_first" if words else "newest_line_first")
+        sql = f"{query(f'lines_{path}')} {query('line_filters')} {order}"
+        found: list[LogLine] = []
+        for _, rows in self._rolling.each_newest_first(sql, parameters):
+            found.extend(_line(row) for row in rows)
+            if len(found) >= wanted.limit:
+                break
+        return found[: wanted.limit][::-1]
+
+    def after(
+        self, line_id: int, limit: int, until_ms: int | None = None
+    ) -> list[LogLine | LogGap]:
+        """The next lines and gaps after a row, oldest first: for following."""
+        until = _END if until_ms is None else until_ms
+        parameters = (line_id, _BEGINNING, until, limit)
+        found: list[LogLine | LogGap] = []
+        for _, rows in self._rolling.each_oldest_first(
+            query("lines_after"), parameters, after=line_id
+        ):
+            found.extend(_line_or_gap(row) for row in rows)
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    def between(self, since_ms: int, until_ms: int, page: int) -> Iterator[LogLine | LogGap]:
+        """Every line and gap of a stretch of time, in the order they were stored."""
+        after = _BEGINNING
+        while True:
+            last = after
+            parameters = (after, since_ms, until_ms, page)
+            for _, rows in self._rolling.each_oldest_first(
+                query("lines_after"), parameters, after=after
+            ):
+                for row in rows:
+                    last = _int(row[0])
+                    yield _line_or_gap(row)
+                if rows:
+                    break
+            if last == after:
+                return
+            after = last
+
+
+def _search(text: str) -> tuple[str | None, str | None]:
+    """(full-text query, LIKE pattern) for what was typed; either may be None.
+
+    The index splits text by an old edition of Unicode, so words that are not plain ASCII are
+    looked for in the lines themselves, the first of them only.
+    """
+    terms: list[str] = []
+    pattern: str | None = None
+    for typed in text.split()[:MAX_WORDS]:
+        if not typed.isascii():
+            escaped = re.sub(r"([\\%_])", r"\\\1", typed)
+            pattern = pattern or f"%{escaped}%"
+            continue
+        for word in _WORD.findall(_EDGES.sub(" ", typed)):
+            bare = word.rstrip("*")
+            terms.append(f'"{bare}"*' if word.endswith("*") else f'"{bare}"')
+    return " ".join(terms) or None, pattern
+
+
+def _line(row: tuple[Value, ...]) -> LogLine:
+    line_id, at, source, level, task, written_at, text = row[:7]
+    return LogLine(
+        received_at_ms=_int(at),
+        source=None if source is None else AgentName(str(source)),
+        level=Level(min(max(_int(level), Level.UNKNOWN), Level.ERROR)),
+        text=Untrusted(str(text)),
+        task=None if task is None else TaskId(str(task)),
+        written_at_ms=None if written_at is None else _int(written_at),
+        line_id=_int(line_id),
+    )
+
+
+def _line_or_gap(row: tuple[Value, ...]) -> LogLine | LogGap:
+    if not row[7]:
+        return _line(row)
+    return LogGap(
+        received_at_ms=_int(row[1]),
+        source=None if row[2] is None else AgentName(str(row[2])),
+        reason=str(row[6]),
+        lines=None if row[8] is None else _int(row[8]),
+        bytes=None if row[9] is None else _int(row[9]),
+        line_id=_int(row[0]),
+    )
+
+
+def _int(value: Value) -> int:
+    assert isinstance(value, int), value
+    return value

@@ -1,0 +1,329 @@
+"""Telemetry files that roll: written beside the ledger, bounded, and never in its way.
+
+A family is a row of files ``<family>-<first row id>.db``; row ids grow over all of them. Rows wait
+in a bounded buffer and go to the disk in batches on the family's own connection; what does not fit
+is dropped and counted. Old files are unlinked whole, oldest first. A file that cannot be read is
+thrown away: this is telemetry, and everything that was decided is in the ledger.
+"""
+
+import asyncio
+import contextlib
+import os
+import sqlite3
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from threading import Lock
+
+import aiosqlite
+import msgspec
+
+from fleet_tui.journal.errors import JournalError
+from fleet_tui.journal.ledger.segments import (
+    BUSY_TIMEOUT_S,
+    check_format,
+    create_database,
+    numbered_files,
+    open_read_only,
+)
+from fleet_tui.journal.ledger.statements import query
+
+MAX_BUFFERED_ROWS = 50_000
+MAX_BATCH_ROWS = 2_000
+MAX_OPEN_FILES = 32
+
+_ROWS_A_LOST_FILE_MAY_HAVE_HAD = 100_000_000
+
+Value = str | bytes | int | None
+RollingRow = tuple[Value, ...]
+"""A row without its id."""
+
+
+class Bounds(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of a family is kept."""
+
+    file_bytes: int
+    files: int
+    keep_ms: int
+    """Files whose newest row is older than this, by the rows' own instants, are dropped."""
+
+
+class RollingConnection(sqlite3.Connection):
+    """A connection whose ``executemany`` is one whole transaction."""
+
+    def executemany(  # type: ignore[override]  # narrower than sqlite3's: rows only
+        self, sql: str, rows: Sequence[RollingRow], /
+    ) -> sqlite3.Cursor:
+        """All rows or none. Raises sqlite3.Error; the transaction is then over."""
+        self.execute("BEGIN IMMEDIATE")
+        try:
+            cursor = super().executemany(sql, rows)
+            self.index(rows)
+            self.execute("COMMIT")
+        except BaseException:  # the transaction is taken back
+            if self.in_transaction:
+                self.execute("ROLLBACK")
+            raise
+        return cursor
+
+    def index(self, rows: Sequence[RollingRow]) -> None:
+        """What else a family keeps about its rows; in the same transaction."""
+
+
+class RollingWriter:
+    """Writes one family. Make it with :func:`open_rolling`; it must be closed."""
+
+    def __init__(
+        self,
+        directory: Path,
+        family: str,
+        insert: str,
+        bounds: Bounds,
+        factory: type[RollingConnection],
+    ) -> None:
+        self.dropped = 0
+        """Rows that were lost because the buffer was full or the disk refused."""
+        self.failure = ""
+        """The disk's last complaint; empty when the last batch went well."""
+        self._directory = directory
+        self._family = family
+        self._insert = query(insert)
+        self._bounds = bounds
+        self._factory = factory
+        self._newest_id = 0
+        self._first_at_ms: int | None = None
+        self._connection: aiosqlite.Connection | None = None
+        self._path = directory
+        self._rows: deque[RollingRow] = deque()
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._closing = False
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Open the newest file. Raises JournalError and OSError."""
+        found = await asyncio.to_thread(_end_of, self._directory, self._family)
+        self._path, self._newest_id = found
+        try:
+            await self._connect()
+        except sqlite3.Error as error:
+            raise JournalError(f"cannot write {self._path}: {error}") from error
+        self._task = asyncio.create_task(self._run(), name=f"{self._family} writer")
+
+    @property
+    def newest_id(self) -> int:
+        """The newest stored row; 0 before the first."""
+        return self._newest_id
+
+    @property
+    def room(self) -> int:
+        """How many rows the buffer takes now."""
+        return MAX_BUFFERED_ROWS - len(self._rows)
+
+    def offer(self, rows: Iterable[RollingRow]) -> int:
+        """Hand over rows, whose first value is their instant; returns how many were not taken."""
+        before, rejected = len(self._rows), 0
+        for row in rows:
+            if len(self._rows) < MAX_BUFFERED_ROWS and not self._closing:
+                self._rows.append(row)
+            else:
+                rejected += 1
+        self.dropped += rejected
+        if len(self._rows) > before:
+            self._idle.clear()
+            self._wake.set()
+        return rejected
+
+    async def flush(self) -> None:
+        """Return when everything that was handed over is stored or dropped."""
+        await self._idle.wait()
+
+    async def close(self) -> None:
+        """Store what waits and let go. Safe to call twice."""
+        self._closing = True
+        self._wake.set()
+        if self._task is not None:
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        try:
+            while not self._closing or self._rows:
+                await self._wake.wait()
+                self._wake.clear()
+                while self._rows:
+                    size = min(len(self._rows), MAX_BATCH_ROWS)
+                    await self._store([self._rows.popleft() for _ in range(size)])
+                self._idle.set()
+            await self._disconnect()
+        except BaseException:  # its thread is ended
+            if self._connection is not None:
+                self._connection.stop()  # its thread would keep the process alive
+            raise
+        finally:
+            self._closing = True
+            self.dropped += len(self._rows)
+            self._rows.clear()
+            self._idle.set()
+
+    async def _store(self, rows: list[RollingRow]) -> None:
+        first = self._newest_id + 1
+        numbered = [(number, *row) for number, row in enumerate(rows, first)]
+        try:
+            if self._connection is None:
+                await self._connect()
+                assert self._connection is not None
+            await self._connection.executemany(self._insert, numbered)
+            self._newest_id += len(rows)
+            self.failure = ""
+            await self._roll(rows)
+        except (sqlite3.Error, OSError) as error:
+            if self._newest_id < first:  # it was not the rolling that failed
+                self.dropped += len(rows)
+            self.failure = f"cannot write {self._path.name}: {error}"
+            with contextlib.suppress(sqlite3.Error):
+                await self._disconnect()
+
+    async def _roll(self, rows: list[RollingRow]) -> None:
+        newest_at = rows[-1][0]
+        assert isinstance(newest_at, int)
+        self._first_at_ms = newest_at if self._first_at_ms is None else self._first_at_ms
+        old = newest_at - self._first_at_ms >= self._bounds.keep_ms // self._bounds.files
+        if not old and self._path.stat().st_size < self._bounds.file_bytes:
+            return
+        await self._disconnect()
+        self._path = _file(self._directory, self._family, self._newest_id + 1)
+        self._first_at_ms = None
+        await asyncio.to_thread(_create, self._path, self._family)
+        await asyncio.to_thread(self._drop_old, newest_at)
+        await self._connect()
+
+    def _drop_old(self, now_ms: int) -> None:
+        files = numbered_files(self._directory, self._family)
+        for place, (_, path) in enumerate(files[:-1]):
+            too_many = place < len(files) - self._bounds.files
+            if too_many or _newest_at(path, self._family) < now_ms - self._bounds.keep_ms:
+                for suffix in ("", "-wal", "-shm"):
+                    Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+    async def _connect(self) -> None:
+        if not self._path.exists():
+            await asyncio.to_thread(_create, self._path, self._family)
+        connection = await aiosqlite.connect(
+            self._path, isolation_level=None, factory=self._factory, timeout=BUSY_TIMEOUT_S
+        )
+        try:
+            await connection.execute("PRAGMA journal_mode = WAL")
+            await connection.execute("PRAGMA synchronous = NORMAL")
+        except BaseException:  # its thread is ended
+            connection.stop()
+            raise
+        self._connection = connection
+
+    async def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+
+class RollingReader:
+    """Reads one family; files come and go. From any thread, one call at a time."""
+
+    def __init__(self, directory: Path, family: str) -> None:
+        """A directory without such files is simply empty."""
+        self._directory = directory
+        self._family = family
+        self._open: dict[Path, sqlite3.Connection] = {}
+        self._lock = Lock()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        with self._lock:
+            for connection in self._open.values():
+                connection.close()
+            self._open.clear()
+
+    def newest_id(self) -> int:
+        """The newest stored row; 0 when there is none."""
+        for _, found in self.each_newest_first(query(f"{self._family}_end"), ()):
+            for newest, _ in found:
+                assert isinstance(newest, int)
+                return newest
+        return 0
+
+    def each_newest_first(
+        self, sql: str, parameters: Sequence[Value] | dict[str, Value]
+    ) -> Iterator[tuple[int, list[tuple[Value, ...]]]]:
+        """(first row id, rows) of each file's answer, the newest file first."""
+        return self._each(sql, parameters, newest_first=True)
+
+    def each_oldest_first(
+        self, sql: str, parameters: Sequence[Value] | dict[str, Value], *, after: int = 0
+    ) -> Iterator[tuple[int, list[tuple[Value, ...]]]]:
+        """Like :meth:`each_newest_first`, the file that holds row ``after`` first."""
+        return self._each(sql, parameters, newest_first=False, after=after)
+
+    def _each(
+        self,
+        sql: str,
+        parameters: Sequence[Value] | dict[str, Value],
+        *,
+        newest_first: bool,
+        after: int = 0,
+    ) -> Iterator[tuple[int, list[tuple[Value, ...]]]]:
+        files = numbered_files(self._directory, self._family)
+        while len(files) > 1 and files[1][0] <= after:
+            files.pop(0)
+        for first_id, path in reversed(files) if newest_first else files:
+            with self._lock:
+                try:
+                    rows = self._connection(path).execute(sql, parameters).fetchall()
+                except sqlite3.Error:  # unlinked or damaged meanwhile; telemetry, so go on
+                    continue
+            yield first_id, rows
+
+    def _connection(self, path: Path) -> sqlite3.Connection:
+        connection = self._open.pop(path, None) or open_read_only(path)
+        self._open[path] = connection
+        while len(self._open) > MAX_OPEN_FILES:
+            self._open.pop(next(iter(self._open))).close()
+        for gone in [p for p in self._open if not p.exists()]:
+            if gone != path:
+                self._open.pop(gone).close()
+        return connection
+
+
+def _file(directory: Path, family: str, first_id: int) -> Path:
+    return directory / f"{family}-{first_id:016d}.db"
+
+
+def _create(path: Path, family: str) -> None:
+    create_database(path, family).close()
+
+
+def _end_of(directory: Path, family: str) -> tuple[Path, int]:
+    """The file to write to and the newest row id; a file that cannot be read is thrown away."""
+    files = numbered_files(directory, family)
+    if not files:
+        return _file(directory, family, 1), 0
+    first_id, path = files[-1]
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as connection:
+            check_format(connection, path)
+            found = connection.execute(query(f"{family}_end")).fetchone()
+    except sqlite3.DatabaseError:
+        for suffix in ("", "-wal", "-shm"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{path}{suffix}")
+        newest = first_id + _ROWS_A_LOST_FILE_MAY_HAVE_HAD
+        return _file(directory, family, newest + 1), newest
+    return path, first_id - 1 if found is None else int(found[0])
+
+
+def _newest_at(path: Path, family: str) -> int:
+    try:
+        with contextlib.closing(open_read_only(path)) as connection:
+            found = connection.execute(query(f"{family}_end")).fetchone()
+    except sqlite3.Error:
+        return 0
+    return 0 if found is None else int(found[1])

@@ -1,0 +1,153 @@
+"""Looks at agents and the fleet's own pulse, for charts and for "what was it like then"."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from fleet_tui.core.agents.vitals import FleetSample, Look
+from fleet_tui.core.ids import AgentName
+from fleet_tui.journal.ledger.statements import query
+from fleet_tui.journal.telemetry.rolling import (
+    Bounds,
+    RollingConnection,
+    RollingReader,
+    RollingRow,
+    RollingWriter,
+)
+
+SAMPLE_BOUNDS = Bounds(file_bytes=64 * 1024 * 1024, files=16, keep_ms=14 * 86_400_000)
+MAX_SERIES = 20_000
+END_OF_TIME_MS = 2**62
+
+_THE_FLEET = ""
+_encoder = msgspec.json.Encoder()
+_look_decoder: msgspec.json.Decoder[Look] = msgspec.json.Decoder(Look)
+_NO_LOOK = (ValueError, RecursionError)
+"""Of a newer version, or damaged, or invented."""
+_pulse_decoder = msgspec.json.Decoder(FleetSample)
+
+
+def sample_row(sample: Look | FleetSample) -> RollingRow:
+    """A look or a pulse as a row: instant, agent, body."""
+    if isinstance(sample, FleetSample):
+        return (sample.at_ms, _THE_FLEET, _encoder.encode(sample))
+    return (sample.observed_at_ms, sample.agent, _encoder.encode(sample))
+
+
+class SampleWriter:
+    """Stores looks and pulses. Make one with :meth:`open`; it must be closed."""
+
+    def __init__(self, rolling: RollingWriter) -> None:
+        self._rolling = rolling
+
+    @classmethod
+    async def open(cls, directory: Path, bounds: Bounds = SAMPLE_BOUNDS) -> "SampleWriter":
+        """In a directory that :func:`fleet_tui.journal.directory.prepare` has made."""
+        rolling = RollingWriter(directory, "samples", "sample_insert", bounds, RollingConnection)
+        await rolling.start()
+        return cls(rolling)
+
+    @property
+    def newest_id(self) -> int:
+        """The newest stored row, for the doorbell."""
+        return self._rolling.newest_id
+
+    @property
+    def dropped(self) -> int:
+        """Samples lost because the buffer was full or the disk refused."""
+        return self._rolling.dropped
+
+    @property
+    def failure(self) -> str:
+        """The disk's last complaint; empty when all is well."""
+        return self._rolling.failure
+
+    def add(self, samples: Iterable[Look | FleetSample]) -> None:
+        """Hand over samples; returns at once."""
+        self._rolling.offer(sample_row(sample) for sample in samples)
+
+    async def flush(self) -> None:
+        """Return when everything handed over is stored or dropped."""
+        await self._rolling.flush()
+
+    async def close(self) -> None:
+        """Store what waits and let go."""
+        await self._rolling.close()
+
+
+class SampleReader:
+    """Reads looks and pulses. From any thread, one call at a time."""
+
+    def __init__(self, directory: Path) -> None:
+        """A directory without samples is simply empty."""
+        self._rolling = RollingReader(directory, "samples")
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._rolling.close()
+
+    def newest_id(self) -> int:
+        """The newest stored row; 0 when there is none."""
+        return self._rolling.newest_id()
+
+    def latest_looks(self, until_ms: int | None = None) -> dict[AgentName, Look]:
+        """The newest look at each agent, or the newest one up to an instant."""
+        looks: dict[AgentName, Look] = {}
+        until = END_OF_TIME_MS if until_ms is None else until_ms
+        for _, rows in self._rolling.each_newest_first(query("samples_latest"), (until,)):
+            for agent, body in rows:
+                if isinstance(agent, str) and isinstance(body, bytes) and agent not in looks:
+                    with suppress(*_NO_LOOK):
+                        looks[AgentName(agent)] = _look_decoder.decode(body)
+        return looks
+
+    def fleet_samples(self, since_ms: int, until_ms: int, limit: int) -> list[FleetSample]:
+        """The fleet's pulse, both instants included, oldest first; the newest win at the limit."""
+        found = []
+        for body in self._series(_THE_FLEET, since_ms, until_ms, limit):
+            with suppress(*_NO_LOOK):
+                found.append(_pulse_decoder.decode(body))
+        return found
+
+    def agent_series(
+        self, agent: AgentName, since_ms: int, until_ms: int, limit: int = MAX_SERIES
+    ) -> list[Look]:
+        """Looks at one agent, both instants included, oldest first; the newest win."""
+        found = []
+        for body in self._series(agent, since_ms, until_ms, limit):
+            with suppress(*_NO_LOOK):
+                found.append(_look_decoder.decode(body))
+        return found
+
+    def rows(self, since_ms: int, until_ms: int, page: int) -> Iterator[tuple[int, str, bytes]]:
+        """(instant, agent, body) of every sample, as stored; the fleet's agent is empty."""
+        after = 0
+        while True:
+            last = after
+            parameters = (after, since_ms, until_ms, page)
+            for _, rows in self._rolling.each_oldest_first(
+                query("samples_all"), parameters, after=after
+            ):
+                for row_id, at_ms, agent, body in rows:
+                    assert isinstance(row_id, int)
+                    assert isinstance(at_ms, int)
+                    assert isinstance(agent, str)
+                    assert isinstance(body, bytes)
+                    last = row_id
+                    yield at_ms, agent, body
+                if rows:
+                    break
+            if last == after:
+                return
+            after = last
+
+    def _series(self, agent: str, since_ms: int, until_ms: int, limit: int) -> list[bytes]:
+        bodies: list[bytes] = []
+        parameters = (agent, since_ms, until_ms, limit)
+        for _, rows in self._rolling.each_newest_first(query("samples_series"), parameters):
+            bodies.extend(row[0] for row in rows if isinstance(row[0], bytes))
+            if len(bodies) >= limit:
+                break
+        return bodies[:limit][::-1]

@@ -1,0 +1,1 @@
+"""Copies of a ledger, putting one back, and room kept for the worst hour."""

@@ -1,0 +1,1 @@
+"""The demo: a simulated fleet behind a real SSH server, with half an hour of history."""

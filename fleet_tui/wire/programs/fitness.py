@@ -1,0 +1,154 @@
+"""What a host can do for runs, found out by looking and not by losing one.
+
+Every look says whether the tools are there; now and then, and on every new connection, one also
+tries what a run will need (``rehearse`` in ``wrapper.sh``). What was found out holds until then.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import assert_never
+
+from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure
+from fleet_tui.core.fleet import CommandAgent, LocalAgent
+from fleet_tui.core.ids import AgentName
+from fleet_tui.core.tasks.evidence import LostReason, Unknown
+from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
+from fleet_tui.wire.programs.answers import CANNOT, Reply, cannot_work, no_program
+from fleet_tui.wire.programs.runs import Runs
+from fleet_tui.wire.shell import ChannelFailure, Shell
+
+REHEARSE_EVERY_S = 600.0
+"""A host that can hold runs is tried again after so long."""
+REHEARSE_AGAIN_S = 30.0
+"""One that could not, or did not say."""
+
+DOUBTS = frozenset({"no-hard-links", "no-run-dir", "disk-full"})
+"""Refusals of a start after which the next look tries again what a run needs."""
+
+
+def _failed_as(reason: LostReason) -> FailureKind:
+    """What it says of a host that one question has no answer."""
+    match reason:
+        case LostReason.TIMEOUT:
+            return FailureKind.TIMEOUT
+        case LostReason.CONNECTION_LOST | LostReason.UNREACHABLE:
+            return FailureKind.SSH_UNREACHABLE
+        case (
+            LostReason.BAD_ANSWER
+            | LostReason.CANCELLED
+            | LostReason.CANNOT_CANCEL
+            | LostReason.HUNG
+            | LostReason.NO_TRACE
+            | LostReason.REFUSED
+        ):
+            return FailureKind.BAD_ANSWER
+        case _:
+            assert_never(reason)
+
+
+class Fitness:
+    """Looks at the host of one agent that is a program."""
+
+    def __init__(
+        self,
+        agent: AgentName,
+        spec: CommandAgent | LocalAgent,
+        runs: Runs,
+        *,
+        timeout_ms: int,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._agent = agent
+        self._spec = spec
+        self._runs = runs
+        self._timeout_ms = timeout_ms
+        self._now_ms = now_ms
+        self._tried_on: Shell | None = None
+        self._try_at_s = 0.0
+        self._doubts_background = False
+        self._unfit: tuple[str, str] | None = None
+        """Why the host can hold no run, as far as is known."""
+        self.runs_ours: bool | None = None
+        """Whether the host ran what the last look sent; None where no answer came."""
+
+    def is_due(self, shell: Shell) -> bool:
+        """Whether it is time to try what a run needs."""
+        return shell is not self._tried_on or asyncio.get_running_loop().time() >= self._try_at_s
+
+    def refused(self, reason: str) -> None:
+        """A start was refused there."""
+        if reason in DOUBTS:
+            self._tried_on = None
+
+    def unfit(self) -> ProbeFailure | None:
+        """Why the host can hold no run; None if it can, as far as is known."""
+        if self._unfit is None:
+            return None
+        cause, said = self._unfit
+        detail = Untrusted(f"{self._spec.run_dir}: {said}") if said else NOTHING_SAID
+        return ProbeFailure(
+            agent=self._agent,
+            observed_at_ms=self._now_ms(),
+            kind=FailureKind.CANNOT_WORK,
+            detail=detail,
+            cause=cause,
+        )
+
+    async def look(self, shell: Shell) -> Reply | ProbeFailure:
+        """One look: the host's vitals, or why it takes no work."""
+        due = self.is_due(shell)
+        found = await self._runs.look(shell, timeout_ms=self._timeout_ms, rehearse=due)
+        if due and not isinstance(found, ChannelFailure):
+            # Also where no answer came: a host that is slow must not be tried with every look.
+            self._tried_on = shell
+            self._try_at_s = asyncio.get_running_loop().time() + REHEARSE_AGAIN_S
+        self.runs_ours = _ran(found)
+        match found:
+            case ChannelFailure(kind=kind, detail=detail):
+                return self.failure(kind, detail)
+            case Unknown(reason=reason, detail=detail):
+                return self.failure(_failed_as(reason), detail)
+            case Reply(state=("ok",) | ("missing",) | ("refused", "no-run-dir")):
+                self._note(found, due)
+            case Reply(state=("stale", epoch)):
+                told = f"a newer engine (epoch {epoch}) uses {self._spec.run_dir}"
+                return self.failure(FailureKind.BAD_ANSWER, Untrusted(told))
+            case Reply():
+                told = "its host's answer does not fit the question"
+                return self.failure(FailureKind.BAD_ANSWER, Untrusted(told))
+        if (unfit := self.unfit()) is not None:
+            return unfit
+        if found.state == ("missing",):
+            why = Untrusted(no_program(found, self._spec.command[0]))
+            return self.failure(FailureKind.COMMAND_MISSING, why)
+        return found
+
+    def _note(self, found: Reply, due: bool) -> None:
+        if not due and not found.cannot:
+            return
+        unfit = cannot_work(found)
+        slow = unfit is not None and unfit[0] == CANNOT["background"]
+        if slow and not self._doubts_background:
+            # It may only be busy. Believed when it is found twice.
+            self._doubts_background, self._tried_on = True, None
+            return
+        self._doubts_background = slow
+        self._unfit = unfit
+        wait_s = REHEARSE_EVERY_S if unfit is None else REHEARSE_AGAIN_S
+        self._try_at_s = asyncio.get_running_loop().time() + wait_s
+
+    def failure(self, kind: FailureKind, detail: Untrusted = NOTHING_SAID) -> ProbeFailure:
+        """A look that failed."""
+        return ProbeFailure(
+            agent=self._agent, observed_at_ms=self._now_ms(), kind=kind, detail=detail
+        )
+
+
+def _ran(found: Reply | Unknown | ChannelFailure) -> bool | None:
+    match found:
+        case Reply():
+            return True
+        case ChannelFailure() | Unknown(reason=LostReason.BAD_ANSWER):
+            return False
+        case Unknown():
+            return None

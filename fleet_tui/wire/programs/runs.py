@@ -1,0 +1,442 @@
+"""Runs of a program on a host: started at most once, found again after anything.
+
+A constant script (``wrapper.sh``) is sent with every question, so hosts need no installation. The
+command line is the same each time; everything that varies travels on standard input:
+
+    the script, a line ``#end``, then one value per line
+        verb, run directory, run id, engine epoch, tombstone word,
+        "text-bytes least-epoch planned next age"
+    then what the verb needs (``start``: bytes, job bytes, SHA-256, least free KiB, secrets, job,
+    payload)
+
+What comes back is described in :mod:`fleet_tui.wire.programs.answers`.
+
+The least epoch is one that the run directory must have seen: one that has seen less was deleted or
+restored meanwhile, and begins anew as ``next``. Planned says for which beginning the run was
+planned, as a number (see RunDirectory), and age how many milliseconds ago. In a directory that
+began later a tombstone proves nothing (``lost``), and a run nobody knows stays unknown. The age is
+what tells where the number cannot: a question of an engine that is dead may reach its host late,
+when the directory was deleted, and makes it anew as of that engine.
+
+Secrets are variables as one line of shell. They travel on standard input too, and are in the
+environment of the run's own processes, which only its user can read: in no file, no list of
+arguments, and no log of sshd.
+
+The program finds a directory of its own in FLEET_TUI_RUN_DIR (also its working directory). It may
+do there what it likes, also delete it: what is known of the run lies out of its way.
+
+A program that can continue writes how far it has come to the file named by FLEET_TUI_CHECKPOINT:
+UTF-8 text without NUL, at most MAX_CHECKPOINT_CHARS, written to another name in the same directory
+and then renamed, so that it is whole at every moment. What is longer or not text is none; the last
+one that was taken counts. FLEET_TUI_RESUME_FROM names a file with the checkpoint to continue from,
+byte for byte as it was left, perhaps on another host; it is not set where there is none. The ledger
+keeps checkpoints as they are, so no secret belongs in one; they are never shown.
+
+If the program leaves
+``usage.json`` there, its numbers are taken: ``{"input_tokens": 1, "output_tokens": 2,
+"cache_read_tokens": 0, "cache_write_tokens": 0, "cost_usd": 0.01, "model": "..."}``, all optional.
+"""
+
+import hashlib
+import re
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from importlib.resources import files
+
+import msgspec
+
+from fleet_tui.core.ids import Epoch
+from fleet_tui.core.tasks.evidence import (
+    Definite,
+    Died,
+    Finished,
+    LostReason,
+    NotStarted,
+    Running,
+    RunOrder,
+    Started,
+    Stopped,
+    Unknown,
+)
+from fleet_tui.core.text.untrusted import Untrusted
+from fleet_tui.wire.port import CANCELLED_FIRST, Wanted, always_wanted
+from fleet_tui.wire.programs.answers import (
+    FENCED,
+    MAX_NOISE_BYTES,
+    NOTHING_LEFT,
+    PROTOCOL,
+    TEXT_BYTES,
+    Reply,
+    failure_word,
+    read_checkpoint,
+    read_reply,
+    read_usage,
+    standing,
+    unclear,
+)
+from fleet_tui.wire.shell import ChannelFailure, Completed, Shell
+
+__all__ = [
+    "FENCED",
+    "MAX_NOISE_BYTES",
+    "PROTOCOL",
+    "TEXT_BYTES",
+    "Program",
+    "Reply",
+    "RunDirectory",
+    "Runs",
+    "failure_word",
+    "read_checkpoint",
+    "read_reply",
+    "read_usage",
+    "standing",
+]
+"""With what is known of the answers, so that who asks need not know where they are read."""
+
+MAX_REPLY_BYTES = 2 * TEXT_BYTES + MAX_NOISE_BYTES + 65_536
+MAX_PAYLOAD_BYTES = 4_194_304
+MAX_SECRETS_BYTES = 65_536
+"""Of all secrets of a run together. An environment has no more room for one variable than twice
+that."""
+LEAST_FREE_KB = 65_536
+"""A host with less room for its runs takes no new ones."""
+
+
+def disk_full(free_kb: float) -> Untrusted | None:
+    """Why a host takes no new runs, if that little room is left."""
+    if free_kb >= LEAST_FREE_KB:
+        return None
+    return Untrusted(f"{free_kb / 1024:.0f} MiB free, new runs need {LEAST_FREE_KB // 1024}")
+
+
+CANCEL_GRACE_S = 10
+"""Between TERM and KILL."""
+LINGER_S = 20
+START_TIMEOUT_MS = 60_000
+QUESTION_TIMEOUT_MS = 15_000
+CANCEL_TIMEOUT_MS = CANCEL_GRACE_S * 1000 + QUESTION_TIMEOUT_MS
+LINGER_TIMEOUT_MS = LINGER_S * 1000 + QUESTION_TIMEOUT_MS
+
+# Reads the script line by line with the shell's own `read`, which takes not one byte too many, so
+# that the rest of standard input is the script's. Free of what csh and fish would read differently.
+# Options that an environment turns on (SHELLOPTS of bash) are turned off: one that traces prints
+# all of the script for each of its lines, one that overwrites nothing keeps programs from running.
+BOOTSTRAP = (
+    'set +exuvC;n=$(printf "\\nx");n=${n%x};s=;'
+    'while IFS= read -r l;do case $l in "#end")eval "$s";exit;;esac;s=$s$l$n;done'
+)
+COMMAND = f"sh -c '{BOOTSTRAP}'"
+"""The one command line that is ever sent to a host."""
+
+EXIT_NOT_RESUMED = 125
+"""How a run ends whose program was not started, because its checkpoint could not be written."""
+
+BEGINNINGS = 1_000_000
+"""More often no run directory begins anew while one engine works."""
+
+_RUN_ID = re.compile(r"[0-9A-Za-z_][0-9A-Za-z._-]{0,127}")
+
+
+def _script() -> bytes:
+    """The wrapper without comments and indentation, ready to be sent."""
+    text = files("fleet_tui.wire.programs").joinpath("wrapper.sh").read_text(encoding="utf-8")
+    lines = (line.strip() for line in text.splitlines())
+    return "".join(f"{line}\n" for line in lines if line and line[0] != "#").encode() + b"#end\n"
+
+
+SCRIPT = _script()
+
+
+class Program(msgspec.Struct, frozen=True, kw_only=True):
+    """What is run for every task, and where."""
+
+    command: tuple[str, ...]
+    run_dir: str
+    env: Mapping[str, str] = {}
+
+
+class RunDirectory:
+    """What one engine knows of a run directory.
+
+    There is one for each directory, shared by all agents whose runs lie there and kept while they
+    come and go: what one of them noticed counts for all.
+
+    A directory may be deleted and begin anew, more than once while an engine works. Its beginnings
+    are numbered: ``epoch * BEGINNINGS`` is the first that an engine of that epoch can meet, and
+    each further one is one more.
+    """
+
+    def __init__(self, epoch: Epoch) -> None:
+        self.epoch = epoch
+        self.newest = 0
+        """The newest epoch that the directory is known to have written down; 0 before it said
+        so."""
+        self.beginning = epoch * BEGINNINGS
+        """The newest beginning that is known."""
+        self.seen: set[str] = set()
+        """Runs the host has claimed. Should one be gone later, its directory was wiped and a
+        tombstone would prove nothing."""
+        self._planned: dict[str, tuple[int, int]] = {}
+        """The beginning that this engine had met when it started a run, and when it did, epoch ms:
+        that beginning did not lose it."""
+
+    def plan(self, run_id: str, now_ms: int) -> None:
+        """A run is about to be started there."""
+        self._planned[run_id] = (self.beginning, now_ms)
+
+    def planned(self, order: RunOrder) -> int:
+        """For which beginning a run was planned."""
+        at_least = (order.epoch or self.epoch) * BEGINNINGS
+        return self._planned.get(order.run_id, (at_least, 0))[0]
+
+    def planned_at_ms(self, order: RunOrder) -> int | None:
+        """When it was; None where that is not known."""
+        known = self._planned.get(order.run_id)
+        return known[1] if known is not None else order.planned_at_ms
+
+    def forget(self, run_id: str) -> None:
+        """A run's end is known."""
+        self.seen.discard(run_id)
+        self._planned.pop(run_id, None)
+
+    def told(self, newest: int, beginning: int) -> None:
+        """The directory says which engine it saw last, and as what it began."""
+        self.newest = min(newest, self.epoch)
+        if beginning // BEGINNINGS == self.epoch:
+            self.beginning = max(self.beginning, beginning)
+
+
+class Runs:
+    """The runs of one program in one place, reached through a shell."""
+
+    def __init__(
+        self, program: Program, directory: RunDirectory, now_ms: Callable[[], int]
+    ) -> None:
+        """``now_ms`` is the clock by which runs are planned."""
+        self._program = program
+        self._directory = directory
+        self._now_ms = now_ms
+
+    async def start(
+        self,
+        shell: Shell,
+        order: RunOrder,
+        wanted: Wanted = always_wanted,
+        secrets: Mapping[str, str] = {},
+    ) -> Definite[Started | NotStarted] | Unknown:
+        """Claim the run on the host and start it, once; see :meth:`AgentPort.start`. ``secrets``
+        are variables of the program, each on one line, that are written nowhere."""
+        given = _given(secrets)
+        if len(given) > MAX_SECRETS_BYTES:
+            detail = Untrusted(f"secrets of {len(given)} bytes, at most {MAX_SECRETS_BYTES}")
+            return Definite(NotStarted(reason="secrets-too-large", detail=detail, retryable=False))
+        payload = order.payload.raw.encode("utf-8", "surrogateescape")
+        if len(payload) > MAX_PAYLOAD_BYTES:
+            detail = Untrusted(f"{len(payload)} bytes, at most {MAX_PAYLOAD_BYTES}")
+            refusal = NotStarted(reason="payload-too-large", detail=detail, retryable=False)
+            return Definite(refusal)
+        if not _RUN_ID.fullmatch(order.run_id):
+            return Definite(NotStarted(reason="bad-id", retryable=False))
+        refused = await self._introduced(shell)
+        if refused is not None:
+            return Definite(refused)
+        if not wanted():
+            return Definite(CANCELLED_FIRST)
+        self._directory.plan(order.run_id, self._now_ms())
+        job = self._job(order)
+        body = job + payload
+        facts = (len(body), len(job), hashlib.sha256(body).hexdigest(), LEAST_FREE_KB)
+        result = await shell.run(
+            COMMAND,
+            self._question("start", order, facts) + given + b"\n" + body,
+            timeout_ms=START_TIMEOUT_MS,
+            max_output_bytes=MAX_REPLY_BYTES,
+        )
+        if isinstance(result, ChannelFailure):
+            return Definite(NotStarted(reason=result.kind.value, detail=result.detail))
+        match self._read(result):
+            case Reply(state=("refused", reason), words=words):
+                return Definite(NotStarted(reason=reason, fenced="buried" in words))
+            case Reply(state=("stale", *_)):
+                return Definite(NotStarted(reason="stale-epoch"))
+            case Reply(state=("fenced",)):
+                return Definite(FENCED)
+            case Reply(state=("lost",)):
+                return NOTHING_LEFT
+            case Reply(state=("running" | "done" | "stopped" | "dead", *_), words=words):
+                self._directory.seen.add(order.run_id)
+                boot = words.get("boot", (None,))[0]
+                return Definite(Started(boot_id=boot, already="exists" in words))
+            case Reply() as reply:
+                return unclear(reply)
+            case Unknown() as unknown:
+                return unknown
+
+    async def inspect(
+        self, shell: Shell, order: RunOrder
+    ) -> Definite[Running | Finished | Died | Stopped | NotStarted] | Unknown:
+        """Where the run stands; one that never started gets a tombstone."""
+        return await self._ask(shell, "probe", order, (), QUESTION_TIMEOUT_MS)
+
+    async def linger(
+        self, shell: Shell, order: RunOrder, *, suspended: bool = False
+    ) -> Definite[Running | Finished | Died | Stopped | NotStarted] | Unknown:
+        """As inspect, but the host answers only when the run ends, when LINGER_S have passed, or
+        when the run is suspended or not, unlike ``suspended`` says."""
+        known = "suspended" if suspended else "going"
+        return await self._ask(shell, "linger", order, (LINGER_S, known), LINGER_TIMEOUT_MS)
+
+    async def cancel(
+        self, shell: Shell, order: RunOrder
+    ) -> Definite[Running | Finished | Died | Stopped | NotStarted] | Unknown:
+        """TERM to everything the run started, KILL after CANCEL_GRACE_S, and what came of it."""
+        return await self._ask(shell, "cancel", order, (CANCEL_GRACE_S,), CANCEL_TIMEOUT_MS)
+
+    async def _introduced(self, shell: Shell) -> NotStarted | None:
+        """Why the run directory cannot get a run, None if it can. It must have seen this engine:
+        a start that comes late would otherwise pass for the first one after a deletion."""
+        if self.is_known:
+            return None
+        reply = await self.look(shell, timeout_ms=QUESTION_TIMEOUT_MS)
+        match reply:
+            case ChannelFailure(kind=kind, detail=detail):
+                return NotStarted(reason=kind.value, detail=detail)
+            case Unknown(reason=reason, detail=detail):
+                return NotStarted(reason=reason.value, detail=detail)
+            case Reply(state=("stale", *_)):
+                return NotStarted(reason="stale-epoch")
+            case Reply(state=("refused", reason)):
+                return NotStarted(reason=reason)
+            case Reply(words=words) if "epoch" in words:
+                return None
+            case Reply():
+                return NotStarted(reason="run-dir-not-writable")
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the run directory knows this engine, as it must before it gets a run."""
+        return self._directory.newest == self._directory.epoch
+
+    async def look(
+        self, shell: Shell, *, timeout_ms: int, rehearse: bool = False
+    ) -> Reply | Unknown | ChannelFailure:
+        """The host's vitals and whether the program is there: words boot, time, disk, load …
+
+        ``rehearse`` also tries there whatever a run will need; see :func:`cannot_work`.
+        """
+        thorough = "rehearse" if rehearse else "quick"
+        question = self._question("look", None, (self._program.command[0], thorough))
+        result = await shell.run(COMMAND, question, timeout_ms=timeout_ms)
+        return result if isinstance(result, ChannelFailure) else self._read(result)
+
+    async def collect(self, shell: Shell, runs: Sequence[str]) -> tuple[str, ...] | Unknown:
+        """Delete the directories of runs whose end is in the ledger; returns those now gone.
+
+        Tombstones younger than seven days stay.
+        """
+        wanted = [run for run in runs if _RUN_ID.fullmatch(run)]
+        result = await shell.run(
+            COMMAND, self._question("collect", None, (*wanted, "")), timeout_ms=START_TIMEOUT_MS
+        )
+        if isinstance(result, ChannelFailure):
+            return Unknown(LostReason.REFUSED, result.detail)
+        reply = self._read(result)
+        return reply if isinstance(reply, Unknown) else reply.words.get("gone", ())
+
+    async def _ask(
+        self, shell: Shell, verb: str, order: RunOrder, extra: Sequence[object], timeout_ms: int
+    ) -> Definite[Running | Finished | Died | Stopped | NotStarted] | Unknown:
+        if not _RUN_ID.fullmatch(order.run_id):
+            return Definite(NotStarted(reason="bad-id", retryable=False))
+        result = await shell.run(
+            COMMAND,
+            self._question(verb, order, extra),
+            timeout_ms=timeout_ms,
+            max_output_bytes=MAX_REPLY_BYTES,
+        )
+        if isinstance(result, ChannelFailure):
+            return Unknown(LostReason.REFUSED, result.detail)
+        reply = self._read(result)
+        fact = reply if isinstance(reply, Unknown) else standing(reply)
+        if isinstance(fact, Definite):
+            if isinstance(fact.value, Running):
+                self._directory.seen.add(order.run_id)
+            else:
+                self._directory.forget(order.run_id)
+        return fact
+
+    def _read(self, result: Definite[Completed] | Unknown) -> Reply | Unknown:
+        """As read_reply; takes note of what the run directory has seen."""
+        reply = read_reply(result)
+        if isinstance(reply, Reply) and len(told := reply.words.get("epoch", ())) == 2:
+            self._directory.told(int(told[0]), int(told[1]))
+        return reply
+
+    def tail_question(self, path: str, inode: str, offset: int, seconds: int) -> bytes:
+        """What makes the host send a file's bytes from an offset on; see wire/logtail.py."""
+        return self._question("tail", None, (path, inode, offset, seconds))
+
+    def _question(self, verb: str, order: RunOrder | None, extra: Sequence[object]) -> bytes:
+        """``order`` is the run it is about, None for a question about the host."""
+        known = self._directory
+        run_id, tomb, planned, age_ms = "-", "fenced", known.beginning, 0
+        if order is not None:
+            age_ms = self._age_ms(order)
+            run_id = order.run_id
+            tomb = "lost" if run_id in known.seen else "fenced"
+            planned = known.planned(order)
+        trust = f"{TEXT_BYTES} {known.newest} {planned} {known.beginning + 1} {age_ms}"
+        values = (verb, self._program.run_dir, run_id, known.epoch, tomb, trust, *extra)
+        lines = "".join(f"{one_line(str(value))}\n" for value in values)
+        return SCRIPT + lines.encode("utf-8", "surrogateescape")
+
+    def _age_ms(self, order: RunOrder) -> int:
+        """How long ago a run was planned, at least: a little less, for two clocks do not run at
+        quite the same speed."""
+        at_ms = self._directory.planned_at_ms(order)
+        if at_ms is None:
+            return 0
+        age_ms = max(0, self._now_ms() - at_ms)
+        return age_ms - age_ms // 1_000
+
+    def _job(self, order: RunOrder) -> bytes:
+        """The shell lines that become the program. Values are quoted, the program is exec'ed."""
+        told = {
+            **self._program.env,
+            "FLEET_TUI_RUN_ID": order.run_id,
+            "FLEET_TUI_TASK": order.label,
+            "FLEET_TUI_ATTEMPT": str(order.attempt),
+            "FLEET_TUI_TRACE_ID": order.trace_id,
+        }
+        lines = ['eval "$FLEET_TUI_GIVEN"', "unset FLEET_TUI_GIVEN"]
+        lines += [f"export {shlex.quote(f'{name}={value}')}" for name, value in told.items()]
+        lines.append('export FLEET_TUI_RUN_DIR="$PWD"')
+        lines.append('export FLEET_TUI_CHECKPOINT="$PWD/checkpoint"')
+        if order.checkpoint is None:
+            lines.append("unset FLEET_TUI_RESUME_FROM")
+        else:
+            # In the job and not beside it, so that it is counted and hashed with it.
+            mark = shlex.quote(order.checkpoint.text.raw)
+            lines.append(f"printf %s {mark} > resume-from || exit {EXIT_NOT_RESUMED}")
+            lines.append('export FLEET_TUI_RESUME_FROM="$PWD/resume-from"')
+        lines.append("exec " + quoted_command(self._program.command))
+        return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
+
+
+def _given(secrets: Mapping[str, str]) -> bytes:
+    """Secrets as one line of shell; nothing without any."""
+    words = [shlex.quote(f"{name}={value}") for name, value in secrets.items()]
+    return " ".join(("export", *words)).encode("utf-8", "surrogateescape") if words else b""
+
+
+def quoted_command(command: Sequence[str]) -> str:
+    """A command line for sh; ``~/`` at the start of the program means the home directory."""
+    first, *rest = command
+    home = first.startswith("~/")
+    program = ('"$HOME"/' if home else "") + shlex.quote(first[2:] if home else first)
+    return " ".join((program, *map(shlex.quote, rest)))
+
+
+def one_line(value: str) -> str:
+    """``value`` as a line of the question. A line break in a path has no place there."""
+    return re.sub(r"[\r\n\0]", "?", value)

@@ -1,0 +1,1 @@
+"""One shared SSH connection for each host, as OpenSSH would make it."""

@@ -1,0 +1,107 @@
+"""What went wrong on the way to a host, as a value with a stable kind.
+
+Texts that a server sent end up in exceptions, so every detail is Untrusted.
+"""
+
+import asyncio
+import errno
+import os
+import socket
+
+import asyncssh
+import msgspec
+
+from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
+
+MAX_DETAIL_CHARS = 500
+
+
+class SshFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a host could not be connected to. ``kind.is_permanent``: an operator must act."""
+
+    kind: FailureKind
+    detail: Untrusted = NOTHING_SAID
+
+
+class LocalSetupError(Exception):
+    """The operator's own files do not allow a connection (keys, known_hosts, ssh_config)."""
+
+    def __init__(self, kind: FailureKind, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+def describe(error: BaseException) -> Untrusted:
+    """The text of an exception, cut; its class where it has none. An error of the system is told
+    without its number."""
+    if isinstance(error, OSError) and (error.errno or 0) > 0 and error.filename is None:
+        return Untrusted(os.strerror(error.errno or 0))
+    return Untrusted((str(error) or type(error).__name__)[:MAX_DETAIL_CHARS])
+
+
+def storable(failure: SshFailure) -> SshFailure:
+    """With a text that UTF-8 can hold: names of files may be any bytes."""
+    raw = failure.detail.raw.encode("utf-8", "replace").decode()
+    return SshFailure(kind=failure.kind, detail=Untrusted(raw))
+
+
+def connect_failure(error: BaseException, *, timeout_ms: int) -> SshFailure:
+    """Classify what ended an attempt to connect."""
+    match error:
+        case LocalSetupError():
+            return SshFailure(kind=error.kind, detail=describe(error))
+        case TimeoutError():
+            return SshFailure(
+                kind=FailureKind.SSH_UNREACHABLE,
+                detail=Untrusted(f"no answer within {timeout_ms / 1000:g} s"),
+            )
+        case socket.gaierror():
+            detail = Untrusted(f"the name cannot be resolved: {error.strerror}")
+            return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=detail)
+        case OSError(errno=errno.EMFILE | errno.ENFILE):
+            return SshFailure(kind=FailureKind.NO_DESCRIPTORS, detail=describe(error))
+        case OSError(errno=int(number), filename=None):
+            # "Connection refused"; asyncio's own words for it are a number and a tuple.
+            detail = Untrusted(os.strerror(number))
+            return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=detail)
+        case OSError():
+            return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=describe(error))
+        case asyncssh.ChannelOpenError():
+            detail = Untrusted(f"the jump host cannot reach it: {describe(error).raw}")
+            return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=detail)
+        case asyncssh.Error() | asyncio.IncompleteReadError():
+            return SshFailure(kind=_ssh_kind(error), detail=describe(error))
+        case _:  # no error of a network: a bug, here or in the library
+            detail = Untrusted(f"{type(error).__name__}: {describe(error).raw}")
+            return SshFailure(kind=FailureKind.INTERNAL, detail=detail)
+
+
+def cut_off(error: BaseException) -> bool:
+    """Whether an attempt ended because the way to the host did, not because of what was said."""
+    match error:
+        case TimeoutError():
+            return False
+        case asyncssh.HostKeyNotVerifiable() | asyncssh.PermissionDenied():
+            return False
+        case OSError() | asyncssh.Error():
+            return True
+        case _:  # no error of a network
+            return False
+
+
+def _ssh_kind(error: BaseException) -> FailureKind:
+    match error:
+        case asyncssh.HostKeyNotVerifiable():
+            return FailureKind.SSH_HOST_KEY
+        case asyncssh.PermissionDenied() | asyncssh.IllegalUserName():
+            return FailureKind.SSH_AUTH
+        case asyncssh.KeyExchangeFailed() if "host key" in str(error).lower():
+            # The server has no key of the kind that known_hosts holds for it: it changed.
+            return FailureKind.SSH_HOST_KEY
+        case asyncssh.ConnectionLost():
+            return FailureKind.SSH_UNREACHABLE
+        case asyncssh.DisconnectError() if "authentication failures" in str(error):
+            return FailureKind.SSH_AUTH
+        case _:  # the library has an error for each way to break the protocol
+            return FailureKind.SSH_PROTOCOL

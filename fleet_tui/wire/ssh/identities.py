@@ -1,0 +1,219 @@
+"""What we show a host to be let in: keys of files, keys of an ssh-agent, certificates for both.
+
+OpenSSH's rules, where asyncssh has others: a key that only an agent holds is named by its public
+half, a certificate also serves a key in the agent, and nothing is offered that nobody named.
+"""
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import asyncssh
+import msgspec
+from asyncssh.public_key import CERT_TYPE_USER
+
+from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.fleet import HostSpec
+from fleet_tui.core.ssh.config import Resolved
+from fleet_tui.wire.ssh.failures import LocalSetupError
+from fleet_tui.wire.ssh.surroundings import named_files
+
+DEFAULT_KEY_FILES = ("id_ed25519", "id_ecdsa", "id_rsa", "id_ed25519_sk", "id_ecdsa_sk")
+
+
+class Certificate(msgspec.Struct, frozen=True):
+    """A certificate of ours and the file it is in."""
+
+    file: Path
+    raw: asyncssh.SSHCertificate
+
+    def trouble(self) -> str:
+        """Why no host can accept it now; empty if nothing speaks against it."""
+        try:
+            self.raw.validate(CERT_TYPE_USER, None)  # type: ignore[attr-defined]  # X.509 has none
+        except ValueError as error:
+            return f"{self.file}: {str(error).lower()}"
+        return ""
+
+
+class Identities(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that may be shown to one host."""
+
+    keys: Sequence[asyncssh.SSHKeyPair]
+    """Keys of files that can be used as they are, each with its certificates first."""
+    certificates: tuple[Certificate, ...]
+    agent: str | None
+    """The socket of the ssh-agent to ask, if any."""
+    agent_only: tuple[bytes, ...]
+    """The public keys and certificates the agent may be asked for; empty: all it has."""
+
+    def options(self) -> dict[str, object]:
+        """As arguments of asyncssh."""
+        return {
+            "client_keys": _Exactly(self.keys),
+            "client_certs": [],  # they are with their keys; asyncssh would put them on every key
+            "agent_path": self.agent,
+            "agent_identities": list(self.agent_only) or None,
+        }
+
+    def for_agent(self) -> list[asyncssh.SSHCertificate]:
+        """The certificates whose keys are not in files, so that an agent may have them."""
+        here = {pair.key_public_data for pair in self.keys}
+        return [each.raw for each in self.certificates if _certified(each.raw) not in here]
+
+
+class _Exactly(list[asyncssh.SSHKeyPair]):
+    """A list that is never "nothing said": asyncssh reads an empty one as its default keys."""
+
+    def __bool__(self) -> bool:
+        return True
+
+
+def agent_socket(host: Resolved) -> str | None:
+    """Where the operator's ssh-agent listens: IdentityAgent, or else SSH_AUTH_SOCK."""
+    named = host.one("identityagent") or "SSH_AUTH_SOCK"
+    if named.lower() == "none":
+        return None
+    if named == "SSH_AUTH_SOCK":
+        place = os.environ.get("SSH_AUTH_SOCK", "")
+    elif named.startswith("$"):
+        place = os.environ.get(named[1:].strip("{}"), "")
+    else:
+        place = named
+    return str(Path(place).expanduser()) if place else None
+
+
+def read_identities(spec: HostSpec, host: Resolved) -> Identities:
+    """Read the files a host's configuration names. Raises LocalSetupError, in words for people."""
+    files = _named(spec, host)
+    certificates = (*_named_certificates(host), *_certificates_beside(files))
+    keys: list[asyncssh.SSHKeyPair] = []
+    for file in files:
+        if _is_there(file) and not _is_public(file):
+            keys.extend(_load_keys(file, certificates))
+    agent = agent_socket(host)
+    agent_only: tuple[bytes, ...] = ()
+    if spec.identity is not None or host.is_on("identitiesonly"):
+        agent_only = (
+            *(key for key in map(_public_key, files) if key is not None),
+            *(each.raw.public_data for each in certificates),
+        )
+        if not agent_only:
+            agent = None
+            if not keys:
+                raise LocalSetupError(FailureKind.SSH_AUTH, _nothing_usable(files))
+    return Identities(keys=keys, certificates=certificates, agent=agent, agent_only=agent_only)
+
+
+def identity_stamps(spec: HostSpec, host: Resolved) -> tuple[object, ...]:
+    """What :func:`read_identities` depends on: read it again when this changes."""
+    files = _named(spec, host)
+    watched = [*files, *map(_public_half, files), *map(_certificate_of, files)]
+    return (
+        spec.identity is not None or host.is_on("identitiesonly"),
+        agent_socket(host),
+        tuple(map(stamp, [*watched, *named_files(host, "certificatefile")])),
+    )
+
+
+def _nothing_usable(files: Sequence[Path]) -> str:
+    absent = [file for file in files if not os.path.exists(file)]
+    if files and len(absent) == len(files):
+        return f"cannot read the private key {', '.join(map(str, files))}: No such file"
+    return (
+        f"no usable private key in {', '.join(map(str, files)) or 'the identity'}: "
+        "an encrypted key must be in an ssh-agent and have its .pub file beside it"
+    )
+
+
+def _named(spec: HostSpec, host: Resolved) -> tuple[Path, ...]:
+    """The identity files that were named, whether they are there or not."""
+    if spec.identity is not None:
+        return (Path(spec.identity).expanduser(),)
+    if host.all("identityfile"):
+        return named_files(host, "identityfile")
+    home = Path("~/.ssh").expanduser()
+    return tuple(home / name for name in DEFAULT_KEY_FILES)
+
+
+def _is_public(file: Path) -> bool:
+    return file.suffix == ".pub"
+
+
+def _is_there(file: Path) -> bool:
+    """Unlike Path.is_file, not an error for a name that no file can have."""
+    return os.path.isfile(file)
+
+
+def _public_half(file: Path) -> Path:
+    return file if _is_public(file) else file.with_name(f"{file.name}.pub")
+
+
+def _certificate_of(file: Path) -> Path:
+    return file.with_name(f"{_public_half(file).stem}-cert.pub")
+
+
+def _public_key(file: Path) -> bytes | None:
+    """The public half of an identity, which may be all of it that is in files."""
+    with suppress(OSError, asyncssh.KeyImportError):
+        return asyncssh.read_public_key(_public_half(file)).public_data
+    return None
+
+
+def _named_certificates(host: Resolved) -> list[Certificate]:
+    found = []
+    for file in named_files(host, "certificatefile"):
+        try:
+            found.append(Certificate(file, asyncssh.read_certificate(file)))
+        except FileNotFoundError:
+            continue  # OpenSSH too passes over what is not there
+        except (OSError, asyncssh.KeyImportError) as error:
+            message = f"cannot read the certificate {file}: {error}"
+            raise LocalSetupError(FailureKind.SSH_AUTH, message) from error
+    return found
+
+
+def _certificates_beside(files: Sequence[Path]) -> list[Certificate]:
+    found = []
+    for file in map(_certificate_of, files):
+        with suppress(OSError, asyncssh.KeyImportError):  # nobody named it, so nobody is told
+            found.append(Certificate(file, asyncssh.read_certificate(file)))
+    return found
+
+
+def _certified(certificate: asyncssh.SSHCertificate) -> bytes:
+    """The public key a certificate is about."""
+    key: bytes = certificate.key.public_data
+    return key
+
+
+def _load_keys(path: Path, certificates: Sequence[Certificate]) -> list[asyncssh.SSHKeyPair]:
+    """A file's key with each of its certificates, then bare; none if it is encrypted, for then an
+    agent must hold it."""
+    try:
+        key = asyncssh.read_private_key(path)
+        with_certificate = [
+            asyncssh.load_keypairs((key, each.raw))[0]
+            for each in certificates
+            if _certified(each.raw) == key.public_data
+        ]
+        return [*with_certificate, *asyncssh.load_keypairs(key)]
+    except asyncssh.KeyImportError as error:
+        if "assphrase" in str(error):
+            return []
+        raise LocalSetupError(FailureKind.SSH_AUTH, f"{path}: {error}") from error
+    except asyncssh.KeyEncryptionError:
+        return []
+    except OSError as error:
+        message = f"cannot read the private key {path}: {error.strerror}"
+        raise LocalSetupError(FailureKind.SSH_AUTH, message) from error
+
+
+def stamp(path: Path) -> tuple[str, int, int]:
+    """What changes when a file does."""
+    try:
+        found = path.stat()
+    except OSError:
+        return (str(path), 0, 0)
+    return (str(path), found.st_mtime_ns, found.st_size)

@@ -1,0 +1,258 @@
+"""How a host is connected to: keys, known hosts, algorithms, ways.
+
+Everything is read once and off the event loop: parsing one RSA key costs 95 ms, an encrypted one
+more. What ssh_config says comes resolved (:mod:`fleet_tui.wire.ssh.resolver`) and is handed to
+asyncssh value by value; what would weaken us in it is not.
+"""
+
+import os
+import socket
+from pathlib import Path
+
+import asyncssh
+import msgspec
+
+from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.fleet import HostSpec
+from fleet_tui.core.ssh.config import Resolved, split_files
+from fleet_tui.core.ssh.ways import Hop, judge_login, jump_chain, proxy_command
+from fleet_tui.wire.ssh.algorithms import HOST_KEYS, algorithms
+from fleet_tui.wire.ssh.failures import LocalSetupError
+from fleet_tui.wire.ssh.identities import Identities, identity_stamps, read_identities, stamp
+from fleet_tui.wire.ssh.surroundings import named_files
+
+KEEPALIVE_EVERY_S = 5
+KEEPALIVE_MISSES = 3
+
+DEFAULT_CONNECT_TIMEOUT_MS = 12_000
+"""Above five seconds on purpose: a gateway that refuses a token does so slowly."""
+MAX_CONNECT_TIMEOUT_S = 300
+"""Of ssh_config's ConnectTimeout; a host is asked again anyway."""
+USER_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
+SYSTEM_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
+
+_FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """What known_hosts says about one host."""
+
+    keys: tuple[asyncssh.SSHKey, ...]
+    authorities: tuple[asyncssh.SSHKey, ...]
+    revoked: tuple[asyncssh.SSHKey, ...]
+
+    @classmethod
+    def of(cls, hosts: asyncssh.SSHKnownHosts, name: str, port: int) -> "Known":
+        """Search for ``name``, or ``[name]:port`` where the port is not the usual one."""
+        keys, authorities, revoked, *_ = hosts.match(
+            name, "", None if port == asyncssh.DEFAULT_PORT else port
+        )
+        return cls(keys=tuple(keys), authorities=tuple(authorities), revoked=tuple(revoked))
+
+    def key_kinds(self) -> list[str]:
+        """Signature algorithms for plain host keys, those of known keys first.
+
+        All of them, as in OpenSSH: a host that has lost the kind we know shows what it has
+        instead, which can be told from a network that fails.
+        """
+        kinds: list[str] = []
+        for key in self.keys:
+            name = key.get_algorithm()
+            kinds.extend(("rsa-sha2-512", "rsa-sha2-256") if name == "ssh-rsa" else (name,))
+        return list(dict.fromkeys((*kinds, *HOST_KEYS)))
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """What a connection to one host needs, parsed and ready."""
+
+    options: asyncssh.SSHClientConnectionOptions
+    identities: Identities
+    known: Known
+    known_hosts_files: tuple[Path, ...]
+    key_alias: str
+    """The name known_hosts is searched for (HostKeyAlias, HostName or the address)."""
+    key_label: str
+    """The name a new key is kept under in known_hosts, with the port where it has one."""
+    port: int
+    jump_chain: tuple[Hop, ...]
+    """The hosts of ssh_config's ProxyJump, the first one first."""
+    proxy_command: str | None
+    """ssh_config's ProxyCommand, its tokens replaced; a jump host goes before it."""
+    connect_timeout_ms: int
+    arguments: dict[str, object]
+    """Arguments of asyncssh.connect that must be given again beside the options."""
+
+
+class SshFiles:
+    """Keys and known hosts of this machine's user, each file parsed once until it changes.
+
+    Not thread safe: the pool calls it from one worker at a time.
+    """
+
+    def __init__(self, known_hosts: Path | None = None) -> None:
+        self._known_hosts = known_hosts
+        self._hosts_cache: dict[tuple[object, ...], asyncssh.SSHKnownHosts] = {}
+        self._identities_cache: dict[tuple[object, ...], Identities] = {}
+
+    def route(self, spec: HostSpec, host: Resolved) -> Route:
+        """Read everything ``spec`` needs. Raises LocalSetupError with a message for people."""
+        arguments: dict[str, object] = {"host": host.hostname, "port": host.port}
+        if (user := spec.user or host.user) is not None:
+            arguments["username"] = user
+        timeout_ms = _connect_timeout_ms(spec, host)
+        try:
+            hosts, hosts_files = self._hosts(spec, host)
+            identities = self._identities(spec, host)
+            known = Known.of(hosts, host.key_alias, host.port)
+            options = asyncssh.SSHClientConnectionOptions(
+                config=None,
+                known_hosts=hosts,
+                host_key_alias=host.one("hostkeyalias"),
+                tunnel=None,  # the pool goes through jump hosts and proxies itself
+                proxy_command=None,
+                agent_forwarding=False,
+                x11_forwarding=False,
+                command=None,
+                request_pty=False,
+                password_auth=False,
+                kbdint_auth=False,
+                host_based_auth=False,
+                gss_auth=False,
+                gss_kex=False,
+                preferred_auth=("publickey",),
+                encoding=None,
+                keepalive_interval=KEEPALIVE_EVERY_S,
+                keepalive_count_max=KEEPALIVE_MISSES,
+                connect_timeout=timeout_ms / 1000,
+                login_timeout=timeout_ms / 1000,
+                **identities.options(),
+                **algorithms(host, known.key_kinds(), certified=bool(known.authorities)),
+                **_line_options(host),
+                **arguments,
+            )
+            for _, reason in judge_login(host):
+                raise ValueError(reason)
+            chain, program = jump_chain(host), proxy_command(host)
+        except ValueError as error:
+            raise LocalSetupError(FailureKind.SSH_PROTOCOL, f"ssh_config: {error}") from error
+        return Route(
+            options=options,
+            identities=identities,
+            known=known,
+            known_hosts_files=hosts_files,
+            key_alias=host.key_alias,
+            key_label=_key_label(host),
+            port=host.port,
+            jump_chain=chain,
+            proxy_command=program,
+            connect_timeout_ms=timeout_ms,
+            arguments=arguments,
+        )
+
+    def _hosts(
+        self, spec: HostSpec, host: Resolved
+    ) -> tuple[asyncssh.SSHKnownHosts, tuple[Path, ...]]:
+        files = known_hosts_files(spec, self._known_hosts, host)
+        revoked = named_files(host, "revokedhostkeys")
+        stamps = (*map(stamp, files), "revoked", *map(stamp, revoked))
+        cached = self._hosts_cache.get(stamps)
+        if cached is None:
+            cached = asyncssh.SSHKnownHosts()
+            for path in files:
+                _load_known_hosts(cached, path)
+            for path in revoked:
+                _load_revoked(cached, path)
+            self._hosts_cache[stamps] = cached
+        return cached, files
+
+    def _identities(self, spec: HostSpec, host: Resolved) -> Identities:
+        stamps = identity_stamps(spec, host)
+        found = self._identities_cache.get(stamps)
+        if found is None:
+            found = self._identities_cache[stamps] = read_identities(spec, host)
+        return found
+
+
+def known_hosts_files(spec: HostSpec, fleet_file: Path | None, host: Resolved) -> tuple[Path, ...]:
+    """The files that may vouch for a host, in order; the first is where a new key is added.
+
+    ``UserKnownHostsFile none`` and ``/dev/null`` keep no key, so they mean the usual file here:
+    host keys are always checked.
+    """
+    if spec.known_hosts is not None:
+        return (Path(spec.known_hosts).expanduser(),)
+    if fleet_file is not None:
+        return (fleet_file.expanduser(),)
+    user = _hosts_files(host, "userknownhostsfile") or USER_KNOWN_HOSTS
+    system = (
+        _hosts_files(host, "globalknownhostsfile")
+        if host.all("globalknownhostsfile")
+        else SYSTEM_KNOWN_HOSTS
+    )
+    return tuple(Path(name).expanduser() for name in (*user, *system))
+
+
+def _hosts_files(host: Resolved, keyword: str) -> tuple[str, ...]:
+    names = split_files(host.one(keyword) or "")
+    return tuple(name for name in names if name.lower() != "none" and name != "/dev/null")
+
+
+def _load_known_hosts(hosts: asyncssh.SSHKnownHosts, path: Path) -> None:
+    try:
+        hosts.load(path.read_text(encoding="utf-8", errors="surrogateescape"))
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        raise LocalSetupError(FailureKind.SSH_HOST_KEY, f"{path}: {error}") from error
+
+
+def _load_revoked(hosts: asyncssh.SSHKnownHosts, path: Path) -> None:
+    """Keys no host may show. As in OpenSSH, a file that cannot be read lets nobody in."""
+    try:
+        for line in path.read_text(encoding="ascii").splitlines():
+            if line.strip() and not line.lstrip().startswith("#"):
+                hosts.load(f"@revoked * {line}")
+    except (OSError, ValueError) as error:
+        message = f"RevokedHostKeys {path} cannot be read as a list of public keys: {error}"
+        raise LocalSetupError(FailureKind.SSH_HOST_KEY, message) from error
+
+
+def _key_label(host: Resolved) -> str:
+    """The name a key is kept under in known_hosts: an alias stands without a port, as in ssh(1)."""
+    if host.one("hostkeyalias") or host.port == asyncssh.DEFAULT_PORT:
+        return host.key_alias
+    return f"[{host.key_alias}]:{host.port}"
+
+
+def _connect_timeout_ms(spec: HostSpec, host: Resolved) -> int:
+    """What the fleet file says, or else ssh_config, or else the usual."""
+    said = host.one("connecttimeout")
+    if spec.connect_timeout_ms is not None:
+        return spec.connect_timeout_ms
+    if said is None or not said.isdecimal() or int(said) == 0:
+        return DEFAULT_CONNECT_TIMEOUT_MS
+    return min(int(said), MAX_CONNECT_TIMEOUT_S) * 1000
+
+
+def _line_options(host: Resolved) -> dict[str, object]:
+    """What ssh_config says about the line itself, as arguments of asyncssh."""
+    chosen: dict[str, object] = {}
+    family = _FAMILIES.get(host.one("addressfamily") or "")
+    if family is not None:
+        chosen["family"] = family
+    if (bind := host.one("bindaddress")) is not None:
+        chosen["local_addr"] = (bind, 0)
+    if (keepalive := host.one("tcpkeepalive")) is not None:
+        chosen["tcp_keepalive"] = keepalive in ("yes", "true")
+    rekey = (host.one("rekeylimit") or "").split()
+    if rekey and rekey[0].isdecimal() and int(rekey[0]) > 0:
+        chosen["rekey_bytes"] = int(rekey[0])
+    if len(rekey) > 1 and rekey[1].isdecimal() and int(rekey[1]) > 0:
+        chosen["rekey_seconds"] = int(rekey[1])
+    if variables := host.all("setenv"):
+        # As bytes: asyncssh has UTF-8 for text and nothing else.
+        pairs = (os.fsencode(each).partition(b"=") for each in variables)
+        chosen["env"] = {name: value for name, _, value in pairs}
+    if names := [os.fsencode(name) for each in host.all("sendenv") for name in each.split()]:
+        chosen["send_env"] = names
+    return chosen

@@ -1,0 +1,87 @@
+"""The ProxyCommand of the operator's ssh_config: a program whose input and output are the way to a
+host.
+
+asyncssh can run one too, but takes what the program writes to its error output for the host's own
+words, and has nothing to say when it fails. Here it runs as under ssh(1): by the operator's shell,
+on a socket, in a session of its own so that it asks nothing on our terminal; and it ends, with
+everything it started, when the connection does.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+from contextlib import suppress
+
+from fleet_tui.base import children
+from fleet_tui.core.text.untrusted import Untrusted
+
+LAST_WORDS_CHARS = 300
+LAST_WORDS_WITHIN_S = 0.5
+"""For its exit and its error output once it has let go of the socket."""
+
+
+class ProxyProcess:
+    """A running ProxyCommand and our end of its socket. ``end`` it in every case."""
+
+    def __init__(self, process: asyncio.subprocess.Process, ours: socket.socket) -> None:
+        self.socket = ours
+        self._process = process
+        self._said = b""
+        self._hearing = asyncio.create_task(self._hear())
+
+    async def _hear(self) -> None:
+        """Keep the end of what it complains about; let none of it stop the program."""
+        assert self._process.stderr is not None
+        while chunk := await self._process.stderr.read(4_096):
+            self._said = (self._said + chunk)[-LAST_WORDS_CHARS:]
+
+    async def failure(self) -> Untrusted | None:
+        """Why the way is closed, if it was the program that ended; None if it still runs."""
+        try:
+            async with asyncio.timeout(LAST_WORDS_WITHIN_S):
+                status = await self._process.wait()
+                await asyncio.shield(self._hearing)
+        except TimeoutError:
+            if (running := self._process.returncode) is None:
+                return None
+            status = running
+        how = f"exit status {status}" if status >= 0 else f"signal {-status}"
+        words = " ".join(self._said.decode("utf-8", "replace").split())
+        why = f": {words}" if words else ", without a word"
+        return Untrusted(f"the ProxyCommand of ssh_config ended with {how}{why}")
+
+    async def end(self) -> None:
+        """End the program and whatever it started, and wait for it."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        await self._process.wait()
+        self._hearing.cancel()
+        self.socket.close()
+
+
+async def start_proxy(command: str) -> ProxyProcess:
+    """Start a ProxyCommand, its tokens replaced already. Raises OSError."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        starting = asyncio.create_task(
+            asyncio.create_subprocess_exec(
+                os.environ.get("SHELL") or "/bin/sh",
+                "-c",
+                f"exec {command}",
+                stdin=theirs.fileno(),
+                stdout=theirs.fileno(),
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,
+                env=children.environment(),
+            )
+        )
+        try:
+            return ProxyProcess(await asyncio.shield(starting), ours)
+        except asyncio.CancelledError:
+            # asyncio would end the shell alone and leave behind what it has started already.
+            await ProxyProcess(await starting, ours).end()
+            raise
+        except OSError:
+            ours.close()
+            raise

@@ -1,0 +1,331 @@
+"""What ssh_config says about each host, asked of ``ssh -G``, the one that knows.
+
+One answer serves connections, ``check``, ``doctor``, ``trust`` and ``import``. It is kept until a
+file changes. ``ssh -G`` contacts no host; it runs the commands of ``Match exec`` as ssh always
+does, and asks DNS where CanonicalizeHostname is on, unless it is told not to.
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from fleet_tui.base import children
+from fleet_tui.core.fleet import HostSpec
+from fleet_tui.core.ssh.config import (
+    Complaint,
+    ConfigText,
+    Reader,
+    Refusal,
+    Resolved,
+    parse_refusal,
+    parse_settings,
+    resolved_from,
+)
+from fleet_tui.wire.ssh.config_files import (
+    SYSTEM_CONFIG,
+    ConfigFiles,
+    account_home,
+    asks_for_networks,
+    bad_permissions,
+    copied_for,
+    read_config_files,
+)
+from fleet_tui.wire.ssh.local_networks import in_network
+
+AT_ONCE = 4
+TIMEOUT_S = 10.0
+LAST_WORDS_WITHIN_S = 0.5
+"""For output that something ssh started still holds open."""
+MAX_OUTPUT_BYTES = 1_048_576
+LOOK_AGAIN_AFTER_S = 1.0
+"""Files are looked at again after this long, so that a thousand hosts cost one look."""
+VOLATILE_FOR_S = 10.0
+"""How long an answer holds that programs or networks had a say in."""
+MAX_KNOWN = 50_000
+DEFAULT_PORT = 22
+
+_TOO_OLD = "unsupported match attribute localnetwork"
+_NAMELESS = "localhost"
+"""Stands for any host where all are told the same."""
+
+Answer = Resolved | Refusal
+_Key = tuple[str, str | None, int | None]
+
+
+@dataclass(slots=True)
+class _Copies:
+    key: tuple[int, str, bool]
+    files: ConfigFiles
+    stack: ExitStack
+    top: Path
+    names: dict[str, str]
+    users: int = 0
+
+
+class SshResolver:
+    """Asks ``ssh -G`` about hosts and remembers the answers. For one event loop at a time."""
+
+    def __init__(
+        self,
+        *,
+        config: Path | None = None,
+        program: str | None = None,
+        canonicalize: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``config`` stands for another file than ``~/.ssh/config``, ``program`` for another ssh.
+        Without ``canonicalize`` no name is looked up, whatever CanonicalizeHostname says."""
+        self._config = config
+        # For a uid without an entry in the password file ssh ends at once, whatever it is asked.
+        found = shutil.which("ssh") if account_home() is not None else None
+        self._program = program or found
+        self._canonicalize = canonicalize
+        self._clock = clock
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._looking = asyncio.Lock()
+        self._files: ConfigFiles | None = None
+        self._looked_at_s = 0.0
+        self._asking_usual = asyncio.Lock()
+        self._usual: dict[str, tuple[str, ...]] | None = None
+        self.decides_networks = False
+        """Whether this ssh is too old for Match localnetwork, so that it is decided here."""
+        self._copies: _Copies | None = None
+        self._known: dict[_Key, tuple[float, Answer]] = {}
+        self._asking: dict[_Key, asyncio.Task[Answer]] = {}
+
+    @property
+    def has_program(self) -> bool:
+        """Whether there is an ``ssh`` to ask; asyncssh's own reader understands less."""
+        return self._program is not None
+
+    async def resolve(self, spec: HostSpec) -> Answer:
+        """How a host is to be reached; what the fleet file says of user and port, and of no way
+        through others, goes first."""
+        answer = await self._resolve(spec)
+        return _straight(answer) if spec.direct and isinstance(answer, Resolved) else answer
+
+    async def _resolve(self, spec: HostSpec) -> Answer:
+        if not spec.use_ssh_config:
+            return _plain(spec)
+        files = await self._current()
+        if not files.contents and not files.text.unread:
+            return _plain(spec)
+        if self._program is not None and not files.text.tells_hosts_apart:
+            shared = await self._ask_once((_NAMELESS, None, None), files)
+            return _as_if_for(spec, shared) if isinstance(shared, Resolved) else shared
+        return await self._ask_once((spec.address, spec.user, spec.port), files)
+
+    async def resolve_all(self, specs: Iterable[HostSpec]) -> list[Answer]:
+        """The same for many, in their order."""
+        return list(await asyncio.gather(*map(self.resolve, specs)))
+
+    async def text(self) -> ConfigText:
+        """The lines of the files, for messages."""
+        return (await self._current()).text
+
+    async def _ask_once(self, key: _Key, files: ConfigFiles) -> Answer:
+        """One question at a time for each host, and none while the last answer holds."""
+        if (known := self._known.get(key)) is not None and self._clock() < known[0]:
+            return known[1]
+        asking = self._asking.get(key)
+        if asking is None:
+            asking = asyncio.create_task(self._answer(key, files), name=f"ssh -G {key[0]}")
+            self._asking[key] = asking
+            asking.add_done_callback(lambda _: self._asking.pop(key, None))
+        return await asyncio.shield(asking)
+
+    async def _answer(self, key: _Key, files: ConfigFiles) -> Answer:
+        if self._program is None:
+            from fleet_tui.wire.ssh.fallback import (  # noqa: PLC0415 - loads asyncssh
+                resolved_by_asyncssh,
+            )
+
+            answer = await asyncio.to_thread(resolved_by_asyncssh, files.roots[0], *key)
+        else:
+            answer = await self._ask(key, files)
+        if self._files is files:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            holds_s = VOLATILE_FOR_S if files.text.changes_by_itself else float("inf")
+            self._known[key] = (self._clock() + holds_s, answer)
+        return answer
+
+    async def _ask(self, key: _Key, files: ConfigFiles) -> Answer:
+        address, user, port = key
+        arguments = [] if self._canonicalize else ["-o", "CanonicalizeHostname=no"]
+        arguments += ["-l", user] if user is not None else []
+        arguments += ["-p", str(port)] if port is not None else []
+        arguments += ["--", address]
+        output = await self._run_on(files, arguments)
+        if (
+            isinstance(output, Refusal)
+            and not self.decides_networks
+            and _TOO_OLD in str(output).lower()
+            and any(map(asks_for_networks, files.text.lines))
+        ):
+            self.decides_networks = True
+            output = await self._run_on(files, arguments)
+        if isinstance(output, Refusal):
+            return output
+        try:
+            return resolved_from(address, parse_settings(output), await self._what_is_usual())
+        except ValueError as error:
+            return Refusal((Complaint(str(error)),))
+
+    async def _run_on(self, files: ConfigFiles, arguments: Sequence[str]) -> bytes | Refusal:
+        """Point ssh at the operator's files, or at copies where it would not find or read them."""
+        home = Path.home()
+        if home == account_home() and not self.decides_networks:
+            where = ["-F", files.roots[0]] if self._config else []
+            async with self._slots:
+                return await self._run([*where, *arguments])
+        if (name := bad_permissions(files)) is not None and not self._config:
+            return Refusal((Complaint(f"Bad owner or permissions on {name}"),))
+        with self._copied(files, home) as (copy, names):
+            async with self._slots:
+                return await self._run(["-F", str(copy), *arguments], names)
+
+    @contextmanager
+    def _copied(self, files: ConfigFiles, home: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+        """Copies that all who ask at the same time share; the last one removes them."""
+        copies = self._copies
+        key = (id(files), str(home), self.decides_networks)
+        if copies is None or copies.key != key:
+            stack = ExitStack()
+            decide = in_network if self.decides_networks else None
+            made = stack.enter_context(copied_for(files, home, decide))
+            copies = self._copies = _Copies(key, files, stack, *made)
+        copies.users += 1
+        try:
+            yield copies.top, copies.names
+        finally:
+            copies.users -= 1
+            if copies.users == 0:
+                copies.stack.close()
+                if self._copies is copies:
+                    self._copies = None
+
+    async def _what_is_usual(self) -> dict[str, tuple[str, ...]]:
+        """What this ssh says where no file says anything."""
+        async with self._asking_usual:
+            if self._usual is None:
+                output = await self._run(["-F", "none", "--", _NAMELESS])
+                if isinstance(output, Refusal):
+                    raise ValueError(str(output))
+                self._usual = parse_settings(output)
+            return self._usual
+
+    async def _run(
+        self, arguments: Sequence[str], names: Mapping[str, str] | None = None
+    ) -> bytes | Refusal:
+        """Run ``ssh -G``: its output, or its complaints."""
+        assert self._program is not None
+        try:
+            process = await asyncio.create_subprocess_exec(
+                self._program,
+                "-G",
+                *arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,
+                env=children.environment(),
+            )
+        except (OSError, ValueError) as error:
+            return Refusal((Complaint(f"{self._program} cannot be started: {error}"),))
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                said, words = await _read_both(process)
+        except TimeoutError:
+            return Refusal((Complaint(f"ssh -G did not end within {TIMEOUT_S:g} s"),))
+        finally:
+            _end(process)
+        if len(said) > MAX_OUTPUT_BYTES:
+            return Refusal((Complaint(f"ssh -G wrote more than {MAX_OUTPUT_BYTES} bytes"),))
+        return said if process.returncode == 0 else parse_refusal(words, names)
+
+    async def _current(self) -> ConfigFiles:
+        """The files as they are now, or were a moment ago."""
+        async with self._looking:
+            now_s = self._clock()
+            if self._files is None or now_s - self._looked_at_s >= LOOK_AGAIN_AFTER_S:
+                found = await asyncio.to_thread(self._look, self._files)
+                if found is not self._files:
+                    self._known.clear()
+                    self._files = found
+                self._looked_at_s = now_s
+            return self._files
+
+    def _look(self, before: ConfigFiles | None) -> ConfigFiles:
+        if before is not None and before.is_current():
+            return before
+        home = Path.home()
+        user = self._config or home / ".ssh" / "config"
+        return read_config_files(user, home, None if self._config else SYSTEM_CONFIG)
+
+
+async def _read_both(process: asyncio.subprocess.Process) -> tuple[bytes, bytes]:
+    """What it writes, a bounded part of it; what its children hold open is not waited for."""
+    said, words = bytearray(), bytearray()
+    assert process.stdout is not None
+    assert process.stderr is not None
+    readers = [
+        asyncio.create_task(_keep(process.stdout, said)),
+        asyncio.create_task(_keep(process.stderr, words)),
+    ]
+    try:
+        await process.wait()
+        await asyncio.wait(readers, timeout=LAST_WORDS_WITHIN_S)
+    finally:
+        for reader in readers:
+            reader.cancel()
+    return bytes(said), bytes(words)
+
+
+async def _keep(stream: asyncio.StreamReader, kept: bytearray) -> None:
+    while chunk := await stream.read(65_536):
+        if len(kept) <= MAX_OUTPUT_BYTES:
+            kept += chunk
+
+
+def _end(process: asyncio.subprocess.Process) -> None:
+    """End ssh and whatever a Match exec has started, if any of it still runs."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _plain(spec: HostSpec) -> Resolved:
+    """A host about which no file says anything."""
+    return Resolved(
+        original=spec.address,
+        hostname=spec.address,
+        port=spec.port if spec.port is not None else DEFAULT_PORT,
+        user=spec.user,
+        reader=Reader.NOBODY,
+    )
+
+
+def _straight(host: Resolved) -> Resolved:
+    """Without the way that ssh_config names."""
+    ways = ("proxyjump", "proxycommand", "proxyusefdpass")
+    said = {keyword: lines for keyword, lines in host.said.items() if keyword not in ways}
+    return msgspec.structs.replace(host, said=said)
+
+
+def _as_if_for(spec: HostSpec, shared: Resolved) -> Resolved:
+    """What every host is told, for this one. ssh(1) takes names in lower case."""
+    return msgspec.structs.replace(
+        shared,
+        original=spec.address,
+        hostname=spec.address.lower(),
+        port=spec.port if spec.port is not None else shared.port,
+        user=spec.user if spec.user is not None else shared.user,
+    )

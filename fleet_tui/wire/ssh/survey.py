@@ -1,0 +1,113 @@
+"""What ssh_config makes of a whole fleet, without contacting anybody: for ``check`` and ``doctor``.
+
+No name is looked up in DNS. ``Match exec`` commands run, as they do whenever ssh reads the file.
+"""
+
+import asyncio
+from collections.abc import Iterable
+
+import msgspec
+
+from fleet_tui.core.fleet import HostSpec
+from fleet_tui.core.ids import HostName
+from fleet_tui.core.ssh.config import ConfigLine, ConfigText, Refusal, Resolved
+from fleet_tui.core.ssh.ways import Hop, judge_login, jump_chain, proxy_command
+from fleet_tui.wire.ssh.algorithms import missing
+from fleet_tui.wire.ssh.config_files import asks_for_networks
+from fleet_tui.wire.ssh.resolver import SshResolver
+from fleet_tui.wire.ssh.surroundings import named_files
+
+MAX_HOPS = 1_000
+"""Jump hosts of ssh_config that are looked at."""
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """One host of the fleet, or a jump host that only ssh_config names."""
+
+    label: str
+    spec: HostSpec
+    answer: Resolved | Refusal
+    unusable: tuple[tuple[str, str], ...] = ()
+    """What fleet-tui cannot do though ssh can: the keyword and the reason."""
+    via: str | None = None
+    """The jump host it is reached through first, as ssh_config names it."""
+
+
+class Survey(msgspec.Struct, frozen=True, kw_only=True):
+    """Every host and how it is reached."""
+
+    asked: tuple[Asked, ...]
+    text: ConfigText
+    reads_without_ssh: bool
+    """Whether there are files and no ``ssh`` to read them."""
+    decided_here: tuple[ConfigLine, ...] = ()
+    """Lines that this ssh is too old for and that fleet-tui decides itself."""
+
+    @property
+    def answers(self) -> dict[HostName, Resolved | Refusal]:
+        """By host of the fleet file."""
+        return {each.spec.name: each.answer for each in self.asked}
+
+
+async def survey(hosts: Iterable[HostSpec], resolver: SshResolver) -> Survey:
+    """Ask about hosts, then about the jump hosts their answers name, and so on."""
+    asked: dict[str, Asked] = {}
+    waiting = [(str(spec.name), spec) for spec in hosts]
+    seen_hops: set[tuple[str, str | None, int | None]] = set()
+    while waiting:
+        answers = await resolver.resolve_all(spec for _, spec in waiting)
+        following: list[tuple[str, HostSpec]] = []
+        for (label, spec), answer in zip(waiting, answers, strict=True):
+            found, chain = await asyncio.to_thread(_judged, label, spec, answer)
+            asked[label] = found
+            for hop in chain:
+                key = (hop.address, hop.user, hop.port)
+                if key in seen_hops or len(seen_hops) >= MAX_HOPS:
+                    continue
+                seen_hops.add(key)
+                name = HostName(f"the jump host {hop.text}")
+                jump = HostSpec(name=name, address=hop.address, user=hop.user, port=hop.port)
+                following.append((name, jump))
+        waiting = following
+    text = await resolver.text()
+    decided = filter(asks_for_networks, text.lines) if resolver.decides_networks else ()
+    return Survey(
+        asked=tuple(asked.values()),
+        text=text,
+        reads_without_ssh=text.has_own and not resolver.has_program,
+        decided_here=tuple(decided),
+    )
+
+
+def _judged(
+    label: str, spec: HostSpec, answer: Resolved | Refusal
+) -> tuple[Asked, tuple[Hop, ...]]:
+    if isinstance(answer, Refusal):
+        return Asked(label=label, spec=spec, answer=answer), ()
+    unusable = [
+        (keyword, f"fleet-tui has none of {', '.join(names)}")
+        for keyword, names in missing(answer).items()
+    ]
+    chain: tuple[Hop, ...] = ()
+    try:
+        chain = jump_chain(answer) if spec.jump is None else ()
+    except ValueError as error:
+        unusable.append(("proxyjump", str(error)))
+    try:
+        proxy_command(answer)
+    except ValueError as error:
+        unusable.append(("proxycommand", str(error)))
+    unusable.extend(judge_login(answer))
+    for keyword in ("identityfile", "certificatefile", "revokedhostkeys"):
+        try:
+            named_files(answer, keyword)
+        except ValueError as error:
+            unusable.append((keyword, str(error)))
+    found = Asked(
+        label=label,
+        spec=spec,
+        answer=answer,
+        unusable=tuple(unusable),
+        via=chain[0].address if chain else None,
+    )
+    return found, chain

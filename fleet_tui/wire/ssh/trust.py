@@ -1,0 +1,193 @@
+"""A host's key, fetched to be looked at by a person, and added to known_hosts when they agree.
+
+Nothing is ever replaced: a key that changed is for a person to understand and to remove.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from socket import socket
+from typing import TypeVar
+
+import asyncssh
+import msgspec
+
+from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.ids import HostName
+from fleet_tui.core.text.untrusted import Untrusted
+from fleet_tui.wire.ssh.advice import host_key_advice
+from fleet_tui.wire.ssh.algorithms import HOST_CERTIFICATES
+from fleet_tui.wire.ssh.failures import connect_failure, cut_off
+from fleet_tui.wire.ssh.hello import Listener, our_offers, why_not
+from fleet_tui.wire.ssh.options import Known, Route
+from fleet_tui.wire.ssh.pool import SshConnection, SshFailure, SshPool
+from fleet_tui.wire.ssh.proxy_command import ProxyProcess, start_proxy
+
+LOOK_TIMEOUT_MS = 15_000
+
+_T = TypeVar("_T")
+
+
+class KeyTrust(StrEnum):
+    """How an offered key compares with what is known."""
+
+    NEW = "new"
+    KNOWN = "known"
+    CHANGED = "changed"
+    CERTIFIED = "certified"
+    """An authority in known_hosts vouches for it."""
+    REVOKED = "revoked"
+
+
+class OfferedKey(msgspec.Struct, frozen=True, kw_only=True):
+    """The key a host shows, and what known_hosts says to it."""
+
+    host: HostName
+    label: str
+    """The name in known_hosts: ``address``, ``[address]:port`` or ssh_config's HostKeyAlias."""
+    algorithm: str
+    fingerprint: str
+    """``SHA256:`` and 43 characters of base 64."""
+    trust: KeyTrust
+    public_key: str
+    file: Path
+    """Where it would be added."""
+    files: tuple[Path, ...]
+    known_fingerprints: tuple[str, ...] = ()
+
+    def confirms(self, typed: str) -> bool:
+        """Whether somebody typed the last eight characters of the fingerprint."""
+        return typed.strip() == self.fingerprint[-8:]
+
+
+async def look_at_key(pool: SshPool, host: HostName) -> OfferedKey | SshFailure:
+    """Ask a host for its key, through its jump hosts, without logging in."""
+    way = await pool.way_to(host)
+    if isinstance(way, SshFailure):
+        return way
+    route, jump = way
+    known = route.known
+    certified = False
+    if known.authorities and not known.keys:
+        refused = await _certificate_trouble(host, route, jump)
+        if refused is not None:
+            return refused
+        certified = True
+    kinds = HOST_CERTIFICATES if certified else known.key_kinds()
+    key = await _key_of(route, jump, kinds)
+    if isinstance(key, SshFailure):
+        return key
+    return OfferedKey(
+        host=host,
+        label=route.key_label,
+        algorithm=key.get_algorithm(),
+        fingerprint=key.get_fingerprint(),
+        trust=KeyTrust.CERTIFIED if certified else _trust_in(key, known),
+        public_key=key.export_public_key().decode("ascii", "replace").strip(),
+        file=route.known_hosts_files[0],
+        files=route.known_hosts_files,
+        known_fingerprints=tuple(each.get_fingerprint() for each in known.keys),
+    )
+
+
+def _trust_in(key: asyncssh.SSHKey, known: Known) -> KeyTrust:
+    if key in known.revoked:
+        return KeyTrust.REVOKED
+    if key in known.keys:
+        return KeyTrust.KNOWN
+    return KeyTrust.CHANGED if known.keys else KeyTrust.NEW
+
+
+async def _key_of(
+    route: Route, jump: SshConnection | None, kinds: Sequence[str]
+) -> asyncssh.SSHKey | SshFailure:
+    async def ask(sock: socket | None, listener: Listener) -> asyncssh.SSHKey | None:
+        return await asyncssh.get_server_host_key(
+            str(route.arguments["host"]),
+            route.port,
+            tunnel=jump.raw if jump is not None else None,
+            sock=sock,
+            kex_algs=our_offers(route.options).key_exchanges,
+            server_host_key_algs=kinds,
+            config=None,
+            options=asyncssh.SSHClientConnectionOptions(
+                route.options, config=None, client_factory=lambda: listener, **route.arguments
+            ),
+        )
+
+    key = await _reach(route, jump, ask)
+    if key is None:
+        return SshFailure(kind=FailureKind.SSH_HOST_KEY, detail=Untrusted("it showed no key"))
+    return key
+
+
+async def _certificate_trouble(
+    host: HostName, route: Route, jump: SshConnection | None
+) -> SshFailure | None:
+    """Why the certificate a host shows does not hold; None if it does."""
+
+    async def greet(sock: socket | None, listener: Listener) -> SshFailure | None:
+        try:
+            raw = await asyncssh.connect(
+                options=route.options,
+                config=None,
+                tunnel=jump.raw if jump is not None else None,
+                sock=sock,
+                client_factory=lambda: listener,
+                **(route.arguments | {"client_keys": None}),  # nobody logs in here
+            )
+        except asyncssh.PermissionDenied:
+            return None  # it asked who we are, so its certificate held
+        except asyncssh.HostKeyNotVerifiable as error:
+            advice = host_key_advice(host, route, error) or str(error)
+            return SshFailure(kind=FailureKind.SSH_HOST_KEY, detail=Untrusted(advice))
+        raw.close()
+        return None
+
+    return await _reach(route, jump, greet)
+
+
+async def _reach(
+    route: Route,
+    jump: SshConnection | None,
+    ask: Callable[[socket | None, Listener], Awaitable[_T]],
+) -> _T | SshFailure:
+    """Ask something of a host through its proxy program, if it has one."""
+    proxy: ProxyProcess | None = None
+    listener = Listener()
+    try:
+        async with asyncio.timeout(LOOK_TIMEOUT_MS / 1000):
+            if jump is None and route.proxy_command is not None:
+                proxy = await start_proxy(route.proxy_command)
+            return await ask(proxy.socket if proxy is not None else None, listener)
+    except Exception as error:  # every way to fail becomes a value here
+        ended = await proxy.failure() if proxy is not None and cut_off(error) else None
+        if ended is not None:
+            return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=ended)
+        reason = why_not(listener.heard, our_offers(route.options)) if cut_off(error) else None
+        return reason or connect_failure(error, timeout_ms=LOOK_TIMEOUT_MS)
+    finally:
+        listener.stop_listening()
+        if proxy is not None:
+            await proxy.end()
+
+
+def add_key(offered: OfferedKey) -> None:
+    """Append a new key to its known_hosts file, made if needed (0600, its directory 0700).
+
+    Raises OSError. Only for a key whose standing is NEW.
+    """
+    assert offered.trust is KeyTrust.NEW, offered.trust
+    offered.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    entry = f"{offered.label} {offered.public_key}\n".encode()
+    handle = os.open(offered.file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        size = os.fstat(handle).st_size
+        if size and os.pread(handle, 1, size - 1) != b"\n":
+            entry = b"\n" + entry
+        os.write(handle, entry)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
