@@ -17,10 +17,10 @@ from fleet_tui.base.paths import has_home, socket_path
 from fleet_tui.cli.common import Fleet, engine_gone, engine_now, ledger_of, operator, was_killed
 from fleet_tui.config.load import Loaded
 from fleet_tui.config.problems import Problem, ProblemSeverity
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.troubles import cure_of, trouble_of
 from fleet_tui.core.alerting.alerts import is_out_of_service
 from fleet_tui.core.fleet import FleetSpec, HostSpec, OpenClawAgent
-from fleet_tui.core.ledger.state import Health
 from fleet_tui.core.modes import TROUBLES, EngineMode
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line

@@ -26,7 +26,7 @@ from fleet_tui.core.ledger.commands import Refused as RefusedReply
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import ended_long_ago
 from fleet_tui.core.ledger.refusals import RefusalCode
-from fleet_tui.core.ledger.state import Task, TaskSpec
+from fleet_tui.core.tasks.model import Task, TaskSpec
 
 
 @click.command()

@@ -8,8 +8,8 @@ from fleet_tui.cli.acting import Consent, Deed, act, reason_option
 from fleet_tui.cli.common import find_fleet, fleet_option, json_option
 from fleet_tui.cli.selecting import Selector, fingerprint_option, select_options
 from fleet_tui.core.ledger.commands import Requeue
-from fleet_tui.core.ledger.state import Task
 from fleet_tui.core.tasks.dead_letters import MAX_PER_MINUTE
+from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text import words
 
 

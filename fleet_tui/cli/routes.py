@@ -16,7 +16,7 @@ from fleet_tui.cli.common import (
 )
 from fleet_tui.cli.recordings import look_at
 from fleet_tui.core.ids import task_label
-from fleet_tui.core.ledger.state import DecisionRecord
+from fleet_tui.core.routing.record import DecisionRecord
 
 
 @click.command()

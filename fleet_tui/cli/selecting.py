@@ -8,9 +8,10 @@ import click
 
 from fleet_tui.base.errors import FleetError, UsageError
 from fleet_tui.cli.common import TASKS_HINT, offset_minutes
-from fleet_tui.core.ledger.state import FleetState, Task
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks import dead_letters
 from fleet_tui.core.tasks.filter import TASK_KEYS, TASK_WORDS, task_text, task_value
+from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text.filters import (
     AllOf,
     AnyOf,

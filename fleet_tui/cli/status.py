@@ -19,8 +19,9 @@ from fleet_tui.cli.common import (
     watch_option,
 )
 from fleet_tui.cli.recordings import look_at
+from fleet_tui.core.alerting.model import Alert
 from fleet_tui.core.fleet import Priority
-from fleet_tui.core.ledger.state import Alert, FleetState
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.modes import EngineMode, ModeNow
 from fleet_tui.core.status import FleetStatus, summarize
 from fleet_tui.core.text import words

@@ -31,7 +31,7 @@ from fleet_tui.cli.written_task import BadTask, WrittenDeadlines, WrittenTask, s
 from fleet_tui.core.fleet import Deadlines, Priority, TaskClass
 from fleet_tui.core.ids import TaskId, task_label
 from fleet_tui.core.ledger.commands import Submit
-from fleet_tui.core.ledger.state import Task, TaskPhase
+from fleet_tui.core.tasks.model import Task, TaskPhase
 from fleet_tui.core.tasks.submission import MAX_PAYLOAD_BYTES
 from fleet_tui.core.text.firewall import invisible_count, safe_line, safe_text
 from fleet_tui.core.text.redaction import holds_secret

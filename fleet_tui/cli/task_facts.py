@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 from fleet_tui.cli.common import clock
 from fleet_tui.core.fleet import TaskClass
-from fleet_tui.core.ledger.state import Attempt, AttemptPhase, FleetState, Task, TaskPhase
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.reason_words import lost_words
 from fleet_tui.core.tasks.attempts import deadlines_of, started_tries
 from fleet_tui.core.tasks.evidence import Checkpoint
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task, TaskPhase
 from fleet_tui.core.tasks.quoting import is_quote, reason_of
 from fleet_tui.core.tasks.retry_budget import retry_allowance
 from fleet_tui.core.text import words

@@ -23,8 +23,9 @@ from fleet_tui.cli.common import (
 from fleet_tui.cli.recordings import look_at
 from fleet_tui.cli.selecting import passing
 from fleet_tui.core.ids import task_label, task_number
-from fleet_tui.core.ledger.state import FleetState, Task, TaskPhase
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.reason_words import pending_words
+from fleet_tui.core.tasks.model import Task, TaskPhase
 from fleet_tui.core.tasks.open_run import notes
 from fleet_tui.core.tasks.words import TaskWord, is_held
 from fleet_tui.core.text import words

@@ -22,9 +22,10 @@ from fleet_tui.cli.task_facts import (
 )
 from fleet_tui.core.agents.troubles import waits_for
 from fleet_tui.core.ledger.narrate import narrate
-from fleet_tui.core.ledger.state import FleetState, Task
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.reason_words import pending_words
 from fleet_tui.core.routing.decision import Decision
+from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.tasks.open_run import notes
 from fleet_tui.core.tasks.quoting import reason_of
 from fleet_tui.core.tasks.verdicts import MAYBE_TWICE, may_be_judged

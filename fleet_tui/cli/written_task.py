@@ -16,7 +16,7 @@ from fleet_tui.config.values import Unacceptable, duration_ms
 from fleet_tui.console.views.submit.typed import MAX_LABELS, parse_class, parse_priority
 from fleet_tui.core.fleet import Deadlines, Priority, TaskClass
 from fleet_tui.core.ids import AgentName, Capability, ClientName, PoolName, Region
-from fleet_tui.core.ledger.state import TaskSpec
+from fleet_tui.core.tasks.model import TaskSpec
 from fleet_tui.core.text.firewall import invisible_count, safe_line
 from fleet_tui.core.text.names import MAX_NAME_CHARS, flaw_of
 from fleet_tui.core.text.near import nearest

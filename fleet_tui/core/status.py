@@ -5,10 +5,13 @@ from collections.abc import Sequence
 
 import msgspec
 
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FleetSample
+from fleet_tui.core.alerting.model import Severity
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import PoolName
-from fleet_tui.core.ledger.state import AttemptPhase, FleetState, Health, Severity, Task, TaskPhase
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.tasks.model import AttemptPhase, Task, TaskPhase
 from fleet_tui.core.tasks.open_work import OpenWork
 from fleet_tui.core.text.words import elapsed_ms
 

@@ -13,19 +13,14 @@ from contextlib import suppress
 from functools import partial
 from math import inf
 
+from fleet_tui.core.agents.events import AgentIdentified, HealthChanged
 from fleet_tui.core.backoff import Backoff
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import AgentName, RunId, TaskId
-from fleet_tui.core.ledger.events import (
-    AboutTask,
-    AgentIdentified,
-    AttemptGivenUp,
-    HealthChanged,
-    Recorded,
-    TaskPlaced,
-)
+from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks.attempts import Word, deadlines_of, find_attempt, is_unwanted
+from fleet_tui.core.tasks.events import AboutTask, AttemptGivenUp, TaskPlaced
 from fleet_tui.core.tasks.evidence import (
     Definite,
     Died,

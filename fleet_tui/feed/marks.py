@@ -2,8 +2,12 @@
 
 from enum import StrEnum
 
+from fleet_tui.core.agents.events import HealthChanged
+from fleet_tui.core.alerting.events import AlertRaised
+from fleet_tui.core.alerting.model import Severity
 from fleet_tui.core.ledger import events as e
-from fleet_tui.core.ledger.state import Severity, TaskPhase
+from fleet_tui.core.tasks.events import TaskEnded, TaskNeedsOperator
+from fleet_tui.core.tasks.model import TaskPhase
 
 
 class Mark(StrEnum):
@@ -23,11 +27,11 @@ class Mark(StrEnum):
 def mark_of(event: e.Event) -> Mark | None:
     """The mark of an event; None for what is not worth stopping at."""
     match event:
-        case e.HealthChanged(health=health, was=was) if health.is_lost or was.is_lost:
+        case HealthChanged(health=health, was=was) if health.is_lost or was.is_lost:
             return Mark.HEALTH
-        case e.AlertRaised(severity=Severity.CRIT):
+        case AlertRaised(severity=Severity.CRIT):
             return Mark.ALERT
-        case e.TaskEnded(phase=TaskPhase.FAILED | TaskPhase.EXPIRED) | e.TaskNeedsOperator():
+        case TaskEnded(phase=TaskPhase.FAILED | TaskPhase.EXPIRED) | TaskNeedsOperator():
             return Mark.FAILED
         case e.NoteAdded():
             return Mark.NOTE

@@ -27,7 +27,7 @@ import psutil
 
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import RunId, TaskId, split_run_id
-from fleet_tui.core.ledger.events import AttemptUnknown, TaskPlaced
+from fleet_tui.core.tasks.events import AttemptUnknown, TaskPlaced
 from tests.acceptance.rig import Rig
 from tests.support import surroundings
 from tests.support.sshd import Sshd, make_sshd

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fleet_tui.core.ids import TaskId
-from fleet_tui.core.ledger.state import Task
+from fleet_tui.core.tasks.model import Task
 from tests.acceptance.rig import MakeRig, Rig
 from tests.support.openclaw_lab import Gateway, OpenClawLab
 from tests.support.stub_model import StubModel

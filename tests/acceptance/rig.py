@@ -13,12 +13,14 @@ from fleet_tui.base.errors import FleetError
 from fleet_tui.base.paths import socket_path
 from fleet_tui.cli.common import Fleet
 from fleet_tui.cli.open import engine_answers
+from fleet_tui.core.agents.model import AgentState
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import AgentName, Seq, TaskId
 from fleet_tui.core.ledger.commands import Accepted, Refused, Submit
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.fold import fold
-from fleet_tui.core.ledger.state import EMPTY_STATE, AgentState, FleetState, Task, TaskSpec
+from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
+from fleet_tui.core.tasks.model import Task, TaskSpec
 from fleet_tui.core.text.ulid import new_ulid
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.feed.client import EngineClient

@@ -15,11 +15,12 @@ import asyncssh
 import psutil
 import pytest
 
+from fleet_tui.core.agents.events import HealthChanged
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind
-from fleet_tui.core.ledger.events import HealthChanged
-from fleet_tui.core.ledger.state import Health, TaskPhase
 from fleet_tui.core.logs import MAX_LINE_CHARS
 from fleet_tui.core.reason_words import failure_words
+from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.journal.telemetry.logs import LogFilter, LogReader
 from tests.acceptance.rig import MakeRig, Rig
 from tests.support.fake_gateway import FakeGateway, Refuse, TcpDial, raw_server, running

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from fleet_tui.base.errors import ExitCode
-from fleet_tui.core.ledger.state import Health, TaskPhase
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.modes import EngineMode, Trouble
+from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.journal.ledger.verifying import verify
 from tests.acceptance.rig import PROGRAM, MakeRig, Rig
 from tests.support.sshd import Sshd, make_sshd

@@ -11,9 +11,9 @@ import pytest
 
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.ids import TaskId
-from fleet_tui.core.ledger.state import AttemptPhase, Task, TaskPhase
 from fleet_tui.core.reason_words import DiedCode, NotStartedCode, died_words
 from fleet_tui.core.tasks.evidence import LostReason
+from fleet_tui.core.tasks.model import AttemptPhase, Task, TaskPhase
 from tests.acceptance.rig import MakeRig, Rig
 from tests.support.sshd import Sshd, sshd
 

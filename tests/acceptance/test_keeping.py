@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 from fleet_tui.base.errors import ExitCode
-from fleet_tui.core.ledger.state import AttemptPhase, TaskPhase
+from fleet_tui.core.tasks.model import AttemptPhase, TaskPhase
 from tests.acceptance.rig import MakeRig, Rig
 from tests.acceptance.test_modes import LOCAL, change_an_event, document, stop, works
 

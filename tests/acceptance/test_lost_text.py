@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.ledger.state import Health, Task, TaskPhase
+from fleet_tui.core.agents.model import Health
+from fleet_tui.core.tasks.model import Task, TaskPhase
 from tests.acceptance.gateways import Books, fleet_of
 from tests.acceptance.rig import MakeRig, Rig
 from tests.acceptance.test_openclaw_fleet import COST_MICROUSD

@@ -15,8 +15,8 @@ import pytest
 
 from fleet_tui.base.errors import ExitCode
 from fleet_tui.core.ledger.commands import AddNote, Refused
-from fleet_tui.core.ledger.state import TaskPhase
 from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.feed.attached import AttachedFeed
 from fleet_tui.journal.ledger.segments import numbered_files

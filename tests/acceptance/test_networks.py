@@ -12,9 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from fleet_tui.core.agents.events import HealthChanged
+from fleet_tui.core.agents.model import Health
+from fleet_tui.core.alerting.events import AlertRaised
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.ledger.events import AlertRaised, AttemptUnknown, HealthChanged, Recorded
-from fleet_tui.core.ledger.state import Health, TaskPhase
+from fleet_tui.core.ledger.events import Recorded
+from fleet_tui.core.tasks.events import AttemptUnknown
+from fleet_tui.core.tasks.model import TaskPhase
 from tests.acceptance.rig import MakeRig, Rig
 from tests.support.far_host import FarHost, far_host
 from tests.support.sshd import Sshd, make_sshd

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.ledger.state import Health, TaskPhase
+from fleet_tui.core.agents.model import Health
+from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.wire.openclaw.connection import Connection, Result, connect
 from fleet_tui.wire.openclaw.dial import dial_over_ssh
 from tests.acceptance.gateways import Books, fleet_of

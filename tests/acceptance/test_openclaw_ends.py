@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.ids import TaskId
-from fleet_tui.core.ledger.state import Health
 from fleet_tui.core.tasks.attempts import KEEP_RUNS_MS
 from tests.acceptance.gateways import fleet_of
 from tests.acceptance.rig import MakeRig, Rig

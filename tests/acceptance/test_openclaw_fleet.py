@@ -12,10 +12,11 @@ import pytest
 from msgspec import to_builtins
 from msgspec.structs import replace
 
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import split_run_id
-from fleet_tui.core.ledger.events import AttemptFinished, AttemptGivenUp, AttemptUnknown
-from fleet_tui.core.ledger.state import AttemptPhase, Health, TaskPhase
+from fleet_tui.core.tasks.events import AttemptFinished, AttemptGivenUp, AttemptUnknown
+from fleet_tui.core.tasks.model import AttemptPhase, TaskPhase
 from fleet_tui.feed.attached import AttachedFeed
 from fleet_tui.feed.feed import Feed, Link, View
 from fleet_tui.feed.recorded import RecordedFeed

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from fleet_tui.core.agents.events import HealthChanged
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.ids import RunId, TaskId
-from fleet_tui.core.ledger.events import AttemptSeen, HealthChanged
-from fleet_tui.core.ledger.state import AttemptPhase, Health, Task, TaskPhase
 from fleet_tui.core.routing.decision import PendingCode
+from fleet_tui.core.tasks.events import AttemptSeen
+from fleet_tui.core.tasks.model import AttemptPhase, Task, TaskPhase
 from fleet_tui.feed.attached import AttachedFeed
 from tests.acceptance.gateways import Books, fleet_of
 from tests.acceptance.rig import MakeRig, Rig

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.ledger.events import AlertRaised, HealthChanged
-from fleet_tui.core.ledger.state import Health, TaskPhase
+from fleet_tui.core.agents.events import HealthChanged
+from fleet_tui.core.agents.model import Health
+from fleet_tui.core.alerting.events import AlertRaised
+from fleet_tui.core.tasks.model import TaskPhase
 from tests.acceptance.rig import PROGRAM, MakeRig, Rig
 from tests.support.pty_harness import PtyProgram
 

@@ -14,9 +14,9 @@ import pytest
 
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import RunId
-from fleet_tui.core.ledger.events import AttemptCancelling, AttemptCheckpointed
-from fleet_tui.core.ledger.state import Attempt, AttemptPhase, CancelCause, Task, TaskPhase
+from fleet_tui.core.tasks.events import AttemptCancelling, AttemptCheckpointed
 from fleet_tui.core.tasks.evidence import LostReason
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase, CancelCause, Task, TaskPhase
 from tests.acceptance.rig import NAME, MakeRig, Rig
 from tests.support.sshd import Sshd, sshd
 

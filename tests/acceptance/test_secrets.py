@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from fleet_tui.base.paths import socket_path
-from fleet_tui.core.ledger.state import TaskPhase
+from fleet_tui.core.tasks.model import TaskPhase
 from tests.acceptance.rig import MakeRig, Rig
 from tests.support.pty_harness import PtyProgram, python
 

@@ -15,8 +15,8 @@ from fleet_tui.base.paths import socket_path
 from fleet_tui.cli import stop as stop_command
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import TaskId
-from fleet_tui.core.ledger.state import TaskPhase
 from fleet_tui.core.modes import Trouble
+from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.journal.ledger.holding import proven_holder
 from fleet_tui.journal.ledger.verifying import verify
 from tests.acceptance.rig import MakeRig, Rig

@@ -21,8 +21,9 @@ from fleet_tui.console.shell.places import Place
 from fleet_tui.console.terminal.garbage import Tidying
 from fleet_tui.core.agents.vitals import Look, VitalsReading
 from fleet_tui.core.ids import AgentName, HostName, TaskId
-from fleet_tui.core.ledger.state import FleetState, Task, TaskPhase
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.logs import Level, LogLine
+from fleet_tui.core.tasks.model import Task, TaskPhase
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.bench.frame import Row, at_most
 from tests.support.console import at_rest, console, press, running, until

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from fleet_tui.core.agents.vitals import Look, VitalsReading
 from fleet_tui.core.fleet import AgentSpec
 from fleet_tui.core.ids import AgentName, Capability, Region
-from fleet_tui.core.ledger.state import FleetState, TaskSpec
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.routing.waiting import urgency
+from fleet_tui.core.tasks.model import TaskSpec
 from tests.bench.frame import Row, at_most, cost_of
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from fleet_tui.base.paths import socket_path
 from fleet_tui.core.ids import TaskId
 from fleet_tui.core.ledger.commands import Accepted, Freeze, Submit
-from fleet_tui.core.ledger.state import TaskSpec
+from fleet_tui.core.tasks.model import TaskSpec
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine.run import RunningEngine
 from fleet_tui.feed.client import EngineClient

@@ -6,9 +6,9 @@ import pytest
 
 from fleet_tui.base.paths import fleet_dir
 from fleet_tui.cli.main import run
+from fleet_tui.core.alerting.events import AlertRaised
+from fleet_tui.core.alerting.model import Severity
 from fleet_tui.core.ids import AlertId
-from fleet_tui.core.ledger.events import AlertRaised
-from fleet_tui.core.ledger.state import Severity
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.journal.ledger.writer import JournalWriter
 from tests.journal.stories import opening

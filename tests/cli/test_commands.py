@@ -13,8 +13,8 @@ import pytest
 from fleet_tui.base.errors import ExitCode
 from fleet_tui.cli import logs
 from fleet_tui.cli.main import run
-from fleet_tui.core.ledger.state import TaskPhase
 from fleet_tui.core.logs import Level, LogLine
+from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.journal.recordings.importing import import_recording
 from fleet_tui.journal.telemetry.logs import LogFilter, LogReader

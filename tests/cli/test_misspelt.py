@@ -8,8 +8,8 @@ import pytest
 from fleet_tui.base.errors import ExitCode
 from fleet_tui.cli.choosing import OneOf
 from fleet_tui.cli.main import COMMANDS, cli
-from fleet_tui.core.ledger.state import AttemptPhase, TaskPhase
 from fleet_tui.core.tasks.filter import TASK_WORDS
+from fleet_tui.core.tasks.model import AttemptPhase, TaskPhase
 from fleet_tui.core.tasks.words import task_word
 from tests.cli.conftest import Shop
 from tests.support.fleets import agent, fleet, work

@@ -17,7 +17,7 @@ from fleet_tui.core.fleet import Priority, TaskClass
 from fleet_tui.core.ids import Seq, TaskId
 from fleet_tui.core.ledger.commands import Accepted, Refused, Reply, Submit
 from fleet_tui.core.ledger.refusals import RefusalCode
-from fleet_tui.core.ledger.state import Task, TaskSpec
+from fleet_tui.core.tasks.model import Task, TaskSpec
 from fleet_tui.core.text.names import flaw_of
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.acceptance.rig import PROGRAM

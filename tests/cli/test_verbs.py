@@ -12,8 +12,8 @@ import pytest
 
 from fleet_tui.base.errors import ExitCode
 from fleet_tui.core.fleet import Priority
-from fleet_tui.core.ledger.state import Task, TaskPhase
 from fleet_tui.core.tasks.dead_letters import fingerprint
+from fleet_tui.core.tasks.model import Task, TaskPhase
 from tests.acceptance.rig import PROGRAM
 from tests.cli.conftest import WITHIN_S, Shop
 from tests.support import surroundings

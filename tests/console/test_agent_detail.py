@@ -12,24 +12,21 @@ from fleet_tui.console.views.agents.detail import (
     health_changes,
     tasks_of,
 )
-from fleet_tui.core.agents.vitals import FailureKind, Look, ProbeFailure, VitalsReading
-from fleet_tui.core.fleet import CommandAgent, HostSpec
-from fleet_tui.core.ids import AgentName, Epoch, HostName, Seq
-from fleet_tui.core.ledger.events import (
-    AboutTask,
+from fleet_tui.core.agents.events import (
     AgentCordoned,
     AgentIdentified,
     AgentTripped,
     AgentTrusted,
     AgentUncordoned,
-    Event,
     HealthChanged,
-    KnownEvent,
-    NoteAdded,
-    Recorded,
 )
-from fleet_tui.core.ledger.state import AgentState, Cordon, Health
+from fleet_tui.core.agents.model import AgentState, Cordon, Health
+from fleet_tui.core.agents.vitals import FailureKind, Look, ProbeFailure, VitalsReading
+from fleet_tui.core.fleet import CommandAgent, HostSpec
+from fleet_tui.core.ids import AgentName, Epoch, HostName, Seq
+from fleet_tui.core.ledger.events import Event, KnownEvent, NoteAdded, Recorded
 from fleet_tui.core.logs import Level, LogLine
+from fleet_tui.core.tasks.events import AboutTask
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support import payloads
 from tests.support.scene import NOW_MS, agent_name, seeded_looks, seeded_state, task_id

@@ -16,10 +16,10 @@ from fleet_tui.console.views.agents.pane import HealthPane
 from fleet_tui.console.views.help.screen import HelpScreen
 from fleet_tui.console.views.logs.pane import LogsPane
 from fleet_tui.console.widgets.dialogs import ConfirmBar, PlanCard
+from fleet_tui.core.alerting.model import Alert, Severity
 from fleet_tui.core.ids import AlertId
 from fleet_tui.core.ledger.commands import Ack, AddNote, Cancel, Cordon, Refused, Requeue, Uncordon
 from fleet_tui.core.ledger.refusals import RefusalCode
-from fleet_tui.core.ledger.state import Alert, Severity
 from fleet_tui.core.logs import Level, LogLine
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.feed.feed import Mode

@@ -15,8 +15,9 @@ from fleet_tui.console.terminal.attention import (
 )
 from fleet_tui.console.terminal.seatbelt import notification_sequence
 from fleet_tui.console.text.glyphs import ASCII, UNICODE
+from fleet_tui.core.alerting.model import Alert, Severity
 from fleet_tui.core.ids import AlertId
-from fleet_tui.core.ledger.state import Alert, FleetState, Severity
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.status import summarize
 from fleet_tui.feed.feed import Mode, View
 from tests.support import payloads

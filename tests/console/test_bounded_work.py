@@ -16,8 +16,9 @@ from fleet_tui.console.views.tasks.order import most_urgent, urgency
 from fleet_tui.console.views.tasks.table import TaskRow, TasksPane
 from fleet_tui.console.widgets.form import MAX_TYPED_CHARS
 from fleet_tui.console.widgets.log_view import LogView
-from fleet_tui.core.ledger.state import FleetState, Task
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.logs import Level, LogLine
+from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text import words
 from fleet_tui.core.text.filters import Filter, parse
 from fleet_tui.core.text.untrusted import Untrusted

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from fleet_tui.core.ids import Seq
-from fleet_tui.core.ledger.state import AttemptPhase
 from fleet_tui.core.modes import EngineMode, ModeNow
+from fleet_tui.core.tasks.model import AttemptPhase
 from fleet_tui.feed.feed import Mode
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed

@@ -4,7 +4,8 @@ from fleet_tui.console.text.cells import Tone
 from fleet_tui.console.text.glyphs import ASCII, UNICODE, Sign
 from fleet_tui.console.text.looks import Look, agent_look, attempt_look, severity_look, task_look
 from fleet_tui.core.agents.words import AgentWord
-from fleet_tui.core.ledger.state import AttemptPhase, Severity, TaskPhase
+from fleet_tui.core.alerting.model import Severity
+from fleet_tui.core.tasks.model import AttemptPhase, TaskPhase
 from fleet_tui.core.tasks.words import TaskWord
 
 LOUD = {Tone.WARN, Tone.ERROR}

@@ -8,13 +8,16 @@ from fleet_tui.console.text.document import Pen, plain
 from fleet_tui.console.views.agents.detail import outcome
 from fleet_tui.console.views.tasks.detail import task_sections, why_of
 from fleet_tui.console.views.tasks.table import TasksPane, reason
+from fleet_tui.core.agents.events import HealthChanged
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind, ModelTrouble
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.ledger.events import AttemptTroubled, HealthChanged
-from fleet_tui.core.ledger.state import FleetState, Health, Task
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.routing.schedule import Router
+from fleet_tui.core.tasks.events import AttemptTroubled
 from fleet_tui.core.tasks.evidence import LostReason, Running, Started, Unknown
+from fleet_tui.core.tasks.model import Task
 from tests.support.console import at_rest, console, running, until
 from tests.support.fake_feed import FakeFeed
 from tests.support.fleets import agent, fleet, work

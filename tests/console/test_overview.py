@@ -13,7 +13,7 @@ from fleet_tui.console.views.alerts.pane import AlertsPane
 from fleet_tui.console.views.overview.screen import heights
 from fleet_tui.console.views.queue.pane import depths
 from fleet_tui.console.widgets.fleet_table import FleetTable
-from fleet_tui.core.ledger.state import Health
+from fleet_tui.core.agents.model import Health
 from fleet_tui.feed.feed import Mode
 from tests.support.console import at_rest, console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed, quiet_feed, reconnecting

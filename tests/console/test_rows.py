@@ -9,9 +9,10 @@ import pytest
 from fleet_tui.console.text import rows
 from fleet_tui.console.text.cells import Tone
 from fleet_tui.console.text.glyphs import ASCII, UNICODE
+from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.vitals import VitalsReading
+from fleet_tui.core.alerting.model import Severity
 from fleet_tui.core.fleet import Strategy
-from fleet_tui.core.ledger.state import AgentState, Health, Severity
 from fleet_tui.core.routing.decision import Decision
 from fleet_tui.feed.feed import View
 from tests.support import payloads

@@ -18,9 +18,12 @@ from fleet_tui.console.views.tasks.table import TasksPane
 from fleet_tui.console.widgets.fleet_table import FleetTable
 from fleet_tui.console.widgets.section_view import SectionView
 from fleet_tui.core.agents.breaker import Breaker
+from fleet_tui.core.agents.events import AgentTripped
+from fleet_tui.core.alerting.model import Alert
 from fleet_tui.core.ids import Epoch, Seq, TaskId
-from fleet_tui.core.ledger.events import AgentTripped, Recorded, TaskEnded
-from fleet_tui.core.ledger.state import Alert, TaskPhase
+from fleet_tui.core.ledger.events import Recorded
+from fleet_tui.core.tasks.events import TaskEnded
+from fleet_tui.core.tasks.model import TaskPhase
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed, quiet_feed
 from tests.support.scene import NOW_MS, agent_name, seeded_alerts, seeded_state, task_id

@@ -3,7 +3,8 @@
 from msgspec.structs import replace
 
 from fleet_tui.console.shell.places import Place
-from fleet_tui.core.ledger.state import FleetState, Task, TaskSpec
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.tasks.model import Task, TaskSpec
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.console import at_rest, console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed

@@ -10,7 +10,7 @@ from fleet_tui.console.views.routing.pane import RoutingPane
 from fleet_tui.console.views.tasks.table import TasksPane, reason
 from fleet_tui.console.widgets.fleet_table import FleetTable
 from fleet_tui.core.fleet import Strategy
-from fleet_tui.core.ledger.state import TaskPhase
+from fleet_tui.core.tasks.model import TaskPhase
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
 from tests.support.scene import agent_name, seeded_state, task_id, with_dead_letters

@@ -19,7 +19,8 @@ from fleet_tui.core.fleet import AgentSpec, FleetSpec, LocalAgent, PoolSpec, Pri
 from fleet_tui.core.ids import AgentName, Capability, PoolName, Region
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided
-from fleet_tui.core.ledger.state import FleetState, TaskSpec
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.tasks.model import TaskSpec
 from fleet_tui.core.tasks.submission import MAX_PAYLOAD_BYTES
 
 GPU = PoolName("gpu")

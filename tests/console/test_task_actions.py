@@ -13,10 +13,10 @@ from fleet_tui.console.widgets.dialogs import ConfirmBar
 from fleet_tui.console.widgets.plan_form import PlanForm
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ledger.commands import Expedite, Freeze, Hold, Release, SetPriority, Thaw
-from fleet_tui.core.ledger.state import Hold as Held
-from fleet_tui.core.ledger.state import Task
 from fleet_tui.core.modes import EngineMode, ModeNow
 from fleet_tui.core.routing.decision import Pending, PendingCode
+from fleet_tui.core.tasks.model import Hold as Held
+from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.tasks.words import task_word
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed

@@ -7,9 +7,10 @@ from fleet_tui.console.text.cells import Cell, Tone
 from fleet_tui.console.text.document import Pen, Section, Target, grid, line, plain, wrap
 from fleet_tui.console.views.tasks.detail import answered, decision_of, span_ms, task_sections
 from fleet_tui.core.ids import Epoch, RunId, Seq
-from fleet_tui.core.ledger.events import Event, Recorded, TaskEnded, TaskPlaced, TaskSubmitted
-from fleet_tui.core.ledger.state import Attempt, AttemptPhase, Hold, Task, TaskPhase
+from fleet_tui.core.ledger.events import Event, Recorded
+from fleet_tui.core.tasks.events import TaskEnded, TaskPlaced, TaskSubmitted
 from fleet_tui.core.tasks.evidence import Answer, LostReason, Usage
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Hold, Task, TaskPhase
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.scene import NOW_MS, agent_name, seeded_state, task_id
 

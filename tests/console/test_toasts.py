@@ -8,8 +8,10 @@ from textual.widgets._toast import Toast as ToastWidget
 from fleet_tui.console.shell.app import FleetApp
 from fleet_tui.console.shell.messages import Loudness
 from fleet_tui.console.shell.toasts import MAX_TOASTS, Storm, Toast, Toasts
+from fleet_tui.core.alerting.model import Alert, Severity
 from fleet_tui.core.ids import AgentName, AlertId
-from fleet_tui.core.ledger.state import Alert, AttemptPhase, FleetState, Severity, Task, TaskPhase
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.tasks.model import AttemptPhase, Task, TaskPhase
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
 from tests.support.scene import NOW_MS, agent_name, seeded_state

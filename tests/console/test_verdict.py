@@ -11,7 +11,6 @@ from fleet_tui.console.views.tasks.evidence import limits
 from fleet_tui.console.views.tasks.verdict import MAX_EVIDENCE_LINES, VerdictCard, evidence_lines
 from fleet_tui.core.fleet import Deadlines
 from fleet_tui.core.ledger.commands import Resolve, Verdict
-from fleet_tui.core.ledger.state import AttemptPhase, Task, TaskPhase
 from fleet_tui.core.tasks.evidence import (
     Answer,
     Checkpoint,
@@ -20,6 +19,7 @@ from fleet_tui.core.tasks.evidence import (
     Running,
     Started,
 )
+from fleet_tui.core.tasks.model import AttemptPhase, Task, TaskPhase
 from fleet_tui.core.tasks.verdicts import awaits_verdict, may_be_judged
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.console import console, press, running, text_of, until

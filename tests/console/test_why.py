@@ -7,7 +7,6 @@ from fleet_tui.console.views.routing.why import needs_line, record_sections, why
 from fleet_tui.console.views.tasks.detail import why_of
 from fleet_tui.core.fleet import Strategy
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.ledger.state import Task, TaskSpec
 from fleet_tui.core.routing.decision import (
     Candidate,
     Decision,
@@ -17,6 +16,7 @@ from fleet_tui.core.routing.decision import (
     Rule,
     ScoreTerm,
 )
+from fleet_tui.core.tasks.model import Task, TaskSpec
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.console import console, press, running
 from tests.support.scene import NOW_MS, seeded_fleet, seeded_state, task_id

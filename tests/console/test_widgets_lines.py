@@ -27,7 +27,7 @@ from fleet_tui.console.widgets.lines import (
 from fleet_tui.console.widgets.paint import overlay
 from fleet_tui.console.widgets.spark import Chart, chart_lines, resample
 from fleet_tui.core.agents.words import AgentWord
-from fleet_tui.core.ledger.state import AttemptPhase
+from fleet_tui.core.tasks.model import AttemptPhase
 from fleet_tui.core.tasks.words import TaskWord
 from tests.support import payloads
 from tests.support.screens import Bench, screen_lines, settle

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet_tui.console.text.rows import agent_rows
+from fleet_tui.core.agents.model import AgentState, Cordon, Health
 from fleet_tui.core.agents.words import AgentWord, listed, word_of, worst_first
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.ledger.state import AgentState, Cordon, Health
 from tests.support.fake_feed import FakeFeed
 
 CORDON = Cordon(by="ops", reason="disk", since_ms=1)

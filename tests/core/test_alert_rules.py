@@ -2,9 +2,9 @@
 
 import pytest
 
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.alerting.rules import AlertRule, alert_id, rule_of, rule_of_health
 from fleet_tui.core.ids import AlertId
-from fleet_tui.core.ledger.state import Health
 
 
 def test_the_rule_behind_an_alert_is_found_by_its_name() -> None:

@@ -3,6 +3,13 @@
 from msgspec.structs import replace
 
 from fleet_tui.core.agents.brake import reconcile_brake
+from fleet_tui.core.agents.events import (
+    AgentIdentified,
+    FailoverFrozen,
+    FailoverThawed,
+    HealthChanged,
+)
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.alerting.alerts import (
     HELD_ALERT_AFTER_MS,
@@ -11,16 +18,10 @@ from fleet_tui.core.alerting.alerts import (
     conditions,
     reconcile_alerts,
 )
+from fleet_tui.core.alerting.events import AlertAcked
+from fleet_tui.core.alerting.model import Severity
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.ledger.events import (
-    AgentIdentified,
-    AlertAcked,
-    FailoverFrozen,
-    FailoverThawed,
-    FleetLoaded,
-    HealthChanged,
-)
-from fleet_tui.core.ledger.state import Health, Severity
+from fleet_tui.core.ledger.events import FleetLoaded
 from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.text.untrusted import Untrusted

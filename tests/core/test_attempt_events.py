@@ -5,9 +5,27 @@ import pytest
 from fleet_tui.core.fleet import Deadlines, RetryPolicy, TaskClass
 from fleet_tui.core.ids import AgentName, RunId
 from fleet_tui.core.ledger import events as e
-from fleet_tui.core.ledger.state import CancelCause, TaskPhase
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.tasks.attempts import learn, reconcile_attempts
+from fleet_tui.core.tasks.events import (
+    AttemptCancelling,
+    AttemptCancelRefused,
+    AttemptCheckpointed,
+    AttemptDied,
+    AttemptFinished,
+    AttemptLate,
+    AttemptNotStarted,
+    AttemptSeen,
+    AttemptStopped,
+    AttemptSuspended,
+    AttemptTold,
+    TaskBlamed,
+    TaskCancelRequested,
+    TaskEnded,
+    TaskNeedsOperator,
+    TaskPlaced,
+    TaskRetrying,
+)
 from fleet_tui.core.tasks.evidence import (
     Answer,
     Blame,
@@ -24,6 +42,7 @@ from fleet_tui.core.tasks.evidence import (
     Unknown,
     Usage,
 )
+from fleet_tui.core.tasks.model import CancelCause, TaskPhase
 from fleet_tui.core.tasks.retry import wait_ms
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import work
@@ -46,16 +65,16 @@ def said(run: Run, fact: Fact) -> list[e.Event]:
     return events
 
 
-def retrying(run: Run, reason: str, tries: int = 1) -> e.TaskRetrying:
-    return e.TaskRetrying(
+def retrying(run: Run, reason: str, tries: int = 1) -> TaskRetrying:
+    return TaskRetrying(
         task=run.id,
         not_before_ms=run.story.now_ms + wait_ms(POLICY, tries, run.run),
         reason=reason,
     )
 
 
-def ended(run: Run, phase: TaskPhase, reason: str = "") -> e.TaskEnded:
-    return e.TaskEnded(task=run.id, phase=phase, reason=reason)
+def ended(run: Run, phase: TaskPhase, reason: str = "") -> TaskEnded:
+    return TaskEnded(task=run.id, phase=phase, reason=reason)
 
 
 def running(task_class: TaskClass = TaskClass.ONCE, retry: RetryPolicy | None = None) -> Run:
@@ -68,7 +87,7 @@ def test_a_result_is_recorded_as_it_came() -> None:
     fact = Finished(ok=True, answer=ANSWER, usage=USAGE, detail=SAID)
     run = running()
     assert said(run, fact) == [
-        e.AttemptFinished(
+        AttemptFinished(
             run=run.run, ok=True, answer=ANSWER, usage=USAGE, cost_microusd=9, detail=SAID
         ),
         ended(run, TaskPhase.SUCCEEDED),
@@ -94,9 +113,9 @@ def test_a_failure_is_recorded_with_its_word(failure: str, reason: str) -> None:
 
 def test_what_a_stopped_run_used_is_recorded() -> None:
     run = running()
-    run.story.add(e.AttemptCancelling(run=run.run, cause=CancelCause.OPERATOR))
+    run.story.add(AttemptCancelling(run=run.run, cause=CancelCause.OPERATOR))
     assert said(run, Stopped(usage=USAGE)) == [
-        e.AttemptStopped(run=run.run, usage=USAGE, cost_microusd=9),
+        AttemptStopped(run=run.run, usage=USAGE, cost_microusd=9),
         ended(run, TaskPhase.CANCELLED, "cancelled by operator"),
     ]
 
@@ -106,13 +125,13 @@ def test_what_a_stopped_run_used_is_recorded() -> None:
 )
 def test_a_task_that_was_to_be_cancelled_ends_as_that_and_says_by_whom(fact: Fact) -> None:
     run = Run(TaskClass.IDEMPOTENT)
-    run.story.add(e.TaskCancelRequested(task=run.id, by="ann"))
+    run.story.add(TaskCancelRequested(task=run.id, by="ann"))
     assert said(run, fact)[1:] == [ended(run, TaskPhase.CANCELLED, "cancelled by ann")]
 
 
 def test_a_run_that_made_room_goes_back_to_the_queue_as_after_a_first_try() -> None:
     run = running()
-    run.story.add(e.AttemptCancelling(run=run.run, cause=CancelCause.PREEMPTION))
+    run.story.add(AttemptCancelling(run=run.run, cause=CancelCause.PREEMPTION))
     assert said(run, Stopped())[1:] == [retrying(run, "preempted")]
 
 
@@ -128,7 +147,7 @@ def test_a_run_that_was_stopped_for_its_time_follows_the_class(
 ) -> None:
     for task_class in (TaskClass.IDEMPOTENT, TaskClass.ONCE):
         run = running(task_class)
-        run.story.add(e.AttemptCancelling(run=run.run, cause=cause))
+        run.story.add(AttemptCancelling(run=run.run, cause=cause))
         again = task_class is TaskClass.IDEMPOTENT
         then = retrying(run, reason) if again else ended(run, TaskPhase.FAILED, reason)
         assert said(run, Stopped())[1:] == [then]
@@ -144,7 +163,7 @@ def test_a_run_that_somebody_else_stopped_was_cancelled_by_nobody_here(
         then: e.Event = retrying(run, reason)
     else:
         doubt = f"{reason}; it may have had effects"
-        then = e.TaskNeedsOperator(task=run.id, reason=doubt)
+        then = TaskNeedsOperator(task=run.id, reason=doubt)
     assert said(run, Stopped())[1:] == [then]
 
 
@@ -164,7 +183,7 @@ def test_a_death_without_a_try_left_says_how_it_died() -> None:
     run = running(TaskClass.IDEMPOTENT, retry=RetryPolicy(max_attempts=1))
     agent = run.task.attempts[0].agent
     assert said(run, Died(reason="process-gone")) == [
-        e.AttemptDied(run=run.run, reason="process-gone"),
+        AttemptDied(run=run.run, reason="process-gone"),
         ended(run, TaskPhase.FAILED, gone(agent, "its processes are gone and left no exit status")),
     ]
 
@@ -187,7 +206,7 @@ class AtOnce(Run):
         state = self.story.state
         events = Router(state.fleet).schedule(state, {}, self.story.now_ms)
         self.story.add(*events)
-        (placed,) = (event for event in events if isinstance(event, e.TaskPlaced))
+        (placed,) = (event for event in events if isinstance(event, TaskPlaced))
         self.run = placed.run
         return placed.run
 
@@ -203,7 +222,7 @@ def test_a_try_in_the_millisecond_of_the_submission_counts() -> None:
     run.fact(NotStarted(reason="draining", fenced=True))
     Run.place(run)
     told = said(run, NotStarted(reason="draining", fenced=True))[1]
-    assert isinstance(told, e.TaskRetrying)
+    assert isinstance(told, TaskRetrying)
     assert told == retrying(run, told.reason, tries=2)
 
 
@@ -218,23 +237,23 @@ def test_a_start_in_the_millisecond_of_the_submission_is_in_time() -> None:
 def test_a_run_that_the_agent_took_up_again_is_told_once() -> None:
     run = running()
     assert said(run, Running()) == []
-    seen = e.AttemptSeen(run=run.run, resumed_by_agent=True)
+    seen = AttemptSeen(run=run.run, resumed_by_agent=True)
     assert said(run, Running(resumed_by_agent=True)) == [seen]
     assert said(run, Running(resumed_by_agent=True)) == []
     run.hear(LOST)
-    assert said(run, Running()) == [e.AttemptSeen(run=run.run)]
+    assert said(run, Running()) == [AttemptSeen(run=run.run)]
 
 
 def test_a_run_that_is_stopped_on_its_host_or_goes_on_is_told_once() -> None:
     run = running()
-    stopped = e.AttemptSuspended(run=run.run, suspended=True)
+    stopped = AttemptSuspended(run=run.run, suspended=True)
     assert said(run, Running(suspended=True)) == [stopped]
     assert run.task.attempts[0].suspended_at_ms == run.story.now_ms
     assert said(run, Running(suspended=True)) == []
     run.hear(LOST)
     assert said(run, Running()) == [
-        e.AttemptSeen(run=run.run),
-        e.AttemptSuspended(run=run.run, suspended=False),
+        AttemptSeen(run=run.run),
+        AttemptSuspended(run=run.run, suspended=False),
     ]
     assert run.task.attempts[0].suspended_at_ms is None
     assert said(run, Running()) == []
@@ -244,16 +263,16 @@ def test_the_checkpoint_in_the_word_of_a_death_is_one_to_go_on_from() -> None:
     run = running(TaskClass.RESUMABLE)
     agent = run.task.attempts[0].agent
     assert said(run, Died(reason="gone", checkpoint=mark("a"))) == [
-        e.AttemptCheckpointed(run=run.run, checkpoint=mark("a")),
-        e.AttemptDied(run=run.run, reason="gone"),
+        AttemptCheckpointed(run=run.run, checkpoint=mark("a")),
+        AttemptDied(run=run.run, reason="gone"),
         retrying(run, gone(agent)),
     ]
     run.place()
     run.fact(Started())
     second = run.task.attempts[1]
     assert said(run, Died(reason="gone", checkpoint=mark("b"))) == [
-        e.AttemptCheckpointed(run=second.run_id, checkpoint=mark("b")),
-        e.AttemptDied(run=second.run_id, reason="gone"),
+        AttemptCheckpointed(run=second.run_id, checkpoint=mark("b")),
+        AttemptDied(run=second.run_id, reason="gone"),
         retrying(run, gone(second.agent), tries=2),
     ]
 
@@ -262,7 +281,7 @@ def test_a_cancel_that_is_not_taken_is_recorded_in_the_agents_words() -> None:
     run = running()
     word = Unknown(LostReason.CANNOT_CANCEL, detail=SAID)
     assert learn(run.story.state, run.run, word, run.story.now_ms) == [
-        e.AttemptCancelRefused(run=run.run, detail=SAID)
+        AttemptCancelRefused(run=run.run, detail=SAID)
     ]
 
 
@@ -274,7 +293,7 @@ def test_a_late_result_is_recorded_as_it_came() -> None:
     run.hear(LOST)
     run.later(PATIENCE_MS)
     fact = Finished(ok=False, failure="exit-1", answer=ANSWER, usage=USAGE, detail=SAID)
-    late = e.AttemptLate(
+    late = AttemptLate(
         run=run.run,
         ok=False,
         failure="exit-1",
@@ -289,7 +308,7 @@ def test_a_late_result_is_recorded_as_it_came() -> None:
 def test_the_result_of_a_run_that_was_thought_dead_is_attached_and_that_of_others_is_not() -> None:
     run = running()
     run.fact(Died(reason="gone"))
-    assert [type(event) for event in said(run, Finished(ok=True))] == [e.AttemptLate]
+    assert [type(event) for event in said(run, Finished(ok=True))] == [AttemptLate]
     run = Run()
     run.fact(NotStarted(reason="draining", fenced=True))
     assert said(run, Finished(ok=True)) == []
@@ -325,7 +344,7 @@ def test_a_run_is_stopped_at_its_limit_and_not_a_millisecond_before() -> None:
         limit_ms = (run.task.asked_at_ms if total else attempt.started_at_ms) + 60_000
         assert overdue(run, limit_ms - 1) == []
         assert overdue(run, limit_ms) == [
-            e.AttemptCancelling(run=run.run, cause=CancelCause.DEADLINE)
+            AttemptCancelling(run=run.run, cause=CancelCause.DEADLINE)
         ]
 
 
@@ -340,7 +359,7 @@ def test_a_task_whose_whole_time_is_up_expires_and_says_so() -> None:
 def test_nobody_is_to_blame_for_a_fence() -> None:
     run = Run()
     (event, _) = said(run, NotStarted(reason="fenced", detail=SAID, fenced=True))
-    assert event == e.AttemptNotStarted(
+    assert event == AttemptNotStarted(
         run=run.run, reason="fenced", detail=SAID, fenced=True, blame=Blame.NOBODY
     )
 
@@ -368,14 +387,14 @@ def test_a_task_that_every_agent_fails_at_once_in_the_same_way_ends_and_is_blame
     run.fact(Started())
     do_other_work_well(run)
     finished, blamed, end, *_ = said(run, Finished(ok=False, failure="agent-error"))
-    assert isinstance(finished, e.AttemptFinished)
+    assert isinstance(finished, AttemptFinished)
     assert finished.blame is Blame.AGENT
-    assert isinstance(blamed, e.TaskBlamed)
+    assert isinstance(blamed, TaskBlamed)
     assert blamed.agents == (first, second)
     assert end == ended(run, TaskPhase.FAILED, blamed.reason)
 
 
-@pytest.mark.parametrize(("withdrawn", "events"), [(True, [e.AttemptTold]), (False, [])])
+@pytest.mark.parametrize(("withdrawn", "events"), [(True, [AttemptTold]), (False, [])])
 def test_only_an_agent_that_gave_a_run_back_proves_late_that_it_never_began(
     withdrawn: bool, events: list[type[e.Event]]
 ) -> None:

@@ -2,33 +2,26 @@
 
 import pytest
 
+from fleet_tui.core.agents.events import AgentIdentified, HealthChanged
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind, Limit
 from fleet_tui.core.fleet import Deadlines, RetryPolicy, TaskClass
 from fleet_tui.core.ids import AgentName, Epoch
-from fleet_tui.core.ledger.events import (
-    AgentIdentified,
+from fleet_tui.core.ledger.events import EngineStarted, FleetLoaded
+from fleet_tui.core.ledger.narrate import narrate
+from fleet_tui.core.ledger.state import MAX_CLOSED_TASKS
+from fleet_tui.core.routing.schedule import Router
+from fleet_tui.core.tasks.attempts import KEEP_RUNS_MS, MAX_UNSTARTED, collectable, learn
+from fleet_tui.core.tasks.events import (
     AttemptCancelling,
     AttemptGivenUp,
     AttemptLate,
     AttemptStarted,
     AttemptUnknown,
-    EngineStarted,
-    FleetLoaded,
-    HealthChanged,
     TaskCancelRequested,
     TaskEnded,
     TaskRetrying,
 )
-from fleet_tui.core.ledger.narrate import narrate
-from fleet_tui.core.ledger.state import (
-    MAX_CLOSED_TASKS,
-    AttemptPhase,
-    CancelCause,
-    Health,
-    TaskPhase,
-)
-from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.tasks.attempts import KEEP_RUNS_MS, MAX_UNSTARTED, collectable, learn
 from fleet_tui.core.tasks.evidence import (
     Answer,
     Checkpoint,
@@ -43,6 +36,7 @@ from fleet_tui.core.tasks.evidence import (
     Unknown,
     Usage,
 )
+from fleet_tui.core.tasks.model import AttemptPhase, CancelCause, TaskPhase
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story

@@ -5,10 +5,12 @@ from msgspec.structs import replace
 
 from fleet_tui.core.agents.brake import WITHIN_MS, is_braked, reconcile_brake
 from fleet_tui.core.agents.breaker import Breaker
+from fleet_tui.core.agents.events import FailoverFrozen, FailoverThawed
+from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.ids import AgentName, PoolName
-from fleet_tui.core.ledger.events import Event, FailoverFrozen, FailoverThawed
-from fleet_tui.core.ledger.state import AgentState, FleetState, Health
+from fleet_tui.core.ledger.events import Event
+from fleet_tui.core.ledger.state import FleetState
 from tests.support.fleets import agent, fleet
 from tests.support.ledger import Story
 

@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from fleet_tui.core.agents.breaker import Breaker
+from fleet_tui.core.agents.model import AgentState, Cordon, Health
 from fleet_tui.core.agents.vitals import FailureKind, ModelTrouble
 from fleet_tui.core.alerting.alerts import (
     Condition,
@@ -12,22 +13,14 @@ from fleet_tui.core.alerting.alerts import (
     reconcile_alerts,
     reconcile_troubles,
 )
+from fleet_tui.core.alerting.events import AlertRaised, AlertResolved
+from fleet_tui.core.alerting.model import Alert, Severity
 from fleet_tui.core.ids import AgentName, AlertId, TaskId
-from fleet_tui.core.ledger.events import AlertRaised, AlertResolved, EngineTroubled
-from fleet_tui.core.ledger.state import (
-    EMPTY_STATE,
-    AgentState,
-    Alert,
-    AttemptPhase,
-    Cordon,
-    FleetState,
-    Health,
-    Severity,
-    Task,
-    TaskPhase,
-)
+from fleet_tui.core.ledger.events import EngineTroubled
+from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.modes import TROUBLES, EngineMode, EngineState, ModeNow, Trouble
 from fleet_tui.core.routing.decision import Pending, PendingCode
+from fleet_tui.core.tasks.model import AttemptPhase, Task, TaskPhase
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from tests.support.fleets import agent, fleet
 from tests.support.midway import A1, A2, FAILED, GENERAL, GPU, RUNNING, WAITING

@@ -8,10 +8,11 @@ from fleet_tui.core.ids import TaskId
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided
-from fleet_tui.core.ledger.events import TaskDropped, TaskEdited, TaskEnded, TaskRetrying
-from fleet_tui.core.ledger.state import MAX_CLOSED_TASKS, MAX_DEAD_LETTERS, Task, TaskPhase
+from fleet_tui.core.ledger.state import MAX_CLOSED_TASKS, MAX_DEAD_LETTERS
 from fleet_tui.core.tasks import dead_letters
 from fleet_tui.core.tasks.attempts import reconcile_attempts
+from fleet_tui.core.tasks.events import TaskDropped, TaskEdited, TaskEnded, TaskRetrying
+from fleet_tui.core.tasks.model import Task, TaskPhase
 from fleet_tui.core.tasks.submission import payload_sha256
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story

@@ -4,25 +4,19 @@ from collections.abc import Callable
 
 import pytest
 
+from fleet_tui.core.agents.events import AgentCordoned, AgentUncordoned
 from fleet_tui.core.fleet import Deadlines
 from fleet_tui.core.ids import AgentName, AlertId, RunId, TaskId
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decide import MAX_NOTE_CHARS, decide, public
 from fleet_tui.core.ledger.decided import Decided
-from fleet_tui.core.ledger.events import (
-    AgentCordoned,
-    AgentUncordoned,
-    EngineModeChanged,
-    NoteAdded,
-    TaskEnded,
-    TaskNeedsOperator,
-    TaskPlaced,
-)
-from fleet_tui.core.ledger.state import TaskPhase, TaskSpec
+from fleet_tui.core.ledger.events import EngineModeChanged, NoteAdded
 from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.tasks.attempts import learn, reconcile_attempts
+from fleet_tui.core.tasks.events import TaskEnded, TaskNeedsOperator, TaskPlaced
 from fleet_tui.core.tasks.evidence import Definite, NotStarted
+from fleet_tui.core.tasks.model import TaskPhase, TaskSpec
 from fleet_tui.core.tasks.submission import MAX_PAYLOAD_BYTES
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work

@@ -14,7 +14,7 @@ from fleet_tui.core.ledger.decided import (
 )
 from fleet_tui.core.ledger.events import Event, NoteAdded
 from fleet_tui.core.ledger.refusals import Nameable, RefusalCode
-from fleet_tui.core.ledger.state import Task, TaskPhase
+from fleet_tui.core.tasks.model import Task, TaskPhase
 from fleet_tui.core.text.near import MAX_COMPARED_CHARS, MAX_COMPARED_NAMES
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work

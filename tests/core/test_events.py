@@ -2,15 +2,17 @@
 
 import msgspec
 
+from fleet_tui.core.agents.events import FailoverThawed
 from fleet_tui.core.ids import PoolName, RunId, TaskId
 from fleet_tui.core.ledger import events as e
+from fleet_tui.core.tasks.events import AttemptStarted, TaskReleased
 
 
 def test_the_kind_of_an_event_is_the_one_it_is_stored_with() -> None:
     for event in (
-        e.FailoverThawed(pool=PoolName("p")),
-        e.TaskReleased(task=TaskId("T"), by="me"),
-        e.AttemptStarted(run=RunId("T.1")),
+        FailoverThawed(pool=PoolName("p")),
+        TaskReleased(task=TaskId("T"), by="me"),
+        AttemptStarted(run=RunId("T.1")),
     ):
         stored = msgspec.json.decode(msgspec.json.encode(event))
         assert e.kind_of(event) in stored.values()
@@ -19,7 +21,7 @@ def test_the_kind_of_an_event_is_the_one_it_is_stored_with() -> None:
 
 
 def test_an_event_tells_the_task_it_is_about() -> None:
-    assert e.task_of(e.TaskReleased(task=TaskId("T"), by="me")) == "T"
-    assert e.task_of(e.AttemptStarted(run=RunId("T.1"))) == "T"
-    assert e.task_of(e.AttemptStarted(run=RunId("no run"))) is None
-    assert e.task_of(e.FailoverThawed(pool=PoolName("p"))) is None
+    assert e.task_of(TaskReleased(task=TaskId("T"), by="me")) == "T"
+    assert e.task_of(AttemptStarted(run=RunId("T.1"))) == "T"
+    assert e.task_of(AttemptStarted(run=RunId("no run"))) is None
+    assert e.task_of(FailoverThawed(pool=PoolName("p"))) is None

@@ -3,22 +3,24 @@
 import pytest
 from msgspec.structs import replace
 
+from fleet_tui.core.agents.events import (
+    AgentCordoned,
+    AgentTripped,
+    AgentTrusted,
+    FailoverFrozen,
+    FailoverThawed,
+    HealthChanged,
+)
 from fleet_tui.core.agents.fold import AgentEvent, next_agent
+from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.alerting.events import AlertAcked, AlertRaised, AlertResolved
+from fleet_tui.core.alerting.model import Alert, Severity
 from fleet_tui.core.fleet import CommandAgent, FleetSpec, Prices
 from fleet_tui.core.ids import AgentName, AlertId, Epoch, HostName, Seq
 from fleet_tui.core.ledger import events as e
 from fleet_tui.core.ledger.fold import Folding, fold
-from fleet_tui.core.ledger.state import (
-    MAX_CLOSED_ALERTS,
-    MAX_NOTES,
-    AgentState,
-    Alert,
-    FleetState,
-    Health,
-    Note,
-    Severity,
-)
+from fleet_tui.core.ledger.state import MAX_CLOSED_ALERTS, MAX_NOTES, FleetState, Note
 from fleet_tui.core.modes import EngineMode, EngineState, ModeNow, Trouble
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet
@@ -49,11 +51,11 @@ def engine(**changes: object) -> FleetState:
 
 PLAIN: list[tuple[e.Event, FleetState]] = [
     (
-        e.FailoverFrozen(pool=GENERAL, reason="half of it is lost"),
+        FailoverFrozen(pool=GENERAL, reason="half of it is lost"),
         but(frozen_pools={GPU: "too many lost", GENERAL: "half of it is lost"}),
     ),
-    (e.FailoverThawed(pool=GPU), but(frozen_pools={})),
-    (e.FailoverThawed(pool=GENERAL), but()),
+    (FailoverThawed(pool=GPU), but(frozen_pools={})),
+    (FailoverThawed(pool=GENERAL), but()),
     (
         e.NoteAdded(by="you", text=Untrusted("now")),
         but(notes=(*BEFORE.notes, Note(at_ms=NOW_MS, by="you", text=Untrusted("now")))),
@@ -81,7 +83,7 @@ PLAIN: list[tuple[e.Event, FleetState]] = [
     (e.EngineStopped(reason="asked"), engine(stopped_at_ms=NOW_MS)),
     (e.UnknownEvent(kind="from.later", body=b"{}"), but(unknown_events=5)),
     (
-        e.AlertRaised(
+        AlertRaised(
             alert=AlertId("x:y"), severity=Severity.CRIT, subject="y", text="bad", detail=SAID
         ),
         but(
@@ -99,7 +101,7 @@ PLAIN: list[tuple[e.Event, FleetState]] = [
         ),
     ),
     (
-        e.AlertRaised(alert=ALERT.id, severity=Severity.CRIT, subject="queue", text="worse"),
+        AlertRaised(alert=ALERT.id, severity=Severity.CRIT, subject="queue", text="worse"),
         but(
             alerts={
                 ALERT.id: replace(ALERT, severity=Severity.CRIT, text="worse", detail=Untrusted(""))
@@ -107,15 +109,15 @@ PLAIN: list[tuple[e.Event, FleetState]] = [
         ),
     ),
     (
-        e.AlertResolved(alert=ALERT.id),
+        AlertResolved(alert=ALERT.id),
         but(alerts={}, closed_alerts=(replace(ALERT, resolved_at_ms=NOW_MS),)),
     ),
-    (e.AlertResolved(alert=AlertId("x:y")), but()),
+    (AlertResolved(alert=AlertId("x:y")), but()),
     (
-        e.AlertAcked(alert=ALERT.id, by="you"),
+        AlertAcked(alert=ALERT.id, by="you"),
         but(alerts={ALERT.id: replace(ALERT, acked_by="you")}),
     ),
-    (e.AlertAcked(alert=AlertId("x:y"), by="you"), but()),
+    (AlertAcked(alert=AlertId("x:y"), by="you"), but()),
 ]
 
 
@@ -137,7 +139,7 @@ def test_a_new_engine_keeps_a_hold_and_no_other_mode() -> None:
     ("event", "field", "most"),
     [
         (e.NoteAdded(by="you", text=SAID), "notes", MAX_NOTES),
-        (e.AlertResolved(alert=ALERT.id), "closed_alerts", MAX_CLOSED_ALERTS),
+        (AlertResolved(alert=ALERT.id), "closed_alerts", MAX_CLOSED_ALERTS),
     ],
 )
 def test_what_piles_up_is_bounded_and_the_oldest_goes(
@@ -163,10 +165,10 @@ def test_a_segment_begins_with_the_state_that_it_brings() -> None:
 
 
 AGENT_EVENTS: list[AgentEvent] = [
-    e.HealthChanged(agent=A1, health=Health.DOWN, was=Health.UP, reason="gone"),
-    e.AgentCordoned(agent=A1, by="me"),
-    e.AgentTripped(agent=A1, reason="failed", until_ms=70_000),
-    e.AgentTrusted(agent=A1, reason="well"),
+    HealthChanged(agent=A1, health=Health.DOWN, was=Health.UP, reason="gone"),
+    AgentCordoned(agent=A1, by="me"),
+    AgentTripped(agent=A1, reason="failed", until_ms=70_000),
+    AgentTrusted(agent=A1, reason="well"),
 ]
 
 

@@ -4,14 +4,22 @@ import pytest
 from msgspec.structs import replace
 
 from fleet_tui.core.agents.breaker import MAX_HIT, MAX_STRIKES, Breaker, Strike
+from fleet_tui.core.agents.events import (
+    AgentCordoned,
+    AgentIdentified,
+    AgentTripped,
+    AgentTrusted,
+    AgentUncordoned,
+    HealthChanged,
+)
 from fleet_tui.core.agents.fold import AgentEvent, excused, next_agent, with_run, without_run
+from fleet_tui.core.agents.model import AgentState, Cordon, Health
 from fleet_tui.core.agents.vitals import FailureKind, Limit
 from fleet_tui.core.fleet import Strategy
 from fleet_tui.core.ids import AgentName, RunId, TaskId
-from fleet_tui.core.ledger import events as e
-from fleet_tui.core.ledger.state import AgentState, Attempt, AttemptPhase, Cordon, Health, Task
 from fleet_tui.core.routing.decision import Decision
 from fleet_tui.core.tasks.evidence import Blame
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import work
 
@@ -51,7 +59,7 @@ STRIKE = Strike(run=RunId("V.1"), task=V, at_ms=4_000, harmless=False, took_ms=1
 COURSE: list[tuple[AgentState, AgentEvent, AgentState]] = [
     (
         UP,
-        e.HealthChanged(
+        HealthChanged(
             agent=A1,
             health=Health.QUARANTINED,
             was=Health.UP,
@@ -72,13 +80,13 @@ COURSE: list[tuple[AgentState, AgentEvent, AgentState]] = [
     ),
     (
         replace(UP, failure=FailureKind.TIMEOUT, detail=SAID, quarantine_until_ms=95_000),
-        e.HealthChanged(agent=A1, health=Health.UP, was=Health.UP, reason="other words"),
+        HealthChanged(agent=A1, health=Health.UP, was=Health.UP, reason="other words"),
         replace(UP, reason="other words"),
     ),
     *(
         (
             AgentState(name=A1),
-            e.HealthChanged(agent=A1, health=health, was=Health.JOINING, reason="first look"),
+            HealthChanged(agent=A1, health=health, was=Health.JOINING, reason="first look"),
             AgentState(
                 name=A1,
                 health=health,
@@ -91,12 +99,12 @@ COURSE: list[tuple[AgentState, AgentEvent, AgentState]] = [
     ),
     (
         UP,
-        e.AgentIdentified(agent=A1, version="2", boot_id="boot-2", limits=(Limit.NO_FENCE,)),
+        AgentIdentified(agent=A1, version="2", boot_id="boot-2", limits=(Limit.NO_FENCE,)),
         replace(UP, version="2", boot_id="boot-2", limits=(Limit.NO_FENCE,)),
     ),
     (
         TRIPPED,
-        e.AgentIdentified(agent=A1, version="2", boot_id="boot-2"),
+        AgentIdentified(agent=A1, version="2", boot_id="boot-2"),
         replace(
             TRIPPED,
             version="2",
@@ -107,7 +115,7 @@ COURSE: list[tuple[AgentState, AgentEvent, AgentState]] = [
     ),
     (
         replace(UP, breaker=replace(OPEN, until_ms=80_000)),
-        e.AgentIdentified(agent=A1, version="2", boot_id="boot-2"),
+        AgentIdentified(agent=A1, version="2", boot_id="boot-2"),
         replace(
             UP,
             version="2",
@@ -118,27 +126,27 @@ COURSE: list[tuple[AgentState, AgentEvent, AgentState]] = [
     ),
     (
         TRIPPED,
-        e.AgentIdentified(agent=A1, version="2", boot_id="boot-1"),
+        AgentIdentified(agent=A1, version="2", boot_id="boot-1"),
         replace(TRIPPED, version="2", limits=()),
     ),
     (
         replace(TRIPPED, boot_id=None),
-        e.AgentIdentified(agent=A1, version="1", boot_id="boot-1"),
+        AgentIdentified(agent=A1, version="1", boot_id="boot-1"),
         replace(TRIPPED, limits=()),
     ),
     (
         UP,
-        e.AgentCordoned(agent=A1, by="me", reason="repair"),
+        AgentCordoned(agent=A1, by="me", reason="repair"),
         replace(UP, cordon=Cordon(by="me", reason="repair", since_ms=NOW_MS)),
     ),
     (
         replace(UP, cordon=Cordon(by="me", reason="repair", since_ms=1)),
-        e.AgentUncordoned(agent=A1, by="you"),
+        AgentUncordoned(agent=A1, by="you"),
         UP,
     ),
     (
         replace(UP, strikes=(STRIKE,)),
-        e.AgentTripped(
+        AgentTripped(
             agent=A1,
             reason="failed 3 in a row",
             detail=SAID,
@@ -165,7 +173,7 @@ COURSE: list[tuple[AgentState, AgentEvent, AgentState]] = [
     ),
     (
         TRIPPED,
-        e.AgentTripped(
+        AgentTripped(
             agent=A1, reason="the trial failed", until_ms=130_000, opens=3, tasks=(U, T, V)
         ),
         replace(
@@ -180,7 +188,7 @@ COURSE: list[tuple[AgentState, AgentEvent, AgentState]] = [
             ),
         ),
     ),
-    (replace(TRIPPED, strikes=(STRIKE,)), e.AgentTrusted(agent=A1, reason="well"), UP),
+    (replace(TRIPPED, strikes=(STRIKE,)), AgentTrusted(agent=A1, reason="well"), UP),
 ]
 
 
@@ -207,8 +215,8 @@ def test_a_breaker_counts_the_first_tasks_that_were_hit() -> None:
     assert after.breaker.hit == (*most, T)
 
 
-def tripped(*tasks: TaskId) -> e.AgentTripped:
-    return e.AgentTripped(agent=A1, reason="x", until_ms=1, tasks=tasks)
+def tripped(*tasks: TaskId) -> AgentTripped:
+    return AgentTripped(agent=A1, reason="x", until_ms=1, tasks=tasks)
 
 
 def attempt(

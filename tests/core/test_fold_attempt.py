@@ -5,10 +5,27 @@ from msgspec.structs import replace
 
 from fleet_tui.core.agents.vitals import ModelTrouble
 from fleet_tui.core.ids import AgentName, RunId
-from fleet_tui.core.ledger import events as e
-from fleet_tui.core.ledger.state import Attempt, AttemptPhase, CancelCause
+from fleet_tui.core.tasks.events import (
+    AttemptCancelling,
+    AttemptCancelRefused,
+    AttemptCheckpointed,
+    AttemptDied,
+    AttemptEvent,
+    AttemptFinished,
+    AttemptGivenUp,
+    AttemptLate,
+    AttemptNotStarted,
+    AttemptSeen,
+    AttemptStarted,
+    AttemptStopped,
+    AttemptSuspended,
+    AttemptTold,
+    AttemptTroubled,
+    AttemptUnknown,
+)
 from fleet_tui.core.tasks.evidence import Answer, Blame, Checkpoint, LateWord, LostReason, Usage
 from fleet_tui.core.tasks.fold import next_attempt
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase, CancelCause
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.task import Run
 
@@ -42,36 +59,36 @@ STOPPING = replace(UNKNOWN, cancel_cause=CancelCause.DEADLINE)
 GIVEN_UP = replace(
     RUNNING, phase=AttemptPhase.GIVEN_UP, ended_at_ms=4_000, reason="nothing heard of it"
 )
-COURSE: list[tuple[Attempt, e.AttemptEvent, Attempt]] = [
+COURSE: list[tuple[Attempt, AttemptEvent, Attempt]] = [
     (
         PLANNED,
-        e.AttemptStarted(run=RUN, boot_id="boot-2"),
+        AttemptStarted(run=RUN, boot_id="boot-2"),
         replace(PLANNED, phase=AttemptPhase.RUNNING, started_at_ms=NOW_MS, boot_id="boot-2"),
     ),
     (
         UNKNOWN,
-        e.AttemptStarted(run=RUN),
+        AttemptStarted(run=RUN),
         replace(UNKNOWN, phase=AttemptPhase.RUNNING, unknown_since_ms=None, lost=None),
     ),
     (
         STOPPING,
-        e.AttemptStarted(run=RUN),
+        AttemptStarted(run=RUN),
         replace(STOPPING, phase=AttemptPhase.CANCELLING, unknown_since_ms=None, lost=None),
     ),
     (
         UNKNOWN,
-        e.AttemptSeen(run=RUN),
+        AttemptSeen(run=RUN),
         replace(UNKNOWN, phase=AttemptPhase.RUNNING, unknown_since_ms=None, lost=None),
     ),
-    (RUNNING, e.AttemptSeen(run=RUN), RUNNING),
+    (RUNNING, AttemptSeen(run=RUN), RUNNING),
     (
         RUNNING,
-        e.AttemptSeen(run=RUN, resumed_by_agent=True),
+        AttemptSeen(run=RUN, resumed_by_agent=True),
         replace(RUNNING, resumed_by_agent=True),
     ),
     (
         RUNNING,
-        e.AttemptUnknown(run=RUN, reason=LostReason.HUNG, detail=SAID),
+        AttemptUnknown(run=RUN, reason=LostReason.HUNG, detail=SAID),
         replace(
             RUNNING,
             phase=AttemptPhase.UNKNOWN,
@@ -82,12 +99,12 @@ COURSE: list[tuple[Attempt, e.AttemptEvent, Attempt]] = [
     ),
     (
         UNKNOWN,
-        e.AttemptUnknown(run=RUN, reason=LostReason.HUNG),
+        AttemptUnknown(run=RUN, reason=LostReason.HUNG),
         replace(UNKNOWN, lost=LostReason.HUNG, detail=Untrusted("")),
     ),
     (
         PLANNED,
-        e.AttemptNotStarted(run=RUN, reason="queue-full", detail=SAID, blame=Blame.AGENT),
+        AttemptNotStarted(run=RUN, reason="queue-full", detail=SAID, blame=Blame.AGENT),
         replace(
             PLANNED,
             phase=AttemptPhase.NOT_STARTED,
@@ -99,7 +116,7 @@ COURSE: list[tuple[Attempt, e.AttemptEvent, Attempt]] = [
     ),
     (
         UNKNOWN,
-        e.AttemptNotStarted(run=RUN, reason="fenced", fenced=True),
+        AttemptNotStarted(run=RUN, reason="fenced", fenced=True),
         replace(
             UNKNOWN,
             phase=AttemptPhase.FENCED,
@@ -111,12 +128,12 @@ COURSE: list[tuple[Attempt, e.AttemptEvent, Attempt]] = [
     ),
     (
         RUNNING,
-        e.AttemptCheckpointed(run=RUN, checkpoint=MARK),
+        AttemptCheckpointed(run=RUN, checkpoint=MARK),
         replace(RUNNING, checkpoint=MARK),
     ),
     (
         UNKNOWN,
-        e.AttemptDied(run=RUN, reason="process-gone"),
+        AttemptDied(run=RUN, reason="process-gone"),
         replace(
             UNKNOWN,
             phase=AttemptPhase.DIED,
@@ -127,7 +144,7 @@ COURSE: list[tuple[Attempt, e.AttemptEvent, Attempt]] = [
     ),
     (
         UNKNOWN,
-        e.AttemptGivenUp(run=RUN, reason="nothing heard"),
+        AttemptGivenUp(run=RUN, reason="nothing heard"),
         replace(
             UNKNOWN,
             phase=AttemptPhase.GIVEN_UP,
@@ -138,37 +155,37 @@ COURSE: list[tuple[Attempt, e.AttemptEvent, Attempt]] = [
     ),
     (
         RUNNING,
-        e.AttemptCancelling(run=RUN, cause=CancelCause.HEARTBEAT),
+        AttemptCancelling(run=RUN, cause=CancelCause.HEARTBEAT),
         replace(RUNNING, phase=AttemptPhase.CANCELLING, cancel_cause=CancelCause.HEARTBEAT),
     ),
     (
         RUNNING,
-        e.AttemptTroubled(run=RUN, trouble=TROUBLE),
+        AttemptTroubled(run=RUN, trouble=TROUBLE),
         replace(RUNNING, model_trouble=TROUBLE),
     ),
     (
         replace(RUNNING, model_trouble=TROUBLE),
-        e.AttemptTroubled(run=RUN),
+        AttemptTroubled(run=RUN),
         RUNNING,
     ),
     (
         RUNNING,
-        e.AttemptSuspended(run=RUN, suspended=True),
+        AttemptSuspended(run=RUN, suspended=True),
         replace(RUNNING, suspended_at_ms=NOW_MS),
     ),
     (
         replace(RUNNING, suspended_at_ms=3),
-        e.AttemptSuspended(run=RUN, suspended=False),
+        AttemptSuspended(run=RUN, suspended=False),
         RUNNING,
     ),
     (
         STOPPING,
-        e.AttemptCancelRefused(run=RUN, detail=SAID),
+        AttemptCancelRefused(run=RUN, detail=SAID),
         replace(STOPPING, cancel_refused=SAID),
     ),
     (
         GIVEN_UP,
-        e.AttemptLate(
+        AttemptLate(
             run=RUN,
             ok=False,
             failure="exit-1",
@@ -190,18 +207,18 @@ COURSE: list[tuple[Attempt, e.AttemptEvent, Attempt]] = [
     ),
     (
         GIVEN_UP,
-        e.AttemptLate(run=RUN, ok=True),
+        AttemptLate(run=RUN, ok=True),
         replace(GIVEN_UP, late=True, late_ok=True),
     ),
     (
         GIVEN_UP,
-        e.AttemptTold(run=RUN, says=LateWord.STOPPED, usage=USAGE, cost_microusd=9),
+        AttemptTold(run=RUN, says=LateWord.STOPPED, usage=USAGE, cost_microusd=9),
         replace(GIVEN_UP, late_word=LateWord.STOPPED, usage=USAGE, cost_microusd=9),
     ),
     *(
         (
             UNKNOWN,
-            e.AttemptFinished(
+            AttemptFinished(
                 run=RUN,
                 ok=ok,
                 answer=ANSWER,
@@ -229,7 +246,7 @@ COURSE: list[tuple[Attempt, e.AttemptEvent, Attempt]] = [
     *(
         (
             replace(UNKNOWN, cancel_cause=cause),
-            e.AttemptStopped(run=RUN, usage=USAGE, cost_microusd=9),
+            AttemptStopped(run=RUN, usage=USAGE, cost_microusd=9),
             replace(
                 UNKNOWN,
                 cancel_cause=cause,
@@ -258,10 +275,10 @@ COURSE: list[tuple[Attempt, e.AttemptEvent, Attempt]] = [
     ids=[f"{before.phase}-{type(event).__name__}" for before, event, _ in COURSE],
 )
 def test_a_fact_changes_what_it_is_about(
-    before: Attempt, event: e.AttemptEvent, after: Attempt
+    before: Attempt, event: AttemptEvent, after: Attempt
 ) -> None:
     assert next_attempt(before, event, NOW_MS) == after
 
 
 def test_every_fact_about_an_attempt_has_its_row() -> None:
-    assert {type(event) for _, event, _ in COURSE} == set(e.AttemptEvent.__args__)
+    assert {type(event) for _, event, _ in COURSE} == set(AttemptEvent.__args__)

@@ -6,23 +6,49 @@ from msgspec.structs import replace
 from fleet_tui.core.agents.fold import excused, with_run, without_run
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import Epoch, RunId, TaskId
-from fleet_tui.core.ledger import events as e
-from fleet_tui.core.ledger.state import (
-    MAX_DECISIONS,
+from fleet_tui.core.ledger.state import MAX_DECISIONS, FleetState
+from fleet_tui.core.routing.decision import Candidate, Decision, Pending, PendingCode
+from fleet_tui.core.routing.record import DecisionRecord
+from fleet_tui.core.tasks.events import (
+    AttemptCancelling,
+    AttemptDied,
+    AttemptEvent,
+    AttemptFinished,
+    AttemptLate,
+    AttemptNotStarted,
+    AttemptStarted,
+    AttemptStopped,
+    AttemptTold,
+    AttemptUnknown,
+    TaskBlamed,
+    TaskCancelRequested,
+    TaskDropped,
+    TaskEdited,
+    TaskEnded,
+    TaskEvent,
+    TaskExpedited,
+    TaskHeld,
+    TaskNeedsOperator,
+    TaskPending,
+    TaskPlaced,
+    TaskReleased,
+    TaskReprioritized,
+    TaskResolved,
+    TaskRetrying,
+    TaskSubmitted,
+)
+from fleet_tui.core.tasks.evidence import Blame, LateWord, LostReason, Usage
+from fleet_tui.core.tasks.fold import next_attempt
+from fleet_tui.core.tasks.keys import key_mark
+from fleet_tui.core.tasks.model import (
     Attempt,
     AttemptPhase,
     CancelCause,
-    DecisionRecord,
-    FleetState,
     Hold,
     Starts,
     Task,
     TaskPhase,
 )
-from fleet_tui.core.routing.decision import Candidate, Decision, Pending, PendingCode
-from fleet_tui.core.tasks.evidence import Blame, LateWord, LostReason, Usage
-from fleet_tui.core.tasks.fold import next_attempt
-from fleet_tui.core.tasks.keys import key_mark
 from tests.support.fleets import work
 from tests.support.midway import (
     A1,
@@ -75,7 +101,7 @@ def reopened(**changes: object) -> FleetState:
 
 def test_a_submitted_task_waits_and_its_key_stands_for_it() -> None:
     spec = work("other", client="acme", priority=Priority.P0)
-    submitted = e.TaskSubmitted(
+    submitted = TaskSubmitted(
         task=NEW, number=4, key="key-4", spec=spec, by="you", payload_sha256="sha-4"
     )
     task = Task(
@@ -97,10 +123,10 @@ def test_a_submitted_task_waits_and_its_key_stands_for_it() -> None:
     )
 
 
-def placed(task: TaskId, number: int, decision: Decision = CHOSEN) -> e.TaskPlaced:
+def placed(task: TaskId, number: int, decision: Decision = CHOSEN) -> TaskPlaced:
     assert decision.chosen is not None
     run = RunId(f"{task}.{number}")
-    return e.TaskPlaced(task=task, run=run, number=number, agent=decision.chosen, decision=decision)
+    return TaskPlaced(task=task, run=run, number=number, agent=decision.chosen, decision=decision)
 
 
 def recorded(
@@ -156,20 +182,20 @@ def test_a_task_that_is_placed_on_nobody_that_is_known_or_in_no_pool_is_placed()
 def test_a_reason_to_wait_is_kept_and_its_decision_is_a_line_of_the_routing_pane() -> None:
     busy = Pending(code=PendingCode.CAPACITY, since_ms=NOW_MS, decision=NOBODY)
     waits = replace(WAITING, pending=busy)
-    assert after(e.TaskPending(task=WAITS, pending=busy)) == with_task(
+    assert after(TaskPending(task=WAITS, pending=busy)) == with_task(
         waits,
         decisions=(recorded(waits, NOBODY, 0, busy),),
         totals=replace(TOTALS, decisions=72),
     )
     spent = Pending(code=PendingCode.RETRY_BUDGET, since_ms=NOW_MS)
-    assert after(e.TaskPending(task=WAITS, pending=spent)) == with_task(
+    assert after(TaskPending(task=WAITS, pending=spent)) == with_task(
         replace(WAITING, pending=spent)
     )
 
 
 def test_the_newest_decisions_are_kept() -> None:
     busy = Pending(code=PendingCode.CAPACITY, since_ms=NOW_MS, decision=NOBODY)
-    event = e.TaskPending(task=WAITS, pending=busy)
+    event = TaskPending(task=WAITS, pending=busy)
     told = after(*[event] * (MAX_DECISIONS - 1))
     more = after(event, event, event, state=told)
     assert [d.seq for d in more.decisions] == list(range(10, 10 + MAX_DECISIONS))
@@ -179,7 +205,7 @@ def test_the_newest_decisions_are_kept() -> None:
 def test_a_task_goes_back_to_the_queue() -> None:
     before = replace(RUNNING, cancel_requested_by="me", dropped_by="me", ended_at_ms=5)
     state = replace(BEFORE, open_tasks={WAITS: WAITING, RUNS: before})
-    retrying = e.TaskRetrying(task=RUNS, not_before_ms=70_000, reason="the host restarted")
+    retrying = TaskRetrying(task=RUNS, not_before_ms=70_000, reason="the host restarted")
     waits = replace(
         RUNNING,
         phase=TaskPhase.WAITING,
@@ -194,7 +220,7 @@ def test_a_task_goes_back_to_the_queue() -> None:
 def test_a_task_that_had_ended_is_asked_anew_when_its_turn_is(
     not_before_ms: int, asked_ms: int
 ) -> None:
-    again = e.TaskRetrying(
+    again = TaskRetrying(
         task=DEAD, not_before_ms=not_before_ms, reason="again", duplicate_possible=True
     )
     assert after(again) == reopened(
@@ -212,7 +238,7 @@ def test_a_task_that_had_ended_is_asked_anew_when_its_turn_is(
 def test_a_retry_keeps_when_the_task_was_asked_and_that_it_may_run_twice() -> None:
     before = replace(RUNNING, requeued_at_ms=15_000, duplicate_possible=True)
     state = replace(BEFORE, open_tasks={RUNS: before})
-    told = after(e.TaskRetrying(task=RUNS, not_before_ms=1, reason="x"), state=state)
+    told = after(TaskRetrying(task=RUNS, not_before_ms=1, reason="x"), state=state)
     assert told.open_tasks[RUNS].requeued_at_ms == 15_000
     assert told.open_tasks[RUNS].duplicate_possible
 
@@ -220,7 +246,7 @@ def test_a_retry_keeps_when_the_task_was_asked_and_that_it_may_run_twice() -> No
 def test_agents_that_a_task_made_fail_are_excused() -> None:
     blamed = replace(FAILED, attempts=(replace(FAILED.attempts[0], blame=Blame.AGENT),))
     state = replace(BEFORE, dead_letters={DEAD: blamed})
-    event = e.TaskBlamed(task=DEAD, reason="refused", agents=(A1, GONE, A2))
+    event = TaskBlamed(task=DEAD, reason="refused", agents=(A1, GONE, A2))
     told = after(event, state=state)
     assert told == replace(
         but(),
@@ -233,7 +259,7 @@ def test_agents_that_a_task_made_fail_are_excused() -> None:
 
 
 def test_a_task_that_needs_an_operator_waits_for_nothing_else() -> None:
-    event = e.TaskNeedsOperator(task=WAITS, reason="nobody knows")
+    event = TaskNeedsOperator(task=WAITS, reason="nobody knows")
     assert after(event) == with_task(
         replace(WAITING, phase=TaskPhase.NEEDS_OPERATOR, reason="nobody knows", pending=None)
     )
@@ -247,7 +273,7 @@ def test_a_verdict_is_on_the_newest_run_and_may_ask_for_the_task_anew(
 ) -> None:
     before = replace(RUNNING, requeued_at_ms=15_000)
     state = replace(BEFORE, open_tasks={WAITS: WAITING, RUNS: before})
-    event = e.TaskResolved(task=RUNS, verdict=verdict, by="you", reason="saw it")
+    event = TaskResolved(task=RUNS, verdict=verdict, by="you", reason="saw it")
     assert after(event, state=state) == with_task(
         replace(
             before,
@@ -262,15 +288,15 @@ def test_a_verdict_is_on_the_newest_run_and_may_ask_for_the_task_anew(
 
 HELD = Hold(by="me", reason="r", since_ms=2)
 
-QUEUED: list[tuple[Task, e.TaskEvent, Task]] = [
+QUEUED: list[tuple[Task, TaskEvent, Task]] = [
     (
         WAITING,
-        e.TaskCancelRequested(task=WAITS, by="you"),
+        TaskCancelRequested(task=WAITS, by="you"),
         replace(WAITING, cancel_requested_by="you"),
     ),
     (
         WAITING,
-        e.TaskHeld(task=WAITS, by="you", reason="not now"),
+        TaskHeld(task=WAITS, by="you", reason="not now"),
         replace(
             WAITING,
             hold=Hold(by="you", reason="not now", since_ms=NOW_MS),
@@ -279,7 +305,7 @@ QUEUED: list[tuple[Task, e.TaskEvent, Task]] = [
     ),
     (
         WAITING,
-        e.TaskHeld(task=WAITS, by="you"),
+        TaskHeld(task=WAITS, by="you"),
         replace(
             WAITING,
             hold=Hold(by="you", reason="", since_ms=NOW_MS),
@@ -288,27 +314,27 @@ QUEUED: list[tuple[Task, e.TaskEvent, Task]] = [
     ),
     (
         replace(WAITING, hold=HELD),
-        e.TaskReleased(task=WAITS, by="you"),
+        TaskReleased(task=WAITS, by="you"),
         replace(WAITING, pending=Pending(code=PendingCode.NEW, since_ms=NOW_MS)),
     ),
     (
         replace(RUNNING, id=WAITS, hold=HELD),
-        e.TaskReleased(task=WAITS, by="you"),
+        TaskReleased(task=WAITS, by="you"),
         replace(RUNNING, id=WAITS, pending=None),
     ),
     (
         WAITING,
-        e.TaskExpedited(task=WAITS, by="you"),
+        TaskExpedited(task=WAITS, by="you"),
         replace(WAITING, expedited_at_ms=NOW_MS),
     ),
     (
         WAITING,
-        e.TaskEdited(task=WAITS, spec=work("other"), payload_sha256="sha-9", by="you"),
+        TaskEdited(task=WAITS, spec=work("other"), payload_sha256="sha-9", by="you"),
         replace(WAITING, spec=work("other"), payload_sha256="sha-9", asked=WAITING.spec),
     ),
     (
         replace(WAITING, asked=work("first")),
-        e.TaskEdited(task=WAITS, spec=work("other"), payload_sha256="sha-9", by="you"),
+        TaskEdited(task=WAITS, spec=work("other"), payload_sha256="sha-9", by="you"),
         replace(WAITING, spec=work("other"), payload_sha256="sha-9", asked=work("first")),
     ),
 ]
@@ -316,7 +342,7 @@ QUEUED: list[tuple[Task, e.TaskEvent, Task]] = [
 
 @pytest.mark.parametrize(("before", "event", "expected"), QUEUED)
 def test_what_operators_do_to_a_waiting_task(
-    before: Task, event: e.TaskEvent, expected: Task
+    before: Task, event: TaskEvent, expected: Task
 ) -> None:
     state = replace(BEFORE, open_tasks={**BEFORE.open_tasks, WAITS: before})
     assert after(event, state=state) == with_task(expected)
@@ -328,7 +354,7 @@ def test_another_priority_is_another_lane_and_what_was_asked_first_is_kept(
 ) -> None:
     before = replace(WAITING, asked=asked)
     state = replace(BEFORE, open_tasks={**BEFORE.open_tasks, WAITS: before})
-    event = e.TaskReprioritized(task=WAITS, priority=Priority.P0, by="you")
+    event = TaskReprioritized(task=WAITS, priority=Priority.P0, by="you")
     assert after(event, state=state) == with_task(
         replace(
             before,
@@ -340,7 +366,7 @@ def test_another_priority_is_another_lane_and_what_was_asked_first_is_kept(
 
 
 def test_a_dropped_dead_letter_is_a_closed_task_and_counted() -> None:
-    assert after(e.TaskDropped(task=DEAD, by="you", reason="old")) == replace(
+    assert after(TaskDropped(task=DEAD, by="you", reason="old")) == replace(
         closed(replace(FAILED, dropped_by="you")),
         totals=replace(TOTALS, dropped=52),
         open_by_priority=BEFORE.open_by_priority,
@@ -356,42 +382,42 @@ def test_a_task_that_ends_is_counted_by_how_it_ends(phase: TaskPhase) -> None:
     if phase in (TaskPhase.FAILED, TaskPhase.EXPIRED):
         dead = {**BEFORE.dead_letters, WAITS: ended}
         expected = replace(expected, closed_tasks={}, dead_letters=dead)
-    assert after(e.TaskEnded(task=WAITS, phase=phase, reason="so")) == expected
+    assert after(TaskEnded(task=WAITS, phase=phase, reason="so")) == expected
 
 
 @pytest.mark.parametrize("phase", [phase for phase in TaskPhase if not phase.is_closed])
 def test_a_task_cannot_end_in_a_phase_that_is_no_end(phase: TaskPhase) -> None:
     with pytest.raises(AssertionError, match=phase.value):
-        after(e.TaskEnded(task=WAITS, phase=phase))
+        after(TaskEnded(task=WAITS, phase=phase))
 
 
 def test_a_fact_about_a_task_or_run_that_is_not_known_changes_nothing() -> None:
-    assert after(e.TaskDropped(task=NEW, by="you", reason="old")) == but()
+    assert after(TaskDropped(task=NEW, by="you", reason="old")) == but()
     for run in ("NEW.1", "RUNS.0", "RUNS.3", "RUNS.-1"):
-        assert after(e.AttemptDied(run=RunId(run), reason="gone")) == but()
+        assert after(AttemptDied(run=RunId(run), reason="gone")) == but()
 
 
-RUN_EVENTS: list[e.AttemptEvent] = [
-    e.AttemptUnknown(run=RUN, reason=LostReason.HUNG),
-    e.AttemptCancelling(run=RUN, cause=CancelCause.OPERATOR),
-    e.AttemptDied(run=RUN, reason="process-gone"),
-    e.AttemptNotStarted(run=RUN, reason="full", blame=Blame.AGENT),
-    e.AttemptFinished(run=RUN, ok=True),
-    e.AttemptFinished(run=RUN, ok=False, usage=USAGE, cost_microusd=9),
-    e.AttemptFinished(run=RUN, ok=False, usage=USAGE),
-    e.AttemptFinished(run=RUN, ok=False, cost_microusd=9),
-    e.AttemptStopped(run=RUN, usage=USAGE, cost_microusd=9),
+RUN_EVENTS: list[AttemptEvent] = [
+    AttemptUnknown(run=RUN, reason=LostReason.HUNG),
+    AttemptCancelling(run=RUN, cause=CancelCause.OPERATOR),
+    AttemptDied(run=RUN, reason="process-gone"),
+    AttemptNotStarted(run=RUN, reason="full", blame=Blame.AGENT),
+    AttemptFinished(run=RUN, ok=True),
+    AttemptFinished(run=RUN, ok=False, usage=USAGE, cost_microusd=9),
+    AttemptFinished(run=RUN, ok=False, usage=USAGE),
+    AttemptFinished(run=RUN, ok=False, cost_microusd=9),
+    AttemptStopped(run=RUN, usage=USAGE, cost_microusd=9),
 ]
 
 
 @pytest.mark.parametrize("event", RUN_EVENTS)
 def test_a_fact_about_a_run_changes_the_run_and_its_end_frees_the_slot(
-    event: e.AttemptEvent,
+    event: AttemptEvent,
 ) -> None:
     earlier, before = RUNNING.attempts
     now = next_attempt(before, event, NOW_MS)
     agent, totals = AT_WORK, TOTALS
-    if isinstance(event, e.AttemptFinished | e.AttemptStopped):
+    if isinstance(event, AttemptFinished | AttemptStopped):
         tokens, cost = event.usage.total_tokens, event.cost_microusd
         agent = replace(agent, cost_microusd=100 + cost, tokens=10 + tokens)
         totals = replace(totals, cost_microusd=1_000 + cost, tokens=100 + tokens)
@@ -401,9 +427,9 @@ def test_a_fact_about_a_run_changes_the_run_and_its_end_frees_the_slot(
     assert after(event) == with_task(task, agents={**BEFORE.agents, A1: agent}, totals=totals)
 
 
-LATE: list[e.AttemptLate | e.AttemptTold] = [
-    e.AttemptLate(run=RUNNING.attempts[0].run_id, ok=True, usage=USAGE, cost_microusd=9),
-    e.AttemptTold(
+LATE: list[AttemptLate | AttemptTold] = [
+    AttemptLate(run=RUNNING.attempts[0].run_id, ok=True, usage=USAGE, cost_microusd=9),
+    AttemptTold(
         run=RUNNING.attempts[0].run_id, says=LateWord.STOPPED, usage=USAGE, cost_microusd=9
     ),
 ]
@@ -411,7 +437,7 @@ LATE: list[e.AttemptLate | e.AttemptTold] = [
 
 @pytest.mark.parametrize("event", LATE)
 def test_what_is_told_late_of_an_earlier_run_is_paid_and_frees_nothing(
-    event: e.AttemptLate | e.AttemptTold,
+    event: AttemptLate | AttemptTold,
 ) -> None:
     earlier, newest = RUNNING.attempts
     task = replace(RUNNING, attempts=(next_attempt(earlier, event, NOW_MS), newest))
@@ -424,7 +450,7 @@ def test_what_is_told_late_of_an_earlier_run_is_paid_and_frees_nothing(
 
 def test_a_run_of_an_agent_that_is_not_known_any_more_is_paid_all_the_same() -> None:
     told = after(
-        e.AttemptFinished(run=RUN, ok=True, usage=USAGE, cost_microusd=9),
+        AttemptFinished(run=RUN, ok=True, usage=USAGE, cost_microusd=9),
         state=replace(BEFORE, agents={}),
     )
     assert told.agents == {}
@@ -432,7 +458,7 @@ def test_a_run_of_an_agent_that_is_not_known_any_more_is_paid_all_the_same() -> 
 
 
 def test_facts_of_one_batch_see_each_other() -> None:
-    told = after(placed(WAITS, 1), e.AttemptStarted(run=RunId("WAITS.1")))
+    told = after(placed(WAITS, 1), AttemptStarted(run=RunId("WAITS.1")))
     (run,) = told.open_tasks[WAITS].attempts
     assert run.phase is AttemptPhase.RUNNING
     assert told.agents[A1].runs == {RUN, RunId("WAITS.1")}

@@ -2,12 +2,12 @@
 
 import pytest
 
+from fleet_tui.core.agents.events import AgentIdentified, HealthChanged
 from fleet_tui.core.agents.health import FLAP_LIMIT, QUARANTINE
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind, Limit, ProbeFailure
 from fleet_tui.core.alerting.alerts import conditions
 from fleet_tui.core.ids import AlertId
-from fleet_tui.core.ledger.events import AgentIdentified, HealthChanged
-from fleet_tui.core.ledger.state import Health
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.judged import A1, PROBE, Judged, reading
 

@@ -2,9 +2,9 @@
 
 from msgspec.structs import replace
 
-from fleet_tui.core.ledger.state import Attempt
 from fleet_tui.core.tasks.evidence import Checkpoint, Running, Started
 from fleet_tui.core.tasks.heartbeat import MIN_ASK_MS, Beat, Ear, ask_every_ms, heard, silence_ms
+from fleet_tui.core.tasks.model import Attempt
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.task import Run
 

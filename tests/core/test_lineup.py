@@ -6,11 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from fleet_tui.core.agents.breaker import Breaker
+from fleet_tui.core.agents.model import AgentState, Cordon, Health
 from fleet_tui.core.agents.vitals import FailureKind, Look, ProbeFailure, VitalsReading
 from fleet_tui.core.fleet import AgentSpec, FleetSpec, OpenClawAgent, PoolSpec, Strategy
 from fleet_tui.core.ids import AgentName, Capability, PoolName, RunId
-from fleet_tui.core.ledger.events import TaskPending, TaskPlaced
-from fleet_tui.core.ledger.state import AgentState, Cordon, Health
 from fleet_tui.core.routing.decision import MAX_NAMED_PER_RULE, Candidate, Rejection, Rule
 from fleet_tui.core.routing.lineup import MAX_EXAMPLE_CHARS, Lineup, PoolLine
 from fleet_tui.core.routing.requirement import Roster, requirement_of
@@ -23,6 +22,7 @@ from fleet_tui.core.routing.scores import (
     terms,
     turn_term,
 )
+from fleet_tui.core.tasks.events import TaskPending, TaskPlaced
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 

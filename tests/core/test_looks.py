@@ -4,11 +4,12 @@ import msgspec
 import pytest
 
 from fleet_tui.core.agents.breaker import Breaker
+from fleet_tui.core.agents.events import HealthChanged
 from fleet_tui.core.agents.health import FRESH, QUARANTINE, Watch, judge
+from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.vitals import FailureKind, Look, ProbeFailure
 from fleet_tui.core.fleet import ProbeSpec
-from fleet_tui.core.ledger.events import Event, HealthChanged
-from fleet_tui.core.ledger.state import AgentState, Health
+from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.judged import A1, PROBE, Judged, failure, reading

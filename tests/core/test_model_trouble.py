@@ -3,6 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleet_tui.core.agents.events import HealthChanged
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.model_trouble import (
     MAX_REASON_CHARS,
     in_words,
@@ -13,12 +15,12 @@ from fleet_tui.core.agents.model_trouble import (
 from fleet_tui.core.agents.vitals import FailureKind, ModelTrouble, VitalsReading
 from fleet_tui.core.alerting.alerts import OUTAGE_FROM_TRY, OUTAGE_NAMED, conditions
 from fleet_tui.core.ids import AgentName, AlertId, RunId, run_id
-from fleet_tui.core.ledger.events import AttemptTroubled, HealthChanged
 from fleet_tui.core.ledger.narrate import narrate
-from fleet_tui.core.ledger.state import Health, Task
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.tasks.attempts import learn
+from fleet_tui.core.tasks.events import AttemptTroubled
 from fleet_tui.core.tasks.evidence import Answer, Definite, Finished, Started
+from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.tasks.open_run import notes
 from fleet_tui.core.tasks.silence import in_words as silence_in_words
 from fleet_tui.core.tasks.silence import silence_of

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from fleet_tui.core.ids import Capability, ClientName, Region, TaskId
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decided import Decided
-from fleet_tui.core.ledger.events import TaskEnded
-from fleet_tui.core.ledger.state import TaskPhase, TaskSpec
+from fleet_tui.core.tasks.events import TaskEnded
+from fleet_tui.core.tasks.model import TaskPhase, TaskSpec
 from fleet_tui.core.tasks.submission import submit
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.core.text.names import MAX_NAME_CHARS, flaw_of, look_alike

@@ -3,25 +3,62 @@
 import pytest
 from msgspec.structs import replace
 
+from fleet_tui.core.agents.events import (
+    AgentCordoned,
+    AgentIdentified,
+    AgentTripped,
+    AgentTrusted,
+    AgentUncordoned,
+    FailoverFrozen,
+    FailoverThawed,
+    HealthChanged,
+)
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import ModelTrouble
+from fleet_tui.core.alerting.events import AlertAcked, AlertRaised, AlertResolved
+from fleet_tui.core.alerting.model import Severity
 from fleet_tui.core.fleet import Priority, Strategy
 from fleet_tui.core.ids import AgentName, AlertId, Epoch, PoolName, RunId, Seq, TaskId
 from fleet_tui.core.ledger import events as e
 from fleet_tui.core.ledger.narrate import Sentence, log_line, narrate
-from fleet_tui.core.ledger.state import (
-    EMPTY_STATE,
-    Attempt,
-    AttemptPhase,
-    CancelCause,
-    Health,
-    Severity,
-    Task,
-    TaskPhase,
-)
+from fleet_tui.core.ledger.state import EMPTY_STATE
 from fleet_tui.core.logs import Level, LogLine
 from fleet_tui.core.modes import EngineMode, Trouble
 from fleet_tui.core.routing.decision import Decision, Pending, PendingCode
+from fleet_tui.core.tasks.events import (
+    AttemptCancelling,
+    AttemptCancelRefused,
+    AttemptCheckpointed,
+    AttemptDied,
+    AttemptFinished,
+    AttemptGivenUp,
+    AttemptLate,
+    AttemptNotStarted,
+    AttemptSeen,
+    AttemptStarted,
+    AttemptStopped,
+    AttemptSuspended,
+    AttemptTold,
+    AttemptTroubled,
+    AttemptUnknown,
+    TaskBlamed,
+    TaskCancelRequested,
+    TaskDropped,
+    TaskEdited,
+    TaskEnded,
+    TaskExpedited,
+    TaskHeld,
+    TaskNeedsOperator,
+    TaskPending,
+    TaskPlaced,
+    TaskReleased,
+    TaskReprioritized,
+    TaskResolved,
+    TaskRetrying,
+    TaskSubmitted,
+)
 from fleet_tui.core.tasks.evidence import Answer, Checkpoint, LateWord, LostReason, Usage
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase, CancelCause, Task, TaskPhase
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from tests.support.fleets import agent, fleet, work
 
@@ -79,57 +116,57 @@ def about_run(level: Level, text: str, detail: Untrusted = NOTHING_SAID) -> Sent
 
 OF_AGENTS: list[tuple[e.Event, Sentence]] = [
     (
-        e.HealthChanged(agent=A1, health=Health.DOWN, was=Health.UP, reason="gone", detail=SAID),
+        HealthChanged(agent=A1, health=Health.DOWN, was=Health.UP, reason="gone", detail=SAID),
         about_agent(Level.ERROR, "a1 up -> down: gone", SAID),
     ),
     (
-        e.HealthChanged(agent=A1, health=Health.UP, was=Health.DOWN, reason="answers"),
+        HealthChanged(agent=A1, health=Health.UP, was=Health.DOWN, reason="answers"),
         about_agent(Level.INFO, "a1 down -> up: answers"),
     ),
     (
-        e.AgentIdentified(agent=A1, version="2026\x1b.9" + "x" * 50, boot_id=None),
+        AgentIdentified(agent=A1, version="2026\x1b.9" + "x" * 50, boot_id=None),
         about_agent(Level.DEBUG, "a1 runs 2026.9" + "x" * 33),
     ),
     (
-        e.AgentIdentified(agent=A1, version=None, boot_id=None),
+        AgentIdentified(agent=A1, version=None, boot_id=None),
         about_agent(Level.DEBUG, "a1 runs an unknown version"),
     ),
     (
-        e.AgentCordoned(agent=A1, by="al", reason="disk"),
+        AgentCordoned(agent=A1, by="al", reason="disk"),
         about_agent(Level.INFO, "a1 cordoned by al: disk"),
     ),
-    (e.AgentCordoned(agent=A1, by="al"), about_agent(Level.INFO, "a1 cordoned by al")),
-    (e.AgentUncordoned(agent=A1, by="al"), about_agent(Level.INFO, "a1 uncordoned by al")),
+    (AgentCordoned(agent=A1, by="al"), about_agent(Level.INFO, "a1 cordoned by al")),
+    (AgentUncordoned(agent=A1, by="al"), about_agent(Level.INFO, "a1 uncordoned by al")),
     (
-        e.AgentTripped(agent=A1, reason="3 in a row", detail=SAID, until_ms=1),
+        AgentTripped(agent=A1, reason="3 in a row", detail=SAID, until_ms=1),
         about_agent(Level.ERROR, "a1 gets no tasks for now: 3 in a row", SAID),
     ),
     (
-        e.AgentTrusted(agent=A1, reason="did one well"),
+        AgentTrusted(agent=A1, reason="did one well"),
         about_agent(Level.INFO, "a1 gets tasks again: did one well"),
     ),
 ]
 
 OF_THE_FLEET: list[tuple[e.Event, Sentence]] = [
     (
-        e.FailoverFrozen(pool=PoolName("gpu"), reason="3 of 4 lost"),
+        FailoverFrozen(pool=PoolName("gpu"), reason="3 of 4 lost"),
         about_fleet(Level.ERROR, "failover of gpu frozen: 3 of 4 lost"),
     ),
     (
-        e.FailoverThawed(pool=PoolName("gpu")),
+        FailoverThawed(pool=PoolName("gpu")),
         about_fleet(Level.INFO, "failover of gpu works again"),
     ),
     (
-        e.AlertRaised(alert=AlertId("x"), severity=Severity.CRIT, subject="a1", text="is down"),
+        AlertRaised(alert=AlertId("x"), severity=Severity.CRIT, subject="a1", text="is down"),
         about_fleet(Level.ERROR, "alert: a1 is down"),
     ),
     (
-        e.AlertRaised(alert=AlertId("x"), severity=Severity.WARN, subject="a1", text="is slow"),
+        AlertRaised(alert=AlertId("x"), severity=Severity.WARN, subject="a1", text="is slow"),
         about_fleet(Level.WARN, "alert: a1 is slow"),
     ),
-    (e.AlertResolved(alert=AlertId("x:a1")), about_fleet(Level.INFO, "alert over: x:a1")),
+    (AlertResolved(alert=AlertId("x:a1")), about_fleet(Level.INFO, "alert over: x:a1")),
     (
-        e.AlertAcked(alert=AlertId("x:a1"), by="al"),
+        AlertAcked(alert=AlertId("x:a1"), by="al"),
         about_fleet(Level.INFO, "alert x:a1 acknowledged by al"),
     ),
     (e.NoteAdded(by="al", text=SAID), about_fleet(Level.INFO, "note by al", SAID)),
@@ -177,29 +214,29 @@ OF_THE_FLEET: list[tuple[e.Event, Sentence]] = [
 
 OF_TASKS: list[tuple[e.Event, Sentence]] = [
     (
-        e.TaskSubmitted(
+        TaskSubmitted(
             task=T7, number=7, key="k", spec=work(priority=Priority.P1), by="al", payload_sha256=""
         ),
         about_task(Level.INFO, "submitted by al, P1"),
     ),
     (
-        e.TaskPending(
+        TaskPending(
             task=T7, pending=Pending(code=PendingCode.CAPACITY, since_ms=1, detail="all busy")
         ),
         about_task(Level.INFO, "waits: all busy"),
     ),
     (
-        e.TaskPending(
+        TaskPending(
             task=T7, pending=Pending(code=PendingCode.CAPABILITY, since_ms=1, detail="no gpu")
         ),
         about_task(Level.ERROR, "held: no gpu"),
     ),
     (
-        e.TaskPlaced(task=T7, run=FIRST, number=1, agent=A1, decision=DECISION),
+        TaskPlaced(task=T7, run=FIRST, number=1, agent=A1, decision=DECISION),
         about_task(Level.INFO, "-> a1 by load-aware", A1),
     ),
     (
-        e.TaskPlaced(
+        TaskPlaced(
             task=T7,
             run=SECOND,
             number=2,
@@ -209,87 +246,87 @@ OF_TASKS: list[tuple[e.Event, Sentence]] = [
         about_task(Level.WARN, "-> a2 by load-aware, retry 2/3 after a1 died", A2),
     ),
     (
-        e.TaskRetrying(task=T7, not_before_ms=1, reason="it died"),
+        TaskRetrying(task=T7, not_before_ms=1, reason="it died"),
         about_task(Level.WARN, "queued again: it died"),
     ),
     (
-        e.TaskRetrying(task=T7, not_before_ms=1, reason="it is lost", duplicate_possible=True),
+        TaskRetrying(task=T7, not_before_ms=1, reason="it is lost", duplicate_possible=True),
         about_task(Level.WARN, "queued again: it is lost; it may be done twice"),
     ),
     (
-        e.TaskBlamed(task=T7, reason="no agent can do it", agents=(A1, A2)),
+        TaskBlamed(task=T7, reason="no agent can do it", agents=(A1, A2)),
         about_task(Level.WARN, "is to blame, not its agents: no agent can do it"),
     ),
     (
-        e.TaskNeedsOperator(task=T7, reason="nobody knows"),
+        TaskNeedsOperator(task=T7, reason="nobody knows"),
         about_task(Level.ERROR, "needs an operator: nobody knows"),
     ),
     (
-        e.TaskHeld(task=T7, by="al", reason="not today"),
+        TaskHeld(task=T7, by="al", reason="not today"),
         about_task(Level.INFO, "held by al: not today"),
     ),
-    (e.TaskHeld(task=T7, by="al"), about_task(Level.INFO, "held by al")),
-    (e.TaskReleased(task=T7, by="al"), about_task(Level.INFO, "released by al")),
+    (TaskHeld(task=T7, by="al"), about_task(Level.INFO, "held by al")),
+    (TaskReleased(task=T7, by="al"), about_task(Level.INFO, "released by al")),
     (
-        e.TaskExpedited(task=T7, by="al", reason="the boss"),
+        TaskExpedited(task=T7, by="al", reason="the boss"),
         about_task(Level.INFO, "goes first, says al: the boss"),
     ),
-    (e.TaskExpedited(task=T7, by="al"), about_task(Level.INFO, "goes first, says al")),
+    (TaskExpedited(task=T7, by="al"), about_task(Level.INFO, "goes first, says al")),
     (
-        e.TaskReprioritized(task=T7, priority=Priority.P0, by="al"),
+        TaskReprioritized(task=T7, priority=Priority.P0, by="al"),
         about_task(Level.INFO, "is P0 now, says al"),
     ),
     (
-        e.TaskEdited(task=T7, spec=work(), payload_sha256="", by="al"),
+        TaskEdited(task=T7, spec=work(), payload_sha256="", by="al"),
         about_task(Level.INFO, "edited by al"),
     ),
     (
-        e.TaskDropped(task=T7, by="al", reason="not needed"),
+        TaskDropped(task=T7, by="al", reason="not needed"),
         about_task(Level.INFO, "dropped by al: not needed"),
     ),
-    (e.TaskEnded(task=T7, phase=TaskPhase.SUCCEEDED), about_task(Level.INFO, "succeeded")),
+    (TaskEnded(task=T7, phase=TaskPhase.SUCCEEDED), about_task(Level.INFO, "succeeded")),
     (
-        e.TaskEnded(task=T7, phase=TaskPhase.FAILED, reason="exit-3"),
+        TaskEnded(task=T7, phase=TaskPhase.FAILED, reason="exit-3"),
         about_task(Level.WARN, "failed: exit-3"),
     ),
     (
-        e.TaskResolved(task=T7, verdict="ran", by="al", reason="seen"),
+        TaskResolved(task=T7, verdict="ran", by="al", reason="seen"),
         Sentence(level=Level.INFO, text="t-7: al says ran: seen", task=T7),
     ),
     (
-        e.TaskCancelRequested(task=T7, by="al"),
+        TaskCancelRequested(task=T7, by="al"),
         Sentence(level=Level.INFO, text="t-7: al cancels it", task=T7),
     ),
 ]
 
 LATE = "after it was given up"
 OF_ATTEMPTS: list[tuple[e.Event, Sentence]] = [
-    (e.AttemptStarted(run=FIRST), about_run(Level.DEBUG, "started")),
-    (e.AttemptSeen(run=FIRST), about_run(Level.INFO, "found running")),
+    (AttemptStarted(run=FIRST), about_run(Level.DEBUG, "started")),
+    (AttemptSeen(run=FIRST), about_run(Level.INFO, "found running")),
     (
-        e.AttemptSeen(run=FIRST, resumed_by_agent=True),
+        AttemptSeen(run=FIRST, resumed_by_agent=True),
         about_run(Level.INFO, "resumed by the agent itself"),
     ),
     (
-        e.AttemptSuspended(run=FIRST, suspended=True),
+        AttemptSuspended(run=FIRST, suspended=True),
         about_run(
             Level.WARN, "was found stopped on its host, and does nothing until it gets SIGCONT"
         ),
     ),
     (
-        e.AttemptSuspended(run=FIRST, suspended=False),
+        AttemptSuspended(run=FIRST, suspended=False),
         about_run(Level.INFO, "goes on, after it was stopped"),
     ),
     (
-        e.AttemptNotStarted(run=FIRST, reason="refused", detail=SAID),
+        AttemptNotStarted(run=FIRST, reason="refused", detail=SAID),
         about_run(Level.WARN, "did not start: its agent refused it", SAID),
     ),
     (
-        e.AttemptUnknown(run=FIRST, reason=LostReason.HUNG, detail=SAID),
+        AttemptUnknown(run=FIRST, reason=LostReason.HUNG, detail=SAID),
         about_run(Level.WARN, "unknown: its agent does not answer", SAID),
     ),
     (
-        e.AttemptFinished(
+        AttemptFinished(
             run=FIRST,
             ok=True,
             usage=Usage(input_tokens=40, output_tokens=2),
@@ -299,47 +336,47 @@ OF_ATTEMPTS: list[tuple[e.Event, Sentence]] = [
         about_run(Level.INFO, "finished, 42 tokens, $50.0001", SAID),
     ),
     (
-        e.AttemptFinished(run=FIRST, ok=True, answer=Answer(lost=True)),
+        AttemptFinished(run=FIRST, ok=True, answer=Answer(lost=True)),
         about_run(Level.WARN, "finished, 0 tokens, $0.0000, its output lost"),
     ),
     (
-        e.AttemptFinished(run=FIRST, ok=False, failure="exit-3", answer=Answer(lost=True)),
+        AttemptFinished(run=FIRST, ok=False, failure="exit-3", answer=Answer(lost=True)),
         about_run(Level.ERROR, "failed: exit-3, its output lost"),
     ),
     (
-        e.AttemptCheckpointed(run=FIRST, checkpoint=Checkpoint(text=SAID, sha256="")),
+        AttemptCheckpointed(run=FIRST, checkpoint=Checkpoint(text=SAID, sha256="")),
         about_run(Level.DEBUG, "left a checkpoint"),
     ),
-    (e.AttemptDied(run=FIRST, reason="no process"), about_run(Level.ERROR, "died: no process")),
+    (AttemptDied(run=FIRST, reason="no process"), about_run(Level.ERROR, "died: no process")),
     (
-        e.AttemptCancelling(run=FIRST, cause=CancelCause.DEADLINE),
+        AttemptCancelling(run=FIRST, cause=CancelCause.DEADLINE),
         about_run(Level.INFO, "told to stop (deadline)"),
     ),
     (
-        e.AttemptCancelRefused(run=FIRST, detail=SAID),
+        AttemptCancelRefused(run=FIRST, detail=SAID),
         about_run(Level.WARN, "cannot be cancelled while its agent drains; it goes on", SAID),
     ),
     (
-        e.AttemptTroubled(run=FIRST, trouble=ModelTrouble(reason="rate limit", attempt=4)),
+        AttemptTroubled(run=FIRST, trouble=ModelTrouble(reason="rate limit", attempt=4)),
         about_run(Level.WARN, "its model fails: rate limit, try 4"),
     ),
-    (e.AttemptTroubled(run=FIRST), about_run(Level.INFO, "its model answers again")),
-    (e.AttemptStopped(run=FIRST), about_run(Level.INFO, "stopped")),
-    (e.AttemptGivenUp(run=FIRST, reason="lost"), about_run(Level.ERROR, "given up: lost")),
+    (AttemptTroubled(run=FIRST), about_run(Level.INFO, "its model answers again")),
+    (AttemptStopped(run=FIRST), about_run(Level.INFO, "stopped")),
+    (AttemptGivenUp(run=FIRST, reason="lost"), about_run(Level.ERROR, "given up: lost")),
     (
-        e.AttemptLate(run=FIRST, ok=True, detail=SAID),
+        AttemptLate(run=FIRST, ok=True, detail=SAID),
         about_run(Level.WARN, f"ended well {LATE}", SAID),
     ),
     (
-        e.AttemptLate(run=FIRST, ok=False, failure="exit-3"),
+        AttemptLate(run=FIRST, ok=False, failure="exit-3"),
         about_run(Level.WARN, f"failed (exit-3) {LATE}"),
     ),
     (
-        e.AttemptLate(run=FIRST, ok=False),
+        AttemptLate(run=FIRST, ok=False),
         about_run(Level.WARN, f"failed (nobody said why) {LATE}"),
     ),
     (
-        e.AttemptTold(run=FIRST, says=LateWord.DIED),
+        AttemptTold(run=FIRST, says=LateWord.DIED),
         about_run(Level.WARN, "was given up; its agent says that it died"),
     ),
 ]
@@ -367,7 +404,7 @@ def test_the_beginning_of_a_segment_says_nothing() -> None:
     [("TASK.1", A1), ("TASK.2", A2), ("TASK.0", None), ("TASK.3", None), ("OTHER.1", None)],
 )
 def test_the_agent_is_the_one_of_that_attempt(run: str, name: AgentName | None) -> None:
-    found = narrate(e.AttemptStarted(run=RunId(run)), STATE)
+    found = narrate(AttemptStarted(run=RunId(run)), STATE)
     task, _, number = run.partition(".")
     assert found is not None
     assert found.agent == name
@@ -378,9 +415,9 @@ def test_the_agent_is_the_one_of_that_attempt(run: str, name: AgentName | None) 
 @pytest.mark.parametrize(
     ("event", "text", "task"),
     [
-        (e.AttemptDied(run=FIRST, reason="no process"), "t-7 attempt 1 on a1 died: no process", T7),
+        (AttemptDied(run=FIRST, reason="no process"), "t-7 attempt 1 on a1 died: no process", T7),
         (
-            e.AttemptUnknown(run=FIRST, reason=LostReason.HUNG, detail=SAID),
+            AttemptUnknown(run=FIRST, reason=LostReason.HUNG, detail=SAID),
             "t-7 attempt 1 on a1 unknown: its agent does not answer: what they said",
             T7,
         ),

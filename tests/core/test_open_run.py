@@ -2,10 +2,12 @@
 
 from msgspec.structs import replace
 
+from fleet_tui.core.agents.events import HealthChanged
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind, ModelTrouble
-from fleet_tui.core.ledger.events import AttemptCancelling, AttemptTroubled, HealthChanged
-from fleet_tui.core.ledger.state import CancelCause, Health
+from fleet_tui.core.tasks.events import AttemptCancelling, AttemptTroubled
 from fleet_tui.core.tasks.evidence import LostReason, Running, Started, Unknown
+from fleet_tui.core.tasks.model import CancelCause
 from fleet_tui.core.tasks.open_run import notes
 from tests.support.task import Run
 

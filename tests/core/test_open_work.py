@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from fleet_tui.core.fleet import Priority
-from fleet_tui.core.ledger.state import AttemptPhase, Task, TaskPhase
 from fleet_tui.core.routing.decision import Pending, PendingCode
 from fleet_tui.core.status import summarize
+from fleet_tui.core.tasks.model import AttemptPhase, Task, TaskPhase
 from fleet_tui.core.tasks.open_work import OpenWork
 from tests.support.fleets import work as spec
 from tests.support.midway import CHOSEN, RUNNING, WAITING

@@ -4,6 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from fleet_tui.core.agents.breaker import SETTLED_CAP_MS, SETTLED_MS, Breaker, Strike
+from fleet_tui.core.agents.events import AgentTripped, AgentTrusted, HealthChanged
+from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.outcomes import (
     ALONE_TRIES,
     BREAK,
@@ -18,9 +20,17 @@ from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import AgentSpec, OpenClawAgent, Strategy, TaskClass
 from fleet_tui.core.ids import AgentName, TaskId, run_id
 from fleet_tui.core.ledger import events as e
-from fleet_tui.core.ledger.state import AgentState, Attempt, AttemptPhase, FleetState, Health, Task
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.routing.decision import Decision
+from fleet_tui.core.tasks.events import (
+    AttemptDied,
+    AttemptFinished,
+    AttemptNotStarted,
+    AttemptStopped,
+    TaskBlamed,
+)
 from fleet_tui.core.tasks.evidence import Blame, Checkpoint, Finished, NotStarted
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work
 
@@ -153,7 +163,7 @@ def test_a_task_is_blamed_in_words_that_name_the_first_three_agents(
     state = world(specs, [known(name, succeeded=1) for name in names])
     assert blamed_task(state, task_of(*before, last), last, "refused", Blame.AGENT) is not None
     blamed = blamed_task(state, task_of(*before), last, "refused", Blame.AGENT)
-    assert blamed == e.TaskBlamed(
+    assert blamed == TaskBlamed(
         task=TASK,
         reason=f"{named} refused it in the same way: its agent refused it",
         agents=tuple(map(AgentName, names)),
@@ -230,12 +240,12 @@ def test_a_gateway_that_cannot_go_on_with_a_task_is_not_waited_for(
 # Strikes
 
 
-def not_started(blame: Blame = Blame.AGENT) -> e.AttemptNotStarted:
-    return e.AttemptNotStarted(run=run_id(TASK, 1), reason="refused", detail=SAYS, blame=blame)
+def not_started(blame: Blame = Blame.AGENT) -> AttemptNotStarted:
+    return AttemptNotStarted(run=run_id(TASK, 1), reason="refused", detail=SAYS, blame=blame)
 
 
-def failed() -> e.AttemptFinished:
-    return e.AttemptFinished(
+def failed() -> AttemptFinished:
+    return AttemptFinished(
         run=run_id(TASK, 1), ok=False, failure="model-error", detail=SAYS, blame=Blame.AGENT
     )
 
@@ -263,7 +273,7 @@ def test_the_third_failure_in_a_row_opens_the_breaker(took_ms: int, settled_ms: 
     strikes = (strike(), strike(TASK))
     tripped, suspect = after(failed(), known(strikes=strikes), started_at_ms=NOW_MS - took_ms)
     why = "3 runs in a row failed: its model failed (model-error)"
-    assert tripped == e.AgentTripped(
+    assert tripped == AgentTripped(
         agent=BAD,
         reason=why,
         detail=SAYS,
@@ -271,7 +281,7 @@ def test_the_third_failure_in_a_row_opens_the_breaker(took_ms: int, settled_ms: 
         tasks=(OTHER, TASK),
         settled_ms=settled_ms,
     )
-    assert suspect == e.HealthChanged(
+    assert suspect == HealthChanged(
         agent=BAD, health=Health.SUSPECT, was=Health.UP, reason=why, detail=SAYS
     )
 
@@ -354,7 +364,7 @@ def test_an_open_breaker_makes_an_agent_suspect_unless_looks_say_worse(
     before: AgentState, is_told: bool
 ) -> None:
     _tripped, *told = after(failed(), replace(before, strikes=(strike(), strike())))
-    assert [type(event) for event in told] == [e.HealthChanged] * is_told
+    assert [type(event) for event in told] == [HealthChanged] * is_told
 
 
 # Trials
@@ -374,7 +384,7 @@ def test_a_failed_trial_doubles_the_wait_and_is_told(opens: int, wait_ms: int, t
     bad = known(health=Health.SUSPECT, breaker=breaker_of(opens=opens))
     again, suspect = after(failed(), bad, started_at_ms=NOW_MS - 50_000)
     reason = f"{trials} failed too: its model failed (model-error)"
-    assert again == e.AgentTripped(
+    assert again == AgentTripped(
         agent=BAD,
         reason=reason,
         detail=SAYS,
@@ -383,7 +393,7 @@ def test_a_failed_trial_doubles_the_wait_and_is_told(opens: int, wait_ms: int, t
         tasks=(TASK,),
         settled_ms=100_000,
     )
-    assert isinstance(suspect, e.HealthChanged)
+    assert isinstance(suspect, HealthChanged)
     assert (suspect.reason, suspect.detail) == (reason, SAYS)
 
 
@@ -392,8 +402,8 @@ def test_a_failed_trial_doubles_the_wait_and_is_told(opens: int, wait_ms: int, t
     ("event", "is_harmless"),
     [
         (not_started(Blame.NOBODY), True),
-        (e.AttemptDied(run=run_id(TASK, 1), reason="gone"), False),
-        (e.AttemptStopped(run=run_id(TASK, 1)), False),
+        (AttemptDied(run=run_id(TASK, 1), reason="gone"), False),
+        (AttemptStopped(run=run_id(TASK, 1)), False),
     ],
 )
 def test_a_trial_without_a_verdict_changes_only_when_the_next_one_is(
@@ -401,7 +411,7 @@ def test_a_trial_without_a_verdict_changes_only_when_the_next_one_is(
 ) -> None:
     breaker = breaker_of(opens=3, harmless=was_harmless)
     again, *_ = after(event, known(breaker=breaker), started_at_ms=NOW_MS - 200_000)
-    assert again == e.AgentTripped(
+    assert again == AgentTripped(
         agent=BAD,
         reason=breaker.reason,
         detail=breaker.detail,
@@ -424,13 +434,13 @@ def test_a_trial_without_a_verdict_changes_only_when_the_next_one_is(
 def test_a_trial_done_well_is_no_answer_to_a_missed_look(
     before: AgentState, comes_back: bool
 ) -> None:
-    done = e.AttemptFinished(run=run_id(TASK, 1), ok=True)
+    done = AttemptFinished(run=run_id(TASK, 1), ok=True)
     trusted, *back = after(done, replace(before, breaker=breaker_of()))
-    assert isinstance(trusted, e.AgentTrusted)
-    assert [type(event) for event in back] == [e.HealthChanged] * comes_back
+    assert isinstance(trusted, AgentTrusted)
+    assert [type(event) for event in back] == [HealthChanged] * comes_back
 
 
-BLAMED = e.TaskBlamed(task=TASK, reason="refused", agents=(AgentName("gone"), BAD))
+BLAMED = TaskBlamed(task=TASK, reason="refused", agents=(AgentName("gone"), BAD))
 
 
 @pytest.mark.parametrize("harmless", [True, False])
@@ -438,10 +448,10 @@ def test_a_blamed_task_brings_back_only_agents_that_it_put_out(harmless: bool) -
     breaker = breaker_of(harmless=harmless)
     its_own = (strike(TASK),) * 3
     bad = known(breaker=breaker, strikes=(strike(), strike(), *its_own))
-    assert [type(event) for event in after(BLAMED, bad)] == [e.AgentTrusted]
+    assert [type(event) for event in after(BLAMED, bad)] == [AgentTrusted]
     worse = replace(bad, strikes=(strike(), strike(), strike(), *its_own))
     assert after(BLAMED, worse) == [
-        e.AgentTripped(
+        AgentTripped(
             agent=BAD,
             reason=breaker.reason,
             detail=breaker.detail,
@@ -467,5 +477,5 @@ def test_of_several_trials_those_that_go_on_for_long_enough_are_trusted() -> Non
     ]
     state = world([], [known("well"), known("idle", breaker=breaker_of(trial=None)), *out], *tasks)
     assert reconcile_trials(state, NOW_MS) == [
-        e.AgentTrusted(agent=AgentName("long"), reason="a task runs on it for 1m30s")
+        AgentTrusted(agent=AgentName("long"), reason="a task runs on it for 1m30s")
     ]

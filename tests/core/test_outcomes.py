@@ -6,19 +6,22 @@ from itertools import pairwise
 import pytest
 
 from fleet_tui.core.agents.breaker import SETTLED_MS
+from fleet_tui.core.agents.events import AgentIdentified
 from fleet_tui.core.agents.health import FRESH, judge
+from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.outcomes import BREAK, BREAK_AFTER, INSTANT_MS, STRIKE_WINDOW_MS
 from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.core.alerting.alerts import conditions
 from fleet_tui.core.fleet import AgentSpec, RetryBudget, TaskClass
 from fleet_tui.core.ids import AgentName, AlertId, RunId, TaskId
-from fleet_tui.core.ledger.events import AgentIdentified, FleetLoaded, TaskEnded, TaskPlaced
+from fleet_tui.core.ledger.events import FleetLoaded
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.narrate import narrate
-from fleet_tui.core.ledger.state import EMPTY_STATE, AgentState, Health, Task, TaskPhase
+from fleet_tui.core.ledger.state import EMPTY_STATE
 from fleet_tui.core.routing.decision import PendingCode
 from fleet_tui.core.routing.schedule import AVOID_MS, TRIAL_PATIENCE_MS, Router
 from fleet_tui.core.tasks.attempts import learn, reconcile_attempts
+from fleet_tui.core.tasks.events import TaskEnded, TaskPlaced
 from fleet_tui.core.tasks.evidence import (
     Blame,
     Definite,
@@ -31,6 +34,7 @@ from fleet_tui.core.tasks.evidence import (
     Stopped,
     Unknown,
 )
+from fleet_tui.core.tasks.model import Task, TaskPhase
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story

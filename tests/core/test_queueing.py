@@ -11,9 +11,12 @@ from fleet_tui.core.ids import ClientName, TaskId
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided
-from fleet_tui.core.ledger.events import (
+from fleet_tui.core.ledger.events import FleetLoaded
+from fleet_tui.core.routing.decision import PendingCode
+from fleet_tui.core.routing.schedule import Router
+from fleet_tui.core.tasks.attempts import learn
+from fleet_tui.core.tasks.events import (
     AttemptCancelling,
-    FleetLoaded,
     TaskCancelRequested,
     TaskEnded,
     TaskExpedited,
@@ -22,11 +25,8 @@ from fleet_tui.core.ledger.events import (
     TaskReleased,
     TaskReprioritized,
 )
-from fleet_tui.core.ledger.state import CancelCause, Task, TaskPhase
-from fleet_tui.core.routing.decision import PendingCode
-from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.tasks.attempts import learn
 from fleet_tui.core.tasks.evidence import Definite, NotStarted
+from fleet_tui.core.tasks.model import CancelCause, Task, TaskPhase
 from fleet_tui.core.tasks.retry_budget import WINDOW_S
 from fleet_tui.core.tasks.submission import Wanted, no_room
 from tests.support.fleets import agent, fleet, work

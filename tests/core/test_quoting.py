@@ -5,7 +5,6 @@ from msgspec.structs import replace
 
 from fleet_tui.cli.task_facts import evidence
 from fleet_tui.core.agents.vitals import FailureKind
-from fleet_tui.core.ledger.state import AttemptPhase
 from fleet_tui.core.tasks.evidence import (
     Definite,
     Fact,
@@ -15,6 +14,7 @@ from fleet_tui.core.tasks.evidence import (
     Started,
     Unknown,
 )
+from fleet_tui.core.tasks.model import AttemptPhase
 from fleet_tui.core.tasks.quoting import is_quote, reason_of
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.task import PATIENCE_MS, Run

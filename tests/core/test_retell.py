@@ -2,9 +2,10 @@
 
 from fleet_tui.core.fleet import RetryPolicy, TaskClass
 from fleet_tui.core.ids import Epoch
-from fleet_tui.core.ledger.events import TaskRetrying, task_of
-from fleet_tui.core.ledger.state import TaskPhase
+from fleet_tui.core.ledger.events import task_of
+from fleet_tui.core.tasks.events import TaskRetrying
 from fleet_tui.core.tasks.evidence import Died, Finished, Started
+from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.core.tasks.retell import retell
 from tests.support.task import Run
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from fleet_tui.core.backoff import Backoff
 from fleet_tui.core.fleet import RetryBudget, RetryPolicy
 from fleet_tui.core.ids import RunId
-from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState, Starts
+from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
+from fleet_tui.core.tasks.model import Starts
 from fleet_tui.core.tasks.retry import fraction_of, trace_id_of, wait_ms
 from fleet_tui.core.tasks.retry_budget import counted, retry_allowance
 from tests.support.fleets import agent, fleet

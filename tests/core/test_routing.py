@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 from msgspec.structs import replace
 
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import Look, VitalsReading
 from fleet_tui.core.fleet import (
     AgentSpec,
@@ -16,19 +17,20 @@ from fleet_tui.core.fleet import (
     TaskClass,
 )
 from fleet_tui.core.ids import AgentName, ClientName, Region, TaskId, run_id
-from fleet_tui.core.ledger.events import (
+from fleet_tui.core.ledger.events import FleetLoaded
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.routing.decision import PendingCode, Rule
+from fleet_tui.core.routing.schedule import Router
+from fleet_tui.core.tasks.events import (
     AttemptCheckpointed,
     AttemptDied,
     AttemptStarted,
-    FleetLoaded,
     TaskPending,
     TaskPlaced,
     TaskRetrying,
 )
-from fleet_tui.core.ledger.state import FleetState, Health, TaskSpec
-from fleet_tui.core.routing.decision import PendingCode, Rule
-from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.tasks.evidence import Checkpoint
+from fleet_tui.core.tasks.model import TaskSpec
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story

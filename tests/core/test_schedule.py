@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from fleet_tui.core.agents.breaker import Breaker
+from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.fleet import (
     FleetSpec,
     OpenClawAgent,
@@ -16,18 +17,8 @@ from fleet_tui.core.fleet import (
     TaskClass,
 )
 from fleet_tui.core.ids import AgentName, ClientName, Region, RunId, TaskId
-from fleet_tui.core.ledger.events import Event, TaskPending, TaskPlaced
-from fleet_tui.core.ledger.state import (
-    AgentState,
-    Attempt,
-    AttemptPhase,
-    FleetState,
-    Health,
-    Starts,
-    Task,
-    TaskPhase,
-    TaskSpec,
-)
+from fleet_tui.core.ledger.events import Event
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.routing.decision import (
     MAX_NAMED_PER_RULE,
     MAX_SCORED,
@@ -45,7 +36,9 @@ from fleet_tui.core.routing.schedule import (
     pending_code,
     to_avoid,
 )
+from fleet_tui.core.tasks.events import TaskPending, TaskPlaced
 from fleet_tui.core.tasks.evidence import Blame
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Starts, Task, TaskPhase, TaskSpec
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 

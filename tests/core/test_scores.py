@@ -2,10 +2,10 @@
 
 import pytest
 
+from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.vitals import FailureKind, Look, ProbeFailure, VitalsReading
 from fleet_tui.core.fleet import Strategy
 from fleet_tui.core.ids import Capability
-from fleet_tui.core.ledger.state import AgentState, Health
 from fleet_tui.core.routing.decision import ScoreTerm
 from fleet_tui.core.routing.scores import (
     Standing,

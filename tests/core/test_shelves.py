@@ -8,15 +8,9 @@ from msgspec.structs import replace
 
 from fleet_tui.core.fleet import Priority, Strategy
 from fleet_tui.core.ids import AgentName, ClientName, KeyMark, RunId, TaskId
-from fleet_tui.core.ledger.state import (
-    EMPTY_STATE,
-    Attempt,
-    AttemptPhase,
-    FleetState,
-    Task,
-    TaskPhase,
-)
+from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.routing.decision import Decision
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task, TaskPhase
 from fleet_tui.core.tasks.shelves import Shelves
 from tests.support.fleets import work
 

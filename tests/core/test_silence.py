@@ -1,22 +1,21 @@
 """What follows from silence, and what is heard of work that was given up."""
 
+from fleet_tui.core.agents.events import FailoverFrozen, FailoverThawed
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import PoolName
-from fleet_tui.core.ledger.events import (
+from fleet_tui.core.ledger.events import FleetLoaded
+from fleet_tui.core.tasks.attempts import LISTEN_FIRST_MS, is_unwanted, reconcile_attempts
+from fleet_tui.core.tasks.events import (
     AttemptCancelling,
     AttemptGivenUp,
     AttemptTold,
-    FailoverFrozen,
-    FailoverThawed,
-    FleetLoaded,
     TaskCancelRequested,
     TaskEnded,
     TaskRetrying,
 )
-from fleet_tui.core.ledger.state import TaskPhase
-from fleet_tui.core.tasks.attempts import LISTEN_FIRST_MS, is_unwanted, reconcile_attempts
 from fleet_tui.core.tasks.evidence import Died, Finished, LateWord, NotStarted, Running, Started
 from fleet_tui.core.tasks.heartbeat import Ear
+from fleet_tui.core.tasks.model import TaskPhase
 from tests.core.test_attempts import mark
 from tests.support.fleets import agent, fleet
 from tests.support.task import LOST, PATIENCE_MS, PULSE, PULSE_MS, Run

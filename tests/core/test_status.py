@@ -5,24 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from fleet_tui.core.agents.model import AgentState, Cordon, Health
 from fleet_tui.core.agents.vitals import FleetSample
+from fleet_tui.core.alerting.model import Alert, Severity
 from fleet_tui.core.fleet import Prices, Priority, Strategy
 from fleet_tui.core.ids import AgentName, AlertId, PoolName, RunId, Seq, TaskId, run_id
-from fleet_tui.core.ledger.state import (
-    EMPTY_STATE,
-    AgentState,
-    Alert,
-    Attempt,
-    AttemptPhase,
-    Cordon,
-    DecisionRecord,
-    FleetState,
-    Health,
-    Severity,
-    Task,
-    TaskPhase,
-)
+from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.routing.decision import Decision, Pending, PendingCode
+from fleet_tui.core.routing.record import DecisionRecord
 from fleet_tui.core.status import (
     RATE_WINDOW_MS,
     TREND_WINDOW_MS,
@@ -31,6 +21,7 @@ from fleet_tui.core.status import (
     summarize,
     trend_per_minute,
 )
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task, TaskPhase
 from fleet_tui.core.tasks.open_work import OpenWork
 from tests.support.fleets import agent, fleet, work
 

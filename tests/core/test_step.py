@@ -5,32 +5,25 @@ from collections.abc import Iterable, Sequence
 import pytest
 from msgspec.structs import replace
 
+from fleet_tui.core.agents.events import AgentCordoned, FailoverFrozen, HealthChanged
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
+from fleet_tui.core.alerting.events import AlertRaised
 from fleet_tui.core.fleet import Deadlines
 from fleet_tui.core.ids import AgentName, Epoch, Seq, TaskId
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decided import Decided
 from fleet_tui.core.ledger.events import (
-    AgentCordoned,
-    AlertRaised,
-    AttemptSeen,
-    AttemptStarted,
     EngineModeChanged,
     EngineUnitFailed,
     Event,
-    FailoverFrozen,
     FleetFileJudged,
     FleetLoaded,
-    HealthChanged,
     NoteAdded,
     Recorded,
-    TaskEnded,
-    TaskPending,
-    TaskPlaced,
-    TaskSubmitted,
 )
 from fleet_tui.core.ledger.fold import fold
-from fleet_tui.core.ledger.state import FleetState, Health
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.modes import EngineMode, Trouble
 from fleet_tui.core.routing.schedule import Looks, Router
 from fleet_tui.core.step import (
@@ -51,6 +44,14 @@ from fleet_tui.core.step import (
     remember,
     settled,
     step,
+)
+from fleet_tui.core.tasks.events import (
+    AttemptSeen,
+    AttemptStarted,
+    TaskEnded,
+    TaskPending,
+    TaskPlaced,
+    TaskSubmitted,
 )
 from fleet_tui.core.tasks.evidence import Definite, Running, Started
 from fleet_tui.core.tasks.heartbeat import Beat

@@ -7,10 +7,11 @@ from fleet_tui.core.fleet import FleetSpec, Priority, QueueLimits, ResidencyRule
 from fleet_tui.core.ids import AgentName, Capability, ClientName, KeyMark, Region, TaskId
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decided import Decided
-from fleet_tui.core.ledger.events import TaskSubmitted
 from fleet_tui.core.ledger.refusals import RefusalCode
-from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState, TaskSpec
+from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
+from fleet_tui.core.tasks.events import TaskSubmitted
 from fleet_tui.core.tasks.keys import key_mark
+from fleet_tui.core.tasks.model import TaskSpec
 from fleet_tui.core.tasks.submission import (
     MAX_OPEN_TASKS,
     MAX_PAYLOAD_BYTES,

@@ -5,9 +5,9 @@ from msgspec.structs import replace
 
 from fleet_tui.core.fleet import Priority, Strategy, TaskClass
 from fleet_tui.core.ids import AgentName, RunId, TaskId
-from fleet_tui.core.ledger.state import Attempt, AttemptPhase, Hold, Task, TaskPhase
 from fleet_tui.core.routing.decision import Decision, Pending, PendingCode
 from fleet_tui.core.tasks.filter import TASK_KEYS, task_text, task_value
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Hold, Task, TaskPhase
 from fleet_tui.core.text.filters import Value
 from tests.support.fleets import work
 

@@ -2,8 +2,8 @@
 
 from msgspec.structs import replace
 
-from fleet_tui.core.ledger.state import AttemptPhase, Hold, TaskPhase
 from fleet_tui.core.tasks.filter import TASK_WORDS
+from fleet_tui.core.tasks.model import AttemptPhase, Hold, TaskPhase
 from fleet_tui.core.tasks.words import TaskWord, is_held
 from tests.support.task import Run
 

@@ -4,6 +4,8 @@ import pytest
 from msgspec.structs import replace
 
 from fleet_tui.core.agents.breaker import Breaker
+from fleet_tui.core.agents.events import HealthChanged
+from fleet_tui.core.agents.model import AgentState, Cordon, Health
 from fleet_tui.core.agents.troubles import (
     MAX_NAMED,
     Missing,
@@ -15,8 +17,6 @@ from fleet_tui.core.agents.troubles import (
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import Strategy
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.ledger.events import HealthChanged
-from fleet_tui.core.ledger.state import AgentState, Cordon, Health
 from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.routing.decision import Decision, Pending, PendingCode, Rejection, Rule
 from fleet_tui.core.routing.schedule import Router

@@ -9,16 +9,10 @@ from fleet_tui.core.fleet import Deadlines, TaskClass
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided
-from fleet_tui.core.ledger.events import (
-    AttemptGivenUp,
-    FleetLoaded,
-    TaskEnded,
-    TaskResolved,
-    TaskRetrying,
-)
+from fleet_tui.core.ledger.events import FleetLoaded
 from fleet_tui.core.ledger.narrate import narrate
-from fleet_tui.core.ledger.state import AttemptPhase, TaskPhase
 from fleet_tui.core.tasks.attempts import LISTEN_FIRST_MS, MAX_UNSTARTED
+from fleet_tui.core.tasks.events import AttemptGivenUp, TaskEnded, TaskResolved, TaskRetrying
 from fleet_tui.core.tasks.evidence import (
     Checkpoint,
     Died,
@@ -29,6 +23,7 @@ from fleet_tui.core.tasks.evidence import (
     Started,
     Stopped,
 )
+from fleet_tui.core.tasks.model import AttemptPhase, TaskPhase
 from fleet_tui.core.tasks.verdicts import awaits_verdict, in_doubt
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.task import LOST, PATIENCE_MS, Run

@@ -7,18 +7,11 @@ from msgspec.structs import replace
 
 from fleet_tui.core.fleet import Priority, Strategy
 from fleet_tui.core.ids import AgentName, PoolName, RunId, TaskId
-from fleet_tui.core.ledger.state import (
-    EMPTY_STATE,
-    Attempt,
-    AttemptPhase,
-    FleetState,
-    Hold,
-    Task,
-    TaskPhase,
-)
+from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.routing.decision import Decision, PendingCode
 from fleet_tui.core.routing.requirement import Requirement, requirement_of
 from fleet_tui.core.routing.waiting import SLACK, Line, WaitingList, urgency
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Hold, Task, TaskPhase
 from tests.support.fleets import agent, fleet, work
 
 SPEC = fleet(agent("a1"))

@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 from fleet_tui.core.fleet import AgentSpec, FleetSpec
 from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.ledger import commands as c
-from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState, Task, TaskSpec
+from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.step import FleetChanged, LookTaken, WordHeard
+from fleet_tui.core.tasks.model import Task, TaskSpec
 from fleet_tui.engine.clock import Clock, WallClock
 from fleet_tui.engine.effects import FleetEffects, PortOf
 from fleet_tui.engine.engine import Engine

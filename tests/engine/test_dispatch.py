@@ -10,7 +10,7 @@ from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.events import FleetLoaded, Recorded
 from fleet_tui.core.ledger.fold import fold
-from fleet_tui.core.ledger.state import AttemptPhase, FleetState, TaskPhase
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.step import FleetChanged
 from fleet_tui.core.tasks.evidence import (
     Checkpoint,
@@ -20,6 +20,7 @@ from fleet_tui.core.tasks.evidence import (
     RunOrder,
     Stopped,
 )
+from fleet_tui.core.tasks.model import AttemptPhase, TaskPhase
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine import dispatch
 from fleet_tui.wire.port import (

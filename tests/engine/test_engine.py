@@ -6,14 +6,17 @@ from collections.abc import Sequence
 import pytest
 
 from fleet_tui.base.errors import FleetError
+from fleet_tui.core.agents.events import HealthChanged
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import AgentSpec, Deadlines, FleetSpec, ProbeSpec, TaskClass
 from fleet_tui.core.ids import AgentName, RunId, TaskId
 from fleet_tui.core.ledger import commands as c
-from fleet_tui.core.ledger.events import Event, HealthChanged, Recorded
-from fleet_tui.core.ledger.state import EMPTY_STATE, AttemptPhase, Health, TaskPhase
+from fleet_tui.core.ledger.events import Event, Recorded
+from fleet_tui.core.ledger.state import EMPTY_STATE
 from fleet_tui.core.step import Tick
 from fleet_tui.core.tasks.evidence import Finished
+from fleet_tui.core.tasks.model import AttemptPhase, TaskPhase
 from fleet_tui.engine.clock import WallClock
 from fleet_tui.wire.port import AgentPort
 from tests.engine.rig import DEADLINE_S, Rig, all_up, only_task, running

@@ -7,11 +7,12 @@ import pytest
 
 from fleet_tui.core import step as steps
 from fleet_tui.core.agents.vitals import Look
+from fleet_tui.core.alerting.model import Severity
 from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.events import EngineModeChanged, EngineUnitFailed, Event, Recorded
-from fleet_tui.core.ledger.state import EMPTY_STATE, AttemptPhase, FleetState, Severity, TaskPhase
+from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.step import FleetFileSeen, WordHeard
 from fleet_tui.core.tasks.evidence import (
@@ -22,6 +23,7 @@ from fleet_tui.core.tasks.evidence import (
     Started,
     Unknown,
 )
+from fleet_tui.core.tasks.model import AttemptPhase, TaskPhase
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine import engine as engine_module
 from fleet_tui.engine.engine import Engine

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from fleet_tui.config.load import load_fleet
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.ledger.state import FleetState, Health
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.logs import LogLine
 from fleet_tui.engine.run import RunningEngine
 from fleet_tui.journal.telemetry.logs import LogFilter, LogReader

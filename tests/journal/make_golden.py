@@ -7,10 +7,12 @@ import asyncio
 import sys
 from pathlib import Path
 
+from fleet_tui.core.agents.events import AgentCordoned
 from fleet_tui.core.agents.vitals import FleetSample, VitalsReading
+from fleet_tui.core.alerting.events import AlertRaised
+from fleet_tui.core.alerting.model import Severity
 from fleet_tui.core.ids import AlertId
-from fleet_tui.core.ledger.events import AgentCordoned, AlertRaised, UnknownEvent
-from fleet_tui.core.ledger.state import Severity
+from fleet_tui.core.ledger.events import UnknownEvent
 from fleet_tui.core.logs import Level, LogGap, LogLine
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.journal.ledger.writer import JournalWriter

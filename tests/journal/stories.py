@@ -2,22 +2,21 @@
 
 from collections.abc import Iterator
 
+from fleet_tui.core.agents.events import HealthChanged
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.fleet import AgentSpec, FleetSpec, LocalAgent, PoolSpec, Strategy
 from fleet_tui.core.ids import AgentName, PoolName, TaskId, run_id
-from fleet_tui.core.ledger.events import (
+from fleet_tui.core.ledger.events import Event, FleetLoaded, NoteAdded
+from fleet_tui.core.routing.decision import Candidate, Decision, ScoreTerm
+from fleet_tui.core.tasks.events import (
     AttemptFinished,
     AttemptStarted,
-    Event,
-    FleetLoaded,
-    HealthChanged,
-    NoteAdded,
     TaskEnded,
     TaskPlaced,
     TaskSubmitted,
 )
-from fleet_tui.core.ledger.state import Health, TaskPhase, TaskSpec
-from fleet_tui.core.routing.decision import Candidate, Decision, ScoreTerm
 from fleet_tui.core.tasks.evidence import Answer
+from fleet_tui.core.tasks.model import TaskPhase, TaskSpec
 from fleet_tui.core.text.untrusted import Untrusted
 
 POOL = PoolName("eu")

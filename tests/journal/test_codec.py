@@ -9,12 +9,12 @@ from fleet_tui.core.ledger.events import (
     Event,
     KnownEvent,
     NoteAdded,
-    TaskPlaced,
     UnknownEvent,
     kind_of,
     task_of,
 )
 from fleet_tui.core.routing.decision import ScoreTerm
+from fleet_tui.core.tasks.events import TaskPlaced
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.journal.ledger.codec import (
     KNOWN_KINDS,

@@ -8,8 +8,8 @@ import pytest
 
 from fleet_tui.core.ids import NOWHERE, AlertId, TaskId
 from fleet_tui.core.ledger.events import UnknownEvent
-from fleet_tui.core.ledger.state import TaskPhase
 from fleet_tui.core.logs import LogGap
+from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.journal.ledger.reader import JournalReader
 from fleet_tui.journal.ledger.writer import JournalWriter
 from fleet_tui.journal.recordings.importing import import_recording

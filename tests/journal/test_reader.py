@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from fleet_tui.core.ids import NOWHERE, Epoch, Seq
 from fleet_tui.core.ledger.events import Event, Recorded, SegmentOpened
 from fleet_tui.core.ledger.fold import fold
-from fleet_tui.core.ledger.state import EMPTY_STATE, TaskPhase
+from fleet_tui.core.ledger.state import EMPTY_STATE
+from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.journal.errors import JournalDamaged, JournalMissing, JournalTooNew
 from fleet_tui.journal.ledger import writer as writer_module
 from fleet_tui.journal.ledger.chain import GENESIS, HEAD_NAME, Head, link, write_head

@@ -9,14 +9,9 @@ from pathlib import Path
 import pytest
 
 from fleet_tui.core.ids import NOWHERE, Seq, TaskId
-from fleet_tui.core.ledger.events import (
-    EngineStarted,
-    EngineStopped,
-    Recorded,
-    SegmentOpened,
-    TaskEnded,
-)
-from fleet_tui.core.ledger.state import TaskPhase
+from fleet_tui.core.ledger.events import EngineStarted, EngineStopped, Recorded, SegmentOpened
+from fleet_tui.core.tasks.events import TaskEnded
+from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.journal.errors import EpochLost, JournalFailed, JournalInUse
 from fleet_tui.journal.ledger import writer as writer_module
 from fleet_tui.journal.ledger.chain import START, read_head

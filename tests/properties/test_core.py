@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from fleet_tui.core.agents.brake import reconcile_brake
 from fleet_tui.core.agents.breaker import Breaker
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.outcomes import BREAK
 from fleet_tui.core.agents.vitals import Look, VitalsReading
 from fleet_tui.core.alerting.alerts import reconcile_alerts
@@ -26,20 +27,14 @@ from fleet_tui.core.ids import AgentName, ClientName, Epoch, Region, RunId, Task
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided
-from fleet_tui.core.ledger.events import Event, Recorded, TaskPlaced, task_of
+from fleet_tui.core.ledger.events import Event, Recorded, task_of
 from fleet_tui.core.ledger.fold import fold
-from fleet_tui.core.ledger.state import (
-    EMPTY_STATE,
-    MAX_DECISIONS,
-    Health,
-    Task,
-    TaskPhase,
-    TaskSpec,
-)
+from fleet_tui.core.ledger.state import EMPTY_STATE, MAX_DECISIONS
 from fleet_tui.core.routing.decision import Decision, Rule
 from fleet_tui.core.routing.requirement import Requirement, requirement_of
 from fleet_tui.core.routing.schedule import Round, Router
 from fleet_tui.core.tasks.attempts import Word, learn, reconcile_attempts
+from fleet_tui.core.tasks.events import TaskPlaced
 from fleet_tui.core.tasks.evidence import (
     Checkpoint,
     Definite,
@@ -53,6 +48,7 @@ from fleet_tui.core.tasks.evidence import (
     Stopped,
     Unknown,
 )
+from fleet_tui.core.tasks.model import Task, TaskPhase, TaskSpec
 from fleet_tui.core.tasks.retell import retell
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work

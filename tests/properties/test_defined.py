@@ -15,9 +15,10 @@ from fleet_tui.core.ids import AgentName, Capability, ClientName, PoolName, Regi
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided
-from fleet_tui.core.ledger.events import FleetLoaded, TaskEnded
-from fleet_tui.core.ledger.state import TaskPhase, TaskSpec
+from fleet_tui.core.ledger.events import FleetLoaded
 from fleet_tui.core.tasks.defined import names_of
+from fleet_tui.core.tasks.events import TaskEnded
+from fleet_tui.core.tasks.model import TaskPhase, TaskSpec
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.ledger import Story
 

@@ -9,12 +9,13 @@ import pytest
 
 from fleet_tui.base.bundled import sample_fleet
 from fleet_tui.config.load import load_fleet
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FleetSample
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import AgentName, Epoch, Seq
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.fold import fold
-from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState, Health
+from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.logs import Level
 from fleet_tui.sim.demo.history import CHATTER_MS, QUIET_MS, History, make_history
 from fleet_tui.sim.demo.workload import TASKS_PER_MINUTE

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from fleet_tui.core.ledger.events import Recorded, TaskEnded
-from fleet_tui.core.ledger.state import TaskPhase
+from fleet_tui.core.ledger.events import Recorded
+from fleet_tui.core.tasks.events import TaskEnded
+from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.sim.__main__ import main, read_seeds
 from fleet_tui.sim.gateway.releases import NEWEST, RELEASES
 from fleet_tui.sim.virtual.draw import draw

@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from fleet_tui.core.agents.events import HealthChanged
+from fleet_tui.core.agents.model import Cordon as CordonState
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind, FleetSample, Look, VitalsReading
 from fleet_tui.core.ids import (
     AgentName,
@@ -26,10 +29,9 @@ from fleet_tui.core.ledger.commands import (
     Reply,
     Uncordon,
 )
-from fleet_tui.core.ledger.events import HealthChanged, Recorded
+from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.refusals import RefusalCode
-from fleet_tui.core.ledger.state import Cordon as CordonState
-from fleet_tui.core.ledger.state import FleetState, Health, Note
+from fleet_tui.core.ledger.state import FleetState, Note
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.tasks.retell import Retelling
 from fleet_tui.feed.feed import Link, LogQuery, Mode, View

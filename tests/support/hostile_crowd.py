@@ -14,11 +14,15 @@ from textual.pilot import Pilot
 
 from fleet_tui.console.shell.app import FleetApp
 from fleet_tui.console.shell.places import Place
+from fleet_tui.core.agents.events import HealthChanged
+from fleet_tui.core.agents.model import Health
+from fleet_tui.core.alerting.model import Alert, Severity
 from fleet_tui.core.ids import AgentName, AlertId, Capability, Epoch, RunId, Seq
-from fleet_tui.core.ledger.events import HealthChanged, Recorded
-from fleet_tui.core.ledger.state import Alert, FleetState, Health, Severity, Task, TaskPhase
+from fleet_tui.core.ledger.events import Recorded
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.logs import Level, LogLine
 from fleet_tui.core.routing.decision import Rejection, Rule
+from fleet_tui.core.tasks.model import Task, TaskPhase
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.feed.feed import Session

@@ -1,11 +1,11 @@
 """An agent and looks at it, for tests of what looks add up to."""
 
 from fleet_tui.core.agents.health import FRESH, judge
+from fleet_tui.core.agents.model import AgentState
 from fleet_tui.core.agents.vitals import FailureKind, Look, ProbeFailure, VitalsReading
 from fleet_tui.core.fleet import ProbeSpec
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.ledger.events import Event
-from fleet_tui.core.ledger.state import AgentState
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet
 from tests.support.ledger import Story

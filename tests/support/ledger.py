@@ -1,17 +1,14 @@
 """Telling a ledger's story in a test: facts in, the folded state out."""
 
+from fleet_tui.core.agents.events import AgentCordoned, HealthChanged
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import AgentName, Epoch, Seq, TaskId
-from fleet_tui.core.ledger.events import (
-    AgentCordoned,
-    Event,
-    FleetLoaded,
-    HealthChanged,
-    Recorded,
-    TaskSubmitted,
-)
+from fleet_tui.core.ledger.events import Event, FleetLoaded, Recorded
 from fleet_tui.core.ledger.fold import fold
-from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState, Health, TaskSpec
+from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
+from fleet_tui.core.tasks.events import TaskSubmitted
+from fleet_tui.core.tasks.model import TaskSpec
 from fleet_tui.core.tasks.submission import payload_sha256
 
 

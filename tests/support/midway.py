@@ -4,28 +4,18 @@ import msgspec
 from msgspec.structs import replace
 
 from fleet_tui.core.agents.breaker import Breaker, Strike
+from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.alerting.model import Alert, Severity
 from fleet_tui.core.fleet import Priority, Strategy
 from fleet_tui.core.ids import AgentName, AlertId, Epoch, PoolName, RunId, Seq, TaskId
 from fleet_tui.core.ledger import events as e
 from fleet_tui.core.ledger.fold import fold
-from fleet_tui.core.ledger.state import (
-    AgentState,
-    Alert,
-    Attempt,
-    AttemptPhase,
-    FleetState,
-    Health,
-    Note,
-    Severity,
-    Starts,
-    Task,
-    TaskPhase,
-    Totals,
-)
+from fleet_tui.core.ledger.state import FleetState, Note, Totals
 from fleet_tui.core.modes import EngineState, Trouble
 from fleet_tui.core.routing.decision import Candidate, Decision, Pending, PendingCode
 from fleet_tui.core.tasks.evidence import Usage
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Starts, Task, TaskPhase
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work
 

@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.vitals import FailureKind, Look, ProbeFailure, VitalsReading
+from fleet_tui.core.alerting.model import Alert, Severity
 from fleet_tui.core.fleet import (
     AgentSpec,
     FleetSpec,
@@ -35,21 +37,7 @@ from fleet_tui.core.ids import (
     Seq,
     TaskId,
 )
-from fleet_tui.core.ledger.state import (
-    AgentState,
-    Alert,
-    Attempt,
-    AttemptPhase,
-    DecisionRecord,
-    FleetState,
-    Health,
-    Note,
-    Severity,
-    Task,
-    TaskPhase,
-    TaskSpec,
-    Totals,
-)
+from fleet_tui.core.ledger.state import FleetState, Note, Totals
 from fleet_tui.core.modes import EngineState
 from fleet_tui.core.routing.decision import (
     Candidate,
@@ -60,7 +48,9 @@ from fleet_tui.core.routing.decision import (
     Rule,
     ScoreTerm,
 )
+from fleet_tui.core.routing.record import DecisionRecord
 from fleet_tui.core.tasks.evidence import Usage
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task, TaskPhase, TaskSpec
 from fleet_tui.core.text.untrusted import Untrusted
 
 NOW_MS = int(datetime(2026, 3, 5, 12, 4, 31, 400_000, tzinfo=UTC).timestamp() * 1_000)

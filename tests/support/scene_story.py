@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 import msgspec
 
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure
+from fleet_tui.core.alerting.model import Alert, Severity
 from fleet_tui.core.ids import AlertId, Seq
-from fleet_tui.core.ledger.state import Alert, Health, Severity
 from fleet_tui.core.logs import Level, LogLine
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fake_feed import FakeFeed

@@ -2,12 +2,12 @@
 
 from fleet_tui.core.fleet import Deadlines, RetryPolicy, TaskClass
 from fleet_tui.core.ids import RunId
-from fleet_tui.core.ledger.events import TaskPlaced
-from fleet_tui.core.ledger.state import AttemptPhase, Task
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.tasks.attempts import Word, learn, reconcile_attempts
+from fleet_tui.core.tasks.events import TaskPlaced
 from fleet_tui.core.tasks.evidence import Definite, Fact, LostReason, Running, Unknown
 from fleet_tui.core.tasks.heartbeat import Beat, Ear, heard
+from fleet_tui.core.tasks.model import AttemptPhase, Task
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 

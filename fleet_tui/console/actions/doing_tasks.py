@@ -33,8 +33,9 @@ from fleet_tui.core.ledger.commands import (
     Requeue,
     SetPriority,
 )
-from fleet_tui.core.ledger.state import FleetState, Task, TaskPhase
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks.dead_letters import MAX_PER_MINUTE, failure_kind, fingerprint
+from fleet_tui.core.tasks.model import Task, TaskPhase
 from fleet_tui.core.tasks.verdicts import may_be_judged, may_still_run
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from fleet_tui.console.actions.selection import Context
-from fleet_tui.core.ledger.state import Task, TaskPhase
 from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.tasks.model import Task, TaskPhase
 from fleet_tui.core.tasks.verdicts import in_doubt, may_be_judged
 from fleet_tui.feed.feed import Link
 

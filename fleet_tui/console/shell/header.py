@@ -6,7 +6,7 @@ from fleet_tui.console.text.cells import Cell, Line, Tone
 from fleet_tui.console.text.glyphs import Glyphs, Sign
 from fleet_tui.console.text.looks import trend_sign
 from fleet_tui.console.widgets.lines import Part
-from fleet_tui.core.ledger.state import Health
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.status import FleetStatus
 from fleet_tui.core.text import words

@@ -12,10 +12,12 @@ from textual.app import App
 
 from fleet_tui.console.actions.selection import listed
 from fleet_tui.console.shell.messages import Loudness
+from fleet_tui.core.alerting.model import Alert, Severity
 from fleet_tui.core.alerting.rules import AlertRule, rule_of
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.ledger.state import Alert, AttemptPhase, FleetState, Severity, TaskPhase
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.tasks.model import AttemptPhase, TaskPhase
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.core.text.redaction import without_patterns

@@ -12,8 +12,9 @@ from enum import StrEnum
 from fleet_tui.console.shell.toasts import summary
 from fleet_tui.console.terminal.seatbelt import BELL, notification_sequence, title_sequence
 from fleet_tui.console.text.glyphs import Glyphs, Sign
+from fleet_tui.core.alerting.model import Alert, Severity
 from fleet_tui.core.ids import AlertId
-from fleet_tui.core.ledger.state import Alert, FleetState, Severity
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.status import FleetStatus
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.feed.feed import Mode, View

@@ -15,7 +15,7 @@ from fleet_tui.console.text.cells import Align, Cell, Line, Tone
 from fleet_tui.console.text.fit import fit
 from fleet_tui.console.text.glyphs import UNICODE, Glyphs, Sign
 from fleet_tui.core.ids import AgentName, TaskId
-from fleet_tui.core.ledger.state import Attempt, AttemptPhase
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.core.text.untrusted import Untrusted

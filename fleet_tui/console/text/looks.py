@@ -5,9 +5,10 @@ from typing import NamedTuple, assert_never
 from fleet_tui.console.text.cells import Cell, Tone
 from fleet_tui.console.text.glyphs import Glyphs, Sign
 from fleet_tui.core.agents.words import AgentWord
-from fleet_tui.core.ledger.state import AttemptPhase, Severity
+from fleet_tui.core.alerting.model import Severity
 from fleet_tui.core.logs import Level
 from fleet_tui.core.status import FleetStatus
+from fleet_tui.core.tasks.model import AttemptPhase
 from fleet_tui.core.tasks.words import TaskWord
 
 

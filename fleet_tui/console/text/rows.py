@@ -11,19 +11,16 @@ import msgspec
 from fleet_tui.console.text.cells import Cell, Line, Tone
 from fleet_tui.console.text.glyphs import Glyphs
 from fleet_tui.console.text.looks import agent_cell, severity_look
+from fleet_tui.core.agents.model import AgentState
 from fleet_tui.core.agents.vitals import Look, VitalsReading
 from fleet_tui.core.agents.words import AgentWord, word_of, worst_first
+from fleet_tui.core.alerting.model import Alert
 from fleet_tui.core.fleet import AgentSpec, FleetSpec
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.ledger.state import (
-    AgentState,
-    Alert,
-    AttemptPhase,
-    DecisionRecord,
-    FleetState,
-    Task,
-)
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.routing.record import DecisionRecord
 from fleet_tui.core.status import RATE_WINDOW_MS, percentile
+from fleet_tui.core.tasks.model import AttemptPhase, Task
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.feed.feed import View

@@ -3,9 +3,12 @@
 from fleet_tui.console.text.cells import Cell, Tone
 from fleet_tui.console.text.document import DetailLine, Pen, Target, line, short
 from fleet_tui.console.text.looks import level_tone
-from fleet_tui.core.ledger.events import HealthChanged, Recorded, TaskPlaced
+from fleet_tui.core.agents.events import HealthChanged
+from fleet_tui.core.agents.model import Health
+from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.narrate import Sentence, narrate
-from fleet_tui.core.ledger.state import FleetState, Health
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.tasks.events import TaskPlaced
 
 
 def story_line(recorded: Recorded, state: FleetState, pen: Pen) -> DetailLine | None:

@@ -6,9 +6,11 @@ started elsewhere on the strength of silence.
 
 from collections import Counter
 
+from fleet_tui.core.agents.events import FailoverFrozen, FailoverThawed
+from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.ids import AgentName, PoolName
-from fleet_tui.core.ledger.events import Event, FailoverFrozen, FailoverThawed
-from fleet_tui.core.ledger.state import AgentState, FleetState, Health
+from fleet_tui.core.ledger.events import Event
+from fleet_tui.core.ledger.state import FleetState
 
 LOST_SHARE = 0.55
 LOST_AT_LEAST = 3

@@ -5,18 +5,21 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from fleet_tui.core.agents.breaker import MAX_HIT, MAX_STRIKES, Breaker, Strike
+from fleet_tui.core.agents.events import (
+    AgentCordoned,
+    AgentIdentified,
+    AgentTripped,
+    AgentTrusted,
+    AgentUncordoned,
+    HealthChanged,
+)
+from fleet_tui.core.agents.model import AgentState, Cordon
 from fleet_tui.core.ids import TaskId, split_run_id
-from fleet_tui.core.ledger import events as e
-from fleet_tui.core.ledger.state import AgentState, Attempt, AttemptPhase, Cordon, Task
 from fleet_tui.core.tasks.evidence import Blame
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task
 
 AgentEvent = (
-    e.HealthChanged
-    | e.AgentIdentified
-    | e.AgentCordoned
-    | e.AgentUncordoned
-    | e.AgentTripped
-    | e.AgentTrusted
+    HealthChanged | AgentIdentified | AgentCordoned | AgentUncordoned | AgentTripped | AgentTrusted
 )
 
 _FAILED = frozenset({AttemptPhase.FAILED, AttemptPhase.DIED, AttemptPhase.TIMED_OUT})
@@ -26,7 +29,7 @@ _FAILED = frozenset({AttemptPhase.FAILED, AttemptPhase.DIED, AttemptPhase.TIMED_
 def next_agent(agent: AgentState, event: AgentEvent, at_ms: int) -> AgentState:
     """The agent after a fact about it."""
     match event:
-        case e.HealthChanged():
+        case HealthChanged():
             return replace(
                 agent,
                 health=event.health,
@@ -37,26 +40,26 @@ def next_agent(agent: AgentState, event: AgentEvent, at_ms: int) -> AgentState:
                 detail=event.detail,
                 quarantine_until_ms=event.quarantine_until_ms,
             )
-        case e.AgentIdentified(version=version, boot_id=boot_id, limits=limits):
+        case AgentIdentified(version=version, boot_id=boot_id, limits=limits):
             breaker = agent.breaker
             if breaker is not None and agent.boot_id not in (None, boot_id):
                 # Another process: what its predecessor failed may be tried with it at once.
                 breaker = replace(breaker, until_ms=min(breaker.until_ms, at_ms))
             told = replace(agent, version=version, boot_id=boot_id, limits=limits)
             return replace(told, breaker=breaker)
-        case e.AgentCordoned(by=by, reason=reason):
+        case AgentCordoned(by=by, reason=reason):
             return replace(agent, cordon=Cordon(by=by, reason=reason, since_ms=at_ms))
-        case e.AgentUncordoned():
+        case AgentUncordoned():
             return replace(agent, cordon=None)
-        case e.AgentTripped():
+        case AgentTripped():
             return replace(agent, breaker=_tripped(agent.breaker, event, at_ms))
-        case e.AgentTrusted():
+        case AgentTrusted():
             return replace(agent, breaker=None, strikes=())
         case _:
             assert_never(event)
 
 
-def _tripped(before: Breaker | None, event: e.AgentTripped, at_ms: int) -> Breaker:
+def _tripped(before: Breaker | None, event: AgentTripped, at_ms: int) -> Breaker:
     known = before.hit if before is not None else ()
     fresh = tuple(task for task in dict.fromkeys(event.tasks) if task not in known)
     return Breaker(

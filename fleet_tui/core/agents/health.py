@@ -11,11 +11,12 @@ import msgspec
 from msgspec.structs import replace
 
 from fleet_tui.core.agents.breaker import Breaker
+from fleet_tui.core.agents.events import AgentIdentified, HealthChanged
+from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.vitals import FailureKind, Look, ProbeFailure, VitalsReading
 from fleet_tui.core.backoff import Backoff
 from fleet_tui.core.fleet import ProbeSpec
-from fleet_tui.core.ledger.events import AgentIdentified, Event, HealthChanged
-from fleet_tui.core.ledger.state import AgentState, Health
+from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.text import words
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted

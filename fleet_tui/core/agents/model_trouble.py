@@ -1,9 +1,11 @@
 """Runs whose agent asks a failing model again and again: they count as running and get nowhere."""
 
 from fleet_tui.core.agents.vitals import Look, ModelTrouble, VitalsReading
-from fleet_tui.core.ledger.events import AttemptTroubled, Event
-from fleet_tui.core.ledger.state import Attempt, AttemptPhase, FleetState
+from fleet_tui.core.ledger.events import Event
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks.attempts import find_attempt
+from fleet_tui.core.tasks.events import AttemptTroubled
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase
 from fleet_tui.core.text.firewall import safe_line
 
 MAX_REASON_CHARS = 50

@@ -14,27 +14,27 @@ from collections.abc import Sequence
 from typing import NamedTuple, assert_never
 
 from fleet_tui.core.agents.breaker import SETTLED_CAP_MS, SETTLED_MS, Breaker, Strike
+from fleet_tui.core.agents.events import AgentTripped, AgentTrusted, HealthChanged
+from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.backoff import Backoff
 from fleet_tui.core.fleet import FAILURE_KINDS, FleetSpec, TaskClass
 from fleet_tui.core.ids import AgentName, split_run_id
-from fleet_tui.core.ledger.events import (
-    AgentTripped,
-    AgentTrusted,
+from fleet_tui.core.ledger.events import Event
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.reason_words import failed_words, not_started_words
+from fleet_tui.core.routing.requirement import Roster, requirement_of
+from fleet_tui.core.tasks.events import (
     AttemptDied,
     AttemptFinished,
     AttemptNotStarted,
     AttemptSeen,
     AttemptStarted,
     AttemptStopped,
-    Event,
-    HealthChanged,
     TaskBlamed,
 )
-from fleet_tui.core.ledger.state import AgentState, Attempt, AttemptPhase, FleetState, Health, Task
-from fleet_tui.core.reason_words import failed_words, not_started_words
-from fleet_tui.core.routing.requirement import Roster, requirement_of
 from fleet_tui.core.tasks.evidence import Blame, Finished, LostReason, NotStarted
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task
 from fleet_tui.core.text import words
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 

@@ -4,11 +4,13 @@ from typing import assert_never
 
 import msgspec
 
+from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.ledger.state import AgentState, FleetState, Health, Task
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.routing.decision import PendingCode, Rule
+from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 
 MAX_NAMED = 5

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import assert_never
 
-from fleet_tui.core.ledger.state import AgentState, Health
+from fleet_tui.core.agents.model import AgentState, Health
 
 
 class AgentWord(StrEnum):

@@ -9,22 +9,18 @@ from typing import assert_never
 import msgspec
 
 from fleet_tui.core.agents.breaker import Breaker
+from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.model_trouble import reason_of, trouble_of
+from fleet_tui.core.alerting.events import AlertRaised, AlertResolved
+from fleet_tui.core.alerting.model import Alert, Severity
 from fleet_tui.core.alerting.rules import AlertRule, alert_id, rule_of_health
 from fleet_tui.core.ids import AgentName, AlertId, PoolName
-from fleet_tui.core.ledger.events import AlertRaised, AlertResolved, EngineTroubled, Event
-from fleet_tui.core.ledger.state import (
-    AgentState,
-    Alert,
-    AttemptPhase,
-    FleetState,
-    Health,
-    Severity,
-    TaskPhase,
-)
+from fleet_tui.core.ledger.events import EngineTroubled, Event
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.modes import TROUBLES, EngineMode, Trouble
 from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.routing.decision import PendingCode
+from fleet_tui.core.tasks.model import AttemptPhase, TaskPhase
 from fleet_tui.core.tasks.silence import silence_of
 from fleet_tui.core.text import words
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted

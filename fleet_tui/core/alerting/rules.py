@@ -3,8 +3,8 @@
 from enum import StrEnum
 from typing import assert_never
 
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.ids import AlertId
-from fleet_tui.core.ledger.state import Health
 
 
 class AlertRule(StrEnum):

@@ -7,7 +7,7 @@ import msgspec
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import AgentName, AlertId, RunId, Seq, TaskId
 from fleet_tui.core.ledger.refusals import RefusalCode
-from fleet_tui.core.ledger.state import TaskSpec
+from fleet_tui.core.tasks.model import TaskSpec
 from fleet_tui.core.text.untrusted import Untrusted
 
 

@@ -11,7 +11,8 @@ from fleet_tui.core.ids import TaskId
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.refusals import Nameable, RefusalCode
-from fleet_tui.core.ledger.state import FleetState, Task
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text.near import nearest
 
 

@@ -10,7 +10,20 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
+from fleet_tui.core.agents.events import (
+    AgentCordoned,
+    AgentIdentified,
+    AgentTripped,
+    AgentTrusted,
+    AgentUncordoned,
+    FailoverFrozen,
+    FailoverThawed,
+    HealthChanged,
+)
 from fleet_tui.core.agents.fold import AgentEvent, excused, next_agent, with_run, without_run
+from fleet_tui.core.agents.model import AgentState, Health
+from fleet_tui.core.alerting.events import AlertAcked, AlertRaised, AlertResolved
+from fleet_tui.core.alerting.model import Alert
 from fleet_tui.core.fleet import FleetSpec, Prices
 from fleet_tui.core.ids import AgentName, split_run_id
 from fleet_tui.core.ledger import events as e
@@ -19,23 +32,52 @@ from fleet_tui.core.ledger.state import (
     MAX_CLOSED_ALERTS,
     MAX_DECISIONS,
     MAX_NOTES,
-    AgentState,
-    Alert,
-    Attempt,
-    AttemptPhase,
-    DecisionRecord,
     FleetState,
-    Health,
-    Hold,
     Note,
-    Task,
-    TaskPhase,
 )
 from fleet_tui.core.modes import NORMAL, EngineMode, EngineState, ModeNow
 from fleet_tui.core.routing.decision import Pending, PendingCode
+from fleet_tui.core.routing.record import DecisionRecord
+from fleet_tui.core.tasks.events import (
+    AboutAttempt,
+    AboutTask,
+    AttemptCancelling,
+    AttemptCancelRefused,
+    AttemptCheckpointed,
+    AttemptDied,
+    AttemptEvent,
+    AttemptFinished,
+    AttemptGivenUp,
+    AttemptLate,
+    AttemptNotStarted,
+    AttemptSeen,
+    AttemptStarted,
+    AttemptStopped,
+    AttemptSuspended,
+    AttemptTold,
+    AttemptTroubled,
+    AttemptUnknown,
+    TaskBlamed,
+    TaskCancelRequested,
+    TaskDropped,
+    TaskEdited,
+    TaskEnded,
+    TaskEvent,
+    TaskExpedited,
+    TaskHeld,
+    TaskNeedsOperator,
+    TaskPending,
+    TaskPlaced,
+    TaskReleased,
+    TaskReprioritized,
+    TaskResolved,
+    TaskRetrying,
+    TaskSubmitted,
+)
 from fleet_tui.core.tasks.evidence import Usage
 from fleet_tui.core.tasks.fold import next_attempt
 from fleet_tui.core.tasks.keys import key_mark
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Hold, Task, TaskPhase
 from fleet_tui.core.tasks.retry_budget import counted
 from fleet_tui.core.tasks.shelves import Shelves
 
@@ -114,19 +156,19 @@ class Folding:
         self.seq = recorded.seq
         self.at_ms = recorded.at_ms
         match event:
-            case e.AboutAttempt():
+            case AboutAttempt():
                 self._attempt(event)
-            case e.AboutTask():
+            case AboutTask():
                 self._task(event)
-            case e.HealthChanged() | e.AgentIdentified() | e.AgentCordoned() | e.AgentUncordoned():
+            case HealthChanged() | AgentIdentified() | AgentCordoned() | AgentUncordoned():
                 self._agent(event)
-            case e.AgentTripped() | e.AgentTrusted():
+            case AgentTripped() | AgentTrusted():
                 self._agent(event)
-            case e.AlertRaised() | e.AlertResolved() | e.AlertAcked():
+            case AlertRaised() | AlertResolved() | AlertAcked():
                 self._alert(event)
-            case e.FailoverFrozen(pool=pool, reason=reason):
+            case FailoverFrozen(pool=pool, reason=reason):
                 self.frozen_pools = {**self.frozen_pools, pool: reason}
-            case e.FailoverThawed(pool=pool):
+            case FailoverThawed(pool=pool):
                 self.frozen_pools = {p: r for p, r in self.frozen_pools.items() if p != pool}
             case e.NoteAdded(by=by, text=text):
                 note = Note(at_ms=self.at_ms, by=by, text=text)
@@ -208,23 +250,23 @@ class Folding:
 
     # Tasks
 
-    def _task(self, event: e.TaskEvent) -> None:
-        if isinstance(event, e.TaskSubmitted):
+    def _task(self, event: TaskEvent) -> None:
+        if isinstance(event, TaskSubmitted):
             self._submitted(event)
             return
         task = self.tasks.find(event.task)
         if task is None:
             return
         match event:
-            case e.TaskPlaced():
+            case TaskPlaced():
                 self._placed(task, event)
-            case e.TaskEnded():
+            case TaskEnded():
                 self._ended(task, event)
-            case e.TaskPending(pending=pending):
+            case TaskPending(pending=pending):
                 self.tasks.put(replace(task, pending=pending))
                 if pending.decision is not None:
                     self._record_decision(task, pending, attempt=0)
-            case e.TaskRetrying(not_before_ms=not_before_ms, reason=reason):
+            case TaskRetrying(not_before_ms=not_before_ms, reason=reason):
                 self.tasks.put(
                     replace(
                         task,
@@ -246,31 +288,31 @@ class Folding:
                         ),
                     )
                 )
-            case e.TaskBlamed(agents=names):
+            case TaskBlamed(agents=names):
                 for agent in (self.agents.get(name) for name in names):
                     if agent is not None:
                         self._set_agent(excused(agent, task))
-            case e.TaskNeedsOperator(reason=reason):
+            case TaskNeedsOperator(reason=reason):
                 self.tasks.put(
                     replace(task, phase=TaskPhase.NEEDS_OPERATOR, reason=reason, pending=None)
                 )
-            case e.TaskResolved():
+            case TaskResolved():
                 self._resolved(task, event)
-            case e.TaskCancelRequested(by=by):
+            case TaskCancelRequested(by=by):
                 self.tasks.put(replace(task, cancel_requested_by=by))
-            case e.TaskHeld() | e.TaskReleased() | e.TaskExpedited() | e.TaskReprioritized():
+            case TaskHeld() | TaskReleased() | TaskExpedited() | TaskReprioritized():
                 self._queued(task, event)
-            case e.TaskEdited(spec=spec, payload_sha256=digest):
+            case TaskEdited(spec=spec, payload_sha256=digest):
                 self.tasks.put(
                     replace(task, spec=spec, payload_sha256=digest, asked=task.submitted_spec)
                 )
-            case e.TaskDropped(by=by):
+            case TaskDropped(by=by):
                 self.tasks.put(replace(task, dropped_by=by))
                 self.totals = replace(self.totals, dropped=self.totals.dropped + 1)
             case _:
                 assert_never(event)
 
-    def _resolved(self, task: Task, event: e.TaskResolved) -> None:
+    def _resolved(self, task: Task, event: TaskResolved) -> None:
         again = event.verdict != Verdict.RAN.value
         self.tasks.put(
             replace(
@@ -284,28 +326,28 @@ class Folding:
     def _queued(
         self,
         task: Task,
-        event: e.TaskHeld | e.TaskReleased | e.TaskExpedited | e.TaskReprioritized,
+        event: TaskHeld | TaskReleased | TaskExpedited | TaskReprioritized,
     ) -> None:
         match event:
-            case e.TaskHeld(by=by, reason=reason):
+            case TaskHeld(by=by, reason=reason):
                 why = f"held by {by}" + (f": {reason}" if reason else "")
                 pending = Pending(code=PendingCode.HOLD, since_ms=self.at_ms, detail=why)
                 hold = Hold(by=by, reason=reason, since_ms=self.at_ms)
                 task = replace(task, hold=hold, pending=pending)
-            case e.TaskReleased():
+            case TaskReleased():
                 waits = task.phase is TaskPhase.WAITING
                 new = Pending(code=PendingCode.NEW, since_ms=self.at_ms) if waits else None
                 task = replace(task, hold=None, pending=new)
-            case e.TaskExpedited():
+            case TaskExpedited():
                 task = replace(task, expedited_at_ms=self.at_ms)
-            case e.TaskReprioritized(priority=priority):
+            case TaskReprioritized(priority=priority):
                 spec = replace(task.spec, priority=priority)
                 task = replace(task, spec=spec, asked=task.submitted_spec)
             case _:
                 assert_never(event)
         self.tasks.put(task)
 
-    def _submitted(self, event: e.TaskSubmitted) -> None:
+    def _submitted(self, event: TaskSubmitted) -> None:
         self.tasks.put(
             Task(
                 id=event.task,
@@ -322,7 +364,7 @@ class Folding:
         self.tasks.remember_key(event.key, mark)
         self.totals = replace(self.totals, submitted=self.totals.submitted + 1)
 
-    def _placed(self, task: Task, event: e.TaskPlaced) -> None:
+    def _placed(self, task: Task, event: TaskPlaced) -> None:
         self.recent_starts = counted(self.recent_starts, self.at_ms, retry=task.is_retry)
         attempt = Attempt(
             run_id=event.run,
@@ -362,7 +404,7 @@ class Folding:
         )
         self.totals = replace(self.totals, decisions=self.totals.decisions + 1)
 
-    def _ended(self, task: Task, event: e.TaskEnded) -> None:
+    def _ended(self, task: Task, event: TaskEnded) -> None:
         self.tasks.put(
             replace(
                 task, phase=event.phase, reason=event.reason, ended_at_ms=self.at_ms, pending=None
@@ -385,7 +427,7 @@ class Folding:
 
     # Attempts
 
-    def _attempt(self, event: e.AttemptEvent) -> None:
+    def _attempt(self, event: AttemptEvent) -> None:
         task_id, number = split_run_id(event.run)
         task = self.tasks.find(task_id)
         if task is None or not 1 <= number <= len(task.attempts):
@@ -395,20 +437,20 @@ class Folding:
         attempts = (*task.attempts[: number - 1], after, *task.attempts[number:])
         self.tasks.put(replace(task, attempts=attempts))
         match event:
-            case e.AttemptFinished() | e.AttemptStopped() | e.AttemptLate() | e.AttemptTold():
+            case AttemptFinished() | AttemptStopped() | AttemptLate() | AttemptTold():
                 self._pay(after.agent, event.usage, event.cost_microusd)
             case (
-                e.AttemptStarted()
-                | e.AttemptSeen()
-                | e.AttemptNotStarted()
-                | e.AttemptCheckpointed()
-                | e.AttemptUnknown()
-                | e.AttemptDied()
-                | e.AttemptCancelling()
-                | e.AttemptCancelRefused()
-                | e.AttemptTroubled()
-                | e.AttemptSuspended()
-                | e.AttemptGivenUp()
+                AttemptStarted()
+                | AttemptSeen()
+                | AttemptNotStarted()
+                | AttemptCheckpointed()
+                | AttemptUnknown()
+                | AttemptDied()
+                | AttemptCancelling()
+                | AttemptCancelRefused()
+                | AttemptTroubled()
+                | AttemptSuspended()
+                | AttemptGivenUp()
             ):
                 pass
             case _:
@@ -442,10 +484,10 @@ class Folding:
 
     # Alerts
 
-    def _alert(self, event: e.AlertRaised | e.AlertResolved | e.AlertAcked) -> None:
+    def _alert(self, event: AlertRaised | AlertResolved | AlertAcked) -> None:
         self.alerts = dict(self.alerts)
         match event:
-            case e.AlertRaised():
+            case AlertRaised():
                 known = self.alerts.get(event.alert)
                 self.alerts[event.alert] = Alert(
                     id=event.alert,
@@ -456,12 +498,12 @@ class Folding:
                     raised_at_ms=self.at_ms if known is None else known.raised_at_ms,
                     acked_by=None if known is None else known.acked_by,
                 )
-            case e.AlertResolved(alert=alert_id):
+            case AlertResolved(alert=alert_id):
                 alert = self.alerts.pop(alert_id, None)
                 if alert is not None:
                     closed = replace(alert, resolved_at_ms=self.at_ms)
                     self.closed_alerts = (*self.closed_alerts, closed)[-MAX_CLOSED_ALERTS:]
-            case e.AlertAcked(alert=alert_id, by=by):
+            case AlertAcked(alert=alert_id, by=by):
                 if alert_id in self.alerts:
                     self.alerts[alert_id] = replace(self.alerts[alert_id], acked_by=by)
             case _:

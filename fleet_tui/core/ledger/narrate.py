@@ -8,11 +8,24 @@ from typing import assert_never
 
 import msgspec
 
+from fleet_tui.core.agents.events import (
+    AgentCordoned,
+    AgentIdentified,
+    AgentTripped,
+    AgentTrusted,
+    AgentUncordoned,
+    FailoverFrozen,
+    FailoverThawed,
+    HealthChanged,
+)
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.model_trouble import in_words
 from fleet_tui.core.agents.vitals import ModelTrouble
+from fleet_tui.core.alerting.events import AlertAcked, AlertRaised, AlertResolved
+from fleet_tui.core.alerting.model import Severity
 from fleet_tui.core.ids import AgentName, TaskId, split_run_id
 from fleet_tui.core.ledger import events as e
-from fleet_tui.core.ledger.state import FleetState, Health, Severity, TaskPhase
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.logs import Level, LogLine
 from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.reason_words import (
@@ -22,6 +35,43 @@ from fleet_tui.core.reason_words import (
     not_started_words,
 )
 from fleet_tui.core.tasks.attempts import find_attempt
+from fleet_tui.core.tasks.events import (
+    AboutAttempt,
+    AboutTask,
+    AttemptCancelling,
+    AttemptCancelRefused,
+    AttemptCheckpointed,
+    AttemptDied,
+    AttemptEvent,
+    AttemptFinished,
+    AttemptGivenUp,
+    AttemptLate,
+    AttemptNotStarted,
+    AttemptSeen,
+    AttemptStarted,
+    AttemptStopped,
+    AttemptSuspended,
+    AttemptTold,
+    AttemptTroubled,
+    AttemptUnknown,
+    TaskBlamed,
+    TaskCancelRequested,
+    TaskDropped,
+    TaskEdited,
+    TaskEnded,
+    TaskEvent,
+    TaskExpedited,
+    TaskHeld,
+    TaskNeedsOperator,
+    TaskPending,
+    TaskPlaced,
+    TaskReleased,
+    TaskReprioritized,
+    TaskResolved,
+    TaskRetrying,
+    TaskSubmitted,
+)
+from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 
 
@@ -54,34 +104,34 @@ def log_line(recorded: e.Recorded, state: FleetState) -> LogLine | None:
 def narrate(event: e.Event, state: FleetState) -> Sentence | None:
     """An event in words."""
     match event:
-        case e.HealthChanged():
+        case HealthChanged():
             return _health(event)
-        case e.AgentCordoned(agent=agent, by=by, reason=reason):
+        case AgentCordoned(agent=agent, by=by, reason=reason):
             why = f": {reason}" if reason else ""
             return Sentence(level=Level.INFO, text=f"{agent} cordoned by {by}{why}", agent=agent)
-        case e.AgentUncordoned(agent=agent, by=by):
+        case AgentUncordoned(agent=agent, by=by):
             return Sentence(level=Level.INFO, text=f"{agent} uncordoned by {by}", agent=agent)
-        case e.AgentIdentified(agent=agent, version=version):
+        case AgentIdentified(agent=agent, version=version):
             return Sentence(
                 level=Level.DEBUG, text=f"{agent} runs {_one_line(version)}", agent=agent
             )
-        case e.AgentTripped(agent=agent, reason=reason, detail=detail):
+        case AgentTripped(agent=agent, reason=reason, detail=detail):
             text = f"{agent} gets no tasks for now: {reason}"
             return Sentence(level=Level.ERROR, text=text, detail=detail, agent=agent)
-        case e.AgentTrusted(agent=agent, reason=reason):
+        case AgentTrusted(agent=agent, reason=reason):
             return Sentence(
                 level=Level.INFO, text=f"{agent} gets tasks again: {reason}", agent=agent
             )
-        case e.FailoverFrozen(pool=pool, reason=reason):
+        case FailoverFrozen(pool=pool, reason=reason):
             return Sentence(level=Level.ERROR, text=f"failover of {pool} frozen: {reason}")
-        case e.FailoverThawed(pool=pool):
+        case FailoverThawed(pool=pool):
             return Sentence(level=Level.INFO, text=f"failover of {pool} works again")
-        case e.AlertRaised():
+        case AlertRaised():
             level = Level.ERROR if event.severity is Severity.CRIT else Level.WARN
             return Sentence(level=level, text=f"alert: {event.subject} {event.text}")
-        case e.AlertResolved(alert=alert):
+        case AlertResolved(alert=alert):
             return Sentence(level=Level.INFO, text=f"alert over: {alert}")
-        case e.AlertAcked(alert=alert, by=by):
+        case AlertAcked(alert=alert, by=by):
             return Sentence(level=Level.INFO, text=f"alert {alert} acknowledged by {by}")
         case e.NoteAdded(by=by, text=text):
             return Sentence(level=Level.INFO, text=f"note by {by}", detail=text)
@@ -111,9 +161,9 @@ def narrate(event: e.Event, state: FleetState) -> Sentence | None:
                 text="an event of a kind this version does not know",
                 detail=Untrusted(kind),
             )
-        case e.AboutTask():
+        case AboutTask():
             return _task(event, state)
-        case e.AboutAttempt():
+        case AboutAttempt():
             return _attempt(event, state)
         case _:
             assert_never(event)
@@ -172,7 +222,7 @@ _HEALTH_LEVEL = {
 }
 
 
-def _health(event: e.HealthChanged) -> Sentence:
+def _health(event: HealthChanged) -> Sentence:
     return Sentence(
         level=_HEALTH_LEVEL[event.health],
         text=f"{event.agent} {event.was} -> {event.health}: {event.reason}",
@@ -187,60 +237,60 @@ def _label(state: FleetState, task_id: TaskId) -> str:
 
 
 def _task(
-    event: e.TaskEvent,
+    event: TaskEvent,
     state: FleetState,
 ) -> Sentence | None:
     label = _label(state, event.task)
     match event:
-        case e.TaskSubmitted(by=by):
+        case TaskSubmitted(by=by):
             priority = event.spec.priority.name
             return Sentence(
                 level=Level.INFO, text=f"{label} submitted by {by}, {priority}", task=event.task
             )
-        case e.TaskPending(pending=pending):
+        case TaskPending(pending=pending):
             level = Level.ERROR if pending.code.is_held else Level.INFO
             word = "held" if pending.code.is_held else "waits"
             return Sentence(level=level, text=f"{label} {word}: {pending.detail}", task=event.task)
-        case e.TaskPlaced(agent=agent, decision=decision, number=number):
+        case TaskPlaced(agent=agent, decision=decision, number=number):
             note = f", {decision.note}" if decision.note else ""
             level = Level.WARN if number > 1 else Level.INFO
             text = f"{label} -> {agent} by {decision.strategy}{note}"
             return Sentence(level=level, text=text, task=event.task, agent=agent)
-        case e.TaskRetrying(reason=reason, duplicate_possible=twice):
+        case TaskRetrying(reason=reason, duplicate_possible=twice):
             warning = "; it may be done twice" if twice else ""
             text = f"{label} queued again: {reason}{warning}"
             return Sentence(level=Level.WARN, text=text, task=event.task)
-        case e.TaskBlamed(reason=reason):
+        case TaskBlamed(reason=reason):
             text = f"{label} is to blame, not its agents: {reason}"
             return Sentence(level=Level.WARN, text=text, task=event.task)
-        case e.TaskNeedsOperator(reason=reason):
+        case TaskNeedsOperator(reason=reason):
             return Sentence(
                 level=Level.ERROR, text=f"{label} needs an operator: {reason}", task=event.task
             )
-        case e.TaskResolved(by=by, verdict=verdict, reason=reason):
+        case TaskResolved(by=by, verdict=verdict, reason=reason):
             return Sentence(
                 level=Level.INFO, text=f"{label}: {by} says {verdict}: {reason}", task=event.task
             )
-        case e.TaskCancelRequested(by=by):
+        case TaskCancelRequested(by=by):
             return Sentence(level=Level.INFO, text=f"{label}: {by} cancels it", task=event.task)
-        case e.TaskHeld(by=by, reason=reason):
+        case TaskHeld(by=by, reason=reason):
             why = f": {reason}" if reason else ""
             return Sentence(level=Level.INFO, text=f"{label} held by {by}{why}", task=event.task)
-        case e.TaskReleased(by=by):
+        case TaskReleased(by=by):
             return Sentence(level=Level.INFO, text=f"{label} released by {by}", task=event.task)
-        case e.TaskExpedited(by=by, reason=reason):
+        case TaskExpedited(by=by, reason=reason):
             why = f": {reason}" if reason else ""
             text = f"{label} goes first, says {by}{why}"
             return Sentence(level=Level.INFO, text=text, task=event.task)
-        case e.TaskReprioritized(by=by, priority=priority):
+        case TaskReprioritized(by=by, priority=priority):
             text = f"{label} is {priority.name} now, says {by}"
             return Sentence(level=Level.INFO, text=text, task=event.task)
-        case e.TaskEdited(by=by):
+        case TaskEdited(by=by):
             return Sentence(level=Level.INFO, text=f"{label} edited by {by}", task=event.task)
-        case e.TaskDropped(by=by, reason=reason):
+        case TaskDropped(by=by, reason=reason):
             text = f"{label} dropped by {by}: {reason}"
             return Sentence(level=Level.INFO, text=text, task=event.task)
-        case e.TaskEnded(phase=phase, reason=reason):
+        case TaskEnded(phase=phase, reason=reason):
             level = Level.INFO if phase is TaskPhase.SUCCEEDED else Level.WARN
             why = f": {reason}" if reason else ""
             return Sentence(level=level, text=f"{label} {phase}{why}", task=event.task)
@@ -261,7 +311,7 @@ def _suspended(suspended: bool) -> tuple[Level, str]:
 
 
 def _attempt(
-    event: e.AttemptEvent,
+    event: AttemptEvent,
     state: FleetState,
 ) -> Sentence:
     task_id, number = split_run_id(event.run)
@@ -269,16 +319,16 @@ def _attempt(
     agent = found[1].agent if found is not None else None
     where = f"{_label(state, task_id)} attempt {number} on {agent or '?'}"
     match event:
-        case e.AttemptStarted():
+        case AttemptStarted():
             level, text, detail = Level.DEBUG, "started", NOTHING_SAID
-        case e.AttemptSeen(resumed_by_agent=resumed):
+        case AttemptSeen(resumed_by_agent=resumed):
             how = "resumed by the agent itself" if resumed else "found running"
             level, text, detail = Level.INFO, how, NOTHING_SAID
-        case e.AttemptNotStarted(reason=reason, detail=detail):
+        case AttemptNotStarted(reason=reason, detail=detail):
             level, text = Level.WARN, f"did not start: {not_started_words(reason)}"
-        case e.AttemptUnknown(reason=lost, detail=detail):
+        case AttemptUnknown(reason=lost, detail=detail):
             level, text = Level.WARN, f"unknown: {lost_words(lost)}"
-        case e.AttemptFinished(ok=ok, failure=failure, detail=detail):
+        case AttemptFinished(ok=ok, failure=failure, detail=detail):
             tokens = event.usage.total_tokens
             cost = f"${event.cost_microusd / 1_000_000:.4f}"
             if ok:
@@ -287,27 +337,27 @@ def _attempt(
                 level, text = Level.ERROR, f"failed: {failed_words(failure)}"
             if event.answer.lost:
                 level, text = max(level, Level.WARN), f"{text}, its output lost"
-        case e.AttemptCheckpointed():
+        case AttemptCheckpointed():
             level, text, detail = Level.DEBUG, "left a checkpoint", NOTHING_SAID
-        case e.AttemptDied(reason=reason):
+        case AttemptDied(reason=reason):
             level, text, detail = Level.ERROR, f"died: {died_words(reason)}", NOTHING_SAID
-        case e.AttemptCancelling(cause=cause):
+        case AttemptCancelling(cause=cause):
             level, text, detail = Level.INFO, f"told to stop ({cause})", NOTHING_SAID
-        case e.AttemptCancelRefused(detail=detail):
+        case AttemptCancelRefused(detail=detail):
             level, text = Level.WARN, "cannot be cancelled while its agent drains; it goes on"
-        case e.AttemptTroubled(trouble=trouble):
+        case AttemptTroubled(trouble=trouble):
             level, text, detail = *_troubled(trouble), NOTHING_SAID
-        case e.AttemptSuspended(suspended=suspended):
+        case AttemptSuspended(suspended=suspended):
             level, text, detail = *_suspended(suspended), NOTHING_SAID
-        case e.AttemptStopped():
+        case AttemptStopped():
             level, text, detail = Level.INFO, "stopped", NOTHING_SAID
-        case e.AttemptGivenUp(reason=reason):
+        case AttemptGivenUp(reason=reason):
             level, text, detail = Level.ERROR, f"given up: {reason}", NOTHING_SAID
-        case e.AttemptLate(ok=ok, failure=failure, detail=detail):
+        case AttemptLate(ok=ok, failure=failure, detail=detail):
             why = failed_words(failure) if failure else "nobody said why"
             how = "ended well" if ok else f"failed ({why})"
             level, text = Level.WARN, f"{how} after it was given up"
-        case e.AttemptTold(says=says):
+        case AttemptTold(says=says):
             text = f"was given up; its agent says that it {says.text}"
             level, detail = Level.WARN, NOTHING_SAID
         case _:

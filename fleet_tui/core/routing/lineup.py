@@ -9,11 +9,11 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 
+from fleet_tui.core.agents.model import AgentState
 from fleet_tui.core.agents.troubles import trouble_of
 from fleet_tui.core.agents.vitals import Look, VitalsReading
 from fleet_tui.core.fleet import PoolSpec, Strategy
 from fleet_tui.core.ids import AgentName, Capability, PoolName
-from fleet_tui.core.ledger.state import AgentState
 from fleet_tui.core.routing.decision import MAX_NAMED_PER_RULE, Candidate, Rejection, Rule
 from fleet_tui.core.routing.requirement import Eligible
 from fleet_tui.core.routing.scores import (

@@ -8,8 +8,8 @@ import msgspec
 
 from fleet_tui.core.fleet import AgentSpec, FleetSpec, OpenClawAgent
 from fleet_tui.core.ids import AgentName, Capability, ClientName, HostName, PoolName, Region
-from fleet_tui.core.ledger.state import TaskSpec
 from fleet_tui.core.routing.decision import MAX_NAMED_PER_RULE, Rejection, Rule
+from fleet_tui.core.tasks.model import TaskSpec
 
 MAX_REMEMBERED = 1_024
 """Requirements whose answer is kept; with more different ones the memory starts over."""

@@ -8,11 +8,12 @@ import heapq
 from collections.abc import Iterable, Iterator, Mapping
 from typing import assert_never
 
+from fleet_tui.core.agents.model import AgentState
 from fleet_tui.core.agents.vitals import Look
 from fleet_tui.core.fleet import FleetSpec, RetryBudget, Strategy, TaskClass
 from fleet_tui.core.ids import AgentName, PoolName, TaskId, run_id
-from fleet_tui.core.ledger.events import Event, TaskPending, TaskPlaced
-from fleet_tui.core.ledger.state import AgentState, AttemptPhase, FleetState, Task
+from fleet_tui.core.ledger.events import Event
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.routing.decision import (
     MAX_NAMED_PER_RULE,
     MAX_SCORED,
@@ -26,7 +27,9 @@ from fleet_tui.core.routing.decision import (
 from fleet_tui.core.routing.lineup import Lineup, PoolLine
 from fleet_tui.core.routing.requirement import GOING_ON, Requirement, Roster, requirement_of
 from fleet_tui.core.routing.waiting import Line, WaitingList
+from fleet_tui.core.tasks.events import TaskPending, TaskPlaced
 from fleet_tui.core.tasks.evidence import Blame
+from fleet_tui.core.tasks.model import AttemptPhase, Task
 from fleet_tui.core.tasks.quoting import reason_of
 from fleet_tui.core.tasks.retry_budget import retry_allowance
 

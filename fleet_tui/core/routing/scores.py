@@ -9,10 +9,10 @@ from typing import assert_never
 
 import msgspec
 
+from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.vitals import Look, VitalsReading
 from fleet_tui.core.fleet import AgentSpec, Strategy
 from fleet_tui.core.ids import Capability
-from fleet_tui.core.ledger.state import AgentState, Health
 from fleet_tui.core.routing.decision import Candidate, ScoreTerm
 
 ONE = 10_000

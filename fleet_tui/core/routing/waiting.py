@@ -9,9 +9,10 @@ import heapq
 from collections.abc import Callable, Iterable
 
 from fleet_tui.core.ids import TaskId
-from fleet_tui.core.ledger.state import FleetState, Task, TaskPhase
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.routing.decision import PendingCode
 from fleet_tui.core.routing.requirement import Requirement
+from fleet_tui.core.tasks.model import Task, TaskPhase
 
 Urgency = tuple[int, int, int, int]
 """Smaller goes first: expedited ones, then by priority, then first come first served."""

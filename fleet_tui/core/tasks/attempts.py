@@ -11,6 +11,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from fleet_tui.core.agents.brake import is_braked
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.outcomes import (
     blame_for,
     blamed_task,
@@ -20,7 +21,10 @@ from fleet_tui.core.agents.outcomes import (
 from fleet_tui.core.agents.vitals import FailureKind, Limit
 from fleet_tui.core.fleet import Deadlines, Prices, TaskClass
 from fleet_tui.core.ids import AgentName, RunId, split_run_id
-from fleet_tui.core.ledger.events import (
+from fleet_tui.core.ledger.events import Event
+from fleet_tui.core.ledger.state import MAX_CLOSED_TASKS, FleetState
+from fleet_tui.core.reason_words import died_words, failed_words, not_started_words
+from fleet_tui.core.tasks.events import (
     AttemptCancelling,
     AttemptCancelRefused,
     AttemptCheckpointed,
@@ -35,23 +39,11 @@ from fleet_tui.core.ledger.events import (
     AttemptSuspended,
     AttemptTold,
     AttemptUnknown,
-    Event,
     TaskBlamed,
     TaskEnded,
     TaskNeedsOperator,
     TaskRetrying,
 )
-from fleet_tui.core.ledger.state import (
-    MAX_CLOSED_TASKS,
-    Attempt,
-    AttemptPhase,
-    CancelCause,
-    FleetState,
-    Health,
-    Task,
-    TaskPhase,
-)
-from fleet_tui.core.reason_words import died_words, failed_words, not_started_words
 from fleet_tui.core.tasks.evidence import (
     Checkpoint,
     Definite,
@@ -68,6 +60,7 @@ from fleet_tui.core.tasks.evidence import (
     Usage,
 )
 from fleet_tui.core.tasks.heartbeat import Ear, silence_ms
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase, CancelCause, Task, TaskPhase
 from fleet_tui.core.tasks.retry import wait_ms
 from fleet_tui.core.text import words
 

@@ -12,7 +12,7 @@ from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decided import unknown_name
 from fleet_tui.core.ledger.refusals import Nameable
-from fleet_tui.core.ledger.state import TaskSpec
+from fleet_tui.core.tasks.model import TaskSpec
 
 _MAX_REMEMBERED = 4
 

@@ -1,7 +1,7 @@
 """What a task answers to a filter: the keys, their values, and the text that words look into."""
 
 from fleet_tui.core.fleet import Priority, TaskClass
-from fleet_tui.core.ledger.state import Task, TaskPhase
+from fleet_tui.core.tasks.model import Task, TaskPhase
 from fleet_tui.core.tasks.words import TaskWord, task_word
 from fleet_tui.core.text.filters import Value
 from fleet_tui.core.text.words import elapsed_ms

@@ -4,8 +4,25 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from fleet_tui.core.ledger import events as e
-from fleet_tui.core.ledger.state import Attempt, AttemptPhase, CancelCause
+from fleet_tui.core.tasks.events import (
+    AttemptCancelling,
+    AttemptCancelRefused,
+    AttemptCheckpointed,
+    AttemptDied,
+    AttemptEvent,
+    AttemptFinished,
+    AttemptGivenUp,
+    AttemptLate,
+    AttemptNotStarted,
+    AttemptSeen,
+    AttemptStarted,
+    AttemptStopped,
+    AttemptSuspended,
+    AttemptTold,
+    AttemptTroubled,
+    AttemptUnknown,
+)
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase, CancelCause
 from fleet_tui.core.text.untrusted import Untrusted
 
 _STOPPED_PHASE = {
@@ -16,37 +33,37 @@ _STOPPED_PHASE = {
 }
 
 
-def next_attempt(attempt: Attempt, event: e.AttemptEvent, at_ms: int) -> Attempt:
+def next_attempt(attempt: Attempt, event: AttemptEvent, at_ms: int) -> Attempt:
     """The attempt after a fact about it. The usual facts first."""
     match event:
-        case e.AttemptStarted(boot_id=boot_id):
+        case AttemptStarted(boot_id=boot_id):
             return _running(attempt, at_ms, boot_id or attempt.boot_id, attempt.resumed_by_agent)
-        case e.AttemptFinished():
+        case AttemptFinished():
             return _finished(attempt, event, at_ms)
-        case e.AttemptSeen(resumed_by_agent=resumed):
+        case AttemptSeen(resumed_by_agent=resumed):
             return _running(attempt, at_ms, attempt.boot_id, attempt.resumed_by_agent or resumed)
-        case e.AttemptUnknown():
+        case AttemptUnknown():
             return _unknown(attempt, event, at_ms)
-        case e.AttemptNotStarted(reason=reason, detail=detail, fenced=fenced, blame=blame):
+        case AttemptNotStarted(reason=reason, detail=detail, fenced=fenced, blame=blame):
             phase = AttemptPhase.FENCED if fenced else AttemptPhase.NOT_STARTED
             return replace(_closed(attempt, phase, at_ms, reason, detail), blame=blame)
-        case e.AttemptCheckpointed(checkpoint=checkpoint):
+        case AttemptCheckpointed(checkpoint=checkpoint):
             return replace(attempt, checkpoint=checkpoint)
-        case e.AttemptDied(reason=reason):
+        case AttemptDied(reason=reason):
             return _closed(attempt, AttemptPhase.DIED, at_ms, reason, attempt.detail)
-        case e.AttemptGivenUp(reason=reason):
+        case AttemptGivenUp(reason=reason):
             return _closed(attempt, AttemptPhase.GIVEN_UP, at_ms, reason, attempt.detail)
-        case e.AttemptCancelling(cause=cause):
+        case AttemptCancelling(cause=cause):
             return replace(attempt, phase=AttemptPhase.CANCELLING, cancel_cause=cause)
-        case e.AttemptTroubled(trouble=trouble):
+        case AttemptTroubled(trouble=trouble):
             return replace(attempt, model_trouble=trouble)
-        case e.AttemptSuspended(suspended=suspended):
+        case AttemptSuspended(suspended=suspended):
             return replace(attempt, suspended_at_ms=at_ms if suspended else None)
-        case e.AttemptCancelRefused(detail=detail):
+        case AttemptCancelRefused(detail=detail):
             return replace(attempt, cancel_refused=detail)
-        case e.AttemptStopped():
+        case AttemptStopped():
             return _stopped(attempt, event, at_ms)
-        case e.AttemptLate():
+        case AttemptLate():
             return replace(
                 attempt,
                 late=True,
@@ -57,7 +74,7 @@ def next_attempt(attempt: Attempt, event: e.AttemptEvent, at_ms: int) -> Attempt
                 usage=event.usage,
                 cost_microusd=event.cost_microusd,
             )
-        case e.AttemptTold(says=says):
+        case AttemptTold(says=says):
             return replace(
                 attempt, late_word=says, usage=event.usage, cost_microusd=event.cost_microusd
             )
@@ -78,7 +95,7 @@ def _running(attempt: Attempt, at_ms: int, boot_id: str | None, resumed: bool) -
     )
 
 
-def _unknown(attempt: Attempt, event: e.AttemptUnknown, at_ms: int) -> Attempt:
+def _unknown(attempt: Attempt, event: AttemptUnknown, at_ms: int) -> Attempt:
     return replace(
         attempt,
         phase=AttemptPhase.UNKNOWN,
@@ -88,7 +105,7 @@ def _unknown(attempt: Attempt, event: e.AttemptUnknown, at_ms: int) -> Attempt:
     )
 
 
-def _finished(attempt: Attempt, event: e.AttemptFinished, at_ms: int) -> Attempt:
+def _finished(attempt: Attempt, event: AttemptFinished, at_ms: int) -> Attempt:
     return replace(
         attempt,
         phase=AttemptPhase.SUCCEEDED if event.ok else AttemptPhase.FAILED,
@@ -103,7 +120,7 @@ def _finished(attempt: Attempt, event: e.AttemptFinished, at_ms: int) -> Attempt
     )
 
 
-def _stopped(attempt: Attempt, event: e.AttemptStopped, at_ms: int) -> Attempt:
+def _stopped(attempt: Attempt, event: AttemptStopped, at_ms: int) -> Attempt:
     cause = attempt.cancel_cause or CancelCause.OPERATOR
     return replace(
         attempt,

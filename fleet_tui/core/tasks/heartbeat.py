@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import msgspec
 
 from fleet_tui.core.ids import RunId
-from fleet_tui.core.ledger.state import Attempt
 from fleet_tui.core.tasks.evidence import Running
+from fleet_tui.core.tasks.model import Attempt
 from fleet_tui.core.text.words import elapsed_ms
 
 MIN_ASK_MS = 1_000

@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from fleet_tui.core.ids import KeyMark, TaskId
-from fleet_tui.core.ledger.state import TaskSpec
+from fleet_tui.core.tasks.model import TaskSpec
 
 _DIGEST_BYTES = 6
 """Against mistakes, not against malice: submitter and engine are the same user."""

@@ -1,8 +1,9 @@
 """What is known about a task's open run beside its phase, in words: the same in every place."""
 
 from fleet_tui.core.agents import model_trouble
-from fleet_tui.core.ledger.state import AttemptPhase, FleetState, Task
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks import silence
+from fleet_tui.core.tasks.model import AttemptPhase, Task
 from fleet_tui.core.text import words
 
 _AT_WORK = (AttemptPhase.RUNNING, AttemptPhase.CANCELLING)

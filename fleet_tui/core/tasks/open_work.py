@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import PoolName, TaskId
-from fleet_tui.core.ledger.state import AttemptPhase, Task, TaskPhase
+from fleet_tui.core.tasks.model import AttemptPhase, Task, TaskPhase
 
 
 class _Kind(NamedTuple):

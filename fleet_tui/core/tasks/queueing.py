@@ -2,9 +2,11 @@
 
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decided import Decided, Verdict, for_each, unknown_task
-from fleet_tui.core.ledger.events import (
+from fleet_tui.core.ledger.events import Event
+from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.tasks.events import (
     AttemptCancelling,
-    Event,
     TaskCancelRequested,
     TaskEnded,
     TaskExpedited,
@@ -12,8 +14,7 @@ from fleet_tui.core.ledger.events import (
     TaskReleased,
     TaskReprioritized,
 )
-from fleet_tui.core.ledger.refusals import RefusalCode
-from fleet_tui.core.ledger.state import AttemptPhase, CancelCause, FleetState, Task, TaskPhase
+from fleet_tui.core.tasks.model import AttemptPhase, CancelCause, Task, TaskPhase
 
 
 def cancel(state: FleetState, by: str, command: c.Cancel) -> Verdict:

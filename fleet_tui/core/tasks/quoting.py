@@ -7,9 +7,9 @@ said to have said what was only noticed here.
 from typing import assert_never
 
 from fleet_tui.core.agents.vitals import FailureKind
-from fleet_tui.core.ledger.state import Attempt, AttemptPhase
 from fleet_tui.core.reason_words import died_words, failed_words, not_started_words
 from fleet_tui.core.tasks.evidence import LostReason
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase
 
 _OURS = (
     frozenset(kind.value for kind in FailureKind)

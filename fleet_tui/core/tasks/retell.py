@@ -10,7 +10,9 @@ from msgspec.structs import replace
 from fleet_tui.core.ids import TaskId
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.fold import Folding
-from fleet_tui.core.ledger.state import EMPTY_STATE, DecisionRecord, FleetState, Task
+from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
+from fleet_tui.core.routing.record import DecisionRecord
+from fleet_tui.core.tasks.model import Task
 
 
 class Retelling:

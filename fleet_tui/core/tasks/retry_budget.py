@@ -4,7 +4,8 @@ The idea of a budget as a share of first requests with a floor is that of Finagl
 (Twitter, 2016).
 """
 
-from fleet_tui.core.ledger.state import FleetState, Starts
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.tasks.model import Starts
 
 WINDOW_S = 60
 

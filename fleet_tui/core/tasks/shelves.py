@@ -15,10 +15,8 @@ from fleet_tui.core.ledger.state import (
     MAX_KEYS,
     MAX_UNHEARD,
     FleetState,
-    Task,
-    TaskPhase,
-    TaskSpec,
 )
+from fleet_tui.core.tasks.model import Task, TaskPhase, TaskSpec
 
 
 class Shelves:

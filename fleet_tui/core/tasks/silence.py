@@ -7,8 +7,9 @@ is given up; that nothing is heard of it is known from the looks at its agent.
 import msgspec
 
 from fleet_tui.core.agents.brake import is_braked
-from fleet_tui.core.ledger.state import Attempt, AttemptPhase, FleetState, Task
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks.attempts import may_run_twice, tries_left
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task
 from fleet_tui.core.text import words
 
 

@@ -7,11 +7,12 @@ from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import ClientName, KeyMark
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decided import Decided, Verdict
-from fleet_tui.core.ledger.events import TaskSubmitted
 from fleet_tui.core.ledger.refusals import RefusalCode
-from fleet_tui.core.ledger.state import FleetState, TaskSpec
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks.defined import undefined
+from fleet_tui.core.tasks.events import TaskSubmitted
 from fleet_tui.core.tasks.keys import is_same_order, may_be_marked, task_of_mark
+from fleet_tui.core.tasks.model import TaskSpec
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.core.text.names import flaw_of, look_alike
 

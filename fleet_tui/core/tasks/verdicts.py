@@ -4,17 +4,13 @@ from typing import assert_never
 
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decided import Decided, Verdict, unknown_task
-from fleet_tui.core.ledger.events import (
-    AttemptGivenUp,
-    Event,
-    TaskEnded,
-    TaskResolved,
-    TaskRetrying,
-)
+from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.refusals import RefusalCode
-from fleet_tui.core.ledger.state import Attempt, AttemptPhase, FleetState, Task, TaskPhase
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks.attempts import may_run_again, may_run_twice
+from fleet_tui.core.tasks.events import AttemptGivenUp, TaskEnded, TaskResolved, TaskRetrying
 from fleet_tui.core.tasks.evidence import LateWord
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task, TaskPhase
 
 MAYBE_TWICE = "may be done twice: nobody proved that an earlier run of it did nothing"
 """What people are told of a task with ``duplicate_possible``."""

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import assert_never
 
-from fleet_tui.core.ledger.state import AttemptPhase, Task, TaskPhase
+from fleet_tui.core.tasks.model import AttemptPhase, Task, TaskPhase
 
 
 class TaskWord(StrEnum):

@@ -11,14 +11,8 @@ from typing import NamedTuple, get_args
 import msgspec
 
 from fleet_tui.core.ids import TaskId
-from fleet_tui.core.ledger.events import (
-    Event,
-    EventBase,
-    KnownEvent,
-    UnknownEvent,
-    kind_of,
-    task_of,
-)
+from fleet_tui.core.ledger.base import EventBase
+from fleet_tui.core.ledger.events import Event, KnownEvent, UnknownEvent, kind_of, task_of
 
 FIRST_VERSION = 1
 

@@ -14,9 +14,11 @@ from threading import Lock
 import msgspec
 
 from fleet_tui.core.ids import NOWHERE, Seq, TaskId, task_number
-from fleet_tui.core.ledger.events import EngineStarted, Recorded, SegmentOpened, TaskSubmitted
+from fleet_tui.core.ledger.events import EngineStarted, Recorded, SegmentOpened
 from fleet_tui.core.ledger.fold import fold
-from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState, Task
+from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
+from fleet_tui.core.tasks.events import TaskSubmitted
+from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.tasks.retell import Retelling
 from fleet_tui.journal.directory import check
 from fleet_tui.journal.errors import JournalMissing

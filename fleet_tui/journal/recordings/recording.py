@@ -19,8 +19,9 @@ import msgspec
 
 from fleet_tui.core.ids import Seq, TaskId
 from fleet_tui.core.ledger.events import Recorded, SegmentOpened
-from fleet_tui.core.ledger.state import FleetState, Task
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text.redaction import named_without_secrets, shown_names
 from fleet_tui.core.text.secret_names import names_secret
 from fleet_tui.journal.errors import BadRecording, JournalError

@@ -12,6 +12,8 @@ from itertools import count, pairwise
 import msgspec
 
 from fleet_tui.core.agents.brake import reconcile_brake
+from fleet_tui.core.agents.events import AgentIdentified, HealthChanged
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import (
     FailureKind,
     FleetSample,
@@ -22,23 +24,16 @@ from fleet_tui.core.agents.vitals import (
 from fleet_tui.core.alerting.alerts import reconcile_alerts
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq, TaskId
-from fleet_tui.core.ledger.events import (
-    AgentIdentified,
-    Event,
-    FleetLoaded,
-    HealthChanged,
-    Recorded,
-    TaskPlaced,
-    TaskSubmitted,
-)
+from fleet_tui.core.ledger.events import Event, FleetLoaded, Recorded
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.narrate import log_line
-from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState, Health
+from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.logs import Level, LogLine
 from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.status import sample_of
 from fleet_tui.core.tasks.attempts import Word, find_attempt, learn, reconcile_attempts
+from fleet_tui.core.tasks.events import TaskPlaced, TaskSubmitted
 from fleet_tui.core.tasks.evidence import Answer, Definite, Died, Finished, Started, Usage
 from fleet_tui.core.tasks.submission import payload_sha256
 from fleet_tui.core.text.ulid import new_ulid

@@ -12,8 +12,8 @@ import msgspec
 
 from fleet_tui.core.fleet import Deadlines, FleetSpec, Priority, TaskClass
 from fleet_tui.core.ids import Capability, ClientName
-from fleet_tui.core.ledger.state import TaskSpec
 from fleet_tui.core.routing.requirement import Roster, requirement_of
+from fleet_tui.core.tasks.model import TaskSpec
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.sim.demo.world import Pace
 

@@ -10,13 +10,60 @@ from typing import assert_never
 
 import msgspec
 
+from fleet_tui.core.agents.events import (
+    AgentCordoned,
+    AgentIdentified,
+    AgentTripped,
+    AgentTrusted,
+    AgentUncordoned,
+    FailoverFrozen,
+    FailoverThawed,
+    HealthChanged,
+)
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind, Limit
 from fleet_tui.core.fleet import EMPTY_FLEET, FleetSpec, Prices, TaskClass
 from fleet_tui.core.ids import AgentName, PoolName, RunId, TaskId, split_run_id
 from fleet_tui.core.ledger import events as e
-from fleet_tui.core.ledger.state import CancelCause, Health, TaskPhase, TaskSpec
 from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.tasks.events import (
+    AboutAttempt,
+    AboutTask,
+    AttemptCancelling,
+    AttemptCancelRefused,
+    AttemptCheckpointed,
+    AttemptDied,
+    AttemptEvent,
+    AttemptFinished,
+    AttemptGivenUp,
+    AttemptLate,
+    AttemptNotStarted,
+    AttemptSeen,
+    AttemptStarted,
+    AttemptStopped,
+    AttemptSuspended,
+    AttemptTold,
+    AttemptTroubled,
+    AttemptUnknown,
+    TaskBlamed,
+    TaskCancelRequested,
+    TaskDropped,
+    TaskEdited,
+    TaskEnded,
+    TaskEvent,
+    TaskExpedited,
+    TaskHeld,
+    TaskNeedsOperator,
+    TaskPending,
+    TaskPlaced,
+    TaskReleased,
+    TaskReprioritized,
+    TaskResolved,
+    TaskRetrying,
+    TaskSubmitted,
+)
 from fleet_tui.core.tasks.evidence import Answer, LateWord, Usage
+from fleet_tui.core.tasks.model import CancelCause, TaskPhase, TaskSpec
 
 TAKES_WORK = frozenset({Health.UP, Health.DEGRADED})
 LOST = frozenset({Health.UNREACHABLE, Health.DOWN})
@@ -228,9 +275,9 @@ class Book:
         """Write an event down."""
         self.at_ms = row.at_ms
         match row.event:
-            case e.AboutTask() as event:
+            case AboutTask() as event:
                 self._task(event, row.at_ms)
-            case e.AboutAttempt() as event:
+            case AboutAttempt() as event:
                 self._run(event, row.at_ms)
             case e.FleetLoaded(spec=spec):
                 self.fleet = spec
@@ -241,30 +288,30 @@ class Book:
                     self.mode = EngineMode.NORMAL
             case e.EngineModeChanged(mode=mode):
                 self.mode = mode
-            case e.HealthChanged(agent=name, health=health, failure=failure):
+            case HealthChanged(agent=name, health=health, failure=failure):
                 if name in self.agents:
                     agent = self.agents[name]
                     agent.health, agent.failure, agent.since_ms = health, failure, row.at_ms
                     agent.was_up = agent.was_up or health in TAKES_WORK
-            case e.AgentCordoned(agent=name) | e.AgentUncordoned(agent=name) as event:
+            case AgentCordoned(agent=name) | AgentUncordoned(agent=name) as event:
                 if name in self.agents:
-                    self.agents[name].cordoned = isinstance(event, e.AgentCordoned)
-            case e.AgentTripped(agent=name, until_ms=until_ms):
+                    self.agents[name].cordoned = isinstance(event, AgentCordoned)
+            case AgentTripped(agent=name, until_ms=until_ms):
                 if name in self.agents:
                     self.agents[name].trial_ms = until_ms
-            case e.AgentIdentified(agent=name, boot_id=boot_id, limits=limits):
+            case AgentIdentified(agent=name, boot_id=boot_id, limits=limits):
                 if name in self.agents:
                     agent = self.agents[name]
                     agent.limits = limits
                     if agent.trial_ms is not None and agent.boot_id not in (None, boot_id):
                         agent.trial_ms = min(agent.trial_ms, row.at_ms)  # another process
                     agent.boot_id = boot_id
-            case e.AgentTrusted(agent=name):
+            case AgentTrusted(agent=name):
                 if name in self.agents:
                     self.agents[name].trial_ms, self.agents[name].trial = None, ""
-            case e.FailoverFrozen(pool=pool):
+            case FailoverFrozen(pool=pool):
                 self.frozen.add(pool)
-            case e.FailoverThawed(pool=pool):
+            case FailoverThawed(pool=pool):
                 self.frozen.discard(pool)
                 self.thawed_ms[pool] = row.at_ms
             case _:  # the rules ask nothing that other events change
@@ -283,15 +330,15 @@ class Book:
         for name, spec in self.fleet.agents.items():
             self.agents.setdefault(name, Member()).prices = spec.prices
 
-    def _task(self, event: e.TaskEvent, at_ms: int) -> None:
-        if isinstance(event, e.TaskSubmitted):
+    def _task(self, event: TaskEvent, at_ms: int) -> None:
+        if isinstance(event, TaskSubmitted):
             self.works[event.task] = Work(
                 id=event.task, number=event.number, spec=event.spec, asked_ms=at_ms
             )
             return
         work = self.works[event.task]
         match event:
-            case e.TaskPlaced(run=run, agent=agent):
+            case TaskPlaced(run=run, agent=agent):
                 self.starts.append((at_ms // 1_000, work.is_retry))
                 if agent in self.fleet.agents:
                     self.turns[self.fleet.agents[agent].pool] = agent
@@ -299,75 +346,75 @@ class Book:
                 work.tries.append(Try(id=run, agent=agent, placed_ms=at_ms))
                 if agent in self.agents and self.agents[agent].trial_ms is not None:
                     self.agents[agent].trial = run
-            case e.TaskRetrying(not_before_ms=not_before_ms):
+            case TaskRetrying(not_before_ms=not_before_ms):
                 if not work.is_open:
                     work.asked_ms = max(at_ms, not_before_ms)
                 work.phase, work.cancelled, work.dropped = TaskPhase.WAITING, False, False
                 work.not_before_ms = not_before_ms
-            case e.TaskEnded(phase=phase):
+            case TaskEnded(phase=phase):
                 work.phase = phase
                 self.ends[phase] = self.ends.get(phase, 0) + 1
-            case e.TaskNeedsOperator():
+            case TaskNeedsOperator():
                 work.phase = TaskPhase.NEEDS_OPERATOR
-            case e.TaskResolved(verdict=verdict):
+            case TaskResolved(verdict=verdict):
                 work.verdict = verdict
                 if work.tries:
                     work.tries[-1].judged = True
                 if verdict != "ran":
                     work.asked_ms = at_ms
                 work.cancelled = work.cancelled and verdict == "ran"
-            case e.TaskCancelRequested():
+            case TaskCancelRequested():
                 work.cancelled = True
-            case e.TaskHeld() | e.TaskReleased():
-                work.held = isinstance(event, e.TaskHeld)
-            case e.TaskExpedited():
+            case TaskHeld() | TaskReleased():
+                work.held = isinstance(event, TaskHeld)
+            case TaskExpedited():
                 work.expedited = True
-            case e.TaskReprioritized(priority=priority):
+            case TaskReprioritized(priority=priority):
                 work.spec = msgspec.structs.replace(work.spec, priority=priority)
-            case e.TaskEdited(spec=spec):
+            case TaskEdited(spec=spec):
                 work.spec = spec
-            case e.TaskBlamed():
+            case TaskBlamed():
                 work.blamed = True
-            case e.TaskDropped():
+            case TaskDropped():
                 work.dropped = True
-            case e.TaskPending():
+            case TaskPending():
                 pass
             case _:
                 assert_never(event)
 
-    def _run(self, event: e.AttemptEvent, at_ms: int) -> None:
+    def _run(self, event: AttemptEvent, at_ms: int) -> None:
         _, one = self.work_of(event.run)
         match event:
-            case e.AttemptStarted() | e.AttemptSeen():
+            case AttemptStarted() | AttemptSeen():
                 one.started_ms = at_ms if one.started_ms is None else one.started_ms
                 one.lost_ms, one.is_lost = None, False
-            case e.AttemptUnknown():
+            case AttemptUnknown():
                 one.lost_ms = at_ms if one.lost_ms is None else one.lost_ms
                 one.is_lost = True
-            case e.AttemptCancelling(cause=cause):
+            case AttemptCancelling(cause=cause):
                 one.cause, one.is_lost = cause, False
-            case e.AttemptCheckpointed():
+            case AttemptCheckpointed():
                 one.marked = True
-            case e.AttemptNotStarted():
+            case AttemptNotStarted():
                 one.is_open, one.never_started = False, True
-            case e.AttemptDied():
+            case AttemptDied():
                 one.is_open, one.died = False, True
-            case e.AttemptGivenUp():
+            case AttemptGivenUp():
                 one.is_open, one.given_up = False, True
-            case e.AttemptStopped():
+            case AttemptStopped():
                 one.is_open, one.stopped = False, True
                 self._pay(one, event.usage, event.cost_microusd)
-            case e.AttemptFinished(ok=ok, failure=failure):
+            case AttemptFinished(ok=ok, failure=failure):
                 one.is_open, one.ok, one.failure = False, ok, failure
                 one.answer = event.answer
                 self._pay(one, event.usage, event.cost_microusd)
-            case e.AttemptLate():
+            case AttemptLate():
                 one.late, one.answer = True, event.answer
                 self._pay(one, event.usage, event.cost_microusd)
-            case e.AttemptTold(says=says):
+            case AttemptTold(says=says):
                 one.says = says
                 self._pay(one, event.usage, event.cost_microusd)
-            case e.AttemptCancelRefused() | e.AttemptTroubled() | e.AttemptSuspended():
+            case AttemptCancelRefused() | AttemptTroubled() | AttemptSuspended():
                 pass
             case _:
                 assert_never(event)

@@ -1,7 +1,7 @@
 """What is promised about gateways that answer every look and can do nothing."""
 
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.ledger.state import AttemptPhase
+from fleet_tui.core.tasks.model import AttemptPhase
 from fleet_tui.sim.virtual.checks import Checks
 from fleet_tui.sim.virtual.world import World
 

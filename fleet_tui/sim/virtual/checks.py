@@ -10,8 +10,9 @@ from collections.abc import Sequence
 import msgspec
 
 from fleet_tui.core.ids import HostName, PoolName
-from fleet_tui.core.ledger.events import Recorded, TaskPlaced
-from fleet_tui.core.ledger.state import TaskSpec
+from fleet_tui.core.ledger.events import Recorded
+from fleet_tui.core.tasks.events import TaskPlaced
+from fleet_tui.core.tasks.model import TaskSpec
 from fleet_tui.sim.virtual.question import verb_of
 from fleet_tui.sim.virtual.rules import Rules
 from fleet_tui.sim.virtual.scenario import USUAL_FLOOR

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.ids import RunId
-from fleet_tui.core.ledger.events import AttemptNotStarted
-from fleet_tui.core.ledger.state import Health
+from fleet_tui.core.tasks.events import AttemptNotStarted
 from fleet_tui.sim.virtual.checks import Checks
 from fleet_tui.sim.virtual.host import SimHost
 from fleet_tui.sim.virtual.world import World

@@ -5,9 +5,18 @@ they were acknowledged with, and the folded state against the clerk's book.
 """
 
 from fleet_tui.core.ids import RunId
-from fleet_tui.core.ledger import events as e
-from fleet_tui.core.ledger.state import Attempt, Task, TaskPhase
+from fleet_tui.core.tasks.events import (
+    AboutTask,
+    TaskCancelRequested,
+    TaskExpedited,
+    TaskHeld,
+    TaskPlaced,
+    TaskReleased,
+    TaskReprioritized,
+    TaskResolved,
+)
 from fleet_tui.core.tasks.evidence import Answer
+from fleet_tui.core.tasks.model import Attempt, Task, TaskPhase
 from fleet_tui.sim.virtual.books import Book, Try, Work
 from fleet_tui.sim.virtual.checks import Checks
 from fleet_tui.sim.virtual.scenario import INPUT_MICROUSD, OUTPUT_MICROUSD
@@ -17,15 +26,15 @@ from fleet_tui.sim.virtual.world import World
 HEARD_S = 150.0
 """In a world at peace the end of a run is in the ledger within this time, whoever gave it up."""
 
-_DONE_BY: dict[str, type[e.AboutTask]] = {
-    "cancel": e.TaskCancelRequested,
-    "hold": e.TaskHeld,
-    "release": e.TaskReleased,
-    "expedite": e.TaskExpedited,
-    "priority": e.TaskReprioritized,
-    "verdict-ran": e.TaskResolved,
-    "verdict-did-not-run": e.TaskResolved,
-    "verdict-run-again": e.TaskResolved,
+_DONE_BY: dict[str, type[AboutTask]] = {
+    "cancel": TaskCancelRequested,
+    "hold": TaskHeld,
+    "release": TaskReleased,
+    "expedite": TaskExpedited,
+    "priority": TaskReprioritized,
+    "verdict-ran": TaskResolved,
+    "verdict-did-not-run": TaskResolved,
+    "verdict-run-again": TaskResolved,
 }
 """What stands in the ledger once such a command was acknowledged."""
 
@@ -50,7 +59,7 @@ def _done(world: World, checks: Checks, call: Call) -> None:
         checks.broken("acknowledged-is-kept", text, call.acked_s)
         return
     event = found[-1].event
-    if not isinstance(event, e.TaskResolved) or event.reason != call.reason:
+    if not isinstance(event, TaskResolved) or event.reason != call.reason:
         return
     if f"verdict-{event.verdict}" != call.verb:
         text = f"{call.verb} of {call.task} became {event.verdict}"
@@ -58,7 +67,7 @@ def _done(world: World, checks: Checks, call: Call) -> None:
     newest = [
         r.event.run
         for r in world.store.rows[: found[-1].seq]
-        if isinstance(r.event, e.TaskPlaced) and r.event.task == call.task
+        if isinstance(r.event, TaskPlaced) and r.event.task == call.task
     ]
     if (newest[-1] if newest else None) != call.run:
         text = f"a verdict about {call.run} was taken when the newest was {newest[-1:]}"

@@ -8,8 +8,9 @@ from msgspec.structs import replace
 from fleet_tui.core.ids import TaskId
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.refusals import RefusalCode
-from fleet_tui.core.ledger.state import FleetState, Task
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks.dead_letters import group
+from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.sim.virtual.people import People
 from fleet_tui.sim.virtual.scenario import Job, LetterCare

@@ -10,7 +10,8 @@ import msgspec
 
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.fold import fold
-from fleet_tui.core.ledger.state import EMPTY_STATE, TaskPhase
+from fleet_tui.core.ledger.state import EMPTY_STATE
+from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.sim.virtual.checks import Checks, Violation
 from fleet_tui.sim.virtual.draw import draw
 from fleet_tui.sim.virtual.faults import Trouble

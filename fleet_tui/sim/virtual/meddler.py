@@ -9,12 +9,23 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
+from fleet_tui.core.agents.events import HealthChanged
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import AgentName, RunId, TaskId, split_run_id
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger import events as e
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.tasks.events import (
+    AttemptCancelling,
+    AttemptGivenUp,
+    AttemptUnknown,
+    TaskEnded,
+    TaskNeedsOperator,
+    TaskPlaced,
+    TaskRetrying,
+    TaskSubmitted,
+)
 from fleet_tui.sim.virtual.checks import Checks
 from fleet_tui.sim.virtual.people import People
 from fleet_tui.sim.virtual.scenario import Meddling
@@ -54,19 +65,19 @@ class Meddler:
         how = self._how
         for row in rows:
             match row.event:
-                case e.TaskPlaced(task=task, run=run, agent=agent):
+                case TaskPlaced(task=task, run=run, agent=agent):
                     self._perhaps(how.placed, partial(self._placed, task, run, agent))
-                case e.AttemptUnknown(run=run):
+                case AttemptUnknown(run=run):
                     self._perhaps(how.unknown, partial(self._unknown, run))
-                case e.AttemptGivenUp(run=run):
+                case AttemptGivenUp(run=run):
                     self._perhaps(max(how.unknown, OFTEN), partial(self._given_up, run))
-                case e.AttemptCancelling(run=run, cause=cause) if cause != "operator":
+                case AttemptCancelling(run=run, cause=cause) if cause != "operator":
                     self._perhaps(max(how.unknown, OFTEN), partial(self._stopping, run))
-                case e.TaskSubmitted(task=task) | e.TaskRetrying(task=task):
+                case TaskSubmitted(task=task) | TaskRetrying(task=task):
                     self._perhaps(how.waiting, partial(self._waiting, task))
-                case e.TaskEnded(task=task) | e.TaskNeedsOperator(task=task):
+                case TaskEnded(task=task) | TaskNeedsOperator(task=task):
                     self._perhaps(how.ended, partial(self._ended, task))
-                case e.HealthChanged(agent=agent, health=health) if health.is_lost:
+                case HealthChanged(agent=agent, health=health) if health.is_lost:
                     self._perhaps(how.placed, partial(self._cordon, agent))
                 case e.EngineStarted():
                     self._perhaps(how.started, self._freeze)

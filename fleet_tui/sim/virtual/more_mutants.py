@@ -3,9 +3,9 @@
 from typing import Any
 
 from fleet_tui.core.agents import fold as fold_agent
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.backoff import Backoff
 from fleet_tui.core.ledger import fold
-from fleet_tui.core.ledger.state import Health
 from fleet_tui.core.routing import lineup, waiting
 from fleet_tui.core.tasks import (
     attempts,

@@ -14,24 +14,24 @@ from msgspec.structs import replace
 
 from fleet_tui.core import step as steps
 from fleet_tui.core.agents import outcomes
+from fleet_tui.core.agents.model import AgentState
 from fleet_tui.core.ids import split_run_id
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger import decide, fold
-from fleet_tui.core.ledger.events import (
+from fleet_tui.core.ledger.events import Event, Recorded
+from fleet_tui.core.routing import lineup, requirement, schedule, waiting
+from fleet_tui.core.tasks import attempts, dead_letters, queueing, submission
+from fleet_tui.core.tasks.events import (
     AttemptFinished,
     AttemptLate,
     AttemptNotStarted,
-    Event,
-    Recorded,
     TaskCancelRequested,
     TaskEdited,
     TaskEnded,
     TaskRetrying,
 )
-from fleet_tui.core.ledger.state import AgentState, AttemptPhase, TaskPhase
-from fleet_tui.core.routing import lineup, requirement, schedule, waiting
-from fleet_tui.core.tasks import attempts, dead_letters, queueing, submission
 from fleet_tui.core.tasks.evidence import Definite, Died, Finished, LostReason, NotStarted, Unknown
+from fleet_tui.core.tasks.model import AttemptPhase, TaskPhase
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine import dispatch, engine
 from fleet_tui.engine.inbox import CommandAsked

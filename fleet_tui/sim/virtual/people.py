@@ -8,8 +8,8 @@ from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import TaskId
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.refusals import RefusalCode
-from fleet_tui.core.ledger.state import AttemptPhase, Task, TaskPhase
 from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.tasks.model import AttemptPhase, Task, TaskPhase
 from fleet_tui.core.text.ulid import ENTROPY_BYTES, new_ulid
 from fleet_tui.sim.virtual.scenario import Job
 from fleet_tui.sim.virtual.truth import Call, sha256

@@ -9,13 +9,34 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
+from fleet_tui.core.agents.events import FailoverFrozen
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import FleetSpec, OpenClawAgent, TaskClass
 from fleet_tui.core.ids import AgentName, RunId
 from fleet_tui.core.ledger import events as e
-from fleet_tui.core.ledger.state import CancelCause, Health, TaskPhase
 from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.tasks.events import (
+    AttemptCancelling,
+    AttemptDied,
+    AttemptFinished,
+    AttemptGivenUp,
+    AttemptLate,
+    AttemptNotStarted,
+    AttemptSeen,
+    AttemptStarted,
+    AttemptStopped,
+    AttemptTold,
+    AttemptUnknown,
+    TaskEnded,
+    TaskNeedsOperator,
+    TaskPlaced,
+    TaskResolved,
+    TaskRetrying,
+    TaskSubmitted,
+)
 from fleet_tui.core.tasks.evidence import LateWord, Usage
+from fleet_tui.core.tasks.model import CancelCause, TaskPhase
 from fleet_tui.sim.virtual.books import LOST, MINUTE_S, TAKES_WORK, Book, Try, Work
 from fleet_tui.sim.virtual.overdue import LISTENS_MS, Overdue
 from fleet_tui.sim.virtual.turns import boundary, wrong_turn
@@ -60,34 +81,34 @@ class Rules:
 
     def _look(self, event: e.Event, at_ms: int) -> None:
         match event:
-            case e.TaskSubmitted():
+            case TaskSubmitted():
                 self._submitted(event)
-            case e.TaskPlaced():
+            case TaskPlaced():
                 self._placed(event, at_ms)
-            case e.TaskRetrying():
+            case TaskRetrying():
                 self._retrying(event, at_ms)
-            case e.TaskEnded():
+            case TaskEnded():
                 self._ended(event, at_ms)
-            case e.TaskNeedsOperator():
+            case TaskNeedsOperator():
                 self._asks(event)
-            case e.TaskResolved():
+            case TaskResolved():
                 self._resolved(event)
-            case e.AttemptCancelling():
+            case AttemptCancelling():
                 self._cancelling(event, at_ms)
-            case e.AttemptGivenUp():
+            case AttemptGivenUp():
                 self._given_up(event, at_ms)
-            case e.FailoverFrozen():
+            case FailoverFrozen():
                 self._frozen(event, at_ms)
-            case e.AttemptLate() | e.AttemptTold():
+            case AttemptLate() | AttemptTold():
                 self._late(event)
             case (
-                e.AttemptStarted()
-                | e.AttemptSeen()
-                | e.AttemptUnknown()
-                | e.AttemptNotStarted()
-                | e.AttemptFinished()
-                | e.AttemptDied()
-                | e.AttemptStopped()
+                AttemptStarted()
+                | AttemptSeen()
+                | AttemptUnknown()
+                | AttemptNotStarted()
+                | AttemptFinished()
+                | AttemptDied()
+                | AttemptStopped()
             ):
                 self._fact(event)
             case _:  # events that promise nothing
@@ -95,7 +116,7 @@ class Rules:
 
     # Taking work in, and giving it out
 
-    def _submitted(self, event: e.TaskSubmitted) -> None:
+    def _submitted(self, event: TaskSubmitted) -> None:
         limits, spec = self.book.fleet.limits, event.spec
         others = [work.spec for work in self.book.works.values() if work.is_open]
         lane = sum(other.priority is spec.priority for other in others)
@@ -108,7 +129,7 @@ class Rules:
         if client is not None and share >= client:
             self._broken("limits", f"{event.task} is one too many of {spec.client}")
 
-    def _placed(self, event: e.TaskPlaced, at_ms: int) -> None:
+    def _placed(self, event: TaskPlaced, at_ms: int) -> None:
         book, run = self.book, event.run
         work, fleet = book.works[event.task], book.fleet
         if book.mode is not EngineMode.NORMAL:
@@ -170,7 +191,7 @@ class Rules:
 
     # What becomes of tasks
 
-    def _retrying(self, event: e.TaskRetrying, at_ms: int) -> None:
+    def _retrying(self, event: TaskRetrying, at_ms: int) -> None:
         work = self.book.works[event.task]
         verdict, work.verdict = work.verdict, ""
         wait_ms = event.not_before_ms - at_ms
@@ -199,7 +220,7 @@ class Rules:
         if wait_ms > due_ms or (wait_ms < due_ms and not self._clock_held):
             self._broken("waits", f"{work.id} waits {wait_ms} ms instead of {due_ms} ms")
 
-    def _requeued(self, work: Work, event: e.TaskRetrying) -> None:
+    def _requeued(self, work: Work, event: TaskRetrying) -> None:
         if work.is_in_doubt or work.phase is TaskPhase.SUCCEEDED:
             self._broken("operators-decide", f"{work.id} is requeued, and it may have been done")
         last = work.tries[-1] if work.tries else None
@@ -207,7 +228,7 @@ class Rules:
         if goes_on != event.duplicate_possible:
             self._broken("duplicates-are-told", f"{work.id} is requeued, and its last run goes on")
 
-    def _ended(self, event: e.TaskEnded, at_ms: int) -> None:
+    def _ended(self, event: TaskEnded, at_ms: int) -> None:
         work = self.book.works[event.task]
         verdict, work.verdict = work.verdict, ""
         if (verdict == "ran") != (event.phase is TaskPhase.SUCCEEDED) and verdict:
@@ -255,7 +276,7 @@ class Rules:
         if self._may_try(work) and len(work.started) < policy.max_attempts:
             self._broken("classes", f"{work.id} failed and has tries left")
 
-    def _asks(self, event: e.TaskNeedsOperator) -> None:
+    def _asks(self, event: TaskNeedsOperator) -> None:
         work = self.book.works[event.task]
         last = work.tries[-1]
         if work.cancelled:
@@ -269,7 +290,7 @@ class Rules:
         if last.is_open or last.ok is not None or needless:
             self._broken("no-needless-questions", f"{work.id} asks a person needlessly")
 
-    def _resolved(self, event: e.TaskResolved) -> None:
+    def _resolved(self, event: TaskResolved) -> None:
         work = self.book.works[event.task]
         self._judged.append(work)
         last = work.tries[-1] if work.tries else None
@@ -277,7 +298,7 @@ class Rules:
         if not (work.asks or unknown or work.is_in_doubt):
             self._broken("verdicts-are-obeyed", f"{work.id} was judged and nobody was in doubt")
 
-    def _frozen(self, event: e.FailoverFrozen, at_ms: int) -> None:
+    def _frozen(self, event: FailoverFrozen, at_ms: int) -> None:
         """Only agents that worked once can be lost, and only many at once are a reason."""
         names = [a.name for a in self.book.fleet.agents.values() if a.pool == event.pool]
         known = [m for n in names if (m := self.book.agents.get(n)) is not None and m.was_up]
@@ -288,7 +309,7 @@ class Rules:
 
     # What becomes of runs
 
-    def _cancelling(self, event: e.AttemptCancelling, at_ms: int) -> None:
+    def _cancelling(self, event: AttemptCancelling, at_ms: int) -> None:
         work, one = self.book.work_of(event.run)
         limits = work.spec.deadlines or self.book.fleet.deadlines
         since_ms = one.started_ms if one.started_ms is not None else one.placed_ms
@@ -319,7 +340,7 @@ class Rules:
             case _:
                 assert_never(event.cause)
 
-    def _given_up(self, event: e.AttemptGivenUp, at_ms: int) -> None:
+    def _given_up(self, event: AttemptGivenUp, at_ms: int) -> None:
         book, (work, one) = self.book, self.book.work_of(event.run)
         if not one.is_open or not one.is_lost:
             self._broken("evidence-agrees", f"{event.run} is given up and was not lost")
@@ -342,9 +363,9 @@ class Rules:
         if patience is None or silent_ms < patience or listened_ms < min(patience, LISTENS_MS):
             self._broken("deadlines", f"{event.run} is given up {silent_ms} ms after it was lost")
 
-    def _late(self, event: e.AttemptLate | e.AttemptTold) -> None:
+    def _late(self, event: AttemptLate | AttemptTold) -> None:
         _, one = self.book.work_of(event.run)
-        result = isinstance(event, e.AttemptLate)
+        result = isinstance(event, AttemptLate)
         may = one.given_up or (one.died and result)
         if not may or one.late:
             self._broken("evidence-agrees", f"{event.run} is told about after it was over")
@@ -352,34 +373,34 @@ class Rules:
 
     def _fact(
         self,
-        event: e.AttemptStarted
-        | e.AttemptSeen
-        | e.AttemptUnknown
-        | e.AttemptNotStarted
-        | e.AttemptFinished
-        | e.AttemptDied
-        | e.AttemptStopped,
+        event: AttemptStarted
+        | AttemptSeen
+        | AttemptUnknown
+        | AttemptNotStarted
+        | AttemptFinished
+        | AttemptDied
+        | AttemptStopped,
     ) -> None:
         _, one = self.book.work_of(event.run)
         if not one.is_open:
             self._broken("evidence-agrees", f"{event.run} has news after it was over")
         match event:
-            case e.AttemptNotStarted() if one.started_ms is not None:
+            case AttemptNotStarted() if one.started_ms is not None:
                 self._broken("evidence-agrees", f"{event.run} never started, after its start")
-            case e.AttemptUnknown() if one.is_lost:
+            case AttemptUnknown() if one.is_lost:
                 self._broken("evidence-agrees", f"{event.run} is lost twice")
-            case e.AttemptStopped():
+            case AttemptStopped():
                 if one.cause is None:
                     self._broken("evidence-agrees", f"{event.run} was stopped, and nobody asked")
                 self._check_price(one, event.usage, event.cost_microusd)
-            case e.AttemptFinished():
+            case AttemptFinished():
                 self._check_price(one, event.usage, event.cost_microusd)
             case (
-                e.AttemptStarted()
-                | e.AttemptSeen()
-                | e.AttemptUnknown()
-                | e.AttemptNotStarted()
-                | e.AttemptDied()
+                AttemptStarted()
+                | AttemptSeen()
+                | AttemptUnknown()
+                | AttemptNotStarted()
+                | AttemptDied()
             ):
                 pass
             case _:

@@ -33,7 +33,7 @@ from fleet_tui.core.ids import (
     PoolName,
     Region,
 )
-from fleet_tui.core.ledger.state import TaskSpec
+from fleet_tui.core.tasks.model import TaskSpec
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.sim.gateway.releases import Release
 

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from fleet_tui.core.fleet import FleetSpec, Priority, TaskClass
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.ledger.events import (
+from fleet_tui.core.ledger.events import FleetLoaded, Recorded
+from fleet_tui.core.tasks.events import (
     AttemptCancelling,
     AttemptCheckpointed,
     AttemptDied,
@@ -22,8 +23,6 @@ from fleet_tui.core.ledger.events import (
     AttemptStopped,
     AttemptTold,
     AttemptUnknown,
-    FleetLoaded,
-    Recorded,
     TaskCancelRequested,
     TaskDropped,
     TaskEdited,
@@ -38,8 +37,8 @@ from fleet_tui.core.ledger.events import (
     TaskRetrying,
     TaskSubmitted,
 )
-from fleet_tui.core.ledger.state import TaskPhase, TaskSpec
 from fleet_tui.core.tasks.evidence import Blame, LateWord
+from fleet_tui.core.tasks.model import TaskPhase, TaskSpec
 
 REQUEUED_BY = "requeued by operator: "
 """What stands in the ledger before the reason that an operator gave."""

@@ -1,8 +1,8 @@
 """Who may do a task, and whose turn it is."""
 
 from fleet_tui.core.fleet import AgentSpec, FleetSpec, OpenClawAgent, Strategy
-from fleet_tui.core.ledger import events as e
-from fleet_tui.core.ledger.state import TaskSpec
+from fleet_tui.core.tasks.events import TaskPlaced
+from fleet_tui.core.tasks.model import TaskSpec
 from fleet_tui.sim.virtual.books import TAKES_WORK, Book, Work
 
 
@@ -25,7 +25,7 @@ def boundary(fleet: FleetSpec, agent: AgentSpec, task: TaskSpec) -> str:
     return ""
 
 
-def wrong_turn(book: Book, event: e.TaskPlaced) -> str:
+def wrong_turn(book: Book, event: TaskPlaced) -> str:
     """Whose turn it was instead, in a pool whose agents take turns; empty where it was right. Not
     asked about a task that was tried on one of them before: it goes elsewhere first."""
     fleet, work = book.fleet, book.works[event.task]

@@ -7,19 +7,19 @@ from msgspec.structs import replace
 
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import AgentName, RunId, TaskId
-from fleet_tui.core.ledger.events import (
+from fleet_tui.core.ledger.events import Event, Recorded
+from fleet_tui.core.ledger.fold import fold
+from fleet_tui.core.ledger.state import EMPTY_STATE
+from fleet_tui.core.tasks.events import (
     AttemptCancelling,
     AttemptDied,
     AttemptFinished,
     AttemptNotStarted,
     AttemptStopped,
     AttemptTold,
-    Event,
-    Recorded,
 )
-from fleet_tui.core.ledger.fold import fold
-from fleet_tui.core.ledger.state import EMPTY_STATE, CancelCause, Task, TaskPhase
 from fleet_tui.core.tasks.evidence import LateWord
+from fleet_tui.core.tasks.model import CancelCause, Task, TaskPhase
 from fleet_tui.journal.ledger.codec import decode, encode
 from fleet_tui.sim.virtual.breakers import breakers
 from fleet_tui.sim.virtual.checks import Checks

@@ -24,15 +24,17 @@ from fleet_tui.console.text.glyphs import Sign
 from fleet_tui.console.text.looks import agent_look, attempt_look, level_tone
 from fleet_tui.console.text.story import story_line
 from fleet_tui.core.agents.fold import AgentEvent
+from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.troubles import cure_of
 from fleet_tui.core.agents.vitals import Look, ProbeFailure, VitalsReading
 from fleet_tui.core.agents.words import health_word
 from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec, LocalAgent, OpenClawAgent
 from fleet_tui.core.ids import AgentName, HostName
 from fleet_tui.core.ledger.events import Event, Recorded
-from fleet_tui.core.ledger.state import AgentState, Attempt, FleetState, Health, Task
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.logs import Level, LogLine
 from fleet_tui.core.reason_words import failure_words
+from fleet_tui.core.tasks.model import Attempt, Task
 from fleet_tui.core.tasks.open_run import notes
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_text

@@ -15,10 +15,10 @@ from fleet_tui.console.views.agents.detail import (
     health_changes,
 )
 from fleet_tui.console.views.detail_pane import DetailScreen
+from fleet_tui.core.agents.model import AgentState
 from fleet_tui.core.agents.vitals import Look
 from fleet_tui.core.ids import AgentName, Seq
 from fleet_tui.core.ledger.events import Recorded
-from fleet_tui.core.ledger.state import AgentState
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.feed.feed import LogQuery, View
 

@@ -8,8 +8,8 @@ from fleet_tui.console.text import rows
 from fleet_tui.console.text.cells import Align, Cell, Tone
 from fleet_tui.console.views.table import TablePane
 from fleet_tui.console.widgets.fleet_table import Column, Row
+from fleet_tui.core.alerting.model import Alert, Severity
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.ledger.state import Alert, Severity
 from fleet_tui.core.text import words
 from fleet_tui.core.text.filters import Value
 from fleet_tui.feed.feed import View

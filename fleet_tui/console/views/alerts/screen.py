@@ -12,8 +12,8 @@ from fleet_tui.console.text import rows
 from fleet_tui.console.text.cells import Cell, Tone
 from fleet_tui.console.views.alerts.pane import AllAlertsPane
 from fleet_tui.console.widgets.fleet_table import FleetTable
+from fleet_tui.core.alerting.model import Alert
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.ledger.state import Alert
 from fleet_tui.feed.feed import View
 
 MAX_OVER = 50

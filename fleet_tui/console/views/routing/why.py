@@ -20,9 +20,10 @@ from fleet_tui.console.text.document import (
     short,
 )
 from fleet_tui.core.fleet import FleetSpec
-from fleet_tui.core.ledger.state import DecisionRecord, Hold, Task, TaskSpec
 from fleet_tui.core.reason_words import pending_words
 from fleet_tui.core.routing.decision import Candidate, Decision, Pending, Rejection, Rule
+from fleet_tui.core.routing.record import DecisionRecord
+from fleet_tui.core.tasks.model import Hold, Task, TaskSpec
 from fleet_tui.core.text import words
 
 # Rules whose ``wanted`` says it all have no word of their own.

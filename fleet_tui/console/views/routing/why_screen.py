@@ -8,7 +8,8 @@ from fleet_tui.console.views.routing.why import needs_line, record_sections
 from fleet_tui.console.views.tasks.detail import head_line, why_of
 from fleet_tui.console.views.tasks.recalled import RecalledTask
 from fleet_tui.console.views.tasks.screen import missing
-from fleet_tui.core.ledger.state import DecisionRecord, Task
+from fleet_tui.core.routing.record import DecisionRecord
+from fleet_tui.core.tasks.model import Task
 from fleet_tui.feed.feed import View
 
 

@@ -11,7 +11,7 @@ from fleet_tui.console.views.submit.screen import SubmitScreen
 from fleet_tui.console.views.submit.typed import Typed, typed_of
 from fleet_tui.core.ids import TaskId
 from fleet_tui.core.ledger.commands import Accepted, Edit
-from fleet_tui.core.ledger.state import Task, TaskSpec
+from fleet_tui.core.tasks.model import Task, TaskSpec
 
 
 class EditScreen(SubmitScreen):

@@ -23,9 +23,10 @@ from fleet_tui.console.views.tasks.evidence import evidence, limits
 from fleet_tui.core.agents.troubles import waits_for
 from fleet_tui.core.fleet import FleetSpec, TaskClass
 from fleet_tui.core.ledger.events import Recorded
-from fleet_tui.core.ledger.state import Attempt, AttemptPhase, FleetState, Task, TaskPhase
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.reason_words import lost_words
 from fleet_tui.core.routing.decision import Decision
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task, TaskPhase
 from fleet_tui.core.tasks.open_run import notes
 from fleet_tui.core.tasks.quoting import reason_of
 from fleet_tui.core.tasks.verdicts import MAYBE_TWICE, may_be_judged

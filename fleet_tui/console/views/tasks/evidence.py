@@ -20,8 +20,8 @@ from fleet_tui.console.text.document import (
 )
 from fleet_tui.console.text.looks import attempt_cell
 from fleet_tui.core.fleet import FleetSpec, TaskClass
-from fleet_tui.core.ledger.state import Attempt, AttemptPhase, Task
 from fleet_tui.core.reason_words import lost_words
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task
 from fleet_tui.core.tasks.quoting import is_quote, reason_of
 from fleet_tui.core.text import words
 

@@ -10,7 +10,8 @@ from operator import attrgetter
 
 from fleet_tui.console.terminal.slices import Key
 from fleet_tui.core.fleet import Priority
-from fleet_tui.core.ledger.state import FleetState, Task
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.tasks.words import task_word
 
 _PRIORITIES = len(Priority)

@@ -5,7 +5,8 @@ and again only where a review goes to another moment.
 """
 
 from fleet_tui.console.host import Stage
-from fleet_tui.core.ledger.state import DecisionRecord, Task
+from fleet_tui.core.routing.record import DecisionRecord
+from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.tasks.retell import Retelling
 from fleet_tui.feed.feed import Mode, View
 

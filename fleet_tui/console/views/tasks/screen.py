@@ -10,7 +10,7 @@ from fleet_tui.console.views.detail_pane import DetailScreen
 from fleet_tui.console.views.tasks.detail import task_sections
 from fleet_tui.console.views.tasks.recalled import RecalledTask
 from fleet_tui.core.ledger.events import Recorded
-from fleet_tui.core.ledger.state import Task
+from fleet_tui.core.tasks.model import Task
 from fleet_tui.feed.feed import Mode, View
 
 

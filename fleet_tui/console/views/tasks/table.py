@@ -19,9 +19,10 @@ from fleet_tui.console.views.table import TablePane
 from fleet_tui.console.views.tasks.detail import span_ms
 from fleet_tui.console.views.tasks.order import most_urgent, urgency
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable
-from fleet_tui.core.ledger.state import EMPTY_STATE, Task, TaskPhase
+from fleet_tui.core.ledger.state import EMPTY_STATE
 from fleet_tui.core.reason_words import lost_words
 from fleet_tui.core.tasks.filter import TASK_KEYS, task_text, task_value
+from fleet_tui.core.tasks.model import Task, TaskPhase
 from fleet_tui.core.tasks.open_run import notes
 from fleet_tui.core.tasks.words import TaskWord, task_word
 from fleet_tui.core.text import words

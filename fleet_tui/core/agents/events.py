@@ -1,0 +1,82 @@
+"""What the ledger says about agents."""
+
+from fleet_tui.core.agents.breaker import SETTLED_MS
+from fleet_tui.core.agents.model import Health
+from fleet_tui.core.agents.vitals import FailureKind, Limit
+from fleet_tui.core.ids import AgentName, PoolName, TaskId
+from fleet_tui.core.ledger.base import EventBase
+from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
+
+
+class HealthChanged(EventBase, frozen=True, kw_only=True, tag="agent.health"):
+    """An agent's looks add up to something new."""
+
+    agent: AgentName
+    health: Health
+    was: Health
+    reason: str
+    failure: FailureKind | None = None
+    detail: Untrusted = NOTHING_SAID
+    quarantine_until_ms: int | None = None
+
+
+class AgentIdentified(EventBase, frozen=True, kw_only=True, tag="agent.identified"):
+    """An agent told its version or process, for the first time or anew."""
+
+    agent: AgentName
+    version: str | None
+    boot_id: str | None
+    limits: tuple[Limit, ...] = ()
+    """What its release cannot do."""
+
+
+class AgentCordoned(EventBase, frozen=True, kw_only=True, tag="agent.cordoned"):
+    """Kept out of routing."""
+
+    agent: AgentName
+    by: str
+    reason: str = ""
+
+
+class AgentUncordoned(EventBase, frozen=True, kw_only=True, tag="agent.uncordoned"):
+    """Back in routing."""
+
+    agent: AgentName
+    by: str
+
+
+class AgentTripped(EventBase, frozen=True, kw_only=True, tag="agent.tripped"):
+    """An agent gets no work because what it got failed: for the first time, or a trial of it ended
+    without success."""
+
+    agent: AgentName
+    reason: str
+    detail: Untrusted = NOTHING_SAID
+    until_ms: int
+    """No trial before this instant."""
+    opens: int = 1
+    harmless: bool = False
+    tasks: tuple[TaskId, ...] = ()
+    """Those that failed now."""
+    settled_ms: int = SETTLED_MS
+    """How long a trial has to go on to count as one that does not fail."""
+
+
+class AgentTrusted(EventBase, frozen=True, kw_only=True, tag="agent.trusted"):
+    """An agent gets work again: a trial went well, or the tasks were to blame."""
+
+    agent: AgentName
+    reason: str
+
+
+class FailoverFrozen(EventBase, frozen=True, kw_only=True, tag="failover.frozen"):
+    """Too many agents of a pool were lost at once to believe it."""
+
+    pool: PoolName
+    reason: str
+
+
+class FailoverThawed(EventBase, frozen=True, kw_only=True, tag="failover.thawed"):
+    """Failover of the pool works again."""
+
+    pool: PoolName

@@ -1,0 +1,113 @@
+"""An agent in the ledger: what its looks add up to, and what it runs."""
+
+from enum import StrEnum
+
+import msgspec
+
+from fleet_tui.core.agents.breaker import Breaker, Strike
+from fleet_tui.core.agents.vitals import FailureKind, Limit
+from fleet_tui.core.fleet import (
+    Prices,
+)
+from fleet_tui.core.ids import (
+    AgentName,
+    RunId,
+)
+from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
+
+
+class Health(StrEnum):
+    """What an agent's looks add up to. Freshness is another question and never mixed in."""
+
+    JOINING = "joining"
+    UP = "up"
+    DEGRADED = "degraded"
+    SUSPECT = "suspect"
+    """One miss, or an open breaker: no new work until it answers again, or did one task well."""
+    STARTING = "starting"
+    DRAINING = "draining"
+    """The agent itself says it takes no new work."""
+    UNREACHABLE = "unreachable"
+    """Its host cannot be reached from here. That is not proof that it is down."""
+    DOWN = "down"
+    """Its host answers and says that the agent does not."""
+    QUARANTINED = "quarantined"
+    """Flapping: kept out of routing for a while."""
+    RETIRED = "retired"
+    """No longer in the fleet file."""
+
+    @property
+    def takes_work(self) -> bool:
+        """Whether routing may choose an agent in this state."""
+        return self in (Health.UP, Health.DEGRADED)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the agent counts as failed."""
+        return self in (Health.UNREACHABLE, Health.DOWN, Health.QUARANTINED)
+
+
+class Cordon(msgspec.Struct, frozen=True, kw_only=True):
+    """Kept out of routing by an operator."""
+
+    by: str
+    reason: str
+    since_ms: int
+
+
+class AgentState(msgspec.Struct, frozen=True, kw_only=True):
+    """One agent in the ledger."""
+
+    name: AgentName
+    health: Health = Health.JOINING
+    since_ms: int = 0
+    reason: str = ""
+    failure: FailureKind | None = None
+    detail: Untrusted = NOTHING_SAID
+    version: str | None = None
+    boot_id: str | None = None
+    limits: tuple[Limit, ...] = ()
+    """What its release cannot do."""
+    cordon: Cordon | None = None
+    quarantine_until_ms: int | None = None
+    prices: Prices = Prices()
+    """Of a retired agent: what it cost when the fleet file last named it, for runs that end
+    later."""
+    runs: frozenset[RunId] = frozenset()
+    """Open attempts: what its slots hold."""
+    succeeded: int = 0
+    failed: int = 0
+    """Runs that ended badly or that it refused."""
+    cost_microusd: int = 0
+    tokens: int = 0
+    strikes: tuple[Strike, ...] = ()
+    """Since it last did a task well, the newest MAX_STRIKES."""
+    was_up: bool = False
+    """Whether it ever answered well. One that never did cannot be lost."""
+    did_well_at_ms: int | None = None
+    """When it last did a task well; None for never, or where that was not kept."""
+    breaker: Breaker | None = None
+    """Open while what it gets fails."""
+
+    @property
+    def was_ever_up(self) -> bool:
+        """Whether it is known to have worked. What it says of itself is no sign of that: an agent
+        that is lost from the first says it with its first answer, and is up some looks later."""
+        return self.was_up or self.succeeded > 0
+
+    def may_be_tried(self, now_ms: int) -> bool:
+        """Whether a task may be let through to it on trial, slots aside."""
+        breaker = self.breaker
+        return (
+            breaker is not None
+            and breaker.trial is None
+            and now_ms >= breaker.until_ms
+            and self.health is Health.SUSPECT
+            and self.failure is None
+            and self.cordon is None
+        )
+
+    @property
+    def in_service(self) -> bool:
+        """Whether routing may choose it now, slots aside."""
+        return self.health.takes_work and self.cordon is None

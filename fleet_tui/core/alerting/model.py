@@ -1,0 +1,38 @@
+"""An alert in the ledger."""
+
+from enum import StrEnum
+
+import msgspec
+
+from fleet_tui.core.ids import (
+    AlertId,
+)
+from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
+
+
+class Severity(StrEnum):
+    """How loud an alert is, the loudest first."""
+
+    CRIT = "crit"
+    WARN = "warn"
+    INFO = "info"
+
+    @property
+    def order(self) -> int:
+        """Where it stands in a list."""
+        return list(Severity).index(self)
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """A condition that wants an operator's eyes."""
+
+    id: AlertId
+    severity: Severity
+    subject: str
+    """The agent, pool or task it is about, as shown."""
+    text: str
+    """Our own words; never remote text."""
+    detail: Untrusted = NOTHING_SAID
+    raised_at_ms: int = 0
+    resolved_at_ms: int | None = None
+    acked_by: str | None = None

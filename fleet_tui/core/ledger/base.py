@@ -1,0 +1,12 @@
+"""What every event is."""
+
+import msgspec
+
+
+class EventBase(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="kind"):
+    """What every event is: a frozen value with a stable kind.
+
+    Values made of values cannot refer back to themselves, so the collector of cycles need not know
+    them (``gc=False``, as with the parts that are stored in numbers): it would walk all of them
+    again and again while a ledger is read.
+    """

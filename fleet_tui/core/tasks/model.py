@@ -1,0 +1,290 @@
+"""A task in the ledger: what was asked for, and every attempt at it."""
+
+from enum import StrEnum
+
+import msgspec
+
+from fleet_tui.core.agents.vitals import ModelTrouble
+from fleet_tui.core.fleet import (
+    Deadlines,
+    Priority,
+    TaskClass,
+)
+from fleet_tui.core.ids import (
+    AgentName,
+    Capability,
+    ClientName,
+    Epoch,
+    PoolName,
+    Region,
+    RunId,
+    TaskId,
+    task_label,
+)
+from fleet_tui.core.reason_words import failed_words
+from fleet_tui.core.routing.decision import Decision, Pending
+from fleet_tui.core.tasks.evidence import Answer, Blame, Checkpoint, LateWord, LostReason, Usage
+from fleet_tui.core.text.redaction import without_secrets
+from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
+
+MAX_SHOWN_CHARS = 2_000
+"""Of a payload, wherever it stands in a line."""
+
+
+class AttemptPhase(StrEnum):
+    """Where an attempt stands. The first four are open."""
+
+    PLANNED = "planned"
+    RUNNING = "running"
+    UNKNOWN = "unknown"
+    CANCELLING = "cancelling"
+    NOT_STARTED = "not-started"
+    """Refused before it began."""
+    FENCED = "fenced"
+    """Never started, and a tombstone on its host keeps a late start from running."""
+    DIED = "died"
+    GIVEN_UP = "given-up"
+    """Unknown for longer than the fleet's ``lost_after``."""
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    TIMED_OUT = "timed-out"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the attempt may still be running somewhere."""
+        return self in _OPEN
+
+    @property
+    def never_started(self) -> bool:
+        """Whether it is certain that nothing of it ever ran."""
+        return self in (AttemptPhase.NOT_STARTED, AttemptPhase.FENCED)
+
+
+_OPEN = frozenset(
+    {
+        AttemptPhase.PLANNED,
+        AttemptPhase.RUNNING,
+        AttemptPhase.UNKNOWN,
+        AttemptPhase.CANCELLING,
+    }
+)
+
+
+class CancelCause(StrEnum):
+    """Who wants an attempt stopped."""
+
+    OPERATOR = "operator"
+    DEADLINE = "deadline"
+    HEARTBEAT = "heartbeat"
+    PREEMPTION = "preemption"
+
+
+class Attempt(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """One try at a task on one agent."""
+
+    run_id: RunId
+    number: int
+    agent: AgentName
+    phase: AttemptPhase
+    planned_at_ms: int
+    decision: Decision
+    epoch: Epoch = Epoch(0)
+    """Of the engine that planned it; 0 in ledgers that did not tell."""
+    started_at_ms: int | None = None
+    ended_at_ms: int | None = None
+    unknown_since_ms: int | None = None
+    lost: LostReason | None = None
+    boot_id: str | None = None
+    resumed_by_agent: bool = False
+    model_trouble: ModelTrouble | None = None
+    """What is wrong with its model, as its agent told it last."""
+    suspended_at_ms: int | None = None
+    """When its program was found stopped on its host; None while it goes on."""
+    cancel_cause: CancelCause | None = None
+    cancel_refused: Untrusted | None = None
+    """What its agent said when it took no cancel because it drains."""
+    reason: str = ""
+    blame: Blame = Blame.NOBODY
+    """Whose doing it is that it did not start or failed."""
+    detail: Untrusted = NOTHING_SAID
+    answer: Answer = Answer()
+    usage: Usage = Usage()
+    cost_microusd: int = 0
+    checkpoint: Checkpoint | None = None
+    """The last one it was seen to leave."""
+    late: bool = False
+    """A result came after the attempt was given up; it is kept and changes nothing."""
+    late_ok: bool | None = None
+    """Whether that result is a success; None where that was not kept."""
+    late_failure: str = ""
+    """A stable word for what went wrong according to it."""
+    late_word: LateWord | None = None
+    """What its agent last said of it after it was given up."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its agent has told, if late, how it ended."""
+        return self.late or (self.late_word is not None and self.late_word.is_final)
+
+    @property
+    def is_unheard(self) -> bool:
+        """Whether it was given up, and its agent has not told since how it ended."""
+        return self.phase is AttemptPhase.GIVEN_UP and not self.is_over
+
+    @property
+    def told_late(self) -> str:
+        """What comes after "its agent said since then that it …"; empty where it said nothing."""
+        if not self.late:
+            return "" if self.late_word is None else self.late_word.text
+        if self.late_ok is None:
+            return "ended"
+        why = f": {failed_words(self.late_failure)}" if self.late_failure else ""
+        return "ended well" if self.late_ok else f"failed{why}"
+
+
+class TaskSpec(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What the operator asked for."""
+
+    payload: Untrusted
+    needs: frozenset[Capability] = frozenset()
+    pool: PoolName | None = None
+    agent: AgentName | None = None
+    """Pinned to this agent."""
+    client: ClientName | None = None
+    project: str | None = None
+    regions: tuple[Region, ...] = ()
+    """If not empty: only in these regions, on top of the fleet's residency rules."""
+    priority: Priority = Priority.P2
+    task_class: TaskClass = TaskClass.ONCE
+    deadlines: Deadlines | None = None
+    """None takes the fleet's."""
+    written_deadlines: tuple[str, ...] | None = None
+    """Which of ``deadlines`` the submitter named, by field; the others were the fleet's then. None
+    where that was not told."""
+    labels: dict[str, str] = {}
+
+    @property
+    def shown(self) -> Untrusted:
+        """The beginning of the payload as people may see it, enough for any line."""
+        return without_secrets(self.payload, MAX_SHOWN_CHARS)
+
+
+class TaskPhase(StrEnum):
+    """Where a task stands."""
+
+    WAITING = "waiting"
+    ACTIVE = "active"
+    NEEDS_OPERATOR = "needs-operator"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more will happen to the task by itself."""
+        return self in _CLOSED
+
+
+_CLOSED = frozenset({TaskPhase.SUCCEEDED, TaskPhase.FAILED, TaskPhase.CANCELLED, TaskPhase.EXPIRED})
+
+
+class Hold(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Kept waiting by an operator."""
+
+    by: str
+    reason: str
+    since_ms: int
+
+
+class Task(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """A task and everything that was tried for it."""
+
+    id: TaskId
+    number: int
+    key: str
+    """The client's key: the same key is the same task."""
+    spec: TaskSpec
+    by: str
+    submitted_at_ms: int
+    payload_sha256: str
+    phase: TaskPhase = TaskPhase.WAITING
+    attempts: tuple[Attempt, ...] = ()
+    pending: Pending | None = None
+    not_before_ms: int = 0
+    """Waiting tasks are not placed before this instant."""
+    requeued_at_ms: int | None = None
+    """When an operator last let it run again, after its end or by a verdict; of a paced requeue:
+    when its turn is. Its deadlines count from then."""
+    duplicate_possible: bool = False
+    """It was let run again while an earlier run may have had effects, or may go on."""
+    judged: RunId | None = None
+    """The newest run that an operator gave a verdict on."""
+    hold: Hold | None = None
+    expedited_at_ms: int | None = None
+    """Since when it goes before all others, if an operator said so."""
+    asked: TaskSpec | None = None
+    """What was submitted, where an operator changed ``spec`` since."""
+    dropped_by: str | None = None
+    """Who decided that its failure needs nothing more."""
+    cancel_requested_by: str | None = None
+    ended_at_ms: int | None = None
+    reason: str = ""
+    """Why it ended or needs an operator."""
+
+    @property
+    def label(self) -> str:
+        """``t-42``."""
+        return task_label(self.number)
+
+    @property
+    def asked_at_ms(self) -> int:
+        """From when its deadlines count: its submission, or when it was last asked for again."""
+        return self.submitted_at_ms if self.requeued_at_ms is None else self.requeued_at_ms
+
+    @property
+    def submitted_spec(self) -> TaskSpec:
+        """What its key stands for."""
+        return self.asked or self.spec
+
+    @property
+    def is_retry(self) -> bool:
+        """Whether its next placement would be a further try at the same request."""
+        return bool(self.attempts) and self.attempts[-1].planned_at_ms >= self.asked_at_ms
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """The newest one that any of its attempts left."""
+        left = (a.checkpoint for a in reversed(self.attempts) if a.checkpoint is not None)
+        return next(left, None)
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The newest attempt."""
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def open_attempt(self) -> Attempt | None:
+        """The attempt that may be running now."""
+        last = self.attempt
+        return last if last is not None and last.phase.is_open else None
+
+    @property
+    def cost_microusd(self) -> int:
+        """Cost of all attempts."""
+        return sum(a.cost_microusd for a in self.attempts)
+
+    @property
+    def has_unknown_cost(self) -> bool:
+        """Whether a run of it reported what is no cost."""
+        return any(a.usage.unusable for a in self.attempts)
+
+
+class Starts(msgspec.Struct, frozen=True):
+    """Placements of one second."""
+
+    second: int
+    """Since the Unix epoch."""
+    first: int = 0
+    retries: int = 0
