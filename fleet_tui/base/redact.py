@@ -1,8 +1,8 @@
 """Takes secrets out of text before it is stored or shown.
 
-Patterns find what has a known shape (``core/redaction.py``), and secrets that this process itself
-holds are found whatever their shape (:func:`know`). Nothing finds everything, so tokens are also
-never fetched.
+Patterns find what has a known shape (``core/text/redaction.py``), and secrets that this process
+itself holds are found whatever their shape (:func:`know`). Nothing finds everything, so tokens are
+also never fetched.
 """
 
 import re

@@ -1,6 +1,6 @@
 """The ledger's disk: slow, full or failing, and the one place that outlives every engine.
 
-A :class:`fleet_tui.engine.engine.Ledger` with the promises of ``journal/writer.py``: all or
+A :class:`fleet_tui.engine.engine.Ledger` with the promises of ``journal/ledger/writer.py``: all or
 nothing, one epoch at a time. A transaction in flight when its engine is killed may be there
 afterwards or not.
 """
