@@ -129,7 +129,7 @@ OF_AGENTS: list[tuple[e.Event, Sentence]] = [
     ),
     (
         AgentIdentified(agent=A1, version=None, boot_id=None),
-        about_agent(Level.DEBUG, "a1 runs an unknown version"),
+        about_agent(Level.DEBUG, "a1 answers"),
     ),
     (
         AgentCordoned(agent=A1, by="al", reason="disk"),

@@ -112,9 +112,7 @@ def narrate(event: e.Event, state: FleetState) -> Sentence | None:
         case AgentUncordoned(agent=agent, by=by):
             return Sentence(level=Level.INFO, text=f"{agent} uncordoned by {by}", agent=agent)
         case AgentIdentified(agent=agent, version=version):
-            return Sentence(
-                level=Level.DEBUG, text=f"{agent} runs {_one_line(version)}", agent=agent
-            )
+            return Sentence(level=Level.DEBUG, text=f"{agent} {_runs(version)}", agent=agent)
         case AgentTripped(agent=agent, reason=reason, detail=detail):
             text = f"{agent} gets no tasks for now: {reason}"
             return Sentence(level=Level.ERROR, text=text, detail=detail, agent=agent)
@@ -203,9 +201,12 @@ def _engine(
             assert_never(event)
 
 
-def _one_line(text: str | None) -> str:
-    """A remote version string, harmless in our own words."""
-    return "".join(ch for ch in (text or "an unknown version")[:40] if ch.isprintable())
+def _runs(version: str | None) -> str:
+    """What an agent that answered runs; a remote version string is harmless in our own words.
+    Agents that are commands have none."""
+    if not version:
+        return "answers"
+    return f"runs {''.join(ch for ch in version[:40] if ch.isprintable())}"
 
 
 _HEALTH_LEVEL = {
