@@ -50,6 +50,10 @@ def test_what_cannot_be_seen_is_in_no_name(char: str, form: str) -> None:
         ("ac\ufffcme", "invisible character U+FFFC"),
         ("x" * (MAX_NAME_CHARS + 1), "longer than 128 characters"),
         ("acmε", "Latin and Greek"),
+        ("acme \u05d0\u05d1", "left to right with"),
+        ("\u05d0\u05d1 7", "left to right with"),
+        ("\u0627\u0628 acme", "left to right with"),
+        ("\u0627\u0661", "left to right with"),
     ],
 )
 def test_what_else_is_in_no_name(name: str, why: str) -> None:

@@ -60,6 +60,8 @@ def flaw_of(name: str) -> str | None:
     mixed = _scripts(name)
     if len(mixed) > 1:
         return f"mixes letters that look alike: {' and '.join(mixed)}"
+    if _has_both_directions(name):
+        return "mixes writing from left to right with writing from right to left"
     return None
 
 
@@ -99,6 +101,12 @@ def _after_blanks(name: str) -> Iterable[str]:
 def _has_storm(name: str) -> bool:
     places = range(len(name) - MAX_MARKS)
     return any(all(map(is_mark, name[at : at + MAX_MARKS + 1])) for at in places)
+
+
+def _has_both_directions(name: str) -> bool:
+    """Whether it is drawn in another order than it is kept in: others may then be drawn alike."""
+    ways = set(map(unicodedata.bidirectional, name))
+    return not ways.isdisjoint(("R", "AL")) and not ways.isdisjoint(("L", "EN", "AN"))
 
 
 def _scripts(name: str) -> list[str]:
