@@ -74,12 +74,17 @@ class Findings:
 
     def same_machine(self, later: FoundHost, first: FoundHost) -> None:
         """Two hosts lead to one machine, and so to one gateway: the first is kept. That loses
-        nothing unless the other is reached in another way."""
-        if (later.user, later.identity) in ((None, None), (first.user, first.identity)):
+        nothing unless the other is reached in another way, or stands in other groups."""
+        other = []
+        if (later.user, later.identity) not in ((None, None), (first.user, first.identity)):
+            other.append("another user or key")
+        if (later.pool, later.labels) != (first.pool, first.labels):
+            other.append("other groups")
+        if not other:
             self.ignored.append(f"{quoted(later.alias)}: the same machine as one before it")
         else:
             what = f"{quoted(later.alias)}: the same machine as {quoted(first.alias)}"
-            self.missed.append(f"{what}, with another user or key")
+            self.missed.append(f"{what}, with {' and '.join(other)}")
 
     def leave_out(self, text: str) -> None:
         """A host, or a part of it, that cannot be written."""
