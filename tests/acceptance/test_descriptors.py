@@ -37,10 +37,9 @@ def address(number: int) -> str:
     return f"127.0.2.{number}"
 
 
-def limited(rig: Rig, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the engine started as by a shell with ``ulimit -n``."""
-    program = (sys.executable, "-c", LIMITED, str(limit), *PROGRAM)
-    monkeypatch.setattr("tests.acceptance.rig.PROGRAM", program)
+def limited(rig: Rig, limit: int) -> None:
+    """Have its engine started as by a shell with ``ulimit -n``."""
+    rig.program = (sys.executable, "-c", LIMITED, str(limit), *PROGRAM)
 
 
 @pytest.fixture
@@ -84,12 +83,11 @@ def fleet_text(server: Sshd, base: Path) -> str:
 
 
 async def test_with_64_descriptors_and_100_hosts_the_engine_works_and_says_what_it_leaves_out(
-    make_rig: MakeRig, short_dir: Path, servers: Sshd, monkeypatch: pytest.MonkeyPatch
+    make_rig: MakeRig, short_dir: Path, servers: Sshd
 ) -> None:
     rig = make_rig(fleet_text(servers, short_dir))
-    with monkeypatch.context() as patched:
-        limited(rig, LIMIT, patched)
-        rig.start()
+    limited(rig, LIMIT)
+    rig.start()
     await rig.until(
         lambda: Trouble.AGENTS_NOT_PROBED in rig.state().engine.troubles, 60, "it is said"
     )
