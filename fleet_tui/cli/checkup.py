@@ -48,7 +48,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the report."""
 
     about: str
-    outcome: CheckOutcome
+    standing: CheckOutcome
     text: str
     todo: str = ""
     """What to do about it."""
@@ -56,17 +56,17 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 def ok(about: str, text: str) -> Finding:
     """Nothing to do."""
-    return Finding(about=about, outcome=CheckOutcome.OK, text=text)
+    return Finding(about=about, standing=CheckOutcome.OK, text=text)
 
 
 def warn(about: str, text: str, todo: str) -> Finding:
     """It works, and may not for long."""
-    return Finding(about=about, outcome=CheckOutcome.WARN, text=text, todo=todo)
+    return Finding(about=about, standing=CheckOutcome.WARN, text=text, todo=todo)
 
 
 def fail(about: str, text: str, todo: str) -> Finding:
     """It does not work."""
-    return Finding(about=about, outcome=CheckOutcome.FAIL, text=text, todo=todo)
+    return Finding(about=about, standing=CheckOutcome.FAIL, text=text, todo=todo)
 
 
 def versions() -> Iterator[Finding]:

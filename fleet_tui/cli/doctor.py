@@ -36,13 +36,13 @@ def command(fleet: str | None, fleet_text: str | None, as_json: bool) -> int:
 
     found = find_fleet(fleet or fleet_text)
     findings = list(_findings(found))
-    failed = [f for f in findings if f.outcome is CheckOutcome.FAIL]
-    warned = [f for f in findings if f.outcome is CheckOutcome.WARN]
+    failed = [f for f in findings if f.standing is CheckOutcome.FAIL]
+    warned = [f for f in findings if f.standing is CheckOutcome.WARN]
     if as_json:
         emit_json("doctor", fleet=found.name, ok=not failed, findings=findings)
     else:
         for finding in findings:
-            say(f"{finding.outcome.value:<4} {finding.about}: {finding.text}")
+            say(f"{finding.standing.value:<4} {finding.about}: {finding.text}")
             if finding.todo:
                 say(f"     {finding.todo}")
         say(f"{words.plural(len(failed), 'failure')}, {words.plural(len(warned), 'warning')}")
@@ -56,7 +56,7 @@ def _findings(fleet: Fleet) -> "Iterator[Finding]":
     yield from checkup.versions()
     found = list(checkup.state_directory(fleet))
     yield from found
-    if found[0].outcome is checkup.CheckOutcome.OK:  # what is not safe to use is not opened
+    if found[0].standing is checkup.CheckOutcome.OK:  # what is not safe to use is not opened
         yield from checkup.journal(fleet)
         yield from checkup.engine(fleet)
         yield from checkup.agents(fleet)

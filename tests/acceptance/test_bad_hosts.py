@@ -219,7 +219,9 @@ async def test_each_bad_host_says_what_is_wrong_and_delays_nobody(
         await rig.until(
             # A machine that is busy says of some, for a while, that they are still connecting.
             lambda: all(
-                rig.agent(name).failure is kind and words in rig.agent(name).detail.raw
+                (agent := rig.agent(name)).health.is_lost
+                and agent.failure is kind
+                and words in agent.detail.raw
                 for name, (kind, words) in WRONG.items()
             ),
             DEADLINE_S,
