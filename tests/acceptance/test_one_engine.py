@@ -207,6 +207,8 @@ def test_lists_say_that_their_engine_has_stopped(make_rig: MakeRig, short_dir: P
     rig.start()
     assert rig.cli("agents", "-f", str(rig.file)).stderr == b""
     assert rig.cli("stop", str(rig.file), "--reason", "a test").returncode == ExitCode.OK
-    rig.kill()
+    assert rig.process is not None
+    assert rig.process.wait(30) == 0
+    rig.process = None
     for verb in ("agents", "tasks"):
         assert b"engine: stopped" in rig.cli(verb, "-f", str(rig.file)).stderr
