@@ -119,7 +119,7 @@ def test_a_log_line_is_safe_and_redacted(monkeypatch: pytest.MonkeyPatch) -> Non
 
 HOOKED = """
 import sys, threading
-from fleet_tui import crash
+from fleet_tui.base import crash
 crash.install()
 crash.quiet_stderr()
 def fail(token):

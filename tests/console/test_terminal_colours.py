@@ -12,8 +12,9 @@ import pytest
 PROGRAM = """
 import os
 from textual.app import App
-from fleet_tui import bundled
-from fleet_tui.console import glyphs, looks, themes
+from fleet_tui.base import bundled
+from fleet_tui.console.shell import themes
+from fleet_tui.console.text import glyphs, looks
 from fleet_tui.console.terminal.seatbelt import SeatbeltDriver
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable, Row
 from fleet_tui.console.text.cells import Cell

@@ -427,7 +427,7 @@ def test_a_record_nested_without_end_is_passed_over(good: Path, deep: bytes, whe
 HANGING = """
 import sys, time
 from fleet_tui.cli.main import run
-from fleet_tui.journal import importing
+from fleet_tui.journal.recordings import importing
 def add(*_):
     print("building", flush=True)
     time.sleep(600)
