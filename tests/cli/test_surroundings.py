@@ -161,6 +161,7 @@ NEED_STATE = ("agents", "tasks", "tasks --json", "routes", "logs", "logs --json"
 NEGATIVE_AGE = re.compile(rb"(?<![\w-])-\d+(?:ms|[smhd])\b")
 
 
+@pytest.mark.timeout(300)  # some thirty commands, one after the other
 @pytest.mark.parametrize("name", SURROUNDINGS)
 def test_no_command_is_stopped_by_its_surroundings(name: str, past: Path, tmp_path: Path) -> None:
     found = surround(name, past, tmp_path)

@@ -3,6 +3,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -26,7 +27,7 @@ from fleet_tui.journal.ledger.snapshots import (
 )
 from fleet_tui.journal.ledger.writer import JournalWriter
 from fleet_tui.journal.recordings.importing import import_recording
-from fleet_tui.journal.recordings.recording import export
+from fleet_tui.journal.recordings.recording import export, redacted
 from tests.journal.conftest import NOW_MS, Open
 from tests.journal.stories import note, opening, task_story, tasks
 from tests.journal.strategies import events
@@ -273,6 +274,12 @@ def fitting(batch: list[Event]) -> list[Event]:
     return kept
 
 
+def names_a_secret(event: Event) -> bool:
+    """Whether a value stands under a name that says it is a secret: no recording carries that."""
+    body = msgspec.json.decode(encode(event)[2])
+    return bool(redacted(body, lambda text: text) != body)
+
+
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -283,7 +290,8 @@ def test_any_ledger_comes_back_from_a_recording(
     base = tmp_path_factory.mktemp("recording")
     directory = base / "state"
     directory.mkdir(mode=0o700)
-    stored = fitting([SegmentOpened(state=EMPTY_STATE), *batch])
+    whole = [event for event in batch if not names_a_secret(event)]
+    stored = fitting([SegmentOpened(state=EMPTY_STATE), *whole])
     store(directory, stored)
     export(directory, base / "it.fleetrec", redact=lambda text: text)
     opened = import_recording(base / "it.fleetrec", base / "cache")

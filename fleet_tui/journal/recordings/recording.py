@@ -275,7 +275,7 @@ class _Exporter:
 
     def _redacted(self, body: bytes) -> msgspec.Raw:
         value = msgspec.json.decode(body)
-        clean = _redacted(value, self._redact)
+        clean = redacted(value, self._redact)
         return msgspec.Raw(body if clean == value else self._encoder.encode(clean))
 
     def _write(self, record: Record) -> None:
@@ -297,12 +297,13 @@ class _Exporter:
         self._out.write(packed)
 
 
-def _redacted(value: object, redact: Redact) -> object:
+def redacted(value: object, redact: Redact) -> object:
+    """JSON as a recording carries it: what looks like a secret or is named as one is taken out."""
     match value:
         case str():
             return redact(value)
         case list():
-            return [_redacted(item, redact) for item in value]
+            return [redacted(item, redact) for item in value]
         case dict():
             names = shown_names(value, redact)
             return {
@@ -324,9 +325,9 @@ def _redacted_as(name: str, value: object, redact: Redact) -> object:
                 key: named_without_secrets(key, item) if isinstance(item, str) else item
                 for key, item in value.items()
             }
-            return _redacted(named, redact)
+            return redacted(named, redact)
         case _:  # the name says nothing
-            return _redacted(value, redact)
+            return redacted(value, redact)
 
 
 def _smaller(body: bytes) -> bytes:
