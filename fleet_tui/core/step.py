@@ -16,12 +16,13 @@ from fleet_tui.core.agents.health import FRESH, Watch, judge
 from fleet_tui.core.agents.model_trouble import troubles_in
 from fleet_tui.core.agents.vitals import Look, ProbeFailure
 from fleet_tui.core.alerting.alerts import reconcile_alerts, reconcile_troubles
+from fleet_tui.core.engine.events import FleetFileJudged, FleetLoaded
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq, TaskId
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided, Verdict
-from fleet_tui.core.ledger.events import Event, FleetFileJudged, FleetLoaded, Recorded, task_of
+from fleet_tui.core.ledger.events import Event, Recorded, task_of
 from fleet_tui.core.ledger.fold import Folding, fold
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.modes import Trouble

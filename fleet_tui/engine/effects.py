@@ -4,9 +4,10 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 
+from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import AgentSpec, FleetSpec, HostSpec
 from fleet_tui.core.ids import AgentName, HostName, RunId
-from fleet_tui.core.ledger.events import FleetLoaded, Recorded
+from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.tasks.attempts import collectable
 from fleet_tui.engine.cadence import Heard, Seen, Watcher

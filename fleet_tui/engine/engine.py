@@ -16,11 +16,12 @@ from typing import Protocol, assert_never
 from msgspec.structs import replace
 
 from fleet_tui.base.errors import FleetError
+from fleet_tui.core.engine.events import EngineModeChanged, EngineUnitFailed
 from fleet_tui.core.ids import AgentName, Epoch
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decide import decide, public
 from fleet_tui.core.ledger.decided import Decided
-from fleet_tui.core.ledger.events import EngineModeChanged, EngineUnitFailed, Event, Recorded
+from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.refusals import RefusalCode, code_of_mode
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.modes import EngineMode, ModeNow, Trouble

@@ -5,6 +5,10 @@ from enum import StrEnum
 from fleet_tui.core.agents.events import HealthChanged
 from fleet_tui.core.alerting.events import AlertRaised
 from fleet_tui.core.alerting.model import Severity
+from fleet_tui.core.engine.events import (
+    EngineStarted,
+    EngineStopped,
+)
 from fleet_tui.core.ledger import events as e
 from fleet_tui.core.tasks.events import TaskEnded, TaskNeedsOperator
 from fleet_tui.core.tasks.model import TaskPhase
@@ -35,7 +39,7 @@ def mark_of(event: e.Event) -> Mark | None:
             return Mark.FAILED
         case e.NoteAdded():
             return Mark.NOTE
-        case e.EngineStarted() | e.EngineStopped():
+        case EngineStarted() | EngineStopped():
             return Mark.ENGINE
         case _:  # the everyday events, which are most of them
             return None

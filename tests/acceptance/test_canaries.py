@@ -19,6 +19,7 @@ from fleet_tui.base.paths import socket_path
 from fleet_tui.console.terminal.attention import notification
 from fleet_tui.console.terminal.seatbelt import notification_sequence, title_sequence
 from fleet_tui.core.alerting.model import Alert, Severity
+from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.ids import AgentName, AlertId, PoolName, TaskId
 from fleet_tui.core.ledger.commands import (
     Accepted,
@@ -32,7 +33,7 @@ from fleet_tui.core.ledger.commands import (
     Submit,
     Uncordon,
 )
-from fleet_tui.core.ledger.events import Event, FleetLoaded, SegmentOpened
+from fleet_tui.core.ledger.events import Event, SegmentOpened
 from fleet_tui.core.ledger.state import EMPTY_STATE
 from fleet_tui.core.tasks.events import TaskSubmitted
 from fleet_tui.core.tasks.model import TaskPhase, TaskSpec

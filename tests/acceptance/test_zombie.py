@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from fleet_tui.base.paths import socket_path
-from fleet_tui.core.ledger.events import EngineStarted
+from fleet_tui.core.engine.events import EngineStarted
 from fleet_tui.core.tasks.events import TaskPlaced
 from fleet_tui.core.tasks.model import TaskPhase
 from tests.acceptance.rig import MakeRig, Rig

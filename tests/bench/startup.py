@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fleet_tui.config.load import load_fleet
-from fleet_tui.core.ledger.events import FleetLoaded
+from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.journal.ledger.writer import JournalWriter
 from tests.bench.frame import Row, at_most
 from tests.support.surroundings import CHECKOUT

@@ -20,8 +20,8 @@ from fleet_tui.core.alerting.alerts import (
 )
 from fleet_tui.core.alerting.events import AlertAcked
 from fleet_tui.core.alerting.model import Severity
+from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.ledger.events import FleetLoaded
 from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.text.untrusted import Untrusted

@@ -5,9 +5,9 @@ import pytest
 from fleet_tui.core.agents.events import AgentIdentified, HealthChanged
 from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind, Limit
+from fleet_tui.core.engine.events import EngineStarted, FleetLoaded
 from fleet_tui.core.fleet import Deadlines, RetryPolicy, TaskClass
 from fleet_tui.core.ids import AgentName, Epoch
-from fleet_tui.core.ledger.events import EngineStarted, FleetLoaded
 from fleet_tui.core.ledger.narrate import narrate
 from fleet_tui.core.ledger.state import MAX_CLOSED_TASKS
 from fleet_tui.core.routing.schedule import Router

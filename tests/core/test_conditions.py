@@ -15,8 +15,8 @@ from fleet_tui.core.alerting.alerts import (
 )
 from fleet_tui.core.alerting.events import AlertRaised, AlertResolved
 from fleet_tui.core.alerting.model import Alert, Severity
+from fleet_tui.core.engine.events import EngineTroubled
 from fleet_tui.core.ids import AgentName, AlertId, TaskId
-from fleet_tui.core.ledger.events import EngineTroubled
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.modes import TROUBLES, EngineMode, EngineState, ModeNow, Trouble
 from fleet_tui.core.routing.decision import Pending, PendingCode

@@ -5,12 +5,13 @@ from collections.abc import Callable
 import pytest
 
 from fleet_tui.core.agents.events import AgentCordoned, AgentUncordoned
+from fleet_tui.core.engine.events import EngineModeChanged
 from fleet_tui.core.fleet import Deadlines
 from fleet_tui.core.ids import AgentName, AlertId, RunId, TaskId
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decide import MAX_NOTE_CHARS, decide, public
 from fleet_tui.core.ledger.decided import Decided
-from fleet_tui.core.ledger.events import EngineModeChanged, NoteAdded
+from fleet_tui.core.ledger.events import NoteAdded
 from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.tasks.attempts import learn, reconcile_attempts

@@ -5,17 +5,27 @@ from msgspec.structs import replace
 
 from fleet_tui.core.agents.events import (
     AgentCordoned,
+    AgentEvent,
     AgentTripped,
     AgentTrusted,
     FailoverFrozen,
     FailoverThawed,
     HealthChanged,
 )
-from fleet_tui.core.agents.fold import AgentEvent, next_agent
+from fleet_tui.core.agents.fold import next_agent
 from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.alerting.events import AlertAcked, AlertRaised, AlertResolved
 from fleet_tui.core.alerting.model import Alert, Severity
+from fleet_tui.core.engine.events import (
+    EngineModeChanged,
+    EngineStarted,
+    EngineStopped,
+    EngineTroubled,
+    EngineUnitFailed,
+    FleetFileJudged,
+    FleetLoaded,
+)
 from fleet_tui.core.fleet import CommandAgent, FleetSpec, Prices
 from fleet_tui.core.ids import AgentName, AlertId, Epoch, HostName, Seq
 from fleet_tui.core.ledger import events as e
@@ -61,26 +71,26 @@ PLAIN: list[tuple[e.Event, FleetState]] = [
         but(notes=(*BEFORE.notes, Note(at_ms=NOW_MS, by="you", text=Untrusted("now")))),
     ),
     (
-        e.EngineStarted(epoch=Epoch(4), version="2", pid=11),
+        EngineStarted(epoch=Epoch(4), version="2", pid=11),
         but(engine=EngineState(epoch=Epoch(4), version="2", pid=11, started_at_ms=NOW_MS)),
     ),
     (
-        e.EngineModeChanged(mode=EngineMode.HOLD, was=EngineMode.NORMAL, reason="repair", by="you"),
+        EngineModeChanged(mode=EngineMode.HOLD, was=EngineMode.NORMAL, reason="repair", by="you"),
         engine(mode=ModeNow(mode=EngineMode.HOLD, reason="repair", since_ms=NOW_MS, by="you")),
     ),
-    (e.EngineUnitFailed(unit="prober", error="KeyError"), but()),
+    (EngineUnitFailed(unit="prober", error="KeyError"), but()),
     (
-        e.EngineTroubled(trouble=Trouble.LOCKED, text="held by 77"),
+        EngineTroubled(trouble=Trouble.LOCKED, text="held by 77"),
         engine(troubles={Trouble.SLOW_DISK: "the disk is slow", Trouble.LOCKED: "held by 77"}),
     ),
     (
-        e.EngineTroubled(trouble=Trouble.SLOW_DISK, text="slower"),
+        EngineTroubled(trouble=Trouble.SLOW_DISK, text="slower"),
         engine(troubles={Trouble.SLOW_DISK: "slower"}),
     ),
-    (e.EngineTroubled(trouble=Trouble.SLOW_DISK), engine(troubles={})),
-    (e.FleetFileJudged(problem="a2 has no host"), engine(file_problem="a2 has no host")),
-    (e.FleetFileJudged(), engine(file_problem="")),
-    (e.EngineStopped(reason="asked"), engine(stopped_at_ms=NOW_MS)),
+    (EngineTroubled(trouble=Trouble.SLOW_DISK), engine(troubles={})),
+    (FleetFileJudged(problem="a2 has no host"), engine(file_problem="a2 has no host")),
+    (FleetFileJudged(), engine(file_problem="")),
+    (EngineStopped(reason="asked"), engine(stopped_at_ms=NOW_MS)),
     (e.UnknownEvent(kind="from.later", body=b"{}"), but(unknown_events=5)),
     (
         AlertRaised(
@@ -128,9 +138,9 @@ def test_a_fact_changes_what_it_is_about(event: e.Event, expected: FleetState) -
 
 def test_a_new_engine_keeps_a_hold_and_no_other_mode() -> None:
     for mode in EngineMode:
-        changed = e.EngineModeChanged(mode=mode, was=EngineMode.NORMAL, reason="r", by="you")
+        changed = EngineModeChanged(mode=mode, was=EngineMode.NORMAL, reason="r", by="you")
         held = after(changed)
-        started = after(e.EngineStarted(epoch=Epoch(4), version="2", pid=11), state=held)
+        started = after(EngineStarted(epoch=Epoch(4), version="2", pid=11), state=held)
         kept = held.engine.mode if mode is EngineMode.HOLD else ModeNow()
         assert started.engine.mode == kept
 
@@ -187,7 +197,7 @@ def loaded(*names: str, **changes: object) -> FleetSpec:
 def test_a_fleet_file_brings_its_agents_and_ends_the_problem_of_the_last() -> None:
     spec = fleet(agent("a1"), agent("a2", pool="gpu"), agent("a3"))
     a3 = AgentName("a3")
-    assert after(e.FleetLoaded(spec=spec)) == but(
+    assert after(FleetLoaded(spec=spec)) == but(
         fleet=spec,
         engine=replace(BEFORE.engine, file_problem=""),
         agents={A1: AT_WORK, A2: STRUCK, a3: AgentState(name=a3, since_ms=NOW_MS)},
@@ -206,28 +216,28 @@ def test_what_failed_under_another_description_is_not_held_against_an_agent(
     change: dict[str, object], is_another: bool
 ) -> None:
     spec = loaded("a1", "a2", **change)
-    now = after(e.FleetLoaded(spec=spec)).agents[A2]
+    now = after(FleetLoaded(spec=spec)).agents[A2]
     assert now == (replace(STRUCK, strikes=(), breaker=None) if is_another else STRUCK)
 
 
 def test_an_agent_that_the_file_before_did_not_name_starts_without_strikes() -> None:
     state = replace(BEFORE, fleet=loaded("a1"))
-    now = after(e.FleetLoaded(spec=SPEC), state=state).agents[A2]
+    now = after(FleetLoaded(spec=SPEC), state=state).agents[A2]
     assert now == replace(STRUCK, strikes=(), breaker=None)
 
 
 def test_an_agent_that_the_file_does_not_name_is_kept_while_it_runs_something() -> None:
     priced = Prices(per_hour_microusd=3)
     before = replace(BEFORE, fleet=loaded("a1", "a2", prices=priced))
-    gone = after(e.FleetLoaded(spec=loaded()), state=before)
+    gone = after(FleetLoaded(spec=loaded()), state=before)
     retired = replace(AT_WORK, health=Health.RETIRED, since_ms=NOW_MS, reason="", prices=priced)
     assert gone.agents == {A1: retired}
-    again = after(e.FleetLoaded(spec=loaded()), state=replace(gone, at_ms=1))
+    again = after(FleetLoaded(spec=loaded()), state=replace(gone, at_ms=1))
     assert again.agents == {A1: retired}, "it is retired once, and keeps its prices"
 
 
 def test_an_agent_of_no_file_that_is_known_costs_nothing() -> None:
-    gone = after(e.FleetLoaded(spec=loaded()), state=replace(BEFORE, fleet=loaded()))
+    gone = after(FleetLoaded(spec=loaded()), state=replace(BEFORE, fleet=loaded()))
     assert gone.agents[A1].prices == Prices()
 
 
@@ -236,7 +246,7 @@ def test_an_agent_that_is_back_joins_anew_with_what_it_runs() -> None:
         AT_WORK, health=Health.RETIRED, since_ms=1, reason="r", failure=FailureKind.TIMEOUT
     )
     before = replace(BEFORE, agents={A1: retired})
-    back = after(e.FleetLoaded(spec=loaded("a1")), state=before)
+    back = after(FleetLoaded(spec=loaded("a1")), state=before)
     assert back.agents == {A1: replace(AT_WORK, health=Health.JOINING, since_ms=NOW_MS, reason="")}
 
 

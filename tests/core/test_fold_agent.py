@@ -6,13 +6,14 @@ from msgspec.structs import replace
 from fleet_tui.core.agents.breaker import MAX_HIT, MAX_STRIKES, Breaker, Strike
 from fleet_tui.core.agents.events import (
     AgentCordoned,
+    AgentEvent,
     AgentIdentified,
     AgentTripped,
     AgentTrusted,
     AgentUncordoned,
     HealthChanged,
 )
-from fleet_tui.core.agents.fold import AgentEvent, excused, next_agent, with_run, without_run
+from fleet_tui.core.agents.fold import excused, next_agent, with_run, without_run
 from fleet_tui.core.agents.model import AgentState, Cordon, Health
 from fleet_tui.core.agents.vitals import FailureKind, Limit
 from fleet_tui.core.fleet import Strategy

@@ -24,7 +24,7 @@ from fleet_tui.core.tasks.events import (
     AttemptUnknown,
 )
 from fleet_tui.core.tasks.evidence import Answer, Blame, Checkpoint, LateWord, LostReason, Usage
-from fleet_tui.core.tasks.fold import next_attempt
+from fleet_tui.core.tasks.fold_attempt import next_attempt
 from fleet_tui.core.tasks.model import Attempt, AttemptPhase, CancelCause
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.task import Run

@@ -38,7 +38,7 @@ from fleet_tui.core.tasks.events import (
     TaskSubmitted,
 )
 from fleet_tui.core.tasks.evidence import Blame, LateWord, LostReason, Usage
-from fleet_tui.core.tasks.fold import next_attempt
+from fleet_tui.core.tasks.fold_attempt import next_attempt
 from fleet_tui.core.tasks.keys import key_mark
 from fleet_tui.core.tasks.model import (
     Attempt,

@@ -5,12 +5,12 @@ from msgspec.structs import replace
 from fleet_tui.cli.submit import command as submit_command
 from fleet_tui.cli.task_file import MAX_LINES
 from fleet_tui.cli.written_task import parse_line, spec_of
+from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import Deadlines, Priority
 from fleet_tui.core.ids import AgentName, KeyMark, TaskId
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided
-from fleet_tui.core.ledger.events import FleetLoaded
 from fleet_tui.core.ledger.state import MAX_CLOSED_TASKS, MAX_KEYS
 from fleet_tui.core.tasks.events import TaskEnded
 from fleet_tui.core.tasks.keys import is_same_order, key_mark

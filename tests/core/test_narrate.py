@@ -17,10 +17,20 @@ from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import ModelTrouble
 from fleet_tui.core.alerting.events import AlertAcked, AlertRaised, AlertResolved
 from fleet_tui.core.alerting.model import Severity
+from fleet_tui.core.engine.events import (
+    EngineModeChanged,
+    EngineStarted,
+    EngineStopped,
+    EngineTroubled,
+    EngineUnitFailed,
+    FleetFileJudged,
+    FleetLoaded,
+)
 from fleet_tui.core.fleet import Priority, Strategy
 from fleet_tui.core.ids import AgentName, AlertId, Epoch, PoolName, RunId, Seq, TaskId
 from fleet_tui.core.ledger import events as e
-from fleet_tui.core.ledger.narrate import Sentence, log_line, narrate
+from fleet_tui.core.ledger.narrate import log_line, narrate
+from fleet_tui.core.ledger.sentence import Sentence
 from fleet_tui.core.ledger.state import EMPTY_STATE
 from fleet_tui.core.logs import Level, LogLine
 from fleet_tui.core.modes import EngineMode, Trouble
@@ -171,39 +181,39 @@ OF_THE_FLEET: list[tuple[e.Event, Sentence]] = [
     ),
     (e.NoteAdded(by="al", text=SAID), about_fleet(Level.INFO, "note by al", SAID)),
     (
-        e.EngineStarted(epoch=Epoch(3), version="1.2", pid=9),
+        EngineStarted(epoch=Epoch(3), version="1.2", pid=9),
         about_fleet(Level.INFO, "engine 1.2 started, epoch 3"),
     ),
-    (e.EngineStopped(reason="asked"), about_fleet(Level.INFO, "engine stopped: asked")),
+    (EngineStopped(reason="asked"), about_fleet(Level.INFO, "engine stopped: asked")),
     (
-        e.EngineModeChanged(
+        EngineModeChanged(
             mode=EngineMode.HOLD, was=EngineMode.NORMAL, reason="what they said", by="al"
         ),
         about_fleet(Level.ERROR, "engine mode HOLD by al", SAID),
     ),
     (
-        e.EngineModeChanged(mode=EngineMode.NORMAL, was=EngineMode.HOLD, reason=""),
+        EngineModeChanged(mode=EngineMode.NORMAL, was=EngineMode.HOLD, reason=""),
         about_fleet(Level.INFO, "engine mode NORMAL"),
     ),
     (
-        e.EngineUnitFailed(unit="probes", error="KeyError"),
+        EngineUnitFailed(unit="probes", error="KeyError"),
         about_fleet(Level.ERROR, "probes failed (KeyError) and was started again"),
     ),
     (
-        e.EngineTroubled(trouble=Trouble.SLOW_DISK, text="what they said"),
+        EngineTroubled(trouble=Trouble.SLOW_DISK, text="what they said"),
         about_fleet(Level.WARN, "engine trouble: slow-disk", SAID),
     ),
     (
-        e.EngineTroubled(trouble=Trouble.SLOW_DISK),
+        EngineTroubled(trouble=Trouble.SLOW_DISK),
         about_fleet(Level.INFO, "engine trouble over: slow-disk"),
     ),
     (
-        e.FleetFileJudged(problem="what they said"),
+        FleetFileJudged(problem="what they said"),
         about_fleet(Level.ERROR, "the fleet file was not taken", SAID),
     ),
-    (e.FleetFileJudged(), about_fleet(Level.INFO, "the fleet file is sound again")),
+    (FleetFileJudged(), about_fleet(Level.INFO, "the fleet file is sound again")),
     (
-        e.FleetLoaded(spec=fleet(agent("a1"), agent("a2"))),
+        FleetLoaded(spec=fleet(agent("a1"), agent("a2"))),
         about_fleet(Level.INFO, "fleet test loaded: 2 agents"),
     ),
     (

@@ -12,9 +12,9 @@ from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.outcomes import BREAK, BREAK_AFTER, INSTANT_MS, STRIKE_WINDOW_MS
 from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.core.alerting.alerts import conditions
+from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import AgentSpec, RetryBudget, TaskClass
 from fleet_tui.core.ids import AgentName, AlertId, RunId, TaskId
-from fleet_tui.core.ledger.events import FleetLoaded
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.narrate import narrate
 from fleet_tui.core.ledger.state import EMPTY_STATE

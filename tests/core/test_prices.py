@@ -2,8 +2,8 @@
 
 from msgspec.structs import replace
 
+from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import Prices
-from fleet_tui.core.ledger.events import FleetLoaded
 from fleet_tui.core.tasks.evidence import Finished, Started, Usage
 from tests.support.task import Run
 

@@ -6,12 +6,12 @@ import pytest
 from msgspec.structs import replace
 
 from fleet_tui.core.alerting.alerts import conditions
+from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import Priority, QueueLimits, RetryBudget
 from fleet_tui.core.ids import ClientName, TaskId
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided
-from fleet_tui.core.ledger.events import FleetLoaded
 from fleet_tui.core.routing.decision import PendingCode
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.tasks.attempts import learn

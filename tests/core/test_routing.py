@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import Look, VitalsReading
+from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import (
     AgentSpec,
     FleetSpec,
@@ -17,7 +18,6 @@ from fleet_tui.core.fleet import (
     TaskClass,
 )
 from fleet_tui.core.ids import AgentName, ClientName, Region, TaskId, run_id
-from fleet_tui.core.ledger.events import FleetLoaded
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.routing.decision import PendingCode, Rule
 from fleet_tui.core.routing.schedule import Router

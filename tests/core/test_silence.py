@@ -1,9 +1,9 @@
 """What follows from silence, and what is heard of work that was given up."""
 
 from fleet_tui.core.agents.events import FailoverFrozen, FailoverThawed
+from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import PoolName
-from fleet_tui.core.ledger.events import FleetLoaded
 from fleet_tui.core.tasks.attempts import LISTEN_FIRST_MS, is_unwanted, reconcile_attempts
 from fleet_tui.core.tasks.events import (
     AttemptCancelling,

@@ -6,9 +6,9 @@ from msgspec.structs import replace
 from fleet_tui.core.agents.events import FailoverFrozen, HealthChanged
 from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import PoolName
-from fleet_tui.core.ledger.events import FleetLoaded
 from fleet_tui.core.tasks.evidence import Started
 from fleet_tui.core.tasks.silence import Silence, in_words, silence_of
 from tests.support.task import LOST, Run

@@ -9,19 +9,17 @@ from fleet_tui.core.agents.events import AgentCordoned, FailoverFrozen, HealthCh
 from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.core.alerting.events import AlertRaised
+from fleet_tui.core.engine.events import (
+    EngineModeChanged,
+    EngineUnitFailed,
+    FleetFileJudged,
+    FleetLoaded,
+)
 from fleet_tui.core.fleet import Deadlines
 from fleet_tui.core.ids import AgentName, Epoch, Seq, TaskId
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decided import Decided
-from fleet_tui.core.ledger.events import (
-    EngineModeChanged,
-    EngineUnitFailed,
-    Event,
-    FleetFileJudged,
-    FleetLoaded,
-    NoteAdded,
-    Recorded,
-)
+from fleet_tui.core.ledger.events import Event, NoteAdded, Recorded
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.modes import EngineMode, Trouble

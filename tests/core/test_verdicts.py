@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
+from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import Deadlines, TaskClass
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided
-from fleet_tui.core.ledger.events import FleetLoaded
 from fleet_tui.core.ledger.narrate import narrate
 from fleet_tui.core.tasks.attempts import LISTEN_FIRST_MS, MAX_UNSTARTED
 from fleet_tui.core.tasks.events import AttemptGivenUp, TaskEnded, TaskResolved, TaskRetrying

@@ -5,10 +5,11 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
+from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec, TaskClass
 from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq
 from fleet_tui.core.ledger import commands as c
-from fleet_tui.core.ledger.events import FleetLoaded, Recorded
+from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.step import FleetChanged

@@ -8,10 +8,11 @@ import pytest
 from fleet_tui.core import step as steps
 from fleet_tui.core.agents.vitals import Look
 from fleet_tui.core.alerting.model import Severity
+from fleet_tui.core.engine.events import EngineModeChanged, EngineUnitFailed
 from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decide import decide
-from fleet_tui.core.ledger.events import EngineModeChanged, EngineUnitFailed, Event, Recorded
+from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.step import FleetFileSeen, WordHeard

@@ -12,8 +12,9 @@ from fleet_tui.core.agents.health import FRESH, judge
 from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure
 from fleet_tui.core.alerting.alerts import conditions, reconcile_troubles
+from fleet_tui.core.engine.events import EngineTroubled
 from fleet_tui.core.ids import AgentName, AlertId, Epoch, Seq
-from fleet_tui.core.ledger.events import EngineTroubled, Recorded
+from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.state import EMPTY_STATE
 from fleet_tui.core.modes import Trouble

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fleet_tui.config.load import load_fleet
-from fleet_tui.core.ledger.events import EngineStopped, FleetLoaded
+from fleet_tui.core.engine.events import EngineStopped, FleetLoaded
 from fleet_tui.journal.ledger.writer import JournalWriter
 from tests.hygiene.sources import modules
 from tests.support.surroundings import CHECKOUT

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from fleet_tui.core.agents.events import HealthChanged
 from fleet_tui.core.agents.model import Health
+from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import AgentSpec, FleetSpec, LocalAgent, PoolSpec, Strategy
 from fleet_tui.core.ids import AgentName, PoolName, TaskId, run_id
-from fleet_tui.core.ledger.events import Event, FleetLoaded, NoteAdded
+from fleet_tui.core.ledger.events import Event, NoteAdded
 from fleet_tui.core.routing.decision import Candidate, Decision, ScoreTerm
 from fleet_tui.core.tasks.events import (
     AttemptFinished,

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from fleet_tui.core.engine.events import EngineStarted, EngineStopped
 from fleet_tui.core.ids import NOWHERE, Seq, TaskId
-from fleet_tui.core.ledger.events import EngineStarted, EngineStopped, Recorded, SegmentOpened
+from fleet_tui.core.ledger.events import Recorded, SegmentOpened
 from fleet_tui.core.tasks.events import TaskEnded
 from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.journal.errors import EpochLost, JournalFailed, JournalInUse

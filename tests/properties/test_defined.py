@@ -10,12 +10,12 @@ from msgspec.structs import replace
 
 from fleet_tui.config.load import InvalidFleet, load_text
 from fleet_tui.console.views.submit.typed import check, typed_of
+from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import FleetSpec, QueueLimits
 from fleet_tui.core.ids import AgentName, Capability, ClientName, PoolName, Region, TaskId
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided
-from fleet_tui.core.ledger.events import FleetLoaded
 from fleet_tui.core.tasks.defined import names_of
 from fleet_tui.core.tasks.events import TaskEnded
 from fleet_tui.core.tasks.model import TaskPhase, TaskSpec

@@ -2,9 +2,10 @@
 
 from fleet_tui.core.agents.events import AgentCordoned, HealthChanged
 from fleet_tui.core.agents.model import Health
+from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import AgentName, Epoch, Seq, TaskId
-from fleet_tui.core.ledger.events import Event, FleetLoaded, Recorded
+from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.tasks.events import TaskSubmitted

@@ -6,7 +6,8 @@ from fleet_tui.console.text.looks import level_tone
 from fleet_tui.core.agents.events import HealthChanged
 from fleet_tui.core.agents.model import Health
 from fleet_tui.core.ledger.events import Recorded
-from fleet_tui.core.ledger.narrate import Sentence, narrate
+from fleet_tui.core.ledger.narrate import narrate
+from fleet_tui.core.ledger.sentence import Sentence
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks.events import TaskPlaced
 

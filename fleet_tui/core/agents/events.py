@@ -8,10 +8,21 @@ from fleet_tui.core.ledger.base import EventBase
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 
 
-class HealthChanged(EventBase, frozen=True, kw_only=True, tag="agent.health"):
-    """An agent's looks add up to something new."""
+class AboutAgent(EventBase, frozen=True, kw_only=True):
+    """What becomes of an agent."""
 
     agent: AgentName
+
+
+class AboutPool(EventBase, frozen=True, kw_only=True):
+    """What becomes of a pool of agents."""
+
+    pool: PoolName
+
+
+class HealthChanged(AboutAgent, frozen=True, kw_only=True, tag="agent.health"):
+    """An agent's looks add up to something new."""
+
     health: Health
     was: Health
     reason: str
@@ -20,36 +31,32 @@ class HealthChanged(EventBase, frozen=True, kw_only=True, tag="agent.health"):
     quarantine_until_ms: int | None = None
 
 
-class AgentIdentified(EventBase, frozen=True, kw_only=True, tag="agent.identified"):
+class AgentIdentified(AboutAgent, frozen=True, kw_only=True, tag="agent.identified"):
     """An agent told its version or process, for the first time or anew."""
 
-    agent: AgentName
     version: str | None
     boot_id: str | None
     limits: tuple[Limit, ...] = ()
     """What its release cannot do."""
 
 
-class AgentCordoned(EventBase, frozen=True, kw_only=True, tag="agent.cordoned"):
+class AgentCordoned(AboutAgent, frozen=True, kw_only=True, tag="agent.cordoned"):
     """Kept out of routing."""
 
-    agent: AgentName
     by: str
     reason: str = ""
 
 
-class AgentUncordoned(EventBase, frozen=True, kw_only=True, tag="agent.uncordoned"):
+class AgentUncordoned(AboutAgent, frozen=True, kw_only=True, tag="agent.uncordoned"):
     """Back in routing."""
 
-    agent: AgentName
     by: str
 
 
-class AgentTripped(EventBase, frozen=True, kw_only=True, tag="agent.tripped"):
+class AgentTripped(AboutAgent, frozen=True, kw_only=True, tag="agent.tripped"):
     """An agent gets no work because what it got failed: for the first time, or a trial of it ended
     without success."""
 
-    agent: AgentName
     reason: str
     detail: Untrusted = NOTHING_SAID
     until_ms: int
@@ -62,21 +69,26 @@ class AgentTripped(EventBase, frozen=True, kw_only=True, tag="agent.tripped"):
     """How long a trial has to go on to count as one that does not fail."""
 
 
-class AgentTrusted(EventBase, frozen=True, kw_only=True, tag="agent.trusted"):
+class AgentTrusted(AboutAgent, frozen=True, kw_only=True, tag="agent.trusted"):
     """An agent gets work again: a trial went well, or the tasks were to blame."""
 
-    agent: AgentName
     reason: str
 
 
-class FailoverFrozen(EventBase, frozen=True, kw_only=True, tag="failover.frozen"):
+class FailoverFrozen(AboutPool, frozen=True, kw_only=True, tag="failover.frozen"):
     """Too many agents of a pool were lost at once to believe it."""
 
-    pool: PoolName
     reason: str
 
 
-class FailoverThawed(EventBase, frozen=True, kw_only=True, tag="failover.thawed"):
+class FailoverThawed(AboutPool, frozen=True, kw_only=True, tag="failover.thawed"):
     """Failover of the pool works again."""
 
-    pool: PoolName
+
+AgentEvent = (
+    HealthChanged | AgentIdentified | AgentCordoned | AgentUncordoned | AgentTripped | AgentTrusted
+)
+"""What becomes of an agent."""
+
+PoolEvent = FailoverFrozen | FailoverThawed
+"""What becomes of a pool."""

@@ -1,4 +1,5 @@
-"""The part of folding that concerns one agent: what it is after a fact about it or its runs."""
+"""The part of folding that concerns agents: what one is after a fact about it, its runs or the
+fleet file, and which pools fail over."""
 
 from typing import assert_never
 
@@ -7,23 +8,73 @@ from msgspec.structs import replace
 from fleet_tui.core.agents.breaker import MAX_HIT, MAX_STRIKES, Breaker, Strike
 from fleet_tui.core.agents.events import (
     AgentCordoned,
+    AgentEvent,
     AgentIdentified,
     AgentTripped,
     AgentTrusted,
     AgentUncordoned,
+    FailoverFrozen,
+    FailoverThawed,
     HealthChanged,
+    PoolEvent,
 )
-from fleet_tui.core.agents.model import AgentState, Cordon
-from fleet_tui.core.ids import TaskId, split_run_id
+from fleet_tui.core.agents.model import AgentState, Cordon, Health
+from fleet_tui.core.fleet import FleetSpec, Prices
+from fleet_tui.core.ids import AgentName, TaskId, split_run_id
+from fleet_tui.core.ledger.draft import Draft
 from fleet_tui.core.tasks.evidence import Blame
 from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task
 
-AgentEvent = (
-    HealthChanged | AgentIdentified | AgentCordoned | AgentUncordoned | AgentTripped | AgentTrusted
-)
-
 _FAILED = frozenset({AttemptPhase.FAILED, AttemptPhase.DIED, AttemptPhase.TIMED_OUT})
 """Ends that count against the agent, beside what it refused."""
+
+
+def fold_agent(draft: Draft, event: AgentEvent) -> None:
+    """The agents after a fact about one of them."""
+    agent = draft.agents.get(event.agent)
+    if agent is not None:
+        draft.put_agent(next_agent(agent, event, draft.at_ms))
+
+
+def fold_pool(draft: Draft, event: PoolEvent) -> None:
+    """The pools whose failover is frozen after a fact about one of them."""
+    match event:
+        case FailoverFrozen(pool=pool, reason=reason):
+            draft.frozen_pools = {**draft.frozen_pools, pool: reason}
+        case FailoverThawed(pool=pool):
+            draft.frozen_pools = {p: r for p, r in draft.frozen_pools.items() if p != pool}
+        case _:
+            assert_never(event)
+
+
+def follow_fleet(draft: Draft, before: FleetSpec) -> None:
+    """The agents after another fleet file: those it names, and those that still run something."""
+    agents: dict[AgentName, AgentState] = {}
+    for name, spec in draft.fleet.agents.items():
+        known = draft.agents.get(name) or AgentState(name=name, since_ms=draft.at_ms)
+        was = before.agents.get(name)
+        if was is None or (was.kind, was.host) != (spec.kind, spec.host):
+            # What it failed under another description says nothing about this one.
+            known = replace(known, strikes=(), breaker=None)
+        if known.health is Health.RETIRED:  # it is back, with what it still runs
+            known = replace(
+                known, health=Health.JOINING, since_ms=draft.at_ms, reason="", failure=None
+            )
+        agents[name] = known
+    for name, known in draft.agents.items():
+        if name not in agents and known.runs:
+            agents[name] = (
+                known
+                if known.health is Health.RETIRED
+                else replace(
+                    known,
+                    health=Health.RETIRED,
+                    since_ms=draft.at_ms,
+                    reason="",
+                    prices=before.agents[name].prices if name in before.agents else Prices(),
+                )
+            )
+    draft.agents = agents
 
 
 def next_agent(agent: AgentState, event: AgentEvent, at_ms: int) -> AgentState:
@@ -101,6 +152,15 @@ def without_run(agent: AgentState, ended: Attempt, at_ms: int) -> AgentState:
         agent = replace(agent, strikes=(*agent.strikes, strike)[-MAX_STRIKES:])
     counts = ended.phase in _FAILED or ended.blame is Blame.AGENT
     return replace(agent, failed=agent.failed + counts)
+
+
+def with_cost(agent: AgentState, tokens: int, cost_microusd: int) -> AgentState:
+    """The agent after what one of its runs has cost."""
+    return replace(
+        agent,
+        cost_microusd=agent.cost_microusd + cost_microusd,
+        tokens=agent.tokens + tokens,
+    )
 
 
 def excused(agent: AgentState, task: Task) -> AgentState:

@@ -14,8 +14,9 @@ from fleet_tui.core.agents.model_trouble import reason_of, trouble_of
 from fleet_tui.core.alerting.events import AlertRaised, AlertResolved
 from fleet_tui.core.alerting.model import Alert, Severity
 from fleet_tui.core.alerting.rules import AlertRule, alert_id, rule_of_health
+from fleet_tui.core.engine.events import EngineTroubled
 from fleet_tui.core.ids import AgentName, AlertId, PoolName
-from fleet_tui.core.ledger.events import EngineTroubled, Event
+from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.modes import TROUBLES, EngineMode, Trouble
 from fleet_tui.core.reason_words import failure_words

@@ -6,24 +6,30 @@ from fleet_tui.core.ledger.base import EventBase
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 
 
-class AlertRaised(EventBase, frozen=True, kw_only=True, tag="alert.raised"):
-    """A condition that wants an operator's eyes began, or its open alert says other words now."""
+class AboutAlert(EventBase, frozen=True, kw_only=True):
+    """What becomes of an alert."""
 
     alert: AlertId
+
+
+class AlertRaised(AboutAlert, frozen=True, kw_only=True, tag="alert.raised"):
+    """A condition that wants an operator's eyes began, or its open alert says other words now."""
+
     severity: Severity
     subject: str
     text: str
     detail: Untrusted = NOTHING_SAID
 
 
-class AlertResolved(EventBase, frozen=True, kw_only=True, tag="alert.resolved"):
+class AlertResolved(AboutAlert, frozen=True, kw_only=True, tag="alert.resolved"):
     """The condition ended."""
 
-    alert: AlertId
 
-
-class AlertAcked(EventBase, frozen=True, kw_only=True, tag="alert.acked"):
+class AlertAcked(AboutAlert, frozen=True, kw_only=True, tag="alert.acked"):
     """Somebody has it in hand."""
 
-    alert: AlertId
     by: str
+
+
+AlertEvent = AlertRaised | AlertResolved | AlertAcked
+"""What becomes of an alert."""

@@ -6,10 +6,11 @@ from msgspec.structs import replace
 
 from fleet_tui.core.agents.events import AgentCordoned, AgentUncordoned
 from fleet_tui.core.alerting.events import AlertAcked
+from fleet_tui.core.engine.events import EngineModeChanged
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decided import Decided, Verdict, unknown_name
-from fleet_tui.core.ledger.events import EngineModeChanged, NoteAdded
+from fleet_tui.core.ledger.events import NoteAdded
 from fleet_tui.core.ledger.refusals import Nameable, RefusalCode
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.modes import EngineMode

@@ -6,28 +6,13 @@ version does not know is kept and counted (:class:`UnknownEvent`), never dropped
 
 import msgspec
 
-from fleet_tui.core.agents.events import (
-    AgentCordoned,
-    AgentIdentified,
-    AgentTripped,
-    AgentTrusted,
-    AgentUncordoned,
-    FailoverFrozen,
-    FailoverThawed,
-    HealthChanged,
-)
-from fleet_tui.core.alerting.events import AlertAcked, AlertRaised, AlertResolved
-from fleet_tui.core.fleet import FleetSpec
+from fleet_tui.core.agents.events import AgentEvent, PoolEvent
+from fleet_tui.core.alerting.events import AlertEvent
+from fleet_tui.core.engine.events import EngineEvent
 from fleet_tui.core.ids import Epoch, Seq, TaskId, split_run_id
 from fleet_tui.core.ledger.base import EventBase
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.modes import EngineMode, Trouble
-from fleet_tui.core.tasks.events import (
-    AboutAttempt,
-    AboutTask,
-    AttemptEvent,
-    TaskEvent,
-)
+from fleet_tui.core.tasks.events import AboutAttempt, AboutTask, AttemptEvent, TaskEvent
 from fleet_tui.core.text.untrusted import Untrusted
 
 
@@ -35,60 +20,6 @@ class SegmentOpened(EventBase, frozen=True, kw_only=True, tag="segment.opened"):
     """The first event of a journal file: the state that all earlier files add up to."""
 
     state: FleetState
-
-
-class EngineStarted(EventBase, frozen=True, kw_only=True, tag="engine.started"):
-    """A new engine owns the ledger."""
-
-    epoch: Epoch
-    version: str
-    pid: int
-
-
-class EngineStopped(EventBase, frozen=True, kw_only=True, tag="engine.stopped"):
-    """The engine let go of the ledger in good order."""
-
-    reason: str
-
-
-class EngineModeChanged(EventBase, frozen=True, kw_only=True, tag="engine.mode"):
-    """The engine can do less than before, or everything again."""
-
-    mode: EngineMode
-    was: EngineMode
-    reason: str
-    by: str = ""
-    """Who decided; empty when the engine did."""
-
-
-class EngineUnitFailed(EventBase, frozen=True, kw_only=True, tag="engine.unit-failed"):
-    """A part of the engine met a bug and was started again; what it did last may be missing."""
-
-    unit: str
-    error: str
-    """The kind of error; its traceback is in the engine's own log."""
-
-
-class EngineTroubled(EventBase, frozen=True, kw_only=True, tag="engine.troubled"):
-    """The engine is short of something and works on, or is not any more."""
-
-    trouble: Trouble
-    text: str = ""
-    """What is wrong, with the advice; empty when it is over."""
-
-
-class FleetFileJudged(EventBase, frozen=True, kw_only=True, tag="fleet.file-judged"):
-    """A newer fleet file cannot be taken, and the last good one stays in force; or it can again."""
-
-    problem: str = ""
-    """The first problem; empty when there is none any more."""
-
-
-class FleetLoaded(EventBase, frozen=True, kw_only=True, tag="fleet.loaded"):
-    """The fleet file in force from now on. Agents that it no longer names are retired."""
-
-    spec: FleetSpec
-    by: str = ""
 
 
 class NoteAdded(EventBase, frozen=True, kw_only=True, tag="note.added"):
@@ -107,27 +38,13 @@ class UnknownEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 KnownEvent = (
     SegmentOpened
-    | EngineStarted
-    | EngineStopped
-    | EngineModeChanged
-    | EngineUnitFailed
-    | EngineTroubled
-    | FleetFileJudged
-    | FleetLoaded
-    | HealthChanged
-    | AgentIdentified
-    | AgentCordoned
-    | AgentUncordoned
-    | AgentTripped
-    | AgentTrusted
-    | FailoverFrozen
+    | NoteAdded
+    | EngineEvent
+    | AgentEvent
+    | PoolEvent
     | TaskEvent
     | AttemptEvent
-    | FailoverThawed
-    | AlertRaised
-    | AlertResolved
-    | AlertAcked
-    | NoteAdded
+    | AlertEvent
 )
 """What this version writes and understands; decode with ``msgspec.json.Decoder(KnownEvent)``."""
 

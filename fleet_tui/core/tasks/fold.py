@@ -1,146 +1,210 @@
-"""The part of folding that concerns one attempt: what it is after a fact about it."""
+"""The part of folding that concerns tasks: what one is after a fact about it, and what that does to
+its agents, the routing decisions and the totals."""
 
 from typing import assert_never
 
 from msgspec.structs import replace
 
+from fleet_tui.core.agents.fold import excused, with_run
+from fleet_tui.core.ledger.commands import Verdict
+from fleet_tui.core.ledger.draft import Draft
+from fleet_tui.core.routing.decision import Pending, PendingCode
+from fleet_tui.core.routing.record import DecisionRecord
 from fleet_tui.core.tasks.events import (
-    AttemptCancelling,
-    AttemptCancelRefused,
-    AttemptCheckpointed,
-    AttemptDied,
-    AttemptEvent,
-    AttemptFinished,
-    AttemptGivenUp,
-    AttemptLate,
-    AttemptNotStarted,
-    AttemptSeen,
-    AttemptStarted,
-    AttemptStopped,
-    AttemptSuspended,
-    AttemptTold,
-    AttemptTroubled,
-    AttemptUnknown,
+    TaskBlamed,
+    TaskCancelRequested,
+    TaskDropped,
+    TaskEdited,
+    TaskEnded,
+    TaskEvent,
+    TaskExpedited,
+    TaskHeld,
+    TaskNeedsOperator,
+    TaskPending,
+    TaskPlaced,
+    TaskReleased,
+    TaskReprioritized,
+    TaskResolved,
+    TaskRetrying,
+    TaskSubmitted,
 )
-from fleet_tui.core.tasks.model import Attempt, AttemptPhase, CancelCause
-from fleet_tui.core.text.untrusted import Untrusted
-
-_STOPPED_PHASE = {
-    CancelCause.OPERATOR: AttemptPhase.CANCELLED,
-    CancelCause.PREEMPTION: AttemptPhase.CANCELLED,
-    CancelCause.DEADLINE: AttemptPhase.TIMED_OUT,
-    CancelCause.HEARTBEAT: AttemptPhase.TIMED_OUT,
-}
+from fleet_tui.core.tasks.keys import key_mark
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Hold, Task, TaskPhase
+from fleet_tui.core.tasks.retry_budget import counted
 
 
-def next_attempt(attempt: Attempt, event: AttemptEvent, at_ms: int) -> Attempt:
-    """The attempt after a fact about it. The usual facts first."""
+def fold_task(draft: Draft, event: TaskEvent) -> None:
+    """The task, and what else a fact about it changes."""
+    if isinstance(event, TaskSubmitted):
+        _submitted(draft, event)
+        return
+    task = draft.tasks.find(event.task)
+    if task is None:
+        return
     match event:
-        case AttemptStarted(boot_id=boot_id):
-            return _running(attempt, at_ms, boot_id or attempt.boot_id, attempt.resumed_by_agent)
-        case AttemptFinished():
-            return _finished(attempt, event, at_ms)
-        case AttemptSeen(resumed_by_agent=resumed):
-            return _running(attempt, at_ms, attempt.boot_id, attempt.resumed_by_agent or resumed)
-        case AttemptUnknown():
-            return _unknown(attempt, event, at_ms)
-        case AttemptNotStarted(reason=reason, detail=detail, fenced=fenced, blame=blame):
-            phase = AttemptPhase.FENCED if fenced else AttemptPhase.NOT_STARTED
-            return replace(_closed(attempt, phase, at_ms, reason, detail), blame=blame)
-        case AttemptCheckpointed(checkpoint=checkpoint):
-            return replace(attempt, checkpoint=checkpoint)
-        case AttemptDied(reason=reason):
-            return _closed(attempt, AttemptPhase.DIED, at_ms, reason, attempt.detail)
-        case AttemptGivenUp(reason=reason):
-            return _closed(attempt, AttemptPhase.GIVEN_UP, at_ms, reason, attempt.detail)
-        case AttemptCancelling(cause=cause):
-            return replace(attempt, phase=AttemptPhase.CANCELLING, cancel_cause=cause)
-        case AttemptTroubled(trouble=trouble):
-            return replace(attempt, model_trouble=trouble)
-        case AttemptSuspended(suspended=suspended):
-            return replace(attempt, suspended_at_ms=at_ms if suspended else None)
-        case AttemptCancelRefused(detail=detail):
-            return replace(attempt, cancel_refused=detail)
-        case AttemptStopped():
-            return _stopped(attempt, event, at_ms)
-        case AttemptLate():
-            return replace(
-                attempt,
-                late=True,
-                late_ok=event.ok,
-                late_failure=event.failure,
-                detail=event.detail or attempt.detail,
-                answer=event.answer,
-                usage=event.usage,
-                cost_microusd=event.cost_microusd,
+        case TaskPlaced():
+            _placed(draft, task, event)
+        case TaskEnded():
+            _ended(draft, task, event)
+        case TaskPending(pending=pending):
+            draft.tasks.put(replace(task, pending=pending))
+            if pending.decision is not None:
+                _record_decision(draft, task, pending, attempt=0)
+        case TaskRetrying(not_before_ms=not_before_ms, reason=reason):
+            draft.tasks.put(
+                replace(
+                    task,
+                    phase=TaskPhase.WAITING,
+                    not_before_ms=not_before_ms,
+                    requeued_at_ms=(
+                        max(draft.at_ms, not_before_ms)
+                        if task.phase.is_closed
+                        else task.requeued_at_ms
+                    ),
+                    duplicate_possible=task.duplicate_possible or event.duplicate_possible,
+                    # Whoever wanted it gone was obeyed or overruled.
+                    cancel_requested_by=None,
+                    dropped_by=None,
+                    reason=reason,
+                    ended_at_ms=None,
+                    pending=Pending(code=PendingCode.BACKOFF, since_ms=draft.at_ms, detail=reason),
+                )
             )
-        case AttemptTold(says=says):
-            return replace(
-                attempt, late_word=says, usage=event.usage, cost_microusd=event.cost_microusd
+        case TaskBlamed(agents=names):
+            for agent in (draft.agents.get(name) for name in names):
+                if agent is not None:
+                    draft.put_agent(excused(agent, task))
+        case TaskNeedsOperator(reason=reason):
+            draft.tasks.put(
+                replace(task, phase=TaskPhase.NEEDS_OPERATOR, reason=reason, pending=None)
             )
+        case TaskResolved():
+            _resolved(draft, task, event)
+        case TaskCancelRequested(by=by):
+            draft.tasks.put(replace(task, cancel_requested_by=by))
+        case TaskHeld() | TaskReleased() | TaskExpedited() | TaskReprioritized():
+            _queued(draft, task, event)
+        case TaskEdited(spec=spec, payload_sha256=digest):
+            draft.tasks.put(
+                replace(task, spec=spec, payload_sha256=digest, asked=task.submitted_spec)
+            )
+        case TaskDropped(by=by):
+            draft.tasks.put(replace(task, dropped_by=by))
+            draft.totals = replace(draft.totals, dropped=draft.totals.dropped + 1)
         case _:
             assert_never(event)
 
 
-def _running(attempt: Attempt, at_ms: int, boot_id: str | None, resumed: bool) -> Attempt:
-    """It runs. A stop that was asked for stays asked for."""
-    return replace(
-        attempt,
-        phase=AttemptPhase.RUNNING if attempt.cancel_cause is None else AttemptPhase.CANCELLING,
-        started_at_ms=attempt.started_at_ms or at_ms,
-        boot_id=boot_id,
-        resumed_by_agent=resumed,
-        unknown_since_ms=None,
-        lost=None,
+def _submitted(draft: Draft, event: TaskSubmitted) -> None:
+    draft.tasks.put(
+        Task(
+            id=event.task,
+            number=event.number,
+            key=event.key,
+            spec=event.spec,
+            by=event.by,
+            submitted_at_ms=draft.at_ms,
+            payload_sha256=event.payload_sha256,
+            pending=Pending(code=PendingCode.NEW, since_ms=draft.at_ms),
+        )
+    )
+    mark = key_mark(event.task, event.spec, event.payload_sha256)
+    draft.tasks.remember_key(event.key, mark)
+    draft.totals = replace(draft.totals, submitted=draft.totals.submitted + 1)
+
+
+def _placed(draft: Draft, task: Task, event: TaskPlaced) -> None:
+    draft.recent_starts = counted(draft.recent_starts, draft.at_ms, retry=task.is_retry)
+    attempt = Attempt(
+        run_id=event.run,
+        number=event.number,
+        agent=event.agent,
+        phase=AttemptPhase.PLANNED,
+        planned_at_ms=draft.at_ms,
+        decision=event.decision,
+        epoch=draft.engine.epoch,
+    )
+    task = replace(task, phase=TaskPhase.ACTIVE, pending=None, attempts=(*task.attempts, attempt))
+    draft.tasks.put(task)
+    agent = draft.agents.get(event.agent)
+    if agent is not None:
+        draft.put_agent(with_run(agent, attempt))
+    if event.decision.pool is not None:
+        draft.turns = {**draft.turns, event.decision.pool: event.agent}
+    draft.totals = replace(draft.totals, attempts=draft.totals.attempts + 1)
+    _record_decision(draft, task, None, attempt=event.number)
+
+
+def _record_decision(draft: Draft, task: Task, pending: Pending | None, attempt: int) -> None:
+    decision = pending.decision if pending is not None else task.attempts[-1].decision
+    assert decision is not None
+    draft.new_decisions.append(
+        DecisionRecord(
+            seq=draft.seq,
+            at_ms=draft.at_ms,
+            task=task.id,
+            task_number=task.number,
+            priority=task.spec.priority,
+            decision=decision,
+            attempt=attempt,
+            pending=pending,
+        )
+    )
+    draft.totals = replace(draft.totals, decisions=draft.totals.decisions + 1)
+
+
+def _resolved(draft: Draft, task: Task, event: TaskResolved) -> None:
+    again = event.verdict != Verdict.RAN.value
+    draft.tasks.put(
+        replace(
+            task,
+            reason=f"{event.by}: {event.reason}",
+            judged=task.attempt.run_id if task.attempt is not None else None,
+            requeued_at_ms=draft.at_ms if again else task.requeued_at_ms,
+        )
     )
 
 
-def _unknown(attempt: Attempt, event: AttemptUnknown, at_ms: int) -> Attempt:
-    return replace(
-        attempt,
-        phase=AttemptPhase.UNKNOWN,
-        unknown_since_ms=attempt.unknown_since_ms or at_ms,
-        lost=event.reason,
-        detail=event.detail,
+def _queued(
+    draft: Draft,
+    task: Task,
+    event: TaskHeld | TaskReleased | TaskExpedited | TaskReprioritized,
+) -> None:
+    match event:
+        case TaskHeld(by=by, reason=reason):
+            why = f"held by {by}" + (f": {reason}" if reason else "")
+            pending = Pending(code=PendingCode.HOLD, since_ms=draft.at_ms, detail=why)
+            hold = Hold(by=by, reason=reason, since_ms=draft.at_ms)
+            task = replace(task, hold=hold, pending=pending)
+        case TaskReleased():
+            waits = task.phase is TaskPhase.WAITING
+            new = Pending(code=PendingCode.NEW, since_ms=draft.at_ms) if waits else None
+            task = replace(task, hold=None, pending=new)
+        case TaskExpedited():
+            task = replace(task, expedited_at_ms=draft.at_ms)
+        case TaskReprioritized(priority=priority):
+            spec = replace(task.spec, priority=priority)
+            task = replace(task, spec=spec, asked=task.submitted_spec)
+        case _:
+            assert_never(event)
+    draft.tasks.put(task)
+
+
+def _ended(draft: Draft, task: Task, event: TaskEnded) -> None:
+    draft.tasks.put(
+        replace(task, phase=event.phase, reason=event.reason, ended_at_ms=draft.at_ms, pending=None)
     )
-
-
-def _finished(attempt: Attempt, event: AttemptFinished, at_ms: int) -> Attempt:
-    return replace(
-        attempt,
-        phase=AttemptPhase.SUCCEEDED if event.ok else AttemptPhase.FAILED,
-        ended_at_ms=at_ms,
-        unknown_since_ms=None,
-        reason=event.failure,
-        blame=event.blame,
-        detail=event.detail,
-        answer=event.answer,
-        usage=event.usage,
-        cost_microusd=event.cost_microusd,
-    )
-
-
-def _stopped(attempt: Attempt, event: AttemptStopped, at_ms: int) -> Attempt:
-    cause = attempt.cancel_cause or CancelCause.OPERATOR
-    return replace(
-        attempt,
-        phase=_STOPPED_PHASE[cause],
-        ended_at_ms=at_ms,
-        unknown_since_ms=None,
-        reason=cause,
-        usage=event.usage,
-        cost_microusd=event.cost_microusd,
-    )
-
-
-def _closed(
-    attempt: Attempt, phase: AttemptPhase, at_ms: int, reason: str, detail: Untrusted
-) -> Attempt:
-    return replace(
-        attempt,
-        phase=phase,
-        ended_at_ms=at_ms,
-        unknown_since_ms=None,
-        reason=reason,
-        detail=detail,
-    )
+    t = draft.totals
+    match event.phase:
+        case TaskPhase.SUCCEEDED:
+            draft.totals = replace(t, succeeded=t.succeeded + 1)
+        case TaskPhase.FAILED:
+            draft.totals = replace(t, failed=t.failed + 1)
+        case TaskPhase.CANCELLED:
+            draft.totals = replace(t, cancelled=t.cancelled + 1)
+        case TaskPhase.EXPIRED:
+            draft.totals = replace(t, expired=t.expired + 1)
+        case TaskPhase.WAITING | TaskPhase.ACTIVE | TaskPhase.NEEDS_OPERATOR:
+            raise AssertionError(f"a task cannot end as {event.phase}")
+        case _:
+            assert_never(event.phase)

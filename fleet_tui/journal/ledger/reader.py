@@ -13,8 +13,9 @@ from threading import Lock
 
 import msgspec
 
+from fleet_tui.core.engine.events import EngineStarted
 from fleet_tui.core.ids import NOWHERE, Seq, TaskId, task_number
-from fleet_tui.core.ledger.events import EngineStarted, Recorded, SegmentOpened
+from fleet_tui.core.ledger.events import Recorded, SegmentOpened
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.tasks.events import TaskSubmitted

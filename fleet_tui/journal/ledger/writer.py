@@ -24,14 +24,9 @@ from typing import NamedTuple
 
 import aiosqlite
 
+from fleet_tui.core.engine.events import EngineModeChanged, EngineStarted, EngineStopped
 from fleet_tui.core.ids import Epoch, Seq
-from fleet_tui.core.ledger.events import (
-    EngineModeChanged,
-    EngineStarted,
-    EngineStopped,
-    Event,
-    Recorded,
-)
+from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.modes import TROUBLES, EngineMode, Healing, Trouble, trouble_of_errno

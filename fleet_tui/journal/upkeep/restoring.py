@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from fleet_tui.core.engine.events import EngineModeChanged
 from fleet_tui.core.ids import Seq
-from fleet_tui.core.ledger.events import EngineModeChanged
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.modes import EngineMode
 from fleet_tui.journal.directory import EngineLock, check, holder_now, prepare, sync_directory

@@ -22,9 +22,10 @@ from fleet_tui.core.agents.vitals import (
     VitalsReading,
 )
 from fleet_tui.core.alerting.alerts import reconcile_alerts
+from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq, TaskId
-from fleet_tui.core.ledger.events import Event, FleetLoaded, Recorded
+from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.narrate import log_line
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState

@@ -22,6 +22,11 @@ from fleet_tui.core.agents.events import (
 )
 from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind, Limit
+from fleet_tui.core.engine.events import (
+    EngineModeChanged,
+    EngineStarted,
+    FleetLoaded,
+)
 from fleet_tui.core.fleet import EMPTY_FLEET, FleetSpec, Prices, TaskClass
 from fleet_tui.core.ids import AgentName, PoolName, RunId, TaskId, split_run_id
 from fleet_tui.core.ledger import events as e
@@ -279,14 +284,14 @@ class Book:
                 self._task(event, row.at_ms)
             case AboutAttempt() as event:
                 self._run(event, row.at_ms)
-            case e.FleetLoaded(spec=spec):
+            case FleetLoaded(spec=spec):
                 self.fleet = spec
                 self._follow_fleet()
-            case e.EngineStarted():
+            case EngineStarted():
                 self.engine_ms = row.at_ms
                 if self.mode is not EngineMode.HOLD:
                     self.mode = EngineMode.NORMAL
-            case e.EngineModeChanged(mode=mode):
+            case EngineModeChanged(mode=mode):
                 self.mode = mode
             case HealthChanged(agent=name, health=health, failure=failure):
                 if name in self.agents:

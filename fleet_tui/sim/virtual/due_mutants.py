@@ -1,9 +1,10 @@
 """Bugs of one line, planted as text: what is due and does not happen, turns, unfit hosts, names."""
 
 from fleet_tui.core.agents import brake
-from fleet_tui.core.ledger import fold
+from fleet_tui.core.engine import fold as fold_engine
 from fleet_tui.core.routing import waiting
 from fleet_tui.core.tasks import attempts
+from fleet_tui.core.tasks import fold as fold_task
 from fleet_tui.sim.virtual.planting import Mutant, change, rewrite
 from fleet_tui.wire.openclaw import attempt, runs, transcript
 from fleet_tui.wire.programs import fitness
@@ -53,20 +54,20 @@ _DUE: tuple[Mutant, ...] = (
         "cordon-ends-with-engine",
         "after a restart cordoned agents get work again",
         rewrite(
-            fold.Folding,
-            "apply",
-            "held = self",
-            "self.agents = {n: replace(a, cordon=None) for n, a in self.agents.items()}; "
-            "held = self",
+            fold_engine,
+            "fold_engine",
+            "held = draft",
+            "draft.agents = {n: replace(a, cordon=None) for n, a in draft.agents.items()}; "
+            "held = draft",
         ),
     ),
     Mutant(
         "turn-forgotten",
         "nobody remembers whose turn it was",
         rewrite(
-            fold.Folding,
+            fold_task,
             "_placed",
-            "self.turns = {**self.turns, event.decision.pool: event.agent}",
+            "draft.turns = {**draft.turns, event.decision.pool: event.agent}",
             "pass",
         ),
     ),

@@ -10,6 +10,10 @@ from functools import partial
 from typing import Any
 
 from fleet_tui.core.agents.events import HealthChanged
+from fleet_tui.core.engine.events import (
+    EngineModeChanged,
+    EngineStarted,
+)
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import AgentName, RunId, TaskId, split_run_id
 from fleet_tui.core.ledger import commands as c
@@ -79,9 +83,9 @@ class Meddler:
                     self._perhaps(how.ended, partial(self._ended, task))
                 case HealthChanged(agent=agent, health=health) if health.is_lost:
                     self._perhaps(how.placed, partial(self._cordon, agent))
-                case e.EngineStarted():
+                case EngineStarted():
                     self._perhaps(how.started, self._freeze)
-                case e.EngineModeChanged(mode=EngineMode.HOLD):
+                case EngineModeChanged(mode=EngineMode.HOLD):
                     self._perhaps(how.kills, self._kill)
                 case _:  # no moment that people meddle at
                     pass

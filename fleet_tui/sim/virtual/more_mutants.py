@@ -5,19 +5,19 @@ from typing import Any
 from fleet_tui.core.agents import fold as fold_agent
 from fleet_tui.core.agents.model import Health
 from fleet_tui.core.backoff import Backoff
+from fleet_tui.core.engine import fold as fold_engine
 from fleet_tui.core.ledger import fold
 from fleet_tui.core.routing import lineup, waiting
 from fleet_tui.core.tasks import (
     attempts,
     dead_letters,
+    fold_attempt,
     queueing,
     retry,
     submission,
     verdicts,
 )
-from fleet_tui.core.tasks import (
-    fold as fold_attempt,
-)
+from fleet_tui.core.tasks import fold as fold_task
 from fleet_tui.core.tasks import heartbeat as beats
 from fleet_tui.core.tasks import retry_budget as budget
 from fleet_tui.engine import dispatch
@@ -39,13 +39,11 @@ def _always(*_: object) -> bool:
     return True
 
 
-_fold_attempt = fold.Folding._attempt
-
-
-def _paid_twice(self: Any, event: Any) -> None:
-    _fold_attempt(self, event)
+def _paid_twice(draft: Any, event: Any) -> None:
+    fold_attempt.fold_attempt(draft, event)
     if hasattr(event, "usage"):
-        self._pay(self.tasks.find(event.run.rpartition(".")[0]).attempts[-1].agent, event.usage, 0)
+        task = draft.tasks.find(event.run.rpartition(".")[0])
+        fold_attempt._pay(draft, task.attempts[-1].agent, event.usage, 0)
 
 
 _AFTER_AN_END: tuple[Mutant, ...] = (
@@ -191,16 +189,18 @@ _PEOPLE: tuple[Mutant, ...] = (
         "freeze-ends-with-engine",
         "a freeze ends with a restart",
         rewrite(
-            fold.Folding,
-            "apply",
-            "self.engine.mode if self.engine.mode.mode is EngineMode.HOLD else NORMAL",
+            fold_engine,
+            "fold_engine",
+            "draft.engine.mode if draft.engine.mode.mode is EngineMode.HOLD else NORMAL",
             "NORMAL",
         ),
     ),
     Mutant(
         "brake-ends-with-engine",
         "the mass-failure brake is off after a restart",
-        rewrite(fold.Folding, "apply", "held = self", "self.frozen_pools = {}; held = self"),
+        rewrite(
+            fold_engine, "fold_engine", "held = draft", "draft.frozen_pools = {}; held = draft"
+        ),
     ),
     Mutant(
         "cordon-ends-with-health",
@@ -251,7 +251,7 @@ _PEOPLE: tuple[Mutant, ...] = (
         "priority-not-kept",
         "a new priority is acknowledged and forgotten",
         rewrite(
-            fold.Folding,
+            fold_task,
             "_queued",
             "task = replace(task, spec=spec, asked=task.submitted_spec)",
             "pass",
@@ -373,7 +373,7 @@ _AGENTS: tuple[Mutant, ...] = (
     Mutant(
         "paid-twice",
         "a run's tokens are counted twice",
-        change(fold.Folding, "_attempt", _paid_twice),
+        change(fold, "fold_attempt", _paid_twice),
     ),
 )
 

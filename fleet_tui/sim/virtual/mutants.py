@@ -21,6 +21,7 @@ from fleet_tui.core.ledger import decide, fold
 from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.routing import lineup, requirement, schedule, waiting
 from fleet_tui.core.tasks import attempts, dead_letters, queueing, submission
+from fleet_tui.core.tasks import fold_attempt as fold_attempts
 from fleet_tui.core.tasks.events import (
     AttemptFinished,
     AttemptLate,
@@ -31,6 +32,7 @@ from fleet_tui.core.tasks.events import (
     TaskRetrying,
 )
 from fleet_tui.core.tasks.evidence import Definite, Died, Finished, LostReason, NotStarted, Unknown
+from fleet_tui.core.tasks.fold import fold_task
 from fleet_tui.core.tasks.model import AttemptPhase, TaskPhase
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine import dispatch, engine
@@ -178,15 +180,12 @@ def _everything_failed(task: Any) -> None:
     """What runs or waits again already is requeued once more when the operator asks again."""
 
 
-def _forgets_the_order(self: Any, event: Any) -> None:
+def _forgets_the_order(draft: Any, event: Any) -> None:
     """After an edit the key stands for what the task asks for now."""
-    _fold_task(self, event)
+    fold_task(draft, event)
     if isinstance(event, TaskEdited):
-        task = self.tasks.find(event.task)
-        self.tasks.put(replace(task, asked=None))
-
-
-_fold_task = fold.Folding._task
+        task = draft.tasks.find(event.task)
+        draft.tasks.put(replace(task, asked=None))
 
 
 def _no_checkpoint(state: Any, run: Any) -> Any:
@@ -207,16 +206,15 @@ def _cancel_lost(state: Any, by: str, command: Any) -> Any:
 
 
 _cancel = queueing.cancel
-_attempt = fold.Folding._attempt
 
 
-def _unknown_frees_slot(self: Any, event: Any) -> None:
+def _unknown_frees_slot(draft: Any, event: Any) -> None:
     """An unknown run gives its slot back; it is thought to be gone."""
-    _attempt(self, event)
+    fold_attempts.fold_attempt(draft, event)
     task_id, number = split_run_id(event.run)
-    task = self.tasks.find(task_id)
+    task = draft.tasks.find(task_id)
     if task is not None and task.attempts[number - 1].phase is AttemptPhase.UNKNOWN:
-        self._free_slot(task.attempts[number - 1])
+        fold_attempts._free_slot(draft, task.attempts[number - 1])
 
 
 def _ignores_runs(
@@ -363,7 +361,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "unknown-frees-slot",
         "an unknown run gives back its slot",
-        change(fold.Folding, "_attempt", _unknown_frees_slot),
+        change(fold, "fold_attempt", _unknown_frees_slot),
     ),
     Mutant(
         "slots-ignored",
@@ -410,7 +408,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "edit-takes-key",
         "the key of an edited task stands for what it asks for now",
-        change(fold.Folding, "_task", _forgets_the_order),
+        change(fold, "fold_task", _forgets_the_order),
     ),
     Mutant(
         "requeue-repeats",

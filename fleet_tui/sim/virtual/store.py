@@ -9,15 +9,14 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 
-from fleet_tui.core.ids import Epoch, Seq
-from fleet_tui.core.ledger.events import (
+from fleet_tui.core.engine.events import (
     EngineModeChanged,
     EngineStarted,
     EngineStopped,
     EngineUnitFailed,
-    Event,
-    Recorded,
 )
+from fleet_tui.core.ids import Epoch, Seq
+from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.journal.errors import EpochLost, JournalError, JournalFailed, JournalFull

@@ -10,9 +10,10 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
+from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import FleetSpec, Priority, TaskClass
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.ledger.events import FleetLoaded, Recorded
+from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.tasks.events import (
     AttemptCancelling,
     AttemptCheckpointed,

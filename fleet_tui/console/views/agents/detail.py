@@ -23,7 +23,7 @@ from fleet_tui.console.text.document import (
 from fleet_tui.console.text.glyphs import Sign
 from fleet_tui.console.text.looks import agent_look, attempt_look, level_tone
 from fleet_tui.console.text.story import story_line
-from fleet_tui.core.agents.fold import AgentEvent
+from fleet_tui.core.agents.events import AboutAgent
 from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.troubles import cure_of
 from fleet_tui.core.agents.vitals import Look, ProbeFailure, VitalsReading
@@ -293,7 +293,7 @@ def outcome(task: Task, attempt: Attempt, state: FleetState, pen: Pen, now_ms: i
 
 def about_agent(event: Event, agent: AgentName) -> bool:
     """Whether an event belongs into the timeline of an agent's health."""
-    return isinstance(event, AgentEvent) and event.agent == agent
+    return isinstance(event, AboutAgent) and event.agent == agent
 
 
 def health_changes(events: Iterable[Recorded], agent: AgentName) -> list[Recorded]:

@@ -17,7 +17,8 @@ from fleet_tui.console.views.table import TablePane
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable
 from fleet_tui.core.ids import AgentName, Seq, TaskId
 from fleet_tui.core.ledger.events import Recorded, kind_of
-from fleet_tui.core.ledger.narrate import Sentence, narrate
+from fleet_tui.core.ledger.narrate import narrate
+from fleet_tui.core.ledger.sentence import Sentence
 from fleet_tui.core.logs import Level
 from fleet_tui.core.text import words
 from fleet_tui.core.text.filters import Value

@@ -1,0 +1,84 @@
+"""What the ledger says about agents and their pools, in words."""
+
+from typing import assert_never
+
+from fleet_tui.core.agents.events import (
+    AgentCordoned,
+    AgentEvent,
+    AgentIdentified,
+    AgentTripped,
+    AgentTrusted,
+    AgentUncordoned,
+    FailoverFrozen,
+    FailoverThawed,
+    HealthChanged,
+    PoolEvent,
+)
+from fleet_tui.core.agents.model import Health
+from fleet_tui.core.ledger.sentence import Sentence
+from fleet_tui.core.logs import Level
+
+
+def agent_sentence(event: AgentEvent) -> Sentence:
+    """A fact about an agent in words."""
+    match event:
+        case HealthChanged():
+            return _health(event)
+        case AgentCordoned(agent=agent, by=by, reason=reason):
+            why = f": {reason}" if reason else ""
+            return Sentence(level=Level.INFO, text=f"{agent} cordoned by {by}{why}", agent=agent)
+        case AgentUncordoned(agent=agent, by=by):
+            return Sentence(level=Level.INFO, text=f"{agent} uncordoned by {by}", agent=agent)
+        case AgentIdentified(agent=agent, version=version):
+            return Sentence(level=Level.DEBUG, text=f"{agent} {_runs(version)}", agent=agent)
+        case AgentTripped(agent=agent, reason=reason, detail=detail):
+            text = f"{agent} gets no tasks for now: {reason}"
+            return Sentence(level=Level.ERROR, text=text, detail=detail, agent=agent)
+        case AgentTrusted(agent=agent, reason=reason):
+            return Sentence(
+                level=Level.INFO, text=f"{agent} gets tasks again: {reason}", agent=agent
+            )
+        case _:
+            assert_never(event)
+
+
+def pool_sentence(event: PoolEvent) -> Sentence:
+    """A fact about a pool in words."""
+    match event:
+        case FailoverFrozen(pool=pool, reason=reason):
+            return Sentence(level=Level.ERROR, text=f"failover of {pool} frozen: {reason}")
+        case FailoverThawed(pool=pool):
+            return Sentence(level=Level.INFO, text=f"failover of {pool} works again")
+        case _:
+            assert_never(event)
+
+
+_HEALTH_LEVEL = {
+    Health.JOINING: Level.INFO,
+    Health.UP: Level.INFO,
+    Health.DEGRADED: Level.WARN,
+    Health.SUSPECT: Level.WARN,
+    Health.STARTING: Level.INFO,
+    Health.DRAINING: Level.INFO,
+    Health.UNREACHABLE: Level.ERROR,
+    Health.DOWN: Level.ERROR,
+    Health.QUARANTINED: Level.ERROR,
+    Health.RETIRED: Level.INFO,
+}
+
+
+def _health(event: HealthChanged) -> Sentence:
+    return Sentence(
+        level=_HEALTH_LEVEL[event.health],
+        text=f"{event.agent} {event.was} -> {event.health}: {event.reason}",
+        detail=event.detail,
+        agent=event.agent,
+    )
+
+
+def _runs(version: str | None) -> str:
+    """What an agent that answered runs; a remote version string is harmless in our own words.
+    Agents that are commands have none."""
+    if not version:
+        return "answers"
+    return f"runs {''.join(ch for ch in version[:40] if ch.isprintable())}"

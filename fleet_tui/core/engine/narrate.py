@@ -1,0 +1,55 @@
+"""What the ledger says about the engine and its fleet file, in words."""
+
+from typing import assert_never
+
+from fleet_tui.core.engine.events import (
+    EngineEvent,
+    EngineModeChanged,
+    EngineStarted,
+    EngineStopped,
+    EngineTroubled,
+    EngineUnitFailed,
+    FleetFileJudged,
+    FleetLoaded,
+)
+from fleet_tui.core.ledger.sentence import Sentence
+from fleet_tui.core.logs import Level
+from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.text.untrusted import Untrusted
+
+
+def engine_sentence(event: EngineEvent) -> Sentence:
+    """A fact about the engine in words."""
+    match event:
+        case EngineStarted(version=version, epoch=epoch):
+            return Sentence(level=Level.INFO, text=f"engine {version} started, epoch {epoch}")
+        case EngineStopped(reason=reason):
+            return Sentence(level=Level.INFO, text=f"engine stopped: {reason}")
+        case EngineModeChanged(mode=mode, reason=reason, by=by):
+            level = Level.INFO if mode is EngineMode.NORMAL else Level.ERROR
+            who = f" by {by}" if by else ""
+            return Sentence(
+                level=level, text=f"engine mode {mode.label}{who}", detail=Untrusted(reason)
+            )
+        case EngineUnitFailed(unit=unit, error=error):
+            return Sentence(
+                level=Level.ERROR, text=f"{unit} failed ({error}) and was started again"
+            )
+        case EngineTroubled(trouble=trouble, text=text):
+            if not text:
+                return Sentence(level=Level.INFO, text=f"engine trouble over: {trouble}")
+            return Sentence(
+                level=Level.WARN, text=f"engine trouble: {trouble}", detail=Untrusted(text)
+            )
+        case FleetFileJudged(problem=problem):
+            if not problem:
+                return Sentence(level=Level.INFO, text="the fleet file is sound again")
+            return Sentence(
+                level=Level.ERROR, text="the fleet file was not taken", detail=Untrusted(problem)
+            )
+        case FleetLoaded(spec=spec):
+            return Sentence(
+                level=Level.INFO, text=f"fleet {spec.name} loaded: {len(spec.agents)} agents"
+            )
+        case _:
+            assert_never(event)
