@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleet_tui.console.text.rows import agent_rows
+from fleet_tui.console.views.agents.rows import agent_rows
 from fleet_tui.core.agents.model import AgentState, Cordon, Health
 from fleet_tui.core.agents.words import AgentWord, listed, word_of, worst_first
 from fleet_tui.core.ids import AgentName

@@ -523,7 +523,7 @@ BAD_INPUT = {
     ),
     "B79": row(
         "a version that is none",
-        "console/test_rows.py::test_whatever_an_agent_calls_itself_stays_text",
+        "console/test_agent_rows.py::test_whatever_an_agent_calls_itself_stays_text",
     ),
     "B80": row("an audit with unknown findings", why="audits of gateways are not read yet"),
     "B81": row(

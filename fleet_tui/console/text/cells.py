@@ -4,8 +4,12 @@ A :class:`Cell` is already safe text (see :mod:`fleet_tui.core.text.firewall`) w
 colour. Nothing here needs Textual, so that plain tables of the command line share it.
 """
 
+from collections.abc import Collection
 from enum import StrEnum
 from typing import NamedTuple
+
+MAX_NAME_CHARS = 64
+"""Names are cut after as many characters."""
 
 
 class Tone(StrEnum):
@@ -45,6 +49,11 @@ class Cell(NamedTuple):
 
 Line = tuple[Cell, ...]
 """The pieces of one line from left to right."""
+
+
+def line_text(cells: Collection[Cell]) -> str:
+    """The pieces as one plain text, for the clipboard and plain output."""
+    return " ".join(cell.text.strip() for cell in cells if cell.text.strip())
 
 
 class Align(StrEnum):

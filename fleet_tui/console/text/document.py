@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from rich.cells import cell_len, chop_cells
 
-from fleet_tui.console.text.cells import Align, Cell, Line, Tone
+from fleet_tui.console.text.cells import MAX_NAME_CHARS, Align, Cell, Line, Tone
 from fleet_tui.console.text.fit import fit
 from fleet_tui.console.text.glyphs import UNICODE, Glyphs, Sign
 from fleet_tui.core.ids import AgentName, TaskId
@@ -23,7 +23,6 @@ from fleet_tui.core.text.untrusted import Untrusted
 MAX_SHORT_CHARS = 400
 """How much of a remote sentence (an error, a reason) is shown in one line."""
 
-_MAX_NAME_CHARS = 64
 BOOT_CHARS = 8
 """Enough of a boot id to see that it is another one."""
 
@@ -78,7 +77,7 @@ def attempt_word(attempt: Attempt) -> str:
 
 def name(text: str) -> str:
     """A declared name as it may be shown: recordings can hold anything."""
-    return safe_line(text, _MAX_NAME_CHARS)
+    return safe_line(text, MAX_NAME_CHARS)
 
 
 def boot(boot_id: str | None) -> str:

@@ -9,8 +9,7 @@ from textual.app import ComposeResult
 
 from fleet_tui.console.actions.selection import Scope
 from fleet_tui.console.terminal.slices import Key, Slices, in_order
-from fleet_tui.console.text.cells import Cell, Tone
-from fleet_tui.console.text.rows import line_text
+from fleet_tui.console.text.cells import Cell, Tone, line_text
 from fleet_tui.console.views.pane import Pane
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable, Row
 from fleet_tui.core.text import filters, words

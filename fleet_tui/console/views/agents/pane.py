@@ -6,9 +6,9 @@ from typing import ClassVar
 from textual import on
 
 from fleet_tui.console.actions.selection import Scope, Selection
-from fleet_tui.console.text import rows
-from fleet_tui.console.text.cells import Align, Cell, Tone
-from fleet_tui.console.text.rows import AgentRow, RunNumbers
+from fleet_tui.console.text.cells import Align, Cell, Tone, line_text
+from fleet_tui.console.views.agents import rows
+from fleet_tui.console.views.agents.rows import AgentRow, RunNumbers
 from fleet_tui.console.views.table import TablePane
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable
 from fleet_tui.core.ids import AgentName
@@ -105,11 +105,11 @@ class HealthPane(TablePane[AgentRow]):
         return record.name
 
     def cells(self, record: AgentRow) -> Mapping[str, Cell]:
-        """See :func:`fleet_tui.console.text.rows.agent_cells`."""
+        """See :func:`fleet_tui.console.views.agents.rows.agent_cells`."""
         return rows.agent_cells(record, self.console.glyphs)
 
     def value(self, record: AgentRow, key: str) -> Value:
-        """See :func:`fleet_tui.console.text.rows.agent_value`."""
+        """See :func:`fleet_tui.console.views.agents.rows.agent_value`."""
         return rows.agent_value(record, key)
 
     def sort_value(self, record: AgentRow, key: str) -> Value:
@@ -118,7 +118,7 @@ class HealthPane(TablePane[AgentRow]):
         return own(record) if own is not None else self.value(record, key)
 
     def text(self, record: AgentRow) -> str:
-        """See :func:`fleet_tui.console.text.rows.agent_text`."""
+        """See :func:`fleet_tui.console.views.agents.rows.agent_text`."""
         return rows.agent_text(record)
 
     def is_problem(self, record: AgentRow) -> bool:
@@ -145,7 +145,7 @@ class HealthPane(TablePane[AgentRow]):
     def selection(self) -> Selection:
         """The marked agents, or the one under the cursor."""
         chosen = self.selected_records()
-        texts = (rows.line_text(self.cells(row).values()) for row in chosen)
+        texts = (line_text(self.cells(row).values()) for row in chosen)
         return Selection(agents=tuple(row.name for row in chosen), text="\n".join(texts))
 
     def _fill(self, shown: Sequence[AgentRow]) -> None:

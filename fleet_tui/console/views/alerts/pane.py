@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from fleet_tui.console.actions.selection import Scope, Selection
-from fleet_tui.console.text import rows
-from fleet_tui.console.text.cells import Align, Cell, Tone
+from fleet_tui.console.text.cells import Align, Cell, Tone, line_text
+from fleet_tui.console.views.alerts import rows
 from fleet_tui.console.views.table import TablePane
 from fleet_tui.console.widgets.fleet_table import Column, Row
 from fleet_tui.core.alerting.model import Alert, Severity
@@ -44,7 +44,7 @@ class AlertsPane(TablePane[Alert]):
         return record.id
 
     def cells(self, record: Alert) -> Mapping[str, Cell]:
-        """See :func:`fleet_tui.console.text.rows.alert_cells`."""
+        """See :func:`fleet_tui.console.views.alerts.rows.alert_cells`."""
         now_ms = self.view.now_ms if self.view is not None else record.raised_at_ms
         return rows.alert_cells(record, self.console.glyphs, now_ms)
 
@@ -90,7 +90,7 @@ class AlertsPane(TablePane[Alert]):
         return Selection(
             alerts=tuple(alert.id for alert in chosen),
             agents=tuple(AgentName(a.subject) for a in chosen if a.subject in known),
-            text="\n".join(rows.line_text(self.cells(alert).values()) for alert in chosen),
+            text="\n".join(line_text(self.cells(alert).values()) for alert in chosen),
         )
 
 

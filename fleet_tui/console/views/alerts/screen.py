@@ -8,8 +8,8 @@ from textual.app import ComposeResult
 
 from fleet_tui.console.shell.places import Place
 from fleet_tui.console.shell.screen import FleetScreen
-from fleet_tui.console.text import rows
 from fleet_tui.console.text.cells import Cell, Tone
+from fleet_tui.console.views.alerts import rows
 from fleet_tui.console.views.alerts.pane import AllAlertsPane
 from fleet_tui.console.widgets.fleet_table import FleetTable
 from fleet_tui.core.alerting.model import Alert

@@ -9,9 +9,8 @@ from textual import on
 from textual.app import ComposeResult
 
 from fleet_tui.console.actions.selection import NOTHING, Scope, Selection
-from fleet_tui.console.text.cells import Cell, Line, Tone
+from fleet_tui.console.text.cells import Cell, Line, Tone, line_text
 from fleet_tui.console.text.fit import fit
-from fleet_tui.console.text.rows import line_text
 from fleet_tui.console.views.logs.histogram import LogHistogram, chart_width, count_lines
 from fleet_tui.console.views.pane import Pane
 from fleet_tui.console.widgets.log_view import LogView, log_cells

@@ -2,9 +2,9 @@
 
 from textual.app import ComposeResult
 
-from fleet_tui.console.text import rows
 from fleet_tui.console.text.cells import Cell, Line, Tone
 from fleet_tui.console.views.block import Block
+from fleet_tui.console.views.overview import rows
 from fleet_tui.console.views.pane import Pane
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.feed.feed import View

@@ -9,10 +9,9 @@ from textual.app import ComposeResult
 from fleet_tui.console.actions.selection import Scope, Selection
 from fleet_tui.console.shell.places import Place
 from fleet_tui.console.shell.screen import FleetScreen
-from fleet_tui.console.text.cells import Align, Cell, Tone
+from fleet_tui.console.text.cells import Align, Cell, Tone, line_text
 from fleet_tui.console.text.document import short
 from fleet_tui.console.text.looks import level_tone
-from fleet_tui.console.text.rows import line_text
 from fleet_tui.console.views.table import TablePane
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable
 from fleet_tui.core.ids import AgentName, Seq, TaskId

@@ -11,9 +11,8 @@ from fleet_tui.console.actions.selection import Scope, Selection
 from fleet_tui.console.shell.messages import Loudness
 from fleet_tui.console.shell.places import OVERVIEW
 from fleet_tui.console.shell.screen import FleetScreen
-from fleet_tui.console.text.cells import Align, Cell, Tone
+from fleet_tui.console.text.cells import Align, Cell, Tone, line_text
 from fleet_tui.console.text.document import name, short
-from fleet_tui.console.text.rows import line_text
 from fleet_tui.console.views.table import TablePane
 from fleet_tui.console.widgets.fleet_table import Column, FleetTable
 from fleet_tui.core.text import words

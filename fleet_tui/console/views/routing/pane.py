@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import ClassVar
 
 from fleet_tui.console.actions.selection import Scope, Selection, decision_subject
-from fleet_tui.console.text import rows
-from fleet_tui.console.text.cells import Cell, Tone
+from fleet_tui.console.text.cells import Cell, Tone, line_text
+from fleet_tui.console.views.routing import rows
 from fleet_tui.console.views.table import TablePane
 from fleet_tui.console.widgets.fleet_table import Column
 from fleet_tui.core.routing.record import DecisionRecord
@@ -49,7 +49,7 @@ class RoutingPane(TablePane[DecisionRecord]):
         return f"{record.seq}:{record.task}"
 
     def cells(self, record: DecisionRecord) -> Mapping[str, Cell]:
-        """See :func:`fleet_tui.console.text.rows.decision_cells`."""
+        """See :func:`fleet_tui.console.views.routing.rows.decision_cells`."""
         return rows.decision_cells(record, self.console.glyphs, self.console.utc_offset_minutes)
 
     def value(self, record: DecisionRecord, key: str) -> Value:
@@ -104,5 +104,5 @@ class RoutingPane(TablePane[DecisionRecord]):
             tasks=tuple(dict.fromkeys(record.task for record in chosen)),
             agents=tuple(dict.fromkeys(name for name in agents if name is not None)),
             decision=decision_subject(chosen[0].task, chosen[0].seq) if chosen else "",
-            text="\n".join(rows.line_text(self.cells(record).values()) for record in chosen),
+            text="\n".join(line_text(self.cells(record).values()) for record in chosen),
         )

@@ -10,10 +10,9 @@ from fleet_tui.console.actions.selection import Scope, Selection
 from fleet_tui.console.shell.places import Place
 from fleet_tui.console.shell.screen import FleetScreen
 from fleet_tui.console.terminal.slices import Key
-from fleet_tui.console.text.cells import Align, Cell, Tone
+from fleet_tui.console.text.cells import Align, Cell, Tone, line_text
 from fleet_tui.console.text.document import Pen, name, short
 from fleet_tui.console.text.looks import task_cell
-from fleet_tui.console.text.rows import line_text
 from fleet_tui.console.views.routing.why import held_words, waiting_words
 from fleet_tui.console.views.table import TablePane
 from fleet_tui.console.views.tasks.detail import span_ms

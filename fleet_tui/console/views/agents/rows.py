@@ -1,24 +1,20 @@
-"""What the fleet's tables say: pieces of a view in, rows of safe text with a meaning out.
+"""What the health table says of agents: a view in, rows of safe text with a meaning out.
 
-Pure and free of Textual: the plain tables of the command line say the same words. Unknown is ``?``
-or ``-``, never zero; what was seen too long ago is dim.
+Unknown is ``?`` or ``-``, never zero; what was seen too long ago is dim.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from fleet_tui.console.text.cells import Cell, Line, Tone
+from fleet_tui.console.text.cells import MAX_NAME_CHARS, Cell, Tone
 from fleet_tui.console.text.glyphs import Glyphs
-from fleet_tui.console.text.looks import agent_cell, severity_look
+from fleet_tui.console.text.looks import agent_cell
 from fleet_tui.core.agents.model import AgentState
 from fleet_tui.core.agents.vitals import Look, VitalsReading
 from fleet_tui.core.agents.words import AgentWord, word_of, worst_first
-from fleet_tui.core.alerting.model import Alert
-from fleet_tui.core.fleet import AgentSpec, FleetSpec
+from fleet_tui.core.fleet import AgentSpec
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.routing.record import DecisionRecord
 from fleet_tui.core.status import RATE_WINDOW_MS, percentile
 from fleet_tui.core.tasks.model import AttemptPhase, Task
 from fleet_tui.core.text import words
@@ -34,8 +30,6 @@ SEEN_STEP_MS = 5_000
 
 ERROR_WARN_PERCENT = 5.0
 """From this share of failed runs on the number stands out."""
-
-MAX_NAME_CHARS = 64
 
 
 class RunNumbers(msgspec.Struct, frozen=True, kw_only=True):
@@ -275,143 +269,3 @@ def tail_text(hidden: Sequence[AgentRow]) -> str:
     if set(counts) == {"up"}:
         return f"{len(hidden)} more - all up"
     return f"{len(hidden)} more - " + ", ".join(f"{n} {word}" for word, n in counts.items())
-
-
-# --- routing ---
-
-
-def decision_word(record: DecisionRecord) -> str:
-    """What kind of decision it was: ``held``, ``waits``, ``failover``, or the strategy."""
-    if record.decision.chosen is None:
-        pending = record.pending
-        return "held" if pending is not None and pending.code.is_held else "waits"
-    return "failover" if record.attempt > 1 else record.decision.strategy.value
-
-
-def decision_text(record: DecisionRecord) -> str:
-    """Why, in one line of safe text."""
-    decision = record.decision
-    if decision.chosen is None:
-        return safe_line(record.pending.detail if record.pending is not None else decision.note)
-    parts = [safe_line(decision.note)] if decision.note else []
-    best = decision.candidates[0]
-    if best.score and not decision.note:
-        parts.append(f"score {best.score:.2f}")
-        if len(decision.candidates) > 1:
-            second = decision.candidates[1]
-            parts.append(f"next {safe_line(second.agent, MAX_NAME_CHARS)} {second.score:.2f}")
-    parts.append(words.plural(decision.fitting, "candidate"))
-    return " · ".join(parts)
-
-
-def decision_cells(
-    record: DecisionRecord, glyphs: Glyphs, offset_minutes: int = 0
-) -> dict[str, Cell]:
-    """Every column of the routing table by its key."""
-    decision, word = record.decision, decision_word(record)
-    tones = {"held": Tone.ERROR, "waits": Tone.WARN, "failover": Tone.WARN}
-    chosen = safe_line(decision.chosen or "-", MAX_NAME_CHARS)
-    return {
-        "at": Cell(words.clock(record.at_ms, offset_minutes), Tone.DIM),
-        "task": Cell(f"t-{record.task_number}"),
-        "priority": Cell(f"P{record.priority.value}"),
-        "agent": Cell(f"{glyphs.arrow} {chosen}"),
-        "pool": Cell(safe_line(decision.pool or "-", MAX_NAME_CHARS), Tone.DIM),
-        "kind": Cell(word, tones.get(word, Tone.PLAIN)),
-        "why": Cell(decision_text(record), tones.get(word, Tone.DIM)),
-    }
-
-
-# --- alerts ---
-
-
-def open_alerts(state: FleetState) -> list[Alert]:
-    """Open alerts: unacknowledged and loud first, then the newest."""
-    return sorted(
-        state.alerts.values(),
-        key=lambda a: (a.acked_by is not None, a.severity.order, -a.raised_at_ms, a.id),
-    )
-
-
-def alert_cells(alert: Alert, glyphs: Glyphs, now_ms: int) -> dict[str, Cell]:
-    """Every column of the alerts table by its key."""
-    sign, tone = severity_look(alert.severity)
-    if alert.acked_by is not None or alert.resolved_at_ms is not None:
-        tone = Tone.DIM
-    until_ms = now_ms if alert.resolved_at_ms is None else alert.resolved_at_ms
-    acked = f"ack {safe_line(alert.acked_by, MAX_NAME_CHARS)}" if alert.acked_by else "-"
-    return {
-        "severity": Cell(f"{glyphs.sign(sign)} {alert.severity.value.upper()}", tone),
-        "subject": Cell(safe_line(alert.subject, MAX_NAME_CHARS), Tone.TITLE),
-        "text": Cell(safe_line(alert.text)),
-        "what": Cell(
-            f"{safe_line(alert.subject, MAX_NAME_CHARS)} {safe_line(alert.text)}"
-            + (f" · ack {safe_line(alert.acked_by, MAX_NAME_CHARS)}" if alert.acked_by else "")
-        ),
-        "for": Cell(words.about(until_ms - alert.raised_at_ms), Tone.DIM),
-        "ack": Cell(acked, Tone.DIM),
-        "detail": Cell(safe_line(alert.detail), Tone.DIM),
-    }
-
-
-# --- pools, regions, clients ---
-
-
-class PoolRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One pool: how many of its agents work, how busy their slots are."""
-
-    name: str
-    up: int
-    agents: int
-    slots_used: int
-    slots: int
-    is_frozen: bool
-
-    @property
-    def busy_percent(self) -> float:
-        """Taken share of the slots of agents in service."""
-        return 100 * self.slots_used / self.slots if self.slots else 0.0
-
-
-def pool_rows(state: FleetState) -> list[PoolRow]:
-    """The pools in the fleet file's order."""
-    found: list[PoolRow] = []
-    for pool in state.fleet.pools:
-        members = [spec for spec in state.fleet.agents.values() if spec.pool == pool]
-        states = [(spec, state.agents[spec.name]) for spec in members if spec.name in state.agents]
-        serving = [(spec, agent) for spec, agent in states if agent.health.takes_work]
-        found.append(
-            PoolRow(
-                name=safe_line(pool, MAX_NAME_CHARS),
-                up=len(serving),
-                agents=len(members),
-                slots_used=sum(len(agent.runs) for _, agent in serving),
-                slots=sum(spec.slots for spec, _ in serving),
-                is_frozen=pool in state.frozen_pools,
-            )
-        )
-    return found
-
-
-def _tally(names: Iterable[str]) -> list[tuple[str, int]]:
-    counts: dict[str, int] = {}
-    for name in names:
-        counts[name] = counts.get(name, 0) + 1
-    return sorted(counts.items())
-
-
-def region_counts(fleet: FleetSpec) -> list[tuple[str, int]]:
-    """Agents by region, by name; those without one count as ``-``."""
-    return _tally(spec.region or "-" for spec in fleet.agents.values())
-
-
-def client_counts(fleet: FleetSpec) -> list[tuple[str, int]]:
-    """Agents reserved for each client, by name; the last one is ``shared``."""
-    named = _tally(client for spec in fleet.agents.values() for client in spec.clients)
-    shared = sum(not spec.clients for spec in fleet.agents.values())
-    return [*named, ("shared", shared)]
-
-
-def line_text(cells: Collection[Cell] | Line) -> str:
-    """The pieces as one plain text, for the clipboard and plain output."""
-    return " ".join(cell.text.strip() for cell in cells if cell.text.strip())
