@@ -1,8 +1,9 @@
 """The one shape every kind of agent has for the engine.
 
 Real connections (``openclaw``, ``command``, ``local``) and the simulator's implement
-:class:`AgentPort` and pass the same contract tests. Methods never raise for what can be expected of
-a network; a cancelled method leaves nothing running here, and says nothing about the remote side.
+:class:`AgentPort`, the sum of :class:`Probes`, :class:`Runs` and :class:`Logs`, and pass the same
+contract tests. Methods never raise for what can be expected of a network; a cancelled method leaves
+nothing running here, and says nothing about the remote side.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -45,8 +46,8 @@ def always_wanted() -> bool:
     return True
 
 
-class AgentPort(Protocol):
-    """One agent as the engine sees it."""
+class Probes(Protocol):
+    """How an agent is: looks at it, and the end of a connection that it keeps."""
 
     async def probe(self) -> VitalsReading | ProbeFailure:
         """One cheap look; answers within the agent's probe timeout."""
@@ -56,6 +57,10 @@ class AgentPort(Protocol):
         """Wait until a connection that the agent keeps open is lost: as good as a look that failed,
         and sooner. For ever where none is kept; a connection that was closed here is not lost."""
         ...
+
+
+class Runs(Protocol):
+    """The runs of an agent: begun, followed, found again, stopped, forgotten."""
 
     async def start(self, order: RunOrder, wanted: Wanted = always_wanted) -> StartAnswer:
         """Ask the agent to run this attempt. Called at most once per run id, ever.
@@ -85,6 +90,17 @@ class AgentPort(Protocol):
         """Make sure a run that was reassigned can never (re)start here."""
         ...
 
+    async def collect(self, runs: Sequence[RunId]) -> Sequence[str]:
+        """Let the agent's host forget runs whose end has long been in the ledger.
+
+        Returns those it holds nothing of any more; the others may be asked again.
+        """
+        ...
+
+
+class Logs(Protocol):
+    """What an agent writes."""
+
     def tail(self) -> AsyncIterator[LogLine | LogGap]:
         """The agent's own log lines from now on, for ever; survives reconnects.
 
@@ -93,12 +109,9 @@ class AgentPort(Protocol):
         """
         ...
 
-    async def collect(self, runs: Sequence[RunId]) -> Sequence[str]:
-        """Let the agent's host forget runs whose end has long been in the ledger.
 
-        Returns those it holds nothing of any more; the others may be asked again.
-        """
-        ...
+class AgentPort(Probes, Runs, Logs, Protocol):
+    """One agent as the engine sees it, whole. Whoever needs a part of it asks for that part."""
 
     async def close(self) -> None:
         """Let go of what this agent alone holds (not of its host's shared connection)."""

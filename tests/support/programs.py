@@ -10,7 +10,7 @@ from fleet_tui.core.ids import Epoch
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.tasks.evidence import Checkpoint, Definite, Finished, RunOrder, Unknown
 from fleet_tui.core.text.untrusted import Untrusted
-from fleet_tui.wire.port import AgentPort, Inspection
+from fleet_tui.wire.port import Inspection, Runs
 
 TASK = "01J9Z3V8QK5T4R2W1X0Y9A8B7C"
 
@@ -49,14 +49,14 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.02)
 
 
-async def settled(port: AgentPort, what: RunOrder) -> Inspection:
+async def settled(port: Runs, what: RunOrder) -> Inspection:
     """Ask until there is a definite answer; only for tests where there must be one."""
     while isinstance(found := await port.inspect(what), Unknown):
         await asyncio.sleep(0.05)
     return found
 
 
-async def finished(port: AgentPort, what: RunOrder) -> Finished:
+async def finished(port: Runs, what: RunOrder) -> Finished:
     """Follow a run to its end."""
     while isinstance(found := await port.follow(what), Unknown):
         await asyncio.sleep(0.05)

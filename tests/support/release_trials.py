@@ -29,7 +29,7 @@ from fleet_tui.wire.openclaw.attempt import session_key
 from fleet_tui.wire.openclaw.connection import Connection, Refused, Result, connect
 from fleet_tui.wire.openclaw.dial import dial_over_ssh
 from fleet_tui.wire.openclaw.port import OpenClawPort
-from fleet_tui.wire.port import AgentPort, Inspection
+from fleet_tui.wire.port import Inspection, Probes, Runs
 from fleet_tui.wire.ssh.pool import SshPool
 from tests.support.openclaw_lab import HOST, Gateway, OpenClawLab
 from tests.support.stub_model import CACHED_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS, StubModel
@@ -96,7 +96,7 @@ async def port_to(
         await port.close()
 
 
-async def ready(port: AgentPort) -> VitalsReading:
+async def ready(port: Probes) -> VitalsReading:
     """The first reading of a gateway that takes work. On a busy machine its release may have been
     told too long ago to be in it."""
     while True:
@@ -106,7 +106,7 @@ async def ready(port: AgentPort) -> VitalsReading:
         await asyncio.sleep(0.1)
 
 
-async def settled(port: AgentPort, run: RunOrder) -> Inspection:
+async def settled(port: Runs, run: RunOrder) -> Inspection:
     """What inspecting says once it is no longer unknown."""
     while isinstance(seen := await port.inspect(run), Unknown):
         await asyncio.sleep(0.2)
@@ -119,7 +119,7 @@ async def streaming(model: StubModel, answers: int) -> None:
         await asyncio.sleep(0.05)
 
 
-async def finished(port: AgentPort, run: RunOrder) -> Finished:
+async def finished(port: Runs, run: RunOrder) -> Finished:
     """The end of a run that is started here."""
     started = await port.start(run)
     assert isinstance(started, Definite), started

@@ -449,28 +449,28 @@ class Attempts:
 
 
 class RunsByAttempts:
-    """The part of an :class:`~fleet_tui.wire.port.AgentPort` that is about runs, for a gateway."""
+    """The questions of :class:`~fleet_tui.wire.port.Runs` that are about one run, for a gateway."""
 
     _attempts: Attempts
 
     async def start(self, order: RunOrder, wanted: Wanted = always_wanted) -> StartAnswer:
-        """See :class:`AgentPort`. Refusals before the run is asked for are definite."""
+        """See :class:`Runs`. Refusals before the run is asked for are definite."""
         return await self._attempts.start(order, wanted)
 
     async def follow(self, order: RunOrder) -> Outcome:
-        """See :class:`AgentPort`."""
+        """See :class:`Runs`."""
         return await self._attempts.follow(order)
 
     async def inspect(self, order: RunOrder) -> Inspection:
-        """See :class:`AgentPort`."""
+        """See :class:`Runs`."""
         return await self._attempts.inspect(order)
 
     async def cancel(self, order: RunOrder) -> Inspection:
-        """See :class:`AgentPort`."""
+        """See :class:`Runs`."""
         return await self._attempts.cancel(order)
 
     async def fence(self, order: RunOrder) -> Inspection:
-        """See :class:`AgentPort`."""
+        """See :class:`Runs`."""
         return await self._attempts.fence(order)
 
 
