@@ -8,19 +8,16 @@ a restart of the engine included, inspects.
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from math import inf
 
-from fleet_tui.core.agents.events import AgentIdentified, HealthChanged
 from fleet_tui.core.backoff import Backoff
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import AgentName, RunId, TaskId
-from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks.attempts import Word, deadlines_of, find_attempt, is_unwanted
-from fleet_tui.core.tasks.events import AboutTask, AttemptGivenUp, TaskPlaced
 from fleet_tui.core.tasks.evidence import (
     Definite,
     Died,
@@ -35,7 +32,8 @@ from fleet_tui.core.tasks.heartbeat import ask_every_ms
 from fleet_tui.core.tasks.retry import trace_id_of
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine.cancelling import was_cancelled
-from fleet_tui.wire.port import AgentPort
+from fleet_tui.engine.intents import Due
+from fleet_tui.wire.port import Runs
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +50,7 @@ CLOSE_DEADLINE_S = 10.0
 """How long workers get to hang up when the engine stops."""
 
 Hear = Callable[[RunId, Word], Awaitable[None]]
-PortOf = Callable[[AgentName], AgentPort | None]
+PortOf = Callable[[AgentName], Runs | None]
 
 
 def order_of(state: FleetState, run: RunId) -> RunOrder | None:
@@ -89,42 +87,38 @@ class Dispatcher:
         self._workers: dict[RunId, _Worker] = {}
         self._watches: dict[RunId, _Worker] = {}
         """About runs that were given up."""
+        self._ended: dict[RunId, _Worker] = {}
+        """Those that ended with what is being followed."""
 
-    def follow(self, state: FleetState, recorded: Sequence[Recorded]) -> None:
+    def follow(self, state: FleetState, due: Due) -> None:
+        """Do what became due with the state."""
+        if due.runs:
+            self._match(state, due)
+        for tell in due.then:
+            tell(self, state)
+        self._ended.clear()
+
+    def _match(self, state: FleetState, due: Due) -> None:
         """Make the workers match the state: one for every open attempt, none for others."""
-        fresh = {r.event.run for r in recorded if isinstance(r.event, TaskPlaced)}
         # Sorted: workers share the dice, and the order of a set is another one in every process.
         open_runs = {run: a.name for a in state.agents.values() for run in sorted(a.runs)}
         for run, agent in open_runs.items():
             if run not in self._workers:
-                self._start(state, run, agent, fresh=run in fresh)
-        over = {r: self._workers.pop(r) for r in list(self._workers) if r not in open_runs}
-        for worker in over.values():
+                self._start(state, run, agent, fresh=run in due.placed)
+        self._ended = {r: self._workers.pop(r) for r in list(self._workers) if r not in open_runs}
+        for worker in self._ended.values():
             worker.end()
         for run in open_runs:
             found = find_attempt(state, run)
             if found is not None and found[1].cancel_cause is not None and run in self._workers:
                 self._workers[run].cancel()
-        for record in recorded:
-            match record.event:
-                case AttemptGivenUp(run=run):
-                    self._watch(state, run, over[run].port if run in over else None)
-                case HealthChanged(agent=agent, health=health) if not health.is_lost:
-                    self._nudge(agent)
-                case AgentIdentified(agent=agent):
-                    # A new process may resume what its predecessor ran: be there first.
-                    self._nudge(agent)
-                case AboutTask(task=task):
-                    self._stop_unwanted(state, task)
-                case _:  # what else is recorded changes nothing about who talks to whom
-                    pass
 
     def resume(self, state: FleetState) -> None:
         """After a restart: go on watching runs that were given up and may still answer late."""
         for task in state.tasks():
             for attempt in task.attempts:
                 if attempt.is_unheard:
-                    self._watch(state, attempt.run_id, None)
+                    self.watch(state, attempt.run_id)
 
     async def close(self) -> None:
         """End all workers; the runs themselves go on at their agents."""
@@ -136,9 +130,37 @@ class Dispatcher:
         if workers:
             await asyncio.wait({w.task for w in workers}, timeout=CLOSE_DEADLINE_S)
 
-    def uses(self, port: AgentPort) -> bool:
+    def uses(self, port: Runs) -> bool:
         """Whether somebody still talks through that port."""
         return any(w.port is port for w in (*self._workers.values(), *self._watches.values()))
+
+    def watch(self, state: FleetState, run: RunId) -> None:
+        """See :meth:`Conversations.watch`. It is asked about where it was placed."""
+        found, order = find_attempt(state, run), order_of(state, run)
+        if found is None or order is None or run in self._watches:
+            return
+        worker = _Worker(run, found[1].agent, self._port_of, order, self._hear, self._rng)
+        if run in self._ended:
+            worker.port = self._ended[run].port or worker.port
+        worker.task = asyncio.create_task(worker.watch(), name=f"watch {run}")
+        self._watches[run] = worker
+        worker.task.add_done_callback(lambda _: self._watches.pop(run, None))
+        self.stop_unwanted(state, found[0].id)
+
+    def stop_unwanted(self, state: FleetState, task: TaskId) -> None:
+        """See :meth:`Conversations.stop_unwanted`."""
+        known = state.task(task)
+        if known is None:
+            return
+        for attempt in known.attempts:
+            if attempt.run_id in self._watches and is_unwanted(known, attempt):
+                self._watches[attempt.run_id].cancel()
+
+    def ask_again(self, agent: AgentName) -> None:
+        """See :meth:`Conversations.ask_again`."""
+        for worker in (*self._workers.values(), *self._watches.values()):
+            if worker.agent == agent:
+                worker.nudge.set()
 
     def _start(self, state: FleetState, run: RunId, agent: AgentName, *, fresh: bool) -> None:
         order = order_of(state, run)
@@ -148,31 +170,6 @@ class Dispatcher:
         worker = _Worker(run, agent, self._port_of, order, self._hear, self._rng)
         worker.task = asyncio.create_task(worker.drive(fresh=fresh), name=f"run {run}")
         self._workers[run] = worker
-
-    def _watch(self, state: FleetState, run: RunId, port: AgentPort | None) -> None:
-        found, order = find_attempt(state, run), order_of(state, run)
-        if found is None or order is None or run in self._watches:
-            return
-        worker = _Worker(run, found[1].agent, self._port_of, order, self._hear, self._rng)
-        worker.port = port or worker.port
-        worker.task = asyncio.create_task(worker.watch(), name=f"watch {run}")
-        self._watches[run] = worker
-        worker.task.add_done_callback(lambda _: self._watches.pop(run, None))
-        self._stop_unwanted(state, found[0].id)
-
-    def _stop_unwanted(self, state: FleetState, task_id: TaskId) -> None:
-        """A person has decided, or nobody is to be asked: what may still run is in the way."""
-        task = state.task(task_id)
-        if task is None:
-            return
-        for attempt in task.attempts:
-            if attempt.run_id in self._watches and is_unwanted(task, attempt):
-                self._watches[attempt.run_id].cancel()
-
-    def _nudge(self, agent: AgentName) -> None:
-        for worker in (*self._workers.values(), *self._watches.values()):
-            if worker.agent == agent:
-                worker.nudge.set()
 
 
 class _Worker:
@@ -304,9 +301,7 @@ class _Worker:
     def _is_wanted(self) -> bool:
         return not self.cancel_wanted.is_set()
 
-    async def _asked(
-        self, question: Callable[[AgentPort], Awaitable[Word]], deadline_s: float
-    ) -> Word:
+    async def _asked(self, question: Callable[[Runs], Awaitable[Word]], deadline_s: float) -> Word:
         self.port = self.port or self._port_of(self.agent)
         if self.port is None:
             absent = Untrusted("the fleet file does not say how to reach the agent")

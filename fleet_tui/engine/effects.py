@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections.abc import Callable, Sequence
 
-from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import AgentSpec, FleetSpec, HostSpec
 from fleet_tui.core.ids import AgentName, HostName, RunId
 from fleet_tui.core.ledger.events import Recorded
@@ -13,6 +12,7 @@ from fleet_tui.core.tasks.attempts import collectable
 from fleet_tui.engine.cadence import Heard, Seen, Watcher
 from fleet_tui.engine.clock import Clock
 from fleet_tui.engine.dispatch import Dispatcher, Hear
+from fleet_tui.engine.intents import due_after
 from fleet_tui.wire.port import AgentPort
 
 PortOf = Callable[[FleetSpec, AgentSpec], AgentPort]
@@ -42,21 +42,31 @@ class FleetEffects:
         """Stopped because the file changed; their ports are still needed by runs begun there."""
         self._closing: set[asyncio.Task[None]] = set()
         self._dispatcher = Dispatcher(self._port, hear, rng)
-        self._begun = False
+        self._has_begun = False
+        self._is_settled = False
+        """Whether watchers and workers are those that the state asks for."""
         self._state = EMPTY_STATE
 
     def follow(self, state: FleetState, recorded: Sequence[Recorded]) -> None:
-        """Match watchers to the fleet file and workers to the open runs."""
+        """Do what the committed events set in motion; the first time, what the state asks for.
+
+        A batch that could not be followed to its end is made good with the next one: then all
+        watchers and workers are matched to the state.
+        """
         self._state = state
-        loaded = any(isinstance(r.event, FleetLoaded) for r in recorded)
-        if not self._begun or loaded:
+        due = due_after(recorded)
+        due.fleet_file |= not self._is_settled
+        due.runs |= not self._is_settled
+        self._is_settled = False
+        if due.fleet_file:
             self._match(state)
-        self._dispatcher.follow(state, recorded)
+        self._dispatcher.follow(state, due)
         if self._leaving:
             self._let_go()
-        if not self._begun:
+        if not self._has_begun:
             self._dispatcher.resume(state)
-            self._begun = True
+            self._has_begun = True
+        self._is_settled = True
 
     def probe_now(self, agents: Sequence[AgentName]) -> None:
         """Look at agents at once."""

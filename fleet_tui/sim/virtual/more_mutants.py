@@ -325,9 +325,9 @@ _AGENTS: tuple[Mutant, ...] = (
         "after a restart nobody stops what was being stopped",
         rewrite(
             dispatch.Dispatcher,
-            "follow",
+            "_match",
             "found[1].cancel_cause is not None",
-            "any(getattr(r.event, 'cause', None) and r.event.run == run for r in recorded)",
+            "found[1].cancel_cause is not None and found[1].epoch == state.engine.epoch",
         ),
     ),
     Mutant(

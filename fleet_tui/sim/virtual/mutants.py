@@ -35,7 +35,7 @@ from fleet_tui.core.tasks.evidence import Definite, Died, Finished, LostReason, 
 from fleet_tui.core.tasks.fold import fold_task
 from fleet_tui.core.tasks.model import AttemptPhase, TaskPhase
 from fleet_tui.core.text.untrusted import Untrusted
-from fleet_tui.engine import dispatch, engine
+from fleet_tui.engine import dispatch, effects, engine
 from fleet_tui.engine.inbox import CommandAsked
 from fleet_tui.sim.virtual.due_mutants import DUE_MUTANTS
 from fleet_tui.sim.virtual.host import SimHost
@@ -131,21 +131,22 @@ async def _always_fresh(self: Any, *, fresh: bool) -> None:
     await _drive(self, fresh=True)
 
 
-_follow = dispatch.Dispatcher.follow
+_follow = effects.FleetEffects.follow
 
 
 def _forgets_open_runs(self: Any, state: Any, recorded: Any) -> None:
     """Follows only what it placed itself."""
     if not recorded:
+        those = self._dispatcher
         for agent in state.agents.values():
             for run in agent.runs:
                 order = _order_of(state, run)
                 assert order is not None
                 worker = dispatch._Worker(
-                    run, agent.name, self._port_of, order, self._hear, self._rng
+                    run, agent.name, those._port_of, order, those._hear, those._rng
                 )
                 worker.task = asyncio.create_task(asyncio.sleep(0))
-                self._workers[run] = worker
+                those._workers[run] = worker
     _follow(self, state, recorded)
 
 
@@ -305,7 +306,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "forgets-open-runs",
         "after a restart nobody follows the open runs",
-        change(dispatch.Dispatcher, "follow", _forgets_open_runs),
+        change(effects.FleetEffects, "follow", _forgets_open_runs),
     ),
     Mutant(
         "no-tombstone",
@@ -438,7 +439,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "no-fence",
         "a run that was given up is not fenced",
-        change(dispatch.Dispatcher, "_stop_unwanted", lambda *_: None),
+        change(dispatch.Dispatcher, "stop_unwanted", lambda *_: None),
     ),
 )
 """The best known ones first."""
