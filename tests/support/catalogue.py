@@ -130,7 +130,12 @@ FAULTS = {
         "core/test_health.py::test_flapping_is_quarantined_for_longer_each_time",
         why="falls count, missed looks that do not make a fall are not limited",
     ),
-    "F23": row("no banner, an endless banner", BEGINNINGS, BAD_HOSTS),
+    "F23": row(
+        "no banner, an endless banner, one that is no UTF-8",
+        BEGINNINGS,
+        BAD_HOSTS,
+        "wire/test_ssh_rude.py::test_a_banner_in_latin_1_keeps_nobody_out",
+    ),
     "F24": row(
         "sshd allows few sessions or few beginners",
         "wire/test_ssh_crowds.py::"

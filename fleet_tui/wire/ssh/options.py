@@ -121,6 +121,7 @@ class SshFiles:
                 gss_kex=False,
                 preferred_auth=("publickey",),
                 encoding=None,
+                utf8_decode_errors="replace",  # banners and goodbyes may be in any encoding
                 keepalive_interval=KEEPALIVE_EVERY_S,
                 keepalive_count_max=KEEPALIVE_MISSES,
                 connect_timeout=timeout_ms / 1000,
