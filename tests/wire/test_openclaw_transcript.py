@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from fleet_tui.core.fleet import FAILURE_KINDS
 from fleet_tui.core.tasks.evidence import Died, Finished, Running, Stopped, Usage
 from fleet_tui.wire.openclaw.frames import Malformed, decode
+from fleet_tui.wire.openclaw.runs import UNTOLD
 from fleet_tui.wire.openclaw.transcript import (
     GOES_ON,
     NOT_CONTINUED,
@@ -20,6 +21,7 @@ from fleet_tui.wire.openclaw.transcript import (
     Provenance,
     SessionInfo,
     SessionState,
+    ended_without_words,
     standing,
 )
 
@@ -160,9 +162,9 @@ def test_the_text_of_a_long_session_is_further_up() -> None:
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
-        ("completed", Finished(ok=True, detail=WORDS_LOST)),
-        ("failed", Finished(ok=False, failure="model-error")),
-        ("timed_out", Finished(ok=False, failure="timeout")),
+        ("completed", ended_without_words(WORDS_LOST)),
+        ("failed", Finished(ok=False, failure="model-error", usage=UNTOLD)),
+        ("timed_out", Finished(ok=False, failure="timeout", usage=UNTOLD)),
         ("running", Running()),
         ("cancelled", Stopped()),
         ("lost", Stopped()),
@@ -172,6 +174,31 @@ def test_the_text_of_a_long_session_is_further_up() -> None:
 def test_what_the_ledger_alone_says(status: str, expected: Stands) -> None:
     ledger = Ledger(tasks=[LedgerRow(run_id="r", status=status)])
     assert standing(History(), ledger, "r") == expected
+
+
+@pytest.mark.parametrize("status", ["failed", "timed_out"])
+def test_a_turn_that_fails_of_the_deletion_of_its_session_was_stopped(status: str) -> None:
+    """Seen on 2026.9.5: it had just gone on by itself, under a run id of its own."""
+    rows = [LedgerRow(run_id="another", status=status), LedgerRow(run_id="r", status="cancelled")]
+    assert standing(History(), Ledger(tasks=rows), "r") == Stopped()
+
+
+@pytest.mark.parametrize("status", ["done", "failed", "timeout"])
+@pytest.mark.parametrize("run_id", ["r", "another"])
+def test_a_turn_whose_words_are_still_to_come_is_at_work(status: str, run_id: str) -> None:
+    """The session says that it is over up to two seconds before what it said is there."""
+    history = History(
+        session_id="s", messages=[Entry(role="user")], session_info=SessionInfo(status=status)
+    )
+    at_work = Ledger(tasks=[LedgerRow(run_id=run_id, status="running")])
+    assert standing(history, at_work, "r") == Running(resumed_by_agent=run_id != "r")
+
+
+def test_a_turn_that_is_done_has_said_something() -> None:
+    history = History(session_id="s", session_info=SessionInfo(status="done"))
+    over = Ledger(tasks=[LedgerRow(run_id="r", status="completed")])
+    for ledger in (Ledger(), over):
+        assert standing(history, ledger, "r") is SessionState.WORDLESS
 
 
 def test_a_long_transcript_is_summed_by_the_gateway() -> None:

@@ -55,11 +55,13 @@ from fleet_tui.wire.openclaw.runs import (
 )
 from fleet_tui.wire.openclaw.transcript import (
     HISTORY_LIMIT,
+    NO_WORDS,
     NOT_CONTINUED,
     TASKS_LIMIT,
     History,
     Ledger,
     SessionState,
+    ended_without_words,
     standing,
 )
 from fleet_tui.wire.port import (
@@ -99,6 +101,9 @@ is fenced only after that: a run that is admitted meanwhile loses what it says w
 
 LOOK_AGAIN_S = 1.0
 """Pause between two looks at a run that is followed by looking."""
+
+LOOKS_FOR_WORDS = 10
+"""So many times an ended turn is looked at that seems to have said nothing."""
 
 MAX_TRACES = 1_024
 """Runs whose log lines can be told apart; the oldest are forgotten first."""
@@ -276,6 +281,8 @@ class Attempts:
             return seen
         if isinstance(seen, Finished | Stopped):
             return Definite(seen)
+        if seen is SessionState.WORDLESS:
+            return await self._look(order)
         if seen is SessionState.UNTOUCHED and not connection.dialect.expected_session:
             return unfenceable(connection.dialect)
         return await self._delete_session(connection, order, even_running=True)
@@ -300,11 +307,18 @@ class Attempts:
         if isinstance(connection, GatewayFailure):
             return unreachable(connection)
         seen = await self._session(connection, order)
+        looks = 1
+        while seen is SessionState.WORDLESS and looks < LOOKS_FOR_WORDS:
+            await asyncio.sleep(LOOK_AGAIN_S)
+            seen = await self._session(connection, order)
+            looks += 1
         match seen:
             case Unknown():
                 return seen
             case Running() | Finished() | Died() | Stopped():
                 return Definite(seen)
+            case SessionState.WORDLESS:
+                return Definite(ended_without_words(NO_WORDS))
             case SessionState.UNTOUCHED if self._may_arrive(order):
                 slow = Untrusted("it was asked for, and the gateway has not answered yet")
                 return Unknown(LostReason.NO_TRACE, slow)
@@ -386,7 +400,11 @@ class Attempts:
             case Unknown():
                 return seen
             case (
-                Running() | SessionState.UNTOUCHED | SessionState.INTERRUPTED | SessionState.UNCLEAR
+                Running()
+                | SessionState.UNTOUCHED
+                | SessionState.INTERRUPTED
+                | SessionState.WORDLESS
+                | SessionState.UNCLEAR
             ):
                 still = Untrusted("the session is still at work after its deletion")
                 return Unknown(LostReason.REFUSED, still)

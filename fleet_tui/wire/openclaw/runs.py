@@ -48,6 +48,9 @@ LOOK_AHEAD = 4
 """So many times what is kept is looked at for secrets: one that is cut is not recognised. Not all
 of it, for a gateway may send 25 MB at once."""
 
+UNTOLD = Usage(unusable=True)
+"""The usage of a run whose end is told without it."""
+
 MAX_COST_USD = 1e6
 """Above this a cost is nonsense, not money."""
 
@@ -271,7 +274,7 @@ def final_outcome(
     is_strange = isinstance(result, Malformed)
     if isinstance(result, Malformed):
         result = _RunResult()
-    meta, usage = _Meta(), Usage(unusable=True)
+    meta, usage = _Meta(), UNTOLD
     told_meta = decode(result.meta, _Meta)
     if isinstance(told_meta, _Meta):
         meta, agent = told_meta, told_meta.agent_meta
@@ -325,12 +328,14 @@ def waited_outcome(payload: msgspec.Raw) -> Finished | Stopped | None:
     if _was_aborted(waited):
         return Stopped()
     error = complaint(waited.error or "")
+    said = waited.terminal_reply.text
     if waited.status == "ok" and not _contradicts_itself(waited):
-        return Finished(ok=True, answer=answer_of(waited.terminal_reply.text or ""))
+        answer = answer_of(said) if said else Answer(lost=True)
+        return Finished(ok=True, answer=answer, usage=UNTOLD)
     if waited.status == "error":
-        return Finished(ok=False, failure=FAILED_MODEL, detail=error)
+        return Finished(ok=False, failure=FAILED_MODEL, usage=UNTOLD, detail=error)
     if waited.status == "timeout" and waited.ended_at is not None:
-        return Finished(ok=False, failure=FAILED_TIMEOUT, detail=error)
+        return Finished(ok=False, failure=FAILED_TIMEOUT, usage=UNTOLD, detail=error)
     return None
 
 

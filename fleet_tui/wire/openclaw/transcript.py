@@ -11,13 +11,14 @@ from enum import Enum, auto
 import msgspec
 from msgspec.structs import replace
 
-from fleet_tui.core.tasks.evidence import Died, Finished, Running, Stopped, Usage
+from fleet_tui.core.tasks.evidence import Answer, Died, Finished, Running, Stopped, Usage
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.wire.openclaw.frames import count
 from fleet_tui.wire.openclaw.runs import (
     FAILED_MODEL,
     FAILED_TEXT,
     FAILED_TIMEOUT,
+    UNTOLD,
     TokenUsage,
     answer_of,
     complaint,
@@ -34,6 +35,14 @@ NOT_CONTINUED = "the gateway restarted and did not continue the turn"
 
 WORDS_LOST = Untrusted("its session was deleted, and with it what it said and what it cost")
 """About a run of which only the ledger's row is left."""
+
+NO_WORDS = Untrusted("its session says that it is done, and has nothing that it said")
+"""About a run whose last words never came."""
+
+
+def ended_without_words(detail: Untrusted) -> Finished:
+    """A turn that ended well, with an answer that nobody can read any more."""
+    return Finished(ok=True, answer=Answer(lost=True), usage=UNTOLD, detail=detail)
 
 
 OWN_PROMPT = "internal_system"
@@ -171,6 +180,8 @@ class SessionState(Enum):
     """The session was made, and nothing arrived in it."""
     INTERRUPTED = auto()
     """The run ended with its gateway's process; the gateway may still continue it."""
+    WORDLESS = auto()
+    """Its last turn is over, and what it said is not written yet. Ask again."""
     UNCLEAR = auto()
     """Contradicting signs, as between two writes of the gateway. Ask again."""
 
@@ -181,11 +192,14 @@ def standing(
     """Where the attempt ``run_id`` stands; ``ledger`` was read before ``history``."""
     info = history.session_info
     if history.session_id is None:
-        return _removed(ledger) if ledger.tasks else SessionState.ABSENT
+        return _removed(ledger, run_id) if ledger.tasks else SessionState.ABSENT
     at_work = ledger.run_at_work()
+    if info.status in _OVER and at_work is not None and not _has_last_words(history):
+        # A gateway notes that a turn is over before what it said (seen on 2026.9.6, 1.6 s apart).
+        return Running(resumed_by_agent=at_work != run_id)
     match info.status:
         case "done":
-            return _done(history, run_id)
+            return _done(history, run_id) if _has_last_words(history) else SessionState.WORDLESS
         case "failed" if info.aborted_last_run:
             return Died(reason=NOT_CONTINUED)  # a gateway of up to 2026.7 gave it up
         case "failed":
@@ -208,6 +222,15 @@ def standing(
     return _ended_in_ledger(history, row, run_id) or SessionState.UNCLEAR
 
 
+_OVER = frozenset({"done", "failed", "timeout"})
+"""Statuses of a session in which no turn is at work."""
+
+
+def _has_last_words(history: History) -> bool:
+    """Whether what its last turn said is there. Turns that failed may leave nothing."""
+    return bool(history.messages) and history.messages[-1].role == "assistant"
+
+
 def _done(history: History, run_id: str) -> Finished:
     """A turn that ended well, unless nobody read the task in it. A gateway that is killed between
     its note that a turn runs and its copy of the text goes on with its own prompt alone (seen on
@@ -223,9 +246,8 @@ def _done(history: History, run_id: str) -> Finished:
 def _ended_in_ledger(history: History, row: str | None, run_id: str) -> Finished | None:
     """How a run ended whose session does not say so yet: up to 2026.7 that takes it up to two
     seconds longer than the ledger."""
-    is_told = bool(history.messages) and history.messages[-1].role == "assistant"
     match row:
-        case "completed" if is_told:
+        case "completed" if _has_last_words(history):
             return _done(history, run_id)
         case "failed":
             return _finished(history, ok=False, failure=FAILED_MODEL)
@@ -235,15 +257,19 @@ def _ended_in_ledger(history: History, row: str | None, run_id: str) -> Finished
             return None
 
 
-def _removed(ledger: Ledger) -> Running | Finished | Stopped | SessionState:
+def _removed(ledger: Ledger, run_id: str) -> Running | Finished | Stopped | SessionState:
     """What the ledger keeps of a session that was deleted: how it ended, not what it said."""
-    match ledger.tasks[0].status:
+    last = ledger.tasks[0]
+    match last.status:
         case "completed":
-            return Finished(ok=True, detail=WORDS_LOST)
+            return ended_without_words(WORDS_LOST)
+        case "failed" | "timed_out" if last.run_id != run_id:
+            # A turn that went on by itself as its session was deleted under it, and failed of that.
+            return Stopped()
         case "failed":
-            return Finished(ok=False, failure=FAILED_MODEL)
+            return Finished(ok=False, failure=FAILED_MODEL, usage=UNTOLD)
         case "timed_out":
-            return Finished(ok=False, failure=FAILED_TIMEOUT)
+            return Finished(ok=False, failure=FAILED_TIMEOUT, usage=UNTOLD)
         case status if status in AT_WORK:
             return Running()
         case "cancelled" | "lost":
