@@ -3,9 +3,7 @@ each piece of it was done, by a ledger of the programs' own."""
 
 import asyncio
 import json
-import os
 import shutil
-import signal
 import sys
 from collections import Counter
 from pathlib import Path
@@ -19,6 +17,7 @@ from fleet_tui.core.tasks.evidence import LostReason
 from fleet_tui.core.tasks.model import Attempt, AttemptPhase, CancelCause, Task, TaskPhase
 from tests.acceptance.rig import NAME, MakeRig, Rig
 from tests.support.sshd import Sshd, sshd
+from tests.support.wrapped import kill_all_of
 
 __all__ = ["sshd"]
 
@@ -100,8 +99,8 @@ def run_directory(rig: Rig, attempt: Attempt) -> Path:
 
 
 def kill(run: Path) -> None:
-    """End a run the way the kernel does when memory is short: everything at once."""
-    os.killpg(int((run / "owner").read_text().split()[1]), signal.SIGKILL)
+    """End a run together with who waits for it."""
+    kill_all_of(int((run / "owner").read_text().split()[1]))
 
 
 def boot(run: Path) -> None:

@@ -82,7 +82,7 @@ class Place(ABC):
 
     @abstractmethod
     def behave(self, how: str) -> None:
-        """What the program does: ``finish``, ``wait``, ``fail`` or ``die``."""
+        """What the program does: ``finish``, ``wait``, ``fail``, ``kill`` or ``die``."""
 
     @abstractmethod
     def let_go(self) -> None:
@@ -173,7 +173,7 @@ class SimulatedPlace(Place):
     def _habit(self, run: str) -> Habit:
         habit = Habit(random.Random(run), 1.0)
         habit.seconds = 30.0 if self._how == "wait" else 0.1
-        habit.status = {"fail": 3, "die": None}.get(self._how, 0)
+        habit.status = {"fail": 3, "kill": 137, "die": None}.get(self._how, 0)
         habit.on_term = "dies"
         habit.output = "out\n"
         habit.used = (0, 0)
@@ -187,7 +187,9 @@ class RealPlace(Place):
         "finish": "echo out",
         "wait": "while [ -d {base} ] && [ ! -f {base}/go ]; do sleep 0.05; done; echo out",
         "fail": "exit 3",
-        "die": "kill -KILL 0",
+        "kill": "kill -KILL 0",
+        # Together with who waits for it.
+        "die": "read -r _ _ _ _ _ led _ < /proc/$$/stat; kill -KILL -$led 0",
     }
 
     def __init__(self, server: Sshd, base: Path) -> None:

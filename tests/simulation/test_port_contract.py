@@ -33,7 +33,7 @@ from tests.simulation.places import (
     SimulatedPlace,
     digest,
 )
-from tests.support.programs import finished, order, settled
+from tests.support.programs import finished, order, settled, until
 from tests.support.sshd import make_sshd
 
 AWKWARD = 'it\'s "quoted" $(touch /tmp/no) `id` \\ %s !! \n\n\ttab ~ é 🦞 #end\n* ? [x]\r\n'
@@ -75,11 +75,12 @@ async def known(place: Place, epoch: int = 1) -> CommandPort:
 
 
 async def running(place: Place, epoch: int = 1) -> CommandPort:
-    """A port, and a run that waits."""
+    """A port, and a run whose program has begun, and waits."""
     place.behave("wait")
     port = await known(place, epoch)
     assert isinstance(fact(await port.start(order())), Started)
     assert isinstance(fact(await settled(port, order())), Running)
+    await until(lambda: place.given() != [])
     return port
 
 
@@ -209,6 +210,17 @@ def test_a_failure_is_an_end_with_a_word(place: Place) -> None:
         ended = await finished(port, order())
         assert not ended.ok
         assert ended.failure == "exit-3"
+
+    place.run(test)
+
+
+def test_a_run_that_kills_its_whole_group_has_failed_of_that_signal(place: Place) -> None:
+    async def test() -> None:
+        place.behave("kill")
+        port = await known(place)
+        await port.start(order())
+        ended = await finished(port, order())
+        assert (ended.ok, ended.failure) == (False, "signal-9")
 
     place.run(test)
 

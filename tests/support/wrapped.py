@@ -2,9 +2,12 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from fleet_tui.core.fleet import LocalAgent
@@ -77,6 +80,17 @@ AWKWARD = 'it\'s "quoted" $(touch /tmp/no) `id` \\ %s !! \n\n\ttab ~ é 🦞 #en
 def owner_of(tmp_path: Path, attempt: int = 1) -> list[str]:
     """The words of the file that says who runs an attempt: run, pid, begin, boot id, ms."""
     return (run_directory(tmp_path, attempt) / "owner").read_text().split()
+
+
+def kill_all_of(leader: int) -> None:
+    """End a run the way the kernel does when memory is short: all of its session, and first of all
+    who would write down how the program ended."""
+    with suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
+    for pid in psutil.pids():
+        with suppress(ProcessLookupError):
+            if os.getsid(pid) == leader:
+                os.kill(pid, signal.SIGKILL)
 
 
 class Meddler(LocalShell):

@@ -23,7 +23,7 @@ from fleet_tui.wire.ssh.pool import SshPool
 from tests.support.needs import not_allowed
 from tests.support.programs import executions, finished, order, settled, until, wall_ms
 from tests.support.sshd import make_sshd
-from tests.support.wrapped import MakePort, make_port
+from tests.support.wrapped import MakePort, kill_all_of, make_port
 
 __all__ = ["make_port"]
 
@@ -107,7 +107,7 @@ async def test_a_tombstone_that_does_not_fit_on_the_disk_is_none(
         assert isinstance(await port.inspect(what), Unknown)
     (small_disk / "filler").unlink()
     assert isinstance(await port.inspect(what), Unknown)
-    os.killpg(pid, signal.SIGKILL)
+    kill_all_of(pid)
 
 
 def libfaketime() -> Path:

@@ -1,8 +1,6 @@
 """Checkpoints between a program, its host and the ledger, through every shell."""
 
 import hashlib
-import os
-import signal
 from pathlib import Path
 
 import pytest
@@ -21,6 +19,7 @@ from tests.support.programs import finished, order, until
 from tests.support.wrapped import (
     AWKWARD,
     MakePort,
+    kill_all_of,
     make_port,
     owner_of,
     run_directory,
@@ -81,10 +80,10 @@ async def test_the_checkpoint_is_told_while_the_run_runs_and_when_it_is_over(
     running = await port.inspect(order(attempt=1))
     assert running == Definite(Running(output_bytes=0, checkpoint=mark("page 7")))
     assert await port.cancel(order(attempt=1)) == Definite(Stopped(checkpoint=mark("page 7")))
-    os.killpg(int(owner_of(tmp_path, 2)[1]), signal.SIGKILL)
+    kill_all_of(int(owner_of(tmp_path, 2)[1]))
     died = Definite(Died(reason="process-gone", checkpoint=mark("page 7")))
     assert await port.follow(order(attempt=2)) == died
-    os.killpg(int(owner_of(tmp_path, 3)[1]), signal.SIGKILL)
+    kill_all_of(int(owner_of(tmp_path, 3)[1]))
     reboot(run_directory(tmp_path, 3))
     rebooted = Definite(Died(reason="host-rebooted", checkpoint=mark("page 7")))
     assert await port.follow(order(attempt=3)) == rebooted

@@ -10,6 +10,7 @@ import pytest
 
 from fleet_tui.core.ids import Epoch, RunId
 from fleet_tui.core.tasks.evidence import Definite, Died, Finished, Running, Started, Stopped
+from fleet_tui.wire.programs import runs
 from fleet_tui.wire.programs.local import LocalShell
 from fleet_tui.wire.programs.runs import Program, RunDirectory, Runs
 from tests.support.needs import missing
@@ -201,6 +202,58 @@ async def test_a_signal_to_its_whole_group_ends_no_book_keeping(
     script = f"trap : {name}; kill -{name} 0; echo mine; exit 7"
     found = await ended(make_port, "sh", "-c", script)
     assert (found.failure, found.answer.text.raw) == ("exit-7", "mine\n")
+
+
+KILLS = {
+    "its whole group": "kill -KILL 0",
+    "its whole group, from a child": "(kill -KILL 0); sleep 300",
+    "its whole group, by its number": "kill -KILL -$(cut -d' ' -f5 /proc/$$/stat)",
+}
+
+
+@pytest.mark.usefixtures("sh")
+@pytest.mark.parametrize("whom", KILLS)
+async def test_what_kills_its_whole_group_does_not_kill_who_writes_down_its_end(
+    make_port: MakePort, whom: str
+) -> None:
+    if shutil.which("perl") is None:
+        missing("no perl on PATH")
+    found = await ended(make_port, "sh", "-c", f"echo mine; {KILLS[whom]}")
+    assert (found.failure, found.answer.text.raw) == ("signal-9", "mine\n")
+
+
+@pytest.mark.parametrize("whom", KILLS)
+async def test_without_perl_a_shell_with_job_control_keeps_its_program_apart(
+    make_port: MakePort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whom: str
+) -> None:
+    bash = shutil.which("bash")
+    if bash is None:
+        missing("no bash on PATH")
+    tools = Path(without(tmp_path, "perl", "sh"))
+    (tools / "sh").symlink_to(bash)
+    monkeypatch.setenv("PATH", str(tools))
+    found = await ended(make_port, "sh", "-c", f"echo mine; {KILLS[whom]}")
+    assert (found.failure, found.answer.text.raw) == ("signal-9", "mine\n")
+
+
+@pytest.mark.usefixtures("sh")
+async def test_a_program_that_begins_with_setsid_is_waited_for(make_port: MakePort) -> None:
+    """It goes on in a second process, and the first ends at once, where it leads a group."""
+    found = await ended(make_port, "setsid", "sh", "-c", "sleep 0.3; echo mine; exit 7")
+    assert (found.failure, found.answer.text.raw) == ("exit-7", "mine\n")
+
+
+@pytest.mark.usefixtures("sh")
+async def test_a_program_that_has_to_be_killed_keeps_its_output(
+    make_port: MakePort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "CANCEL_GRACE_S", 0)
+    ready = tmp_path / "ready"
+    port = make_port("sh", "-c", f"trap '' TERM; touch {ready}; sleep 300; sleep 300")
+    await port.start(order())
+    await until(ready.exists)
+    assert await port.cancel(order()) == Definite(Stopped())
+    assert (run_directory(tmp_path) / "rc").read_text().startswith("137 ")
 
 
 async def test_a_program_killed_with_its_parent_leaves_no_exit_status(

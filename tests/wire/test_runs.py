@@ -55,6 +55,7 @@ from tests.support.wrapped import (
     FENCED,
     MakePort,
     Meddler,
+    kill_all_of,
     make_port,
     owner_of,
     run_directory,
@@ -224,7 +225,7 @@ async def test_a_run_whose_processes_are_all_gone_has_died(
 ) -> None:
     port, what = make_port("sh", "-c", "sleep 300"), order()
     await port.start(what)
-    os.killpg(int(owner_of(tmp_path)[1]), signal.SIGKILL)
+    kill_all_of(int(owner_of(tmp_path)[1]))
     while isinstance(found := await settled(port, what), Definite) and isinstance(
         found.value, Running
     ):
@@ -279,7 +280,7 @@ async def test_a_wiped_run_directory_proves_nothing(make_port: MakePort, tmp_pat
         found = await port.inspect(what)
         assert isinstance(found, Unknown)
         assert found.reason is LostReason.NO_TRACE
-    os.killpg(pid, signal.SIGKILL)
+    kill_all_of(pid)
 
 
 @pytest.mark.usefixtures("sh")

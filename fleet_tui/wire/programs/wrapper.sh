@@ -94,10 +94,10 @@ began() {
   fi
 }
 
-# members PID: sets MEMBERS to the processes that live on in the group or the session of a wrapper
-# that was killed; fails where /proc does not tell.
+# members PID: sets MEMBERS to the processes that live in the group or the session of a wrapper, and
+# TEAMS to their groups other than its own; fails where /proc does not tell.
 members() {
-  MEMBERS=
+  MEMBERS= TEAMS=
   [ -r /proc/self/stat ] || return 1
   set +f; set -- "$1" /proc/[0-9]*/stat; set -f
   leader=$1
@@ -109,6 +109,7 @@ members() {
     if [ "${3:-}" = "$leader" ] || [ "${4:-}" = "$leader" ]; then
       entry=${entry#/proc/}
       MEMBERS="$MEMBERS ${entry%/stat}"
+      case " $leader$TEAMS " in *" $3 "*) ;; *) TEAMS="$TEAMS $3" ;; esac
     fi
   done
 }
@@ -118,23 +119,37 @@ group_lives() {
   if members "$1"; then [ -n "$MEMBERS" ]; else kill -0 "-$1" 2>/dev/null; fi
 }
 
-# signal NAME: to all that the run started. Once its wrapper is gone nobody else reaps what works in
-# groups of its own.
+# signal NAME: to all that the run started. Who waits for it hears all but KILL, and ignores it: it has
+# to write down how the run ends. Where the program has no group of its own it shares theirs.
 signal() {
-  kill "-$1" "-$pid" 2>/dev/null
-  began "$pid" || { members "$pid" && kill "-$1" $MEMBERS; } 2>/dev/null
+  members "$pid" || TEAMS=
+  for team in $TEAMS; do kill "-$1" "-$team"; done 2>/dev/null
+  if [ "$1" != KILL ] || [ -z "$TEAMS" ]; then kill "-$1" "-$pid" 2>/dev/null; fi
+  # Once the wrapper is gone nobody else reaps what is left.
+  began "$pid" || { [ -z "$MEMBERS" ] || kill "-$1" $MEMBERS; } 2>/dev/null
+}
+
+# end: kills the run, and its wrapper too if that does not write down the end in time.
+end() {
+  signal KILL
+  left=30
+  while [ "$left" -gt 0 ] && ! is_file "$run/rc" && lives; do
+    nap 0.1
+    left=$((left - 1))
+  done
+  if ! is_file "$run/rc" && lives; then
+    kill -KILL "-$pid" 2>/dev/null
+    signal KILL
+    nap 0.2
+  fi
 }
 
 # keepers_of PID: sets KEEPERS to the process that waits for the program, where it is another than
 # the wrapper (see PARENT).
 keepers_of() {
-  KEEPERS= kids=
-  if [ -r "/proc/$1/task/$1/children" ]; then
-    # A line without its end.
-    { read -r kids < "/proc/$1/task/$1/children"; } 2>/dev/null
-  elif members "$1"; then kids=$MEMBERS
-  fi
-  for kid in $kids; do
+  KEEPERS=
+  kids_of "$1" || born_of "$1"
+  for kid in $KIDS; do
     case $(tr '\0' ' ' < "/proc/$kid/cmdline") in
       *perl*'print "B"'*) KEEPERS="$KEEPERS $kid" ;;
     esac
@@ -147,6 +162,20 @@ wake() {
   [ "$kind" = run ] && [ "$home" = "$boot" ] && began "$pid" && [ "$BEGAN" = "$born" ] || return 0
   keepers_of "$pid"
   kill -CONT "$pid" $KEEPERS 2>/dev/null
+}
+
+# born_of PID: sets KIDS as kids_of does, where the kernel tells only whose each process is.
+born_of() {
+  KIDS=
+  set +f; set -- "$1" /proc/[0-9]*/stat; set -f
+  leader=$1
+  shift
+  for entry; do
+    { read -r stat < "$entry"; } 2>/dev/null || continue
+    set -- ${stat##*") "}
+    entry=${entry#/proc/}
+    [ "${2:-}" != "$leader" ] || KIDS="$KIDS ${entry%/stat}"
+  done
 }
 
 # kids_of PID: sets KIDS to what a process started and waits for; fails where that is not told.
@@ -392,11 +421,45 @@ report() {
   fi
 }
 
-# The program's parent where there is perl, which alone of what hosts have can tell an exit status
-# of 143 from a death by SIGTERM. It prints B, then the status as waitpid(2) has it. A program may
-# signal its whole group; what is caught here has its usual effect on the program again, also where a
-# shell had INT and QUIT ignored because it runs in the background.
-PARENT='$SIG{$_} = sub {} for qw(HUP INT QUIT USR1 USR2 PIPE ALRM TERM); $| = 1; print "B"; print " ", system {$ARGV[0]} @ARGV'
+# The program's parent where there is perl, which alone of what hosts have can tell an exit status of
+# 143 from a death by SIGTERM. It prints B, then the status as waitpid(2) has it. A program may signal
+# its whole group, also with what nobody can catch, so it gets one without its parent in it. Another
+# leads that group until the program has joined: of a leader setsid(1) makes two, and goes on in the
+# one that nobody waits for. The parent leaves their session, or its death would orphan the group, and
+# the kernel hangs up on those of an orphaned group that are stopped. What is caught here has its usual
+# effect on the program again, also where a shell had INT and QUIT ignored because it runs in the
+# background.
+PARENT='$SIG{$_} = sub {} for qw(HUP INT QUIT USR1 USR2 PIPE ALRM TERM); $| = 1; print "B";
+my $g = -r "/proc/self/stat" ? fork : undef;
+if (defined $g and !$g) { sleep 60; exit }
+pipe R, W;
+my $k = fork;
+if (defined $k and !$k) { close W; sysread R, $k, 1; exec {$ARGV[0]} @ARGV; exit 127 }
+if ($g) {
+  setpgrp $g, $g;
+  setpgrp $k, $g if $k;
+  kill KILL => $g;
+  waitpid $g, 0;
+  eval { require POSIX; POSIX::setsid() };
+}
+close W;
+if ($k) { waitpid $k, 0 } else { $? = -1 }
+print " $?"'
+
+# run_apart JOB: the same where there is none and the shell can give what it starts a group; sets rc.
+run_apart() {
+  [ -r /proc/self/stat ] || return 1
+  set -m
+  case $- in *m*) ;; *) return 1 ;; esac
+  : | sh -c "$1" job "$run" &
+  apart=$!
+  set +m
+  # A signal that is caught here ends one wait, not the program.
+  while kill -0 "$apart"; do wait "$apart"; rc=$?; done
+  wait "$apart"
+  told=$?
+  [ "$told" = 127 ] || rc=$told
+} 2>/dev/null
 
 # run_job: runs the program to its end; sets rc and how. Fails if it lost sight of it.
 run_job() {
@@ -410,8 +473,8 @@ run_job() {
       else how=signal rc=$((128 + told % 128))
       fi ;;
     ""|"B -1")
-      sh -c "$job" job "$run"
-      rc=$? how=unsure
+      how=unsure
+      run_apart "$job" || { sh -c "$job" job "$run"; rc=$?; }
       # As ksh tells it.
       [ "$rc" -le 256 ] || { rc=$((rc - 128)); how=signal; } ;;
     *) return 1 ;;
@@ -628,10 +691,7 @@ cancel() {
       nap 0.2
       left=$((left - 1))
     done
-    if ! is_file "$run/rc" && lives; then
-      signal KILL
-      nap 0.2
-    fi
+    ! lives || is_file "$run/rc" || end
   fi
   report
 }
