@@ -1,12 +1,15 @@
-"""``fleet-tui agents``: the agents, worst first."""
+"""Agents: list them, keep some out of routing, let them take work again."""
 
 import click
 
 from fleet_tui.cli.common import (
     Fleet,
+    accepted,
+    ask_engine,
     emit_json,
     emit_table,
     engine_gone,
+    find_fleet,
     fleet_option,
     json_option,
     ledger_of,
@@ -17,6 +20,8 @@ from fleet_tui.cli.common import (
 from fleet_tui.cli.recordings import look_at
 from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.words import listed, word_of
+from fleet_tui.core.ids import AgentName
+from fleet_tui.core.ledger.commands import Cordon, Uncordon
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
@@ -27,7 +32,7 @@ from fleet_tui.core.text.untrusted import Untrusted
 @fleet_option
 @json_option
 @watch_option
-def command(fleet_text: str | None, as_json: bool, again_s: float | None) -> None:
+def agents_command(fleet_text: str | None, as_json: bool, again_s: float | None) -> None:
     """List the agents, worst first, with what each has done and cost."""
     fleet = look_at(fleet_text)
     if again_s is not None:
@@ -76,3 +81,36 @@ def _row(state: FleetState, agent: AgentState, now_ms: int) -> list[str]:
         words.age(agent.since_ms, now_ms),
         safe_line(Untrusted(why), 100) if agent.health is not Health.UP or agent.cordon else "",
     ]
+
+
+@click.command()
+@click.argument("agents", nargs=-1, required=True)
+@fleet_option
+@json_option
+@click.option("--reason", default="", help="Why, for the record.")
+def cordon_command(
+    agents: tuple[str, ...], fleet_text: str | None, as_json: bool, reason: str
+) -> None:
+    """Keep AGENTS out of routing until they are uncordoned. Running work is not touched."""
+    fleet = find_fleet(fleet_text)
+    names = tuple(AgentName(a) for a in agents)
+    reply = accepted(ask_engine(fleet, [Cordon(agents=names, reason=reason)])[0])
+    if as_json:
+        emit_json("cordoned", fleet=fleet.name, agents=names, reply=reply)
+    else:
+        say(f"cordoned: {', '.join(names)}")
+
+
+@click.command()
+@click.argument("agents", nargs=-1, required=True)
+@fleet_option
+@json_option
+def uncordon_command(agents: tuple[str, ...], fleet_text: str | None, as_json: bool) -> None:
+    """Let AGENTS take work again."""
+    fleet = find_fleet(fleet_text)
+    names = tuple(AgentName(a) for a in agents)
+    reply = accepted(ask_engine(fleet, [Uncordon(agents=names)])[0])
+    if as_json:
+        emit_json("uncordoned", fleet=fleet.name, agents=names, reply=reply)
+    else:
+        say(f"back in routing: {', '.join(names)}")

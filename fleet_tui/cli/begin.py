@@ -24,7 +24,7 @@ def begin(context: click.Context, screen: Screen) -> int:
         case None:
             return 0
         case Beginning.DEMO:
-            from fleet_tui.cli.demo import command as demo
+            from fleet_tui.cli.demo import demo_command as demo
 
             code = context.invoke(
                 demo,
@@ -45,7 +45,7 @@ def begin(context: click.Context, screen: Screen) -> int:
             inventory = click.prompt("inventory", type=click.Path(path_type=Path, exists=True))
             context.invoke(from_ansible, inventory=inventory, target=Path(DEFAULT_FILE))
         case Beginning.EXAMPLE:
-            from fleet_tui.cli.init import command as init
+            from fleet_tui.cli.fleet_file import init_command as init
 
             context.invoke(init, target=Path(DEFAULT_FILE))
             return 0

@@ -1,20 +1,26 @@
-"""``fleet-tui dead``: failed work that nobody has dealt with, by what went wrong."""
+"""Failed work that nobody has dealt with: list it by what went wrong, run it again, dismiss it."""
+
+from collections.abc import Sequence
 
 import click
 
 from fleet_tui.base.errors import FleetError
+from fleet_tui.cli.acting import Consent, Deed, act, reason_option
 from fleet_tui.cli.common import (
     emit_json,
     emit_table,
+    find_fleet,
     fleet_option,
     json_option,
     ledger_of,
     say,
 )
 from fleet_tui.cli.recordings import look_at
-from fleet_tui.cli.selecting import DEAD_HINT
+from fleet_tui.cli.selecting import DEAD_HINT, Selector, fingerprint_option, select_options
+from fleet_tui.core.ledger.commands import Drop, Requeue
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.tasks.dead_letters import DeadLetters, group
+from fleet_tui.core.tasks.dead_letters import MAX_PER_MINUTE, DeadLetters, group
+from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
 
@@ -24,7 +30,9 @@ from fleet_tui.core.text.firewall import safe_line
 @fleet_option
 @json_option
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
-def command(fingerprint: str | None, fleet_text: str | None, as_json: bool, limit: int) -> None:
+def dead_command(
+    fingerprint: str | None, fleet_text: str | None, as_json: bool, limit: int
+) -> None:
     """List dead letters: tasks that failed or expired and that nobody requeued or dropped.
 
     One line for each way of failing; with its FINGERPRINT, the tasks that failed so. Exit 1 when
@@ -110,3 +118,79 @@ def _print_one(letters: DeadLetters, state: FleetState, now_ms: int, limit: int)
     if len(tasks) > limit:
         say(f"{len(tasks) - limit} more; --limit shows them")
     say(f"fleet-tui requeue --fingerprint {letters.fingerprint} runs them again")
+
+
+@click.command()
+@select_options
+@fingerprint_option
+@click.option(
+    "--per-minute",
+    type=click.IntRange(1, MAX_PER_MINUTE),
+    metavar="N",
+    help="Spread them out: so many a minute.",
+)
+@reason_option
+@fleet_option
+@json_option
+def requeue_command(
+    names: tuple[str, ...],
+    filter_text: str | None,
+    everything: bool,
+    yes: bool,
+    confirm: int | None,
+    dry_run: bool,
+    fingerprint: str | None,
+    per_minute: int | None,
+    reason: str,
+    fleet_text: str | None,
+    as_json: bool,
+) -> int:
+    """Run TASKS (t-42, 42 or ids) that failed, expired or were cancelled again.
+
+    Says first how many they are, whose, and how long it takes. Exit 1 when nothing matched, 5 when
+    some could not be requeued, 6 when none could or nobody said yes.
+    """
+
+    def deed(tasks: Sequence[Task]) -> Deed:
+        how = ""
+        if per_minute is not None and len(tasks) > 1:
+            takes = words.about((len(tasks) - 1) * 60_000 / per_minute)
+            how = f", {words.grouped(per_minute)} a minute: done in about {takes}"
+        return Deed(
+            "requeued",
+            lambda ids: Requeue(tasks=ids, per_minute=per_minute, reason=reason),
+            how=how,
+            whole=per_minute is not None,
+        )
+
+    selector = Selector(names, filter_text, everything, fingerprint)
+    consent = Consent(yes, confirm, dry_run)
+    return act(find_fleet(fleet_text), selector, deed, consent, as_json)
+
+
+@click.command()
+@select_options
+@fingerprint_option
+@click.option("--reason", required=True, help="Why nothing more is needed; it is recorded.")
+@fleet_option
+@json_option
+def drop_command(
+    names: tuple[str, ...],
+    filter_text: str | None,
+    everything: bool,
+    yes: bool,
+    confirm: int | None,
+    dry_run: bool,
+    fingerprint: str | None,
+    reason: str,
+    fleet_text: str | None,
+    as_json: bool,
+) -> int:
+    """Decide that dead letters TASKS (t-42, 42 or ids) need nothing more. They stay in the journal.
+
+    Exit 1 when nothing matched, 5 when some are no dead letters, 6 when none is or nobody said yes.
+    """
+    deed = Deed("dropped", lambda ids: Drop(tasks=ids, reason=reason))
+    selector = Selector(names, filter_text, everything, fingerprint)
+    consent = Consent(yes, confirm, dry_run)
+    return act(find_fleet(fleet_text), selector, lambda _: deed, consent, as_json)

@@ -91,7 +91,7 @@ class Duration(click.ParamType[float]):
 )
 @click.option("--force", is_flag=True, help="Replace a recording that is there.")
 @screen_options
-def command(
+def demo_command(
     seed: int,
     speed: float,
     scenario: str,

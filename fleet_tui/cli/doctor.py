@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.argument("fleet", required=False)
 @fleet_option
 @json_option
-def command(fleet: str | None, fleet_text: str | None, as_json: bool) -> int:
+def doctor_command(fleet: str | None, fleet_text: str | None, as_json: bool) -> int:
     """Look at the state directory, journal, engine and its agents, SSH's files, secrets of FLEET.
 
     Changes nothing and contacts no host; how the agents are, a running engine tells. Each line is

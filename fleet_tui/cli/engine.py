@@ -1,30 +1,44 @@
-"""``fleet-tui engine``: the fleet's engine in the foreground, for systemd or a terminal."""
+"""A fleet's engine: run it in the foreground, stop, freeze and thaw it."""
 
 import logging
 import os
-from logging.handlers import RotatingFileHandler
+import signal
+import time
 
 import click
 
-from fleet_tui.base.confine import confine
-from fleet_tui.base.crash import PrivateFormatter
-from fleet_tui.base.errors import UsageError
+from fleet_tui.base.errors import Unreachable, UsageError
 from fleet_tui.base.paths import private_dir
-from fleet_tui.cli.common import Fleet, find_fleet, fleet_option, run, say
+from fleet_tui.cli.common import (
+    Fleet,
+    accepted,
+    ask_engine,
+    emit_json,
+    find_fleet,
+    fleet_option,
+    json_option,
+    run,
+    say,
+)
+from fleet_tui.core.ledger.commands import Freeze, StopEngine, Thaw
 
 LOG_FILE = "engine.log"
 LOG_BYTES = 5 * 1024 * 1024
 LOG_FILES = 5
+END_WITHIN_S = 15.0
+"""How long an engine gets to end after a signal."""
+POLL_S = 0.05
 
 
 @click.command()
 @click.argument("fleet", required=False)
 @fleet_option
-def command(fleet: str | None, fleet_text: str | None) -> None:
+def engine_command(fleet: str | None, fleet_text: str | None) -> None:
     """Run the fleet's engine until SIGTERM or ctrl+c; SIGHUP changes nothing.
 
     One engine owns a fleet: a second one refuses and names the first.
     """
+    from fleet_tui.base.confine import confine
     from fleet_tui.config.load import load_fleet
     from fleet_tui.engine.run import run_engine
 
@@ -49,6 +63,10 @@ def command(fleet: str | None, fleet_text: str | None) -> None:
 
 def keep_log(fleet: Fleet) -> None:
     """Write the engine's own log into its state directory, bounded, readable by its owner only."""
+    from logging.handlers import RotatingFileHandler
+
+    from fleet_tui.base.crash import PrivateFormatter
+
     path = private_dir(fleet.directory) / LOG_FILE
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     os.close(os.open(path, flags, 0o600))
@@ -59,3 +77,92 @@ def keep_log(fleet: Fleet) -> None:
     root.setLevel(logging.INFO)
     # Says every connection and channel at INFO, with the peer's own words in it.
     logging.getLogger("asyncssh").setLevel(logging.ERROR)
+
+
+@click.command()
+@click.argument("fleet", required=False)
+@fleet_option
+@json_option
+@click.option("--reason", default="", help="Why, for the record.")
+def stop_command(fleet: str | None, fleet_text: str | None, as_json: bool, reason: str) -> None:
+    """Stop the fleet's engine. What runs at the agents goes on; the next engine finds it again.
+
+    An engine that does not answer gets SIGTERM, when its lock proves which process it is.
+    """
+    found = find_fleet(fleet or fleet_text)
+    try:
+        reply = accepted(ask_engine(found, [StopEngine(reason=reason)])[0])
+    except Unreachable:
+        pid = _signal(found)
+        if pid is None:
+            raise
+        if as_json:
+            emit_json("stopping", fleet=found.name, reply=None, signalled_pid=pid)
+        else:
+            say(f"the engine of {found.name} did not answer; it got SIGTERM (pid {pid}) and ended")
+        return
+    if as_json:
+        emit_json("stopping", fleet=found.name, reply=reply)
+        return
+    say(f"the engine of {found.name} is stopping")
+
+
+def _signal(fleet: Fleet) -> int | None:
+    """End the process that is proved to own the ledger, and say which one that was; None when none
+    is. Raises Unreachable when it does not end."""
+    from fleet_tui.journal.ledger.holding import proven_holder
+
+    holder = proven_holder(fleet.directory)
+    if holder is None:
+        return None
+    try:
+        os.kill(holder.pid, signal.SIGTERM)
+    except ProcessLookupError:
+        return holder.pid
+    deadline = time.monotonic() + END_WITHIN_S
+    while (now := proven_holder(fleet.directory)) is not None and now.pid == holder.pid:
+        if time.monotonic() > deadline:
+            raise Unreachable(
+                f"the engine of {fleet.name} does not answer and did not end within"
+                f" {END_WITHIN_S:.0f} s of SIGTERM (pid {holder.pid})",
+                hint=f"it may be frozen; `kill -KILL {holder.pid}` ends it, and nothing that was"
+                " acknowledged is lost",
+            )
+        time.sleep(POLL_S)
+    return holder.pid
+
+
+@click.command()
+@click.argument("fleet", required=False)
+@fleet_option
+@json_option
+@click.option("--reason", default="", help="Why, for the record.")
+def freeze_command(fleet: str | None, fleet_text: str | None, as_json: bool, reason: str) -> None:
+    """Let the fleet's engine start nothing until `fleet-tui thaw`, also after a restart.
+
+    Running work goes on and is followed; what is submitted is stored and waits. Freezing a frozen
+    fleet changes nothing.
+    """
+    found = find_fleet(fleet or fleet_text)
+    reply = accepted(ask_engine(found, [Freeze(reason=reason)])[0])
+    if as_json:
+        emit_json("frozen", fleet=found.name, reply=reply)
+    else:
+        say(f"{found.name} is frozen: nothing is started until `fleet-tui thaw`")
+
+
+@click.command()
+@click.argument("fleet", required=False)
+@fleet_option
+@json_option
+def thaw_command(fleet: str | None, fleet_text: str | None, as_json: bool) -> None:
+    """Let the fleet's engine start work again after a freeze, an operator's or its own.
+
+    Exit 6 when it was not frozen.
+    """
+    found = find_fleet(fleet or fleet_text)
+    reply = accepted(ask_engine(found, [Thaw()])[0])
+    if as_json:
+        emit_json("thawed", fleet=found.name, reply=reply)
+    else:
+        say(f"{found.name} starts work again")

@@ -40,14 +40,14 @@ _POOL = click.option(
 
 
 @click.group("import")
-def command() -> None:
+def import_command() -> None:
     """Make a fleet file from hosts you have listed already.
 
     Passwords and keys are never copied; what was left out is said on standard error.
     """
 
 
-@command.command("ssh-config")
+@import_command.command("ssh-config")
 @click.option("--match", default="*", show_default=True, help="Only aliases like this glob.")
 @click.option(
     "--config",
@@ -95,7 +95,7 @@ async def _ssh_aliases(path: Path | None, match: str, pool: str) -> Findings:
     return found_aliases(dict(zip(names, answers, strict=True)), text, pool=pool)
 
 
-@command.command("ansible")
+@import_command.command("ansible")
 @click.argument("inventory", type=click.Path(path_type=Path, exists=True))
 @click.option(
     "--group",
@@ -124,7 +124,7 @@ def from_ansible(
     return _write(found, fleet, str(inventory), target, force)
 
 
-@command.command("hosts")
+@import_command.command("hosts")
 @click.argument(
     "file", type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
 )

@@ -51,7 +51,7 @@ PAGE_LINES = 20_000
 @click.option("-F", "--follow", is_flag=True, help="Go on with new lines until ctrl+c.")
 @json_option
 @click.option("--jsonl", "as_lines", is_flag=True, help="Print one JSON document per line.")
-def command(
+def logs_command(
     wanted: tuple[str, ...],
     fleet_text: str | None,
     agent: str | None,

@@ -25,34 +25,35 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "why": ("why", "Explain where a task went, or why it waits."),
     "logs": ("logs", "Print the merged log."),
     "submit": ("submit", "Give the fleet a task, or a file of them."),
-    "cancel": ("cancel", "Cancel tasks."),
-    "hold": ("hold", "Keep waiting tasks waiting."),
-    "release": ("release", "Let held tasks go."),
-    "expedite": ("expedite", "Place waiting tasks before all others."),
-    "priority": ("priority", "Give waiting tasks another priority."),
+    "cancel": ("tasks", "Cancel tasks."),
+    "hold": ("tasks", "Keep waiting tasks waiting."),
+    "release": ("tasks", "Let held tasks go."),
+    "expedite": ("tasks", "Place waiting tasks before all others."),
+    "priority": ("tasks", "Give waiting tasks another priority."),
     "dead": ("dead", "List failed work that nobody has dealt with, by what went wrong."),
-    "requeue": ("requeue", "Run failed work again."),
-    "edit": ("edit", "Change what failed work asks for."),
-    "drop": ("drop", "Decide that failed work needs nothing more."),
-    "cordon": ("cordon", "Keep agents out of routing."),
-    "uncordon": ("uncordon", "Let agents take work again."),
-    "freeze": ("freeze", "Let the engine start nothing until a thaw."),
-    "thaw": ("thaw", "Let a frozen engine start work again."),
-    "resolve": ("resolve", "Say what became of a task that needs a verdict."),
-    "stop": ("stop", "Stop a fleet's engine; running work goes on."),
-    "export": ("export", "Write a recording that travels."),
-    "backup": ("backup", "Copy a fleet's ledger, also while its engine runs, and prove the copy."),
-    "restore": ("restore", "Put a backup in place of a fleet's ledger."),
-    "verify": ("verify", "Prove that a ledger, backup or recording is what was written."),
+    "requeue": ("dead", "Run failed work again."),
+    "edit": ("submit", "Change what failed work asks for."),
+    "drop": ("dead", "Decide that failed work needs nothing more."),
+    "cordon": ("agents", "Keep agents out of routing."),
+    "uncordon": ("agents", "Let agents take work again."),
+    "freeze": ("engine", "Let the engine start nothing until a thaw."),
+    "thaw": ("engine", "Let a frozen engine start work again."),
+    "resolve": ("tasks", "Say what became of a task that needs a verdict."),
+    "stop": ("engine", "Stop a fleet's engine; running work goes on."),
+    "export": ("ledger", "Write a recording that travels."),
+    "backup": ("ledger", "Copy a fleet's ledger, also while its engine runs, and prove the copy."),
+    "restore": ("ledger", "Put a backup in place of a fleet's ledger."),
+    "verify": ("ledger", "Prove that a ledger, backup or recording is what was written."),
     "doctor": ("doctor", "Look for what could keep a fleet from working, and say what to do."),
-    "check": ("check", "Check a fleet file and report every problem."),
-    "init": ("init", "Write a commented fleet file to start from."),
+    "check": ("fleet_file", "Check a fleet file and report every problem."),
+    "init": ("fleet_file", "Write a commented fleet file to start from."),
     "import": ("import_", "Make a fleet file from what you have."),
-    "schema": ("schema", "Print the JSON Schema of fleet files."),
+    "schema": ("fleet_file", "Print the JSON Schema of fleet files."),
     "trust": ("trust", "Look at a host's key and enrol it."),
     "keys": ("keys", "List every key of the console."),
 }
-"""Name -> (module in this package, help line). Modules load when their command runs."""
+"""Verb -> (module of its noun in this package, help line). Modules load when their command runs;
+the verb ``hold`` is ``hold_command`` there."""
 
 
 class LazyGroup(click.Group):
@@ -67,7 +68,7 @@ class LazyGroup(click.Group):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
-        command = import_module(f"fleet_tui.cli.{entry[0]}").command
+        command = getattr(import_module(f"fleet_tui.cli.{entry[0]}"), f"{cmd_name}_command")
         assert isinstance(command, click.Command)
         return command
 
@@ -101,9 +102,9 @@ def cli(ctx: click.Context) -> None:
     """Watch a fleet of OpenClaw agents over SSH, give it work, see why each task went where it
     went, and look back. Without a command, fleet-tui opens ./fleet.yaml."""
     if ctx.invoked_subcommand is None:
-        from fleet_tui.cli.open import command
+        from fleet_tui.cli.open import open_command
 
-        ctx.invoke(command)
+        ctx.invoke(open_command)
 
 
 def main() -> None:

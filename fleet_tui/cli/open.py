@@ -27,7 +27,7 @@ POLL_S = 0.05
 @click.option("--read-only", is_flag=True, help="Look, but leave out everything that acts.")
 @screen_options
 @click.pass_context
-def command(
+def open_command(
     context: click.Context,
     fleet: str | None,
     fleet_text: str | None,

@@ -11,7 +11,7 @@ from fleet_tui.cli.screen import Screen, need_terminal, screen_options, show
 @click.command()
 @click.argument("session", required=False)
 @screen_options
-def command(
+def review_command(
     session: str | None,
     ascii_glyphs: bool,
     theme: str,

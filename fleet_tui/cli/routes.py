@@ -26,7 +26,7 @@ from fleet_tui.core.routing.record import DecisionRecord
 @click.option("--held", is_flag=True, help="Only decisions that placed nothing.")
 @click.option("--limit", type=click.IntRange(1, 500), default=20, show_default=True)
 @watch_option
-def command(
+def routes_command(
     fleet_text: str | None,
     as_json: bool,
     task: str | None,

@@ -36,7 +36,9 @@ MAX_SAID_CHARS = 160
 @fleet_option
 @json_option
 @watch_option
-def command(fleet: str | None, fleet_text: str | None, as_json: bool, again_s: float | None) -> int:
+def status_command(
+    fleet: str | None, fleet_text: str | None, as_json: bool, again_s: float | None
+) -> int:
     """Say how the fleet is, from its ledger; no engine needs to run.
 
     Exit 0 when nothing needs an operator, 1 when something does.

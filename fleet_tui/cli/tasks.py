@@ -1,16 +1,24 @@
-"""``fleet-tui tasks``: what waits, runs and ended."""
+"""Tasks: list them; cancel, hold, release and order them; say what became of one."""
 
+import time
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import click
 
+from fleet_tui.base.errors import ExitCode, Refused, Unreachable, UsageError
+from fleet_tui.cli.acting import Consent, Deed, act, reason_option
 from fleet_tui.cli.choosing import OneOf
 from fleet_tui.cli.common import (
+    TASKS_HINT,
     Fleet,
+    accepted,
+    ask_engine,
     emit_json,
     emit_table,
     engine_gone,
+    find_fleet,
+    find_task,
     fleet_option,
     json_option,
     ledger_of,
@@ -20,13 +28,29 @@ from fleet_tui.cli.common import (
     watch,
     watch_option,
 )
+from fleet_tui.cli.confirming import need_somebody
 from fleet_tui.cli.recordings import look_at
-from fleet_tui.cli.selecting import passing
+from fleet_tui.cli.selecting import Selector, passing, select_options
+from fleet_tui.cli.task_facts import evidence
+from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import task_label, task_number
+from fleet_tui.core.ledger.commands import (
+    Accepted,
+    Cancel,
+    Expedite,
+    Hold,
+    Release,
+    Resolve,
+    SetPriority,
+    Verdict,
+)
+from fleet_tui.core.ledger.commands import Refused as RefusedReply
+from fleet_tui.core.ledger.decided import ended_long_ago
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.reason_words import pending_words
 from fleet_tui.core.tasks.model import Task, TaskPhase
 from fleet_tui.core.tasks.open_run import notes
+from fleet_tui.core.tasks.verdicts import may_be_judged
 from fleet_tui.core.tasks.words import TaskWord, is_held
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
@@ -49,7 +73,7 @@ PHASES = [phase.value for phase in TaskPhase]
 )
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
 @watch_option
-def command(
+def tasks_command(
     fleet_text: str | None,
     as_json: bool,
     phase: tuple[str, ...],
@@ -192,3 +216,210 @@ def waits_for(task: Task) -> str:
         return f"held by {task.hold.by}{why}"
     pending = task.pending
     return (pending.detail or pending_words(pending.code)) if pending is not None else ""
+
+
+@click.command()
+@click.argument("tasks", nargs=-1, required=True)
+@fleet_option
+@json_option
+@click.option("--reason", default="", help="Why, for the record.")
+@click.option("--yes", is_flag=True, help="Do not ask. What is named is cancelled without, too.")
+def cancel_command(
+    tasks: tuple[str, ...], fleet_text: str | None, as_json: bool, reason: str, yes: bool
+) -> int:
+    """Cancel TASKS (t-42, 42 or ids). Exit 5 when some could not be, 6 when none could."""
+    del yes  # the tasks are named one by one, so there is nothing to ask
+    fleet = find_fleet(fleet_text)
+    with ledger_of(fleet) as ledger:
+        state = ledger.load()
+        found = [(text, find_task(ledger, state, text)) for text in tasks]
+    unknown = [text for text, task in found if task is None]
+    if unknown:
+        raise UsageError(
+            f"no task {', '.join(unknown)} is known; nothing was cancelled", hint=TASKS_HINT
+        )
+    known = [task for _, task in found if task is not None]
+    asked = [task for task in known if state.task(task.id) is not None]
+    commands = [Cancel(task=task.id, reason=reason) for task in asked]
+    told = iter(ask_engine(fleet, commands) if commands else ())
+    known_now = {task.id for task in asked}
+    replies = [next(told) if task.id in known_now else ended_long_ago(task) for task in known]
+    if all(isinstance(reply, RefusedReply) and reply.code.is_unanswered for reply in replies):
+        raise Unreachable("the engine broke off; look at the tasks before you repeat it")
+    if as_json:
+        emit_json(
+            "cancelled",
+            fleet=fleet.name,
+            tasks=[
+                {"task": task.id, "label": task.label, "reply": reply}
+                for task, reply in zip(known, replies, strict=True)
+            ],
+        )
+    for task, reply in zip(known, replies, strict=True):
+        if isinstance(reply, RefusedReply):
+            say(f"{task.label}: {reply.text}", err=True)
+        elif not as_json:
+            say(f"{task.label} is being cancelled")
+    done = sum(isinstance(reply, Accepted) for reply in replies)
+    if done == len(replies):
+        return ExitCode.OK
+    return ExitCode.PARTIAL if done else ExitCode.REFUSED
+
+
+@click.command()
+@select_options
+@reason_option
+@fleet_option
+@json_option
+def hold_command(
+    names: tuple[str, ...],
+    filter_text: str | None,
+    everything: bool,
+    yes: bool,
+    confirm: int | None,
+    dry_run: bool,
+    reason: str,
+    fleet_text: str | None,
+    as_json: bool,
+) -> int:
+    """Keep waiting TASKS (t-42, 42 or ids) waiting until they are released.
+
+    Exit 1 when nothing matched, 5 when some could not be held, 6 when none could or nobody said
+    yes. Deadlines of a held task go on.
+    """
+    deed = Deed("held", lambda ids: Hold(tasks=ids, reason=reason), asks=False)
+    selector = Selector(names, filter_text, everything)
+    consent = Consent(yes, confirm, dry_run)
+    return act(find_fleet(fleet_text), selector, lambda _: deed, consent, as_json)
+
+
+@click.command()
+@select_options
+@fleet_option
+@json_option
+def release_command(
+    names: tuple[str, ...],
+    filter_text: str | None,
+    everything: bool,
+    yes: bool,
+    confirm: int | None,
+    dry_run: bool,
+    fleet_text: str | None,
+    as_json: bool,
+) -> int:
+    """Let held TASKS (t-42, 42 or ids) go where routing sends them.
+
+    Exit 1 when nothing matched, 5 when some were not held, 6 when none was or nobody said yes.
+    """
+    deed = Deed("released", lambda ids: Release(tasks=ids), asks=False)
+    selector = Selector(names, filter_text, everything)
+    consent = Consent(yes, confirm, dry_run)
+    return act(find_fleet(fleet_text), selector, lambda _: deed, consent, as_json)
+
+
+@click.command()
+@select_options
+@reason_option
+@fleet_option
+@json_option
+def expedite_command(
+    names: tuple[str, ...],
+    filter_text: str | None,
+    everything: bool,
+    yes: bool,
+    confirm: int | None,
+    dry_run: bool,
+    reason: str,
+    fleet_text: str | None,
+    as_json: bool,
+) -> int:
+    """Place waiting TASKS (t-42, 42 or ids) before all others. Nothing that runs is stopped.
+
+    Exit 1 when nothing matched, 5 when some could not be, 6 when none could or nobody said yes.
+    """
+    deed = Deed("expedited", lambda ids: Expedite(tasks=ids, reason=reason), asks=False)
+    selector = Selector(names, filter_text, everything)
+    consent = Consent(yes, confirm, dry_run)
+    return act(find_fleet(fleet_text), selector, lambda _: deed, consent, as_json)
+
+
+@click.command()
+@click.argument("priority", type=OneOf(p.name for p in Priority))
+@select_options
+@fleet_option
+@json_option
+def priority_command(
+    priority: str,
+    names: tuple[str, ...],
+    filter_text: str | None,
+    everything: bool,
+    yes: bool,
+    confirm: int | None,
+    dry_run: bool,
+    fleet_text: str | None,
+    as_json: bool,
+) -> int:
+    """Give waiting TASKS (t-42, 42 or ids) another PRIORITY; P0 is the most urgent.
+
+    Exit 1 when nothing matched, 5 when some could not be changed, 6 when none could or nobody said
+    yes.
+    """
+    wanted = Priority[priority]
+    deed = Deed(
+        "reprioritized",
+        lambda ids: SetPriority(tasks=ids, priority=wanted),
+        how=f", {wanted.name} from now on",
+        asks=False,
+    )
+    selector = Selector(names, filter_text, everything)
+    consent = Consent(yes, confirm, dry_run)
+    return act(find_fleet(fleet_text), selector, lambda _: deed, consent, as_json)
+
+
+@click.command()
+@click.argument("task")
+@click.argument("verdict", required=False, type=OneOf([v.value for v in Verdict]))
+@click.argument("reason", required=False)
+@fleet_option
+@json_option
+def resolve_command(
+    task: str, verdict: str | None, reason: str | None, fleet_text: str | None, as_json: bool
+) -> None:
+    """Say what became of TASK and why you know: it ran, it did not run, or run it again.
+
+    Prints what is known first. On a terminal it asks for what was not given; elsewhere VERDICT and
+    REASON are needed.
+    """
+    fleet = find_fleet(fleet_text)
+    with ledger_of(fleet) as ledger:
+        state = ledger.load()
+        found = task_named(ledger, state, task)
+    if state.task(found.id) is None:
+        raise Refused(ended_long_ago(found).text, hint=ended_long_ago(found).hint)
+    if not may_be_judged(found):
+        raise Refused(f"{found.label} is {found.phase}; no verdict is needed")
+    now_ms = time.time_ns() // 1_000_000
+    known = list(evidence(found, now_ms))
+    if not as_json:
+        say(f"{found.label}: {safe_line(found.spec.shown, 200)}", err=True)
+        for text in known:
+            say(f"  {text}", err=True)
+    if verdict is None or reason is None:
+        need_somebody("give VERDICT and REASON: fleet-tui resolve TASK ran 'its output is there'")
+        choice = OneOf([v.value for v in Verdict])
+        verdict = verdict or click.prompt("What became of it", type=choice, err=True)
+        reason = reason or click.prompt("How do you know", err=True)
+    seen = found.attempt.run_id if found.attempt is not None else None
+    resolve = Resolve(task=found.id, run=seen, verdict=Verdict(verdict), reason=reason)
+    reply = accepted(ask_engine(fleet, [resolve])[0])
+    if as_json:
+        emit_json(
+            "resolved",
+            fleet=fleet.name,
+            task=found.id,
+            verdict=verdict,
+            evidence=known,
+            reply=reply,
+        )
+    else:
+        say(f"{found.label}: {verdict}")

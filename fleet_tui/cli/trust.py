@@ -38,7 +38,7 @@ LOCAL_COMMAND = "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
     metavar="LAST8",
     help="The last 8 characters of the fingerprint, instead of being asked for them.",
 )
-def command(target: str, fleet_text: str | None, typed: str | None) -> None:
+def trust_command(target: str, fleet_text: str | None, typed: str | None) -> None:
     """Show the key of a HOST (or of every host of a FLEET) and add it to known_hosts.
 
     Exit code 0: known now. 4: not reached. 6: not confirmed, changed or revoked.

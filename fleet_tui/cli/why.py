@@ -41,7 +41,7 @@ MAX_SAID_CHARS = 160
 @click.argument("task")
 @fleet_option
 @json_option
-def command(task: str, fleet_text: str | None, as_json: bool) -> None:
+def why_command(task: str, fleet_text: str | None, as_json: bool) -> None:
     """Explain TASK (t-42, 42 or its id): every rule, every score, every attempt."""
     fleet = look_at(fleet_text)
     with ledger_of(fleet) as ledger:

@@ -12,7 +12,7 @@ import pytest
 
 from fleet_tui.base.errors import ExitCode
 from fleet_tui.base.paths import socket_path
-from fleet_tui.cli import stop as stop_command
+from fleet_tui.cli import engine as engine_commands
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import TaskId
 from fleet_tui.core.modes import Trouble
@@ -234,4 +234,4 @@ def test_only_a_proven_engine_is_signalled(
     assert rig.process.wait(20) == 0
     rig.process = None
     assert proven_holder(rig.directory) is None
-    assert stop_command.END_WITHIN_S > 0
+    assert engine_commands.END_WITHIN_S > 0

@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 
 from fleet_tui.base import crash
 from fleet_tui.base.errors import ExitCode
-from fleet_tui.cli import check, import_
+from fleet_tui.cli.fleet_file import check_command
+from fleet_tui.cli.import_ import import_command
 
 
 @pytest.fixture(autouse=True)
@@ -27,12 +28,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(*arguments: str, stdin: str = "") -> Result:
     return CliRunner().invoke(
-        import_.command, [*arguments], standalone_mode=False, input=io.BytesIO(stdin.encode())
+        import_command, [*arguments], standalone_mode=False, input=io.BytesIO(stdin.encode())
     )
 
 
 def checked(file: str) -> str:
-    done = CliRunner().invoke(check.command, [file], standalone_mode=False)
+    done = CliRunner().invoke(check_command, [file], standalone_mode=False)
     return done.output + done.stderr
 
 

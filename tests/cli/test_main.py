@@ -59,7 +59,8 @@ def test_help_lists_every_command_once(flag: str, capsys: pytest.CaptureFixture[
 def test_every_command_has_help(
     name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command = import_module(f"fleet_tui.cli.{COMMANDS[name][0]}").command
+    module = import_module(f"fleet_tui.cli.{COMMANDS[name][0]}")
+    command = getattr(module, f"{name}_command")
     # A test that called it without the program before it has left it with --help alone.
     monkeypatch.setattr(command, "_help_option", None)
     assert run([name, "-h"]) == 0

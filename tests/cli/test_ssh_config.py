@@ -8,7 +8,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fleet_tui.base.errors import ExitCode
-from fleet_tui.cli import check, doctor, import_
+from fleet_tui.cli.doctor import doctor_command
+from fleet_tui.cli.fleet_file import check_command
+from fleet_tui.cli.import_ import import_command
 from tests.support.ssh_home import SshHome
 
 pytestmark = [pytest.mark.sshd, pytest.mark.usefixtures("own_process")]
@@ -53,7 +55,7 @@ def fleet(*hosts: str, head: str = HEAD) -> None:
 
 def found(*arguments: str) -> list[tuple[str, int | None, str]]:
     """What check says: severity, line and message."""
-    document = json.loads(run(check.command, "--json", *arguments).stdout)
+    document = json.loads(run(check_command, "--json", *arguments).stdout)
     return [(each["severity"], each["line"], each["message"]) for each in document["problems"]]
 
 
@@ -66,13 +68,13 @@ def test_what_ssh_refuses_is_an_error_at_its_line(home: SshHome) -> None:
         "  HostName 127.0.0.2\n  LocalCommand echo it's\n"
     )
     fleet("web-1", "web-2")
-    result = run(check.command)
+    result = run(check_command)
     assert result.exit_code == ExitCode.INVALID_CONFIG
     assert [(severity, line) for severity, line, _ in found()] == [("error", 3), ("error", 6)]
     assert all("web-1, web-2 cannot be connected to" in message for _, _, message in found())
     assert f"{home.ssh / 'config'}:3:1: error: ssh refuses this: Bad port" in result.output
     assert "not ok (2 errors)" in result.output
-    document = json.loads(run(check.command, "--json").stdout)
+    document = json.loads(run(check_command, "--json").stdout)
     assert document["ok"] is False
 
 
@@ -84,19 +86,19 @@ def test_one_bad_line_for_one_host_is_told_with_its_place(home: SshHome) -> None
         ("error", 1, "ssh refuses this: Bad configuration option: hots, so web-1 cannot be "
          "connected to"),
     ]  # fmt: skip
-    assert str(home.ssh / "extra") in run(check.command).output
+    assert str(home.ssh / "extra") in run(check_command).output
 
 
 def test_hosts_that_do_without_the_file_are_fine(home: SshHome) -> None:
     home.config("Hots x\n")
     fleet("web-1", head=HEAD.replace("{port", "{ssh_config: off, port"))
-    assert run(check.command).exit_code == ExitCode.OK
+    assert run(check_command).exit_code == ExitCode.OK
 
 
 def test_a_refusal_cannot_steer_the_terminal(home: SshHome) -> None:
     (home.ssh / "config").write_bytes(b"Port \x1b]0;owned\x07\xff\n")
     fleet("web-1")
-    result = run(check.command)
+    result = run(check_command)
     assert result.exit_code == ExitCode.INVALID_CONFIG
     assert "\x1b" not in result.output
     assert "\x07" not in result.output
@@ -138,7 +140,7 @@ def test_what_fleet_tui_cannot_do_is_an_error_at_its_line(
     assert (severity, number) == ("error", 4 + line.count("\n"))
     assert words in message
     assert message.endswith("so web-1 cannot be connected to")
-    assert run(check.command).exit_code == ExitCode.INVALID_CONFIG
+    assert run(check_command).exit_code == ExitCode.INVALID_CONFIG
 
 
 @pytest.mark.parametrize(
@@ -167,7 +169,7 @@ def test_what_is_not_followed_is_a_warning_at_its_line(home: SshHome, line: str)
     assert (severity, number) == ("warning", 4)
     assert line.partition(" ")[0].lower() in message
     assert "is not followed for web-1: " in message
-    assert run(check.command).exit_code == ExitCode.OK
+    assert run(check_command).exit_code == ExitCode.OK
 
 
 def test_a_fleet_is_warned_once_for_each_line(home: SshHome) -> None:
@@ -230,7 +232,7 @@ def test_a_network_that_this_ssh_cannot_compare_is_told_at_its_line(home: SshHom
     [(severity, line, message)] = told
     assert (severity, line) == ("warning", 2)
     assert "fleet-tui compares the networks itself" in message
-    assert run(check.command).exit_code == ExitCode.OK
+    assert run(check_command).exit_code == ExitCode.OK
 
 
 def test_without_ssh_asyncssh_reads_the_file_and_check_says_so(
@@ -260,7 +262,7 @@ def test_two_names_of_one_machine_are_the_same_agent(home: SshHome) -> None:
         ("error", 7, "is the same agent as a: crow and crow.example.net are both 192.0.2.9, "
          "port 1 and agent_id main are equal"),
     ]  # fmt: skip
-    assert run(check.command).exit_code == ExitCode.INVALID_CONFIG
+    assert run(check_command).exit_code == ExitCode.INVALID_CONFIG
 
 
 def test_entries_with_one_address_are_the_same_agent() -> None:
@@ -282,7 +284,7 @@ def test_other_ports_ways_and_names_are_other_machines(home: SshHome, text: str)
     home.config(text)
     fleet("a", "b")
     assert found() == []
-    result = run(import_.command, "ssh-config", "--match", "[ab]")
+    result = run(import_command, "ssh-config", "--match", "[ab]")
     assert "2 agents in 1 pool" in result.stderr
 
 
@@ -292,13 +294,13 @@ def test_import_makes_one_agent_of_one_machine(home: SshHome) -> None:
         "Host crow-as-root\n  HostName 192.0.2.9\n  User root\n"
         "Host jay jay.example.net\n  User x\n"
     )
-    result = run(import_.command, "ssh-config", "-o", "f.yaml")
+    result = run(import_command, "ssh-config", "-o", "f.yaml")
     assert "2 agents in 1 pool" in result.stderr
     for name in ("crow.example.net", "192.0.2.9", "crow-as-root"):
         assert f"ignored: {name}: another name of crow\n" in result.stderr
     assert "ignored: jay.example.net: another name of jay\n" in result.stderr
     assert "  crow: {pool: general, host: crow}\n" in Path("f.yaml").read_text()
-    assert run(check.command, "f.yaml").exit_code == ExitCode.OK
+    assert run(check_command, "f.yaml").exit_code == ExitCode.OK
 
 
 def test_import_follows_includes_as_ssh_does(home: SshHome) -> None:
@@ -306,7 +308,7 @@ def test_import_follows_includes_as_ssh_does(home: SshHome) -> None:
     more.mkdir()
     (more / "more.conf").write_text("Host web-2\n  HostName 192.0.2.2\n  ForwardAgent yes\n")
     home.config('Include "~/.ssh/work hosts/*.conf"\nHost web-1 *.x !no\n  HostName 127.0.0.1\n')
-    result = run(import_.command, "ssh-config", "-o", "f.yaml")
+    result = run(import_command, "ssh-config", "-o", "f.yaml")
     assert "2 agents in 1 pool" in result.stderr
     assert found("f.yaml") == [
         ("warning", 3, "forwardagent yes is not followed for web-2: the SSH agent is never "
@@ -316,7 +318,7 @@ def test_import_follows_includes_as_ssh_does(home: SshHome) -> None:
 
 def test_import_says_what_ssh_refuses(home: SshHome) -> None:
     home.config("Host a\n  Port x\nHost\tb\n")
-    result = CliRunner().invoke(import_.command, ["ssh-config"], standalone_mode=False)
+    result = CliRunner().invoke(import_command, ["ssh-config"], standalone_mode=False)
     assert result.return_value == ExitCode.PARTIAL
     assert "2 agents in 1 pool" in result.stderr
     refused = f"ssh refuses {home.ssh / 'config'} line 2: Bad port 'x'"
@@ -326,14 +328,14 @@ def test_import_says_what_ssh_refuses(home: SshHome) -> None:
 def test_import_of_another_file(home: SshHome) -> None:
     Path("other").write_text("Host =a\nHost=b\n  HostName 10.0.0.1\nHost\tc\n  HostName 10.0.0.1\n")
     home.config("Host nobody\n")
-    result = run(import_.command, "ssh-config", "--config", "other")
+    result = run(import_command, "ssh-config", "--config", "other")
     assert "2 agents in 1 pool" in result.stderr
     assert "c: another name of b" in result.stderr
 
 
 def test_files_that_include_each_other_end(home: SshHome) -> None:
     home.config("Include config\nHost here\n")
-    result = run(import_.command, "ssh-config")
+    result = run(import_command, "ssh-config")
     assert "host: here" in result.stdout
     assert "too many files include each other" in result.stderr
 
@@ -344,12 +346,12 @@ def test_files_that_include_each_other_end(home: SshHome) -> None:
 def test_doctor_says_the_same(home: SshHome, tmp_path: Path) -> None:
     home.config("Host web-1\n  HostName 10.0.0.7\n  Port 2222\n  User ops\n  ForwardAgent yes\n")
     fleet("web-1")
-    result = run(doctor.command, "fleet.yaml")
+    result = run(doctor_command, "fleet.yaml")
     assert "warn ssh config: " in result.output
     assert "forwardagent yes is not followed for web-1" in result.output
     assert "ok   ssh config: read by ssh" in result.output
     assert "fail host web-1: ops@10.0.0.7:2222, its key is in neither of" in result.output
     home.config("Host web-1\n  Port x\n")
-    result = run(doctor.command, "fleet.yaml")
+    result = run(doctor_command, "fleet.yaml")
     assert "fail ssh config: " in result.output
     assert "fail host web-1: ssh_config: " in result.output

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from fleet_tui.base import crash
 from fleet_tui.base.errors import ExitCode, FleetError, InvalidConfig, Unreachable
-from fleet_tui.cli import import_
+from fleet_tui.cli.import_ import import_command
 from fleet_tui.config.importers import ansible_run
 from fleet_tui.config.importers.ansible import findings_of, read_inventory
 from fleet_tui.config.importers.ansible_run import connection_settings, find_program, list_inventory
@@ -271,7 +271,7 @@ def test_what_a_fleet_file_cannot_say_is_named_and_makes_exit_5(variables: str) 
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(import_.command, ["ansible", *arguments], standalone_mode=False)
+    return CliRunner().invoke(import_command, ["ansible", *arguments], standalone_mode=False)
 
 
 def test_passwords_stay_behind_and_are_counted() -> None:

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from fleet_tui.cli.submit import command as submit_command
+from fleet_tui.cli.submit import submit_command
 from fleet_tui.cli.task_file import MAX_LINES
 from fleet_tui.cli.written_task import parse_line, spec_of
 from fleet_tui.core.engine.events import FleetLoaded

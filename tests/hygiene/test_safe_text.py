@@ -14,7 +14,7 @@ RAW = {
     "fleet_tui/console/views/tasks/detail.py": "counts it",
     "fleet_tui/console/views/submit/typed.py": "the operator's own text, put back into the form",
     "fleet_tui/console/views/tasks/evidence.py": "measures it",
-    "fleet_tui/cli/edit.py": "the operator's own text, for their editor",
+    "fleet_tui/cli/submit.py": "the operator's own text, for their editor",
     "fleet_tui/cli/agents.py": "safe_line'd with the sentence around it",
     "fleet_tui/cli/sending.py": "measures it",
     "fleet_tui/cli/task_facts.py": "measures it",
@@ -44,7 +44,7 @@ ECHO = {
     "fleet_tui/cli/main.py": "safe_text, and it must work when nothing else does",
     "fleet_tui/cli/logs.py": "json_text, and a line made of safe parts",
     "fleet_tui/cli/import_.py": "a fleet file: our words and names that were checked",
-    "fleet_tui/cli/schema.py": "our own schema",
+    "fleet_tui/cli/fleet_file.py": "our own schema",
     "fleet_tui/cli/keys.py": "our own words",
     "fleet_tui/cli/submit_lines.py": "our own words and numbers",
 }
@@ -140,7 +140,7 @@ def test_remote_text_is_touched_in_few_places_each_with_a_reason() -> None:
 
 
 WHOLE_PAYLOADS = {
-    "fleet_tui/cli/edit.py": "what its author is to change",
+    "fleet_tui/cli/submit.py": "what its author is to change",
     "fleet_tui/cli/sending.py": "measures it",
     "fleet_tui/cli/task_file.py": "looks for secrets in it",
     "fleet_tui/console/views/submit/typed.py": "what its author is to change",

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from fleet_tui.base.errors import Refused, Unreachable
-from fleet_tui.cli.trust import command
+from fleet_tui.cli.trust import trust_command
 from fleet_tui.core.ids import HostName
 from fleet_tui.wire.ssh.pool import SshConnection, SshFailure, SshPool
 from fleet_tui.wire.ssh.trust import KeyTrust, OfferedKey, add_key, look_at_key
@@ -101,13 +101,13 @@ def test_the_command_asks_for_the_end_of_the_fingerprint(server: Sshd, tmp_path:
     server.known_hosts.write_text("")
     fingerprint = asyncio.run(look(server)).fingerprint
     arguments = ["box", "-f", fleet_file(server, tmp_path)]
-    wrong = CliRunner().invoke(command, arguments, input="abcdefgh\n")
+    wrong = CliRunner().invoke(trust_command, arguments, input="abcdefgh\n")
     assert isinstance(wrong.exception, Refused)
     assert server.known_hosts.read_text() == ""
-    right = CliRunner().invoke(command, [*arguments, "--yes-fingerprint", fingerprint[-8:]])
+    right = CliRunner().invoke(trust_command, [*arguments, "--yes-fingerprint", fingerprint[-8:]])
     assert right.exception is None, right.output
     assert fingerprint in right.output
     assert server.known_hosts.read_text() != ""
     server.stop()
-    gone = CliRunner().invoke(command, arguments)
+    gone = CliRunner().invoke(trust_command, arguments)
     assert isinstance(gone.exception, Unreachable)

@@ -1,9 +1,6 @@
-"""``fleet-tui check``: is this fleet file right, and does it mean what it seems to?
+"""A fleet file: check it, write one to start from, print its schema."""
 
-Reads files only: no host is contacted, no secret looked up. What ssh_config says of the hosts is
-asked of ``ssh -G``, which contacts nobody either.
-"""
-
+import json
 import os
 from enum import StrEnum
 from pathlib import Path
@@ -15,8 +12,7 @@ from fleet_tui.base.errors import ExitCode
 from fleet_tui.base.paths import has_home
 from fleet_tui.cli.choosing import OneOf
 from fleet_tui.cli.common import emit_json, run, say
-from fleet_tui.cli.ssh_problems import ssh_problems
-from fleet_tui.config.load import InvalidFleet, load_fleet
+from fleet_tui.cli.files import write_new
 from fleet_tui.config.problems import (
     Problem,
     ProblemSeverity,
@@ -27,6 +23,7 @@ from fleet_tui.config.problems import (
     summary,
     visible,
 )
+from fleet_tui.config.starter import STARTER
 from fleet_tui.core.fleet import FleetSpec, LocalAgent
 
 
@@ -56,13 +53,16 @@ class Form(StrEnum):
 @click.option("--json", "as_document", is_flag=True, help="The same as --format json.")
 @click.option("--strict", is_flag=True, help="Warnings are errors.")
 @click.pass_context
-def command(
+def check_command(
     context: click.Context, fleet: Path | None, form: str, as_document: bool, strict: bool
 ) -> None:
     """Check a fleet file (./fleet.yaml if none is named).
 
     Shows every problem at once. Exit code 0: usable. 3: not.
     """
+    from fleet_tui.cli.ssh_problems import ssh_problems
+    from fleet_tui.config.load import InvalidFleet, load_fleet
+
     path = fleet or Path("fleet.yaml")
     spec: FleetSpec | None = None
     problems: tuple[Problem, ...]
@@ -153,3 +153,44 @@ def _document(
         "problems": [as_json(problem) for problem in problems],
         "problems_not_shown": not_kept,
     }
+
+
+@click.command("init")
+@click.option(
+    "-o",
+    "--output",
+    "target",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("fleet.yaml"),
+    show_default=True,
+    help="Where to write it.",
+)
+@click.option("--force", is_flag=True, help="Replace the file if it exists.")
+def init_command(target: Path, force: bool) -> None:
+    """Write a commented fleet file to start from."""
+    write_new(target, STARTER, force=force)
+    say(f"wrote {target}")
+    say(f"next: put your hosts in, then  fleet-tui check {target}", err=True)
+
+
+@click.command("schema")
+@click.option(
+    "--write",
+    "target",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write it to a file, such as fleet.schema.json, instead of standard output.",
+)
+def schema_command(target: Path | None) -> None:
+    """Print the JSON Schema of fleet files.
+
+    Editors with a YAML language server use it when the first line of the fleet file is
+    `# yaml-language-server: $schema=./fleet.schema.json`.
+    """
+    from fleet_tui.config.schema import fleet_schema
+
+    text = json.dumps(fleet_schema(), indent=2) + "\n"
+    if target is None:
+        click.echo(text, nl=False)
+        return
+    write_new(target, text, force=True)
+    say(f"wrote {target}", err=True)
