@@ -7,6 +7,7 @@ from fleet_tui.config.problems import Problem
 from fleet_tui.config.ssh_warnings import (
     decided_problems,
     jump_loop_problems,
+    known_hosts_problem,
     no_program_problem,
     same_agent_problems,
     ssh_config_problems,
@@ -43,6 +44,10 @@ def problems_of(loaded: Loaded, file: str, found: "Survey") -> tuple[Problem, ..
                 for keyword, reason in each.unusable
             ),
             found.text,
+        ),
+        *(
+            known_hosts_problem(str(odd.file), odd.line, odd.why, hosts, closes=odd.closes)
+            for odd, hosts in found.odd_lines
         ),
         *jump_loop_problems(
             [(each.label, each.spec.address, each.via) for each in found.asked], found.text

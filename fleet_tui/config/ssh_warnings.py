@@ -1,5 +1,5 @@
-"""What ``check`` says of the operator's ssh_config: what makes hosts unreachable, what a fleet's
-hosts will not get of it, and names that lead to one machine.
+"""What ``check`` says of the operator's ssh_config and known_hosts: what makes hosts unreachable,
+what a fleet's hosts will not get of it, and names that lead to one machine.
 
 How a host is resolved is given: OpenSSH itself was asked (``ssh -G``).
 """
@@ -123,6 +123,22 @@ def jump_loop_problems(
             hint="give the jump host a Host block of its own with ProxyJump none",
         )
         for (file, number), names in caught.items()
+    )
+
+
+def known_hosts_problem(
+    file: str, line: int | None, why: str, hosts: Iterable[str], *, closes: bool
+) -> Problem:
+    """A line of a known_hosts that is no entry; ``closes``: nobody whose file it is is let in."""
+    if closes:
+        then = f"so {_shown(list(hosts))} cannot be connected to"
+        return _problem(ProblemSeverity.ERROR, file, line, f"{visible(why)}, {then}")
+    return _problem(
+        ProblemSeverity.WARNING,
+        file,
+        line,
+        f"{visible(why)}: the line is passed over, as ssh does, and vouches for no host",
+        hint="remove the line, or mend it",
     )
 
 

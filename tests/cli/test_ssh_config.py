@@ -355,3 +355,30 @@ def test_doctor_says_the_same(home: SshHome, tmp_path: Path) -> None:
     result = run(doctor_command, "fleet.yaml")
     assert "fail ssh config: " in result.output
     assert "fail host web-1: ssh_config: " in result.output
+
+
+# --- known_hosts ---------------------------------------------------------------------------
+
+
+def test_lines_of_known_hosts_that_are_passed_over_are_told_once(home: SshHome) -> None:
+    home.known("=======\n", "# fine\n", "|1|abc|def ssh-ed25519 AAAA\n")
+    fleet("a", "b")
+    assert found() == [
+        ("warning", 1, "it is no host with a key: the line is passed over, as ssh does, and "
+         "vouches for no host"),
+        ("warning", 3, "its hashed host name is damaged: the line is passed over, as ssh does, "
+         "and vouches for no host"),
+    ]  # fmt: skip
+    result = run(check_command)
+    assert f"{home.ssh / 'known_hosts'}:1:1: warning: it is no host with a key" in result.output
+    assert result.exit_code == ExitCode.OK
+
+
+def test_a_damaged_revocation_is_an_error_for_whoever_reads_the_file(home: SshHome) -> None:
+    (home.ssh / "other").write_text("@revoked * ssh-ed25519 AAAA\n")
+    home.config("Host b\n  UserKnownHostsFile ~/.ssh/other\n")
+    fleet("a", "b")
+    assert found() == [
+        ("error", 1, "its key is not of the kind that it says, so b cannot be connected to")
+    ]
+    assert f"{home.ssh / 'other'}:1:1: error" in run(check_command).output

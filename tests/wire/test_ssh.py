@@ -267,15 +267,6 @@ async def test_a_revoked_host_key_is_refused(server: Sshd) -> None:
         assert "revoked" in found.detail.raw
 
 
-async def test_known_hosts_that_cannot_be_read_vouch_for_nobody(server: Sshd) -> None:
-    server.known_hosts.write_text("@nonsense x y\n")
-    async with pooled({BOX: server.spec()}) as pool:
-        found = await pool.connect(BOX)
-        assert isinstance(found, SshFailure)
-        assert found.kind is FailureKind.SSH_HOST_KEY
-        assert str(server.known_hosts) in found.detail.raw
-
-
 async def test_a_restarted_server_is_found_again(server: Sshd) -> None:
     async with pooled({BOX: server.spec()}) as pool:
         first = await until_connected(pool)

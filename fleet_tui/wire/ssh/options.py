@@ -14,11 +14,13 @@ import msgspec
 
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import HostSpec
-from fleet_tui.core.ssh.config import Resolved, split_files
+from fleet_tui.core.ssh.config import Resolved
 from fleet_tui.core.ssh.ways import Hop, judge_login, jump_chain, proxy_command
 from fleet_tui.wire.ssh.algorithms import HOST_KEYS, algorithms
 from fleet_tui.wire.ssh.failures import LocalSetupError
+from fleet_tui.wire.ssh.host_keys import load_known_hosts, load_revoked
 from fleet_tui.wire.ssh.identities import Identities, identity_stamps, read_identities, stamp
+from fleet_tui.wire.ssh.known_hosts import known_hosts_files
 from fleet_tui.wire.ssh.surroundings import named_files
 
 KEEPALIVE_EVERY_S = 5
@@ -28,8 +30,6 @@ DEFAULT_CONNECT_TIMEOUT_MS = 12_000
 """Above five seconds on purpose: a gateway that refuses a token does so slowly."""
 MAX_CONNECT_TIMEOUT_S = 300
 """Of ssh_config's ConnectTimeout; a host is asked again anyway."""
-USER_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
-SYSTEM_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 
 _FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 
@@ -160,9 +160,9 @@ class SshFiles:
         if cached is None:
             cached = asyncssh.SSHKnownHosts()
             for path in files:
-                _load_known_hosts(cached, path)
+                load_known_hosts(cached, path)
             for path in revoked:
-                _load_revoked(cached, path)
+                load_revoked(cached, path)
             self._hosts_cache[stamps] = cached
         return cached, files
 
@@ -172,50 +172,6 @@ class SshFiles:
         if found is None:
             found = self._identities_cache[stamps] = read_identities(spec, host)
         return found
-
-
-def known_hosts_files(spec: HostSpec, fleet_file: Path | None, host: Resolved) -> tuple[Path, ...]:
-    """The files that may vouch for a host, in order; the first is where a new key is added.
-
-    ``UserKnownHostsFile none`` and ``/dev/null`` keep no key, so they mean the usual file here:
-    host keys are always checked.
-    """
-    if spec.known_hosts is not None:
-        return (Path(spec.known_hosts).expanduser(),)
-    if fleet_file is not None:
-        return (fleet_file.expanduser(),)
-    user = _hosts_files(host, "userknownhostsfile") or USER_KNOWN_HOSTS
-    system = (
-        _hosts_files(host, "globalknownhostsfile")
-        if host.all("globalknownhostsfile")
-        else SYSTEM_KNOWN_HOSTS
-    )
-    return tuple(Path(name).expanduser() for name in (*user, *system))
-
-
-def _hosts_files(host: Resolved, keyword: str) -> tuple[str, ...]:
-    names = split_files(host.one(keyword) or "")
-    return tuple(name for name in names if name.lower() != "none" and name != "/dev/null")
-
-
-def _load_known_hosts(hosts: asyncssh.SSHKnownHosts, path: Path) -> None:
-    try:
-        hosts.load(path.read_text(encoding="utf-8", errors="surrogateescape"))
-    except FileNotFoundError:
-        return
-    except (OSError, ValueError) as error:
-        raise LocalSetupError(FailureKind.SSH_HOST_KEY, f"{path}: {error}") from error
-
-
-def _load_revoked(hosts: asyncssh.SSHKnownHosts, path: Path) -> None:
-    """Keys no host may show. As in OpenSSH, a file that cannot be read lets nobody in."""
-    try:
-        for line in path.read_text(encoding="ascii").splitlines():
-            if line.strip() and not line.lstrip().startswith("#"):
-                hosts.load(f"@revoked * {line}")
-    except (OSError, ValueError) as error:
-        message = f"RevokedHostKeys {path} cannot be read as a list of public keys: {error}"
-        raise LocalSetupError(FailureKind.SSH_HOST_KEY, message) from error
 
 
 def _key_label(host: Resolved) -> str:

@@ -5,6 +5,7 @@ No name is looked up in DNS. ``Match exec`` commands run, as they do whenever ss
 
 import asyncio
 from collections.abc import Iterable
+from pathlib import Path
 
 import msgspec
 
@@ -14,6 +15,7 @@ from fleet_tui.core.ssh.config import ConfigLine, ConfigText, Refusal, Resolved
 from fleet_tui.core.ssh.ways import Hop, judge_login, jump_chain, proxy_command
 from fleet_tui.wire.ssh.algorithms import missing
 from fleet_tui.wire.ssh.config_files import asks_for_networks
+from fleet_tui.wire.ssh.known_hosts import OddLine, known_hosts_files, read_known_hosts
 from fleet_tui.wire.ssh.resolver import SshResolver
 from fleet_tui.wire.ssh.surroundings import named_files
 
@@ -40,6 +42,8 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     text: ConfigText
     reads_without_ssh: bool
     """Whether there are files and no ``ssh`` to read them."""
+    odd_lines: tuple[tuple[OddLine, tuple[str, ...]], ...] = ()
+    """What is no entry in files of known hosts, and the hosts for which the file is read."""
     decided_here: tuple[ConfigLine, ...] = ()
     """Lines that this ssh is too old for and that fleet-tui decides itself."""
 
@@ -73,9 +77,25 @@ async def survey(hosts: Iterable[HostSpec], resolver: SshResolver) -> Survey:
     decided = filter(asks_for_networks, text.lines) if resolver.decides_networks else ()
     return Survey(
         asked=tuple(asked.values()),
+        odd_lines=await asyncio.to_thread(_odd_lines, tuple(asked.values())),
         text=text,
         reads_without_ssh=text.has_own and not resolver.has_program,
         decided_here=tuple(decided),
+    )
+
+
+def _odd_lines(asked: tuple[Asked, ...]) -> tuple[tuple[OddLine, tuple[str, ...]], ...]:
+    """Every file is read once, however many hosts it vouches for."""
+    readers: dict[Path, list[str]] = {}
+    for each in asked:
+        if isinstance(each.answer, Resolved):
+            for path in dict.fromkeys(known_hosts_files(each.spec, None, each.answer)):
+                readers.setdefault(path, []).append(each.label)
+    return tuple(
+        (line, tuple(labels))
+        for path, labels in readers.items()
+        for line in read_known_hosts(path)
+        if isinstance(line, OddLine)
     )
 
 

@@ -1,0 +1,47 @@
+"""The keys that hosts may show, and those they may not, as asyncssh takes them."""
+
+from pathlib import Path
+
+import asyncssh
+
+from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.wire.ssh.failures import LocalSetupError
+from fleet_tui.wire.ssh.known_hosts import OF_STRINGS, Line, OddLine, read_known_hosts
+
+
+def load_known_hosts(hosts: asyncssh.SSHKnownHosts, path: Path) -> None:
+    """Add what a file vouches for. Raises LocalSetupError for a line that closes."""
+    for line in read_known_hosts(path):
+        if isinstance(line, OddLine):
+            if line.closes:
+                raise LocalSetupError(FailureKind.SSH_PROTOCOL, str(line))
+        elif line.closes:
+            _load_closing(hosts, path, line)
+        else:
+            try:
+                hosts.load(line.text)
+            except ValueError:  # an entry that the library cannot use vouches for nobody either
+                continue
+
+
+def _load_closing(hosts: asyncssh.SSHKnownHosts, path: Path, line: Line) -> None:
+    """asyncssh passes over keys that it cannot read: a revocation would be lost without a word."""
+    try:
+        _, _, key = line.text.split(None, 2)
+        if key.startswith(OF_STRINGS):
+            asyncssh.import_public_key(key)
+        hosts.load(line.text)
+    except ValueError as error:
+        odd = OddLine(file=path, line=line.number, why="its key is damaged", closes=True)
+        raise LocalSetupError(FailureKind.SSH_PROTOCOL, str(odd)) from error
+
+
+def load_revoked(hosts: asyncssh.SSHKnownHosts, path: Path) -> None:
+    """Keys no host may show. As in OpenSSH, a file that cannot be read lets nobody in."""
+    try:
+        for line in path.read_text(encoding="ascii").splitlines():
+            if line.strip() and not line.lstrip().startswith("#"):
+                hosts.load(f"@revoked * {line}")
+    except (OSError, ValueError) as error:
+        message = f"RevokedHostKeys {path} cannot be read as a list of public keys: {error}"
+        raise LocalSetupError(FailureKind.SSH_HOST_KEY, message) from error

@@ -1,0 +1,167 @@
+"""Which files vouch for host keys, and what their lines say.
+
+asyncssh gives up a whole file for one odd line, so lines are judged here first. As in OpenSSH
+(hostfile.c, hostkeys_foreach_file), one that is no entry is passed over: it vouches for nobody. The
+exception is one that revokes a key or names an authority: ssh passes over that too, but whoever
+wrote it wanted fewer keys to be accepted, so nobody is let in until it is mended.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from fleet_tui.core.fleet import HostSpec
+from fleet_tui.core.ssh.config import Resolved, split_files
+
+USER_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
+SYSTEM_KNOWN_HOSTS = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
+
+_CLOSING = ("@revoked", "@cert-authority")
+OF_STRINGS = ("ssh-ed25519", "ssh-rsa", "ecdsa-sha2-")
+"""Kinds of keys that are strings from their first byte to their last (RFC 4253, 5656, 8709)."""
+_SALT_BYTES = 20
+_GAPS = re.compile("[ \t]+")
+"""What stands between words for ssh."""
+
+
+class OddLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A line that is no entry, or a file that cannot be read."""
+
+    file: Path
+    line: int | None
+    why: str
+    closes: bool
+    """Whether nobody is let in because of it."""
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" if self.line is not None else str(self.file)
+        return f"{where}: {self.why}"
+
+
+class Line(msgspec.Struct, frozen=True):
+    """An entry, without its comment."""
+
+    number: int
+    text: str
+    closes: bool
+    """Whether it revokes a key or names an authority."""
+
+
+def known_hosts_files(spec: HostSpec, fleet_file: Path | None, host: Resolved) -> tuple[Path, ...]:
+    """The files that may vouch for a host, in order; the first is where a new key is added.
+
+    ``UserKnownHostsFile none`` and ``/dev/null`` keep no key, so they mean the usual file here:
+    host keys are always checked.
+    """
+    if spec.known_hosts is not None:
+        return (Path(spec.known_hosts).expanduser(),)
+    if fleet_file is not None:
+        return (fleet_file.expanduser(),)
+    user = _hosts_files(host, "userknownhostsfile") or USER_KNOWN_HOSTS
+    system = (
+        _hosts_files(host, "globalknownhostsfile")
+        if host.all("globalknownhostsfile")
+        else SYSTEM_KNOWN_HOSTS
+    )
+    return tuple(Path(name).expanduser() for name in (*user, *system))
+
+
+def _hosts_files(host: Resolved, keyword: str) -> tuple[str, ...]:
+    names = split_files(host.one(keyword) or "")
+    return tuple(name for name in names if name.lower() != "none" and name != "/dev/null")
+
+
+def read_known_hosts(path: Path) -> Iterator[Line | OddLine]:
+    """Every entry of a file and every line that is none. A file that is not there has no lines."""
+    try:
+        text = path.read_bytes().decode("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        why = f"it cannot be read: {error.strerror}"
+        yield OddLine(file=path, line=None, why=why, closes=True)
+        return
+    for number, raw in enumerate(text.split("\n"), 1):
+        line = raw.strip(" \t\r")
+        if not line or line.startswith("#"):
+            continue
+        words = _GAPS.split(line)
+        closes = words[0].lower().startswith(_CLOSING)
+        if why := _why_no_entry(words):
+            yield OddLine(file=path, line=number, why=why, closes=closes)
+        else:
+            # asyncssh does not know a key by a comment that is not ASCII, and takes more than ssh
+            # does for the end of a line: a comment would become an entry.
+            yield Line(number, " ".join(words[: 4 if closes else 3]), closes)
+
+
+def _why_no_entry(words: list[str]) -> str:
+    """What keeps words from being ``[@marker] hosts kind key``; empty if they are that."""
+    if any("\0" in word for word in words):
+        return "it has a NUL character"
+    if words[0].startswith("@"):
+        if words[0] not in _CLOSING:
+            return "its marker is neither @revoked nor @cert-authority"
+        words = words[1:]
+    if len(words) < 3:
+        return "it is no host with a key"
+    if words[0].startswith("|") and not _is_hash(words[0]):
+        return "its hashed host name is damaged"
+    if words[0].split() != [words[0]]:
+        return "its host name has a space that is none for ssh"
+    return why_no_key(words[1], words[2])
+
+
+def _is_hash(name: str) -> bool:
+    _, version, salt, digest, *rest = (*name.split("|"), "", "", "")
+    found = _decoded(salt), _decoded(digest)
+    return (
+        version == "1"
+        and not any(rest)
+        and all(each and len(each) == _SALT_BYTES for each in found)
+    )
+
+
+def why_no_key(kind: str, text: str) -> str:
+    """What keeps two words from being a public key; empty if they are one, also of a kind that
+    nobody here knows."""
+    if not kind.isascii() or not kind.isprintable():
+        return "its key is of no kind that there is"
+    if kind.startswith("x509v3-"):
+        return ""
+    blob = _decoded(text)
+    if not blob:
+        return "it has no key in base64"
+    name, rest = _string(blob)
+    if name != kind.encode("ascii"):
+        return "its key is not of the kind that it says"
+    if kind.startswith(OF_STRINGS) and "-cert-" not in kind:
+        fields = 0
+        while rest:
+            field, rest = _string(rest)
+            if field is None:
+                return "its key is cut off"
+            fields += 1
+        if fields != (1 if kind == "ssh-ed25519" else 2):
+            return "its key is damaged"
+    return ""
+
+
+def _decoded(text: str) -> bytes:
+    """Base 64; empty where it is none."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error):
+        return b""
+
+
+def _string(data: bytes) -> tuple[bytes | None, bytes]:
+    """The first string (RFC 4251, 5) and what follows; None where it is cut off."""
+    size = int.from_bytes(data[:4], "big")
+    if len(data) < 4 + size:
+        return None, b""
+    return data[4 : 4 + size], data[4 + size :]
