@@ -20,7 +20,6 @@ from fleet_tui.core.fleet import (
     OpenClawAgent,
 )
 from fleet_tui.core.ids import Epoch, HostName
-from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine.clock import Clock
 from fleet_tui.wire.openclaw.dial import dial_over_ssh
 from fleet_tui.wire.openclaw.port import OpenClawPort
@@ -30,7 +29,7 @@ from fleet_tui.wire.programs.local import LocalPort, LocalShell, Room
 from fleet_tui.wire.programs.runs import RunDirectory
 from fleet_tui.wire.secrets import Secret, resolve_secret
 from fleet_tui.wire.ssh.places import Places
-from fleet_tui.wire.ssh.pool import SshPool
+from fleet_tui.wire.ssh.pool import SshFailure, SshPool
 from fleet_tui.wire.ssh.resolver import SshResolver
 
 
@@ -47,9 +46,9 @@ class _Shared(msgspec.Struct, eq=False):
 _Programs = dict[HostName, weakref.WeakSet[CommandPort]]
 
 
-def _tell(programs: _Programs, host: HostName, last_words: Untrusted) -> None:
+def _tell(programs: _Programs, host: HostName, failure: SshFailure) -> None:
     for port in tuple(programs.get(host, ())):
-        port.host_lost(last_words)
+        port.host_lost(failure)
 
 
 class Ports:

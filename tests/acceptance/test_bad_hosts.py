@@ -46,7 +46,7 @@ WRONG: dict[str, tuple[FailureKind, str]] = {
     "garbage": (FailureKind.SSH_PROTOCOL, ""),
     "no-gateway": (FailureKind.GATEWAY_DOWN, "nothing answers on port"),
     "html": (FailureKind.BAD_ANSWER, "HTTP 200: <html>"),
-    "no-http": (FailureKind.BAD_ANSWER, "not HTTP"),
+    "no-http": (FailureKind.BAD_ANSWER, "does not speak HTTP"),
     "silent-gateway": (FailureKind.GATEWAY_HUNG, "no answer within"),
     "wrong-token": (FailureKind.GATEWAY_AUTH, "AUTH_TOKEN_MISMATCH"),
     "no-token": (FailureKind.SECRET_MISSING, "the variable NOBODY_SET_THIS is not set"),

@@ -24,6 +24,7 @@ from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine import ports as engine_ports
 from fleet_tui.engine.clock import WallClock
 from fleet_tui.engine.ports import Ports
+from fleet_tui.wire.ssh.pool import SshFailure
 from tests.support.fleets import fleet
 
 
@@ -45,7 +46,7 @@ class Pool:
         self,
         hosts: Mapping[HostName, HostSpec],
         *,
-        on_lost: Callable[[HostName, Untrusted], None],
+        on_lost: Callable[[HostName, SshFailure], None],
         **_: object,
     ) -> None:
         self.hosts = hosts
@@ -130,9 +131,11 @@ async def test_a_lost_connection_to_a_host_is_told_to_the_programs_on_it(
     spec = ssh_fleet("one.example")
     program = ports(spec, spec.agents[AgentName("p")])
     (pool,) = Pool.made
-    pool.on_lost(HostName("another"), Untrusted("elsewhere"))
-    pool.on_lost(HostName("h"), Untrusted("reset by peer"))
-    async with asyncio.timeout(20):
-        lost = await program.lost()
-    assert (lost.agent, lost.kind) == ("p", FailureKind.SSH_UNREACHABLE)
-    assert lost.detail.raw == "reset by peer"
+    for kind in (FailureKind.SSH_UNREACHABLE, FailureKind.SSH_PROTOCOL):
+        elsewhere = SshFailure(kind=kind, detail=Untrusted("elsewhere"))
+        pool.on_lost(HostName("another"), elsewhere)
+        pool.on_lost(HostName("h"), SshFailure(kind=kind, detail=Untrusted("reset by peer")))
+        async with asyncio.timeout(20):
+            lost = await program.lost()
+        assert (lost.agent, lost.kind) == ("p", kind)
+        assert lost.detail.raw == "reset by peer"

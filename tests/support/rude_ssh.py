@@ -1,5 +1,6 @@
 """SSH servers that break the protocol: before keys are exchanged, at login, and after it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -53,6 +54,20 @@ class _Server(asyncssh.SSHServer):
         return False
 
 
+def connection_of(
+    process: "asyncssh.SSHServerProcess[bytes]",
+) -> asyncssh.SSHServerConnection:
+    """What a command's session runs over."""
+    found = process.get_extra_info("connection")
+    assert isinstance(found, asyncssh.SSHServerConnection)
+    return found
+
+
+def request(process: "asyncssh.SSHServerProcess[bytes]", kind: bytes, body: bytes) -> None:
+    """A SSH_MSG_CHANNEL_REQUEST about this session (RFC 4254, 5.4)."""
+    process.channel.send_packet(MSG_CHANNEL_REQUEST, String(kind) + Boolean(False) + body)
+
+
 Serve = Callable[["asyncssh.SSHServerProcess[bytes]"], None]
 
 
@@ -88,3 +103,26 @@ async def rude_server(
     finally:
         server.close()
         await server.wait_closed()
+
+
+@asynccontextmanager
+async def that_says(words: bytes, *, hangs_up: bool = True) -> AsyncIterator[int]:
+    """Something that says this to everybody, and hangs up or waits."""
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(words)
+        try:
+            await writer.drain()
+            if hangs_up:
+                writer.write_eof()
+            await reader.read()
+        except OSError:
+            pass
+        writer.close()
+
+    listener = await asyncio.start_server(say, "127.0.0.1", 0)
+    port: int = listener.sockets[0].getsockname()[1]
+    try:
+        yield port
+    finally:
+        listener.close()

@@ -23,10 +23,9 @@ from fleet_tui.core.tasks.evidence import (
     Started,
     Unknown,
 )
-from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.programs.command import CommandPort, CpuShare
 from fleet_tui.wire.programs.runs import RunDirectory
-from fleet_tui.wire.ssh.pool import RENEW_AFTER_S, SshConnection, SshPool, TcpChannel
+from fleet_tui.wire.ssh.pool import RENEW_AFTER_S, SshConnection, SshFailure, SshPool, TcpChannel
 from tests.support.programs import (
     TASK,
     aclosing,
@@ -203,12 +202,12 @@ async def test_a_host_that_runs_something_else_is_connected_to_anew_until_it_is_
     """sshd reads keys' options and a user's shell once for each connection. One through which a
     gateway is reached stays."""
     now_s = 1_000.0
-    lost: list[tuple[HostName, Untrusted]] = []
+    lost: list[tuple[HostName, SshFailure]] = []
     pool = SshPool(
         {BOX: server.spec()},
         rng=random.Random(1),
         clock=lambda: now_s,
-        on_lost=lambda host, words: lost.append((host, words)),
+        on_lost=lambda host, failure: lost.append((host, failure)),
     )
     port = CommandPort(
         AgentName("worker"),

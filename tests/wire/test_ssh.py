@@ -15,7 +15,6 @@ from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ids import HostName
 from fleet_tui.core.tasks.evidence import Definite, LostReason, Unknown
-from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.ssh.pool import (
     ChannelFailure,
     Completed,
@@ -97,7 +96,7 @@ async def test_a_connection_killed_while_a_command_runs_is_unknown(
 ) -> None:
     losses: list[HostName] = []
 
-    def lost(host: HostName, reason: Untrusted) -> None:
+    def lost(host: HostName, failure: SshFailure) -> None:
         losses.append(host)
 
     async with pooled({BOX: server.spec()}, on_lost=lost) as pool:

@@ -1,10 +1,7 @@
 """A server that fails before anybody logs in: the reason, as ssh would name it."""
 
-import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +15,7 @@ from fleet_tui.core.reason_words import failure_words
 from fleet_tui.wire.ssh.hello import Hello, Offers, parse_hello, why_not
 from fleet_tui.wire.ssh.pool import SshFailure, SshPool
 from fleet_tui.wire.ssh.trust import look_at_key
+from tests.support.rude_ssh import that_says
 from tests.support.ssh_home import SshHome, keygen
 from tests.support.sshd import Sshd, make_sshd
 
@@ -219,28 +217,6 @@ async def test_a_server_that_does_not_let_us_in(tmp_path: Path, extra: str, word
         server.stop()
 
 
-@asynccontextmanager
-async def that_says(words: bytes) -> AsyncIterator[HostSpec]:
-    """Something that says this to everybody and hangs up."""
-
-    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(words)
-        try:
-            await writer.drain()
-            writer.write_eof()
-            await reader.read()
-        except OSError:
-            pass
-        writer.close()
-
-    listener = await asyncio.start_server(say, "127.0.0.1", 0)
-    port: int = listener.sockets[0].getsockname()[1]
-    try:
-        yield HostSpec(name=BOX, address="127.0.0.1", port=port, use_ssh_config=False)
-    finally:
-        listener.close()
-
-
 @pytest.mark.parametrize(
     ("words", "kind", "said"),
     [
@@ -255,7 +231,8 @@ async def that_says(words: bytes) -> AsyncIterator[HostSpec]:
 async def test_what_is_no_ssh_server_or_takes_nobody(
     words: bytes, kind: FailureKind, said: str
 ) -> None:
-    async with that_says(words) as spec:
+    async with that_says(words) as port:
+        spec = HostSpec(name=BOX, address="127.0.0.1", port=port, use_ssh_config=False)
         for found in await failures(spec):
             assert found.kind is kind
             assert said in found.detail.raw

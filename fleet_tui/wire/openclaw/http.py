@@ -84,10 +84,9 @@ class KeptHttp:
             return answer
         except OSError:
             return None
-        except h11.RemoteProtocolError as error:
-            return GatewayFailure(
-                kind=FailureKind.BAD_ANSWER, detail=Untrusted(f"not HTTP: {error}")
-            )
+        except h11.RemoteProtocolError:  # its words are for programmers
+            detail = Untrusted("what answers at its port does not speak HTTP")
+            return GatewayFailure(kind=FailureKind.BAD_ANSWER, detail=detail)
         finally:
             # Also when cancelled: a channel with half an answer in it must not be asked again.
             if not kept:

@@ -8,7 +8,6 @@ from typing import Protocol
 from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.core.fleet import CommandAgent
 from fleet_tui.core.ids import AgentName, HostName
-from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.wire.programs.program import ProgramPort
 from fleet_tui.wire.programs.runs import Reply, RunDirectory, disk_full
 from fleet_tui.wire.secrets import Connect
@@ -64,18 +63,18 @@ class CommandPort(ProgramPort):
         self._left = left
         self._cpu = CpuShare()
         self._hung_up = asyncio.Event()
-        self._last_words = NOTHING_SAID
+        self._lost_by = STILL_CONNECTING
 
-    def host_lost(self, last_words: Untrusted) -> None:
+    def host_lost(self, failure: SshFailure) -> None:
         """The connection to the agent's host is lost."""
-        self._last_words = last_words
+        self._lost_by = failure
         self._hung_up.set()
 
     async def lost(self) -> ProbeFailure:
         """See :class:`AgentPort`."""
         await self._hung_up.wait()
         self._hung_up.clear()
-        return self._fitness.failure(FailureKind.SSH_UNREACHABLE, self._last_words)
+        return self._fitness.failure(self._lost_by.kind, self._lost_by.detail)
 
     async def close(self) -> None:
         """See :class:`AgentPort`."""
@@ -102,6 +101,9 @@ class CommandPort(ProgramPort):
             self._pool.judge(self._host, works=self._fitness.runs_ours)
         latency_ms = (loop.time() - began_s) * 1000
         if isinstance(found, ProbeFailure):
+            host = self._pool.why_not(self._host)
+            if host is not None and host.kind is FailureKind.SSH_PROTOCOL:
+                return self._fitness.failure(host.kind, host.detail)
             return found
         return self._reading(found, asked_at_ms, latency_ms)
 

@@ -249,7 +249,7 @@ class SshConnection:
                     async with asyncio.timeout(SESSION_RETRY_S):
                         await one_ended.wait()
             except asyncssh.Error as error:
-                raise ConnectionResetError(str(error)) from error
+                raise ConnectionResetError(describe(error).raw) from error
 
     async def read_file(self, path: str, max_bytes: int) -> bytes | FileFailure:
         """The whole of a regular file over SFTP; ``~/`` is the far side's home."""
@@ -427,7 +427,7 @@ class _Pipe(asyncssh.SSHTCPSession[bytes], asyncssh.SSHClientSession[bytes]):
         """Up to ``max_bytes`` of what came; b"" at the end. Raises ConnectionResetError."""
         while not self._chunks:
             if self._error is not None:
-                raise ConnectionResetError(str(self._error)) from self._error
+                raise ConnectionResetError(describe(self._error).raw) from self._error
             if self._finished:
                 return b""
             self._readable.clear()
@@ -450,7 +450,7 @@ class _Pipe(asyncssh.SSHTCPSession[bytes], asyncssh.SSHClientSession[bytes]):
         self._channel.write(data)
         await self._writable.wait()
         if self._error is not None:
-            raise ConnectionResetError(str(self._error)) from self._error
+            raise ConnectionResetError(describe(self._error).raw) from self._error
 
     def put_eof(self) -> None:
         """Say that nothing more is coming."""

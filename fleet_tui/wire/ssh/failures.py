@@ -16,6 +16,14 @@ from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 
 MAX_DETAIL_CHARS = 500
 
+_BROKEN = "what its server sends is no proper SSH"
+_WORDS = {
+    "Incomplete packet": "a packet ends too early",
+    "Unexpected data at end of packet": "a packet is longer than what it says",
+    "Max packet size exceeded": "a packet is longer than SSH allows",
+}
+"""Ours for the commonest of asyncssh's."""
+
 
 class SshFailure(msgspec.Struct, frozen=True, kw_only=True):
     """Why a host could not be connected to. ``kind.is_permanent``: an operator must act."""
@@ -34,7 +42,9 @@ class LocalSetupError(Exception):
 
 def describe(error: BaseException) -> Untrusted:
     """The text of an exception, cut; its class where it has none. An error of the system is told
-    without its number."""
+    without its number, and what the library says of a broken protocol as that."""
+    if broke_protocol(error):
+        return Untrusted(f"{_BROKEN}: {_found_wrong(error)}"[:MAX_DETAIL_CHARS])
     if isinstance(error, OSError) and (error.errno or 0) > 0 and error.filename is None:
         return Untrusted(os.strerror(error.errno or 0))
     return Untrusted((str(error) or type(error).__name__)[:MAX_DETAIL_CHARS])
@@ -72,9 +82,62 @@ def connect_failure(error: BaseException, *, timeout_ms: int) -> SshFailure:
             return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=detail)
         case asyncssh.Error() | asyncio.IncompleteReadError():
             return SshFailure(kind=_ssh_kind(error), detail=describe(error))
+        case ValueError() if broke_protocol(error):
+            return SshFailure(kind=FailureKind.SSH_PROTOCOL, detail=describe(error))
         case _:  # no error of a network: a bug, here or in the library
             detail = Untrusted(f"{type(error).__name__}: {describe(error).raw}")
             return SshFailure(kind=FailureKind.INTERNAL, detail=detail)
+
+
+def lost_failure(error: BaseException | None) -> SshFailure:
+    """What the end of a connection that had been made says: silence, unless its server broke the
+    protocol."""
+    if error is None:
+        detail = Untrusted("the connection was closed")
+        return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=detail)
+    is_broken = broke_protocol(error) or isinstance(error, asyncssh.KeyExchangeFailed)
+    kind = FailureKind.SSH_PROTOCOL if is_broken else FailureKind.SSH_UNREACHABLE
+    return SshFailure(kind=kind, detail=describe(error))
+
+
+def broke_protocol(error: BaseException) -> bool:
+    """Whether asyncssh found that what a server sent is not SSH.
+
+    A goodbye of the server is another thing, though sshd gives each of its own the code of a broken
+    protocol. For most of what it cannot read asyncssh has an error; for the rest its parser lets a
+    ValueError out.
+    """
+    match error:
+        case (
+            asyncssh.ConnectionLost()
+            | asyncssh.HostKeyNotVerifiable()
+            | asyncssh.IllegalUserName()
+            | asyncssh.KeyExchangeFailed()
+            | asyncssh.PermissionDenied()
+        ):
+            return False
+        case asyncssh.DisconnectError() | ValueError():
+            module, function = _raised_in(error)
+            return module.startswith("asyncssh.") and function != "_connect"
+        case _:  # no error about what was read
+            return False
+
+
+def _raised_in(error: BaseException) -> tuple[str, str]:
+    """Module and function of the innermost code that an error passed through. A goodbye is raised
+    by nobody but, while connecting, asyncssh's ``_connect``."""
+    trace, module, function = error.__traceback__, "", ""
+    while trace is not None:
+        code = trace.tb_frame
+        module, function = str(code.f_globals.get("__name__", "")), code.f_code.co_name
+        trace = trace.tb_next
+    return module, function
+
+
+def _found_wrong(error: BaseException) -> str:
+    if isinstance(error, UnicodeError):
+        return "text is not ASCII that has to be"
+    return _WORDS.get(str(error), str(error))
 
 
 def cut_off(error: BaseException) -> bool:
@@ -86,6 +149,8 @@ def cut_off(error: BaseException) -> bool:
             return False
         case OSError() | asyncssh.Error():
             return True
+        case ValueError():
+            return broke_protocol(error)
         case _:  # no error of a network
             return False
 

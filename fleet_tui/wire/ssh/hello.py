@@ -128,7 +128,7 @@ def _needs_no_mac(ours: Offers, theirs: Offers) -> bool:
 
 
 def _names(names: tuple[str, ...]) -> str:
-    names = tuple(name for name in names if not name.startswith(_NO_ALGORITHMS))
+    names = tuple(name for name in names if name.strip() and not name.startswith(_NO_ALGORITHMS))
     more = len(names) - MAX_SHOWN_NAMES
     shown = ", ".join(map(_shown, names[:MAX_SHOWN_NAMES])) or "none"
     return f"{shown} and {more} more" if more > 0 else shown

@@ -18,7 +18,7 @@ from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ids import HostName
 from fleet_tui.core.ssh.config import Refusal, Resolved
 from fleet_tui.core.ssh.ways import Hop
-from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.shell import ChannelFailure, Completed, RunResult
 from fleet_tui.wire.ssh.advice import ADOPTED, auth_advice, called, host_key_advice
 from fleet_tui.wire.ssh.connection import FileFailure, SshConnection, TcpChannel
@@ -28,7 +28,7 @@ from fleet_tui.wire.ssh.failures import (
     SshFailure,
     connect_failure,
     cut_off,
-    describe,
+    lost_failure,
     storable,
 )
 from fleet_tui.wire.ssh.hello import Listener, our_offers, why_not
@@ -99,7 +99,7 @@ class SshPool:
         resolver: SshResolver | None = None,
         known_hosts: Path | None = None,
         handshakes: int = 8,
-        on_lost: Callable[[HostName, Untrusted], None] | None = None,
+        on_lost: Callable[[HostName, SshFailure], None] | None = None,
         places: Places | None = None,
     ) -> None:
         """``clock`` is monotonic seconds (``time.monotonic``); ``on_lost`` is told of each loss.
@@ -387,22 +387,24 @@ class SshPool:
     def _lost(
         self, host: HostName, state: _Host, connection: SshConnection, error: Exception | None
     ) -> None:
-        """Forget a dead connection; one that died young counts as a failed attempt."""
+        """Forget a dead connection; one that died young, or of a broken protocol, counts as a
+        failed attempt."""
         if connection.given_up:
             return
+        failure = storable(lost_failure(error))
         if state.connection is connection:
             state.connection = None
             self._places.lost((self, host), self._clock)
             now_s = self._clock()
-            if now_s - (state.connected_at_s or 0.0) >= STABLE_AFTER_S:
+            is_stable = now_s - (state.connected_at_s or 0.0) >= STABLE_AFTER_S
+            if is_stable and failure.kind is FailureKind.SSH_UNREACHABLE:
                 state.failures_in_row = 0
                 state.failure = None
             else:
                 self._hold_off(state, now_s)
-                detail = describe(error) if error else Untrusted("the connection was closed")
-                state.failure = SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=detail)
+                state.failure = failure
         if self._on_lost is not None and not self._closed:
-            self._on_lost(host, describe(error) if error else NOTHING_SAID)
+            self._on_lost(host, failure)
 
 
 class _Client(Listener):
