@@ -46,6 +46,16 @@ def test_a_lost_agent_raises_one_alert_that_resolves_by_itself() -> None:
     assert [a.id for a in story.state.closed_alerts] == ["agent-down:a1"]
 
 
+def test_an_empty_pool_says_how_many_are_out_of_service_now() -> None:
+    story = Story(fleet(agent("a1"), agent("a2")))
+    story.health("a1", Health.DOWN)
+    assert "pool-empty:general" in settle(story)
+    story.health("a2", Health.DOWN)
+    settle(story)
+    (alert,) = (a for a in story.state.alerts.values() if a.id == "pool-empty:general")
+    assert alert.text == "no agent in service (2 out of service)"
+
+
 def test_an_open_alert_says_what_is_wrong_now_and_stays_the_same_alert() -> None:
     story = Story(fleet(agent("a1"), agent("a2")))
     story.all_up()

@@ -131,6 +131,7 @@ def empty(count: int) -> dict[str, Condition]:
         severity=Severity.CRIT,
         subject="general",
         text=f"no agent in service ({count} out of service)",
+        is_corrected=True,
     )
 
 

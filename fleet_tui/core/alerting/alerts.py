@@ -297,6 +297,7 @@ def _of_pools(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
             severity=Severity.CRIT,
             subject=pool,
             text=f"no agent in service ({count} out of service)",
+            is_corrected=True,
         )
         for pool, count in total.items()
         if pool not in serving and pool not in state.frozen_pools
