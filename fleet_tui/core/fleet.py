@@ -257,5 +257,16 @@ class FleetSpec(msgspec.Struct, frozen=True, kw_only=True):
         """The policy for a class; the default where the file says nothing."""
         return self.retry.get(task_class, RetryPolicy())
 
+    def machine(self, host: HostName) -> tuple[object, ...]:
+        """Equal for two hosts that lead to one machine as far as the file says: who logs in there
+        makes no difference, the hosts on the way there do."""
+        way: list[tuple[object, ...]] = []
+        step: HostName | None = host
+        while step is not None and len(way) <= len(self.hosts):
+            spec = self.hosts.get(step) or HostSpec(name=step, address=step)
+            way.append((spec.address.lower(), spec.port or 22, spec.direct))
+            step = spec.jump
+        return tuple(way)
+
 
 EMPTY_FLEET = FleetSpec(name="")

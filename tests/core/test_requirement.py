@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core.fleet import AgentSpec, CommandAgent, OpenClawAgent, ResidencyRule
+from fleet_tui.core.fleet import AgentSpec, CommandAgent, HostSpec, OpenClawAgent, ResidencyRule
 from fleet_tui.core.ids import AgentName, Capability, ClientName, HostName, PoolName, Region
 from fleet_tui.core.routing.decision import MAX_NAMED_PER_RULE, Rejection, Rule
 from fleet_tui.core.routing.requirement import (
@@ -324,3 +324,36 @@ def test_agents_share_a_gateway_when_host_and_port_are_the_same() -> None:
         "e": ("d", "e", "f"),
         "f": ("d", "e", "f"),
     }
+
+
+def test_hosts_of_one_machine_share_its_gateway() -> None:
+    hosts = (
+        HostSpec(name=HostName("m1"), address="192.0.2.1"),
+        HostSpec(name=HostName("m1-too"), address="192.0.2.1", port=22, user="other"),
+        HostSpec(name=HostName("named"), address="Web.example.org"),
+        HostSpec(name=HostName("web.example.org"), address="web.example.org"),
+        HostSpec(name=HostName("m1-mapped"), address="192.0.2.1", port=2222),
+        HostSpec(name=HostName("m1-behind"), address="192.0.2.1", jump=HostName("m1")),
+        HostSpec(name=HostName("m1-there"), address="192.0.2.1", jump=HostName("m1-too")),
+        HostSpec(name=HostName("m1-else"), address="192.0.2.1", jump=HostName("named")),
+        HostSpec(name=HostName("m1-direct"), address="192.0.2.1", direct=True),
+    )
+    spec = replace(
+        fleet(*(gateway(f"on-{host.name}", host=host.name) for host in hosts)),
+        hosts={host.name: host for host in hosts},
+    )
+    sharing = Roster(spec).sharing
+    assert set(sharing.values()) == {
+        ("on-m1", "on-m1-too"),
+        ("on-named", "on-web.example.org"),
+        ("on-m1-behind", "on-m1-there"),
+    }
+
+
+def test_a_way_that_leads_round_in_a_circle_ends() -> None:
+    hosts = {
+        HostName(name): HostSpec(name=HostName(name), address=name, jump=HostName(jump))
+        for name, jump in (("there", "back"), ("back", "there"))
+    }
+    spec = replace(fleet(), hosts=hosts)
+    assert len(spec.machine(HostName("there"))) == len(hosts) + 1

@@ -7,7 +7,7 @@ kept: a queue of ten thousand tasks usually has a handful of different requireme
 import msgspec
 
 from fleet_tui.core.fleet import AgentSpec, FleetSpec, OpenClawAgent
-from fleet_tui.core.ids import AgentName, Capability, ClientName, HostName, PoolName, Region
+from fleet_tui.core.ids import AgentName, Capability, ClientName, PoolName, Region
 from fleet_tui.core.routing.decision import MAX_NAMED_PER_RULE, Rejection, Rule
 from fleet_tui.core.tasks.model import TaskSpec
 
@@ -197,9 +197,10 @@ class Roster:
 
 
 def _sharing(fleet: FleetSpec) -> dict[AgentName, tuple[AgentName, ...]]:
-    """Agents behind the same port of the same host run in one lane."""
-    behind: dict[tuple[HostName | None, int], list[AgentName]] = {}
+    """Agents behind the same port of the same machine run in one lane, whatever it is called."""
+    behind: dict[tuple[object, int], list[AgentName]] = {}
     for spec in fleet.agents.values():
         if isinstance(spec.kind, OpenClawAgent):
-            behind.setdefault((spec.host, spec.kind.port), []).append(spec.name)
+            machine = fleet.machine(spec.host) if spec.host is not None else None
+            behind.setdefault((machine, spec.kind.port), []).append(spec.name)
     return {name: tuple(names) for names in behind.values() if len(names) > 1 for name in names}
