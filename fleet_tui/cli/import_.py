@@ -155,6 +155,8 @@ def _write(findings: Findings, fleet: str, origin: str, target: Path | None, for
         say(f"ignored: {visible(each)}", err=True)
     if len(findings.ignored) > MAX_SHOWN_IGNORED:
         say(f"ignored: {len(findings.ignored) - MAX_SHOWN_IGNORED} more", err=True)
+    for each in findings.renamed[:MAX_ENTRIES]:
+        say(f"renamed: {each}", err=True)
     for each in findings.missed[:MAX_ENTRIES]:
         say(f"not carried over: {each}", err=True)
     if len(findings.missed) > MAX_ENTRIES:
@@ -177,7 +179,7 @@ async def _leave_out_twins(findings: Findings, fleet: str, origin: str) -> None:
     file with both."""
     from fleet_tui.wire.ssh.resolver import SshResolver
 
-    draft = replace(findings, ignored=[], missed=[])
+    draft = replace(findings, ignored=[], missed=[], renamed=[])
     text = fleet_file(draft, fleet=fleet, origin=origin)
     if not draft.agents:
         return

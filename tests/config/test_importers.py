@@ -4,6 +4,7 @@ from fleet_tui.config.importers.found import Findings, FoundHost, fleet_file
 from fleet_tui.config.importers.hosts_file import read_hosts
 from fleet_tui.config.load import load_text
 from fleet_tui.core.fleet import FleetSpec
+from fleet_tui.core.ids import HostName
 
 
 def spec_of(findings: Findings) -> FleetSpec:
@@ -67,7 +68,7 @@ def test_names_that_collide_or_mean_something_to_yaml_stay_apart() -> None:
         FoundHost(alias=alias, pool="Null") for alias in ("null", "NO", "no", "A_b", "a.b", "007")
     ]
     spec = spec_of(Findings(hosts))
-    assert list(spec.agents) == ["null", "no", "no-2", "a_b", "a.b", "007"]
+    assert list(spec.agents) == ["null", "no-2", "no", "a_b", "a.b", "007"]
     addresses = [said[0] for said in reached(spec).values()]
     assert addresses == ["null", "NO", "no", "A_b", "a.b", "007"]
     assert list(spec.pools) == ["null"]
@@ -77,3 +78,42 @@ def test_a_name_never_has_what_a_host_of_that_name_could_not() -> None:
     found = FoundHost(alias="w..1[4]...x", address="10.0.0.1")
     text = fleet_file(Findings([found]), fleet="f", origin="x")
     assert [str(host) for host in load_text(text).spec.hosts] == ["w-1-4-x"]
+
+
+def test_a_host_keeps_its_name_and_every_other_name_is_told() -> None:
+    aliases = ("X_y", "x_y", "a b", "\u00dcber-1", "W", "w-2", "w", "\u65e5")
+    found = [FoundHost(alias=a, address=f"10.0.0.{at}") for at, a in enumerate(aliases)]
+    findings = Findings(found)
+    spec = spec_of(findings)
+    assert {str(name): spec.hosts[HostName(name)].address[-1] for name in spec.agents} == {
+        "x_y-2": "0",
+        "x_y": "1",
+        "a-b": "2",
+        "ber-1": "3",
+        "w-3": "4",
+        "w-2": "5",
+        "w": "6",
+        "host": "7",
+    }
+    assert findings.renamed == [
+        '"a b": is called a-b',
+        '"\u00dcber-1": is called ber-1',
+        '"\u65e5": is called host',
+    ]
+    assert findings.missed == [
+        '"X_y": its name: it is called x_y-2, because another host is called x_y',
+        '"W": its name: it is called w-3, because another host is called w',
+    ]
+
+
+def test_a_name_is_free_again_where_its_host_is_left_out() -> None:
+    findings = Findings([FoundHost(alias="X", address="h"), FoundHost(alias="x", address="h")])
+    assert list(spec_of(findings).agents) == ["x"]
+    assert findings.renamed == ['"X": is called x']
+
+
+def test_another_port_of_one_address_takes_no_name_away() -> None:
+    findings = read_hosts("h\nh:2200\n")
+    assert list(spec_of(findings).agents) == ["h", "h-2"]
+    assert findings.renamed == ['"h": is called h-2']
+    assert findings.missed == []

@@ -65,6 +65,8 @@ class Findings:
     """What changes nothing for a fleet, or was never to be copied."""
     missed: list[str] = field(default_factory=list)
     """What the fleet file lacks: which host, which variable, why."""
+    renamed: list[str] = field(default_factory=list)
+    """Hosts whose own name is none that a fleet file takes, and what they are called there."""
     whole: bool = False
     """Whether a host that cannot be written is missed, and not ignored: its list is a file of
     another program, in which it means something."""
@@ -86,6 +88,18 @@ class Findings:
             what = f"{quoted(later.alias)}: the same machine as {quoted(first.alias)}"
             self.missed.append(f"{what}, with {' and '.join(other)}")
 
+    def rename(self, found: FoundHost, name: str, instead_of: str | None) -> None:
+        """A host is called otherwise than in its list. Told, and missed where ``instead_of``, the
+        name nearest to its own, is what another host is called: who knows the hosts by their names
+        would take the one for the other."""
+        if instead_of is None:
+            self.renamed.append(f"{quoted(found.alias)}: is called {name}")
+        else:
+            self.missed.append(
+                f"{quoted(found.alias)}: its name: it is called {name}, because another host is "
+                f"called {instead_of}"
+            )
+
     def leave_out(self, text: str) -> None:
         """A host, or a part of it, that cannot be written."""
         (self.missed if self.whole else self.ignored).append(text)
@@ -99,6 +113,16 @@ class _Machine:
     port: str
     user: str | None
     way: tuple["_Machine", ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A host that will be written."""
+
+    found: FoundHost
+    machine: _Machine
+    hop: Hop
+    """Itself, as it is reached."""
 
 
 @dataclass(slots=True)
@@ -164,25 +188,32 @@ class _Making:
         """The host entry of each machine."""
         self.found: dict[str, FoundHost] = {}
         """The host of each agent."""
+        self.names: dict[str, FoundHost] = {}
+        """Which host each name belongs to."""
         self.taken: dict[_Machine, FoundHost] = {}
         """The first host on each machine, whoever logs in there."""
         self.pools: dict[str, str] = {}
 
     def make(self) -> None:
         """Agents first, so that their hosts keep their names; then the hosts they go through."""
-        ways: list[tuple[str, FoundHost]] = []
+        kept: list[_Kept] = []
         for found in self.findings.hosts:
-            if len(self.agents) >= MAX_ENTRIES:
+            if len(kept) >= MAX_ENTRIES:
                 self.findings.leave_out(f"{quoted(found.alias)}: more than {MAX_ENTRIES:,} hosts")
                 break
-            name = self._agent(found)
-            if name is not None and found.via:
-                ways.append((name, found))
+            if (host := self._judge(found)) is not None:
+                kept.append(host)
+        # Before any name is made up: what one host is called is no other's.
+        for host in kept:
+            if as_name(host.found.alias, "") == host.found.alias:
+                self.names.setdefault(host.found.alias, host.found)
+        ways = [(self._add(host), host.found) for host in kept]
         for name, found in ways:
-            self.hosts[name].words.append(f"jump: {_scalar(self._jump(found.via))}")
+            if found.via:
+                self.hosts[name].words.append(f"jump: {_scalar(self._jump(found.via))}")
 
-    def _agent(self, found: FoundHost) -> str | None:
-        """Its name, which is its host's too; None if it is left out."""
+    def _judge(self, found: FoundHost) -> _Kept | None:
+        """None if it is left out."""
         try:
             where = address(found.address or found.alias)
             login = user(found.user) if found.user else None
@@ -195,9 +226,6 @@ class _Making:
         if first is not found:
             self.findings.same_machine(found, first)
             return None
-        name = _unique(as_name(found.alias, "host"), self.hosts)
-        self.machines[machine] = name
-        self.found[name] = found
         hop = Hop(
             address=where,
             user=login,
@@ -205,7 +233,26 @@ class _Making:
             identity=found.identity,
             known_hosts=found.known_hosts,
         )
-        self.hosts[name] = _Host(_host_words(hop, name), needed=False)
+        return _Kept(found, machine, hop)
+
+    def _name(self, found: FoundHost) -> str:
+        """What a host is called, which is its own name if that can be."""
+        if self.names.get(found.alias) is found:
+            return found.alias
+        near = as_name(found.alias, "host")
+        name = _unique(near, self.names)
+        other = self.names[near].alias if name != near else found.alias
+        self.findings.rename(found, name, near if other != found.alias else None)
+        self.names[name] = found
+        return name
+
+    def _add(self, kept: _Kept) -> str:
+        """Its name, which is its host's too."""
+        found = kept.found
+        name = self._name(found)
+        self.machines[kept.machine] = name
+        self.found[name] = found
+        self.hosts[name] = _Host(_host_words(kept.hop, name), needed=False)
         if found.direct:
             self.hosts[name].words.append("jump: none")
         pool = self.pools.setdefault(
