@@ -348,6 +348,7 @@ def test_hosts_of_one_machine_share_its_gateway() -> None:
         ("on-named", "on-web.example.org"),
         ("on-m1-behind", "on-m1-there"),
     }
+    assert spec.machine(HostName("named")) == (("web.example.org", 22, False),)
 
 
 def test_a_way_that_leads_round_in_a_circle_ends() -> None:
