@@ -58,6 +58,9 @@ def test_what_was_json_is_json() -> None:
         "dbPasswordProd",
         "SECRET_KEY_BASE",
         "NPM_AUTH",
+        *("GITHUB_PAT", "GH_PAT", "AZURE_DEVOPS_EXT_PAT", "PAT", "BEARER", "COOKIE", "CI_JOB_JWT"),
+        *("STRIPE_SK", "LDAP_BINDPW", "MY_CRED", "JWT", "CRED", "AUTHORIZATION", "AUTH_HEADER"),
+        *("HMAC", "MNEMONIC", "SESSIONID", "KEYPASS", "X_COOKIE_EU"),
     ],
 )
 def test_names_that_say_it(name: str) -> None:
@@ -69,6 +72,7 @@ def test_names_that_say_it(name: str) -> None:
     [
         *("PATH", "MAX_TOKENS", "PUBLIC_KEY", "KEYBOARD", "PASSWORD_FILE", "MONKEY", "COMPASS"),
         *("ANSIBLE_VAULT_PASSWORD_FILE", "TOKEN_URL", "PASSWORD_STORE_DIR", "API_KEY_ID"),
+        *("PATTERN", "XDG_SESSION_ID", "SESSION_MANAGER", "DESKTOP_SESSION", "TASK", "COMPAT"),
         *("SSH_AUTH_SOCK", "SSH_ASKPASS", "tokenCount", "passwordPolicy", "GPG_TTY"),
     ],
 )

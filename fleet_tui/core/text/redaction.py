@@ -49,7 +49,7 @@ _NO_VALUE = (
 
 _VALUE = (
     r"(?:\"{3}(?!\")[^\x00]{1,4096}?\"{3}|'{3}(?!')[^\x00]{1,4096}?'{3}"
-    r"|\\[\"'][^\"'\\\n]{6,4096}(?:\\[\"'])?"
+    r"|\\{1,3}[\"'][^\"'\\\n]{6,4096}(?:\\{1,3}[\"'])?"
     r"|\"(?=(?:[^\"\\]|\\.){6})(?:[^\"\\]|\\.){1,4096}\"(?=[\s,;)}\]]|\Z)"
     r"|\"(?=(?:[^\"\\\n]|\\.){6})(?:[^\"\\\n]|\\.){1,4096}\"?|'(?=[^']{6})[^'\n]{1,4096}'?"
     r"|\[(?=\s{0,200}[\"'])[^\]]{6,4096}\]?|\{(?=\s{0,200}[\"'])[^{}]{6,4096}\}?"
@@ -107,7 +107,9 @@ _ASK_BY_OPTION_HINTS = (
 _NAME_HINTS = (
     *("pass", "kennwort", "pw", "secret", "token", "key", "credential", "creds", "connection"),
     *("auth", "pin", "psk", "sessid", "connect.sid", "laravel_session", "contraseña"),
-    *("mot", "пароль", "senha", "密", "パスワード"),
+    *("mot", "пароль", "senha", "密", "パスワード", "暗号", "口令", "hasło", "wachtwoord", "heslo"),
+    *("mdp", "parola", "otp", "jwt", "cookie", "bearer", "hmac", "mnemonic", "pat=", "pat:"),
+    *('pat"', "pat'", "pat+", "pat?", "pat_", "_sk=", "_sk:", '_sk"', "_sk'", "_sk_"),
 )
 
 # Each is read over a text once, however it is made: remote text of any length goes through them.
@@ -136,9 +138,10 @@ SHAPES: tuple[Shape, ...] = (
     ),
     _named(
         "authorization",
-        rf"(?i)(?<=authorization)({_COLOURS}\\?[\"']?\s{{0,8}}[:=]\s{{0,8}}{_COLOURS}\\?[\"']?)"
+        rf"(?i)(?<=authorization)({_COLOURS}\\?[\"']?\s{{0,8}}[:=]\s{{0,8}}{_COLOURS}\\?[\"']?"
+        r"(?:\[(?!redacted:))?)(?!\[{1,2}redacted:)"
         r"(?:(?:bearer|basic|token|digest|negotiate|ntlm|api-?key|key|hmac|aws4-hmac-sha256)\s{1,8})?"
-        r"(?:[\w-]{1,40}=\"[^\"\n]{0,400}\"|[^\s\"',;]+)"
+        r"(?:[\w-]{1,40}=\"[^\"\n]{0,400}\"|[^\s\"',;\]]+)"
         r"(?:[,;] ?[\w-]{1,40}=[^\s\"',;]+|[,;] ?[\w-]{1,40}=\"[^\"\n]{0,400}\")*",
         "authorization",
     ),
@@ -251,11 +254,11 @@ SHAPES: tuple[Shape, ...] = (
     ),
     _named(
         "secret",
-        rf"(?i)((?<![\w-])--(?!-)[\w-]{{0,40}}{NAMED}[ =]{{1,4}}"
+        rf"(?i)((?<![\w-])--?(?!-)[\w-]{{0,40}}{NAMED}[ =]{{1,4}}"
         r"|\bcurl [^\n]{0,80}-u {1,4}"
         r"|(?<![\w-])--user(?:=| {1,4}(?=[^\s:]{1,100}:(?!\d{1,9}(?!\S)))))"
         rf"(?!-){_NO_VALUE}{_VALUE}",
-        *("--", "curl "),
+        *("--", " -p", " -t", " -s", " -k", " -a", " -c", " -d", " -u", "curl "),
     ),
     _named(
         "secret",
@@ -275,21 +278,40 @@ SHAPES: tuple[Shape, ...] = (
     _named(
         "secret",
         r"(?i)(\blogin\s{1,8}\S{1,100}\s{1,8}(?:password|passwd)\s{1,8})[^\s,;:=]\S{3,400}"
-        r"|(\b(?:identified\s{1,4}(?:with\s{1,4}\S{1,40}\s{1,4})?by|password)\s{1,4})'[^'\n]{4,400}'"
+        r"|(\b(?:identified\s{1,4}(?:with\s{1,4}\S{1,40}\s{1,4})?by|password)(?:\s{1,4}|\s{0,4}\(\s{0,4}))'[^'\n]{4,400}'"
         rf"|(\b(?:env|arg|setenv|setx|set -[a-z]{{1,4}})\s{{1,4}}[\w]{{0,60}}?{NAMED}\s{{1,4}})"
         rf"(?![=:]){_NO_VALUE}{_VALUE}"
         r"|(\b(?:passw(?:or)?d|passphrase|token|secret|api[ _-]?key) (?:is|was):? {1,4}"
         r"|\b(?:api[ -]key|bearer): {1,4}|(?<![\w.-])(?:pass|pwd|pw)=(?!/))"
         r"(?=[^\s\d]{0,40}\d)(?=[^\sA-Za-z]{0,40}[A-Za-z])\S{8,400}",
-        *("login", "identified", "password '", "env ", "arg ", "set", " is ", " was ", " is:"),
+        *(
+            "login",
+            "identified",
+            "password '",
+            "password('",
+            "env ",
+            "arg ",
+            "set",
+            " is ",
+            " was ",
+            " is:",
+        ),
         *("pass=", "pwd=", "pw=", "api key:", "api-key:", "bearer:"),
     ),
     _named(
         "secret",
-        rf"(?i)(?!{_REFERENCE}){NAMED}({_COLOURS}\\?(?:[\"'][]}}]?)?\s{{0,8}}"
-        rf"(?>=>|:=|[:=：＝]|%3[ad])\s{{0,8}}{_COLOURS}(?:[bfru]{{1,2}}(?=[\"']))?+)"
+        rf"(?i)(?!{_REFERENCE}){NAMED}({_COLOURS}\\{{0,3}}(?:[\"'][]}}]?)?\s{{0,8}}"
+        rf"(?>=>|:=|[+?]=|[:=：＝]|%3[ad])\s{{0,8}}{_COLOURS}"
+        r"(?:!!\w{1,20}\s{1,8})?+(?:[bfru]{1,2}(?=[\"']))?+)"
         rf"(?!\\?[\"']?(?:{_NO_VALUE[3:-1]})){_VALUE}",
         *_NAME_HINTS,
+    ),
+    _named(
+        "secret",
+        r"(?i)(\becho\s{1,4}(?:-n\s{1,4})?[\"']?)[^\s\"'|]{6,400}"
+        r"(?=[\"']?\s{0,4}\|[^\n|]{0,200}(?:--password-stdin|\bsudo\s{1,4}-S|\bpasswd\b))"
+        r"|(\b(?:requirepass|masterauth)\s{1,4}[\"']?)(?=[^\s\d]{0,40}\d)[^\s\"']{6,400}",
+        *("--password-stdin", "sudo", "passwd", "requirepass", "masterauth"),
     ),
     _named(
         "secret",
@@ -335,7 +357,9 @@ SHAPES: tuple[Shape, ...] = (
     ),
     _named(
         "secret",
-        rf"(?i){SAID}(:?\s{{1,4}}(?:(?:is|was|to|as|of)(?: now)?:?\s{{1,4}})?[\"'`(]?)"
+        rf"(?i)(?:(?<=\[){SAID}(?=\])|{SAID}(?!\]))"
+        r"(\]?:?(?:\s{1,4}|[ \t]{1,40})(?:\|\s{1,20})?"
+        r"(?:(?:is|was|to|as|of)(?: now)?:?\s{1,4})?[\"'`(]?)"
         rf"{_NO_VALUE}{_WORD_OF_TEXT}",
         *_NAME_HINTS,
     )._replace(is_one=is_mixed),
@@ -349,9 +373,9 @@ SHAPES: tuple[Shape, ...] = (
         "secret",
         rf"(?i){AMBIGUOUS_KEY}({_COLOURS}\\?[\"']?\s{{0,4}}[:=]\s{{0,4}}{_COLOURS}\\?[\"'`]?|(?<=--key)\s)"
         rf"{_NO_VALUE}{_WORD_OF_TEXT}",
-        *("key", "licen", "seed"),
+        *("key", "licen", "pass", "seed"),
     )._replace(is_one=is_random),
-    _named("secret", rf"(?i){NAMED}(>)(?!\[redacted:)[^<>\n]{{4,4096}}(?=</)", "</"),
+    _named("secret", rf"(?i){NAMED}([\"']?>)(?!\[redacted:)[^<>\n]{{4,4096}}(?=</)", "</"),
     _named(
         "jwk",
         rf"((?<=[\"'])(?:d|dp|dq|k|p|q|qi)[\"']\s{{0,4}}:\s{{0,4}})[\"']{_BASE64URL}{{20,}}[\"']",
@@ -459,7 +483,7 @@ def _mark(match: re.Match[str], words: Callable[[str], str]) -> str:
     before, value = match.string[match.start() : end], match.string[end : match.end()]
     if value[:1] in ("[", "{") and '"' in value:
         return f'{before}"{words(value[1:-1])}"'
-    for quote in ('"""', "'''", '\\"', "\\'", '"', "'"):
+    for quote in ('"""', "'''", '\\\\\\"', '\\"', "\\'", '"', "'"):
         if value.startswith(quote):
             after = quote if value.endswith(quote) else ""
             return before + quote + words(value[len(quote) : len(value) - len(after)]) + after

@@ -12,28 +12,36 @@ import re
 
 _KEYS = (
     "access|account|api|app|auth|client|deploy|encryption|license|master|private|secret|service"
-    "|shared|signing|ssh|storage|webhook"
+    "|shared|signing|ssh|storage|subscription|webhook"
 )
 _NO_KEY = "".join(
     f"(?<!{word}_)"
     for word in ("PUBLIC", "PRIMARY", "FOREIGN", "CACHE", "SORT", "HOST", "GROUP", "PARTITION")
 )
+_SHORT = "PAT|JWT|COOKIE|BEARER|CRED|SK|HMAC|MNEMONIC|SESSIONID|AUTHORIZATION"
+"""Variables that are secrets. In small letters these words mean other things too."""
+
 _OWNERS = (
-    "admin|become|db|ftp|http|ldap|mail|mongo|my|mysql|pg|proxy|redis|root|smtp|ssh|su|sudo|user"
+    "admin|become|bind|db|ftp|http|key|ldap|mail|mongo|my|mysql|pg|proxy|redis|root|smtp|ssh|store"
+    "|su|sudo|trust|user"
 )
 _WORD = (
     r"(?:pass[_.-]?words?|passwds?|passwort|kennwort|passphrases?|(?<=[_-])pass"
     r"|pass(?=[\"']?\s{0,4}[:=]\s{0,4}[\"'])"
     rf"|(?<![a-z])(?:{_OWNERS})(?:pass|pwd?)(?=_|\Z|[\"']?\s{{0,4}}[:=])|(?<=[_;])pwd?"
+    r"|(?<![a-z])(?:(?:key|trust)?store_?pass|keypass)(?![a-z])"
     r"|passcodes?|(?<![a-z])[ht]?otp(?![a-z])"
     r"|secrets?|token|(?<![a-z])(?:access|api|auth|bearer|bot|refresh)[_.-]?tokens"
     r"|(?-i:(?<=[A-Z0-9]_)(?<!MAX_)(?<!INPUT_)(?<!OUTPUT_)(?<!TOTAL_)TOKENS)"
     r"|credentials?|(?<![a-z])creds"
     r"|(?<![a-z])psk|connection[_-]?string|phpsessid|jsessionid|connect\.sid|laravel_session"
-    rf"|(?:{_KEYS})[_.-]?keys?|client[_.-]?secrets?"
+    rf"|(?:{_KEYS})[_.-]?keys?|client[_.-]?secrets?|client[_-]key[_-]data"
     r"|(?-i:(?<=[A-Z0-9]_)(?:AUTH|PIN))"
     rf"|(?-i:(?<=[A-Z0-9]_){_NO_KEY}KEYS?)"
-    r"|contraseña|mot[_-]de[_-]passe|пароль|senha|密码|密碼|パスワード)"
+    rf"|(?-i:(?<=[A-Z0-9]_)(?:{_SHORT})(?![A-Za-z])|(?<![A-Za-z0-9_])(?:{_SHORT})(?=\Z|[+?]?=))"
+    r"|(?-i:(?<![A-Za-z0-9])AUTH_HEADER(?![A-Za-z]))"
+    r"|contraseña|mot[_-]de[_-]passe|пароль|senha|密码|密碼|パスワード|暗号|口令|hasło|wachtwoord"
+    r"|(?<![a-z])(?:heslo|mdp|parola)(?![a-z]))"
 )
 
 _ABOUT = (
@@ -84,7 +92,7 @@ _COLOURED = r"(?<=[\[;]\dm)|(?<=[\[;]\d\dm)"
 
 AMBIGUOUS_KEY = (
     r"(?:(?<![\w.-])(?<!gpg )(?<!pgp )(?<!public )(?<!host )(?<!cache )|(?<=\s--)"
-    rf"|{_COLOURED})(?:key|licen[cs]e|seed)"
+    rf"|{_COLOURED})(?:key|licen[cs]e|pass|seed)"
 )
 AMBIGUOUS = rf"(?:(?<![a-z0-9])|{_COLOURED})(?:auth|salt|pepper)"
 """Names of secrets and of other things: of entries, of ways to log in, of what is eaten."""
