@@ -34,6 +34,7 @@ NOT_FOLLOWED = {
     "pkcs11provider": "keys come from files and from an ssh-agent",
     "remotecommand": "fleet-tui runs its own commands",
     "remoteforward": "only the agents' own ports are forwarded",
+    "requiredrsasize": "RSA keys of any length are taken",
     "requesttty": "commands run without a terminal",
     "securitykeyprovider": "keys come from files and from an ssh-agent",
     "stricthostkeychecking": "host keys are always checked strictly",

@@ -11,7 +11,7 @@ from fleet_tui.base.errors import ExitCode
 from fleet_tui.cli.doctor import doctor_command
 from fleet_tui.cli.fleet_file import check_command
 from fleet_tui.cli.import_ import import_command
-from tests.support.ssh_home import SshHome
+from tests.support.ssh_home import SshHome, keygen
 
 pytestmark = [pytest.mark.sshd, pytest.mark.usefixtures("own_process")]
 
@@ -382,3 +382,28 @@ def test_a_damaged_revocation_is_an_error_for_whoever_reads_the_file(home: SshHo
         ("error", 1, "its key is not of the kind that it says, so b cannot be connected to")
     ]
     assert f"{home.ssh / 'other'}:1:1: error" in run(check_command).output
+
+
+def test_revoked_keys_that_cannot_be_used_are_told_at_their_line(home: SshHome) -> None:
+    keygen("-t", "ed25519", "-N", "", "-f", home.ssh / "key")
+    keygen("-k", "-f", home.ssh / "krl", home.ssh / "key.pub")
+    home.config("Host a\n  RevokedHostKeys ~/.ssh/krl\nHost b\n  RevokedHostKeys ~/nothing\n")
+    fleet("a", "b")
+    (krl, nothing) = found()
+    assert krl[:2] == ("error", 2)
+    assert krl[2].startswith(
+        "revokedhostkeys: it is a key revocation list (KRL); fleet-tui needs one public key a "
+        "line, in /"
+    )
+    assert krl[2].endswith(", so a cannot be connected to")
+    assert nothing[:2] == ("error", 4)
+    assert nothing[2].startswith("revokedhostkeys: it cannot be read: No such file or directory")
+
+
+def test_a_limit_for_rsa_keys_is_told_as_not_followed(home: SshHome) -> None:
+    home.config("Host a\n  RequiredRSASize 4096\n")
+    fleet("a")
+    assert found() == [
+        ("warning", 2, "requiredrsasize 4096 is not followed for a: RSA keys of any length are "
+         "taken"),
+    ]  # fmt: skip

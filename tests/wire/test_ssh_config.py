@@ -14,7 +14,7 @@ from fleet_tui.core.ids import HostName
 from fleet_tui.core.tasks.evidence import Definite
 from fleet_tui.wire.ssh.pool import SshConnection, SshFailure, SshPool
 from fleet_tui.wire.ssh.trust import KeyTrust, OfferedKey, add_key, look_at_key
-from tests.support.ssh_home import SshHome
+from tests.support.ssh_home import SshHome, keygen
 from tests.support.sshd import Sshd, make_sshd
 
 pytestmark = pytest.mark.sshd
@@ -342,6 +342,28 @@ async def test_what_cannot_be_followed_is_not_tried(
 async def test_a_revoked_host_key(server: Sshd, home: SshHome) -> None:
     key = server.known_hosts.read_text().partition(" ")[2]
     (home.ssh / "revoked").write_text(f"# gone\n{key}")
+    home.config(told(server, "RevokedHostKeys ~/.ssh/revoked"))
+    assert "revoked" in await refused(FailureKind.SSH_HOST_KEY)
+
+
+async def test_revoked_keys_that_cannot_be_read_let_nobody_in(server: Sshd, home: SshHome) -> None:
+    key = server.known_hosts.read_text().partition(" ")[2].strip()
+    (home.ssh / "key.pub").write_text(f"{key}\n")
+    keygen("-k", "-f", home.ssh / "krl", home.ssh / "key.pub")
+    (home.ssh / "damaged").write_text(f"# gone\n{key[:-4]}\n")
+    for name, why in (
+        ("krl", "it is a key revocation list (KRL); fleet-tui needs one public key a line"),
+        ("nothing", "it cannot be read: No such file or directory"),
+        ("damaged", "its key is cut off"),
+    ):
+        home.config(told(server, f"RevokedHostKeys ~/.ssh/{name}"))
+        place = f"{home.ssh / name}{':2' if name == 'damaged' else ''}"
+        assert await refused() == f"RevokedHostKeys {place}: {why}"
+
+
+async def test_comments_of_revoked_keys_may_be_in_any_encoding(server: Sshd, home: SshHome) -> None:
+    key = server.known_hosts.read_text().partition(" ")[2].strip()
+    (home.ssh / "revoked").write_bytes(f"{key} ".encode() + b"M\xfcller\n")
     home.config(told(server, "RevokedHostKeys ~/.ssh/revoked"))
     assert "revoked" in await refused(FailureKind.SSH_HOST_KEY)
 

@@ -6,7 +6,13 @@ import asyncssh
 
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.wire.ssh.failures import LocalSetupError
-from fleet_tui.wire.ssh.known_hosts import OF_STRINGS, Line, OddLine, read_known_hosts
+from fleet_tui.wire.ssh.known_hosts import (
+    OF_STRINGS,
+    Line,
+    OddLine,
+    read_known_hosts,
+    read_revoked,
+)
 
 
 def load_known_hosts(hosts: asyncssh.SSHKnownHosts, path: Path) -> None:
@@ -37,11 +43,9 @@ def _load_closing(hosts: asyncssh.SSHKnownHosts, path: Path, line: Line) -> None
 
 
 def load_revoked(hosts: asyncssh.SSHKnownHosts, path: Path) -> None:
-    """Keys no host may show. As in OpenSSH, a file that cannot be read lets nobody in."""
-    try:
-        for line in path.read_text(encoding="ascii").splitlines():
-            if line.strip() and not line.lstrip().startswith("#"):
-                hosts.load(f"@revoked * {line}")
-    except (OSError, ValueError) as error:
-        message = f"RevokedHostKeys {path} cannot be read as a list of public keys: {error}"
-        raise LocalSetupError(FailureKind.SSH_HOST_KEY, message) from error
+    """Keys no host may show. Raises LocalSetupError."""
+    keys, odd = read_revoked(path)
+    if odd is not None:
+        raise LocalSetupError(FailureKind.SSH_PROTOCOL, f"RevokedHostKeys {odd}")
+    for number, key in enumerate(keys, 1):
+        _load_closing(hosts, path, Line(number, f"@revoked * {key}", closes=True))

@@ -24,6 +24,8 @@ _CLOSING = ("@revoked", "@cert-authority")
 OF_STRINGS = ("ssh-ed25519", "ssh-rsa", "ecdsa-sha2-")
 """Kinds of keys that are strings from their first byte to their last (RFC 4253, 5656, 8709)."""
 _SALT_BYTES = 20
+_KRL = b"SSHKRL\n\0"
+"""The first bytes of what ``ssh-keygen -k`` writes (PROTOCOL.krl)."""
 _GAPS = re.compile("[ \t]+")
 """What stands between words for ssh."""
 
@@ -37,9 +39,13 @@ class OddLine(msgspec.Struct, frozen=True, kw_only=True):
     closes: bool
     """Whether nobody is let in because of it."""
 
+    @property
+    def place(self) -> str:
+        """File and line, for messages."""
+        return f"{self.file}:{self.line}" if self.line is not None else str(self.file)
+
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}" if self.line is not None else str(self.file)
-        return f"{where}: {self.why}"
+        return f"{self.place}: {self.why}"
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -97,6 +103,30 @@ def read_known_hosts(path: Path) -> Iterator[Line | OddLine]:
             # asyncssh does not know a key by a comment that is not ASCII, and takes more than ssh
             # does for the end of a line: a comment would become an entry.
             yield Line(number, " ".join(words[: 4 if closes else 3]), closes)
+
+
+def read_revoked(path: Path) -> tuple[tuple[str, ...], OddLine | None]:
+    """The public keys of a RevokedHostKeys file, and why it cannot be used: as in OpenSSH, a file
+    that cannot be read lets nobody in."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        return (), OddLine(
+            file=path, line=None, why=f"it cannot be read: {error.strerror}", closes=True
+        )
+    if data.startswith(_KRL):
+        why = "it is a key revocation list (KRL); fleet-tui needs one public key a line"
+        return (), OddLine(file=path, line=None, why=why, closes=True)
+    keys: list[str] = []
+    for number, raw in enumerate(data.decode("utf-8", "surrogateescape").split("\n"), 1):
+        line = raw.strip(" \t\r")
+        if not line or line.startswith("#"):
+            continue
+        kind, text, *_ = (*_GAPS.split(line), "")
+        if why := why_no_key(kind, text):
+            return (), OddLine(file=path, line=number, why=why, closes=True)
+        keys.append(f"{kind} {text}")
+    return tuple(keys), None
 
 
 def _why_no_entry(words: list[str]) -> str:

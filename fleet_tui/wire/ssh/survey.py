@@ -5,6 +5,7 @@ No name is looked up in DNS. ``Match exec`` commands run, as they do whenever ss
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,12 @@ from fleet_tui.core.ssh.config import ConfigLine, ConfigText, Refusal, Resolved
 from fleet_tui.core.ssh.ways import Hop, judge_login, jump_chain, proxy_command
 from fleet_tui.wire.ssh.algorithms import missing
 from fleet_tui.wire.ssh.config_files import asks_for_networks
-from fleet_tui.wire.ssh.known_hosts import OddLine, known_hosts_files, read_known_hosts
+from fleet_tui.wire.ssh.known_hosts import (
+    OddLine,
+    known_hosts_files,
+    read_known_hosts,
+    read_revoked,
+)
 from fleet_tui.wire.ssh.resolver import SshResolver
 from fleet_tui.wire.ssh.surroundings import named_files
 
@@ -84,6 +90,16 @@ async def survey(hosts: Iterable[HostSpec], resolver: SshResolver) -> Survey:
     )
 
 
+def _revocations(answer: Resolved) -> Iterable[tuple[str, str]]:
+    """Why the keys cannot be read that no host may show."""
+    with suppress(ValueError):  # of its tokens, which were judged already
+        for path in named_files(answer, "revokedhostkeys"):
+            _, odd = read_revoked(path)
+            if odd is not None:
+                # Long words are cut at their end: the reason comes first.
+                yield "revokedhostkeys", f"{odd.why}, in {odd.place}"
+
+
 def _odd_lines(asked: tuple[Asked, ...]) -> tuple[tuple[OddLine, tuple[str, ...]], ...]:
     """Every file is read once, however many hosts it vouches for."""
     readers: dict[Path, list[str]] = {}
@@ -123,6 +139,7 @@ def _judged(
             named_files(answer, keyword)
         except ValueError as error:
             unusable.append((keyword, str(error)))
+    unusable.extend(_revocations(answer))
     found = Asked(
         label=label,
         spec=spec,
