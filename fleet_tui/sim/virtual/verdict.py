@@ -277,6 +277,8 @@ def _needless_stop(world: World, checks: Checks, run: str, at_s: float) -> None:
     e = _at(world, run, at_s)
     if limit_ms is None or e is None or e.silent or e.in_gateway or not e.lives_at(at_s):
         return
+    if e.wiped_s is not None and e.wiped_s < at_s:
+        return  # what it printed went to a file that is gone
     if limit_ms / 1_000 * 2 / 3 < e.pulse_s + SLOW_S:
         return  # it is asked every third of the limit: two beats may be too far apart
     if at_s - world.heard_since(e.host, at_s) > limit_ms / 1_000 + QUESTION_S:
