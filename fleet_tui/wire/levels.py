@@ -58,6 +58,11 @@ _WORD = re.compile(r"[A-Za-z_]\w*")
 _COLOUR = re.compile(
     r"(?:\x1b|\\u001[bB]|\\x1[bB]|\\033|#033|\^\[)\[[0-?]{0,40}[ -/]{0,4}[@-~]|\x9b[0-?]{0,40}[@-~]"
 )
+_CONTROL = re.compile(
+    r"(?:\x1b\]|\x9d)[^\x07\x1b\x9c]{0,600}(?:\x07|\x1b\\|\x9c)"  # links, titles
+    r"|\x1b[()*+#%][0-9A-Z]|\x1b[78=>c]"
+)
+"""What a terminal does without a mark on its screen, colours aside."""
 _COLOUR_HINTS = ("\x1b", "\\", "\x9b", "#033", "^[")
 _SYSLOG = re.compile(r"<(\d{1,3})>(?:1 )?")
 _LETTER = re.compile(
@@ -88,12 +93,28 @@ _KEYS = (
     r"|severityText|severity_text)"
 )
 _FIELD = re.compile(
-    rf'(?:^|[\s\[{{(,;|]){_KEYS}=["\']?([A-Za-z]{{1,20}}\d?|[1-6]0(?=\s|$))\b'
+    rf'(?:^|[\s\[{{(,;|])(?:{_KEYS}|LEVEL|SEVERITY)=["\']?([A-Za-z]{{1,20}}\d?|[1-6]0(?=\s|$))\b'
     r'|"(?:[^"\\]|\\.)*+"'
 )
 _AT = re.compile(r"(?:^|\w\]: )at=(debug|info|warn|warning|error|fatal)\b")
 """Heroku's router and libraries in its manner."""
 _LOGFMT = re.compile(r"[\w.@-]{1,60}=")
+_FORM = re.compile(
+    rf'(?:[\w.]{{1,60}} = (?:"[^"]{{0,200}}"|[^\s"]{{1,60}}) ){{0,8}}{_KEYS} = "([A-Za-z]{{1,20}})"'
+    rf"|[ {{-]{{0,8}}{_KEYS}: [\"']?([A-Za-z]{{1,20}})[\"']?(?=\s*$|,)"  # YAML
+    r"|::(error|warning|notice|debug)(?= [A-Za-z]{1,20}=|::)"  # commands of GitHub's runners
+    r"|\((debug|info|warn|warning|error|fatal|critical)\) (?=\S)"
+    r"|(Warning|Error|Fatal|Critical)! (?=\S)",
+)
+_NUMBERED = re.compile(
+    r"PRIORITY=([0-7]) [A-Z_]{2,40}="  # journald
+    r"|(?:[^%]{0,120}: )?%[A-Z][A-Z0-9_]{1,30}(?:-[A-Z0-9_]{1,30})?-([0-7])-[A-Z0-9_]{2,40}:"
+)
+"""With one of syslog's numbers; the second form is Cisco's."""
+_PYTHON_DICT = re.compile(
+    r"\{(?:'[^'\\]{0,60}': (?:'[^'\\]{0,200}'|\"[^\"\\]{0,200}\"|[^'\",{}]{1,60}), ){0,8}"
+    rf"'{_KEYS}': '([A-Za-z]{{1,20}})'"
+)
 _JSON_FIELD = re.compile(
     rf'(?i)"(?:{_KEYS}|logLevelName|@l|@level)"\s{{0,4}}:\s{{0,4}}"?(?:\\u001b\[[0-9;]*m)?([a-z]{{1,20}}|\d{{1,3}})'
 )
@@ -154,6 +175,7 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True):
     levelno: object = None
     severity_number: object = None
     severityNumber: object = None
+    SeverityNumber: object = None
     log: object = None
     record: object = None
 
@@ -176,7 +198,10 @@ def without_colours(text: str) -> str:
 
 
 def _read(line: str, depth: int) -> Level | None:
-    head = without_colours(line[:_COLOURED_CHARS])[:LEVEL_SEARCH_CHARS]
+    begin = line[:_COLOURED_CHARS]
+    if "\x1b" in begin or "\x9d" in begin:
+        begin = _CONTROL.sub("", begin)
+    head = without_colours(begin)[:LEVEL_SEARCH_CHARS].lstrip("\r")
     priority: Level | None = None
     if head.startswith("<") and (syslog := _SYSLOG.match(head)):
         number = int(syslog[1])
@@ -185,7 +210,14 @@ def _read(line: str, depth: int) -> Level | None:
     brace = head.find("{")
     if brace >= 0 and _LOOKS_JSON.match(head, brace):
         return _of_words(head[:brace]) or _of_json(line, depth) or priority
-    return _of_letter(head) or _of_fields(head) or _of_words(head) or _of_opener(head) or priority
+    return (
+        _of_letter(head)
+        or _of_form(head)
+        or _of_fields(head)
+        or _of_words(head)
+        or _of_opener(head)
+        or priority
+    )
 
 
 _LOOKS_JSON = re.compile(r'\{\s*"')
@@ -203,6 +235,15 @@ def _of_syslog(severity: int) -> Level:
 def _of_letter(head: str) -> Level | None:
     found = _LETTER.match(head)
     return _LETTERS[found[found.lastindex or 1]] if found else None
+
+
+def _of_form(head: str) -> Level | None:
+    """A level in a form of its own at the beginning of a line."""
+    if (numbered := _NUMBERED.match(head)) is not None:
+        return _of_syslog(int(numbered[1] or numbered[2]))
+    brace = head.find("{'")
+    found = _FORM.match(head) or (_PYTHON_DICT.match(head, brace) if brace >= 0 else None)
+    return _LEVEL_OF.get(found[found.lastindex or 0].lower()) if found else None
 
 
 def _of_fields(head: str) -> Level | None:
@@ -274,7 +315,7 @@ def _stands_as_level(head: str, start: int, end: int, word: str, name: str) -> b
     )
 
 
-_MODULE = re.compile(r"\[[\w.-]{1,40}:\Z")
+_MODULE = re.compile(r"\[[\w.-]{0,40}:\Z")
 """Apache names its module before the level: ``[core:error]``."""
 
 _BEFORE_OPENING = re.compile(r"(?:npm|pnpm|yarn|bun) |[^\w\x00-\x7f]{1,2} {1,3}")
@@ -327,6 +368,7 @@ def _of_json(line: str, depth: int) -> Level | None:
 _SPELLINGS = re.compile(r"[^a-z]")
 _ANY_KEYS = frozenset(
     {"level", "lvl", "severity", "loglevel", "levelname", "errorseverity", "severitytext", "status"}
+    | {"sev"}
 )
 """Keys in any spelling: ``Severity``, ``level_name``, ``@severity``. The status of a record is a
 level where it is the name of one (Datadog)."""
@@ -384,7 +426,7 @@ def _of_value(value: object) -> Level | None:
             return None
         case int():
             return _of_number(value)
-        case {"name": str(name)} | {"text": str(name)}:
+        case {"name": str(name)} | {"text": str(name)} | {"value": str(name)}:
             return _LEVEL_OF.get(name[:60].lower())
         case _:  # whatever else a program may put there names no level
             return None
@@ -419,7 +461,11 @@ def _of_numbers(record: _Record) -> Level | None:
             return _of_value(number)
         case _Record(levelno=int(number)) if 10 <= number <= 50:
             return (Level.DEBUG, Level.INFO, Level.WARN, Level.ERROR, Level.ERROR)[number // 10 - 1]
-        case _Record(severity_number=int(number)) | _Record(severityNumber=int(number)):
+        case (
+            _Record(severity_number=int(number))
+            | _Record(severityNumber=int(number))
+            | _Record(SeverityNumber=int(number))
+        ):
             # OpenTelemetry: four steps each of trace, debug, info, warn, error and fatal
             return Level(min((number - 1) // 4 + 1, Level.ERROR)) if 1 <= number <= 24 else None
         case _:  # whatever else a program may put there names no level
