@@ -364,6 +364,30 @@ async def test_usage_that_the_program_left_is_taken(make_port: MakePort) -> None
 @pytest.mark.parametrize(
     "text",
     [
+        '{"cost_usd": 1, "cost_usd": 2}',
+        '{"cost_usd": 1, "cost_usd": null}',
+        '{"input_tokens": 1, "input_tokens": 2}',
+        '{"cost_usd": -0.0}',
+    ],
+)
+def test_usage_that_says_two_things_or_no_amount_is_unusable(text: str) -> None:
+    assert read_usage(text.encode()) == Usage(unusable=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "microusd"),
+    [("1e-9", 1), ("0.0000014", 1), ("0.000002", 2), ("0", 0), ("0.0", 0)],
+)
+def test_what_cost_something_is_not_told_as_free(text: str, microusd: int) -> None:
+    assert read_usage(f'{{"cost_usd": {text}}}'.encode()).cost_microusd == microusd
+    assert read_usage(f'{{"cost_usd": {text}, "cost_usd": {text}}}'.encode()).cost_microusd == (
+        microusd
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "",
         "nonsense",
         "[]",

@@ -23,6 +23,8 @@ something else that answers in the wrapper's place, and it proves nothing.
 """
 
 import hashlib
+import json
+import math
 import re
 from collections.abc import Mapping
 
@@ -479,14 +481,29 @@ class _UsageFile(msgspec.Struct):
     model: str | None = None
 
 
+def _agreeing(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object of JSON. Raises ValueError where it says two things under one key."""
+    said: dict[str, object] = {}
+    for key, value in pairs:
+        if said.setdefault(key, value) != value:
+            raise ValueError(key)
+    return said
+
+
+def _microusd(usd: float) -> int:
+    return round(usd * 1_000_000) or int(usd > 0)
+
+
 def read_usage(data: bytes) -> Usage:
     """The numbers of a ``usage.json``; none for one that is missing, and unusable for one that is
-    not as described."""
+    not as described, or in which a key stands twice with contrary values. What costs less
+    than a micro-dollar costs one: it is never told as free."""
     if not data.strip():
         return Usage()
     try:
+        json.loads(data, object_pairs_hook=_agreeing)
         told = msgspec.json.decode(data, type=_UsageFile)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (ValueError, RecursionError):  # of msgspec and of json
         return Usage(unusable=True)
     counts = (
         told.input_tokens,
@@ -499,6 +516,7 @@ def read_usage(data: bytes) -> Usage:
         min(counts) < 0
         or max(counts) > MAX_COUNT
         or (cost_usd is not None and not 0 <= cost_usd < 1e6)
+        or (cost_usd == 0 and math.copysign(1, cost_usd) < 0)  # -0.0 is no amount
     ):
         return Usage(unusable=True)
     return Usage(
@@ -506,6 +524,6 @@ def read_usage(data: bytes) -> Usage:
         output_tokens=told.output_tokens,
         cache_read_tokens=told.cache_read_tokens,
         cache_write_tokens=told.cache_write_tokens,
-        cost_microusd=None if cost_usd is None else round(cost_usd * 1_000_000),
+        cost_microusd=None if cost_usd is None else _microusd(cost_usd),
         model=None if told.model is None else told.model[:200],
     )
