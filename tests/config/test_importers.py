@@ -28,7 +28,7 @@ def test_a_list_of_hosts() -> None:
     assert reached(spec_of(findings)) == {
         "h1": ("h1", None, None, "general"),
         "h2": ("h2", 2200, "bob", "general"),
-        "1": ("::1", 22, None, "general"),
+        "ip6-1": ("::1", 22, None, "general"),
         "fe80-1": ("fe80::1", None, None, "general"),
     }
     assert len(findings.missed) == 4
@@ -40,7 +40,7 @@ def test_a_list_of_hosts_with_brackets_schemes_and_a_byte_order_mark() -> None:
         "\ufeffbob@[::1]:22\n[fe80::2]\neve@fe80::3\nssh://al@h4:23/\n10.0.0.300\n"
     )
     assert reached(spec_of(findings)) == {
-        "1": ("::1", 22, "bob", "general"),
+        "ip6-1": ("::1", 22, "bob", "general"),
         "fe80-2": ("fe80::2", None, None, "general"),
         "fe80-3": ("fe80::3", None, "eve", "general"),
         "h4": ("h4", 23, "al", "general"),

@@ -315,7 +315,8 @@ def _labels(found: FoundHost, findings: Findings) -> str:
 
 def as_name(text: str, otherwise: str) -> str:
     """The nearest allowed name: lower case, ``-`` for what names, or the hosts called so, cannot
-    hold."""
+    hold. Of an address such as ``::1`` more is left than its last digit."""
+    text = f"ip6{text}" if text.startswith(":") else text
     near = re.sub(r"(?:[^a-z0-9._-]|\.{2,})+", "-", text.lower()).strip("._-")[:56].rstrip("._-")
     return near if _NAME.fullmatch(near) else otherwise
 
