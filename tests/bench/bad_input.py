@@ -1,15 +1,19 @@
-"""How long bad input waits for its answer: the slowest of each kind, beside the limit.
+"""How long bad input waits for its answer: the slowest of each kind, beside the limit. So are the
+slowest patterns on the longest line of a log, and one of them beside Python's own engine.
 
 A file with as many agents as one may have is measured too, beside the same file without mistakes.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from fleet_tui.cli.written_task import BadTask, parse_line
 from fleet_tui.config.load import InvalidFleet, load_bytes
+from fleet_tui.core.logs import MAX_LINE_CHARS
 from fleet_tui.core.tasks.filter import TASK_KEYS
 from fleet_tui.core.text.filters import MAX_FILTER_CHARS, FilterProblem, parse
+from fleet_tui.core.text.regex import BoundedRegex, compile_bounded
 from tests.bench.frame import Row, at_most, cost_of
 
 LIMIT_MS = 200.0
@@ -51,9 +55,32 @@ LINES = (
 FILTERS = (
     "(" * MAX_FILTER_CHARS,
     "/(" + "(a+)+" * 100 + "/",
+    "/" + r"\w{80}" * 2 + "/",
     "x" * 1_000_000,
     "colour:red",
 )
+PATTERNS = (
+    ".*.*b",
+    "(a+)+b",
+    "(?:a?){200}a{200}b",
+    "(a|b)*a(a|b){150}c",
+    ".*a.{400}c",
+    r"\w{1,64}=",
+    "(a{1,22}){1,22}b",
+    "(.?){200}(.?){200}=b",
+)
+"""What people could type that is slow on some line."""
+
+LONG_LINES = ("a" * MAX_LINE_CHARS, "ab" * (MAX_LINE_CHARS // 2), "aäb 字" * (MAX_LINE_CHARS // 5))
+PYTHON_CHARS = 128
+"""As much as Python's engine searches in a time that one can wait for."""
+
+
+def compiled(source: str) -> BoundedRegex:
+    """A pattern, which must be taken."""
+    found = compile_bounded(source)
+    assert isinstance(found, BoundedRegex), found
+    return found
 
 
 def refused(data: bytes) -> None:
@@ -79,7 +106,7 @@ def refused_filter(text: str) -> None:
     assert isinstance(parse(text, now_ms=0, keys=TASK_KEYS), FilterProblem), text[:60]
 
 
-def slowest_ms(calls: Sequence[Callable[[], None]]) -> float:
+def slowest_ms(calls: Sequence[Callable[[], object]]) -> float:
     """CPU of the slowest."""
     return max(cost_of(call).cpu_us for call in calls) / 1_000
 
@@ -91,6 +118,10 @@ def bad_input() -> Iterator[Row]:
         ("bad fleet files", [partial(refused, each) for each in FLEETS]),
         ("bad lines of tasks", [partial(refused_line, each) for each in LINES]),
         ("bad filters", [partial(refused_filter, each) for each in FILTERS]),
+        (
+            "searches of a long line",
+            [partial(compiled(each).is_in, line) for each in PATTERNS for line in LONG_LINES],
+        ),
     ):
         yield Row(
             name=f"slowest of {len(calls)} {name}",
@@ -100,6 +131,14 @@ def bad_input() -> Iterator[Row]:
             peer=LIMIT_MS,
             target=at_most(LIMIT_MS),
         )
+    python = re.compile(PATTERNS[0], re.IGNORECASE)
+    yield Row(
+        name=f"{PATTERNS[0]} in a line of {MAX_LINE_CHARS:,} characters",
+        figure=cost_of(partial(compiled(PATTERNS[0]).is_in, LONG_LINES[0])).cpu_us / 1_000,
+        unit="ms",
+        peer_name=f"re, in {PYTHON_CHARS} of them",
+        peer=cost_of(partial(python.search, LONG_LINES[0], 0, PYTHON_CHARS)).cpu_us / 1_000,
+    )
     good, bad = (fleet(MOST_AGENTS, agent) for agent in ("host: h#, port: 1", MISTAKEN))
     yield Row(
         name=f"a fleet file of {MOST_AGENTS:,} agents, all wrong",

@@ -26,7 +26,7 @@ sys.stdout.flush()
 print(json.dumps([code, sorted({name.partition(".")[0] for name in sys.modules})]))
 """
 
-CORE_MAY_LOAD = {"fleet_tui", "msgspec", "typing_extensions"}
+CORE_MAY_LOAD = {"fleet_tui", "msgspec", "re2", "typing_extensions"}
 """msgspec looks whether typing_extensions is there."""
 
 
@@ -89,7 +89,7 @@ def core_modules() -> list[str]:
     return [path.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in paths]
 
 
-def test_core_loads_the_standard_library_and_msgspec() -> None:
+def test_core_loads_the_standard_library_msgspec_and_re2() -> None:
     script = (
         "import importlib, json, sys\nfor name in sys.argv[1:]: importlib.import_module(name)\n"
     )

@@ -147,7 +147,8 @@ class Filter:
 
     def spans(self, text: str) -> tuple[tuple[int, int], ...]:
         """Where in a text the words and patterns are found: ordered, apart, at most 100."""
-        found = sorted(span for finder in self._finders for span in _found(finder, text))
+        hits = (span for finder in self._finders for span in finder(text))
+        found = sorted((start, end) for start, end in hits if end > start)
         apart: list[tuple[int, int]] = []
         for start, end in found[:MAX_SPANS]:
             if apart and start <= apart[-1][1]:
@@ -527,14 +528,18 @@ def _natural(text: str) -> list[tuple[int, int, str]]:
 # --- highlighting and writing ---
 
 
-def _finders(node: Node) -> Iterable[tuple[re.Pattern[str], int | None]]:
+_Finder = Callable[[str], Iterable[tuple[int, int]]]
+
+
+def _finders(node: Node) -> Iterable[_Finder]:
     """What to highlight: words and patterns that are asked for, not those that are excluded."""
     match node:
         case Word(text):
-            yield re.compile(re.escape(text), re.IGNORECASE), None
+            word = re.compile(re.escape(text), re.IGNORECASE)
+            yield lambda line: (hit.span() for hit in islice(word.finditer(line), MAX_SPANS))
         case Pattern(source):
             regex = _compiled(source)
-            yield regex.pattern, regex.searched_chars
+            yield lambda line: regex.spans(line, MAX_SPANS)
         case AllOf(terms) | AnyOf(terms):
             for term in terms:
                 yield from _finders(term)
@@ -542,14 +547,6 @@ def _finders(node: Node) -> Iterable[tuple[re.Pattern[str], int | None]]:
             return
         case _:
             assert_never(node)
-
-
-def _found(finder: tuple[re.Pattern[str], int | None], text: str) -> Iterable[tuple[int, int]]:
-    pattern, searched = finder
-    found = pattern.finditer(text, 0, len(text) if searched is None else searched)
-    for hit in islice(found, MAX_SPANS):
-        if hit.end() > hit.start():
-            yield hit.span()
 
 
 _PLAIN_WORD = re.compile(r'[^\s()"/-][^\s()]*')
