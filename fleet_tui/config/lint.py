@@ -60,7 +60,7 @@ class _Lint:
                 self._warn((*found[0], setting), f"is not used yet{also}: {effect}")
 
     def _twins(self) -> None:
-        """Clients that differ in capitals only: people take them for one."""
+        """Clients that look alike: people take them for one."""
         spec = self.spec
         named: dict[str, Loc] = {
             **{name: ("limits", "clients", name) for name in spec.limits.clients},

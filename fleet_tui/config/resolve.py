@@ -5,6 +5,7 @@ program's own. Lists replace, maps (labels, env, prices, probe) merge key by key
 """
 
 import itertools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -43,6 +44,7 @@ from fleet_tui.core.fleet import (
     TaskClass,
 )
 from fleet_tui.core.ids import AgentName, Capability, ClientName, HostName, PoolName, Region
+from fleet_tui.core.text.names import twins
 
 IMPLIED_POOL = "default"
 """The pool of every agent in a file that has no pools."""
@@ -84,6 +86,8 @@ class _Resolver:
         for name, entry in self.file.hosts.items():
             self._add_host(name, entry)
         pools = self._pools()
+        self._twins("pools", self.file.pools)
+        self._twins("agents", self.file.agents)
         agents = {AgentName(name): self._agent(name) for name in self.file.agents}
         self._jumps({spec.host for spec in agents.values() if spec and spec.host})
         self._same_host_twice()
@@ -228,6 +232,17 @@ class _Resolver:
                     "several agents can name one host",
                     at_key=True,
                 )
+
+    def _twins(self, where: str, names: Iterable[str]) -> None:
+        """Names that differ in l and 1, or o and 0: whoever reads one types the other."""
+        for name, other in twins(names):
+            lines = self._lines((where, other), (where, name))
+            self._error(
+                (where, name),
+                f"looks like {other}, and is another one ({lines})",
+                f"give it a name that can be told from {other}",
+                at_key=True,
+            )
 
     # Pools
 

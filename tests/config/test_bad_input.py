@@ -184,6 +184,26 @@ def test_names_are_safe_everywhere(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("one", "other"), [("web-1", "web-l"), ("wo", "w0"), ("l0", "1o"), ("pool1", "pooll")]
+)
+def test_two_agents_or_pools_do_not_look_alike(one: str, other: str) -> None:
+    """Somebody who reads one name would stop the other agent."""
+    problem = only(agents(f"{one}: {{port: 1}}", f"{other}: {{port: 2}}"))
+    assert problem.message == f"looks like {one}, and is another one (lines 5 and 6)"
+    assert problem.path == f"agents.{other}"
+    assert (problem.line, problem.col) == (6, 3)
+    assert problem.hint == f"give it a name that can be told from {one}"
+    pools = f"pools:\n  {one}: {{}}\n  {other}: {{}}\n"
+    problem = only(agents(f"a: {{port: 1, pool: {one}}}", f"b: {{port: 2, pool: {other}}}") + pools)
+    assert problem.message == f"looks like {one}, and is another one (lines 8 and 9)"
+
+
+def test_names_that_are_numbered_are_told_apart() -> None:
+    text = agents(*(f"a{n}: {{port: {n + 1}}}" for n in range(120)))
+    assert len(load_text(text).spec.agents) == 120
+
+
+@pytest.mark.parametrize(
     "host",
     [
         "-oProxyCommand=id",

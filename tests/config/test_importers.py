@@ -74,6 +74,14 @@ def test_names_that_collide_or_mean_something_to_yaml_stay_apart() -> None:
     assert list(spec.pools) == ["null"]
 
 
+def test_names_that_look_alike_get_a_number() -> None:
+    hosts = [FoundHost(alias=alias, pool=f"p{alias}") for alias in ("web1", "webl", "WEBI", "web0")]
+    spec = spec_of(Findings(hosts))
+    assert list(spec.agents) == ["web1", "webl-2", "webi", "web0"]
+    assert [spec.hosts[HostName(each)].address for each in ("web1", "webl-2")] == ["web1", "webl"]
+    assert list(spec.pools) == ["pweb1", "pwebl-2", "pwebi", "pweb0"]
+
+
 def test_a_name_never_has_what_a_host_of_that_name_could_not() -> None:
     found = FoundHost(alias="w..1[4]...x", address="10.0.0.1")
     text = fleet_file(Findings([found]), fleet="f", origin="x")

@@ -11,7 +11,7 @@ from fleet_tui.core.tasks.events import TaskEnded
 from fleet_tui.core.tasks.model import TaskPhase, TaskSpec
 from fleet_tui.core.tasks.submission import submit
 from fleet_tui.core.text.firewall import safe_line
-from fleet_tui.core.text.names import MAX_NAME_CHARS, flaw_of, look_alike
+from fleet_tui.core.text.names import MAX_NAME_CHARS, flaw_of, look_alike, twins
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import fleet
 from tests.support.ledger import Story
@@ -118,6 +118,21 @@ def test_two_names_that_look_alike() -> None:
         ("acme։", "acme:"),
         ("аԝѕ", "aws"),
         ("ΑΒ", "AB"),
+        # Of two scripts that are both not Latin.
+        ("ор", "ορ"),
+        ("ООО", "ΟΟΟ"),
+        ("ФПГ", "ΦΠΓ"),
+        ("фп", "φπ"),
+        ("ПО", "πο"),
+        ("ͷ", "и"),
+        ("Փ", "Φ"),
+        ("ⲪⲚ", "ΦⲚ"),
+        ("二口", "ニロ"),
+        ("カ工", "力エ"),
+        ("४२", "૪૨"),
+        ("จบ", "ຈບ"),
+        ("ಅಆ", "అఆ"),
+        ("ꭲꭰ", "td"),
     ],
 )
 def test_names_of_one_look_whatever_they_are_made_of(one: str, other: str) -> None:
@@ -128,10 +143,27 @@ def test_names_of_one_look_whatever_they_are_made_of(one: str, other: str) -> No
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("acme-1", "acme-2"), ("modern", "modem"), ("Zoë", "Zoe"), ("ал", "an"), ("acmei", "acmel")],
+    [
+        ("acme-1", "acme-2"),
+        ("modern", "modem"),
+        ("Zoë", "Zoe"),
+        ("ал", "an"),
+        ("acmei", "acmel"),
+        # Whoever reads a script tells its letters apart.
+        ("ดี", "คี"),
+        ("土木", "士木"),
+        ("фа", "φб"),
+        ("二口", "二ハ"),
+        ("ம", "ഥ"),
+    ],
 )
 def test_names_that_can_be_told_apart(one: str, other: str) -> None:
     assert look_alike(one, [other]) is None
+
+
+def test_twins_among_many_names() -> None:
+    names = ("a1", "b", "al", "aI", "node-0", "node-o", "nodeo", "B", "b")
+    assert list(twins(names)) == [("al", "a1"), ("aI", "a1"), ("node-o", "node-0"), ("B", "b")]
 
 
 def asked(spec: TaskSpec, *before: TaskSpec) -> c.Refused | Decided:

@@ -2,12 +2,13 @@
 
 import json
 import re
-from collections.abc import Collection
 from dataclasses import dataclass, field
+from itertools import chain, count
 
 from fleet_tui.config.models import MAX_ENTRIES
 from fleet_tui.config.problems import quoted
 from fleet_tui.config.values import NAME_PATTERN, Unacceptable, address, user, whole, word
+from fleet_tui.core.text.names import looks_of
 
 DEFAULT_POOL = "general"
 
@@ -184,6 +185,7 @@ class _Making:
         self.findings = findings
         self.agents: list[_Agent] = []
         self.hosts: dict[str, _Host] = {}
+        self.host_names, self.pool_names = _Names(), _Names()
         self.machines: dict[_Machine, str] = {}
         """The host entry of each machine."""
         self.found: dict[str, FoundHost] = {}
@@ -205,8 +207,9 @@ class _Making:
                 kept.append(host)
         # Before any name is made up: what one host is called is no other's.
         for host in kept:
-            if as_name(host.found.alias, "") == host.found.alias:
-                self.names.setdefault(host.found.alias, host.found)
+            own = host.found.alias
+            if as_name(own, "") == own and self.host_names.keep(own):
+                self.names.setdefault(own, host.found)
         ways = [(self._add(host), host.found) for host in kept]
         for name, found in ways:
             if found.via:
@@ -240,9 +243,10 @@ class _Making:
         if self.names.get(found.alias) is found:
             return found.alias
         near = as_name(found.alias, "host")
-        name = _unique(near, self.names)
-        other = self.names[near].alias if name != near else found.alias
-        self.findings.rename(found, name, near if other != found.alias else None)
+        like = self.host_names.like(near)
+        name = self.host_names.give(near)
+        other = found.alias if like is None else self.names[like].alias
+        self.findings.rename(found, name, like if other != found.alias else None)
         self.names[name] = found
         return name
 
@@ -255,11 +259,10 @@ class _Making:
         self.hosts[name] = _Host(_host_words(kept.hop, name), needed=False)
         if found.direct:
             self.hosts[name].words.append("jump: none")
-        pool = self.pools.setdefault(
-            found.pool, _unique(as_name(found.pool, "pool"), self.pools.values())
-        )
+        if found.pool not in self.pools:
+            self.pools[found.pool] = self.pool_names.give(as_name(found.pool, "pool"))
         labels = _labels(found, self.findings)
-        self.agents.append(_Agent(name=name, host=name, pool=pool, labels=labels))
+        self.agents.append(_Agent(name=name, host=name, pool=self.pools[found.pool], labels=labels))
         return name
 
     def _jump(self, via: tuple[Hop, ...]) -> str:
@@ -270,7 +273,7 @@ class _Making:
         if known is not None:
             self.hosts[known].needed = True
             return known
-        name = _unique(as_name(hop.address, "jump"), self.hosts)
+        name = self.host_names.give(as_name(hop.address, "jump"))
         self.machines[machine] = name
         entry = _Host(_host_words(hop, name), needed=True)
         self.hosts[name] = entry
@@ -321,13 +324,27 @@ def as_name(text: str, otherwise: str) -> str:
     return near if _NAME.fullmatch(near) else otherwise
 
 
-def _unique(name: str, taken: Collection[str]) -> str:
-    if name not in taken:
-        return name
-    number = 2
-    while f"{name}-{number}" in taken:
-        number += 1
-    return f"{name}-{number}"
+class _Names:
+    """Names given so far. No two are equal or look alike, which a fleet file may not have."""
+
+    def __init__(self) -> None:
+        self._given: dict[str, str] = {}
+        """By what they look like."""
+
+    def like(self, name: str) -> str | None:
+        """The one that this could be taken for."""
+        return self._given.get(looks_of(name).shape)
+
+    def keep(self, name: str) -> bool:
+        """Whether this name as it is is given now, or was."""
+        return self._given.setdefault(looks_of(name).shape, name) == name
+
+    def give(self, name: str) -> str:
+        """This one, with a number if it could be taken for one that was given before."""
+        numbered = (f"{name}-{number}" for number in count(2))
+        given = next(each for each in chain((name,), numbered) if self.like(each) is None)
+        self._given[looks_of(given).shape] = given
+        return given
 
 
 def _scalar(text: str) -> str:

@@ -1,8 +1,9 @@
-"""Characters that look like ASCII ones: what Unicode's table of confusables has of them.
+"""Characters that look like others: what Unicode's table of confusables has of them.
 
 From confusables.txt of Unicode 13.0 (UTS #39), (c) 2020 Unicode, Inc., terms of use at
 https://www.unicode.org/terms_of_use.html: single characters that NFKC leaves as they are, without
 marks and blanks. What looks like ``rn`` there is m here. Small capitals are added by their names.
+Of what looks like no ASCII character, letters and digits that look like those of another script.
 """
 
 _TABLE = """\
@@ -161,3 +162,41 @@ LOOKS_LIKE = {
     int(code, 16): shown for shown, *codes in map(str.split, _TABLE.splitlines()) for code in codes
 }
 """For ``str.translate``."""
+
+_OTHERS = """\
+b7 1427 a78f, de 3f7 104c4, df 3b2 13f0 a7b5, fe 1bf 3f8, 138 3ba 43a 1d0b 2c95 abb6, 185 44c ab9f
+186 3fd 2183 a4db 10423, 18e 2d3a a4f1, 18f 4d8, 190 510 13cb 10401 16f2d, 1a8 3e9 1d24 a645
+1a9 3a3 2d49, 1ab 163 21b 13bf, 1b1 162e 1634, 1dd 259 4d9, 1f6 50a, 21d 292 4e1 10f3 2ccd a76b
+237 575, 242 ab7e, 245 39b 41b 668 6f8 1431 2d37 a4e5 a6ce 1028d 104b0 16f3d
+254 37b 1d10 2184 1044b, 25c 437 1d08, 25e 10442, 262 50d 13fb ab90, 270 57a 1223, 277 1043f
+278 3c6 444 2cab, 280 ab71 aba2, 28c 1d27 104d8, 28d 43c 1d0d ab87, 298 2d59 a668 104c3
+299 432 13fc, 29a a79d 1042a, 29c 43d ab8b, 29f 2cd1 abae 10443, 2a1 a6cd
+393 413 13b1 14a5 2c84 16f07, 394 1403 2c86 2d60 10285 102a3 16f1a, 3a0 41f 2ca0 a6db
+3a6 424 553 1240 16f0 2caa 102b3, 3a8 470 16d8 2cae 102b5 104d1, 3a9 162f 1635 102b6
+3bb 2c96 104db, 3c0 43f 1d28, 3c7 2cad ab53 ab55, 3c8 471 104f9, 3c9 2cb1 a64d a7b7, 3d7 2ce4
+3d8 102ad 10312, 40b 104cd, 418 376 a6a1 10425, 428 2cbc, 448 2cbd, 459 ab60, 460 13c7 15ef
+4c3 104bc, 548 1260 144e a4f5, 559 2bf, 571 1294, 629 f6 6c3, 62f 102e1, 635 102f2, 637 102e8
+648 8b1 102e4, 662 6f2 a9cf, 663 6f3 1e8c9, 664 6f4, 666 6f6, 669 6f9 967 118e4, 93d abd, 968 ae8
+969 ae9, 96a aea, 96e aee, 971 d4e, 998 11492, 99a 11494, 99c 11496, 99e 11498, 99f 11499
+9a1 1149b, 9a3 114aa, 9a4 1149e, 9a5 1149f, 9a6 114a0, 9a7 114a1, 9a8 114a2, 9aa 114a3, 9ac 114a9
+9ae 114a7, 9af 114a8, 9b0 114ab, 9b2 1149d, 9b7 114ad, 9b8 114ae, 9bd 114c4, 9e7 114d1, 9e8 114d2
+9ec 114d6, b89 be8 d09, b90 b9c d1c, ba3 d23, bb4 d34, bb6 d36, c05 c85, c06 c86, c07 c87, c12 c92
+c1c c9c, c1e c9e, c23 ca3, c2f caf, c31 cb1, c32 cb2, c67 ce7, c68 ce8, c6f cef, e08 e88, e1a e9a
+e1b e9b, e1d e9d, e1e e9e, e1f e9f, e22 e8d, 1206 544, 1261 54c, 12ae 53b, 1323 54a, 13ef 1ff6
+15e1 a4f7, 1660 a4ed, 16b9 a6b0, 16dc 10294 118b7, 16e6 104d0, 16ef 2d63, 1d00 ab7a, 1d05 ab70
+1d07 ab7c, 1d0a ab7b, 1d0e 377 438 1044d, 1d18 1d29 abb2, 1d19 44f, 1d1b 3c4 442 ab72
+1e9f 3b4 56e 1577, 2132 15b5 a4de, 276c 304f 21fe8, 2c3f a992, 2c6f 15c4 a4ef, 2c70 1041f
+2c75 370 13a8 13b0 a6b1, 2c76 ab80, 2d40 102b8, 3078 30d8, 30fc 1173 4e00 a7f7, 4e28 1175
+4e8c 30cb, 4ebb 30a4, 516b 30cf, 529b 30ab, 535c 30c8, 53e3 30ed 56d7, 5915 30bf, 5de5 30a8
+a4d5 a7b1, a4e4 a79e, a4f6 10411 16f26, a64c a7b6, a658 16f1c, a669 104eb, a73e 3ff, a73f 37d
+a786 10a0, a792 404 2c88, a793 25b 3b5 454 511 2c89 ab9b 10429 118ce, a7fb 15b7, a8fb 111dc
+102a8 a69a, 10382 103d1, 10393 103d3, 1039a 12038, 10412 a79a, 1043a a79b, 1099e 132f9
+"""
+"""The one that stands for those that look like it, and these."""
+
+ACROSS_SCRIPTS = {
+    int(code, 16): chr(int(shown, 16))
+    for shown, *codes in map(str.split, _OTHERS.replace(",", "\n").splitlines())
+    for code in codes
+}
+"""For ``str.translate``; between names of one script it says nothing."""

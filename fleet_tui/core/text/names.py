@@ -6,12 +6,12 @@ refused here could be taken for another name, or does something to the line that
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
-from fleet_tui.core.text.confusables import LOOKS_LIKE
+from fleet_tui.core.text.confusables import ACROSS_SCRIPTS, LOOKS_LIKE
 from fleet_tui.core.text.firewall import invisible_count, is_mark
 
 MAX_NAME_CHARS = 128
@@ -74,6 +74,15 @@ class Looks(NamedTuple):
     """The same for names that differ in what has one shape: l, I and 1, or O and 0."""
 
 
+class LooksAcross(NamedTuple):
+    """What a name looks like beside one of other scripts: whoever reads a script well tells its
+    letters apart, but not all of them from those of another."""
+
+    looks: Looks
+    scripts: tuple[str, ...]
+    """Of each character."""
+
+
 @lru_cache(8_192)
 def looks_of(name: str) -> Looks:
     """What a name looks like."""
@@ -82,16 +91,45 @@ def looks_of(name: str) -> Looks:
     return Looks(skeleton, plain.translate(_AS_WRITTEN).casefold())
 
 
+@lru_cache(8_192)
+def looks_across(name: str) -> LooksAcross:
+    """What a name looks like beside one of other scripts."""
+    plain = unicodedata.normalize("NFKC", name)
+    small = plain.casefold().translate(ACROSS_SCRIPTS).translate(_SMALL).casefold()
+    as_written = plain.translate(ACROSS_SCRIPTS).translate(_AS_WRITTEN).casefold()
+    return LooksAcross(Looks(small, as_written), tuple(map(_script, plain)))
+
+
 def look_alike(name: str, known: Iterable[str]) -> str | None:
     """Another of the known names that looks like this one, unless this is known itself."""
-    mine = looks_of(name)
     found = None
     for other in known:
         if other == name:
             return None
-        if found is None and any(map(str.__eq__, looks_of(other), mine)):
+        if found is None and _are_alike(name, other):
             found = other
     return found
+
+
+def twins(names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Each of these names that looks like an earlier one, and that one. All are of one script."""
+    seen: dict[tuple[int, str], str] = {}
+    for name in names:
+        earlier = [seen.setdefault(look, name) for look in enumerate(looks_of(name))]
+        other = next((each for each in earlier if each != name), None)
+        if other is not None:
+            yield name, other
+
+
+def _are_alike(name: str, other: str) -> bool:
+    if any(map(str.__eq__, looks_of(name), looks_of(other))):
+        return True
+    mine, its = looks_across(name), looks_across(other)
+    return mine.scripts != its.scripts and any(map(str.__eq__, mine.looks, its.looks))
+
+
+def _script(char: str) -> str:
+    return unicodedata.name(char, "").partition(" ")[0]
 
 
 def _after_blanks(name: str) -> Iterable[str]:
@@ -111,5 +149,5 @@ def _has_both_directions(name: str) -> bool:
 
 def _scripts(name: str) -> list[str]:
     """Which of the scripts that look alike its letters are of."""
-    found = {unicodedata.name(char, "").partition(" ")[0] for char in name if char.isalpha()}
+    found = {_script(char) for char in name if char.isalpha()}
     return [script.capitalize() for script in _SCRIPTS if script in found]
