@@ -175,6 +175,7 @@ FAULTS = {
     "F30": row(
         "the host's disk is full",
         "wire/test_bad_machines.py::test_a_disk_with_room_for_half_a_task_starts_none",
+        "wire/test_bad_machines.py::test_a_disk_that_is_full_to_the_last_bytes_is_called_full",
         "wire/test_runs.py::test_a_full_disk_takes_no_work",
     ),
     "F31": row(

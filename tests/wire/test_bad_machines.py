@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.agents.vitals import VitalsReading
+from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.core.fleet import CommandAgent
 from fleet_tui.core.ids import AgentName, Epoch, HostName, RunId
 from fleet_tui.core.tasks.evidence import Definite, Finished, NotStarted, Unknown
@@ -44,6 +44,12 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
+def fill(filler: Path, room_kb: int) -> None:
+    """Leave that much room on the disk of a file."""
+    disk = os.statvfs(filler.parent)
+    filler.write_bytes(b"\0" * max(0, disk.f_bavail * disk.f_frsize // 1_024 - room_kb) * 1_024)
+
+
 async def test_a_disk_with_room_for_half_a_task_starts_none(
     make_port: MakePort, small_disk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,8 +71,7 @@ async def test_a_disk_with_room_for_half_a_task_starts_none(
             subprocess.run(["rm", "-rf", str(old)], check=True)
         filler = small_disk / "filler"
         filler.unlink(missing_ok=True)
-        free_kb = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize // 1_024
-        filler.write_bytes(b"\0" * max(0, free_kb - room_kb) * 1_024)
+        fill(filler, room_kb)
         what = order("x" * size, attempt)
         await port.start(what)
         filler.unlink()
@@ -79,6 +84,36 @@ async def test_a_disk_with_room_for_half_a_task_starts_none(
     assert executions(book) == whole
     assert 0 < whole < 8
     assert set(book.read_text().split()) == {str(size)}
+
+
+@pytest.mark.parametrize("room_kb", [0, 4, 8, 12, 60])
+async def test_a_disk_that_is_full_to_the_last_bytes_is_called_full(
+    make_port: MakePort, small_disk: Path, monkeypatch: pytest.MonkeyPatch, room_kb: int
+) -> None:
+    monkeypatch.setattr(runs, "LEAST_FREE_KB", 64)
+    filler = small_disk / "filler"
+    fill(filler, room_kb)
+    port = make_port("cat")
+    for _ in range(2):
+        look = await port.probe()
+        assert isinstance(look, ProbeFailure)
+        assert (look.kind, look.detail.raw) == (
+            FailureKind.DISK_FULL,
+            "0 MiB free, new runs need 0",
+        )
+    started = await port.start(order())
+    assert isinstance(started, Definite)
+    assert isinstance(started.value, NotStarted)
+    assert started.value.reason == "disk-full"
+    late = await make_port("cat", epoch=2).start(order(attempt=2))
+    assert isinstance(late, Definite)
+    assert isinstance(late.value, NotStarted)
+    assert late.value.reason == "disk-full", "by an engine that never looked"
+    assert {path.name for path in small_disk.iterdir()} <= {
+        "filler", "epoch", ".claims", order().run_id, order(attempt=2).run_id,
+    }  # fmt: skip
+    filler.unlink()
+    assert isinstance(await make_port("cat", epoch=3).probe(), VitalsReading)
 
 
 @pytest.mark.parametrize("room_bytes", [0, 1, 4_096])

@@ -246,13 +246,13 @@ class SimHost:
         if self.lack is not None:
             self._turn_away(question)
         if self.free_kb <= 0 or self.lack is Lack.TOOL:
-            reply.end("state refused no-run-dir")
+            reply.end(f"state refused {'disk-full' if self.free_kb <= 0 else 'no-run-dir'}")
             return
         run = self.runs[question.run] = RunDir()
-        if self.beginning > question.planned and self.sees_wipes:
-            self._refuse(run, "run-dir-began-anew", reply)
-        elif self.free_kb < question.least_kb:
+        if self.free_kb < question.least_kb:
             self._refuse(run, "disk-full", reply)
+        elif self.beginning > question.planned and self.sees_wipes:
+            self._refuse(run, "run-dir-began-anew", reply)
         elif len(body) != question.size:
             self._refuse(run, "short", reply)
         elif sha256(body) != question.sha256:

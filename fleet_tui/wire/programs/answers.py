@@ -207,6 +207,14 @@ class Reply(msgspec.Struct, frozen=True):
         """Whether it tells an exit status."""
         return len(self.state) == 5 and self.state[0] in ("done", "stopped")
 
+    def number(self, name: str) -> float | None:
+        """The number beside a word; None where there is none to believe."""
+        try:
+            number = float(self.words[name][0])
+        except (KeyError, IndexError, ValueError):
+            return None
+        return number if math.isfinite(number) else None
+
 
 class _Wrong(Exception):
     """What is wrong with an answer, in words."""

@@ -1,7 +1,6 @@
 """Agents that are any program on a host reached by SSH."""
 
 import asyncio
-import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -9,7 +8,7 @@ from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReadin
 from fleet_tui.core.fleet import CommandAgent
 from fleet_tui.core.ids import AgentName, HostName
 from fleet_tui.wire.programs.program import ProgramPort
-from fleet_tui.wire.programs.runs import Reply, RunDirectory, disk_full
+from fleet_tui.wire.programs.runs import Reply, RunDirectory
 from fleet_tui.wire.secrets import Connect
 from fleet_tui.wire.shell import Shell
 from fleet_tui.wire.ssh.failures import SshFailure
@@ -107,14 +106,9 @@ class CommandPort(ProgramPort):
             return found
         return self._reading(found, asked_at_ms, latency_ms)
 
-    def _reading(
-        self, reply: Reply, asked_at_ms: int, latency_ms: float
-    ) -> VitalsReading | ProbeFailure:
-        total, available = _word(reply, "MemTotal:"), _word(reply, "MemAvailable:")
-        host_ms, disk_kb = _word(reply, "time"), _word(reply, "disk")
-        full = None if disk_kb is None else disk_full(disk_kb)
-        if full is not None:
-            return self._fitness.failure(FailureKind.DISK_FULL, full)
+    def _reading(self, reply: Reply, asked_at_ms: int, latency_ms: float) -> VitalsReading:
+        total, available = reply.number("MemTotal:"), reply.number("MemAvailable:")
+        host_ms, disk_kb = reply.number("time"), reply.number("disk")
         return VitalsReading(
             agent=self._agent,
             observed_at_ms=self._now_ms(),
@@ -125,7 +119,7 @@ class CommandPort(ProgramPort):
                 None if not total or available is None else 100 * (1 - available / total)
             ),
             disk_free_bytes=None if disk_kb is None else int(disk_kb) * 1024,
-            load_average=_word(reply, "load"),
+            load_average=reply.number("load"),
             clock_skew_ms=None if host_ms is None else host_ms - (asked_at_ms + latency_ms / 2),
         )
 
@@ -147,12 +141,3 @@ class CpuShare:
             return None
         share = 1 - (idle - before[0]) / (total - before[1])
         return 100 * min(1.0, max(0.0, share))
-
-
-def _word(reply: Reply, name: str) -> float | None:
-    """The number beside a word of the reply; None where there is none to believe."""
-    try:
-        number = float(reply.words[name][0])
-    except (KeyError, IndexError, ValueError):
-        return None
-    return number if math.isfinite(number) else None

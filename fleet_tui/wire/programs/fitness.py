@@ -14,7 +14,7 @@ from fleet_tui.core.ids import AgentName
 from fleet_tui.core.tasks.evidence import LostReason, Unknown
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.wire.programs.answers import CANNOT, Reply, cannot_work, no_program
-from fleet_tui.wire.programs.runs import Runs
+from fleet_tui.wire.programs.runs import Runs, told_full
 from fleet_tui.wire.shell import ChannelFailure, Shell
 
 REHEARSE_EVERY_S = 600.0
@@ -108,6 +108,9 @@ class Fitness:
                 return self.failure(kind, detail)
             case Unknown(reason=reason, detail=detail):
                 return self.failure(_failed_as(reason), detail)
+            case Reply(state=("ok",)) if (full := told_full(found)) is not None:
+                # Whatever could not be done there may have failed for want of room.
+                return self.failure(FailureKind.DISK_FULL, full)
             case Reply(state=("ok",) | ("missing",) | ("refused", "no-run-dir")):
                 self._note(found, due)
             case Reply(state=("stale", epoch)):

@@ -109,6 +109,12 @@ def disk_full(free_kb: float) -> Untrusted | None:
     return Untrusted(f"{free_kb / 1024:.0f} MiB free, new runs need {LEAST_FREE_KB // 1024}")
 
 
+def told_full(reply: Reply) -> Untrusted | None:
+    """The same of what a look told."""
+    free_kb = reply.number("disk")
+    return None if free_kb is None else disk_full(free_kb)
+
+
 CANCEL_GRACE_S = 10
 """Between TERM and KILL."""
 LINGER_S = 20
@@ -309,6 +315,8 @@ class Runs:
                 return NotStarted(reason=reason)
             case Reply(words=words) if "epoch" in words:
                 return None
+            case Reply() if told_full(reply) is not None:
+                return NotStarted(reason="disk-full")
             case Reply():
                 return NotStarted(reason="run-dir-not-writable")
 

@@ -623,16 +623,20 @@ start() {
     IFS= read -r given || return
   remake
   if ! mkdir "$run" 2>/dev/null; then
-    if [ ! -d "$run" ]; then say "state refused no-run-dir"; return; fi
+    if [ ! -d "$run" ]; then
+      if has_room; then say "state refused no-run-dir"; else say "state refused disk-full"; fi
+      return
+    fi
     say exists
     await_owner
     is_owned || bury fenced
     report
     return
   fi
+  # First, for without room it cannot be noted when the directory began either.
+  if ! has_room; then refuse disk-full; return; fi
   # Planned before the runs here were deleted: its tombstone may have been among them.
   if [ "$beginning" -gt "$planned" ]; then refuse run-dir-began-anew; return; fi
-  if ! has_room; then refuse disk-full; return; fi
   cat > "$run/in" 2>/dev/null || { refuse disk-full; return; }
   if [ "$(size_of "$run/in")" -ne "$bytes" ]; then refuse short; return; fi
   if [ "$(sha256 < "$run/in")" != "$sum" ]; then refuse damaged; return; fi
@@ -740,7 +744,12 @@ rehearse() {
     *[!0-9]*) ;;
     *) [ "${1:-0}" -eq 0 ] || [ "$2" -ge 100 ] || say "cannot inodes $2 left" ;;
   esac
-  [ "$(free_kb "$runs")" != - ] || cannot measure "$(df -Pk "$runs" 2>&1)"
+  free=$(free_kb "$runs")
+  case $free in
+    -) cannot measure "$(df -Pk "$runs" 2>&1)" ;;
+    # What fails then fails for want of room, and how little there is will be told.
+    *) [ "$free" -ge 64 ] || return 0 ;;
+  esac
   # A tool that is there may still not work.
   told=$(printf tried | sha256)
   [ "$told" = "$SHA256_OF_TRIED" ] || cannot hash "$told"
@@ -1017,6 +1026,7 @@ current() {
       mv "$runs/epoch.$$" "$runs/epoch"
   } 2>/dev/null
   then say "epoch $epoch $beginning"
+  else rm -f "$runs/epoch.$$"
   fi
   [ "$beginning" -le "$planned" ] && is_as_old || tomb=lost
   return 0
