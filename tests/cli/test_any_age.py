@@ -7,18 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.base.paths import fleet_dir
 from fleet_tui.cli.main import run
-from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.ledger.state import MAX_CLOSED_TASKS
-from fleet_tui.core.logs import Level, LogLine
-from fleet_tui.core.text.untrusted import Untrusted
-from fleet_tui.journal.ledger.writer import JournalWriter
-from fleet_tui.journal.telemetry.logs import LogWriter
-from tests.journal.stories import opening, tasks
+from tests.support.old_fleet import FIRST, write_old_fleet
 
-NOW_MS = 1_795_000_000_000
-FIRST = TaskId(f"01J{1:023d}")
 ALL = MAX_CLOSED_TASKS + 30
 
 pytestmark = pytest.mark.usefixtures("own_process")
@@ -29,22 +21,7 @@ Call = Callable[..., tuple[int, str]]
 @pytest.fixture
 async def call(here: Path, capsys: pytest.CaptureFixture[str]) -> Call:
     """Runs a command against a ledger of ALL tasks; the state has forgotten the first 30."""
-    directory = fleet_dir("demo")
-    writer = await JournalWriter.open(directory, lambda: NOW_MS, "v", 1)
-    await writer.append(opening(), NOW_MS)
-    await writer.append(list(tasks(ALL)), NOW_MS)
-    assert writer.state.task(FIRST) is None
-    await writer.close("x")
-    logs = await LogWriter.open(directory)
-    said = LogLine(
-        received_at_ms=NOW_MS,
-        source=AgentName("agent-01"),
-        level=Level.INFO,
-        text=Untrusted("thinking"),
-        task=FIRST,
-    )
-    assert logs.write([said]) == 0
-    await logs.close()
+    await write_old_fleet(ALL)
 
     def called(*words: str) -> tuple[int, str]:
         code = run([words[0], "-f", "demo", *words[1:]])

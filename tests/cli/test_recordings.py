@@ -10,17 +10,10 @@ from pathlib import Path
 import pytest
 
 from fleet_tui.base.errors import ExitCode
-from fleet_tui.base.paths import fleet_dir
 from fleet_tui.cli.main import run
-from fleet_tui.core.ids import AgentName
 from fleet_tui.core.ledger.state import MAX_CLOSED_TASKS
-from fleet_tui.core.logs import Level, LogLine
-from fleet_tui.core.text.untrusted import Untrusted
-from fleet_tui.journal.ledger.writer import JournalWriter
 from fleet_tui.journal.recordings.recording import export
-from fleet_tui.journal.telemetry.logs import LogWriter
-from tests.cli.test_any_age import FIRST, NOW_MS
-from tests.journal.stories import opening, tasks
+from tests.support.old_fleet import FIRST, NOW_MS, write_old_fleet
 
 ALL = MAX_CLOSED_TASKS + 600
 """More than twenty hundred and five tasks that have ended."""
@@ -33,21 +26,7 @@ Call = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 async def recording(here: Path) -> Path:
     """A recording of ALL tasks; nothing else is left of the fleet."""
-    directory = fleet_dir("demo")
-    writer = await JournalWriter.open(directory, lambda: NOW_MS, "v", 1)
-    await writer.append(opening(), NOW_MS)
-    await writer.append(list(tasks(ALL)), NOW_MS)
-    await writer.close("x")
-    logs = await LogWriter.open(directory)
-    said = LogLine(
-        received_at_ms=NOW_MS,
-        source=AgentName("agent-01"),
-        level=Level.INFO,
-        text=Untrusted("thinking"),
-        task=FIRST,
-    )
-    assert logs.write([said]) == 0
-    await logs.close()
+    directory = await write_old_fleet(ALL)
     path = here / "incident.fleetrec"
     export(directory, path, redact=str)
     shutil.rmtree(directory)

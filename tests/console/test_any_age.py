@@ -1,5 +1,7 @@
 """Tasks that the state has forgotten, asked for in the console: told from the ledger."""
 
+from collections.abc import Callable, Sequence
+
 import msgspec
 import pytest
 
@@ -32,6 +34,17 @@ class OldFeed(FakeFeed):
         told = retell(FIRST, STORY)
         self.told = {"t-1": told, "1": told, FIRST: told}
         self.asked: list[str] = []
+        self.kept: LogLine | None = None
+        self.is_wanted: Callable[[LogQuery], bool] = lambda _: False
+
+    def keep(self, line: LogLine, is_wanted: Callable[[LogQuery], bool]) -> None:
+        """The store has this line alone, for questions that want it."""
+        self.kept, self.is_wanted = line, is_wanted
+
+    async def logs(self, query: LogQuery) -> Sequence[LogLine]:
+        if self.kept is None:
+            return await super().logs(query)
+        return [self.kept] if self.is_wanted(query) else []
 
     async def retell(self, text: str) -> Retelling | None:
         self.asked.append(text)
@@ -78,24 +91,23 @@ async def test_why_tells_an_old_decision_and_a_forgotten_one_of_its_place() -> N
 
 async def test_its_lines_are_found_by_its_label() -> None:
     feed = OldFeed()
-    said = LogLine(
-        received_at_ms=NOW_MS,
-        source=AGENT,
-        level=Level.INFO,
-        text=Untrusted("thinking of old times"),
-        task=FIRST,
-        line_id=90_000,
-    )
-
-    async def logs(query: LogQuery) -> list[LogLine]:
-        return [said] if query.task == FIRST else []
-
-    feed.logs = logs  # type: ignore[method-assign]  # the store of this test
+    feed.keep(old_line(FIRST), lambda query: query.task == FIRST)
     app = console(feed)
     async with running(app) as pilot:
         await press(pilot, *":logs t-1", "enter")
         await until(pilot, lambda: "thinking of old times" in text_of(app))
         assert called(app) == "t-1"
+
+
+def old_line(task: TaskId) -> LogLine:
+    return LogLine(
+        received_at_ms=NOW_MS,
+        source=AGENT,
+        level=Level.INFO,
+        text=Untrusted("thinking of old times"),
+        task=task,
+        line_id=90_000,
+    )
 
 
 def called(app: FleetApp) -> str:
@@ -106,19 +118,7 @@ def called(app: FleetApp) -> str:
 
 async def test_its_lines_among_all_others_have_its_label() -> None:
     feed = OldFeed()
-    said = LogLine(
-        received_at_ms=NOW_MS,
-        source=AGENT,
-        level=Level.INFO,
-        text=Untrusted("thinking of old times"),
-        task=FIRST,
-        line_id=90_000,
-    )
-
-    async def logs(query: LogQuery) -> list[LogLine]:
-        return [said] if query.task is None and query.before_line is None else []
-
-    feed.logs = logs  # type: ignore[method-assign]  # the store of this test
+    feed.keep(old_line(FIRST), lambda query: query.task is None and query.before_line is None)
     app = console(feed)
     async with running(app) as pilot:
         await press(pilot, "4")
@@ -131,17 +131,9 @@ async def test_a_line_keeps_the_label_of_a_task_that_is_forgotten_meanwhile() ->
     feed = FakeFeed()
     state = feed.view().state
     task = next(iter(state.open_tasks.values()))
-    said = LogLine(
-        received_at_ms=NOW_MS,
-        source=AGENT,
-        level=Level.INFO,
-        text=Untrusted("thinking of old times"),
-        task=task.id,
-        line_id=90_000,
-    )
     app = console(feed)
     async with running(app) as pilot:
-        feed.say(said)
+        feed.say(old_line(task.id))
         await until(pilot, lambda: "thinking of old times" in text_of(app))
         assert called(app) == task.label
         rest = {each: known for each, known in state.open_tasks.items() if each != task.id}

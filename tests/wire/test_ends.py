@@ -374,14 +374,15 @@ async def test_collecting_leaves_nothing_behind_and_says_so_as_often_as_it_is_as
     assert sorted(path.name for path in runs.rglob("*")) == [".claims", "epoch"]
 
 
-OUT_OF_SIGHT = {
-    "deletes all of its run": "cd ../..; rm -rf $PWD",
-    "deletes all that is known of its run": "cd ../..; rm -rf $PWD ../.claims",
-    "renames all of its run": 'cd ../..; mv "$PWD" "$PWD.old"',
-    "puts a file in place of its run": 'cd ../..; rm -rf "$PWD"; echo no > "$PWD"',
-    "deletes all runs": "cd ../../..; rm -rf $PWD",
-    "renames the directory of all runs": 'cd ../../..; mv "$PWD" "$PWD.old"',
-}
+OUT_OF_SIGHT = (
+    "deletes all of its run",
+    "deletes all that is known of its run",
+    "renames all of its run",
+    "puts a file in place of its run",
+    "deletes all runs",
+    "renames the directory of all runs",
+)
+"""Of TIDY, what leaves nothing of a run where it is looked for."""
 
 
 @pytest.mark.usefixtures("sh")
@@ -390,7 +391,7 @@ async def test_a_program_that_deletes_its_record_is_still_watched_and_stopped(
     make_port: MakePort, tmp_path: Path, how: str
 ) -> None:
     ready = tmp_path / "ready"
-    port = make_port("sh", "-c", f"{OUT_OF_SIGHT[how]}; touch {ready}; sleep 300")
+    port = make_port("sh", "-c", f"{TIDY[how]}; touch {ready}; sleep 300")
     await port.start(order())
     await until(ready.exists)
     assert await port.inspect(order()) == Definite(Running(output_bytes=0))
