@@ -4,6 +4,7 @@ what the fleet says of them, where work goes meanwhile, and what the model's own
 import asyncio
 import json
 from collections import Counter
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,59 @@ async def test_a_gateway_that_starts_or_drains_says_so_and_gets_no_work_until_it
     every = Counter(which.id for which in rig.tasks())
     assert len(every) == 9
     assert books.begun() == books.answered() == every
+
+
+@pytest.fixture
+def one_at_once(openclaw_lab: OpenClawLab) -> Iterator[Gateway]:
+    """A gateway that lets one run work, and every other wait for its turn."""
+    gateway = openclaw_lab.gateways[0]
+    for most in (1, None):
+        gateway.stop()
+        gateway.run_at_once(most)
+        gateway.start()
+        gateway.wait_booted()
+        if most is not None:
+            yield gateway
+
+
+async def test_a_run_that_waits_for_its_turn_at_a_gateway_that_stops_runs_once(
+    openclaw_lab: OpenClawLab, one_at_once: Gateway, make_rig: MakeRig, short_dir: Path
+) -> None:
+    """One that has come to its lane still gets its turn there; one that was only accepted is given
+    back, and another gateway gets it. Which of them it is, is chance."""
+    lab, one = openclaw_lab, one_at_once
+    two = lab.gateways[1]
+    books = Books(lab.model)
+    rig = fleet_of(make_rig, lab, [one, two], short_dir, every=EVERY)
+    rig.start()
+    await is_(rig, one, Health.UP)
+    await is_(rig, two, Health.UP)
+    lab.model.gate.clear()
+    works = await given(rig, "[[gate]] has its turn", "--agent", one.name)
+    await rig.until(lambda: books.at_the_model(task(rig, works)), SOON_S, "it is at the model")
+    await said(rig, "cordon", two.name)
+    waits = await given(rig, "waits for its turn", "--class", "once")
+    await rig.until(
+        lambda: any(a.phase is AttemptPhase.RUNNING for a in task(rig, waits).attempts),
+        SOON_S,
+        "the gateway has both",
+    )
+    one.terminate()
+    await is_(rig, one, Health.DRAINING)
+    assert books.begun() == Counter({works: 1})
+    await said(rig, "uncordon", two.name)
+    lab.model.gate.set()
+    await succeeded(rig, works, waits)
+    assert await asyncio.to_thread(one.wait_ended) == 0
+    first, *others = task(rig, waits).attempts
+    if others:
+        assert (first.phase, first.reason) == (AttemptPhase.NOT_STARTED, "gateway-draining")
+    assert agents_of(rig, waits) in ([one.name], [one.name, two.name])
+    one.start()
+    await is_(rig, one, Health.UP, BOOTED_S)
+    last = await given(rig, "what comes after it", "--agent", one.name)
+    await succeeded(rig, last)
+    assert books.begun() == books.answered() == Counter((works, waits, last))
 
 
 async def test_a_turn_that_a_gateway_goes_on_with_by_itself_is_found_again_and_ends_once(

@@ -166,6 +166,16 @@ class Gateway:
         """Let a held start go on."""
         (self.directory / HOLD).unlink(missing_ok=True)
 
+    def run_at_once(self, most: int | None) -> None:
+        """From its next start on let so many runs work at once, the others wait for their turn;
+        None is what a gateway does by itself."""
+        file = self.directory / "openclaw.json"
+        config = json.loads(file.read_text())
+        config["agents"]["defaults"].pop("maxConcurrent", None)
+        if most is not None:
+            config["agents"]["defaults"]["maxConcurrent"] = most
+        file.write_text(json.dumps(config, indent=1))
+
     def restart(self) -> None:
         """Start it again and wait until it takes work."""
         self.start()

@@ -245,9 +245,10 @@ def final_outcome(
 ) -> Definite[Finished | Stopped | NotStarted] | Unknown:
     """How a run ended, from the last answer of ``agent``.
 
-    A run whose model failed is told as a refusal with status ``error``. So is one that waited for
-    its turn when the gateway began to stop: it is given back, and no restart goes on with it. Any
-    other refusal, of a gateway that stops for instance, says nothing about the run.
+    A run whose model failed is told as a refusal with status ``error``. So is one that was accepted
+    and had not come to its lane when the gateway began to stop: it is given back, and no restart
+    goes on with it. What waits in the lane still gets its turn. Any other refusal, of a gateway
+    that stops for instance, says nothing about the run.
     """
     if isinstance(reply, Refused):
         told = decode(reply.payload, _RunEnd)
