@@ -222,9 +222,15 @@ async def test_what_kills_its_whole_group_does_not_kill_who_writes_down_its_end(
     assert (found.failure, found.answer.text.raw) == ("signal-9", "mine\n")
 
 
-@pytest.mark.parametrize("whom", KILLS)
+@pytest.mark.parametrize(
+    ("script", "word"),
+    [
+        *((f"echo mine; {kill}", "signal-9") for kill in KILLS.values()),
+        ("echo mine; exit 127", "command-missing"),
+    ],
+)
 async def test_without_perl_a_shell_with_job_control_keeps_its_program_apart(
-    make_port: MakePort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whom: str
+    make_port: MakePort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, word: str
 ) -> None:
     bash = shutil.which("bash")
     if bash is None:
@@ -232,8 +238,8 @@ async def test_without_perl_a_shell_with_job_control_keeps_its_program_apart(
     tools = Path(without(tmp_path, "perl", "sh"))
     (tools / "sh").symlink_to(bash)
     monkeypatch.setenv("PATH", str(tools))
-    found = await ended(make_port, "sh", "-c", f"echo mine; {KILLS[whom]}")
-    assert (found.failure, found.answer.text.raw) == ("signal-9", "mine\n")
+    found = await ended(make_port, "sh", "-c", script)
+    assert (found.failure, found.answer.text.raw) == (word, "mine\n")
 
 
 @pytest.mark.usefixtures("sh")

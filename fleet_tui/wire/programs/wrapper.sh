@@ -452,7 +452,7 @@ run_apart() {
   set -m
   case $- in *m*) ;; *) return 1 ;; esac
   : | sh -c "$1" job "$run" &
-  apart=$!
+  apart=$! rc=127
   set +m
   # A signal that is caught here ends one wait, not the program.
   while kill -0 "$apart"; do wait "$apart"; rc=$?; done
