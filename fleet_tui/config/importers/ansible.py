@@ -61,9 +61,17 @@ _VARIABLE_OF = {
     "proxy_command": "ansible_paramiko_proxy_command",
 }
 """Settings of a connection plugin, and the variable by which an inventory overrules each."""
-_OVER_SSH = frozenset(
-    {"ssh", "smart", "paramiko", "paramiko_ssh", "libssh", "ansible.netcommon.libssh"}
-)
+_OVER_SSH = {
+    "ssh": "ssh",
+    "smart": "ssh",
+    "paramiko": "paramiko",
+    "paramiko_ssh": "paramiko",
+    "ansible.netcommon.paramiko": "paramiko",
+    "libssh": "libssh",
+    "ansible.netcommon.libssh": "libssh",
+}
+"""Connections over SSH, and the word by which the plugin's own variables are known:
+``ansible_paramiko_port``. They say it before all others while that connection is in force."""
 _SECRET_WORDS = ("pass", "key", "secret", "token", "vault")
 _NO_LABELS = frozenset({"all", "ungrouped", "_meta"})
 _TEMPLATE = re.compile(r"\{\{|\{%|\{#")
@@ -195,10 +203,10 @@ def _add(
     groups: list[str],
     left_out: Counter[str],
 ) -> None:
-    for key in reading.said.keys() - _KEPT - _NO_PLACE.keys():
+    found = reading.found(host, pool, groups)
+    for key in reading.said.keys() - _KEPT - _NO_PLACE.keys() - reading.plugins:
         if key.startswith("ansible_") or any(part in key.lower() for part in _SECRET_WORDS):
             left_out[key] += 1
-    found = reading.found(host, pool, groups)
     findings.missed += [f"{quoted(host)}: {each.what}: {each.why}" for each in reading.missed]
     for key in reading.words.changes_nothing:
         left_out[key] += 1
@@ -215,6 +223,9 @@ class _Way:
         """What Ansible's own settings say, by the variable that would overrule them."""
         self.words = SshWords()
         self.missed = self.words.missed
+        self.plugin = "ssh"
+        self.plugins: set[str] = set()
+        """Variables of the connection plugin itself that are heeded."""
 
     def found(self, host: str, pool: str, groups: list[str]) -> FoundHost | None:
         """The host; None, and the reason among what was missed, if a fleet cannot reach it."""
@@ -223,6 +234,8 @@ class _Way:
             why = f"{quoted(connection[1])} is not SSH; the host was left out"
             self.missed.append(Missed(_CONNECTION, why))
             return None
+        if connection is not None:
+            self.plugin = _OVER_SSH[connection[1].removeprefix("ansible.builtin.")]
         reachable = len(self.missed)
         where = self._address(host)
         if where is None and len(self.missed) > reachable:
@@ -251,7 +264,7 @@ class _Way:
 
     def _address(self, host: str) -> str | None:
         """None if there is none of its own, or, with a reason, none that can be used."""
-        value = self._value(_ADDRESS, then="; the host was left out")
+        value = self._value(self._own("host", _ADDRESS), then="; the host was left out")
         try:
             if value is None:
                 address(host)
@@ -264,12 +277,22 @@ class _Way:
 
     def _into_words(self) -> None:
         """Ansible's own port, user and key, where no argument before them says others."""
-        port = self._judged(_PORT, lambda said: str(whole(said, least=1, most=65_535)))
-        login = self._judged(_USER, user)
-        key = self._judged(_KEY, text)
+        port = self._judged(
+            self._own("port", _PORT), lambda said: str(whole(said, least=1, most=65_535))
+        )
+        login = self._judged(self._own("user", _USER), user)
+        key = self._judged(self._own("private_key_file", _KEY), text)
         self.words.port = self.words.port or port
         self.words.user = self.words.user or login
         self.words.identity = self.words.identity or key
+
+    def _own(self, word: str, names: tuple[str, ...]) -> tuple[str, ...]:
+        """With the plugin's own variable before them. Those of ``ssh`` are among them."""
+        own = f"ansible_{self.plugin}_{word}"
+        if own in names or self.plugin == "ssh":
+            return names
+        self.plugins.add(own)
+        return (own, *names)
 
     def _judged(self, names: tuple[str, ...], judge: Callable[[str], str]) -> str | None:
         value = self._value(names)
