@@ -336,10 +336,15 @@ def unreached(fleet: Fleet, error: Unreachable) -> Unreachable:
     holder = silent_engine(fleet)
     if holder is None:
         return error
+    path = socket_path(fleet.directory)
+    if path.is_dir() and not path.is_symlink():
+        remedy = f"{path} is a directory: once it is moved away the engine makes its socket again"
+    else:
+        remedy = "it makes a removed socket again within seconds"
     return Unreachable(
         f"the engine of {fleet.name} runs and does not answer at its socket: {holder}",
-        hint=f"it makes a removed socket again within seconds; `fleet-tui stop {fleet.name}` ends"
-        f" it, `fleet-tui doctor {fleet.name}` says more",
+        hint=f"{remedy}; `fleet-tui stop {fleet.name}` ends it, `fleet-tui doctor {fleet.name}`"
+        " says more",
     )
 
 

@@ -65,6 +65,10 @@ def _check_entry(path: Path) -> None:
         return  # a -wal or temporary file may go at any time
     if stat.S_ISLNK(found.st_mode):
         raise UnsafeDirectory(f"{path} is a link; nothing in a state directory may be one")
+    if path.name == LOCK_NAME and not stat.S_ISREG(found.st_mode):
+        raise UnsafeDirectory(
+            f"{path} is no file, and an engine's lock belongs there", hint=f"move {path} away"
+        )
     if not stat.S_ISSOCK(found.st_mode):  # a socket's mode is its own server's business
         _check_private(path, found)
 

@@ -193,6 +193,7 @@ async def test_an_engine_that_does_not_answer_is_told_as_it_is_and_can_be_stoppe
     assert submit.returncode == ExitCode.UNREACHABLE
     assert f"pid {pid}".encode() in submit.stderr
     assert b"no engine runs" not in submit.stderr
+    assert f"{socket_path(rig.directory)} is a directory".encode() in submit.stderr
     status = rig.cli("status", str(rig.file))
     assert f"does not answer at its socket: pid {pid}".encode() in status.stdout
     told = json.loads(rig.cli("status", str(rig.file), "--json").stdout)

@@ -1,6 +1,7 @@
 """Variables of Ansible's connection plugins: what each says of the way to a host."""
 
 import json
+from collections.abc import Mapping
 
 import pytest
 
@@ -47,7 +48,7 @@ def test_what_a_plugins_own_variable_says_wrongly_is_named() -> None:
     assert '"h": ansible_paramiko_port' in found.missed[0]
 
 
-def listed(variables: dict[str, object]) -> Findings:
+def listed(variables: Mapping[str, object]) -> Findings:
     """What is found of one host with some variables."""
     whole = {"g": {"hosts": ["h"]}, "_meta": {"hostvars": {"h": variables}}}
     return findings_of(json.dumps(whole).encode(), {})

@@ -59,6 +59,15 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
         check(tmp_path / "state")
 
 
+def test_a_directory_where_the_lock_belongs_is_told_as_that(tmp_path: Path) -> None:
+    directory = tmp_path / "state"
+    prepare(directory)
+    (directory / LOCK_NAME).mkdir()
+    with pytest.raises(UnsafeDirectory, match=r"engine\.lock is no file") as refused:
+        check(directory)
+    assert refused.value.hint == f"move {directory / LOCK_NAME} away"
+
+
 def test_another_owner_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prepare(tmp_path / "state")
     real = os.geteuid()
