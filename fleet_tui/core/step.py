@@ -191,6 +191,15 @@ def noted(state: FleetState, memory: Memory, events: Sequence[Event], moment: Mo
     return draft.step()
 
 
+def overheard(memory: Memory, run: RunId, word: Word, now_ms: int) -> Memory:
+    """The memory after a word that nothing can follow from yet, for nothing can be committed: what
+    gave a sign of life meanwhile was not silent."""
+    if not isinstance(word, Definite) or not isinstance(word.value, Running):
+        return memory
+    beat = heard(memory.beats.get(run), word.value, now_ms)
+    return msgspec.structs.replace(memory, beats={**memory.beats, run: beat})
+
+
 def settled(before: FleetState, taken: Step, recorded: Sequence[Recorded]) -> FleetState:
     """The state after the commit: the one looked ahead to, unless the ledger placed the events
     elsewhere (a new segment began, or its clock did not run backwards with ours)."""

@@ -37,6 +37,7 @@ from fleet_tui.core.step import (
     Told,
     WordHeard,
     noted,
+    overheard,
     remember,
     settled,
     step,
@@ -356,7 +357,10 @@ class Engine:
                     if look.agent in self.state.fleet.agents:
                         looks = {**self.memory.looks, look.agent: look}
                         self.memory = replace(self.memory, looks=looks)
-                case WordHeard() | FleetChanged() | FleetFileSeen():
+                case WordHeard(run=run, word=word):
+                    self.memory = overheard(self.memory, run, word, self._clock.now_ms())
+                    unstored.keep(item)
+                case FleetChanged() | FleetFileSeen():
                     unstored.keep(item)
                 case CommandAsked():
                     self._answer_unstored(item, unstored.mode)

@@ -16,7 +16,7 @@ from fleet_tui.core.engine.events import (
     FleetLoaded,
 )
 from fleet_tui.core.fleet import Deadlines
-from fleet_tui.core.ids import AgentName, Epoch, Seq, TaskId
+from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq, TaskId
 from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decided import Decided
 from fleet_tui.core.ledger.events import Event, NoteAdded, Recorded
@@ -39,6 +39,7 @@ from fleet_tui.core.step import (
     Told,
     WordHeard,
     noted,
+    overheard,
     remember,
     settled,
     step,
@@ -51,7 +52,7 @@ from fleet_tui.core.tasks.events import (
     TaskPlaced,
     TaskSubmitted,
 )
-from fleet_tui.core.tasks.evidence import Definite, Running, Started
+from fleet_tui.core.tasks.evidence import Definite, LostReason, Running, Started, Unknown
 from fleet_tui.core.tasks.heartbeat import Beat
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work
@@ -288,6 +289,29 @@ def test_where_nothing_was_stored_what_was_seen_stays_seen() -> None:
     assert kept.looks == {A1: reading(A1, 1_000)}
     assert kept.beats.keys() == {run}
     assert (kept.watches, kept.unrouted) == ({}, ())
+
+
+def test_what_gives_signs_of_life_while_nothing_can_be_stored_is_not_silent() -> None:
+    here = loop()
+    spec = work(deadlines=Deadlines(heartbeat_ms=50))
+    here.do(Asked("ana", c.Submit(task=TASK, key="k", spec=spec)))
+    run = placed(here.told).run
+    here.do(WordHeard(run, Definite(Started())))
+    for at_ms, output in ((1_040, 1), (1_080, 2), (1_110, 2)):
+        word = Definite(Running(output_bytes=output))
+        here.memory = overheard(here.memory, run, word, at_ms)
+    assert here.memory.beats == {run: Beat(at_ms=1_080, output_bytes=2)}
+    here.told.now_ms = 1_129
+    assert here.take(Tick()).events == ()
+    here.told.now_ms = 1_130
+    assert len(here.take(Tick()).events) == 1
+
+
+def test_no_other_word_is_a_sign_of_life() -> None:
+    here = loop()
+    run = RunId("T9.1")
+    for word in (Definite(Started()), Unknown(LostReason.TIMEOUT)):
+        assert overheard(here.memory, run, word, 1_000) == here.memory
 
 
 def test_where_nothing_was_stored_the_router_forgets_it() -> None:
