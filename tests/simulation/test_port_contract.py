@@ -214,6 +214,20 @@ def test_a_failure_is_an_end_with_a_word(place: Place) -> None:
     place.run(test)
 
 
+def test_a_start_into_a_directory_that_a_late_look_made_anew_is_not_begun(place: Place) -> None:
+    """The look left before its engine had heard anything, so it makes the directory as the first
+    one does."""
+
+    async def test() -> None:
+        port = await known(place)
+        place.wipe()
+        assert isinstance(await place.late_port().probe(), VitalsReading)
+        assert not_started(await port.start(order())) == "run-dir-began-anew"
+        assert place.given() == []
+
+    place.run(test)
+
+
 def test_a_run_that_kills_its_whole_group_has_failed_of_that_signal(place: Place) -> None:
     async def test() -> None:
         place.behave("kill")

@@ -122,6 +122,8 @@ class SimHost:
         self._processes: list[RunDir] = []
         """What was claimed here since the machine came up."""
         self.made_s = 0.0
+        self._is_of_then = True
+        """Whether the runs here are those among which the one that is asked about was planned."""
         self.epoch = self.beginning = 0
         """The file ``epoch``: the newest engine seen, and since when no run was lost."""
         self.boots = 1
@@ -221,9 +223,12 @@ class SimHost:
             self.epoch, self.beginning = max(self.epoch, question.epoch), beginning
             self.made_s = made_s
         if (self.epoch, self.beginning) == (question.epoch, beginning):
-            reply.say(f"epoch {question.epoch} {beginning}")
+            reply.say(f"epoch {question.epoch} {beginning} {round(made_s * 1_000)}")
         is_younger = (self._loop.time() - made_s) * 1_000 < question.age_ms
-        return (beginning > question.planned or is_younger) and self.sees_wipes
+        self._is_of_then = beginning <= question.planned and (
+            question.founding_ms in (0, round(made_s * 1_000))
+        )
+        return self.sees_wipes and (is_younger or not self._is_of_then)
 
     def _look(self, question: Question, reply: "_Reply") -> None:
         if self.lack is Lack.TOOL or (self.lack is Lack.LINK and question.thorough):
@@ -251,7 +256,7 @@ class SimHost:
         run = self.runs[question.run] = RunDir()
         if self.free_kb < question.least_kb:
             self._refuse(run, "disk-full", reply)
-        elif self.beginning > question.planned and self.sees_wipes:
+        elif self.sees_wipes and not self._is_of_then:
             self._refuse(run, "run-dir-began-anew", reply)
         elif len(body) != question.size:
             self._refuse(run, "short", reply)

@@ -27,6 +27,8 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     next: int
     age_ms: int = 0
     """How long ago its run was planned."""
+    founding_ms: int = 0
+    """When the directory had been founded as its engine knew it then; 0 where it did not."""
     size: int = 0
     job_bytes: int = 0
     sha256: str = ""
@@ -59,7 +61,7 @@ def read_question(stdin: bytes) -> Question | None:
     if len(lines) <= VALUES:
         return None
     verb, _, run, epoch, tomb, trust = (line.decode() for line in lines[:VALUES])
-    _, least, planned, following, age = trust.split()
+    _, least, planned, following, age, founding = trust.split()
     plain = Question(
         verb=verb,
         run=run,
@@ -69,6 +71,7 @@ def read_question(stdin: bytes) -> Question | None:
         planned=int(planned),
         next=int(following),
         age_ms=int(age),
+        founding_ms=int(founding),
     )
     if verb == "look":
         _, _, rest = lines[VALUES].partition(b"\n")

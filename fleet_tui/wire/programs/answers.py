@@ -152,7 +152,7 @@ _STATES = re.compile(
 )
 _LINES: Mapping[str, re.Pattern[str]] = {
     "boot": re.compile(r"[0-9A-Za-z._:-]{1,128}"),
-    "epoch": re.compile(rf"{_COUNT} {_COUNT}"),
+    "epoch": re.compile(rf"{_COUNT} {_COUNT}(?: {_COUNT})?"),
     "state": _STATES,
     "exists": re.compile(""),
     "buried": re.compile(""),

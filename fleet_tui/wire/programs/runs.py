@@ -5,7 +5,7 @@ command line is the same each time; everything that varies travels on standard i
 
     the script, a line ``#end``, then one value per line
         verb, run directory, run id, engine epoch, tombstone word,
-        "text-bytes least-epoch planned next age"
+        "text-bytes least-epoch planned next age founding"
     then what the verb needs (``start``: bytes, job bytes, SHA-256, least free KiB, secrets, job,
     payload)
 
@@ -13,10 +13,12 @@ What comes back is described in :mod:`fleet_tui.wire.programs.answers`.
 
 The least epoch is one that the run directory must have seen: one that has seen less was deleted or
 restored meanwhile, and begins anew as ``next``. Planned says for which beginning the run was
-planned, as a number (see RunDirectory), and age how many milliseconds ago. In a directory that
-began later a tombstone proves nothing (``lost``), and a run nobody knows stays unknown. The age is
-what tells where the number cannot: a question of an engine that is dead may reach its host late,
-when the directory was deleted, and makes it anew as of that engine.
+planned, as a number (see RunDirectory), age how many milliseconds ago, and founding when that
+directory had been made by its host's clock, as the engine knew it then; 0 where it did not. In a
+directory that began later a tombstone proves nothing (``lost``), a run nobody knows stays unknown,
+and one whose start comes late is not begun. Founding and age tell where the number cannot: a
+question of an engine that is dead may reach its host late, when the directory was deleted, and
+makes it anew as of that engine.
 
 Secrets are variables as one line of shell. They travel on standard input too, and are in the
 environment of the run's own processes, which only its user can read: in no file, no list of
@@ -182,18 +184,25 @@ class RunDirectory:
         self.seen: set[str] = set()
         """Runs the host has claimed. Should one be gone later, its directory was wiped and a
         tombstone would prove nothing."""
-        self._planned: dict[str, tuple[int, int]] = {}
-        """The beginning that this engine had met when it started a run, and when it did, epoch ms:
-        that beginning did not lose it."""
+        self.founded = 0
+        """When it was, by its host's clock; 0 before it said so."""
+        self._planned: dict[str, tuple[int, int, int]] = {}
+        """The beginning that this engine had met when it started a run, when it did, epoch ms, and
+        when that directory had been founded: it did not lose the run."""
 
     def plan(self, run_id: str, now_ms: int) -> None:
         """A run is about to be started there."""
-        self._planned[run_id] = (self.beginning, now_ms)
+        self._planned[run_id] = (self.beginning, now_ms, self.founded)
 
     def planned(self, order: RunOrder) -> int:
         """For which beginning a run was planned."""
         at_least = (order.epoch or self.epoch) * BEGINNINGS
-        return self._planned.get(order.run_id, (at_least, 0))[0]
+        return self._planned.get(order.run_id, (at_least, 0, 0))[0]
+
+    def founding(self, order: RunOrder) -> int:
+        """When the directory for which a run was planned had been founded; 0 where that is not
+        known."""
+        return self._planned.get(order.run_id, (0, 0, 0))[2]
 
     def planned_at_ms(self, order: RunOrder) -> int | None:
         """When it was; None where that is not known."""
@@ -205,9 +214,10 @@ class RunDirectory:
         self.seen.discard(run_id)
         self._planned.pop(run_id, None)
 
-    def told(self, newest: int, beginning: int) -> None:
-        """The directory says which engine it saw last, and as what it began."""
+    def told(self, newest: int, beginning: int, founded: int = 0) -> None:
+        """The directory says which engine it saw last, as what it began, and when."""
         self.newest = min(newest, self.epoch)
+        self.founded = founded
         if beginning // BEGINNINGS == self.epoch:
             self.beginning = max(self.beginning, beginning)
 
@@ -376,8 +386,8 @@ class Runs:
     def _read(self, result: Definite[Completed] | Unknown) -> Reply | Unknown:
         """As read_reply; takes note of what the run directory has seen."""
         reply = read_reply(result)
-        if isinstance(reply, Reply) and len(told := reply.words.get("epoch", ())) == 2:
-            self._directory.told(int(told[0]), int(told[1]))
+        if isinstance(reply, Reply) and (told := reply.words.get("epoch", ())):
+            self._directory.told(*map(int, told))
         return reply
 
     def tail_question(self, path: str, inode: str, offset: int, seconds: int) -> bytes:
@@ -387,13 +397,13 @@ class Runs:
     def _question(self, verb: str, order: RunOrder | None, extra: Sequence[object]) -> bytes:
         """``order`` is the run it is about, None for a question about the host."""
         known = self._directory
-        run_id, tomb, planned, age_ms = "-", "fenced", known.beginning, 0
+        run_id, tomb, planned, age_ms, founding = "-", "fenced", known.beginning, 0, 0
         if order is not None:
             age_ms = self._age_ms(order)
             run_id = order.run_id
             tomb = "lost" if run_id in known.seen else "fenced"
-            planned = known.planned(order)
-        trust = f"{TEXT_BYTES} {known.newest} {planned} {known.beginning + 1} {age_ms}"
+            planned, founding = known.planned(order), known.founding(order)
+        trust = f"{TEXT_BYTES} {known.newest} {planned} {known.beginning + 1} {age_ms} {founding}"
         values = (verb, self._program.run_dir, run_id, known.epoch, tomb, trust, *extra)
         lines = "".join(f"{one_line(str(value))}\n" for value in values)
         return SCRIPT + lines.encode("utf-8", "surrogateescape")

@@ -636,7 +636,7 @@ start() {
   # First, for without room it cannot be noted when the directory began either.
   if ! has_room; then refuse disk-full; return; fi
   # Planned before the runs here were deleted: its tombstone may have been among them.
-  if [ "$beginning" -gt "$planned" ]; then refuse run-dir-began-anew; return; fi
+  if ! is_of_then; then refuse run-dir-began-anew; return; fi
   cat > "$run/in" 2>/dev/null || { refuse disk-full; return; }
   if [ "$(size_of "$run/in")" -ne "$bytes" ]; then refuse short; return; fi
   if [ "$(sha256 < "$run/in")" != "$sum" ]; then refuse damaged; return; fi
@@ -1009,6 +1009,13 @@ is_as_old() {
   [ "$((now - founded))" -ge "$age" ]
 }
 
+# is_of_then: whether these are the runs among which the run was planned, as its engine was told when
+# they were founded.
+is_of_then() {
+  [ "$beginning" -le "$planned" ] || return 1
+  [ "${founding:-0}" = 0 ] || [ -z "$founded" ] || [ "$founding" = "$founded" ]
+}
+
 # current: whether no newer engine has used these runs; a newer epoch is remembered. It also finds
 # out whether runs of the asking engine that were here may be gone.
 current() {
@@ -1017,18 +1024,20 @@ current() {
   case $held$beginning in *[!0-9]*) held=0 beginning=0 ;; esac
   held=${held:-0} beginning=${beginning:-0}
   if [ "$held" -gt "$epoch" ]; then say "state stale $held"; return 1; fi
+  case $founded in *[!0-9]*) founded= ;; esac
   known="$held $beginning"
   if [ "$held" -lt "$least" ]; then beginning=$next founded=$(now_ms)
   elif [ "$held" -eq 0 ]; then beginning=$((next - 1)) founded=$(now_ms)
   fi
+  [ "$founded" != - ] || founded=
   if [ "$known" = "$epoch $beginning" ] || {
     say "$epoch $beginning${founded:+ $founded}" > "$runs/epoch.$$" &&
       mv "$runs/epoch.$$" "$runs/epoch"
   } 2>/dev/null
-  then say "epoch $epoch $beginning"
+  then say "epoch $epoch $beginning${founded:+ $founded}"
   else rm -f "$runs/epoch.$$"
   fi
-  [ "$beginning" -le "$planned" ] && is_as_old || tomb=lost
+  is_of_then && is_as_old || tomb=lost
   return 0
 }
 
@@ -1036,7 +1045,7 @@ serve() {
   given=
   # A line without its end was cut on the way, and so was what it says.
   read -r verb && read -r runs && read -r id && read -r epoch && read -r tomb &&
-    read -r text_bytes least planned next age || return
+    read -r text_bytes least planned next age founding || return
   case $verb in
     look|start|probe|linger|cancel|collect|tail) ;;
     *)
