@@ -8,6 +8,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.console import console as in_process
+from tests.support.console import running, until
+from tests.support.fake_feed import FakeFeed
 from tests.support.pty_harness import PtyProgram, python
 
 RESET = ("\x1b[?1049l", "\x1b[?25h", "\x1b[?1000l", "\x1b[?2004l", "\x1b[<u")
@@ -116,3 +119,17 @@ def test_escape_and_a_digit_at_once_are_two_keys() -> None:
         program.wait_for("command")
         program.press("\x1b2")
         program.wait_for("PROBE")
+
+
+async def test_what_the_feed_brings_while_the_screen_is_taken_down_is_not_shown() -> None:
+    """The parts of a screen go before the screen does, and the feed knows nothing of it."""
+    feed = FakeFeed()
+    app = in_process(feed)
+    async with running(app) as pilot:
+        screen = app.visible_screen
+        assert screen is not None
+        await screen.query("#header, #keys").remove()
+        assert app.visible_screen is None
+        feed.tick(60_000)
+        await until(pilot, lambda: app.view is feed.view(), "it is brought")
+        assert screen.shown is not app.view

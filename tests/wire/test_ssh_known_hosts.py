@@ -66,6 +66,12 @@ def lines_of(tmp_path: Path, text: str) -> list[Line | OddLine]:
     return list(read_known_hosts(path))
 
 
+def test_a_file_below_what_is_no_directory_is_not_there(tmp_path: Path) -> None:
+    """As ssh has it: where a home is a file or a device, nobody is known."""
+    (tmp_path / "home").touch()
+    assert list(read_known_hosts(tmp_path / "home" / ".ssh" / "known_hosts")) == []
+
+
 @pytest.mark.parametrize("text", ODD)
 def test_what_is_no_entry_is_told_with_its_line(tmp_path: Path, text: str) -> None:
     [first, odd, last] = lines_of(tmp_path, f"# top\na {KEY}\n{text}\nb {KEY}\n")

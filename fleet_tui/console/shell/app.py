@@ -287,7 +287,7 @@ class FleetApp(App[int], inherit_bindings=False):
 
     def arrived(self, screen: Screen[None]) -> None:
         """A screen came into view: show what it missed."""
-        if isinstance(screen, FleetScreen) and screen.is_attached and screen.is_mounted:
+        if isinstance(screen, FleetScreen) and screen.is_whole:
             self._bring_up_to_date(screen)
             screen.show_header()
             screen.show_tabs()
@@ -299,7 +299,7 @@ class FleetApp(App[int], inherit_bindings=False):
         """The uppermost view of the fleet; dialogs above it do not hide it."""
         for screen in reversed(self.screen_stack):
             if isinstance(screen, FleetScreen):
-                return screen if screen.is_mounted else None
+                return screen if screen.is_whole else None
         return None
 
     def set_refresh(self, ms: int) -> None:

@@ -172,6 +172,13 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         if self.is_mounted:
             self.console.arrived(self)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of its parts are there: not before they are made, nor while they are taken
+        down, which takes a moment in which the feed may still bring something."""
+        ends = len(self.query("#header")) + len(self.query("#keys"))
+        return self.is_attached and self.is_mounted and ends > 1
+
     def deliver(self, view: View) -> None:
         """Show a view everywhere on the screen."""
         previous, self.shown = self.shown, view

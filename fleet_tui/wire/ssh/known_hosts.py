@@ -85,7 +85,7 @@ def read_known_hosts(path: Path) -> Iterator[Line | OddLine]:
     """Every entry of a file and every line that is none. A file that is not there has no lines."""
     try:
         text = path.read_bytes().decode("utf-8", "surrogateescape")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
         why = f"it cannot be read: {error.strerror}"
