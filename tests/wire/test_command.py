@@ -261,7 +261,10 @@ async def test_a_host_that_is_gone_starts_nothing(tmp_path: Path) -> None:
 async def test_many_runs_on_one_host_share_few_sessions(server: Sshd, tmp_path: Path) -> None:
     async with worker(server.spec(), tmp_path / "runs", "cat") as port:
         orders = [order(str(attempt), attempt) for attempt in range(1, 15)]
-        await asyncio.gather(*(port.start(what) for what in orders))
+        # Each of them is the first to ask, at the same moment.
+        for answer in await asyncio.gather(*(port.start(what) for what in orders)):
+            assert isinstance(answer, Definite)
+            assert isinstance(answer.value, Started)
         ended = await asyncio.gather(*(finished(port, what) for what in orders))
         assert [one.answer.text.raw for one in ended] == [str(n) for n in range(1, 15)]
 

@@ -20,7 +20,8 @@
 # Beside the runs is also a file epoch: "NEWEST BEGINNING FOUNDED-MS", the newest engine that was
 # here, the beginning since which no run was lost, and when that was. If runs were deleted, or put
 # back from an older copy, finding nothing of one planned before proves nothing: then a tombstone
-# says "lost", not "fenced".
+# says "lost", not "fenced". A file began.BEGINNING, made by ln, has its FOUNDED-MS: whoever else
+# meets that beginning at the same moment tells the same.
 
 LC_ALL=C; export LC_ALL
 umask 077
@@ -714,7 +715,8 @@ collect() {
     [ -e "$run" ] || is_file "$claim" || say "gone $id"
   done
   # What was broken off left its files under a name for the meantime.
-  set +f; set -- "$runs"/.try.* "$runs"/epoch.* "$runs"/.claims/.[!.]*; set -f
+  set +f; set -- "$runs"/.try.* "$runs"/epoch.* "$runs"/began.*.* \
+    "$runs"/.claims/.[!.]*; set -f
   for old; do [ -z "$(find "$old" -prune -mtime +7 2>/dev/null)" ] || rm -rf "$old"; done
   say "state collected"
 }
@@ -1016,6 +1018,19 @@ is_of_then() {
   [ "${founding:-0}" = 0 ] || [ -z "$founded" ] || [ "$founding" = "$founded" ]
 }
 
+# begin: when this beginning of the directory was, for all who meet it at the same moment. Many a
+# question may be the first, and they must not hear of different beginnings.
+begin() {
+  founded=$(now_ms)
+  [ "$founded" != - ] || founded=
+  mark=$runs/began.$beginning
+  {
+    say "$founded" > "$mark.$$" && ln "$mark.$$" "$mark"
+    rm -f "$mark.$$"
+    read -r founded < "$mark"
+  } 2>/dev/null
+}
+
 # current: whether no newer engine has used these runs; a newer epoch is remembered. It also finds
 # out whether runs of the asking engine that were here may be gone.
 current() {
@@ -1026,10 +1041,9 @@ current() {
   if [ "$held" -gt "$epoch" ]; then say "state stale $held"; return 1; fi
   case $founded in *[!0-9]*) founded= ;; esac
   known="$held $beginning"
-  if [ "$held" -lt "$least" ]; then beginning=$next founded=$(now_ms)
-  elif [ "$held" -eq 0 ]; then beginning=$((next - 1)) founded=$(now_ms)
+  if [ "$held" -lt "$least" ]; then beginning=$next; begin
+  elif [ "$held" -eq 0 ]; then beginning=$((next - 1)); begin
   fi
-  [ "$founded" != - ] || founded=
   if [ "$known" = "$epoch $beginning" ] || {
     say "$epoch $beginning${founded:+ $founded}" > "$runs/epoch.$$" &&
       mv "$runs/epoch.$$" "$runs/epoch"
