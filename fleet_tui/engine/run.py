@@ -7,8 +7,8 @@ import logging
 import os
 import random
 import signal
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -46,6 +46,7 @@ from fleet_tui.journal.errors import (
     JournalDamaged,
     JournalFailed,
     JournalHeldUp,
+    JournalInUse,
     StateGone,
 )
 from fleet_tui.journal.ledger.writer import JournalWriter
@@ -302,6 +303,18 @@ async def _stand_in(
             return stops.asked
 
 
+@contextmanager
+def _ours_since(lost: JournalFailed | None) -> Iterator[None]:
+    """Open a ledger that was ours until it was ``lost``, if it was: whoever has its lock then took
+    it over. Raises EpochLost for that, JournalInUse where we never had it."""
+    try:
+        yield
+    except JournalInUse as error:
+        if lost is None:
+            raise
+        raise EpochLost(f"another engine took over this ledger: {error.message}") from error
+
+
 async def run_engine(
     spec: FleetSpec,
     directory: Path,
@@ -329,9 +342,10 @@ async def run_engine(
             spec, directory, file=file, recovered_from=lost.message if lost else ""
         )
         try:
-            async with running:
-                stopped_by(running.stop)
-                return await running.run()
+            with _ours_since(lost):
+                async with running:
+                    stopped_by(running.stop)
+                    return await running.run()
         except EpochLost:
             raise
         except StateGone:
@@ -351,12 +365,13 @@ async def run_engine(
         mode = await asyncio.to_thread(mode_for, directory, unusable, WallClock().now_ms())
         log.error("engine mode %s: %s", mode.mode.label, mode.reason)
         standby = Standby(spec.name, directory, mode, WallClock())
-        ended = await _stand_in(
-            standby,
-            partial(stopped_by, standby.stop),
-            stops,
-            wait_s=wait_s,
-            tries=1 if lost is None else STAND_IN_TRIES,
-        )
+        with _ours_since(lost):
+            ended = await _stand_in(
+                standby,
+                partial(stopped_by, standby.stop),
+                stops,
+                wait_s=wait_s,
+                tries=1 if lost is None else STAND_IN_TRIES,
+            )
         if ended is not None:
             return ended

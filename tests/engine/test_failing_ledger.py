@@ -23,7 +23,8 @@ from fleet_tui.engine import run, standby
 from fleet_tui.engine.run import run_engine
 from fleet_tui.feed.client import EngineClient
 from fleet_tui.journal import directory as directories
-from fleet_tui.journal.errors import JournalFailed
+from fleet_tui.journal.directory import LOCK_NAME, EngineLock, holder_now
+from fleet_tui.journal.errors import EpochLost, JournalFailed
 from fleet_tui.journal.ledger.reader import JournalReader
 from fleet_tui.journal.ledger.segments import EventRow
 from fleet_tui.journal.ledger.transaction import CommitInDoubt, Transaction
@@ -187,3 +188,26 @@ async def test_a_disk_that_refuses_even_the_lock_for_a_moment_ends_no_engine(
     assert left == 0
     await ask(directory, StopEngine(reason="over"))
     await running
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+async def test_whoever_has_the_lock_after_a_failure_took_over(
+    short_dir: Path, broken: Broken, failures: int
+) -> None:
+    """Once into the new beginning, once into the standby after it."""
+    directory = short_dir / "state"
+    running = asyncio.create_task(run_engine(FLEET, directory))
+    assert isinstance(await ask(directory, NOTE), Accepted)
+    for _ in range(failures - 1):
+        broken.times = 1
+        await ask(directory, NOTE)
+        assert isinstance(await ask(directory, NOTE), Accepted)
+    (directory / LOCK_NAME).unlink()
+    other = EngineLock(directory, holder_now(4711, lambda: 1_790_000_000_000))
+    try:
+        broken.times = 1
+        await ask(directory, NOTE)
+        with pytest.raises(EpochLost, match=r"another engine took over.*pid 4711"):
+            await running
+    finally:
+        other.release()
