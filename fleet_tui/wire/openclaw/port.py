@@ -259,13 +259,14 @@ class OpenClawPort(RunsByAttempts):
         lanes = deep.lanes if deep else Lanes()
         host = deep.host if deep else HostVitals()
         no_rpc = self._why_no_rpc() if ready.ready else ""
+        drains = ready.draining or (bool(no_rpc) and self._drains)
         return VitalsReading(
             agent=self._agent.name,
             observed_at_ms=now_ms,
             latency_ms=latency_ms,
             ready=ready.ready and not no_rpc,
-            draining=ready.draining or (bool(no_rpc) and self._drains),
-            note=no_rpc or ready.note,
+            draining=drains,
+            note=readiness.DRAINS if drains else no_rpc or ready.note,
             version=deep.version or None if deep else None,
             boot_id=deep.boot_id or None if deep else None,
             active=lanes.active,

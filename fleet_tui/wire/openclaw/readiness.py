@@ -43,6 +43,8 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
 
 
 DRAINING = "gateway-draining"
+DRAINS = "draining"
+"""Said of a gateway that drains, whichever of its answers told it."""
 
 
 def parse_readyz(status: int, body: bytes) -> Readiness | GatewayFailure:
@@ -67,5 +69,5 @@ def parse_readyz(status: int, body: bytes) -> Readiness | GatewayFailure:
 def _note(failing: list[str]) -> str:
     """A word for the screen. Only words of ours: what a gateway invents is 'not ready'."""
     if DRAINING in failing:
-        return "draining"
+        return DRAINS
     return "starting" if any(reason.startswith("startup") for reason in failing) else "not ready"
