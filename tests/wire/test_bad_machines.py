@@ -109,9 +109,8 @@ async def test_a_disk_that_is_full_to_the_last_bytes_is_called_full(
     assert isinstance(late, Definite)
     assert isinstance(late.value, NotStarted)
     assert late.value.reason == "disk-full", "by an engine that never looked"
-    assert {path.name for path in small_disk.iterdir()} <= {
-        "filler", "epoch", ".claims", order().run_id, order(attempt=2).run_id,
-    }  # fmt: skip
+    left = {path.name for path in small_disk.iterdir() if not path.name.startswith("began.")}
+    assert left <= {"filler", "epoch", ".claims", order().run_id, order(attempt=2).run_id}
     filler.unlink()
     assert isinstance(await make_port("cat", epoch=3).probe(), VitalsReading)
 

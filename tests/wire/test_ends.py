@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from fleet_tui.core.ids import Epoch, RunId
-from fleet_tui.core.tasks.evidence import Definite, Died, Finished, Running, Started, Stopped
+from fleet_tui.core.tasks.evidence import (
+    Definite,
+    Died,
+    Finished,
+    Running,
+    Started,
+    Stopped,
+    Unknown,
+)
 from fleet_tui.wire.programs import runs
 from fleet_tui.wire.programs.local import LocalShell
 from fleet_tui.wire.programs.runs import Program, RunDirectory, Runs
@@ -100,6 +108,68 @@ async def test_a_perl_that_does_not_work_keeps_no_program_from_running(
     found = await ended(make_port, "sh", "-c", f"echo ran >> {book}; exit 255")
     assert found.failure == "exit-255"
     assert book.read_text() == "ran\n"
+
+
+SIGNALS_ITS_GROUP = """#!/bin/sh
+[ ! -e rc.new ] || for signal in HUP INT USR1 TERM; do kill -$signal 0; done
+exec {} "$@"
+"""
+"""A tool that is caught by what goes to its group, once the end of a run is written down."""
+
+
+@pytest.mark.usefixtures("sh")
+@pytest.mark.parametrize("tool", ["date", "wc", "sha256sum", "head"])
+async def test_a_signal_while_the_end_is_written_down_costs_no_word_of_it(
+    make_port: MakePort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tool: str
+) -> None:
+    real = shutil.which(tool)
+    tools = tmp_path / "signalled"
+    tools.mkdir()
+    (tools / tool).write_text(SIGNALS_ITS_GROUP.format(real))
+    (tools / tool).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
+    found = await ended(make_port, "sh", "-c", "echo out; exit 7")
+    assert (found.failure, found.answer.text.raw, found.answer.lost) == ("exit-7", "out\n", False)
+    words = (run_directory(tmp_path) / "rc").read_text().split()
+    assert len(words) == 6
+    assert "-" not in words
+
+
+RECORDS = {
+    "143  4 SUM signal 720": ("signal-15", True),
+    "143 1790000000000 4 SUM signal": ("signal-15", False),
+    "7 1790000000000 4 SUM": ("exit-7", False),
+    "7 now 4 SUM exit soon": ("exit-7", False),
+    "7 - 4 SUM exit -5-": ("exit-7", False),
+    "7 - 04 SUM exit 007": ("exit-7", True),
+    "7 - 4 sum exit 12": ("exit-7", True),
+    "7": ("exit-7", True),
+}
+
+
+@pytest.mark.usefixtures("sh")
+@pytest.mark.parametrize("record", RECORDS)
+async def test_a_record_with_words_missing_or_not_as_they_must_be_still_tells_the_end(
+    make_port: MakePort, tmp_path: Path, record: str
+) -> None:
+    await ended(make_port, "sh", "-c", "echo out; exit 7")
+    sum_of = hashlib.sha256(b"out\n").hexdigest()
+    (run_directory(tmp_path) / "rc").write_text(record.replace("SUM", sum_of) + "\n")
+    found = await make_port("sh").inspect(order())
+    assert isinstance(found, Definite), found
+    assert isinstance(found.value, Finished)
+    assert (found.value.failure, found.value.answer.lost) == RECORDS[record]
+
+
+@pytest.mark.parametrize("record", ["", "x", "256 - - -", "0x7 - - -", "-1 - - -"])
+async def test_a_record_without_a_status_proves_no_end(
+    make_port: MakePort, tmp_path: Path, record: str
+) -> None:
+    await ended(make_port, "sh", "-c", "exit 7")
+    (run_directory(tmp_path) / "rc").write_text(record + "\n")
+    found = await make_port("sh").inspect(order())
+    assert isinstance(found, Unknown)
+    assert "cannot be read" in found.detail.raw
 
 
 TIDY = {

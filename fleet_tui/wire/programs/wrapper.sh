@@ -375,15 +375,21 @@ output() {
   fi
 }
 
-# ended: how the run ended, from what was written down then.
+# is_count WORD: whether it is a number as answers have them.
+is_count() { case $1 in ''|*[!0-9]*|0?*|????????????????*) return 1 ;; esac; }
+
+# ended: how the run ended, from what was written down then. What is not as it must be is not known;
+# where a word is missing, nobody knows which the others are.
 ended() {
   read -r rc at size sum how took _ < "$run/rc"
-  case $rc in ''|*[!0-9]*) say "state failed no-result"; return ;; esac
+  if ! is_count "$rc" || [ "$rc" -gt 255 ]; then say "state failed no-result"; return; fi
+  case ${how:=unsure} in exit|signal|unsure) ;; *) how=unsure at= took=- size=- ;; esac
+  is_count "$at" || at=
   read_owner
-  how=${how:-unsure}
-  took=${took:-$(span "$since" "${at:-}")}
-  case $size in ''|*[!0-9]*) size=- ;; esac
-  [ -n "$sum" ] && [ "$size" != - ] || size=- sum=-
+  took=${took:-$(span "$since" "$at")}
+  is_count "$took" || took=-
+  case $sum in *[!0-9a-f]*) sum= ;; esac
+  if ! is_count "$size" || [ ${#sum} != 64 ]; then size=- sum=-; fi
   if [ -f "$run/stop" ] && [ "$rc" != 0 ]; then word=stopped; else word=done; fi
   say "state $word $rc $took $size $sum"
   say "ended $how"
@@ -526,6 +532,9 @@ child() {
   trap : HUP INT QUIT USR1 USR2 PIPE ALRM TERM
   from=$(up_ms)
   run_job || exit 1
+  # Not only caught any more: what is signalled now, by whoever cancels the run, goes also to the
+  # tools that write down its end.
+  trap '' HUP INT QUIT USR1 USR2 PIPE ALRM TERM
   took=$(span "$from" "$(up_ms)")
   come_back || exit 1
   keep_output
