@@ -41,6 +41,10 @@ def test_what_is_no_secret_stays_as_it_is(text: str) -> None:
         (f'{{"password": "{CANARY}", "n": 1}}', '{"password": "[redacted:secret]", "n": 1}'),
         (f"password: '{CANARY} and' b", "password: '[redacted:secret]' b"),
         (f'{{\\"token\\":\\"{CANARY}\\"}}', '{\\"token\\":\\"[redacted:secret]\\"}'),
+        (
+            rf"{{\\\"token\\\":\\\"{CANARY}\\\",\\\"n\\\":1}}",
+            r"{\\\"token\\\":\\\"[redacted:secret]\\\",\\\"n\\\":1}",
+        ),
         (f"{{\\'token\\':\\'{CANARY}\\'}}", "{\\'token\\':\\'[redacted:secret]\\'}"),
         (f'password = """\n{CANARY}\n""" b', 'password = """[redacted:secret]""" b'),
         (f"password = '''\n{CANARY}\n''' b", "password = '''[redacted:secret]''' b"),

@@ -13,7 +13,7 @@ warnings of fleet files and of ``submit`` read the same table.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 from fleet_tui.core.text.secret_names import (
@@ -77,19 +77,31 @@ class Shape(NamedTuple):
     kind: str
     hints: tuple[str, ...]
     """In lower case; a text without any of them has none of these."""
-    pattern: re.Pattern[str]
+    source: str
+    """A regular expression."""
     is_token: bool = True
     """Whether the secret itself has a form that nothing else has."""
     is_one: Callable[[str], bool] | None = None
     """What is found is a secret only if this says so of its value."""
 
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """Compiled when a text first has one of the hints: all of them take longer than most
+        commands."""
+        return _compiled(self.source)
+
+
+@cache
+def _compiled(source: str) -> re.Pattern[str]:
+    return re.compile(source)
+
 
 def _token(kind: str, pattern: str, *hints: str) -> Shape:
-    return Shape(kind, hints, re.compile(rf"(?<![A-Za-z0-9])(?:{pattern})"))
+    return Shape(kind, hints, rf"(?<![A-Za-z0-9])(?:{pattern})")
 
 
 def _named(kind: str, pattern: str, *hints: str) -> Shape:
-    return Shape(kind, hints, re.compile(pattern), is_token=False)
+    return Shape(kind, hints, pattern, is_token=False)
 
 
 _ASK_BY_OPTION = (
@@ -118,20 +130,19 @@ SHAPES: tuple[Shape, ...] = (
     Shape(
         "private-key",
         ("private key", "putty-user-key-file", "b3blbnnzac1rzxk"),
-        re.compile(
-            r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+        (
+            r"(?s)-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
             r".*?(?:-----END [^-]{0,60}-----|\Z)"
             r"|PuTTY-User-Key-File-\d:.*?(?:Private-MAC: ?[0-9a-f]{8,}|\Z)"
             r"|b3BlbnNzaC1rZXktdjE[A-Za-z0-9+/=]*"
             # The end of one whose beginning was cut off.
-            r"|\A[A-Za-z0-9+/=\s]{16,16384}-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----",
-            re.S,
+            r"|\A[A-Za-z0-9+/=\s]{16,16384}-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
         ),
     ),
     Shape(
         "jwt",
         ("eyj",),
-        re.compile(
+        (
             rf"(?<!{_BASE64URL})(?={_BASE64URL}++\.{_BASE64URL}{{4,}}\.)({_BASE64URL}*?)"
             rf"\beyJ{_BASE64URL}{{8,}}\.{_BASE64URL}{{4,}}\.{_BASE64URL}*"
         ),

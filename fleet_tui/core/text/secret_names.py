@@ -9,6 +9,7 @@ handled, or count something.
 """
 
 import re
+from functools import cache
 
 _KEYS = (
     "access|account|api|app|auth|client|deploy|encryption|license|master|private|secret|service"
@@ -109,9 +110,12 @@ ABOUT = _ABOUT
 MAX_NAME_CHARS = 200
 """A longer name is judged by its beginning."""
 
-_NAME = re.compile(rf"(?i).*{NAMED}\Z", re.S)
+
+@cache
+def _name() -> re.Pattern[str]:
+    return re.compile(rf"(?is).*{NAMED}\Z")
 
 
 def names_secret(name: str) -> bool:
     """Whether a variable's or a field's name says that its value is a secret."""
-    return _NAME.match(name[:MAX_NAME_CHARS]) is not None
+    return _name().match(name[:MAX_NAME_CHARS]) is not None
