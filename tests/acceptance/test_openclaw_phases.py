@@ -34,7 +34,7 @@ pytestmark = [
 EVERY = "200ms"
 """Between two looks: a draining gateway must be seen before its last run has ended."""
 
-SOON_S = 60.0
+SOON_S = 180.0
 BOOTED_S = 180.0
 PINNED = "pinned"
 FREE = "free"

@@ -72,7 +72,7 @@ async def test_what_an_agent_says_is_in_no_file_screen_or_argument(
     rig.submit("say it", "--pool", "fine")
     rig.submit("fail with it", "--pool", "broken")
     over = [TaskPhase.SUCCEEDED, TaskPhase.FAILED]
-    await rig.until(lambda: [t.phase for t in rig.tasks()] == over, 30, "both tasks end")
+    await rig.until(lambda: [t.phase for t in rig.tasks()] == over, 60, "both tasks end")
     answer = rig.tasks()[0].attempt
     assert answer is not None
     assert "answer begins" in answer.answer.text.raw

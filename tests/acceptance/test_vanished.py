@@ -100,7 +100,7 @@ async def test_what_vanishes_under_load_is_made_again(
     working = asyncio.create_task(load(rig, LOAD, LOAD))
     vanish(rig, what)
     tasks += await working
-    await rig.until(rig.answers, 10, "it answers at its socket")
+    await rig.until(rig.answers, 60, "it answers at its socket")
     tasks += await load(rig, 2 * LOAD, 2)
     await all_done_once(rig, tasks, short_dir)
     assert rig.process.poll() is None
@@ -109,7 +109,7 @@ async def test_what_vanishes_under_load_is_made_again(
     assert holder.pid == pid
     if what != "write-ahead log":
         await rig.until(
-            lambda: Trouble.FILES_REPLACED in rig.state().engine.troubles, 10, "it is told"
+            lambda: Trouble.FILES_REPLACED in rig.state().engine.troubles, 60, "it is told"
         )
         assert "engine" in rig.cli("status", str(rig.file)).stdout.decode()
     done = rig.cli("stop", str(rig.file))
@@ -172,7 +172,7 @@ async def test_no_second_engine_comes_in_while_a_lock_file_is_gone(
     rig.process, ended = (second, rig.process) if first_ended else (rig.process, second)
     assert ended.returncode != 0
     assert "another engine" in rig.output.read_text()
-    await rig.until(rig.answers, 10, "the one that stays answers")
+    await rig.until(rig.answers, 60, "the one that stays answers")
     tasks += await load(rig, LOAD, 2)
     await all_done_once(rig, tasks, short_dir)
 

@@ -35,7 +35,7 @@ async def test_a_zombie_commits_and_starts_nothing_and_leaves(
     zombie = rig.process
     assert zombie is not None
     zombie.send_signal(signal.SIGSTOP)
-    await rig.until(lambda: frozen(zombie.pid), 10, "it sleeps")
+    await rig.until(lambda: frozen(zombie.pid), 60, "it sleeps")
     (rig.directory / "engine.lock").unlink()
     socket_path(rig.directory).unlink()
     rig.process = None
@@ -46,13 +46,13 @@ async def test_a_zombie_commits_and_starts_nothing_and_leaves(
         if busy:
             rig.submit("while it wakes up")
         zombie.send_signal(signal.SIGCONT)
-        await rig.until(lambda: zombie.poll() is not None, 10, "the zombie leaves")
+        await rig.until(lambda: zombie.poll() is not None, 60, "the zombie leaves")
         assert zombie.returncode == 1
         assert "another engine took over" in rig.output.read_text()
         # Before it knew, it may have made its own socket anew, in the place of the living one.
-        await rig.until(rig.answers, 10, "the living engine has its door again")
+        await rig.until(rig.answers, 60, "the living engine has its door again")
         await works(rig, "after")
-        await rig.until(lambda: not rig.state().open_tasks, 30, "all ends")
+        await rig.until(lambda: not rig.state().open_tasks, 60, "all ends")
         later = [r for r in rig.events() if r.seq >= epoch_began(rig)]
         assert {r.epoch for r in later} == {2}
         placed = sum(isinstance(r.event, TaskPlaced) for r in rig.events())
@@ -79,7 +79,7 @@ async def test_an_engine_whose_lock_file_was_removed_takes_it_again(
     await works(rig, "before")
     lock = rig.directory / "engine.lock"
     lock.unlink()
-    await rig.until(lock.exists, 10, "it is locked again")
+    await rig.until(lock.exists, 60, "it is locked again")
     second = rig.cli("engine", str(rig.file))
     assert second.returncode == 6
     assert rig.process is not None
