@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from fleet_tui.base.stopwatch import boot_time_s
+
 SLEW = 0.05
 """How much faster or slower than real a :class:`SteadyClock` may go to catch up with the wall."""
 
@@ -22,11 +24,6 @@ class WallClock:
     def now_ms(self) -> int:
         """Milliseconds since the Unix epoch, UTC."""
         return time.time_ns() // 1_000_000
-
-
-def boot_time_s() -> float:
-    """Seconds on a clock that nobody sets. It counts a suspended machine's time where it can."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class SteadyClock:

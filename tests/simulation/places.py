@@ -16,6 +16,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, ClassVar, assert_never
 
+from fleet_tui.base.stopwatch import boot_time_s
 from fleet_tui.core.fleet import CommandAgent
 from fleet_tui.core.ids import AgentName, Epoch, HostName
 from fleet_tui.sim.virtual.host import Habit, Lack, SimHost
@@ -61,7 +62,11 @@ class Place(ABC):
 
     def directory(self, epoch: int) -> RunDirectory:
         """What the engine of that epoch knows of the run directory."""
-        return self._directories.setdefault(epoch, RunDirectory(Epoch(epoch)))
+        return self._directories.setdefault(epoch, RunDirectory(Epoch(epoch), self.elapsed_s))
+
+    def elapsed_s(self) -> float:
+        """The stopwatch of engines."""
+        return boot_time_s()
 
     @abstractmethod
     def run(self, test: Test) -> None:
@@ -136,6 +141,10 @@ class SimulatedPlace(Place):
     def now_ms(self) -> int:
         """Of the loop: no time passes outside it."""
         return round(self._loop.time() * 1_000)
+
+    def elapsed_s(self) -> float:
+        """As well."""
+        return self._loop.time()
 
     def behave(self, how: str) -> None:
         self._how = how

@@ -49,7 +49,7 @@ from fleet_tui.wire.programs.runs import (
     standing,
 )
 from fleet_tui.wire.shell import Completed
-from tests.support.programs import executions, finished, order, settled, until
+from tests.support.programs import executions, finished, order, settled, until, wall_ms
 from tests.support.wrapped import (
     AWKWARD,
     FENCED,
@@ -499,3 +499,23 @@ def test_the_command_line_is_constant_and_plain() -> None:
     assert len(COMMAND) < 200
     assert SCRIPT.endswith(b"\n#end\n")
     assert SCRIPT.count(b"#end\n") == 1
+
+
+@given(st.integers(0, 10**7), st.integers(-(10**10), 10**10))
+def test_no_clock_that_is_set_makes_a_run_of_this_engine_older_or_younger(
+    passed_s: int, set_ms: int
+) -> None:
+    elapsed_s = 5.0
+    directory = RunDirectory(Epoch(1), lambda: elapsed_s)
+    began_ms = wall_ms()
+    directory.plan(order().run_id)
+    elapsed_s += passed_s
+    age_ms = directory.age_ms(order(), began_ms + set_ms)
+    assert 0.999 * passed_s * 1_000 <= age_ms <= passed_s * 1_000
+
+
+def test_a_run_of_an_engine_before_is_as_old_as_the_ledger_says() -> None:
+    directory = RunDirectory(Epoch(2), lambda: 5.0)
+    assert directory.age_ms(order(planned_at_ms=10_000), 70_000) == 60_000 - 60
+    assert directory.age_ms(order(planned_at_ms=10_000), 9_000) == 0
+    assert directory.age_ms(order(), 70_000) == 0

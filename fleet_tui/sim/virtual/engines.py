@@ -15,7 +15,7 @@ from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.step import LookTaken, WordHeard
 from fleet_tui.core.tasks.attempts import Word
-from fleet_tui.engine.clock import SteadyClock
+from fleet_tui.engine.clock import Clock, SteadyClock
 from fleet_tui.engine.effects import FleetEffects
 from fleet_tui.engine.engine import Engine
 from fleet_tui.sim.virtual.gateways import SimGateway, SimGatewayPort
@@ -116,14 +116,15 @@ class EngineProcess:
         clock = SteadyClock(world, world.loop.time, not_before_ms=state.at_ms)
         pool = SimPool(world.net, ledger.epoch)
 
-        directories = {host: RunDirectory(ledger.epoch) for host in world.hosts}
+        elapsed_s = world.loop.time
+        directories = {host: RunDirectory(ledger.epoch, elapsed_s) for host in world.hosts}
 
         def port_of(fleet: FleetSpec, agent: AgentSpec) -> AgentPort:
             assert agent.host is not None
             gateway = world.gateways.get(agent.name)
             if gateway is not None:
-                return self._gateway_port(agent, gateway, pool, ledger)
-            return self._port(agent, agent.host, pool, directories[agent.host])
+                return self._gateway_port(agent, gateway, pool, ledger, clock)
+            return self._port(agent, agent.host, pool, directories[agent.host], clock)
 
         async def seen(look: Look) -> None:
             await engine.inbox.put(LookTaken(look))
@@ -144,7 +145,12 @@ class EngineProcess:
             self._hang_up()
 
     def _port(
-        self, agent: AgentSpec, host: HostName, pool: SimPool, directory: RunDirectory
+        self,
+        agent: AgentSpec,
+        host: HostName,
+        pool: SimPool,
+        directory: RunDirectory,
+        clock: Clock,
     ) -> AgentPort:
         assert isinstance(agent.kind, CommandAgent)
         return CommandPort(
@@ -154,11 +160,16 @@ class EngineProcess:
             pool,
             directory=directory,
             probe_timeout_ms=agent.probe.timeout_ms,
-            now_ms=self._world.now_ms,
+            now_ms=clock.now_ms,
         )
 
     def _gateway_port(
-        self, agent: AgentSpec, gateway: SimGateway, pool: SimPool, ledger: SimLedger
+        self,
+        agent: AgentSpec,
+        gateway: SimGateway,
+        pool: SimPool,
+        ledger: SimLedger,
+        clock: Clock,
     ) -> AgentPort:
         world = self._world
         return SimGatewayPort(
@@ -168,7 +179,7 @@ class EngineProcess:
             epoch=ledger.epoch,
             is_owner=ledger.is_owner,
             effect=world.asked,
-            now_ms=world.now_ms,
+            now_ms=clock.now_ms,
         )
 
     def _hang_up(self) -> None:

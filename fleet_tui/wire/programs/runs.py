@@ -44,9 +44,11 @@ import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
+from typing import NamedTuple
 
 import msgspec
 
+from fleet_tui.base.stopwatch import boot_time_s
 from fleet_tui.core.ids import Epoch
 from fleet_tui.core.tasks.evidence import (
     Definite,
@@ -163,6 +165,16 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     env: Mapping[str, str] = {}
 
 
+class _Plan(NamedTuple):
+    """What an engine knew when it started a run: that directory did not lose it."""
+
+    beginning: int
+    at_s: float
+    """When it did, by its stopwatch."""
+    founded: int
+    """When that directory had been founded."""
+
+
 class RunDirectory:
     """What one engine knows of a run directory.
 
@@ -174,8 +186,10 @@ class RunDirectory:
     each further one is one more.
     """
 
-    def __init__(self, epoch: Epoch) -> None:
+    def __init__(self, epoch: Epoch, elapsed_s: Callable[[], float] = boot_time_s) -> None:
+        """``elapsed_s`` tells how much time went by, whatever happens to the machine's clock."""
         self.epoch = epoch
+        self._elapsed_s = elapsed_s
         self.newest = 0
         """The newest epoch that the directory is known to have written down; 0 before it said
         so."""
@@ -186,28 +200,37 @@ class RunDirectory:
         tombstone would prove nothing."""
         self.founded = 0
         """When it was, by its host's clock; 0 before it said so."""
-        self._planned: dict[str, tuple[int, int, int]] = {}
-        """The beginning that this engine had met when it started a run, when it did, epoch ms, and
-        when that directory had been founded: it did not lose the run."""
+        self._planned: dict[str, _Plan] = {}
+        """Runs that this engine started."""
 
-    def plan(self, run_id: str, now_ms: int) -> None:
+    def plan(self, run_id: str) -> None:
         """A run is about to be started there."""
-        self._planned[run_id] = (self.beginning, now_ms, self.founded)
+        self._planned[run_id] = _Plan(self.beginning, self._elapsed_s(), self.founded)
 
     def planned(self, order: RunOrder) -> int:
         """For which beginning a run was planned."""
         at_least = (order.epoch or self.epoch) * BEGINNINGS
-        return self._planned.get(order.run_id, (at_least, 0, 0))[0]
+        plan = self._planned.get(order.run_id)
+        return at_least if plan is None else plan.beginning
 
     def founding(self, order: RunOrder) -> int:
         """When the directory for which a run was planned had been founded; 0 where that is not
         known."""
-        return self._planned.get(order.run_id, (0, 0, 0))[2]
+        plan = self._planned.get(order.run_id)
+        return 0 if plan is None else plan.founded
 
-    def planned_at_ms(self, order: RunOrder) -> int | None:
-        """When it was; None where that is not known."""
-        known = self._planned.get(order.run_id)
-        return known[1] if known is not None else order.planned_at_ms
+    def age_ms(self, order: RunOrder, now_ms: int) -> int:
+        """How long ago a run was planned, at least: a little less, for two clocks do not run at
+        quite the same speed. 0 where that is not known. ``now_ms`` is by the clock that another
+        engine planned by."""
+        plan = self._planned.get(order.run_id)
+        if plan is not None:
+            age_ms = int((self._elapsed_s() - plan.at_s) * 1_000)
+        elif order.planned_at_ms is not None:
+            age_ms = max(0, now_ms - order.planned_at_ms)
+        else:
+            return 0
+        return age_ms - age_ms // 1_000
 
     def forget(self, run_id: str) -> None:
         """A run's end is known."""
@@ -258,7 +281,7 @@ class Runs:
             return Definite(refused)
         if not wanted():
             return Definite(CANCELLED_FIRST)
-        self._directory.plan(order.run_id, self._now_ms())
+        self._directory.plan(order.run_id)
         job = self._job(order)
         body = job + payload
         facts = (len(body), len(job), hashlib.sha256(body).hexdigest(), LEAST_FREE_KB)
@@ -399,7 +422,7 @@ class Runs:
         known = self._directory
         run_id, tomb, planned, age_ms, founding = "-", "fenced", known.beginning, 0, 0
         if order is not None:
-            age_ms = self._age_ms(order)
+            age_ms = known.age_ms(order, self._now_ms())
             run_id = order.run_id
             tomb = "lost" if run_id in known.seen else "fenced"
             planned, founding = known.planned(order), known.founding(order)
@@ -407,15 +430,6 @@ class Runs:
         values = (verb, self._program.run_dir, run_id, known.epoch, tomb, trust, *extra)
         lines = "".join(f"{one_line(str(value))}\n" for value in values)
         return SCRIPT + lines.encode("utf-8", "surrogateescape")
-
-    def _age_ms(self, order: RunOrder) -> int:
-        """How long ago a run was planned, at least: a little less, for two clocks do not run at
-        quite the same speed."""
-        at_ms = self._directory.planned_at_ms(order)
-        if at_ms is None:
-            return 0
-        age_ms = max(0, self._now_ms() - at_ms)
-        return age_ms - age_ms // 1_000
 
     def _job(self, order: RunOrder) -> bytes:
         """The shell lines that become the program. Values are quoted, the program is exec'ed."""
