@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from functools import wraps
+from typing import Any, NamedTuple
 
 import click
 
@@ -12,12 +13,21 @@ from fleet_tui.cli.common import (
     Fleet,
     ask_engine,
     emit_json,
+    find_fleet,
+    fleet_option,
+    json_option,
     ledger_of,
     operator,
     say,
 )
 from fleet_tui.cli.confirming import confirm, confirm_count
-from fleet_tui.cli.selecting import Selector, nothing_matched, select
+from fleet_tui.cli.selecting import (
+    Selector,
+    fingerprint_option,
+    nothing_matched,
+    select,
+    select_options,
+)
 from fleet_tui.core.ids import TaskId
 from fleet_tui.core.ledger.commands import MAX_NAMED_TASKS, Accepted, Command, Refused
 from fleet_tui.core.ledger.decide import decide
@@ -51,10 +61,14 @@ class Consent(NamedTuple):
     dry_run: bool
 
 
+DeedFor = Callable[[Sequence[Task]], Deed]
+"""What is done, where that depends on the tasks: how long it takes, say."""
+
+
 def act(
     fleet: Fleet,
     selector: Selector,
-    deed: Callable[[Sequence[Task]], Deed],
+    deed: DeedFor,
     consent: Consent,
     as_json: bool,
 ) -> int:
@@ -158,6 +172,51 @@ def _send(fleet: Fleet, able: Sequence[Task], doing: Deed) -> tuple[int, Refused
     return changed, refused
 
 
-def reason_option(command: Callable[..., object]) -> Callable[..., object]:
+Option = Callable[[Callable[..., Any]], Callable[..., Any]]
+"""A click decorator that adds an option or an argument."""
+
+
+def reason_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--reason``."""
     return click.option("--reason", default="", help="Why, for the record.")(command)
+
+
+def acts_on_tasks(
+    *own: Option, of_dead_letters: bool = False
+) -> Callable[[Callable[..., Deed | DeedFor]], Callable[..., int]]:
+    """Make a command for many tasks of a function that says what is done to them.
+
+    The function gets the values of the command's ``own`` options. All that every such command has
+    is added: which tasks are meant (``of_dead_letters``: also by how they failed), the operator's
+    consent, ``--fleet`` and ``--json``.
+    """
+
+    def command_of(deed: Callable[..., Deed | DeedFor]) -> Callable[..., int]:
+        @wraps(deed)
+        def command(
+            names: tuple[str, ...],
+            filter_text: str | None,
+            everything: bool,
+            yes: bool,
+            confirm: int | None,
+            dry_run: bool,
+            fleet_text: str | None,
+            as_json: bool,
+            fingerprint: str | None = None,
+            **values: Any,
+        ) -> int:
+            said = deed(**values)
+            selector = Selector(names, filter_text, everything, fingerprint)
+            consent = Consent(yes, confirm, dry_run)
+            deed_for = (lambda _: said) if isinstance(said, Deed) else said
+            return act(find_fleet(fleet_text), selector, deed_for, consent, as_json)
+
+        options = [select_options, *own, fleet_option, json_option]
+        if of_dead_letters:
+            options.insert(1, fingerprint_option)
+        made: Callable[..., int] = command
+        for option in reversed(options):
+            made = option(made)
+        return made
+
+    return command_of

@@ -5,18 +5,17 @@ from collections.abc import Sequence
 import click
 
 from fleet_tui.base.errors import FleetError
-from fleet_tui.cli.acting import Consent, Deed, act, reason_option
+from fleet_tui.cli.acting import Deed, DeedFor, acts_on_tasks, reason_option
 from fleet_tui.cli.common import (
     emit_json,
     emit_table,
-    find_fleet,
     fleet_option,
     json_option,
     ledger_of,
     say,
 )
 from fleet_tui.cli.recordings import look_at
-from fleet_tui.cli.selecting import DEAD_HINT, Selector, fingerprint_option, select_options
+from fleet_tui.cli.selecting import DEAD_HINT
 from fleet_tui.core.ledger.commands import Drop, Requeue
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks.dead_letters import MAX_PER_MINUTE, DeadLetters, group
@@ -121,30 +120,17 @@ def _print_one(letters: DeadLetters, state: FleetState, now_ms: int, limit: int)
 
 
 @click.command()
-@select_options
-@fingerprint_option
-@click.option(
-    "--per-minute",
-    type=click.IntRange(1, MAX_PER_MINUTE),
-    metavar="N",
-    help="Spread them out: so many a minute.",
+@acts_on_tasks(
+    click.option(
+        "--per-minute",
+        type=click.IntRange(1, MAX_PER_MINUTE),
+        metavar="N",
+        help="Spread them out: so many a minute.",
+    ),
+    reason_option,
+    of_dead_letters=True,
 )
-@reason_option
-@fleet_option
-@json_option
-def requeue_command(
-    names: tuple[str, ...],
-    filter_text: str | None,
-    everything: bool,
-    yes: bool,
-    confirm: int | None,
-    dry_run: bool,
-    fingerprint: str | None,
-    per_minute: int | None,
-    reason: str,
-    fleet_text: str | None,
-    as_json: bool,
-) -> int:
+def requeue_command(per_minute: int | None, reason: str) -> DeedFor:
     """Run TASKS (t-42, 42 or ids) that failed, expired or were cancelled again.
 
     Says first how many they are, whose, and how long it takes. Exit 1 when nothing matched, 5 when
@@ -163,34 +149,17 @@ def requeue_command(
             whole=per_minute is not None,
         )
 
-    selector = Selector(names, filter_text, everything, fingerprint)
-    consent = Consent(yes, confirm, dry_run)
-    return act(find_fleet(fleet_text), selector, deed, consent, as_json)
+    return deed
 
 
 @click.command()
-@select_options
-@fingerprint_option
-@click.option("--reason", required=True, help="Why nothing more is needed; it is recorded.")
-@fleet_option
-@json_option
-def drop_command(
-    names: tuple[str, ...],
-    filter_text: str | None,
-    everything: bool,
-    yes: bool,
-    confirm: int | None,
-    dry_run: bool,
-    fingerprint: str | None,
-    reason: str,
-    fleet_text: str | None,
-    as_json: bool,
-) -> int:
+@acts_on_tasks(
+    click.option("--reason", required=True, help="Why nothing more is needed; it is recorded."),
+    of_dead_letters=True,
+)
+def drop_command(reason: str) -> Deed:
     """Decide that dead letters TASKS (t-42, 42 or ids) need nothing more. They stay in the journal.
 
     Exit 1 when nothing matched, 5 when some are no dead letters, 6 when none is or nobody said yes.
     """
-    deed = Deed("dropped", lambda ids: Drop(tasks=ids, reason=reason))
-    selector = Selector(names, filter_text, everything, fingerprint)
-    consent = Consent(yes, confirm, dry_run)
-    return act(find_fleet(fleet_text), selector, lambda _: deed, consent, as_json)
+    return Deed("dropped", lambda ids: Drop(tasks=ids, reason=reason))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import click
 
 from fleet_tui.base.errors import ExitCode, Refused, Unreachable, UsageError
-from fleet_tui.cli.acting import Consent, Deed, act, reason_option
+from fleet_tui.cli.acting import Deed, acts_on_tasks, reason_option
 from fleet_tui.cli.choosing import OneOf
 from fleet_tui.cli.common import (
     TASKS_HINT,
@@ -30,7 +30,7 @@ from fleet_tui.cli.common import (
 )
 from fleet_tui.cli.confirming import need_somebody
 from fleet_tui.cli.recordings import look_at
-from fleet_tui.cli.selecting import Selector, passing, select_options
+from fleet_tui.cli.selecting import passing
 from fleet_tui.cli.task_facts import evidence
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import task_label, task_number
@@ -267,113 +267,52 @@ def cancel_command(
 
 
 @click.command()
-@select_options
-@reason_option
-@fleet_option
-@json_option
-def hold_command(
-    names: tuple[str, ...],
-    filter_text: str | None,
-    everything: bool,
-    yes: bool,
-    confirm: int | None,
-    dry_run: bool,
-    reason: str,
-    fleet_text: str | None,
-    as_json: bool,
-) -> int:
+@acts_on_tasks(reason_option)
+def hold_command(reason: str) -> Deed:
     """Keep waiting TASKS (t-42, 42 or ids) waiting until they are released.
 
     Exit 1 when nothing matched, 5 when some could not be held, 6 when none could or nobody said
     yes. Deadlines of a held task go on.
     """
-    deed = Deed("held", lambda ids: Hold(tasks=ids, reason=reason), asks=False)
-    selector = Selector(names, filter_text, everything)
-    consent = Consent(yes, confirm, dry_run)
-    return act(find_fleet(fleet_text), selector, lambda _: deed, consent, as_json)
+    return Deed("held", lambda ids: Hold(tasks=ids, reason=reason), asks=False)
 
 
 @click.command()
-@select_options
-@fleet_option
-@json_option
-def release_command(
-    names: tuple[str, ...],
-    filter_text: str | None,
-    everything: bool,
-    yes: bool,
-    confirm: int | None,
-    dry_run: bool,
-    fleet_text: str | None,
-    as_json: bool,
-) -> int:
+@acts_on_tasks()
+def release_command() -> Deed:
     """Let held TASKS (t-42, 42 or ids) go where routing sends them.
 
     Exit 1 when nothing matched, 5 when some were not held, 6 when none was or nobody said yes.
     """
-    deed = Deed("released", lambda ids: Release(tasks=ids), asks=False)
-    selector = Selector(names, filter_text, everything)
-    consent = Consent(yes, confirm, dry_run)
-    return act(find_fleet(fleet_text), selector, lambda _: deed, consent, as_json)
+    return Deed("released", lambda ids: Release(tasks=ids), asks=False)
 
 
 @click.command()
-@select_options
-@reason_option
-@fleet_option
-@json_option
-def expedite_command(
-    names: tuple[str, ...],
-    filter_text: str | None,
-    everything: bool,
-    yes: bool,
-    confirm: int | None,
-    dry_run: bool,
-    reason: str,
-    fleet_text: str | None,
-    as_json: bool,
-) -> int:
+@acts_on_tasks(reason_option)
+def expedite_command(reason: str) -> Deed:
     """Place waiting TASKS (t-42, 42 or ids) before all others. Nothing that runs is stopped.
 
     Exit 1 when nothing matched, 5 when some could not be, 6 when none could or nobody said yes.
     """
-    deed = Deed("expedited", lambda ids: Expedite(tasks=ids, reason=reason), asks=False)
-    selector = Selector(names, filter_text, everything)
-    consent = Consent(yes, confirm, dry_run)
-    return act(find_fleet(fleet_text), selector, lambda _: deed, consent, as_json)
+    return Deed("expedited", lambda ids: Expedite(tasks=ids, reason=reason), asks=False)
 
 
 @click.command()
 @click.argument("priority", type=OneOf(p.name for p in Priority))
-@select_options
-@fleet_option
-@json_option
-def priority_command(
-    priority: str,
-    names: tuple[str, ...],
-    filter_text: str | None,
-    everything: bool,
-    yes: bool,
-    confirm: int | None,
-    dry_run: bool,
-    fleet_text: str | None,
-    as_json: bool,
-) -> int:
+@acts_on_tasks()
+def priority_command(priority: str) -> Deed:
     """Give waiting TASKS (t-42, 42 or ids) another PRIORITY; P0 is the most urgent.
 
     Exit 1 when nothing matched, 5 when some could not be changed, 6 when none could or nobody said
     yes.
     """
     wanted = Priority[priority]
-    deed = Deed(
+    return Deed(
         "reprioritized",
         lambda ids: SetPriority(tasks=ids, priority=wanted),
         how=f", {wanted.name} from now on",
         asks=False,
     )
-    selector = Selector(names, filter_text, everything)
-    consent = Consent(yes, confirm, dry_run)
-    return act(find_fleet(fleet_text), selector, lambda _: deed, consent, as_json)
 
 
 @click.command()

@@ -194,10 +194,17 @@ def noted(state: FleetState, memory: Memory, events: Sequence[Event], moment: Mo
 def overheard(memory: Memory, run: RunId, word: Word, now_ms: int) -> Memory:
     """The memory after a word that nothing can follow from yet, for nothing can be committed: what
     gave a sign of life meanwhile was not silent."""
-    if not isinstance(word, Definite) or not isinstance(word.value, Running):
+    beat = _beat(memory.beats.get(run), word, now_ms)
+    if beat is None:
         return memory
-    beat = heard(memory.beats.get(run), word.value, now_ms)
     return msgspec.structs.replace(memory, beats={**memory.beats, run: beat})
+
+
+def _beat(known: Beat | None, word: Word, now_ms: int) -> Beat | None:
+    """What a word leaves of a run's signs of life; None where it is none."""
+    if not isinstance(word, Definite) or not isinstance(word.value, Running):
+        return None
+    return heard(known, word.value, now_ms)
 
 
 def settled(before: FleetState, taken: Step, recorded: Sequence[Recorded]) -> FleetState:
@@ -263,9 +270,8 @@ class _Draft:
             case LookTaken(look=look):
                 self._look(look)
             case WordHeard(run=run, word=word):
-                if isinstance(word, Definite) and isinstance(word.value, Running):
-                    known = self._beats.now.get(run)
-                    self._beats.put(run, heard(known, word.value, self._now_ms))
+                if (beat := _beat(self._beats.now.get(run), word, self._now_ms)) is not None:
+                    self._beats.put(run, beat)
                 self.add(learn(self.state, run, word, self._now_ms))
             case Asked(by=by, command=command):
                 verdict = decide(self.state, by, command, self._now_ms)
