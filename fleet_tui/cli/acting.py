@@ -29,10 +29,12 @@ from fleet_tui.cli.selecting import (
     select_options,
 )
 from fleet_tui.core.ids import TaskId
-from fleet_tui.core.ledger.commands import MAX_NAMED_TASKS, Accepted, Command, Refused
+from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import ended_long_ago
+from fleet_tui.core.ledger.replies import Accepted, Refused
 from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.tasks.commands import MAX_NAMED_TASKS
 from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text import words
 

@@ -18,10 +18,10 @@ from fleet_tui.cli.common import (
     watch_option,
 )
 from fleet_tui.cli.recordings import look_at
+from fleet_tui.core.agents.commands import Cordon, Uncordon
 from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.words import listed, word_of
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.ledger.commands import Cordon, Uncordon
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line

@@ -20,7 +20,8 @@ from fleet_tui.base.errors import Refused as RefusedError
 from fleet_tui.base.errors import Unreachable, UsageError
 from fleet_tui.base.paths import fleet_dir, socket_path
 from fleet_tui.base.redact import redact
-from fleet_tui.core.ledger.commands import Accepted, Command, Refused, Reply
+from fleet_tui.core.ledger.commands import Command
+from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text import words

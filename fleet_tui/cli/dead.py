@@ -16,8 +16,8 @@ from fleet_tui.cli.common import (
 )
 from fleet_tui.cli.recordings import look_at
 from fleet_tui.cli.selecting import DEAD_HINT
-from fleet_tui.core.ledger.commands import Drop, Requeue
 from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.tasks.commands import Drop, Requeue
 from fleet_tui.core.tasks.dead_letters import MAX_PER_MINUTE, DeadLetters, group
 from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text import words

@@ -22,7 +22,7 @@ from fleet_tui.cli.choosing import OneOf
 from fleet_tui.cli.common import Fleet, accepted, ask_engine, emit_json, operator, say
 from fleet_tui.cli.files import recording_target
 from fleet_tui.cli.screen import Screen, need_terminal, prepare, screen_options, show
-from fleet_tui.core.ledger.commands import StopEngine
+from fleet_tui.core.engine.commands import StopEngine
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.core.text.quantities import span_ms

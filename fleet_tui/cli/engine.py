@@ -20,7 +20,7 @@ from fleet_tui.cli.common import (
     run,
     say,
 )
-from fleet_tui.core.ledger.commands import Freeze, StopEngine, Thaw
+from fleet_tui.core.engine.commands import Freeze, StopEngine, Thaw
 
 LOG_FILE = "engine.log"
 LOG_BYTES = 5 * 1024 * 1024

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from fleet_tui.core.ledger.commands import Accepted, Refused, Submit
+from fleet_tui.core.ledger.replies import Accepted, Refused
+from fleet_tui.core.tasks.commands import Submit
 
 if TYPE_CHECKING:
     from fleet_tui.feed.client import EngineClient

@@ -27,7 +27,7 @@ from fleet_tui.cli.task_file import (
     rereadable,
 )
 from fleet_tui.cli.written_task import WrittenTask
-from fleet_tui.core.ledger.commands import Refused
+from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks.submission import no_room
 from fleet_tui.core.text import words

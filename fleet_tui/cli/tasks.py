@@ -34,8 +34,12 @@ from fleet_tui.cli.selecting import passing
 from fleet_tui.cli.task_facts import evidence
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import task_label, task_number
-from fleet_tui.core.ledger.commands import (
-    Accepted,
+from fleet_tui.core.ledger.decided import ended_long_ago
+from fleet_tui.core.ledger.replies import Accepted
+from fleet_tui.core.ledger.replies import Refused as RefusedReply
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.reason_words import pending_words
+from fleet_tui.core.tasks.commands import (
     Cancel,
     Expedite,
     Hold,
@@ -44,10 +48,6 @@ from fleet_tui.core.ledger.commands import (
     SetPriority,
     Verdict,
 )
-from fleet_tui.core.ledger.commands import Refused as RefusedReply
-from fleet_tui.core.ledger.decided import ended_long_ago
-from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.reason_words import pending_words
 from fleet_tui.core.tasks.model import Task, TaskPhase
 from fleet_tui.core.tasks.open_run import notes
 from fleet_tui.core.tasks.verdicts import may_be_judged

@@ -18,7 +18,8 @@ from fleet_tui.console.shell.places import Place
 from fleet_tui.console.shell.playback import Playback
 from fleet_tui.console.shell.timeline import ReviewFeed, SessionSource
 from fleet_tui.console.text.glyphs import Glyphs
-from fleet_tui.core.ledger.commands import Command, Reply
+from fleet_tui.core.ledger.commands import Command
+from fleet_tui.core.ledger.replies import Reply
 from fleet_tui.core.status import FleetStatus
 from fleet_tui.feed.feed import Feed, Timeline, View
 

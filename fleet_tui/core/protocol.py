@@ -9,7 +9,8 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from fleet_tui.core.ids import Epoch, Seq
-from fleet_tui.core.ledger.commands import Command, Reply
+from fleet_tui.core.ledger.commands import Command
+from fleet_tui.core.ledger.replies import Reply
 from fleet_tui.core.modes import NORMAL, ModeNow
 
 Number = Annotated[int, msgspec.Meta(ge=0, le=2**53)]

@@ -16,13 +16,16 @@ from typing import Protocol, assert_never
 from msgspec.structs import replace
 
 from fleet_tui.base.errors import FleetError
+from fleet_tui.core.agents.commands import ProbeNow
+from fleet_tui.core.engine.commands import StopEngine
 from fleet_tui.core.engine.events import EngineModeChanged, EngineUnitFailed
 from fleet_tui.core.ids import AgentName, Epoch
-from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decide import decide, public
 from fleet_tui.core.ledger.decided import Decided
 from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.refusals import RefusalCode, code_of_mode
+from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.modes import EngineMode, ModeNow, Trouble
 from fleet_tui.core.routing.schedule import Router
@@ -153,13 +156,13 @@ class Engine:
             self._ended = True
             self._refuse_rest()
 
-    async def ask(self, by: str, command: c.Command) -> c.Reply:
+    async def ask(self, by: str, command: Command) -> Reply:
         """An operator's command; returns after its events are committed, or it was refused."""
         if self.stop_reason is not None:
             return _STOPPING
-        if self._unstored is not None and not isinstance(command, c.StopEngine | c.ProbeNow):
+        if self._unstored is not None and not isinstance(command, StopEngine | ProbeNow):
             return refused_by(self.mode)
-        reply: asyncio.Future[c.Reply] = asyncio.get_running_loop().create_future()
+        reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         await self.inbox.put(CommandAsked(by, public(command), reply))
         if self._ended:  # while we waited for room in the inbox
             self._refuse_rest()
@@ -237,7 +240,7 @@ class Engine:
         told = len(self._to_tell)
         taken = self._decide(items)
         asked = [item for item in items if isinstance(item, CommandAsked)]
-        answers: list[tuple[asyncio.Future[c.Reply], Decided]] = []
+        answers: list[tuple[asyncio.Future[Reply], Decided]] = []
         for item, verdict in zip(asked, taken.replies, strict=True):
             if isinstance(verdict, Decided):
                 answers.append((item.reply, verdict))
@@ -261,7 +264,7 @@ class Engine:
         for future, decided in answers:
             if not future.done():
                 future.set_result(
-                    c.Accepted(
+                    Accepted(
                         seq=self.state.seq,
                         task=decided.task,
                         number=decided.number,
@@ -374,11 +377,11 @@ class Engine:
         if asked.reply.done():
             return
         verdict = decide(self.state, asked.by, asked.command, self._clock.now_ms())
-        if isinstance(verdict, c.Refused):
+        if isinstance(verdict, Refused):
             asked.reply.set_result(verdict)
-        elif isinstance(asked.command, c.StopEngine | c.ProbeNow):
+        elif isinstance(asked.command, StopEngine | ProbeNow):
             self._act(asked)
-            asked.reply.set_result(c.Accepted(seq=self.state.seq))
+            asked.reply.set_result(Accepted(seq=self.state.seq))
         else:
             asked.reply.set_result(refused_by(mode))
 
@@ -392,9 +395,9 @@ class Engine:
     def _act(self, asked: CommandAsked) -> None:
         """What a command asks of the engine itself."""
         match asked.command:
-            case c.ProbeNow(agents=agents):
+            case ProbeNow(agents=agents):
                 self._effects.probe_now(agents)
-            case c.StopEngine(reason=reason):
+            case StopEngine(reason=reason):
                 self.stop_reason = reason or f"stopped by {asked.by}"
             case _:  # all others ask for events, which are done once they are committed
                 pass
@@ -412,22 +415,22 @@ def _bare(item: Input) -> Asked | LookTaken | WordHeard | FleetChanged | FleetFi
     return Asked(item.by, item.command) if isinstance(item, CommandAsked) else item
 
 
-_STOPPING = c.Refused(
+_STOPPING = Refused(
     code=RefusalCode.STOPPING,
     text="The engine is stopping.",
     hint="Open the fleet again in a moment.",
 )
 
-_BUG = c.Refused(
+_BUG = Refused(
     code=RefusalCode.BUG,
     text="A bug kept the engine from taking this; nothing was stored.",
     hint="Its log in the state directory says more.",
 )
 
 
-def refused_by(mode: ModeNow) -> c.Refused:
+def refused_by(mode: ModeNow) -> Refused:
     """Why an engine in such a mode takes no command."""
-    return c.Refused(
+    return Refused(
         code=code_of_mode(mode.mode),
         text=f"Nothing was done, the engine is {mode.mode.label}: {mode.reason}.",
         hint=mode.way_out[:1].upper() + mode.way_out[1:] + ".",
@@ -438,7 +441,7 @@ def _change(was: EngineMode, mode: EngineMode, reason: str) -> EngineModeChanged
     return EngineModeChanged(mode=mode, was=was, reason=reason)
 
 
-_IN_DOUBT = c.Refused(
+_IN_DOUBT = Refused(
     code=RefusalCode.IN_DOUBT,
     text="The engine failed while it stored this; it may or may not have been taken.",
     hint="Look at the fleet before you repeat it; a submit with the same key is safe to repeat.",

@@ -3,7 +3,8 @@
 import asyncio
 from typing import NamedTuple
 
-from fleet_tui.core.ledger.commands import Command, Reply
+from fleet_tui.core.ledger.commands import Command
+from fleet_tui.core.ledger.replies import Reply
 from fleet_tui.core.step import FleetChanged, FleetFileSeen, LookTaken, Tick, WordHeard
 
 INBOX_LIMIT = 10_000

@@ -16,10 +16,10 @@ from fleet_tui import __version__
 from fleet_tui.base.doors import make_room
 from fleet_tui.base.paths import socket_path
 from fleet_tui.core.agents.vitals import FailureKind, Look, ProbeFailure
+from fleet_tui.core.engine.commands import StopEngine
 from fleet_tui.core.engine.events import EngineModeChanged, FleetLoaded
 from fleet_tui.core.fleet import FleetSpec, LocalAgent
 from fleet_tui.core.ids import RunId
-from fleet_tui.core.ledger.commands import StopEngine
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.narrate import log_line
 from fleet_tui.core.ledger.state import FleetState

@@ -17,9 +17,11 @@ import msgspec
 
 from fleet_tui import __version__
 from fleet_tui.base.doors import is_ours, make_room
+from fleet_tui.core.agents.commands import ProbeNow
 from fleet_tui.core.ids import Epoch
-from fleet_tui.core.ledger.commands import AddNote, Command, ProbeNow, Refused, Reply
+from fleet_tui.core.ledger.commands import AddNote, Command
 from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.replies import Refused, Reply
 from fleet_tui.core.protocol import (
     MAX_FRAME_BYTES,
     PROTOCOL,

@@ -12,8 +12,9 @@ import msgspec
 from fleet_tui import __version__
 from fleet_tui.base.doors import check_peer, check_room
 from fleet_tui.base.errors import FleetError, Unreachable
-from fleet_tui.core.ledger.commands import Command, Refused, Reply
+from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.replies import Refused, Reply
 from fleet_tui.core.protocol import (
     MAX_FRAME_BYTES,
     PROTOCOL,

@@ -8,8 +8,9 @@ import msgspec
 
 from fleet_tui.core.agents.vitals import FleetSample, Look
 from fleet_tui.core.ids import AgentName, Seq, TaskId
-from fleet_tui.core.ledger.commands import Command, Reply
+from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.events import Recorded
+from fleet_tui.core.ledger.replies import Reply
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.logs import Level, LogGap, LogLine
 from fleet_tui.core.modes import NORMAL, ModeNow

@@ -14,9 +14,10 @@ from typing import TypeVar
 from fleet_tui.core.agents.vitals import FleetSample, Look
 from fleet_tui.core.ids import AgentName, Seq, TaskId
 from fleet_tui.core.ledger import events as e
-from fleet_tui.core.ledger.commands import Command, Refused, Reply
+from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.replies import Refused, Reply
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.tasks.retell import Retelling

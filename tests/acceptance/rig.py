@@ -16,10 +16,11 @@ from fleet_tui.cli.open import engine_answers
 from fleet_tui.core.agents.model import AgentState
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import AgentName, Seq, TaskId
-from fleet_tui.core.ledger.commands import Accepted, Refused, Submit
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.fold import fold
+from fleet_tui.core.ledger.replies import Accepted, Refused
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
+from fleet_tui.core.tasks.commands import Submit
 from fleet_tui.core.tasks.model import Task, TaskSpec
 from fleet_tui.core.text.ulid import new_ulid
 from fleet_tui.core.text.untrusted import Untrusted

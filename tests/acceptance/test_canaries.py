@@ -18,23 +18,16 @@ from fleet_tui.base import crash
 from fleet_tui.base.paths import socket_path
 from fleet_tui.console.terminal.attention import notification
 from fleet_tui.console.terminal.seatbelt import notification_sequence, title_sequence
+from fleet_tui.core.agents.commands import Cordon, Uncordon
 from fleet_tui.core.alerting.model import Alert, Severity
+from fleet_tui.core.engine.commands import Freeze
 from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.ids import AgentName, AlertId, PoolName, TaskId
-from fleet_tui.core.ledger.commands import (
-    Accepted,
-    AddNote,
-    Cancel,
-    Command,
-    Cordon,
-    Freeze,
-    Hold,
-    Release,
-    Submit,
-    Uncordon,
-)
+from fleet_tui.core.ledger.commands import AddNote, Command
 from fleet_tui.core.ledger.events import Event, SegmentOpened
+from fleet_tui.core.ledger.replies import Accepted
 from fleet_tui.core.ledger.state import EMPTY_STATE
+from fleet_tui.core.tasks.commands import Cancel, Hold, Release, Submit
 from fleet_tui.core.tasks.events import TaskSubmitted
 from fleet_tui.core.tasks.model import TaskPhase, TaskSpec
 from fleet_tui.core.text.names import flaw_of

@@ -11,8 +11,8 @@ from unittest.mock import patch
 
 from fleet_tui.core.fleet import AgentSpec, FleetSpec, LocalAgent, PoolSpec, ProbeSpec
 from fleet_tui.core.ids import AgentName, PoolName, TaskId
-from fleet_tui.core.ledger.commands import Cancel, Submit
 from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.tasks.commands import Cancel, Submit
 from fleet_tui.core.tasks.evidence import RunOrder
 from fleet_tui.core.tasks.model import AttemptPhase, TaskSpec
 from fleet_tui.core.text.untrusted import Untrusted

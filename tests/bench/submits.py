@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fleet_tui.base.paths import socket_path
+from fleet_tui.core.engine.commands import Freeze
 from fleet_tui.core.ids import TaskId
-from fleet_tui.core.ledger.commands import Accepted, Freeze, Submit
+from fleet_tui.core.ledger.replies import Accepted
+from fleet_tui.core.tasks.commands import Submit
 from fleet_tui.core.tasks.model import TaskSpec
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine.run import RunningEngine

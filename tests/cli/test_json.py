@@ -4,7 +4,7 @@ import json
 
 from fleet_tui.cli.common import json_text
 from fleet_tui.core.ids import Seq
-from fleet_tui.core.ledger.commands import Accepted
+from fleet_tui.core.ledger.replies import Accepted
 from tests.support.fleets import work
 
 

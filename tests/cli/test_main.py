@@ -24,7 +24,9 @@ from fleet_tui.cli.common import Fleet, ask_engine
 from fleet_tui.cli.files import recording_target
 from fleet_tui.cli.main import COMMANDS, run
 from fleet_tui.cli.review import directory_of
-from fleet_tui.core.ledger.commands import Command, Reply, StopEngine
+from fleet_tui.core.engine.commands import StopEngine
+from fleet_tui.core.ledger.commands import Command
+from fleet_tui.core.ledger.replies import Reply
 from fleet_tui.feed.client import NO_ENGINE, NO_REPLY
 
 pytestmark = pytest.mark.usefixtures("own_process")

@@ -15,8 +15,9 @@ from fleet_tui.base.errors import ExitCode
 from fleet_tui.cli.sending import Sent, send_all
 from fleet_tui.core.fleet import Priority, TaskClass
 from fleet_tui.core.ids import Seq, TaskId
-from fleet_tui.core.ledger.commands import Accepted, Refused, Reply, Submit
 from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
+from fleet_tui.core.tasks.commands import Submit
 from fleet_tui.core.tasks.model import Task, TaskSpec
 from fleet_tui.core.text.names import flaw_of
 from fleet_tui.core.text.untrusted import Untrusted

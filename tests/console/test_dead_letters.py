@@ -8,7 +8,8 @@ from fleet_tui.console.shell.places import Place
 from fleet_tui.console.views.dead.screen import DeadPane, GroupPane
 from fleet_tui.console.widgets.plan_form import PlanForm
 from fleet_tui.core.ids import Seq
-from fleet_tui.core.ledger.commands import Accepted, Drop, Edit, Requeue
+from fleet_tui.core.ledger.replies import Accepted
+from fleet_tui.core.tasks.commands import Drop, Edit, Requeue
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
 from tests.support.scene import seeded_state, task_id, with_dead_letters

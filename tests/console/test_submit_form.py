@@ -7,8 +7,9 @@ from fleet_tui.console.shell.places import Place
 from fleet_tui.console.views.submit.screen import SubmitScreen
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import Seq
-from fleet_tui.core.ledger.commands import Accepted, Refused, Submit
 from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.replies import Accepted, Refused
+from fleet_tui.core.tasks.commands import Submit
 from fleet_tui.core.text.ulid import ulid_at_ms
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed

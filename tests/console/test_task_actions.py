@@ -11,10 +11,11 @@ from fleet_tui.console.views.routing.why import waiting_words
 from fleet_tui.console.views.tasks.table import reason
 from fleet_tui.console.widgets.dialogs import ConfirmBar
 from fleet_tui.console.widgets.plan_form import PlanForm
+from fleet_tui.core.engine.commands import Freeze, Thaw
 from fleet_tui.core.fleet import Priority
-from fleet_tui.core.ledger.commands import Expedite, Freeze, Hold, Release, SetPriority, Thaw
 from fleet_tui.core.modes import EngineMode, ModeNow
 from fleet_tui.core.routing.decision import Pending, PendingCode
+from fleet_tui.core.tasks.commands import Expedite, Hold, Release, SetPriority
 from fleet_tui.core.tasks.model import Hold as Held
 from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.tasks.words import task_word

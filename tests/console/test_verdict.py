@@ -10,7 +10,7 @@ from fleet_tui.console.views.tasks.detail import task_sections
 from fleet_tui.console.views.tasks.evidence import limits
 from fleet_tui.console.views.tasks.verdict import MAX_EVIDENCE_LINES, VerdictCard, evidence_lines
 from fleet_tui.core.fleet import Deadlines
-from fleet_tui.core.ledger.commands import Resolve, Verdict
+from fleet_tui.core.tasks.commands import Resolve, Verdict
 from fleet_tui.core.tasks.evidence import (
     Answer,
     Checkpoint,

@@ -5,12 +5,14 @@ from msgspec.structs import replace
 from fleet_tui.core.alerting.alerts import DEAD_LETTER_GROWTH, DEAD_LETTER_WINDOW_MS, conditions
 from fleet_tui.core.fleet import Deadlines
 from fleet_tui.core.ids import TaskId
-from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided
+from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import MAX_CLOSED_TASKS, MAX_DEAD_LETTERS
 from fleet_tui.core.tasks import dead_letters
 from fleet_tui.core.tasks.attempts import reconcile_attempts
+from fleet_tui.core.tasks.commands import Drop, Edit, Requeue, Submit
 from fleet_tui.core.tasks.events import TaskDropped, TaskEdited, TaskEnded, TaskRetrying
 from fleet_tui.core.tasks.model import Task, TaskPhase
 from fleet_tui.core.tasks.submission import payload_sha256
@@ -40,15 +42,15 @@ class Letters:
         self.story.add(TaskEnded(task=task, phase=phase, reason=reason))
         return task
 
-    def ask(self, command: c.Command) -> Decided | c.Refused:
+    def ask(self, command: Command) -> Decided | Refused:
         verdict = decide(self.story.state, "ann", command, self.story.now_ms)
         if isinstance(verdict, Decided):
             self.story.add(*verdict.events)
         return verdict
 
-    def refusal(self, command: c.Command) -> c.Refused:
+    def refusal(self, command: Command) -> Refused:
         verdict = self.ask(command)
-        assert isinstance(verdict, c.Refused)
+        assert isinstance(verdict, Refused)
         return verdict
 
     def task(self, task_id: TaskId) -> Task:
@@ -87,15 +89,15 @@ def test_requeueing_many_spreads_them_out() -> None:
     letters = Letters()
     dead = [letters.dead("exit-1") for _ in range(3)]
     now_ms = letters.story.now_ms
-    asked = letters.ask(c.Requeue(tasks=tuple(dead), per_minute=30, reason="fixed the disk"))
+    asked = letters.ask(Requeue(tasks=tuple(dead), per_minute=30, reason="fixed the disk"))
     assert isinstance(asked, Decided)
     assert asked.changed == 3
     waits = [e.not_before_ms - now_ms for e in asked.events if isinstance(e, TaskRetrying)]
     assert waits == [0, 2_000, 4_000]
     assert letters.story.state.dead_letters == {}
     assert letters.task(dead[0]).phase is TaskPhase.WAITING
-    assert letters.refusal(c.Requeue(tasks=tuple(dead))).code == "not-failed"
-    assert letters.refusal(c.Requeue(tasks=tuple(dead), per_minute=0)).code == "bad-rate"
+    assert letters.refusal(Requeue(tasks=tuple(dead))).code == "not-failed"
+    assert letters.refusal(Requeue(tasks=tuple(dead), per_minute=0)).code == "bad-rate"
 
 
 def test_the_wait_for_a_paced_requeue_counts_from_each_ones_turn() -> None:
@@ -103,7 +105,7 @@ def test_the_wait_for_a_paced_requeue_counts_from_each_ones_turn() -> None:
     limit_ms = 600_000
     deadlines = Deadlines(schedule_to_start_ms=limit_ms)
     dead = [letters.dead("exit-1", deadlines=deadlines) for _ in range(30)]
-    letters.ask(c.Requeue(tasks=tuple(dead), per_minute=1))
+    letters.ask(Requeue(tasks=tuple(dead), per_minute=1))
     began_ms = letters.story.now_ms
     for minutes in (9, 10, 20, 38):
         letters.story.now_ms = began_ms + minutes * 60_000
@@ -115,17 +117,17 @@ def test_the_wait_for_a_paced_requeue_counts_from_each_ones_turn() -> None:
 def test_an_edited_dead_letter_asks_for_something_else_and_keeps_its_key() -> None:
     letters = Letters()
     spec = work("bad words")
-    letters.ask(c.Submit(task=TaskId("T1"), key="k", spec=spec))
+    letters.ask(Submit(task=TaskId("T1"), key="k", spec=spec))
     edited = work("good words")
-    assert letters.refusal(c.Edit(task=TaskId("T1"), spec=edited)).code == "no-dead-letter"
+    assert letters.refusal(Edit(task=TaskId("T1"), spec=edited)).code == "no-dead-letter"
     letters.story.add(TaskEnded(task=TaskId("T1"), phase=TaskPhase.FAILED, reason="exit-1"))
-    assert letters.refusal(c.Edit(task=TaskId("T1"), spec=spec)).code == "unchanged"
-    assert letters.refusal(c.Edit(task=TaskId("T1"), spec=work(" "))).code == "empty"
-    letters.ask(c.Edit(task=TaskId("T1"), spec=edited))
+    assert letters.refusal(Edit(task=TaskId("T1"), spec=spec)).code == "unchanged"
+    assert letters.refusal(Edit(task=TaskId("T1"), spec=work(" "))).code == "empty"
+    letters.ask(Edit(task=TaskId("T1"), spec=edited))
     task = letters.task(TaskId("T1"))
     assert task.spec == edited
     assert task.payload_sha256 != payload_sha256(spec)
-    again = letters.ask(c.Submit(task=TaskId("T2"), key="k", spec=spec))
+    again = letters.ask(Submit(task=TaskId("T2"), key="k", spec=spec))
     assert isinstance(again, Decided)
     assert again.duplicate, "what was submitted under the key is still that task"
 
@@ -133,14 +135,14 @@ def test_an_edited_dead_letter_asks_for_something_else_and_keeps_its_key() -> No
 def test_dropping_needs_a_reason_and_is_counted() -> None:
     letters = Letters()
     task = letters.dead("exit-1")
-    assert letters.refusal(c.Drop(tasks=(task,), reason=" ")).code == "no-reason"
-    letters.ask(c.Drop(tasks=(task,), reason="customer gone"))
+    assert letters.refusal(Drop(tasks=(task,), reason=" ")).code == "no-reason"
+    letters.ask(Drop(tasks=(task,), reason="customer gone"))
     assert letters.story.state.dead_letters == {}
     assert letters.task(task).dropped_by == "ann"
     assert letters.task(task).phase is TaskPhase.FAILED
     assert letters.story.state.totals.dropped == 1
-    assert letters.refusal(c.Drop(tasks=(task,), reason="again")).code == "no-dead-letter"
-    letters.ask(c.Requeue(tasks=(task,)))
+    assert letters.refusal(Drop(tasks=(task,), reason="again")).code == "no-dead-letter"
+    letters.ask(Requeue(tasks=(task,)))
     assert letters.task(task).dropped_by is None
 
 
@@ -152,7 +154,7 @@ def test_growth_raises_an_alert_that_ends_by_itself_or_by_dropping() -> None:
     assert DEAD_ALERT in conditions(letters.story.state, letters.story.now_ms)
     later = letters.story.now_ms + DEAD_LETTER_WINDOW_MS
     assert DEAD_ALERT not in conditions(letters.story.state, later)
-    letters.ask(c.Drop(tasks=(dead[0],), reason="seen"))
+    letters.ask(Drop(tasks=(dead[0],), reason="seen"))
     assert DEAD_ALERT not in conditions(letters.story.state, letters.story.now_ms)
 
 
@@ -209,7 +211,7 @@ def test_a_requeue_is_recorded_with_its_author_and_reason() -> None:
     for command_reason, words in (("", "requeued by ann"), ("fixed", "requeued by ann: fixed")):
         letters = Letters()
         task = letters.dead("exit-3")
-        asked = letters.ask(c.Requeue(tasks=(task,), reason=command_reason))
+        asked = letters.ask(Requeue(tasks=(task,), reason=command_reason))
         assert isinstance(asked, Decided)
         again = TaskRetrying(task=task, not_before_ms=letters.story.now_ms, reason=words)
         assert asked.events == (again,)
@@ -219,27 +221,27 @@ def test_rates_have_bounds_and_spread_the_tasks_over_the_minute() -> None:
     letters = Letters()
     tasks = tuple(letters.dead("exit-3") for _ in range(3))
     for rate in (0, -1, dead_letters.MAX_PER_MINUTE + 1):
-        refused = letters.refusal(c.Requeue(tasks=tasks, per_minute=rate))
+        refused = letters.refusal(Requeue(tasks=tasks, per_minute=rate))
         assert refused.code == "bad-rate"
         assert refused.text == f"A rate is from 1 to 60,000 a minute, not {rate:,}."
     now_ms = letters.story.now_ms
-    asked = letters.ask(c.Requeue(tasks=tasks, per_minute=7))
+    asked = letters.ask(Requeue(tasks=tasks, per_minute=7))
     assert isinstance(asked, Decided)
     waits = [e.not_before_ms - now_ms for e in asked.events if isinstance(e, TaskRetrying)]
     assert waits == [0, 60_000 // 7, 2 * 60_000 // 7]
     for rate in (1, dead_letters.MAX_PER_MINUTE):
         letters = Letters()
         one = letters.dead("exit-3")
-        assert isinstance(letters.ask(c.Requeue(tasks=(one,), per_minute=rate)), Decided)
+        assert isinstance(letters.ask(Requeue(tasks=(one,), per_minute=rate)), Decided)
 
 
 def test_an_edit_is_recorded_and_says_of_which_task() -> None:
     letters = Letters()
     task = letters.dead("exit-3")
     spec = work("better")
-    same = letters.refusal(c.Edit(task=task, spec=letters.task(task).spec))
+    same = letters.refusal(Edit(task=task, spec=letters.task(task).spec))
     assert (same.code, same.text) == ("unchanged", "t-1 asks for exactly that already.")
-    asked = letters.ask(c.Edit(task=task, spec=spec))
+    asked = letters.ask(Edit(task=task, spec=spec))
     edited = TaskEdited(task=task, spec=spec, payload_sha256=payload_sha256(spec), by="ann")
     assert asked == Decided(events=(edited,), task=task, number=1)
 
@@ -247,19 +249,19 @@ def test_an_edit_is_recorded_and_says_of_which_task() -> None:
 def test_what_is_no_dead_letter_is_neither_edited_nor_dropped() -> None:
     letters = Letters()
     waiting = letters.story.submit(work())
-    edit = letters.refusal(c.Edit(task=waiting, spec=work("better")))
-    drop = letters.refusal(c.Drop(tasks=(waiting,), reason="old"))
+    edit = letters.refusal(Edit(task=waiting, spec=work("better")))
+    drop = letters.refusal(Drop(tasks=(waiting,), reason="old"))
     assert edit.code == drop.code == "no-dead-letter"
     assert edit.text == "t-1 is waiting; only dead letters can be edited."
     assert drop.text == "t-1 is waiting; only dead letters can be dropped."
-    assert letters.refusal(c.Edit(task=TaskId("none"), spec=work())).code == "unknown-task"
+    assert letters.refusal(Edit(task=TaskId("none"), spec=work())).code == "unknown-task"
 
 
 def test_a_drop_wants_a_reason_and_records_it() -> None:
     letters = Letters()
     task = letters.dead("exit-3")
-    assert letters.refusal(c.Drop(tasks=(task,), reason=" ")).code == "no-reason"
-    asked = letters.ask(c.Drop(tasks=(task,), reason="old"))
+    assert letters.refusal(Drop(tasks=(task,), reason=" ")).code == "no-reason"
+    asked = letters.ask(Drop(tasks=(task,), reason="old"))
     assert isinstance(asked, Decided)
     assert asked.events == (TaskDropped(task=task, by="ann", reason="old"),)
 
@@ -268,7 +270,7 @@ def test_a_task_of_which_nobody_knows_whether_it_ran_wants_a_verdict_first() -> 
     run = Run()
     run.hear(LOST)
     run.later(PATIENCE_MS)
-    refused = decide(run.story.state, "ann", c.Requeue(tasks=(run.id,)), run.story.now_ms)
-    assert isinstance(refused, c.Refused)
+    refused = decide(run.story.state, "ann", Requeue(tasks=(run.id,)), run.story.now_ms)
+    assert isinstance(refused, Refused)
     assert (refused.code, refused.text) == ("verdict-needed", "Nobody knows whether t-1 ran.")
     assert refused.hint

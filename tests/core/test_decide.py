@@ -4,17 +4,22 @@ from collections.abc import Callable
 
 import pytest
 
+from fleet_tui.core.agents.commands import Cordon, ProbeNow, Uncordon
 from fleet_tui.core.agents.events import AgentCordoned, AgentUncordoned
+from fleet_tui.core.alerting.commands import Ack
+from fleet_tui.core.engine.commands import Freeze, Thaw
 from fleet_tui.core.engine.events import EngineModeChanged
 from fleet_tui.core.fleet import Deadlines
 from fleet_tui.core.ids import AgentName, AlertId, RunId, TaskId
-from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.commands import AddNote, Command
 from fleet_tui.core.ledger.decide import MAX_NOTE_CHARS, decide, public
 from fleet_tui.core.ledger.decided import Decided
 from fleet_tui.core.ledger.events import NoteAdded
+from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.tasks.attempts import learn, reconcile_attempts
+from fleet_tui.core.tasks.commands import Cancel, Hold, Requeue, Resolve, Submit, Verdict
 from fleet_tui.core.tasks.events import TaskEnded, TaskNeedsOperator, TaskPlaced
 from fleet_tui.core.tasks.evidence import Definite, NotStarted
 from fleet_tui.core.tasks.model import TaskPhase, TaskSpec
@@ -32,22 +37,22 @@ def story() -> Story:
     return told
 
 
-def refused(told: Story, command: c.Command) -> c.Refused:
+def refused(told: Story, command: Command) -> Refused:
     verdict = decide(told.state, "me", command, told.now_ms)
-    assert isinstance(verdict, c.Refused)
+    assert isinstance(verdict, Refused)
     assert verdict.text
     return verdict
 
 
-def done(told: Story, command: c.Command) -> Decided:
+def done(told: Story, command: Command) -> Decided:
     verdict = decide(told.state, "me", command, told.now_ms)
     assert isinstance(verdict, Decided)
     told.add(*verdict.events)
     return verdict
 
 
-def submit(spec: TaskSpec, key: str = "k") -> c.Submit:
-    return c.Submit(task=T1, key=key, spec=spec)
+def submit(spec: TaskSpec, key: str = "k") -> Submit:
+    return Submit(task=T1, key=key, spec=spec)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +79,7 @@ def test_a_near_miss_gets_a_suggestion() -> None:
 def test_the_same_key_is_the_same_task_also_after_its_end() -> None:
     told = story()
     first = done(told, submit(work("one")))
-    done(told, c.Cancel(task=T1))
+    done(told, Cancel(task=T1))
     again = done(told, submit(work("one")))
     assert again.duplicate
     assert (again.task, again.number) == (first.task, first.number)
@@ -84,45 +89,43 @@ def test_the_same_key_is_the_same_task_also_after_its_end() -> None:
 def test_cancelling_a_waiting_task_ends_it_and_a_second_time_is_refused() -> None:
     told = story()
     done(told, submit(work()))
-    done(told, c.Cancel(task=T1))
+    done(told, Cancel(task=T1))
     task = told.state.task(T1)
     assert task is not None
     assert task.phase is TaskPhase.CANCELLED
-    assert refused(told, c.Cancel(task=T1)).code == "already-over"
-    assert refused(told, c.Cancel(task=TaskId("none"))).code == "unknown-task"
+    assert refused(told, Cancel(task=T1)).code == "already-over"
+    assert refused(told, Cancel(task=TaskId("none"))).code == "unknown-task"
 
 
 def test_cordon_names_the_unknown_and_does_nothing_then() -> None:
     told = story()
     both = (AgentName("a1"), AgentName("a2"))
-    assert refused(told, c.Cordon(agents=both)).code == "unknown-agent"
+    assert refused(told, Cordon(agents=both)).code == "unknown-agent"
     assert told.state.agents[AgentName("a1")].cordon is None
-    done(told, c.Cordon(agents=both[:1], reason="kernel"))
+    done(told, Cordon(agents=both[:1], reason="kernel"))
     assert not told.state.agents[AgentName("a1")].in_service
-    assert done(told, c.Cordon(agents=both[:1])).events == ()
-    done(told, c.Uncordon(agents=both[:1]))
+    assert done(told, Cordon(agents=both[:1])).events == ()
+    done(told, Uncordon(agents=both[:1]))
     assert told.state.agents[AgentName("a1")].in_service
 
 
 @pytest.mark.parametrize(
     ("verdict", "phase"),
     [
-        (c.Verdict.RAN, TaskPhase.SUCCEEDED),
-        (c.Verdict.DID_NOT_RUN, TaskPhase.WAITING),
-        (c.Verdict.RUN_AGAIN, TaskPhase.WAITING),
+        (Verdict.RAN, TaskPhase.SUCCEEDED),
+        (Verdict.DID_NOT_RUN, TaskPhase.WAITING),
+        (Verdict.RUN_AGAIN, TaskPhase.WAITING),
     ],
 )
-def test_a_verdict_needs_a_reason_and_settles_the_task(
-    verdict: c.Verdict, phase: TaskPhase
-) -> None:
+def test_a_verdict_needs_a_reason_and_settles_the_task(verdict: Verdict, phase: TaskPhase) -> None:
     told = story()
     done(told, submit(work()))
-    assert refused(told, c.Resolve(task=T1, verdict=verdict, reason="x")).code == (
+    assert refused(told, Resolve(task=T1, verdict=verdict, reason="x")).code == (
         "no-verdict-needed"
     )
     told.add(TaskNeedsOperator(task=T1, reason="died"))
-    assert refused(told, c.Resolve(task=T1, verdict=verdict, reason=" ")).code == "no-reason"
-    done(told, c.Resolve(task=T1, verdict=verdict, reason="saw it"))
+    assert refused(told, Resolve(task=T1, verdict=verdict, reason=" ")).code == "no-reason"
+    done(told, Resolve(task=T1, verdict=verdict, reason="saw it"))
     task = told.state.task(T1)
     assert task is not None
     assert task.phase is phase
@@ -131,9 +134,9 @@ def test_a_verdict_needs_a_reason_and_settles_the_task(
 def test_requeue_is_for_what_ended_badly() -> None:
     told = story()
     done(told, submit(work()))
-    assert refused(told, c.Requeue(tasks=(T1,))).code == "not-failed"
-    done(told, c.Cancel(task=T1))
-    done(told, c.Requeue(tasks=(T1,)))
+    assert refused(told, Requeue(tasks=(T1,))).code == "not-failed"
+    done(told, Cancel(task=T1))
+    done(told, Requeue(tasks=(T1,)))
     assert T1 in told.state.open_tasks
     assert T1 not in told.state.closed_tasks
     placed = Router(told.state.fleet).schedule(told.state, {}, told.now_ms + 1)
@@ -141,15 +144,15 @@ def test_requeue_is_for_what_ended_badly() -> None:
 
 
 def test_unknown_alerts_and_empty_notes_are_refused() -> None:
-    assert refused(story(), c.Ack(alert=AlertId("x:y"))).code == "unknown-alert"
-    assert refused(story(), c.AddNote(text=Untrusted(" "))).code == "empty"
+    assert refused(story(), Ack(alert=AlertId("x:y"))).code == "unknown-alert"
+    assert refused(story(), AddNote(text=Untrusted(" "))).code == "empty"
 
 
 def test_a_task_that_was_cancelled_and_requeued_is_a_task_like_any_other() -> None:
     told = story()
     done(told, submit(work()))
-    done(told, c.Cancel(task=T1))
-    done(told, c.Requeue(tasks=(T1,)))
+    done(told, Cancel(task=T1))
+    done(told, Requeue(tasks=(T1,)))
     (placed,) = Router(told.state.fleet).schedule(told.state, {}, told.now_ms)
     assert isinstance(placed, TaskPlaced)
     told.add(placed)
@@ -171,7 +174,7 @@ def test_the_deadlines_of_a_requeued_task_begin_anew(deadlines: Deadlines) -> No
     task = told.state.task(T1)
     assert task is not None
     assert task.phase is TaskPhase.EXPIRED
-    done(told, c.Requeue(tasks=(T1,)))
+    done(told, Requeue(tasks=(T1,)))
     assert reconcile_attempts(told.state, told.now_ms + 999) == []
     (ended,) = reconcile_attempts(told.state, told.now_ms + 1_000)
     assert isinstance(ended, TaskEnded)
@@ -185,22 +188,22 @@ A1, GPU_1 = AgentName("a1"), AgentName("gpu-1")
 
 def test_only_agents_that_are_in_are_cordoned_and_only_those_that_are_out_let_in() -> None:
     told = story()
-    cordon = c.Cordon(agents=(A1,), reason="a new disk")
+    cordon = Cordon(agents=(A1,), reason="a new disk")
     assert done(told, cordon).events == (AgentCordoned(agent=A1, by="me", reason="a new disk"),)
-    both = c.Cordon(agents=(A1, GPU_1), reason="all")
+    both = Cordon(agents=(A1, GPU_1), reason="all")
     assert done(told, both).events == (AgentCordoned(agent=GPU_1, by="me", reason="all"),)
-    assert done(told, c.Uncordon(agents=(A1,))).events == (AgentUncordoned(agent=A1, by="me"),)
-    back = c.Uncordon(agents=(A1, GPU_1))
+    assert done(told, Uncordon(agents=(A1,))).events == (AgentUncordoned(agent=A1, by="me"),)
+    back = Uncordon(agents=(A1, GPU_1))
     assert done(told, back).events == (AgentUncordoned(agent=GPU_1, by="me"),)
     assert done(told, back).events == ()
 
 
 @pytest.mark.parametrize(
     "verb",
-    [lambda a: c.Cordon(agents=a), lambda a: c.Uncordon(agents=a), lambda a: c.ProbeNow(agents=a)],
+    [lambda a: Cordon(agents=a), lambda a: Uncordon(agents=a), lambda a: ProbeNow(agents=a)],
 )
 def test_agents_have_to_be_named_and_to_exist(
-    verb: Callable[[tuple[AgentName, ...]], c.Command],
+    verb: Callable[[tuple[AgentName, ...]], Command],
 ) -> None:
     none = refused(story(), verb(()))
     assert (none.code, none.text) == ("nothing-named", "No agent was named.")
@@ -212,18 +215,18 @@ def test_agents_have_to_be_named_and_to_exist(
 
 def test_a_freeze_and_its_end_are_changes_of_mode() -> None:
     told = story()
-    early = refused(told, c.Thaw())
+    early = refused(told, Thaw())
     assert (early.code, early.text) == ("not-frozen", "The engine is not frozen.")
-    assert done(told, c.Freeze(reason="a fire drill")).events == (
+    assert done(told, Freeze(reason="a fire drill")).events == (
         EngineModeChanged(
             mode=EngineMode.HOLD, was=EngineMode.NORMAL, reason="a fire drill", by="me"
         ),
     )
-    assert done(told, c.Freeze(reason="again")).events == ()
-    assert done(told, c.Thaw()).events == (
+    assert done(told, Freeze(reason="again")).events == ()
+    assert done(told, Thaw()).events == (
         EngineModeChanged(mode=EngineMode.NORMAL, was=EngineMode.HOLD, reason="thawed", by="me"),
     )
-    (unsaid,) = done(told, c.Freeze()).events
+    (unsaid,) = done(told, Freeze()).events
     assert isinstance(unsaid, EngineModeChanged)
     assert unsaid.reason == "nothing is to be started"
 
@@ -231,28 +234,28 @@ def test_a_freeze_and_its_end_are_changes_of_mode() -> None:
 def test_a_note_has_words_and_a_bound() -> None:
     told = story()
     text = Untrusted("x" * MAX_NOTE_CHARS)
-    assert done(told, c.AddNote(text=text)).events == (NoteAdded(by="me", text=text),)
-    assert refused(told, c.AddNote(text=Untrusted(" \n"))).code == "empty"
-    long = refused(told, c.AddNote(text=Untrusted("x" * (MAX_NOTE_CHARS + 1))))
+    assert done(told, AddNote(text=text)).events == (NoteAdded(by="me", text=text),)
+    assert refused(told, AddNote(text=Untrusted(" \n"))).code == "empty"
+    long = refused(told, AddNote(text=Untrusted("x" * (MAX_NOTE_CHARS + 1))))
     assert (long.code, long.text) == ("too-long", "A note has at most 2000 characters.")
 
 
 def test_an_alert_that_is_not_open_is_not_acknowledged() -> None:
     nobody = AlertId("agent:a9")
-    unknown = refused(story(), c.Ack(alert=nobody))
+    unknown = refused(story(), Ack(alert=nobody))
     assert (unknown.code, unknown.text) == ("unknown-alert", "No open alert is called agent:a9.")
 
 
 def test_the_words_of_a_command_have_no_secret_in_them() -> None:
     secret = "sk-ant-api03-" + "a1B2c3D4" * 6
-    note = public(c.AddNote(text=Untrusted(f"the key is {secret}")))
-    assert isinstance(note, c.AddNote)
+    note = public(AddNote(text=Untrusted(f"the key is {secret}")))
+    assert isinstance(note, AddNote)
     assert secret not in note.text.raw
-    held = public(c.Hold(tasks=(T1,), reason=f"leaked {secret}"))
-    assert isinstance(held, c.Hold)
+    held = public(Hold(tasks=(T1,), reason=f"leaked {secret}"))
+    assert isinstance(held, Hold)
     assert secret not in held.reason
     assert held.tasks == (T1,)
-    plain = c.Hold(tasks=(T1,), reason="wrong customer")
+    plain = Hold(tasks=(T1,), reason="wrong customer")
     assert public(plain) is plain
-    thaw = c.Thaw()
+    thaw = Thaw()
     assert public(thaw) is thaw

@@ -4,7 +4,6 @@ import pytest
 from msgspec.structs import replace
 
 from fleet_tui.core.ids import TaskId
-from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decided import (
     Decided,
     ended_long_ago,
@@ -14,6 +13,8 @@ from fleet_tui.core.ledger.decided import (
 )
 from fleet_tui.core.ledger.events import Event, NoteAdded
 from fleet_tui.core.ledger.refusals import Nameable, RefusalCode
+from fleet_tui.core.ledger.replies import Refused
+from fleet_tui.core.tasks.commands import MAX_NAMED_TASKS
 from fleet_tui.core.tasks.model import Task, TaskPhase
 from fleet_tui.core.text.near import MAX_COMPARED_CHARS, MAX_COMPARED_NAMES
 from fleet_tui.core.text.untrusted import Untrusted
@@ -51,7 +52,7 @@ def test_a_name_that_nothing_has_gets_the_nearest_or_what_there_is(
     name: str, known: list[str], hint: str
 ) -> None:
     refused = unknown_name(Nameable.CAPABILITY, name, iter(known))
-    assert refused == c.Refused(
+    assert refused == Refused(
         code=RefusalCode.UNKNOWN_CAPABILITY,
         text=f"No capability is called {name!r}.",
         hint=hint,
@@ -76,9 +77,9 @@ def note(task: Task) -> list[Event]:
 
 def test_many_tasks_are_changed_once_each_and_those_that_cannot_be_are_left_out() -> None:
     told, (one, two, three) = story(3)
-    no = c.Refused(code=RefusalCode.NOT_WAITING, text="No.")
+    no = Refused(code=RefusalCode.NOT_WAITING, text="No.")
 
-    def change(task: Task) -> list[Event] | c.Refused:
+    def change(task: Task) -> list[Event] | Refused:
         return no if task.id == two else note(task)
 
     assert for_each(told.state, (two, three, one, three), change) == Decided(
@@ -101,16 +102,16 @@ def test_one_task_is_named_in_the_answer_and_a_change_may_have_no_events() -> No
 def test_none_and_too_many_are_refused_and_the_bound_itself_is_not() -> None:
     told, (one,) = story(1)
     none = for_each(told.state, (), note)
-    assert none == c.Refused(code=RefusalCode.NOTHING_NAMED, text="No task was named.")
-    most = (one,) * c.MAX_NAMED_TASKS
+    assert none == Refused(code=RefusalCode.NOTHING_NAMED, text="No task was named.")
+    most = (one,) * MAX_NAMED_TASKS
     assert isinstance(for_each(told.state, most, note), Decided)
     refused = for_each(told.state, (*most, one), note)
-    assert isinstance(refused, c.Refused)
+    assert isinstance(refused, Refused)
     assert refused.code is RefusalCode.TOO_MANY
 
 
 def test_refusals_about_a_task_name_it() -> None:
-    assert unknown_task(TaskId("T7")) == c.Refused(
+    assert unknown_task(TaskId("T7")) == Refused(
         code=RefusalCode.UNKNOWN_TASK, text="No task T7 is known."
     )
     told, (one,) = story(1)

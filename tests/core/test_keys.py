@@ -8,10 +8,11 @@ from fleet_tui.cli.written_task import parse_line, spec_of
 from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import Deadlines, Priority
 from fleet_tui.core.ids import AgentName, KeyMark, TaskId
-from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided
+from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import MAX_CLOSED_TASKS, MAX_KEYS
+from fleet_tui.core.tasks.commands import Submit
 from fleet_tui.core.tasks.events import TaskEnded
 from fleet_tui.core.tasks.keys import is_same_order, key_mark
 from fleet_tui.core.tasks.model import TaskPhase, TaskSpec
@@ -28,14 +29,14 @@ def story() -> Story:
     return Story(fleet(agent("a1"), agent("a2")))
 
 
-def submit(told: Story, spec: TaskSpec, task: str = "AGAIN") -> Decided | c.Refused:
-    verdict = decide(told.state, "me", c.Submit(task=TaskId(task), key="k", spec=spec), 0)
+def submit(told: Story, spec: TaskSpec, task: str = "AGAIN") -> Decided | Refused:
+    verdict = decide(told.state, "me", Submit(task=TaskId(task), key="k", spec=spec), 0)
     if isinstance(verdict, Decided):
         told.add(*verdict.events)
     return verdict
 
 
-def is_known(verdict: Decided | c.Refused) -> bool:
+def is_known(verdict: Decided | Refused) -> bool:
     """Whether it was taken for the first task; otherwise it was refused as other work."""
     if isinstance(verdict, Decided):
         assert verdict.duplicate

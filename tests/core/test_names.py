@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet_tui.core.ids import Capability, ClientName, Region, TaskId
-from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decided import Decided
+from fleet_tui.core.ledger.replies import Refused
+from fleet_tui.core.tasks.commands import Submit
 from fleet_tui.core.tasks.events import TaskEnded
 from fleet_tui.core.tasks.model import TaskPhase, TaskSpec
 from fleet_tui.core.tasks.submission import submit
@@ -166,11 +167,11 @@ def test_twins_among_many_names() -> None:
     assert list(twins(names)) == [("al", "a1"), ("aI", "a1"), ("node-o", "node-0"), ("B", "b")]
 
 
-def asked(spec: TaskSpec, *before: TaskSpec) -> c.Refused | Decided:
+def asked(spec: TaskSpec, *before: TaskSpec) -> Refused | Decided:
     story = Story(fleet())
     for each in before:
         story.submit(each)
-    return submit(story.state, "me", c.Submit(task=TaskId("0" * 26), key="k", spec=spec))
+    return submit(story.state, "me", Submit(task=TaskId("0" * 26), key="k", spec=spec))
 
 
 @pytest.mark.parametrize(
@@ -186,7 +187,7 @@ def asked(spec: TaskSpec, *before: TaskSpec) -> c.Refused | Decided:
 )
 def test_the_engine_takes_no_such_name_whoever_sends_it(spec: TaskSpec) -> None:
     answer = asked(spec)
-    assert isinstance(answer, c.Refused)
+    assert isinstance(answer, Refused)
     assert answer.code == "bad-name"
     assert answer.text.isprintable()
 
@@ -195,7 +196,7 @@ def test_two_clients_do_not_look_alike() -> None:
     acme = TaskSpec(payload=Untrusted("x"), client=ClientName("acme"))
     twin = TaskSpec(payload=Untrusted("x"), client=ClientName("Acme"))
     answer = asked(twin, acme)
-    assert isinstance(answer, c.Refused)
+    assert isinstance(answer, Refused)
     assert answer.code == "looks-like"
     assert isinstance(asked(acme, acme), Decided)
     assert isinstance(asked(twin), Decided)
@@ -211,8 +212,8 @@ def test_a_client_whose_work_has_ended_has_no_twin_either() -> None:
         story.add(TaskEnded(task=ended, phase=TaskPhase.CANCELLED, reason="x"))
     assert not story.state.open_tasks
     assert story.state.task(task) is not None
-    answer = submit(story.state, "me", c.Submit(task=TaskId("0" * 26), key="k", spec=twin))
-    assert isinstance(answer, c.Refused)
+    answer = submit(story.state, "me", Submit(task=TaskId("0" * 26), key="k", spec=twin))
+    assert isinstance(answer, Refused)
     assert answer.code == "looks-like"
 
 
@@ -220,5 +221,5 @@ def test_a_long_name_is_told_by_how_it_begins() -> None:
     acme = TaskSpec(payload=Untrusted("x"), client=ClientName("a" * MAX_NAME_CHARS))
     twin = TaskSpec(payload=Untrusted("x"), client=ClientName("A" * MAX_NAME_CHARS))
     answer = asked(twin, acme)
-    assert isinstance(answer, c.Refused)
+    assert isinstance(answer, Refused)
     assert f'The client "{"A" * 73}…(+55)" looks like' in answer.text

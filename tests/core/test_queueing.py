@@ -9,12 +9,22 @@ from fleet_tui.core.alerting.alerts import conditions
 from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import Priority, QueueLimits, RetryBudget
 from fleet_tui.core.ids import ClientName, TaskId
-from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided
+from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.routing.decision import PendingCode
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.tasks.attempts import learn
+from fleet_tui.core.tasks.commands import (
+    MAX_NAMED_TASKS,
+    Cancel,
+    Expedite,
+    Hold,
+    Release,
+    SetPriority,
+    Submit,
+)
 from fleet_tui.core.tasks.events import (
     AttemptCancelling,
     TaskCancelRequested,
@@ -46,15 +56,15 @@ class Queue:
         self.story = Story(spec)
         self.story.all_up()
 
-    def ask(self, command: c.Command) -> Decided | c.Refused:
+    def ask(self, command: Command) -> Decided | Refused:
         verdict = decide(self.story.state, "ann", command, self.story.now_ms)
         if isinstance(verdict, Decided):
             self.story.add(*verdict.events)
         return verdict
 
-    def refusal(self, command: c.Command) -> c.Refused:
+    def refusal(self, command: Command) -> Refused:
         verdict = self.ask(command)
-        assert isinstance(verdict, c.Refused)
+        assert isinstance(verdict, Refused)
         return verdict
 
     def submit(self, priority: Priority = Priority.P2) -> TaskId:
@@ -74,24 +84,24 @@ class Queue:
 def test_a_held_task_waits_until_it_is_released() -> None:
     queue = Queue()
     first, second = queue.submit(), queue.submit()
-    queue.ask(c.Hold(tasks=(first,), reason="wrong customer"))
+    queue.ask(Hold(tasks=(first,), reason="wrong customer"))
     assert queue.route() == [second]
     pending = queue.task(first).pending
     assert pending is not None
     assert pending.code is PendingCode.HOLD
     assert pending.detail == "held by ann: wrong customer"
-    assert queue.refusal(c.Hold(tasks=(first,))).code == "already-held"
-    queue.ask(c.Release(tasks=(first,)))
+    assert queue.refusal(Hold(tasks=(first,))).code == "already-held"
+    queue.ask(Release(tasks=(first,)))
     assert queue.task(first).hold is None
-    assert queue.refusal(c.Release(tasks=(first,))).code == "not-held"
+    assert queue.refusal(Release(tasks=(first,))).code == "not-held"
 
 
 def test_a_held_task_that_was_cancelled_is_not_released() -> None:
     queue = Queue()
     task = queue.submit()
-    queue.ask(c.Hold(tasks=(task,)))
-    queue.ask(c.Cancel(task=task))
-    refused = queue.refusal(c.Release(tasks=(task,)))
+    queue.ask(Hold(tasks=(task,)))
+    queue.ask(Cancel(task=task))
+    refused = queue.refusal(Release(tasks=(task,)))
     assert refused.code == "not-waiting"
     assert "cancelled" in refused.text
     queue.story.add(TaskReleased(task=task, by="ann"))  # as older engines recorded
@@ -101,31 +111,31 @@ def test_a_held_task_that_was_cancelled_is_not_released() -> None:
 def test_what_an_operator_holds_raises_no_alert() -> None:
     queue = Queue()
     task = queue.submit()
-    queue.ask(c.Hold(tasks=(task,)))
+    queue.ask(Hold(tasks=(task,)))
     assert not [a for a in conditions(queue.story.state, 10_000_000) if a.endswith(":tasks")]
 
 
 def test_an_expedited_task_goes_before_more_urgent_ones() -> None:
     queue = Queue()
     urgent, low = queue.submit(priority=Priority.P0), queue.submit(priority=Priority.P3)
-    queue.ask(c.Expedite(tasks=(low,), reason="board demo"))
+    queue.ask(Expedite(tasks=(low,), reason="board demo"))
     assert queue.route() == [low]
     assert queue.task(urgent).phase is TaskPhase.WAITING
-    assert queue.refusal(c.Expedite(tasks=(low,))).code == "already-expedited"
+    assert queue.refusal(Expedite(tasks=(low,))).code == "already-expedited"
 
 
 def test_another_priority_changes_the_order_and_not_what_the_key_stands_for() -> None:
     queue = Queue()
     spec = work("same")
     first = TaskId("F" * 26)
-    queue.ask(c.Submit(task=first, key="k", spec=spec))
+    queue.ask(Submit(task=first, key="k", spec=spec))
     queue.submit(priority=Priority.P1)
-    queue.ask(c.SetPriority(tasks=(first,), priority=Priority.P0))
+    queue.ask(SetPriority(tasks=(first,), priority=Priority.P0))
     assert queue.story.state.open_by_priority == {Priority.P0: 1, Priority.P1: 1}
-    again = queue.ask(c.Submit(task=TaskId("G" * 26), key="k", spec=spec))
+    again = queue.ask(Submit(task=TaskId("G" * 26), key="k", spec=spec))
     assert isinstance(again, Decided)
     assert again.duplicate
-    assert queue.refusal(c.SetPriority(tasks=(first,), priority=Priority.P0)).code == (
+    assert queue.refusal(SetPriority(tasks=(first,), priority=Priority.P0)).code == (
         "same-priority"
     )
     assert queue.route() == [first]
@@ -135,14 +145,14 @@ def test_many_tasks_at_once_leave_out_those_it_cannot_be_done_for() -> None:
     queue = Queue()
     running, waiting = queue.submit(), queue.submit()
     queue.route()
-    done = queue.ask(c.Hold(tasks=(running, waiting, TaskId("none"))))
+    done = queue.ask(Hold(tasks=(running, waiting, TaskId("none"))))
     assert isinstance(done, Decided)
     assert done.changed == 1
     assert queue.task(waiting).hold is not None
-    assert queue.refusal(c.Hold(tasks=(running,))).code == "not-waiting"
-    assert queue.refusal(c.Hold(tasks=())).code == "nothing-named"
-    too_many = (waiting,) * (c.MAX_NAMED_TASKS + 1)
-    assert queue.refusal(c.Release(tasks=too_many)).code == "too-many"
+    assert queue.refusal(Hold(tasks=(running,))).code == "not-waiting"
+    assert queue.refusal(Hold(tasks=())).code == "nothing-named"
+    too_many = (waiting,) * (MAX_NAMED_TASKS + 1)
+    assert queue.refusal(Release(tasks=too_many)).code == "too-many"
 
 
 @pytest.mark.parametrize(
@@ -159,15 +169,15 @@ def test_a_full_queue_refuses_and_says_which_limit(
 ) -> None:
     queue = Queue(limits=limits)
     spec = work("one", client="acme")
-    queue.ask(c.Submit(task=TaskId("T1"), key="1", spec=spec))
-    refused = queue.refusal(c.Submit(task=TaskId("T2"), key="2", spec=spec))
+    queue.ask(Submit(task=TaskId("T1"), key="1", spec=spec))
+    refused = queue.refusal(Submit(task=TaskId("T2"), key="2", spec=spec))
     assert refused.code == code
     assert "1 of at most 1 tasks are open" in refused.text
     assert setting in refused.hint
-    same = queue.ask(c.Submit(task=TaskId("T3"), key="1", spec=spec))
+    same = queue.ask(Submit(task=TaskId("T3"), key="1", spec=spec))
     assert isinstance(same, Decided), "the same key is the same task, however full the queue is"
-    queue.ask(c.Cancel(task=TaskId("T1")))
-    assert isinstance(queue.ask(c.Submit(task=TaskId("T2"), key="2", spec=spec)), Decided)
+    queue.ask(Cancel(task=TaskId("T1")))
+    assert isinstance(queue.ask(Submit(task=TaskId("T2"), key="2", spec=spec)), Decided)
 
 
 def test_nothing_more_needs_no_room_however_full_the_queue_is() -> None:
@@ -205,15 +215,15 @@ def test_retries_wait_when_the_budget_is_spent_and_first_tries_do_not() -> None:
 
 def test_the_newest_fleet_files_limits_hold() -> None:
     queue = Queue(limits=QueueLimits(open=1))
-    queue.ask(c.Submit(task=TaskId("T1"), key="1", spec=work()))
+    queue.ask(Submit(task=TaskId("T1"), key="1", spec=work()))
     queue.story.add(FleetLoaded(spec=fleet(agent("a1"))))
-    assert isinstance(queue.ask(c.Submit(task=TaskId("T2"), key="2", spec=work())), Decided)
+    assert isinstance(queue.ask(Submit(task=TaskId("T2"), key="2", spec=work())), Decided)
 
 
 # What is recorded
 
 
-def decided(queue: Queue, command: c.Command) -> Decided:
+def decided(queue: Queue, command: Command) -> Decided:
     verdict = queue.ask(command)
     assert isinstance(verdict, Decided)
     return verdict
@@ -222,7 +232,7 @@ def decided(queue: Queue, command: c.Command) -> Decided:
 def test_a_waiting_task_is_cancelled_at_once() -> None:
     queue = Queue()
     task = queue.submit()
-    done = decided(queue, c.Cancel(task=task, reason="not needed"))
+    done = decided(queue, Cancel(task=task, reason="not needed"))
     assert done == Decided(
         events=(
             TaskCancelRequested(task=task, by="ann", reason="not needed"),
@@ -240,7 +250,7 @@ def test_a_running_task_is_stopped_and_a_second_cancel_asks_for_no_second_stop()
     (attempt,) = queue.task(task).attempts
     requested = TaskCancelRequested(task=task, by="ann", reason="too slow")
     stopping = AttemptCancelling(run=attempt.run_id, cause=CancelCause.OPERATOR, by="ann")
-    cancel = c.Cancel(task=task, reason="too slow")
+    cancel = Cancel(task=task, reason="too slow")
     assert decided(queue, cancel) == Decided(events=(requested, stopping), task=task, number=1)
     assert decided(queue, cancel) == Decided(events=(requested,), task=task, number=1)
 
@@ -248,10 +258,10 @@ def test_a_running_task_is_stopped_and_a_second_cancel_asks_for_no_second_stop()
 def test_a_task_that_is_over_or_that_nobody_knows_is_not_cancelled() -> None:
     queue = Queue()
     task = queue.submit()
-    queue.ask(c.Cancel(task=task))
-    again = queue.refusal(c.Cancel(task=task))
+    queue.ask(Cancel(task=task))
+    again = queue.refusal(Cancel(task=task))
     assert (again.code, again.text) == ("already-over", "t-1 is cancelled already.")
-    none = queue.refusal(c.Cancel(task=TaskId("none")))
+    none = queue.refusal(Cancel(task=TaskId("none")))
     assert (none.code, none.text) == ("unknown-task", "No task none is known.")
 
 
@@ -259,11 +269,11 @@ def test_what_is_done_to_waiting_tasks_is_recorded_with_its_author_and_reason() 
     queue = Queue()
     task = queue.submit()
     for command, event in (
-        (c.Hold(tasks=(task,), reason="why"), TaskHeld(task=task, by="ann", reason="why")),
-        (c.Release(tasks=(task,)), TaskReleased(task=task, by="ann")),
-        (c.Expedite(tasks=(task,), reason="why"), TaskExpedited(task=task, by="ann", reason="why")),
+        (Hold(tasks=(task,), reason="why"), TaskHeld(task=task, by="ann", reason="why")),
+        (Release(tasks=(task,)), TaskReleased(task=task, by="ann")),
+        (Expedite(tasks=(task,), reason="why"), TaskExpedited(task=task, by="ann", reason="why")),
         (
-            c.SetPriority(tasks=(task,), priority=Priority.P0),
+            SetPriority(tasks=(task,), priority=Priority.P0),
             TaskReprioritized(task=task, priority=Priority.P0, by="ann"),
         ),
     ):
@@ -274,18 +284,18 @@ def test_what_is_done_to_waiting_tasks_is_recorded_with_its_author_and_reason() 
 @pytest.mark.parametrize(
     ("verb", "done"),
     [
-        (lambda task: c.Hold(tasks=(task,)), "held"),
-        (lambda task: c.Release(tasks=(task,)), "released"),
-        (lambda task: c.Expedite(tasks=(task,)), "expedited"),
-        (lambda task: c.SetPriority(tasks=(task,), priority=Priority.P0), "moved"),
+        (lambda task: Hold(tasks=(task,)), "held"),
+        (lambda task: Release(tasks=(task,)), "released"),
+        (lambda task: Expedite(tasks=(task,)), "expedited"),
+        (lambda task: SetPriority(tasks=(task,), priority=Priority.P0), "moved"),
     ],
 )
 def test_what_cannot_be_done_to_a_task_that_does_not_wait_is_named(
-    verb: Callable[[TaskId], c.Command], done: str
+    verb: Callable[[TaskId], Command], done: str
 ) -> None:
     queue = Queue()
     task = queue.submit()
-    queue.ask(c.Cancel(task=task))
+    queue.ask(Cancel(task=task))
     refused = queue.refusal(verb(task))
     assert refused.code == "not-waiting"
     assert refused.text == f"t-1 is cancelled; only waiting tasks can be {done}."
@@ -294,11 +304,11 @@ def test_what_cannot_be_done_to_a_task_that_does_not_wait_is_named(
 def test_what_is_so_already_is_refused_and_says_what_is_so() -> None:
     queue = Queue()
     task = queue.submit()
-    queue.ask(c.Hold(tasks=(task,)))
-    queue.ask(c.Expedite(tasks=(task,)))
-    assert queue.refusal(c.Hold(tasks=(task,))).text == "t-1 is held by ann already."
-    assert queue.refusal(c.Expedite(tasks=(task,))).text == "t-1 goes before all others already."
-    same = c.SetPriority(tasks=(task,), priority=Priority.P2)
+    queue.ask(Hold(tasks=(task,)))
+    queue.ask(Expedite(tasks=(task,)))
+    assert queue.refusal(Hold(tasks=(task,))).text == "t-1 is held by ann already."
+    assert queue.refusal(Expedite(tasks=(task,))).text == "t-1 goes before all others already."
+    same = SetPriority(tasks=(task,), priority=Priority.P2)
     assert queue.refusal(same).text == "t-1 is P2 already."
-    queue.ask(c.Release(tasks=(task,)))
-    assert queue.refusal(c.Release(tasks=(task,))).text == "t-1 is not held."
+    queue.ask(Release(tasks=(task,)))
+    assert queue.refusal(Release(tasks=(task,))).text == "t-1 is not held."

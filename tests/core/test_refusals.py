@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 import fleet_tui
-from fleet_tui.core.ledger.commands import Refused, Reply
 from fleet_tui.core.ledger.refusals import Nameable, RefusalCode, code_of_mode
+from fleet_tui.core.ledger.replies import Refused, Reply
 from fleet_tui.core.modes import EngineMode
 
 

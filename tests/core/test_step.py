@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 import pytest
 from msgspec.structs import replace
 
+from fleet_tui.core.agents.commands import Cordon, Uncordon
 from fleet_tui.core.agents.events import AgentCordoned, FailoverFrozen, HealthChanged
 from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
@@ -17,10 +18,10 @@ from fleet_tui.core.engine.events import (
 )
 from fleet_tui.core.fleet import Deadlines
 from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq, TaskId
-from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decided import Decided
 from fleet_tui.core.ledger.events import Event, NoteAdded, Recorded
 from fleet_tui.core.ledger.fold import fold
+from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.modes import EngineMode, Trouble
 from fleet_tui.core.routing.schedule import Looks, Router
@@ -44,6 +45,7 @@ from fleet_tui.core.step import (
     settled,
     step,
 )
+from fleet_tui.core.tasks.commands import Submit
 from fleet_tui.core.tasks.events import (
     AttemptSeen,
     AttemptStarted,
@@ -61,7 +63,7 @@ from tests.support.ledger import Story
 A1, A2 = AgentName("a1"), AgentName("a2")
 EPOCH = Epoch(1)
 TASK = TaskId("T1")
-SUBMIT = Asked("ana", c.Submit(task=TASK, key="k", spec=work()))
+SUBMIT = Asked("ana", Submit(task=TASK, key="k", spec=work()))
 
 
 class Loop:
@@ -118,10 +120,10 @@ def test_a_submit_is_placed_in_the_same_step_and_answered() -> None:
 
 
 def test_replies_stand_in_the_order_of_the_questions() -> None:
-    refused = Asked("ana", c.Cordon(agents=(AgentName("nobody"),)))
+    refused = Asked("ana", Cordon(agents=(AgentName("nobody"),)))
     taken = loop().take(refused, Tick(), SUBMIT)
     first, second = taken.replies
-    assert isinstance(first, c.Refused)
+    assert isinstance(first, Refused)
     assert isinstance(second, Decided)
 
 
@@ -223,7 +225,7 @@ def test_beats_of_runs_that_are_over_are_forgotten_by_a_sweep() -> None:
 def test_a_run_that_beats_is_not_silent() -> None:
     here = loop()
     spec = work(deadlines=Deadlines(heartbeat_ms=50))
-    here.do(Asked("ana", c.Submit(task=TASK, key="k", spec=spec)))
+    here.do(Asked("ana", Submit(task=TASK, key="k", spec=spec)))
     run = placed(here.told).run
     here.do(WordHeard(run, Definite(Started())))
     here.told.now_ms += 49
@@ -277,7 +279,7 @@ def test_what_waits_is_routed_again_only_where_it_may_have_changed() -> None:
     here = loop()
     here.told.cordon("a1")
     assert kinds(here.do(SUBMIT)) == [TaskSubmitted, TaskPending]
-    assert kinds(here.do(Asked("ana", c.Uncordon(agents=(A1,)))))[-1] is TaskPlaced
+    assert kinds(here.do(Asked("ana", Uncordon(agents=(A1,)))))[-1] is TaskPlaced
 
 
 def test_where_nothing_was_stored_what_was_seen_stays_seen() -> None:
@@ -294,7 +296,7 @@ def test_where_nothing_was_stored_what_was_seen_stays_seen() -> None:
 def test_what_gives_signs_of_life_while_nothing_can_be_stored_is_not_silent() -> None:
     here = loop()
     spec = work(deadlines=Deadlines(heartbeat_ms=50))
-    here.do(Asked("ana", c.Submit(task=TASK, key="k", spec=spec)))
+    here.do(Asked("ana", Submit(task=TASK, key="k", spec=spec)))
     run = placed(here.told).run
     here.do(WordHeard(run, Definite(Started())))
     for at_ms, output in ((1_040, 1), (1_080, 2), (1_110, 2)):

@@ -5,10 +5,11 @@ from msgspec.structs import replace
 
 from fleet_tui.core.fleet import FleetSpec, Priority, QueueLimits, ResidencyRule
 from fleet_tui.core.ids import AgentName, Capability, ClientName, KeyMark, Region, TaskId
-from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decided import Decided
 from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
+from fleet_tui.core.tasks.commands import Submit
 from fleet_tui.core.tasks.events import TaskSubmitted
 from fleet_tui.core.tasks.keys import key_mark
 from fleet_tui.core.tasks.model import TaskSpec
@@ -31,12 +32,12 @@ AGAIN = "Submit again when some have finished, or raise {} in the fleet file."
 
 def asked(
     spec: TaskSpec, state: FleetState = BEFORE, key: str = "k", task: TaskId = NEW
-) -> Decided | c.Refused:
-    return submit(state, "you", c.Submit(task=task, key=key, spec=spec))
+) -> Decided | Refused:
+    return submit(state, "you", Submit(task=task, key=key, spec=spec))
 
 
-def refused(code: RefusalCode, text: str, hint: str = "") -> c.Refused:
-    return c.Refused(code=code, text=text, hint=hint)
+def refused(code: RefusalCode, text: str, hint: str = "") -> Refused:
+    return Refused(code=code, text=text, hint=hint)
 
 
 def test_new_work_gets_the_next_number() -> None:
@@ -82,7 +83,7 @@ def test_a_key_that_is_known_stands_for_its_task_whatever_has_changed_since() ->
     edited = replace(WAITING, spec=work("other"), asked=WAITING.spec)
     state = replace(with_key(WAITING.spec, WAITS), open_tasks={WAITS: edited})
     assert asked(WAITING.spec, state) == known
-    assert isinstance(asked(work("other"), state), c.Refused), "it stands for what was asked first"
+    assert isinstance(asked(work("other"), state), Refused), "it stands for what was asked first"
 
 
 def test_a_key_does_not_stand_for_other_work() -> None:
@@ -135,7 +136,7 @@ def test_what_could_never_be_work_is_refused_before_its_key_is_looked_at() -> No
     ],
     ids=["empty", "blank", "surrogate", "large", "nul-first", "nul", "largest", "text"],
 )
-def test_which_text_is_no_work(text: str, said: c.Refused | None) -> None:
+def test_which_text_is_no_work(text: str, said: Refused | None) -> None:
     assert bad_spec(BEFORE, work(text)) == said
     answer = asked(work(text))
     assert answer == said if said is not None else isinstance(answer, Decided)
@@ -332,7 +333,7 @@ ACME, OTHER = work(client="acme"), work(client="other")
     ],
 )
 def test_the_first_limit_that_leaves_no_room_is_named(
-    limits: dict[str, object], specs: list[TaskSpec], said: c.Refused | None
+    limits: dict[str, object], specs: list[TaskSpec], said: Refused | None
 ) -> None:
     assert no_room(limited(**limits), wanted(*specs)) == said
     if len(specs) == 1:

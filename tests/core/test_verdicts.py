@@ -7,11 +7,13 @@ from msgspec.structs import replace
 
 from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import Deadlines, TaskClass
-from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided
 from fleet_tui.core.ledger.narrate import narrate
+from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.tasks.attempts import LISTEN_FIRST_MS, MAX_UNSTARTED
+from fleet_tui.core.tasks.commands import Cancel, Requeue, Resolve, Verdict
 from fleet_tui.core.tasks.events import AttemptGivenUp, TaskEnded, TaskResolved, TaskRetrying
 from fleet_tui.core.tasks.evidence import (
     Checkpoint,
@@ -31,16 +33,16 @@ from tests.support.task import LOST, PATIENCE_MS, Run
 Way = Callable[[Run], Run]
 
 
-def ask(run: Run, command: c.Command) -> Decided | c.Refused:
+def ask(run: Run, command: Command) -> Decided | Refused:
     verdict = decide(run.story.state, "ann", command, run.story.now_ms)
     if isinstance(verdict, Decided):
         run.story.add(*verdict.events)
     return verdict
 
 
-def judge(run: Run, verdict: c.Verdict) -> Decided | c.Refused:
+def judge(run: Run, verdict: Verdict) -> Decided | Refused:
     """A verdict on the newest run."""
-    return ask(run, c.Resolve(task=run.id, run=run.run, verdict=verdict, reason="looked"))
+    return ask(run, Resolve(task=run.id, run=run.run, verdict=verdict, reason="looked"))
 
 
 def given_up(run: Run) -> Run:
@@ -54,28 +56,28 @@ def given_up(run: Run) -> Run:
 def test_a_verdict_on_a_run_that_is_not_the_newest_any_more_changes_nothing() -> None:
     run = given_up(Run())
     first = run.run
-    assert isinstance(judge(run, c.Verdict.RUN_AGAIN), Decided)
+    assert isinstance(judge(run, Verdict.RUN_AGAIN), Decided)
     second = run.place()
     run.fact(Started())
     run.hear(LOST)
     before = run.story.state
-    late = c.Resolve(task=run.id, run=first, verdict=c.Verdict.DID_NOT_RUN, reason="looked")
+    late = Resolve(task=run.id, run=first, verdict=Verdict.DID_NOT_RUN, reason="looked")
     refused = ask(run, late)
-    assert isinstance(refused, c.Refused)
+    assert isinstance(refused, Refused)
     assert refused.code == "other-run"
     assert first in refused.text
     assert f"now it is {second} on " in refused.text
     assert run.story.state is before
     assert run.phase is AttemptPhase.UNKNOWN
-    assert isinstance(judge(run, c.Verdict.DID_NOT_RUN), Decided)
+    assert isinstance(judge(run, Verdict.DID_NOT_RUN), Decided)
     assert run.task.phase is TaskPhase.WAITING
 
 
-@pytest.mark.parametrize("verdict", [c.Verdict.DID_NOT_RUN, c.Verdict.RUN_AGAIN])
-def test_that_a_task_may_be_done_twice_stays_with_it_and_is_told(verdict: c.Verdict) -> None:
+@pytest.mark.parametrize("verdict", [Verdict.DID_NOT_RUN, Verdict.RUN_AGAIN])
+def test_that_a_task_may_be_done_twice_stays_with_it_and_is_told(verdict: Verdict) -> None:
     run = given_up(Run())
     asked = judge(run, verdict)
-    twice = verdict is c.Verdict.RUN_AGAIN
+    twice = verdict is Verdict.RUN_AGAIN
     assert isinstance(asked, Decided)
     told = [narrate(event, run.story.state) for event in asked.events]
     assert any(s is not None and "it may be done twice" in s.text for s in told) is twice
@@ -88,8 +90,8 @@ def test_that_a_task_may_be_done_twice_stays_with_it_and_is_told(verdict: c.Verd
 
 def test_a_verdict_that_names_no_run_is_not_one_on_whatever_there_is() -> None:
     run = given_up(Run())
-    refused = ask(run, c.Resolve(task=run.id, verdict=c.Verdict.RAN, reason="looked"))
-    assert isinstance(refused, c.Refused)
+    refused = ask(run, Resolve(task=run.id, verdict=Verdict.RAN, reason="looked"))
+    assert isinstance(refused, Refused)
     assert refused.code == "other-run"
     assert run.task.phase is TaskPhase.NEEDS_OPERATOR
 
@@ -98,7 +100,7 @@ def cancelled_unknown(run: Run) -> Run:
     """Cancelled while it was unknown, and nothing heard of it since."""
     run.fact(Started())
     run.hear(LOST)
-    ask(run, c.Cancel(task=run.id))
+    ask(run, Cancel(task=run.id))
     run.hear(LOST)
     run.later(PATIENCE_MS)
     assert run.task.phase is TaskPhase.CANCELLED
@@ -108,7 +110,7 @@ def cancelled_unknown(run: Run) -> Run:
 def cancelled_asked(run: Run) -> Run:
     """Given up, then cancelled while a verdict was asked for."""
     given_up(run)
-    ask(run, c.Cancel(task=run.id))
+    ask(run, Cancel(task=run.id))
     assert run.task.phase is TaskPhase.CANCELLED
     return run
 
@@ -116,7 +118,7 @@ def cancelled_asked(run: Run) -> Run:
 def cancelled_dead(run: Run) -> Run:
     """Cancelled, then found dead."""
     run.fact(Started())
-    ask(run, c.Cancel(task=run.id))
+    ask(run, Cancel(task=run.id))
     run.fact(Died(reason="process-gone"))
     assert run.task.phase is TaskPhase.CANCELLED
     return run
@@ -129,31 +131,31 @@ WAYS = [cancelled_unknown, cancelled_asked, cancelled_dead]
 @pytest.mark.parametrize("way", WAYS)
 def test_a_cancel_is_no_way_round_the_verdict(way: Way, task_class: TaskClass) -> None:
     run = way(Run(task_class))
-    refused = ask(run, c.Requeue(tasks=(run.id,)))
-    assert isinstance(refused, c.Refused)
+    refused = ask(run, Requeue(tasks=(run.id,)))
+    assert isinstance(refused, Refused)
     assert refused.code == "verdict-needed"
     assert run.task.phase is TaskPhase.CANCELLED
-    assert isinstance(judge(run, c.Verdict.DID_NOT_RUN), Decided)
+    assert isinstance(judge(run, Verdict.DID_NOT_RUN), Decided)
     assert run.task.phase is TaskPhase.WAITING
-    ask(run, c.Cancel(task=run.id))
-    assert isinstance(ask(run, c.Requeue(tasks=(run.id,))), Decided), "the verdict stays given"
+    ask(run, Cancel(task=run.id))
+    assert isinstance(ask(run, Requeue(tasks=(run.id,))), Decided), "the verdict stays given"
     assert run.task.phase is TaskPhase.WAITING
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_cancelled_task_of_unknown_fate_can_be_said_to_have_run(way: Way) -> None:
     run = way(Run())
-    assert isinstance(judge(run, c.Verdict.RAN), Decided)
+    assert isinstance(judge(run, Verdict.RAN), Decided)
     assert run.task.phase is TaskPhase.SUCCEEDED
-    again = judge(run, c.Verdict.RUN_AGAIN)
-    assert isinstance(again, c.Refused)
+    again = judge(run, Verdict.RUN_AGAIN)
+    assert isinstance(again, Refused)
     assert again.code == "no-verdict-needed"
 
 
 @pytest.mark.parametrize(("way", "twice"), list(zip(WAYS[::2], [True, False], strict=True)))
 def test_a_requeue_of_work_that_may_run_twice_says_so(way: Way, twice: bool) -> None:
     run = way(Run(TaskClass.IDEMPOTENT))
-    asked = ask(run, c.Requeue(tasks=(run.id,)))
+    asked = ask(run, Requeue(tasks=(run.id,)))
     assert isinstance(asked, Decided)
     (again,) = asked.events
     assert isinstance(again, TaskRetrying)
@@ -164,10 +166,10 @@ def test_a_requeue_after_the_late_end_of_a_run_cannot_run_beside_it() -> None:
     run = Run(TaskClass.IDEMPOTENT)
     run.fact(Started())
     run.hear(LOST)
-    ask(run, c.Cancel(task=run.id))
+    ask(run, Cancel(task=run.id))
     run.later(PATIENCE_MS)
     run.fact(Finished(ok=False, failure="exit-1"))
-    asked = ask(run, c.Requeue(tasks=(run.id,)))
+    asked = ask(run, Requeue(tasks=(run.id,)))
     assert isinstance(asked, Decided)
     (again,) = asked.events
     assert isinstance(again, TaskRetrying)
@@ -180,13 +182,13 @@ def test_a_dead_run_with_a_checkpoint_needs_no_verdict_and_a_lost_one_does() -> 
     for run in (dead, lost):
         run.fact(Started())
         run.fact(Running(checkpoint=mark))
-    ask(dead, c.Cancel(task=dead.id))
+    ask(dead, Cancel(task=dead.id))
     dead.fact(Died(reason="process-gone"))
-    assert isinstance(ask(dead, c.Requeue(tasks=(dead.id,))), Decided)
+    assert isinstance(ask(dead, Requeue(tasks=(dead.id,))), Decided)
     lost.hear(LOST)
     lost.later(PATIENCE_MS)
-    ask(lost, c.Cancel(task=lost.id))
-    assert isinstance(ask(lost, c.Requeue(tasks=(lost.id,))), c.Refused)
+    ask(lost, Cancel(task=lost.id))
+    assert isinstance(ask(lost, Requeue(tasks=(lost.id,))), Refused)
 
 
 @pytest.mark.parametrize(
@@ -204,12 +206,12 @@ def test_what_the_host_says_after_the_cancel_can_stand_for_the_verdict(
 ) -> None:
     run = Run()
     run.hear(LOST)
-    ask(run, c.Cancel(task=run.id))
+    ask(run, Cancel(task=run.id))
     run.hear(LOST)
     run.later(PATIENCE_MS)
-    assert isinstance(ask(run, c.Requeue(tasks=(run.id,))), c.Refused)
+    assert isinstance(ask(run, Requeue(tasks=(run.id,))), Refused)
     run.fact(fact)
-    asked = ask(run, c.Requeue(tasks=(run.id,)))
+    asked = ask(run, Requeue(tasks=(run.id,)))
     assert isinstance(asked, Decided) is possible
     if isinstance(asked, Decided):
         (again,) = asked.events
@@ -221,15 +223,15 @@ def test_a_run_that_certainly_failed_is_requeued_without_a_verdict() -> None:
     run = Run()
     run.fact(Started())
     run.fact(Finished(ok=False, failure="exit-1"))
-    assert isinstance(ask(run, c.Requeue(tasks=(run.id,))), Decided)
+    assert isinstance(ask(run, Requeue(tasks=(run.id,))), Decided)
 
 
-@pytest.mark.parametrize("verdict", [c.Verdict.DID_NOT_RUN, c.Verdict.RUN_AGAIN])
+@pytest.mark.parametrize("verdict", [Verdict.DID_NOT_RUN, Verdict.RUN_AGAIN])
 @pytest.mark.parametrize(
     "deadlines",
     [Deadlines(schedule_to_start_ms=600_000), Deadlines(total_ms=600_000)],
 )
-def test_a_verdict_lets_the_deadlines_begin_anew(verdict: c.Verdict, deadlines: Deadlines) -> None:
+def test_a_verdict_lets_the_deadlines_begin_anew(verdict: Verdict, deadlines: Deadlines) -> None:
     run = Run(deadlines=deadlines)
     run.hear(LOST)
     run.later(PATIENCE_MS)
@@ -255,7 +257,7 @@ def test_after_a_verdict_the_tries_that_did_not_start_count_anew() -> None:
     run = Run()
     refuse_to_start(run, MAX_UNSTARTED)
     assert run.task.phase is TaskPhase.NEEDS_OPERATOR
-    judge(run, c.Verdict.DID_NOT_RUN)
+    judge(run, Verdict.DID_NOT_RUN)
     refuse_to_start(run, MAX_UNSTARTED - 1)
     assert run.task.phase is TaskPhase.WAITING
     refuse_to_start(run, 1)
@@ -285,15 +287,15 @@ def test_what_was_waited_for_is_told_in_its_own_unit() -> None:
 
 
 ENDS = {
-    c.Verdict.RAN: TaskEnded,
-    c.Verdict.DID_NOT_RUN: TaskRetrying,
-    c.Verdict.RUN_AGAIN: TaskRetrying,
+    Verdict.RAN: TaskEnded,
+    Verdict.DID_NOT_RUN: TaskRetrying,
+    Verdict.RUN_AGAIN: TaskRetrying,
 }
 
 
-@pytest.mark.parametrize("verdict", c.Verdict)
+@pytest.mark.parametrize("verdict", Verdict)
 def test_a_verdict_is_recorded_with_its_author_and_ends_an_unknown_run(
-    verdict: c.Verdict,
+    verdict: Verdict,
 ) -> None:
     run = Run()
     run.fact(Started())
@@ -308,9 +310,9 @@ def test_a_verdict_is_recorded_with_its_author_and_ends_an_unknown_run(
     assert end.reason.startswith("ann says ")
 
 
-@pytest.mark.parametrize("verdict", c.Verdict)
+@pytest.mark.parametrize("verdict", Verdict)
 def test_a_verdict_on_a_run_that_was_given_up_does_not_give_it_up_again(
-    verdict: c.Verdict,
+    verdict: Verdict,
 ) -> None:
     run = given_up(Run())
     decided = judge(run, verdict)
@@ -322,10 +324,10 @@ def test_only_a_task_that_ended_is_in_doubt() -> None:
     run = given_up(Run())
     assert awaits_verdict(run.task)
     assert not in_doubt(run.task)
-    ask(run, c.Cancel(task=run.id))
+    ask(run, Cancel(task=run.id))
     assert not awaits_verdict(run.task)
     assert in_doubt(run.task)
-    judge(run, c.Verdict.RAN)
+    judge(run, Verdict.RAN)
     assert not in_doubt(run.task)
 
 
@@ -333,8 +335,8 @@ def test_a_verdict_about_a_run_of_a_task_that_was_never_placed_says_so() -> None
     run = Run()
     task = replace(run.task, phase=TaskPhase.NEEDS_OPERATOR, attempts=())
     state = replace(run.story.state, open_tasks={run.id: task})
-    command = c.Resolve(task=run.id, run=run.run, verdict=c.Verdict.RAN, reason="looked")
+    command = Resolve(task=run.id, run=run.run, verdict=Verdict.RAN, reason="looked")
     refused = decide(state, "ann", command, run.story.now_ms)
-    assert isinstance(refused, c.Refused)
+    assert isinstance(refused, Refused)
     assert refused.text.endswith(f"{task.label} was never placed.")
     assert refused.hint

@@ -8,11 +8,13 @@ from pathlib import Path
 import msgspec
 
 from fleet_tui import __version__
+from fleet_tui.core.engine.commands import StopEngine
 from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.ids import AgentName, Epoch, Seq
-from fleet_tui.core.ledger.commands import Command, Reply, StopEngine
+from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.fold import fold
+from fleet_tui.core.ledger.replies import Reply
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.protocol import (
     MAX_FRAME_BYTES,

@@ -5,11 +5,13 @@ import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from fleet_tui.core.engine.commands import StopEngine
 from fleet_tui.core.fleet import AgentSpec, FleetSpec
 from fleet_tui.core.ids import AgentName, TaskId
-from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.replies import Reply
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.step import FleetChanged, LookTaken, WordHeard
+from fleet_tui.core.tasks.commands import Submit
 from fleet_tui.core.tasks.model import Task, TaskSpec
 from fleet_tui.engine.clock import Clock, WallClock
 from fleet_tui.engine.effects import FleetEffects, PortOf
@@ -68,10 +70,10 @@ class Rig:
             await self._changed.wait_for(lambda: holds(self.engine.state))
         return self.engine.state
 
-    async def submit(self, number: int, spec: TaskSpec) -> c.Reply:
+    async def submit(self, number: int, spec: TaskSpec) -> Reply:
         """Give it a task with a key of its own."""
         task = TaskId(f"TASK{number:022d}")
-        return await self.engine.ask("me", c.Submit(task=task, key=str(task), spec=spec))
+        return await self.engine.ask("me", Submit(task=task, key=str(task), spec=spec))
 
 
 @asynccontextmanager
@@ -88,7 +90,7 @@ async def running(
     try:
         yield rig
     finally:
-        await rig.engine.ask("me", c.StopEngine())
+        await rig.engine.ask("me", StopEngine())
         await loop
         await rig.effects.close()
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fleet_tui.base.errors import Unreachable
 from fleet_tui.core.ids import Epoch, Seq
-from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.commands import AddNote
 from fleet_tui.core.protocol import (
     MAX_FRAME_BYTES,
     PROTOCOL,
@@ -107,7 +107,7 @@ async def test_a_frame_that_is_too_long_is_told_its_bound(short_dir: Path) -> No
 async def test_a_number_that_no_reply_could_carry_is_refused(short_dir: Path) -> None:
     """JSON has numbers that can be read and not written again."""
     path = short_dir / "engine.sock"
-    note = msgspec.json.encode(Request(id=1, command=c.AddNote(text=Untrusted("x"))))
+    note = msgspec.json.encode(Request(id=1, command=AddNote(text=Untrusted("x"))))
     async with house(path), visitor(path) as console:
         await console.say(hello())
         await console.say(note.replace(b'"id":1', b'"id":' + b"9" * 30) + b"\n")
@@ -155,6 +155,6 @@ async def test_a_console_hangs_up_on_an_engine_that_talks_nonsense(
     )
     async with impostor(path, [msgspec.json.encode(welcome), bad]):
         client = await EngineClient.connect(path, "me")
-        assert await client.send(c.AddNote(text=Untrusted("x"))) == NO_REPLY
+        assert await client.send(AddNote(text=Untrusted("x"))) == NO_REPLY
         await client.lost()
         await client.close()

@@ -8,11 +8,11 @@ from msgspec.structs import replace
 from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec, TaskClass
 from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq
-from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.step import FleetChanged
+from fleet_tui.core.tasks.commands import Cancel, Resolve, Verdict
 from fleet_tui.core.tasks.evidence import (
     Checkpoint,
     Definite,
@@ -98,8 +98,8 @@ async def test_work_that_is_to_run_again_is_stopped_first_where_it_still_runs() 
     async with running(spec) as rig:
         run = await given_up(rig)
         task = only_task(rig.engine.state).id
-        verdict = c.Resolve(
-            task=task, run=RunId(run), verdict=c.Verdict.RUN_AGAIN, reason="looked at the host"
+        verdict = Resolve(
+            task=task, run=RunId(run), verdict=Verdict.RUN_AGAIN, reason="looked at the host"
         )
         await rig.engine.ask("me", verdict)
         await rig.until(lambda s: only_task(s).attempts[0].late_word is LateWord.STOPPED)
@@ -196,7 +196,7 @@ async def test_a_cancel_that_comes_while_the_way_is_made_keeps_the_start_from_le
         await rig.submit(1, work())
         async with asyncio.timeout(DEADLINE_S):
             await connecting.wait()
-        await rig.engine.ask("me", c.Cancel(task=only_task(rig.engine.state).id))
+        await rig.engine.ask("me", Cancel(task=only_task(rig.engine.state).id))
         connected.set()
         state = await rig.until(lambda s: bool([*s.ended_tasks()]))
         (task,) = state.ended_tasks()
@@ -242,7 +242,7 @@ async def test_the_engine_stops_while_a_follower_takes_its_time_to_hang_up() -> 
         await rig.engine.inbox.put(FleetChanged(fleet(moved), "me"))
         await rig.until(lambda s: s.fleet.agents.get(A1) == moved)
         await begin(rig)
-        await rig.engine.ask("me", c.Cancel(task=only_task(rig.engine.state).id))
+        await rig.engine.ask("me", Cancel(task=only_task(rig.engine.state).id))
         async with asyncio.timeout(DEADLINE_S):
             await hanging_up.wait()
             closing = asyncio.create_task(rig.effects.close())

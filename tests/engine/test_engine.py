@@ -9,12 +9,15 @@ from fleet_tui.base.errors import FleetError
 from fleet_tui.core.agents.events import HealthChanged
 from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.engine.commands import StopEngine
 from fleet_tui.core.fleet import AgentSpec, Deadlines, FleetSpec, ProbeSpec, TaskClass
 from fleet_tui.core.ids import AgentName, RunId, TaskId
-from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.commands import AddNote
 from fleet_tui.core.ledger.events import Event, Recorded
+from fleet_tui.core.ledger.replies import Accepted, Refused
 from fleet_tui.core.ledger.state import EMPTY_STATE
 from fleet_tui.core.step import Tick
+from fleet_tui.core.tasks.commands import Cancel
 from fleet_tui.core.tasks.evidence import Finished
 from fleet_tui.core.tasks.model import AttemptPhase, TaskPhase
 from fleet_tui.engine.clock import WallClock
@@ -28,7 +31,7 @@ async def test_a_task_runs_and_its_result_is_kept() -> None:
     async with running(fleet(agent("a1"))) as rig:
         await all_up(rig)
         reply = await rig.submit(1, work("count the lines"))
-        assert isinstance(reply, c.Accepted)
+        assert isinstance(reply, Accepted)
         assert reply.number == 1
         state = await rig.until(lambda s: rig.hosts[AgentName("a1")].started != [])
         host = rig.hosts[AgentName("a1")]
@@ -152,10 +155,10 @@ async def test_cancel_stops_the_run() -> None:
     async with running(fleet(agent("a1"))) as rig:
         await all_up(rig)
         reply = await rig.submit(1, work())
-        assert isinstance(reply, c.Accepted)
+        assert isinstance(reply, Accepted)
         assert reply.task is not None
         await rig.until(lambda s: only_task(s).attempts[0].phase is AttemptPhase.RUNNING)
-        await rig.engine.ask("me", c.Cancel(task=reply.task))
+        await rig.engine.ask("me", Cancel(task=reply.task))
         state = await rig.until(lambda s: bool([*s.ended_tasks()]))
         task = only_task(state)
         assert task.phase is TaskPhase.CANCELLED
@@ -184,19 +187,19 @@ async def test_the_same_key_is_the_same_task_and_other_work_is_a_conflict() -> N
         first = await rig.submit(1, work("one"))
         again = await rig.submit(1, work("one"))
         other = await rig.submit(1, work("two"))
-        assert isinstance(first, c.Accepted)
-        assert isinstance(again, c.Accepted)
+        assert isinstance(first, Accepted)
+        assert isinstance(again, Accepted)
         assert again.duplicate
         assert again.number == first.number
-        assert isinstance(other, c.Refused)
+        assert isinstance(other, Refused)
         assert other.code == "key-conflict"
 
 
 async def test_commands_after_the_stop_are_refused() -> None:
     async with running(fleet(agent("a1"))) as rig:
-        await rig.engine.ask("me", c.StopEngine())
-        reply = await rig.engine.ask("me", c.AddNote(text=work().payload))
-        assert isinstance(reply, c.Refused)
+        await rig.engine.ask("me", StopEngine())
+        reply = await rig.engine.ask("me", AddNote(text=work().payload))
+        assert isinstance(reply, Refused)
         assert reply.code == "stopping"
 
 
@@ -209,8 +212,8 @@ async def test_nobody_waits_for_ever_for_a_ledger_that_failed() -> None:
     rig.ledger.append = fail  # type: ignore[method-assign]  # the disk fails
     loop = asyncio.create_task(rig.engine.run())
     async with asyncio.timeout(DEADLINE_S):
-        reply = await rig.engine.ask("me", c.AddNote(text=work().payload))
-    assert isinstance(reply, c.Refused)
+        reply = await rig.engine.ask("me", AddNote(text=work().payload))
+    assert isinstance(reply, Refused)
     assert reply.code == "in-doubt"
     with pytest.raises(FleetError):
         await loop

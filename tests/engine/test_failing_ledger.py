@@ -13,10 +13,12 @@ import pytest
 
 from fleet_tui.base.errors import Unreachable
 from fleet_tui.base.paths import socket_path
+from fleet_tui.core.engine.commands import StopEngine
 from fleet_tui.core.engine.events import EngineModeChanged, EngineStarted
 from fleet_tui.core.ids import NOWHERE
-from fleet_tui.core.ledger.commands import Accepted, AddNote, Command, Refused, Reply, StopEngine
+from fleet_tui.core.ledger.commands import AddNote, Command
 from fleet_tui.core.ledger.events import NoteAdded, Recorded
+from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
 from fleet_tui.core.modes import EngineMode, ModeNow, Trouble
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine import run, standby

@@ -8,14 +8,17 @@ import pytest
 from fleet_tui.core import step as steps
 from fleet_tui.core.agents.vitals import Look
 from fleet_tui.core.alerting.model import Severity
+from fleet_tui.core.engine.commands import Freeze, StopEngine, Thaw
 from fleet_tui.core.engine.events import EngineModeChanged, EngineUnitFailed
 from fleet_tui.core.ids import AgentName, TaskId
-from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.commands import AddNote, Command
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.events import Event, Recorded
+from fleet_tui.core.ledger.replies import Accepted, Refused
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.step import FleetFileSeen, WordHeard
+from fleet_tui.core.tasks.commands import Cancel
 from fleet_tui.core.tasks.evidence import (
     Checkpoint,
     Definite,
@@ -74,8 +77,8 @@ async def until(holds) -> None:  # type: ignore[no-untyped-def]  # a condition
 async def test_a_frozen_engine_takes_work_and_starts_it_after_the_thaw() -> None:
     async with running(fleet(agent("a1"))) as rig:
         await all_up(rig)
-        assert isinstance(await rig.engine.ask("ana", c.Freeze(reason="migration")), c.Accepted)
-        assert isinstance(await rig.submit(1, work()), c.Accepted)
+        assert isinstance(await rig.engine.ask("ana", Freeze(reason="migration")), Accepted)
+        assert isinstance(await rig.submit(1, work()), Accepted)
         seen = rig.engine.state.seq
         await rig.until(lambda s: any(a.subject == "engine" for a in s.alerts.values()))
         alert = next(a for a in rig.engine.state.alerts.values() if a.subject == "engine")
@@ -86,13 +89,13 @@ async def test_a_frozen_engine_takes_work_and_starts_it_after_the_thaw() -> None
         assert only_task(rig.engine.state).phase is TaskPhase.WAITING
         assert not rig.hosts[A1].started
         assert seen
-        again = await rig.engine.ask("ana", c.Freeze())
-        assert isinstance(again, c.Accepted)
-        assert isinstance(await rig.engine.ask("bo", c.Thaw()), c.Accepted)
+        again = await rig.engine.ask("ana", Freeze())
+        assert isinstance(again, Accepted)
+        assert isinstance(await rig.engine.ask("bo", Thaw()), Accepted)
         await rig.until(lambda s: rig.hosts[A1].started != [])
         assert modes(rig) == [EngineMode.HOLD, EngineMode.NORMAL]
-        refused = await rig.engine.ask("bo", c.Thaw())
-        assert isinstance(refused, c.Refused)
+        refused = await rig.engine.ask("bo", Thaw())
+        assert isinstance(refused, Refused)
         assert refused.code == "not-frozen"
 
 
@@ -101,7 +104,7 @@ async def test_a_frozen_engine_follows_what_runs() -> None:
         await all_up(rig)
         await rig.submit(1, work())
         await rig.until(lambda s: bool(rig.hosts[A1].started))
-        await rig.engine.ask("ana", c.Freeze())
+        await rig.engine.ask("ana", Freeze())
         await rig.hosts[A1].finish(rig.hosts[A1].started[0])
         state = await rig.until(lambda s: bool(s.closed_tasks))
         assert only_task(state).phase is TaskPhase.SUCCEEDED
@@ -112,7 +115,7 @@ async def test_a_hold_for_faults_on_a_full_disk_stays_when_there_is_room() -> No
         await all_up(rig)
         disk = FullDisk(rig)
         disk.full = True
-        assert isinstance(await rig.submit(2, work()), c.Refused)
+        assert isinstance(await rig.submit(2, work()), Refused)
         for _ in range(MAX_FAULTS):
             rig.engine.unit_failed("telemetry", ValueError("x"))
         disk.full = False
@@ -132,13 +135,13 @@ async def test_on_a_full_disk_nothing_is_taken_and_nothing_is_forgotten() -> Non
         disk = FullDisk(rig)
         disk.full = True
         refused = await rig.submit(2, work())
-        assert isinstance(refused, c.Refused)
+        assert isinstance(refused, Refused)
         assert refused.code == "read-only-mode"
         assert "full" in refused.text
         assert "make room" in refused.hint.lower()
         assert rig.engine.mode.mode is EngineMode.READ_ONLY
-        at_once = await rig.engine.ask("ana", c.Cancel(task=TaskId("TASK" + "0" * 21 + "1")))
-        assert isinstance(at_once, c.Refused)
+        at_once = await rig.engine.ask("ana", Cancel(task=TaskId("TASK" + "0" * 21 + "1")))
+        assert isinstance(at_once, Refused)
         assert at_once.code == "read-only-mode"
         await host.finish(host.started[0])
         tries = disk.refused
@@ -149,24 +152,24 @@ async def test_on_a_full_disk_nothing_is_taken_and_nothing_is_forgotten() -> Non
         assert only_task(state).phase is TaskPhase.SUCCEEDED
         assert rig.engine.mode.mode is EngineMode.NORMAL
         assert modes(rig) == [EngineMode.READ_ONLY, EngineMode.NORMAL]
-        assert isinstance(await rig.submit(2, work()), c.Accepted)
+        assert isinstance(await rig.submit(2, work()), Accepted)
         await rig.until(lambda s: len(host.started) == 2)
 
 
 async def test_a_frozen_engine_with_a_full_disk_is_still_frozen_afterwards() -> None:
     async with running(fleet(agent("a1"))) as rig:
         await all_up(rig)
-        await rig.engine.ask("ana", c.Freeze())
+        await rig.engine.ask("ana", Freeze())
         disk = FullDisk(rig)
         disk.full = True
         refused = await rig.submit(1, work())
-        assert isinstance(refused, c.Refused)
+        assert isinstance(refused, Refused)
         assert rig.engine.mode.mode is EngineMode.READ_ONLY
         disk.full = False
         await until(lambda: rig.engine.mode.mode is EngineMode.HOLD)
-        assert isinstance(await rig.submit(1, work()), c.Accepted)
+        assert isinstance(await rig.submit(1, work()), Accepted)
         assert modes(rig) == [EngineMode.HOLD]
-        await rig.engine.ask("ana", c.Thaw())
+        await rig.engine.ask("ana", Thaw())
         await rig.until(lambda s: rig.hosts[A1].started != [])
 
 
@@ -174,8 +177,8 @@ async def test_an_engine_with_a_full_disk_can_be_stopped() -> None:
     async with running(fleet(agent("a1"))) as rig:
         await all_up(rig)
         FullDisk(rig).full = True
-        assert isinstance(await rig.submit(1, work()), c.Refused)
-        assert isinstance(await rig.engine.ask("ana", c.StopEngine()), c.Accepted)
+        assert isinstance(await rig.submit(1, work()), Refused)
+        assert isinstance(await rig.engine.ask("ana", StopEngine()), Accepted)
 
 
 async def test_a_bug_that_one_input_meets_costs_that_input_alone(
@@ -184,17 +187,17 @@ async def test_a_bug_that_one_input_meets_costs_that_input_alone(
     async with running(fleet(agent("a1"))) as rig:
         await all_up(rig)
 
-        def poisoned(state: FleetState, by: str, command: c.Command, now_ms: int):  # type: ignore[no-untyped-def]  # as decide
-            if isinstance(command, c.AddNote):
+        def poisoned(state: FleetState, by: str, command: Command, now_ms: int):  # type: ignore[no-untyped-def]  # as decide
+            if isinstance(command, AddNote):
                 raise ZeroDivisionError
             return decide(state, by, command, now_ms)
 
         monkeypatch.setattr(steps, "decide", poisoned)
-        note = rig.engine.ask("ana", c.AddNote(text=work().payload))
+        note = rig.engine.ask("ana", AddNote(text=work().payload))
         bad, good = await asyncio.gather(note, rig.submit(1, work()))
-        assert isinstance(bad, c.Refused)
+        assert isinstance(bad, Refused)
         assert bad.code == "bug"
-        assert isinstance(good, c.Accepted)
+        assert isinstance(good, Accepted)
         await rig.until(lambda s: rig.hosts[A1].started != [])
         await until(lambda: any(isinstance(r.event, EngineUnitFailed) for r in rig.ledger.rows))
         assert rig.engine.mode.mode is EngineMode.NORMAL
@@ -245,7 +248,7 @@ async def test_a_clock_or_an_effect_that_fails_is_started_again(
                 raise ZeroDivisionError
 
         rig.effects.follow = once_broken  # type: ignore[method-assign]  # breaks once
-        assert isinstance(await rig.submit(1, work()), c.Accepted)
+        assert isinstance(await rig.submit(1, work()), Accepted)
         await rig.until(lambda s: rig.hosts[A1].started != [])
 
         def units() -> list[str]:
@@ -308,7 +311,7 @@ async def test_looks_that_were_not_stored_are_judged_anew() -> None:
         await all_up(rig)
         disk = FullDisk(rig)
         disk.full = True
-        assert isinstance(await rig.submit(1, work()), c.Refused)
+        assert isinstance(await rig.submit(1, work()), Refused)
         await rig.hosts[A1].cut()
         looks.append(rig.engine.memory.looks[A1])
         await until(lambda: rig.engine.memory.looks[A1] is not looks[0])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.ledger.commands import Accepted, Refused
+from fleet_tui.core.ledger.replies import Accepted, Refused
 from fleet_tui.core.modes import EngineMode, ModeNow
 from fleet_tui.engine import proving, run
 from fleet_tui.engine.proving import proved

@@ -11,8 +11,11 @@ import msgspec
 import pytest
 
 from fleet_tui.base.errors import FleetError, Unreachable
+from fleet_tui.core.agents.commands import Cordon, ProbeNow, Uncordon
+from fleet_tui.core.engine.commands import StopEngine
 from fleet_tui.core.ids import AgentName, TaskId
-from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.commands import AddNote, Command
+from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
 from fleet_tui.core.protocol import (
     MAX_FRAME_BYTES,
     PROTOCOL,
@@ -22,6 +25,7 @@ from fleet_tui.core.protocol import (
     Unwelcome,
     Welcome,
 )
+from fleet_tui.core.tasks.commands import Cancel, Submit
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine.server import MAX_CLIENTS, MAX_UNREAD_BYTES
 from fleet_tui.feed.client import NO_REPLY, EngineClient
@@ -43,15 +47,15 @@ def path(short_dir: Path) -> Path:
     return short_dir / "engine.sock"
 
 
-def note(text: str = "here") -> c.AddNote:
-    return c.AddNote(text=Untrusted(text))
+def note(text: str = "here") -> AddNote:
+    return AddNote(text=Untrusted(text))
 
 
-def request(command: c.Command, number: int = 1) -> bytes:
+def request(command: Command, number: int = 1) -> bytes:
     return msgspec.json.encode(Request(id=number, command=command)) + b"\n"
 
 
-async def reply_to(console: RawConsole, command: c.Command) -> c.Reply:
+async def reply_to(console: RawConsole, command: Command) -> Reply:
     await console.say(request(command))
     while (frame := await console.hear()) is not None:
         if isinstance(frame, Response):
@@ -119,7 +123,7 @@ async def test_a_broken_frame_after_the_hello_ends_only_that_console(path: Path)
         await bad.say(hello())
         await bad.say(b'{"type":"request","id":1,"command":{"do":"fly"}}\n')
         await bad.hear_end()
-        assert isinstance(await reply_to(good, note()), c.Accepted)
+        assert isinstance(await reply_to(good, note()), Accepted)
 
 
 async def test_a_frame_that_is_too_long_is_not_read_to_its_end(path: Path) -> None:
@@ -154,10 +158,10 @@ async def test_a_console_that_never_reads_is_not_rung_for_ever_and_delays_nobody
     async with house(path) as here, visitor(path) as deaf, visitor(path) as good:
         await deaf.say(hello())
         await good.say(hello())
-        assert isinstance(await reply_to(good, note()), c.Accepted)
+        assert isinstance(await reply_to(good, note()), Accepted)
         for _ in range(20_000):
             here.server.ring()
-        assert isinstance(await reply_to(good, note()), c.Accepted)
+        assert isinstance(await reply_to(good, note()), Accepted)
         frame_bytes = len(msgspec.json.encode(here.doorbell())) + 1
         heard = 0
         deaf.writer.write_eof()
@@ -174,14 +178,14 @@ async def test_a_console_that_leaves_its_replies_unread_is_let_go(path: Path) ->
         console = RawConsole(reader, writer)
         try:
             await console.say(hello())
-            too_much = request(c.Cordon(agents=(long,))) * (20 * MAX_UNREAD_BYTES // 1_000_000)
+            too_much = request(Cordon(agents=(long,))) * (20 * MAX_UNREAD_BYTES // 1_000_000)
             with pytest.raises(ConnectionError):
                 await console.say(too_much)
         finally:
             writer.close()
         async with visitor(path) as good:
             await good.say(hello())
-            assert isinstance(await reply_to(good, note()), c.Accepted)
+            assert isinstance(await reply_to(good, note()), Accepted)
         assert here.ledger.kinds() == ["NoteAdded"]
 
 
@@ -193,10 +197,10 @@ async def test_a_frozen_console_does_not_hold_up_the_engines_end(path: Path) -> 
         console = RawConsole(reader, writer)
         try:
             await console.say(hello())
-            await console.say(request(c.Cordon(agents=(long,))))
+            await console.say(request(Cordon(agents=(long,))))
             async with visitor(path) as good:
                 await good.say(hello())
-                assert isinstance(await reply_to(good, note()), c.Accepted)
+                assert isinstance(await reply_to(good, note()), Accepted)
             await here.server.close()
             async with asyncio.timeout(DEADLINE_S):
                 await asyncio.wait(asyncio.all_tasks() - before)
@@ -248,7 +252,7 @@ async def test_who_has_something_to_say_is_heard_however_many_are_idle(
         client = await EngineClient.connect(path, "me")
         try:
             for n in range(3):
-                assert isinstance(await client.send(note(f"still heard {n}")), c.Accepted)
+                assert isinstance(await client.send(note(f"still heard {n}")), Accepted)
         finally:
             await client.close()
         assert here.engine.stop_reason is None
@@ -261,14 +265,14 @@ async def test_who_made_room_is_told_why_and_who_waits_for_an_answer_stays(path:
         assert isinstance(await first.hear(), Welcome)
         keen = await EngineClient.connect(path, "keen")
         for _ in range(MAX_CLIENTS):
-            assert isinstance(await keen.send(note()), c.Accepted)
+            assert isinstance(await keen.send(note()), Accepted)
             newer = await crowd.enter_async_context(visitor(path))
             await newer.say(hello())
             assert isinstance(await newer.hear(), Welcome)
         heard = [frame async for frame in everything(first)]
         assert isinstance(heard[-1], Unwelcome)
         assert "said nothing for longest" in heard[-1].reason
-        assert isinstance(await keen.send(note("still")), c.Accepted)
+        assert isinstance(await keen.send(note("still")), Accepted)
         await keen.close()
 
 
@@ -297,25 +301,25 @@ async def test_a_full_queue_at_the_door_is_waited_for(path: Path) -> None:
         else:
             pytest.fail("the queue has no end")
         client = await EngineClient.connect(path, "me")
-        assert isinstance(await client.send(note("heard")), c.Accepted)
+        assert isinstance(await client.send(note("heard")), Accepted)
         await client.close()
 
 
 @pytest.mark.parametrize(
     "command",
     [
-        c.Submit(task=TaskId("TASK0000000000000000000001"), key="k", spec=work()),
-        c.Cancel(task=TaskId("TASK0000000000000000000001")),
-        c.Cordon(agents=(AgentName("a1"),)),
-        c.Uncordon(agents=(AgentName("a1"),)),
-        c.StopEngine(),
+        Submit(task=TaskId("TASK0000000000000000000001"), key="k", spec=work()),
+        Cancel(task=TaskId("TASK0000000000000000000001")),
+        Cordon(agents=(AgentName("a1"),)),
+        Uncordon(agents=(AgentName("a1"),)),
+        StopEngine(),
     ],
 )
-async def test_a_read_only_console_may_not_act(path: Path, command: c.Command) -> None:
+async def test_a_read_only_console_may_not_act(path: Path, command: Command) -> None:
     async with house(path) as here, visitor(path) as console:
         await console.say(hello(read_only=True))
         reply = await reply_to(console, command)
-        assert isinstance(reply, c.Refused)
+        assert isinstance(reply, Refused)
         assert reply.code == "read-only"
         assert here.ledger.kinds() == []
 
@@ -323,8 +327,8 @@ async def test_a_read_only_console_may_not_act(path: Path, command: c.Command) -
 async def test_a_read_only_console_may_ask_for_a_look(path: Path) -> None:
     async with house(path) as here, visitor(path) as console:
         await console.say(hello(read_only=True))
-        reply = await reply_to(console, c.ProbeNow(agents=(AgentName("a1"),)))
-        assert isinstance(reply, c.Accepted)
+        reply = await reply_to(console, ProbeNow(agents=(AgentName("a1"),)))
+        assert isinstance(reply, Accepted)
         assert here.effects.probed == ["a1"]
 
 
@@ -350,16 +354,16 @@ async def test_many_consoles_ask_at_once_and_each_hears_its_own_answer(path: Pat
     async with house(path) as here:
         clients = [await EngineClient.connect(path, f"c{n}") for n in range(8)]
 
-        async def ask(client: EngineClient, number: int) -> c.Reply:
+        async def ask(client: EngineClient, number: int) -> Reply:
             task = TaskId(f"TASK{number:022d}")
-            return await client.send(c.Submit(task=task, key=task, spec=work(f"task {number}")))
+            return await client.send(Submit(task=task, key=task, spec=work(f"task {number}")))
 
         asked = {TaskId(f"TASK{n:022d}"): clients[n % 8] for n in range(200)}
         replies = await asyncio.gather(*(ask(client, n) for n, client in enumerate(asked.values())))
         for task, reply in zip(asked, replies, strict=True):
-            assert isinstance(reply, c.Accepted)
+            assert isinstance(reply, Accepted)
             assert reply.task == task
-        assert sorted(r.number for r in replies if isinstance(r, c.Accepted) and r.number) == list(
+        assert sorted(r.number for r in replies if isinstance(r, Accepted) and r.number) == list(
             range(1, 201)
         )
         by = {t.id: t.by for t in here.engine.state.open_tasks.values()}
@@ -374,11 +378,11 @@ async def test_the_same_key_from_two_consoles_is_one_task(path: Path) -> None:
         two = await EngineClient.connect(path, "two")
         replies = await asyncio.gather(
             *(
-                client.send(c.Submit(task=TaskId(f"TASK{n:022d}"), key="same", spec=work()))
+                client.send(Submit(task=TaskId(f"TASK{n:022d}"), key="same", spec=work()))
                 for n, client in enumerate((one, two))
             )
         )
-        assert [isinstance(r, c.Accepted) and r.duplicate for r in replies].count(True) == 1
+        assert [isinstance(r, Accepted) and r.duplicate for r in replies].count(True) == 1
         assert len(here.engine.state.open_tasks) == 1
         await one.close()
         await two.close()
@@ -391,7 +395,7 @@ async def test_who_waits_for_a_reply_hears_when_the_engine_goes(
         client = await EngineClient.connect(path, "me")
         blocked = asyncio.Event()
 
-        async def never(by: str, command: c.Command) -> c.Reply:
+        async def never(by: str, command: Command) -> Reply:
             blocked.set()
             await asyncio.Event().wait()
             raise AssertionError(by, command)

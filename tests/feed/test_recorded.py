@@ -12,10 +12,11 @@ import pytest
 
 from fleet_tui.base.bundled import sample_fleet
 from fleet_tui.config.load import load_fleet
+from fleet_tui.core.engine.commands import StopEngine
 from fleet_tui.core.ids import Seq
-from fleet_tui.core.ledger.commands import Refused, StopEngine
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.fold import fold
+from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.logs import Level, LogGap, LogLine
 from fleet_tui.feed.feed import Link, LogQuery, Mode

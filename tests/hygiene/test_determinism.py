@@ -22,7 +22,6 @@ CHANCE_AND_TIME = (
 
 ALLOWED = {
     "fleet_tui/engine/clock.py:WallClock.now_ms": "the port to the wall clock itself",
-    "fleet_tui/base/stopwatch.py:boot_time_s": "the stopwatch that nobody sets",
     "fleet_tui/engine/ports.py:Ports._reach": "hands the real clock to real connections",
     "fleet_tui/engine/run.py:RunningEngine.__init__": "makes the generator if none is given",
 }

@@ -24,7 +24,7 @@ from fleet_tui.core.fleet import (
     TaskClass,
 )
 from fleet_tui.core.ids import AgentName, ClientName, Epoch, Region, RunId, TaskId
-from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided
 from fleet_tui.core.ledger.events import Event, Recorded, task_of
@@ -34,6 +34,19 @@ from fleet_tui.core.routing.decision import Decision, Rule
 from fleet_tui.core.routing.requirement import Requirement, requirement_of
 from fleet_tui.core.routing.schedule import Round, Router
 from fleet_tui.core.tasks.attempts import Word, learn, reconcile_attempts
+from fleet_tui.core.tasks.commands import (
+    Cancel,
+    Drop,
+    Edit,
+    Expedite,
+    Hold,
+    Release,
+    Requeue,
+    Resolve,
+    SetPriority,
+    Submit,
+    Verdict,
+)
 from fleet_tui.core.tasks.events import TaskPlaced
 from fleet_tui.core.tasks.evidence import (
     Checkpoint,
@@ -265,10 +278,10 @@ class Lifecycle(RuleBasedStateMachine):
 
     @rule(spec=specs(), key=st.integers(0, 30))
     def submit(self, spec: TaskSpec, key: int) -> None:
-        command = c.Submit(task=TaskId(f"T{key:025d}"), key=str(key), spec=spec)
+        command = Submit(task=TaskId(f"T{key:025d}"), key=str(key), spec=spec)
         self.command(command)
 
-    def command(self, command: c.Command) -> None:
+    def command(self, command: Command) -> None:
         verdict = decide(self.story.state, "me", command, self.story.now_ms)
         if isinstance(verdict, Decided):
             self.add(list(verdict.events))
@@ -278,19 +291,19 @@ class Lifecycle(RuleBasedStateMachine):
     def operator(self, data: st.DataObject) -> None:
         known = [t.id for t in self.story.state.tasks()]
         task = data.draw(st.sampled_from(known))
-        verdict = data.draw(st.sampled_from(c.Verdict))
+        verdict = data.draw(st.sampled_from(Verdict))
         found = self.story.state.task(task)
         run = found.attempt.run_id if found is not None and found.attempt is not None else None
-        choices: list[c.Command] = [
-            c.Cancel(task=task),
-            c.Resolve(task=task, run=run, verdict=verdict, reason="x"),
-            c.Requeue(tasks=(task,)),
-            c.Hold(tasks=(task,)),
-            c.Release(tasks=(task,)),
-            c.Expedite(tasks=(task,)),
-            c.SetPriority(tasks=(task,), priority=data.draw(st.sampled_from(Priority))),
-            c.Edit(task=task, spec=data.draw(specs())),
-            c.Drop(tasks=(task,), reason="x"),
+        choices: list[Command] = [
+            Cancel(task=task),
+            Resolve(task=task, run=run, verdict=verdict, reason="x"),
+            Requeue(tasks=(task,)),
+            Hold(tasks=(task,)),
+            Release(tasks=(task,)),
+            Expedite(tasks=(task,)),
+            SetPriority(tasks=(task,), priority=data.draw(st.sampled_from(Priority))),
+            Edit(task=task, spec=data.draw(specs())),
+            Drop(tasks=(task,), reason="x"),
         ]
         self.command(data.draw(st.sampled_from(choices)))
 

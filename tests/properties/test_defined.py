@@ -13,9 +13,10 @@ from fleet_tui.console.views.submit.typed import check, typed_of
 from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import FleetSpec, QueueLimits
 from fleet_tui.core.ids import AgentName, Capability, ClientName, PoolName, Region, TaskId
-from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided
+from fleet_tui.core.ledger.replies import Refused
+from fleet_tui.core.tasks.commands import Edit, Requeue, Submit
 from fleet_tui.core.tasks.defined import names_of
 from fleet_tui.core.tasks.events import TaskEnded
 from fleet_tui.core.tasks.model import TaskPhase, TaskSpec
@@ -89,10 +90,10 @@ def test_a_name_of_a_fleet_file_is_defined_or_refused(place: str, data: st.DataO
     assert problem.line is not None
 
 
-def asking(spec: TaskSpec, fleet: FleetSpec = FLEET) -> Decided | c.Refused:
+def asking(spec: TaskSpec, fleet: FleetSpec = FLEET) -> Decided | Refused:
     """What the engine decides about a submit."""
     state = Story(fleet).state
-    return decide(state, "al", c.Submit(task=TaskId("T" * 26), key="k", spec=spec), 0)
+    return decide(state, "al", Submit(task=TaskId("T" * 26), key="k", spec=spec), 0)
 
 
 FIELDS: dict[str, Callable[[str], dict[str, object]]] = {
@@ -116,7 +117,7 @@ def test_a_name_of_a_task_is_defined_or_refused(field: str, data: st.DataObject)
     wrong = data.draw(mutated(WORDS[field]).filter(lambda said: said not in known))
     spec = replace(TASK, **FIELDS[field](wrong))
     refused = asking(spec)
-    assert isinstance(refused, c.Refused)
+    assert isinstance(refused, Refused)
     assert refused.code.startswith("unknown-")
     assert repr(wrong) in refused.text
     problems = check(typed_of(spec), FLEET)
@@ -143,13 +144,13 @@ def test_clients_and_projects_are_free_where_the_file_names_none_or_has_room_for
     roomy = replace(FLEET, limits=QueueLimits(per_client=3))
     assert isinstance(asking(replace(anybody, project="claims"), roomy), Decided)
     refused = asking(anybody, roomy)
-    assert isinstance(refused, c.Refused)
+    assert isinstance(refused, Refused)
     assert refused.code == "unknown-project"
 
 
 def test_the_nearest_names_are_offered() -> None:
     refused = asking(replace(TASK, needs=frozenset({Capability("brwoser")})))
-    assert isinstance(refused, c.Refused)
+    assert isinstance(refused, Refused)
     assert (refused.code, refused.hint) == ("unknown-capability", "Did you mean browser?")
 
 
@@ -159,10 +160,10 @@ def test_names_that_left_the_fleet_are_refused_when_work_is_edited_or_requeued()
     told.add(TaskEnded(task=task, phase=TaskPhase.FAILED, reason="exit-3"))
     agents = {n: replace(a, capabilities=frozenset()) for n, a in FLEET.agents.items()}
     told.add(FleetLoaded(spec=replace(FLEET, agents=agents)))
-    again = decide(told.state, "al", c.Requeue(tasks=(task,)), told.now_ms)
-    assert isinstance(again, c.Refused)
+    again = decide(told.state, "al", Requeue(tasks=(task,)), told.now_ms)
+    assert isinstance(again, Refused)
     assert again.code == "unknown-capability"
     spec = replace(TASK, needs=frozenset(), client=ClientName("glbex"))
-    edited = decide(told.state, "al", c.Edit(task=task, spec=spec), told.now_ms)
-    assert isinstance(edited, c.Refused)
+    edited = decide(told.state, "al", Edit(task=task, spec=spec), told.now_ms)
+    assert isinstance(edited, Refused)
     assert edited.hint == "Did you mean globex?"

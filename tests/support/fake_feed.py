@@ -8,31 +8,25 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from fleet_tui.core.agents.commands import Cordon, Uncordon
 from fleet_tui.core.agents.events import HealthChanged
 from fleet_tui.core.agents.model import Cordon as CordonState
 from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind, FleetSample, Look, VitalsReading
+from fleet_tui.core.alerting.commands import Ack
 from fleet_tui.core.ids import (
     AgentName,
     Epoch,
     Seq,
     TaskId,
 )
-from fleet_tui.core.ledger.commands import (
-    Accepted,
-    Ack,
-    AddNote,
-    Cancel,
-    Command,
-    Cordon,
-    Refused,
-    Reply,
-    Uncordon,
-)
+from fleet_tui.core.ledger.commands import AddNote, Command
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
 from fleet_tui.core.ledger.state import FleetState, Note
 from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.tasks.commands import Cancel
 from fleet_tui.core.tasks.retell import Retelling
 from fleet_tui.feed.feed import Link, LogQuery, Mode, View
 from tests.support.scene import NOW_MS, agent_name, seeded_looks, seeded_state

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from fleet_tui.base.errors import FleetError
-from fleet_tui.core.ledger.commands import Command, Refused, Reply
+from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.replies import Refused, Reply
 from fleet_tui.feed.feed import Link, Mode, Session
 from fleet_tui.feed.marks import Mark
 from tests.support.fake_feed import FakeFeed

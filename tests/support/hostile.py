@@ -27,9 +27,10 @@ from fleet_tui.console.terminal import seatbelt
 from fleet_tui.console.text.cells import Cell
 from fleet_tui.console.widgets.paint import Painted
 from fleet_tui.core.ids import Seq, TaskId
-from fleet_tui.core.ledger.commands import Command, Refused, Reply
+from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.replies import Refused, Reply
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.core.text.ulid import ULID_CHARS

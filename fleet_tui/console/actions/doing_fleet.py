@@ -20,8 +20,11 @@ from fleet_tui.console.host import Stage
 from fleet_tui.console.text.cells import Cell, Line, Tone
 from fleet_tui.console.widgets.dialogs import Plan
 from fleet_tui.console.widgets.plan_form import Field
+from fleet_tui.core.agents.commands import Cordon, ProbeNow, Uncordon
+from fleet_tui.core.alerting.commands import Ack
+from fleet_tui.core.engine.commands import Freeze, Thaw
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.ledger.commands import Ack, AddNote, Cordon, Freeze, ProbeNow, Thaw, Uncordon
+from fleet_tui.core.ledger.commands import AddNote
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line

@@ -24,7 +24,8 @@ from fleet_tui.console.views.tasks.verdict import judge
 from fleet_tui.console.widgets.dialogs import Plan
 from fleet_tui.console.widgets.plan_form import Field
 from fleet_tui.core.fleet import FleetSpec
-from fleet_tui.core.ledger.commands import (
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.tasks.commands import (
     Cancel,
     Drop,
     Expedite,
@@ -33,7 +34,6 @@ from fleet_tui.core.ledger.commands import (
     Requeue,
     SetPriority,
 )
-from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks.dead_letters import MAX_PER_MINUTE, failure_kind, fingerprint
 from fleet_tui.core.tasks.model import Task, TaskPhase
 from fleet_tui.core.tasks.verdicts import may_be_judged, may_still_run

@@ -7,7 +7,8 @@ from fleet_tui.console.host import Stage
 from fleet_tui.console.text.cells import Line
 from fleet_tui.console.widgets.dialogs import ConfirmBar, Plan, PlanCard
 from fleet_tui.console.widgets.plan_form import Answers, Field, PlanForm
-from fleet_tui.core.ledger.commands import Accepted, Command
+from fleet_tui.core.ledger.commands import Command
+from fleet_tui.core.ledger.replies import Accepted
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line

@@ -47,7 +47,8 @@ from fleet_tui.console.terminal.leaving import Exit, cause
 from fleet_tui.console.terminal.seatbelt import BELL, SeatbeltDriver
 from fleet_tui.console.text.glyphs import UNICODE, Glyphs
 from fleet_tui.core.alerting.model import Alert, Severity
-from fleet_tui.core.ledger.commands import Accepted, Command, Refused, Reply
+from fleet_tui.core.ledger.commands import Command
+from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
 from fleet_tui.core.status import FleetStatus
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line

@@ -1,4 +1,4 @@
-"""What every event is."""
+"""What every event is, and every command."""
 
 import msgspec
 
@@ -10,3 +10,7 @@ class EventBase(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="
     them (``gc=False``, as with the parts that are stored in numbers): it would walk all of them
     again and again while a ledger is read.
     """
+
+
+class CommandBase(msgspec.Struct, frozen=True, kw_only=True, tag_field="do"):
+    """What every command is."""

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from fleet_tui.core.ids import TaskId
-from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.refusals import Nameable, RefusalCode
+from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.tasks.commands import MAX_NAMED_TASKS
 from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text.near import nearest
 
@@ -27,10 +28,10 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     """Of a command that names many tasks: for how many it does something."""
 
 
-Verdict = Decided | c.Refused
+Verdict = Decided | Refused
 
 
-def unknown_name(what: Nameable, name: str, known: Iterable[str]) -> c.Refused:
+def unknown_name(what: Nameable, name: str, known: Iterable[str]) -> Refused:
     """Nothing is called that; the nearest names are offered."""
     names = list(known)
     close = nearest(name, names, count=3)
@@ -40,17 +41,17 @@ def unknown_name(what: Nameable, name: str, known: Iterable[str]) -> c.Refused:
         hint = f"Known: {', '.join(names[:8])}{', …' if len(names) > 8 else ''}."
     else:
         hint = f"The fleet has no {what.plural}."
-    return c.Refused(code=what.unknown, text=f"No {what} is called {name!r}.", hint=hint)
+    return Refused(code=what.unknown, text=f"No {what} is called {name!r}.", hint=hint)
 
 
-def unknown_task(task: TaskId) -> c.Refused:
+def unknown_task(task: TaskId) -> Refused:
     """No such task is remembered."""
-    return c.Refused(code=RefusalCode.UNKNOWN_TASK, text=f"No task {task} is known.")
+    return Refused(code=RefusalCode.UNKNOWN_TASK, text=f"No task {task} is known.")
 
 
-def ended_long_ago(task: Task) -> c.Refused:
+def ended_long_ago(task: Task) -> Refused:
     """The ledger holds the task, but nothing can be done to it any more."""
-    return c.Refused(
+    return Refused(
         code=RefusalCode.ENDED_LONG_AGO,
         text=f"{task.label} {task.phase} too long ago for anything to be done to it.",
         hint="Its text can be submitted again as a new task.",
@@ -60,24 +61,24 @@ def ended_long_ago(task: Task) -> c.Refused:
 def for_each(
     state: FleetState,
     named: tuple[TaskId, ...],
-    change: Callable[[Task], list[Event] | c.Refused],
+    change: Callable[[Task], list[Event] | Refused],
 ) -> Verdict:
     """One change for many tasks. Those it cannot be done for are left out; it is refused when it
     can be done for none, with the reason of the first."""
     if not named:
-        return c.Refused(code=RefusalCode.NOTHING_NAMED, text="No task was named.")
-    if len(named) > c.MAX_NAMED_TASKS:
-        return c.Refused(
+        return Refused(code=RefusalCode.NOTHING_NAMED, text="No task was named.")
+    if len(named) > MAX_NAMED_TASKS:
+        return Refused(
             code=RefusalCode.TOO_MANY,
-            text=f"{len(named):,} tasks were named; at most {c.MAX_NAMED_TASKS:,} at a time.",
+            text=f"{len(named):,} tasks were named; at most {MAX_NAMED_TASKS:,} at a time.",
         )
     events: list[Event] = []
-    refused: c.Refused | None = None
+    refused: Refused | None = None
     changed = 0
     for task_id in dict.fromkeys(named):
         task = state.task(task_id)
         outcome = unknown_task(task_id) if task is None else change(task)
-        if isinstance(outcome, c.Refused):
+        if isinstance(outcome, Refused):
             refused = refused or outcome
         else:
             changed += 1

@@ -11,11 +11,12 @@ import msgspec
 
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import ClientName, TaskId
-from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decided import Decided, Verdict, for_each, unknown_task
 from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.tasks.commands import Drop, Edit, Requeue
 from fleet_tui.core.tasks.defined import undefined
 from fleet_tui.core.tasks.events import TaskDropped, TaskEdited, TaskRetrying
 from fleet_tui.core.tasks.model import Task, TaskPhase
@@ -92,17 +93,17 @@ def _group(kind: str, members: list[Task]) -> DeadLetters:
     )
 
 
-def requeue(state: FleetState, by: str, command: c.Requeue, now_ms: int) -> Verdict:
+def requeue(state: FleetState, by: str, command: Requeue, now_ms: int) -> Verdict:
     """Run ended work again, all at once or so many a minute."""
     rate = command.per_minute
     if rate is not None and not 1 <= rate <= MAX_PER_MINUTE:
-        return c.Refused(
+        return Refused(
             code=RefusalCode.BAD_RATE,
             text=f"A rate is from 1 to {MAX_PER_MINUTE:,} a minute, not {rate:,}.",
         )
     queued = 0
 
-    def change(task: Task) -> list[Event] | c.Refused:
+    def change(task: Task) -> list[Event] | Refused:
         nonlocal queued
         problem = _not_requeued(task) or undefined(state.fleet, task.spec)
         if problem is not None:
@@ -124,22 +125,22 @@ def requeue(state: FleetState, by: str, command: c.Requeue, now_ms: int) -> Verd
     return for_each(state, command.tasks, change)
 
 
-def _not_requeued(task: Task) -> c.Refused | None:
+def _not_requeued(task: Task) -> Refused | None:
     if task.phase is TaskPhase.NEEDS_OPERATOR or in_doubt(task):
-        return c.Refused(
+        return Refused(
             code=RefusalCode.VERDICT_NEEDED,
             text=f"Nobody knows whether {task.label} ran.",
             hint="Give a verdict: it ran, it did not, or run it again.",
         )
     if not task.phase.is_closed or task.phase is TaskPhase.SUCCEEDED:
-        return c.Refused(
+        return Refused(
             code=RefusalCode.NOT_FAILED,
             text=f"{task.label} is {task.phase}; only failed work is requeued.",
         )
     return None
 
 
-def edit(state: FleetState, by: str, command: c.Edit) -> Verdict:
+def edit(state: FleetState, by: str, command: Edit) -> Verdict:
     """Change what a dead letter asks for."""
     task = state.task(command.task)
     if task is None:
@@ -150,7 +151,7 @@ def edit(state: FleetState, by: str, command: c.Edit) -> Verdict:
     if problem is not None:
         return problem
     if command.spec == task.spec:
-        return c.Refused(
+        return Refused(
             code=RefusalCode.UNCHANGED, text=f"{task.label} asks for exactly that already."
         )
     edited = TaskEdited(
@@ -159,14 +160,12 @@ def edit(state: FleetState, by: str, command: c.Edit) -> Verdict:
     return Decided(events=(edited,), task=task.id, number=task.number)
 
 
-def drop(state: FleetState, by: str, command: c.Drop) -> Verdict:
+def drop(state: FleetState, by: str, command: Drop) -> Verdict:
     """Decide that dead letters need nothing more."""
     if not command.reason.strip():
-        return c.Refused(
-            code=RefusalCode.NO_REASON, text="Dropping needs a reason; it is recorded."
-        )
+        return Refused(code=RefusalCode.NO_REASON, text="Dropping needs a reason; it is recorded.")
 
-    def change(task: Task) -> list[Event] | c.Refused:
+    def change(task: Task) -> list[Event] | Refused:
         if task.id not in state.dead_letters:
             return _no_dead_letter(task, "dropped")
         return [TaskDropped(task=task.id, by=by, reason=command.reason)]
@@ -174,8 +173,8 @@ def drop(state: FleetState, by: str, command: c.Drop) -> Verdict:
     return for_each(state, command.tasks, change)
 
 
-def _no_dead_letter(task: Task, done: str) -> c.Refused:
-    return c.Refused(
+def _no_dead_letter(task: Task, done: str) -> Refused:
+    return Refused(
         code=RefusalCode.NO_DEAD_LETTER,
         text=f"{task.label} is {task.phase}; only dead letters can be {done}.",
     )

@@ -9,9 +9,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from fleet_tui.core.fleet import FleetSpec
-from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decided import unknown_name
 from fleet_tui.core.ledger.refusals import Nameable
+from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.tasks.model import TaskSpec
 
 _MAX_REMEMBERED = 4
@@ -78,7 +78,7 @@ def _projects(fleet: FleetSpec) -> Iterator[str]:
     yield from sorted(fleet.projects)
 
 
-def undefined(fleet: FleetSpec, spec: TaskSpec) -> c.Refused | None:
+def undefined(fleet: FleetSpec, spec: TaskSpec) -> Refused | None:
     """The refusal of the first name of a task that the fleet does not define, if there is one."""
     if spec.pool is not None and spec.pool not in fleet.pools:
         return unknown_name(Nameable.POOL, spec.pool, fleet.pools)

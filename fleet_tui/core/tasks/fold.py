@@ -6,10 +6,10 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from fleet_tui.core.agents.fold import excused, with_run
-from fleet_tui.core.ledger.commands import Verdict
 from fleet_tui.core.ledger.draft import Draft
 from fleet_tui.core.routing.decision import Pending, PendingCode
 from fleet_tui.core.routing.record import DecisionRecord
+from fleet_tui.core.tasks.commands import Verdict
 from fleet_tui.core.tasks.events import (
     TaskBlamed,
     TaskCancelRequested,

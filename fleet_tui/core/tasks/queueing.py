@@ -1,10 +1,11 @@
 """What operators do to tasks that are open: cancel, hold, release, expedite, another priority."""
 
-from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decided import Decided, Verdict, for_each, unknown_task
 from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.tasks.commands import Cancel, Expedite, Hold, Release, SetPriority
 from fleet_tui.core.tasks.events import (
     AttemptCancelling,
     TaskCancelRequested,
@@ -17,15 +18,13 @@ from fleet_tui.core.tasks.events import (
 from fleet_tui.core.tasks.model import AttemptPhase, CancelCause, Task, TaskPhase
 
 
-def cancel(state: FleetState, by: str, command: c.Cancel) -> Verdict:
+def cancel(state: FleetState, by: str, command: Cancel) -> Verdict:
     """Off the queue at once, or stopped where it runs."""
     task = state.task(command.task)
     if task is None:
         return unknown_task(command.task)
     if task.phase.is_closed:
-        return c.Refused(
-            code=RefusalCode.ALREADY_OVER, text=f"{task.label} is {task.phase} already."
-        )
+        return Refused(code=RefusalCode.ALREADY_OVER, text=f"{task.label} is {task.phase} already.")
     requested = TaskCancelRequested(task=task.id, by=by, reason=command.reason)
     attempt = task.open_attempt
     if attempt is None:
@@ -37,12 +36,12 @@ def cancel(state: FleetState, by: str, command: c.Cancel) -> Verdict:
     return Decided(events=(requested, stopping), task=task.id, number=task.number)
 
 
-def hold(state: FleetState, by: str, command: c.Hold) -> Verdict:
+def hold(state: FleetState, by: str, command: Hold) -> Verdict:
     """Keep waiting tasks waiting."""
 
-    def change(task: Task) -> list[Event] | c.Refused:
+    def change(task: Task) -> list[Event] | Refused:
         if task.hold is not None:
-            return c.Refused(
+            return Refused(
                 code=RefusalCode.ALREADY_HELD,
                 text=f"{task.label} is held by {task.hold.by} already.",
             )
@@ -51,25 +50,25 @@ def hold(state: FleetState, by: str, command: c.Hold) -> Verdict:
     return for_each(state, command.tasks, change)
 
 
-def release(state: FleetState, by: str, command: c.Release) -> Verdict:
+def release(state: FleetState, by: str, command: Release) -> Verdict:
     """Let held tasks be placed."""
 
-    def change(task: Task) -> list[Event] | c.Refused:
+    def change(task: Task) -> list[Event] | Refused:
         if task.phase.is_closed:
             return _not_waiting(task, "released") or []
         if task.hold is None:
-            return c.Refused(code=RefusalCode.NOT_HELD, text=f"{task.label} is not held.")
+            return Refused(code=RefusalCode.NOT_HELD, text=f"{task.label} is not held.")
         return [TaskReleased(task=task.id, by=by)]
 
     return for_each(state, command.tasks, change)
 
 
-def expedite(state: FleetState, by: str, command: c.Expedite) -> Verdict:
+def expedite(state: FleetState, by: str, command: Expedite) -> Verdict:
     """Place waiting tasks before all others."""
 
-    def change(task: Task) -> list[Event] | c.Refused:
+    def change(task: Task) -> list[Event] | Refused:
         if task.expedited_at_ms is not None:
-            return c.Refused(
+            return Refused(
                 code=RefusalCode.ALREADY_EXPEDITED,
                 text=f"{task.label} goes before all others already.",
             )
@@ -80,12 +79,12 @@ def expedite(state: FleetState, by: str, command: c.Expedite) -> Verdict:
     return for_each(state, command.tasks, change)
 
 
-def set_priority(state: FleetState, by: str, command: c.SetPriority) -> Verdict:
+def set_priority(state: FleetState, by: str, command: SetPriority) -> Verdict:
     """Give waiting tasks another priority."""
 
-    def change(task: Task) -> list[Event] | c.Refused:
+    def change(task: Task) -> list[Event] | Refused:
         if task.spec.priority is command.priority:
-            return c.Refused(
+            return Refused(
                 code=RefusalCode.SAME_PRIORITY,
                 text=f"{task.label} is {command.priority.name} already.",
             )
@@ -96,10 +95,10 @@ def set_priority(state: FleetState, by: str, command: c.SetPriority) -> Verdict:
     return for_each(state, command.tasks, change)
 
 
-def _not_waiting(task: Task, done: str) -> c.Refused | None:
+def _not_waiting(task: Task, done: str) -> Refused | None:
     if task.phase is TaskPhase.WAITING:
         return None
-    return c.Refused(
+    return Refused(
         code=RefusalCode.NOT_WAITING,
         text=f"{task.label} is {task.phase}; only waiting tasks can be {done}.",
     )

@@ -5,10 +5,11 @@ from collections import Counter
 
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import ClientName, KeyMark
-from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decided import Decided, Verdict
 from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.tasks.commands import Submit
 from fleet_tui.core.tasks.defined import undefined
 from fleet_tui.core.tasks.events import TaskSubmitted
 from fleet_tui.core.tasks.keys import is_same_order, may_be_marked, task_of_mark
@@ -30,7 +31,7 @@ def payload_sha256(spec: TaskSpec) -> str:
     return hashlib.sha256(spec.payload.raw.encode()).hexdigest()
 
 
-def submit(state: FleetState, by: str, command: c.Submit) -> Verdict:
+def submit(state: FleetState, by: str, command: Submit) -> Verdict:
     """New work, or the work that its key already stands for, wherever that may not go any more."""
     problem = _bad_payload(command.spec)
     if problem is not None:
@@ -43,9 +44,7 @@ def submit(state: FleetState, by: str, command: c.Submit) -> Verdict:
     if problem is not None:
         return problem
     if state.task(command.task) is not None:
-        return c.Refused(
-            code=RefusalCode.ID_TAKEN, text=f"Task id {command.task} is in use already."
-        )
+        return Refused(code=RefusalCode.ID_TAKEN, text=f"Task id {command.task} is in use already.")
     wanted = Wanted()
     wanted.add(command.spec)
     problem = no_room(state, wanted)
@@ -63,12 +62,12 @@ def submit(state: FleetState, by: str, command: c.Submit) -> Verdict:
     return Decided(events=(submitted,), task=command.task, number=number)
 
 
-def bad_spec(state: FleetState, spec: TaskSpec) -> c.Refused | None:
+def bad_spec(state: FleetState, spec: TaskSpec) -> Refused | None:
     """Why nobody could ever do this, if so."""
     return _bad_payload(spec) or _bad_place(state, spec)
 
 
-def _same_key(state: FleetState, mark: KeyMark, command: c.Submit, digest: str) -> Verdict:
+def _same_key(state: FleetState, mark: KeyMark, command: Submit, digest: str) -> Verdict:
     known_id = task_of_mark(mark)
     known = state.task(known_id)
     if known is not None:
@@ -77,7 +76,7 @@ def _same_key(state: FleetState, mark: KeyMark, command: c.Submit, digest: str) 
         same = may_be_marked(mark, command.spec, digest)
     if not same:
         whose = known.label if known is not None else f"a task that ended long ago, {known_id}"
-        return c.Refused(
+        return Refused(
             code=RefusalCode.KEY_CONFLICT,
             text=f"Key {command.key} belongs to {whose}, which asked for something else.",
             hint="Use another key for other work.",
@@ -102,7 +101,7 @@ class Wanted:
             self.clients[spec.client] += 1
 
 
-def no_room(state: FleetState, wanted: Wanted) -> c.Refused | None:
+def no_room(state: FleetState, wanted: Wanted) -> Refused | None:
     """The first limit that leaves no room for all of them, if one does. Nothing needs no room."""
     if not wanted.tasks:
         return None
@@ -129,48 +128,46 @@ def no_room(state: FleetState, wanted: Wanted) -> c.Refused | None:
 
 def _full(
     code: RefusalCode, what: str, limit: int, taken: int, wanted: int, setting: str
-) -> c.Refused:
+) -> Refused:
     room = max(0, limit - taken)
     if room:
         text = f"{what} has room for {room:,} of {wanted:,} tasks: {limit:,} may be open."
     else:
         text = f"{what} is full: {taken:,} of at most {limit:,} tasks are open."
-    return c.Refused(
+    return Refused(
         code=code,
         text=text,
         hint=f"Submit again when some have finished, or raise {setting} in the fleet file.",
     )
 
 
-def _bad_payload(spec: TaskSpec) -> c.Refused | None:
+def _bad_payload(spec: TaskSpec) -> Refused | None:
     raw = spec.payload.raw
     if not raw.strip():
-        return c.Refused(code=RefusalCode.EMPTY, text="The task has no text.")
+        return Refused(code=RefusalCode.EMPTY, text="The task has no text.")
     try:
         size = len(raw.encode())
     except UnicodeEncodeError as error:
-        return c.Refused(
+        return Refused(
             code=RefusalCode.NOT_UTF8,
             text=f"The task is not valid text: character {error.start + 1}.",
         )
     if size > MAX_PAYLOAD_BYTES:
-        return c.Refused(
+        return Refused(
             code=RefusalCode.TOO_LARGE,
             text=f"The task has {size:,} bytes; at most {MAX_PAYLOAD_BYTES:,} are allowed.",
         )
     if "\x00" in raw:
         at = raw.index("\x00") + 1
-        return c.Refused(
-            code=RefusalCode.NUL, text=f"The task has a NUL character at position {at}."
-        )
+        return Refused(code=RefusalCode.NUL, text=f"The task has a NUL character at position {at}.")
     return None
 
 
-def _bad_place(state: FleetState, spec: TaskSpec) -> c.Refused | None:
+def _bad_place(state: FleetState, spec: TaskSpec) -> Refused | None:
     return _bad_name(spec) or _twin(state, spec) or undefined(state.fleet, spec)
 
 
-def _bad_name(spec: TaskSpec) -> c.Refused | None:
+def _bad_name(spec: TaskSpec) -> Refused | None:
     """A name that could not be told from another, whoever sent it."""
     named = (
         *(("client", name) for name in (spec.client,) if name is not None),
@@ -184,11 +181,11 @@ def _bad_name(spec: TaskSpec) -> c.Refused | None:
         flaw = flaw_of(name)
         if flaw is not None:
             shown = safe_line(name, MAX_SHOWN_NAME_CHARS)
-            return c.Refused(code=RefusalCode.BAD_NAME, text=f'The {what} "{shown}" {flaw}.')
+            return Refused(code=RefusalCode.BAD_NAME, text=f'The {what} "{shown}" {flaw}.')
     return None
 
 
-def _twin(state: FleetState, spec: TaskSpec) -> c.Refused | None:
+def _twin(state: FleetState, spec: TaskSpec) -> Refused | None:
     """Whether the client looks like another one: its limits and its agents would be others."""
     if spec.client is None or spec.client in state.open_by_client:
         return None
@@ -205,7 +202,7 @@ def _twin(state: FleetState, spec: TaskSpec) -> c.Refused | None:
     if other is None:
         return None
     shown = safe_line(spec.client, MAX_SHOWN_NAME_CHARS)
-    return c.Refused(
+    return Refused(
         code=RefusalCode.LOOKS_LIKE,
         text=f'The client "{shown}" looks like {other}, and would be another one.',
         hint=f"Write {other}, or a name that can be told from it.",

@@ -2,12 +2,14 @@
 
 from typing import assert_never
 
-from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger.decided import Decided, Verdict, unknown_task
 from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks.attempts import may_run_again, may_run_twice
+from fleet_tui.core.tasks.commands import Resolve
+from fleet_tui.core.tasks.commands import Verdict as Judgement
 from fleet_tui.core.tasks.events import AttemptGivenUp, TaskEnded, TaskResolved, TaskRetrying
 from fleet_tui.core.tasks.evidence import LateWord
 from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task, TaskPhase
@@ -47,20 +49,18 @@ def may_be_judged(task: Task) -> bool:
     return awaits_verdict(task) or in_doubt(task)
 
 
-def resolve(state: FleetState, by: str, command: c.Resolve, now_ms: int) -> Verdict:
+def resolve(state: FleetState, by: str, command: Resolve, now_ms: int) -> Verdict:
     """What follows from a verdict. It is about the run whose evidence its author saw."""
     task = state.task(command.task)
     if task is None:
         return unknown_task(command.task)
     if not may_be_judged(task):
-        return c.Refused(
+        return Refused(
             code=RefusalCode.NO_VERDICT_NEEDED,
             text=f"{task.label} is {task.phase}; no verdict is needed.",
         )
     if not command.reason.strip():
-        return c.Refused(
-            code=RefusalCode.NO_REASON, text="A verdict needs a reason; it is recorded."
-        )
+        return Refused(code=RefusalCode.NO_REASON, text="A verdict needs a reason; it is recorded.")
     attempt = task.attempt
     if command.run != (attempt.run_id if attempt is not None else None):
         return _other_run(task, command)
@@ -73,29 +73,29 @@ def resolve(state: FleetState, by: str, command: c.Resolve, now_ms: int) -> Verd
     return Decided(events=tuple(events), task=task.id, number=task.number)
 
 
-def _other_run(task: Task, command: c.Resolve) -> c.Refused:
+def _other_run(task: Task, command: Resolve) -> Refused:
     about = command.run or "no run"
     newest = task.attempt
     if newest is None:
         changed = f"{task.label} was never placed"
     else:
         changed = f"now it is {newest.run_id} on {newest.agent}, {newest.phase}"
-    return c.Refused(
+    return Refused(
         code=RefusalCode.OTHER_RUN,
         text=f"The verdict is about {about}; {changed}.",
         hint="Look at what is known now, then give the verdict again.",
     )
 
 
-def _after_verdict(task: Task, by: str, command: c.Resolve, now_ms: int) -> Event:
+def _after_verdict(task: Task, by: str, command: Resolve, now_ms: int) -> Event:
     match command.verdict:
-        case c.Verdict.RAN:
+        case Judgement.RAN:
             return TaskEnded(task=task.id, phase=TaskPhase.SUCCEEDED, reason=f"{by} says it ran")
-        case c.Verdict.DID_NOT_RUN:
+        case Judgement.DID_NOT_RUN:
             return TaskRetrying(
                 task=task.id, not_before_ms=now_ms, reason=f"{by} says it did not run"
             )
-        case c.Verdict.RUN_AGAIN:
+        case Judgement.RUN_AGAIN:
             return TaskRetrying(
                 task=task.id,
                 not_before_ms=now_ms,

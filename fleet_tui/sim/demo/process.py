@@ -23,7 +23,7 @@ from fleet_tui.base import crash
 from fleet_tui.base.confine import confine
 from fleet_tui.core.fleet import FleetSpec, ProbeSpec
 from fleet_tui.core.ids import TaskId
-from fleet_tui.core.ledger.commands import Submit
+from fleet_tui.core.tasks.commands import Submit
 from fleet_tui.core.text.ulid import new_ulid
 from fleet_tui.journal.ledger.writer import JournalWriter
 from fleet_tui.journal.telemetry.logs import LogWriter

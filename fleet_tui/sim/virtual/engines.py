@@ -9,9 +9,10 @@ from fleet_tui.core.agents.vitals import Look
 from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec
 from fleet_tui.core.ids import AgentName, HostName, RunId
-from fleet_tui.core.ledger.commands import Command, Reply
+from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.fold import fold
+from fleet_tui.core.ledger.replies import Reply
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.step import LookTaken, WordHeard
 from fleet_tui.core.tasks.attempts import Word

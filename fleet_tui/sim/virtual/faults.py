@@ -5,9 +5,10 @@ import random
 
 from msgspec.structs import replace
 
+from fleet_tui.core.agents.commands import Cordon
+from fleet_tui.core.engine.commands import Freeze, StopEngine, Thaw
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import AgentName, HostName
-from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.step import FleetChanged
 from fleet_tui.sim.virtual.checks import Checks
 from fleet_tui.sim.virtual.gateways import Poison, SimGateway
@@ -65,7 +66,7 @@ class Trouble:
         self._world.kill_engine()
 
     async def _stop_engine(self, fault: Fault) -> None:
-        await self._people.ask("operator", c.StopEngine(reason="maintenance"))
+        await self._people.ask("operator", StopEngine(reason="maintenance"))
 
     async def _pause_engine(self, fault: Fault) -> None:
         engine = self._world.newest
@@ -223,13 +224,13 @@ class Trouble:
 
     async def _cordon(self, fault: Fault) -> None:
         agent = self._rng.choice(list(self._world.scenario.fleet.agents))
-        await self._people.ask("operator", c.Cordon(agents=(agent,), reason="a look"))
+        await self._people.ask("operator", Cordon(agents=(agent,), reason="a look"))
 
     async def _freeze(self, fault: Fault) -> None:
         people = self._people
-        await people.ask("operator", c.Freeze(reason="a look"))
+        await people.ask("operator", Freeze(reason="a look"))
         await asyncio.sleep(fault.for_s)
-        await people.ask("operator", c.Thaw())
+        await people.ask("operator", Thaw())
 
     async def _reload_fleet(self, fault: Fault) -> None:
         """An agent leaves the fleet file, or gets more or fewer slots, for a while."""

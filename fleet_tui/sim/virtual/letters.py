@@ -6,9 +6,13 @@ import random
 from msgspec.structs import replace
 
 from fleet_tui.core.ids import TaskId
-from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
 from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.tasks.commands import Drop
+from fleet_tui.core.tasks.commands import Edit as EditCommand
+from fleet_tui.core.tasks.commands import Requeue as RequeueCommand
 from fleet_tui.core.tasks.dead_letters import group
 from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text.untrusted import Untrusted
@@ -70,8 +74,8 @@ class LetterOperator:
         self._world.truth.edits.append(edit)
         in_doubt = False
         for _ in range(TRIES):
-            reply = await self._ask(c.Edit(task=task.id, spec=spec))
-            if isinstance(reply, c.Accepted) or (
+            reply = await self._ask(EditCommand(task=task.id, spec=spec))
+            if isinstance(reply, Accepted) or (
                 reply is not None and reply.code is RefusalCode.UNCHANGED and in_doubt
             ):
                 edit.acked_s = self._world.loop.time()
@@ -85,8 +89,8 @@ class LetterOperator:
 
     async def _drop(self, tasks: tuple[TaskId, ...]) -> None:
         for _ in range(TRIES):
-            reply = await self._ask(c.Drop(tasks=tasks, reason="not needed"))
-            if isinstance(reply, c.Accepted) or self._is_decided(reply):
+            reply = await self._ask(Drop(tasks=tasks, reason="not needed"))
+            if isinstance(reply, Accepted) or self._is_decided(reply):
                 return
             await self._pause()
 
@@ -103,9 +107,9 @@ class LetterOperator:
             )
             world.truth.requeues.append(ask)
             reply = await self._ask(
-                c.Requeue(tasks=tasks, per_minute=self._care.per_minute, reason=reason)
+                RequeueCommand(tasks=tasks, per_minute=self._care.per_minute, reason=reason)
             )
-            if isinstance(reply, c.Accepted):
+            if isinstance(reply, Accepted):
                 ask.changed, ask.acked_seq = reply.changed or 0, reply.seq
                 world.note(f"requeue of {len(tasks)} is acknowledged: {reply.changed}")
                 return
@@ -128,11 +132,11 @@ class LetterOperator:
     def _state(self) -> FleetState | None:
         return self._world.newest.state if self._world.newest is not None else None
 
-    def _is_decided(self, reply: c.Reply | None) -> bool:
+    def _is_decided(self, reply: Reply | None) -> bool:
         """Whether asking again would not help."""
-        return isinstance(reply, c.Refused) and reply.code not in self._people.not_decided
+        return isinstance(reply, Refused) and reply.code not in self._people.not_decided
 
-    async def _ask(self, command: c.Command) -> c.Reply | None:
+    async def _ask(self, command: Command) -> Reply | None:
         """One try; sometimes the engine is killed while it answers."""
         world = self._world
         if not world.healed and self._rng.random() < self._care.kills:

@@ -9,17 +9,30 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
+from fleet_tui.core.agents.commands import Cordon, Uncordon
 from fleet_tui.core.agents.events import HealthChanged
+from fleet_tui.core.engine.commands import Freeze, Thaw
 from fleet_tui.core.engine.events import (
     EngineModeChanged,
     EngineStarted,
 )
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import AgentName, RunId, TaskId, split_run_id
-from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger import events as e
+from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.replies import Accepted
 from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.tasks.commands import (
+    Cancel,
+    Expedite,
+    Hold,
+    Release,
+    Resolve,
+    SetPriority,
+    Verdict,
+)
+from fleet_tui.core.tasks.commands import Requeue as RequeueCommand
 from fleet_tui.core.tasks.events import (
     AttemptCancelling,
     AttemptGivenUp,
@@ -175,7 +188,7 @@ class Meddler:
     # How they say it
 
     async def _cancel(self, task: TaskId) -> None:
-        await self._say("cancel", task, c.Cancel(task=task))
+        await self._say("cancel", task, Cancel(task=task))
 
     async def _judge(self, task: TaskId, run: RunId | None) -> None:
         """A verdict, right or wrong, about a run that may not be the newest any more."""
@@ -183,31 +196,31 @@ class Meddler:
         work = self._checks.rules.book.works.get(task)
         if work is not None and len(work.tries) > 1 and self._rng.random() < STALE:
             run = work.tries[-2].id
-        verdict = self._rng.choice(list(c.Verdict))
+        verdict = self._rng.choice(list(Verdict))
         reason = f"a glance, {self._asked}"
-        command = c.Resolve(task=task, run=run, verdict=verdict, reason=reason)
+        command = Resolve(task=task, run=run, verdict=verdict, reason=reason)
         await self._say(f"verdict-{verdict}", task, command)
 
     async def _move(self, task: TaskId) -> None:
         choice = self._rng.randrange(5)
         if choice == 0:
-            await self._say("release", task, c.Release(tasks=(task,)))
+            await self._say("release", task, Release(tasks=(task,)))
         elif choice == 1:
-            await self._say("expedite", task, c.Expedite(tasks=(task,)))
+            await self._say("expedite", task, Expedite(tasks=(task,)))
         elif choice == 2:
             priority = self._rng.choice(list(Priority))
-            await self._say("priority", task, c.SetPriority(tasks=(task,), priority=priority))
+            await self._say("priority", task, SetPriority(tasks=(task,), priority=priority))
         else:
-            await self._say("hold", task, c.Hold(tasks=(task,), reason="not now"))
-            self._later(lambda: self._say("release", task, c.Release(tasks=(task,))))
+            await self._say("hold", task, Hold(tasks=(task,), reason="not now"))
+            self._later(lambda: self._say("release", task, Release(tasks=(task,))))
 
     async def _cordon(self, agent: AgentName) -> None:
-        await self._say("cordon", None, c.Cordon(agents=(agent,), reason="a look"))
-        self._later(lambda: self._say("uncordon", None, c.Uncordon(agents=(agent,))))
+        await self._say("cordon", None, Cordon(agents=(agent,), reason="a look"))
+        self._later(lambda: self._say("uncordon", None, Uncordon(agents=(agent,))))
 
     async def _freeze(self) -> None:
-        await self._say("freeze", None, c.Freeze(reason="a look"))
-        self._later(lambda: self._say("thaw", None, c.Thaw()))
+        await self._say("freeze", None, Freeze(reason="a look"))
+        self._later(lambda: self._say("thaw", None, Thaw()))
 
     async def _kill(self) -> None:
         if not self._world.healed:
@@ -223,13 +236,13 @@ class Meddler:
             ask = Requeue(reason=reason, tasks=(task,), per_minute=None, sent_s=world.loop.time())
             world.truth.requeues.append(ask)
             self._perhaps_kill()
-            reply = await self._people.ask("operator", c.Requeue(tasks=(task,), reason=reason))
-            if isinstance(reply, c.Accepted):
+            reply = await self._people.ask("operator", RequeueCommand(tasks=(task,), reason=reason))
+            if isinstance(reply, Accepted):
                 ask.changed, ask.acked_seq = reply.changed or 0, reply.seq
             elif reply is not None and reply.code is not RefusalCode.IN_DOUBT:
                 ask.refused = reply.code
 
-    async def _say(self, verb: str, task: TaskId | None, command: c.Command) -> None:
+    async def _say(self, verb: str, task: TaskId | None, command: Command) -> None:
         for _ in range(1 + self._twice()):
             self._perhaps_kill()
             await self._people.insist(verb, task, command, tries=TRIES)

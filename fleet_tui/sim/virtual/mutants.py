@@ -16,12 +16,13 @@ from fleet_tui.core import step as steps
 from fleet_tui.core.agents import outcomes
 from fleet_tui.core.agents.model import AgentState
 from fleet_tui.core.ids import split_run_id
-from fleet_tui.core.ledger import commands as c
 from fleet_tui.core.ledger import decide, fold
 from fleet_tui.core.ledger.events import Event, Recorded
+from fleet_tui.core.ledger.replies import Accepted, Refused
 from fleet_tui.core.routing import lineup, requirement, schedule, waiting
 from fleet_tui.core.tasks import attempts, dead_letters, queueing, submission
 from fleet_tui.core.tasks import fold_attempt as fold_attempts
+from fleet_tui.core.tasks.commands import Submit
 from fleet_tui.core.tasks.events import (
     AttemptFinished,
     AttemptLate,
@@ -116,9 +117,9 @@ async def _effect_first(self: Any, taken: Any) -> Any:
 
 def _ack_first(self: Any, items: Any) -> Any:
     for item in items:
-        asked = isinstance(item, CommandAsked) and isinstance(item.command, c.Submit)
+        asked = isinstance(item, CommandAsked) and isinstance(item.command, Submit)
         if asked and not item.reply.done():
-            item.reply.set_result(c.Accepted(seq=self.state.seq, task=item.command.task))
+            item.reply.set_result(Accepted(seq=self.state.seq, task=item.command.task))
     return _decide(self, items)
 
 
@@ -200,7 +201,7 @@ def _no_silence(*_: object) -> int:
 
 def _cancel_lost(state: Any, by: str, command: Any) -> Any:
     verdict = _cancel(state, by, command)
-    if isinstance(verdict, c.Refused):
+    if isinstance(verdict, Refused):
         return verdict
     kept = tuple(e for e in verdict.events if isinstance(e, TaskCancelRequested | TaskEnded))
     return replace(verdict, events=kept)

@@ -4,11 +4,24 @@ import asyncio
 import random
 from typing import assert_never
 
+from fleet_tui.core.agents.commands import Uncordon
+from fleet_tui.core.engine.commands import Thaw
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import TaskId
-from fleet_tui.core.ledger import commands as c
+from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
 from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.tasks.commands import (
+    Cancel,
+    Expedite,
+    Hold,
+    Release,
+    Resolve,
+    SetPriority,
+    Submit,
+    Verdict,
+)
 from fleet_tui.core.tasks.model import AttemptPhase, Task, TaskPhase
 from fleet_tui.core.text.ulid import ENTROPY_BYTES, new_ulid
 from fleet_tui.sim.virtual.scenario import Job
@@ -50,7 +63,7 @@ class People:
         patience = FULL_TRIES
         while True:
             reply = await self.submit_once(job)
-            if isinstance(reply, c.Accepted):
+            if isinstance(reply, Accepted):
                 if rng.random() < 0.1:
                     continue  # the answer was lost on the last inch
                 task = reply.task
@@ -65,41 +78,41 @@ class People:
             await asyncio.sleep(rng.uniform(0.5, 4.0))
         if job.cancel_after_s is not None:
             await asyncio.sleep(job.cancel_after_s)
-            await self.insist("cancel", task, c.Cancel(task=task))
+            await self.insist("cancel", task, Cancel(task=task))
 
-    async def submit_once(self, job: Job) -> c.Reply | None:
+    async def submit_once(self, job: Job) -> Reply | None:
         """One try, by a process of its own that knows nothing but the key."""
         world = self._world
         task = new_ulid(world.now_ms(), self._rng.randbytes(ENTROPY_BYTES))
         call = self._called("submit", job.key)
-        reply = await self.ask(f"client-{job.key}", c.Submit(task=task, key=job.key, spec=job.spec))
+        reply = await self.ask(f"client-{job.key}", Submit(task=task, key=job.key, spec=job.spec))
         match reply:
-            case c.Accepted(task=known):
+            case Accepted(task=known):
                 assert known is not None
                 call.task, call.acked_s = known, world.loop.time()
                 world.truth.tasks.setdefault(job.key, set()).add(known)
                 world.note(f"{job.key} is acknowledged as {known}")
-            case c.Refused(code=code) if code not in NOT_DECIDED:
+            case Refused(code=code) if code not in NOT_DECIDED:
                 call.refused = code
                 world.note(f"{job.key} is refused: {code}")
-            case c.Refused() | None:
+            case Refused() | None:
                 pass  # nothing was decided: it is asked again
             case _:
                 assert_never(reply)
         return reply
 
     async def insist(
-        self, verb: str, task: TaskId | None, command: c.Command, *, tries: int = MANY_TRIES
+        self, verb: str, task: TaskId | None, command: Command, *, tries: int = MANY_TRIES
     ) -> None:
         """Ask until there is an answer, or so often."""
         world = self._world
         call = self._called(verb, "", task or "")
-        if isinstance(command, c.Resolve):
+        if isinstance(command, Resolve):
             call.run, call.reason = command.run, command.reason
         in_doubt = False
         for _ in range(tries):
             reply = await self.ask("operator", command)
-            if isinstance(reply, c.Accepted):
+            if isinstance(reply, Accepted):
                 call.acked_s, call.acked_seq = world.loop.time(), reply.seq
                 world.note(f"{verb} of {task or 'all'} is acknowledged")
                 return
@@ -109,7 +122,7 @@ class People:
             in_doubt = in_doubt or reply is None or reply.code is RefusalCode.IN_DOUBT
             await asyncio.sleep(self._rng.uniform(0.5, 4.0))
 
-    async def ask(self, by: str, command: c.Command) -> c.Reply | None:
+    async def ask(self, by: str, command: Command) -> Reply | None:
         """One try at the newest engine; None when nobody knows what became of it."""
         await asyncio.sleep(self._rng.uniform(0.001, 0.02))
         engine = self._world.newest
@@ -133,16 +146,16 @@ class People:
                 elif task.phase is TaskPhase.WAITING and rng.random() < 0.2:
                     await self.ask("operator", self._meddle(task))
 
-    def _meddle(self, task: Task) -> c.Command:
+    def _meddle(self, task: Task) -> Command:
         """Another place in the queue for a task."""
         choice = self._rng.randrange(4)
         if choice == 0:
-            return c.Hold(tasks=(task.id,), reason="not now")
+            return Hold(tasks=(task.id,), reason="not now")
         if choice == 1:
-            return c.Release(tasks=(task.id,))
+            return Release(tasks=(task.id,))
         if choice == 2:
-            return c.Expedite(tasks=(task.id,))
-        return c.SetPriority(tasks=(task.id,), priority=self._rng.choice(list(Priority)))
+            return Expedite(tasks=(task.id,))
+        return SetPriority(tasks=(task.id,), priority=self._rng.choice(list(Priority)))
 
     async def put_in_order(self) -> None:
         """Undo what operators did that keeps work waiting."""
@@ -151,20 +164,20 @@ class People:
             return
         cordoned = tuple(a.name for a in state.agents.values() if a.cordon is not None)
         if cordoned:
-            await self.ask("operator", c.Uncordon(agents=cordoned))
+            await self.ask("operator", Uncordon(agents=cordoned))
         if state.engine.mode.mode is EngineMode.HOLD:
-            await self.ask("operator", c.Thaw())
+            await self.ask("operator", Thaw())
         held = tuple(t.id for t in state.open_tasks.values() if t.hold is not None)
         if held:
-            await self.ask("operator", c.Release(tasks=held))
+            await self.ask("operator", Release(tasks=held))
 
     async def _judge(self, task: Task) -> None:
         finished = any(e.status == 0 for e in self._world.truth.executions_of(task.id))
-        verdict = c.Verdict.RAN if finished else self._rng.choice(_AGAIN)
+        verdict = Verdict.RAN if finished else self._rng.choice(_AGAIN)
         run = task.attempt.run_id if task.attempt is not None else None
         self._looks += 1
         reason = f"looked at the host, {self._looks}"
-        command = c.Resolve(task=task.id, run=run, verdict=verdict, reason=reason)
+        command = Resolve(task=task.id, run=run, verdict=verdict, reason=reason)
         await self.insist(f"verdict-{verdict}", task.id, command)
 
     def _called(self, verb: str, key: str, task: str = "") -> Call:
@@ -175,4 +188,4 @@ class People:
         return call
 
 
-_AGAIN = (c.Verdict.RUN_AGAIN, c.Verdict.DID_NOT_RUN)
+_AGAIN = (Verdict.RUN_AGAIN, Verdict.DID_NOT_RUN)

@@ -10,7 +10,8 @@ from fleet_tui.console.text.document import name
 from fleet_tui.console.views.submit.screen import SubmitScreen
 from fleet_tui.console.views.submit.typed import Typed, typed_of
 from fleet_tui.core.ids import TaskId
-from fleet_tui.core.ledger.commands import Accepted, Edit
+from fleet_tui.core.ledger.replies import Accepted
+from fleet_tui.core.tasks.commands import Edit
 from fleet_tui.core.tasks.model import Task, TaskSpec
 
 

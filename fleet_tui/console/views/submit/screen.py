@@ -39,7 +39,8 @@ from fleet_tui.console.widgets.form import (
 from fleet_tui.console.widgets.lines import KeyHint, KeysLine, OneLine
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import TaskId
-from fleet_tui.core.ledger.commands import Accepted, Edit, Submit
+from fleet_tui.core.ledger.replies import Accepted
+from fleet_tui.core.tasks.commands import Edit, Submit
 from fleet_tui.core.tasks.model import TaskSpec
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line

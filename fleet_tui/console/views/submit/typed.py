@@ -12,7 +12,7 @@ import msgspec
 
 from fleet_tui.core.fleet import FleetSpec, Priority, TaskClass
 from fleet_tui.core.ids import AgentName, Capability, ClientName, PoolName, Region
-from fleet_tui.core.ledger.commands import Submit
+from fleet_tui.core.tasks.commands import Submit
 from fleet_tui.core.tasks.defined import names_of
 from fleet_tui.core.tasks.model import TaskSpec
 from fleet_tui.core.tasks.submission import MAX_PAYLOAD_BYTES

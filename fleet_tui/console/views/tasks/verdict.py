@@ -24,7 +24,8 @@ from fleet_tui.console.views.tasks.evidence import evidence
 from fleet_tui.console.widgets.form import FieldDone, FieldLine
 from fleet_tui.console.widgets.lines import OneLine
 from fleet_tui.console.widgets.paint import Painted
-from fleet_tui.core.ledger.commands import Accepted, Resolve, Verdict
+from fleet_tui.core.ledger.replies import Accepted
+from fleet_tui.core.tasks.commands import Resolve, Verdict
 from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text.firewall import safe_text
 

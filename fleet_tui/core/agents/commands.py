@@ -1,0 +1,26 @@
+"""What an operator can ask for agents."""
+
+from fleet_tui.core.ids import AgentName
+from fleet_tui.core.ledger.base import CommandBase
+
+
+class Cordon(CommandBase, frozen=True, kw_only=True, tag="cordon"):
+    """Keep agents out of routing; what they run goes on."""
+
+    agents: tuple[AgentName, ...]
+    reason: str = ""
+
+
+class Uncordon(CommandBase, frozen=True, kw_only=True, tag="uncordon"):
+    """Let agents take work again."""
+
+    agents: tuple[AgentName, ...]
+
+
+class ProbeNow(CommandBase, frozen=True, kw_only=True, tag="probe"):
+    """Look at agents at once instead of at their next turn."""
+
+    agents: tuple[AgentName, ...]
+
+
+AgentCommand = Cordon | Uncordon | ProbeNow

@@ -1,0 +1,41 @@
+"""What a command for the engine itself means: the events it becomes, or why it is refused."""
+
+from typing import assert_never
+
+from fleet_tui.core.engine.commands import EngineCommand, Freeze, StopEngine, Thaw
+from fleet_tui.core.engine.events import EngineModeChanged
+from fleet_tui.core.ledger.decided import Decided, Verdict
+from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.replies import Refused
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.modes import EngineMode
+
+
+def decide_engine(state: FleetState, by: str, command: EngineCommand) -> Verdict:
+    """The meaning of a command for the engine. StopEngine changes no state: it is the engine's."""
+    match command:
+        case Freeze(reason=reason):
+            return _freeze(state, by, reason)
+        case Thaw():
+            return _thaw(state, by)
+        case StopEngine():
+            return Decided()
+        case _:
+            assert_never(command)
+
+
+def _freeze(state: FleetState, by: str, reason: str) -> Verdict:
+    was = state.engine.mode.mode
+    if was is EngineMode.HOLD:
+        return Decided()
+    why = reason or "nothing is to be started"
+    change = EngineModeChanged(mode=EngineMode.HOLD, was=was, reason=why, by=by)
+    return Decided(events=(change,))
+
+
+def _thaw(state: FleetState, by: str) -> Verdict:
+    was = state.engine.mode.mode
+    if was is not EngineMode.HOLD:
+        return Refused(code=RefusalCode.NOT_FROZEN, text="The engine is not frozen.")
+    change = EngineModeChanged(mode=EngineMode.NORMAL, was=was, reason="thawed", by=by)
+    return Decided(events=(change,))

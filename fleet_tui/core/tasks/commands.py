@@ -1,0 +1,101 @@
+"""What an operator can ask for tasks."""
+
+from enum import StrEnum
+
+from fleet_tui.core.fleet import Priority
+from fleet_tui.core.ids import RunId, TaskId
+from fleet_tui.core.ledger.base import CommandBase
+from fleet_tui.core.tasks.model import TaskSpec
+
+
+class Submit(CommandBase, frozen=True, kw_only=True, tag="submit"):
+    """New work. The same key with the same payload is the same task, however often it is sent."""
+
+    task: TaskId
+    key: str
+    spec: TaskSpec
+
+
+class Cancel(CommandBase, frozen=True, kw_only=True, tag="cancel"):
+    """Take a task off the queue or stop its run."""
+
+    task: TaskId
+    reason: str = ""
+
+
+class Verdict(StrEnum):
+    """What an operator can say about a task that nobody else can judge."""
+
+    RAN = "ran"
+    DID_NOT_RUN = "did-not-run"
+    RUN_AGAIN = "run-again"
+
+
+class Resolve(CommandBase, frozen=True, kw_only=True, tag="resolve"):
+    """An operator's verdict on a task that needs one."""
+
+    task: TaskId
+    run: RunId | None = None
+    """The newest run whose evidence its author saw; None where there was none. A verdict about
+    another run than the newest is refused."""
+    verdict: Verdict
+    reason: str
+
+
+MAX_NAMED_TASKS = 10_000
+"""Tasks that one command may name."""
+
+
+class Hold(CommandBase, frozen=True, kw_only=True, tag="hold"):
+    """Keep waiting tasks waiting until they are released."""
+
+    tasks: tuple[TaskId, ...]
+    reason: str = ""
+
+
+class Release(CommandBase, frozen=True, kw_only=True, tag="release"):
+    """Let held tasks go where routing sends them."""
+
+    tasks: tuple[TaskId, ...]
+
+
+class Expedite(CommandBase, frozen=True, kw_only=True, tag="expedite"):
+    """Place waiting tasks before all others. Nothing that runs is stopped for them."""
+
+    tasks: tuple[TaskId, ...]
+    reason: str = ""
+
+
+class SetPriority(CommandBase, frozen=True, kw_only=True, tag="set-priority"):
+    """Give waiting tasks another priority."""
+
+    tasks: tuple[TaskId, ...]
+    priority: Priority
+
+
+class Requeue(CommandBase, frozen=True, kw_only=True, tag="requeue"):
+    """Run tasks that failed, expired or were cancelled again."""
+
+    tasks: tuple[TaskId, ...]
+    per_minute: int | None = None
+    """Spread them out: so many of them may be placed a minute. None lets all go at once."""
+    reason: str = ""
+
+
+class Edit(CommandBase, frozen=True, kw_only=True, tag="edit"):
+    """Change what a dead letter asks for; requeue it afterwards."""
+
+    task: TaskId
+    spec: TaskSpec
+
+
+class Drop(CommandBase, frozen=True, kw_only=True, tag="drop"):
+    """Decide that dead letters need nothing more. They stay in the journal."""
+
+    tasks: tuple[TaskId, ...]
+    reason: str
+
+
+TaskCommand = (
+    Submit | Cancel | Hold | Release | Expedite | SetPriority | Requeue | Edit | Drop | Resolve
+)
