@@ -13,47 +13,70 @@ PROGRAM = "fleet-tui"
 COMPLETION = "_FLEET_TUI_COMPLETE"
 """Set by the shell's completion script; see click's documentation."""
 
-COMMANDS: dict[str, tuple[str, str]] = {
-    "demo": ("demo", "Look at a living simulated fleet; nothing leaves this machine."),
-    "open": ("open", "Open a fleet's console; starts its engine if none runs."),
-    "review": ("review", "Look back at a recorded session, offline."),
-    "engine": ("engine", "Run a fleet's engine in the foreground."),
-    "status": ("status", "Say how the fleet is."),
-    "agents": ("agents", "List the agents."),
-    "tasks": ("tasks", "List the tasks."),
-    "routes": ("routes", "List the latest routing decisions."),
-    "why": ("why", "Explain where a task went, or why it waits."),
-    "logs": ("logs", "Print the merged log."),
-    "submit": ("submit", "Give the fleet a task, or a file of them."),
-    "cancel": ("tasks", "Cancel tasks."),
-    "hold": ("tasks", "Keep waiting tasks waiting."),
-    "release": ("tasks", "Let held tasks go."),
-    "expedite": ("tasks", "Place waiting tasks before all others."),
-    "priority": ("tasks", "Give waiting tasks another priority."),
-    "dead": ("dead", "List failed work that nobody has dealt with, by what went wrong."),
-    "requeue": ("dead", "Run failed work again."),
-    "edit": ("submit", "Change what failed work asks for."),
-    "drop": ("dead", "Decide that failed work needs nothing more."),
-    "cordon": ("agents", "Keep agents out of routing."),
-    "uncordon": ("agents", "Let agents take work again."),
-    "freeze": ("engine", "Let the engine start nothing until a thaw."),
-    "thaw": ("engine", "Let a frozen engine start work again."),
-    "resolve": ("tasks", "Say what became of a task that needs a verdict."),
-    "stop": ("engine", "Stop a fleet's engine; running work goes on."),
-    "export": ("ledger", "Write a recording that travels."),
-    "backup": ("ledger", "Copy a fleet's ledger, also while its engine runs, and prove the copy."),
-    "restore": ("ledger", "Put a backup in place of a fleet's ledger."),
-    "verify": ("ledger", "Prove that a ledger, backup or recording is what was written."),
-    "doctor": ("doctor", "Look for what could keep a fleet from working, and say what to do."),
-    "check": ("fleet_file", "Check a fleet file and report every problem."),
-    "init": ("fleet_file", "Write a commented fleet file to start from."),
-    "import": ("import_", "Make a fleet file from what you have."),
-    "schema": ("fleet_file", "Print the JSON Schema of fleet files."),
-    "trust": ("trust", "Look at a host's key and enrol it."),
-    "keys": ("keys", "List every key of the console."),
+NOUNS: dict[str, dict[str, tuple[str, str]]] = {
+    "Fleet": {
+        "demo": ("demo", "Look at a living simulated fleet; nothing leaves this machine."),
+        "open": ("open", "Open a fleet's console; starts its engine if none runs."),
+        "status": ("status", "Say how the fleet is."),
+        "doctor": ("doctor", "Look for what could keep a fleet from working, and say what to do."),
+    },
+    "Tasks": {
+        "submit": ("submit", "Give the fleet a task, or a file of them."),
+        "tasks": ("tasks", "List the tasks."),
+        "why": ("why", "Explain where a task went, or why it waits."),
+        "cancel": ("tasks", "Cancel tasks."),
+        "hold": ("tasks", "Keep waiting tasks waiting."),
+        "release": ("tasks", "Let held tasks go."),
+        "expedite": ("tasks", "Place waiting tasks before all others."),
+        "priority": ("tasks", "Give waiting tasks another priority."),
+        "resolve": ("tasks", "Say what became of a task that needs a verdict."),
+    },
+    "Dead letters": {
+        "dead": ("dead", "List failed work that nobody has dealt with, by what went wrong."),
+        "requeue": ("dead", "Run failed work again."),
+        "edit": ("submit", "Change what failed work asks for."),
+        "drop": ("dead", "Decide that failed work needs nothing more."),
+    },
+    "Agents": {
+        "agents": ("agents", "List the agents."),
+        "cordon": ("agents", "Keep agents out of routing."),
+        "uncordon": ("agents", "Let agents take work again."),
+        "trust": ("trust", "Look at a host's key and enrol it."),
+    },
+    "Routing and logs": {
+        "routes": ("routes", "List the latest routing decisions."),
+        "logs": ("logs", "Print the merged log."),
+    },
+    "Engine": {
+        "engine": ("engine", "Run a fleet's engine in the foreground."),
+        "freeze": ("engine", "Let the engine start nothing until a thaw."),
+        "thaw": ("engine", "Let a frozen engine start work again."),
+        "stop": ("engine", "Stop a fleet's engine; running work goes on."),
+    },
+    "Ledger and recordings": {
+        "review": ("review", "Look back at a recorded session, offline."),
+        "export": ("ledger", "Write a recording that travels."),
+        "backup": (
+            "ledger",
+            "Copy a fleet's ledger, also while its engine runs, and prove the copy.",
+        ),
+        "restore": ("ledger", "Put a backup in place of a fleet's ledger."),
+        "verify": ("ledger", "Prove that a ledger, backup or recording is what was written."),
+    },
+    "Fleet file": {
+        "check": ("fleet_file", "Check a fleet file and report every problem."),
+        "init": ("fleet_file", "Write a commented fleet file to start from."),
+        "import": ("import_", "Make a fleet file from what you have."),
+        "schema": ("fleet_file", "Print the JSON Schema of fleet files."),
+    },
+    "Console": {
+        "keys": ("keys", "List every key of the console."),
+    },
 }
-"""Verb -> (module of its noun in this package, help line). Modules load when their command runs;
-the verb ``hold`` is ``hold_command`` there."""
+"""What verbs are about -> verb -> (module in this package, help line). Modules load when their
+command runs; the verb ``hold`` is ``hold_command`` there."""
+
+COMMANDS = {verb: told for verbs in NOUNS.values() for verb, told in verbs.items()}
 
 
 class LazyGroup(click.Group):
@@ -74,8 +97,12 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the help lines of the table, importing nothing."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+        widest = max(map(len, COMMANDS))
+        for noun, verbs in NOUNS.items():
+            with formatter.section(noun):
+                formatter.write_dl(
+                    [(verb.ljust(widest), line) for verb, (_, line) in verbs.items()]
+                )
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

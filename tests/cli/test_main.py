@@ -22,7 +22,7 @@ from fleet_tui.base.errors import (
 )
 from fleet_tui.cli.common import Fleet, ask_engine
 from fleet_tui.cli.files import recording_target
-from fleet_tui.cli.main import COMMANDS, run
+from fleet_tui.cli.main import COMMANDS, NOUNS, run
 from fleet_tui.cli.review import directory_of
 from fleet_tui.core.engine.commands import StopEngine
 from fleet_tui.core.ledger.commands import Command
@@ -52,8 +52,10 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_help_lists_every_command_once(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([flag]) == 0
-    listed = capsys.readouterr().out.partition("Commands:")[2].splitlines()
-    names = [line.split()[0] for line in listed if line.startswith("  ") and line[2] != " "]
+    _, noun, listed = capsys.readouterr().out.partition(f"{next(iter(NOUNS))}:")
+    lines = (noun + listed).splitlines()
+    assert [line[:-1] for line in lines if line[:1].isalpha()] == list(NOUNS)
+    names = [line.split()[0] for line in lines if line.startswith("  ") and line[2] != " "]
     assert names == list(COMMANDS)
 
 

@@ -7,7 +7,7 @@ import asyncio
 import re
 from pathlib import Path
 
-from fleet_tui.cli.main import COMMANDS
+from fleet_tui.cli.main import NOUNS
 from fleet_tui.console.actions.registry import keys_table_markdown
 from tests.support.console import at_rest, console, running, until
 from tests.support.promises import promises_markdown
@@ -21,9 +21,13 @@ SIZE = (120, 40)
 
 def generated() -> dict[str, str]:
     """What belongs between ``<!-- NAME -->`` and ``<!-- /NAME -->``."""
-    commands = "\n".join(f"| `{name}` | {line} |" for name, (_, line) in COMMANDS.items())
+    rows = [
+        f"| {'' if nth else noun} | `{verb}` | {line} |"
+        for noun, verbs in NOUNS.items()
+        for nth, (verb, (_, line)) in enumerate(verbs.items())
+    ]
     return {
-        "commands": f"| `fleet-tui …` | does |\n|---|---|\n{commands}",
+        "commands": "\n".join(("| about | `fleet-tui …` | does |", "|---|---|---|", *rows)),
         "keys": keys_table_markdown().strip(),
         "promises": promises_markdown(),
         "releases": releases_markdown(),
