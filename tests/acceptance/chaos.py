@@ -145,8 +145,7 @@ class Campaign:
             for blow in self.blows:
                 await asyncio.sleep(self.rng.uniform(0, MAX_PAUSE_S))
                 self._thaw()
-                await self.rig.until(lambda: self.book.at_work() > 0, DEADLINE_S, "work goes on")
-                self.at_work.append(self.book.at_work())
+                self.at_work.append(await self._seen_at_work())
                 self._strike(blow)
                 self.fell[blow] += 1
         finally:
@@ -154,6 +153,18 @@ class Campaign:
             self._over = True
         await asyncio.gather(*submitting)
         await self.rig.until(lambda: not self.rig.state().open_tasks, DEADLINE_S, "all tasks end")
+
+    async def _seen_at_work(self) -> int:
+        """How many programs ran when some did: by the next look all may have ended."""
+        seen = 0
+
+        def some() -> bool:
+            nonlocal seen
+            seen = self.book.at_work()
+            return seen > 0
+
+        await self.rig.until(some, DEADLINE_S, "work goes on")
+        return seen
 
     async def _submit(self, pwned: Path) -> None:
         while not self._over or len(self.taken) < len(self.blows):
