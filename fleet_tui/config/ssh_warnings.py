@@ -11,6 +11,7 @@ from fleet_tui.config.problems import APART, Problem, ProblemSeverity, visible
 from fleet_tui.core.fleet import FleetSpec, OpenClawAgent
 from fleet_tui.core.ids import AgentName, HostName
 from fleet_tui.core.ssh.config import ConfigLine, ConfigText, Reader, Refusal, Resolved
+from fleet_tui.core.ssh.machines import machine_of
 
 MAX_SHOWN_HOSTS = 3
 
@@ -203,7 +204,7 @@ def same_agents(
         answer = answers.get(agent.host)
         if not isinstance(answer, Resolved):
             continue
-        machine = (spec.hosts[agent.host].jump, *answer.machine())
+        machine = machine_of(spec, agent.host, answers)
         port, agent_id = agent.kind.port, agent.kind.agent_id
         first = first_of.setdefault((machine, port, agent_id), name)
         if first != name:

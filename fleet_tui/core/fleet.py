@@ -3,6 +3,7 @@
 Declared capabilities are a ceiling: what an agent claims about itself can only narrow them.
 """
 
+from collections.abc import Iterator
 from enum import IntEnum, StrEnum
 
 import msgspec
@@ -185,6 +186,11 @@ class HostSpec(msgspec.Struct, frozen=True, kw_only=True):
     connect_timeout_ms: int | None = None
     """None: what ssh_config's ConnectTimeout says, or else 12 seconds."""
 
+    @property
+    def place(self) -> tuple[str, int, bool]:
+        """Where it is as far as the file says, whoever logs in there."""
+        return (self.address.lower(), self.port or 22, self.direct)
+
 
 class PoolSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Agents that share work and a way of choosing among them."""
@@ -252,21 +258,41 @@ class FleetSpec(msgspec.Struct, frozen=True, kw_only=True):
     """The file it was read from, for messages."""
     digest: str = ""
     """SHA-256 of the file, hex: the policy version that decisions name."""
+    same: dict[HostName, HostName] = {}
+    """Hosts that ssh_config leads to the machine of a host before them, and that host: what the
+    engine found out (``fleet_tui/core/ssh/machines.py``), and no part of the file. No value is a
+    key."""
 
     def retry_policy(self, task_class: TaskClass) -> RetryPolicy:
         """The policy for a class; the default where the file says nothing."""
         return self.retry.get(task_class, RetryPolicy())
 
-    def machine(self, host: HostName) -> tuple[object, ...]:
-        """Equal for two hosts that lead to one machine as far as the file says: who logs in there
-        makes no difference, the hosts on the way there do."""
-        way: list[tuple[object, ...]] = []
+    def way(self, host: HostName) -> Iterator[HostSpec]:
+        """A host, the one it is reached through, and so on; of hosts that are one machine, the
+        first. A way that leads round in a circle ends after as many steps as there are hosts."""
         step: HostName | None = host
-        while step is not None and len(way) <= len(self.hosts):
+        for _ in range(len(self.hosts) + 1):
+            if step is None:
+                return
+            step = self.same.get(step, step)
             spec = self.hosts.get(step) or HostSpec(name=step, address=step)
-            way.append((spec.address.lower(), spec.port or 22, spec.direct))
+            yield spec
             step = spec.jump
-        return tuple(way)
+
+    def machine(self, host: HostName) -> tuple[object, ...]:
+        """Equal for two hosts that lead to one machine as far as the file says and the engine found
+        out: who logs in there makes no difference, the hosts on the way there do."""
+        return tuple(spec.place for spec in self.way(host))
+
+    def with_machines_of(self, before: "FleetSpec") -> "FleetSpec":
+        """This file with what was found out for the one before it, where both say the same of the
+        hosts."""
+        same = {
+            host: first
+            for host, first in before.same.items()
+            if all(self.hosts.get(name) == before.hosts.get(name) for name in (host, first))
+        }
+        return msgspec.structs.replace(self, same=same) if same else self
 
 
 EMPTY_FLEET = FleetSpec(name="")

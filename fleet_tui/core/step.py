@@ -16,9 +16,9 @@ from fleet_tui.core.agents.health import FRESH, Watch, judge
 from fleet_tui.core.agents.model_trouble import troubles_in
 from fleet_tui.core.agents.vitals import Look, ProbeFailure
 from fleet_tui.core.alerting.alerts import reconcile_alerts, reconcile_troubles
-from fleet_tui.core.engine.events import FleetFileJudged, FleetLoaded
-from fleet_tui.core.fleet import FleetSpec
-from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq, TaskId
+from fleet_tui.core.engine.events import FleetFileJudged, FleetLoaded, MachinesFound
+from fleet_tui.core.fleet import FleetSpec, HostSpec
+from fleet_tui.core.ids import AgentName, Epoch, HostName, RunId, Seq, TaskId
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided, Verdict
@@ -68,6 +68,15 @@ class FleetFileSeen(NamedTuple):
     problem: str
 
 
+class MachinesSeen(NamedTuple):
+    """ssh_config was asked which hosts are one machine."""
+
+    hosts: Mapping[HostName, HostSpec]
+    """All hosts of the fleet, as they were when it was asked."""
+    same: dict[HostName, HostName]
+    """What :attr:`FleetSpec.same` is for them."""
+
+
 class Told(NamedTuple):
     """What the engine says of itself: its faults, its mode."""
 
@@ -78,7 +87,7 @@ class Tick(NamedTuple):
     """Time passed."""
 
 
-Input = LookTaken | WordHeard | Asked | FleetChanged | FleetFileSeen | Told | Tick
+Input = LookTaken | WordHeard | Asked | FleetChanged | FleetFileSeen | MachinesSeen | Told | Tick
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
@@ -279,6 +288,7 @@ class _Draft:
                 if isinstance(verdict, Decided):
                     self.add(verdict.events)
             case FleetChanged(spec=spec, by=by):
+                spec = spec.with_machines_of(self.state.fleet)
                 self.add([FleetLoaded(spec=spec, by=by)])
                 self._router = Router(spec)
                 # An agent that comes back one day is judged by what is seen of it then.
@@ -287,6 +297,11 @@ class _Draft:
             case FleetFileSeen(problem=problem):
                 if problem or self.state.engine.file_problem:
                     self.add([FleetFileJudged(problem=problem)])
+            case MachinesSeen(hosts=hosts, same=same):
+                fleet = self.state.fleet
+                if fleet.hosts == hosts and fleet.same != same:
+                    self.add([MachinesFound(same=same)])
+                    self._router = Router(self.state.fleet)
             case Told(events=events):
                 self.add(events)
             case Tick():

@@ -34,6 +34,7 @@ from fleet_tui.core.step import (
     FleetChanged,
     FleetFileSeen,
     LookTaken,
+    MachinesSeen,
     Moment,
     Step,
     Tick,
@@ -365,6 +366,8 @@ class Engine:
                     unstored.keep(item)
                 case FleetChanged() | FleetFileSeen():
                     unstored.keep(item)
+                case MachinesSeen():
+                    pass  # it is told again while the ledger says something else
                 case CommandAsked():
                     self._answer_unstored(item, unstored.mode)
                 case Tick():
@@ -410,7 +413,9 @@ class Engine:
                 item.reply.set_result(_STOPPING)
 
 
-def _bare(item: Input) -> Asked | LookTaken | WordHeard | FleetChanged | FleetFileSeen | Tick:
+def _bare(
+    item: Input,
+) -> Asked | LookTaken | WordHeard | FleetChanged | FleetFileSeen | MachinesSeen | Tick:
     """An input without whom to answer."""
     return Asked(item.by, item.command) if isinstance(item, CommandAsked) else item
 

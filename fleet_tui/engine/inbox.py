@@ -5,7 +5,14 @@ from typing import NamedTuple
 
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.replies import Reply
-from fleet_tui.core.step import FleetChanged, FleetFileSeen, LookTaken, Tick, WordHeard
+from fleet_tui.core.step import (
+    FleetChanged,
+    FleetFileSeen,
+    LookTaken,
+    MachinesSeen,
+    Tick,
+    WordHeard,
+)
 
 INBOX_LIMIT = 10_000
 """Inputs waiting for the loop; producers wait beyond it, so nothing is dropped."""
@@ -22,7 +29,7 @@ class CommandAsked(NamedTuple):
     reply: asyncio.Future[Reply]
 
 
-Input = LookTaken | WordHeard | CommandAsked | FleetChanged | FleetFileSeen | Tick
+Input = LookTaken | WordHeard | CommandAsked | FleetChanged | FleetFileSeen | MachinesSeen | Tick
 
 
 class Inbox:

@@ -27,6 +27,7 @@ from fleet_tui.core.engine.events import (
     EngineUnitFailed,
     FleetFileJudged,
     FleetLoaded,
+    MachinesFound,
 )
 from fleet_tui.core.ids import AgentName, RunId, TaskId
 from fleet_tui.core.ledger.events import NoteAdded, Recorded, SegmentOpened, UnknownEvent
@@ -191,6 +192,7 @@ EFFECTS: Mapping[type[Any], tuple[Effect, ...]] = dict(
         on(FailoverThawed),
         on(FleetLoaded, follow_file),
         on(FleetFileJudged),
+        on(MachinesFound),  # a matter of routing alone: hosts are reached as before
         on(EngineStarted),
         on(EngineStopped),
         on(EngineModeChanged),

@@ -271,6 +271,20 @@ def test_entries_with_one_address_are_the_same_agent() -> None:
     assert "is the same agent as a" in found()[0][2]
 
 
+def test_the_files_own_jump_hosts_may_have_two_names_too(home: SshHome) -> None:
+    home.config(
+        "Host gate door\n  HostName 192.0.2.1\n"
+        "Host crow jay\n  HostName 192.0.2.9\nHost jay\n  ProxyJump elsewhere\n"
+    )
+    jumps = "crow: {jump: gate}, jay: {jump: door}, other: {jump: gate}"
+    hosts = f"hosts: {{gate: {{}}, door: {{}}, {jumps}}}\n"
+    fleet("crow", "jay", "other", head=HEAD + hosts)
+    assert [message for _, _, message in found()] == [
+        "is the same agent as a: crow and jay are both 192.0.2.9, port 1 and agent_id main are "
+        "equal"
+    ]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -25,6 +25,7 @@ from fleet_tui.core.engine.events import (
     EngineUnitFailed,
     FleetFileJudged,
     FleetLoaded,
+    MachinesFound,
 )
 from fleet_tui.core.fleet import CommandAgent, FleetSpec, Prices
 from fleet_tui.core.ids import AgentName, AlertId, Epoch, HostName, Seq
@@ -90,6 +91,10 @@ PLAIN: list[tuple[e.Event, FleetState]] = [
     (EngineTroubled(trouble=Trouble.SLOW_DISK), engine(troubles={})),
     (FleetFileJudged(problem="a2 has no host"), engine(file_problem="a2 has no host")),
     (FleetFileJudged(), engine(file_problem="")),
+    (
+        MachinesFound(same={HostName("b"): HostName("a")}),
+        but(fleet=replace(SPEC, same={HostName("b"): HostName("a")})),
+    ),
     (EngineStopped(reason="asked"), engine(stopped_at_ms=NOW_MS)),
     (e.UnknownEvent(kind="from.later", body=b"{}"), but(unknown_events=5)),
     (

@@ -25,9 +25,10 @@ from fleet_tui.core.engine.events import (
     EngineUnitFailed,
     FleetFileJudged,
     FleetLoaded,
+    MachinesFound,
 )
 from fleet_tui.core.fleet import Priority, Strategy
-from fleet_tui.core.ids import AgentName, AlertId, Epoch, PoolName, RunId, Seq, TaskId
+from fleet_tui.core.ids import AgentName, AlertId, Epoch, HostName, PoolName, RunId, Seq, TaskId
 from fleet_tui.core.ledger import events as e
 from fleet_tui.core.ledger.narrate import log_line, narrate
 from fleet_tui.core.ledger.sentence import Sentence
@@ -215,6 +216,18 @@ OF_THE_FLEET: list[tuple[e.Event, Sentence]] = [
     (
         FleetLoaded(spec=fleet(agent("a1"), agent("a2"))),
         about_fleet(Level.INFO, "fleet test loaded: 2 agents"),
+    ),
+    (
+        MachinesFound(same={HostName("b"): HostName("a"), HostName("c"): HostName("a")}),
+        about_fleet(
+            Level.INFO,
+            "ssh_config leads hosts to one machine, whose gateways share a lane",
+            Untrusted("b is a; c is a"),
+        ),
+    ),
+    (
+        MachinesFound(same={}),
+        about_fleet(Level.INFO, "ssh_config leads no two hosts to one machine any more"),
     ),
     (
         e.UnknownEvent(kind="what they said", body=b"{}"),

@@ -15,9 +15,10 @@ from fleet_tui.core.engine.events import (
     EngineUnitFailed,
     FleetFileJudged,
     FleetLoaded,
+    MachinesFound,
 )
 from fleet_tui.core.fleet import Deadlines
-from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq, TaskId
+from fleet_tui.core.ids import AgentName, Epoch, HostName, RunId, Seq, TaskId
 from fleet_tui.core.ledger.decided import Decided
 from fleet_tui.core.ledger.events import Event, NoteAdded, Recorded
 from fleet_tui.core.ledger.fold import fold
@@ -32,6 +33,7 @@ from fleet_tui.core.step import (
     FleetFileSeen,
     Input,
     LookTaken,
+    MachinesSeen,
     Memory,
     Moment,
     Pace,
@@ -57,7 +59,7 @@ from fleet_tui.core.tasks.events import (
 from fleet_tui.core.tasks.evidence import Definite, LostReason, Running, Started, Unknown
 from fleet_tui.core.tasks.heartbeat import Beat
 from fleet_tui.core.text.untrusted import Untrusted
-from tests.support.fleets import agent, fleet, work
+from tests.support.fleets import HOST, agent, fleet, work
 from tests.support.ledger import Story
 
 A1, A2 = AgentName("a1"), AgentName("a2")
@@ -251,6 +253,33 @@ def test_another_fleet_file_is_loaded_and_whoever_left_is_forgotten() -> None:
     assert here.memory.looks.keys() == here.memory.watches.keys() == {A2}
     assert here.memory.router is not before
     assert here.memory.router.fleet is spec
+
+
+def test_hosts_that_are_found_to_be_one_machine_are_recorded_once_and_routed_by() -> None:
+    here = loop()
+    same = {HostName("h2"): HOST}
+    seen = MachinesSeen(here.told.state.fleet.hosts, same)
+    assert here.do(seen)[0] == MachinesFound(same=same)
+    assert here.memory.router.fleet.same == here.told.state.fleet.same == same
+    assert here.do(seen) == ()
+
+
+def test_what_was_found_out_of_the_hosts_of_an_older_file_says_nothing() -> None:
+    here = loop()
+    router = here.memory.router
+    assert here.do(MachinesSeen({}, {HostName("h2"): HOST})) == ()
+    assert here.memory.router is router
+
+
+def test_the_same_file_again_knows_which_hosts_are_one_machine() -> None:
+    here = loop()
+    file = here.told.state.fleet
+    same = {HostName("h2"): HOST}
+    here.do(MachinesSeen(file.hosts, same))
+    assert here.do(FleetChanged(file, "ana"))[0] == FleetLoaded(
+        spec=replace(file, same=same), by="ana"
+    )
+    assert here.memory.router.fleet.same == same
 
 
 def test_a_bad_fleet_file_is_told_and_its_cure_once() -> None:

@@ -42,6 +42,7 @@ MODULES = (
     "routing.scores",
     "routing.waiting",
     "ssh.config",
+    "ssh.machines",
     "ssh.ways",
     "status",
     "step",

@@ -1,7 +1,7 @@
 """What the ledger says about the engine, and about the fleet file that it follows."""
 
 from fleet_tui.core.fleet import FleetSpec
-from fleet_tui.core.ids import Epoch
+from fleet_tui.core.ids import Epoch, HostName
 from fleet_tui.core.ledger.base import EventBase
 from fleet_tui.core.modes import EngineMode, Trouble
 
@@ -64,6 +64,13 @@ class FleetLoaded(AboutEngine, frozen=True, kw_only=True, tag="fleet.loaded"):
     by: str = ""
 
 
+class MachinesFound(AboutEngine, frozen=True, kw_only=True, tag="fleet.machines-found"):
+    """ssh_config leads hosts of the fleet to one machine, or to one no more."""
+
+    same: dict[HostName, HostName]
+    """All of them, and each one's first: :attr:`FleetSpec.same` from now on."""
+
+
 EngineEvent = (
     EngineStarted
     | EngineStopped
@@ -72,5 +79,6 @@ EngineEvent = (
     | EngineTroubled
     | FleetFileJudged
     | FleetLoaded
+    | MachinesFound
 )
 """What becomes of the engine or of its fleet file."""

@@ -14,6 +14,7 @@ from fleet_tui.core.engine.events import (
     EngineUnitFailed,
     FleetFileJudged,
     FleetLoaded,
+    MachinesFound,
 )
 from fleet_tui.core.ledger.draft import Draft
 from fleet_tui.core.modes import NORMAL, EngineMode, EngineState, ModeNow
@@ -43,6 +44,8 @@ def fold_engine(draft: Draft, event: EngineEvent) -> None:
             draft.engine = replace(draft.engine, troubles=troubles)
         case FleetFileJudged(problem=problem):
             draft.engine = replace(draft.engine, file_problem=problem)
+        case MachinesFound(same=same):
+            draft.fleet = replace(draft.fleet, same=same)
         case EngineStopped():
             draft.engine = replace(draft.engine, stopped_at_ms=draft.at_ms)
         case _:

@@ -11,6 +11,7 @@ from fleet_tui.core.engine.events import (
     EngineUnitFailed,
     FleetFileJudged,
     FleetLoaded,
+    MachinesFound,
 )
 from fleet_tui.core.ledger.sentence import Sentence
 from fleet_tui.core.logs import Level
@@ -50,6 +51,16 @@ def engine_sentence(event: EngineEvent) -> Sentence:
         case FleetLoaded(spec=spec):
             return Sentence(
                 level=Level.INFO, text=f"fleet {spec.name} loaded: {len(spec.agents)} agents"
+            )
+        case MachinesFound(same=same):
+            if not same:
+                text = "ssh_config leads no two hosts to one machine any more"
+                return Sentence(level=Level.INFO, text=text)
+            said = "; ".join(f"{host} is {first}" for host, first in same.items())
+            return Sentence(
+                level=Level.INFO,
+                text="ssh_config leads hosts to one machine, whose gateways share a lane",
+                detail=Untrusted(said),
             )
         case _:
             assert_never(event)
