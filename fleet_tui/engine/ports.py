@@ -63,17 +63,18 @@ class Ports:
         is_owner: Callable[[], bool],
         places: Places | None = None,
         processes: int | None = None,
+        resolver: SshResolver | None = None,
     ) -> None:
         """``epoch`` is this engine's; ``is_owner`` tells whether no other has taken over since;
         ``places`` bounds the connections to hosts and ``processes`` the programs that run here,
-        without bounds if None."""
+        without bounds if None; ``resolver`` reads ssh_config, and may be shared."""
         self._places = places
         self._room = None if processes is None else Room(processes)
         self._clock = clock
         self._is_owner = is_owner
         self._rng = rng
         self._epoch = epoch
-        self._resolver = SshResolver()
+        self._resolver = resolver or SshResolver()
         self._shared: list[_Shared] = []
         """Of the fleet files that agents were made from, the newest last."""
         self._closing: set[asyncio.Task[None]] = set()

@@ -33,6 +33,7 @@ from fleet_tui.engine.clock import Clock, SteadyClock, WallClock
 from fleet_tui.engine.descriptors import Budget, budget, open_now, raised_limit
 from fleet_tui.engine.effects import FleetEffects
 from fleet_tui.engine.engine import Engine
+from fleet_tui.engine.machines import MachineFinder
 from fleet_tui.engine.ports import Ports
 from fleet_tui.engine.proving import keep_proving
 from fleet_tui.engine.reload import FleetFile
@@ -52,6 +53,7 @@ from fleet_tui.journal.errors import (
 from fleet_tui.journal.ledger.writer import JournalWriter
 from fleet_tui.journal.telemetry.logs import LogWriter
 from fleet_tui.journal.telemetry.samples import SampleWriter
+from fleet_tui.wire.ssh.resolver import SshResolver
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +121,9 @@ class RunningEngine:
             "the watch over its files": Watchman(
                 self._writer, self._server, self._short_of, self._not_probed
             ).run,
+            "ssh_config": MachineFinder(
+                self._resolver, lambda: self.engine.state.fleet, self.engine.inbox.put
+            ).run,
         }
         if self._file is not None:
             follow = FleetFile(self._file, self.spec, self._change_fleet, self._judge_file)
@@ -165,8 +170,9 @@ class RunningEngine:
             was, mode = EngineMode.READ_ONLY, writer.state.engine.mode.mode
             reason = f"read again from the disk and found intact, after: {self._recovered_from}"
             await writer.append([EngineModeChanged(mode=mode, was=was, reason=reason)], now_ms())
-        if writer.state.fleet != self.spec:
-            await writer.append([FleetLoaded(spec=self.spec, by="fleet file")], now_ms())
+        spec = self.spec.with_machines_of(writer.state.fleet)
+        if writer.state.fleet != spec:
+            await writer.append([FleetLoaded(spec=spec, by="fleet file")], now_ms())
         lines = await LogWriter.open(self.directory)
         self._stack.push_async_callback(lines.close)
         samples = await SampleWriter.open(self.directory)
@@ -174,6 +180,7 @@ class RunningEngine:
 
         self._budget = await asyncio.to_thread(self._share_descriptors)
         self._places = self._budget.places
+        self._resolver = SshResolver()
         ports = Ports(
             self._clock,
             self._rng,
@@ -181,6 +188,7 @@ class RunningEngine:
             is_owner=writer.is_owner,
             places=self._places,
             processes=self._budget.processes,
+            resolver=self._resolver,
         )
         self._stack.push_async_callback(ports.close)
         self.effects = FleetEffects(
