@@ -225,6 +225,17 @@ OF_THE_FLEET: list[tuple[e.Event, Sentence]] = [
             Untrusted("b is a; c is a"),
         ),
     ),
+    *(
+        (
+            MachinesFound(same={HostName(f"b{n}"): HostName("a") for n in range(count)}),
+            about_fleet(
+                Level.INFO,
+                "ssh_config leads hosts to one machine, whose gateways share a lane",
+                Untrusted(f"b0 is a; b1 is a; b2 is a; b3 is a; b4 is a{more}"),
+            ),
+        )
+        for count, more in ((5, ""), (7, "; and 2 more"))
+    ),
     (
         MachinesFound(same={}),
         about_fleet(Level.INFO, "ssh_config leads no two hosts to one machine any more"),

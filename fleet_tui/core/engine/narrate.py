@@ -18,6 +18,9 @@ from fleet_tui.core.logs import Level
 from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.text.untrusted import Untrusted
 
+MAX_SHOWN_MACHINES = 5
+"""Hosts that a line names; a fleet may have a thousand."""
+
 
 def engine_sentence(event: EngineEvent) -> Sentence:
     """A fact about the engine in words."""
@@ -56,11 +59,13 @@ def engine_sentence(event: EngineEvent) -> Sentence:
             if not same:
                 text = "ssh_config leads no two hosts to one machine any more"
                 return Sentence(level=Level.INFO, text=text)
-            said = "; ".join(f"{host} is {first}" for host, first in same.items())
+            said = [f"{host} is {first}" for host, first in same.items()]
+            if len(said) > MAX_SHOWN_MACHINES:
+                said[MAX_SHOWN_MACHINES:] = [f"and {len(said) - MAX_SHOWN_MACHINES} more"]
             return Sentence(
                 level=Level.INFO,
                 text="ssh_config leads hosts to one machine, whose gateways share a lane",
-                detail=Untrusted(said),
+                detail=Untrusted("; ".join(said)),
             )
         case _:
             assert_never(event)
