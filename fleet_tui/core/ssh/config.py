@@ -95,6 +95,8 @@ class Refusal(msgspec.Struct, frozen=True):
 
     complaints: tuple[Complaint, ...]
     reader: Reader = Reader.OPENSSH
+    is_passing: bool = False
+    """It says nothing of the files: this machine could not ask at that moment."""
 
     def __str__(self) -> str:
         return "; ".join(map(str, self.complaints))

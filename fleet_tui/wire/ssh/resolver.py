@@ -48,7 +48,8 @@ MAX_OUTPUT_BYTES = 1_048_576
 LOOK_AGAIN_AFTER_S = 1.0
 """Files are looked at again after this long, so that a thousand hosts cost one look."""
 VOLATILE_FOR_S = 10.0
-"""How long an answer holds that programs or networks had a say in."""
+"""How long an answer holds that programs or networks had a say in, or that this machine was too
+short of something to get."""
 MAX_KNOWN = 50_000
 DEFAULT_PORT = 22
 
@@ -154,7 +155,9 @@ class SshResolver:
         if self._files is files:
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
-            holds_s = VOLATILE_FOR_S if files.text.changes_by_itself else float("inf")
+            passing = isinstance(answer, Refusal) and answer.is_passing
+            volatile = passing or files.text.changes_by_itself
+            holds_s = VOLATILE_FOR_S if volatile else float("inf")
             self._known[key] = (self._clock() + holds_s, answer)
         return answer
 
@@ -175,8 +178,11 @@ class SshResolver:
             output = await self._run_on(files, arguments)
         if isinstance(output, Refusal):
             return output
+        usual = await self._what_is_usual()
+        if isinstance(usual, Refusal):
+            return usual
         try:
-            return resolved_from(address, parse_settings(output), await self._what_is_usual())
+            return resolved_from(address, parse_settings(output), usual)
         except ValueError as error:
             return Refusal((Complaint(str(error)),))
 
@@ -213,14 +219,17 @@ class SshResolver:
                 if self._copies is copies:
                     self._copies = None
 
-    async def _what_is_usual(self) -> dict[str, tuple[str, ...]]:
+    async def _what_is_usual(self) -> dict[str, tuple[str, ...]] | Refusal:
         """What this ssh says where no file says anything."""
         async with self._asking_usual:
             if self._usual is None:
                 output = await self._run(["-F", "none", "--", _NAMELESS])
                 if isinstance(output, Refusal):
-                    raise ValueError(str(output))
-                self._usual = parse_settings(output)
+                    return output
+                try:
+                    self._usual = parse_settings(output)
+                except ValueError as error:
+                    return Refusal((Complaint(str(error)),))
             return self._usual
 
     async def _run(
@@ -240,16 +249,19 @@ class SshResolver:
                 env=children.environment(),
             )
         except (OSError, ValueError) as error:
-            return Refusal((Complaint(f"{self._program} cannot be started: {error}"),))
+            return _passing(f"{self._program} cannot be started: {error}")
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 said, words = await _read_both(process)
         except TimeoutError:
-            return Refusal((Complaint(f"ssh -G did not end within {TIMEOUT_S:g} s"),))
+            return _passing(f"ssh -G did not end within {TIMEOUT_S:g} s")
         finally:
             _end(process)
         if len(said) > MAX_OUTPUT_BYTES:
             return Refusal((Complaint(f"ssh -G wrote more than {MAX_OUTPUT_BYTES} bytes"),))
+        assert process.returncode is not None
+        if process.returncode < 0:
+            return _passing(f"ssh -G was ended by signal {-process.returncode}")
         return said if process.returncode == 0 else parse_refusal(words, names)
 
     async def _current(self) -> ConfigFiles:
@@ -270,6 +282,10 @@ class SshResolver:
         home = Path.home()
         user = self._config or home / ".ssh" / "config"
         return read_config_files(user, home, None if self._config else SYSTEM_CONFIG)
+
+
+def _passing(why: str) -> Refusal:
+    return Refusal((Complaint(why),), is_passing=True)
 
 
 async def _read_both(process: asyncio.subprocess.Process) -> tuple[bytes, bytes]:
