@@ -2,15 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
+from typing import TypeVar
 
 from fleet_tui.core.ids import Epoch
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.tasks.evidence import Checkpoint, Definite, Finished, RunOrder, Unknown
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.port import Inspection, Runs
+
+T = TypeVar("T")
 
 TASK = "01J9Z3V8QK5T4R2W1X0Y9A8B7C"
 
@@ -49,11 +52,17 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.02)
 
 
-async def settled(port: Runs, what: RunOrder) -> Inspection:
-    """Ask until there is a definite answer; only for tests where there must be one."""
-    while isinstance(found := await port.inspect(what), Unknown):
+async def answered(ask: Callable[[], Awaitable[Definite[T] | Unknown]]) -> Definite[T]:
+    """Ask until there is a definite answer, as an engine does; only for tests where there must be
+    one. A busy machine may take longer than one question waits."""
+    while isinstance(found := await ask(), Unknown):
         await asyncio.sleep(0.05)
     return found
+
+
+async def settled(port: Runs, what: RunOrder) -> Inspection:
+    """Where a run stands, once that is known."""
+    return await answered(lambda: port.inspect(what))
 
 
 async def finished(port: Runs, what: RunOrder) -> Finished:
@@ -79,4 +88,14 @@ def executions(ledger: Path) -> int:
     return len(ledger.read_text().splitlines()) if ledger.exists() else 0
 
 
-__all__ = ["aclosing", "executions", "finished", "order", "read_log", "settled", "until", "wall_ms"]
+__all__ = [
+    "aclosing",
+    "answered",
+    "executions",
+    "finished",
+    "order",
+    "read_log",
+    "settled",
+    "until",
+    "wall_ms",
+]

@@ -29,9 +29,10 @@ from fleet_tui.wire.openclaw.attempt import session_key
 from fleet_tui.wire.openclaw.connection import Connection, Refused, Result, connect
 from fleet_tui.wire.openclaw.dial import dial_over_ssh
 from fleet_tui.wire.openclaw.port import OpenClawPort
-from fleet_tui.wire.port import Inspection, Probes, Runs
+from fleet_tui.wire.port import Probes, Runs
 from fleet_tui.wire.ssh.pool import SshPool
 from tests.support.openclaw_lab import HOST, Gateway, OpenClawLab
+from tests.support.programs import settled
 from tests.support.stub_model import CACHED_TOKENS, INPUT_TOKENS, OUTPUT_TOKENS, StubModel
 
 FAILED = "FAILED"
@@ -104,13 +105,6 @@ async def ready(port: Probes) -> VitalsReading:
         if isinstance(look, VitalsReading) and look.ready and look.version:
             return look
         await asyncio.sleep(0.1)
-
-
-async def settled(port: Runs, run: RunOrder) -> Inspection:
-    """What inspecting says once it is no longer unknown."""
-    while isinstance(seen := await port.inspect(run), Unknown):
-        await asyncio.sleep(0.2)
-    return seen
 
 
 async def streaming(model: StubModel, answers: int) -> None:

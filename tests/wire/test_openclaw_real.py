@@ -23,6 +23,7 @@ from fleet_tui.wire.openclaw.attempt import session_key
 from fleet_tui.wire.openclaw.connection import Connection, Refused, connect
 from fleet_tui.wire.openclaw.dial import dial_over_ssh
 from tests.support.openclaw_lab import HOST, OPENCLAW_VERSION, OpenClawLab
+from tests.support.programs import answered, settled
 from tests.support.release_trials import (
     COST_MICROUSD,
     finished,
@@ -30,7 +31,6 @@ from tests.support.release_trials import (
     pool_to,
     port_to,
     ready,
-    settled,
     streaming,
 )
 from tests.support.stub_model import CACHED_TOKENS, INPUT_TOKENS, MODEL, OUTPUT_TOKENS
@@ -77,7 +77,7 @@ async def test_a_model_that_fails_is_told_while_its_run_goes_on(openclaw_lab: Op
         assert found.reason == "rate limit"
         assert found.attempt >= 2
         assert found.of == 10
-        assert isinstance(await port.cancel(run), Definite)
+        assert isinstance(await answered(lambda: port.cancel(run)), Definite)
 
 
 async def test_three_runs_at_once_with_tokens_cost_and_logs(openclaw_lab: OpenClawLab) -> None:
@@ -98,7 +98,7 @@ async def test_three_runs_at_once_with_tokens_cost_and_logs(openclaw_lab: OpenCl
             assert result.usage.cost_microusd == COST_MICROUSD
             assert result.usage.model == MODEL
             # The transcript tells the same later, to an engine that was not there.
-            later = await port.inspect(run)
+            later = await settled(port, run)
             assert isinstance(later, Definite)
             assert isinstance(later.value, Finished)
             assert later.value.answer == result.answer
@@ -111,11 +111,11 @@ async def test_cancelling_a_running_run(openclaw_lab: OpenClawLab) -> None:
         await port.start(run)
         # A gateway that is told to abort before it has let the run in says that the run failed.
         await streaming(openclaw_lab.model, 1)
-        assert await port.inspect(run) == Definite(Running())
-        cancelled = await port.cancel(run)
+        assert await settled(port, run) == Definite(Running())
+        cancelled = await answered(lambda: port.cancel(run))
         assert isinstance(cancelled, Definite)
         assert isinstance(cancelled.value, Stopped)
-        outcome = await port.follow(run)
+        outcome = await answered(lambda: port.follow(run))
         assert isinstance(outcome, Definite)
         assert isinstance(outcome.value, Stopped)
 
@@ -163,12 +163,12 @@ async def test_a_fenced_attempt_can_never_start(openclaw_lab: OpenClawLab) -> No
         created = await line.call("sessions.create", {"key": key}, timeout_ms=10_000)
         assert b"sessionId" in bytes(created.payload)  # type: ignore[union-attr]  # or it fails
         session = created.payload  # type: ignore[union-attr]  # checked on the line above
-        assert await port.inspect(run) == Definite(NotStarted(reason="fenced", fenced=True))
+        assert await settled(port, run) == Definite(NotStarted(reason="fenced", fenced=True))
         # What an engine that died had sent before now reaches the gateway.
         late = await line.call("agent", _late(run, key, bytes(session)), timeout_ms=10_000)
         await line.close()
         assert isinstance(late, Refused)
-        assert await port.inspect(run) == Definite(NotStarted(reason="fenced", fenced=True))
+        assert await settled(port, run) == Definite(NotStarted(reason="fenced", fenced=True))
 
 
 def _late(run: RunOrder, key: str, created: bytes) -> dict[str, object]:
@@ -235,20 +235,19 @@ async def test_a_crash_in_mid_run_resumed_for_one_and_fenced_for_the_other(
         gateway.start()
         while (await ready(port)).boot_id == before.boot_id:
             pass  # it says that it is ready before it was asked anew who it is
-        while isinstance(fenced := await port.fence(moved), Unknown):
-            pass  # a busy machine may take longer than one question waits
+        fenced = await answered(lambda: port.fence(moved))
         assert fenced == Definite(Stopped())
         resumed = await settled(port, kept)
         assert resumed == Definite(Running(resumed_by_agent=True))
-        outcome = await port.follow(kept)
+        outcome = await answered(lambda: port.follow(kept))
         assert isinstance(outcome, Definite)
         assert isinstance(outcome.value, Finished)
         assert outcome.value.ok
         assert outcome.value.answer.text.raw.endswith("w29")
         assert outcome.value.usage.cost_microusd == COST_MICROUSD
         # The fence held all the while, and what had finished before is still known.
-        assert await port.inspect(moved) == Definite(Stopped())
-        remembered = await port.inspect(done)
+        assert await settled(port, moved) == Definite(Stopped())
+        remembered = await settled(port, done)
         assert isinstance(remembered, Definite)
         assert isinstance(remembered.value, Finished)
         assert remembered.value.answer == early.answer
