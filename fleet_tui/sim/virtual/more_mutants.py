@@ -135,7 +135,7 @@ _TIME: tuple[Mutant, ...] = (
     Mutant(
         "late-look",
         "a directory that the late look of a dead engine made anew is believed",
-        change(runs.Runs, "_age_ms", lambda *_: 0),
+        change(runs.RunDirectory, "age_ms", lambda *_: 0),
     ),
     Mutant(
         "beats-ignored",

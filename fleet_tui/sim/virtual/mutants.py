@@ -16,11 +16,12 @@ from fleet_tui.core import step as steps
 from fleet_tui.core.agents import outcomes
 from fleet_tui.core.agents.model import AgentState
 from fleet_tui.core.ids import split_run_id
-from fleet_tui.core.ledger import decide, fold
+from fleet_tui.core.ledger import fold
 from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.replies import Accepted, Refused
 from fleet_tui.core.routing import lineup, requirement, schedule, waiting
 from fleet_tui.core.tasks import attempts, dead_letters, queueing, submission
+from fleet_tui.core.tasks import decide as task_commands
 from fleet_tui.core.tasks import fold_attempt as fold_attempts
 from fleet_tui.core.tasks.commands import Submit
 from fleet_tui.core.tasks.events import (
@@ -375,7 +376,11 @@ MUTANTS: tuple[Mutant, ...] = (
         "routing forgets client and region",
         change(schedule, "requirement_of", _boundary_ignored),
     ),
-    Mutant("key-ignored", "a client key is not looked up", change(decide, "submit", _key_ignored)),
+    Mutant(
+        "key-ignored",
+        "a client key is not looked up",
+        change(task_commands, "submit", _key_ignored),
+    ),
     Mutant("lazy-first", "the least urgent goes first", change(waiting, "urgency", _lazy_first)),
     Mutant(
         "begins-anew",
