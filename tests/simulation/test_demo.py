@@ -211,8 +211,7 @@ def test_ctrl_c_leaves_nothing_behind(fleets: Path) -> None:
         (child,) = children_of(process.pid)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=WITHIN_S)
-        assert process.returncode == ExitCode.INTERRUPTED
-        assert (out, err) == (b"", b"")
+        assert (process.returncode, out, err) == (ExitCode.INTERRUPTED, b"", b"")
     assert not is_alive(child)
     assert not list(fleets.iterdir())
 

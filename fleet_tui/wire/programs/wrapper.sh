@@ -466,6 +466,8 @@ run_apart() {
   wait "$apart"
   told=$?
   [ "$told" = 127 ] || rc=$told
+  # Bash says -1 at times where a signal came between the end and the wait for it.
+  is_count "$rc" || rc=255
 } 2>/dev/null
 
 # run_job: runs the program to its end; sets rc and how. Fails if it lost sight of it.
