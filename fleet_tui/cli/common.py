@@ -47,6 +47,8 @@ MIN_PAUSE_S = 0.2
 MAX_PAUSE_S = 86_400.0
 
 _NOT_ASCII = re.compile(r"[^\x20-\x7e\n]")
+_NO_CHARACTER = re.compile("[\ud800-\udfff]")
+"""What Python makes of bytes that are no text, as names of files may have them."""
 
 T = TypeVar("T")
 
@@ -376,9 +378,9 @@ def _plain(value: object) -> object:
     was submitted is kept as it is, and shown without what looks like a secret."""
     match value:
         case Untrusted(raw=text):
-            return redact(text)
+            return _said(text)
         case str() if type(value) is str:
-            return redact(value)
+            return _said(value)
         case msgspec.Struct():
             fields = {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
             config = value.__struct_config__
@@ -390,7 +392,7 @@ def _plain(value: object) -> object:
         case dict():
             names = shown_names(value, redact)
             return {
-                name: _plain_named(key, inner)
+                _whole(name): _plain_named(key, inner)
                 for name, (key, inner) in zip(names, value.items(), strict=True)
             }
         case frozenset():
@@ -404,8 +406,17 @@ def _plain(value: object) -> object:
 def _plain_named(name: object, value: object) -> object:
     """A value with its name, such as a label's, which may say that it is a secret."""
     if isinstance(name, str) and type(value) is str:
-        return redact(named_without_secrets(name, value))
+        return _said(named_without_secrets(name, value))
     return _plain(value)
+
+
+def _said(text: str) -> str:
+    return _whole(redact(text))
+
+
+def _whole(text: str) -> str:
+    """A text of characters alone: most readers of JSON refuse halves of them."""
+    return _NO_CHARACTER.sub(lambda found: safe_line(found[0]), text)
 
 
 def _escaped(found: re.Match[str]) -> str:

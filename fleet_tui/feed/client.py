@@ -52,6 +52,10 @@ TOO_LARGE = Refused(
     text=f"Written out as JSON it is longer than {MAX_FRAME_BYTES:,} bytes; nothing was sent.",
     hint="Line breaks, quotes and control characters take two to six bytes each.",
 )
+NO_TEXT = Refused(
+    code=RefusalCode.NOT_UTF8,
+    text="There are bytes in it that are not valid UTF-8; nothing was sent.",
+)
 
 
 async def _knock(path: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -152,7 +156,10 @@ class EngineClient:
             return NO_ENGINE
         self._last_id += 1
         request = Request(id=self._last_id, command=command)
-        frame = msgspec.json.encode(request) + b"\n"
+        try:
+            frame = msgspec.json.encode(request) + b"\n"
+        except UnicodeEncodeError:
+            return NO_TEXT
         if len(frame) > MAX_FRAME_BYTES:
             return TOO_LARGE
         reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()

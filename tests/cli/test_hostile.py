@@ -1,18 +1,26 @@
 """Commands in a terminal: whatever a ledger, a file or an argument holds, none of it is sent."""
 
+import asyncio
 import io
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import pytest
 
+from fleet_tui.base.paths import fleet_dir
 from fleet_tui.cli import terminal
-from fleet_tui.cli.main import run
+from fleet_tui.cli.main import cli, run
 from fleet_tui.core.text.firewall import safe_line
+from fleet_tui.journal.ledger.writer import JournalWriter
+from fleet_tui.journal.telemetry.logs import LogWriter
+from tests.journal.conftest import NOW_MS
+from tests.journal.stories import opening, task_story
 from tests.support import payloads
 from tests.support.pty_harness import PtyProgram, python
+from tests.support.scene_telemetry import seeded_lines
 
 CLICKS = ("\x1b[2J\x1b[1;1H", "\x1b[?25l", "\x1b[?25h", "\x1b[K", "\x1b[1mbold\x1b[0m", "a\tb\r\n")
 """What click itself writes: clearing, a progress bar, words that stand out."""
@@ -75,6 +83,70 @@ def test_what_was_typed_wrongly_is_repeated_as_text(
         assert code == 2, (hostile, err)
         for line in (out + err).splitlines():
             assert safe_line(line) == line, hostile
+
+
+NO_TEXT = "caf\udce9"
+"""A name of a file in Latin-1, as the system hands it over."""
+
+BEGIN_OR_STAY = {"open", "demo", "engine", "review"}
+"""They begin something, or take the terminal."""
+
+
+def commands(group: click.Group, *names: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command that prints and ends, with the words that call it."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, *names, name)
+        elif command is not None and name not in BEGIN_OR_STAY:
+            yield (*names, name), command
+
+
+COMMANDS = tuple(commands(cli))
+
+
+def calls(command: click.Command) -> Iterator[list[str]]:
+    """The words after its name: in each call another parameter is no text."""
+    arguments = [each for each in command.params if isinstance(each, click.Argument)]
+    flags = [each.opts[0] for each in command.params if {"--yes", "--json"} & {*each.opts}]
+    for odd in command.params:
+        if isinstance(odd, click.Option) and (odd.is_flag or odd.count):
+            continue
+        words = [
+            NO_TEXT if each is odd else "t-1" for each in arguments if each is odd or each.required
+        ]
+        if isinstance(odd, click.Option):
+            words += [odd.opts[-1], NO_TEXT]
+        yield words
+        yield [*words, *flags]
+
+
+@pytest.mark.usefixtures("own_process")
+@pytest.mark.parametrize(
+    ("names", "command"), COMMANDS, ids=[" ".join(names) for names, _ in COMMANDS]
+)
+async def test_bytes_that_are_no_text_are_no_bug(
+    names: tuple[str, ...],
+    command: click.Command,
+    here: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (here / "fleet.yaml").write_text("version: 1\nfleet: demo\nagents: {}\n")
+    writer = await JournalWriter.open(fleet_dir("demo"), lambda: NOW_MS, "v", 1)
+    await writer.append([*opening(), *task_story(1)], NOW_MS)
+    await writer.close("x")
+    logs = await LogWriter.open(fleet_dir("demo"))
+    logs.write(seeded_lines()[:1])
+    await logs.close()
+    for words in calls(command):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
+        await asyncio.to_thread(run, [*names, *words])
+        out, err = capsys.readouterr()
+        assert "a bug" not in err, (words, err)
+        for line in (out + err).splitlines():
+            assert safe_line(line) == line, words
 
 
 class Screen(io.BytesIO):

@@ -2,9 +2,13 @@
 
 import json
 
+import msgspec
+import pytest
+
 from fleet_tui.cli.common import json_text
 from fleet_tui.core.ids import Seq
 from fleet_tui.core.ledger.replies import Accepted
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import work
 
 
@@ -14,6 +18,14 @@ def test_remote_text_is_a_plain_string_and_cannot_act_on_a_terminal() -> None:
     spec = json.loads(text)["spec"]
     assert spec["payload"] == "a\x1b]0;x\x07\u202eb"
     assert spec["needs"] == ["a", "b"]
+
+
+@pytest.mark.parametrize(("text", "shown"), [("caf\udce9", "caf\\xe9"), ("a\ud800", "a<U+D800>")])
+def test_half_a_character_is_spelled_out_wherever_it_stands(text: str, shown: str) -> None:
+    """Names of files may be any bytes; most readers of JSON refuse halves of characters."""
+    value = {"a": text, text: [text], "labels": {"db_user": text}, "u": Untrusted(text)}
+    found = msgspec.json.decode(json_text(value))
+    assert found == {"a": shown, shown: [shown], "labels": {"db_user": shown}, "u": shown}
 
 
 def test_tagged_values_say_what_they_are() -> None:

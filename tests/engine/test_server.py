@@ -12,7 +12,7 @@ import pytest
 
 from fleet_tui.base.errors import FleetError, Unreachable
 from fleet_tui.core.agents.commands import Cordon, ProbeNow, Uncordon
-from fleet_tui.core.engine.commands import StopEngine
+from fleet_tui.core.engine.commands import Freeze, StopEngine
 from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.ledger.commands import AddNote, Command
 from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
@@ -28,7 +28,7 @@ from fleet_tui.core.protocol import (
 from fleet_tui.core.tasks.commands import Cancel, Submit
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine.server import MAX_CLIENTS, MAX_UNREAD_BYTES
-from fleet_tui.feed.client import NO_REPLY, EngineClient
+from fleet_tui.feed.client import NO_REPLY, NO_TEXT, EngineClient
 from tests.engine.doors import (
     DEADLINE_S,
     Busy,
@@ -347,6 +347,14 @@ async def test_a_door_left_behind_by_a_dead_engine_is_replaced(path: Path) -> No
         await EngineClient.connect(path, "me")
     async with house(path):
         client = await EngineClient.connect(path, "me")
+        await client.close()
+
+
+async def test_what_is_no_text_is_not_sent_and_the_next_command_is(path: Path) -> None:
+    async with house(path):
+        client = await EngineClient.connect(path, "me")
+        assert await client.send(Freeze(reason="caf\udce9")) == NO_TEXT
+        assert isinstance(await client.send(Freeze(reason="café")), Accepted)
         await client.close()
 
 

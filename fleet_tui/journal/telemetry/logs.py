@@ -165,7 +165,7 @@ class LogReader:
 
     def query(self, wanted: LogFilter) -> list[LogLine]:
         """The newest lines that fit, oldest first."""
-        words, pattern = _search(wanted.words)
+        words, pattern = _search(_storable(wanted.words))
         path = "any"
         if words:
             path = "with_words"
@@ -174,7 +174,7 @@ class LogReader:
         elif wanted.source is not None:
             path = "of_source"
         parameters: dict[str, Value] = {
-            "source": wanted.source,
+            "source": None if wanted.source is None else _storable(wanted.source),
             "task": wanted.task,
             "level": int(wanted.level),
             "since": _BEGINNING if wanted.since_ms is None else wanted.since_ms,
