@@ -69,8 +69,13 @@ def _check_entry(path: Path) -> None:
         raise UnsafeDirectory(
             f"{path} is no file, and an engine's lock belongs there", hint=f"move {path} away"
         )
-    if not stat.S_ISSOCK(found.st_mode):  # a socket's mode is its own server's business
-        _check_private(path, found)
+    if stat.S_ISSOCK(found.st_mode):
+        return  # its mode is its own server's business
+    if not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)):
+        raise UnsafeDirectory(
+            f"{path} is a pipe or a device, which may never end", hint=f"move {path} away"
+        )
+    _check_private(path, found)
 
 
 def _check_private(path: Path, found: os.stat_result) -> None:

@@ -68,6 +68,16 @@ def test_a_directory_where_the_lock_belongs_is_told_as_that(tmp_path: Path) -> N
     assert refused.value.hint == f"move {directory / LOCK_NAME} away"
 
 
+@pytest.mark.parametrize("name", ["events-0000000000000001.db", "head", "x-wal", "anything"])
+def test_a_pipe_is_not_read_for_ever(tmp_path: Path, name: str) -> None:
+    directory = tmp_path / "state"
+    prepare(directory)
+    os.mkfifo(directory / name, 0o600)
+    with pytest.raises(UnsafeDirectory, match=f"{name} is a pipe or a device") as refused:
+        check(directory)
+    assert refused.value.hint == f"move {directory / name} away"
+
+
 def test_another_owner_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     prepare(tmp_path / "state")
     real = os.geteuid()

@@ -266,3 +266,51 @@ async def test_a_backup_whose_head_is_gone_proves_nothing_and_is_not_restored(
     (directory / "head").unlink()
     with pytest.raises(JournalDamaged, match="head file is missing"):
         back_up(directory, tmp_path / "another")
+
+
+ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+
+FOREIGN = {
+    "a view without an end": (
+        "ALTER TABLE events RENAME TO kept;"
+        f"CREATE VIEW events AS {ENDLESS} SELECT kept.* FROM kept, n WHERE i < 0",
+        "it has a view that no version of fleet-tui made",
+    ),
+    "a view of which it is": (
+        "ALTER TABLE segment RENAME TO kept;"
+        f"CREATE VIEW segment AS {ENDLESS} SELECT kept.* FROM kept, n WHERE i < 0",
+        "it has a view that no version of fleet-tui made",
+    ),
+    "a trigger": (
+        "CREATE TRIGGER sly AFTER INSERT ON events BEGIN DELETE FROM events WHERE seq < 3; END",
+        "it has a trigger that no version of fleet-tui made",
+    ),
+    "no format": ("PRAGMA user_version = 0", "it says that it has format 0 and needs 0"),
+    "a negative format": ("PRAGMA user_version = -1", "it says that it has format -1 and needs 0"),
+    "a need beyond its format": ("PRAGMA application_id = 9", "has format 1 and needs 9"),
+    "an epoch without a next": (f"UPDATE segment SET epoch = {2**63 - 1}", "engine 9223372036"),
+    "a negative epoch": ("UPDATE segment SET epoch = -1", "it says that engine -1 owns it"),
+}
+
+
+@pytest.mark.parametrize("foreign", FOREIGN)
+async def test_what_no_version_wrote_is_not_sound_and_not_restored(
+    open_writer: Open, directory: Path, tmp_path: Path, foreign: str
+) -> None:
+    writer = await open_writer()
+    await writer.append([*opening(), *tasks(3)], NOW_MS)
+    await writer.close("done")
+    back_up(directory, tmp_path / "backup")
+    before = contents(directory)
+    script, says = FOREIGN[foreign]
+    with closing(sqlite3.connect(numbered_files(tmp_path / "backup", "events")[-1][1])) as made:
+        made.executescript(script)
+    verdict = verify(tmp_path / "backup")
+    assert not verdict.intact
+    assert says in verdict.reason
+    with pytest.raises((BackupFailed, JournalDamaged), match=says):
+        await restored(tmp_path)
+    after = contents(directory)
+    assert {n: after[n] for n in before if n != "engine.lock"} == {
+        n: before[n] for n in before if n != "engine.lock"
+    }

@@ -32,7 +32,8 @@ def migrate(directory: Path) -> None:
     for path, found in files:
         if found > segments.FORMAT:
             raise JournalTooNew(path, found, segments.FORMAT)
-    old = [(path, found) for path, found in files if found < segments.FORMAT]
+    # A file without a format is not ours, or damaged: whoever reads it says so.
+    old = [(path, found) for path, found in files if 1 <= found < segments.FORMAT]
     if not old:
         return
     oldest = min(found for _, found in old)

@@ -1,5 +1,9 @@
 -- Every statement of the journal, by name.
 
+-- name: foreign_code
+-- What would run when a table of ours is read or written, and is not of ours.
+SELECT type FROM sqlite_schema WHERE type IN ('view', 'trigger') AND name <> 'fence' LIMIT 1;
+
 -- name: segment_insert
 -- The one row that says what a segment is.
 INSERT INTO segment (one, first_seq, previous_hash, epoch) VALUES (1, ?, ?, ?);

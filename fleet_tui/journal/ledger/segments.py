@@ -26,6 +26,9 @@ FORMAT = 1
 
 SQLITE_VERSION = sqlite3.sqlite_version
 
+MAX_EPOCH = 2**53
+"""No engine gets so far; an imported recording says it, so that none can write there."""
+
 BUSY_TIMEOUT_S = 5.0
 LOCK_WAIT_S = 2.0
 """How long an engine waits for another program's lock before its callers are told. A checkpoint or
@@ -86,7 +89,7 @@ def numbered_files(directory: Path, family: str) -> list[tuple[int, Path]]:
 
 def open_read_only(path: Path) -> sqlite3.Connection:
     """A connection that cannot write. Raises JournalTooNew, JournalUnfinished, or sqlite3.Error for
-    no database."""
+    what is no database of ours."""
     connection = sqlite3.connect(
         f"file:{_quoted(path)}?mode=ro",
         uri=True,
@@ -111,12 +114,24 @@ def open_read_only(path: Path) -> sqlite3.Connection:
 
 def check_format(connection: sqlite3.Connection, path: Path) -> None:
     """Raises JournalTooNew when the file was written by a newer version and cannot be read by this
-    one. A file says its format in ``user_version``, and in ``application_id`` the lowest format a
-    program must know to read it (0: the same); to write it one must know its own."""
+    one, sqlite3.DatabaseError when no version wrote it. A file says its format in ``user_version``,
+    and in ``application_id`` the lowest format a program must know to read it (0: the same); to
+    write it one must know its own. Views and triggers, which can be made to run without end, are in
+    none, but for the fence."""
     (found,) = connection.execute("PRAGMA user_version").fetchone()
     (needed,) = connection.execute("PRAGMA application_id").fetchone()
+    if found < 1 or not 0 <= needed <= found:
+        raise sqlite3.DatabaseError(f"it says that it has format {found} and needs {needed}")
     if (needed or found) > FORMAT:
         raise JournalTooNew(path, found, FORMAT)
+    try:
+        foreign = connection.execute(query("foreign_code")).fetchone()
+    except UnicodeDecodeError:  # SQLite's complaint repeats the damaged schema
+        raise sqlite3.DatabaseError("malformed database schema") from None
+    if foreign is not None:
+        raise sqlite3.DatabaseError(
+            "it has a {} that no version of fleet-tui made".format(*foreign)
+        )
 
 
 def create_database(path: Path, family: str) -> sqlite3.Connection:
@@ -202,6 +217,8 @@ class SegmentReader:
         if found is None:
             raise sqlite3.DatabaseError("it does not say which segment it is")
         first_seq, previous_hash, epoch, sealed = found
+        if not 0 <= epoch <= MAX_EPOCH:
+            raise sqlite3.DatabaseError(f"it says that engine {epoch} owns it")
         return SegmentInfo(first_seq, previous_hash, epoch, bool(sealed))
 
     def rows(self, after: int, limit: int) -> list[Row]:
