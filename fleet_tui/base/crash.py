@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from fleet_tui.base import interrupt
 from fleet_tui.base.paths import private_dir, state_root
 from fleet_tui.core.text.firewall import safe_line, safe_text
 
@@ -126,7 +127,7 @@ def quiet_stderr() -> None:
 def _uncaught(kind: type[BaseException], error: BaseException, where: TracebackType | None) -> None:
     del where
     if issubclass(kind, KeyboardInterrupt):
-        return
+        interrupt.uncaught()
     _complain(f"a bug stopped this program ({in_words(error)})", error)
 
 
@@ -141,7 +142,9 @@ def _uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
 
 
 def _unraisable(args: "sys.UnraisableHookArgs") -> None:
-    if args.exc_value is not None:
+    if isinstance(args.exc_value, KeyboardInterrupt):
+        interrupt.lost()
+    elif args.exc_value is not None:
         _complain(f"an error nobody could catch ({in_words(args.exc_value)})", args.exc_value)
 
 

@@ -295,7 +295,10 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
     crash.install()
     crash.quiet_stderr()
-    return asyncio.run(watched())
+    try:
+        return asyncio.run(watched())
+    finally:
+        main.close()  # an interrupt may have come before it began
 
 
 def silent_engine(fleet: Fleet) -> str | None:

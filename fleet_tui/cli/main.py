@@ -134,14 +134,14 @@ def cli(ctx: click.Context) -> None:
         ctx.invoke(open_command)
 
 
-def main() -> None:
-    """Run the command line and exit."""
+def main() -> int:
+    """Run the command line of this process; the exit code."""
     from fleet_tui.base.paths import settle_home
     from fleet_tui.cli.terminal import belt
 
     settle_home()
     belt()
-    sys.exit(run(sys.argv[1:]))
+    return run(sys.argv[1:])
 
 
 def run(args: list[str]) -> int:

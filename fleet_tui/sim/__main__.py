@@ -3,11 +3,14 @@
 import re
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
 import msgspec
 
+from fleet_tui.base import interrupt
+from fleet_tui.base.errors import ExitCode
 from fleet_tui.sim.virtual.mutants import BY_NAME, MUTANTS
 from fleet_tui.sim.virtual.runner import Report, hunt, search
 
@@ -54,17 +57,23 @@ def main(seeds: range, mutant: str | None, jobs: int, as_json: bool, recordings:
 
     Ends with 0 when all is well, with 1 when a promise was broken or a planted bug survived.
     """
-    if mutant is None:
-        tell = _progress(len(seeds), "seeds", "violations")
-        report = search(seeds, jobs=jobs, recordings=recordings, tell=tell)
-    else:
-        names = [m.name for m in MUTANTS] if mutant == "all" else [mutant]
-        report = hunt(names, seeds, jobs=jobs, tell=_progress(len(names), "bugs", "survived"))
+    try:
+        report = _report(seeds, mutant, jobs, recordings)
+    except KeyboardInterrupt:  # of which click would make a 1
+        sys.exit(ExitCode.INTERRUPTED)
     if as_json:
         click.echo(msgspec.json.encode(report))
     else:
         _say(report)
     sys.exit(0 if report.well else 1)
+
+
+def _report(seeds: range, mutant: str | None, jobs: int, recordings: Path) -> Report:
+    if mutant is None:
+        tell = _progress(len(seeds), "seeds", "violations")
+        return search(seeds, jobs=jobs, recordings=recordings, tell=tell)
+    names = [m.name for m in MUTANTS] if mutant == "all" else [mutant]
+    return hunt(names, seeds, jobs=jobs, tell=_progress(len(names), "bugs", "survived"))
 
 
 def _progress(total: int, what: str, found: str) -> Callable[[int, int], None] | None:
@@ -96,4 +105,4 @@ def _say(report: Report) -> None:
 
 
 if __name__ == "__main__":
-    main(prog_name="python -m fleet_tui.sim")
+    interrupt.program(partial(main, prog_name="python -m fleet_tui.sim"))

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import msgspec
 
-from fleet_tui.base import children
 from fleet_tui.base.redact import know
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
+from fleet_tui.wire import processes
 from fleet_tui.wire.json_place import MAX_JSON_BYTES, split_place, text_at
 from fleet_tui.wire.ssh.pool import FileFailure, SshConnection, SshFailure
 
@@ -221,13 +221,7 @@ async def _from_command(place: str) -> Secret | SecretProblem:
     """The first line a command of the operator's own prints."""
     try:
         words = shlex.split(place)
-        process = await asyncio.create_subprocess_exec(
-            *words,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=children.environment(),
-        )
+        process = await processes.start(*words, own_session=False)
     except (OSError, ValueError) as error:
         return _missing(f"the command cannot be run: {error}")
     assert process.stdout is not None
@@ -236,9 +230,10 @@ async def _from_command(place: str) -> Secret | SecretProblem:
             data = await process.stdout.read(MAX_SECRET_BYTES + 1)
             status = await process.wait()
     except TimeoutError:
-        process.kill()
-        await process.wait()
         return _missing(f"the command gave nothing within {COMMAND_TIMEOUT_S} s")
+    finally:
+        if process.returncode is None:  # also where whoever asked does not wait any longer
+            process.kill()
     if status != 0:
         return _missing(f"the command {words[0]} ended with exit status {status}")
     return _checked(data, f"what {words[0]} prints")

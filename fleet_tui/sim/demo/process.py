@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from fleet_tui import __version__
-from fleet_tui.base import crash
+from fleet_tui.base import crash, interrupt
 from fleet_tui.base.confine import confine
 from fleet_tui.core.fleet import FleetSpec, ProbeSpec
 from fleet_tui.core.ids import TaskId
@@ -188,4 +188,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    interrupt.program(main)

@@ -5,7 +5,6 @@ import contextlib
 import errno
 import os
 import shutil
-import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
@@ -13,12 +12,12 @@ from pathlib import Path
 
 import psutil
 
-from fleet_tui.base import children
 from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.core.fleet import LocalAgent
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.tasks.evidence import Definite, LostReason, Unknown
 from fleet_tui.core.text.untrusted import Untrusted
+from fleet_tui.wire import processes
 from fleet_tui.wire.programs.program import ProgramPort
 from fleet_tui.wire.programs.runs import RunDirectory, disk_full
 from fleet_tui.wire.shell import (
@@ -99,38 +98,11 @@ class LocalShell:
 @asynccontextmanager
 async def _process(command: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """A wrapper process in a group of its own, ended with the block. Raises OSError."""
-    starting = asyncio.create_task(
-        asyncio.create_subprocess_exec(
-            SH,
-            "-c",
-            command,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            start_new_session=True,
-            env=children.environment(),
-        )
-    )
-    try:
-        # A start that is cancelled half way would leave a process nobody knows.
-        process = await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        await _end(await starting)
-        raise
+    process = await processes.start(SH, "-c", command, stdin=asyncio.subprocess.PIPE)
     try:
         yield process
     finally:
-        await _end(process)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    # asyncio does not see the end of a process whose output nobody reads.
-    while process.stdout is not None and await process.stdout.read(65_536):
-        pass
-    await process.wait()
+        await processes.end(process)
 
 
 async def _collect(

@@ -13,8 +13,8 @@ import signal
 import socket
 from contextlib import suppress
 
-from fleet_tui.base import children
 from fleet_tui.core.text.untrusted import Untrusted
+from fleet_tui.wire import processes
 
 LAST_WORDS_CHARS = 300
 LAST_WORDS_WITHIN_S = 0.5
@@ -64,24 +64,16 @@ async def start_proxy(command: str) -> ProxyProcess:
     """Start a ProxyCommand, its tokens replaced already. Raises OSError."""
     ours, theirs = socket.socketpair()
     with theirs:
-        starting = asyncio.create_task(
-            asyncio.create_subprocess_exec(
+        try:
+            process = await processes.start(
                 os.environ.get("SHELL") or "/bin/sh",
                 "-c",
                 f"exec {command}",
                 stdin=theirs.fileno(),
                 stdout=theirs.fileno(),
                 stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-                env=children.environment(),
             )
-        )
-        try:
-            return ProxyProcess(await asyncio.shield(starting), ours)
-        except asyncio.CancelledError:
-            # asyncio would end the shell alone and leave behind what it has started already.
-            await ProxyProcess(await starting, ours).end()
-            raise
-        except OSError:
+        except BaseException:
             ours.close()
             raise
+    return ProxyProcess(process, ours)

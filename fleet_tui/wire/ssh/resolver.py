@@ -17,7 +17,6 @@ from pathlib import Path
 
 import msgspec
 
-from fleet_tui.base import children
 from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ssh.config import (
     Complaint,
@@ -29,6 +28,7 @@ from fleet_tui.core.ssh.config import (
     parse_settings,
     resolved_from,
 )
+from fleet_tui.wire import processes
 from fleet_tui.wire.ssh.config_files import (
     SYSTEM_CONFIG,
     ConfigFiles,
@@ -238,15 +238,8 @@ class SshResolver:
         """Run ``ssh -G``: its output, or its complaints."""
         assert self._program is not None
         try:
-            process = await asyncio.create_subprocess_exec(
-                self._program,
-                "-G",
-                *arguments,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-                env=children.environment(),
+            process = await processes.start(
+                self._program, "-G", *arguments, stderr=asyncio.subprocess.PIPE
             )
         except (OSError, ValueError) as error:
             return _passing(f"{self._program} cannot be started: {error}")
