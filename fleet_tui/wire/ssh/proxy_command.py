@@ -73,7 +73,7 @@ async def start_proxy(command: str) -> ProxyProcess:
                 stdout=theirs.fileno(),
                 stderr=asyncio.subprocess.PIPE,
             )
-        except BaseException:
+        except BaseException:  # cancelled, too: nobody else would close it
             ours.close()
             raise
     return ProxyProcess(process, ours)
