@@ -12,6 +12,7 @@ from fleet_tui.core.tasks.evidence import (
     MAX_ANSWER_CHARS,
     Definite,
     Finished,
+    Running,
     Started,
     Unknown,
     Usage,
@@ -210,3 +211,109 @@ def test_a_host_whose_words_are_not_whole_and_plain_said_no_success(text: bytes)
     found = told_by_host(text)
     succeeded = isinstance(found, Definite) and isinstance(found.value, Finished) and found.value.ok
     assert not succeeded, found
+
+
+THEIRS = "agent:main:fleet:01kother:1"
+DONE_ELSEWHERE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "the history": (
+        {"tasks": []},
+        {
+            **{"sessionKey": THEIRS, "sessionId": "session-1", "sessionInfo": {"status": "done"}},
+            "messages": [{"role": "assistant", "content": "done"}],
+        },
+    ),
+    "a row of the ledger, its session deleted": (
+        {"tasks": [{"sessionKey": THEIRS, "runId": OTHER, "status": "completed"}]},
+        {"messages": []},
+    ),
+    "a row of the ledger, ours at work": (
+        {"tasks": [{"sessionKey": THEIRS, "runId": OTHER, "status": "completed"}]},
+        {"sessionId": "session-1", "sessionInfo": {"status": "running"}, "messages": []},
+    ),
+}
+"""What ``tasks.list`` and ``chat.history`` answer about a session that they were not asked for."""
+
+
+@pytest.mark.parametrize("what", DONE_ELSEWHERE)
+@pytest.mark.parametrize("asked", ["inspect", "fence", "cancel"])
+async def test_what_became_of_another_session_is_not_ours(what: str, asked: str) -> None:
+    gateway = FakeGateway()
+    session = Session(gateway)
+    session.exists = True
+    rows, history = DONE_ELSEWHERE[what]
+    gateway.handlers |= {"tasks.list": lambda _: rows, "chat.history": lambda _: history}
+    async with at_work(gateway) as subject:
+        found = await getattr(subject, asked)(ORDER)
+    assert isinstance(found, Unknown), found
+    assert THEIRS in found.detail.raw
+    assert gateway.asked("sessions.delete") == []
+
+
+def _said(usage: dict[str, Any]) -> list[dict[str, Any]]:
+    asked = {"role": "user", "content": "do it", "idempotencyKey": f"{ORDER.run_id}:user"}
+    return [asked, {"role": "assistant", "content": "done", "model": "m-1", "usage": usage}]
+
+
+@pytest.mark.parametrize(
+    ("meta", "usage", "tokens", "is_unknown"),
+    [
+        ({}, {"input": 7, "output": 2, "cost": {"total": 0.5}}, 9, False),
+        ({}, {}, 0, True),
+        ({"agentMeta": {"usage": {"output": 2}}}, {"output": 2}, 2, True),
+        ({"agentMeta": {"usage": {"input": -1}}}, {"input": 7, "output": 2}, 9, False),
+        ({"agentMeta": {"usage": None}}, {"input": "7"}, 0, True),
+    ],
+)
+async def test_a_success_that_tells_no_usage_has_an_unknown_cost_unless_its_transcript_tells(
+    meta: dict[str, Any], usage: dict[str, Any], tokens: int, is_unknown: bool
+) -> None:
+    gateway = FakeGateway()
+    session = Session(gateway)
+    session.final = {"status": "ok", "result": {"payloads": [{"text": "done"}], "meta": meta}}
+    session.info = {"status": "done"}
+    session.messages = _said(usage)
+    async with at_work(gateway) as subject:
+        await subject.start(ORDER)
+        found = await subject.follow(ORDER)
+    assert isinstance(found, Definite)
+    assert isinstance(found.value, Finished)
+    assert found.value.ok
+    assert found.value.usage.unusable is is_unknown
+    assert found.value.usage.total_tokens == tokens
+
+
+def _frame(request_id: str, **rest: object) -> str:
+    return json.dumps({"type": "res", "id": request_id, "ok": True, **rest})
+
+
+SUCCESS = {"runId": ORDER.run_id, "status": "ok", "result": {"payloads": [{"text": "lies"}]}}
+STRAY: dict[str, list[str]] = {
+    "answers to questions nobody asked": [_frame(str(n), payload=SUCCESS) for n in range(90, 99)],
+    "an answer to no question at all": [_frame("", payload=SUCCESS)],
+    "answers to questions that were answered": [_frame("1", payload=SUCCESS)] * 3,
+    "events that tell of an end": [
+        json.dumps({"type": "event", "event": name, "payload": SUCCESS})
+        for name in ("agent", "task", "chat", "lifecycle", "", "agent") * 3
+    ],
+    "a frame of a megabyte": [_frame("90", payload={**SUCCESS, "x": "y" * 1_000_000})],
+    "a thousand events": [json.dumps({"type": "event", "event": "tick", "payload": {}})] * 1_000,
+}
+"""Frames that mean nothing, or nothing about the run that is followed."""
+
+
+@pytest.mark.parametrize("what", STRAY)
+async def test_frames_that_answer_nothing_change_nothing(
+    what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "WAIT_MS", 50)
+    gateway = FakeGateway()
+    session = Session(gateway)
+    session.final = None
+    session.info = {"status": "running", "hasActiveRun": True}
+    async with at_work(gateway) as subject:
+        await subject.start(ORDER)
+        for text in STRAY[what]:
+            await gateway.send(text)
+        found = await subject.inspect(ORDER)
+    assert isinstance(found, Definite), found
+    assert isinstance(found.value, Running), found

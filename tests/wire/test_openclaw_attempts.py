@@ -157,23 +157,28 @@ async def test_a_start_whose_connection_is_lost_is_fenced_without_waiting(
 
 
 @pytest.mark.parametrize(
-    ("payload", "reason"),
+    ("payload", "most", "reason", "elsewhere"),
     [
-        ("x" * 5_000, "payload-too-large"),
-        ("\x00" * 1_000, "payload-too-large"),
-        ("half \ud800", "payload-not-text"),
+        ("x" * 5_000, 70_000, "payload-too-large", True),
+        ("\x00" * 1_000, 70_000, "payload-too-large", True),
+        ("x", 0, "payload-too-large", True),
+        ("x", -1, "payload-too-large", True),
+        ("half \ud800", 70_000, "payload-not-text", False),
     ],
 )
-async def test_a_payload_the_gateway_cannot_take_is_refused_here(payload: str, reason: str) -> None:
+async def test_a_payload_the_gateway_cannot_take_is_refused_here(
+    payload: str, most: int, reason: str, elsewhere: bool
+) -> None:
+    """What no gateway can take fails; what this one says it cannot is tried elsewhere."""
     gateway = FakeGateway()
-    gateway.hello["policy"] = {"maxPayload": 70_000}
+    gateway.hello["policy"] = {"maxPayload": most}
     unfit = msgspec.structs.replace(ORDER, payload=Untrusted(payload))
     async with at_work(gateway) as subject:
         answer = await subject.start(unfit)
     assert isinstance(answer, Definite)
     assert isinstance(answer.value, NotStarted)
     assert answer.value.reason == reason
-    assert not answer.value.retryable
+    assert answer.value.retryable is elsewhere
     assert gateway.asked("sessions.create") == []
 
 

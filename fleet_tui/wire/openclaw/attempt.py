@@ -45,6 +45,7 @@ from fleet_tui.wire.openclaw.frames import Aborted, Created, Malformed, decode
 from fleet_tui.wire.openclaw.line import Line
 from fleet_tui.wire.openclaw.runs import (
     about_another,
+    complaint,
     final_outcome,
     no_cancel,
     refused_start,
@@ -61,6 +62,7 @@ from fleet_tui.wire.openclaw.transcript import (
     History,
     Ledger,
     SessionState,
+    about_another_session,
     ended_without_words,
     standing,
 )
@@ -219,7 +221,7 @@ class Attempts:
         if not isinstance(outcome, Definite) or not isinstance(outcome.value, Finished):
             return outcome
         usage, lacks_text = outcome.value.usage, outcome.value.answer.lost
-        lacks_cost = usage.cost_microusd is None and usage.total_tokens > 0
+        lacks_cost = usage.cost_microusd is None and (usage.total_tokens > 0 or usage.unusable)
         if not lacks_text and not lacks_cost:
             return outcome
         connection = await self._line.connection()
@@ -230,7 +232,8 @@ class Attempts:
             return outcome
         if lacks_text and seen.ok:
             return Definite(replace(outcome.value, answer=seen.answer, usage=seen.usage))
-        if seen.usage.total_tokens != usage.total_tokens:
+        is_same = usage.unusable or seen.usage.total_tokens == usage.total_tokens
+        if seen.usage.unusable or not is_same:
             return outcome
         return Definite(replace(outcome.value, usage=seen.usage))
 
@@ -357,6 +360,9 @@ class Attempts:
         history = decode(told.payload, History)
         if isinstance(history, Malformed):
             return unanswered(history)
+        other = about_another_session(history, ledger, key)
+        if other is not None:
+            return Unknown(LostReason.BAD_ANSWER, complaint(f"the answer is about session {other}"))
         return standing(history, ledger.as_of(connection.booted_at_ms), order.run_id)
 
     async def _interrupted(self, connection: Connection, order: RunOrder) -> Inspection:
@@ -500,7 +506,7 @@ def unfenceable(dialect: Dialect) -> Unknown:
 
 
 def _unfit(payload: Untrusted, max_payload: int) -> NotStarted | None:
-    """Why no gateway can take this payload, or None."""
+    """Why this gateway, or any, cannot take this payload; None where it can."""
     try:
         size = len(msgspec.json.encode(payload.raw))
     except UnicodeEncodeError as error:
@@ -509,7 +515,8 @@ def _unfit(payload: Untrusted, max_payload: int) -> NotStarted | None:
     if size + ENVELOPE_BYTES <= max_payload:
         return None
     limit = Untrusted(f"{size} bytes; the gateway takes {max_payload}")
-    return NotStarted(reason="payload-too-large", detail=limit, retryable=False)
+    # Its own limit, which may be a lie: all that the engine accepts, a real one takes.
+    return NotStarted(reason="payload-too-large", detail=limit)
 
 
 def _created(reply: Reply) -> Created | NotStarted:

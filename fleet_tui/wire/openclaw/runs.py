@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 import msgspec
+from msgspec.structs import replace
 
 from fleet_tui.base.redact import redact
 from fleet_tui.core.agents.vitals import FailureKind
@@ -290,11 +291,12 @@ def final_outcome(
     if is_strange and end.status == "ok":
         answer = Answer(lost=True)
     only_errors = bool(errors) and not answer.size_bytes
+    is_ok = end.status == "ok" and not only_errors
     return Definite(
         Finished(
-            ok=end.status == "ok" and not only_errors,
+            ok=is_ok,
             answer=answer,
-            usage=usage,
+            usage=of_success(usage) if is_ok else usage,
             failure=_failure(end.status, only_errors),
             detail=complaint("\n".join(errors)),
             duration_ms=count(meta.duration_ms),
@@ -346,6 +348,8 @@ def usage_of(
     """The sum of some reports; the cost is the parts' own unless given, None if nobody told."""
     parts = list(parts)
     told = [part.cost.total for part in parts if part.cost.total is not None]
+    priced = cost_usd is not None or bool(told)
+    halves = any((part.input is None) != (part.output is None) for part in parts)
     tokens = [n for p in parts for n in (p.input, p.output, p.cache_read, p.cache_write)]
     costs = told if cost_usd is None else [*told, cost_usd]
     return Usage(
@@ -356,8 +360,16 @@ def usage_of(
         cost_microusd=microusd(cost_usd if cost_usd is not None or not told else sum(told)),
         model=None if model is None else _word_of_model(model),
         unusable=any(n is not None and count(n) is None for n in tokens)
-        or any(microusd(usd) is None for usd in costs),
+        or any(microusd(usd) is None for usd in costs)
+        or (halves and not priced),
     )
+
+
+def of_success(usage: Usage) -> Usage:
+    """The usage of a turn that ended well: it used tokens, so where none are told, and no cost,
+    nobody knows how many."""
+    is_told = usage.total_tokens > 0 or usage.cost_microusd is not None
+    return usage if is_told else replace(usage, unusable=True)
 
 
 def _word_of_model(model: str) -> str:

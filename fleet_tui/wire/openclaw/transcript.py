@@ -22,6 +22,7 @@ from fleet_tui.wire.openclaw.runs import (
     TokenUsage,
     answer_of,
     complaint,
+    of_success,
     usage_of,
 )
 
@@ -120,6 +121,8 @@ class SessionInfo(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class History(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Answer of ``chat.history``. Without ``session_id`` there is no such session."""
 
+    session_key: str = ""
+    """Which session it is about; empty where the gateway does not say."""
     session_id: str | None = None
     messages: list[Entry] = []
     has_more: bool = False
@@ -134,6 +137,7 @@ class LedgerRow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One run in the gateway's task ledger."""
 
     run_id: str = ""
+    session_key: str = ""
     status: str = ""
     updated_at: float | None = None
     """Epoch ms on the gateway's clock."""
@@ -169,6 +173,13 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
                 for row in self.tasks
             ]
         )
+
+
+def about_another_session(history: History, ledger: Ledger, key: str) -> str | None:
+    """The session that a gateway told of where it was asked about ``key``; None where it named no
+    other one. Gateways fold the case of keys."""
+    told = (history.session_key, *(row.session_key for row in ledger.tasks))
+    return next((other for other in told if other and other.lower() != key.lower()), None)
 
 
 class SessionState(Enum):
@@ -284,7 +295,7 @@ def _finished(history: History, *, ok: bool, failure: str) -> Finished:
     return Finished(
         ok=ok,
         answer=answer_of(last if ok else ""),
-        usage=_usage(history),
+        usage=of_success(_usage(history)) if ok else _usage(history),
         failure=failure,
         detail=NOTHING_SAID if ok else complaint(last),
         duration_ms=count(history.session_info.runtime_ms),
