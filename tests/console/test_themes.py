@@ -1,6 +1,7 @@
 """The colours: readable, told apart by any eyes, and the right ones for the terminal."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -236,6 +237,27 @@ async def test_every_theme_can_be_worn_and_changed_while_running(
             await pilot.pause()
             assert app.theme == other
             assert app.native_ansi_color == loaded.themes[other].ansi
+
+
+async def test_a_theme_that_differs_in_one_tone_alone_is_painted_anew() -> None:
+    loaded = themes.load(bundled.themes())
+    other = replace(loaded.themes["fleet-dark"], name="other", success="#123456")
+    loaded = replace(loaded, themes={**loaded.themes, other.name: other})
+    app = Sample(
+        loaded, themes.choose({"TERM": "xterm-256color"}, "fleet-dark", known=loaded.themes)
+    )
+
+    def painted() -> list[object]:
+        strip = app.screen._compositor.render_strips()[0]
+        return [style.color.triplet for _, style, _ in strip if style and style.color]
+
+    async with app.run_test() as pilot:
+        before = painted()
+        themes.install(app, loaded, other.name)
+        await pilot.pause()
+        anew = painted()
+        assert Color.parse("#123456").rich_color.triplet in anew
+        assert len([1 for one, two in zip(before, anew, strict=True) if one != two]) == 1
 
 
 async def test_without_colour_nothing_is_coloured_and_meaning_stays(

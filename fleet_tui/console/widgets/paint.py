@@ -6,10 +6,11 @@ markup.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.css.styles import RenderStyles
+from textual.dom import DOMNode
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
@@ -37,8 +38,6 @@ class Painted(Widget):
     ALLOW_SELECT = False
     """Text is selected with the mouse only where a widget says what the text is."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"tone--{tone}" for tone in Tone}
-
     DEFAULT_CSS = """
     Painted {
         & > .tone--ok { color: $success; }
@@ -64,6 +63,8 @@ class Painted(Widget):
     """
 
     _is_stale = False
+    _theme = ""
+    """The theme whose tones were painted with."""
 
     def set_stale(self, stale: bool) -> None:
         """What is shown may be over: everything is dim until it is current again."""
@@ -77,6 +78,24 @@ class Painted(Widget):
         if action in MOVES_TIME_IN_REVIEW and self.screen.has_class(REVIEW_CLASS):
             return False
         return super().check_action(action, parameters)
+
+    def get_component_styles(self, *names: str) -> RenderStyles:
+        """The rules of a tone, worked out when it is first painted with after styles changed.
+
+        As ``COMPONENT_CLASSES`` all of them would be worked out at every change of every widget,
+        which was half of the time to start and to go from screen to screen.
+        """
+        self._theme = self.app.theme
+        node = DOMNode(classes=" ".join(names))
+        node._attach(self)
+        self.app.stylesheet.apply(node)
+        return node.styles
+
+    def notify_style_update(self) -> None:
+        """Tones are the theme's alone: with another one, what is painted is over."""
+        super().notify_style_update()
+        if self._theme and self._theme != self.app.theme:
+            self.refresh()
 
     def tone_style(self, tone: Tone) -> Style:
         """How a tone looks in the present theme, over the widget's own style."""
