@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -59,21 +60,28 @@ class Shop(Rig):
         return all(a.health.takes_work for a in self.state().agents.values())
 
 
-@pytest.fixture(scope="module")
-def shop() -> Iterator[Shop]:
-    """A running engine of three agents on this machine, of the module's own."""
+@contextmanager
+def opened(fleet: str) -> Iterator[Shop]:
+    """A fleet of that file with its engine running and every agent up."""
     base = surroundings.short_dir()
-    shop = Shop(base, FLEET)
+    shop = Shop(base, fleet)
     try:
         shop.start()
         shop.wait_until(shop.is_up, "every agent is up")
         yield shop
-        if running := [task.label for task in shop.state().open_tasks.values()]:
-            shop.call("cancel", *running)
-            shop.wait_until(lambda: not shop.state().open_tasks, "nothing runs any more")
     finally:
         shop.close()
         surroundings.remove(base)
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Shop]:
+    """A running engine of three agents on this machine, of the module's own."""
+    with opened(FLEET) as shop:
+        yield shop
+        if running := [task.label for task in shop.state().open_tasks.values()]:
+            shop.call("cancel", *running)
+            shop.wait_until(lambda: not shop.state().open_tasks, "nothing runs any more")
 
 
 @pytest.fixture

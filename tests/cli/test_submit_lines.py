@@ -22,8 +22,7 @@ from fleet_tui.core.tasks.model import Task, TaskSpec
 from fleet_tui.core.text.names import flaw_of
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.acceptance.rig import PROGRAM
-from tests.cli.conftest import WITHIN_S, Shop
-from tests.support import surroundings
+from tests.cli.conftest import FLEET, WITHIN_S, Shop, opened
 from tests.support.secret_shapes import CANARY, TOKENS
 
 SMALL = """
@@ -37,17 +36,19 @@ agents:
 
 
 @pytest.fixture(scope="module")
+def shop() -> Iterator[Shop]:
+    """A frozen fleet of the module's own: what is submitted is the subject, and a thousand programs
+    that run meanwhile would only take time."""
+    with opened(FLEET) as shop:
+        assert shop.call("freeze")[0] == 0
+        yield shop
+
+
+@pytest.fixture(scope="module")
 def small() -> Iterator[Shop]:
     """A fleet whose queue is soon full, of the module's own."""
-    base = surroundings.short_dir()
-    shop = Shop(base, SMALL)
-    try:
-        shop.start()
-        shop.wait_until(shop.is_up, "every agent is up")
+    with opened(SMALL) as shop:
         yield shop
-    finally:
-        shop.close()
-        surroundings.remove(base)
 
 
 def lines(*tasks: Mapping[str, object]) -> bytes:

@@ -15,8 +15,7 @@ from fleet_tui.core.fleet import Priority
 from fleet_tui.core.tasks.dead_letters import fingerprint
 from fleet_tui.core.tasks.model import Task, TaskPhase
 from tests.acceptance.rig import PROGRAM
-from tests.cli.conftest import WITHIN_S, Shop
-from tests.support import surroundings
+from tests.cli.conftest import WITHIN_S, Shop, opened
 
 FLEET = """
 defaults: {probe: {every: 300ms, timeout: 2s, down_after: 3, up_after: 1}}
@@ -33,15 +32,8 @@ EXIT_3 = fingerprint("failed: exit-3")
 @pytest.fixture(scope="module")
 def depot() -> Iterator[Shop]:
     """A fleet in which some work waits for ever and some fails at once, of the module's own."""
-    base = surroundings.short_dir()
-    shop = Shop(base, FLEET)
-    try:
-        shop.start()
-        shop.wait_until(shop.is_up, "every agent is up")
+    with opened(FLEET) as shop:
         yield shop
-    finally:
-        shop.close()
-        surroundings.remove(base)
 
 
 def task(shop: Shop, label: str) -> Task:
