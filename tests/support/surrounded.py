@@ -5,6 +5,7 @@ each as a child of its own and keeps what it printed and its exit code in WORK. 
 user whom no password file knows; the clock is shifted, or stands at another second of the epoch.
 """
 
+import gc
 import os
 import pwd
 import signal
@@ -17,6 +18,7 @@ from pathlib import Path
 from fleet_tui.base.errors import FleetError
 from fleet_tui.base.paths import fleet_dir, socket_path
 from fleet_tui.cli.main import COMMANDS, main
+from fleet_tui.core.text.redaction import SHAPES
 
 NAME = "surrounded"
 FLEET_FILE = "fleet.yaml"
@@ -71,7 +73,12 @@ INVOCATIONS: dict[str, tuple[str, ...]] = {
 
 JSON = ("status", "agents", "tasks", "routes", "why", "logs", "dead", "verify", "doctor", "check")
 LOOK_S = 0.02
-HEAVY = ("asyncssh", "fleet_tui.config.load", "fleet_tui.engine.run", "fleet_tui.cli.checkup")
+HEAVY = (
+    *("asyncssh", "fleet_tui.cli.checkup", "fleet_tui.cli.ssh_problems", "fleet_tui.cli.terminal"),
+    *("fleet_tui.config.load", "fleet_tui.config.peek", "fleet_tui.config.schema"),
+    *("fleet_tui.console.actions.registry", "fleet_tui.engine.run", "fleet_tui.feed.client"),
+)
+"""What commands import when they run."""
 
 
 def runs() -> dict[str, list[str]]:
@@ -102,15 +109,19 @@ def run(work: Path, name: str, arguments: list[str]) -> None:
         except BaseException:
             os._exit(98)
         os._exit(97)
-    ended, status = 0, 0
-    asked = False
-    while not ended:
-        ended, status = os.waitpid(child, os.WNOHANG)
-        if name == "engine" and not asked and listens():
-            os.kill(child, signal.SIGTERM)
-            asked = True
-        time.sleep(LOOK_S)
+    if name == "engine":
+        end_once_it_listens(child)
+    _, status = os.waitpid(child, 0)
     (work / f"{name}.rc").write_text(str(os.waitstatus_to_exitcode(status)))
+
+
+def end_once_it_listens(child: int) -> None:
+    """Ask an engine to end; one that ends before it listens needs no asking."""
+    while os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        if listens():
+            os.kill(child, signal.SIGTERM)
+            return
+        time.sleep(LOOK_S)
 
 
 def listens() -> bool:
@@ -136,8 +147,12 @@ def shift(now_ns: Callable[[], int], clock_s: float | None, back_s: float) -> No
 
 if __name__ == "__main__":
     work, *options = sys.argv[1:]
+    # Once, and not in every child: imports, patterns, and what the collector has to look at.
     for module in (*(f"fleet_tui.cli.{module}" for module, _ in COMMANDS.values()), *HEAVY):
-        import_module(module)  # once, and not in every child
+        import_module(module)
+    for shape in SHAPES:
+        assert shape.pattern
+    gc.freeze()
     if "--nobody" in options:
         pwd.getpwuid = nobody
     if "--clock" in options:
