@@ -15,9 +15,10 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
+from fleet_tui.__main__ import main
 from fleet_tui.base.errors import FleetError
 from fleet_tui.base.paths import fleet_dir, socket_path
-from fleet_tui.cli.main import COMMANDS, main
+from fleet_tui.cli.main import COMMANDS
 from fleet_tui.core.text.redaction import SHAPES
 
 NAME = "surrounded"
