@@ -27,22 +27,27 @@ OURS = Offers(
     ciphers_out=("aes128-gcm@openssh.com", "aes128-ctr"),
     macs_in=("hmac-sha2-256",),
     macs_out=("hmac-sha2-256",),
+    compressions_in=("none",),
+    compressions_out=("none",),
 )
 
 
 def packet(*names: bytes) -> bytes:
     """A SSH_MSG_KEXINIT with these name lists."""
     lists = b"".join(len(each).to_bytes(4, "big") + each for each in names)
-    payload = b"\x14" + b"c" * 16 + lists + b"\0" * 13
+    payload = b"\x14" + b"c" * 16 + lists + b"\0" * 13  # no languages, and what follows them
     return (len(payload) + 5).to_bytes(4, "big") + b"\x04" + payload + b"\0" * 4
 
 
 GOOD = (b"curve25519-sha256", b"ssh-ed25519", b"aes128-ctr", b"aes128-ctr", b"hmac-sha2-256",
-        b"hmac-sha2-256")  # fmt: skip
+        b"hmac-sha2-256", b"none,zlib", b"none,zlib")  # fmt: skip
+
+
+KEYS = ("kex", "key", "out", "in", "mac_out", "mac_in", "packed_out", "packed_in")
 
 
 def hello(version: bytes = b"SSH-2.0-x\r\n", **changed: bytes) -> Hello:
-    names = dict(zip(("kex", "key", "out", "in", "mac_out", "mac_in"), GOOD, strict=True))
+    names = dict(zip(KEYS, GOOD, strict=True))
     return parse_hello(version + packet(*(names | changed).values()))
 
 
@@ -66,7 +71,19 @@ def hello(version: bytes = b"SSH-2.0-x\r\n", **changed: bytes) -> Hello:
          "no MAC in common, it offers hmac-md5"),
         (hello(mac_in=b"hmac-md5", mac_out=b"hmac-md5", out=b"aes128-gcm@openssh.com",
                **{"in": b"aes128-gcm@openssh.com"}), None, ""),
+        (hello(packed_out=b"zlib@openssh.com"), FailureKind.SSH_PROTOCOL,
+         "no compression in common, it offers zlib@openssh.com"),
+        (hello(packed_in=b"zlib@openssh.com"), FailureKind.SSH_PROTOCOL,
+         "no compression in common, it offers zlib@openssh.com"),
         (parse_hello(b"SSH-1.99-x\n"), None, ""),
+        *((parse_hello(f"{version}\r\n".encode()), FailureKind.SSH_PROTOCOL,
+           f"what its server sends is no proper SSH: its version line is {version}")
+          for version in ("SSH-2.0-", "SSH-2.0", "SSH-", "SSH-2.0-x\0y")),
+        (hello(b"SSH-2.0-x\r\n\0\0\0\x06\4\2\0\0\0\0", key=b"ssh-dss"), FailureKind.SSH_PROTOCOL,
+         "no host key algorithm in common, it offers ssh-dss"),
+        (parse_hello(b"SSH-2.0-x\r\n\0\0\0\x06\4\1\0\0\0\0"), FailureKind.SSH_PROTOCOL,
+         "what its server sends is no proper SSH: a packet ends too early"),
+        (parse_hello(b"SSH-2.0-x\r\n" + packet(*GOOD) + b"\0\0\0\2\0\x15\0\0\0\2\0\1"), None, ""),
         (parse_hello(b"SSH-1.5-Cisco-1.25\n"), FailureKind.SSH_PROTOCOL,
          "it speaks no SSH version 2: SSH-1.5-Cisco-1.25"),
         (parse_hello(b"Exceeded MaxStartups\r\n"), FailureKind.SSH_UNREACHABLE,

@@ -1,6 +1,7 @@
 """Servers that say what they should not: what does not matter is passed over, what breaks the
 protocol is told as that."""
 
+import asyncio
 import random
 import time
 from collections.abc import AsyncIterator
@@ -8,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncssh
+import msgspec
 import pytest
 from asyncssh.packet import Boolean, String, UInt32
 
@@ -17,6 +19,7 @@ from fleet_tui.core.ids import AgentName, Epoch, HostName
 from fleet_tui.core.tasks.evidence import Definite
 from fleet_tui.wire.programs.command import CommandPort
 from fleet_tui.wire.programs.runs import RunDirectory
+from fleet_tui.wire.ssh import trust
 from fleet_tui.wire.ssh.failures import connect_failure
 from fleet_tui.wire.ssh.pool import (
     ChannelFailure,
@@ -144,7 +147,15 @@ BROKEN = {
     ),
     "a list that is not ASCII": (
         framed(kexinit(*GOOD[:6], b"\xff\xfe")),
-        "text is not ASCII that has to be",
+        "no compression in common, it offers ��",
+    ),
+    "only compression that was not asked for": (
+        framed(kexinit(*GOOD[:6], b"zlib", b"zlib")),
+        "no compression in common, it offers zlib",
+    ),
+    "a KEXINIT cut off after a message to be ignored": (
+        framed(b"\x02" + String(b"hi")) + framed(kexinit()[:40]).removeprefix(b"SSH-2.0-x\r\n"),
+        "a packet ends too early",
     ),
     "lists of nothing": (
         framed(kexinit(*(b",,,",) * 6)),
@@ -163,14 +174,67 @@ BROKEN = {
 }
 
 
+@pytest.mark.parametrize("hangs_up", [False, True])
 @pytest.mark.parametrize("name", BROKEN)
-async def test_what_is_no_proper_ssh_is_told_as_that(tmp_path: Path, name: str) -> None:
+async def test_what_is_no_proper_ssh_is_told_as_that(
+    tmp_path: Path, name: str, hangs_up: bool
+) -> None:
     said, words = BROKEN[name]
-    async with that_says(said, hangs_up=False) as port, pool_for(spec(tmp_path, port)) as pool:
+    async with that_says(said, hangs_up=hangs_up) as port, pool_for(spec(tmp_path, port)) as pool:
         for found in (await pool.connect(BOX), await look_at_key(pool, BOX)):
             assert isinstance(found, SshFailure)
             assert found.kind is FailureKind.SSH_PROTOCOL
             assert found.detail.raw.removeprefix(NO_SSH) == words
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (b"SSH-2.0-x\0y\r\n", f"{NO_SSH}its version line is SSH-2.0-x\0y"),
+        (b"220 mail\r\n", "no SSH server answers there, but something that says: 220 mail"),
+        (
+            framed(kexinit(GOOD[0], b"ssh-dss")),
+            "no host key algorithm in common, it offers ssh-dss",
+        ),
+    ],
+)
+async def test_who_says_enough_and_then_waits_is_told_by_what_it_said(
+    tmp_path: Path, said: bytes, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trust, "LOOK_TIMEOUT_MS", 1_000)
+    async with that_says(said, hangs_up=False) as port:
+        host = msgspec.structs.replace(spec(tmp_path, port), connect_timeout_ms=1_000)
+        async with pool_for(host) as pool:
+            found = await asyncio.gather(pool.connect(BOX), look_at_key(pool, BOX))
+    for each in found:
+        assert isinstance(each, SshFailure)
+        assert (each.kind, each.detail.raw) == (FailureKind.SSH_PROTOCOL, words)
+
+
+def goodbye(code: int, words: bytes) -> bytes:
+    """A SSH_MSG_DISCONNECT (RFC 4253, 11.1) in the clear, and the version before it."""
+    return framed(b"\x01" + UInt32(code) + String(words) + String(b""))
+
+
+@pytest.mark.parametrize("hangs_up", [False, True])
+@pytest.mark.parametrize(
+    ("before", "code", "kind"),
+    [
+        (b"", 2, FailureKind.SSH_PROTOCOL),
+        (framed(kexinit()), 2, FailureKind.SSH_PROTOCOL),
+        (b"", 12, FailureKind.SSH_UNREACHABLE),
+        (framed(kexinit()), 12, FailureKind.SSH_UNREACHABLE),
+    ],
+)
+async def test_a_goodbye_before_keys_is_told_whoever_reads_it_first(
+    tmp_path: Path, before: bytes, code: int, kind: FailureKind, hangs_up: bool
+) -> None:
+    bye = goodbye(code, b"Too many of you")
+    said = before + bye.removeprefix(b"SSH-2.0-x\r\n") if before else bye
+    async with that_says(said, hangs_up=hangs_up) as port, pool_for(spec(tmp_path, port)) as pool:
+        for found in (await pool.connect(BOX), await look_at_key(pool, BOX)):
+            assert isinstance(found, SshFailure)
+            assert (found.kind, found.detail.raw) == (kind, "it said goodbye: Too many of you")
 
 
 # --- after login -----------------------------------------------------------------------------

@@ -44,7 +44,7 @@ def describe(error: BaseException) -> Untrusted:
     """The text of an exception, cut; its class where it has none. An error of the system is told
     without its number, and what the library says of a broken protocol as that."""
     if broke_protocol(error):
-        return Untrusted(f"{_BROKEN}: {_found_wrong(error)}"[:MAX_DETAIL_CHARS])
+        return Untrusted(broken_words(error)[:MAX_DETAIL_CHARS])
     if isinstance(error, OSError) and (error.errno or 0) > 0 and error.filename is None:
         return Untrusted(os.strerror(error.errno or 0))
     return Untrusted((str(error) or type(error).__name__)[:MAX_DETAIL_CHARS])
@@ -134,10 +134,17 @@ def _raised_in(error: BaseException) -> tuple[str, str]:
     return module, function
 
 
-def _found_wrong(error: BaseException) -> str:
-    if isinstance(error, UnicodeError):
-        return "text is not ASCII that has to be"
-    return _WORDS.get(str(error), str(error))
+def broken_words(found: BaseException | str) -> str:
+    """That a server broke the protocol, and how."""
+    if isinstance(found, UnicodeError):
+        return f"{_BROKEN}: text is not ASCII that has to be"
+    return f"{_BROKEN}: {_WORDS.get(str(found), str(found))}"
+
+
+def may_be_told(error: BaseException) -> bool:
+    """Whether what a server said first may tell more of a failure. One who only waits for us to
+    speak (a mail server, a tarpit) is no slow SSH server."""
+    return cut_off(error) or isinstance(error, TimeoutError)
 
 
 def cut_off(error: BaseException) -> bool:

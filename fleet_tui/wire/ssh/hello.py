@@ -1,27 +1,35 @@
 """What a server says in the clear before keys are exchanged, and why it then would not talk to us.
 
-asyncssh passes over lines before the version, and an sshd that finds no algorithm in common just
-hangs up: both look like a network fault. So the first bytes are kept and read again on a failure.
-Sources: RFC 4253, 4.2 (version lines), 6 (packets) and 7.1 (SSH_MSG_KEXINIT).
+asyncssh passes over lines before the version, and whoever hangs up before it has read a packet has
+just hung up: both look like a network fault. So the first bytes are kept and read again on a
+failure. Sources: RFC 4253, 4.2 (version lines), 6 (packets), 7.1 (SSH_MSG_KEXINIT) and 11.1
+(SSH_MSG_DISCONNECT).
 """
+
+import re
+from collections.abc import Iterator
 
 import asyncssh
 import msgspec
+from asyncssh.packet import PacketDecodeError, SSHPacket
 
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.text.untrusted import Untrusted
-from fleet_tui.wire.ssh.failures import SshFailure
+from fleet_tui.wire.ssh.failures import SshFailure, broken_words
 
 MAX_HELLO_BYTES = 65_536
 MAX_SHOWN_CHARS = 200
 MAX_SHOWN_NAMES = 8
+_DISCONNECT = 1
 _KEXINIT = 20
+_NEWKEYS = 21
 _COOKIE_BYTES = 16
 
 _NO_ALGORITHMS = ("ext-info-", "kex-strict-")
 """Signs among the key exchanges that are none (RFC 8308, 2.1)."""
 _TURNED_AWAY = ("Not allowed at this time", "Exceeded MaxStartups")
 """Lines of sshd (sshd.c, send_rexec_state and drop_connection) to those it takes no more of."""
+_VERSION = re.compile(r"SSH-(?P<protocol>[0-9]+\.[0-9]+)-[^\0]+")
 
 
 class Offers(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +41,15 @@ class Offers(msgspec.Struct, frozen=True, kw_only=True):
     ciphers_out: tuple[str, ...]
     macs_in: tuple[str, ...]
     macs_out: tuple[str, ...]
+    compressions_in: tuple[str, ...]
+    compressions_out: tuple[str, ...]
+
+
+class Goodbye(msgspec.Struct, frozen=True):
+    """A server's SSH_MSG_DISCONNECT."""
+
+    code: int
+    words: str
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +59,9 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     """Before its version, or all there is."""
     version: str | None = None
     offers: Offers | None = None
+    broken: str | None = None
+    """What is wrong with the packet of its offers."""
+    goodbye: Goodbye | None = None
 
 
 def parse_hello(data: bytes) -> Hello:
@@ -51,26 +71,50 @@ def parse_hello(data: bytes) -> Hello:
         line, end, rest = data.partition(b"\n")
         text = line.rstrip(b"\r").decode("utf-8", "replace")
         if text.startswith("SSH-"):
-            return Hello(lines=tuple(lines), version=text, offers=_offers(rest) if end else None)
+            return _with_packets(Hello(lines=tuple(lines), version=text), rest if end else b"")
         lines.append(text)
         data = rest
     return Hello(lines=tuple(line for line in lines if line.strip()))
 
 
-def _offers(packet: bytes) -> Offers | None:
-    length = int.from_bytes(packet[:4], "big")
-    if len(packet) < 4 + length or length < 2 + _COOKIE_BYTES or packet[5] != _KEXINIT:
-        return None
-    names: list[tuple[str, ...]] = []
-    at = 6 + _COOKIE_BYTES
-    for _ in range(6):
-        size = int.from_bytes(packet[at : at + 4], "big")
-        text = packet[at + 4 : at + 4 + size]
-        if len(text) != size or at + 4 > len(packet):
-            return None
-        names.append(tuple(text.decode("ascii", "replace").split(",")) if text else ())
-        at += 4 + size
-    kex, keys, ciphers_out, ciphers_in, macs_out, macs_in = names
+def _with_packets(hello: Hello, data: bytes) -> Hello:
+    """With the first offers and a goodbye among its packets."""
+    for payload in _packets(data):
+        kind = payload[:1]
+        try:
+            if kind == bytes([_KEXINIT]) and hello.offers is None:
+                hello = msgspec.structs.replace(hello, offers=_offers(payload))
+            elif kind == bytes([_DISCONNECT]):
+                return msgspec.structs.replace(hello, goodbye=_goodbye(payload))
+            elif kind == bytes([_NEWKEYS]):
+                return hello  # what follows is encrypted
+        except PacketDecodeError as error:
+            return msgspec.structs.replace(hello, broken=broken_words(error))
+    return hello
+
+
+def _packets(data: bytes) -> Iterator[bytes]:
+    """The payload of each packet in the clear that is there as a whole."""
+    while len(data) > 4:
+        end = 4 + int.from_bytes(data[:4], "big")
+        if len(data) < end or end == 4:
+            return
+        yield data[5 : max(5, end - data[4])]
+        data = data[end:]
+
+
+def _offers(payload: bytes) -> Offers:
+    """Raises PacketDecodeError."""
+    packet = SSHPacket(payload)
+    packet.get_byte()
+    packet.get_bytes(_COOKIE_BYTES)
+    names = [
+        tuple(name.decode("ascii", "replace") for name in packet.get_namelist()) for _ in range(10)
+    ]
+    packet.get_boolean()
+    packet.get_uint32()
+    packet.check_end()
+    kex, keys, ciphers_out, ciphers_in, macs_out, macs_in, packed_out, packed_in, *_ = names
     return Offers(
         key_exchanges=kex,
         host_keys=keys,
@@ -78,7 +122,17 @@ def _offers(packet: bytes) -> Offers | None:
         ciphers_out=ciphers_out,
         macs_in=macs_in,
         macs_out=macs_out,
+        compressions_in=packed_in,
+        compressions_out=packed_out,
     )
+
+
+def _goodbye(payload: bytes) -> Goodbye:
+    """Raises PacketDecodeError."""
+    packet = SSHPacket(payload)
+    packet.get_byte()
+    code = packet.get_uint32()
+    return Goodbye(code, " ".join(packet.get_string().decode("utf-8", "replace").split()))
 
 
 def why_not(hello: Hello, ours: Offers) -> SshFailure | None:
@@ -88,12 +142,19 @@ def why_not(hello: Hello, ours: Offers) -> SshFailure | None:
     """
     if hello.version is None:
         return _without_version(hello.lines)
-    if not hello.version.startswith(("SSH-2.", "SSH-1.99-")):
-        said = f"it speaks no SSH version 2: {_shown(hello.version)}"
-        return SshFailure(kind=FailureKind.SSH_PROTOCOL, detail=Untrusted(said))
-    if hello.offers is None:
+    version = _VERSION.fullmatch(hello.version)
+    if version is None:
+        return _act(broken_words(f"its version line is {_shown(hello.version)}"))
+    if not version["protocol"].startswith("2.") and version["protocol"] != "1.99":
+        return _act(f"it speaks no SSH version 2: {_shown(hello.version)}")
+    if hello.broken is not None:
+        return _act(hello.broken)
+    return _nothing_in_common(hello.offers, ours) or _said_goodbye(hello.goodbye)
+
+
+def _nothing_in_common(theirs: Offers | None, ours: Offers) -> SshFailure | None:
+    if theirs is None:
         return None
-    theirs = hello.offers
     for what, wanted, offered in (
         ("key exchange", ours.key_exchanges, theirs.key_exchanges),
         ("host key algorithm", ours.host_keys, theirs.host_keys),
@@ -101,13 +162,27 @@ def why_not(hello: Hello, ours: Offers) -> SshFailure | None:
         ("cipher", ours.ciphers_in, theirs.ciphers_in),
         ("MAC", ours.macs_out, theirs.macs_out),
         ("MAC", ours.macs_in, theirs.macs_in),
+        ("compression", ours.compressions_out, theirs.compressions_out),
+        ("compression", ours.compressions_in, theirs.compressions_in),
     ):
         if what == "MAC" and _needs_no_mac(ours, theirs):
             continue
         if not set(wanted) & set(offered):
-            said = f"no {what} in common, it offers {_names(offered)}"
-            return SshFailure(kind=FailureKind.SSH_PROTOCOL, detail=Untrusted(said))
+            return _act(f"no {what} in common, it offers {_names(offered)}")
     return None
+
+
+def _said_goodbye(goodbye: Goodbye | None) -> SshFailure | None:
+    if goodbye is None:
+        return None
+    said = f"it said goodbye: {_shown(goodbye.words) or f'reason {goodbye.code}'}"
+    if goodbye.code == asyncssh.DISC_TOO_MANY_CONNECTIONS:
+        return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=Untrusted(said))
+    return _act(said)
+
+
+def _act(said: str) -> SshFailure:
+    return SshFailure(kind=FailureKind.SSH_PROTOCOL, detail=Untrusted(said))
 
 
 def _without_version(lines: tuple[str, ...]) -> SshFailure | None:
@@ -117,8 +192,7 @@ def _without_version(lines: tuple[str, ...]) -> SshFailure | None:
     if lines[0].startswith(_TURNED_AWAY):
         detail = f"it took no more connections of ours, saying: {said}"
         return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=Untrusted(detail))
-    detail = f"no SSH server answers there, but something that says: {said}"
-    return SshFailure(kind=FailureKind.SSH_PROTOCOL, detail=Untrusted(detail))
+    return _act(f"no SSH server answers there, but something that says: {said}")
 
 
 def _needs_no_mac(ours: Offers, theirs: Offers) -> bool:
@@ -146,6 +220,7 @@ def our_offers(options: asyncssh.SSHClientConnectionOptions) -> Offers:
         return tuple(each.decode("ascii") if isinstance(each, bytes) else each for each in said)
 
     ciphers, macs = names(options.encryption_algs), names(options.mac_algs)
+    compressions = names(options.compression_algs)
     return Offers(
         key_exchanges=names(options.kex_algs),
         host_keys=names(options.server_host_key_algs),
@@ -153,6 +228,8 @@ def our_offers(options: asyncssh.SSHClientConnectionOptions) -> Offers:
         ciphers_out=ciphers,
         macs_in=macs,
         macs_out=macs,
+        compressions_in=compressions,
+        compressions_out=compressions,
     )
 
 

@@ -29,6 +29,7 @@ from fleet_tui.wire.ssh.failures import (
     connect_failure,
     cut_off,
     lost_failure,
+    may_be_told,
     storable,
 )
 from fleet_tui.wire.ssh.hello import Listener, our_offers, why_not
@@ -297,8 +298,7 @@ class SshPool:
                 return SshFailure(kind=FailureKind.SSH_HOST_KEY, detail=Untrusted(advice))
             if (advice := await auth_advice(route, error, client.banner)) is not None:
                 return SshFailure(kind=FailureKind.SSH_AUTH, detail=Untrusted(advice))
-            # Who only waits for us to speak (a mail server, a tarpit) is no slow SSH server.
-            is_told = cut_off(error) or isinstance(error, TimeoutError)
+            is_told = may_be_told(error)
             if is_told and (reason := why_not(client.heard, our_offers(route.options))):
                 if reason.kind is FailureKind.SSH_UNREACHABLE:
                     # Whoever stands in line at the door has to see that it was closed.

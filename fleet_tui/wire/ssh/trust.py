@@ -19,7 +19,7 @@ from fleet_tui.core.ids import HostName
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.ssh.advice import host_key_advice
 from fleet_tui.wire.ssh.algorithms import HOST_CERTIFICATES
-from fleet_tui.wire.ssh.failures import connect_failure, cut_off
+from fleet_tui.wire.ssh.failures import connect_failure, cut_off, may_be_told
 from fleet_tui.wire.ssh.hello import Listener, our_offers, why_not
 from fleet_tui.wire.ssh.options import Known, Route
 from fleet_tui.wire.ssh.pool import SshConnection, SshFailure, SshPool
@@ -166,7 +166,8 @@ async def _reach(
         ended = await proxy.failure() if proxy is not None and cut_off(error) else None
         if ended is not None:
             return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=ended)
-        reason = why_not(listener.heard, our_offers(route.options)) if cut_off(error) else None
+        is_told = may_be_told(error)
+        reason = why_not(listener.heard, our_offers(route.options)) if is_told else None
         return reason or connect_failure(error, timeout_ms=LOOK_TIMEOUT_MS)
     finally:
         listener.stop_listening()
