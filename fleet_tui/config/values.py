@@ -25,7 +25,8 @@ NAME_PATTERN = r"[a-z0-9][a-z0-9._-]{0,62}"
 """Agents, pools, hosts and the fleet: safe as a file name, a key and a selector."""
 WORD_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,62}"
 """Regions, capabilities, clients, projects and labels."""
-USER_PATTERN = r"[A-Za-z_][A-Za-z0-9._-]{0,31}"
+USER_PATTERN = r"[A-Za-z0-9_]([A-Za-z0-9._+@\\-]{0,126}[A-Za-z0-9._+-])?"
+"""Those of a directory too: ``CORP\\ann``, ``ann@corp.example``."""
 VARIABLE_PATTERN = r"[A-Za-z_][A-Za-z0-9_]{0,127}"
 HOST_PATTERN = r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?"
 """An ssh_config alias or a DNS name; IP addresses are recognised before it is tried."""
@@ -131,7 +132,7 @@ def user(value: object) -> str:
     if not isinstance(value, str) or not _USER.fullmatch(value):
         raise Unacceptable(
             f"expected a login name, got {shown(value)}",
-            "login names are 1-32 of A-Z a-z 0-9 . _ - and start with a letter",
+            "login names are 1-128 of A-Z a-z 0-9 . _ + @ \\ - and start with a letter or digit",
         )
     return str(value)
 
@@ -150,7 +151,12 @@ def address(value: object) -> str:
             ip = ipaddress.ip_address(value)
         except ValueError:
             ip = None
-        if ip and "%" not in value:
+        if ip and "%" in value:
+            raise Unacceptable(
+                f"{shown(value)} has a zone, which only this machine knows",
+                "give the host a name in ~/.ssh/config",
+            )
+        if ip:
             return str(value)
         if _LIKE_IP4.fullmatch(value):
             # No name ends in a number, and libraries disagree about what 10.1 or 010.0.0.1 is.

@@ -42,7 +42,7 @@ def test_lines_that_are_no_hosts_are_named_and_make_exit_5() -> None:
     assert done.return_value == ExitCode.PARTIAL
     assert done.stderr.splitlines()[:2] == [
         'not carried over: line 2: "no host" is not [user@]host[:port]',
-        'not carried over: "h2": expected 1 to 65,535, got "99999"',
+        'not carried over: line 3: "h2:99999": expected 1 to 65,535, got "99999"',
     ]
     assert "2 agents" in done.stderr
     assert run("hosts", "-", "-o", "g.yaml", stdin="h1\n# fine\n\nh3\n").return_value == 0

@@ -246,7 +246,7 @@ MISSED = {
     "ansible_connection=community.docker.docker": (None, "is not SSH"),
     "ansible_connection=local": (None, '"local" is not SSH'),
     "ansible_user='{{ me }}'": ({}, "ansible_user: is a template"),
-    "ansible_user='CORP\\\\me' ansible_port=2222": ({"port": "2222"}, "expected a login name"),
+    "ansible_user='CORP me' ansible_port=2222": ({"port": "2222"}, "expected a login name"),
     "ansible_port=ssh": ({}, "ansible_port: expected a whole number"),
     "ansible_ssh_common_args='-o ProxyCommand=\"nc -x proxy %h %p\"'": ({}, "ProxyCommand"),
     "ansible_ssh_common_args='-J {{ bastion }}'": ({}, "ansible_ssh_common_args: is a template"),

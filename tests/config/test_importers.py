@@ -1,5 +1,7 @@
 """Inventories of others become fleet files that load, without any secret of theirs."""
 
+import pytest
+
 from fleet_tui.config.importers.found import Findings, FoundHost, fleet_file
 from fleet_tui.config.importers.hosts_file import read_hosts
 from fleet_tui.config.load import load_text
@@ -45,7 +47,49 @@ def test_a_list_of_hosts_with_brackets_schemes_and_a_byte_order_mark() -> None:
         "fe80-3": ("fe80::3", None, "eve", "general"),
         "h4": ("h4", 23, "al", "general"),
     }
-    assert findings.missed == ['"10.0.0.300": "10.0.0.300" is not an IP address']
+    assert findings.missed == ['line 5: "10.0.0.300": "10.0.0.300" is not an IP address']
+
+
+@pytest.mark.parametrize(
+    ("line", "address", "port", "user"),
+    [
+        ("CORP\\ann@h", "h", None, "CORP\\ann"),
+        ("ann@corp.example@h:2200", "h", 2200, "ann@corp.example"),
+        ("CORP+ann@[::1]:22", "::1", 22, "CORP+ann"),
+        ("ann@corp.example@fe80::3", "fe80::3", None, "ann@corp.example"),
+        ("10234@h", "h", None, "10234"),
+        ("[web.example]:2222", "web.example", 2222, None),
+        ("\th \t# a comment", "h", None, None),
+    ],
+)
+def test_a_line_as_people_write_it(
+    line: str, address: str, port: int | None, user: str | None
+) -> None:
+    findings = read_hosts(line)
+    [found] = reached(spec_of(findings)).values()
+    assert found[:3] == (address, port, user)
+    assert findings.missed == []
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("web#1", 'line 2: "web#1"'),
+        ("a#b@h", 'line 2: "a#b@h": expected a login name'),
+        ("h:0", 'line 2: "h:0": expected 1 to 65,535, got "0"'),
+        ("fe80::1%eth0", "has a zone"),
+        ("[fe80::1%eth0]:22", "has a zone"),
+        ("CORP\\@h", "expected a login name"),
+        ("-l@h", "expected a login name"),
+        ("bob:hunter2@h", "line 2: a password stands in it"),
+    ],
+)
+def test_a_line_that_is_no_host_is_told_with_its_number(line: str, says: str) -> None:
+    findings = read_hosts(f"fine\n{line}\n")
+    assert list(spec_of(findings).agents) == ["fine"]
+    [missed] = findings.missed
+    assert says in missed
+    assert "hunter2" not in missed
 
 
 def test_another_user_of_one_machine_is_told_for_a_gateway_is_one_agent() -> None:

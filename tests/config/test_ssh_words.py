@@ -30,6 +30,10 @@ WAYS = {
         Hop(address="in", user="you", port="22"),
         Hop(address="::1", port="24"),
     ),
+    "-J 'CORP\\me@gw,me@corp.example@[gw.example]:24'": (
+        Hop(address="gw", user="CORP\\me"),
+        Hop(address="gw.example", user="me@corp.example", port="24"),
+    ),
     "-o ProxyCommand='ssh -W %h:%p gw'": (GW,),
     "-o ProxyCommand=\"ssh -W '[%h]:%p' gw\"": (GW,),
     "-o ProxyCommand='/usr/bin/ssh -q -W %h:%p -p 2222 -i ~/.ssh/gw -l me gw'": (

@@ -1,6 +1,5 @@
-"""A plain list of hosts, one a line: ``[user@]host[:port]``, ``#`` begins a comment.
-
-An IPv6 address with a port stands in brackets; ``ssh://`` before the host is allowed.
+"""A plain list of hosts, one a line: ``[user@]host[:port]``; ``#`` begins a comment, at the start
+of a line or after a blank.
 """
 
 import re
@@ -10,33 +9,28 @@ from typing import BinaryIO
 from fleet_tui.base.errors import InvalidConfig
 from fleet_tui.config.files import read_regular
 from fleet_tui.config.importers.found import DEFAULT_POOL, Findings, FoundHost
-from fleet_tui.config.problems import as_text, quoted
+from fleet_tui.config.importers.places import place_of
+from fleet_tui.config.problems import as_text
 from fleet_tui.config.reader import MAX_FILE_BYTES, decode
+from fleet_tui.config.values import Unacceptable
 
-_LINE = re.compile(
-    r"(?:ssh://)?(?:(?P<user>[^@\s/]+)@)?(?:\[(?P<ip6>[0-9A-Fa-f:.]+)\]|(?P<host>[^:@\s\[\]/]+))"
-    r"(?::(?P<port>[0-9]+))?/?"
-)
-_BARE_IP6 = re.compile(
-    r"(?:(?P<user>[^@\s]+)@)?(?P<ip6>[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)"
-)
+_COMMENT = re.compile(r"(?:^|\s)#.*")
 
 
 def read_hosts(text: str, *, pool: str = DEFAULT_POOL) -> Findings:
     """The hosts of a list. Never raises; lines that are none are among what was missed."""
     findings = Findings(whole=True)
     for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
-        said = line.split("#", maxsplit=1)[0].strip()
+        said = _COMMENT.sub("", line).strip()
         if not said:
             continue
-        found = _BARE_IP6.fullmatch(said) or _LINE.fullmatch(said)
-        if found is None:
-            findings.missed.append(f"line {number}: {quoted(said)} is not [user@]host[:port]")
+        try:
+            place = place_of(said, bare_ip6=True)
+        except Unacceptable as reason:
+            findings.missed.append(f"line {number}: {reason.message}")
             continue
-        parts = found.groupdict()
-        host = parts["ip6"] or parts["host"]
         findings.hosts.append(
-            FoundHost(alias=host, user=parts["user"], port=parts.get("port"), pool=pool)
+            FoundHost(alias=place.address, user=place.user, port=place.port, pool=pool)
         )
     return findings
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fleet_tui.config.importers.found import Hop, Missed
+from fleet_tui.config.importers.places import place_of
 from fleet_tui.config.problems import quoted
 from fleet_tui.config.values import Unacceptable, address, user, whole
 
@@ -72,10 +73,6 @@ _OPTIONS_CHANGE_NOTHING = frozenset(
         "verifyhostkeydns",
         "visualhostkey",
     }
-)
-_JUMP = re.compile(
-    r"(?:ssh://)?(?:(?P<user>[^@\s/]+)@)?(?:\[(?P<ip6>[0-9A-Fa-f:.]+)\]|(?P<host>[^:@\s\[\]/]+))"
-    r"(?::(?P<port>[0-9]+))?/?"
 )
 _OPTION = re.compile(r"\s*(?P<name>[A-Za-z0-9]+)(?:\s*=\s*|\s+)(?P<value>.*\S)\s*", re.DOTALL)
 _FORWARDS = frozenset({"%h:%p", "[%h]:%p"})
@@ -299,14 +296,8 @@ def _as_jumps(command: str, depth: int) -> tuple[Hop, ...] | None:
 
 
 def _hop(text: str) -> Hop | None:
-    found = _JUMP.fullmatch(text)
-    if found is None:
-        return None
     try:
-        return Hop(
-            address=address(found["ip6"] or found["host"]),
-            user=user(found["user"]) if found["user"] else None,
-            port=str(whole(found["port"], least=1, most=65_535)) if found["port"] else None,
-        )
+        place = place_of(text)
     except Unacceptable:
         return None
+    return Hop(address=place.address, user=place.user, port=place.port)
