@@ -23,6 +23,7 @@ NOT_FOLLOWED = {
     "controlpath": "connections are shared already",
     "controlpersist": "connections are shared already",
     "dynamicforward": "only the agents' own ports are forwarded",
+    "forkafterauthentication": "fleet-tui runs its own commands",
     "forwardagent": "the SSH agent is never forwarded",
     "forwardx11": "X11 is never forwarded",
     "gssapiauthentication": "only keys and certificates log in",

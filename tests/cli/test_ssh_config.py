@@ -151,6 +151,7 @@ def test_what_fleet_tui_cannot_do_is_an_error_at_its_line(
         "LocalForward 8080 localhost:80",
         "ForwardAgent yes",
         "RemoteCommand htop",
+        "ForkAfterAuthentication yes",
         "RequestTTY force",
         "Tunnel yes",
         "PKCS11Provider /usr/lib/p11.so",

@@ -339,6 +339,43 @@ async def test_what_cannot_be_followed_is_not_tried(
     assert words in found.detail.raw
 
 
+@pytest.mark.parametrize("line", ["BindAddress 192.0.2.77", "AddressFamily inet6"])
+async def test_where_a_connection_may_come_from_is_followed(
+    server: Sshd, home: SshHome, line: str
+) -> None:
+    """Neither leads to an IPv4 address of this machine, as for ssh."""
+    home.config(told(server, line))
+    spec = HostSpec(name=WEB, address="web-1")
+    pool = SshPool({WEB: spec}, rng=random.Random(1), clock=time.monotonic)
+    try:
+        for found in (await pool.connect(WEB), await look_at_key(pool, WEB)):
+            assert isinstance(found, SshFailure), found
+            assert found.kind is FailureKind.SSH_UNREACHABLE
+    finally:
+        await pool.close()
+
+
+@pytest.mark.parametrize(
+    "line", ["BindAddress 127.0.0.1", "AddressFamily inet", "ForkAfterAuthentication yes"]
+)
+async def test_what_changes_nothing_here_is_no_hindrance(
+    server: Sshd, home: SshHome, line: str
+) -> None:
+    home.config(told(server, line))
+    await is_up()
+
+
+async def test_a_name_that_cannot_be_looked_up_asks_nobody_to_mend_a_file(
+    server: Sshd, home: SshHome
+) -> None:
+    home.config(
+        "CanonicalizeHostname yes\nCanonicalDomains invalid\nCanonicalizeFallbackLocal no\n"
+        + told(server)
+    )
+    words = await refused(FailureKind.SSH_UNREACHABLE, address="nobody-there")
+    assert "Could not resolve host" in words
+
+
 async def test_a_revoked_host_key(server: Sshd, home: SshHome) -> None:
     key = server.known_hosts.read_text().partition(" ")[2]
     (home.ssh / "revoked").write_text(f"# gone\n{key}")

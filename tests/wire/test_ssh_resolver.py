@@ -18,6 +18,10 @@ AILMENTS = {
     "hangs": ("exec sleep 600", "did not end within"),
     "is killed": ("kill -KILL $$", "was ended by signal 9"),
     "cannot be started": (None, "cannot be started"),
+    "has nobody to look up a name": (
+        """echo 'ssh: Could not resolve host "web"' >&2; exit 255""",
+        "Could not resolve host",
+    ),
     "hangs when asked what is usual": (
         f'case " $* " in *" none "*) exec sleep 600 ;; esac; {WORKS}',
         "did not end within",

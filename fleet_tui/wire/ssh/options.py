@@ -80,7 +80,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     """ssh_config's ProxyCommand, its tokens replaced; a jump host goes before it."""
     connect_timeout_ms: int
     arguments: dict[str, object]
-    """Arguments of asyncssh.connect that must be given again beside the options."""
+    """Arguments of asyncssh.connect that must be given again beside the options: its own defaults
+    go before what those say."""
 
 
 class SshFiles:
@@ -96,7 +97,7 @@ class SshFiles:
 
     def route(self, spec: HostSpec, host: Resolved) -> Route:
         """Read everything ``spec`` needs. Raises LocalSetupError with a message for people."""
-        arguments: dict[str, object] = {"host": host.hostname, "port": host.port}
+        arguments = {"host": host.hostname, "port": host.port, **_own_end(host)}
         if (user := spec.user or host.user) is not None:
             arguments["username"] = user
         timeout_ms = _connect_timeout_ms(spec, host)
@@ -191,14 +192,20 @@ def _connect_timeout_ms(spec: HostSpec, host: Resolved) -> int:
     return min(int(said), MAX_CONNECT_TIMEOUT_S) * 1000
 
 
-def _line_options(host: Resolved) -> dict[str, object]:
-    """What ssh_config says about the line itself, as arguments of asyncssh."""
+def _own_end(host: Resolved) -> dict[str, object]:
+    """What ssh_config says about our own end of the line."""
     chosen: dict[str, object] = {}
     family = _FAMILIES.get(host.one("addressfamily") or "")
     if family is not None:
         chosen["family"] = family
     if (bind := host.one("bindaddress")) is not None:
         chosen["local_addr"] = (bind, 0)
+    return chosen
+
+
+def _line_options(host: Resolved) -> dict[str, object]:
+    """What ssh_config says about the line itself, as arguments of asyncssh."""
+    chosen: dict[str, object] = {}
     if (keepalive := host.one("tcpkeepalive")) is not None:
         chosen["tcp_keepalive"] = keepalive in ("yes", "true")
     rekey = (host.one("rekeylimit") or "").split()

@@ -330,7 +330,9 @@ class SshPool:
         not changed costs nothing. Raises LocalSetupError."""
         resolved = await self._resolver.resolve(state.spec)
         if isinstance(resolved, Refusal):
-            raise LocalSetupError(FailureKind.SSH_PROTOCOL, f"ssh_config: {resolved}")
+            passing, lasting = FailureKind.SSH_UNREACHABLE, FailureKind.SSH_PROTOCOL
+            kind = passing if resolved.is_passing else lasting
+            raise LocalSetupError(kind, f"ssh_config: {resolved}")
         if state.route is None or resolved != state.resolved:
             if state.spec.jump is None:
                 state.via = None

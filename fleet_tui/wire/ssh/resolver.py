@@ -54,6 +54,10 @@ MAX_KNOWN = 50_000
 DEFAULT_PORT = 22
 
 _TOO_OLD = "unsupported match attribute localnetwork"
+_NO_COMMAND = "Cannot fork into background without a command"
+"""Of a host with ForkAfterAuthentication: ssh asks for a command, or for none at all (-N)."""
+_NO_ADDRESS = "Could not resolve host "
+"""With CanonicalizeHostname ssh looks names up, and ends where it may not go on without."""
 _NAMELESS = "localhost"
 """Stands for any host where all are told the same."""
 
@@ -176,6 +180,8 @@ class SshResolver:
         ):
             self.decides_networks = True
             output = await self._run_on(files, arguments)
+        if isinstance(output, Refusal) and _NO_COMMAND in str(output):
+            output = await self._run_on(files, ["-N", *arguments])
         if isinstance(output, Refusal):
             return output
         usual = await self._what_is_usual()
@@ -255,7 +261,10 @@ class SshResolver:
         assert process.returncode is not None
         if process.returncode < 0:
             return _passing(f"ssh -G was ended by signal {-process.returncode}")
-        return said if process.returncode == 0 else parse_refusal(words, names)
+        if process.returncode == 0:
+            return said
+        refusal = parse_refusal(words, names)
+        return msgspec.structs.replace(refusal, is_passing=_NO_ADDRESS in str(refusal))
 
     async def _current(self) -> ConfigFiles:
         """The files as they are now, or were a moment ago."""

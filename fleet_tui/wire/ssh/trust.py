@@ -107,6 +107,8 @@ async def _key_of(
         return await asyncssh.get_server_host_key(
             str(route.arguments["host"]),
             route.port,
+            family=route.options.family,
+            local_addr=route.options.local_addr,
             tunnel=jump.raw if jump is not None else None,
             sock=sock,
             kex_algs=our_offers(route.options).key_exchanges,
