@@ -269,7 +269,11 @@ def as_json(problem: Problem) -> dict[str, object]:
 
 
 def _said(problem: Problem) -> str:
-    return f"{problem.path}: {problem.message}" if problem.path else problem.message
+    if not problem.path:
+        return problem.message
+    said = f"{problem.path}: {problem.message}"
+    # After `token:` our first word would be taken for the secret.
+    return said if with_stars(said) == said else f"{problem.path} - {problem.message}"
 
 
 def _place(problem: Problem) -> str:

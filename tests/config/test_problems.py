@@ -1,9 +1,12 @@
 """What is shown of a problem is safe, whoever found it."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fleet_tui.base.redact import redact
 from fleet_tui.config.problems import Problem, ProblemSeverity, as_github, as_json, as_text
 from fleet_tui.core.text.firewall import safe_line
 
@@ -40,6 +43,15 @@ def test_no_word_of_a_problem_is_shown_raw(said: str) -> None:
     for line in shown(found(said)):
         assert said not in line
         assert safe_line(line) == line
+
+
+@pytest.mark.parametrize("path", ["agents.a.token", "defaults.env.API_KEY", "agents.a.pool"])
+def test_our_own_words_about_a_secret_are_not_taken_for_it(path: str) -> None:
+    said = "expected a word, got 3"
+    problem = replace(found("x"), path=path, message=said)
+    for text in (as_text(problem), as_github(problem)):
+        assert path in redact(text)
+        assert said in redact(text)
 
 
 @given(st.text(max_size=40))
