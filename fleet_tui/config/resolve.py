@@ -44,13 +44,11 @@ from fleet_tui.core.fleet import (
     TaskClass,
 )
 from fleet_tui.core.ids import AgentName, Capability, ClientName, HostName, PoolName, Region
+from fleet_tui.core.ssh.ways import MAX_JUMPS
 from fleet_tui.core.text.names import twins
 
 IMPLIED_POOL = "default"
 """The pool of every agent in a file that has no pools."""
-
-MAX_JUMPS = 8
-"""Hosts that a connection may go through."""
 
 DIRECT = "none"
 """As a jump: go straight to the host, whatever defaults and ssh_config say."""

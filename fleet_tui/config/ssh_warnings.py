@@ -12,6 +12,7 @@ from fleet_tui.core.fleet import FleetSpec, OpenClawAgent
 from fleet_tui.core.ids import AgentName, HostName
 from fleet_tui.core.ssh.config import ConfigLine, ConfigText, Reader, Refusal, Resolved
 from fleet_tui.core.ssh.machines import machine_of
+from fleet_tui.core.ssh.ways import MAX_JUMPS
 
 MAX_SHOWN_HOSTS = 3
 
@@ -102,30 +103,32 @@ def unusable_problems(
 def jump_loop_problems(
     hosts: Iterable[tuple[str, str, str | None]], text: ConfigText
 ) -> tuple[Problem, ...]:
-    """Errors for hosts whose jump hosts lead back to themselves: what each is called, the name ssh
-    was asked about, and the first jump host on its way, which follows its own configuration."""
+    """Errors for hosts whose jump hosts lead back to themselves, or never end: what each is called,
+    the name ssh was asked about, and the first jump host on its way, which follows its own
+    configuration."""
     looked = list(hosts)
     way = {address: via for _, address, via in looked}
-    caught: dict[tuple[str | None, int | None], list[str]] = {}
+    caught: dict[tuple[str | None, int | None, str], list[str]] = {}
     for name, address, _ in looked:
         seen: list[str] = []
         step: str | None = address
-        while step is not None and step not in seen:
+        while step is not None and step not in seen and len(seen) <= MAX_JUMPS:
             seen.append(step)
             step = way.get(step)
         if step is not None:
             line = _line_of("proxyjump", address, text, None)
             where = (line.file, line.line) if line else (None, None)
-            caught.setdefault(where, []).append(name)
+            how = "back to itself" if step in seen else f"through more than {MAX_JUMPS} hosts"
+            caught.setdefault((*where, how), []).append(name)
     return tuple(
         _problem(
             ProblemSeverity.ERROR,
             file,
             number,
-            f"proxyjump leads back to itself, so {_shown(names)} cannot be connected to",
+            f"proxyjump leads {how}, so {_shown(names)} cannot be connected to",
             hint="give the jump host a Host block of its own with ProxyJump none",
         )
-        for (file, number), names in caught.items()
+        for (file, number, how), names in caught.items()
     )
 
 

@@ -216,6 +216,17 @@ def test_jump_hosts_that_lead_back_to_themselves(home: SshHome) -> None:
     assert "proxyjump leads back to itself" in told[0][2]
 
 
+def test_jump_hosts_that_never_end(home: SshHome) -> None:
+    """Every jump host is another name that has a jump host, so none of them comes back."""
+    home.config("Host *.example\n  ProxyJump gw.%h\n")
+    fleet("web.example")
+    [(severity, number, message)] = found()
+    assert (severity, number) == ("error", 2)
+    assert message == (
+        "proxyjump leads through more than 8 hosts, so web.example cannot be connected to"
+    )
+
+
 def test_names_are_not_looked_up_by_check(home: SshHome) -> None:
     home.config("CanonicalizeHostname yes\nCanonicalDomains example.invalid\n")
     fleet("web-1")

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet_tui.config.importers.found import Hop
-from fleet_tui.config.importers.ssh_words import MAX_HOPS, SshWords
+from fleet_tui.config.importers.ssh_words import SshWords
+from fleet_tui.core.ssh.ways import MAX_JUMPS
 
 
 def read(*texts: str) -> SshWords:
@@ -109,7 +110,7 @@ def test_the_first_value_counts() -> None:
         ("stray", '"stray" in it'),
         ("-Z", '-"Z"'),
         ("-J a,,b", "is not [user@]host[:port]"),
-        ("-J " + ",".join(f"h{n}" for n in range(MAX_HOPS + 1)), "at most 8"),
+        ("-J " + ",".join(f"h{n}" for n in range(MAX_JUMPS + 1)), "at most 8"),
     ],
 )
 def test_what_cannot_be_said_has_a_reason(text: str, says: str) -> None:

@@ -201,6 +201,16 @@ async def test_an_unknown_jump_host_is_named(servers: list[Sshd], home: SshHome)
         assert "fleet-tui trust door" in said
 
 
+async def test_jump_hosts_that_never_end(home: SshHome) -> None:
+    home.config("Host *.example\n  ProxyJump gw.%h\n")
+    spec = HostSpec(name=HostName("h"), address="web.example")
+    pool = SshPool({spec.name: spec}, rng=random.Random(1), clock=time.monotonic)
+    found = await pool.connect(spec.name)
+    await pool.close()
+    assert isinstance(found, SshFailure)
+    assert found.detail.raw.endswith("its jump hosts are reached through more than 8 others")
+
+
 async def test_a_host_the_jump_host_cannot_reach(servers: list[Sshd], home: SshHome) -> None:
     aliases(home, servers, third="ProxyJump first")
     servers[2].stop()

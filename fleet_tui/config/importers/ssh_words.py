@@ -13,9 +13,8 @@ from fleet_tui.config.importers.found import Hop, Missed
 from fleet_tui.config.importers.places import place_of
 from fleet_tui.config.problems import quoted
 from fleet_tui.config.values import Unacceptable, address, user, whole
+from fleet_tui.core.ssh.ways import MAX_JUMPS
 
-MAX_HOPS = 8
-"""Hosts that one connection may go through."""
 MAX_NESTED = 4
 """A ProxyCommand within a ProxyCommand, and so on."""
 
@@ -243,8 +242,8 @@ class _Reading:
         known = [hop for hop in hops if hop is not None]
         if len(known) < len(hops):
             self.miss(f"ProxyJump {quoted(value)} is not [user@]host[:port]")
-        elif len(known) > MAX_HOPS:
-            self.miss(f"ProxyJump goes through {len(known)} hosts; at most {MAX_HOPS} can be said")
+        elif len(known) > MAX_JUMPS:
+            self.miss(f"ProxyJump goes through {len(known)} hosts; at most {MAX_JUMPS} can be said")
         else:
             self.into.via = tuple(known)
 
@@ -292,7 +291,7 @@ def _as_jumps(command: str, depth: int) -> tuple[Hop, ...] | None:
         known_hosts=said.known_hosts,
     )
     via = (*(said.via or ()), last)
-    return via if len(via) <= MAX_HOPS else None
+    return via if len(via) <= MAX_JUMPS else None
 
 
 def _hop(text: str) -> Hop | None:

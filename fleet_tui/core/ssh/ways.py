@@ -4,6 +4,9 @@ import msgspec
 
 from fleet_tui.core.ssh.config import Resolved, expand_way
 
+MAX_JUMPS = 8
+"""Hosts that a connection may go through, and ways of ssh_config that may hang on one another."""
+
 
 class Hop(msgspec.Struct, frozen=True):
     """One ``[user@]host[:port]`` or ``ssh://`` address of a ProxyJump."""

@@ -17,7 +17,7 @@ from fleet_tui.core.backoff import Backoff
 from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ids import HostName
 from fleet_tui.core.ssh.config import Refusal, Resolved
-from fleet_tui.core.ssh.ways import Hop
+from fleet_tui.core.ssh.ways import MAX_JUMPS, Hop
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.shell import ChannelFailure, Completed, RunResult
 from fleet_tui.wire.ssh.advice import ADOPTED, auth_advice, called, host_key_advice
@@ -86,6 +86,8 @@ class _Host:
         self.route: Route | None = None
         self.via: HostName | None = spec.jump
         """The host to go through; may come from ssh_config once that is read."""
+        self.ways = 0
+        """On how many ways of ssh_config, one behind the other, it hangs."""
 
 
 class SshPool:
@@ -346,7 +348,10 @@ class SshPool:
     ) -> SshConnection | SshFailure | None:
         """The connection to go through, from the fleet file or from ssh_config's ProxyJump."""
         if state.via is None and route.jump_chain:
-            state.via = self._adopt_chain(route.jump_chain)
+            if state.ways >= MAX_JUMPS:
+                said = f"its jump hosts are reached through more than {MAX_JUMPS} others"
+                return SshFailure(kind=FailureKind.SSH_PROTOCOL, detail=Untrusted(said))
+            state.via = self._adopt_chain(route.jump_chain, state.ways + 1)
             self._places.leave((self, host))  # it goes through another's connection
         via = state.via
         if via is None:
@@ -370,8 +375,9 @@ class SshPool:
             at = self._hosts.get(at.via) if at.via is not None else None
         return False
 
-    def _adopt_chain(self, chain: tuple[Hop, ...]) -> HostName:
-        """Give each host of a ProxyJump a place in the pool; return the last.
+    def _adopt_chain(self, chain: tuple[Hop, ...], ways: int) -> HostName:
+        """Give each host of a ProxyJump a place in the pool; return the last. Of the first it may
+        say again how it is reached.
 
         asyncssh would open a connection of its own per host behind it; a bastion needs but one.
         """
@@ -381,7 +387,9 @@ class SshPool:
             spec = HostSpec(
                 name=name, address=hop.address, port=hop.port, user=hop.user, jump=before
             )
-            self._hosts.setdefault(name, _Host(spec))
+            if name not in self._hosts:
+                self._hosts[name] = _Host(spec)
+                self._hosts[name].ways = ways
             before = name
         assert before is not None
         return before

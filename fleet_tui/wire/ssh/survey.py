@@ -13,7 +13,7 @@ import msgspec
 from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ids import HostName
 from fleet_tui.core.ssh.config import ConfigLine, ConfigText, Refusal, Resolved
-from fleet_tui.core.ssh.ways import Hop, judge_login, jump_chain, proxy_command
+from fleet_tui.core.ssh.ways import MAX_JUMPS, Hop, judge_login, jump_chain, proxy_command
 from fleet_tui.wire.ssh.algorithms import missing
 from fleet_tui.wire.ssh.config_files import asks_for_networks
 from fleet_tui.wire.ssh.known_hosts import (
@@ -64,7 +64,7 @@ async def survey(hosts: Iterable[HostSpec], resolver: SshResolver) -> Survey:
     asked: dict[str, Asked] = {}
     waiting = [(str(spec.name), spec) for spec in hosts]
     seen_hops: set[tuple[str, str | None, int | None]] = set()
-    while waiting:
+    for _ in range(MAX_JUMPS + 1):  # who is behind more of them is told by the first of those
         answers = await resolver.resolve_all(spec for _, spec in waiting)
         following: list[tuple[str, HostSpec]] = []
         for (label, spec), answer in zip(waiting, answers, strict=True):
