@@ -159,6 +159,35 @@ MEANINGS: dict[str, tuple[dict[str, str], dict[str, dict[str, str]]]] = {
             "db-b": {"pool": "web"},
         },
     ),
+    "names as ssh reads them: a user before an address, and backslashes": (
+        {
+            "i.ini": "[web]\nops@192.0.2.1\nb ansible_host=ann@192.0.2.2\n"
+            "c ansible_host=ann@192.0.2.3 ansible_user=bob\n"
+            "[dom]\nd\n[dom:vars]\nansible_user=CORP\\\\ann\n[um]\ne\n[um:vars]\n"
+            "ansible_user=CORP\\ann\nansible_ssh_private_key_file=none\n"
+        },
+        {
+            "ops-192.0.2.1": {"address": "192.0.2.1", "user": "ops", "pool": "web"},
+            "b": {"address": "192.0.2.2", "user": "ann", "pool": "web"},
+            "c": {"address": "192.0.2.3", "user": "bob", "pool": "web"},
+            "d": {"user": "CORP\\ann", "pool": "dom"},
+            "e": {"user": "CORP\\ann", "pool": "um"},
+        },
+    ),
+    "an empty value is a word against ansible.cfg": (
+        {
+            "i.ini": "plain\nnobody ansible_user=''\nkeyless ansible_ssh_private_key_file=''\n"
+            "straight ansible_ssh_common_args=''\n",
+            "ansible.cfg": "[defaults]\nremote_user = ops\nprivate_key_file = /k\n"
+            "[ssh_connection]\nssh_common_args = -J gate\n",
+        },
+        {
+            "plain": {"user": "ops", "key": "/k", "jump": "gate"},
+            "nobody": {"key": "/k", "jump": "gate"},
+            "keyless": {"user": "ops", "jump": "gate"},
+            "straight": {"user": "ops", "key": "/k"},
+        },
+    ),
     "a comment after a value": (
         {"i.ini": "[web]\nw1\n[web:vars]\nansible_port=2222 # behind the firewall\n"},
         {"w1": {"port": "2222", "pool": "web"}},
@@ -253,6 +282,8 @@ MISSED = {
     "ansible_ssh_extra_args='-o CertificateFile=/c -i /k'": ({"key": "/k"}, "CertificateFile"),
     "ansible_ssh_args='-o UserKnownHostsFile=\"/a /b\"'": ({}, "a host has one file"),
     "ansible_ssh_executable=/opt/ssh": ({}, "ansible_ssh_executable"),
+    "ansible_ssh_private_key_file=/k/%r": ({}, "% and $ signs"),
+    "ansible_host='ann b@192.0.2.1'": ({"address": "192.0.2.1"}, "expected a login name"),
 }
 
 

@@ -84,6 +84,11 @@ def test_a_program_for_this_machine_is_never_carried_over(command: str) -> None:
     assert words.missed[0].what == "args"
 
 
+@pytest.mark.parametrize("said", ["User=CORP\\ann", "User=CORP\\\\ann", 'User="CORP\\\\ann"'])
+def test_backslashes_are_read_as_ssh_reads_them(said: str) -> None:
+    assert read(f"-o '{said}'").user == "CORP\\ann"
+
+
 def test_the_first_value_counts() -> None:
     words = read("-o User=a -p 1", "-l b -o Port=2 -J x", "-J y -i k -i l")
     assert (words.user, words.port, words.identity, words.via) == (

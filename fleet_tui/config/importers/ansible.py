@@ -20,9 +20,9 @@ from fleet_tui.config.importers.ansible_run import (
     list_inventory,
 )
 from fleet_tui.config.importers.found import DEFAULT_POOL, Findings, FoundHost, Missed
-from fleet_tui.config.importers.ssh_words import SshWords
+from fleet_tui.config.importers.ssh_words import SshWords, as_ssh_reads
 from fleet_tui.config.problems import did_you_mean, quoted
-from fleet_tui.config.values import Unacceptable, address, text, user, whole
+from fleet_tui.config.values import Unacceptable, address, user, whole
 
 MAX_GROUPS_OF_HOST = 64
 """Groups of one host that become labels."""
@@ -226,6 +226,8 @@ class _Way:
         self.plugin = "ssh"
         self.plugins: set[str] = set()
         """Variables of the connection plugin itself that are heeded."""
+        self.user_before: str | None = None
+        """Of ``user@address``, for which ssh takes it where nothing else says a user."""
 
     def found(self, host: str, pool: str, groups: list[str]) -> FoundHost | None:
         """The host; None, and the reason among what was missed, if a fleet cannot reach it."""
@@ -252,7 +254,7 @@ class _Way:
         return FoundHost(
             alias=host,
             address=words.address or where,
-            user=words.user,
+            user=words.user or self.user_before,
             port=words.port,
             identity=self._file(words.identity),
             known_hosts=self._file(words.known_hosts),
@@ -265,26 +267,31 @@ class _Way:
     def _address(self, host: str) -> str | None:
         """None if there is none of its own, or, with a reason, none that can be used."""
         value = self._value(self._own("host", _ADDRESS), then="; the host was left out")
+        what, said = value or ("its name", host)
+        login, at, where = said.rpartition("@")
         try:
-            if value is None:
-                address(host)
-                return None
-            return address(value[1])
+            address(where)
         except Unacceptable as reason:
-            what = value[0] if value else "its name"
             self.missed.append(Missed(what, f"{reason.message}; the host was left out"))
             return None
+        if at:
+            try:
+                self.user_before = user(login)
+            except Unacceptable as reason:
+                self.missed.append(Missed(what, reason.message))
+        return where if value is not None or at else None
 
     def _into_words(self) -> None:
         """Ansible's own port, user and key, where no argument before them says others."""
         port = self._judged(
             self._own("port", _PORT), lambda said: str(whole(said, least=1, most=65_535))
         )
-        login = self._judged(self._own("user", _USER), user)
-        key = self._judged(self._own("private_key_file", _KEY), text)
+        login = self._judged(self._own("user", _USER), lambda said: user(as_ssh_reads(said)))
         self.words.port = self.words.port or port
         self.words.user = self.words.user or login
-        self.words.identity = self.words.identity or key
+        key = self._value(self._own("private_key_file", _KEY))
+        if key is not None:
+            self.words.add_key(*key)
 
     def _own(self, word: str, names: tuple[str, ...]) -> tuple[str, ...]:
         """With the plugin's own variable before them. Those of ``ssh`` are among them."""
@@ -322,6 +329,8 @@ class _Way:
                 return name, plain
             self.missed.append(Missed(name, _why_not(said) + then))
             return None
+        if any(self.said.get(name) == "" for name in names):
+            return None  # an empty value goes before the settings too
         for setting in (self.everywhere[name] for name in names if name in self.everywhere):
             what = f"{setting.name} ({setting.origin})"
             plain = _plain(setting.value)

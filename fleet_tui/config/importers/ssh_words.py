@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from fleet_tui.config.importers.found import Hop, Missed
 from fleet_tui.config.importers.places import place_of
 from fleet_tui.config.problems import quoted
-from fleet_tui.config.values import Unacceptable, address, user, whole
+from fleet_tui.config.values import Unacceptable, address, text, user, whole
+from fleet_tui.core.ssh.config import split_words
 from fleet_tui.core.ssh.ways import MAX_JUMPS
 
 MAX_NESTED = 4
@@ -107,6 +108,20 @@ class SshWords:
         for word in reading.options(words):
             reading.miss(f"{quoted(word)} in it is not an option of ssh")
 
+    def add_key(self, variable: str, file: str) -> None:
+        """A private key file that a variable names by itself."""
+        reading = _Reading(self, variable, 0)
+        try:
+            reading.identity(text(as_ssh_reads(file)))
+        except Unacceptable as reason:
+            reading.miss(reason.message)
+
+
+def as_ssh_reads(value: str) -> str:
+    """A value that is handed to ssh in quotes: ``CORP\\\\ann`` is ``CORP\\ann`` there."""
+    words = split_words(f'"{value}"')
+    return words[0] if words is not None and len(words) == 1 else value
+
 
 class _Reading:
     """Reads the words of one variable, or of one ProxyCommand in it, into what they say."""
@@ -158,7 +173,7 @@ class _Reading:
             case "p":
                 self._port(value)
             case "i":
-                self._identity(value)
+                self.identity(value)
             case "J":
                 self._jumps(value)
             case "o":
@@ -178,11 +193,11 @@ class _Reading:
             value = value[1:-1]
         match name:
             case "user":
-                self._user(value)
+                self._user(as_ssh_reads(value))
             case "port":
                 self._port(value)
             case "identityfile":
-                self._identity(value)
+                self.identity(value)
             case "hostname":
                 self._kept("address", value, address)
             case "userknownhostsfile":
@@ -212,7 +227,8 @@ class _Reading:
         except Unacceptable as reason:
             self.miss(reason.message)
 
-    def _identity(self, value: str) -> None:
+    def identity(self, value: str) -> None:
+        """A private key file; one that is none, or cannot be said, is named."""
         if value.lower() == "none":
             return
         if "%" in value or "${" in value:
