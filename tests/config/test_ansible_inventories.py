@@ -58,6 +58,23 @@ def test_no_host_is_made_up_from_a_program_that_may_not_be_executed(first: str) 
     assert why.value.hint == "chmod +x 'in v.sh', and ansible-inventory runs it"
 
 
+@pytest.mark.parametrize("name", ["d/b", "d/b.sh", "d/sub/b", "d/sub/sub/b.py"])
+def test_nor_from_one_in_a_directory(name: str) -> None:
+    path = write({"d/a.ini": "[web]\nw1\n", name: "#!/bin/sh\ndate\n"})
+    Path(name).chmod(0o644)
+    with pytest.raises(InvalidConfig, match=f"^{name} is a program .* may not be executed"):
+        read_inventory(path, {}, os.environ)
+
+
+def test_what_ansible_passes_over_in_a_directory_may_be_no_program() -> None:
+    program = "#!/bin/sh\ndate\n"
+    passed_over = {f"d/{name}": program for name in (".b", "b.bak", "b~", "b.md", "b.orig")}
+    path = write({"d/a.ini": "[web]\nw1\n", **passed_over, "d/group_vars/web/b": "#!\n{}\n"})
+    for file in Path("d").rglob("*"):
+        file.chmod(0o755 if file.is_dir() else 0o644)
+    assert told(spec_of(read_inventory(path, {}, os.environ))) == {"w1": {"pool": "web"}}
+
+
 def spec_of(findings: Findings) -> FleetSpec:
     return load_text(fleet_file(findings, fleet="f", origin="test")).spec
 

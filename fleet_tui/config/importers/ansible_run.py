@@ -8,6 +8,7 @@ of Ansible it runs the inventory's own programs and plugins.
 import contextlib
 import json
 import os
+import re
 import selectors
 import shlex
 import shutil
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -62,6 +63,11 @@ _SETTINGS = {
 }
 """Over what the operator's own settings say. All others hold, such as ANSIBLE_CONFIG,
 ANSIBLE_INVENTORY_ENABLED or ANSIBLE_VAULT_PASSWORD_FILE."""
+_PASSED_OVER = re.compile(
+    r"^\.|^(?:host_vars|group_vars|vars_plugins)$"
+    r"|(?:\.(?:pyc|pyo|swp|bak|rpm|md|txt|rst|orig|cfg|retry)|~)$"
+)
+"""Names in a directory that Ansible does not look at (ansible/inventory/manager.py, IGNORED)."""
 _ALL_OF_IT = {"ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1"}
 
 
@@ -131,7 +137,7 @@ def list_inventory(
     much.
     """
     _check_readable(path)
-    _check_program(path)
+    _check_programs(path)
     argv = [program, "--list", "-i", str(path.absolute())]
     unread: tuple[str, ...] = ()
     with _scratch() as directory:
@@ -166,21 +172,29 @@ def _check_readable(path: Path) -> None:
         raise InvalidConfig(f"{path}: more than {MAX_INVENTORY_BYTES:,} bytes of inventory")
 
 
-def _check_program(path: Path) -> None:
+def _check_programs(path: Path) -> None:
     """Of a program that it may not run, Ansible reads the text: each of its lines that is one word
     would become a host. Raises InvalidConfig for such a program."""
-    if not path.is_file() or os.access(path, os.X_OK):
-        return
-    try:
-        with path.open("rb") as file:
-            is_program = file.read(2) == b"#!"
-    except OSError as error:
-        raise InvalidConfig(f"{path}: {error.strerror}") from None
-    if is_program:
-        raise InvalidConfig(
-            f"{path} is a program (its first line begins with #!) that may not be executed",
-            hint=f"chmod +x {shlex.quote(str(path))}, and {PROGRAM} runs it",
-        )
+    for file in _sources(path) if path.is_dir() else (path,):
+        if os.access(file, os.X_OK) or not file.is_file():
+            continue
+        try:
+            with file.open("rb") as opened:
+                is_program = opened.read(2) == b"#!"
+        except OSError as error:
+            raise InvalidConfig(f"{file}: {error.strerror}") from None
+        if is_program:
+            raise InvalidConfig(
+                f"{file} is a program (its first line begins with #!) that may not be executed",
+                hint=f"chmod +x {shlex.quote(str(file))}, and {PROGRAM} runs it",
+            )
+
+
+def _sources(directory: Path) -> Iterator[Path]:
+    """The files that Ansible reads of a directory, at any depth."""
+    for where, directories, files in os.walk(directory):
+        directories[:] = (name for name in directories if not _PASSED_OVER.search(name))
+        yield from (Path(where, name) for name in files if not _PASSED_OVER.search(name))
 
 
 def _size_of(path: Path, *, may_vanish: bool = False) -> int:
