@@ -342,6 +342,24 @@ def test_import_follows_includes_as_ssh_does(home: SshHome) -> None:
     ]  # fmt: skip
 
 
+def test_import_takes_the_first_name_that_a_fleet_file_can_hold(home: SshHome) -> None:
+    home.config(
+        'Host caf\u00e9 git@web web\n  HostName 192.0.2.1\nHost "two words"\n  HostName 192.0.2.2\n'
+        "Host na\u00efve\n  HostName 192.0.2.3\n"
+    )
+    result = CliRunner().invoke(import_command, ["ssh-config"], standalone_mode=False)
+    assert result.return_value == ExitCode.PARTIAL
+    assert "  web: {pool: general, host: web}\n" in result.stdout
+    said = [line for line in result.stderr.splitlines() if line.startswith(("ign", "not"))]
+    assert said == [
+        "ignored: caf\u00e9: another name of web",
+        "ignored: git@web: another name of web",
+        'ignored: "two words": expected a host name or an IP address, got "two words"',
+        'ignored: "na\u00efve": expected a host name or an IP address, got "na\u00efve"',
+        'not carried over: ssh refuses "two words": hostname contains invalid characters',
+    ]
+
+
 def test_import_says_what_ssh_refuses(home: SshHome) -> None:
     home.config("Host a\n  Port x\nHost\tb\n")
     result = CliRunner().invoke(import_command, ["ssh-config"], standalone_mode=False)

@@ -4,6 +4,8 @@ import fnmatch
 from collections.abc import Mapping
 
 from fleet_tui.config.importers.found import DEFAULT_POOL, Findings, FoundHost
+from fleet_tui.config.problems import quoted
+from fleet_tui.config.values import Unacceptable, address
 from fleet_tui.core.ssh.config import ConfigText, Refusal, Resolved
 
 MAX_UNREAD_SHOWN = 20
@@ -19,11 +21,13 @@ def aliases(text: ConfigText, *, match: str = "*") -> tuple[str, ...]:
 def found_aliases(
     names: Mapping[str, Resolved | Refusal], text: ConfigText, *, pool: str = DEFAULT_POOL
 ) -> Findings:
-    """One host for each machine that the aliases lead to, under the first of its names."""
+    """One host for each machine that the aliases lead to, under the first of its names that a
+    fleet file can hold."""
     findings = Findings()
     first_of: dict[object, str] = {}
     together = _short_names(text)
-    for alias, answer in names.items():
+    for alias in sorted(names, key=_cannot_be_written):
+        answer = names[alias]
         if isinstance(answer, Refusal):
             # It is kept: what ssh refuses can be mended, and `check` says what it is.
             machine: object = alias
@@ -37,8 +41,8 @@ def found_aliases(
             continue
         findings.hosts.append(FoundHost(alias=alias, pool=pool))
     refused = (
-        str(each)
-        for answer in names.values()
+        str(each) if each.file else f"{quoted(alias)}: {each}"
+        for alias, answer in names.items()
         if isinstance(answer, Refusal)
         for each in answer.complaints
     )
@@ -46,6 +50,14 @@ def found_aliases(
     findings.missed.extend(f"ssh refuses {each}" for each in dict.fromkeys(refused))
     findings.missed.extend(str(each) for each in text.unread[:MAX_UNREAD_SHOWN])
     return findings
+
+
+def _cannot_be_written(alias: str) -> bool:
+    try:
+        address(alias)
+    except Unacceptable:
+        return True
+    return False
 
 
 def _short_names(text: ConfigText) -> dict[str, str]:
