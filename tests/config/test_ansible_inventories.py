@@ -14,7 +14,7 @@ from fleet_tui.base.errors import ExitCode, FleetError, InvalidConfig, Unreachab
 from fleet_tui.cli.import_ import import_command
 from fleet_tui.config.importers import ansible_run
 from fleet_tui.config.importers.ansible import findings_of, read_inventory
-from fleet_tui.config.importers.ansible_run import connection_settings, find_program, list_inventory
+from fleet_tui.config.importers.ansible_run import connection_settings, find_program
 from fleet_tui.config.importers.found import Findings, fleet_file
 from fleet_tui.config.load import load_text
 from fleet_tui.core.fleet import FleetSpec
@@ -568,47 +568,6 @@ def fake(directory: Path, body: str) -> Path:
     program.write_text(f"#!/bin/sh\n{body}\n")
     program.chmod(stat.S_IRWXU)
     return program
-
-
-@pytest.mark.parametrize(
-    ("body", "says"),
-    [
-        ("exec cat /dev/zero", "printed more than 1,000 bytes"),
-        ("cat /dev/zero >&2 & exec sleep 600", "took longer than 0.2s"),
-        ("exec >&- 2>&-; exec sleep 600", "took longer than 0.2s"),
-    ],
-)
-def test_it_is_bounded_and_nothing_of_it_stays(inside: Path, body: str, says: str) -> None:
-    program = fake(inside, f"echo $$ > {inside}/pid; {body}")
-    # The bound on its output is reached at once, whatever the one on its time is.
-    timeout_s = 60 if "bytes" in says else 0.2
-    with pytest.raises(FleetError, match=says):
-        list_inventory(str(program), inside, os.environ, timeout_s=timeout_s, max_bytes=1_000)
-    pid_file = inside / "pid"
-    if pid_file.exists() and pid_file.read_text():
-        with pytest.raises(ProcessLookupError):
-            os.kill(int(pid_file.read_text()), 0)
-
-
-def test_what_it_leaves_behind_is_not_waited_for(inside: Path) -> None:
-    program = fake(inside, "echo '{}'; sleep 600 & exit 0")
-    assert list_inventory(str(program), inside, os.environ).document == b"{}\n"
-
-
-def test_its_words_are_bounded(inside: Path) -> None:
-    program = fake(inside, "i=0; while [ $i -lt 99 ]; do i=$((i+1)); echo $i >&2; done; exit 1")
-    inventory = inside / "i"
-    inventory.touch()
-    with pytest.raises(InvalidConfig) as caught:
-        list_inventory(str(program), inventory, os.environ)
-    assert caught.value.message.splitlines()[1:] == [*map(str, range(1, 12)), "99"]
-
-
-def test_a_program_that_cannot_run_is_said(inside: Path) -> None:
-    program = fake(inside, "")
-    program.write_text("#!/nowhere/sh\n")
-    with pytest.raises(FleetError, match="cannot be run: No such file"):
-        list_inventory(str(program), inside, os.environ)
 
 
 @pytest.mark.parametrize("document", [b"", b"nonsense", b"[" * 100_000, b"\xff", b"[]", b"1"])
