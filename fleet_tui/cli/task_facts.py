@@ -27,9 +27,6 @@ def said_by_operators(task: Task) -> Iterator[str]:
         yield f"goes before all others since {clock(task.expedited_at_ms)}"
     if task.cancel_requested_by is not None and not task.phase.is_closed:
         yield f"cancel asked by {task.cancel_requested_by}"
-        attempt = task.open_attempt
-        if attempt is not None and attempt.cancel_refused is not None:
-            yield f"  {attempt.agent} takes no cancel while it drains; it is asked again and again"
     if task.asked is not None:
         yield "edited since it was submitted; its key stands for what was submitted"
     if task.dropped_by is not None:

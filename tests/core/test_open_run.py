@@ -9,6 +9,7 @@ from fleet_tui.core.tasks.events import AttemptCancelling, AttemptTroubled
 from fleet_tui.core.tasks.evidence import LostReason, Running, Started, Unknown
 from fleet_tui.core.tasks.model import CancelCause
 from fleet_tui.core.tasks.open_run import notes
+from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.task import Run
 
 STOPPED = "but stopped on its host for 2m00s or longer; SIGCONT lets it go on"
@@ -37,6 +38,16 @@ def test_also_while_it_is_cancelled() -> None:
     run = stopped()
     run.story.add(AttemptCancelling(run=run.run, cause=CancelCause.OPERATOR))
     assert said(run) == [STOPPED]
+
+
+def test_a_cancel_that_its_agent_does_not_take_is_said() -> None:
+    run = Run()
+    run.fact(Started())
+    run.story.add(AttemptCancelling(run=run.run, cause=CancelCause.OPERATOR))
+    assert said(run) == []
+    run.hear(Unknown(LostReason.CANNOT_CANCEL, Untrusted("gateway-suspending")))
+    refused = "its agent takes no cancel while it drains; it is asked again and again"
+    assert said(run) == [refused]
 
 
 def test_what_its_model_did_is_said_too() -> None:

@@ -3,13 +3,17 @@
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core.agents.events import FailoverFrozen, HealthChanged
+from fleet_tui.core.agents.events import AgentIdentified, FailoverFrozen, HealthChanged
 from fleet_tui.core.agents.model import Health
-from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.agents.vitals import FailureKind, Limit
 from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import PoolName
+from fleet_tui.core.ledger.decided import Decided
+from fleet_tui.core.tasks.commands import Cancel
 from fleet_tui.core.tasks.evidence import Started
+from fleet_tui.core.tasks.model import TaskPhase
+from fleet_tui.core.tasks.queueing import cancel
 from fleet_tui.core.tasks.silence import Silence, in_words, silence_of
 from tests.support.task import LOST, Run
 
@@ -78,6 +82,43 @@ def test_an_unknown_run_says_when_it_is_moved_or_put_before_a_person() -> None:
         assert silence(run) is not None
         run.later(1)
         assert silence(run) is None, "and so it was"
+
+
+@pytest.mark.parametrize("task_class", TaskClass)
+def test_a_silent_run_that_is_to_be_cancelled_says_that_it_will_count_as_cancelled(
+    task_class: TaskClass,
+) -> None:
+    run = Run(task_class)
+    run.fact(Started())
+    verdict = cancel(run.story.state, "me", Cancel(task=run.id))
+    assert isinstance(verdict, Decided)
+    run.story.add(*verdict.events)
+    hang(run)
+    found = silence(run)
+    assert found is not None
+    now_ms = run.story.now_ms + 40_000
+    words = "nothing heard for 40s; counts as cancelled not before 00:15:01"
+    assert in_words(found, now_ms) == words
+    run.hear(LOST)
+    found = silence(run)
+    assert found is not None
+    assert found.ends_at_ms is not None
+    run.later(found.ends_at_ms - run.story.now_ms)
+    assert run.task.phase is TaskPhase.CANCELLED, "and so it was"
+
+
+def test_what_an_agent_that_cannot_be_fenced_may_still_start_is_not_said_to_be_moved() -> None:
+    run = Run(TaskClass.IDEMPOTENT)
+    name = run.task.attempts[0].agent
+    old = AgentIdentified(agent=name, version=None, boot_id=None, limits=(Limit.NO_FENCE,))
+    run.story.add(old)
+    run.hear(LOST)
+    found = silence(run)
+    assert found is not None
+    assert in_words(found, run.story.now_ms).endswith("; yours to decide at 00:15:01")
+    assert found.ends_at_ms is not None
+    run.later(found.ends_at_ms - run.story.now_ms)
+    assert run.task.phase is TaskPhase.NEEDS_OPERATOR, "and so it was"
 
 
 def test_where_nothing_is_given_up_it_says_that_it_waits() -> None:

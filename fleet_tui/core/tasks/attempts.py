@@ -6,6 +6,7 @@ checkpoint); what is unknown is never tried again while it is unknown. A lost co
 nothing.
 """
 
+from enum import StrEnum
 from typing import assert_never
 
 from msgspec.structs import replace
@@ -557,6 +558,27 @@ def _may_start_late(state: FleetState, attempt: Attempt) -> bool:
     return attempt.started_at_ms is None and agent is not None and Limit.NO_FENCE in agent.limits
 
 
+class AfterSilence(StrEnum):
+    """What becomes of a task once its silent run is given up, as an operator reads it."""
+
+    CANCELLED = "counts as cancelled"
+    MOVED = "moved"
+    JUDGED = "yours to decide"
+
+
+def after_silence(state: FleetState, task: Task, attempt: Attempt) -> AfterSilence:
+    """What would become of a task now if its open run were given up."""
+    if task.cancel_requested_by is not None:
+        return AfterSilence.CANCELLED
+    if _may_move(state, task, attempt) and tries_left(state, task):
+        return AfterSilence.MOVED
+    return AfterSilence.JUDGED
+
+
+def _may_move(state: FleetState, task: Task, attempt: Attempt) -> bool:
+    return may_run_twice(task) and not _may_start_late(state, attempt)
+
+
 def _overdue_unknown(
     state: FleetState, task: Task, attempt: Attempt, ear: Ear, now_ms: int
 ) -> list[Event]:
@@ -564,8 +586,7 @@ def _overdue_unknown(
     since = attempt.unknown_since_ms
     if since is None or is_braked(state, attempt.agent):
         return []
-    may_move = may_run_twice(task) and not _may_start_late(state, attempt)
-    if may_move and _is_gone(state, attempt.agent):
+    if _may_move(state, task, attempt) and _is_gone(state, attempt.agent):
         reason = f"{attempt.agent} is down"
     elif (
         patience is not None
@@ -577,10 +598,15 @@ def _overdue_unknown(
     else:
         return []
     gave_up = AttemptGivenUp(run=attempt.run_id, reason=reason)
-    if task.cancel_requested_by is not None:
-        return [gave_up, _cancelled(task, f"{reason}, so it may still run")]
-    if may_move and tries_left(state, task):
-        tries = started_tries(task)
-        again = _retrying(state, task, attempt, tries, reason, now_ms, duplicate_possible=True)
-        return [gave_up, again]
-    return [gave_up, TaskNeedsOperator(task=task.id, reason=reason)]
+    then = after_silence(state, task, attempt)
+    match then:
+        case AfterSilence.CANCELLED:
+            return [gave_up, _cancelled(task, f"{reason}, so it may still run")]
+        case AfterSilence.MOVED:
+            tries = started_tries(task)
+            again = _retrying(state, task, attempt, tries, reason, now_ms, duplicate_possible=True)
+            return [gave_up, again]
+        case AfterSilence.JUDGED:
+            return [gave_up, TaskNeedsOperator(task=task.id, reason=reason)]
+        case _:
+            assert_never(then)

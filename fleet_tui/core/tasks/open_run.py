@@ -2,7 +2,9 @@
 
 from fleet_tui.core.agents import model_trouble
 from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.reason_words import lost_words
 from fleet_tui.core.tasks import silence
+from fleet_tui.core.tasks.evidence import LostReason
 from fleet_tui.core.tasks.model import AttemptPhase, Task
 from fleet_tui.core.text import words
 
@@ -20,6 +22,8 @@ def notes(state: FleetState, task: Task, now_ms: int, offset_minutes: int = 0) -
     if attempt is None or attempt.phase not in _AT_WORK:
         return []
     found: list[str] = []
+    if attempt.cancel_refused is not None:
+        found.append(f"{lost_words(LostReason.CANNOT_CANCEL)}; it is asked again and again")
     trouble = model_trouble.trouble_of(attempt)
     if trouble is not None:
         found.append(model_trouble.in_words(trouble))

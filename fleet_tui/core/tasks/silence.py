@@ -8,7 +8,7 @@ import msgspec
 
 from fleet_tui.core.agents.brake import is_braked
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.tasks.attempts import may_run_twice, tries_left
+from fleet_tui.core.tasks.attempts import AfterSilence, after_silence
 from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task
 from fleet_tui.core.text import words
 
@@ -19,8 +19,8 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True):
     since_ms: int
     ends_at_ms: int | None
     """When waiting ends at the earliest; None for never."""
-    then: str
-    """What happens then, such as ``moved``."""
+    then: AfterSilence
+    """What happens then."""
     is_sure: bool
     """Whether the run is unknown already, so that ``ends_at_ms`` is the time and no bound."""
     patience_ms: int = 0
@@ -40,11 +40,10 @@ def silence_of(state: FleetState, task: Task) -> Silence | None:
     counted_ms = unknown_ms if is_sure and unknown_ms is not None else min(known)
     patience = state.fleet.lost_after_ms
     waits = patience is None or is_braked(state, attempt.agent)
-    moved = may_run_twice(task) and tries_left(state, task)
     return Silence(
         since_ms=min(known),
         ends_at_ms=None if waits or patience is None else counted_ms + patience,
-        then="moved" if moved else "yours to decide",
+        then=after_silence(state, task, attempt),
         is_sure=is_sure,
         patience_ms=patience or 0,
     )
