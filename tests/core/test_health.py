@@ -8,6 +8,7 @@ from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind, Limit, ProbeFailure
 from fleet_tui.core.alerting.alerts import conditions
 from fleet_tui.core.ids import AlertId
+from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.judged import A1, PROBE, Judged, reading
 
@@ -157,6 +158,43 @@ def test_starting_and_draining_are_states_of_their_own_not_misses(
     assert judged.agent.health is health
     judged.good()
     assert judged.agent.health is Health.UP
+
+
+def test_why_an_agent_is_not_ready_is_corrected_once_that_is_steady() -> None:
+    judged = Judged()
+    judged.good()
+
+    def not_ready(note: str, said: str = "") -> list[Event]:
+        return judged.see(reading(ready=False, note=note, said=Untrusted(said)))
+
+    not_ready("not answered yet")
+    began_ms = judged.agent.since_ms
+    for _ in range(2):
+        assert not_ready("requests fail", "no such method") == []
+    assert not_ready("requests fail", "no such method") != []
+    now = judged.agent
+    assert (now.health, now.reason) == (Health.STARTING, "requests fail")
+    assert (now.detail.raw, now.since_ms) == ("no such method", began_ms)
+    for note in ("one", "another", "one", "another") * 5:
+        assert not_ready(note) == [], "it must not fill the ledger"
+    for _ in range(5):
+        not_ready("another")
+    assert judged.agent.reason == "requests fail", "not so soon again"
+    judged.good()
+    for _ in range(3):
+        not_ready("not answered yet")
+    for _ in range(3):
+        not_ready("requests fail")
+    assert judged.agent.reason == "requests fail", "another time is judged anew"
+
+
+@pytest.mark.parametrize("health", [Health.QUARANTINED, Health.RETIRED])
+def test_a_note_changes_nothing_about_who_is_kept_out(health: Health) -> None:
+    judged = Judged()
+    judged.good()
+    judged.story.health(A1, health)
+    for _ in range(5):
+        assert judged.see(reading(ready=False, note="starting")) == []
 
 
 def test_a_late_event_loop_degrades_after_two_readings_and_recovers_after_two() -> None:

@@ -14,11 +14,14 @@ from fleet_tui.core.tasks.evidence import (
     Started,
     Unknown,
 )
+from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.openclaw import attempt, dialect
 from fleet_tui.wire.openclaw.agents_list import missing
+from fleet_tui.wire.openclaw.connection import Lost
+from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.dialect import NEEDED, is_known
-from fleet_tui.wire.openclaw.host_vitals import LANES, SYSTEM
-from fleet_tui.wire.openclaw.port import DEEP_EVERY_MS
+from fleet_tui.wire.openclaw.host_vitals import LANES, SYSTEM, parse_system
+from fleet_tui.wire.openclaw.port import DEEP_EVERY_MS, parsed
 from tests.support.fake_gateway import (
     OLD_KEYS,
     ORDER,
@@ -226,7 +229,8 @@ async def test_a_gateway_that_takes_what_means_nothing_is_not_believed() -> None
         look = await subject.probe()
     assert isinstance(look, VitalsReading)
     assert not look.ready
-    assert look.note == "no RPC: bad-answer"
+    assert look.note == ("it calls itself ready, but requests fail: its answer cannot be relied on")
+    assert look.said.raw == "it took a sessions.create request that means nothing"
 
 
 async def test_a_gateway_that_drains_is_asked_again_later() -> None:
@@ -273,4 +277,51 @@ async def test_a_gateway_is_not_ready_before_it_has_told_what_it_understands() -
     async with running(gateway) as dial, port_to(dial, timeout_ms=200) as subject:
         look = await subject.probe()
     assert isinstance(look, VitalsReading)
-    assert (look.ready, look.note) == (False, "no RPC: not answered yet")
+    assert not look.ready
+    assert look.note == "it calls itself ready, but requests are not answered yet"
+
+
+@pytest.mark.parametrize(("method", "limit"), [(LANES, Limit.NO_LANES), (SYSTEM, Limit.NO_MACHINE)])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda _: {"lanes": 7, "disks": 7},
+        Refuse("INVALID_REQUEST", message="unknown method"),
+        Refuse("UNAVAILABLE", details={"code": "STALE_INSTALL"}),
+    ],
+)
+async def test_vitals_in_another_form_keep_nobody_from_working(
+    method: str, limit: Limit, answer: Any
+) -> None:
+    gateway = of_september()
+
+    def refuse(_params: dict[str, Any]) -> None:
+        raise answer
+
+    gateway.handlers[method] = refuse if isinstance(answer, Refuse) else answer
+    clock = Clock()
+    async with running(gateway) as dial, port_to(dial, clock=clock) as subject:
+        for _ in range(2):
+            look = await subject.probe()
+            assert isinstance(look, VitalsReading)
+            assert look.ready
+            assert look.limits == (limit,)
+            clock.now_ms += DEEP_EVERY_MS
+    assert len(gateway.asked(method)) == 1, "it is not asked again and again"
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        (LostReason.TIMEOUT, FailureKind.GATEWAY_HUNG),
+        (LostReason.REFUSED, FailureKind.GATEWAY_HUNG),
+        (LostReason.HUNG, FailureKind.GATEWAY_HUNG),
+        (LostReason.BAD_ANSWER, FailureKind.BAD_ANSWER),
+        (LostReason.CONNECTION_LOST, FailureKind.GATEWAY_DOWN),
+    ],
+)
+def test_what_a_question_without_an_answer_says_of_its_gateway(
+    reason: LostReason, kind: FailureKind
+) -> None:
+    found = parsed(Lost(reason, Untrusted("so")), parse_system)
+    assert found == GatewayFailure(kind=kind, detail=Untrusted("so"))

@@ -140,6 +140,9 @@ def test_refusals_to_connect(case: str, kind: FailureKind) -> None:
             {"code": "UNAVAILABLE", "details": {"reason": "gateway-suspending"}},
             FailureKind.GATEWAY_DRAINING,
         ),
+        ({"code": "UNAVAILABLE"}, FailureKind.GATEWAY_DRAINING),
+        # Its package was replaced while it runs, which does not mean that it drains.
+        ({"code": "UNAVAILABLE", "details": {"code": "STALE_INSTALL"}}, FailureKind.BAD_ANSWER),
         ({"code": "WHATEVER", "details": [1]}, FailureKind.BAD_ANSWER),
     ],
 )

@@ -78,13 +78,18 @@ async def test_deep_values_that_grew_old_are_not_shown() -> None:
     gateway, clock = deep_ready(FakeGateway()), Clock()
     async with running(gateway) as dial, port_to(dial, clock=clock) as subject:
         await subject.probe()
-        gateway.handlers["system.info"] = lambda _: {"disks": 7}
+        gateway.handlers["system.info"] = starting
         clock.now_ms += port.DEEP_MAX_AGE_MS + 1
         reading = await subject.probe()
     assert isinstance(reading, VitalsReading)
     assert reading.active is None
     assert not reading.ready
-    assert reading.note == "no RPC: bad-answer"
+    assert reading.note == ("it calls itself ready, but requests fail: its gateway is starting")
+    assert reading.said.raw == "UNAVAILABLE startup-sidecars: not yet"
+
+
+def starting(_params: dict[str, Any]) -> None:
+    raise Refuse("UNAVAILABLE", message="not yet", details={"reason": "startup-sidecars"})
 
 
 async def test_a_draining_gateway_is_not_ready_and_says_so() -> None:

@@ -42,7 +42,8 @@ DEGRADED_AFTER = 2
 """Bad readings in a row before up becomes degraded, and good ones before it is up again."""
 
 RETELL_AFTER_MS = 600_000
-"""The words about a lost agent are corrected no more often than this, but for the first time."""
+"""The words about a lost agent, or one that is not ready, are corrected no more often than this,
+but for the first time."""
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,8 +62,13 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
     detail: Untrusted = NOTHING_SAID
     detail_misses: int = 0
     """Misses in a row with those words."""
+    note: str = ""
+    """Why it was not ready when it answered last."""
+    note_looks: int = 0
+    """Answers in a row with that note."""
     retold_ms: int | None = None
-    """When the words about a lost agent were last corrected, since it fell."""
+    """When the words about a lost agent, or one that is not ready, were last corrected since it
+    fell, or began to be not ready."""
     falls_ms: tuple[int, ...] = ()
     """When it fell, within FLAP_WINDOW_MS."""
     stumbles_ms: tuple[int, ...] = ()
@@ -100,11 +106,8 @@ def _judge_reading(
         events.append(known)
     watch = replace(watch, misses=0, kind_misses=0, detail_misses=0)
     if not reading.ready:
-        watch = replace(watch, goods=0, strained=0, well=0)
-        resting = Health.DRAINING if reading.draining else Health.STARTING
-        if agent.health not in (resting, Health.QUARANTINED, Health.RETIRED):
-            events.append(_change(agent, resting, reading.note or resting.value))
-        return watch, events
+        watch, change = _judge_not_ready(watch, agent, reading, probe, now_ms)
+        return watch, [*events, *change]
     strain = _strain(reading)
     watch = replace(
         watch,
@@ -121,6 +124,24 @@ def _judge_reading(
         reason = strain if health is Health.DEGRADED else _why_back(agent, watch)
         events.append(_change(agent, health, reason))
     return watch, events
+
+
+def _judge_not_ready(
+    watch: Watch, agent: AgentState, reading: VitalsReading, probe: ProbeSpec, now_ms: int
+) -> tuple[Watch, list[Event]]:
+    looks = watch.note_looks + 1 if watch.note == reading.note else 1
+    watch = replace(watch, goods=0, strained=0, well=0, note=reading.note, note_looks=looks)
+    resting = Health.DRAINING if reading.draining else Health.STARTING
+    change = replace(_change(agent, resting, reading.note or resting.value), detail=reading.said)
+    if agent.health in (Health.QUARANTINED, Health.RETIRED):
+        return watch, []
+    if agent.health is not resting:
+        return replace(watch, retold_ms=None), [change]
+    # Who waits for it reads why it is not ready now, and not why it first was not.
+    is_news = agent.reason != change.reason and looks >= probe.down_after
+    if not is_news or not _may_retell(watch, now_ms):
+        return watch, []
+    return replace(watch, retold_ms=now_ms), [change]
 
 
 def _after_good(
@@ -212,6 +233,10 @@ def _is_to_be_retold(watch: Watch, agent: AgentState, probe: ProbeSpec, now_ms: 
     ``still connecting`` became ``connection refused``. Remote words, so only now and then."""
     if watch.detail == agent.detail or watch.detail_misses < probe.down_after:
         return False
+    return _may_retell(watch, now_ms)
+
+
+def _may_retell(watch: Watch, now_ms: int) -> bool:
     return watch.retold_ms is None or now_ms - watch.retold_ms >= RETELL_AFTER_MS
 
 

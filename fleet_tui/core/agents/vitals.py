@@ -115,6 +115,8 @@ class VitalsReading(msgspec.Struct, frozen=True, kw_only=True, tag="reading"):
     """It is not ready because it takes no more work, and not because it starts."""
     note: str = ""
     """Why it is not ready, for people."""
+    said: Untrusted = NOTHING_SAID
+    """What was heard with that."""
     version: str | None = None
     boot_id: str | None = None
     """Changes at every start of the agent's process."""

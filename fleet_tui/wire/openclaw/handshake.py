@@ -82,7 +82,7 @@ def _kind(code: str, details: ErrorDetails) -> FailureKind:
         return FailureKind.GATEWAY_SCOPE
     if details.reason.startswith("startup"):
         return FailureKind.GATEWAY_STARTING
-    if details.reason.startswith("gateway-") or code == "UNAVAILABLE":
+    if details.reason.startswith("gateway-") or (code == "UNAVAILABLE" and not details.code):
         return FailureKind.GATEWAY_DRAINING
     if code == "NOT_PAIRED":
         return FailureKind.GATEWAY_AUTH

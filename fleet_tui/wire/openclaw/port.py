@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TypeVar, assert_never
 
 import msgspec
+from msgspec.structs import replace
 
 from fleet_tui.core.agents.vitals import (
     FailureKind,
@@ -21,6 +22,7 @@ from fleet_tui.core.agents.vitals import (
 from fleet_tui.core.fleet import AgentSpec, OpenClawAgent
 from fleet_tui.core.ids import RunId
 from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.tasks.evidence import LostReason
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.wire.openclaw import readiness
@@ -51,6 +53,9 @@ DEEP_MAX_AGE_MS = 60_000
 """Older deep values are not shown beside fresh ones."""
 
 DEEP_CALL_MS = 5_000
+
+NO_REQUESTS = "it calls itself ready, but requests"
+"""How it is told that readiness alone is no promise to take work."""
 
 T = TypeVar("T", Lanes, HostVitals)
 
@@ -207,26 +212,28 @@ class OpenClawPort(RunsByAttempts):
         dialect = connection.dialect
         loop = asyncio.get_running_loop()
         asked_ms, asked_s = self._clock(), loop.time()
-        lanes: Lanes | GatewayFailure = Lanes()
-        host: HostVitals | GatewayFailure = HostVitals()
+        lanes: Lanes | GatewayFailure | None = None
+        host: HostVitals | GatewayFailure | None = None
         if dialect.lanes:
-            lanes = _parsed(await connection.call(LANES, {}, timeout_ms=DEEP_CALL_MS), parse_lanes)
+            lanes = parsed(await connection.call(LANES, {}, timeout_ms=DEEP_CALL_MS), parse_lanes)
         trip_ms = (loop.time() - asked_s) * 1000
         if dialect.system:
             reply = await connection.call(SYSTEM, {}, timeout_ms=DEEP_CALL_MS)
-            host = _parsed(reply, parse_system)
+            host = parsed(reply, parse_system)
         if isinstance(lanes, GatewayFailure):
             return lanes
         if isinstance(host, GatewayFailure):
             return host
-        clock = lanes.clock_ms
+        told = replace(dialect, lanes=lanes is not None, system=host is not None)
+        connection.dialect = told  # what it does not tell it is not asked again
+        clock = None if lanes is None else lanes.clock_ms
         self._deep = _Deep(
             at_ms=self._clock(),
             version=connection.hello.server.version,
             boot_id=connection.hello.server.boot_id,
-            limits=dialect.limits,
-            lanes=lanes,
-            host=host,
+            limits=told.limits,
+            lanes=lanes or Lanes(),
+            host=host or HostVitals(),
             skew_ms=None if clock is None else clock - (asked_ms + trip_ms / 2),
         )
         return None
@@ -235,8 +242,8 @@ class OpenClawPort(RunsByAttempts):
         """Why a gateway that says it is ready would take no work; empty when it would. It takes
         none before it has told what its release understands."""
         if self._deep_failure is not None:
-            return f"no RPC: {self._deep_failure.kind.value}"
-        return "no RPC: not answered yet" if self._deep is None else ""
+            return f"{NO_REQUESTS} fail: {failure_words(self._deep_failure.kind)}"
+        return f"{NO_REQUESTS} are not answered yet" if self._deep is None else ""
 
     @property
     def _drains(self) -> bool:
@@ -260,6 +267,7 @@ class OpenClawPort(RunsByAttempts):
         host = deep.host if deep else HostVitals()
         no_rpc = self._why_no_rpc() if ready.ready else ""
         drains = ready.draining or (bool(no_rpc) and self._drains)
+        failure = self._deep_failure if no_rpc else None
         return VitalsReading(
             agent=self._agent.name,
             observed_at_ms=now_ms,
@@ -267,6 +275,7 @@ class OpenClawPort(RunsByAttempts):
             ready=ready.ready and not no_rpc,
             draining=drains,
             note=readiness.DRAINS if drains else no_rpc or ready.note,
+            said=failure.detail if failure is not None else NOTHING_SAID,
             version=deep.version or None if deep else None,
             boot_id=deep.boot_id or None if deep else None,
             active=lanes.active,
@@ -288,21 +297,22 @@ class OpenClawPort(RunsByAttempts):
         return self._retries.now() if self._line.open_connection is not None else None
 
 
-def _parsed(reply: Reply, parse: Callable[[msgspec.Raw], T | Malformed]) -> T | GatewayFailure:
-    """What an answer holds, or why it holds nothing."""
+def parsed(
+    reply: Reply, parse: Callable[[msgspec.Raw], T | Malformed]
+) -> T | GatewayFailure | None:
+    """What an answer holds, or why no work should be given; None where it tells nothing that can be
+    used. Vitals in another form, or none, keep nobody from working."""
     match reply:
         case Result(payload=payload):
-            parsed = parse(payload)
-            if isinstance(parsed, Malformed):
-                problem = Untrusted(parsed.problem)
-                return GatewayFailure(kind=FailureKind.BAD_ANSWER, detail=problem)
-            return parsed
+            found = parse(payload)
+            return None if isinstance(found, Malformed) else found
         case Refused(error=error):
-            return refusal(error)
-        case Lost(reason=LostReason.CONNECTION_LOST, detail=detail):
-            return GatewayFailure(kind=FailureKind.GATEWAY_DOWN, detail=detail)
-        case Lost(detail=detail):
+            refused = refusal(error)
+            return None if refused.kind is FailureKind.BAD_ANSWER else refused
+        case Lost(reason=LostReason.TIMEOUT | LostReason.REFUSED, detail=detail):
             return GatewayFailure(kind=FailureKind.GATEWAY_HUNG, detail=detail)
+        case Lost(reason=reason, detail=detail):
+            return GatewayFailure(kind=_ended_as(reason), detail=detail)
 
 
 def _ended_as(reason: LostReason) -> FailureKind:
