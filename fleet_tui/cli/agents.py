@@ -20,7 +20,7 @@ from fleet_tui.cli.common import (
 from fleet_tui.cli.recordings import look_at
 from fleet_tui.core.agents.commands import Cordon, Uncordon
 from fleet_tui.core.agents.model import AgentState, Health
-from fleet_tui.core.agents.words import listed, word_of
+from fleet_tui.core.agents.words import limited_releases, listed, word_of
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.text import words
@@ -60,6 +60,10 @@ def _show(fleet: Fleet, as_json: bool) -> None:
         (_row(state, agent, now_ms) for agent in agents),
         empty="The fleet has no agents.",
     )
+    for release in limited_releases(agents):
+        say(f"on release {release.named}:")
+        for limit in release.limits:
+            say(f"  {limit.text}")
 
 
 def _row(state: FleetState, agent: AgentState, now_ms: int) -> list[str]:

@@ -14,11 +14,20 @@ import msgspec
 from fleet_tui import __version__
 from fleet_tui.base.errors import FleetError
 from fleet_tui.base.paths import has_home, socket_path
-from fleet_tui.cli.common import Fleet, engine_gone, engine_now, ledger_of, operator, was_killed
+from fleet_tui.cli.common import (
+    Fleet,
+    engine_gone,
+    engine_now,
+    ledger_of,
+    offset_minutes,
+    operator,
+    was_killed,
+)
 from fleet_tui.config.load import Loaded
 from fleet_tui.config.problems import Problem, ProblemSeverity
 from fleet_tui.core.agents.model import Health
-from fleet_tui.core.agents.troubles import cure_of, trouble_of
+from fleet_tui.core.agents.troubles import cure_of, next_trial, trouble_of
+from fleet_tui.core.agents.words import limited_releases
 from fleet_tui.core.alerting.alerts import is_out_of_service
 from fleet_tui.core.fleet import FleetSpec, HostSpec, OpenClawAgent
 from fleet_tui.core.modes import TROUBLES, EngineMode
@@ -191,21 +200,27 @@ def agents(fleet: Fleet) -> Iterator[Finding]:
     with ledger_of(fleet) as ledger:
         state = ledger.load()
     now_ms = time.time_ns() // 1_000_000
+    known = [agent for agent in state.agents.values() if agent.health is not Health.RETIRED]
     well = 0
-    for agent in state.agents.values():
+    for agent in known:
         trouble = trouble_of(agent)
-        if trouble is None or agent.health is Health.RETIRED:
-            well += trouble is None
+        if trouble is None:
+            well += 1
             continue
         said = f": {safe_line(agent.detail, MAX_SAID_CHARS)}" if agent.detail else ""
         text = (
             f"{safe_line(trouble, MAX_SAID_CHARS)}{said}, for {words.age(agent.since_ms, now_ms)}"
         )
         about, todo = f"agent {agent.name}", cure_of(agent)
+        if (trial := next_trial(agent, now_ms, offset_minutes(now_ms))) is not None:
+            todo = f"{todo}; {trial}"
         out = is_out_of_service(agent, now_ms) and agent.cordon is None
         yield fail(about, text, todo) if out or agent.failure else warn(about, text, todo)
-    text = f"{well} of {words.plural(len(state.agents), 'agent')} in service"
-    if well or not state.agents:
+    for release in limited_releases(known):
+        text = "; ".join(limit.text for limit in release.limits)
+        yield warn(f"release {release.named}", text, "a newer release does not have these limits")
+    text = f"{well} of {words.plural(len(known), 'agent')} in service"
+    if well or not known:
         yield ok("agents", text)
     else:
         yield fail("agents", text, "nothing is taken until one is")

@@ -12,6 +12,7 @@ from fleet_tui.console.views.agents.detail import (
     health_changes,
     tasks_of,
 )
+from fleet_tui.core.agents.breaker import Breaker
 from fleet_tui.core.agents.events import (
     AgentCordoned,
     AgentIdentified,
@@ -21,6 +22,7 @@ from fleet_tui.core.agents.events import (
     HealthChanged,
 )
 from fleet_tui.core.agents.model import AgentState, Cordon, Health
+from fleet_tui.core.agents.troubles import cure_of, next_trial
 from fleet_tui.core.agents.vitals import FailureKind, Look, ProbeFailure, VitalsReading
 from fleet_tui.core.fleet import CommandAgent, HostSpec
 from fleet_tui.core.ids import AgentName, Epoch, HostName, Seq
@@ -63,6 +65,32 @@ def test_a_failure_that_trying_again_cannot_help_says_so() -> None:
     agent = msgspec.structs.replace(STATE.agents[LOST], failure=FailureKind.SSH_HOST_KEY)
     assert "an operator must put this right: `fleet-tui trust` shows the host's key" in shown(agent)
     assert "an operator must put this right" not in shown(STATE.agents[LOST])
+
+
+def test_what_can_be_done_about_an_agent_that_takes_no_work_is_said() -> None:
+    lost = STATE.agents[LOST]
+    assert f" to do {cure_of(lost)}" in shown(lost)
+    assert " to do " not in shown(STATE.agents[agent_name(1)])
+    breaker = Breaker(since_ms=0, until_ms=NOW_MS + 5_000, harmless=True, reason="3 runs failed")
+    failing = msgspec.structs.replace(
+        lost, health=Health.SUSPECT, failure=None, breaker=breaker, reason=breaker.reason
+    )
+    trial = next_trial(failing, NOW_MS)
+    assert f" to do {cure_of(failing)}; {trial}" in shown(failing)
+
+
+def test_what_was_heard_of_a_gateway_that_is_not_ready_is_said() -> None:
+    look = VitalsReading(
+        agent=LOST,
+        observed_at_ms=NOW_MS,
+        latency_ms=9,
+        ready=False,
+        note="requests fail",
+        said=Untrusted("no such method\x1b[31m"),
+    )
+    assert "not ready: requests fail\n heard no such method␛[31m" in shown(
+        STATE.agents[LOST], looks=(look,)
+    )
 
 
 def test_who_cordoned_it_and_why_stands_in_the_first_line() -> None:

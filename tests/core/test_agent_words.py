@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from fleet_tui.console.views.agents.rows import agent_rows
 from fleet_tui.core.agents.model import AgentState, Cordon, Health
-from fleet_tui.core.agents.words import AgentWord, listed, word_of, worst_first
+from fleet_tui.core.agents.vitals import Limit
+from fleet_tui.core.agents.words import AgentWord, limited_releases, listed, word_of, worst_first
 from fleet_tui.core.ids import AgentName
 from tests.support.fake_feed import FakeFeed
 
@@ -71,3 +72,37 @@ def test_the_command_line_lists_agents_as_the_console_does() -> None:
     words = {a.name: word_of(a) for a in scene.state.agents.values()}
     assert {row.name: row.state for row in rows} == words
     assert len(set(words.values())) > 3, "the scene is worth comparing"
+
+
+def runs(name: str, version: str | None, *limits: Limit, health: Health = Health.UP) -> AgentState:
+    return AgentState(name=AgentName(name), health=health, version=version, limits=limits)
+
+
+def test_what_a_release_cannot_do_is_told_once_with_the_agents_that_run_it() -> None:
+    found = limited_releases(
+        [
+            runs("dora", "2026.6.11", Limit.NO_FENCE, Limit.NO_LANES),
+            runs("anna", "2026.9.6"),
+            runs("emil", "2026.7.1", Limit.NO_FENCE),
+            runs("bert", "2026.6.11", Limit.NO_FENCE, Limit.NO_LANES),
+            runs("gone", "2026.6.11", Limit.NO_FENCE, health=Health.RETIRED),
+            runs("cleo", "2026.7.1", Limit.NO_LANES),
+        ]
+    )
+    assert [(each.named, each.limits) for each in found] == [
+        ("2026.6.11 (dora, bert)", (Limit.NO_FENCE, Limit.NO_LANES)),
+        ("2026.7.1 (emil)", (Limit.NO_FENCE,)),
+        ("2026.7.1 (cleo)", (Limit.NO_LANES,)),
+    ]
+
+
+def test_of_many_agents_of_a_release_a_few_are_named() -> None:
+    for count, named in ((5, "(a0, a1, a2, a3, a4)"), (7, "(a0, a1, a2, a3, a4 and 2 more)")):
+        (found,) = limited_releases(runs(f"a{n}", None, Limit.NO_FENCE) for n in range(count))
+        assert found.named == f"unknown {named}"
+
+
+def test_what_a_gateway_calls_its_release_is_safe_to_show() -> None:
+    (found,) = limited_releases([runs("a", "2026\x1b[2J" + "9" * 100, Limit.NO_FENCE)])
+    assert found.version.startswith("2026␛[2J999")
+    assert len(found.version) <= 40

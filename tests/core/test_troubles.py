@@ -11,12 +11,13 @@ from fleet_tui.core.agents.troubles import (
     Missing,
     WaitsFor,
     cure_of,
+    next_trial,
     trouble_of,
     waits_for,
 )
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import Strategy
-from fleet_tui.core.ids import AgentName
+from fleet_tui.core.ids import AgentName, RunId
 from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.routing.decision import Decision, Pending, PendingCode, Rejection, Rule
 from fleet_tui.core.routing.schedule import Router
@@ -116,7 +117,7 @@ def test_the_cure_is_of_the_cordon_then_of_the_failure_then_of_the_breaker(
     failed = cure_of(one(health, failure=timeout, breaker=BREAKER))
     assert failed == "look at the host and the way to it; `ssh` from here says more"
     tried = cure_of(one(health, breaker=BREAKER))
-    assert tried == "mend what it says; it is tried with one task now and then"
+    assert tried == "mend what it says; one task done well brings it back"
     waits = (Health.STARTING, Health.JOINING, Health.DRAINING, Health.SUSPECT)
     cure = cure_of(one(health))
     if health in waits:
@@ -163,3 +164,20 @@ def test_only_who_waits_for_agents_waits_for_these(code: PendingCode) -> None:
     assert waits == (WaitsFor(told=(told, told)) if for_agents else WaitsFor())
     for nothing in (replace(pending, decision=None), None):
         assert waits_for(story.state, replace(found, pending=nothing)) == WaitsFor()
+
+
+@pytest.mark.parametrize(
+    ("now_ms", "trial", "words"),
+    [
+        (59_999, None, "it is tried with one task from 01:01:00 on"),
+        (60_000, None, "it is tried with the next task that suits it"),
+        (60_000, RunId("t.1"), "it is tried with one task now"),
+    ],
+)
+def test_when_an_agent_whose_work_failed_is_tried_again(
+    now_ms: int, trial: RunId | None, words: str
+) -> None:
+    breaker = Breaker(since_ms=0, until_ms=60_000, harmless=True, reason="so", trial=trial)
+    failing = AgentState(name=AgentName("a1"), health=Health.SUSPECT, breaker=breaker)
+    assert next_trial(failing, now_ms, offset_minutes=60) == words
+    assert next_trial(replace(failing, breaker=None), now_ms) is None

@@ -11,6 +11,7 @@ from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.routing.decision import PendingCode, Rule
 from fleet_tui.core.tasks.model import Task
+from fleet_tui.core.text import words
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 
 MAX_NAMED = 5
@@ -89,7 +90,7 @@ def cure_of(agent: AgentState) -> str:
     if agent.failure is not None:
         return _cure_of(agent.failure)
     if agent.breaker is not None:
-        return "mend what it says; it is tried with one task now and then"
+        return "mend what it says; one task done well brings it back"
     match agent.health:
         case Health.STARTING | Health.JOINING | Health.DRAINING | Health.SUSPECT:
             return "wait; if it stays so, look at the agent's own log"
@@ -99,6 +100,19 @@ def cure_of(agent: AgentState) -> str:
             return "look at the agent's own log"
         case _:
             assert_never(agent.health)
+
+
+def next_trial(agent: AgentState, now_ms: int, offset_minutes: int = 0) -> str | None:
+    """When an agent whose work failed is tried again; None where its breaker is closed. The clock
+    leads UTC by so many minutes."""
+    breaker = agent.breaker
+    if breaker is None:
+        return None
+    if breaker.trial is not None:
+        return "it is tried with one task now"
+    if now_ms < breaker.until_ms:
+        return f"it is tried with one task from {words.clock(breaker.until_ms, offset_minutes)} on"
+    return "it is tried with the next task that suits it"
 
 
 def _cure_of(kind: FailureKind) -> str:

@@ -2,9 +2,16 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from fleet_tui.core.agents.model import AgentState, Health
+from fleet_tui.core.agents.vitals import Limit
+from fleet_tui.core.ids import AgentName
+from fleet_tui.core.text.firewall import safe_line
+
+MAX_NAMED = 5
+"""So many agents of a release are named; the rest is counted."""
+MAX_VERSION_CHARS = 40
 
 
 class AgentWord(StrEnum):
@@ -95,3 +102,32 @@ def worst_first(word: AgentWord, since_ms: int, name: str) -> tuple[int, int, st
 def listed(agents: Iterable[AgentState]) -> list[AgentState]:
     """The agents in that order."""
     return sorted(agents, key=lambda a: worst_first(word_of(a), a.since_ms, a.name))
+
+
+class LimitedRelease(NamedTuple):
+    """Agents that run one release, which cannot do all that a newer one can."""
+
+    version: str
+    """Safe to show."""
+    agents: tuple[AgentName, ...]
+    limits: tuple[Limit, ...]
+
+    @property
+    def named(self) -> str:
+        """``2026.6.11 (anna, bert)``."""
+        few = ", ".join(self.agents[:MAX_NAMED])
+        more = len(self.agents) - MAX_NAMED
+        return f"{self.version} ({few}{f' and {more} more' if more > 0 else ''})"
+
+
+def limited_releases(agents: Iterable[AgentState]) -> list[LimitedRelease]:
+    """The releases that cannot do everything, and who runs them, in the agents' order; an operator
+    reads it before a task is sent. Nothing of agents that left the fleet file."""
+    found: dict[tuple[str, tuple[Limit, ...]], list[AgentName]] = {}
+    for agent in agents:
+        if agent.limits and agent.health is not Health.RETIRED:
+            version = safe_line(agent.version or "unknown", MAX_VERSION_CHARS)
+            found.setdefault((version, agent.limits), []).append(agent.name)
+    return [
+        LimitedRelease(version, tuple(names), limits) for (version, limits), names in found.items()
+    ]

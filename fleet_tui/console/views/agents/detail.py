@@ -25,7 +25,7 @@ from fleet_tui.console.text.looks import agent_look, attempt_look, level_tone
 from fleet_tui.console.text.story import story_line
 from fleet_tui.core.agents.events import AboutAgent
 from fleet_tui.core.agents.model import AgentState, Health
-from fleet_tui.core.agents.troubles import cure_of
+from fleet_tui.core.agents.troubles import cure_of, next_trial, trouble_of
 from fleet_tui.core.agents.vitals import Look, ProbeFailure, VitalsReading
 from fleet_tui.core.agents.words import health_word
 from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec, LocalAgent, OpenClawAgent
@@ -61,7 +61,7 @@ def agent_sections(
     """Everything about an agent. ``looks`` are oldest first; None means still being fetched."""
     spec = state.fleet.agents.get(agent.name)
     last = looks[-1] if looks else None
-    head = [head_line(agent, spec, pen, now_ms), *_health_lines(agent, pen)]
+    head = [head_line(agent, spec, pen, now_ms), *_health_lines(agent, pen, now_ms)]
     sections = [
         Section("", (*head, *_identity(agent, spec, state.fleet), _money(agent, spec))),
         Section(_probe_title(spec), tuple(_probes(looks, last, pen, now_ms))),
@@ -92,8 +92,8 @@ def head_line(agent: AgentState, spec: AgentSpec | None, pen: Pen, now_ms: int) 
     return line(*cells)
 
 
-def _health_lines(agent: AgentState, pen: Pen) -> list[DetailLine]:
-    """Since when and why, with what was heard on the way."""
+def _health_lines(agent: AgentState, pen: Pen, now_ms: int) -> list[DetailLine]:
+    """Since when and why, with what was heard on the way, and what can be done about it."""
     if agent.health is Health.UP and not agent.reason:
         return []
     pairs: list[tuple[str, str | Cell]] = [("since", pen.clock(agent.since_ms or None))]
@@ -107,6 +107,10 @@ def _health_lines(agent: AgentState, pen: Pen) -> list[DetailLine]:
     if agent.failure is not None and agent.failure.is_permanent:
         text = f"Looking again will not help, an operator must put this right: {cure_of(agent)}."
         made.append(paragraph(text, Tone.WARN))
+    elif trouble_of(agent) is not None and agent.health is not Health.RETIRED:
+        helps = [cure_of(agent), next_trial(agent, now_ms, pen.offset_minutes)]
+        said = "; ".join(text for text in helps if text is not None)
+        made.append(line(Cell("to do ", Tone.DIM), said, indent=7))
     return made
 
 
@@ -191,6 +195,8 @@ def _probes(looks: Sequence[Look], last: Look | None, pen: Pen, now_ms: int) -> 
                 made.append(
                     paragraph(short(f"not ready: {last.note or 'does not say why'}"), Tone.WARN)
                 )
+                if last.said:
+                    made.append(line(Cell("heard ", Tone.DIM), short(last.said), indent=7))
         case ProbeFailure():
             failed = facts([("last look", ago), ("failed", Cell(last.kind.value, Tone.ERROR))])
             made.append(failed)
