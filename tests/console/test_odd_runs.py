@@ -15,9 +15,13 @@ from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.tasks.events import AttemptTroubled
+from fleet_tui.core.tasks.events import (
+    AttemptCancelling,
+    AttemptTroubled,
+    TaskCancelRequested,
+)
 from fleet_tui.core.tasks.evidence import LostReason, Running, Started, Unknown
-from fleet_tui.core.tasks.model import Task
+from fleet_tui.core.tasks.model import CancelCause, Task
 from tests.support.console import at_rest, console, running, until
 from tests.support.fake_feed import FakeFeed
 from tests.support.fleets import agent, fleet, work
@@ -97,6 +101,19 @@ async def test_a_run_that_is_stopped_on_its_host() -> None:
     assert f"Running, {STOPPED}." in page(run.task, run.story.state, now_ms)
     assert STOPPED in outcome(run.task, run.task.attempts[0], run.story.state, PEN, now_ms)
     assert await row_of(run, 40_000) == (STOPPED, Tone.WARN)
+
+
+async def test_a_run_that_is_to_be_cancelled_says_what_keeps_it() -> None:
+    run = silent()
+    asked = TaskCancelRequested(task=run.id, by="ops", reason="")
+    run.story.add(asked, AttemptCancelling(run=run.run, cause=CancelCause.OPERATOR, by="ops"))
+    words = "nothing heard for 40s; counts as cancelled not before"
+    assert f"Cancelling, {words}" in page(run.task, run.story.state, run.story.now_ms + 40_000)
+    text, tone = await row_of(run, 40_000)
+    assert text.startswith(words)
+    assert text.endswith(" · cancel asked by ops")
+    assert tone is Tone.WARN
+    assert reason(run.task) == "cancel asked by ops"
 
 
 def test_a_lost_run_says_both() -> None:

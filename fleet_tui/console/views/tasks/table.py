@@ -197,7 +197,8 @@ def reason(task: Task, notes: str = "") -> str:
     """Why it stands where it stands, in one line; empty when there is nothing to say. ``notes`` are
     what is odd about its open run."""
     if task.cancel_requested_by and not task.phase.is_closed:
-        return short(f"cancel asked by {task.cancel_requested_by}")
+        asked = f"cancel asked by {task.cancel_requested_by}"
+        return short(f"{notes} · {asked}" if notes else asked)
     if task.phase is TaskPhase.WAITING:
         return " · ".join(_waits(task))
     if task.reason:
