@@ -61,7 +61,9 @@ def reply(frame: dict[str, Any]) -> Result | Refused:
 
 def test_a_ready_gateway_tells_its_host_load_and_its_lag() -> None:
     ready = parse_readyz(200, (DATA / "readyz.json").read_bytes())
-    assert ready == Readiness(ready=True, note="", cpu_percent=93.5, loop_lag_ms_p99=21.3)
+    assert ready == Readiness(
+        ready=True, note="", uptime_ms=455_061, cpu_percent=93.5, loop_lag_ms_p99=21.3
+    )
 
 
 @pytest.mark.parametrize(

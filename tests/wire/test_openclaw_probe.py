@@ -319,3 +319,29 @@ async def test_a_mended_token_is_tried_as_soon_as_it_is_there(at_first: str | No
         await failed(subject)
         clock.now_ms += TOKEN_EVERY_MS
         assert isinstance(await subject.probe(), VitalsReading)
+
+
+def up_for(uptime_ms: int) -> bytes:
+    return b'{"ready":true,"failing":[],"uptimeMs":%d}' % uptime_ms
+
+
+async def test_what_one_process_refused_is_asked_of_the_next() -> None:
+    gateway = deep_ready(FakeGateway())
+    gateway.ready = up_for(600_000)
+
+    def refuse(_params: dict[str, Any]) -> None:
+        raise Refuse(code="INVALID_REQUEST", details={"code": "AUTH_TOKEN_MISMATCH"})
+
+    gateway.handlers["connect"] = refuse
+    async with at_work(gateway) as subject:
+        for _ in range(3):
+            assert await failed(subject) is FailureKind.GATEWAY_AUTH
+        assert len(gateway.asked("connect")) == 1
+        # Its configuration was mended, and it was started again.
+        gateway.ready = up_for(4_000)
+        assert await failed(subject) is FailureKind.GATEWAY_AUTH
+        assert len(gateway.asked("connect")) == 2
+        del gateway.handlers["connect"]
+        assert await failed(subject) is FailureKind.GATEWAY_AUTH, "the same process has refused it"
+        gateway.ready = up_for(1)
+        assert isinstance(await subject.probe(), VitalsReading)

@@ -2,7 +2,8 @@
 
 A refusal that only an operator can lift (wrong token, missing scope, other protocol) is remembered
 for REFUSED_HOLD_MS and handed out without asking again: the gateway slows down whoever insists.
-Another token is tried as soon as the reference leads to one.
+Another token is tried as soon as the reference leads to one, and another process of the gateway
+may take what the one before it refused.
 Passing failures are not remembered; the callers' own rhythm is the backoff.
 """
 
@@ -90,6 +91,10 @@ class Line:
                 self._refusal, self._refused_at_ms = made, self._clock()
                 self._token_seen_ms = self._refused_at_ms
             return made
+
+    def forget_refusal(self) -> None:
+        """Ask again next time: another process listens there."""
+        self._refusal = None
 
     async def lost(self) -> Lost:
         """Wait until a connection ends that was not closed here, and say why it did."""

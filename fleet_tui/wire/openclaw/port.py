@@ -54,6 +54,9 @@ DEEP_MAX_AGE_MS = 60_000
 
 DEEP_CALL_MS = 5_000
 
+ROUNDED_S = 0.1
+"""Clocks differ by less between two looks, and ages are told in milliseconds."""
+
 NO_REQUESTS = "it calls itself ready, but requests"
 """How it is told that readiness alone is no promise to take work."""
 
@@ -106,6 +109,9 @@ class OpenClawPort(RunsByAttempts):
         """The connection that was looked at last."""
         self._deep: _Deep | None = None
         self._deep_tried_ms: int | None = None
+        self._began_by_s: float | None = None
+        """When the gateway's process had started at the latest, on the loop's clock; None when it
+        does not tell."""
         self._deepening: asyncio.Task[GatewayFailure | None] | None = None
         self._deep_failure: GatewayFailure | None = None
 
@@ -126,11 +132,25 @@ class OpenClawPort(RunsByAttempts):
             answer_or_failure = answer
         if isinstance(answer_or_failure, GatewayFailure):
             return self._failed(answer_or_failure)
+        self._notice_restart(answer_or_failure.uptime_ms, started_s)
         if answer_or_failure.ready:
             await self._deepen(started_s + timeout_s - loop.time())
             if self._deep_failure is not None and self._deep_failure.kind.is_permanent:
                 return self._failed(self._deep_failure)
         return self._reading(answer_or_failure, latency_ms)
+
+    def _notice_restart(self, uptime_ms: float | None, asked_s: float) -> None:
+        """What a process refused says nothing about another: it may have read another token.
+
+        The process told its age at some moment between question and answer.
+        """
+        if uptime_ms is None:
+            return
+        age_s = uptime_ms / 1000
+        known_s = self._began_by_s
+        if known_s is not None and asked_s - age_s > known_s + ROUNDED_S:
+            self._line.forget_refusal()
+        self._began_by_s = asyncio.get_running_loop().time() - age_s
 
     async def lost(self) -> ProbeFailure:
         """The end of the kept WebSocket. See :class:`AgentPort`."""

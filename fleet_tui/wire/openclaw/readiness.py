@@ -29,6 +29,7 @@ class _EventLoop(msgspec.Struct, frozen=True, rename="camel"):
 class _Readyz(msgspec.Struct, frozen=True, rename="camel"):
     ready: bool
     failing: list[str] = []
+    uptime_ms: float | None = None
     event_loop: _EventLoop = _EventLoop()
 
 
@@ -38,6 +39,8 @@ class Readiness(msgspec.Struct, frozen=True, kw_only=True):
     ready: bool
     draining: bool = False
     note: str = ""
+    uptime_ms: float | None = None
+    """For how long its process has been running."""
     cpu_percent: float | None = None
     loop_lag_ms_p99: float | None = None
 
@@ -61,6 +64,7 @@ def parse_readyz(status: int, body: bytes) -> Readiness | GatewayFailure:
         ready=said.ready and status == 200,
         draining=not said.ready and DRAINING in said.failing,
         note="" if said.ready else _note(said.failing),
+        uptime_ms=finite(said.uptime_ms),
         cpu_percent=None if cpu is None else min(100.0, cpu * 100),
         loop_lag_ms_p99=finite(said.event_loop.delay_p99_ms),
     )
