@@ -72,7 +72,8 @@ def _row(state: FleetState, agent: AgentState, now_ms: int) -> list[str]:
     why = agent.cordon.reason if agent.cordon is not None else agent.reason + said
     if agent.runs and agent.failure is not None and not agent.in_service:
         runs = words.plural(len(agent.runs), "run")
-        why = f"nothing heard of {runs} for {words.age(agent.since_ms, now_ms)}; {why}"
+        silent = words.age(agent.failing_since_ms or agent.since_ms, now_ms)
+        why = f"nothing heard of {runs} for {silent}; {why}"
     return [
         word_of(agent),
         agent.name,

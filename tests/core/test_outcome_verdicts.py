@@ -383,7 +383,7 @@ def test_an_open_breaker_makes_an_agent_suspect_unless_looks_say_worse(
 def test_a_failed_trial_doubles_the_wait_and_is_told(opens: int, wait_ms: int, trials: str) -> None:
     bad = known(health=Health.SUSPECT, breaker=breaker_of(opens=opens))
     again, suspect = after(failed(), bad, started_at_ms=NOW_MS - 50_000)
-    reason = f"{trials} failed too: its model failed (model-error)"
+    reason = f"its work failed, and {trials} since: its model failed (model-error)"
     assert again == AgentTripped(
         agent=BAD,
         reason=reason,

@@ -22,14 +22,14 @@ def silence(run: Run) -> Silence | None:
     return silence_of(run.story.state, run.task)
 
 
-def hang(run: Run) -> None:
+def hang(run: Run, health: Health = Health.SUSPECT) -> None:
     """Its agent answers nothing any more, and holds the connection."""
     name = run.task.attempts[0].agent
     run.story.add(
         HealthChanged(
             agent=name,
-            health=Health.SUSPECT,
-            was=Health.UP,
+            health=health,
+            was=run.story.state.agents[name].health,
             reason="missed a look",
             failure=FailureKind.GATEWAY_HUNG,
         )
@@ -63,6 +63,25 @@ def test_a_run_that_becomes_unknown_is_silent_for_as_long_as_its_agent() -> None
     assert found is not None
     told = in_words(found, run.story.now_ms + 5_000)
     assert told == "nothing heard for 1m35s; moved at 00:16:31"
+
+
+def test_the_age_of_a_silence_goes_on_when_its_agent_is_lost() -> None:
+    run = Run(TaskClass.IDEMPOTENT)
+    run.fact(Started())
+    hang(run)
+    run.story.now_ms += 12_000
+    hang(run, Health.DOWN)
+    found = silence(run)
+    assert found is not None
+    told = in_words(found, run.story.now_ms + 3_000)
+    assert told == "nothing heard for 15s; moved not before 00:15:01"
+    run.story.health(run.task.attempts[0].agent, Health.UP)
+    assert silence(run) is None
+    run.story.now_ms += 60_000
+    hang(run)
+    found = silence(run)
+    assert found is not None
+    assert in_words(found, run.story.now_ms).startswith("nothing heard for 0s")
 
 
 def test_an_unknown_run_says_when_it_is_moved_or_put_before_a_person() -> None:

@@ -58,7 +58,12 @@ def follow_fleet(draft: Draft, before: FleetSpec) -> None:
             known = replace(known, strikes=(), breaker=None)
         if known.health is Health.RETIRED:  # it is back, with what it still runs
             known = replace(
-                known, health=Health.JOINING, since_ms=draft.at_ms, reason="", failure=None
+                known,
+                health=Health.JOINING,
+                since_ms=draft.at_ms,
+                reason="",
+                failure=None,
+                failing_since_ms=None,
             )
         agents[name] = known
     for name, known in draft.agents.items():
@@ -81,6 +86,7 @@ def next_agent(agent: AgentState, event: AgentEvent, at_ms: int) -> AgentState:
     """The agent after a fact about it."""
     match event:
         case HealthChanged():
+            began_ms = at_ms if agent.failing_since_ms is None else agent.failing_since_ms
             return replace(
                 agent,
                 health=event.health,
@@ -89,6 +95,7 @@ def next_agent(agent: AgentState, event: AgentEvent, at_ms: int) -> AgentState:
                 reason=event.reason,
                 failure=event.failure,
                 detail=event.detail,
+                failing_since_ms=None if event.failure is None else began_ms,
                 quarantine_until_ms=event.quarantine_until_ms,
             )
         case AgentIdentified(version=version, boot_id=boot_id, limits=limits):

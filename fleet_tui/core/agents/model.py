@@ -64,6 +64,8 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     failure: FailureKind | None = None
     detail: Untrusted = NOTHING_SAID
+    failing_since_ms: int | None = None
+    """Since when looks at it fail, whatever its health became meanwhile; None while they do not."""
     version: str | None = None
     boot_id: str | None = None
     limits: tuple[Limit, ...] = ()

@@ -288,7 +288,9 @@ def _trial_failed(breaker: Breaker, agent: AgentState, end: _End, now_ms: int) -
     trials = words.plural(opens - 1, "trial")
     return AgentTripped(
         agent=agent.name,
-        reason=f"{trials} failed too: {_in_words(end.reason)}" if failed else breaker.reason,
+        reason=f"its work failed, and {trials} since: {_in_words(end.reason)}"
+        if failed
+        else breaker.reason,
         detail=end.detail if failed else breaker.detail,
         until_ms=now_ms + BREAK.ceiling_ms(opens),
         opens=opens,

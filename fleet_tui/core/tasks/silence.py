@@ -53,7 +53,7 @@ def _agent_silent_since(state: FleetState, attempt: Attempt) -> int | None:
     agent = state.agents.get(attempt.agent)
     if agent is None or agent.failure is None or agent.in_service:
         return None
-    return max(agent.since_ms, attempt.planned_at_ms)
+    return max(agent.failing_since_ms or agent.since_ms, attempt.planned_at_ms)
 
 
 def in_words(silence: Silence, now_ms: int, offset_minutes: int = 0) -> str:
