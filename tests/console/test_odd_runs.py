@@ -29,7 +29,7 @@ from tests.support.ledger import Story
 from tests.support.task import Run
 
 PEN = Pen()
-FAILS = "model fails: rate limit, try 4 of 10"
+FAILS = "model: rate limit, try 4 of 10"
 STOPPED = "but stopped on its host for 40s or longer; SIGCONT lets it go on"
 
 

@@ -58,9 +58,9 @@ def test_a_failing_model_is_told_once_and_again_when_it_changes() -> None:
     run = at_work()
     assert notes(run.story.state, run.task, 1) == []
     (first,) = told(run, {run.run: LIMITED})
-    assert first.endswith("its model fails: rate limit, try 4 of 10")
+    assert first.endswith("its model: rate limit, try 4 of 10")
     assert told(run, {run.run: LIMITED}) == [], "nothing changed"
-    assert notes(run.story.state, run.task, 1) == ["model fails: rate limit, try 4 of 10"]
+    assert notes(run.story.state, run.task, 1) == ["model: rate limit, try 4 of 10"]
     (again,) = told(run, {})
     assert again.endswith("its model answers again")
     assert notes(run.story.state, run.task, 1) == []
@@ -88,7 +88,7 @@ def test_only_runs_at_work_have_troubles() -> None:
 
 
 def test_words_without_an_end_of_the_tries() -> None:
-    assert in_words(ModelTrouble(reason="timeout", attempt=2)) == "model fails: timeout, try 2"
+    assert in_words(ModelTrouble(reason="timeout", attempt=2)) == "model: timeout, try 2"
 
 
 def test_of_two_runs_of_an_agent_each_has_its_own_trouble() -> None:

@@ -13,7 +13,7 @@ from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.task import Run
 
 STOPPED = "but stopped on its host for 2m00s or longer; SIGCONT lets it go on"
-FAILS = "model fails: rate limit, try 4 of 10"
+FAILS = "model: rate limit, try 4 of 10"
 
 
 def stopped() -> Run:

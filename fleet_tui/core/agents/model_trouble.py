@@ -43,6 +43,6 @@ def reason_of(trouble: ModelTrouble) -> str:
 
 
 def in_words(trouble: ModelTrouble) -> str:
-    """``model fails: rate limit, try 4 of 10``."""
+    """``model: rate limit, try 4 of 10``."""
     of = f" of {trouble.of}" if trouble.of is not None else ""
-    return f"model fails: {reason_of(trouble)}, try {trouble.attempt}{of}"
+    return f"model: {reason_of(trouble)}, try {trouble.attempt}{of}"

@@ -12,9 +12,9 @@ _AT_WORK = (AttemptPhase.RUNNING, AttemptPhase.CANCELLING)
 
 
 def notes(state: FleetState, task: Task, now_ms: int, offset_minutes: int = 0) -> list[str]:
-    """What follows the phase: ``nothing heard for 40s; moved at 12:04:31``, ``model fails: rate
-    limit, try 4 of 10`` or ``but stopped on its host``; empty while it just runs. The clock leads
-    UTC by so many minutes. Of our own words alone."""
+    """What follows the phase: ``nothing heard for 40s; moved at 12:04:31``, ``model: rate limit,
+    try 4 of 10`` or ``but stopped on its host``; empty while it just runs. The clock leads UTC by
+    so many minutes. Of our own words alone."""
     quiet = silence.silence_of(state, task)
     if quiet is not None:  # what was heard last of its model or program says nothing now
         return [silence.in_words(quiet, now_ms, offset_minutes)]
