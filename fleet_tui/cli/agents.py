@@ -27,6 +27,9 @@ from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.core.text.untrusted import Untrusted
 
+MAX_WHY_CHARS = 160
+"""Of why an agent takes no work, and what it said of that."""
+
 
 @click.command()
 @fleet_option
@@ -84,7 +87,9 @@ def _row(state: FleetState, agent: AgentState, now_ms: int) -> list[str]:
         words.count(agent.failed),
         words.money(agent.cost_microusd),
         words.age(agent.since_ms, now_ms),
-        safe_line(Untrusted(why), 100) if agent.health is not Health.UP or agent.cordon else "",
+        safe_line(Untrusted(why), MAX_WHY_CHARS)
+        if agent.health is not Health.UP or agent.cordon
+        else "",
     ]
 
 

@@ -46,7 +46,7 @@ def test_a_cancel_that_its_agent_does_not_take_is_said() -> None:
     run.story.add(AttemptCancelling(run=run.run, cause=CancelCause.OPERATOR))
     assert said(run) == []
     run.hear(Unknown(LostReason.CANNOT_CANCEL, Untrusted("gateway-suspending")))
-    refused = "its agent takes no cancel while it drains; it is asked again and again"
+    refused = "its agent takes no cancel while it drains; it is asked again"
     assert said(run) == [refused]
 
 

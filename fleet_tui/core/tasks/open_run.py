@@ -23,7 +23,7 @@ def notes(state: FleetState, task: Task, now_ms: int, offset_minutes: int = 0) -
         return []
     found: list[str] = []
     if attempt.cancel_refused is not None:
-        found.append(f"{lost_words(LostReason.CANNOT_CANCEL)}; it is asked again and again")
+        found.append(f"{lost_words(LostReason.CANNOT_CANCEL)}; it is asked again")
     trouble = model_trouble.trouble_of(attempt)
     if trouble is not None:
         found.append(model_trouble.in_words(trouble))
