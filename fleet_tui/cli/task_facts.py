@@ -5,11 +5,9 @@ from collections.abc import Iterator
 from fleet_tui.cli.common import clock
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.reason_words import lost_words
 from fleet_tui.core.tasks.attempts import deadlines_of, started_tries
-from fleet_tui.core.tasks.evidence import Checkpoint
-from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task, TaskPhase
-from fleet_tui.core.tasks.quoting import is_quote, reason_of
+from fleet_tui.core.tasks.model import Attempt, Task, TaskPhase
+from fleet_tui.core.tasks.quoting import checkpoint_words, known
 from fleet_tui.core.tasks.retry_budget import retry_allowance
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
@@ -76,15 +74,10 @@ def checkpoint_of(task: Task) -> Iterator[str]:
     found = task.checkpoint
     if found is not None:
         on = "the next run goes on from there" if task.spec.task_class is _RESUMABLE else "kept"
-        yield f"checkpoint: {_checkpoint(found)}; {on}"
+        yield f"checkpoint: {checkpoint_words(found)}; {on}"
 
 
 _RESUMABLE = TaskClass.RESUMABLE
-
-
-def _checkpoint(found: Checkpoint) -> str:
-    size = words.size(len(found.text.raw.encode(errors="replace")))
-    return f"{size}, sha256 {safe_line(found.sha256[:12])}"
 
 
 def evidence(task: Task, now_ms: int) -> Iterator[str]:
@@ -100,34 +93,10 @@ def evidence(task: Task, now_ms: int) -> Iterator[str]:
 
 
 def _known(attempt: Attempt, now_ms: int) -> Iterator[str]:
-    agent = attempt.agent
-    if attempt.started_at_ms is None:
-        silent = "" if attempt.phase is AttemptPhase.DIED else "; nobody said that it started"
-        yield f"{clock(attempt.planned_at_ms)} sent to {agent}{silent}"
-    else:
-        boot = f", boot {safe_line(attempt.boot_id)[:8]}" if attempt.boot_id else ""
-        yield f"{clock(attempt.started_at_ms)} {agent} said that it started{boot}"
-    if attempt.resumed_by_agent:
-        yield f"{agent} went on with it by itself after a crash"
-    if attempt.checkpoint is not None:
-        yield f"{agent} left a checkpoint: {_checkpoint(attempt.checkpoint)}"
-    if attempt.unknown_since_ms is not None:
-        lost = f": {lost_words(attempt.lost)}" if attempt.lost is not None else ""
-        span = words.age(attempt.unknown_since_ms, attempt.ended_at_ms or now_ms)
-        still = ", and still is" if attempt.phase is AttemptPhase.UNKNOWN else ""
-        yield f"{clock(attempt.unknown_since_ms)} unknown from here for {span}{still}{lost}"
-    elif attempt.lost is not None:
-        yield f"the last question had no answer: {lost_words(attempt.lost)}"
-    if attempt.detail:
-        whose = f"{agent} said" if is_quote(attempt) else "in detail"
-        yield f"{whose}: {safe_line(attempt.detail, MAX_DETAIL_CHARS)}"
-    if attempt.ended_at_ms is not None:
-        why = f": {safe_line(reason_of(attempt), MAX_DETAIL_CHARS)}" if attempt.reason else ""
-        yield f"{clock(attempt.ended_at_ms)} {attempt.phase}{why}"
-    if said := attempt.told_late:
-        yield f"{agent} said since then that it {safe_line(said, MAX_DETAIL_CHARS)}"
-    if attempt.answer.lost:
-        yield f"answer: {safe_line(attempt.answer.loss)}"
+    for each in known(attempt, now_ms):
+        at = f"{clock(each.at_ms)} " if each.at_ms is not None else ""
+        said = f": {safe_line(each.said, MAX_DETAIL_CHARS)}" if each.said else ""
+        yield f"{at}{each.text}{said}"
     if attempt.answer.text:
         late = "too late to count, " if attempt.late else ""
         yield f"answer ({late}{words.size(attempt.answer.size_bytes)}): " + safe_line(

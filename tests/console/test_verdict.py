@@ -1,6 +1,7 @@
 """A person's verdict: evidence on the card, nothing chosen beforehand, a reason recorded."""
 
 import msgspec
+import pytest
 
 from fleet_tui.cli import task_facts
 from fleet_tui.console.actions.reasons import may_requeue
@@ -151,9 +152,30 @@ def test_the_evidence_says_when_what_was_learned_and_from_whom() -> None:
     assert "attempt 1   on agent-14   ✗ given-up" in text
     assert "11:42:52 agent-14 said that it started, boot 4f1c9d2e" in text
     assert "11:59:31 unknown from here for 2m00s: the connection was lost" in text
-    assert "in detail  connection reset" in text
+    assert "in detail: connection reset" in text
     assert "12:01:31 given-up: lost for 15m" in text
     assert "agent-14 said since then that it ended" in text
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"started_at_ms": None, "phase": AttemptPhase.DIED},
+        {"started_at_ms": None},
+        {"resumed_by_agent": True, "boot_id": "4f1c9d2e-77"},
+        {"unknown_since_ms": NOW_MS - 300_000, "lost": LostReason.HUNG},
+        {"lost": LostReason.TIMEOUT, "detail": Untrusted("reset\x1b[2J")},
+        {"phase": AttemptPhase.FAILED, "reason": "exit-3", "detail": Untrusted("so it is")},
+        {"late": True, "late_ok": False, "late_failure": "timeout"},
+        {"answer": Answer(lost=True)},
+    ],
+)
+def test_a_verdict_rests_on_the_same_words_on_the_command_line(changes: dict[str, object]) -> None:
+    task = judged(**changes)
+    shown = " ".join(told(task).split())
+    for said in task_facts.evidence(task, NOW_MS):
+        known = said.strip()
+        assert known.removeprefix("why: ").removeprefix("attempt 1 on agent-14: ") in shown, shown
 
 
 def test_the_evidence_tells_of_every_attempt_newest_first_and_says_what_is_left_out() -> None:

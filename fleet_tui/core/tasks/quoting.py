@@ -4,12 +4,21 @@ Both sorts of detail are kept as untrusted text, for ours often have theirs in t
 said to have said what was only noticed here.
 """
 
-from typing import assert_never
+from collections.abc import Iterator
+from typing import NamedTuple, assert_never
 
 from fleet_tui.core.agents.vitals import FailureKind
-from fleet_tui.core.reason_words import died_words, failed_words, not_started_words
-from fleet_tui.core.tasks.evidence import LostReason
+from fleet_tui.core.reason_words import died_words, failed_words, lost_words, not_started_words
+from fleet_tui.core.tasks.evidence import Checkpoint, LostReason
 from fleet_tui.core.tasks.model import Attempt, AttemptPhase
+from fleet_tui.core.text import words
+from fleet_tui.core.text.firewall import safe_line
+from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
+
+MAX_NAME_CHARS = 64
+MARK_CHARS = 8
+"""Of a boot id, which is long and says nothing but that it is the same."""
+DIGEST_CHARS = 12
 
 _OURS = (
     frozenset(kind.value for kind in FailureKind)
@@ -68,3 +77,56 @@ def reason_of(attempt: Attempt) -> str:
             return attempt.reason
         case _:
             assert_never(attempt.phase)
+
+
+class Known(NamedTuple):
+    """One thing that is known of an attempt; a verdict rests on them."""
+
+    at_ms: int | None
+    """When it was learned; None where that is not told."""
+    text: str
+    """Our words, safe to show."""
+    said: Untrusted = NOTHING_SAID
+    """What follows them after a colon, in somebody's words; may be nothing."""
+    is_news: bool = False
+    """Whether it is about what nobody knew for a while."""
+
+
+def known(attempt: Attempt, now_ms: int) -> Iterator[Known]:
+    """When something was learned about an attempt, and who said so, without its answer."""
+    agent = safe_line(attempt.agent, MAX_NAME_CHARS)
+    if attempt.started_at_ms is None:
+        silent = "" if attempt.phase is AttemptPhase.DIED else "; nobody said that it started"
+        yield Known(attempt.planned_at_ms, f"sent to {agent}{silent}")
+    else:
+        boot = f", boot {safe_line(attempt.boot_id)[:MARK_CHARS]}" if attempt.boot_id else ""
+        yield Known(attempt.started_at_ms, f"{agent} said that it started{boot}")
+    if attempt.resumed_by_agent:
+        yield Known(None, f"{agent} went on with it by itself after a crash")
+    if attempt.checkpoint is not None:
+        yield Known(None, f"{agent} left a checkpoint: {checkpoint_words(attempt.checkpoint)}")
+    if attempt.unknown_since_ms is not None:
+        lost = f": {lost_words(attempt.lost)}" if attempt.lost is not None else ""
+        span = words.age(attempt.unknown_since_ms, attempt.ended_at_ms or now_ms)
+        still = ", and still is" if attempt.phase is AttemptPhase.UNKNOWN else ""
+        text = f"unknown from here for {span}{still}{lost}"
+        yield Known(attempt.unknown_since_ms, text, is_news=True)
+    elif attempt.lost is not None:
+        text = f"the last question had no answer: {lost_words(attempt.lost)}"
+        yield Known(None, text, is_news=True)
+    if attempt.detail:
+        whose = f"{agent} said" if is_quote(attempt) else "in detail"
+        yield Known(None, whose, attempt.detail)
+    if attempt.ended_at_ms is not None:
+        yield Known(attempt.ended_at_ms, attempt.phase.value, Untrusted(reason_of(attempt)))
+    if said := attempt.told_late:
+        text = f"{agent} said since then that it {safe_line(said)}"
+        yield Known(None, text, is_news=True)
+    if attempt.answer.lost:
+        yield Known(None, "answer", Untrusted(attempt.answer.loss), is_news=True)
+
+
+def checkpoint_words(found: Checkpoint) -> str:
+    """``12 B, sha256 0123456789ab``."""
+    size = words.size(len(found.text.raw.encode(errors="replace")))
+    return f"{size}, sha256 {safe_line(found.sha256[:DIGEST_CHARS])}"

@@ -11,7 +11,6 @@ from fleet_tui.console.text.document import (
     Pen,
     Section,
     Target,
-    boot,
     facts,
     line,
     name,
@@ -20,9 +19,8 @@ from fleet_tui.console.text.document import (
 )
 from fleet_tui.console.text.looks import attempt_cell
 from fleet_tui.core.fleet import FleetSpec, TaskClass
-from fleet_tui.core.reason_words import lost_words
-from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task
-from fleet_tui.core.tasks.quoting import is_quote, reason_of
+from fleet_tui.core.tasks.model import Attempt, Task
+from fleet_tui.core.tasks.quoting import known
 from fleet_tui.core.text import words
 
 MAX_ATTEMPTS = 4
@@ -36,7 +34,7 @@ def evidence(task: Task, pen: Pen, now_ms: int) -> list[DetailLine]:
     lines = [paragraph(short(task.reason or "nobody knows whether it ran"), Tone.WARN)]
     for attempt in list(reversed(task.attempts))[:MAX_ATTEMPTS]:
         lines.append(_head(attempt, pen))
-        lines.extend(known(attempt, pen, now_ms))
+        lines.extend(_known(attempt, pen, now_ms))
     if not task.attempts:
         lines.append(paragraph("It was never placed."))
     if task.spec.task_class is TaskClass.ONCE:
@@ -53,46 +51,19 @@ def _head(attempt: Attempt, pen: Pen) -> DetailLine:
     return facts(pairs)._replace(target=Target(agent=attempt.agent))
 
 
-def known(attempt: Attempt, pen: Pen, now_ms: int) -> Iterator[DetailLine]:
+def _known(attempt: Attempt, pen: Pen, now_ms: int) -> Iterator[DetailLine]:
     """When something was learned about an attempt, and who said so."""
-    agent = name(attempt.agent)
 
-    def at(when_ms: int | None, *cells: Cell | str) -> DetailLine:
-        return line(Cell(f"{pen.clock(when_ms):<9}", Tone.DIM), *cells, indent=_TIME_COLUMN)
+    def at(when_ms: int | None, text: str, tone: Tone) -> DetailLine:
+        cells = Cell(f"{pen.clock(when_ms):<9}", Tone.DIM), Cell(text, tone)
+        return line(*cells, indent=_TIME_COLUMN)
 
-    if attempt.started_at_ms is None:
-        yield at(attempt.planned_at_ms, f"sent to {agent}; nobody said that it started")
-    else:
-        told = f", boot {boot(attempt.boot_id)}" if attempt.boot_id else ""
-        yield at(attempt.started_at_ms, f"{agent} said that it started{told}")
-    if attempt.resumed_by_agent:
-        yield at(None, f"{agent} went on with it by itself after a crash")
-    if attempt.checkpoint is not None:
-        size = words.size(len(attempt.checkpoint.text.raw.encode(errors="replace")))
-        mark = name(attempt.checkpoint.sha256[:12])
-        yield at(None, f"{agent} left a checkpoint: {size}, sha256 {mark}")
-    if attempt.unknown_since_ms is not None:
-        lost = f": {lost_words(attempt.lost)}" if attempt.lost is not None else ""
-        span = words.age(attempt.unknown_since_ms, attempt.ended_at_ms or now_ms)
-        still = "" if attempt.phase is not AttemptPhase.UNKNOWN else ", and still is"
-        lead = Cell(f"unknown from here for {span}{still}{lost}", Tone.WARN)
-        yield at(attempt.unknown_since_ms, lead)
-    elif attempt.lost is not None:
-        told = f"the last question had no answer: {lost_words(attempt.lost)}"
-        yield at(None, Cell(told, Tone.WARN))
-    if attempt.detail:
-        whose = f"{agent} said" if is_quote(attempt) else "in detail"
-        yield at(None, Cell(f"{whose}  ", Tone.DIM), short(attempt.detail))
-    if attempt.ended_at_ms is not None:
-        why = f": {short(reason_of(attempt))}" if attempt.reason else ""
-        yield at(attempt.ended_at_ms, f"{attempt.phase.value}{why}")
-    if said := attempt.told_late:
-        yield at(None, Cell(f"{agent} said since then that it {short(said)}", Tone.ACCENT))
-    if attempt.answer.lost:
-        yield at(None, Cell(f"answer {short(attempt.answer.loss)}", Tone.WARN))
+    for each in known(attempt, now_ms):
+        said = f": {short(each.said)}" if each.said else ""
+        yield at(each.at_ms, f"{each.text}{said}", Tone.WARN if each.is_news else Tone.PLAIN)
     if attempt.late and attempt.answer.text:
         text = "its answer came too late to count; it is shown under Answer"
-        yield at(None, Cell(text, Tone.ACCENT))
+        yield at(None, text, Tone.ACCENT)
 
 
 def limits(task: Task, fleet: FleetSpec, now_ms: int) -> list[Section]:
