@@ -63,6 +63,9 @@ def test_a_run_that_becomes_unknown_is_silent_for_as_long_as_its_agent() -> None
     assert found is not None
     told = in_words(found, run.story.now_ms + 5_000)
     assert told == "nothing heard for 1m35s; moved at 00:16:31"
+    assert found.ends_at_ms is not None
+    run.later(found.ends_at_ms - run.story.now_ms)
+    assert run.task.attempts[0].reason == "nothing heard of the run on a1 for 16m30s"
 
 
 def test_the_age_of_a_silence_goes_on_when_its_agent_is_lost() -> None:

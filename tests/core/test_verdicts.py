@@ -276,14 +276,15 @@ def test_a_start_ends_the_row_of_tries_that_did_not_start() -> None:
     assert run.task.phase is TaskPhase.WAITING
 
 
-def test_what_was_waited_for_is_told_in_its_own_unit() -> None:
+def test_it_is_told_for_how_long_nothing_was_heard() -> None:
     run = Run()
     quick = replace(run.story.state.fleet, lost_after_ms=45_000)
     run.story.add(FleetLoaded(spec=quick))
     run.fact(Started())
     run.hear(LOST)
     run.later(LISTEN_FIRST_MS)
-    assert run.task.reason == f"nothing heard of the run on {run.task.attempts[0].agent} for 45s"
+    reason = f"nothing heard of the run on {run.task.attempts[0].agent} for 1m00s"
+    assert run.task.reason == reason
 
 
 ENDS = {

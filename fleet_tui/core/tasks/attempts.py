@@ -579,6 +579,16 @@ def _may_move(state: FleetState, task: Task, attempt: Attempt) -> bool:
     return may_run_twice(task) and not _may_start_late(state, attempt)
 
 
+def silent_since(state: FleetState, attempt: Attempt) -> int | None:
+    """Since when nothing is heard of an open run: it is unknown, or its agent fails its looks and
+    is out of service. None while something is heard."""
+    known = [attempt.unknown_since_ms] if attempt.phase is AttemptPhase.UNKNOWN else []
+    agent = state.agents.get(attempt.agent)
+    if agent is not None and agent.failure is not None and not agent.in_service:
+        known.append(max(agent.failing_since_ms or agent.since_ms, attempt.planned_at_ms))
+    return min((at for at in known if at is not None), default=None)
+
+
 def _overdue_unknown(
     state: FleetState, task: Task, attempt: Attempt, ear: Ear, now_ms: int
 ) -> list[Event]:
@@ -593,7 +603,7 @@ def _overdue_unknown(
         and now_ms - since >= patience
         and now_ms - ear.since_ms >= min(patience, LISTEN_FIRST_MS)
     ):
-        span = words.duration(patience)
+        span = words.age(silent_since(state, attempt), now_ms)
         reason = f"nothing heard of the run on {attempt.agent} for {span}"
     else:
         return []

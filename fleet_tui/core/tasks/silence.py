@@ -8,8 +8,8 @@ import msgspec
 
 from fleet_tui.core.agents.brake import is_braked
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.tasks.attempts import AfterSilence, after_silence
-from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task
+from fleet_tui.core.tasks.attempts import AfterSilence, after_silence, silent_since
+from fleet_tui.core.tasks.model import AttemptPhase, Task
 from fleet_tui.core.text import words
 
 
@@ -32,28 +32,20 @@ def silence_of(state: FleetState, task: Task) -> Silence | None:
     attempt = task.open_attempt
     if attempt is None:
         return None
-    silent_ms, unknown_ms = _agent_silent_since(state, attempt), attempt.unknown_since_ms
-    is_sure = attempt.phase is AttemptPhase.UNKNOWN
-    known = [at for at in (silent_ms, unknown_ms if is_sure else None) if at is not None]
-    if not known:
+    since_ms, unknown_ms = silent_since(state, attempt), attempt.unknown_since_ms
+    if since_ms is None:
         return None
-    counted_ms = unknown_ms if is_sure and unknown_ms is not None else min(known)
+    is_sure = attempt.phase is AttemptPhase.UNKNOWN
+    counted_ms = unknown_ms if is_sure and unknown_ms is not None else since_ms
     patience = state.fleet.lost_after_ms
     waits = patience is None or is_braked(state, attempt.agent)
     return Silence(
-        since_ms=min(known),
+        since_ms=since_ms,
         ends_at_ms=None if waits or patience is None else counted_ms + patience,
         then=after_silence(state, task, attempt),
         is_sure=is_sure,
         patience_ms=patience or 0,
     )
-
-
-def _agent_silent_since(state: FleetState, attempt: Attempt) -> int | None:
-    agent = state.agents.get(attempt.agent)
-    if agent is None or agent.failure is None or agent.in_service:
-        return None
-    return max(agent.failing_since_ms or agent.since_ms, attempt.planned_at_ms)
 
 
 def in_words(silence: Silence, now_ms: int, offset_minutes: int = 0) -> str:
