@@ -6,7 +6,6 @@ checkpoint); what is unknown is never tried again while it is unknown. A lost co
 nothing.
 """
 
-from enum import StrEnum
 from typing import assert_never
 
 from msgspec.structs import replace
@@ -60,7 +59,7 @@ from fleet_tui.core.tasks.evidence import (
     Unknown,
     Usage,
 )
-from fleet_tui.core.tasks.heartbeat import Ear, silence_ms
+from fleet_tui.core.tasks.heartbeat import AfterSilence, Ear, silence_ms, silent_since
 from fleet_tui.core.tasks.model import Attempt, AttemptPhase, CancelCause, Task, TaskPhase
 from fleet_tui.core.tasks.retry import wait_ms
 from fleet_tui.core.text import words
@@ -558,14 +557,6 @@ def _may_start_late(state: FleetState, attempt: Attempt) -> bool:
     return attempt.started_at_ms is None and agent is not None and Limit.NO_FENCE in agent.limits
 
 
-class AfterSilence(StrEnum):
-    """What becomes of a task once its silent run is given up, as an operator reads it."""
-
-    CANCELLED = "counts as cancelled"
-    MOVED = "moved"
-    JUDGED = "yours to decide"
-
-
 def after_silence(state: FleetState, task: Task, attempt: Attempt) -> AfterSilence:
     """What would become of a task now if its open run were given up."""
     if task.cancel_requested_by is not None:
@@ -577,16 +568,6 @@ def after_silence(state: FleetState, task: Task, attempt: Attempt) -> AfterSilen
 
 def _may_move(state: FleetState, task: Task, attempt: Attempt) -> bool:
     return may_run_twice(task) and not _may_start_late(state, attempt)
-
-
-def silent_since(state: FleetState, attempt: Attempt) -> int | None:
-    """Since when nothing is heard of an open run: it is unknown, or its agent fails its looks and
-    is out of service. None while something is heard."""
-    known = [attempt.unknown_since_ms] if attempt.phase is AttemptPhase.UNKNOWN else []
-    agent = state.agents.get(attempt.agent)
-    if agent is not None and agent.failure is not None and not agent.in_service:
-        known.append(max(agent.failing_since_ms or agent.since_ms, attempt.planned_at_ms))
-    return min((at for at in known if at is not None), default=None)
 
 
 def _overdue_unknown(
@@ -609,14 +590,10 @@ def _overdue_unknown(
         return []
     gave_up = AttemptGivenUp(run=attempt.run_id, reason=reason)
     then = after_silence(state, task, attempt)
-    match then:
-        case AfterSilence.CANCELLED:
-            return [gave_up, _cancelled(task, f"{reason}, so it may still run")]
-        case AfterSilence.MOVED:
-            tries = started_tries(task)
-            again = _retrying(state, task, attempt, tries, reason, now_ms, duplicate_possible=True)
-            return [gave_up, again]
-        case AfterSilence.JUDGED:
-            return [gave_up, TaskNeedsOperator(task=task.id, reason=reason)]
-        case _:
-            assert_never(then)
+    if then is AfterSilence.CANCELLED:
+        return [gave_up, _cancelled(task, f"{reason}, so it may still run")]
+    if then is AfterSilence.JUDGED:
+        return [gave_up, TaskNeedsOperator(task=task.id, reason=reason)]
+    tries = started_tries(task)
+    again = _retrying(state, task, attempt, tries, reason, now_ms, duplicate_possible=True)
+    return [gave_up, again]

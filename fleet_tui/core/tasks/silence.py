@@ -8,7 +8,8 @@ import msgspec
 
 from fleet_tui.core.agents.brake import is_braked
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.tasks.attempts import AfterSilence, after_silence, silent_since
+from fleet_tui.core.tasks.attempts import after_silence
+from fleet_tui.core.tasks.heartbeat import AfterSilence, silent_since
 from fleet_tui.core.tasks.model import AttemptPhase, Task
 from fleet_tui.core.text import words
 
