@@ -68,7 +68,7 @@ def keep_log(fleet: Fleet) -> None:
     from fleet_tui.base.crash import PrivateFormatter
 
     path = private_dir(fleet.directory) / LOG_FILE
-    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
     os.close(os.open(path, flags, 0o600))
     handler = RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES)
     handler.setFormatter(PrivateFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))

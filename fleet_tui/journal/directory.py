@@ -128,6 +128,18 @@ def create_private(path: Path) -> int:
     return os.open(path, flags, FILE_MODE)
 
 
+def open_there(path: Path, access: int = os.O_RDONLY) -> int:
+    """Open a file of a state directory that is there. Never waits: somebody may have put a pipe in
+    its place, of which nobody has the other end. Raises OSError."""
+    return os.open(path, access | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def read_there(path: Path, most: int = -1) -> bytes:
+    """What is in such a file, ``most`` bytes of it; all by default. Raises OSError."""
+    with os.fdopen(open_there(path), "rb") as file:
+        return file.read(most)
+
+
 def sync_directory(directory: Path) -> None:
     """Make renames and new names in the directory durable."""
     file = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -143,7 +155,7 @@ class EngineLock:
     def __init__(self, directory: Path, holder: LockHolder) -> None:
         """Take the lock. Raises JournalInUse, naming who has it."""
         self._path = directory / LOCK_NAME
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
         self._file = os.open(self._path, flags, FILE_MODE)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -173,7 +185,7 @@ class EngineLock:
 def lock_holder(directory: Path) -> str | None:
     """Who owns the ledger now, in words; None when nobody does. Takes nothing from anybody."""
     try:
-        file = os.open(directory / LOCK_NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        file = open_there(directory / LOCK_NAME)
     except FileNotFoundError:
         return None
     try:

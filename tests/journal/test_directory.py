@@ -2,10 +2,14 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from fleet_tui.base.errors import FleetError
+from fleet_tui.core.ids import Seq
 from fleet_tui.journal.directory import (
     LOCK_NAME,
     EngineLock,
@@ -19,6 +23,12 @@ from fleet_tui.journal.directory import (
     prepare,
 )
 from fleet_tui.journal.errors import JournalInUse, JournalMissing, LockHolder, UnsafeDirectory
+from fleet_tui.journal.ledger.chain import read_head
+from fleet_tui.journal.ledger.holding import proven_holder
+from fleet_tui.journal.ledger.lockers import is_locked
+from fleet_tui.journal.ledger.snapshots import read_snapshot, snapshot_path
+from fleet_tui.journal.ledger.verifying import verify
+from fleet_tui.journal.ledger.wal import dropped
 
 MOUNTS = r"""21 1 254:0 / / rw,relatime - ext4 /dev/vda rw
 30 21 0:26 / /home rw shared:5 - nfs4 server:/home rw
@@ -27,6 +37,29 @@ MOUNTS = r"""21 1 254:0 / / rw,relatime - ext4 /dev/vda rw
 33 21 0:29 / /mnt/usb rw - fuseblk /dev/sdc rw
 nonsense
 """
+
+
+READERS: dict[str, Callable[[Path], object]] = {
+    "who has the lock": lock_holder,
+    "who has it for certain": proven_holder,
+    "the lock": lambda where: EngineLock(where, holder_now(1, lambda: 0)),
+    "the head": read_head,
+    "the log": dropped,
+    "a snapshot": lambda where: read_snapshot(where, 1, b""),
+    "a lock of others": lambda where: is_locked(where / "events-1.db"),
+    "proof": verify,
+}
+NAMES = (LOCK_NAME, "head", "events-1.db", "events-1.db-wal", "events-1.db-shm", "snapshot-1")
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("reader", READERS)
+def test_nobody_waits_for_the_other_end_of_a_pipe(reader: str, tmp_path: Path) -> None:
+    """In the place of each file that is read of a state directory."""
+    for name in (*NAMES, snapshot_path(tmp_path, Seq(1)).name):
+        os.mkfifo(tmp_path / name, 0o600)
+    with suppress(OSError, ValueError, FleetError):
+        READERS[reader](tmp_path)
 
 
 def test_the_directory_is_made_private(tmp_path: Path) -> None:

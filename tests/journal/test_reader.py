@@ -1,5 +1,6 @@
 import random
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fleet_tui.core.ids import NOWHERE, Epoch, Seq
+from fleet_tui.core.ids import NOWHERE, Epoch, Seq, TaskId
 from fleet_tui.core.ledger.events import Event, Recorded, SegmentOpened
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.state import EMPTY_STATE
@@ -235,6 +236,41 @@ async def test_a_file_that_is_no_database_is_damage(open_writer: Open, directory
         await open_writer()
     with closing(JournalReader(directory)) as reader:
         assert not reader.verify().intact
+
+
+PAGE_BYTES = 4_096
+READS: dict[str, Callable[[JournalReader], object]] = {
+    "last_seq": lambda reader: reader.last_seq(),
+    "span": lambda reader: reader.span(),
+    "read": lambda reader: reader.read(NOWHERE, 100),
+    "rows": lambda reader: reader.rows(NOWHERE, 100),
+    "load": lambda reader: reader.load(),
+    "load until": lambda reader: reader.load(until_ms=NOW_MS),
+    "seq_at": lambda reader: reader.seq_at(NOW_MS),
+    "task_events": lambda reader: reader.task_events(TaskId("t")),
+    "retell": lambda reader: reader.retell("t-1"),
+    "sessions": lambda reader: reader.sessions(),
+}
+
+
+async def test_pages_of_nonsense_are_damage_whatever_is_read(
+    open_writer: Open, directory: Path
+) -> None:
+    """Told in words by each way to read, and by none as an error of SQLite's own."""
+    writer = await a_ledger(open_writer)
+    await writer.close("done")
+    (_, path) = numbered_files(directory, "events")[0]
+    whole = path.read_bytes()
+    told = set()
+    for at in range(PAGE_BYTES, len(whole), PAGE_BYTES):
+        path.write_bytes(whole[:at] + b"\xa5" * PAGE_BYTES + whole[at + PAGE_BYTES :])
+        for name, read in READS.items():
+            with closing(JournalReader(directory)) as reader:
+                try:
+                    read(reader)
+                except JournalDamaged:
+                    told.add(name)
+    assert told >= READS.keys() - {"task_events"}
 
 
 async def test_a_newer_format_is_refused_and_not_touched(

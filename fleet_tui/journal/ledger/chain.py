@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fleet_tui.core.ids import NOWHERE, Seq
-from fleet_tui.journal.directory import sync_directory
+from fleet_tui.journal.directory import read_there, sync_directory
 
 GENESIS = bytes(32)
 """What the first event of a ledger chains from."""
@@ -77,8 +77,7 @@ def write_head(directory: Path, head: Head) -> None:
 def read_head(directory: Path) -> Head | None:
     """What the head file remembers; None when there is none. Raises ValueError for nonsense."""
     try:
-        with (directory / HEAD_NAME).open("rb") as file:
-            text = file.read(MAX_HEAD_BYTES).decode("ascii")
+        text = read_there(directory / HEAD_NAME, MAX_HEAD_BYTES).decode("ascii")
     except FileNotFoundError:
         return None
     seq, _, digest = text.strip().partition(" ")

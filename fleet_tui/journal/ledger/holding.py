@@ -8,7 +8,7 @@ from typing import Final
 
 import psutil
 
-from fleet_tui.journal.directory import LOCK_NAME, read_holder
+from fleet_tui.journal.directory import LOCK_NAME, open_there, read_holder
 from fleet_tui.journal.errors import LockHolder
 from fleet_tui.journal.ledger.lockers import flock_pids
 
@@ -21,7 +21,7 @@ def proven_holder(directory: Path) -> LockHolder | None:
     is held, its file names a process of this machine and of our user, and (Linux) the system says
     that the lock is that process's. None for nobody, and for somebody who is not certain."""
     try:
-        file = os.open(directory / LOCK_NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        file = open_there(directory / LOCK_NAME)
     except OSError:
         return None
     try:

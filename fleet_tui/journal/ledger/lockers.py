@@ -13,6 +13,8 @@ from typing import Final
 
 import msgspec
 
+from fleet_tui.journal.directory import open_there
+
 LOCKS: Final = Path("/proc/locks")
 PROCESSES: Final = Path("/proc")
 MAX_LOCKS_BYTES: Final = 4 * 1024 * 1024
@@ -85,7 +87,7 @@ def is_locked(segment: Path) -> bool:
     """
     for suffix, first, count in (("-shm", _WAL_WRITE, 1), ("", _PENDING, 2)):
         try:
-            file = os.open(f"{segment}{suffix}", os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            file = open_there(Path(f"{segment}{suffix}"), os.O_RDWR)
         except FileNotFoundError:
             continue
         try:

@@ -7,6 +7,7 @@ writer's checkpoints. A reader may be called from any thread, one call at a time
 import sqlite3
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from threading import Lock
@@ -64,41 +65,43 @@ class JournalReader:
         self.directory = directory
         self._until = until
         self._open: dict[Path, SegmentReader] = {}
+        self._looked_at = directory
+        """The file that was read last."""
         self._lock = Lock()
         self._files()
 
     def close(self) -> None:
         """Let go of the files."""
-        with self._lock:
+        with self._reading():
             for segment in self._open.values():
                 segment.close()
             self._open.clear()
 
     def last_seq(self) -> Seq:
         """The newest event's position."""
-        with self._lock:
+        with self._reading():
             return self._end()[0]
 
     def span(self) -> tuple[int, int]:
         """Instants of the first and of the last event that are kept."""
-        with self._lock:
+        with self._reading():
             (_, oldest) = self._files()[0]
             return self._segment(oldest).ends()[0][1], self._end()[1]
 
     def read(self, after: Seq, limit: int) -> list[Recorded]:
         """The next events after a position, oldest first; empty when there are none yet. Fewer than
         ``limit`` where they are large."""
-        with self._lock:
+        with self._reading():
             return self._events(after, limit)
 
     def rows(self, after: Seq, limit: int) -> list[Row]:
         """Like :meth:`read`, as stored."""
-        with self._lock:
+        with self._reading():
             return list(islice(self._rows(after, min(limit, PAGE_EVENTS)), limit))
 
     def load(self, *, until_seq: Seq | None = None, until_ms: int | None = None) -> FleetState:
         """The state after the last event that is within both limits; None means no limit."""
-        with self._lock:
+        with self._reading():
             last, _ = self._end()
             if until_seq is not None:
                 last = min(last, until_seq)
@@ -116,13 +119,13 @@ class JournalReader:
 
     def seq_at(self, at_ms: int) -> Seq:
         """The last event that was committed at or before an instant; NOWHERE when none was."""
-        with self._lock:
+        with self._reading():
             return self._last_before(at_ms)
 
     def task_events(self, task: TaskId) -> list[Recorded]:
         """The story of one task, oldest first; of each segment at most MAX_TASK_EVENTS."""
         story: list[Recorded] = []
-        with self._lock:
+        with self._reading():
             for _, path in self._files():
                 after, left = 0, MAX_TASK_EVENTS
                 while left > 0 and (rows := self._segment(path).task_rows(task, after)):
@@ -134,7 +137,7 @@ class JournalReader:
         """What the ledger tells, up to a position, of the task people mean by ``t-42``, ``42`` or
         its id; None when it holds none. It does not matter how long ago the task ended: its events
         are found by an index, and its number by halving."""
-        with self._lock:
+        with self._reading():
             last = self._end()[0] if until is None else min(until, self._end()[0])
             number = task_number(text)
             if number is None:
@@ -152,7 +155,7 @@ class JournalReader:
 
     def sessions(self) -> list[SessionSpan]:
         """The stretches between engines' starts and ends, oldest first."""
-        with self._lock:
+        with self._reading():
             marks = [row for _, path in self._files() for row in self._segment(path).engine_rows()]
             last_seq, last_at_ms = self._end()
             starts = [row for row in marks if row.kind == "engine.started"][-MAX_SESSIONS:]
@@ -238,6 +241,17 @@ class JournalReader:
             tasks=tasks,
         )
 
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """One call at a time; what SQLite meets in a file is told as what it means. Raises
+        JournalDamaged where the file is not what was written, JournalFailed where the system
+        refused."""
+        with self._lock:
+            try:
+                yield
+            except sqlite3.DatabaseError as error:
+                raise unreadable(error, self._looked_at, 0, 0) from error
+
     def _files(self) -> list[tuple[int, Path]]:
         files = numbered_files(self.directory, "events")
         if self._until is None:
@@ -259,15 +273,13 @@ class JournalReader:
         return (NOWHERE, 0) if found is None else (self._until, found[0])
 
     def _segment(self, path: Path) -> SegmentReader:
+        self._looked_at = path
         segment = self._open.pop(path, None)
         if segment is not None and not segment.is_current():
             segment.close()
             segment = None
         if segment is None:
-            try:
-                segment = SegmentReader(path)
-            except sqlite3.DatabaseError as error:
-                raise unreadable(error, path, 0, 0) from error
+            segment = SegmentReader(path)
         self._open[path] = segment
         while len(self._open) > MAX_OPEN_SEGMENTS:
             self._open.pop(next(iter(self._open))).close()

@@ -15,7 +15,7 @@ import msgspec
 
 from fleet_tui import __version__
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.journal.directory import create_private
+from fleet_tui.journal.directory import create_private, read_there
 
 SNAPSHOT_EVERY = 20_000
 """Events between two snapshots."""
@@ -55,7 +55,7 @@ def write_snapshot(directory: Path, state: FleetState, ledger_hash: bytes) -> No
 def read_snapshot(directory: Path, seq: int, ledger_hash: bytes) -> FleetState | None:
     """The state at a position, or None when the snapshot is missing or does not fit the ledger."""
     with contextlib.suppress(OSError, ValueError, zlib.error):
-        content = snapshot_path(directory, seq).read_bytes()
+        content = read_there(snapshot_path(directory, seq))
         told_ledger, told_digest, packed = content[:32], content[32:64], content[64:]
         if told_ledger != ledger_hash or told_digest != _digest(packed):
             return None

@@ -11,11 +11,13 @@ within a second.
 Format: https://www.sqlite.org/fileformat2.html#walformat
 """
 
+import os
 import struct
 from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
 
+from fleet_tui.journal.directory import open_there
 from fleet_tui.journal.ledger.segments import numbered_files
 
 MAGIC = 0x377F0682
@@ -49,7 +51,7 @@ def dropped(directory: Path) -> Dropped | None:
     being written is not whole yet. Changes nothing. Raises OSError."""
     for _, segment in numbered_files(directory, "events"):
         try:
-            with segment.with_name(f"{segment.name}-wal").open("rb") as log:
+            with os.fdopen(open_there(segment.with_name(f"{segment.name}-wal")), "rb") as log:
                 transactions = _lost_in(log)
         except FileNotFoundError:
             continue
