@@ -47,7 +47,7 @@ from fleet_tui.core.step import (
     settled,
     step,
 )
-from fleet_tui.core.tasks.commands import Submit
+from fleet_tui.core.tasks.commands import Edit, Requeue, Submit
 from fleet_tui.core.tasks.events import (
     AttemptSeen,
     AttemptStarted,
@@ -56,7 +56,7 @@ from fleet_tui.core.tasks.events import (
     TaskPlaced,
     TaskSubmitted,
 )
-from fleet_tui.core.tasks.evidence import Definite, LostReason, Running, Started, Unknown
+from fleet_tui.core.tasks.evidence import Definite, Finished, LostReason, Running, Started, Unknown
 from fleet_tui.core.tasks.heartbeat import Beat
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import HOST, agent, fleet, work
@@ -422,3 +422,31 @@ def test_a_run_found_again_is_seen() -> None:
     here.do(SUBMIT)
     run = placed(here.told).run
     assert here.do(WordHeard(run, Definite(Running())))[0] == AttemptSeen(run=run)
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_what_is_due_is_looked_for_wherever_the_tick_stands_among_the_inputs(place: int) -> None:
+    here = loop()
+    here.told.cordon("a1")
+    here.do(Tick())
+    here.told.submit(work(deadlines=Deadlines(total_ms=10)))
+    here.told.now_ms += 10
+    inputs: list[Input] = [LookTaken(reading(A1, here.told.now_ms))] * 2
+    inputs.insert(place, Tick())
+    assert TaskEnded in kinds(here.take(*inputs).events)
+
+
+def test_edited_work_goes_where_it_may_go_now() -> None:
+    """The loop's router placed it before, as it was asked for then."""
+    told = Story(
+        fleet(agent("a1", clients=("acme",)), agent("a2"), isolated=("acme",)),
+    )
+    told.all_up()
+    here = Loop(told)
+    before = Asked("ana", Submit(task=TASK, key="k", spec=work()))
+    (first,) = (e for e in here.do(before) if isinstance(e, TaskPlaced))
+    assert first.agent == A2
+    here.do(WordHeard(first.run, Definite(Finished(ok=False, failure="exit-1"))))
+    here.do(Asked("ana", Edit(task=TASK, spec=work(client="acme"))))
+    again = here.do(Asked("ana", Requeue(tasks=(TASK,))))
+    assert [e.agent for e in again if isinstance(e, TaskPlaced)] == [A1]

@@ -5,9 +5,10 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core.engine.events import FleetLoaded
-from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec, TaskClass
-from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq
+from fleet_tui.core.backoff import Backoff
+from fleet_tui.core.engine.events import EngineStarted, FleetLoaded
+from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec, HostSpec, TaskClass
+from fleet_tui.core.ids import AgentName, Epoch, HostName, RunId, Seq
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.state import FleetState
@@ -18,8 +19,10 @@ from fleet_tui.core.tasks.evidence import (
     Definite,
     Finished,
     LateWord,
+    LostReason,
     RunOrder,
     Stopped,
+    Unknown,
 )
 from fleet_tui.core.tasks.model import AttemptPhase, TaskPhase
 from fleet_tui.core.text.untrusted import Untrusted
@@ -38,6 +41,7 @@ from tests.support.fleets import agent, fleet, work
 from tests.support.memory import FakeHost, FakePort
 
 A1 = AgentName("a1")
+HOUR_MS = 3_600_000
 
 
 async def begin(rig: Rig, number: int = 1, task_class: TaskClass = TaskClass.ONCE) -> str:
@@ -249,3 +253,138 @@ async def test_the_engine_stops_while_a_follower_takes_its_time_to_hang_up() -> 
             await asyncio.sleep(0)
             may_end.set()
             await closing
+
+
+# After a restart, and while an agent says no
+
+
+async def test_what_was_given_up_and_cancelled_is_stopped_by_the_next_engine() -> None:
+    """Nothing happens to the task any more that would have it looked after."""
+    hosts = {A1: FakeHost()}
+    spec = replace(fleet(agent("a1")), lost_after_ms=100)
+    async with running(spec, hosts=hosts) as first:
+        run = await begin(first)
+        await hosts[A1].cut()
+        await first.until(lambda s: only_task(s).attempts[0].phase is AttemptPhase.UNKNOWN)
+        await first.engine.ask("me", Cancel(task=only_task(first.engine.state).id))
+        state = await first.until(lambda s: only_task(s).phase is TaskPhase.CANCELLED)
+    assert only_task(state).attempts[0].phase is AttemptPhase.GIVEN_UP
+    await hosts[A1].mend()
+    async with running(spec, state, hosts) as second:
+        await second.until(lambda s: only_task(s).attempts[0].late_word is LateWord.STOPPED)
+        assert hosts[A1].done[run] == Stopped()
+
+
+async def test_a_run_stays_that_of_the_engine_which_placed_it() -> None:
+    """Its host tells by that whether its directory was made anew since then."""
+    spec = fleet(agent("a1"))
+    async with running(spec) as first:
+        run = await begin(first)
+        state = first.engine.state
+    placed_by = only_task(state).attempts[0].epoch
+    began = EngineStarted(epoch=Epoch(7), version="1", pid=1)
+    later = fold(state, [Recorded(Seq(state.seq + 1), state.at_ms, Epoch(7), began)])
+    assert later.engine.epoch == 7 != placed_by
+    order = dispatch.order_of(later, RunId(run))
+    assert order is not None
+    assert order.epoch == placed_by
+
+
+async def test_the_next_engine_hears_the_late_result_of_what_was_given_up() -> None:
+    hosts = {A1: FakeHost()}
+    spec = replace(fleet(agent("a1")), lost_after_ms=100)
+    async with running(spec, hosts=hosts) as first:
+        run = await given_up(first)
+        state = first.engine.state
+    await hosts[A1].finish(run)
+    async with running(spec, state, hosts) as second:
+        await second.until(lambda s: only_task(s).attempts[0].late)
+        assert only_task(second.engine.state).phase is TaskPhase.NEEDS_OPERATOR
+
+
+async def test_a_cancel_that_is_refused_is_asked_for_until_it_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dispatch, "ASK_AGAIN", Backoff(base_ms=1, cap_ms=1))
+    asked = 0
+
+    class Draining(FakePort):
+        async def cancel(self, order: RunOrder) -> Inspection:
+            nonlocal asked
+            asked += 1
+            if asked < 4:
+                return Unknown(LostReason.CANNOT_CANCEL, Untrusted("it drains"))
+            return await super().cancel(order)
+
+    async with running(fleet(agent("a1"))) as rig:
+        rig.port_of = lambda _, spec: Draining(spec.name, rig.hosts[A1])
+        moved = replace(agent("a1"), kind=CommandAgent(command=("elsewhere",)))
+        await rig.engine.inbox.put(FleetChanged(fleet(moved), "me"))
+        await rig.until(lambda s: s.fleet.agents.get(A1) == moved)
+        run = await begin(rig)
+        await rig.engine.ask("me", Cancel(task=only_task(rig.engine.state).id))
+        await rig.until(lambda s: only_task(s).phase is TaskPhase.CANCELLED)
+        assert rig.hosts[A1].done[run] == Stopped()
+        assert asked == 4
+
+
+async def test_a_cancel_does_not_wait_until_an_agent_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(dispatch, "ASK_AGAIN", Backoff(base_ms=HOUR_MS, cap_ms=HOUR_MS))
+    silent = asyncio.Event()
+
+    class Silent(FakePort):
+        """It is well, and knows nothing of the run until it is told to stop it."""
+
+        async def follow(self, order: RunOrder) -> Outcome:
+            return Unknown(LostReason.BAD_ANSWER)
+
+        async def inspect(self, order: RunOrder) -> Inspection:
+            silent.set()
+            return Unknown(LostReason.BAD_ANSWER)
+
+    async with running(fleet(agent("a1"))) as rig:
+        rig.port_of = lambda _, spec: Silent(spec.name, rig.hosts[A1])
+        moved = replace(agent("a1"), kind=CommandAgent(command=("elsewhere",)))
+        await rig.engine.inbox.put(FleetChanged(fleet(moved), "me"))
+        await rig.until(lambda s: s.fleet.agents.get(A1) == moved)
+        await all_up(rig)
+        await rig.submit(1, work())
+        await rig.until(
+            lambda s: (
+                only_task(s).attempts[:1] != ()
+                and only_task(s).attempts[0].phase is AttemptPhase.UNKNOWN
+            )
+        )
+        await rig.engine.ask("me", Cancel(task=only_task(rig.engine.state).id))
+        await rig.until(lambda s: only_task(s).phase is TaskPhase.CANCELLED)
+
+
+async def test_an_agent_is_reached_anew_when_what_it_is_reached_through_changes() -> None:
+    """Its own lines in the fleet file may be what they were."""
+
+    def behind(address: str) -> FleetSpec:
+        inner = HostSpec(name=HostName("inner"), address="inner", jump=HostName("bastion"))
+        bastion = HostSpec(name=HostName("bastion"), address=address)
+        return replace(
+            fleet(replace(agent("a1"), host=inner.name)),
+            hosts={host.name: host for host in (inner, bastion)},
+        )
+
+    made: list[str] = []
+    async with running(behind("old"), hosts={A1: FakeHost()}) as rig:
+
+        def port_of(spec: FleetSpec, _: AgentSpec) -> AgentPort:
+            made.append(spec.hosts[HostName("bastion")].address)
+            return FakePort(A1, rig.hosts[A1])
+
+        rig.port_of = port_of
+        await all_up(rig)
+        for address in ("old", "new", "new", "newer"):
+            await rig.engine.inbox.put(FleetChanged(behind(address), "me"))
+        await rig.until(
+            lambda s: bool(s.fleet.hosts) and s.fleet.hosts[HostName("bastion")].address == "newer"
+        )
+        assert made[-1] == "newer"
+        assert made.count("newer") == 1

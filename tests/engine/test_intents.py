@@ -1,14 +1,24 @@
 """Every kind of event says what its commit sets in motion, and says it as the fold has it."""
 
-from typing import get_args
+from typing import cast, get_args
 
 import pytest
 
-from fleet_tui.core.ledger.events import Event
+from fleet_tui.core.agents.events import AgentIdentified, HealthChanged
+from fleet_tui.core.agents.model import Health
+from fleet_tui.core.ids import AgentName, Epoch, Seq
+from fleet_tui.core.ledger.events import Event, Recorded
+from fleet_tui.core.ledger.state import EMPTY_STATE
 from fleet_tui.core.tasks.events import AttemptEvent, TaskPlaced
 from fleet_tui.core.tasks.model import Attempt
-from fleet_tui.engine.intents import EFFECTS, end, start, stop
+from fleet_tui.engine.intents import EFFECTS, Conversations, due_after, end, start, stop
 from tests.core.test_fold_attempt import COURSE
+
+A1 = AgentName("a1")
+
+
+def changed(health: Health) -> HealthChanged:
+    return HealthChanged(agent=A1, health=health, was=Health.SUSPECT, reason="")
 
 
 def test_every_kind_of_event_has_its_row() -> None:
@@ -30,3 +40,23 @@ def test_what_changes_the_open_runs_says_so(
 
 def test_only_a_placement_starts_a_run() -> None:
     assert [kind for kind, effects in EFFECTS.items() if start in effects] == [TaskPlaced]
+
+
+@pytest.mark.parametrize(
+    ("event", "asked"),
+    [
+        (AgentIdentified(agent=A1, version="2", boot_id="b2"), True),
+        *((changed(health), not health.is_lost) for health in Health),
+    ],
+)
+def test_an_agent_that_may_answer_again_is_asked_at_once(event: Event, asked: bool) -> None:
+    class Those:
+        asked: tuple[AgentName, ...] = ()
+
+        def ask_again(self, agent: AgentName) -> None:
+            self.asked = (*self.asked, agent)
+
+    those = Those()
+    for tell in due_after([Recorded(Seq(1), 0, Epoch(1), event)]).then:
+        tell(cast(Conversations, those), EMPTY_STATE)
+    assert those.asked == ((A1,) if asked else ())
