@@ -67,10 +67,17 @@ def keep_log(fleet: Fleet) -> None:
 
     from fleet_tui.base.crash import PrivateFormatter
 
+    class Log(RotatingFileHandler):
+        def handleError(self, record: logging.LogRecord) -> None:
+            """A disk that is full, or refuses: what it does not take is said on standard error."""
+            other = logging.lastResort
+            if other is not None and record.levelno >= other.level:
+                other.handle(record)
+
     path = private_dir(fleet.directory) / LOG_FILE
     flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
     os.close(os.open(path, flags, 0o600))
-    handler = RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES)
+    handler = Log(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES)
     handler.setFormatter(PrivateFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)

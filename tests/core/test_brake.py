@@ -122,3 +122,25 @@ def test_silence_is_braked_in_its_own_pool_and_everywhere_for_an_agent_of_no_poo
     assert not is_braked(state, AgentName("b0"))
     assert is_braked(state, AgentName("retired"))
     assert not is_braked(replace(state, frozen_pools={}), AgentName("retired"))
+
+
+NEVER = tuple(health for health in Health if not health.takes_work)
+"""What an agent can be that never answered."""
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("others", [1, 2, 3, 9, 40])
+@pytest.mark.parametrize("health", NEVER)
+@pytest.mark.parametrize(("lost", "up"), [(1, 1), (2, 0), (2, 3), (3, 0), (3, 2), (3, 3), (0, 4)])
+def test_agents_that_never_answered_neither_freeze_a_pool_nor_keep_it_frozen(
+    lost: int, up: int, health: Health, others: int, frozen: bool
+) -> None:
+    """Names that were never resolved, hosts that are only being set up: however many join, and
+    whatever their looks say of them, what is concluded is what would be without them."""
+    known = [*[Health.DOWN] * lost, *[Health.UP] * up]
+    without = fleet_of(*known, frozen=frozen)
+    among = fleet_of(*known, *[health] * others, frozen=frozen)
+    names = [AgentName(f"a{n}") for n in range(len(known), len(known) + others)]
+    joining = {name: replace(among.agents[name], was_up=False) for name in names}
+    among = replace(among, agents=among.agents | joining)
+    assert reconcile_brake(among, NOW_MS) == reconcile_brake(without, NOW_MS)
