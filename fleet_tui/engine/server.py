@@ -277,7 +277,11 @@ class _Client:
 
 
 def _remove(path: Path) -> None:
-    path.unlink(missing_ok=True)
+    """What stands in the place of a socket, unless something is in it. Raises OSError."""
+    if path.is_dir() and not path.is_symlink():
+        path.rmdir()
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -1,6 +1,7 @@
 """The engine's door: who is let in, what is answered, and that nobody outside can hold it up."""
 
 import asyncio
+import os
 import socket
 import stat
 from collections.abc import Awaitable, Callable
@@ -348,6 +349,29 @@ async def test_a_door_left_behind_by_a_dead_engine_is_replaced(path: Path) -> No
     async with house(path):
         client = await EngineClient.connect(path, "me")
         await client.close()
+
+
+IN_THE_WAY: dict[str, Callable[[Path], object]] = {
+    "a file": lambda path: path.write_text("x"),
+    "an empty directory": lambda path: path.mkdir(),
+    "a pipe": os.mkfifo,
+    "a link to nowhere": lambda path: path.symlink_to("/nowhere/at/all"),
+    "a link to a directory": lambda path: path.symlink_to("/"),
+}
+
+
+@pytest.mark.parametrize("what", IN_THE_WAY)
+async def test_what_is_put_in_the_place_of_the_door_is_taken_away_as_often_as_it_is(
+    what: str, path: Path
+) -> None:
+    async with house(path) as here:
+        for _ in range(2):
+            path.unlink()
+            IN_THE_WAY[what](path)
+            assert await here.server.stay()
+            client = await EngineClient.connect(path, "me")
+            await client.close()
+        assert not await here.server.stay()
 
 
 async def test_what_is_no_text_is_not_sent_and_the_next_command_is(path: Path) -> None:
