@@ -3,7 +3,9 @@
 A line is never longer than MAX_LINE_CHARS when it is stored and no more than MAX_HELD_BYTES of it
 is ever held; what is cut is counted in the line itself. It ends at its line end, never inside a
 character, and a line that its writer wrote over (CR, as progress bars do) is what it was in the
-end. Chunks are split at once, not line by line: that is ten times faster.
+end. NUL is no text, as for a terminal: a file that was cut while its program wrote on has a hole of
+them, and text in UTF-16 has one beside each character of ASCII. Chunks are split at once, not line
+by line: that is ten times faster.
 """
 
 from codecs import getincrementaldecoder
@@ -46,6 +48,7 @@ class LineFramer:
 
     def feed(self, chunk: bytes) -> list[FramedLine]:
         """The lines that ``chunk`` completes, without their ends (LF or CRLF)."""
+        chunk = chunk.replace(b"\0", b"")
         if self._inside:
             chunk = self._from_a_character(chunk)
         first, *rest = chunk.split(b"\n")
@@ -112,7 +115,10 @@ class LineFramer:
 
 
 def frame_line(line: bytes) -> str:
-    r"""One line as text: bytes that are no UTF-8 as ``\xNN``, cut to MAX_LINE_CHARS with a note."""
+    r"""What was said at once as text: each line of it is what it was last, bytes that are no UTF-8
+    are ``\xNN``, all of it is cut to MAX_LINE_CHARS with a note."""
+    if b"\r" in line:
+        line = b"\n".join(map(_last_state, line.split(b"\n")))
     return cut_line(_framed(line))
 
 
@@ -132,11 +138,15 @@ def cut_line(line: FramedLine) -> str:
 def _framed(line: bytes) -> FramedLine:
     """A whole line, without what its writer wrote over."""
     if b"\r" in line:
-        line = line.rstrip(b"\r")
-        line = line[line.rfind(b"\r") + 1 :]
+        line = _last_state(line)
     if len(line) <= MAX_HELD_BYTES:
         return FramedLine(line.decode("utf-8", "backslashreplace"))
     return FramedLine(_decoded(line[:MAX_HELD_BYTES]), max(0, len(line) - MAX_HELD_BYTES))
+
+
+def _last_state(line: bytes) -> bytes:
+    line = line.rstrip(b"\r")
+    return line[line.rfind(b"\r") + 1 :]
 
 
 def _decoded(line: bytes) -> str:

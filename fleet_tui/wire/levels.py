@@ -33,15 +33,20 @@ _NAMES: dict[Level, tuple[str, ...]] = {
     Level.WARN: ("warn", "warning", "wrn", "wrning", "deprecated"),
     Level.ERROR: (
         *("error", "err", "erro", "eror", "fatal", "fata", "ftl", "critical", "crit", "crt"),
-        *("panic", "pani", "pnc", "dpanic", "alert", "emerg", "emergency", "severe", "fail"),
+        *("panic", "pani", "pnc", "dpanic", "alert", "emerg", "emergency", "severe"),
+        *("fail", "failure"),
     ),
 }
 _LEVEL_OF = {name: level for level, names in _NAMES.items() for name in names}
 
 _NEEDS_A_MARK = frozenset(
-    {"config", "deprecated", "fail", "fine", "http", "log", "note", "success", "system", "finer"}
+    {"config", "deprecated", "fail", "failure", "fine", "http", "log", "note", "success", "system"}
+    | {"finer"}
 )
 """Levels of some program that are ordinary words too: only in brackets or before a colon."""
+
+_ONLY_CAPITALS = frozenset({"config", "failure", "fine", "finer", "finest", "log", "system"})
+"""Before a colon too, these are ordinary words unless they are in capitals or in brackets."""
 
 _OPENS_A_LINE = frozenset({"error", "fatal", "warning", "warn", "critical"})
 """In lower case and without a mark these are a level at a line's beginning (``error Command
@@ -50,6 +55,7 @@ failed``), unless the next word makes them a subject."""
 _SUBJECT = re.compile(
     r" +(?:handl|rate|budget|count|log|level|page|code[s ]*$|recover|report|correct|messag|free"
     r"|prone|bound|thresh|toleran|detect|monitor|alert|email|analy|stat|metric|mode|system|light"
+    r"|sign|path|accident|injur|mass|think|section|point|label|letter|boundar|case|flag|theme"
     r"|(?:and|or|is|was|were|are|of|has|have|had|should|will|can|may|only)\b|=)",
     re.I,
 )
@@ -60,13 +66,34 @@ _COLOUR = re.compile(
 )
 _CONTROL = re.compile(
     r"(?:\x1b\]|\x9d)[^\x07\x1b\x9c]{0,600}(?:\x07|\x1b\\|\x9c)"  # links, titles
-    r"|\x1b[()*+#%][0-9A-Z]|\x1b[78=>c]"
+    r"|\x1b[ -/]{1,4}[0-~]|\x1b[0-Z\\^_`a-~]"
+    r"|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]"
 )
 """What a terminal does without a mark on its screen, colours aside."""
 _COLOUR_HINTS = ("\x1b", "\\", "\x9b", "#033", "^[")
 _SYSLOG = re.compile(r"<(\d{1,3})>(?:1 )?")
+_TAG = r"[\w./@()-]{1,60}(?:\[\d{1,10}\])?: "
+_STAMP = r"\w{3} [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})?"
+_CARRIER = re.compile(
+    r"\S{20,40} std(?:out|err) [FP] "  # containers (CRI)
+    r"|[\w.-]{1,60} +\| "  # compose
+    r"|\[pod/[\w./-]{1,120}\] "  # kubectl
+    rf"|(?:{_STAMP}|\d{{4}}-\d\d-\d\dT\S{{8,30}}) ([\w.:-]{{1,255}}) {_TAG}"  # syslog, journalctl
+    r"|[\w./@()-]{1,60}\[\d{1,10}\]: "
+    r"|\[ *\d{1,10}\.\d{6}\] "  # the kernel
+)
+"""What stands before another program's line; its one group is a host, or already a level."""
+
+MAX_CARRIERS = 3
+
+_FACILITY = re.compile(
+    rf"(?:\[?(?:\w{{3}} )?{_STAMP}(?: \d{{4}})?\]? )?(?:[\w.:-]{{1,255}} )?"
+    r"(?:kern|user|mail|daemon|auth|authpriv|syslog|lpr|news|uucp|cron|ftp|local[0-7]) *[.:] *"
+    r"(emerg|alert|crit|err|error|warn|warning|notice|info|debug)"
+    rf"(?: *: | (?={_TAG}))"
+)
+"""Syslog's words for the number at the beginning (BusyBox, OpenWrt, dmesg)."""
 _LETTER = re.compile(
-    r"(?:\S{20,40} std(?:out|err) [FP] |[\w.-]{1,60} +\| |\[pod/[\w./-]{1,120}\] )?"
     r"(?:\[\w{1,20}\]:\[)?([IWEFD])\d{4}(?:\d{4})?[ T]\d\d:\d\d:\d\d"  # klog, glog, PyTorch
     r"|\[([TDIWEFC])(?:\]| \d)"  # tornado and the like
     r"|\d\d-\d\d \d\d:\d\d:\d\d\.\d+ +\d+ +\d+ ([VDIWEF]) "  # logcat
@@ -77,7 +104,9 @@ _LETTER = re.compile(
     r"|\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ([DIWEFC]) "  # Ray
     r"|([VDIWE]) (?:\(\d{1,10}\)|\[\d\d/\w{3}/\d{4}:)"  # ESP-IDF, CUPS
     r"|(?:\[ *\d+\.\d+\] )?\(([EWI])[EWI]\) "  # X.Org
+    r"|SLF4J\(([DIWE])\): "
     r"|([EW]): \S"  # APT
+    r"|([ew]): (?=file:|/)"  # Kotlin
     r"|=([EWIC])[A-Z]+ REPORT="  # Erlang
     r"|\d+:[XCSM] \d\d \w{3} \d{4} \d\d:\d\d:\d\d\.\d{3} ([.*#-]) "  # redis
 )
@@ -85,8 +114,8 @@ _LETTERS = {
     **dict.fromkeys("VT.", Level.TRACE),
     **dict.fromkeys("D-", Level.DEBUG),
     **dict.fromkeys("I*", Level.INFO),
-    **dict.fromkeys("W#", Level.WARN),
-    **dict.fromkeys("EFC", Level.ERROR),
+    **dict.fromkeys("W#w", Level.WARN),
+    **dict.fromkeys("EFCe", Level.ERROR),
 }
 _KEYS = (
     r"(?:[Ll]evel|lvl|[Ss]everity|logLevel|loglevel|log_level|log\.level|levelname"
@@ -104,7 +133,13 @@ _FORM = re.compile(
     rf"|[ {{-]{{0,8}}{_KEYS}: [\"']?([A-Za-z]{{1,20}})[\"']?(?=\s*$|,)"  # YAML
     r"|::(error|warning|notice|debug)(?= [A-Za-z]{1,20}=|::)"  # commands of GitHub's runners
     r"|\((debug|info|warn|warning|error|fatal|critical)\) (?=\S)"
-    r"|(Warning|Error|Fatal|Critical)! (?=\S)",
+    r"|(Warning|Error|Fatal|Critical)! (?=\S)"
+    r"|##vso\[task\.logissue type=(error|warning)\b"  # Azure
+    r"|(?:\([\w.-]{1,60}:\d{1,10}\): )?[\w.-]{1,60}-(CRITICAL|WARNING|ERROR|DEBUG) \*\*: "  # GLib
+    r"|CMake (Error|Warning)(?: \([a-z]{1,20}\))?(?: at \S{1,150})?(?: \([^()]{1,60}\))?:"
+    r"|[\w-]{2,20} (error|warning|critical|info) \(device "  # file systems of Linux
+    r"|(?:rsync|[Ss]yntax|[Pp]arse|[Rr]untime|[Ii]nternal) (error|warning): (?=[a-z])"
+    r"|\d{4}-\d\d-\d\d \S{8,30}: \d{1,9}: (debug|info|warning|error) : ",  # libvirt
 )
 _NUMBERED = re.compile(
     r"PRIORITY=([0-7]) [A-Z_]{2,40}="  # journald
@@ -127,25 +162,31 @@ _SENTENCE = re.compile(
 """What stands before a word that is part of a sentence."""
 
 _NOTHING = re.compile(
-    r"""\s{0,4}[:=]\s{0,4}(?:0+|null|none|nil|undefined|false|n/a|''|"")(?=\s*$|[,;)}\]|]|\.\s|\s{1,8}[\w.]{1,40}[=:])""",
+    r"""\s{0,4}[:=]\s{0,4}(?:0+|null|none|nil|undefined(?! symbol)|false|n/a|''|"")"""
+    r"""(?=\s*$|[,;)}\]|]|\.\s|\s{1,8}[\w.]{1,40}[=:])""",
     re.I,
 )
 _CODE = re.compile(r"(?:\[\w{1,10}\]| [A-Z]{1,4}\d{1,6}| \(\d{1,9}\)| error)?:(?!:)", re.I)
 """Between a compiler's level and its colon: ``error[E0308]:``, ``error TS2322:``."""
 
 _AFTER_PREFIX = re.compile(
-    r"(?:^|^\W{1,3}|[:)\]|>] {1,8}|[-\u2013] |\t|(?:\d(?:Z|[+-]\d\d:?\d\d)?|\b[A-Z]{3,4})[\])]? +"
-    r"|^(?:PHP|npm|pnpm|yarn|bun) )\Z"
+    r"(?:^|^\W{1,6}|[:)\]|>] {1,8}|[-\u2013\u2502] |\t| {4}"
+    r"|(?:\d(?:Z|[+-]\d\d:?\d\d)?|\b[A-Z]{3,4})[\])]? +|^(?:PHP|npm|pnpm|yarn|bun) )\Z"
 )
 _AFTER_TIME = re.compile(
-    r"\d\d:\d\d(?:[.,:]\d{1,9}){0,2} ?(?:Z|[+-]\d\d:?\d\d|UTC)?[\])]?:? {1,4}\Z"
+    r"\d\d:\d\d(?:[.,:]\d{1,9}){0,2} ?(?:Z|[+-]\d\d:?\d\d|UTC)?[\])]?:? {1,4}"
+    r"(?:\[[\w./:-]{1,40}\] ){0,2}\Z"
 )
 _OPENER = re.compile(
     r"Traceback \(most recent call last\):|Exception in thread |Unhandled exception"
+    r"|Exception Group Traceback|Kernel panic - |Oops: |terminate called "
+    r"|ERR_[A-Z]{2,8}_[A-Z_]{2,60} "  # pnpm
     r"|\*\* \([\w.]{1,80}\) "  # Elixir
+    r"|\S{1,150}:\d{1,9}:in .{1,160}\((?:\w{1,60}::){0,5}\w{0,60}(?:Error|Exception)\)$"  # Ruby
     r"|thread '[^']{1,60}' (?:\(\d+\) )?panicked at|Segmentation fault|Uncaught \w*Error"
-    r"|PHP (?:Fatal|Parse) error: |make(?:\[\d{1,3}\])?: \*\*\* |FAILED  \] "
-    r"|(?:Caused by: )?(?:[\w$]{1,60}\.){0,10}\w{0,60}(?:Error|Exception)(?:: |:?$)"
+    r"|PHP (?:Fatal|Parse) error: |make: \*\*\* |\*\*\* (?:\[|No rule )|FAILED  \] "
+    r"|(?:Caused by: )?(?:[\w$]{1,60}(?:\.|::)){0,10}\w{0,60}(?:Error|Exception)"
+    r"(?:: |:?$| \(.{0,160}\):?$)"
     r"|((?:\S{1,150}:\d{1,9}|\(node:\d{1,9}\)(?: \[\w{1,20}\])?):? \w{0,60}Warning: )"
 )
 """What a program's run time writes when it fails; its one group is what it only warns of."""
@@ -164,6 +205,9 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True):
     severityText: object = None
     severity_text: object = None
     log_dot_level: object = msgspec.field(default=None, name="log.level")
+    at_t: object = msgspec.field(default=None, name="@t")
+    at_m: object = msgspec.field(default=None, name="@m")
+    at_mt: object = msgspec.field(default=None, name="@mt")
     at_l: object = msgspec.field(default=None, name="@l")
     at_level: object = msgspec.field(default=None, name="@level")
     levelString: object = None
@@ -198,15 +242,20 @@ def without_colours(text: str) -> str:
 
 
 def _read(line: str, depth: int) -> Level | None:
-    begin = line[:_COLOURED_CHARS]
-    if "\x1b" in begin or "\x9d" in begin:
-        begin = _CONTROL.sub("", begin)
-    head = without_colours(begin)[:LEVEL_SEARCH_CHARS].lstrip("\r")
+    head = _beginning(line)
     priority: Level | None = None
     if head.startswith("<") and (syslog := _SYSLOG.match(head)):
         number = int(syslog[1])
         priority = _of_syslog(number & 7) if number < 192 else None
         head = head[syslog.end() :]
+    elif (classed := _FACILITY.match(head)) is not None:
+        priority = _LEVEL_OF[classed[1]]
+        head = head[classed.end() :]
+    for _ in range(MAX_CARRIERS):
+        carrier = _CARRIER.match(head)
+        if carrier is None or (carrier[1] or "").lower() in _LEVEL_OF:
+            break
+        head = head[carrier.end() :]
     brace = head.find("{")
     if brace >= 0 and _LOOKS_JSON.match(head, brace):
         return _of_words(head[:brace]) or _of_json(line, depth) or priority
@@ -218,6 +267,20 @@ def _read(line: str, depth: int) -> Level | None:
         or _of_opener(head)
         or priority
     )
+
+
+def _beginning(line: str) -> str:
+    """What is searched: as a terminal shows it, with plain spaces and without colours."""
+    if "\r" in line:
+        line = "\n".join(map(_last_state, line.split("\n")))
+    begin = line[:_COLOURED_CHARS]
+    if not begin.isprintable():
+        begin = _CONTROL.sub("", begin).replace("\xa0", " ")
+    return without_colours(begin)[:LEVEL_SEARCH_CHARS]
+
+
+def _last_state(line: str) -> str:
+    return line.rstrip("\r").rpartition("\r")[2]
 
 
 _LOOKS_JSON = re.compile(r'\{\s*"')
@@ -264,7 +327,7 @@ def _of_fields(head: str) -> Level | None:
 
 
 def _of_opener(head: str) -> Level | None:
-    found = _OPENER.match(head.lstrip("[]\t "))
+    found = _OPENER.match(head.lstrip("[]\t +|"))
     if found is None:
         return None
     return Level.WARN if found[1] else Level.ERROR
@@ -293,13 +356,20 @@ def _stands_as_level(head: str, start: int, end: int, word: str, name: str) -> b
         return True
     if before and _NOTHING.match(after):
         return False
+    if _IS_SPOKEN_OF.fullmatch(before) and _SUBJECT.match(after):
+        return False
     if word.isupper():
         marked = after[:1] in (":", "|", ",") or after[:2] in (" |", " [") or before[-2:] == "| "
         return (marked or name not in _NEEDS_A_MARK) and _upper_stands(before, after)
     if _NOTHING.match(after):
         return False
-    if _AFTER_PREFIX.search(before[-40:]) and _CODE.match(after):
-        return True
+    if _AFTER_PREFIX.search(before[-40:]):
+        coded = name not in _ONLY_CAPITALS and _CODE.match(after)
+        acts = name in _OPENS_A_LINE and _ACTS.match(after) and not _SUBJECT.match(after)
+        if coded or acts:
+            return True
+    if before in _PACKAGERS:
+        return after.startswith(" ")
     if before.endswith("\t") and after.startswith("\t"):
         return True
     if before.endswith("| ") and after.lstrip(" ").startswith("|"):
@@ -318,6 +388,13 @@ def _stands_as_level(head: str, start: int, end: int, word: str, name: str) -> b
 _MODULE = re.compile(r"\[[\w.-]{0,40}:\Z")
 """Apache names its module before the level: ``[core:error]``."""
 
+_ACTS = re.compile(r" (?:\w{2,20}ing|while|response from) ")
+"""What is told of behind a program's name: ``dpkg: error processing package``."""
+
+_IS_SPOKEN_OF = re.compile(r"(?:[A-Za-z][a-z']{0,30} ){1,2}")
+
+_PACKAGERS = ("npm ", "pnpm ", "yarn ", "bun ")
+
 _BEFORE_OPENING = re.compile(r"(?:npm|pnpm|yarn|bun) |[^\w\x00-\x7f]{1,2} {1,3}")
 """The names of packagers, or a sign such as a cross."""
 
@@ -326,7 +403,7 @@ def _upper_stands(before: str, after: str) -> bool:
     last, following = before[-1:], after[:1]
     match last:
         case "" | " " | "\t" | "[" | "(" | "|" | "<" | "*" | ">" | ":" | "\x00":
-            return following not in ("=", "_", "?", '"', "'", "\\")
+            return following not in ("=", "_", "?", '"', "'", "\\") and not _FILE.match(after)
         case "-":
             return len(before) == 1
         case ".":
@@ -341,6 +418,10 @@ def _upper_stands(before: str, after: str) -> bool:
             return following == "]" and before.rpartition("[")[2][:-1].replace(" ", "").isalnum()
         case _:  # a sign or a symbol that is no letter
             return not last.isascii() and following in (" ", ":", "")
+
+
+_FILE = re.compile(r"\.\w")
+"""An ending, as of a file's name."""
 
 
 def _of_json(line: str, depth: int) -> Level | None:
@@ -362,7 +443,13 @@ def _of_json(line: str, depth: int) -> Level | None:
     for value in (*(v for v in values if isinstance(v, str)), *values):
         if value is not None and (level := _of_value(value)) is not None:
             return level
-    return _of_numbers(record) or _of_inner(record, depth) or _of_any_key(text)
+    plain = record.at_t is not None and (record.at_m is not None or record.at_mt is not None)
+    return (
+        _of_numbers(record)
+        or _of_inner(record, depth)
+        or _of_any_key(text)
+        or (Level.INFO if plain and record.at_l is None else None)  # as Serilog leaves it out
+    )
 
 
 _SPELLINGS = re.compile(r"[^a-z]")

@@ -24,7 +24,7 @@ def test_how_the_bytes_are_cut_does_not_matter(chunks: list[bytes]) -> None:
     assert frame(chunks) == frame([b"".join(chunks)])
 
 
-@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=50)))
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n"), max_size=50)))
 def test_text_comes_out_as_it_went_in(lines: list[str]) -> None:
     assert frame(["".join(f"{line}\n" for line in lines).encode()]) == lines
 
@@ -71,7 +71,7 @@ def test_what_comes_after_a_long_pause_is_a_line() -> None:
     assert framer.feed(b"accepted\n\n") == [("accepted", 0), ("", 0)]
 
 
-@given(st.text(min_size=1).filter(lambda text: not set(text) & set("\r\n")), st.data())
+@given(st.text(min_size=1).filter(lambda text: not set(text) & set("\0\r\n")), st.data())
 def test_no_pause_cuts_a_character(text: str, data: st.DataObject) -> None:
     written = text.encode("utf-8", "replace")
     framer = LineFramer()
@@ -131,6 +131,34 @@ def test_progress_without_an_end_is_not_too_long_a_line() -> None:
         framer.feed(b"%d of 20000\r" % step)
         assert len(framer._held) <= MAX_HELD_BYTES
     assert framer.rest() == [("19999 of 20000", 0)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+@pytest.mark.parametrize("size", [1, 2, 3, 1_000])
+def test_text_of_wide_characters_comes_out_as_lines(encoding: str, ends: str, size: int) -> None:
+    written = f"ERROR disk gone{ends}\t next{ends}".encode(encoding)
+    chunks = [written[at : at + size] for at in range(0, len(written), size)]
+    assert frame(chunks) == ["ERROR disk gone", "\t next"]
+
+
+def test_a_hole_where_a_file_was_cut_hides_nothing_that_follows() -> None:
+    framer = LineFramer()
+    assert framer.feed(b"\0" * 100_000) == []
+    assert not framer.holds_something
+    assert framer.feed(b"\0ERROR disk gone\n") == [("ERROR disk gone", 0)]
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        (b"one\r\ntwo", "one\ntwo"),
+        (b"10%\r20%\r\ndone\r\n", "20%\ndone\n"),
+        (b"one\n10%\r20%", "one\n20%"),
+    ],
+)
+def test_of_what_is_said_at_once_no_line_is_lost(said: bytes, shown: str) -> None:
+    assert frame_line(said) == shown
 
 
 def test_line_ends_of_both_worlds() -> None:

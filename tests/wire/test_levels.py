@@ -68,6 +68,11 @@ def test_any_line_has_a_level(line: str) -> None:
         "a b c ",
         "level=",
         '="',
+        "Foo::",
+        "a:1:in (",
+        "x[1]: ",
+        "\r",
+        "\x00",
     ],
 )
 def test_a_hostile_line_is_read_once(part: str) -> None:

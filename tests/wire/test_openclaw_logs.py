@@ -52,6 +52,19 @@ def test_levels(name: str, level: Level) -> None:
 
 
 @pytest.mark.parametrize(
+    ("message", "level", "text"),
+    [
+        ("10%\r20%\rERROR disk gone", Level.ERROR, "ERROR disk gone"),
+        ("ERROR 10%\rdone", Level.UNKNOWN, "done"),
+        ("WARN slow\r\nand slower\r\n", Level.WARN, "WARN slow\nand slower\n"),
+    ],
+)
+def test_the_level_is_that_of_what_is_shown(message: str, level: Level, text: str) -> None:
+    parsed = parse(json.dumps({"message": message}))
+    assert (parsed.level, parsed.text.raw) == (level, text)
+
+
+@pytest.mark.parametrize(
     "line", ["", "plain text", "[1]", "{", '{"message": 5}', '{"a":' + "[" * 100_000, "\ud800"]
 )
 def test_a_line_that_is_no_record_stays_as_it_came(line: str) -> None:
