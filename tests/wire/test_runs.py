@@ -438,6 +438,44 @@ def test_noise_before_the_answer_is_skipped() -> None:
     found = reply(b"Welcome!\nstate done 1 1 1 x\nend\n" * 100 + GOOD)
     assert isinstance(found, Reply)
     assert found.blobs == {"out": b"a\nb"}
+
+
+@pytest.mark.parametrize("said", [b"Bye\n", b"\x1b[0m", b"\n\n", b"The end of it\n" * 1_000])
+def test_noise_after_the_answer_is_skipped(said: bytes) -> None:
+    assert reply(GOOD + said) == reply(GOOD)
+
+
+def test_more_noise_than_can_be_is_said_to_be_that() -> None:
+    found = reply(b"Welcome to this machine!\n" * 5_000 + GOOD)
+    assert isinstance(found, Unknown)
+    assert found.detail.raw == "its host's login files print more than 64 KiB before the answer"
+    assert isinstance(reply(GOOD + b"Bye\n" * 20_000), Unknown)
+
+
+@pytest.mark.usefixtures("sh")
+@pytest.mark.parametrize("perl", [True, False], ids=["perl", "no-perl"])
+async def test_a_program_has_the_locale_and_the_umask_of_its_account(
+    make_port: MakePort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, perl: bool
+) -> None:
+    """The wrapper reads bytes and writes what is private; a program may be about text, and for
+    others."""
+    if not perl:
+        (tmp_path / "bin" / "perl").write_text("#!/bin/sh\nexit 1\n")
+        (tmp_path / "bin" / "perl").chmod(0o755)
+    for attempt, locale in enumerate(("C.UTF-8", None), 1):
+        monkeypatch.delenv("LC_ALL", raising=False)
+        if locale is not None:
+            monkeypatch.setenv("LC_ALL", locale)
+        before = os.umask(0o027)
+        try:
+            port = make_port("sh", "-c", 'echo "${LC_ALL-none}"; umask')
+            await port.start(order(attempt=attempt))
+            said = (await finished(port, order(attempt=attempt))).answer.text.raw
+        finally:
+            os.umask(before)
+        assert said.split() == [locale or "none", "0027"]
+        run = run_directory(tmp_path, attempt)
+        assert all(path.stat().st_mode & 0o077 == 0 for path in (run, *run.iterdir()))
     assert isinstance(reply(b"x" * 70_000 + b"\n" + GOOD), Unknown)
 
 

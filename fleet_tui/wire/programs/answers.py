@@ -52,7 +52,8 @@ from fleet_tui.wire.shell import Completed
 
 PROTOCOL = b"fleet-protocol: 1\n"
 MAX_NOISE_BYTES = 65_536
-"""What a host may print before the first line of the protocol (MOTD, login files)."""
+"""What a host may print before the first line of the protocol (MOTD, login files), and after the
+last (what a login file has the shell do at its end)."""
 TEXT_BYTES = max(MAX_ANSWER_CHARS, MAX_CHECKPOINT_CHARS) * 4
 """The most that is sent of an answer or a checkpoint: UTF-8 has at most four bytes a character."""
 ERR_BYTES = 2_000
@@ -180,6 +181,10 @@ _BLOBS: Mapping[str, int] = {
     "usage": USAGE_BYTES,
     "checkpoint": TEXT_BYTES,
 }
+_OURS = frozenset(
+    name.encode() for name in (*_LINES, *_MANY, "blob", "end", PROTOCOL.decode().split()[0])
+)
+"""How a line of an answer begins."""
 _BELONGS: Mapping[str, frozenset[str]] = {
     "running": frozenset({"checkpoint"}),
     "done": frozenset({"out", "err", "usage", "checkpoint"}),
@@ -226,6 +231,9 @@ def read_reply(result: Definite[Completed] | Unknown) -> Reply | Unknown:
         return result
     output = result.value.stdout
     at = output.find(PROTOCOL, 0, MAX_NOISE_BYTES + len(PROTOCOL))
+    if at < 0 and PROTOCOL in output:
+        most = MAX_NOISE_BYTES // 1_024
+        return _no_answer(f"its host's login files print more than {most} KiB before the answer")
     if at < 0:
         return _no_answer(_not_the_script(result.value))
     try:
@@ -267,7 +275,7 @@ def _parse(output: bytes, at: int) -> Reply:
         at = end + 1
         name, _, rest = _NOT_OURS.sub(b"?", line).decode("ascii").partition(" ")
         if line == b"end":
-            if at != len(output):
+            if not _is_noise(output[at:]):
                 raise _Wrong("something follows its end")
             return _whole(words, many, blobs)
         if name == "blob":
@@ -290,6 +298,13 @@ def _parse(output: bytes, at: int) -> Reply:
         else:
             words[name] = tuple(rest.split())
     raise _Wrong("it is not complete")
+
+
+def _is_noise(said: bytes) -> bool:
+    """Whether none of it can be of an answer."""
+    if len(said) > MAX_NOISE_BYTES:
+        return False
+    return not any(line.split(b" ", 1)[0].strip() in _OURS for line in said.splitlines())
 
 
 def _plain(name: str, rest: str) -> str:

@@ -23,6 +23,8 @@
 # says "lost", not "fenced". A file began.BEGINNING, made by ln, has its FOUNDED-MS: whoever else
 # meets that beginning at the same moment tells the same.
 
+# What a program is started with, as its account has it: here all is read as bytes, and private.
+locale=${LC_ALL-} mask=$(umask)
 LC_ALL=C; export LC_ALL
 umask 077
 set -f
@@ -130,8 +132,8 @@ signal() {
   began "$pid" || { [ -z "$MEMBERS" ] || kill "-$1" $MEMBERS; } 2>/dev/null
 }
 
-# end: kills the run, and its wrapper too if that does not write down the end in time.
-end() {
+# kill_run: kills the run, and its wrapper too if that does not write down the end in time.
+kill_run() {
   signal KILL
   left=30
   while [ "$left" -gt 0 ] && ! is_file "$run/rc" && lives; do
@@ -456,9 +458,11 @@ print " $?"'
 # run_apart JOB: the same where there is none and the shell can give what it starts a group; sets rc.
 run_apart() {
   [ -r /proc/self/stat ] || return 1
+  # A shell that cannot may end at once.
+  (set -m) || return 1
   set -m
   case $- in *m*) ;; *) return 1 ;; esac
-  : | sh -c "$1" job "$run" &
+  : | sh -c "$1" job "$run" "$locale" "$mask" &
   apart=$! rc=127
   set +m
   # A signal that is caught here ends one wait, not the program.
@@ -472,9 +476,11 @@ run_apart() {
 
 # run_job: runs the program to its end; sets rc and how. Fails if it lost sight of it.
 run_job() {
-  job='cd "$1/work/run" && exec sh "$1/job" < "$1/task" > "$1/out" 2> "$1/err" 3<&-'
+  job='umask "$3"; LC_ALL=$2; [ -n "$2" ] || unset LC_ALL; cd "$1/work/run" && exec sh "$1/job" < "$1/task" > "$1/out" 2> "$1/err" 3<&-'
   told=
-  if command -v perl >/dev/null 2>&1; then told=$(perl -e "$PARENT" sh -c "$job" job "$run"); fi
+  if command -v perl >/dev/null 2>&1; then
+    told=$(perl -e "$PARENT" sh -c "$job" job "$run" "$locale" "$mask")
+  fi
   case $told in
     "B "[0-9]*)
       told=${told#B }
@@ -483,9 +489,9 @@ run_job() {
       fi ;;
     ""|"B -1")
       how=unsure
-      run_apart "$job" || { sh -c "$job" job "$run"; rc=$?; }
-      # As ksh tells it.
-      [ "$rc" -le 256 ] || { rc=$((rc - 128)); how=signal; } ;;
+      run_apart "$job" || { sh -c "$job" job "$run" "$locale" "$mask"; rc=$?; }
+      # As ksh (256 and more) and yash (384 and more) tell it.
+      [ "$rc" -le 256 ] || { rc=$((128 + rc % 128)); how=signal; } ;;
     *) return 1 ;;
   esac
 }
@@ -592,6 +598,9 @@ detach() {
   (
     FLEET_TUI_WRAPPER=$s FLEET_TUI_GIVEN=$given
     export FLEET_TUI_WRAPPER FLEET_TUI_GIVEN
+    umask "$mask"
+    LC_ALL=$locale
+    [ -n "$locale" ] || unset LC_ALL
     if command -v setsid >/dev/null 2>&1; then
       exec setsid sh -c 'eval "$FLEET_TUI_WRAPPER"' fleet-tui "$1" "$2"
     elif command -v perl >/dev/null 2>&1; then
@@ -707,7 +716,7 @@ cancel() {
       nap 0.2
       left=$((left - 1))
     done
-    ! lives || is_file "$run/rc" || end
+    ! lives || is_file "$run/rc" || kill_run
   fi
   report
 }
