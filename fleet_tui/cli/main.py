@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 
 import click
@@ -155,7 +157,8 @@ def run(args: list[str]) -> int:
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except click.ClickException as error:
-        _show(error)
+        with _if_it_can_be_said():
+            _show(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
@@ -164,18 +167,32 @@ def run(args: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OK
     except FleetError as error:
-        _tell(error.message, error.hint)
+        with _if_it_can_be_said():
+            _tell(error.message, error.hint)
         return error.exit_code
     except OSError as error:
         reason = error.strerror or str(error)
         where = error.filename or ("standard output" if _let_go_of_output(error) else "")
-        _tell(f"{where}: {reason}" if where else reason)
+        with _if_it_can_be_said():
+            _tell(f"{where}: {reason}" if where else reason)
         return ExitCode.FAILED
     except Exception as error:  # a bug: its traceback is for us, not for the operator's terminal
         from fleet_tui.base import crash
 
-        _tell(f"a bug stopped this command ({crash.in_words(error)})", crash.keep(error))
+        kept = crash.keep(error)
+        with _if_it_can_be_said():
+            _tell(f"a bug stopped this command ({crash.in_words(error)})", kept)
         return ExitCode.FAILED
+
+
+@contextmanager
+def _if_it_can_be_said() -> Iterator[None]:
+    """Standard error may be a full disk: the exit code says the same all the same."""
+    try:
+        yield
+    except OSError:
+        # Python would try again at exit, and put a code of its own in place of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 def _let_go_of_output(error: OSError) -> bool:

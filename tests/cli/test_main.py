@@ -156,6 +156,21 @@ def test_streams_that_were_closed_are_no_bug(line: str, code: int, here: Path) -
     assert done.returncode == code, done.stderr
 
 
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("nonsense 2>/dev/full", 2),
+        ("nonsense 2</dev/null", 2),
+        ("nonsense >/dev/full 2>&1", 2),
+        ("status -f nowhere 2>/dev/full", 2),
+        ("schema >/dev/full 2>&1", 1),
+    ],
+)
+def test_an_end_that_cannot_be_said_keeps_its_code(line: str, code: int, here: Path) -> None:
+    program = f"{sys.executable} -m fleet_tui"
+    assert subprocess.run(["sh", "-c", f"{program} {line}"], check=False).returncode == code
+
+
 def test_an_engine_that_leaves_one_command_without_a_reply_is_asked_nothing_more(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
