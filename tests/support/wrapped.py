@@ -56,7 +56,7 @@ def make_port(tmp_path: Path) -> MakePort:
             AgentName("worker"),
             spec,
             directory=directories.setdefault(epoch, runs.RunDirectory(Epoch(epoch))),
-            probe_timeout_ms=4_000,
+            probe_timeout_ms=20_000,
             now_ms=wall_ms,
             shell=shell,
         )

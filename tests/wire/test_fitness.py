@@ -386,3 +386,40 @@ async def test_the_same_is_found_out_over_ssh(tmp_path: Path) -> None:
     finally:
         await pool.close()
         server.stop()
+
+
+def tailed(tmp_path: Path, log: Path, offset: int) -> bytes:
+    inode = str(log.stat().st_ino)
+    return asked(tmp_path, "tail", str(log), inode, str(offset), "1")
+
+
+BEGUN = 3_000_000_000
+
+
+@pytest.mark.parametrize("with_dd", [True, False], ids=["dd", "no-dd"])
+def test_a_log_of_gigabytes_is_read_where_it_grows(
+    tools: Path, sh: str, tmp_path: Path, with_dd: bool
+) -> None:
+    """BusyBox's tail reads all that stands before, and fails after two gigabytes."""
+    if sh == "busybox":
+        for name in ("cat", "head", "ls", "tail"):
+            (tools / name).unlink()
+            (tools / name).symlink_to((tools / "sh").resolve())
+    if with_dd:
+        dd = shutil.which("dd", path=os.defpath)
+        (tools / "dd").symlink_to((tools / "sh").resolve() if sh == "busybox" else str(dd))
+    log = tmp_path / "log"
+    begun = BEGUN if with_dd else 3_000
+    with log.open("wb") as file:
+        file.truncate(begun)
+        file.seek(begun)
+        file.write(b"grown\n")
+    assert b"\nblob log 6\ngrown\n\n" in tailed(tmp_path, log, begun)
+
+
+def test_a_piece_of_a_log_is_as_long_as_it_was_said_to_be(tools: Path, tmp_path: Path) -> None:
+    """Else what follows it would be taken for the log."""
+    fake(tools, "tail", "exit 1")
+    log = tmp_path / "log"
+    log.write_bytes(b"old\nnew\n")
+    assert b"\nblob log 4\n\0\0\0\0\nend\n" in tailed(tmp_path, log, 4)

@@ -32,12 +32,11 @@ set -f
 say() { printf '%s\n' "$*"; }
 nap() { sleep "$1" 2>/dev/null || sleep 1; }
 
-# size_of FILE: 0 for what is no file: opening a pipe that a program put in a file's place waits for
-# ever.
+# size_of FILE: as ls tells it, for many a wc reads all of the file; 0 for what is no file.
 size_of() {
   [ -f "$1" ] || { printf 0; return; }
-  set -- $(wc -c < "$1")
-  printf %s "${1:-0}"
+  set -- $(ls -dlnL "$1" 2>/dev/null)
+  printf %s "${5:-0}"
 }
 
 # now_ms: a dash where the clock cannot be read.
@@ -438,7 +437,8 @@ report() {
 # the kernel hangs up on those of an orphaned group that are stopped. What is caught here has its usual
 # effect on the program again, also where a shell had INT and QUIT ignored because it runs in the
 # background.
-PARENT='$SIG{$_} = sub {} for qw(HUP INT QUIT USR1 USR2 PIPE ALRM TERM); $| = 1; print "B";
+PARENT='$SIG{$_} = sub {} for qw(
+HUP INT QUIT USR1 USR2 PIPE ALRM TERM ABRT XCPU XFSZ VTALRM PROF); $| = 1; print "B";
 my $g = -r "/proc/self/stat" ? fork : undef;
 if (defined $g and !$g) { sleep 60; exit }
 pipe R, W;
@@ -512,6 +512,10 @@ keep_output() {
 # setsid and perl, not every shell can bring that about.
 leads() { began $$ && kill -0 "-$$" 2>/dev/null; }
 
+# What a program may send to its whole group. Not what a shell gets by a fault of its own: it would
+# go on to the same fault. ABRT is 6 everywhere, and has another name in zsh.
+SENT="HUP INT QUIT USR1 USR2 PIPE ALRM TERM 6 XCPU XFSZ VTALRM PROF"
+
 # child RUN: the process that owns a run. It leads a session of its own, so that it outlives the
 # connection and can be ended together with whatever the program starts.
 child() {
@@ -537,12 +541,12 @@ child() {
   # On the disk before the program does anything: after a power cut it must not seem never to
   # have run.
   sync . .. "$runs/.claims" 2>/dev/null
-  trap : HUP INT QUIT USR1 USR2 PIPE ALRM TERM
+  trap : $SENT
   from=$(up_ms)
   run_job || exit 1
   # Not only caught any more: what is signalled now, by whoever cancels the run, goes also to the
   # tools that write down its end.
-  trap '' HUP INT QUIT USR1 USR2 PIPE ALRM TERM
+  trap '' $SENT
   took=$(span "$from" "$(up_ms)")
   come_back || exit 1
   keep_output
@@ -742,7 +746,7 @@ collect() {
 }
 
 # What is used here beside what is built into every shell, and beside what has a second choice.
-TOOLS="cat chmod date df find head ln ls mkdir mv rm sh sleep tail wc"
+TOOLS="cat chmod date df find head ln ls mkdir mv rm sh sleep tail"
 
 missing_tools() {
   for tool in $TOOLS; do
@@ -953,7 +957,7 @@ tail_log() {
   quiet=0
   say "state tailing"
   while [ "$left" -gt 0 ]; do
-    sight || { left=$((left - 1)); continue; }
+    sight
     if [ "$here" = none ]; then
       # A file that is only being moved away comes back as another: what we knew stays known.
       if [ "$inode" = new ]; then inode=none; say missing; fi
@@ -988,15 +992,22 @@ tail_log() {
 
 inode_of() { set -- $(ls -diL "$1" 2>/dev/null); printf %s "${1:-none}"; }
 
-# sight: sets here and size, of one and the same file; fails if it is being replaced meanwhile.
-# What is no file is passed over: a pipe makes its reader wait for ever, a device never ends.
+# sight: sets here and size, of one and the same file. What is no file is passed over: a pipe makes
+# its reader wait for ever, a device never ends.
 sight() {
-  here=$(inode_of "$path")
-  [ -f "$path" ] || here=none
-  [ "$here" != none ] || return 0
-  { size=$(set -- $(wc -c <&3); printf %s "${1:-0}"); } 3< "$path" || here=none
-  [ "$(inode_of "$path")" = "$here" ]
-} 2>/dev/null
+  here=none size=0
+  [ -f "$path" ] && [ -r "$path" ] || return
+  set -- $(ls -dilnL "$path" 2>/dev/null)
+  here=${1:-none} size=${6:-0}
+}
+
+# from_offset: descriptor 3 from the offset on. Some a tail reads all that stands before it, and fails
+# after 2 GiB; dd goes there at once.
+from_offset() {
+  if command -v dd >/dev/null 2>&1 && dd bs=1 skip="$offset" count=0 <&3 >/dev/null 2>&1; then cat <&3
+  else tail -c "+$((offset + 1))" <&3
+  fi
+}
 
 # chunk FILE INODE: the next bytes of that very file, or none if another has its name now.
 chunk() {
@@ -1005,7 +1016,8 @@ chunk() {
     length=$((size - offset))
     [ "$length" -le 262144 ] || length=262144
     say "blob log $length"
-    tail -c "+$((offset + 1))" <&3 | head -c "$length"
+    # As long as it was said to be, also where the file is cut meanwhile.
+    { from_offset | head -c "$length"; head -c "$length" /dev/zero; } 2>/dev/null | head -c "$length"
     say
     offset=$((offset + length))
   } 3< "$1"
