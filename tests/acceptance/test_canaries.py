@@ -200,6 +200,7 @@ async def speak(rig: Rig) -> None:
         await client.close()
 
 
+@pytest.mark.timeout(300)  # two hundred shapes by every way in, on a busy machine
 async def test_no_canary_comes_out_anywhere(make_rig: MakeRig, short_dir: Path) -> None:
     log = short_dir / "log"
     log.touch()

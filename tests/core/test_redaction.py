@@ -146,6 +146,30 @@ def test_names_that_are_secrets_stay_apart() -> None:
     assert list(shown_names(["a" * 11, "b" * 12], lambda _: "x")) == ["a" * 11, "x"]
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("Basic Ym9iOmh1bnRlcjI=", "Basic [redacted:basic]"),
+        (
+            f"https://api.telegram.org/bot123456789:AA{CANARY[:33]}/getMe",
+            "https://api.telegram.org/[redacted:telegram-token]/getMe",
+        ),
+        ("old s.CjRaLLmo6aKtfopnyQPLns1U end", "old [redacted:service-token] end"),
+        ('{"m": "a\\npin: 1234"}', '{"m": "a\\npin: [redacted:secret]"}'),
+        (
+            '{"m": "{\\"m\\": \\"a\\\\notp: 1234\\"}"}',
+            '{"m": "{\\"m\\": \\"a\\\\notp: [redacted:secret]\\"}"}',
+        ),
+        ('"a\\notp: 1234', '"a\\notp: 1234'),
+        ('"\\x otp: 1234"', '"\\x otp: [redacted:secret]"'),
+    ],
+)
+def test_what_is_inside_of_other_forms_is_read_too(said: str, shown: str) -> None:
+    clean, count = without_patterns(said)
+    assert clean == shown
+    assert count == shown.count("[redacted:")
+
+
 def test_secrets_of_all_kinds_are_counted() -> None:
     said = f"sk-{CANARY} token={CANARY} password={CANARY}"
     shown = "[redacted:api-key] token=[redacted:secret] password=[redacted:secret]"

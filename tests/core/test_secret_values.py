@@ -2,7 +2,7 @@
 
 import pytest
 
-from fleet_tui.core.text.secret_values import is_mixed, is_random
+from fleet_tui.core.text.secret_values import is_login, is_mixed, is_random
 
 RANDOM = (
     "a1b2c3d4e5",
@@ -62,3 +62,16 @@ def test_an_id_is_one_after_the_name_of_a_secret_only(value: str) -> None:
 )
 def test_what_could_be_a_word_and_a_number_is_none_after_a_key(value: str) -> None:
     assert not is_random(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "login"),
+    [
+        ("Ym9iOmh1bnRlcjI=", True),
+        ("Q2F0cyBhbmQgZG9ncw==", False),
+        ("YWI6AAAA", False),
+        ("a", False),
+    ],
+)
+def test_a_login_is_a_user_and_a_password_in_base64(value: str, login: bool) -> None:
+    assert is_login(value) is login

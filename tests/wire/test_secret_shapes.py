@@ -118,6 +118,11 @@ def test_a_token_is_known_without_its_name() -> None:
             'password="\n',
             'password=["a',
             "name: token value",
+            '\\"',
+            '"\\n',
+            "token: a",
+            "name: token, type: a, ",
+            "a:5432:",
         ),
     ],
 )

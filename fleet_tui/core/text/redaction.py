@@ -11,6 +11,7 @@ it is and shown without secrets; what agents say is stored without them (``wire/
 warnings of fleet files and of ``submit`` read the same table.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
@@ -20,14 +21,18 @@ from fleet_tui.core.text.secret_names import (
     ABOUT,
     AMBIGUOUS,
     AMBIGUOUS_KEY,
+    ASK_BY_OPTION,
+    ASK_BY_OPTION_HINTS,
     CODE,
     MADE_UP,
+    NAME_ENDS,
+    NAME_HINTS,
     NAMED,
     NAMED_ALOUD,
     SAID,
     names_secret,
 )
-from fleet_tui.core.text.secret_values import is_mixed, is_random
+from fleet_tui.core.text.secret_values import is_login, is_mixed, is_random
 from fleet_tui.core.text.untrusted import Untrusted
 
 _REFERENCE = r"secret:(?:env|file|host|keyring|cmd):"
@@ -36,6 +41,15 @@ _REFERENCE = r"secret:(?:env|file|host|keyring|cmd):"
 _COLOURS = r"(?:(?:\x1b|\\(?:u001b|x1b|033)|␛)\[[0-9;:]{0,20}m){0,3}+"
 """Between a name and its value: programs colour the names of their fields. As they are sent, or as
 text."""
+
+_QUOTE_CODE = r"(?:%2[27]|&(?:quot|apos|#3[49]);|\\{1,3}u002[27])"
+"""How a quotation mark is written in a URL, in HTML, and in JSON."""
+
+_TYPE = (
+    r"(?:(?::\s{0,4}&?[\w.<>\[\]|]{1,40}|\{[\w; ]{1,40}\})\s{0,4}(?==\s{0,4}[bfru]{0,2}[\"'])"
+    r"|(?:\|\||\?\?)(?==))?+"
+)
+"""Between a name and ``=``: what the value is, or that it is only given where there is none."""
 
 _NO_SECRET = re.compile(rf"(?i){_REFERENCE}|\[redacted:")
 """What stands where a secret would and is safe to tell."""
@@ -104,26 +118,6 @@ def _named(kind: str, pattern: str, *hints: str) -> Shape:
     return Shape(kind, hints, pattern, is_token=False)
 
 
-_ASK_BY_OPTION = (
-    r"(?:\w+ ){0,2}login|sshpass|mysql\w*|mariadb[\w-]*|mongo\w*|redis-cli|valkey-cli|ldap\w+"
-    r"|openssl|sqlcmd|bcp|isql|ipmitool|cqlsh|7za?|unzip|zip|rabbitmqadmin|plink|pscp|psftp|kadmin|influx"
-)
-"""Programs that take a password as the value of an option of one letter."""
-
-_ASK_BY_OPTION_HINTS = (
-    *("login", "sshpass", "mysql", "mariadb", "mongo", "redis-cli", "valkey-cli"),
-    *("ldap", "openssl", "sqlcmd", "bcp", "isql", "ipmitool", "cqlsh", "7z", "zip"),
-    *("rabbitmqadmin", "plink", "pscp", "psftp", "kadmin", "influx"),
-)
-
-_NAME_HINTS = (
-    *("pass", "kennwort", "pw", "secret", "token", "key", "credential", "creds", "connection"),
-    *("auth", "pin", "psk", "sessid", "connect.sid", "laravel_session", "contraseña"),
-    *("mot", "пароль", "senha", "密", "パスワード", "暗号", "口令", "hasło", "wachtwoord", "heslo"),
-    *("mdp", "parola", "otp", "jwt", "cookie", "bearer", "hmac", "mnemonic", "pat=", "pat:"),
-    *('pat"', "pat'", "pat+", "pat?", "pat_", "_sk=", "_sk:", '_sk"', "_sk'", "_sk_"),
-)
-
 # Each is read over a text once, however it is made: remote text of any length goes through them.
 # Hence the look ahead from where a run of characters begins, for those that may begin in it often.
 SHAPES: tuple[Shape, ...] = (
@@ -151,17 +145,25 @@ SHAPES: tuple[Shape, ...] = (
         "authorization",
         rf"(?i)(?<=authorization)({_COLOURS}\\?[\"']?\s{{0,8}}[:=]\s{{0,8}}{_COLOURS}\\?[\"']?"
         r"(?:\[(?!redacted:))?)(?!\[{1,2}redacted:)"
-        r"(?:(?:bearer|basic|token|digest|negotiate|ntlm|api-?key|key|hmac|aws4-hmac-sha256)\s{1,8})?"
+        r"(?:(?:bearer|basic|token|digest|negotiate|ntlm|api-?key|key|hmac|aws4-hmac-sha256)\s{1,8}"
+        r"|[a-z][\w-]{1,20}\s{1,8}(?=[^\s\"',;\d]{0,80}\d)(?=[^\s\"',;]{12}))?"
         r"(?:[\w-]{1,40}=\"[^\"\n]{0,400}\"|[^\s\"',;\]]+)"
         r"(?:[,;] ?[\w-]{1,40}=[^\s\"',;]+|[,;] ?[\w-]{1,40}=\"[^\"\n]{0,400}\")*",
+        "authorization",
+    ),
+    _named(
+        "authorization",
+        r"(?i)((?<=authorization)\\?[\"']?[\s,]{1,8}\\?[\"'](?:bearer|basic|token|key|api-?key)\s{1,8})"
+        r"[^\s\"'\\]{8,}",
         "authorization",
     ),
     _named("bearer", r"(?i)(?<=\bbearer )[A-Za-z0-9._~+/=-]{8,}", "bearer "),
     _named(
         "cookie",
-        rf"(?i)(?<=cookie)({_COLOURS}\\?[\"']?\s{{0,8}}[:=]\s{{0,8}}{_COLOURS}\\?[\"']?)"
+        rf"(?i)((?<=cookie){_COLOURS}\\?[\"']?\s{{0,8}}[:=]\s{{0,8}}{_COLOURS}\[?\\?[\"']?"
+        r"|\bcurl [^\n|;&]{0,200}?(?:-b|--cookie)[ =]{1,4}\\?[\"']?)"
         r"[\w.-]{1,60}=[^\r\n\"']+",
-        "cookie",
+        *("cookie", "curl "),
     ),
     _token("api-key", r"sk-[A-Za-z0-9_-]{12,}", "sk-"),
     _token(
@@ -208,7 +210,7 @@ SHAPES: tuple[Shape, ...] = (
     ),
     _token("npm-token", r"npm_[A-Za-z0-9]{20,}", "npm_"),
     _token("pypi-token", r"pypi-[A-Za-z0-9_-]{16,}", "pypi-"),
-    _token("telegram-token", r"\d{8,10}:AA[A-Za-z0-9_-]{33}(?![A-Za-z0-9_-])", ":aa"),
+    _token("telegram-token", r"(?:bot)?\d{8,10}:AA[A-Za-z0-9_-]{33}(?![A-Za-z0-9_-])", ":aa"),
     _token(
         "token",
         r"hf_[A-Za-z0-9]{20,}|gsk_[A-Za-z0-9]{20,}|xai-[A-Za-z0-9]{20,}|nvapi-[A-Za-z0-9_-]{20,}"
@@ -229,6 +231,50 @@ SHAPES: tuple[Shape, ...] = (
         *("key-", "sk", "glsa_", "glc_", "sntry", "nrak-", ".atlasv1.", "dp.", "pul-", "pscale_"),
         *("sbp_", "figd_", "pmak-", ".", "secret_", "hrku-", "ops_eyj", "fm"),
     ),
+    _token(
+        "cloud-key",
+        r"LTAI[A-Za-z0-9]{12,}|AKID[A-Za-z0-9]{32,}|AQVN[A-Za-z0-9_-]{34,}|ABSK[A-Za-z0-9+/]{60,}={0,2}"
+        r"|t1\.9eu[A-Za-z0-9_.-]{40,}|[A-Za-z0-9_~.-]{3}\dQ~[A-Za-z0-9_~.-]{31,}"
+        r"|v1\.0-[a-f0-9]{24}-[a-f0-9]{40,}|nfp_[A-Za-z0-9]{36,}|rnd_[A-Za-z0-9]{28,}",
+        *("ltai", "akid", "aqvn", "absk", "t1.9eu", "q~", "v1.0-", "nfp_", "rnd_"),
+    ),
+    _token(
+        "service-token",
+        r"CCI(?:PAT|PRJ)_[A-Za-z0-9_]{30,}|bk(?:ua|aj)_[a-f0-9]{40}|ATCTT3[A-Za-z0-9_=-]{20,}"
+        r"|ATBB[A-Za-z0-9]{32,}"
+        r"|lin_oauth_[A-Za-z0-9]{30,}|xkeysib-[a-f0-9]{64}-[A-Za-z0-9]{8,}"
+        r"|NRII-[A-Za-z0-9_-]{28,}|tvly-[A-Za-z0-9_-]{20,}|lsv2_[a-z]{2}_[a-f0-9]{32}_[a-f0-9]{10}"
+        r"|pcsk_[A-Za-z0-9_]{40,}|AKCp[A-Za-z0-9]{50,}"
+        r"|cmVmdGtuO[A-Za-z0-9]{40,}|sq[apu]_[a-f0-9]{40}"
+        r"|access_token\$[a-z]{6,12}\$[A-Za-z0-9]{12,}\$[A-Za-z0-9]{3,}"
+        r"|access-(?:sandbox|development|production)-[a-f0-9-]{36}",
+        *("ccip", "bkua_", "bkaj_", "atctt3", "atbb", "lin_oauth_"),
+        *("xkeysib-", "nrii-", "tvly-", "lsv2_", "pcsk_", "akcp", "cmvmdgtuo", "sqa_"),
+        *("sqp_", "squ_", "access_token$", "access-"),
+    ),
+    # Their beginnings stand in other words too, so each is looked for alone.
+    _token("service-token", r"pat[A-Za-z0-9]{14}\.[a-f0-9]{64}", "pat"),
+    _token("service-token", r"sl\.[A-Za-z0-9_-]{100,}", "sl."),
+    _token("service-token", r"[a-f0-9]{32}-us\d{1,2}\b", "-us"),
+    _token("service-token", r"fc-[a-f0-9]{32}(?![a-f0-9])", "fc-"),
+    _token("service-token", r"oy2[a-z0-9]{43}(?![a-z0-9])", "oy2"),
+    _token("service-token", r"cio[A-Za-z0-9]{32}(?![A-Za-z0-9])", "cio"),
+    _token("service-token", r"EAA[A-Za-z0-9_-]{60,}", "eaa"),
+    _token("service-token", r"v1\.[a-f0-9]{40}(?![a-f0-9])", "v1."),
+    _named("service-token", r"(?<![\w./-])[12]/\d{16}:[a-f0-9]{32}", *("1/1", "2/1")),
+    _named(
+        "service-token",
+        r"(?<![\w.-])s\.(?=[A-Za-z]{0,24}\d)[A-Za-z0-9]{24}(?![A-Za-z0-9_(.-])",
+        *(" s.", '"s.', "'s.", "=s.", ":s."),
+    ),
+    _named(
+        "private-key",
+        r"LS0tLS1CRUdJTi[A-Za-z0-9+/]{0,40}?(?:UFJJVkFUR|QUklWQVRF|BSSVZBVE)[A-Za-z0-9+/=]*",
+        "ls0tls1crudjti",
+    ),
+    _named("basic", r"(?i)(\bbasic )[A-Za-z0-9+/]{8,}={0,2}(?![\w+/=-])", "basic ")._replace(
+        is_one=is_login
+    ),
     _named(
         "password-hash",
         r"\$(?:1|2[abxy]?|5|6|7|g?y|apr1|argon2(?:id|i|d)|scrypt|pbkdf2[\w-]{0,20})\$"
@@ -237,10 +283,10 @@ SHAPES: tuple[Shape, ...] = (
     ),
     _token(
         "webhook",
-        r"(?i:hooks\.slack\.com/(?:services|workflows)|discord(?:app)?\.com/api/webhooks)"
-        r"/[A-Za-z0-9_/-]{16,}",
-        "hooks.slack.com",
-        "/api/webhooks",
+        r"(?i:hooks\.slack\.com/(?:services|workflows|triggers)|discord(?:app)?\.com/api/webhooks"
+        r"|[\w.-]{0,60}webhook\.office\.com/webhookb2)"
+        r"/[A-Za-z0-9_/@-]{16,}",
+        *("hooks.slack.com", "/api/webhooks", "webhook.office.com"),
     ),
     _named(
         "url-password",
@@ -273,11 +319,11 @@ SHAPES: tuple[Shape, ...] = (
     ),
     _named(
         "secret",
-        rf"(?i)(\b(?:{_ASK_BY_OPTION})\b[^\n|;&]{{0,80}}? "
+        rf"(?i)(\b(?:{ASK_BY_OPTION})\b[^\n|;&]{{0,80}}? "
         r"(?:-p(?:w|ass)?|-P|-a|-w|-pass(?:in|out)) ?"
         r"(?:(?:pass|password):)?+)"
         rf"(?![-:]){_NO_VALUE}{_VALUE}",
-        *_ASK_BY_OPTION_HINTS,
+        *ASK_BY_OPTION_HINTS,
     ),
     _named(
         "secret",
@@ -311,11 +357,29 @@ SHAPES: tuple[Shape, ...] = (
     ),
     _named(
         "secret",
-        rf"(?i)(?!{_REFERENCE}){NAMED}({_COLOURS}\\{{0,3}}(?:[\"'][]}}]?)?\s{{0,8}}"
-        rf"(?>=>|:=|[+?]=|[:=：＝]|%3[ad])\s{{0,8}}{_COLOURS}"
+        # Both as arguments.
+        rf"(?i){NAMED}(\\?[\"'],\s{{0,4}}\\?[\"']){_NO_VALUE}{_WORD_OF_TEXT}",
+        *(f"{word}{quote}," for word in NAME_ENDS for quote in "\"'"),
+    )._replace(is_one=is_mixed),
+    _named(
+        "secret",
+        r"((?<![\w.*-])[\w.*-]{1,100}:(?:5432|6432|\*):[\w.*-]{1,60}:[\w.*-]{1,60}:)[^\s:]{6,200}",
+        *(":5432:", ":6432:", ":*:"),
+    )._replace(is_one=is_mixed),
+    _named(
+        "secret",
+        r"(?i)(\b(?:https?|xh)\s[^\n|;&]{0,80}?(?:-a|--auth)[ =]{1,4}[\w.@-]{1,60}:"
+        r"|\bsnmp\w{1,20}\s[^\n|;&]{0,120}? -[AX] {0,4}"
+        r"|(?<=jfrog-art-api)[\"']?:\s{0,4})(?!\[redacted:)[^\s\"':]{6,400}",
+        *("http -a", "https -a", "xh -a", "--auth", "snmp", "jfrog-art-api"),
+    ),
+    _named(
+        "secret",
+        rf"(?i)(?!{_REFERENCE}){NAMED}({_COLOURS}(?:\\{{0,3}}(?:[\"'][]}}]?)?|{_QUOTE_CODE})\s{{0,8}}{_TYPE}"
+        rf"(?>=>|:=|[+?]=|::(?=\s)|[:=：＝](?!:)|%3[ad])\s{{0,8}}{_COLOURS}(?:{_QUOTE_CODE})?+"
         r"(?:!!\w{1,20}\s{1,8})?+(?:[bfru]{1,2}(?=[\"']))?+)"
         rf"(?!\\?[\"']?(?:{_NO_VALUE[3:-1]})){_VALUE}",
-        *_NAME_HINTS,
+        *NAME_HINTS,
     ),
     _named(
         "secret",
@@ -327,7 +391,8 @@ SHAPES: tuple[Shape, ...] = (
     _named(
         "secret",
         # A name and its value as two fields, in either order.
-        rf"(?i){NAMED}([\"']?[\s,;]{{1,40}}[\"']?value[\"']?\s{{0,4}}[:=]\s{{0,4}}){_NO_VALUE}"
+        rf"(?i){NAMED}([\"']?[\s,;]{{1,40}}(?:[\"']?type[\"']?\s{{0,4}}[:=]\s{{0,4}}[\"']?\w{{1,20}}[\"']?[\s,;]{{1,40}})?"
+        rf"[\"']?value[\"']?\s{{0,4}}[:=]\s{{0,4}}){_NO_VALUE}"
         rf"{_VALUE}",
         "value",
     ),
@@ -372,7 +437,7 @@ SHAPES: tuple[Shape, ...] = (
         r"(\]?:?(?:\s{1,4}|[ \t]{1,40})(?:\|\s{1,20})?"
         r"(?:(?:is|was|to|as|of)(?: now)?:?\s{1,4})?[\"'`(]?)"
         rf"{_NO_VALUE}{_WORD_OF_TEXT}",
-        *_NAME_HINTS,
+        *NAME_HINTS,
     )._replace(is_one=is_mixed),
     _named(
         "secret",
@@ -386,7 +451,11 @@ SHAPES: tuple[Shape, ...] = (
         rf"{_NO_VALUE}{_WORD_OF_TEXT}",
         *("key", "licen", "pass", "seed"),
     )._replace(is_one=is_random),
-    _named("secret", rf"(?i){NAMED}([\"']?>)(?!\[redacted:)[^<>\n]{{4,4096}}(?=</)", "</"),
+    _named(
+        "secret",
+        rf"(?i){NAMED}((?:\s[^<>\n]{{1,200}})?[\"']?>)(?!\[redacted:)[^<>\n]{{4,4096}}(?=</)",
+        "</",
+    ),
     _named(
         "jwk",
         rf"((?<=[\"'])(?:d|dp|dq|k|p|q|qi)[\"']\s{{0,4}}:\s{{0,4}})[\"']{_BASE64URL}{{20,}}[\"']",
@@ -456,8 +525,38 @@ def shown_names(names: Iterable[str], show: Callable[[str], str]) -> Iterator[st
         yield shown
 
 
-def _without_any(text: str, words: Words) -> tuple[str, int]:
+_ESCAPED = re.compile(r'"(?:[^"\\\n]|\\.)*+(?:"|$)', re.M)
+"""A text inside JSON, as many programs log what they say; one without an end is the rest of its
+line, so that it is looked at once."""
+
+MAX_DEPTH = 3
+"""Of text inside of text."""
+
+
+def _inside(text: str, words: Words, depth: int) -> tuple[str, int]:
+    """A text without the secrets in texts that it holds in another form, and how many there were:
+    a name at the beginning of such a line, or a quotation mark, is known only there."""
     count = 0
+
+    def unescaped(found: re.Match[str]) -> str:
+        nonlocal count
+        if "\\" not in found[0]:
+            return found[0]
+        try:
+            said = json.loads(found[0], strict=False)
+        except ValueError:
+            return found[0]
+        shown, more = _without_any(said, words, depth + 1)
+        count += more
+        return json.dumps(shown) if more else found[0]
+
+    return _ESCAPED.sub(unescaped, text), count
+
+
+def _without_any(text: str, words: Words, depth: int = 0) -> tuple[str, int]:
+    count = 0
+    if depth < MAX_DEPTH and "\\" in text:
+        text, count = _inside(text, words, depth)
     lowered = text.lower()
     for shape in SHAPES:
         for hint in shape.hints:

@@ -105,6 +105,30 @@ CODE = (
 )
 """Names of secrets that are a few digits."""
 
+ASK_BY_OPTION = (
+    r"(?:\w+ ){0,2}login|sshpass|mysql\w*|mariadb[\w-]*|mongo\w*|redis-cli|valkey-cli|ldap\w+"
+    r"|openssl|sqlcmd|bcp|isql|ipmitool|cqlsh|7za?|unzip|zip|rabbitmqadmin|plink|pscp|psftp|kadmin|influx"
+)
+"""Programs that take a password as the value of an option of one letter."""
+
+ASK_BY_OPTION_HINTS = (
+    *("login", "sshpass", "mysql", "mariadb", "mongo", "redis-cli", "valkey-cli"),
+    *("ldap", "openssl", "sqlcmd", "bcp", "isql", "ipmitool", "cqlsh", "7z", "zip"),
+    *("rabbitmqadmin", "plink", "pscp", "psftp", "kadmin", "influx"),
+)
+
+NAME_HINTS = (
+    *("pass", "kennwort", "pw", "secret", "token", "key", "credential", "creds", "connection"),
+    *("auth", "pin", "psk", "sessid", "connect.sid", "laravel_session", "contraseña"),
+    *("mot", "пароль", "senha", "密", "パスワード", "暗号", "口令", "hasło", "wachtwoord", "heslo"),
+    *("mdp", "parola", "otp", "jwt", "cookie", "bearer", "hmac", "mnemonic", "pat=", "pat:"),
+    *('pat"', "pat'", "pat+", "pat?", "pat_", "_sk=", "_sk:", '_sk"', "_sk'", "_sk_"),
+)
+"""In lower case; a text without any of them has no such name."""
+
+NAME_ENDS = ("key", "token", "password", "passwd", "secret", "pass", "pwd", "auth", "credential")
+"""How names end that are given to a call together with a value."""
+
 ABOUT = _ABOUT
 
 MAX_NAME_CHARS = 200

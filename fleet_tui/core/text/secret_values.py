@@ -14,6 +14,7 @@ keys are none of these.
 """
 
 import re
+from base64 import b64decode
 from itertools import pairwise
 
 _ORDINARY = re.compile(
@@ -41,6 +42,15 @@ MIN_MIXED = 6
 MIN_WITH_SIGNS = 8
 MIN_RANDOM = 10
 MIN_LONG = 20
+
+
+def is_login(value: str) -> bool:
+    """Whether a value is a user and a password as HTTP sends them, in base64 (RFC 7617)."""
+    try:
+        said = b64decode(value, validate=True).decode()
+    except ValueError:
+        return False
+    return ":" in said and said.isprintable()
 
 
 def is_mixed(value: str) -> bool:
