@@ -30,10 +30,10 @@ from fleet_tui.cli.selecting import (
 )
 from fleet_tui.core.ids import TaskId
 from fleet_tui.core.ledger.commands import Command
-from fleet_tui.core.ledger.decide import decide
-from fleet_tui.core.ledger.decided import ended_long_ago
+from fleet_tui.core.ledger.decided import LeftOut, ended_long_ago
 from fleet_tui.core.ledger.replies import Accepted, Refused
 from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.plans import Impact, Plan, impact_words, plan, subjects, together
 from fleet_tui.core.tasks.commands import MAX_NAMED_TASKS
 from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text import words
@@ -46,6 +46,8 @@ class Deed(NamedTuple):
 
     done: str
     """``held``: also the JSON schema's name."""
+    goes_on: str = ""
+    """``being cancelled``, where it is only asked for; empty where it is done."""
     command: Callable[[tuple[TaskId, ...]], Command]
     how: str = ""
     """What else there is to know before: ``, 60 a minute: done in about 4m``."""
@@ -79,20 +81,22 @@ def act(
     with ledger_of(fleet) as ledger:
         state = ledger.load()
         chosen = select(ledger, state, selector)
-    doing = deed(chosen)
-    able, left_out = _able(state, chosen, doing)
+    plans, left_out = _planned(state, chosen, deed(chosen))
     if not selector.names_each:
         left_out = []  # a description means those that it can be done to
-    if not able:
+    if not plans:
         if not left_out:
             raise nothing_matched()
-        raise RefusedError(left_out[0][1].text, hint=left_out[0][1].hint)
+        raise RefusedError(left_out[0].why.text, hint=left_out[0].why.hint)
+    meant = {task for each in plans for task in subjects(each.command)}
+    able = [task for task in chosen if task.id in meant]
     doing = deed(able)
     if doing.whole and len(able) > MAX_NAMED_TASKS:
         raise UsageError(
             f"{len(able):,} tasks; at most {MAX_NAMED_TASKS:,} at a time", hint="use --filter"
         )
-    impact = _impact(able, doing)
+    lost = impact_words(together([each.impact for each in plans]))
+    impact = " ".join([_impact(able, doing) + ("." if lost else ""), *lost])
     changed = 0
     refused: Refused | None = None
     if not consent.dry_run:
@@ -103,7 +107,8 @@ def act(
             if not consent.yes:
                 say(impact, err=True)
             confirm("Do it?", yes=consent.yes)
-        changed, refused = _send(fleet, able, doing)
+        commands = [doing.command(_tasks(each)) for each in plans]
+        changed, refused = _send(fleet, commands, [each.impact for each in plans])
     if as_json:
         emit_json(
             doing.done,
@@ -112,40 +117,52 @@ def act(
             impact=impact,
             tasks=[{"task": task.id, "label": task.label} for task in able],
             changed=changed,
-            left_out=[{"label": task.label, "refused": why} for task, why in left_out],
+            left_out=[{"label": each.label, "refused": each.why} for each in left_out],
             refused=refused,
         )
     elif consent.dry_run:
         say(f"would be {impact}")
     else:
         which = _named(able) if changed == len(able) else words.plural(changed, "task")
-        say(f"{doing.done}: {which}")
-    for task, why in left_out[:MAX_LEFT_OUT_TOLD]:
-        say(f"{task.label}: {why.text}", err=True)
+        say(f"{doing.goes_on or doing.done}: {which}")
+    for each in left_out[:MAX_LEFT_OUT_TOLD]:
+        say(f"{each.label}: {each.why.text}", err=True)
     if refused is not None:
         say(refused.text, err=True)
     whole = not left_out and (consent.dry_run or changed == len(able))
     return ExitCode.OK if whole else ExitCode.PARTIAL
 
 
-def _able(
+def _planned(
     state: FleetState, chosen: Sequence[Task], doing: Deed
-) -> tuple[list[Task], list[tuple[Task, Refused]]]:
-    """Those it can be done to, and why not to the others: what the engine would say."""
+) -> tuple[list[Plan], list[LeftOut]]:
+    """What would be done, MAX_NAMED_TASKS at a time, and why nothing is to the others."""
     now_ms = time.time_ns() // 1_000_000
-    by = operator()
-    able: list[Task] = []
-    left_out: list[tuple[Task, Refused]] = []
-    for task in chosen:
-        if state.task(task.id) is None:
-            left_out.append((task, ended_long_ago(task)))
-            continue
-        verdict = decide(state, by, doing.command((task.id,)), now_ms)
-        if isinstance(verdict, Refused):
-            left_out.append((task, verdict))
-        else:
-            able.append(task)
-    return able, left_out
+    left_out = [
+        LeftOut(task.id, task.label, ended_long_ago(task))
+        for task in chosen
+        if state.task(task.id) is None
+    ]
+    known = [task for task in chosen if state.task(task.id) is not None]
+    plans: list[Plan] = []
+    for part in _batched(known, MAX_NAMED_TASKS):
+        command = doing.command(tuple(task.id for task in part))
+        match plan(state, operator(), command, now_ms):
+            case Plan() as found:
+                plans.append(found)
+                left_out += found.left_out
+            case Refused() as why:
+                left_out += [LeftOut(task.id, task.label, why) for task in part]
+    return plans, left_out
+
+
+def _batched(tasks: Sequence[Task], most: int) -> list[Sequence[Task]]:
+    """So many at a time."""
+    return [tasks[n : n + most] for n in range(0, len(tasks), most)]
+
+
+def _tasks(of: Plan) -> tuple[TaskId, ...]:
+    return tuple(TaskId(task) for task in subjects(of.command))
 
 
 def _impact(able: Sequence[Task], doing: Deed) -> str:
@@ -160,11 +177,11 @@ def _named(tasks: Sequence[Task]) -> str:
     return words.plural(len(tasks), "task")
 
 
-def _send(fleet: Fleet, able: Sequence[Task], doing: Deed) -> tuple[int, Refused | None]:
+def _send(
+    fleet: Fleet, commands: Sequence[Command], shown: Sequence[Impact]
+) -> tuple[int, Refused | None]:
     """How many were changed, and the first refusal. Raises what the engine said when none was."""
-    ids = [task.id for task in able]
-    parts = [ids[n : n + MAX_NAMED_TASKS] for n in range(0, len(ids), MAX_NAMED_TASKS)]
-    replies = ask_engine(fleet, [doing.command(tuple(part)) for part in parts])
+    replies = ask_engine(fleet, commands, shown)
     changed = sum(r.changed or 0 for r in replies if isinstance(r, Accepted))
     refused = next((r for r in replies if isinstance(r, Refused)), None)
     if refused is not None and not changed:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -23,6 +24,7 @@ from fleet_tui.base.redact import redact
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
 from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.plans import Impact
 from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
@@ -260,8 +262,11 @@ def operator() -> str:
         return f"uid-{os.getuid()}"
 
 
-def ask_engine(fleet: Fleet, commands: Sequence[Command]) -> list[Reply]:
-    """Send commands to the running engine, in order. Raises Unreachable when none runs."""
+def ask_engine(
+    fleet: Fleet, commands: Sequence[Command], shown: Sequence[Impact] = ()
+) -> list[Reply]:
+    """Send commands to the running engine, in order, each with what its author was ``shown`` of it.
+    Raises Unreachable when none runs."""
     from fleet_tui.feed.client import NO_ENGINE, NO_REPLY, EngineClient
 
     async def talk() -> list[Reply]:
@@ -271,11 +276,11 @@ def ask_engine(fleet: Fleet, commands: Sequence[Command]) -> list[Reply]:
             raise unreached(fleet, error) from error
         replies: list[Reply] = []
         try:
-            for command in commands:
+            for command, impact in zip_longest(commands, shown[: len(commands)]):
                 # An engine that left one command without a reply would do so with every other, and
                 # each would be waited for as long.
                 silent = bool(replies) and replies[-1] in (NO_REPLY, NO_ENGINE)
-                replies.append(NO_ENGINE if silent else await client.send(command))
+                replies.append(NO_ENGINE if silent else await client.send(command, impact))
         finally:
             await client.close()
         return replies

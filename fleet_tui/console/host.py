@@ -20,6 +20,7 @@ from fleet_tui.console.shell.timeline import ReviewFeed, SessionSource
 from fleet_tui.console.text.glyphs import Glyphs
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.replies import Reply
+from fleet_tui.core.plans import Impact
 from fleet_tui.core.status import FleetStatus
 from fleet_tui.feed.feed import Feed, Timeline, View
 
@@ -64,7 +65,7 @@ class Console(Protocol):
     def travel(self, steps: int) -> None:
         """Back (-1) or forward (1) in the history of places."""
 
-    async def send(self, command: Command) -> Reply:
+    async def send(self, command: Command, shown: Impact | None = None) -> Reply:
         """Send a command, tell what came of it, and show its result at once."""
         ...
 

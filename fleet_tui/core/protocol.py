@@ -12,11 +12,12 @@ from fleet_tui.core.ids import Epoch, Seq
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.replies import Reply
 from fleet_tui.core.modes import NORMAL, ModeNow
+from fleet_tui.core.plans import Impact
 
 Number = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 Label = Annotated[str, msgspec.Meta(max_length=200)]
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Raised when a frame changes meaning; the other side says so and stays away."""
 
 MAX_FRAME_BYTES = 8 * 1024 * 1024
@@ -68,11 +69,13 @@ class Doorbell(msgspec.Struct, frozen=True, kw_only=True, tag="doorbell"):
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, tag="request"):
-    """A command with the client's number for it. A command that rests on what its author saw says
-    itself what that was."""
+    """A command with the client's number for it."""
 
     id: Number
     command: Command
+    shown: Impact | None = None
+    """What its author was shown of it; None for one that was sent without a plan. A command that
+    rests on other things its author saw says itself what they were."""
 
 
 class Response(msgspec.Struct, frozen=True, kw_only=True, tag="response"):

@@ -26,6 +26,7 @@ from fleet_tui.core.ledger.events import Event, Recorded, task_of
 from fleet_tui.core.ledger.fold import Folding, fold
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.modes import Trouble
+from fleet_tui.core.plans import Impact, worse
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.tasks.attempts import Word, learn, reconcile_attempts
 from fleet_tui.core.tasks.evidence import Definite, Running
@@ -53,6 +54,8 @@ class Asked(NamedTuple):
 
     by: str
     command: Command
+    shown: Impact | None = None
+    """What its author was shown of it, if it was planned."""
 
 
 class FleetChanged(NamedTuple):
@@ -282,8 +285,10 @@ class _Draft:
                 if (beat := _beat(self._beats.now.get(run), word, self._now_ms)) is not None:
                     self._beats.put(run, beat)
                 self.add(learn(self.state, run, word, self._now_ms))
-            case Asked(by=by, command=command):
+            case Asked(by=by, command=command, shown=shown):
                 verdict = decide(self.state, by, command, self._now_ms)
+                if shown is not None and isinstance(verdict, Decided):
+                    verdict = worse(self.state, command, verdict, shown) or verdict
                 self._replies.append(verdict)
                 if isinstance(verdict, Decided):
                     self.add(verdict.events)

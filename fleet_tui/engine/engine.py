@@ -28,6 +28,7 @@ from fleet_tui.core.ledger.refusals import RefusalCode, code_of_mode
 from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.modes import EngineMode, ModeNow, Trouble
+from fleet_tui.core.plans import Impact
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.step import (
     Asked,
@@ -157,14 +158,15 @@ class Engine:
             self._ended = True
             self._refuse_rest()
 
-    async def ask(self, by: str, command: Command) -> Reply:
-        """An operator's command; returns after its events are committed, or it was refused."""
+    async def ask(self, by: str, command: Command, shown: Impact | None = None) -> Reply:
+        """An operator's command; returns after its events are committed, or it was refused.
+        ``shown`` is what its author was shown of it: it does no more than that."""
         if self.stop_reason is not None:
             return _STOPPING
         if self._unstored is not None and not isinstance(command, StopEngine | ProbeNow):
             return refused_by(self.mode)
         reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        await self.inbox.put(CommandAsked(by, public(command), reply))
+        await self.inbox.put(CommandAsked(by, public(command), reply, shown))
         if self._ended:  # while we waited for room in the inbox
             self._refuse_rest()
         return await reply
@@ -417,7 +419,9 @@ def _bare(
     item: Input,
 ) -> Asked | LookTaken | WordHeard | FleetChanged | FleetFileSeen | MachinesSeen | Tick:
     """An input without whom to answer."""
-    return Asked(item.by, item.command) if isinstance(item, CommandAsked) else item
+    if isinstance(item, CommandAsked):
+        return Asked(item.by, item.command, item.shown)
+    return item
 
 
 _STOPPING = Refused(

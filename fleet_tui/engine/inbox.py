@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.replies import Reply
+from fleet_tui.core.plans import Impact
 from fleet_tui.core.step import (
     FleetChanged,
     FleetFileSeen,
@@ -27,6 +28,8 @@ class CommandAsked(NamedTuple):
     by: str
     command: Command
     reply: asyncio.Future[Reply]
+    shown: Impact | None = None
+    """What its author was shown of it, if it was planned."""
 
 
 Input = LookTaken | WordHeard | CommandAsked | FleetChanged | FleetFileSeen | MachinesSeen | Tick

@@ -22,6 +22,7 @@ from fleet_tui.core.ids import Epoch
 from fleet_tui.core.ledger.commands import AddNote, Command
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused, Reply
+from fleet_tui.core.plans import Impact
 from fleet_tui.core.protocol import (
     MAX_FRAME_BYTES,
     PROTOCOL,
@@ -53,7 +54,7 @@ _encoder = msgspec.json.Encoder()
 class Behind(Protocol):
     """Who answers the commands: an engine, or what stands in for one that cannot work."""
 
-    async def ask(self, by: str, command: Command) -> Reply:
+    async def ask(self, by: str, command: Command, shown: Impact | None = None) -> Reply:
         """An operator's command; returns when it is committed or refused."""
         ...
 
@@ -205,15 +206,15 @@ class Server:
 
     async def _answer(self, client: "_Client", hello: Hello, request: Request) -> None:
         try:
-            reply = await self._ask(hello, request.command)
+            reply = await self._ask(hello, request)
         finally:
             client.asks -= 1
         client.send(Response(id=request.id, reply=reply))
 
-    async def _ask(self, hello: Hello, command: Command) -> Reply:
-        if hello.read_only and not isinstance(command, ProbeNow | AddNote):
+    async def _ask(self, hello: Hello, request: Request) -> Reply:
+        if hello.read_only and not isinstance(request.command, ProbeNow | AddNote):
             return Refused(code=RefusalCode.READ_ONLY, text="This console is read-only.")
-        return await self._engine.ask(hello.by, command)
+        return await self._engine.ask(hello.by, request.command, request.shown)
 
 
 class _Client:

@@ -20,6 +20,7 @@ from fleet_tui.core.ids import NOWHERE, Epoch, Seq
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.replies import Accepted, Reply
 from fleet_tui.core.modes import TROUBLES, EngineMode, ModeNow, Trouble
+from fleet_tui.core.plans import Impact
 from fleet_tui.core.protocol import Doorbell
 from fleet_tui.engine.clock import Clock
 from fleet_tui.engine.engine import refused_by
@@ -155,7 +156,7 @@ class Standby:
         if self._stopped is not None and not self._stopped.done():
             self._stopped.set_result(reason)
 
-    async def ask(self, by: str, command: Command) -> Reply:
+    async def ask(self, by: str, command: Command, shown: Impact | None = None) -> Reply:
         """Takes nothing but the order to stop."""
         if isinstance(command, StopEngine):
             self.stop(command.reason or f"stopped by {by}")

@@ -19,6 +19,7 @@ from fleet_tui.core.ledger.replies import Refused, Reply
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.modes import ModeNow
+from fleet_tui.core.plans import Impact
 from fleet_tui.core.protocol import Doorbell
 from fleet_tui.core.tasks.retell import Retelling
 from fleet_tui.feed.client import NO_ENGINE, EngineClient
@@ -150,13 +151,13 @@ class AttachedFeed:
         """The story of a task."""
         return await asyncio.to_thread(self._open_stores().task_story, task, None)
 
-    async def send(self, command: Command) -> Reply:
+    async def send(self, command: Command, shown: Impact | None = None) -> Reply:
         """Ask the engine."""
         if self._read_only:
             return Refused(code=RefusalCode.READ_ONLY, text="This console is read-only.")
         if self._client is None or not self._client.connected:
             return NO_ENGINE
-        reply = await self._client.send(command)
+        reply = await self._client.send(command, shown)
         self._rung.set()
         return reply
 

@@ -15,6 +15,7 @@ from fleet_tui.base.errors import FleetError, Unreachable
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused, Reply
+from fleet_tui.core.plans import Impact
 from fleet_tui.core.protocol import (
     MAX_FRAME_BYTES,
     PROTOCOL,
@@ -150,12 +151,12 @@ class EngineClient:
         """Return when the connection is gone."""
         await asyncio.wait({self._listener})
 
-    async def send(self, command: Command) -> Reply:
-        """Ask, and wait for the reply."""
+    async def send(self, command: Command, shown: Impact | None = None) -> Reply:
+        """Ask, and wait for the reply; ``shown`` is what its author was shown of it."""
         if not self.connected:
             return NO_ENGINE
         self._last_id += 1
-        request = Request(id=self._last_id, command=command)
+        request = Request(id=self._last_id, command=command, shown=shown)
         try:
             frame = msgspec.json.encode(request) + b"\n"
         except UnicodeEncodeError:

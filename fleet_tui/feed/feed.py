@@ -14,6 +14,7 @@ from fleet_tui.core.ledger.replies import Reply
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.logs import Level, LogGap, LogLine
 from fleet_tui.core.modes import NORMAL, ModeNow
+from fleet_tui.core.plans import Impact
 from fleet_tui.core.tasks.retell import Retelling
 from fleet_tui.feed.marks import Mark
 
@@ -116,8 +117,9 @@ class Feed(Protocol):
         """The story of a task, oldest first, also when the state has forgotten it."""
         ...
 
-    async def send(self, command: Command) -> Reply:
-        """Ask the engine for something. Recorded feeds refuse, always."""
+    async def send(self, command: Command, shown: Impact | None = None) -> Reply:
+        """Ask the engine for something; ``shown`` is what its author was shown of it, and no more
+        than that is done. Recorded feeds refuse, always."""
         ...
 
     async def close(self) -> None:

@@ -20,6 +20,7 @@ from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused, Reply
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.plans import Impact
 from fleet_tui.core.tasks.retell import Retelling
 from fleet_tui.feed.feed import MAX_SAMPLES, Link, LogQuery, Mode, View
 from fleet_tui.feed.marks import Mark, mark_of
@@ -139,7 +140,7 @@ class RecordedFeed:
         nothing: Sequence[e.Recorded] = ()
         return await self._aside(lambda stores: stores.task_story(task, self._at_ms), nothing)
 
-    async def send(self, command: Command) -> Reply:
+    async def send(self, command: Command, shown: Impact | None = None) -> Reply:
         """Refused: what is recorded has happened."""
         return Refused(
             code=RefusalCode.REVIEW,

@@ -191,7 +191,7 @@ async def speak(rig: Rig) -> None:
     for name in NAMES:
         commands += [Cordon(agents=broken, reason=marked(name)), Uncordon(agents=broken)]
         commands += [AddNote(text=Untrusted(marked(name)))]
-    commands += [Cordon(agents=broken, reason=ALL), Cancel(task=task, reason=ALL)]
+    commands += [Cordon(agents=broken, reason=ALL), Cancel(tasks=(task,), reason=ALL)]
     try:
         for command in commands:
             reply = await client.send(command)

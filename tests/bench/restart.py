@@ -83,7 +83,7 @@ async def _measure(place: Path) -> tuple[float, float]:
             found_s = max(WatchedPorts.found_s.values()) - began
             alone_s = await _alone(second.engine.state)
             for task in tasks:
-                await second.engine.ask("bench", Cancel(task=task))
+                await second.engine.ask("bench", Cancel(tasks=(task,)))
             while second.engine.state.open_tasks:
                 await asyncio.sleep(0.1)
             second.stop("measured")

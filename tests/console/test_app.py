@@ -375,8 +375,8 @@ async def test_cancel_shows_what_is_lost() -> None:
         assert isinstance(card, PlanCard)
         await until(pilot, lambda: card.is_ready)
         await press(pilot, "y")
-        await until(pilot, lambda: len(feed.sent) == 2)
-        assert feed.sent == [Cancel(task=task_id(48_170)), Cancel(task=task_id(48_220))]
+        await until(pilot, lambda: len(feed.sent) == 1)
+        assert feed.sent == [Cancel(tasks=(task_id(48_170), task_id(48_220)))]
 
 
 async def test_cancel_of_a_task_that_needs_a_verdict_says_what_becomes_of_its_run() -> None:
@@ -426,7 +426,7 @@ async def test_alerts_are_acknowledged() -> None:
         await until(pilot, lambda: isinstance(app.screen, ConfirmBar))
         await press(pilot, "y")
         await until(pilot, lambda: "agent-14 down · ack ops" in text_of(app))
-        assert feed.sent == [Ack(alert=AlertId("agent-down:agent-14"))]
+        assert feed.sent == [Ack(alerts=(AlertId("agent-down:agent-14"),))]
 
 
 async def test_a_note_takes_its_words_from_the_bar() -> None:

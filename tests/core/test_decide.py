@@ -79,7 +79,7 @@ def test_a_near_miss_gets_a_suggestion() -> None:
 def test_the_same_key_is_the_same_task_also_after_its_end() -> None:
     told = story()
     first = done(told, submit(work("one")))
-    done(told, Cancel(task=T1))
+    done(told, Cancel(tasks=(T1,)))
     again = done(told, submit(work("one")))
     assert again.duplicate
     assert (again.task, again.number) == (first.task, first.number)
@@ -89,12 +89,12 @@ def test_the_same_key_is_the_same_task_also_after_its_end() -> None:
 def test_cancelling_a_waiting_task_ends_it_and_a_second_time_is_refused() -> None:
     told = story()
     done(told, submit(work()))
-    done(told, Cancel(task=T1))
+    done(told, Cancel(tasks=(T1,)))
     task = told.state.task(T1)
     assert task is not None
     assert task.phase is TaskPhase.CANCELLED
-    assert refused(told, Cancel(task=T1)).code == "already-over"
-    assert refused(told, Cancel(task=TaskId("none"))).code == "unknown-task"
+    assert refused(told, Cancel(tasks=(T1,))).code == "already-over"
+    assert refused(told, Cancel(tasks=(TaskId("none"),))).code == "unknown-task"
 
 
 def test_cordon_names_the_unknown_and_does_nothing_then() -> None:
@@ -135,7 +135,7 @@ def test_requeue_is_for_what_ended_badly() -> None:
     told = story()
     done(told, submit(work()))
     assert refused(told, Requeue(tasks=(T1,))).code == "not-failed"
-    done(told, Cancel(task=T1))
+    done(told, Cancel(tasks=(T1,)))
     done(told, Requeue(tasks=(T1,)))
     assert T1 in told.state.open_tasks
     assert T1 not in told.state.closed_tasks
@@ -144,14 +144,14 @@ def test_requeue_is_for_what_ended_badly() -> None:
 
 
 def test_unknown_alerts_and_empty_notes_are_refused() -> None:
-    assert refused(story(), Ack(alert=AlertId("x:y"))).code == "unknown-alert"
+    assert refused(story(), Ack(alerts=(AlertId("x:y"),))).code == "unknown-alert"
     assert refused(story(), AddNote(text=Untrusted(" "))).code == "empty"
 
 
 def test_a_task_that_was_cancelled_and_requeued_is_a_task_like_any_other() -> None:
     told = story()
     done(told, submit(work()))
-    done(told, Cancel(task=T1))
+    done(told, Cancel(tasks=(T1,)))
     done(told, Requeue(tasks=(T1,)))
     (placed,) = Router(told.state.fleet).schedule(told.state, {}, told.now_ms)
     assert isinstance(placed, TaskPlaced)
@@ -242,7 +242,7 @@ def test_a_note_has_words_and_a_bound() -> None:
 
 def test_an_alert_that_is_not_open_is_not_acknowledged() -> None:
     nobody = AlertId("agent:a9")
-    unknown = refused(story(), Ack(alert=nobody))
+    unknown = refused(story(), Ack(alerts=(nobody,)))
     assert (unknown.code, unknown.text) == ("unknown-alert", "No open alert is called agent:a9.")
 
 

@@ -100,7 +100,7 @@ def test_a_held_task_that_was_cancelled_is_not_released() -> None:
     queue = Queue()
     task = queue.submit()
     queue.ask(Hold(tasks=(task,)))
-    queue.ask(Cancel(task=task))
+    queue.ask(Cancel(tasks=(task,)))
     refused = queue.refusal(Release(tasks=(task,)))
     assert refused.code == "not-waiting"
     assert "cancelled" in refused.text
@@ -176,7 +176,7 @@ def test_a_full_queue_refuses_and_says_which_limit(
     assert setting in refused.hint
     same = queue.ask(Submit(task=TaskId("T3"), key="1", spec=spec))
     assert isinstance(same, Decided), "the same key is the same task, however full the queue is"
-    queue.ask(Cancel(task=TaskId("T1")))
+    queue.ask(Cancel(tasks=(TaskId("T1"),)))
     assert isinstance(queue.ask(Submit(task=TaskId("T2"), key="2", spec=spec)), Decided)
 
 
@@ -232,7 +232,7 @@ def decided(queue: Queue, command: Command) -> Decided:
 def test_a_waiting_task_is_cancelled_at_once() -> None:
     queue = Queue()
     task = queue.submit()
-    done = decided(queue, Cancel(task=task, reason="not needed"))
+    done = decided(queue, Cancel(tasks=(task,), reason="not needed"))
     assert done == Decided(
         events=(
             TaskCancelRequested(task=task, by="ann", reason="not needed"),
@@ -240,6 +240,7 @@ def test_a_waiting_task_is_cancelled_at_once() -> None:
         ),
         task=task,
         number=1,
+        changed=1,
     )
 
 
@@ -250,18 +251,20 @@ def test_a_running_task_is_stopped_and_a_second_cancel_asks_for_no_second_stop()
     (attempt,) = queue.task(task).attempts
     requested = TaskCancelRequested(task=task, by="ann", reason="too slow")
     stopping = AttemptCancelling(run=attempt.run_id, cause=CancelCause.OPERATOR, by="ann")
-    cancel = Cancel(task=task, reason="too slow")
-    assert decided(queue, cancel) == Decided(events=(requested, stopping), task=task, number=1)
-    assert decided(queue, cancel) == Decided(events=(requested,), task=task, number=1)
+    cancel = Cancel(tasks=(task,), reason="too slow")
+    first = Decided(events=(requested, stopping), task=task, number=1, changed=1)
+    assert decided(queue, cancel) == first
+    again = Decided(events=(requested,), task=task, number=1, changed=1)
+    assert decided(queue, cancel) == again
 
 
 def test_a_task_that_is_over_or_that_nobody_knows_is_not_cancelled() -> None:
     queue = Queue()
     task = queue.submit()
-    queue.ask(Cancel(task=task))
-    again = queue.refusal(Cancel(task=task))
+    queue.ask(Cancel(tasks=(task,)))
+    again = queue.refusal(Cancel(tasks=(task,)))
     assert (again.code, again.text) == ("already-over", "t-1 is cancelled already.")
-    none = queue.refusal(Cancel(task=TaskId("none")))
+    none = queue.refusal(Cancel(tasks=(TaskId("none"),)))
     assert (none.code, none.text) == ("unknown-task", "No task none is known.")
 
 
@@ -295,7 +298,7 @@ def test_what_cannot_be_done_to_a_task_that_does_not_wait_is_named(
 ) -> None:
     queue = Queue()
     task = queue.submit()
-    queue.ask(Cancel(task=task))
+    queue.ask(Cancel(tasks=(task,)))
     refused = queue.refusal(verb(task))
     assert refused.code == "not-waiting"
     assert refused.text == f"t-1 is cancelled; only waiting tasks can be {done}."

@@ -100,7 +100,7 @@ def cancelled_unknown(run: Run) -> Run:
     """Cancelled while it was unknown, and nothing heard of it since."""
     run.fact(Started())
     run.hear(LOST)
-    ask(run, Cancel(task=run.id))
+    ask(run, Cancel(tasks=(run.id,)))
     run.hear(LOST)
     run.later(PATIENCE_MS)
     assert run.task.phase is TaskPhase.CANCELLED
@@ -110,7 +110,7 @@ def cancelled_unknown(run: Run) -> Run:
 def cancelled_asked(run: Run) -> Run:
     """Given up, then cancelled while a verdict was asked for."""
     given_up(run)
-    ask(run, Cancel(task=run.id))
+    ask(run, Cancel(tasks=(run.id,)))
     assert run.task.phase is TaskPhase.CANCELLED
     return run
 
@@ -118,7 +118,7 @@ def cancelled_asked(run: Run) -> Run:
 def cancelled_dead(run: Run) -> Run:
     """Cancelled, then found dead."""
     run.fact(Started())
-    ask(run, Cancel(task=run.id))
+    ask(run, Cancel(tasks=(run.id,)))
     run.fact(Died(reason="process-gone"))
     assert run.task.phase is TaskPhase.CANCELLED
     return run
@@ -137,7 +137,7 @@ def test_a_cancel_is_no_way_round_the_verdict(way: Way, task_class: TaskClass) -
     assert run.task.phase is TaskPhase.CANCELLED
     assert isinstance(judge(run, Verdict.DID_NOT_RUN), Decided)
     assert run.task.phase is TaskPhase.WAITING
-    ask(run, Cancel(task=run.id))
+    ask(run, Cancel(tasks=(run.id,)))
     assert isinstance(ask(run, Requeue(tasks=(run.id,))), Decided), "the verdict stays given"
     assert run.task.phase is TaskPhase.WAITING
 
@@ -166,7 +166,7 @@ def test_a_requeue_after_the_late_end_of_a_run_cannot_run_beside_it() -> None:
     run = Run(TaskClass.IDEMPOTENT)
     run.fact(Started())
     run.hear(LOST)
-    ask(run, Cancel(task=run.id))
+    ask(run, Cancel(tasks=(run.id,)))
     run.later(PATIENCE_MS)
     run.fact(Finished(ok=False, failure="exit-1"))
     asked = ask(run, Requeue(tasks=(run.id,)))
@@ -182,12 +182,12 @@ def test_a_dead_run_with_a_checkpoint_needs_no_verdict_and_a_lost_one_does() -> 
     for run in (dead, lost):
         run.fact(Started())
         run.fact(Running(checkpoint=mark))
-    ask(dead, Cancel(task=dead.id))
+    ask(dead, Cancel(tasks=(dead.id,)))
     dead.fact(Died(reason="process-gone"))
     assert isinstance(ask(dead, Requeue(tasks=(dead.id,))), Decided)
     lost.hear(LOST)
     lost.later(PATIENCE_MS)
-    ask(lost, Cancel(task=lost.id))
+    ask(lost, Cancel(tasks=(lost.id,)))
     assert isinstance(ask(lost, Requeue(tasks=(lost.id,))), Refused)
 
 
@@ -206,7 +206,7 @@ def test_what_the_host_says_after_the_cancel_can_stand_for_the_verdict(
 ) -> None:
     run = Run()
     run.hear(LOST)
-    ask(run, Cancel(task=run.id))
+    ask(run, Cancel(tasks=(run.id,)))
     run.hear(LOST)
     run.later(PATIENCE_MS)
     assert isinstance(ask(run, Requeue(tasks=(run.id,))), Refused)
@@ -325,7 +325,7 @@ def test_only_a_task_that_ended_is_in_doubt() -> None:
     run = given_up(Run())
     assert awaits_verdict(run.task)
     assert not in_doubt(run.task)
-    ask(run, Cancel(task=run.id))
+    ask(run, Cancel(tasks=(run.id,)))
     assert not awaits_verdict(run.task)
     assert in_doubt(run.task)
     judge(run, Verdict.RAN)

@@ -16,6 +16,7 @@ from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.replies import Reply
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
+from fleet_tui.core.plans import Impact
 from fleet_tui.core.protocol import (
     MAX_FRAME_BYTES,
     PROTOCOL,
@@ -52,7 +53,7 @@ class Busy:
     def __init__(self) -> None:
         self.asked = 0
 
-    async def ask(self, by: str, command: Command) -> Reply:
+    async def ask(self, by: str, command: Command, shown: Impact | None = None) -> Reply:
         """Never returns."""
         self.asked += 1
         await asyncio.Event().wait()

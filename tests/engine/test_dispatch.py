@@ -200,7 +200,7 @@ async def test_a_cancel_that_comes_while_the_way_is_made_keeps_the_start_from_le
         await rig.submit(1, work())
         async with asyncio.timeout(DEADLINE_S):
             await connecting.wait()
-        await rig.engine.ask("me", Cancel(task=only_task(rig.engine.state).id))
+        await rig.engine.ask("me", Cancel(tasks=(only_task(rig.engine.state).id,)))
         connected.set()
         state = await rig.until(lambda s: bool([*s.ended_tasks()]))
         (task,) = state.ended_tasks()
@@ -246,7 +246,7 @@ async def test_the_engine_stops_while_a_follower_takes_its_time_to_hang_up() -> 
         await rig.engine.inbox.put(FleetChanged(fleet(moved), "me"))
         await rig.until(lambda s: s.fleet.agents.get(A1) == moved)
         await begin(rig)
-        await rig.engine.ask("me", Cancel(task=only_task(rig.engine.state).id))
+        await rig.engine.ask("me", Cancel(tasks=(only_task(rig.engine.state).id,)))
         async with asyncio.timeout(DEADLINE_S):
             await hanging_up.wait()
             closing = asyncio.create_task(rig.effects.close())

@@ -158,7 +158,7 @@ async def test_cancel_stops_the_run() -> None:
         assert isinstance(reply, Accepted)
         assert reply.task is not None
         await rig.until(lambda s: only_task(s).attempts[0].phase is AttemptPhase.RUNNING)
-        await rig.engine.ask("me", Cancel(task=reply.task))
+        await rig.engine.ask("me", Cancel(tasks=(reply.task,)))
         state = await rig.until(lambda s: bool([*s.ended_tasks()]))
         task = only_task(state)
         assert task.phase is TaskPhase.CANCELLED

@@ -140,7 +140,7 @@ async def test_on_a_full_disk_nothing_is_taken_and_nothing_is_forgotten() -> Non
         assert "full" in refused.text
         assert "make room" in refused.hint.lower()
         assert rig.engine.mode.mode is EngineMode.READ_ONLY
-        at_once = await rig.engine.ask("ana", Cancel(task=TaskId("TASK" + "0" * 21 + "1")))
+        at_once = await rig.engine.ask("ana", Cancel(tasks=(TaskId("TASK" + "0" * 21 + "1"),)))
         assert isinstance(at_once, Refused)
         assert at_once.code == "read-only-mode"
         await host.finish(host.started[0])

@@ -310,7 +310,7 @@ async def test_a_full_queue_at_the_door_is_waited_for(path: Path) -> None:
     "command",
     [
         Submit(task=TaskId("TASK0000000000000000000001"), key="k", spec=work()),
-        Cancel(task=TaskId("TASK0000000000000000000001")),
+        Cancel(tasks=(TaskId("TASK0000000000000000000001"),)),
         Cordon(agents=(AgentName("a1"),)),
         Uncordon(agents=(AgentName("a1"),)),
         StopEngine(),

@@ -33,6 +33,7 @@ MODULES = (
     "ledger.refusals",
     "ledger.state",
     "modes",
+    "plans",
     "protocol",
     "reason_words",
     "routing.decision",
@@ -82,6 +83,7 @@ MODULES = (
     "text.ulid",
     "text.untrusted",
     "text.words",
+    "undo",
 )
 """Those without an unexplained survivor. A wrong comparison there loses work, runs it twice, sends
 it to the wrong place or shows a secret."""

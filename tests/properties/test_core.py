@@ -295,7 +295,7 @@ class Lifecycle(RuleBasedStateMachine):
         found = self.story.state.task(task)
         run = found.attempt.run_id if found is not None and found.attempt is not None else None
         choices: list[Command] = [
-            Cancel(task=task),
+            Cancel(tasks=(task,)),
             Resolve(task=task, run=run, verdict=verdict, reason="x"),
             Requeue(tasks=(task,)),
             Hold(tasks=(task,)),

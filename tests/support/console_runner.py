@@ -17,6 +17,7 @@ from fleet_tui.core.ids import AlertId
 from fleet_tui.core.ledger.commands import AddNote, Command
 from fleet_tui.core.ledger.replies import Reply
 from fleet_tui.core.logs import Level, LogLine
+from fleet_tui.core.plans import Impact
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fake_feed import FakeFeed
 from tests.support.scene import agent_name, task_id
@@ -42,8 +43,8 @@ async def live(feed: FakeFeed, lines_per_s: int) -> None:
 class AlertOnNote(FakeFeed):
     """A note raises a critical alert: the test's way to say when."""
 
-    async def send(self, command: Command) -> Reply:
-        reply = await super().send(command)
+    async def send(self, command: Command, shown: Impact | None = None) -> Reply:
+        reply = await super().send(command, shown)
         if isinstance(command, AddNote):
             view = self.view()
             raised = Alert(

@@ -26,6 +26,7 @@ from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
 from fleet_tui.core.ledger.state import FleetState, Note
 from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.plans import Impact
 from fleet_tui.core.tasks.commands import Cancel
 from fleet_tui.core.tasks.retell import Retelling
 from fleet_tui.feed.feed import Link, LogQuery, Mode, View
@@ -168,7 +169,7 @@ class FakeFeed:
         del task
         return ()
 
-    async def send(self, command: Command) -> Reply:
+    async def send(self, command: Command, shown: Impact | None = None) -> Reply:
         self.sent.append(command)
         if self.next_reply is not None:
             reply, self.next_reply = self.next_reply, None
@@ -193,12 +194,14 @@ class FakeFeed:
             case Uncordon(agents=names):
                 for name in names:
                     self.change_agent(name, cordon=None)
-            case Cancel(task=task):
-                left = {k: v for k, v in state.open_tasks.items() if k != task}
+            case Cancel(tasks=tasks):
+                left = {k: v for k, v in state.open_tasks.items() if k not in tasks}
                 self.change_state(open_tasks=left)
-            case Ack(alert=alert):
-                acked = msgspec.structs.replace(state.alerts[alert], acked_by="ops")
-                self.change_state(alerts={**state.alerts, alert: acked})
+            case Ack(alerts=alerts):
+                acked = {
+                    a: msgspec.structs.replace(state.alerts[a], acked_by="ops") for a in alerts
+                }
+                self.change_state(alerts={**state.alerts, **acked})
             case AddNote(text=text):
                 self.change_state(notes=(*state.notes, Note(at_ms=now, by="ops", text=text)))
             case _:

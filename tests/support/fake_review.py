@@ -6,6 +6,7 @@ from fleet_tui.base.errors import FleetError
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused, Reply
+from fleet_tui.core.plans import Impact
 from fleet_tui.feed.feed import Link, Mode, Session
 from fleet_tui.feed.marks import Mark
 from tests.support.fake_feed import FakeFeed
@@ -28,7 +29,7 @@ class FakeReview(FakeFeed):
         self._playing = False
         self._speed = 1.0
 
-    async def send(self, command: Command) -> Reply:
+    async def send(self, command: Command, shown: Impact | None = None) -> Reply:
         self.sent.append(command)
         return Refused(code=RefusalCode.REVIEW, text="this is a recording: nothing can be changed")
 

@@ -32,6 +32,7 @@ from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused, Reply
 from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.plans import Impact
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.core.text.ulid import ULID_CHARS
 from fleet_tui.core.text.untrusted import Untrusted
@@ -133,7 +134,7 @@ class HostileFeed(FakeFeed):
         del task
         return await self.history(Seq(0), 100)
 
-    async def send(self, command: Command) -> Reply:
+    async def send(self, command: Command, shown: Impact | None = None) -> Reply:
         self.sent.append(command)
         return poisoned(Refused(code=RefusalCode.NOT_WAITING, text="no", hint="no"))
 

@@ -138,8 +138,8 @@ async def ack(screen: Stage, chosen: Selection) -> None:
     open_ones = [alerts[a] for a in chosen.alerts if a in alerts and alerts[a].acked_by is None]
     label = safe_line(listed(f"{alert.subject} {alert.text}" for alert in open_ones))
     if open_ones and await confirmed(screen, f"Acknowledge {label}?"):
-        commands = [Ack(alert=alert.id) for alert in open_ones]
-        await send_all(screen, commands, f"acknowledged {label}")
+        command = Ack(alerts=tuple(alert.id for alert in open_ones))
+        await send_all(screen, [command], f"acknowledged {label}")
 
 
 async def note(screen: Stage, chosen: Selection) -> None:

@@ -13,7 +13,6 @@ from fleet_tui.console.actions.plans import (
     command_line,
     confirmed,
     plan_of,
-    send_all,
     send_many,
 )
 from fleet_tui.console.actions.selection import Selection, listed
@@ -173,8 +172,8 @@ async def cancel(screen: Stage, chosen: Selection) -> None:
         typed=view.state.fleet.protected,
     )
     if tasks and await approved(screen, plan):
-        commands = [Cancel(task=task.id) for task in tasks]
-        await send_all(screen, commands, f"cancelling {listed(labels)}")
+        command = Cancel(tasks=tuple(task.id for task in tasks))
+        await send_many(screen, command, len(tasks), f"cancelling {listed(labels)}")
 
 
 async def resolve(screen: Stage, chosen: Selection) -> None:

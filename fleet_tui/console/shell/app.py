@@ -49,6 +49,7 @@ from fleet_tui.console.text.glyphs import UNICODE, Glyphs
 from fleet_tui.core.alerting.model import Alert, Severity
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
+from fleet_tui.core.plans import Impact
 from fleet_tui.core.status import FleetStatus
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
@@ -418,9 +419,9 @@ class FleetApp(App[int], inherit_bindings=False):
         if inspect.isawaitable(result):
             self.run_worker(cast("Callable[[], None]", result), exclusive=False)
 
-    async def send(self, command: Command) -> Reply:
+    async def send(self, command: Command, shown: Impact | None = None) -> Reply:
         """Send a command, tell what came of it, and show its result at once."""
-        reply = await self.feed.send(command)
+        reply = await self.feed.send(command, shown)
         match reply:
             case Refused():
                 hint = f" - {safe_line(reply.hint)}" if reply.hint else ""

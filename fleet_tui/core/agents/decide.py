@@ -5,7 +5,7 @@ from typing import assert_never
 from fleet_tui.core.agents.commands import AgentCommand, Cordon, ProbeNow, Uncordon
 from fleet_tui.core.agents.events import AgentCordoned, AgentUncordoned
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.ledger.decided import Decided, Verdict, unknown_name
+from fleet_tui.core.ledger.decided import Decided, LeftOut, Verdict, unknown_name
 from fleet_tui.core.ledger.refusals import Nameable, RefusalCode
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
@@ -17,18 +17,39 @@ def decide_agents(state: FleetState, by: str, command: AgentCommand) -> Verdict:
     if problem is not None:
         return problem
     match command:
-        case Cordon(agents=agents, reason=reason):
-            fresh = [n for n in agents if state.agents[n].cordon is None]
-            return Decided(
-                events=tuple(AgentCordoned(agent=n, by=by, reason=reason) for n in fresh)
-            )
-        case Uncordon(agents=agents):
-            held = [n for n in agents if state.agents[n].cordon is not None]
-            return Decided(events=tuple(AgentUncordoned(agent=n, by=by) for n in held))
+        case Cordon(reason=reason):
+            return _cordon(state, by, command.agents, reason)
+        case Uncordon():
+            return _uncordon(state, by, command.agents)
         case ProbeNow():
             return Decided()
         case _:
             assert_never(command)
+
+
+def _cordon(state: FleetState, by: str, names: tuple[AgentName, ...], reason: str) -> Decided:
+    """What is cordoned already stays as it is: asking for it twice is no mistake."""
+    fresh, left_out = [], []
+    for name in dict.fromkeys(names):
+        held = state.agents[name].cordon
+        if held is None:
+            fresh.append(AgentCordoned(agent=name, by=by, reason=reason))
+        else:
+            why = f"{name} is cordoned already, by {held.by}."
+            refused = Refused(code=RefusalCode.ALREADY_CORDONED, text=why)
+            left_out.append(LeftOut(name, name, refused))
+    return Decided(events=tuple(fresh), changed=len(fresh), left_out=tuple(left_out))
+
+
+def _uncordon(state: FleetState, by: str, names: tuple[AgentName, ...]) -> Decided:
+    fresh, left_out = [], []
+    for name in dict.fromkeys(names):
+        if state.agents[name].cordon is not None:
+            fresh.append(AgentUncordoned(agent=name, by=by))
+        else:
+            refused = Refused(code=RefusalCode.NOT_CORDONED, text=f"{name} is not cordoned.")
+            left_out.append(LeftOut(name, name, refused))
+    return Decided(events=tuple(fresh), changed=len(fresh), left_out=tuple(left_out))
 
 
 def _unknown(state: FleetState, agents: tuple[AgentName, ...]) -> Refused | None:

@@ -5,6 +5,6 @@ from fleet_tui.core.ledger.base import CommandBase
 
 
 class Ack(CommandBase, frozen=True, kw_only=True, tag="ack"):
-    """I have this alert in hand."""
+    """I have these alerts in hand."""
 
-    alert: AlertId
+    alerts: tuple[AlertId, ...]

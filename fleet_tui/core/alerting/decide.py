@@ -1,16 +1,27 @@
-"""What a command about an alert means: the events it becomes, or why it is refused."""
+"""What a command about alerts means: the events it becomes, or why it is refused."""
 
 from fleet_tui.core.alerting.commands import Ack
 from fleet_tui.core.alerting.events import AlertAcked
-from fleet_tui.core.ledger.decided import Decided, Verdict
+from fleet_tui.core.ledger.decided import Decided, LeftOut, Verdict
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
 
 
-def decide_alert(state: FleetState, by: str, command: Ack) -> Verdict:
-    """The meaning of taking an alert in hand."""
-    if command.alert not in state.alerts:
-        text = f"No open alert is called {command.alert}."
-        return Refused(code=RefusalCode.UNKNOWN_ALERT, text=text)
-    return Decided(events=(AlertAcked(alert=command.alert, by=by),))
+def decide_alerts(state: FleetState, by: str, command: Ack) -> Verdict:
+    """The meaning of taking alerts in hand. What somebody has in hand already stays theirs."""
+    if not command.alerts:
+        return Refused(code=RefusalCode.NOTHING_NAMED, text="No alert was named.")
+    fresh, left_out = [], []
+    for alert in dict.fromkeys(command.alerts):
+        found = state.alerts.get(alert)
+        if found is None:
+            text = f"No open alert is called {alert}."
+            return Refused(code=RefusalCode.UNKNOWN_ALERT, text=text)
+        if found.acked_by is None:
+            fresh.append(AlertAcked(alert=alert, by=by))
+        else:
+            why = f"{alert} is acknowledged already, by {found.acked_by}."
+            refused = Refused(code=RefusalCode.ALREADY_ACKED, text=why)
+            left_out.append(LeftOut(alert, alert, refused))
+    return Decided(events=tuple(fresh), changed=len(fresh), left_out=tuple(left_out))

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from fleet_tui.core.agents.commands import AgentCommand
 from fleet_tui.core.agents.decide import decide_agents
 from fleet_tui.core.alerting.commands import Ack
-from fleet_tui.core.alerting.decide import decide_alert
+from fleet_tui.core.alerting.decide import decide_alerts
 from fleet_tui.core.engine.commands import EngineCommand
 from fleet_tui.core.engine.decide import decide_engine
 from fleet_tui.core.ledger.commands import AddNote, Command
@@ -45,7 +45,7 @@ def decide(state: FleetState, by: str, command: Command, now_ms: int) -> Verdict
     if isinstance(command, EngineCommand):
         return decide_engine(state, by, command)
     if isinstance(command, Ack):
-        return decide_alert(state, by, command)
+        return decide_alerts(state, by, command)
     if isinstance(command, AddNote):
         return _note(by, command)
     assert_never(command)

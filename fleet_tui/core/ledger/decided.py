@@ -4,6 +4,7 @@ Every refusal has a stable code, a sentence and, where there is one, the way out
 """
 
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import msgspec
 
@@ -17,6 +18,16 @@ from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text.near import nearest
 
 
+class LeftOut(NamedTuple):
+    """Something that a command names and that it does nothing to."""
+
+    subject: str
+    """A task's id, an agent's name, an alert's id."""
+    label: str
+    """What people call it."""
+    why: Refused
+
+
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
     """A command that was understood: what to commit and what to tell the operator."""
 
@@ -25,7 +36,9 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     number: int | None = None
     duplicate: bool = False
     changed: int | None = None
-    """Of a command that names many tasks: for how many it does something."""
+    """Of a command that names many things: for how many it does something."""
+    left_out: tuple[LeftOut, ...] = ()
+    """The others that it names."""
 
 
 Verdict = Decided | Refused
@@ -73,22 +86,24 @@ def for_each(
             text=f"{len(named):,} tasks were named; at most {MAX_NAMED_TASKS:,} at a time.",
         )
     events: list[Event] = []
-    refused: Refused | None = None
+    left_out: list[LeftOut] = []
     changed = 0
     for task_id in dict.fromkeys(named):
         task = state.task(task_id)
         outcome = unknown_task(task_id) if task is None else change(task)
         if isinstance(outcome, Refused):
-            refused = refused or outcome
+            label = task_id if task is None else task.label
+            left_out.append(LeftOut(task_id, label, outcome))
         else:
             changed += 1
             events.extend(outcome)
-    if refused is not None and not changed:
-        return refused
+    if left_out and not changed:
+        return left_out[0].why
     only = state.task(named[0]) if len(named) == 1 else None
     return Decided(
         events=tuple(events),
         task=only.id if only is not None else None,
         number=only.number if only is not None else None,
         changed=changed,
+        left_out=tuple(left_out),
     )

@@ -37,6 +37,9 @@ class RefusalCode(StrEnum):
     NO_REASON = "no-reason"
     # what stands in its way
     ALREADY_OVER = "already-over"
+    ALREADY_CORDONED = "already-cordoned"
+    NOT_CORDONED = "not-cordoned"
+    ALREADY_ACKED = "already-acked"
     ALREADY_HELD = "already-held"
     ALREADY_EXPEDITED = "already-expedited"
     SAME_PRIORITY = "same-priority"
@@ -49,6 +52,7 @@ class RefusalCode(StrEnum):
     NO_VERDICT_NEEDED = "no-verdict-needed"
     VERDICT_NEEDED = "verdict-needed"
     OTHER_RUN = "other-run"
+    PLAN_CHANGED = "plan-changed"
     ENDED_LONG_AGO = "ended-long-ago"
     # no room
     QUEUE_FULL = "queue-full"

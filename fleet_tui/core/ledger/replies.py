@@ -15,7 +15,7 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, tag="accepted"):
     duplicate: bool = False
     """A submit whose key was known: nothing new was made."""
     changed: int | None = None
-    """Of a command that names many tasks: for how many it did something."""
+    """Of a command that names many things: for how many it did something."""
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):

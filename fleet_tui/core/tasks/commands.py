@@ -17,9 +17,9 @@ class Submit(CommandBase, frozen=True, kw_only=True, tag="submit"):
 
 
 class Cancel(CommandBase, frozen=True, kw_only=True, tag="cancel"):
-    """Take a task off the queue or stop its run."""
+    """Take tasks off the queue, and stop the runs of those that run."""
 
-    task: TaskId
+    tasks: tuple[TaskId, ...]
     reason: str = ""
 
 

@@ -118,6 +118,7 @@ def requeue(state: FleetState, by: str, command: Requeue, now_ms: int) -> Verdic
                 task=task.id,
                 not_before_ms=now_ms + wait_ms,
                 reason=f"requeued by {by}{why}",
+                by=by,
                 duplicate_possible=twice,
             )
         ]

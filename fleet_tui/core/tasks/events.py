@@ -164,6 +164,8 @@ class TaskRetrying(AboutTask, frozen=True, kw_only=True, tag="task.retrying"):
     not_before_ms: int
     reason: str
     duplicate_possible: bool = False
+    by: str = ""
+    """The operator who asked for it; empty when the engine decided."""
 
 
 class TaskBlamed(AboutTask, frozen=True, kw_only=True, tag="task.blamed"):

@@ -1,6 +1,6 @@
 """What operators do to tasks that are open: cancel, hold, release, expedite, another priority."""
 
-from fleet_tui.core.ledger.decided import Decided, Verdict, for_each, unknown_task
+from fleet_tui.core.ledger.decided import Verdict, for_each
 from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
@@ -19,21 +19,26 @@ from fleet_tui.core.tasks.model import AttemptPhase, CancelCause, Task, TaskPhas
 
 
 def cancel(state: FleetState, by: str, command: Cancel) -> Verdict:
-    """Off the queue at once, or stopped where it runs."""
-    task = state.task(command.task)
-    if task is None:
-        return unknown_task(command.task)
-    if task.phase.is_closed:
-        return Refused(code=RefusalCode.ALREADY_OVER, text=f"{task.label} is {task.phase} already.")
-    requested = TaskCancelRequested(task=task.id, by=by, reason=command.reason)
-    attempt = task.open_attempt
-    if attempt is None:
-        ended = TaskEnded(task=task.id, phase=TaskPhase.CANCELLED, reason=f"cancelled by {by}")
-        return Decided(events=(requested, ended), task=task.id, number=task.number)
-    if attempt.phase is AttemptPhase.CANCELLING:
-        return Decided(events=(requested,), task=task.id, number=task.number)
-    stopping = AttemptCancelling(run=attempt.run_id, cause=CancelCause.OPERATOR, by=by)
-    return Decided(events=(requested, stopping), task=task.id, number=task.number)
+    """Off the queue at once, or stopped where they run."""
+
+    def change(task: Task) -> list[Event] | Refused:
+        if task.phase.is_closed:
+            return Refused(
+                code=RefusalCode.ALREADY_OVER, text=f"{task.label} is {task.phase} already."
+            )
+        requested = TaskCancelRequested(task=task.id, by=by, reason=command.reason)
+        attempt = task.open_attempt
+        if attempt is None:
+            why = f"cancelled by {by}"
+            return [requested, TaskEnded(task=task.id, phase=TaskPhase.CANCELLED, reason=why)]
+        if attempt.phase is AttemptPhase.CANCELLING:
+            return [requested]
+        return [
+            requested,
+            AttemptCancelling(run=attempt.run_id, cause=CancelCause.OPERATOR, by=by),
+        ]
+
+    return for_each(state, command.tasks, change)
 
 
 def hold(state: FleetState, by: str, command: Hold) -> Verdict:

@@ -188,7 +188,7 @@ class Meddler:
     # How they say it
 
     async def _cancel(self, task: TaskId) -> None:
-        await self._say("cancel", task, Cancel(task=task))
+        await self._say("cancel", task, Cancel(tasks=(task,)))
 
     async def _judge(self, task: TaskId, run: RunId | None) -> None:
         """A verdict, right or wrong, about a run that may not be the newest any more."""

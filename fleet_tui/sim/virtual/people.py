@@ -78,7 +78,7 @@ class People:
             await asyncio.sleep(rng.uniform(0.5, 4.0))
         if job.cancel_after_s is not None:
             await asyncio.sleep(job.cancel_after_s)
-            await self.insist("cancel", task, Cancel(task=task))
+            await self.insist("cancel", task, Cancel(tasks=(task,)))
 
     async def submit_once(self, job: Job) -> Reply | None:
         """One try, by a process of its own that knows nothing but the key."""

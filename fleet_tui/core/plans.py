@@ -1,0 +1,291 @@
+"""What a command would do, before it is done: to what, to what not and why, what is lost by it, how
+much is asked before, and how it is taken back.
+
+Command line and console show the same plan. What they send carries the plan's :class:`Impact`, and
+the engine looks again when the command comes: where it would do more harm by then than was shown,
+it is refused with the difference (:func:`worse`). A plan that does less than was shown is carried
+out: whoever agreed to stop five runs agreed to stop four.
+"""
+
+from collections.abc import Iterable, Sequence
+from enum import IntEnum
+from typing import TypeVar, assert_never
+
+import msgspec
+
+from fleet_tui.core.agents.commands import Cordon, ProbeNow, Uncordon
+from fleet_tui.core.alerting.commands import Ack
+from fleet_tui.core.engine.commands import Freeze, StopEngine, Thaw
+from fleet_tui.core.ids import AgentName, PoolName
+from fleet_tui.core.ledger.commands import AddNote, Command
+from fleet_tui.core.ledger.decide import decide
+from fleet_tui.core.ledger.decided import Decided, LeftOut
+from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.replies import Refused
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.tasks.commands import (
+    Cancel,
+    Drop,
+    Edit,
+    Expedite,
+    Hold,
+    Release,
+    Requeue,
+    Resolve,
+    SetPriority,
+    Submit,
+)
+from fleet_tui.core.tasks.model import AttemptPhase, Task, TaskPhase
+from fleet_tui.core.tasks.verdicts import may_still_run
+from fleet_tui.core.text import words
+from fleet_tui.core.undo import inverse
+
+MUCH_OF_A_POOL_PERCENT = 25
+"""Taking more than this share of a pool out of routing at once asks for the fleet's name."""
+
+C = TypeVar("C", bound=Command)
+
+
+class Tier(IntEnum):
+    """How much is asked before something is done."""
+
+    NOTHING = 0
+    LINE = 1
+    """One line: it can be taken back."""
+    PLAN = 2
+    """The plan: something is lost by it, or cannot be taken back."""
+    NAME = 3
+    """The plan, and the fleet's name to type."""
+
+
+class PoolLeft(msgspec.Struct, frozen=True, kw_only=True):
+    """What stays of a pool when agents are taken out of routing."""
+
+    pool: PoolName
+    agents: int
+    serving: int
+    """Of them in service now."""
+    left: int
+    """Of those in service afterwards."""
+
+    @property
+    def is_much(self) -> bool:
+        """Whether a large part of the pool would go."""
+        return 100 * (self.serving - self.left) > MUCH_OF_A_POOL_PERCENT * self.agents
+
+
+class Impact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a plan does and costs, as numbers that can be compared later."""
+
+    tasks: int = 0
+    """Something is done to."""
+    lost_runs: int = 0
+    """Runs that are stopped; their work is lost."""
+    unsure_runs: int = 0
+    """Runs out of sight; they are stopped if they still go on."""
+    agents: int = 0
+    pools: tuple[PoolLeft, ...] = ()
+    """Pools that lose agents in service, by name."""
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """A command that can be carried out."""
+
+    command: Command
+    """Names only what something is done to."""
+    left_out: tuple[LeftOut, ...] = ()
+    """What was named as well."""
+    impact: Impact = Impact()
+    tier: Tier = Tier.LINE
+    inverse: tuple[Command, ...] = ()
+    """Takes it back; empty where nothing does."""
+
+
+def plan(state: FleetState, by: str, command: Command, now_ms: int) -> Plan | Refused:
+    """What the command would do now, or why it would do nothing."""
+    verdict = decide(state, by, command, now_ms)
+    if isinstance(verdict, Refused):
+        return verdict
+    narrowed = without(command, verdict.left_out)
+    if verdict.left_out and not subjects(narrowed):
+        return verdict.left_out[0].why
+    impact = impact_of(state, narrowed)
+    return Plan(
+        command=narrowed,
+        left_out=verdict.left_out,
+        impact=impact,
+        tier=_tier(state, narrowed, impact),
+        inverse=inverse(state, verdict.events),
+    )
+
+
+def subjects(command: Command) -> tuple[str, ...]:
+    """What a command names: ids of tasks, names of agents, ids of alerts; none for the fleet."""
+    match command:
+        case Cancel() | Hold() | Release() | Expedite() | SetPriority() | Requeue() | Drop():
+            return command.tasks
+        case Resolve() | Edit():
+            return (command.task,)
+        case Cordon() | Uncordon() | ProbeNow():
+            return command.agents
+        case Ack():
+            return command.alerts
+        case Submit() | Freeze() | Thaw() | StopEngine() | AddNote():
+            return ()
+        case _:
+            assert_never(command)
+
+
+def without(command: C, left_out: Iterable[LeftOut]) -> C:
+    """The command without some of what it names."""
+    out = {each.subject for each in left_out}
+    if not out:
+        return command
+    kept = tuple(each for each in subjects(command) if each not in out)
+    match command:
+        case Cancel() | Hold() | Release() | Expedite() | SetPriority() | Requeue() | Drop():
+            return msgspec.structs.replace(command, tasks=kept)
+        case Cordon() | Uncordon() | ProbeNow():
+            return msgspec.structs.replace(command, agents=kept)
+        case Ack():
+            return msgspec.structs.replace(command, alerts=kept)
+        case _:  # names one thing or none: it is refused as a whole
+            return command
+
+
+def impact_of(state: FleetState, command: Command) -> Impact:
+    """What is done and lost by a command that leaves nothing out."""
+    match command:
+        case Cancel(tasks=tasks):
+            fates = [_lost_by_cancel(state.task(task)) for task in tasks]
+            return Impact(
+                tasks=len(tasks), lost_runs=fates.count(True), unsure_runs=fates.count(None)
+            )
+        case Hold() | Release() | Expedite() | SetPriority() | Requeue() | Drop():
+            return Impact(tasks=len(command.tasks))
+        case Resolve() | Edit() | Submit():
+            return Impact(tasks=1)
+        case Cordon(agents=agents):
+            return Impact(agents=len(agents), pools=_pools_left(state, agents))
+        case Uncordon() | ProbeNow():
+            return Impact(agents=len(command.agents))
+        case Ack() | Freeze() | Thaw() | StopEngine() | AddNote():
+            return Impact()
+        case _:
+            assert_never(command)
+
+
+def together(impacts: Sequence[Impact]) -> Impact:
+    """Of several commands about different things."""
+    return Impact(
+        tasks=sum(each.tasks for each in impacts),
+        lost_runs=sum(each.lost_runs for each in impacts),
+        unsure_runs=sum(each.unsure_runs for each in impacts),
+        agents=sum(each.agents for each in impacts),
+        pools=tuple(pool for each in impacts for pool in each.pools),
+    )
+
+
+def worse(state: FleetState, command: Command, verdict: Decided, shown: Impact) -> Refused | None:
+    """Why a command that was understood is not carried out: it would do more than was shown."""
+    found = differences(shown, impact_of(state, without(command, verdict.left_out)))
+    if not found:
+        return None
+    return Refused(
+        code=RefusalCode.PLAN_CHANGED,
+        text=f"The fleet has changed since the plan was shown: {', '.join(found)}.",
+        hint="Nothing was done. Look at the plan again.",
+    )
+
+
+def differences(shown: Impact, now: Impact) -> list[str]:
+    """What a plan would do now that was not shown, in words."""
+    found = [
+        f"{name} {before} -> {after}"
+        for name, before, after in (
+            ("tasks", shown.tasks, now.tasks),
+            ("runs that are lost", shown.lost_runs, now.lost_runs),
+            ("runs out of sight", shown.unsure_runs, now.unsure_runs),
+            ("agents", shown.agents, now.agents),
+        )
+        if after > before
+    ]
+    left = {pool.pool: pool.left for pool in shown.pools}
+    for pool in now.pools:
+        before = left.get(pool.pool, pool.serving)
+        if pool.left < before:
+            found.append(f"in service in {pool.pool} afterwards {before} -> {pool.left}")
+    return found
+
+
+def impact_words(impact: Impact) -> list[str]:
+    """What is lost, a sentence each; none where nothing is."""
+    said = []
+    if impact.lost_runs:
+        runs, their = ("run", "its") if impact.lost_runs == 1 else ("runs", "their")
+        are = "is" if impact.lost_runs == 1 else "are"
+        said.append(
+            f"{words.grouped(impact.lost_runs)} {runs} {are} stopped: {their} work is lost."
+        )
+    if impact.unsure_runs:
+        runs = words.plural(impact.unsure_runs, "run")
+        said.append(f"{runs} out of sight: stopped if still going on.")
+    said += [
+        f"{pool.pool} in service {pool.serving}/{pool.agents} -> {pool.left}"
+        for pool in impact.pools
+        if pool.is_much
+    ]
+    return said
+
+
+def _tier(state: FleetState, command: Command, impact: Impact) -> Tier:
+    tier = TIERS[type(command)]
+    if isinstance(command, Cordon) and any(pool.is_much for pool in impact.pools):
+        return Tier.NAME if impact.agents > 1 or state.fleet.protected else tier
+    return Tier.NAME if state.fleet.protected and tier is Tier.PLAN else tier
+
+
+TIERS: dict[type[Command], Tier] = {
+    ProbeNow: Tier.NOTHING,
+    AddNote: Tier.NOTHING,
+    Submit: Tier.LINE,
+    Hold: Tier.LINE,
+    Release: Tier.LINE,
+    Expedite: Tier.LINE,
+    SetPriority: Tier.LINE,
+    Edit: Tier.LINE,
+    Cordon: Tier.LINE,
+    Uncordon: Tier.LINE,
+    Ack: Tier.LINE,
+    Thaw: Tier.LINE,
+    Cancel: Tier.PLAN,
+    Resolve: Tier.PLAN,
+    Requeue: Tier.PLAN,
+    Drop: Tier.PLAN,
+    Freeze: Tier.PLAN,
+    StopEngine: Tier.PLAN,
+}
+"""How much is asked before each command, in a fleet that is not protected."""
+
+
+def _lost_by_cancel(task: Task | None) -> bool | None:
+    """Whether a cancel stops a run of it; None where nobody can see whether one goes on."""
+    if task is None:
+        return False
+    attempt = task.open_attempt
+    if attempt is not None:
+        return None if attempt.phase is AttemptPhase.UNKNOWN else True
+    last = task.attempt
+    asked = task.phase is TaskPhase.NEEDS_OPERATOR and last is not None and may_still_run(last)
+    return None if asked else False
+
+
+def _pools_left(state: FleetState, names: Sequence[AgentName]) -> tuple[PoolLeft, ...]:
+    gone, found = frozenset(names), []
+    for pool in sorted({spec.pool for name in gone if (spec := state.fleet.agents.get(name))}):
+        members = [name for name, spec in state.fleet.agents.items() if spec.pool == pool]
+        serving = [n for n in members if n in state.agents and state.agents[n].in_service]
+        left = sum(name not in gone for name in serving)
+        if left < len(serving):
+            found.append(PoolLeft(pool=pool, agents=len(members), serving=len(serving), left=left))
+    return tuple(found)

@@ -1,0 +1,129 @@
+"""Taking back what was done: the commands that undo some events, and what somebody did last.
+
+Only what leaves no other trace can be taken back: a hold, a release, a priority, a cordon, a
+freeze. A cancel has stopped work, a requeue has started some.
+"""
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import NamedTuple, TypeVar
+
+from fleet_tui.core.agents.commands import Cordon, Uncordon
+from fleet_tui.core.agents.events import AgentCordoned, AgentUncordoned
+from fleet_tui.core.alerting.events import AlertAcked
+from fleet_tui.core.engine.commands import Freeze, Thaw
+from fleet_tui.core.engine.events import EngineModeChanged, FleetLoaded
+from fleet_tui.core.fleet import Priority
+from fleet_tui.core.ids import AgentName, Seq, TaskId
+from fleet_tui.core.ledger.commands import Command
+from fleet_tui.core.ledger.events import Event, NoteAdded, Recorded
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.tasks.commands import Hold, Release, SetPriority
+from fleet_tui.core.tasks.events import (
+    AttemptCancelling,
+    TaskCancelRequested,
+    TaskDropped,
+    TaskEdited,
+    TaskExpedited,
+    TaskHeld,
+    TaskReleased,
+    TaskReprioritized,
+    TaskResolved,
+    TaskRetrying,
+    TaskSubmitted,
+)
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+def inverse(before: FleetState, events: Sequence[Event]) -> tuple[Command, ...]:
+    """What takes the events back, where ``before`` is the state that they changed. Empty where any
+    of them cannot be taken back."""
+    held: list[TaskId] = []
+    released: list[tuple[str, TaskId]] = []
+    moved: list[tuple[Priority, TaskId]] = []
+    cordoned: list[AgentName] = []
+    uncordoned: list[tuple[str, AgentName]] = []
+    modes: list[Command] = []
+    for event in events:
+        match event:
+            case TaskHeld(task=task):
+                held.append(task)
+            case TaskReleased(task=task) if (found := before.task(task)) and found.hold:
+                released.append((found.hold.reason, task))
+            case TaskReprioritized(task=task) if found := before.task(task):
+                moved.append((found.spec.priority, task))
+            case AgentCordoned(agent=agent):
+                cordoned.append(agent)
+            case AgentUncordoned(agent=agent) if (known := before.agents.get(agent)) and (
+                known.cordon
+            ):
+                uncordoned.append((known.cordon.reason, agent))
+            case EngineModeChanged(mode=EngineMode.HOLD, was=EngineMode.NORMAL):
+                modes.append(Thaw())
+            case EngineModeChanged(mode=EngineMode.NORMAL, was=EngineMode.HOLD):
+                modes.append(Freeze(reason=before.engine.mode.reason))
+            case _:  # whatever else happened leaves a trace that nothing removes
+                return ()
+    return (
+        *([Release(tasks=tuple(held))] if held else []),
+        *(Hold(tasks=tuple(tasks), reason=why) for why, tasks in _grouped(released)),
+        *(SetPriority(tasks=tuple(tasks), priority=was) for was, tasks in _grouped(moved)),
+        *([Uncordon(agents=tuple(cordoned))] if cordoned else []),
+        *(Cordon(agents=tuple(agents), reason=why) for why, agents in _grouped(uncordoned)),
+        *modes,
+    )
+
+
+def _grouped(pairs: Iterable[tuple[K, V]]) -> list[tuple[K, list[V]]]:
+    groups: dict[K, list[V]] = {}
+    for key, value in pairs:
+        groups.setdefault(key, []).append(value)
+    return list(groups.items())
+
+
+class Act(NamedTuple):
+    """What somebody did at one moment."""
+
+    after: Seq
+    """The last event before it."""
+    at_ms: int
+    events: tuple[Event, ...]
+
+
+def last_act(rows: Sequence[Recorded], by: str) -> Act | None:
+    """The newest act of an operator among events in their order; None when there is none. What was
+    committed at one moment is one act."""
+    newest = next((row for row in reversed(rows) if author(row.event) == by), None)
+    if newest is None:
+        return None
+    mine = [row for row in rows if row.at_ms == newest.at_ms and author(row.event) == by]
+    return Act(Seq(mine[0].seq - 1), newest.at_ms, tuple(row.event for row in mine))
+
+
+def author(event: Event) -> str:
+    """The operator who asked for it; empty for what the engine decided itself."""
+    match event:
+        case (
+            TaskSubmitted()
+            | TaskCancelRequested()
+            | AttemptCancelling()
+            | TaskHeld()
+            | TaskReleased()
+            | TaskExpedited()
+            | TaskReprioritized()
+            | TaskResolved()
+            | TaskRetrying()
+            | TaskEdited()
+            | TaskDropped()
+            | AgentCordoned()
+            | AgentUncordoned()
+            | AlertAcked()
+            | EngineModeChanged()
+            | FleetLoaded()
+            | NoteAdded()
+        ):
+            return event.by
+        case _:  # learned, or decided by the engine
+            return ""

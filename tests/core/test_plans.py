@@ -1,0 +1,391 @@
+"""What a command would do before it is done, what it costs, and how it is taken back."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from fleet_tui.core.agents.commands import Cordon, ProbeNow, Uncordon
+from fleet_tui.core.alerting.commands import Ack
+from fleet_tui.core.alerting.events import AlertRaised
+from fleet_tui.core.alerting.model import Severity
+from fleet_tui.core.engine.commands import Freeze, StopEngine, Thaw
+from fleet_tui.core.engine.events import FleetLoaded
+from fleet_tui.core.fleet import Priority
+from fleet_tui.core.ids import AgentName, AlertId, Epoch, PoolName, TaskId
+from fleet_tui.core.ledger.commands import AddNote, Command
+from fleet_tui.core.ledger.decide import decide
+from fleet_tui.core.ledger.decided import Decided
+from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.replies import Refused
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.plans import (
+    TIERS,
+    Impact,
+    Plan,
+    PoolLeft,
+    Tier,
+    differences,
+    impact_words,
+    plan,
+    subjects,
+    together,
+    without,
+    worse,
+)
+from fleet_tui.core.routing.schedule import Router
+from fleet_tui.core.step import Asked, Moment, remember, step
+from fleet_tui.core.tasks.attempts import learn
+from fleet_tui.core.tasks.commands import (
+    Cancel,
+    Drop,
+    Edit,
+    Expedite,
+    Hold,
+    Release,
+    Requeue,
+    Resolve,
+    SetPriority,
+    Submit,
+    Verdict,
+)
+from fleet_tui.core.tasks.evidence import Definite, LostReason, Started, Unknown
+from fleet_tui.core.text.untrusted import Untrusted
+from fleet_tui.core.undo import Act, author, inverse, last_act
+from tests.support.fleets import agent, fleet, work
+from tests.support.ledger import Story
+
+ME = "ann"
+
+
+def story(*pools: str, slots: int = 1) -> Story:
+    """An agent in each of the pools, all up: ``a0`` in the first one."""
+    told = Story(fleet(*(agent(f"a{n}", pool=pool, slots=slots) for n, pool in enumerate(pools))))
+    told.all_up()
+    return told
+
+
+def protected(told: Story) -> Story:
+    told.add(FleetLoaded(spec=replace(told.state.fleet, protected=True)))
+    return told
+
+
+def route(told: Story) -> None:
+    told.add(*Router(told.state.fleet).schedule(told.state, {}, told.now_ms))
+
+
+def planned(told: Story, command: Command) -> Plan:
+    found = plan(told.state, ME, command, told.now_ms)
+    assert isinstance(found, Plan)
+    return found
+
+
+def refusal(told: Story, command: Command) -> Refused:
+    found = plan(told.state, ME, command, told.now_ms)
+    assert isinstance(found, Refused)
+    return found
+
+
+def do(told: Story, command: Command) -> None:
+    verdict = decide(told.state, ME, command, told.now_ms)
+    assert isinstance(verdict, Decided)
+    told.now_ms += 1
+    told.add(*verdict.events)
+
+
+def names(*agents: str) -> tuple[AgentName, ...]:
+    return tuple(AgentName(name) for name in agents)
+
+
+def test_a_plan_names_only_what_something_is_done_to_and_says_why_not_to_the_others() -> None:
+    told = story("p")
+    one, two, three = told.submit_many(work(), 3)
+    do(told, Hold(tasks=(two,)))
+    found = planned(told, Hold(tasks=(one, two, three, TaskId("none")), reason="why"))
+    assert found.command == Hold(tasks=(one, three), reason="why")
+    told_why = [(each.label, each.why.code) for each in found.left_out]
+    assert told_why == [("t-2", RefusalCode.ALREADY_HELD), ("none", RefusalCode.UNKNOWN_TASK)]
+    assert (found.tier, found.impact) == (Tier.LINE, Impact(tasks=2))
+    assert refusal(told, Hold(tasks=(two,))).code is RefusalCode.ALREADY_HELD
+
+
+def test_a_plan_for_what_is_so_already_is_refused_with_the_reason() -> None:
+    told = story("p", "p")
+    do(told, Cordon(agents=names("a0")))
+    assert refusal(told, Cordon(agents=names("a0"))).text == "a0 is cordoned already, by ann."
+    assert refusal(told, Uncordon(agents=names("a1"))).text == "a1 is not cordoned."
+    both = planned(told, Cordon(agents=names("a0", "a1")))
+    assert both.command == Cordon(agents=names("a1"))
+    assert [each.label for each in both.left_out] == ["a0"]
+    other = planned(told, Uncordon(agents=names("a0", "a1")))
+    assert other.command == Uncordon(agents=names("a0"))
+
+
+def test_alerts_are_taken_in_hand_once() -> None:
+    told = story("p")
+    one, two = AlertId("a:1"), AlertId("a:2")
+    told.add(
+        *(
+            AlertRaised(alert=each, severity=Severity.WARN, subject="x", text="y")
+            for each in (one, two)
+        )
+    )
+    do(told, Ack(alerts=(one,)))
+    assert refusal(told, Ack(alerts=(one,))).text == "a:1 is acknowledged already, by ann."
+    both = planned(told, Ack(alerts=(one, two)))
+    assert both.command == Ack(alerts=(two,))
+    assert [each.label for each in both.left_out] == ["a:1"]
+    assert both.inverse == ()
+    assert refusal(told, Ack(alerts=())).code is RefusalCode.NOTHING_NAMED
+    assert refusal(told, Ack(alerts=(AlertId("b"),))).code is RefusalCode.UNKNOWN_ALERT
+
+
+def test_a_cancel_says_which_work_is_lost() -> None:
+    told = story("p", slots=2)
+    runs, lost, waits = told.submit_many(work(), 3)
+    route(told)
+    for task in (runs, lost):
+        (attempt,) = told.state.open_tasks[task].attempts
+        told.add(*learn(told.state, attempt.run_id, Definite(Started()), told.now_ms))
+    (attempt,) = told.state.open_tasks[lost].attempts
+    unseen = Unknown(reason=LostReason.UNREACHABLE)
+    told.add(*learn(told.state, attempt.run_id, unseen, told.now_ms))
+    found = planned(told, Cancel(tasks=(runs, lost, waits)))
+    assert found.impact == Impact(tasks=3, lost_runs=1, unsure_runs=1)
+    assert found.tier is Tier.PLAN
+    assert found.inverse == ()
+    assert impact_words(found.impact) == [
+        "1 run is stopped: its work is lost.",
+        "1 run out of sight: stopped if still going on.",
+    ]
+    assert impact_words(Impact(lost_runs=1_234)) == ["1 234 runs are stopped: their work is lost."]
+
+
+def test_a_cordon_says_what_is_left_of_the_pools() -> None:
+    told = story("p", "p", "p", "p", "q")
+    told.cordon("a3")
+    few = planned(told, Cordon(agents=names("a0")))
+    assert few.impact.pools == (PoolLeft(pool=PoolName("p"), agents=4, serving=3, left=2),)
+    assert not few.impact.pools[0].is_much
+    assert (few.tier, impact_words(few.impact)) == (Tier.LINE, [])
+    many = planned(told, Cordon(agents=names("a0", "a1", "a4")))
+    assert many.tier is Tier.NAME
+    assert impact_words(many.impact) == ["p in service 3/4 -> 1", "q in service 1/1 -> 0"]
+    alone = planned(told, Cordon(agents=names("a4")))
+    assert alone.tier is Tier.LINE, "one agent is one line, whatever its pool loses"
+    assert planned(protected(told), Cordon(agents=names("a4"))).tier is Tier.NAME
+
+
+@pytest.mark.parametrize(
+    ("command", "plain", "in_protected"),
+    [
+        (Freeze(), Tier.PLAN, Tier.NAME),
+        (StopEngine(), Tier.PLAN, Tier.NAME),
+        (AddNote(text=Untrusted("x")), Tier.NOTHING, Tier.NOTHING),
+        (Cordon(agents=names("a0")), Tier.LINE, Tier.LINE),
+        (ProbeNow(agents=names("a0")), Tier.NOTHING, Tier.NOTHING),
+    ],
+)
+def test_a_protected_fleet_asks_for_its_name(
+    command: Command, plain: Tier, in_protected: Tier
+) -> None:
+    told = story(*"ppppp")
+    assert planned(told, command).tier is plain
+    assert planned(protected(told), command).tier is in_protected
+
+
+EVERY = (
+    Submit(task=TaskId("T"), key="k", spec=work()),
+    Cancel(tasks=(TaskId("T"),)),
+    Hold(tasks=(TaskId("T"),)),
+    Release(tasks=(TaskId("T"),)),
+    Expedite(tasks=(TaskId("T"),)),
+    SetPriority(tasks=(TaskId("T"),), priority=Priority.P1),
+    Requeue(tasks=(TaskId("T"),)),
+    Drop(tasks=(TaskId("T"),), reason="x"),
+    Edit(task=TaskId("T"), spec=work()),
+    Resolve(task=TaskId("T"), verdict=Verdict.RAN, reason="x"),
+    Cordon(agents=names("T")),
+    Uncordon(agents=names("T")),
+    ProbeNow(agents=names("T")),
+    Ack(alerts=(AlertId("T"),)),
+    AddNote(text=Untrusted("x")),
+    Freeze(),
+    Thaw(),
+    StopEngine(),
+)
+
+
+def test_every_command_has_a_tier_and_says_what_it_names() -> None:
+    assert {type(command) for command in EVERY} == set(Command.__args__) == set(TIERS)
+    of_the_fleet = {Submit, AddNote, Freeze, Thaw, StopEngine}
+    for command in EVERY:
+        assert bool(subjects(command)) is (type(command) not in of_the_fleet)
+        assert without(command, ()) is command
+
+
+# --- a plan that has changed ---
+
+COUNTS = st.integers(0, 3)
+POOLS = st.lists(
+    st.builds(
+        PoolLeft, pool=st.sampled_from(["p", "q"]), agents=st.just(4), serving=COUNTS, left=COUNTS
+    ),
+    max_size=2,
+    unique_by=lambda each: each.pool,
+).map(tuple)
+IMPACTS = st.builds(
+    Impact, tasks=COUNTS, lost_runs=COUNTS, unsure_runs=COUNTS, agents=COUNTS, pools=POOLS
+)
+
+
+@given(IMPACTS)
+def test_what_was_shown_is_never_worse_than_itself_nor_is_less_of_it(shown: Impact) -> None:
+    assert differences(shown, shown) == []
+    less = Impact(tasks=shown.tasks // 2, lost_runs=shown.lost_runs // 2)
+    assert differences(shown, less) == []
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        (Impact(tasks=3), "tasks 2 -> 3"),
+        (Impact(tasks=2, lost_runs=1), "runs that are lost 0 -> 1"),
+        (Impact(tasks=2, unsure_runs=1), "runs out of sight 0 -> 1"),
+        (Impact(tasks=2, agents=4), "agents 0 -> 4"),
+        (
+            Impact(pools=(PoolLeft(pool=PoolName("p"), agents=4, serving=2, left=1),)),
+            "in service in p afterwards 2 -> 1",
+        ),
+    ],
+)
+def test_each_measure_that_is_worse_is_told(now: Impact, said: str) -> None:
+    assert differences(Impact(tasks=2), now) == [said]
+
+
+def test_a_pool_of_which_less_is_left_than_was_shown_is_told() -> None:
+    def left(count: int, serving: int) -> Impact:
+        pool = PoolLeft(pool=PoolName("p"), agents=4, serving=serving, left=count)
+        return Impact(agents=1, pools=(pool,))
+
+    assert differences(left(2, 3), left(1, 2)) == ["in service in p afterwards 2 -> 1"]
+    assert differences(left(2, 3), left(3, 4)) == []
+
+
+def test_impacts_of_parts_are_added() -> None:
+    pool = PoolLeft(pool=PoolName("p"), agents=2, serving=2, left=1)
+    one = Impact(tasks=1, lost_runs=2, unsure_runs=3, agents=4, pools=(pool,))
+    assert together([one, Impact(tasks=10, lost_runs=20, unsure_runs=30, agents=40)]) == Impact(
+        tasks=11, lost_runs=22, unsure_runs=33, agents=44, pools=(pool,)
+    )
+    assert together([]) == Impact()
+
+
+def test_a_command_whose_plan_has_changed_is_refused_by_the_engine_with_the_difference() -> None:
+    told = story("p")
+    task = told.submit(work())
+    cancel = Cancel(tasks=(task,))
+    shown = planned(told, cancel).impact
+    route(told)  # and now it runs
+    moment = Moment(now_ms=told.now_ms, epoch=Epoch(1))
+    asked = Asked(ME, cancel, shown)
+    after = step(told.state, remember(told.state), [asked], moment)
+    (reply,) = after.replies
+    assert isinstance(reply, Refused)
+    assert reply.code is RefusalCode.PLAN_CHANGED
+    assert reply.text == (
+        "The fleet has changed since the plan was shown: runs that are lost 0 -> 1."
+    )
+    assert reply.hint == "Nothing was done. Look at the plan again."
+    assert not any(author(event) == ME for event in after.events)
+    for unchanged in (Asked(ME, cancel, Impact(tasks=1, lost_runs=1)), Asked(ME, cancel)):
+        (reply,) = step(told.state, remember(told.state), [unchanged], moment).replies
+        assert isinstance(reply, Decided)
+
+
+def test_what_is_left_out_meanwhile_does_not_count_against_a_plan() -> None:
+    told = story("p")
+    one, two = told.submit_many(work(), 2)
+    hold = Hold(tasks=(one, two))
+    shown = planned(told, hold).impact
+    do(told, Cancel(tasks=(one,)))
+    verdict = decide(told.state, ME, hold, told.now_ms)
+    assert isinstance(verdict, Decided)
+    assert worse(told.state, hold, verdict, shown) is None
+    assert verdict.changed == 1
+
+
+# --- taking it back ---
+
+
+def visible(state: FleetState) -> object:
+    """What an operator can set, and no clock."""
+    return (
+        {
+            t.id: (t.spec.priority, t.hold and (t.hold.by, t.hold.reason), t.phase)
+            for t in state.tasks()
+        },
+        {a.name: a.cordon and (a.cordon.by, a.cordon.reason) for a in state.agents.values()},
+        state.engine.mode.mode,
+    )
+
+
+@given(st.data())
+def test_what_can_be_taken_back_is_as_it_was_before(data: st.DataObject) -> None:
+    told = story("p", "p", "p")
+    tasks = [told.submit(work(priority=p)) for p in (Priority.P0, Priority.P2, Priority.P2)]
+    agents = names("a0", "a1", "a2")
+    some_tasks = st.lists(st.sampled_from(tasks), min_size=1, unique=True).map(tuple)
+    some_agents = st.lists(st.sampled_from(agents), min_size=1, unique=True).map(tuple)
+    reasons = st.sampled_from(["x", "y"])
+    acts = st.one_of(
+        st.builds(Hold, tasks=some_tasks, reason=reasons),
+        st.builds(Release, tasks=some_tasks),
+        st.builds(SetPriority, tasks=some_tasks, priority=st.sampled_from(Priority)),
+        st.builds(Cordon, agents=some_agents, reason=reasons),
+        st.builds(Uncordon, agents=some_agents),
+        st.just(Freeze(reason="x")),
+        st.just(Thaw()),
+    )
+    for command in data.draw(st.lists(acts, min_size=1, max_size=6)):
+        found = plan(told.state, ME, command, told.now_ms)
+        if isinstance(found, Refused) or (
+            isinstance(found.command, Freeze) and (told.state.engine.mode.mode.value == "hold")
+        ):
+            continue
+        before = visible(told.state)
+        do(told, found.command)
+        assert visible(told.state) != before
+        assert found.inverse
+        for back in found.inverse:
+            do(told, back)
+        assert visible(told.state) == before
+        do(told, found.command)
+
+
+def test_what_leaves_a_trace_cannot_be_taken_back() -> None:
+    told = story("p")
+    one, two = told.submit_many(work(), 2)
+    assert planned(told, Expedite(tasks=(one,))).inverse == ()
+    assert planned(told, Cancel(tasks=(one, two))).inverse == ()
+    do(told, Cancel(tasks=(one,)))
+    assert planned(told, Requeue(tasks=(one,))).inverse == ()
+    assert inverse(told.state, ()) == ()
+
+
+def test_the_last_act_of_an_operator_is_what_was_done_at_one_moment() -> None:
+    told = story("p")
+    one, two = told.submit_many(work(), 2)
+    do(told, Hold(tasks=(one, two)))
+    at_ms, after = told.now_ms, told.state.seq - 2
+    told.now_ms += 1
+    told.cordon("a0")  # by somebody else
+    found = last_act(told.rows, ME)
+    assert isinstance(found, Act)
+    assert (found.after, found.at_ms, len(found.events)) == (after, at_ms, 2)
+    assert last_act(told.rows, "nobody") is None
+    do(told, Cancel(tasks=(one,)))
+    do(told, Requeue(tasks=(one,)))
+    newest = last_act(told.rows, ME)
+    assert newest is not None
+    assert [type(event).__name__ for event in newest.events] == ["TaskRetrying"]
