@@ -46,13 +46,13 @@ class Deed(NamedTuple):
 
     done: str
     """``held``: also the JSON schema's name."""
-    goes_on: str = ""
-    """``being cancelled``, where it is only asked for; empty where it is done."""
     command: Callable[[tuple[TaskId, ...]], Command]
     how: str = ""
     """What else there is to know before: ``, 60 a minute: done in about 4m``."""
     asks: bool = True
     """Whether a yes is needed also where every task was named."""
+    goes_on: str = ""
+    """``being cancelled``, where it is only asked for; empty where it is done."""
     whole: bool = False
     """Whether it cannot be sent in parts."""
 

@@ -32,6 +32,7 @@ NOUNS: dict[str, dict[str, tuple[str, str]]] = {
         "expedite": ("tasks", "Place waiting tasks before all others."),
         "priority": ("tasks", "Give waiting tasks another priority."),
         "resolve": ("tasks", "Say what became of a task that needs a verdict."),
+        "undo": ("undo", "Take back what you did last."),
     },
     "Dead letters": {
         "dead": ("dead", "List failed work that nobody has dealt with, by what went wrong."),

@@ -6,11 +6,10 @@ from typing import NamedTuple
 
 import click
 
-from fleet_tui.base.errors import ExitCode, Refused, Unreachable, UsageError
+from fleet_tui.base.errors import Refused
 from fleet_tui.cli.acting import Deed, acts_on_tasks, reason_option
 from fleet_tui.cli.choosing import OneOf
 from fleet_tui.cli.common import (
-    TASKS_HINT,
     Fleet,
     accepted,
     ask_engine,
@@ -18,7 +17,6 @@ from fleet_tui.cli.common import (
     emit_table,
     engine_gone,
     find_fleet,
-    find_task,
     fleet_option,
     json_option,
     ledger_of,
@@ -35,8 +33,6 @@ from fleet_tui.cli.task_facts import evidence
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import task_label, task_number
 from fleet_tui.core.ledger.decided import ended_long_ago
-from fleet_tui.core.ledger.replies import Accepted
-from fleet_tui.core.ledger.replies import Refused as RefusedReply
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.reason_words import pending_words
 from fleet_tui.core.tasks.commands import (

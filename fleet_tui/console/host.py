@@ -45,6 +45,8 @@ class Console(Protocol):
     problem: str
     banner: str
     note_text: str
+    undo: tuple[Command, ...]
+    """Takes back what was done last in this console; empty where nothing does."""
     notices: Notices
 
     @property

@@ -16,7 +16,7 @@ import msgspec
 from fleet_tui.core.agents.commands import Cordon, ProbeNow, Uncordon
 from fleet_tui.core.alerting.commands import Ack
 from fleet_tui.core.engine.commands import Freeze, StopEngine, Thaw
-from fleet_tui.core.ids import AgentName, PoolName
+from fleet_tui.core.ids import AgentName, PoolName, TaskId
 from fleet_tui.core.ledger.commands import AddNote, Command
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided, LeftOut
@@ -42,6 +42,9 @@ from fleet_tui.core.undo import inverse
 
 MUCH_OF_A_POOL_PERCENT = 25
 """Taking more than this share of a pool out of routing at once asks for the fleet's name."""
+
+MAX_TOLD = 3
+"""Subjects that are named one by one in the title of a plan."""
 
 C = TypeVar("C", bound=Command)
 
@@ -153,11 +156,68 @@ def without(command: C, left_out: Iterable[LeftOut]) -> C:
             return command
 
 
+def title(state: FleetState, command: Command) -> str:
+    """What a command does, in a few words: ``hold t-1 and t-2``, ``cordon 4 agents``."""
+    tasks = _named(_labels(state, command), "task")
+    agents = _named(subjects(command), "agent")
+    match command:
+        case Submit():
+            return "submit a task"
+        case Cancel():
+            return f"cancel {tasks}"
+        case Hold():
+            return f"hold {tasks}"
+        case Release():
+            return f"release {tasks}"
+        case Expedite():
+            return f"place {tasks} before all others"
+        case SetPriority(priority=priority):
+            return f"move {tasks} to {priority.name}"
+        case Requeue():
+            return f"requeue {tasks}"
+        case Drop():
+            return f"drop {tasks}"
+        case Edit():
+            return f"edit {tasks}"
+        case Resolve(verdict=verdict):
+            return f"say of {tasks}: {verdict.value}"
+        case Cordon():
+            return f"cordon {agents}"
+        case Uncordon():
+            return f"uncordon {agents}"
+        case ProbeNow():
+            return f"probe {agents}"
+        case Ack():
+            return f"acknowledge {_named(subjects(command), 'alert')}"
+        case Freeze():
+            return "freeze the fleet"
+        case Thaw():
+            return "thaw the fleet"
+        case StopEngine():
+            return "stop the engine"
+        case AddNote():
+            return "note this moment"
+        case _:
+            assert_never(command)
+
+
+def _labels(state: FleetState, command: Command) -> list[str]:
+    known = ((each, state.task(TaskId(each))) for each in subjects(command))
+    return [each if task is None else task.label for each, task in known]
+
+
+def _named(names: Sequence[str], noun: str) -> str:
+    if len(names) > MAX_TOLD:
+        return words.plural(len(names), noun)
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
 def impact_of(state: FleetState, command: Command) -> Impact:
     """What is done and lost by a command that leaves nothing out."""
     match command:
         case Cancel(tasks=tasks):
-            fates = [_lost_by_cancel(state.task(task)) for task in tasks]
+            known = (task for each in tasks if (task := state.task(each)))
+            fates = [_lost_by_cancel(task) for task in known]
             return Impact(
                 tasks=len(tasks), lost_runs=fates.count(True), unsure_runs=fates.count(None)
             )
@@ -268,10 +328,8 @@ TIERS: dict[type[Command], Tier] = {
 """How much is asked before each command, in a fleet that is not protected."""
 
 
-def _lost_by_cancel(task: Task | None) -> bool | None:
+def _lost_by_cancel(task: Task) -> bool | None:
     """Whether a cancel stops a run of it; None where nobody can see whether one goes on."""
-    if task is None:
-        return False
     attempt = task.open_attempt
     if attempt is not None:
         return None if attempt.phase is AttemptPhase.UNKNOWN else True

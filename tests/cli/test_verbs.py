@@ -105,6 +105,7 @@ VERBS = (
     ("release",),
     ("expedite",),
     ("priority", "P1"),
+    ("cancel",),
     ("requeue",),
     ("drop", "--reason", "x"),
 )
@@ -355,3 +356,44 @@ def test_what_may_be_done_twice_is_told(depot: Shop) -> None:
     out = depot.call("why", label)[1]
     assert "may be done twice: nobody proved that an earlier run of it did nothing" in out
     assert depot.call("resolve", label, "ran", "I looked")[0] == 0
+
+
+def test_what_was_done_last_is_taken_back_and_again(depot: Shop) -> None:
+    first, second = waiting(depot, "undoers", 2)
+    assert depot.call("priority", "P0", second)[0] == 0
+    assert depot.call("hold", first, second, "--reason", "a mistake")[0] == 0
+    code, out, err = depot.call("undo")
+    assert (code, out) == (ExitCode.REFUSED, "")
+    assert f"held {first}" in err or f"{first} held" in err, err
+    assert f"Undo: release {first} and {second}" in err
+    assert task(depot, first).hold is not None
+    code, out, _ = depot.call("undo", "--dry-run")
+    assert (code, out) == (0, f"would undo: release {first} and {second}\n")
+    assert depot.call("undo", "--yes")[:2] == (0, f"undone: release {first} and {second}\n")
+    assert task(depot, first).hold is task(depot, second).hold is None
+    document = depot.document("undo", "--yes")
+    assert document["commands"] == [f"hold {first} and {second}"]
+    hold = task(depot, second).hold
+    assert hold is not None
+    assert hold.reason == "a mistake"
+
+
+def test_what_cannot_be_taken_back_says_so(depot: Shop) -> None:
+    (label,) = waiting(depot, "undoers", 1)
+    code, _, err = depot.call("undo", "--yes")
+    assert code == ExitCode.REFUSED
+    assert "this cannot be taken back: " in err
+    assert depot.call("hold", label)[0] == 0
+    assert depot.call("cancel", label)[0] == 0
+    code, _, err = depot.call("undo", "--yes")
+    assert code == ExitCode.REFUSED
+    assert "this cannot be taken back: " in err
+
+
+def test_a_cancel_by_description_says_which_work_is_lost_and_asks(depot: Shop) -> None:
+    (label,) = waiting(depot, "stoppers", 1)
+    code, _, err = depot.call("cancel", "--filter", "client:stoppers")
+    assert code == ExitCode.REFUSED
+    assert f"cancelled: {label} of 1 client" in err
+    code, out, _ = depot.call("cancel", "--filter", "client:stoppers", "--yes")
+    assert (code, out) == (0, f"being cancelled: {label}\n")

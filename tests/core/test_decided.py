@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from fleet_tui.core.ids import TaskId
 from fleet_tui.core.ledger.decided import (
     Decided,
+    LeftOut,
     ended_long_ago,
     for_each,
     unknown_name,
@@ -85,8 +86,14 @@ def test_many_tasks_are_changed_once_each_and_those_that_cannot_be_are_left_out(
     assert for_each(told.state, (two, three, one, three), change) == Decided(
         events=(NoteAdded(by="me", text=Untrusted(three)), NoteAdded(by="me", text=Untrusted(one))),
         changed=2,
+        left_out=(LeftOut(two, "t-2", no),),
     )
     unknown = TaskId("none")
+    assert for_each(told.state, (unknown, one), change) == Decided(
+        events=(NoteAdded(by="me", text=Untrusted(one)),),
+        changed=1,
+        left_out=(LeftOut(unknown, "none", unknown_task(unknown)),),
+    )
     assert for_each(told.state, (two, unknown), change) == no, "the reason of the first"
     assert for_each(told.state, (unknown, two), change) == unknown_task(unknown)
 

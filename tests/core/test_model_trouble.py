@@ -58,7 +58,7 @@ def test_a_failing_model_is_told_once_and_again_when_it_changes() -> None:
     run = at_work()
     assert notes(run.story.state, run.task, 1) == []
     (first,) = told(run, {run.run: LIMITED})
-    assert first.endswith("its model: rate limit, try 4 of 10")
+    assert first.endswith("gets no answer, model: rate limit, try 4 of 10")
     assert told(run, {run.run: LIMITED}) == [], "nothing changed"
     assert notes(run.story.state, run.task, 1) == ["model: rate limit, try 4 of 10"]
     (again,) = told(run, {})

@@ -392,7 +392,7 @@ OF_ATTEMPTS: list[tuple[e.Event, Sentence]] = [
     ),
     (
         AttemptTroubled(run=FIRST, trouble=ModelTrouble(reason="rate limit", attempt=4)),
-        about_run(Level.WARN, "its model fails: rate limit, try 4"),
+        about_run(Level.WARN, "gets no answer, model: rate limit, try 4"),
     ),
     (AttemptTroubled(run=FIRST), about_run(Level.INFO, "its model answers again")),
     (AttemptStopped(run=FIRST), about_run(Level.INFO, "stopped")),

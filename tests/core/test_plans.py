@@ -6,12 +6,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from fleet_tui.core.agents.commands import Cordon, ProbeNow, Uncordon
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.alerting.commands import Ack
 from fleet_tui.core.alerting.events import AlertRaised
 from fleet_tui.core.alerting.model import Severity
 from fleet_tui.core.engine.commands import Freeze, StopEngine, Thaw
 from fleet_tui.core.engine.events import FleetLoaded
-from fleet_tui.core.fleet import Priority
+from fleet_tui.core.fleet import Priority, TaskClass
 from fleet_tui.core.ids import AgentName, AlertId, Epoch, PoolName, TaskId
 from fleet_tui.core.ledger.commands import AddNote, Command
 from fleet_tui.core.ledger.decide import decide
@@ -29,6 +30,7 @@ from fleet_tui.core.plans import (
     impact_words,
     plan,
     subjects,
+    title,
     together,
     without,
     worse,
@@ -49,6 +51,7 @@ from fleet_tui.core.tasks.commands import (
     Submit,
     Verdict,
 )
+from fleet_tui.core.tasks.events import AttemptGivenUp, TaskNeedsOperator, TaskRetrying
 from fleet_tui.core.tasks.evidence import Definite, LostReason, Started, Unknown
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.core.undo import Act, author, inverse, last_act
@@ -161,6 +164,24 @@ def test_a_cancel_says_which_work_is_lost() -> None:
     assert impact_words(Impact(lost_runs=1_234)) == ["1 234 runs are stopped: their work is lost."]
 
 
+def test_a_run_that_was_given_up_may_still_go_on_while_an_operator_is_asked() -> None:
+    told = story("p", slots=2)
+    asked, again = told.submit(work(task_class=TaskClass.ONCE)), told.submit(work())
+    route(told)
+    for task in (asked, again):
+        (attempt,) = told.state.open_tasks[task].attempts
+        told.add(*learn(told.state, attempt.run_id, Definite(Started()), told.now_ms))
+        told.add(AttemptGivenUp(run=attempt.run_id, reason="a test"))
+    told.add(TaskNeedsOperator(task=asked, reason="a test"))
+    told.add(TaskRetrying(task=again, not_before_ms=0, reason="a test"))
+    assert planned(told, Cancel(tasks=(asked,))).impact == Impact(tasks=1, unsure_runs=1)
+    assert planned(told, Cancel(tasks=(again,))).impact == Impact(tasks=1)
+    told.add(TaskNeedsOperator(task=told.submit(work()), reason="a test"))
+    never = told.state.task(TaskId("TASK" + "0" * 21 + "3"))
+    assert never is not None
+    assert planned(told, Cancel(tasks=(never.id,))).impact == Impact(tasks=1)
+
+
 def test_a_cordon_says_what_is_left_of_the_pools() -> None:
     told = story("p", "p", "p", "p", "q")
     told.cordon("a3")
@@ -171,6 +192,12 @@ def test_a_cordon_says_what_is_left_of_the_pools() -> None:
     many = planned(told, Cordon(agents=names("a0", "a1", "a4")))
     assert many.tier is Tier.NAME
     assert impact_words(many.impact) == ["p in service 3/4 -> 1", "q in service 1/1 -> 0"]
+    two = planned(told, Cordon(agents=names("a0", "a1")))
+    assert two.tier is Tier.NAME
+    assert planned(told, Uncordon(agents=names("a3"))).impact == Impact(agents=1)
+    told.health("a2", Health.DOWN)
+    assert planned(told, Cordon(agents=names("a2"))).impact == Impact(agents=1)
+    told.health("a2", Health.UP)
     alone = planned(told, Cordon(agents=names("a4")))
     assert alone.tier is Tier.LINE, "one agent is one line, whatever its pool loses"
     assert planned(protected(told), Cordon(agents=names("a4"))).tier is Tier.NAME
@@ -194,7 +221,7 @@ def test_a_protected_fleet_asks_for_its_name(
     assert planned(protected(told), command).tier is in_protected
 
 
-EVERY = (
+EVERY: tuple[Command, ...] = (
     Submit(task=TaskId("T"), key="k", spec=work()),
     Cancel(tasks=(TaskId("T"),)),
     Hold(tasks=(TaskId("T"),)),
@@ -270,6 +297,22 @@ def test_a_pool_of_which_less_is_left_than_was_shown_is_told() -> None:
 
     assert differences(left(2, 3), left(1, 2)) == ["in service in p afterwards 2 -> 1"]
     assert differences(left(2, 3), left(3, 4)) == []
+
+
+def test_a_submit_is_one_task_and_all_that_is_worse_is_told() -> None:
+    told = story("p")
+    submit = Submit(task=TaskId("T"), key="k", spec=work())
+    assert planned(told, submit).impact == Impact(tasks=1)
+    tasks = tuple(told.submit_many(work(), 2))
+    route(told)
+    cancel = Cancel(tasks=tasks)
+    verdict = decide(told.state, ME, cancel, told.now_ms)
+    assert isinstance(verdict, Decided)
+    refused = worse(told.state, cancel, verdict, Impact())
+    assert refused is not None
+    assert refused.text == (
+        "The fleet has changed since the plan was shown: tasks 0 -> 2, runs that are lost 0 -> 1."
+    )
 
 
 def test_impacts_of_parts_are_added() -> None:
@@ -363,6 +406,14 @@ def test_what_can_be_taken_back_is_as_it_was_before(data: st.DataObject) -> None
         do(told, found.command)
 
 
+def test_a_thaw_is_taken_back_by_a_freeze_for_the_same_reason() -> None:
+    told = story("p")
+    do(told, Freeze(reason="a migration"))
+    assert planned(told, Thaw()).inverse == (Freeze(reason="a migration"),)
+    do(told, Thaw())
+    assert planned(told, Freeze()).inverse == (Thaw(),)
+
+
 def test_what_leaves_a_trace_cannot_be_taken_back() -> None:
     told = story("p")
     one, two = told.submit_many(work(), 2)
@@ -384,8 +435,55 @@ def test_the_last_act_of_an_operator_is_what_was_done_at_one_moment() -> None:
     assert isinstance(found, Act)
     assert (found.after, found.at_ms, len(found.events)) == (after, at_ms, 2)
     assert last_act(told.rows, "nobody") is None
+    assert author(told.rows[0].event) == author(told.rows[1].event) == ""
     do(told, Cancel(tasks=(one,)))
     do(told, Requeue(tasks=(one,)))
     newest = last_act(told.rows, ME)
     assert newest is not None
     assert [type(event).__name__ for event in newest.events] == ["TaskRetrying"]
+
+
+TITLES = [
+    "submit a task",
+    "cancel t-1",
+    "hold t-1",
+    "release t-1",
+    "place t-1 before all others",
+    "move t-1 to P1",
+    "requeue t-1",
+    "drop t-1",
+    "edit t-1",
+    "say of t-1: ran",
+    "cordon T",
+    "uncordon T",
+    "probe T",
+    "acknowledge T",
+    "note this moment",
+    "freeze the fleet",
+    "thaw the fleet",
+    "stop the engine",
+]
+
+
+def test_every_command_has_a_title() -> None:
+    told = story("p")
+    (task,) = told.submit_many(work(), 1)
+    for command, said in zip(EVERY, TITLES, strict=True):
+        named = command
+        if isinstance(command, Edit | Resolve):
+            named = replace(command, task=task)
+        elif "tasks" in command.__struct_fields__:
+            named = replace(command, tasks=(task,))
+        assert title(told.state, named) == said
+
+
+def test_a_title_names_three_and_counts_more() -> None:
+    told = story("p")
+    tasks = tuple(told.submit_many(work(), 4))
+    assert title(told.state, Hold(tasks=tasks[:2])) == "hold t-1 and t-2"
+    assert title(told.state, Hold(tasks=tasks[:3])) == "hold t-1, t-2 and t-3"
+    assert title(told.state, Hold(tasks=tasks)) == "hold 4 tasks"
+    assert title(told.state, Hold(tasks=(TaskId("none"),))) == "hold none"
+    assert title(told.state, Cordon(agents=names(*"abcd"))) == "cordon 4 agents"
+    alerts = tuple(AlertId(each) for each in "abcd")
+    assert title(told.state, Ack(alerts=alerts)) == "acknowledge 4 alerts"

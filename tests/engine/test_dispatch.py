@@ -266,7 +266,7 @@ async def test_what_was_given_up_and_cancelled_is_stopped_by_the_next_engine() -
         run = await begin(first)
         await hosts[A1].cut()
         await first.until(lambda s: only_task(s).attempts[0].phase is AttemptPhase.UNKNOWN)
-        await first.engine.ask("me", Cancel(task=only_task(first.engine.state).id))
+        await first.engine.ask("me", Cancel(tasks=(only_task(first.engine.state).id,)))
         state = await first.until(lambda s: only_task(s).phase is TaskPhase.CANCELLED)
     assert only_task(state).attempts[0].phase is AttemptPhase.GIVEN_UP
     await hosts[A1].mend()
@@ -322,7 +322,7 @@ async def test_a_cancel_that_is_refused_is_asked_for_until_it_is_taken(
         await rig.engine.inbox.put(FleetChanged(fleet(moved), "me"))
         await rig.until(lambda s: s.fleet.agents.get(A1) == moved)
         run = await begin(rig)
-        await rig.engine.ask("me", Cancel(task=only_task(rig.engine.state).id))
+        await rig.engine.ask("me", Cancel(tasks=(only_task(rig.engine.state).id,)))
         await rig.until(lambda s: only_task(s).phase is TaskPhase.CANCELLED)
         assert rig.hosts[A1].done[run] == Stopped()
         assert asked == 4
@@ -357,7 +357,7 @@ async def test_a_cancel_does_not_wait_until_an_agent_is_asked_again(
                 and only_task(s).attempts[0].phase is AttemptPhase.UNKNOWN
             )
         )
-        await rig.engine.ask("me", Cancel(task=only_task(rig.engine.state).id))
+        await rig.engine.ask("me", Cancel(tasks=(only_task(rig.engine.state).id,)))
         await rig.until(lambda s: only_task(s).phase is TaskPhase.CANCELLED)
 
 

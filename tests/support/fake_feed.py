@@ -59,6 +59,8 @@ class FakeFeed:
         self._can_act = can_act
         self._bell = asyncio.Event()
         self.sent: list[Command] = []
+        self.shown: list[Impact | None] = []
+        """Of each of them: what its author was shown of it."""
         """Every command that came, in order."""
         self.next_reply: Reply | None = None
         """What the next ``send`` answers instead of doing it."""
@@ -171,6 +173,7 @@ class FakeFeed:
 
     async def send(self, command: Command, shown: Impact | None = None) -> Reply:
         self.sent.append(command)
+        self.shown.append(shown)
         if self.next_reply is not None:
             reply, self.next_reply = self.next_reply, None
             return reply

@@ -4,88 +4,80 @@ How much is asked depends on what can be lost: one line where it can be undone, 
 is stopped, a name to type where the fleet is protected or much of a pool is concerned.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
+
+from msgspec.structs import replace
 
 from fleet_tui.console.actions import doing_tasks as acting_tasks
 from fleet_tui.console.actions.plans import (
     approved,
     asked,
+    carry_out,
     command_line,
     confirmed,
+    others,
     plan_of,
-    send_all,
+    planned,
 )
 from fleet_tui.console.actions.selection import Selection, listed
 from fleet_tui.console.host import Stage
 from fleet_tui.console.text.cells import Cell, Line, Tone
-from fleet_tui.console.widgets.dialogs import Plan
+from fleet_tui.console.widgets.dialogs import Plan as Card
 from fleet_tui.console.widgets.plan_form import Field
 from fleet_tui.core.agents.commands import Cordon, ProbeNow, Uncordon
 from fleet_tui.core.alerting.commands import Ack
 from fleet_tui.core.engine.commands import Freeze, Thaw
-from fleet_tui.core.ids import AgentName
-from fleet_tui.core.ledger.commands import AddNote
-from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.ids import AgentName, AlertId
+from fleet_tui.core.ledger.commands import AddNote, Command
+from fleet_tui.core.ledger.replies import Accepted
+from fleet_tui.core.plans import Tier, impact_words, subjects, title
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.core.text.untrusted import Untrusted
 
-MUCH_OF_A_POOL_PERCENT = 25
-"""Taking more than this share of a pool out of routing at once asks for the fleet's name."""
-
 # --- agents ---
-
-
-def _much_of_a_pool(state: FleetState, names: Sequence[AgentName]) -> list[Line]:
-    """A line per pool of which too much would be taken out."""
-    found: list[Line] = []
-    for pool in state.fleet.pools:
-        members = [n for n, spec in state.fleet.agents.items() if spec.pool == pool]
-        serving = [n for n in members if n in state.agents and state.agents[n].in_service]
-        taken = [n for n in serving if n in names]
-        if taken and 100 * len(taken) > MUCH_OF_A_POOL_PERCENT * len(members):
-            left = len(serving) - len(taken)
-            text = f"{safe_line(pool)} in service {len(serving)}/{len(members)} -> {left}"
-            found.append((Cell(text, Tone.WARN),))
-    return found
 
 
 async def cordon(screen: Stage, chosen: Selection) -> None:
     """Keep agents out of routing."""
+    found = planned(screen, Cordon(agents=chosen.agents))
+    if found is None:
+        return
     state = screen.console.view.state
-    names = [n for n in chosen.agents if n in state.agents and state.agents[n].cordon is None]
+    names = [AgentName(each) for each in subjects(found.command)]
     label = safe_line(listed(names))
     running = sum(len(state.agents[name].runs) for name in names)
     goes_on = f" {words.plural(running, 'task')} running there goes on." if running == 1 else ""
     if running > 1:
         goes_on = f" {running} tasks running there go on."
-    much = _much_of_a_pool(state, names)
-    if much and (len(names) > 1 or state.fleet.protected):
-        lines = [(Cell(f"{label}: no new work.{goes_on}"),), *much]
+    if found.tier is Tier.NAME:
+        much = [(Cell(safe_line(said), Tone.WARN),) for said in impact_words(found.impact)]
+        lines: list[Line] = [(Cell(f"{label}: no new work.{goes_on}{others(found)}"),), *much]
+        what = f"cordon {words.plural(len(names), 'agent')}"
         same_as = command_line("cordon", *names)
-        title = f"cordon {words.plural(len(names), 'agent')}"
-        plan = plan_of(state, title, lines, same_as, "Cordon", typed=True)
-        go = await approved(screen, plan)
+        go = await approved(screen, plan_of(state, what, lines, same_as, "Cordon", typed=True))
     else:
-        go = await confirmed(screen, f"Cordon {label}? No new work for it.{goes_on}")
+        question = f"Cordon {label}? No new work for it.{goes_on}{others(found)}"
+        go = await confirmed(screen, question)
     if go:
-        done = f"cordoned {label}. U takes it back"
-        await send_all(screen, [Cordon(agents=tuple(names))], done)
+        await carry_out(screen, found, f"cordoned {label}")
 
 
 async def uncordon(screen: Stage, chosen: Selection) -> None:
     """Let agents take work again."""
-    state = screen.console.view.state
-    names = [n for n in chosen.agents if n in state.agents and state.agents[n].cordon is not None]
-    label = safe_line(listed(names))
-    if await confirmed(screen, f"Uncordon {label}? It takes work again."):
-        await send_all(screen, [Uncordon(agents=tuple(names))], f"uncordoned {label}")
+    found = planned(screen, Uncordon(agents=chosen.agents))
+    if found is None:
+        return
+    label = safe_line(listed(subjects(found.command)))
+    if await confirmed(screen, f"Uncordon {label}? It takes work again.{others(found)}"):
+        await carry_out(screen, found, f"uncordoned {label}")
 
 
 async def probe(screen: Stage, chosen: Selection) -> None:
     """Look at agents at once."""
     label = safe_line(listed(chosen.agents))
-    await send_all(screen, [ProbeNow(agents=chosen.agents)], f"looking at {label} now")
+    if isinstance(await screen.console.send(ProbeNow(agents=chosen.agents)), Accepted):
+        screen.console.tell(f"looking at {label} now")
 
 
 # --- the whole fleet ---
@@ -95,8 +87,11 @@ async def freeze(screen: Stage, chosen: Selection) -> None:
     """Start nothing until a thaw."""
     del chosen
     view, status = screen.console.view, screen.console.status
+    found = planned(screen, Freeze())
+    if found is None:
+        return
 
-    def plan(typed: Mapping[str, str]) -> Plan:
+    def plan(typed: Mapping[str, str]) -> Card:
         del typed
         runs = words.plural(status.running + status.unknown, "task")
         waits = words.plural(status.waiting, "task")
@@ -110,23 +105,26 @@ async def freeze(screen: Stage, chosen: Selection) -> None:
             ],
             "fleet-tui freeze",
             "Freeze",
-            typed=view.state.fleet.protected,
+            typed=found.tier is Tier.NAME,
         )
 
     why = Field("reason", "reason", hint="why, for the record")
     said = await asked(screen, plan, [why])
     if said is not None:
-        done = "the fleet is frozen. J thaws it"
-        await send_all(screen, [Freeze(reason=said["reason"])], done)
+        frozen = replace(found, command=Freeze(reason=said["reason"]))
+        await carry_out(screen, frozen, "the fleet is frozen")
 
 
 async def thaw(screen: Stage, chosen: Selection) -> None:
     """Start work again."""
     del chosen
+    found = planned(screen, Thaw())
+    if found is None:
+        return
     waits = words.plural(screen.console.status.waiting, "task")
     question = f"Thaw the fleet? Work is started again; {waits} wait."
     if await confirmed(screen, question):
-        await send_all(screen, [Thaw()], "the fleet starts work again")
+        await carry_out(screen, found, "the fleet starts work again")
 
 
 # --- alerts and notes ---
@@ -135,11 +133,14 @@ async def thaw(screen: Stage, chosen: Selection) -> None:
 async def ack(screen: Stage, chosen: Selection) -> None:
     """Say that alerts are in hand."""
     alerts = screen.console.view.state.alerts
-    open_ones = [alerts[a] for a in chosen.alerts if a in alerts and alerts[a].acked_by is None]
-    label = safe_line(listed(f"{alert.subject} {alert.text}" for alert in open_ones))
-    if open_ones and await confirmed(screen, f"Acknowledge {label}?"):
-        command = Ack(alerts=tuple(alert.id for alert in open_ones))
-        await send_all(screen, [command], f"acknowledged {label}")
+    named = tuple(each for each in chosen.alerts if each in alerts)  # others ended meanwhile
+    found = planned(screen, Ack(alerts=named)) if named else None
+    if found is None:
+        return
+    meant = [alerts[AlertId(each)] for each in subjects(found.command)]
+    label = safe_line(listed(f"{alert.subject} {alert.text}" for alert in meant))
+    if await confirmed(screen, f"Acknowledge {label}?"):
+        await carry_out(screen, found, f"acknowledged {label}")
 
 
 async def note(screen: Stage, chosen: Selection) -> None:
@@ -147,9 +148,33 @@ async def note(screen: Stage, chosen: Selection) -> None:
     del chosen
     text, screen.console.note_text = screen.console.note_text, ""
     if text:
-        await send_all(screen, [AddNote(text=Untrusted(text))], "noted")
+        if isinstance(await screen.console.send(AddNote(text=Untrusted(text))), Accepted):
+            screen.console.tell("noted")
     else:
         screen.open_command_line("note ")
+
+
+# --- taking back ---
+
+
+async def undo(screen: Stage, chosen: Selection) -> None:
+    """Take back what was done last in this console."""
+    del chosen
+    console = screen.console
+    found = [each for command in console.undo if (each := planned(screen, command)) is not None]
+    if not found:
+        console.undo = ()
+        return
+    state = console.view.state
+    titles = safe_line(", ".join(title(state, each.command) for each in found))
+    if await confirmed(screen, f"Undo: {titles}?{''.join(map(others, found))}"):
+        redo: list[Command] = []
+        for each in found:
+            if not isinstance(await console.send(each.command, each.impact), Accepted):
+                return
+            redo += each.inverse
+        console.undo = tuple(redo)
+        console.tell(f"undone: {titles}. Z does it again")
 
 
 ACTS: dict[str, Callable[[Stage, Selection], Awaitable[None]]] = {
@@ -160,6 +185,7 @@ ACTS: dict[str, Callable[[Stage, Selection], Awaitable[None]]] = {
     "note": note,
     "freeze": freeze,
     "thaw": thaw,
+    "undo": undo,
     **acting_tasks.ACTS,
 }
 """By the name of the action."""

@@ -5,25 +5,31 @@ Tasks that something cannot be done to are left out, and the question says how m
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from msgspec.structs import replace
+
 from fleet_tui.console.actions import reasons
 from fleet_tui.console.actions.menus import PriorityMenu
 from fleet_tui.console.actions.plans import (
     approved,
     asked,
+    carry_out,
     command_line,
     confirmed,
+    others,
     plan_of,
-    send_many,
+    planned,
 )
 from fleet_tui.console.actions.selection import Selection, listed
 from fleet_tui.console.host import Stage
 from fleet_tui.console.text.cells import Cell, Line, Tone
 from fleet_tui.console.text.document import name
 from fleet_tui.console.views.tasks.verdict import judge
-from fleet_tui.console.widgets.dialogs import Plan
+from fleet_tui.console.widgets.dialogs import Plan as Card
 from fleet_tui.console.widgets.plan_form import Field
 from fleet_tui.core.fleet import FleetSpec
+from fleet_tui.core.ids import TaskId
 from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.plans import Plan, Tier, subjects
 from fleet_tui.core.tasks.commands import (
     Cancel,
     Drop,
@@ -61,18 +67,11 @@ def _payload(task: Task) -> str:
     return safe_line(task.spec.shown, MAX_PAYLOAD_CHARS)
 
 
-def _those(state: FleetState, chosen: Selection, may: Callable[[Task], bool]) -> list[Task]:
-    """The selected tasks that something can be done to."""
-    known = (state.task(task) for task in chosen.tasks)
-    return [task for task in known if task is not None and may(task)]
-
-
-def _left_out(tasks: Sequence[Task], chosen: Selection, why: str) -> str:
-    """`` 2 others are not waiting.``; empty when all are in."""
-    others = len(chosen.tasks) - len(tasks)
-    if not others:
-        return ""
-    return f" {words.grouped(others)} {'other is' if others == 1 else 'others are'} {why}."
+def _tasks(screen: Stage, found: Plan) -> list[Task]:
+    """The tasks that something is done to."""
+    state = screen.console.view.state
+    known = (state.task(TaskId(each)) for each in subjects(found.command))
+    return [task for task in known if task is not None]
 
 
 def _labels(tasks: Sequence[Task]) -> str:
@@ -83,51 +82,51 @@ def _labels(tasks: Sequence[Task]) -> str:
 
 
 async def hold(screen: Stage, chosen: Selection) -> None:
-    """Keep waiting tasks waiting."""
-    tasks = _those(screen.console.view.state, chosen, reasons.may_hold)
-    label, others = _labels(tasks), _left_out(tasks, chosen, "not waiting")
+    """Hold queued tasks until they are released."""
+    found = planned(screen, Hold(tasks=chosen.tasks))
+    if found is None:
+        return
+    tasks = _tasks(screen, found)
     pronoun = "it waits" if len(tasks) == 1 else "they wait"
-    if tasks and await confirmed(screen, f"Hold {label}? Until L, {pronoun}.{others}"):
-        command = Hold(tasks=tuple(task.id for task in tasks))
-        await send_many(screen, command, len(tasks), f"held {label}", after=". L releases")
+    question = f"Hold {_labels(tasks)}? Until L, {pronoun}.{others(found)}"
+    if await confirmed(screen, question):
+        await carry_out(screen, found, f"held {_labels(tasks)}")
 
 
 async def release(screen: Stage, chosen: Selection) -> None:
     """Let held tasks be placed."""
-    tasks = _those(screen.console.view.state, chosen, reasons.may_release)
-    label, others = _labels(tasks), _left_out(tasks, chosen, "not held")
-    if tasks and await confirmed(screen, f"Release {label}?{others}"):
-        command = Release(tasks=tuple(task.id for task in tasks))
-        await send_many(screen, command, len(tasks), f"released {label}")
+    found = planned(screen, Release(tasks=chosen.tasks))
+    if found is None:
+        return
+    label = _labels(_tasks(screen, found))
+    if await confirmed(screen, f"Release {label}?{others(found)}"):
+        await carry_out(screen, found, f"released {label}")
 
 
 async def expedite(screen: Stage, chosen: Selection) -> None:
     """Place waiting tasks before all others."""
-    tasks = _those(screen.console.view.state, chosen, reasons.may_expedite)
-    label, others = _labels(tasks), _left_out(tasks, chosen, "not waiting")
-    if tasks and await confirmed(screen, f"Place {label} before all others?{others}"):
-        command = Expedite(tasks=tuple(task.id for task in tasks), reason=_SAID_HERE)
-        await send_many(screen, command, len(tasks), f"{label} first, before all others")
+    found = planned(screen, Expedite(tasks=chosen.tasks, reason=_SAID_HERE))
+    if found is None:
+        return
+    label = _labels(_tasks(screen, found))
+    if await confirmed(screen, f"Place {label} before all others?{others(found)}"):
+        await carry_out(screen, found, f"{label} first, before all others")
 
 
 async def priority(screen: Stage, chosen: Selection) -> None:
     """Another priority for waiting tasks."""
-    tasks = _those(screen.console.view.state, chosen, reasons.may_move)
-    if not tasks:
-        return
-    label = _labels(tasks)
+    state = screen.console.view.state
+    known = (state.task(task) for task in chosen.tasks)
+    label = _labels([task for task in known if task is not None and reasons.may_move(task)])
     wanted = await screen.console.push_screen_wait(PriorityMenu(f"Priority of {label}"))
     if wanted is None:
         return
-    moved = [task for task in tasks if task.spec.priority is not wanted]
-    if not moved:
-        screen.console.tell(f"{label}: {wanted.name} already")
+    found = planned(screen, SetPriority(tasks=chosen.tasks, priority=wanted))
+    if found is None:
         return
-    others = _left_out(moved, chosen, f"not waiting or {wanted.name} already")
-    label = _labels(moved)
-    if await confirmed(screen, f"Move {label} to {wanted.name}?{others}"):
-        command = SetPriority(tasks=tuple(task.id for task in moved), priority=wanted)
-        await send_many(screen, command, len(moved), f"{label}: {wanted.name}")
+    label = _labels(_tasks(screen, found))
+    if await confirmed(screen, f"Move {label} to {wanted.name}?{others(found)}"):
+        await carry_out(screen, found, f"{label}: {wanted.name}")
 
 
 def _cancel_line(task: Task, now_ms: int) -> Line:
@@ -160,27 +159,32 @@ def _asked_about(task: Task) -> str:
 async def cancel(screen: Stage, chosen: Selection) -> None:
     """Take tasks off the queue or stop their runs."""
     view = screen.console.view
-    tasks = [view.state.open_tasks[t] for t in chosen.tasks if t in view.state.open_tasks]
+    found = planned(screen, Cancel(tasks=chosen.tasks))
+    if found is None:
+        return
+    tasks = _tasks(screen, found)
     labels = [task.label for task in tasks]
     lines = [_cancel_line(task, view.now_ms) for task in tasks]
-    plan = plan_of(
+    if found.left_out:
+        lines.append((Cell(others(found).strip(), Tone.DIM),))
+    card = plan_of(
         view.state,
         f"cancel {listed(labels)}",
         lines,
         command_line("cancel", *labels),
         "Cancel them" if len(tasks) > 1 else "Cancel it",
-        typed=view.state.fleet.protected,
+        typed=found.tier is Tier.NAME,
     )
-    if tasks and await approved(screen, plan):
-        command = Cancel(tasks=tuple(task.id for task in tasks))
-        await send_many(screen, command, len(tasks), f"cancelling {listed(labels)}")
+    if await approved(screen, card):
+        await carry_out(screen, found, f"cancelling {listed(labels)}")
 
 
 async def resolve(screen: Stage, chosen: Selection) -> None:
     """A verdict on each task that needs one."""
     state = screen.console.view.state
-    for task in _those(state, chosen, may_be_judged):
-        await judge(screen, task)
+    for task in (state.task(each) for each in chosen.tasks):
+        if task is not None and may_be_judged(task):
+            await judge(screen, task)
 
 
 # --- tasks that failed ---
@@ -261,30 +265,29 @@ def _pace(count: int, text: str) -> str:
 async def requeue(screen: Stage, chosen: Selection) -> None:
     """Run tasks that ended badly again."""
     state = screen.console.view.state
-    tasks = _those(state, chosen, reasons.may_requeue)
-    if not tasks:
+    found = planned(screen, Requeue(tasks=chosen.tasks, reason=_SAID_HERE))
+    if found is None:
         return
+    tasks = _tasks(screen, found)
     count, label = len(tasks), _labels(tasks)
-    others = _left_out(tasks, chosen, "left as they are: only failed work is requeued")
     title = f"requeue {label if count == 1 else words.plural(count, 'task')}"
 
-    def plan(typed: Mapping[str, str]) -> Plan:
+    def card(typed: Mapping[str, str]) -> Card:
         lines = impact(tasks, state.fleet)
         if count > 1:
             lines.append((Cell("pace     ", Tone.DIM), Cell(_pace(count, typed.get("rate", "")))))
         lines.append((Cell("Each runs again from its start, or its last checkpoint."),))
-        if others:
-            lines.append((Cell(others.strip(), Tone.DIM),))
+        if found.left_out:
+            lines.append((Cell(others(found).strip(), Tone.DIM),))
         pace = ("--per-minute", typed["rate"]) if typed.get("rate") else ()
         why = ("--reason", typed["reason"]) if typed.get("reason") else ()
         twin = same_as("requeue", tasks, state, *pace, *why)
-        protected = state.fleet.protected
-        return plan_of(state, title, lines, twin, "Requeue", typed=protected)
+        return plan_of(state, title, lines, twin, "Requeue", typed=found.tier is Tier.NAME)
 
     reason = _SAID_HERE
     rate: int | None = None
     if count == 1:
-        if not await approved(screen, plan({})):
+        if not await approved(screen, card({})):
             return
     else:
         proposed = str(USUAL_PER_MINUTE) if count >= SLOW_FROM else ""
@@ -292,14 +295,14 @@ async def requeue(screen: Stage, chosen: Selection) -> None:
             Field("rate", "rate", proposed, "tasks a minute; empty: all at once", _rate_problem),
             Field("reason", "reason", hint="why, for the record"),
         )
-        said = await asked(screen, plan, fields)
+        said = await asked(screen, card, fields)
         if said is None:
             return
-        found = parse_rate(said["rate"])
-        rate = found if isinstance(found, int) else None
+        typed_rate = parse_rate(said["rate"])
+        rate = typed_rate if isinstance(typed_rate, int) else None
         reason = said["reason"] or _SAID_HERE
     command = Requeue(tasks=tuple(t.id for t in tasks), per_minute=rate, reason=reason)
-    await send_many(screen, command, count, f"requeued {label}")
+    await carry_out(screen, replace(found, command=command), f"requeued {label}")
 
 
 def _needs_reason(text: str) -> str:
@@ -309,28 +312,28 @@ def _needs_reason(text: str) -> str:
 async def drop(screen: Stage, chosen: Selection) -> None:
     """Write dead letters off."""
     state = screen.console.view.state
-    tasks = _those(state, chosen, lambda task: task.id in state.dead_letters)
-    if not tasks:
+    found = planned(screen, Drop(tasks=chosen.tasks, reason=_SAID_HERE))
+    if found is None:
         return
+    tasks = _tasks(screen, found)
     count, label = len(tasks), _labels(tasks)
-    others = _left_out(tasks, chosen, "no dead letters")
 
-    def plan(typed: Mapping[str, str]) -> Plan:
+    def card(typed: Mapping[str, str]) -> Card:
         lines = impact(tasks, state.fleet)
         lines.append((Cell("They" if count > 1 else "It", Tone.WARN),
                       Cell(" will not run again; the ledger keeps what was asked and tried."),
                       ))  # fmt: skip
-        if others:
-            lines.append((Cell(others.strip(), Tone.DIM),))
+        if found.left_out:
+            lines.append((Cell(others(found).strip(), Tone.DIM),))
         title = f"drop {label if count == 1 else words.plural(count, 'task')}"
         twin = same_as("drop", tasks, state, "--reason", typed.get("reason") or "WHY")
-        return plan_of(state, title, lines, twin, "Drop", typed=state.fleet.protected)
+        return plan_of(state, title, lines, twin, "Drop", typed=found.tier is Tier.NAME)
 
     why = Field("reason", "reason", hint="why it needs nothing more", check=_needs_reason)
-    said = await asked(screen, plan, [why])
+    said = await asked(screen, card, [why])
     if said is not None:
         command = Drop(tasks=tuple(task.id for task in tasks), reason=said["reason"])
-        await send_many(screen, command, count, f"dropped {label}")
+        await carry_out(screen, replace(found, command=command), f"dropped {label}")
 
 
 ACTS: dict[str, Callable[[Stage, Selection], Awaitable[None]]] = {

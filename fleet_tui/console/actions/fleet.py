@@ -79,6 +79,19 @@ ACT_ACTIONS = (
         help="Lets a frozen fleet start work again.",
         unavailable=reasons.not_frozen,
     ),
+    Action(
+        name="undo",
+        title="undo",
+        keys=("Z",),
+        group=Group.ACT,
+        run=acts("undo"),
+        effect=Effect.ACTS,
+        tier=1,
+        cli="fleet-tui undo",
+        help="Takes back what was done last in this console: a hold, a priority, a cordon, a"
+        " freeze or their opposites. Pressed again, it is done again.",
+        unavailable=reasons.nothing_to_undo,
+    ),
 )
 
 ENGINE_ACTIONS = (

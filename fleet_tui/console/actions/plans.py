@@ -7,8 +7,9 @@ from fleet_tui.console.host import Stage
 from fleet_tui.console.text.cells import Line
 from fleet_tui.console.widgets.dialogs import ConfirmBar, Plan, PlanCard
 from fleet_tui.console.widgets.plan_form import Answers, Field, PlanForm
+from fleet_tui.core import plans
 from fleet_tui.core.ledger.commands import Command
-from fleet_tui.core.ledger.replies import Accepted
+from fleet_tui.core.ledger.replies import Accepted, Refused
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
@@ -59,28 +60,41 @@ def command_line(verb: str, *names: str) -> str:
     return " ".join(("fleet-tui", verb, *(shlex.quote(safe_line(name)) for name in names)))
 
 
-async def send_all(screen: Stage, commands: Sequence[Command], done: str) -> None:
-    """Send one after the other; a refusal is told by the console and ends it."""
-    for command in commands:
-        reply = await screen.console.send(command)
-        if not isinstance(reply, Accepted):
-            return
-    screen.console.tell(done)
+def planned(screen: Stage, command: Command) -> plans.Plan | None:
+    """What the command would do now; None where it would do nothing, and why is told."""
+    view = screen.console.view
+    match plans.plan(view.state, "", command, view.now_ms):
+        case plans.Plan() as found:
+            return found
+        case Refused(text=text):
+            screen.console.tell(safe_line(text))
+            return None
 
 
-async def send_many(
-    screen: Stage, command: Command, asked_for: int, done: str, *, after: str = ""
-) -> None:
-    """Send a command that names many tasks; tell for how many it did something: ``held t-42``.
+def others(found: plans.Plan) -> str:
+    """`` 2 others are left out: t-5 is running; only waiting tasks can be held.``; empty when
+    nothing is."""
+    count = len(found.left_out)
+    if not count:
+        return ""
+    are = "other is" if count == 1 else "others are"
+    return f" {words.grouped(count)} {are} left out: {safe_line(found.left_out[0].why.text)}"
 
-    The engine may know better than the screen did: a task may have ended meanwhile.
+
+async def carry_out(screen: Stage, found: plans.Plan, done: str) -> None:
+    """Send a plan that was shown and agreed to; tell what came of it: ``held t-42. Z undoes``.
+
+    The engine may know better than the screen did: a task may have ended meanwhile, and a plan that
+    would do more by now is refused.
     """
-    reply = await screen.console.send(command)
+    console = screen.console
+    reply = await console.send(found.command, found.impact)
     if not isinstance(reply, Accepted):
         return
-    changed = asked_for if reply.changed is None else reply.changed
-    left = asked_for - changed
+    asked = len(plans.subjects(found.command))
+    left = asked - (asked if reply.changed is None else reply.changed)
     but = f"; {words.plural(left, 'task')} had changed and stayed as it was" if left == 1 else ""
     if left > 1:
         but = f"; {words.grouped(left)} tasks had changed and stayed as they were"
-    screen.console.tell(f"{done}{but}{after}")
+    console.undo = found.inverse
+    console.tell(f"{done}{but}" + (". Z undoes" if found.inverse else ""))

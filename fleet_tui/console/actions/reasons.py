@@ -170,6 +170,11 @@ def not_frozen(context: Context) -> str | None:
     return None if context.view.engine.mode is EngineMode.HOLD else "not frozen"
 
 
+def nothing_to_undo(context: Context) -> str | None:
+    """Something was done here that can be taken back."""
+    return None if context.can_undo else "nothing was done here that can be taken back"
+
+
 def nothing_to_ack(context: Context) -> str | None:
     """At least one open alert nobody has in hand."""
     alerts = context.view.state.alerts

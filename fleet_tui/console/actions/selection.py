@@ -60,6 +60,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     selection: Selection = NOTHING
     place: Place | None = None
     """The screen it is asked on."""
+    can_undo: bool = False
+    """Whether something was done in this console that can be taken back."""
 
 
 def decision_subject(task: TaskId, seq: int) -> str:

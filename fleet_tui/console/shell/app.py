@@ -72,6 +72,7 @@ class FleetApp(App[int], inherit_bindings=False):
 
     CSS_PATH = "fleet.tcss"
     ENABLE_COMMAND_PALETTE = False
+    undo: tuple[Command, ...] = ()
     SCREENS: ClassVar[dict[str, Callable[[], Screen[None]]]] = {
         tab.view: (lambda view=tab.view: make_screen(Place(view)))  # type: ignore[misc]  # a default binds the name early
         for tab in TABS
@@ -408,6 +409,7 @@ class FleetApp(App[int], inherit_bindings=False):
                 can_act=context.can_act,
                 scopes=context.scopes | action.scopes,
                 selection=chosen,
+                can_undo=context.can_undo,
             )
         reason = action.disabled_reason(context)
         if action.effect is Effect.ACTS and self.pace is not None and self.pace.is_burst:

@@ -330,6 +330,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
             scopes=self.scopes | own | self.console.scopes,
             selection=self.selection(),
             place=self.place,
+            can_undo=bool(self.console.undo),
         )
 
     # --- what actions call ---

@@ -174,7 +174,7 @@ def _label(state: FleetState, task_id: TaskId) -> str:
 def _troubled(trouble: ModelTrouble | None) -> tuple[Level, str]:
     if trouble is None:
         return Level.INFO, "its model answers again"
-    return Level.WARN, f"its {in_words(trouble)}"
+    return Level.WARN, f"gets no answer, {in_words(trouble)}"
 
 
 def _suspended(suspended: bool) -> tuple[Level, str]:

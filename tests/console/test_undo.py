@@ -1,0 +1,47 @@
+"""Taking back in the console what was done last in it."""
+
+from fleet_tui.console.widgets.dialogs import ConfirmBar
+from fleet_tui.core.agents.commands import Cordon, Uncordon
+from fleet_tui.core.ids import AgentName, PoolName
+from fleet_tui.core.plans import Impact, PoolLeft
+from tests.support.console import console, press, running, text_of, until
+from tests.support.fake_feed import FakeFeed
+
+
+async def test_what_was_done_last_is_taken_back_and_done_again() -> None:
+    feed = FakeFeed()
+    app = console(feed)
+    one = (AgentName("agent-12"),)
+    async with running(app) as pilot:
+        await press(pilot, "Z")
+        nothing = "nothing was done here that can be taken back"
+        await until(pilot, lambda: any(nothing in notice.text for notice in app.notices))
+        assert app.run_command("cordon agent-12") is None
+        await until(pilot, lambda: isinstance(app.screen, ConfirmBar))
+        await press(pilot, "y")
+        await until(pilot, lambda: "cordoned agent-12. Z undoes" in text_of(app))
+        assert "Undo: uncordon agent-12? y/N" in await press(pilot, "Z")
+        await press(pilot, "y")
+        await until(pilot, lambda: "undone: uncordon agent-12. Z does it again" in text_of(app))
+        assert "Undo: cordon agent-12? y/N" in await press(pilot, "Z")
+        await press(pilot, "y")
+        await until(pilot, lambda: len(feed.sent) == 3)
+        assert feed.sent == [Cordon(agents=one), Uncordon(agents=one), Cordon(agents=one)]
+        assert feed.shown[0] == Impact(
+            agents=1, pools=(PoolLeft(pool=PoolName("gpu"), agents=4, serving=3, left=2),)
+        )
+
+
+async def test_what_was_taken_back_by_somebody_else_is_not_taken_back_again() -> None:
+    feed = FakeFeed()
+    app = console(feed)
+    async with running(app) as pilot:
+        assert app.run_command("cordon agent-12") is None
+        await until(pilot, lambda: isinstance(app.screen, ConfirmBar))
+        await press(pilot, "y")
+        await until(pilot, lambda: "Z undoes" in text_of(app))
+        feed.change_agent(AgentName("agent-12"), cordon=None)
+        await until(pilot, lambda: app.view.state.agents[AgentName("agent-12")].cordon is None)
+        await press(pilot, "Z")
+        await until(pilot, lambda: "agent-12 is not cordoned." in text_of(app))
+        assert len(feed.sent) == 1
