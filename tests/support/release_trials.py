@@ -29,6 +29,7 @@ from fleet_tui.wire.openclaw.attempt import session_key
 from fleet_tui.wire.openclaw.connection import Connection, Refused, Result, connect
 from fleet_tui.wire.openclaw.dial import dial_over_ssh
 from fleet_tui.wire.openclaw.port import OpenClawPort
+from fleet_tui.wire.openclaw.runs import FAILED_TEXT
 from fleet_tui.wire.port import Probes, Runs
 from fleet_tui.wire.ssh.pool import SshPool
 from tests.support.openclaw_lab import HOST, Gateway, OpenClawLab
@@ -250,17 +251,22 @@ async def survives_a_kill(bench: Bench) -> str:
         await asyncio.sleep(0.2)
     assert isinstance(fenced.value, Stopped | NotStarted), fenced
     seen = await settled(bench.port, kept)
-    assert isinstance(seen, Definite)
-    word = "resumed" if isinstance(seen.value, Running) else "not resumed"
-    if isinstance(seen.value, Running):
-        outcome = await bench.port.follow(kept)
-        assert isinstance(outcome, Definite), outcome
-        assert isinstance(outcome.value, Finished), outcome
-        assert outcome.value.answer.text.raw.endswith("w29")
-    else:
-        assert isinstance(seen.value, Died), seen
+    assert isinstance(seen, Definite), seen
+    went_on = isinstance(seen.value, Running)
+    ended = await bench.port.follow(kept) if went_on else seen
+    assert isinstance(ended, Definite), ended
+    match ended.value:
+        case Finished(ok=True, answer=answer):
+            assert answer.text.raw.endswith("w29"), ended
+            word = "resumed"
+        case Finished(failure=failure) if failure == FAILED_TEXT:
+            word = "answer not taken"
+        case Died() if not went_on:
+            word = "not resumed"
+        case other:
+            raise AssertionError(other)
     again = await settled(bench.port, moved)
-    assert isinstance(again, Definite)
+    assert isinstance(again, Definite), again
     assert not isinstance(again.value, Running | Started), again
     assert not (isinstance(again.value, Finished) and again.value.ok), again
     return word
