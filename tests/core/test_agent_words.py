@@ -97,7 +97,11 @@ def test_what_a_release_cannot_do_is_told_once_with_the_agents_that_run_it() -> 
 
 
 def test_of_many_agents_of_a_release_a_few_are_named() -> None:
-    for count, named in ((5, "(a0, a1, a2, a3, a4)"), (7, "(a0, a1, a2, a3, a4 and 2 more)")):
+    for count, named in (
+        (5, "(a0, a1, a2, a3, a4)"),
+        (6, "(a0, a1, a2, a3, a4 and 1 more)"),
+        (7, "(a0, a1, a2, a3, a4 and 2 more)"),
+    ):
         (found,) = limited_releases(runs(f"a{n}", None, Limit.NO_FENCE) for n in range(count))
         assert found.named == f"unknown {named}"
 

@@ -191,11 +191,17 @@ def test_only_agents_that_are_in_are_cordoned_and_only_those_that_are_out_let_in
     cordon = Cordon(agents=(A1,), reason="a new disk")
     assert done(told, cordon).events == (AgentCordoned(agent=A1, by="me", reason="a new disk"),)
     both = Cordon(agents=(A1, GPU_1), reason="all")
-    assert done(told, both).events == (AgentCordoned(agent=GPU_1, by="me", reason="all"),)
+    second = done(told, both)
+    assert second.events == (AgentCordoned(agent=GPU_1, by="me", reason="all"),)
+    assert second.changed == 1
+    assert done(told, both).changed == 0
     assert done(told, Uncordon(agents=(A1,))).events == (AgentUncordoned(agent=A1, by="me"),)
     back = Uncordon(agents=(A1, GPU_1))
-    assert done(told, back).events == (AgentUncordoned(agent=GPU_1, by="me"),)
-    assert done(told, back).events == ()
+    first = done(told, back)
+    assert first.events == (AgentUncordoned(agent=GPU_1, by="me"),)
+    assert first.changed == 1
+    again = done(told, back)
+    assert (again.events, again.changed) == ((), 0)
 
 
 @pytest.mark.parametrize(

@@ -248,7 +248,12 @@ def test_an_agent_of_no_file_that_is_known_costs_nothing() -> None:
 
 def test_an_agent_that_is_back_joins_anew_with_what_it_runs() -> None:
     retired = replace(
-        AT_WORK, health=Health.RETIRED, since_ms=1, reason="r", failure=FailureKind.TIMEOUT
+        AT_WORK,
+        health=Health.RETIRED,
+        since_ms=1,
+        reason="r",
+        failure=FailureKind.TIMEOUT,
+        failing_since_ms=1,
     )
     before = replace(BEFORE, agents={A1: retired})
     back = after(FleetLoaded(spec=loaded("a1")), state=before)

@@ -133,6 +133,9 @@ def test_alerts_are_taken_in_hand_once() -> None:
             for each in (one, two)
         )
     )
+    first = decide(told.state, ME, Ack(alerts=(one,)), told.now_ms)
+    assert isinstance(first, Decided)
+    assert first.changed == 1
     do(told, Ack(alerts=(one,)))
     assert refusal(told, Ack(alerts=(one,))).text == "a:1 is acknowledged already, by ann."
     both = planned(told, Ack(alerts=(one, two)))

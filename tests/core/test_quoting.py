@@ -5,7 +5,11 @@ from msgspec.structs import replace
 
 from fleet_tui.cli.task_facts import evidence
 from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.ids import AgentName, RunId
+from fleet_tui.core.reason_words import lost_words
 from fleet_tui.core.tasks.evidence import (
+    Answer,
+    Checkpoint,
     Definite,
     Fact,
     Finished,
@@ -14,8 +18,16 @@ from fleet_tui.core.tasks.evidence import (
     Started,
     Unknown,
 )
-from fleet_tui.core.tasks.model import AttemptPhase
-from fleet_tui.core.tasks.quoting import is_quote, reason_of
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase
+from fleet_tui.core.tasks.quoting import (
+    MAX_NAME_CHARS,
+    Known,
+    checkpoint_words,
+    is_quote,
+    known,
+    reason_of,
+)
+from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.task import PATIENCE_MS, Run
 
@@ -89,3 +101,91 @@ def test_a_refusal_and_a_failure_are_quoted(fact: Fact) -> None:
     assert is_quote(run.task.attempts[0])
     told = "\n".join(evidence(run.task, run.story.now_ms))
     assert f"{run.task.attempts[0].agent} said: some words" in told
+
+
+PLANNED = Attempt(
+    number=1,
+    run_id=RunId("T.1"),
+    agent=AgentName("a1"),
+    planned_at_ms=1_000,
+    phase=AttemptPhase.PLANNED,
+    decision=Run().task.attempts[0].decision,
+)
+MARK = Checkpoint(text=Untrusted("a\ud800b"), sha256="0123456789abcdef")
+
+
+@pytest.mark.parametrize(
+    ("attempt", "told"),
+    [
+        (PLANNED, [Known(1_000, "sent to a1; nobody said that it started")]),
+        (replace(PLANNED, phase=AttemptPhase.DIED), [Known(1_000, "sent to a1")]),
+        (
+            replace(PLANNED, agent=AgentName("x" * 100)),
+            [
+                Known(
+                    1_000,
+                    f"sent to {safe_line('x' * 100, MAX_NAME_CHARS)}; nobody said that it started",
+                )
+            ],
+        ),
+        (replace(PLANNED, started_at_ms=2_000), [Known(2_000, "a1 said that it started")]),
+        (
+            replace(PLANNED, started_at_ms=2_000, boot_id="0123456789"),
+            [Known(2_000, "a1 said that it started, boot 01234567")],
+        ),
+        (
+            replace(
+                PLANNED,
+                phase=AttemptPhase.UNKNOWN,
+                unknown_since_ms=3_000,
+                lost=LostReason.UNREACHABLE,
+            ),
+            [
+                Known(1_000, "sent to a1; nobody said that it started"),
+                Known(
+                    3_000,
+                    f"unknown from here for 6s, and still is: {lost_words(LostReason.UNREACHABLE)}",
+                    is_news=True,
+                ),
+            ],
+        ),
+        (
+            replace(
+                PLANNED,
+                phase=AttemptPhase.GIVEN_UP,
+                reason="nothing heard",
+                unknown_since_ms=3_000,
+                ended_at_ms=5_000,
+            ),
+            [
+                Known(1_000, "sent to a1; nobody said that it started"),
+                Known(3_000, "unknown from here for 2s", is_news=True),
+                Known(5_000, "given-up", Untrusted("nothing heard")),
+            ],
+        ),
+        (
+            replace(PLANNED, lost=LostReason.TIMEOUT),
+            [
+                Known(1_000, "sent to a1; nobody said that it started"),
+                Known(
+                    None,
+                    f"the last question had no answer: {lost_words(LostReason.TIMEOUT)}",
+                    is_news=True,
+                ),
+            ],
+        ),
+    ],
+)
+def test_what_is_known_of_an_attempt(attempt: Attempt, told: list[Known]) -> None:
+    assert list(known(attempt, 9_000)) == told
+
+
+def test_late_words_and_a_lost_answer_are_news() -> None:
+    late = replace(PLANNED, late=True, late_ok=True, answer=Answer(lost=True))
+    *_, said, answer = known(late, 9_000)
+    assert said == Known(None, f"a1 said since then that it {late.told_late}", is_news=True)
+    assert answer == Known(None, "answer", Untrusted(late.answer.loss), is_news=True)
+
+
+def test_a_checkpoint_is_told_by_its_size_and_digest() -> None:
+    assert checkpoint_words(MARK) == "3 B, sha256 0123456789ab"

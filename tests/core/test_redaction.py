@@ -202,3 +202,18 @@ def test_a_name_says_that_its_value_is_a_secret() -> None:
 def test_a_name_of_any_length_is_judged_by_its_beginning() -> None:
     assert names_secret("A" * (MAX_NAME_CHARS - 6) + "_TOKEN")
     assert not names_secret("A" * (MAX_NAME_CHARS - 5) + "_TOKEN")
+
+
+@pytest.mark.parametrize("depth", range(6))
+def test_texts_inside_of_texts_are_read_three_deep(depth: int) -> None:
+    text = "a\notp: 1234"
+    for _ in range(depth):
+        text = json.dumps(text)
+    clean, count = without_patterns(text)
+    assert ("1234" not in clean, count) == ((True, 1) if depth <= 3 else (False, 0))
+
+
+def test_every_text_in_a_text_counts_also_one_with_a_tab_in_it() -> None:
+    clean, count = without_patterns('"a\\notp: 1234", "b\tc\\notp: 5678"')
+    shown = "[redacted:secret]"
+    assert (clean, count) == (f'"a\\notp: {shown}", "b\\tc\\notp: {shown}"', 2)

@@ -68,6 +68,7 @@ def test_what_could_be_a_word_and_a_number_is_none_after_a_key(value: str) -> No
     ("value", "login"),
     [
         ("Ym9iOmh1bnRlcjI=", True),
+        ("Ym9i!Omh1bnRlcjI=", False),
         ("Q2F0cyBhbmQgZG9ncw==", False),
         ("YWI6AAAA", False),
         ("a", False),

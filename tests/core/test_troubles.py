@@ -180,4 +180,5 @@ def test_when_an_agent_whose_work_failed_is_tried_again(
     breaker = Breaker(since_ms=0, until_ms=60_000, harmless=True, reason="so", trial=trial)
     failing = AgentState(name=AgentName("a1"), health=Health.SUSPECT, breaker=breaker)
     assert next_trial(failing, now_ms, offset_minutes=60) == words
+    assert next_trial(failing, now_ms) == next_trial(failing, now_ms, offset_minutes=0)
     assert next_trial(replace(failing, breaker=None), now_ms) is None
