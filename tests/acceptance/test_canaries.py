@@ -97,17 +97,16 @@ def printed(rig: Rig) -> dict[str, bytes]:
 def screens(rig: Rig) -> dict[str, bytes]:
     """What the terminal is sent, titles and notifications too, and a saved screen."""
     with PtyProgram(python("-m", "fleet_tui", "open", str(rig.file)), env=rig.env) as console:
-        console.wait_for("honest")
-        for line, shows in (
-            (":task t-1\r", "begin"),
-            (":task t-3\r", "t-3"),
-            (":why t-2\r", "t-2"),
+        console.wait_for("honest", within_s=60)
+        for line, shows in (  # what no other screen shows, and no line that is typed
+            (":task t-1\r", "> t-1"),
+            (":task t-3\r", "> t-3"),
+            (":why t-2\r", "> why t-2"),
+            (":agent broken\r", "> broken"),
+            (":alerts\r", "starts nothing until"),
         ):
             console.press(line)
-            console.wait_for(shows)
-        for line, shows in ((":agent broken\r", "cordon"), (":alerts\r", "starts nothing until")):
-            console.press(line)
-            console.wait_for(shows)
+            console.wait_for(shows, within_s=60)
         console.press("\x13")
         console.wait_for("saved ")
         console.press("\x11")

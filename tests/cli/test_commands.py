@@ -405,7 +405,9 @@ def test_stopping_ends_the_engine_and_then_nobody_answers(shop: Shop) -> None:
     assert b"the engine is gone" in err
     code, out, _ = shop.call("status")
     assert "engine: stopped" in out
-    code, _, err_text = shop.call("cancel", "1")
+    assert shop.call("cancel", "1")[0] == ExitCode.REFUSED, "its ledger says that it is over"
+    runs = next(t.label for t in shop.tasks() if t.spec.payload.raw == "for the next one")
+    code, _, err_text = shop.call("cancel", runs)
     assert code == ExitCode.UNREACHABLE
     assert "fleet-tui open" in err_text
     began = time.time_ns() // 1_000_000

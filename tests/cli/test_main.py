@@ -27,6 +27,7 @@ from fleet_tui.cli.review import directory_of
 from fleet_tui.core.engine.commands import StopEngine
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.replies import Reply
+from fleet_tui.core.plans import Impact
 from fleet_tui.feed.client import NO_ENGINE, NO_REPLY
 
 pytestmark = pytest.mark.usefixtures("own_process")
@@ -181,7 +182,7 @@ def test_an_engine_that_leaves_one_command_without_a_reply_is_asked_nothing_more
         async def connect(cls, *_: object) -> "Silent":
             return cls()
 
-        async def send(self, command: Command) -> Reply:
+        async def send(self, command: Command, shown: Impact | None = None) -> Reply:
             asked.append(command)
             return NO_REPLY
 

@@ -57,7 +57,7 @@ import os, sys
 from fleet_tui.console.shell.run import run
 from tests.support.fake_feed import FakeFeed
 class Broken(FakeFeed):
-    async def send(self, command):
+    async def send(self, command, shown=None):
         held = os.environ["HELD"]
         raise RuntimeError(f"it broke with {len(held)} characters in hand")
 sys.exit(run(Broken()))

@@ -17,6 +17,7 @@ from fleet_tui.core.engine.commands import Freeze, StopEngine
 from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.ledger.commands import AddNote, Command
 from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
+from fleet_tui.core.plans import Impact
 from fleet_tui.core.protocol import (
     MAX_FRAME_BYTES,
     PROTOCOL,
@@ -427,10 +428,10 @@ async def test_who_waits_for_a_reply_hears_when_the_engine_goes(
         client = await EngineClient.connect(path, "me")
         blocked = asyncio.Event()
 
-        async def never(by: str, command: Command) -> Reply:
+        async def never(by: str, command: Command, shown: Impact | None) -> Reply:
             blocked.set()
             await asyncio.Event().wait()
-            raise AssertionError(by, command)
+            raise AssertionError(by, command, shown)
 
         monkeypatch.setattr(here.engine, "ask", never)
         sending = asyncio.create_task(client.send(note()))

@@ -10,7 +10,7 @@ import pytest
 
 from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.core.ids import HostName
-from fleet_tui.core.tasks.evidence import Definite, Finished, NotStarted
+from fleet_tui.core.tasks.evidence import Definite, Finished, NotStarted, Usage
 from fleet_tui.wire.openclaw.dial import dial_over_ssh
 from fleet_tui.wire.openclaw.port import OpenClawPort
 from fleet_tui.wire.ssh.pool import SshPool
@@ -42,7 +42,8 @@ async def test_probe_and_run_through_one_connection(tmp_path: Path) -> None:
         async with running(gateway) as dial, through(server, dial.port) as port:
             assert isinstance(await port.probe(), VitalsReading)
             await port.start(ORDER)
-            assert await port.follow(ORDER) == Definite(Finished(ok=True))
+            untold = Usage(unusable=True)  # this gateway tells none
+            assert await port.follow(ORDER) == Definite(Finished(ok=True, usage=untold))
             assert len(server.sessions()) == 1
             assert len(gateway.asked("connect")) == 1
     finally:

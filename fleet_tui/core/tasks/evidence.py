@@ -26,8 +26,8 @@ class Usage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     cost_microusd: int | None = None
     model: str | None = None
     unusable: bool = False
-    """Something was reported that is no number of tokens or no amount of money: what the run cost
-    is not known."""
+    """What was reported is no number of tokens or no amount of money, or a gateway reported
+    nothing: what the run cost is not known."""
 
     @property
     def total_tokens(self) -> int:

@@ -295,7 +295,7 @@ _PEOPLE: tuple[Mutant, ...] = (
     Mutant(
         "cancel-of-a-stop",
         "a cancel is refused once its run is being stopped",
-        rewrite(queueing, "cancel", "events=(requested,), task=task.id", "events=(), task=task.id"),
+        rewrite(queueing, "cancel", "return [requested]", "return []"),
     ),
     Mutant(
         "queue-without-end",

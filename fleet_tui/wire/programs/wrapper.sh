@@ -1001,7 +1001,7 @@ sight() {
   here=${1:-none} size=${6:-0}
 }
 
-# from_offset: descriptor 3 from the offset on. Some a tail reads all that stands before it, and fails
+# from_offset: descriptor 3 from the offset on. Some tails read all that stands before it, and fail
 # after 2 GiB; dd goes there at once.
 from_offset() {
   if command -v dd >/dev/null 2>&1 && dd bs=1 skip="$offset" count=0 <&3 >/dev/null 2>&1; then cat <&3
