@@ -1,9 +1,13 @@
 """What is typed ahead goes where it was meant; what nobody types does nothing that acts."""
 
+import asyncio
+
+import pytest
 from textual.events import Key
 
+from fleet_tui.console.terminal import keystrokes
 from fleet_tui.console.terminal.keystrokes import BURST_KEYS, BURST_S, Pace
-from tests.support.console import console, running, text_of, until
+from tests.support.console import console, press, running, text_of, until
 from tests.support.pty_harness import PtyProgram, python
 
 
@@ -39,6 +43,45 @@ async def test_what_is_typed_ahead_after_a_colon_is_typed_into_the_bar() -> None
         assert not app.is_paused
         app.post_message(Key("enter", "\r"))
         await until(pilot, lambda: "PROBE" in text_of(app))
+
+
+@pytest.mark.parametrize("looks", [1, 400])
+async def test_a_page_that_is_slow_to_come_keeps_the_keys_meant_for_it(
+    monkeypatch: pytest.MonkeyPatch, looks: int
+) -> None:
+    monkeypatch.setattr(keystrokes, "LOOK_S", 0.01)
+    monkeypatch.setattr(keystrokes, "MAX_LOOKS", looks)
+    app = console()
+    async with running(app) as pilot:
+        screen = app.visible_screen
+        assert screen is not None
+        busy = asyncio.Event()
+        screen.call_later(busy.wait)
+        for character in ":agents":
+            app.post_message(Key("colon" if character == ":" else character, character))
+        await asyncio.sleep(0.1)
+        busy.set()
+        whole = looks > 1  # who waits for no second look has let the keys go astray
+        await until(pilot, lambda: (screen.bar.text == "agents") == whole)
+
+
+async def test_a_page_that_goes_with_a_key_in_its_queue_does_not_keep_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(keystrokes, "LOOK_S", 0.01)
+    app = console()
+    async with running(app) as pilot:
+        await press(pilot, "2", "enter")
+        page = app.visible_screen
+        assert page is not None
+        busy = asyncio.Event()
+        page.call_later(busy.wait)
+        app.post_message(Key("j", "j"))
+        app.pop_screen()
+        app.post_message(Key("3", "3"))
+        busy.set()
+        await until(pilot, lambda: app.visible_screen is not page)
+        await until(pilot, lambda: "TRIES" in text_of(app))
 
 
 def test_in_a_terminal_a_burst_opens_nothing_and_confirms_nothing() -> None:

@@ -153,7 +153,8 @@ async def takes_work(bench: Bench) -> str:
 
 async def cancels(bench: Bench) -> str:
     """A run at the model is aborted."""
-    run = order("[[slow 200 0.2]]")
+    run = order("[[half 200]]")
+    bench.lab.model.gate.clear()
     await bench.port.start(run)
     await streaming(bench.lab.model, 1)
     assert await bench.port.inspect(run) == Definite(Running())
@@ -172,14 +173,16 @@ async def fails_as_said(bench: Bench) -> str:
 
 async def is_found_again(bench: Bench) -> str:
     """An engine that was not there finds a run and follows it."""
-    run = order("[[sleep 2]] hold on")
+    run = order("[[gate]] hold on")
+    bench.lab.model.gate.clear()
     await bench.port.start(run)
     async with port_to(bench.pool, bench.gateway) as other:
         assert await other.inspect(run) == Definite(Running())
+        bench.lab.model.gate.set()
         outcome = await other.follow(run)
     assert isinstance(outcome, Definite), outcome
     assert isinstance(outcome.value, Finished), outcome
-    assert outcome.value.answer.text.raw == "echo: [[sleep 2]] hold on"
+    assert outcome.value.answer.text.raw == "echo: [[gate]] hold on"
     return "yes"
 
 
@@ -240,7 +243,8 @@ async def names_tasks_in_logs(bench: Bench) -> str:
 
 async def survives_a_kill(bench: Bench) -> str:
     """Two runs are at the model when the gateway is killed: one is fenced, the other settles."""
-    kept, moved = order("[[slow 30 0.2]]"), order("[[slow 30 0.2]]")
+    kept, moved = order("[[half 30]]"), order("[[half 30]]")
+    bench.lab.model.gate.clear()
     for run in (kept, moved):
         await bench.port.start(run)
     await streaming(bench.lab.model, 2)
@@ -253,6 +257,7 @@ async def survives_a_kill(bench: Bench) -> str:
     seen = await settled(bench.port, kept)
     assert isinstance(seen, Definite), seen
     went_on = isinstance(seen.value, Running)
+    bench.lab.model.gate.set()
     ended = await bench.port.follow(kept) if went_on else seen
     assert isinstance(ended, Definite), ended
     match ended.value:

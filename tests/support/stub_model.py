@@ -1,9 +1,9 @@
 """A model provider for tests: an OpenAI-compatible server on loopback that does what it is told.
 
-A user message may hold one directive: ``[[sleep 2]]`` answers after so many seconds, ``[[slow 20
-0.5]]`` streams 20 words half a second apart, ``[[500]]`` and ``[[429]]`` fail with that status,
-``[[hang]]`` never answers and ``[[gate]]`` not before the gate is open. Without one the answer is
-``echo: `` and the first line of the message.
+A user message may hold one directive: ``[[sleep 2]]`` answers after so many seconds, ``[[500]]``
+and ``[[429]]`` fail with that status, ``[[hang]]`` never answers, ``[[gate]]`` not before the gate
+is open, and ``[[half 30]]`` streams 15 words at once and 15 more when the gate is open. Without one
+the answer is ``echo: `` and the first line of the message.
 """
 
 import json
@@ -29,7 +29,7 @@ CONTEXT_MARK = "<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>"
 _TIME_STAMP = re.compile(r"^\[\w{3} \d{4}-\d\d-\d\d [^\]]*\] ")
 """OpenClaw puts the time before what the user said."""
 
-_DIRECTIVE = re.compile(r"\[\[(sleep|slow|500|429|hang|gate)((?: [0-9.]+)*)\]\]")
+_DIRECTIVE = re.compile(r"\[\[(sleep|half|500|429|hang|gate)((?: [0-9.]+)*)\]\]")
 
 
 def spoken(body: dict[str, Any]) -> str:
@@ -59,7 +59,7 @@ class StubModel(ThreadingHTTPServer):
         self.answered: list[str] = []
         self.counting = threading.Lock()
         self.gate = threading.Event()
-        """What ``[[gate]]`` waits for."""
+        """What ``[[gate]]`` and ``[[half]]`` wait for."""
 
     @property
     def url(self) -> str:
@@ -100,13 +100,15 @@ class _Handler(BaseHTTPRequestHandler):
                 return None
             if verb == "sleep":
                 time.sleep(numbers[0])
-            words, gap_s = ["echo:", *text.split("\n", 1)[0].split()], 0.0
-            if verb == "slow":
-                words, gap_s = [f"w{n}" for n in range(int(numbers[0]))], numbers[1]
+            words = ["echo:", *text.split("\n", 1)[0].split()]
+            at_once = len(words)
+            if verb == "half":
+                words = [f"w{n}" for n in range(int(numbers[0]))]
+                at_once = len(words) // 2
             self.server.count(+1)
             try:
-                self._stream(words, gap_s)
-                self.server.answered.append(text)
+                if self._stream(words, at_once):
+                    self.server.answered.append(text)
             finally:
                 self.server.count(-1)
         except (BrokenPipeError, ConnectionResetError):
@@ -127,15 +129,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def _stream(self, words: list[str], gap_s: float) -> None:
+    def _stream(self, words: list[str], at_once: int) -> bool:
+        """Say the words, those after the first ``at_once`` when the gate is open; False when the
+        client left before it was."""
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.send_header("connection", "close")
         self.end_headers()
         self.close_connection = True
         for position, word in enumerate(words):
+            if position == at_once and not self._gate_opens():
+                return False
             self._event({"content": word if position == 0 else f" {word}"})
-            time.sleep(gap_s)
         usage = {
             "prompt_tokens": INPUT_TOKENS,
             "completion_tokens": OUTPUT_TOKENS,
@@ -144,6 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
         }
         self._event({}, finish="stop", usage=usage)
         self.wfile.write(b"data: [DONE]\n\n")
+        return True
 
     def _event(
         self, delta: dict[str, str], finish: str | None = None, usage: object = None

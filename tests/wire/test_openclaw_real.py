@@ -106,7 +106,8 @@ async def test_three_runs_at_once_with_tokens_cost_and_logs(openclaw_lab: OpenCl
 
 
 async def test_cancelling_a_running_run(openclaw_lab: OpenClawLab) -> None:
-    run = order("[[slow 200 0.2]]")
+    run = order("[[half 200]]")
+    openclaw_lab.model.gate.clear()
     async with pool_to(openclaw_lab) as pool, port_to(pool, openclaw_lab.gateways[0]) as port:
         await port.start(run)
         # A gateway that is told to abort before it has let the run in says that the run failed.
@@ -123,16 +124,18 @@ async def test_cancelling_a_running_run(openclaw_lab: OpenClawLab) -> None:
 async def test_a_run_of_an_engine_that_died_is_followed_by_the_next(
     openclaw_lab: OpenClawLab,
 ) -> None:
-    run = order("[[sleep 2]] hold on")
+    run = order("[[gate]] hold on")
+    openclaw_lab.model.gate.clear()
     async with pool_to(openclaw_lab) as pool:
         async with port_to(pool, openclaw_lab.gateways[0]) as old:
             await old.start(run)
         async with port_to(pool, openclaw_lab.gateways[0]) as new:
             assert await new.inspect(run) == Definite(Running())
+            openclaw_lab.model.gate.set()
             outcome = await new.follow(run)
     assert isinstance(outcome, Definite)
     assert isinstance(outcome.value, Finished)
-    assert outcome.value.answer.text.raw == "echo: [[sleep 2]] hold on"
+    assert outcome.value.answer.text.raw == "echo: [[gate]] hold on"
 
 
 async def test_a_run_limit_ends_the_run(openclaw_lab: OpenClawLab) -> None:
@@ -214,7 +217,8 @@ async def test_a_crash_in_mid_run_resumed_for_one_and_fenced_for_the_other(
     openclaw_lab: OpenClawLab,
 ) -> None:
     gateway = openclaw_lab.gateways[1]
-    kept, moved, done = order("[[slow 30 0.2]]"), order("[[slow 30 0.2]]"), order("before")
+    kept, moved, done = order("[[half 30]]"), order("[[half 30]]"), order("before")
+    openclaw_lab.model.gate.clear()
     async with pool_to(openclaw_lab) as pool, port_to(pool, gateway) as port:
         before = await ready(port)
         early = await finished(port, done)
@@ -239,6 +243,7 @@ async def test_a_crash_in_mid_run_resumed_for_one_and_fenced_for_the_other(
         assert fenced == Definite(Stopped())
         resumed = await settled(port, kept)
         assert resumed == Definite(Running(resumed_by_agent=True))
+        openclaw_lab.model.gate.set()
         outcome = await answered(lambda: port.follow(kept))
         assert isinstance(outcome, Definite)
         assert isinstance(outcome.value, Finished)

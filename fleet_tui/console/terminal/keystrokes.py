@@ -17,8 +17,12 @@ from textual.message_pump import MessagePump
 MAX_WAITING = 4_096
 """Keys typed ahead that are kept; later ones are dropped."""
 
-MAX_TURN_S = 0.5
-"""The next key goes on after this time even if the widget that had the last one is gone."""
+LOOK_S = 0.5
+"""How often it is looked whether the widget that has the key is still there."""
+
+MAX_LOOKS = 20
+"""A widget that is there and busy keeps the next key back for so many looks, no longer: keys that
+end the program must come through one day."""
 
 ROUNDS = 3
 """A key, what its widget tells the owner, what the owner tells the screen."""
@@ -79,12 +83,14 @@ class Turns:
         self._dispatch = dispatch
         self._waiting: deque[Typed] = deque()
         self._turn = 0
-        self._latest: asyncio.TimerHandle | None = None
+        self._holder: MessagePump = app
+        """In whose queue the turn is."""
+        self._next_look: asyncio.TimerHandle | None = None
         """Set while a key has its turn."""
 
     async def take(self, typed: Typed) -> None:
         """A key that was just read: its turn is now or after those before it."""
-        if self._latest is None:
+        if self._next_look is None:
             await self._give(typed)
         elif len(self._waiting) < MAX_WAITING:
             self._waiting.append(typed)
@@ -92,36 +98,50 @@ class Turns:
     def stop(self) -> None:
         """Forget what waits."""
         self._waiting.clear()
-        if self._latest is not None:
-            self._latest.cancel()
+        if self._next_look is not None:
+            self._next_look.cancel()
 
     async def _give(self, typed: Typed) -> None:
         self._turn += 1
-        turn = self._turn
-        self._latest = asyncio.get_running_loop().call_later(
-            MAX_TURN_S, self._app.call_later, self._over, turn
-        )
+        self._look_later(self._turn, MAX_LOOKS)
         node: MessagePump = self._app.focused or self._app.screen
         await self._dispatch(typed)
-        self._climb(node, node, turn, ROUNDS)
+        self._climb(node, node, self._turn, ROUNDS)
+
+    def _look_later(self, turn: int, looks: int) -> None:
+        self._next_look = asyncio.get_running_loop().call_later(
+            LOOK_S, self._app.call_later, self._look, turn, looks
+        )
+
+    async def _look(self, turn: int, looks: int) -> None:
+        """What waits in the queue of a widget that was taken down is never called. One that is
+        only slow, as a page that is being made, still has the key."""
+        if turn != self._turn or self._next_look is None:
+            return
+        if looks > 1 and self._holder.is_running:
+            self._look_later(turn, looks - 1)
+        else:
+            await self._over(turn)
 
     def _climb(self, first: MessagePump, node: MessagePump, turn: int, rounds: int) -> None:
         """A key goes from widget to parent through their queues, then what the widgets tell each
         other of it; this goes the same way after them."""
         while node is not self._app:
             parent = node._parent or self._app  # Textual's public name stops at screens
+            self._holder = node
             if node.call_later(self._climb, first, parent, turn, rounds):
                 return
             node = parent
+        self._holder = self._app
         if rounds > 1:
             self._app.call_later(self._climb, first, first, turn, rounds - 1)
         else:
             self._app.call_later(self._over, turn)
 
     async def _over(self, turn: int) -> None:
-        if turn != self._turn or self._latest is None:
+        if turn != self._turn or self._next_look is None:
             return
-        self._latest.cancel()
-        self._latest = None
+        self._next_look.cancel()
+        self._next_look = None
         if self._waiting:
             await self._give(self._waiting.popleft())
