@@ -1,14 +1,18 @@
-"""Doing one thing to many tasks: say what it means, ask, send, say what came of it."""
+"""The command of a verb: what is meant, what it would do, asked, sent, told.
+
+Every verb has the same shape here: it is done to what was named, or to tasks that are described; a
+plan is made of the ledger and shown where a yes is needed; what the engine then says is told.
+"""
 
 import time
 from collections.abc import Callable, Sequence
-from functools import wraps
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, assert_never
 
 import click
 
 from fleet_tui.base.errors import ExitCode, Unreachable, UsageError
 from fleet_tui.base.errors import Refused as RefusedError
+from fleet_tui.cli.choosing import OneOf
 from fleet_tui.cli.common import (
     Fleet,
     ask_engine,
@@ -23,38 +27,29 @@ from fleet_tui.cli.common import (
 from fleet_tui.cli.confirming import confirm, confirm_count
 from fleet_tui.cli.selecting import (
     Selector,
+    consent_options,
     fingerprint_option,
     nothing_matched,
     select,
     select_options,
 )
+from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import TaskId
-from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decided import LeftOut, ended_long_ago
 from fleet_tui.core.ledger.replies import Accepted, Refused
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.plans import Impact, Plan, impact_words, plan, subjects, together
+from fleet_tui.core.plans import Plan, Tier, plan, subjects, title
 from fleet_tui.core.tasks.commands import MAX_NAMED_TASKS
+from fleet_tui.core.tasks.dead_letters import MAX_PER_MINUTE
 from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text import words
+from fleet_tui.verbs.table import VERBS
+from fleet_tui.verbs.verb import Fact, Noun, Option, Planned, Said, Verb
 
 MAX_LEFT_OUT_TOLD = 20
 
-
-class Deed(NamedTuple):
-    """What is done to tasks."""
-
-    done: str
-    """``held``: also the JSON schema's name."""
-    command: Callable[[tuple[TaskId, ...]], Command]
-    how: str = ""
-    """What else there is to know before: ``, 60 a minute: done in about 4m``."""
-    asks: bool = True
-    """Whether a yes is needed also where every task was named."""
-    goes_on: str = ""
-    """``being cancelled``, where it is only asked for; empty where it is done."""
-    whole: bool = False
-    """Whether it cannot be sent in parts."""
+MAX_NAMED = 3
+"""Things that are named one by one in what is said afterwards."""
 
 
 class Consent(NamedTuple):
@@ -65,124 +60,177 @@ class Consent(NamedTuple):
     dry_run: bool
 
 
-DeedFor = Callable[[Sequence[Task]], Deed]
-"""What is done, where that depends on the tasks: how long it takes, say."""
+class Meant(NamedTuple):
+    """What a verb is to be done to."""
+
+    names: Sequence[str]
+    """Ids of tasks and alerts, names of agents; none for the fleet."""
+    each_named: bool
+    """Whether the operator named every one of them."""
+    everything: bool = False
+    """Whether the operator said: all."""
+    gone: Sequence[LeftOut] = ()
+    """Tasks that only the ledger remembers."""
 
 
 def act(
     fleet: Fleet,
-    selector: Selector,
-    deed: DeedFor,
+    verb: Verb,
+    said: Said,
+    meant_in: Callable[[FleetState, Any], Meant],
     consent: Consent,
     as_json: bool,
 ) -> int:
-    """Do it to the tasks that are meant and that it can be done to. Exit 1 when nothing matched, 5
-    when some named ones were left out, 6 when all were or nobody consented."""
+    """Do it to what is meant and can be done to. Exit 1 when nothing matched, 5 when some named
+    ones were left out, 6 when all were or nobody consented. What is as it was asked to be already,
+    an agent, an alert or the fleet, is no mistake."""
+    now_ms = time.time_ns() // 1_000_000
     with ledger_of(fleet) as ledger:
         state = ledger.load()
-        chosen = select(ledger, state, selector)
-    plans, left_out = _planned(state, chosen, deed(chosen))
-    if not selector.names_each:
-        left_out = []  # a description means those that it can be done to
-    if not plans:
+        meant = meant_in(state, ledger)
+    plans, left_out = _planned(state, verb, said, meant, now_ms)
+    already = [each for each in left_out if each.why.code.is_so_already]
+    left_out = [each for each in left_out if not each.why.code.is_so_already]
+    if not meant.each_named:  # a description means those that it can be done to
+        left_out = [each for each in left_out if not each.why.code.is_not_for_it]
+    if not plans and not already:
         if not left_out:
             raise nothing_matched()
         raise RefusedError(left_out[0].why.text, hint=left_out[0].why.hint)
-    meant = {task for each in plans for task in subjects(each.command)}
-    able = [task for task in chosen if task.id in meant]
-    doing = deed(able)
-    if doing.whole and len(able) > MAX_NAMED_TASKS:
-        raise UsageError(
-            f"{len(able):,} tasks; at most {MAX_NAMED_TASKS:,} at a time", hint="use --filter"
-        )
-    lost = impact_words(together([each.impact for each in plans]))
-    impact = " ".join([_impact(able, doing) + ("." if lost else ""), *lost])
+    able = [name for each in plans for name in subjects(each.command)]
+    facts = [Planned(state, each, said, now_ms) for each in plans]
+    impact = _impact(verb, facts)
     changed = 0
     refused: Refused | None = None
-    if not consent.dry_run:
-        if selector.everything:
-            question = f"{impact}. Type how many tasks that is"
-            confirm_count(question, len(able), typed=consent.confirm)
-        elif doing.asks or not selector.names_each:
-            if not consent.yes:
-                say(impact, err=True)
-            confirm("Do it?", yes=consent.yes)
-        commands = [doing.command(_tasks(each)) for each in plans]
-        changed, refused = _send(fleet, commands, [each.impact for each in plans])
+    if plans and not consent.dry_run:
+        tier = max(each.tier for each in plans)
+        was_shown = _ask(verb, impact, meant, len(able), tier, consent)
+        changed, refused = _send(fleet, plans, was_shown=was_shown)
     if as_json:
         emit_json(
-            doing.done,
+            verb.done,
             fleet=fleet.name,
             dry_run=consent.dry_run,
-            impact=impact,
-            tasks=[{"task": task.id, "label": task.label} for task in able],
+            impact=" ".join(impact),
+            **_listed(verb, state, able),
             changed=changed,
-            left_out=[{"label": each.label, "refused": each.why} for each in left_out],
+            left_out=[{"label": each.label, "refused": each.why} for each in left_out + already],
             refused=refused,
         )
-    elif consent.dry_run:
-        say(f"would be {impact}")
-    else:
-        which = _named(able) if changed == len(able) else words.plural(changed, "task")
-        say(f"{doing.goes_on or doing.done}: {which}")
-    for each in left_out[:MAX_LEFT_OUT_TOLD]:
+    elif plans:
+        whole = changed == len(able)
+        them = _them(verb, state, able) if whole else words.plural(changed, verb.noun)
+        if consent.dry_run:
+            would = f"would {impact[0][:1].lower()}{impact[0][1:]}"
+            say("\n  ".join([would, *impact[1:]]))
+        else:
+            say(f"{verb.afterwards}: {them}")
+    for each in [*already, *left_out][:MAX_LEFT_OUT_TOLD]:
         say(f"{each.label}: {each.why.text}", err=True)
     if refused is not None:
         say(refused.text, err=True)
-    whole = not left_out and (consent.dry_run or changed == len(able))
+    done = consent.dry_run or changed == len(able)
+    whole = done and not left_out and refused is None
     return ExitCode.OK if whole else ExitCode.PARTIAL
 
 
 def _planned(
-    state: FleetState, chosen: Sequence[Task], doing: Deed
+    state: FleetState, verb: Verb, said: Said, meant: Meant, now_ms: int
 ) -> tuple[list[Plan], list[LeftOut]]:
-    """What would be done, MAX_NAMED_TASKS at a time, and why nothing is to the others."""
-    now_ms = time.time_ns() // 1_000_000
-    left_out = [
-        LeftOut(task.id, task.label, ended_long_ago(task))
-        for task in chosen
-        if state.task(task.id) is None
-    ]
-    known = [task for task in chosen if state.task(task.id) is not None]
+    """What would be done, MAX_NAMED_TASKS at a time, and why nothing is to the others. Raises
+    UsageError for a rate that so many tasks cannot keep together."""
+    plans, left_out = _in_parts(state, verb, said, meant.names, now_ms)
+    if len(plans) > 1:  # those that it can be done to may fit into fewer commands
+        able = [name for each in plans for name in subjects(each.command)]
+        if said.per_minute is not None and len(able) > MAX_NAMED_TASKS:
+            most = f"at most {MAX_NAMED_TASKS:,} at a time"
+            raise UsageError(f"{len(able):,} tasks; {most}", hint="use --filter")
+        plans, _ = _in_parts(state, verb, said, able, now_ms)
+    return plans, [*meant.gone, *left_out]
+
+
+def _in_parts(
+    state: FleetState, verb: Verb, said: Said, names: Sequence[str], now_ms: int
+) -> tuple[list[Plan], list[LeftOut]]:
     plans: list[Plan] = []
-    for part in _batched(known, MAX_NAMED_TASKS):
-        command = doing.command(tuple(task.id for task in part))
-        match plan(state, operator(), command, now_ms):
+    left_out: list[LeftOut] = []
+    for part in _batched(verb, names):
+        match plan(state, operator(), verb.command(part, said), now_ms):
             case Plan() as found:
                 plans.append(found)
                 left_out += found.left_out
             case Refused() as why:
-                left_out += [LeftOut(task.id, task.label, why) for task in part]
+                left_out += [LeftOut(name, _label(state, name), why) for name in part]
+                if verb.noun is Noun.FLEET:
+                    left_out.append(LeftOut("", state.fleet.name, why))
     return plans, left_out
 
 
-def _batched(tasks: Sequence[Task], most: int) -> list[Sequence[Task]]:
-    """So many at a time."""
-    return [tasks[n : n + most] for n in range(0, len(tasks), most)]
+def _batched(verb: Verb, names: Sequence[str]) -> list[Sequence[str]]:
+    if verb.noun is Noun.FLEET:
+        return [()]
+    return [names[n : n + MAX_NAMED_TASKS] for n in range(0, len(names), MAX_NAMED_TASKS)]
 
 
-def _tasks(of: Plan) -> tuple[TaskId, ...]:
-    return tuple(TaskId(task) for task in subjects(of.command))
+def _label(state: FleetState, name: str) -> str:
+    task = state.task(TaskId(name))
+    return name if task is None else task.label
 
 
-def _impact(able: Sequence[Task], doing: Deed) -> str:
-    clients = {task.spec.client for task in able if task.spec.client is not None}
-    of = f" of {words.plural(len(clients), 'client')}" if clients else ""
-    return f"{doing.done}: {_named(able)}{of}{doing.how}"
+def _them(verb: Verb, state: FleetState, names: Sequence[str]) -> str:
+    """What something is done to: up to three by name."""
+    if verb.noun is Noun.FLEET:
+        return state.fleet.name
+    if len(names) > MAX_NAMED:
+        return words.plural(len(names), verb.noun)
+    return ", ".join(_label(state, name) for name in names)
 
 
-def _named(tasks: Sequence[Task]) -> str:
-    if len(tasks) <= 3:
-        return ", ".join(task.label for task in tasks)
-    return words.plural(len(tasks), "task")
+def _impact(verb: Verb, facts: Sequence[Planned]) -> list[str]:
+    """What it would do, a line each; of several commands about tasks each has its own lines."""
+    told: list[str] = []
+    for each in facts:
+        what = title(each.state, each.plan.command)
+        first = Fact(f"{what[:1].upper()}{what[1:]}{_clients(each)}.")
+        told += [fact.line for fact in (first, *verb.facts(each))]
+    return told
 
 
-def _send(
-    fleet: Fleet, commands: Sequence[Command], shown: Sequence[Impact]
-) -> tuple[int, Refused | None]:
+def _clients(facts: Planned) -> str:
+    """`` of 2 clients``: whose tasks they are, where they are any client's."""
+    known = (facts.state.task(TaskId(name)) for name in subjects(facts.plan.command))
+    clients = {t.spec.client for t in known if t is not None and t.spec.client is not None}
+    return f" of {words.plural(len(clients), 'client')}" if clients else ""
+
+
+def _ask(
+    verb: Verb, impact: Sequence[str], meant: Meant, count: int, tier: Tier, consent: Consent
+) -> bool:
+    """Go on only with the operator's consent; whether the plan was shown for it. Raises Refused
+    without."""
+    asks = verb.asks_when_named or not meant.each_named or tier is Tier.NAME
+    given = consent.confirm is not None if meant.everything else consent.yes
+    if not asks and not meant.everything:
+        return False
+    if not given:
+        for line in impact:
+            say(line, err=True)
+    if meant.everything:
+        confirm_count("Type how many tasks that is", count, typed=consent.confirm)
+    else:
+        confirm("Do it?", yes=consent.yes)
+    return not given
+
+
+def _send(fleet: Fleet, plans: Sequence[Plan], *, was_shown: bool) -> tuple[int, Refused | None]:
     """How many were changed, and the first refusal. Raises what the engine said when none was."""
-    replies = ask_engine(fleet, commands, shown)
-    changed = sum(r.changed or 0 for r in replies if isinstance(r, Accepted))
+    shown = [each.impact if was_shown else None for each in plans]
+    replies = ask_engine(fleet, [each.command for each in plans], shown)
+    changed = sum(
+        reply.changed if reply.changed is not None else len(subjects(each.command))
+        for each, reply in zip(plans, replies, strict=True)
+        if isinstance(reply, Accepted)
+    )
     refused = next((r for r in replies if isinstance(r, Refused)), None)
     if refused is not None and not changed:
         if refused.code.is_unanswered:
@@ -191,51 +239,131 @@ def _send(
     return changed, refused
 
 
-Option = Callable[[Callable[..., Any]], Callable[..., Any]]
-"""A click decorator that adds an option or an argument."""
+def _listed(verb: Verb, state: FleetState, names: Sequence[str]) -> dict[str, object]:
+    """What something is done to, for programs."""
+    match verb.noun:
+        case Noun.TASK:
+            return {"tasks": [{"task": name, "label": _label(state, name)} for name in names]}
+        case Noun.AGENT:
+            return {"agents": names}
+        case Noun.ALERT:
+            return {"alerts": names}
+        case Noun.FLEET:
+            return {}
+        case _:
+            assert_never(verb.noun)
 
 
-def reason_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--reason``."""
-    return click.option("--reason", default="", help="Why, for the record.")(command)
+# --- which are meant ---
 
 
-def acts_on_tasks(
-    *own: Option, of_dead_letters: bool = False
-) -> Callable[[Callable[..., Deed | DeedFor]], Callable[..., int]]:
-    """Make a command for many tasks of a function that says what is done to them.
+def _tasks_meant(selector: Selector) -> Callable[[FleetState, Any], Meant]:
+    def meant(state: FleetState, ledger: Any) -> Meant:
+        chosen: list[Task] = select(ledger, state, selector)
+        gone = [
+            LeftOut(task.id, task.label, ended_long_ago(task))
+            for task in chosen
+            if state.task(task.id) is None
+        ]
+        known = [task.id for task in chosen if state.task(task.id) is not None]
+        return Meant(known, selector.names_each, selector.everything, gone)
 
-    The function gets the values of the command's ``own`` options. All that every such command has
-    is added: which tasks are meant (``of_dead_letters``: also by how they failed), the operator's
-    consent, ``--fleet`` and ``--json``.
-    """
+    return meant
 
-    def command_of(deed: Callable[..., Deed | DeedFor]) -> Callable[..., int]:
-        @wraps(deed)
-        def command(
-            names: tuple[str, ...],
-            filter_text: str | None,
-            everything: bool,
-            yes: bool,
-            confirm: int | None,
-            dry_run: bool,
-            fleet_text: str | None,
-            as_json: bool,
-            fingerprint: str | None = None,
-            **values: Any,
-        ) -> int:
-            said = deed(**values)
-            selector = Selector(names, filter_text, everything, fingerprint)
-            consent = Consent(yes, confirm, dry_run)
-            deed_for = (lambda _: said) if isinstance(said, Deed) else said
-            return act(find_fleet(fleet_text), selector, deed_for, consent, as_json)
 
-        options = [select_options, *own, fleet_option, json_option]
-        if of_dead_letters:
-            options.insert(1, fingerprint_option)
-        made: Callable[..., int] = command
-        for option in reversed(options):
-            made = option(made)
-        return made
+def _names_meant(names: Sequence[str]) -> Callable[[FleetState, Any], Meant]:
+    return lambda state, ledger: Meant(names, each_named=True)
 
-    return command_of
+
+# --- the command ---
+
+Options = list[Callable[[Callable[..., Any]], Callable[..., Any]]]
+
+
+def _option(option: Option) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    match option:
+        case Option.REASON:
+            return click.option("--reason", default="", help="Why, for the record.")
+        case Option.NEEDED_REASON:
+            return click.option("--reason", required=True, help="Why; it is recorded.")
+        case Option.RATE:
+            return click.option(
+                "--per-minute",
+                type=click.IntRange(1, MAX_PER_MINUTE),
+                metavar="N",
+                help="Spread them out: so many a minute.",
+            )
+        case Option.PRIORITY:
+            return click.argument("priority", type=OneOf(each.name for each in Priority))
+        case _:
+            assert_never(option)
+
+
+def _takes(verb: Verb) -> Options:
+    """The options and arguments that say what it is done to."""
+    match verb.noun:
+        case Noun.TASK:
+            return [select_options, *([fingerprint_option] if verb.of_dead_letters else [])]
+        case Noun.AGENT | Noun.ALERT:
+            metavar = f"{verb.noun.upper()}S..."
+            return [
+                click.argument("names", metavar=metavar, nargs=-1, required=True),
+                consent_options,
+            ]
+        case Noun.FLEET:
+            return [click.argument("fleet", required=False), consent_options]
+        case _:
+            assert_never(verb.noun)
+
+
+_EXIT_CODES = {
+    Noun.TASK: "TASKS are t-42, 42 or ids. Exit 1 when nothing matched, 5 when some were left out,"
+    " 6 when all were or nobody said yes.",
+    Noun.AGENT: "Exit 6 when one is not known or nobody said yes.",
+    Noun.ALERT: "Exit 6 when one is not open.",
+    Noun.FLEET: "Exit 6 when the fleet is not so that it can be done.",
+}
+
+
+def command_of(verb: Verb) -> click.Command:
+    """What ``fleet-tui NAME`` is."""
+
+    def command(
+        names: tuple[str, ...] = (),
+        filter_text: str | None = None,
+        everything: bool = False,
+        confirm: int | None = None,
+        fingerprint: str | None = None,
+        fleet: str | None = None,
+        *,
+        yes: bool,
+        dry_run: bool,
+        fleet_text: str | None,
+        as_json: bool,
+        reason: str = "",
+        per_minute: int | None = None,
+        priority: str = Priority.P2.name,
+    ) -> int:
+        said = Said(reason, per_minute, Priority[priority])
+        selector = Selector(names, filter_text, everything, fingerprint)
+        meant = _tasks_meant(selector) if verb.noun is Noun.TASK else _names_meant(names)
+        consent = Consent(yes, confirm, dry_run)
+        return act(find_fleet(fleet or fleet_text), verb, said, meant, consent, as_json)
+
+    command.__doc__ = f"{verb.summary}\n\n{verb.help} {_EXIT_CODES[verb.noun]}"
+    options = [_option(each) for each in verb.options]
+    # An argument of the verb's own stands before what it is done to.
+    first = options if Option.PRIORITY in verb.options else []
+    rest = [] if first else options
+    made: Callable[..., Any] = command
+    for option in reversed([*first, *_takes(verb), *rest, fleet_option, json_option]):
+        made = option(made)
+    return click.command(verb.name)(made)
+
+
+def __getattr__(name: str) -> click.Command:
+    """``hold_command`` and all its like, as the table of commands asks for them."""
+    verb = VERBS.get(name.removesuffix("_command"))
+    if verb is None or not name.endswith("_command"):
+        raise AttributeError(name)
+    return command_of(verb)

@@ -4,12 +4,9 @@ import click
 
 from fleet_tui.cli.common import (
     Fleet,
-    accepted,
-    ask_engine,
     emit_json,
     emit_table,
     engine_gone,
-    find_fleet,
     fleet_option,
     json_option,
     ledger_of,
@@ -18,10 +15,8 @@ from fleet_tui.cli.common import (
     watch_option,
 )
 from fleet_tui.cli.recordings import look_at
-from fleet_tui.core.agents.commands import Cordon, Uncordon
 from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.words import limited_releases, listed, word_of
-from fleet_tui.core.ids import AgentName
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
@@ -91,36 +86,3 @@ def _row(state: FleetState, agent: AgentState, now_ms: int) -> list[str]:
         if agent.health is not Health.UP or agent.cordon
         else "",
     ]
-
-
-@click.command()
-@click.argument("agents", nargs=-1, required=True)
-@fleet_option
-@json_option
-@click.option("--reason", default="", help="Why, for the record.")
-def cordon_command(
-    agents: tuple[str, ...], fleet_text: str | None, as_json: bool, reason: str
-) -> None:
-    """Keep AGENTS out of routing until they are uncordoned. Running work is not touched."""
-    fleet = find_fleet(fleet_text)
-    names = tuple(AgentName(a) for a in agents)
-    reply = accepted(ask_engine(fleet, [Cordon(agents=names, reason=reason)])[0])
-    if as_json:
-        emit_json("cordoned", fleet=fleet.name, agents=names, reply=reply)
-    else:
-        say(f"cordoned: {', '.join(names)}")
-
-
-@click.command()
-@click.argument("agents", nargs=-1, required=True)
-@fleet_option
-@json_option
-def uncordon_command(agents: tuple[str, ...], fleet_text: str | None, as_json: bool) -> None:
-    """Let AGENTS take work again."""
-    fleet = find_fleet(fleet_text)
-    names = tuple(AgentName(a) for a in agents)
-    reply = accepted(ask_engine(fleet, [Uncordon(agents=names)])[0])
-    if as_json:
-        emit_json("uncordoned", fleet=fleet.name, agents=names, reply=reply)
-    else:
-        say(f"back in routing: {', '.join(names)}")

@@ -263,7 +263,7 @@ def operator() -> str:
 
 
 def ask_engine(
-    fleet: Fleet, commands: Sequence[Command], shown: Sequence[Impact] = ()
+    fleet: Fleet, commands: Sequence[Command], shown: Sequence[Impact | None] = ()
 ) -> list[Reply]:
     """Send commands to the running engine, in order, each with what its author was ``shown`` of it.
     Raises Unreachable when none runs."""

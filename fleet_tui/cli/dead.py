@@ -1,11 +1,8 @@
-"""Failed work that nobody has dealt with: list it by what went wrong, run it again, dismiss it."""
-
-from collections.abc import Sequence
+"""Failed work that nobody has dealt with, by what went wrong."""
 
 import click
 
 from fleet_tui.base.errors import FleetError
-from fleet_tui.cli.acting import Deed, DeedFor, acts_on_tasks, reason_option
 from fleet_tui.cli.common import (
     emit_json,
     emit_table,
@@ -17,9 +14,7 @@ from fleet_tui.cli.common import (
 from fleet_tui.cli.recordings import look_at
 from fleet_tui.cli.selecting import DEAD_HINT
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.tasks.commands import Drop, Requeue
-from fleet_tui.core.tasks.dead_letters import MAX_PER_MINUTE, DeadLetters, group
-from fleet_tui.core.tasks.model import Task
+from fleet_tui.core.tasks.dead_letters import DeadLetters, group
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
 
@@ -117,49 +112,3 @@ def _print_one(letters: DeadLetters, state: FleetState, now_ms: int, limit: int)
     if len(tasks) > limit:
         say(f"{len(tasks) - limit} more; --limit shows them")
     say(f"fleet-tui requeue --fingerprint {letters.fingerprint} runs them again")
-
-
-@click.command()
-@acts_on_tasks(
-    click.option(
-        "--per-minute",
-        type=click.IntRange(1, MAX_PER_MINUTE),
-        metavar="N",
-        help="Spread them out: so many a minute.",
-    ),
-    reason_option,
-    of_dead_letters=True,
-)
-def requeue_command(per_minute: int | None, reason: str) -> DeedFor:
-    """Run TASKS (t-42, 42 or ids) that failed, expired or were cancelled again.
-
-    Says first how many they are, whose, and how long it takes. Exit 1 when nothing matched, 5 when
-    some could not be requeued, 6 when none could or nobody said yes.
-    """
-
-    def deed(tasks: Sequence[Task]) -> Deed:
-        how = ""
-        if per_minute is not None and len(tasks) > 1:
-            takes = words.about((len(tasks) - 1) * 60_000 / per_minute)
-            how = f", {words.grouped(per_minute)} a minute: done in about {takes}"
-        return Deed(
-            "requeued",
-            lambda ids: Requeue(tasks=ids, per_minute=per_minute, reason=reason),
-            how=how,
-            whole=per_minute is not None,
-        )
-
-    return deed
-
-
-@click.command()
-@acts_on_tasks(
-    click.option("--reason", required=True, help="Why nothing more is needed; it is recorded."),
-    of_dead_letters=True,
-)
-def drop_command(reason: str) -> Deed:
-    """Decide that dead letters TASKS (t-42, 42 or ids) need nothing more. They stay in the journal.
-
-    Exit 1 when nothing matched, 5 when some are no dead letters, 6 when none is or nobody said yes.
-    """
-    return Deed("dropped", lambda ids: Drop(tasks=ids, reason=reason))

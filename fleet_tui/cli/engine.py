@@ -1,4 +1,4 @@
-"""A fleet's engine: run it in the foreground, stop, freeze and thaw it."""
+"""A fleet's engine: run it in the foreground, and stop it."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ from fleet_tui.cli.common import (
     run,
     say,
 )
-from fleet_tui.core.engine.commands import Freeze, StopEngine, Thaw
+from fleet_tui.core.engine.commands import StopEngine
 
 LOG_FILE = "engine.log"
 LOG_BYTES = 5 * 1024 * 1024
@@ -137,39 +137,3 @@ def _signal(fleet: Fleet) -> int | None:
             )
         time.sleep(POLL_S)
     return holder.pid
-
-
-@click.command()
-@click.argument("fleet", required=False)
-@fleet_option
-@json_option
-@click.option("--reason", default="", help="Why, for the record.")
-def freeze_command(fleet: str | None, fleet_text: str | None, as_json: bool, reason: str) -> None:
-    """Let the fleet's engine start nothing until `fleet-tui thaw`, also after a restart.
-
-    Running work goes on and is followed; what is submitted is stored and waits. Freezing a frozen
-    fleet changes nothing.
-    """
-    found = find_fleet(fleet or fleet_text)
-    reply = accepted(ask_engine(found, [Freeze(reason=reason)])[0])
-    if as_json:
-        emit_json("frozen", fleet=found.name, reply=reply)
-    else:
-        say(f"{found.name} is frozen: nothing is started until `fleet-tui thaw`")
-
-
-@click.command()
-@click.argument("fleet", required=False)
-@fleet_option
-@json_option
-def thaw_command(fleet: str | None, fleet_text: str | None, as_json: bool) -> None:
-    """Let the fleet's engine start work again after a freeze, an operator's or its own.
-
-    Exit 6 when it was not frozen.
-    """
-    found = find_fleet(fleet or fleet_text)
-    reply = accepted(ask_engine(found, [Thaw()])[0])
-    if as_json:
-        emit_json("thawed", fleet=found.name, reply=reply)
-    else:
-        say(f"{found.name} starts work again")

@@ -15,36 +15,41 @@ PROGRAM = "fleet-tui"
 COMPLETION = "_FLEET_TUI_COMPLETE"
 """Set by the shell's completion script; see click's documentation."""
 
+ACTING = "acting"
+"""The module that makes the commands of verbs; their words are the verbs' own."""
+
 NOUNS: dict[str, dict[str, tuple[str, str]]] = {
     "Fleet": {
         "demo": ("demo", "Look at a living simulated fleet; nothing leaves this machine."),
         "open": ("open", "Open a fleet's console; starts its engine if none runs."),
-        "status": ("status", "Say how the fleet is."),
-        "doctor": ("doctor", "Look for what could keep a fleet from working, and say what to do."),
+        "status": ("status", "Show fleet health; exit 1 if anything needs attention."),
+        "doctor": ("doctor", "Find what could keep a fleet from working, and say what to do."),
+        "undo": ("undo", ""),
     },
     "Tasks": {
-        "submit": ("submit", "Give the fleet a task, or a file of them."),
-        "tasks": ("tasks", "List the tasks."),
+        "submit": ("submit", ""),
+        "tasks": ("tasks", "List tasks."),
         "why": ("why", "Explain where a task went, or why it waits."),
-        "cancel": ("tasks", "Cancel tasks."),
-        "hold": ("tasks", "Keep waiting tasks waiting."),
-        "release": ("tasks", "Let held tasks go."),
-        "expedite": ("tasks", "Place waiting tasks before all others."),
-        "priority": ("tasks", "Give waiting tasks another priority."),
-        "resolve": ("tasks", "Say what became of a task that needs a verdict."),
-        "undo": ("undo", "Take back what you did last."),
+        "cancel": (ACTING, ""),
+        "hold": (ACTING, ""),
+        "release": (ACTING, ""),
+        "expedite": (ACTING, ""),
+        "priority": (ACTING, ""),
+        "resolve": ("tasks", ""),
     },
     "Dead letters": {
-        "dead": ("dead", "List failed work that nobody has dealt with, by what went wrong."),
-        "requeue": ("dead", "Run failed work again."),
-        "edit": ("submit", "Change what failed work asks for."),
-        "drop": ("dead", "Decide that failed work needs nothing more."),
+        "dead": ("dead", "List failed tasks that nobody has dealt with, by cause."),
+        "requeue": (ACTING, ""),
+        "edit": ("submit", ""),
+        "drop": (ACTING, ""),
     },
-    "Agents": {
-        "agents": ("agents", "List the agents."),
-        "cordon": ("agents", "Keep agents out of routing."),
-        "uncordon": ("agents", "Let agents take work again."),
-        "trust": ("trust", "Look at a host's key and enrol it."),
+    "Agents and alerts": {
+        "agents": ("agents", "List agents."),
+        "cordon": (ACTING, ""),
+        "uncordon": (ACTING, ""),
+        "probe": (ACTING, ""),
+        "ack": (ACTING, ""),
+        "trust": ("trust", "Show a host's key and enrol it."),
     },
     "Routing and logs": {
         "routes": ("routes", "List the latest routing decisions."),
@@ -52,13 +57,13 @@ NOUNS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Engine": {
         "engine": ("engine", "Run a fleet's engine in the foreground."),
-        "freeze": ("engine", "Let the engine start nothing until a thaw."),
-        "thaw": ("engine", "Let a frozen engine start work again."),
-        "stop": ("engine", "Stop a fleet's engine; running work goes on."),
+        "freeze": (ACTING, ""),
+        "thaw": (ACTING, ""),
+        "stop": ("engine", "Stop a fleet's engine; running work continues."),
     },
     "Ledger and recordings": {
-        "review": ("review", "Look back at a recorded session, offline."),
-        "export": ("ledger", "Write a recording that travels."),
+        "review": ("review", "Review a recorded session, offline."),
+        "export": ("ledger", "Export a portable, redacted recording."),
         "backup": (
             "ledger",
             "Copy a fleet's ledger, also while its engine runs, and prove the copy.",
@@ -69,15 +74,23 @@ NOUNS: dict[str, dict[str, tuple[str, str]]] = {
     "Fleet file": {
         "check": ("fleet_file", "Check a fleet file and report every problem."),
         "init": ("fleet_file", "Write a commented fleet file to start from."),
-        "import": ("import_", "Make a fleet file from what you have."),
+        "import": ("import_", "Make a fleet file from an ssh_config or an inventory."),
         "schema": ("fleet_file", "Print the JSON Schema of fleet files."),
     },
     "Console": {
         "keys": ("keys", "List every key of the console."),
     },
 }
-"""What verbs are about -> verb -> (module in this package, help line). Modules load when their
-command runs; the verb ``hold`` is ``hold_command`` there."""
+"""What commands are about -> command -> (module in this package, help line; empty where the verb of
+that name has it). Modules load when their command runs; ``hold`` is ``hold_command`` there."""
+
+
+def summary(name: str) -> str:
+    """The help line of a command."""
+    from fleet_tui.verbs.table import WORDS
+
+    return COMMANDS[name][1] or WORDS[name].summary
+
 
 COMMANDS = {verb: told for verbs in NOUNS.values() for verb, told in verbs.items()}
 
@@ -99,13 +112,11 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the help lines of the table, importing nothing."""
+        """List the help lines of the table, importing no command."""
         widest = max(map(len, COMMANDS))
         for noun, verbs in NOUNS.items():
             with formatter.section(noun):
-                formatter.write_dl(
-                    [(verb.ljust(widest), line) for verb, (_, line) in verbs.items()]
-                )
+                formatter.write_dl([(verb.ljust(widest), summary(verb)) for verb in verbs])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -58,13 +58,19 @@ def select_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.argument("names", metavar="[TASKS]...", nargs=-1),
             click.option("--filter", "filter_text", metavar="EXPR", help="Those that pass it."),
             click.option("--all", "everything", is_flag=True, help="All that it can be done for."),
-            click.option("--yes", is_flag=True, help="Do not ask."),
             click.option("--confirm", type=int, metavar="COUNT", help="With --all: how many."),
-            click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing."),
+            consent_options,
         )
     ):
         command = option(command)
     return command
+
+
+def consent_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--yes --dry-run``."""
+    yes = click.option("--yes", is_flag=True, help="Do not ask.")
+    dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done; do nothing.")
+    return yes(dry_run(command))
 
 
 def fingerprint_option(command: Callable[..., Any]) -> Callable[..., Any]:

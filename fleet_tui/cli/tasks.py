@@ -7,7 +7,6 @@ from typing import NamedTuple
 import click
 
 from fleet_tui.base.errors import Refused
-from fleet_tui.cli.acting import Deed, acts_on_tasks, reason_option
 from fleet_tui.cli.choosing import OneOf
 from fleet_tui.cli.common import (
     Fleet,
@@ -30,18 +29,12 @@ from fleet_tui.cli.confirming import need_somebody
 from fleet_tui.cli.recordings import look_at
 from fleet_tui.cli.selecting import passing
 from fleet_tui.cli.task_facts import evidence
-from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import task_label, task_number
 from fleet_tui.core.ledger.decided import ended_long_ago
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.reason_words import pending_words
 from fleet_tui.core.tasks.commands import (
-    Cancel,
-    Expedite,
-    Hold,
-    Release,
     Resolve,
-    SetPriority,
     Verdict,
 )
 from fleet_tui.core.tasks.model import Task, TaskPhase
@@ -212,71 +205,6 @@ def waits_for(task: Task) -> str:
         return f"held by {task.hold.by}{why}"
     pending = task.pending
     return (pending.detail or pending_words(pending.code)) if pending is not None else ""
-
-
-@click.command()
-@acts_on_tasks(reason_option)
-def cancel_command(reason: str) -> Deed:
-    """Cancel TASKS (t-42, 42 or ids): take them off the queue, and stop the runs of those that run.
-
-    Says first which work is lost, where they are not named one by one. Exit 1 when nothing matched,
-    5 when some could not be cancelled, 6 when none could or nobody said yes.
-    """
-    return Deed(
-        "cancelled",
-        lambda ids: Cancel(tasks=ids, reason=reason),
-        goes_on="being cancelled",
-        asks=False,
-    )
-
-
-@click.command()
-@acts_on_tasks(reason_option)
-def hold_command(reason: str) -> Deed:
-    """Keep waiting TASKS (t-42, 42 or ids) waiting until they are released.
-
-    Exit 1 when nothing matched, 5 when some could not be held, 6 when none could or nobody said
-    yes. Deadlines of a held task go on.
-    """
-    return Deed("held", lambda ids: Hold(tasks=ids, reason=reason), asks=False)
-
-
-@click.command()
-@acts_on_tasks()
-def release_command() -> Deed:
-    """Let held TASKS (t-42, 42 or ids) go where routing sends them.
-
-    Exit 1 when nothing matched, 5 when some were not held, 6 when none was or nobody said yes.
-    """
-    return Deed("released", lambda ids: Release(tasks=ids), asks=False)
-
-
-@click.command()
-@acts_on_tasks(reason_option)
-def expedite_command(reason: str) -> Deed:
-    """Place waiting TASKS (t-42, 42 or ids) before all others. Nothing that runs is stopped.
-
-    Exit 1 when nothing matched, 5 when some could not be, 6 when none could or nobody said yes.
-    """
-    return Deed("expedited", lambda ids: Expedite(tasks=ids, reason=reason), asks=False)
-
-
-@click.command()
-@click.argument("priority", type=OneOf(p.name for p in Priority))
-@acts_on_tasks()
-def priority_command(priority: str) -> Deed:
-    """Give waiting TASKS (t-42, 42 or ids) another PRIORITY; P0 is the most urgent.
-
-    Exit 1 when nothing matched, 5 when some could not be changed, 6 when none could or nobody said
-    yes.
-    """
-    wanted = Priority[priority]
-    return Deed(
-        "reprioritized",
-        lambda ids: SetPriority(tasks=ids, priority=wanted),
-        how=f", {wanted.name} from now on",
-        asks=False,
-    )
 
 
 @click.command()

@@ -1,13 +1,13 @@
 """Taking back what the operator did last."""
 
 import time
+from collections.abc import Sequence
 
 import click
 
-from fleet_tui.base.errors import ExitCode
+from fleet_tui.base.errors import ExitCode, Unreachable
 from fleet_tui.base.errors import Refused as RefusedError
 from fleet_tui.cli.common import (
-    accepted,
     ask_engine,
     clock,
     emit_json,
@@ -19,30 +19,35 @@ from fleet_tui.cli.common import (
     say,
 )
 from fleet_tui.cli.confirming import confirm
+from fleet_tui.cli.selecting import consent_options
 from fleet_tui.core.ids import Seq
+from fleet_tui.core.ledger.base import Made
 from fleet_tui.core.ledger.decided import LeftOut
 from fleet_tui.core.ledger.narrate import narrate
-from fleet_tui.core.ledger.replies import Refused
+from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.plans import Plan, plan, title
+from fleet_tui.core.plans import Plan, plan_in_turn, subjects, title
 from fleet_tui.core.text import words
+from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.core.undo import Act, inverse, last_act
+from fleet_tui.verbs.fleet import UNDO
+from fleet_tui.verbs.table import VERB_OF
+from fleet_tui.verbs.verb import Planned, Said
 
 LOOK_BACK_EVENTS = 20_000
 """How far back the last act is looked for."""
 
 
-@click.command()
+@click.command(
+    UNDO.name,
+    help=f"{UNDO.summary}\n\n{UNDO.help} Says first what that is. What somebody else has changed"
+    " since is left alone. Exit 5 when part of it was not taken back, 6 when nothing was.",
+)
 @fleet_option
 @json_option
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and do nothing.")
+@consent_options
 def undo_command(fleet_text: str | None, as_json: bool, yes: bool, dry_run: bool) -> int:
-    """Take back what you did last: a hold, a release, a priority, a cordon, a freeze or their
-    opposites. Says first what that is.
-
-    Exit 5 when part of it cannot be taken back any more, 6 when none of it can or nobody said yes.
-    """
+    """Find the act, plan what takes it back, ask, send, say what came of it."""
     fleet = find_fleet(fleet_text)
     with ledger_of(fleet) as ledger:
         state = ledger.load()
@@ -50,31 +55,32 @@ def undo_command(fleet_text: str | None, as_json: bool, yes: bool, dry_run: bool
         act = last_act(rows, operator())
         if act is None:
             raise RefusedError(f"{operator()} did nothing lately that could be taken back")
-        commands = inverse(ledger.load(until_seq=act.after), act.events)
-    done = _told(act, state)
+        made = Made(by=operator(), at_ms=act.at_ms)
+        commands = inverse(ledger.load(until_seq=act.after), act.events, made)
+    now_ms = time.time_ns() // 1_000_000
+    done = _told(act, state, now_ms)
     if not commands:
         raise RefusedError(f"this cannot be taken back: {done}")
-    now_ms = time.time_ns() // 1_000_000
-    plans: list[Plan] = []
-    left_out: list[LeftOut] = []
-    refused: Refused | None = None
-    for command in commands:
-        match plan(state, operator(), command, now_ms):
-            case Plan() as found:
-                plans.append(found)
-                left_out += found.left_out
-            case Refused() as why:
-                refused = refused or why
-    if not plans and refused is not None:
-        raise RefusedError(refused.text, hint=f"it is too late to take this back: {done}")
+    outcomes = plan_in_turn(state, operator(), commands, now_ms)
+    plans = [each for each in outcomes if isinstance(each, Plan)]
+    left_out = [out for each in plans for out in each.left_out]
+    left_out += [LeftOut("", "", each) for each in outcomes if isinstance(each, Refused)]
+    if not plans:
+        raise RefusedError(left_out[0].why.text, hint=f"it is too late to take this back: {done}")
     titles = [title(state, each.command) for each in plans]
+    replies: Sequence[Reply] = ()
     if not dry_run:
         if not yes:
             say(f"{done}. Undo: {', '.join(titles)}", err=True)
+            _say_more(state, plans, left_out, now_ms)
         confirm("Do it?", yes=yes)
-        shown = [each.impact for each in plans]
-        for reply in ask_engine(fleet, [each.command for each in plans], shown):
-            accepted(reply)
+        shown = [None if yes else each.impact for each in plans]
+        replies = ask_engine(fleet, [each.command for each in plans], shown)
+    undone = [what for what, reply in zip(titles, replies, strict=False) if _is_done(reply)]
+    refused = [reply for reply in replies if isinstance(reply, Refused)]
+    if refused and not undone:
+        kind = Unreachable if refused[0].code.is_unanswered else RefusedError
+        raise kind(refused[0].text, hint=refused[0].hint)
     if as_json:
         emit_json(
             "undone",
@@ -83,18 +89,42 @@ def undo_command(fleet_text: str | None, as_json: bool, yes: bool, dry_run: bool
             act=done,
             at_ms=act.at_ms,
             commands=titles,
+            undone=undone,
             left_out=[{"label": each.label, "refused": each.why} for each in left_out],
+            refused=refused,
         )
     else:
-        say(f"{'would undo' if dry_run else 'undone'}: {', '.join(titles)}")
-    for each in left_out:
-        say(f"{each.label}: {each.why.text}", err=True)
-    return ExitCode.PARTIAL if left_out or refused is not None else ExitCode.OK
+        say(f"would undo: {', '.join(titles)}" if dry_run else f"undone: {', '.join(undone)}")
+        if dry_run or yes:
+            _say_more(state, [], left_out, now_ms)
+    for each in refused:
+        say(each.text, err=True)
+    changed = [r.changed for r in replies if isinstance(r, Accepted) and r.changed is not None]
+    asked = sum(len(subjects(each.command)) for each in plans) if changed else 0
+    whole = not left_out and not refused and (dry_run or sum(changed) == asked)
+    return ExitCode.OK if whole else ExitCode.PARTIAL
 
 
-def _told(act: Act, state: FleetState) -> str:
-    """The act as the merged log tells it, by its first event."""
+def _is_done(reply: Reply) -> bool:
+    return isinstance(reply, Accepted) and reply.changed != 0
+
+
+def _say_more(
+    state: FleetState, plans: Sequence[Plan], left_out: Sequence[LeftOut], now_ms: int
+) -> None:
+    """What there is to know of it, and why part of it stays as it is."""
+    for each in plans:
+        facts = VERB_OF[type(each.command)].facts(Planned(state, each, Said(), now_ms))
+        for fact in facts:
+            say(f"  {fact.line}", err=True)
+    for out in left_out:
+        say(f"{out.label}: {out.why.text}" if out.label else out.why.text, err=True)
+
+
+def _told(act: Act, state: FleetState, now_ms: int) -> str:
+    """The act as the merged log tells it, by its first event, and how long ago that was."""
     sentence = narrate(act.events[0], state)
     said = sentence.text if sentence is not None else "an act without words"
     more = f" and {words.grouped(len(act.events) - 1)} more" if len(act.events) > 1 else ""
-    return f"{clock(act.at_ms)} {said}{more}"
+    ago = words.age(act.at_ms, now_ms)
+    return safe_line(f"{clock(act.at_ms)} ({ago} ago) {said}{more}", 400)

@@ -1,5 +1,5 @@
 """What a command would do, before it is done: to what, to what not and why, what is lost by it, how
-much is asked before, and how it is taken back.
+much is asked before.
 
 Command line and console show the same plan. What they send carries the plan's :class:`Impact`, and
 the engine looks again when the command comes: where it would do more harm by then than was shown,
@@ -8,7 +8,7 @@ out: whoever agreed to stop five runs agreed to stop four.
 """
 
 from collections.abc import Iterable, Sequence
-from enum import IntEnum
+from enum import Enum, IntEnum, auto
 from typing import TypeVar, assert_never
 
 import msgspec
@@ -16,10 +16,12 @@ import msgspec
 from fleet_tui.core.agents.commands import Cordon, ProbeNow, Uncordon
 from fleet_tui.core.alerting.commands import Ack
 from fleet_tui.core.engine.commands import Freeze, StopEngine, Thaw
-from fleet_tui.core.ids import AgentName, PoolName, TaskId
+from fleet_tui.core.ids import AgentName, AlertId, PoolName, Seq, TaskId
 from fleet_tui.core.ledger.commands import AddNote, Command
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided, LeftOut
+from fleet_tui.core.ledger.events import Recorded
+from fleet_tui.core.ledger.fold import Folding
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
@@ -35,10 +37,10 @@ from fleet_tui.core.tasks.commands import (
     SetPriority,
     Submit,
 )
+from fleet_tui.core.tasks.dead_letters import may_run_twice
 from fleet_tui.core.tasks.model import AttemptPhase, Task, TaskPhase
 from fleet_tui.core.tasks.verdicts import may_still_run
 from fleet_tui.core.text import words
-from fleet_tui.core.undo import inverse
 
 MUCH_OF_A_POOL_PERCENT = 25
 """Taking more than this share of a pool out of routing at once asks for the fleet's name."""
@@ -86,6 +88,8 @@ class Impact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Runs that are stopped; their work is lost."""
     unsure_runs: int = 0
     """Runs out of sight; they are stopped if they still go on."""
+    maybe_twice: int = 0
+    """Tasks that run again although a run of theirs may still go on unseen."""
     agents: int = 0
     pools: tuple[PoolLeft, ...] = ()
     """Pools that lose agents in service, by name."""
@@ -100,8 +104,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What was named as well."""
     impact: Impact = Impact()
     tier: Tier = Tier.LINE
-    inverse: tuple[Command, ...] = ()
-    """Takes it back; empty where nothing does."""
 
 
 def plan(state: FleetState, by: str, command: Command, now_ms: int) -> Plan | Refused:
@@ -118,8 +120,30 @@ def plan(state: FleetState, by: str, command: Command, now_ms: int) -> Plan | Re
         left_out=verdict.left_out,
         impact=impact,
         tier=_tier(state, narrowed, impact),
-        inverse=inverse(state, verdict.events),
     )
+
+
+def plan_in_turn(
+    state: FleetState, by: str, commands: Iterable[Command], now_ms: int
+) -> list[Plan | Refused]:
+    """What commands would do that are carried out one after the other: each is planned for what
+    the ones before leave."""
+    found: list[Plan | Refused] = []
+    for command in commands:
+        each = plan(state, by, command, now_ms)
+        if isinstance(each, Plan):
+            state = _after(state, by, each.command, now_ms)
+        found.append(each)
+    return found
+
+
+def _after(state: FleetState, by: str, command: Command, now_ms: int) -> FleetState:
+    verdict = decide(state, by, command, now_ms)
+    folding = Folding(state)
+    for n, event in enumerate(verdict.events if isinstance(verdict, Decided) else (), 1):
+        at_ms = max(now_ms, state.at_ms)
+        folding.apply(Recorded(Seq(state.seq + n), at_ms, state.engine.epoch, event))
+    return folding.state()
 
 
 def subjects(command: Command) -> tuple[str, ...]:
@@ -156,39 +180,55 @@ def without(command: C, left_out: Iterable[LeftOut]) -> C:
             return command
 
 
+def named(state: FleetState, command: Command) -> str:
+    """What a command names, as people say it: ``t-1 and t-2``, ``4 agents``, the fleet's name."""
+    match command:
+        case Cancel() | Hold() | Release() | Expedite() | SetPriority() | Requeue() | Drop():
+            return _and([_label(state, each) for each in command.tasks], "task")
+        case Resolve() | Edit():
+            return _label(state, command.task)
+        case Cordon() | Uncordon() | ProbeNow():
+            return _and(command.agents, "agent")
+        case Ack():
+            return _and([_alert(state, each) for each in command.alerts], "alert")
+        case Submit() | Freeze() | Thaw() | StopEngine() | AddNote():
+            return state.fleet.name
+        case _:
+            assert_never(command)
+
+
 def title(state: FleetState, command: Command) -> str:
     """What a command does, in a few words: ``hold t-1 and t-2``, ``cordon 4 agents``."""
-    tasks = _named(_labels(state, command), "task")
-    agents = _named(subjects(command), "agent")
+    them = named(state, command)
     match command:
         case Submit():
             return "submit a task"
         case Cancel():
-            return f"cancel {tasks}"
+            return f"cancel {them}"
         case Hold():
-            return f"hold {tasks}"
+            return f"hold {them}"
         case Release():
-            return f"release {tasks}"
+            return f"release {them}"
         case Expedite():
-            return f"place {tasks} before all others"
+            return f"place {them} before all others"
         case SetPriority(priority=priority):
-            return f"move {tasks} to {priority.name}"
+            return f"move {them} to {priority.name}"
         case Requeue():
-            return f"requeue {tasks}"
+            return f"requeue {them}"
         case Drop():
-            return f"drop {tasks}"
+            return f"drop {them}"
         case Edit():
-            return f"edit {tasks}"
+            return f"edit {them}"
         case Resolve(verdict=verdict):
-            return f"say of {tasks}: {verdict.value}"
+            return f"say of {them}: {verdict.value}"
         case Cordon():
-            return f"cordon {agents}"
+            return f"cordon {them}"
         case Uncordon():
-            return f"uncordon {agents}"
+            return f"uncordon {them}"
         case ProbeNow():
-            return f"probe {agents}"
+            return f"probe {them}"
         case Ack():
-            return f"acknowledge {_named(subjects(command), 'alert')}"
+            return f"acknowledge {them}"
         case Freeze():
             return "freeze the fleet"
         case Thaw():
@@ -201,12 +241,17 @@ def title(state: FleetState, command: Command) -> str:
             assert_never(command)
 
 
-def _labels(state: FleetState, command: Command) -> list[str]:
-    known = ((each, state.task(TaskId(each))) for each in subjects(command))
-    return [each if task is None else task.label for each, task in known]
+def _label(state: FleetState, task: TaskId) -> str:
+    known = state.task(task)
+    return task if known is None else known.label
 
 
-def _named(names: Sequence[str], noun: str) -> str:
+def _alert(state: FleetState, alert: AlertId) -> str:
+    known = state.alerts.get(alert)
+    return alert if known is None else f"{known.subject} {known.text}"
+
+
+def _and(names: Sequence[str], noun: str) -> str:
     if len(names) > MAX_TOLD:
         return words.plural(len(names), noun)
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
@@ -217,11 +262,16 @@ def impact_of(state: FleetState, command: Command) -> Impact:
     match command:
         case Cancel(tasks=tasks):
             known = (task for each in tasks if (task := state.task(each)))
-            fates = [_lost_by_cancel(task) for task in known]
+            fates = [stopped_by_cancel(task) for task in known]
             return Impact(
-                tasks=len(tasks), lost_runs=fates.count(True), unsure_runs=fates.count(None)
+                tasks=len(tasks),
+                lost_runs=fates.count(Stopped.LOST),
+                unsure_runs=fates.count(Stopped.OUT_OF_SIGHT),
             )
-        case Hold() | Release() | Expedite() | SetPriority() | Requeue() | Drop():
+        case Requeue(tasks=tasks):
+            again = (task for each in tasks if (task := state.task(each)))
+            return Impact(tasks=len(tasks), maybe_twice=sum(map(may_run_twice, again)))
+        case Hold() | Release() | Expedite() | SetPriority() | Drop():
             return Impact(tasks=len(command.tasks))
         case Resolve() | Edit() | Submit():
             return Impact(tasks=1)
@@ -241,6 +291,7 @@ def together(impacts: Sequence[Impact]) -> Impact:
         tasks=sum(each.tasks for each in impacts),
         lost_runs=sum(each.lost_runs for each in impacts),
         unsure_runs=sum(each.unsure_runs for each in impacts),
+        maybe_twice=sum(each.maybe_twice for each in impacts),
         agents=sum(each.agents for each in impacts),
         pools=tuple(pool for each in impacts for pool in each.pools),
     )
@@ -254,7 +305,7 @@ def worse(state: FleetState, command: Command, verdict: Decided, shown: Impact) 
     return Refused(
         code=RefusalCode.PLAN_CHANGED,
         text=f"The fleet has changed since the plan was shown: {', '.join(found)}.",
-        hint="Nothing was done. Look at the plan again.",
+        hint="Nothing was done. Look at the plan again, or freeze the fleet first.",
     )
 
 
@@ -266,6 +317,7 @@ def differences(shown: Impact, now: Impact) -> list[str]:
             ("tasks", shown.tasks, now.tasks),
             ("runs that are lost", shown.lost_runs, now.lost_runs),
             ("runs out of sight", shown.unsure_runs, now.unsure_runs),
+            ("tasks that may run twice", shown.maybe_twice, now.maybe_twice),
             ("agents", shown.agents, now.agents),
         )
         if after > before
@@ -290,6 +342,10 @@ def impact_words(impact: Impact) -> list[str]:
     if impact.unsure_runs:
         runs = words.plural(impact.unsure_runs, "run")
         said.append(f"{runs} out of sight: stopped if still going on.")
+    if impact.maybe_twice:
+        their = "its last run" if impact.maybe_twice == 1 else "their last runs"
+        tasks = words.plural(impact.maybe_twice, "task")
+        said.append(f"{tasks} may run twice: nobody saw how {their} ended.")
     said += [
         f"{pool.pool} in service {pool.serving}/{pool.agents} -> {pool.left}"
         for pool in impact.pools
@@ -328,14 +384,26 @@ TIERS: dict[type[Command], Tier] = {
 """How much is asked before each command, in a fleet that is not protected."""
 
 
-def _lost_by_cancel(task: Task) -> bool | None:
-    """Whether a cancel stops a run of it; None where nobody can see whether one goes on."""
-    attempt = task.open_attempt
-    if attempt is not None:
-        return None if attempt.phase is AttemptPhase.UNKNOWN else True
+class Stopped(Enum):
+    """What a cancel stops of a task."""
+
+    NOTHING = auto()
+    """It waits, or nothing of it can still run."""
+    LOST = auto()
+    """A run that is seen to go on, or is being started or stopped: its work is lost."""
+    OUT_OF_SIGHT = auto()
+    """A run that nobody can see: stopped if it still goes on."""
+
+
+def stopped_by_cancel(task: Task) -> Stopped:
+    """What a cancel stops of it."""
     last = task.attempt
-    asked = task.phase is TaskPhase.NEEDS_OPERATOR and last is not None and may_still_run(last)
-    return None if asked else False
+    if last is None:
+        return Stopped.NOTHING
+    if not last.phase.is_open:
+        asked = task.phase is TaskPhase.NEEDS_OPERATOR and may_still_run(last)
+        return Stopped.OUT_OF_SIGHT if asked else Stopped.NOTHING
+    return Stopped.OUT_OF_SIGHT if last.phase is AttemptPhase.UNKNOWN else Stopped.LOST
 
 
 def _pools_left(state: FleetState, names: Sequence[AgentName]) -> tuple[PoolLeft, ...]:

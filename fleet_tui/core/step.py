@@ -19,6 +19,7 @@ from fleet_tui.core.alerting.alerts import reconcile_alerts, reconcile_troubles
 from fleet_tui.core.engine.events import FleetFileJudged, FleetLoaded, MachinesFound
 from fleet_tui.core.fleet import FleetSpec, HostSpec
 from fleet_tui.core.ids import AgentName, Epoch, HostName, RunId, Seq, TaskId
+from fleet_tui.core.ledger.base import Made
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided, Verdict
@@ -31,6 +32,7 @@ from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.tasks.attempts import Word, learn, reconcile_attempts
 from fleet_tui.core.tasks.evidence import Definite, Running
 from fleet_tui.core.tasks.heartbeat import Beat, Ear, heard
+from fleet_tui.core.undo import inverse
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -253,6 +255,8 @@ class _Draft:
         """Good until the next :meth:`add`, so that a long step copies each map once."""
         self.events: list[Event] = []
         self._now_ms = moment.now_ms
+        self._commit_ms = max(moment.now_ms, state.at_ms)
+        """The instant that the ledger will give the events: time never runs back in it."""
         self._epoch = moment.epoch
         self._replies: list[Verdict] = []
         self._folding = Folding(state)
@@ -289,6 +293,10 @@ class _Draft:
                 verdict = decide(self.state, by, command, self._now_ms)
                 if shown is not None and isinstance(verdict, Decided):
                     verdict = worse(self.state, command, verdict, shown) or verdict
+                if isinstance(verdict, Decided):
+                    made = Made(by=by, at_ms=self._commit_ms)
+                    undo = inverse(self.state, verdict.events, made)
+                    verdict = msgspec.structs.replace(verdict, undo=undo)
                 self._replies.append(verdict)
                 if isinstance(verdict, Decided):
                     self.add(verdict.events)

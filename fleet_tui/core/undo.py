@@ -1,7 +1,9 @@
 """Taking back what was done: the commands that undo some events, and what somebody did last.
 
 Only what leaves no other trace can be taken back: a hold, a release, a priority, a cordon, a
-freeze. A cancel has stopped work, a requeue has started some.
+freeze. A cancel has stopped work, a requeue has started some. And only as far as it still is so:
+the commands carry who made it so and when, and the engine leaves alone what somebody else has
+changed since.
 """
 
 from collections.abc import Hashable, Iterable, Sequence
@@ -14,8 +16,9 @@ from fleet_tui.core.engine.commands import Freeze, Thaw
 from fleet_tui.core.engine.events import EngineModeChanged, FleetLoaded
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import AgentName, Seq, TaskId
+from fleet_tui.core.ledger.base import Made
 from fleet_tui.core.ledger.commands import Command
-from fleet_tui.core.ledger.events import Event, NoteAdded, Recorded
+from fleet_tui.core.ledger.events import Event, NoteAdded, Recorded, UnknownEvent
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.tasks.commands import Hold, Release, SetPriority
@@ -37,12 +40,12 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-def inverse(before: FleetState, events: Sequence[Event]) -> tuple[Command, ...]:
-    """What takes the events back, where ``before`` is the state that they changed. Empty where any
-    of them cannot be taken back."""
+def inverse(before: FleetState, events: Sequence[Event], made: Made) -> tuple[Command, ...]:
+    """What takes the events back, where ``before`` is the state that they changed and ``made`` is
+    whose they are and when they are committed. Empty where any of them cannot be taken back."""
     held: list[TaskId] = []
     released: list[tuple[str, TaskId]] = []
-    moved: list[tuple[Priority, TaskId]] = []
+    moved: list[tuple[tuple[Priority, Priority], TaskId]] = []
     cordoned: list[AgentName] = []
     uncordoned: list[tuple[str, AgentName]] = []
     modes: list[Command] = []
@@ -52,8 +55,8 @@ def inverse(before: FleetState, events: Sequence[Event]) -> tuple[Command, ...]:
                 held.append(task)
             case TaskReleased(task=task) if (found := before.task(task)) and found.hold:
                 released.append((found.hold.reason, task))
-            case TaskReprioritized(task=task) if found := before.task(task):
-                moved.append((found.spec.priority, task))
+            case TaskReprioritized(task=task, priority=now) if found := before.task(task):
+                moved.append(((found.spec.priority, now), task))
             case AgentCordoned(agent=agent):
                 cordoned.append(agent)
             case AgentUncordoned(agent=agent) if (known := before.agents.get(agent)) and (
@@ -61,16 +64,19 @@ def inverse(before: FleetState, events: Sequence[Event]) -> tuple[Command, ...]:
             ):
                 uncordoned.append((known.cordon.reason, agent))
             case EngineModeChanged(mode=EngineMode.HOLD, was=EngineMode.NORMAL):
-                modes.append(Thaw())
+                modes.append(Thaw(frozen=made))
             case EngineModeChanged(mode=EngineMode.NORMAL, was=EngineMode.HOLD):
                 modes.append(Freeze(reason=before.engine.mode.reason))
             case _:  # whatever else happened leaves a trace that nothing removes
                 return ()
     return (
-        *([Release(tasks=tuple(held))] if held else []),
+        *([Release(tasks=tuple(held), held=made)] if held else []),
         *(Hold(tasks=tuple(tasks), reason=why) for why, tasks in _grouped(released)),
-        *(SetPriority(tasks=tuple(tasks), priority=was) for was, tasks in _grouped(moved)),
-        *([Uncordon(agents=tuple(cordoned))] if cordoned else []),
+        *(
+            SetPriority(tasks=tuple(tasks), priority=was, was=now)
+            for (was, now), tasks in _grouped(moved)
+        ),
+        *([Uncordon(agents=tuple(cordoned), cordoned=made)] if cordoned else []),
         *(Cordon(agents=tuple(agents), reason=why) for why, agents in _grouped(uncordoned)),
         *modes,
     )
@@ -94,12 +100,24 @@ class Act(NamedTuple):
 
 def last_act(rows: Sequence[Recorded], by: str) -> Act | None:
     """The newest act of an operator among events in their order; None when there is none. What was
-    committed at one moment is one act."""
-    newest = next((row for row in reversed(rows) if author(row.event) == by), None)
-    if newest is None:
+    committed in one go is one act, and a note is none. An event that only a newer version knows may
+    be the act: it is one that nothing takes back."""
+    mine: list[Recorded] = []
+    for row in reversed(rows):
+        is_mine = _is_act_of(row.event, by)
+        if mine and not (is_mine and row.at_ms == mine[-1].at_ms):
+            break
+        if is_mine:
+            mine.append(row)
+    if not mine:
         return None
-    mine = [row for row in rows if row.at_ms == newest.at_ms and author(row.event) == by]
-    return Act(Seq(mine[0].seq - 1), newest.at_ms, tuple(row.event for row in mine))
+    return Act(Seq(mine[-1].seq - 1), mine[0].at_ms, tuple(row.event for row in reversed(mine)))
+
+
+def _is_act_of(event: Event, by: str) -> bool:
+    if isinstance(event, NoteAdded):
+        return False
+    return isinstance(event, UnknownEvent) or author(event) == by
 
 
 def author(event: Event) -> str:

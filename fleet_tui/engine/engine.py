@@ -273,6 +273,7 @@ class Engine:
                         number=decided.number,
                         duplicate=decided.duplicate,
                         changed=decided.changed,
+                        undo=decided.undo,
                     )
                 )
         self._follow(recorded)

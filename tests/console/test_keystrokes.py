@@ -45,11 +45,11 @@ async def test_what_is_typed_ahead_after_a_colon_is_typed_into_the_bar() -> None
         await until(pilot, lambda: "PROBE" in text_of(app))
 
 
-@pytest.mark.parametrize("looks", [1, 400])
+@pytest.mark.parametrize("looks", [1, 1_000])
 async def test_a_page_that_is_slow_to_come_keeps_the_keys_meant_for_it(
     monkeypatch: pytest.MonkeyPatch, looks: int
 ) -> None:
-    monkeypatch.setattr(keystrokes, "LOOK_S", 0.01)
+    monkeypatch.setattr(keystrokes, "LOOK_S", 0)
     monkeypatch.setattr(keystrokes, "MAX_LOOKS", looks)
     app = console()
     async with running(app) as pilot:
@@ -59,7 +59,8 @@ async def test_a_page_that_is_slow_to_come_keeps_the_keys_meant_for_it(
         screen.call_later(busy.wait)
         for character in ":agents":
             app.post_message(Key("colon" if character == ":" else character, character))
-        await asyncio.sleep(0.1)
+        for _ in range(200):  # turns of the loop, each with a look
+            await asyncio.sleep(0)
         busy.set()
         whole = looks > 1  # who waits for no second look has let the keys go astray
         await until(pilot, lambda: (screen.bar.text == "agents") == whole)
@@ -95,7 +96,7 @@ def test_in_a_terminal_a_burst_opens_nothing_and_confirms_nothing() -> None:
         program.press("n")
         program.press("2")
         program.wait_for("PROBE")
-        assert "cordoned agent" not in program.text()
+        assert "cordoned:" not in program.text()
 
 
 def test_in_a_terminal_a_question_is_answered_by_hand() -> None:
@@ -105,4 +106,4 @@ def test_in_a_terminal_a_question_is_answered_by_hand() -> None:
         program.wait_for("y/N")
         program.watch(0.1)
         program.press("y")
-        program.wait_for("cordoned agent-14")
+        program.wait_for("cordoned: agent-14")

@@ -3,6 +3,7 @@
 from fleet_tui.console.widgets.dialogs import ConfirmBar
 from fleet_tui.core.agents.commands import Cordon, Uncordon
 from fleet_tui.core.ids import AgentName, PoolName
+from fleet_tui.core.ledger.base import Made
 from fleet_tui.core.plans import Impact, PoolLeft
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
@@ -19,14 +20,16 @@ async def test_what_was_done_last_is_taken_back_and_done_again() -> None:
         assert app.run_command("cordon agent-12") is None
         await until(pilot, lambda: isinstance(app.screen, ConfirmBar))
         await press(pilot, "y")
-        await until(pilot, lambda: "cordoned agent-12. Z undoes" in text_of(app))
+        await until(pilot, lambda: "cordoned: agent-12. Z undoes" in text_of(app))
         assert "Undo: uncordon agent-12? y/N" in await press(pilot, "Z")
         await press(pilot, "y")
         await until(pilot, lambda: "undone: uncordon agent-12. Z does it again" in text_of(app))
-        assert "Undo: cordon agent-12? y/N" in await press(pilot, "Z")
+        assert "Undo: cordon agent-12? No new work for it. 4 tasks" in await press(pilot, "Z")
         await press(pilot, "y")
         await until(pilot, lambda: len(feed.sent) == 3)
-        assert feed.sent == [Cordon(agents=one), Uncordon(agents=one), Cordon(agents=one)]
+        made = Made(by="ops", at_ms=feed.view().now_ms)
+        back = Uncordon(agents=one, cordoned=made)
+        assert feed.sent == [Cordon(agents=one), back, Cordon(agents=one)]
         assert feed.shown[0] == Impact(
             agents=1, pools=(PoolLeft(pool=PoolName("gpu"), agents=4, serving=3, left=2),)
         )

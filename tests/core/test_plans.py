@@ -1,4 +1,4 @@
-"""What a command would do before it is done, what it costs, and how it is taken back."""
+"""What a command would do before it is done, and what it costs."""
 
 import pytest
 from hypothesis import given
@@ -19,7 +19,6 @@ from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
-from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.plans import (
     TIERS,
     Impact,
@@ -27,8 +26,11 @@ from fleet_tui.core.plans import (
     PoolLeft,
     Tier,
     differences,
+    impact_of,
     impact_words,
+    named,
     plan,
+    plan_in_turn,
     subjects,
     title,
     together,
@@ -51,10 +53,11 @@ from fleet_tui.core.tasks.commands import (
     Submit,
     Verdict,
 )
+from fleet_tui.core.tasks.dead_letters import may_run_twice
 from fleet_tui.core.tasks.events import AttemptGivenUp, TaskNeedsOperator, TaskRetrying
 from fleet_tui.core.tasks.evidence import Definite, LostReason, Started, Unknown
 from fleet_tui.core.text.untrusted import Untrusted
-from fleet_tui.core.undo import Act, author, inverse, last_act
+from fleet_tui.core.undo import author
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 
@@ -141,7 +144,6 @@ def test_alerts_are_taken_in_hand_once() -> None:
     both = planned(told, Ack(alerts=(one, two)))
     assert both.command == Ack(alerts=(two,))
     assert [each.label for each in both.left_out] == ["a:1"]
-    assert both.inverse == ()
     assert refusal(told, Ack(alerts=())).code is RefusalCode.NOTHING_NAMED
     assert refusal(told, Ack(alerts=(AlertId("b"),))).code is RefusalCode.UNKNOWN_ALERT
 
@@ -159,7 +161,6 @@ def test_a_cancel_says_which_work_is_lost() -> None:
     found = planned(told, Cancel(tasks=(runs, lost, waits)))
     assert found.impact == Impact(tasks=3, lost_runs=1, unsure_runs=1)
     assert found.tier is Tier.PLAN
-    assert found.inverse == ()
     assert impact_words(found.impact) == [
         "1 run is stopped: its work is lost.",
         "1 run out of sight: stopped if still going on.",
@@ -342,7 +343,7 @@ def test_a_command_whose_plan_has_changed_is_refused_by_the_engine_with_the_diff
     assert reply.text == (
         "The fleet has changed since the plan was shown: runs that are lost 0 -> 1."
     )
-    assert reply.hint == "Nothing was done. Look at the plan again."
+    assert reply.hint == "Nothing was done. Look at the plan again, or freeze the fleet first."
     assert not any(author(event) == ME for event in after.events)
     for unchanged in (Asked(ME, cancel, Impact(tasks=1, lost_runs=1)), Asked(ME, cancel)):
         (reply,) = step(told.state, remember(told.state), [unchanged], moment).replies
@@ -362,88 +363,6 @@ def test_what_is_left_out_meanwhile_does_not_count_against_a_plan() -> None:
 
 
 # --- taking it back ---
-
-
-def visible(state: FleetState) -> object:
-    """What an operator can set, and no clock."""
-    return (
-        {
-            t.id: (t.spec.priority, t.hold and (t.hold.by, t.hold.reason), t.phase)
-            for t in state.tasks()
-        },
-        {a.name: a.cordon and (a.cordon.by, a.cordon.reason) for a in state.agents.values()},
-        state.engine.mode.mode,
-    )
-
-
-@given(st.data())
-def test_what_can_be_taken_back_is_as_it_was_before(data: st.DataObject) -> None:
-    told = story("p", "p", "p")
-    tasks = [told.submit(work(priority=p)) for p in (Priority.P0, Priority.P2, Priority.P2)]
-    agents = names("a0", "a1", "a2")
-    some_tasks = st.lists(st.sampled_from(tasks), min_size=1, unique=True).map(tuple)
-    some_agents = st.lists(st.sampled_from(agents), min_size=1, unique=True).map(tuple)
-    reasons = st.sampled_from(["x", "y"])
-    acts = st.one_of(
-        st.builds(Hold, tasks=some_tasks, reason=reasons),
-        st.builds(Release, tasks=some_tasks),
-        st.builds(SetPriority, tasks=some_tasks, priority=st.sampled_from(Priority)),
-        st.builds(Cordon, agents=some_agents, reason=reasons),
-        st.builds(Uncordon, agents=some_agents),
-        st.just(Freeze(reason="x")),
-        st.just(Thaw()),
-    )
-    for command in data.draw(st.lists(acts, min_size=1, max_size=6)):
-        found = plan(told.state, ME, command, told.now_ms)
-        if isinstance(found, Refused) or (
-            isinstance(found.command, Freeze) and (told.state.engine.mode.mode.value == "hold")
-        ):
-            continue
-        before = visible(told.state)
-        do(told, found.command)
-        assert visible(told.state) != before
-        assert found.inverse
-        for back in found.inverse:
-            do(told, back)
-        assert visible(told.state) == before
-        do(told, found.command)
-
-
-def test_a_thaw_is_taken_back_by_a_freeze_for_the_same_reason() -> None:
-    told = story("p")
-    do(told, Freeze(reason="a migration"))
-    assert planned(told, Thaw()).inverse == (Freeze(reason="a migration"),)
-    do(told, Thaw())
-    assert planned(told, Freeze()).inverse == (Thaw(),)
-
-
-def test_what_leaves_a_trace_cannot_be_taken_back() -> None:
-    told = story("p")
-    one, two = told.submit_many(work(), 2)
-    assert planned(told, Expedite(tasks=(one,))).inverse == ()
-    assert planned(told, Cancel(tasks=(one, two))).inverse == ()
-    do(told, Cancel(tasks=(one,)))
-    assert planned(told, Requeue(tasks=(one,))).inverse == ()
-    assert inverse(told.state, ()) == ()
-
-
-def test_the_last_act_of_an_operator_is_what_was_done_at_one_moment() -> None:
-    told = story("p")
-    one, two = told.submit_many(work(), 2)
-    do(told, Hold(tasks=(one, two)))
-    at_ms, after = told.now_ms, told.state.seq - 2
-    told.now_ms += 1
-    told.cordon("a0")  # by somebody else
-    found = last_act(told.rows, ME)
-    assert isinstance(found, Act)
-    assert (found.after, found.at_ms, len(found.events)) == (after, at_ms, 2)
-    assert last_act(told.rows, "nobody") is None
-    assert author(told.rows[0].event) == author(told.rows[1].event) == ""
-    do(told, Cancel(tasks=(one,)))
-    do(told, Requeue(tasks=(one,)))
-    newest = last_act(told.rows, ME)
-    assert newest is not None
-    assert [type(event).__name__ for event in newest.events] == ["TaskRetrying"]
 
 
 TITLES = [
@@ -490,3 +409,75 @@ def test_a_title_names_three_and_counts_more() -> None:
     assert title(told.state, Cordon(agents=names(*"abcd"))) == "cordon 4 agents"
     alerts = tuple(AlertId(each) for each in "abcd")
     assert title(told.state, Ack(alerts=alerts)) == "acknowledge 4 alerts"
+
+
+def test_what_a_command_names_is_called_as_people_call_it() -> None:
+    told = story("p")
+    (task,) = told.submit_many(work(), 1)
+    alert = AlertId("agent:a0")
+    told.add(AlertRaised(alert=alert, severity=Severity.WARN, subject="a0", text="is lost"))
+    assert named(told.state, Edit(task=task, spec=work())) == "t-1"
+    assert named(told.state, Ack(alerts=(alert, AlertId("gone")))) == "a0 is lost and gone"
+    assert named(told.state, Freeze()) == told.state.fleet.name
+    assert title(told.state, Ack(alerts=(alert,))) == "acknowledge a0 is lost"
+
+
+def test_a_freeze_of_a_frozen_fleet_would_do_nothing() -> None:
+    told = story("p")
+    do(told, Freeze(reason="a migration"))
+    found = refusal(told, Freeze())
+    assert found.code is RefusalCode.ALREADY_FROZEN
+    assert found.code.is_so_already
+    assert found.text == f"{told.state.fleet.name} is frozen already."
+    again = decide(told.state, ME, Freeze(), told.now_ms)
+    assert isinstance(again, Decided), "whoever asks twice makes no mistake"
+    assert not again.events
+
+
+def test_commands_in_turn_are_planned_for_what_those_before_leave() -> None:
+    told = story("p", "p", "p", "p")
+    first, second = (Cordon(agents=names(name)) for name in ("a0", "a1"))
+    one, two, again = plan_in_turn(told.state, ME, (first, second, first), told.now_ms)
+    assert isinstance(one, Plan)
+    assert isinstance(two, Plan)
+    assert [pool.left for pool in one.impact.pools] == [3]
+    assert [pool.left for pool in two.impact.pools] == [2]
+    assert isinstance(again, Refused)
+    assert again.code is RefusalCode.ALREADY_CORDONED
+    for each in (one, two):
+        verdict = decide(told.state, ME, each.command, told.now_ms)
+        assert isinstance(verdict, Decided)
+        assert worse(told.state, each.command, verdict, each.impact) is None
+        do(told, each.command)
+
+
+def test_a_task_that_may_run_twice_is_told_before_it_is_requeued() -> None:
+    told = story("p")
+    (task,) = told.submit_many(work(), 1)
+    route(told)
+    (attempt,) = told.state.open_tasks[task].attempts
+    told.add(*learn(told.state, attempt.run_id, Definite(Started()), told.now_ms))
+    told.add(
+        AttemptGivenUp(run=attempt.run_id, reason="lost"),
+        TaskNeedsOperator(task=task, reason="lost"),
+    )
+    do(told, Cancel(tasks=(task,)))
+    judged = Resolve(task=task, run=attempt.run_id, verdict=Verdict.DID_NOT_RUN, reason="seen")
+    found = told.state.task(task)
+    assert found is not None
+    assert may_run_twice(found)
+    assert impact_of(told.state, Requeue(tasks=(task,))).maybe_twice == 1
+    do(told, judged)
+    found = told.state.task(task)
+    assert found is not None
+    assert not may_run_twice(found)
+    assert impact_of(told.state, Requeue(tasks=(task,))).maybe_twice == 0
+    assert impact_words(Impact(tasks=1, maybe_twice=1)) == [
+        "1 task may run twice: nobody saw how its last run ended."
+    ]
+    assert impact_words(Impact(tasks=3, maybe_twice=2)) == [
+        "2 tasks may run twice: nobody saw how their last runs ended."
+    ]
+    assert differences(Impact(tasks=1), Impact(tasks=1, maybe_twice=1)) == [
+        "tasks that may run twice 0 -> 1"
+    ]

@@ -8,27 +8,27 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from fleet_tui.core.agents.commands import Cordon, Uncordon
 from fleet_tui.core.agents.events import HealthChanged
-from fleet_tui.core.agents.model import Cordon as CordonState
 from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind, FleetSample, Look, VitalsReading
-from fleet_tui.core.alerting.commands import Ack
 from fleet_tui.core.ids import (
     AgentName,
     Epoch,
     Seq,
     TaskId,
 )
-from fleet_tui.core.ledger.commands import AddNote, Command
+from fleet_tui.core.ledger.base import Made
+from fleet_tui.core.ledger.commands import Command
+from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.events import Recorded
+from fleet_tui.core.ledger.fold import Folding
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
-from fleet_tui.core.ledger.state import FleetState, Note
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.plans import Impact
-from fleet_tui.core.tasks.commands import Cancel
 from fleet_tui.core.tasks.retell import Retelling
+from fleet_tui.core.undo import inverse
 from fleet_tui.feed.feed import Link, LogQuery, Mode, View
 from tests.support.scene import NOW_MS, agent_name, seeded_looks, seeded_state
 from tests.support.scene_telemetry import seeded_lines, seeded_samples
@@ -179,36 +179,30 @@ class FakeFeed:
             return reply
         if not self.can_act:
             return Refused(code=RefusalCode.READ_ONLY, text="this console is read-only")
-        self._obey(command)
-        return Accepted(seq=self._view.state.seq)
+        return self._obey(command)
 
     async def close(self) -> None:
         self.is_closed = True
         self._bell.set()
 
-    def _obey(self, command: Command) -> None:
-        state, now = self._view.state, self._view.now_ms
-        match command:
-            case Cordon(agents=names, reason=reason):
-                for name in names:
-                    self.change_agent(
-                        name, cordon=CordonState(by="ops", reason=reason, since_ms=now)
-                    )
-            case Uncordon(agents=names):
-                for name in names:
-                    self.change_agent(name, cordon=None)
-            case Cancel(tasks=tasks):
-                left = {k: v for k, v in state.open_tasks.items() if k not in tasks}
-                self.change_state(open_tasks=left)
-            case Ack(alerts=alerts):
-                acked = {
-                    a: msgspec.structs.replace(state.alerts[a], acked_by="ops") for a in alerts
-                }
-                self.change_state(alerts={**state.alerts, **acked})
-            case AddNote(text=text):
-                self.change_state(notes=(*state.notes, Note(at_ms=now, by="ops", text=text)))
-            case _:
-                self.change_state()
+    def _obey(self, command: Command) -> Reply:
+        """What an engine would do: decide, commit, tell how it is taken back."""
+        state, now_ms = self._view.state, self._view.now_ms
+        verdict = decide(state, "ops", command, now_ms)
+        if isinstance(verdict, Refused):
+            return verdict
+        folding = Folding(state)
+        for n, event in enumerate(verdict.events, 1):
+            folding.apply(Recorded(Seq(state.seq + n), now_ms, state.engine.epoch, event))
+        undo = inverse(state, verdict.events, Made(by="ops", at_ms=now_ms))
+        self.push(state=folding.state())
+        return Accepted(
+            seq=self._view.state.seq,
+            task=verdict.task,
+            number=verdict.number,
+            changed=verdict.changed,
+            undo=undo,
+        )
 
 
 def quiet_feed(**changes: object) -> FakeFeed:

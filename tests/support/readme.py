@@ -7,7 +7,7 @@ import asyncio
 import re
 from pathlib import Path
 
-from fleet_tui.cli.main import NOUNS
+from fleet_tui.cli.main import NOUNS, summary
 from fleet_tui.console.actions.registry import keys_table_markdown
 from tests.support.console import at_rest, console, running, until
 from tests.support.promises import promises_markdown
@@ -22,9 +22,9 @@ SIZE = (120, 40)
 def generated() -> dict[str, str]:
     """What belongs between ``<!-- NAME -->`` and ``<!-- /NAME -->``."""
     rows = [
-        f"| {'' if nth else noun} | `{verb}` | {line} |"
+        f"| {'' if nth else noun} | `{verb}` | {summary(verb)} |"
         for noun, verbs in NOUNS.items()
-        for nth, (verb, (_, line)) in enumerate(verbs.items())
+        for nth, verb in enumerate(verbs)
     ]
     return {
         "commands": "\n".join(("| about | `fleet-tui …` | does |", "|---|---|---|", *rows)),

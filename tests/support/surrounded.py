@@ -53,6 +53,8 @@ INVOCATIONS: dict[str, tuple[str, ...]] = {
     "drop": ("--all", "--dry-run", "--reason", "Zoë", "-f", NAME),
     "cordon": ("a-01", "-f", NAME),
     "uncordon": ("a-01", "-f", NAME),
+    "probe": ("a-01", "-f", NAME),
+    "ack": ("no-such-alert", "-f", NAME),
     "freeze": (NAME,),
     "thaw": (NAME,),
     "resolve": (TASK, "did-not-run", "Zoë", "-f", NAME),

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from fleet_tui.console.actions import reasons
 from fleet_tui.console.actions.selection import Context, Scope, Selection
 from fleet_tui.console.host import Stage
 from fleet_tui.feed.feed import Link, Mode
@@ -39,14 +40,7 @@ PROBLEMS = frozenset({Scope.PROBLEMS})
 LINES = frozenset({Scope.LINES})
 AGENTS = frozenset({Scope.AGENTS})
 TASKS = frozenset({Scope.TASKS})
-ALERTS = frozenset({Scope.ALERTS})
-DEAD = frozenset({Scope.DEAD})
 REVIEW = frozenset({Scope.REVIEW})
-
-
-def _possible(context: Context) -> str | None:
-    del context
-    return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,14 +66,10 @@ class Action:
     gives_way_to: Scope | None = None
     """Where this scope is, another action has its keys."""
     effect: Effect = Effect.LOOKS
-    tier: int = 0
-    """How much is asked before: 0 nothing, 1 a line, 2 the plan, 3 a name to type."""
     command: str = ""
     """The ``:`` command that does the same, if it is not the name."""
-    cli: str = ""
-    """The shell command that does the same."""
     help: str = ""
-    unavailable: Callable[[Context], str | None] = _possible
+    unavailable: Callable[[Context], str | None] = reasons.possible
 
     def shares_keys_with(self, other: "Action") -> bool:
         """Whether both may have one key: they are never possible at the same time."""

@@ -1,100 +1,140 @@
-"""Asking before acting, and sending: what every acting action does around its command."""
+"""Asking before acting, and sending: what every acting action does around its command.
 
-import shlex
-from collections.abc import Callable, Sequence
+How much is asked follows from the plan's tier, here and nowhere else.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 
 from fleet_tui.console.host import Stage
-from fleet_tui.console.text.cells import Line
-from fleet_tui.console.widgets.dialogs import ConfirmBar, Plan, PlanCard
+from fleet_tui.console.text.cells import Cell, Line, Tone
+from fleet_tui.console.widgets.dialogs import ConfirmBar, PlanCard
+from fleet_tui.console.widgets.dialogs import Plan as Card
 from fleet_tui.console.widgets.plan_form import Answers, Field, PlanForm
-from fleet_tui.core import plans
 from fleet_tui.core.ledger.commands import Command
-from fleet_tui.core.ledger.replies import Accepted, Refused
-from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.ledger.decided import LeftOut
+from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
+from fleet_tui.core.plans import Plan, Tier, plan, subjects
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
+from fleet_tui.verbs.table import VERB_OF
+from fleet_tui.verbs.verb import Fact
+
+_ABOUT_CHARS = 9
+"""The column of what facts are about."""
+
+NOTHING_ASKED: Answers = {}
 
 
-async def confirmed(screen: Stage, question: str) -> bool:
-    """Tier 1: one line, default no."""
-    return await screen.console.push_screen_wait(ConfirmBar(question)) is True
-
-
-async def approved(screen: Stage, plan: Plan) -> bool:
-    """Tiers 2 and 3: the plan on a card."""
-    return await screen.console.push_screen_wait(PlanCard(plan)) is True
-
-
-async def asked(
-    screen: Stage, plan: Callable[[Answers], Plan], fields: Sequence[Field]
-) -> Answers | None:
-    """Tiers 2 and 3 where something more must be known: the plan with fields; None for no."""
-    answers: Answers | None = await screen.console.push_screen_wait(PlanForm(plan, fields))
-    return answers
-
-
-def plan_of(
-    state: FleetState,
-    title: str,
-    lines: Sequence[Line],
-    same_as: str,
-    verb: str,
-    *,
-    typed: bool,
-) -> Plan:
-    """A plan with the fleet's badge; ``typed`` asks for the fleet's name."""
-    fleet = safe_line(state.fleet.name)
-    return Plan(
-        title=title,
-        lines=tuple(lines),
-        same_as=same_as,
-        verb=verb,
-        typed=fleet if typed else None,
-        fleet=fleet,
-        protected=state.fleet.protected,
-    )
-
-
-def command_line(verb: str, *names: str) -> str:
-    """The shell command that does the same, as safe text."""
-    return " ".join(("fleet-tui", verb, *(shlex.quote(safe_line(name)) for name in names)))
-
-
-def planned(screen: Stage, command: Command) -> plans.Plan | None:
+def planned(screen: Stage, command: Command) -> Plan | None:
     """What the command would do now; None where it would do nothing, and why is told."""
     view = screen.console.view
-    match plans.plan(view.state, "", command, view.now_ms):
-        case plans.Plan() as found:
+    match plan(view.state, "", command, view.now_ms):
+        case Plan() as found:
             return found
         case Refused(text=text):
             screen.console.tell(safe_line(text))
             return None
 
 
-def others(found: plans.Plan) -> str:
-    """`` 2 others are left out: t-5 is running; only waiting tasks can be held.``; empty when
+class Proposal:
+    """What is asked about: a title, what there is to know, how much is asked."""
+
+    def __init__(
+        self,
+        title: str,
+        tier: Tier,
+        facts: Callable[[Mapping[str, str]], Sequence[Fact]],
+        *,
+        button: str,
+        same_as: Callable[[Mapping[str, str]], str],
+        fields: Sequence[Field] = (),
+        left_out: Sequence[LeftOut] = (),
+    ) -> None:
+        """``facts`` and ``same_as`` (the shell command that does the same) follow what was typed
+        into the fields so far. All text is safe."""
+        self.title = title
+        self.tier = tier
+        self.facts = facts
+        self.button = button
+        self.same_as = same_as
+        self.fields = fields
+        self.others = others(left_out)
+
+    def question(self) -> str:
+        """All of it in one line."""
+        told = [f"{self.title[:1].upper()}{self.title[1:]}?"]
+        told += [fact.line for fact in self.facts(NOTHING_ASKED)]
+        return " ".join([*told, *([self.others] if self.others else [])])
+
+    def card(self, screen: Stage, typed: Mapping[str, str]) -> Card:
+        """The plan with the fleet's badge; the highest tier asks for the fleet's name."""
+        spec = screen.console.view.state.fleet
+        lines = [_line(fact) for fact in self.facts(typed)]
+        if self.others:
+            lines.append((Cell(self.others, Tone.DIM),))
+        fleet = safe_line(spec.name)
+        return Card(
+            title=self.title,
+            lines=tuple(lines),
+            same_as=self.same_as(typed),
+            verb=self.button,
+            typed=fleet if self.tier is Tier.NAME else None,
+            fleet=fleet,
+            protected=spec.protected,
+        )
+
+
+def _line(fact: Fact) -> Line:
+    about = (Cell(f"{fact.about:<{_ABOUT_CHARS}}", Tone.ACCENT),) if fact.about else ()
+    aside = (Cell(f"  {fact.aside}", Tone.DIM),) if fact.aside else ()
+    return (*about, Cell(fact.text, Tone.WARN if fact.is_loss else Tone.PLAIN), *aside)
+
+
+def others(left_out: Sequence[LeftOut]) -> str:
+    """``2 others are left out: t-5 is running; only waiting tasks can be held.``; empty when
     nothing is."""
-    count = len(found.left_out)
-    if not count:
+    if not left_out:
         return ""
-    are = "other is" if count == 1 else "others are"
-    return f" {words.grouped(count)} {are} left out: {safe_line(found.left_out[0].why.text)}"
+    are = "other is" if len(left_out) == 1 else "others are"
+    return f"{words.grouped(len(left_out))} {are} left out: {safe_line(left_out[0].why.text)}"
 
 
-async def carry_out(screen: Stage, found: plans.Plan, done: str) -> None:
-    """Send a plan that was shown and agreed to; tell what came of it: ``held t-42. Z undoes``.
+async def agreed(screen: Stage, proposal: Proposal) -> Answers | None:
+    """What the operator typed when agreeing to it; None for no."""
+    console = screen.console
+    match proposal.tier:
+        case Tier.NOTHING:
+            return NOTHING_ASKED
+        case Tier.LINE:
+            yes = await console.push_screen_wait(ConfirmBar(proposal.question())) is True
+            return NOTHING_ASKED if yes else None
+        case Tier.PLAN | Tier.NAME:
+            if proposal.fields:
+                form = PlanForm(lambda typed: proposal.card(screen, typed), proposal.fields)
+                answers: Answers | None = await console.push_screen_wait(form)
+                return answers
+            card = PlanCard(proposal.card(screen, NOTHING_ASKED))
+            return NOTHING_ASKED if await console.push_screen_wait(card) is True else None
+
+
+async def carry_out(screen: Stage, found: Plan, done: str) -> None:
+    """Send a plan that was shown and agreed to; tell what came of it: ``held: t-42. Z undoes``.
 
     The engine may know better than the screen did: a task may have ended meanwhile, and a plan that
     would do more by now is refused.
     """
-    console = screen.console
-    reply = await console.send(found.command, found.impact)
-    if not isinstance(reply, Accepted):
-        return
-    asked = len(plans.subjects(found.command))
-    left = asked - (asked if reply.changed is None else reply.changed)
-    but = f"; {words.plural(left, 'task')} had changed and stayed as it was" if left == 1 else ""
-    if left > 1:
-        but = f"; {words.grouped(left)} tasks had changed and stayed as they were"
-    console.undo = found.inverse
-    console.tell(f"{done}{but}" + (". Z undoes" if found.inverse else ""))
+    reply = await screen.console.send(found.command, found.impact)
+    if isinstance(reply, Accepted):
+        console = screen.console
+        undoes = f". {console.key_of('undo')} undoes" if console.undo else ""
+        console.tell(f"{done}{unchanged(found.command, reply)}{undoes}")
+
+
+def unchanged(command: Command, reply: Reply) -> str:
+    """``; 2 agents had changed and stayed as they were``; empty where all was done."""
+    asked = len(subjects(command))
+    if not isinstance(reply, Accepted) or reply.changed is None or reply.changed >= asked:
+        return ""
+    left = words.plural(asked - reply.changed, VERB_OF[type(command)].noun)
+    stayed = "stayed as it was" if asked - reply.changed == 1 else "stayed as they were"
+    return f"; {left} had changed and {stayed}"

@@ -6,28 +6,19 @@ now. A key means one thing everywhere.
 
 from collections.abc import Sequence
 
-from fleet_tui.console.actions import (
-    fleet as actions_acting,
-)
-from fleet_tui.console.actions import (
-    looking as actions_looking,
-)
-from fleet_tui.console.actions import (
-    tasks as actions_tasks,
-)
+from fleet_tui.console.actions import acting, looking
 from fleet_tui.console.actions.action import Action, Group, key_text
 
 ACTIONS: tuple[Action, ...] = (
-    *actions_looking.tab_actions(),
-    *actions_looking.MOVE_ACTIONS,
-    *actions_looking.WIDGETS_ACTIONS,
-    *actions_looking.NARROW_ACTIONS,
-    *actions_looking.SHOW_ACTIONS,
-    *actions_acting.ENGINE_ACTIONS,
-    *actions_tasks.TASK_ACTIONS,
-    *actions_acting.ACT_ACTIONS,
-    *actions_looking.REVIEW_ACTIONS,
-    *actions_looking.CONSOLE_ACTIONS,
+    *looking.tab_actions(),
+    *looking.MOVE_ACTIONS,
+    *looking.WIDGETS_ACTIONS,
+    *looking.NARROW_ACTIONS,
+    *looking.SHOW_ACTIONS,
+    *acting.ENGINE_ACTIONS,
+    *acting.ACT_ACTIONS,
+    *looking.REVIEW_ACTIONS,
+    *looking.CONSOLE_ACTIONS,
 )
 
 BY_NAME: dict[str, Action] = {action.name: action for action in ACTIONS}

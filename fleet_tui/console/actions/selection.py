@@ -1,13 +1,15 @@
 """What an action is about, and where it was asked for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from typing import assert_never
 
 import msgspec
 
 from fleet_tui.console.shell.places import Place
 from fleet_tui.core.ids import AgentName, AlertId, TaskId
 from fleet_tui.feed.feed import View
+from fleet_tui.verbs.verb import Noun
 
 
 class Scope(StrEnum):
@@ -46,6 +48,20 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """One routing decision, as :func:`decision_subject` names it; empty for the newest."""
     text: str = ""
     """The row as safe text, for the clipboard."""
+
+    def names(self, noun: Noun) -> Sequence[str]:
+        """What is chosen of one sort; nothing for the fleet, which is always meant as a whole."""
+        match noun:
+            case Noun.TASK:
+                return self.tasks
+            case Noun.AGENT:
+                return self.agents
+            case Noun.ALERT:
+                return self.alerts
+            case Noun.FLEET:
+                return ()
+            case _:
+                assert_never(noun)
 
 
 NOTHING = Selection()

@@ -18,6 +18,7 @@ from textual.screen import Screen
 from fleet_tui.base import bundled, crash
 from fleet_tui.base.errors import FleetError
 from fleet_tui.console.actions.action import Action, Effect
+from fleet_tui.console.actions.registry import BY_NAME
 from fleet_tui.console.actions.selection import Context, Scope, Selection
 from fleet_tui.console.shell import export, header, themes
 from fleet_tui.console.shell.commandline import Commands, is_private
@@ -47,13 +48,14 @@ from fleet_tui.console.terminal.leaving import Exit, cause
 from fleet_tui.console.terminal.seatbelt import BELL, SeatbeltDriver
 from fleet_tui.console.text.glyphs import UNICODE, Glyphs
 from fleet_tui.core.alerting.model import Alert, Severity
-from fleet_tui.core.ledger.commands import Command
+from fleet_tui.core.ledger.commands import AddNote, Command
 from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
 from fleet_tui.core.plans import Impact
 from fleet_tui.core.status import FleetStatus
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.feed.feed import Feed, LogQuery, Mode, Timeline, View
+from fleet_tui.verbs.table import VERB_OF
 
 REFRESH_MS = 500
 """Views that come by themselves are shown this often; twice a second is enough for reading."""
@@ -429,9 +431,15 @@ class FleetApp(App[int], inherit_bindings=False):
                 hint = f" - {safe_line(reply.hint)}" if reply.hint else ""
                 self.tell(f"refused: {safe_line(reply.text)}{hint}", Loudness.ERROR)
             case Accepted():
-                pass
+                verb = VERB_OF.get(type(command))
+                if not isinstance(command, AddNote) and not (verb and verb.is_harmless):
+                    self.undo = reply.undo  # whatever was done last, also what nothing takes back
         self._limiter.now()
         return reply
+
+    def key_of(self, name: str) -> str:
+        """The first key of an action, as people write it."""
+        return self.keys.shown(BY_NAME[name])
 
     def tell(
         self,

@@ -1,7 +1,7 @@
 """What an operator can ask for agents."""
 
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.ledger.base import CommandBase
+from fleet_tui.core.ledger.base import CommandBase, Made
 
 
 class Cordon(CommandBase, frozen=True, kw_only=True, tag="cordon"):
@@ -15,6 +15,8 @@ class Uncordon(CommandBase, frozen=True, kw_only=True, tag="uncordon"):
     """Let agents take work again."""
 
     agents: tuple[AgentName, ...]
+    cordoned: Made | None = None
+    """Only cordons that were made so."""
 
 
 class ProbeNow(CommandBase, frozen=True, kw_only=True, tag="probe"):

@@ -4,8 +4,10 @@ from typing import assert_never
 
 from fleet_tui.core.agents.commands import AgentCommand, Cordon, ProbeNow, Uncordon
 from fleet_tui.core.agents.events import AgentCordoned, AgentUncordoned
+from fleet_tui.core.agents.model import AgentState
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.ledger.decided import Decided, LeftOut, Verdict, unknown_name
+from fleet_tui.core.ledger.base import Made
+from fleet_tui.core.ledger.decided import Decided, LeftOut, Verdict, changed_since, unknown_name
 from fleet_tui.core.ledger.refusals import Nameable, RefusalCode
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
@@ -19,8 +21,8 @@ def decide_agents(state: FleetState, by: str, command: AgentCommand) -> Verdict:
     match command:
         case Cordon(reason=reason):
             return _cordon(state, by, command.agents, reason)
-        case Uncordon():
-            return _uncordon(state, by, command.agents)
+        case Uncordon(cordoned=made):
+            return _uncordon(state, by, command.agents, made)
         case ProbeNow():
             return Decided()
         case _:
@@ -41,15 +43,25 @@ def _cordon(state: FleetState, by: str, names: tuple[AgentName, ...], reason: st
     return Decided(events=tuple(fresh), changed=len(fresh), left_out=tuple(left_out))
 
 
-def _uncordon(state: FleetState, by: str, names: tuple[AgentName, ...]) -> Decided:
+def _uncordon(
+    state: FleetState, by: str, names: tuple[AgentName, ...], made: Made | None
+) -> Decided:
     fresh, left_out = [], []
     for name in dict.fromkeys(names):
-        if state.agents[name].cordon is not None:
+        refused = _not_uncordoned(state.agents[name], made)
+        if refused is None:
             fresh.append(AgentUncordoned(agent=name, by=by))
         else:
-            refused = Refused(code=RefusalCode.NOT_CORDONED, text=f"{name} is not cordoned.")
             left_out.append(LeftOut(name, name, refused))
     return Decided(events=tuple(fresh), changed=len(fresh), left_out=tuple(left_out))
+
+
+def _not_uncordoned(agent: AgentState, made: Made | None) -> Refused | None:
+    cordon = agent.cordon
+    if cordon is None:
+        return Refused(code=RefusalCode.NOT_CORDONED, text=f"{agent.name} is not cordoned.")
+    what = f"{agent.name} is cordoned"
+    return changed_since(what, made, cordon.by, cordon.since_ms) if made is not None else None
 
 
 def _unknown(state: FleetState, agents: tuple[AgentName, ...]) -> Refused | None:

@@ -1,6 +1,6 @@
 """What an operator can ask the engine itself."""
 
-from fleet_tui.core.ledger.base import CommandBase
+from fleet_tui.core.ledger.base import CommandBase, Made
 
 
 class Freeze(CommandBase, frozen=True, kw_only=True, tag="freeze"):
@@ -11,6 +11,9 @@ class Freeze(CommandBase, frozen=True, kw_only=True, tag="freeze"):
 
 class Thaw(CommandBase, frozen=True, kw_only=True, tag="thaw"):
     """Start work again after a freeze."""
+
+    frozen: Made | None = None
+    """Only after a freeze that was made so."""
 
 
 class StopEngine(CommandBase, frozen=True, kw_only=True, tag="stop-engine"):

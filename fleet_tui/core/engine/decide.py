@@ -4,7 +4,8 @@ from typing import assert_never
 
 from fleet_tui.core.engine.commands import EngineCommand, Freeze, StopEngine, Thaw
 from fleet_tui.core.engine.events import EngineModeChanged
-from fleet_tui.core.ledger.decided import Decided, Verdict
+from fleet_tui.core.ledger.base import Made
+from fleet_tui.core.ledger.decided import Decided, LeftOut, Verdict, changed_since
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
@@ -16,8 +17,8 @@ def decide_engine(state: FleetState, by: str, command: EngineCommand) -> Verdict
     match command:
         case Freeze(reason=reason):
             return _freeze(state, by, reason)
-        case Thaw():
-            return _thaw(state, by)
+        case Thaw(frozen=made):
+            return _thaw(state, by, made)
         case StopEngine():
             return Decided()
         case _:
@@ -27,15 +28,22 @@ def decide_engine(state: FleetState, by: str, command: EngineCommand) -> Verdict
 def _freeze(state: FleetState, by: str, reason: str) -> Verdict:
     was = state.engine.mode.mode
     if was is EngineMode.HOLD:
-        return Decided()
+        name = state.fleet.name
+        already = Refused(code=RefusalCode.ALREADY_FROZEN, text=f"{name} is frozen already.")
+        return Decided(left_out=(LeftOut(name, name, already),))
     why = reason or "nothing is to be started"
     change = EngineModeChanged(mode=EngineMode.HOLD, was=was, reason=why, by=by)
     return Decided(events=(change,))
 
 
-def _thaw(state: FleetState, by: str) -> Verdict:
-    was = state.engine.mode.mode
+def _thaw(state: FleetState, by: str, made: Made | None) -> Verdict:
+    now = state.engine.mode
+    was = now.mode
     if was is not EngineMode.HOLD:
         return Refused(code=RefusalCode.NOT_FROZEN, text="The engine is not frozen.")
+    if made is not None:
+        changed = changed_since(f"{state.fleet.name} is frozen", made, now.by, now.since_ms)
+        if changed is not None:
+            return changed
     change = EngineModeChanged(mode=EngineMode.NORMAL, was=was, reason="thawed", by=by)
     return Decided(events=(change,))

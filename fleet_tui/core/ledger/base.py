@@ -12,5 +12,13 @@ class EventBase(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="
     """
 
 
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """Who made something so, and when. A command that carries it is about what still is as it was
+    made: what somebody else has changed since is left alone."""
+
+    by: str
+    at_ms: int
+
+
 class CommandBase(msgspec.Struct, frozen=True, kw_only=True, tag_field="do"):
     """What every command is."""

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import msgspec
 
 from fleet_tui.core.ids import TaskId
+from fleet_tui.core.ledger.base import Made
+from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.refusals import Nameable, RefusalCode
 from fleet_tui.core.ledger.replies import Refused
@@ -39,6 +41,8 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     """Of a command that names many things: for how many it does something."""
     left_out: tuple[LeftOut, ...] = ()
     """The others that it names."""
+    undo: tuple[Command, ...] = ()
+    """Takes back what was done; empty where nothing does."""
 
 
 Verdict = Decided | Refused
@@ -55,6 +59,15 @@ def unknown_name(what: Nameable, name: str, known: Iterable[str]) -> Refused:
     else:
         hint = f"The fleet has no {what.plural}."
     return Refused(code=what.unknown, text=f"No {what} is called {name!r}.", hint=hint)
+
+
+def changed_since(what: str, made: Made, by: str, at_ms: int) -> Refused | None:
+    """Why something is left alone that somebody has made anew since; None where it is as it was
+    made. ``what`` begins a sentence: ``t-42 is held``."""
+    if (by, at_ms) == (made.by, made.at_ms):
+        return None
+    whose = f"by {by}" if by else "by the engine"
+    return Refused(code=RefusalCode.CHANGED_SINCE, text=f"{what} anew since then, {whose}.")
 
 
 def unknown_task(task: TaskId) -> Refused:

@@ -47,11 +47,13 @@ class RefusalCode(StrEnum):
     NOT_HELD = "not-held"
     NOT_WAITING = "not-waiting"
     NOT_FAILED = "not-failed"
+    ALREADY_FROZEN = "already-frozen"
     NOT_FROZEN = "not-frozen"
     NO_DEAD_LETTER = "no-dead-letter"
     NO_VERDICT_NEEDED = "no-verdict-needed"
     VERDICT_NEEDED = "verdict-needed"
     OTHER_RUN = "other-run"
+    CHANGED_SINCE = "changed-since"
     PLAN_CHANGED = "plan-changed"
     ENDED_LONG_AGO = "ended-long-ago"
     # no room
@@ -81,6 +83,18 @@ class RefusalCode(StrEnum):
         return self in _FULL
 
     @property
+    def is_so_already(self) -> bool:
+        """Whether nothing is done because an agent, an alert or the fleet is as it was asked to be:
+        who asks for that twice makes no mistake."""
+        return self in _SO_ALREADY
+
+    @property
+    def is_not_for_it(self) -> bool:
+        """Whether a task is left out because it is in no state for what was asked: whoever
+        describes tasks did not mean it."""
+        return self in _NOT_FOR_IT
+
+    @property
     def is_unanswered(self) -> bool:
         """Whether no engine said it: the command may never have reached one."""
         return self in _UNANSWERED
@@ -93,6 +107,30 @@ class RefusalCode(StrEnum):
 
 
 _FULL = frozenset({RefusalCode.QUEUE_FULL, RefusalCode.LANE_FULL, RefusalCode.CLIENT_FULL})
+
+_SO_ALREADY = frozenset(
+    {
+        RefusalCode.ALREADY_CORDONED,
+        RefusalCode.NOT_CORDONED,
+        RefusalCode.ALREADY_ACKED,
+        RefusalCode.ALREADY_FROZEN,
+    }
+)
+
+_NOT_FOR_IT = frozenset(
+    {
+        RefusalCode.ALREADY_OVER,
+        RefusalCode.ALREADY_HELD,
+        RefusalCode.ALREADY_EXPEDITED,
+        RefusalCode.SAME_PRIORITY,
+        RefusalCode.NOT_HELD,
+        RefusalCode.NOT_WAITING,
+        RefusalCode.NOT_FAILED,
+        RefusalCode.NO_DEAD_LETTER,
+        RefusalCode.ENDED_LONG_AGO,
+        RefusalCode.UNKNOWN_TASK,
+    }
+)
 
 _UNANSWERED = frozenset({RefusalCode.NO_ENGINE, RefusalCode.NO_REPLY})
 

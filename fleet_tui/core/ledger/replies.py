@@ -3,6 +3,7 @@
 import msgspec
 
 from fleet_tui.core.ids import Seq, TaskId
+from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.refusals import RefusalCode
 
 
@@ -16,6 +17,8 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, tag="accepted"):
     """A submit whose key was known: nothing new was made."""
     changed: int | None = None
     """Of a command that names many things: for how many it did something."""
+    undo: tuple[Command, ...] = ()
+    """Takes back what was done, as far as it still is so; empty where nothing does."""
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):

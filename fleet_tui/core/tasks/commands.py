@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import RunId, TaskId
-from fleet_tui.core.ledger.base import CommandBase
+from fleet_tui.core.ledger.base import CommandBase, Made
 from fleet_tui.core.tasks.model import TaskSpec
 
 
@@ -47,7 +47,7 @@ MAX_NAMED_TASKS = 10_000
 
 
 class Hold(CommandBase, frozen=True, kw_only=True, tag="hold"):
-    """Keep waiting tasks waiting until they are released."""
+    """Hold queued tasks until released."""
 
     tasks: tuple[TaskId, ...]
     reason: str = ""
@@ -57,6 +57,8 @@ class Release(CommandBase, frozen=True, kw_only=True, tag="release"):
     """Let held tasks go where routing sends them."""
 
     tasks: tuple[TaskId, ...]
+    held: Made | None = None
+    """Only holds that were made so."""
 
 
 class Expedite(CommandBase, frozen=True, kw_only=True, tag="expedite"):
@@ -71,6 +73,8 @@ class SetPriority(CommandBase, frozen=True, kw_only=True, tag="set-priority"):
 
     tasks: tuple[TaskId, ...]
     priority: Priority
+    was: Priority | None = None
+    """Only of tasks that have this one now."""
 
 
 class Requeue(CommandBase, frozen=True, kw_only=True, tag="requeue"):
@@ -90,7 +94,7 @@ class Edit(CommandBase, frozen=True, kw_only=True, tag="edit"):
 
 
 class Drop(CommandBase, frozen=True, kw_only=True, tag="drop"):
-    """Decide that dead letters need nothing more. They stay in the journal."""
+    """Dismiss failed tasks. They stay in the journal."""
 
     tasks: tuple[TaskId, ...]
     reason: str

@@ -111,19 +111,24 @@ def requeue(state: FleetState, by: str, command: Requeue, now_ms: int) -> Verdic
         wait_ms = 0 if rate is None else queued * 60_000 // rate
         queued += 1
         why = f": {command.reason}" if command.reason else ""
-        last = task.attempt
-        twice = last is not None and last.run_id != task.judged and may_still_run(last)
         return [
             TaskRetrying(
                 task=task.id,
                 not_before_ms=now_ms + wait_ms,
                 reason=f"requeued by {by}{why}",
                 by=by,
-                duplicate_possible=twice,
+                duplicate_possible=may_run_twice(task),
             )
         ]
 
     return for_each(state, command.tasks, change)
+
+
+def may_run_twice(task: Task) -> bool:
+    """Whether a run of it may still go on somewhere while the next one runs, or did all the work
+    unseen."""
+    last = task.attempt
+    return last is not None and last.run_id != task.judged and may_still_run(last)
 
 
 def _not_requeued(task: Task) -> Refused | None:
@@ -162,7 +167,7 @@ def edit(state: FleetState, by: str, command: Edit) -> Verdict:
 
 
 def drop(state: FleetState, by: str, command: Drop) -> Verdict:
-    """Decide that dead letters need nothing more."""
+    """Dismiss failed tasks."""
     if not command.reason.strip():
         return Refused(code=RefusalCode.NO_REASON, text="Dropping needs a reason; it is recorded.")
 

@@ -1,6 +1,6 @@
 """What operators do to tasks that are open: cancel, hold, release, expedite, another priority."""
 
-from fleet_tui.core.ledger.decided import Verdict, for_each
+from fleet_tui.core.ledger.decided import Verdict, changed_since, for_each
 from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
@@ -42,7 +42,7 @@ def cancel(state: FleetState, by: str, command: Cancel) -> Verdict:
 
 
 def hold(state: FleetState, by: str, command: Hold) -> Verdict:
-    """Keep waiting tasks waiting."""
+    """Hold queued tasks until released."""
 
     def change(task: Task) -> list[Event] | Refused:
         if task.hold is not None:
@@ -63,6 +63,11 @@ def release(state: FleetState, by: str, command: Release) -> Verdict:
             return _not_waiting(task, "released") or []
         if task.hold is None:
             return Refused(code=RefusalCode.NOT_HELD, text=f"{task.label} is not held.")
+        if command.held is not None:
+            what = f"{task.label} is held"
+            changed = changed_since(what, command.held, task.hold.by, task.hold.since_ms)
+            if changed is not None:
+                return changed
         return [TaskReleased(task=task.id, by=by)]
 
     return for_each(state, command.tasks, change)
@@ -92,6 +97,11 @@ def set_priority(state: FleetState, by: str, command: SetPriority) -> Verdict:
             return Refused(
                 code=RefusalCode.SAME_PRIORITY,
                 text=f"{task.label} is {command.priority.name} already.",
+            )
+        if command.was is not None and task.spec.priority is not command.was:
+            return Refused(
+                code=RefusalCode.CHANGED_SINCE,
+                text=f"{task.label} is {task.spec.priority.name} by now, not {command.was.name}.",
             )
         return _not_waiting(task, "moved") or [
             TaskReprioritized(task=task.id, priority=command.priority, by=by)

@@ -51,7 +51,7 @@ def _action_rows(keys: Keymap) -> Iterator[HelpRow]:
                     group.value,
                     keys.all_shown(action),
                     action.title,
-                    action.help or action.cli,
+                    action.help,
                     action,
                 )
 

@@ -1,0 +1,107 @@
+"""Actions that change something in the fleet, and those that only need its engine.
+
+They are the verbs (:mod:`fleet_tui.verbs`), about the marked rows, else the one under the cursor.
+Every plan is shown before anything is sent (:mod:`fleet_tui.console.actions.doing`).
+"""
+
+from collections.abc import Callable
+
+from fleet_tui.console.actions import reasons
+from fleet_tui.console.actions.action import Action, Effect, Group, Run
+from fleet_tui.console.actions.selection import Context, Scope, Selection
+from fleet_tui.console.host import Stage
+from fleet_tui.console.shell.places import Place
+from fleet_tui.verbs.dead_letters import DROP, EDIT, REQUEUE
+from fleet_tui.verbs.fleet import UNDO
+from fleet_tui.verbs.possible import why_not
+from fleet_tui.verbs.table import VERBS
+from fleet_tui.verbs.tasks import RESOLVE, SUBMIT
+from fleet_tui.verbs.verb import Noun, Verb, Words
+
+_SCOPES = {
+    Noun.TASK: Scope.TASKS,
+    Noun.AGENT: Scope.AGENTS,
+    Noun.ALERT: Scope.ALERTS,
+    Noun.FLEET: Scope.ANYWHERE,
+}
+"""Where something can be done to it."""
+
+
+async def _act(screen: Stage, chosen: Selection, name: str) -> None:
+    # Plans and their cards are needed only once somebody acts.
+    from fleet_tui.console.actions import doing  # noqa: PLC0415 - keeps the first paint early
+
+    if name in VERBS:
+        await doing.do(screen, chosen, VERBS[name])
+    else:
+        await doing.OTHERS[name](screen, chosen)
+
+
+def _acts(name: str) -> Run:
+    return lambda screen, chosen: _act(screen, chosen, name)
+
+
+def _action(
+    words: Words, run: Run | None = None, unavailable: Callable[[Context], str | None] | None = None
+) -> Action:
+    """What a verb is on the console."""
+    scopes = {_SCOPES[words.noun]} | ({Scope.DEAD} if words.of_dead_letters else set())
+    harmless = isinstance(words, Verb) and words.is_harmless
+    return Action(
+        name=words.name,
+        title=words.title,
+        keys=(words.key,),
+        group=Group.SHOW if harmless else Group.ACT,
+        run=run or _acts(words.name),
+        label=words.label,
+        footer=words.footer,
+        scopes=frozenset(scopes),
+        effect=Effect.LOOKS if harmless else Effect.ACTS,
+        help=words.help,
+        unavailable=unavailable or _unavailable(words),
+    )
+
+
+def _unavailable(words: Words) -> Callable[[Context], str | None]:
+    if not isinstance(words, Verb):
+        return reasons.possible
+    verb = words
+
+    def reason(context: Context) -> str | None:
+        names = context.selection.names(verb.noun)
+        why = why_not(verb, context.view.state, names, context.view.now_ms)
+        return why or (reasons.cannot_note(context) if verb.is_harmless else None)
+
+    return reason
+
+
+ENGINE_ACTIONS = (
+    _action(VERBS["probe"]),
+    Action(
+        name="note",
+        title="note this moment",
+        keys=("m",),
+        group=Group.SHOW,
+        run=_acts("note"),
+        command="note",
+        help="A bookmark with your words in the ledger; changes nothing in the fleet.",
+        unavailable=reasons.cannot_note,
+    ),
+)
+"""They change nothing in the fleet, so they ask nothing and keep lower-case keys."""
+
+ACT_ACTIONS = (
+    _action(SUBMIT, lambda screen, chosen: screen.console.go(Place("submit"))),
+    _action(VERBS["cancel"]),
+    _action(RESOLVE, unavailable=reasons.nothing_to_judge),
+    *(_action(VERBS[name]) for name in ("hold", "release", "expedite", "priority")),
+    _action(REQUEUE),
+    _action(
+        EDIT,
+        lambda screen, chosen: screen.console.go(Place("edit", chosen.tasks[0])),
+        reasons.nothing_to_edit,
+    ),
+    _action(DROP),
+    *(_action(VERBS[name]) for name in ("cordon", "uncordon", "ack", "freeze", "thaw")),
+    _action(UNDO, unavailable=reasons.nothing_to_undo),
+)

@@ -1,0 +1,243 @@
+"""What acting actions do: make the command, show its plan, send it, tell what came of it.
+
+What a verb cannot be done to is left out, and the question says how many. What is asked before
+follows from the plan (:mod:`fleet_tui.console.actions.plans`).
+"""
+
+import shlex
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from msgspec.structs import replace
+
+from fleet_tui.console.actions.menus import PriorityMenu
+from fleet_tui.console.actions.plans import Proposal, agreed, carry_out, planned, unchanged
+from fleet_tui.console.actions.selection import Selection
+from fleet_tui.console.host import Stage
+from fleet_tui.console.views.tasks.verdict import judge
+from fleet_tui.console.widgets.plan_form import Field
+from fleet_tui.core.ledger.commands import AddNote, Command
+from fleet_tui.core.ledger.decided import LeftOut
+from fleet_tui.core.ledger.replies import Accepted, Refused
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.plans import Plan, named, plan_in_turn, subjects, title
+from fleet_tui.core.tasks.dead_letters import MAX_PER_MINUTE, failure_kind, fingerprint
+from fleet_tui.core.tasks.model import Task
+from fleet_tui.core.tasks.verdicts import may_be_judged
+from fleet_tui.core.text import words
+from fleet_tui.core.text.firewall import safe_line
+from fleet_tui.core.text.untrusted import Untrusted
+from fleet_tui.verbs.table import VERB_OF
+from fleet_tui.verbs.tasks import ids, tasks_of
+from fleet_tui.verbs.verb import Fact, Noun, Option, Planned, Said, Verb
+
+MAX_NAMED = 6
+"""Things that are named one by one in the command that does the same."""
+
+SLOW_FROM = 20
+"""From this many tasks on a rate is proposed instead of letting all go at once."""
+
+USUAL_PER_MINUTE = 60
+
+_TO_COME = Said(reason="-")
+"""What is planned with, before the card has asked for a reason."""
+
+
+async def do(screen: Stage, chosen: Selection, verb: Verb) -> None:
+    """Do it to what is chosen, as far as it can be, if the operator agrees to the plan."""
+    names = _there(screen, chosen, verb.noun)
+    said = await _first_said(screen, names, verb)
+    found = planned(screen, verb.command(names, said)) if said is not None else None
+    if said is None or found is None:
+        return
+    answers = await agreed(screen, _proposal(screen, found, verb, said))
+    if answers is not None:
+        them = safe_line(named(screen.console.view.state, found.command))
+        command = verb.command(subjects(found.command), _said(said, answers))
+        await carry_out(screen, replace(found, command=command), f"{verb.afterwards}: {them}")
+
+
+def _there(screen: Stage, chosen: Selection, noun: Noun) -> Sequence[str]:
+    """What is chosen, without alerts that ended meanwhile."""
+    names = chosen.names(noun)
+    if noun is not Noun.ALERT:
+        return names
+    return [name for name in names if name in screen.console.view.state.alerts]
+
+
+async def _first_said(screen: Stage, names: Sequence[str], verb: Verb) -> Said | None:
+    """What a verb needs to be planned; None when the operator leaves."""
+    if Option.PRIORITY not in verb.options:
+        return _TO_COME if Option.NEEDED_REASON in verb.options else Said()
+    them = safe_line(named(screen.console.view.state, verb.command(names, Said())))
+    wanted = await screen.console.push_screen_wait(PriorityMenu(f"Priority of {them}"))
+    return None if wanted is None else Said(priority=wanted)
+
+
+def _proposal(screen: Stage, found: Plan, verb: Verb, said: Said) -> Proposal:
+    view = screen.console.view
+    state, now_ms = view.state, view.now_ms
+    several = len(subjects(found.command)) > 1
+    it = "" if verb.noun is Noun.FLEET else " them" if several else " it"
+
+    def facts(typed: Mapping[str, str]) -> Planned:
+        return Planned(state, found, _said(said, typed), now_ms)
+
+    return Proposal(
+        safe_line(title(state, found.command)),
+        found.tier,
+        lambda typed: verb.facts(facts(typed)),
+        button=f"{verb.name.capitalize()}{it}",
+        same_as=lambda typed: _same_as(verb, facts(typed)),
+        fields=[_field(option, found) for option in verb.asks(found.impact.tasks)],
+        left_out=found.left_out,
+    )
+
+
+def _said(first: Said, typed: Mapping[str, str]) -> Said:
+    """What was said with it, by the fields of its card where there were any."""
+    if not typed:
+        return first
+    rate = parse_rate(typed.get("rate", ""))
+    return Said(reason=typed.get("reason", ""), per_minute=rate if isinstance(rate, int) else None)
+
+
+def _field(option: Option, found: Plan) -> Field:
+    match option:
+        case Option.REASON:
+            return Field("reason", "reason", hint="why, for the record")
+        case Option.NEEDED_REASON:
+            return Field("reason", "reason", hint="why, for the record", check=_needs_reason)
+        case Option.RATE:
+            proposed = str(USUAL_PER_MINUTE) if found.impact.tasks >= SLOW_FROM else ""
+            hint = "tasks a minute; empty: all at once"
+            return Field("rate", "rate", proposed, hint, _rate_problem)
+        case Option.PRIORITY:
+            raise ValueError("a priority is chosen from a menu, before there is a plan")
+
+
+def _needs_reason(text: str) -> str:
+    return "" if text else "this needs a reason; it is recorded with your name"
+
+
+def parse_rate(text: str) -> int | str | None:
+    """Tasks a minute; None for nothing typed; what is wrong in words."""
+    if not text:
+        return None
+    digits = text.removesuffix("/min").strip()
+    if not (digits.isascii() and digits.isdecimal()) or len(digits) > 6:
+        return "a number of tasks a minute, or empty: all at once"
+    rate = int(digits)
+    if not 1 <= rate <= MAX_PER_MINUTE:
+        return f"from 1 to {words.grouped(MAX_PER_MINUTE)} a minute"
+    return rate
+
+
+def _rate_problem(text: str) -> str:
+    rate = parse_rate(text)
+    return rate if isinstance(rate, str) else ""
+
+
+def _same_as(verb: Verb, facts: Planned) -> str:
+    """The shell command that does the same, as safe text: dead letters by their group's name if
+    they are all of one; empty where the line would be longer than anybody reads."""
+    tasks = tasks_of(facts) if verb.noun is Noun.TASK else []
+    names = [task.label for task in tasks] or list(subjects(facts.plan.command))
+    if len(names) > MAX_NAMED:
+        group = _group(tasks, facts) if verb.of_dead_letters else ""
+        if not group:
+            return ""
+        names = ["--fingerprint", group]
+    said = facts.said
+    if said.per_minute is not None:
+        names += ["--per-minute", str(said.per_minute)]
+    if said.reason and said != _TO_COME:
+        names += ["--reason", said.reason]
+    elif Option.NEEDED_REASON in verb.options:
+        names += ["--reason", "WHY"]
+    return " ".join(("fleet-tui", verb.name, *(shlex.quote(safe_line(name)) for name in names)))
+
+
+def _group(tasks: Sequence[Task], facts: Planned) -> str:
+    """The fingerprint of the group of dead letters that these are, all of it; else nothing."""
+    fleet = facts.state.fleet
+    kind = failure_kind(tasks[0], fleet)
+    ways = [failure_kind(task, fleet) for task in facts.state.dead_letters.values()]
+    whole = ways.count(kind) == len(tasks) and all(failure_kind(t, fleet) == kind for t in tasks)
+    return fingerprint(kind) if whole else ""
+
+
+# --- what has a form of its own, or needs several commands ---
+
+
+async def resolve(screen: Stage, chosen: Selection) -> None:
+    """A verdict on each task that needs one."""
+    state = screen.console.view.state
+    for task in (state.task(each) for each in ids(chosen.tasks)):
+        if task is not None and may_be_judged(task):
+            await judge(screen, task)
+
+
+async def note(screen: Stage, chosen: Selection) -> None:
+    """Note this moment, with the words that were given or asking for them."""
+    del chosen
+    text, screen.console.note_text = screen.console.note_text, ""
+    if text:
+        if isinstance(await screen.console.send(AddNote(text=Untrusted(text))), Accepted):
+            screen.console.tell("noted")
+    else:
+        screen.open_command_line("note ")
+
+
+async def undo(screen: Stage, chosen: Selection) -> None:
+    """Take back what was done last in this console, as far as nobody has changed it since."""
+    del chosen
+    console, view = screen.console, screen.console.view
+    commands, console.undo = console.undo, ()
+    outcomes = plan_in_turn(view.state, "", commands, view.now_ms)
+    found = [each for each in outcomes if isinstance(each, Plan)]
+    refused = [each for each in outcomes if isinstance(each, Refused)]
+    if not found:
+        console.tell(safe_line("; ".join(each.text for each in refused)))
+        return
+    titles = [safe_line(title(view.state, each.command)) for each in found]
+    proposal = Proposal(
+        f"undo: {', '.join(titles)}",
+        max(each.tier for each in found),
+        lambda typed: _facts_of_undo(view.state, found, view.now_ms),
+        button="Undo",
+        same_as=lambda typed: "",
+        left_out=[
+            *(out for each in found for out in each.left_out),
+            *(LeftOut("", "", each) for each in refused),
+        ],
+    )
+    if await agreed(screen, proposal) is None:
+        console.undo = commands
+        return
+    undone: list[str] = []
+    redo: list[Command] = []
+    for each, what in zip(found, titles, strict=True):
+        reply = await console.send(each.command, each.impact)
+        if isinstance(reply, Accepted):
+            undone.append(f"{what}{unchanged(each.command, reply)}")
+            redo += reply.undo
+    console.undo = tuple(redo)
+    if undone:
+        again = f". {console.key_of('undo')} does it again" if redo else ""
+        console.tell(f"undone: {', '.join(undone)}{again}")
+
+
+def _facts_of_undo(state: FleetState, found: Sequence[Plan], now_ms: int) -> list[Fact]:
+    facts: list[Fact] = []
+    for each in found:
+        verb = VERB_OF[type(each.command)]
+        facts += verb.facts(Planned(state, each, Said(), now_ms))
+    return facts
+
+
+OTHERS: dict[str, Callable[[Stage, Selection], Awaitable[None]]] = {
+    "resolve": resolve,
+    "note": note,
+    "undo": undo,
+}
+"""By the name of the action."""

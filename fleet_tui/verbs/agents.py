@@ -1,0 +1,67 @@
+"""What is done to agents."""
+
+from collections.abc import Sequence
+
+from fleet_tui.core.agents.commands import Cordon, ProbeNow, Uncordon
+from fleet_tui.core.ids import AgentName
+from fleet_tui.core.plans import impact_words, subjects
+from fleet_tui.core.text import words
+from fleet_tui.core.text.firewall import safe_line
+from fleet_tui.verbs.verb import Fact, Noun, Option, Planned, Verb
+
+
+def _agents(names: Sequence[str]) -> tuple[AgentName, ...]:
+    return tuple(map(AgentName, names))
+
+
+def _cordon_facts(planned: Planned) -> Sequence[Fact]:
+    names = map(AgentName, subjects(planned.plan.command))
+    running = sum(len(planned.state.agents[name].runs) for name in names)
+    facts = [Fact("No new work for it." if planned.plan.impact.agents == 1 else "No new work.")]
+    if running:
+        goes = "goes" if running == 1 else "go"
+        facts.append(Fact(f"{words.plural(running, 'task')} running there {goes} on."))
+    losses = impact_words(planned.plan.impact)
+    return [*facts, *(Fact(safe_line(each), is_loss=True) for each in losses)]
+
+
+CORDON = Verb(
+    name="cordon",
+    key="C",
+    noun=Noun.AGENT,
+    title="cordon the agent",
+    summary="Keep agents out of routing.",
+    help="No new work for it; what it runs goes on.",
+    done="cordoned",
+    label="cordon",
+    footer=54,
+    command=lambda names, said: Cordon(agents=_agents(names), reason=said.reason),
+    options=(Option.REASON,),
+    facts=_cordon_facts,
+)
+
+UNCORDON = Verb(
+    name="uncordon",
+    key="U",
+    noun=Noun.AGENT,
+    title="uncordon the agent",
+    summary="Let agents take work again.",
+    help="It takes work again.",
+    done="uncordoned",
+    label="uncordon",
+    footer=18,
+    command=lambda names, said: Uncordon(agents=_agents(names)),
+)
+
+PROBE = Verb(
+    name="probe",
+    key="ctrl+r",
+    noun=Noun.AGENT,
+    title="probe now",
+    summary="Probe agents at once instead of at their next turn.",
+    help="Probes the agents at once instead of at their next turn. Changes nothing.",
+    done="being probed",
+    command=lambda names, said: ProbeNow(agents=_agents(names)),
+)
+
+AGENT_VERBS = (CORDON, UNCORDON, PROBE)

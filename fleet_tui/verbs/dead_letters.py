@@ -1,0 +1,117 @@
+"""What is done to tasks that ended badly."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from fleet_tui.core.plans import impact_words
+from fleet_tui.core.tasks.commands import Drop, Requeue
+from fleet_tui.core.tasks.dead_letters import failure_kind
+from fleet_tui.core.tasks.model import Task
+from fleet_tui.core.text import words
+from fleet_tui.core.text.firewall import safe_line
+from fleet_tui.verbs.tasks import ids, payload, tasks_of
+from fleet_tui.verbs.verb import Fact, Noun, Option, Planned, Verb, Words
+
+MAX_KINDS = 6
+"""Kinds of failure or clients a plan names; it says how many others there are."""
+
+MAX_KIND_CHARS = 60
+
+
+def _ended(planned: Planned) -> list[Fact]:
+    """How many, whose, and how they ended."""
+    tasks = tasks_of(planned)
+    if len(tasks) == 1:
+        return [_one(tasks[0])]
+    clients = _counted(safe_line(task.spec.client or "no client", 64) for task in tasks)
+    kinds = _counted(
+        safe_line(failure_kind(task, planned.state.fleet), MAX_KIND_CHARS) for task in tasks
+    )
+    return [
+        Fact(", ".join(clients), "clients"),
+        *(Fact(kind, "" if at else "ended") for at, kind in enumerate(kinds)),
+    ]
+
+
+def _one(task: Task) -> Fact:
+    why = safe_line(task.reason or "no reason told")
+    return Fact(f"ended as {task.phase.value}: {why}", task.label, payload(task))
+
+
+def _counted(names: Iterable[str]) -> list[str]:
+    """``12 acme``, ``3 globex``, ``2 others``: the most frequent first."""
+    counts = Counter(names)
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    shown = [f"{words.grouped(n)} {each}" for each, n in ordered[:MAX_KINDS]]
+    more = sum(n for _, n in ordered[MAX_KINDS:])
+    return [*shown, f"{words.grouped(more)} others"] if more else shown
+
+
+def _requeue_facts(planned: Planned) -> Sequence[Fact]:
+    count, rate = planned.plan.impact.tasks, planned.said.per_minute
+    facts = _ended(planned)
+    if count > 1 and rate is None:
+        facts.append(Fact("all of them may be placed at once", "pace"))
+    elif count > 1 and rate is not None:
+        last = words.about((count - 1) * 60_000 / rate)
+        facts.append(Fact(f"{words.grouped(rate)} a minute; the last one goes in {last}", "pace"))
+    again = [Fact(each, is_loss=True) for each in impact_words(planned.plan.impact)]
+    return [*facts, Fact("Each runs again from its start or its last checkpoint."), *again]
+
+
+def _drop_facts(planned: Planned) -> Sequence[Fact]:
+    it = "It" if planned.plan.impact.tasks == 1 else "They"
+    kept = "will not run again; the ledger keeps what was asked and tried."
+    return [*_ended(planned), Fact(f"{it} {kept}", is_loss=True)]
+
+
+REQUEUE = Verb(
+    name="requeue",
+    key="Y",
+    noun=Noun.TASK,
+    title="requeue failed work",
+    summary="Run failed work again.",
+    help="Runs what failed, expired or was cancelled again: all at once, or so many a minute.",
+    done="requeued",
+    label="requeue",
+    footer=52,
+    command=lambda names, said: Requeue(
+        tasks=ids(names), per_minute=said.per_minute, reason=said.reason
+    ),
+    options=(Option.RATE, Option.REASON),
+    asks=lambda count: (Option.RATE, Option.REASON) if count > 1 else (),
+    facts=_requeue_facts,
+    of_dead_letters=True,
+    asks_when_named=True,
+)
+
+DROP = Verb(
+    name="drop",
+    key="W",
+    noun=Noun.TASK,
+    title="drop dead letters",
+    summary="Dismiss failed tasks (reason required).",
+    help="Writes failed work off: it needs nothing more. Asks for a reason, which is recorded.",
+    done="dropped",
+    label="drop",
+    footer=51,
+    command=lambda names, said: Drop(tasks=ids(names), reason=said.reason),
+    options=(Option.NEEDED_REASON,),
+    asks=lambda count: (Option.NEEDED_REASON,),
+    facts=_drop_facts,
+    of_dead_letters=True,
+    asks_when_named=True,
+)
+
+EDIT = Words(
+    name="edit",
+    key="M",
+    noun=Noun.TASK,
+    title="edit the dead letter",
+    summary="Change what failed work asks for.",
+    help="Changes what a failed task asks for, in a form. Requeue it afterwards.",
+    label="edit",
+    footer=51,
+)
+
+DEAD_LETTER_VERBS = (REQUEUE, DROP)

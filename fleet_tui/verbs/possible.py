@@ -1,0 +1,40 @@
+"""Whether a verb can be done now."""
+
+from collections.abc import Iterable, Sequence
+
+from fleet_tui.core.fleet import Priority
+from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.replies import Refused
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.plans import plan
+from fleet_tui.verbs.verb import Noun, Option, Said, Verb
+
+MAX_LOOKED_AT = 100
+"""Of what is named. Where it can be done to none of so many it may be to another: then it is
+offered, and its plan tells."""
+
+_ANY_REASON = "-"
+
+
+def why_not(verb: Verb, state: FleetState, names: Sequence[str], now_ms: int) -> str | None:
+    """Why a verb can be done to nothing of what is named, as a sentence; None when it can."""
+    if verb.noun is not Noun.FLEET and not names:
+        return f"no {verb.noun} is selected"
+    parts = [(name,) for name in names[:MAX_LOOKED_AT]] if names else [()]
+    first = ""
+    for part in parts:
+        for said in _sayings(verb):
+            found = plan(state, "", verb.command(part, said), now_ms)
+            if not isinstance(found, Refused):
+                return None
+            first = first or found.text
+            if found.code is not RefusalCode.SAME_PRIORITY:
+                break
+    return first if len(names) <= MAX_LOOKED_AT else None
+
+
+def _sayings(verb: Verb) -> Iterable[Said]:
+    """What may be said with it: a task can have every priority but its own."""
+    several = Option.PRIORITY in verb.options
+    priorities = (Priority.P0, Priority.P1) if several else (Priority.P2,)
+    return [Said(reason=_ANY_REASON, priority=each) for each in priorities]

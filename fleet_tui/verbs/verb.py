@@ -1,0 +1,135 @@
+"""What a verb is: its words, its key, what it is done to and the command that does it.
+
+A verb tells everything that people read or type. What it would do now, to what, at what cost and
+how it is taken back is a plan's business (:mod:`fleet_tui.core.plans`); a verb adds the facts that
+whoever agrees to the plan should have read.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from fleet_tui.core.fleet import Priority
+from fleet_tui.core.ledger.commands import Command
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.plans import TIERS, Plan, Tier
+
+
+class Noun(StrEnum):
+    """What a verb is done to."""
+
+    TASK = "task"
+    AGENT = "agent"
+    ALERT = "alert"
+    FLEET = "fleet"
+
+
+class Option(StrEnum):
+    """What can be said with a verb."""
+
+    REASON = "reason"
+    """Why, for the record."""
+    NEEDED_REASON = "needed-reason"
+    """Why; it is not done without."""
+    RATE = "rate"
+    """How many a minute."""
+    PRIORITY = "priority"
+
+
+class Said(NamedTuple):
+    """The options' values."""
+
+    reason: str = ""
+    per_minute: int | None = None
+    """None is all at once."""
+    priority: Priority = Priority.P2
+
+
+class Planned(NamedTuple):
+    """What the facts of a plan are made of."""
+
+    state: FleetState
+    plan: Plan
+    said: Said
+    now_ms: int
+
+
+class Fact(NamedTuple):
+    """One line of what there is to know before it is done. Safe text."""
+
+    text: str
+    about: str = ""
+    """What it is about, in front of it."""
+    aside: str = ""
+    """Of less interest, behind it."""
+    is_loss: bool = False
+    """Whether something is lost."""
+
+    @property
+    def line(self) -> str:
+        """As one line of plain text."""
+        return "  ".join(filter(None, (self.about.strip(), self.text.strip(), self.aside.strip())))
+
+
+def nothing_more(planned: Planned) -> Sequence[Fact]:
+    """For verbs whose title says it all."""
+    del planned
+    return ()
+
+
+def never(count: int) -> Sequence[Option]:
+    """For verbs that ask only for a yes."""
+    del count
+    return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """How something that an operator can do is called, and what is said of it."""
+
+    name: str
+    """``cordon``: the command of the shell and of the console's ``:`` line, and the action."""
+    key: str
+    """As Textual names it."""
+    noun: Noun
+    title: str
+    """A few words, in the imperative: palette and menu."""
+    summary: str
+    """One sentence: what the list of commands says."""
+    help: str
+    """What there is to know more."""
+    label: str = ""
+    """One word for the footer; empty keeps it out."""
+    footer: int = 0
+    """Priority in the footer."""
+    of_dead_letters: bool = False
+    """Whether a group of dead letters can be meant as a whole."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verb(Words):
+    """One thing that an operator can do with one command."""
+
+    done: str
+    """``cordoned``: what is said afterwards, and the JSON schema's name."""
+    goes_on: str = ""
+    """``being cancelled``, where it is only asked for; empty where it is done at once."""
+    command: Callable[[Sequence[str], Said], Command]
+    """Makes the command of what is named: ids of tasks and alerts, names of agents."""
+    options: tuple[Option, ...] = ()
+    asks: Callable[[int], Sequence[Option]] = never
+    """What the console's card asks for, where it is done to so many."""
+    facts: Callable[[Planned], Sequence[Fact]] = nothing_more
+    asks_when_named: bool = False
+    """Whether the shell asks also where each was named."""
+
+    @property
+    def afterwards(self) -> str:
+        """What is said when it is done, or under way."""
+        return self.goes_on or self.done
+
+    @property
+    def is_harmless(self) -> bool:
+        """Whether it changes nothing in the fleet, so that nothing is asked before."""
+        return TIERS[type(self.command((), Said()))] is Tier.NOTHING
