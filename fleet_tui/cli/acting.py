@@ -46,6 +46,9 @@ from fleet_tui.core.text import words
 from fleet_tui.verbs.table import VERBS
 from fleet_tui.verbs.verb import Fact, Noun, Option, Planned, Said, Verb
 
+SHAPE = 2
+"""Of the JSON document; the first had a reply for each task."""
+
 MAX_LEFT_OUT_TOLD = 20
 
 MAX_NAMED = 3
@@ -109,6 +112,7 @@ def act(
     if as_json:
         emit_json(
             verb.done,
+            version=SHAPE,
             fleet=fleet.name,
             dry_run=consent.dry_run,
             impact=" ".join(impact),

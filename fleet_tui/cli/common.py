@@ -369,9 +369,10 @@ def accepted(reply: Reply) -> Accepted:
     return reply
 
 
-def emit_json(schema: str, **fields: object) -> None:
-    """Print one document; ``schema`` names its shape and is stable."""
-    click.echo(json_text({"schema": f"fleet-tui/{schema}/1", **fields}, indent=2))
+def emit_json(schema: str, *, version: int = 1, **fields: object) -> None:
+    """Print one document; ``schema`` and ``version`` name its shape, which is stable: fields are
+    only added to it. A shape that loses or changes one gets the next version."""
+    click.echo(json_text({"schema": f"fleet-tui/{schema}/{version}", **fields}, indent=2))
 
 
 def json_text(value: object, *, indent: int = -1) -> str:

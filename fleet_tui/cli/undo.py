@@ -84,6 +84,7 @@ def undo_command(fleet_text: str | None, as_json: bool, yes: bool, dry_run: bool
     if as_json:
         emit_json(
             "undone",
+            version=2,
             fleet=fleet.name,
             dry_run=dry_run,
             act=done,

@@ -60,7 +60,8 @@ PROBE = Verb(
     title="probe now",
     summary="Probe agents at once instead of at their next turn.",
     help="Probes the agents at once instead of at their next turn. Changes nothing.",
-    done="being probed",
+    done="probed",
+    goes_on="being probed",
     command=lambda names, said: ProbeNow(agents=_agents(names)),
 )
 

@@ -18,7 +18,8 @@ def fleet_of(
     make_rig: MakeRig, lab: OpenClawLab, gateways: Sequence[Gateway], directory: Path, *, every: str
 ) -> Rig:
     """The gateways on a host that only ssh_config knows; a token from each kind of place, as far as
-    there are gateways. ``every`` is the pause between two looks at one."""
+    there are gateways. ``every`` is the pause between two looks at one. A gateway that is named
+    again has another agent, called :func:`second`."""
     on_host, here = directory / "token-on-the-host", directory / "token-here"
     places = ("secret:env:TOKEN_OF_FIRST", f"secret:file:{here}", f"secret:host:{on_host}")
     text = (
@@ -26,8 +27,10 @@ def fleet_of(
         f"  probe: {{every: {every}, timeout: 4s, down_after: 2, up_after: 2}}\n"
         "agents:\n"
     )
-    for gateway, place, file in zip(gateways, places, (None, here, on_host), strict=False):
-        text += f"  {gateway.name}: {{port: {gateway.port}, token: '{place}'}}\n"
+    files = (None, here, on_host)
+    for nth, (gateway, place, file) in enumerate(zip(gateways, places, files, strict=False)):
+        name = second(gateway) if gateway in gateways[:nth] else gateway.name
+        text += f"  {name}: {{port: {gateway.port}, token: '{place}'}}\n"
         if file is not None:
             file.write_text(gateway.token + "\n")
             file.chmod(0o600)
@@ -40,6 +43,11 @@ def fleet_of(
         f"  IdentityFile {spec.identity}\n  UserKnownHostsFile {spec.known_hosts}\n"
     )
     return rig
+
+
+def second(gateway: Gateway) -> str:
+    """The name of the second agent of a gateway."""
+    return f"{gateway.name}-second"
 
 
 _SESSION = re.compile(r"session=agent:main:fleet:([0-9a-z]+):\d+")

@@ -1,8 +1,9 @@
-"""Real gateways while they start, while they drain, and while they go on with what a crash cut off:
-what the fleet says of them, where work goes meanwhile, and what the model's own books say of it."""
+"""Real gateways while they start, drain, are frozen, and go on with what a crash cut off: what the
+fleet says of them, where work goes meanwhile, and what the model's own books say of it."""
 
 import asyncio
 import json
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
@@ -13,12 +14,13 @@ import pytest
 
 from fleet_tui.core.agents.events import HealthChanged
 from fleet_tui.core.agents.model import Health
+from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.ids import RunId, TaskId
 from fleet_tui.core.routing.decision import PendingCode
 from fleet_tui.core.tasks.events import AttemptSeen
 from fleet_tui.core.tasks.model import AttemptPhase, Task, TaskPhase
 from fleet_tui.feed.attached import AttachedFeed
-from tests.acceptance.gateways import Books, fleet_of
+from tests.acceptance.gateways import Books, fleet_of, second
 from tests.acceptance.rig import MakeRig, Rig
 from tests.support.console import console, text_of, until
 from tests.support.openclaw_lab import Gateway, OpenClawLab
@@ -234,6 +236,79 @@ async def test_a_run_that_waits_for_its_turn_at_a_gateway_that_stops_runs_once(
     last = await given(rig, "what comes after it", "--agent", one.name)
     await succeeded(rig, last)
     assert books.begun() == books.answered() == Counter((works, waits, last))
+
+
+async def test_two_agents_of_one_gateway_share_its_lane(
+    openclaw_lab: OpenClawLab, one_at_once: Gateway, make_rig: MakeRig, short_dir: Path
+) -> None:
+    """Each has three slots by the fleet file; together they have the one that the gateway has."""
+    lab, one = openclaw_lab, one_at_once
+    books = Books(lab.model)
+    rig = fleet_of(make_rig, lab, [one, one], short_dir, every=EVERY)
+    rig.start()
+    await rig.until(
+        lambda: all(rig.agent(name).health is Health.UP for name in (one.name, second(one))),
+        SOON_S,
+        "both are up",
+    )
+    lab.model.gate.clear()
+    works = await given(rig, "[[gate]] has the lane", "--agent", one.name)
+    await rig.until(lambda: books.at_the_model(task(rig, works)), SOON_S, "it is at the model")
+    waits = [
+        await given(rig, "waits for the lane", "--agent", second(one)),
+        await given(rig, "waits as well", "--agent", one.name),
+    ]
+    await rig.until(
+        lambda: all(
+            pending is not None and pending.code is PendingCode.CAPACITY
+            for pending in (task(rig, each).pending for each in waits)
+        ),
+        SOON_S,
+        "both wait for room",
+    )
+    assert all(task(rig, each).attempts == () for each in waits)
+    assert books.begun() == Counter({works: 1})
+    lab.model.gate.set()
+    await succeeded(rig, works, *waits)
+    assert books.begun() == books.answered() == Counter((works, *waits))
+
+
+async def test_a_cancel_that_a_frozen_gateway_hears_too_late_says_so(
+    openclaw_lab: OpenClawLab, make_rig: MakeRig, short_dir: Path
+) -> None:
+    lab = openclaw_lab
+    one, two = lab.gateways[:2]
+    books = Books(lab.model)
+    rig = fleet_of(make_rig, lab, [one, two], short_dir, every=EVERY)
+    rig.start()
+    await is_(rig, one, Health.UP)
+    lab.model.gate.clear()
+    runs = await given(rig, "[[gate]] too late to cancel", "--agent", one.name)
+    await rig.until(lambda: books.at_the_model(task(rig, runs)), SOON_S, "it is at the model")
+    assert one.process is not None
+    one.process.send_signal(signal.SIGSTOP)
+    try:
+        await rig.until(
+            lambda: rig.agent(one.name).failure is FailureKind.GATEWAY_HUNG, SOON_S, "it is hung"
+        )
+        done = await asyncio.to_thread(
+            rig.cli, "cancel", "-f", str(rig.file), task(rig, runs).label
+        )
+        assert done.stdout.startswith(b"being cancelled: ")
+        lab.model.gate.set()  # the answer lies in the frozen gateway's socket before any abort
+        await rig.until(lambda: books.answered()[runs] == 1, SOON_S, "the model has answered")
+    finally:
+        one.process.send_signal(signal.SIGCONT)
+    await rig.until(lambda: phase(rig, runs).is_closed, SOON_S, "it ends")
+    ended = task(rig, runs)
+    # Which of them the gateway takes up first when it wakes is chance; neither is without words.
+    if ended.phase is TaskPhase.SUCCEEDED:
+        by = ended.cancel_requested_by
+        assert ended.reason == f"the cancel by {by} was not heard in time; it had finished"
+    else:
+        assert ended.phase is TaskPhase.CANCELLED
+        assert ended.reason.startswith("cancelled by ")
+    assert len(ended.attempts) == 1
 
 
 async def test_a_turn_that_a_gateway_goes_on_with_by_itself_is_found_again_and_ends_once(

@@ -219,18 +219,19 @@ def test_tasks_are_narrowed(shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("words", "schema"),
     [
-        (("status",), "status"),
-        (("agents",), "agents"),
-        (("tasks",), "tasks"),
-        (("routes",), "routes"),
-        (("logs",), "logs"),
-        (("why", "1"), "why"),
-        (("submit", "x"), "submitted"),
-        (("submit", "x", "--wait"), "task"),
-        (("cordon", "spare"), "cordoned"),
-        (("uncordon", "spare"), "uncordoned"),
-        (("export", "--force", "-o", "schema.fleetrec"), "export"),
-        (("keys",), "keys"),
+        (("status",), "status/1"),
+        (("agents",), "agents/1"),
+        (("tasks",), "tasks/1"),
+        (("routes",), "routes/1"),
+        (("logs",), "logs/1"),
+        (("why", "1"), "why/1"),
+        (("submit", "x"), "submitted/1"),
+        (("submit", "x", "--wait"), "task/1"),
+        (("cordon", "spare"), "cordoned/2"),
+        (("uncordon", "spare"), "uncordoned/2"),
+        (("probe", "spare"), "probed/2"),
+        (("export", "--force", "-o", "schema.fleetrec"), "export/1"),
+        (("keys",), "keys/1"),
     ],
 )
 def test_json_is_one_document_with_its_schema(
@@ -242,7 +243,7 @@ def test_json_is_one_document_with_its_schema(
     else:
         shop.give("so that there is one")
         document = shop.document(*words)
-    assert document["schema"] == f"fleet-tui/{schema}/1"
+    assert document["schema"] == f"fleet-tui/{schema}"
 
 
 def test_status_is_well_and_says_so(shop: Shop) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from fleet_tui.base.errors import ExitCode
 from fleet_tui.core.fleet import Priority
+from fleet_tui.core.ids import AgentName
 from fleet_tui.core.tasks.dead_letters import fingerprint
 from fleet_tui.core.tasks.model import Task, TaskPhase
 from tests.acceptance.rig import PROGRAM
@@ -398,3 +399,72 @@ def test_a_cancel_by_description_says_which_work_is_lost_and_asks(depot: Shop) -
     assert f"{label}  waits: taken off the queue  wait 0" in err
     code, out, _ = depot.call("cancel", "--filter", "client:stoppers", "--yes")
     assert (code, out) == (0, f"being cancelled: {label}\n")
+
+
+# --- agents, alerts, the fleet ---
+
+
+def test_what_is_so_already_is_no_mistake_and_says_whose_it_is(depot: Shop) -> None:
+    assert depot.call("cordon", "fails", "--reason", "a disk")[:2] == (0, "cordoned: fails\n")
+    code, out, err = depot.call("cordon", "fails", "dies", "--reason", "another disk")
+    assert (code, out) == (0, "cordoned: dies\n")
+    assert re.fullmatch(r"fails: fails is cordoned already, by \w+\.\n", err)
+    code, out, err = depot.call("cordon", "fails", "dies")
+    assert (code, out, err.count(" is cordoned already, by ")) == (0, "", 2)
+    assert depot.state().agents[AgentName("fails")].cordon is not None
+    document = depot.document("uncordon", "fails", "dies", "echo")
+    assert (document["schema"], document["agents"]) == ("fleet-tui/uncordoned/2", ["fails", "dies"])
+    left_out = document["left_out"]
+    assert isinstance(left_out, list)
+    assert [each["label"] for each in left_out] == ["echo"]
+    code, _, err = depot.call("cordon", "fail")
+    assert code == ExitCode.REFUSED
+    assert "Did you mean fails?" in err
+
+
+def test_most_of_a_pool_is_taken_out_of_routing_by_a_yes_alone(depot: Shop) -> None:
+    code, _, err = depot.call("cordon", "echo", "fails", "dies")
+    assert code == ExitCode.REFUSED
+    assert "Cordon echo, fails and dies." in err
+    assert re.search(r"\w+ in service \d/3 -> 0", err)
+    assert not depot.state().agents[AgentName("echo")].cordon
+    code, out, _ = depot.call("cordon", "echo", "fails", "dies", "--dry-run")
+    assert (code, out.splitlines()[0]) == (0, "would cordon echo, fails and dies.")
+    assert depot.call("cordon", "echo", "fails", "dies", "--yes")[0] == 0
+    code, out, _ = depot.call("undo", "--yes")
+    assert (code, out) == (0, "undone: uncordon echo, fails and dies\n")
+
+
+def test_a_freeze_is_done_once_and_a_thaw_needs_one(depot: Shop) -> None:
+    name = depot.state().fleet.name
+    assert depot.call("freeze", "--reason", "a migration")[:2] == (0, f"frozen: {name}\n")
+    code, out, err = depot.call("freeze")
+    assert (code, out, err) == (0, "", f"{name}: {name} is frozen already.\n")
+    assert depot.call("thaw")[:2] == (0, f"thawed: {name}\n")
+    code, _, err = depot.call("thaw")
+    assert (code, "The engine is not frozen." in err) == (ExitCode.REFUSED, True)
+
+
+def test_agents_are_probed_and_unknown_alerts_refused(depot: Shop) -> None:
+    assert depot.call("probe", "echo", "fails")[:2] == (0, "being probed: echo, fails\n")
+    code, _, err = depot.call("ack", "no-such")
+    assert (code, "No open alert is called no-such." in err) == (ExitCode.REFUSED, True)
+
+
+def test_an_undo_leaves_alone_what_was_made_anew_since(depot: Shop) -> None:
+    first, second = waiting(depot, "anew", 2)
+    assert depot.call("hold", first, second)[0] == 0
+    assert depot.call("release", second)[0] == 0
+    assert depot.call("hold", second, "--reason", "legal hold")[0] == 0
+    assert depot.call("undo", "--yes")[:2] == (0, f"undone: release {second}\n")
+    # Then the undo is what was done last.
+    assert depot.call("undo", "--yes")[:2] == (0, f"undone: hold {second}\n")
+    hold = task(depot, second).hold
+    assert hold is not None
+    assert hold.reason == "legal hold"
+
+
+def test_a_reason_that_says_nothing_is_the_reason_of_the_refusal(depot: Shop) -> None:
+    failed(depot, "blank", 1)
+    code, _, err = depot.call("drop", "--filter", "client:blank", "--reason", " ", "--yes")
+    assert (code, "Dropping needs a reason" in err) == (ExitCode.REFUSED, True)

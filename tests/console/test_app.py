@@ -333,7 +333,7 @@ async def test_cordon_asks_once_sends_once_and_shows_it() -> None:
         await press(pilot, "C")
         await until(pilot, lambda: isinstance(app.screen, ConfirmBar))
         await press(pilot, "y")
-        await until(pilot, lambda: "cordoned agent-01" in text_of(app))
+        await until(pilot, lambda: "cordoned: agent-01" in text_of(app))
         assert feed.sent == [Cordon(agents=(agent_name(1),))]
         await until(pilot, lambda: "◌1" in text_of(app))
         assert health(app).table.cursor_id == agent_name(1)
