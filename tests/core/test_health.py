@@ -188,6 +188,32 @@ def test_why_an_agent_is_not_ready_is_corrected_once_that_is_steady() -> None:
     assert judged.agent.reason == "requests fail", "another time is judged anew"
 
 
+def test_an_agent_that_answers_while_it_rests_is_not_said_to_fail_however_late_its_words_are() -> (
+    None
+):
+    """Its runs would count as silent though it is heard."""
+    judged = Judged()
+
+    def not_ready(note: str) -> list[Event]:
+        return judged.see(reading(ready=False, note=note))
+
+    judged.bad(FailureKind.GATEWAY_STARTING)
+    for _ in range(4):
+        not_ready("loading model")
+    assert judged.agent.reason == "loading model"
+    judged.bad(FailureKind.TIMEOUT)
+    judged.bad(FailureKind.GATEWAY_STARTING)
+    began_ms = judged.agent.since_ms
+    assert judged.agent.failing_since_ms is not None
+    not_ready("no answer yet")
+    now = judged.agent
+    assert (now.health, now.reason) == (Health.STARTING, "no answer yet")
+    assert (now.failure, now.failing_since_ms, now.since_ms) == (None, None, began_ms)
+    for _ in range(3):
+        not_ready("no model key")
+    assert judged.agent.reason == "no model key", "the first correction of these words"
+
+
 @pytest.mark.parametrize("health", [Health.QUARANTINED, Health.RETIRED])
 def test_a_note_changes_nothing_about_who_is_kept_out(health: Health) -> None:
     judged = Judged()

@@ -5,7 +5,7 @@ import pytest
 
 from fleet_tui.core.agents.breaker import Breaker
 from fleet_tui.core.agents.events import HealthChanged
-from fleet_tui.core.agents.health import FRESH, QUARANTINE, Watch, judge
+from fleet_tui.core.agents.health import FLAP_LIMIT, FRESH, QUARANTINE, Watch, judge
 from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.vitals import FailureKind, Look, ProbeFailure
 from fleet_tui.core.fleet import ProbeSpec
@@ -274,6 +274,27 @@ def test_words_are_corrected_again_after_ten_minutes(since_ms: int, is_told: boo
     )
     events = told(Health.UNREACHABLE, said, watch, failure=FailureKind.TIMEOUT)
     assert bool(events) == is_told
+
+
+@pytest.mark.parametrize("health", Health)
+def test_every_change_of_health_lets_its_words_be_corrected_at_once(health: Health) -> None:
+    watch = Watch(misses=9, retold_ms=999_999, falls_ms=(999_999,) * FLAP_LIMIT)
+    before = AgentState(name=A1, health=health, version="1", boot_id="b1")
+    looks: tuple[Look, ...] = (
+        reading(),
+        reading(ready=False),
+        reading(ready=False, draining=True),
+        *(failure(kind) for kind in FailureKind),
+    )
+    for look in looks:
+        for row in (watch, msgspec.structs.replace(watch, misses=0), FRESH):
+            after, events = judge(row, before, look, PROBE, 1_000_000)
+            changes = [e for e in events if isinstance(e, HealthChanged)]
+            is_other = any(event.health is not health for event in changes)
+            if is_other:
+                assert after.retold_ms is None, look
+            elif not changes:
+                assert after.retold_ms == row.retold_ms, look
 
 
 def test_a_new_fall_lets_its_words_be_corrected_at_once() -> None:

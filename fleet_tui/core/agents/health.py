@@ -43,7 +43,7 @@ DEGRADED_AFTER = 2
 
 RETELL_AFTER_MS = 600_000
 """The words about a lost agent, or one that is not ready, are corrected no more often than this,
-but for the first time."""
+but for the first time after its health changed."""
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,8 +67,8 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
     note_looks: int = 0
     """Answers in a row with that note."""
     retold_ms: int | None = None
-    """When the words about a lost agent, or one that is not ready, were last corrected since it
-    fell, or began to be not ready."""
+    """When the words about a lost agent, or one that is not ready, were last corrected since its
+    health changed."""
     falls_ms: tuple[int, ...] = ()
     """When it fell, within FLAP_WINDOW_MS."""
     stumbles_ms: tuple[int, ...] = ()
@@ -88,11 +88,14 @@ def judge(
     """
     match look:
         case VitalsReading():
-            return _judge_reading(watch, agent, look, probe, now_ms)
+            watch, events = _judge_reading(watch, agent, look, probe, now_ms)
         case ProbeFailure():
-            return _judge_failure(watch, agent, look, probe, now_ms)
+            watch, events = _judge_failure(watch, agent, look, probe, now_ms)
         case _:
             assert_never(look)
+    if any(isinstance(e, HealthChanged) and e.health is not agent.health for e in events):
+        watch = replace(watch, retold_ms=None)
+    return watch, events
 
 
 def _judge_reading(
@@ -135,8 +138,9 @@ def _judge_not_ready(
     change = replace(_change(agent, resting, reading.note or resting.value), detail=reading.said)
     if agent.health in (Health.QUARANTINED, Health.RETIRED):
         return watch, []
-    if agent.health is not resting:
-        return replace(watch, retold_ms=None), [change]
+    if agent.health is not resting or agent.failure is not None:
+        # It answers: the runs of an agent that is said to fail its looks would count as silent.
+        return watch, [change]
     # Who waits for it reads why it is not ready now, and not why it first was not.
     is_news = agent.reason != change.reason and looks >= probe.down_after
     if not is_news or not _may_retell(watch, now_ms):
@@ -246,7 +250,7 @@ def _fall(
     falls = tuple(t for t in watch.falls_ms if now_ms - t <= FLAP_WINDOW_MS)
     if agent.health is not Health.JOINING:
         falls = (*falls, now_ms)
-    watch = replace(watch, falls_ms=falls, retold_ms=None)
+    watch = replace(watch, falls_ms=falls)
     if len(falls) <= FLAP_LIMIT:
         return watch, [_change(agent, lost, _why_lost(failure, watch), failure)]
     watch = replace(watch, falls_ms=(), quarantines=watch.quarantines + 1)

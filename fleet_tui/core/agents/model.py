@@ -65,7 +65,9 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     failure: FailureKind | None = None
     detail: Untrusted = NOTHING_SAID
     failing_since_ms: int | None = None
-    """Since when looks at it fail, whatever its health became meanwhile; None while they do not."""
+    """Since when looks at it fail, whatever its health became meanwhile; None with ``failure``. One
+    that is lost or flaps fails until it is believed again: until it answered as often as it must,
+    and its quarantine is over."""
     version: str | None = None
     boot_id: str | None = None
     limits: tuple[Limit, ...] = ()
