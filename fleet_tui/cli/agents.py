@@ -68,9 +68,9 @@ def _row(state: FleetState, agent: AgentState, now_ms: int) -> list[str]:
     spec = state.fleet.agents.get(agent.name)
     said = f": {agent.detail.raw}" if agent.detail else ""
     why = agent.cordon.reason if agent.cordon is not None else agent.reason + said
-    if agent.runs and agent.failure is not None and not agent.in_service:
+    if agent.runs and agent.silent_since_ms is not None:
         runs = words.plural(len(agent.runs), "run")
-        silent = words.age(agent.failing_since_ms or agent.since_ms, now_ms)
+        silent = words.age(agent.silent_since_ms, now_ms)
         why = f"nothing heard of {runs} for {silent}; {why}"
     return [
         word_of(agent),

@@ -109,6 +109,24 @@ COURSE: list[tuple[AgentState, AgentEvent, AgentState]] = [
         HealthChanged(agent=A1, health=Health.UP, was=Health.UP, reason="other words"),
         replace(UP, reason="other words"),
     ),
+    (  # as a version before failing_since_ms left it
+        AgentState(name=A1, health=Health.DOWN, since_ms=3, failure=FailureKind.TIMEOUT),
+        HealthChanged(
+            agent=A1,
+            health=Health.UNREACHABLE,
+            was=Health.DOWN,
+            reason="gone",
+            failure=FailureKind.GATEWAY_DOWN,
+        ),
+        AgentState(
+            name=A1,
+            health=Health.UNREACHABLE,
+            since_ms=NOW_MS,
+            reason="gone",
+            failure=FailureKind.GATEWAY_DOWN,
+            failing_since_ms=3,
+        ),
+    ),
     *(
         (
             AgentState(name=A1),

@@ -86,7 +86,7 @@ def next_agent(agent: AgentState, event: AgentEvent, at_ms: int) -> AgentState:
     """The agent after a fact about it."""
     match event:
         case HealthChanged():
-            began_ms = at_ms if agent.failing_since_ms is None else agent.failing_since_ms
+            began_ms = at_ms if agent.fails_since_ms is None else agent.fails_since_ms
             return replace(
                 agent,
                 health=event.health,

@@ -99,6 +99,20 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
         that is lost from the first says it with its first answer, and is up some looks later."""
         return self.was_up or self.succeeded > 0
 
+    @property
+    def fails_since_ms(self) -> int | None:
+        """``failing_since_ms``, and what it is at least where an earlier version, which did not
+        keep it, wrote the state."""
+        if self.failure is None:
+            return None
+        return self.since_ms if self.failing_since_ms is None else self.failing_since_ms
+
+    @property
+    def silent_since_ms(self) -> int | None:
+        """Since when nothing is heard of its runs: it fails its looks and is out of service. None
+        while something is."""
+        return None if self.in_service else self.fails_since_ms
+
     def may_be_tried(self, now_ms: int) -> bool:
         """Whether a task may be let through to it on trial, slots aside."""
         breaker = self.breaker

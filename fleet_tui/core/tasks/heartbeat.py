@@ -78,6 +78,6 @@ def silent_since(state: FleetState, attempt: Attempt) -> int | None:
     is out of service. None while something is heard."""
     known = [attempt.unknown_since_ms] if attempt.phase is AttemptPhase.UNKNOWN else []
     agent = state.agents.get(attempt.agent)
-    if agent is not None and agent.failure is not None and not agent.in_service:
-        known.append(max(agent.failing_since_ms or agent.since_ms, attempt.planned_at_ms))
+    if agent is not None and agent.silent_since_ms is not None:
+        known.append(max(agent.silent_since_ms, attempt.planned_at_ms))
     return min((at for at in known if at is not None), default=None)
