@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from fleet_tui.cli.common import clock
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.tasks.attempts import deadlines_of, started_tries
+from fleet_tui.core.tasks.attempts import deadlines_of
 from fleet_tui.core.tasks.model import Attempt, Task, TaskPhase
 from fleet_tui.core.tasks.quoting import checkpoint_words, known
 from fleet_tui.core.tasks.retry_budget import retry_allowance
+from fleet_tui.core.tasks.tries import started_tries
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
 

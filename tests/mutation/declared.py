@@ -69,6 +69,7 @@ MODULES = (
     "tasks.shelves",
     "tasks.silence",
     "tasks.submission",
+    "tasks.tries",
     "tasks.verdicts",
     "tasks.words",
     "text.filters",

@@ -18,8 +18,8 @@ from fleet_tui.core.agents.outcomes import (
     reconcile_trials,
     verdict_on_agents,
 )
-from fleet_tui.core.agents.vitals import FailureKind, Limit
-from fleet_tui.core.fleet import Deadlines, Prices, TaskClass
+from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.fleet import Deadlines, Prices
 from fleet_tui.core.ids import AgentName, RunId, split_run_id
 from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.state import MAX_CLOSED_TASKS, FleetState
@@ -59,9 +59,11 @@ from fleet_tui.core.tasks.evidence import (
     Unknown,
     Usage,
 )
-from fleet_tui.core.tasks.heartbeat import AfterSilence, Ear, silence_ms, silent_since
+from fleet_tui.core.tasks.heartbeat import Ear, silence_ms
 from fleet_tui.core.tasks.model import Attempt, AttemptPhase, CancelCause, Task, TaskPhase
 from fleet_tui.core.tasks.retry import wait_ms
+from fleet_tui.core.tasks.silence import AfterSilence, after_silence, silent_since
+from fleet_tui.core.tasks.tries import may_move, may_run_again, started_tries, tries_left
 from fleet_tui.core.text import words
 
 MAX_UNSTARTED = 20
@@ -349,37 +351,6 @@ def _cancelled(task: Task, doubt: str = "") -> TaskEnded:
     return TaskEnded(task=task.id, phase=TaskPhase.CANCELLED, reason=reason)
 
 
-def may_run_again(task: Task) -> bool:
-    """Whether the class allows a second run once the first is certainly over. Resumable work goes
-    on from a checkpoint; without one a person decides."""
-    match task.spec.task_class:
-        case TaskClass.IDEMPOTENT:
-            return True
-        case TaskClass.RESUMABLE:
-            return task.checkpoint is not None
-        case TaskClass.ONCE:
-            return False
-        case _:
-            assert_never(task.spec.task_class)
-
-
-def may_run_twice(task: Task) -> bool:
-    """Whether the class allows a second run while the first may still go on."""
-    return task.spec.task_class is TaskClass.IDEMPOTENT
-
-
-def started_tries(task: Task) -> int:
-    """Attempts since it was asked for (again) that count against ``max_attempts``: all that may
-    have started, the open one too."""
-    since = task.asked_at_ms
-    return sum(not a.phase.never_started and a.planned_at_ms >= since for a in task.attempts)
-
-
-def tries_left(state: FleetState, task: Task) -> bool:
-    """Whether its retry policy allows another start."""
-    return started_tries(task) < state.fleet.retry_policy(task.spec.task_class).max_attempts
-
-
 def _retrying(
     state: FleetState,
     task: Task,
@@ -550,26 +521,6 @@ def _is_gone(state: FleetState, name: AgentName) -> bool:
     )
 
 
-def _may_start_late(state: FleetState, attempt: Attempt) -> bool:
-    """Whether a start that nobody answered can arrive at any time, for its agent's release knows no
-    fence. Such work is never given to another agent without a person's word."""
-    agent = state.agents.get(attempt.agent)
-    return attempt.started_at_ms is None and agent is not None and Limit.NO_FENCE in agent.limits
-
-
-def after_silence(state: FleetState, task: Task, attempt: Attempt) -> AfterSilence:
-    """What would become of a task now if its open run were given up."""
-    if task.cancel_requested_by is not None:
-        return AfterSilence.CANCELLED
-    if _may_move(state, task, attempt) and tries_left(state, task):
-        return AfterSilence.MOVED
-    return AfterSilence.JUDGED
-
-
-def _may_move(state: FleetState, task: Task, attempt: Attempt) -> bool:
-    return may_run_twice(task) and not _may_start_late(state, attempt)
-
-
 def _overdue_unknown(
     state: FleetState, task: Task, attempt: Attempt, ear: Ear, now_ms: int
 ) -> list[Event]:
@@ -577,7 +528,7 @@ def _overdue_unknown(
     since = attempt.unknown_since_ms
     if since is None or is_braked(state, attempt.agent):
         return []
-    if _may_move(state, task, attempt) and _is_gone(state, attempt.agent):
+    if may_move(state, task, attempt) and _is_gone(state, attempt.agent):
         reason = f"{attempt.agent} is down"
     elif (
         patience is not None

@@ -5,14 +5,12 @@ of each run, and after a restart or a pause counts from then.
 """
 
 from collections.abc import Mapping
-from enum import StrEnum
 
 import msgspec
 
 from fleet_tui.core.ids import RunId
-from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks.evidence import Running
-from fleet_tui.core.tasks.model import Attempt, AttemptPhase
+from fleet_tui.core.tasks.model import Attempt
 from fleet_tui.core.text.words import elapsed_ms
 
 MIN_ASK_MS = 1_000
@@ -63,21 +61,3 @@ def silence_ms(attempt: Attempt, ear: Ear, now_ms: int) -> int:
     if beat is not None:
         since_ms = max(since_ms, beat.at_ms)
     return elapsed_ms(since_ms, now_ms)
-
-
-class AfterSilence(StrEnum):
-    """What becomes of a task once its silent run is given up, as an operator reads it."""
-
-    CANCELLED = "counts as cancelled"
-    MOVED = "moved"
-    JUDGED = "yours to decide"
-
-
-def silent_since(state: FleetState, attempt: Attempt) -> int | None:
-    """Since when nothing is heard of an open run: it is unknown, or its agent fails its looks and
-    is out of service. None while something is heard."""
-    known = [attempt.unknown_since_ms] if attempt.phase is AttemptPhase.UNKNOWN else []
-    agent = state.agents.get(attempt.agent)
-    if agent is not None and agent.silent_since_ms is not None:
-        known.append(max(agent.silent_since_ms, attempt.planned_at_ms))
-    return min((at for at in known if at is not None), default=None)

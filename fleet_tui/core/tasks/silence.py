@@ -4,14 +4,23 @@ A gateway that hangs keeps its connection open, so its run counts as running unt
 is given up; that nothing is heard of it is known from the looks at its agent.
 """
 
+from enum import StrEnum
+
 import msgspec
 
 from fleet_tui.core.agents.brake import is_braked
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.tasks.attempts import after_silence
-from fleet_tui.core.tasks.heartbeat import AfterSilence, silent_since
-from fleet_tui.core.tasks.model import AttemptPhase, Task
+from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task
+from fleet_tui.core.tasks.tries import may_move, tries_left
 from fleet_tui.core.text import words
+
+
+class AfterSilence(StrEnum):
+    """What becomes of a task once its silent run is given up, as an operator reads it."""
+
+    CANCELLED = "counts as cancelled"
+    MOVED = "moved"
+    JUDGED = "yours to decide"
 
 
 class Silence(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +35,25 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the run is unknown already, so that ``ends_at_ms`` is the time and no bound."""
     patience_ms: int = 0
     """How long is waited once the run is unknown."""
+
+
+def silent_since(state: FleetState, attempt: Attempt) -> int | None:
+    """Since when nothing is heard of an open run: it is unknown, or its agent fails its looks and
+    is out of service. None while something is heard."""
+    known = [attempt.unknown_since_ms] if attempt.phase is AttemptPhase.UNKNOWN else []
+    agent = state.agents.get(attempt.agent)
+    if agent is not None and agent.silent_since_ms is not None:
+        known.append(max(agent.silent_since_ms, attempt.planned_at_ms))
+    return min((at for at in known if at is not None), default=None)
+
+
+def after_silence(state: FleetState, task: Task, attempt: Attempt) -> AfterSilence:
+    """What would become of a task now if its open run were given up."""
+    if task.cancel_requested_by is not None:
+        return AfterSilence.CANCELLED
+    if may_move(state, task, attempt) and tries_left(state, task):
+        return AfterSilence.MOVED
+    return AfterSilence.JUDGED
 
 
 def silence_of(state: FleetState, task: Task) -> Silence | None:

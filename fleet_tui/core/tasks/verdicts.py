@@ -7,12 +7,12 @@ from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.tasks.attempts import may_run_again, may_run_twice
 from fleet_tui.core.tasks.commands import Resolve
 from fleet_tui.core.tasks.commands import Verdict as Judgement
 from fleet_tui.core.tasks.events import AttemptGivenUp, TaskEnded, TaskResolved, TaskRetrying
 from fleet_tui.core.tasks.evidence import LateWord
 from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task, TaskPhase
+from fleet_tui.core.tasks.tries import may_run_again, may_run_twice
 
 MAYBE_TWICE = "may be done twice: nobody proved that an earlier run of it did nothing"
 """What people are told of a task with ``duplicate_possible``."""

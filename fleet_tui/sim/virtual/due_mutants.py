@@ -3,7 +3,7 @@
 from fleet_tui.core.agents import brake
 from fleet_tui.core.engine import fold as fold_engine
 from fleet_tui.core.routing import waiting
-from fleet_tui.core.tasks import attempts
+from fleet_tui.core.tasks import attempts, tries
 from fleet_tui.core.tasks import fold as fold_task
 from fleet_tui.sim.virtual.planting import Mutant, change, rewrite
 from fleet_tui.wire.openclaw import attempt, runs, transcript
@@ -77,7 +77,7 @@ _RELEASES: tuple[Mutant, ...] = (
     Mutant(
         "unfenced-moved",
         "work is moved whose start may still arrive, for nothing keeps its gateway from it",
-        change(attempts, "_may_start_late", lambda *_: False),
+        change(tries, "_may_start_late", lambda *_: False),
     ),
     Mutant(
         "unfenced-is-fenced",

@@ -15,6 +15,7 @@ from fleet_tui.core.tasks import (
     queueing,
     retry,
     submission,
+    tries,
     verdicts,
 )
 from fleet_tui.core.tasks import fold as fold_task
@@ -80,12 +81,12 @@ _AFTER_AN_END: tuple[Mutant, ...] = (
     Mutant(
         "one-try-more",
         "there is one try more than the policy allows",
-        rewrite(attempts, "tries_left", "< state", "<= state"),
+        rewrite(tries, "tries_left", "< state", "<= state"),
     ),
     Mutant(
         "unstarted-count",
         "tries that never started count against the most attempts",
-        rewrite(attempts, "started_tries", "not a.phase.never_started and ", ""),
+        rewrite(tries, "started_tries", "not a.phase.never_started and ", ""),
     ),
     Mutant(
         "stopped-once-retried",

@@ -20,7 +20,7 @@ from fleet_tui.core.ledger import fold
 from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.replies import Accepted, Refused
 from fleet_tui.core.routing import lineup, requirement, schedule, waiting
-from fleet_tui.core.tasks import attempts, dead_letters, queueing, submission
+from fleet_tui.core.tasks import attempts, dead_letters, queueing, submission, tries
 from fleet_tui.core.tasks import decide as task_commands
 from fleet_tui.core.tasks import fold_attempt as fold_attempts
 from fleet_tui.core.tasks.commands import Submit
@@ -328,9 +328,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "give-up",
         "after lost_after everything is tried again",
-        all_of(
-            change(attempts, "may_run_twice", _always), change(attempts, "may_run_again", _always)
-        ),
+        all_of(change(tries, "may_run_twice", _always), change(attempts, "may_run_again", _always)),
     ),
     Mutant(
         "death-is-harmless",
