@@ -8,7 +8,7 @@ comes is let in: where all places are taken, the one that has been silent for lo
 import asyncio
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -77,6 +77,9 @@ class Server:
         self._epoch = epoch
         self._doorbell = doorbell
         self._clients: set[_Client] = set()
+        """Who has a place."""
+        self._present: set[_Client] = set()
+        """Who is connected: those, and who has yet to come in or hangs up."""
         self._server: asyncio.Server | None = None
         self._path: Path | None = None
         self._door: tuple[int, int] | None = None
@@ -89,7 +92,7 @@ class Server:
         before = os.umask(0o177)
         try:
             self._server = await asyncio.start_unix_server(
-                self._accept,
+                self._let_in,
                 path=str(path),
                 limit=MAX_FRAME_BYTES,
                 backlog=self._max_clients,  # so many are let in at once, before any is sent away
@@ -107,7 +110,7 @@ class Server:
         before = self._server
         make_room(self._path)
         await self.listen(self._path)
-        before.close()
+        await _shut(before)
         return True
 
     def ring(self) -> None:
@@ -118,24 +121,34 @@ class Server:
                 client.ring(frame)
 
     async def close(self) -> None:
-        """Say goodbye and shut the door."""
+        """Shut the door and hang up: nobody is connected afterwards."""
         if self._server is None:
             return
-        self._server.close()
-        for client in list(self._clients):
-            client.close()
-        await self._server.wait_closed()
+        await _shut(self._server)
+        await asyncio.gather(*(client.end() for client in self._present))
         if self._path is not None and _identity(self._path) == self._door:
             _remove(self._path)
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if not _may_come_in(writer):
-            writer.close()
-            return
+    def _let_in(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> Coroutine[None, None, None]:
+        """Somebody is connected. Known at once, and not when its task begins: a door that is shut
+        meanwhile hangs up on it, too."""
         client = _Client(reader, writer)
+        self._present.add(client)
+        return self._receive(client)
+
+    async def _receive(self, client: "_Client") -> None:
+        try:
+            if client.may_come_in():
+                await self._talk(client)
+        finally:
+            await client.end()
+            self._present.discard(client)
+
+    async def _talk(self, client: "_Client") -> None:
         if not self._makes_room():
             client.turn_away(f"{self._max_clients} consoles wait for an answer of this engine.")
-            await client.end()
             return
         self._clients.add(client)
         try:
@@ -150,7 +163,6 @@ class Server:
             pass  # it broke off, or never said hello
         finally:
             self._clients.discard(client)
-            await client.end()
 
     def _makes_room(self) -> bool:
         """Let somebody go where all places are taken: first who has not even said hello, then who
@@ -230,6 +242,14 @@ class _Client:
         self._reader = reader
         self._writer = writer
 
+    def may_come_in(self) -> bool:
+        """Whether the peer runs as our user; not one that is gone already."""
+        peer: socket.socket = self._writer.get_extra_info("socket")
+        try:
+            return is_ours(peer)
+        except OSError:
+            return False
+
     async def read(self) -> Hello | Request | None:
         """The next frame, None at the end. Raises BadFrame for what is none."""
         try:
@@ -267,7 +287,7 @@ class _Client:
     async def end(self) -> None:
         """Hang up and wait until it is done."""
         self.close()
-        with suppress(ConnectionError):  # it was gone already
+        with suppress(OSError):  # it was gone already
             await self._writer.wait_closed()
 
     def _write(self, frame: bytes) -> None:
@@ -275,6 +295,21 @@ class _Client:
             self._writer.transport.abort()
         elif not self._writer.is_closing():
             self._writer.write(frame)
+
+
+async def _shut(door: asyncio.Server) -> None:
+    """Accept nobody any more, once those who were accepted have come in.
+
+    asyncio needs two rounds of its loop between the two, and breaks off with the connection left
+    open where its server is closed meanwhile.
+    """
+    for listening in door.sockets:
+        asyncio.get_running_loop().remove_reader(listening)
+    try:
+        for _ in range(2):
+            await asyncio.sleep(0)
+    finally:
+        door.close()
 
 
 def _remove(path: Path) -> None:
@@ -296,12 +331,3 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 def _line(message: FromEngine) -> bytes:
     return _encoder.encode(message) + b"\n"
-
-
-def _may_come_in(writer: asyncio.StreamWriter) -> bool:
-    """Whether the peer runs as our user; not one that is gone already."""
-    peer: socket.socket = writer.get_extra_info("socket")
-    try:
-        return is_ours(peer)
-    except OSError:
-        return False

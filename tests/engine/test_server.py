@@ -1,6 +1,7 @@
 """The engine's door: who is let in, what is answered, and that nobody outside can hold it up."""
 
 import asyncio
+import gc
 import os
 import socket
 import stat
@@ -203,9 +204,9 @@ async def test_a_frozen_console_does_not_hold_up_the_engines_end(path: Path) -> 
             async with visitor(path) as good:
                 await good.say(hello())
                 assert isinstance(await reply_to(good, note()), Accepted)
-            await here.server.close()
             async with asyncio.timeout(DEADLINE_S):
-                await asyncio.wait(asyncio.all_tasks() - before)
+                await here.server.close()
+                await asyncio.gather(*(asyncio.all_tasks() - before))
         finally:
             writer.close()
 
@@ -436,7 +437,6 @@ async def test_who_waits_for_a_reply_hears_when_the_engine_goes(
         monkeypatch.setattr(here.engine, "ask", never)
         sending = asyncio.create_task(client.send(note()))
         await blocked.wait()
-        monkeypatch.undo()
         await here.server.close()
         async with asyncio.timeout(DEADLINE_S):
             assert await sending == NO_REPLY
@@ -455,3 +455,24 @@ async def test_closing_the_door_ends_consoles_that_never_said_hello(
         assert isinstance(await later.hear(), Welcome)  # so both have been let in
         await here.server.close()
         await silent.hear_end()
+
+
+@pytest.mark.parametrize("rounds", range(8))
+@pytest.mark.parametrize("opened_anew", [False, True])
+async def test_a_closed_door_leaves_nobody_connected_however_lately_they_came(
+    path: Path, rounds: int, opened_anew: bool
+) -> None:
+    """So many rounds of the loop after somebody knocked, of which it takes a few to let them in."""
+    async with house(path) as here:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as knock:
+            knock.connect(str(path))
+            for _ in range(rounds):
+                await asyncio.sleep(0)
+            if opened_anew:
+                path.unlink()
+                assert await here.server.stay()
+            await here.server.close()
+            knock.setblocking(False)
+            with suppress(ConnectionResetError):
+                assert knock.recv(1) == b"", "the connection is over"
+            gc.collect()  # what is left open says so
