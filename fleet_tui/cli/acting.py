@@ -111,8 +111,7 @@ def act(
         changed, refused = _send(fleet, plans, was_shown=was_shown)
     if as_json:
         emit_json(
-            verb.done,
-            version=SHAPE,
+            f"{verb.done}/{SHAPE}",
             fleet=fleet.name,
             dry_run=consent.dry_run,
             impact=" ".join(impact),

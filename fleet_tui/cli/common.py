@@ -369,10 +369,11 @@ def accepted(reply: Reply) -> Accepted:
     return reply
 
 
-def emit_json(schema: str, *, version: int = 1, **fields: object) -> None:
-    """Print one document; ``schema`` and ``version`` name its shape, which is stable: fields are
-    only added to it. A shape that loses or changes one gets the next version."""
-    click.echo(json_text({"schema": f"fleet-tui/{schema}/{version}", **fields}, indent=2))
+def emit_json(schema: str, **fields: object) -> None:
+    """Print one document; ``schema`` names its shape, which is stable: fields are only added to it.
+    One that loses or changes a field gets the next version, as in ``held/2``; without, it is 1."""
+    named = schema if "/" in schema else f"{schema}/1"
+    click.echo(json_text({"schema": f"fleet-tui/{named}", **fields}, indent=2))
 
 
 def json_text(value: object, *, indent: int = -1) -> str:

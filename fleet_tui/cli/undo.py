@@ -83,8 +83,7 @@ def undo_command(fleet_text: str | None, as_json: bool, yes: bool, dry_run: bool
         raise kind(refused[0].text, hint=refused[0].hint)
     if as_json:
         emit_json(
-            "undone",
-            version=2,
+            "undone/2",
             fleet=fleet.name,
             dry_run=dry_run,
             act=done,

@@ -37,7 +37,7 @@ from fleet_tui.core.tasks.commands import (
     SetPriority,
     Submit,
 )
-from fleet_tui.core.tasks.dead_letters import may_run_twice
+from fleet_tui.core.tasks.dead_letters import may_have_unseen_run
 from fleet_tui.core.tasks.model import AttemptPhase, Task, TaskPhase
 from fleet_tui.core.tasks.verdicts import may_still_run
 from fleet_tui.core.text import words
@@ -270,7 +270,7 @@ def impact_of(state: FleetState, command: Command) -> Impact:
             )
         case Requeue(tasks=tasks):
             again = (task for each in tasks if (task := state.task(each)))
-            return Impact(tasks=len(tasks), maybe_twice=sum(map(may_run_twice, again)))
+            return Impact(tasks=len(tasks), maybe_twice=sum(map(may_have_unseen_run, again)))
         case Hold() | Release() | Expedite() | SetPriority() | Drop():
             return Impact(tasks=len(command.tasks))
         case Resolve() | Edit() | Submit():

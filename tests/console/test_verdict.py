@@ -11,7 +11,7 @@ from fleet_tui.console.views.tasks.evidence import limits
 from fleet_tui.console.views.tasks.verdict import MAX_EVIDENCE_LINES, VerdictCard, evidence_lines
 from fleet_tui.core.fleet import Deadlines
 from fleet_tui.core.tasks.commands import Resolve, Verdict
-from fleet_tui.core.tasks.dead_letters import may_run_twice
+from fleet_tui.core.tasks.dead_letters import may_have_unseen_run
 from fleet_tui.core.tasks.evidence import (
     Answer,
     Checkpoint,
@@ -92,12 +92,12 @@ def test_a_cancelled_task_of_unknown_fate_is_judged_before_it_is_requeued() -> N
         judged(phase=AttemptPhase.GIVEN_UP), phase=TaskPhase.CANCELLED
     )
     assert may_be_judged(cancelled)
-    assert may_run_twice(cancelled)
+    assert may_have_unseen_run(cancelled)
     title = "Nobody knows what became of it"
     assert title in [s.title for s in task_sections(cancelled, (), STATE, Pen(), NOW_MS)]
     certain = msgspec.structs.replace(cancelled, judged=cancelled.attempts[-1].run_id)
     assert not may_be_judged(certain)
-    assert not may_run_twice(certain)
+    assert not may_have_unseen_run(certain)
 
 
 def test_a_late_answer_is_evidence_and_cannot_act_on_the_terminal() -> None:

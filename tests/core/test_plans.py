@@ -53,7 +53,7 @@ from fleet_tui.core.tasks.commands import (
     Submit,
     Verdict,
 )
-from fleet_tui.core.tasks.dead_letters import may_run_twice
+from fleet_tui.core.tasks.dead_letters import may_have_unseen_run
 from fleet_tui.core.tasks.events import AttemptGivenUp, TaskNeedsOperator, TaskRetrying
 from fleet_tui.core.tasks.evidence import Definite, LostReason, Started, Unknown
 from fleet_tui.core.text.untrusted import Untrusted
@@ -465,12 +465,12 @@ def test_a_task_that_may_run_twice_is_told_before_it_is_requeued() -> None:
     judged = Resolve(task=task, run=attempt.run_id, verdict=Verdict.DID_NOT_RUN, reason="seen")
     found = told.state.task(task)
     assert found is not None
-    assert may_run_twice(found)
+    assert may_have_unseen_run(found)
     assert impact_of(told.state, Requeue(tasks=(task,))).maybe_twice == 1
     do(told, judged)
     found = told.state.task(task)
     assert found is not None
-    assert not may_run_twice(found)
+    assert not may_have_unseen_run(found)
     assert impact_of(told.state, Requeue(tasks=(task,))).maybe_twice == 0
     assert impact_words(Impact(tasks=1, maybe_twice=1)) == [
         "1 task may run twice: nobody saw how its last run ended."

@@ -117,14 +117,14 @@ def requeue(state: FleetState, by: str, command: Requeue, now_ms: int) -> Verdic
                 not_before_ms=now_ms + wait_ms,
                 reason=f"requeued by {by}{why}",
                 by=by,
-                duplicate_possible=may_run_twice(task),
+                duplicate_possible=may_have_unseen_run(task),
             )
         ]
 
     return for_each(state, command.tasks, change)
 
 
-def may_run_twice(task: Task) -> bool:
+def may_have_unseen_run(task: Task) -> bool:
     """Whether a run of it may still go on somewhere while the next one runs, or did all the work
     unseen."""
     last = task.attempt
