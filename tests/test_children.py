@@ -22,7 +22,6 @@ from fleet_tui.core.ids import AgentName, Epoch, HostName
 from fleet_tui.core.tasks.evidence import Definite, NotStarted
 from fleet_tui.wire.programs.local import LocalPort
 from fleet_tui.wire.programs.runs import RunDirectory
-from fleet_tui.wire.secrets import Secret, resolve_secret
 from fleet_tui.wire.ssh import proxy_command
 from fleet_tui.wire.ssh.resolver import SshResolver
 from tests.support.programs import finished, order, until, wall_ms
@@ -202,14 +201,6 @@ def test_tmux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = printer(tmp_path / "bin" / "tmux", out, "exit 0")
     monkeypatch.setattr("fleet_tui.console.shell.export.shutil.which", lambda _: str(program))
     assert export._tmux("text")
-    without_secrets(out.read_text())
-
-
-async def test_a_command_for_a_secret(tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    program = printer(tmp_path / "bin" / "vault", out, "echo s3cret")
-    found = await resolve_secret(f"secret:cmd:{program}", allow_commands=True)
-    assert isinstance(found, Secret)
     without_secrets(out.read_text())
 
 

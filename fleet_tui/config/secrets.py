@@ -3,9 +3,9 @@
 The fleet file names where a secret is: ``secret:env:NAME``, ``secret:file:PATH``,
 ``secret:keyring:SERVICE/USER`` or ``secret:host:PATH`` (read from the agent's own host); a path to
 a JSON file may end with ``#a.b``, the place of the text in it. The engine
-resolves it when it connects and keeps it in memory only. ``secret:cmd:`` is refused here although
-it exists: it would run a command on the operator's machine, and the file may come from somebody
-else. It belongs into the operator's own configuration or environment.
+resolves it when it connects and keeps it in memory only. There is no ``secret:cmd:``, and whoever
+writes one is told so: it would run a command on the operator's machine, and the file may come from
+somebody else.
 """
 
 import re

@@ -1,14 +1,12 @@
 """Where a secret is, to what it is: resolved when it is used, held in memory only.
 
 A fleet file names secrets by reference (``secret:env:NAME``, ``secret:file:PATH``,
-``secret:host:PATH``, ``secret:keyring:SERVICE/USER``); ``secret:cmd:`` is refused there and exists
-for the operator's own configuration alone. A path to a JSON file may name a place in it:
-``secret:host:~/.openclaw/openclaw.json#gateway.auth.token``.
+``secret:host:PATH``, ``secret:keyring:SERVICE/USER``). A path to a JSON file may name a place in
+it: ``secret:host:~/.openclaw/openclaw.json#gateway.auth.token``.
 """
 
 import asyncio
 import os
-import shlex
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -20,12 +18,10 @@ import msgspec
 from fleet_tui.base.redact import know
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
-from fleet_tui.wire import processes
 from fleet_tui.wire.json_place import MAX_JSON_BYTES, split_place, text_at
 from fleet_tui.wire.ssh.pool import FileFailure, SshConnection, SshFailure
 
 MAX_SECRET_BYTES = 8_192
-COMMAND_TIMEOUT_S = 10
 KEYRING_TIMEOUT_S = 30.0
 """Long enough for somebody who sits there to unlock it."""
 
@@ -69,7 +65,6 @@ async def resolve_secret(
     *,
     connect: Connect | None = None,
     env: Mapping[str, str] | None = None,
-    allow_commands: bool = False,
 ) -> Secret | SecretProblem:
     """Look up a reference. ``connect`` reaches the agent's host, for ``secret:host:``."""
     scheme, _, rest = reference.partition(":")
@@ -89,8 +84,6 @@ async def resolve_secret(
             return await _from_host(place, connect)
         case "keyring":
             return await _from_keyring(place)
-        case "cmd" if allow_commands:
-            return await _from_command(place)
         case _:  # whatever else somebody wrote into a fleet file
             return _missing(f"secret:{kind}: is not a kind of reference that may be used here")
 
@@ -215,25 +208,3 @@ def _keyring_trouble(error: Exception) -> str:
             return "the keyring is locked"
         case name:  # its words might hold a secret; its name cannot
             return f"the keyring does not answer: {name}"
-
-
-async def _from_command(place: str) -> Secret | SecretProblem:
-    """The first line a command of the operator's own prints."""
-    try:
-        words = shlex.split(place)
-        process = await processes.start(*words, own_session=False)
-    except (OSError, ValueError) as error:
-        return _missing(f"the command cannot be run: {error}")
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(COMMAND_TIMEOUT_S):
-            data = await process.stdout.read(MAX_SECRET_BYTES + 1)
-            status = await process.wait()
-    except TimeoutError:
-        return _missing(f"the command gave nothing within {COMMAND_TIMEOUT_S} s")
-    finally:
-        if process.returncode is None:  # also where whoever asked does not wait any longer
-            process.kill()
-    if status != 0:
-        return _missing(f"the command {words[0]} ended with exit status {status}")
-    return _checked(data, f"what {words[0]} prints")

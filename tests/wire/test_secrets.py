@@ -10,15 +10,15 @@ from fleet_tui.wire.secrets import Secret, SecretProblem, resolve_secret
 from fleet_tui.wire.ssh.pool import SshConnection, SshFailure
 
 
-async def said(reference: str, **options: bool) -> str:
-    found = await resolve_secret(reference, env={"EMPTY": "", "LINES": "a\nb"}, **options)  # type: ignore[arg-type]  # one flag
+async def said(reference: str) -> str:
+    found = await resolve_secret(reference, env={"EMPTY": "", "LINES": "a\nb"})
     assert isinstance(found, SecretProblem), found
     assert found.kind is FailureKind.SECRET_MISSING
     return found.detail.raw
 
 
-async def value(reference: str, **options: bool) -> str:
-    found = await resolve_secret(reference, env={"TOKEN": "s3cret"}, **options)  # type: ignore[arg-type]  # one flag
+async def value(reference: str) -> str:
+    found = await resolve_secret(reference, env={"TOKEN": "s3cret"})
     assert isinstance(found, Secret), found
     assert "s3cret" not in repr(found)
     return found.reveal()
@@ -45,11 +45,8 @@ async def test_a_secret_written_in_place_of_a_reference_is_not_repeated() -> Non
     assert "hunter2" not in await said("secret:nonsense:hunter2")
 
 
-async def test_commands_run_only_where_the_operator_said_so() -> None:
-    assert "may be used" in await said("secret:cmd:echo s3cret")
-    assert await value("secret:cmd:echo s3cret", allow_commands=True) == "s3cret"
-    assert "exit status 1" in await said("secret:cmd:false", allow_commands=True)
-    assert "cannot be run" in await said("secret:cmd:/no/such/program", allow_commands=True)
+async def test_no_reference_runs_a_command() -> None:
+    assert "secret:cmd: is not a kind" in await said("secret:cmd:echo s3cret")
 
 
 async def test_the_host_that_has_it_cannot_be_reached() -> None:
