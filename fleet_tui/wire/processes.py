@@ -14,7 +14,7 @@ from contextlib import suppress
 from fleet_tui.base import children
 
 ENDED_WITHIN_S = 0.5
-"""How long asyncio may wait for a program that it has killed."""
+"""How long a program that was killed, or asyncio's start of one, may take to be gone."""
 
 
 async def start(
@@ -22,12 +22,11 @@ async def start(
     stdin: int = asyncio.subprocess.DEVNULL,
     stdout: int = asyncio.subprocess.PIPE,
     stderr: int = asyncio.subprocess.DEVNULL,
-    own_session: bool = True,
 ) -> Process:
     """Start a program in a session of its own and without our secrets. Raises OSError, and
     ValueError for a word with a null character.
 
-    Whoever cancels this leaves no process behind; with ``own_session`` none that it started either.
+    Whoever cancels this, however often, leaves no process behind.
     """
     starting = asyncio.create_task(
         asyncio.create_subprocess_exec(
@@ -35,7 +34,7 @@ async def start(
             stdin=stdin,
             stdout=stdout,
             stderr=stderr,
-            start_new_session=own_session,
+            start_new_session=True,
             env=children.environment(),
         ),
         name=f"start of {command[0]}",
@@ -43,29 +42,41 @@ async def start(
     try:
         return await asyncio.shield(starting)
     except asyncio.CancelledError:
-        await _give_up(starting, own_session=own_session)
+        await _give_up(starting)
         raise
 
 
-async def end(process: Process, *, own_session: bool = True) -> None:
-    """Kill a program and wait for it; with ``own_session`` everything that it started, too."""
-    if process.returncode is None:
-        with suppress(ProcessLookupError, PermissionError):
-            if own_session:
-                os.killpg(process.pid, signal.SIGKILL)
-            else:
-                process.kill()
-    # asyncio does not see the end of a process whose output nobody reads.
-    for output in (process.stdout, process.stderr):
-        while output is not None and await output.read(65_536):
-            pass
-    await process.wait()
+async def end(process: Process) -> None:
+    """Kill a program and whatever else is in its session's first group, let go of its pipes, and
+    wait ENDED_WITHIN_S at most for it to be gone.
+
+    It may have ended before: what it started can outlive it. What has left the group goes on, and
+    may hold the other ends of the pipes for as long as it likes.
+    """
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    # Closed one by one, as asyncio has no public way: closing its transport as a whole would look
+    # after the program itself, and take its exit status from whoever waits for that.
+    transport: asyncio.SubprocessTransport = process._transport  # type: ignore[attr-defined]  # private
+    for number in range(3):
+        pipe = transport.get_pipe_transport(number)
+        if isinstance(pipe, asyncio.WriteTransport) and pipe.get_write_buffer_size():
+            pipe.abort()  # close() waits until somebody has read it all
+        elif pipe is not None:
+            pipe.close()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(ENDED_WITHIN_S):
+            await process.wait()
 
 
-async def _give_up(starting: "asyncio.Task[Process]", *, own_session: bool) -> None:
-    within_s = ENDED_WITHIN_S if starting.cancelling() else None
-    await asyncio.wait([starting], timeout=within_s)
-    if not starting.done():
-        starting.cancel()
-    elif not starting.cancelled() and starting.exception() is None:
-        await end(starting.result(), own_session=own_session)
+async def _give_up(starting: "asyncio.Task[Process]") -> None:
+    """End what a start gives. Being cancelled again changes nothing, as this is on its way out."""
+    while not starting.done():
+        # Only the end of the loop cancels the start itself, once; see above why it may need twice.
+        within_s = ENDED_WITHIN_S if starting.cancelling() else None
+        with suppress(asyncio.CancelledError):
+            _, slow = await asyncio.wait([starting], timeout=within_s)
+            if slow:
+                starting.cancel()
+    if not starting.cancelled() and starting.exception() is None:
+        await end(starting.result())

@@ -9,9 +9,7 @@ everything it started, when the connection does.
 
 import asyncio
 import os
-import signal
 import socket
-from contextlib import suppress
 
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire import processes
@@ -52,12 +50,10 @@ class ProxyProcess:
         return Untrusted(f"the ProxyCommand of ssh_config ended with {how}{why}")
 
     async def end(self) -> None:
-        """End the program and whatever it started, and wait for it."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        await self._process.wait()
+        """End the program and whatever it started, and close our end of its socket."""
         self._hearing.cancel()
         self.socket.close()
+        await processes.end(self._process)
 
 
 async def start_proxy(command: str) -> ProxyProcess:

@@ -6,12 +6,10 @@ does, and asks DNS where CanonicalizeHostname is on, unless it is told not to.
 """
 
 import asyncio
-import os
 import shutil
-import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -254,8 +252,8 @@ class SshResolver:
                 said, words = await _read_both(process)
         except TimeoutError:
             return _passing(f"ssh -G did not end within {TIMEOUT_S:g} s")
-        finally:
-            _end(process)
+        finally:  # with whatever a Match exec has started
+            await processes.end(process)
         if len(said) > MAX_OUTPUT_BYTES:
             return Refusal((Complaint(f"ssh -G wrote more than {MAX_OUTPUT_BYTES} bytes"),))
         assert process.returncode is not None
@@ -312,12 +310,6 @@ async def _keep(stream: asyncio.StreamReader, kept: bytearray) -> None:
     while chunk := await stream.read(65_536):
         if len(kept) <= MAX_OUTPUT_BYTES:
             kept += chunk
-
-
-def _end(process: asyncio.subprocess.Process) -> None:
-    """End ssh and whatever a Match exec has started, if any of it still runs."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _plain(spec: HostSpec) -> Resolved:
