@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from fleet_tui.base.errors import ExitCode, FleetError, InvalidConfig, UsageError
+from fleet_tui.base.files import read_regular
 from fleet_tui.base.paths import has_home
 from fleet_tui.cli.common import ending_tidily, run, say
 from fleet_tui.cli.files import write_new
-from fleet_tui.config.files import read_regular
 from fleet_tui.config.importers.ansible import read_inventory
 from fleet_tui.config.importers.found import DEFAULT_POOL, Findings, fleet_file
 from fleet_tui.config.importers.hosts_file import read_hosts, text_of

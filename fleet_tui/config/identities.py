@@ -3,7 +3,7 @@
 import stat
 from pathlib import Path
 
-from fleet_tui.config.files import read_regular
+from fleet_tui.base.files import read_regular
 from fleet_tui.config.problems import Source, visible
 from fleet_tui.config.reader import Loc, Node, find, written
 from fleet_tui.config.validate import dotted

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fleet_tui.base.children import withhold
 from fleet_tui.base.errors import InvalidConfig
-from fleet_tui.config.files import read_regular
+from fleet_tui.base.files import read_regular
 from fleet_tui.config.identities import judge_identities
 from fleet_tui.config.lint import lint
 from fleet_tui.config.problems import Problem, ProblemSeverity, Source, as_text, summary

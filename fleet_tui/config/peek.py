@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from fleet_tui.base.files import read_regular
 from fleet_tui.config import values
 from fleet_tui.config.expand import expand
-from fleet_tui.config.files import read_regular
 from fleet_tui.config.reader import MAX_FILE_BYTES, Scalar, decode, read, step
 
 

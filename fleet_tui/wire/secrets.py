@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from fleet_tui.base.files import open_regular
 from fleet_tui.base.redact import know
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
@@ -123,7 +124,7 @@ def _from_file(named: str) -> Secret | SecretProblem:
     place, steps = split_place(named)
     path = Path(place).expanduser()
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             found = os.fstat(file.fileno())
             if found.st_uid not in (os.getuid(), 0):
                 return _missing(f"{path} belongs to another user")

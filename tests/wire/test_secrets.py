@@ -1,5 +1,7 @@
 """Secret references: found, refused in words, never shown."""
 
+import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -113,3 +115,12 @@ async def test_a_hash_in_another_files_name_is_a_part_of_it(tmp_path: Path) -> N
     file.write_text("s3cret")
     file.chmod(0o600)
     assert await value(f"secret:file:{file}") == "s3cret"
+
+
+async def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe, 0o600)
+    for place in (pipe, tmp_path, Path("/dev/zero")):
+        text = await asyncio.wait_for(said(f"secret:file:{place}"), 10)
+        assert text == f"{place}: not a regular file"
+    assert "not a usable file name" in await said("secret:file:nul\0")

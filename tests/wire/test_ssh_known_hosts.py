@@ -1,20 +1,25 @@
 """Odd lines in known_hosts vouch for nobody and keep nobody out, but for those that forbid."""
 
+import os
 import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import asyncssh
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ids import HostName
+from fleet_tui.core.ssh.config import Reader, Resolved
 from fleet_tui.wire.ssh.failures import LocalSetupError
 from fleet_tui.wire.ssh.host_keys import load_known_hosts
-from fleet_tui.wire.ssh.known_hosts import Line, OddLine, read_known_hosts
+from fleet_tui.wire.ssh.identities import read_identities
+from fleet_tui.wire.ssh.known_hosts import Line, OddLine, read_known_hosts, read_revoked
 from fleet_tui.wire.ssh.pool import SshConnection, SshFailure, SshPool
 from tests.support.sshd import Sshd, make_sshd
 
@@ -106,7 +111,7 @@ def test_a_comment_may_be_in_any_encoding(tmp_path: Path, comment: bytes) -> Non
 
 
 def test_a_file_that_cannot_be_read_lets_nobody_in(tmp_path: Path) -> None:
-    with pytest.raises(LocalSetupError, match="Is a directory"):
+    with pytest.raises(LocalSetupError, match="not a regular file"):
         load_known_hosts(asyncssh.SSHKnownHosts(), tmp_path)
     load_known_hosts(asyncssh.SSHKnownHosts(), tmp_path / "nothing")
 
@@ -183,3 +188,28 @@ async def test_a_damaged_revocation_closes_every_host_and_names_its_line(server:
     assert isinstance(found, SshFailure)
     assert found.kind is FailureKind.SSH_PROTOCOL
     assert found.detail.raw == f"{server.known_hosts}:2: its key is not of the kind that it says"
+
+
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (line,) = read_known_hosts(pipe)
+    assert isinstance(line, OddLine)
+    assert line.closes
+    assert "not a regular file" in str(line)
+    assert "not a regular file" in str(read_revoked(pipe)[1])
+    named = Resolved(
+        original="a",
+        hostname="a",
+        port=22,
+        user=None,
+        reader=Reader.NOBODY,
+        said={"identityfile": (str(pipe),), "identitiesonly": ("yes",)},
+    )
+    for name in ("pipe.pub", "pipe-cert.pub"):
+        os.mkfifo(tmp_path / name)
+    with pytest.raises(LocalSetupError, match="no usable private key"):
+        read_identities(HostSpec(name=BOX, address="a"), named)
+    certified = msgspec.structs.replace(named, said={"certificatefile": (str(pipe),)})
+    with pytest.raises(LocalSetupError, match="not a regular file"):
+        read_identities(HostSpec(name=BOX, address="a"), certified)

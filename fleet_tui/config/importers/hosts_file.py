@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fleet_tui.base.errors import InvalidConfig
-from fleet_tui.config.files import read_regular
+from fleet_tui.base.files import read_regular
 from fleet_tui.config.importers.found import DEFAULT_POOL, Findings, FoundHost
 from fleet_tui.config.importers.places import place_of
 from fleet_tui.config.problems import as_text

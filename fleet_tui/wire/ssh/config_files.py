@@ -8,7 +8,6 @@ import glob
 import os
 import pwd
 import re
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from fleet_tui.base.files import read_regular
 from fleet_tui.core.ssh.config import Complaint, ConfigLine, ConfigText, split_line, split_words
 
 MAX_INCLUDE_DEPTH = 16
@@ -170,7 +170,7 @@ class _Reading:
         if name in self.contents:
             return self.contents[name]
         try:
-            data = _read_regular(name)
+            data = read_regular(name, MAX_CONFIG_BYTES + 1)
         except FileNotFoundError:
             return None
         except OSError as refused:
@@ -203,18 +203,6 @@ def _glob(pattern: str) -> tuple[str, ...]:
 
 def _text_lines(data: bytes) -> list[str]:
     return data.decode("utf-8", "surrogateescape").split("\n")
-
-
-def _read_regular(name: str) -> bytes:
-    """At most one byte more than is allowed; a pipe in its place cannot hang. Raises OSError."""
-    try:
-        descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except ValueError:
-        raise FileNotFoundError(name) from None
-    with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(0, "not a regular file")
-        return file.read(MAX_CONFIG_BYTES + 1)
 
 
 def bad_permissions(files: ConfigFiles) -> str | None:

@@ -13,6 +13,7 @@ import asyncssh
 import msgspec
 from asyncssh.public_key import CERT_TYPE_USER
 
+from fleet_tui.base.files import read_regular
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ssh.config import Resolved
@@ -157,7 +158,7 @@ def _certificate_of(file: Path) -> Path:
 def _public_key(file: Path) -> bytes | None:
     """The public half of an identity, which may be all of it that is in files."""
     with suppress(OSError, asyncssh.KeyImportError):
-        return asyncssh.read_public_key(_public_half(file)).public_data
+        return asyncssh.import_public_key(read_regular(_public_half(file))).public_data
     return None
 
 
@@ -165,7 +166,7 @@ def _named_certificates(host: Resolved) -> list[Certificate]:
     found = []
     for file in named_files(host, "certificatefile"):
         try:
-            found.append(Certificate(file, asyncssh.read_certificate(file)))
+            found.append(Certificate(file, asyncssh.import_certificate(read_regular(file))))
         except FileNotFoundError:
             continue  # OpenSSH too passes over what is not there
         except (OSError, asyncssh.KeyImportError) as error:
@@ -178,7 +179,7 @@ def _certificates_beside(files: Sequence[Path]) -> list[Certificate]:
     found = []
     for file in map(_certificate_of, files):
         with suppress(OSError, asyncssh.KeyImportError):  # nobody named it, so nobody is told
-            found.append(Certificate(file, asyncssh.read_certificate(file)))
+            found.append(Certificate(file, asyncssh.import_certificate(read_regular(file))))
     return found
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from fleet_tui.base.files import read_regular
 from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ssh.config import Resolved, split_files
 
@@ -84,7 +85,7 @@ def _hosts_files(host: Resolved, keyword: str) -> tuple[str, ...]:
 def read_known_hosts(path: Path) -> Iterator[Line | OddLine]:
     """Every entry of a file and every line that is none. A file that is not there has no lines."""
     try:
-        text = path.read_bytes().decode("utf-8", "surrogateescape")
+        text = read_regular(path).decode("utf-8", "surrogateescape")
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
@@ -109,7 +110,7 @@ def read_revoked(path: Path) -> tuple[tuple[str, ...], OddLine | None]:
     """The public keys of a RevokedHostKeys file, and why it cannot be used: as in OpenSSH, a file
     that cannot be read lets nobody in."""
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except OSError as error:
         return (), OddLine(
             file=path, line=None, why=f"it cannot be read: {error.strerror}", closes=True

@@ -1,0 +1,30 @@
+"""Reading files that somebody else has named or may have put something in the place of: regular
+ones alone, for a pipe may never give anything and a device may never end."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+
+def open_regular(path: str | Path) -> BinaryIO:
+    """A regular file, to be read; close it. Never waits.
+
+    Raises OSError, for anything that is no regular file too.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except ValueError:
+        raise OSError(errno.EINVAL, "not a usable file name") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a regular file")
+    return os.fdopen(descriptor, "rb")
+
+
+def read_regular(path: str | Path, limit_bytes: int = -1) -> bytes:
+    """What is in a regular file, ``limit_bytes`` of it; all by default. Raises OSError as
+    :func:`open_regular` does."""
+    with open_regular(path) as file:
+        return file.read(limit_bytes)
