@@ -346,3 +346,11 @@ def test_how_busy_a_host_was_between_two_looks() -> None:
     assert share.percent(("10", "0", "10", "80", "0")) is None
     assert share.percent(("20", "0", "20", "160", "0")) == pytest.approx(20)
     assert share.percent(()) is None
+
+
+@pytest.mark.parametrize("odd", ["²", "9" * 400, "9" * 4_500])
+def test_a_counter_that_is_none_says_nothing_of_how_busy_a_host_was(odd: str) -> None:
+    share = CpuShare()
+    assert share.percent(("10", "0", "10", "80", "0")) is None
+    assert share.percent(("20", "0", "20", "160", odd)) is None
+    assert share.percent(("20", "0", "20", "160", "0")) == pytest.approx(20)

@@ -136,3 +136,14 @@ async def test_a_secret_where_a_long_line_is_cut_does_not_come_through() -> None
     ((text, _),) = await read(b"at 7 0\n", blob(line), count=1)
     assert len(text) <= MAX_LINE_CHARS
     assert "a1b2" not in text
+
+
+@pytest.mark.parametrize("number", ["²", "٣", "-1", "+1", "007", "1_0", "", "9" * 16, "9" * 4_500])
+@pytest.mark.parametrize("words", ["blob log", "at 7"])
+async def test_a_number_that_is_none_ends_the_stream_and_not_the_reading(
+    words: str, number: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logtail, "RETRY_S", 0)
+    first = (b"at 7 0\n", blob(b"one\n"), f"{words} {number}\n".encode())
+    again = (PROTOCOL, b"state tailing\n", b"at 7 4\n", blob(b"two\n"))
+    assert await read(*first, *again, count=2) == [("one", Level.UNKNOWN), ("two", Level.UNKNOWN)]

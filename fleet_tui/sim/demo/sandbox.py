@@ -427,7 +427,7 @@ class Sandbox:
         pattern = f"agents/{agent or '*'}/runs/*/owner"
         for owner in self.directory.glob(pattern):
             word, pid, *_ = (*owner.read_text().split(), "", "")
-            if word != "run" or not pid.isdigit() or (owner.parent / "rc").exists():
+            if word != "run" or not pid.isdecimal() or (owner.parent / "rc").exists():
                 continue
             with contextlib.suppress(psutil.Error):
                 if str(owner.parent) in psutil.Process(int(pid)).cmdline():

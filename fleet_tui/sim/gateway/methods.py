@@ -270,7 +270,7 @@ async def _tasks_list(call: Call, params: _TasksParams) -> Answer:
         for row in reversed(call.process.disk.tasks.values())
         if (params.session_key in {None, row.session_key}) and (not wanted or row.status in wanted)
     ]
-    start = int(params.cursor) if params.cursor and params.cursor.isdigit() else 0
+    start = int(params.cursor) if params.cursor and params.cursor.isdecimal() else 0
     end = start + params.limit
     page: Json = {"tasks": rows[start:end]}
     return page | {"nextCursor": str(end)} if end < len(rows) else page

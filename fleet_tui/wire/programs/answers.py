@@ -144,6 +144,7 @@ MACHINES: Mapping[str, str] = {
 """Kinds of processors by their numbers in ELF headers (``e_machine`` in elf.h)."""
 
 _COUNT = r"(?:0|[1-9][0-9]{0,14})"
+_IS_COUNT = re.compile(_COUNT)
 _STATUS = r"(?:0|[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5])"
 _ENDED = rf"{_STATUS} (?:-|{_COUNT}) (?:{_COUNT} [0-9a-f]{{64}}|- -)"
 _STATES = re.compile(
@@ -219,6 +220,11 @@ class Reply(msgspec.Struct, frozen=True):
         except (KeyError, IndexError, ValueError):
             return None
         return number if math.isfinite(number) else None
+
+
+def count(word: str) -> int | None:
+    """A whole number as the wrapper writes it, below 10**15; None for any other word."""
+    return int(word) if _IS_COUNT.fullmatch(word) else None
 
 
 class _Wrong(Exception):
@@ -312,12 +318,13 @@ def _plain(name: str, rest: str) -> str:
 
 
 def _blob(rest: str) -> tuple[str, int]:
-    label, _, length = rest.partition(" ")
-    if label not in _BLOBS or not re.fullmatch(_COUNT, length):
+    label, _, said = rest.partition(" ")
+    length = count(said)
+    if label not in _BLOBS or length is None:
         raise _Wrong(f'a line "{_plain("blob", rest)}" has no meaning here')
-    if int(length) > _BLOBS[label]:
+    if length > _BLOBS[label]:
         raise _Wrong(f"{label} is longer than may be")
-    return label, int(length)
+    return label, length
 
 
 def _whole(

@@ -7,6 +7,7 @@ from typing import Protocol
 from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.core.fleet import CommandAgent
 from fleet_tui.core.ids import AgentName, HostName
+from fleet_tui.wire.programs.answers import count
 from fleet_tui.wire.programs.program import ProgramPort
 from fleet_tui.wire.programs.runs import Reply, RunDirectory
 from fleet_tui.wire.secrets import Connect
@@ -132,7 +133,7 @@ class CpuShare:
 
     def percent(self, counters: tuple[str, ...]) -> float | None:
         """Percent of all CPUs since the last call; None at first or without counters."""
-        ticks = [int(word) for word in counters[:8] if word.isdigit()]
+        ticks = [each for each in map(count, counters[:8]) if each is not None]
         if len(ticks) < 5:
             return None
         idle, total = ticks[3] + ticks[4], sum(ticks)

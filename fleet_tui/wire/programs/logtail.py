@@ -16,6 +16,7 @@ from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.framing import FramedLine, LineFramer, cut_line
 from fleet_tui.wire.levels import read_level
+from fleet_tui.wire.programs.answers import count
 from fleet_tui.wire.programs.runs import COMMAND, MAX_NOISE_BYTES, PROTOCOL, Runs
 from fleet_tui.wire.shell import ByteSource, ChannelFailure, Shell
 from fleet_tui.wire.ssh.failures import SshFailure
@@ -109,16 +110,18 @@ class LogTail:
 
     def _heard(self, words: list[str]) -> list[LogLine | LogGap]:
         """Take note of what the host says about the file. A file that is another one now, or
-        empty, has no more of an unfinished line."""
+        empty, has no more of an unfinished line. Raises EOFError for a place that is none."""
         match words:
-            case ["at", inode, offset] if offset.isdigit():
+            case ["at", inode, place] if (offset := count(place)) is not None:
                 unfinished: list[LogLine | LogGap] = []
-                if (inode, int(offset)) != (self._inode, self._offset):
+                if (inode, offset) != (self._inode, self._offset):
                     unfinished.extend(self._lines(self._framer.finish()))
-                if self._inode == "new" and int(offset):
+                if self._inode == "new" and offset:
                     self._framer.begin_inside()
-                self._inode, self._offset = inode, int(offset)
+                self._inode, self._offset = inode, offset
                 return unfinished
+            case ["at", *_]:
+                raise EOFError("no place")
             case ["missing"]:
                 self._inode, self._offset = "none", 0
                 return [*self._lines(self._framer.finish())]
@@ -172,7 +175,8 @@ class _Chunks:
     async def next(self) -> list[str] | bytes:
         """The next line's words, or bytes of the log.
 
-        Raises EOFError at the end of the stream or when the host stays silent.
+        Raises EOFError at the end of the stream, when the host stays silent, and for bytes that it
+        does not count.
         """
         while True:
             if self._blob_left:
@@ -189,9 +193,11 @@ class _Chunks:
                     self._after_blob = False
                     continue
                 match words:
-                    case ["blob", "log", length] if length.isdigit():
-                        self._blob_left = int(length)
+                    case ["blob", "log", said] if (length := count(said)) is not None:
+                        self._blob_left = length
                         continue
+                    case ["blob", *_]:
+                        raise EOFError("no length")
                     case _:  # the caller knows the others
                         return words
             elif len(self._buffer) > MAX_HEADER_BYTES:

@@ -184,12 +184,15 @@ def _key_label(host: Resolved) -> str:
 
 def _connect_timeout_ms(spec: HostSpec, host: Resolved) -> int:
     """What the fleet file says, or else ssh_config, or else the usual."""
-    said = host.one("connecttimeout")
     if spec.connect_timeout_ms is not None:
         return spec.connect_timeout_ms
-    if said is None or not said.isdecimal() or int(said) == 0:
-        return DEFAULT_CONNECT_TIMEOUT_MS
-    return min(int(said), MAX_CONNECT_TIMEOUT_S) * 1000
+    said_s = _number(host.one("connecttimeout") or "")
+    return min(said_s, MAX_CONNECT_TIMEOUT_S) * 1000 if said_s else DEFAULT_CONNECT_TIMEOUT_MS
+
+
+def _number(said: str) -> int:
+    """A whole number of ssh_config; 0 for any other word, which ssh would not have printed."""
+    return int(said) if said.isdecimal() and len(said) < 16 else 0
 
 
 def _own_end(host: Resolved) -> dict[str, object]:
@@ -208,11 +211,10 @@ def _line_options(host: Resolved) -> dict[str, object]:
     chosen: dict[str, object] = {}
     if (keepalive := host.one("tcpkeepalive")) is not None:
         chosen["tcp_keepalive"] = keepalive in ("yes", "true")
-    rekey = (host.one("rekeylimit") or "").split()
-    if rekey and rekey[0].isdecimal() and int(rekey[0]) > 0:
-        chosen["rekey_bytes"] = int(rekey[0])
-    if len(rekey) > 1 and rekey[1].isdecimal() and int(rekey[1]) > 0:
-        chosen["rekey_seconds"] = int(rekey[1])
+    rekey = map(_number, (host.one("rekeylimit") or "").split())
+    for name, number in zip(("rekey_bytes", "rekey_seconds"), rekey, strict=False):
+        if number:
+            chosen[name] = number
     if variables := host.all("setenv"):
         # As bytes: asyncssh has UTF-8 for text and nothing else.
         pairs = (os.fsencode(each).partition(b"=") for each in variables)
