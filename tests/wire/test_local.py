@@ -12,9 +12,9 @@ from fleet_tui.core.ids import AgentName, Epoch
 from fleet_tui.core.tasks.evidence import Definite, LostReason, Unknown
 from fleet_tui.wire.port import AgentPort
 from fleet_tui.wire.programs import runs
-from fleet_tui.wire.programs.local import LocalPort, LocalShell
+from fleet_tui.wire.programs.local import LocalPort, LocalShell, Room
 from fleet_tui.wire.programs.runs import RunDirectory
-from fleet_tui.wire.shell import Completed
+from fleet_tui.wire.shell import ChannelFailure, Completed
 from tests.support.programs import aclosing, finished, order, read_log, until, wall_ms
 
 
@@ -73,6 +73,20 @@ async def test_a_cancelled_question_leaves_no_process() -> None:
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
     await until(lambda: not running("sleep", "302"))
+
+
+async def test_the_wait_for_a_free_process_counts_for_a_question() -> None:
+    room = Room(1)
+    assert room.processes is not None
+    shell = LocalShell(room)
+    while not room.processes.locked():
+        await room.processes.acquire()
+    found = await asyncio.wait_for(shell.run("echo late", timeout_ms=100), 10)
+    assert isinstance(found, ChannelFailure), "nothing was run"
+    assert found.kind is FailureKind.TIMEOUT
+    assert found.detail.raw == "no process was free within 100 ms"
+    room.processes.release()
+    assert isinstance(await shell.run("echo now", timeout_ms=60_000), Definite)
 
 
 def running(*command: str) -> bool:

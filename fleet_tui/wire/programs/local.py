@@ -67,15 +67,19 @@ class LocalShell:
         timeout_ms: int,
         max_output_bytes: int = DEFAULT_MAX_OUTPUT_BYTES,
     ) -> RunResult:
-        """Run a constant command; see :data:`fleet_tui.wire.shell.RunResult`."""
+        """Run a constant command; see :data:`fleet_tui.wire.shell.RunResult`. The wait for a free
+        process counts, as it does over SSH."""
+        began = False
         try:
-            async with self._processes or nullcontext(), _process(command) as process:
-                try:
-                    async with asyncio.timeout(timeout_ms / 1000):
-                        return await _collect(process, stdin, max_output_bytes)
-                except TimeoutError:
-                    detail = Untrusted(f"no answer in {timeout_ms} ms")
-                    return Unknown(LostReason.TIMEOUT, detail)
+            async with asyncio.timeout(timeout_ms / 1000), self._processes or nullcontext():
+                began = True
+                async with _process(command) as process:
+                    return await _collect(process, stdin, max_output_bytes)
+        except TimeoutError:
+            if not began:
+                detail = Untrusted(f"no process was free within {timeout_ms} ms")
+                return ChannelFailure(kind=FailureKind.TIMEOUT, detail=detail)
+            return Unknown(LostReason.TIMEOUT, Untrusted(f"no answer in {timeout_ms} ms"))
         except OSError as error:
             detail = Untrusted(f"{SH} cannot be started: {error}")
             short = error.errno in (errno.EMFILE, errno.ENFILE)
