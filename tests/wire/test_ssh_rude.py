@@ -211,6 +211,22 @@ async def test_who_says_enough_and_then_waits_is_told_by_what_it_said(
         assert (each.kind, each.detail.raw) == (FailureKind.SSH_PROTOCOL, words)
 
 
+@pytest.mark.parametrize(
+    ("look_ms", "connect_ms", "words"),
+    [(15_000, 300, "no answer within 0.3 s"), (200, 60_000, "no answer within 0.2 s")],
+)
+async def test_who_looks_at_a_key_is_told_how_long_was_waited(
+    tmp_path: Path, look_ms: int, connect_ms: int, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trust, "LOOK_TIMEOUT_MS", look_ms)
+    async with that_says(b"", hangs_up=False) as port:
+        host = msgspec.structs.replace(spec(tmp_path, port), connect_timeout_ms=connect_ms)
+        async with pool_for(host) as pool:
+            found = await look_at_key(pool, BOX)
+    assert isinstance(found, SshFailure)
+    assert found.detail.raw == words
+
+
 def goodbye(code: int, words: bytes) -> bytes:
     """A SSH_MSG_DISCONNECT (RFC 4253, 11.1) in the clear, and the version before it."""
     return framed(b"\x01" + UInt32(code) + String(words) + String(b""))

@@ -26,6 +26,7 @@ from fleet_tui.wire.ssh.pool import SshConnection, SshFailure, SshPool
 from fleet_tui.wire.ssh.proxy_command import ProxyProcess, start_proxy
 
 LOOK_TIMEOUT_MS = 15_000
+"""At most, however long the host may take to be connected to."""
 
 _T = TypeVar("_T")
 
@@ -159,8 +160,9 @@ async def _reach(
     """Ask something of a host through its proxy program, if it has one."""
     proxy: ProxyProcess | None = None
     listener = Listener()
+    limit_ms = min(LOOK_TIMEOUT_MS, route.connect_timeout_ms)
     try:
-        async with asyncio.timeout(LOOK_TIMEOUT_MS / 1000):
+        async with asyncio.timeout(limit_ms / 1000):
             if jump is None and route.proxy_command is not None:
                 proxy = await start_proxy(route.proxy_command)
             return await ask(proxy.socket if proxy is not None else None, listener)
@@ -170,7 +172,7 @@ async def _reach(
             return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=ended)
         is_told = may_be_told(error)
         reason = why_not(listener.heard, our_offers(route.options)) if is_told else None
-        return reason or connect_failure(error, timeout_ms=LOOK_TIMEOUT_MS)
+        return reason or connect_failure(error, timeout_ms=limit_ms)
     finally:
         listener.stop_listening()
         if proxy is not None:
