@@ -253,3 +253,20 @@ async def test_what_is_no_ssh_server_or_takes_nobody(
         for found in await failures(spec):
             assert found.kind is kind
             assert said in found.detail.raw
+
+
+def test_no_more_lines_are_read_than_asyncssh_takes_before_a_version() -> None:
+    assert parse_hello(b"a\n" * 1_024 + b"SSH-2.0-x\r\n").version == "SSH-2.0-x"
+    endless = parse_hello(b"a\n" * 1_025 + b"SSH-2.0-x\r\n")
+    assert endless.version is None
+    assert len(endless.lines) == 1_025
+
+
+def test_a_goodbye_after_many_packets_is_read() -> None:
+    ignored = b"\0\0\0\1\0" * 10_000
+    words = b"enough"
+    payload = b"\1" + (2).to_bytes(4, "big") + len(words).to_bytes(4, "big") + words + b"\0" * 4
+    last = (len(payload) + 1).to_bytes(4, "big") + b"\0" + payload
+    goodbye = parse_hello(b"SSH-2.0-x\r\n" + ignored + last).goodbye
+    assert goodbye is not None
+    assert goodbye.words == "enough"

@@ -18,6 +18,8 @@ from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.ssh.failures import SshFailure, broken_words
 
 MAX_HELLO_BYTES = 65_536
+MAX_LINES = 1_024
+"""Before the version: at one more asyncssh hangs up (connection.py, _MAX_BANNER_LINES)."""
 MAX_SHOWN_CHARS = 200
 MAX_SHOWN_NAMES = 8
 _DISCONNECT = 1
@@ -67,19 +69,21 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
 def parse_hello(data: bytes) -> Hello:
     """Read the first bytes of a server; whatever they are, and cut off anywhere."""
     lines: list[str] = []
-    while data:
-        line, end, rest = data.partition(b"\n")
+    at = 0
+    while at < len(data) and len(lines) <= MAX_LINES:
+        end = data.find(b"\n", at)
+        line = data[at:end] if end >= 0 else data[at:]
+        at += len(line) + 1
         text = line.rstrip(b"\r").decode("utf-8", "replace")
         if text.startswith("SSH-"):
-            return _with_packets(Hello(lines=tuple(lines), version=text), rest if end else b"")
+            return _with_packets(Hello(lines=tuple(lines), version=text), data, at)
         lines.append(text)
-        data = rest
     return Hello(lines=tuple(line for line in lines if line.strip()))
 
 
-def _with_packets(hello: Hello, data: bytes) -> Hello:
-    """With the first offers and a goodbye among its packets."""
-    for payload in _packets(data):
+def _with_packets(hello: Hello, data: bytes, at: int) -> Hello:
+    """With the first offers and a goodbye among the packets that begin at ``at``."""
+    for payload in _packets(data, at):
         kind = payload[:1]
         try:
             if kind == bytes([_KEXINIT]) and hello.offers is None:
@@ -93,14 +97,15 @@ def _with_packets(hello: Hello, data: bytes) -> Hello:
     return hello
 
 
-def _packets(data: bytes) -> Iterator[bytes]:
-    """The payload of each packet in the clear that is there as a whole."""
-    while len(data) > 4:
-        end = 4 + int.from_bytes(data[:4], "big")
-        if len(data) < end or end == 4:
+def _packets(data: bytes, at: int) -> Iterator[bytes]:
+    """The payload of each packet in the clear that is there as a whole, from ``at`` on."""
+    while len(data) - at > 4:
+        begin = at + 4
+        end = begin + int.from_bytes(data[at:begin], "big")
+        if len(data) < end or end == begin:
             return
-        yield data[5 : max(5, end - data[4])]
-        data = data[end:]
+        yield data[begin + 1 : max(begin + 1, end - data[begin])]
+        at = end
 
 
 def _offers(payload: bytes) -> Offers:
