@@ -20,6 +20,9 @@ from fleet_tui.core.ssh.config import Resolved
 from fleet_tui.wire.ssh.failures import LocalSetupError
 from fleet_tui.wire.ssh.surroundings import named_files
 
+Stamps = tuple[tuple[str, int, int], ...]
+"""Name, time of the last change and size in bytes of files; 0 and 0 where there is none."""
+
 DEFAULT_KEY_FILES = ("id_ed25519", "id_ecdsa", "id_rsa", "id_ed25519_sk", "id_ecdsa_sk")
 
 
@@ -107,8 +110,9 @@ def read_identities(spec: HostSpec, host: Resolved) -> Identities:
     return Identities(keys=keys, certificates=certificates, agent=agent, agent_only=agent_only)
 
 
-def identity_stamps(spec: HostSpec, host: Resolved) -> tuple[object, ...]:
-    """What :func:`read_identities` depends on: read it again when this changes."""
+def identity_stamps(spec: HostSpec, host: Resolved) -> tuple[bool, str | None, Stamps]:
+    """What :func:`read_identities` depends on: read it again when this changes. Whether only what
+    is named counts, the ssh-agent's socket, and the files."""
     files = _named(spec, host)
     watched = [*files, *map(_public_half, files), *map(_certificate_of, files)]
     return (
@@ -212,9 +216,9 @@ def _load_keys(path: Path, certificates: Sequence[Certificate]) -> list[asyncssh
 
 
 def stamp(path: Path) -> tuple[str, int, int]:
-    """What changes when a file does."""
+    """What changes when a file does, or who may read it."""
     try:
         found = path.stat()
     except OSError:
         return (str(path), 0, 0)
-    return (str(path), found.st_mtime_ns, found.st_size)
+    return (str(path), found.st_ctime_ns, found.st_size)

@@ -7,7 +7,9 @@ asyncssh value by value; what would weaken us in it is not.
 
 import os
 import socket
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import asyncssh
 import msgspec
@@ -19,7 +21,13 @@ from fleet_tui.core.ssh.ways import Hop, judge_login, jump_chain, proxy_command
 from fleet_tui.wire.ssh.algorithms import HOST_KEYS, algorithms
 from fleet_tui.wire.ssh.failures import LocalSetupError
 from fleet_tui.wire.ssh.host_keys import load_known_hosts, load_revoked
-from fleet_tui.wire.ssh.identities import Identities, identity_stamps, read_identities, stamp
+from fleet_tui.wire.ssh.identities import (
+    Identities,
+    Stamps,
+    identity_stamps,
+    read_identities,
+    stamp,
+)
 from fleet_tui.wire.ssh.known_hosts import known_hosts_files
 from fleet_tui.wire.ssh.surroundings import named_files
 
@@ -30,6 +38,8 @@ DEFAULT_CONNECT_TIMEOUT_MS = 12_000
 """Above five seconds on purpose: a gateway that refuses a token does so slowly."""
 MAX_CONNECT_TIMEOUT_S = 300
 """Of ssh_config's ConnectTimeout; a host is asked again anyway."""
+
+_T = TypeVar("_T")
 
 _FAMILIES = {"inet": socket.AF_INET, "inet6": socket.AF_INET6}
 
@@ -82,6 +92,23 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     arguments: dict[str, object]
     """Arguments of asyncssh.connect that must be given again beside the options: its own defaults
     go before what those say."""
+    stamps: tuple[object, ...]
+    """Of the files it was made of."""
+
+
+class _Latest(Generic[_T]):
+    """What is made of files, once until one of them changes. Of each set of files the latest alone
+    is kept: every host that is enrolled makes another known_hosts."""
+
+    def __init__(self) -> None:
+        self._kept: dict[object, tuple[Stamps, _T]] = {}
+
+    def made_of(self, which: object, stamps: Stamps, make: Callable[[], _T]) -> _T:
+        """``which`` files, as ``stamps`` say that they are; ``make`` reads them."""
+        kept = self._kept.get(which)
+        if kept is None or kept[0] != stamps:
+            kept = self._kept[which] = (stamps, make())
+        return kept[1]
 
 
 class SshFiles:
@@ -92,18 +119,34 @@ class SshFiles:
 
     def __init__(self, known_hosts: Path | None = None) -> None:
         self._known_hosts = known_hosts
-        self._hosts_cache: dict[tuple[object, ...], asyncssh.SSHKnownHosts] = {}
-        self._identities_cache: dict[tuple[object, ...], Identities] = {}
+        self._hosts = _Latest[asyncssh.SSHKnownHosts]()
+        self._identities = _Latest[Identities]()
 
-    def route(self, spec: HostSpec, host: Resolved) -> Route:
-        """Read everything ``spec`` needs. Raises LocalSetupError with a message for people."""
+    def route(self, spec: HostSpec, host: Resolved, before: Route | None = None) -> Route:
+        """Read everything ``spec`` needs; ``before`` again, made for the same two, if no file has
+        changed since. Raises LocalSetupError with a message for people."""
         arguments = {"host": host.hostname, "port": host.port, **_own_end(host)}
         if (user := spec.user or host.user) is not None:
             arguments["username"] = user
         timeout_ms = _connect_timeout_ms(spec, host)
         try:
-            hosts, hosts_files = self._hosts(spec, host)
-            identities = self._identities(spec, host)
+            hosts_files = known_hosts_files(spec, self._known_hosts, host)
+            revoked = named_files(host, "revokedhostkeys")
+            hosts_stamps = tuple(map(stamp, (*hosts_files, *revoked)))
+            own_stamps = identity_stamps(spec, host)
+            if before is not None and before.stamps == (hosts_stamps, own_stamps):
+                return before
+            hosts = self._hosts.made_of(
+                (hosts_files, revoked),
+                hosts_stamps,
+                lambda: _read_hosts(hosts_files, revoked),
+            )
+            only_named, agent, files = own_stamps
+            identities = self._identities.made_of(
+                (only_named, agent, tuple(name for name, *_ in files)),
+                files,
+                lambda: read_identities(spec, host),
+            )
             known = Known.of(hosts, host.key_alias, host.port)
             options = asyncssh.SSHClientConnectionOptions(
                 config=None,
@@ -149,30 +192,17 @@ class SshFiles:
             proxy_command=program,
             connect_timeout_ms=timeout_ms,
             arguments=arguments,
+            stamps=(hosts_stamps, own_stamps),
         )
 
-    def _hosts(
-        self, spec: HostSpec, host: Resolved
-    ) -> tuple[asyncssh.SSHKnownHosts, tuple[Path, ...]]:
-        files = known_hosts_files(spec, self._known_hosts, host)
-        revoked = named_files(host, "revokedhostkeys")
-        stamps = (*map(stamp, files), "revoked", *map(stamp, revoked))
-        cached = self._hosts_cache.get(stamps)
-        if cached is None:
-            cached = asyncssh.SSHKnownHosts()
-            for path in files:
-                load_known_hosts(cached, path)
-            for path in revoked:
-                load_revoked(cached, path)
-            self._hosts_cache[stamps] = cached
-        return cached, files
 
-    def _identities(self, spec: HostSpec, host: Resolved) -> Identities:
-        stamps = identity_stamps(spec, host)
-        found = self._identities_cache.get(stamps)
-        if found is None:
-            found = self._identities_cache[stamps] = read_identities(spec, host)
-        return found
+def _read_hosts(files: Sequence[Path], revoked: Sequence[Path]) -> asyncssh.SSHKnownHosts:
+    hosts = asyncssh.SSHKnownHosts()
+    for path in files:
+        load_known_hosts(hosts, path)
+    for path in revoked:
+        load_revoked(hosts, path)
+    return hosts
 
 
 def _key_label(host: Resolved) -> str:

@@ -218,7 +218,6 @@ class SshPool:
             self._hold_off(state, now_s)
             if result.kind.is_permanent:
                 state.next_try_s = now_s + PERMANENT_RETRY_S
-                state.route = None  # the operator may correct a file meanwhile
             result = state.failure = storable(result)
             if state.connected_at_s is None:
                 self._places.leave((self, host))
@@ -329,19 +328,20 @@ class SshPool:
 
     async def _route(self, state: _Host) -> Route:
         """Asked before every attempt, so that a corrected file helps without a restart; what has
-        not changed costs nothing. Raises LocalSetupError."""
+        not changed is not read again. Raises LocalSetupError."""
         resolved = await self._resolver.resolve(state.spec)
         if isinstance(resolved, Refusal):
             passing, lasting = FailureKind.SSH_UNREACHABLE, FailureKind.SSH_PROTOCOL
             kind = passing if resolved.is_passing else lasting
             raise LocalSetupError(kind, f"ssh_config: {resolved}")
-        if state.route is None or resolved != state.resolved:
+        if resolved != state.resolved:
+            state.route = None
             if state.spec.jump is None:
                 state.via = None
-            async with self._reading_files:
-                state.route = await asyncio.to_thread(self._files.route, state.spec, resolved)
-            state.resolved = resolved
-        return state.route
+        async with self._reading_files:
+            route = await asyncio.to_thread(self._files.route, state.spec, resolved, state.route)
+        state.resolved, state.route = resolved, route
+        return route
 
     async def _jump(
         self, host: HostName, state: _Host, route: Route

@@ -25,6 +25,8 @@ def surroundings() -> Surroundings:
 
 def named_files(host: Resolved, keyword: str) -> tuple[Path, ...]:
     """The files a keyword names, one a line, their tokens replaced. Raises UnknownTokenError."""
+    names = [name for name in host.all(keyword) if name.lower() != "none"]
+    if not names:
+        return ()
     here = surroundings()
-    names = (name for name in host.all(keyword) if name.lower() != "none")
     return tuple(Path(expand_file(name, host, here)) for name in names)
