@@ -55,8 +55,8 @@ async def end(process: Process) -> None:
     """
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    # Closed one by one, as asyncio has no public way: closing its transport as a whole would look
-    # after the program itself, and take its exit status from whoever waits for that.
+    # Pipe by pipe: closing the transport as a whole would collect the exit status, for which
+    # asyncio's own watcher of children waits.
     transport: asyncio.SubprocessTransport = process._transport  # type: ignore[attr-defined]  # private
     for number in range(3):
         pipe = transport.get_pipe_transport(number)
