@@ -26,8 +26,8 @@ from tests.support.programs import until
 STEPS = range(8)
 """More turns of the loop than a start takes."""
 SLEEPS = ("/bin/sh", "-c", "sleep 3600 & sleep 3600")
-HEIR = "setsid sleep 3600 & echo $!"
-"""Leaves something behind in a session of its own, which holds what the program was given."""
+HEIR = r'setsid sh -c "echo \$\$; exec sleep 3600" &'
+"""Leaves something behind in a session of its own, which says so and holds what it was given."""
 
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -166,8 +166,9 @@ async def test_output_that_a_program_in_another_session_holds_is_let_go_of() -> 
 
 
 async def test_output_that_a_program_keeps_writing_is_not_waited_for() -> None:
+    writes = r'setsid sh -c "echo \$\$ >&2; exec yes" &'
     with heirs() as heir:
-        process = await processes.start("/bin/sh", "-c", "setsid yes & echo $! >&2", stderr=PIPE)
+        process = await processes.start("/bin/sh", "-c", writes, stderr=PIPE)
         assert process.stderr is not None
         heir(int(await process.stderr.readline()))
         await asyncio.wait_for(processes.end(process), 10)
@@ -190,7 +191,7 @@ async def test_an_ssh_that_is_asked_ends_as_every_program(
     (config := tmp_path / "config").write_text("Host *\n")
     noted = tmp_path / "pid"
     program = tmp_path / "ssh"
-    program.write_text(f"#!/bin/sh\n{{ {HEIR}; }} >>{noted} 2>&2\n")
+    program.write_text(f"#!/bin/sh\n{{ {HEIR} }} >>{noted} 2>&2\n")
     program.chmod(0o700)
     asked = resolver.SshResolver(config=config, program=str(program))
     before = open_files()
