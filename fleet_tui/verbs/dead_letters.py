@@ -17,6 +17,9 @@ MAX_KINDS = 6
 
 MAX_KIND_CHARS = 60
 
+MAX_LABELS = 3
+"""Tasks that are named."""
+
 
 def _ended(planned: Planned) -> list[Fact]:
     """How many, whose, and how they ended."""
@@ -27,7 +30,10 @@ def _ended(planned: Planned) -> list[Fact]:
     kinds = _counted(
         safe_line(failure_kind(task, planned.state.fleet), MAX_KIND_CHARS) for task in tasks
     )
+    labels = ", ".join(task.label for task in tasks[:MAX_LABELS])
+    more = len(tasks) - MAX_LABELS
     return [
+        Fact(f"{labels} and {words.grouped(more)} more" if more > 0 else labels, "tasks"),
         Fact(", ".join(clients), "clients"),
         *(Fact(kind, "" if at else "ended") for at, kind in enumerate(kinds)),
     ]

@@ -53,7 +53,7 @@ async def test_a_whole_group_is_requeued_at_a_rate_with_its_impact_told_before()
         text = text_of(app)
         assert "Plan: requeue 7 tasks" in text
         assert "7 acme" in text
-        assert "All of them may be placed at once." in text
+        assert "all of them may be placed at once" in text
         text = await press(pilot, *"3")
         assert "3 a minute; the last one goes in 2m" in text
         assert "Same as: fleet-tui requeue --fingerprint 59652370 --per-minute 3" in text
@@ -99,7 +99,7 @@ async def test_dropping_asks_for_a_reason_and_records_it() -> None:
         await press(pilot, "u", "j", "W")
         await until(pilot, lambda: isinstance(app.screen, PlanForm))
         text = await press(pilot, "tab", "enter")
-        assert "dropping needs a reason" in text
+        assert "this needs a reason; it is recorded with your name" in text
         assert not feed.sent
         await press(pilot, *"twice asked", "tab")
         assert isinstance(app.screen, PlanForm)

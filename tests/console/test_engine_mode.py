@@ -78,7 +78,9 @@ async def test_nothing_acts_while_nothing_is_taken(mode: EngineMode) -> None:
 
 async def test_a_held_engine_takes_submits() -> None:
     feed = FakeFeed()
-    feed.push(engine=ModeNow(mode=EngineMode.HOLD, reason="why"))
+    held = ModeNow(mode=EngineMode.HOLD, reason="why")
+    feed.change_state(engine=msgspec.structs.replace(feed.view().state.engine, mode=held))
+    feed.push(engine=held)
     app = console(feed)
     async with running(app) as pilot:
         assert "J thaw" in text_of(app).splitlines()[-1]

@@ -65,8 +65,10 @@ def test_a_cancel_of_very_many_tasks_is_told_in_few_lines() -> None:
 def test_dead_letters_are_counted_by_client_and_by_how_they_ended() -> None:
     dead = list(WITH_DEAD.dead_letters)
     told = lines("requeue", *dead, state=WITH_DEAD)
-    assert told[0] == "clients  7 acme, 4 globex, 2 no client"
-    assert told[1] == "ended  7 failed: exit-3 after # turns"
+    assert told[0].startswith("tasks  t-46901, ")
+    assert told[0].endswith(" and 10 more")
+    assert told[1] == "clients  7 acme, 4 globex, 2 no client"
+    assert told[2] == "ended  7 failed: exit-3 after # turns"
     assert told[-2] == "pace  all of them may be placed at once"
     slowly = lines("requeue", *dead, said=Said(per_minute=6), state=WITH_DEAD)
     assert slowly[-2] == "pace  6 a minute; the last one goes in 2m"
