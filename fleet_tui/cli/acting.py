@@ -124,8 +124,9 @@ def act(
         whole = changed == len(able)
         them = _them(verb, state, able) if whole else words.plural(changed, verb.noun)
         if consent.dry_run:
-            would = f"would {impact[0][:1].lower()}{impact[0][1:]}"
-            say("\n  ".join([would, *impact[1:]]))
+            say(f"would {impact[0][:1].lower()}{impact[0][1:]}")
+            for line in impact[1:]:
+                say(f"  {line}")
         else:
             say(f"{verb.afterwards}: {them}")
     for each in [*already, *left_out][:MAX_LEFT_OUT_TOLD]:
