@@ -163,6 +163,18 @@ async def test_a_flood_drops_lines_and_counts_them(
     assert len(found) == 12
 
 
+async def test_a_row_that_cannot_be_stored_does_not_end_the_writer(directory: Path) -> None:
+    prepare(directory)
+    writer = await LogWriter.open(directory)
+    writer.write([LogGap(received_at_ms=1, source=A, reason="skipped", bytes=10**30)])
+    await writer.flush()
+    assert (writer.dropped, "too large" in writer.failure) == (1, True)
+    writer.write(LINES)
+    await writer.flush()
+    assert (writer.newest_id, writer.failure) == (len(LINES), "")
+    await writer.close()
+
+
 async def test_logs_are_capped_by_bytes_oldest_first(directory: Path) -> None:
     prepare(directory)
     writer = await LogWriter.open(directory, Bounds(file_bytes=1, files=2, keep_ms=2**40))

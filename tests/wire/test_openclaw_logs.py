@@ -119,3 +119,10 @@ def test_a_replaced_file_is_a_gap_of_unknown_size() -> None:
 
 def test_lines_cut_off_without_a_reset_are_a_gap_too() -> None:
     assert gap(Tail(cursor=9, truncated=True)) is not None
+
+
+@pytest.mark.parametrize("skipped", [10**30, -1])
+def test_a_gap_of_a_size_that_cannot_be_is_of_unknown_size(skipped: int) -> None:
+    found = gap(Tail(cursor=9, reset=True, truncated=True, skipped_bytes=skipped))
+    assert found is not None
+    assert (found.bytes, found.reason) == (None, "too many lines at once")

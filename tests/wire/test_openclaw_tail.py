@@ -76,6 +76,26 @@ async def test_the_log_survives_a_lost_connection(monkeypatch: pytest.MonkeyPatc
     assert line.text.raw == "two"
 
 
+@pytest.mark.parametrize("cursor", [10**30, -1])
+async def test_a_cursor_that_cannot_be_is_not_taken(
+    cursor: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "POLL_S", 0)
+    monkeypatch.setattr(logs, "RETRY_S", 0)
+    gateway = FakeGateway()
+    answers: list[dict[str, Any]] = [
+        {"cursor": 10},
+        {"cursor": cursor, "lines": ["from nowhere"]},
+        {"cursor": 20, "lines": ["next"]},
+    ]
+    gateway.handlers["logs.tail"] = lambda _: answers.pop(0) if answers else {"cursor": 20}
+    async with at_work(gateway) as subject:
+        line = await anext(subject.tail())
+    assert isinstance(line, LogLine)
+    assert line.text.raw == "next"
+    assert [asked.get("cursor") for asked in gateway.asked("logs.tail")[:3]] == [None, 10, 10]
+
+
 async def done(value: bool) -> bool:
     return value
 

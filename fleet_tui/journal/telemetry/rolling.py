@@ -177,11 +177,11 @@ class RollingWriter:
             self._newest_id += len(rows)
             self.failure = ""
             await self._roll(rows)
-        except (sqlite3.Error, OSError) as error:
+        except Exception as error:  # whatever a row is, it must not end the writer of all others
             if self._newest_id < first:  # it was not the rolling that failed
                 self.dropped += len(rows)
             self.failure = f"cannot write {self._path.name}: {error}"
-            with contextlib.suppress(sqlite3.Error):
+            with contextlib.suppress(Exception):
                 await self._disconnect()
 
     async def _roll(self, rows: list[RollingRow]) -> None:

@@ -15,6 +15,7 @@ import msgspec
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.tasks.evidence import LostReason
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
+from fleet_tui.wire.numbers import finite
 from fleet_tui.wire.openclaw.dial import ByteChannel, Dial, GatewayFailure
 from fleet_tui.wire.openclaw.dialect import TRACED, TRACEPARENT, Dialect, Question, learn
 from fleet_tui.wire.openclaw.frames import (
@@ -25,7 +26,6 @@ from fleet_tui.wire.openclaw.frames import (
     Malformed,
     Shutdown,
     decode,
-    finite,
 )
 from fleet_tui.wire.openclaw.handshake import (
     POLICY_VIOLATION,

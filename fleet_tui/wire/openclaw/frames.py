@@ -7,7 +7,6 @@ package ``@openclaw/gateway-protocol`` holds the schema; :mod:`fleet_tui.wire.op
 what older releases lack.
 """
 
-import math
 from typing import TypeVar
 
 import msgspec
@@ -16,9 +15,6 @@ PROTOCOL = 4
 
 MAX_FRAME_BYTES = 26_214_400
 """Longest message taken from a gateway: its own limit for what it accepts itself."""
-
-MAX_COUNT = 2**53
-"""Larger numbers are not counts of anything."""
 
 _NULL = msgspec.Raw(b"null")
 
@@ -141,17 +137,3 @@ def decode(data: bytes | msgspec.Raw, shape: type[T]) -> T | Malformed:
         return msgspec.json.decode(data, type=shape)
     except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError) as error:
         return Malformed(str(error)[:200])
-
-
-def count(number: float | None) -> int | None:
-    """A number of things, or None where it cannot be one."""
-    if number is None or not math.isfinite(number) or not 0 <= number <= MAX_COUNT:
-        return None
-    return int(number)
-
-
-def finite(number: float | None) -> float | None:
-    """A measured amount (never negative), or None where it cannot be one."""
-    if number is None or not math.isfinite(number) or not 0 <= number <= MAX_COUNT:
-        return None
-    return number

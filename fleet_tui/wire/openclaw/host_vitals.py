@@ -7,7 +7,8 @@ comes from here.
 
 import msgspec
 
-from fleet_tui.wire.openclaw.frames import Malformed, count, decode, finite
+from fleet_tui.wire.numbers import count, finite
+from fleet_tui.wire.openclaw.frames import Malformed, decode
 
 LANES = "diagnostics.lanes"
 SYSTEM = "system.info"

@@ -17,6 +17,7 @@ from fleet_tui.core.logs import Level, LogGap, LogLine
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.framing import frame_line
 from fleet_tui.wire.levels import read_level
+from fleet_tui.wire.numbers import count
 from fleet_tui.wire.openclaw.connection import Result
 from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.frames import Malformed, decode
@@ -115,7 +116,7 @@ def gap_of(tail: Tail, *, source: AgentName, received_at_ms: int) -> LogGap | No
     reason = "too many lines at once" if skipped is not None else "the log file was replaced"
     if not tail.reset:
         reason = "too many lines at once"
-    return LogGap(received_at_ms=received_at_ms, source=source, reason=reason, bytes=skipped)
+    return LogGap(received_at_ms=received_at_ms, source=source, reason=reason, bytes=count(skipped))
 
 
 class LogTail:
@@ -172,7 +173,9 @@ class LogTail:
         if not isinstance(reply, Result):
             return None
         tail = decode(reply.payload, Tail)
-        return None if isinstance(tail, Malformed) else tail
+        if isinstance(tail, Malformed) or count(tail.cursor) is None:
+            return None
+        return tail
 
 
 def _text(text: str, redactor: LineRedactor) -> Untrusted:

@@ -8,8 +8,9 @@ import msgspec
 
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.text.untrusted import Untrusted
+from fleet_tui.wire.numbers import finite
 from fleet_tui.wire.openclaw.dial import GatewayFailure
-from fleet_tui.wire.openclaw.frames import Malformed, decode, finite
+from fleet_tui.wire.openclaw.frames import Malformed, decode
 
 PATH = "/readyz"
 MAX_BODY_BYTES = 65_536

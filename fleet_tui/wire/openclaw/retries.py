@@ -17,7 +17,8 @@ from fleet_tui.core.agents.vitals import ModelTrouble
 from fleet_tui.core.ids import RunId
 from fleet_tui.core.text.redaction import without_secrets
 from fleet_tui.core.text.untrusted import Untrusted
-from fleet_tui.wire.openclaw.frames import Frame, Malformed, count, decode
+from fleet_tui.wire.numbers import count
+from fleet_tui.wire.openclaw.frames import Frame, Malformed, decode
 
 MAX_RUNS = 1_024
 """Runs in trouble that are remembered; the oldest are forgotten first."""

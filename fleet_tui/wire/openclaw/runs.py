@@ -29,9 +29,10 @@ from fleet_tui.core.tasks.evidence import (
     Usage,
 )
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
+from fleet_tui.wire.numbers import count
 from fleet_tui.wire.openclaw.connection import Lost, Refused, Reply, Result
 from fleet_tui.wire.openclaw.dial import GatewayFailure
-from fleet_tui.wire.openclaw.frames import Accepted, ErrorDetails, Malformed, count, decode
+from fleet_tui.wire.openclaw.frames import Accepted, ErrorDetails, Malformed, decode
 
 FAILED_MODEL = "model-error"
 FAILED_TIMEOUT = "timeout"

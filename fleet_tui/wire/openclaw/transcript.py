@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from fleet_tui.core.tasks.evidence import Answer, Died, Finished, Running, Stopped, Usage
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
-from fleet_tui.wire.openclaw.frames import count
+from fleet_tui.wire.numbers import count
 from fleet_tui.wire.openclaw.runs import (
     FAILED_MODEL,
     FAILED_TEXT,
