@@ -28,11 +28,13 @@ from fleet_tui.wire.openclaw.handshake import check_hello, refusal
 from fleet_tui.wire.openclaw.host_vitals import HostVitals, Lanes, parse_lanes, parse_system
 from fleet_tui.wire.openclaw.readiness import Readiness, parse_readyz
 from fleet_tui.wire.openclaw.runs import (
+    Cost,
+    TokenUsage,
     answer_of,
     complaint,
     final_outcome,
-    microusd,
     start_answer,
+    usage_of,
     waited_outcome,
 )
 
@@ -430,20 +432,8 @@ def test_of_a_huge_answer_only_what_may_be_kept_is_looked_at_for_secrets(
     assert max(looked_at) <= MAX_ANSWER_CHARS * runs.LOOK_AHEAD
 
 
-@pytest.mark.parametrize(
-    ("usd", "expected"),
-    [
-        (0.003555, 3_555),
-        (0.0, 0),
-        (None, None),
-        (-1.0, None),
-        (float("nan"), None),
-        (float("inf"), None),
-        (1e12, None),
-    ],
-)
-def test_money(usd: float | None, expected: int | None) -> None:
-    assert microusd(usd) == expected
+def test_a_cost_of_less_than_a_micro_dollar_is_not_told_as_free() -> None:
+    assert usage_of([TokenUsage(cost=Cost(total=2e-7))] * 2, model=None).cost_microusd == 1
 
 
 def test_waiting_proves_only_what_is_unambiguous() -> None:

@@ -4,6 +4,7 @@ A question to a host has a :class:`Definite` answer or is :class:`Unknown`. A lo
 never success and never failure; only what a host says about the named run counts as evidence.
 """
 
+import math
 from enum import StrEnum
 from typing import Generic, TypeVar
 
@@ -38,6 +39,18 @@ class Usage(msgspec.Struct, frozen=True, gc=False, kw_only=True):
             + self.cache_read_tokens
             + self.cache_write_tokens
         )
+
+
+MAX_COST_USD = 1e6
+"""Above this a cost is nonsense, not money."""
+
+
+def microusd(usd: float) -> int | None:
+    """Dollars as whole micro-dollars. What costs less than one costs one: it is never told as free.
+    None for what is no amount of money; -0.0 is none either."""
+    if not 0 <= usd <= MAX_COST_USD or math.copysign(1, usd) < 0:
+        return None
+    return round(usd * 1_000_000) or int(usd > 0)
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False, kw_only=True):

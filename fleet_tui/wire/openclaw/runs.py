@@ -7,7 +7,6 @@ one that was forgotten and one that never was. Only what is unambiguous becomes 
 """
 
 import hashlib
-import math
 from collections.abc import Iterable
 from typing import assert_never
 
@@ -27,6 +26,7 @@ from fleet_tui.core.tasks.evidence import (
     Stopped,
     Unknown,
     Usage,
+    microusd,
 )
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.wire.numbers import count
@@ -52,9 +52,6 @@ of it, for a gateway may send 25 MB at once."""
 
 UNTOLD = Usage(unusable=True)
 """The usage of a run whose end is told without it."""
-
-MAX_COST_USD = 1e6
-"""Above this a cost is nonsense, not money."""
 
 _STOPPED_BY = frozenset({"rpc", "delete"})
 """Stop reasons of ``sessions.abort`` and of ``sessions.delete`` under a run."""
@@ -353,12 +350,13 @@ def usage_of(
     halves = any((part.input is None) != (part.output is None) for part in parts)
     tokens = [n for p in parts for n in (p.input, p.output, p.cache_read, p.cache_write)]
     costs = told if cost_usd is None else [*told, cost_usd]
+    whole = sum(told) if cost_usd is None else cost_usd
     return Usage(
         input_tokens=sum(count(part.input) or 0 for part in parts),
         output_tokens=sum(count(part.output) or 0 for part in parts),
         cache_read_tokens=sum(count(part.cache_read) or 0 for part in parts),
         cache_write_tokens=sum(count(part.cache_write) or 0 for part in parts),
-        cost_microusd=microusd(cost_usd if cost_usd is not None or not told else sum(told)),
+        cost_microusd=microusd(whole) if priced else None,
         model=None if model is None else _word_of_model(model),
         unusable=any(n is not None and count(n) is None for n in tokens)
         or any(microusd(usd) is None for usd in costs)
@@ -376,13 +374,6 @@ def of_success(usage: Usage) -> Usage:
 def _word_of_model(model: str) -> str:
     """A model's name without characters no model has in its name."""
     return "".join(c for c in model[:80] if c.isascii() and (c.isalnum() or c in "-._:/@+"))
-
-
-def microusd(usd: float | None) -> int | None:
-    """Dollars as whole millionths, or None where that is no amount of money."""
-    if usd is None or not math.isfinite(usd) or not 0 <= usd <= MAX_COST_USD:
-        return None
-    return round(usd * 1_000_000)
 
 
 def complaint(text: str) -> Untrusted:

@@ -24,7 +24,6 @@ something else that answers in the wrapper's place, and it proves nothing.
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping
 
@@ -46,8 +45,10 @@ from fleet_tui.core.tasks.evidence import (
     Stopped,
     Unknown,
     Usage,
+    microusd,
 )
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
+from fleet_tui.wire.numbers import MAX_COUNT, finite
 from fleet_tui.wire.shell import Completed
 
 PROTOCOL = b"fleet-protocol: 1\n"
@@ -69,8 +70,6 @@ MAX_GONE = 100_000
 """Runs that one answer may say are deleted."""
 MAX_CANNOT = 64
 
-MAX_COUNT = 2**53
-"""Larger numbers are not counts of anything."""
 MAX_TOOK_MS = 10 * 366 * 86_400_000
 """No run took longer than ten years."""
 MAX_SIGNAL = 64
@@ -216,10 +215,9 @@ class Reply(msgspec.Struct, frozen=True):
     def number(self, name: str) -> float | None:
         """The number beside a word; None where there is none to believe."""
         try:
-            number = float(self.words[name][0])
+            return finite(float(self.words[name][0]))
         except (KeyError, IndexError, ValueError):
             return None
-        return number if math.isfinite(number) else None
 
 
 def count(word: str) -> int | None:
@@ -520,14 +518,9 @@ def _agreeing(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return said
 
 
-def _microusd(usd: float) -> int:
-    return round(usd * 1_000_000) or int(usd > 0)
-
-
 def read_usage(data: bytes) -> Usage:
     """The numbers of a ``usage.json``; none for one that is missing, and unusable for one that is
-    not as described, or in which a key stands twice with contrary values. What costs less
-    than a micro-dollar costs one: it is never told as free."""
+    not as described, or in which a key stands twice with contrary values."""
     if not data.strip():
         return Usage()
     try:
@@ -541,19 +534,14 @@ def read_usage(data: bytes) -> Usage:
         told.cache_read_tokens,
         told.cache_write_tokens,
     )
-    cost_usd = told.cost_usd
-    if (
-        min(counts) < 0
-        or max(counts) > MAX_COUNT
-        or (cost_usd is not None and not 0 <= cost_usd < 1e6)
-        or (cost_usd == 0 and math.copysign(1, cost_usd) < 0)  # -0.0 is no amount
-    ):
+    cost = None if told.cost_usd is None else microusd(told.cost_usd)
+    if min(counts) < 0 or max(counts) > MAX_COUNT or (cost is None and told.cost_usd is not None):
         return Usage(unusable=True)
     return Usage(
         input_tokens=told.input_tokens,
         output_tokens=told.output_tokens,
         cache_read_tokens=told.cache_read_tokens,
         cache_write_tokens=told.cache_write_tokens,
-        cost_microusd=None if cost_usd is None else _microusd(cost_usd),
+        cost_microusd=cost,
         model=None if told.model is None else told.model[:200],
     )
