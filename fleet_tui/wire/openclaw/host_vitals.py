@@ -7,7 +7,7 @@ comes from here.
 
 import msgspec
 
-from fleet_tui.wire.numbers import count, finite
+from fleet_tui.wire.numbers import count, finite, percent_used
 from fleet_tui.wire.openclaw.frames import Malformed, decode
 
 LANES = "diagnostics.lanes"
@@ -81,13 +81,10 @@ def parse_system(payload: bytes | msgspec.Raw) -> HostVitals | Malformed:
     said = decode(payload, _System)
     if isinstance(said, Malformed):
         return said
-    total, free = finite(said.memory_total_bytes), finite(said.memory_free_bytes)
     disks = [n for disk in said.disks if (n := count(disk.available_bytes)) is not None]
     own_disk = count(said.disk_available_bytes)
     return HostVitals(
-        memory_percent=None
-        if not total or free is None
-        else max(0.0, min(100.0, 100 * (1 - free / total))),
+        memory_percent=percent_used(said.memory_total_bytes, said.memory_free_bytes),
         rss_bytes=count(said.process_memory.rss_bytes),
         disk_free_bytes=own_disk if own_disk is not None else min(disks, default=None),
         load_average=finite(said.load_average[0]) if said.load_average else None,

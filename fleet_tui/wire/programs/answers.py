@@ -48,7 +48,8 @@ from fleet_tui.core.tasks.evidence import (
     microusd,
 )
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
-from fleet_tui.wire.numbers import MAX_COUNT, finite
+from fleet_tui.wire.numbers import COUNT as _COUNT
+from fleet_tui.wire.numbers import MAX_COUNT, finite, written_count
 from fleet_tui.wire.shell import Completed
 
 PROTOCOL = b"fleet-protocol: 1\n"
@@ -142,8 +143,6 @@ MACHINES: Mapping[str, str] = {
 }
 """Kinds of processors by their numbers in ELF headers (``e_machine`` in elf.h)."""
 
-_COUNT = r"(?:0|[1-9][0-9]{0,14})"
-_IS_COUNT = re.compile(_COUNT)
 _STATUS = r"(?:0|[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5])"
 _ENDED = rf"{_STATUS} (?:-|{_COUNT}) (?:{_COUNT} [0-9a-f]{{64}}|- -)"
 _STATES = re.compile(
@@ -218,11 +217,6 @@ class Reply(msgspec.Struct, frozen=True):
             return finite(float(self.words[name][0]))
         except (KeyError, IndexError, ValueError):
             return None
-
-
-def count(word: str) -> int | None:
-    """A whole number as the wrapper writes it, below 10**15; None for any other word."""
-    return int(word) if _IS_COUNT.fullmatch(word) else None
 
 
 class _Wrong(Exception):
@@ -317,7 +311,7 @@ def _plain(name: str, rest: str) -> str:
 
 def _blob(rest: str) -> tuple[str, int]:
     label, _, said = rest.partition(" ")
-    length = count(said)
+    length = written_count(said)
     if label not in _BLOBS or length is None:
         raise _Wrong(f'a line "{_plain("blob", rest)}" has no meaning here')
     if length > _BLOBS[label]:

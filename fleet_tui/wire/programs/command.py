@@ -7,7 +7,7 @@ from typing import Protocol
 from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.core.fleet import CommandAgent
 from fleet_tui.core.ids import AgentName, HostName
-from fleet_tui.wire.programs.answers import count
+from fleet_tui.wire.numbers import percent_used, written_count
 from fleet_tui.wire.programs.program import ProgramPort
 from fleet_tui.wire.programs.runs import Reply, RunDirectory
 from fleet_tui.wire.secrets import Connect
@@ -108,7 +108,6 @@ class CommandPort(ProgramPort):
         return self._reading(found, asked_at_ms, latency_ms)
 
     def _reading(self, reply: Reply, asked_at_ms: int, latency_ms: float) -> VitalsReading:
-        total, available = reply.number("MemTotal:"), reply.number("MemAvailable:")
         host_ms, disk_kb = reply.number("time"), reply.number("disk")
         return VitalsReading(
             agent=self._agent,
@@ -116,10 +115,8 @@ class CommandPort(ProgramPort):
             latency_ms=latency_ms,
             boot_id=next(iter(reply.words.get("boot", ())), None),
             cpu_percent=self._cpu.percent(reply.words.get("cpu", ())),
-            memory_percent=(
-                None if not total or available is None else 100 * (1 - available / total)
-            ),
-            disk_free_bytes=None if disk_kb is None else int(disk_kb) * 1024,
+            memory_percent=percent_used(reply.number("MemTotal:"), reply.number("MemAvailable:")),
+            disk_free_bytes=None if disk_kb is None else count(disk_kb * 1024),
             load_average=reply.number("load"),
             clock_skew_ms=None if host_ms is None else host_ms - (asked_at_ms + latency_ms / 2),
         )
@@ -133,8 +130,8 @@ class CpuShare:
 
     def percent(self, counters: tuple[str, ...]) -> float | None:
         """Percent of all CPUs since the last call; None at first or without counters."""
-        ticks = [each for each in map(count, counters[:8]) if each is not None]
-        if len(ticks) < 5:
+        ticks = [each for each in map(written_count, counters[:8]) if each is not None]
+        if len(ticks) < max(5, len(counters[:8])):
             return None
         idle, total = ticks[3] + ticks[4], sum(ticks)
         before, self._before = self._before, (idle, total)

@@ -16,7 +16,7 @@ from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.framing import FramedLine, LineFramer, cut_line
 from fleet_tui.wire.levels import read_level
-from fleet_tui.wire.programs.answers import count
+from fleet_tui.wire.numbers import written_count
 from fleet_tui.wire.programs.runs import COMMAND, MAX_NOISE_BYTES, PROTOCOL, Runs
 from fleet_tui.wire.shell import ByteSource, ChannelFailure, Shell
 from fleet_tui.wire.ssh.failures import SshFailure
@@ -112,7 +112,7 @@ class LogTail:
         """Take note of what the host says about the file. A file that is another one now, or
         empty, has no more of an unfinished line. Raises EOFError for a place that is none."""
         match words:
-            case ["at", inode, place] if (offset := count(place)) is not None:
+            case ["at", inode, place] if (offset := written_count(place)) is not None:
                 unfinished: list[LogLine | LogGap] = []
                 if (inode, offset) != (self._inode, self._offset):
                     unfinished.extend(self._lines(self._framer.finish()))
@@ -193,7 +193,7 @@ class _Chunks:
                     self._after_blob = False
                     continue
                 match words:
-                    case ["blob", "log", said] if (length := count(said)) is not None:
+                    case ["blob", "log", said] if (length := written_count(said)) is not None:
                         self._blob_left = length
                         continue
                     case ["blob", *_]:
