@@ -4,7 +4,6 @@ A question to a host has a :class:`Definite` answer or is :class:`Unknown`. A lo
 never success and never failure; only what a host says about the named run counts as evidence.
 """
 
-import math
 from enum import StrEnum
 from typing import Generic, TypeVar
 
@@ -48,7 +47,7 @@ MAX_COST_USD = 1e6
 def microusd(usd: float) -> int | None:
     """Dollars as whole micro-dollars. What costs less than one costs one: it is never told as free.
     None for what is no amount of money; -0.0 is none either."""
-    if not 0 <= usd <= MAX_COST_USD or math.copysign(1, usd) < 0:
+    if not 0 <= usd <= MAX_COST_USD or str(usd).startswith("-"):
         return None
     return round(usd * 1_000_000) or int(usd > 0)
 
