@@ -34,11 +34,19 @@ from fleet_tui.core.tasks.evidence import (
     NotStarted,
     Running,
     RunOrder,
+    Started,
     Stopped,
     Unknown,
 )
 from fleet_tui.core.text.untrusted import Untrusted
-from fleet_tui.wire.openclaw.connection import Connection, Lost, Refused, Reply, Result
+from fleet_tui.wire.openclaw.connection import (
+    Connection,
+    Lost,
+    Promised,
+    Refused,
+    Reply,
+    Result,
+)
 from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.dialect import Dialect
 from fleet_tui.wire.openclaw.frames import Aborted, Created, Malformed, decode
@@ -104,6 +112,10 @@ is fenced only after that: a run that is admitted meanwhile loses what it says w
 LOOK_AGAIN_S = 1.0
 """Pause between two looks at a run that is followed by looking."""
 
+LOOK_MEANWHILE_S = 30.0
+"""Pause between two looks at a run whose final answer is waited for. Only one that will never come
+makes them needed: of a run that the gateway knew before, or that it does not answer for."""
+
 LOOKS_FOR_WORDS = 10
 """So many times an ended turn is looked at that seems to have said nothing."""
 
@@ -138,7 +150,8 @@ def traceparent(order: RunOrder) -> str:
 class _Asked(NamedTuple):
     """A run that was asked for on a connection of ours."""
 
-    result: asyncio.Future[Reply]
+    connection: Connection
+    final: Promised
     at_s: float
     """When, on the loop's clock."""
 
@@ -178,20 +191,21 @@ class Attempts:
             return Definite(CANCELLED_FIRST)
         bound_to = session.session_id if connection.dialect.expected_session else None
         asked_at_s = asyncio.get_running_loop().time()
-        reply, result = await connection.call_for_result(
+        reply, final = await connection.call_for_result(
             "agent",
             self._run_params(order, key, bound_to),
             traceparent=traceparent(order) if connection.dialect.traced else None,
             timeout_ms=START_MS,
         )
-        if (stray := about_another(reply, order.run_id)) is not None:
-            return stray
-        answer = start_answer(reply, connection.hello.server.boot_id)
-        if not isinstance(reply, Refused):
-            self._asked[order.run_id] = _Asked(result, asked_at_s)
+        stray = about_another(reply, order.run_id)
+        answer = stray or start_answer(reply, connection.hello.server.boot_id)
+        if isinstance(reply, Lost) or _is_accepted(answer):
+            self._asked[order.run_id] = _Asked(connection, final, asked_at_s)
             while len(self._asked) > MAX_TRACES:
-                del self._asked[next(iter(self._asked))]
-            result.add_done_callback(lambda _: self._drop_lost(order.run_id))
+                self._let_go(next(iter(self._asked)))
+            final.result.add_done_callback(lambda _: self._drop_lost(order.run_id))
+        else:
+            connection.forget(final)  # it is answered once; follow looks
         return answer
 
     async def follow(self, order: RunOrder) -> Outcome:
@@ -199,12 +213,13 @@ class Attempts:
         self._remember(order)
         asked = self._asked.get(order.run_id)
         if asked is not None:
-            reply = await asyncio.shield(asked.result)
-            self._asked.pop(order.run_id, None)
+            reply = await self._final_answer(order, asked)
+            self._let_go(order.run_id)
             if isinstance(reply, Lost):
                 return unanswered(reply)
-            stray = about_another(reply, order.run_id)
-            return stray or await self._completed(order, final_outcome(reply))
+            if reply is not None:
+                stray = about_another(reply, order.run_id)
+                return stray or await self._completed(order, final_outcome(reply))
         while True:
             seen = await self._look(order)
             if isinstance(seen, Unknown):
@@ -214,6 +229,18 @@ class Attempts:
             lost = await self._wait_for_end(order, seen.value)
             if lost is not None:
                 return lost
+
+    async def _final_answer(self, order: RunOrder, asked: _Asked) -> Reply | None:
+        """What the start is answered with at last. None where the session has said twice that the
+        run has ended, and no answer came in between: none will."""
+        has_ended = False
+        result = asked.final.result
+        while not (await asyncio.wait({result}, timeout=LOOK_MEANWHILE_S))[0]:
+            before, seen = has_ended, await self._session(asked.connection, order)
+            has_ended = seen is SessionState.WORDLESS or isinstance(seen, Finished | Stopped | Died)
+            if before and has_ended and not result.done():
+                return None
+        return result.result()
 
     async def _completed(self, order: RunOrder, outcome: Outcome) -> Outcome:
         """The outcome with what its transcript tells and the final answer does not: the cost, up to
@@ -240,11 +267,19 @@ class Attempts:
     async def inspect(self, order: RunOrder) -> Inspection:
         """Where the run stands; fences it when it never arrived or will not be continued."""
         self._remember(order)
-        return await self._look(order)
+        return self._heard(order, await self._look(order))
 
     async def cancel(self, order: RunOrder) -> Inspection:
         """Abort the run, or the turn the gateway continued in its place; then look."""
         self._remember(order)
+        return self._heard(order, await self._cancel(order))
+
+    async def fence(self, order: RunOrder) -> Inspection:
+        """Delete the session unless the run has already ended in it."""
+        self._remember(order)
+        return self._heard(order, await self._fence(order))
+
+    async def _cancel(self, order: RunOrder) -> Inspection:
         connection = await self._line.connection()
         if isinstance(connection, GatewayFailure):
             return unreachable(connection)
@@ -266,16 +301,14 @@ class Attempts:
         """The last answer of the run, where it came while nobody waited for it: a gateway that
         drains still gives it, and answers nothing else."""
         asked = self._asked.get(order.run_id)
-        if asked is None or not asked.result.done():
+        if asked is None or not asked.final.result.done():
             return None
-        reply = asked.result.result()
+        reply = asked.final.result.result()
         if isinstance(reply, Lost):
             return None
         return about_another(reply, order.run_id) or final_outcome(reply)
 
-    async def fence(self, order: RunOrder) -> Inspection:
-        """Delete the session unless the run has already ended in it."""
-        self._remember(order)
+    async def _fence(self, order: RunOrder) -> Inspection:
         connection = await self._line.connection()
         if isinstance(connection, GatewayFailure):
             return unreachable(connection)
@@ -421,8 +454,9 @@ class Attempts:
         if isinstance(connection, GatewayFailure):
             return unreachable(connection)
         # A turn the gateway continued has a run id of its own, which agent.wait is not asked for.
-        if running.resumed_by_agent or not await self._agent_wait(connection, order, WAIT_MS):
-            await asyncio.sleep(LOOK_AGAIN_S)
+        if not running.resumed_by_agent:
+            await self._agent_wait(connection, order, WAIT_MS)
+        await asyncio.sleep(LOOK_AGAIN_S)  # also where it says ended: the session may not say so
         return unanswered(connection.lost) if connection.lost is not None else None
 
     async def _agent_wait(
@@ -461,13 +495,25 @@ class Attempts:
     def _drop_lost(self, run_id: str) -> None:
         """Forget a pending answer that was lost, so that a later follow looks instead."""
         asked = self._asked.get(run_id)
-        if asked is not None and asked.result.done() and isinstance(asked.result.result(), Lost):
+        result = asked.final.result if asked is not None else None
+        if result is not None and result.done() and isinstance(result.result(), Lost):
             self._asked.pop(run_id, None)
+
+    def _heard(self, order: RunOrder, found: Inspection) -> Inspection:
+        """What was found out; nobody waits for the final answer of a run whose end is known."""
+        if isinstance(found, Definite) and not isinstance(found.value, Running):
+            self._let_go(order.run_id)
+        return found
+
+    def _let_go(self, run_id: str) -> None:
+        asked = self._asked.pop(run_id, None)
+        if asked is not None:
+            asked.connection.forget(asked.final)
 
     def _may_arrive(self, order: RunOrder) -> bool:
         """Whether a start that was sent and not answered may only be slow."""
         asked = self._asked.get(order.run_id)
-        if asked is None or asked.result.done():
+        if asked is None or asked.final.result.done():
             return False
         return asyncio.get_running_loop().time() - asked.at_s < ARRIVAL_GRACE_S
 
@@ -517,6 +563,15 @@ def _unfit(payload: Untrusted, max_payload: int) -> NotStarted | None:
     limit = Untrusted(f"{size} bytes; the gateway takes {max_payload}")
     # Its own limit, which may be a lie: all that the engine accepts, a real one takes.
     return NotStarted(reason="payload-too-large", detail=limit)
+
+
+def _is_accepted(answer: StartAnswer) -> bool:
+    """Whether the start will be answered a second time, when the run has ended."""
+    return (
+        isinstance(answer, Definite)
+        and isinstance(answer.value, Started)
+        and not answer.value.already
+    )
 
 
 def _created(reply: Reply) -> Created | NotStarted:

@@ -42,7 +42,7 @@ CONNECT_TIMEOUT_MS = 12_000
 """A wrong token is answered after up to five seconds; a shorter wait would call that a timeout."""
 
 MAX_PENDING = 1_024
-"""Requests that may wait for an answer on one connection."""
+"""Requests that may wait for an answer on one connection. One more ends it."""
 
 SILENT_TICKS = 3
 """Missed ticks after which the gateway counts as frozen."""
@@ -88,6 +88,13 @@ class _Pending:
             self.answer.set_result(reply)
         if last and self.result is not None and not self.result.done():
             self.result.set_result(reply)
+
+
+class Promised(NamedTuple):
+    """A request that is answered in two steps, and its final answer, which never is an error."""
+
+    request_id: str
+    result: asyncio.Future[Reply]
 
 
 class Messages(Protocol):
@@ -148,16 +155,20 @@ class Connection:
 
     async def call_for_result(
         self, method: str, params: dict[str, object], *, traceparent: str | None, timeout_ms: int
-    ) -> tuple[Reply, asyncio.Future[Reply]]:
-        """Ask for something long: the first answer, and a future for the final one.
-
-        The future is done too when the first answer is not a Result. It never holds an exception.
-        """
+    ) -> tuple[Reply, Promised]:
+        """Ask for something long: the first answer, and the final one, which is there too when the
+        first is a refusal. Whoever does not wait for it has to :meth:`forget` it."""
         request_id, pending = self._register(two_steps=True)
         assert pending.result is not None
         extra = {} if traceparent is None else {"traceparent": traceparent}
         reply = await self._ask(request_id, pending, method, params, extra, timeout_ms)
-        return reply, pending.result
+        return reply, Promised(request_id, pending.result)
+
+    def forget(self, promised: Promised) -> None:
+        """Wait no longer for a final answer, which may never come; whoever does is told Lost."""
+        pending = self._pending.pop(promised.request_id, None)
+        if pending is not None:
+            pending.resolve(Lost(LostReason.CANCELLED, Untrusted("not waited for")), last=True)
 
     async def learn_dialect(self, known: Dialect | None) -> GatewayFailure | None:
         """Find out what may be sent; None once that is known. ``known`` is the dialect of an
@@ -196,11 +207,12 @@ class Connection:
     def _register(self, *, two_steps: bool) -> tuple[str, _Pending]:
         request_id, pending = str(self._next_id), _Pending(two_steps=two_steps)
         self._next_id += 1
+        if len(self._pending) >= MAX_PENDING:
+            # Who leaves so many without an answer hangs; on another connection it may not.
+            full = Untrusted(f"{MAX_PENDING} requests wait for an answer")
+            self._end(Lost(LostReason.HUNG, full))
         if self.lost is not None:
             pending.resolve(self.lost, last=True)
-        elif len(self._pending) >= MAX_PENDING:
-            full = Untrusted(f"{MAX_PENDING} requests are already waiting")
-            pending.resolve(Lost(LostReason.REFUSED, full), last=True)
         else:
             self._pending[request_id] = pending
         return request_id, pending
