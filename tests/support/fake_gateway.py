@@ -218,7 +218,8 @@ class FakeGateway:
             return [{**head, "ok": True, "payload": self.hello}]
         try:
             if handler is None:
-                raise Refuse("UNKNOWN_METHOD")
+                message = f"unknown method: {request['method']}"
+                raise Refuse("INVALID_REQUEST", message=message)
             given = handler(request["params"])
         except Refuse as refused:
             return [{**head, "ok": False, "error": refused.error}]

@@ -282,23 +282,15 @@ async def test_a_gateway_is_not_ready_before_it_has_told_what_it_understands() -
 
 
 @pytest.mark.parametrize(("method", "limit"), [(LANES, Limit.NO_LANES), (SYSTEM, Limit.NO_MACHINE)])
-@pytest.mark.parametrize(
-    "answer",
-    [
-        lambda _: {"lanes": 7, "disks": 7},
-        Refuse("INVALID_REQUEST", message="unknown method"),
-        Refuse("UNAVAILABLE", details={"code": "STALE_INSTALL"}),
-    ],
-)
-async def test_vitals_in_another_form_keep_nobody_from_working(
-    method: str, limit: Limit, answer: Any
+async def test_a_method_that_the_gateway_does_not_know_after_all_is_not_asked_again(
+    method: str, limit: Limit
 ) -> None:
     gateway = of_september()
 
     def refuse(_params: dict[str, Any]) -> None:
-        raise answer
+        raise Refuse("INVALID_REQUEST", message=f"unknown method: {method}")
 
-    gateway.handlers[method] = refuse if isinstance(answer, Refuse) else answer
+    gateway.handlers[method] = refuse
     clock = Clock()
     async with running(gateway) as dial, port_to(dial, clock=clock) as subject:
         for _ in range(2):
@@ -310,11 +302,48 @@ async def test_vitals_in_another_form_keep_nobody_from_working(
     assert len(gateway.asked(method)) == 1, "it is not asked again and again"
 
 
+@pytest.mark.parametrize("method", [LANES, SYSTEM])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"lanes": 7, "disks": 7},
+        Refuse("INTERNAL_ERROR"),
+        Refuse("INVALID_REQUEST", message="not now"),
+        Refuse("UNAVAILABLE", details={"code": "STALE_INSTALL"}),
+    ],
+)
+async def test_vitals_that_are_not_told_once_keep_nobody_from_working_and_are_asked_again(
+    method: str, answer: Any
+) -> None:
+    gateway = of_september()
+    gateway.handlers[LANES] = lambda _: {"lanes": [{"lane": "main", "activeCount": 3}]}
+    gateway.handlers[SYSTEM] = lambda _: {"diskAvailableBytes": 3}
+    told = gateway.handlers[method]
+
+    def once(params: dict[str, Any]) -> Any:
+        if len(gateway.asked(method)) > 1:
+            return told(params)
+        if isinstance(answer, Refuse):
+            raise answer
+        return answer
+
+    gateway.handlers[method] = once
+    clock = Clock()
+    async with running(gateway) as dial, port_to(dial, clock=clock) as subject:
+        looks = [await subject.probe()]
+        clock.now_ms += DEEP_EVERY_MS
+        looks.append(await subject.probe())
+    first, second = [look for look in looks if isinstance(look, VitalsReading)]
+    assert (first.ready, first.limits, second.limits) == (True, (), ())
+    absent = first.active if method == LANES else first.disk_free_bytes
+    assert absent is None
+    assert (second.active, second.disk_free_bytes) == (3, 3)
+
+
 @pytest.mark.parametrize(
     ("reason", "kind"),
     [
         (LostReason.TIMEOUT, FailureKind.GATEWAY_HUNG),
-        (LostReason.REFUSED, FailureKind.GATEWAY_HUNG),
         (LostReason.HUNG, FailureKind.GATEWAY_HUNG),
         (LostReason.BAD_ANSWER, FailureKind.BAD_ANSWER),
         (LostReason.CONNECTION_LOST, FailureKind.GATEWAY_DOWN),

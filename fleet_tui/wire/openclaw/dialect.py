@@ -137,6 +137,12 @@ def is_known(question: Question, objection: str) -> bool | None:
     return True if f"at /{witness}:" in objection else None
 
 
+def lacks_method(error: ErrorShape) -> bool:
+    """Whether a request was refused because the release has no such method, and not for the time
+    being."""
+    return error.code == INVALID and error.message.startswith("unknown method")
+
+
 def _unsupported(hello: Hello, problem: str) -> GatewayFailure:
     version = hello.server.version or "of an unknown release"
     return GatewayFailure(

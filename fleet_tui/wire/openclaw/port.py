@@ -30,6 +30,7 @@ from fleet_tui.wire.openclaw.agents_list import look_for
 from fleet_tui.wire.openclaw.attempt import Attempts, RunsByAttempts
 from fleet_tui.wire.openclaw.connection import Connection, Lost, Refused, Reply, Result
 from fleet_tui.wire.openclaw.dial import Dial, GatewayFailure
+from fleet_tui.wire.openclaw.dialect import lacks_method
 from fleet_tui.wire.openclaw.frames import Malformed
 from fleet_tui.wire.openclaw.handshake import refusal
 from fleet_tui.wire.openclaw.host_vitals import (
@@ -235,23 +236,25 @@ class OpenClawPort(RunsByAttempts):
         lanes: Lanes | GatewayFailure | None = None
         host: HostVitals | GatewayFailure | None = None
         if dialect.lanes:
-            lanes = parsed(await connection.call(LANES, {}, timeout_ms=DEEP_CALL_MS), parse_lanes)
+            reply = await connection.call(LANES, {}, timeout_ms=DEEP_CALL_MS)
+            lanes = parsed(reply, parse_lanes)
+            dialect = replace(dialect, lanes=_is_there(reply))
         trip_ms = (loop.time() - asked_s) * 1000
         if dialect.system:
             reply = await connection.call(SYSTEM, {}, timeout_ms=DEEP_CALL_MS)
             host = parsed(reply, parse_system)
+            dialect = replace(dialect, system=_is_there(reply))
         if isinstance(lanes, GatewayFailure):
             return lanes
         if isinstance(host, GatewayFailure):
             return host
-        told = replace(dialect, lanes=lanes is not None, system=host is not None)
-        connection.dialect = told  # what it does not tell it is not asked again
+        connection.dialect = dialect
         clock = None if lanes is None else lanes.clock_ms
         self._deep = _Deep(
             at_ms=self._clock(),
             version=connection.hello.server.version,
             boot_id=connection.hello.server.boot_id,
-            limits=told.limits,
+            limits=dialect.limits,
             lanes=lanes or Lanes(),
             host=host or HostVitals(),
             skew_ms=None if clock is None else clock - (asked_ms + trip_ms / 2),
@@ -317,11 +320,17 @@ class OpenClawPort(RunsByAttempts):
         return self._retries.now() if self._line.open_connection is not None else None
 
 
+def _is_there(reply: Reply) -> bool:
+    """Whether a method may be asked for again. Only a release that has none is not: any other
+    refusal may pass."""
+    return not (isinstance(reply, Refused) and lacks_method(reply.error))
+
+
 def parsed(
     reply: Reply, parse: Callable[[msgspec.Raw], T | Malformed]
 ) -> T | GatewayFailure | None:
     """What an answer holds, or why no work should be given; None where it tells nothing that can be
-    used. Vitals in another form, or none, keep nobody from working."""
+    used this time. Vitals in another form, or none, keep nobody from working."""
     match reply:
         case Result(payload=payload):
             found = parse(payload)
@@ -329,7 +338,7 @@ def parsed(
         case Refused(error=error):
             refused = refusal(error)
             return None if refused.kind is FailureKind.BAD_ANSWER else refused
-        case Lost(reason=LostReason.TIMEOUT | LostReason.REFUSED, detail=detail):
+        case Lost(reason=LostReason.TIMEOUT, detail=detail):
             return GatewayFailure(kind=FailureKind.GATEWAY_HUNG, detail=detail)
         case Lost(reason=reason, detail=detail):
             return GatewayFailure(kind=_ended_as(reason), detail=detail)
