@@ -14,10 +14,10 @@ from fleet_tui.core.agents.vitals import FailureKind, Look, ProbeFailure
 from fleet_tui.core.fleet import ProbeSpec
 from fleet_tui.core.ids import AgentName, RunId
 from fleet_tui.core.logs import LogGap, LogLine
-from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine.cancelling import was_cancelled
 from fleet_tui.engine.clock import Clock
 from fleet_tui.wire.port import AgentPort
+from fleet_tui.wire.words import words_of
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ class Watcher:
             agent=self.agent,
             observed_at_ms=self._clock.now_ms(),
             kind=kind,
-            detail=Untrusted(detail),
+            detail=words_of(detail),
         )
 
     async def _collect_for_ever(self) -> None:

@@ -34,6 +34,7 @@ from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine.cancelling import was_cancelled
 from fleet_tui.engine.intents import Due
 from fleet_tui.wire.port import Runs
+from fleet_tui.wire.words import words_of
 
 log = logging.getLogger(__name__)
 
@@ -310,7 +311,7 @@ class _Worker:
             async with asyncio.timeout(deadline_s):
                 return await self._guarded(partial(question, self.port))
         except TimeoutError:
-            return Unknown(LostReason.TIMEOUT, Untrusted(f"no answer within {deadline_s:.0f} s"))
+            return Unknown(LostReason.TIMEOUT, words_of(f"no answer within {deadline_s:.0f} s"))
 
     async def _guarded(self, ask: Callable[[], Awaitable[Word]]) -> Word:
         try:
@@ -321,7 +322,7 @@ class _Worker:
             return Unknown(LostReason.CANCELLED, Untrusted("the question was broken off"))
         except Exception as error:  # a bug in a port must not decide about a run
             log.exception("asking %s about %s failed", self.agent, self.run)
-            return Unknown(LostReason.BAD_ANSWER, Untrusted(f"{type(error).__name__}: {error}"))
+            return Unknown(LostReason.BAD_ANSWER, words_of(f"{type(error).__name__}: {error}"))
 
     async def _back_off(self) -> None:
         """Wait with full jitter; a returning agent or a cancel ends the wait."""

@@ -21,6 +21,7 @@ from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.wire.json_place import MAX_JSON_BYTES, split_place, text_at
 from fleet_tui.wire.ssh.pool import FileFailure, SshConnection, SshFailure
+from fleet_tui.wire.words import words_of
 
 MAX_SECRET_BYTES = 8_192
 KEYRING_TIMEOUT_S = 30.0
@@ -90,7 +91,7 @@ async def resolve_secret(
 
 
 def _missing(detail: str) -> SecretProblem:
-    return SecretProblem(kind=FailureKind.SECRET_MISSING, detail=Untrusted(detail))
+    return SecretProblem(kind=FailureKind.SECRET_MISSING, detail=words_of(detail))
 
 
 def _checked(data: bytes, where: str) -> Secret | SecretProblem:

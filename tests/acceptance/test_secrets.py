@@ -1,6 +1,7 @@
 """Secrets stay where they are: whatever an agent says, wherever it ends up; and nobody else on this
 machine gets at what the engine keeps."""
 
+import asyncio
 import os
 import resource
 import socket
@@ -15,7 +16,12 @@ import pytest
 from fleet_tui.base.paths import socket_path
 from fleet_tui.core.tasks.model import TaskPhase
 from tests.acceptance.rig import MakeRig, Rig
+from tests.support.fake_gateway import FakeGateway, Refuse, running
 from tests.support.pty_harness import PtyProgram, python
+from tests.support.rude_ssh import banner, rude_server
+from tests.support.sshd import Sshd, sshd
+
+__all__ = ["sshd"]
 
 CANARY = "C4n4ry" + "Qz7" * 8
 """What is looked for; the shapes around it are what a redactor can know."""
@@ -102,6 +108,67 @@ async def test_what_an_agent_says_is_in_no_file_screen_or_argument(
     kept = [f for f in files_with(CANARY, short_dir) if not f.is_relative_to(runs)]
     assert kept == [short_dir / "said"], "the host's own files alone have it"
     assert any(f.suffix == ".svg" for f in rig.directory.parent.rglob("saved/*"))
+
+
+RUDE = """
+defaults: {probe: {every: 300ms, timeout: 3s, down_after: 2}}
+hosts:
+  good: {address: 127.0.0.1, port: %d, user: %s, identity: %s, known_hosts: %s, ssh_config: off}
+  greets: {address: 127.0.0.1, port: %d, user: somebody, known_hosts: %s, ssh_config: off}
+  behind: {address: behind}
+agents:
+  refuses: {host: good, port: %d, token: "secret:env:CANARY_TOKEN"}
+  greets: {kind: command, host: greets, command: [cat]}
+  behind: {kind: command, host: behind, command: [cat]}
+"""
+
+REPEATED = f"Bearer {CANARY} is not welcome, {'x' * 60} nor is {CANARY}"
+"""The last of them needs to be known: it has no shape."""
+
+
+def refuse(_params: object) -> None:
+    """As a gateway would that repeats the token it was given."""
+    raise Refuse("INVALID", message=REPEATED, details={"code": "AUTH_TOKEN_MISMATCH"})
+
+
+@pytest.mark.sshd
+async def test_what_hosts_say_while_they_refuse_is_in_no_file_and_no_screen(
+    make_rig: MakeRig, sshd: Sshd, short_dir: Path
+) -> None:
+    gateway = FakeGateway()
+    gateway.handlers["connect"] = refuse
+    known, good = short_dir / "known", sshd.spec()
+    greeting = banner(f"welcome, {REPEATED}".encode())
+    async with running(gateway) as dial, rude_server(known, greeting, lets_in=False) as port:
+        rig = make_rig(
+            RUDE % (good.port, good.user, good.identity, good.known_hosts, port, known, dial.port),
+            CANARY_TOKEN=CANARY,
+        )
+        (rig.home / ".ssh").mkdir(mode=0o700)
+        complaint = f"proxy login with password={CANARY} failed, {REPEATED}"
+        (rig.home / ".ssh" / "config").write_text(
+            f"Host behind\nProxyCommand sh -c 'echo {complaint} >&2; exit 3'\n"
+        )
+        await asyncio.to_thread(rig.start)
+        told = {
+            "refuses": "is not welcome",
+            "greets": "it says: welcome",
+            "behind": "exit status 3",
+        }
+        await rig.until(
+            lambda: all(words in rig.agent(name).detail.raw for name, words in told.items()),
+            60,
+            "each is found out",
+        )
+        seen = b""
+        for words in (["agents"], ["agents", "--json"], ["logs"], ["doctor"]):
+            done = await asyncio.to_thread(rig.cli, words[0], "-f", str(rig.file), *words[1:])
+            seen += done.stdout + done.stderr
+        rig.kill()
+    assert b"it says: welcome" in seen
+    assert CANARY.encode() not in seen
+    ours = rig.home / ".ssh" / "config"
+    assert [f for f in files_with(CANARY, rig.base) if f != ours] == []
 
 
 @contextmanager

@@ -38,6 +38,16 @@ RAW = {
 }
 """Modules that touch the text itself, and why that is safe."""
 
+WRAPPED = {
+    "fleet_tui/wire/words.py": "the one way in",
+    "fleet_tui/wire/openclaw/logs.py": "a LineRedactor remembers what the lines before began",
+    "fleet_tui/wire/programs/logtail.py": "a LineRedactor remembers what the lines before began",
+    "fleet_tui/wire/programs/answers.py": "a checkpoint is given back as it was, to its hash",
+    "fleet_tui/wire/openclaw/retries.py": "a word of letters and blanks, without secrets",
+}
+"""Where more than a literal becomes Untrusted by other ways than ``words_of``, which takes its
+secrets out, and why."""
+
 ECHO = {
     "fleet_tui/cli/common.py": "say, emit_table, emit_json: they make it safe",
     "fleet_tui/cli/main.py": "safe_text, and it must work when nothing else does",
@@ -70,6 +80,17 @@ def attributes(source: Source, name: str) -> Iterator[ast.Attribute]:
 
 def raw_uses(source: Source) -> list[str]:
     return [f"{source.at(node)} {owner(source, node)}" for node in attributes(source, "raw")]
+
+
+def wraps(source: Source) -> list[str]:
+    """Where text that is no literal becomes Untrusted."""
+    return [
+        source.at(node)
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "Untrusted"
+        and not is_literal(node)
+    ]
 
 
 def is_literal(call: ast.Call) -> bool:
@@ -138,6 +159,13 @@ def test_remote_text_is_touched_in_few_places_each_with_a_reason() -> None:
     assert {path: where for path, where in found.items() if not allowed(path, RAW)} == {}
 
 
+def test_what_remotes_say_is_kept_without_secrets() -> None:
+    sources = [s for layer in ("fleet_tui/wire", "fleet_tui/engine") for s in modules(layer)]
+    found = {s.path: where for s in sources if (where := wraps(s))}
+    assert {path: where for path, where in found.items() if path not in WRAPPED} == {}
+    assert set(WRAPPED) <= set(found), "an exception nobody needs any more"
+
+
 WHOLE_PAYLOADS = {
     "fleet_tui/cli/submit.py": "what its author is to change",
     "fleet_tui/cli/sending.py": "measures it",
@@ -186,6 +214,8 @@ def example(text: str) -> Source:
     [
         (raw_uses, "widget.update(line.text.raw)"),
         (raw_uses, "def f(a):\n    return [each.raw for each in a]"),
+        (wraps, "Unknown(reason, Untrusted(error.message))"),
+        (wraps, "detail = Untrusted(f'it says {text}')"),
         (prints, "import click\nclick.echo(f'{agent.detail}')"),
         (prints, "from click import secho\nsecho(name)"),
         (prints, "import sys\nsys.stdout.write(text)"),
@@ -208,6 +238,7 @@ def test_the_scan_sees(check: object, text: str) -> None:
     ("check", "text"),
     [
         (raw_uses, "raw = safe_line(text)"),
+        (wraps, "detail = Untrusted('still connecting')\nwords_of(text)"),
         (prints, "import click\nclick.echo('done', err=True)\nsay(f'{name}')"),
         (marked_up, "class W:\n    def render(self) -> Text:\n        return Text(safe)"),
         (marked_up, "titles.title = 'x'"),

@@ -20,7 +20,7 @@ from fleet_tui.core.tasks.evidence import (
     Unknown,
     Usage,
 )
-from fleet_tui.wire.openclaw import runs
+from fleet_tui.wire import words
 from fleet_tui.wire.openclaw.connection import Lost, Refused, Reply, Result
 from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.frames import ErrorShape, Frame, Hello, Malformed, decode
@@ -31,7 +31,6 @@ from fleet_tui.wire.openclaw.runs import (
     Cost,
     TokenUsage,
     answer_of,
-    complaint,
     final_outcome,
     start_answer,
     usage_of,
@@ -425,11 +424,11 @@ def test_of_a_huge_answer_only_what_may_be_kept_is_looked_at_for_secrets(
         looked_at.append(len(text))
         return text
 
-    monkeypatch.setattr(runs, "redact", redact)
+    monkeypatch.setattr(words, "redact", redact)
     answer = answer_of("token=" * 1_000_000)
     assert (answer.size_bytes, answer.truncated) == (6_000_000, True)
-    assert len(complaint("token=" * 1_000_000).raw) == runs.MAX_COMPLAINT_CHARS
-    assert max(looked_at) <= MAX_ANSWER_CHARS * runs.LOOK_AHEAD
+    assert len(words.words_of("token=" * 1_000_000).raw) == words.MAX_WORDS_CHARS
+    assert max(looked_at) <= MAX_ANSWER_CHARS * words.LOOK_AHEAD
 
 
 def test_a_cost_of_less_than_a_micro_dollar_is_not_told_as_free() -> None:

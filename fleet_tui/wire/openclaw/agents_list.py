@@ -4,15 +4,18 @@ is looked for with every deeper look (3 ms on OpenClaw 2026.9.6), and not found 
 import msgspec
 
 from fleet_tui.core.agents.vitals import FailureKind
-from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.openclaw.connection import Connection, Result
 from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.frames import Malformed, decode
+from fleet_tui.wire.words import beginning, words_of
 
 CALL_MS = 10_000
 
 MAX_NAMED = 10
 """Agents of the gateway that are named to the operator."""
+
+MAX_ID_CHARS = 40
+"""Of each of their ids."""
 
 
 class _Agent(msgspec.Struct, frozen=True):
@@ -32,8 +35,10 @@ def missing(payload: bytes | msgspec.Raw, agent_id: str) -> GatewayFailure | Non
     ids = [agent.id for agent in said.agents]
     if agent_id.lower() in {one.lower() for one in ids}:
         return None
-    named = ", ".join(ids[:MAX_NAMED]) + (", …" if len(ids) > MAX_NAMED else "")
-    problem = Untrusted(f"the gateway has no agent {agent_id!r}; it has {named}")
+    named = [beginning(one, MAX_ID_CHARS) for one in ids[:MAX_NAMED]]
+    if len(ids) > MAX_NAMED:
+        named.append("…")
+    problem = words_of(f"the gateway has no agent {agent_id!r}; it has {', '.join(named)}")
     return GatewayFailure(kind=FailureKind.AGENT_MISSING, detail=problem)
 
 

@@ -53,7 +53,6 @@ from fleet_tui.wire.openclaw.frames import Aborted, Created, Malformed, decode
 from fleet_tui.wire.openclaw.line import Line
 from fleet_tui.wire.openclaw.runs import (
     about_another,
-    complaint,
     final_outcome,
     no_cancel,
     refused_start,
@@ -82,6 +81,7 @@ from fleet_tui.wire.port import (
     Wanted,
     always_wanted,
 )
+from fleet_tui.wire.words import words_of
 
 CALL_MS = 10_000
 """Deadline of one question."""
@@ -395,7 +395,7 @@ class Attempts:
             return unanswered(history)
         other = about_another_session(history, ledger, key)
         if other is not None:
-            return Unknown(LostReason.BAD_ANSWER, complaint(f"the answer is about session {other}"))
+            return Unknown(LostReason.BAD_ANSWER, words_of(f"the answer is about session {other}"))
         return standing(history, ledger.as_of(connection.booted_at_ms), order.run_id)
 
     async def _interrupted(self, connection: Connection, order: RunOrder) -> Inspection:
@@ -548,7 +548,7 @@ def unfenceable(dialect: Dialect) -> Unknown:
     """Where a start that may still arrive stands on a release that cannot be kept from it."""
     release = f"OpenClaw {dialect.version}"
     words = f"the start may still arrive, and {release} cannot be kept from it"
-    return Unknown(LostReason.NO_TRACE, Untrusted(words))
+    return Unknown(LostReason.NO_TRACE, words_of(words))
 
 
 def _unfit(payload: Untrusted, max_payload: int) -> NotStarted | None:
@@ -556,11 +556,11 @@ def _unfit(payload: Untrusted, max_payload: int) -> NotStarted | None:
     try:
         size = len(msgspec.json.encode(payload.raw))
     except UnicodeEncodeError as error:
-        problem = Untrusted(f"not Unicode text: {error}")
+        problem = words_of(f"not Unicode text: {error}")
         return NotStarted(reason="payload-not-text", detail=problem, retryable=False)
     if size + ENVELOPE_BYTES <= max_payload:
         return None
-    limit = Untrusted(f"{size} bytes; the gateway takes {max_payload}")
+    limit = words_of(f"{size} bytes; the gateway takes {max_payload}")
     # Its own limit, which may be a lie: all that the engine accepts, a real one takes.
     return NotStarted(reason="payload-too-large", detail=limit)
 
@@ -584,5 +584,5 @@ def _created(reply: Reply) -> Created | NotStarted:
         case Result(payload=payload):
             created = decode(payload, Created)
             if isinstance(created, Malformed):
-                return NotStarted(reason="bad-answer", detail=Untrusted(created.problem))
+                return NotStarted(reason="bad-answer", detail=words_of(created.problem))
             return created

@@ -26,6 +26,7 @@ from fleet_tui.wire.openclaw.frames import (
     Malformed,
     Shutdown,
     decode,
+    read_hello,
 )
 from fleet_tui.wire.openclaw.handshake import (
     POLICY_VIOLATION,
@@ -35,6 +36,7 @@ from fleet_tui.wire.openclaw.handshake import (
     upgrade_refusal,
 )
 from fleet_tui.wire.openclaw.stream import MessageStream, NotWebSocket
+from fleet_tui.wire.words import words_of
 
 log = logging.getLogger(__name__)
 
@@ -195,7 +197,7 @@ class Connection:
             case Lost(detail=detail):
                 return GatewayFailure(kind=FailureKind.GATEWAY_DOWN, detail=detail)
             case Result():
-                taken = Untrusted(f"it took a {method} request that means nothing")
+                taken = words_of(f"it took a {method} request that means nothing")
                 return GatewayFailure(kind=FailureKind.BAD_ANSWER, detail=taken)
 
     async def close(self) -> None:
@@ -209,7 +211,7 @@ class Connection:
         self._next_id += 1
         if len(self._pending) >= MAX_PENDING:
             # Who leaves so many without an answer hangs; on another connection it may not.
-            full = Untrusted(f"{MAX_PENDING} requests wait for an answer")
+            full = words_of(f"{MAX_PENDING} requests wait for an answer")
             self._end(Lost(LostReason.HUNG, full))
         if self.lost is not None:
             pending.resolve(self.lost, last=True)
@@ -234,13 +236,13 @@ class Connection:
                 await self._stream.send(msgspec.json.encode(request))
                 return await asyncio.shield(pending.answer)
         except TimeoutError:
-            timed_out = Untrusted(f"no answer to {method} within {timeout_ms} ms")
+            timed_out = words_of(f"no answer to {method} within {timeout_ms} ms")
             reply = Lost(LostReason.TIMEOUT, timed_out)
             if pending.result is None:
                 self._pending.pop(request_id, None)
             return reply
         except OSError as error:
-            self._end(Lost(LostReason.CONNECTION_LOST, Untrusted(str(error))))
+            self._end(Lost(LostReason.CONNECTION_LOST, words_of(str(error))))
             return pending.answer.result()
         except asyncio.CancelledError:
             self._pending.pop(request_id, None)
@@ -257,25 +259,25 @@ class Connection:
                     return self._end(Lost(LostReason.CONNECTION_LOST, self._how_closed()))
                 frame = decode(message, Frame)
                 if isinstance(frame, Malformed):
-                    return self._end(Lost(LostReason.BAD_ANSWER, Untrusted(frame.problem)))
+                    return self._end(Lost(LostReason.BAD_ANSWER, words_of(frame.problem)))
                 self._take(frame)
         except TimeoutError:
-            self._end(Lost(LostReason.HUNG, Untrusted(f"nothing heard for {silence_s:.0f} s")))
+            self._end(Lost(LostReason.HUNG, words_of(f"nothing heard for {silence_s:.0f} s")))
         except OSError as error:
             self._end(
                 Lost(
                     LostReason.CONNECTION_LOST,
-                    Untrusted(str(error)) if str(error) else self._how_closed(),
+                    words_of(str(error)) if str(error) else self._how_closed(),
                 )
             )
         except Exception as error:  # a bug: nobody may wait for answers that nobody reads
             log.exception("reading from a gateway failed")
-            self._end(Lost(LostReason.BAD_ANSWER, Untrusted(type(error).__name__)))
+            self._end(Lost(LostReason.BAD_ANSWER, words_of(type(error).__name__)))
 
     def _how_closed(self) -> Untrusted:
         """Our words, with what the gateway gave as its reason."""
         said = self._stream.close_reason or self._farewell
-        return Untrusted(f"connection closed: {said}" if said else "connection closed")
+        return words_of(f"connection closed: {said}" if said else "connection closed")
 
     def _take(self, frame: Frame) -> None:
         if frame.type == "event":
@@ -334,11 +336,11 @@ async def connect(
             return connection
     except TimeoutError:
         kind = FailureKind.TIMEOUT if channel is None else FailureKind.GATEWAY_HUNG
-        return GatewayFailure(kind=kind, detail=Untrusted(f"no answer within {timeout_ms} ms"))
+        return GatewayFailure(kind=kind, detail=words_of(f"no answer within {timeout_ms} ms"))
     except NotWebSocket as error:
         return upgrade_refusal(error)
     except OSError as error:
-        return GatewayFailure(kind=FailureKind.GATEWAY_DOWN, detail=Untrusted(str(error)))
+        return GatewayFailure(kind=FailureKind.GATEWAY_DOWN, detail=words_of(str(error)))
     finally:
         if connection is None and channel is not None and not isinstance(channel, GatewayFailure):
             channel.close()
@@ -372,15 +374,15 @@ async def _introduce(stream: MessageStream, token: str) -> _Greeted | GatewayFai
         elif frame.type == "res" and frame.id == "connect":
             if not frame.ok:
                 return refusal(frame.error or ErrorShape())
-            hello = decode(frame.payload, Hello)
+            hello = read_hello(frame.payload)
             if isinstance(hello, Malformed):
                 return _nonsense(hello)
             return check_hello(hello) or _Greeted(hello, _booted_at_ms(challenge, hello))
     if stream.close_code == POLICY_VIOLATION:
-        return GatewayFailure(kind=FailureKind.GATEWAY_AUTH, detail=Untrusted(stream.close_reason))
+        return GatewayFailure(kind=FailureKind.GATEWAY_AUTH, detail=words_of(stream.close_reason))
     return GatewayFailure(
         kind=FailureKind.GATEWAY_DOWN,
-        detail=Untrusted(stream.close_reason or "closed during the handshake"),
+        detail=words_of(stream.close_reason or "closed during the handshake"),
     )
 
 
@@ -392,4 +394,4 @@ def _booted_at_ms(challenge: Challenge | None, hello: Hello) -> float | None:
 
 
 def _nonsense(malformed: Malformed) -> GatewayFailure:
-    return GatewayFailure(kind=FailureKind.BAD_ANSWER, detail=Untrusted(malformed.problem))
+    return GatewayFailure(kind=FailureKind.BAD_ANSWER, detail=words_of(malformed.problem))

@@ -14,11 +14,11 @@ from typing import NamedTuple
 import msgspec
 
 from fleet_tui.core.agents.vitals import FailureKind, Limit
-from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.frames import ErrorShape, Hello
 from fleet_tui.wire.openclaw.handshake import refusal
 from fleet_tui.wire.openclaw.host_vitals import LANES, SYSTEM
+from fleet_tui.wire.words import words_of
 
 NEEDED = frozenset(
     {
@@ -146,5 +146,5 @@ def lacks_method(error: ErrorShape) -> bool:
 def _unsupported(hello: Hello, problem: str) -> GatewayFailure:
     version = hello.server.version or "of an unknown release"
     return GatewayFailure(
-        kind=FailureKind.RELEASE_UNSUPPORTED, detail=Untrusted(f"OpenClaw {version} {problem}")
+        kind=FailureKind.RELEASE_UNSUPPORTED, detail=words_of(f"OpenClaw {version} {problem}")
     )

@@ -7,9 +7,11 @@ package ``@openclaw/gateway-protocol`` holds the schema; :mod:`fleet_tui.wire.op
 what older releases lack.
 """
 
+from string import ascii_letters, digits
 from typing import TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 PROTOCOL = 4
 
@@ -130,6 +132,9 @@ class Shutdown(msgspec.Struct, frozen=True, kw_only=True):
 
 T = TypeVar("T")
 
+MAX_NAME_CHARS = 128
+_OF_A_NAME = frozenset(f"{ascii_letters}{digits}._:/@+-")
+
 
 def decode(data: bytes | msgspec.Raw, shape: type[T]) -> T | Malformed:
     """``data`` as ``shape``; bad UTF-8, NaN, endless numbers and nesting are Malformed, too."""
@@ -137,3 +142,18 @@ def decode(data: bytes | msgspec.Raw, shape: type[T]) -> T | Malformed:
         return msgspec.json.decode(data, type=shape)
     except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError) as error:
         return Malformed(str(error)[:200])
+
+
+def read_hello(data: bytes | msgspec.Raw) -> Hello | Malformed:
+    """A hello whose version and boot id, which the ledger keeps, are names."""
+    hello = decode(data, Hello)
+    if isinstance(hello, Malformed):
+        return hello
+    said = hello.server
+    server = Server(version=name_of(said.version), boot_id=name_of(said.boot_id))
+    return replace(hello, server=server)
+
+
+def name_of(text: str) -> str:
+    """What a gateway calls something, in characters that are safe to keep and to show."""
+    return "".join(c for c in text[:MAX_NAME_CHARS] if c in _OF_A_NAME)

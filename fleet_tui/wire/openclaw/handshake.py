@@ -8,7 +8,6 @@ other modes keep no scopes. The scopes are the least that dispatch (write) and t
 from http import HTTPStatus
 
 from fleet_tui.core.agents.vitals import FailureKind
-from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.frames import (
     PROTOCOL,
@@ -19,6 +18,7 @@ from fleet_tui.wire.openclaw.frames import (
     decode,
 )
 from fleet_tui.wire.openclaw.stream import NotWebSocket
+from fleet_tui.wire.words import words_of
 
 SCOPES = ("operator.read", "operator.write", "operator.admin")
 
@@ -61,7 +61,7 @@ def refusal(error: ErrorShape) -> GatewayFailure:
         details = ErrorDetails()
     return GatewayFailure(
         kind=_kind(error.code, details),
-        detail=Untrusted(f"{error.code} {details.code or details.reason}: {error.message}"),
+        detail=words_of(f"{error.code} {details.code or details.reason}: {error.message}"),
     )
 
 
@@ -70,7 +70,7 @@ def upgrade_refusal(refused: NotWebSocket) -> GatewayFailure:
     kind = FailureKind.BAD_ANSWER
     if refused.status == HTTPStatus.SERVICE_UNAVAILABLE:
         kind = _CLOSED_DOORS.get(refused.said.strip(), kind)
-    return GatewayFailure(kind=kind, detail=Untrusted(f"no WebSocket: {refused}"))
+    return GatewayFailure(kind=kind, detail=words_of(f"no WebSocket: {refused}"))
 
 
 def _kind(code: str, details: ErrorDetails) -> FailureKind:
@@ -94,12 +94,12 @@ def check_hello(hello: Hello) -> GatewayFailure | None:
     if hello.protocol != PROTOCOL:
         return GatewayFailure(
             kind=FailureKind.PROTOCOL_MISMATCH,
-            detail=Untrusted(f"protocol {hello.protocol}, this program speaks {PROTOCOL}"),
+            detail=words_of(f"protocol {hello.protocol}, this program speaks {PROTOCOL}"),
         )
     missing = [scope for scope in SCOPES if scope not in hello.auth.scopes]
     if missing:
         return GatewayFailure(
             kind=FailureKind.GATEWAY_SCOPE,
-            detail=Untrusted(f"the token does not grant {', '.join(missing)}"),
+            detail=words_of(f"the token does not grant {', '.join(missing)}"),
         )
     return None

@@ -14,6 +14,7 @@ from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.openclaw.dial import ByteChannel, Dial, GatewayFailure
 from fleet_tui.wire.openclaw.readiness import MAX_BODY_BYTES
+from fleet_tui.wire.words import words_of
 
 READ_BYTES = 65_536
 
@@ -110,7 +111,7 @@ class KeptHttp:
                 if len(body) > MAX_BODY_BYTES:
                     return GatewayFailure(
                         kind=FailureKind.BAD_ANSWER,
-                        detail=Untrusted(f"an answer longer than {MAX_BODY_BYTES} bytes"),
+                        detail=words_of(f"an answer longer than {MAX_BODY_BYTES} bytes"),
                     )
             elif isinstance(event, (h11.EndOfMessage, h11.ConnectionClosed)):
                 return HttpAnswer(status, bytes(body))

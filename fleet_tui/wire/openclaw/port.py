@@ -24,7 +24,7 @@ from fleet_tui.core.ids import RunId
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.tasks.evidence import LostReason
-from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
+from fleet_tui.core.text.untrusted import NOTHING_SAID
 from fleet_tui.wire.openclaw import readiness
 from fleet_tui.wire.openclaw.agents_list import look_for
 from fleet_tui.wire.openclaw.attempt import Attempts, RunsByAttempts
@@ -46,6 +46,7 @@ from fleet_tui.wire.openclaw.line import Line
 from fleet_tui.wire.openclaw.logs import LogTail
 from fleet_tui.wire.openclaw.retries import Retries
 from fleet_tui.wire.ssh.failures import SshFailure
+from fleet_tui.wire.words import words_of
 
 DEEP_EVERY_MS = 15_000
 """How often a probe also asks for lanes and machine."""
@@ -163,7 +164,7 @@ class OpenClawPort(RunsByAttempts):
 
     def _late(self) -> GatewayFailure:
         """Who kept a look waiting: the gateway, its host, or the way between them."""
-        detail = Untrusted(f"no answer within {self._agent.probe.timeout_ms} ms")
+        detail = words_of(f"no answer within {self._agent.probe.timeout_ms} ms")
         if self._http.reached:
             return GatewayFailure(kind=FailureKind.GATEWAY_HUNG, detail=detail)
         if (host := self._why_no_host()) is not None:

@@ -7,10 +7,10 @@ that port is not a gateway as we know it. Measured on OpenClaw 2026.9.6: 0.9 ms,
 import msgspec
 
 from fleet_tui.core.agents.vitals import FailureKind
-from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.numbers import finite
 from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.frames import Malformed, decode
+from fleet_tui.wire.words import excerpt, words_of
 
 PATH = "/readyz"
 MAX_BODY_BYTES = 65_536
@@ -55,10 +55,10 @@ def parse_readyz(status: int, body: bytes) -> Readiness | GatewayFailure:
     """The readiness a gateway answered with, or BAD_ANSWER for what no gateway says."""
     said = decode(body, _Readyz)
     if isinstance(said, Malformed) or status not in {200, 503}:
-        excerpt = body[:MAX_EXCERPT_CHARS].decode("utf-8", "backslashreplace")
+        said_instead = excerpt(body, MAX_EXCERPT_CHARS)
         return GatewayFailure(
             kind=FailureKind.BAD_ANSWER,
-            detail=Untrusted(f"GET {PATH} answered HTTP {status}: {excerpt}"),
+            detail=words_of(f"GET {PATH} answered HTTP {status}: {said_instead}"),
         )
     cpu = finite(said.event_loop.cpu_breakdown.host_utilization)
     return Readiness(

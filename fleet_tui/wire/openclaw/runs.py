@@ -13,7 +13,6 @@ from typing import assert_never
 import msgspec
 from msgspec.structs import replace
 
-from fleet_tui.base.redact import redact
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.tasks.evidence import (
     MAX_ANSWER_CHARS,
@@ -28,11 +27,11 @@ from fleet_tui.core.tasks.evidence import (
     Usage,
     microusd,
 )
-from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.wire.numbers import count
 from fleet_tui.wire.openclaw.connection import Lost, Refused, Reply, Result
 from fleet_tui.wire.openclaw.dial import GatewayFailure
-from fleet_tui.wire.openclaw.frames import Accepted, ErrorDetails, Malformed, decode
+from fleet_tui.wire.openclaw.frames import Accepted, ErrorDetails, Malformed, decode, name_of
+from fleet_tui.wire.words import words_of
 
 FAILED_MODEL = "model-error"
 FAILED_TIMEOUT = "timeout"
@@ -43,12 +42,6 @@ FAILED_TEXT = "text-lost"
 
 WITHDRAWN = "Gateway is draining; new tasks are not accepted"
 """What a gateway that stops says of a run that it accepted and that had not reached the model."""
-
-MAX_COMPLAINT_CHARS = 2_000
-
-LOOK_AHEAD = 4
-"""So many times what is kept is looked at for secrets: one that is cut is not recognised. Not all
-of it, for a gateway may send 25 MB at once."""
 
 UNTOLD = Usage(unusable=True)
 """The usage of a run whose end is told without it."""
@@ -176,9 +169,9 @@ def unanswered(reply: Refused | Lost | Malformed) -> Unknown:
         case Lost(reason=reason, detail=detail):
             return Unknown(reason, detail)
         case Refused(error=error):
-            return Unknown(LostReason.REFUSED, complaint(f"{error.code}: {error.message}"))
+            return Unknown(LostReason.REFUSED, words_of(f"{error.code}: {error.message}"))
         case Malformed(problem=problem):
-            return Unknown(LostReason.BAD_ANSWER, Untrusted(problem))
+            return Unknown(LostReason.BAD_ANSWER, words_of(problem))
 
 
 def no_cancel(reply: Refused | Lost) -> Unknown:
@@ -201,7 +194,7 @@ def about_another(reply: Reply, run_id: str) -> Unknown | None:
     named = decode(reply.payload, _Named)
     if isinstance(named, Malformed) or named.run_id in {None, run_id}:
         return None
-    return Unknown(LostReason.BAD_ANSWER, complaint(f"the answer is about run {named.run_id}"))
+    return Unknown(LostReason.BAD_ANSWER, words_of(f"the answer is about run {named.run_id}"))
 
 
 def start_answer(reply: Reply, boot_id: str) -> Definite[Started | NotStarted] | Unknown:
@@ -212,7 +205,7 @@ def start_answer(reply: Reply, boot_id: str) -> Definite[Started | NotStarted] |
             if isinstance(accepted, Malformed):
                 return unanswered(accepted)
             if accepted.status not in _STARTED:
-                strange = complaint(f"status {accepted.status[:40]!r}")
+                strange = words_of(f"status {accepted.status[:40]!r}")
                 return Unknown(LostReason.BAD_ANSWER, strange)
             return Definite(Started(boot_id=boot_id, already=accepted.status != "accepted"))
         case Refused():
@@ -229,7 +222,7 @@ def refused_start(refused: Refused) -> NotStarted:
     reason = details.reason or details.code if isinstance(details, ErrorDetails) else ""
     return NotStarted(
         reason=_word(reason or error.code),
-        detail=complaint(error.message),
+        detail=words_of(error.message),
     )
 
 
@@ -256,7 +249,7 @@ def final_outcome(
         if WITHDRAWN in (told.summary, reply.error.message):
             given_back = NotStarted(
                 reason=FailureKind.GATEWAY_DRAINING.value,
-                detail=complaint(reply.error.message),
+                detail=words_of(reply.error.message),
                 withdrawn=True,
             )
             return Definite(given_back)
@@ -264,7 +257,7 @@ def final_outcome(
             Finished(
                 ok=False,
                 failure=FAILED_MODEL,
-                detail=complaint(reply.error.message),
+                detail=words_of(reply.error.message),
             )
         )
     end = decode(reply.payload, _RunEnd)
@@ -282,7 +275,7 @@ def final_outcome(
     if _was_aborted(end):
         return Definite(Stopped(usage=usage))
     if end.status not in _ENDED or _contradicts_itself(end):
-        strange = complaint(f"status {end.status[:40]!r}, stop reason {end.stop_reason!r}")
+        strange = words_of(f"status {end.status[:40]!r}, stop reason {end.stop_reason!r}")
         return Unknown(LostReason.BAD_ANSWER, strange)
     errors = [part.text or "" for part in result.payloads if part.is_error]
     answer = answer_of("\n\n".join(p.text for p in result.payloads if p.text and not p.is_error))
@@ -296,7 +289,7 @@ def final_outcome(
             answer=answer,
             usage=of_success(usage) if is_ok else usage,
             failure=_failure(end.status, only_errors),
-            detail=complaint("\n".join(errors)),
+            detail=words_of("\n".join(errors)),
             duration_ms=count(meta.duration_ms),
         )
     )
@@ -328,7 +321,7 @@ def waited_outcome(payload: msgspec.Raw) -> Finished | Stopped | None:
         return None
     if _was_aborted(waited):
         return Stopped()
-    error = complaint(waited.error or "")
+    error = words_of(waited.error or "")
     said = waited.terminal_reply.text
     if waited.status == "ok" and not _contradicts_itself(waited):
         answer = answer_of(said) if said else Answer(lost=True)
@@ -357,7 +350,7 @@ def usage_of(
         cache_read_tokens=sum(count(part.cache_read) or 0 for part in parts),
         cache_write_tokens=sum(count(part.cache_write) or 0 for part in parts),
         cost_microusd=microusd(whole) if priced else None,
-        model=None if model is None else _word_of_model(model),
+        model=None if model is None else name_of(model),
         unusable=any(n is not None and count(n) is None for n in tokens)
         or any(microusd(usd) is None for usd in costs)
         or (halves and not priced),
@@ -371,24 +364,12 @@ def of_success(usage: Usage) -> Usage:
     return usage if is_told else replace(usage, unusable=True)
 
 
-def _word_of_model(model: str) -> str:
-    """A model's name without characters no model has in its name."""
-    return "".join(c for c in model[:80] if c.isascii() and (c.isalnum() or c in "-._:/@+"))
-
-
-def complaint(text: str) -> Untrusted:
-    """What a failed run said, short and without secrets: providers quote keys in their errors."""
-    if not text:
-        return NOTHING_SAID
-    return Untrusted(redact(text[: MAX_COMPLAINT_CHARS * LOOK_AHEAD])[:MAX_COMPLAINT_CHARS])
-
-
 def answer_of(text: str) -> Answer:
     """An answer as the ledger keeps it: without secrets and cut, with the size and hash of the
     whole."""
     whole = text.encode("utf-8", "surrogatepass")
     return Answer(
-        text=Untrusted(redact(text[: MAX_ANSWER_CHARS * LOOK_AHEAD])[:MAX_ANSWER_CHARS]),
+        text=words_of(text, MAX_ANSWER_CHARS),
         size_bytes=len(whole),
         sha256=hashlib.sha256(whole).hexdigest() if whole else "",
         truncated=len(text) > MAX_ANSWER_CHARS,

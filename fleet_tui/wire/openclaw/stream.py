@@ -16,6 +16,7 @@ from websockets.uri import parse_uri
 
 from fleet_tui.wire.openclaw.dial import ByteChannel
 from fleet_tui.wire.openclaw.frames import MAX_FRAME_BYTES
+from fleet_tui.wire.words import excerpt
 
 READ_BYTES = 65_536
 
@@ -51,12 +52,14 @@ class MessageStream:
     @property
     def close_code(self) -> int | None:
         """Code of the close frame, once there was one."""
-        return self._protocol.close_code
+        told = self._protocol.close_rcvd  # its close_code waits for the end of the channel
+        return None if told is None else int(told.code)
 
     @property
     def close_reason(self) -> str:
         """What was said while closing; untrusted."""
-        return self._protocol.close_reason or ""
+        told = self._protocol.close_rcvd
+        return "" if told is None else told.reason
 
     async def open(self) -> None:
         """Upgrade the channel. Raises NotWebSocket, or OSError when the channel is lost."""
@@ -122,7 +125,7 @@ class MessageStream:
 
 def _refused(response: Response) -> NotWebSocket:
     """An upgrade that was answered with an HTTP status instead."""
-    said = response.body[:MAX_EXCERPT_CHARS].decode("utf-8", "backslashreplace")
+    said = excerpt(response.body, MAX_EXCERPT_CHARS)
     status = response.status_code
     message = f"HTTP {status}: {said}" if said else f"HTTP {status}"
     return NotWebSocket(message, status=status, said=said)

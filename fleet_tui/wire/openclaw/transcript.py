@@ -21,10 +21,10 @@ from fleet_tui.wire.openclaw.runs import (
     UNTOLD,
     TokenUsage,
     answer_of,
-    complaint,
     of_success,
     usage_of,
 )
+from fleet_tui.wire.words import words_of
 
 HISTORY_LIMIT = 50
 """Last transcript entries asked for; totals of longer ones come from the session's own sums."""
@@ -297,7 +297,7 @@ def _finished(history: History, *, ok: bool, failure: str) -> Finished:
         answer=answer_of(last if ok else ""),
         usage=of_success(_usage(history)) if ok else _usage(history),
         failure=failure,
-        detail=NOTHING_SAID if ok else complaint(last),
+        detail=NOTHING_SAID if ok else words_of(last),
         duration_ms=count(history.session_info.runtime_ms),
     )
 

@@ -29,7 +29,6 @@ from collections.abc import Mapping
 
 import msgspec
 
-from fleet_tui.base.redact import redact
 from fleet_tui.core.reason_words import not_started_words
 from fleet_tui.core.tasks.evidence import (
     MAX_ANSWER_CHARS,
@@ -51,6 +50,7 @@ from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.wire.numbers import COUNT as _COUNT
 from fleet_tui.wire.numbers import MAX_COUNT, finite, written_count
 from fleet_tui.wire.shell import Completed
+from fleet_tui.wire.words import LOOK_BACK_BYTES, beginning, end_of, words_of
 
 PROTOCOL = b"fleet-protocol: 1\n"
 MAX_NOISE_BYTES = 65_536
@@ -61,8 +61,6 @@ TEXT_BYTES = max(MAX_ANSWER_CHARS, MAX_CHECKPOINT_CHARS) * 4
 ERR_BYTES = 2_000
 USAGE_BYTES = 4_096
 """The most that is sent of what a program printed to stderr, and of its usage.json."""
-LOOK_BACK_BYTES = 4_096
-"""Of what a host printed in place of an answer, what is looked at for secrets."""
 MAX_SAID_CHARS = 300
 """Of what a host printed in place of an answer."""
 MAX_LINE_BYTES = 1_024
@@ -241,7 +239,7 @@ def read_reply(result: Definite[Completed] | Unknown) -> Reply | Unknown:
 
 
 def _no_answer(detail: str) -> Unknown:
-    return Unknown(LostReason.BAD_ANSWER, Untrusted(detail))
+    return Unknown(LostReason.BAD_ANSWER, words_of(detail))
 
 
 def _not_the_script(ran: Completed) -> str:
@@ -252,16 +250,7 @@ def _not_the_script(ran: Completed) -> str:
     did = f"its host did not run the script that was sent ({how})"
     if not said:
         return f"{did} and printed nothing"
-    return f"{did} but printed: {_end_of(said, LOOK_BACK_BYTES)[-MAX_SAID_CHARS:]}"
-
-
-def _end_of(said: bytes, most: int) -> str:
-    """The end of what a program printed, without secrets. Where its beginning may have been cut
-    off, so does the word that was cut: half of a secret has no shape to be known by."""
-    text = said.decode("utf-8", "backslashreplace")
-    if len(said) >= most:
-        text = text.partition("\n" if "\n" in text else " ")[2]
-    return redact(text)
+    return f"{did} but printed: {end_of(said, LOOK_BACK_BYTES)[-MAX_SAID_CHARS:]}"
 
 
 def _parse(output: bytes, at: int) -> Reply:
@@ -306,7 +295,7 @@ def _is_noise(said: bytes) -> bool:
 
 
 def _plain(name: str, rest: str) -> str:
-    return f"{name} {rest}".strip()[:80]
+    return beginning(f"{name} {rest}".strip(), 80)
 
 
 def _blob(rest: str) -> tuple[str, int]:
@@ -441,11 +430,11 @@ def _finished(reply: Reply, status: int, took: str, size: str, digest: str) -> F
     lost = "output" in reply.words
     known = size != "-"
     size_bytes = int(size) if known else 0
-    said = _end_of(reply.blobs.get("err", b""), ERR_BYTES)
+    said = end_of(reply.blobs.get("err", b""), ERR_BYTES)
     return Finished(
         ok=status == 0,
         answer=Answer(
-            text=Untrusted(redact(text)[:MAX_ANSWER_CHARS]),
+            text=words_of(text, MAX_ANSWER_CHARS),
             size_bytes=size_bytes,
             sha256=digest if known else "",
             truncated=not lost and (size_bytes > len(output) or len(text) > MAX_ANSWER_CHARS),
@@ -453,7 +442,7 @@ def _finished(reply: Reply, status: int, took: str, size: str, digest: str) -> F
         ),
         usage=read_usage(reply.blobs.get("usage", b"")),
         failure=failure_word(status, *reply.words.get("ended", ("unsure",))),
-        detail=Untrusted(said) if status else NOTHING_SAID,
+        detail=words_of(said, ERR_BYTES) if status else NOTHING_SAID,
         duration_ms=None if took == "-" else int(took),
         checkpoint=read_checkpoint(reply),
     )
@@ -537,5 +526,5 @@ def read_usage(data: bytes) -> Usage:
         cache_read_tokens=told.cache_read_tokens,
         cache_write_tokens=told.cache_write_tokens,
         cost_microusd=cost,
-        model=None if told.model is None else told.model[:200],
+        model=None if told.model is None else beginning(told.model, 200),
     )

@@ -7,7 +7,7 @@ from typing import Protocol
 from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.core.fleet import CommandAgent
 from fleet_tui.core.ids import AgentName, HostName
-from fleet_tui.wire.numbers import percent_used, written_count
+from fleet_tui.wire.numbers import count, percent_used, written_count
 from fleet_tui.wire.programs.program import ProgramPort
 from fleet_tui.wire.programs.runs import Reply, RunDirectory
 from fleet_tui.wire.secrets import Connect

@@ -16,6 +16,7 @@ from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.wire.programs.answers import CANNOT, Reply, cannot_work, no_program
 from fleet_tui.wire.programs.runs import Runs, told_full
 from fleet_tui.wire.shell import ChannelFailure, Shell
+from fleet_tui.wire.words import words_of
 
 REHEARSE_EVERY_S = 600.0
 """A host that can hold runs is tried again after so long."""
@@ -85,7 +86,7 @@ class Fitness:
         if self._unfit is None:
             return None
         cause, said = self._unfit
-        detail = Untrusted(f"{self._spec.run_dir}: {said}") if said else NOTHING_SAID
+        detail = words_of(f"{self._spec.run_dir}: {said}") if said else NOTHING_SAID
         return ProbeFailure(
             agent=self._agent,
             observed_at_ms=self._now_ms(),
@@ -115,14 +116,14 @@ class Fitness:
                 self._note(found, due)
             case Reply(state=("stale", epoch)):
                 told = f"a newer engine (epoch {epoch}) uses {self._spec.run_dir}"
-                return self.failure(FailureKind.BAD_ANSWER, Untrusted(told))
+                return self.failure(FailureKind.BAD_ANSWER, words_of(told))
             case Reply():
                 told = "its host's answer does not fit the question"
-                return self.failure(FailureKind.BAD_ANSWER, Untrusted(told))
+                return self.failure(FailureKind.BAD_ANSWER, words_of(told))
         if (unfit := self.unfit()) is not None:
             return unfit
         if found.state == ("missing",):
-            why = Untrusted(no_program(found, self._spec.command[0]))
+            why = words_of(no_program(found, self._spec.command[0]))
             return self.failure(FailureKind.COMMAND_MISSING, why)
         return found
 

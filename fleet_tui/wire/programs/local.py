@@ -16,7 +16,6 @@ from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReadin
 from fleet_tui.core.fleet import LocalAgent
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.tasks.evidence import Definite, LostReason, Unknown
-from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire import processes
 from fleet_tui.wire.programs.program import ProgramPort
 from fleet_tui.wire.programs.runs import RunDirectory, disk_full
@@ -29,6 +28,7 @@ from fleet_tui.wire.shell import (
     Shell,
 )
 from fleet_tui.wire.ssh.failures import SshFailure
+from fleet_tui.wire.words import words_of
 
 SH = "/bin/sh"
 MAX_PROCESSES = 32
@@ -77,11 +77,11 @@ class LocalShell:
                     return await _collect(process, stdin, max_output_bytes)
         except TimeoutError:
             if not began:
-                detail = Untrusted(f"no process was free within {timeout_ms} ms")
+                detail = words_of(f"no process was free within {timeout_ms} ms")
                 return ChannelFailure(kind=FailureKind.TIMEOUT, detail=detail)
-            return Unknown(LostReason.TIMEOUT, Untrusted(f"no answer in {timeout_ms} ms"))
+            return Unknown(LostReason.TIMEOUT, words_of(f"no answer in {timeout_ms} ms"))
         except OSError as error:
-            detail = Untrusted(f"{SH} cannot be started: {error}")
+            detail = words_of(f"{SH} cannot be started: {error}")
             short = error.errno in (errno.EMFILE, errno.ENFILE)
             kind = FailureKind.NO_DESCRIPTORS if short else FailureKind.INTERNAL
             return ChannelFailure(kind=kind, detail=detail)
@@ -121,7 +121,7 @@ async def _collect(
         while chunk := await process.stdout.read(65_536):
             size += len(chunk)
             if size > limit:
-                detail = Untrusted(f"more than {limit} bytes of output")
+                detail = words_of(f"more than {limit} bytes of output")
                 return Unknown(LostReason.BAD_ANSWER, detail)
             chunks.append(chunk)
         status = await process.wait()

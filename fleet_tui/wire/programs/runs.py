@@ -79,6 +79,7 @@ from fleet_tui.wire.programs.answers import (
     unclear,
 )
 from fleet_tui.wire.shell import ChannelFailure, Completed, Shell
+from fleet_tui.wire.words import words_of
 
 __all__ = [
     "FENCED",
@@ -110,7 +111,7 @@ def disk_full(free_kb: float) -> Untrusted | None:
     """Why a host takes no new runs, if that little room is left."""
     if free_kb >= LEAST_FREE_KB:
         return None
-    return Untrusted(f"{free_kb / 1024:.0f} MiB free, new runs need {LEAST_FREE_KB // 1024}")
+    return words_of(f"{free_kb / 1024:.0f} MiB free, new runs need {LEAST_FREE_KB // 1024}")
 
 
 def told_full(reply: Reply) -> Untrusted | None:
@@ -267,11 +268,11 @@ class Runs:
         are variables of the program, each on one line, that are written nowhere."""
         given = _given(secrets)
         if len(given) > MAX_SECRETS_BYTES:
-            detail = Untrusted(f"secrets of {len(given)} bytes, at most {MAX_SECRETS_BYTES}")
+            detail = words_of(f"secrets of {len(given)} bytes, at most {MAX_SECRETS_BYTES}")
             return Definite(NotStarted(reason="secrets-too-large", detail=detail, retryable=False))
         payload = order.payload.raw.encode("utf-8", "surrogateescape")
         if len(payload) > MAX_PAYLOAD_BYTES:
-            detail = Untrusted(f"{len(payload)} bytes, at most {MAX_PAYLOAD_BYTES}")
+            detail = words_of(f"{len(payload)} bytes, at most {MAX_PAYLOAD_BYTES}")
             refusal = NotStarted(reason="payload-too-large", detail=detail, retryable=False)
             return Definite(refusal)
         if not _RUN_ID.fullmatch(order.run_id):

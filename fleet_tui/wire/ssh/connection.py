@@ -28,6 +28,7 @@ from fleet_tui.wire.shell import (
     RunResult,
 )
 from fleet_tui.wire.ssh.failures import describe
+from fleet_tui.wire.words import words_of
 
 MAX_SESSIONS = 9
 """Commands and files at once on a connection; sshd's own default limit is 10."""
@@ -121,7 +122,7 @@ class SshConnection:
             async with asyncio.timeout(CHANNEL_OPEN_TIMEOUT_S):
                 channel, pipe = await self._open(opening)
         except TimeoutError:
-            detail = Untrusted(f"no answer about port {port} in {CHANNEL_OPEN_TIMEOUT_S} s")
+            detail = words_of(f"no answer about port {port} in {CHANNEL_OPEN_TIMEOUT_S} s")
             return ChannelFailure(kind=FailureKind.TIMEOUT, detail=detail)
         except asyncssh.ChannelOpenError as error:
             return self._channel_failure(error, port)
@@ -137,10 +138,10 @@ class SshConnection:
             return ChannelFailure(kind=FailureKind.SSH_UNREACHABLE, detail=describe(error))
         match error.code:
             case code if code == _PROHIBITED:
-                detail = Untrusted(f"sshd does not allow forwarding to port {port}")
+                detail = words_of(f"sshd does not allow forwarding to port {port}")
                 return ChannelFailure(kind=FailureKind.FORWARD_DENIED, detail=detail)
             case code if code == _CONNECT_FAILED:
-                detail = Untrusted(f"nothing answers on port {port}: {describe(error).raw}")
+                detail = words_of(f"nothing answers on port {port}: {describe(error).raw}")
                 return ChannelFailure(kind=FailureKind.GATEWAY_DOWN, detail=detail)
             case _:  # any other number that a server may give as its reason
                 return ChannelFailure(kind=FailureKind.SSH_PROTOCOL, detail=describe(error))
@@ -166,7 +167,7 @@ class SshConnection:
                 _give(opened, stdin)
                 await output.ended.wait()
         except TimeoutError:
-            return Unknown(LostReason.TIMEOUT, Untrusted(f"no answer in {timeout_ms} ms"))
+            return Unknown(LostReason.TIMEOUT, words_of(f"no answer in {timeout_ms} ms"))
         except (asyncssh.Error, OSError) as error:
             return Unknown(LostReason.CONNECTION_LOST, describe(error))
         return output.result()
@@ -242,7 +243,7 @@ class SshConnection:
                 refusals = 0 if others_go_on else refusals + 1
                 others = self._sessions_ever
                 if error.code != _CONNECT_FAILED or refusals > MAX_SESSION_REFUSALS:
-                    detail = Untrusted(f"sshd does not open a session: {describe(error).raw}")
+                    detail = words_of(f"sshd does not open a session: {describe(error).raw}")
                     return ChannelFailure(kind=FailureKind.SESSION_DENIED, detail=detail)
                 # sshd forgets an ended session a little later than we do.
                 with suppress(TimeoutError):
@@ -327,11 +328,11 @@ def _close_late(task: "asyncio.Task[tuple[_Channel, _Session]]") -> None:
 async def _sftp_read(sftp: asyncssh.SFTPClient, path: str, max_bytes: int) -> bytes | FileFailure:
     found = await sftp.stat(path)
     if found.type != asyncssh.FILEXFER_TYPE_REGULAR:
-        return FileFailure(reason="not-a-file", detail=Untrusted(path))
+        return FileFailure(reason="not-a-file", detail=words_of(path))
     async with sftp.open(path, "rb") as file:
         data: bytes = await file.read(max_bytes + 1)
     if len(data) > max_bytes:
-        detail = Untrusted(f"more than {max_bytes} bytes")
+        detail = words_of(f"more than {max_bytes} bytes")
         return FileFailure(reason="too-large", detail=detail)
     return data
 
@@ -367,7 +368,7 @@ class _Output(asyncssh.SSHClientSession[bytes]):
     def result(self) -> Definite[Completed] | Unknown:
         """What the collected bytes amount to."""
         if self._size > self._limit:
-            detail = Untrusted(f"more than {self._limit} bytes of output")
+            detail = words_of(f"more than {self._limit} bytes of output")
             return Unknown(LostReason.BAD_ANSWER, detail)
         if self._status is None:
             detail = describe(self._error) if self._error else Untrusted("no exit status")

@@ -13,8 +13,7 @@ import msgspec
 
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
-
-MAX_DETAIL_CHARS = 500
+from fleet_tui.wire.words import words_of
 
 _BROKEN = "what its server sends is no proper SSH"
 _WORDS = {
@@ -44,16 +43,16 @@ def describe(error: BaseException) -> Untrusted:
     """The text of an exception, cut; its class where it has none. An error of the system is told
     without its number, and what the library says of a broken protocol as that."""
     if broke_protocol(error):
-        return Untrusted(broken_words(error)[:MAX_DETAIL_CHARS])
+        return words_of(broken_words(error))
     if isinstance(error, OSError) and (error.errno or 0) > 0 and error.filename is None:
-        return Untrusted(os.strerror(error.errno or 0))
-    return Untrusted((str(error) or type(error).__name__)[:MAX_DETAIL_CHARS])
+        return words_of(os.strerror(error.errno or 0))
+    return words_of(str(error) or type(error).__name__)
 
 
 def storable(failure: SshFailure) -> SshFailure:
     """With a text that UTF-8 can hold: names of files may be any bytes."""
     raw = failure.detail.raw.encode("utf-8", "replace").decode()
-    return SshFailure(kind=failure.kind, detail=Untrusted(raw))
+    return SshFailure(kind=failure.kind, detail=words_of(raw))
 
 
 def connect_failure(error: BaseException, *, timeout_ms: int) -> SshFailure:
@@ -64,28 +63,28 @@ def connect_failure(error: BaseException, *, timeout_ms: int) -> SshFailure:
         case TimeoutError():
             return SshFailure(
                 kind=FailureKind.SSH_UNREACHABLE,
-                detail=Untrusted(f"no answer within {timeout_ms / 1000:g} s"),
+                detail=words_of(f"no answer within {timeout_ms / 1000:g} s"),
             )
         case socket.gaierror():
-            detail = Untrusted(f"the name cannot be resolved: {error.strerror}")
+            detail = words_of(f"the name cannot be resolved: {error.strerror}")
             return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=detail)
         case OSError(errno=errno.EMFILE | errno.ENFILE):
             return SshFailure(kind=FailureKind.NO_DESCRIPTORS, detail=describe(error))
         case OSError(errno=int(number), filename=None):
             # "Connection refused"; asyncio's own words for it are a number and a tuple.
-            detail = Untrusted(os.strerror(number))
+            detail = words_of(os.strerror(number))
             return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=detail)
         case OSError():
             return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=describe(error))
         case asyncssh.ChannelOpenError():
-            detail = Untrusted(f"the jump host cannot reach it: {describe(error).raw}")
+            detail = words_of(f"the jump host cannot reach it: {describe(error).raw}")
             return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=detail)
         case asyncssh.Error() | asyncio.IncompleteReadError():
             return SshFailure(kind=_ssh_kind(error), detail=describe(error))
         case ValueError() if broke_protocol(error):
             return SshFailure(kind=FailureKind.SSH_PROTOCOL, detail=describe(error))
         case _:  # no error of a network: a bug, here or in the library
-            detail = Untrusted(f"{type(error).__name__}: {describe(error).raw}")
+            detail = words_of(f"{type(error).__name__}: {describe(error).raw}")
             return SshFailure(kind=FailureKind.INTERNAL, detail=detail)
 
 

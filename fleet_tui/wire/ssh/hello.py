@@ -14,8 +14,8 @@ import msgspec
 from asyncssh.packet import PacketDecodeError, SSHPacket
 
 from fleet_tui.core.agents.vitals import FailureKind
-from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.ssh.failures import SshFailure, broken_words
+from fleet_tui.wire.words import beginning, words_of
 
 MAX_HELLO_BYTES = 65_536
 MAX_LINES = 1_024
@@ -182,12 +182,12 @@ def _said_goodbye(goodbye: Goodbye | None) -> SshFailure | None:
         return None
     said = f"it said goodbye: {_shown(goodbye.words) or f'reason {goodbye.code}'}"
     if goodbye.code == asyncssh.DISC_TOO_MANY_CONNECTIONS:
-        return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=Untrusted(said))
+        return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=words_of(said))
     return _act(said)
 
 
 def _act(said: str) -> SshFailure:
-    return SshFailure(kind=FailureKind.SSH_PROTOCOL, detail=Untrusted(said))
+    return SshFailure(kind=FailureKind.SSH_PROTOCOL, detail=words_of(said))
 
 
 def _without_version(lines: tuple[str, ...]) -> SshFailure | None:
@@ -196,7 +196,7 @@ def _without_version(lines: tuple[str, ...]) -> SshFailure | None:
     said = _shown(lines[0])
     if lines[0].startswith(_TURNED_AWAY):
         detail = f"it took no more connections of ours, saying: {said}"
-        return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=Untrusted(detail))
+        return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=words_of(detail))
     return _act(f"no SSH server answers there, but something that says: {said}")
 
 
@@ -214,7 +214,8 @@ def _names(names: tuple[str, ...]) -> str:
 
 
 def _shown(text: str) -> str:
-    return text if len(text) <= MAX_SHOWN_CHARS else f"{text[:MAX_SHOWN_CHARS]}…"
+    shown = beginning(text, MAX_SHOWN_CHARS)
+    return shown if len(text) <= MAX_SHOWN_CHARS else f"{shown}…"
 
 
 def our_offers(options: asyncssh.SSHClientConnectionOptions) -> Offers:
@@ -259,7 +260,7 @@ class Listener(asyncssh.SSHClient):
 
     def auth_banner_received(self, msg: str, lang: str) -> None:
         """Kept for the case that nobody is let in."""
-        self.banner = " ".join(msg.split())[:MAX_SHOWN_CHARS]
+        self.banner = beginning(" ".join(msg.split()), MAX_SHOWN_CHARS)
 
     @property
     def heard(self) -> Hello:

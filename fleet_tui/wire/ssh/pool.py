@@ -38,6 +38,7 @@ from fleet_tui.wire.ssh.options import DEFAULT_CONNECT_TIMEOUT_MS, Route, SshFil
 from fleet_tui.wire.ssh.places import Places
 from fleet_tui.wire.ssh.proxy_command import ProxyProcess, start_proxy
 from fleet_tui.wire.ssh.resolver import SshResolver
+from fleet_tui.wire.words import words_of
 
 __all__ = [
     "STILL_CONNECTING",
@@ -131,14 +132,14 @@ class SshPool:
         state = self._hosts.get(host)
         if state is None or self._closed:
             reason = "the pool is closed" if self._closed else f"no host is named {host}"
-            return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=Untrusted(reason))
+            return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=words_of(reason))
         if state.connection is not None and not state.connection.lost.is_set():
             return state.connection
         if state.dialing is None:
             if state.failure is not None and self._clock() < state.next_try_s:
                 return state.failure
             if state.via is None and not self._places.take((self, host), self._clock):
-                detail = Untrusted(self._places.words)
+                detail = words_of(self._places.words)
                 state.failure = SshFailure(kind=FailureKind.NO_DESCRIPTORS, detail=detail)
                 return state.failure
             state.dialing = asyncio.create_task(self._dial(host, state), name=f"ssh {host}")
@@ -175,7 +176,7 @@ class SshPool:
         """How a host would be connected to, and the connection to go through, without doing it."""
         state = self._hosts.get(host)
         if state is None:
-            detail = Untrusted(f"no host is named {host}")
+            detail = words_of(f"no host is named {host}")
             return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=detail)
         try:
             route = await self._route(state)
@@ -296,9 +297,9 @@ class SshPool:
                 if ended is not None:
                     return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=ended)
             if (advice := host_key_advice(host, route, error)) is not None:
-                return SshFailure(kind=FailureKind.SSH_HOST_KEY, detail=Untrusted(advice))
+                return SshFailure(kind=FailureKind.SSH_HOST_KEY, detail=words_of(advice))
             if (advice := await auth_advice(route, error, client.banner)) is not None:
-                return SshFailure(kind=FailureKind.SSH_AUTH, detail=Untrusted(advice))
+                return SshFailure(kind=FailureKind.SSH_AUTH, detail=words_of(advice))
             is_told = may_be_told(error)
             if is_told and (reason := why_not(client.heard, our_offers(route.options))):
                 if reason.kind is FailureKind.SSH_UNREACHABLE:
@@ -350,18 +351,18 @@ class SshPool:
         if state.via is None and route.jump_chain:
             if state.ways >= MAX_JUMPS:
                 said = f"its jump hosts are reached through more than {MAX_JUMPS} others"
-                return SshFailure(kind=FailureKind.SSH_PROTOCOL, detail=Untrusted(said))
+                return SshFailure(kind=FailureKind.SSH_PROTOCOL, detail=words_of(said))
             state.via = self._adopt_chain(route.jump_chain, state.ways + 1)
             self._places.leave((self, host))  # it goes through another's connection
         via = state.via
         if via is None:
             return None
         if self._leads_back(host, via):
-            detail = Untrusted(f"the jump hosts of {called(host)} lead back to themselves")
+            detail = words_of(f"the jump hosts of {called(host)} lead back to themselves")
             return SshFailure(kind=FailureKind.SSH_PROTOCOL, detail=detail)
         found = await self.connect(via)
         if isinstance(found, SshFailure):
-            detail = Untrusted(f"jump host {called(via)}: {found.kind.value}: {found.detail.raw}")
+            detail = words_of(f"jump host {called(via)}: {found.kind.value}: {found.detail.raw}")
             return SshFailure(kind=FailureKind.SSH_UNREACHABLE, detail=detail)
         return found
 

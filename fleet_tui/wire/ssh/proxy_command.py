@@ -13,6 +13,7 @@ import socket
 
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire import processes
+from fleet_tui.wire.words import LOOK_BACK_BYTES, end_of, words_of
 
 LAST_WORDS_CHARS = 300
 LAST_WORDS_WITHIN_S = 0.5
@@ -32,7 +33,7 @@ class ProxyProcess:
         """Keep the end of what it complains about; let none of it stop the program."""
         assert self._process.stderr is not None
         while chunk := await self._process.stderr.read(4_096):
-            self._said = (self._said + chunk)[-LAST_WORDS_CHARS:]
+            self._said = (self._said + chunk)[-LOOK_BACK_BYTES:]
 
     async def failure(self) -> Untrusted | None:
         """Why the way is closed, if it was the program that ended; None if it still runs."""
@@ -45,9 +46,9 @@ class ProxyProcess:
                 return None
             status = running
         how = f"exit status {status}" if status >= 0 else f"signal {-status}"
-        words = " ".join(self._said.decode("utf-8", "replace").split())
+        words = " ".join(end_of(self._said, LOOK_BACK_BYTES).split())[-LAST_WORDS_CHARS:]
         why = f": {words}" if words else ", without a word"
-        return Untrusted(f"the ProxyCommand of ssh_config ended with {how}{why}")
+        return words_of(f"the ProxyCommand of ssh_config ended with {how}{why}")
 
     async def end(self) -> None:
         """End the program and whatever it started, and close our end of its socket."""

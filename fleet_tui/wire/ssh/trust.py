@@ -24,6 +24,7 @@ from fleet_tui.wire.ssh.hello import Listener, our_offers, why_not
 from fleet_tui.wire.ssh.options import Known, Route
 from fleet_tui.wire.ssh.pool import SshConnection, SshFailure, SshPool
 from fleet_tui.wire.ssh.proxy_command import ProxyProcess, start_proxy
+from fleet_tui.wire.words import words_of
 
 LOOK_TIMEOUT_MS = 15_000
 """At most, however long the host may take to be connected to."""
@@ -145,7 +146,7 @@ async def _certificate_trouble(
             return None  # it asked who we are, so its certificate held
         except asyncssh.HostKeyNotVerifiable as error:
             advice = host_key_advice(host, route, error) or str(error)
-            return SshFailure(kind=FailureKind.SSH_HOST_KEY, detail=Untrusted(advice))
+            return SshFailure(kind=FailureKind.SSH_HOST_KEY, detail=words_of(advice))
         raw.close()
         return None
 
