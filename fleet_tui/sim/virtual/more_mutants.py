@@ -339,7 +339,7 @@ _AGENTS: tuple[Mutant, ...] = (
     Mutant(
         "answer-cut",
         "an answer is cut on its way",
-        rewrite(answers, "_finished", "[:MAX_ANSWER_CHARS]", "[:8]"),
+        rewrite(answers, "_finished", "words_of(text, MAX_ANSWER_CHARS)", "words_of(text, 8)"),
     ),
     Mutant(
         "dead-never-ran",
