@@ -181,7 +181,7 @@ class RollingWriter:
             if self._newest_id < first:  # it was not the rolling that failed
                 self.dropped += len(rows)
             self.failure = f"cannot write {self._path.name}: {error}"
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception):  # the next batch opens it anew
                 await self._disconnect()
 
     async def _roll(self, rows: list[RollingRow]) -> None:
