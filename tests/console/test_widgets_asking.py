@@ -1,11 +1,20 @@
 """Cards that ask before acting, and the line to type in."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from textual import events
 
 from fleet_tui.console.text.cells import Cell
+from fleet_tui.console.text.fit import line_width
 from fleet_tui.console.widgets.command_bar import MAX_TYPED_CHARS, CommandBar
-from fleet_tui.console.widgets.dialogs import ConfirmBar, Plan, PlanCard
+from fleet_tui.console.widgets.dialogs import (
+    MAX_QUESTION_LINES,
+    ConfirmBar,
+    Plan,
+    PlanCard,
+    question_lines,
+)
 from tests.support import payloads
 from tests.support.screens import Bench, screen_lines, settle
 
@@ -38,6 +47,57 @@ async def test_one_line_asks_and_means_no_unless_told(key: str, answer: bool) ->
         await pilot.press(key)
         await settle(pilot)
         assert answers == [answer]
+
+
+NAMES = ", ".join(f"agent-{at:02d}" for at in range(1, 14))
+LONG_QUESTION = (
+    f"Hold {NAMES}? Until L, they wait. 2 others are left out: t-5 is running; only waiting tasks"
+    " can be held."
+)
+
+
+@pytest.mark.parametrize("width", [120, 80, 60, 40])
+async def test_a_question_wider_than_the_screen_goes_on_in_the_next_line(width: int) -> None:
+    app = Bench()
+    async with app.run_test(size=(width, 12)) as pilot:
+        app.push_screen(ConfirmBar("Hold agent-06 and 3 more? Until L, they wait for an agent."))
+        await settle(pilot)
+        said = " ".join(" ".join(screen_lines(app)).split())
+        assert said == "Hold agent-06 and 3 more? Until L, they wait for an agent. y/N"
+
+
+@pytest.mark.parametrize("width", [80, 60, 40, 20])
+async def test_a_question_too_long_for_the_foot_is_cut_in_its_middle(width: int) -> None:
+    app = Bench()
+    async with app.run_test(size=(width, 12)) as pilot:
+        app.push_screen(ConfirmBar(LONG_QUESTION))
+        await settle(pilot)
+        lines = screen_lines(app)
+        said = " ".join(" ".join(lines).split())
+        assert len([line for line in lines if line]) <= MAX_QUESTION_LINES
+        assert lines[-1].endswith(" y/N")
+        assert said.startswith("Hold agent-01")
+        assert said.endswith("can be held. y/N")
+        assert ("…" in said) == (width < 60)
+
+
+async def test_a_question_keeps_its_end_when_the_terminal_changes() -> None:
+    app = Bench()
+    async with app.run_test(size=(120, 12)) as pilot:
+        app.push_screen(ConfirmBar(LONG_QUESTION))
+        for width in (40, 80, 60, 120):
+            await pilot.resize_terminal(width, 12)
+            await settle(pilot)
+            assert screen_lines(app)[-1].endswith("can be held. y/N")
+            assert len(screen_lines(app)[-1]) <= width
+
+
+@given(st.text(alphabet="ab 中é", max_size=400), st.integers(8, 100))
+def test_no_question_pushes_its_answer_off_the_screen(question: str, width: int) -> None:
+    lines = question_lines(question, width)
+    assert len(lines) <= MAX_QUESTION_LINES
+    assert all(line_width(line) <= width for line in lines)
+    assert lines[-1][-1].text.endswith("y/N")
 
 
 async def ask(plan: Plan, *keys: str, reading_ms: int = 0) -> tuple[list[bool | None], list[str]]:

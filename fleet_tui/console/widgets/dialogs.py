@@ -1,8 +1,9 @@
 """Asking before acting, in three strengths.
 
-Tier 1 is one line, default No. Tier 2 is a card with the plan: the focus is on *Cancel* and ``y``
-starts. Tier 3 asks for a name to be typed as well. A key that was held down or typed ahead cannot
-confirm: a card acts only after it was on screen for a moment or was read to its end.
+Tier 1 is a question at the foot, default No. Tier 2 is a card with the plan: the focus is on
+*Cancel* and ``y`` starts. Tier 3 asks for a name to be typed as well. A key that was held down or
+typed ahead cannot confirm: a card acts only after it was on screen for a moment or was read to its
+end.
 
 Each is a modal screen that ends with True (do it) or False.
 """
@@ -23,12 +24,13 @@ from textual.strip import Strip
 from fleet_tui.console.terminal.keystrokes import is_by_hand
 from fleet_tui.console.text.cells import Cell, Line, Tone
 from fleet_tui.console.text.document import wrap
-from fleet_tui.console.widgets.lines import OneLine
+from fleet_tui.console.widgets.lines import OneLine, Wrapped
 from fleet_tui.console.widgets.paint import Painted
 
 READING_MS = 1_000
 """How long a plan is on screen before a key can start it, unless it was scrolled to its end."""
 
+MAX_QUESTION_LINES = 4
 
 _CANCEL = "[ Cancel ]"
 
@@ -71,12 +73,44 @@ def plan_title(plan: Plan) -> OneLine:
     return OneLine((Cell(f"Plan: {plan.title}  ", Tone.TITLE), *mark))
 
 
+def question_lines(question: str, width: int) -> list[Line]:
+    """The question and what answers it, in at most MAX_QUESTION_LINES lines of ``width`` cells.
+
+    A longer one is shortened in its middle: what is asked is told at its beginning, what follows
+    from it at its end.
+    """
+    kept = min(len(question), MAX_QUESTION_LINES * width)
+    text = question
+    while True:
+        if kept < len(question):
+            text = f"{question[: kept - kept // 2]}…{question[len(question) - kept // 2 :]}"
+        lines = wrap((Cell(f" {text} ", Tone.TITLE), Cell("y/N", Tone.KEY)), width, 1)
+        if len(lines) <= MAX_QUESTION_LINES or kept == 0:
+            return lines
+        kept -= 1
+
+
+class Question(Wrapped):
+    """What is asked, at the foot of the screen."""
+
+    DEFAULT_CSS = """
+    Question { dock: bottom; background: $panel; color: $foreground; }
+    """
+
+    def __init__(self, question: str) -> None:
+        super().__init__()
+        self._question = question
+
+    def broken(self, width: int) -> list[Line]:
+        """The question and what answers it."""
+        return question_lines(self._question, width)
+
+
 class ConfirmBar(ModalScreen[bool]):
     """Tier 1: ``Cordon agent-06? y/N`` at the foot of the screen."""
 
     DEFAULT_CSS = """
     ConfirmBar { background: transparent; }
-    ConfirmBar > OneLine { dock: bottom; background: $panel; color: $foreground; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -90,8 +124,8 @@ class ConfirmBar(ModalScreen[bool]):
         self._question = question
 
     def compose(self) -> ComposeResult:
-        """One line over the keys of the screen below."""
-        yield OneLine((Cell(f" {self._question} ", Tone.TITLE), Cell("y/N", Tone.KEY)))
+        """Over the keys of the screen below."""
+        yield Question(self._question)
 
     def action_answer(self, answer: bool) -> None:
         """End with the answer; a yes only by hand."""

@@ -1,4 +1,5 @@
-"""Widgets of exactly one line: the header, the keys at the foot, a banner.
+"""Widgets of exactly one line: the header, the keys at the foot, a banner. And one of as many lines
+as its words need.
 
 They know their width and decide what fits; nothing is ever cut off silently at the edge.
 """
@@ -13,6 +14,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from fleet_tui.console.text.cells import Cell, Line, Tone
+from fleet_tui.console.text.document import wrap
 from fleet_tui.console.text.fit import line_width
 from fleet_tui.console.widgets.paint import Painted
 
@@ -98,6 +100,35 @@ class OneLine(Painted):
         """The line, filled up to the widget's width."""
         width = self.size.width
         return self.paint(self.line(width) if y == 0 else (), width)
+
+
+class Wrapped(Painted):
+    """Lines that go on below where they are wider than the widget, which is as high as they are."""
+
+    DEFAULT_CSS = """
+    Wrapped { height: 1; }
+    """
+
+    def __init__(self, *lines: Line, indent: int = 1) -> None:
+        """What goes on below begins with ``indent`` spaces."""
+        super().__init__()
+        self._said = lines
+        self._indent = indent
+        self._lines: list[Line] = []
+
+    def broken(self, width: int) -> list[Line]:
+        """The lines as they are painted at this width."""
+        return [part for line in self._said for part in wrap(line, width, self._indent)]
+
+    def on_resize(self) -> None:
+        """Break the lines anew."""
+        self._lines = self.broken(max(1, self.size.width))
+        self.styles.height = len(self._lines)
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """One of the lines."""
+        return self.paint(self._lines[y] if y < len(self._lines) else (), self.size.width)
 
 
 class HeaderLine(OneLine):
