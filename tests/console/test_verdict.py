@@ -26,6 +26,7 @@ from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
 from tests.support.scene import NOW_MS, agent_name, seeded_state, task_id
+from tests.support.screens import Bench, screen_lines, settle
 from tests.support.task import LOST, PATIENCE_MS, Run
 
 STATE = seeded_state()
@@ -200,6 +201,52 @@ def test_the_evidence_tells_of_every_attempt_newest_first_and_says_what_is_left_
     many = msgspec.structs.replace(task, attempts=(second,) * 4)
     assert "more lines on the task's page" in told(many)
     assert len(told(many).splitlines()) == MAX_EVIDENCE_LINES
+
+
+def much() -> Task:
+    """A task with more evidence than fits, and an answer that came late."""
+    task = judged(
+        unknown_since_ms=NOW_MS - 300_000,
+        lost=LostReason.CONNECTION_LOST,
+        detail=Untrusted("connection reset by the peer while it was being read"),
+        late=True,
+        answer=Answer(text=Untrusted("paid\n" * 9)),
+    )
+    return msgspec.structs.replace(task, attempts=task.attempts * 4)
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (60, 16)])
+async def test_the_whole_card_is_on_screen_with_what_each_verdict_risks(
+    size: tuple[int, int],
+) -> None:
+    app = Bench()
+    async with app.run_test(size=size) as pilot:
+        app.push_screen(VerdictCard(much(), Pen(), NOW_MS))
+        await settle(pilot)
+        await pilot.press("tab", "enter")
+        await settle(pilot)
+        text = "\n".join(screen_lines(app))
+        said = " ".join(text.replace("│", " ").split())
+        assert "Did t-48100 run?" in said
+        assert "more lines on the task's page" in said
+        assert "answer paid" in said
+        assert "( ) it ran succeeded; nothing runs again" in said
+        assert "( ) run it again queued again; may be done twice" in said
+        assert "how you know; recorded with your name" in said
+        assert "choose one of the three verdicts first" in said
+        assert "enter records it, esc leaves" in said
+        assert all(row.rstrip().endswith("│") for row in text.splitlines() if "│" in row)
+        assert "┘" in text
+
+
+async def test_the_card_fits_again_when_the_terminal_changes() -> None:
+    app = Bench()
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.push_screen(VerdictCard(much(), Pen(), NOW_MS))
+        for size in ((60, 16), (120, 40), (80, 20)):
+            await pilot.resize_terminal(*size)
+            await settle(pilot)
+            assert "esc leaves" in "\n".join(screen_lines(app))
 
 
 def test_deadlines_say_what_is_left_of_them() -> None:

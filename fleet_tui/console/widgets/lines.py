@@ -106,29 +106,27 @@ class Wrapped(Painted):
     """Lines that go on below where they are wider than the widget, which is as high as they are."""
 
     DEFAULT_CSS = """
-    Wrapped { height: 1; }
+    Wrapped { height: auto; }
     """
 
-    def __init__(self, *lines: Line, indent: int = 1) -> None:
-        """What goes on below begins with ``indent`` spaces."""
+    def __init__(self, *lines: Line) -> None:
         super().__init__()
         self._said = lines
-        self._indent = indent
-        self._lines: list[Line] = []
 
     def broken(self, width: int) -> list[Line]:
         """The lines as they are painted at this width."""
-        return [part for line in self._said for part in wrap(line, width, self._indent)]
+        return [part for line in self._said for part in wrap(line, width, 1)]
 
-    def on_resize(self) -> None:
-        """Break the lines anew."""
-        self._lines = self.broken(max(1, self.size.width))
-        self.styles.height = len(self._lines)
-        self.refresh()
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """For a height of ``auto``: as many lines as there are at this width."""
+        del container, viewport
+        return len(self.broken(width))
 
     def render_line(self, y: int) -> Strip:
         """One of the lines."""
-        return self.paint(self._lines[y] if y < len(self._lines) else (), self.size.width)
+        width = self.size.width
+        lines = self.broken(width)
+        return self.paint(lines[y] if y < len(lines) else (), width)
 
 
 class HeaderLine(OneLine):

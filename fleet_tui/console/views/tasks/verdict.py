@@ -10,6 +10,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.geometry import Size
 from textual.message import Message
 from textual.screen import ModalScreen
 from textual.strip import Strip
@@ -22,7 +23,7 @@ from fleet_tui.console.text.document import Pen, wrap
 from fleet_tui.console.views.tasks.detail import answered
 from fleet_tui.console.views.tasks.evidence import evidence
 from fleet_tui.console.widgets.form import FieldDone, FieldLine
-from fleet_tui.console.widgets.lines import OneLine
+from fleet_tui.console.widgets.lines import OneLine, Wrapped
 from fleet_tui.console.widgets.paint import Painted
 from fleet_tui.core.ledger.replies import Accepted
 from fleet_tui.core.tasks.commands import Resolve, Verdict
@@ -30,8 +31,12 @@ from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text.firewall import safe_text
 
 MAX_EVIDENCE_LINES = 12
-MAX_ANSWER_SHOWN = 4
-"""Lines of a late answer that are shown as evidence."""
+MIN_EVIDENCE_LINES = 3
+"""One of the evidence, and two of an answer: its first, and how many more there are."""
+
+_OTHER_LINES = 7
+"""Lines of the card that are neither evidence nor verdicts: frame, question, a blank one, reason, a
+problem, the keys."""
 
 
 class Judgement(NamedTuple):
@@ -50,36 +55,43 @@ class Option(NamedTuple):
 
 
 OPTIONS = (
-    Option(Verdict.RAN, "it ran", "the task succeeded; nothing runs again"),
-    Option(Verdict.DID_NOT_RUN, "it did not run", "back to the queue"),
-    Option(Verdict.RUN_AGAIN, "run it again", "back to the queue, even if the work is done twice"),
+    Option(Verdict.RAN, "it ran", "succeeded; nothing runs again"),
+    Option(Verdict.DID_NOT_RUN, "it did not run", "queued again"),
+    Option(Verdict.RUN_AGAIN, "run it again", "queued again; may be done twice"),
 )
 
 
-def evidence_lines(task: Task, pen: Pen, now_ms: int, width: int) -> list[Line]:
-    """What is known, wrapped, and the beginning of an answer that came; at most
-    MAX_EVIDENCE_LINES."""
+_WORDS_WIDTH = max(len(option.words) for option in OPTIONS)
+
+
+def option_lines(option: Option, sign: str, tone: Tone, width: int) -> list[Line]:
+    """A verdict: a box with a sign, the words, what follows."""
+    cells = (Cell(f" ({sign}) "), Cell(option.words, tone),
+             Cell(" " * (_WORDS_WIDTH - len(option.words)) + f"  {option.follows}"))  # fmt: skip
+    return wrap(cells, width, 7 + _WORDS_WIDTH)
+
+
+def evidence_lines(
+    task: Task, pen: Pen, now_ms: int, width: int, room: int = MAX_EVIDENCE_LINES
+) -> list[Line]:
+    """What is known, wrapped, and the beginning of an answer that came; at most ``room`` lines."""
     answer: list[Line] = []
     attempt = answered(task)
     if attempt is not None and attempt.answer.text:
-        shown = safe_text(attempt.answer.text, MAX_ANSWER_SHOWN)
+        shown = safe_text(attempt.answer.text, max(2, room // 3))
         answer = [(Cell(" answer  ", Tone.DIM), Cell(text)) for text in shown]
     lines: list[Line] = []
     for row in evidence(task, pen, now_ms):
         lines.extend(wrap(row.cells, width, row.indent))
-    room = MAX_EVIDENCE_LINES - len(answer)
+    room -= len(answer)
     if len(lines) > room:
         more = f" … {len(lines) - room + 1} more lines on the task's page"
         lines = [*lines[: room - 1], (Cell(more, Tone.DIM),)]
     return [*lines, *answer]
 
 
-class Options(Painted, can_focus=True):
+class Options(Wrapped, can_focus=True):
     """The three verdicts; none is chosen at first."""
-
-    DEFAULT_CSS = """
-    Options { height: 3; }
-    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "move(1)", "down", show=False, id="verdict.down"),
@@ -106,13 +118,14 @@ class Options(Painted, can_focus=True):
         self.refresh()
         self.post_message(self.Chosen())
 
-    def render_line(self, y: int) -> Strip:
-        """One verdict: a box, the words, what follows."""
-        option = OPTIONS[y]
-        box = "(x)" if option.verdict is self.chosen else "( )"
-        tone = Tone.CURSOR if y == self.at and self.has_focus else Tone.TITLE
-        cells = (Cell(f" {box} "), Cell(f"{option.words:<14}", tone), Cell(f"  {option.follows}"))
-        return self.paint(cells, self.size.width)
+    def broken(self, width: int) -> list[Line]:
+        """The verdicts with their boxes, the cursor on one."""
+        lines: list[Line] = []
+        for at, option in enumerate(OPTIONS):
+            sign = "x" if option.verdict is self.chosen else " "
+            tone = Tone.CURSOR if at == self.at and self.has_focus else Tone.TITLE
+            lines += option_lines(option, sign, tone, width)
+        return lines
 
     def on_focus(self) -> None:
         """The cursor looks different with the focus."""
@@ -124,10 +137,10 @@ class Options(Painted, can_focus=True):
 
 
 class Evidence(Painted):
-    """What is known about the task."""
+    """What is known about the task, in as many lines as the rest of the card leaves."""
 
     DEFAULT_CSS = """
-    Evidence { height: 4; }
+    Evidence { height: auto; }
     """
 
     def __init__(self, task: Task, pen: Pen, now_ms: int) -> None:
@@ -135,18 +148,22 @@ class Evidence(Painted):
         self._task_shown = task
         self._pen = pen
         self._now_ms = now_ms
-        self._lines: list[Line] = []
 
-    def on_resize(self) -> None:
-        """As many lines as the evidence has at this width."""
-        width = max(1, self.size.width)
-        self._lines = evidence_lines(self._task_shown, self._pen, self._now_ms, width)
-        self.styles.height = len(self._lines)
-        self.refresh()
+    def _lines(self, width: int, room: int) -> list[Line]:
+        return evidence_lines(self._task_shown, self._pen, self._now_ms, width, room)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """The verdicts and the reason stay on screen whatever its size."""
+        del container
+        verdicts = sum(len(option_lines(each, " ", Tone.TITLE, width)) for each in OPTIONS)
+        room = min(MAX_EVIDENCE_LINES, viewport.height - _OTHER_LINES - verdicts)
+        return len(self._lines(width, max(MIN_EVIDENCE_LINES, room)))
 
     def render_line(self, y: int) -> Strip:
         """One line."""
-        return self.paint(self._lines[y] if y < len(self._lines) else (), self.size.width)
+        width, height = self.size
+        lines = self._lines(width, height)
+        return self.paint(lines[y] if y < len(lines) else (), width)
 
 
 class VerdictCard(ModalScreen[Judgement | None]):
@@ -155,7 +172,7 @@ class VerdictCard(ModalScreen[Judgement | None]):
     DEFAULT_CSS = """
     VerdictCard { align: center middle; }
     VerdictCard > Vertical {
-        width: 90%; max-width: 100; min-width: 50; height: auto; max-height: 100%;
+        width: 90%; max-width: 100; height: auto; max-height: 100%;
         border: solid $warning; padding: 0 1; background: $surface; color: $foreground;
     }
     VerdictCard OneLine { height: 1; }
@@ -180,9 +197,8 @@ class VerdictCard(ModalScreen[Judgement | None]):
             yield self._evidence
             yield OneLine()
             yield Options()
-            yield FieldLine("reason", "reason", hint="how you know; it is recorded with your name")
-            yield OneLine((Cell(" space chooses, enter in the reason records it, esc leaves "
-                                "everything as it is", Tone.DIM),))  # fmt: skip
+            yield FieldLine("reason", "reason", hint="how you know; recorded with your name")
+            yield Wrapped((Cell(" space chooses, enter records it, esc leaves", Tone.DIM),))
 
     def on_mount(self) -> None:
         """Begin with the verdicts."""
