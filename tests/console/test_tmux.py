@@ -22,7 +22,7 @@ SCREENS = (
     ("l", "Logs - agent"),
     ("q", "Timeline"),
     ("y", "timeout_ms"),
-    ("3", " of 785"),  # the past comes a frame after the queue, and G goes to the end of it
+    ("3", "TRIES"),
     ("G", "succeeded"),
     ("\r", "Attempts -"),
     ("i", "Candidates:"),

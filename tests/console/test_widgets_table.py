@@ -129,6 +129,70 @@ async def test_keys_move_and_open() -> None:
         assert len(app.kinds(FleetTable.RowHighlighted)) == 10 + 1
 
 
+MANY = [f"a-{at:02d}" for at in range(20)]
+LATER = [f"b-{at:02d}" for at in range(20)]
+HELD_MS = 60_000
+
+
+async def test_the_last_row_can_be_asked_for_before_there_are_any() -> None:
+    app, table = bench(hold_ms=HELD_MS)
+    async with app.run_test(size=(30, 6)) as pilot:
+        table.focus()
+        await pilot.press("G")
+        table.show([])
+        table.show(rows(*MANY), tail=(Cell("no more"),))
+        await settle(pilot)
+        assert cursor(table) == "a-19"
+        assert screen_lines(app)[-1] == "no more"
+        highlighted = app.kinds(FleetTable.RowHighlighted)
+        assert highlighted[-1].row_id == "a-19"
+
+
+async def test_the_last_row_is_the_one_of_rows_that_come_at_the_end_a_moment_later() -> None:
+    app, table = bench(hold_ms=HELD_MS)
+    async with app.run_test(size=(30, 6)) as pilot:
+        table.focus()
+        table.show(rows(*MANY))
+        await pilot.press("G")
+        table.show(rows(*MANY, *LATER), tail=(Cell("no more"),))
+        await settle(pilot)
+        assert cursor(table) == "b-19"
+        assert screen_lines(app)[-1] == "no more"
+        table._release()
+        table.show(rows(*MANY, *LATER, "c"))
+        assert cursor(table) == "b-19", "what comes long after that is not meant"
+
+
+async def test_rows_that_change_places_do_not_take_the_cursor_off_the_last_row() -> None:
+    app, table = bench(hold_ms=HELD_MS)
+    async with app.run_test(size=(30, 8)) as pilot:
+        table.focus()
+        table.show(rows("a", "b", "c"))
+        await pilot.press("G")
+        table.show(rows("c", "a", "b", "d"))
+        assert cursor(table) == "c"
+        table.show(rows("a", "new", "b", "c"))
+        assert cursor(table) == "c"
+        table._release()
+        assert cursor(table) == "c"
+        await settle(pilot)
+
+
+@pytest.mark.parametrize("key", ["g", "k", "home"])
+async def test_another_movement_takes_the_wish_for_the_last_row_back(key: str) -> None:
+    app, table = bench(hold_ms=HELD_MS)
+    async with app.run_test(size=(30, 6)) as pilot:
+        table.focus()
+        await pilot.press("G", key)
+        table.show(rows(*MANY))
+        assert cursor(table) == "a-00"
+        await pilot.press("G", key)
+        before = cursor(table)
+        table.show(rows(*MANY, *LATER))
+        assert cursor(table) == before
+        await settle(pilot)
+
+
 async def test_the_cursor_stays_with_its_row_and_its_line() -> None:
     app, table = bench()
     async with app.run_test(size=(30, 6)) as pilot:

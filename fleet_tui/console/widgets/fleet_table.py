@@ -193,6 +193,9 @@ class FleetTable(Painted, can_focus=True):
         self._sort: tuple[str, bool] | None = None
         self._held: tuple[Sequence[Row], Line] | None = None
         self._hold_timer: asyncio.TimerHandle | None = None
+        self._wants_last = False
+        """The last row was asked for, and rows that come at the end may still be meant: before
+        there are any, and while the order is held."""
 
     # --- what callers use ---
 
@@ -233,6 +236,13 @@ class FleetTable(Painted, can_focus=True):
 
         Ids must be unique. Only lines on screen that differ are repainted.
         """
+        if self._wants_last and self._go_on_at_the_end(rows):
+            self._held = None
+            self._replace(rows, tail)
+            if self._hold_timer is None:
+                self._hold()
+            self._go_to(len(rows) - 1)
+            return
         if self._hold_timer is not None and self._rows:
             self._held = (rows, tail)
             rows = self._in_present_order(rows)
@@ -287,6 +297,12 @@ class FleetTable(Painted, can_focus=True):
         self.post_message(self.SortChanged(self, key, descending))
 
     # --- rows ---
+
+    def _go_on_at_the_end(self, rows: Sequence[Row]) -> bool:
+        """Whether they are those on screen, in the same order, and more after them. Where rows also
+        changed places, the one under the cursor is no longer next to the end."""
+        old = self._rows
+        return len(rows) > len(old) and all(a.id == b.id for a, b in zip(old, rows, strict=False))
 
     def _in_present_order(self, rows: Sequence[Row]) -> list[Row]:
         """The rows as they stand on screen now; those that are new come last."""
@@ -372,10 +388,13 @@ class FleetTable(Painted, can_focus=True):
             top = max(top, self._cursor - self._page + 1)
         return max(0, top)
 
-    def _move(self, index: int) -> None:
-        if not self._rows:
-            return
-        self._hold()
+    def _move(self, index: int, *, to_last: bool = False) -> None:
+        self._wants_last = to_last
+        if self._rows:
+            self._hold()
+            self._go_to(index)
+
+    def _go_to(self, index: int) -> None:
         old_cursor, old_top = self._cursor, self._top
         self._cursor = max(0, min(index, len(self._rows) - 1))
         if self._cursor == len(self._rows) - 1:
@@ -401,6 +420,7 @@ class FleetTable(Painted, can_focus=True):
         top = max(0, min(self._top + rows, lines - self._page))
         if top == self._top:
             return
+        self._wants_last = False
         self._hold()
         self._top = top
         cursor = max(top, min(self._cursor, top + self._page - 1, len(self._rows) - 1))
@@ -429,6 +449,7 @@ class FleetTable(Painted, can_focus=True):
             rows, tail = self._held
             self._held = None
             self._replace(rows, tail)
+        self._wants_last = False
 
     # --- keys and mouse ---
 
@@ -449,8 +470,8 @@ class FleetTable(Painted, can_focus=True):
         self.action_edge(1)
 
     def action_edge(self, side: int) -> None:
-        """Go to the first (-1) or last (1) row."""
-        self._move(0 if side < 0 else len(self._rows) - 1)
+        """Go to the first (-1) or last (1) row, also where rows are still to come."""
+        self._move(0 if side < 0 else len(self._rows) - 1, to_last=side > 0)
 
     def action_open(self) -> None:
         """Open the row under the cursor."""
