@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.console.shell.app import FleetApp
+from fleet_tui.console.shell.app import LEAST_REFRESH_MS, FleetApp
 from fleet_tui.console.shell.messages import Loudness
 from fleet_tui.console.shell.palette import Palette
 from fleet_tui.console.shell.places import Place
@@ -277,6 +277,18 @@ async def test_settings_are_changed_by_commands() -> None:
         assert app.theme == "fleet-contrast"
         assert app.run_command("set refresh 2s") is None
         await until(pilot, lambda: "every 2s" in text_of(app))
+
+
+async def test_what_waits_for_its_frame_is_shown_at_another_refresh_too() -> None:
+    feed = FakeFeed()
+    app = console(feed)
+    async with running(app) as pilot:
+        app.set_refresh(3_600_000)
+        feed.change_state()
+        await until(pilot, lambda: app._limiter.is_waiting)
+        assert app.view is not feed.view()
+        app.set_refresh(LEAST_REFRESH_MS)
+        await until(pilot, lambda: app.view is feed.view(), "the view that waited is shown")
 
 
 async def test_beginnings_are_completed() -> None:

@@ -331,3 +331,17 @@ async def test_a_waiting_request_is_painted_with_the_next_frame() -> None:
     limiter.request()
     await asyncio.wait_for(done.wait(), 10)
     assert painted == 2
+
+
+async def test_what_waits_comes_with_the_frames_that_are_set_meanwhile() -> None:
+    painted: list[bool] = []
+    limiter = FrameLimiter(lambda: painted.append(True), frame_ms=60_000)
+    limiter.set_frame(3_600_000)
+    seen = [(len(painted), limiter.is_waiting)]
+    limiter.request()
+    limiter.request()
+    limiter.set_frame(60_000)
+    seen.append((len(painted), limiter.is_waiting))
+    limiter.set_frame(0)
+    seen.append((len(painted), limiter.is_waiting))
+    assert seen == [(0, False), (1, True), (2, False)]

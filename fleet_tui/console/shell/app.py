@@ -309,8 +309,7 @@ class FleetApp(App[int], inherit_bindings=False):
 
     def set_refresh(self, ms: int) -> None:
         """How often views that come by themselves are shown; at least LEAST_REFRESH_MS."""
-        self._limiter.stop()
-        self._limiter = FrameLimiter(self._deliver, max(LEAST_REFRESH_MS, ms))
+        self._limiter.set_frame(max(LEAST_REFRESH_MS, ms))
 
     def _tell_new_alerts(self, before: View, now: View) -> Sequence[Alert]:
         """Keep each new critical alert in the messages; tell them folded. All that are new."""

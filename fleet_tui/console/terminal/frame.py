@@ -9,9 +9,6 @@ from collections.abc import Callable
 FRAME_MS = 100
 """Ten frames a second are plenty for reading."""
 
-SLOW_FRAME_MS = 250
-"""For links where every byte counts."""
-
 
 class FrameLimiter:
     """Gathers requests to paint and runs ``paint`` at most once per frame.
@@ -29,6 +26,13 @@ class FrameLimiter:
     def is_waiting(self) -> bool:
         """Whether something was requested that is not painted yet."""
         return self._timer is not None
+
+    def set_frame(self, frame_ms: int) -> None:
+        """Other frames from now on; what waits comes with the next of them."""
+        self._frame_s = frame_ms / 1_000
+        if self.is_waiting:
+            self.stop()
+            self.request()
 
     def request(self) -> None:
         """Paint with the next frame; many requests make one painting."""
