@@ -71,8 +71,6 @@ class WrittenTask(
     labels: dict[str, str] | None = None
 
 
-NOTHING_WRITTEN = WrittenTask()
-
 _NAMES = tuple(field.encode_name for field in fields(WrittenTask))
 _DEADLINES = tuple(field.encode_name for field in fields(WrittenDeadlines))
 

@@ -19,7 +19,6 @@ MIN_HEARTBEAT_MS = 3_000
 MAX_DOLLARS = 100_000
 MAX_WHOLE_DIGITS = 9
 MAX_TEXT_CHARS = 4_096
-PORTS = range(1, 65_536)
 
 NAME_PATTERN = r"[a-z0-9][a-z0-9._-]{0,62}"
 """Agents, pools, hosts and the fleet: safe as a file name, a key and a selector."""

@@ -41,12 +41,6 @@ class Strategy(StrEnum):
     """The most specialised fitting agent first, so that generalists stay free."""
 
 
-class HostKeys(StrEnum):
-    """What to do about a host key. There is no way to accept one silently."""
-
-    STRICT = "strict"
-
-
 class ProbeSpec(msgspec.Struct, frozen=True, kw_only=True):
     """How often an agent is looked at and how quickly it is believed."""
 

@@ -8,7 +8,6 @@ from fleet_tui.console.shell.timeline import (
     band_lines,
     bar_width,
     instant,
-    mode_words,
     parse_moment,
     place,
 )
@@ -84,11 +83,6 @@ def test_a_click_goes_to_where_it_is_drawn(width: int, data: st.DataObject) -> N
 def test_the_bar_leaves_room_for_two_times() -> None:
     assert bar_width(80) == 66
     assert bar_width(3) == 0
-
-
-def test_the_mode_word_says_where_how_fast_and_whether_time_runs() -> None:
-    assert mode_words(MOMENT) == "REVIEW 11:58:10 x4 paused"
-    assert mode_words(MOMENT._replace(playing=True, speed=0.25)) == "REVIEW 11:58:10 x0.25 playing"
 
 
 def test_times_are_understood_as_people_type_them() -> None:

@@ -21,7 +21,6 @@ from fleet_tui.console.terminal.attention import Calls
 from fleet_tui.core.ids import AgentName, AlertId, TaskId, task_number
 from fleet_tui.core.tasks import dead_letters
 from fleet_tui.core.tasks.dead_letters import DeadLetters
-from fleet_tui.core.text.filters import FilterProblem
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.core.text.quantities import span_ms
 
@@ -405,10 +404,3 @@ class Commands:
         last = found[-1]
         could = [name for name in spec.choices(self._app) if name.startswith(last.text)]
         return text[: last.column] + could[0] if could else None
-
-
-def problem_of(filter_problem: FilterProblem, shift: int) -> CommandProblem:
-    """A filter's problem at its place in the line."""
-    return CommandProblem(
-        shift + filter_problem.column, filter_problem.message, filter_problem.hint
-    )

@@ -174,13 +174,6 @@ def _names(moment: Moment, glyphs: Glyphs) -> str:
     return "  ".join(named)
 
 
-def mode_words(moment: Moment, offset_minutes: int = 0) -> str:
-    """``REVIEW 11:58:10 x4 paused``: never told by colour alone."""
-    speed = f"{moment.speed:g}"
-    state = "playing" if moment.playing else "paused"
-    return f"REVIEW {words.clock(moment.at_ms, offset_minutes)} x{speed} {state}"
-
-
 def parse_moment(text: str, moment: Moment, offset_minutes: int = 0) -> int | str:
     """An instant from what was typed, or what is wrong with it in words.
 

@@ -38,7 +38,6 @@ FATE_BEFORE_MS = 30_000
 
 NEXT_KEY = "7: alerts"
 
-_EMPTY = "pool-empty"
 _LOST_WITH_AGENT = frozenset({AttemptPhase.DIED, AttemptPhase.GIVEN_UP, AttemptPhase.NOT_STARTED})
 
 

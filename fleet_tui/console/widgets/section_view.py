@@ -129,14 +129,6 @@ class SectionView(Painted, can_focus=True):
         """All lines as laid out, as safe text."""
         return ["".join(cell.text for cell in drawn.cells) for drawn in self._lines]
 
-    def show_section(self, title_start: str) -> None:
-        """Scroll to the section whose title begins with these words."""
-        want = self._rule + title_start
-        for at, text in enumerate(self.texts):
-            if text.startswith(want):
-                self._go_top(at)
-                return
-
     # --- layout ---
 
     def on_resize(self) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
 from enum import Enum
 from heapq import heappop
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 MAX_STEPS_AT_ONE_INSTANT = 100_000
 """More callbacks without time going by are two that wake each other for ever."""
@@ -222,8 +222,3 @@ class VirtualLoop(asyncio.BaseEventLoop):
 async def _all_ended(tasks: list["asyncio.Task[Any]"]) -> None:
     if tasks:
         await asyncio.wait(tasks)
-
-
-def virtual_loop() -> VirtualLoop:
-    """The loop that runs, for those who know that it is a virtual one."""
-    return cast(VirtualLoop, asyncio.get_running_loop())
