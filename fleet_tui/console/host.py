@@ -54,6 +54,10 @@ class Console(Protocol):
         """Whether acting actions are offered."""
         ...
 
+    def keyed(self, text: str) -> str:
+        """Our own words with the operator's keys: ``{submit} submits one``."""
+        ...
+
     def go(self, place: Place) -> None:
         """Open a place."""
 

@@ -2,13 +2,17 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from fleet_tui.console.actions.registry import ACTIONS, BY_NAME
-from fleet_tui.console.shell import keymap
+from fleet_tui.console.shell import band, keymap
 from fleet_tui.console.shell.app import FleetApp
+from fleet_tui.console.shell.places import Place
+from fleet_tui.console.text.cells import Cell, Tone
 from fleet_tui.console.views.help.first_run import Beginning, FirstRun
 from fleet_tui.console.widgets.dialogs import ConfirmBar
+from fleet_tui.core.modes import EngineMode, ModeNow
 from tests.support.console import COLOURFUL, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
 
@@ -83,6 +87,47 @@ async def test_own_keys_work_and_are_shown() -> None:
         assert not isinstance(app.screen, ConfirmBar)
         await press(pilot, "f7")
         await until(pilot, lambda: isinstance(app.screen, ConfirmBar))
+
+
+def test_texts_have_the_operators_keys() -> None:
+    own = keymap.make({"submit": ["f7"], "filter": ["f5"], "help": ["h", "f1"], "why": ["x"]})
+    assert own.problems == ()
+    assert own.keyed("{submit} submits, {filter} or {last.row}; {} {a b}") == (
+        "f7 submits, f5 or G; {} {a b}"
+    )
+    assert keymap.SHIPPED.keyed("{submit} {clear}") == "T esc"
+    assert own.beside_typing(BY_NAME["help"]) == "F1"
+    assert own.beside_typing(BY_NAME["why"]) == "x"
+
+
+async def test_own_keys_stand_wherever_a_key_is_named() -> None:
+    own = keymap.make(
+        {
+            "submit": ["f7"], "tasks": ["6"], "clear": ["f4"], "problems": ["f5"],
+            "filter": ["f3"], "help": ["h"], "thaw": ["f9"], "resolve": ["f10"],
+        }
+    )  # fmt: skip
+    assert own.problems == ()
+    app = FleetApp(FakeFeed(), theme="fleet-dark", keys=own, env=COLOURFUL)
+    async with running(app) as pilot:
+        assert "6 Tasks" in text_of(app)
+        assert " h help" in text_of(app)
+        app.go(Place("task", "t-48100"))
+        await until(pilot, lambda: "f10 it ran / it did not run" in text_of(app))
+        app.go(Place("task", "t-1"))
+        await until(pilot, lambda: "6 lists them, f3 filters; f4 goes back." in text_of(app))
+        app.go(Place("agents"))
+        await press(pilot, "h")
+        await until(pilot, lambda: "enter does it, f3 searches" in text_of(app))
+        await press(pilot, "f4", "f3", *"zzz", "enter")
+        await until(pilot, lambda: "f4 clears" in text_of(app))
+        app.go(Place("submit"))
+        await until(pilot, lambda: "f4 back, keeps the text" in text_of(app))
+        hold = ModeNow(mode=EngineMode.HOLD)
+        (line,) = band.lines(
+            msgspec.structs.replace(app.view, engine=hold), "", 0, app.keyed("{thaw}")
+        )
+        assert Cell("f9", Tone.KEY) in line
 
 
 @pytest.mark.parametrize(("key", "answer"), [("d", Beginning.DEMO), ("escape", None)])

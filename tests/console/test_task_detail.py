@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from fleet_tui.console.shell.keymap import SHIPPED
 from fleet_tui.console.text.cells import Cell, Tone
 from fleet_tui.console.text.document import Pen, Section, Target, grid, line, plain, wrap
 from fleet_tui.console.views.tasks.detail import answered, decision_of, span_ms, task_sections
@@ -15,7 +16,7 @@ from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.scene import NOW_MS, agent_name, seeded_state, task_id
 
 STATE = seeded_state()
-PEN = Pen()
+PEN = Pen(keyed=SHIPPED.keyed)
 
 
 def shown(task: Task, story: tuple[Recorded, ...] | None = ()) -> str:

@@ -34,7 +34,7 @@ def lost(name: AgentName, word: str = "unreachable") -> Alert:
 def told(state: FleetState, *alerts: Alert) -> list[str]:
     storm = Storm()
     storm.add(alerts, NOW_MS)
-    return [text for _, text in storm.sentences(state)]
+    return [text for _, text in storm.sentences(state, "7: alerts")]
 
 
 def in_region(state: FleetState, region: str) -> list[AgentName]:
@@ -93,9 +93,9 @@ def test_a_later_storm_is_news_of_its_own() -> None:
     storm = Storm()
     storm.add([lost(agent_name(1))], NOW_MS)
     storm.add([lost(agent_name(2))], NOW_MS + 2_000)
-    (first,) = storm.sentences(state)
+    (first,) = storm.sentences(state, "7: alerts")
     storm.add([lost(agent_name(3))], NOW_MS + 60_000)
-    (second,) = storm.sentences(state)
+    (second,) = storm.sentences(state, "7: alerts")
     assert "2 agents" in first[1]
     assert "agent-03" in second[1]
     assert first[0] != second[0]

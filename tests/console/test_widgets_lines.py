@@ -126,7 +126,7 @@ def test_the_foot_always_offers_help_and_the_way_out() -> None:
 def test_whatever_the_width_the_foot_fits(hints: list[KeyHint], width: int) -> None:
     keys = KeysLine()
     keys._hints = (*hints, *HINTS[-2:])
-    assert {hint.key for hint in keys.fitting(width)} >= ALWAYS_SHOWN
+    assert {hint.action for hint in keys.fitting(width)} >= ALWAYS_SHOWN
     assert sum(cell_len(cell.text) for cell in keys.line(width)) <= width
 
 

@@ -7,7 +7,8 @@ from textual import events
 from textual.geometry import Region
 
 from fleet_tui.console.text.cells import Align, Cell, Tone
-from fleet_tui.console.widgets.fleet_table import Column, FleetTable, Row, place_columns
+from fleet_tui.console.widgets.columns import Column, Row, place_columns
+from fleet_tui.console.widgets.fleet_table import FleetTable
 from tests.support import payloads
 from tests.support.screens import Bench, screen_lines, settle
 

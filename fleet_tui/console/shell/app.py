@@ -39,7 +39,7 @@ from fleet_tui.console.shell.playback import Playback
 from fleet_tui.console.shell.screen import FleetScreen
 from fleet_tui.console.shell.screens import make_screen
 from fleet_tui.console.shell.timeline import ReviewFeed, SessionSource
-from fleet_tui.console.shell.toasts import Storm, Toaster
+from fleet_tui.console.shell.toasts import NEXT_KEY, Storm, Toaster
 from fleet_tui.console.terminal.attention import Attention, Calls
 from fleet_tui.console.terminal.frame import FrameLimiter
 from fleet_tui.console.terminal.garbage import LOOK_EVERY_S, Tidying
@@ -321,7 +321,7 @@ class FleetApp(App[int], inherit_bindings=False):
             if alert.severity is Severity.CRIT:
                 self._keep(f"{alert.subject} {alert.text}", Loudness.ERROR, Place("alerts"))
         self._storm.add(fresh, now.now_ms)
-        for key, text in self._storm.sentences(now.state):
+        for key, text in self._storm.sentences(now.state, self.keyed(NEXT_KEY)):
             self._toaster.show(key, text, Loudness.ERROR)
         return fresh
 
@@ -397,6 +397,10 @@ class FleetApp(App[int], inherit_bindings=False):
         """What can be done anywhere."""
         own = {Scope.ANYWHERE} | ({Scope.REVIEW} if self.timeline is not None else set())
         return frozenset(own)
+
+    def keyed(self, text: str) -> str:
+        """Our own words with the operator's keys: ``{submit} submits one``."""
+        return self.keys.keyed(text)
 
     def perform(self, action: Action, chosen: Selection | None = None) -> None:
         """Do an action to what is selected, or to ``chosen``; says why where it cannot be done."""

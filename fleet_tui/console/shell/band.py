@@ -19,8 +19,9 @@ MAX_LINES = 4
 MAX_REASON_CHARS = 80
 
 
-def lines(view: View, problem: str, offset_minutes: int) -> Iterator[Line]:
-    """One line for each thing. ``problem`` is what the console cannot do, safe text."""
+def lines(view: View, problem: str, offset_minutes: int, thaw_key: str) -> Iterator[Line]:
+    """One line for each thing. ``problem`` is what the console cannot do, safe text; ``thaw_key``
+    lets a frozen fleet start work again."""
     if view.link is Link.RECONNECTING:
         why = safe_line(view.link_detail) or "the engine does not answer"
         known = f"as of {words.clock(view.state.at_ms, offset_minutes)} - "
@@ -29,16 +30,17 @@ def lines(view: View, problem: str, offset_minutes: int) -> Iterator[Line]:
     elif problem:
         yield (Cell(f" {problem}", Tone.ERROR),)
     if view.engine.mode is not EngineMode.NORMAL:
-        yield mode_line(view.engine, offset_minutes, can_act=view.mode is not Mode.REVIEW)
+        yield mode_line(view.engine, offset_minutes, "" if view.mode is Mode.REVIEW else thaw_key)
     if view.state.frozen_pools:
         names = ", ".join(safe_line(pool) for pool in view.state.frozen_pools)
         yield (Cell(f" failover is frozen in {names}: too many were lost at once", Tone.WARN),)
 
 
-def mode_line(engine: ModeNow, offset_minutes: int, *, can_act: bool = True) -> Line:
+def mode_line(engine: ModeNow, offset_minutes: int, thaw_key: str) -> Line:
     """``HOLD since 12:01:10 by ops: migration. Nothing is started; … J lets it start again``.
 
-    The way out is only told where one can go it, which is not so in a recording.
+    The way out is only told where one can go it, which is not so in a recording: without a
+    ``thaw_key``.
     """
     since = f" since {words.clock(engine.since_ms, offset_minutes)}" if engine.since_ms else ""
     by = f" by {safe_line(engine.by, 32)}" if engine.by else ""
@@ -49,13 +51,13 @@ def mode_line(engine: ModeNow, offset_minutes: int, *, can_act: bool = True) -> 
         Cell(f" {engine.mode.label}", Tone.ERROR),
         Cell(f"{since}{by}{why}. "),
         Cell(f"{means[0].upper()}{means[1:]}.{trusted} ", Tone.DIM),
-        *(_way_out(engine) if can_act else ()),
+        *(_way_out(engine, thaw_key) if thaw_key else ()),
     )
 
 
-def _way_out(engine: ModeNow) -> Line:
+def _way_out(engine: ModeNow, thaw_key: str) -> Line:
     if engine.mode is EngineMode.HOLD:
-        return (Cell("J", Tone.KEY), Cell(" lets it start work again"))
+        return (Cell(thaw_key, Tone.KEY), Cell(" lets it start work again"))
     return (Cell(engine.way_out),)
 
 

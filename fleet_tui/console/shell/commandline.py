@@ -189,7 +189,9 @@ def _set_bell(app: Shell, word: Word) -> CommandProblem | None:
 
 def _goto(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
     if app.timeline is None:
-        return CommandProblem(0, "only a recording can go to a time", "9: sessions")
+        return CommandProblem(
+            0, "only a recording can go to a time", app.keyed("{sessions}: sessions")
+        )
     if len(words) < 2:
         return _at_end(words, "which time?", "11:58, 11:58:10, -5m, +30s, start or end")
     moment = Moment(app.timeline.start_ms, app.timeline.end_ms, app.view.now_ms)

@@ -55,6 +55,8 @@ _KEY = re.compile(
     rf"|asterisk|apostrophe|(?:shift\+)?(?:{_NAMED})|ctrl\+[a-z]"
 )
 
+_NAMED_ACTION = re.compile(r"\{([a-z]+(?:\.[a-z]+)*)\}")
+
 IMPOSSIBLE: Mapping[str, str] = {
     "ctrl+i": "terminals send tab for it",
     "ctrl+m": "terminals send enter for it",
@@ -80,6 +82,17 @@ class Keymap:
     def shown(self, action: Action) -> str:
         """The first key of an action, as people write it."""
         return key_text(self.of(action)[0])
+
+    def beside_typing(self, action: Action) -> str:
+        """The first key of an action that is not typed into a field in focus, as people write it;
+        its first key where all of them are."""
+        shown = [key_text(key) for key in self.of(action)]
+        return next((key for key in shown if len(key) > 1), shown[0])
+
+    def keyed(self, text: str) -> str:
+        """The text with the first key of each action that stands in it: ``{submit} submits one``
+        is ``T submits one`` as shipped. Only for our own words."""
+        return _NAMED_ACTION.sub(lambda found: self.shown(BY_NAME[found[1]]), text)
 
     def all_shown(self, action: Action) -> str:
         """Every key of an action, as people write them."""

@@ -183,7 +183,12 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         """Show a view everywhere on the screen."""
         previous, self.shown = self.shown, view
         self.show_header()
-        said = band.lines(view, self.console.problem, self.console.utc_offset_minutes)
+        said = band.lines(
+            view,
+            self.console.problem,
+            self.console.utc_offset_minutes,
+            self.console.keyed("{thaw}"),
+        )
         self.query_one(band.Band).show(tuple(said))
         self._show_time(view)
         self.query_one(TooSmall).show(self.console.status, self.console.glyphs)
@@ -227,7 +232,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         else:
             for tab in TABS:
                 own = tab.view == self.place.view
-                cells.append(Cell(tab.key, Tone.KEY))
+                cells.append(Cell(self.console.keys.shown(BY_NAME[tab.view]), Tone.KEY))
                 cells.append(Cell(f" {tab.title}  ", Tone.TITLE if own else Tone.DIM))
         self.set_class(len(crumbs) > 1, "-deep")
         self.query_one("#tabs", OneLine).show(tuple(cells))
@@ -444,7 +449,7 @@ class FleetScreen(Screen[None], inherit_bindings=False):
         if text:
             self.console.copy_text(text)
         else:
-            self.console.tell("ctrl+q quits, c copies the row")
+            self.console.tell(self.console.keyed("{quit} quits, {copy} copies the row"))
 
     def open_command_line(self, text: str = "") -> None:
         """Type a command."""

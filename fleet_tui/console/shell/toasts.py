@@ -36,7 +36,7 @@ FOLD_MS = 8_000
 FATE_BEFORE_MS = 30_000
 """A run may be found dead this long before its agent is."""
 
-NEXT_KEY = "7: alerts"
+NEXT_KEY = "{alerts}: alerts"
 
 _LOST_WITH_AGENT = frozenset({AttemptPhase.DIED, AttemptPhase.GIVEN_UP, AttemptPhase.NOT_STARTED})
 
@@ -125,10 +125,12 @@ class Storm:
                 self._since_ms.setdefault(rule, now_ms)
                 self._folded.setdefault(rule, []).append(alert)
 
-    def sentences(self, state: FleetState) -> Sequence[tuple[str, str]]:
-        """(key, safe text) of every rule, in the order they began."""
+    def sentences(self, state: FleetState, next_key: str) -> Sequence[tuple[str, str]]:
+        """(key, safe text) of every rule, in the order they began; ``next_key`` ends each."""
+        end = f" - {next_key}"
+        room = MAX_TOAST_CHARS - len(end)
         return [
-            (f"{rule}@{self._since_ms[rule]}", f"{_told(rule, alerts, state)} - {NEXT_KEY}")
+            (f"{rule}@{self._since_ms[rule]}", _told(rule, alerts, state, room) + end)
             for rule, alerts in self._folded.items()
         ]
 
@@ -138,10 +140,12 @@ def summary(alerts: Sequence[Alert], state: FleetState) -> str:
     rules: dict[AlertRule | None, list[Alert]] = {}
     for alert in alerts:
         rules.setdefault(rule_of(alert.id), []).append(alert)
-    return "; ".join(_told(rule, members, state) for rule, members in rules.items())
+    return "; ".join(
+        _told(rule, members, state, MAX_TOAST_CHARS) for rule, members in rules.items()
+    )
 
 
-def _told(rule: AlertRule | None, alerts: Sequence[Alert], state: FleetState) -> str:
+def _told(rule: AlertRule | None, alerts: Sequence[Alert], state: FleetState, room: int) -> str:
     if rule is not None and rule.of_agent is not None:
         return _agents_told(rule.of_agent, alerts, state)
     if len(alerts) == 1:
@@ -151,7 +155,7 @@ def _told(rule: AlertRule | None, alerts: Sequence[Alert], state: FleetState) ->
         if rule is AlertRule.FAILOVER_FROZEN:
             # Why is in the alert; a toast says what.
             return f"failover frozen in {subject}"
-        return safe_line(f"{subject}: {text}", MAX_TOAST_CHARS - len(NEXT_KEY) - 3)
+        return safe_line(f"{subject}: {text}", room)
     subjects = safe_line(listed(alert.subject for alert in alerts))
     match rule:
         case AlertRule.FAILOVER_FROZEN:

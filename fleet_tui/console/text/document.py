@@ -6,7 +6,7 @@ through the text firewall by the time it is in a line.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from rich.cells import cell_len, chop_cells
@@ -35,6 +35,8 @@ class Pen(NamedTuple):
     """Local time's lead over UTC."""
     can_act: bool = True
     """Whether keys that change the fleet are worth naming: they do nothing in a recording."""
+    keyed: Callable[[str], str] = str
+    """Puts the operator's keys into our own words, as :class:`Console` does."""
 
     def clock(self, at_ms: int | None) -> str:
         """``12:04:31`` in local time."""

@@ -57,7 +57,8 @@ class Pane(Vertical):
 
     scopes: ClassVar[frozenset[Scope]] = frozenset()
     help_text: ClassVar[str] = ""
-    """What the pane shows and how to read it: safe text, may have line breaks."""
+    """What the pane shows and how to read it: safe text, may have line breaks, names keys as
+    ``{filter}``."""
 
     filter_text: str = ""
     """The filter as typed; empty when there is none."""

@@ -44,7 +44,7 @@ class TablePane(Pane, Generic[R]):
     filter_keys: ClassVar[frozenset[str]] = frozenset()
     noun: ClassVar[tuple[str, str]] = ("row", "rows")
     empty_text: ClassVar[str] = "Nothing here."
-    """What the pane would show, and the next key."""
+    """What the pane would show, and the next key, as ``{submit}``."""
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -111,7 +111,7 @@ class TablePane(Pane, Generic[R]):
         glyphs = self.console.glyphs
         yield FleetTable(
             self.columns,
-            empty=self.empty_text,
+            empty=self.console.keyed(self.empty_text),
             header=self.has_header,
             follow_top=self.follow_top,
             sort_glyphs=(glyphs.sort_descending, glyphs.sort_ascending),
@@ -259,16 +259,20 @@ class TablePane(Pane, Generic[R]):
         if not self.all_records or self.shown_records:
             view = self.view
             nothing_yet = view is not None and not view.state.seq and view.link is Link.RECONNECTING
-            self.table.set_empty(STARTING_TEXT if nothing_yet else self.empty_text)
+            self.table.set_empty(
+                self.console.keyed(STARTING_TEXT if nothing_yet else self.empty_text)
+            )
             return
         total = self.total()
         if not (self.filter_text and self.filter_is_on):
-            self.table.set_empty(f"No problems among {total} {self.noun[total != 1]}. ! shows all")
+            all_again = self.console.keyed("{problems} shows all")
+            self.table.set_empty(f"No problems among {total} {self.noun[total != 1]}. {all_again}")
             return
         close = difflib.get_close_matches(self.filter_text, list(self.suggestions()), 1, 0.5)
         guess = f" - did you mean {close[0]}?" if close else ""
         # The names near to what was typed may come from a host.
-        self.table.set_empty(safe_line(f"0 of {total} match {self.filter_text}{guess} esc clears"))
+        said = safe_line(f"0 of {total} match {self.filter_text}{guess}")
+        self.table.set_empty(f"{said} {self.console.keyed('{clear} clears')}")
 
     # --- operations ---
 

@@ -8,7 +8,7 @@ come in, rows do not move under the cursor.
 
 import asyncio
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from rich.style import Style
 from textual import events
@@ -17,9 +17,12 @@ from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 
-from fleet_tui.console.text.cells import Align, Cell, Line, Tone
+from fleet_tui.console.text.cells import Cell, Line, Tone
 from fleet_tui.console.text.fit import fit
+from fleet_tui.console.widgets.columns import Column, Placed, Row, place_columns
 from fleet_tui.console.widgets.paint import Painted
+
+__all__ = ("Column", "FleetTable", "Row")
 
 HOLD_MS = 1_500
 """How long after a movement of the cursor the order of rows stays frozen."""
@@ -28,56 +31,6 @@ MAX_CACHED_STRIPS = 1_000
 """Painted rows that are kept; more than any screen is high."""
 
 WHEEL_ROWS = 3
-
-
-class Column(NamedTuple):
-    """A column: ``width`` in terminal cells is its least; ``flex`` shares what is left over."""
-
-    key: str
-    title: str
-    width: int
-    align: Align = Align.LEFT
-    flex: int = 0
-    priority: int = 100
-    """When the table is too narrow, columns with the lowest priority go first."""
-
-
-class Row(NamedTuple):
-    """One row. ``id`` is its identity over time; cells are in the order of the columns."""
-
-    id: str
-    cells: Line
-
-
-class _Placed(NamedTuple):
-    """A column that found room: where it is and how wide."""
-
-    position: int
-    column: Column
-    x: int
-    width: int
-
-
-def place_columns(columns: Sequence[Column], width: int) -> tuple[_Placed, ...]:
-    """Which columns fit into ``width`` with one space between them, and how wide each gets.
-
-    The last remaining column is kept whatever happens.
-    """
-    kept = list(enumerate(columns))
-    while len(kept) > 1 and sum(c.width for _, c in kept) + len(kept) - 1 > width:
-        kept.remove(min(kept, key=lambda item: (item[1].priority, -item[0])))
-    spare = max(0, width - sum(c.width for _, c in kept) - len(kept) + 1)
-    shares = sum(c.flex for _, c in kept)
-    placed: list[_Placed] = []
-    x = 0
-    for index, column in kept:
-        extra = 0
-        if column.flex:
-            extra = spare * column.flex // shares
-            spare, shares = spare - extra, shares - column.flex
-        placed.append(_Placed(index, column, x, min(column.width + extra, max(0, width - x))))
-        x += column.width + extra + 1
-    return tuple(placed)
 
 
 class FleetTable(Painted, can_focus=True):
@@ -184,7 +137,7 @@ class FleetTable(Painted, can_focus=True):
         self._rows: list[Row] = []
         self._index: dict[str, int] = {}
         self._tail: Line = ()
-        self._placed: tuple[_Placed, ...] = ()
+        self._placed: tuple[Placed, ...] = ()
         self._strips: dict[str, tuple[Row, Strip]] = {}
         self._cursor = 0
         self._top = 0

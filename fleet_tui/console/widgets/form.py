@@ -166,9 +166,11 @@ class Button(Painted, can_focus=True):
     class Pressed(Message):
         """Enter, space or a click."""
 
-    def __init__(self, label: str) -> None:
+    def __init__(self, label: str, *, leave_key: str = "esc") -> None:
+        """``leave_key`` is what leaves the form."""
         super().__init__()
         self._label = label
+        self._leave_key = leave_key
 
     def action_press(self) -> None:
         """As by a click."""
@@ -192,7 +194,7 @@ class Button(Painted, can_focus=True):
         """The words in brackets."""
         del y
         tone = Tone.CURSOR if self.has_focus else Tone.KEY
-        hint = "  enter sends it, esc leaves" if self.has_focus else ""
+        hint = f"  enter sends it, {self._leave_key} leaves" if self.has_focus else ""
         label = Cell(f"[ {self._label} ]", tone)
         cells = (Cell(" " * LABEL_WIDTH), label, Cell(hint, Tone.DIM))
         return self.paint(cells, self.size.width)

@@ -18,8 +18,8 @@ from fleet_tui.console.text.document import wrap
 from fleet_tui.console.text.fit import line_width
 from fleet_tui.console.widgets.paint import Painted
 
-ALWAYS_SHOWN = frozenset({"?", "q"})
-"""Keys the foot never drops: help, and the way out."""
+ALWAYS_SHOWN = frozenset({"help", "back"})
+"""Actions whose keys the foot never drops: help, and the way out."""
 
 
 class Part(NamedTuple):
@@ -168,7 +168,8 @@ class HeaderLine(OneLine):
 
 
 class KeysLine(OneLine):
-    """The keys of the pane in focus: as many as fit, ``?`` and ``q`` always."""
+    """The keys of the pane in focus: as many as fit, those of help and the way out
+    always."""
 
     class Chosen(Message):
         """A key was clicked."""
@@ -190,11 +191,11 @@ class KeysLine(OneLine):
     def fitting(self, width: int) -> tuple[KeyHint, ...]:
         """The hints there is room for, in their order.
 
-        Those of low priority go first; last of all the labels of ``?`` and ``q``.
+        Those of low priority go first; last of all the labels of help and the way out.
         """
         kept = list(self._hints)
         while sum(_hint_width(hint) for hint in kept) > width:
-            droppable = [hint for hint in kept if hint.key not in ALWAYS_SHOWN]
+            droppable = [hint for hint in kept if hint.action not in ALWAYS_SHOWN]
             if not droppable:
                 return tuple(hint._replace(label="") for hint in kept)
             kept.remove(min(reversed(droppable), key=lambda hint: hint.priority))

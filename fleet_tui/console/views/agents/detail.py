@@ -278,7 +278,7 @@ def _work(agent: AgentName, state: FleetState, pen: Pen, now_ms: int) -> Section
     lines = list(grid(rows, targets=targets))
     if len(found) > MAX_TASKS:
         more = words.plural(len(found) - MAX_TASKS, "earlier task")
-        lines.append(paragraph(f"{more} not shown; 3 lists all.", Tone.DIM))
+        lines.append(paragraph(f"{more} not shown; {pen.keyed('{tasks} lists all')}.", Tone.DIM))
     return Section(title, tuple(lines))
 
 

@@ -1,7 +1,7 @@
 """One agent: who it is, how it is and since when, what it was doing, what it last said."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from fleet_tui.console.actions.selection import Scope, Selection
 from fleet_tui.console.shell.places import Place
@@ -37,7 +37,8 @@ class AgentScreen(DetailScreen):
     help_text = (
         "Health and since when, the way to its host, the newest look and the looks before it,\n"
         "its work and what became of it, its health in the ledger, its last log lines.\n"
-        "enter opens the task of the marked line; l shows all its logs, y its definition."
+        "{open} opens the task of the marked line; {logs.of} shows all its logs, "
+        "{definition} its definition."
     )
 
     def __init__(self, place: Place) -> None:
@@ -60,7 +61,7 @@ class AgentScreen(DetailScreen):
         agent_name = AgentName(self.place.subject)
         agent = view.state.agents.get(agent_name)
         if agent is None:
-            self.show_document(_missing(agent_name, view), Selection())
+            self.show_document(_missing(agent_name, view, self.console.keyed), Selection())
             return
         look = view.looks.get(agent_name)
         if look is not None and (not self._looks or self._looks[-1] is not look):
@@ -68,7 +69,8 @@ class AgentScreen(DetailScreen):
         if self._agent is None or _health_of(agent) != _health_of(self._agent):
             self.run_worker(self._read_changes(view.state.seq), group="changes", exclusive=True)
         self._agent = agent
-        pen = Pen(self.console.glyphs, self.console.utc_offset_minutes)
+        console = self.console
+        pen = Pen(console.glyphs, console.utc_offset_minutes, keyed=console.keyed)
         lines = None if self._lines is None else tuple(self._lines)
         looks = tuple(self._looks)
         sections = agent_sections(agent, view.state, looks, self._changes, lines, pen, view.now_ms)
@@ -127,14 +129,14 @@ def _health_of(agent: AgentState) -> tuple[object, ...]:
     )
 
 
-def _missing(agent: AgentName, view: View) -> list[Section]:
+def _missing(agent: AgentName, view: View, keyed: Callable[[str], str]) -> list[Section]:
     known = len(view.state.agents)
     return [
         Section(
             "",
             (
                 paragraph(f"No agent {name(agent)} among the fleet's {known}.", Tone.WARN),
-                paragraph("2 lists them; esc goes back.", Tone.DIM),
+                paragraph(keyed("{agents} lists them; {clear} goes back."), Tone.DIM),
             ),
         )
     ]

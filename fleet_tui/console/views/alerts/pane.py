@@ -31,7 +31,7 @@ class AlertsPane(TablePane[Alert]):
     noun = ("alert", "alerts")
     empty_text = "No alerts: nothing asks for you."
     help_text = (
-        "Conditions that want your eyes, the loud ones first. A acknowledges, enter opens.\n"
+        "Conditions that want your eyes, the loud ones first. {ack} acknowledges, {open} opens.\n"
         "An alert ends when its condition ends; acknowledging does not close it."
     )
 

@@ -40,11 +40,14 @@ class DeadPane(TablePane[DeadLetters]):
 
     scopes: ClassVar[frozenset[Scope]] = frozenset({Scope.ROWS, Scope.FILTER, Scope.DEAD})
     noun = ("group", "groups")
-    empty_text = "No dead letters: nothing failed that nobody has looked at. 3 lists all tasks."
+    empty_text = (
+        "No dead letters: nothing failed that nobody has looked at. {tasks} lists all tasks."
+    )
     help_text = (
         "A dead letter is a task that failed or expired. It stays here until somebody requeues\n"
         "or drops it. Those that failed in the same way are one row: agents' names and numbers\n"
-        "do not count. enter opens the tasks of a group; Y and W act on all of them.\n"
+        "do not count. {open} opens the tasks of a group; "
+        "{requeue} and {drop} act on all of them.\n"
         "Filter: kind:timeout client:acme count>10 age>1h"
     )
     columns = (
@@ -147,7 +150,7 @@ def _clients(record: DeadLetters) -> str:
 class GroupPane(TasksPane):
     """The tasks of one group, the newest first."""
 
-    empty_text = "Nothing is left of this group: it was requeued or dropped. esc goes back."
+    empty_text = "Nothing is left of this group: it was requeued or dropped. {clear} goes back."
 
     def __init__(self, wanted: str) -> None:
         """``wanted`` is the group's fingerprint."""

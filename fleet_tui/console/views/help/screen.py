@@ -56,17 +56,19 @@ def _action_rows(keys: Keymap) -> Iterator[HelpRow]:
                 )
 
 
-def _command_rows() -> Iterator[HelpRow]:
+def _command_rows(keys: Keymap) -> Iterator[HelpRow]:
+    key = keys.shown(BY_NAME["command"])
     for name, spec in sorted(COMMANDS.items()):
         title = f":{name} {spec.usage}".strip()
-        yield HelpRow(f"command:{name}", "Commands", ":", title, spec.help)
+        yield HelpRow(f"command:{name}", "Commands", key, title, spec.help)
 
 
 def help_rows(keys: Keymap) -> list[HelpRow]:
     """Every key, every command, the filter language."""
-    rows = [*_action_rows(keys), *_command_rows()]
+    rows = [*_action_rows(keys), *_command_rows(keys)]
     rows += [
-        HelpRow(f"filter:{at}", "Filter", "/", "", text) for at, text in enumerate(FILTER_HELP)
+        HelpRow(f"filter:{at}", "Filter", keys.shown(BY_NAME["filter"]), "", text)
+        for at, text in enumerate(FILTER_HELP)
     ]
     return rows
 
@@ -131,7 +133,8 @@ class HelpPane(TablePane[HelpRow]):
 
     def titles(self) -> Line:
         """``Help - health``."""
-        return (Cell("Help", Tone.TITLE), Cell(f" - {self._topic} - enter does it, / searches"))
+        does = self._keys.keyed("{open} does it, {filter} searches")
+        return (Cell("Help", Tone.TITLE), Cell(f" - {self._topic} - {does}"))
 
 
 class HelpScreen(FleetScreen):
@@ -164,9 +167,9 @@ class HelpScreen(FleetScreen):
             if isinstance(screen, FleetScreen) and screen is not self:
                 for pane in screen.panes():
                     if pane.id == topic and pane.help_text:
-                        return pane.help_text.splitlines()
+                        return self.console.keyed(pane.help_text).splitlines()
                 if screen.help_text:
-                    return screen.help_text.splitlines()
+                    return self.console.keyed(screen.help_text).splitlines()
         return ()
 
     def on_mount(self) -> None:

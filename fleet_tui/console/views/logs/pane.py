@@ -39,9 +39,11 @@ class LogsPane(Pane):
         {Scope.LINES, Scope.FILTER, Scope.PROBLEMS, Scope.AGENTS, Scope.TASKS}
     )
     help_text = (
-        "Lines in the order they reached us. Following stops when you scroll up; f or G resumes.\n"
-        "e and E go to the next and previous error, w wraps, ! shows warnings and worse.\n"
-        "i counts the lines by time: each row is as high as its own largest column.\n"
+        "Lines in the order they reached us. Following stops when you scroll up; "
+        "{follow} or {last.row} resumes.\n"
+        "{error.next} and {error.previous} go to the next and previous error, {wide} wraps, "
+        "{problems} shows warnings and worse.\n"
+        "{histogram} counts the lines by time: each row is as high as its own largest column.\n"
         "Filter keys: agent level task, and words of the text."
     )
     about: ClassVar[str] = "all agents"

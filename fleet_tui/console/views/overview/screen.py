@@ -68,7 +68,8 @@ class OverviewScreen(FleetScreen):
 
     help_text: ClassVar[str] = (
         "One screen for who is up, what waits and why, where work went, and what agents say.\n"
-        "tab goes from pane to pane, z shows one alone, enter opens what a row stands for."
+        "{pane.next} goes from pane to pane, {zoom} shows one alone, "
+        "{open} opens what a row stands for."
     )
 
     _shared_for = (0, 0)

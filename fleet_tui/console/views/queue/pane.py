@@ -114,7 +114,7 @@ class QueuePane(Pane):
     """The queue as numbers, a curve, and shares by priority and pool; one line where narrow."""
 
     help_text = (
-        "Tasks that wait for an agent. The curve is the depth over the time window (t).\n"
+        "Tasks that wait for an agent. The curve is the depth over the time window ({window}).\n"
         "wait is the 95th percentile from submission to placement over 15 minutes.\n"
         "unknown are runs whose host does not tell what became of them; they are never run twice."
     )
@@ -161,7 +161,9 @@ class QueuePane(Pane):
     def _lines(self, view: View, width: int, height: int) -> list[Line]:
         status, glyphs = self.console.status, self.console.glyphs
         if not view.state.fleet.agents and not view.state.open_tasks:
-            return [(Cell("Nothing waits. T submits a task.", Tone.DIM),)]
+            return [
+                (Cell(self.console.keyed("Nothing waits. {submit} submits a task."), Tone.DIM),)
+            ]
         pools = [str(pool) for pool in view.state.fleet.pools]
         room = height - 5 - len(pools)
         tall = 1 if room < 5 else 3

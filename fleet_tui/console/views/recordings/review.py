@@ -41,11 +41,16 @@ class EventsPane(TablePane[Told]):
     )
     filter_keys: ClassVar[frozenset[str]] = frozenset({"kind", "agent", "task", "level", "seq"})
     noun = ("event", "events")
-    empty_text = "No events before this moment. In a recording . goes one event on, p plays."
+    empty_text = (
+        "No events before this moment. "
+        "In a recording {review.step} goes one event on, {pause} plays."
+    )
     help_text = (
         "What the ledger holds, newest first, up to the moment on screen.\n"
-        "In a recording: , and . step, { and } go to notable events, < and > change the speed,\n"
-        "p plays, :goto 11:58 goes to a time. Filter: kind:task.* agent:agent-14 level>=warn"
+        "In a recording: {review.back} and {review.step} step, "
+        "{review.previous} and {review.next} go to notable events, "
+        "{review.slower} and {review.faster} change the speed,\n"
+        "{pause} plays, :goto 11:58 goes to a time. Filter: kind:task.* agent:agent-14 level>=warn"
     )
 
     def __init__(self) -> None:

@@ -44,7 +44,7 @@ class SessionsPane(TablePane[Session]):
     empty_text = "Looking for sessions."
     help_text = (
         "Every stretch of the ledger between an engine's start and its end, and recording files.\n"
-        "enter opens one for review: the same console over the past, which can never act.\n"
+        "{open} opens one for review: the same console over the past, which can never act.\n"
         "Filter: since:2d tasks>100 name:*outage*"
     )
 

@@ -33,9 +33,9 @@ class RoutingPane(TablePane[DecisionRecord]):
     above_word = "newer"
     filter_keys = frozenset({"task", "agent", "pool", "prio", "rule"})
     noun = ("decision", "decisions")
-    empty_text = "No routing decisions yet. T submits a task; the reason appears here."
+    empty_text = "No routing decisions yet. {submit} submits a task; the reason appears here."
     help_text = (
-        "Every decision with its reason, newest first. i explains one in full.\n"
+        "Every decision with its reason, newest first. {why} explains one in full.\n"
         "held: waiting alone will not place it. waits: it will be placed when there is room.\n"
         "Filter keys: task agent pool prio rule."
     )

@@ -57,7 +57,7 @@ class WhyScreen(DetailScreen):
             why = why_of(task, attempt, state, pen, now_ms)
             sections = [Section("", head), *why]
         else:
-            sections = missing(wanted, view, looking=self._recalled.is_looking)
+            sections = missing(wanted, view, self.console.keyed, looking=self._recalled.is_looking)
         self.show_document(sections, _chosen(task, record))
 
 

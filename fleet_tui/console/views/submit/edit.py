@@ -14,6 +14,8 @@ from fleet_tui.core.ledger.replies import Accepted
 from fleet_tui.core.tasks.commands import Edit
 from fleet_tui.core.tasks.model import Task, TaskSpec
 
+_NEXT = " nothing is started by saving; {requeue} on its page requeues it"
+
 
 class EditScreen(SubmitScreen):
     """``Place("edit", task's id)``."""
@@ -22,8 +24,9 @@ class EditScreen(SubmitScreen):
     verb: ClassVar[str] = "Save"
     help_text = (
         "Only a task that failed or expired can be edited. [ Save ] changes what it asks for and\n"
-        "starts nothing: Y on its page requeues it. Its key stands for what was first submitted.\n"
-        "esc leaves; what was typed is kept."
+        "starts nothing: {requeue} on its page requeues it. "
+        "Its key stands for what was first submitted.\n"
+        "{clear} leaves; what was typed is kept."
     )
 
     def crumb(self) -> str:
@@ -47,7 +50,7 @@ class EditScreen(SubmitScreen):
     def foot(self, typed: Typed) -> Line:
         """What comes after saving."""
         del typed
-        return (Cell(" nothing is started by saving; Y on its page requeues it", Tone.DIM),)
+        return (Cell(self.console.keyed(_NEXT), Tone.DIM),)
 
     def order(self, spec: TaskSpec) -> Edit:
         """Its deadlines have no field: they stay."""
@@ -63,4 +66,7 @@ class EditScreen(SubmitScreen):
         there = self._edited
         label = there.label if there is not None else name(self.place.subject)
         self.console.up()
-        self.console.tell(f"{label} was edited. Y requeues it", opens=Place("task", task))
+        self.console.tell(
+            f"{label} was edited. {self.console.keyed('{requeue} requeues it')}",
+            opens=Place("task", task),
+        )

@@ -11,6 +11,7 @@ from textual.app import App, ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import TextArea
 
+from fleet_tui.console.actions.registry import BY_NAME
 from fleet_tui.console.shell.messages import Loudness
 from fleet_tui.console.shell.places import Place
 from fleet_tui.console.shell.screen import FleetScreen
@@ -61,11 +62,12 @@ _CLASSES = (
 )
 
 _HINTS = (
-    KeyHint("tab", "next field", "pane.next", 90),
-    KeyHint("shift+tab", "field before", "pane.previous", 80),
-    KeyHint("F1", "help", "help", 100),
-    KeyHint("esc", "back, keeps the text", "back", 95),
+    ("pane.next", "next field", 90),
+    ("pane.previous", "field before", 80),
+    ("help", "help", 100),
+    ("clear", "back, keeps the text", 95),
 )
+"""Action, label, priority at the foot."""
 
 MAX_HINTED = 6
 """Names shown in an empty field."""
@@ -84,8 +86,9 @@ class SubmitScreen(FleetScreen):
     verb: ClassVar[str] = "Submit"
 
     help_text = (
-        "tab and shift+tab go from field to field; enter makes a new line in the task and goes on\n"
-        "everywhere else. Only [ Submit ] sends. esc leaves; what was typed is kept.\n"
+        "{pane.next} and {pane.previous} go from field to field; "
+        "enter makes a new line in the task and goes on\n"
+        "everywhere else. Only [ Submit ] sends. {clear} leaves; what was typed is kept.\n"
         "The task's text goes to the agent exactly as it stands, beside the command, never in it."
     )
 
@@ -128,7 +131,7 @@ class SubmitScreen(FleetScreen):
             yield FieldLine("labels", "labels", text=typed.labels, hint="team=ops ticket=42")
             yield ChoiceLine("priority", "priority", _PRIORITIES, typed.priority)
             yield ChoiceLine("task_class", "class", _CLASSES, typed.task_class)
-            yield Button(self.verb)
+            yield Button(self.verb, leave_key=self.console.keyed("{clear}"))
             yield OneLine(id="twin")
 
     def on_mount(self) -> None:
@@ -148,7 +151,12 @@ class SubmitScreen(FleetScreen):
 
     def refresh_keys(self) -> None:
         """Letters are typed into the fields here, so other keys are offered."""
-        self.query_one(KeysLine).show_hints(_HINTS)
+        keys = self.console.keys
+        hints = [
+            KeyHint(keys.beside_typing(BY_NAME[name]), label, name, priority)
+            for name, label, priority in _HINTS
+        ]
+        self.query_one(KeysLine).show_hints(hints)
 
     # --- typing ---
 

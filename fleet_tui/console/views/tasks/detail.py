@@ -63,7 +63,9 @@ def task_sections(
         title = needed if asked else "Nobody knows what became of it"
         rows = tuple(evidence(task, pen, now_ms))
         if pen.can_act:
-            choice = line(Cell("V", Tone.KEY), " it ran / it did not run / run it again")
+            choice = line(
+                Cell(pen.keyed("{resolve}"), Tone.KEY), " it ran / it did not run / run it again"
+            )
             rows = (*rows, choice)
         sections.append(Section(title, rows))
     elif task.reason:
@@ -94,7 +96,7 @@ def _operators(task: Task, pen: Pen, now_ms: int) -> Iterator[DetailLine]:
         yield paragraph(f"{MAYBE_TWICE[:1].upper()}{MAYBE_TWICE[1:]}.", Tone.WARN)
     if task.hold is not None:
         since = f", for {words.age(task.hold.since_ms, now_ms)}. "
-        release = (Cell("L", Tone.KEY), " releases") if pen.can_act else ()
+        release = (Cell(pen.keyed("{release}"), Tone.KEY), " releases") if pen.can_act else ()
         yield line(Cell(held_words(task.hold), Tone.WARN), since, *release)
     if task.expedited_at_ms is not None:
         yield line(Cell(pen.clock(task.expedited_at_ms), Tone.DIM), " placed before all others")
@@ -104,8 +106,10 @@ def _operators(task: Task, pen: Pen, now_ms: int) -> Iterator[DetailLine]:
         yield paragraph(f"Dropped by {name(task.dropped_by)}: nothing more is needed.", Tone.DIM)
     is_dead = task.phase in (TaskPhase.FAILED, TaskPhase.EXPIRED) and task.dropped_by is None
     if is_dead and pen.can_act:
-        yield line(Cell("Y", Tone.KEY), " requeues it, ", Cell("M", Tone.KEY), " edits, ",
-                   Cell("W", Tone.KEY), " drops it")  # fmt: skip
+        requeue, edit, drop = (
+            Cell(pen.keyed(action), Tone.KEY) for action in ("{requeue}", "{edit}", "{drop}")
+        )
+        yield line(requeue, " requeues it, ", edit, " edits, ", drop, " drops it")
     checkpoint = task.checkpoint
     if checkpoint is not None and not task.phase.is_closed:
         size = words.size(len(checkpoint.text.raw.encode(errors="replace")))

@@ -1,6 +1,6 @@
 """One task: where it stands and why, what was tried, what came back, its whole story."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from fleet_tui.console.actions.selection import Scope, Selection
 from fleet_tui.console.shell.places import Place
@@ -21,7 +21,7 @@ class TaskScreen(DetailScreen):
     help_text = (
         "Where the task stands, why it waits or went where it went, every attempt with what is\n"
         "known about it, the answer as it came, and its events from the ledger.\n"
-        "enter opens the agent or the decision of the marked line."
+        "{open} opens the agent or the decision of the marked line."
     )
 
     def __init__(self, place: Place) -> None:
@@ -40,7 +40,9 @@ class TaskScreen(DetailScreen):
         task = self._recalled.seen(view)
         if task is None:
             looking = self._recalled.is_looking
-            self.show_document(missing(self.place.subject, view, looking=looking), Selection())
+            self.show_document(
+                missing(self.place.subject, view, self.console.keyed, looking=looking), Selection()
+            )
             return
         if task is not self._known:
             self._known = task
@@ -49,6 +51,7 @@ class TaskScreen(DetailScreen):
             self.console.glyphs,
             self.console.utc_offset_minutes,
             can_act=view.mode is not Mode.REVIEW,
+            keyed=self.console.keyed,
         )
         agents = (task.attempt.agent,) if task.attempt is not None else ()
         state = view.state.recalling(task)
@@ -61,7 +64,9 @@ class TaskScreen(DetailScreen):
             self.show(None, self.shown)
 
 
-def missing(subject: str, view: View, *, looking: bool) -> list[Section]:
+def missing(
+    subject: str, view: View, keyed: Callable[[str], str], *, looking: bool
+) -> list[Section]:
     """What to say about a task that is not in the state, nor, unless somebody is ``looking``, in
     the ledger."""
     if looking:
@@ -73,7 +78,9 @@ def missing(subject: str, view: View, *, looking: bool) -> list[Section]:
             "",
             (
                 paragraph(f"No task {name(subject)} among {known}.", Tone.WARN),
-                paragraph("3 lists them, / filters; esc goes back.", Tone.DIM),
+                paragraph(
+                    keyed("{tasks} lists them, {filter} filters; {clear} goes back."), Tone.DIM
+                ),
             ),
         )
     ]

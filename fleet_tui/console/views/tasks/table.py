@@ -45,7 +45,7 @@ class TasksPane(TablePane[TaskRow]):
 
     scopes: ClassVar[frozenset[Scope]] = TablePane.scopes | {Scope.TASKS}
     noun = ("task", "tasks")
-    empty_text = "No tasks yet. T submits one."
+    empty_text = "No tasks yet. {submit} submits one."
     help_text = (
         "Tasks that need somebody come first, then running, waiting and ended ones.\n"
         "TIME is how long a task waits or runs; of an ended one, how long it took.\n"
@@ -180,7 +180,8 @@ class TasksPane(TablePane[TaskRow]):
     def _fill(self, shown: Sequence[TaskRow]) -> None:
         found = len(shown) if self.is_narrowed else self.total()
         more = found - self.max_rows
-        tail = (Cell(f"{words.grouped(more)} more; / narrows down", Tone.DIM),) if more > 0 else ()
+        how = self.console.keyed("{filter} narrows down")
+        tail = (Cell(f"{words.grouped(more)} more; {how}", Tone.DIM),) if more > 0 else ()
         self.table.show(self.make_rows(shown[: self.max_rows]), tail=tail)
 
     @on(FleetTable.RowOpened)
