@@ -10,7 +10,7 @@ import click
 from fleet_tui.base.errors import ExitCode, FleetError, InvalidConfig, UsageError
 from fleet_tui.base.files import read_regular
 from fleet_tui.base.paths import has_home
-from fleet_tui.cli.common import ending_tidily, run, say
+from fleet_tui.cli.common import emit_json, ending_tidily, json_option, run, say
 from fleet_tui.cli.files import write_new
 from fleet_tui.config.importers.ansible import read_inventory
 from fleet_tui.config.importers.found import DEFAULT_POOL, Findings, fleet_file
@@ -59,8 +59,15 @@ def import_command() -> None:
 @_FLEET
 @_OUTPUT
 @_FORCE
+@json_option
 def from_ssh_config(
-    match: str, path: Path | None, pool: str, fleet: str, target: Path | None, force: bool
+    match: str,
+    path: Path | None,
+    pool: str,
+    fleet: str,
+    target: Path | None,
+    force: bool,
+    as_json: bool,
 ) -> int:
     """Take the Host aliases of ~/.ssh/config.
 
@@ -80,7 +87,7 @@ def from_ssh_config(
             raise InvalidConfig(f"{path}: {refused.strerror}") from None
     file = path or Path.home() / ".ssh" / "config"
     findings = run(_ssh_aliases(path, match, pool))
-    return _write(findings, fleet, str(file), target, force)
+    return _write(findings, fleet, str(file), target, force, as_json)
 
 
 async def _ssh_aliases(path: Path | None, match: str, pool: str) -> Findings:
@@ -107,8 +114,14 @@ async def _ssh_aliases(path: Path | None, match: str, pool: str) -> Findings:
 @_FLEET
 @_OUTPUT
 @_FORCE
+@json_option
 def from_ansible(
-    inventory: Path, groups: tuple[str, ...], fleet: str, target: Path | None, force: bool
+    inventory: Path,
+    groups: tuple[str, ...],
+    fleet: str,
+    target: Path | None,
+    force: bool,
+    as_json: bool,
 ) -> int:
     """Take the hosts of an Ansible inventory.
 
@@ -121,7 +134,7 @@ def from_ansible(
     wanted = {group: pool or group for group, _, pool in (each.partition("=") for each in groups)}
     with ending_tidily():  # or Ansible would go on, and its directory would stay
         found = read_inventory(inventory, wanted, os.environ)
-    return _write(found, fleet, str(inventory), target, force)
+    return _write(found, fleet, str(inventory), target, force, as_json)
 
 
 @import_command.command("hosts")
@@ -132,7 +145,10 @@ def from_ansible(
 @_FLEET
 @_OUTPUT
 @_FORCE
-def from_hosts(file: Path, pool: str, fleet: str, target: Path | None, force: bool) -> int:
+@json_option
+def from_hosts(
+    file: Path, pool: str, fleet: str, target: Path | None, force: bool, as_json: bool
+) -> int:
     """Take a plain list, - from standard input: one [user@]host[:port] a line, # begins a comment.
 
     An IPv6 address with a port stands in brackets: user@[::1]:22. A line that is none of this is
@@ -140,10 +156,13 @@ def from_hosts(file: Path, pool: str, fleet: str, target: Path | None, force: bo
     """
     stream = None if sys.stdin is None else sys.stdin.buffer
     origin = "standard input" if str(file) == "-" else str(file)
-    return _write(read_hosts(text_of(file, stream), pool=pool), fleet, origin, target, force)
+    found = read_hosts(text_of(file, stream), pool=pool)
+    return _write(found, fleet, origin, target, force, as_json)
 
 
-def _write(findings: Findings, fleet: str, origin: str, target: Path | None, force: bool) -> int:
+def _write(
+    findings: Findings, fleet: str, origin: str, target: Path | None, force: bool, as_json: bool
+) -> int:
     try:
         name(fleet)
     except Unacceptable as reason:
@@ -151,6 +170,37 @@ def _write(findings: Findings, fleet: str, origin: str, target: Path | None, for
     if has_home():  # else there is no ~/.ssh/config
         run(_leave_out_twins(findings, fleet, origin))
     text = fleet_file(findings, fleet=fleet, origin=origin)
+    if not as_json:
+        _tell_left_out(findings)
+    if "\nagents:\n  " not in text:
+        raise FleetError(f"no hosts were found in {visible(origin)}")
+    spec = load_text(text, env=os.environ).spec
+    if target is not None:
+        write_new(target, text, force=force)
+    if as_json:
+        emit_json(
+            "import",
+            fleet=spec.name,
+            origin=origin,
+            file=None if target is None else str(target),
+            text=text if target is None else None,
+            agents=list(spec.agents),
+            pools=list(spec.pools),
+            ignored=findings.ignored,
+            renamed=findings.renamed,
+            missed=findings.missed,
+        )
+    else:
+        if target is None:
+            click.echo(text, nl=False)
+        else:
+            say(f"wrote {target}", err=True)
+        agents, pools = count_of(len(spec.agents), "agent"), count_of(len(spec.pools), "pool")
+        say(f"{agents} in {pools}", err=True)
+    return ExitCode.PARTIAL if findings.missed else ExitCode.OK
+
+
+def _tell_left_out(findings: Findings) -> None:
     for each in findings.ignored[:MAX_SHOWN_IGNORED]:
         say(f"ignored: {visible(each)}", err=True)
     if len(findings.ignored) > MAX_SHOWN_IGNORED:
@@ -161,17 +211,6 @@ def _write(findings: Findings, fleet: str, origin: str, target: Path | None, for
         say(f"not carried over: {each}", err=True)
     if len(findings.missed) > MAX_ENTRIES:
         say(f"not carried over: {len(findings.missed) - MAX_ENTRIES} more", err=True)
-    if "\nagents:\n  " not in text:
-        raise FleetError(f"no hosts were found in {visible(origin)}")
-    spec = load_text(text, env=os.environ).spec
-    if target is None:
-        click.echo(text, nl=False)
-    else:
-        write_new(target, text, force=force)
-        say(f"wrote {target}", err=True)
-    agents, pools = count_of(len(spec.agents), "agent"), count_of(len(spec.pools), "pool")
-    say(f"{agents} in {pools}", err=True)
-    return ExitCode.PARTIAL if findings.missed else ExitCode.OK
 
 
 async def _leave_out_twins(findings: Findings, fleet: str, origin: str) -> None:

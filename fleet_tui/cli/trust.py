@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fleet_tui.base.errors import FleetError, Refused, Unreachable, UsageError
-from fleet_tui.cli.common import find_fleet, fleet_option, run, say
+from fleet_tui.base.errors import FleetError, PartialFailure, Refused, Unreachable, UsageError
+from fleet_tui.cli.common import emit_json, find_fleet, fleet_option, json_option, run, say
 from fleet_tui.core.ids import HostName
 from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.text.firewall import safe_line
@@ -38,32 +38,68 @@ LOCAL_COMMAND = "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
     metavar="LAST8",
     help="The last 8 characters of the fingerprint, instead of being asked for them.",
 )
-def trust_command(target: str, fleet_text: str | None, typed: str | None) -> None:
+@json_option
+def trust_command(
+    target: str, fleet_text: str | None, typed: str | None, as_json: bool = False
+) -> None:
     """Show the key of a HOST (or of every host of a FLEET) and add it to known_hosts.
 
-    Exit code 0: known now. 4: not reached. 6: not confirmed, changed or revoked.
+    Exit code 0: known now. 4: not reached. 5: some not reached. 6: not confirmed, changed or
+    revoked.
     """
     spec, names = _meant(target, fleet_text)
-    if not names:
+    if not names and not as_json:
         say(f"fleet {spec.name} has no hosts that SSH reaches: there is nothing to trust")
         return
     if typed is not None and len(names) != 1:
         raise UsageError("--yes-fingerprint is for one host at a time")
-    worst: FleetError | None = None
+    failed: list[FleetError] = []
+    told: list[dict[str, object]] = []
     for ring in _rings(spec, names):
         for name, offered in run(_look(spec, ring)):
             try:
-                _decide(name, offered, typed)
+                _decide(name, offered, typed, err=as_json)
+                told.append(_document(name, offered, None))
             except FleetError as error:
-                if len(names) == 1:
-                    raise
-                say(error.message, err=True)
-                if error.hint:
-                    say(f"  hint: {error.hint}", err=True)
-                if worst is None or error.exit_code > worst.exit_code:
-                    worst = error
-    if worst is not None:
-        raise type(worst)("not every host is trusted now")
+                failed.append(error)
+                told.append(_document(name, offered, error))
+                if len(names) > 1:
+                    say(error.message, err=True)
+                    if error.hint:
+                        say(f"  hint: {error.hint}", err=True)
+    if as_json:
+        emit_json("trust", fleet=spec.name, hosts=told)
+    if failed:
+        raise failed[0] if len(names) == 1 else _worst(failed, of=len(names))
+
+
+def _worst(failed: list[FleetError], *, of: int) -> FleetError:
+    """What ends the command: a key that was refused before all, then that some could be done."""
+    kind = type(max(failed, key=lambda error: error.exit_code))
+    if kind is not Refused and len(failed) < of:
+        kind = PartialFailure
+    return kind("not every host is trusted now")
+
+
+def _document(
+    name: HostName, offered: "OfferedKey | SshFailure", error: FleetError | None
+) -> dict[str, object]:
+    """One host for programs: its key, what was known of it before, and whether it is trusted."""
+    from fleet_tui.wire.ssh.pool import SshFailure
+
+    key = None if isinstance(offered, SshFailure) else offered
+    return {
+        "host": name,
+        "trusted": error is None,
+        "before": None if key is None else key.trust,
+        "address": None if key is None else key.label,
+        "algorithm": None if key is None else key.algorithm,
+        "fingerprint": None if key is None else key.fingerprint,
+        "known_fingerprints": [] if key is None else key.known_fingerprints,
+        "files": [] if key is None else [str(path) for path in key.files],
+        "problem": None if error is None else error.message,
+        "hint": None if error is None else error.hint,
+    }
 
 
 def _meant(target: str, fleet_text: str | None) -> "tuple[FleetSpec, list[HostName]]":
@@ -120,8 +156,11 @@ async def _look(
         await pool.close()
 
 
-def _decide(name: HostName, offered: "OfferedKey | SshFailure", typed: str | None) -> None:
-    """Tell about one host's key and enrol it if it is new and confirmed."""
+def _decide(
+    name: HostName, offered: "OfferedKey | SshFailure", typed: str | None, *, err: bool
+) -> None:
+    """Tell about one host's key, on standard error if ``err``, and enrol it if it is new and
+    confirmed. Raises FleetError where it is not trusted then."""
     from fleet_tui.wire.ssh.pool import SshFailure
     from fleet_tui.wire.ssh.trust import KeyTrust, add_key
 
@@ -131,13 +170,13 @@ def _decide(name: HostName, offered: "OfferedKey | SshFailure", typed: str | Non
             f"{safe_line(name)} cannot be looked at: {failure_words(offered.kind)}: {reason}"
         )
     where = ", ".join(str(path) for path in offered.files)
-    say(f"{safe_line(name)}  {safe_line(offered.label)}")
-    say(f"  {offered.algorithm}  {offered.fingerprint}")
+    say(f"{safe_line(name)}  {safe_line(offered.label)}", err=err)
+    say(f"  {offered.algorithm}  {offered.fingerprint}", err=err)
     match offered.trust:
         case KeyTrust.KNOWN:
-            say(f"  known already in {where}")
+            say(f"  known already in {where}", err=err)
         case KeyTrust.CERTIFIED:
-            say(f"  vouched for by an authority in {where}")
+            say(f"  vouched for by an authority in {where}", err=err)
         case KeyTrust.REVOKED:
             raise Refused(f"{safe_line(name)}: this key is revoked in {where}")
         case KeyTrust.CHANGED:
@@ -148,7 +187,7 @@ def _decide(name: HostName, offered: "OfferedKey | SshFailure", typed: str | Non
                 f"ssh-keygen -R '{safe_line(offered.label)}' -f {offered.file}",
             )
         case KeyTrust.NEW:
-            say(f"  compare on the host itself: {LOCAL_COMMAND}")
+            say(f"  compare on the host itself: {LOCAL_COMMAND}", err=err)
             if not offered.confirms(typed or _ask(name)):
                 raise Refused(
                     f"{safe_line(name)}: those are not the last 8 characters; nothing was added"
@@ -157,7 +196,7 @@ def _decide(name: HostName, offered: "OfferedKey | SshFailure", typed: str | Non
                 add_key(offered)
             except OSError as error:
                 raise FleetError(f"{offered.file}: {error.strerror}") from error
-            say(f"  added to {offered.file}")
+            say(f"  added to {offered.file}", err=err)
 
 
 def _ask(name: HostName) -> str:

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.sshd, pytest.mark.slow]
 
 PROMPT = "last 8 characters of the fingerprint"
 FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
-REFUSED, UNREACHABLE = 6, 4
+REFUSED, PARTIAL, UNREACHABLE = 6, 5, 4
 
 
 class Fleet:
@@ -147,6 +147,47 @@ def test_nobody_there_to_ask(fleet: Fleet) -> None:
     assert "--yes-fingerprint" in ended.stderr
     assert fleet.fingerprint("new") in ended.stdout
     assert fleet.known_hosts.read_text() == ""
+
+
+def test_a_fleet_of_which_some_hosts_are_not_reached_is_trusted_in_part(fleet: Fleet) -> None:
+    """Also as a document, which tells of every host what stands in the text otherwise."""
+    fleet.server("old")
+    fleet.know("old", fleet.servers["old"].known_hosts.read_text().split(" ", 1)[1].strip())
+    fleet.host("down", free_port())
+    ended = subprocess.run(
+        [sys.executable, "-m", "fleet_tui", "trust", fleet.file(), "--json"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert ended.returncode == PARTIAL, ended.stderr
+    assert "known already" in ended.stderr
+    document = json.loads(ended.stdout)
+    assert document["schema"] == "fleet-tui/trust/1"
+    assert document["fleet"] == "trusting"
+    old, down = document["hosts"]
+    assert (old["host"], old["trusted"], old["before"]) == ("old", True, "known")
+    assert old["fingerprint"] == fleet.fingerprint("old")
+    assert old["files"] == [str(fleet.known_hosts)]
+    assert (down["host"], down["trusted"], down["before"]) == ("down", False, None)
+    assert "Connection refused" in down["problem"]
+
+
+def test_one_host_is_told_as_a_document_whether_it_was_enrolled_or_not(fleet: Fleet) -> None:
+    fleet.server("new")
+    for given, code in (("abcdefgh", REFUSED), (fleet.fingerprint("new")[-8:], 0)):
+        ended = subprocess.run(
+            [sys.executable, "-m", "fleet_tui", "trust", "new", "-f", fleet.file(), "--json",
+             "--yes-fingerprint", given],
+            capture_output=True,
+            check=False,
+            text=True,
+        )  # fmt: skip
+        assert ended.returncode == code, ended.stderr
+        (host,) = json.loads(ended.stdout)["hosts"]
+        assert (host["before"], host["trusted"]) == ("new", code == 0)
+        assert ("not the last 8" in (host["problem"] or "")) == (code == REFUSED)
 
 
 def test_hosts_that_do_not_answer_do_not_wait_for_each_other(fleet: Fleet) -> None:

@@ -1,6 +1,7 @@
 """What `import` writes is a fleet file that `check` takes, and its exit code says what it lacks."""
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -46,6 +47,24 @@ def test_lines_that_are_no_hosts_are_named_and_make_exit_5() -> None:
     ]
     assert "2 agents" in done.stderr
     assert run("hosts", "-", "-o", "g.yaml", stdin="h1\n# fine\n\nh3\n").return_value == 0
+
+
+def test_what_was_imported_is_told_as_a_document() -> None:
+    hosts = "h1\nno host\n h3\n"
+    printed = run("hosts", "-", "--json", stdin=hosts)
+    written = run("hosts", "-", "--json", "-o", "f.yaml", stdin=hosts)
+    plain = run("hosts", "-", stdin=hosts)
+    for done in (printed, written):
+        assert done.return_value == ExitCode.PARTIAL
+        assert done.stderr == ""
+    document, other = json.loads(printed.stdout), json.loads(written.stdout)
+    assert document["schema"] == "fleet-tui/import/1"
+    assert (document["fleet"], document["agents"]) == ("imported", ["h1", "h3"])
+    assert document["pools"] == ["general"]
+    assert document["missed"] == ['line 2: "no host" is not [user@]host[:port]']
+    assert document["file"] is None
+    assert document["text"] == plain.stdout == Path("f.yaml").read_text()
+    assert other == {**document, "file": "f.yaml", "text": None}
 
 
 @pytest.mark.parametrize("listed", ["one\ntwo\n", "one\n192.0.2.7\n", "one\ndeploy@two\n"])

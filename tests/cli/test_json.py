@@ -1,11 +1,14 @@
 """The JSON that commands print."""
 
 import json
+from collections.abc import Iterator
 
+import click
 import msgspec
 import pytest
 
 from fleet_tui.cli.common import json_text
+from fleet_tui.cli.main import LazyGroup
 from fleet_tui.core.ids import Seq
 from fleet_tui.core.ledger.replies import Accepted
 from fleet_tui.core.text.untrusted import Untrusted
@@ -26,6 +29,36 @@ def test_half_a_character_is_spelled_out_wherever_it_stands(text: str, shown: st
     value = {"a": text, text: [text], "labels": {"db_user": text}, "u": Untrusted(text)}
     found = msgspec.json.decode(json_text(value))
     assert found == {"a": shown, shown: [shown], "labels": {"db_user": shown}, "u": shown}
+
+
+WITHOUT = {
+    "open": "runs until it is left",
+    "review": "runs until it is left",
+    "engine": "runs until it is stopped",
+    "init": "writes a file and says so",
+    "schema": "prints JSON anyway",
+}
+"""Commands without ``--json``, and why; README names them."""
+
+
+def every_command(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from every_command(command, f"{before}{name} ")
+        else:
+            yield before + name, command
+
+
+def test_every_command_that_prints_something_prints_json() -> None:
+    found = {
+        name
+        for name, command in every_command(LazyGroup("fleet-tui"))
+        if not any("--json" in parameter.opts for parameter in command.params)
+    }
+    assert found == set(WITHOUT)
 
 
 def test_tagged_values_say_what_they_are() -> None:
