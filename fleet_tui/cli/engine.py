@@ -109,7 +109,7 @@ def stop_command(fleet: str | None, fleet_text: str | None, as_json: bool, reaso
             say(f"the engine of {found.name} did not answer; it got SIGTERM (pid {pid}) and ended")
         return
     if as_json:
-        emit_json("stopping", fleet=found.name, reply=reply)
+        emit_json("stopping", fleet=found.name, reply=reply, signalled_pid=None)
         return
     say(f"the engine of {found.name} is stopping")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
+from tests.support.documents import assert_known
 from tests.support.pty_harness import PtyProgram, python
 from tests.support.sshd import Sshd, free_port, make_sshd
 
@@ -165,6 +166,7 @@ def test_a_fleet_of_which_some_hosts_are_not_reached_is_trusted_in_part(fleet: F
     assert "known already" in ended.stderr
     document = json.loads(ended.stdout)
     assert document["schema"] == "fleet-tui/trust/1"
+    assert_known(document)
     assert document["fleet"] == "trusting"
     old, down = document["hosts"]
     assert (old["host"], old["trusted"], old["before"]) == ("old", True, "known")

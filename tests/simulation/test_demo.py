@@ -18,6 +18,7 @@ from fleet_tui.core.ids import Seq
 from fleet_tui.feed.recorded import RecordedFeed
 from fleet_tui.journal.ledger.reader import JournalReader
 from fleet_tui.journal.recordings.importing import import_recording
+from tests.support.documents import assert_known
 
 WITHIN_S = 90.0
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -73,6 +74,7 @@ def played(*words: str) -> Document:
         out, err = process.communicate(timeout=WITHIN_S)
     assert process.returncode == 0, err.decode()
     assert err == b""
+    assert_known(msgspec.json.decode(out))
     return msgspec.json.decode(out, type=Document)
 
 
