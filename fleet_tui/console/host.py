@@ -75,10 +75,6 @@ class Console(Protocol):
         """Send a command, tell what came of it, and show its result at once."""
         ...
 
-    def key_of(self, name: str) -> str:
-        """The first key of an action, as people write it."""
-        ...
-
     def tell(
         self,
         text: str,

@@ -223,7 +223,7 @@ async def undo(screen: Stage, chosen: Selection) -> None:
             redo += reply.undo
     console.undo = tuple(redo)
     if undone:
-        again = f". {console.key_of('undo')} does it again" if redo else ""
+        again = console.keyed(". {undo} does it again") if redo else ""
         console.tell(f"undone: {', '.join(undone)}{again}")
 
 

@@ -18,7 +18,6 @@ from textual.screen import Screen
 from fleet_tui.base import bundled, crash
 from fleet_tui.base.errors import FleetError
 from fleet_tui.console.actions.action import Action, Effect
-from fleet_tui.console.actions.registry import BY_NAME
 from fleet_tui.console.actions.selection import Context, Scope, Selection
 from fleet_tui.console.shell import export, header, themes
 from fleet_tui.console.shell.commandline import Commands, is_private
@@ -439,10 +438,6 @@ class FleetApp(App[int], inherit_bindings=False):
                     self.undo = reply.undo  # whatever was done last, also what nothing takes back
         self._limiter.now()
         return reply
-
-    def key_of(self, name: str) -> str:
-        """The first key of an action, as people write it."""
-        return self.keys.shown(BY_NAME[name])
 
     def tell(
         self,
