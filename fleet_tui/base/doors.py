@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from fleet_tui.base.errors import FleetError
+from fleet_tui.base.paths import SOCKET_NAME
 
 _UCRED = struct.Struct("3i")
 """``struct ucred`` of unix(7): pid, uid, gid."""
@@ -28,10 +29,11 @@ WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 def make_room(path: Path) -> None:
-    """The directory for a socket at ``path``, made if need be. Raises FleetError when it is not
-    ours alone, OSError when it cannot be made."""
+    """The directory for a socket at ``path``, made if need be, but for a state directory: one that
+    is gone is never made again for its socket. Raises FleetError when it is not ours alone, OSError
+    when there is none and it cannot be made."""
     room = path.parent
-    if not room.is_symlink():
+    if path.name != SOCKET_NAME and not room.is_symlink():
         room.mkdir(mode=0o700, parents=True, exist_ok=True)
     check_room(path)
 

@@ -24,6 +24,9 @@ STATE_VARIABLE = "FLEET_TUI_STATE_DIR"
 NO_HOME = "/nonexistent"
 """What HOME is for a user who has none, as Debian's password file says it of ``nobody``."""
 
+SOCKET_NAME = "engine.sock"
+"""The engine's socket where it is in the state directory itself."""
+
 MAX_SOCKET_PATH_BYTES = 100
 """Unix socket paths end at 104 bytes on macOS and 108 on Linux."""
 
@@ -99,7 +102,7 @@ def fleet_dir(fleet: str) -> Path:
 def socket_path(directory: Path) -> Path:
     """The engine's socket for a state directory. Where the directory's own path is too long for a
     socket it is in a private directory of the user's, named after the state directory."""
-    inside = directory / "engine.sock"
+    inside = directory / SOCKET_NAME
     if len(os.fsencode(inside)) <= MAX_SOCKET_PATH_BYTES:
         return inside
     name = hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()[:16]

@@ -42,6 +42,7 @@ from fleet_tui.engine.standby import MAX_WAIT_S, ROOM_EVERY_S, Standby, mode_for
 from fleet_tui.engine.supervisor import keep_going
 from fleet_tui.engine.telemetry import Telemetry
 from fleet_tui.engine.watch import Watchman
+from fleet_tui.journal.directory import Home
 from fleet_tui.journal.errors import (
     EpochLost,
     JournalDamaged,
@@ -78,14 +79,17 @@ class RunningEngine:
         clock: Clock | None = None,
         rng: random.Random | None = None,
         recovered_from: str = "",
+        home: Home | None = None,
     ) -> None:
         """``file`` is followed for changes; ``rng`` only spreads waits and needs no secrecy;
-        ``recovered_from`` is why the engine before this one lost its ledger."""
+        ``recovered_from`` is why the engine before this one lost its ledger, ``home`` where that
+        one worked."""
         self.directory = directory
         self.spec = spec
         """The newest fleet that was sound."""
         self._file = file
         self._recovered_from = recovered_from
+        self._home = home
         self._steady = clock is None
         self._clock = clock or WallClock()
         self._rng = rng or random.Random()  # noqa: S311  # spreads waits, keeps no secrets
@@ -159,7 +163,7 @@ class RunningEngine:
 
     async def _open(self) -> None:
         writer = await JournalWriter.open(
-            self.directory, self._clock.now_ms, __version__, os.getpid()
+            self.directory, self._clock.now_ms, __version__, os.getpid(), home=self._home
         )
         self._stack.push_async_callback(self._close_ledger, writer)
         self._writer = writer
@@ -342,12 +346,13 @@ async def run_engine(
         stops.hand_to(stop)
         ready()
 
+    home = Home(directory)
     lost: JournalFailed | None = None
     failed_at = -FAILED_AGAIN_S
     wait_s = 0.0
     while True:
         running = RunningEngine(
-            spec, directory, file=file, recovered_from=lost.message if lost else ""
+            spec, directory, file=file, recovered_from=lost.message if lost else "", home=home
         )
         try:
             with _ours_since(lost):
@@ -372,7 +377,7 @@ async def run_engine(
             unusable = error
         mode = await asyncio.to_thread(mode_for, directory, unusable, WallClock().now_ms())
         log.error("engine mode %s: %s", mode.mode.label, mode.reason)
-        standby = Standby(spec.name, directory, mode, WallClock())
+        standby = Standby(spec.name, home, mode, WallClock())
         with _ours_since(lost):
             ended = await _stand_in(
                 standby,

@@ -25,7 +25,7 @@ from fleet_tui.core.protocol import Doorbell
 from fleet_tui.engine.clock import Clock
 from fleet_tui.engine.engine import refused_by
 from fleet_tui.engine.server import Server
-from fleet_tui.journal.directory import EngineLock, holder_now, prepare
+from fleet_tui.journal.directory import EngineLock, Home, holder_now
 from fleet_tui.journal.errors import JournalDamaged, JournalError, JournalFailed, JournalHeldUp
 from fleet_tui.journal.ledger.lockers import is_locked
 from fleet_tui.journal.ledger.segments import numbered_files
@@ -99,19 +99,20 @@ def _is_over(directory: Path) -> bool:
 class Standby:
     """Answers the door instead of an engine."""
 
-    def __init__(self, fleet: str, directory: Path, mode: ModeNow, clock: Clock) -> None:
+    def __init__(self, fleet: str, home: Home, mode: ModeNow, clock: Clock) -> None:
         self.mode = mode
         self._fleet = fleet
-        self._directory = directory
+        self._home = home
+        self._directory = home.directory
         self._clock = clock
         self._stopped: asyncio.Future[str] | None = None
 
     async def run(self, ready: Callable[[], None], *, wait_s: float = 0.0) -> str | None:
         """Stand in until somebody stops it, and say why it stopped; None when the ledger is worth
-        another try, not before ``wait_s``. Raises JournalInUse, UnsafeDirectory, and JournalFailed
-        when the system does not even let it stand in."""
+        another try, not before ``wait_s``. Raises JournalInUse, UnsafeDirectory, StateGone, and
+        JournalFailed when the system does not even let it stand in."""
         try:
-            prepare(self._directory)
+            self._home.enter()
             lock = EngineLock(self._directory, holder_now(os.getpid(), self._clock.now_ms))
         except OSError as error:
             raise self._cannot_stay(error) from error
@@ -144,6 +145,8 @@ class Standby:
             done, _ = await asyncio.wait({stopped}, timeout=ROOM_EVERY_S)
             if done:
                 return stopped.result()
+            with suppress(OSError):  # tried again at the next round
+                self._home.stay()
             with suppress(OSError, FleetError):  # tried again at the next round
                 await server.stay()
             if self.mode.mode is EngineMode.RECOVERY or now_s() < not_before_s:

@@ -10,7 +10,13 @@ from pathlib import Path
 
 import msgspec
 
-from fleet_tui.journal.errors import JournalInUse, JournalMissing, LockHolder, UnsafeDirectory
+from fleet_tui.journal.errors import (
+    JournalInUse,
+    JournalMissing,
+    LockHolder,
+    StateGone,
+    UnsafeDirectory,
+)
 
 LOCK_NAME = "engine.lock"
 MAX_LOCK_BYTES = 4_096
@@ -24,6 +30,52 @@ NETWORK_FILE_SYSTEMS = frozenset(
     | {"9p", "gfs2", "glusterfs", "lustre", "ocfs2", "fuse"}
 )
 """Where locks and fsync cannot be relied on. ``fuse.*`` is refused too; ``fuseblk`` is local."""
+
+
+Identity = tuple[int, int]
+"""Device and inode of a file."""
+
+
+def identity(path: str | Path) -> Identity | None:
+    """Which file has this name now; None for none. Raises OSError when the system does not tell."""
+    try:
+        found = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino
+
+
+class Home:
+    """The state directory of one engine, from its first look at it to its end. It goes back to this
+    directory and this ledger alone: a new ledger in its place would know nothing of what runs."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._found: Identity | None = None
+        self._had_ledger = False
+
+    def enter(self) -> None:
+        """Make the directory if it was never there, and check it. Raises StateGone when it is not
+        the one that it was, UnsafeDirectory, OSError."""
+        if self._found is None:
+            prepare(self.directory)
+            self._found = identity(self.directory)
+        else:
+            self.stay()
+            check(self.directory)
+
+    def stay(self) -> None:
+        """Notice that the directory is not where it was. Raises StateGone, OSError."""
+        now = identity(self.directory)
+        if now is None or now != self._found:
+            here = "nothing is there now" if now is None else "another one is there"
+            raise StateGone(self.directory, here)
+
+    def expect_ledger(self, *, found: bool) -> None:
+        """Remember that there is a ledger. Raises StateGone when there was one and is none now."""
+        if self._had_ledger and not found:
+            raise StateGone(self.directory, "it is there, but its ledger is not")
+        self._had_ledger = found
 
 
 def prepare(directory: Path) -> None:

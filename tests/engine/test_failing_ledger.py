@@ -24,9 +24,8 @@ from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine import run, standby
 from fleet_tui.engine.run import run_engine
 from fleet_tui.feed.client import EngineClient
-from fleet_tui.journal import directory as directories
 from fleet_tui.journal.directory import LOCK_NAME, EngineLock, holder_now
-from fleet_tui.journal.errors import EpochLost, JournalFailed
+from fleet_tui.journal.errors import EpochLost, JournalFailed, LockHolder, StateGone
 from fleet_tui.journal.ledger.reader import JournalReader
 from fleet_tui.journal.ledger.segments import EventRow
 from fleet_tui.journal.ledger.transaction import CommitInDoubt, Transaction
@@ -166,19 +165,19 @@ async def test_a_disk_that_refuses_even_the_lock_for_a_moment_ends_no_engine(
     directory = short_dir / "state"
     left = refusals
 
-    def prepare(where: Path) -> None:
+    def lock(where: Path, holder: LockHolder) -> EngineLock:
         nonlocal left
         if left:
             left -= 1
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-        directories.prepare(where)
+        return EngineLock(where, holder)
 
     running = asyncio.create_task(run_engine(FLEET, directory))
     assert isinstance(await ask(directory, NOTE), Accepted)
     broken.times = 1
     await ask(directory, NOTE)
     assert isinstance(await ask(directory, NOTE), Accepted)
-    monkeypatch.setattr(standby, "prepare", prepare)
+    monkeypatch.setattr(standby, "EngineLock", lock)
     broken.times = 1
     await ask(directory, NOTE)
     if refusals == 1_000:
@@ -213,3 +212,33 @@ async def test_whoever_has_the_lock_after_a_failure_took_over(
             await running
     finally:
         other.release()
+
+
+@pytest.mark.parametrize("how", ["moved", "replaced", "emptied"])
+async def test_no_engine_begins_an_empty_ledger_where_there_was_one(
+    short_dir: Path, broken: Broken, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """As the advice about a disk that fails says: somebody moves the state directory away."""
+    monkeypatch.setattr(standby, "ROOM_EVERY_S", 0.05)
+    monkeypatch.setattr(run, "ROOM_EVERY_S", 0.05)
+    monkeypatch.setattr(standby, "touched", lambda _: OSError(errno.EIO, "still"))
+    directory = short_dir / "state"
+    running = asyncio.create_task(run_engine(FLEET, directory))
+    for _ in range(2):
+        assert isinstance(await ask(directory, NOTE), Accepted)
+        broken.times = 1
+        await ask(directory, NOTE)
+    await told(directory, lambda mode: mode.mode is EngineMode.READ_ONLY)
+    if how == "emptied":
+        for path in [*directory.glob("events-*"), directory / "head"]:
+            path.unlink()
+    else:
+        directory.rename(short_dir / "elsewhere")
+    if how == "replaced":
+        directory.mkdir(mode=0o700)
+    monkeypatch.setattr(standby, "touched", lambda _: None)
+    with pytest.raises(StateGone):
+        async with asyncio.timeout(DEADLINE_S):
+            await running
+    assert directory.exists() == (how != "moved")
+    assert not list(directory.glob("events-*"))

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from fleet_tui.core.ids import Epoch
 from fleet_tui.core.ledger.events import Event
+from fleet_tui.journal.directory import Home
 from fleet_tui.journal.ledger import migrations, segments
 from fleet_tui.journal.ledger.chain import Head, link, write_head
 from fleet_tui.journal.ledger.codec import encode
@@ -32,7 +33,7 @@ ballast.BYTES = 4_096
 
 def owned(directory: Path) -> tuple[Taken, sqlite3.Connection]:
     """A ledger as the writer has it."""
-    taken = take(directory, lambda: NOW_MS, 4711)
+    taken = take(Home(directory), lambda: NOW_MS, 4711)
     connection = sqlite3.connect(taken.path, isolation_level=None, factory=Transaction)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")

@@ -18,6 +18,7 @@ import pytest
 
 from fleet_tui.core.ids import NOWHERE
 from fleet_tui.core.ledger.events import NoteAdded
+from fleet_tui.journal.directory import Home
 from fleet_tui.journal.errors import JournalUnfinished
 from fleet_tui.journal.ledger.opening import take
 from fleet_tui.journal.ledger.reader import JournalReader
@@ -91,7 +92,7 @@ def check_one(directory: Path, name: str) -> None:
         with suppress(JournalUnfinished):  # the next engine takes it back
             verdict = verify(directory)
             assert verdict.intact, f"{name}: {verdict.reason}"
-    taken = take(directory, lambda: NOW_MS, 1)
+    taken = take(Home(directory), lambda: NOW_MS, 1)
     taken.lock.release()
     assert taken.epoch >= 1
     kept = notes(directory)

@@ -13,6 +13,7 @@ import pytest
 
 from fleet_tui.core.modes import TROUBLES, EngineMode, Healing, Trouble, trouble_of_errno
 from fleet_tui.engine.standby import MAX_WAIT_S
+from fleet_tui.journal.directory import Home
 from fleet_tui.journal.errors import JournalDamaged, JournalFailed, JournalHeldUp, StateGone
 from fleet_tui.journal.ledger import troubles
 from fleet_tui.journal.ledger.lockers import Locker, is_locked, lockers
@@ -140,13 +141,14 @@ FEW = """
 import resource, sys
 from pathlib import Path
 from fleet_tui.journal.errors import JournalDamaged, JournalFailed
+from fleet_tui.journal.directory import Home
 from fleet_tui.journal.ledger.opening import take
 from fleet_tui.journal.ledger.verifying import verify
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 for room in range(3, 12):
     limit = len(__import__("os").listdir("/proc/self/fd")) + room
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
-    for what in (verify, lambda where: take(where, lambda: 1, 1).lock.release()):
+    for what in (verify, lambda where: take(Home(where), lambda: 1, 1).lock.release()):
         try:
             what(Path(sys.argv[1]))
             print("fine")
@@ -286,7 +288,7 @@ async def test_a_log_that_is_removed_under_a_writer_loses_nothing(
     with pytest.raises(JournalFailed, match="removed"):
         await writer.append([note("two")], NOW_MS)
     await writer.close("")
-    taken = take(directory, lambda: NOW_MS, 1)
+    taken = take(Home(directory), lambda: NOW_MS, 1)
     taken.lock.release()
     assert verify(directory).intact
     assert "one" in [n.text.raw for n in taken.state.notes]

@@ -11,7 +11,7 @@ from fleet_tui.core.ids import Epoch, Seq
 from fleet_tui.core.ledger.events import Recorded, SegmentOpened
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
-from fleet_tui.journal.directory import EngineLock, holder_now, prepare, unfinished_copy
+from fleet_tui.journal.directory import EngineLock, Home, holder_now, unfinished_copy
 from fleet_tui.journal.errors import JournalDamaged, JournalInUse, RestoreUnfinished
 from fleet_tui.journal.ledger.chain import START, Head, Row, link, read_head, write_head
 from fleet_tui.journal.ledger.codec import decode, encode
@@ -58,33 +58,37 @@ class _Checked(NamedTuple):
     rows: int
 
 
-def take(directory: Path, now_ms: Callable[[], int], pid: int) -> Taken:
-    """Own the ledger in a directory, making one if there is none. Blocks; changes nothing on error.
+def take(home: Home, now_ms: Callable[[], int], pid: int) -> Taken:
+    """Own the ledger in a directory, making one if there never was one. Blocks; changes nothing on
+    error.
 
-    Raises UnsafeDirectory, JournalInUse, JournalDamaged, RestoreUnfinished and JournalTooNew;
-    JournalFailed, sqlite3.Error and OSError for what the system refuses, which proves no damage.
+    Raises UnsafeDirectory, JournalInUse, JournalDamaged, RestoreUnfinished, JournalTooNew and
+    StateGone; JournalFailed, sqlite3.Error and OSError for what the system refuses, which proves no
+    damage.
     """
-    prepare(directory)
-    lock = EngineLock(directory, holder_now(pid, now_ms))
+    home.enter()
+    lock = EngineLock(home.directory, holder_now(pid, now_ms))
     try:
-        return _take_or_make_room(directory, now_ms, lock)
+        return _take_or_make_room(home, now_ms, lock)
     except BaseException:  # the lock is let go
         lock.release()
         raise
 
 
-def _take_or_make_room(directory: Path, now_ms: Callable[[], int], lock: EngineLock) -> Taken:
+def _take_or_make_room(home: Home, now_ms: Callable[[], int], lock: EngineLock) -> Taken:
     """An engine that starts on a full disk gives up the ballast: it can still watch and follow."""
     try:
-        full = not ballast.make(directory)
-        return _take(directory, now_ms, lock)._replace(full=full)
+        full = not ballast.make(home.directory)
+        return _take(home, now_ms, lock)._replace(full=full)
     except (sqlite3.Error, OSError) as error:
-        if not ballast.is_full(error) or not ballast.release(directory):
+        if not ballast.is_full(error) or not ballast.release(home.directory):
             raise
-    return _take(directory, now_ms, lock)._replace(full=True)
+    return _take(home, now_ms, lock)._replace(full=True)
 
 
-def _take(directory: Path, now_ms: Callable[[], int], lock: EngineLock) -> Taken:
+def _take(home: Home, now_ms: Callable[[], int], lock: EngineLock) -> Taken:
+    directory = home.directory
+    home.expect_ledger(found=bool(numbered_files(directory, "events")))
     for leftover in directory.glob(".*.new*"):
         leftover.unlink(missing_ok=True)
     _check_logs(directory)
@@ -110,6 +114,7 @@ def _take(directory: Path, now_ms: Callable[[], int], lock: EngineLock) -> Taken
         head, state = checked.head, checked.state
         open_segment(directory, head, state, state.at_ms, Epoch(checked.info.epoch))
         checked = _check_last(directory)
+    home.expect_ledger(found=True)
     epoch = Epoch(checked.info.epoch + 1)
     _raise_epoch(directory, checked, epoch)
     write_head(directory, checked.head)

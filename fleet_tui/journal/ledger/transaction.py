@@ -1,28 +1,16 @@
 """One transaction as one call, that says truly whether it was stored."""
 
-import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from fleet_tui.journal.directory import Identity, identity
 from fleet_tui.journal.ledger.segments import EventRow
 from fleet_tui.journal.ledger.troubles import PRIMARY, code_of
 
 FAMILY: Final = ("", "-wal", "-shm")
 """What SQLite's names for the parts of a database in WAL mode end in."""
-
-Identity = tuple[int, int]
-"""Device and inode of a file."""
-
-
-def identity(path: str | Path) -> Identity | None:
-    """Which file has this name now; None for none. Raises OSError when the system does not tell."""
-    try:
-        found = os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return found.st_dev, found.st_ino
 
 
 class FilesGone(sqlite3.OperationalError):

@@ -30,7 +30,7 @@ from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.modes import TROUBLES, EngineMode, Healing, Trouble, trouble_of_errno
-from fleet_tui.journal.directory import LOCK_NAME, EngineLock, holder_now
+from fleet_tui.journal.directory import LOCK_NAME, EngineLock, Home, holder_now
 from fleet_tui.journal.errors import (
     EpochLost,
     JournalError,
@@ -46,7 +46,7 @@ from fleet_tui.journal.ledger.opening import Taken, open_segment, take
 from fleet_tui.journal.ledger.segments import LOCK_WAIT_S, EventRow, newest_epoch
 from fleet_tui.journal.ledger.snapshots import SNAPSHOT_EVERY, write_snapshot
 from fleet_tui.journal.ledger.statements import query
-from fleet_tui.journal.ledger.transaction import CommitInDoubt, FilesGone, Transaction, identity
+from fleet_tui.journal.ledger.transaction import CommitInDoubt, FilesGone, Transaction
 from fleet_tui.journal.ledger.troubles import Refusal, failure, in_words, trouble_of
 from fleet_tui.journal.upkeep import ballast
 
@@ -82,14 +82,14 @@ class JournalWriter:
 
     def __init__(
         self,
-        directory: Path,
+        home: Home,
         now_ms: Callable[[], int],
         taken: Taken,
         connection: aiosqlite.Connection,
         batch_requests: int,
         pid: int,
     ) -> None:
-        self.directory = directory
+        self.directory = home.directory
         self.epoch: Epoch = taken.epoch
         self.failure: JournalFailed | None = None
         """Why nothing is written any more; None while all is well."""
@@ -112,8 +112,8 @@ class JournalWriter:
         self._dirty = asyncio.Event()
         self._full = taken.full
         """The disk was full and the ballast could not be made anew since."""
-        self._home = identity(directory)
-        self._head_mark = _mark(directory / HEAD_NAME)
+        self._home = home
+        self._head_mark = _mark(self.directory / HEAD_NAME)
         """Which head file was written last, by :func:`take` at first."""
         self._remade: deque[str] = deque(maxlen=MAX_REMADE)
         """Names of files that went away and were made again, the newest last."""
@@ -140,15 +140,18 @@ class JournalWriter:
         pid: int,
         *,
         batch_requests: int = MAX_BATCH_REQUESTS,
+        home: Home | None = None,
     ) -> "JournalWriter":
         """Own the ledger in ``directory`` and record that an engine started.
 
         Makes the directory and the ledger when there are none. ``batch_requests`` share a
         transaction at most; more of them suit bulk writing, where no caller waits for its own
-        event. Raises UnsafeDirectory, JournalInUse (naming the holder), JournalDamaged,
-        RestoreUnfinished, JournalTooNew, JournalHeldUp, JournalFailed.
+        event. ``home`` is that directory as an engine that begins anew had it. Raises
+        UnsafeDirectory, JournalInUse (naming the holder), JournalDamaged, RestoreUnfinished,
+        JournalTooNew, JournalHeldUp, JournalFailed.
         """
-        opening = asyncio.create_task(asyncio.to_thread(take, directory, now_ms, pid))
+        home = home or Home(directory)
+        opening = asyncio.create_task(asyncio.to_thread(take, home, now_ms, pid))
         try:
             taken = await asyncio.shield(opening)
         except asyncio.CancelledError:
@@ -165,7 +168,7 @@ class JournalWriter:
         except BaseException:  # the lock is let go
             taken.lock.release()
             raise
-        writer = cls(directory, now_ms, taken, connection, batch_requests, pid)
+        writer = cls(home, now_ms, taken, connection, batch_requests, pid)
         try:
             started = EngineStarted(epoch=writer.epoch, version=version, pid=pid)
             await writer.append([started], now_ms())
@@ -394,7 +397,7 @@ class JournalWriter:
     async def _fail_with(self, error: Refusal) -> None:
         """Nothing is written after this; a directory that went away is the reason for the rest."""
         try:
-            await asyncio.to_thread(self._stay_home)
+            await asyncio.to_thread(self._home.stay)
         except StateGone as gone:
             self._fail(gone)
         except OSError:
@@ -416,7 +419,7 @@ class JournalWriter:
             behind = self._dirty.is_set()
             self._dirty.clear()
             try:
-                await asyncio.to_thread(self._stay_home)
+                await asyncio.to_thread(self._home.stay)
                 await asyncio.to_thread(self._stay_owner)
                 if not self._between:  # what is asked of a closed connection is never answered
                     await self._connection.executemany(query("event_insert"), [])
@@ -447,14 +450,6 @@ class JournalWriter:
             return newest_epoch(self.directory) == self.epoch
         except (JournalError, sqlite3.Error, OSError):
             return False
-
-    def _stay_home(self) -> None:
-        """Notice that the state directory is not where it was. Raises StateGone, OSError."""
-        now = identity(self.directory)
-        if now != self._home:
-            raise StateGone(
-                self.directory, "nothing is there now" if now is None else "another one is there"
-            )
 
     def _is_head_gone(self) -> bool:
         """Whether the head file is not the one that was written last: it is then written anew."""
