@@ -139,9 +139,10 @@ class AttachedFeed:
         """Stored lines."""
         return await asyncio.to_thread(self._open_stores().find_lines, query, None)
 
-    async def history(self, after: Seq, limit: int) -> Sequence[Recorded]:
-        """Events after a position."""
-        return await asyncio.to_thread(self._open_stores().ledger.read, after, limit)
+    async def history(self, limit: int, until: Seq | None = None) -> Sequence[Recorded]:
+        """The newest events."""
+        last = self._state.seq if until is None else min(until, self._state.seq)
+        return await asyncio.to_thread(self._open_stores().ledger.newest, limit, last)
 
     async def retell(self, text: str) -> Retelling | None:
         """A task of any age."""
@@ -188,7 +189,8 @@ class AttachedFeed:
         if lines:
             self._line_mark = lines[-1].line_id
             self._untaken.add(lines)
-        if len(batch) == PAGE_EVENTS or len(lines) == PAGE_LINES:
+        # A page of large events ends early, so its length does not tell.
+        if (batch and self._state.seq < stores.ledger.last_seq()) or len(lines) == PAGE_LINES:
             self._rung.set()
         self._read_samples()
 

@@ -104,8 +104,9 @@ class Feed(Protocol):
         """Stored lines, oldest first, never later than the view's moment."""
         ...
 
-    async def history(self, after: Seq, limit: int) -> Sequence[Recorded]:
-        """Events after a position, never later than the view's moment."""
+    async def history(self, limit: int, until: Seq | None = None) -> Sequence[Recorded]:
+        """The newest events up to a position, by default up to the view's moment and never later,
+        oldest first."""
         ...
 
     async def retell(self, text: str) -> Retelling | None:

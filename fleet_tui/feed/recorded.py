@@ -124,11 +124,11 @@ class RecordedFeed:
         nothing: Sequence[LogLine] = ()
         return await self._aside(lambda stores: stores.find_lines(query, self._at_ms), nothing)
 
-    async def history(self, after: Seq, limit: int) -> Sequence[e.Recorded]:
-        """Events after a position, up to the cursor."""
+    async def history(self, limit: int, until: Seq | None = None) -> Sequence[e.Recorded]:
+        """The newest events up to the cursor."""
         nothing: Sequence[e.Recorded] = ()
-        rows = await self._aside(lambda stores: stores.ledger.read(after, limit), nothing)
-        return [r for r in rows if r.seq <= self._state.seq]
+        last = self._state.seq if until is None else min(until, self._state.seq)
+        return await self._aside(lambda stores: stores.ledger.newest(limit, last), nothing)
 
     async def retell(self, text: str) -> Retelling | None:
         """A task of any age, as it stood at the cursor."""

@@ -261,10 +261,10 @@ async def test_the_agent_page_follows_its_health_and_its_lines() -> None:
 
 async def test_the_agent_page_reads_its_timeline_again_when_the_agent_was_tripped() -> None:
     class Longer(FakeFeed):
-        async def history(self, after: Seq, limit: int) -> Sequence[Recorded]:
-            found = [*await super().history(after, limit)]
-            if self.tripped is not None:
-                found.append(Recorded(Seq(after + 1), NOW_MS, Epoch(1), self.tripped))
+        async def history(self, limit: int, until: Seq | None = None) -> Sequence[Recorded]:
+            found = [*await super().history(limit, until)]
+            if self.tripped is not None and found:
+                found.append(Recorded(Seq(found[-1].seq + 1), NOW_MS, Epoch(1), self.tripped))
             return found
 
         tripped: AgentTripped | None = None

@@ -14,6 +14,7 @@ from fleet_tui.core.agents.commands import Cordon
 from fleet_tui.core.engine.commands import StopEngine
 from fleet_tui.core.ids import AgentName, Seq, TaskId
 from fleet_tui.core.ledger.commands import AddNote
+from fleet_tui.core.ledger.events import NoteAdded
 from fleet_tui.core.ledger.replies import Accepted, Refused
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.tasks.commands import Submit
@@ -21,8 +22,11 @@ from fleet_tui.core.tasks.model import TaskPhase, TaskSpec
 from fleet_tui.core.tasks.submission import MAX_PAYLOAD_BYTES
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine.run import RunningEngine
+from fleet_tui.feed import attached
 from fleet_tui.feed.attached import AttachedFeed
 from fleet_tui.feed.feed import Link, LogQuery, Mode, View
+from fleet_tui.journal.ledger import segments
+from fleet_tui.journal.ledger.writer import JournalWriter
 from tests.acceptance.rig import Rig
 
 DEADLINE_S = 60.0
@@ -99,7 +103,7 @@ async def test_a_task_is_seen_from_its_submission_to_its_answer(short_dir: Path)
         assert told is not None
         assert told.task == task
         story = await feed.task_events(TASK)
-        assert story == [r for r in await feed.history(Seq(0), 10_000) if r in story]
+        assert story == [r for r in await feed.history(10_000) if r in story]
         found = await feed.logs(LogQuery(task=TASK))
         assert any("submitted by me" in line.text.raw for line in found)
 
@@ -261,3 +265,20 @@ async def test_a_text_that_fits_no_frame_is_refused_and_the_conversation_goes_on
         assert isinstance(reply, Refused)
         assert (reply.code, "nothing was sent" in reply.text) == ("too-large", True)
         assert isinstance(await feed.send(submit()), Accepted)
+
+
+async def test_what_is_left_of_large_events_is_read_at_once(
+    short_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page of large events ends early: it must not wait for the next pulse each time."""
+    directory = short_dir / "state"
+    writer = await JournalWriter.open(directory, lambda: 1_790_000_000_000, "0.1.0", 4711)
+    monkeypatch.setattr(attached, "PULSE_S", 3_600.0)
+    async with opened(AttachedFeed(directory, by="me", starting=True)) as feed:
+        await writer.append([NoteAdded(text=Untrusted("x"), by="me")] * 3, 1)
+        monkeypatch.setattr(segments, "PAGE_BYTES", 1)
+        feed._rung.set()
+        async with asyncio.timeout(DEADLINE_S):
+            while feed.view().state.seq < writer.last_seq:
+                await feed.changed()
+    await writer.close("the test is over")

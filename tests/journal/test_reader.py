@@ -15,17 +15,24 @@ from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.state import EMPTY_STATE
 from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.journal.errors import JournalDamaged, JournalMissing, JournalTooNew
+from fleet_tui.journal.ledger import segments, verifying
 from fleet_tui.journal.ledger import writer as writer_module
-from fleet_tui.journal.ledger.chain import GENESIS, HEAD_NAME, Head, link, write_head
+from fleet_tui.journal.ledger.chain import GENESIS, HEAD_NAME, Head, link, read_head, write_head
 from fleet_tui.journal.ledger.codec import decode_leniently, encode
 from fleet_tui.journal.ledger.reader import JournalReader
-from fleet_tui.journal.ledger.segments import EventRow, create_segment, numbered_files
+from fleet_tui.journal.ledger.segments import (
+    EventRow,
+    SegmentReader,
+    create_segment,
+    numbered_files,
+)
 from fleet_tui.journal.ledger.snapshots import (
     read_snapshot,
     snapshot_path,
     snapshot_seqs,
     write_snapshot,
 )
+from fleet_tui.journal.ledger.verifying import verify
 from fleet_tui.journal.ledger.writer import JournalWriter
 from fleet_tui.journal.recordings.importing import import_recording
 from fleet_tui.journal.recordings.recording import export, redacted
@@ -77,6 +84,25 @@ async def test_reading_goes_on_where_it_stopped_and_follows(
         await writer.append([note(str(n)) for n in range(20)], NOW_MS)
         assert len(reader.read(seen[-1].seq, 100)) >= 20
         assert reader.last_seq() == writer.last_seq
+
+
+async def test_the_newest_events_are_all_there_however_large_they_are(
+    open_writer: Open, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "MAX_SEGMENT_ROWS", 5)
+    writer = await a_ledger(open_writer, 12)
+    last = writer.last_seq
+    monkeypatch.setattr(segments, "PAGE_BYTES", 1)
+    with closing(JournalReader(directory)) as reader:
+        assert len(reader.read(NOWHERE, 100)) == 1, "a page ends early"
+        assert [r.seq for r in reader.newest(100)] == list(range(1, last + 1))
+        assert [r.seq for r in reader.newest(7)] == list(range(last - 6, last + 1))
+        assert [r.seq for r in reader.newest(7, Seq(9))] == list(range(3, 10))
+        assert [r.seq for r in reader.newest(7, Seq(last + 9))] == list(range(last - 6, last + 1))
+        assert reader.newest(7, NOWHERE) == []
+        assert reader.newest(0) == []
+    with closing(JournalReader(directory, until=Seq(4))) as trusted:
+        assert [r.seq for r in trusted.newest(2)] == [3, 4]
 
 
 async def test_sessions_are_the_stretches_between_engines(
@@ -453,3 +479,60 @@ async def test_a_task_is_found_without_reading_the_ledger(
         assert told is not None
         assert told.phase is TaskPhase.SUCCEEDED
     assert decoded <= 10
+
+
+async def test_a_damaged_segment_is_told_with_the_events_that_are_lost_with_it(
+    open_writer: Open, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "MAX_SEGMENT_ROWS", 9)
+    writer = await a_ledger(open_writer, 30)
+    last = writer.last_seq
+    await writer.close("")
+    first, path = numbered_files(directory, "events")[1]
+    path.write_bytes(b"nonsense" * 1_000)
+    with closing(JournalReader(directory)) as reader, pytest.raises(JournalDamaged) as damaged:
+        reader.read(Seq(first), 10)
+    assert (damaged.value.first_bad_seq, damaged.value.last_seq) == (first, last)
+
+
+async def test_sessions_ask_only_the_segments_that_they_are_in(
+    open_writer: Open, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "MAX_SEGMENT_ROWS", 4)
+    for _ in range(10):
+        writer = await open_writer()
+        await writer.append(opening() if writer.last_seq < 4 else [note("x")], NOW_MS)
+        await writer.append([note("x"), note("y")], NOW_MS)
+        await writer.close("over")
+    opened: list[Path] = []
+    real = SegmentReader.tasks_between
+
+    def asked(segment: SegmentReader, first: int, end: int) -> int:
+        opened.append(segment.path)
+        return real(segment, first, end)
+
+    monkeypatch.setattr(SegmentReader, "tasks_between", asked)
+    with closing(JournalReader(directory)) as reader:
+        assert len(reader.sessions()) == 10
+    assert len(opened) <= 2 * len(numbered_files(directory, "events"))
+
+
+async def test_a_segment_that_is_begun_during_a_proof_is_no_damage(
+    open_writer: Open, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The head may remember more than the files that were listed before it was read."""
+    monkeypatch.setattr(writer_module, "MAX_SEGMENT_ROWS", 9)
+    writer = await a_ledger(open_writer, 30)
+    await writer.close("")
+    left = [numbered_files(directory, "events")[:-1]]
+
+    def files(where: Path, family: str) -> list[tuple[int, Path]]:
+        return left.pop() if left else numbered_files(where, family)
+
+    def remembered(where: Path) -> Head | None:
+        left.clear()  # whoever lists the files after the head finds all that it remembers
+        return read_head(where)
+
+    monkeypatch.setattr(verifying, "numbered_files", files)
+    monkeypatch.setattr(verifying, "read_head", remembered)
+    assert verify(directory).intact

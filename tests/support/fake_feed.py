@@ -141,7 +141,7 @@ class FakeFeed:
         ]
         return found[-query.limit :]
 
-    async def history(self, after: Seq, limit: int) -> Sequence[Recorded]:
+    async def history(self, limit: int, until: Seq | None = None) -> Sequence[Recorded]:
         story = (
             HealthChanged(
                 agent=agent_name(14),
@@ -162,7 +162,7 @@ class FakeFeed:
             Recorded(Seq(9_000 + i), NOW_MS - 199_000 + i * 15_000, Epoch(3), event)
             for i, event in enumerate(story)
         ]
-        return [r for r in recorded if r.seq > after][:limit]
+        return [r for r in recorded if until is None or r.seq <= until][-limit:]
 
     async def retell(self, text: str) -> Retelling | None:
         return self.told.get(text)

@@ -127,12 +127,12 @@ class HostileFeed(FakeFeed):
             lines=[*map(strange, [poisoned(line) for line in seeded_lines()])],
         )
 
-    async def history(self, after: Seq, limit: int) -> Sequence[Recorded]:
-        return [poisoned(r) for r in await super().history(after, limit)]
+    async def history(self, limit: int, until: Seq | None = None) -> Sequence[Recorded]:
+        return [poisoned(r) for r in await super().history(limit, until)]
 
     async def task_events(self, task: TaskId) -> Sequence[Recorded]:
         del task
-        return await self.history(Seq(0), 100)
+        return await self.history(100)
 
     async def send(self, command: Command, shown: Impact | None = None) -> Reply:
         self.sent.append(command)

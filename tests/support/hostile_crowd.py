@@ -156,7 +156,7 @@ class CrowdFeed(FakeFeed):
         ]
         super().__init__(state=crowd(), looks={}, lines=lines)
 
-    async def history(self, after: Seq, limit: int) -> Sequence[Recorded]:
+    async def history(self, limit: int, until: Seq | None = None) -> Sequence[Recorded]:
         """What the page of the agent has no log lines for."""
         story = [
             HealthChanged(agent=SUBJECT, health=Health.SUSPECT, was=Health.UP, reason=text)
@@ -166,7 +166,7 @@ class CrowdFeed(FakeFeed):
             Recorded(Seq(9_000 + at), NOW_MS - 60_000 + at, Epoch(3), event)
             for at, event in enumerate(story)
         ]
-        return [each for each in recorded if each.seq > after][:limit]
+        return [each for each in recorded if until is None or each.seq <= until][-limit:]
 
 
 class CrowdSessions(FakeSessions):

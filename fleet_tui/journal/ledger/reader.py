@@ -5,9 +5,9 @@ writer's checkpoints. A reader may be called from any thread, one call at a time
 """
 
 import sqlite3
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from threading import Lock
@@ -24,7 +24,7 @@ from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.tasks.retell import Retelling
 from fleet_tui.journal.directory import check
 from fleet_tui.journal.errors import JournalMissing
-from fleet_tui.journal.ledger.chain import Row
+from fleet_tui.journal.ledger.chain import Row, read_head
 from fleet_tui.journal.ledger.segments import (
     MAX_TASK_EVENTS,
     SegmentReader,
@@ -93,6 +93,18 @@ class JournalReader:
         ``limit`` where they are large."""
         with self._reading():
             return self._events(after, limit)
+
+    def newest(self, limit: int, until: Seq | None = None) -> list[Recorded]:
+        """The newest events up to a position, by default up to the end, oldest first: ``limit`` of
+        them, or all where there are fewer, however large they are."""
+        with self._reading():
+            last = self._end()[0] if until is None else min(until, self._end()[0])
+            found: list[Recorded] = []
+            after = max(last - limit, self._first() - 1)
+            while after < last and (page := self._events(after, last - after)):
+                found += page
+                after = page[-1].seq
+            return found
 
     def rows(self, after: Seq, limit: int) -> list[Row]:
         """Like :meth:`read`, as stored."""
@@ -204,7 +216,7 @@ class JournalReader:
     def _submitted_as(self, number: int, last: Seq) -> TaskId | None:
         """Numbers rise with positions, so halving finds one."""
         files = self._files()
-        low, high = files[0][0] if files else 1, last + 1
+        low, high = self._first(), last + 1
         while low < high:
             middle = (low + high) // 2
             found = self._submission_from(files, middle, high)
@@ -229,7 +241,10 @@ class JournalReader:
         return None
 
     def _session(self, row: Row, end: int, ended_at_ms: int | None) -> SessionSpan:
-        tasks = sum(self._segment(path).tasks_between(row.seq, end) for _, path in self._files())
+        files = self._files()
+        firsts = [first for first, _ in files]
+        its = files[max(bisect_right(firsts, row.seq) - 1, 0) : bisect_left(firsts, end)]
+        tasks = sum(self._segment(path).tasks_between(row.seq, end) for _, path in its)
         event = recorded(row).event
         return SessionSpan(
             epoch=row.epoch,
@@ -250,7 +265,19 @@ class JournalReader:
             try:
                 yield
             except sqlite3.DatabaseError as error:
-                raise unreadable(error, self._looked_at, 0, 0) from error
+                first, last = self._lost_with(self._looked_at)
+                raise unreadable(error, self._looked_at, first, last) from error
+
+    def _lost_with(self, segment: Path) -> tuple[int, int]:
+        """The events that cannot be trusted without a segment: those from its first one on, as far
+        as the files and the head file know. Numbers are all that is read."""
+        files = numbered_files(self.directory, "events")
+        first = next((first for first, path in files if path == segment), 1)
+        last = max((first for first, _ in files), default=first)
+        with suppress(ValueError, OSError):
+            remembered = read_head(self.directory)
+            last = max(last, remembered.seq if remembered is not None else last)
+        return first, last
 
     def _files(self) -> list[tuple[int, Path]]:
         files = numbered_files(self.directory, "events")
@@ -259,6 +286,11 @@ class JournalReader:
                 raise JournalMissing(f"there is no journal in {self.directory}")
             return files
         return [(first, path) for first, path in files if first <= self._until]
+
+    def _first(self) -> int:
+        """The first position that is kept: a recording may begin anywhere."""
+        files = self._files()
+        return files[0][0] if files else 1
 
     def _end(self) -> tuple[Seq, int]:
         """Position and instant of the newest event; NOWHERE when none can be trusted."""

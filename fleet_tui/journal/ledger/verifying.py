@@ -58,6 +58,8 @@ class Checker:
         """``start`` is the position before the first row that will be shown."""
         self.head = start
         self.events = 0
+        self.bytes = 0
+        """Of the bodies of these events, but for the first one: a segment's is its state."""
         self.bad_seq: int | None = None
         self._epoch = 0
 
@@ -70,6 +72,7 @@ class Checker:
                 return
             self.head = Head(Seq(row.seq), row.hash)
             self._epoch = row.epoch
+            self.bytes += len(row.body) if self.events else 0
             self.events += 1
             yield row
 
@@ -111,13 +114,13 @@ def next_step(steps: Steps) -> Verdict | None:
 def verify_in_steps(directory: Path) -> Steps:
     """:func:`verify` for those who have something else to do in between. A step takes a few
     milliseconds, but for SQLite's own look at a file, which holds up no other thread."""
-    files = numbered_files(directory, "events")
     try:
         remembered = read_head(directory)
     except ValueError:
         remembered, unreadable = None, True
     else:
         unreadable = False
+    files = numbered_files(directory, "events")  # after the head: what it remembers is in them
     if not files:
         if remembered is None and not unreadable:
             raise JournalMissing(f"there is no journal in {directory}")

@@ -107,12 +107,11 @@ class AgentScreen(DetailScreen):
         found: list[Recorded] = []
         upto = newest
         for _ in range(HISTORY_PAGES):
-            after = Seq(max(0, upto - HISTORY_PAGE))
-            page = await self.console.feed.history(after, upto - after)
-            found = health_changes((r for r in page if r.seq <= upto), agent_name) + found
-            if len(found) >= ENOUGH_CHANGES or after == 0:
+            page = await self.console.feed.history(HISTORY_PAGE, upto)
+            found = health_changes(page, agent_name) + found
+            if len(found) >= ENOUGH_CHANGES or not page:
                 break
-            upto = after
+            upto = Seq(page[0].seq - 1)
         self._changes = found[-MAX_HEALTH_CHANGES:]
         self._again()
 

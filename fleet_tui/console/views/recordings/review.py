@@ -66,8 +66,7 @@ class EventsPane(TablePane[Told]):
             self.run_worker(self._read(view), group="events", exclusive=True)
 
     async def _read(self, view: View) -> None:
-        after = Seq(max(0, view.state.seq - MAX_EVENTS))
-        found = await self.console.feed.history(after, MAX_EVENTS)
+        found = await self.console.feed.history(MAX_EVENTS, view.state.seq)
         self._events = [(r, narrate(r.event, view.state)) for r in reversed(found)]
         self.all_records = self._events
         self.refill()
