@@ -4,6 +4,7 @@ import fcntl
 import os
 import socket
 import stat
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,9 @@ from fleet_tui.journal.errors import (
 
 LOCK_NAME = "engine.lock"
 MAX_LOCK_BYTES = 4_096
+LOCK_TRIES = 11
+LOCK_AGAIN_S = 0.05
+"""A command that only looks who has the lock shares it for a moment: no engine may end of that."""
 DIRECTORY_MODE = 0o700
 FILE_MODE = 0o600
 OTHERS = 0o077
@@ -205,18 +209,21 @@ class EngineLock:
     """The right to write; held until :meth:`release` or the end of the process."""
 
     def __init__(self, directory: Path, holder: LockHolder) -> None:
-        """Take the lock. Raises JournalInUse, naming who has it."""
+        """Take the lock; blocks for up to LOCK_TRIES * LOCK_AGAIN_S where somebody has it. Raises
+        JournalInUse, naming who has it, and OSError."""
         self._path = directory / LOCK_NAME
         flags = os.O_RDWR | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
         self._file = os.open(self._path, flags, FILE_MODE)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            first = read_holder(self._file)
+            if not _locked_in_time(self._file):
+                first = read_holder(self._file)
+                raise JournalInUse(directory, first, in_words(first))
+            said = msgspec.json.encode(holder) + b"\n"
+            os.pwrite(self._file, said, 0)
+            os.ftruncate(self._file, len(said))
+        except BaseException:  # the lock is let go
             os.close(self._file)
-            raise JournalInUse(directory, first, in_words(first)) from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, msgspec.json.encode(holder) + b"\n", 0)
+            raise
 
     @property
     def is_ours(self) -> bool:
@@ -232,6 +239,18 @@ class EngineLock:
             fcntl.flock(self._file, fcntl.LOCK_UN)  # also for a child that was given the file
             os.close(self._file)
             self._file = -1
+
+
+def _locked_in_time(file: int) -> bool:
+    for left in reversed(range(LOCK_TRIES)):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if left:
+                time.sleep(LOCK_AGAIN_S)
+        else:
+            return True
+    return False
 
 
 def lock_holder(directory: Path) -> str | None:

@@ -1,3 +1,5 @@
+import errno
+import fcntl
 import os
 import socket
 import subprocess
@@ -20,6 +22,7 @@ from fleet_tui.journal.directory import (
     in_words,
     is_network,
     lock_holder,
+    open_there,
     prepare,
 )
 from fleet_tui.journal.errors import JournalInUse, JournalMissing, LockHolder, UnsafeDirectory
@@ -173,6 +176,35 @@ def test_the_lock_names_its_holder_and_is_free_again(tmp_path: Path) -> None:
     first.release()
     first.release()
     EngineLock(tmp_path, holder_now(13, lambda: 0)).release()
+
+
+def test_a_lock_whose_holder_cannot_be_written_is_let_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    EngineLock(tmp_path, holder_now(1, lambda: 0)).release()
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("fleet_tui.journal.directory.os.pwrite", full)
+        with pytest.raises(OSError, match="No space left"):
+            EngineLock(tmp_path, holder_now(2, lambda: 0))
+    assert b'"pid":1' in (tmp_path / LOCK_NAME).read_bytes()
+    EngineLock(tmp_path, holder_now(3, lambda: 0)).release()
+
+
+def test_somebody_who_only_looks_does_not_keep_an_engine_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    EngineLock(tmp_path, holder_now(1, lambda: 0)).release()
+    looking = open_there(tmp_path / LOCK_NAME)
+    fcntl.flock(looking, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    monkeypatch.setattr(
+        "fleet_tui.journal.directory.time.sleep", lambda _: fcntl.flock(looking, fcntl.LOCK_UN)
+    )
+    EngineLock(tmp_path, holder_now(2, lambda: 0)).release()
+    os.close(looking)
 
 
 def test_a_child_does_not_inherit_the_lock(tmp_path: Path) -> None:
