@@ -1,3 +1,4 @@
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.logs import Level, LogGap, LogLine
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.journal.directory import prepare
+from fleet_tui.journal.ledger import segments
 from fleet_tui.journal.ledger.segments import numbered_files
 from fleet_tui.journal.telemetry import rolling
 from fleet_tui.journal.telemetry.logs import BUFFER_FULL, LogFilter, LogReader, LogWriter
@@ -185,3 +187,56 @@ async def test_logs_are_capped_by_bytes_oldest_first(directory: Path) -> None:
     assert len(numbered_files(directory, "logs")) == 2
     with closing(LogReader(directory)) as reader:
         assert texts(reader, LogFilter()) == ["line 5"]
+
+
+def refused() -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("unable to open database file")
+    error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+    error.sqlite_errorname = "SQLITE_CANTOPEN"
+    return error
+
+
+async def test_a_passing_refusal_deletes_no_lines(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the start, where the newest file is opened, and where old files are looked for."""
+    with closing(await stored(directory)) as reader:
+        before = numbered_files(directory, "logs")
+
+        def cannot_be_opened(*_: object) -> sqlite3.Connection:
+            raise refused()
+
+        with monkeypatch.context() as patched:
+            patched.setattr(rolling, "check_format", cannot_be_opened)
+            patched.setattr(rolling, "open_read_only", cannot_be_opened)
+            writer = await LogWriter.open(directory, Bounds(file_bytes=1, files=8, keep_ms=100))
+            for at_ms in (1_000, 2_000):
+                writer.write([line("later", at_ms)])
+                await writer.flush()
+            assert len(numbered_files(directory, "logs")) > 2
+        assert numbered_files(directory, "logs")[: len(before)] == before
+        assert len(reader.query(LogFilter())) == len(LINES) + 2
+        await writer.close()
+
+
+async def test_a_refusal_while_a_file_is_made_costs_no_later_lines(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(directory)
+    writer = await LogWriter.open(directory, Bounds(file_bytes=1, files=8, keep_ms=10_000))
+
+    def no_room(_: str) -> str:
+        raise refused()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(segments, "schema", no_room)
+        writer.write([line("one")])
+        await writer.flush()
+        assert "unable to open" in writer.failure
+    writer.write([line("two")])
+    await writer.flush()
+    assert (writer.failure, writer.dropped) == ("", 0)
+    await writer.close()
+    with closing(LogReader(directory)) as reader:
+        assert texts(reader, LogFilter()) == ["one", "two"]
+    assert not list(directory.glob(".*.new*"))

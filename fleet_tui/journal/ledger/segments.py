@@ -140,7 +140,11 @@ def create_database(path: Path, family: str) -> sqlite3.Connection:
     """A new private file with a family's tables, open for writing; no WAL yet."""
     os.close(create_private(path))
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-    connection.executescript(f"BEGIN; {schema(family)} PRAGMA user_version = {FORMAT}; COMMIT;")
+    try:
+        connection.executescript(f"BEGIN; {schema(family)} PRAGMA user_version = {FORMAT}; COMMIT;")
+    except BaseException:  # the file is closed
+        connection.close()
+        raise
     return connection
 
 

@@ -27,6 +27,7 @@ from fleet_tui.journal.ledger.segments import (
     open_read_only,
 )
 from fleet_tui.journal.ledger.statements import query
+from fleet_tui.journal.ledger.troubles import is_damage
 
 MAX_BUFFERED_ROWS = 50_000
 MAX_BATCH_ROWS = 2_000
@@ -202,9 +203,8 @@ class RollingWriter:
         files = numbered_files(self._directory, self._family)
         for place, (_, path) in enumerate(files[:-1]):
             too_many = place < len(files) - self._bounds.files
-            if too_many or _newest_at(path, self._family) < now_ms - self._bounds.keep_ms:
-                for suffix in ("", "-wal", "-shm"):
-                    Path(f"{path}{suffix}").unlink(missing_ok=True)
+            if too_many or _is_over(path, self._family, now_ms - self._bounds.keep_ms):
+                _remove(path)
 
     async def _connect(self) -> None:
         if not self._path.exists():
@@ -298,11 +298,18 @@ def _file(directory: Path, family: str, first_id: int) -> Path:
 
 
 def _create(path: Path, family: str) -> None:
-    create_database(path, family).close()
+    """It appears under its name only when it is whole: a file without tables would be written to in
+    vain for ever. Raises FileExistsError, sqlite3.Error, OSError."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    create_database(temporary, family).close()
+    os.link(temporary, path)  # unlike a rename it never replaces what another engine made
+    temporary.unlink()
 
 
 def _end_of(directory: Path, family: str) -> tuple[Path, int]:
-    """The file to write to and the newest row id; a file that cannot be read is thrown away."""
+    """The file to write to and the newest row id. A damaged file is thrown away; beside one that
+    cannot be read just now the next one is begun."""
     files = numbered_files(directory, family)
     if not files:
         return _file(directory, family, 1), 0
@@ -311,19 +318,27 @@ def _end_of(directory: Path, family: str) -> tuple[Path, int]:
         with contextlib.closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as connection:
             check_format(connection, path)
             found = connection.execute(query(f"{family}_end")).fetchone()
-    except sqlite3.DatabaseError:
-        for suffix in ("", "-wal", "-shm"):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(f"{path}{suffix}")
+    except sqlite3.DatabaseError as error:
+        if is_damage(error):
+            _remove(path)
         newest = first_id + _ROWS_A_LOST_FILE_MAY_HAVE_HAD
         return _file(directory, family, newest + 1), newest
     return path, first_id - 1 if found is None else int(found[0])
 
 
-def _newest_at(path: Path, family: str) -> int:
+def _is_over(path: Path, family: str, before_ms: int) -> bool:
+    """Whether a file's newest row is from before that, or the file is damaged. One that cannot be
+    read just now is kept."""
     try:
         with contextlib.closing(open_read_only(path)) as connection:
             found = connection.execute(query(f"{family}_end")).fetchone()
-    except sqlite3.Error:
-        return 0
-    return 0 if found is None else int(found[1])
+    except sqlite3.Error as error:
+        return is_damage(error)
+    except JournalError:
+        return False
+    return found is None or int(found[1]) < before_ms
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
