@@ -487,3 +487,14 @@ def test_lines_come_whole_whatever_they_are_cut_into(
     assert next(found) == b"whole\n"
     with pytest.raises(Cut, match="cut short"):
         next(found)
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_is_no_recording_and_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "x.fleetrec"
+    os.mkfifo(pipe, 0o600)
+    assert read_manifest(pipe) is None
+    with pytest.raises(BadRecording, match="no regular file"):
+        import_recording(pipe, tmp_path / "cache")
+    with pytest.raises(BadRecording, match="no regular file"):
+        check_recording(pipe, tmp_path / "cache")
