@@ -5,6 +5,7 @@ import sqlite3
 import stat
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ from fleet_tui.journal.telemetry.samples import SampleReader, SampleWriter
 from fleet_tui.journal.upkeep import backups
 from fleet_tui.journal.upkeep.backups import back_up
 from tests.journal.conftest import NOW_MS, Open
-from tests.journal.stories import opening, tasks
+from tests.journal.stories import note, opening, tasks
 
 
 async def test_a_backup_beside_a_busy_writer_is_whole_and_proved(
@@ -138,3 +139,32 @@ async def test_a_backup_never_replaces_anything(
         back_up(directory, tmp_path / "file" / "backup")
     with pytest.raises(JournalMissing):
         back_up(tmp_path / "nowhere", tmp_path / "backup")
+
+
+async def test_a_copy_ends_though_something_is_committed_at_each_of_its_steps(
+    open_writer: Open, directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = await open_writer()
+    await writer.append([note("x" * 100_000)], NOW_MS)
+    path = numbered_files(directory, "events")[0][1]
+    steps = 0
+
+    class Watched(sqlite3.Connection):
+        def backup(self, target: sqlite3.Connection, **options: Any) -> None:
+            super().backup(target, progress=commit, **options)
+
+    def commit(*_: int) -> None:
+        nonlocal steps
+        steps += 1
+        assert steps < 1_000, "it began anew at each step"
+        other.execute("PRAGMA user_version = 1")
+
+    def watched(source: Path) -> sqlite3.Connection:
+        return sqlite3.connect(source, factory=Watched, isolation_level=None)
+
+    monkeypatch.setattr(backups, "COPY_PAGES", 1)
+    monkeypatch.setattr(backups, "open_read_only", watched)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        backups._copy_file(path, tmp_path / "copy.db")
+    assert steps > 10
+    await writer.close("over")

@@ -144,6 +144,8 @@ def _copy_file(source: Path, target: Path) -> None:
     target.unlink(missing_ok=True)
     os.close(create_private(target))
     with closing(open_read_only(source)) as reading, closing(sqlite3.connect(target)) as writing:
+        reading.execute("BEGIN")  # a commit in between would make SQLite begin the copy anew
+        reading.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
         reading.backup(writing, pages=COPY_PAGES, sleep=0.0)
         writing.execute("PRAGMA journal_mode = DELETE")
     file = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
