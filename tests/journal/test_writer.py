@@ -1,4 +1,5 @@
 import asyncio
+import errno
 import os
 import socket
 import sqlite3
@@ -9,18 +10,24 @@ from pathlib import Path
 import pytest
 
 from fleet_tui.core.engine.events import EngineStarted, EngineStopped
-from fleet_tui.core.ids import NOWHERE, Seq, TaskId
-from fleet_tui.core.ledger.events import Recorded, SegmentOpened
+from fleet_tui.core.ids import NOWHERE, Epoch, Seq, TaskId
+from fleet_tui.core.ledger.events import NoteAdded, Recorded, SegmentOpened
 from fleet_tui.core.tasks.events import TaskEnded
 from fleet_tui.core.tasks.model import TaskPhase
-from fleet_tui.journal.errors import EpochLost, JournalFailed, JournalInUse
+from fleet_tui.journal.directory import LOCK_NAME, sync_directory
+from fleet_tui.journal.errors import EpochLost, JournalFailed, JournalHeldUp, JournalInUse
+from fleet_tui.journal.ledger import opening as opening_module
+from fleet_tui.journal.ledger import segments
 from fleet_tui.journal.ledger import writer as writer_module
 from fleet_tui.journal.ledger.chain import START, read_head
 from fleet_tui.journal.ledger.codec import Unstorable
+from fleet_tui.journal.ledger.migrations import migrate
 from fleet_tui.journal.ledger.reader import JournalReader
 from fleet_tui.journal.ledger.segments import numbered_files
 from fleet_tui.journal.ledger.transaction import Transaction
+from fleet_tui.journal.ledger.verifying import verify
 from fleet_tui.journal.ledger.writer import JournalWriter
+from fleet_tui.journal.upkeep import ballast
 from tests.journal.conftest import NOW_MS, Open
 from tests.journal.stories import note, opening, task_story, tasks
 
@@ -233,3 +240,115 @@ async def test_closing_the_loop_on_an_open_writer_ends_its_thread(directory: Pat
     await writer.close("over")
     writer._connection._thread.join(30)
     assert not writer._connection._thread.is_alive()
+
+
+async def test_a_refusal_while_the_lock_is_made_again_ends_no_engine(
+    open_writer: Open, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = await open_writer()
+
+    def refused(_: Path) -> int:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    (directory / LOCK_NAME).unlink()
+    with monkeypatch.context() as patched:
+        patched.setattr(writer_module, "newest_epoch", refused)
+        with pytest.raises(sqlite3.OperationalError):
+            writer._stay_owner()
+    writer._stay_owner()
+    assert writer._lock.is_ours
+
+
+async def test_a_refusal_after_a_segment_was_made_is_no_other_engine(
+    open_writer: Open, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "MAX_SEGMENT_ROWS", 5)
+    real, refusals = sync_directory, [OSError(errno.EMFILE, os.strerror(errno.EMFILE))]
+
+    def refused_once(where: Path) -> None:
+        if refusals:
+            raise refusals.pop()
+        real(where)
+
+    writer = await open_writer()
+    monkeypatch.setattr(segments, "sync_directory", refused_once)
+    for number in range(12):
+        await writer.append([note(str(number))], NOW_MS)
+    assert not refusals
+    assert writer.failure is None
+    await writer.close("over")
+    assert verify(directory).intact
+    assert [n.event.text.raw for n in read_all(directory) if isinstance(n.event, NoteAdded)] == [
+        str(number) for number in range(12)
+    ]
+
+
+async def test_a_segment_of_another_engine_in_its_place_is_another_engine(
+    open_writer: Open, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "MAX_SEGMENT_ROWS", 5)
+    writer = await open_writer()
+    head, state = writer._head, writer.state
+    opening_module.open_segment(directory, head, state, state.at_ms, Epoch(writer.epoch + 1))
+    with pytest.raises(FileExistsError):
+        opening_module.open_segment(directory, head, state, state.at_ms, writer.epoch)
+
+
+async def test_the_size_of_a_segment_is_known_to_the_next_engine(
+    open_writer: Open, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "MAX_SEGMENT_BYTES", 10_000)
+    for _ in range(4):
+        writer = await open_writer()
+        await writer.append([note("x" * 4_000)], NOW_MS)
+        await writer.close("over")
+    assert len(numbered_files(directory, "events")) == 2
+
+
+def no_room_for_shared_memory() -> sqlite3.OperationalError:
+    """What SQLite says where its file of shared memory finds no room."""
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE
+    error.sqlite_errorname = "SQLITE_IOERR_SHMSIZE"
+    return error
+
+
+async def test_the_ballast_is_given_up_for_a_full_disk_that_is_told_as_an_error_of_the_disk(
+    open_writer: Open, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await (await open_writer()).close("over")
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(
+        "fleet_tui.journal.ledger.troubles.touched",
+        lambda where: full if ballast.is_made(where) else None,
+    )
+
+    def migrates(where: Path) -> None:
+        if ballast.is_made(where):
+            raise no_room_for_shared_memory()
+        migrate(where)
+
+    monkeypatch.setattr(opening_module, "migrate", migrates)
+    await open_writer()
+    assert not ballast.is_made(directory)
+
+
+async def test_an_error_after_a_commit_never_says_that_nothing_was_stored(
+    open_writer: Open, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = await open_writer()
+
+    def refused(connection: Transaction) -> None:
+        if not connection.in_transaction and connection.total_changes > before:
+            raise full
+
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorcode = sqlite3.SQLITE_FULL
+    full.sqlite_errorname = "SQLITE_FULL"
+    before = writer._connection.total_changes
+    monkeypatch.setattr(Transaction, "look_after_files", refused)
+    with pytest.raises((JournalFailed, JournalHeldUp)) as told:
+        await writer.append([note("stored")], NOW_MS)
+    assert isinstance(told.value, JournalFailed)
+    await writer.close("")
+    assert any(isinstance(r.event, NoteAdded) for r in read_all(directory))

@@ -11,8 +11,14 @@ from fleet_tui.core.ids import Epoch, Seq
 from fleet_tui.core.ledger.events import Recorded, SegmentOpened
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
-from fleet_tui.journal.directory import EngineLock, Home, holder_now, unfinished_copy
-from fleet_tui.journal.errors import JournalDamaged, JournalInUse, RestoreUnfinished
+from fleet_tui.journal.directory import (
+    EngineLock,
+    Home,
+    holder_now,
+    sync_directory,
+    unfinished_copy,
+)
+from fleet_tui.journal.errors import JournalDamaged, JournalFailed, JournalInUse, RestoreUnfinished
 from fleet_tui.journal.ledger.chain import START, Head, Row, link, read_head, write_head
 from fleet_tui.journal.ledger.codec import decode, encode
 from fleet_tui.journal.ledger.migrations import migrate
@@ -23,10 +29,11 @@ from fleet_tui.journal.ledger.segments import (
     SegmentReader,
     create_segment,
     numbered_files,
+    segment_path,
 )
 from fleet_tui.journal.ledger.snapshots import newest_snapshot
 from fleet_tui.journal.ledger.statements import query
-from fleet_tui.journal.ledger.troubles import is_damage, unreadable
+from fleet_tui.journal.ledger.troubles import is_damage, trouble_of, unreadable
 from fleet_tui.journal.ledger.verifying import PAGE_EVENTS, Checker
 from fleet_tui.journal.ledger.wal import dropped
 from fleet_tui.journal.upkeep import ballast
@@ -46,6 +53,8 @@ class Taken(NamedTuple):
     state: FleetState
     rows: int
     """Rows in the segment."""
+    bytes: int
+    """Of their bodies, its opening state not counted."""
     full: bool = False
     """There was no room for the ballast."""
 
@@ -56,6 +65,7 @@ class _Checked(NamedTuple):
     head: Head
     state: FleetState
     rows: int
+    bytes: int
 
 
 def take(home: Home, now_ms: Callable[[], int], pid: int) -> Taken:
@@ -80,8 +90,12 @@ def _take_or_make_room(home: Home, now_ms: Callable[[], int], lock: EngineLock) 
     try:
         full = not ballast.make(home.directory)
         return _take(home, now_ms, lock)._replace(full=full)
-    except (sqlite3.Error, OSError) as error:
-        if not ballast.is_full(error) or not ballast.release(home.directory):
+    except (sqlite3.Error, OSError, JournalFailed) as error:
+        if isinstance(error, JournalFailed):
+            trouble = error.trouble
+        else:
+            trouble = trouble_of(error, home.directory)
+        if trouble not in ballast.NO_ROOM or not ballast.release(home.directory):
             raise
     return _take(home, now_ms, lock)._replace(full=True)
 
@@ -118,7 +132,9 @@ def _take(home: Home, now_ms: Callable[[], int], lock: EngineLock) -> Taken:
     epoch = Epoch(checked.info.epoch + 1)
     _raise_epoch(directory, checked, epoch)
     write_head(directory, checked.head)
-    return Taken(lock, checked.path, epoch, checked.head, checked.state, checked.rows)
+    return Taken(
+        lock, checked.path, epoch, checked.head, checked.state, checked.rows, checked.bytes
+    )
 
 
 def _check_logs(directory: Path) -> None:
@@ -148,11 +164,27 @@ def _take_back_unfinished(directory: Path) -> None:
 def open_segment(
     directory: Path, previous: Head, state: FleetState, at_ms: int, epoch: Epoch
 ) -> tuple[Path, Head, Recorded]:
-    """Begin the next segment with the state so far. Raises FileExistsError, sqlite3 and OSError."""
+    """Begin the next segment with the state so far; one that we began already, before the system
+    refused something, is ours. Raises FileExistsError, sqlite3 and OSError."""
     event = SegmentOpened(state=state)
     row, head = chained(previous, at_ms, epoch, event)
-    path = create_segment(directory, previous, [row], epoch)
+    path = segment_path(directory, head.seq)
+    try:
+        create_segment(directory, previous, [row], epoch)
+    except FileExistsError:
+        if not _begins_with(path, head):
+            raise
+        sync_directory(directory)
     return path, head, Recorded(head.seq, at_ms, epoch, event)
+
+
+def _begins_with(path: Path, head: Head) -> bool:
+    """Whether a segment's first event is this one. Its hash is over the epoch too, so no other
+    engine made it."""
+    if not path.exists():
+        return False
+    with closing(SegmentReader(path)) as segment:
+        return _mark(segment, head.seq) == head.hash
 
 
 def chained(
@@ -190,7 +222,7 @@ def _check_last(directory: Path) -> _Checked:
         first = numbered_files(directory, "events")[-1][0]
         raise unreadable(error, path, first, first) from error
     _check_head(directory, checker.head)
-    return _Checked(path, info, checker.head, state, checker.events)
+    return _Checked(path, info, checker.head, state, checker.events, checker.bytes)
 
 
 def _check_order(directory: Path, last: Seq) -> None:

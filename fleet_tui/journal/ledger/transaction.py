@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from fleet_tui.journal.directory import Identity, identity
 from fleet_tui.journal.ledger.segments import EventRow
-from fleet_tui.journal.ledger.troubles import PRIMARY, code_of
+from fleet_tui.journal.ledger.troubles import PRIMARY, Refusal, code_of
 
 FAMILY: Final = ("", "-wal", "-shm")
 """What SQLite's names for the parts of a database in WAL mode end in."""
@@ -25,7 +25,7 @@ class FilesGone(sqlite3.OperationalError):
 class CommitInDoubt(sqlite3.OperationalError):
     """The disk may or may not have the transaction; the error is the cause."""
 
-    def __init__(self, cause: sqlite3.Error) -> None:
+    def __init__(self, cause: Refusal) -> None:
         super().__init__(str(cause))
         self.cause = cause
 
@@ -64,7 +64,7 @@ class Transaction(sqlite3.Connection):
             raise
         try:
             self._commit()
-            self.look_after_files()
+            self._look_after_commit()
         except BaseException:  # the cursor is let go
             # The error outlives the connection, and with the cursor in its traceback SQLite would
             # keep the connection open, and share its files that are gone with the next one.
@@ -80,6 +80,15 @@ class Transaction(sqlite3.Connection):
             code = code_of(error) or 0
             if code == sqlite3.SQLITE_IOERR_WRITE or code & PRIMARY in _NOT_COMMITTED:
                 raise
+            raise CommitInDoubt(error) from error
+
+    def _look_after_commit(self) -> None:
+        """:meth:`look_after_files`, after which nobody may say that nothing was stored."""
+        try:
+            self.look_after_files()
+        except FilesGone:
+            raise
+        except (sqlite3.Error, OSError, MemoryError) as error:
             raise CommitInDoubt(error) from error
 
     def look_after_files(self) -> None:

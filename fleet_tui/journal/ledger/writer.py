@@ -100,7 +100,7 @@ class JournalWriter:
         self._head = taken.head
         self._state = taken.state
         self._rows = taken.rows
-        self._bytes = 0
+        self._bytes = taken.bytes
         self._snapshot_seq = int(taken.head.seq)
         self._connection = connection
         self._batch_requests = batch_requests
@@ -369,6 +369,8 @@ class JournalWriter:
         if held_up is None:
             await self._fail_with(error)
         self._held_up = held_up
+        if held_up is not None and held_up.trouble in ballast.NO_ROOM:
+            await self._give_up_ballast()
 
     async def _give_up_ballast(self) -> None:
         """Make room for the events that say that there is none."""
@@ -467,9 +469,12 @@ class JournalWriter:
             lock = EngineLock(self.directory, holder_now(self._pid, self._now_ms))
         except JournalInUse as error:
             raise EpochLost(f"another engine took over this ledger: {error.message}") from error
-        if newest_epoch(self.directory) != self.epoch:
+        try:
+            if newest_epoch(self.directory) != self.epoch:
+                raise EpochLost("another engine took over this ledger")
+        except BaseException:  # the new lock is let go
             lock.release()
-            raise EpochLost("another engine took over this ledger")
+            raise
         self._lock.release()
         self._lock = lock
         self._remade.append(LOCK_NAME)
