@@ -20,7 +20,6 @@ from fleet_tui.cli.common import (
 )
 from fleet_tui.cli.confirming import confirm
 from fleet_tui.cli.selecting import consent_options
-from fleet_tui.core.ids import Seq
 from fleet_tui.core.ledger.base import Made
 from fleet_tui.core.ledger.decided import LeftOut
 from fleet_tui.core.ledger.narrate import narrate
@@ -51,8 +50,7 @@ def undo_command(fleet_text: str | None, as_json: bool, yes: bool, dry_run: bool
     fleet = find_fleet(fleet_text)
     with ledger_of(fleet) as ledger:
         state = ledger.load()
-        rows = ledger.read(Seq(max(0, state.seq - LOOK_BACK_EVENTS)), LOOK_BACK_EVENTS)
-        act = last_act(rows, operator())
+        act = last_act(ledger.newest(LOOK_BACK_EVENTS, until=state.seq), operator())
         if act is None:
             raise RefusedError(f"{operator()} did nothing lately that could be taken back")
         made = Made(by=operator(), at_ms=act.at_ms)
