@@ -22,7 +22,7 @@ from fleet_tui.core.engine.events import EngineModeChanged, EngineUnitFailed
 from fleet_tui.core.ids import AgentName, Epoch
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decide import decide, public
-from fleet_tui.core.ledger.decided import Decided
+from fleet_tui.core.ledger.decided import Decided, Verdict
 from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.refusals import RefusalCode, code_of_mode
 from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
@@ -243,13 +243,11 @@ class Engine:
         told = len(self._to_tell)
         taken = self._decide(items)
         asked = [item for item in items if isinstance(item, CommandAsked)]
-        answers: list[tuple[asyncio.Future[Reply], Decided]] = []
+        # A refusal may rest on what is decided beside it: nothing is told before that is stored.
+        answers = list(zip((item.reply for item in asked), taken.replies, strict=True))
         for item, verdict in zip(asked, taken.replies, strict=True):
             if isinstance(verdict, Decided):
-                answers.append((item.reply, verdict))
                 self._act(item)
-            elif not item.reply.done():
-                item.reply.set_result(verdict)
         try:
             recorded = await self._commit(taken)
         except JournalHeldUp as error:
@@ -264,20 +262,24 @@ class Engine:
         self._unstored = None
         del self._to_tell[:told]
         self.memory = taken.memory
-        for future, decided in answers:
+        for future, verdict in answers:
             if not future.done():
-                future.set_result(
-                    Accepted(
-                        seq=self.state.seq,
-                        task=decided.task,
-                        number=decided.number,
-                        duplicate=decided.duplicate,
-                        changed=decided.changed,
-                        undo=decided.undo,
-                    )
-                )
+                future.set_result(self._stored(verdict))
         self._follow(recorded)
         return True
+
+    def _stored(self, verdict: Verdict) -> Reply:
+        """The reply once everything that was decided with it stands."""
+        if isinstance(verdict, Refused):
+            return verdict
+        return Accepted(
+            seq=self.state.seq,
+            task=verdict.task,
+            number=verdict.number,
+            duplicate=verdict.duplicate,
+            changed=verdict.changed,
+            undo=verdict.undo,
+        )
 
     def _follow(self, recorded: Sequence[Recorded]) -> None:
         """Do what was committed. A bug here changes nothing about the commit."""

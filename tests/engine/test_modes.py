@@ -18,7 +18,7 @@ from fleet_tui.core.ledger.replies import Accepted, Refused
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.modes import EngineMode
 from fleet_tui.core.step import FleetFileSeen, WordHeard
-from fleet_tui.core.tasks.commands import Cancel
+from fleet_tui.core.tasks.commands import Cancel, Submit
 from fleet_tui.core.tasks.evidence import (
     Checkpoint,
     Definite,
@@ -32,7 +32,7 @@ from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine import engine as engine_module
 from fleet_tui.engine.engine import Engine
 from fleet_tui.engine.faults import MAX_FAULTS, WINDOW_MS, Faults
-from fleet_tui.journal.errors import JournalFull
+from fleet_tui.journal.errors import JournalFailed, JournalFull
 from tests.engine.rig import DEADLINE_S, Rig, all_up, only_task, running
 from tests.support.fleets import agent, fleet, work
 from tests.support.memory import FakeHost
@@ -154,6 +154,46 @@ async def test_on_a_full_disk_nothing_is_taken_and_nothing_is_forgotten() -> Non
         assert modes(rig) == [EngineMode.READ_ONLY, EngineMode.NORMAL]
         assert isinstance(await rig.submit(2, work()), Accepted)
         await rig.until(lambda s: len(host.started) == 2)
+
+
+async def test_no_refusal_rests_on_what_was_not_stored() -> None:
+    async with running(fleet(agent("a1"))) as rig:
+        await all_up(rig)
+        disk = FullDisk(rig)
+        disk.full = True
+        asks = [
+            rig.engine.ask("ana", Submit(task=TaskId(f"TASK{n:022d}"), key="same", spec=work(text)))
+            for n, text in enumerate(("one", "two"))
+        ]
+        for reply in await asyncio.gather(*asks):
+            assert isinstance(reply, Refused)
+            assert reply.code == "read-only-mode"
+        disk.full = False
+        await until(lambda: rig.engine.mode.mode is EngineMode.NORMAL)
+        assert isinstance(await rig.engine.ask("ana", Freeze()), Accepted)
+        disk.full = True
+        for reply in await asyncio.gather(*(rig.engine.ask(by, Thaw()) for by in ("ana", "bo"))):
+            assert isinstance(reply, Refused)
+            assert reply.code == "read-only-mode"
+        disk.full = False
+
+
+async def test_what_is_decided_beside_a_commit_in_doubt_is_in_doubt_itself() -> None:
+    rig = Rig(fleet(agent("a1")), EMPTY_STATE, {A1: FakeHost()})
+
+    async def fails(events: Sequence[Event], at_ms: int) -> tuple[Recorded, ...]:
+        raise JournalFailed("the disk reports errors")
+
+    rig.ledger.append = fails  # type: ignore[method-assign]  # the disk is in between
+    asks = [
+        asyncio.create_task(rig.engine.ask("ana", order)) for order in (Freeze(), Thaw(), Thaw())
+    ]
+    await asyncio.sleep(0)
+    with pytest.raises(JournalFailed):
+        await rig.engine.run()
+    codes = [reply.code for reply in await asyncio.gather(*asks) if isinstance(reply, Refused)]
+    assert codes == ["in-doubt"] * 3
+    await rig.effects.close()
 
 
 async def test_a_frozen_engine_with_a_full_disk_is_still_frozen_afterwards() -> None:
