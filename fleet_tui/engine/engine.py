@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from fleet_tui.base.errors import FleetError
 from fleet_tui.core.agents.commands import ProbeNow
 from fleet_tui.core.engine.commands import StopEngine
-from fleet_tui.core.engine.events import EngineModeChanged, EngineUnitFailed
+from fleet_tui.core.engine.events import EngineModeChanged, EngineTroubled, EngineUnitFailed
 from fleet_tui.core.ids import AgentName, Epoch
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decide import decide, public
@@ -314,12 +314,14 @@ class Engine:
     # While nothing can be stored.
 
     def _stores_again(self) -> list[Event]:
-        """What the ledger is told once it can be written again. A hold stays a hold."""
-        changes = [e.mode for e in self._to_tell if isinstance(e, EngineModeChanged)]
-        mode = changes[-1] if changes else self.state.engine.mode.mode
-        if self._unstored is None or mode not in (EngineMode.READ_ONLY, EngineMode.NORMAL):
+        """What the ledger is told once it can be written again. Never nothing, with what is to be
+        told anyway: that it can be written is shown by no less than a write. A hold stays a hold.
+        """
+        if self._unstored is None or any(isinstance(e, EngineModeChanged) for e in self._to_tell):
             return []
         was = self._unstored.mode
+        if self.state.engine.mode.mode is EngineMode.HOLD:
+            return [EngineTroubled(trouble=was.trouble or Trouble.UNCLEAR)]
         if was.trouble in (Trouble.DISK_FULL, Trouble.QUOTA_USED_UP):
             why = "the disk has room again"
         else:

@@ -200,13 +200,18 @@ async def test_a_frozen_engine_with_a_full_disk_is_still_frozen_afterwards() -> 
     async with running(fleet(agent("a1"))) as rig:
         await all_up(rig)
         await rig.engine.ask("ana", Freeze())
+        await rig.until(lambda s: any(a.subject == "engine" for a in s.alerts.values()))
+        frozen = rig.engine.mode  # and nothing is left to be stored
         disk = FullDisk(rig)
         disk.full = True
         refused = await rig.submit(1, work())
         assert isinstance(refused, Refused)
+        tries = disk.refused + 2
+        await until(lambda: disk.refused > tries or rig.engine.mode == frozen)
         assert rig.engine.mode.mode is EngineMode.READ_ONLY
         disk.full = False
         await until(lambda: rig.engine.mode.mode is EngineMode.HOLD)
+        assert rig.engine.mode == frozen
         assert isinstance(await rig.submit(1, work()), Accepted)
         assert modes(rig) == [EngineMode.HOLD]
         await rig.engine.ask("ana", Thaw())
