@@ -231,20 +231,21 @@ class LogReader:
 def _search(text: str) -> tuple[str | None, str | None]:
     """(full-text query, LIKE pattern) for what was typed; either may be None.
 
-    The index splits text by an old edition of Unicode, so words that are not plain ASCII are
-    looked for in the lines themselves, the first of them only.
+    The index splits text by an old edition of Unicode and has no signs that stand alone, so what
+    is not plain ASCII, or has neither letter nor digit, is looked for in the lines themselves; the
+    longest of it only.
     """
     terms: list[str] = []
-    pattern: str | None = None
+    others: list[str] = []
     for typed in text.split()[:MAX_WORDS]:
-        if not typed.isascii():
-            escaped = re.sub(r"([\\%_])", r"\\\1", typed)
-            pattern = pattern or f"%{escaped}%"
-            continue
-        for word in _WORD.findall(_EDGES.sub(" ", typed)):
+        words = _WORD.findall(_EDGES.sub(" ", typed)) if typed.isascii() else []
+        if not words:
+            others.append(typed)
+        for word in words:
             bare = word.rstrip("*")
             terms.append(f'"{bare}"*' if word.endswith("*") else f'"{bare}"')
-    return " ".join(terms) or None, pattern
+    longest = re.sub(r"([\\%_])", r"\\\1", max(others, key=len, default=""))
+    return " ".join(terms) or None, f"%{longest}%" if longest else None
 
 
 def _line(row: tuple[Value, ...]) -> LogLine:
