@@ -267,7 +267,7 @@ def ask_engine(
 ) -> list[Reply]:
     """Send commands to the running engine, in order, each with what its author was ``shown`` of it.
     Raises Unreachable when none runs."""
-    from fleet_tui.feed.client import NO_ENGINE, NO_REPLY, EngineClient
+    from fleet_tui.feed.client import NO_ENGINE, EngineClient
 
     async def talk() -> list[Reply]:
         try:
@@ -279,7 +279,8 @@ def ask_engine(
             for command, impact in zip_longest(commands, shown[: len(commands)]):
                 # An engine that left one command without a reply would do so with every other, and
                 # each would be waited for as long.
-                silent = bool(replies) and replies[-1] in (NO_REPLY, NO_ENGINE)
+                last = replies[-1] if replies else None
+                silent = isinstance(last, Refused) and last.code.is_unanswered
                 replies.append(NO_ENGINE if silent else await client.send(command, impact))
         finally:
             await client.close()

@@ -48,6 +48,12 @@ NO_REPLY = Refused(
     text="The engine broke off before it replied; the command may or may not have been taken.",
     hint="Look at the fleet before you repeat it; a submit with the same key is safe to repeat.",
 )
+LATE_REPLY = Refused(
+    code=NO_REPLY.code,
+    text=f"The engine has not replied for {REPLY_DEADLINE_S:.0f} s;"
+    " the command may or may not be taken.",
+    hint=NO_REPLY.hint,
+)
 TOO_LARGE = Refused(
     code=RefusalCode.TOO_LARGE,
     text=f"Written out as JSON it is longer than {MAX_FRAME_BYTES:,} bytes; nothing was sent.",
@@ -124,18 +130,19 @@ class EngineClient:
             writer.write(msgspec.json.encode(hello) + b"\n")
             async with asyncio.timeout(HELLO_DEADLINE_S):
                 answer = read_frame(from_engine, await reader.readline())
-        except FleetError:
-            writer.close()
-            raise
         except (OSError, TimeoutError, ValueError) as error:  # BadFrame and a long line are ones
             writer.close()
             raise Unreachable("the engine does not answer", hint=f"at {path}") from error
+        except BaseException:  # nobody else knows of the connection
+            writer.close()
+            raise
         match answer:
             case Welcome():
                 return cls(reader, writer, answer, rung)
-            case Unwelcome(reason=reason):
+            case Unwelcome(protocol=protocol, reason=reason):
                 writer.close()
-                raise FleetError(safe_line(reason), hint="use the same version for both")
+                hint = "" if protocol == PROTOCOL else "use the same version for both"
+                raise FleetError(safe_line(reason), hint=hint)
             case Doorbell() | Response():
                 writer.close()
                 raise FleetError("the engine did not say welcome")
@@ -167,10 +174,12 @@ class EngineClient:
         self._waiting[request.id] = reply
         try:
             self._writer.write(frame)
-            await self._writer.drain()
             async with asyncio.timeout(REPLY_DEADLINE_S):
+                await self._writer.drain()
                 return await reply
-        except (OSError, TimeoutError):
+        except TimeoutError:
+            return LATE_REPLY
+        except OSError:
             return NO_REPLY
         finally:
             self._waiting.pop(request.id, None)

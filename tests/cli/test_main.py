@@ -28,7 +28,7 @@ from fleet_tui.core.engine.commands import StopEngine
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.replies import Reply
 from fleet_tui.core.plans import Impact
-from fleet_tui.feed.client import NO_ENGINE, NO_REPLY
+from fleet_tui.feed.client import LATE_REPLY, NO_ENGINE, NO_REPLY
 
 pytestmark = pytest.mark.usefixtures("own_process")
 
@@ -172,8 +172,9 @@ def test_an_end_that_cannot_be_said_keeps_its_code(line: str, code: int, here: P
     assert subprocess.run(["sh", "-c", f"{program} {line}"], check=False).returncode == code
 
 
+@pytest.mark.parametrize("reply", [NO_REPLY, LATE_REPLY], ids=["gone", "late"])
 def test_an_engine_that_leaves_one_command_without_a_reply_is_asked_nothing_more(
-    here: Path, monkeypatch: pytest.MonkeyPatch
+    here: Path, monkeypatch: pytest.MonkeyPatch, reply: Reply
 ) -> None:
     asked: list[Command] = []
 
@@ -184,7 +185,7 @@ def test_an_engine_that_leaves_one_command_without_a_reply_is_asked_nothing_more
 
         async def send(self, command: Command, shown: Impact | None = None) -> Reply:
             asked.append(command)
-            return NO_REPLY
+            return reply
 
         async def close(self) -> None:
             pass
@@ -192,7 +193,7 @@ def test_an_engine_that_leaves_one_command_without_a_reply_is_asked_nothing_more
     monkeypatch.setattr("fleet_tui.feed.client.EngineClient", Silent)
     commands = [StopEngine(reason=str(n)) for n in range(3)]
     replies = ask_engine(Fleet("f", None, here), commands)
-    assert replies == [NO_REPLY, NO_ENGINE, NO_ENGINE]
+    assert replies == [reply, NO_ENGINE, NO_ENGINE]
     assert asked == commands[:1]
 
 
