@@ -26,6 +26,7 @@ from fleet_tui.feed.client import NO_ENGINE, EngineClient
 from fleet_tui.feed.feed import MAX_SAMPLES, Link, LogQuery, Mode, View
 from fleet_tui.feed.stores import Stores
 from fleet_tui.feed.untaken import Untaken
+from fleet_tui.journal.recordings.held import UNREADABLE
 
 PAGE_EVENTS = 2_000
 PAGE_LINES = 2_000
@@ -94,14 +95,14 @@ class AttachedFeed:
                 await asyncio.to_thread(self._ledger_ready)
             self._until = self._told.trusted_seq if self._told else None
             self._stores = await asyncio.to_thread(Stores, self._directory, until=self._until)
+            self._state = await asyncio.to_thread(self._stores.ledger.load)
+            recent = self._stores.find_lines(LogQuery(limit=FIRST_LINES), None)
+            self._untaken.add(recent)
+            self._line_mark = recent[-1].line_id if recent else 0
+            self._read_samples()
         except BaseException:  # what was opened is closed
             await self.close()
             raise
-        self._state = await asyncio.to_thread(self._stores.ledger.load)
-        recent = self._stores.find_lines(LogQuery(limit=FIRST_LINES), None)
-        self._untaken.add(recent)
-        self._line_mark = recent[-1].line_id if recent else 0
-        self._read_samples()
         self._view = None  # somebody may have looked before there was anything to see
         self._keeper = asyncio.create_task(self._keep(), name="feed link")
 
@@ -166,14 +167,18 @@ class AttachedFeed:
         """Hang up and let go of the files."""
         self._closed = True
         self._rung.set()
-        if self._keeper is not None:
-            self._keeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._keeper
-        if self._client is not None:
-            await self._client.close()
-        if self._stores is not None:
-            self._stores.close()
+        try:
+            if self._keeper is not None:
+                self._keeper.cancel()
+                with suppress(asyncio.CancelledError):
+                    await self._keeper
+        finally:
+            try:
+                if self._client is not None:
+                    await self._client.close()
+            finally:
+                if self._stores is not None:
+                    self._stores.close()
 
     def _open_stores(self) -> Stores:
         assert self._stores is not None, "the feed is not open"
@@ -227,7 +232,11 @@ class AttachedFeed:
         if until == self._until or self._stores is None:
             return
         stores = await asyncio.to_thread(Stores, self._directory, until=until)
-        state = await asyncio.to_thread(stores.ledger.load)
+        try:
+            state = await asyncio.to_thread(stores.ledger.load)
+        except BaseException:  # the ones before are kept
+            stores.close()
+            raise
         self._stores.close()
         self._stores, self._until, self._state = stores, until, state
 
@@ -237,21 +246,26 @@ class AttachedFeed:
         while True:
             if self._client is not None:
                 await self._client.lost()
-                await self._client.close()
-                self._client = self._told = None
+                await self._hang_up(self._client)
                 self._set_link(Link.RECONNECTING, "the engine is gone; `fleet-tui open` starts one")
             await asyncio.sleep(RECONNECT_S[min(tries, len(RECONNECT_S) - 1)])
             tries += 1
             try:
                 self._client = await self._connect()
-            except FleetError as error:
+                self._starting = False
+                await self._look_as_far_as_trusted()
+            except (FleetError, *UNREADABLE) as error:
+                if self._client is not None:
+                    await self._hang_up(self._client)
                 if not self._starting:
-                    self._set_link(Link.RECONNECTING, error.message)
+                    self._set_link(Link.RECONNECTING, str(error))
                 continue
             tries = 0
-            self._starting = False
-            await self._look_as_far_as_trusted()
             self._set_link(Link.ATTACHED, "")
+
+    async def _hang_up(self, client: EngineClient) -> None:
+        await client.close()
+        self._client = self._told = None
 
     def _set_link(self, link: Link, detail: str) -> None:
         self._link, self._link_detail = link, detail

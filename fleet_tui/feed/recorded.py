@@ -80,15 +80,19 @@ class RecordedFeed:
 
     async def open(self) -> None:
         """Read the recording's extent and go to its end. Raises FleetError."""
-        self._stores = await asyncio.to_thread(Stores, self._directory)
-        self._held = HeldDirectory(self._directory)
-        self._start_ms, self._end_ms = self._stores.ledger.span()
-        if self._since_ms is not None:
-            self._start_ms = max(self._start_ms, self._since_ms)
-        if self._until_ms is not None:
-            self._end_ms = min(self._end_ms, self._until_ms)
-        await asyncio.to_thread(self._find_marks)
-        await self.seek(self._end_ms)
+        try:
+            self._stores = await asyncio.to_thread(Stores, self._directory)
+            self._held = HeldDirectory(self._directory)
+            self._start_ms, self._end_ms = self._stores.ledger.span()
+            if self._since_ms is not None:
+                self._start_ms = max(self._start_ms, self._since_ms)
+            if self._until_ms is not None:
+                self._end_ms = min(self._end_ms, self._until_ms)
+            await asyncio.to_thread(self._find_marks)
+            await self.seek(self._end_ms)
+        except BaseException:  # what was opened is closed
+            await self.close()
+            raise
         self._player = asyncio.create_task(self._play(), name="player")
 
     def view(self) -> View:
@@ -149,17 +153,21 @@ class RecordedFeed:
         )
 
     async def close(self) -> None:
-        """Let go of the files."""
+        """Let go of the files. Safe to call twice."""
+        if self._closed:
+            return
         self._closed = True
         self._moved.set()
-        if self._player is not None:
-            self._player.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._player
-        if self._stores is not None:
-            self._stores.close()
-        if self._held is not None:
-            self._held.close()
+        try:
+            if self._player is not None:
+                self._player.cancel()
+                with suppress(asyncio.CancelledError):
+                    await self._player
+        finally:
+            if self._stores is not None:
+                self._stores.close()
+            if self._held is not None:
+                self._held.close()
 
     # The timeline
 

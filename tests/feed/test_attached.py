@@ -5,6 +5,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -17,6 +18,8 @@ from fleet_tui.core.ledger.commands import AddNote
 from fleet_tui.core.ledger.events import NoteAdded
 from fleet_tui.core.ledger.replies import Accepted, Refused
 from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.modes import EngineMode, ModeNow
+from fleet_tui.core.protocol import Doorbell
 from fleet_tui.core.tasks.commands import Submit
 from fleet_tui.core.tasks.model import TaskPhase, TaskSpec
 from fleet_tui.core.tasks.submission import MAX_PAYLOAD_BYTES
@@ -25,9 +28,11 @@ from fleet_tui.engine.run import RunningEngine
 from fleet_tui.feed import attached
 from fleet_tui.feed.attached import AttachedFeed
 from fleet_tui.feed.feed import Link, LogQuery, Mode, View
+from fleet_tui.journal.errors import JournalError
 from fleet_tui.journal.ledger import segments
 from fleet_tui.journal.ledger.writer import JournalWriter
 from tests.acceptance.rig import Rig
+from tests.engine.doors import House
 
 DEADLINE_S = 60.0
 FLEET = """
@@ -210,19 +215,81 @@ async def test_lines_that_nobody_takes_are_dropped_and_counted(
         assert isinstance(lines[-1], LogLine)
 
 
+def refuse(*_: object, until: Seq | None = None) -> NoReturn:
+    raise JournalError("too many open files")
+
+
+READING = ("fleet_tui.feed.attached.Stores", "fleet_tui.feed.stores.JournalReader.load")
+"""What reads the ledger, first and then."""
+
+
+@pytest.mark.parametrize("reads", READING)
 async def test_a_ledger_that_cannot_be_read_leaves_no_connection(
+    short_dir: Path, monkeypatch: pytest.MonkeyPatch, reads: str
+) -> None:
+    async with engine(short_dir) as running:
+        feed = AttachedFeed(short_dir / "state", by="me")
+        with monkeypatch.context() as broken:
+            broken.setattr(reads, refuse)
+            with pytest.raises(FleetError, match="too many open files"):
+                await feed.open()
+        assert feed._client is not None
+        assert not feed._client.connected
+        assert running.engine.stop_reason is None
+
+
+class Distrusting(House):
+    """The next engine: it found the ledger damaged after its first event."""
+
+    def doorbell(self) -> Doorbell:
+        mode = ModeNow(mode=EngineMode.RECOVERY, trusted_seq=Seq(1))
+        return Doorbell(seq=Seq(1), sample=0, line=0, now_ms=0, mode=mode)
+
+
+@pytest.mark.parametrize("reads", READING)
+async def test_a_next_engine_whose_ledger_cannot_be_read_at_once_is_tried_again(
+    short_dir: Path, monkeypatch: pytest.MonkeyPatch, reads: str
+) -> None:
+    monkeypatch.setattr("fleet_tui.feed.attached.RECONNECT_S", (0.01,))
+    async with engine(short_dir):
+        pass
+    path = short_dir / "state" / "engine.sock"
+    before, after = House(path), Distrusting(path)
+    await before.server.listen(path)
+    try:
+        async with opened(AttachedFeed(short_dir / "state", by="me")) as feed:
+            with monkeypatch.context() as broken:
+                broken.setattr(reads, refuse)
+                await before.server.close()
+                await after.server.listen(path)
+                gone = await until(feed, lambda view: "open files" in view.link_detail)
+                assert gone.link is Link.RECONNECTING
+                assert gone.engine.mode is not EngineMode.RECOVERY
+            view = await until(feed, lambda view: view.link is Link.ATTACHED)
+            assert (view.engine.mode, view.state.seq) == (EngineMode.RECOVERY, 1)
+    finally:
+        await before.server.close()
+        await after.server.close()
+
+
+async def test_a_bug_in_the_way_back_leaves_nothing_open(
     short_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(directory: Path, *, until: Seq | None) -> None:
-        raise FleetError(f"{directory} is damaged")
-
-    async with engine(short_dir) as running:
-        monkeypatch.setattr("fleet_tui.feed.attached.Stores", broken)
+    async with engine(short_dir):
         feed = AttachedFeed(short_dir / "state", by="me")
-        with pytest.raises(FleetError, match="is damaged"):
-            await feed.open()
-        assert not feed._client or not feed._client.connected
-        assert running.engine.stop_reason is None
+        await feed.open()
+        assert feed._client is not None
+        monkeypatch.setattr(feed._client, "lost", lambda: 1 / 0)
+        again = asyncio.create_task(feed._keep())
+        await asyncio.wait({again})
+        assert feed._keeper is not None
+        feed._keeper.cancel()
+        feed._keeper = again
+        with pytest.raises(ZeroDivisionError):
+            await feed.close()
+        assert not feed._client.connected
+        assert feed._stores is not None
+        assert not feed._stores.ledger._open
 
 
 async def test_a_directory_too_deep_for_a_socket_has_its_door_elsewhere(

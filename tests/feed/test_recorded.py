@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -70,6 +71,21 @@ async def until_paused(feed: RecordedFeed) -> None:
     async with asyncio.timeout(DEADLINE_S):
         while feed.playing:
             await feed.changed()
+
+
+async def test_a_recording_that_does_not_open_leaves_nothing_open(
+    ledger: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> NoReturn:
+        raise JournalError("the disk reports errors")
+
+    monkeypatch.setattr("fleet_tui.feed.recorded.mark_of", broken)
+    before = len(os.listdir("/dev/fd"))
+    feed = RecordedFeed(ledger)
+    with pytest.raises(JournalError, match="the disk reports errors"):
+        await feed.open()
+    assert len(os.listdir("/dev/fd")) == before
+    await feed.close()  # once more does no harm
 
 
 async def test_it_opens_at_its_end_with_the_state_the_engine_had(
