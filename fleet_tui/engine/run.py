@@ -51,6 +51,7 @@ from fleet_tui.journal.errors import (
     JournalInUse,
     StateGone,
 )
+from fleet_tui.journal.ledger.troubles import failure
 from fleet_tui.journal.ledger.writer import JournalWriter
 from fleet_tui.journal.telemetry.logs import LogWriter
 from fleet_tui.journal.telemetry.samples import SampleWriter
@@ -218,8 +219,11 @@ class RunningEngine:
             self._budget.clients,
         )
         path = socket_path(self.directory)
-        make_room(path)
-        await self._server.listen(path)
+        try:
+            make_room(path)
+            await self._server.listen(path)
+        except OSError as error:
+            raise failure(error, self.directory, "the engine's door cannot be opened") from error
         self._stack.push_async_callback(self._server.close)
 
     def _share_descriptors(self) -> Budget:

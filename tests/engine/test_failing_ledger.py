@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fleet_tui.base import doors
 from fleet_tui.base.errors import Unreachable
 from fleet_tui.base.paths import socket_path
 from fleet_tui.core.engine.commands import StopEngine
@@ -27,7 +28,7 @@ from fleet_tui.feed.client import EngineClient
 from fleet_tui.journal.directory import LOCK_NAME, EngineLock, holder_now
 from fleet_tui.journal.errors import EpochLost, JournalFailed, LockHolder, StateGone
 from fleet_tui.journal.ledger.reader import JournalReader
-from fleet_tui.journal.ledger.segments import EventRow
+from fleet_tui.journal.ledger.segments import EventRow, numbered_files
 from fleet_tui.journal.ledger.transaction import CommitInDoubt, Transaction
 from fleet_tui.journal.ledger.verifying import verify
 from tests.journal.stories import FLEET
@@ -187,6 +188,50 @@ async def test_a_disk_that_refuses_even_the_lock_for_a_moment_ends_no_engine(
     await told(directory, lambda mode: mode.mode is EngineMode.NORMAL)
     assert isinstance(await ask(directory, NOTE), Accepted)
     assert left == 0
+    await ask(directory, StopEngine(reason="over"))
+    await running
+
+
+@pytest.mark.parametrize("family", ["samples", "logs"])
+async def test_telemetry_that_cannot_be_written_keeps_no_engine_from_working(
+    short_dir: Path, monkeypatch: pytest.MonkeyPatch, family: str
+) -> None:
+    monkeypatch.setattr("fleet_tui.journal.telemetry.rolling.BUSY_TIMEOUT_S", 0.01)
+    directory = short_dir / "state"
+    async with engine(directory):
+        assert isinstance(await ask(directory, NOTE), Accepted)
+    ((_, path),) = numbered_files(directory, family)
+    with closing(sqlite3.connect(path, isolation_level=None)) as foreign:
+        foreign.execute("BEGIN IMMEDIATE")
+        async with engine(directory):
+            assert isinstance(await ask(directory, NOTE), Accepted)
+
+
+@pytest.mark.parametrize("stays", [True, False])
+async def test_what_stands_in_the_place_of_the_door_is_told_and_waited_for(
+    short_dir: Path, monkeypatch: pytest.MonkeyPatch, stays: bool
+) -> None:
+    monkeypatch.setattr(standby, "ROOM_EVERY_S", 0.02)
+    monkeypatch.setattr(run, "ROOM_EVERY_S", 0.02)
+    directory = short_dir / "state"
+    inside = directory / "engine.sock" / "inside"
+    for made in (directory, inside.parent, inside):
+        made.mkdir(mode=0o700)
+
+    def make_room(path: Path) -> None:
+        doors.make_room(path)
+        if not stays and inside.exists():
+            inside.rmdir()
+            path.rmdir()
+
+    monkeypatch.setattr(standby, "make_room", make_room)
+    running = asyncio.create_task(run_engine(FLEET, directory))
+    if stays:
+        with pytest.raises(JournalFailed, match=r"Directory not empty.*engine\.sock"):
+            await running
+        return
+    await told(directory, lambda mode: mode.mode is EngineMode.NORMAL)
+    assert isinstance(await ask(directory, NOTE), Accepted)
     await ask(directory, StopEngine(reason="over"))
     await running
 

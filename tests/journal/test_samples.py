@@ -1,5 +1,8 @@
+import sqlite3
 from contextlib import closing
 from pathlib import Path
+
+import pytest
 
 from fleet_tui.core.agents.vitals import (
     FailureKind,
@@ -11,6 +14,7 @@ from fleet_tui.core.agents.vitals import (
 from fleet_tui.core.ids import AgentName
 from fleet_tui.journal.directory import prepare
 from fleet_tui.journal.ledger.segments import numbered_files
+from fleet_tui.journal.telemetry import rolling
 from fleet_tui.journal.telemetry.rolling import Bounds
 from fleet_tui.journal.telemetry.samples import SampleReader, SampleWriter
 
@@ -81,6 +85,32 @@ async def test_a_file_that_is_no_database_is_thrown_away(directory: Path) -> Non
     assert not broken.exists()
     with closing(SampleReader(directory)) as reader:
         assert reader.latest_looks() == {A: look(A, 1)}
+
+
+@pytest.mark.parametrize("in_wal", [True, False], ids=["against writers", "against everybody"])
+async def test_a_foreign_lock_on_the_newest_file_costs_what_comes_meanwhile_and_no_more(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, in_wal: bool
+) -> None:
+    prepare(directory)
+    writer = await SampleWriter.open(directory)
+    writer.add([look(A, 1)])
+    await writer.close()
+    ((_, path),) = numbered_files(directory, "samples")
+    monkeypatch.setattr(rolling, "BUSY_TIMEOUT_S", 0.01)
+    with closing(sqlite3.connect(path, isolation_level=None)) as foreign:
+        if not in_wal:
+            foreign.execute("PRAGMA journal_mode = DELETE")
+        foreign.execute("BEGIN EXCLUSIVE")
+        again = await SampleWriter.open(directory)
+        again.add([look(A, 2)])
+        await again.flush()
+        assert (again.dropped, "locked" in again.failure) == (1, True)
+        foreign.execute("ROLLBACK")
+    again.add([look(B, 3)])
+    await again.close()
+    assert (again.newest_id, again.dropped, again.failure) == (2, 1, "")
+    with closing(SampleReader(directory)) as reader:
+        assert reader.latest_looks() == {A: look(A, 1), B: look(B, 3)}
 
 
 def test_nothing_stored_is_nothing_found(directory: Path) -> None:

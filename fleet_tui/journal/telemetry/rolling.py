@@ -2,12 +2,13 @@
 
 A family is a row of files ``<family>-<first row id>.db``; row ids grow over all of them. Rows wait
 in a bounded buffer and go to the disk in batches on the family's own connection; what does not fit
-is dropped and counted. Old files are unlinked whole, oldest first. A file that cannot be read is
+is dropped and counted. Old files are unlinked whole, oldest first. A file that is damaged is
 thrown away: this is telemetry, and everything that was decided is in the ledger.
 """
 
 import asyncio
 import contextlib
+import logging
 import os
 import sqlite3
 from collections import deque
@@ -29,10 +30,13 @@ from fleet_tui.journal.ledger.segments import (
 from fleet_tui.journal.ledger.statements import query
 from fleet_tui.journal.ledger.troubles import is_damage
 
+log = logging.getLogger(__name__)
+
 MAX_BUFFERED_ROWS = 50_000
 MAX_BATCH_ROWS = 2_000
 MAX_OPEN_FILES = 32
 
+_REFUSED = (sqlite3.Error, OSError, JournalError)
 _ROWS_A_LOST_FILE_MAY_HAVE_HAD = 100_000_000
 
 Value = str | bytes | int | None
@@ -95,6 +99,7 @@ class RollingWriter:
         self._first_at_ms: int | None = None
         self._connection: aiosqlite.Connection | None = None
         self._path = directory
+        """The file that is written; the directory while none was found yet."""
         self._rows: deque[RollingRow] = deque()
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -103,13 +108,12 @@ class RollingWriter:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Open the newest file. Raises JournalError and OSError."""
-        found = await asyncio.to_thread(_end_of, self._directory, self._family)
-        self._path, self._newest_id = found
+        """Open the newest file. Where that cannot be done now, :attr:`failure` says why, and it is
+        tried again with the next rows."""
         try:
             await self._connect()
-        except sqlite3.Error as error:
-            raise JournalError(f"cannot write {self._path}: {error}") from error
+        except _REFUSED as error:
+            self._failed(error)
         self._task = asyncio.create_task(self._run(), name=f"{self._family} writer")
 
     @property
@@ -168,22 +172,27 @@ class RollingWriter:
             self._idle.set()
 
     async def _store(self, rows: list[RollingRow]) -> None:
-        first = self._newest_id + 1
-        numbered = [(number, *row) for number, row in enumerate(rows, first)]
+        lost = len(rows)
         try:
             if self._connection is None:
                 await self._connect()
                 assert self._connection is not None
+            numbered = [(number, *row) for number, row in enumerate(rows, self._newest_id + 1)]
             await self._connection.executemany(self._insert, numbered)
             self._newest_id += len(rows)
+            lost = 0
             self.failure = ""
             await self._roll(rows)
         except Exception as error:  # whatever a row is, it must not end the writer of all others
-            if self._newest_id < first:  # it was not the rolling that failed
-                self.dropped += len(rows)
-            self.failure = f"cannot write {self._path.name}: {error}"
+            self.dropped += lost  # none where it was the rolling that failed
+            self._failed(error)
             with contextlib.suppress(Exception):  # the next batch opens it anew
                 await self._disconnect()
+
+    def _failed(self, error: Exception) -> None:
+        if not self.failure:
+            log.warning("telemetry is not stored, in %s: %s", self._path, error)
+        self.failure = f"cannot write {self._path.name}: {error}"
 
     async def _roll(self, rows: list[RollingRow]) -> None:
         newest_at = rows[-1][0]
@@ -207,6 +216,9 @@ class RollingWriter:
                 _remove(path)
 
     async def _connect(self) -> None:
+        if self._path == self._directory:
+            found = await asyncio.to_thread(_end_of, self._directory, self._family)
+            self._path, self._newest_id = found
         if not self._path.exists():
             await asyncio.to_thread(_create, self._path, self._family)
         connection = await aiosqlite.connect(
