@@ -8,7 +8,7 @@ import pytest
 from fleet_tui.base.errors import FleetError
 from fleet_tui.core.agents.events import HealthChanged
 from fleet_tui.core.agents.model import Health
-from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure
 from fleet_tui.core.engine.commands import StopEngine
 from fleet_tui.core.fleet import AgentSpec, Deadlines, FleetSpec, ProbeSpec, TaskClass
 from fleet_tui.core.ids import AgentName, RunId, TaskId
@@ -16,8 +16,9 @@ from fleet_tui.core.ledger.commands import AddNote
 from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.replies import Accepted, Refused
 from fleet_tui.core.ledger.state import EMPTY_STATE
-from fleet_tui.core.step import Tick
+from fleet_tui.core.step import LookTaken, Tick
 from fleet_tui.core.tasks.commands import Cancel
+from fleet_tui.core.tasks.events import TaskPlaced
 from fleet_tui.core.tasks.evidence import Finished
 from fleet_tui.core.tasks.model import AttemptPhase, TaskPhase
 from fleet_tui.engine.clock import WallClock
@@ -49,29 +50,54 @@ async def test_a_task_runs_and_its_result_is_kept() -> None:
 async def test_nothing_is_started_before_its_placement_is_committed() -> None:
     async with running(fleet(agent("a1"))) as rig:
         await all_up(rig)
-        seen: list[bool] = []
+        started = rig.hosts[AgentName("a1")].started
+        before: list[list[str]] = []
         append = rig.ledger.append
 
-        async def slow_append(events, at_ms):  # type: ignore[no-untyped-def]  # wraps as it is
-            seen.append(bool(rig.hosts[AgentName("a1")].started))
+        async def slow_append(events: Sequence[Event], at_ms: int) -> tuple[Recorded, ...]:
+            if any(isinstance(event, TaskPlaced) for event in events):
+                for _ in range(50):  # who does not wait for the commit is at work by then
+                    await asyncio.sleep(0)
+                before.append([*started])
             return await append(events, at_ms)
 
         rig.ledger.append = slow_append  # type: ignore[method-assign]  # watch the order
         await rig.submit(1, work())
-        await rig.until(lambda s: rig.hosts[AgentName("a1")].started != [])
-        placed = rig.ledger.kinds().index("TaskPlaced")
-        assert "AttemptStarted" not in rig.ledger.kinds()[:placed]
-        assert seen[0] is False
+        await rig.until(lambda s: started != [])
+        assert before == [[]]
+
+
+class Sleeper(WallClock):
+    """The clock of a machine that can be suspended."""
+
+    slept_ms = 0
+
+    def now_ms(self) -> int:
+        return super().now_ms() + self.slept_ms
+
+
+@pytest.mark.parametrize(
+    ("slept_ms", "health"), [(0, Health.UNREACHABLE), (120_000, Health.UP)], ids=["awake", "slept"]
+)
+async def test_looks_that_fail_after_a_pause_blame_no_agent(slept_ms: int, health: Health) -> None:
+    slow = ProbeSpec(every_ms=600_000, timeout_ms=500, down_after=3, up_after=1)
+    clock = Sleeper()
+    async with running(fleet(agent("a1", probe=slow)), clock=clock) as rig:
+        await all_up(rig)
+        clock.slept_ms = slept_ms
+        for _ in range(slow.down_after):
+            failure = ProbeFailure(
+                agent=AgentName("a1"),
+                observed_at_ms=clock.now_ms(),
+                kind=FailureKind.SSH_UNREACHABLE,
+            )
+            await rig.engine.inbox.put(LookTaken(failure))
+        assert isinstance(await rig.engine.ask("me", AddNote(text=work().payload)), Accepted)
+        assert rig.engine.state.agents[AgentName("a1")].health is health
 
 
 async def test_a_pause_of_the_engine_stops_nothing() -> None:
     """Nothing was heard of the run meanwhile, for nobody listened."""
-
-    class Sleeper(WallClock):
-        slept_ms = 0
-
-        def now_ms(self) -> int:
-            return super().now_ms() + self.slept_ms
 
     clock = Sleeper()
     pulse = Deadlines(heartbeat_ms=30_000)
