@@ -16,7 +16,7 @@ import msgspec
 from fleet_tui.core.agents.commands import Cordon, ProbeNow, Uncordon
 from fleet_tui.core.alerting.commands import Ack
 from fleet_tui.core.engine.commands import Freeze, StopEngine, Thaw
-from fleet_tui.core.ids import AgentName, AlertId, PoolName, Seq, TaskId
+from fleet_tui.core.ids import AgentName, AlertId, PoolName, TaskId
 from fleet_tui.core.ledger.commands import AddNote, Command
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided, LeftOut
@@ -140,9 +140,9 @@ def plan_in_turn(
 def _after(state: FleetState, by: str, command: Command, now_ms: int) -> FleetState:
     verdict = decide(state, by, command, now_ms)
     folding = Folding(state)
-    for n, event in enumerate(verdict.events if isinstance(verdict, Decided) else (), 1):
-        at_ms = max(now_ms, state.at_ms)
-        folding.apply(Recorded(Seq(state.seq + n), at_ms, state.engine.epoch, event))
+    for event in verdict.events if isinstance(verdict, Decided) else ():
+        # Where they come to stand in the ledger is not asked of a state that is only planned with.
+        folding.apply(Recorded(state.seq, state.at_ms, state.engine.epoch, event))
     return folding.state()
 
 
@@ -283,18 +283,6 @@ def impact_of(state: FleetState, command: Command) -> Impact:
             return Impact()
         case _:
             assert_never(command)
-
-
-def together(impacts: Sequence[Impact]) -> Impact:
-    """Of several commands about different things."""
-    return Impact(
-        tasks=sum(each.tasks for each in impacts),
-        lost_runs=sum(each.lost_runs for each in impacts),
-        unsure_runs=sum(each.unsure_runs for each in impacts),
-        maybe_twice=sum(each.maybe_twice for each in impacts),
-        agents=sum(each.agents for each in impacts),
-        pools=tuple(pool for each in impacts for pool in each.pools),
-    )
 
 
 def worse(state: FleetState, command: Command, verdict: Decided, shown: Impact) -> Refused | None:

@@ -33,7 +33,6 @@ from fleet_tui.core.plans import (
     plan_in_turn,
     subjects,
     title,
-    together,
     without,
     worse,
 )
@@ -319,15 +318,6 @@ def test_a_submit_is_one_task_and_all_that_is_worse_is_told() -> None:
     )
 
 
-def test_impacts_of_parts_are_added() -> None:
-    pool = PoolLeft(pool=PoolName("p"), agents=2, serving=2, left=1)
-    one = Impact(tasks=1, lost_runs=2, unsure_runs=3, agents=4, pools=(pool,))
-    assert together([one, Impact(tasks=10, lost_runs=20, unsure_runs=30, agents=40)]) == Impact(
-        tasks=11, lost_runs=22, unsure_runs=33, agents=44, pools=(pool,)
-    )
-    assert together([]) == Impact()
-
-
 def test_a_command_whose_plan_has_changed_is_refused_by_the_engine_with_the_difference() -> None:
     told = story("p")
     task = told.submit(work())
@@ -466,7 +456,7 @@ def test_a_task_that_may_run_twice_is_told_before_it_is_requeued() -> None:
     found = told.state.task(task)
     assert found is not None
     assert may_have_unseen_run(found)
-    assert impact_of(told.state, Requeue(tasks=(task,))).maybe_twice == 1
+    assert impact_of(told.state, Requeue(tasks=(task,))) == Impact(tasks=1, maybe_twice=1)
     do(told, judged)
     found = told.state.task(task)
     assert found is not None

@@ -105,6 +105,16 @@ def test_a_thaw_is_taken_back_by_a_freeze_for_the_same_reason() -> None:
     assert do(told, Thaw()) == (Freeze(reason="a migration"),)
 
 
+def test_an_uncordon_is_taken_back_with_the_reason_of_each_cordon() -> None:
+    told = story("p", "p", "p")
+    do(told, Cordon(agents=names("a0"), reason="a disk"), BOB)
+    do(told, Cordon(agents=names("a1", "a2"), reason="a fan"))
+    assert do(told, Uncordon(agents=names("a0", "a1", "a2"))) == (
+        Cordon(agents=names("a0"), reason="a disk"),
+        Cordon(agents=names("a1", "a2"), reason="a fan"),
+    )
+
+
 def test_what_leaves_a_trace_cannot_be_taken_back() -> None:
     told = story("p")
     one, two, three = told.submit_many(work(), 3)
