@@ -1,9 +1,11 @@
 """What has the shape of a secret is taken out, what is around it stays as it was."""
 
 import json
+from collections.abc import Sequence
 
 import pytest
 
+from fleet_tui.core.text import secret_search
 from fleet_tui.core.text.redaction import (
     holds_secret,
     is_token,
@@ -14,6 +16,7 @@ from fleet_tui.core.text.redaction import (
     without_secrets,
 )
 from fleet_tui.core.text.secret_names import MAX_NAME_CHARS, names_secret
+from fleet_tui.core.text.secret_shapes import Shape
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.secret_shapes import CANARY, HARMLESS, HEX, SHAPES, TOKENS
 
@@ -216,4 +219,61 @@ def test_texts_inside_of_texts_are_read_three_deep(depth: int) -> None:
 def test_every_text_in_a_text_counts_also_one_with_a_tab_in_it() -> None:
     clean, count = without_patterns('"a\\notp: 1234", "b\tc\\notp: 5678"')
     shown = "[redacted:secret]"
-    assert (clean, count) == (f'"a\\notp: {shown}", "b\\tc\\notp: {shown}"', 2)
+    assert (clean, count) == (f'"a\\notp: {shown}", "b\tc\\notp: {shown}"', 2)
+
+
+@pytest.mark.parametrize(
+    ("said", "secret"),
+    [
+        ('"é \\u00e9 \\/ a\\npin: 1234 end" tail', "1234"),
+        ('"\\ud83d\\ude00 \\ud83d \\udE00\tb\\npin: 1234" c', "1234"),
+        ('"x\\npassword: \\"hun\\\\ter22x\\" y" tail', "hun\\\\ter22x"),
+        ('"a\\npin: 1\\u0032\\u00334 b"', "1\\u0032\\u00334"),
+        ('"a\\r\\nkey: \\u00e9" b\n"c\\notp: 123456"', "123456"),
+    ],
+)
+def test_only_the_secret_of_a_text_in_a_text_changes(said: str, secret: str) -> None:
+    assert starred(said) == said.replace(secret, "*" * len(secret))
+    assert without_patterns(said) == (said.replace(secret, "[redacted:secret]"), 1)
+
+
+@pytest.mark.parametrize("depth", range(4))
+def test_a_list_in_a_text_in_a_text_is_quoted_as_that_is(depth: int) -> None:
+    text = json.dumps({"api_keys": [CANARY, CANARY], "n": 1})
+    for _ in range(depth):
+        text = json.dumps(text)
+    clean, count = without_patterns(text)
+    stars = starred(text)
+    assert (CANARY in clean, CANARY in stars, len(stars)) == (False, False, len(text))
+    for _ in range(depth):
+        clean, stars = json.loads(clean), json.loads(stars)
+    assert (json.loads(clean), count) == ({"api_keys": "[redacted:secret]", "n": 1}, 1)
+    assert json.loads(stars)["n"] == 1
+
+
+@pytest.mark.parametrize(
+    "text", ['"a \\"b" c"', '"\\x', '"a\\', '"\\x" "\\n"', '"\\ud83d"', '"a\\\n"']
+)
+def test_what_only_looks_like_json_is_read_as_it_is(text: str) -> None:
+    assert without_patterns(text) == (text, 0)
+    assert without_patterns(f'{text}\n"b\\notp: 1234"')[1] == 1
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_stars_take_as_much_room_as_what_they_stand_for(shape: str) -> None:
+    said = SHAPES[shape]
+    for text in (said, json.dumps(f"é {said}"), json.dumps(json.dumps(f"é\n{said}"))):
+        assert len(starred(text)) == len(text)
+
+
+def test_hints_are_looked_for_once_in_all_texts_of_a_depth(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+    hinted = secret_search._hinted
+
+    def counted(texts: Sequence[str]) -> dict[int, list[Shape]]:
+        looked.append(len(texts))
+        return hinted(texts)
+
+    monkeypatch.setattr(secret_search, "_hinted", counted)
+    without_patterns('"\\n" ' * 1_000)
+    assert looked == [1_000, 1]

@@ -80,6 +80,8 @@ MODULES = (
     "text.redaction",
     "text.regex",
     "text.secret_names",
+    "text.secret_search",
+    "text.secret_shapes",
     "text.secret_values",
     "text.ulid",
     "text.untrusted",

@@ -19,7 +19,7 @@ from fleet_tui.__main__ import main
 from fleet_tui.base.errors import FleetError
 from fleet_tui.base.paths import fleet_dir, socket_path
 from fleet_tui.cli.main import COMMANDS
-from fleet_tui.core.text.redaction import SHAPES
+from fleet_tui.core.text.secret_shapes import SHAPES
 
 NAME = "surrounded"
 FLEET_FILE = "fleet.yaml"
