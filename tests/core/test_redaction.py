@@ -16,6 +16,7 @@ from fleet_tui.core.text.redaction import (
     without_secrets,
 )
 from fleet_tui.core.text.secret_names import MAX_NAME_CHARS, names_secret
+from fleet_tui.core.text.secret_shapes import SHAPES as TABLE
 from fleet_tui.core.text.secret_shapes import Shape
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.secret_shapes import CANARY, HARMLESS, HEX, SHAPES, TOKENS
@@ -157,6 +158,28 @@ def test_names_that_are_secrets_stay_apart() -> None:
             f"https://api.telegram.org/bot123456789:AA{CANARY[:33]}/getMe",
             "https://api.telegram.org/[redacted:telegram-token]/getMe",
         ),
+        ("Basic Ym9iOmh1bnRlcjI", "Basic [redacted:basic]"),
+        ("Basic YWxhZGRpbjpw5HNzd29ydA==", "Basic [redacted:basic]"),
+        ("s.CjRaLLmo6aKtfopnyQPLns1U", "[redacted:service-token]"),
+        ("x\ns.CjRaLLmo6aKtfopnyQPLns1U", "x\n[redacted:service-token]"),
+        ("http POST https://x -a bob:hunter22x", "http POST https://x -a bob:[redacted:secret]"),
+        (
+            "curl -b session=abc123 -u bob:hunter22x https://x",
+            "curl -b [redacted:cookie] -u [redacted:secret] https://x",
+        ),
+        ("curl -b 'a=b; c=d' https://x", "curl -b '[redacted:cookie]' https://x"),
+        (
+            "Authorization: rejected 2026-10-04T12:00:00Z by policy",
+            "Authorization: [redacted:authorization] 2026-10-04T12:00:00Z by policy",
+        ),
+        (
+            "Authorization: refused https://auth2.example.org/x",
+            "Authorization: [redacted:authorization] https://auth2.example.org/x",
+        ),
+        (
+            'openssl pkcs12 -passin "pass:hunter22x" -passout pass:second33y -in f',
+            'openssl pkcs12 -passin "[redacted:secret]" -passout pass:[redacted:secret] -in f',
+        ),
         ("old s.CjRaLLmo6aKtfopnyQPLns1U end", "old [redacted:service-token] end"),
         ('{"m": "a\\npin: 1234"}', '{"m": "a\\npin: [redacted:secret]"}'),
         (
@@ -277,3 +300,39 @@ def test_hints_are_looked_for_once_in_all_texts_of_a_depth(monkeypatch: pytest.M
     monkeypatch.setattr(secret_search, "_hinted", counted)
     without_patterns('"\\n" ' * 1_000)
     assert looked == [1_000, 1]
+
+
+EXAMPLES = (
+    *SHAPES.values(),
+    *TOKENS.values(),
+    *HARMLESS,
+    "s.CjRaLLmo6aKtfopnyQPLns1U",
+    "http POST https://x -a bob:hunter22x",
+    "Basic Ym9iOmh1bnRlcjI=",
+    "otp=123456 your login code is 123456",
+    *(f"{name}={CANARY}" for name in ("CRED", "SESSIONID", "X_SK", "HMAC", "X_PAT", "MDP")),
+)
+
+
+# What stands after "d" is a secret in a key alone, of which the hint is all that says so.
+@pytest.mark.parametrize(
+    "shape",
+    [shape for shape in TABLE if shape.kind != "jwk"],
+    ids=lambda shape: f"{shape.kind} {shape.hints[0]}",
+)
+def test_the_least_text_that_has_a_shape_has_a_hint_of_it(shape: Shape) -> None:
+    for example in EXAMPLES:
+        for text in (example, example.upper()):
+            found = shape.pattern.search(text)
+            if found is not None:
+                least = least_with(shape, text)
+                assert any(hint in least.lower() for hint in shape.hints), least
+
+
+def least_with(shape: Shape, text: str) -> str:
+    """A text without any character at its beginning or end that the shape needs not."""
+    while shape.pattern.search(text[1:]) is not None:
+        text = text[1:]
+    while shape.pattern.search(text[:-1]) is not None:
+        text = text[:-1]
+    return text

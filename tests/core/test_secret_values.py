@@ -72,6 +72,12 @@ def test_what_could_be_a_word_and_a_number_is_none_after_a_key(value: str) -> No
         ("Q2F0cyBhbmQgZG9ncw==", False),
         ("YWI6AAAA", False),
         ("a", False),
+        ("Ym9iOmh1bnRlcjI", True),
+        ("YWxhZGRpbjpw5HNzd29ydA==", True),
+        ("YWxhZGRpbjpw5OTkc3N3b3Jk", False),
+        ("5GJjOnB3", False),
+        ("OnRva2Vu", True),
+        ("YTpi5AI=", False),
     ],
 )
 def test_a_login_is_a_user_and_a_password_in_base64(value: str, login: bool) -> None:

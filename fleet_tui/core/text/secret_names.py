@@ -118,16 +118,13 @@ ASK_BY_OPTION_HINTS = (
 )
 
 NAME_HINTS = (
-    *("pass", "kennwort", "pw", "secret", "token", "key", "credential", "creds", "connection"),
-    *("auth", "pin", "psk", "sessid", "connect.sid", "laravel_session", "contraseña"),
+    *("pass", "kennwort", "pw", "secret", "token", "key", "cred", "connection"),
+    *("auth", "pin", "psk", "sessid", "sessionid", "connect.sid", "laravel_session", "contraseña"),
     *("mot", "пароль", "senha", "密", "パスワード", "暗号", "口令", "hasło", "wachtwoord", "heslo"),
     *("mdp", "parola", "otp", "jwt", "cookie", "bearer", "hmac", "mnemonic", "pat=", "pat:"),
-    *('pat"', "pat'", "pat+", "pat?", "pat_", "_sk=", "_sk:", '_sk"', "_sk'", "_sk_"),
+    *('pat"', "pat'", "pat+", "pat?", "pat_", "sk=", "sk+", "sk?", "_sk:", '_sk"', "_sk'", "_sk_"),
 )
 """In lower case; a text without any of them has no such name."""
-
-NAME_ENDS = ("key", "token", "password", "passwd", "secret", "pass", "pwd", "auth", "credential")
-"""How names end that are given to a call together with a value."""
 
 ABOUT = _ABOUT
 

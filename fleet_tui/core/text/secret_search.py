@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, repeat
 from typing import NamedTuple
 
-from fleet_tui.core.text.secret_shapes import SHAPES, Shape
+from fleet_tui.core.text.secret_shapes import MAX_BEFORE_CHARS, SHAPES, Shape
 
 MAX_DEPTH = 3
 """Of text inside of text."""
@@ -136,7 +136,7 @@ def _hinted(texts: Sequence[str]) -> dict[int, list[Shape]]:
     having = {hint: set(_numbers(together, ends, hint)) for hint in _HINTS if hint in together}
     hinted: dict[int, list[Shape]] = defaultdict(list)
     for shape in SHAPES:
-        for number in set().union(*(having[hint] for hint in shape.hints if hint in having)):
+        for number in set().union(*(having.get(hint, ()) for hint in shape.hints)):
             hinted[number].append(shape)
     return hinted
 
@@ -159,9 +159,12 @@ class _Search:
 
     def look_for(self, shape: Shape) -> None:
         """Add the secrets of this shape."""
-        found = [self._in_whole(each, shape.kind) for each in _matches(shape, self._text)]
-        if found:
-            self._mark(_apart(sorted((*self.secrets, *found), key=lambda s: (s.start, -s.end))))
+        known: list[Secret] | None = None
+        while known is None or (shape.again and known != self.secrets):
+            known = self.secrets
+            found = [self._in_whole(each, shape.kind) for each in _matches(shape, self._text)]
+            if found:
+                self._mark(_apart(sorted((*known, *found), key=lambda s: (s.start, -s.end))))
 
     def _mark(self, secrets: list[Secret]) -> None:
         self.secrets = secrets
@@ -207,8 +210,9 @@ def _matches(shape: Shape, text: str) -> Iterator[re.Match[str]]:
         return
     found = shape.pattern.search(text)
     while found is not None:
-        at = found.end(1)
-        if shape.is_one(text[at : found.end()]):
+        at, start = found.end(1), found.start()
+        before = text[max(0, start - MAX_BEFORE_CHARS) : start]
+        if shape.is_one(text[at : found.end()]) and shape.stands(before):
             yield found
             at = found.end()
         found = shape.pattern.search(text, at)

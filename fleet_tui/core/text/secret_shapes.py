@@ -20,11 +20,11 @@ from fleet_tui.core.text.secret_names import (
     ASK_BY_OPTION_HINTS,
     CODE,
     MADE_UP,
-    NAME_ENDS,
     NAME_HINTS,
     NAMED,
     NAMED_ALOUD,
     SAID,
+    names_secret,
 )
 from fleet_tui.core.text.secret_values import is_login, is_mixed, is_random
 
@@ -51,6 +51,9 @@ _NO_VALUE = (
 )
 """What stands where a secret would and is none."""
 
+_NO_QUOTED_VALUE = rf"(?!\\?[\"']?(?:{_NO_VALUE[3:-1]}))"
+"""The same, or that in quotes."""
+
 _VALUE = (
     r"(?:\"{3}(?!\")[^\x00]{1,4096}?\"{3}|'{3}(?!')[^\x00]{1,4096}?'{3}"
     r"|\\{1,3}[\"'][^\"'\\\n]{6,4096}(?:\\{1,3}[\"'])?"
@@ -72,6 +75,12 @@ _WORD_OF_TEXT = r"[^\s\"'`<>,;]{5,400}[^\s\"'`<>,;.:!?)\]}\\]"
 _BASE64URL = r"[A-Za-z0-9_-]"
 
 
+MAX_BEFORE_CHARS = 200
+"""How far before a secret may stand what tells whether it is one."""
+
+_NAME_BACKWARDS = re.compile(r"[\"'\\]{0,4}([\w.-]{1,80})")
+
+
 class Shape(NamedTuple):
     """One kind of secret."""
 
@@ -84,6 +93,11 @@ class Shape(NamedTuple):
     """Whether the secret itself has a form that nothing else has."""
     is_one: Callable[[str], bool] | None = None
     """What is found is a secret only if this says so of its value."""
+    stands: Callable[[str], bool] = lambda _: True
+    """And this, of the last ``MAX_BEFORE_CHARS`` before it."""
+    again: bool = False
+    """Whether a match begins before the secret where another could begin: a command line has one
+    program and may have several secrets."""
 
     @property
     def pattern(self) -> re.Pattern[str]:
@@ -103,6 +117,35 @@ def _token(kind: str, pattern: str, *hints: str) -> Shape:
 
 def _named(kind: str, pattern: str, *hints: str) -> Shape:
     return Shape(kind, hints, pattern, is_token=False)
+
+
+_ARGUMENTS = r"(?>\"(?:[^\"\\\n]|\\.){0,200}\"|'[^'\n]{0,200}'|[^\n|;&]){0,200}?"
+_ARGUMENT = r"(?:\"[^\"\n]{1,400}\"|'[^'\n]{1,400}'|[^\s\"']{6,400})"
+
+
+def _option(kind: str, programs: str, option: str, value: str, *hints: str) -> Shape:
+    """What an option of some programs is given in a command line."""
+    pattern = rf"(?i)(\b(?:{programs})\b{_ARGUMENTS} {option}){_NO_QUOTED_VALUE}{value}"
+    return _named(kind, pattern, *hints)._replace(again=True)
+
+
+def _is_name(before: str) -> bool:
+    """Whether a text ends with the name of a secret, in quotes or not."""
+    found = _NAME_BACKWARDS.match(before[::-1])
+    return found is not None and names_secret(found[1][::-1])
+
+
+def _is_argument_of_name(before: str) -> bool:
+    """The same, for a name that is given to a call: in parentheses, and in no list or map."""
+    closed = 0
+    for char in reversed(before):
+        if char in ")]}":
+            closed += 1
+        elif char in "([{":
+            if not closed:
+                return char == "(" and _is_name(before)
+            closed -= 1
+    return False
 
 
 # Each is read over a text once, however it is made: remote text of any length goes through them.
@@ -133,7 +176,9 @@ SHAPES: tuple[Shape, ...] = (
         rf"(?i)(?<=authorization)({_COLOURS}\\?[\"']?\s{{0,8}}[:=]\s{{0,8}}{_COLOURS}\\?[\"']?"
         r"(?:\[(?!redacted:))?)(?!\[{1,2}redacted:)"
         r"(?:(?:bearer|basic|token|digest|negotiate|ntlm|api-?key|key|hmac|aws4-hmac-sha256)\s{1,8}"
-        r"|[a-z][\w-]{1,20}\s{1,8}(?=[^\s\"',;\d]{0,80}\d)(?=[^\s\"',;]{12}))?"
+        # Some other scheme, but no word before a time, an address or a place.
+        r"|[a-z][\w-]{1,20}\s{1,8}(?=[^\s\"',;\d]{0,80}\d)(?=[^\s\"',;]{12})"
+        r"(?![\d.:TZ+-]{12,40}(?![^\s\"',;])|[~.]{0,2}/|[a-z][a-z+.-]{1,20}://))?"
         r"(?:[\w-]{1,40}=\"[^\"\n]{0,400}\"|[^\s\"',;\]]+)"
         r"(?:[,;] ?[\w-]{1,40}=[^\s\"',;]+|[,;] ?[\w-]{1,40}=\"[^\"\n]{0,400}\")*",
         "authorization",
@@ -147,10 +192,17 @@ SHAPES: tuple[Shape, ...] = (
     _named("bearer", r"(?i)(?<=\bbearer )[A-Za-z0-9._~+/=-]{8,}", "bearer "),
     _named(
         "cookie",
-        rf"(?i)((?<=cookie){_COLOURS}\\?[\"']?\s{{0,8}}[:=]\s{{0,8}}{_COLOURS}\[?\\?[\"']?"
-        r"|\bcurl [^\n|;&]{0,200}?(?:-b|--cookie)[ =]{1,4}\\?[\"']?)"
+        rf"(?i)((?<=cookie){_COLOURS}\\?[\"']?\s{{0,8}}[:=]\s{{0,8}}{_COLOURS}\[?\\?[\"']?)"
         r"[\w.-]{1,60}=[^\r\n\"']+",
-        *("cookie", "curl "),
+        "cookie",
+    ),
+    _option(
+        "cookie",
+        "curl",
+        r"(?:-b|--cookie)[ =]{1,4}",
+        r"(?:(?:\\?\"[\w.-]{1,60}=[^\"\\\n]{1,4096}\\?\"?|\\?'[\w.-]{1,60}=[^'\\\n]{1,4096}\\?'?)"
+        r"|[\w.-]{1,60}=[^\s\"']{1,4096})",
+        "curl ",
     ),
     _token("api-key", r"sk-[A-Za-z0-9_-]{12,}", "sk-"),
     _token(
@@ -251,8 +303,8 @@ SHAPES: tuple[Shape, ...] = (
     _named("service-token", r"(?<![\w./-])[12]/\d{16}:[a-f0-9]{32}", *("1/1", "2/1")),
     _named(
         "service-token",
-        r"(?<![\w.-])s\.(?=[A-Za-z]{0,24}\d)[A-Za-z0-9]{24}(?![A-Za-z0-9_(.-])",
-        *(" s.", '"s.', "'s.", "=s.", ":s."),
+        r"s\.(?<![\w.-]s\.)(?=[A-Za-z]{0,24}\d)[A-Za-z0-9]{24}(?![A-Za-z0-9_(.-])",
+        "s.",
     ),
     _named(
         "private-key",
@@ -299,23 +351,22 @@ SHAPES: tuple[Shape, ...] = (
     _named(
         "secret",
         rf"(?i)((?<![\w-])--?(?!-)[\w-]{{0,40}}{NAMED}[ =]{{1,4}}"
-        r"|\bcurl [^\n]{0,80}-u {1,4}"
         r"|(?<![\w-])--user(?:=| {1,4}(?=[^\s:]{1,100}:(?!\d{1,9}(?!\S)))))"
         rf"(?!-){_NO_VALUE}{_VALUE}",
-        *("--", " -p", " -t", " -s", " -k", " -a", " -c", " -d", " -u", "curl "),
+        "-",
     ),
-    _named(
+    _option("secret", "curl", "-u {1,4}", rf"(?!-){_VALUE}", "curl "),
+    _option(
         "secret",
-        rf"(?i)(\b(?:{ASK_BY_OPTION})\b[^\n|;&]{{0,80}}? "
-        r"(?:-p(?:w|ass)?|-P|-a|-w|-pass(?:in|out)) ?"
-        r"(?:(?:pass|password):)?+)"
-        rf"(?![-:]){_NO_VALUE}{_VALUE}",
+        ASK_BY_OPTION,
+        r"(?-i:(?>-pass(?:in|out)?(?= )|-pw(?= )|-[pPaw])) ?(?:(?:pass|password):)?+",
+        rf"(?![-:]){_VALUE}",
         *ASK_BY_OPTION_HINTS,
     ),
-    _named(
+    _option(
         "secret",
-        r"(?i)(\b(?:smbclient|net|rpcclient|wmic)\b[^\n|;&]{0,80}? (?:-U|--user)[ =]?"
-        r"[\w.\\-]{1,60}%)"
+        "smbclient|net|rpcclient|wmic",
+        r"(?:-U|--user)[ =]?[\"']?[\w.\\-]{1,60}%",
         r"[^\s\"']{1,200}",
         "%",
     ),
@@ -345,27 +396,39 @@ SHAPES: tuple[Shape, ...] = (
     _named(
         "secret",
         # Both as arguments.
-        rf"(?i){NAMED}(\\?[\"'],\s{{0,4}}\\?[\"']){_NO_VALUE}{_WORD_OF_TEXT}",
-        *(f"{word}{quote}," for word in NAME_ENDS for quote in "\"'"),
-    )._replace(is_one=is_mixed),
+        rf"([\"'],\s{{0,4}}\\{{0,3}}[\"']){_NO_VALUE}{_WORD_OF_TEXT}",
+        *('",', "',"),
+    )._replace(is_one=is_mixed, stands=_is_argument_of_name),
+    _named(
+        "secret",
+        # A path of C++ or Rust has no digits among its letters, goes on or is called.
+        rf"(::\\?[\"'`]?){_NO_VALUE}[^\s\"'`<>,;:(){{}}\[\]]{{6,400}}+(?!::|[(<{{!\[])",
+        "::",
+    )._replace(is_one=is_mixed, stands=_is_name),
     _named(
         "secret",
         r"((?<![\w.*-])[\w.*-]{1,100}:(?:5432|6432|\*):[\w.*-]{1,60}:[\w.*-]{1,60}:)[^\s:]{6,200}",
         *(":5432:", ":6432:", ":*:"),
     )._replace(is_one=is_mixed),
+    _option(
+        "secret",
+        "(?:https?|xh)(?= )",
+        r"(?:(?-i:-a)|--auth)[ =]{1,4}[\"']?[\w.@-]{1,60}:",
+        r"[^\s\"']{6,400}",
+        *("http ", "https ", "xh "),
+    ),
+    _option("secret", r"snmp\w{1,20}", "(?-i:-[AX]) {0,4}", _ARGUMENT, "snmp"),
     _named(
         "secret",
-        r"(?i)(\b(?:https?|xh)\s[^\n|;&]{0,80}?(?:-a|--auth)[ =]{1,4}[\w.@-]{1,60}:"
-        r"|\bsnmp\w{1,20}\s[^\n|;&]{0,120}? -[AX] {0,4}"
-        r"|(?<=jfrog-art-api)[\"']?:\s{0,4})(?!\[redacted:)[^\s\"':]{6,400}",
-        *("http -a", "https -a", "xh -a", "--auth", "snmp", "jfrog-art-api"),
+        r"(?i)((?<=jfrog-art-api)[\"']?:\s{0,4})(?!\[redacted:)[^\s\"':]{6,400}",
+        "jfrog-art-api",
     ),
     _named(
         "secret",
         rf"(?i)(?!{REFERENCE}){NAMED}({_COLOURS}(?:\\{{0,3}}(?:[\"'][]}}]?)?|{_QUOTE_CODE})\s{{0,8}}{_TYPE}"
         rf"(?>=>|:=|[+?]=|::(?=\s)|[:=：＝](?!:)|%3[ad])\s{{0,8}}{_COLOURS}(?:{_QUOTE_CODE})?+"
         r"(?:!!\w{1,20}\s{1,8})?+(?:[bfru]{1,2}(?=[\"']))?+)"
-        rf"(?!\\?[\"']?(?:{_NO_VALUE[3:-1]})){_VALUE}",
+        rf"{_NO_QUOTED_VALUE}{_VALUE}",
         *NAME_HINTS,
     ),
     _named(
@@ -406,10 +469,11 @@ SHAPES: tuple[Shape, ...] = (
         r"[^\s;&|]{1,400}(?=[ \t]{0,20}(?:$|[;&|]))",
         *("set", "export", "declare"),
     ),
-    _named(
+    _option(
         "secret",
-        r"(?i)(\b(?:mysql\w*|mariadb[\w-]*|sshpass)\b[^\n|;&]{0,80}? (?-i:-p))(?![-:=]|ort\b)"
-        rf"{_NO_VALUE}(?:\"[^\"\n]{{1,400}}\"|'[^'\n]{{1,400}}'|[^\s\"']{{1,400}})",
+        r"mysql\w*|mariadb[\w-]*|sshpass",
+        "(?-i:-p)",
+        r"(?![-:=]|ort\b)(?:\"[^\"\n]{1,400}\"|'[^'\n]{1,400}'|[^\s\"']{1,400})",
         *("mysql", "mariadb", "sshpass"),
     ),
     _named(

@@ -38,6 +38,10 @@ _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _RUN = re.compile(r"[A-Za-z0-9]+")
 _SIGN = re.compile(r"[!#$%^*?~+]")
 
+_LATIN_LOGIN = re.compile(r"[A-Za-z0-9_.@+\\-]+:(?:[!-~]++[^!-~]?+)++", re.S)
+"""Before UTF-8, some letters of the password were of Latin-1. Most are of ASCII, or any word in
+base64 could be one."""
+
 MIN_MIXED = 6
 MIN_WITH_SIGNS = 8
 MIN_RANDOM = 10
@@ -45,11 +49,18 @@ MIN_LONG = 20
 
 
 def is_login(value: str) -> bool:
-    """Whether a value is a user and a password as HTTP sends them, in base64 (RFC 7617)."""
+    """Whether a value is a user and a password as HTTP sends them, in base64 (RFC 7617), with or
+    without what fills it up at the end."""
     try:
-        said = b64decode(value, validate=True).decode()
+        sent = b64decode(value + "=" * (-len(value) % 4), validate=True)
     except ValueError:
         return False
+    try:
+        said = sent.decode()
+    except UnicodeDecodeError:
+        said = sent.decode("latin-1")
+        if not _LATIN_LOGIN.fullmatch(said):
+            return False
     return ":" in said and said.isprintable()
 
 
