@@ -30,6 +30,9 @@ VARIABLE_PATTERN = r"[A-Za-z_][A-Za-z0-9_]{0,127}"
 HOST_PATTERN = r"[A-Za-z0-9_]([A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?"
 """An ssh_config alias or a DNS name; IP addresses are recognised before it is tried."""
 
+USER_ALONE = "a password stands in it; write the user alone"
+"""Of ``user:password``, which no message repeats."""
+
 _NAME = re.compile(NAME_PATTERN)
 _WORD = re.compile(WORD_PATTERN)
 _EXIT = re.compile(
@@ -128,6 +131,8 @@ def words(value: object) -> list[object]:
 
 def user(value: object) -> str:
     """A login name that cannot be taken for an option or a command."""
+    if isinstance(value, str) and ":" in value:
+        raise Unacceptable(USER_ALONE)
     if not isinstance(value, str) or not _USER.fullmatch(value):
         raise Unacceptable(
             f"expected a login name, got {shown(value)}",
@@ -146,6 +151,8 @@ def variable(value: object) -> str:
 def address(value: object) -> str:
     """An ssh_config alias, a DNS name or an IP address without a zone."""
     if isinstance(value, str):
+        if ":" in value.rpartition("@")[0]:
+            raise Unacceptable(USER_ALONE)
         try:
             ip = ipaddress.ip_address(value)
         except ValueError:

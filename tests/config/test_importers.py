@@ -1,7 +1,10 @@
 """Inventories of others become fleet files that load, without any secret of theirs."""
 
+import json
+
 import pytest
 
+from fleet_tui.config.importers.ansible import findings_of
 from fleet_tui.config.importers.found import Findings, FoundHost, fleet_file
 from fleet_tui.config.importers.hosts_file import read_hosts
 from fleet_tui.config.load import load_text
@@ -82,6 +85,18 @@ def test_a_line_as_people_write_it(
         ("CORP\\@h", "expected a login name"),
         ("-l@h", "expected a login name"),
         ("bob:hunter2@h", "line 2: a password stands in it"),
+        ("bob:hun/ter2@h", "line 2: a password stands in it"),
+        ("bob:hunter2@h two", "line 2: a password stands in it"),
+        ("ssh://bob:hunter2@h/path", "line 2: a password stands in it"),
+        ("bob:hunter2@fe80::1", "line 2: a password stands in it"),
+        ("bob:hunter2", 'line 2: "bob:..." is not'),
+        ("ssh://bob:hunter2", 'line 2: "bob:..." is not'),
+        ("h:22:33", 'line 2: "h:22:33" is not'),
+        ("@h", 'line 2: "@h" is not'),
+        ("[bob@h]", "line 2: "),
+        ("bob@", 'line 2: "bob@" is not'),
+        (":" * 200_000 + "!", 'line 2: ":...'),
+        ("@" * 200_000 + "!", "line 2: "),
     ],
 )
 def test_a_line_that_is_no_host_is_told_with_its_number(line: str, says: str) -> None:
@@ -89,7 +104,32 @@ def test_a_line_that_is_no_host_is_told_with_its_number(line: str, says: str) ->
     assert list(spec_of(findings).agents) == ["fine"]
     [missed] = findings.missed
     assert says in missed
+    assert "ter2" not in missed
+
+
+@pytest.mark.parametrize(
+    ("host", "variables"),
+    [
+        ("h", {"ansible_host": "bob:hunter2@h"}),
+        ("h", {"ansible_user": "bob:hunter2"}),
+        ("h", {"ansible_ssh_common_args": "-J bob:hunter2@jump"}),
+        ("h", {"ansible_ssh_common_args": "-J a,bob:hunter2@jump"}),
+        ("h", {"ansible_ssh_common_args": "-J bob:h,hunter2@jump"}),
+        ("h", {"ansible_ssh_common_args": "-o ProxyJump=bob:hunter2@jump"}),
+        ("h", {"ansible_ssh_common_args": "-o HostName=bob:hunter2@jump"}),
+        ("h", {"ansible_ssh_common_args": "-o User=bob:hunter2"}),
+        ("h", {"ansible_ssh_common_args": "-l bob:hunter2"}),
+        ("h", {"ansible_ssh_common_args": "bob:hunter2@jump"}),
+        ("h", {"ansible_ssh_common_args": "-o ProxyCommand='ssh -W %h:%p bob:hunter2@jump'"}),
+        ("bob:hunter2@h", {}),
+    ],
+)
+def test_no_password_of_an_inventory_is_told(host: str, variables: dict[str, str]) -> None:
+    said = {"all": {"hosts": [host]}, "_meta": {"hostvars": {host: variables}}}
+    findings = findings_of(json.dumps(said).encode(), {})
+    [missed] = findings.missed
     assert "hunter2" not in missed
+    assert "hunter2" not in fleet_file(findings, fleet="f", origin="test")
 
 
 def test_another_user_of_one_machine_is_told_for_a_gateway_is_one_agent() -> None:

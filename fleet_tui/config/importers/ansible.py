@@ -20,6 +20,7 @@ from fleet_tui.config.importers.ansible_run import (
     list_inventory,
 )
 from fleet_tui.config.importers.found import DEFAULT_POOL, Findings, FoundHost, Missed
+from fleet_tui.config.importers.places import split_login, told
 from fleet_tui.config.importers.ssh_words import SshWords, as_ssh_reads
 from fleet_tui.config.problems import did_you_mean, quoted
 from fleet_tui.config.values import Unacceptable, address, user, whole
@@ -207,7 +208,7 @@ def _add(
     for key in reading.said.keys() - _KEPT - _NO_PLACE.keys() - reading.plugins:
         if key.startswith("ansible_") or any(part in key.lower() for part in _SECRET_WORDS):
             left_out[key] += 1
-    findings.missed += [f"{quoted(host)}: {each.what}: {each.why}" for each in reading.missed]
+    findings.missed += [f"{told(host)}: {each.what}: {each.why}" for each in reading.missed]
     for key in reading.words.changes_nothing:
         left_out[key] += 1
     if found is not None:
@@ -268,18 +269,18 @@ class _Way:
         """None if there is none of its own, or, with a reason, none that can be used."""
         value = self._value(self._own("host", _ADDRESS), then="; the host was left out")
         what, said = value or ("its name", host)
-        login, at, where = said.rpartition("@")
         try:
+            login, where = split_login(said)
             address(where)
         except Unacceptable as reason:
             self.missed.append(Missed(what, f"{reason.message}; the host was left out"))
             return None
-        if at:
+        if login is not None:
             try:
                 self.user_before = user(login)
             except Unacceptable as reason:
                 self.missed.append(Missed(what, reason.message))
-        return where if value is not None or at else None
+        return None if value is None and login is None else where
 
     def _into_words(self) -> None:
         """Ansible's own port, user and key, where no argument before them says others."""

@@ -9,15 +9,14 @@ import re
 from dataclasses import dataclass
 
 from fleet_tui.config.problems import quoted
-from fleet_tui.config.values import Unacceptable, address, user, whole
+from fleet_tui.config.values import USER_ALONE, Unacceptable, address, user, whole
 
-_PLACE = re.compile(
-    r"(?:ssh://)?(?:(?P<user>[^\s/]+)@)?(?:\[(?P<within>[^@\s\[\]/]+)\]|(?P<host>[^:@\s\[\]/]+))"
-    r"(?::(?P<port>[0-9]+))?/?"
+_HOST = re.compile(
+    r"(?:\[(?P<within>[^\s\[\]/]+)\]|(?P<host>[^:\s\[\]/]+))(?::(?P<port>[0-9]+))?/?"
 )
-_BARE_IP6 = re.compile(
-    r"(?:(?P<user>[^\s/]+)@)?(?P<host>[0-9A-Fa-f]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%[^@\s:]+)?)"
-)
+_BARE_IP6 = re.compile(r"(?=[^:]*:[^:]*:)(?P<host>[0-9A-Fa-f:.]+(?:%[^\s:]+)?)")
+_NO_PASSWORD = re.compile(r"[0-9A-Fa-f:.%\[\]]*")
+"""What may be told of what stands after a ``:``: ports and addresses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,18 +31,33 @@ class Place:
 def place_of(text: str, *, bare_ip6: bool = False) -> Place:
     """Raises Unacceptable. ``bare_ip6``: whether ``::1`` may stand without brackets, where nothing
     could be meant for a port."""
-    found = (_BARE_IP6.fullmatch(text) if bare_ip6 else None) or _PLACE.fullmatch(text)
-    if found is None:
-        raise Unacceptable(f"{quoted(text)} is not [user@]host[:port]")
+    login, where = split_login(text.removeprefix("ssh://"))
+    found = (_BARE_IP6.fullmatch(where) if bare_ip6 else None) or _HOST.fullmatch(where)
+    if found is None or login == "":
+        raise Unacceptable(f"{told(text)} is not [user@]host[:port]")
     parts = found.groupdict()
-    login, port = parts["user"], parts.get("port")
-    if login and ":" in login:
-        raise Unacceptable("a password stands in it; write the user alone")
+    port = parts.get("port")
     try:
         return Place(
             address=address(parts.get("within") or parts["host"]),
-            user=user(login) if login else None,
+            user=None if login is None else user(login),
             port=str(whole(port, least=1, most=65_535)) if port else None,
         )
     except Unacceptable as reason:
         raise Unacceptable(f"{quoted(text)}: {reason.message}", reason.hint) from None
+
+
+def split_login(text: str) -> tuple[str | None, str]:
+    """The user, None if none is said, and what stands after the ``@``. Raises Unacceptable if a
+    password is said too."""
+    login, at, where = text.rpartition("@")
+    if ":" in login:
+        raise Unacceptable(USER_ALONE)
+    return login if at else None, where
+
+
+def told(text: str) -> str:
+    """A text in which a host was looked for, as a message repeats it: a user's password may stand
+    in it, wherever the text ends."""
+    before, colon, after = text.removeprefix("ssh://").partition(":")
+    return quoted(text if _NO_PASSWORD.fullmatch(after) else f"{before}{colon}...")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fleet_tui.config.importers.found import Hop, Missed
-from fleet_tui.config.importers.places import place_of
+from fleet_tui.config.importers.places import place_of, told
 from fleet_tui.config.problems import quoted
 from fleet_tui.config.values import Unacceptable, address, text, user, whole
 from fleet_tui.core.ssh.config import split_words
@@ -106,7 +106,7 @@ class SshWords:
             return
         reading = _Reading(self, variable, 0)
         for word in reading.options(words):
-            reading.miss(f"{quoted(word)} in it is not an option of ssh")
+            reading.miss(f"{told(word)} in it is not an option of ssh")
 
     def add_key(self, variable: str, file: str) -> None:
         """A private key file that a variable names by itself."""
@@ -254,14 +254,15 @@ class _Reading:
         if value.lower() == "none":
             self.into.via = ()
             return
-        hops = [_hop(each.strip()) for each in value.split(",")]
-        known = [hop for hop in hops if hop is not None]
-        if len(known) < len(hops):
-            self.miss(f"ProxyJump {quoted(value)} is not [user@]host[:port]")
-        elif len(known) > MAX_JUMPS:
-            self.miss(f"ProxyJump goes through {len(known)} hosts; at most {MAX_JUMPS} can be said")
+        try:
+            hops = tuple(_hop(each.strip()) for each in value.split(","))
+        except Unacceptable as reason:
+            self.miss(f"ProxyJump: {reason.message}")
+            return
+        if len(hops) > MAX_JUMPS:
+            self.miss(f"ProxyJump goes through {len(hops)} hosts; at most {MAX_JUMPS} can be said")
         else:
-            self.into.via = tuple(known)
+            self.into.via = hops
 
     def _proxy_command(self, value: str) -> None:
         if self.into.via is not None:
@@ -296,8 +297,11 @@ def _as_jumps(command: str, depth: int) -> tuple[Hop, ...] | None:
     others = reading.options(words[1:])
     if reading.forwards not in _FORWARDS or len(others) != 1 or said.missed or said.address:
         return None
-    named = _hop(others[0])
-    if named is None or (named.port and not others[0].startswith("ssh://")):
+    try:
+        named = _hop(others[0])
+    except Unacceptable:
+        return None
+    if named.port and not others[0].startswith("ssh://"):
         return None
     last = Hop(
         address=named.address,
@@ -310,9 +314,7 @@ def _as_jumps(command: str, depth: int) -> tuple[Hop, ...] | None:
     return via if len(via) <= MAX_JUMPS else None
 
 
-def _hop(text: str) -> Hop | None:
-    try:
-        place = place_of(text)
-    except Unacceptable:
-        return None
+def _hop(text: str) -> Hop:
+    """Raises Unacceptable."""
+    place = place_of(text)
     return Hop(address=place.address, user=place.user, port=place.port)
