@@ -336,3 +336,10 @@ def least_with(shape: Shape, text: str) -> str:
     while shape.pattern.search(text[:-1]) is not None:
         text = text[:-1]
     return text
+
+
+def test_what_texts_quote_is_found_in_each_of_them() -> None:
+    quoted = [json.dumps(json.dumps(f"{n}\notp: 123{n}")) for n in range(3)]
+    clean, count = without_patterns("\n".join(quoted))
+    shown = [json.dumps(json.dumps(f"{n}\notp: [redacted:secret]")) for n in range(3)]
+    assert (clean.split("\n"), count) == (shown, 3)
