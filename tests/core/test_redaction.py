@@ -275,7 +275,7 @@ def test_a_list_in_a_text_in_a_text_is_quoted_as_that_is(depth: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ['"a \\"b" c"', '"\\x', '"a\\', '"\\x" "\\n"', '"\\ud83d"', '"a\\\n"']
+    "text", ['"\\x"', '"a \\"b" c"', '"\\x', '"a\\', '"\\x" "\\n"', '"\\ud83d"', '"a\\\n"']
 )
 def test_what_only_looks_like_json_is_read_as_it_is(text: str) -> None:
     assert without_patterns(text) == (text, 0)
@@ -343,3 +343,18 @@ def test_what_texts_quote_is_found_in_each_of_them() -> None:
     clean, count = without_patterns("\n".join(quoted))
     shown = [json.dumps(json.dumps(f"{n}\notp: [redacted:secret]")) for n in range(3)]
     assert (clean.split("\n"), count) == (shown, 3)
+
+
+def test_secrets_that_different_shapes_have_are_told_in_their_places() -> None:
+    assert without_patterns(f"1 ghp_{CANARY} 2 sk-{CANARY} 3 password={CANARY} 4") == (
+        "1 [redacted:github-token] 2 [redacted:api-key] 3 password=[redacted:secret] 4",
+        3,
+    )
+    hashed = "$6$rounds$abcdefghijklmnopqrstuv"
+    shown = "[redacted:github-token][redacted:password-hash]"
+    assert without_patterns(f"ghp_{CANARY}{hashed}") == (shown, 2)
+
+
+def test_a_hint_is_of_the_text_that_has_it_among_many() -> None:
+    said = '"\\n" ' * 40 + '"\\npin: 1234"' + ' "\\n"' * 40
+    assert without_patterns(said) == (said.replace("1234", "[redacted:secret]"), 1)

@@ -117,9 +117,8 @@ def _said_by_one(quoted: str) -> str:
 
 def _as_written(quoted: re.Match[str], secrets: Iterable[Secret]) -> Iterator[Secret]:
     """Secrets of a quoted text, by their places in the text around it."""
-    start, end = quoted.start() + 1, quoted.end() - 1
-    places = [each.start() for each in _CHARACTER.finditer(quoted.string, start, end)]
-    places.append(end)
+    characters = _CHARACTER.finditer(quoted.string, quoted.start() + 1, quoted.end())
+    places = [each.start() for each in characters]  # the quote that ends it has the last
     for secret in secrets:
         yield secret._replace(
             start=places[secret.start],
@@ -164,7 +163,7 @@ class _Search:
             known = self.secrets
             found = [self._in_whole(each, shape.kind) for each in _matches(shape, self._text)]
             if found:
-                self._mark(_apart(sorted((*known, *found), key=lambda s: (s.start, -s.end))))
+                self._mark(_apart(sorted((*known, *found), key=lambda s: s.start)))
 
     def _mark(self, secrets: list[Secret]) -> None:
         self.secrets = secrets
