@@ -358,3 +358,23 @@ def test_secrets_that_different_shapes_have_are_told_in_their_places() -> None:
 def test_a_hint_is_of_the_text_that_has_it_among_many() -> None:
     said = '"\\n" ' * 40 + '"\\npin: 1234"' + ' "\\n"' * 40
     assert without_patterns(said) == (said.replace("1234", "[redacted:secret]"), 1)
+
+
+PAIR = '"password", "hunter22x"'
+
+
+@pytest.mark.parametrize(
+    ("said", "given"),
+    [
+        (f"f({PAIR})", True),
+        (f"f(g(h(x), y), {{'a': 1}}, ['b', ['c']], {PAIR})", True),
+        (f"[f((a), (b)), (c), {PAIR}]", False),
+        (f"f([g(a(b), c)], [{PAIR}])", False),
+        (f"f(a), {{(b), {PAIR}}}", False),
+        (f"f(a)) {PAIR}", False),
+        (PAIR, False),
+    ],
+)
+def test_a_name_and_a_value_are_a_pair_in_parentheses(said: str, given: bool) -> None:
+    shown = said.replace("hunter22x", "[redacted:secret]") if given else said
+    assert without_patterns(said) == (shown, int(given))
