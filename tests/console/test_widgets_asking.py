@@ -125,7 +125,7 @@ async def test_the_plan_is_shown_with_its_command() -> None:
         "prod",
         "4 tasks running [/x]",
         "Same as: fleet-tui drain agent-12 agent-13",
-        "[ Cancel ]  [ Drain ]",
+        "[ Back ]  [ Drain ]",
     ):
         assert part in text
 
@@ -142,7 +142,7 @@ async def test_the_plan_is_shown_with_its_command() -> None:
         (["x", "D"], []),
     ],
 )
-async def test_the_focus_is_on_cancel(keys: list[str], answer: list[bool]) -> None:
+async def test_the_focus_is_on_the_way_back(keys: list[str], answer: list[bool]) -> None:
     answers, _ = await ask(PLAN, *keys)
     assert answers == answer
 
@@ -156,7 +156,7 @@ async def test_a_plan_nobody_can_have_read_does_not_start() -> None:
     answers, shown = await ask(LONG, *["pagedown"] * 6, "y", reading_ms=HOUR_MS)
     assert answers == [True]
     assert "line 59" in "\n".join(shown)
-    assert "[ Cancel ]" in "\n".join(shown)
+    assert "[ Back ]" in "\n".join(shown)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,17 @@ async def test_a_plan_nobody_can_have_read_does_not_start() -> None:
 async def test_loss_asks_for_the_name(keys: list[str], answer: list[bool]) -> None:
     answers, shown = await ask(TYPED, *keys)
     assert answers == answer
-    assert "Type prod to continue: " in "\n".join(shown)
+    assert "To continue, type prod" in "\n".join(shown)
+
+
+async def test_a_long_name_hides_neither_what_is_typed_nor_the_choices() -> None:
+    name = "the-fleet-of-the-northern-region-in-production"
+    plan = Plan(title="cordon 4 agents", lines=(), verb="Cordon them", typed=name, fleet=name)
+    answers, shown = await ask(plan, *name[:-1], "x")
+    text = "\n".join(shown)
+    assert answers == []
+    for part in ("To continue, type", name, f"> …{name[-31:-1]}_", "[ Back ]  [ Cordon them ]"):
+        assert part in text
 
 
 async def test_what_cannot_be_done_cannot_be_started() -> None:
@@ -186,7 +196,7 @@ async def test_what_cannot_be_done_cannot_be_started() -> None:
     assert "[ Drain ]" not in "\n".join(shown)
 
 
-@pytest.mark.parametrize(("word", "answer"), [("[ Cancel ]", [False]), ("[ Drain ]", [True])])
+@pytest.mark.parametrize(("word", "answer"), [("[ Back ]", [False]), ("[ Drain ]", [True])])
 async def test_the_choices_can_be_clicked(word: str, answer: list[bool]) -> None:
     app = Bench()
     answers: list[bool | None] = []
@@ -214,7 +224,7 @@ async def test_a_card_stays_whole_in_a_small_terminal() -> None:
         await settle(pilot)
         await pilot.resize_terminal(50, 10)
         await settle(pilot)
-        assert "[ Cancel ]" in "\n".join(screen_lines(app))
+        assert "[ Back ]" in "\n".join(screen_lines(app))
 
 
 # --- the line to type in ---

@@ -155,7 +155,7 @@ if __name__ == "__main__":
     for module in (*(f"fleet_tui.cli.{module}" for module, _ in COMMANDS.values()), *HEAVY):
         import_module(module)
     for shape in SHAPES:
-        assert shape.pattern
+        _ = shape.pattern
     gc.freeze()
     if "--nobody" in options:
         pwd.getpwuid = nobody

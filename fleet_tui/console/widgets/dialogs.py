@@ -1,7 +1,7 @@
 """Asking before acting, in three strengths.
 
 Tier 1 is a question at the foot, default No. Tier 2 is a card with the plan: the focus is on
-*Cancel* and ``y`` starts. Tier 3 asks for a name to be typed as well. A key that was held down or
+*Back* and ``y`` starts. Tier 3 asks for a name to be typed as well. A key that was held down or
 typed ahead cannot confirm: a card acts only after it was on screen for a moment or was read to its
 end.
 
@@ -32,10 +32,16 @@ READING_MS = 1_000
 
 MAX_QUESTION_LINES = 4
 
-_CANCEL = "[ Cancel ]"
+_BACK = "[ Back ]"
 
 _AROUND_TEXT = 6
 """Lines of a card that are not the plan's: frame, title, choices, and one to spare on each side."""
+
+_PROMPT_LINES = 3
+"""What is to be typed, which may go on below, and what was."""
+
+_TYPED_SHOWN = 30
+"""Characters of what was typed that are shown: its end."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +200,7 @@ class PlanText(Painted, can_focus=False):
 
 
 class PlanFoot(OneLine):
-    """The prompt and the two choices."""
+    """The two choices."""
 
     class Pressed(Message):
         """A piece of the line was clicked."""
@@ -258,7 +264,11 @@ class PlanCard(ModalScreen[bool]):
     def on_mount(self) -> None:
         """Fill the box and start the clock of reading."""
         box = self.query_one(PlanBox)
-        box.mount(plan_title(self._plan), PlanText(self._plan.all_lines), PlanFoot())
+        box.mount(plan_title(self._plan), PlanText(self._plan.all_lines))
+        if self._asks_for_name:  # on lines of its own: a name may be as wide as the card
+            asked = (Cell("To continue, type "), Cell(self._plan.typed or "", Tone.ACCENT))
+            box.mount(Wrapped(asked), OneLine(classes="typed"))
+        box.mount(PlanFoot())
         self._fit()
         self._shown_at_s = asyncio.get_running_loop().time()
         self._refresh_foot()
@@ -269,7 +279,8 @@ class PlanCard(ModalScreen[bool]):
 
     def _fit(self) -> None:
         for text in self.query(PlanText):
-            text.fit_height(self.size.height - _AROUND_TEXT)
+            prompt = _PROMPT_LINES if self._asks_for_name else 0
+            text.fit_height(self.size.height - _AROUND_TEXT - prompt)
 
     @property
     def is_ready(self) -> bool:
@@ -283,24 +294,34 @@ class PlanCard(ModalScreen[bool]):
         plan = self._plan
         return not plan.refusal and (plan.typed is None or self._typed == plan.typed)
 
+    @property
+    def _asks_for_name(self) -> bool:
+        return self._plan.typed is not None and not self._plan.refusal
+
+    def _typed_line(self) -> Line:
+        """What was typed so far, or its end."""
+        shown = (
+            self._typed if len(self._typed) <= _TYPED_SHOWN else f"…{self._typed[-_TYPED_SHOWN:]}"
+        )
+        return (Cell("> ", Tone.DIM), Cell(shown, Tone.TITLE), Cell("_"))
+
     def foot(self) -> Line:
-        """The prompt of tier 3 and the two choices, the present one in brackets."""
+        """The two choices, the present one in brackets."""
         plan = self._plan
         cells: list[Cell] = []
-        if plan.typed is not None and not plan.refusal:
-            cells += [Cell("Type "), Cell(plan.typed, Tone.ACCENT), Cell(" to continue: ")]
-            cells += [Cell(self._typed, Tone.TITLE), Cell("_  ")]
         start = f"[ {plan.verb} ]"
-        cells.append(Cell(_CANCEL, Tone.CURSOR if self._on_cancel else Tone.PLAIN))
+        cells.append(Cell(_BACK, Tone.CURSOR if self._on_cancel else Tone.PLAIN))
         if not plan.refusal:
             usable = Tone.DANGER if plan.typed is not None else Tone.KEY
             ready = usable if self.is_confirmed else Tone.DIM
             cells += [Cell("  "), Cell(start, ready if self._on_cancel else Tone.CURSOR)]
             if plan.typed is None:
-                cells.append(Cell("  y starts, esc cancels", Tone.DIM))
+                cells.append(Cell("  y starts, esc goes back", Tone.DIM))
         return tuple(cells)
 
     def _refresh_foot(self) -> None:
+        for line in self.query(".typed").results(OneLine):
+            line.show(self._typed_line())
         for foot in self.query(PlanFoot):
             foot.show(self.foot())
 
@@ -358,7 +379,7 @@ class PlanCard(ModalScreen[bool]):
 
     def on_plan_foot_pressed(self, message: PlanFoot.Pressed) -> None:
         """A click on a choice takes it."""
-        if message.text == _CANCEL:
+        if message.text == _BACK:
             self.dismiss(False)
         elif message.text == f"[ {self._plan.verb} ]":
             self._start()
