@@ -39,7 +39,7 @@ MAX_SAID_CHARS = 160
 def status_command(
     fleet: str | None, fleet_text: str | None, as_json: bool, again_s: float | None
 ) -> int:
-    """Say how the fleet is, from its ledger; no engine needs to run.
+    """Show fleet health from its ledger; no engine needs to run.
 
     Exit 0 when nothing needs an operator, 1 when something does.
     """

@@ -42,7 +42,7 @@ def silent() -> Run:
             agent=run.task.attempts[0].agent,
             health=Health.SUSPECT,
             was=Health.UP,
-            reason="missed a look",
+            reason="probe failed",
             failure=FailureKind.GATEWAY_HUNG,
         )
     )

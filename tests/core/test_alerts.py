@@ -191,7 +191,7 @@ def test_names_that_never_answered_are_not_lost_and_freeze_no_pool() -> None:
 
 
 def test_an_agent_that_answers_for_the_first_time_is_not_lost_at_that_moment() -> None:
-    """It is identified by its first good look, and up after some of them."""
+    """It is identified by its first successful probe, and up after some of them."""
     story = Story(fleet(*(agent(f"a{n}") for n in range(3))))
     for name in ("a0", "a1"):
         story.health(name, Health.UP)

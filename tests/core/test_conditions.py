@@ -346,13 +346,13 @@ ASKS = by_id(
     "needs-operator:tasks",
     severity=Severity.CRIT,
     subject="tasks",
-    text="some need an operator's verdict",
+    text="need your verdict",
 )
 LOST = by_id(
     "unknown-runs:tasks",
     severity=Severity.WARN,
     subject="runs",
-    text="the fate of some is unknown",
+    text="in unknown state",
 )
 HELD = by_id(
     "held:tasks", severity=Severity.WARN, subject="queue", text="no agent can take some tasks"

@@ -85,7 +85,7 @@ def test_an_agent_that_the_engine_could_not_look_at_gets_no_tasks_and_is_not_bla
 def test_a_miss_takes_an_agent_out_only_where_it_was_in_or_about_to_be(health: Health) -> None:
     said = failure(FailureKind.TIMEOUT, "no answer")
     in_reach = health in (Health.UP, Health.DEGRADED, Health.STARTING, Health.DRAINING)
-    suspect = change(health, Health.SUSPECT, "missed a look: it did not answer in time", said)
+    suspect = change(health, Health.SUSPECT, "probe failed: it did not answer in time", said)
     waits = change(health, health, "1 miss: it did not answer in time", said)
     joins = [waits] if health is Health.JOINING else []
     assert told(health, said) == ([suspect] if in_reach else joins)
@@ -116,9 +116,9 @@ def test_a_lost_agent_is_told_with_how_many_looks_it_missed(misses: int, reason:
         (Health.DRAINING, 0, "answers again"),
         (Health.SUSPECT, 0, "answers again"),
         (Health.DEGRADED, 1, "well again"),
-        (Health.UNREACHABLE, 1, "2 good looks in a row"),
-        (Health.DOWN, 3, "4 good looks in a row"),
-        (Health.QUARANTINED, 1, "2 good looks in a row"),
+        (Health.UNREACHABLE, 1, "2 successful probes in a row"),
+        (Health.DOWN, 3, "4 successful probes in a row"),
+        (Health.QUARANTINED, 1, "2 successful probes in a row"),
     ],
 )
 def test_why_an_agent_is_back(health: Health, goods: int, reason: str) -> None:
@@ -129,7 +129,7 @@ def test_why_an_agent_is_back(health: Health, goods: int, reason: str) -> None:
 
 def test_one_good_look_that_brings_an_agent_back_is_no_row_of_looks() -> None:
     events = told(Health.DOWN, reading(), failure=FailureKind.SSH_AUTH)
-    assert events == [change(Health.DOWN, Health.UP, "1 good look")]
+    assert events == [change(Health.DOWN, Health.UP, "1 successful probe")]
 
 
 @pytest.mark.parametrize(
@@ -361,7 +361,7 @@ def test_a_quarantine_is_twice_as_long_each_time_and_half_an_hour_at_most(
 
 @pytest.mark.parametrize(("before_ms", "stays"), [(600_000, True), (600_001, False)])
 def test_a_stumble_is_forgotten_after_ten_minutes(before_ms: int, stays: bool) -> None:
-    """Whoever stumbled twice within them needs several good looks."""
+    """Whoever stumbled twice within them needs several successful probes."""
     watch = Watch(stumbles_ms=(1_000_000 - before_ms,))
     up = AgentState(name=A1, health=Health.UP, version="1", boot_id="b1")
     watch, (event,) = judge(watch, up, failure(FailureKind.TIMEOUT), PROBE, 1_000_000)

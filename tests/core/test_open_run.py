@@ -70,7 +70,7 @@ def test_what_was_seen_before_its_agent_fell_silent_says_nothing_now() -> None:
             agent=run.task.attempts[0].agent,
             health=Health.SUSPECT,
             was=Health.UP,
-            reason="missed a look",
+            reason="probe failed",
             failure=FailureKind.GATEWAY_HUNG,
         )
     )

@@ -534,7 +534,7 @@ def test_good_looks_do_not_bring_back_an_agent_whose_work_fails() -> None:
     crew.story.health("bad", Health.STARTING)
     see(crew, "bad", miss)
     assert crew.agent("bad").failure is FailureKind.TIMEOUT
-    assert crew.route() == [], "one that missed a look is not tried"
+    assert crew.route() == [], "one that probe failed is not tried"
     see(crew, "bad", good("bad"))
     assert crew.agent("bad").health is Health.SUSPECT
     assert crew.agent("bad").reason.endswith("its model failed (model-error)")

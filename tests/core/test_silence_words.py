@@ -30,7 +30,7 @@ def hang(run: Run, health: Health = Health.SUSPECT) -> None:
             agent=name,
             health=health,
             was=run.story.state.agents[name].health,
-            reason="missed a look",
+            reason="probe failed",
             failure=FailureKind.GATEWAY_HUNG,
         )
     )

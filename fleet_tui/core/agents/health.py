@@ -1,8 +1,8 @@
 """What an agent's looks add up to: hysteresis, flap damping, and who is to blame.
 
 One miss takes an agent out of routing (suspect); several in a row make it lost; it comes back after
-several good looks. What an operator must fix (keys, tokens) counts at once: asking again would only
-lock us out. An agent that keeps changing its mind is quarantined for longer each time.
+several successful probes. What an operator must fix (keys, tokens) counts at once: asking again
+would only lock us out. An agent that keeps changing its mind is quarantined for longer each time.
 """
 
 from typing import assert_never
@@ -27,7 +27,7 @@ FLAP_LIMIT = 3
 
 STUMBLE_LIMIT = 1
 """An agent that stumbles (misses a look, but does not fall) more often than this within
-FLAP_WINDOW_MS needs several good looks to be believed again, like one that fell."""
+FLAP_WINDOW_MS needs several successful probes to be believed again, like one that fell."""
 
 QUARANTINE = Backoff(base_ms=60_000, cap_ms=1_800_000)
 
@@ -224,7 +224,7 @@ def _judge_failure(
     if agent.health in (Health.UP, Health.DEGRADED, Health.STARTING, Health.DRAINING):
         recent = (t for t in watch.stumbles_ms if now_ms - t <= FLAP_WINDOW_MS)
         watch = replace(watch, stumbles_ms=(*recent, now_ms))
-        why = f"missed a look: {failure_words(failure.kind)}"
+        why = f"probe failed: {failure_words(failure.kind)}"
         return watch, [_change(agent, Health.SUSPECT, why, failure)]
     if agent.health is Health.JOINING and agent.failure is not failure.kind:
         # Nothing is proved yet, but who waits for it reads why it has not come.
@@ -329,8 +329,8 @@ def _why_back(agent: AgentState, watch: Watch) -> str:
             return "well again"
         case Health.UNREACHABLE | Health.DOWN | Health.QUARANTINED:
             if watch.goods == 1:
-                return "1 good look"
-            return f"{watch.goods} good looks in a row"
+                return "1 successful probe"
+            return f"{watch.goods} successful probes in a row"
         case Health.UP | Health.SUSPECT | Health.STARTING | Health.DRAINING | Health.RETIRED:
             return "answers again"
         case _:

@@ -325,11 +325,11 @@ def _of_tasks(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
     found: dict[AlertId, Condition] = {}
     if verdicts:
         found[alert_id(AlertRule.NEEDS_OPERATOR, "tasks")] = Condition(
-            severity=Severity.CRIT, subject="tasks", text="some need an operator's verdict"
+            severity=Severity.CRIT, subject="tasks", text="need your verdict"
         )
     if unknown:
         found[alert_id(AlertRule.UNKNOWN_RUNS, "tasks")] = Condition(
-            severity=Severity.WARN, subject="runs", text="the fate of some is unknown"
+            severity=Severity.WARN, subject="runs", text="in unknown state"
         )
     if held:
         found[alert_id(AlertRule.HELD, "tasks")] = Condition(

@@ -363,7 +363,7 @@ class _Past:
                         agent=agent.name,
                         health=Health.UP,
                         was=agent.health,
-                        reason="3 good looks in a row",
+                        reason="3 successful probes in a row",
                     )
                 ]
             )
