@@ -24,7 +24,7 @@ from fleet_tui.cli.common import (
 from fleet_tui.cli.recordings import look_at
 from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.logs import Level, LogLine
+from fleet_tui.core.logs import Level, LogLine, LogQuery
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.core.text.near import nearest
 
@@ -64,7 +64,7 @@ def logs_command(
     as_lines: bool,
 ) -> None:
     """Print lines of the merged log that have all the words WANTED, the newest LIMIT of them."""
-    from fleet_tui.journal.telemetry.logs import LogFilter, LogReader
+    from fleet_tui.journal.telemetry.logs import LogReader
 
     if as_json and follow:
         raise UsageError("--json prints one document, and --follow has no end", hint="--jsonl")
@@ -74,7 +74,7 @@ def logs_command(
     with ledger_of(fleet) as ledger:
         state = ledger.load()
         found = task_named(ledger, state, task) if task is not None else None
-    query = LogFilter(
+    query = LogQuery(
         source=AgentName(agent) if agent else None,
         task=found.id if found is not None else None,
         level=Level[level.upper()],

@@ -47,3 +47,21 @@ class LogGap(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int | None = None
     line_id: int = 0
     """Row in the log store; 0 before it is stored."""
+
+
+class LogQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which lines; None means any. The newest win when there are more than ``limit``."""
+
+    source: AgentName | None = None
+    task: TaskId | None = None
+    level: Level = Level.UNKNOWN
+    """This level or worse."""
+    words: str = ""
+    """All of these words, in any order; ``disk*`` is any word that begins so."""
+    since_ms: int | None = None
+    until_ms: int | None = None
+    after_line: int | None = None
+    """Only lines stored after this one: for following."""
+    before_line: int | None = None
+    """Only lines stored before this one: for paging back."""
+    limit: int = 500

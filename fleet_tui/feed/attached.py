@@ -17,13 +17,13 @@ from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused, Reply
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
-from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.logs import LogGap, LogLine, LogQuery
 from fleet_tui.core.modes import ModeNow
 from fleet_tui.core.plans import Impact
 from fleet_tui.core.protocol import Doorbell
 from fleet_tui.core.tasks.retell import Retelling
 from fleet_tui.feed.client import NO_ENGINE, EngineClient
-from fleet_tui.feed.feed import MAX_SAMPLES, Link, LogQuery, Mode, View
+from fleet_tui.feed.feed import MAX_SAMPLES, Link, Mode, View
 from fleet_tui.feed.stores import Stores
 from fleet_tui.feed.untaken import Untaken
 from fleet_tui.journal.recordings.held import UNREADABLE

@@ -12,7 +12,7 @@ from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.replies import Reply
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.logs import Level, LogGap, LogLine
+from fleet_tui.core.logs import LogGap, LogLine, LogQuery
 from fleet_tui.core.modes import NORMAL, ModeNow
 from fleet_tui.core.plans import Impact
 from fleet_tui.core.tasks.retell import Retelling
@@ -57,22 +57,6 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     """Why it reconnects, in our own words."""
     engine: ModeNow = NORMAL
     """How much the engine can do."""
-
-
-class LogQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which lines; None means any. Newest lines win when there are more than ``limit``."""
-
-    source: AgentName | None = None
-    task: TaskId | None = None
-    level: Level = Level.UNKNOWN
-    """This level or worse."""
-    words: str = ""
-    """All of these words, in any order."""
-    since_ms: int | None = None
-    until_ms: int | None = None
-    before_line: int | None = None
-    """Only lines stored before this one: for paging back."""
-    limit: int = 500
 
 
 class Feed(Protocol):

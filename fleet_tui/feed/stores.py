@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from fleet_tui.core.ids import Seq, TaskId
 from fleet_tui.core.ledger.events import Recorded
-from fleet_tui.core.logs import LogLine
-from fleet_tui.feed.feed import MAX_LINES_PER_PAGE, LogQuery
+from fleet_tui.core.logs import LogLine, LogQuery
+from fleet_tui.feed.feed import MAX_LINES_PER_PAGE
 from fleet_tui.journal.ledger.reader import JournalReader
-from fleet_tui.journal.telemetry.logs import LogFilter, LogReader
+from fleet_tui.journal.telemetry.logs import LogReader
 from fleet_tui.journal.telemetry.samples import SampleReader
 
 
@@ -32,18 +34,8 @@ class Stores:
     def find_lines(self, query: LogQuery, until_ms: int | None) -> Sequence[LogLine]:
         """Lines that fit the query, never later than ``until_ms``."""
         limits = [at for at in (query.until_ms, until_ms) if at is not None]
-        return self.lines.query(
-            LogFilter(
-                source=query.source,
-                task=query.task,
-                level=query.level,
-                words=query.words,
-                since_ms=query.since_ms,
-                until_ms=min(limits, default=None),
-                before_line=query.before_line,
-                limit=min(query.limit, MAX_LINES_PER_PAGE),
-            )
-        )
+        limit = min(query.limit, MAX_LINES_PER_PAGE)
+        return self.lines.query(replace(query, until_ms=min(limits, default=None), limit=limit))
 
     def task_story(self, task: TaskId, until_ms: int | None) -> Sequence[Recorded]:
         """A task's events, never later than ``until_ms``."""

@@ -18,10 +18,10 @@ import pytest
 from fleet_tui.core.agents.events import HealthChanged
 from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind
-from fleet_tui.core.logs import MAX_LINE_CHARS
+from fleet_tui.core.logs import MAX_LINE_CHARS, LogQuery
 from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.tasks.model import TaskPhase
-from fleet_tui.journal.telemetry.logs import LogFilter, LogReader
+from fleet_tui.journal.telemetry.logs import LogReader
 from tests.acceptance.rig import MakeRig, Rig
 from tests.support.fake_gateway import FakeGateway, Refuse, TcpDial, raw_server, running
 from tests.support.fault_ssh import Fault, fault_server
@@ -364,7 +364,7 @@ async def test_hostile_log_lines_are_framed_cut_redacted_and_shown_as_text(
     def lines() -> list[str]:
         nonlocal reader
         reader = reader or LogReader(rig.directory)
-        wanted = LogFilter(source=rig.agent("good-1").name, limit=5_000)
+        wanted = LogQuery(source=rig.agent("good-1").name, limit=5_000)
         return [line.text.raw for line in reader.query(wanted)]
 
     def say(data: bytes) -> None:

@@ -27,6 +27,7 @@ from fleet_tui.core.ledger.commands import AddNote, Command
 from fleet_tui.core.ledger.events import Event, SegmentOpened
 from fleet_tui.core.ledger.replies import Accepted
 from fleet_tui.core.ledger.state import EMPTY_STATE
+from fleet_tui.core.logs import LogQuery
 from fleet_tui.core.tasks.commands import Cancel, Hold, Release, Submit
 from fleet_tui.core.tasks.events import TaskSubmitted
 from fleet_tui.core.tasks.model import TaskPhase, TaskSpec
@@ -35,7 +36,7 @@ from fleet_tui.core.text.redaction import without_patterns
 from fleet_tui.core.text.ulid import new_ulid
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.feed.client import EngineClient
-from fleet_tui.journal.telemetry.logs import LogFilter, LogReader
+from fleet_tui.journal.telemetry.logs import LogReader
 from tests.acceptance.rig import MakeRig, Rig
 from tests.support.pty_harness import PtyProgram, python
 from tests.support.secret_shapes import CANARY, HEX, SHAPES
@@ -125,7 +126,7 @@ def log_store(rig: Rig) -> dict[str, bytes]:
     """The lines, and what the index of their words finds."""
     with closing(LogReader(rig.directory)) as logs:
         lines = msgspec.json.encode(logs.after(0, 10_000))
-        found = msgspec.json.encode(logs.query(LogFilter(words="C4n4ry*")))
+        found = msgspec.json.encode(logs.query(LogQuery(words="C4n4ry*")))
     assert b"begin" in lines
     return {"log lines": lines, "words of logs": found}
 
@@ -214,7 +215,7 @@ async def test_no_canary_comes_out_anywhere(make_rig: MakeRig, short_dir: Path) 
 
     def lines_are_there() -> bool:
         with closing(LogReader(rig.directory)) as logs:
-            return bool(logs.query(LogFilter(words="begin")))
+            return bool(logs.query(LogQuery(words="begin")))
 
     await rig.until(lines_are_there, 60, "the log is followed")
     await speak(rig)

@@ -13,11 +13,11 @@ import pytest
 from fleet_tui.base.errors import ExitCode
 from fleet_tui.cli import logs
 from fleet_tui.cli.main import run
-from fleet_tui.core.logs import Level, LogLine
+from fleet_tui.core.logs import Level, LogLine, LogQuery
 from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.journal.recordings.importing import import_recording
-from fleet_tui.journal.telemetry.logs import LogFilter, LogReader
+from fleet_tui.journal.telemetry.logs import LogReader
 from tests.acceptance.rig import PROGRAM
 from tests.cli.conftest import WITHIN_S, Shop
 
@@ -306,7 +306,7 @@ def test_lines_that_come_faster_than_they_are_shown_are_told(
     ]
     answers = iter([[], lines[:1], lines[1:]])
 
-    def query(_: LogReader, wanted: LogFilter) -> list[LogLine]:
+    def query(_: LogReader, wanted: LogQuery) -> list[LogLine]:
         if (answer := next(answers, None)) is None:
             raise KeyboardInterrupt
         return answer

@@ -11,10 +11,10 @@ from fleet_tui.console.views.alerts.screen import subject_place
 from fleet_tui.core.ids import Epoch, Seq, TaskId
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.state import Totals
-from fleet_tui.core.logs import Level, LogLine
+from fleet_tui.core.logs import Level, LogLine, LogQuery
 from fleet_tui.core.tasks.retell import Retelling, retell
 from fleet_tui.core.text.untrusted import Untrusted
-from fleet_tui.feed.feed import LogQuery, Mode
+from fleet_tui.feed.feed import Mode
 from tests.journal.stories import AGENT, task_story
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed

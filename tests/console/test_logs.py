@@ -10,9 +10,8 @@ from fleet_tui.console.shell.places import Place
 from fleet_tui.console.views.logs.screen import FIRST_PAGE, OLDER_PAGE, StoredLogsPane
 from fleet_tui.console.widgets.log_view import LogView
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.logs import Level, LogGap, LogLine
+from fleet_tui.core.logs import Level, LogGap, LogLine, LogQuery
 from fleet_tui.core.text.untrusted import Untrusted
-from fleet_tui.feed.feed import LogQuery
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
 from tests.support.scene import NOW_MS, agent_name, seeded_state, task_id

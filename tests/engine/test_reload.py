@@ -13,10 +13,10 @@ from fleet_tui.config.load import load_fleet
 from fleet_tui.core.agents.model import Health
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.logs import LogLine
+from fleet_tui.core.logs import LogLine, LogQuery
 from fleet_tui.engine.reload import Fingerprint, FleetFile
 from fleet_tui.engine.run import RunningEngine
-from fleet_tui.journal.telemetry.logs import LogFilter, LogReader
+from fleet_tui.journal.telemetry.logs import LogReader
 
 DEADLINE_S = 60.0
 ONE, TWO = AgentName("one"), AgentName("two")
@@ -55,7 +55,7 @@ class Followed:
         return self.running.engine.state
 
     def said(self, words: str) -> list[LogLine]:
-        return self._lines.query(LogFilter(words=words))
+        return self._lines.query(LogQuery(words=words))
 
     async def until_said(self, words: str, times: int) -> list[LogLine]:
         async with asyncio.timeout(DEADLINE_S):

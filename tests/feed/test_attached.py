@@ -17,7 +17,7 @@ from fleet_tui.core.ids import AgentName, Seq, TaskId
 from fleet_tui.core.ledger.commands import AddNote
 from fleet_tui.core.ledger.events import NoteAdded
 from fleet_tui.core.ledger.replies import Accepted, Refused
-from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.logs import LogGap, LogLine, LogQuery
 from fleet_tui.core.modes import EngineMode, ModeNow
 from fleet_tui.core.protocol import Doorbell
 from fleet_tui.core.tasks.commands import Submit
@@ -27,7 +27,7 @@ from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine.run import RunningEngine
 from fleet_tui.feed import attached
 from fleet_tui.feed.attached import AttachedFeed
-from fleet_tui.feed.feed import Link, LogQuery, Mode, View
+from fleet_tui.feed.feed import Link, Mode, View
 from fleet_tui.journal.errors import JournalError
 from fleet_tui.journal.ledger import segments
 from fleet_tui.journal.ledger.writer import JournalWriter

@@ -19,8 +19,8 @@ from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
-from fleet_tui.core.logs import Level, LogGap, LogLine
-from fleet_tui.feed.feed import Link, LogQuery, Mode
+from fleet_tui.core.logs import Level, LogGap, LogLine, LogQuery
+from fleet_tui.feed.feed import Link, Mode
 from fleet_tui.feed.marks import mark_of
 from fleet_tui.feed.recorded import PAGE_LINES, SPEEDS, RecordedFeed
 from fleet_tui.journal.errors import JournalError, JournalMissing

@@ -8,12 +8,12 @@ import pytest
 
 from fleet_tui.core.ids import NOWHERE, AlertId, TaskId
 from fleet_tui.core.ledger.events import UnknownEvent
-from fleet_tui.core.logs import LogGap
+from fleet_tui.core.logs import LogGap, LogQuery
 from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.journal.ledger.reader import JournalReader
 from fleet_tui.journal.ledger.writer import JournalWriter
 from fleet_tui.journal.recordings.importing import import_recording
-from fleet_tui.journal.telemetry.logs import LogFilter, LogReader
+from fleet_tui.journal.telemetry.logs import LogReader
 from fleet_tui.journal.telemetry.samples import SampleReader
 from tests.journal.stories import AGENT
 
@@ -65,7 +65,7 @@ def test_the_golden_telemetry_is_there(golden: Path) -> None:
     with closing(SampleReader(golden)) as samples, closing(LogReader(golden)) as logs:
         assert samples.latest_looks()[AGENT].observed_at_ms == 1_795_000_001_000
         assert samples.fleet_samples(0, 2**50, 5)[0].up == 1
-        assert logs.query(LogFilter(words="disk"))[0].text.raw == "disk low"
+        assert logs.query(LogQuery(words="disk"))[0].text.raw == "disk low"
         assert isinstance(logs.after(0, 5)[1], LogGap)
 
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from fleet_tui.core.ids import AgentName, TaskId
-from fleet_tui.core.logs import Level, LogGap, LogLine
+from fleet_tui.core.logs import Level, LogGap, LogLine, LogQuery
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.journal.directory import prepare
 from fleet_tui.journal.ledger import segments
 from fleet_tui.journal.ledger.segments import numbered_files
 from fleet_tui.journal.telemetry import rolling
-from fleet_tui.journal.telemetry.logs import BUFFER_FULL, LogFilter, LogReader, LogWriter
+from fleet_tui.journal.telemetry.logs import BUFFER_FULL, LogReader, LogWriter
 from fleet_tui.journal.telemetry.rolling import Bounds
 
 A, B = AgentName("agent-01"), AgentName("agent-02")
@@ -48,7 +48,7 @@ async def stored(directory: Path) -> LogReader:
     return LogReader(directory)
 
 
-def texts(reader: LogReader, wanted: LogFilter) -> list[str]:
+def texts(reader: LogReader, wanted: LogQuery) -> list[str]:
     return [found.text.raw for found in reader.query(wanted)]
 
 
@@ -87,7 +87,7 @@ async def test_lines_are_found_by_their_words(
 ) -> None:
     with closing(await stored(directory)) as reader:
         expected = [LINES[place].text.raw for place in found]
-        assert texts(reader, LogFilter(words=words)) == expected
+        assert texts(reader, LogQuery(words=words)) == expected
 
 
 async def test_lines_that_are_all_signs_are_stored_as_fast_as_others(directory: Path) -> None:
@@ -97,23 +97,23 @@ async def test_lines_that_are_all_signs_are_stored_as_fast_as_others(directory: 
     writer = await LogWriter.open(directory)
     assert writer.write([line(f"a{'-' * 4_000}z {n}") for n in range(2_000)]) == 0
     await writer.close()
-    (found,) = LogReader(directory).query(LogFilter(words="1234"))
+    (found,) = LogReader(directory).query(LogQuery(words="1234"))
     assert found.text.raw.endswith(" 1234")
 
 
 async def test_every_filter_narrows(directory: Path) -> None:
     with closing(await stored(directory)) as reader:
-        everything = reader.query(LogFilter())
+        everything = reader.query(LogQuery())
         assert [found.line_id for found in everything] == [1, 2, 3, 4, 5, 6]
-        assert len(texts(reader, LogFilter(source=B))) == 2
-        assert texts(reader, LogFilter(task=TASK)) == ["run started", "run finished"]
-        assert texts(reader, LogFilter(level=Level.ERROR)) == [LINES[1].text.raw]
-        assert len(texts(reader, LogFilter(since_ms=2, until_ms=3))) == 2
-        assert texts(reader, LogFilter(limit=1)) == ["run finished"]
-        assert texts(reader, LogFilter(before_line=6, limit=1)) == ["fleet thawed"]
-        assert texts(reader, LogFilter(after_line=5)) == ["run finished"]
-        assert texts(reader, LogFilter(words="run", task=TASK, before_line=6)) == ["run started"]
-        assert texts(reader, LogFilter(words="run", source=B)) == []
+        assert len(texts(reader, LogQuery(source=B))) == 2
+        assert texts(reader, LogQuery(task=TASK)) == ["run started", "run finished"]
+        assert texts(reader, LogQuery(level=Level.ERROR)) == [LINES[1].text.raw]
+        assert len(texts(reader, LogQuery(since_ms=2, until_ms=3))) == 2
+        assert texts(reader, LogQuery(limit=1)) == ["run finished"]
+        assert texts(reader, LogQuery(before_line=6, limit=1)) == ["fleet thawed"]
+        assert texts(reader, LogQuery(after_line=5)) == ["run finished"]
+        assert texts(reader, LogQuery(words="run", task=TASK, before_line=6)) == ["run started"]
+        assert texts(reader, LogQuery(words="run", source=B)) == []
         assert everything[4].source is None
 
 
@@ -130,7 +130,7 @@ async def test_the_stored_line_is_the_line(directory: Path) -> None:
     writer.write([hostile, line("half \ud800 pair")])
     await writer.close()
     with closing(LogReader(directory)) as reader:
-        first, second = reader.query(LogFilter())
+        first, second = reader.query(LogQuery())
     assert first.text == hostile.text
     assert first.written_at_ms == 7
     assert second.text.raw == "half \\ud800 pair"
@@ -151,7 +151,7 @@ async def test_following_gives_lines_and_gaps_in_order(directory: Path) -> None:
         assert len(found) == 3
         assert reader.after(2, 10) == found[2:]
         assert reader.after(0, 2) == found[:2]
-        assert [one.text.raw for one in reader.query(LogFilter())] == ["a", "b"]
+        assert [one.text.raw for one in reader.query(LogQuery())] == ["a", "b"]
         assert reader.newest_id() == 3
 
 
@@ -195,7 +195,7 @@ async def test_logs_are_capped_by_bytes_oldest_first(directory: Path) -> None:
     await writer.close()
     assert len(numbered_files(directory, "logs")) == 2
     with closing(LogReader(directory)) as reader:
-        assert texts(reader, LogFilter()) == ["line 5"]
+        assert texts(reader, LogQuery()) == ["line 5"]
 
 
 def refused() -> sqlite3.OperationalError:
@@ -224,7 +224,7 @@ async def test_a_passing_refusal_deletes_no_lines(
                 await writer.flush()
             assert len(numbered_files(directory, "logs")) > 2
         assert numbered_files(directory, "logs")[: len(before)] == before
-        assert len(reader.query(LogFilter())) == len(LINES) + 2
+        assert len(reader.query(LogQuery())) == len(LINES) + 2
         await writer.close()
 
 
@@ -247,5 +247,5 @@ async def test_a_refusal_while_a_file_is_made_costs_no_later_lines(
     assert (writer.failure, writer.dropped) == ("", 0)
     await writer.close()
     with closing(LogReader(directory)) as reader:
-        assert texts(reader, LogFilter()) == ["one", "two"]
+        assert texts(reader, LogQuery()) == ["one", "two"]
     assert not list(directory.glob(".*.new*"))

@@ -11,7 +11,7 @@ import pytest
 from fleet_tui.core.agents.vitals import FleetSample, VitalsReading
 from fleet_tui.core.ids import NOWHERE
 from fleet_tui.core.ledger.events import Recorded, SegmentOpened, UnknownEvent
-from fleet_tui.core.logs import Level, LogGap, LogLine
+from fleet_tui.core.logs import Level, LogGap, LogLine, LogQuery
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.journal.errors import BadRecording, JournalError, JournalTooNew
 from fleet_tui.journal.ledger.reader import JournalReader
@@ -23,7 +23,7 @@ from fleet_tui.journal.recordings.importing import (
     read_manifest,
 )
 from fleet_tui.journal.recordings.recording import export
-from fleet_tui.journal.telemetry.logs import LogFilter, LogReader, LogWriter
+from fleet_tui.journal.telemetry.logs import LogReader, LogWriter
 from fleet_tui.journal.telemetry.samples import SampleReader, SampleWriter
 from tests.journal.conftest import NOW_MS, Open
 from tests.journal.stories import AGENT, note, opening, task_story
@@ -86,7 +86,7 @@ def test_everything_comes_back_as_it_was(ledger: Path, tmp_path: Path) -> None:
         assert samples.latest_looks() == {AGENT: LOOK}
         assert samples.fleet_samples(0, NOW_MS * 2, 10) == [PULSE]
         assert logs.after(0, 10)[1] == GAP
-        assert logs.query(LogFilter(words="key*"))[0].text == LINE.text
+        assert logs.query(LogQuery(words="key*"))[0].text == LINE.text
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert not list(tmp_path.glob(".*.new"))
 

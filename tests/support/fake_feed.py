@@ -25,11 +25,11 @@ from fleet_tui.core.ledger.fold import Folding
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.logs import LogGap, LogLine, LogQuery
 from fleet_tui.core.plans import Impact
 from fleet_tui.core.tasks.retell import Retelling
 from fleet_tui.core.undo import inverse
-from fleet_tui.feed.feed import Link, LogQuery, Mode, View
+from fleet_tui.feed.feed import Link, Mode, View
 from tests.support.scene import NOW_MS, agent_name, seeded_looks, seeded_state
 from tests.support.scene_telemetry import seeded_lines, seeded_samples
 

@@ -49,11 +49,12 @@ from fleet_tui.console.text.glyphs import UNICODE, Glyphs
 from fleet_tui.core.alerting.model import Alert, Severity
 from fleet_tui.core.ledger.commands import AddNote, Command
 from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
+from fleet_tui.core.logs import LogQuery
 from fleet_tui.core.plans import Impact
 from fleet_tui.core.status import FleetStatus
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
-from fleet_tui.feed.feed import Feed, LogQuery, Mode, Timeline, View
+from fleet_tui.feed.feed import Feed, Mode, Timeline, View
 from fleet_tui.verbs.table import VERB_OF
 
 REFRESH_MS = 500

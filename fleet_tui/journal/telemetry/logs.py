@@ -9,10 +9,8 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import msgspec
-
 from fleet_tui.core.ids import AgentName, TaskId
-from fleet_tui.core.logs import Level, LogGap, LogLine
+from fleet_tui.core.logs import Level, LogGap, LogLine, LogQuery
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.journal.ledger.statements import query
 from fleet_tui.journal.telemetry.rolling import (
@@ -39,22 +37,6 @@ _EDGES = re.compile(
     r")"
 )
 _WORD = re.compile(r"[0-9A-Za-z][-_.:/0-9A-Za-z]*\*?")
-
-
-class LogFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which lines; None means any. The newest win when there are more than ``limit``."""
-
-    source: AgentName | None = None
-    task: TaskId | None = None
-    level: Level = Level.UNKNOWN
-    """This level or worse."""
-    words: str = ""
-    """All of these words, in any order; ``disk*`` is any word that begins so."""
-    since_ms: int | None = None
-    until_ms: int | None = None
-    after_line: int | None = None
-    before_line: int | None = None
-    limit: int = 500
 
 
 def line_row(line: LogLine | LogGap) -> RollingRow:
@@ -163,7 +145,7 @@ class LogReader:
         """The newest stored row; 0 when there is none."""
         return self._rolling.newest_id()
 
-    def query(self, wanted: LogFilter) -> list[LogLine]:
+    def query(self, wanted: LogQuery) -> list[LogLine]:
         """The newest lines that fit, oldest first."""
         words, pattern = _search(_storable(wanted.words))
         path = "any"

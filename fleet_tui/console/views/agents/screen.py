@@ -19,8 +19,8 @@ from fleet_tui.core.agents.model import AgentState
 from fleet_tui.core.agents.vitals import Look
 from fleet_tui.core.ids import AgentName, Seq
 from fleet_tui.core.ledger.events import Recorded
-from fleet_tui.core.logs import LogGap, LogLine
-from fleet_tui.feed.feed import LogQuery, View
+from fleet_tui.core.logs import LogGap, LogLine, LogQuery
+from fleet_tui.feed.feed import View
 
 HISTORY_PAGE = 5_000
 HISTORY_PAGES = 4

@@ -12,10 +12,10 @@ from fleet_tui.console.text.document import name
 from fleet_tui.console.views.logs.pane import FILTER_KEYS, LogsPane
 from fleet_tui.console.widgets.log_view import LogView
 from fleet_tui.core.ids import AgentName, TaskId
-from fleet_tui.core.logs import LogGap, LogLine
+from fleet_tui.core.logs import LogGap, LogLine, LogQuery
 from fleet_tui.core.text import filters, words
 from fleet_tui.core.text.filters import Filter
-from fleet_tui.feed.feed import LogQuery, View
+from fleet_tui.feed.feed import View
 
 FIRST_PAGE = 2_000
 """Stored lines read when the view opens."""
