@@ -46,8 +46,8 @@ from fleet_tui.core.text import words
 from fleet_tui.verbs.table import VERBS
 from fleet_tui.verbs.verb import Fact, Noun, Option, Planned, Said, Verb
 
-SHAPE = 2
-"""Of the JSON document; the first had a reply for each task."""
+SECOND_SHAPE = frozenset({"cordoned", "uncordoned", "frozen", "thawed"})
+"""JSON documents whose first shape had the engine's reply and nothing of a plan."""
 
 MAX_LEFT_OUT_TOLD = 20
 
@@ -111,7 +111,7 @@ def act(
         changed, refused = _send(fleet, plans, was_shown=was_shown)
     if as_json:
         emit_json(
-            f"{verb.done}/{SHAPE}",
+            f"{verb.done}/{2 if verb.done in SECOND_SHAPE else 1}",
             fleet=fleet.name,
             dry_run=consent.dry_run,
             impact=" ".join(impact),
@@ -127,8 +127,10 @@ def act(
             say(f"would {impact[0][:1].lower()}{impact[0][1:]}")
             for line in impact[1:]:
                 say(f"  {line}")
-        else:
+        elif changed or not able:
             say(f"{verb.afterwards}: {them}")
+        else:
+            say("it had changed meanwhile; nothing was done", err=True)
     for each in [*already, *left_out][:MAX_LEFT_OUT_TOLD]:
         say(f"{each.label}: {each.why.text}", err=True)
     if refused is not None:
@@ -163,11 +165,18 @@ def _in_parts(
             case Plan() as found:
                 plans.append(found)
                 left_out += found.left_out
-            case Refused() as why:
-                left_out += [LeftOut(name, _label(state, name), why) for name in part]
-                if verb.noun is Noun.FLEET:
-                    left_out.append(LeftOut("", state.fleet.name, why))
+            case Refused() as why if verb.noun is Noun.FLEET:
+                left_out.append(LeftOut("", state.fleet.name, why))
+            case Refused():  # tells of the first of them alone
+                left_out += [_alone(state, verb, said, name, now_ms) for name in part]
     return plans, left_out
+
+
+def _alone(state: FleetState, verb: Verb, said: Said, name: str, now_ms: int) -> LeftOut:
+    """Why something cannot be done to one of those to none of which it can be done."""
+    why = plan(state, operator(), verb.command((name,), said), now_ms)
+    assert isinstance(why, Refused), why
+    return LeftOut(name, _label(state, name), why)
 
 
 def _batched(verb: Verb, names: Sequence[str]) -> list[Sequence[str]]:
@@ -195,16 +204,16 @@ def _impact(verb: Verb, facts: Sequence[Planned]) -> list[str]:
     told: list[str] = []
     for each in facts:
         what = title(each.state, each.plan.command)
-        first = Fact(f"{what[:1].upper()}{what[1:]}{_clients(each)}.")
+        first = Fact(f"{what[:1].upper()}{what[1:]}.{_clients(each)}")
         told += [fact.line for fact in (first, *verb.facts(each))]
     return told
 
 
 def _clients(facts: Planned) -> str:
-    """`` of 2 clients``: whose tasks they are, where they are any client's."""
+    """`` Work of 2 clients.``: whose tasks they are, where they are any client's."""
     known = (facts.state.task(TaskId(name)) for name in subjects(facts.plan.command))
     clients = {t.spec.client for t in known if t is not None and t.spec.client is not None}
-    return f" of {words.plural(len(clients), 'client')}" if clients else ""
+    return f" Work of {words.plural(len(clients), 'client')}." if clients else ""
 
 
 def _ask(
@@ -212,7 +221,9 @@ def _ask(
 ) -> bool:
     """Go on only with the operator's consent; whether the plan was shown for it. Raises Refused
     without."""
-    asks = verb.asks_when_named or not meant.each_named or tier is Tier.NAME
+    # A fleet that is frozen loses nothing, and whoever freezes it is in a hurry.
+    is_much = tier is Tier.NAME and verb.noun is not Noun.FLEET
+    asks = verb.asks_when_named or not meant.each_named or is_much
     given = consent.confirm is not None if meant.everything else consent.yes
     if not asks and not meant.everything:
         return False
@@ -276,7 +287,7 @@ def _tasks_meant(selector: Selector) -> Callable[[FleetState, Any], Meant]:
 
 
 def _names_meant(names: Sequence[str]) -> Callable[[FleetState, Any], Meant]:
-    return lambda state, ledger: Meant(names, each_named=True)
+    return lambda state, ledger: Meant(tuple(dict.fromkeys(names)), each_named=True)
 
 
 # --- the command ---

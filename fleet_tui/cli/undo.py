@@ -79,9 +79,11 @@ def undo_command(fleet_text: str | None, as_json: bool, yes: bool, dry_run: bool
     if refused and not undone:
         kind = Unreachable if refused[0].code.is_unanswered else RefusedError
         raise kind(refused[0].text, hint=refused[0].hint)
+    if replies and not undone:
+        raise RefusedError(f"it is too late to take this back: {done}")
     if as_json:
         emit_json(
-            "undone/2",
+            "undone",
             fleet=fleet.name,
             dry_run=dry_run,
             act=done,

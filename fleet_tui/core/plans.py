@@ -1,8 +1,9 @@
 """What a command would do, before it is done: to what, to what not and why, what is lost by it, how
 much is asked before.
 
-Command line and console show the same plan. What they send carries the plan's :class:`Impact`, and
-the engine looks again when the command comes: where it would do more harm by then than was shown,
+Command line and console show the same plan. What somebody was shown goes with the command as the
+plan's :class:`Impact`, and the engine looks again when it comes: where it would do more harm by
+then than was shown,
 it is refused with the difference (:func:`worse`). A plan that does less than was shown is carried
 out: whoever agreed to stop five runs agreed to stop four.
 """

@@ -1,7 +1,8 @@
 """What a verb is: its words, its key, what it is done to and the command that does it.
 
-A verb tells everything that people read or type. What it would do now, to what, at what cost and
-how it is taken back is a plan's business (:mod:`fleet_tui.core.plans`); a verb adds the facts that
+A verb tells everything that people read or type. What it would do now, to what and at what cost is
+a plan's business (:mod:`fleet_tui.core.plans`), how it is taken back that of
+:mod:`fleet_tui.core.undo`; a verb adds the facts that
 whoever agrees to the plan should have read.
 """
 

@@ -229,7 +229,7 @@ def test_tasks_are_narrowed(shop: Shop) -> None:
         (("submit", "x", "--wait"), "task/1"),
         (("cordon", "spare"), "cordoned/2"),
         (("uncordon", "spare"), "uncordoned/2"),
-        (("probe", "spare"), "probed/2"),
+        (("probe", "spare"), "probed/1"),
         (("export", "--force", "-o", "schema.fleetrec"), "export/1"),
         (("keys",), "keys/1"),
     ],

@@ -67,7 +67,7 @@ def test_held_tasks_are_released_by_whatever_they_are_called(depot: Shop) -> Non
     assert re.search(rf"{first} .*held by \w+: disk is full", out)
     code, out, err = depot.call("release", "--filter", "client:holders state:held")
     assert code == ExitCode.REFUSED
-    assert "2 tasks" in err or f"Release {first} and {second} of 1 client." in err
+    assert "2 tasks" in err or f"Release {first} and {second}. Work of 1 client." in err
     assert task(depot, first).hold is not None
     code, out, _ = depot.call("release", "--filter", "client:holders state:held", "--yes")
     assert (code, out) == (0, f"released: {first}, {second}\n")
@@ -174,7 +174,7 @@ def test_dead_letters_are_grouped_requeued_and_dropped(depot: Shop) -> None:
     requeue = ("requeue", "--fingerprint", EXIT_3, "--per-minute")
     code, out, _ = depot.call(*requeue, "30", "--dry-run")
     assert code == 0
-    assert out.startswith(f"would requeue {count} tasks of ")
+    assert out.startswith(f"would requeue {count} tasks. Work of ")
     assert "  pace  30 a minute; the last one goes in " in out
     code, _, err = depot.call(*requeue, "60000")
     assert code == ExitCode.REFUSED
@@ -395,7 +395,7 @@ def test_a_cancel_by_description_says_which_work_is_lost_and_asks(depot: Shop) -
     (label,) = waiting(depot, "stoppers", 1)
     code, _, err = depot.call("cancel", "--filter", "client:stoppers")
     assert code == ExitCode.REFUSED
-    assert f"Cancel {label} of 1 client." in err
+    assert f"Cancel {label}. Work of 1 client." in err
     assert f"{label}  waits: taken off the queue  wait 0" in err
     code, out, _ = depot.call("cancel", "--filter", "client:stoppers", "--yes")
     assert (code, out) == (0, f"being cancelled: {label}\n")
@@ -409,8 +409,12 @@ def test_what_is_so_already_is_no_mistake_and_says_whose_it_is(depot: Shop) -> N
     code, out, err = depot.call("cordon", "fails", "dies", "--reason", "another disk")
     assert (code, out) == (0, "cordoned: dies\n")
     assert re.fullmatch(r"fails: fails is cordoned already, by \w+\.\n", err)
-    code, out, err = depot.call("cordon", "fails", "dies")
-    assert (code, out, err.count(" is cordoned already, by ")) == (0, "", 2)
+    code, out, err = depot.call("cordon", "fails", "dies", "dies")
+    assert (code, out) == (0, "")
+    assert re.fullmatch(
+        r"fails: fails is cordoned already, by \w+\.\ndies: dies is cordoned already, by \w+\.\n",
+        err,
+    )
     assert depot.state().agents[AgentName("fails")].cordon is not None
     document = depot.document("uncordon", "fails", "dies", "echo")
     assert (document["schema"], document["agents"]) == ("fleet-tui/uncordoned/2", ["fails", "dies"])
@@ -443,6 +447,11 @@ def test_a_freeze_is_done_once_and_a_thaw_needs_one(depot: Shop) -> None:
     assert depot.call("thaw")[:2] == (0, f"thawed: {name}\n")
     code, _, err = depot.call("thaw")
     assert (code, "The engine is not frozen." in err) == (ExitCode.REFUSED, True)
+
+
+def test_an_agent_that_is_named_twice_is_one(depot: Shop) -> None:
+    assert depot.call("cordon", "dies", "dies")[:2] == (0, "cordoned: dies\n")
+    assert depot.call("uncordon", "dies", "dies")[:2] == (0, "uncordoned: dies\n")
 
 
 def test_agents_are_probed_and_unknown_alerts_refused(depot: Shop) -> None:

@@ -54,7 +54,10 @@ async def test_a_whole_group_is_requeued_at_a_rate_with_its_impact_told_before()
         assert "Plan: requeue 7 tasks" in text
         assert "7 acme" in text
         assert "all of them may be placed at once" in text
-        text = await press(pilot, *"3")
+        wrong = await press(pilot, "x")
+        assert "a number of tasks a minute" in wrong
+        assert "all of them may be placed at once" not in wrong
+        text = await press(pilot, "backspace", *"3")
         assert "3 a minute; the last one goes in 2m" in text
         assert "Same as: fleet-tui requeue --fingerprint 59652370 --per-minute 3" in text
         await press(pilot, "tab", *"fixed", "tab")

@@ -4,9 +4,12 @@ from fleet_tui.console.widgets.dialogs import ConfirmBar
 from fleet_tui.core.agents.commands import Cordon, Uncordon
 from fleet_tui.core.ids import AgentName, PoolName
 from fleet_tui.core.ledger.base import Made
+from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.plans import Impact, PoolLeft
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
+from tests.support.scene import agent_name
 
 
 async def test_what_was_done_last_is_taken_back_and_done_again() -> None:
@@ -33,6 +36,38 @@ async def test_what_was_done_last_is_taken_back_and_done_again() -> None:
         assert feed.shown[0] == Impact(
             agents=1, pools=(PoolLeft(pool=PoolName("gpu"), agents=4, serving=3, left=2),)
         )
+
+
+async def test_a_probe_is_nothing_that_is_taken_back() -> None:
+    feed = FakeFeed()
+    app = console(feed)
+    async with running(app) as pilot:
+        assert app.run_command("cordon agent-12") is None
+        await until(pilot, lambda: isinstance(app.screen, ConfirmBar))
+        await press(pilot, "y")
+        await until(pilot, lambda: "Z undoes" in text_of(app))
+        assert app.run_command("probe agent-01") is None
+        await until(pilot, lambda: len(feed.sent) == 2)
+        said = [f"being probed: {agent_name(1)}"]
+        await until(pilot, lambda: [n.text for n in app.notices][-1:] == said)
+        assert app.undo
+
+
+async def test_an_undo_that_was_refused_is_tried_again() -> None:
+    feed = FakeFeed()
+    app = console(feed)
+    async with running(app) as pilot:
+        assert app.run_command("cordon agent-12") is None
+        await until(pilot, lambda: isinstance(app.screen, ConfirmBar))
+        await press(pilot, "y")
+        await until(pilot, lambda: bool(app.undo))
+        taken_back = app.undo
+        feed.next_reply = Refused(code=RefusalCode.NO_REPLY, text="The engine broke off.")
+        await press(pilot, "Z", "y")
+        await until(pilot, lambda: "The engine broke off." in text_of(app))
+        await until(pilot, lambda: app.undo == taken_back)
+        await press(pilot, "Z", "y")
+        await until(pilot, lambda: "undone: uncordon agent-12" in text_of(app))
 
 
 async def test_what_was_taken_back_by_somebody_else_is_not_taken_back_again() -> None:

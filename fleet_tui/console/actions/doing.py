@@ -21,7 +21,7 @@ from fleet_tui.core.ledger.replies import Accepted, Refused
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.plans import Plan, named, plan_in_turn, subjects, title
 from fleet_tui.core.tasks.dead_letters import MAX_PER_MINUTE, failure_kind, fingerprint
-from fleet_tui.core.tasks.model import Task
+from fleet_tui.core.tasks.model import Task, TaskPhase
 from fleet_tui.core.tasks.verdicts import may_be_judged
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
@@ -68,7 +68,10 @@ async def _first_said(screen: Stage, names: Sequence[str], verb: Verb) -> Said |
     """What a verb needs to be planned; None when the operator leaves."""
     if Option.PRIORITY not in verb.options:
         return _TO_COME if Option.NEEDED_REASON in verb.options else Said()
-    them = safe_line(named(screen.console.view.state, verb.command(names, Said())))
+    state = screen.console.view.state
+    known = [task for name in ids(names) if (task := state.task(name)) is not None]
+    queued = [task.id for task in known if task.phase is TaskPhase.WAITING] or names
+    them = safe_line(named(state, verb.command(queued, Said())))
     wanted = await screen.console.push_screen_wait(PriorityMenu(f"Priority of {them}"))
     return None if wanted is None else Said(priority=wanted)
 
@@ -82,10 +85,14 @@ def _proposal(screen: Stage, found: Plan, verb: Verb, said: Said) -> Proposal:
     def facts(typed: Mapping[str, str]) -> Planned:
         return Planned(state, found, _said(said, typed), now_ms)
 
+    def told(typed: Mapping[str, str]) -> Sequence[Fact]:
+        wrong = _rate_problem(typed.get("rate", ""))
+        return [Fact(wrong, "rate", is_loss=True)] if wrong else verb.facts(facts(typed))
+
     return Proposal(
         safe_line(title(state, found.command)),
         found.tier,
-        lambda typed: verb.facts(facts(typed)),
+        told,
         button=f"{verb.name.capitalize()}{it}",
         same_as=lambda typed: _same_as(verb, facts(typed)),
         fields=[_field(option, found) for option in verb.asks(found.impact.tasks)],
@@ -148,6 +155,8 @@ def _same_as(verb: Verb, facts: Planned) -> str:
             return ""
         names = ["--fingerprint", group]
     said = facts.said
+    if Option.PRIORITY in verb.options:
+        names.insert(0, said.priority.name)
     if said.per_minute is not None:
         names += ["--per-minute", str(said.per_minute)]
     if said.reason and said != _TO_COME:
@@ -216,12 +225,17 @@ async def undo(screen: Stage, chosen: Selection) -> None:
         return
     undone: list[str] = []
     redo: list[Command] = []
+    kept: list[Command] = []
     for each, what in zip(found, titles, strict=True):
         reply = await console.send(each.command, each.impact)
-        if isinstance(reply, Accepted):
+        if isinstance(reply, Refused):
+            kept.append(each.command)
+        elif reply.changed == 0:
+            console.tell(f"{what}: it had changed and stayed as it was")
+        else:
             undone.append(f"{what}{unchanged(each.command, reply)}")
             redo += reply.undo
-    console.undo = tuple(redo)
+    console.undo = tuple(redo) if undone else tuple(kept)
     if undone:
         again = console.keyed(". {undo} does it again") if redo else ""
         console.tell(f"undone: {', '.join(undone)}{again}")

@@ -126,7 +126,7 @@ async def carry_out(screen: Stage, found: Plan, done: str) -> None:
     reply = await screen.console.send(found.command, found.impact)
     if isinstance(reply, Accepted):
         console = screen.console
-        undoes = console.keyed(". {undo} undoes") if console.undo else ""
+        undoes = console.keyed(". {undo} undoes") if reply.undo else ""
         console.tell(f"{done}{unchanged(found.command, reply)}{undoes}")
 
 
