@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 
+class NotRegular(OSError):
+    """A directory, a pipe, a device or a socket stands there."""
+
+
 def open_regular(path: str | Path) -> BinaryIO:
     """A regular file, to be read; close it. Never waits.
 
-    Raises OSError, for anything that is no regular file too.
+    Raises NotRegular for what is none, and OSError.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -19,7 +23,7 @@ def open_regular(path: str | Path) -> BinaryIO:
         raise OSError(errno.EINVAL, "not a usable file name") from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "not a regular file")
+        raise NotRegular(errno.EINVAL, "not a regular file")
     return os.fdopen(descriptor, "rb")
 
 

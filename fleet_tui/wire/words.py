@@ -24,13 +24,18 @@ def words_of(text: str, most: int = MAX_WORDS_CHARS) -> Untrusted:
 
 
 def beginning(text: str, most: int) -> str:
-    """As :func:`words_of`, to make a sentence with."""
-    return redact(text[: most * LOOK_AHEAD])[:most]
+    """As :func:`words_of`, to make a sentence with. Of what is looked at the last word is left out
+    where it was cut: half of a secret has no shape to be known by."""
+    looked_at = text[: most * LOOK_AHEAD]
+    if len(looked_at) < len(text):
+        looked_at = looked_at[: max(looked_at.rfind(" "), looked_at.rfind("\n"), 0)]
+    return redact(looked_at)[:most]
 
 
 def excerpt(data: bytes | bytearray, most: int) -> str:
     """As :func:`beginning`, of bytes that should be UTF-8."""
-    return beginning(data[: most * LOOK_AHEAD].decode("utf-8", "backslashreplace"), most)
+    # One more than is looked at, so that a cut is seen.
+    return beginning(data[: most * LOOK_AHEAD + 1].decode("utf-8", "backslashreplace"), most)
 
 
 def end_of(said: bytes, held: int) -> str:

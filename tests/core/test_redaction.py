@@ -369,12 +369,16 @@ PAIR = '"password", "hunter22x"'
         (f"f({PAIR})", True),
         (f"f(g(h(x), y), {{'a': 1}}, ['b', ['c']], {PAIR})", True),
         (f"[f((a), (b)), (c), {PAIR}]", False),
-        (f"f([g(a(b), c)], [{PAIR}])", False),
+        (f"f(['[', \"(\"], [a, {PAIR}])", False),
         (f"f(a), {{(b), {PAIR}}}", False),
-        (f"f(a)) {PAIR}", False),
-        (PAIR, False),
+        # The first of a pair, an option, and what no bracket is seen around.
+        (f"f([g(a(b), c)], [{PAIR}])", True),
+        (f'["x", "--{PAIR[1:]}]', True),
+        (f"f(a)) {PAIR}", True),
+        (f"f({'a' * 300}, {PAIR})", True),
+        (PAIR, True),
     ],
 )
-def test_a_name_and_a_value_are_a_pair_in_parentheses(said: str, given: bool) -> None:
+def test_a_name_has_its_value_behind_it_but_in_a_list_of_names(said: str, given: bool) -> None:
     shown = said.replace("hunter22x", "[redacted:secret]") if given else said
     assert without_patterns(said) == (shown, int(given))

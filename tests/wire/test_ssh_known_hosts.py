@@ -213,3 +213,8 @@ def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
     certified = msgspec.structs.replace(named, said={"certificatefile": (str(pipe),)})
     with pytest.raises(LocalSetupError, match="not a regular file"):
         read_identities(HostSpec(name=BOX, address="a"), certified)
+
+
+def test_the_null_device_is_an_empty_file() -> None:
+    assert list(read_known_hosts(Path("/dev/null"))) == []
+    assert read_revoked(Path("/dev/null")) == ((), None)

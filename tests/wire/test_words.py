@@ -194,3 +194,12 @@ def test_the_end_of_what_was_printed_begins_with_a_whole_word() -> None:
 def test_bytes_that_are_no_text_are_shown_as_such() -> None:
     assert words.excerpt(b"\xff\x00", 20) == "\\xff\x00"
     assert beginning("abc", 2) == "ab"
+
+
+def test_a_secret_that_is_cut_where_the_look_ends_leaves_no_half() -> None:
+    token = "zq7-mauve-otter-lantern"
+    redact.know(token)
+    for behind in range(20, 140):
+        text = f"password={'A1' * 3950} {'y' * behind} {token} rest"
+        assert "zq7" not in words_of(text).raw
+        assert "zq7" not in words.excerpt(text.encode(), words.MAX_WORDS_CHARS)

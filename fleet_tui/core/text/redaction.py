@@ -1,7 +1,7 @@
 """Texts as people may see them: without what has the shape of a secret (``secret_shapes.py``).
 
 A replaced secret says what it was, never a part of it. What people submit is kept and delivered as
-it is and shown without secrets; what agents say is stored without them (``wire/redact.py``). The
+it is and shown without secrets; what agents say is stored without them (``base/redact.py``). The
 warnings of fleet files and of ``submit`` read the same table.
 """
 

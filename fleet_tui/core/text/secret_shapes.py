@@ -78,6 +78,8 @@ _BASE64URL = r"[A-Za-z0-9_-]"
 MAX_BEFORE_CHARS = 200
 """How far before a secret may stand what tells whether it is one."""
 
+_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'")
+
 _NAME_BACKWARDS = re.compile(r"[\"'\\]{0,4}([\w.-]{1,80})")
 
 
@@ -136,19 +138,28 @@ def _is_name(before: str) -> bool:
 
 
 def _is_argument_of_name(before: str) -> bool:
-    """The same, for a name that is given to a call: in parentheses, and in no list or map."""
+    """The same, for a name that has its value behind it: an option, an argument of a call, the
+    first of a pair. Not for one further on in a list, which may well be a list of names; where no
+    bracket is seen, it is taken for one that was cut off."""
+    found = _NAME_BACKWARDS.match(before[::-1])
+    if found is None or not names_secret(found[1][::-1]):
+        return False
+    if found[1].endswith("-"):
+        return True
+    rest = _QUOTED.sub("", before[: len(before) - found.end()]).rstrip("\"'\\ ")
     closed = 0
-    for char in reversed(before):
+    for place, char in enumerate(reversed(rest)):
         if char in ")]}":
             closed += 1
         elif char in "([{":
             if not closed:
-                return char == "(" and _is_name(before)
+                return char == "(" or place == 0
             closed -= 1
-    return False
+    return True
 
 
-# Each is read over a text once, however it is made: remote text of any length goes through them.
+# Each is read over a text once, or once for each secret of a command, of which _ARGUMENTS bounds
+# how far they are looked for: remote text of any length goes through them.
 # Hence the look ahead from where a run of characters begins, for those that may begin in it often.
 SHAPES: tuple[Shape, ...] = (
     Shape(

@@ -52,7 +52,7 @@ from fleet_tui.journal.recordings.unpacking import (
     MAX_RECORDS,
     Cut,
     Unpacked,
-    open_recording,
+    open_packed,
 )
 from fleet_tui.journal.telemetry.logs import LogConnection, line_row
 from fleet_tui.journal.telemetry.rolling import RollingConnection, RollingRow
@@ -208,7 +208,7 @@ def read_manifest(path: Path) -> Manifest | None:
 
 def _digest(path: Path) -> str:
     digest = sha256()
-    with open_recording(path) as file:
+    with open_packed(path) as file:
         start = file.read(len(_SQLITE_MAGIC))
         if start == _SQLITE_MAGIC:
             raise BadRecording(f"{path} is a database, not a recording; only .fleetrec is opened")

@@ -4,8 +4,6 @@ A small file can hold any amount: what comes out is counted as it comes, and rea
 is more than a recording can be. At most one line and one block are held at a time.
 """
 
-import os
-import stat
 import time
 import zlib
 from collections.abc import Callable, Generator, Iterator
@@ -13,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from fleet_tui.base.files import NotRegular, open_regular
 from fleet_tui.journal.errors import BadRecording
 
 MAX_LINE_BYTES = 8 * 1024 * 1024
@@ -46,14 +45,12 @@ class Cut(Exception):
     """The file ends in the middle of something. The text says in the middle of what."""
 
 
-def open_recording(path: Path) -> BinaryIO:
-    """A recording to read. Raises BadRecording for what is no regular file, before it is waited for
-    the other end of a pipe, and OSError."""
-    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(file).st_mode):
-        os.close(file)
-        raise BadRecording(f"{path} is not a recording: it is no regular file")
-    return os.fdopen(file, "rb")
+def open_packed(path: Path) -> BinaryIO:
+    """A recording to read. Raises BadRecording for what is no regular file, and OSError."""
+    try:
+        return open_regular(path)
+    except NotRegular:
+        raise BadRecording(f"{path} is not a recording: it is no regular file") from None
 
 
 class Unpacked:
@@ -103,7 +100,7 @@ class Unpacked:
 
     def _blocks(self) -> Iterator[bytes]:
         """What every member of the file becomes, one after the other, as RFC 1952 has it."""
-        with open_recording(self.path) as file:
+        with open_packed(self.path) as file:
             rest = self._read(file)
             for _ in range(MAX_MEMBERS):
                 before = self.bytes_out

@@ -15,10 +15,9 @@ import msgspec
 from fleet_tui.core.agents.model_trouble import MAX_REASON_CHARS
 from fleet_tui.core.agents.vitals import ModelTrouble
 from fleet_tui.core.ids import RunId
-from fleet_tui.core.text.redaction import without_secrets
-from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.numbers import count
 from fleet_tui.wire.openclaw.frames import Frame, Malformed, decode
+from fleet_tui.wire.words import beginning
 
 MAX_RUNS = 1_024
 """Runs in trouble that are remembered; the oldest are forgotten first."""
@@ -126,7 +125,7 @@ def _trouble(data: msgspec.Raw) -> ModelTrouble | None:
 def _word(reason: str) -> str:
     """A gateway's word for what is wrong, in letters and blanks that are safe to show. An older
     release puts a whole sentence there, in which a key may stand."""
-    start = without_secrets(Untrusted(reason), 4 * MAX_REASON_CHARS).raw
+    start = beginning(reason, 4 * MAX_REASON_CHARS)
     kept = "".join(c if c.isascii() and c.isalnum() else " " for c in start)
     words = " ".join(kept.split()).lower()
     if len(words) > MAX_REASON_CHARS:

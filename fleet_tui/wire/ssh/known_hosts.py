@@ -8,6 +8,7 @@ wrote it wanted fewer keys to be accepted, so nobody is let in until it is mende
 
 import base64
 import binascii
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,13 +80,18 @@ def known_hosts_files(spec: HostSpec, fleet_file: Path | None, host: Resolved) -
 
 def _hosts_files(host: Resolved, keyword: str) -> tuple[str, ...]:
     names = split_files(host.one(keyword) or "")
-    return tuple(name for name in names if name.lower() != "none" and name != "/dev/null")
+    return tuple(name for name in names if name.lower() != "none" and name != os.devnull)
+
+
+def _read(path: Path) -> bytes:
+    """What is in a file; the null device is empty, as people use it. Raises OSError."""
+    return b"" if str(path) == os.devnull else read_regular(path)
 
 
 def read_known_hosts(path: Path) -> Iterator[Line | OddLine]:
     """Every entry of a file and every line that is none. A file that is not there has no lines."""
     try:
-        text = read_regular(path).decode("utf-8", "surrogateescape")
+        text = _read(path).decode("utf-8", "surrogateescape")
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
@@ -110,7 +116,7 @@ def read_revoked(path: Path) -> tuple[tuple[str, ...], OddLine | None]:
     """The public keys of a RevokedHostKeys file, and why it cannot be used: as in OpenSSH, a file
     that cannot be read lets nobody in."""
     try:
-        data = read_regular(path)
+        data = _read(path)
     except OSError as error:
         return (), OddLine(
             file=path, line=None, why=f"it cannot be read: {error.strerror}", closes=True
