@@ -371,6 +371,10 @@ PAIR = '"password", "hunter22x"'
         (f"[f((a), (b)), (c), {PAIR}]", False),
         (f"f(['[', \"(\"], [a, {PAIR}])", False),
         (f"f(a), {{(b), {PAIR}}}", False),
+        (f"f(aX, {PAIR})", True),
+        (f"[aX, b, {PAIR}]", False),
+        (f"[X {PAIR}]", False),
+        (f'["a" {PAIR}]', True),
         # The first of a pair, an option, and what no bracket is seen around.
         (f"f([g(a(b), c)], [{PAIR}])", True),
         (f'["x", "--{PAIR[1:]}]', True),
