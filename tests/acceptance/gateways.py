@@ -19,7 +19,7 @@ def fleet_of(
 ) -> Rig:
     """The gateways on a host that only ssh_config knows; a token from each kind of place, as far as
     there are gateways. ``every`` is the pause between two looks at one. A gateway that is named
-    again has another agent, called :func:`second`."""
+    again has another agent there, SECOND, which the fleet calls :func:`second`."""
     on_host, here = directory / "token-on-the-host", directory / "token-here"
     places = ("secret:env:TOKEN_OF_FIRST", f"secret:file:{here}", f"secret:host:{on_host}")
     text = (
@@ -29,8 +29,10 @@ def fleet_of(
     )
     files = (None, here, on_host)
     for nth, (gateway, place, file) in enumerate(zip(gateways, places, files, strict=False)):
-        name = second(gateway) if gateway in gateways[:nth] else gateway.name
-        text += f"  {name}: {{port: {gateway.port}, token: '{place}'}}\n"
+        name, more = gateway.name, ""
+        if gateway in gateways[:nth]:
+            name, more = second(gateway), f", agent_id: {SECOND}"
+        text += f"  {name}: {{port: {gateway.port}, token: '{place}'{more}}}\n"
         if file is not None:
             file.write_text(gateway.token + "\n")
             file.chmod(0o600)
@@ -45,12 +47,15 @@ def fleet_of(
     return rig
 
 
+SECOND = "second"
+
+
 def second(gateway: Gateway) -> str:
     """The name of the second agent of a gateway."""
     return f"{gateway.name}-second"
 
 
-_SESSION = re.compile(r"session=agent:main:fleet:([0-9a-z]+):\d+")
+_SESSION = re.compile(r"session=agent:[\w-]+:fleet:([0-9a-z]+):\d+")
 
 
 def task_of(said: str) -> TaskId:

@@ -20,7 +20,7 @@ from fleet_tui.core.routing.decision import PendingCode
 from fleet_tui.core.tasks.events import AttemptSeen
 from fleet_tui.core.tasks.model import AttemptPhase, Task, TaskPhase
 from fleet_tui.feed.attached import AttachedFeed
-from tests.acceptance.gateways import Books, fleet_of, second
+from tests.acceptance.gateways import SECOND, Books, fleet_of, second
 from tests.acceptance.rig import MakeRig, Rig
 from tests.support.console import console, text_of, until
 from tests.support.openclaw_lab import Gateway, OpenClawLab
@@ -191,6 +191,7 @@ def one_at_once(openclaw_lab: OpenClawLab) -> Iterator[Gateway]:
     gateway = openclaw_lab.gateways[0]
     for most in (1, None):
         gateway.stop()
+        gateway.add_agent(SECOND)
         gateway.run_at_once(most)
         gateway.start()
         gateway.wait_booted()

@@ -35,7 +35,7 @@ def test_no_command_sends_what_a_ledger_a_file_or_an_argument_holds(tmp_path: Pa
         program.wait_until(lambda text: text.rstrip().endswith("DONE"), within_s=100)
         assert program.wait_for_end() == 0
         sent = program.painted.decode("utf-8")
-    assert "CODES 0 1 2 3 4 DONE" in sent, "the commands worked"
+    assert "CODES 0 1 2 3 4 6 DONE" in sent, "the commands worked"
     assert "a bug" not in sent
     assert "Traceback" not in sent
     unsafe = {char for char in sent if not char.isprintable()} - {"\r", "\n"}

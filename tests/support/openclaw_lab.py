@@ -176,6 +176,13 @@ class Gateway:
             config["agents"]["defaults"]["maxConcurrent"] = most
         file.write_text(json.dumps(config, indent=1))
 
+    def add_agent(self, name: str) -> None:
+        """From its next start on it has another agent beside ``main``."""
+        file = self.directory / "openclaw.json"
+        config = json.loads(file.read_text())
+        config["agents"]["list"] = [{"id": "main", "default": True}, {"id": name}]
+        file.write_text(json.dumps(config, indent=1))
+
     def restart(self) -> None:
         """Start it again and wait until it takes work."""
         self.start()
