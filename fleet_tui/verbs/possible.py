@@ -7,6 +7,7 @@ from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.plans import plan
+from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.verbs.verb import Noun, Option, Said, Verb
 
 MAX_LOOKED_AT = 100
@@ -30,7 +31,8 @@ def why_not(verb: Verb, state: FleetState, names: Sequence[str], now_ms: int) ->
             first = first or found.text
             if found.code is not RefusalCode.SAME_PRIORITY:
                 break
-    return first if len(names) <= MAX_LOOKED_AT else None
+    # A recording may hold agents of any name.
+    return safe_line(first) if len(names) <= MAX_LOOKED_AT else None
 
 
 def _sayings(verb: Verb) -> Iterable[Said]:

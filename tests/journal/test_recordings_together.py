@@ -80,7 +80,7 @@ def begun(cache: Path) -> bool:
 
 def in_its_events(cache: Path) -> bool:
     return cache.is_dir() and any(
-        path.stat().st_size > 20_000 for path in cache.glob("*.new/events-*")
+        path.stat().st_size > 20_000 for path in cache.glob("*.new/events-*.db")
     )
 
 

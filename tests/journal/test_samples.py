@@ -87,9 +87,8 @@ async def test_a_file_that_is_no_database_is_thrown_away(directory: Path) -> Non
         assert reader.latest_looks() == {A: look(A, 1)}
 
 
-@pytest.mark.parametrize("in_wal", [True, False], ids=["against writers", "against everybody"])
-async def test_a_foreign_lock_on_the_newest_file_costs_what_comes_meanwhile_and_no_more(
-    directory: Path, monkeypatch: pytest.MonkeyPatch, in_wal: bool
+async def test_a_foreign_lock_against_writers_costs_what_comes_meanwhile_and_no_more(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepare(directory)
     writer = await SampleWriter.open(directory)
@@ -98,8 +97,6 @@ async def test_a_foreign_lock_on_the_newest_file_costs_what_comes_meanwhile_and_
     ((_, path),) = numbered_files(directory, "samples")
     monkeypatch.setattr(rolling, "BUSY_TIMEOUT_S", 0.01)
     with closing(sqlite3.connect(path, isolation_level=None)) as foreign:
-        if not in_wal:
-            foreign.execute("PRAGMA journal_mode = DELETE")
         foreign.execute("BEGIN EXCLUSIVE")
         again = await SampleWriter.open(directory)
         again.add([look(A, 2)])
@@ -111,6 +108,27 @@ async def test_a_foreign_lock_on_the_newest_file_costs_what_comes_meanwhile_and_
     assert (again.newest_id, again.dropped, again.failure) == (2, 1, "")
     with closing(SampleReader(directory)) as reader:
         assert reader.latest_looks() == {A: look(A, 1), B: look(B, 3)}
+
+
+async def test_beside_a_file_that_is_locked_against_everybody_the_next_is_begun(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(directory)
+    writer = await SampleWriter.open(directory)
+    writer.add([look(A, 1)])
+    await writer.close()
+    ((_, path),) = numbered_files(directory, "samples")
+    monkeypatch.setattr(rolling, "BUSY_TIMEOUT_S", 0.01)
+    with closing(sqlite3.connect(path, isolation_level=None)) as foreign:
+        foreign.execute("PRAGMA journal_mode = DELETE")
+        foreign.execute("BEGIN EXCLUSIVE")
+        again = await SampleWriter.open(directory)
+        again.add([look(B, 2)])
+        await again.close()
+        assert (again.dropped, again.failure) == (0, "")
+        foreign.execute("ROLLBACK")
+    with closing(SampleReader(directory)) as reader:
+        assert reader.latest_looks() == {A: look(A, 1), B: look(B, 2)}
 
 
 def test_nothing_stored_is_nothing_found(directory: Path) -> None:

@@ -291,7 +291,7 @@ _PEOPLE: tuple[Mutant, ...] = (
     Mutant(
         "requeue-unflagged",
         "a requeue does not say that the last run may still go on",
-        rewrite(dead_letters, "requeue", "duplicate_possible=twice", "duplicate_possible=False"),
+        change(dead_letters, "may_have_unseen_run", lambda task: False),
     ),
     Mutant(
         "cancel-of-a-stop",
