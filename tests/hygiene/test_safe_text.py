@@ -29,7 +29,6 @@ RAW = {
     "fleet_tui/sim/": "plays the agents and the people whose text it is",
     "fleet_tui/wire/programs/runs.py": "sends it to the agent that it is for",
     "fleet_tui/wire/openclaw/attempt.py": "sends it to the agent that it is for",
-    "fleet_tui/wire/openclaw/retries.py": "a word of letters and blanks is made of it",
     "fleet_tui/wire/ssh/pool.py": "wraps it again with the sentence around it",
     "fleet_tui/wire/ssh/failures.py": "wraps it again with the sentence around it",
     "fleet_tui/wire/ssh/connection.py": "asyncssh's connection; reasons are wrapped again",
@@ -43,7 +42,6 @@ WRAPPED = {
     "fleet_tui/wire/openclaw/logs.py": "a LineRedactor remembers what the lines before began",
     "fleet_tui/wire/programs/logtail.py": "a LineRedactor remembers what the lines before began",
     "fleet_tui/wire/programs/answers.py": "a checkpoint is given back as it was, to its hash",
-    "fleet_tui/wire/openclaw/retries.py": "a word of letters and blanks, without secrets",
 }
 """Where more than a literal becomes Untrusted by other ways than ``words_of``, which takes its
 secrets out, and why."""
