@@ -14,6 +14,9 @@ LOOK_AHEAD = 4
 """So many times what is kept is looked at for secrets: one that is cut is not recognised. Not all
 of it, for a gateway may send 25 MB at once."""
 
+LONGEST_WORD_CHARS = 512
+"""So much is left out at most of a word that was cut."""
+
 LOOK_BACK_BYTES = 4_096
 """The same where the end is kept."""
 
@@ -28,7 +31,9 @@ def beginning(text: str, most: int) -> str:
     where it was cut: half of a secret has no shape to be known by."""
     looked_at = text[: most * LOOK_AHEAD]
     if len(looked_at) < len(text):
-        looked_at = looked_at[: max(looked_at.rfind(" "), looked_at.rfind("\n"), 0)]
+        earliest = len(looked_at) - min(LONGEST_WORD_CHARS, len(looked_at) // 2)
+        ends = (looked_at.rfind(blank, earliest) for blank in " \n")
+        looked_at = looked_at[: max(*ends, earliest)]
     return redact(looked_at)[:most]
 
 
