@@ -83,7 +83,9 @@ class LineRedactor:
         """The line to keep, or None for the inner lines of a key."""
         if self._hidden_lines:
             end = _PEM_END.search(line)
-            self._hidden_lines += 1
+            # One that begins within is hidden from its own beginning on.
+            begins = end is None and _PEM_BEGIN.search(line) is not None
+            self._hidden_lines = 1 if begins else self._hidden_lines + 1
             if end is None and self._hidden_lines <= MAX_PEM_LINES:
                 return None
             self._hidden_lines = 0

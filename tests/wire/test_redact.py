@@ -123,3 +123,16 @@ def test_a_secret_that_we_hold_is_taken_out_whatever_its_shape(
 def test_the_end_of_a_key_whose_beginning_was_cut_off_is_gone() -> None:
     cut = "AbCd0123+/=\n" * 5 + "-----END RSA PRIVATE KEY-----\nand more"
     assert redact(cut) == "[redacted:private-key]\nand more"
+
+
+def test_a_key_that_begins_within_one_that_never_ends_is_hidden_as_long() -> None:
+    begin = "-----BEGIN OPENSSH PRIVATE KEY-----"
+    redactor = LineRedactor()
+    redactor.redact(begin)
+    for _ in range(MAX_PEM_LINES - 1):
+        assert redactor.redact("x") is None
+    assert redactor.redact(begin) is None
+    assert redactor.redact("b3BlbnNzaC1rZXk") is None
+    for _ in range(MAX_PEM_LINES - 2):
+        assert redactor.redact("x") is None
+    assert redactor.redact("a line of the log") == "a line of the log"
