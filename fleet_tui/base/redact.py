@@ -84,8 +84,8 @@ class LineRedactor:
         if self._hidden_lines:
             end = _PEM_END.search(line)
             # One that begins within is hidden from its own beginning on.
-            begins = end is None and _PEM_BEGIN.search(line) is not None
-            self._hidden_lines = 1 if begins else self._hidden_lines + 1
+            anew = end is None and _PEM_BEGIN.search(line) is not None
+            self._hidden_lines = 1 if anew else self._hidden_lines + 1
             if end is None and self._hidden_lines <= MAX_PEM_LINES:
                 return None
             self._hidden_lines = 0
