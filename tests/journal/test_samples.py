@@ -87,15 +87,21 @@ async def test_a_file_that_is_no_database_is_thrown_away(directory: Path) -> Non
         assert reader.latest_looks() == {A: look(A, 1)}
 
 
-async def test_a_foreign_lock_against_writers_costs_what_comes_meanwhile_and_no_more(
-    directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def one_look_stored(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file that holds it; from now on no lock is waited for."""
     prepare(directory)
     writer = await SampleWriter.open(directory)
     writer.add([look(A, 1)])
     await writer.close()
     ((_, path),) = numbered_files(directory, "samples")
     monkeypatch.setattr(rolling, "BUSY_TIMEOUT_S", 0.01)
+    return path
+
+
+async def test_a_foreign_lock_against_writers_costs_what_comes_meanwhile_and_no_more(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = await one_look_stored(directory, monkeypatch)
     with closing(sqlite3.connect(path, isolation_level=None)) as foreign:
         foreign.execute("BEGIN EXCLUSIVE")
         again = await SampleWriter.open(directory)
@@ -113,12 +119,7 @@ async def test_a_foreign_lock_against_writers_costs_what_comes_meanwhile_and_no_
 async def test_beside_a_file_that_is_locked_against_everybody_the_next_is_begun(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepare(directory)
-    writer = await SampleWriter.open(directory)
-    writer.add([look(A, 1)])
-    await writer.close()
-    ((_, path),) = numbered_files(directory, "samples")
-    monkeypatch.setattr(rolling, "BUSY_TIMEOUT_S", 0.01)
+    path = await one_look_stored(directory, monkeypatch)
     with closing(sqlite3.connect(path, isolation_level=None)) as foreign:
         foreign.execute("PRAGMA journal_mode = DELETE")
         foreign.execute("BEGIN EXCLUSIVE")
