@@ -9,7 +9,7 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import asyncssh
 import msgspec
@@ -70,6 +70,28 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
             name = key.get_algorithm()
             kinds.extend(("rsa-sha2-512", "rsa-sha2-256") if name == "ssh-rsa" else (name,))
         return list(dict.fromkeys((*kinds, *HOST_KEYS)))
+
+
+_FOR_ALL: dict[str, Any] = {
+    "config": None,
+    "tunnel": None,  # the pool goes through jump hosts and proxies itself
+    "proxy_command": None,
+    "agent_forwarding": False,
+    "x11_forwarding": False,
+    "command": None,
+    "request_pty": False,
+    "password_auth": False,
+    "kbdint_auth": False,
+    "host_based_auth": False,
+    "gss_auth": False,
+    "gss_kex": False,
+    "preferred_auth": ("publickey",),
+    "encoding": None,
+    "utf8_decode_errors": "replace",  # banners and goodbyes may be in any encoding
+    "keepalive_interval": KEEPALIVE_EVERY_S,
+    "keepalive_count_max": KEEPALIVE_MISSES,
+}
+"""What ssh_config does not decide."""
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,25 +171,9 @@ class SshFiles:
             )
             known = Known.of(hosts, host.key_alias, host.port)
             options = asyncssh.SSHClientConnectionOptions(
-                config=None,
+                **_FOR_ALL,
                 known_hosts=hosts,
                 host_key_alias=host.one("hostkeyalias"),
-                tunnel=None,  # the pool goes through jump hosts and proxies itself
-                proxy_command=None,
-                agent_forwarding=False,
-                x11_forwarding=False,
-                command=None,
-                request_pty=False,
-                password_auth=False,
-                kbdint_auth=False,
-                host_based_auth=False,
-                gss_auth=False,
-                gss_kex=False,
-                preferred_auth=("publickey",),
-                encoding=None,
-                utf8_decode_errors="replace",  # banners and goodbyes may be in any encoding
-                keepalive_interval=KEEPALIVE_EVERY_S,
-                keepalive_count_max=KEEPALIVE_MISSES,
                 connect_timeout=timeout_ms / 1000,
                 login_timeout=timeout_ms / 1000,
                 **identities.options(),
