@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fleet_tui.base.errors import ExitCode
-from tests.support.struck import FINALIZER, MOMENTS, TEARDOWN
+from tests.support.struck import LOST, MOMENTS, TEARDOWN
 from tests.support.surroundings import CHECKOUT
 
 SMALL = str(CHECKOUT / "sample_fleets" / "small.yaml")
@@ -42,7 +42,7 @@ IN_THE_LOOP = "a loop works"
 """The loop is asked to cancel the command, which may just be ending by itself."""
 
 
-@pytest.mark.parametrize("moment", [*(m for m in MOMENTS if m != IN_THE_LOOP), FINALIZER])
+@pytest.mark.parametrize("moment", [*(m for m in MOMENTS if m != IN_THE_LOOP), *LOST])
 def test_an_interrupt_at_a_moment_ends_with_130(moment: str, tmp_path: Path) -> None:
     tally = tmp_path / "tally"
     done = struck(moment, tally, TALKS)
@@ -82,3 +82,32 @@ def test_an_interrupt_at_every_so_many_events_ends_with_130(
         assert at, "it never came"
         assert done.returncode in (ExitCode.INTERRUPTED, ENDS[words]), (at, done.stderr)
         assert quiet(done), (at, done.stderr)
+
+
+CLEANS_UP = """
+import os, signal, time
+from fleet_tui.base import interrupt
+
+def main():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+    finally:
+        end = time.monotonic() + 6 * interrupt.LOOK_AFTER_S
+        try:
+            while time.monotonic() < end:
+                time.sleep(0.01)
+            raise OSError("what is cleaned up was gone")
+        except OSError:
+            time.sleep(3 * interrupt.LOOK_AFTER_S)
+        print("clean", flush=True)
+
+interrupt.program(main)
+"""
+
+
+def test_an_interrupt_that_is_being_handled_is_not_raised_again() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CLEANS_UP], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (ExitCode.INTERRUPTED, "clean\n", "")

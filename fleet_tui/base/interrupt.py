@@ -8,8 +8,10 @@ that was:
 - It left a text that was being executed, as the making of a named tuple or a data class is. Python
   remembers that as uncaught although somebody caught it, and ``python -m`` then ends by the signal,
   whatever its exit code. The next text that is executed makes it forget; :func:`over` has one.
-- It fell where Python swallows errors: a finalizer, the callback of a weak reference. Then
-  :func:`lost` tells it again.
+- It fell where errors are swallowed: in finalizers and callbacks of weak references, and in C code
+  that asks a Python object something and takes any error for a no, as msgspec does for each type it
+  learns. One of a hundred interrupts of a start went there. So each is looked after: where nobody
+  handles it a moment later, it is raised again.
 - The program was over already. Python waits for threads then, and at last hands the signal back to
   the system, which ends the process by it. From :func:`over` on an interrupt ends with 130 at once,
   and from Python's last steps on it changes nothing any more.
@@ -22,18 +24,23 @@ import atexit
 import os
 import signal
 import sys
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from fleet_tui.base.errors import ExitCode
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
-AGAIN_AFTER_S = 0.05
+Handler = Callable[[int, FrameType | None], Any]
+
+LOOK_AFTER_S = 0.05
 """Until then the place where an interrupt was lost is behind us."""
+
+MAX_CHAIN = 100
+"""Errors that came of one another, which is what a cleanup that fails looks like."""
 
 
 def program(main: Callable[[], int | None]) -> NoReturn:
@@ -42,6 +49,8 @@ def program(main: Callable[[], int | None]) -> NoReturn:
     atexit.register(_deafen)  # the first one to be registered is the last one to be called
     sys.excepthook = _unless_interrupted(sys.excepthook)
     sys.unraisablehook = _unless_lost(sys.unraisablehook)
+    signal.signal(signal.SIGALRM, _look_after)
+    _settle(signal.default_int_handler, _interrupted)
     try:
         code = main()
     except KeyboardInterrupt:
@@ -53,9 +62,21 @@ def program(main: Callable[[], int | None]) -> NoReturn:
 
 def over() -> None:
     """The program did what it does: from now on an interrupt ends what is left of it at once."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _end)
     exec("")  # noqa: S102  # makes Python forget, see above
+
+
+@contextmanager
+def left_to_a_loop() -> Iterator[None]:
+    """For whoever runs an event loop: asyncio has an interrupt cancel what the loop does, if it
+    finds Python's own handler. Everything may be imported in there: nothing is raised then."""
+    _settle(_interrupted, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        _settle(signal.default_int_handler, _interrupted)
 
 
 def uncaught() -> NoReturn:
@@ -64,17 +85,40 @@ def uncaught() -> NoReturn:
 
 
 def lost() -> None:
-    """What a hook for errors that cannot be raised does with a KeyboardInterrupt: have it raised
-    again in a moment, in the main thread and somewhere else."""
-    again = threading.Timer(AGAIN_AFTER_S, _interrupt_main_thread)
-    again.daemon = True
-    again.start()
+    """What a hook for errors that cannot be raised does with a KeyboardInterrupt: have it looked
+    after, whoever raised it."""
+    if signal.getsignal(signal.SIGALRM) is _look_after:  # a console has another use for it
+        signal.setitimer(signal.ITIMER_REAL, LOOK_AFTER_S)
 
 
-def _interrupt_main_thread() -> None:
-    main = threading.main_thread().ident
-    if main is not None:
-        signal.pthread_kill(main, signal.SIGINT)  # which also wakes it from a call of the system
+def _interrupted(number: int, frame: FrameType | None) -> NoReturn:
+    """Python's own answer to an interrupt, looked after."""
+    del number, frame
+    lost()
+    raise KeyboardInterrupt
+
+
+def _look_after(number: int, frame: FrameType | None) -> None:
+    """Raise an interrupt again, in its way, unless it is being handled: by a cleanup, for one."""
+    del number, frame
+    if _is_handled(sys.exception()):
+        lost()
+    else:
+        signal.raise_signal(signal.SIGINT)
+
+
+def _is_handled(error: BaseException | None) -> bool:
+    for _ in range(MAX_CHAIN):
+        if error is None or isinstance(error, KeyboardInterrupt):
+            break
+        error = error.__context__
+    return error is not None
+
+
+def _settle(ours: Handler, now: Handler) -> None:
+    """Change the handler of interrupts, unless it is somebody else's by now."""
+    if signal.getsignal(signal.SIGINT) is ours:
+        signal.signal(signal.SIGINT, now)
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:

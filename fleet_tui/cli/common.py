@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 import msgspec
 
+from fleet_tui.base import interrupt
 from fleet_tui.base.errors import Refused as RefusedError
 from fleet_tui.base.errors import Unreachable, UsageError
 from fleet_tui.base.paths import fleet_dir, socket_path
@@ -302,7 +303,8 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     crash.install()
     crash.quiet_stderr()
     try:
-        return asyncio.run(watched())
+        with interrupt.left_to_a_loop():
+            return asyncio.run(watched())
     finally:
         main.close()  # an interrupt may have come before it began
 

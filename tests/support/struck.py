@@ -9,7 +9,10 @@ import runpy
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from types import CodeType, FrameType
+
+import msgspec
 
 Matches = Callable[[CodeType, str], bool]
 
@@ -39,6 +42,10 @@ MOMENTS: dict[str, Matches] = {
 
 
 FINALIZER = "a finalizer runs"
+TAKEN_FOR_A_NO = "an error is taken for a no"
+LOST = (FINALIZER, TAKEN_FOR_A_NO)
+"""Where an interrupt is raised to nobody."""
+
 TEARDOWN = "modules are thrown away"
 
 left: "list[AtTheEnd]" = []
@@ -71,6 +78,23 @@ class Unlucky:
         sum(range(3))
 
 
+class Asked:
+    """Strikes when msgspec asks whether it knows this type, and takes any error for a no."""
+
+    def __hash__(self) -> int:
+        strike()
+        return sum(range(3))
+
+
+def unlucky(moment: str) -> None:
+    """Has an interrupt lost."""
+    if moment == FINALIZER:
+        Unlucky()
+    else:
+        with suppress(TypeError):
+            msgspec.convert(1, Asked())
+
+
 def main(moment: str, tally: str, module: str, *arguments: str) -> None:
     """Does all of it. Counted is from where the program can answer an interrupt at all."""
     seen = 0
@@ -85,9 +109,9 @@ def main(moment: str, tally: str, module: str, *arguments: str) -> None:
         if not guarded:
             return
         seen += 1
-        if moment == FINALIZER and frame.f_code.co_name == "make_context":
+        if moment in LOST and frame.f_code.co_name == "make_context":
             os.pwrite(done, str(seen).encode(), 0)
-            Unlucky()
+            unlucky(moment)
         elif seen == number or (matches is not None and matches(frame.f_code, event)):
             os.pwrite(done, str(seen).encode(), 0)
             strike()

@@ -3,7 +3,7 @@
 import logging
 import os
 
-from fleet_tui.base import crash
+from fleet_tui.base import crash, interrupt
 from fleet_tui.console.shell import keymap
 from fleet_tui.console.shell.app import FleetApp
 from fleet_tui.console.shell.history import History
@@ -64,7 +64,8 @@ def run(
     complaints = Complaints(app)
     logging.getLogger().addHandler(complaints)
     try:
-        app.run(mouse=mouse)
+        with interrupt.left_to_a_loop():
+            app.run(mouse=mouse)
     finally:
         app.exit_watch.over()
         logging.getLogger().removeHandler(complaints)

@@ -183,7 +183,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix=PREFIX, dir=options.root) as directory:
         say(directory)
         gc.disable()  # nothing is thrown away while the history is made; `play` turns it on again
-        asyncio.run(play(Path(directory), options, fleet, say))
+        with interrupt.left_to_a_loop():
+            asyncio.run(play(Path(directory), options, fleet, say))
         sys.stdin.buffer.read()  # a headless run still reads the ledger
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from textual.app import App
 
-from fleet_tui.base import bundled
+from fleet_tui.base import bundled, interrupt
 from fleet_tui.console.actions.menus import Choice, Menu
 from fleet_tui.console.shell import themes
 from fleet_tui.console.terminal.seatbelt import SeatbeltDriver
@@ -54,4 +54,5 @@ class FirstRun(App[Beginning]):
 
 def ask(theme: str = "auto") -> Beginning | None:
     """Show the card on the terminal; None when the operator leaves."""
-    return FirstRun(theme).run()
+    with interrupt.left_to_a_loop():
+        return FirstRun(theme).run()
