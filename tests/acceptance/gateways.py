@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from fleet_tui.core.ids import TaskId
+from fleet_tui.core.ids import RunId, TaskId, run_id, split_run_id
 from fleet_tui.core.tasks.model import Task
 from tests.acceptance.rig import MakeRig, Rig
 from tests.support.openclaw_lab import Gateway, OpenClawLab
@@ -55,15 +55,23 @@ def second(gateway: Gateway) -> str:
     return f"{gateway.name}-second"
 
 
-_SESSION = re.compile(r"session=agent:[\w-]+:fleet:([0-9a-z]+):\d+")
+_SESSION = re.compile(r"session=agent:[\w-]+:fleet:([0-9a-z]+):(\d+)")
 
 
-def task_of(said: str) -> TaskId:
+def run_of(said: str) -> RunId:
     """Whose turn a request is: the gateway names the session, also when it goes on after a crash
     with words of its own."""
     found = _SESSION.search(said)
     assert found is not None, said
-    return TaskId(found[1].upper())
+    return run_id(TaskId(found[1].upper()), int(found[2]))
+
+
+def by_task(runs: Counter[RunId]) -> Counter[TaskId]:
+    """The same, of all the runs of a task."""
+    tasks: Counter[TaskId] = Counter()
+    for run, times in runs.items():
+        tasks[split_run_id(run)[0]] += times
+    return tasks
 
 
 class Books:
@@ -77,10 +85,13 @@ class Books:
         return self._model.begun[self._begun :]
 
     def begun(self) -> Counter[TaskId]:
-        return Counter(map(task_of, self.asked()))
+        return by_task(Counter(map(run_of, self.asked())))
 
     def answered(self) -> Counter[TaskId]:
-        return Counter(map(task_of, self._model.answered[self._answered :]))
+        return by_task(self.answered_runs())
+
+    def answered_runs(self) -> Counter[RunId]:
+        return Counter(map(run_of, self._model.answered[self._answered :]))
 
     def at_the_model(self, task: Task) -> bool:
         """Whether the model works on this task's answer now."""

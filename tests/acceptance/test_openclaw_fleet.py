@@ -14,14 +14,14 @@ from msgspec.structs import replace
 
 from fleet_tui.core.agents.model import Health
 from fleet_tui.core.fleet import TaskClass
-from fleet_tui.core.ids import split_run_id
+from fleet_tui.core.ids import TaskId, split_run_id
 from fleet_tui.core.tasks.events import AttemptFinished, AttemptGivenUp, AttemptUnknown
 from fleet_tui.core.tasks.model import AttemptPhase, TaskPhase
 from fleet_tui.feed.attached import AttachedFeed
 from fleet_tui.feed.feed import Feed, Link, View
 from fleet_tui.feed.recorded import RecordedFeed
 from fleet_tui.journal.recordings.importing import import_recording
-from tests.acceptance.gateways import Books, fleet_of
+from tests.acceptance.gateways import Books, by_task, fleet_of
 from tests.acceptance.rig import MakeRig, Rig
 from tests.support.console import at_rest, console, text_of
 from tests.support.openclaw_lab import PRICES_USD_PER_MTOK, Gateway, OpenClawLab
@@ -70,18 +70,26 @@ def victim(rig: Rig, lab: OpenClawLab, books: Books) -> Gateway | None:
     return None
 
 
-async def crash_in_mid_work(rig: Rig, lab: OpenClawLab, books: Books) -> None:
-    """Kill a gateway; start it again once the work that may move has moved."""
+async def crash_in_mid_work(rig: Rig, lab: OpenClawLab, books: Books) -> Counter[TaskId]:
+    """Kill a gateway; start it again once the work that may move has moved. Returns the answers
+    that were given in full to what it cut off: whether the gateway had kept one is chance."""
     await rig.until(lambda: victim(rig, lab, books) is not None, 120, "a gateway is busy")
     gateway = victim(rig, lab, books)
     assert gateway is not None
     gateway.kill()
+    cut_off = {
+        run.run_id
+        for task in rig.state().open_tasks.values()
+        if (run := task.open_attempt) is not None and run.agent == gateway.name
+    }
     await rig.until(lambda: rig.agent(gateway.name).health is Health.DOWN, 60, "it is down")
     await rig.until(
         lambda: any(isinstance(r.event, AttemptGivenUp) for r in rig.events()), 60, "work moves"
     )
+    given = {run: times for run, times in books.answered_runs().items() if run in cut_off}
     gateway.start()
     await rig.until(lambda: rig.agent(gateway.name).health is Health.UP, 120, "it is back")
+    return by_task(Counter(given))
 
 
 async def test_thirty_tasks_a_crash_the_books_and_the_recording(
@@ -107,11 +115,11 @@ async def test_thirty_tasks_a_crash_the_books_and_the_recording(
             for n, text in enumerate(texts)
         ]
         await asyncio.to_thread(rig.submit, "\n".join(lines), "--lines")
-        await crash_in_mid_work(rig, lab, books)
+        given = await crash_in_mid_work(rig, lab, books)
         await rig.until(
             lambda: not any(t.phase in _AT_WORK for t in rig.tasks()), END_WITHIN_S, "all tasks end"
         )
-        check_books(rig, books, texts)
+        check_books(rig, books, texts, given)
         stopped = await asyncio.to_thread(rig.cli, "stop", str(rig.file))
         assert stopped.returncode == 0, stopped.stderr.decode()
         assert rig.process is not None
@@ -133,9 +141,10 @@ async def test_thirty_tasks_a_crash_the_books_and_the_recording(
 _AT_WORK = {TaskPhase.WAITING, TaskPhase.ACTIVE}
 
 
-def check_books(rig: Rig, books: Books, texts: list[str]) -> None:
-    """Every task ended once, and for what the model says."""
-    tasks, answered = rig.tasks(), books.answered()
+def check_books(rig: Rig, books: Books, texts: list[str], given: Counter[TaskId]) -> None:
+    """Every task ended once, and for what the model says. ``given`` are answers that a crash may
+    have cost the fleet; where it did, the model was asked again, and nobody heard the first."""
+    tasks, answered, all_unheard = rig.tasks(), books.answered(), 0
     lost = {r.event.run for r in rig.events() if isinstance(r.event, AttemptUnknown)}
     # Turns that a gateway went on with although the crash had cost it our text: answers to nothing.
     empty = Counter(
@@ -145,7 +154,13 @@ def check_books(rig: Rig, books: Books, texts: list[str]) -> None:
     )
     assert [task.spec.payload.raw for task in tasks] == texts
     for task in tasks:
-        text, times = task.spec.payload.raw, answered[task.id] - empty[task.id]
+        text, unheard = (
+            task.spec.payload.raw,
+            answered[task.id] - task.cost_microusd // COST_MICROUSD,
+        )
+        assert 0 <= unheard <= given[task.id], (task.label, unheard, rig.summary())
+        all_unheard += unheard
+        times = answered[task.id] - unheard - empty[task.id]
         if task.phase is TaskPhase.NEEDS_OPERATOR:
             assert task.reason, rig.summary()
             assert task.spec.task_class is TaskClass.ONCE
@@ -173,8 +188,8 @@ def check_books(rig: Rig, books: Books, texts: list[str]) -> None:
         assert task.cost_microusd == COST_MICROUSD * (1 + empty[task.id])
     total = rig.state().totals
     assert total.submitted == TASKS
-    assert total.tokens == answered.total() * TOKENS
-    assert total.cost_microusd == answered.total() * COST_MICROUSD
+    assert total.tokens == (answered.total() - all_unheard) * TOKENS
+    assert total.cost_microusd == (answered.total() - all_unheard) * COST_MICROUSD
     by_agent = [rig.agent(name).cost_microusd for name in rig.state().fleet.agents]
     assert sum(by_agent) == total.cost_microusd
 

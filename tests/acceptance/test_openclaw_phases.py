@@ -29,7 +29,7 @@ pytestmark = [
     pytest.mark.openclaw,
     pytest.mark.sshd,
     pytest.mark.slow,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
     pytest.mark.xdist_group("openclaw"),
 ]
 

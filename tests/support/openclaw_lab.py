@@ -49,7 +49,8 @@ INSTALL_WITHIN_S = 600.0
 LAST_CHARS = 2_000
 """Of what a gateway said, where it failed."""
 
-ENDED_WITHIN_S = 60.0
+ENDED_WITHIN_S = 330.0
+"""A gateway that is told to stop gives its work 315 s and itself 10 more, by its own log."""
 
 HOLD = "hold-start"
 HOLD_HOOK = """\
@@ -72,6 +73,10 @@ HOST = HostName("lab")
 
 class NotReady(RuntimeError):
     """A gateway that does not take work, and what it said last."""
+
+
+class NotEnded(RuntimeError):
+    """A gateway that was told to stop and goes on, and what it said last."""
 
 
 @dataclass
@@ -152,9 +157,13 @@ class Gateway:
         self.process.terminate()
 
     def wait_ended(self) -> int:
-        """The exit code of a gateway that stops by itself."""
+        """The exit code of a gateway that stops by itself. Raises NotEnded with what it said."""
         assert self.process is not None
-        code = self.process.wait(ENDED_WITHIN_S)
+        try:
+            code = self.process.wait(ENDED_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            words = f"{self.name} did not end in {ENDED_WITHIN_S:g} s: {self._said()}"
+            raise NotEnded(words) from None
         self.process = None
         return code
 

@@ -100,6 +100,8 @@ class _Handler(BaseHTTPRequestHandler):
                 return None
             if verb == "sleep":
                 time.sleep(numbers[0])
+                if self._client_left():
+                    return None
             words = ["echo:", *text.split("\n", 1)[0].split()]
             at_once = len(words)
             if verb == "half":
@@ -117,9 +119,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _gate_opens(self) -> bool:
         """Wait for the gate; False when the client left before it was open."""
         while not self.server.gate.wait(GATE_POLL_S):
-            if select.select([self.connection], [], [], 0)[0]:
+            if self._client_left():
                 return False
-        return not select.select([self.connection], [], [], 0)[0]
+        return not self._client_left()
+
+    def _client_left(self) -> bool:
+        """Readable without a request on it means that it did."""
+        return bool(select.select([self.connection], [], [], 0)[0])
 
     def _json(self, status: int, value: object) -> None:
         data = json.dumps(value).encode()

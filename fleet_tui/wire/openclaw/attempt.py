@@ -119,6 +119,9 @@ makes them needed: of a run that the gateway knew before, or that it does not an
 LOOKS_FOR_WORDS = 10
 """So many times an ended turn is looked at that seems to have said nothing."""
 
+LOOKS_FOR_END = 10
+"""So many times a session is looked at that does not say yet that its run was aborted."""
+
 MAX_TRACES = 1_024
 """Runs whose log lines can be told apart; the oldest are forgotten first."""
 
@@ -293,8 +296,21 @@ class Attempts:
                 return self._ended_meanwhile(order) or no_cancel(reply)
             aborted = decode(reply.payload, Aborted)
             if isinstance(aborted, Aborted) and aborted.status == "aborted":
-                await self._agent_wait(connection, order, SETTLE_MS)
-                break
+                return await self._end_of_aborted(connection, order)
+        return await self._look(order)
+
+    async def _end_of_aborted(self, connection: Connection, order: RunOrder) -> Inspection:
+        """How a run ended that its gateway has just aborted. A session may say so later than the
+        ledger does; until then it looks as if a restart had cut off the run."""
+        ended = await self._agent_wait(connection, order, SETTLE_MS)
+        seen = await self._session(connection, order)
+        looks = 1
+        while seen is SessionState.INTERRUPTED and looks < LOOKS_FOR_END:
+            await asyncio.sleep(LOOK_AGAIN_S)
+            seen = await self._session(connection, order)
+            looks += 1
+        if seen is SessionState.INTERRUPTED and ended is not None:
+            return Definite(ended)
         return await self._look(order)
 
     def _ended_meanwhile(self, order: RunOrder) -> Inspection | None:
