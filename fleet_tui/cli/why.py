@@ -24,7 +24,7 @@ from fleet_tui.core.agents.troubles import waits_for
 from fleet_tui.core.ledger.narrate import narrate
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.reason_words import pending_words
-from fleet_tui.core.routing.decision import Decision
+from fleet_tui.core.routing.decision import RoutingDecision
 from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.tasks.open_run import notes
 from fleet_tui.core.tasks.quoting import reason_of
@@ -120,7 +120,7 @@ def _print(task: Task, state: FleetState, now_ms: int) -> None:
             say("  cost unknown: what it reported is no number of tokens or no amount of money")
 
 
-def print_decision(decision: Decision) -> None:
+def print_decision(decision: RoutingDecision) -> None:
     """The rules with what they removed, then the scores with their terms."""
     say(f"candidates: {decision.considered} considered, {decision.fitting} fit")
     if decision.rejections:

@@ -14,7 +14,7 @@ import msgspec
 from fleet_tui.core.agents.brake import reconcile_brake
 from fleet_tui.core.agents.health import FRESH, Watch, judge
 from fleet_tui.core.agents.model_trouble import troubles_in
-from fleet_tui.core.agents.vitals import Look, ProbeFailure
+from fleet_tui.core.agents.vitals import ProbeFailure, ProbeResult
 from fleet_tui.core.alerting.alerts import reconcile_alerts, reconcile_troubles
 from fleet_tui.core.engine.events import FleetFileJudged, FleetLoaded, MachinesFound
 from fleet_tui.core.fleet import FleetSpec, HostSpec
@@ -29,26 +29,26 @@ from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.modes import Trouble
 from fleet_tui.core.plans import Impact, worse
 from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.tasks.attempts import Word, learn, reconcile_attempts
+from fleet_tui.core.tasks.attempts import RunReport, learn, reconcile_attempts
 from fleet_tui.core.tasks.evidence import Definite, Running
-from fleet_tui.core.tasks.heartbeat import Beat, Ear, heard
+from fleet_tui.core.tasks.heartbeat import Beat, Ear, sign_of_life
 from fleet_tui.core.undo import inverse
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 
-class LookTaken(NamedTuple):
+class AgentProbed(NamedTuple):
     """An agent was looked at."""
 
-    look: Look
+    result: ProbeResult
 
 
-class WordHeard(NamedTuple):
+class RunReported(NamedTuple):
     """Something was learned about a run, or that nothing can be learned now."""
 
     run: RunId
-    word: Word
+    report: RunReport
 
 
 class Asked(NamedTuple):
@@ -92,7 +92,9 @@ class Tick(NamedTuple):
     """Time passed."""
 
 
-Input = LookTaken | WordHeard | Asked | FleetChanged | FleetFileSeen | MachinesSeen | Told | Tick
+Input = (
+    AgentProbed | RunReported | Asked | FleetChanged | FleetFileSeen | MachinesSeen | Told | Tick
+)
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +105,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     after a step that was not committed it may be ahead of the ledger, and is made anew."""
     unrouted: tuple[TaskId, ...] = ()
     """Tasks that may have changed since the router's last round."""
-    looks: Mapping[AgentName, Look] = {}
+    probes: Mapping[AgentName, ProbeResult] = {}
     """The newest at each agent."""
     watches: Mapping[AgentName, Watch] = {}
     beats: Mapping[RunId, Beat] = {}
@@ -143,7 +145,7 @@ class Step(NamedTuple):
         return msgspec.structs.replace(
             before,
             router=Router(before.router.fleet),
-            looks=self.memory.looks,
+            probes=self.memory.probes,
             beats=self.memory.beats,
         )
 
@@ -205,20 +207,20 @@ def noted(state: FleetState, memory: Memory, events: Sequence[Event], moment: Mo
     return draft.step()
 
 
-def overheard(memory: Memory, run: RunId, word: Word, now_ms: int) -> Memory:
-    """The memory after a word that nothing can follow from yet, for nothing can be committed: what
-    gave a sign of life meanwhile was not silent."""
-    beat = _beat(memory.beats.get(run), word, now_ms)
+def noted_sign_of_life(memory: Memory, run: RunId, report: RunReport, now_ms: int) -> Memory:
+    """The memory after a report that nothing can follow from yet, for nothing can be committed:
+    what gave a sign of life meanwhile was not silent."""
+    beat = _beat(memory.beats.get(run), report, now_ms)
     if beat is None:
         return memory
     return msgspec.structs.replace(memory, beats={**memory.beats, run: beat})
 
 
-def _beat(known: Beat | None, word: Word, now_ms: int) -> Beat | None:
-    """What a word leaves of a run's signs of life; None where it is none."""
-    if not isinstance(word, Definite) or not isinstance(word.value, Running):
+def _beat(known: Beat | None, report: RunReport, now_ms: int) -> Beat | None:
+    """What a report leaves of a run's signs of life; None where it is none."""
+    if not isinstance(report, Definite) or not isinstance(report.value, Running):
         return None
-    return heard(known, word.value, now_ms)
+    return sign_of_life(known, report.value, now_ms)
 
 
 def settled(before: FleetState, taken: Step, recorded: Sequence[Recorded]) -> FleetState:
@@ -263,7 +265,7 @@ class _Draft:
         self._memory = memory
         self._router = memory.router
         self._unrouted: dict[TaskId, None] = dict.fromkeys(memory.unrouted)
-        self._looks = _Changes(memory.looks)
+        self._probes = _Changes(memory.probes)
         self._watches = _Changes(memory.watches)
         self._beats = _Changes(memory.beats)
 
@@ -283,12 +285,12 @@ class _Draft:
     def take(self, item: Input) -> None:
         """What one input means."""
         match item:
-            case LookTaken(look=look):
-                self._look(look)
-            case WordHeard(run=run, word=word):
-                if (beat := _beat(self._beats.now.get(run), word, self._now_ms)) is not None:
+            case AgentProbed(result=result):
+                self._probed(result)
+            case RunReported(run=run, report=report):
+                if (beat := _beat(self._beats.now.get(run), report, self._now_ms)) is not None:
                     self._beats.put(run, beat)
-                self.add(learn(self.state, run, word, self._now_ms))
+                self.add(learn(self.state, run, report, self._now_ms))
             case Asked(by=by, command=command, shown=shown):
                 verdict = decide(self.state, by, command, self._now_ms)
                 if shown is not None and isinstance(verdict, Decided):
@@ -305,7 +307,7 @@ class _Draft:
                 self.add([FleetLoaded(spec=spec, by=by)])
                 self._router = Router(spec)
                 # An agent that comes back one day is judged by what is seen of it then.
-                self._looks.keep(spec.agents)
+                self._probes.keep(spec.agents)
                 self._watches.keep(spec.agents)
             case FleetFileSeen(problem=problem):
                 if problem or self.state.engine.file_problem:
@@ -322,19 +324,19 @@ class _Draft:
             case _:
                 assert_never(item)
 
-    def _look(self, look: Look) -> None:
-        agent = self.state.agents.get(look.agent)
-        spec = self.state.fleet.agents.get(look.agent)
+    def _probed(self, result: ProbeResult) -> None:
+        agent = self.state.agents.get(result.agent)
+        spec = self.state.fleet.agents.get(result.agent)
         if agent is None or spec is None:
             return
-        self._looks.put(look.agent, look)
-        if isinstance(look, ProbeFailure) and self._now_ms < self._memory.distrust_until_ms:
+        self._probes.put(result.agent, result)
+        if isinstance(result, ProbeFailure) and self._now_ms < self._memory.distrust_until_ms:
             return
-        watch = self._watches.now.get(look.agent, FRESH)
-        watch, events = judge(watch, agent, look, spec.probe, self._now_ms)
-        self._watches.put(look.agent, watch)
+        watch = self._watches.now.get(result.agent, FRESH)
+        watch, events = judge(watch, agent, result, spec.probe, self._now_ms)
+        self._watches.put(result.agent, watch)
         self.add(events)
-        self.add(troubles_in(self.state, look))
+        self.add(troubles_in(self.state, result))
 
     def reconcile(self, *, sweep: bool) -> None:
         """What follows from the state and from time."""
@@ -346,15 +348,15 @@ class _Draft:
                 self.add(reconciler.due(self.state, memory, self._now_ms))
         if self.state.engine.mode.mode.starts_work:
             changed, self._unrouted = list(self._unrouted), {}
-            looks = self._looks.now
-            self.add(self._router.schedule(self.state, looks, self._now_ms, changed))
+            probes = self._probes.now
+            self.add(self._router.schedule(self.state, probes, self._now_ms, changed))
 
     def _remembered(self) -> Memory:
         return msgspec.structs.replace(
             self._memory,
             router=self._router,
             unrouted=tuple(self._unrouted),
-            looks=self._looks.now,
+            probes=self._probes.now,
             watches=self._watches.now,
             beats=self._beats.now,
         )

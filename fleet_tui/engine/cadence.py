@@ -10,7 +10,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
-from fleet_tui.core.agents.vitals import FailureKind, Look, ProbeFailure
+from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, ProbeResult
 from fleet_tui.core.fleet import ProbeSpec
 from fleet_tui.core.ids import AgentName, RunId
 from fleet_tui.core.logs import LogGap, LogLine
@@ -37,8 +37,8 @@ COLLECT_DEADLINE_S = 120.0
 MAX_COLLECTED = 200
 """Runs that a host is told to forget at a time."""
 
-Seen = Callable[[Look], Awaitable[None]]
-Heard = Callable[[Sequence[LogLine | LogGap]], None]
+OnProbe = Callable[[ProbeResult], Awaitable[None]]
+OnLogLines = Callable[[Sequence[LogLine | LogGap]], None]
 Finished = Callable[[AgentName], Sequence[RunId]]
 """Runs of an agent that its host may forget."""
 
@@ -54,8 +54,8 @@ class Watcher:
         *,
         clock: Clock,
         rng: random.Random,
-        seen: Seen,
-        heard: Heard,
+        on_probe: OnProbe,
+        on_log_lines: OnLogLines,
         finished: Finished,
     ) -> None:
         self.agent = agent
@@ -63,8 +63,8 @@ class Watcher:
         self._probe = probe
         self._clock = clock
         self._rng = rng
-        self._seen = seen
-        self._heard = heard
+        self._on_probe = on_probe
+        self._on_log_lines = on_log_lines
         self._finished = finished
         self._collected: set[str] = set()
         self._asked: dict[RunId, int] = {}
@@ -101,7 +101,7 @@ class Watcher:
     async def _look_for_ever(self) -> None:
         await asyncio.sleep(0.2 * self._rng.random())
         while True:
-            await self._seen(await self._look())
+            await self._on_probe(await self._look())
             wait_s = self._probe.every_ms / 1_000 * (1 + JITTER * (2 * self._rng.random() - 1))
             self._now.clear()
             with suppress(TimeoutError):
@@ -112,7 +112,7 @@ class Watcher:
         """A connection that was lost counts as a look that failed, at once, and is looked into."""
         while True:
             try:
-                await self._seen(await self.port.lost())
+                await self._on_probe(await self.port.lost())
             except asyncio.CancelledError:
                 if was_cancelled():
                     raise
@@ -121,7 +121,7 @@ class Watcher:
             self.look_now()
             await asyncio.sleep(LOSS_PAUSE_S)
 
-    async def _look(self) -> Look:
+    async def _look(self) -> ProbeResult:
         try:
             async with asyncio.timeout((self._probe.timeout_ms + GRACE_MS) / 1_000):
                 return await self.port.probe()
@@ -167,7 +167,7 @@ class Watcher:
         while True:
             try:
                 async for line in self.port.tail():
-                    self._heard((line,))
+                    self._on_log_lines((line,))
                 return
             except asyncio.CancelledError:
                 if was_cancelled():

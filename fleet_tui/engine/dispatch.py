@@ -1,8 +1,8 @@
 """One worker per open attempt: start it, follow it, find it again, stop it.
 
-Workers only carry questions to an agent and words back to the loop; what a word means is decided
-there. A run is started at most once, by the process that committed its placement; everything else,
-a restart of the engine included, inspects.
+Workers only carry questions to an agent and reports back to the loop; what a report means is
+decided there. A run is started at most once, by the process that committed its placement;
+everything else, a restart of the engine included, inspects.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from fleet_tui.core.backoff import Backoff
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import AgentName, RunId, TaskId
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.tasks.attempts import Word, deadlines_of, find_attempt, is_unwanted
+from fleet_tui.core.tasks.attempts import RunReport, deadlines_of, find_attempt, is_unwanted
 from fleet_tui.core.tasks.evidence import (
     Definite,
     Died,
@@ -50,7 +50,7 @@ CHECKPOINT_EVERY_S = 30.0
 CLOSE_DEADLINE_S = 10.0
 """How long workers get to hang up when the engine stops."""
 
-Hear = Callable[[RunId, Word], Awaitable[None]]
+OnRunReport = Callable[[RunId, RunReport], Awaitable[None]]
 PortOf = Callable[[AgentName], Runs | None]
 
 
@@ -81,9 +81,9 @@ def order_of(state: FleetState, run: RunId) -> RunOrder | None:
 class Dispatcher:
     """The workers of all open attempts."""
 
-    def __init__(self, port_of: PortOf, hear: Hear, rng: random.Random) -> None:
+    def __init__(self, port_of: PortOf, on_run_report: OnRunReport, rng: random.Random) -> None:
         self._port_of = port_of
-        self._hear = hear
+        self._on_run_report = on_run_report
         self._rng = rng
         self._workers: dict[RunId, _Worker] = {}
         self._watches: dict[RunId, _Worker] = {}
@@ -140,7 +140,7 @@ class Dispatcher:
         found, order = find_attempt(state, run), order_of(state, run)
         if found is None or order is None or run in self._watches:
             return
-        worker = _Worker(run, found[1].agent, self._port_of, order, self._hear, self._rng)
+        worker = _Worker(run, found[1].agent, self._port_of, order, self._on_run_report, self._rng)
         if run in self._ended:
             worker.port = self._ended[run].port or worker.port
         worker.task = asyncio.create_task(worker.watch(), name=f"watch {run}")
@@ -168,7 +168,7 @@ class Dispatcher:
         if order is None:
             log.error("the ledger does not hold the task of run %s", run)
             return
-        worker = _Worker(run, agent, self._port_of, order, self._hear, self._rng)
+        worker = _Worker(run, agent, self._port_of, order, self._on_run_report, self._rng)
         worker.task = asyncio.create_task(worker.drive(fresh=fresh), name=f"run {run}")
         self._workers[run] = worker
 
@@ -184,7 +184,7 @@ class _Worker:
         agent: AgentName,
         port_of: PortOf,
         order: RunOrder,
-        hear: Hear,
+        on_run_report: OnRunReport,
         rng: random.Random,
     ) -> None:
         self.run = run
@@ -196,7 +196,7 @@ class _Worker:
         self.nudge = asyncio.Event()
         self._port_of = port_of
         self._order = order
-        self._hear = hear
+        self._on_run_report = on_run_report
         self._rng = rng
         self._failures = 0
 
@@ -223,50 +223,50 @@ class _Worker:
     async def _drive(self, *, fresh: bool) -> None:
         running = asked = False
         if fresh:
-            word = await self._asked(
+            report = await self._asked(
                 lambda port: port.start(self._order, self._is_wanted), START_DEADLINE_S
             )
-            await self._hear(self.run, word)
-            if is_final(word):
+            await self._on_run_report(self.run, report)
+            if is_final(report):
                 return
-            running = isinstance(word, Definite)
+            running = isinstance(report, Definite)
         while True:
             if self.cancel_wanted.is_set():
-                word = await self._asked(lambda port: port.cancel(self._order), ASK_DEADLINE_S)
+                report = await self._asked(lambda port: port.cancel(self._order), ASK_DEADLINE_S)
             elif running and not asked:
                 followed = await self._follow()
                 asked = followed is None  # it is to be cancelled, or its sign of life is due
                 if followed is None:
                     continue
-                word = followed
+                report = followed
             else:
-                word = await self._asked(lambda port: port.inspect(self._order), ASK_DEADLINE_S)
+                report = await self._asked(lambda port: port.inspect(self._order), ASK_DEADLINE_S)
                 asked = False
-            await self._hear(self.run, word)
-            if is_final(word):
+            await self._on_run_report(self.run, report)
+            if is_final(report):
                 return
-            running = isinstance(word, Definite)
+            running = isinstance(report, Definite)
             if running and not self.cancel_wanted.is_set():
                 self._failures = 0
             else:
                 await self._back_off()
 
     async def watch(self) -> None:
-        """Hear what became of a run that was given up. Once it is unwanted, make sure that it
+        """Report what became of a run that was given up. Once it is unwanted, make sure that it
         cannot start (again)."""
-        followed: Word | None = None
+        followed: RunReport | None = None
         while True:
             if self.cancel_wanted.is_set():
-                word = await self._asked(lambda port: port.fence(self._order), ASK_DEADLINE_S)
+                report = await self._asked(lambda port: port.fence(self._order), ASK_DEADLINE_S)
             else:
-                word = followed or await self._asked(
+                report = followed or await self._asked(
                     lambda port: port.inspect(self._order), ASK_DEADLINE_S
                 )
-            await self._hear(self.run, word)
-            if is_final(word):
+            await self._on_run_report(self.run, report)
+            if is_final(report):
                 return
             followed = None
-            if isinstance(word, Definite) and not self.cancel_wanted.is_set():
+            if isinstance(report, Definite) and not self.cancel_wanted.is_set():
                 self._failures = 0
                 followed = await self._follow()
             elif self._failures < WATCH_TRIES:
@@ -276,7 +276,7 @@ class _Worker:
                 self.nudge.clear()
                 await self.nudge.wait()
 
-    async def _follow(self) -> Word | None:
+    async def _follow(self) -> RunReport | None:
         """Wait for the end of the run. None when it is to be cancelled first, or when it is time
         to ask for a sign of life or a checkpoint."""
         heartbeat_ms = self._order.heartbeat_ms
@@ -302,7 +302,9 @@ class _Worker:
     def _is_wanted(self) -> bool:
         return not self.cancel_wanted.is_set()
 
-    async def _asked(self, question: Callable[[Runs], Awaitable[Word]], deadline_s: float) -> Word:
+    async def _asked(
+        self, question: Callable[[Runs], Awaitable[RunReport]], deadline_s: float
+    ) -> RunReport:
         self.port = self.port or self._port_of(self.agent)
         if self.port is None:
             absent = Untrusted("the fleet file does not say how to reach the agent")
@@ -313,7 +315,7 @@ class _Worker:
         except TimeoutError:
             return Unknown(LostReason.TIMEOUT, words_of(f"no answer within {deadline_s:.0f} s"))
 
-    async def _guarded(self, ask: Callable[[], Awaitable[Word]]) -> Word:
+    async def _guarded(self, ask: Callable[[], Awaitable[RunReport]]) -> RunReport:
         try:
             return await ask()
         except asyncio.CancelledError:
@@ -334,8 +336,8 @@ class _Worker:
                 await self.nudge.wait()
 
 
-def is_final(word: Word) -> bool:
-    """Whether a word ends the conversation about a run."""
-    return isinstance(word, Definite) and isinstance(
-        word.value, Finished | Died | Stopped | NotStarted
+def is_final(report: RunReport) -> bool:
+    """Whether a report ends the conversation about a run."""
+    return isinstance(report, Definite) and isinstance(
+        report.value, Finished | Died | Stopped | NotStarted
     )

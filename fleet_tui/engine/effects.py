@@ -9,9 +9,9 @@ from fleet_tui.core.ids import AgentName, HostName, RunId
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.tasks.attempts import collectable
-from fleet_tui.engine.cadence import Heard, Seen, Watcher
+from fleet_tui.engine.cadence import OnLogLines, OnProbe, Watcher
 from fleet_tui.engine.clock import Clock
-from fleet_tui.engine.dispatch import Dispatcher, Hear
+from fleet_tui.engine.dispatch import Dispatcher, OnRunReport
 from fleet_tui.engine.intents import due_after
 from fleet_tui.wire.port import AgentPort
 
@@ -27,21 +27,21 @@ class FleetEffects:
         *,
         clock: Clock,
         rng: random.Random,
-        seen: Seen,
-        heard: Heard,
-        hear: Hear,
+        on_probe: OnProbe,
+        on_log_lines: OnLogLines,
+        on_run_report: OnRunReport,
     ) -> None:
         self._port_of = port_of
         self._clock = clock
         self._rng = rng
-        self._seen = seen
-        self._heard = heard
+        self._on_probe = on_probe
+        self._on_log_lines = on_log_lines
         self._watchers: dict[AgentName, Watcher] = {}
         self._made_for: dict[AgentName, FleetSpec] = {}
         self._leaving: list[Watcher] = []
         """Stopped because the file changed; their ports are still needed by runs begun there."""
         self._closing: set[asyncio.Task[None]] = set()
-        self._dispatcher = Dispatcher(self._port, hear, rng)
+        self._dispatcher = Dispatcher(self._port, on_run_report, rng)
         self._has_begun = False
         self._is_settled = False
         """Whether watchers and workers are those that the state asks for."""
@@ -109,8 +109,8 @@ class FleetEffects:
                     self._port_of(state.fleet, spec),
                     clock=self._clock,
                     rng=self._rng,
-                    seen=self._seen,
-                    heard=self._heard,
+                    on_probe=self._on_probe,
+                    on_log_lines=self._on_log_lines,
                     finished=self._collectable,
                 )
 

@@ -31,18 +31,18 @@ from fleet_tui.core.modes import EngineMode, ModeNow, Trouble
 from fleet_tui.core.plans import Impact
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.step import (
+    AgentProbed,
     Asked,
     FleetChanged,
     FleetFileSeen,
-    LookTaken,
     MachinesSeen,
     Moment,
+    RunReported,
     Step,
     Tick,
     Told,
-    WordHeard,
     noted,
-    overheard,
+    noted_sign_of_life,
     remember,
     settled,
     step,
@@ -364,12 +364,12 @@ class Engine:
         ticked = False
         for item in items:
             match item:
-                case LookTaken(look=look):
-                    if look.agent in self.state.fleet.agents:
-                        looks = {**self.memory.looks, look.agent: look}
-                        self.memory = replace(self.memory, looks=looks)
-                case WordHeard(run=run, word=word):
-                    self.memory = overheard(self.memory, run, word, self._clock.now_ms())
+                case AgentProbed(result=result):
+                    if result.agent in self.state.fleet.agents:
+                        probes = {**self.memory.probes, result.agent: result}
+                        self.memory = replace(self.memory, probes=probes)
+                case RunReported(run=run, report=report):
+                    self.memory = noted_sign_of_life(self.memory, run, report, self._clock.now_ms())
                     unstored.keep(item)
                 case FleetChanged() | FleetFileSeen():
                     unstored.keep(item)
@@ -422,7 +422,7 @@ class Engine:
 
 def _bare(
     item: Input,
-) -> Asked | LookTaken | WordHeard | FleetChanged | FleetFileSeen | MachinesSeen | Tick:
+) -> Asked | AgentProbed | RunReported | FleetChanged | FleetFileSeen | MachinesSeen | Tick:
     """An input without whom to answer."""
     if isinstance(item, CommandAsked):
         return Asked(item.by, item.command, item.shown)

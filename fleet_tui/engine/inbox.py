@@ -7,12 +7,12 @@ from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.replies import Reply
 from fleet_tui.core.plans import Impact
 from fleet_tui.core.step import (
+    AgentProbed,
     FleetChanged,
     FleetFileSeen,
-    LookTaken,
     MachinesSeen,
+    RunReported,
     Tick,
-    WordHeard,
 )
 
 INBOX_LIMIT = 10_000
@@ -32,7 +32,9 @@ class CommandAsked(NamedTuple):
     """What its author was shown of it, if it was planned."""
 
 
-Input = LookTaken | WordHeard | CommandAsked | FleetChanged | FleetFileSeen | MachinesSeen | Tick
+Input = (
+    AgentProbed | RunReported | CommandAsked | FleetChanged | FleetFileSeen | MachinesSeen | Tick
+)
 
 
 class Inbox:

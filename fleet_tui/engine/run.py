@@ -15,7 +15,7 @@ from pathlib import Path
 from fleet_tui import __version__
 from fleet_tui.base.doors import make_room
 from fleet_tui.base.paths import socket_path
-from fleet_tui.core.agents.vitals import FailureKind, Look, ProbeFailure
+from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, ProbeResult
 from fleet_tui.core.engine.commands import StopEngine
 from fleet_tui.core.engine.events import EngineModeChanged, FleetLoaded
 from fleet_tui.core.fleet import FleetSpec, LocalAgent
@@ -26,8 +26,8 @@ from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.modes import EngineMode, Trouble
 from fleet_tui.core.protocol import Doorbell
-from fleet_tui.core.step import FleetChanged, FleetFileSeen, LookTaken, WordHeard
-from fleet_tui.core.tasks.attempts import Word
+from fleet_tui.core.step import AgentProbed, FleetChanged, FleetFileSeen, RunReported
+from fleet_tui.core.tasks.attempts import RunReport
 from fleet_tui.engine.bell import Bell
 from fleet_tui.engine.clock import Clock, SteadyClock, WallClock
 from fleet_tui.engine.descriptors import Budget, budget, open_now, raised_limit
@@ -200,9 +200,9 @@ class RunningEngine:
             ports,
             clock=self._clock,
             rng=self._rng,
-            seen=self._seen,
-            heard=self._heard,
-            hear=self._hear,
+            on_probe=self._on_probe,
+            on_log_lines=self._on_log_lines,
+            on_run_report=self._on_run_report,
         )
         self.engine = Engine(writer, writer.state, self.effects, self._clock, self._published)
         self._bell = Bell(self._ring)
@@ -233,9 +233,9 @@ class RunningEngine:
 
     def _not_probed(self) -> str:
         """Which agents are left out for want of descriptors, in words; empty for none."""
-        looks = self.engine.memory.looks.values()
+        probes = self.engine.memory.probes.values()
         kind = FailureKind.NO_DESCRIPTORS
-        count = sum(isinstance(look, ProbeFailure) and look.kind is kind for look in looks)
+        count = sum(isinstance(result, ProbeFailure) and result.kind is kind for result in probes)
         if count == 0:
             return ""
         of = len(self.engine.state.fleet.agents)
@@ -248,22 +248,22 @@ class RunningEngine:
         self.spec = spec
         await self.engine.inbox.put(FleetChanged(spec, "fleet file"))
 
-    async def _seen(self, look: Look) -> None:
-        self.telemetry.seen(look)
-        await self.engine.inbox.put(LookTaken(look))
+    async def _on_probe(self, result: ProbeResult) -> None:
+        self.telemetry.on_probe(result)
+        await self.engine.inbox.put(AgentProbed(result))
 
-    async def _hear(self, run: RunId, word: Word) -> None:
-        await self.engine.inbox.put(WordHeard(run, word))
+    async def _on_run_report(self, run: RunId, report: RunReport) -> None:
+        await self.engine.inbox.put(RunReported(run, report))
 
-    def _heard(self, lines: Sequence[LogLine | LogGap]) -> None:
-        self.telemetry.heard(lines)
+    def _on_log_lines(self, lines: Sequence[LogLine | LogGap]) -> None:
+        self.telemetry.on_log_lines(lines)
 
     def _ring(self) -> None:
         self._server.ring()
 
     def _published(self, state: FleetState, recorded: Sequence[Recorded]) -> None:
         lines = [line for r in recorded if (line := log_line(r, state)) is not None]
-        self.telemetry.heard(lines)
+        self.telemetry.on_log_lines(lines)
         self._bell.touch()
 
     async def _judge_file(self, problem: str) -> None:

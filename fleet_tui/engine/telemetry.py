@@ -5,7 +5,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from fleet_tui.core.agents.vitals import FleetSample, Look
+from fleet_tui.core.agents.vitals import FleetSample, ProbeResult
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.logs import LogGap, LogLine
@@ -40,7 +40,7 @@ class SampleStore(Protocol):
         """The newest stored row."""
         ...
 
-    def add(self, samples: Iterable[Look | FleetSample]) -> None:
+    def add(self, samples: Iterable[ProbeResult | FleetSample]) -> None:
         """Hand samples over; returns at once."""
         ...
 
@@ -61,7 +61,7 @@ class Telemetry:
         self._clock = clock
         self._state = state
         self._touched = touched
-        self._looks: dict[AgentName, Look] = {}
+        self._probes: dict[AgentName, ProbeResult] = {}
         self._work = OpenWork()
 
     @property
@@ -74,13 +74,13 @@ class Telemetry:
         """The newest stored sample."""
         return self._samples.newest_id
 
-    def heard(self, lines: Sequence[LogLine | LogGap]) -> None:
+    def on_log_lines(self, lines: Sequence[LogLine | LogGap]) -> None:
         """Take log lines in; never waits."""
         self._lines.write(lines)
 
-    def seen(self, look: Look) -> None:
+    def on_probe(self, result: ProbeResult) -> None:
         """Take a look in; an older one that was not handed over yet is replaced."""
-        self._looks[look.agent] = look
+        self._probes[result.agent] = result
 
     async def run(self) -> None:
         """Hand over and notice until cancelled."""
@@ -102,6 +102,6 @@ class Telemetry:
 
     def hand_over(self) -> None:
         """Give the looks that wait to their store."""
-        if self._looks:
-            self._samples.add(self._looks.values())
-            self._looks = {}
+        if self._probes:
+            self._samples.add(self._probes.values())
+            self._probes = {}

@@ -1,6 +1,6 @@
 """What an engine learned while its ledger could not be written, kept until it can be committed.
 
-Bounded by nature: one word of each sort for each run that somebody follows or watches, who says
+Bounded by nature: one report of each sort for each run that somebody follows or watches, who says
 nothing more after a final one, and the newest fleet file.
 """
 
@@ -8,14 +8,14 @@ from enum import Enum, auto
 
 from fleet_tui.core.ids import RunId
 from fleet_tui.core.modes import ModeNow
-from fleet_tui.core.step import FleetChanged, FleetFileSeen, WordHeard
-from fleet_tui.core.tasks.attempts import Word
+from fleet_tui.core.step import FleetChanged, FleetFileSeen, RunReported
+from fleet_tui.core.tasks.attempts import RunReport
 from fleet_tui.core.tasks.evidence import Running, Unknown
 from fleet_tui.engine.dispatch import is_final
 
 
 class _Sort(Enum):
-    """What a word tells that words of another sort after it do not take back."""
+    """What a report tells that reports of another sort after it do not take back."""
 
     BEGAN = auto()
     LEFT = auto()
@@ -24,12 +24,12 @@ class _Sort(Enum):
     END = auto()
 
 
-def _sort(word: Word) -> _Sort:
-    if is_final(word):
+def _sort(report: RunReport) -> _Sort:
+    if is_final(report):
         return _Sort.END
-    if isinstance(word, Unknown):
+    if isinstance(report, Unknown):
         return _Sort.LOST
-    has_left = isinstance(word.value, Running) and word.value.checkpoint is not None
+    has_left = isinstance(report.value, Running) and report.value.checkpoint is not None
     return _Sort.LEFT if has_left else _Sort.BEGAN
 
 
@@ -38,27 +38,27 @@ class Unstored:
 
     def __init__(self, mode: ModeNow) -> None:
         self.mode = mode
-        self._words: dict[RunId, dict[_Sort, WordHeard]] = {}
+        self._reports: dict[RunId, dict[_Sort, RunReported]] = {}
         """Those of a run in the order in which they came."""
         self._fleet: FleetChanged | None = None
         self._file: FleetFileSeen | None = None
 
-    def keep(self, item: WordHeard | FleetChanged | FleetFileSeen) -> None:
-        """Take something in. The newest word about a run stands for those of its sort before it,
+    def keep(self, item: RunReported | FleetChanged | FleetFileSeen) -> None:
+        """Take something in. The newest report about a run stands for those of its sort before it,
         and nothing comes after its end."""
         match item:
-            case WordHeard(run=run, word=word):
-                kept = self._words.setdefault(run, {})
+            case RunReported(run=run, report=report):
+                kept = self._reports.setdefault(run, {})
                 if _Sort.END not in kept:
-                    kept.pop(_sort(word), None)
-                    kept[_sort(word)] = item
+                    kept.pop(_sort(report), None)
+                    kept[_sort(report)] = item
             case FleetChanged():
                 self._fleet, self._file = item, None
             case FleetFileSeen():
                 self._file = item
 
-    def items(self) -> list[WordHeard | FleetChanged | FleetFileSeen]:
+    def items(self) -> list[RunReported | FleetChanged | FleetFileSeen]:
         """Everything that is kept, in an order in which it can be taken in."""
         later = [item for item in (self._fleet, self._file) if item is not None]
-        words = [word for kept in self._words.values() for word in kept.values()]
-        return [*words, *later]
+        reports = [report for kept in self._reports.values() for report in kept.values()]
+        return [*reports, *later]

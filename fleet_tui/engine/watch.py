@@ -25,7 +25,7 @@ RETELL_AFTER_S = 60.0
 """The words about a trouble that goes on are corrected no more often than this."""
 
 
-class Door(Protocol):
+class Socket(Protocol):
     """Where consoles come in."""
 
     async def stay(self) -> bool:
@@ -53,13 +53,13 @@ class Watchman:
     def __init__(
         self,
         ledger: Ledger,
-        door: Door,
+        socket: Socket,
         tell: Callable[[Mapping[Trouble, str]], None],
         short_of_descriptors: Callable[[], str],
     ) -> None:
         """``short_of_descriptors`` says which agents are left out for them; empty for none."""
         self._ledger = ledger
-        self._door = door
+        self._socket = socket
         self._tell = tell
         self._short = short_of_descriptors
         self._remade: dict[str, float] = {}
@@ -77,7 +77,7 @@ class Watchman:
         now_s = asyncio.get_running_loop().time()
         found: dict[Trouble, str] = {}
         try:
-            if await self._door.stay():
+            if await self._socket.stay():
                 self._remade["engine.sock"] = now_s
                 log.warning("the socket was removed or replaced; it was made again")
         except (OSError, FleetError) as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fleet_tui.base.errors import FleetError
 from fleet_tui.base.paths import socket_path
-from fleet_tui.core.agents.vitals import FleetSample, Look
+from fleet_tui.core.agents.vitals import FleetSample, ProbeResult
 from fleet_tui.core.ids import AgentName, Seq, TaskId
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.events import Recorded
@@ -63,7 +63,7 @@ class AttachedFeed:
         self._client: EngineClient | None = None
         self._stores: Stores | None = None
         self._state: FleetState = EMPTY_STATE
-        self._looks: dict[AgentName, Look] = {}
+        self._probes: dict[AgentName, ProbeResult] = {}
         self._samples: list[FleetSample] = []
         self._sample_mark = -1
         self._line_mark = 0
@@ -111,7 +111,7 @@ class AttachedFeed:
         if self._view is None:
             self._view = View(
                 state=self._state,
-                looks=self._looks,
+                probes=self._probes,
                 samples=self._samples,
                 now_ms=time.time_ns() // 1_000_000,
                 mode=self._mode,
@@ -205,7 +205,7 @@ class AttachedFeed:
         if newest == self._sample_mark:
             return
         self._sample_mark = newest
-        self._looks = stores.samples.latest_looks()
+        self._probes = stores.samples.latest_probes()
         now_ms = time.time_ns() // 1_000_000
         last_ms = self._samples[-1].at_ms if self._samples else now_ms - SAMPLES_MS
         fresh = stores.samples.fleet_samples(last_ms + 1, now_ms + 60_000, MAX_SAMPLES)

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from fleet_tui.core.agents.vitals import FleetSample, Look
+from fleet_tui.core.agents.vitals import FleetSample, ProbeResult
 from fleet_tui.core.ids import AgentName, Seq, TaskId
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.events import Recorded
@@ -45,7 +45,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     """One consistent look at the fleet. Values are shared, never changed."""
 
     state: FleetState
-    looks: Mapping[AgentName, Look]
+    probes: Mapping[AgentName, ProbeResult]
     """The newest look at each agent."""
     samples: Sequence[FleetSample]
     """The fleet's pulse, oldest first, at most MAX_SAMPLES."""

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from fleet_tui.core.agents.vitals import FleetSample, Look
+from fleet_tui.core.agents.vitals import FleetSample, ProbeResult
 from fleet_tui.core.ids import AgentName, Seq, TaskId
 from fleet_tui.core.ledger import events as e
 from fleet_tui.core.ledger.commands import Command
@@ -56,7 +56,7 @@ class RecordedFeed:
         self._end_ms = 0
         self._at_ms = 0
         self._state: FleetState = EMPTY_STATE
-        self._looks: dict[AgentName, Look] = {}
+        self._probes: dict[AgentName, ProbeResult] = {}
         self._samples: Sequence[FleetSample] = ()
         self._untaken = Untaken(PAGE_LINES)
         self._line_mark = 0
@@ -100,7 +100,7 @@ class RecordedFeed:
         if self._view is None:
             self._view = View(
                 state=self._state,
-                looks=self._looks,
+                probes=self._probes,
                 samples=self._samples,
                 now_ms=self._at_ms,
                 mode=Mode.REVIEW,
@@ -359,7 +359,7 @@ class RecordedFeed:
 
     def _look_around(self, stores: Stores) -> None:
         samples = stores.samples
-        self._looks = samples.latest_looks(self._at_ms)
+        self._probes = samples.latest_probes(self._at_ms)
         self._samples = samples.fleet_samples(self._at_ms - SAMPLES_MS, self._at_ms, MAX_SAMPLES)
         self._touch()
 

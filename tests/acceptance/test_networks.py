@@ -1,6 +1,6 @@
 """A far host behind a network that fails: packets vanish, are refused, come and go.
 
-Looks come ten times as often here as by default, so that the stages take seconds. The promises are
+Probes come ten times as often here as by default, so that the stages take seconds. The promises are
 counted in looks, falls and alerts, which does not depend on how often one looks.
 """
 

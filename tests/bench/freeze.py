@@ -19,7 +19,7 @@ from textual.pilot import Pilot
 from fleet_tui.console.shell.app import FleetApp
 from fleet_tui.console.shell.places import Place
 from fleet_tui.console.terminal.garbage import Tidying
-from fleet_tui.core.agents.vitals import Look, VitalsReading
+from fleet_tui.core.agents.vitals import ProbeResult, VitalsReading
 from fleet_tui.core.ids import AgentName, HostName, TaskId
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.logs import Level, LogLine
@@ -203,18 +203,18 @@ def many_lines() -> FakeFeed:
 
 
 def many_agents() -> FakeFeed:
-    state, looks = seeded_state(), dict[AgentName, Look](seeded_looks())
+    state, probes = seeded_state(), dict[AgentName, ProbeResult](seeded_looks())
     agents, specs, hosts = dict(state.agents), dict(state.fleet.agents), dict(state.fleet.hosts)
-    reading = next(look for look in looks.values() if isinstance(look, VitalsReading))
+    reading = next(look for look in probes.values() if isinstance(look, VitalsReading))
     for number in range(AGENTS):
         like = agent_name(1 + number % 20)
         name, host = AgentName(f"more-{number:04d}"), HostName(f"more-{number:04d}")
         specs[name] = msgspec.structs.replace(specs[like], name=name, host=host)
         hosts[host] = msgspec.structs.replace(next(iter(hosts.values())), name=host)
         agents[name] = msgspec.structs.replace(agents[like], name=name)
-        looks[name] = msgspec.structs.replace(reading, observed_at_ms=NOW_MS - number)
+        probes[name] = msgspec.structs.replace(reading, observed_at_ms=NOW_MS - number)
     fleet = msgspec.structs.replace(state.fleet, agents=specs, hosts=hosts)
-    return FakeFeed(state=msgspec.structs.replace(state, agents=agents, fleet=fleet), looks=looks)
+    return FakeFeed(state=msgspec.structs.replace(state, agents=agents, fleet=fleet), probes=probes)
 
 
 def copies(like: Task, count: int) -> dict[TaskId, Task]:

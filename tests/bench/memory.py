@@ -51,9 +51,9 @@ def a_fleet() -> object:
     told = Story(fleet(*specs))
     told.all_up()
     told.submit(work(needs=["browser"]))
-    router, looks = Router(told.state.fleet), seen(specs)
-    router.schedule(told.state, looks, 60_000)
-    return told.state, router, looks
+    router, probes = Router(told.state.fleet), seen(specs)
+    router.schedule(told.state, probes, 60_000)
+    return told.state, router, probes
 
 
 def as_dicts(number: int) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from fleet_tui.core.agents.vitals import Look, VitalsReading
+from fleet_tui.core.agents.vitals import ProbeResult, VitalsReading
 from fleet_tui.core.fleet import AgentSpec
 from fleet_tui.core.ids import AgentName, Capability, Region
 from fleet_tui.core.ledger.state import FleetState
@@ -73,13 +73,13 @@ def decision_us(size: int) -> tuple[float, float]:
     told.all_up()
     told.submit(wanted())
     router = Router(told.state.fleet)
-    looks = seen(specs)
-    router.schedule(told.state, looks, NOW_MS)  # a router lives as long as its fleet file
+    probes = seen(specs)
+    router.schedule(told.state, probes, NOW_MS)  # a router lives as long as its fleet file
     for _ in range(TASKS - 1):
         told.submit(wanted())
     state = told.state
-    assert len(router.schedule(state, looks, NOW_MS)) == TASKS
-    ours = cost_of(lambda: router.schedule(state, looks, NOW_MS), TASKS)
+    assert len(router.schedule(state, probes, NOW_MS)) == TASKS
+    ours = cost_of(lambda: router.schedule(state, probes, NOW_MS), TASKS)
     held, task = dict.fromkeys((spec.name for spec in specs), 0), wanted()
     plain = cost_of(lambda: linear_scan(state, specs, held, task))
     return ours.cpu_us, plain.cpu_us
@@ -89,7 +89,7 @@ def wanted() -> TaskSpec:
     return work(needs=["browser"], regions=["eu"])
 
 
-def seen(specs: list[AgentSpec]) -> dict[AgentName, Look]:
+def seen(specs: list[AgentSpec]) -> dict[AgentName, ProbeResult]:
     return {
         spec.name: VitalsReading(agent=spec.name, observed_at_ms=NOW_MS, latency_ms=1.0 + n % 7)
         for n, spec in enumerate(specs)

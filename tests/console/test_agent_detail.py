@@ -5,7 +5,7 @@ import pytest
 
 from fleet_tui.console.text.document import Pen, Section, Target, plain
 from fleet_tui.console.views.agents.detail import (
-    MAX_LOOKS,
+    MAX_PROBES,
     about_agent,
     agent_sections,
     definition_lines,
@@ -23,7 +23,7 @@ from fleet_tui.core.agents.events import (
 )
 from fleet_tui.core.agents.model import AgentState, Cordon, Health
 from fleet_tui.core.agents.troubles import cure_of, next_trial
-from fleet_tui.core.agents.vitals import FailureKind, Look, ProbeFailure, VitalsReading
+from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, ProbeResult, VitalsReading
 from fleet_tui.core.fleet import CommandAgent, HostSpec
 from fleet_tui.core.ids import AgentName, Epoch, HostName, Seq
 from fleet_tui.core.ledger.events import Event, KnownEvent, NoteAdded, Recorded
@@ -40,11 +40,11 @@ PEN = Pen()
 
 def sections_of(
     agent: AgentState,
-    looks: tuple[Look, ...] = (),
+    probes: tuple[ProbeResult, ...] = (),
     changes: tuple[Recorded, ...] | None = (),
     lines: tuple[LogLine, ...] | None = (),
 ) -> list[Section]:
-    return agent_sections(agent, STATE, looks, changes, lines, PEN, NOW_MS)
+    return agent_sections(agent, STATE, probes, changes, lines, PEN, NOW_MS)
 
 
 def shown(*args: object, **kwargs: object) -> str:
@@ -89,7 +89,7 @@ def test_what_was_heard_of_a_gateway_that_is_not_ready_is_said() -> None:
         said=Untrusted("no such method\x1b[31m"),
     )
     assert "not ready: requests fail\n heard no such method␛[31m" in shown(
-        STATE.agents[LOST], looks=(look,)
+        STATE.agents[LOST], probes=(look,)
     )
 
 
@@ -113,19 +113,19 @@ def test_the_strip_shows_looks_oldest_first_and_the_last_good_one() -> None:
     good = VitalsReading(agent=LOST, observed_at_ms=NOW_MS - 60_000, latency_ms=12)
     starting = VitalsReading(agent=LOST, observed_at_ms=NOW_MS - 55_000, latency_ms=9, ready=False)
     bad = ProbeFailure(agent=LOST, observed_at_ms=NOW_MS - 3_000, kind=FailureKind.TIMEOUT)
-    text = shown(STATE.agents[LOST], looks=(good, starting, bad))
+    text = shown(STATE.agents[LOST], probes=(good, starting, bad))
     assert " looks ●▲✗   last ok 12:03:36" in text
     assert "last look 3s ago   failed timeout" in text
-    many = (good,) * (MAX_LOOKS + 20)
-    assert shown(STATE.agents[LOST], looks=many).count("●") == MAX_LOOKS
+    many = (good,) * (MAX_PROBES + 20)
+    assert shown(STATE.agents[LOST], probes=many).count("●") == MAX_PROBES
 
 
 def test_only_what_the_agent_tells_is_shown() -> None:
     look = seeded_looks()[agent_name(1)]
     assert isinstance(look, VitalsReading)
-    assert "cpu 42%" in shown(STATE.agents[agent_name(1)], looks=(look,))
+    assert "cpu 42%" in shown(STATE.agents[agent_name(1)], probes=(look,))
     silent = msgspec.structs.replace(look, cpu_percent=None)
-    assert "cpu" not in shown(STATE.agents[agent_name(1)], looks=(silent,))
+    assert "cpu" not in shown(STATE.agents[agent_name(1)], probes=(silent,))
     assert "Not looked at yet." in shown(STATE.agents[agent_name(1)])
 
 

@@ -5,7 +5,7 @@ import msgspec
 from fleet_tui.console.text.glyphs import UNICODE
 from fleet_tui.console.views.routing import rows
 from fleet_tui.core.fleet import Strategy
-from fleet_tui.core.routing.decision import Decision
+from fleet_tui.core.routing.decision import RoutingDecision
 from tests.support.scene import seeded_decisions
 
 
@@ -24,7 +24,7 @@ def test_decisions_say_why() -> None:
 def test_a_decision_without_candidates_waits() -> None:
     record = msgspec.structs.replace(
         seeded_decisions()[-1],
-        decision=Decision(strategy=Strategy.LOAD_AWARE, policy="x", considered=3),
+        decision=RoutingDecision(strategy=Strategy.LOAD_AWARE, policy="x", considered=3),
         attempt=0,
         pending=None,
     )

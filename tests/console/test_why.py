@@ -9,10 +9,10 @@ from fleet_tui.core.fleet import Strategy
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.routing.decision import (
     Candidate,
-    Decision,
     Pending,
     PendingCode,
     Rejection,
+    RoutingDecision,
     Rule,
     ScoreTerm,
 )
@@ -34,8 +34,8 @@ def held() -> Task:
     return STATE.open_tasks[task_id(48_340)]
 
 
-def placed(**changes: object) -> Decision:
-    decision = Decision(
+def placed(**changes: object) -> RoutingDecision:
+    decision = RoutingDecision(
         strategy=Strategy.LOAD_AWARE,
         policy=FLEET.digest,
         considered=20,
@@ -120,7 +120,7 @@ def test_every_reason_to_wait_has_words(code: PendingCode) -> None:
 
 @pytest.mark.parametrize("rule", Rule)
 def test_every_rule_that_removes_agents_has_words(rule: Rule) -> None:
-    decision = Decision(
+    decision = RoutingDecision(
         strategy=Strategy.ROUND_ROBIN,
         policy="9f2c51d07ab3",
         considered=2,

@@ -9,7 +9,7 @@ import fleet_tui.core.tasks
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import RunId, TaskId
 from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.tasks.attempts import Word, learn, reconcile_attempts
+from fleet_tui.core.tasks.attempts import RunReport, learn, reconcile_attempts
 from fleet_tui.core.tasks.events import (
     AttemptCancelling,
     AttemptCheckpointed,
@@ -38,7 +38,7 @@ from tests.support.surroundings import CHECKOUT
 
 PAGE = CHECKOUT / "fleet_tui" / "core" / "tasks" / "ATTEMPTS.md"
 
-WORDS: Mapping[str, Word] = {
+WORDS: Mapping[str, RunReport] = {
     "started": Definite(Started()),
     "runs": Definite(Running()),
     "did not start": Definite(NotStarted(reason="refused")),
@@ -94,7 +94,7 @@ class Run:
         assert task is not None
         return task
 
-    def hear(self, word: Word) -> None:
+    def hear(self, word: RunReport) -> None:
         self.told.add(*learn(self.told.state, self.run, word, self.told.now_ms))
 
 

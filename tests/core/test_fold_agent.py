@@ -18,7 +18,7 @@ from fleet_tui.core.agents.model import AgentState, Cordon, Health
 from fleet_tui.core.agents.vitals import FailureKind, Limit
 from fleet_tui.core.fleet import Strategy
 from fleet_tui.core.ids import AgentName, RunId, TaskId
-from fleet_tui.core.routing.decision import Decision
+from fleet_tui.core.routing.decision import RoutingDecision
 from fleet_tui.core.tasks.evidence import Blame
 from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task
 from fleet_tui.core.text.untrusted import Untrusted
@@ -278,7 +278,7 @@ def attempt(
         phase=phase,
         planned_at_ms=70_000,
         started_at_ms=started_at_ms,
-        decision=Decision(strategy=Strategy.LOAD_AWARE, policy="", considered=1),
+        decision=RoutingDecision(strategy=Strategy.LOAD_AWARE, policy="", considered=1),
         blame=blame,
     )
 

@@ -7,7 +7,7 @@ from fleet_tui.core.agents.fold import excused, with_run, without_run
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import Epoch, RunId, TaskId
 from fleet_tui.core.ledger.state import MAX_DECISIONS, FleetState
-from fleet_tui.core.routing.decision import Candidate, Decision, Pending, PendingCode
+from fleet_tui.core.routing.decision import Candidate, Pending, PendingCode, RoutingDecision
 from fleet_tui.core.routing.record import DecisionRecord
 from fleet_tui.core.tasks.events import (
     AttemptCancelling,
@@ -123,14 +123,14 @@ def test_a_submitted_task_waits_and_its_key_stands_for_it() -> None:
     )
 
 
-def placed(task: TaskId, number: int, decision: Decision = CHOSEN) -> TaskPlaced:
+def placed(task: TaskId, number: int, decision: RoutingDecision = CHOSEN) -> TaskPlaced:
     assert decision.chosen is not None
     run = RunId(f"{task}.{number}")
     return TaskPlaced(task=task, run=run, number=number, agent=decision.chosen, decision=decision)
 
 
 def recorded(
-    task: Task, decision: Decision, attempt: int, pending: Pending | None = None
+    task: Task, decision: RoutingDecision, attempt: int, pending: Pending | None = None
 ) -> DecisionRecord:
     return DecisionRecord(
         seq=but().seq,

@@ -3,7 +3,14 @@
 from msgspec.structs import replace
 
 from fleet_tui.core.tasks.evidence import Checkpoint, Running, Started
-from fleet_tui.core.tasks.heartbeat import MIN_ASK_MS, Beat, Ear, ask_every_ms, heard, silence_ms
+from fleet_tui.core.tasks.heartbeat import (
+    MIN_ASK_MS,
+    Beat,
+    Ear,
+    ask_every_ms,
+    sign_of_life,
+    silence_ms,
+)
 from fleet_tui.core.tasks.model import Attempt
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.task import Run
@@ -21,24 +28,24 @@ def test_a_run_is_asked_three_times_within_its_limit() -> None:
 
 def test_the_first_word_is_a_sign_of_life_and_says_how_far_the_run_is() -> None:
     word = Running(output_bytes=5, checkpoint=mark("abc"))
-    assert heard(None, word, 70) == Beat(at_ms=70, output_bytes=5, checkpoint="abc")
+    assert sign_of_life(None, word, 70) == Beat(at_ms=70, output_bytes=5, checkpoint="abc")
 
 
 def test_where_output_is_counted_only_more_of_it_is_a_sign_of_life() -> None:
     before = Beat(at_ms=10, output_bytes=5)
-    assert heard(before, Running(output_bytes=5), 20) == before
-    assert heard(before, Running(output_bytes=6), 20) == Beat(at_ms=20, output_bytes=6)
+    assert sign_of_life(before, Running(output_bytes=5), 20) == before
+    assert sign_of_life(before, Running(output_bytes=6), 20) == Beat(at_ms=20, output_bytes=6)
 
 
 def test_a_new_checkpoint_is_a_sign_of_life_and_the_same_one_is_not() -> None:
     before = Beat(at_ms=10, output_bytes=5, checkpoint="abc")
-    assert heard(before, Running(output_bytes=5, checkpoint=mark("abc")), 20) == before
-    new = heard(before, Running(output_bytes=5, checkpoint=mark("def")), 20)
+    assert sign_of_life(before, Running(output_bytes=5, checkpoint=mark("abc")), 20) == before
+    new = sign_of_life(before, Running(output_bytes=5, checkpoint=mark("def")), 20)
     assert new == Beat(at_ms=20, output_bytes=5, checkpoint="def")
 
 
 def test_where_output_is_not_counted_every_word_is_a_sign_of_life() -> None:
-    assert heard(Beat(at_ms=10), Running(), 20) == Beat(at_ms=20)
+    assert sign_of_life(Beat(at_ms=10), Running(), 20) == Beat(at_ms=20)
 
 
 def attempt(placed_ms: int, started_ms: int | None) -> Attempt:

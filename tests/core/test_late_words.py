@@ -72,7 +72,7 @@ def test_a_task_that_was_heard_of_at_last_is_forgotten_like_others() -> None:
 def test_a_dead_letter_that_is_let_go_is_still_listened_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("fleet_tui.core.tasks.shelves.MAX_DEAD_LETTERS", 3)
+    monkeypatch.setattr("fleet_tui.core.tasks.store.MAX_DEAD_LETTERS", 3)
     run = given_up()
     run.story.add(TaskRetrying(task=run.id, not_before_ms=0, reason="requeued by ann"))
     run.story.add(TaskEnded(task=run.id, phase=TaskPhase.FAILED, reason="exit-1"))
@@ -86,8 +86,8 @@ def test_a_dead_letter_that_is_let_go_is_still_listened_for(
 def test_so_many_unheard_runs_are_kept_and_the_oldest_go_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("fleet_tui.core.tasks.shelves.MAX_UNHEARD", 2)
-    monkeypatch.setattr("fleet_tui.core.tasks.shelves.MAX_CLOSED_TASKS", 1)
+    monkeypatch.setattr("fleet_tui.core.tasks.store.MAX_UNHEARD", 2)
+    monkeypatch.setattr("fleet_tui.core.tasks.store.MAX_CLOSED_TASKS", 1)
     story = Story(fleet(agent("a1", slots=9)))
     story.all_up()
     tasks = story.submit_many(work(), 4)

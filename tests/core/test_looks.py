@@ -7,7 +7,7 @@ from fleet_tui.core.agents.breaker import Breaker
 from fleet_tui.core.agents.events import HealthChanged
 from fleet_tui.core.agents.health import FLAP_LIMIT, FRESH, QUARANTINE, Watch, judge
 from fleet_tui.core.agents.model import AgentState, Health
-from fleet_tui.core.agents.vitals import FailureKind, Look, ProbeFailure
+from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, ProbeResult
 from fleet_tui.core.fleet import ProbeSpec
 from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.reason_words import failure_words
@@ -15,7 +15,7 @@ from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.judged import A1, PROBE, Judged, failure, reading
 
 
-def told(health: Health, look: Look, watch: Watch = FRESH, **known: object) -> list[Event]:
+def told(health: Health, look: ProbeResult, watch: Watch = FRESH, **known: object) -> list[Event]:
     """What a look tells of an agent that is in this state and known by that reading."""
     before = AgentState(name=A1, health=health, version="1", boot_id="b1", **known)  # type: ignore[arg-type]  # checked by the struct
     _, events = judge(watch, before, look, PROBE, 1_000_000)
@@ -229,7 +229,7 @@ def test_an_answer_of_any_kind_ends_what_was_missed_and_a_miss_what_was_answered
     row = msgspec.structs.replace(row, detail=Untrusted("x"), detail_misses=2)
     agent = AgentState(name=A1, health=Health.QUARANTINED)
 
-    def seen(look: Look) -> tuple[int, int, int, int, int, int]:
+    def seen(look: ProbeResult) -> tuple[int, int, int, int, int, int]:
         now, _ = judge(row, agent, look, PROBE, 1_000_000)
         misses = now.misses, now.kind_misses, now.detail_misses
         return (*misses, now.goods, now.strained, now.well)
@@ -280,13 +280,13 @@ def test_words_are_corrected_again_after_ten_minutes(since_ms: int, is_told: boo
 def test_every_change_of_health_lets_its_words_be_corrected_at_once(health: Health) -> None:
     watch = Watch(misses=9, retold_ms=999_999, falls_ms=(999_999,) * FLAP_LIMIT)
     before = AgentState(name=A1, health=health, version="1", boot_id="b1")
-    looks: tuple[Look, ...] = (
+    probes: tuple[ProbeResult, ...] = (
         reading(),
         reading(ready=False),
         reading(ready=False, draining=True),
         *(failure(kind) for kind in FailureKind),
     )
-    for look in looks:
+    for look in probes:
         for row in (watch, msgspec.structs.replace(watch, misses=0), FRESH):
             after, events = judge(row, before, look, PROBE, 1_000_000)
             changes = [e for e in events if isinstance(e, HealthChanged)]

@@ -35,7 +35,7 @@ from fleet_tui.core.ledger.sentence import Sentence
 from fleet_tui.core.ledger.state import EMPTY_STATE
 from fleet_tui.core.logs import Level, LogLine
 from fleet_tui.core.modes import EngineMode, Trouble
-from fleet_tui.core.routing.decision import Decision, Pending, PendingCode
+from fleet_tui.core.routing.decision import Pending, PendingCode, RoutingDecision
 from fleet_tui.core.tasks.events import (
     AttemptCancelling,
     AttemptCancelRefused,
@@ -77,7 +77,7 @@ A1, A2 = AgentName("a1"), AgentName("a2")
 T7 = TaskId("TASK")
 FIRST, SECOND = RunId("TASK.1"), RunId("TASK.2")
 SAID = Untrusted("what they said")
-DECISION = Decision(strategy=Strategy.LOAD_AWARE, policy="0", considered=1)
+DECISION = RoutingDecision(strategy=Strategy.LOAD_AWARE, policy="0", considered=1)
 
 
 def attempt(run: RunId, number: int, name: AgentName) -> Attempt:

@@ -21,7 +21,7 @@ from fleet_tui.core.fleet import AgentSpec, OpenClawAgent, Strategy, TaskClass
 from fleet_tui.core.ids import AgentName, TaskId, run_id
 from fleet_tui.core.ledger import events as e
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.routing.decision import Decision
+from fleet_tui.core.routing.decision import RoutingDecision
 from fleet_tui.core.tasks.events import (
     AttemptDied,
     AttemptFinished,
@@ -62,7 +62,7 @@ def try_(
         phase=phase,
         planned_at_ms=planned_at_ms,
         started_at_ms=started_at_ms,
-        decision=Decision(strategy=Strategy.LOAD_AWARE, policy="", considered=0),
+        decision=RoutingDecision(strategy=Strategy.LOAD_AWARE, policy="", considered=0),
         blame=blame,
         reason=reason,
         checkpoint=checkpoint,

@@ -23,7 +23,7 @@ from fleet_tui.core.reason_words import (
     pending_words,
 )
 from fleet_tui.core.routing.decision import PendingCode
-from fleet_tui.core.tasks.attempts import Word, learn
+from fleet_tui.core.tasks.attempts import RunReport, learn
 from fleet_tui.core.tasks.evidence import (
     Definite,
     Died,
@@ -105,7 +105,7 @@ def test_whatever_the_wire_says_has_words() -> None:
         assert "agent says" not in failed_words(code), code
 
 
-WORDS: tuple[Word, ...] = (
+WORDS: tuple[RunReport, ...] = (
     *(Definite(Died(reason=code.value)) for code in DiedCode),
     *(Definite(NotStarted(reason=code.value)) for code in NotStartedCode),
     *(Definite(NotStarted(reason=kind.value)) for kind in FailureKind),

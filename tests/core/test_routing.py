@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from fleet_tui.core.agents.model import Health
-from fleet_tui.core.agents.vitals import Look, VitalsReading
+from fleet_tui.core.agents.vitals import ProbeResult, VitalsReading
 from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import (
     AgentSpec,
@@ -35,7 +35,7 @@ from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
 
-NOTHING_SEEN: dict[AgentName, Look] = {}
+NOTHING_SEEN: dict[AgentName, ProbeResult] = {}
 
 
 def story(spec: FleetSpec, *tasks: TaskSpec) -> Story:
@@ -214,11 +214,11 @@ def test_load_aware_takes_the_emptier_agent() -> None:
 
 def test_load_aware_prefers_the_agent_that_answers_quickly() -> None:
     told = story(fleet(agent("a1"), agent("a2")), work())
-    looks: dict[AgentName, Look] = {
+    probes: dict[AgentName, ProbeResult] = {
         AgentName(name): VitalsReading(agent=AgentName(name), observed_at_ms=0, latency_ms=latency)
         for name, latency in (("a1", 900.0), ("a2", 2.0))
     }
-    (event,) = Router(told.state.fleet).schedule(told.state, looks, 10_000)
+    (event,) = Router(told.state.fleet).schedule(told.state, probes, 10_000)
     assert isinstance(event, TaskPlaced)
     assert event.agent == "a2"
     margin = event.decision.margin
@@ -312,25 +312,25 @@ def test_agents_of_one_gateway_share_its_lane() -> None:
     spec = fleet(gateway("main", 1), gateway("other", 1), gateway("alone", 2))
     told = story(spec)
     told.submit_many(work(), 30)
-    looks: dict[AgentName, Look] = {
+    probes: dict[AgentName, ProbeResult] = {
         AgentName(name): VitalsReading(
             agent=AgentName(name), observed_at_ms=0, latency_ms=1.0, capacity=8
         )
         for name in spec.agents
     }
 
-    def placed(looks: dict[AgentName, Look]) -> Counter[str]:
-        events = Router(spec).schedule(told.state, looks, told.now_ms)
+    def placed(probes: dict[AgentName, ProbeResult]) -> Counter[str]:
+        events = Router(spec).schedule(told.state, probes, told.now_ms)
         return Counter(e.agent for e in events if isinstance(e, TaskPlaced))
 
-    now = placed(looks)
+    now = placed(probes)
     assert now["main"] + now["other"] == 8
     assert now["alone"] == 6, "a lane of its own is as wide as the file says"
     unknown = placed({})
     assert unknown["main"] + unknown["other"] == 12
-    events = Router(spec).schedule(told.state, looks, told.now_ms)
+    events = Router(spec).schedule(told.state, probes, told.now_ms)
     told.add(*events)
-    assert not placed(looks), "open runs count"
+    assert not placed(probes), "open runs count"
     pending = next(t.pending for t in told.state.open_tasks.values() if not t.attempts)
     assert pending is not None
     assert pending.code is PendingCode.CAPACITY

@@ -22,9 +22,9 @@ from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.routing.decision import (
     MAX_NAMED_PER_RULE,
     MAX_SCORED,
-    Decision,
     PendingCode,
     Rejection,
+    RoutingDecision,
     Rule,
 )
 from fleet_tui.core.routing.schedule import (
@@ -186,8 +186,8 @@ def test_where_no_pool_could_ever_take_a_task_none_is_named() -> None:
     assert event.pending.decision.strategy is Strategy.LOAD_AWARE
 
 
-def rejected(*rules: tuple[Rule, int]) -> Decision:
-    return Decision(
+def rejected(*rules: tuple[Rule, int]) -> RoutingDecision:
+    return RoutingDecision(
         strategy=Strategy.LOAD_AWARE,
         policy="p",
         considered=9,
@@ -228,7 +228,7 @@ def tried(
     ended_at_ms: int | None = NOW_MS,
     reason: str = "model-error",
 ) -> tuple[Attempt, ...]:
-    decision = Decision(strategy=Strategy.LOAD_AWARE, policy="p", considered=1)
+    decision = RoutingDecision(strategy=Strategy.LOAD_AWARE, policy="p", considered=1)
     return tuple(
         Attempt(
             run_id=RunId(f"T.{n}"),

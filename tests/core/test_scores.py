@@ -3,12 +3,12 @@
 import pytest
 
 from fleet_tui.core.agents.model import AgentState, Health
-from fleet_tui.core.agents.vitals import FailureKind, Look, ProbeFailure, VitalsReading
+from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, ProbeResult, VitalsReading
 from fleet_tui.core.fleet import Strategy
 from fleet_tui.core.ids import Capability
 from fleet_tui.core.routing.decision import ScoreTerm
 from fleet_tui.core.routing.scores import (
-    Standing,
+    FreeAgent,
     Term,
     candidate,
     terms,
@@ -19,10 +19,10 @@ from tests.support.fleets import agent
 
 
 def standing(
-    *, held: int = 0, slots: int = 4, health: Health = Health.UP, look: Look | None = None
-) -> Standing:
+    *, held: int = 0, slots: int = 4, health: Health = Health.UP, look: ProbeResult | None = None
+) -> FreeAgent:
     spec = agent("a1", slots=slots, capabilities=["gpu", "browser"])
-    return Standing(spec, AgentState(name=spec.name, health=health), held, look)
+    return FreeAgent(spec, AgentState(name=spec.name, health=health), held, look)
 
 
 def reading(latency_ms: float, queued: int | None = None) -> VitalsReading:
@@ -51,7 +51,7 @@ FREE: Term = ("free slots", 6_000)
     ],
 )
 def test_load_counts_free_slots_answers_queue_and_health(
-    stands: Standing, found: list[Term]
+    stands: FreeAgent, found: list[Term]
 ) -> None:
     assert terms(Strategy.LOAD_AWARE, stands, frozenset()) == found
 

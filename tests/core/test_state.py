@@ -7,12 +7,12 @@ from fleet_tui.core.agents.model import AgentState
 from fleet_tui.core.fleet import Strategy
 from fleet_tui.core.ids import AgentName, RunId, TaskId
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState, Totals
-from fleet_tui.core.routing.decision import Candidate, Decision
+from fleet_tui.core.routing.decision import Candidate, RoutingDecision
 from fleet_tui.core.tasks.evidence import Answer, LateWord, Usage
 from fleet_tui.core.tasks.model import MAX_SHOWN_CHARS, Attempt, AttemptPhase, Task, TaskPhase
 from tests.support.fleets import work
 
-NOWHERE = Decision(strategy=Strategy.LOAD_AWARE, policy="0", considered=1)
+NOWHERE = RoutingDecision(strategy=Strategy.LOAD_AWARE, policy="0", considered=1)
 GIVEN_UP = Attempt(
     run_id=RunId("T.1"),
     number=1,

@@ -11,7 +11,7 @@ from fleet_tui.core.alerting.model import Alert, Severity
 from fleet_tui.core.fleet import Prices, Priority, Strategy
 from fleet_tui.core.ids import AgentName, AlertId, PoolName, RunId, Seq, TaskId, run_id
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
-from fleet_tui.core.routing.decision import Decision, Pending, PendingCode
+from fleet_tui.core.routing.decision import Pending, PendingCode, RoutingDecision
 from fleet_tui.core.routing.record import DecisionRecord
 from fleet_tui.core.status import (
     RATE_WINDOW_MS,
@@ -28,7 +28,7 @@ from tests.support.fleets import agent, fleet, work
 NOW_MS = 100_000_000
 SINCE_MS = NOW_MS - RATE_WINDOW_MS
 HELD = Pending(code=PendingCode.PIN, since_ms=0)
-DECISION = Decision(strategy=Strategy.LOAD_AWARE, policy="0", considered=1)
+DECISION = RoutingDecision(strategy=Strategy.LOAD_AWARE, policy="0", considered=1)
 
 
 def attempt(phase: AttemptPhase, planned_ms: int, ran_ms: int = 0, cost: int = 0) -> Attempt:

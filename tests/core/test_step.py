@@ -25,24 +25,24 @@ from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.modes import EngineMode, Trouble
-from fleet_tui.core.routing.schedule import Looks, Router
+from fleet_tui.core.routing.schedule import ProbeResults, Router
 from fleet_tui.core.step import (
     RECONCILERS,
+    AgentProbed,
     Asked,
     FleetChanged,
     FleetFileSeen,
     Input,
-    LookTaken,
     MachinesSeen,
     Memory,
     Moment,
     Pace,
+    RunReported,
     Step,
     Tick,
     Told,
-    WordHeard,
     noted,
-    overheard,
+    noted_sign_of_life,
     remember,
     settled,
     step,
@@ -130,7 +130,7 @@ def test_replies_stand_in_the_order_of_the_questions() -> None:
 
 
 def test_the_same_values_give_the_same_step_and_stay_as_they_were() -> None:
-    inputs = (LookTaken(reading(A1, 1_000)), SUBMIT, Tick())
+    inputs = (AgentProbed(reading(A1, 1_000)), SUBMIT, Tick())
 
     def twice() -> tuple[Step, FleetState, Memory]:
         here = loop("a1", "a2")
@@ -140,7 +140,7 @@ def test_the_same_values_give_the_same_step_and_stay_as_they_were() -> None:
     assert one.events == other.events
     assert one.state == other.state
     assert state == loop("a1", "a2").told.state
-    assert (memory.looks, memory.watches, memory.beats, memory.unrouted) == ({}, {}, {}, ())
+    assert (memory.probes, memory.watches, memory.beats, memory.unrouted) == ({}, {}, {}, ())
 
 
 def test_nothing_put_in_means_nothing_is_looked_through() -> None:
@@ -176,41 +176,41 @@ def test_the_brake_comes_first_and_in_each_step() -> None:
 def test_a_look_is_remembered_and_judged() -> None:
     here = loop()
     here.told.now_ms += 1_000
-    events = here.do(LookTaken(miss(A1, 1_500)))
+    events = here.do(AgentProbed(miss(A1, 1_500)))
     assert kinds(events) == [HealthChanged]
-    assert here.memory.looks == {A1: miss(A1, 1_500)}
+    assert here.memory.probes == {A1: miss(A1, 1_500)}
     assert here.memory.watches[A1].misses == 1
-    here.do(LookTaken(miss(A1, 1_700)))
+    here.do(AgentProbed(miss(A1, 1_700)))
     assert here.memory.watches[A1].misses == 2
 
 
 def test_a_look_at_nobody_is_nothing() -> None:
-    taken = loop().take(LookTaken(reading(A2, 1_000)))
+    taken = loop().take(AgentProbed(reading(A2, 1_000)))
     assert taken.events == ()
-    assert taken.memory.looks == {}
+    assert taken.memory.probes == {}
 
 
 @pytest.mark.parametrize(("until_ms", "counts"), [(1_000, True), (1_001, False)])
 def test_after_a_pause_a_miss_is_seen_and_not_counted(until_ms: int, counts: bool) -> None:
     here = loop()
     here.memory = Memory(router=here.memory.router, distrust_until_ms=until_ms)
-    taken = here.take(LookTaken(miss(A1, 1_000)))
-    assert taken.memory.looks == {A1: miss(A1, 1_000)}
+    taken = here.take(AgentProbed(miss(A1, 1_000)))
+    assert taken.memory.probes == {A1: miss(A1, 1_000)}
     assert (A1 in taken.memory.watches) is counts
     assert bool(taken.events) is counts
-    assert A1 in here.take(LookTaken(reading(A1, 1_000))).memory.watches
+    assert A1 in here.take(AgentProbed(reading(A1, 1_000))).memory.watches
 
 
 def test_a_word_is_learned_and_its_beat_kept_while_the_run_is_open() -> None:
     here = loop()
     here.do(SUBMIT)
     run = placed(here.told).run
-    assert here.do(WordHeard(run, Definite(Started())))[0] == AttemptStarted(run=run)
+    assert here.do(RunReported(run, Definite(Started())))[0] == AttemptStarted(run=run)
     here.told.now_ms += 5
-    assert here.do(WordHeard(run, Definite(Running(output_bytes=7)))) == ()
+    assert here.do(RunReported(run, Definite(Running(output_bytes=7)))) == ()
     assert here.memory.beats == {run: Beat(at_ms=1_005, output_bytes=7)}
     here.told.now_ms += 5
-    here.do(WordHeard(run, Definite(Running(output_bytes=7))))
+    here.do(RunReported(run, Definite(Running(output_bytes=7))))
     assert here.memory.beats == {run: Beat(at_ms=1_005, output_bytes=7)}
     here.do(Tick())
     assert here.memory.beats.keys() == {run}
@@ -229,9 +229,9 @@ def test_a_run_that_beats_is_not_silent() -> None:
     spec = work(deadlines=Deadlines(heartbeat_ms=50))
     here.do(Asked("ana", Submit(task=TASK, key="k", spec=spec)))
     run = placed(here.told).run
-    here.do(WordHeard(run, Definite(Started())))
+    here.do(RunReported(run, Definite(Started())))
     here.told.now_ms += 49
-    here.do(WordHeard(run, Definite(Running())))
+    here.do(RunReported(run, Definite(Running())))
     here.told.now_ms += 49
     assert here.take(Tick()).events == ()
     here.told.now_ms += 1
@@ -245,12 +245,12 @@ def test_a_run_that_beats_is_not_silent() -> None:
 
 def test_another_fleet_file_is_loaded_and_whoever_left_is_forgotten() -> None:
     here = loop("a1", "a2")
-    here.do(LookTaken(reading(A1, 1_000)), LookTaken(reading(A2, 1_000)))
+    here.do(AgentProbed(reading(A1, 1_000)), AgentProbed(reading(A2, 1_000)))
     before = here.memory.router
     spec = fleet(agent("a2"))
     events = here.do(FleetChanged(spec, "ana"))
     assert events[0] == FleetLoaded(spec=spec, by="ana")
-    assert here.memory.looks.keys() == here.memory.watches.keys() == {A2}
+    assert here.memory.probes.keys() == here.memory.watches.keys() == {A2}
     assert here.memory.router is not before
     assert here.memory.router.fleet is spec
 
@@ -314,10 +314,10 @@ def test_what_waits_is_routed_again_only_where_it_may_have_changed() -> None:
 def test_where_nothing_was_stored_what_was_seen_stays_seen() -> None:
     here = loop()
     run = "T9.1"
-    word = WordHeard(run, Definite(Running()))  # type: ignore[arg-type]  # any run
-    taken = here.take(LookTaken(reading(A1, 1_000)), word, SUBMIT)
+    word = RunReported(run, Definite(Running()))  # type: ignore[arg-type]  # any run
+    taken = here.take(AgentProbed(reading(A1, 1_000)), word, SUBMIT)
     kept = taken.unstored(here.memory)
-    assert kept.looks == {A1: reading(A1, 1_000)}
+    assert kept.probes == {A1: reading(A1, 1_000)}
     assert kept.beats.keys() == {run}
     assert (kept.watches, kept.unrouted) == ({}, ())
 
@@ -327,10 +327,10 @@ def test_what_gives_signs_of_life_while_nothing_can_be_stored_is_not_silent() ->
     spec = work(deadlines=Deadlines(heartbeat_ms=50))
     here.do(Asked("ana", Submit(task=TASK, key="k", spec=spec)))
     run = placed(here.told).run
-    here.do(WordHeard(run, Definite(Started())))
+    here.do(RunReported(run, Definite(Started())))
     for at_ms, output in ((1_040, 1), (1_080, 2), (1_110, 2)):
         word = Definite(Running(output_bytes=output))
-        here.memory = overheard(here.memory, run, word, at_ms)
+        here.memory = noted_sign_of_life(here.memory, run, word, at_ms)
     assert here.memory.beats == {run: Beat(at_ms=1_080, output_bytes=2)}
     here.told.now_ms = 1_129
     assert here.take(Tick()).events == ()
@@ -342,7 +342,7 @@ def test_no_other_word_is_a_sign_of_life() -> None:
     here = loop()
     run = RunId("T9.1")
     for word in (Definite(Started()), Unknown(LostReason.TIMEOUT)):
-        assert overheard(here.memory, run, word, 1_000) == here.memory
+        assert noted_sign_of_life(here.memory, run, word, 1_000) == here.memory
 
 
 def test_where_nothing_was_stored_the_router_forgets_it() -> None:
@@ -369,13 +369,13 @@ class Listening(Router):
     def schedule(
         self,
         state: FleetState,
-        looks: Looks,
+        probes: ProbeResults,
         now_ms: int,
         changed: Iterable[TaskId] | None = None,
     ) -> list[Event]:
         """As a router, and keeps what it was told."""
         self.told = changed
-        return super().schedule(state, looks, now_ms, changed)
+        return super().schedule(state, probes, now_ms, changed)
 
 
 def test_the_router_is_told_what_changed_in_this_step_and_before() -> None:
@@ -421,7 +421,7 @@ def test_a_run_found_again_is_seen() -> None:
     here = loop()
     here.do(SUBMIT)
     run = placed(here.told).run
-    assert here.do(WordHeard(run, Definite(Running())))[0] == AttemptSeen(run=run)
+    assert here.do(RunReported(run, Definite(Running())))[0] == AttemptSeen(run=run)
 
 
 @pytest.mark.parametrize("place", range(3))
@@ -431,7 +431,7 @@ def test_what_is_due_is_looked_for_wherever_the_tick_stands_among_the_inputs(pla
     here.do(Tick())
     here.told.submit(work(deadlines=Deadlines(total_ms=10)))
     here.told.now_ms += 10
-    inputs: list[Input] = [LookTaken(reading(A1, here.told.now_ms))] * 2
+    inputs: list[Input] = [AgentProbed(reading(A1, here.told.now_ms))] * 2
     inputs.insert(place, Tick())
     assert TaskEnded in kinds(here.take(*inputs).events)
 
@@ -446,7 +446,7 @@ def test_edited_work_goes_where_it_may_go_now() -> None:
     before = Asked("ana", Submit(task=TASK, key="k", spec=work()))
     (first,) = (e for e in here.do(before) if isinstance(e, TaskPlaced))
     assert first.agent == A2
-    here.do(WordHeard(first.run, Definite(Finished(ok=False, failure="exit-1"))))
+    here.do(RunReported(first.run, Definite(Finished(ok=False, failure="exit-1"))))
     here.do(Asked("ana", Edit(task=TASK, spec=work(client="acme"))))
     again = here.do(Asked("ana", Requeue(tasks=(TASK,))))
     assert [e.agent for e in again if isinstance(e, TaskPlaced)] == [A1]

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from fleet_tui.core.fleet import Priority, Strategy, TaskClass
 from fleet_tui.core.ids import AgentName, RunId, TaskId
-from fleet_tui.core.routing.decision import Decision, Pending, PendingCode
+from fleet_tui.core.routing.decision import Pending, PendingCode, RoutingDecision
 from fleet_tui.core.tasks.filter import TASK_KEYS, task_text, task_value
 from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Hold, Task, TaskPhase
 from fleet_tui.core.text.filters import Value
@@ -42,7 +42,7 @@ ATTEMPT = Attempt(
     agent=AgentName("a1"),
     phase=AttemptPhase.RUNNING,
     planned_at_ms=3_000,
-    decision=Decision(strategy=Strategy.LOAD_AWARE, policy="0", considered=1),
+    decision=RoutingDecision(strategy=Strategy.LOAD_AWARE, policy="0", considered=1),
     cost_microusd=70,
 )
 RUNS = replace(WAITING, phase=TaskPhase.ACTIVE, attempts=(ATTEMPT, ATTEMPT))

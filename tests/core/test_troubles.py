@@ -19,7 +19,7 @@ from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import Strategy
 from fleet_tui.core.ids import AgentName, RunId
 from fleet_tui.core.reason_words import failure_words
-from fleet_tui.core.routing.decision import Decision, Pending, PendingCode, Rejection, Rule
+from fleet_tui.core.routing.decision import Pending, PendingCode, Rejection, RoutingDecision, Rule
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from tests.support.fleets import agent, fleet, work
@@ -151,7 +151,7 @@ def test_only_who_waits_for_agents_waits_for_these(code: PendingCode) -> None:
     rejections = tuple(
         Rejection(rule=rule, wanted="w", count=4, left=0, agents=names) for rule in Rule
     )
-    decision = Decision(
+    decision = RoutingDecision(
         strategy=Strategy.LOAD_AWARE, policy="p", considered=4, rejections=rejections
     )
     task = story.submit(work())

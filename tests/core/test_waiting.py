@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from fleet_tui.core.fleet import Priority, Strategy
 from fleet_tui.core.ids import AgentName, PoolName, RunId, TaskId
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
-from fleet_tui.core.routing.decision import Decision, PendingCode
+from fleet_tui.core.routing.decision import PendingCode, RoutingDecision
 from fleet_tui.core.routing.requirement import Requirement, requirement_of
-from fleet_tui.core.routing.waiting import SLACK, Line, WaitingList, urgency
+from fleet_tui.core.routing.waiting import SLACK, WaitQueue, WaitQueues, urgency
 from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Hold, Task, TaskPhase
 from tests.support.fleets import agent, fleet, work
 
@@ -45,7 +45,7 @@ def tried(before: Task) -> Task:
         agent=AgentName("a1"),
         phase=AttemptPhase.DIED,
         planned_at_ms=9,
-        decision=Decision(strategy=Strategy.LOAD_AWARE, policy="", considered=1),
+        decision=RoutingDecision(strategy=Strategy.LOAD_AWARE, policy="", considered=1),
     )
     return replace(before, attempts=(attempt,))
 
@@ -58,14 +58,14 @@ def state(*tasks: Task) -> FleetState:
     return replace(EMPTY_STATE, open_tasks={each.id: each for each in tasks})
 
 
-def line(*tasks: Task) -> Line:
-    made = Line(wanted(tasks[0]), retries=False)
+def queue(*tasks: Task) -> WaitQueue:
+    made = WaitQueue(wanted(tasks[0]), retries=False)
     for each in tasks:
         made.add(each)
     return made
 
 
-def drained(from_: Line) -> list[int]:
+def drained(from_: WaitQueue) -> list[int]:
     """The numbers of all tasks, as the line gives them out."""
     found = []
     while (head := from_.head()) is not None:
@@ -95,11 +95,11 @@ IN_ORDER = [
 def test_a_line_gives_out_the_most_urgent_first_in_whatever_order_they_came(seed: int) -> None:
     mixed = random.Random(seed).sample(IN_ORDER, len(IN_ORDER))
     assert sorted(mixed, key=urgency) == IN_ORDER
-    assert drained(line(*mixed)) == [each.number for each in IN_ORDER]
+    assert drained(queue(*mixed)) == [each.number for each in IN_ORDER]
 
 
 def test_a_task_that_joins_again_stands_where_it_belongs_now() -> None:
-    made = line(task(1), task(2), task(3))
+    made = queue(task(1), task(2), task(3))
     made.add(task(3, priority=Priority.P0))
     made.add(task(1, priority=Priority.P3))
     assert len(made) == 3
@@ -107,7 +107,7 @@ def test_a_task_that_joins_again_stands_where_it_belongs_now() -> None:
 
 
 def test_a_line_in_which_tasks_come_and_go_stays_small_and_right() -> None:
-    made = line(*(task(n) for n in range(10)))
+    made = queue(*(task(n) for n in range(10)))
     for n in range(1_000):
         made.add(task(n % 10, at_ms=n + 10))
         assert len(made._heap) <= 2 * len(made) + SLACK
@@ -116,7 +116,7 @@ def test_a_line_in_which_tasks_come_and_go_stays_small_and_right() -> None:
 
 @pytest.mark.parametrize("tasks", [1, 10])
 def test_the_heap_is_made_anew_only_when_it_holds_more_than_its_slack(tasks: int) -> None:
-    made = line(*(task(n) for n in range(tasks)))
+    made = queue(*(task(n) for n in range(tasks)))
     for n in range(tasks + SLACK):
         made.add(task(0, at_ms=n + 10))
     assert len(made._heap) == 2 * tasks + SLACK
@@ -124,12 +124,12 @@ def test_the_heap_is_made_anew_only_when_it_holds_more_than_its_slack(tasks: int
     assert len(made._heap) == tasks
 
 
-def told(by: Line, code: PendingCode) -> list[str]:
+def told(by: WaitQueue, code: PendingCode) -> list[str]:
     return list(by.to_tell(code))
 
 
 def test_why_it_waits_is_told_to_everybody_once_and_then_to_newcomers() -> None:
-    made = line(task(2), task(1))
+    made = queue(task(2), task(1))
     assert told(made, PendingCode.CAPACITY) == ["T1", "T2"]
     assert told(made, PendingCode.CAPACITY) == []
     made.add(task(4))
@@ -145,24 +145,24 @@ def test_why_it_waits_is_told_to_everybody_once_and_then_to_newcomers() -> None:
     assert told(made, PendingCode.CAPACITY) == ["T2", "T3", "T4"]
 
 
-def stands(waiting: WaitingList) -> dict[tuple[PoolName | None, bool], list[TaskId]]:
+def stands(waiting: WaitQueues) -> dict[tuple[PoolName | None, bool], list[TaskId]]:
     """Who is in which line, by the pool that is wanted and whether it is one of retries."""
-    lines = list(waiting.lines())
-    found = {(each.wanted.pool, each.retries): sorted(each._standing) for each in lines}
-    assert len(found) == len(lines)
+    queues = list(waiting.queues())
+    found = {(each.wanted.pool, each.retries): sorted(each._ranks) for each in queues}
+    assert len(found) == len(queues)
     return found
 
 
-def follow(waiting: WaitingList, by: FleetState, *names: str, now_ms: int = NOW_MS) -> None:
+def follow(waiting: WaitQueues, by: FleetState, *names: str, now_ms: int = NOW_MS) -> None:
     waiting.follow(by, [TaskId(name) for name in names], now_ms)
 
 
 def test_the_most_urgent_is_told_first() -> None:
-    assert told(line(*reversed(IN_ORDER)), PendingCode.STATE) == [each.id for each in IN_ORDER]
+    assert told(queue(*reversed(IN_ORDER)), PendingCode.STATE) == [each.id for each in IN_ORDER]
 
 
 def test_tasks_that_ask_for_the_same_stand_together_and_retries_apart() -> None:
-    waiting = WaitingList(wanted)
+    waiting = WaitQueues(wanted)
     tasks = [task(1), task(2), task(3, pool="general"), tried(task(4))]
     follow(waiting, state(*tasks), "T1", "T2", "T3", "T4", "gone")
     assert stands(waiting) == {
@@ -183,22 +183,22 @@ def test_tasks_that_ask_for_the_same_stand_together_and_retries_apart() -> None:
     ],
 )
 def test_a_task_that_may_not_be_placed_now_stands_in_no_line(now: Task | None) -> None:
-    waiting = WaitingList(wanted)
+    waiting = WaitQueues(wanted)
     follow(waiting, state(task(1)), "T1")
     assert stands(waiting) == {(None, False): ["T1"]}
     follow(waiting, state(*(() if now is None else (now,))), "T1")
-    assert list(waiting.lines()) == [], "a line without tasks is none"
+    assert list(waiting.queues()) == [], "a line without tasks is none"
 
 
 def test_a_task_that_asks_for_something_else_changes_its_line() -> None:
-    waiting = WaitingList(wanted)
+    waiting = WaitQueues(wanted)
     follow(waiting, state(task(1), task(2)), "T1", "T2")
     follow(waiting, state(task(1, pool="general"), task(2)), "T1")
     assert stands(waiting) == {(None, False): ["T2"], ("general", False): ["T1"]}
 
 
 def test_tasks_with_a_time_join_when_it_has_come_and_not_before() -> None:
-    waiting = WaitingList(wanted)
+    waiting = WaitQueues(wanted)
     later = state(*(replace(task(n), not_before_ms=NOW_MS + ms) for n, ms in ((1, 20), (2, 10))))
     follow(waiting, later, "T1", "T2")
     for ms, there in ((9, []), (10, ["T2"]), (19, ["T2"]), (20, ["T1", "T2"])):
@@ -207,23 +207,23 @@ def test_tasks_with_a_time_join_when_it_has_come_and_not_before() -> None:
 
 
 def test_a_time_that_was_changed_lets_a_task_join_once() -> None:
-    waiting = WaitingList(wanted)
+    waiting = WaitQueues(wanted)
     follow(waiting, state(replace(task(1), not_before_ms=NOW_MS + 10)), "T1")
     follow(waiting, state(task(1)), "T1")
-    (first,) = waiting.lines()
+    (first,) = waiting.queues()
     assert told(first, PendingCode.CAPACITY) == ["T1"]
     follow(waiting, state(task(1)), now_ms=NOW_MS + 10)
     assert told(first, PendingCode.CAPACITY) == [], "it is no newcomer"
     follow(waiting, state(), "T1", now_ms=NOW_MS + 11)
-    assert list(waiting.lines()) == []
+    assert list(waiting.queues()) == []
 
 
 def test_a_line_that_came_anew_is_not_thrown_away_with_an_old_one() -> None:
-    waiting = WaitingList(wanted)
+    waiting = WaitQueues(wanted)
     follow(waiting, state(task(1)), "T1")
-    (old,) = waiting.lines()
+    (old,) = waiting.queues()
     follow(waiting, state(), "T1")
     follow(waiting, state(task(2)), "T2")
-    (new,) = waiting.lines()
+    (new,) = waiting.queues()
     assert new is not old
     assert stands(waiting) == {(None, False): ["T2"]}

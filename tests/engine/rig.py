@@ -10,7 +10,7 @@ from fleet_tui.core.fleet import AgentSpec, FleetSpec
 from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.ledger.replies import Reply
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
-from fleet_tui.core.step import FleetChanged, LookTaken, WordHeard
+from fleet_tui.core.step import AgentProbed, FleetChanged, RunReported
 from fleet_tui.core.tasks.commands import Submit
 from fleet_tui.core.tasks.model import Task, TaskSpec
 from fleet_tui.engine.clock import Clock, WallClock
@@ -44,9 +44,9 @@ class Rig:
             self._port,
             clock=clock,
             rng=random.Random(1),
-            seen=lambda look: self.engine.inbox.put(LookTaken(look)),
-            heard=lambda lines: None,
-            hear=lambda run, word: self.engine.inbox.put(WordHeard(run, word)),
+            on_probe=lambda result: self.engine.inbox.put(AgentProbed(result)),
+            on_log_lines=lambda lines: None,
+            on_run_report=lambda run, report: self.engine.inbox.put(RunReported(run, report)),
         )
         self.engine = Engine(
             self.ledger, state, self.effects, clock, lambda state, rows: self._poke()

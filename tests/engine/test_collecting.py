@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from fleet_tui.core.agents.vitals import Look
+from fleet_tui.core.agents.vitals import ProbeResult
 from fleet_tui.core.fleet import ProbeSpec
 from fleet_tui.core.ids import AgentName, RunId
 from fleet_tui.core.logs import LogGap, LogLine
@@ -38,10 +38,10 @@ async def test_what_a_host_keeps_holds_up_nothing_else(monkeypatch: pytest.Monke
     port.kept = frozenset(runs[: 2 * MAX_COLLECTED])
     monkeypatch.setattr(cadence, "COLLECT_EVERY_S", 0.0)
 
-    async def seen(look: Look) -> None:
+    async def on_probe(result: ProbeResult) -> None:
         """Nobody looks on."""
 
-    def heard(lines: Sequence[LogLine | LogGap]) -> None:
+    def on_log_lines(lines: Sequence[LogLine | LogGap]) -> None:
         """Nobody listens."""
 
     watcher = Watcher(
@@ -50,8 +50,8 @@ async def test_what_a_host_keeps_holds_up_nothing_else(monkeypatch: pytest.Monke
         port,
         clock=WallClock(),
         rng=random.Random(7),
-        seen=seen,
-        heard=heard,
+        on_probe=on_probe,
+        on_log_lines=on_log_lines,
         finished=lambda _: runs,
     )
     try:

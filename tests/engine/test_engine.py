@@ -16,7 +16,7 @@ from fleet_tui.core.ledger.commands import AddNote
 from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.replies import Accepted, Refused
 from fleet_tui.core.ledger.state import EMPTY_STATE
-from fleet_tui.core.step import LookTaken, Tick
+from fleet_tui.core.step import AgentProbed, Tick
 from fleet_tui.core.tasks.commands import Cancel
 from fleet_tui.core.tasks.events import TaskPlaced
 from fleet_tui.core.tasks.evidence import Finished
@@ -91,7 +91,7 @@ async def test_looks_that_fail_after_a_pause_blame_no_agent(slept_ms: int, healt
                 observed_at_ms=clock.now_ms(),
                 kind=FailureKind.SSH_UNREACHABLE,
             )
-            await rig.engine.inbox.put(LookTaken(failure))
+            await rig.engine.inbox.put(AgentProbed(failure))
         assert isinstance(await rig.engine.ask("me", AddNote(text=work().payload)), Accepted)
         assert rig.engine.state.agents[AgentName("a1")].health is health
 
@@ -249,7 +249,7 @@ async def test_nobody_waits_for_ever_for_a_ledger_that_failed() -> None:
 async def test_a_connection_that_is_lost_takes_its_agent_out_of_routing_before_the_next_look() -> (
     None
 ):
-    """Looks are minutes apart here; the loss is known at once, and the look after it as well."""
+    """Probes are minutes apart here; the loss is known at once, and the probe after it as well."""
     slow = ProbeSpec(every_ms=600_000, timeout_ms=500, down_after=3, up_after=1)
     ports: list[FakePort] = []
     async with running(fleet(agent("a1", probe=slow))) as rig:

@@ -17,7 +17,7 @@ from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.replies import Accepted, Refused
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.modes import EngineMode
-from fleet_tui.core.step import FleetFileSeen, WordHeard
+from fleet_tui.core.step import FleetFileSeen, RunReported
 from fleet_tui.core.tasks.commands import Cancel, Submit
 from fleet_tui.core.tasks.evidence import (
     Checkpoint,
@@ -336,7 +336,7 @@ async def test_that_a_run_began_is_not_forgotten_on_a_full_disk_when_it_is_lost_
         lost = Unknown(LostReason.CONNECTION_LOST)
         left = Checkpoint(text=Untrusted("page 1"), sha256="1")
         for word in (Definite(Running(checkpoint=left)), lost, Definite(Started()), lost):
-            await rig.engine.inbox.put(WordHeard(attempt.run_id, word))
+            await rig.engine.inbox.put(RunReported(attempt.run_id, word))
         await until(lambda: disk.refused > 1)
         disk.full = False
         host.reachable = True
@@ -354,6 +354,6 @@ async def test_looks_that_were_not_stored_are_judged_anew() -> None:
         disk.full = True
         assert isinstance(await rig.submit(1, work()), Refused)
         await rig.hosts[A1].cut()
-        await until(lambda: isinstance(rig.engine.memory.looks[A1], ProbeFailure))
+        await until(lambda: isinstance(rig.engine.memory.probes[A1], ProbeFailure))
         disk.full = False
         await rig.until(lambda s: s.agents[A1].health.is_lost)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from fleet_tui.core.agents.vitals import FleetSample, Look, VitalsReading
+from fleet_tui.core.agents.vitals import FleetSample, ProbeResult, VitalsReading
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.ledger.state import EMPTY_STATE
 from fleet_tui.core.logs import Level, LogGap, LogLine
@@ -38,16 +38,16 @@ class Samples:
     """A store that keeps samples in a list."""
 
     def __init__(self) -> None:
-        self.kept: list[Look | FleetSample] = []
+        self.kept: list[ProbeResult | FleetSample] = []
 
     @property
     def newest_id(self) -> int:
         return len(self.kept)
 
-    def add(self, samples: Iterable[Look | FleetSample]) -> None:
+    def add(self, samples: Iterable[ProbeResult | FleetSample]) -> None:
         self.kept.extend(samples)
 
-    def looks(self) -> list[Look]:
+    def probes(self) -> list[ProbeResult]:
         return [s for s in self.kept if not isinstance(s, FleetSample)]
 
 
@@ -100,18 +100,18 @@ async def test_the_fleets_pulse_is_taken_again_and_again() -> None:
 async def test_of_looks_that_wait_only_the_newest_is_kept() -> None:
     rig = Rig()
     for at_ms in range(5):
-        rig.telemetry.seen(look(A1, at_ms))
-    rig.telemetry.seen(look(A2, 9))
+        rig.telemetry.on_probe(look(A1, at_ms))
+    rig.telemetry.on_probe(look(A2, 9))
     assert rig.samples.kept == []
     rig.telemetry.hand_over()
-    assert rig.samples.looks() == [look(A1, 4), look(A2, 9)]
+    assert rig.samples.probes() == [look(A1, 4), look(A2, 9)]
     rig.telemetry.hand_over()
-    assert len(rig.samples.looks()) == 2
+    assert len(rig.samples.probes()) == 2
 
 
 async def test_a_look_reaches_its_store_and_who_looks_is_told() -> None:
     async with running() as rig:
-        rig.telemetry.seen(look(A1, 1))
+        rig.telemetry.on_probe(look(A1, 1))
         async with asyncio.timeout(DEADLINE_S):
             while look(A1, 1) not in rig.samples.kept:
                 await until_touched(rig)
@@ -122,7 +122,7 @@ async def test_a_line_is_stored_at_once_and_who_looks_is_told() -> None:
     async with running() as rig:
         await until_touched(rig)
         line = LogLine(received_at_ms=1, source=A1, level=Level.INFO, text=Untrusted("hello"))
-        rig.telemetry.heard([line])
+        rig.telemetry.on_log_lines([line])
         assert rig.lines.kept == [line]
         assert rig.telemetry.newest_line == 1
         await until_touched(rig)

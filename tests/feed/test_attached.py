@@ -103,7 +103,7 @@ async def test_a_task_is_seen_from_its_submission_to_its_answer(short_dir: Path)
         assert task.attempts[0].answer.text.raw == "hello there"
         assert view.state == running.engine.state
         await lines_until(feed, f"{task.label} succeeded")
-        await until(feed, lambda view: ECHO in view.looks and len(view.samples) > 0)
+        await until(feed, lambda view: ECHO in view.probes and len(view.samples) > 0)
         told = await feed.retell(task.label)
         assert told is not None
         assert told.task == task

@@ -98,7 +98,7 @@ async def test_it_opens_at_its_end_with_the_state_the_engine_had(
         assert (view.mode, view.link) == (Mode.REVIEW, Link.NONE)
         assert view.now_ms == feed.end_ms == events[-1].at_ms
         assert feed.start_ms == events[0].at_ms
-        assert set(view.looks) == set(view.state.agents)
+        assert set(view.probes) == set(view.state.agents)
         assert len(view.samples) > 20
     reader.close()
 
@@ -115,7 +115,7 @@ async def test_at_any_instant_it_shows_what_the_events_add_up_to(
             view = feed.view()
             assert view.now_ms == at_ms
             assert view.state == state_at(events, at_ms)
-            assert all(look.observed_at_ms <= at_ms for look in view.looks.values())
+            assert all(look.observed_at_ms <= at_ms for look in view.probes.values())
             assert all(sample.at_ms <= at_ms for sample in view.samples)
 
 
@@ -127,7 +127,7 @@ async def test_going_back_and_forth_ends_where_going_forth_alone_does(ledger: Pa
         middle = feed.view()
         await feed.seek(feed.end_ms)
         again = feed.view()
-        assert (again.state, again.looks, again.samples) == (end.state, end.looks, end.samples)
+        assert (again.state, again.probes, again.samples) == (end.state, end.probes, end.samples)
         await feed.seek(middle.now_ms)
         assert feed.view().state == middle.state
 

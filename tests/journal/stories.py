@@ -8,7 +8,7 @@ from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import AgentSpec, FleetSpec, LocalAgent, PoolSpec, Strategy
 from fleet_tui.core.ids import AgentName, PoolName, TaskId, run_id
 from fleet_tui.core.ledger.events import Event, NoteAdded
-from fleet_tui.core.routing.decision import Candidate, Decision, ScoreTerm
+from fleet_tui.core.routing.decision import Candidate, RoutingDecision, ScoreTerm
 from fleet_tui.core.tasks.events import (
     AttemptFinished,
     AttemptStarted,
@@ -44,7 +44,7 @@ def task_story(number: int) -> list[Event]:
     task = TaskId(f"01J{number:023d}")
     run = run_id(task, 1)
     candidate = Candidate(agent=AGENT, score=0.5, terms=(ScoreTerm("load", 0.5),))
-    decision = Decision(
+    decision = RoutingDecision(
         strategy=Strategy.LOAD_AWARE,
         policy="ab12",
         considered=1,

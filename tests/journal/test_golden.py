@@ -63,7 +63,7 @@ def test_the_golden_ledger_tells_its_story(golden: Path) -> None:
 
 def test_the_golden_telemetry_is_there(golden: Path) -> None:
     with closing(SampleReader(golden)) as samples, closing(LogReader(golden)) as logs:
-        assert samples.latest_looks()[AGENT].observed_at_ms == 1_795_000_001_000
+        assert samples.latest_probes()[AGENT].observed_at_ms == 1_795_000_001_000
         assert samples.fleet_samples(0, 2**50, 5)[0].up == 1
         assert logs.query(LogQuery(words="disk"))[0].text.raw == "disk low"
         assert isinstance(logs.after(0, 5)[1], LogGap)

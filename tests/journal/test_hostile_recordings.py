@@ -404,7 +404,7 @@ def look_at(directory: Path) -> None:
         reader.sessions()
         reader.verify()
     with closing(SampleReader(directory)) as samples:
-        samples.latest_looks()
+        samples.latest_probes()
         samples.agent_series(AgentName("agent-01"), 0, 2**53)
         samples.fleet_samples(0, 2**53, 10)
 

@@ -400,7 +400,7 @@ async def test_every_task_of_any_age_is_told_as_it_ended(
 ) -> None:
     """By its label, its number and its id; over many segments, long after the state forgot it."""
     monkeypatch.setattr(writer_module, "MAX_SEGMENT_ROWS", 17)
-    monkeypatch.setattr("fleet_tui.core.tasks.shelves.MAX_CLOSED_TASKS", 2)
+    monkeypatch.setattr("fleet_tui.core.tasks.store.MAX_CLOSED_TASKS", 2)
     writer = await a_ledger(open_writer, 12)
     await writer.append(task_story(13)[:1], NOW_MS + 999)
     with closing(JournalReader(directory)) as reader:
@@ -436,7 +436,7 @@ async def test_a_task_is_told_as_it_stood_at_a_position(
 async def test_a_recording_tells_of_tasks_that_began_before_it(
     open_writer: Open, directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fleet_tui.core.tasks.shelves.MAX_CLOSED_TASKS", 4)
+    monkeypatch.setattr("fleet_tui.core.tasks.store.MAX_CLOSED_TASKS", 4)
     writer = await a_ledger(open_writer, 5)
     begun, *rest = task_story(6)
     await writer.append([begun], NOW_MS + 60)

@@ -83,7 +83,7 @@ def test_everything_comes_back_as_it_was(ledger: Path, tmp_path: Path) -> None:
         assert mine.verify().intact
         assert mine.load().unknown_events == 1
     with closing(SampleReader(copy)) as samples, closing(LogReader(copy)) as logs:
-        assert samples.latest_looks() == {AGENT: LOOK}
+        assert samples.latest_probes() == {AGENT: LOOK}
         assert samples.fleet_samples(0, NOW_MS * 2, 10) == [PULSE]
         assert logs.after(0, 10)[1] == GAP
         assert logs.query(LogQuery(words="key*"))[0].text == LINE.text

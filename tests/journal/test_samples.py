@@ -7,8 +7,8 @@ import pytest
 from fleet_tui.core.agents.vitals import (
     FailureKind,
     FleetSample,
-    Look,
     ProbeFailure,
+    ProbeResult,
     VitalsReading,
 )
 from fleet_tui.core.ids import AgentName
@@ -21,7 +21,7 @@ from fleet_tui.journal.telemetry.samples import SampleReader, SampleWriter
 A, B = AgentName("agent-01"), AgentName("agent-02")
 
 
-def look(agent: AgentName, at_ms: int) -> Look:
+def look(agent: AgentName, at_ms: int) -> ProbeResult:
     return VitalsReading(agent=agent, observed_at_ms=at_ms, latency_ms=at_ms / 2)
 
 
@@ -33,9 +33,9 @@ async def test_the_newest_look_at_each_agent_now_and_then(directory: Path) -> No
     await writer.close()
     assert writer.newest_id == 5
     with closing(SampleReader(directory)) as reader:
-        assert reader.latest_looks() == {A: look(A, 20), B: failure}
-        assert reader.latest_looks(until_ms=15) == {A: look(A, 10), B: look(B, 10)}
-        assert reader.latest_looks(until_ms=5) == {}
+        assert reader.latest_probes() == {A: look(A, 20), B: failure}
+        assert reader.latest_probes(until_ms=15) == {A: look(A, 10), B: look(B, 10)}
+        assert reader.latest_probes(until_ms=5) == {}
         assert reader.agent_series(A, 0, 100) == [look(A, 10), look(A, 20)]
         assert reader.agent_series(A, 0, 100, limit=1) == [look(A, 20)]
         assert reader.fleet_samples(0, 100, 10) == [FleetSample(at_ms=30, up=2)]
@@ -57,7 +57,7 @@ async def test_old_files_go_and_row_ids_grow_for_ever(directory: Path) -> None:
     assert again.newest_id == 11
     assert again.dropped == 0
     with closing(SampleReader(directory)) as reader:
-        assert reader.latest_looks() == {A: look(A, 10), B: look(B, 11)}
+        assert reader.latest_probes() == {A: look(A, 10), B: look(B, 11)}
         assert reader.agent_series(A, 0, 100) == [look(A, 10)]
 
 
@@ -84,7 +84,7 @@ async def test_a_file_that_is_no_database_is_thrown_away(directory: Path) -> Non
     await writer.close()
     assert not broken.exists()
     with closing(SampleReader(directory)) as reader:
-        assert reader.latest_looks() == {A: look(A, 1)}
+        assert reader.latest_probes() == {A: look(A, 1)}
 
 
 async def one_look_stored(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -113,7 +113,7 @@ async def test_a_foreign_lock_against_writers_costs_what_comes_meanwhile_and_no_
     await again.close()
     assert (again.newest_id, again.dropped, again.failure) == (2, 1, "")
     with closing(SampleReader(directory)) as reader:
-        assert reader.latest_looks() == {A: look(A, 1), B: look(B, 3)}
+        assert reader.latest_probes() == {A: look(A, 1), B: look(B, 3)}
 
 
 async def test_beside_a_file_that_is_locked_against_everybody_the_next_is_begun(
@@ -129,11 +129,11 @@ async def test_beside_a_file_that_is_locked_against_everybody_the_next_is_begun(
         assert (again.dropped, again.failure) == (0, "")
         foreign.execute("ROLLBACK")
     with closing(SampleReader(directory)) as reader:
-        assert reader.latest_looks() == {A: look(A, 1), B: look(B, 2)}
+        assert reader.latest_probes() == {A: look(A, 1), B: look(B, 2)}
 
 
 def test_nothing_stored_is_nothing_found(directory: Path) -> None:
     prepare(directory)
     with closing(SampleReader(directory)) as reader:
-        assert reader.latest_looks() == {}
+        assert reader.latest_probes() == {}
         assert reader.newest_id() == 0

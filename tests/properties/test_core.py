@@ -12,7 +12,7 @@ from fleet_tui.core.agents.brake import reconcile_brake
 from fleet_tui.core.agents.breaker import Breaker
 from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.outcomes import BREAK
-from fleet_tui.core.agents.vitals import Look, VitalsReading
+from fleet_tui.core.agents.vitals import ProbeResult, VitalsReading
 from fleet_tui.core.alerting.alerts import reconcile_alerts
 from fleet_tui.core.fleet import (
     AgentSpec,
@@ -30,10 +30,10 @@ from fleet_tui.core.ledger.decided import Decided
 from fleet_tui.core.ledger.events import Event, Recorded, task_of
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.state import EMPTY_STATE, MAX_DECISIONS
-from fleet_tui.core.routing.decision import Decision, Rule
+from fleet_tui.core.routing.decision import RoutingDecision, Rule
 from fleet_tui.core.routing.requirement import Requirement, requirement_of
 from fleet_tui.core.routing.schedule import Round, Router
-from fleet_tui.core.tasks.attempts import Word, learn, reconcile_attempts
+from fleet_tui.core.tasks.attempts import RunReport, learn, reconcile_attempts
 from fleet_tui.core.tasks.commands import (
     Cancel,
     Drop,
@@ -202,8 +202,8 @@ def test_many_in_one_round_are_decided_as_one_after_the_other(
 class Forgetful(Router):
     """Works out who stands where anew for each decision."""
 
-    def decide(self, task: Task, wanted: Requirement, round_: Round) -> Decision:
-        round_.lineups.clear()
+    def decide(self, task: Task, wanted: Requirement, round_: Round) -> RoutingDecision:
+        round_.candidate_sets.clear()
         return super().decide(task, wanted, round_)
 
 
@@ -229,14 +229,14 @@ def test_a_round_says_the_same_whether_it_keeps_what_it_worked_out_or_not(
         for name, a in story.state.agents.items()
     }
     state = replace(story.state, agents=agents)
-    looks: dict[AgentName, Look] = {
+    probes: dict[AgentName, ProbeResult] = {
         name: VitalsReading(
             agent=name, observed_at_ms=1, latency_ms=1.0, capacity=random.choice([None, 1, 2, 3])
         )
         for name in spec.agents
     }
-    kept = Router(spec).schedule(state, looks, 99_000)
-    assert kept == Forgetful(spec).schedule(state, looks, 99_000)
+    kept = Router(spec).schedule(state, probes, 99_000)
+    assert kept == Forgetful(spec).schedule(state, probes, 99_000)
 
 
 @given(specs(), fleets())
@@ -334,7 +334,7 @@ class Lifecycle(RuleBasedStateMachine):
             Stopped(),
         ]
         lost = Unknown(LostReason.CONNECTION_LOST)
-        words: list[Word] = [lost, *(Definite(f) for f in facts)]
+        words: list[RunReport] = [lost, *(Definite(f) for f in facts)]
         word = data.draw(st.sampled_from(words))
         self.add(learn(self.story.state, run, word, self.story.now_ms))
 

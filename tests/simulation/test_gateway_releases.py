@@ -7,7 +7,7 @@ from fleet_tui.core.ids import AgentName
 from fleet_tui.sim.gateway.releases import AUGUST, JULY, JUNE, NEWEST, RELEASES, Release
 from fleet_tui.sim.virtual.gateways import dialect_of
 from fleet_tui.wire.openclaw.connection import Connection
-from fleet_tui.wire.openclaw.line import Line
+from fleet_tui.wire.openclaw.connector import Connector
 from tests.simulation.gateway_client import TOKEN, gateway_bench
 from tests.support.fake_gateway import TcpDial
 
@@ -19,7 +19,7 @@ async def token() -> str | ProbeFailure:
 @pytest.mark.parametrize("release", RELEASES, ids=lambda release: release.version)
 async def test_what_a_simulated_release_understands_is_what_it_is_asked(release: Release) -> None:
     async with gateway_bench(release=release) as bench:
-        line = Line(AgentName("a"), dial=TcpDial(bench.port), token=token, clock=lambda: 0)
+        line = Connector(AgentName("a"), dial=TcpDial(bench.port), token=token, clock=lambda: 0)
         connection = await line.connection()
         assert isinstance(connection, Connection), connection
         assert connection.dialect == dialect_of(release)

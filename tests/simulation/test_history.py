@@ -116,10 +116,10 @@ def test_it_ends_settled(past: History) -> None:
 
 def test_no_chart_is_empty(fleet: FleetSpec, past: History) -> None:
     pulse = [s for s in past.samples if isinstance(s, FleetSample)]
-    looks = [s for s in past.samples if not isinstance(s, FleetSample)]
+    probes = [s for s in past.samples if not isinstance(s, FleetSample)]
     assert len(pulse) == MINUTES * 12
     assert max(s.depth for s in pulse) > 0
-    assert {look.agent for look in looks} == set(fleet.agents)
+    assert {look.agent for look in probes} == set(fleet.agents)
     said_by = Counter(line.source for line in past.lines)
     assert said_by[None] > 100
     assert len(said_by) > len(fleet.agents) // 2

@@ -10,7 +10,7 @@ import msgspec
 
 from fleet_tui.core.agents.events import HealthChanged
 from fleet_tui.core.agents.model import Health
-from fleet_tui.core.agents.vitals import FailureKind, FleetSample, Look, VitalsReading
+from fleet_tui.core.agents.vitals import FailureKind, FleetSample, ProbeResult, VitalsReading
 from fleet_tui.core.ids import (
     AgentName,
     Epoch,
@@ -41,7 +41,7 @@ class FakeFeed:
         self,
         *,
         state: FleetState | None = None,
-        looks: Mapping[AgentName, Look] | None = None,
+        probes: Mapping[AgentName, ProbeResult] | None = None,
         samples: Sequence[FleetSample] | None = None,
         lines: Sequence[LogLine | LogGap] | None = None,
         mode: Mode = Mode.LIVE,
@@ -49,7 +49,7 @@ class FakeFeed:
     ) -> None:
         self._view = View(
             state=seeded_state() if state is None else state,
-            looks=seeded_looks() if looks is None else looks,
+            probes=seeded_looks() if probes is None else probes,
             samples=seeded_samples() if samples is None else samples,
             now_ms=NOW_MS,
             mode=mode,
@@ -99,11 +99,11 @@ class FakeFeed:
     def tick(self, ms: int = 1_000) -> None:
         """Time passes; agents that answer are seen again when their turn comes."""
         now = self._view.now_ms + ms
-        looks = dict(self._view.looks)
-        for name, look in looks.items():
+        probes = dict(self._view.probes)
+        for name, look in probes.items():
             if isinstance(look, VitalsReading) and now - look.observed_at_ms > 5_000:
-                looks[name] = msgspec.structs.replace(look, observed_at_ms=now)
-        self.push(now_ms=now, looks=looks)
+                probes[name] = msgspec.structs.replace(look, observed_at_ms=now)
+        self.push(now_ms=now, probes=probes)
 
     # --- the protocol ---
 
@@ -207,7 +207,7 @@ class FakeFeed:
 
 def quiet_feed(**changes: object) -> FakeFeed:
     """A feed whose fleet has nothing in it yet: for empty panes."""
-    feed = FakeFeed(state=FleetState(), looks={}, samples=(), lines=())
+    feed = FakeFeed(state=FleetState(), probes={}, samples=(), lines=())
     feed.push(**changes)
     return feed
 

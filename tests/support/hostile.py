@@ -123,7 +123,7 @@ class HostileFeed(FakeFeed):
     def __init__(self) -> None:
         super().__init__(
             state=poisoned(seeded_state()),
-            looks=poisoned(seeded_looks()),
+            probes=poisoned(seeded_looks()),
             lines=[*map(strange, [poisoned(line) for line in seeded_lines()])],
         )
 

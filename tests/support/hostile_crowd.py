@@ -154,7 +154,7 @@ class CrowdFeed(FakeFeed):
             )
             for at, text in enumerate(TEXTS)
         ]
-        super().__init__(state=crowd(), looks={}, lines=lines)
+        super().__init__(state=crowd(), probes={}, lines=lines)
 
     async def history(self, limit: int, until: Seq | None = None) -> Sequence[Recorded]:
         """What the page of the agent has no log lines for."""

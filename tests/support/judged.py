@@ -2,7 +2,7 @@
 
 from fleet_tui.core.agents.health import FRESH, judge
 from fleet_tui.core.agents.model import AgentState
-from fleet_tui.core.agents.vitals import FailureKind, Look, ProbeFailure, VitalsReading
+from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, ProbeResult, VitalsReading
 from fleet_tui.core.fleet import ProbeSpec
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.ledger.events import Event
@@ -25,7 +25,7 @@ class Judged:
     def agent(self) -> AgentState:
         return self.story.state.agents[A1]
 
-    def see(self, look: Look) -> list[Event]:
+    def see(self, look: ProbeResult) -> list[Event]:
         self.story.now_ms += 5_000
         self.watch, events = judge(self.watch, self.agent, look, PROBE, self.story.now_ms)
         self.story.add(*events)

@@ -13,7 +13,7 @@ from fleet_tui.core.ledger import events as e
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.state import FleetState, Note, Totals
 from fleet_tui.core.modes import EngineState, Trouble
-from fleet_tui.core.routing.decision import Candidate, Decision, Pending, PendingCode
+from fleet_tui.core.routing.decision import Candidate, Pending, PendingCode, RoutingDecision
 from fleet_tui.core.tasks.evidence import Usage
 from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Starts, Task, TaskPhase
 from fleet_tui.core.text.untrusted import Untrusted
@@ -27,7 +27,7 @@ SAID = Untrusted("what somebody says")
 USAGE = Usage(input_tokens=5, output_tokens=7)
 
 SPEC = fleet(agent("a1"), agent("a2", pool="gpu"))
-CHOSEN = Decision(
+CHOSEN = RoutingDecision(
     strategy=Strategy.LOAD_AWARE,
     policy="p",
     considered=2,
@@ -35,7 +35,7 @@ CHOSEN = Decision(
     candidates=(Candidate(agent=A1, score=1.0),),
     pool=GENERAL,
 )
-NOBODY = Decision(strategy=Strategy.LOAD_AWARE, policy="p", considered=2, pool=GENERAL)
+NOBODY = RoutingDecision(strategy=Strategy.LOAD_AWARE, policy="p", considered=2, pool=GENERAL)
 
 
 def attempt(task: TaskId, number: int, phase: AttemptPhase, planned_at_ms: int) -> Attempt:

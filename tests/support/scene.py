@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from fleet_tui.core.agents.model import AgentState, Health
-from fleet_tui.core.agents.vitals import FailureKind, Look, ProbeFailure, VitalsReading
+from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, ProbeResult, VitalsReading
 from fleet_tui.core.alerting.model import Alert, Severity
 from fleet_tui.core.fleet import (
     AgentSpec,
@@ -41,10 +41,10 @@ from fleet_tui.core.ledger.state import FleetState, Note, Totals
 from fleet_tui.core.modes import EngineState
 from fleet_tui.core.routing.decision import (
     Candidate,
-    Decision,
     Pending,
     PendingCode,
     Rejection,
+    RoutingDecision,
     Rule,
     ScoreTerm,
 )
@@ -126,9 +126,9 @@ def seeded_fleet() -> FleetSpec:
     )
 
 
-def _decision(agent: AgentName, score: float, *, note: str = "", pool: PoolName) -> Decision:
+def _decision(agent: AgentName, score: float, *, note: str = "", pool: PoolName) -> RoutingDecision:
     second = agent_name(9) if agent != agent_name(9) else agent_name(3)
-    return Decision(
+    return RoutingDecision(
         strategy=Strategy.LOAD_AWARE,
         policy="9f2c51d07ab3",
         considered=20,
@@ -161,7 +161,7 @@ def _decision(agent: AgentName, score: float, *, note: str = "", pool: PoolName)
     )
 
 
-HELD = Decision(
+HELD = RoutingDecision(
     strategy=Strategy.ROUND_ROBIN,
     policy="9f2c51d07ab3",
     considered=20,
@@ -359,7 +359,7 @@ def _record(
     number: int,
     at_s: float,
     priority: int,
-    decision: Decision,
+    decision: RoutingDecision,
     *,
     held: bool = False,
     attempt: int = 1,
@@ -501,20 +501,20 @@ def seeded_state() -> FleetState:
     )
 
 
-def seeded_looks() -> dict[AgentName, Look]:
+def seeded_looks() -> dict[AgentName, ProbeResult]:
     """The newest look at every agent; agent-14 does not answer."""
-    looks: dict[AgentName, Look] = {}
+    probes: dict[AgentName, ProbeResult] = {}
     for index in range(20):
         name = agent_name(index + 1)
         if index == 13:
-            looks[name] = ProbeFailure(
+            probes[name] = ProbeFailure(
                 agent=name,
                 observed_at_ms=NOW_MS - 2_000,
                 kind=FailureKind.SSH_UNREACHABLE,
                 detail=Untrusted("ssh connect timed out after 5.0s"),
             )
             continue
-        looks[name] = VitalsReading(
+        probes[name] = VitalsReading(
             agent=name,
             observed_at_ms=NOW_MS - _SEEN_S[index] * 1_000,
             latency_ms=12.0 + index,
@@ -526,7 +526,7 @@ def seeded_looks() -> dict[AgentName, Look]:
             cpu_percent=float(_CPU[index]),
             memory_percent=float(_MEM[index]),
         )
-    return looks
+    return probes
 
 
 DEAD_KINDS = (

@@ -40,7 +40,7 @@ def story(feed: FakeFeed) -> Iterator[str]:
 def _miss(feed: FakeFeed) -> None:
     view = feed.view()
     missed = ProbeFailure(agent=LOST, observed_at_ms=view.now_ms, kind=FailureKind.SSH_UNREACHABLE)
-    feed.push(looks={**view.looks, LOST: missed})
+    feed.push(probes={**view.probes, LOST: missed})
 
 
 def _lose(feed: FakeFeed) -> None:

@@ -3,10 +3,10 @@
 from fleet_tui.core.fleet import Deadlines, RetryPolicy, TaskClass
 from fleet_tui.core.ids import RunId
 from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.tasks.attempts import Word, learn, reconcile_attempts
+from fleet_tui.core.tasks.attempts import RunReport, learn, reconcile_attempts
 from fleet_tui.core.tasks.events import TaskPlaced
 from fleet_tui.core.tasks.evidence import Definite, Fact, LostReason, Running, Unknown
-from fleet_tui.core.tasks.heartbeat import Beat, Ear, heard
+from fleet_tui.core.tasks.heartbeat import Beat, Ear, sign_of_life
 from fleet_tui.core.tasks.model import AttemptPhase, Task
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
@@ -61,10 +61,10 @@ class Run:
 
     def beat(self, word: Running) -> None:
         """A sign of life, as the engine remembers it."""
-        self.beats[self.run] = heard(self.beats.get(self.run), word, self.story.now_ms)
+        self.beats[self.run] = sign_of_life(self.beats.get(self.run), word, self.story.now_ms)
         self.hear(Definite(word))
 
-    def hear(self, word: Word) -> list[object]:
+    def hear(self, word: RunReport) -> list[object]:
         events = learn(self.story.state, self.run, word, self.story.now_ms)
         self.story.add(*events)
         return [type(e) for e in events]

@@ -60,9 +60,9 @@ async def seen(*answers: str) -> VitalsReading:
         probe_timeout_ms=5_000,
         now_ms=lambda: NOW_MS,
     )
-    looks = [await port.probe() for _ in answers]
-    assert isinstance(looks[-1], VitalsReading)
-    return looks[-1]
+    probes = [await port.probe() for _ in answers]
+    assert isinstance(probes[-1], VitalsReading)
+    return probes[-1]
 
 
 async def test_what_can_be_is_believed() -> None:

@@ -330,10 +330,10 @@ async def test_vitals_that_are_not_told_once_keep_nobody_from_working_and_are_as
     gateway.handlers[method] = once
     clock = Clock()
     async with running(gateway) as dial, port_to(dial, clock=clock) as subject:
-        looks = [await subject.probe()]
+        probes = [await subject.probe()]
         clock.now_ms += DEEP_EVERY_MS
-        looks.append(await subject.probe())
-    first, second = [look for look in looks if isinstance(look, VitalsReading)]
+        probes.append(await subject.probe())
+    first, second = [look for look in probes if isinstance(look, VitalsReading)]
     assert (first.ready, first.limits, second.limits) == (True, (), ())
     absent = first.active if method == LANES else first.disk_free_bytes
     assert absent is None

@@ -10,8 +10,8 @@ from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReadin
 from fleet_tui.core.tasks.evidence import Definite, NotStarted
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.openclaw import port
+from fleet_tui.wire.openclaw.connector import REFUSED_HOLD_MS, TOKEN_EVERY_MS
 from fleet_tui.wire.openclaw.dial import GatewayFailure
-from fleet_tui.wire.openclaw.line import REFUSED_HOLD_MS, TOKEN_EVERY_MS
 from fleet_tui.wire.ssh.failures import SshFailure
 from tests.support.fake_gateway import (
     AGENT,
@@ -181,8 +181,8 @@ async def test_the_channel_is_kept_and_replaced_once_it_was_closed() -> None:
 
 async def test_probes_that_overlap_take_turns_on_the_channel() -> None:
     async with running(deep_ready(FakeGateway())) as dial, port_to(dial) as subject:
-        looks = await asyncio.gather(*(subject.probe() for _ in range(5)))
-    assert all(isinstance(look, VitalsReading) for look in looks)
+        probes = await asyncio.gather(*(subject.probe() for _ in range(5)))
+    assert all(isinstance(look, VitalsReading) for look in probes)
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ async def test_a_slow_refusal_is_reported_by_a_later_probe(
         await refused.wait()
         return GatewayFailure(kind=FailureKind.GATEWAY_AUTH)
 
-    monkeypatch.setattr("fleet_tui.wire.openclaw.line.connect", tar_pit)
+    monkeypatch.setattr("fleet_tui.wire.openclaw.connector.connect", tar_pit)
     async with running(gateway) as dial, port_to(dial, timeout_ms=300) as subject:
         assert isinstance(await subject.probe(), VitalsReading)
         refused.set()

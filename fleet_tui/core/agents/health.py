@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from fleet_tui.core.agents.breaker import Breaker
 from fleet_tui.core.agents.events import AgentIdentified, HealthChanged
 from fleet_tui.core.agents.model import AgentState, Health
-from fleet_tui.core.agents.vitals import FailureKind, Look, ProbeFailure, VitalsReading
+from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, ProbeResult, VitalsReading
 from fleet_tui.core.backoff import Backoff
 from fleet_tui.core.fleet import ProbeSpec
 from fleet_tui.core.ledger.events import Event
@@ -80,7 +80,7 @@ FRESH = Watch()
 
 
 def judge(
-    watch: Watch, agent: AgentState, look: Look, probe: ProbeSpec, now_ms: int
+    watch: Watch, agent: AgentState, look: ProbeResult, probe: ProbeSpec, now_ms: int
 ) -> tuple[Watch, list[Event]]:
     """The judge's new memory and what changed, at most one health change.
 
@@ -132,8 +132,8 @@ def _judge_reading(
 def _judge_not_ready(
     watch: Watch, agent: AgentState, reading: VitalsReading, probe: ProbeSpec, now_ms: int
 ) -> tuple[Watch, list[Event]]:
-    looks = watch.note_looks + 1 if watch.note == reading.note else 1
-    watch = replace(watch, goods=0, strained=0, well=0, note=reading.note, note_looks=looks)
+    probes = watch.note_looks + 1 if watch.note == reading.note else 1
+    watch = replace(watch, goods=0, strained=0, well=0, note=reading.note, note_looks=probes)
     resting = Health.DRAINING if reading.draining else Health.STARTING
     change = replace(_change(agent, resting, reading.note or resting.value), detail=reading.said)
     if agent.health in (Health.QUARANTINED, Health.RETIRED):
@@ -142,7 +142,7 @@ def _judge_not_ready(
         # It answers: the runs of an agent that is said to fail its looks would count as silent.
         return watch, [change]
     # Who waits for it reads why it is not ready now, and not why it first was not.
-    is_news = agent.reason != change.reason and looks >= probe.down_after
+    is_news = agent.reason != change.reason and probes >= probe.down_after
     if not is_news or not _may_retell(watch, now_ms):
         return watch, []
     return replace(watch, retold_ms=now_ms), [change]

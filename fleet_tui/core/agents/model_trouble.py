@@ -1,6 +1,6 @@
 """Runs whose agent asks a failing model again and again: they count as running and get nowhere."""
 
-from fleet_tui.core.agents.vitals import Look, ModelTrouble, VitalsReading
+from fleet_tui.core.agents.vitals import ModelTrouble, ProbeResult, VitalsReading
 from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks.attempts import find_attempt
@@ -13,7 +13,7 @@ MAX_REASON_CHARS = 50
 _AT_WORK = (AttemptPhase.RUNNING, AttemptPhase.CANCELLING)
 
 
-def troubles_in(state: FleetState, look: Look) -> list[Event]:
+def troubles_in(state: FleetState, look: ProbeResult) -> list[Event]:
     """What a look tells of the models of an agent's runs that the ledger does not know yet."""
     agent = state.agents.get(look.agent)
     if agent is None or not isinstance(look, VitalsReading) or look.model_troubles is None:

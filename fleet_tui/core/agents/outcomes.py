@@ -1,6 +1,6 @@
 """What the outcomes of runs say about agents: the breaker.
 
-Looks tell whether an agent answers; only its work tells whether it can work. An agent that refuses
+Probes tell whether an agent answers; only its work tells whether it can work. An agent that refuses
 what it is asked, or fails it by its own fault, BREAK_AFTER times in a row gets no tasks for a
 while. Then one task is let through, on trial: done well, the agent is trusted again; failed, the
 wait grows.

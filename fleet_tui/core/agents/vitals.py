@@ -150,7 +150,7 @@ class ProbeFailure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):
     """Of CANNOT_WORK: what is missing, in our own words."""
 
 
-Look = VitalsReading | ProbeFailure
+ProbeResult = VitalsReading | ProbeFailure
 
 
 class FleetSample(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ state it began with is never touched.
 from fleet_tui.core.agents.model import AgentState
 from fleet_tui.core.ledger.state import MAX_DECISIONS, FleetState
 from fleet_tui.core.routing.record import DecisionRecord
-from fleet_tui.core.tasks.shelves import Shelves
+from fleet_tui.core.tasks.store import TaskStore
 
 
 class Draft:
@@ -29,7 +29,7 @@ class Draft:
         self.totals = base.totals
         self.unknown_events = base.unknown_events
         self.agents = base.agents
-        self.tasks = Shelves(base)
+        self.tasks = TaskStore(base)
         self.recent_starts = base.recent_starts
         self.turns = base.turns
         self.alerts = base.alerts

@@ -62,7 +62,7 @@ class Candidate(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     terms: tuple[ScoreTerm, ...] = ()
 
 
-class Decision(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class RoutingDecision(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One routing decision, placed or not."""
 
     strategy: Strategy
@@ -137,4 +137,4 @@ class Pending(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     since_ms: int
     detail: str = ""
     remedy: str = ""
-    decision: Decision | None = None
+    decision: RoutingDecision | None = None

@@ -9,7 +9,7 @@ from fleet_tui.core.ids import (
     Seq,
     TaskId,
 )
-from fleet_tui.core.routing.decision import Decision, Pending
+from fleet_tui.core.routing.decision import Pending, RoutingDecision
 
 
 class DecisionRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -20,7 +20,7 @@ class DecisionRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     task: TaskId
     task_number: int
     priority: Priority
-    decision: Decision
+    decision: RoutingDecision
     attempt: int
     """0 when the task was not placed."""
     pending: Pending | None = None

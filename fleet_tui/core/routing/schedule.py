@@ -9,24 +9,24 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import assert_never
 
 from fleet_tui.core.agents.model import AgentState
-from fleet_tui.core.agents.vitals import Look
+from fleet_tui.core.agents.vitals import ProbeResult
 from fleet_tui.core.fleet import FleetSpec, RetryBudget, Strategy, TaskClass
 from fleet_tui.core.ids import AgentName, PoolName, TaskId, run_id
 from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.routing.candidates import CandidateSet, PoolRanking
 from fleet_tui.core.routing.decision import (
     MAX_NAMED_PER_RULE,
     MAX_SCORED,
     Candidate,
-    Decision,
     Pending,
     PendingCode,
     Rejection,
+    RoutingDecision,
     Rule,
 )
-from fleet_tui.core.routing.lineup import Lineup, PoolLine
 from fleet_tui.core.routing.requirement import GOING_ON, Requirement, Roster, requirement_of
-from fleet_tui.core.routing.waiting import Line, WaitingList
+from fleet_tui.core.routing.waiting import WaitQueue, WaitQueues
 from fleet_tui.core.tasks.events import TaskPending, TaskPlaced
 from fleet_tui.core.tasks.evidence import Blame
 from fleet_tui.core.tasks.model import AttemptPhase, Task
@@ -43,9 +43,9 @@ AVOID_MS = 30_000
 """How long a task waits for another agent than those that failed it by their own fault."""
 
 MAX_ASIDE = 64
-"""Tasks that wait so and let others of their line go first, in one round."""
+"""Tasks that wait so and let others of their queue go first, in one round."""
 
-Looks = Mapping[AgentName, Look]
+ProbeResults = Mapping[AgentName, ProbeResult]
 
 
 class Router:
@@ -62,12 +62,12 @@ class Router:
         for spec in fleet.agents.values():
             places = self._order.setdefault(spec.pool, {})
             places[spec.name] = len(places)
-        self._waiting: WaitingList | None = None
+        self._waiting: WaitQueues | None = None
 
     def schedule(
         self,
         state: FleetState,
-        looks: Looks,
+        probes: ProbeResults,
         now_ms: int,
         changed: Iterable[TaskId] | None = None,
     ) -> list[Event]:
@@ -76,91 +76,91 @@ class Router:
         ``changed`` names the tasks that may have changed since this router's last round; None
         makes it look at all of them. The events are the same.
         """
-        waiting = self._waiting_list(state, changed, now_ms)
-        round_ = Round(state, looks, now_ms)
+        waiting = self._wait_queues(state, changed, now_ms)
+        round_ = Round(state, probes, now_ms)
         retries_left = retry_allowance(state, now_ms)
         events: list[Event] = []
-        heads = [(*head, line) for line in waiting.lines() if (head := line.head()) is not None]
+        heads = [(*head, queue) for queue in waiting.queues() if (head := queue.head()) is not None]
         heapq.heapify(heads)
-        aside: list[tuple[Line, Task]] = []
+        aside: list[tuple[WaitQueue, Task]] = []
         while heads and len(round_.placed) < MAX_PLACED_PER_ROUND:
-            _, task_id, line = heapq.heappop(heads)
+            _, task_id, queue = heapq.heappop(heads)
             task = state.open_tasks[task_id]
-            if line.retries and retries_left <= 0:
+            if queue.retries and retries_left <= 0:
                 blocked = over_budget(self.fleet.retry_budget, now_ms)
             else:
-                decision = self.decide(task, line.wanted, round_)
+                decision = self.decide(task, queue.wanted, round_)
                 if decision.chosen is not None:
                     round_.hold(decision)
-                    retries_left -= line.retries
+                    retries_left -= queue.retries
                     events.append(_placed(task, decision))
-                    line.remove(task_id)
-                    if (head := line.head()) is not None:
-                        heapq.heappush(heads, (*head, line))
+                    queue.remove(task_id)
+                    if (head := queue.head()) is not None:
+                        heapq.heappush(heads, (*head, queue))
                     continue
                 blocked = _blocked(decision, now_ms)
                 if decision.fitting and len(aside) < MAX_ASIDE:
                     # It waits for another agent; those behind it may go to the one that is free.
                     events.extend(_told(state, [task_id], blocked))
-                    aside.append((line, task))
-                    line.remove(task_id)
-                    if (head := line.head()) is not None:
-                        heapq.heappush(heads, (*head, line))
+                    aside.append((queue, task))
+                    queue.remove(task_id)
+                    if (head := queue.head()) is not None:
+                        heapq.heappush(heads, (*head, queue))
                     continue
-            events.extend(_told(state, line.to_tell(blocked.code), blocked))
-        for line, task in aside:
-            line.add(task)
+            events.extend(_told(state, queue.to_tell(blocked.code), blocked))
+        for queue, task in aside:
+            queue.add(task)
         return events
 
-    def _waiting_list(
+    def _wait_queues(
         self, state: FleetState, changed: Iterable[TaskId] | None, now_ms: int
-    ) -> WaitingList:
+    ) -> WaitQueues:
         if self._waiting is None or changed is None:
-            self._waiting = WaitingList(self._requirement)
+            self._waiting = WaitQueues(self._requirement)
             changed = state.open_tasks
         self._waiting.follow(state, changed, now_ms)
         return self._waiting
 
-    def explain(self, state: FleetState, looks: Looks, task: Task) -> Decision:
+    def explain(self, state: FleetState, probes: ProbeResults, task: Task) -> RoutingDecision:
         """What routing would say about the task at the state's last moment, alone in the queue."""
-        return self.decide(task, self._requirement(task), Round(state, looks, state.at_ms))
+        return self.decide(task, self._requirement(task), Round(state, probes, state.at_ms))
 
-    def decide(self, task: Task, wanted: Requirement, round_: "Round") -> Decision:
+    def decide(self, task: Task, wanted: Requirement, round_: "Round") -> RoutingDecision:
         """One decision with everything it was made from."""
-        lineup = self._lineup(wanted, round_)
-        line = lineup.line()
-        if line is None or not len(line):
-            return Decision(
-                strategy=line.pool.strategy if line is not None else Strategy.LOAD_AWARE,
+        candidate_set = self._candidate_set(wanted, round_)
+        ranking = candidate_set.home()
+        if ranking is None or not len(ranking):
+            return RoutingDecision(
+                strategy=ranking.pool.strategy if ranking is not None else Strategy.LOAD_AWARE,
                 policy=self.fleet.digest,
-                considered=lineup.considered,
-                rejections=lineup.rejections(),
-                pool=line.pool.name if line is not None else None,
+                considered=candidate_set.considered,
+                rejections=candidate_set.rejections(),
+                pool=ranking.pool.name if ranking is not None else None,
             )
         avoided = to_avoid(task, round_.now_ms)
-        if not lineup.has_others(avoided):
+        if not candidate_set.has_others(avoided):
             avoided = frozenset()
         candidates: tuple[Candidate, ...] = ()
-        for each in lineup.free_lines():  # who is free in its home may have failed it
+        for each in candidate_set.free_rankings():  # who is free in its home may have failed it
             if candidates := _best(task, each, round_, avoided):
-                line = each
+                ranking = each
                 break
-        pool = line.pool
+        pool = ranking.pool
         if not candidates:
-            return Decision(
+            return RoutingDecision(
                 strategy=pool.strategy,
                 policy=self.fleet.digest,
-                considered=lineup.considered,
-                rejections=(*lineup.rejections(), _failed_it(avoided)),
-                fitting=len(line),
+                considered=candidate_set.considered,
+                rejections=(*candidate_set.rejections(), _failed_it(avoided)),
+                fitting=len(ranking),
                 pool=pool.name,
             )
-        return Decision(
+        return RoutingDecision(
             strategy=pool.strategy,
             policy=self.fleet.digest,
-            considered=lineup.considered,
-            rejections=lineup.rejections(),
-            fitting=len(line),
+            considered=candidate_set.considered,
+            rejections=candidate_set.rejections(),
+            fitting=len(ranking),
             candidates=candidates,
             pool=pool.name,
             note=_note(
@@ -177,40 +177,40 @@ class Router:
             self.fleet, task.spec, goes_on=resumes and task.checkpoint is not None
         )
 
-    def _lineup(self, wanted: Requirement, round_: "Round") -> Lineup:
-        """The round's line-up for a requirement, up to date with what was given away."""
-        lineup = round_.lineups.get(id(wanted))
-        if lineup is None:
+    def _candidate_set(self, wanted: Requirement, round_: "Round") -> CandidateSet:
+        """The round's candidates for a requirement, up to date with what was given away."""
+        candidate_set = round_.candidate_sets.get(id(wanted))
+        if candidate_set is None:
             eligible = self._roster.eligible(wanted)
-            lines = {
-                name: PoolLine(self.fleet.pools[name], self._order[name], wanted.needs)
+            rankings = {
+                name: PoolRanking(self.fleet.pools[name], self._order[name], wanted.needs)
                 for name in {spec.pool for spec in eligible.agents}
             }
-            lineup = Lineup(
+            candidate_set = CandidateSet(
                 eligible,
-                lines,
+                rankings,
                 round_.state.agents,
-                round_.looks,
+                round_.probes,
                 dict(round_.given),
                 round_.now_ms,
                 self._roster.sharing,
             )
-            lineup.seen = len(round_.placed)
-            round_.lineups[id(wanted)] = lineup
-        while lineup.seen < len(round_.placed):
-            name = round_.placed[lineup.seen]
-            lineup.seen += 1
-            lineup.follow(name, round_.given[name])
-        return lineup
+            candidate_set.seen = len(round_.placed)
+            round_.candidate_sets[id(wanted)] = candidate_set
+        while candidate_set.seen < len(round_.placed):
+            name = round_.placed[candidate_set.seen]
+            candidate_set.seen += 1
+            candidate_set.follow(name, round_.given[name])
+        return candidate_set
 
 
 def _best(
-    task: Task, line: PoolLine, round_: "Round", avoided: frozenset[AgentName]
+    task: Task, ranking: PoolRanking, round_: "Round", avoided: frozenset[AgentName]
 ) -> tuple[Candidate, ...]:
-    found = line.best(
+    found = ranking.best(
         MAX_SCORED + len(avoided),
         frozenset(a.agent for a in task.attempts),
-        round_.turns.get(line.pool.name),
+        round_.turns.get(ranking.pool.name),
         lambda agent: may_try(agent, task, round_.now_ms),
     )
     return tuple(c for c in found if c.agent not in avoided)[:MAX_SCORED]
@@ -237,7 +237,7 @@ def _failed_it(avoided: frozenset[AgentName]) -> Rejection:
     )
 
 
-def _placed(task: Task, decision: Decision) -> TaskPlaced:
+def _placed(task: Task, decision: RoutingDecision) -> TaskPlaced:
     assert decision.chosen is not None
     number = len(task.attempts) + 1
     return TaskPlaced(
@@ -249,7 +249,7 @@ def _placed(task: Task, decision: Decision) -> TaskPlaced:
     )
 
 
-def _blocked(decision: Decision, now_ms: int) -> Pending:
+def _blocked(decision: RoutingDecision, now_ms: int) -> Pending:
     code = pending_code(decision)
     last = next((r for r in decision.rejections if r.left == 0), None)
     wanted = last.wanted if last is not None else ""
@@ -279,18 +279,18 @@ def _told(state: FleetState, tasks: Iterable[TaskId], blocked: Pending) -> Itera
 class Round:
     """What has been given away so far in one round. Lives inside one call."""
 
-    def __init__(self, state: FleetState, looks: Looks, now_ms: int) -> None:
+    def __init__(self, state: FleetState, probes: ProbeResults, now_ms: int) -> None:
         self.state = state
-        self.looks = looks
+        self.probes = probes
         self.now_ms = now_ms
         self.given: dict[AgentName, int] = {}
         self.turns = dict(state.turns)
         self.placed: list[AgentName] = []
-        """Who got something, in order; line-ups follow it."""
-        self.lineups: dict[int, Lineup] = {}
-        """By the identity of the requirement, which its line keeps alive for the round."""
+        """Who got something, in order; candidate sets follow it."""
+        self.candidate_sets: dict[int, CandidateSet] = {}
+        """By the identity of the requirement, which its queue keeps alive for the round."""
 
-    def hold(self, decision: Decision) -> None:
+    def hold(self, decision: RoutingDecision) -> None:
         """Count the chosen agent's slot as taken for the rest of the round."""
         chosen, pool = decision.chosen, decision.pool
         assert chosen is not None
@@ -313,7 +313,7 @@ _CODE_OF_RULE = {
 }
 
 
-def pending_code(decision: Decision) -> PendingCode:
+def pending_code(decision: RoutingDecision) -> PendingCode:
     """Why a decision without a choice has none: the rule that removed the last candidate.
 
     Where some agents are merely full, waiting helps, whatever else removed the others.

@@ -10,7 +10,7 @@ from typing import assert_never
 import msgspec
 
 from fleet_tui.core.agents.model import AgentState, Health
-from fleet_tui.core.agents.vitals import Look, VitalsReading
+from fleet_tui.core.agents.vitals import ProbeResult, VitalsReading
 from fleet_tui.core.fleet import AgentSpec, Strategy
 from fleet_tui.core.ids import Capability
 from fleet_tui.core.routing.decision import Candidate, ScoreTerm
@@ -32,44 +32,44 @@ SPARE_WEIGHT = 1_000
 """Lost for each capability that the task does not need (capability strategy)."""
 
 
-class Standing(msgspec.Struct, frozen=True):
+class FreeAgent(msgspec.Struct, frozen=True):
     """An agent with a free slot, as routing sees it at this moment."""
 
     spec: AgentSpec
     agent: AgentState
     held: int
     """Slots in use, those given away in this round included."""
-    look: Look | None
+    look: ProbeResult | None
 
 
 Term = tuple[str, int]
 
 
-def terms(strategy: Strategy, standing: Standing, needs: frozenset[Capability]) -> list[Term]:
+def terms(strategy: Strategy, free: FreeAgent, needs: frozenset[Capability]) -> list[Term]:
     """The terms that do not depend on whose turn it is: none of them for round-robin."""
     match strategy:
         case Strategy.ROUND_ROBIN:
             return []
         case Strategy.LOAD_AWARE:
-            return _load_terms(standing)
+            return _load_terms(free)
         case Strategy.CAPABILITY:
-            spare = len(standing.spec.capabilities - needs)
-            return [("fit", ONE - SPARE_WEIGHT * spare), *_load_terms(standing)]
+            spare = len(free.spec.capabilities - needs)
+            return [("fit", ONE - SPARE_WEIGHT * spare), *_load_terms(free)]
         case _:
             assert_never(strategy)
 
 
-def _load_terms(standing: Standing) -> list[Term]:
-    slots = standing.spec.slots
-    found: list[Term] = [("free slots", FREE_WEIGHT * (slots - standing.held) // slots)]
-    look = standing.look
+def _load_terms(free: FreeAgent) -> list[Term]:
+    slots = free.spec.slots
+    found: list[Term] = [("free slots", FREE_WEIGHT * (slots - free.held) // slots)]
+    look = free.look
     if isinstance(look, VitalsReading):
         found.append(
             ("quick", int(QUICK_WEIGHT * QUICK_HALF_MS / (QUICK_HALF_MS + look.latency_ms)))
         )
         if look.queued:
             found.append(("own queue", -min(QUEUE_WEIGHT * look.queued // slots, QUEUE_WEIGHT)))
-    if standing.agent.health is Health.DEGRADED:
+    if free.agent.health is Health.DEGRADED:
         found.append(("degraded", -DEGRADED_PENALTY))
     return found
 
@@ -94,10 +94,10 @@ def total(found: list[Term]) -> int:
     return score
 
 
-def candidate(standing: Standing, found: list[Term]) -> Candidate:
+def candidate(free: FreeAgent, found: list[Term]) -> Candidate:
     """The agent with its score as people read it."""
     return Candidate(
-        agent=standing.spec.name,
+        agent=free.spec.name,
         score=total(found) / ONE,
         terms=tuple(ScoreTerm(name, value / ONE) for name, value in found),
     )

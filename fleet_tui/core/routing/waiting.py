@@ -1,7 +1,7 @@
-"""The waiting tasks in lines: one for each requirement, the most urgent first.
+"""The waiting tasks in queues: one for each requirement, the most urgent first.
 
 Tasks that ask for the same thing are placed or blocked together, so a round looks at the heads of
-the lines and not at the whole queue. The lines are kept between rounds and follow the tasks that
+the queues and not at the whole queue. The queues are kept between rounds and follow the tasks that
 changed; a round over an unchanged queue of 100,000 costs as much as one over ten.
 """
 
@@ -29,87 +29,87 @@ def urgency(task: Task) -> Urgency:
     return (task.spec.priority, task.submitted_at_ms, 0, task.number)
 
 
-class Line:
+class WaitQueue:
     """Tasks with the same requirement; retries stand apart, for they have a budget."""
 
     def __init__(self, wanted: Requirement, *, retries: bool) -> None:
         self.wanted = wanted
         self.retries = retries
         self._heap: list[tuple[Urgency, TaskId]] = []
-        self._standing: dict[TaskId, Urgency] = {}
+        self._ranks: dict[TaskId, Urgency] = {}
         self._told: PendingCode | None = None
-        """Why the line is blocked, as all of it were told but the newcomers."""
+        """Why the queue is blocked, as all of it were told but the newcomers."""
         self._newcomers: dict[TaskId, None] = {}
 
     def __len__(self) -> int:
-        return len(self._standing)
+        return len(self._ranks)
 
     def add(self, task: Task) -> None:
-        """The task joins the line."""
+        """The task joins the queue."""
         rank = urgency(task)
-        self._standing[task.id] = rank
+        self._ranks[task.id] = rank
         self._newcomers[task.id] = None
         heapq.heappush(self._heap, (rank, task.id))
-        if len(self._heap) > 2 * len(self._standing) + SLACK:
-            self._heap = [(rank, task_id) for task_id, rank in self._standing.items()]
+        if len(self._heap) > 2 * len(self._ranks) + SLACK:
+            self._heap = [(rank, task_id) for task_id, rank in self._ranks.items()]
             heapq.heapify(self._heap)
 
     def remove(self, task_id: TaskId) -> None:
-        """The task leaves the line."""
-        self._standing.pop(task_id, None)
+        """The task leaves the queue."""
+        self._ranks.pop(task_id, None)
         self._newcomers.pop(task_id, None)
 
     def head(self) -> tuple[Urgency, TaskId] | None:
         """The most urgent task; None when nobody waits."""
         while self._heap:
             rank, task_id = self._heap[0]
-            if self._standing.get(task_id) == rank:
+            if self._ranks.get(task_id) == rank:
                 return rank, task_id
             heapq.heappop(self._heap)
         return None
 
     def to_tell(self, code: PendingCode) -> list[TaskId]:
-        """Who may not know yet that the line is blocked for this reason, the most urgent first."""
-        asked = self._newcomers if code is self._told else self._standing
+        """Who may not know yet that the queue is blocked for this reason, the most urgent first."""
+        asked = self._newcomers if code is self._told else self._ranks
         self._told = code
-        names = sorted(asked, key=self._standing.__getitem__)
+        names = sorted(asked, key=self._ranks.__getitem__)
         self._newcomers.clear()
         return names
 
 
-class WaitingList:
-    """Every line of a fleet. Whoever changes tasks has to say so before the next round."""
+class WaitQueues:
+    """Every queue of a fleet. Whoever changes tasks has to say so before the next round."""
 
     def __init__(self, requirement_of: Callable[[Task], Requirement]) -> None:
         self._requirement_of = requirement_of
-        self._lines: dict[tuple[Requirement, bool], Line] = {}
-        self._place: dict[TaskId, Line] = {}
+        self._queues: dict[tuple[Requirement, bool], WaitQueue] = {}
+        self._place: dict[TaskId, WaitQueue] = {}
         self._later: list[tuple[int, TaskId]] = []
         """Tasks that may not be placed before an instant, the next one first."""
 
     def follow(self, state: FleetState, changed: Iterable[TaskId], now_ms: int) -> None:
-        """Bring the lines up to date with the tasks that changed and with the time."""
+        """Bring the queues up to date with the tasks that changed and with the time."""
         for task_id in changed:
             self._leave(task_id)
-            self._stand(state, task_id, now_ms)
+            self._join(state, task_id, now_ms)
         while self._later and self._later[0][0] <= now_ms:
             _, task_id = heapq.heappop(self._later)
             if task_id not in self._place:
-                self._stand(state, task_id, now_ms)
+                self._join(state, task_id, now_ms)
 
-    def lines(self) -> Iterable[Line]:
+    def queues(self) -> Iterable[WaitQueue]:
         """Those in which somebody waits, in no particular order."""
-        return self._lines.values()
+        return self._queues.values()
 
     def _leave(self, task_id: TaskId) -> None:
-        line = self._place.pop(task_id, None)
-        if line is not None:
-            line.remove(task_id)
-            key = (line.wanted, line.retries)
-            if not line and self._lines.get(key) is line:
-                del self._lines[key]
+        queue = self._place.pop(task_id, None)
+        if queue is not None:
+            queue.remove(task_id)
+            key = (queue.wanted, queue.retries)
+            if not queue and self._queues.get(key) is queue:
+                del self._queues[key]
 
-    def _stand(self, state: FleetState, task_id: TaskId, now_ms: int) -> None:
+    def _join(self, state: FleetState, task_id: TaskId, now_ms: int) -> None:
         task = state.open_tasks.get(task_id)
         if task is None or task.phase is not TaskPhase.WAITING or task.hold is not None:
             return
@@ -117,8 +117,8 @@ class WaitingList:
             heapq.heappush(self._later, (task.not_before_ms, task_id))
             return
         key = (self._requirement_of(task), task.is_retry)
-        line = self._lines.get(key)
-        if line is None:
-            line = self._lines[key] = Line(key[0], retries=key[1])
-        line.add(task)
-        self._place[task_id] = line
+        queue = self._queues.get(key)
+        if queue is None:
+            queue = self._queues[key] = WaitQueue(key[0], retries=key[1])
+        queue.add(task)
+        self._place[task_id] = queue

@@ -70,7 +70,7 @@ MAX_UNSTARTED = 20
 """Attempts in a row that did not start before a person is asked: something is wrong with all
 agents."""
 
-Word = Definite[Fact] | Unknown
+RunReport = Definite[Fact] | Unknown
 
 
 def find_attempt(state: FleetState, run: RunId) -> tuple[Task, Attempt] | None:
@@ -82,15 +82,15 @@ def find_attempt(state: FleetState, run: RunId) -> tuple[Task, Attempt] | None:
     return task, task.attempts[number - 1]
 
 
-def learn(state: FleetState, run: RunId, word: Word, now_ms: int) -> list[Event]:
-    """What a word about a run means. Words about runs that are over change nothing, except that a
-    late result is attached."""
+def learn(state: FleetState, run: RunId, report: RunReport, now_ms: int) -> list[Event]:
+    """What a report about a run means. Reports about runs that are over change nothing, except that
+    a late result is attached."""
     found = find_attempt(state, run)
     if found is None:
         return []
     task, attempt = found
     is_open = attempt.phase.is_open
-    match word:
+    match report:
         case Unknown(reason=LostReason.CANNOT_CANCEL, detail=detail):
             if not is_open or attempt.cancel_refused is not None:
                 return []
@@ -111,7 +111,7 @@ def learn(state: FleetState, run: RunId, word: Word, now_ms: int) -> list[Event]
                 events = _late(state, task, attempt, fact, now_ms)
             return events if left is None else [left, *events]
         case _:
-            assert_never(word)
+            assert_never(report)
 
 
 def _checkpointed(attempt: Attempt, fact: Fact) -> AttemptCheckpointed | None:

@@ -4,7 +4,7 @@ from fleet_tui.core.agents.vitals import ModelTrouble
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import AgentName, RunId, TaskId
 from fleet_tui.core.ledger.base import EventBase
-from fleet_tui.core.routing.decision import Decision, Pending
+from fleet_tui.core.routing.decision import Pending, RoutingDecision
 from fleet_tui.core.tasks.evidence import Answer, Blame, Checkpoint, LateWord, LostReason, Usage
 from fleet_tui.core.tasks.model import CancelCause, TaskPhase, TaskSpec
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
@@ -44,7 +44,7 @@ class TaskPlaced(AboutTask, frozen=True, kw_only=True, tag="task.placed"):
     run: RunId
     number: int
     agent: AgentName
-    decision: Decision
+    decision: RoutingDecision
 
 
 class AttemptStarted(AboutAttempt, frozen=True, kw_only=True, tag="attempt.started"):

@@ -34,12 +34,12 @@ def ask_every_ms(heartbeat_ms: int) -> int:
     return max(heartbeat_ms // 3, MIN_ASK_MS)
 
 
-def heard(before: Beat | None, word: Running, now_ms: int) -> Beat:
-    """The last sign of life after a word that the run runs. Where output is counted, a word
+def sign_of_life(before: Beat | None, report: Running, now_ms: int) -> Beat:
+    """The last sign of life after a report that the run runs. Where output is counted, a report
     without new output and without a new checkpoint is no sign of life."""
-    mark = word.checkpoint.sha256 if word.checkpoint is not None else None
-    new = Beat(at_ms=now_ms, output_bytes=word.output_bytes, checkpoint=mark)
-    if before is None or word.output_bytes is None:
+    mark = report.checkpoint.sha256 if report.checkpoint is not None else None
+    new = Beat(at_ms=now_ms, output_bytes=report.output_bytes, checkpoint=mark)
+    if before is None or report.output_bytes is None:
         return new
     moved = (before.output_bytes, before.checkpoint) != (new.output_bytes, new.checkpoint)
     return new if moved else before

@@ -22,7 +22,7 @@ from fleet_tui.core.ids import (
     task_label,
 )
 from fleet_tui.core.reason_words import failed_words
-from fleet_tui.core.routing.decision import Decision, Pending
+from fleet_tui.core.routing.decision import Pending, RoutingDecision
 from fleet_tui.core.tasks.evidence import Answer, Blame, Checkpoint, LateWord, LostReason, Usage
 from fleet_tui.core.text.redaction import without_secrets
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
@@ -88,7 +88,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     agent: AgentName
     phase: AttemptPhase
     planned_at_ms: int
-    decision: Decision
+    decision: RoutingDecision
     epoch: Epoch = Epoch(0)
     """Of the engine that planned it; 0 in ledgers that did not tell."""
     started_at_ms: int | None = None

@@ -32,7 +32,7 @@ BEGIN
 END;
 
 -- name: samples
--- Looks at agents, and with an empty agent the fleet's own pulse. One row id orders both.
+-- Probes of agents, and with an empty agent the fleet's own pulse. One row id orders both.
 CREATE TABLE samples (
     id INTEGER PRIMARY KEY,
     at INTEGER NOT NULL,

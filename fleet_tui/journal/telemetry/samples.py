@@ -1,4 +1,4 @@
-"""Looks at agents and the fleet's own pulse, for charts and for "what was it like then"."""
+"""Probes of agents and the fleet's own pulse, for charts and for "what was it like then"."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from fleet_tui.core.agents.vitals import FleetSample, Look
+from fleet_tui.core.agents.vitals import FleetSample, ProbeResult
 from fleet_tui.core.ids import AgentName
 from fleet_tui.journal.ledger.statements import query
 from fleet_tui.journal.telemetry.rolling import (
@@ -23,13 +23,13 @@ END_OF_TIME_MS = 2**62
 
 _THE_FLEET = ""
 _encoder = msgspec.json.Encoder()
-_look_decoder: msgspec.json.Decoder[Look] = msgspec.json.Decoder(Look)
+_look_decoder: msgspec.json.Decoder[ProbeResult] = msgspec.json.Decoder(ProbeResult)
 _NO_LOOK = (ValueError, RecursionError)
 """Of a newer version, or damaged, or invented."""
 _pulse_decoder = msgspec.json.Decoder(FleetSample)
 
 
-def sample_row(sample: Look | FleetSample) -> RollingRow:
+def sample_row(sample: ProbeResult | FleetSample) -> RollingRow:
     """A look or a pulse as a row: instant, agent, body."""
     if isinstance(sample, FleetSample):
         return (sample.at_ms, _THE_FLEET, _encoder.encode(sample))
@@ -64,7 +64,7 @@ class SampleWriter:
         """The disk's last complaint; empty when all is well."""
         return self._rolling.failure
 
-    def add(self, samples: Iterable[Look | FleetSample]) -> None:
+    def add(self, samples: Iterable[ProbeResult | FleetSample]) -> None:
         """Hand over samples; returns at once."""
         self._rolling.offer(sample_row(sample) for sample in samples)
 
@@ -92,16 +92,16 @@ class SampleReader:
         """The newest stored row; 0 when there is none."""
         return self._rolling.newest_id()
 
-    def latest_looks(self, until_ms: int | None = None) -> dict[AgentName, Look]:
+    def latest_probes(self, until_ms: int | None = None) -> dict[AgentName, ProbeResult]:
         """The newest look at each agent, or the newest one up to an instant."""
-        looks: dict[AgentName, Look] = {}
+        probes: dict[AgentName, ProbeResult] = {}
         until = END_OF_TIME_MS if until_ms is None else until_ms
         for _, rows in self._rolling.each_newest_first(query("samples_latest"), (until,)):
             for agent, body in rows:
-                if isinstance(agent, str) and isinstance(body, bytes) and agent not in looks:
+                if isinstance(agent, str) and isinstance(body, bytes) and agent not in probes:
                     with suppress(*_NO_LOOK):
-                        looks[AgentName(agent)] = _look_decoder.decode(body)
-        return looks
+                        probes[AgentName(agent)] = _look_decoder.decode(body)
+        return probes
 
     def fleet_samples(self, since_ms: int, until_ms: int, limit: int) -> list[FleetSample]:
         """The fleet's pulse, both instants included, oldest first; the newest win at the limit."""
@@ -113,8 +113,8 @@ class SampleReader:
 
     def agent_series(
         self, agent: AgentName, since_ms: int, until_ms: int, limit: int = MAX_SERIES
-    ) -> list[Look]:
-        """Looks at one agent, both instants included, oldest first; the newest win."""
+    ) -> list[ProbeResult]:
+        """Probes of one agent, both instants included, oldest first; the newest win."""
         found = []
         for body in self._series(agent, since_ms, until_ms, limit):
             with suppress(*_NO_LOOK):

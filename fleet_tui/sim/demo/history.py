@@ -17,8 +17,8 @@ from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import (
     FailureKind,
     FleetSample,
-    Look,
     ProbeFailure,
+    ProbeResult,
     VitalsReading,
 )
 from fleet_tui.core.alerting.alerts import reconcile_alerts
@@ -33,7 +33,7 @@ from fleet_tui.core.logs import Level, LogLine
 from fleet_tui.core.reason_words import failure_words
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.status import sample_of
-from fleet_tui.core.tasks.attempts import Word, find_attempt, learn, reconcile_attempts
+from fleet_tui.core.tasks.attempts import RunReport, find_attempt, learn, reconcile_attempts
 from fleet_tui.core.tasks.events import TaskPlaced, TaskSubmitted
 from fleet_tui.core.tasks.evidence import Answer, Definite, Died, Finished, Started, Usage
 from fleet_tui.core.tasks.submission import payload_sha256
@@ -74,7 +74,7 @@ class History(msgspec.Struct, kw_only=True):
     state: FleetState
     batches: list[tuple[int, list[Event]]]
     """(instant, what happened then)."""
-    samples: list[Look | FleetSample]
+    samples: list[ProbeResult | FleetSample]
     lines: list[LogLine]
 
 
@@ -113,9 +113,9 @@ class _Past:
         self.plans: dict[tuple[RunId, AgentName], RunPlan] = {}
         self.machines = {name: Host(name, seed) for name in fleet.hosts}
         self.outages = self._outages()
-        self.looks: dict[AgentName, Look] = {}
+        self.probes: dict[AgentName, ProbeResult] = {}
         self.batches: list[tuple[int, list[Event]]] = []
-        self.samples: list[Look | FleetSample] = []
+        self.samples: list[ProbeResult | FleetSample] = []
         self.lines: list[LogLine] = []
         self.ahead: list[tuple[int, int, Callable[[], None]]] = []
         self.order = count()
@@ -181,7 +181,7 @@ class _Past:
         self.route()
 
     def route(self) -> None:
-        events = self.router.schedule(self.state, self.looks, self.now_ms)
+        events = self.router.schedule(self.state, self.probes, self.now_ms)
         fits = []
         for event in events:
             if isinstance(event, TaskPlaced):
@@ -204,7 +204,7 @@ class _Past:
 
     def _started(self, run: RunId, plan: RunPlan) -> Callable[[], None]:
         def act() -> None:
-            if not self._hear(run, Definite(Started(boot_id="demo"))):
+            if not self._learn(run, Definite(Started(boot_id="demo"))):
                 return
             at_ms = self.now_ms
             for step in plan.steps:
@@ -235,14 +235,14 @@ class _Past:
         return lambda: self._end_and_route(run, fact)
 
     def _end_and_route(self, run: RunId, fact: Finished) -> None:
-        self._hear(run, Definite(fact))
+        self._learn(run, Definite(fact))
         self.route()
 
-    def _hear(self, run: RunId, word: Word) -> bool:
+    def _learn(self, run: RunId, report: RunReport) -> bool:
         found = find_attempt(self.state, run)
         if found is None or not found[1].phase.is_open:
             return False
-        self.commit(learn(self.state, run, word, self.now_ms))
+        self.commit(learn(self.state, run, report, self.now_ms))
         return True
 
     def _write(self, run: RunId, level: Level, message: str) -> Callable[[], None]:
@@ -289,12 +289,12 @@ class _Past:
         def act() -> None:
             self.at(self.now_ms + LOOK_MS, act)
             look = self._reading(name)
-            self.looks[name] = look
+            self.probes[name] = look
             self.samples.append(look)
 
         return act
 
-    def _reading(self, name: AgentName) -> Look:
+    def _reading(self, name: AgentName) -> ProbeResult:
         if any(o.agent == name and o.from_ms <= self.now_ms < o.to_ms for o in self.outages):
             return ProbeFailure(
                 agent=name, observed_at_ms=self.now_ms, kind=FailureKind.GATEWAY_DOWN
@@ -349,7 +349,7 @@ class _Past:
                 ]
             )
             for run in sorted(agent.runs):
-                self._hear(run, Definite(Died(reason="was killed")))
+                self._learn(run, Definite(Died(reason="was killed")))
             self.route()
 
         return act

@@ -38,13 +38,13 @@ _DUE: tuple[Mutant, ...] = (
     Mutant(
         "back-off-ignored",
         "a retry does not wait",
-        rewrite(waiting.WaitingList, "_stand", "task.not_before_ms > now_ms", "False"),
+        rewrite(waiting.WaitQueues, "_join", "task.not_before_ms > now_ms", "False"),
     ),
     Mutant(
         "wakes-late",
         "a retry waits for longer than it has to",
         rewrite(
-            waiting.WaitingList,
+            waiting.WaitQueues,
             "follow",
             "self._later[0][0] <= now_ms",
             "self._later[0][0] + 20_000 <= now_ms",

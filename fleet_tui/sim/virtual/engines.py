@@ -5,7 +5,7 @@ import random
 from collections.abc import Sequence
 from typing import Protocol
 
-from fleet_tui.core.agents.vitals import Look
+from fleet_tui.core.agents.vitals import ProbeResult
 from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec
 from fleet_tui.core.ids import AgentName, HostName, RunId
@@ -14,8 +14,8 @@ from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.replies import Reply
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.step import LookTaken, WordHeard
-from fleet_tui.core.tasks.attempts import Word
+from fleet_tui.core.step import AgentProbed, RunReported
+from fleet_tui.core.tasks.attempts import RunReport
 from fleet_tui.engine.clock import Clock, SteadyClock
 from fleet_tui.engine.effects import FleetEffects
 from fleet_tui.engine.engine import Engine
@@ -127,14 +127,19 @@ class EngineProcess:
                 return self._gateway_port(agent, gateway, pool, ledger, clock)
             return self._port(agent, agent.host, pool, directories[agent.host], clock)
 
-        async def seen(look: Look) -> None:
-            await engine.inbox.put(LookTaken(look))
+        async def on_probe(result: ProbeResult) -> None:
+            await engine.inbox.put(AgentProbed(result))
 
-        async def hear(run: RunId, word: Word) -> None:
-            await engine.inbox.put(WordHeard(run, word))
+        async def on_run_report(run: RunId, report: RunReport) -> None:
+            await engine.inbox.put(RunReported(run, report))
 
         effects = FleetEffects(
-            port_of, clock=clock, rng=self._rng, seen=seen, heard=lambda lines: None, hear=hear
+            port_of,
+            clock=clock,
+            rng=self._rng,
+            on_probe=on_probe,
+            on_log_lines=lambda lines: None,
+            on_run_report=on_run_report,
         )
         engine = self.engine = Engine(
             ledger, state, effects, clock, _publish, tick_ms=world.scenario.tick_ms

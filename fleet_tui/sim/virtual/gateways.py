@@ -34,11 +34,11 @@ from fleet_tui.sim.virtual.loop import NotVirtual, VirtualLoop
 from fleet_tui.sim.virtual.truth import Execution, Truth, sha256
 from fleet_tui.wire.openclaw.attempt import Attempts, RunsByAttempts
 from fleet_tui.wire.openclaw.connection import CONNECT_TIMEOUT_MS, Connection
+from fleet_tui.wire.openclaw.connector import Connector
 from fleet_tui.wire.openclaw.dial import ByteChannel, GatewayFailure
 from fleet_tui.wire.openclaw.dialect import Dialect
 from fleet_tui.wire.openclaw.frames import Granted, Hello, Policy, Server
 from fleet_tui.wire.openclaw.host_vitals import LANES, SYSTEM
-from fleet_tui.wire.openclaw.line import Line
 from fleet_tui.wire.openclaw.readiness import DRAINING
 from fleet_tui.wire.ssh.pool import SshFailure
 
@@ -380,7 +380,7 @@ def dialect_of(release: Release) -> Dialect:
     )
 
 
-class _SimLine(Line):
+class _SimLine(Connector):
     """The kept connection to one gateway, whose frames are not put into bytes."""
 
     def __init__(

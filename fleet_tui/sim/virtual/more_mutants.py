@@ -7,7 +7,7 @@ from fleet_tui.core.agents.model import Health
 from fleet_tui.core.backoff import Backoff
 from fleet_tui.core.engine import fold as fold_engine
 from fleet_tui.core.ledger import fold
-from fleet_tui.core.routing import lineup, waiting
+from fleet_tui.core.routing import candidates, waiting
 from fleet_tui.core.tasks import (
     attempts,
     dead_letters,
@@ -216,7 +216,9 @@ _PEOPLE: tuple[Mutant, ...] = (
     Mutant(
         "cordon-ignored",
         "a cordoned agent gets work",
-        rewrite(lineup.Lineup, "__init__", "elif agent.cordon is not None:", "elif False:"),
+        rewrite(
+            candidates.CandidateSet, "__init__", "elif agent.cordon is not None:", "elif False:"
+        ),
     ),
     Mutant(
         "doubtful-agents-work",
@@ -226,7 +228,7 @@ _PEOPLE: tuple[Mutant, ...] = (
     Mutant(
         "hold-ignored",
         "held tasks are placed",
-        rewrite(waiting.WaitingList, "_stand", " or task.hold is not None", ""),
+        rewrite(waiting.WaitQueues, "_join", " or task.hold is not None", ""),
     ),
     Mutant(
         "expedite-ignored",

@@ -19,7 +19,7 @@ from fleet_tui.core.ids import split_run_id
 from fleet_tui.core.ledger import fold
 from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.replies import Accepted, Refused
-from fleet_tui.core.routing import lineup, requirement, schedule, waiting
+from fleet_tui.core.routing import candidates, requirement, schedule, waiting
 from fleet_tui.core.tasks import attempts, dead_letters, queueing, submission, tries
 from fleet_tui.core.tasks import decide as task_commands
 from fleet_tui.core.tasks import fold_attempt as fold_attempts
@@ -145,7 +145,7 @@ def _forgets_open_runs(self: Any, state: Any, recorded: Any) -> None:
                 order = _order_of(state, run)
                 assert order is not None
                 worker = dispatch._Worker(
-                    run, agent.name, those._port_of, order, those._hear, those._rng
+                    run, agent.name, those._port_of, order, those._on_run_report, those._rng
                 )
                 worker.task = asyncio.create_task(asyncio.sleep(0))
                 those._workers[run] = worker
@@ -221,13 +221,13 @@ def _unknown_frees_slot(draft: Any, event: Any) -> None:
 
 
 def _ignores_runs(
-    self: Any, eligible: Any, lines: Any, agents: Any, looks: Any, given: Any, *rest: Any
+    self: Any, eligible: Any, rankings: Any, agents: Any, probes: Any, given: Any, *rest: Any
 ) -> None:
     without = {n: replace(a, runs=frozenset()) for n, a in agents.items()}
-    _lineup(self, eligible, lines, without, looks, given, *rest)
+    _candidate_set(self, eligible, rankings, without, probes, given, *rest)
 
 
-_lineup = lineup.Lineup.__init__
+_candidate_set = candidates.CandidateSet.__init__
 
 
 def _boundary_ignored(fleet: Any, spec: Any, *, goes_on: bool = False) -> Any:
@@ -367,7 +367,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "slots-ignored",
         "routing forgets what already runs",
-        change(lineup.Lineup, "__init__", _ignores_runs),
+        change(candidates.CandidateSet, "__init__", _ignores_runs),
     ),
     Mutant(
         "boundary-ignored",

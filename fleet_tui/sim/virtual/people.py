@@ -47,7 +47,7 @@ class People:
         """Clients who have not got what they came for."""
         self._world = world
         self._rng = rng
-        self._looks = 0
+        self._judged = 0
 
     async def client(self, job: Job) -> None:
         """Get one job done."""
@@ -175,8 +175,8 @@ class People:
         finished = any(e.status == 0 for e in self._world.truth.executions_of(task.id))
         verdict = Verdict.RAN if finished else self._rng.choice(_AGAIN)
         run = task.attempt.run_id if task.attempt is not None else None
-        self._looks += 1
-        reason = f"looked at the host, {self._looks}"
+        self._judged += 1
+        reason = f"looked at the host, {self._judged}"
         command = Resolve(task=task.id, run=run, verdict=verdict, reason=reason)
         await self.insist(f"verdict-{verdict}", task.id, command)
 

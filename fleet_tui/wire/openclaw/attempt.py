@@ -47,10 +47,10 @@ from fleet_tui.wire.openclaw.connection import (
     Reply,
     Result,
 )
+from fleet_tui.wire.openclaw.connector import Connector
 from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.dialect import Dialect
 from fleet_tui.wire.openclaw.frames import Aborted, Created, Malformed, decode
-from fleet_tui.wire.openclaw.line import Line
 from fleet_tui.wire.openclaw.runs import (
     about_another,
     final_outcome,
@@ -162,7 +162,7 @@ class _Asked(NamedTuple):
 class Attempts:
     """The runs of one gateway. Keeps the pending final answers of those started here."""
 
-    def __init__(self, line: Line, *, agent_id: str, is_owner: Callable[[], bool]) -> None:
+    def __init__(self, line: Connector, *, agent_id: str, is_owner: Callable[[], bool]) -> None:
         """``is_owner`` tells whether the ledger is still this engine's."""
         self.tasks_by_trace: OrderedDict[str, TaskId] = OrderedDict()
         """Which task a trace id in a log line belongs to."""

@@ -19,9 +19,9 @@ from fleet_tui.wire.framing import frame_line
 from fleet_tui.wire.levels import read_level
 from fleet_tui.wire.numbers import count
 from fleet_tui.wire.openclaw.connection import Result
+from fleet_tui.wire.openclaw.connector import Connector
 from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.frames import Malformed, decode
-from fleet_tui.wire.openclaw.line import Line
 
 POLL_S = 1.5
 """Pause between two questions."""
@@ -124,7 +124,7 @@ class LogTail:
 
     def __init__(
         self,
-        line: Line,
+        line: Connector,
         source: AgentName,
         *,
         clock: Callable[[], int],

@@ -29,6 +29,7 @@ from fleet_tui.wire.openclaw import readiness
 from fleet_tui.wire.openclaw.agents_list import look_for
 from fleet_tui.wire.openclaw.attempt import Attempts, RunsByAttempts
 from fleet_tui.wire.openclaw.connection import Connection, Lost, Refused, Reply, Result
+from fleet_tui.wire.openclaw.connector import Connector
 from fleet_tui.wire.openclaw.dial import Dial, GatewayFailure
 from fleet_tui.wire.openclaw.dialect import lacks_method
 from fleet_tui.wire.openclaw.frames import Malformed
@@ -42,7 +43,6 @@ from fleet_tui.wire.openclaw.host_vitals import (
     parse_system,
 )
 from fleet_tui.wire.openclaw.http import HttpAnswer, KeptHttp
-from fleet_tui.wire.openclaw.line import Line
 from fleet_tui.wire.openclaw.logs import LogTail
 from fleet_tui.wire.openclaw.retries import Retries
 from fleet_tui.wire.ssh.failures import SshFailure
@@ -103,7 +103,7 @@ class OpenClawPort(RunsByAttempts):
         self._left = left
         self._http = KeptHttp(dial)
         self._retries = Retries()
-        self._line = Line(
+        self._line = Connector(
             agent.name, dial=dial, token=token, clock=clock, on_event=self._retries.hear
         )
         self._attempts = Attempts(self._line, agent_id=agent.kind.agent_id, is_owner=is_owner)

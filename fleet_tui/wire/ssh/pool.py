@@ -20,9 +20,9 @@ from fleet_tui.core.ssh.config import Refusal, Resolved
 from fleet_tui.core.ssh.ways import MAX_JUMPS, Hop
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.shell import ChannelFailure, Completed, RunResult
+from fleet_tui.wire.ssh.admission import AGAIN_AFTER_S, SshAdmission
 from fleet_tui.wire.ssh.advice import ADOPTED, auth_advice, called, host_key_advice
 from fleet_tui.wire.ssh.connection import FileFailure, SshConnection, TcpChannel
-from fleet_tui.wire.ssh.door import AGAIN_AFTER_S, Door
 from fleet_tui.wire.ssh.failures import (
     LocalSetupError,
     SshFailure,
@@ -116,7 +116,7 @@ class SshPool:
         self._files = SshFiles(known_hosts)
         self._reading_files = asyncio.Lock()
         self._slots = asyncio.Semaphore(handshakes)
-        self._doors: dict[tuple[str, int], Door] = {}
+        self._admissions: dict[tuple[str, int], SshAdmission] = {}
         self._on_lost = on_lost
         self._places = places or Places()
         self._proxies: set[asyncio.Task[None]] = set()
@@ -242,15 +242,15 @@ class SshPool:
         jump = await self._jump(host, state, route)
         if isinstance(jump, SshFailure):
             return jump
-        door = self._doors.setdefault((route.key_alias, route.port), Door())
+        admission = self._admissions.setdefault((route.key_alias, route.port), SshAdmission())
         tries = 0
         while True:
             tries += 1
-            async with door.entered():
+            async with admission.entered():
                 try:
                     return await self._in_a_slot(self._handshake(host, state, route, jump))
                 except (asyncssh.Error, OSError) as error:
-                    if not door.was_crowded(tries, error):
+                    if not admission.was_crowded(tries, error):
                         raise
             await asyncio.sleep(AGAIN_AFTER_S)
 

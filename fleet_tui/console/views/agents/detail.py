@@ -26,7 +26,7 @@ from fleet_tui.console.text.story import story_line
 from fleet_tui.core.agents.events import AboutAgent
 from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.troubles import cure_of, next_trial, trouble_of
-from fleet_tui.core.agents.vitals import Look, ProbeFailure, VitalsReading
+from fleet_tui.core.agents.vitals import ProbeFailure, ProbeResult, VitalsReading
 from fleet_tui.core.agents.words import health_word
 from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec, LocalAgent, OpenClawAgent
 from fleet_tui.core.ids import AgentName, HostName
@@ -39,8 +39,8 @@ from fleet_tui.core.tasks.open_run import notes
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_text
 
-MAX_LOOKS = 60
-"""Looks remembered for the probe strip while an agent's screen is open."""
+MAX_PROBES = 60
+"""Probes remembered for the probe strip while an agent's screen is open."""
 
 MAX_TASKS = 12
 MAX_LAST_LINES = 50
@@ -52,7 +52,7 @@ _TRACES = {True: (Sign.GOOD, Tone.OK), False: (Sign.BAD, Tone.ERROR)}
 def agent_sections(
     agent: AgentState,
     state: FleetState,
-    looks: Sequence[Look],
+    probes: Sequence[ProbeResult],
     changes: Sequence[Recorded] | None,
     lines: Sequence[LogLine] | None,
     pen: Pen,
@@ -60,11 +60,11 @@ def agent_sections(
 ) -> list[Section]:
     """Everything about an agent. ``looks`` are oldest first; None means still being fetched."""
     spec = state.fleet.agents.get(agent.name)
-    last = looks[-1] if looks else None
+    last = probes[-1] if probes else None
     head = [head_line(agent, spec, pen, now_ms), *_health_lines(agent, pen, now_ms)]
     sections = [
         Section("", (*head, *_identity(agent, spec, state.fleet), _money(agent, spec))),
-        Section(_probe_title(spec), tuple(_probes(looks, last, pen, now_ms))),
+        Section(_probe_title(spec), tuple(_probes(probes, last, pen, now_ms))),
         _work(agent.name, state, pen, now_ms),
         _timeline(changes, state, pen),
         _last_lines(lines, pen),
@@ -182,11 +182,13 @@ def _probe_title(spec: AgentSpec | None) -> str:
     return f"Probes - every {words.about(spec.probe.every_ms)}" if spec is not None else "Probes"
 
 
-def _probes(looks: Sequence[Look], last: Look | None, pen: Pen, now_ms: int) -> list[DetailLine]:
+def _probes(
+    probes: Sequence[ProbeResult], last: ProbeResult | None, pen: Pen, now_ms: int
+) -> list[DetailLine]:
     """The newest look in numbers and the looks seen since this screen opened, newest first."""
     if last is None:
         return [paragraph("Not looked at yet.", Tone.DIM)]
-    made = [_strip(looks, pen)]
+    made = [_strip(probes, pen)]
     ago = f"{words.age(last.observed_at_ms, now_ms)} ago"
     match last:
         case VitalsReading():
@@ -205,16 +207,16 @@ def _probes(looks: Sequence[Look], last: Look | None, pen: Pen, now_ms: int) -> 
     return made
 
 
-def _strip(looks: Sequence[Look], pen: Pen) -> DetailLine:
+def _strip(probes: Sequence[ProbeResult], pen: Pen) -> DetailLine:
     """``looks ●●●✗✗ last ok 12:01:27``; the newest is on the right."""
     cells = [Cell("looks ", Tone.DIM)]
-    for look in looks[-MAX_LOOKS:]:
+    for look in probes[-MAX_PROBES:]:
         answered = isinstance(look, VitalsReading)
         sign, tone = _TRACES[answered]
         if isinstance(look, VitalsReading) and not look.ready:
             sign, tone = Sign.WARNING, Tone.WARN
         cells.append(Cell(pen.sign(sign), tone))
-    ok = next((k.observed_at_ms for k in reversed(looks) if isinstance(k, VitalsReading)), None)
+    ok = next((k.observed_at_ms for k in reversed(probes) if isinstance(k, VitalsReading)), None)
     cells.append(Cell("   last ok ", Tone.DIM))
     cells.append(Cell(pen.clock(ok)))
     return line(*cells, indent=7)

@@ -11,7 +11,7 @@ from fleet_tui.console.text.cells import MAX_NAME_CHARS, Cell, Tone
 from fleet_tui.console.text.glyphs import Glyphs
 from fleet_tui.console.text.looks import agent_cell
 from fleet_tui.core.agents.model import AgentState
-from fleet_tui.core.agents.vitals import Look, VitalsReading
+from fleet_tui.core.agents.vitals import ProbeResult, VitalsReading
 from fleet_tui.core.agents.words import AgentWord, word_of, worst_first
 from fleet_tui.core.fleet import AgentSpec
 from fleet_tui.core.ids import AgentName
@@ -122,7 +122,7 @@ def _stepped(age_ms: int) -> int:
     return -(-max(age_ms, 1) // SEEN_STEP_MS) * SEEN_STEP_MS
 
 
-def _age_ms(agent: AgentState, look: Look | None, now_ms: int) -> int | None:
+def _age_ms(agent: AgentState, look: ProbeResult | None, now_ms: int) -> int | None:
     """How long ago the agent last answered: at least since it was lost, when it does not."""
     if look is None:
         return None
@@ -132,7 +132,11 @@ def _age_ms(agent: AgentState, look: Look | None, now_ms: int) -> int | None:
 
 
 def agent_row(
-    agent: AgentState, spec: AgentSpec | None, look: Look | None, numbers: RunNumbers, now_ms: int
+    agent: AgentState,
+    spec: AgentSpec | None,
+    look: ProbeResult | None,
+    numbers: RunNumbers,
+    now_ms: int,
 ) -> AgentRow:
     """The row of one agent at an instant."""
     reading = look if isinstance(look, VitalsReading) else None
@@ -172,7 +176,7 @@ def agent_rows(view: View, numbers: Mapping[AgentName, RunNumbers]) -> list[Agen
         agent_row(
             agent,
             spec.agents.get(name),
-            view.looks.get(name),
+            view.probes.get(name),
             numbers.get(name, NO_RUNS),
             view.now_ms,
         )

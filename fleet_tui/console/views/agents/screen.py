@@ -10,13 +10,13 @@ from fleet_tui.console.text.document import Pen, Section, name, paragraph
 from fleet_tui.console.views.agents.detail import (
     MAX_HEALTH_CHANGES,
     MAX_LAST_LINES,
-    MAX_LOOKS,
+    MAX_PROBES,
     agent_sections,
     health_changes,
 )
 from fleet_tui.console.views.detail_pane import DetailScreen
 from fleet_tui.core.agents.model import AgentState
-from fleet_tui.core.agents.vitals import Look
+from fleet_tui.core.agents.vitals import ProbeResult
 from fleet_tui.core.ids import AgentName, Seq
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.logs import LogGap, LogLine, LogQuery
@@ -44,7 +44,7 @@ class AgentScreen(DetailScreen):
     def __init__(self, place: Place) -> None:
         super().__init__(place)
         self._agent: AgentState | None = None
-        self._looks: deque[Look] = deque(maxlen=MAX_LOOKS)
+        self._probes: deque[ProbeResult] = deque(maxlen=MAX_PROBES)
         self._changes: Sequence[Recorded] | None = None
         self._lines: deque[LogLine] | None = None
 
@@ -63,17 +63,17 @@ class AgentScreen(DetailScreen):
         if agent is None:
             self.show_document(_missing(agent_name, view, self.console.keyed), Selection())
             return
-        look = view.looks.get(agent_name)
-        if look is not None and (not self._looks or self._looks[-1] is not look):
-            self._looks.append(look)
+        look = view.probes.get(agent_name)
+        if look is not None and (not self._probes or self._probes[-1] is not look):
+            self._probes.append(look)
         if self._agent is None or _health_of(agent) != _health_of(self._agent):
             self.run_worker(self._read_changes(view.state.seq), group="changes", exclusive=True)
         self._agent = agent
         console = self.console
         pen = Pen(console.glyphs, console.utc_offset_minutes, keyed=console.keyed)
         lines = None if self._lines is None else tuple(self._lines)
-        looks = tuple(self._looks)
-        sections = agent_sections(agent, view.state, looks, self._changes, lines, pen, view.now_ms)
+        probes = tuple(self._probes)
+        sections = agent_sections(agent, view.state, probes, self._changes, lines, pen, view.now_ms)
         self.show_document(sections, Selection(agents=(agent_name,)))
 
     def show_lines(self, lines: Sequence[LogLine | LogGap]) -> None:

@@ -21,7 +21,7 @@ from fleet_tui.console.text.document import (
 )
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.reason_words import pending_words
-from fleet_tui.core.routing.decision import Candidate, Decision, Pending, Rejection, Rule
+from fleet_tui.core.routing.decision import Candidate, Pending, Rejection, RoutingDecision, Rule
 from fleet_tui.core.routing.record import DecisionRecord
 from fleet_tui.core.tasks.model import Hold, Task, TaskSpec
 from fleet_tui.core.text import words
@@ -51,7 +51,11 @@ def held_words(hold: Hold) -> str:
 
 
 def why_sections(
-    decision: Decision | None, pending: Pending | None, fleet: FleetSpec, pen: Pen, now_ms: int
+    decision: RoutingDecision | None,
+    pending: Pending | None,
+    fleet: FleetSpec,
+    pen: Pen,
+    now_ms: int,
 ) -> list[Section]:
     """The verdict, the table of rules, the scores, and what would help."""
     sections = [Section("", tuple(_verdict(decision, pending, pen, now_ms)))]
@@ -108,7 +112,7 @@ def _residency(spec: TaskSpec, fleet: FleetSpec) -> list[tuple[str, str | Cell]]
 
 
 def _verdict(
-    decision: Decision | None, pending: Pending | None, pen: Pen, now_ms: int
+    decision: RoutingDecision | None, pending: Pending | None, pen: Pen, now_ms: int
 ) -> list[DetailLine]:
     """The first line of the answer."""
     if decision is not None and decision.chosen is not None:
@@ -126,7 +130,7 @@ def _verdict(
     return [line(Cell(word, tone), f" - {said}", Cell(f"   {since}", Tone.DIM))]
 
 
-def _rule_table(decision: Decision) -> tuple[DetailLine, ...]:
+def _rule_table(decision: RoutingDecision) -> tuple[DetailLine, ...]:
     """One row per rule that removed somebody."""
     if not decision.rejections:
         return (paragraph("No rule removed anybody.", Tone.DIM),)
@@ -151,7 +155,7 @@ def _example(rejection: Rejection) -> str:
     return short(f"{shown} and {more} more" if shown and more > 0 else shown)
 
 
-def _scores(decision: Decision) -> list[DetailLine]:
+def _scores(decision: RoutingDecision) -> list[DetailLine]:
     """The chosen one's sum, then the others that were scored, then the margin."""
     rows: list[Sequence[Cell | str]] = []
     targets: list[Target | None] = []
@@ -187,7 +191,7 @@ def _help(pending: Pending | None) -> list[Section]:
     return [Section("What would help", (paragraph(short(pending.remedy)),))]
 
 
-def _decided_by(decision: Decision, fleet: FleetSpec) -> DetailLine:
+def _decided_by(decision: RoutingDecision, fleet: FleetSpec) -> DetailLine:
     """The strategy and the version of the fleet file the decision was made with."""
     same = " (in force now)" if decision.policy and decision.policy == fleet.digest else ""
     pairs: list[tuple[str, str | Cell]] = [("strategy", decision.strategy.value)]

@@ -25,7 +25,7 @@ from fleet_tui.core.fleet import FleetSpec, TaskClass
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.reason_words import lost_words
-from fleet_tui.core.routing.decision import Decision
+from fleet_tui.core.routing.decision import RoutingDecision
 from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task, TaskPhase
 from fleet_tui.core.tasks.open_run import notes
 from fleet_tui.core.tasks.quoting import reason_of
@@ -153,7 +153,7 @@ def span_ms(task: Task, now_ms: int) -> int:
     return words.elapsed_ms(since, now_ms)
 
 
-def decision_of(task: Task, attempt: int | None) -> Decision | None:
+def decision_of(task: Task, attempt: int | None) -> RoutingDecision | None:
     """The decision people mean: of that attempt, else of the wait, else of the newest attempt."""
     if attempt is not None:
         return next((a.decision for a in task.attempts if a.number == attempt), None)

@@ -34,7 +34,7 @@ def _digest(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-class Line:
+class Connector:
     """Gives out the living connection to one gateway; callers share one handshake."""
 
     def __init__(

@@ -2,7 +2,7 @@
 
 An sshd hangs up on those who come while too many others have not been let in yet (MaxStartups), and
 its limit is not known beforehand. So a server that hangs up on one of many gets fewer at once from
-then on, and whoever was turned away stands in line again: that was our crowding, not its fault.
+then on, and whoever was turned away waits again: that was our crowding, not its fault.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ AGAIN_AFTER_S = 0.2
 """sshd counts those it has let in a little longer than we do."""
 
 
-class Door:
-    """The line in front of one server."""
+class SshAdmission:
+    """The queue in front of one server."""
 
     def __init__(self) -> None:
         self._width = AT_ONCE

@@ -1,8 +1,8 @@
 """Who could take tasks of one requirement right now, best first.
 
-A round of routing places many tasks that ask for the same. A line-up is worked out once a round and
-then only follows what the round gives away, so that each further decision costs as little among a
-thousand agents as among ten, its explanation included.
+A round of routing places many tasks that ask for the same. A candidate set is worked out once a
+round and then only follows what the round gives away, so that each further decision costs as little
+among a thousand agents as among ten, its explanation included.
 """
 
 from bisect import bisect_left, insort
@@ -11,7 +11,7 @@ from itertools import islice
 
 from fleet_tui.core.agents.model import AgentState
 from fleet_tui.core.agents.troubles import trouble_of
-from fleet_tui.core.agents.vitals import Look, VitalsReading
+from fleet_tui.core.agents.vitals import ProbeResult, VitalsReading
 from fleet_tui.core.fleet import PoolSpec, Strategy
 from fleet_tui.core.ids import AgentName, Capability, PoolName
 from fleet_tui.core.routing.decision import MAX_NAMED_PER_RULE, Candidate, Rejection, Rule
@@ -19,7 +19,7 @@ from fleet_tui.core.routing.requirement import Eligible
 from fleet_tui.core.routing.scores import (
     TRIAL_TERM,
     TRIED_TERM,
-    Standing,
+    FreeAgent,
     Term,
     candidate,
     terms,
@@ -35,7 +35,7 @@ MAX_EXAMPLE_CHARS = 120
 """Of what is wrong with an agent, where a rejection names one."""
 
 
-class PoolLine:
+class PoolRanking:
     """The agents of one pool with a free slot, best first."""
 
     def __init__(
@@ -45,31 +45,31 @@ class PoolLine:
         self._order = order
         self._needs = needs
         self._keys: list[Key] = []
-        self._standings: dict[AgentName, tuple[Key, Standing, list[Term]]] = {}
+        self._free: dict[AgentName, tuple[Key, FreeAgent, list[Term]]] = {}
         self._shown: dict[AgentName, Candidate] = {}
-        self._trials: dict[AgentName, Standing] = {}
+        self._trials: dict[AgentName, FreeAgent] = {}
         """Those whose breaker is open, and that one task is let through to."""
 
     def __len__(self) -> int:
         return len(self._keys) + len(self._trials)
 
-    def put_on_trial(self, standing: Standing) -> None:
+    def put_on_trial(self, free: FreeAgent) -> None:
         """Take in an agent that one task is let through to."""
-        self._trials[standing.spec.name] = standing
+        self._trials[free.spec.name] = free
 
-    def put(self, standing: Standing) -> None:
+    def put(self, free: FreeAgent) -> None:
         """Take an agent in, or take in what changed about it."""
-        name = standing.spec.name
+        name = free.spec.name
         self.drop(name)
-        found = terms(self.pool.strategy, standing, self._needs)
+        found = terms(self.pool.strategy, free, self._needs)
         key = (-total(found), self._order[name], name)
-        self._standings[name] = (key, standing, found)
+        self._free[name] = (key, free, found)
         insort(self._keys, key)
 
     def drop(self, name: AgentName) -> None:
         """It has no free slot any more."""
         self._trials.pop(name, None)
-        known = self._standings.pop(name, None)
+        known = self._free.pop(name, None)
         if known is not None:
             del self._keys[bisect_left(self._keys, known[0])]
             self._shown.pop(name, None)
@@ -87,9 +87,9 @@ class PoolLine:
         if not self._trials:
             return self._trusted(limit, tried, last_turn)
         trials = [
-            candidate(standing, [TRIAL_TERM, *terms(self.pool.strategy, standing, self._needs)])
-            for name, standing in self._trials.items()
-            if not self._keys or (name not in tried and suits(standing.agent))
+            candidate(free, [TRIAL_TERM, *terms(self.pool.strategy, free, self._needs)])
+            for name, free in self._trials.items()
+            if not self._keys or (name not in tried and suits(free.agent))
         ]
         trials.sort(key=lambda c: (-c.score, self._order[c.agent]))
         found = (*trials, *self._trusted(limit, tried, last_turn))
@@ -100,15 +100,15 @@ class PoolLine:
     ) -> tuple[Candidate, ...]:
         if self.pool.strategy is Strategy.ROUND_ROBIN:
             return self._by_turn(limit, tried, last_turn)
-        if not tried.isdisjoint(self._standings):
+        if not tried.isdisjoint(self._free):
             return self._ranked(limit, tried, lambda _: None)
         return tuple(self._candidate(name) for _, _, name in islice(self._keys, limit))
 
     def _candidate(self, name: AgentName) -> Candidate:
         shown = self._shown.get(name)
         if shown is None:
-            _, standing, found = self._standings[name]
-            shown = self._shown[name] = candidate(standing, found)
+            _, free, found = self._free[name]
+            shown = self._shown[name] = candidate(free, found)
         return shown
 
     def _by_turn(
@@ -116,7 +116,7 @@ class PoolLine:
     ) -> tuple[Candidate, ...]:
         after = self._order.get(last_turn, -1) if last_turn is not None else -1
         size = len(self._order)
-        if not tried.isdisjoint(self._standings):
+        if not tried.isdisjoint(self._free):
             return self._ranked(
                 limit, tried, lambda name: turn_term(self._order[name], after, size)
             )
@@ -125,8 +125,7 @@ class PoolLine:
         names = [name for _, _, name in islice(self._keys, start, start + limit)]
         names += [name for _, _, name in islice(self._keys, min(start, limit - len(names)))]
         return tuple(
-            candidate(self._standings[n][1], [turn_term(self._order[n], after, size)])
-            for n in names
+            candidate(self._free[n][1], [turn_term(self._order[n], after, size)]) for n in names
         )
 
     def _ranked(
@@ -137,27 +136,27 @@ class PoolLine:
     ) -> tuple[Candidate, ...]:
         """The long way, for the few tasks that were tried before."""
         found = []
-        for name, (_, standing, base) in self._standings.items():
+        for name, (_, free, base) in self._free.items():
             own = list(base)
             turned = turn(name)
             if turned is not None:
                 own.append(turned)
             if name in tried:
                 own.append(TRIED_TERM)
-            found.append((-total(own), self._order[name], candidate(standing, own)))
+            found.append((-total(own), self._order[name], candidate(free, own)))
         found.sort()  # no two stand at one place, so candidates are never compared
         return tuple(c for _, _, c in found[:limit])
 
 
-class Lineup:
+class CandidateSet:
     """The pools for one requirement, and what the moment removed."""
 
     def __init__(
         self,
         eligible: Eligible,
-        lines: dict[PoolName, PoolLine],
+        rankings: dict[PoolName, PoolRanking],
         agents: Mapping[AgentName, AgentState],
-        looks: Mapping[AgentName, Look],
+        probes: Mapping[AgentName, ProbeResult],
         given: dict[AgentName, int],
         now_ms: int,
         sharing: Mapping[AgentName, tuple[AgentName, ...]],
@@ -165,11 +164,11 @@ class Lineup:
         """``given`` is what the round has given away so far; :meth:`follow` tells of more.
         ``sharing`` names the agents of one gateway, by each of their names."""
         self.seen = 0
-        """How many of the round's placements this line-up has followed."""
+        """How many of the round's placements this set has followed."""
         self._eligible = eligible
-        self._lines = lines
+        self._rankings = rankings
         self._agents = agents
-        self._looks = looks
+        self._probes = probes
         self._given = given
         self._sharing = sharing
         self._specs = {spec.name: spec for spec in eligible.agents}
@@ -183,14 +182,14 @@ class Lineup:
         for spec in eligible.agents:
             agent = agents.get(spec.name)
             if agent is not None and agent.may_be_tried(now_ms):
-                self._stand_trial(spec.name, given.get(spec.name, 0))
+                self._admit_on_trial(spec.name, given.get(spec.name, 0))
             elif agent is None or not agent.health.takes_work:
                 why = trouble_of(agent) if agent is not None else None
                 out.append((spec.name, why or "unknown"))
             elif agent.cordon is not None:
                 cordoned.append((spec.name, f"cordoned by {agent.cordon.by}"))
             else:
-                self._stand(spec.name, given.get(spec.name, 0))
+                self._admit(spec.name, given.get(spec.name, 0))
         self._left = len(eligible.agents)
         self._fixed: list[Rejection] = []
         for rule, wanted, removed in (
@@ -211,19 +210,19 @@ class Lineup:
             if each not in self._specs or agent is None:
                 continue
             if agent.in_service:
-                self._stand(each, self._given.get(each, 0))
+                self._admit(each, self._given.get(each, 0))
             elif each == name:
-                self._stand_trial(each, given)
+                self._admit_on_trial(each, given)
 
-    def line(self) -> PoolLine | None:
+    def home(self) -> PoolRanking | None:
         """The pool to place in: the home, or an overflow pool when the home is full. None when no
         pool could ever take it."""
         pools = self._eligible.pools
-        return next(self.free_lines(), self._lines[pools[0]] if pools else None)
+        return next(self.free_rankings(), self._rankings[pools[0]] if pools else None)
 
-    def free_lines(self) -> Iterator[PoolLine]:
+    def free_rankings(self) -> Iterator[PoolRanking]:
         """The pools that are not full, the home first."""
-        return (line for name in self._eligible.pools if len(line := self._lines[name]))
+        return (ranking for name in self._eligible.pools if len(ranking := self._rankings[name]))
 
     def has_others(self, avoided: frozenset[AgentName]) -> bool:
         """Whether agents beside these take work, now or once they have a free slot."""
@@ -250,28 +249,28 @@ class Lineup:
         """All agents of the fleet."""
         return self._eligible.considered
 
-    def _stand_trial(self, name: AgentName, given: int) -> None:
+    def _admit_on_trial(self, name: AgentName, given: int) -> None:
         """One task at a time, beside what it still runs."""
         spec, agent = self._specs[name], self._agents[name]
-        line = self._lines[spec.pool]
+        ranking = self._rankings[spec.pool]
         if given or len(agent.runs) >= spec.slots:
             self._leave_out(name, "is on trial with another task" if given else "has no free slot")
         else:
-            line.put_on_trial(Standing(spec, agent, len(agent.runs), self._looks.get(name)))
+            ranking.put_on_trial(FreeAgent(spec, agent, len(agent.runs), self._probes.get(name)))
 
-    def _stand(self, name: AgentName, given: int) -> None:
+    def _admit(self, name: AgentName, given: int) -> None:
         spec, agent = self._specs[name], self._agents[name]
         held = len(agent.runs) + given
-        line = self._lines[spec.pool]
+        ranking = self._rankings[spec.pool]
         full = f"has {held}/{spec.slots} slots in use" if held >= spec.slots else self._lane(name)
         if full is not None:
             self._leave_out(name, full)
         else:
-            line.put(Standing(spec, agent, held, self._looks.get(name)))
+            ranking.put(FreeAgent(spec, agent, held, self._probes.get(name)))
 
     def _leave_out(self, name: AgentName, why: str) -> None:
         """It has no free slot any more in this round."""
-        self._lines[self._specs[name].pool].drop(name)
+        self._rankings[self._specs[name].pool].drop(name)
         if name not in self._full:
             insort(self._full_places, self._places[name])
         self._full[name] = why
@@ -283,8 +282,8 @@ class Lineup:
         names = self._sharing.get(name)
         if names is None:
             return None
-        looks = (self._looks.get(each) for each in names)
-        told = [look.capacity for look in looks if isinstance(look, VitalsReading)]
+        probes = (self._probes.get(each) for each in names)
+        told = [look.capacity for look in probes if isinstance(look, VitalsReading)]
         width = min((capacity for capacity in told if capacity is not None), default=None)
         if width is None:
             return None

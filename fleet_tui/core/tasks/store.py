@@ -19,7 +19,7 @@ from fleet_tui.core.ledger.state import (
 from fleet_tui.core.tasks.model import Task, TaskPhase, TaskSpec
 
 
-class Shelves:
+class TaskStore:
     """The tasks of one batch. Not for sharing: it lives as long as its batch."""
 
     def __init__(self, base: FleetState) -> None:

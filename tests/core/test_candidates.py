@@ -7,17 +7,17 @@ from msgspec.structs import replace
 
 from fleet_tui.core.agents.breaker import Breaker
 from fleet_tui.core.agents.model import AgentState, Cordon, Health
-from fleet_tui.core.agents.vitals import FailureKind, Look, ProbeFailure, VitalsReading
+from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, ProbeResult, VitalsReading
 from fleet_tui.core.fleet import AgentSpec, FleetSpec, OpenClawAgent, PoolSpec, Strategy
 from fleet_tui.core.ids import AgentName, Capability, PoolName, RunId
+from fleet_tui.core.routing.candidates import MAX_EXAMPLE_CHARS, CandidateSet, PoolRanking
 from fleet_tui.core.routing.decision import MAX_NAMED_PER_RULE, Candidate, Rejection, Rule
-from fleet_tui.core.routing.lineup import MAX_EXAMPLE_CHARS, Lineup, PoolLine
 from fleet_tui.core.routing.requirement import Roster, requirement_of
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.routing.scores import (
     TRIAL_TERM,
     TRIED_TERM,
-    Standing,
+    FreeAgent,
     candidate,
     terms,
     turn_term,
@@ -32,21 +32,21 @@ NOW_MS = 1_000_000
 BREAKER = Breaker(since_ms=1, until_ms=2, harmless=True, reason="refused 3 in a row")
 
 
-def standing(name: str, held: int = 0, look: Look | None = None) -> Standing:
+def free_agent(name: str, held: int = 0, look: ProbeResult | None = None) -> FreeAgent:
     spec = agent(name, slots=4)
-    return Standing(spec, AgentState(name=spec.name, health=Health.UP), held, look)
+    return FreeAgent(spec, AgentState(name=spec.name, health=Health.UP), held, look)
 
 
-def line(strategy: Strategy, *standings: Standing) -> PoolLine:
+def line(strategy: Strategy, *standings: FreeAgent) -> PoolRanking:
     order = {stands.spec.name: place for place, stands in enumerate(standings)}
-    stood = PoolLine(PoolSpec(name=PoolName("general"), strategy=strategy), order, NEEDS)
+    stood = PoolRanking(PoolSpec(name=PoolName("general"), strategy=strategy), order, NEEDS)
     for stands in standings:
         stood.put(stands)
     return stood
 
 
 def best(
-    stood: PoolLine, limit: int = 8, tried: tuple[str, ...] = (), last_turn: str | None = None
+    stood: PoolRanking, limit: int = 8, tried: tuple[str, ...] = (), last_turn: str | None = None
 ) -> tuple[Candidate, ...]:
     names = frozenset(AgentName(name) for name in tried)
     last = AgentName(last_turn) if last_turn is not None else None
@@ -57,7 +57,7 @@ def names(found: tuple[Candidate, ...]) -> list[str]:
     return [each.agent for each in found]
 
 
-def scored(stands: Standing, *more: tuple[str, int]) -> Candidate:
+def scored(stands: FreeAgent, *more: tuple[str, int]) -> Candidate:
     return candidate(stands, [*terms(Strategy.LOAD_AWARE, stands, NEEDS), *more])
 
 
@@ -65,7 +65,7 @@ def scored(stands: Standing, *more: tuple[str, int]) -> Candidate:
 
 
 def test_the_best_come_first_and_equals_in_the_order_of_the_file() -> None:
-    stands = [standing("d", 1), standing("c"), standing("b"), standing("a", 2)]
+    stands = [free_agent("d", 1), free_agent("c"), free_agent("b"), free_agent("a", 2)]
     stood = line(Strategy.LOAD_AWARE, *stands)
     assert best(stood) == tuple(scored(stands[place]) for place in (1, 2, 0, 3))
     assert names(best(stood, 2)) == ["c", "b"]
@@ -73,10 +73,10 @@ def test_the_best_come_first_and_equals_in_the_order_of_the_file() -> None:
 
 
 def test_who_changes_stands_anew_and_who_is_full_stands_no_more() -> None:
-    stands = [standing("a"), standing("b"), standing("c")]
+    stands = [free_agent("a"), free_agent("b"), free_agent("c")]
     stood = line(Strategy.LOAD_AWARE, *stands)
     assert names(best(stood)) == ["a", "b", "c"]
-    fuller = standing("a", 3)
+    fuller = free_agent("a", 3)
     stood.put(fuller)
     assert best(stood) == (scored(stands[1]), scored(stands[2]), scored(fuller))
     stood.drop(AgentName("b"))
@@ -87,7 +87,7 @@ def test_who_changes_stands_anew_and_who_is_full_stands_no_more() -> None:
 
 
 def test_whoever_was_tried_before_goes_behind_those_that_are_as_good() -> None:
-    stands = [standing("a"), standing("b", 1), standing("c", 2), standing("d", 3)]
+    stands = [free_agent("a"), free_agent("b", 1), free_agent("c", 2), free_agent("d", 3)]
     stood = line(Strategy.LOAD_AWARE, *stands)
     a, b, c, d = stands
     assert best(stood, tried=("a",)) == (
@@ -104,7 +104,7 @@ def test_whoever_was_tried_before_goes_behind_those_that_are_as_good() -> None:
 
 
 def test_equals_that_were_tried_before_stand_in_the_order_of_the_file() -> None:
-    stood = line(Strategy.LOAD_AWARE, standing("z"), standing("y"), standing("x"))
+    stood = line(Strategy.LOAD_AWARE, free_agent("z"), free_agent("y"), free_agent("x"))
     assert names(best(stood, tried=("x", "y", "z"))) == ["z", "y", "x"]
     assert names(best(stood, tried=("z",))) == ["y", "x", "z"]
 
@@ -114,7 +114,7 @@ POOL = ["0a", "Zb", "yc", "xd", "we"]
 
 def turns(after: int, places: list[int], *more: tuple[str, int]) -> tuple[Candidate, ...]:
     return tuple(
-        candidate(standing(POOL[place]), [turn_term(place, after, len(POOL)), *more])
+        candidate(free_agent(POOL[place]), [turn_term(place, after, len(POOL)), *more])
         for place in places
     )
 
@@ -126,7 +126,7 @@ def turns(after: int, places: list[int], *more: tuple[str, int]) -> tuple[Candid
 def test_in_turn_the_one_after_the_last_goes_first_and_each_has_its_place(
     last_turn: str | None, after: int
 ) -> None:
-    stood = line(Strategy.ROUND_ROBIN, *(standing(name) for name in POOL))
+    stood = line(Strategy.ROUND_ROBIN, *(free_agent(name) for name in POOL))
     order = [(after + 1 + n) % len(POOL) for n in range(len(POOL))]
     for limit in range(1, len(POOL) + 2):
         assert best(stood, limit, (), last_turn) == turns(after, order[:limit])
@@ -137,24 +137,24 @@ def test_in_turn_the_one_after_the_last_goes_first_and_each_has_its_place(
 
 
 def test_in_turn_a_full_one_is_passed_over() -> None:
-    stood = line(Strategy.ROUND_ROBIN, *(standing(name) for name in POOL))
+    stood = line(Strategy.ROUND_ROBIN, *(free_agent(name) for name in POOL))
     stood.drop(AgentName("yc"))
     assert best(stood, 8, (), "Zb") == turns(1, [3, 4, 0, 1])
     assert best(stood, 3, (), "we") == turns(4, [0, 1, 3])
 
 
-def on_trial(name: str, held: int = 0, boot_id: str | None = None) -> Standing:
-    stands = standing(name, held)
-    return Standing(stands.spec, replace(stands.agent, boot_id=boot_id), held, None)
+def on_trial(name: str, held: int = 0, boot_id: str | None = None) -> FreeAgent:
+    stands = free_agent(name, held)
+    return FreeAgent(stands.spec, replace(stands.agent, boot_id=boot_id), held, None)
 
 
-def trialled(stands: Standing) -> Candidate:
+def trialled(stands: FreeAgent) -> Candidate:
     return candidate(stands, [TRIAL_TERM, *terms(Strategy.LOAD_AWARE, stands, NEEDS)])
 
 
-def with_trials(*trials: Standing, others: int = 1) -> PoolLine:
+def with_trials(*trials: FreeAgent, others: int = 1) -> PoolRanking:
     """A line in which these stand before so many others, in the file too."""
-    rest = [standing(f"other-{n}") for n in range(others)]
+    rest = [free_agent(f"other-{n}") for n in range(others)]
     stood = line(Strategy.LOAD_AWARE, *trials, *rest)
     for stands in trials:
         stood.drop(stands.spec.name)
@@ -185,7 +185,7 @@ def test_a_trial_gets_a_task_that_it_had_or_that_does_not_suit_only_where_nobody
 
 
 def test_behind_trials_others_stand_as_ever() -> None:
-    stood = line(Strategy.ROUND_ROBIN, *(standing(name) for name in POOL))
+    stood = line(Strategy.ROUND_ROBIN, *(free_agent(name) for name in POOL))
     stood.drop(AgentName("0a"))
     stood.put_on_trial(on_trial("0a"))
     assert names(best(stood, 8, (), "Zb")) == ["0a", "yc", "xd", "we", "Zb"]
@@ -201,24 +201,24 @@ def known(name: str, runs: int = 0, **fields: object) -> AgentState:
     return AgentState(**(state | fields))  # type: ignore[arg-type]  # checked by the struct
 
 
-def lineup(
+def candidates(
     spec: FleetSpec,
     *agents: AgentState,
     given: Mapping[str, int] = {},
-    looks: Mapping[AgentName, Look] = {},
-) -> tuple[Lineup, dict[PoolName, PoolLine]]:
-    """The line-up for work that needs nothing, and its lines."""
+    probes: Mapping[AgentName, ProbeResult] = {},
+) -> tuple[CandidateSet, dict[PoolName, PoolRanking]]:
+    """The candidates for work that needs nothing, and the ranking of each pool."""
     roster = Roster(spec)
     eligible = roster.eligible(requirement_of(spec, work()))
     lines = {
-        pool: PoolLine(spec.pools[pool], {a: n for n, a in enumerate(spec.agents)}, NEEDS)
+        pool: PoolRanking(spec.pools[pool], {a: n for n, a in enumerate(spec.agents)}, NEEDS)
         for pool in {a.pool for a in eligible.agents}
     }
-    found = Lineup(
+    found = CandidateSet(
         eligible,
         lines,
         {a.name: a for a in agents},
-        looks,
+        probes,
         {AgentName(name): count for name, count in given.items()},
         NOW_MS,
         roster.sharing,
@@ -226,13 +226,13 @@ def lineup(
     return found, lines
 
 
-def free(lines: dict[PoolName, PoolLine]) -> list[str]:
+def free(lines: dict[PoolName, PoolRanking]) -> list[str]:
     return sorted(each for stood in lines.values() for each in names(best(stood, 99)))
 
 
 def test_who_is_left_out_is_told_by_state_cordon_and_slots() -> None:
     spec = fleet(*(agent(name, slots=2) for name in ("up", "new", "off", "full", "given", "down")))
-    found, lines = lineup(
+    found, lines = candidates(
         spec,
         known("up", 1),
         known("off", cordon=Cordon(by="ann", reason="", since_ms=1)),
@@ -272,7 +272,7 @@ def test_who_is_left_out_is_told_by_state_cordon_and_slots() -> None:
 
 
 def test_what_is_wrong_with_the_first_is_told_in_part_where_it_is_long() -> None:
-    found, _ = lineup(fleet(agent("a1")), known("a1", health=Health.DOWN, reason="x" * 200))
+    found, _ = candidates(fleet(agent("a1")), known("a1", health=Health.DOWN, reason="x" * 200))
     (told,) = found.rejections()
     said = f"down: {'x' * 200}"
     assert told.example == f"a1 is {said[:MAX_EXAMPLE_CHARS]}"
@@ -280,7 +280,9 @@ def test_what_is_wrong_with_the_first_is_told_in_part_where_it_is_long() -> None
 
 def test_of_many_that_are_left_out_some_are_named_and_all_are_counted() -> None:
     many = [f"a{n}" for n in range(MAX_NAMED_PER_RULE + 3)]
-    found, _ = lineup(fleet(*(agent(name) for name in many)), *(known(name, 2) for name in many))
+    found, _ = candidates(
+        fleet(*(agent(name) for name in many)), *(known(name, 2) for name in many)
+    )
     (told,) = found.rejections()
     assert list(told.agents) == many[:MAX_NAMED_PER_RULE]
     assert (told.count, told.left) == (len(many), 0)
@@ -313,7 +315,7 @@ def test_full_agents_are_told_in_the_order_of_the_file_whoever_was_full_first() 
 
 
 def test_what_the_round_gives_away_is_followed() -> None:
-    found, lines = lineup(
+    found, lines = candidates(
         fleet(agent("a1", slots=3), agent("a2", slots=1)), known("a1", 1), known("a2")
     )
     assert found.rejections() == ()
@@ -339,26 +341,28 @@ def test_an_open_breaker_lets_one_task_through_when_its_time_has_come() -> None:
     waits = known("a1", 1, health=Health.SUSPECT, breaker=BREAKER)
     for until_ms, may in ((NOW_MS, True), (NOW_MS + 1, False)):
         tripped = replace(waits, breaker=replace(BREAKER, until_ms=until_ms))
-        _, lines = lineup(spec, tripped, known("a2", 1))
+        _, lines = candidates(spec, tripped, known("a2", 1))
         assert free(lines) == (["a1"] if may else [])
-    found, lines = lineup(spec, waits, known("a2", 1))
+    found, lines = candidates(spec, waits, known("a2", 1))
     found.follow(AgentName("a1"), 1)
     assert free(lines) == []
     (told,) = found.rejections()
     assert (told.agents, told.left) == (("a1", "a2"), 0)
     assert told.example == "a1 is on trial with another task"
-    (told,) = lineup(spec, waits, known("a2", 1), given={"a1": 1})[0].rejections()
+    (told,) = candidates(spec, waits, known("a2", 1), given={"a1": 1})[0].rejections()
     assert told.example == "a1 is on trial with another task"
-    (told,) = lineup(spec, replace(waits, runs=known("a1", 2).runs), known("a2", 1))[0].rejections()
+    (told,) = candidates(spec, replace(waits, runs=known("a1", 2).runs), known("a2", 1))[
+        0
+    ].rejections()
     assert told.example == "a1 has no free slot"
 
 
 def test_a_trial_is_scored_by_its_look_like_any_other() -> None:
     spec = fleet(agent("a1", slots=2))
     waits = known("a1", 1, health=Health.SUSPECT, breaker=BREAKER)
-    looks: dict[AgentName, Look] = {waits.name: reading("a1", 8)}
-    _, lines = lineup(spec, waits, looks=looks)
-    stands = Standing(spec.agents[waits.name], waits, 1, looks[waits.name])
+    probes: dict[AgentName, ProbeResult] = {waits.name: reading("a1", 8)}
+    _, lines = candidates(spec, waits, probes=probes)
+    stands = FreeAgent(spec.agents[waits.name], waits, 1, probes[waits.name])
     assert best(lines[PoolName("general")]) == (trialled(stands),)
     assert "quick" in {term.name for term in trialled(stands).terms}
 
@@ -375,7 +379,7 @@ def reading(name: str, capacity: int | None) -> VitalsReading:
     return VitalsReading(agent=AgentName(name), observed_at_ms=0, latency_ms=1.0, capacity=capacity)
 
 
-def looks(**capacities: int | None) -> dict[AgentName, Look]:
+def probes(**capacities: int | None) -> dict[AgentName, ProbeResult]:
     return {AgentName(name): reading(name, width) for name, width in capacities.items()}
 
 
@@ -402,7 +406,7 @@ def test_a_lane_is_as_wide_as_the_narrowest_look_at_it_says(
     widths: dict[str, int | None], runs: int, is_full: bool
 ) -> None:
     agents = known("g1", runs), known("g2"), known("g3", 2)
-    found, lines = lineup(TWO, *agents, looks=looks(**widths))
+    found, lines = candidates(TWO, *agents, probes=probes(**widths))
     assert free(lines) == (["g3"] if is_full else ["g1", "g2", "g3"])
     if is_full:
         (told,) = found.rejections()
@@ -412,21 +416,23 @@ def test_a_lane_is_as_wide_as_the_narrowest_look_at_it_says(
 
 def test_what_one_of_a_lane_gets_counts_for_all_of_it() -> None:
     agents = known("g1", 1), known("g2", 1), known("g3", 1)
-    seen = looks(g1=4, g2=4, g3=1)
-    found, lines = lineup(TWO, *agents, looks=seen)
+    seen = probes(g1=4, g2=4, g3=1)
+    found, lines = candidates(TWO, *agents, probes=seen)
     found.follow(AgentName("g2"), 1)
     assert free(lines) == ["g1", "g2", "g3"]
     found.follow(AgentName("g1"), 1)
     assert free(lines) == ["g3"], "a lane of its own is as wide as the file says"
     (told,) = found.rejections()
     assert (told.agents, told.left) == (("g1", "g2"), 1)
-    given, _ = lineup(TWO, *agents, looks=seen, given={"g1": 1, "g2": 1})
+    given, _ = candidates(TWO, *agents, probes=seen, given={"g1": 1, "g2": 1})
     assert given.rejections() == found.rejections()
 
 
 def test_what_one_of_a_lane_gets_takes_no_slot_of_another() -> None:
     narrow = replace(TWO, agents={n: replace(a, slots=1) for n, a in TWO.agents.items()})
-    found, lines = lineup(narrow, known("g1"), known("g2"), known("g3"), looks=looks(g1=9, g2=9))
+    found, lines = candidates(
+        narrow, known("g1"), known("g2"), known("g3"), probes=probes(g1=9, g2=9)
+    )
     found.follow(AgentName("g2"), 1)
     assert free(lines) == ["g1", "g3"]
 
@@ -434,7 +440,7 @@ def test_what_one_of_a_lane_gets_takes_no_slot_of_another() -> None:
 def test_an_agent_of_a_lane_that_is_not_in_the_line_takes_room_all_the_same() -> None:
     spec = fleet(gateway("g1"), gateway("x1", pool="other"), gateway("g2"))
     agents = known("g1"), known("x1"), known("g2")
-    found, lines = lineup(spec, *agents, looks=looks(g1=2, x1=2, g2=2))
+    found, lines = candidates(spec, *agents, probes=probes(g1=2, x1=2, g2=2))
     found.follow(AgentName("x1"), 1)
     assert free(lines) == ["g1", "g2"]
     found.follow(AgentName("x1"), 2)
@@ -444,17 +450,17 @@ def test_an_agent_of_a_lane_that_is_not_in_the_line_takes_room_all_the_same() ->
 
 
 def test_a_lane_does_not_bring_back_who_is_out_of_service() -> None:
-    seen = looks(g1=3, g2=3)
+    seen = probes(g1=3, g2=3)
     down = known("g2", health=Health.DOWN)
-    found, lines = lineup(TWO, known("g1"), down, known("g3"), looks=seen)
+    found, lines = candidates(TWO, known("g1"), down, known("g3"), probes=seen)
     found.follow(AgentName("g1"), 1)
     assert free(lines) == ["g1", "g3"]
-    new, lines = lineup(TWO, known("g1"), known("g3"), looks=seen)
+    new, lines = candidates(TWO, known("g1"), known("g3"), probes=seen)
     new.follow(AgentName("g1"), 1)
     assert free(lines) == ["g1", "g3"]
     failed = ProbeFailure(agent=AgentName("g2"), observed_at_ms=0, kind=FailureKind.TIMEOUT)
-    mixed: dict[AgentName, Look] = {**looks(g1=1), AgentName("g2"): failed}
-    _, lines = lineup(TWO, known("g1", 1), known("g2"), known("g3"), looks=mixed)
+    mixed: dict[AgentName, ProbeResult] = {**probes(g1=1), AgentName("g2"): failed}
+    _, lines = candidates(TWO, known("g1", 1), known("g2"), known("g3"), probes=mixed)
     assert free(lines) == ["g3"]
 
 
@@ -468,15 +474,15 @@ def test_the_home_comes_first_and_an_overflow_pool_when_it_is_full() -> None:
         overflow=["big"],
     )
     for runs, pool in ((0, "general"), (1, "big")):
-        found, _ = lineup(spec, known("a1", runs), known("b1"))
-        stood = found.line()
+        found, _ = candidates(spec, known("a1", runs), known("b1"))
+        stood = found.home()
         assert stood is not None
         assert stood.pool.name == pool
-    full, _ = lineup(spec, known("a1", 1), known("b1", 2))
-    stood = full.line()
+    full, _ = candidates(spec, known("a1", 1), known("b1", 2))
+    stood = full.home()
     assert stood is not None
     assert (stood.pool.name, len(stood)) == ("general", 0)
-    assert lineup(fleet())[0].line() is None
+    assert candidates(fleet())[0].home() is None
 
 
 def test_others_are_those_that_take_work_now_or_once_they_have_a_slot() -> None:
@@ -487,8 +493,8 @@ def test_others_are_those_that_take_work_now_or_once_they_have_a_slot() -> None:
         (known("a2", health=Health.DOWN), False),
         (known("a2", cordon=Cordon(by="me", reason="", since_ms=1)), False),
     ):
-        found, _ = lineup(spec, known("a1"), other)
+        found, _ = candidates(spec, known("a1"), other)
         assert found.has_others(frozenset({a1})) == counts
         assert not found.has_others(frozenset({a1, a2}))
         assert not found.has_others(NOBODY)
-    assert not lineup(spec, known("a1"))[0].has_others(frozenset({a1}))
+    assert not candidates(spec, known("a1"))[0].has_others(frozenset({a1}))
