@@ -29,6 +29,7 @@ RAW = {
     "fleet_tui/sim/": "plays the agents and the people whose text it is",
     "fleet_tui/wire/programs/runs.py": "sends it to the agent that it is for",
     "fleet_tui/wire/openclaw/attempt.py": "sends it to the agent that it is for",
+    "fleet_tui/wire/openclaw/starting.py": "measures it",
     "fleet_tui/wire/ssh/pool.py": "wraps it again with the sentence around it",
     "fleet_tui/wire/ssh/failures.py": "wraps it again with the sentence around it",
     "fleet_tui/wire/ssh/connection.py": "asyncssh's connection; reasons are wrapped again",

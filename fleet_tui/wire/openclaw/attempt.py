@@ -22,7 +22,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import msgspec
 from msgspec.structs import replace
 
 from fleet_tui.core.ids import RunId, TaskId, split_run_id
@@ -34,7 +33,6 @@ from fleet_tui.core.tasks.evidence import (
     NotStarted,
     Running,
     RunOrder,
-    Started,
     Stopped,
     Unknown,
 )
@@ -49,18 +47,17 @@ from fleet_tui.wire.openclaw.connection import (
 )
 from fleet_tui.wire.openclaw.connector import Connector
 from fleet_tui.wire.openclaw.dial import GatewayFailure
-from fleet_tui.wire.openclaw.dialect import Dialect
-from fleet_tui.wire.openclaw.frames import Aborted, Created, Malformed, decode
+from fleet_tui.wire.openclaw.frames import Aborted, Malformed, decode
 from fleet_tui.wire.openclaw.runs import (
     about_another,
     final_outcome,
     no_cancel,
-    refused_start,
     start_answer,
     unanswered,
     unreachable,
     waited_outcome,
 )
+from fleet_tui.wire.openclaw.starting import created, is_accepted, unfenceable, unfit
 from fleet_tui.wire.openclaw.transcript import (
     HISTORY_LIMIT,
     NO_WORDS,
@@ -128,9 +125,6 @@ MAX_TRACES = 1_024
 DELETE_TRIES, DELETE_AGAIN_S = 3, 0.3
 """A session is not deleted during the moment in which a run is admitted to it."""
 
-ENVELOPE_BYTES = 65_536
-"""Room in a frame for what stands around the payload."""
-
 DEFAULT_TIMEOUT_S = 86_400
 """Run limit told to the gateway where the task has none. The engine's own deadline comes first."""
 
@@ -177,15 +171,15 @@ class Attempts:
         connection = await self._line.connection()
         if isinstance(connection, GatewayFailure):
             return Definite(NotStarted(reason=connection.kind.value, detail=connection.detail))
-        unfit = _unfit(order.payload, connection.hello.policy.max_payload)
-        if unfit is not None:
-            return Definite(unfit)
+        problem = unfit(order.payload, connection.hello.policy.max_payload)
+        if problem is not None:
+            return Definite(problem)
         key = session_key(self._agent_id, order)
         new: dict[str, object] = {"key": key, "agentId": self._agent_id}
         if connection.dialect.display_name:
             new["displayName"] = order.label[:200] or order.run_id
-        created = await connection.call("sessions.create", new, timeout_ms=CREATE_MS)
-        session = _created(created)
+        made = await connection.call("sessions.create", new, timeout_ms=CREATE_MS)
+        session = created(made)
         if isinstance(session, NotStarted):
             return Definite(session)
         if not self._is_owner():
@@ -202,7 +196,7 @@ class Attempts:
         )
         stray = about_another(reply, order.run_id)
         answer = stray or start_answer(reply, connection.hello.server.boot_id)
-        if isinstance(reply, Lost) or _is_accepted(answer):
+        if isinstance(reply, Lost) or is_accepted(answer):
             self._asked[order.run_id] = _Asked(connection, final, asked_at_s)
             while len(self._asked) > MAX_TRACES:
                 self._let_go(next(iter(self._asked)))
@@ -558,47 +552,3 @@ class RunsByAttempts:
     async def fence(self, order: RunOrder) -> Inspection:
         """See :class:`Runs`."""
         return await self._attempts.fence(order)
-
-
-def unfenceable(dialect: Dialect) -> Unknown:
-    """Where a start that may still arrive stands on a release that cannot be kept from it."""
-    release = f"OpenClaw {dialect.version}"
-    words = f"the start may still arrive, and {release} cannot be kept from it"
-    return Unknown(LostReason.NO_TRACE, words_of(words))
-
-
-def _unfit(payload: Untrusted, max_payload: int) -> NotStarted | None:
-    """Why this gateway, or any, cannot take this payload; None where it can."""
-    try:
-        size = len(msgspec.json.encode(payload.raw))
-    except UnicodeEncodeError as error:
-        problem = words_of(f"not Unicode text: {error}")
-        return NotStarted(reason="payload-not-text", detail=problem, retryable=False)
-    if size + ENVELOPE_BYTES <= max_payload:
-        return None
-    limit = words_of(f"{size} bytes; the gateway takes {max_payload}")
-    # Its own limit, which may be a lie: all that the engine accepts, a real one takes.
-    return NotStarted(reason="payload-too-large", detail=limit)
-
-
-def _is_accepted(answer: StartAnswer) -> bool:
-    """Whether the start will be answered a second time, when the run has ended."""
-    return (
-        isinstance(answer, Definite)
-        and isinstance(answer.value, Started)
-        and not answer.value.already
-    )
-
-
-def _created(reply: Reply) -> Created | NotStarted:
-    """The attempt's session, or why there is none: the run itself has not been asked for yet."""
-    match reply:
-        case Refused():
-            return refused_start(reply)
-        case Lost(reason=reason, detail=detail):
-            return NotStarted(reason=reason.value, detail=detail)
-        case Result(payload=payload):
-            created = decode(payload, Created)
-            if isinstance(created, Malformed):
-                return NotStarted(reason="bad-answer", detail=words_of(created.problem))
-            return created
