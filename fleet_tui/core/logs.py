@@ -58,6 +58,9 @@ class LogQuery(msgspec.Struct, frozen=True, kw_only=True):
     """This level or worse."""
     words: str = ""
     """All of these words, in any order; ``disk*`` is any word that begins so."""
+    contains: str = ""
+    """This text, whatever the case of its letters. A first sieve: a line that is not all ASCII
+    passes it."""
     since_ms: int | None = None
     until_ms: int | None = None
     after_line: int | None = None

@@ -7,6 +7,7 @@ import pytest
 
 from fleet_tui.console.shell.app import FleetApp
 from fleet_tui.console.shell.places import Place
+from fleet_tui.console.views.logs import screen
 from fleet_tui.console.views.logs.screen import FIRST_PAGE, OLDER_PAGE, StoredLogsPane
 from fleet_tui.console.widgets.log_view import LogView
 from fleet_tui.core.ids import AgentName
@@ -127,26 +128,74 @@ async def test_the_filter_hides_and_tab_in_the_bar_only_marks() -> None:
         await press(pilot, "4")
         await until(pilot, lambda: view(app).line_count == FIRST_PAGE)
         await press(pilot, "slash", *"level:error")
-        await until(pilot, lambda: view(app).line_count == 2)
+        await until(pilot, lambda: view(app).line_count == 3)
         await press(pilot, "tab")
         assert view(app).line_count == FIRST_PAGE
         await press(pilot, "tab", "enter")
-        assert view(app).line_count == 2
+        await until(pilot, lambda: view(app).line_count == 3)
         assert "hidden" in text_of(app)
         await press(pilot, "escape")
         assert view(app).line_count == FIRST_PAGE
 
 
-async def test_a_filter_that_finds_little_reads_on_until_it_finds_something() -> None:
+def held(app: FleetApp) -> list[int]:
+    """The ids of the lines that can be scrolled to."""
+    return [entry.line_id for entry in view(app).shown()]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ("00007", [7]),
+        ("/0000[78]$/", [7, 8]),
+        (f"agent:{agent_name(2)} 0001 or 00007", [1, 7, 10, 13, 16, 19]),
+        ("-stored", []),
+        ("level:error", [1_000, 2_000, 3_000]),
+    ],
+)
+async def test_a_filter_searches_everything_stored(
+    wanted: str, found: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screen, "SEARCHED_AT_ONCE", 100)
     app = console(CountingFeed())
     async with running(app) as pilot:
-        app.go(Place("logs"))
+        await press(pilot, "4")
         await until(pilot, lambda: view(app).line_count == FIRST_PAGE)
-        assert pane(app).set_filter('"stored line 00007"') is None
-        assert view(app).line_count == 0
-        view(app).action_first()
-        pane(app).lines.post_message(LogView.TopReached(view(app)))
-        await until(pilot, lambda: view(app).line_count == 1)
+        await press(pilot, "slash", *wanted, "enter")
+        await until(pilot, lambda: held(app) == found and not pane(app).is_searching)
+        assert "searching" not in text_of(app)
+
+
+async def test_a_search_stops_where_the_window_is_full_and_goes_on_above_it() -> None:
+    feed = CountingFeed()
+    app = console(feed)
+    async with running(app) as pilot:
+        await press(pilot, "4")
+        await until(pilot, lambda: view(app).line_count == FIRST_PAGE)
+        await press(pilot, "slash", *"0 1", "enter")
+        await until(pilot, lambda: not pane(app).is_searching)
+        before, first = len(feed.asked), held(app)[0]
+        assert first > STORED - FIRST_PAGE, "what was held fills the window"
+        await press(pilot, "g")
+        await until(pilot, lambda: held(app)[0] < first and not pane(app).is_searching)
+        assert [query.contains for query in feed.asked[before:]] == ["0"]
+
+
+async def test_what_lies_between_the_lines_of_a_search_comes_back_without_the_filter() -> None:
+    app = console(CountingFeed())
+    async with running(app) as pilot:
+        await press(pilot, "4")
+        await until(pilot, lambda: view(app).line_count == FIRST_PAGE)
+        first = held(app)
+        await press(pilot, "slash", *"00007", "enter")
+        await until(pilot, lambda: held(app) == [7])
+        assert pane(app).set_filter("00008") is None
+        await until(pilot, lambda: held(app) == [8])
+        await press(pilot, "escape")
+        await until(pilot, lambda: held(app) == first)
+        await press(pilot, "g")
+        await until(pilot, lambda: held(app)[0] < first[0])
+        assert held(app) == list(range(held(app)[0], STORED + 1))
 
 
 async def test_errors_follow_and_wrap_by_their_keys() -> None:

@@ -114,6 +114,9 @@ async def test_every_filter_narrows(directory: Path) -> None:
         assert texts(reader, LogQuery(after_line=5)) == ["run finished"]
         assert texts(reader, LogQuery(words="run", task=TASK, before_line=6)) == ["run started"]
         assert texts(reader, LogQuery(words="run", source=B)) == []
+        assert texts(reader, LogQuery(contains="UN S")) == ["run started", LINES[3].text.raw]
+        assert texts(reader, LogQuery(contains="0%")) == [LINES[3].text.raw]
+        assert texts(reader, LogQuery(contains="n_s", source=A)) == []
         assert everything[4].source is None
 
 

@@ -137,7 +137,9 @@ class FakeFeed:
             and (query.since_ms is None or line.received_at_ms >= query.since_ms)
             and (query.until_ms is None or line.received_at_ms <= query.until_ms)
             and (query.before_line is None or line.line_id < query.before_line)
+            and (query.after_line is None or line.line_id > query.after_line)
             and all(word in line.text.raw.casefold() for word in words)
+            and (query.contains.lower() in line.text.raw.lower() or not line.text.raw.isascii())
         ]
         return found[-query.limit :]
 

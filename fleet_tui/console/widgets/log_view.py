@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 
 from rich.cells import chop_cells
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Offset
 from textual.message import Message
 from textual.selection import Selection
@@ -21,6 +21,7 @@ from fleet_tui.console.terminal.frame import FrameLimiter
 from fleet_tui.console.text.cells import Cell, Line, Tone
 from fleet_tui.console.views.logs.lines import LogEntry, is_error, log_cells, log_matches
 from fleet_tui.console.views.logs.search import LogSearch
+from fleet_tui.console.widgets.log_keys import LOG_KEYS
 from fleet_tui.console.widgets.paint import Painted, between, overlay
 from fleet_tui.core.text.filters import Filter
 from fleet_tui.core.text.words import plural
@@ -61,26 +62,7 @@ class LogView(Painted, can_focus=True):
     LogView { height: 1fr; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "cursor(1)", "down", show=False, id="log.down"),
-        Binding("up,k", "cursor(-1)", "up", show=False, id="log.up"),
-        Binding("pagedown", "page(1)", "page down", show=False, id="log.page-down"),
-        Binding("pageup", "page(-1)", "page up", show=False, id="log.page-up"),
-        Binding("ctrl+d", "half_page(1)", "half page down", show=False, id="log.half-down"),
-        Binding("ctrl+u", "half_page(-1)", "half page up", show=False, id="log.half-up"),
-        Binding("home,g", "first", "first", show=False, id="log.first"),
-        Binding("G", "follow", "newest, follow", show=False, id="log.last"),
-        Binding("end", "end", "newest, follow", show=False, id="log.end"),
-        Binding("right", "side(1)", "scroll right", show=False, id="log.right"),
-        Binding("left", "side(-1)", "scroll left", show=False, id="log.left"),
-        Binding("f", "toggle_follow", "follow", show=False, id="log.follow"),
-        Binding("w", "toggle_wrap", "wrap", show=False, id="log.wrap"),
-        Binding("e", "error(1)", "next error", show=False, id="log.next-error"),
-        Binding("E", "error(-1)", "previous error", show=False, id="log.previous-error"),
-        Binding("i", "screen.perform('histogram')", "histogram", show=False, id="log.histogram"),
-        Binding("n", "match(1)", "next match", show=False, id="log.next-match"),
-        Binding("N", "match(-1)", "previous match", show=False, id="log.previous-match"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = LOG_KEYS
 
     class Told(Message):
         """Something happened to a view."""
@@ -182,6 +164,11 @@ class LogView(Painted, can_focus=True):
         """The oldest entry held, hidden or not."""
         return self._entries[0] if self._entries else None
 
+    @property
+    def hiding(self) -> Filter | None:
+        """The filter that hides what it does not find; None while there is none."""
+        return self.search.wanted if self._hides else None
+
     def shown(self) -> Iterator[LogEntry]:
         """The entries that can be scrolled to, oldest first."""
         if self._passed is None:
@@ -213,6 +200,19 @@ class LogView(Painted, can_focus=True):
         if self.is_attached:
             self._limiter.request()
         return len(taken)
+
+    def drop_before(self, line_id: int) -> None:
+        """Let go of what was stored before a line, as of what was fetched for another filter."""
+        count = 0
+        while count < len(self._entries) and 0 < self._entries[count].line_id < line_id:
+            count += 1
+        del self._entries[:count]
+        self._first += count
+        self.search.forget_before(self._first)
+        if self._cursor is not None and self._cursor < self._first:
+            self._set_cursor(self._first if self._entries else None)
+        self._top = max(self._top, self._first)
+        self._changed()
 
     def replace(self, entries: Sequence[LogEntry]) -> None:
         """Show other entries altogether, as after a change of scope; follows again."""

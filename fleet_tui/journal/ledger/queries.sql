@@ -153,7 +153,11 @@ lines.id > :after AND lines.id < :before AND at >= :since AND at <= :until
 AND level >= :level AND lost = 0
 AND (:source IS NULL OR +source = :source)
 AND (:task IS NULL OR +task = :task)
-AND (:pattern IS NULL OR lines.text LIKE :pattern ESCAPE '\');
+AND (:pattern IS NULL OR lines.text LIKE :pattern ESCAPE '\')
+AND (
+    :contains IS NULL OR lines.text LIKE :contains ESCAPE '\'
+    OR length(lines.text) < length(CAST(lines.text AS BLOB))
+);
 
 -- name: newest_line_first
 -- Ends a selection of lines.

@@ -36,6 +36,8 @@ _EDGES = re.compile(
     r"|[-_.:/]++(?![^\W_])"  # none after it
     r")"
 )
+_MEANT, _ESCAPED = re.compile(r"([\\%_])"), r"\\\1"
+"""What LIKE would read, and here stands for itself."""
 _WORD = re.compile(r"[0-9A-Za-z][-_.:/0-9A-Za-z]*\*?")
 
 
@@ -166,6 +168,7 @@ class LogReader:
             "limit": wanted.limit,
             "words": words,
             "pattern": pattern,
+            "contains": _like(_storable(wanted.contains)) if wanted.contains else None,
         }
         order = query("newest_word_first" if words else "newest_line_first")
         sql = f"{query(f'lines_{path}')} {query('line_filters')} {order}"
@@ -226,8 +229,13 @@ def _search(text: str) -> tuple[str | None, str | None]:
         for word in words:
             bare = word.rstrip("*")
             terms.append(f'"{bare}"*' if word.endswith("*") else f'"{bare}"')
-    longest = re.sub(r"([\\%_])", r"\\\1", max(others, key=len, default=""))
-    return " ".join(terms) or None, f"%{longest}%" if longest else None
+    longest = max(others, key=len, default="")
+    return " ".join(terms) or None, _like(longest) if longest else None
+
+
+def _like(text: str) -> str:
+    """The LIKE pattern for a text that stands for itself, anywhere in a line."""
+    return f"%{_MEANT.sub(_ESCAPED, text)}%"
 
 
 def _line(row: tuple[Value, ...]) -> LogLine:

@@ -135,11 +135,16 @@ class LogsPane(Pane):
         if self.filter_text:
             off = "" if self.filter_is_on else " (off)"
             cells.append(Cell(f" - {self.filter_text}{off}", Tone.ACCENT))
-        if view.search.is_at_work:
+        if self.is_searching:
             cells.append(Cell(" - searching", Tone.DIM))
         if view.hidden_count:
             cells.append(Cell(f" - {words.grouped(view.hidden_count)} hidden", Tone.WARN))
         self.set_title(*cells)
+
+    @property
+    def is_searching(self) -> bool:
+        """Whether there are lines that the filter has not looked at."""
+        return self.lines.search.is_at_work
 
     @on(LogView.FollowChanged)
     @on(LogView.Searched)

@@ -1,5 +1,6 @@
 """Logs: everyone's lines merged, or those of one agent or task, as far back as the store goes."""
 
+import asyncio
 from collections.abc import Sequence
 from itertools import islice
 
@@ -9,7 +10,9 @@ from textual.app import ComposeResult
 
 from fleet_tui.console.shell.screen import FleetScreen
 from fleet_tui.console.text.document import name
+from fleet_tui.console.views.logs.lines import log_matches
 from fleet_tui.console.views.logs.pane import FILTER_KEYS, LogsPane
+from fleet_tui.console.views.logs.sieve import sieved
 from fleet_tui.console.widgets.log_view import LogView
 from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.logs import LogGap, LogLine, LogQuery
@@ -23,8 +26,9 @@ FIRST_PAGE = 2_000
 OLDER_PAGE = 1_000
 """Stored lines read each time the top is reached."""
 
-MAX_PAGES_AT_ONCE = 5
-"""How often it reads on by itself while the filter hides everything that comes."""
+SEARCHED_AT_ONCE = 20_000
+"""Stored lines that one question of a filter goes through, some ten milliseconds of them: what else
+the store is asked for comes in between."""
 
 MAX_EARLY = 5_000
 """Lines kept that arrive while the store is read; the store has them all the same."""
@@ -39,7 +43,8 @@ class StoredLogsPane(LogsPane):
 
     help_text = (
         LogsPane.help_text + "\n"
-        "Scrolling above the first line reads older ones from the store.\n"
+        "Scrolling above the first line reads older ones from the store, and {filter} searches "
+        "everything stored.\n"
         "tab in the filter shows all lines and marks what matches. since:10m and until:12:00 work."
     )
 
@@ -55,7 +60,11 @@ class StoredLogsPane(LogsPane):
         self._newest = 0
         self._oldest: int | None = None
         self._is_whole = False
-        """The store has nothing older."""
+        """The store has nothing older, or nothing that the filter finds."""
+        self._held_from: int | None = None
+        """The line from which on all are held; before it those that a search of the store found.
+        None where there was no search."""
+        self._is_going_back = False
         self._window_ms: int | None = None
         self._highlights = False
 
@@ -136,7 +145,7 @@ class StoredLogsPane(LogsPane):
 
     def _reload(self) -> None:
         self._early = self._early or []
-        self._is_whole = False
+        self._is_whole, self._held_from = False, None
         self.run_worker(self._read_first(), group="store", exclusive=True)
 
     async def _read_first(self) -> None:
@@ -166,33 +175,74 @@ class StoredLogsPane(LogsPane):
     @on(LogView.TopReached)
     def _read_on(self, event: LogView.TopReached) -> None:
         event.stop()
-        if self._early is None and not self._is_whole and self._oldest is not None:
+        self._go_back()
+
+    @on(LogView.Searched)
+    def _fill(self, event: LogView.Searched) -> None:
+        """What is held is searched: where it does not fill the window, the store is, on and on."""
+        del event
+        if self.lines.hiding is not None and self.lines.line_count < self.lines.size.height:
+            self._go_back()
+
+    def _go_back(self) -> None:
+        is_open = self._early is None and not self._is_whole and self._oldest is not None
+        if is_open and not self._is_going_back:
+            self._is_going_back = True
+            self._retitle()
             self.run_worker(self._read_older(), group="older", exclusive=False)
 
     async def _read_older(self) -> None:
-        """Pages of older lines, until one has something to show."""
-        if self._query is None or self._is_whole:
-            return
-        visible = self.lines.line_count
-        for _ in range(MAX_PAGES_AT_ONCE):
-            if not await self._read_page(self._query) or self.lines.line_count > visible:
-                break
+        """Older lines until there are some to show; :meth:`_fill` asks for more."""
+        query = self._query
+        try:
+            while query is not None and not self._is_whole and query is self._query:
+                if await self._read_page(query):
+                    break
+        finally:
+            self._is_going_back = False
         self._retitle()
         self._draw_histogram()
 
-    async def _read_page(self, query: LogQuery) -> bool:
-        """One page of older lines; False where there are no more, or somebody else reads them."""
-        before = self._oldest
-        page = await self.console.feed.logs(
-            LogQuery(source=query.source, task=query.task, before_line=before, limit=OLDER_PAGE)
-        )
+    @property
+    def is_searching(self) -> bool:
+        """Here or in the store."""
+        in_store = self._is_going_back and self.lines.hiding is not None
+        return in_store or super().is_searching
+
+    async def _read_page(self, query: LogQuery) -> int:
+        """Read older lines: the next page, or as many as the filter finds in the next stretch.
+        Returns how many, 0 also where somebody else has read them meanwhile."""
+        before, wanted = self._oldest, self.lines.hiding
+        assert before is not None, "what was read first told where it begins"
+        older = LogQuery(source=query.source, task=query.task, before_line=before, limit=OLDER_PAGE)
+        if wanted is None:
+            page = await self.console.feed.logs(older)
+            reached = _first_id(page) or before
+            is_end = len(page) < OLDER_PAGE
+        else:
+            after = max(0, before - 1 - SEARCHED_AT_ONCE)
+            narrow = sieved(older, wanted, self.console.view.state.agents)
+            page = await self.console.feed.logs(msgspec.structs.replace(narrow, after_line=after))
+            is_cut = len(page) == OLDER_PAGE
+            reached = (is_cut and _first_id(page)) or after + 1
+            is_end = reached == 1
+            page = await asyncio.to_thread(_passing, wanted, page)
         await self._recall_labels(page)
-        if before != self._oldest or query is not self._query:
-            return False
+        if before != self._oldest or query is not self._query or wanted is not self.lines.hiding:
+            return 0
+        if wanted is not None and self._held_from is None:
+            self._held_from = before
         taken = self.lines.prepend(page)
-        self._oldest = _first_id(page[-taken:] if taken else ()) or before
-        self._is_whole = len(page) < OLDER_PAGE or taken < len(page)
-        return not self._is_whole
+        self._oldest = reached
+        self._is_whole = is_end or taken < len(page)  # or there is no room for more
+        return taken
+
+    def _forget_found(self) -> None:
+        """Let go of what was found for a filter: between its lines there are others."""
+        if self._held_from is not None:
+            self.lines.drop_before(self._held_from)
+            self._oldest, self._held_from = self._held_from, None
+            self._is_whole = False
 
     # --- the histogram ---
 
@@ -208,12 +258,13 @@ class StoredLogsPane(LogsPane):
         if query is None or self._view is None:
             return
         since_ms = self._view.now_ms - self.console.window_ms
-        more = not self._is_whole and self._oldest is not None
-        while more:
-            oldest = self.lines.oldest
+        while not self._is_whole and self._oldest is not None:
+            oldest, before = self.lines.oldest, self._oldest
             if oldest is None or oldest.received_at_ms < since_ms:
                 break
-            more = await self._read_page(query)
+            await self._read_page(query)
+            if before == self._oldest or query is not self._query:
+                break
             self._retitle()
             self._draw_histogram()
 
@@ -238,6 +289,7 @@ class StoredLogsPane(LogsPane):
         self.set_filter_on(self.filter_is_on)
 
     def _apply(self, text: str) -> tuple[int, str, str] | None:
+        self._forget_found()
         problem = super()._apply(text)
         if problem is None and self._highlights and text and self._view is not None:
             now_ms, offset = self._view.now_ms, self.console.utc_offset_minutes
@@ -245,6 +297,10 @@ class StoredLogsPane(LogsPane):
             if isinstance(marked, Filter):
                 self.lines.set_filter(marked, hide=False)
         return problem
+
+
+def _passing(wanted: Filter, lines: Sequence[LogLine]) -> list[LogLine]:
+    return [line for line in lines if log_matches(wanted, line)]
 
 
 def _id(line: LogLine | LogGap) -> int:
