@@ -23,6 +23,7 @@ from fleet_tui.core.fleet import (
     ProbeSpec,
 )
 from fleet_tui.core.ids import AgentName, Epoch, HostName, PoolName, Region
+from fleet_tui.core.routing.requirement import Roster
 from fleet_tui.core.tasks.evidence import (
     Definite,
     Died,
@@ -189,6 +190,16 @@ async def test_the_rewritten_fleet_reaches_nothing_else(sandbox: Sandbox) -> Non
             assert kind.run_dir.startswith(str(sandbox.directory))
     same = msgspec.structs.replace(after, hosts=before.hosts, agents=before.agents)
     assert same == before
+
+
+async def test_only_agents_of_one_gateway_share_a_lane(sandbox: Sandbox) -> None:
+    fleet = sandbox.rewrite(sandbox.fleet)
+    assert Roster(fleet).sharing == {}, "one address for all hosts makes no two gateways one"
+    second = msgspec.structs.replace(sandbox.fleet.agents[CLAW], name=AgentName("second"))
+    of_one = {**sandbox.fleet.agents, second.name: second}
+    async with Sandbox(msgspec.structs.replace(sandbox.fleet, agents=of_one)) as other:
+        shared = Roster(other.rewrite(other.fleet)).sharing
+    assert shared == dict.fromkeys((CLAW, second.name), (CLAW, second.name))
 
 
 async def test_wrong_users_and_keys_are_turned_away(sandbox: Sandbox) -> None:

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Self, assert_never
@@ -44,6 +45,7 @@ from fleet_tui.sim.gateway.gateway import Gateway
 from fleet_tui.sim.gateway.process import GatewaySpec
 from fleet_tui.wire.programs import runs
 
+FIRST_PORT = 18_789
 LOOPBACK = "127.0.0.1"
 LOCAL_NAMES = frozenset({LOOPBACK, "localhost", "::1"})
 COMMAND_REFUSED = 126
@@ -95,6 +97,7 @@ class Sandbox:
         self._lost: set[HostName] = set()
         self._machines = {name: Host(name, seed) for name in fleet.hosts}
         self._gateways: dict[AgentName, Gateway] = {}
+        self._ports = _ports_apart(fleet)
         self._wrappers: set[asyncio.subprocess.Process] = set()
 
     async def start(self) -> None:
@@ -180,7 +183,8 @@ class Sandbox:
 
         Tokens become ``secret:file:`` references to files of the private directory; programs of
         command and local agents become stand-ins. ``probe`` is for a story that should not wait
-        for the declared probes. Everything else stays as declared.
+        for the declared probes. Gateways get ports apart, for all hosts have one address here and
+        a machine has a port once. Everything else stays as declared.
         """
         hosts = {name: self._rewrite_host(host) for name, host in fleet.hosts.items()}
         agents = {name: self._rewrite_agent(agent) for name, agent in fleet.agents.items()}
@@ -208,7 +212,7 @@ class Sandbox:
             case OpenClawAgent():
                 token = f"secret:file:{self.directory / 'tokens' / agent.name}"
                 here: OpenClawAgent | CommandAgent | LocalAgent = msgspec.structs.replace(
-                    kind, token=token, log_file=None
+                    kind, port=self._port(agent), token=token, log_file=None
                 )
             case CommandAgent() | LocalAgent():
                 home = self._home(agent.name)
@@ -375,7 +379,7 @@ class Sandbox:
         profile = profile_of(agent, self.seed)
         spec = GatewaySpec(
             name=name,
-            port=kind.port,
+            port=self._port(agent),
             token=self._tokens[name],
             model=profile.model,
             agent_id=kind.agent_id,
@@ -389,6 +393,10 @@ class Sandbox:
             rng=random.Random(int.from_bytes(digest[:8])),  # noqa: S311 - a simulation
             plan=planner(profile, self.seed),
         )
+
+    def _port(self, agent: AgentSpec) -> int:
+        assert isinstance(agent.kind, OpenClawAgent), agent
+        return self._ports[agent.host, agent.kind.port]
 
     def _home(self, agent: AgentName) -> Path:
         return self.directory / "agents" / agent
@@ -447,6 +455,23 @@ async def _copy(source: asyncio.StreamReader, target: "asyncssh.SSHWriter[bytes]
     while chunk := await source.read(CHUNK_BYTES):
         target.write(chunk)
         await target.drain()
+
+
+def _ports_apart(fleet: FleetSpec) -> dict[tuple[HostName | None, int], int]:
+    """A port for each gateway of a fleet: the declared one, or the next that no other has."""
+    declared = [
+        (agent.host, agent.kind.port)
+        for agent in fleet.agents.values()
+        if isinstance(agent.kind, OpenClawAgent)
+    ]
+    ports: dict[tuple[HostName | None, int], int] = {}
+    taken = {port for _, port in declared}
+    free = (port for port in count(FIRST_PORT) if port not in taken)
+    for gateway in declared:
+        if gateway not in ports:
+            _, port = gateway
+            ports[gateway] = next(free) if port in ports.values() else port
+    return ports
 
 
 class _Door(asyncssh.SSHServer):
