@@ -419,7 +419,7 @@ class _Pipe(asyncssh.SSHTCPSession[bytes], asyncssh.SSHClientSession[bytes]):
     def connection_lost(self, exc: Exception | None) -> None:
         self._channel = None
         if exc is not None or not self._finished:
-            self._error = exc or ConnectionResetError("the connection is lost")
+            self._error = exc or ConnectionResetError("SSH closed the channel")
         self._finished = True
         self._readable.set()
         self._writable.set()
