@@ -6,8 +6,7 @@
     │   └── config.load.InvalidFleet  (carries every problem of the fleet file)
     ├── Unreachable         4  nothing that was asked for could be reached
     ├── PartialFailure      5  some of it was done, some was not
-    ├── Refused             6  policy, read-only, or not confirmed
-    └── Interrupted       130  the operator pressed ctrl+c
+    └── Refused             6  policy, read-only, or not confirmed
 
 What can be expected of a network or an agent is a value, never one of these; these end a command.
 """
@@ -69,9 +68,3 @@ class Refused(FleetError):
     """It was not allowed."""
 
     exit_code = ExitCode.REFUSED
-
-
-class Interrupted(FleetError):
-    """Interrupted."""
-
-    exit_code = ExitCode.INTERRUPTED

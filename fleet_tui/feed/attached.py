@@ -140,6 +140,11 @@ class AttachedFeed:
         """Stored lines."""
         return await asyncio.to_thread(self._open_stores().find_lines, query, None)
 
+    async def series(self, agent: AgentName, limit: int) -> Sequence[ProbeResult]:
+        """The newest probes of an agent."""
+        stores = self._open_stores()
+        return await asyncio.to_thread(stores.samples.agent_series, agent, None, limit)
+
     async def history(self, limit: int, until: Seq | None = None) -> Sequence[Recorded]:
         """The newest events."""
         last = self._state.seq if until is None else min(until, self._state.seq)

@@ -46,7 +46,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
     state: FleetState
     probes: Mapping[AgentName, ProbeResult]
-    """The newest look at each agent."""
+    """The newest probe of each agent."""
     samples: Sequence[FleetSample]
     """The fleet's pulse, oldest first, at most MAX_SAMPLES."""
     now_ms: int
@@ -86,6 +86,10 @@ class Feed(Protocol):
 
     async def logs(self, query: LogQuery) -> Sequence[LogLine]:
         """Stored lines, oldest first, never later than the view's moment."""
+        ...
+
+    async def series(self, agent: AgentName, limit: int) -> Sequence[ProbeResult]:
+        """The newest probes of an agent up to the view's moment, oldest first."""
         ...
 
     async def history(self, limit: int, until: Seq | None = None) -> Sequence[Recorded]:

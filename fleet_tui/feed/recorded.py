@@ -128,6 +128,13 @@ class RecordedFeed:
         nothing: Sequence[LogLine] = ()
         return await self._aside(lambda stores: stores.find_lines(query, self._at_ms), nothing)
 
+    async def series(self, agent: AgentName, limit: int) -> Sequence[ProbeResult]:
+        """The newest probes of an agent up to the cursor."""
+        nothing: Sequence[ProbeResult] = ()
+        return await self._aside(
+            lambda stores: stores.samples.agent_series(agent, self._at_ms, limit), nothing
+        )
+
     async def history(self, limit: int, until: Seq | None = None) -> Sequence[e.Recorded]:
         """The newest events up to the cursor."""
         nothing: Sequence[e.Recorded] = ()

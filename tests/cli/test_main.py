@@ -13,7 +13,6 @@ from fleet_tui.base.bundled import sample_fleet
 from fleet_tui.base.errors import (
     ExitCode,
     FleetError,
-    Interrupted,
     InvalidConfig,
     PartialFailure,
     Refused,
@@ -242,7 +241,6 @@ def test_the_console_needs_a_terminal(here: Path, capsys: pytest.CaptureFixture[
         (Unreachable("no"), 4),
         (PartialFailure("no"), 5),
         (Refused("no"), 6),
-        (Interrupted("no"), 130),
         (KeyboardInterrupt(), 130),
         (click.Abort(), 130),
         (click.UsageError("no"), 2),

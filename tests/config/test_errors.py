@@ -14,7 +14,6 @@ from fleet_tui.base import errors
         (errors.Unreachable, 4),
         (errors.PartialFailure, 5),
         (errors.Refused, 6),
-        (errors.Interrupted, 130),
     ],
 )
 def test_exit_codes_are_stable(kind: type[errors.FleetError], code: int) -> None:

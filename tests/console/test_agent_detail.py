@@ -114,8 +114,8 @@ def test_the_strip_shows_looks_oldest_first_and_the_last_good_one() -> None:
     starting = VitalsReading(agent=LOST, observed_at_ms=NOW_MS - 55_000, latency_ms=9, ready=False)
     bad = ProbeFailure(agent=LOST, observed_at_ms=NOW_MS - 3_000, kind=FailureKind.TIMEOUT)
     text = shown(STATE.agents[LOST], probes=(good, starting, bad))
-    assert " looks ●▲✗   last ok 12:03:36" in text
-    assert "last look 3s ago   failed timeout" in text
+    assert " probes ●▲✗   last ok 12:03:36" in text
+    assert "last probe 3s ago   failed timeout" in text
     many = (good,) * (MAX_PROBES + 20)
     assert shown(STATE.agents[LOST], probes=many).count("●") == MAX_PROBES
 
@@ -126,7 +126,7 @@ def test_only_what_the_agent_tells_is_shown() -> None:
     assert "cpu 42%" in shown(STATE.agents[agent_name(1)], probes=(look,))
     silent = msgspec.structs.replace(look, cpu_percent=None)
     assert "cpu" not in shown(STATE.agents[agent_name(1)], probes=(silent,))
-    assert "Not looked at yet." in shown(STATE.agents[agent_name(1)])
+    assert "Not probed yet." in shown(STATE.agents[agent_name(1)])
 
 
 def test_its_work_says_what_became_of_it_and_leads_there() -> None:

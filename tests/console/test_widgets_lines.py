@@ -25,7 +25,7 @@ from fleet_tui.console.widgets.lines import (
     changed,
 )
 from fleet_tui.console.widgets.paint import overlay
-from fleet_tui.console.widgets.spark import Chart, chart_lines, resample
+from fleet_tui.console.widgets.spark import chart_lines, resample
 from fleet_tui.core.agents.words import AgentWord
 from fleet_tui.core.tasks.model import AttemptPhase
 from fleet_tui.core.tasks.words import TaskWord
@@ -225,18 +225,6 @@ def test_a_spike_survives_a_narrow_chart(values: list[float], count: int) -> Non
     assert len(kept) == min(count, len(values))
     if values:
         assert max(kept) == max(values)
-
-
-async def test_a_chart_is_repainted_only_when_its_picture_changes() -> None:
-    chart = Chart()
-    app = Bench(chart)
-    async with app.run_test(size=(9, 1)) as pilot:
-        chart.set_values([0, 1, 2, 3, 4, 5, 6, 7, 8])
-        await settle(pilot)
-        assert screen_lines(app)[0] == " ▁▂▃▄▅▆▇█"
-        before = chart._lines
-        chart.set_values([0, 1, 2, 3, 4, 5, 6, 7, 8.001])
-        assert chart._lines == before
 
 
 # --- glyphs ---

@@ -104,6 +104,9 @@ async def test_a_task_is_seen_from_its_submission_to_its_answer(short_dir: Path)
         assert view.state == running.engine.state
         await lines_until(feed, f"{task.label} succeeded")
         await until(feed, lambda view: ECHO in view.probes and len(view.samples) > 0)
+        probes = await feed.series(ECHO, 100)
+        assert {probe.agent for probe in probes} == {ECHO}
+        assert probes == sorted(probes, key=lambda probe: probe.observed_at_ms)
         told = await feed.retell(task.label)
         assert told is not None
         assert told.task == task

@@ -247,6 +247,16 @@ async def test_after_going_back_the_newest_lines_before_the_cursor_come(ledger: 
         ].line_id
 
 
+async def test_the_probes_of_an_agent_end_with_the_newest_at_the_cursor(ledger: Path) -> None:
+    async with review(ledger) as feed:
+        await feed.seek((feed.start_ms + feed.end_ms) // 2)
+        for agent, newest in feed.view().probes.items():
+            probes = await feed.series(agent, 5)
+            assert probes[-1] == newest
+            assert len(probes) <= 5
+            assert {probe.agent for probe in probes} == {agent}
+
+
 async def test_a_step_back_within_an_instant_repeats_no_line(
     ledger: Path, events: list[Recorded]
 ) -> None:

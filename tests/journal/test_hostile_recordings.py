@@ -405,7 +405,7 @@ def look_at(directory: Path) -> None:
         reader.verify()
     with closing(SampleReader(directory)) as samples:
         samples.latest_probes()
-        samples.agent_series(AgentName("agent-01"), 0, 2**53)
+        samples.agent_series(AgentName("agent-01"))
         samples.fleet_samples(0, 2**53, 10)
 
 

@@ -36,8 +36,9 @@ async def test_the_newest_look_at_each_agent_now_and_then(directory: Path) -> No
         assert reader.latest_probes() == {A: look(A, 20), B: failure}
         assert reader.latest_probes(until_ms=15) == {A: look(A, 10), B: look(B, 10)}
         assert reader.latest_probes(until_ms=5) == {}
-        assert reader.agent_series(A, 0, 100) == [look(A, 10), look(A, 20)]
-        assert reader.agent_series(A, 0, 100, limit=1) == [look(A, 20)]
+        assert reader.agent_series(A) == [look(A, 10), look(A, 20)]
+        assert reader.agent_series(A, 19) == [look(A, 10)]
+        assert reader.agent_series(A, limit=1) == [look(A, 20)]
         assert reader.fleet_samples(0, 100, 10) == [FleetSample(at_ms=30, up=2)]
         assert reader.newest_id() == 5
 
@@ -58,7 +59,7 @@ async def test_old_files_go_and_row_ids_grow_for_ever(directory: Path) -> None:
     assert again.dropped == 0
     with closing(SampleReader(directory)) as reader:
         assert reader.latest_probes() == {A: look(A, 10), B: look(B, 11)}
-        assert reader.agent_series(A, 0, 100) == [look(A, 10)]
+        assert reader.agent_series(A) == [look(A, 10)]
 
 
 async def test_samples_expire_by_time(directory: Path) -> None:
@@ -69,7 +70,7 @@ async def test_samples_expire_by_time(directory: Path) -> None:
         await writer.flush()
     await writer.close()
     with closing(SampleReader(directory)) as reader:
-        kept = reader.agent_series(A, 0, 10_000)
+        kept = reader.agent_series(A)
     assert kept[-1] == look(A, 990)
     assert min(one.observed_at_ms for one in kept) >= 850
 

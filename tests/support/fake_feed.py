@@ -66,6 +66,8 @@ class FakeFeed:
         """What the next ``send`` answers instead of doing it."""
         self.told: dict[str, Retelling] = {}
         """What the ledger tells of tasks that the state has forgotten."""
+        self.past: dict[AgentName, Sequence[ProbeResult]] = {}
+        """The probes of an agent before its newest."""
         self.is_open = False
         self.is_closed = False
 
@@ -142,6 +144,10 @@ class FakeFeed:
             and (query.contains.lower() in line.text.raw.lower() or not line.text.raw.isascii())
         ]
         return found[-query.limit :]
+
+    async def series(self, agent: AgentName, limit: int) -> Sequence[ProbeResult]:
+        newest = self._view.probes.get(agent)
+        return [*self.past.get(agent, ()), *([newest] if newest is not None else [])][-limit:]
 
     async def history(self, limit: int, until: Seq | None = None) -> Sequence[Recorded]:
         story = (

@@ -26,7 +26,8 @@ from fleet_tui.console.shell.places import Place
 from fleet_tui.console.terminal import seatbelt
 from fleet_tui.console.text.cells import Cell
 from fleet_tui.console.widgets.paint import Painted
-from fleet_tui.core.ids import Seq, TaskId
+from fleet_tui.core.agents.vitals import ProbeResult
+from fleet_tui.core.ids import AgentName, Seq, TaskId
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.refusals import RefusalCode
@@ -126,6 +127,9 @@ class HostileFeed(FakeFeed):
             probes=poisoned(seeded_looks()),
             lines=[*map(strange, [poisoned(line) for line in seeded_lines()])],
         )
+
+    async def series(self, agent: AgentName, limit: int) -> Sequence[ProbeResult]:
+        return [poisoned(probe) for probe in await super().series(agent, limit)]
 
     async def history(self, limit: int, until: Seq | None = None) -> Sequence[Recorded]:
         return [poisoned(r) for r in await super().history(limit, until)]

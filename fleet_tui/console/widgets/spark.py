@@ -2,14 +2,7 @@
 
 from collections.abc import Sequence
 
-from textual.strip import Strip
-
-from fleet_tui.console.text.cells import Cell, Tone
 from fleet_tui.console.text.glyphs import UNICODE, Glyphs, Ramp
-from fleet_tui.console.widgets.paint import Painted
-
-MAX_VALUES = 4_096
-"""Values kept; more than any terminal has columns."""
 
 _BRAILLE_LEFT = (0x00, 0x40, 0x44, 0x46, 0x47)
 """Dots of the left column for 0 to 4 steps, from the bottom up (Unicode block 2800)."""
@@ -74,58 +67,3 @@ def _chart_line(levels: Sequence[int], floor: int, steps: int, ramp: Ramp, glyph
             for left, right in zip(parts[::2], parts[1::2], strict=True)
         )
     return "".join(glyphs.steps[part - 1] if part else " " for part in parts)
-
-
-class Chart(Painted):
-    """A chart that fills its widget; ``set_values`` repaints only if the picture changes."""
-
-    DEFAULT_CSS = """
-    Chart { height: 1; }
-    """
-
-    def __init__(
-        self,
-        *,
-        glyphs: Glyphs = UNICODE,
-        tone: Tone = Tone.ACCENT,
-        ramp: Ramp | None = None,
-        id: str | None = None,
-        classes: str | None = None,
-    ) -> None:
-        super().__init__(id=id, classes=classes)
-        self._glyphs = glyphs
-        self._tone = tone
-        self._ramp = ramp
-        self._values: Sequence[float] = ()
-        self._high: float | None = None
-        self._lines: tuple[str, ...] = ()
-
-    def set_values(self, values: Sequence[float], high: float | None = None) -> None:
-        """Show these values, newest last; ``high`` fixes the top of the scale."""
-        self._values, self._high = tuple(values[-MAX_VALUES:]), high
-        self._draw()
-
-    def on_resize(self) -> None:
-        """Draw for the new size."""
-        self._draw()
-
-    def _draw(self) -> None:
-        width, height = self.size
-        before, self._lines = (
-            self._lines,
-            chart_lines(
-                self._values,
-                width,
-                height,
-                glyphs=self._glyphs,
-                ramp=self._ramp,
-                high=self._high,
-            ),
-        )
-        if self._lines != before:
-            self.refresh()
-
-    def render_line(self, y: int) -> Strip:
-        """One line of the chart."""
-        text = self._lines[y] if y < len(self._lines) else ""
-        return self.paint((Cell(text, self._tone),), self.size.width)

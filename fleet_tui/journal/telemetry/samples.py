@@ -20,6 +20,7 @@ from fleet_tui.journal.telemetry.rolling import (
 SAMPLE_BOUNDS = Bounds(file_bytes=64 * 1024 * 1024, files=16, keep_ms=14 * 86_400_000)
 MAX_SERIES = 20_000
 END_OF_TIME_MS = 2**62
+BEGINNING_MS = -END_OF_TIME_MS
 
 _THE_FLEET = ""
 _encoder = msgspec.json.Encoder()
@@ -112,11 +113,12 @@ class SampleReader:
         return found
 
     def agent_series(
-        self, agent: AgentName, since_ms: int, until_ms: int, limit: int = MAX_SERIES
+        self, agent: AgentName, until_ms: int | None = None, limit: int = MAX_SERIES
     ) -> list[ProbeResult]:
-        """Probes of one agent, both instants included, oldest first; the newest win."""
+        """Probes of one agent, of all or up to an instant, oldest first; the newest win."""
         found = []
-        for body in self._series(agent, since_ms, until_ms, limit):
+        until = END_OF_TIME_MS if until_ms is None else until_ms
+        for body in self._series(agent, BEGINNING_MS, until, limit):
             with suppress(*_NO_LOOK):
                 found.append(_look_decoder.decode(body))
         return found

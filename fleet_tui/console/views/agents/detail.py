@@ -40,7 +40,7 @@ from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_text
 
 MAX_PROBES = 60
-"""Probes remembered for the probe strip while an agent's screen is open."""
+"""In the strip of an agent's screen."""
 
 MAX_TASKS = 12
 MAX_LAST_LINES = 50
@@ -185,9 +185,9 @@ def _probe_title(spec: AgentSpec | None) -> str:
 def _probes(
     probes: Sequence[ProbeResult], last: ProbeResult | None, pen: Pen, now_ms: int
 ) -> list[DetailLine]:
-    """The newest look in numbers and the looks seen since this screen opened, newest first."""
+    """The newest probe in numbers, and whether those before it were answered."""
     if last is None:
-        return [paragraph("Not looked at yet.", Tone.DIM)]
+        return [paragraph("Not probed yet.", Tone.DIM)]
     made = [_strip(probes, pen)]
     ago = f"{words.age(last.observed_at_ms, now_ms)} ago"
     match last:
@@ -200,7 +200,7 @@ def _probes(
                 if last.said:
                     made.append(line(Cell("heard ", Tone.DIM), short(last.said), indent=7))
         case ProbeFailure():
-            failed = facts([("last look", ago), ("failed", Cell(last.kind.value, Tone.ERROR))])
+            failed = facts([("last probe", ago), ("failed", Cell(last.kind.value, Tone.ERROR))])
             made.append(failed)
             if last.detail:
                 made.append(line(Cell("heard ", Tone.DIM), short(last.detail), indent=7))
@@ -208,12 +208,12 @@ def _probes(
 
 
 def _strip(probes: Sequence[ProbeResult], pen: Pen) -> DetailLine:
-    """``looks ●●●✗✗ last ok 12:01:27``; the newest is on the right."""
-    cells = [Cell("looks ", Tone.DIM)]
-    for look in probes[-MAX_PROBES:]:
-        answered = isinstance(look, VitalsReading)
+    """``probes ●●●✗✗ last ok 12:01:27``; the newest is on the right."""
+    cells = [Cell("probes ", Tone.DIM)]
+    for probe in probes[-MAX_PROBES:]:
+        answered = isinstance(probe, VitalsReading)
         sign, tone = _TRACES[answered]
-        if isinstance(look, VitalsReading) and not look.ready:
+        if isinstance(probe, VitalsReading) and not probe.ready:
             sign, tone = Sign.WARNING, Tone.WARN
         cells.append(Cell(pen.sign(sign), tone))
     ok = next((k.observed_at_ms for k in reversed(probes) if isinstance(k, VitalsReading)), None)
@@ -225,7 +225,7 @@ def _strip(probes: Sequence[ProbeResult], pen: Pen) -> DetailLine:
 def _reading(reading: VitalsReading, ago: str) -> DetailLine:
     """What the agent told, without what it does not tell."""
     pairs: list[tuple[str, str | Cell]] = [
-        ("last look", ago),
+        ("last probe", ago),
         ("answered in", words.latency(reading.latency_ms)),
     ]
     numbers: list[tuple[str, str]] = [

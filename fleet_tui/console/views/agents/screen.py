@@ -35,7 +35,7 @@ class AgentScreen(DetailScreen):
 
     subject_scopes = frozenset({Scope.AGENTS})
     help_text = (
-        "Health and since when, the way to its host, the newest look and the looks before it,\n"
+        "Health and since when, the way to its host, the newest probe and the probes before it,\n"
         "its work and what became of it, its health in the ledger, its last log lines.\n"
         "{open} opens the task of the marked line; {logs.of} shows all its logs, "
         "{definition} its definition."
@@ -53,8 +53,9 @@ class AgentScreen(DetailScreen):
         return name(self.place.subject)
 
     def on_mount(self) -> None:
-        """Read its newest lines from the store."""
+        """Read its newest lines and probes from the store."""
         self.run_worker(self._read_lines(), group="lines", exclusive=True)
+        self.run_worker(self._read_probes(), group="probes", exclusive=True)
 
     def show(self, previous: View | None, view: View) -> None:
         """Show the agent as it is now; its timeline is read again when its health changed."""
@@ -63,9 +64,7 @@ class AgentScreen(DetailScreen):
         if agent is None:
             self.show_document(_missing(agent_name, view, self.console.keyed), Selection())
             return
-        look = view.probes.get(agent_name)
-        if look is not None and (not self._probes or self._probes[-1] is not look):
-            self._probes.append(look)
+        self._note(view.probes.get(agent_name))
         if self._agent is None or _health_of(agent) != _health_of(self._agent):
             self.run_worker(self._read_changes(view.state.seq), group="changes", exclusive=True)
         self._agent = agent
@@ -75,6 +74,16 @@ class AgentScreen(DetailScreen):
         probes = tuple(self._probes)
         sections = agent_sections(agent, view.state, probes, self._changes, lines, pen, view.now_ms)
         self.show_document(sections, Selection(agents=(agent_name,)))
+
+    def _note(self, newest: ProbeResult | None) -> None:
+        """Add the newest probe. Where it is older than the last one, time went back."""
+        last = self._probes[-1] if self._probes else None
+        if newest is None or newest == last:
+            return
+        if last is not None and newest.observed_at_ms < last.observed_at_ms:
+            self._probes.clear()
+            self.run_worker(self._read_probes(), group="probes", exclusive=True)
+        self._probes.append(newest)
 
     def show_lines(self, lines: Sequence[LogLine | LogGap]) -> None:
         """Its own lines are added at once."""
@@ -101,6 +110,12 @@ class AgentScreen(DetailScreen):
         self._lines = deque(await self.console.feed.logs(query), maxlen=MAX_LAST_LINES)
         self._again()
 
+    async def _read_probes(self) -> None:
+        stored = await self.console.feed.series(AgentName(self.place.subject), MAX_PROBES)
+        fresh = [p for p in self._probes if not stored or _at(p) > _at(stored[-1])]
+        self._probes = deque((*stored, *fresh), maxlen=MAX_PROBES)
+        self._again()
+
     async def _read_changes(self, newest: Seq) -> None:
         """Page back through the ledger until enough changes are found."""
         agent_name = AgentName(self.place.subject)
@@ -114,6 +129,10 @@ class AgentScreen(DetailScreen):
             upto = Seq(page[0].seq - 1)
         self._changes = found[-MAX_HEALTH_CHANGES:]
         self._again()
+
+
+def _at(probe: ProbeResult) -> int:
+    return probe.observed_at_ms
 
 
 def _health_of(agent: AgentState) -> tuple[object, ...]:
