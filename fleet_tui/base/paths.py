@@ -121,11 +121,11 @@ def _runtime_dir() -> Path:
 
 
 def open_private(path: Path) -> BinaryIO:
-    """A new or emptied file for writing bytes that only its owner can read."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    """A new or emptied file for writing bytes, and reading them, that is its owner's alone."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     file = os.open(path, flags, 0o600)
     os.fchmod(file, 0o600)  # one that was there may have been open to others
-    return os.fdopen(file, "wb")
+    return os.fdopen(file, "w+b")
 
 
 def write_private(path: Path, text: str) -> None:

@@ -190,7 +190,7 @@ def _troubles(fleet: Fleet) -> Iterator[Finding]:
     finally:
         reader.close()
     for trouble, text in troubles.items():
-        yield warn("engine", text, TROUBLES[trouble].advice)
+        yield warn("engine", text, TROUBLES[trouble].way_out)
 
 
 def agents(fleet: Fleet) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import time
+from pathlib import Path
 
 import click
 
@@ -62,7 +63,23 @@ def engine_command(fleet: str | None, fleet_text: str | None) -> None:
 
 
 def keep_log(fleet: Fleet) -> None:
-    """Write the engine's own log into its state directory, bounded, readable by its owner only."""
+    """Write the engine's own log into its state directory, bounded, readable by its owner only.
+
+    Where the disk takes no such file, warnings go to standard error: what the engine itself says of
+    that disk, at its door or at its end, is worth more than the log.
+    """
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    # Says every connection and channel at INFO, with the peer's own words in it.
+    logging.getLogger("asyncssh").setLevel(logging.ERROR)
+    try:
+        root.addHandler(_log_file(private_dir(fleet.directory) / LOG_FILE))
+    except OSError as error:
+        say(f"there is no log file ({error}); warnings are said here instead", err=True)
+
+
+def _log_file(path: Path) -> logging.Handler:
+    """Raises OSError."""
     from logging.handlers import RotatingFileHandler
 
     from fleet_tui.base.crash import PrivateFormatter
@@ -74,16 +91,11 @@ def keep_log(fleet: Fleet) -> None:
             if other is not None and record.levelno >= other.level:
                 other.handle(record)
 
-    path = private_dir(fleet.directory) / LOG_FILE
     flags = os.O_WRONLY | os.O_CREAT | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
     os.close(os.open(path, flags, 0o600))
     handler = Log(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES)
     handler.setFormatter(PrivateFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    root = logging.getLogger()
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    # Says every connection and channel at INFO, with the peer's own words in it.
-    logging.getLogger("asyncssh").setLevel(logging.ERROR)
+    return handler
 
 
 @click.command()

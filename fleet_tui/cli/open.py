@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from typing import IO
 
 import click
 
@@ -66,30 +68,39 @@ def start_engine(fleet: Fleet) -> None:
             hint="give the path of its fleet.yaml",
         )
     _check(fleet)
-    errors = private_dir(fleet.directory) / "engine.err"
-    with open_private(errors) as sink:
+    with _output_of_engine(fleet) as output:
         process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
             # -P: a module that lies in the working directory is not ours.
             [sys.executable, "-P", "-m", "fleet_tui", "engine", str(fleet.file)],
             stdin=subprocess.DEVNULL,
-            stdout=sink,
-            stderr=sink,
+            stdout=output,
+            stderr=output,
             start_new_session=True,
             env=children.of_an_engine(),
         )
-    deadline = time.monotonic() + START_DEADLINE_S
-    while not engine_answers(fleet):
-        if process.poll() is not None:
-            raise FleetError(
-                f"the engine of {fleet.name} did not start",
-                hint=errors.read_text(errors="replace").strip()[-2_000:],
-            )
-        if time.monotonic() > deadline:
-            raise FleetError(
-                f"the engine of {fleet.name} does not answer",
-                hint=f"its log is {fleet.directory / LOG_FILE}",
-            )
-        time.sleep(POLL_S)
+        deadline = time.monotonic() + START_DEADLINE_S
+        while not engine_answers(fleet):
+            if process.poll() is not None:
+                output.seek(0)
+                raise FleetError(
+                    f"the engine of {fleet.name} did not start",
+                    hint=output.read().decode(errors="replace").strip()[-2_000:],
+                )
+            if time.monotonic() > deadline:
+                raise FleetError(
+                    f"the engine of {fleet.name} does not answer",
+                    hint=f"its log is {fleet.directory / LOG_FILE}",
+                )
+            time.sleep(POLL_S)
+
+
+def _output_of_engine(fleet: Fleet) -> IO[bytes]:
+    """A file for what the engine prints: in its state directory, or without a name where that disk
+    takes no file; why it does not is the engine's to say. Raises OSError, FleetError."""
+    try:
+        return open_private(private_dir(fleet.directory) / "engine.err")
+    except OSError:
+        return tempfile.TemporaryFile()
 
 
 def _wait_for_socket(fleet: Fleet) -> None:

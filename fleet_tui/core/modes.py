@@ -114,13 +114,19 @@ class TroubleRow(msgspec.Struct, frozen=True, kw_only=True):
     words: str
     """What is wrong, as the beginning of a sentence."""
     advice: str
-    """What an operator can do, as the end of a sentence."""
+    """What an operator can do, as the end of a sentence. True for every program that meets it."""
     healing: Healing
+
+    @property
+    def way_out(self) -> str:
+        """The advice, and what a living engine does then. Not for a program that ends of it."""
+        if self.mode is not EngineMode.READ_ONLY:
+            return self.advice
+        within = "a minute" if self.healing is Healing.OPEN_AGAIN else "seconds"
+        return f"{self.advice}; the engine goes on by itself within {within}"
 
 
 def _waits(words: str, advice: str, healing: Healing = Healing.TRY_AGAIN) -> TroubleRow:
-    within = "a minute" if healing is Healing.OPEN_AGAIN else "seconds"
-    advice = f"{advice}; the engine goes on by itself within {within}"
     return TroubleRow(mode=EngineMode.READ_ONLY, words=words, advice=advice, healing=healing)
 
 
@@ -134,7 +140,8 @@ TROUBLES: Final[dict[Trouble, TroubleRow]] = {
         "the disk quota of the engine's user is used up", "make room, or have the quota raised"
     ),
     Trouble.FILE_TOO_LARGE: _waits(
-        "a file may not grow any more (RLIMIT_FSIZE)", "raise `ulimit -f` and start the engine anew"
+        "a file may not grow any more (RLIMIT_FSIZE)",
+        "raise `ulimit -f` where the engine is started",
     ),
     Trouble.NO_DESCRIPTORS: _waits(
         "the engine has no file descriptors left",
@@ -244,7 +251,7 @@ class ModeNow(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def way_out(self) -> str:
         """What an operator can do about it."""
-        return self.mode.way_out if self.trouble is None else TROUBLES[self.trouble].advice
+        return self.mode.way_out if self.trouble is None else TROUBLES[self.trouble].way_out
 
 
 NORMAL = ModeNow()

@@ -370,7 +370,9 @@ async def run_engine(
         except JournalFailed as error:
             log.error("the ledger failed: %s", error.message)
             again = loop.time() - failed_at < FAILED_AGAIN_S + wait_s
-            failed_at, lost = loop.time(), error
+            failed_at = loop.time()
+            if running.opened:  # what nobody had yet is not lost
+                lost = error
             spec = running.spec
             if not again and running.opened:
                 wait_s = 0.0

@@ -25,8 +25,14 @@ from fleet_tui.core.protocol import Doorbell
 from fleet_tui.engine.clock import Clock
 from fleet_tui.engine.engine import refused_by
 from fleet_tui.engine.server import Server
-from fleet_tui.journal.directory import EngineLock, Home, holder_now
-from fleet_tui.journal.errors import JournalDamaged, JournalError, JournalFailed, JournalHeldUp
+from fleet_tui.journal.directory import LOCK_NAME, EngineLock, Home, holder_now
+from fleet_tui.journal.errors import (
+    JournalDamaged,
+    JournalError,
+    JournalFailed,
+    JournalHeldUp,
+    LockHolder,
+)
 from fleet_tui.journal.ledger.lockers import is_locked
 from fleet_tui.journal.ledger.segments import numbered_files
 from fleet_tui.journal.ledger.troubles import failure, touched
@@ -105,6 +111,7 @@ class Standby:
         self._home = home
         self._directory = home.directory
         self._clock = clock
+        self._lock: EngineLock | None = None
         self._stopped: asyncio.Future[str] | None = None
 
     async def run(self, ready: Callable[[], None], *, wait_s: float = 0.0) -> str | None:
@@ -113,7 +120,7 @@ class Standby:
         JournalFailed when the system does not even let it stand in."""
         try:
             self._home.enter()
-            lock = EngineLock(self._directory, holder_now(os.getpid(), self._clock.now_ms))
+            self._lock = EngineLock(self._directory, self._holder())
         except OSError as error:
             raise self._cannot_stay(error) from error
         self._stopped = asyncio.get_running_loop().create_future()
@@ -129,12 +136,26 @@ class Standby:
             return await self._wait(self._stopped, server, wait_s)
         finally:
             await server.close()
-            lock.release()
+            self._lock.release()
 
     def _cannot_stay(self, error: OSError) -> JournalFailed:
         also = failure(error, self._directory, "and the engine cannot wait for its end")
         message = f"{self.mode.reason}; {also.message}"
-        return JournalFailed(message, hint=self.mode.way_out, trouble=also.trouble)
+        hint = f"{also.hint}; then start the engine again"
+        return JournalFailed(message, hint=hint, trouble=also.trouble)
+
+    def _stay_owner(self) -> None:
+        """Make a lock file that went away again: without it another engine would come in, and each
+        would take the door from the other. Raises JournalInUse when one did, OSError."""
+        if self._lock is None or self._lock.is_ours:
+            return
+        lock = EngineLock(self._directory, self._holder())
+        self._lock.release()
+        self._lock = lock
+        log.warning("%s was removed or replaced; it was made again", LOCK_NAME)
+
+    def _holder(self) -> LockHolder:
+        return holder_now(os.getpid(), self._clock.now_ms)
 
     async def _wait(
         self, stopped: "asyncio.Future[str]", server: Server, wait_s: float
@@ -147,8 +168,9 @@ class Standby:
                 return stopped.result()
             with suppress(OSError):  # tried again at the next round
                 self._home.stay()
-            with suppress(OSError, FleetError):  # tried again at the next round
-                await server.stay()
+                await asyncio.to_thread(self._stay_owner)
+                with suppress(FleetError):  # tried again, too
+                    await server.stay()
             if self.mode.mode is EngineMode.RECOVERY or now_s() < not_before_s:
                 continue
             if await asyncio.to_thread(_is_over, self._directory):

@@ -6,6 +6,7 @@ import socket
 import stat
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -62,7 +63,9 @@ class Home:
         """Make the directory if it was never there, and check it. Raises StateGone when it is not
         the one that it was, UnsafeDirectory, OSError."""
         if self._found is None:
-            prepare(self.directory)
+            with suppress(FileExistsError, NotADirectoryError):  # the check says what is in the way
+                _make(self.directory)
+            check(self.directory)
             self._found = identity(self.directory)
         else:
             self.stay()
@@ -85,11 +88,15 @@ class Home:
 def prepare(directory: Path) -> None:
     """Make the directory if need be and check it. Raises UnsafeDirectory."""
     try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+        _make(directory)
     except OSError as error:
         raise UnsafeDirectory(f"cannot make {directory}: {error.strerror}") from error
     check(directory)
+
+
+def _make(directory: Path) -> None:
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
 
 
 def check(directory: Path) -> None:

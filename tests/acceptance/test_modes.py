@@ -16,7 +16,7 @@ import pytest
 from fleet_tui.base.errors import ExitCode
 from fleet_tui.core.ledger.commands import AddNote
 from fleet_tui.core.ledger.replies import Refused
-from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.modes import TROUBLES, EngineMode, Trouble
 from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.feed.attached import AttachedFeed
@@ -302,7 +302,10 @@ async def test_a_read_only_file_system_is_said_and_over_when_it_can_be_written(
     process = rig.spawn()
     assert await asyncio.to_thread(process.wait, 30) == ExitCode.FAILED
     said = rig.output.read_text()
-    assert "read-only" in said.lower()
+    row = TROUBLES[Trouble.READ_ONLY_FILE_SYSTEM]
+    assert row.words in said
+    assert f"{row.advice}; then start the engine again" in said
+    assert "by itself" not in said
     assert "restore" not in said
     assert "Traceback" not in said
     subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)

@@ -119,6 +119,35 @@ async def test_what_vanishes_under_load_is_made_again(
     assert verify(rig.directory).intact
 
 
+@pytest.mark.parametrize("what", ["socket", "lock", "lock replaced", "all three"])
+async def test_what_vanishes_under_an_engine_in_recovery_is_made_again(
+    make_rig: MakeRig, short_dir: Path, what: str
+) -> None:
+    rig = noting_fleet(make_rig, short_dir)
+    rig.directory.mkdir(mode=0o700, parents=True)
+    for name in ("events-000001.db", "head"):
+        (rig.directory / name).touch(mode=0o600)
+        (rig.directory / name).write_text("no ledger\n")
+    rig.start()
+    assert rig.process is not None
+    pid = rig.process.pid
+    vanish(rig, what)
+
+    def is_whole() -> bool:
+        holder = proven_holder(rig.directory)
+        return holder is not None and holder.pid == pid and rig.answers()
+
+    await rig.until(is_whole, 60, "it has its lock and answers at its socket")
+    second = rig.spawn()
+    assert await asyncio.to_thread(second.wait, 30) == ExitCode.REFUSED
+    assert f"another engine owns the ledger in {rig.directory}: pid {pid}" in rig.output.read_text()
+    assert is_whole()
+    done = rig.cli("stop", str(rig.file))
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert await asyncio.to_thread(rig.process.wait, 20) == 0
+    rig.process = None
+
+
 @pytest.mark.parametrize("how", ["removed", "moved", "replaced"])
 async def test_a_state_directory_that_goes_ends_its_engine_with_the_reason(
     make_rig: MakeRig, short_dir: Path, how: str

@@ -20,17 +20,34 @@ from fleet_tui.core.ids import NOWHERE
 from fleet_tui.core.ledger.commands import AddNote, Command
 from fleet_tui.core.ledger.events import NoteAdded, Recorded
 from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
-from fleet_tui.core.modes import EngineMode, ModeNow, Trouble
+from fleet_tui.core.modes import (
+    TROUBLES,
+    EngineMode,
+    Healing,
+    ModeNow,
+    Trouble,
+    trouble_of_errno,
+)
 from fleet_tui.core.text.untrusted import Untrusted
+from fleet_tui.engine import engine as engine_module
 from fleet_tui.engine import run, standby
 from fleet_tui.engine.run import run_engine
 from fleet_tui.feed.client import EngineClient
 from fleet_tui.journal.directory import LOCK_NAME, EngineLock, holder_now
-from fleet_tui.journal.errors import EpochLost, JournalFailed, LockHolder, StateGone
+from fleet_tui.journal.errors import (
+    EpochLost,
+    JournalFailed,
+    JournalInUse,
+    LockHolder,
+    StateGone,
+)
+from fleet_tui.journal.ledger import opening, troubles
+from fleet_tui.journal.ledger.holding import proven_holder
 from fleet_tui.journal.ledger.reader import JournalReader
 from fleet_tui.journal.ledger.segments import EventRow, numbered_files
 from fleet_tui.journal.ledger.transaction import CommitInDoubt, Transaction
 from fleet_tui.journal.ledger.verifying import verify
+from fleet_tui.journal.upkeep import ballast
 from tests.journal.stories import FLEET
 
 DEADLINE_S = 30.0
@@ -287,3 +304,144 @@ async def test_no_engine_begins_an_empty_ledger_where_there_was_one(
             await running
     assert directory.exists() == (how != "moved")
     assert not list(directory.glob("events-*"))
+
+
+REFUSALS = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+    *(errno.EROFS, errno.EACCES, errno.EAGAIN, errno.EINTR),
+)
+"""One for each trouble that the same engine gets over."""
+
+
+def test_every_trouble_that_an_engine_gets_over_is_tried_below() -> None:
+    assert {trouble_of_errno(number) for number in REFUSALS} == {
+        trouble
+        for trouble, row in TROUBLES.items()
+        if row.healing is Healing.TRY_AGAIN and row.mode is EngineMode.READ_ONLY
+    }
+
+
+@pytest.mark.parametrize("number", REFUSALS, ids=errno.errorcode.get)
+async def test_what_is_over_within_seconds_is_said_and_gone_on_after_by_the_same_engine(
+    short_dir: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """SQLite keeps the number to itself: the engine finds it out from the directory."""
+    row = TROUBLES[trouble_of_errno(number)]
+    real, refuses = Transaction.executemany, False
+
+    def executemany(
+        connection: Transaction, sql: str, rows: Sequence[EventRow], /
+    ) -> sqlite3.Cursor:
+        if refuses and rows:
+            error = sqlite3.OperationalError("unable to open database file")
+            error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+            error.sqlite_errorname = "SQLITE_CANTOPEN"
+            raise error
+        return real(connection, sql, rows)
+
+    def touched(_: Path) -> OSError | None:
+        return OSError(number, os.strerror(number)) if refuses else None
+
+    monkeypatch.setattr(Transaction, "executemany", executemany)
+    monkeypatch.setattr(troubles, "touched", touched)
+    monkeypatch.setattr(ballast, "make", lambda _: not refuses)
+    monkeypatch.setattr(engine_module, "STORE_AGAIN_MS", 20)
+    directory = short_dir / "state"
+    async with engine(directory):
+        assert isinstance(await ask(directory, NOTE), Accepted)
+        refuses = True
+        reply = await ask(directory, NOTE)
+        assert isinstance(reply, Refused)
+        assert reply.code == "read-only-mode"
+        assert row.words in reply.text
+        assert row.way_out[1:] in reply.hint
+        assert "restore" not in reply.text + reply.hint
+        mode = await told(directory, lambda m: m.mode is not EngineMode.NORMAL)
+        assert (mode.mode, mode.trouble) == (row.mode, trouble_of_errno(number))
+        refuses = False
+        await told(directory, lambda m: m.mode is EngineMode.NORMAL)
+        assert isinstance(await ask(directory, NOTE), Accepted)
+    stored = events(directory)
+    assert [r.event.epoch for r in stored if isinstance(r.event, EngineStarted)] == [1]
+    assert sum(isinstance(r.event, NoteAdded) for r in stored) == 2
+    assert verify(directory).intact
+
+
+@pytest.mark.parametrize(
+    "number",
+    [errno.EROFS, errno.EACCES, errno.EMFILE, errno.ENOSPC, errno.EIO],
+    ids=errno.errorcode.get,
+)
+@pytest.mark.parametrize("refused", ["the lock", "the directory"])
+async def test_an_engine_that_ends_at_its_start_says_what_to_do_and_nothing_of_going_on(
+    short_dir: Path, monkeypatch: pytest.MonkeyPatch, number: int, refused: str
+) -> None:
+    asked = 0
+
+    def refuses(*_: object, **_named: object) -> None:
+        nonlocal asked
+        asked += 1
+        raise OSError(number, os.strerror(number))
+
+    if refused == "the lock":
+        monkeypatch.setattr(opening, "EngineLock", refuses)
+        monkeypatch.setattr(standby, "EngineLock", refuses)
+    else:
+        monkeypatch.setattr(Path, "mkdir", refuses)
+    row = TROUBLES[trouble_of_errno(number)]
+    with pytest.raises(JournalFailed) as ended:
+        await run_engine(FLEET, short_dir / "state")
+    assert asked == 2, "to open the ledger, and to wait; only one that worked asks again"
+    assert row.words in ended.value.message
+    assert row.advice in ended.value.hint
+    assert ended.value.hint.endswith("then start the engine again")
+    assert "by itself" not in ended.value.hint + ended.value.message
+    assert "restore" not in ended.value.hint + ended.value.message
+
+
+@pytest.fixture
+def damaged(short_dir: Path) -> Path:
+    """The state directory of a ledger that is not what was written."""
+    directory = short_dir / "state"
+    directory.mkdir(mode=0o700)
+    path = directory / "events-000001.db"
+    path.touch(mode=0o600)
+    path.write_bytes(b"no ledger")
+    return directory
+
+
+async def test_an_engine_that_stands_by_makes_its_lost_lock_again(
+    damaged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standby, "ROOM_EVERY_S", 0.02)
+    async with engine(damaged) as running:
+        mode = await told(damaged, lambda m: m.mode is EngineMode.RECOVERY)
+        assert not mode.mode.takes_commands
+        (damaged / LOCK_NAME).unlink()
+        async with asyncio.timeout(DEADLINE_S):
+            while (holder := proven_holder(damaged)) is None:
+                await asyncio.sleep(0.01)
+        assert holder.pid == os.getpid()
+        with pytest.raises(JournalInUse):
+            await run_engine(FLEET, damaged)
+        assert not running.done()
+
+
+async def test_an_engine_that_stands_by_leaves_to_another_that_has_the_lock(
+    damaged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the two would take the socket from each other for ever."""
+    monkeypatch.setattr(standby, "ROOM_EVERY_S", 0.02)
+    running = asyncio.create_task(run_engine(FLEET, damaged))
+    await told(damaged, lambda m: m.mode is EngineMode.RECOVERY)
+    (damaged / LOCK_NAME).unlink()
+    other = EngineLock(damaged, holder_now(4711, lambda: 1_790_000_000_000))
+    socket_path(damaged).unlink()
+    socket_path(damaged).touch()  # the other one's
+    try:
+        with pytest.raises(JournalInUse, match=r"another engine.*pid 4711"):
+            async with asyncio.timeout(DEADLINE_S):
+                await running
+        assert socket_path(damaged).is_file()
+    finally:
+        other.release()

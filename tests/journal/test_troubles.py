@@ -18,8 +18,15 @@ from fleet_tui.journal.errors import JournalDamaged, JournalFailed, JournalHeldU
 from fleet_tui.journal.ledger import troubles
 from fleet_tui.journal.ledger.lockers import Locker, is_locked, lockers
 from fleet_tui.journal.ledger.opening import take
-from fleet_tui.journal.ledger.segments import numbered_files
-from fleet_tui.journal.ledger.troubles import code_of, is_damage, touched, trouble_of, unreadable
+from fleet_tui.journal.ledger.segments import LOCK_WAIT_S, numbered_files
+from fleet_tui.journal.ledger.troubles import (
+    code_of,
+    failure,
+    is_damage,
+    touched,
+    trouble_of,
+    unreadable,
+)
 from fleet_tui.journal.ledger.verifying import verify
 from fleet_tui.journal.ledger.writer import JournalWriter
 from tests.journal.conftest import NOW_MS
@@ -66,11 +73,23 @@ def test_every_trouble_has_its_row_and_only_damage_speaks_of_backups() -> None:
         assert (row.mode is EngineMode.RECOVERY) is damage, trouble
         assert ("restore" in row.advice) is damage, trouble
         assert (row.healing is Healing.OPERATOR) is damage, trouble
-        assert ("by itself" in row.advice) is (row.mode is EngineMode.READ_ONLY), trouble
+        assert ("by itself" in row.way_out) is (row.mode is EngineMode.READ_ONLY), trouble
         again = row.healing is Healing.OPEN_AGAIN
-        assert ("by itself within a minute" in row.advice) is again, trouble
+        assert ("by itself within a minute" in row.way_out) is again, trouble
     # What is opened again and fails again is tried more and more slowly.
     assert MAX_WAIT_S <= 60
+    # A refusal names who has a lock: it is found out by waiting, within five seconds altogether.
+    assert LOCK_WAIT_S <= 2
+
+
+@pytest.mark.parametrize("trouble", Trouble)
+def test_an_error_that_ends_a_program_does_not_say_that_it_goes_on(
+    trouble: Trouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(troubles, "trouble_of", lambda *_: trouble)
+    for error in (JournalHeldUp(trouble), failure(OSError(1, "x"), tmp_path, "it cannot be done")):
+        assert error.hint == TROUBLES[trouble].advice
+        assert "by itself" not in error.hint
 
 
 @pytest.mark.parametrize(("number", "trouble"), MATRIX.items())

@@ -165,7 +165,7 @@ def _of_engine(state: FleetState) -> dict[AlertId, Condition]:
         found[alert_id(AlertRule.ENGINE_TROUBLE, trouble)] = Condition(
             severity=Severity.WARN,
             subject="engine",
-            text=f"{text}; {TROUBLES[trouble].advice}",
+            text=f"{text}; {TROUBLES[trouble].way_out}",
             is_corrected=True,
         )
     if state.engine.file_problem:
