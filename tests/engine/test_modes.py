@@ -16,7 +16,7 @@ from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.replies import Accepted, Refused
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
-from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.modes import TROUBLES, EngineMode, Healing, Trouble
 from fleet_tui.core.step import FleetFileSeen, RunReported
 from fleet_tui.core.tasks.commands import Cancel, Submit
 from fleet_tui.core.tasks.evidence import (
@@ -32,7 +32,8 @@ from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine import engine as engine_module
 from fleet_tui.engine.engine import Engine
 from fleet_tui.engine.faults import MAX_FAULTS, WINDOW_MS, Faults
-from fleet_tui.journal.errors import JournalFailed, JournalFull
+from fleet_tui.journal.errors import JournalFailed, JournalFull, JournalHeldUp
+from fleet_tui.journal.upkeep.ballast import NO_ROOM
 from tests.engine.rig import DEADLINE_S, Rig, all_up, only_task, running
 from tests.support.fleets import agent, fleet, work
 from tests.support.memory import FakeHost
@@ -46,19 +47,26 @@ def modes(rig: Rig) -> list[EngineMode]:
 
 
 class FullDisk:
-    """Puts itself before a ledger; while it is full only what the engine says of itself fits."""
+    """Puts itself before a ledger; while it is full only what the engine says of itself fits.
+    While it has another trouble nothing is stored."""
 
-    def __init__(self, rig: Rig) -> None:
+    def __init__(self, rig: Rig, trouble: Trouble = Trouble.DISK_FULL) -> None:
         self.full = False
+        self.trouble = trouble
         self.refused = 0
         self._append = rig.ledger.append
         rig.ledger.append = self.append  # type: ignore[method-assign]  # the disk is in between
 
     async def append(self, events: Sequence[Event], at_ms: int) -> tuple[Recorded, ...]:
         told = [e.mode for e in events if isinstance(e, EngineModeChanged)]
-        if self.full and told != [EngineMode.READ_ONLY]:
+        if not self.full:
+            return await self._append(events, at_ms)
+        if self.trouble not in NO_ROOM:
             self.refused += 1
-            raise JournalFull
+            raise JournalHeldUp(self.trouble)
+        if told != [EngineMode.READ_ONLY]:
+            self.refused += 1
+            raise JournalFull(trouble=self.trouble)
         return await self._append(events, at_ms)
 
 
@@ -124,20 +132,31 @@ async def test_a_hold_for_faults_on_a_full_disk_stays_when_there_is_room() -> No
         assert "telemetry failed" in rig.engine.mode.reason
 
 
-async def test_on_a_full_disk_nothing_is_taken_and_nothing_is_forgotten() -> None:
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        trouble
+        for trouble, row in TROUBLES.items()
+        if row.healing is Healing.TRY_AGAIN and row.mode is EngineMode.READ_ONLY
+    ],
+)
+async def test_while_nothing_can_be_stored_nothing_is_taken_and_nothing_is_forgotten(
+    trouble: Trouble,
+) -> None:
+    row = TROUBLES[trouble]
     async with running(fleet(agent("a1", slots=2))) as rig:
         await all_up(rig)
         await rig.submit(1, work())
         host = rig.hosts[A1]
         await rig.until(lambda s: only_task(s).attempts[0].phase is AttemptPhase.RUNNING)
-        disk = FullDisk(rig)
+        disk = FullDisk(rig, trouble)
         disk.full = True
         refused = await rig.submit(2, work())
         assert isinstance(refused, Refused)
         assert refused.code == "read-only-mode"
-        assert "full" in refused.text
-        assert "make room" in refused.hint.lower()
-        assert rig.engine.mode.mode is EngineMode.READ_ONLY
+        assert row.words in refused.text
+        assert row.way_out[1:] in refused.hint
+        assert (rig.engine.mode.mode, rig.engine.mode.trouble) == (EngineMode.READ_ONLY, trouble)
         at_once = await rig.engine.ask("ana", Cancel(tasks=(TaskId("TASK" + "0" * 21 + "1"),)))
         assert isinstance(at_once, Refused)
         assert at_once.code == "read-only-mode"
@@ -149,7 +168,9 @@ async def test_on_a_full_disk_nothing_is_taken_and_nothing_is_forgotten() -> Non
         state = await rig.until(lambda s: bool(s.closed_tasks))
         assert only_task(state).phase is TaskPhase.SUCCEEDED
         assert rig.engine.mode.mode is EngineMode.NORMAL
-        assert modes(rig) == [EngineMode.READ_ONLY, EngineMode.NORMAL]
+        room_kept = [EngineMode.READ_ONLY] if trouble in NO_ROOM else []
+        assert modes(rig) == [*room_kept, EngineMode.NORMAL]
+        assert len(host.started) == 1, "nothing was started again"
         assert isinstance(await rig.submit(2, work()), Accepted)
         await rig.until(lambda s: len(host.started) == 2)
 

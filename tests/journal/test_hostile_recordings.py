@@ -25,7 +25,7 @@ from fleet_tui.journal.ledger.reader import JournalReader
 from fleet_tui.journal.recordings import importing, unpacking
 from fleet_tui.journal.recordings.importing import check_recording, import_recording, read_manifest
 from fleet_tui.journal.recordings.recording import export
-from fleet_tui.journal.recordings.unpacking import Cut, Unpacked
+from fleet_tui.journal.recordings.unpacking import MAX_EXPANDED_BYTES, Cut, Unpacked
 from fleet_tui.journal.telemetry.samples import SampleReader
 from tests.journal.conftest import NOW_MS, Open
 from tests.journal.stories import opening, task_story
@@ -179,6 +179,10 @@ def test_a_process_without_memory_says_so(good: Path) -> None:
     path = written(good.with_name("x.fleetrec"), records)
     end = opened(path, f"MAX_MEMORY_BYTES={64 * GIB}")
     assert "there is not enough memory" in end["refused"]
+
+
+def test_two_gibibytes_are_the_most_that_a_recording_may_expand_to() -> None:
+    assert MAX_EXPANDED_BYTES == 2 * GIB
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import os
 import socket
 import sqlite3
 import stat
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from fleet_tui.core.ids import NOWHERE, Epoch, Seq, TaskId
 from fleet_tui.core.ledger.events import NoteAdded, Recorded, SegmentOpened
 from fleet_tui.core.tasks.events import TaskEnded
 from fleet_tui.core.tasks.model import TaskPhase
+from fleet_tui.engine.watch import MIN_SLOW, SLOW_COMMIT_S, slow_disk
 from fleet_tui.journal.directory import LOCK_NAME, sync_directory
 from fleet_tui.journal.errors import EpochLost, JournalFailed, JournalHeldUp, JournalInUse
 from fleet_tui.journal.ledger import opening as opening_module
@@ -23,7 +25,7 @@ from fleet_tui.journal.ledger.chain import START, read_head
 from fleet_tui.journal.ledger.codec import Unstorable
 from fleet_tui.journal.ledger.migrations import migrate
 from fleet_tui.journal.ledger.reader import JournalReader
-from fleet_tui.journal.ledger.segments import numbered_files
+from fleet_tui.journal.ledger.segments import EventRow, numbered_files
 from fleet_tui.journal.ledger.transaction import Transaction
 from fleet_tui.journal.ledger.verifying import verify
 from fleet_tui.journal.ledger.writer import JournalWriter
@@ -119,6 +121,30 @@ async def test_an_event_that_does_not_fold_is_not_stored(
             await writer.append([note()], NOW_MS)
     assert len(read_all(directory)) == 2
     assert (await writer.append([note()], NOW_MS))[0].seq == 3
+
+
+async def test_slow_commits_are_measured_and_make_a_slow_disk(
+    open_writer: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    time, later_s = loop.time, 0.0
+    monkeypatch.setattr(loop, "time", lambda: time() + later_s)
+    real, takes_s = Transaction.executemany, 0.0
+
+    def slow(connection: Transaction, sql: str, rows: Sequence[EventRow], /) -> sqlite3.Cursor:
+        nonlocal later_s
+        later_s += takes_s if rows else 0.0
+        return real(connection, sql, rows)
+
+    monkeypatch.setattr(Transaction, "executemany", slow)
+    writer = await open_writer()
+    await writer.append([note("quick")], NOW_MS)
+    assert slow_disk(writer.commit_times(), loop.time()) == ""
+    takes_s = 2 * SLOW_COMMIT_S
+    for number in range(MIN_SLOW):
+        assert slow_disk(writer.commit_times(), loop.time()) == ""
+        await writer.append([note(f"slow {number}")], NOW_MS)
+    assert "the disk is slow" in slow_disk(writer.commit_times(), loop.time())
 
 
 async def test_a_second_engine_is_refused_and_told_about_the_first(open_writer: Open) -> None:
