@@ -145,6 +145,8 @@ class FakeGateway:
         self.ready = READY
         self.ready_status = 200
         self.connections: set[ServerConnection] = set()
+        self.headers: dict[str, str] = {}
+        """Of the newest HTTP request, an upgrade to a WebSocket or not."""
 
     def asked(self, method: str) -> list[dict[str, Any]]:
         """Parameters of every request of that name so far."""
@@ -184,6 +186,10 @@ class FakeGateway:
 
     def http(self, connection: ServerConnection, request: Request) -> Response | None:
         """Readiness by HTTP; everything else becomes a WebSocket."""
+        self.headers = dict(request.headers.raw_items())
+        if empty := [name for name, value in self.headers.items() if not value.strip()]:
+            # 2026.9.4 refuses an empty Sec-WebSocket-Extensions, and none needs an empty header.
+            return connection.respond(400, f"Invalid {', '.join(empty)} header\n")
         if request.path != "/readyz":
             return None
         response = connection.respond(self.ready_status, "")

@@ -12,6 +12,7 @@ from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.openclaw import port
 from fleet_tui.wire.openclaw.connector import REFUSED_HOLD_MS, TOKEN_EVERY_MS
 from fleet_tui.wire.openclaw.dial import GatewayFailure
+from fleet_tui.wire.openclaw.stream import MessageStream
 from fleet_tui.wire.ssh.failures import SshFailure
 from tests.support.fake_gateway import (
     AGENT,
@@ -50,6 +51,19 @@ async def test_a_probe_reads_both_halves() -> None:
     assert reading.rss_bytes == 5
     assert reading.clock_skew_ms == pytest.approx(40, abs=39)
     assert reading.latency_ms > 0
+
+
+async def test_the_upgrade_offers_no_extensions_not_even_none() -> None:
+    """An empty header is a bad request to some releases, and what is sent is not compressed."""
+    gateway = FakeGateway()
+    async with running(gateway) as dial:
+        channel = await dial()
+        assert not isinstance(channel, GatewayFailure)
+        stream = MessageStream(channel)
+        await stream.open()
+        stream.close()
+    assert gateway.headers["Upgrade"] == "websocket"
+    assert "Sec-WebSocket-Extensions" not in gateway.headers
 
 
 async def test_the_deep_half_is_asked_for_only_now_and_then() -> None:
