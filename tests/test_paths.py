@@ -1,5 +1,6 @@
 """Where things are kept, for users who have a home and for those who have none."""
 
+import getpass
 import os
 import pwd
 from pathlib import Path
@@ -19,7 +20,8 @@ def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
         raise KeyError(uid)
 
     monkeypatch.setattr(pwd, "getpwuid", unknown)
-    for name in ("HOME", "LOGNAME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
+    names = ("HOME", "LOGNAME", "USER", "LNAME", "USERNAME")
+    for name in (*names, "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, "put back afterwards")
         monkeypatch.delenv(name)
     monkeypatch.delenv(paths.STATE_VARIABLE)
@@ -48,6 +50,22 @@ def test_a_state_directory_of_its_own_needs_no_home(
     monkeypatch.setenv(paths.STATE_VARIABLE, str(tmp_path))
     paths.settle_home()
     assert paths.state_root() == tmp_path
+
+
+@pytest.mark.usefixtures("nobody")
+@pytest.mark.parametrize("home", [None, "/app"])
+@pytest.mark.parametrize("name", [None, "LOGNAME", "USER"])
+def test_nobody_has_a_name_with_a_home_or_without(
+    home: str | None, name: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Libraries stop in ways of their own where there is none."""
+    if home is not None:
+        monkeypatch.setenv("HOME", home)
+    if name is not None:
+        monkeypatch.setenv(name, "app")
+    paths.settle_home()
+    assert os.environ["HOME"] == (home or paths.NO_HOME)
+    assert getpass.getuser() == ("app" if name else f"uid-{os.getuid()}")
 
 
 @pytest.mark.parametrize("home", [None, "", "here"])

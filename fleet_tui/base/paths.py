@@ -3,6 +3,7 @@
 A fleet's state directory holds its ledger, samples, logs, the engine's lock and its own log file.
 """
 
+import getpass
 import hashlib
 import os
 import pwd
@@ -36,11 +37,16 @@ class NoHome(FleetError):
 
 
 def settle_home() -> None:
-    """Give this process and its children a HOME that can be relied on.
+    """Give this process and its children a HOME and a user's name that can be relied on.
 
     A container's arbitrary uid has no entry in the password file, and every library that expands
-    ``~`` then stops in a way of its own. With HOME at NO_HOME they find nothing there instead.
+    ``~`` or asks who this is then stops in a way of its own. With HOME at NO_HOME they find nothing
+    there instead.
     """
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["LOGNAME"] = f"uid-{os.getuid()}"
     if os.environ.get("HOME", "").startswith("/"):
         return
     try:
@@ -48,8 +54,6 @@ def settle_home() -> None:
     except KeyError:
         home = ""
     os.environ["HOME"] = home if home.startswith("/") else NO_HOME
-    if home == "":
-        os.environ.setdefault("LOGNAME", f"uid-{os.getuid()}")  # what getpass.getuser() is based on
 
 
 def has_home() -> bool:

@@ -242,15 +242,14 @@ async def ssh(loaded: Loaded, file: str) -> list[Finding]:
     if not has_home():
         text = "this user has no home directory: no ~/.ssh/config and no ~/.ssh/known_hosts"
         found.append(warn("ssh config", text, "set HOME"))
-    if any(host.use_ssh_config for host in loaded.spec.hosts.values()) and surveyed.text.files:
-        reader = Reader.ASYNCSSH if surveyed.reads_without_ssh else Reader.OPENSSH
-        found.append(ok("ssh config", f"read by {reader.value}"))
+    readers = {answer.reader for answer in surveyed.answers.values()} - {Reader.NOBODY}
+    found.extend(ok("ssh config", f"read by {reader}") for reader in sorted(readers))
     files = SshFiles()
     for name, host in loaded.spec.hosts.items():
         resolved = surveyed.answers[name]
         if isinstance(resolved, Refusal):
             text = f"ssh_config: {safe_line(str(resolved))}"
-            found.append(fail(f"host {name}", text, f"`ssh -G {host.address}` says the same"))
+            found.append(fail(f"host {name}", text, "`fleet-tui check` says where"))
             continue
         try:
             route = files.route(host, resolved)

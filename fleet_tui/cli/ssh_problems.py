@@ -8,10 +8,10 @@ from fleet_tui.config.ssh_warnings import (
     decided_problems,
     jump_loop_problems,
     known_hosts_problem,
-    no_program_problem,
     same_agent_problems,
     ssh_config_problems,
     unusable_problems,
+    without_ssh_problem,
 )
 
 if TYPE_CHECKING:
@@ -33,8 +33,9 @@ def problems_of(loaded: Loaded, file: str, found: "Survey") -> tuple[Problem, ..
     """The problems of a survey that was made already."""
     asked = [(each.label, each.spec.address, each.answer) for each in found.asked]
     reads_file = any(each.spec.use_ssh_config for each in found.asked)
+    why = found.without_ssh if reads_file else None
     return (
-        *((no_program_problem(),) if reads_file and found.reads_without_ssh else ()),
+        *((without_ssh_problem(why),) if why is not None else ()),
         *decided_problems(found.decided_here),
         *ssh_config_problems(asked, found.text),
         *unusable_problems(

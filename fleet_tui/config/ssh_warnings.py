@@ -10,7 +10,14 @@ from pathlib import Path
 from fleet_tui.config.problems import APART, Problem, ProblemSeverity, visible
 from fleet_tui.core.fleet import FleetSpec, OpenClawAgent
 from fleet_tui.core.ids import AgentName, HostName
-from fleet_tui.core.ssh.config import ConfigLine, ConfigText, Reader, Refusal, Resolved
+from fleet_tui.core.ssh.config import (
+    ConfigLine,
+    ConfigText,
+    Reader,
+    Refusal,
+    Resolved,
+    WithoutSsh,
+)
 from fleet_tui.core.ssh.machines import machine_of
 from fleet_tui.core.ssh.ways import MAX_JUMPS
 
@@ -53,20 +60,30 @@ _STRICT = frozenset({"yes", "true"})
 _NEVER_SYSTEM = frozenset({"gssapiauthentication", "hostbasedauthentication"})
 """Distributions turn these on for everybody; only an operator who says so wants to know."""
 
+_NO_SSH = {
+    WithoutSsh.NO_PROGRAM: "there is no ssh program here",
+    WithoutSsh.NO_ACCOUNT: "ssh serves no user without an entry in the password file",
+}
+_CURES = {
+    WithoutSsh.NO_PROGRAM: "install OpenSSH's client",
+    WithoutSsh.NO_ACCOUNT: "give this user an entry there",
+}
+
 _Hosts = Iterable[tuple[str, str, Resolved | Refusal]]
 """What a host is called, the name ssh was asked about, and its answer."""
 
 
 def ssh_config_problems(hosts: _Hosts, text: ConfigText) -> tuple[Problem, ...]:
-    """One error for each thing ssh refuses, one warning for each line that ssh would follow and
-    fleet-tui does not, and notes on what reading the file does."""
-    refused: dict[tuple[str | None, int | None, str], list[str]] = {}
+    """One error for each thing that is refused, one warning for each line that ssh would follow
+    and fleet-tui does not, and notes on what reading the file does."""
+    refused: dict[tuple[Reader, str | None, int | None, str], list[str]] = {}
     ignored: dict[tuple[str | None, int | None, str, str], list[str]] = {}
     looked = list(hosts)
     for name, address, answer in looked:
         if isinstance(answer, Refusal):
             for each in answer.complaints:
-                refused.setdefault((each.file, each.line, each.text), []).append(name)
+                key = (answer.reader, each.file, each.line, each.text)
+                refused.setdefault(key, []).append(name)
             continue
         for keyword, line in _not_followed(answer, address, text):
             said = line.text if line else f"{keyword} {answer.one(keyword)}"
@@ -162,15 +179,15 @@ def decided_problems(lines: Iterable[ConfigLine]) -> tuple[Problem, ...]:
     )
 
 
-def no_program_problem() -> Problem:
-    """Who reads the file where there is no ``ssh``."""
+def without_ssh_problem(why: WithoutSsh) -> Problem:
+    """Who reads the file where ``ssh`` cannot."""
     return _problem(
         ProblemSeverity.WARNING,
         None,
         None,
-        "there is no ssh program here, so asyncssh reads ssh_config: it understands less of it "
-        "than OpenSSH",
-        hint="install OpenSSH's client, or say in the fleet file what matters",
+        f"{_NO_SSH[why]}, so {Reader.ASYNCSSH} reads ssh_config: it understands less of it than "
+        "OpenSSH",
+        hint=f"{_CURES[why]}, or say in the fleet file what matters",
     )
 
 
@@ -269,13 +286,16 @@ def _notes(text: ConfigText, hosts: _Hosts) -> Iterable[Problem]:
             )
 
 
-def _refused(file: str | None, line: int | None, said: str, hosts: list[str]) -> Problem:
+def _refused(
+    reader: Reader, file: str | None, line: int | None, said: str, hosts: list[str]
+) -> Problem:
+    same = "`ssh -G NAME` says the same; " if reader is Reader.OPENSSH else ""
     return _problem(
         ProblemSeverity.ERROR,
         file,
         line,
-        f"ssh refuses this: {visible(said)}, so {_shown(hosts)} cannot be connected to",
-        hint="`ssh -G NAME` says the same; `ssh_config: off` in the fleet file does without",
+        f"{reader} refuses this: {visible(said)}, so {_shown(hosts)} cannot be connected to",
+        hint=f"{same}`ssh_config: off` in the fleet file does without",
     )
 
 

@@ -1,6 +1,7 @@
 """check, doctor and import over the operator's ssh_config, as OpenSSH itself resolves it."""
 
 import json
+import pwd
 from pathlib import Path
 
 import click
@@ -262,6 +263,39 @@ def test_without_ssh_asyncssh_reads_the_file_and_check_says_so(
     (home.ssh / "config").unlink()
     fleet("a")
     assert found() == []
+
+
+def test_without_an_account_asyncssh_reads_the_file_and_check_says_so(
+    home: SshHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a container with a uid of its own: ssh is there and serves nobody without an entry."""
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    monkeypatch.setenv("LOGNAME", "uid-1")
+    fleet("a")
+    assert found() == []
+    home.config("Host a\n  HostName 10.0.0.1\n")
+    [(severity, _, message)] = found()
+    assert severity == "warning"
+    assert "ssh serves no user without an entry in the password file, so asyncssh reads" in message
+    assert "ok   ssh config: read by asyncssh" in run(doctor_command, "fleet.yaml").output
+    (home.ssh / "config").write_bytes(b"# M\xfcller\n")
+    assert "asyncssh refuses this: " in found()[1][2]
+    assert "`ssh -G" not in run(check_command).output
+    assert "`ssh -G" not in run(doctor_command, "fleet.yaml").output
+
+
+def unknown(uid: int) -> pwd.struct_passwd:
+    """No password file knows anybody."""
+    raise KeyError(uid)
+
+
+def test_without_an_account_and_a_config_doctor_says_of_nobody_that_he_reads_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    monkeypatch.setenv("LOGNAME", "uid-1")
+    fleet("a")
+    assert "read by" not in run(doctor_command, "fleet.yaml").output
 
 
 # --- one machine with many names -----------------------------------------------------------

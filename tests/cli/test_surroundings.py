@@ -66,11 +66,12 @@ RAW = {"PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
 
 
 class Surroundings(NamedTuple):
-    """Surroundings: variables (None: not there), a shell's redirections, options."""
+    """Surroundings: variables (None: not there), a shell's redirections, options, a file."""
 
     env: Mapping[str, str | None] = {}
     streams: str = ""
     options: tuple[str, ...] = ()
+    ssh_config: str = ""
 
 
 SURROUNDINGS: dict[str, Surroundings] = {
@@ -88,6 +89,10 @@ SURROUNDINGS: dict[str, Surroundings] = {
     "no home": Surroundings({"HOME": None}, options=("--nobody",)),
     "nothing at all": Surroundings(dict.fromkeys(USUAL), options=("--nobody",)),
     "an empty home": Surroundings({"HOME": ""}, options=("--nobody",)),
+    "nobody, with a home": Surroundings(options=("--nobody",)),
+    "nobody, with a home and an ssh_config": Surroundings(
+        options=("--nobody",), ssh_config="Host gw-1\n  ServerAliveInterval 9\n"
+    ),
     "a relative home": Surroundings({"HOME": "here"}),
     "a home that is no directory": Surroundings({"HOME": "/dev/null"}),
     "only a home that is no directory": Surroundings(
@@ -116,6 +121,9 @@ def surround(name: str, past: Path, work: Path) -> dict[str, Ended]:
     shutil.copytree(past / "state", state)
     home = work / "home"
     shutil.copytree(past / "home", home)
+    if place.ssh_config:
+        (home / ".ssh").mkdir()
+        (home / ".ssh" / "config").write_text(place.ssh_config)
     (work / "ended").mkdir()
     values = {"home": home, "state": state, "locales": locales(past)}
     env = {

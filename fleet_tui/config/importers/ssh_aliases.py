@@ -41,13 +41,13 @@ def found_aliases(
             continue
         findings.hosts.append(FoundHost(alias=alias, pool=pool))
     refused = (
-        str(each) if each.file else f"{quoted(alias)}: {each}"
+        f"{answer.reader} refuses {each if each.file else f'{quoted(alias)}: {each}'}"
         for alias, answer in names.items()
         if isinstance(answer, Refusal)
         for each in answer.complaints
     )
     # Until these are mended nobody gets to the hosts, or some of them were not seen.
-    findings.missed.extend(f"ssh refuses {each}" for each in dict.fromkeys(refused))
+    findings.missed.extend(dict.fromkeys(refused))
     findings.missed.extend(str(each) for each in text.unread[:MAX_UNREAD_SHOWN])
     return findings
 

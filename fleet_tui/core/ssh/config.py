@@ -32,6 +32,14 @@ class Reader(StrEnum):
     """The fleet file says ``ssh_config: off``, or there is no file."""
 
 
+class WithoutSsh(StrEnum):
+    """Why OpenSSH is not asked about the operator's files."""
+
+    NO_PROGRAM = "no-program"
+    NO_ACCOUNT = "no-account"
+    """For a uid without an entry in the password file ssh ends at once, whatever it is asked."""
+
+
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):
     """How one host is to be reached, before the fleet file's own words about keys and jumps."""
 

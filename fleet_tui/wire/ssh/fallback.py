@@ -33,6 +33,7 @@ def resolved_by_asyncssh(
     file: str, address: str, user: str | None, port: int | None
 ) -> Resolved | Refusal:
     """Read a file for one host. Blocks: not for an event loop."""
+    is_there = os.access(file, os.R_OK) and Path(file).is_file()
     given: dict[str, object] = {"host": address}
     if user is not None:
         given["username"] = user
@@ -40,7 +41,7 @@ def resolved_by_asyncssh(
         given["port"] = port
     try:
         options = asyncssh.SSHClientConnectionOptions(
-            config=[file] if os.access(file, os.R_OK) and Path(file).is_file() else None,
+            config=[file] if is_there else None,
             client_keys=None,
             known_hosts=b"",
             **given,
@@ -55,7 +56,7 @@ def resolved_by_asyncssh(
         port=options.port,
         user=options.username,
         said=_said(options.config),
-        reader=Reader.ASYNCSSH,
+        reader=Reader.ASYNCSSH if is_there else Reader.NOBODY,
     )
 
 

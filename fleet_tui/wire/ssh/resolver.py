@@ -22,6 +22,7 @@ from fleet_tui.core.ssh.config import (
     Reader,
     Refusal,
     Resolved,
+    WithoutSsh,
     parse_refusal,
     parse_settings,
     resolved_from,
@@ -87,9 +88,13 @@ class SshResolver:
         """``config`` stands for another file than ``~/.ssh/config``, ``program`` for another ssh.
         Without ``canonicalize`` no name is looked up, whatever CanonicalizeHostname says."""
         self._config = config
-        # For a uid without an entry in the password file ssh ends at once, whatever it is asked.
-        found = shutil.which("ssh") if account_home() is not None else None
-        self._program = program or found
+        self._program = program or shutil.which("ssh")
+        self.without_ssh: WithoutSsh | None = None
+        """Why there is no ``ssh`` to ask; asyncssh's own reader understands less."""
+        if self._program is None:
+            self.without_ssh = WithoutSsh.NO_PROGRAM
+        elif program is None and account_home() is None:
+            self._program, self.without_ssh = None, WithoutSsh.NO_ACCOUNT
         self._canonicalize = canonicalize
         self._clock = clock
         self._slots = asyncio.Semaphore(AT_ONCE)
@@ -103,11 +108,6 @@ class SshResolver:
         self._copies: _Copies | None = None
         self._known: dict[_Key, tuple[float, Answer]] = {}
         self._asking: dict[_Key, asyncio.Task[Answer]] = {}
-
-    @property
-    def has_program(self) -> bool:
-        """Whether there is an ``ssh`` to ask; asyncssh's own reader understands less."""
-        return self._program is not None
 
     async def resolve(self, spec: HostSpec) -> Answer:
         """How a host is to be reached; what the fleet file says of user and port, and of no way

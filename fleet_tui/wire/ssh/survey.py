@@ -12,7 +12,7 @@ import msgspec
 
 from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ids import HostName
-from fleet_tui.core.ssh.config import ConfigLine, ConfigText, Refusal, Resolved
+from fleet_tui.core.ssh.config import ConfigLine, ConfigText, Refusal, Resolved, WithoutSsh
 from fleet_tui.core.ssh.ways import MAX_JUMPS, Hop, judge_login, jump_chain, proxy_command
 from fleet_tui.wire.ssh.algorithms import missing
 from fleet_tui.wire.ssh.config_files import asks_for_networks
@@ -46,8 +46,8 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
 
     asked: tuple[Asked, ...]
     text: ConfigText
-    reads_without_ssh: bool
-    """Whether there are files and no ``ssh`` to read them."""
+    without_ssh: WithoutSsh | None
+    """Why ssh does not read the operator's file, if there is one."""
     odd_lines: tuple[tuple[OddLine, tuple[str, ...]], ...] = ()
     """What is no entry in files of known hosts, and the hosts for which the file is read."""
     decided_here: tuple[ConfigLine, ...] = ()
@@ -85,7 +85,7 @@ async def survey(hosts: Iterable[HostSpec], resolver: SshResolver) -> Survey:
         asked=tuple(asked.values()),
         odd_lines=await asyncio.to_thread(_odd_lines, tuple(asked.values())),
         text=text,
-        reads_without_ssh=text.has_own and not resolver.has_program,
+        without_ssh=resolver.without_ssh if text.has_own else None,
         decided_here=tuple(decided),
     )
 
