@@ -9,6 +9,7 @@ ANSIBLE_VAULT_PASSWORD_FILE. What a program needs beyond that, its fleet file gi
 """
 
 import os
+import re
 import signal
 import threading
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,7 @@ OURS = "FLEET_TUI_"
 is started for a run is told its own."""
 
 FROM_VARIABLE = "secret:env:"
+_REFERENCE = re.compile(rf"{FROM_VARIABLE}(\w+)")
 
 NOTHING: Mapping[str, str] = {}
 
@@ -44,9 +46,12 @@ def withhold(spec: FleetSpec) -> None:
             case CommandAgent(env=env) | LocalAgent(env=env):
                 references = list(env.values())
         for reference in references:
-            name = reference.removeprefix(FROM_VARIABLE)
-            if name != reference and name in os.environ:
-                _named.add(name)
+            withhold_named(reference)
+
+
+def withhold_named(text: str) -> None:
+    """The same for every reference in a text, such as a fleet file that cannot be used."""
+    _named.update(name for name in _REFERENCE.findall(text) if name in os.environ)
 
 
 def environment(

@@ -228,7 +228,7 @@ def agents(fleet: Fleet) -> Iterator[Finding]:
 
 async def ssh(loaded: Loaded, file: str) -> list[Finding]:
     """What is taken from ssh_config, and whether hosts can be told from impostors."""
-    from fleet_tui.cli.ssh_problems import problems_of
+    from fleet_tui.cli.ssh_problems import fleet_problems_of
     from fleet_tui.core.ssh.config import Reader, Refusal
     from fleet_tui.wire.ssh.failures import LocalSetupError
     from fleet_tui.wire.ssh.options import SshFiles
@@ -238,7 +238,7 @@ async def ssh(loaded: Loaded, file: str) -> list[Finding]:
     if not loaded.spec.hosts:
         return []
     surveyed = await survey(loaded.spec.hosts.values(), SshResolver(canonicalize=False))
-    found = [_of_ssh_config(each) for each in problems_of(loaded, file, surveyed)]
+    found = [_of_ssh_config(each) for each in fleet_problems_of(loaded, file, surveyed)]
     if not has_home():
         text = "this user has no home directory: no ~/.ssh/config and no ~/.ssh/known_hosts"
         found.append(warn("ssh config", text, "set HOME"))

@@ -60,7 +60,7 @@ def check_command(
 
     Shows every problem at once. Exit code 0: usable. 3: not.
     """
-    from fleet_tui.cli.ssh_problems import ssh_problems
+    from fleet_tui.cli.ssh_problems import fleet_problems, ssh_problems
     from fleet_tui.config.load import InvalidFleet, load_fleet
 
     path = fleet or Path("fleet.yaml")
@@ -70,9 +70,10 @@ def check_command(
     try:
         loaded = load_fleet(path, os.environ)
         spec = loaded.spec
-        problems = (*loaded.warnings, *run(ssh_problems(loaded, str(path))))
+        problems = (*loaded.warnings, *run(fleet_problems(loaded, str(path))))
     except InvalidFleet as invalid:
-        problems, not_kept = invalid.problems, invalid.not_kept
+        problems = (*invalid.problems, *run(ssh_problems(invalid.hosts)))
+        not_kept = invalid.not_kept
     warned = any(each.severity is ProblemSeverity.WARNING for each in problems)
     wrong = any(each.severity is ProblemSeverity.ERROR for each in problems)
     usable = spec is not None and not wrong and not (strict and warned)

@@ -1,11 +1,13 @@
 """What ssh_config makes of a fleet file, as problems: for ``check`` and ``doctor``."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from fleet_tui.config.load import Loaded
 from fleet_tui.config.problems import Problem
 from fleet_tui.config.ssh_warnings import (
     decided_problems,
+    doubtful_problems,
     jump_loop_problems,
     known_hosts_problem,
     same_agent_problems,
@@ -13,23 +15,39 @@ from fleet_tui.config.ssh_warnings import (
     unusable_problems,
     without_ssh_problem,
 )
+from fleet_tui.core.fleet import HostSpec
 
 if TYPE_CHECKING:
     from fleet_tui.wire.ssh.survey import Survey
 
 
-async def ssh_problems(loaded: Loaded, file: str) -> tuple[Problem, ...]:
-    """Everything ``ssh -G`` and the names of one machine give rise to. Contacts nobody."""
-    if not loaded.spec.hosts:
-        return ()
+async def ssh_problems(hosts: Collection[HostSpec]) -> tuple[Problem, ...]:
+    """Everything that ``ssh -G`` gives rise to, of hosts that make no fleet. Contacts nobody."""
+    return problems_of(await _survey(hosts)) if hosts else ()
+
+
+async def fleet_problems(loaded: Loaded, file: str) -> tuple[Problem, ...]:
+    """The same of a fleet, and what the names of one machine give rise to."""
+    hosts = loaded.spec.hosts.values()
+    return fleet_problems_of(loaded, file, await _survey(hosts)) if hosts else ()
+
+
+async def _survey(hosts: Collection[HostSpec]) -> "Survey":
     from fleet_tui.wire.ssh.resolver import SshResolver
     from fleet_tui.wire.ssh.survey import survey
 
-    found = await survey(loaded.spec.hosts.values(), SshResolver(canonicalize=False))
-    return problems_of(loaded, file, found)
+    return await survey(hosts, SshResolver(canonicalize=False))
 
 
-def problems_of(loaded: Loaded, file: str, found: "Survey") -> tuple[Problem, ...]:
+def fleet_problems_of(loaded: Loaded, file: str, found: "Survey") -> tuple[Problem, ...]:
+    """The problems of a survey of a fleet that was made already."""
+    return (
+        *problems_of(found),
+        *same_agent_problems(loaded.spec, found.answers, loaded.agent_lines, file),
+    )
+
+
+def problems_of(found: "Survey") -> tuple[Problem, ...]:
     """The problems of a survey that was made already."""
     asked = [(each.label, each.spec.address, each.answer) for each in found.asked]
     reads_file = any(each.spec.use_ssh_config for each in found.asked)
@@ -46,6 +64,14 @@ def problems_of(loaded: Loaded, file: str, found: "Survey") -> tuple[Problem, ..
             ),
             found.text,
         ),
+        *doubtful_problems(
+            (
+                (each.label, each.spec.address, *doubt)
+                for each in found.asked
+                for doubt in each.doubtful
+            ),
+            found.text,
+        ),
         *(
             known_hosts_problem(str(odd.file), odd.line, odd.why, hosts, closes=odd.closes)
             for odd, hosts in found.odd_lines
@@ -53,5 +79,4 @@ def problems_of(loaded: Loaded, file: str, found: "Survey") -> tuple[Problem, ..
         *jump_loop_problems(
             [(each.label, each.spec.address, each.via) for each in found.asked], found.text
         ),
-        *same_agent_problems(loaded.spec, found.answers, loaded.agent_lines, file),
     )

@@ -9,16 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fleet_tui.base.children import withhold
+from fleet_tui.base.children import withhold, withhold_named
 from fleet_tui.base.errors import InvalidConfig
 from fleet_tui.base.files import read_regular
 from fleet_tui.config.identities import judge_identities
 from fleet_tui.config.lint import lint
 from fleet_tui.config.problems import Problem, ProblemSeverity, Source, as_text, summary
 from fleet_tui.config.reader import MAX_FILE_BYTES, Node, decode, find_key, read
-from fleet_tui.config.resolve import resolve
+from fleet_tui.config.resolve import Meant, resolve
 from fleet_tui.config.validate import validate
-from fleet_tui.core.fleet import FleetSpec
+from fleet_tui.core.fleet import FleetSpec, HostSpec
+
+_NOTHING = Meant(None, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,16 @@ class Loaded:
 class InvalidFleet(InvalidConfig):
     """The fleet file cannot be used."""
 
-    def __init__(self, name: str, problems: tuple[Problem, ...], not_kept: int = 0) -> None:
-        """``problems`` in the file's order; ``not_kept`` more were only counted."""
+    def __init__(
+        self,
+        name: str,
+        problems: tuple[Problem, ...],
+        not_kept: int = 0,
+        hosts: tuple[HostSpec, ...] = (),
+    ) -> None:
+        """``problems`` in the file's order; ``not_kept`` more were only counted. ``hosts``: those
+        that could be read all the same."""
+        self.hosts = hosts
         self.problems = problems
         self.not_kept = not_kept
         self.name = name
@@ -52,7 +62,12 @@ def load_fleet(path: Path, env: Mapping[str, str]) -> Loaded:
 
     Raises InvalidFleet with every problem; a file that cannot be read is one of them.
     """
-    loaded = _load(str(path), _bytes_of(path), env, look_at_keys=True)
+    data = _bytes_of(path)
+    try:
+        loaded = _load(str(path), data, env, look_at_keys=True)
+    except InvalidFleet:
+        withhold_named(data.decode("utf-8", "replace"))  # for who asks ssh about its hosts
+        raise
     withhold(loaded.spec)
     return loaded
 
@@ -74,42 +89,56 @@ def load_bytes(
 
 def _load(name: str, data: bytes, env: Mapping[str, str], *, look_at_keys: bool) -> Loaded:
     source = decode(name, data)
-    root, spec = None, None
+    root, meant = None, _NOTHING
     if not source.errors:
         root = read(source)
-        spec = _understand(source, root, data, env, look_at_keys)
-    problems = source.in_order()
+        meant = _understand(source, root, data, env, look_at_keys)
+    problems, spec = source.in_order(), meant.spec
     if source.errors or spec is None:
-        raise InvalidFleet(name, problems, source.not_kept)
+        raise InvalidFleet(name, problems, source.not_kept, meant.hosts)
     keys = {agent: find_key(root, ("agents", agent)) for agent in spec.agents}
     return Loaded(spec, problems, {agent: key.mark.line for agent, key in keys.items() if key})
 
 
 def _understand(
     source: Source, root: Node | None, data: bytes, env: Mapping[str, str], look_at_keys: bool
-) -> FleetSpec | None:
+) -> Meant:
     if root is None:
         if not source.errors:
             source.error(
                 None, "the file is empty: no agents", hint="`fleet-tui init` writes a start"
             )
-        return None
+        return _NOTHING
     valid = validate(source, root, env)
     if valid is None:
-        return None
+        return _NOTHING
     home = env.get("HOME")
-    spec = resolve(
+    meant = resolve(
         source,
         root,
         valid,
         digest=hashlib.sha256(data).hexdigest(),
         home=Path(home) if home else None,
     )
-    if spec:
-        lint(source, root, spec)
-    if spec and look_at_keys:
-        judge_identities(source, root, spec)
-    return spec
+    if meant.spec:
+        lint(source, root, meant.spec)
+    if meant.spec and look_at_keys:
+        judge_identities(source, root, meant.spec)
+    return meant if valid.whole else Meant(None, _sure_hosts(source, meant.hosts))
+
+
+def _sure_hosts(source: Source, hosts: tuple[HostSpec, ...]) -> tuple[HostSpec, ...]:
+    """Those of which nothing had to be left out."""
+    wrong = [problem.path for problem in source.problems]
+    if source.full or any(_is_about(path, "defaults") or path == "hosts" for path in wrong):
+        return ()
+    return tuple(
+        host for host in hosts if not any(_is_about(path, f"hosts.{host.name}") for path in wrong)
+    )
+
+
+def _is_about(path: str, place: str) -> bool:
+    return path == place or path.startswith((f"{place}.", f"{place}["))
 
 
 def _bytes_of(path: Path) -> bytes:

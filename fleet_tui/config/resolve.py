@@ -6,6 +6,7 @@ program's own. Lists replace, maps (labels, env, prices, probe) merge key by key
 
 import itertools
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -59,15 +60,23 @@ _PROGRAM_ONLY = ("command", "run_dir", "env")
 _T = TypeVar("_T")
 
 
-def resolve(
-    source: Source, root: Node, valid: Valid, *, digest: str, home: Path | None
-) -> FleetSpec | None:
-    """The fleet the file means, or None with the reasons in ``source``. Never raises.
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """What a file means."""
+
+    spec: FleetSpec | None
+    hosts: tuple[HostSpec, ...]
+    """Its hosts, even if there is no fleet; of a file valid in part they may lack something."""
+
+
+def resolve(source: Source, root: Node, valid: Valid, *, digest: str, home: Path | None) -> Meant:
+    """The fleet the file means, or none with the reasons in ``source``. Never raises.
 
     ``home`` is what ``~`` stands for in key files; relative ones start at the fleet file. Of a file
     that is only valid in part the names are still looked up, so that one run shows every problem.
     """
-    return _Resolver(source, root, valid, home).fleet(digest)
+    resolver = _Resolver(source, root, valid, home)
+    return Meant(resolver.fleet(digest), tuple(resolver.hosts.values()))
 
 
 class _Resolver:

@@ -4,6 +4,7 @@ what a fleet's hosts will not get of it, and names that lead to one machine.
 How a host is resolved is given: OpenSSH itself was asked (``ssh -G``).
 """
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -114,6 +115,28 @@ def unusable_problems(
             f"{visible(said)}, so {_shown(names)} cannot be connected to",
         )
         for (file, number, said), names in found.items()
+    )
+
+
+def doubtful_problems(
+    doubtful: Iterable[tuple[str, str, str, Path | None, str]], text: ConfigText
+) -> tuple[Problem, ...]:
+    """Warnings for keys that may be missed: the host's name, the name ssh was asked about, keyword,
+    key file and reason."""
+    found: dict[tuple[str | None, int | None, str, str], list[str]] = {}
+    for name, address, keyword, key, reason in doubtful:
+        own = str(key) if key is not None else None
+        line = _line_of(keyword, address, text, own)
+        where = (line.file, line.line) if line else (own, None)
+        found.setdefault((*where, keyword, reason), []).append(name)
+    return tuple(
+        _problem(
+            ProblemSeverity.WARNING,
+            file,
+            number,
+            f"{keyword} for {_shown(names)}: {visible(reason)}",
+        )
+        for (file, number, keyword, reason), names in found.items()
     )
 
 
@@ -260,8 +283,10 @@ def _line_of(keyword: str, address: str, text: ConfigText, value: str | None) ->
 
 def _plain(value: str) -> str:
     """A value as it compares: ``ssh -G`` says true where the file says yes, ``[a]:80`` for
-    ``a:80``."""
-    said = value.lower().replace("[", "").replace("]", "")
+    ``a:80``; what is in the home directory may be named in three ways."""
+    begin, slash, rest = value.partition("/")
+    home = os.path.expanduser("~" if begin == "%d" else begin)
+    said = f"{home}{slash}{rest}".lower().replace("[", "").replace("]", "")
     return {"yes": "true", "no": "false", "off": "false"}.get(said, said)
 
 

@@ -4,14 +4,14 @@ import json
 import pwd
 from pathlib import Path
 
-import click
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from fleet_tui.base.errors import ExitCode
 from fleet_tui.cli.doctor import doctor_command
 from fleet_tui.cli.fleet_file import check_command
 from fleet_tui.cli.import_ import import_command
+from tests.support.checked import HEAD, fleet, found, run
 from tests.support.ssh_home import SshHome, keygen
 
 pytestmark = [pytest.mark.sshd, pytest.mark.usefixtures("own_process")]
@@ -31,7 +31,6 @@ Match all
     StrictHostKeyChecking yes
     LocalForward 8080 localhost:80
 """
-HEAD = "version: 1\nfleet: f\ndefaults: {port: 1, token: secret:env:T}\n"
 
 
 @pytest.fixture(autouse=True)
@@ -42,22 +41,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SshHome:
     monkeypatch.chdir(work)
     monkeypatch.delenv("FLEET_TUI_FLEET", raising=False)
     return SshHome(tmp_path / "home", monkeypatch)
-
-
-def run(command: click.Command, *arguments: str) -> Result:
-    return CliRunner().invoke(command, list(arguments))
-
-
-def fleet(*hosts: str, head: str = HEAD) -> None:
-    """A fleet file with an agent for each host: a, b, c and so on."""
-    agents = "".join(f"  {chr(97 + at)}: {{host: {host}}}\n" for at, host in enumerate(hosts))
-    Path("fleet.yaml").write_text(f"{head}agents:\n{agents}")
-
-
-def found(*arguments: str) -> list[tuple[str, int | None, str]]:
-    """What check says: severity, line and message."""
-    document = json.loads(run(check_command, "--json", *arguments).stdout)
-    return [(each["severity"], each["line"], each["message"]) for each in document["problems"]]
 
 
 # --- what ssh refuses ----------------------------------------------------------------------
@@ -88,6 +71,45 @@ def test_one_bad_line_for_one_host_is_told_with_its_place(home: SshHome) -> None
          "connected to"),
     ]  # fmt: skip
     assert str(home.ssh / "extra") in run(check_command).output
+
+
+def test_what_ssh_refuses_is_told_with_what_is_wrong_in_the_fleet_file(home: SshHome) -> None:
+    home.config("Host web-1 web-2\n  Port twentytwo\n")
+    hosts = "hosts: {web-1: {}, web-2: {address: 10.0.0.300}, web-3: {prot: 1}}\n"
+    Path("fleet.yaml").write_text(f"{HEAD}{hosts}agents: {{a: {{host: web-1, pool: q}}}}\n")
+    told = found()
+    assert [severity for severity, *_ in told] == ["error"] * 4
+    assert 'there is no pool "q"' in " ".join(message for *_, message in told)
+    assert told[-1][1:] == (
+        2, "ssh refuses this: Bad port 'twentytwo', so web-1 cannot be connected to"
+    ), "and nothing of a host that was not read to its end"  # fmt: skip
+    result = run(check_command)
+    assert result.exit_code == ExitCode.INVALID_CONFIG
+    assert "4 errors. Nothing was started." in result.output
+
+
+@pytest.mark.parametrize("wrong", ["defaults: {usre: x}", "hosts: [x]", "pools: {p: 1"])
+def test_hosts_of_which_too_little_could_be_read_are_not_asked_about(
+    home: SshHome, wrong: str
+) -> None:
+    home.config("Port twentytwo\n")
+    Path("fleet.yaml").write_text(
+        f"version: 1\nfleet: f\n{wrong}\nagents: {{a: {{host: x, port: 1, token: secret:env:T}}}}"
+    )
+    told = found()
+    assert told
+    assert "ssh refuses" not in str(told)
+
+
+def test_programs_of_ssh_config_get_no_token_of_a_fleet_file_that_is_refused(
+    home: SshHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATES", "open sesame")
+    home.config(f'Match exec "echo $GATES $THERE > {home.ssh}/seen"\n  ForwardAgent yes\n')
+    monkeypatch.setenv("THERE", "there")
+    fleet("web-1", head=HEAD.replace(":T}", ":GATES, pool: q}"))
+    assert 'there is no pool "q"' in found()[0][2]
+    assert (home.ssh / "seen").read_text() == "there\n"
 
 
 def test_hosts_that_do_without_the_file_are_fine(home: SshHome) -> None:

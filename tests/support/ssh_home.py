@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import asyncssh
 import pytest
+from asyncssh.sk_eddsa import _SKEd25519Key
 
 RELAY = """
 import os, selectors, socket, sys
@@ -60,6 +62,15 @@ def new_key(path: Path, passphrase: str = "") -> Path:
     """A key pair at ``path`` and ``path.pub``; returns the public half."""
     keygen("-t", "ed25519", "-N", passphrase, "-C", path.name, "-f", path)
     return path.with_name(f"{path.name}.pub")
+
+
+def security_key(path: Path) -> None:
+    """The file of a key that lives in a security key, and its public half; nobody has the thing."""
+    public = bytes(asyncssh.generate_private_key("ssh-ed25519").public_data[-32:])
+    key = _SKEd25519Key(public, "ssh:", 1, b"handle", b"")
+    key.write_private_key(path)
+    path.chmod(0o600)
+    key.write_public_key(path.with_name(f"{path.name}.pub"))
 
 
 def keygen(*arguments: str | Path) -> None:

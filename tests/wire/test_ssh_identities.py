@@ -1,18 +1,21 @@
 """Who we are to a real sshd, and who it is to us: agents, identities, certificates."""
 
+import errno
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import asyncssh
 import pytest
 
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ids import HostName
+from fleet_tui.wire.ssh import identities
 from fleet_tui.wire.ssh.pool import SshConnection, SshFailure, SshPool
 from fleet_tui.wire.ssh.trust import KeyTrust, OfferedKey, look_at_key
-from tests.support.ssh_home import SshHome, keygen, new_key, ssh_agent
+from tests.support.ssh_home import SshHome, keygen, new_key, security_key, ssh_agent
 from tests.support.sshd import Sshd, make_sshd
 
 pytestmark = pytest.mark.sshd
@@ -160,6 +163,72 @@ async def test_keys_that_nobody_named_are_not_offered(server: Sshd, home: SshHom
     for nothing in (f"{home.ssh}/absent", "none"):
         home.config(f"Host *\n  IdentityFile {nothing}\n")
         assert "no private key to show" in await turned_away(box(server))
+
+
+def bad_keys(home: SshHome) -> list[Path]:
+    """What OpenSSH cannot load either: it says so and takes the next."""
+    putty, empty, folder = home.ssh / "old.ppk", home.ssh / "empty", home.ssh / "folder"
+    putty.write_text("PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\n")
+    empty.write_text("")
+    folder.mkdir()
+    return [putty, empty, folder]
+
+
+async def test_keys_that_cannot_be_read_are_passed_over(
+    server: Sshd, home: SshHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = bad_keys(home)
+    named = "".join(f"  IdentityFile {file}\n" for file in (*bad, server.user_key))
+    for only in ("no", "yes"):
+        home.config(f"Host *\n{named}  IdentitiesOnly {only}\n")
+        await let_in(box(server))
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncssh, "read_private_key", refusing(bad[1]))
+        await let_in(box(server))
+    home.config("")
+    (home.ssh / "id_ed25519").write_bytes(server.user_key.read_bytes())
+    (home.ssh / "id_ed25519").chmod(0o600)
+    bad[0].rename(home.ssh / "id_rsa")
+    await let_in(box(server))
+
+
+def refusing(unreadable: Path) -> Callable[[Path], asyncssh.SSHKey]:
+    """The system lets nobody read this file; root would be let."""
+    read = asyncssh.read_private_key
+
+    def of(path: Path) -> asyncssh.SSHKey:
+        if path == unreadable:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return read(path)
+
+    return of
+
+
+async def test_what_cannot_be_read_is_named_where_nothing_else_is_left(
+    server: Sshd, home: SshHome
+) -> None:
+    putty, *_ = bad_keys(home)
+    for identity in (str(putty), None):
+        home.config(f"Host *\n  IdentityFile {putty}\n")
+        said = await turned_away(box(server, identity=identity))
+        assert said == f"no usable private key: {putty}: Invalid private key"
+
+
+async def test_a_security_key_is_left_to_the_agent_where_the_library_cannot_sign(
+    server: Sshd, home: SshHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identities, "sk_available", False)
+    hardware = home.ssh / "id_ed25519_sk"
+    security_key(hardware)
+    said = await turned_away(box(server))
+    assert f"{hardware}: a security key" in said
+    (home.ssh / "id_ed25519").write_bytes(server.user_key.read_bytes())
+    (home.ssh / "id_ed25519").chmod(0o600)
+    server.authorized_keys.write_text(
+        f"{hardware.with_suffix('.pub').read_text()}{server.authorized_keys.read_text()}"
+    )
+    home.config(f"Host *\n  IdentityFile {hardware}\n  IdentityFile {home.ssh}/id_ed25519\n")
+    await let_in(box(server))
 
 
 # --- certificates of users -----------------------------------------------------------------

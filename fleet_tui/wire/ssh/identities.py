@@ -12,18 +12,40 @@ from pathlib import Path
 import asyncssh
 import msgspec
 from asyncssh.public_key import CERT_TYPE_USER
+from asyncssh.sk import sk_available
 
 from fleet_tui.base.files import read_regular
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import HostSpec
 from fleet_tui.core.ssh.config import Resolved
 from fleet_tui.wire.ssh.failures import LocalSetupError
+from fleet_tui.wire.ssh.named_keys import named_keys, shows_only_named
 from fleet_tui.wire.ssh.surroundings import named_files
 
 Stamps = tuple[tuple[str, int, int], ...]
 """Name, time of the last change and size in bytes of files; 0 and 0 where there is none."""
 
-DEFAULT_KEY_FILES = ("id_ed25519", "id_ecdsa", "id_rsa", "id_ed25519_sk", "id_ecdsa_sk")
+
+class IdentityError(LocalSetupError):
+    """There is nothing to show, or a certificate cannot be read."""
+
+    def __init__(
+        self, keyword: str, file: Path | None, message: str, *, is_for_here: bool = False
+    ) -> None:
+        """``keyword`` of ssh_config, or the fleet file's word; ``is_for_here``: what lacks, a file
+        or an ssh-agent, may be there where the engine runs."""
+        super().__init__(FailureKind.SSH_AUTH, message)
+        self.keyword = keyword
+        self.file = file
+        self.is_for_here = is_for_here
+
+
+class Unusable(msgspec.Struct, frozen=True):
+    """A key file that is passed over, and why."""
+
+    keyword: str
+    file: Path
+    why: str
 
 
 class Certificate(msgspec.Struct, frozen=True):
@@ -51,6 +73,8 @@ class Identities(msgspec.Struct, frozen=True, kw_only=True):
     """The socket of the ssh-agent to ask, if any."""
     agent_only: tuple[bytes, ...]
     """The public keys and certificates the agent may be asked for; empty: all it has."""
+    passed_over: tuple[Unusable, ...] = ()
+    """OpenSSH too says what is wrong with a key file and takes the next."""
 
     def options(self) -> dict[str, object]:
         """As arguments of asyncssh."""
@@ -89,57 +113,65 @@ def agent_socket(host: Resolved) -> str | None:
 
 
 def read_identities(spec: HostSpec, host: Resolved) -> Identities:
-    """Read the files a host's configuration names. Raises LocalSetupError, in words for people."""
-    files = _named(spec, host)
+    """Read the files a host's configuration names. Raises IdentityError, in words for people."""
+    keyword, files = named_keys(spec, host)
     certificates = (*_named_certificates(host), *_certificates_beside(files))
     keys: list[asyncssh.SSHKeyPair] = []
+    passed_over: list[Unusable] = []
     for file in files:
         if _is_there(file) and not _is_public(file):
-            keys.extend(_load_keys(file, certificates))
+            found = _load_keys(file, certificates)
+            if isinstance(found, str):
+                passed_over.append(Unusable(keyword, file, found))
+            else:
+                keys.extend(found)
     agent = agent_socket(host)
     agent_only: tuple[bytes, ...] = ()
-    if spec.identity is not None or host.is_on("identitiesonly"):
+    if only_named := shows_only_named(spec, host):
         agent_only = (
             *(key for key in map(_public_key, files) if key is not None),
             *(each.raw.public_data for each in certificates),
         )
         if not agent_only:
             agent = None
-            if not keys:
-                raise LocalSetupError(FailureKind.SSH_AUTH, _nothing_usable(files))
-    return Identities(keys=keys, certificates=certificates, agent=agent, agent_only=agent_only)
+    if agent is None and not keys and (passed_over or only_named):
+        raise _nothing_usable(keyword, files, passed_over)
+    return Identities(
+        keys=keys,
+        certificates=certificates,
+        agent=agent,
+        agent_only=agent_only,
+        passed_over=tuple(passed_over),
+    )
 
 
 def identity_stamps(spec: HostSpec, host: Resolved) -> tuple[bool, str | None, Stamps]:
     """What :func:`read_identities` depends on: read it again when this changes. Whether only what
     is named counts, the ssh-agent's socket, and the files."""
-    files = _named(spec, host)
+    _, files = named_keys(spec, host)
     watched = [*files, *map(_public_half, files), *map(_certificate_of, files)]
     return (
-        spec.identity is not None or host.is_on("identitiesonly"),
+        shows_only_named(spec, host),
         agent_socket(host),
         tuple(map(stamp, [*watched, *named_files(host, "certificatefile")])),
     )
 
 
-def _nothing_usable(files: Sequence[Path]) -> str:
-    absent = [file for file in files if not os.path.exists(file)]
-    if files and len(absent) == len(files):
-        return f"cannot read the private key {', '.join(map(str, files))}: No such file"
-    return (
-        f"no usable private key in {', '.join(map(str, files)) or 'the identity'}: "
-        "an encrypted key must be in an ssh-agent and have its .pub file beside it"
-    )
-
-
-def _named(spec: HostSpec, host: Resolved) -> tuple[Path, ...]:
-    """The identity files that were named, whether they are there or not."""
-    if spec.identity is not None:
-        return (Path(spec.identity).expanduser(),)
-    if host.all("identityfile"):
-        return named_files(host, "identityfile")
-    home = Path("~/.ssh").expanduser()
-    return tuple(home / name for name in DEFAULT_KEY_FILES)
+def _nothing_usable(
+    keyword: str, files: Sequence[Path], passed_over: Sequence[Unusable]
+) -> IdentityError:
+    if passed_over:
+        reasons = "; ".join(f"{each.file}: {each.why}" for each in passed_over)
+        return IdentityError(keyword, passed_over[0].file, f"no usable private key: {reasons}")
+    names = ", ".join(map(str, files))
+    if files and not any(map(os.path.exists, files)):
+        said = f"cannot read the private key {names}: No such file"
+    else:
+        said = (
+            f"no usable private key in {names or 'the identity'}: "
+            "an encrypted key must be in an ssh-agent and have its .pub file beside it"
+        )
+    return IdentityError(keyword, files[0] if files else None, said, is_for_here=True)
 
 
 def _is_public(file: Path) -> bool:
@@ -175,7 +207,7 @@ def _named_certificates(host: Resolved) -> list[Certificate]:
             continue  # OpenSSH too passes over what is not there
         except (OSError, asyncssh.KeyImportError) as error:
             message = f"cannot read the certificate {file}: {error}"
-            raise LocalSetupError(FailureKind.SSH_AUTH, message) from error
+            raise IdentityError("certificatefile", file, message) from error
     return found
 
 
@@ -193,11 +225,13 @@ def _certified(certificate: asyncssh.SSHCertificate) -> bytes:
     return key
 
 
-def _load_keys(path: Path, certificates: Sequence[Certificate]) -> list[asyncssh.SSHKeyPair]:
+def _load_keys(path: Path, certificates: Sequence[Certificate]) -> list[asyncssh.SSHKeyPair] | str:
     """A file's key with each of its certificates, then bare; none if it is encrypted, for then an
-    agent must hold it."""
+    agent must hold it. Or why it cannot be used."""
     try:
         key = asyncssh.read_private_key(path)
+        if key.algorithm.startswith(b"sk-") and not sk_available:
+            return "a security key works here only through an ssh-agent"
         with_certificate = [
             asyncssh.load_keypairs((key, each.raw))[0]
             for each in certificates
@@ -207,12 +241,11 @@ def _load_keys(path: Path, certificates: Sequence[Certificate]) -> list[asyncssh
     except asyncssh.KeyImportError as error:
         if "assphrase" in str(error):
             return []
-        raise LocalSetupError(FailureKind.SSH_AUTH, f"{path}: {error}") from error
+        return str(error)
     except asyncssh.KeyEncryptionError:
         return []
     except OSError as error:
-        message = f"cannot read the private key {path}: {error.strerror}"
-        raise LocalSetupError(FailureKind.SSH_AUTH, message) from error
+        return error.strerror or "cannot be read"
 
 
 def stamp(path: Path) -> tuple[str, int, int]:

@@ -144,6 +144,21 @@ class SshFiles:
         self._hosts = _Latest[asyncssh.SSHKnownHosts]()
         self._identities = _Latest[Identities]()
 
+    def identities(self, spec: HostSpec, host: Resolved) -> Identities:
+        """What is shown to a host. Raises IdentityError, and ValueError for a name that stands for
+        no file."""
+        return self._shown(spec, host, identity_stamps(spec, host))
+
+    def _shown(
+        self, spec: HostSpec, host: Resolved, stamps: tuple[bool, str | None, Stamps]
+    ) -> Identities:
+        only_named, agent, files = stamps
+        return self._identities.made_of(
+            (only_named, agent, tuple(name for name, *_ in files)),
+            files,
+            lambda: read_identities(spec, host),
+        )
+
     def route(self, spec: HostSpec, host: Resolved, before: Route | None = None) -> Route:
         """Read everything ``spec`` needs; ``before`` again, made for the same two, if no file has
         changed since. Raises LocalSetupError with a message for people."""
@@ -163,12 +178,7 @@ class SshFiles:
                 hosts_stamps,
                 lambda: _read_hosts(hosts_files, revoked),
             )
-            only_named, agent, files = own_stamps
-            identities = self._identities.made_of(
-                (only_named, agent, tuple(name for name, *_ in files)),
-                files,
-                lambda: read_identities(spec, host),
-            )
+            identities = self._shown(spec, host, own_stamps)
             known = Known.of(hosts, host.key_alias, host.port)
             options = asyncssh.SSHClientConnectionOptions(
                 **_FOR_ALL,

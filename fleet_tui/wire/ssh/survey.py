@@ -16,6 +16,7 @@ from fleet_tui.core.ssh.config import ConfigLine, ConfigText, Refusal, Resolved,
 from fleet_tui.core.ssh.ways import MAX_JUMPS, Hop, judge_login, jump_chain, proxy_command
 from fleet_tui.wire.ssh.algorithms import missing
 from fleet_tui.wire.ssh.config_files import asks_for_networks
+from fleet_tui.wire.ssh.key_judge import Doubt, KeyJudge
 from fleet_tui.wire.ssh.known_hosts import (
     OddLine,
     known_hosts_files,
@@ -37,6 +38,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     answer: Resolved | Refusal
     unusable: tuple[tuple[str, str], ...] = ()
     """What fleet-tui cannot do though ssh can: the keyword and the reason."""
+    doubtful: tuple[Doubt, ...] = ()
+    """Keys that may be missed."""
     via: str | None = None
     """The jump host it is reached through first, as ssh_config names it."""
 
@@ -63,12 +66,13 @@ async def survey(hosts: Iterable[HostSpec], resolver: SshResolver) -> Survey:
     """Ask about hosts, then about the jump hosts their answers name, and so on."""
     asked: dict[str, Asked] = {}
     waiting = [(str(spec.name), spec) for spec in hosts]
+    judge = KeyJudge()
     seen_hops: set[tuple[str, str | None, int | None]] = set()
     for _ in range(MAX_JUMPS + 1):  # who is behind more of them is told by the first of those
         answers = await resolver.resolve_all(spec for _, spec in waiting)
         following: list[tuple[str, HostSpec]] = []
         for (label, spec), answer in zip(waiting, answers, strict=True):
-            found, chain = await asyncio.to_thread(_judged, label, spec, answer)
+            found, chain = await asyncio.to_thread(_judged, label, spec, answer, judge)
             asked[label] = found
             for hop in chain:
                 key = (hop.address, hop.user, hop.port)
@@ -116,7 +120,7 @@ def _odd_lines(asked: tuple[Asked, ...]) -> tuple[tuple[OddLine, tuple[str, ...]
 
 
 def _judged(
-    label: str, spec: HostSpec, answer: Resolved | Refusal
+    label: str, spec: HostSpec, answer: Resolved | Refusal, judge: KeyJudge
 ) -> tuple[Asked, tuple[Hop, ...]]:
     if isinstance(answer, Refusal):
         return Asked(label=label, spec=spec, answer=answer), ()
@@ -140,11 +144,14 @@ def _judged(
         except ValueError as error:
             unusable.append((keyword, str(error)))
     unusable.extend(_revocations(answer))
+    keys_unusable, doubtful = judge.judge(spec, answer)
+    unusable.extend(keys_unusable)
     found = Asked(
         label=label,
         spec=spec,
         answer=answer,
         unusable=tuple(unusable),
+        doubtful=doubtful,
         via=chain[0].address if chain else None,
     )
     return found, chain
