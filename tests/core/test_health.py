@@ -5,6 +5,7 @@ import pytest
 from fleet_tui.core.agents.events import AgentIdentified, HealthChanged
 from fleet_tui.core.agents.health import FLAP_LIMIT, QUARANTINE
 from fleet_tui.core.agents.model import Health
+from fleet_tui.core.agents.troubles import trouble_of
 from fleet_tui.core.agents.vitals import FailureKind, Limit, ProbeFailure
 from fleet_tui.core.alerting.alerts import conditions
 from fleet_tui.core.ids import AlertId
@@ -270,22 +271,33 @@ def test_a_restarted_process_is_noticed() -> None:
     assert judged.agent.boot_id == "b2"
 
 
-def test_an_agent_whose_host_cannot_hold_runs_takes_no_work_and_says_why() -> None:
+@pytest.mark.parametrize(
+    ("kind", "cause", "because"),
+    [
+        (FailureKind.CANNOT_WORK, "its run_dir has no hard links", "its run_dir has no hard links"),
+        (FailureKind.DISK_FULL, "", "its host's disk is full"),
+    ],
+)
+def test_an_agent_whose_host_cannot_hold_runs_takes_no_work_and_says_why(
+    kind: FailureKind, cause: str, because: str
+) -> None:
     judged = Judged()
+    judged.good()
     why = ProbeFailure(
         agent=A1,
         observed_at_ms=0,
-        kind=FailureKind.CANNOT_WORK,
+        kind=kind,
         detail=Untrusted("~/runs: ln: Operation not permitted"),
-        cause="its run_dir has no hard links",
+        cause=cause,
     )
     for _ in range(3):
         judged.see(why)
         assert judged.agent.health is Health.DOWN
         assert not judged.agent.in_service
-        assert judged.agent.reason == "cannot take work, because its run_dir has no hard links"
+        assert judged.agent.reason == f"cannot take work, because {because}"
+        assert trouble_of(judged.agent) == f"down: cannot take work, because {because}"
     told = conditions(judged.story.state, judged.story.now_ms)[AlertId("agent-down:a1")]
-    assert told.text == "down: cannot take work, because its run_dir has no hard links"
+    assert told.text == f"down: cannot take work, because {because}"
     assert told.detail == why.detail
     judged.good()
     judged.good()

@@ -76,7 +76,7 @@ def test_every_failure_has_a_cure() -> None:
             name=AgentName("a"), health=Health.DOWN, failure=kind, reason=f"because of {kind.value}"
         )
         assert cure_of(found)
-        told = found.reason if kind is FailureKind.CANNOT_WORK else failure_words(kind)
+        told = found.reason if kind.is_of_host else failure_words(kind)
         assert told in (trouble_of(found) or "")
     for health in Health:
         assert cure_of(AgentState(name=AgentName("a"), health=health))

@@ -339,12 +339,12 @@ def _why_back(agent: AgentState, watch: Watch) -> str:
 
 def _is_told_once(kind: FailureKind) -> bool:
     """Whether one look is enough: it tells what was tried there, or what only an operator mends."""
-    return kind.is_permanent or kind is FailureKind.CANNOT_WORK
+    return kind.is_permanent or kind.is_of_host
 
 
 def _why_lost(failure: ProbeFailure, watch: Watch) -> str:
-    if failure.kind is FailureKind.CANNOT_WORK:
-        return f"cannot take work, because {failure.cause}"
+    if failure.kind.is_of_host:
+        return f"cannot take work, because {failure.cause or failure_words(failure.kind)}"
     if failure.kind.is_permanent:
         return f"{failure_words(failure.kind)}, needs an operator"
     misses = "1 miss" if watch.misses == 1 else f"{watch.misses} misses in a row"

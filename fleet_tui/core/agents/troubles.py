@@ -26,7 +26,7 @@ def trouble_of(agent: AgentState) -> str | None:
         return f"cordoned by {agent.cordon.by}"
     if agent.in_service:
         return None
-    if agent.failure is FailureKind.CANNOT_WORK:
+    if agent.failure is not None and agent.failure.is_of_host:
         return f"{agent.health.value}: {agent.reason}"
     if agent.failure is not None:
         cure = ", needs an operator" if agent.failure.is_permanent else ""

@@ -48,6 +48,11 @@ class FailureKind(StrEnum):
         """True where trying again soon cannot help and may lock us out: an operator must act."""
         return self in _PERMANENT
 
+    @property
+    def is_of_host(self) -> bool:
+        """True where the look was answered: the host can hold no run as it is."""
+        return self in (FailureKind.CANNOT_WORK, FailureKind.DISK_FULL)
+
 
 _PERMANENT = frozenset(
     {
