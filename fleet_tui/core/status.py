@@ -141,10 +141,10 @@ TREND_WINDOW_MS = 120_000
 def trend_per_minute(samples: Sequence[FleetSample], now_ms: int) -> float | None:
     """Tasks per minute by which the queue grew over the last TREND_WINDOW_MS."""
     recent = [s for s in samples if now_ms - TREND_WINDOW_MS <= s.at_ms <= now_ms]
-    if len(recent) < 2 or recent[-1].at_ms == recent[0].at_ms:
+    span_ms = elapsed_ms(recent[0].at_ms, recent[-1].at_ms) if recent else 0
+    if span_ms == 0:
         return None
-    grown = recent[-1].depth - recent[0].depth
-    return grown * 60_000 / (recent[-1].at_ms - recent[0].at_ms)
+    return (recent[-1].depth - recent[0].depth) * 60_000 / span_ms
 
 
 def sample_of(state: FleetState, now_ms: int, work: OpenWork | None = None) -> FleetSample:

@@ -166,7 +166,33 @@ def locales(past: Path) -> Path:
 
 NEED_NOTHING = ("check", "schema", "keys", "help")
 NEED_STATE = ("agents", "tasks", "tasks --json", "routes", "logs", "logs --json", "dead", "verify")
-NEGATIVE_AGE = re.compile(rb"(?<![\w-])-\d+(?:ms|[smhd])\b")
+NEGATIVE_AGE = re.compile(
+    rb"(?<![\w-])-\d+(?:\.\d+)?(?:ms|[smhd])(?:\d\d[smh])?\b"
+    rb'|"\w*(?<!at)(?<!since)(?<!before)(?<!until)(?<!first)(?<!last)(?<!skew)_ms\w*"'
+    rb"\s*:\s*(?:\{[^}]*:\s*)?-\d"
+)
+"""In words, or as a number of a document; instants may be before 1970."""
+
+
+@pytest.mark.parametrize(
+    ("said", "is_negative"),
+    [
+        (b"waiting -5s", True),
+        (b"since -40m12s", True),
+        (b"(-1h02m)", True),
+        (b"-1d03h ago", True),
+        (b"-1.8s", True),
+        (b"-412ms", True),
+        (b'"oldest_wait_ms": -5000,', True),
+        (b'{"run_ms_p95":-1}', True),
+        (b'"wait_ms_p95_by_priority": {"P0": 4, "P1": -2}', True),
+        (b'"oldest_wait_ms": 5000, "queue_trend_per_minute": -5.0', False),
+        (b'"submitted_at_ms": -3600000, "since_ms": -1, "failing_since_ms": -1', False),
+        (b"2026-11-30s t-1h a--5s 40m12s", False),
+    ],
+)
+def test_a_negative_age_is_seen_however_it_is_written(said: bytes, is_negative: bool) -> None:
+    assert bool(NEGATIVE_AGE.search(said)) is is_negative
 
 
 @pytest.mark.timeout(300)  # some thirty commands, one after the other
@@ -189,3 +215,7 @@ def test_no_command_is_stopped_by_its_surroundings(name: str, past: Path, tmp_pa
     if found["tasks"].out and "UTF-16" not in name and keeps_state:
         rows = json.loads(found["tasks --json"].out)["matching"]
         assert found["tasks"].out.count(b"\n") >= min(rows, 50), "no row is missing"
+    place = SURROUNDINGS[name]
+    homeless = "--nobody" in place.options and not {**USUAL, **place.env}["HOME"]
+    assert (b"so no ~/.ssh/config was looked at" in found["check"].out) is homeless
+    assert (b"set HOME, or name a file" in found["import ssh-config"].err) is homeless

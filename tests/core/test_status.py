@@ -103,6 +103,7 @@ def test_the_trend_is_from_the_first_to_the_last_sample_of_its_window() -> None:
     assert trend_per_minute([within[-1]], NOW_MS) is None
     assert trend_per_minute(within[:2], NOW_MS) is None, "no time has passed between them"
     assert trend_per_minute(outside, NOW_MS) is None
+    assert trend_per_minute([within[-1], within[0]], NOW_MS) is None, "a clock was set back"
     assert summarize(EMPTY_STATE, NOW_MS, samples).queue_trend_per_minute == 3.0
 
 
@@ -152,6 +153,17 @@ def test_open_work_is_counted_by_where_it_stands() -> None:
     assert sample_of(state, NOW_MS) == FleetSample(
         at_ms=NOW_MS, waiting=(0, 1, 1, 0), running=3, waiting_by_pool={PoolName("gpu"): 1}
     )
+
+
+def test_a_clock_that_was_set_back_makes_no_wait_negative() -> None:
+    placed = attempt(AttemptPhase.RUNNING, NOW_MS)
+    state = opened(
+        task(1, TaskPhase.WAITING, NOW_MS + 5_000),
+        task(2, TaskPhase.ACTIVE, NOW_MS + 9_000, placed),
+    )
+    found = summarize(state, NOW_MS)
+    assert found.oldest_wait_ms == 0
+    assert set(found.wait_ms_p95_by_priority.values()) == {0}
 
 
 def test_rates_are_of_what_ended_in_the_window() -> None:

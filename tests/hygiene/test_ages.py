@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from tests.hygiene.sources import PACKAGE, modules
 
-SHOWING = ("fleet_tui/cli/", "fleet_tui/console/")
+SHOWING = ("fleet_tui/cli/", "fleet_tui/console/", "fleet_tui/core/status.py")
 EXCEPT = {"fleet_tui/console/shell/toasts.py": "asks whether the clock was set back"}
 INSTANTS = ("at_ms", "since_ms", "now_ms")
 
