@@ -19,7 +19,7 @@ from fleet_tui.config.importers.ssh_aliases import aliases, found_aliases
 from fleet_tui.config.load import load_text
 from fleet_tui.config.models import MAX_ENTRIES
 from fleet_tui.config.problems import count_of, visible
-from fleet_tui.config.ssh_warnings import same_agents
+from fleet_tui.config.ssh_warnings import same_agents, without_ssh_problem
 from fleet_tui.config.values import Unacceptable, name
 
 MAX_SHOWN_IGNORED = 50
@@ -99,7 +99,10 @@ async def _ssh_aliases(path: Path | None, match: str, pool: str) -> Findings:
     text = await resolver.text()
     names = aliases(text, match=match)[:MAX_ALIASES]
     answers = await resolver.resolve_all(HostSpec(name=HostName(n), address=n) for n in names)
-    return found_aliases(dict(zip(names, answers, strict=True)), text, pool=pool)
+    findings = found_aliases(dict(zip(names, answers, strict=True)), text, pool=pool)
+    if text.has_own and resolver.without_ssh is not None:
+        findings.ignored.insert(0, without_ssh_problem(resolver.without_ssh).message)
+    return findings
 
 
 @import_command.command("ansible")

@@ -251,7 +251,9 @@ def test_jump_hosts_that_never_end(home: SshHome) -> None:
 
 
 def test_names_are_not_looked_up_by_check(home: SshHome) -> None:
-    home.config("CanonicalizeHostname yes\nCanonicalDomains example.invalid\n")
+    home.config(
+        "CanonicalizeHostname yes\nCanonicalDomains example.invalid\nCanonicalizeFallbackLocal no\n"
+    )
     fleet("web-1")
     [(severity, line, message)] = found()
     assert (severity, line) == ("note", 1)
@@ -423,6 +425,20 @@ def test_import_says_what_ssh_refuses(home: SshHome) -> None:
     assert "2 agents in 1 pool" in result.stderr
     refused = f"ssh refuses {home.ssh / 'config'} line 2: Bad port 'x'"
     assert f"not carried over: {refused}" in result.stderr
+
+
+def test_import_says_who_reads_the_file_where_there_is_no_ssh(
+    home: SshHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    home.config("Host a\n  HostName 10.0.0.1\n")
+    result = run(import_command, "ssh-config")
+    assert "  a: {pool: general, host: a}\n" in result.stdout
+    said = "there is no ssh program here, so asyncssh reads ssh_config: it understands less"
+    assert f"ignored: {said} of it than OpenSSH\n" in result.stderr
+    assert result.exit_code == ExitCode.OK
+    (home.ssh / "config").unlink()
+    assert said not in run(import_command, "ssh-config").stderr
 
 
 def test_import_of_another_file(home: SshHome) -> None:
