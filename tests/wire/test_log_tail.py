@@ -79,6 +79,11 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logtail, "UNFINISHED_LINE_S", 0)
 
 
+def test_a_silence_that_ends_a_line_is_a_long_one() -> None:
+    """A program may stop to think in the middle of a line."""
+    assert logtail.UNFINISHED_LINE_S >= 30
+
+
 INVOICE = "10:00:01 ERROR the invoice 請 has no number\n10:00:04 INFO next\n".encode()
 
 
