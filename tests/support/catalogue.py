@@ -177,6 +177,7 @@ FAULTS = {
         "wire/test_bad_machines.py::test_a_disk_with_room_for_half_a_task_starts_none",
         "wire/test_bad_machines.py::test_a_disk_that_is_full_to_the_last_bytes_is_called_full",
         "wire/test_runs.py::test_a_full_disk_takes_no_work",
+        "core/test_health.py::test_an_agent_whose_host_cannot_hold_runs_takes_no_work_and_says_why",
     ),
     "F31": row(
         "run directories are wiped or put back from an old copy",
@@ -341,6 +342,8 @@ BAD_INPUT = {
         "key files that are none",
         "config/test_bad_input.py::test_only_regular_files_are_read",
         "config/test_bad_input.py::test_key_files_that_ssh_would_refuse",
+        "cli/test_ssh_keys.py::test_a_key_that_is_passed_over_is_a_warning_at_its_line",
+        "wire/test_ssh_identities.py::test_keys_that_cannot_be_read_are_passed_over",
     ),
     "B26": row(
         "work that nobody could get",
