@@ -5,12 +5,14 @@ command's life, spread over all of it; without it, at a few.
 """
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from fleet_tui.base import interrupt
 from fleet_tui.base.errors import ExitCode
 from tests.support.struck import LOST, MOMENTS, TEARDOWN
 from tests.support.surroundings import CHECKOUT
@@ -111,3 +113,10 @@ def test_an_interrupt_that_is_being_handled_is_not_raised_again() -> None:
         [sys.executable, "-c", CLEANS_UP], capture_output=True, text=True, check=False, timeout=60
     )
     assert (done.returncode, done.stdout, done.stderr) == (ExitCode.INTERRUPTED, "clean\n", "")
+
+
+def test_a_loop_of_somebody_elses_program_keeps_its_handler() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with interrupt.left_to_a_loop():
+        assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is before

@@ -72,11 +72,12 @@ def over() -> None:
 def left_to_a_loop() -> Iterator[None]:
     """For whoever runs an event loop: asyncio has an interrupt cancel what the loop does, if it
     finds Python's own handler. Everything may be imported in there: nothing is raised then."""
-    _settle(_interrupted, signal.default_int_handler)
+    is_ours = _settle(_interrupted, signal.default_int_handler)
     try:
         yield
     finally:
-        _settle(signal.default_int_handler, _interrupted)
+        if is_ours:
+            _settle(signal.default_int_handler, _interrupted)
 
 
 def uncaught() -> NoReturn:
@@ -115,10 +116,12 @@ def _is_handled(error: BaseException | None) -> bool:
     return error is not None
 
 
-def _settle(ours: Handler, now: Handler) -> None:
-    """Change the handler of interrupts, unless it is somebody else's by now."""
-    if signal.getsignal(signal.SIGINT) is ours:
-        signal.signal(signal.SIGINT, now)
+def _settle(ours: Handler, now: Handler) -> bool:
+    """Change the handler of interrupts, unless it is somebody else's by now; whether it was not."""
+    if signal.getsignal(signal.SIGINT) is not ours:
+        return False
+    signal.signal(signal.SIGINT, now)
+    return True
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:
