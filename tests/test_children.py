@@ -1,6 +1,7 @@
 """Programs of others are started without the secrets of this process, wherever one is started."""
 
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -25,6 +26,8 @@ from fleet_tui.wire.programs.runs import RunDirectory
 from fleet_tui.wire.ssh import proxy_command
 from fleet_tui.wire.ssh.resolver import SshResolver
 from tests.support.programs import finished, order, until, wall_ms
+from tests.support.secret_shapes import CANARY as CREDENTIAL
+from tests.support.secret_shapes import HEX, SHAPES
 
 CANARY = "C4n4ryQz7Qz7Qz7Qz7"
 
@@ -61,20 +64,40 @@ WHAT_THEY_ARE = {
 }
 """Stay because of what they hold."""
 
-NEEDED = (
-    "SSH_AUTH_SOCK",
-    "SSH_ASKPASS",
-    "AWS_PROFILE",
-    "AWS_ACCESS_KEY_ID",
-    "ANSIBLE_VAULT_PASSWORD_FILE",
-    "ANSIBLE_PRIVATE_KEY_FILE",
-    "HTTPS_PROXY",
-    "LANG",
-    "TMUX",
-    "XDG_RUNTIME_DIR",
-    "PASSAGE",
-    "KEYBOARD",
-)
+OF_COOKIES = {"session", "sid"}
+"""What a header before them makes secret: sessions of other kinds are no secret."""
+
+ASSIGNED = {
+    spelt: value
+    for shape in SHAPES.values()
+    for name, value in re.findall(rf"(?<!\S)([^\W\d]\w*)=((?:{CREDENTIAL}|{HEX})\w*)", shape)
+    if name not in OF_COOKIES
+    for spelt in (name, name.upper())
+}
+"""Every assignment that would be taken out of a text, as a variable; its name in capitals too."""
+
+NEEDED = {
+    "SSH_AUTH_SOCK": "/tmp/ssh-4cBmPyq3sRzT/agent.4711",
+    "SSH_ASKPASS": "/usr/lib/ssh/x11-ssh-askpass",
+    "SSH_CONNECTION": "198.51.100.7 50422 198.51.100.8 22",
+    "AWS_PROFILE": "prod-2",
+    "AWS_ACCESS_KEY_ID": "needed",
+    "ANSIBLE_VAULT_PASSWORD_FILE": "/home/bob/.vault-4711",
+    "ANSIBLE_PRIVATE_KEY_FILE": "/home/bob/.ssh/id_ed25519",
+    "HTTPS_PROXY": "http://proxy.example.org:3128",
+    "LANG": "C.UTF-8",
+    "TMUX": "/tmp/tmux-1000/default,4711,0",
+    "XDG_RUNTIME_DIR": "/run/user/1000",
+    "XDG_SESSION_ID": "c2",
+    "TERM_SESSION_ID": "w0t0p0:7F9C2B1E-2B1E-4B1E-8B1E-7F9C2B1E7F9C",
+    "DBUS_SESSION_BUS_ADDRESS": "unix:path=/run/user/1000/bus,guid=4cb9a1c47ad3e8f2f0a9",
+    "KRB5CCNAME": "FILE:/tmp/krb5cc_1000_Ab3dEf",
+    "PWD": "/home/bob/Work4711",
+    "PASSAGE": "needed",
+    "KEYBOARD": "us-intl-2",
+    "AUTH": "basic",
+    "KEY": "/etc/tls/x1.pem",
+}
 """Variables that programs work with."""
 
 FILE = """
@@ -92,8 +115,8 @@ def _surrounded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.setenv(name, f"{CANARY}{number}")
     for name, value in WHAT_THEY_ARE.items():
         monkeypatch.setenv(name, value)
-    for name in NEEDED:
-        monkeypatch.setenv(name, "needed")
+    for name, value in NEEDED.items():
+        monkeypatch.setenv(name, value)
     file = tmp_path / "fleet.yaml"
     file.write_text(FILE)
     load_fleet(file, {})
@@ -131,6 +154,16 @@ def test_only_what_is_secret_is_left_out() -> None:
     assert {n: found[n] for n in given} == given
     assert set(NEEDED) <= set(found)
     assert not {n for n, v in found.items() if CANARY in v}
+
+
+def test_what_is_taken_out_of_an_assignment_is_no_variable_of_a_child(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert {"pass", "PASS", "pw", "AUTH", "KEY", "SALT", "license", "seed"} <= set(ASSIGNED)
+    for name, value in ASSIGNED.items():
+        monkeypatch.setenv(name, value)
+    found = children.environment()
+    assert {n: found[n] for n in found if found[n] == ASSIGNED.get(n)} == {}
 
 
 def test_a_name_that_no_fleet_file_has_is_left(monkeypatch: pytest.MonkeyPatch) -> None:

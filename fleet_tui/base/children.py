@@ -3,8 +3,9 @@
 The engine's environment holds the tokens that ``secret:env:NAME`` names, and whatever else the
 operator's shell had. A program of somebody else gets none of that: :func:`environment` leaves out
 every variable that a fleet file names as a secret, every one whose name says that it is one, and
-every one in whose value there is something that would be taken out of a text before it is shown: a
-token, a URL with a password, ``--password=...``. All else stays, such as PATH, SSH_AUTH_SOCK or
+every one of which something would be taken out of a text before it is shown, of its value or of
+``NAME=value``: a token, a URL with a password, ``--password=...``, ``PASS=`` and what looks like a
+credential. All else stays, such as PATH, SSH_AUTH_SOCK or
 ANSIBLE_VAULT_PASSWORD_FILE. What a program needs beyond that, its fleet file gives it by ``env``.
 """
 
@@ -94,7 +95,7 @@ def _is_kept(name: str, value: str) -> bool:
         name.startswith(OURS)
         or name in _named
         or names_secret(name)
-        or without_patterns(value)[1] > 0
+        or any(without_patterns(said)[1] > 0 for said in (value, f"{name}={value}"))
     )
 
 
