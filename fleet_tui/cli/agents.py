@@ -80,7 +80,7 @@ def _row(state: FleetState, agent: AgentState, now_ms: int) -> list[str]:
         f"{len(agent.runs)}/{spec.slots}" if spec is not None else str(len(agent.runs)),
         words.count(agent.succeeded),
         words.count(agent.failed),
-        words.money(agent.cost_microusd),
+        words.cost(agent.cost_microusd, is_unknown=agent.has_unknown_cost),
         words.age(agent.since_ms, now_ms),
         safe_line(Untrusted(why), MAX_WHY_CHARS)
         if agent.health is not Health.UP or agent.cordon

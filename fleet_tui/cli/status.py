@@ -119,10 +119,11 @@ def _print(
         f"runs:  {status.running} running, {status.unknown} unknown, "
         f"{status.needs_operator} need an operator, slots {status.slots_used}/{status.slots}"
     )
+    cost = words.cost_rate(status.cost_microusd_per_hour, is_unknown=status.has_unknown_cost)
     errors = "-" if status.error_rate is None else words.percent(status.error_rate * 100)
     say(
         f"rates: {status.tasks_per_minute:.1f} tasks/min, p95 {words.duration(status.run_ms_p95)}, "
-        f"errors {errors}, {words.money(status.cost_microusd_per_hour)}/h"
+        f"errors {errors}, {cost}"
     )
     alerts = sorted(state.alerts.values(), key=lambda a: (a.severity.value, a.raised_at_ms))
     if alerts:

@@ -111,12 +111,12 @@ def _print(task: Task, state: FleetState, now_ms: int) -> None:
             say(f"  answer {safe_line(attempt.answer.loss)}")
         if attempt.answer.text:
             say(f"  answer: {safe_line(attempt.answer.text, 400)}")
-        if attempt.usage.total_tokens:
-            say(
-                f"  {words.grouped(attempt.usage.total_tokens)} tokens, "
-                f"{words.money(attempt.cost_microusd)}"
-            )
-        if attempt.usage.unusable:
+        usage, cost = attempt.usage, words.money(attempt.cost_microusd)
+        if usage.unusable:
+            cost = words.cost(attempt.cost_microusd, is_unknown=True)
+        if usage.total_tokens:
+            say(f"  {words.grouped(usage.total_tokens)} tokens, {cost}")
+        if usage.unusable:
             say("  cost unknown: what it reported is no number of tokens or no amount of money")
 
 

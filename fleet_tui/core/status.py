@@ -47,6 +47,8 @@ class FleetStatus(msgspec.Struct, frozen=True, kw_only=True):
     decisions_per_minute: float
     cost_microusd_per_hour: int
     """Agents' hourly prices plus what runs in the window cost, per hour."""
+    has_unknown_cost: bool
+    """Whether a run of the tasks that ended in the window reported what is no cost."""
     alerts_open: int
     alerts_crit: int
     queue_trend_per_minute: float | None
@@ -109,6 +111,7 @@ def summarize(
         tasks_per_minute=len(ended) * 60_000 / window_ms,
         decisions_per_minute=float(decided),
         cost_microusd_per_hour=hourly + cost * 3_600_000 // window_ms,
+        has_unknown_cost=any(t.has_unknown_cost for t in ended),
         alerts_open=len(state.alerts),
         alerts_crit=sum(a.severity is Severity.CRIT for a in state.alerts.values()),
         queue_trend_per_minute=trend_per_minute(samples, now_ms),

@@ -370,6 +370,10 @@ OF_ATTEMPTS: list[tuple[e.Event, Sentence]] = [
         about_run(Level.INFO, "finished, 42 tokens, $50.0001", SAID),
     ),
     (
+        AttemptFinished(run=FIRST, ok=True, usage=Usage(input_tokens=7, unusable=True)),
+        about_run(Level.INFO, "finished, 7 tokens, ?"),
+    ),
+    (
         AttemptFinished(run=FIRST, ok=True, answer=Answer(lost=True)),
         about_run(Level.WARN, "finished, 0 tokens, $0.0000, its output lost"),
     ),

@@ -54,13 +54,14 @@ def parts(view: View, status: FleetStatus, glyphs: Glyphs, width: int) -> Sequen
     """What the left of the header says; the widget drops what does not fit."""
     queue = "q" if width < 100 else "queue"
     error = None if status.error_rate is None else 100 * status.error_rate
+    cost = words.cost_rate(status.cost_microusd_per_hour, is_unknown=status.has_unknown_cost)
     loud = Tone.WARN if error is not None and error >= 5 else Tone.PLAIN
     found = [
         Part((*badge(view), Cell(" "), *counts(status, glyphs)), 100),
         Part((Cell(f"{queue} {words.count(status.waiting)}{trend_sign(status, glyphs)}"),), 90),
         Part((Cell(f"p95 {words.seconds(status.run_ms_p95)}"),), 80),
         Part((Cell(f"err {words.percent(error)}", loud),), 85),
-        Part((Cell(words.money_rate(status.cost_microusd_per_hour)),), 70),
+        Part((Cell(cost),), 70),
         Part((Cell(f"{status.tasks_per_minute:.0f} tasks/min"),), 60),
         Part((Cell(f"slots {status.slots_used}/{status.slots}"),), 50),
     ]

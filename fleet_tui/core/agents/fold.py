@@ -22,7 +22,7 @@ from fleet_tui.core.agents.model import AgentState, Cordon, Health
 from fleet_tui.core.fleet import FleetSpec, Prices
 from fleet_tui.core.ids import AgentName, TaskId, split_run_id
 from fleet_tui.core.ledger.draft import Draft
-from fleet_tui.core.tasks.evidence import Blame
+from fleet_tui.core.tasks.evidence import Blame, Usage
 from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task
 
 _FAILED = frozenset({AttemptPhase.FAILED, AttemptPhase.DIED, AttemptPhase.TIMED_OUT})
@@ -161,12 +161,13 @@ def without_run(agent: AgentState, ended: Attempt, at_ms: int) -> AgentState:
     return replace(agent, failed=agent.failed + counts)
 
 
-def with_cost(agent: AgentState, tokens: int, cost_microusd: int) -> AgentState:
+def with_cost(agent: AgentState, usage: Usage, cost_microusd: int) -> AgentState:
     """The agent after what one of its runs has cost."""
     return replace(
         agent,
         cost_microusd=agent.cost_microusd + cost_microusd,
-        tokens=agent.tokens + tokens,
+        has_unknown_cost=agent.has_unknown_cost or usage.unusable,
+        tokens=agent.tokens + usage.total_tokens,
     )
 
 

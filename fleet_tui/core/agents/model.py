@@ -83,6 +83,8 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     failed: int = 0
     """Runs that ended badly or that it refused."""
     cost_microusd: int = 0
+    has_unknown_cost: bool = False
+    """Whether a run of it reported what is no cost: it cost more than is known."""
     tokens: int = 0
     strikes: tuple[Strike, ...] = ()
     """Since it last did a task well, the newest MAX_STRIKES."""

@@ -79,11 +79,11 @@ def _free_slot(draft: Draft, ended: Attempt) -> None:
 
 def _pay(draft: Draft, name: AgentName, usage: Usage, cost_microusd: int) -> None:
     tokens = usage.total_tokens
-    if not tokens and not cost_microusd:
+    if not tokens and not cost_microusd and not usage.unusable:
         return
     agent = draft.agents.get(name)
     if agent is not None:
-        draft.put_agent(with_cost(agent, tokens, cost_microusd))
+        draft.put_agent(with_cost(agent, usage, cost_microusd))
     draft.totals = replace(
         draft.totals,
         cost_microusd=draft.totals.cost_microusd + cost_microusd,

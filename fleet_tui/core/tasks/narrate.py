@@ -50,6 +50,7 @@ from fleet_tui.core.tasks.events import (
     TaskSubmitted,
 )
 from fleet_tui.core.tasks.model import TaskPhase
+from fleet_tui.core.text import words
 from fleet_tui.core.text.untrusted import NOTHING_SAID
 
 
@@ -113,6 +114,13 @@ def task_sentence(event: TaskEvent, state: FleetState) -> Sentence:
             assert_never(event)
 
 
+def _cost(event: AttemptFinished) -> str:
+    """What a run cost, to a hundredth of a cent where all of it is known."""
+    if event.usage.unusable:
+        return words.cost(event.cost_microusd, is_unknown=True)
+    return f"${event.cost_microusd / 1_000_000:.4f}"
+
+
 def attempt_sentence(event: AttemptEvent, state: FleetState) -> Sentence:
     """A fact about an attempt in words. ``state`` is the state after it."""
     task_id, number = split_run_id(event.run)
@@ -131,9 +139,8 @@ def attempt_sentence(event: AttemptEvent, state: FleetState) -> Sentence:
             level, text = Level.WARN, f"unknown: {lost_words(lost)}"
         case AttemptFinished(ok=ok, failure=failure, detail=detail):
             tokens = event.usage.total_tokens
-            cost = f"${event.cost_microusd / 1_000_000:.4f}"
             if ok:
-                level, text = Level.INFO, f"finished, {tokens} tokens, {cost}"
+                level, text = Level.INFO, f"finished, {tokens} tokens, {_cost(event)}"
             else:
                 level, text = Level.ERROR, f"failed: {failed_words(failure)}"
             if event.answer.lost:

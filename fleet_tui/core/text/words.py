@@ -132,6 +132,13 @@ def money_rate(microusd_per_hour: int | None) -> str:
     return MISSING if microusd_per_hour is None else f"{money(microusd_per_hour)}/h"
 
 
+def cost_rate(microusd_per_hour: int, *, is_unknown: bool) -> str:
+    """What something costs an hour: ``$4.12/h``, and ``$4.12+?/h`` as :func:`cost` says it."""
+    if not is_unknown:
+        return money_rate(microusd_per_hour)
+    return f"{cost(microusd_per_hour, is_unknown=True)}/h"
+
+
 def percent(value: float | None, decimals: int = 1) -> str:
     """A share given in hundredths: ``7.9%``; with ``decimals=0`` ``42%``."""
     return MISSING if value is None else f"{value:.{decimals}f}%"

@@ -167,7 +167,7 @@ def _money(agent: AgentState, spec: AgentSpec | None) -> DetailLine:
             "runs",
             f"{words.grouped(agent.succeeded)} ok, {words.grouped(agent.failed)} failed{share}",
         ),
-        ("cost", words.money(agent.cost_microusd)),
+        ("cost", words.cost(agent.cost_microusd, is_unknown=agent.has_unknown_cost)),
         ("tokens", words.count(agent.tokens)),
     ]
     if spec is not None and spec.prices.per_hour_microusd:

@@ -31,7 +31,7 @@ COLUMNS = (
     Column("mem", "MEM", 4, _RIGHT, priority=50),
     Column("seen", "SEEN", 6, _RIGHT, priority=93),
     Column("config", "CONFIG", 9, priority=55),
-    Column("cost", "COST", 8, _RIGHT, priority=45),
+    Column("cost", "COST", 10, _RIGHT, priority=45),
 )
 """Narrow panes drop from the lowest priority up."""
 

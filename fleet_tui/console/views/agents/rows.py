@@ -39,6 +39,8 @@ class RunNumbers(msgspec.Struct, frozen=True, kw_only=True):
     failed: int = 0
     run_ms_p95: int | None = None
     cost_microusd: int = 0
+    has_unknown_cost: bool = False
+    """Whether one of them reported what is no cost."""
 
     @property
     def error_percent(self) -> float | None:
@@ -54,6 +56,7 @@ def run_numbers(tasks: Iterable[Task], now_ms: int) -> dict[AgentName, RunNumber
     since_ms = now_ms - RATE_WINDOW_MS
     spans: dict[AgentName, list[int]] = {}
     counts: dict[AgentName, list[int]] = {}
+    unknown: set[AgentName] = set()
     for task in tasks:
         for attempt in task.attempts:
             if attempt.ended_at_ms is None or attempt.ended_at_ms < since_ms:
@@ -61,6 +64,8 @@ def run_numbers(tasks: Iterable[Task], now_ms: int) -> dict[AgentName, RunNumber
             count = counts.setdefault(attempt.agent, [0, 0, 0])
             count[0] += 1
             count[2] += attempt.cost_microusd
+            if attempt.usage.unusable:
+                unknown.add(attempt.agent)
             if attempt.phase is AttemptPhase.SUCCEEDED:
                 if attempt.started_at_ms is not None:
                     took_ms = words.elapsed_ms(attempt.started_at_ms, attempt.ended_at_ms)
@@ -73,6 +78,7 @@ def run_numbers(tasks: Iterable[Task], now_ms: int) -> dict[AgentName, RunNumber
             failed=failed,
             run_ms_p95=percentile(spans.get(agent, ()), 0.95),
             cost_microusd=cost,
+            has_unknown_cost=agent in unknown,
         )
         for agent, (ended, failed, cost) in counts.items()
     }
@@ -102,6 +108,7 @@ class AgentRow(msgspec.Struct, frozen=True, kw_only=True):
     is_stale: bool
     version: str
     cost_microusd_per_hour: int
+    has_unknown_cost: bool
     note: str
     """Why it is not simply up; our own words and safe."""
 
@@ -165,6 +172,7 @@ def agent_row(
         is_stale=age_ms is None or age_ms > stale_after_ms(spec),
         version=safe_line(agent.version or "-", MAX_NAME_CHARS),
         cost_microusd_per_hour=hourly + numbers.cost_microusd * 3_600_000 // RATE_WINDOW_MS,
+        has_unknown_cost=numbers.has_unknown_cost,
         note=safe_line(note),
     )
 
@@ -260,7 +268,9 @@ def agent_cells(row: AgentRow, glyphs: Glyphs) -> dict[str, Cell]:
         "probe": number(words.latency(row.latency_ms)),
         "seen": Cell(seen, Tone.WARN if row.is_stale else Tone.DIM),
         "config": number(row.version),
-        "cost": number(words.money_rate(row.cost_microusd_per_hour)),
+        "cost": number(
+            words.cost_rate(row.cost_microusd_per_hour, is_unknown=row.has_unknown_cost)
+        ),
         "note": Cell(row.note, Tone.DIM),
     }
 
