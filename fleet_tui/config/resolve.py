@@ -87,12 +87,14 @@ class _Resolver:
         self.whole = valid.whole
         self.home = home
         self.hosts: dict[HostName, HostSpec] = {}
+        self.pools = self.file.pools or {IMPLIED_POOL: PoolEntry()}
         self.default_way = self._default_way()
 
     def fleet(self, digest: str) -> FleetSpec | None:
         for name, entry in self.file.hosts.items():
             self._add_host(name, entry)
         pools = self._pools()
+        self._known_pool(("defaults", "pool"), self.file.defaults.pool)
         self._twins("pools", self.file.pools)
         self._twins("agents", self.file.agents)
         agents = {AgentName(name): self._agent(name) for name in self.file.agents}
@@ -256,7 +258,6 @@ class _Resolver:
     def _pools(self) -> dict[PoolName, PoolSpec]:
         routing = self.file.routing
         usual = (routing.strategy if routing else None) or Strategy.LOAD_AWARE
-        entries = self.file.pools or {IMPLIED_POOL: PoolEntry()}
         return {
             PoolName(name): PoolSpec(
                 name=PoolName(name),
@@ -265,33 +266,36 @@ class _Resolver:
                 min_up_percent=entry.min_up or 0,
                 labels=dict(entry.labels or {}),
             )
-            for name, entry in entries.items()
+            for name, entry in self.pools.items()
         }
 
     def _pool_of(self, name: str, entry: AgentEntry) -> str | None:
+        self._known_pool(("agents", name, "pool"), entry.pool)
         said = entry.pool or self.file.defaults.pool
-        loc: Loc = ("agents", name, "pool") if entry.pool else ("defaults", "pool")
-        if said in self.file.pools:
-            return said
-        if not self.whole and said and written(self.root, ("pools", said)):
-            return None
-        if not self.file.pools:
-            if said is None or said == IMPLIED_POOL:
-                return IMPLIED_POOL
-            self._error(loc, f'there is no pool "{said}"', "declare it under pools")
-        elif said is None:
+        if said is None and not self.file.pools:
+            return IMPLIED_POOL
+        if said is None:
             self._missing(
                 name,
                 "pool",
                 "says no pool",
                 f"add pool: {next(iter(self.file.pools))}, or defaults.pool",
             )
-        else:
-            known = self.file.pools
-            hint = f"there are {', '.join(itertools.islice(known, 8))}"
-            suggestion = "" if self.source.full else did_you_mean(said, known)
-            self._error(loc, f'there is no pool "{said}"{suggestion}', hint)
-        return None
+        return said if said in self.pools else None
+
+    def _known_pool(self, loc: Loc, said: str | None) -> None:
+        """A pool that is named is declared, or the one of a file without pools."""
+        if said is None or said in self.pools:
+            return
+        if not self.whole and written(self.root, ("pools", said)):
+            return
+        message, known = f'there is no pool "{said}"', self.file.pools
+        if not known:
+            self._error(loc, message, "declare it under pools")
+            return
+        hint = f"there are {', '.join(itertools.islice(known, 8))}"
+        suggestion = "" if self.source.full else did_you_mean(said, known)
+        self._error(loc, f"{message}{suggestion}", hint)
 
     # Agents
 

@@ -1,13 +1,16 @@
 """Names are defined or refused: in fleet files, and in tasks by the engine's own decision."""
 
+import inspect
 import string
 from collections.abc import Callable
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from fleet_tui.config import models
 from fleet_tui.config.load import InvalidFleet, load_text
 from fleet_tui.console.views.submit.typed import check, typed_of
 from fleet_tui.core.engine.events import FleetLoaded
@@ -26,7 +29,7 @@ from tests.support.ledger import Story
 FILE = """\
 version: 1
 fleet: f
-defaults: {token: secret:env:T, port: 1, jump: %(default_jump)s}
+defaults: {token: secret:env:T, port: 1, jump: %(default_jump)s, pool: %(default_pool)s}
 hosts: {outer: {jump: none}, bastion: {jump: %(jump)s}, box-1: {}, box-2: {jump: none}}
 pools: {general: , graphics: }
 agents:
@@ -36,11 +39,36 @@ routing: {residency: [{client: globex, regions: [%(region)s]}], clients: [initec
 limits: {clients: {hooli: 5}}
 """
 FILE_NAMES = {
-    "default_jump": ("bastion", "defaults.jump"),
-    "jump": ("outer", "hosts.bastion.jump"),
-    "pool": ("general", "agents.one.pool"),
-    "region": ("eu-w1", "routing.residency[0].regions[0]"),
+    "default_jump": ("bastion", "defaults.jump", "HostSettings.jump"),
+    "jump": ("outer", "hosts.bastion.jump", "HostSettings.jump"),
+    "default_pool": ("general", "defaults.pool", "Defaults.pool"),
+    "pool": ("general", "agents.one.pool", "AgentEntry.pool"),
+    "region": ("eu-w1", "routing.residency[0].regions[0]", "ResidencyEntry.regions"),
 }
+"""What stands for a name that is defined elsewhere in the file: the name, its path, its field."""
+
+DEFINED_BY_BEING_SAID = {
+    "FleetFile.fleet": "the fleet's own name",
+    "FleetFile.hosts": "defines hosts",
+    "FleetFile.pools": "defines pools",
+    "FleetFile.agents": "defines agents",
+    "AgentSettings.host": "may be a name of ssh_config or DNS; one near an entry is warned about",
+    "AgentSettings.agent_id": "the gateway's own name, which is asked for it",
+    "AgentSettings.region": "defines regions",
+    "AgentSettings.capabilities": "defines capabilities",
+    "AgentSettings.isolate": "defines clients, as all below do; a slip is warned about",
+    "AgentSettings.projects": "defines projects, as all below do; a slip is warned about",
+    "AgentSettings.labels": "free words",
+    "HostEntry.address": "a name of ssh_config or DNS",
+    "ResidencyEntry.client": "defines a client",
+    "ResidencyEntry.project": "defines a project",
+    "RoutingEntry.isolated": "defines clients; who has no agent is warned about",
+    "RoutingEntry.clients": "defines clients",
+    "RoutingEntry.projects": "defines projects",
+    "LimitsEntry.clients": "defines clients",
+}
+"""Fields with names that need not stand elsewhere in the file, and why."""
+
 TASK = TaskSpec(
     payload=Untrusted("do it"),
     needs=frozenset({Capability("browser"), Capability("gpu")}),
@@ -53,7 +81,7 @@ TASK = TaskSpec(
 
 
 def written(**names: str) -> str:
-    return FILE % ({key: name for key, (name, _) in FILE_NAMES.items()} | names)
+    return FILE % ({key: name for key, (name, *_) in FILE_NAMES.items()} | names)
 
 
 FLEET = load_text(written()).spec
@@ -80,7 +108,7 @@ def mutated(draw: st.DrawFn, name: str) -> str:
 @pytest.mark.parametrize("place", FILE_NAMES)
 @given(data=st.data())
 def test_a_name_of_a_fleet_file_is_defined_or_refused(place: str, data: st.DataObject) -> None:
-    name, path = FILE_NAMES[place]
+    name, path, _ = FILE_NAMES[place]
     known = {"outer", "bastion", "box-1", "box-2", "none", "general", "graphics", "eu-w1", "us-e1"}
     wrong = data.draw(mutated(name).filter(lambda said: said not in known))
     with pytest.raises(InvalidFleet) as caught:
@@ -88,6 +116,25 @@ def test_a_name_of_a_fleet_file_is_defined_or_refused(place: str, data: st.DataO
     (problem,) = [each for each in caught.value.problems if each.path == path]
     assert f'"{wrong}"' in problem.message
     assert problem.line is not None
+
+
+def has_names(grammar: object) -> bool:
+    """Whether a field's grammar is one of names, or has one of those in it."""
+    named = (models.Name, models.Word, models.Words, models.Address)
+    return grammar in named or any(map(has_names, get_args(grammar)))
+
+
+def test_every_field_with_names_is_tried_or_says_why_it_is_not() -> None:
+    named = {
+        f"{section.__name__}.{field}"
+        for section in vars(models).values()
+        if inspect.isclass(section) and issubclass(section, models.Section)
+        for field, grammar in inspect.get_annotations(section).items()
+        if has_names(grammar)
+    }
+    tried = {field for _, _, field in FILE_NAMES.values()}
+    assert not tried & set(DEFINED_BY_BEING_SAID)
+    assert tried | set(DEFINED_BY_BEING_SAID) == named
 
 
 def asking(spec: TaskSpec, fleet: FleetSpec = FLEET) -> Decided | Refused:
