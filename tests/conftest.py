@@ -15,7 +15,7 @@ import pytest
 from hypothesis import settings
 
 from tests.support import leaks, surroundings
-from tests.support.needs import NEEDS, missing
+from tests.support.needs import NEEDS, RIGHTS, missing, not_allowed
 from tests.support.openclaw_lab import openclaw_lab
 
 __all__ = ["openclaw_lab"]
@@ -103,9 +103,10 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """End a test whose mark this machine cannot meet."""
-    for mark, reason in NEEDS.items():
-        if item.get_closest_marker(mark) and (lacking := reason()) is not None:
-            missing(lacking)
+    for marks, left_out in ((NEEDS, missing), (RIGHTS, not_allowed)):
+        for mark, reason in marks.items():
+            if item.get_closest_marker(mark) and (lacking := reason()) is not None:
+                left_out(lacking)
 
 
 @pytest.fixture

@@ -57,14 +57,14 @@ async def test_a_directory_of_ones_own_is_made_for_the_socket(deep: Path) -> Non
         assert await asyncio.to_thread(greet, path, "me") is not None
 
 
-@stranger.needs_root
+@pytest.mark.root
 async def test_a_directory_that_another_user_made_first_is_refused(deep: Path) -> None:
     path = socket_path(deep)
     stranger.does(MAKE_DIRECTORY, path.parent)
     await refused(path, f"belongs to user {stranger.UID}, not to user 0")
 
 
-@stranger.needs_root
+@pytest.mark.root
 @pytest.mark.parametrize("target", ["/root", "/nowhere", "."])
 async def test_a_link_of_another_user_is_refused_wherever_it_leads(deep: Path, target: str) -> None:
     path = socket_path(deep)
@@ -89,7 +89,7 @@ async def test_a_file_and_a_directory_that_others_can_write_to_are_refused(deep:
     await refused(path, "has mode 0777, so others can write to it")
 
 
-@stranger.needs_root
+@pytest.mark.root
 def test_the_runtime_directory_of_another_user_is_not_used(
     deep: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,7 +102,7 @@ def test_the_runtime_directory_of_another_user_is_not_used(
     assert socket_path(deep).parent == shared / "mine" / "fleet-tui"
 
 
-@stranger.needs_root
+@pytest.mark.root
 def test_a_private_directory_is_not_reached_through_somebody_elses_link(
     shared: Path, tmp_path: Path
 ) -> None:
@@ -115,7 +115,7 @@ def test_a_private_directory_is_not_reached_through_somebody_elses_link(
     assert private_dir(mine) == mine
 
 
-@stranger.needs_root
+@pytest.mark.root
 async def test_a_console_says_nothing_to_another_users_process(short_dir: Path) -> None:
     """Not even who it is: the other side learns that somebody came and went."""
     path = short_dir / "engine.sock"
@@ -129,7 +129,7 @@ async def test_a_console_says_nothing_to_another_users_process(short_dir: Path) 
         assert await asyncio.to_thread(stranger.heard, process) == "heard b''\n"
 
 
-@stranger.needs_root
+@pytest.mark.root
 async def test_an_engine_answers_no_process_of_another_user(short_dir: Path) -> None:
     """Also where the mode of the socket would let it in."""
     path = short_dir / "engine.sock"

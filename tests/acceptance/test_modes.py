@@ -22,6 +22,7 @@ from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.feed.attached import AttachedFeed
 from fleet_tui.journal.ledger.segments import numbered_files
 from tests.acceptance.rig import MakeRig, Rig
+from tests.support.needs import not_allowed
 
 LOCAL = """
 defaults: {kind: local, run_dir: %s, probe: {every: 200ms, timeout: 5s}}
@@ -174,7 +175,7 @@ async def test_whatever_the_harm_an_engine_starts_and_says_so(
 def small_disk(short_dir: Path) -> Iterator[Path]:
     """A disk of its own, of DISK_BYTES."""
     if os.geteuid() != 0:
-        pytest.skip("mounting a disk needs root")
+        not_allowed("only root may mount a disk")
     place = short_dir / "disk"
     place.mkdir(mode=0o700)
     options = f"size={DISK_BYTES},mode=0700"
@@ -182,7 +183,7 @@ def small_disk(short_dir: Path) -> Iterator[Path]:
         ["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], capture_output=True, check=False
     )
     if mounted.returncode:
-        pytest.skip(f"this machine does not let us mount: {mounted.stderr.decode()}")
+        not_allowed(f"this machine does not let us mount: {mounted.stderr.decode()}")
     try:
         yield place
     finally:

@@ -186,7 +186,7 @@ def knock(path: Path) -> None:
         door.connect(str(path))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.root
 @pytest.mark.usefixtures("own_process")  # who becomes another user is closed to debuggers
 async def test_another_user_gets_at_nothing(make_rig: MakeRig, short_dir: Path) -> None:
     rig = leaky_fleet(make_rig, short_dir)

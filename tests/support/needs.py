@@ -40,6 +40,14 @@ def no_tmux() -> str | None:
     return None if shutil.which("tmux") else "no tmux on PATH"
 
 
+def no_root() -> str | None:
+    """Why nothing can be done here as another user, or None."""
+    return None if os.geteuid() == 0 else "only root can act as another user"
+
+
 NEEDS: dict[str, Callable[[], str | None]] = {"sshd": no_sshd, "tmux": no_tmux}
 """A mark and what says why it cannot be met. ``openclaw`` is met by its own fixture, which
 installs what it needs."""
+
+RIGHTS: dict[str, Callable[[], str | None]] = {"root": no_root}
+"""The same for rights, which CI need not have either."""

@@ -1,18 +1,14 @@
-"""Another user of this machine, who does things in a shared directory. Needs root."""
+"""Another user of this machine, who does things in a shared directory. Tests that have
+one are marked ``root``."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 UID = 65_534
 """``nobody``, on every system."""
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 
 _BECOME = f"""
 import os, socket, sys
