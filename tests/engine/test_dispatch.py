@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from fleet_tui.core.backoff import Backoff
 from fleet_tui.core.engine.events import EngineStarted, FleetLoaded
 from fleet_tui.core.fleet import AgentSpec, CommandAgent, FleetSpec, HostSpec, TaskClass
-from fleet_tui.core.ids import AgentName, Epoch, HostName, RunId, Seq
+from fleet_tui.core.ids import AgentName, Epoch, HostName, RunId, Seq, TaskId
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.state import FleetState
@@ -258,8 +258,16 @@ async def test_the_engine_stops_while_a_follower_takes_its_time_to_hang_up() -> 
 # After a restart, and while an agent says no
 
 
-async def test_what_was_given_up_and_cancelled_is_stopped_by_the_next_engine() -> None:
-    """Nothing happens to the task any more that would have it looked after."""
+def told_of(state: FleetState, task_id: TaskId) -> LateWord | None:
+    """What its agent said of a task's first run, on whichever shelf the task is."""
+    task = state.task(task_id)
+    return None if task is None else task.attempts[0].late_word
+
+
+@pytest.mark.parametrize("shelf", ["closed_tasks", "unheard_tasks"])
+async def test_what_was_given_up_and_cancelled_is_stopped_by_the_next_engine(shelf: str) -> None:
+    """Nothing happens to the task any more that would have it looked after, and so many may have
+    ended since that it is kept for that run alone."""
     hosts = {A1: FakeHost()}
     spec = replace(fleet(agent("a1")), lost_after_ms=100)
     async with running(spec, hosts=hosts) as first:
@@ -269,9 +277,12 @@ async def test_what_was_given_up_and_cancelled_is_stopped_by_the_next_engine() -
         await first.engine.ask("me", Cancel(tasks=(only_task(first.engine.state).id,)))
         state = await first.until(lambda s: only_task(s).phase is TaskPhase.CANCELLED)
     assert only_task(state).attempts[0].phase is AttemptPhase.GIVEN_UP
+    ended = state.closed_tasks
+    state = replace(state, **{"closed_tasks": {}, shelf: ended})
     await hosts[A1].mend()
     async with running(spec, state, hosts) as second:
-        await second.until(lambda s: only_task(s).attempts[0].late_word is LateWord.STOPPED)
+        task_id = next(iter(ended))
+        await second.until(lambda s: told_of(s, task_id) is LateWord.STOPPED)
         assert hosts[A1].done[run] == Stopped()
 
 
