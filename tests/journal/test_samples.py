@@ -133,6 +133,24 @@ async def test_beside_a_file_that_is_locked_against_everybody_the_next_is_begun(
         assert reader.latest_probes() == {A: look(A, 1), B: look(B, 2)}
 
 
+async def test_a_file_that_vanishes_is_made_again_with_the_next_rows(directory: Path) -> None:
+    prepare(directory)
+    writer = await SampleWriter.open(directory)
+    writer.add([look(A, 1)])
+    await writer.flush()
+    ((_, path),) = numbered_files(directory, "samples")
+    for part in directory.glob(f"{path.name}*"):
+        part.unlink()
+    writer.add([look(A, 2)])  # goes where the first went
+    await writer.flush()
+    assert path.name in writer.failure
+    writer.add([look(B, 3)])
+    await writer.close()
+    assert (writer.newest_id, writer.failure) == (3, "")
+    with closing(SampleReader(directory)) as reader:
+        assert reader.latest_probes() == {B: look(B, 3)}
+
+
 def test_nothing_stored_is_nothing_found(directory: Path) -> None:
     prepare(directory)
     with closing(SampleReader(directory)) as reader:
