@@ -213,6 +213,8 @@ def pending_words(code: PendingCode) -> str:
             return "failover is frozen: too many agents were lost at once"
         case PendingCode.STATE:
             return "no fitting agent is in service"
+        case PendingCode.TRIAL:
+            return "what fitting agents run fails, and it must not run twice"
         case PendingCode.CORDON:
             return "every fitting agent is cordoned"
         case PendingCode.PIN:

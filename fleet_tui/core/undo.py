@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 from fleet_tui.core.agents.commands import Cordon, Uncordon
-from fleet_tui.core.agents.events import AgentCordoned, AgentUncordoned
+from fleet_tui.core.agents.events import AgentCordoned, AgentTrusted, AgentUncordoned
 from fleet_tui.core.alerting.events import AlertAcked
 from fleet_tui.core.engine.commands import Freeze, Thaw
 from fleet_tui.core.engine.events import EngineModeChanged, FleetLoaded
@@ -137,6 +137,7 @@ def author(event: Event) -> str:
             | TaskDropped()
             | AgentCordoned()
             | AgentUncordoned()
+            | AgentTrusted()
             | AlertAcked()
             | EngineModeChanged()
             | FleetLoaded()

@@ -8,7 +8,14 @@ from msgspec.structs import replace
 from fleet_tui.core.agents.breaker import Breaker
 from fleet_tui.core.agents.model import AgentState, Cordon, Health
 from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, ProbeResult, VitalsReading
-from fleet_tui.core.fleet import AgentSpec, FleetSpec, OpenClawAgent, PoolSpec, Strategy
+from fleet_tui.core.fleet import (
+    AgentSpec,
+    FleetSpec,
+    OpenClawAgent,
+    PoolSpec,
+    Strategy,
+    TaskClass,
+)
 from fleet_tui.core.ids import AgentName, Capability, PoolName, RunId
 from fleet_tui.core.routing.candidates import MAX_EXAMPLE_CHARS, CandidateSet, PoolRanking
 from fleet_tui.core.routing.decision import MAX_NAMED_PER_RULE, Candidate, Rejection, Rule
@@ -50,7 +57,7 @@ def best(
 ) -> tuple[Candidate, ...]:
     names = frozenset(AgentName(name) for name in tried)
     last = AgentName(last_turn) if last_turn is not None else None
-    return stood.best(limit, names, last, lambda known: known.boot_id != "unsuited")
+    return stood.best(limit, names, last)
 
 
 def names(found: tuple[Candidate, ...]) -> list[str]:
@@ -174,11 +181,11 @@ def test_a_task_that_suits_goes_to_whoever_is_on_trial_first() -> None:
     assert names(best(stood)) == ["t3", "t2", "other-0"]
 
 
-def test_a_trial_gets_a_task_that_it_had_or_that_does_not_suit_only_where_nobody_else_is() -> None:
-    trials = on_trial("t1"), on_trial("t2", boot_id="unsuited")
+def test_a_trial_gets_a_task_that_it_had_only_where_nobody_else_is() -> None:
+    trials = on_trial("t1"), on_trial("t2")
     stood = with_trials(*trials)
-    assert names(best(stood)) == ["t1", "other-0"]
-    assert names(best(stood, tried=("t1",))) == ["other-0"]
+    assert names(best(stood)) == ["t1", "t2", "other-0"]
+    assert names(best(stood, tried=("t1",))) == ["t2", "other-0"]
     alone = with_trials(*trials, others=0)
     assert names(best(alone, tried=("t1",))) == ["t1", "t2"]
     assert len(alone) == 2
@@ -206,22 +213,23 @@ def candidates(
     *agents: AgentState,
     given: Mapping[str, int] = {},
     probes: Mapping[AgentName, ProbeResult] = {},
+    task_class: TaskClass = TaskClass.ONCE,
 ) -> tuple[CandidateSet, dict[PoolName, PoolRanking]]:
     """The candidates for work that needs nothing, and the ranking of each pool."""
     roster = Roster(spec)
-    eligible = roster.eligible(requirement_of(spec, work()))
+    wanted = requirement_of(spec, work(task_class=task_class))
     lines = {
         pool: PoolRanking(spec.pools[pool], {a: n for n, a in enumerate(spec.agents)}, NEEDS)
-        for pool in {a.pool for a in eligible.agents}
+        for pool in {a.pool for a in roster.eligible(wanted).agents}
     }
     found = CandidateSet(
-        eligible,
+        wanted,
+        roster,
         lines,
         {a.name: a for a in agents},
         probes,
         {AgentName(name): count for name, count in given.items()},
         NOW_MS,
-        roster.sharing,
     )
     return found, lines
 
@@ -357,6 +365,40 @@ def test_an_open_breaker_lets_one_task_through_when_its_time_has_come() -> None:
     assert told.example == "a1 has no free slot"
 
 
+@pytest.mark.parametrize("task_class", TaskClass)
+def test_an_agent_whose_runs_failed_is_tried_only_with_what_may_run_again(
+    task_class: TaskClass,
+) -> None:
+    spec = fleet(agent("a1", slots=2), agent("a2", slots=1))
+    harmful = known("a1", health=Health.SUSPECT, breaker=replace(BREAKER, harmless=False))
+    found, lines = candidates(spec, harmful, known("a2", 1), task_class=task_class)
+    if task_class is TaskClass.IDEMPOTENT:
+        assert free(lines) == ["a1"]
+        return
+    assert free(lines) == []
+    left_out = Rejection(
+        rule=Rule.TRIAL,
+        wanted="trusted with it",
+        count=1,
+        left=1,
+        agents=(AgentName("a1"),),
+        example="a1 is suspect",
+    )
+    assert found.rejections()[0] == left_out
+    found.follow(AgentName("a1"), 1)  # work of another kind is tried there
+    assert found.rejections()[0] == left_out
+    assert [r.rule for r in found.rejections()] == [Rule.TRIAL, Rule.SLOTS]
+    waits = replace(harmful, breaker=replace(BREAKER, harmless=False, until_ms=NOW_MS + 1))
+    assert candidates(spec, waits, known("a2", 1))[0].rejections()[0] == left_out
+    for other in (
+        replace(harmful, cordon=Cordon(by="ann", reason="", since_ms=1)),
+        replace(harmful, failure=FailureKind.TIMEOUT),
+        replace(harmful, health=Health.DOWN),
+    ):
+        told = candidates(spec, other, known("a2", 1))[0].rejections()
+        assert [r.rule for r in told] == [Rule.STATE, Rule.SLOTS], "something else comes first"
+
+
 def test_a_trial_is_scored_by_its_look_like_any_other() -> None:
     spec = fleet(agent("a1", slots=2))
     waits = known("a1", 1, health=Health.SUSPECT, breaker=BREAKER)
@@ -383,6 +425,7 @@ def probes(**capacities: int | None) -> dict[AgentName, ProbeResult]:
     return {AgentName(name): reading(name, width) for name, width in capacities.items()}
 
 
+NO_LOOKS: dict[AgentName, ProbeResult] = {}
 TWO = fleet(gateway("g1"), gateway("g2"), gateway("g3", 2))
 
 
@@ -412,6 +455,35 @@ def test_a_lane_is_as_wide_as_the_narrowest_look_at_it_says(
         (told,) = found.rejections()
         width = max(1, min(w for w in widths.values() if w is not None))
         assert told.example == f"g1 shares its gateway's lane, {runs}/{width} in use"
+
+
+def test_a_lane_of_which_no_look_tells_the_width_is_as_wide_as_the_most_slots_in_it() -> None:
+    wide = replace(TWO.agents[AgentName("g2")], slots=8)
+    spec = replace(TWO, agents={**TWO.agents, wide.name: wide})
+    silent: dict[AgentName, ProbeResult] = {**probes(g1=None), **probes(g3=1)}
+    for seen in (NO_LOOKS, silent):
+        _, lines = candidates(spec, known("g1", 5), known("g2", 2), known("g3"), probes=seen)
+        assert free(lines) == ["g1", "g2", "g3"]
+        found, lines = candidates(spec, known("g1", 5), known("g2", 3), known("g3"), probes=seen)
+        assert free(lines) == ["g3"]
+        (told,) = found.rejections()
+        assert told.example == "g1 shares its gateway's lane, 8/8 in use"
+
+
+def test_a_trial_finds_room_in_its_lane_like_any_other_task() -> None:
+    waits = known("g1", health=Health.SUSPECT, breaker=BREAKER)
+    seen = probes(g1=2, g2=2)
+    full, lines = candidates(TWO, waits, known("g2", 2), known("g3", 6), probes=seen)
+    assert free(lines) == []
+    assert full.rejections()[0].example == "g1 shares its gateway's lane, 2/2 in use"
+    found, lines = candidates(TWO, waits, known("g2", 1), known("g3", 6), probes=seen)
+    assert free(lines) == ["g1", "g2"]
+    found.follow(AgentName("g2"), 1)
+    assert free(lines) == [], "the other took the last of it"
+    again, lines = candidates(TWO, waits, known("g2", 1), known("g3", 6), probes=seen)
+    again.follow(AgentName("g1"), 1)
+    assert free(lines) == []
+    assert again.rejections()[0].example == "g1 is on trial with another task"
 
 
 def test_what_one_of_a_lane_gets_counts_for_all_of_it() -> None:

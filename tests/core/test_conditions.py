@@ -103,7 +103,7 @@ def test_an_agent_whose_work_fails_is_told_with_how_many_tasks_it_hit() -> None:
         "agent-failing:a2",
         severity=Severity.CRIT,
         subject="a2",
-        text="gets no tasks for now, 1 task hit: refused 3 in a row",
+        text="gets no tasks for now, 1 task hit: refused 3 in a row; uncordon it once it is mended",
         detail=SAID,
         is_corrected=True,
     )
@@ -401,6 +401,7 @@ TASKS: list[tuple[Task, dict[str, Condition]]] = [
     (waits(PendingCode.CAPACITY, submitted_at_ms=OLD_MS), LATE),
     (waits(PendingCode.BACKOFF, submitted_at_ms=OLD_MS), LATE),
     (waits(PendingCode.STATE, submitted_at_ms=OLD_MS), AWAY),
+    (waits(PendingCode.TRIAL, submitted_at_ms=OLD_MS), AWAY),
     (waits(PendingCode.CORDON, submitted_at_ms=OLD_MS), AWAY),
     (waits(PendingCode.RETRY_BUDGET, submitted_at_ms=OLD_MS), SPENT | LATE),
     *(

@@ -5,12 +5,21 @@ from collections.abc import Callable
 import pytest
 
 from fleet_tui.core.agents.commands import Cordon, ProbeNow, Uncordon
-from fleet_tui.core.agents.events import AgentCordoned, AgentUncordoned
+from fleet_tui.core.agents.events import (
+    AgentCordoned,
+    AgentTripped,
+    AgentTrusted,
+    AgentUncordoned,
+    HealthChanged,
+)
+from fleet_tui.core.agents.model import Health
+from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.alerting.commands import Ack
 from fleet_tui.core.engine.commands import Freeze, Thaw
 from fleet_tui.core.engine.events import EngineModeChanged
 from fleet_tui.core.fleet import Deadlines
 from fleet_tui.core.ids import AgentName, AlertId, RunId, TaskId
+from fleet_tui.core.ledger.base import Made
 from fleet_tui.core.ledger.commands import AddNote, Command
 from fleet_tui.core.ledger.decide import MAX_NOTE_CHARS, decide, public
 from fleet_tui.core.ledger.decided import Decided
@@ -202,6 +211,46 @@ def test_only_agents_that_are_in_are_cordoned_and_only_those_that_are_out_let_in
     assert first.changed == 1
     again = done(told, back)
     assert (again.events, again.changed) == ((), 0)
+
+
+def test_an_agent_without_a_cordon_whose_work_failed_is_trusted_again_by_an_uncordon() -> None:
+    told = story()
+    failed = AgentTripped(agent=A1, reason="failed 3 in a row", until_ms=told.now_ms)
+    told.add(failed, HealthChanged(agent=A1, health=Health.SUSPECT, was=Health.UP, reason="so"))
+    done(told, Cordon(agents=(A1, GPU_1)))
+    both = Uncordon(agents=(A1, GPU_1))
+    cordons = done(told, both)
+    assert cordons.events == tuple(AgentUncordoned(agent=a, by="me") for a in both.agents)
+    assert told.state.agents[A1].breaker is not None, "a cordon says nothing about its work"
+
+    made = Uncordon(agents=(A1,), cordoned=Made(by="me", at_ms=told.now_ms))
+    assert done(told, made).changed == 0
+    verdict = done(told, both)
+    assert verdict.events == (
+        AgentTrusted(agent=A1, reason="me said so", by="me"),
+        HealthChanged(agent=A1, health=Health.UP, was=Health.SUSPECT, reason="me said so"),
+    )
+    assert (verdict.changed, [out.label for out in verdict.left_out]) == (1, [GPU_1])
+    assert told.state.agents[A1].in_service
+    assert done(told, both).changed == 0
+
+
+def test_an_agent_that_is_trusted_again_and_misses_its_looks_stays_out_for_these() -> None:
+    told = story()
+    told.add(
+        AgentTripped(agent=A1, reason="failed 3 in a row", until_ms=told.now_ms),
+        HealthChanged(
+            agent=A1,
+            health=Health.SUSPECT,
+            was=Health.UP,
+            reason="so",
+            failure=FailureKind.TIMEOUT,
+        ),
+    )
+    verdict = done(told, Uncordon(agents=(A1,)))
+    assert verdict.events == (AgentTrusted(agent=A1, reason="me said so", by="me"),)
+    assert told.state.agents[A1].breaker is None
+    assert not told.state.agents[A1].in_service
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 
 from fleet_tui.core.agents.breaker import SETTLED_MS
+from fleet_tui.core.agents.commands import Uncordon
 from fleet_tui.core.agents.events import AgentIdentified
 from fleet_tui.core.agents.health import FRESH, judge
 from fleet_tui.core.agents.model import AgentState, Health
@@ -15,11 +16,13 @@ from fleet_tui.core.alerting.alerts import conditions
 from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import AgentSpec, RetryBudget, TaskClass
 from fleet_tui.core.ids import AgentName, AlertId, RunId, TaskId
+from fleet_tui.core.ledger.decide import decide
+from fleet_tui.core.ledger.decided import Decided
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.narrate import narrate
 from fleet_tui.core.ledger.state import EMPTY_STATE
 from fleet_tui.core.routing.decision import PendingCode
-from fleet_tui.core.routing.schedule import AVOID_MS, TRIAL_PATIENCE_MS, Router
+from fleet_tui.core.routing.schedule import AVOID_MS, Router
 from fleet_tui.core.tasks.attempts import learn, reconcile_attempts
 from fleet_tui.core.tasks.events import TaskEnded, TaskPlaced
 from fleet_tui.core.tasks.evidence import (
@@ -303,7 +306,7 @@ def tripped(end: Fact) -> Fleet:
         crew.hear(placed.run, end)
     assert crew.agent("bad").breaker is not None
     end_all(crew)
-    crew.story.submit(work())
+    crew.story.submit(work(task_class=TaskClass.IDEMPOTENT))
     assert crew.route() == []
     crew.story.now_ms += BREAK.base_ms
     return crew
@@ -485,17 +488,22 @@ def test_a_task_that_must_not_run_twice_is_no_trial_of_an_agent_that_fails_runs(
     assert placed.decision.candidates[0].terms[0].name == "on trial"
 
 
-def test_where_nothing_safer_comes_by_any_task_is_the_trial_in_the_end() -> None:
-    crew = Fleet(agent("bad", slots=3), agent("good", slots=50), answers={"bad": fails})
-    crew.story.submit_many(work(task_class=TaskClass.IDEMPOTENT), 60)
-    crew.play(3_000)
-    breaker = crew.agent("bad").breaker
-    assert breaker is not None
+def test_where_nobody_else_is_a_task_that_must_not_run_twice_waits_until_somebody_says_so() -> None:
+    crew = tripped(FAILED)
     end_all(crew)
-    crew.story.now_ms = breaker.until_ms + TRIAL_PATIENCE_MS
-    crew.story.submit(work())
-    (placed,) = crew.route()
-    assert placed.agent == "bad"
+    task = crew.story.submit(work())
+    crew.story.now_ms += 100 * BREAK.cap_ms
+    assert crew.route() == []
+    pending = crew.task(task).pending
+    assert pending is not None
+    assert pending.code is PendingCode.TRIAL
+    see(crew, "bad", good("bad", boot="another"))
+    assert crew.route() == [], "another process is no proof"
+    trusted = Uncordon(agents=(AgentName("bad"),))
+    verdict = decide(crew.story.state, "ann", trusted, crew.story.now_ms)
+    assert isinstance(verdict, Decided)
+    crew.story.add(*verdict.events)
+    assert [placed.task for placed in crew.route()] == [task]
 
 
 def test_a_task_that_failed_there_is_no_trial_while_another_agent_is_free() -> None:
@@ -547,7 +555,7 @@ def test_another_process_of_the_agent_is_tried_at_once() -> None:
     (trial,) = crew.route()
     crew.hear(trial.run, Started())
     crew.hear(trial.run, FAILED)
-    crew.story.submit(work())
+    crew.story.submit(work(task_class=TaskClass.IDEMPOTENT))
     assert crew.route() == []
     see(crew, "bad", good("bad", boot="b2"))
     assert len(crew.route()) == 1

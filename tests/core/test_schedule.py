@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from fleet_tui.core.agents.breaker import Breaker
-from fleet_tui.core.agents.model import AgentState, Health
+from fleet_tui.core.agents.model import Health
 from fleet_tui.core.fleet import (
     FleetSpec,
     OpenClawAgent,
@@ -31,7 +31,6 @@ from fleet_tui.core.routing.schedule import (
     AVOID_MS,
     MAX_PLACED_PER_ROUND,
     Router,
-    may_try,
     over_budget,
     pending_code,
     to_avoid,
@@ -433,14 +432,23 @@ def test_a_decision_notes_whose_turn_it_is_and_who_is_on_trial() -> None:
 def test_a_trial_that_may_do_harm_waits_for_a_task_that_may_run_again(
     task_class: TaskClass,
 ) -> None:
-    task = replace(one_task(()), spec=work(task_class=task_class))
-    harmful = replace(BREAKER, harmless=False, until_ms=NOW_MS)
-    known = AgentState(name=A1, breaker=harmful)
-    at_once = task_class is TaskClass.IDEMPOTENT
-    assert may_try(known, task, NOW_MS + 59_999) == at_once
-    assert may_try(known, task, NOW_MS + 60_000)
-    assert may_try(replace(known, breaker=replace(harmful, harmless=True)), task, 0)
-    assert may_try(replace(known, breaker=None), task, 0)
+    told = story(fleet(agent("a1")), *[work()] * 70, work(task_class=task_class))
+    *_, last = told.state.open_tasks
+    harmful = replace(BREAKER, harmless=False)
+    tripped = replace(told.state.agents[A1], health=Health.SUSPECT, breaker=harmful)
+    state = replace(told.state, agents={A1: tripped})
+    is_safe = task_class is TaskClass.IDEMPOTENT
+    assert [event.task for event in placed(state)] == ([last] if is_safe else [])
+    first = waits(state)[0].pending
+    assert (first.code, first.detail, first.remedy) == (
+        PendingCode.TRIAL,
+        "what agents that fit run fails, and only work that may run again is tried there",
+        "mend a1 and uncordon it, or submit work that may run again",
+    )
+    assert first.decision is not None
+    assert first.decision.rejections[-1].rule is Rule.TRIAL
+    harmless = replace(tripped, breaker=BREAKER)
+    assert placed(replace(state, agents={A1: harmless}))
 
 
 # How much a round does

@@ -117,7 +117,10 @@ def test_the_cure_is_of_the_cordon_then_of_the_failure_then_of_the_breaker(
     failed = cure_of(one(health, failure=timeout, breaker=BREAKER))
     assert failed == "look at the host and the way to it; `ssh` from here says more"
     tried = cure_of(one(health, breaker=BREAKER))
-    assert tried == "mend what it says; one task done well brings it back"
+    assert tried == (
+        "mend what it says, then `fleet-tui uncordon a`; one task on trial that goes well brings "
+        "it back too"
+    )
     waits = (Health.STARTING, Health.JOINING, Health.DRAINING, Health.SUSPECT)
     cure = cure_of(one(health))
     if health in waits:
@@ -158,26 +161,30 @@ def test_only_who_waits_for_agents_waits_for_these(code: PendingCode) -> None:
     found = story.state.open_tasks[task]
     pending = Pending(code=code, since_ms=1, decision=decision)
     waits = waits_for(story.state, replace(found, pending=pending))
-    for_agents = code in (PendingCode.STATE, PendingCode.CORDON, PendingCode.CAPACITY)
+    agents_are = (PendingCode.STATE, PendingCode.TRIAL, PendingCode.CORDON)
+    for_agents = code in (*agents_are, PendingCode.CAPACITY)
+    assert code.is_for_agents == (code in agents_are)
     cure = cure_of(story.state.agents[AgentName("down")])
     told = Missing(AgentName("down"), "down: a test", NOTHING_SAID, cure)
-    assert waits == (WaitsFor(told=(told, told)) if for_agents else WaitsFor())
+    assert waits == (WaitsFor(told=(told, told, told)) if for_agents else WaitsFor())
     for nothing in (replace(pending, decision=None), None):
         assert waits_for(story.state, replace(found, pending=nothing)) == WaitsFor()
 
 
 @pytest.mark.parametrize(
-    ("now_ms", "trial", "words"),
+    ("now_ms", "trial", "harmless", "words"),
     [
-        (59_999, None, "it is tried with one task from 01:01:00 on"),
-        (60_000, None, "it is tried with the next task that suits it"),
-        (60_000, RunId("t.1"), "it is tried with one task now"),
+        (59_999, None, True, "it is tried with one task from 01:01:00 on"),
+        (59_999, None, False, "it is tried with one task from 01:01:00 on"),
+        (60_000, None, True, "it is tried with the next task that suits it"),
+        (60_000, None, False, "it is tried with the next task that may run again"),
+        (60_000, RunId("t.1"), False, "it is tried with one task now"),
     ],
 )
 def test_when_an_agent_whose_work_failed_is_tried_again(
-    now_ms: int, trial: RunId | None, words: str
+    now_ms: int, trial: RunId | None, harmless: bool, words: str
 ) -> None:
-    breaker = Breaker(since_ms=0, until_ms=60_000, harmless=True, reason="so", trial=trial)
+    breaker = Breaker(since_ms=0, until_ms=60_000, harmless=harmless, reason="so", trial=trial)
     failing = AgentState(name=AgentName("a1"), health=Health.SUSPECT, breaker=breaker)
     assert next_trial(failing, now_ms, offset_minutes=60) == words
     assert next_trial(failing, now_ms) == next_trial(failing, now_ms, offset_minutes=0)

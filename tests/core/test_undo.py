@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet_tui.core.agents.commands import Cordon, Uncordon
+from fleet_tui.core.agents.events import AgentTripped, AgentTrusted
 from fleet_tui.core.engine.commands import Freeze, Thaw
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import AgentName, Epoch, Seq
@@ -122,6 +123,15 @@ def test_what_leaves_a_trace_cannot_be_taken_back() -> None:
     assert do(told, Cancel(tasks=(one, two))) == ()
     assert do(told, Requeue(tasks=(one,))) == ()
     assert inverse(told.state, (), Made(by=ME, at_ms=0)) == ()
+
+
+def test_trust_cannot_be_taken_back_and_hides_no_older_act() -> None:
+    told = story("p")
+    (a0,) = names("a0")
+    told.add(AgentTripped(agent=a0, reason="failed 3 in a row", until_ms=told.now_ms))
+    assert do(told, Uncordon(agents=(a0,))) == ()
+    mine, engines = (AgentTrusted(agent=a0, reason="so", by=by) for by in (ME, ""))
+    assert (author(mine), author(engines)) == (ME, "")
 
 
 def test_what_somebody_else_has_changed_since_is_left_alone() -> None:

@@ -91,7 +91,9 @@ PROMISES: tuple[Row, ...] = (
         "**An agent that answers and cannot work gets no more work.** After three runs in a "
         "row that it refused, or failed within 5 s for a reason of its own, it is *suspect*, "
         "with its words in an alert. After 15 s at first, 5 min at last, it gets one task on "
-        "trial, and it is back once that one goes well. What did not start is tried elsewhere; "
+        "trial, and it is back once that one goes well, or once you `uncordon` it. Where runs of "
+        "it failed, only an `idempotent` task is tried there; any other waits for another agent, "
+        "and says so. What did not start is tried elsewhere; "
         "a task that several working agents refuse in the same way fails with that reason and "
         "is held against none of them.",
         (

@@ -12,7 +12,8 @@ class Cordon(CommandBase, frozen=True, kw_only=True, tag="cordon"):
 
 
 class Uncordon(CommandBase, frozen=True, kw_only=True, tag="uncordon"):
-    """Let agents take work again."""
+    """Let agents take work again: a cordon is taken off, and an agent without one whose work failed
+    is trusted again."""
 
     agents: tuple[AgentName, ...]
     cordoned: Made | None = None

@@ -5,6 +5,7 @@ from typing import assert_never
 from fleet_tui.core.agents.commands import AgentCommand, Cordon, ProbeNow, Uncordon
 from fleet_tui.core.agents.events import AgentCordoned, AgentUncordoned
 from fleet_tui.core.agents.model import AgentState
+from fleet_tui.core.agents.outcomes import trust
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.ledger.base import Made
 from fleet_tui.core.ledger.decided import Decided, LeftOut, Verdict, changed_since, unknown_name
@@ -46,18 +47,26 @@ def _cordon(state: FleetState, by: str, names: tuple[AgentName, ...], reason: st
 def _uncordon(
     state: FleetState, by: str, names: tuple[AgentName, ...], made: Made | None
 ) -> Decided:
-    fresh, left_out = [], []
-    for name in dict.fromkeys(names):
-        refused = _not_uncordoned(state.agents[name], made)
-        if refused is None:
-            fresh.append(AgentUncordoned(agent=name, by=by))
-        else:
+    """An agent without a cordon may be kept out for what it failed: it is trusted again."""
+    taken_off, closed, left_out = [], [], []
+    chosen = dict.fromkeys(names)
+    for name in chosen:
+        agent = state.agents[name]
+        refused = _not_uncordoned(agent, made)
+        if refused is not None:
             left_out.append(LeftOut(name, name, refused))
-    return Decided(events=tuple(fresh), changed=len(fresh), left_out=tuple(left_out))
+        elif agent.cordon is not None:
+            taken_off.append(AgentUncordoned(agent=name, by=by))
+        else:
+            closed.extend(trust(agent, f"{by} said so", by=by))
+    changed = len(chosen) - len(left_out)
+    return Decided(events=(*taken_off, *closed), changed=changed, left_out=tuple(left_out))
 
 
 def _not_uncordoned(agent: AgentState, made: Made | None) -> Refused | None:
     cordon = agent.cordon
+    if cordon is None and agent.breaker is not None and made is None:
+        return None
     if cordon is None:
         return Refused(code=RefusalCode.NOT_CORDONED, text=f"{agent.name} is not cordoned.")
     what = f"{agent.name} is cordoned"

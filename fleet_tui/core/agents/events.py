@@ -70,9 +70,11 @@ class AgentTripped(AboutAgent, frozen=True, kw_only=True, tag="agent.tripped"):
 
 
 class AgentTrusted(AboutAgent, frozen=True, kw_only=True, tag="agent.trusted"):
-    """An agent gets work again: a trial went well, or the tasks were to blame."""
+    """An agent gets work again: a trial went well, the tasks were to blame, or somebody said so."""
 
     reason: str
+    by: str = ""
+    """The operator who said so; empty where the engine found out."""
 
 
 class FailoverFrozen(AboutPool, frozen=True, kw_only=True, tag="failover.frozen"):

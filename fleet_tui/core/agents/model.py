@@ -115,17 +115,24 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
         while something is."""
         return None if self.in_service else self.fails_since_ms
 
+    @property
+    def only_fails(self) -> bool:
+        """Whether it answers, and nothing but its open breaker keeps work from it."""
+        is_asked = self.failure is None and self.cordon is None
+        return self.breaker is not None and self.health is Health.SUSPECT and is_asked
+
     def may_be_tried(self, now_ms: int) -> bool:
         """Whether a task may be let through to it on trial, slots aside."""
         breaker = self.breaker
-        return (
-            breaker is not None
-            and breaker.trial is None
-            and now_ms >= breaker.until_ms
-            and self.health is Health.SUSPECT
-            and self.failure is None
-            and self.cordon is None
-        )
+        if breaker is None or not self.only_fails:
+            return False
+        return breaker.trial is None and now_ms >= breaker.until_ms
+
+    def suits_trials(self, *, may_run_again: bool) -> bool:
+        """Whether a task may ever be what it is tried with: where runs of it failed, only one that
+        may run again. Any other would fail for good."""
+        breaker = self.breaker
+        return breaker is None or breaker.harmless or may_run_again
 
     @property
     def in_service(self) -> bool:

@@ -35,9 +35,8 @@ def agent_sentence(event: AgentEvent) -> Sentence:
             text = f"{agent} gets no tasks for now: {reason}"
             return Sentence(level=Level.ERROR, text=text, detail=detail, agent=agent)
         case AgentTrusted(agent=agent, reason=reason):
-            return Sentence(
-                level=Level.INFO, text=f"{agent} gets tasks again: {reason}", agent=agent
-            )
+            text = f"{agent} gets tasks again: {reason}"
+            return Sentence(level=Level.INFO, text=text, agent=agent)
         case _:
             assert_never(event)
 

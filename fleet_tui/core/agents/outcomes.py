@@ -192,7 +192,7 @@ def verdict_on_agents(
                 found.extend(_after_start(agent, attempt))
             case AttemptFinished(ok=True):
                 if _is_on_trial(agent, attempt):
-                    found.extend(_trust(agent, "it did a task well again"))
+                    found.extend(trust(agent, "it did a task well again"))
             case TaskBlamed():
                 return _after_blame(state, event, attempt, now_ms)
             case AttemptNotStarted(reason=reason, detail=detail, blame=blame):
@@ -225,7 +225,7 @@ def _after_start(agent: AgentState, attempt: Attempt) -> list[Event]:
     only_refused = agent.breaker is not None and agent.breaker.harmless
     if not only_refused or not _is_on_trial(agent, attempt):
         return []
-    return _trust(agent, "it started a task again")
+    return trust(agent, "it started a task again")
 
 
 def _after_blame(
@@ -238,7 +238,7 @@ def _after_blame(
         if agent is None or agent.breaker is None:
             continue
         if sum(s.task != blamed.task for s in agent.strikes) < BREAK_AFTER:
-            events.extend(_trust(agent, "the task that it refused was to blame"))
+            events.extend(trust(agent, "the task that it refused was to blame"))
         elif _is_on_trial(agent, attempt):
             end = _End(attempt, harmless=True)
             events.append(_trial_failed(agent.breaker, agent, end, now_ms))
@@ -367,7 +367,7 @@ def reconcile_trials(state: FleetState, now_ms: int) -> list[Event]:
             continue
         if now_ms - (attempt.started_at_ms or now_ms) >= breaker.settled_ms:
             runs_ms = breaker.settled_ms
-            events.extend(_trust(agent, f"a task runs on it for {words.duration(runs_ms)}"))
+            events.extend(trust(agent, f"a task runs on it for {words.duration(runs_ms)}"))
     return events
 
 
@@ -376,8 +376,9 @@ def _is_on_trial(agent: AgentState | None, attempt: Attempt) -> bool:
     return breaker is not None and breaker.trial == attempt.run_id
 
 
-def _trust(agent: AgentState, reason: str) -> list[Event]:
-    events: list[Event] = [AgentTrusted(agent=agent.name, reason=reason)]
+def trust(agent: AgentState, reason: str, *, by: str = "") -> list[Event]:
+    """The agent's breaker closes, and it is up where nothing else keeps it from that."""
+    events: list[Event] = [AgentTrusted(agent=agent.name, reason=reason, by=by)]
     if agent.health is Health.SUSPECT and agent.failure is None:
         back = HealthChanged(agent=agent.name, health=Health.UP, was=agent.health, reason=reason)
         events.append(back)

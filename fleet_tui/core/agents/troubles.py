@@ -61,12 +61,12 @@ def waits_for(state: FleetState, task: Task) -> WaitsFor:
     pending = task.pending
     if pending is None or pending.decision is None:
         return WaitsFor()
-    if pending.code not in (PendingCode.STATE, PendingCode.CORDON, PendingCode.CAPACITY):
+    if not pending.code.is_for_agents and pending.code is not PendingCode.CAPACITY:
         return WaitsFor()
     names = [
         name
         for rejection in pending.decision.rejections
-        if rejection.rule in (Rule.STATE, Rule.CORDON)
+        if rejection.rule in (Rule.STATE, Rule.TRIAL, Rule.CORDON)
         for name in rejection.agents
     ]
     found = [
@@ -90,7 +90,10 @@ def cure_of(agent: AgentState) -> str:
     if agent.failure is not None:
         return _cure_of(agent.failure)
     if agent.breaker is not None:
-        return "mend what it says; one task done well brings it back"
+        return (
+            f"mend what it says, then `fleet-tui uncordon {agent.name}`; "
+            "one task on trial that goes well brings it back too"
+        )
     match agent.health:
         case Health.STARTING | Health.JOINING | Health.DRAINING | Health.SUSPECT:
             return "wait; if it stays so, look at the agent's own log"
@@ -112,6 +115,8 @@ def next_trial(agent: AgentState, now_ms: int, offset_minutes: int = 0) -> str |
         return "it is tried with one task now"
     if now_ms < breaker.until_ms:
         return f"it is tried with one task from {words.clock(breaker.until_ms, offset_minutes)} on"
+    if not breaker.harmless:
+        return "it is tried with the next task that may run again"
     return "it is tried with the next task that suits it"
 
 

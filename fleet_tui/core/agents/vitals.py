@@ -85,7 +85,10 @@ class Limit(StrEnum):
             case Limit.NO_FENCE:
                 return "a start without an answer cannot be fenced: its task needs your verdict"
             case Limit.NO_LANES:
-                return "only runs of this fleet are counted, not other work of the gateway"
+                return (
+                    "only runs of this fleet are counted, not other work of the gateway; agents "
+                    "that share it have the slots of the one with the most"
+                )
             case Limit.NO_MACHINE:
                 return "memory, disk and load of its machine are not known"
             case Limit.NO_LOG_TRACE:

@@ -240,7 +240,7 @@ def is_out_of_service(agent: AgentState, now_ms: int) -> bool:
 def _of_breaker(name: AgentName, breaker: Breaker) -> Condition:
     """What an agent's work says about it, in its own words."""
     hit = words.plural(len(breaker.hit), "task")
-    text = f"gets no tasks for now, {hit} hit: {breaker.reason}"
+    text = f"gets no tasks for now, {hit} hit: {breaker.reason}; uncordon it once it is mended"
     return Condition(
         severity=Severity.CRIT, subject=name, text=text, detail=breaker.detail, is_corrected=True
     )
@@ -320,7 +320,7 @@ def _of_tasks(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
             if task.pending.code.is_held:
                 held = held or now_ms - task.pending.since_ms >= HELD_ALERT_AFTER_MS
             elif now_ms - task.submitted_at_ms >= OLD_WAIT_ALERT_AFTER_MS:
-                is_away = task.pending.code in (PendingCode.STATE, PendingCode.CORDON)
+                is_away = task.pending.code.is_for_agents
                 away, late = away or is_away, late or not is_away
     found: dict[AlertId, Condition] = {}
     if verdicts:

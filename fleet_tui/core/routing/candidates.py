@@ -15,7 +15,7 @@ from fleet_tui.core.agents.vitals import ProbeResult, VitalsReading
 from fleet_tui.core.fleet import PoolSpec, Strategy
 from fleet_tui.core.ids import AgentName, Capability, PoolName
 from fleet_tui.core.routing.decision import MAX_NAMED_PER_RULE, Candidate, Rejection, Rule
-from fleet_tui.core.routing.requirement import Eligible
+from fleet_tui.core.routing.requirement import Requirement, Roster
 from fleet_tui.core.routing.scores import (
     TRIAL_TERM,
     TRIED_TERM,
@@ -79,17 +79,15 @@ class PoolRanking:
         limit: int,
         tried: frozenset[AgentName],
         last_turn: AgentName | None,
-        suits: Callable[[AgentState], bool],
     ) -> tuple[Candidate, ...]:
-        """The best ``limit`` candidates for a task that was ``tried`` on some agents before.
-        ``suits`` tells whether an agent may be put on trial with it; where there is no other agent,
-        it is."""
+        """The best ``limit`` candidates for a task that was ``tried`` on some agents before. None
+        of them is put on trial with it again, unless there is no other agent."""
         if not self._trials:
             return self._trusted(limit, tried, last_turn)
         trials = [
             candidate(free, [TRIAL_TERM, *terms(self.pool.strategy, free, self._needs)])
             for name, free in self._trials.items()
-            if not self._keys or (name not in tried and suits(free.agent))
+            if not self._keys or name not in tried
         ]
         trials.sort(key=lambda c: (-c.score, self._order[c.agent]))
         found = (*trials, *self._trusted(limit, tried, last_turn))
@@ -153,16 +151,16 @@ class CandidateSet:
 
     def __init__(
         self,
-        eligible: Eligible,
+        wanted: Requirement,
+        roster: Roster,
         rankings: dict[PoolName, PoolRanking],
         agents: Mapping[AgentName, AgentState],
         probes: Mapping[AgentName, ProbeResult],
         given: dict[AgentName, int],
         now_ms: int,
-        sharing: Mapping[AgentName, tuple[AgentName, ...]],
     ) -> None:
-        """``given`` is what the round has given away so far; :meth:`follow` tells of more.
-        ``sharing`` names the agents of one gateway, by each of their names."""
+        """``given`` is what the round has given away so far; :meth:`follow` tells of more."""
+        eligible = roster.eligible(wanted)
         self.seen = 0
         """How many of the round's placements this set has followed."""
         self._eligible = eligible
@@ -170,10 +168,13 @@ class CandidateSet:
         self._agents = agents
         self._probes = probes
         self._given = given
-        self._sharing = sharing
+        self._now_ms = now_ms
+        self._roster = roster
+        self._may_run_again = wanted.may_run_again
         self._specs = {spec.name: spec for spec in eligible.agents}
         self._places = {name: place for place, name in enumerate(self._specs)}
         out: list[tuple[AgentName, str]] = []
+        distrusted: list[tuple[AgentName, str]] = []
         cordoned: list[tuple[AgentName, str]] = []
         self._full: dict[AgentName, str] = {}
         self._full_places: list[int] = []
@@ -181,38 +182,41 @@ class CandidateSet:
         self._explained: tuple[Rejection, ...] | None = None
         for spec in eligible.agents:
             agent = agents.get(spec.name)
-            if agent is not None and agent.may_be_tried(now_ms):
-                self._admit_on_trial(spec.name, given.get(spec.name, 0))
+            if agent is not None and agent.only_fails and not self._suits_trials(agent):
+                distrusted.append((spec.name, trouble_of(agent) or "suspect"))
+            elif agent is not None and agent.may_be_tried(now_ms):
+                self._admit_on_trial(spec.name)
             elif agent is None or not agent.health.takes_work:
                 why = trouble_of(agent) if agent is not None else None
                 out.append((spec.name, why or "unknown"))
             elif agent.cordon is not None:
                 cordoned.append((spec.name, f"cordoned by {agent.cordon.by}"))
             else:
-                self._admit(spec.name, given.get(spec.name, 0))
+                self._admit(spec.name)
         self._left = len(eligible.agents)
         self._fixed: list[Rejection] = []
-        for rule, wanted, removed in (
+        for rule, asked, removed in (
             (Rule.STATE, "up", out),
+            (Rule.TRIAL, "trusted with it", distrusted),
             (Rule.CORDON, "not cordoned", cordoned),
         ):
             if removed:
                 self._left -= len(removed)
                 example = f"{removed[0][0]} is {removed[0][1][:MAX_EXAMPLE_CHARS]}"
                 names = [name for name, _ in removed]
-                self._fixed.append(_rejection(rule, wanted, names, example, self._left))
+                self._fixed.append(_rejection(rule, asked, names, example, self._left))
 
     def follow(self, name: AgentName, given: int) -> None:
         """An agent has given away so many slots in this round."""
         self._given[name] = given
-        for each in self._sharing.get(name, (name,)):
+        for each in self._roster.sharing.get(name, (name,)):
             agent = self._agents.get(each)
             if each not in self._specs or agent is None:
                 continue
             if agent.in_service:
-                self._admit(each, self._given.get(each, 0))
-            elif each == name:
-                self._admit_on_trial(each, given)
+                self._admit(each)
+            elif agent.may_be_tried(self._now_ms) and self._suits_trials(agent):
+                self._admit_on_trial(each)
 
     def home(self) -> PoolRanking | None:
         """The pool to place in: the home, or an overflow pool when the home is full. None when no
@@ -249,18 +253,26 @@ class CandidateSet:
         """All agents of the fleet."""
         return self._eligible.considered
 
-    def _admit_on_trial(self, name: AgentName, given: int) -> None:
+    def _suits_trials(self, agent: AgentState) -> bool:
+        return agent.suits_trials(may_run_again=self._may_run_again)
+
+    def _admit_on_trial(self, name: AgentName) -> None:
         """One task at a time, beside what it still runs."""
         spec, agent = self._specs[name], self._agents[name]
-        ranking = self._rankings[spec.pool]
-        if given or len(agent.runs) >= spec.slots:
-            self._leave_out(name, "is on trial with another task" if given else "has no free slot")
+        held = len(agent.runs)
+        if self._given.get(name, 0):
+            self._leave_out(name, "is on trial with another task")
+        elif held >= spec.slots:
+            self._leave_out(name, "has no free slot")
+        elif (full := self._lane(name)) is not None:
+            self._leave_out(name, full)
         else:
-            ranking.put_on_trial(FreeAgent(spec, agent, len(agent.runs), self._probes.get(name)))
+            trial = FreeAgent(spec, agent, held, self._probes.get(name))
+            self._rankings[spec.pool].put_on_trial(trial)
 
-    def _admit(self, name: AgentName, given: int) -> None:
+    def _admit(self, name: AgentName) -> None:
         spec, agent = self._specs[name], self._agents[name]
-        held = len(agent.runs) + given
+        held = len(agent.runs) + self._given.get(name, 0)
         ranking = self._rankings[spec.pool]
         full = f"has {held}/{spec.slots} slots in use" if held >= spec.slots else self._lane(name)
         if full is not None:
@@ -278,16 +290,14 @@ class CandidateSet:
 
     def _lane(self, name: AgentName) -> str | None:
         """That the lane which an agent shares with others of its gateway is full; None when it is
-        not, when it has one to itself, or when no look told how wide it is."""
-        names = self._sharing.get(name)
+        not, or when it has one to itself."""
+        names = self._roster.sharing.get(name)
         if names is None:
             return None
         probes = (self._probes.get(each) for each in names)
         told = [look.capacity for look in probes if isinstance(look, VitalsReading)]
-        width = min((capacity for capacity in told if capacity is not None), default=None)
-        if width is None:
-            return None
-        width = max(width, 1)
+        widths = [capacity for capacity in told if capacity is not None]
+        width = max(min(widths, default=self._roster.slots_of_widest(names)), 1)
         known = (self._agents.get(each) for each in names)
         held = sum(len(agent.runs) for agent in known if agent is not None)
         held += sum(self._given.get(each, 0) for each in names)

@@ -29,6 +29,8 @@ class Rule(StrEnum):
     HOME = "home"
     """Another pool is the task's home, and this one takes no overflow."""
     STATE = "state"
+    TRIAL = "trial"
+    """Its runs failed, and this task, which must not run twice, is not what it is tried with."""
     CORDON = "cordon"
     SLOTS = "slots"
 
@@ -102,6 +104,8 @@ class PendingCode(StrEnum):
     """The fleet has started as many retries as it may for now."""
     STATE = "state"
     """Agents that would fit exist, but none of them is in service."""
+    TRIAL = "trial"
+    """Agents that would fit fail what they run, and are tried with other work."""
     CORDON = "cordon"
     PIN = "pin"
     POOL = "pool"
@@ -115,6 +119,11 @@ class PendingCode(StrEnum):
     def is_held(self) -> bool:
         """True when waiting alone will not place the task."""
         return self in _HELD
+
+    @property
+    def is_for_agents(self) -> bool:
+        """True when agents would fit, and none of them is in service."""
+        return self in (PendingCode.STATE, PendingCode.TRIAL, PendingCode.CORDON)
 
 
 _HELD = frozenset(

@@ -6,7 +6,7 @@ kept: a queue of ten thousand tasks usually has a handful of different requireme
 
 import msgspec
 
-from fleet_tui.core.fleet import AgentSpec, FleetSpec, OpenClawAgent
+from fleet_tui.core.fleet import AgentSpec, FleetSpec, OpenClawAgent, TaskClass
 from fleet_tui.core.ids import AgentName, Capability, ClientName, PoolName, Region
 from fleet_tui.core.routing.decision import MAX_NAMED_PER_RULE, Rejection, Rule
 from fleet_tui.core.tasks.model import TaskSpec
@@ -32,6 +32,8 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
     residency rule that matches it."""
     goes_on: bool = False
     """It has a checkpoint to go on from."""
+    may_run_again: bool = False
+    """It may run again whatever became of it, so that agents whose runs fail are tried with it."""
 
 
 class Eligible(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +65,7 @@ def requirement_of(fleet: FleetSpec, spec: TaskSpec, *, goes_on: bool = False) -
         project=spec.project,
         regions=regions,
         goes_on=goes_on,
+        may_run_again=spec.task_class is TaskClass.IDEMPOTENT,
     )
 
 
@@ -77,6 +80,11 @@ class Roster:
         self.sharing = _sharing(fleet)
         """Agents of one gateway, by each of their names; nothing for an agent that has one to
         itself."""
+
+    def slots_of_widest(self, names: tuple[AgentName, ...]) -> int:
+        """How much of a lane that nobody told the width of is used by those that share it: as much
+        as the file gives the one with the most slots."""
+        return max(self.fleet.agents[name].slots for name in names)
 
     def eligible(self, requirement: Requirement) -> Eligible:
         """Which agents the fleet file allows, in the file's order."""
@@ -165,7 +173,7 @@ class Roster:
                     return f"{agent.name} is in {agent.region or 'no region'}"
             case Rule.ISOLATION:
                 return self._isolated(agent, wanted)
-            case Rule.HOME | Rule.STATE | Rule.CORDON | Rule.SLOTS:
+            case Rule.HOME | Rule.STATE | Rule.TRIAL | Rule.CORDON | Rule.SLOTS:
                 raise AssertionError(f"{rule} is not asked of one agent alone")
         return None
 
@@ -192,7 +200,7 @@ class Roster:
                 return ", ".join(sorted(wanted.regions or ())) or "no region at all"
             case Rule.ISOLATION:
                 return wanted.client or wanted.project or "no client"
-            case Rule.HOME | Rule.STATE | Rule.CORDON | Rule.SLOTS:
+            case Rule.HOME | Rule.STATE | Rule.TRIAL | Rule.CORDON | Rule.SLOTS:
                 return ""
 
 

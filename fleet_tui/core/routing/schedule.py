@@ -36,9 +36,6 @@ from fleet_tui.core.tasks.retry_budget import retry_allowance
 MAX_PLACED_PER_ROUND = 256
 """So that one round never holds up the engine; the next round goes on."""
 
-TRIAL_PATIENCE_MS = 60_000
-"""How long a trial waits for a task that may run again before any task will do."""
-
 AVOID_MS = 30_000
 """How long a task waits for another agent than those that failed it by their own fault."""
 
@@ -181,19 +178,19 @@ class Router:
         """The round's candidates for a requirement, up to date with what was given away."""
         candidate_set = round_.candidate_sets.get(id(wanted))
         if candidate_set is None:
-            eligible = self._roster.eligible(wanted)
+            pools = {spec.pool for spec in self._roster.eligible(wanted).agents}
             rankings = {
                 name: PoolRanking(self.fleet.pools[name], self._order[name], wanted.needs)
-                for name in {spec.pool for spec in eligible.agents}
+                for name in pools
             }
             candidate_set = CandidateSet(
-                eligible,
+                wanted,
+                self._roster,
                 rankings,
                 round_.state.agents,
                 round_.probes,
                 dict(round_.given),
                 round_.now_ms,
-                self._roster.sharing,
             )
             candidate_set.seen = len(round_.placed)
             round_.candidate_sets[id(wanted)] = candidate_set
@@ -211,7 +208,6 @@ def _best(
         MAX_SCORED + len(avoided),
         frozenset(a.agent for a in task.attempts),
         round_.turns.get(ranking.pool.name),
-        lambda agent: may_try(agent, task, round_.now_ms),
     )
     return tuple(c for c in found if c.agent not in avoided)[:MAX_SCORED]
 
@@ -308,6 +304,7 @@ _CODE_OF_RULE = {
     Rule.ISOLATION: PendingCode.ISOLATION,
     Rule.HOME: PendingCode.POOL,
     Rule.STATE: PendingCode.STATE,
+    Rule.TRIAL: PendingCode.TRIAL,
     Rule.CORDON: PendingCode.CORDON,
     Rule.SLOTS: PendingCode.CAPACITY,
 }
@@ -336,6 +333,8 @@ def _why_waiting(code: PendingCode, wanted: str) -> str:
             return "every agent that fits is busy"
         case PendingCode.STATE:
             return "every agent that fits is out of service"
+        case PendingCode.TRIAL:
+            return "what agents that fit run fails, and only work that may run again is tried there"
         case PendingCode.CORDON:
             return "every agent that fits is cordoned"
         case PendingCode.PIN:
@@ -377,6 +376,8 @@ def _remedy(code: PendingCode, wanted: str, nearest: AgentName | None) -> str:
             return f"uncordon {nearest}"
         case PendingCode.STATE:
             return f"wait for {nearest}, or bring it back"
+        case PendingCode.TRIAL:
+            return f"mend {nearest} and uncordon it, or submit work that may run again"
         case PendingCode.NO_FLEET:
             return "add agents to the fleet file"
         case (
@@ -390,15 +391,6 @@ def _remedy(code: PendingCode, wanted: str, nearest: AgentName | None) -> str:
             return ""
         case _:
             assert_never(code)
-
-
-def may_try(agent: AgentState, task: Task, now_ms: int) -> bool:
-    """Whether an agent with an open breaker may be tried with a task for which there are others:
-    where a failure costs the task nothing but time, or nothing safer came by for long."""
-    breaker = agent.breaker
-    if breaker is None or breaker.harmless or task.spec.task_class is TaskClass.IDEMPOTENT:
-        return True
-    return now_ms >= breaker.until_ms + TRIAL_PATIENCE_MS
 
 
 def _note(

@@ -218,6 +218,8 @@ class Member(msgspec.Struct, kw_only=True):
     """Out of routing for what it refused or failed; from then on one task is let through."""
     trial: str = ""
     """The run that is on trial."""
+    is_harmful: bool = False
+    """It is out for runs that failed, not for those alone that it refused."""
     boot_id: str | None = None
     limits: tuple[Limit, ...] = ()
     """What its release cannot do."""
@@ -301,9 +303,10 @@ class Book:
             case AgentCordoned(agent=name) | AgentUncordoned(agent=name) as event:
                 if name in self.agents:
                     self.agents[name].cordoned = isinstance(event, AgentCordoned)
-            case AgentTripped(agent=name, until_ms=until_ms):
+            case AgentTripped(agent=name, until_ms=until_ms, harmless=harmless):
                 if name in self.agents:
                     self.agents[name].trial_ms = until_ms
+                    self.agents[name].is_harmful = not harmless
             case AgentIdentified(agent=name, boot_id=boot_id, limits=limits):
                 if name in self.agents:
                     agent = self.agents[name]

@@ -23,6 +23,9 @@ from fleet_tui.sim.virtual.scenario import (
     troubled,
 )
 
+FIRST_PORT = 21_001
+"""Of the first gateway; each has a port, and so a lane, to itself."""
+
 
 def draw(seed: int) -> Scenario:
     """The world of a seed. The same seed is the same world, on every machine.
@@ -74,10 +77,10 @@ def _with_gateways(
     if not chosen:
         return world
     agents = {
-        name: replace(spec, kind=OpenClawAgent(port=21_001, token=REFERENCE))
+        name: replace(spec, kind=OpenClawAgent(port=FIRST_PORT + place, token=REFERENCE))
         if name in chosen
         else spec
-        for name, spec in fleet.agents.items()
+        for place, (name, spec) in enumerate(fleet.agents.items())
     }
     faults = list(world.faults)
     for _ in range(rng.choice((0, 1, 3, 6))):

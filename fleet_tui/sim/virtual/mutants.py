@@ -431,9 +431,14 @@ MUTANTS: tuple[Mutant, ...] = (
         change(AgentState, "may_be_tried", lambda self, _now_ms: self.breaker is not None),
     ),
     Mutant(
+        "reckless-trials",
+        "an agent that fails its runs is tried with tasks that must not run twice",
+        change(AgentState, "suits_trials", lambda *_, **__: True),
+    ),
+    Mutant(
         "never-trusted",
         "a trial that went well closes no breaker",
-        change(outcomes, "_trust", lambda *_: []),
+        change(outcomes, "trust", lambda *_: []),
     ),
     Mutant(
         "no-brake",

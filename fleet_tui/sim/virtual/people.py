@@ -12,6 +12,7 @@ from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
 from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.routing.decision import PendingCode
 from fleet_tui.core.tasks.commands import (
     Cancel,
     Expedite,
@@ -162,9 +163,15 @@ class People:
         state = self._world.newest.state if self._world.newest is not None else None
         if state is None:
             return
-        cordoned = tuple(a.name for a in state.agents.values() if a.cordon is not None)
-        if cordoned:
-            await self.ask("operator", Uncordon(agents=cordoned))
+        pending = [t.pending for t in state.open_tasks.values() if t.pending is not None]
+        is_kept_safe = any(why.code is PendingCode.TRIAL for why in pending)
+        kept_out = tuple(
+            a.name
+            for a in state.agents.values()
+            if a.cordon is not None or (is_kept_safe and a.breaker is not None)
+        )
+        if kept_out:
+            await self.ask("operator", Uncordon(agents=kept_out))
         if state.engine.mode.mode is EngineMode.HOLD:
             await self.ask("operator", Thaw())
         held = tuple(t.id for t in state.open_tasks.values() if t.hold is not None)

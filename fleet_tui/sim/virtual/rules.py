@@ -147,6 +147,7 @@ class Rules:
         why = self._out_of_service(event.agent, at_ms)
         if why:
             self._broken("out-of-service", f"{run} was placed on {event.agent}, which is {why}")
+        self._check_trial(run, work, event.agent)
         if book.busy(event.agent) >= spec.slots:
             self._broken("slots", f"{run} is one more than the {spec.slots} slots of {spec.name}")
         turn = wrong_turn(book, event)
@@ -172,6 +173,13 @@ class Rules:
             return "suspect"
         on_trial = agent.trial and self.book.work_of(RunId(agent.trial))[1].is_open
         return "on trial already" if on_trial else ""
+
+    def _check_trial(self, run: RunId, work: Work, name: AgentName) -> None:
+        agent = self.book.agents[name]
+        is_trial = agent.trial_ms is not None and agent.is_harmful
+        if is_trial and work.spec.task_class is not TaskClass.IDEMPOTENT:
+            text = f"{run} must not run twice, and tries {name}, which fails what it runs"
+            self._broken("trials-risk-nothing", text)
 
     def _may_try(self, work: Work) -> bool:
         """Whether what was tried since people last asked leaves room for one more try."""

@@ -35,6 +35,7 @@ _RULE_WORDS: dict[Rule, str] = {
     Rule.ISOLATION: "isolation",
     Rule.HOME: "home pool",
     Rule.STATE: "state",
+    Rule.TRIAL: "",
     Rule.CORDON: "",
     Rule.SLOTS: "",
 }
