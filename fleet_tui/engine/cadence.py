@@ -33,14 +33,17 @@ LOSS_PAUSE_S = 1.0
 CLOSE_DEADLINE_S = 10.0
 TAIL_RETRY_S = 5.0
 COLLECT_EVERY_S = 600.0
+COLLECT_AGAIN_S = 1.0
+"""Between two batches, while there are more and the host deletes some of each."""
 COLLECT_DEADLINE_S = 120.0
 MAX_COLLECTED = 200
 """Runs that a host is told to forget at a time."""
 
 OnProbe = Callable[[ProbeResult], Awaitable[None]]
 OnLogLines = Callable[[Sequence[LogLine | LogGap]], None]
-Finished = Callable[[AgentName], Sequence[RunId]]
-"""Runs of an agent that its host may forget."""
+Leftover = Callable[[AgentName], Sequence[RunId]]
+"""Runs of an agent that its host may forget, and was not heard to have."""
+OnCollected = Callable[[RunId], None]
 
 
 class Watcher:
@@ -56,7 +59,8 @@ class Watcher:
         rng: random.Random,
         on_probe: OnProbe,
         on_log_lines: OnLogLines,
-        finished: Finished,
+        leftover: Leftover,
+        on_collected: OnCollected,
     ) -> None:
         self.agent = agent
         self.port = port
@@ -65,8 +69,8 @@ class Watcher:
         self._rng = rng
         self._on_probe = on_probe
         self._on_log_lines = on_log_lines
-        self._finished = finished
-        self._collected: set[str] = set()
+        self._leftover = leftover
+        self._on_collected = on_collected
         self._asked: dict[RunId, int] = {}
         """How often the host was told to forget each run. What it keeps must hold up no others."""
         self._now = asyncio.Event()
@@ -145,23 +149,31 @@ class Watcher:
 
     async def _collect_for_ever(self) -> None:
         """Keep the agent's host from filling up with what it ran long ago."""
+        goes_on = False
         while True:
-            await asyncio.sleep(COLLECT_EVERY_S * (1 + JITTER * self._rng.random()))
-            old = self._finished(self.agent)
-            self._collected &= set(old)
-            left = [run for run in old if run not in self._collected]
-            wanted = sorted(left, key=lambda run: self._asked.get(run, 0))[:MAX_COLLECTED]
-            if not wanted:
-                continue
-            now = set(wanted)
-            self._asked = {run: self._asked.get(run, 0) + (run in now) for run in left}
-            try:
-                async with asyncio.timeout(COLLECT_DEADLINE_S):
-                    self._collected.update(await self.port.collect(wanted))
-            except TimeoutError:
-                continue
-            except Exception:  # a bug in a port must not end the collecting
-                log.exception("collecting runs of %s failed", self.agent)
+            round_s = COLLECT_EVERY_S * (1 + JITTER * self._rng.random())
+            await asyncio.sleep(COLLECT_AGAIN_S if goes_on else round_s)
+            goes_on = await self._collect()
+
+    async def _collect(self) -> bool:
+        """One batch; whether another one may do more now."""
+        left = self._leftover(self.agent)
+        wanted = sorted(left, key=lambda run: self._asked.get(run, 0))[:MAX_COLLECTED]
+        if not wanted:
+            return False
+        now = set(wanted)
+        self._asked = {run: self._asked.get(run, 0) + (run in now) for run in left}
+        try:
+            async with asyncio.timeout(COLLECT_DEADLINE_S):
+                gone = now.intersection(await self.port.collect(wanted))
+        except TimeoutError:
+            return False
+        except Exception:  # a bug in a port must not end the collecting
+            log.exception("collecting runs of %s failed", self.agent)
+            return False
+        for run in gone:
+            self._on_collected(run)
+        return 0 < len(gone) < len(left)
 
     async def _read_for_ever(self) -> None:
         while True:

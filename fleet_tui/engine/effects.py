@@ -8,11 +8,11 @@ from fleet_tui.core.fleet import AgentSpec, FleetSpec, HostSpec
 from fleet_tui.core.ids import AgentName, HostName, RunId
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
-from fleet_tui.core.tasks.attempts import collectable
 from fleet_tui.engine.cadence import OnLogLines, OnProbe, Watcher
 from fleet_tui.engine.clock import Clock
 from fleet_tui.engine.dispatch import Dispatcher, OnRunReport
 from fleet_tui.engine.intents import due_after
+from fleet_tui.engine.leftovers import Leftovers
 from fleet_tui.wire.port import AgentPort
 
 PortOf = Callable[[FleetSpec, AgentSpec], AgentPort]
@@ -40,6 +40,7 @@ class FleetEffects:
         self._made_for: dict[AgentName, FleetSpec] = {}
         self._leaving: list[Watcher] = []
         """Stopped because the file changed; their ports are still needed by runs begun there."""
+        self._leftovers = Leftovers()
         self._closing: set[asyncio.Task[None]] = set()
         self._dispatcher = Dispatcher(self._port, on_run_report, rng)
         self._has_begun = False
@@ -53,6 +54,7 @@ class FleetEffects:
         A batch that could not be followed to its end is made good with the next one: then all
         watchers and workers are matched to the state.
         """
+        self._leftovers.follow(self._state, state)
         self._state = state
         due = due_after(recorded)
         due.fleet_file |= not self._is_settled
@@ -83,8 +85,8 @@ class FleetEffects:
         self._leaving.clear()
         await asyncio.gather(*(w.close() for w in open_ones), *self._closing)
 
-    def _collectable(self, name: AgentName) -> Sequence[RunId]:
-        return collectable(self._state, name, self._clock.now_ms())
+    def _leftover(self, name: AgentName) -> Sequence[RunId]:
+        return self._leftovers.due(self._state, name, self._clock.now_ms())
 
     def _port(self, name: AgentName) -> AgentPort | None:
         watcher = self._watchers.get(name)
@@ -111,7 +113,8 @@ class FleetEffects:
                     rng=self._rng,
                     on_probe=self._on_probe,
                     on_log_lines=self._on_log_lines,
-                    finished=self._collectable,
+                    leftover=self._leftover,
+                    on_collected=self._leftovers.gone,
                 )
 
     def _let_go(self) -> None:

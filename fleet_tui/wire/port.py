@@ -93,7 +93,8 @@ class Runs(Protocol):
     async def collect(self, runs: Sequence[RunId]) -> Sequence[str]:
         """Let the agent's host forget runs whose end has long been in the ledger.
 
-        Returns those it holds nothing of any more; the others may be asked again.
+        Returns those it holds nothing of any more, in a minute or so; the others may be asked
+        again.
         """
         ...
 

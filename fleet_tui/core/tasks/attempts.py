@@ -404,7 +404,7 @@ KEEP_RUNS_MS = 86_400_000
 
 def collectable(state: FleetState, agent: AgentName, now_ms: int) -> list[RunId]:
     """Runs of an agent that its host may forget, oldest first: those that ended long ago, and those
-    the state is about to forget, for nobody would ask for them to be deleted afterwards. Not what
+    the state is about to forget, for an engine that starts anew would not know of them. Not what
     was given up and may still go on: of that, the host is the only one who knows."""
     found: list[RunId] = []
     soon_forgotten = len(state.closed_tasks) - MAX_CLOSED_TASKS // 2

@@ -125,6 +125,10 @@ MAX_TRACES = 1_024
 DELETE_TRIES, DELETE_AGAIN_S = 3, 0.3
 """A session is not deleted during the moment in which a run is admitted to it."""
 
+FORGET_FOR_S = 60.0
+"""After so long no further session of an ended run is deleted, and those that were are told: a
+loaded gateway takes seconds for each."""
+
 DEFAULT_TIMEOUT_S = 86_400
 """Run limit told to the gateway where the task has none. The engine's own deadline comes first."""
 
@@ -334,11 +338,14 @@ class Attempts:
         return await self._delete_session(connection, order, even_running=True)
 
     async def forget(self, runs: Sequence[RunId]) -> Sequence[str]:
-        """Delete the sessions of runs that are over; those that are gone now."""
+        """Delete the sessions of runs that are over, as many as there is time for; those that are
+        gone now."""
         connection = await self._line.connection()
         gone: list[str] = []
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + FORGET_FOR_S
         for run in runs:
-            if isinstance(connection, GatewayFailure):
+            if isinstance(connection, GatewayFailure) or (gone and loop.time() >= until_s):
                 break
             key = _key(self._agent_id, *split_run_id(run))
             deleted = await connection.call("sessions.delete", {"key": key}, timeout_ms=CALL_MS)
