@@ -120,7 +120,7 @@ def _judge_reading(
     )
     health = _after_good(watch, agent, probe, strain, now_ms)
     if agent.breaker is not None and (health or agent.health).takes_work:
-        # It answers, but its work fails: only a trial brings it back.
+        # It answers, but its work fails: only a trial or an operator brings it back.
         if agent.health is not Health.SUSPECT or agent.failure is not None:
             events.append(_tripped(agent, agent.breaker))
     elif health is not None:

@@ -3,7 +3,8 @@
 Probes tell whether an agent answers; only its work tells whether it can work. An agent that refuses
 what it is asked, or fails it by its own fault, BREAK_AFTER times in a row gets no tasks for a
 while. Then one task is let through, on trial: done well, the agent is trusted again; failed, the
-wait grows.
+wait grows. Where runs failed, it is one that may run again: any other would fail for good. Where
+there is none, the agent stays out until an operator says that it is mended.
 
 A task can be what is wrong. What several agents refused in the same way, while they do other work
 or stand for all there are, is the task's own doing: it fails with that reason, and no agent is
