@@ -17,25 +17,20 @@ ALIAS = "bastion-of-the-lab"
 def fleet_of(
     make_rig: MakeRig, lab: OpenClawLab, gateways: Sequence[Gateway], directory: Path, *, every: str
 ) -> Rig:
-    """The gateways on a host that only ssh_config knows; a token from each kind of place, as far as
-    there are gateways. ``every`` is the pause between two looks at one. A gateway that is named
-    again has another agent there, SECOND, which the fleet calls :func:`second`."""
-    on_host, here = directory / "token-on-the-host", directory / "token-here"
-    places = ("secret:env:TOKEN_OF_FIRST", f"secret:file:{here}", f"secret:host:{on_host}")
+    """The gateways on a host that only ssh_config knows. ``every`` is the pause between two looks
+    at one. A gateway that is named again has another agent there, SECOND, which the fleet calls
+    :func:`second`."""
     text = (
         f"defaults:\n  host: {ALIAS}\n  slots: 3\n"
         f"  probe: {{every: {every}, timeout: 4s, down_after: 2, up_after: 2}}\n"
         "agents:\n"
     )
-    files = (None, here, on_host)
-    for nth, (gateway, place, file) in enumerate(zip(gateways, places, files, strict=False)):
+    for nth, gateway in enumerate(gateways):
         name, more = gateway.name, ""
         if gateway in gateways[:nth]:
             name, more = second(gateway), f", agent_id: {SECOND}"
-        text += f"  {name}: {{port: {gateway.port}, token: '{place}'{more}}}\n"
-        if file is not None:
-            file.write_text(gateway.token + "\n")
-            file.chmod(0o600)
+        token = _place_of_token(nth, gateway, directory)
+        text += f"  {name}: {{port: {gateway.port}, token: '{token}'{more}}}\n"
     rig = make_rig(text, TOKEN_OF_FIRST=gateways[0].token)
     spec = lab.sshd.spec()
     ssh = rig.home / ".ssh"
@@ -45,6 +40,20 @@ def fleet_of(
         f"  IdentityFile {spec.identity}\n  UserKnownHostsFile {spec.known_hosts}\n"
     )
     return rig
+
+
+def _place_of_token(nth: int, gateway: Gateway, directory: Path) -> str:
+    """Where the file says that a gateway's token is: another kind of place for each of three."""
+    match nth:
+        case 0:
+            return "secret:env:TOKEN_OF_FIRST"
+        case 1:
+            file = directory / "token"
+            file.write_text(gateway.token + "\n")
+            file.chmod(0o600)
+            return f"secret:file:{file}"
+        case _:
+            return f"secret:host:{gateway.directory}/openclaw.json#gateway.auth.token"
 
 
 SECOND = "second"

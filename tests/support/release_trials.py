@@ -10,6 +10,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from msgspec.structs import replace
+
 from fleet_tui.core.agents.vitals import ProbeFailure, VitalsReading
 from fleet_tui.core.logs import LogLine
 from fleet_tui.core.tasks.evidence import (
@@ -78,15 +80,15 @@ async def pool_to(lab: OpenClawLab) -> AsyncIterator[SshPool]:
 
 @asynccontextmanager
 async def port_to(
-    pool: SshPool, gateway: Gateway, *, token: str | None = None
+    pool: SshPool, gateway: Gateway, *, token: str | None = None, agent_id: str = "main"
 ) -> AsyncIterator[OpenClawPort]:
-    """The gateway as an engine has it."""
+    """An agent of the gateway as an engine has it."""
 
     async def resolve() -> str | ProbeFailure:
         return token or gateway.token
 
     port = OpenClawPort(
-        gateway.spec,
+        replace(gateway.spec, kind=replace(gateway.spec.kind, agent_id=agent_id)),
         dial=dial_over_ssh(pool, HOST, gateway.port),
         token=resolve,
         clock=now_ms,

@@ -198,6 +198,18 @@ async def test_a_wrong_token_is_told_apart_from_a_sick_gateway(openclaw_lab: Ope
     assert started.value.reason == "gateway-auth"
 
 
+async def test_an_agent_that_a_gateway_does_not_have_gets_no_work(
+    openclaw_lab: OpenClawLab,
+) -> None:
+    gateway = openclaw_lab.gateways[0]
+    async with pool_to(openclaw_lab) as pool, port_to(pool, gateway, agent_id="nobody") as port:
+        while isinstance(look := await port.probe(), VitalsReading):
+            assert not look.ready
+            await asyncio.sleep(0.05)
+    assert look.kind is FailureKind.AGENT_MISSING
+    assert look.detail.raw == "the gateway has no agent 'nobody'; it has main"
+
+
 async def test_a_frozen_gateway_is_hung_and_works_again(openclaw_lab: OpenClawLab) -> None:
     gateway = openclaw_lab.gateways[0]
     assert gateway.process is not None
