@@ -7,13 +7,24 @@ import sys
 
 import pytest
 
-from tests.support.openclaw_lab import install, versions_to_boot
+from tests.support.openclaw_lab import (
+    NOT_ASKED,
+    OLDEST_VERSION,
+    OPENCLAW_VERSION,
+    install,
+    newest_version,
+)
 
 
 def main() -> int:
-    """Install and say what was done."""
+    """Install the oldest supported, the pinned and the newest release, and say what was done."""
+    newest = newest_version()
+    if newest is None:
+        print(f"SKIPPED: {NOT_ASKED}")
     try:
-        for version in versions_to_boot():
+        for version in dict.fromkeys(
+            (OLDEST_VERSION, OPENCLAW_VERSION, newest or OPENCLAW_VERSION)
+        ):
             print(f"OpenClaw {version} ready:", " ".join(install(version)))
     except pytest.skip.Exception as reason:
         print(f"SKIPPED: {reason}")

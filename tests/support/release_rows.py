@@ -25,6 +25,17 @@ def record(row: Row) -> None:
     ROWS.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
 
 
+def difference(row: Row) -> str:
+    """What the table does not say of a trial's row, and how it comes to; empty when it says all."""
+    name = row["release"]
+    known = recorded().get(name)
+    if known == row:
+        return ""
+    found = f"no row for {name}" if known is None else f"{known}, and not {row}"
+    again = f"python -m tests.acceptance.releases {name} && python -m tests.support.readme"
+    return f"the README's table has {found}; run: {again}"
+
+
 def newest_first(release: str) -> list[int]:
     """Sorts releases, newest first; ``2026.7.1-2`` mends ``2026.7.1`` and is newer."""
     return [-int(part) for part in re.split(r"[.-]", release)] + [0]

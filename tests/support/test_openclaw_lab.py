@@ -1,13 +1,16 @@
-"""A gateway that fails as it starts gets one more chance, and what it said is told."""
+"""A gateway that fails as it starts gets one more chance, and what it said is told; a release that
+is not in the table is noticed."""
 
+import os
 import re
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.openclaw_lab import RELEASE, Gateway, NotReady
-from tests.support.release_rows import newest_first
+from tests.support import install_openclaw, openclaw_lab
+from tests.support.openclaw_lab import RELEASE, Gateway, NotReady, newest_version
+from tests.support.release_rows import difference, newest_first, recorded
 from tests.support.sshd import free_port
 
 PROGRAM = """
@@ -63,3 +66,44 @@ def test_a_mended_release_has_its_place_in_the_table_above_the_one_it_mends() ->
     assert sorted(set(releases), key=newest_first) == releases
     assert all(re.fullmatch(RELEASE, release) for release in releases)
     assert not re.fullmatch(RELEASE, "2026.9.7-beta.1")
+
+
+@pytest.mark.parametrize(
+    ("answer", "newest"),
+    [
+        ("echo 2026.9.7", "2026.9.7"),
+        ("echo 2026.9.7-1", "2026.9.7-1"),
+        ("echo; exit 1", None),
+        ("echo 2026.9.7-beta.1", None),
+        ("echo 2026.9.7; exit 1", None),
+    ],
+)
+def test_the_newest_release_is_what_npm_says_or_not_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, newest: str | None
+) -> None:
+    npm = tmp_path / "npm"
+    npm.write_text(f"#!/bin/sh\n{answer}\n")
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert newest_version() == newest
+
+
+def test_without_npm_the_newest_release_is_not_known_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(install_openclaw, "install", lambda version: [version])
+    assert newest_version() is None
+    assert install_openclaw.main() == 0
+    assert openclaw_lab.NOT_ASKED in capsys.readouterr().out
+
+
+def test_a_release_that_the_table_lacks_or_tells_otherwise_is_told_how_to_be_recorded() -> None:
+    row = next(iter(recorded().values()))
+    assert difference(row) == ""
+    unknown = row | {"release": "2026.9.999"}
+    assert "no row for 2026.9.999" in difference(unknown)
+    assert "python -m tests.acceptance.releases 2026.9.999" in difference(unknown)
+    otherwise = difference(row | {"cancel": "no"})
+    assert "'cancel': 'no'" in otherwise
+    assert "'cancel': 'yes'" in otherwise
