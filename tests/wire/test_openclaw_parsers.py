@@ -122,6 +122,7 @@ def test_numbers_that_cannot_be_are_left_out() -> None:
         ("wrong token", FailureKind.GATEWAY_AUTH),
         ("empty token", FailureKind.GATEWAY_AUTH),
         ("old protocol", FailureKind.PROTOCOL_MISMATCH),
+        ("protocol 3 of 2026.5.7", FailureKind.PROTOCOL_MISMATCH),
         ("agent with read scope", FailureKind.GATEWAY_SCOPE),
     ],
 )
@@ -130,6 +131,18 @@ def test_refusals_to_connect(case: str, kind: FailureKind) -> None:
     assert isinstance(error, ErrorShape)
     assert refusal(error).kind is kind
     assert kind.is_permanent
+
+
+def test_another_protocol_is_told_by_its_number() -> None:
+    said = data("connect-errors.json")["protocol 3 of 2026.5.7"]
+    error = decode(json.dumps(said).encode(), ErrorShape)
+    assert isinstance(error, ErrorShape)
+    assert "it speaks protocol 3, this program 4" in refusal(error).detail.raw
+    said["details"] = {"code": "PROTOCOL_MISMATCH", "expectedProtocol": "x" * 900}
+    error = decode(json.dumps(said).encode(), ErrorShape)
+    assert isinstance(error, ErrorShape)
+    assert refusal(error).kind is FailureKind.PROTOCOL_MISMATCH
+    assert "x" not in refusal(error).detail.raw
 
 
 @pytest.mark.parametrize(

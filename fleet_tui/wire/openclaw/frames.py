@@ -51,6 +51,8 @@ class ErrorDetails(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     code: str = ""
     reason: str = ""
+    expected_protocol: object = None
+    """Told with another protocol only, up to 2026.5.7 without a code."""
 
 
 class Challenge(msgspec.Struct, frozen=True, kw_only=True):

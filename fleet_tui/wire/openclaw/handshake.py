@@ -59,10 +59,10 @@ def refusal(error: ErrorShape) -> GatewayFailure:
     details = decode(error.details, ErrorDetails)
     if isinstance(details, Malformed):
         details = ErrorDetails()
-    return GatewayFailure(
-        kind=_kind(error.code, details),
-        detail=words_of(f"{error.code} {details.code or details.reason}: {error.message}"),
-    )
+    said = f"{error.code} {details.code or details.reason}: {error.message}"
+    if isinstance(details.expected_protocol, int):
+        said += f" (it speaks protocol {details.expected_protocol}, this program {PROTOCOL})"
+    return GatewayFailure(kind=_kind(error.code, details), detail=words_of(said))
 
 
 def upgrade_refusal(refused: NotWebSocket) -> GatewayFailure:
@@ -76,7 +76,7 @@ def upgrade_refusal(refused: NotWebSocket) -> GatewayFailure:
 def _kind(code: str, details: ErrorDetails) -> FailureKind:
     if details.code.startswith("AUTH_") or details.code == "DEVICE_IDENTITY_REQUIRED":
         return FailureKind.GATEWAY_AUTH
-    if details.code == "PROTOCOL_MISMATCH":
+    if details.code == "PROTOCOL_MISMATCH" or details.expected_protocol is not None:
         return FailureKind.PROTOCOL_MISMATCH
     if details.code == "MISSING_SCOPE" or code == "FORBIDDEN":
         return FailureKind.GATEWAY_SCOPE
