@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fleet_tui.core.tasks.evidence import Definite, LostReason, Stopped, Unknown
+from fleet_tui.core.tasks.evidence import Definite, Finished, LostReason, Stopped, Unknown
 from fleet_tui.wire.openclaw import attempt
 from tests.support.fake_gateway import ORDER, FakeGateway, Refuse, Session, at_work
 
@@ -87,3 +87,29 @@ async def test_where_the_session_never_says_so_the_gateway_itself_is_believed(
     else:
         assert isinstance(said, Unknown)
         assert said.reason is LostReason.NO_TRACE
+
+
+@pytest.mark.parametrize("reason", ["rpc", "something else"])
+async def test_an_abort_that_the_session_calls_a_timeout_is_what_the_gateway_says_of_the_run(
+    reason: str,
+) -> None:
+    """Seen on 2026.5.28: ledger and session tell the two apart only where the run had said
+    something."""
+    gateway = FakeGateway()
+    session = Session(gateway)
+    session.exists = True
+    session.messages = [{"role": "user", "content": "do it"}]
+    session.tasks = [{"runId": ORDER.run_id, "status": "timed_out"}]
+    ended = {"runId": ORDER.run_id, "status": "timeout", "endedAt": 1, "stopReason": reason}
+    gateway.handlers |= {
+        "sessions.abort": lambda _: {"status": "aborted"},
+        "agent.wait": lambda _: ended,
+    }
+    async with at_work(gateway) as subject:
+        found = await subject.cancel(ORDER)
+    assert isinstance(found, Definite)
+    if reason == "rpc":
+        assert isinstance(found.value, Stopped)
+    else:
+        assert isinstance(found.value, Finished)
+        assert found.value.failure == "timeout"

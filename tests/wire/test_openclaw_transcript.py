@@ -14,6 +14,7 @@ from fleet_tui.wire.openclaw.transcript import (
     GOES_ON,
     NOT_CONTINUED,
     WORDS_LOST,
+    Abort,
     Entry,
     History,
     Ledger,
@@ -254,6 +255,16 @@ def test_the_ledger_is_believed_about_the_end_before_the_session_says_it(
     assert isinstance(ended, Finished)
     assert ended.ok is expected
     assert ended.answer.text.raw == ("done" if expected else "")
+
+
+def test_an_abort_looks_like_a_timeout_in_the_ledger_and_has_left_its_mark_in_the_session() -> None:
+    """Seen on 2026.5.28, whose sessions never say how they stand."""
+    asked = Entry(role="user", content="do it")
+    cut = Entry(role="assistant", content="w0 w1", openclaw_abort=Abort(aborted=True))
+    ledger = Ledger(tasks=[LedgerRow(run_id="r", status="timed_out")])
+    for said in ([asked, cut], [cut, asked, Entry(role="assistant")]):
+        history = History(session_id="s", messages=said)
+        assert isinstance(standing(history, ledger, "r"), Stopped)
 
 
 def test_a_run_that_the_ledger_calls_complete_has_an_answer_or_is_not_yet_told() -> None:

@@ -49,6 +49,7 @@ from fleet_tui.wire.openclaw.connector import Connector
 from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.frames import Aborted, Malformed, decode
 from fleet_tui.wire.openclaw.runs import (
+    FAILED_TIMEOUT,
     about_another,
     final_outcome,
     no_cancel,
@@ -299,7 +300,8 @@ class Attempts:
 
     async def _end_of_aborted(self, connection: Connection, order: RunOrder) -> Inspection:
         """How a run ended that its gateway has just aborted. A session may say so later than the
-        ledger does; until then it looks as if a restart had cut off the run."""
+        ledger does; until then it looks as if a restart had cut off the run. Up to 2026.5 both call
+        it a timeout."""
         ended = await self._agent_wait(connection, order, SETTLE_MS)
         seen = await self._session(connection, order)
         looks = 1
@@ -309,6 +311,12 @@ class Attempts:
             looks += 1
         if seen is SessionState.INTERRUPTED and ended is not None:
             return Definite(ended)
+        if (
+            isinstance(ended, Stopped)
+            and isinstance(seen, Finished)
+            and seen.failure == FAILED_TIMEOUT
+        ):
+            return Definite(replace(ended, usage=seen.usage))
         return await self._look(order)
 
     def _ended_meanwhile(self, order: RunOrder) -> Inspection | None:

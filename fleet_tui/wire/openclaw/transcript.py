@@ -254,14 +254,17 @@ def _done(history: History, run_id: str) -> Finished:
     return _finished(history, ok=True, failure="")
 
 
-def _ended_in_ledger(history: History, row: str | None, run_id: str) -> Finished | None:
+def _ended_in_ledger(history: History, row: str | None, run_id: str) -> Finished | Stopped | None:
     """How a run ended whose session does not say so yet: up to 2026.7 that takes it up to two
-    seconds longer than the ledger."""
+    seconds longer than the ledger, and sessions of 2026.5 never do. The ledger calls an abort a
+    timeout too."""
     match row:
         case "completed" if _has_last_words(history):
             return _done(history, run_id)
         case "failed":
             return _finished(history, ok=False, failure=FAILED_MODEL)
+        case "timed_out" if any(entry.openclaw_abort.aborted for entry in history.messages):
+            return Stopped(usage=_usage(history))
         case "timed_out":
             return _finished(history, ok=False, failure=FAILED_TIMEOUT)
         case _:  # at work, cut off, none yet, or a word of a later release: nothing ended
