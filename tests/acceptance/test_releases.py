@@ -12,6 +12,7 @@ from tests.support.openclaw_lab import (
     boot,
     newest_version,
 )
+from tests.support.readme import README
 from tests.support.release_rows import difference, recorded
 from tests.support.release_trials import TRIALS, has_failed, try_release
 
@@ -45,9 +46,11 @@ async def does_what_the_table_says(version: str, directory: Path) -> None:
     assert not difference(row)
 
 
-def test_the_table_has_a_row_for_the_oldest_and_the_pinned_release() -> None:
+def test_the_table_goes_back_to_the_oldest_release_and_has_the_pinned_one() -> None:
     rows = recorded()
-    assert {OLDEST_VERSION, OPENCLAW_VERSION} <= set(rows)
+    assert list(rows)[-1] == OLDEST_VERSION
+    assert f"every OpenClaw release from {OLDEST_VERSION} on" in README.read_text()
+    assert OPENCLAW_VERSION in rows
     for name, row in rows.items():
         assert row["release"] == name
         assert set(row) == {"release", "limits", *TRIALS}

@@ -34,8 +34,9 @@ from tests.support.stub_model import MODEL, StubModel, stub_model
 OPENCLAW_VERSION = "2026.9.6"
 """The release that most tests with real gateways boot."""
 
-OLDEST_VERSION = "2026.6.11"
-"""The oldest release that is supported: what was current six months before the newest."""
+OLDEST_VERSION = "2026.5.28"
+"""The oldest release that is supported. The README's table has it and every stable release since;
+2026.5.7 speaks another protocol."""
 
 NOT_ASKED = "npm cannot be asked which OpenClaw release is the newest"
 

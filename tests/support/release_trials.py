@@ -105,6 +105,7 @@ async def ready(port: Probes) -> VitalsReading:
     told too long ago to be in it."""
     while True:
         look = await port.probe()
+        assert not (isinstance(look, ProbeFailure) and look.kind.is_permanent), look
         if isinstance(look, VitalsReading) and look.ready and look.version:
             return look
         await asyncio.sleep(0.1)

@@ -1,11 +1,11 @@
 """What one gateway's release understands, found out before anything is sent that it may not.
 
-All releases from 2026.6.11 to 2026.9.6 speak protocol 4, and each refuses a request with a key that
+All releases from 2026.5.28 to 2026.9.6 speak protocol 4, and each refuses a request with a key that
 it does not know. ``features.methods`` of the hello lists the methods. The keys are asked for: each
 question is a request that no release can act on (a value of the wrong type, a required key left
 out), and a gateway that validates one names every key it objects to, a known key as
 ``at /displayName: must be string``, an unknown one as ``unexpected property 'displayName'``.
-Measured on 2026.6.11, 7.1, 7.35, 8.2, 9.1, 9.4, 9.5 and 9.6; four questions cost 4-10 ms.
+Measured on all of README's table; four questions cost 4-10 ms.
 """
 
 from collections.abc import Awaitable, Callable
