@@ -260,7 +260,7 @@ class CandidateSet:
         """One task at a time, beside what it still runs."""
         spec, agent = self._specs[name], self._agents[name]
         held = len(agent.runs)
-        if self._given.get(name, 0):
+        if self._given.get(name):
             self._leave_out(name, "is on trial with another task")
         elif held >= spec.slots:
             self._leave_out(name, "has no free slot")
