@@ -207,7 +207,8 @@ async def test_an_agent_that_a_gateway_does_not_have_gets_no_work(
             assert not look.ready
             await asyncio.sleep(0.05)
     assert look.kind is FailureKind.AGENT_MISSING
-    assert look.detail.raw == "the gateway has no agent 'nobody'; it has main"
+    # Others may have given it a second one.
+    assert look.detail.raw.startswith("the gateway has no agent 'nobody'; it has main")
 
 
 async def test_a_frozen_gateway_is_hung_and_works_again(openclaw_lab: OpenClawLab) -> None:
