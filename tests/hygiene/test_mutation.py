@@ -9,6 +9,7 @@ import pytest
 from tests.hygiene.sources import Function, functions, modules
 from tests.mutation.declared import FURTHER, MODULES, TESTS, WITHOUT_FUNCTIONS
 from tests.mutation.decorators import with_properties, without_decorators
+from tests.mutation.digest import digest_of, file_of
 from tests.mutation.keys import change, is_unreachable, is_wording
 from tests.mutation.record import Explanation, explanations, score, table
 from tests.support.surroundings import CHECKOUT
@@ -38,6 +39,36 @@ def test_every_declared_module_was_played_to_the_end_and_left_nothing_unexplaine
     for name, of in recorded.items():
         assert of.mutants == of.killed + of.refused + of.explained + of.unexplained, name
         assert of.explained == sum(e.module == name for e in explanations()), name
+
+
+def test_the_recorded_score_is_of_todays_code() -> None:
+    played = {name: of.digest for name, of in score().modules.items()}
+    today = {name: digest_of(file_of(name).read_text(encoding="utf-8")) for name in played}
+    assert [name for name in played if played[name] != today[name]] == [], HOW
+
+
+FUNCTION = "def f(a: int) -> int:\n    if a:\n        return 1\n    return 2\n"
+
+
+@pytest.mark.parametrize(
+    ("other", "is_same"),
+    [
+        (FUNCTION, True),
+        (f'"""Words."""\n\nimport re\n\nMOST = 3\n\n\n{FUNCTION}', True),
+        (
+            FUNCTION.replace(
+                "    if", '    """Words\n    of two lines."""\n    # and more\n    if'
+            ),
+            True,
+        ),
+        (FUNCTION.replace("return 2", "return 3"), False),
+        (FUNCTION.replace("if a", "if not a"), False),
+        (f"{FUNCTION}\n\nclass C:\n    def g(self) -> None: ...\n", False),
+        (f"@cache\n{FUNCTION}", True),
+    ],
+)
+def test_a_score_is_of_the_code_of_functions(other: str, is_same: bool) -> None:
+    assert (digest_of(FUNCTION) == digest_of(other)) is is_same
 
 
 def test_every_module_of_the_core_is_played_or_has_no_function() -> None:

@@ -20,9 +20,10 @@ import pytest
 
 from tests.mutation import record
 from tests.mutation.declared import FURTHER, MODULES, TESTS
+from tests.mutation.digest import digest_of, file_of
 from tests.mutation.keys import Key
 from tests.mutation.kinds import refused
-from tests.mutation.mutants import Made, Mutant, file_of, make
+from tests.mutation.mutants import Made, Mutant, make
 from tests.mutation.player import Mutated, Player
 from tests.mutation.record import EXPLAINED, STORE, Outcome, Verdict, table
 from tests.support.surroundings import CHECKOUT
@@ -133,7 +134,11 @@ def keep_score(whole: Sequence[Made], outcomes: Outcomes) -> None:
         survivors = {key for key, outcome in played.items() if not outcome.is_caught}
         left_out = sum(m.is_left_out for m in made.mutants)
         scores[made.module] = record.module_score(
-            date, played.values(), len(survivors & explained), left_out
+            date,
+            digest_of(made.file.read_text(encoding="utf-8")),
+            played.values(),
+            len(survivors & explained),
+            left_out,
         )
     declared = {name: scores[name] for name in (*MODULES, *FURTHER) if name in scores}
     record.write_score(

@@ -10,6 +10,7 @@ from pathlib import Path
 from mutmut.mutation.file_mutation import mutate_file_contents
 
 from tests.mutation.decorators import with_properties, without_decorators
+from tests.mutation.digest import file_of
 from tests.mutation.keys import Key, change, is_unreachable, is_wording
 from tests.support.surroundings import CHECKOUT
 
@@ -46,11 +47,6 @@ class Made:
     mutants: tuple[Mutant, ...]
     name_of_line: dict[int, str]
     """Lines of ``code`` that belong to a mutant, with its name."""
-
-
-def file_of(module: str) -> Path:
-    """Where a module below ``fleet_tui.core`` is."""
-    return CHECKOUT / "fleet_tui" / "core" / f"{module.replace('.', '/')}.py"
 
 
 def make(module: str) -> Made:

@@ -51,6 +51,8 @@ class ModuleScore(msgspec.Struct, frozen=True, kw_only=True):
 
     date: str
     """When it was played: ``2026-11-29``."""
+    digest: str
+    """Of the code that was played, as :func:`digest_of` tells it."""
     mutants: int
     killed: int
     refused: int
@@ -106,13 +108,14 @@ def remember(file: Path, verdicts: Mapping[str, Verdict]) -> None:
 
 
 def module_score(
-    date: str, outcomes: Iterable[Outcome], explained: int, left_out: int
+    date: str, digest: str, outcomes: Iterable[Outcome], explained: int, left_out: int
 ) -> ModuleScore:
     """Count. ``explained`` of the survivors have an explanation."""
     counts = Counter(outcomes)
     survivors = counts[Outcome.SURVIVED] + counts[Outcome.UNTESTED]
     return ModuleScore(
         date=date,
+        digest=digest,
         mutants=counts.total(),
         killed=counts[Outcome.KILLED],
         refused=counts[Outcome.REFUSED],
