@@ -29,6 +29,13 @@ def test_whoever_must_ask_again_and_whoever_must_not() -> None:
     assert RefusalCode.READ_ONLY not in again, "a console that may not act never may"
 
 
+def test_what_a_description_did_not_mean_is_told_from_what_is_wrong() -> None:
+    passed_by = {code for code in RefusalCode if code.is_not_for_it}
+    assert {RefusalCode.NOT_HELD, RefusalCode.ALREADY_OVER, RefusalCode.NO_DEAD_LETTER} <= passed_by
+    assert not any(c.is_undecided or c.is_full or c.is_so_already for c in passed_by)
+    assert RefusalCode.READ_ONLY not in passed_by
+
+
 def test_every_thing_with_a_name_can_be_unknown() -> None:
     codes = {kind: kind.unknown for kind in Nameable}
     assert all(code.value == f"unknown-{kind}" for kind, code in codes.items())
