@@ -291,9 +291,14 @@ TRIALS: dict[str, Callable[[Bench], Awaitable[str]]] = {
 """By the column of the table that each fills."""
 
 
+def failures(row: dict[str, str]) -> list[str]:
+    """The trials of the release that did not end as they must, and how they did."""
+    return [f"{name}: {word}" for name, word in row.items() if word.startswith(FAILED)]
+
+
 def has_failed(row: dict[str, str]) -> bool:
     """Whether a trial of the release did not end as it must."""
-    return any(word.startswith(FAILED) for word in row.values())
+    return bool(failures(row))
 
 
 async def try_release(lab: OpenClawLab) -> dict[str, str]:
