@@ -212,7 +212,8 @@ def agents(fleet: Fleet) -> Iterator[Finding]:
             f"{safe_line(trouble, MAX_SAID_CHARS)}{said}, for {words.age(agent.since_ms, now_ms)}"
         )
         about, todo = f"agent {agent.name}", cure_of(agent)
-        if (trial := next_trial(agent, now_ms, offset_minutes(now_ms))) is not None:
+        spec = state.fleet.agents.get(agent.name)
+        if (trial := next_trial(agent, spec, now_ms, offset_minutes(now_ms))) is not None:
             todo = f"{todo}; {trial}"
         out = is_out_of_service(agent, now_ms) and agent.cordon is None
         yield fail(about, text, todo) if out or agent.failure else warn(about, text, todo)

@@ -231,6 +231,9 @@ class AgentSettings(Section):
     keep_sessions: Flag | None = None
     """openclaw: true leaves the session of each run on the gateway; otherwise it is deleted a day
     after its task has ended."""
+    canary: Flag | None = None
+    """openclaw: false keeps canary runs away. After its work failed the agent is tried with one, a
+    short turn that the model is paid for, and with tasks that may run again otherwise."""
     command: Argv | None = None
     """command, local: the program and its arguments; the task arrives on standard input."""
     run_dir: Text | None = None

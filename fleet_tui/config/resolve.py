@@ -54,7 +54,15 @@ IMPLIED_POOL = "default"
 DIRECT = "none"
 """As a jump: go straight to the host, whatever defaults and ssh_config say."""
 
-_OPENCLAW_ONLY = ("port", "agent_id", "token", "openclaw_bin", "start_command", "keep_sessions")
+_OPENCLAW_ONLY = (
+    "port",
+    "agent_id",
+    "token",
+    "openclaw_bin",
+    "start_command",
+    "keep_sessions",
+    "canary",
+)
 _PROGRAM_ONLY = ("command", "run_dir", "env")
 
 _T = TypeVar("_T")
@@ -325,6 +333,8 @@ class _Resolver:
             prices=prices(levels),
             labels=levels.merged(lambda level: level.labels),
             probe=probe(levels),
+            canary=isinstance(kind, OpenClawAgent)
+            and levels.first(lambda level: level.canary) is not False,
         )
 
     def _agent_host(self, name: str, levels: Levels) -> HostName | None:

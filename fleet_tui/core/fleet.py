@@ -214,6 +214,9 @@ class AgentSpec(msgspec.Struct, frozen=True, kw_only=True):
     prices: Prices = Prices()
     labels: dict[str, str] = {}
     probe: ProbeSpec = ProbeSpec()
+    canary: bool = False
+    """Whether a canary run may try it after its work failed: a short turn of the engine's own that
+    the model is paid for."""
 
 
 class ResidencyRule(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from typing import Generic, NamedTuple, TypeVar, assert_never
 import msgspec
 
 from fleet_tui.core.agents.brake import reconcile_brake
+from fleet_tui.core.agents.canary import agent_of_canary, learn_of_canary, reconcile_canaries
 from fleet_tui.core.agents.health import FRESH, Watch, judge
 from fleet_tui.core.agents.model_trouble import troubles_in
 from fleet_tui.core.agents.vitals import ProbeFailure, ProbeResult
@@ -175,6 +176,7 @@ RECONCILERS = (
             state, now_ms, Ear(since_ms=memory.listens_since_ms, beats=memory.beats)
         ),
     ),
+    Reconciler(Pace.SWEEP, lambda state, memory, now_ms: reconcile_canaries(state, now_ms)),
     Reconciler(
         Pace.SWEEP, lambda state, memory, now_ms: reconcile_troubles(state, memory.troubles)
     ),
@@ -229,6 +231,14 @@ def settled(before: FleetState, taken: Step, recorded: Sequence[Recorded]) -> Fl
     last = recorded[-1]
     as_planned = last.seq == taken.state.seq and last.at_ms == taken.state.at_ms
     return taken.state if as_planned else fold(before, recorded)
+
+
+def _learned(state: FleetState, run: RunId, report: RunReport, now_ms: int) -> list[Event]:
+    """What a report means about a task's run, or a canary run."""
+    agent = agent_of_canary(run)
+    if agent is not None:
+        return learn_of_canary(state, agent, run, report, now_ms)
+    return learn(state, run, report, now_ms)
 
 
 class _Changes(Generic[K, V]):
@@ -290,7 +300,7 @@ class _Draft:
             case RunReported(run=run, report=report):
                 if (beat := _beat(self._beats.now.get(run), report, self._now_ms)) is not None:
                     self._beats.put(run, beat)
-                self.add(learn(self.state, run, report, self._now_ms))
+                self.add(_learned(self.state, run, report, self._now_ms))
             case Asked(by=by, command=command, shown=shown):
                 verdict = decide(self.state, by, command, self._now_ms)
                 if shown is not None and isinstance(verdict, Decided):

@@ -1,4 +1,4 @@
-"""One worker per open attempt: start it, follow it, find it again, stop it.
+"""One worker per open attempt or canary run: start it, follow it, find it again, stop it.
 
 Workers only carry questions to an agent and reports back to the loop; what a report means is
 decided there. A run is started at most once, by the process that committed its placement;
@@ -13,6 +13,7 @@ from contextlib import suppress
 from functools import partial
 from math import inf
 
+from fleet_tui.core.agents.canary import agent_of_canary, canary_order
 from fleet_tui.core.backoff import Backoff
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import AgentName, RunId, TaskId
@@ -56,6 +57,10 @@ PortOf = Callable[[AgentName], Runs | None]
 
 def order_of(state: FleetState, run: RunId) -> RunOrder | None:
     """What an agent needs to know about a run; None when the state has forgotten it."""
+    tried = agent_of_canary(run)
+    if tried is not None:
+        canary = state.agents[tried].canary if tried in state.agents else None
+        return canary_order(canary) if canary is not None and canary.run == run else None
     found = find_attempt(state, run)
     if found is None:
         return None
@@ -103,9 +108,12 @@ class Dispatcher:
         """Make the workers match the state: one for every open attempt, none for others."""
         # Sorted: workers share the dice, and the order of a set is another one in every process.
         open_runs = {run: a.name for a in state.agents.values() for run in sorted(a.runs)}
-        for run, agent in open_runs.items():
+        for agent in state.agents.values():
+            if agent.canary is not None:
+                open_runs[agent.canary.run] = agent.name
+        for run, on in open_runs.items():
             if run not in self._workers:
-                self._start(state, run, agent, fresh=run in due.placed)
+                self._start(state, run, on, fresh=run in due.placed)
         self._ended = {r: self._workers.pop(r) for r in list(self._workers) if r not in open_runs}
         for worker in self._ended.values():
             worker.end()
@@ -166,7 +174,7 @@ class Dispatcher:
     def _start(self, state: FleetState, run: RunId, agent: AgentName, *, fresh: bool) -> None:
         order = order_of(state, run)
         if order is None:
-            log.error("the ledger does not hold the task of run %s", run)
+            log.error("the ledger does not hold what run %s is to do", run)
             return
         worker = _Worker(run, agent, self._port_of, order, self._on_run_report, self._rng)
         worker.task = asyncio.create_task(worker.drive(fresh=fresh), name=f"run {run}")

@@ -14,6 +14,8 @@ from fleet_tui.core.agents.events import (
     AgentTripped,
     AgentTrusted,
     AgentUncordoned,
+    CanaryEnded,
+    CanaryStarted,
     FailoverFrozen,
     FailoverThawed,
     HealthChanged,
@@ -102,11 +104,11 @@ class Due:
 
 
 def follow_file(due: Due, event: FleetLoaded) -> None:
-    """Reach agents in the way that the file says."""
-    due.fleet_file = True
+    """Reach agents in the way that the file says; who is described anew is not tried any more."""
+    due.fleet_file = due.runs = True
 
 
-def start(due: Due, event: TaskPlaced) -> None:
+def start(due: Due, event: TaskPlaced | CanaryStarted) -> None:
     """Start the run and follow it."""
     due.runs = True
     due.placed.add(event.run)
@@ -117,8 +119,8 @@ def stop(due: Due, event: AttemptCancelling) -> None:
     due.runs = True
 
 
-def end(due: Due, event: AttemptEvent) -> None:
-    """Stop talking about the run."""
+def end(due: Due, event: AttemptEvent | CanaryEnded | AgentTrusted) -> None:
+    """Stop talking about the run; one that is trusted is not tried any more."""
     due.runs = True
 
 
@@ -187,7 +189,9 @@ EFFECTS: Mapping[type[Any], tuple[Effect, ...]] = dict(
         on(AgentCordoned),
         on(AgentUncordoned),
         on(AgentTripped),
-        on(AgentTrusted),
+        on(AgentTrusted, end),
+        on(CanaryStarted, start),
+        on(CanaryEnded, end),
         on(FailoverFrozen),
         on(FailoverThawed),
         on(FleetLoaded, follow_file),

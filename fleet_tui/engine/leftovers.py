@@ -33,6 +33,10 @@ class Leftovers:
                     self._gone.discard(attempt.run_id)
                 elif not attempt.is_unheard:
                     self._owed[attempt.run_id] = attempt.agent
+        for name, agent in before.agents.items():
+            canary, now = agent.canary, after.agents.get(name)
+            if canary is not None and (now is None or now.canary != canary):
+                self._owed[canary.run] = name
         while len(self._owed) > MAX_OWED:
             del self._owed[next(iter(self._owed))]
 

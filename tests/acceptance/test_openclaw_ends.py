@@ -55,12 +55,17 @@ sys.exit(run(sys.argv[1:]))
 HOUR_MS = 3_600_000
 
 
-def rows(gateway: Gateway, *tasks: TaskId) -> list[bool]:
-    """Of which tasks a gateway has the session of the first run."""
+def session_keys(gateway: Gateway) -> set[str]:
+    """The sessions that a gateway has."""
     file = gateway.directory / "agents" / "main" / "agent" / "openclaw-agent.sqlite"
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
         found = database.execute("SELECT session_key FROM session_nodes").fetchall()
-    keys = {str(key) for (key,) in found}
+    return {str(key) for (key,) in found}
+
+
+def rows(gateway: Gateway, *tasks: TaskId) -> list[bool]:
+    """Of which tasks a gateway has the session of the first run."""
+    keys = session_keys(gateway)
     return [any(f":fleet:{one.lower()}:1" in key for key in keys) for one in tasks]
 
 

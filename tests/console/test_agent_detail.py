@@ -19,13 +19,15 @@ from fleet_tui.core.agents.events import (
     AgentTripped,
     AgentTrusted,
     AgentUncordoned,
+    CanaryEnded,
+    CanaryStarted,
     HealthChanged,
 )
 from fleet_tui.core.agents.model import AgentState, Cordon, Health
 from fleet_tui.core.agents.troubles import cure_of, next_trial
 from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, ProbeResult, VitalsReading
 from fleet_tui.core.fleet import CommandAgent, HostSpec
-from fleet_tui.core.ids import AgentName, Epoch, HostName, Seq
+from fleet_tui.core.ids import AgentName, Epoch, HostName, RunId, Seq
 from fleet_tui.core.ledger.events import Event, KnownEvent, NoteAdded, Recorded
 from fleet_tui.core.logs import Level, LogLine
 from fleet_tui.core.tasks.events import AboutTask
@@ -75,7 +77,7 @@ def test_what_can_be_done_about_an_agent_that_takes_no_work_is_said() -> None:
     failing = msgspec.structs.replace(
         lost, health=Health.SUSPECT, failure=None, breaker=breaker, reason=breaker.reason
     )
-    trial = next_trial(failing, NOW_MS)
+    trial = next_trial(failing, STATE.fleet.agents[LOST], NOW_MS)
     assert f" to do {cure_of(failing)}; {trial}" in shown(failing)
 
 
@@ -183,6 +185,8 @@ def test_every_kind_of_event_about_an_agent_alone_is_in_its_timeline() -> None:
         AgentUncordoned(agent=LOST, by="ann"),
         AgentTripped(agent=LOST, reason="x", until_ms=NOW_MS),
         AgentTrusted(agent=LOST, reason="x"),
+        CanaryStarted(agent=LOST, run=RunId("canary-x.1")),
+        CanaryEnded(agent=LOST, run=RunId("canary-x.1"), ok=True),
     ]
     assert {type(event) for event in made} == {
         kind

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core.agents.breaker import MAX_HIT, MAX_STRIKES, Breaker, Strike
+from fleet_tui.core.agents.breaker import MAX_HIT, MAX_STRIKES, Breaker, CanaryRun, Strike
 from fleet_tui.core.agents.events import (
     AgentCordoned,
     AgentEvent,
@@ -11,6 +11,8 @@ from fleet_tui.core.agents.events import (
     AgentTripped,
     AgentTrusted,
     AgentUncordoned,
+    CanaryEnded,
+    CanaryStarted,
     HealthChanged,
 )
 from fleet_tui.core.agents.fold import excused, next_agent, with_run, without_run
@@ -232,7 +234,45 @@ COURSE: list[tuple[AgentState, AgentEvent, AgentState]] = [
             ),
         ),
     ),
-    (replace(TRIPPED, strikes=(STRIKE,)), AgentTrusted(agent=A1, reason="well"), UP),
+    (
+        TRIPPED,
+        AgentTripped(agent=A1, reason="so", until_ms=130_000, relapsed=True),
+        replace(
+            UP,
+            breaker=Breaker(
+                since_ms=3_000,
+                until_ms=130_000,
+                harmless=False,
+                reason="so",
+                hit=OPEN.hit,
+                relapsed=True,
+            ),
+        ),
+    ),
+    (
+        replace(TRIPPED, strikes=(STRIKE,), on_probation=True),
+        AgentTrusted(agent=A1, reason="well"),
+        UP,
+    ),
+    (
+        TRIPPED,
+        AgentTrusted(agent=A1, reason="well", by_canary=True),
+        replace(UP, on_probation=True),
+    ),
+    (
+        TRIPPED,
+        CanaryStarted(agent=A1, run=RunId("canary-a1.9")),
+        replace(
+            TRIPPED,
+            breaker=replace(OPEN, canary=CanaryRun(run=RunId("canary-a1.9"), since_ms=NOW_MS)),
+        ),
+    ),
+    (
+        replace(TRIPPED, breaker=replace(OPEN, canary=CanaryRun(run=RunId("c.9"), since_ms=1))),
+        CanaryEnded(agent=A1, run=RunId("c.9"), ok=False, reason="no"),
+        TRIPPED,
+    ),
+    (UP, CanaryStarted(agent=A1, run=RunId("canary-a1.9")), UP),
 ]
 
 
@@ -295,11 +335,13 @@ def test_a_run_that_is_planned_takes_a_slot_and_is_the_trial_of_an_open_breaker(
 
 @pytest.mark.parametrize("phase", [p for p in AttemptPhase if not p.is_open])
 def test_a_run_that_ends_frees_its_slot_and_counts_by_how_it_ended(phase: AttemptPhase) -> None:
-    before = replace(UP, strikes=(STRIKE,))
+    before = replace(UP, strikes=(STRIKE,), on_probation=True)
     after = without_run(before, attempt("T.1", phase), NOW_MS)
     expected = replace(before, runs=frozenset({RunId("U.1")}))
     if phase is AttemptPhase.SUCCEEDED:
-        expected = replace(expected, succeeded=6, did_well_at_ms=NOW_MS, strikes=())
+        expected = replace(
+            expected, succeeded=6, did_well_at_ms=NOW_MS, strikes=(), on_probation=False
+        )
     elif phase in (AttemptPhase.FAILED, AttemptPhase.DIED, AttemptPhase.TIMED_OUT):
         expected = replace(expected, failed=5)
     assert after == expected

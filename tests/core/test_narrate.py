@@ -9,6 +9,8 @@ from fleet_tui.core.agents.events import (
     AgentTripped,
     AgentTrusted,
     AgentUncordoned,
+    CanaryEnded,
+    CanaryStarted,
     FailoverFrozen,
     FailoverThawed,
     HealthChanged,
@@ -155,6 +157,20 @@ OF_AGENTS: list[tuple[e.Event, Sentence]] = [
     (
         AgentTrusted(agent=A1, reason="did one well"),
         about_agent(Level.INFO, "a1 gets tasks again: did one well"),
+    ),
+    (
+        CanaryStarted(agent=A1, run=RunId("canary-a1.9")),
+        about_agent(Level.INFO, "a1 is tried with a canary run"),
+    ),
+    (
+        CanaryEnded(agent=A1, run=RunId("canary-a1.9"), ok=True),
+        about_agent(Level.INFO, "a canary run on a1 went well"),
+    ),
+    (
+        CanaryEnded(
+            agent=A1, run=RunId("canary-a1.9"), ok=False, reason="its model failed", detail=SAID
+        ),
+        about_agent(Level.WARN, "a canary run on a1 did not go well: its model failed", SAID),
     ),
 ]
 

@@ -164,7 +164,7 @@ def test_a_sweep_needs_a_tick_and_leave() -> None:
 
 def test_the_brake_comes_first_and_in_each_step() -> None:
     assert RECONCILERS[0].pace is Pace.STEP
-    assert [r.pace for r in RECONCILERS[1:]] == [Pace.SWEEP] * 3
+    assert [r.pace for r in RECONCILERS[1:]] == [Pace.SWEEP] * 4
     here = loop("a1", "a2", "a3")
     for name in ("a1", "a2", "a3"):
         here.told.health(name, Health.DOWN)

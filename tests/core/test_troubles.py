@@ -1,9 +1,11 @@
 """What is wrong with the agents that a task waits for."""
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core.agents.breaker import Breaker
+from fleet_tui.core.agents.breaker import Breaker, CanaryRun
 from fleet_tui.core.agents.events import HealthChanged
 from fleet_tui.core.agents.model import AgentState, Cordon, Health
 from fleet_tui.core.agents.troubles import (
@@ -118,8 +120,7 @@ def test_the_cure_is_of_the_cordon_then_of_the_failure_then_of_the_breaker(
     assert failed == "look at the host and the way to it; `ssh` from here says more"
     tried = cure_of(one(health, breaker=BREAKER))
     assert tried == (
-        "mend what it says, then `fleet-tui uncordon a`; one task on trial that goes well brings "
-        "it back too"
+        "mend what it says, then `fleet-tui uncordon a`; a trial that goes well brings it back too"
     )
     waits = (Health.STARTING, Health.JOINING, Health.DRAINING, Health.SUSPECT)
     cure = cure_of(one(health))
@@ -171,21 +172,60 @@ def test_only_who_waits_for_agents_waits_for_these(code: PendingCode) -> None:
         assert waits_for(story.state, replace(found, pending=nothing)) == WaitsFor()
 
 
+CANARY = CanaryRun(run=RunId("canary-a1.1"), since_ms=30_000)
+
+
 @pytest.mark.parametrize(
-    ("now_ms", "trial", "harmless", "words"),
+    ("now_ms", "changes", "by_task", "by_canary"),
     [
-        (59_999, None, True, "it is tried with one task from 01:01:00 on"),
-        (59_999, None, False, "it is tried with one task from 01:01:00 on"),
-        (60_000, None, True, "it is tried with the next task that suits it"),
-        (60_000, None, False, "it is tried with the next task that may run again"),
-        (60_000, RunId("t.1"), False, "it is tried with one task now"),
+        (
+            59_999,
+            {},
+            "it is tried with one task from 01:01:00 on",
+            "it is tried with a canary run from 01:01:00 on",
+        ),
+        (
+            60_000,
+            {},
+            "it is tried with the next task that may run again",
+            "it is tried with a canary run next",
+        ),
+        (
+            60_000,
+            {"harmless": True},
+            "it is tried with the next task that suits it",
+            "it is tried with a canary run next",
+        ),
+        (
+            60_000,
+            {"trial": RunId("t.1")},
+            "it is tried with one task now",
+            "it is tried with one task now",
+        ),
+        (
+            60_000,
+            {"canary": CANARY},
+            "a canary run tries it since 01:00:30",
+            "a canary run tries it since 01:00:30",
+        ),
+        (
+            59_999,
+            {"relapsed": True},
+            "it is tried with one task from 01:01:00 on",
+            "it is tried with one task from 01:01:00 on",
+        ),
     ],
 )
-def test_when_an_agent_whose_work_failed_is_tried_again(
-    now_ms: int, trial: RunId | None, harmless: bool, words: str
+def test_when_an_agent_whose_work_failed_is_tried_again_and_how(
+    now_ms: int, changes: dict[str, Any], by_task: str, by_canary: str
 ) -> None:
-    breaker = Breaker(since_ms=0, until_ms=60_000, harmless=harmless, reason="so", trial=trial)
-    failing = AgentState(name=AgentName("a1"), health=Health.SUSPECT, breaker=breaker)
-    assert next_trial(failing, now_ms, offset_minutes=60) == words
-    assert next_trial(failing, now_ms) == next_trial(failing, now_ms, offset_minutes=0)
-    assert next_trial(replace(failing, breaker=None), now_ms) is None
+    breaker = Breaker(since_ms=0, until_ms=60_000, harmless=False, reason="so")
+    failing = AgentState(
+        name=AgentName("a1"), health=Health.SUSPECT, breaker=replace(breaker, **changes)
+    )
+    spec = agent("a1")
+    assert next_trial(failing, spec, now_ms, offset_minutes=60) == by_task
+    assert next_trial(failing, replace(spec, canary=True), now_ms, 60) == by_canary
+    assert next_trial(failing, spec, now_ms) == next_trial(failing, spec, now_ms, 0)
+    assert next_trial(failing, None, now_ms) is None
+    assert next_trial(replace(failing, breaker=None), spec, now_ms) is None

@@ -4,9 +4,17 @@ from typing import cast, get_args
 
 import pytest
 
-from fleet_tui.core.agents.events import AgentIdentified, HealthChanged
+from fleet_tui.core.agents.events import (
+    AgentIdentified,
+    AgentTrusted,
+    CanaryEnded,
+    CanaryStarted,
+    HealthChanged,
+)
 from fleet_tui.core.agents.model import Health
-from fleet_tui.core.ids import AgentName, Epoch, Seq
+from fleet_tui.core.engine.events import FleetLoaded
+from fleet_tui.core.fleet import EMPTY_FLEET
+from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq
 from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.state import EMPTY_STATE
 from fleet_tui.core.tasks.events import AttemptEvent, TaskPlaced
@@ -38,8 +46,20 @@ def test_what_changes_the_open_runs_says_so(
         assert (stop in effects) == (before.cancel_cause != after.cancel_cause)
 
 
-def test_only_a_placement_starts_a_run() -> None:
-    assert [kind for kind, effects in EFFECTS.items() if start in effects] == [TaskPlaced]
+def test_only_a_placement_and_a_canary_start_a_run() -> None:
+    starts = [kind for kind, effects in EFFECTS.items() if start in effects]
+    assert starts == [TaskPlaced, CanaryStarted]
+
+
+def test_what_ends_a_canary_run_ends_its_conversation() -> None:
+    loaded = FleetLoaded(spec=EMPTY_FLEET, by="me")
+    run = RunId("canary-a1.1")
+    for event in (
+        CanaryEnded(agent=A1, run=run, ok=True),
+        AgentTrusted(agent=A1, reason="me said so", by="me"),
+        loaded,  # it may describe the agent anew
+    ):
+        assert due_after([Recorded(Seq(1), 0, Epoch(1), event)]).runs
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 MODULES = (
     "agents.brake",
+    "agents.canary",
     "agents.decide",
     "agents.fold",
     "agents.health",

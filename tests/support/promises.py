@@ -90,10 +90,12 @@ PROMISES: tuple[Row, ...] = (
     Row(
         "**An agent that answers and cannot work gets no more work.** After three runs in a "
         "row that it refused, or failed within 5 s for a reason of its own, it is *suspect*, "
-        "with its words in an alert. After 15 s at first, 5 min at last, it gets one task on "
-        "trial, and it is back once that one goes well, or once you `uncordon` it. Where runs of "
-        "it failed, only an `idempotent` task is tried there; any other waits for another agent, "
-        "and says so. What did not start is tried elsewhere; "
+        "with its words in an alert. After 15 s at first, 5 min at last, a canary run tries it: "
+        "one short turn in a session of its own, which the model is paid for and no task is "
+        "risked for. It is back once that goes well, or once you `uncordon` it. One failure after "
+        "that puts it out again; then, with `canary: false` in the fleet file, and where the "
+        "agent is a program, a task tries it: where runs failed, only an `idempotent` one; any "
+        "other waits for another agent, and says so. What did not start is tried elsewhere; "
         "a task that several working agents refuse in the same way fails with that reason and "
         "is held against none of them.",
         (
@@ -101,6 +103,8 @@ PROMISES: tuple[Row, ...] = (
             "test_an_agent_that_refuses_every_start_is_suspect_after_three_and_eats_nothing_more",
             "core/test_outcomes.py::"
             "test_a_task_that_every_agent_refuses_fails_with_that_reason_and_nobody_is_blamed",
+            "acceptance/test_openclaw_canary.py::"
+            "test_a_gateway_whose_model_fails_comes_back_by_a_canary_run",
         ),
     ),
     Row(

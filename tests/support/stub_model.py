@@ -1,9 +1,10 @@
 """A model provider for tests: an OpenAI-compatible server on loopback that does what it is told.
 
-A user message may hold one directive: ``[[sleep 2]]`` answers after so many seconds, ``[[500]]``
-and ``[[429]]`` fail with that status, ``[[hang]]`` never answers, ``[[gate]]`` not before the gate
-is open, and ``[[half 30]]`` streams 15 words at once and 15 more when the gate is open. Without one
-the answer is ``echo: `` and the first line of the message.
+A user message may hold one directive: ``[[sleep 2]]`` answers after so many seconds, ``[[400]]``,
+``[[500]]`` and ``[[429]]`` fail with that status, ``[[hang]]`` never answers, ``[[gate]]`` not
+before the gate is open, and ``[[half 30]]`` streams 15 words at once and 15 more when the gate is
+open. Without one the server does what it does with every message; as a rule the answer is ``echo:``
+and the first line of the message.
 """
 
 import json
@@ -29,7 +30,7 @@ CONTEXT_MARK = "<<<BEGIN_OPENCLAW_INTERNAL_CONTEXT>>>"
 _TIME_STAMP = re.compile(r"^\[\w{3} \d{4}-\d\d-\d\d [^\]]*\] ")
 """OpenClaw puts the time before what the user said."""
 
-_DIRECTIVE = re.compile(r"\[\[(sleep|half|500|429|hang|gate)((?: [0-9.]+)*)\]\]")
+_DIRECTIVE = re.compile(r"\[\[(sleep|half|400|500|429|hang|gate)((?: [0-9.]+)*)\]\]")
 
 
 def spoken(body: dict[str, Any]) -> str:
@@ -55,6 +56,8 @@ class StubModel(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.streaming = 0
+        self.usual = ""
+        """The verb of a message without a directive; empty for an answer."""
         self.begun: list[str] = []
         self.answered: list[str] = []
         self.counting = threading.Lock()
@@ -87,10 +90,10 @@ class _Handler(BaseHTTPRequestHandler):
         text = spoken(body)
         self.server.begun.append(text)
         found = _DIRECTIVE.search(text)
-        verb = found.group(1) if found else ""
+        verb = found.group(1) if found else self.server.usual
         numbers = [float(word) for word in found.group(2).split()] if found else []
         try:
-            if verb in {"500", "429"}:
+            if verb in {"400", "500", "429"}:
                 return self._json(int(verb), {"error": {"message": f"told to fail with {verb}"}})
             if verb == "hang":
                 # Readable without a request on it means that the client has left.

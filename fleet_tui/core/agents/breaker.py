@@ -33,9 +33,16 @@ class Strike(msgspec.Struct, frozen=True, kw_only=True):
     """From its start to its failure."""
 
 
+class CanaryRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A canary run that is under way: see :mod:`fleet_tui.core.agents.canary`."""
+
+    run: RunId
+    since_ms: int
+
+
 class Breaker(msgspec.Struct, frozen=True, kw_only=True):
     """Why an agent that answers gets no work: what it got last, it refused or failed. Now and
-    then one task is let through, on trial."""
+    then it is tried, by a canary run or with one task."""
 
     since_ms: int
     until_ms: int
@@ -53,4 +60,9 @@ class Breaker(msgspec.Struct, frozen=True, kw_only=True):
     settled_ms: int = SETTLED_MS
     """A run on trial that goes on for so long is no failure like those before."""
     trial: RunId | None = None
-    """The run that is on trial now."""
+    """The task's run that is on trial now."""
+    canary: CanaryRun | None = None
+    """The canary run that tries it now."""
+    relapsed: bool = False
+    """Whether it failed its work right after a canary run went well: these tell nothing about what
+    it fails, so it is tried with tasks."""

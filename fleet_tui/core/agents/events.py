@@ -3,8 +3,9 @@
 from fleet_tui.core.agents.breaker import SETTLED_MS
 from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind, Limit
-from fleet_tui.core.ids import AgentName, PoolName, TaskId
+from fleet_tui.core.ids import AgentName, PoolName, RunId, TaskId
 from fleet_tui.core.ledger.base import EventBase
+from fleet_tui.core.tasks.evidence import Usage
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 
 
@@ -67,6 +68,8 @@ class AgentTripped(AboutAgent, frozen=True, kw_only=True, tag="agent.tripped"):
     """Those that failed now."""
     settled_ms: int = SETTLED_MS
     """How long a trial has to go on to count as one that does not fail."""
+    relapsed: bool = False
+    """Whether a canary run had gone well before, so that no other is believed."""
 
 
 class AgentTrusted(AboutAgent, frozen=True, kw_only=True, tag="agent.trusted"):
@@ -75,6 +78,26 @@ class AgentTrusted(AboutAgent, frozen=True, kw_only=True, tag="agent.trusted"):
     reason: str
     by: str = ""
     """The operator who said so; empty where the engine found out."""
+    by_canary: bool = False
+    """Whether nothing but a canary run speaks for it yet."""
+
+
+class CanaryStarted(AboutAgent, frozen=True, kw_only=True, tag="agent.canary-started"):
+    """A canary run is to try an agent whose work failed."""
+
+    run: RunId
+
+
+class CanaryEnded(AboutAgent, frozen=True, kw_only=True, tag="agent.canary-ended"):
+    """How a canary run ended. What follows for its agent is an event of its own."""
+
+    run: RunId
+    ok: bool
+    reason: str = ""
+    """Why it did not go well, in our words."""
+    detail: Untrusted = NOTHING_SAID
+    usage: Usage = Usage()
+    cost_microusd: int = 0
 
 
 class FailoverFrozen(AboutPool, frozen=True, kw_only=True, tag="failover.frozen"):
@@ -88,7 +111,14 @@ class FailoverThawed(AboutPool, frozen=True, kw_only=True, tag="failover.thawed"
 
 
 AgentEvent = (
-    HealthChanged | AgentIdentified | AgentCordoned | AgentUncordoned | AgentTripped | AgentTrusted
+    HealthChanged
+    | AgentIdentified
+    | AgentCordoned
+    | AgentUncordoned
+    | AgentTripped
+    | AgentTrusted
+    | CanaryStarted
+    | CanaryEnded
 )
 """What becomes of an agent."""
 

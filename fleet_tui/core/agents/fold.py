@@ -5,7 +5,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from fleet_tui.core.agents.breaker import MAX_HIT, MAX_STRIKES, Breaker, Strike
+from fleet_tui.core.agents.breaker import MAX_HIT, MAX_STRIKES, Breaker, CanaryRun, Strike
 from fleet_tui.core.agents.events import (
     AgentCordoned,
     AgentEvent,
@@ -13,6 +13,8 @@ from fleet_tui.core.agents.events import (
     AgentTripped,
     AgentTrusted,
     AgentUncordoned,
+    CanaryEnded,
+    CanaryStarted,
     FailoverFrozen,
     FailoverThawed,
     HealthChanged,
@@ -34,6 +36,8 @@ def fold_agent(draft: Draft, event: AgentEvent) -> None:
     agent = draft.agents.get(event.agent)
     if agent is not None:
         draft.put_agent(next_agent(agent, event, draft.at_ms))
+    if isinstance(event, CanaryEnded):
+        pay(draft, event.agent, event.usage, event.cost_microusd)
 
 
 def fold_pool(draft: Draft, event: PoolEvent) -> None:
@@ -55,7 +59,7 @@ def follow_fleet(draft: Draft, before: FleetSpec) -> None:
         was = before.agents.get(name)
         if was is None or (was.kind, was.host) != (spec.kind, spec.host):
             # What it failed under another description says nothing about this one.
-            known = replace(known, strikes=(), breaker=None)
+            known = replace(known, strikes=(), breaker=None, on_probation=False)
         if known.health is Health.RETIRED:  # it is back, with what it still runs
             known = replace(
                 known,
@@ -111,10 +115,19 @@ def next_agent(agent: AgentState, event: AgentEvent, at_ms: int) -> AgentState:
             return replace(agent, cordon=None)
         case AgentTripped():
             return replace(agent, breaker=_tripped(agent.breaker, event, at_ms))
-        case AgentTrusted():
-            return replace(agent, breaker=None, strikes=())
+        case AgentTrusted(by_canary=by_canary):
+            return replace(agent, breaker=None, strikes=(), on_probation=by_canary)
+        case CanaryStarted(run=run):
+            return _with_canary(agent, CanaryRun(run=run, since_ms=at_ms))
+        case CanaryEnded():
+            return _with_canary(agent, None)
         case _:
             assert_never(event)
+
+
+def _with_canary(agent: AgentState, canary: CanaryRun | None) -> AgentState:
+    breaker = agent.breaker
+    return agent if breaker is None else replace(agent, breaker=replace(breaker, canary=canary))
 
 
 def _tripped(before: Breaker | None, event: AgentTripped, at_ms: int) -> Breaker:
@@ -129,6 +142,7 @@ def _tripped(before: Breaker | None, event: AgentTripped, at_ms: int) -> Breaker
         detail=event.detail,
         hit=(*known, *fresh)[:MAX_HIT],
         settled_ms=event.settled_ms,
+        relapsed=event.relapsed,
     )
 
 
@@ -147,7 +161,13 @@ def without_run(agent: AgentState, ended: Attempt, at_ms: int) -> AgentState:
         breaker = replace(breaker, trial=None)
     agent = replace(agent, runs=agent.runs - {ended.run_id}, breaker=breaker)
     if ended.phase is AttemptPhase.SUCCEEDED:
-        return replace(agent, succeeded=agent.succeeded + 1, did_well_at_ms=at_ms, strikes=())
+        return replace(
+            agent,
+            succeeded=agent.succeeded + 1,
+            did_well_at_ms=at_ms,
+            strikes=(),
+            on_probation=False,
+        )
     if ended.blame is Blame.AGENT:
         strike = Strike(
             run=ended.run_id,
@@ -159,6 +179,21 @@ def without_run(agent: AgentState, ended: Attempt, at_ms: int) -> AgentState:
         agent = replace(agent, strikes=(*agent.strikes, strike)[-MAX_STRIKES:])
     counts = ended.phase in _FAILED or ended.blame is Blame.AGENT
     return replace(agent, failed=agent.failed + counts)
+
+
+def pay(draft: Draft, name: AgentName, usage: Usage, cost_microusd: int) -> None:
+    """Add what a run has cost to its agent and to the totals."""
+    tokens = usage.total_tokens
+    if not tokens and not cost_microusd and not usage.unusable:
+        return
+    agent = draft.agents.get(name)
+    if agent is not None:
+        draft.put_agent(with_cost(agent, usage, cost_microusd))
+    draft.totals = replace(
+        draft.totals,
+        cost_microusd=draft.totals.cost_microusd + cost_microusd,
+        tokens=draft.totals.tokens + tokens,
+    )
 
 
 def with_cost(agent: AgentState, usage: Usage, cost_microusd: int) -> AgentState:

@@ -4,9 +4,10 @@ from enum import StrEnum
 
 import msgspec
 
-from fleet_tui.core.agents.breaker import Breaker, Strike
+from fleet_tui.core.agents.breaker import Breaker, CanaryRun, Strike
 from fleet_tui.core.agents.vitals import FailureKind, Limit
 from fleet_tui.core.fleet import (
+    AgentSpec,
     Prices,
 )
 from fleet_tui.core.ids import (
@@ -94,6 +95,9 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     """When it last did a task well; None for never, or where that was not kept."""
     breaker: Breaker | None = None
     """Open while what it gets fails."""
+    on_probation: bool = False
+    """Whether nothing but a canary run has gone well since its breaker was open: one more failure
+    opens it again."""
 
     @property
     def was_ever_up(self) -> bool:
@@ -116,17 +120,27 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.in_service else self.fails_since_ms
 
     @property
+    def canary(self) -> CanaryRun | None:
+        """The canary run that tries it now."""
+        return self.breaker.canary if self.breaker is not None else None
+
+    @property
     def only_fails(self) -> bool:
         """Whether it answers, and nothing but its open breaker keeps work from it."""
         is_asked = self.failure is None and self.cordon is None
         return self.breaker is not None and self.health is Health.SUSPECT and is_asked
 
     def may_be_tried(self, now_ms: int) -> bool:
-        """Whether a task may be let through to it on trial, slots aside."""
+        """Whether it may be tried now, slots aside."""
         breaker = self.breaker
         if breaker is None or not self.only_fails:
             return False
-        return breaker.trial is None and now_ms >= breaker.until_ms
+        is_tried = breaker.trial is not None or breaker.canary is not None
+        return not is_tried and now_ms >= breaker.until_ms
+
+    def is_tried_by_canary(self, spec: AgentSpec) -> bool:
+        """Whether canary runs try it, and no task does."""
+        return self.breaker is not None and spec.canary and not self.breaker.relapsed
 
     def suits_trials(self, *, may_run_again: bool) -> bool:
         """Whether a task may ever be what it is tried with: where runs of it failed, only one that

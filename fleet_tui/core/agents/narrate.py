@@ -9,6 +9,8 @@ from fleet_tui.core.agents.events import (
     AgentTripped,
     AgentTrusted,
     AgentUncordoned,
+    CanaryEnded,
+    CanaryStarted,
     FailoverFrozen,
     FailoverThawed,
     HealthChanged,
@@ -37,6 +39,15 @@ def agent_sentence(event: AgentEvent) -> Sentence:
         case AgentTrusted(agent=agent, reason=reason):
             text = f"{agent} gets tasks again: {reason}"
             return Sentence(level=Level.INFO, text=text, agent=agent)
+        case CanaryStarted(agent=agent):
+            text = f"{agent} is tried with a canary run"
+            return Sentence(level=Level.INFO, text=text, agent=agent)
+        case CanaryEnded(agent=agent, ok=True):
+            text = f"a canary run on {agent} went well"
+            return Sentence(level=Level.INFO, text=text, agent=agent)
+        case CanaryEnded(agent=agent, reason=reason, detail=detail):
+            text = f"a canary run on {agent} did not go well: {reason}"
+            return Sentence(level=Level.WARN, text=text, detail=detail, agent=agent)
         case _:
             assert_never(event)
 

@@ -6,6 +6,10 @@ while. Then one task is let through, on trial: done well, the agent is trusted a
 wait grows. Where runs failed, it is one that may run again: any other would fail for good. Where
 there is none, the agent stays out until an operator says that it is mended.
 
+Where the fleet file lets canary runs try the agent (:mod:`fleet_tui.core.agents.canary`), no task
+is let through. One that fails its work again right after a canary run went well is tried with tasks
+from then on.
+
 A task can be what is wrong. What several agents refused in the same way, while they do other work
 or stand for all there are, is the task's own doing: it fails with that reason, and no agent is
 blamed for it.
@@ -20,7 +24,7 @@ from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.backoff import Backoff
 from fleet_tui.core.fleet import FAILURE_KINDS, FleetSpec, TaskClass
-from fleet_tui.core.ids import AgentName, split_run_id
+from fleet_tui.core.ids import AgentName, RunId, TaskId, split_run_id
 from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.reason_words import failed_words, not_started_words
@@ -81,11 +85,8 @@ _PASSING_PREFIXES = ("startup", "gateway-", "cancelled")
 def blame_for(fact: NotStarted | Finished, attempt: Attempt, now_ms: int) -> Blame:
     """Whose doing it is that the attempt did not start, or failed."""
     match fact:
-        case NotStarted(retryable=False):
-            return Blame.TASK
-        case NotStarted(reason=reason, fenced=fenced):
-            passing = fenced or reason in _PASSING or reason.startswith(_PASSING_PREFIXES)
-            return Blame.NOBODY if passing else Blame.AGENT
+        case NotStarted():
+            return blame_for_refusal(fact)
         case Finished(ok=True):
             return Blame.NOBODY
         case Finished(failure=failure):
@@ -94,6 +95,14 @@ def blame_for(fact: NotStarted | Finished, attempt: Attempt, now_ms: int) -> Bla
             return Blame.AGENT if instant or failure in _OWN_FAULTS else Blame.NOBODY
         case _:
             assert_never(fact)
+
+
+def blame_for_refusal(fact: NotStarted) -> Blame:
+    """Whose doing it is that a run did not start."""
+    if not fact.retryable:
+        return Blame.TASK
+    passing = fact.fenced or fact.reason in _PASSING or fact.reason.startswith(_PASSING_PREFIXES)
+    return Blame.NOBODY if passing else Blame.AGENT
 
 
 # Is it the task?
@@ -241,8 +250,8 @@ def _after_blame(
         if sum(s.task != blamed.task for s in agent.strikes) < BREAK_AFTER:
             events.extend(trust(agent, "the task that it refused was to blame"))
         elif _is_on_trial(agent, attempt):
-            end = _End(attempt, harmless=True)
-            events.append(_trial_failed(agent.breaker, agent, end, now_ms))
+            tried = Tried(attempt.run_id, _began_ms(attempt), harmless=True)
+            events.append(_tripped_again(agent.breaker, agent, tried, now_ms))
     return events
 
 
@@ -252,8 +261,15 @@ def _after_end(
     if agent.breaker is not None:
         if agent.breaker.trial != end.attempt.run_id:
             return []  # it began before anybody knew
-        again = _trial_failed(agent.breaker, agent, end, now_ms)
-        return [again, *_suspect(agent, again.reason, again.detail)]
+        tried = Tried(
+            end.attempt.run_id,
+            _began_ms(end.attempt),
+            harmless=end.harmless,
+            failed=_in_words(end.reason) if end.blame is Blame.AGENT else "",
+            detail=end.detail,
+            tasks=(task.id,),
+        )
+        return still_distrusted(agent.breaker, agent, tried, now_ms)
     if end.blame is not Blame.AGENT:
         return []
     strike = Strike(
@@ -261,14 +277,18 @@ def _after_end(
         task=task.id,
         at_ms=now_ms,
         harmless=end.harmless,
-        took_ms=_took_ms(end.attempt, now_ms),
+        took_ms=now_ms - _began_ms(end.attempt),
     )
     counted = _counted(state, agent, [*agent.strikes, strike], now_ms)
     harmless = all(s.harmless for s in counted)
-    if len(counted) < BREAK_AFTER or (harmless and _must_stay(state, agent)):
+    enough = 1 if agent.on_probation else BREAK_AFTER
+    if len(counted) < enough or (harmless and _must_stay(state, agent)):
         return []
     verb = "did not start" if harmless else "failed"
-    why = f"{len(counted)} runs in a row {verb}: {_in_words(end.reason)}"
+    which = f"{words.plural(len(counted), 'run')} in a row"
+    if agent.on_probation:
+        which = "after a canary run that went well, its work"
+    why = f"{which} {verb}: {_in_words(end.reason)}"
     tripped = AgentTripped(
         agent=agent.name,
         reason=why,
@@ -277,32 +297,55 @@ def _after_end(
         harmless=harmless,
         tasks=tuple(dict.fromkeys(s.task for s in counted)),
         settled_ms=_settled_ms(SETTLED_MS, max(s.took_ms for s in counted)),
+        relapsed=agent.on_probation,
     )
     return [tripped, *_suspect(agent, why, end.detail)]
 
 
-def _trial_failed(breaker: Breaker, agent: AgentState, end: _End, now_ms: int) -> AgentTripped:
-    """A trial ended without success. Only where the agent is to blame does the wait grow."""
-    failed = end.blame is Blame.AGENT
-    opens = breaker.opens + failed
-    took_ms = _took_ms(end.attempt, now_ms)
+class Tried(NamedTuple):
+    """How an agent was tried, without success."""
+
+    run: RunId
+    began_ms: int
+    harmless: bool
+    """Whether nothing of the run was started."""
+    failed: str = ""
+    """Why it is the agent's doing, in our words; empty where it told nothing about the agent."""
+    detail: Untrusted = NOTHING_SAID
+    """The agent's words."""
+    tasks: tuple[TaskId, ...] = ()
+    """Whose run it was; none of a canary run."""
+
+
+def still_distrusted(breaker: Breaker, agent: AgentState, tried: Tried, now_ms: int) -> list[Event]:
+    """The agent was tried and stays out of routing."""
+    again = _tripped_again(breaker, agent, tried, now_ms)
+    return [again, *_suspect(agent, again.reason, again.detail)]
+
+
+def _tripped_again(breaker: Breaker, agent: AgentState, tried: Tried, now_ms: int) -> AgentTripped:
+    """Only where the agent is to blame does the wait grow."""
+    is_to_blame = bool(tried.failed)
+    opens = breaker.opens + is_to_blame
+    took_ms = now_ms - tried.began_ms
     trials = words.plural(opens - 1, "trial")
     return AgentTripped(
         agent=agent.name,
-        reason=f"its work failed, and {trials} since: {_in_words(end.reason)}"
-        if failed
+        reason=f"its work failed, and {trials} since: {tried.failed}"
+        if is_to_blame
         else breaker.reason,
-        detail=end.detail if failed else breaker.detail,
+        detail=tried.detail if is_to_blame else breaker.detail,
         until_ms=now_ms + BREAK.ceiling_ms(opens),
         opens=opens,
-        harmless=breaker.harmless and end.harmless,
-        tasks=(split_run_id(end.attempt.run_id)[0],) if failed else (),
-        settled_ms=_settled_ms(breaker.settled_ms, took_ms) if failed else breaker.settled_ms,
+        harmless=breaker.harmless and tried.harmless,
+        tasks=tried.tasks if is_to_blame else (),
+        settled_ms=_settled_ms(breaker.settled_ms, took_ms) if is_to_blame else breaker.settled_ms,
+        relapsed=breaker.relapsed,
     )
 
 
-def _took_ms(attempt: Attempt, now_ms: int) -> int:
-    return now_ms - (attempt.started_at_ms or attempt.planned_at_ms)
+def _began_ms(attempt: Attempt) -> int:
+    return attempt.started_at_ms or attempt.planned_at_ms
 
 
 def _settled_ms(known_ms: int, took_ms: int) -> int:
@@ -377,9 +420,11 @@ def _is_on_trial(agent: AgentState | None, attempt: Attempt) -> bool:
     return breaker is not None and breaker.trial == attempt.run_id
 
 
-def trust(agent: AgentState, reason: str, *, by: str = "") -> list[Event]:
+def trust(agent: AgentState, reason: str, *, by: str = "", by_canary: bool = False) -> list[Event]:
     """The agent's breaker closes, and it is up where nothing else keeps it from that."""
-    events: list[Event] = [AgentTrusted(agent=agent.name, reason=reason, by=by)]
+    events: list[Event] = [
+        AgentTrusted(agent=agent.name, reason=reason, by=by, by_canary=by_canary)
+    ]
     if agent.health is Health.SUSPECT and agent.failure is None:
         back = HealthChanged(agent=agent.name, health=Health.UP, was=agent.health, reason=reason)
         events.append(back)

@@ -6,6 +6,7 @@ import msgspec
 
 from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.vitals import FailureKind
+from fleet_tui.core.fleet import AgentSpec
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.reason_words import failure_words
@@ -92,7 +93,7 @@ def cure_of(agent: AgentState) -> str:
     if agent.breaker is not None:
         return (
             f"mend what it says, then `fleet-tui uncordon {agent.name}`; "
-            "one task on trial that goes well brings it back too"
+            "a trial that goes well brings it back too"
         )
     match agent.health:
         case Health.STARTING | Health.JOINING | Health.DRAINING | Health.SUSPECT:
@@ -105,16 +106,25 @@ def cure_of(agent: AgentState) -> str:
             assert_never(agent.health)
 
 
-def next_trial(agent: AgentState, now_ms: int, offset_minutes: int = 0) -> str | None:
-    """When an agent whose work failed is tried again; None where its breaker is closed. The clock
-    leads UTC by so many minutes."""
+def next_trial(
+    agent: AgentState, spec: AgentSpec | None, now_ms: int, offset_minutes: int = 0
+) -> str | None:
+    """When an agent whose work failed is tried again, and how; None where its breaker is closed, or
+    the fleet file names it no more. The clock leads UTC by so many minutes."""
     breaker = agent.breaker
-    if breaker is None:
+    if breaker is None or spec is None:
         return None
+    if breaker.canary is not None:
+        since = words.clock(breaker.canary.since_ms, offset_minutes)
+        return f"a canary run tries it since {since}"
     if breaker.trial is not None:
         return "it is tried with one task now"
+    by_canary = agent.is_tried_by_canary(spec)
     if now_ms < breaker.until_ms:
-        return f"it is tried with one task from {words.clock(breaker.until_ms, offset_minutes)} on"
+        what = "a canary run" if by_canary else "one task"
+        return f"it is tried with {what} from {words.clock(breaker.until_ms, offset_minutes)} on"
+    if by_canary:
+        return "it is tried with a canary run next"
     if not breaker.harmless:
         return "it is tried with the next task that may run again"
     return "it is tried with the next task that suits it"

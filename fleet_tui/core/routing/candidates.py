@@ -182,9 +182,10 @@ class CandidateSet:
         self._explained: tuple[Rejection, ...] | None = None
         for spec in eligible.agents:
             agent = agents.get(spec.name)
-            if agent is not None and agent.only_fails and not self._suits_trials(agent):
+            tried = agent is not None and agent.only_fails and not agent.is_tried_by_canary(spec)
+            if agent is not None and tried and not self._suits_trials(agent):
                 distrusted.append((spec.name, trouble_of(agent) or "suspect"))
-            elif agent is not None and agent.may_be_tried(now_ms):
+            elif agent is not None and tried and agent.may_be_tried(now_ms):
                 self._admit_on_trial(spec.name)
             elif agent is None or not agent.health.takes_work:
                 why = trouble_of(agent) if agent is not None else None
@@ -215,7 +216,11 @@ class CandidateSet:
                 continue
             if agent.in_service:
                 self._admit(each)
-            elif agent.may_be_tried(self._now_ms) and self._suits_trials(agent):
+            elif (
+                agent.may_be_tried(self._now_ms)
+                and not agent.is_tried_by_canary(self._specs[each])
+                and self._suits_trials(agent)
+            ):
                 self._admit_on_trial(each)
 
     def home(self) -> PoolRanking | None:

@@ -172,7 +172,7 @@ def _learn_fact(
                 ok=fact.ok,
                 answer=fact.answer,
                 usage=fact.usage,
-                cost_microusd=cost_of(state, attempt, fact.usage),
+                cost_microusd=cost_of(state, attempt.agent, fact.usage),
                 failure=fact.failure,
                 detail=fact.detail,
                 blame=blame_for(fact, attempt, now_ms),
@@ -184,7 +184,7 @@ def _learn_fact(
             why = f"the run on {attempt.agent} is gone: {died_words(reason)}"
             return [gone, *_after_death(state, task, attempt, why, now_ms)]
         case Stopped(usage=usage):
-            cost = cost_of(state, attempt, usage)
+            cost = cost_of(state, attempt.agent, usage)
             stopped = AttemptStopped(run=run, usage=usage, cost_microusd=cost)
             return [stopped, *_after_stopped(state, task, attempt, now_ms)]
         case _:
@@ -214,14 +214,14 @@ def _late(state: FleetState, task: Task, attempt: Attempt, fact: Fact, now_ms: i
                 detail=fact.detail,
                 answer=fact.answer,
                 usage=fact.usage,
-                cost_microusd=cost_of(state, attempt, fact.usage),
+                cost_microusd=cost_of(state, attempt.agent, fact.usage),
             )
         ]
     says = _late_word(attempt, fact)
     if not given_up or says is None or says is attempt.late_word:
         return []
     usage = fact.usage if isinstance(fact, Stopped) else Usage()
-    cost = cost_of(state, attempt, usage)
+    cost = cost_of(state, attempt.agent, usage)
     told = AttemptTold(run=attempt.run_id, says=says, usage=usage, cost_microusd=cost)
     asked = task.phase is TaskPhase.NEEDS_OPERATOR and task.attempts[-1] is attempt
     again = says is LateWord.NEVER_STARTED or (
@@ -371,11 +371,12 @@ def _retrying(
     )
 
 
-def cost_of(state: FleetState, attempt: Attempt, usage: Usage) -> int:
-    """What the run cost in microdollars: as reported, else by the agent's token prices."""
+def cost_of(state: FleetState, agent: AgentName, usage: Usage) -> int:
+    """What a run on the agent cost in microdollars: as reported, else by the agent's token
+    prices."""
     if usage.cost_microusd is not None:
         return usage.cost_microusd
-    prices = _prices_of(state, attempt.agent)
+    prices = _prices_of(state, agent)
     return (
         usage.input_tokens * prices.input_microusd_per_mtok
         + usage.output_tokens * prices.output_microusd_per_mtok

@@ -5,8 +5,8 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from fleet_tui.core.agents.fold import with_cost, without_run
-from fleet_tui.core.ids import AgentName, split_run_id
+from fleet_tui.core.agents.fold import pay, without_run
+from fleet_tui.core.ids import split_run_id
 from fleet_tui.core.ledger.draft import Draft
 from fleet_tui.core.tasks.events import (
     AttemptCancelling,
@@ -26,7 +26,6 @@ from fleet_tui.core.tasks.events import (
     AttemptTroubled,
     AttemptUnknown,
 )
-from fleet_tui.core.tasks.evidence import Usage
 from fleet_tui.core.tasks.model import Attempt, AttemptPhase, CancelCause
 from fleet_tui.core.text.untrusted import Untrusted
 
@@ -50,7 +49,7 @@ def fold_attempt(draft: Draft, event: AttemptEvent) -> None:
     draft.tasks.put(replace(task, attempts=attempts))
     match event:
         case AttemptFinished() | AttemptStopped() | AttemptLate() | AttemptTold():
-            _pay(draft, after.agent, event.usage, event.cost_microusd)
+            pay(draft, after.agent, event.usage, event.cost_microusd)
         case (
             AttemptStarted()
             | AttemptSeen()
@@ -75,20 +74,6 @@ def _free_slot(draft: Draft, ended: Attempt) -> None:
     agent = draft.agents.get(ended.agent)
     if agent is not None:
         draft.put_agent(without_run(agent, ended, draft.at_ms))
-
-
-def _pay(draft: Draft, name: AgentName, usage: Usage, cost_microusd: int) -> None:
-    tokens = usage.total_tokens
-    if not tokens and not cost_microusd and not usage.unusable:
-        return
-    agent = draft.agents.get(name)
-    if agent is not None:
-        draft.put_agent(with_cost(agent, usage, cost_microusd))
-    draft.totals = replace(
-        draft.totals,
-        cost_microusd=draft.totals.cost_microusd + cost_microusd,
-        tokens=draft.totals.tokens + tokens,
-    )
 
 
 def next_attempt(attempt: Attempt, event: AttemptEvent, at_ms: int) -> Attempt:

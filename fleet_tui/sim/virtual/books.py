@@ -11,11 +11,15 @@ from typing import assert_never
 import msgspec
 
 from fleet_tui.core.agents.events import (
+    AboutAgent,
     AgentCordoned,
+    AgentEvent,
     AgentIdentified,
     AgentTripped,
     AgentTrusted,
     AgentUncordoned,
+    CanaryEnded,
+    CanaryStarted,
     FailoverFrozen,
     FailoverThawed,
     HealthChanged,
@@ -218,6 +222,10 @@ class Member(msgspec.Struct, kw_only=True):
     """Out of routing for what it refused or failed; from then on one task is let through."""
     trial: str = ""
     """The run that is on trial."""
+    canary: str = ""
+    """The canary run that tries it now."""
+    relapsed: bool = False
+    """It failed again right after a canary run went well."""
     is_harmful: bool = False
     """It is out for runs that failed, not for those alone that it refused."""
     boot_id: str | None = None
@@ -295,28 +303,8 @@ class Book:
                     self.mode = EngineMode.NORMAL
             case EngineModeChanged(mode=mode):
                 self.mode = mode
-            case HealthChanged(agent=name, health=health, failure=failure):
-                if name in self.agents:
-                    agent = self.agents[name]
-                    agent.health, agent.failure, agent.since_ms = health, failure, row.at_ms
-                    agent.was_up = agent.was_up or health in TAKES_WORK
-            case AgentCordoned(agent=name) | AgentUncordoned(agent=name) as event:
-                if name in self.agents:
-                    self.agents[name].cordoned = isinstance(event, AgentCordoned)
-            case AgentTripped(agent=name, until_ms=until_ms, harmless=harmless):
-                if name in self.agents:
-                    self.agents[name].trial_ms = until_ms
-                    self.agents[name].is_harmful = not harmless
-            case AgentIdentified(agent=name, boot_id=boot_id, limits=limits):
-                if name in self.agents:
-                    agent = self.agents[name]
-                    agent.limits = limits
-                    if agent.trial_ms is not None and agent.boot_id not in (None, boot_id):
-                        agent.trial_ms = min(agent.trial_ms, row.at_ms)  # another process
-                    agent.boot_id = boot_id
-            case AgentTrusted(agent=name):
-                if name in self.agents:
-                    self.agents[name].trial_ms, self.agents[name].trial = None, ""
+            case AboutAgent() as event:
+                self._agent(event, row.at_ms)
             case FailoverFrozen(pool=pool):
                 self.frozen.add(pool)
             case FailoverThawed(pool=pool):
@@ -324,6 +312,40 @@ class Book:
                 self.thawed_ms[pool] = row.at_ms
             case _:  # the rules ask nothing that other events change
                 pass
+
+    def _agent(self, event: AgentEvent, at_ms: int) -> None:
+        agent = self.agents.get(event.agent)
+        if isinstance(event, CanaryEnded):
+            self._spent(agent, event.usage, event.cost_microusd)
+        if agent is None:
+            return
+        match event:
+            case HealthChanged(health=health, failure=failure):
+                agent.health, agent.failure, agent.since_ms = health, failure, at_ms
+                agent.was_up = agent.was_up or health in TAKES_WORK
+            case AgentCordoned() | AgentUncordoned():
+                agent.cordoned = isinstance(event, AgentCordoned)
+            case AgentTripped(until_ms=until_ms, harmless=harmless, relapsed=relapsed):
+                agent.trial_ms, agent.is_harmful, agent.relapsed = until_ms, not harmless, relapsed
+            case CanaryStarted(run=run):
+                agent.canary = run
+            case CanaryEnded():
+                agent.canary = ""
+            case AgentIdentified(boot_id=boot_id, limits=limits):
+                agent.limits = limits
+                if agent.trial_ms is not None and agent.boot_id not in (None, boot_id):
+                    agent.trial_ms = min(agent.trial_ms, at_ms)  # another process
+                agent.boot_id = boot_id
+            case AgentTrusted():
+                agent.trial_ms, agent.trial, agent.canary = None, "", ""
+            case _:
+                assert_never(event)
+
+    def _spent(self, agent: Member | None, usage: Usage, cost_microusd: int) -> None:
+        for purse in (self, agent):
+            if purse is not None:
+                purse.tokens += usage.total_tokens
+                purse.cost_microusd += cost_microusd
 
     def _follow_fleet(self) -> None:
         """Who is not in the fleet file any more is forgotten once nothing of theirs runs."""
@@ -429,7 +451,4 @@ class Book:
 
     def _pay(self, one: Try, usage: Usage, cost_microusd: int) -> None:
         one.usage, one.cost_microusd = usage, cost_microusd
-        for purse in (self, self.agents.get(one.agent)):
-            if purse is not None:
-                purse.tokens += usage.total_tokens
-                purse.cost_microusd += cost_microusd
+        self._spent(self.agents.get(one.agent), usage, cost_microusd)

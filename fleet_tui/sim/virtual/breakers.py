@@ -1,8 +1,10 @@
 """What is promised about gateways that answer every look and can do nothing."""
 
-from fleet_tui.core.ids import AgentName
+from fleet_tui.core.agents.canary import PAYLOAD, agent_of_canary
+from fleet_tui.core.ids import AgentName, RunId
 from fleet_tui.core.tasks.model import AttemptPhase
 from fleet_tui.sim.virtual.checks import Checks
+from fleet_tui.sim.virtual.truth import sha256
 from fleet_tui.sim.virtual.world import World
 
 WINDOW_S = 60.0
@@ -18,6 +20,25 @@ def breakers(world: World, checks: Checks) -> None:
     for gateway in world.gateways.values():
         _is_spared(checks, gateway.agent, gateway.poisoned_s)
     _is_trusted_again(world, checks)
+    _canaries(world, checks)
+
+
+def _canaries(world: World, checks: Checks) -> None:
+    """Each ran once, where it was to run and with the text that is ours, and none goes on."""
+    seen: set[str] = set()
+    for execution in world.truth.canaries:
+        run = execution.run
+        if execution.agent != agent_of_canary(RunId(run)):
+            checks.broken("canaries-try", f"{run} ran on {execution.agent}", execution.started_s)
+        if execution.payload_sha256 != sha256(PAYLOAD.raw.encode()):
+            checks.broken("canaries-try", f"{run} got another payload", execution.started_s)
+        if run in seen and not execution.continued:
+            checks.broken("canaries-try", f"{run} ran twice", execution.started_s)
+        seen.add(run)
+    state = world.newest.state if world.newest is not None else None
+    for agent in state.agents.values() if state is not None else ():
+        if agent.canary is not None and agent.health.takes_work:
+            checks.broken("canaries-try", f"{agent.canary.run} never ended")
 
 
 def _is_spared(checks: Checks, agent: AgentName, hits_s: list[float]) -> None:

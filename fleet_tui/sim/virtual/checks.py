@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from fleet_tui.core.agents.events import CanaryStarted
+from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import HostName, PoolName
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.tasks.events import TaskPlaced
@@ -50,6 +52,8 @@ class Checks:
         """Times in which a whole pool could not be reached: pool, from, to; in seconds."""
         self._world = world
         self._sent: dict[str, int] = {}
+        self._canaries: set[str] = set()
+        """Canary runs that stand in the ledger."""
         self._asked: dict[tuple[int, str], deque[float]] = {}
 
     def _calm_ms(self) -> float:
@@ -73,6 +77,8 @@ class Checks:
         for row in rows:
             if isinstance(row.event, TaskPlaced):
                 self._check_urgency(self.story.tasks[row.event.task], row.at_ms)
+            elif isinstance(row.event, CanaryStarted):
+                self._canaries.add(row.event.run)
 
     def sent(self, epoch: int, host: HostName, stdin: bytes) -> None:
         """The first byte of a question leaves."""
@@ -82,6 +88,9 @@ class Checks:
 
     def asked(self, epoch: int, verb: str, run_id: str) -> None:
         """A question about a run leaves."""
+        if run_id in self._canaries:
+            self._asked_of_canary(epoch, verb, run_id)
+            return
         run = self.story.runs.get(run_id)
         if run is None:
             self.broken("journal-before-effect", f"{verb} of {run_id} left before its commit")
@@ -96,6 +105,13 @@ class Checks:
                 self.broken("cancel-is-kept", text)
         elif verb == "cancel" and run.cancelling_s is None and run.given_up_s is None:
             self.broken("journal-before-effect", f"cancel of {run_id} left before its commit")
+
+    def _asked_of_canary(self, epoch: int, verb: str, run_id: str) -> None:
+        self._check_pace(epoch, run_id)
+        if verb == "start":
+            if run_id in self._sent:
+                self.broken("sent-once", f"{run_id} was sent by {self._sent[run_id]} and {epoch}")
+            self._sent[run_id] = epoch
 
     def _is_answered(self, run: Run) -> bool:
         """Whether whoever cancelled it was told so."""
@@ -150,6 +166,7 @@ class Checks:
                 and _requirement(other.wanted) == wanted
                 and other.goes_on == placed.goes_on
                 and not self._avoids(other, placed, now_ms)
+                and not self._is_too_precious(other, placed)
             ):
                 text = f"{placed.key} was placed before the more urgent {other.key}"
                 self.broken("urgent-first", text)
@@ -158,6 +175,13 @@ class Checks:
         """Whether it waits for another agent than the one that was given away."""
         agent = self.story.runs[placed.last or ""].agent
         return agent in other.failed_by and now_ms - other.tried_ms < AVOIDS_MS
+
+    def _is_too_precious(self, other: TaskStory, placed: TaskStory) -> bool:
+        """Whether the agent that was given away fails what it runs, and the other must not run
+        twice."""
+        agent = self.rules.book.agents.get(self.story.runs[placed.last or ""].agent)
+        is_trial = agent is not None and agent.trial_ms is not None and agent.is_harmful
+        return is_trial and other.wanted.task_class is not TaskClass.IDEMPOTENT
 
 
 def _requirement(spec: TaskSpec) -> tuple[object, ...]:

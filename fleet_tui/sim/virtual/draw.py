@@ -59,7 +59,7 @@ def draw(seed: int) -> Scenario:
     dice = random.Random(f"{seed}/stops")  # noqa: S311  # a simulation, not a secret
     if world.meddling is not None and dice.random() < 0.1:
         world = _with_stops(world)
-    return with_odd_hosts(_with_releases(world))
+    return with_odd_hosts(_with_canaries(_with_releases(world)))
 
 
 def _with_gateways(
@@ -129,6 +129,18 @@ def _with_releases(world: Scenario) -> Scenario:
         network=replace(world.network, late_start=dice.choice((0.4, 0.7))),
         releases=releases,
     )
+
+
+def _with_canaries(world: Scenario) -> Scenario:
+    """In half of the worlds with gateways, canary runs may try them."""
+    dice = random.Random(f"{world.seed}/canaries")  # noqa: S311  # a simulation, not a secret
+    if not world.gateways or dice.random() < 0.5:
+        return world
+    agents = {
+        name: replace(spec, canary=name in world.gateways)
+        for name, spec in world.fleet.agents.items()
+    }
+    return replace(world, fleet=replace(world.fleet, agents=agents))
 
 
 def _with_poison(world: Scenario, rng: random.Random) -> Scenario:

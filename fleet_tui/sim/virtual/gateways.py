@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from fleet_tui.core.agents.canary import agent_of_canary
 from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.core.fleet import AgentSpec
 from fleet_tui.core.ids import AgentName, HostName, RunId
@@ -52,6 +53,9 @@ PORT, NOBODY_ASKS = 21_001, ""
 
 START_AGAIN_S = 5.0
 """How long whoever looks after a gateway takes to start it again."""
+
+CANARY_USED, CANARY_SAID = (300, 3), "ready"
+"""What a canary run takes, and what comes of it."""
 
 Effect = Callable[[int, str, str], None]
 """Told of every question about a run as it leaves: epoch of the engine, verb, run id."""
@@ -161,7 +165,6 @@ class SimGateway:
 
     def _plan(self, run: str, message: str) -> RunPlan:
         """The course of a run. A turn it gives itself is about what the user asked for last."""
-        habit = self._habits(run)
         self._given[run] = sha256(message.encode())
         if self.poison is Poison.FAILS:
             self.poisoned_s.append(self.loop.time())
@@ -173,6 +176,11 @@ class SimGateway:
                 answer="",
                 error="Agent database cleanup failed",
             )
+        if is_canary(run):
+            used, said = CANARY_USED, CANARY_SAID
+            tokens = Tokens(input=used[0], output=used[1])
+            return RunPlan(steps=(), tail_s=0.7, model=SONNET, tokens=tokens, answer=said)
+        habit = self._habits(run)
         return RunPlan(
             steps=(),
             tail_s=habit.seconds,
@@ -185,6 +193,9 @@ class SimGateway:
     def began(self, run: str, session_key: str) -> Execution:
         """A run got its turn."""
         attempt = run_of(session_key)
+        used, said = CANARY_USED, CANARY_SAID
+        if not is_canary(attempt):
+            used, said = self._habits(run).used, self._habits(run).output
         execution = Execution(
             run=attempt,
             agent=self.agent,
@@ -193,12 +204,13 @@ class SimGateway:
             host_epoch=0,
             payload_sha256=self._given[run],
             started_s=self.loop.time(),
-            output=self._habits(run).output,
-            used=self._habits(run).used,
+            output=said,
+            used=used,
             continued=run != attempt,
             in_gateway=True,
         )
-        self._truth.executions.append(execution)
+        kept = self._truth.canaries if is_canary(attempt) else self._truth.executions
+        kept.append(execution)
         return execution
 
 
@@ -236,7 +248,13 @@ class _Scribe:
 def run_of(session_key: str) -> str:
     """The run id of the attempt that a session was made for."""
     _, _, task, attempt = session_key.rsplit(":", 3)
-    return f"{task.upper()}.{attempt}"
+    run = f"{task}.{attempt}"  # the key is lower case, and so are the simulated agents' names
+    return run if is_canary(run) else run.upper()
+
+
+def is_canary(run: str) -> bool:
+    """Whether it is no task's run."""
+    return agent_of_canary(RunId(run)) is not None
 
 
 class _Request(msgspec.Struct, frozen=True):

@@ -10,7 +10,7 @@ import msgspec
 
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.fold import fold
-from fleet_tui.core.ledger.state import EMPTY_STATE
+from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.sim.virtual.checks import Checks, Violation
 from fleet_tui.sim.virtual.draw import draw
@@ -122,9 +122,20 @@ class Life:
             return False
         engine = self.world.newest
         state = engine.state if engine is not None else None
-        return state is not None and all(
-            task.phase is TaskPhase.NEEDS_OPERATOR for task in state.open_tasks.values()
-        )
+        if state is None or _wait_for_canaries(state):
+            return False
+        return all(task.phase is TaskPhase.NEEDS_OPERATOR for task in state.open_tasks.values())
+
+
+def _wait_for_canaries(state: FleetState) -> bool:
+    """Whether an agent is out that a canary run brings back."""
+    agents = state.agents.values()
+    return any(
+        agent.only_fails
+        and (spec := state.fleet.agents.get(agent.name)) is not None
+        and agent.is_tried_by_canary(spec)
+        for agent in agents
+    )
 
 
 def play(seed: int) -> Outcome:

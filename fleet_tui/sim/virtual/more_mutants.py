@@ -44,7 +44,7 @@ def _paid_twice(draft: Any, event: Any) -> None:
     fold_attempt.fold_attempt(draft, event)
     if hasattr(event, "usage"):
         task = draft.tasks.find(event.run.rpartition(".")[0])
-        fold_attempt._pay(draft, task.attempts[-1].agent, event.usage, 0)
+        fold_agent.pay(draft, task.attempts[-1].agent, event.usage, 0)
 
 
 _AFTER_AN_END: tuple[Mutant, ...] = (

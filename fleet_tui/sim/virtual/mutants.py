@@ -13,7 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from fleet_tui.core import step as steps
-from fleet_tui.core.agents import outcomes
+from fleet_tui.core.agents import canary, outcomes
 from fleet_tui.core.agents.model import AgentState
 from fleet_tui.core.ids import split_run_id
 from fleet_tui.core.ledger import fold
@@ -42,7 +42,7 @@ from fleet_tui.engine.inbox import CommandAsked
 from fleet_tui.sim.virtual.due_mutants import DUE_MUTANTS
 from fleet_tui.sim.virtual.host import SimHost
 from fleet_tui.sim.virtual.more_mutants import MORE_MUTANTS
-from fleet_tui.sim.virtual.planting import Mutant, all_of, change
+from fleet_tui.sim.virtual.planting import Mutant, all_of, change, rewrite
 from fleet_tui.sim.virtual.store import SimLedger, Store
 from fleet_tui.wire.openclaw import attempt
 from fleet_tui.wire.openclaw.connection import Result
@@ -287,6 +287,12 @@ def _always(*_: object) -> bool:
     return True
 
 
+def _while_it_is_tried(agent: AgentState, now_ms: int) -> bool:
+    """As it is, but for a canary run that is under way."""
+    breaker = agent.breaker
+    return agent.only_fails and breaker is not None and now_ms >= breaker.until_ms
+
+
 MUTANTS: tuple[Mutant, ...] = (
     Mutant("lost-is-ok", "a lost connection is success", change(steps, "learn", _lost_is_ok)),
     Mutant("blind-retry", "what is unknown is tried again", change(steps, "learn", _blind_retry)),
@@ -434,6 +440,24 @@ MUTANTS: tuple[Mutant, ...] = (
         "reckless-trials",
         "an agent that fails its runs is tried with tasks that must not run twice",
         change(AgentState, "suits_trials", lambda *_, **__: True),
+    ),
+    Mutant(
+        "tasks-for-canaries",
+        "an agent that a canary run is to try is tried with tasks",
+        change(AgentState, "is_tried_by_canary", lambda *_: False),
+    ),
+    Mutant(
+        "canaries-in-vain",
+        "a canary run that went well brings no agent back",
+        change(canary, "trust", lambda *_, **__: []),
+    ),
+    Mutant(
+        "canaries-on-and-on",
+        "another canary run begins while one is under way",
+        all_of(
+            change(AgentState, "may_be_tried", _while_it_is_tried),
+            rewrite(canary, "reconcile_canaries", "if canary is None:", "if True:"),
+        ),
     ),
     Mutant(
         "never-trusted",

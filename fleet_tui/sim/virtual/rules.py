@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
-from fleet_tui.core.agents.events import FailoverFrozen
+from fleet_tui.core.agents.events import CanaryStarted, FailoverFrozen
 from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import FleetSpec, OpenClawAgent, TaskClass
@@ -85,6 +85,8 @@ class Rules:
                 self._submitted(event)
             case TaskPlaced():
                 self._placed(event, at_ms)
+            case CanaryStarted():
+                self._tried(event, at_ms)
             case TaskRetrying():
                 self._retrying(event, at_ms)
             case TaskEnded():
@@ -180,6 +182,26 @@ class Rules:
         if is_trial and work.spec.task_class is not TaskClass.IDEMPOTENT:
             text = f"{run} must not run twice, and tries {name}, which fails what it runs"
             self._broken("trials-risk-nothing", text)
+
+        spec = self.book.fleet.agents.get(name)
+        if agent.trial_ms is not None and spec is not None and spec.canary and not agent.relapsed:
+            text = f"{run} tries {name}, which a canary run is to try"
+            self._broken("canaries-try", text)
+
+    def _tried(self, event: CanaryStarted, at_ms: int) -> None:
+        """A canary run is for an agent that only fails its work, where the fleet file lets it."""
+        agent, spec = self.book.agents[event.agent], self.book.fleet.agents.get(event.agent)
+        why = self._out_of_service(event.agent, at_ms)
+        if spec is None or not spec.canary:
+            why = "not to be tried so"
+        elif self.book.mode is not EngineMode.NORMAL:
+            why = f"idle while the engine is on {self.book.mode}"
+        elif agent.trial_ms is None:
+            why = "trusted"
+        elif agent.canary or agent.relapsed:
+            why = "tried already"
+        if why:
+            self._broken("canaries-try", f"{event.run} began, and {event.agent} is {why}")
 
     def _may_try(self, work: Work) -> bool:
         """Whether what was tried since people last asked leaves room for one more try."""

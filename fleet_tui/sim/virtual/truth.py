@@ -102,6 +102,9 @@ class Truth:
 
     def __init__(self) -> None:
         self.executions: list[Execution] = []
+        """Of tasks."""
+        self.canaries: list[Execution] = []
+        """Of canary runs."""
         self.calls: list[Call] = []
         self.edits: list[Edit] = []
         self.requeues: list[Requeue] = []

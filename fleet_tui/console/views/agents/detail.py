@@ -61,7 +61,7 @@ def agent_sections(
     """Everything about an agent. ``looks`` are oldest first; None means still being fetched."""
     spec = state.fleet.agents.get(agent.name)
     last = probes[-1] if probes else None
-    head = [head_line(agent, spec, pen, now_ms), *_health_lines(agent, pen, now_ms)]
+    head = [head_line(agent, spec, pen, now_ms), *_health_lines(agent, spec, pen, now_ms)]
     sections = [
         Section("", (*head, *_identity(agent, spec, state.fleet), _money(agent, spec))),
         Section(_probe_title(spec), tuple(_probes(probes, last, pen, now_ms))),
@@ -92,7 +92,9 @@ def head_line(agent: AgentState, spec: AgentSpec | None, pen: Pen, now_ms: int) 
     return line(*cells)
 
 
-def _health_lines(agent: AgentState, pen: Pen, now_ms: int) -> list[DetailLine]:
+def _health_lines(
+    agent: AgentState, spec: AgentSpec | None, pen: Pen, now_ms: int
+) -> list[DetailLine]:
     """Since when and why, with what was heard on the way, and what can be done about it."""
     if agent.health is Health.UP and not agent.reason:
         return []
@@ -108,7 +110,7 @@ def _health_lines(agent: AgentState, pen: Pen, now_ms: int) -> list[DetailLine]:
         text = f"Looking again will not help, an operator must put this right: {cure_of(agent)}."
         made.append(paragraph(text, Tone.WARN))
     elif trouble_of(agent) is not None and agent.health is not Health.RETIRED:
-        helps = [cure_of(agent), next_trial(agent, now_ms, pen.offset_minutes)]
+        helps = [cure_of(agent), next_trial(agent, spec, now_ms, pen.offset_minutes)]
         said = "; ".join(text for text in helps if text is not None)
         made.append(line(Cell("to do ", Tone.DIM), said, indent=7))
     return made

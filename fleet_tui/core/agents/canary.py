@@ -1,0 +1,187 @@
+"""Canary runs: what tells whether an agent whose work failed works again, at nobody's cost.
+
+An agent that answers every look and fails its work is out of routing until something goes well on
+it. Where the fleet file lets it, that is a canary run: a short turn with a text of our own, in a
+session of its own, that the gateway forgets afterwards like that of any run. It costs what the
+model takes for one short turn. It is no task: it holds no slot, waits in no queue, is never tried
+again, and says nothing about anything but its agent.
+
+It is begun, followed and found again after a restart like any run, and its id is made of its agent
+and its instant, so that any engine derives it.
+"""
+
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from fleet_tui.core.agents.breaker import Breaker, CanaryRun
+from fleet_tui.core.agents.events import CanaryEnded, CanaryStarted
+from fleet_tui.core.agents.model import AgentState
+from fleet_tui.core.agents.outcomes import Tried, blame_for_refusal, still_distrusted, trust
+from fleet_tui.core.fleet import FleetSpec
+from fleet_tui.core.ids import AgentName, RunId, TaskId, run_id, split_run_id
+from fleet_tui.core.ledger.events import Event
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.reason_words import died_words, failed_words, not_started_words
+from fleet_tui.core.tasks.attempts import RunReport, cost_of
+from fleet_tui.core.tasks.evidence import (
+    Blame,
+    Definite,
+    Died,
+    Finished,
+    NotStarted,
+    Running,
+    RunOrder,
+    Started,
+    Stopped,
+    Unknown,
+    Usage,
+)
+from fleet_tui.core.tasks.retry import trace_id_of
+from fleet_tui.core.text import words
+from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
+
+PAYLOAD = Untrusted(
+    "fleet-tui asks whether you can work. Use no tools. Answer with one word: ready"
+)
+
+LIMIT_MS = 180_000
+"""A gateway asks a model that fails again and again, for one to three minutes."""
+SILENT_MS = LIMIT_MS + 120_000
+"""One that is not heard of for so long has not gone well."""
+MAX_UNDER_WAY = 16
+"""In the whole fleet at a time: when a model is out, every agent that uses it fails."""
+
+_PREFIX = "canary-"
+"""No task's id begins so: they are upper case."""
+
+
+def canary_run_id(agent: AgentName, at_ms: int) -> RunId:
+    """The id of the agent's canary run that was decided then."""
+    return run_id(TaskId(f"{_PREFIX}{agent}"), at_ms)
+
+
+def agent_of_canary(run: RunId) -> AgentName | None:
+    """Whose canary run it is; None for any other."""
+    if not run.startswith(_PREFIX):
+        return None
+    return AgentName(split_run_id(run)[0].removeprefix(_PREFIX))
+
+
+def canary_order(run: CanaryRun) -> RunOrder:
+    """What its agent needs to know of a canary run."""
+    task, number = split_run_id(run.run)
+    return RunOrder(
+        run_id=run.run,
+        task_id=task,
+        attempt=number,
+        payload=PAYLOAD,
+        label=task,
+        start_to_close_ms=LIMIT_MS,
+        planned_at_ms=run.since_ms,
+        trace_id=trace_id_of(run.run),
+    )
+
+
+def reconcile_canaries(state: FleetState, now_ms: int) -> list[Event]:
+    """Begin the canary runs that are due, those that waited longest first, and give up on those
+    that are not heard of."""
+    events: list[Event] = []
+    under_way = 0
+    due: list[tuple[int, AgentName]] = []
+    for agent in state.agents.values():
+        breaker = agent.breaker
+        if breaker is None:
+            continue
+        canary = agent.canary
+        if canary is None:
+            if _is_due(state.fleet, agent, now_ms):
+                due.append((breaker.until_ms, agent.name))
+        elif now_ms - canary.since_ms >= SILENT_MS:
+            reason = f"nothing was heard of it for {words.duration(SILENT_MS)}"
+            ended = _not_well(canary, agent, reason)
+            events += [ended, *_still(breaker, agent, ended, canary, now_ms)]
+        else:
+            under_way += 1
+    if state.engine.mode.mode.starts_work:
+        due.sort()
+        for _, name in due[: max(0, MAX_UNDER_WAY - under_way)]:
+            events.append(CanaryStarted(agent=name, run=canary_run_id(name, now_ms)))
+    return events
+
+
+def _is_due(fleet: FleetSpec, agent: AgentState, now_ms: int) -> bool:
+    spec = fleet.agents.get(agent.name)
+    if spec is None or not agent.is_tried_by_canary(spec):
+        return False
+    return agent.may_be_tried(now_ms) and len(agent.runs) < spec.slots
+
+
+def learn_of_canary(
+    state: FleetState, agent_name: AgentName, run: RunId, report: RunReport, now_ms: int
+) -> list[Event]:
+    """What a report about the agent's canary run means. One that is over already means nothing."""
+    agent = state.agents.get(agent_name)
+    breaker = agent.breaker if agent is not None else None
+    canary = agent.canary if agent is not None else None
+    if agent is None or breaker is None or canary is None or canary.run != run:
+        return []
+    match report:
+        case Unknown():
+            return []  # it is asked about again, until it was silent for too long
+        case Definite(value=fact):
+            pass
+        case _:
+            assert_never(report)
+    match fact:
+        case Started() | Running():
+            return []
+        case Finished(ok=True):
+            ended = _paid(CanaryEnded(agent=agent_name, run=run, ok=True), fact.usage, state)
+            return [ended, *trust(agent, "a canary run went well", by_canary=True)]
+        case Finished():
+            ended = _not_well(canary, agent, failed_words(fact.failure), fact.detail)
+            ended = _paid(ended, fact.usage, state)
+            return [ended, *_still(breaker, agent, ended, canary, now_ms)]
+        case NotStarted():
+            ended = _not_well(canary, agent, not_started_words(fact.reason), fact.detail)
+            blame = blame_for_refusal(fact)
+            return [ended, *_still(breaker, agent, ended, canary, now_ms, blame, harmless=True)]
+        case Died():
+            ended = _not_well(canary, agent, died_words(fact.reason))
+            return [ended, *_still(breaker, agent, ended, canary, now_ms, Blame.NOBODY)]
+        case Stopped():
+            ended = _paid(_not_well(canary, agent, "somebody stopped it"), fact.usage, state)
+            return [ended, *_still(breaker, agent, ended, canary, now_ms, Blame.NOBODY)]
+        case _:
+            assert_never(fact)
+
+
+def _not_well(
+    canary: CanaryRun, agent: AgentState, reason: str, detail: Untrusted = NOTHING_SAID
+) -> CanaryEnded:
+    return CanaryEnded(agent=agent.name, run=canary.run, ok=False, reason=reason, detail=detail)
+
+
+def _paid(ended: CanaryEnded, usage: Usage, state: FleetState) -> CanaryEnded:
+    return replace(ended, usage=usage, cost_microusd=cost_of(state, ended.agent, usage))
+
+
+def _still(
+    breaker: Breaker,
+    agent: AgentState,
+    ended: CanaryEnded,
+    canary: CanaryRun,
+    now_ms: int,
+    blame: Blame = Blame.AGENT,
+    *,
+    harmless: bool = False,
+) -> list[Event]:
+    tried = Tried(
+        run=canary.run,
+        began_ms=canary.since_ms,
+        harmless=harmless,
+        failed="" if blame is Blame.NOBODY else ended.reason,
+        detail=ended.detail,
+    )
+    return still_distrusted(breaker, agent, tried, now_ms)
