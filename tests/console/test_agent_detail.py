@@ -81,6 +81,13 @@ def test_what_can_be_done_about_an_agent_that_takes_no_work_is_said() -> None:
     assert f" to do {cure_of(failing)}; {trial}" in shown(failing)
 
 
+def test_one_that_only_a_canary_run_speaks_for_is_said_to_be_on_probation() -> None:
+    back = msgspec.structs.replace(STATE.agents[agent_name(1)], reason="a canary run went well")
+    assert "On probation" not in shown(back)
+    text = shown(msgspec.structs.replace(back, on_probation=True))
+    assert "On probation: one failure of its work puts it out again." in text
+
+
 def test_what_was_heard_of_a_gateway_that_is_not_ready_is_said() -> None:
     look = VitalsReading(
         agent=LOST,
