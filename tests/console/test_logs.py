@@ -10,7 +10,8 @@ from fleet_tui.console.shell.places import Place
 from fleet_tui.console.views.logs import screen
 from fleet_tui.console.views.logs.screen import FIRST_PAGE, OLDER_PAGE, StoredLogsPane
 from fleet_tui.console.widgets.log_view import LogView
-from fleet_tui.core.ids import AgentName
+from fleet_tui.core.agents.canary import canary_run_id
+from fleet_tui.core.ids import AgentName, split_run_id
 from fleet_tui.core.logs import Level, LogGap, LogLine, LogQuery
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.console import console, press, running, text_of, until
@@ -120,6 +121,28 @@ async def test_a_tasks_lines_by_its_label() -> None:
         query = LogQuery(task=task_id(48_170))
         expected = await app.feed.logs(query)
         await until(pilot, lambda: view(app).line_count == len(expected) > 0)
+
+
+async def test_a_canary_runs_line_says_so_and_stands_for_no_task() -> None:
+    feed = CountingFeed()
+    app = console(feed)
+    async with running(app, (120, 40)) as pilot:
+        await press(pilot, "4")
+        await until(pilot, lambda: view(app).line_count == FIRST_PAGE)
+        run = canary_run_id(agent_name(2), NOW_MS)
+        line = LogLine(
+            received_at_ms=NOW_MS, source=agent_name(2), level=Level.ERROR,
+            text=Untrusted("no such model"), line_id=STORED + 1, task=split_run_id(run)[0],
+        )  # fmt: skip
+        feed.say(line)
+        await until(pilot, lambda: "no such model" in text_of(app))
+        [row] = [text for text in text_of(app).splitlines() if "no such model" in text]
+        assert " canary " in row
+        await press(pilot, "up")
+        await press(pilot, "down")
+        chosen = pane(app).selection()
+        assert chosen.agents == (agent_name(2),)
+        assert chosen.tasks == ()
 
 
 async def test_the_filter_hides_and_tab_in_the_bar_only_marks() -> None:

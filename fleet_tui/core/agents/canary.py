@@ -68,6 +68,11 @@ def agent_of_canary(run: RunId) -> AgentName | None:
     return AgentName(split_run_id(run)[0].removeprefix(_PREFIX))
 
 
+def is_canary(task: TaskId) -> bool:
+    """Whether what stands in the place of a task, as in a log line, is a canary run."""
+    return task.startswith(_PREFIX)
+
+
 def canary_order(run: CanaryRun) -> RunOrder:
     """What its agent needs to know of a canary run."""
     task, number = split_run_id(run.run)

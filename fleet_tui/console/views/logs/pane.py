@@ -14,6 +14,7 @@ from fleet_tui.console.text.fit import fit
 from fleet_tui.console.views.logs.histogram import LogHistogram, chart_width, count_lines
 from fleet_tui.console.views.pane import Pane
 from fleet_tui.console.widgets.log_view import LogView, log_cells
+from fleet_tui.core.agents.canary import is_canary
 from fleet_tui.core.ids import TaskId, task_label
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.text import filters, words
@@ -90,6 +91,8 @@ class LogsPane(Pane):
         return min(self._longest, MAX_SOURCE_WIDTH if self.is_boxed else MAX_NARROW_SOURCE_WIDTH)
 
     def _label(self, task_id: TaskId) -> str:
+        if is_canary(task_id):
+            return "canary"
         task = self._view.state.task(task_id) if self._view is not None else None
         if task is not None:
             self._remember(task_id, task_label(task.number))
@@ -208,6 +211,8 @@ class LogsPane(Pane):
         if entry is None:
             return NOTHING
         task = entry.task if isinstance(entry, LogLine) else None
+        if task is not None and is_canary(task):
+            task = None
         return Selection(
             agents=(entry.source,) if entry.source is not None else (),
             tasks=(task,) if task is not None else (),

@@ -14,6 +14,7 @@ from fleet_tui.console.views.logs.lines import log_matches
 from fleet_tui.console.views.logs.pane import FILTER_KEYS, LogsPane
 from fleet_tui.console.views.logs.sieve import sieved
 from fleet_tui.console.widgets.log_view import LogView
+from fleet_tui.core.agents.canary import is_canary
 from fleet_tui.core.ids import AgentName, TaskId
 from fleet_tui.core.logs import LogGap, LogLine, LogQuery
 from fleet_tui.core.text import filters, words
@@ -113,7 +114,9 @@ class StoredLogsPane(LogsPane):
     async def _recall_labels(self, lines: Sequence[LogLine]) -> None:
         """What the tasks of these lines are called, as far as the state has forgotten them."""
         state = self.console.view.state
-        ids = dict.fromkeys(line.task for line in lines if line.task is not None)
+        ids = dict.fromkeys(
+            line.task for line in lines if line.task is not None and not is_canary(line.task)
+        )
         unknown = (each for each in ids if state.task(each) is None and each not in self._labels)
         for task_id in islice(unknown, MAX_RECALLED):
             told = await self.console.feed.retell(task_id)
