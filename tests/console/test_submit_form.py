@@ -10,7 +10,7 @@ from fleet_tui.core.ids import Seq
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Accepted, Refused
 from fleet_tui.core.tasks.commands import Submit
-from fleet_tui.core.text.ulid import ulid_at_ms
+from fleet_tui.core.text.ulid import ENTROPY_BYTES, new_ulid
 from tests.support.console import console, press, running, text_of, until
 from tests.support.fake_feed import FakeFeed
 from tests.support.scene import NOW_MS
@@ -40,7 +40,7 @@ async def test_what_is_typed_is_sent_once_and_opens_its_page() -> None:
         assert order.spec.payload.raw == "Count it\nall"
         assert order.spec.needs == {"gpu"}
         assert order.spec.pool == "gpu"
-        assert ulid_at_ms(order.task) == NOW_MS
+        assert order.task[:10] == new_ulid(NOW_MS, bytes(ENTROPY_BYTES))[:10]
         assert order.key == order.task
         await until(pilot, lambda: app.visible_screen is not None
                     and app.visible_screen.place.view == "task")  # fmt: skip

@@ -32,6 +32,7 @@ from fleet_tui.core.routing.scores import (
 from fleet_tui.core.tasks.events import TaskPending, TaskPlaced
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
+from tests.support.routing import decided_alone
 
 NOBODY: frozenset[AgentName] = frozenset()
 NEEDS: frozenset[Capability] = frozenset()
@@ -315,7 +316,7 @@ def test_full_agents_are_told_in_the_order_of_the_file_whoever_was_full_first() 
         assert isinstance(event, TaskPlaced | TaskPending)
         told = event.decision if isinstance(event, TaskPlaced) else event.pending.decision
         assert told is not None
-        alone = Router(spec).explain(story.state, {}, story.state.open_tasks[event.task])
+        alone = decided_alone(story.state, story.state.open_tasks[event.task])
         assert told == alone, "what a round keeps is what a fresh look finds"
         order.append([*told.rejections[0].agents] if told.rejections else [])
         story.add(event)

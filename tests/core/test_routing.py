@@ -34,6 +34,7 @@ from fleet_tui.core.tasks.model import TaskSpec
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
+from tests.support.routing import decided_alone
 
 NOTHING_SEEN: dict[AgentName, ProbeResult] = {}
 
@@ -80,9 +81,7 @@ def with_checkpoint(told: Story, spec: TaskSpec) -> TaskId:
             run=run,
             agent=AgentName("program"),
             number=1,
-            decision=Router(told.state.fleet).explain(
-                told.state, NOTHING_SEEN, told.state.open_tasks[task]
-            ),
+            decision=decided_alone(told.state, told.state.open_tasks[task], NOTHING_SEEN),
         ),
         AttemptStarted(run=run),
         AttemptCheckpointed(

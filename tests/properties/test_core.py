@@ -66,6 +66,7 @@ from fleet_tui.core.tasks.retell import retell
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
+from tests.support.routing import decided_alone
 
 CAPABILITIES = ["gpu", "browser", "eu"]
 REGIONS = ["eu-w1", "us-e1"]
@@ -194,7 +195,7 @@ def test_many_in_one_round_are_decided_as_one_after_the_other(
         e for e in Router(spec).schedule(story.state, {}, 99_000) if isinstance(e, TaskPlaced)
     ]
     for placed in together:
-        alone = Router(spec).explain(story.state, {}, story.state.open_tasks[placed.task])
+        alone = decided_alone(story.state, story.state.open_tasks[placed.task])
         assert alone == placed.decision
         story.add(placed)
 

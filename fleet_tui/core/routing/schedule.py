@@ -118,10 +118,6 @@ class Router:
         self._waiting.follow(state, changed, now_ms)
         return self._waiting
 
-    def explain(self, state: FleetState, probes: ProbeResults, task: Task) -> RoutingDecision:
-        """What routing would say about the task at the state's last moment, alone in the queue."""
-        return self.decide(task, self._requirement(task), Round(state, probes, state.at_ms))
-
     def decide(self, task: Task, wanted: Requirement, round_: "Round") -> RoutingDecision:
         """One decision with everything it was made from."""
         candidate_set = self._candidate_set(wanted, round_)

@@ -4,8 +4,6 @@ A ULID (https://github.com/ulid/spec) is 48 bits of milliseconds since the Unix 
 bits, written as 26 characters of Crockford's base 32. Clock and dice stay with the caller.
 """
 
-import re
-
 from fleet_tui.core.ids import TaskId
 
 ENTROPY_BYTES = 10
@@ -14,9 +12,6 @@ ULID_CHARS = 26
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """No I, L, O or U: they are misread or make words."""
-
-_ULID = re.compile(rf"(?i)[0-7][{_ALPHABET}]{{{ULID_CHARS - 1}}}", re.ASCII)
-"""More than 7 at the beginning is more than 48 bits of milliseconds."""
 
 
 def new_ulid(now_ms: int, entropy: bytes) -> TaskId:
@@ -28,13 +23,3 @@ def new_ulid(now_ms: int, entropy: bytes) -> TaskId:
     number = now_ms << (8 * ENTROPY_BYTES) | int.from_bytes(entropy)
     digits = [_ALPHABET[number >> 5 * place & 31] for place in range(ULID_CHARS)]
     return TaskId("".join(reversed(digits)))
-
-
-def ulid_at_ms(ulid: str) -> int:
-    """When a ULID was made. Raises ValueError for anything that is not one."""
-    if _ULID.fullmatch(ulid) is None:
-        raise ValueError(f"not a ULID: {ulid!r}")
-    number = 0
-    for char in ulid.upper():
-        number = number << 5 | _ALPHABET.index(char)
-    return number >> (8 * ENTROPY_BYTES)
