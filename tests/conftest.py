@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests.support import leaks, surroundings
+from tests.support import leaks, surroundings, survivors
 from tests.support.needs import NEEDS, RIGHTS, missing, not_allowed
 from tests.support.openclaw_lab import openclaw_lab
 
@@ -107,6 +107,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         for mark, reason in marks.items():
             if item.get_closest_marker(mark) and (lacking := reason()) is not None:
                 left_out(lacking)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """Ends last of all fixtures."""
+    yield
+    left = survivors.end([pytestconfig.stash[_surroundings], tmp_path_factory.getbasetemp()])
+    if left:
+        pytest.fail("these programs still ran: " + "; ".join(left), pytrace=False)
 
 
 @pytest.fixture

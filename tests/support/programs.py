@@ -9,7 +9,14 @@ from typing import TypeVar
 
 from fleet_tui.core.ids import Epoch
 from fleet_tui.core.logs import LogGap, LogLine
-from fleet_tui.core.tasks.evidence import Checkpoint, Definite, Finished, RunOrder, Unknown
+from fleet_tui.core.tasks.evidence import (
+    Checkpoint,
+    Definite,
+    Finished,
+    Running,
+    RunOrder,
+    Unknown,
+)
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.port import Inspection, Runs
 
@@ -74,6 +81,15 @@ async def finished(port: Runs, what: RunOrder) -> Finished:
     return found.value
 
 
+async def over(port: Runs, what: RunOrder) -> Inspection:
+    """Where a run stands, once none of its processes is left."""
+    while isinstance(found := await settled(port, what), Definite) and isinstance(
+        found.value, Running
+    ):
+        await asyncio.sleep(0.02)
+    return found
+
+
 async def read_log(lines: AsyncIterator[LogLine | LogGap], count: int) -> list[str]:
     """The next ``count`` things a log says; a gap reads ``gap: reason``."""
     said: list[str] = []
@@ -94,6 +110,7 @@ __all__ = [
     "executions",
     "finished",
     "order",
+    "over",
     "read_log",
     "settled",
     "until",

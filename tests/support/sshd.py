@@ -1,8 +1,9 @@
 """A real OpenSSH server on a loopback port, with keys, known_hosts and a home of its own.
 
 What the account's shell does when it starts (a slow or talkative ``.bashrc``) is no part of a test:
-sessions have an empty home. Everything lives under a temporary directory; processes are ended by
-pid.
+sessions have an empty home. The home of the tests is named beside it, so that what a test leaves
+behind is known (:mod:`tests.support.survivors`). Everything lives under a temporary directory;
+processes are ended by pid.
 """
 
 import contextlib
@@ -107,7 +108,7 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin yes
 Subsystem sftp internal-sftp -d {self.home}
-SetEnv HOME={self.home} {self.env}
+SetEnv HOME={self.home} TESTS_HOME={Path.home()} {self.env}
 {self.extra}
 """
         )

@@ -49,7 +49,7 @@ from fleet_tui.wire.programs.runs import (
     standing,
 )
 from fleet_tui.wire.shell import Completed
-from tests.support.programs import executions, finished, order, settled, until, wall_ms
+from tests.support.programs import executions, finished, order, over, settled, until, wall_ms
 from tests.support.wrapped import (
     AWKWARD,
     FENCED,
@@ -226,11 +226,7 @@ async def test_a_run_whose_processes_are_all_gone_has_died(
     port, what = make_port("sh", "-c", "sleep 300"), order()
     await port.start(what)
     kill_all_of(int(owner_of(tmp_path)[1]))
-    while isinstance(found := await settled(port, what), Definite) and isinstance(
-        found.value, Running
-    ):
-        await asyncio.sleep(0.02)
-    assert found == Definite(Died(reason="process-gone"))
+    assert await over(port, what) == Definite(Died(reason="process-gone"))
 
 
 @pytest.mark.usefixtures("sh")

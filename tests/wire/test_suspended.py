@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from fleet_tui.core.tasks.evidence import Definite, Finished, Running, Stopped
-from tests.support.programs import finished, order, settled, until
+from fleet_tui.core.tasks.evidence import Definite, Died, Finished, Running, Stopped
+from tests.support.programs import finished, order, over, settled, until
 from tests.support.wrapped import MakePort, make_port, sh
 
 __all__ = ["make_port", "sh"]
@@ -45,7 +45,9 @@ async def test_a_program_that_is_stopped_is_told_from_one_that_works(
     assert await port.follow(order()) == GOES_ON
     assert await port.inspect(order()) == GOES_ON
     go.touch()
-    if "gone" not in what:
+    if "gone" in what:
+        assert await over(port, order()) == Definite(Died(reason="process-gone"))
+    else:
         assert (await finished(port, order())).answer.text.raw == "done\n"
 
 
