@@ -59,6 +59,17 @@ class Shop(Rig):
         """Whether every agent answers."""
         return all(a.health.takes_work for a in self.state().agents.values())
 
+    def stop_runs(self) -> None:
+        """End the programs of tasks: they outlive an engine."""
+        self.call("freeze")  # else the next would start in their place
+
+        def running() -> list[str]:
+            return [task.label for task in self.tasks() if task.open_attempt is not None]
+
+        if labels := running():
+            self.call("cancel", *labels)
+        self.wait_until(lambda: not running(), "nothing runs any more")
+
 
 @contextmanager
 def opened(fleet: str) -> Iterator[Shop]:
@@ -69,6 +80,8 @@ def opened(fleet: str) -> Iterator[Shop]:
         shop.start()
         shop.wait_until(shop.is_up, "every agent is up")
         yield shop
+        if shop.answers():
+            shop.stop_runs()
     finally:
         shop.close()
         surroundings.remove(base)
@@ -79,9 +92,6 @@ def shop() -> Iterator[Shop]:
     """A running engine of three agents on this machine, of the module's own."""
     with opened(FLEET) as shop:
         yield shop
-        if running := [task.label for task in shop.state().open_tasks.values()]:
-            shop.call("cancel", *running)
-            shop.wait_until(lambda: not shop.state().open_tasks, "nothing runs any more")
 
 
 @pytest.fixture

@@ -101,7 +101,9 @@ def schemas() -> Iterator[str]:
 
 def test_every_document_has_the_shape_it_always_had() -> None:
     with opened(FLEET) as shop:
-        documents = [*of_work(shop), *of_acts(shop), *of_the_ledger(shop)]
+        documents = [*of_work(shop), *of_acts(shop)]
+        shop.stop_runs()
+        documents += of_the_ledger(shop)
     assert_known(*documents)
     assert {schema_of(document).partition("/")[0] for document in documents} | ELSEWHERE == {
         schema.partition("/")[0] for schema in golden()
