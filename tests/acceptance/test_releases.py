@@ -51,15 +51,9 @@ async def does_what_the_table_says(version: str, directory: Path) -> None:
 
 
 async def tried(version: str, directory: Path) -> dict[str, str]:
-    """The row of a release. Trials ask once where an engine asks again, so that on a busy machine
-    one may fail by chance: then all of them are made once more, with another gateway."""
-    for again in ("first", "second"):
-        with boot(directory / again, version, 1) as lab:
-            row = await try_release(lab)
-        if not failures(row):
-            break
-        print(again, failures(row))
-    return row
+    """The row of a release."""
+    with boot(directory, version, 1) as lab:
+        return await try_release(lab)
 
 
 def test_the_table_goes_back_to_the_oldest_release_and_has_the_pinned_one() -> None:
