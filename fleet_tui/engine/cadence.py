@@ -10,6 +10,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
+from fleet_tui.base.errors import FleetError
 from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, ProbeResult
 from fleet_tui.core.fleet import ProbeSpec
 from fleet_tui.core.ids import AgentName, RunId
@@ -38,11 +39,17 @@ COLLECT_AGAIN_S = 1.0
 COLLECT_DEADLINE_S = 120.0
 MAX_COLLECTED = 200
 """Runs that a host is told to forget at a time."""
+HELD_EVERY_S = 86_400.0
+"""Between two times that a host is asked what it holds of runs; the first is soon after a start."""
+MAX_HELD = 100_000
+"""No more of it is listened to at a time."""
 
 OnProbe = Callable[[ProbeResult], Awaitable[None]]
 OnLogLines = Callable[[Sequence[LogLine | LogGap]], None]
 Leftover = Callable[[AgentName], Sequence[RunId]]
 """Runs of an agent that its host may forget, and was not heard to have."""
+OnHeld = Callable[[AgentName, Sequence[RunId]], Awaitable[None]]
+"""Hears what an agent's host holds of runs, of anybody's."""
 OnCollected = Callable[[RunId], None]
 
 
@@ -60,6 +67,7 @@ class Watcher:
         on_probe: OnProbe,
         on_log_lines: OnLogLines,
         leftover: Leftover,
+        on_held: OnHeld,
         on_collected: OnCollected,
     ) -> None:
         self.agent = agent
@@ -70,6 +78,7 @@ class Watcher:
         self._on_probe = on_probe
         self._on_log_lines = on_log_lines
         self._leftover = leftover
+        self._on_held = on_held
         self._on_collected = on_collected
         self._asked: dict[RunId, int] = {}
         """How often the host was told to forget each run. What it keeps must hold up no others."""
@@ -149,11 +158,39 @@ class Watcher:
 
     async def _collect_for_ever(self) -> None:
         """Keep the agent's host from filling up with what it ran long ago."""
+        now_s = asyncio.get_running_loop().time
+        ask_at_s = now_s()
         goes_on = False
         while True:
             round_s = COLLECT_EVERY_S * (1 + JITTER * self._rng.random())
             await asyncio.sleep(COLLECT_AGAIN_S if goes_on else round_s)
+            if now_s() >= ask_at_s and await self._ask_what_is_held():
+                ask_at_s = now_s() + HELD_EVERY_S
             goes_on = await self._collect()
+
+    async def _ask_what_is_held(self) -> bool:
+        """Part by part; whether it was told to the end. Otherwise it is asked again next time."""
+        skip = 0
+        try:
+            while skip < MAX_HELD:
+                async with asyncio.timeout(COLLECT_DEADLINE_S):
+                    part = await self.port.held(skip)
+                    if part is None:
+                        return False
+                    await self._on_held(self.agent, part.runs)
+                if part.following is None:
+                    return True
+                skip = part.following
+                await asyncio.sleep(COLLECT_AGAIN_S)
+        except TimeoutError:
+            return False
+        except FleetError as error:
+            log.warning("what %s holds of runs is looked at later: %s", self.agent, error)
+            return False
+        except Exception:  # a bug in a port must not end the collecting
+            log.exception("asking %s what it holds of runs failed", self.agent)
+            return False
+        return True
 
     async def _collect(self) -> bool:
         """One batch; whether another one may do more now."""

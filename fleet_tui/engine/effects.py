@@ -12,7 +12,7 @@ from fleet_tui.engine.cadence import OnLogLines, OnProbe, Watcher
 from fleet_tui.engine.clock import Clock
 from fleet_tui.engine.dispatch import Dispatcher, OnRunReport
 from fleet_tui.engine.intents import due_after
-from fleet_tui.engine.leftovers import Leftovers
+from fleet_tui.engine.leftovers import Leftovers, PastTasks
 from fleet_tui.wire.port import AgentPort
 
 PortOf = Callable[[FleetSpec, AgentSpec], AgentPort]
@@ -30,6 +30,7 @@ class FleetEffects:
         on_probe: OnProbe,
         on_log_lines: OnLogLines,
         on_run_report: OnRunReport,
+        past_tasks: PastTasks,
     ) -> None:
         self._port_of = port_of
         self._clock = clock
@@ -40,7 +41,7 @@ class FleetEffects:
         self._made_for: dict[AgentName, FleetSpec] = {}
         self._leaving: list[Watcher] = []
         """Stopped because the file changed; their ports are still needed by runs begun there."""
-        self._leftovers = Leftovers()
+        self._leftovers = Leftovers(past_tasks)
         self._closing: set[asyncio.Task[None]] = set()
         self._dispatcher = Dispatcher(self._port, on_run_report, rng)
         self._has_begun = False
@@ -88,6 +89,9 @@ class FleetEffects:
     def _leftover(self, name: AgentName) -> Sequence[RunId]:
         return self._leftovers.due(self._state, name, self._clock.now_ms())
 
+    async def _on_held(self, name: AgentName, runs: Sequence[RunId]) -> None:
+        await self._leftovers.hear(self._state, name, runs)
+
     def _port(self, name: AgentName) -> AgentPort | None:
         watcher = self._watchers.get(name)
         return watcher.port if watcher is not None else None
@@ -114,6 +118,7 @@ class FleetEffects:
                     on_probe=self._on_probe,
                     on_log_lines=self._on_log_lines,
                     leftover=self._leftover,
+                    on_held=self._on_held,
                     on_collected=self._leftovers.gone,
                 )
 

@@ -33,6 +33,7 @@ from fleet_tui.engine.clock import Clock, SteadyClock, WallClock
 from fleet_tui.engine.descriptors import Budget, budget, open_now, raised_limit
 from fleet_tui.engine.effects import FleetEffects
 from fleet_tui.engine.engine import Engine
+from fleet_tui.engine.leftovers import past_tasks_in
 from fleet_tui.engine.machines import MachineFinder
 from fleet_tui.engine.ports import Ports
 from fleet_tui.engine.proving import keep_proving
@@ -203,6 +204,7 @@ class RunningEngine:
             on_probe=self._on_probe,
             on_log_lines=self._on_log_lines,
             on_run_report=self._on_run_report,
+            past_tasks=past_tasks_in(self.directory),
         )
         self.engine = Engine(writer, writer.state, self.effects, self._clock, self._published)
         self._bell = Bell(self._ring)

@@ -7,7 +7,7 @@ nothing running here, and says nothing about the remote side.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from fleet_tui.core.agents.vitals import ProbeFailure, VitalsReading
 from fleet_tui.core.ids import RunId
@@ -44,6 +44,15 @@ CANCELLED_FIRST = NotStarted(reason="cancelled-first")
 def always_wanted() -> bool:
     """For whoever has no cancel to wait for."""
     return True
+
+
+class Held(NamedTuple):
+    """A part of what an agent's host holds of runs."""
+
+    runs: Sequence[RunId]
+    """As their names there say. Any may be of another ledger, or of none."""
+    following: int | None = None
+    """What to skip to hear the next part; None when this was the last."""
 
 
 class Probes(Protocol):
@@ -95,6 +104,13 @@ class Runs(Protocol):
 
         Returns those it holds nothing of any more, in a minute or so; the others may be asked
         again.
+        """
+        ...
+
+    async def held(self, skip: int) -> Held | None:
+        """What the agent's host holds of runs that ``collect`` would let it forget, but for the
+        first ``skip``; None where it did not say. It changes meanwhile, so some may be told twice
+        or not at all.
         """
         ...
 

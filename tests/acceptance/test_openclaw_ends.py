@@ -1,5 +1,6 @@
 """A real gateway and what has ended: its rows of our sessions are deleted after the stated time."""
 
+import os
 import sqlite3
 import sys
 from contextlib import closing
@@ -8,8 +9,12 @@ from pathlib import Path
 import pytest
 
 from fleet_tui.core.agents.model import Health
-from fleet_tui.core.ids import TaskId
+from fleet_tui.core.ids import TaskId, run_id
 from fleet_tui.core.tasks.attempts import KEEP_RUNS_MS
+from fleet_tui.core.text.ulid import ENTROPY_BYTES, new_ulid
+from fleet_tui.wire.openclaw.connection import Connection, Result, connect
+from fleet_tui.wire.openclaw.dial import dial_over_ssh
+from fleet_tui.wire.openclaw.sessions import key_of
 from tests.acceptance.gateways import fleet_of
 from tests.acceptance.rig import MakeRig, Rig
 from tests.acceptance.test_openclaw_phases import (
@@ -20,7 +25,8 @@ from tests.acceptance.test_openclaw_phases import (
     succeeded,
     task,
 )
-from tests.support.openclaw_lab import Gateway, OpenClawLab
+from tests.support.openclaw_lab import HOST, Gateway, OpenClawLab
+from tests.support.release_trials import pool_to
 
 pytestmark = [
     pytest.mark.openclaw,
@@ -33,10 +39,11 @@ pytestmark = [
 LATER = """
 import sys
 from fleet_tui.cli.main import run
+from fleet_tui.core.tasks import store
 from fleet_tui.engine import cadence, clock
 from fleet_tui.wire.openclaw.port import OpenClawPort
 
-ahead_ms, book = int(sys.argv.pop(1)), sys.argv.pop(1)
+ahead_ms, every_s, book = int(sys.argv.pop(1)), float(sys.argv.pop(1)), sys.argv.pop(1)
 now_ms, collect = clock.WallClock.now_ms, OpenClawPort.collect
 
 async def noted(self, runs):
@@ -45,14 +52,18 @@ async def noted(self, runs):
         print(self._agent.name, *gone, file=file)
     return gone
 
-cadence.COLLECT_EVERY_S = 0.5
+cadence.COLLECT_EVERY_S = every_s
+store.MAX_CLOSED_TASKS = int(sys.argv.pop(1))
 clock.WallClock.now_ms = lambda self: now_ms(self) + ahead_ms
 OpenClawPort.collect = noted
 sys.exit(run(sys.argv[1:]))
 """
-"""An engine whose clock is ahead, which tidies up twice a second and writes down what is gone."""
+"""An engine whose clock is ahead, which tidies up as often as it is told, writes down what is gone
+and remembers so many tasks that ended."""
 
 HOUR_MS = 3_600_000
+OFTEN_S, NEVER_S = 0.5, 1e6
+ALL = 2_000
 
 
 def session_keys(gateway: Gateway) -> set[str]:
@@ -75,25 +86,29 @@ def edit(rig: Rig, old: str, new: str) -> None:
     rig.file.write_text(text.replace(old, new))
 
 
+def engine(rig: Rig, book: Path, *, ahead_ms: int = 0, every_s: float, remembers: int) -> None:
+    """Begin one after the other."""
+    rig.kill()
+    told = (str(ahead_ms), str(every_s), str(book), str(remembers))
+    rig.program = (sys.executable, "-c", LATER, *told)
+    rig.start()
+
+
+def gone(book: Path) -> dict[str, set[str]]:
+    """By gateway: the tasks whose runs it was told to forget."""
+    told: dict[str, set[str]] = {}
+    for line in book.read_text().splitlines() if book.exists() else ():
+        name, *runs = line.split()
+        told.setdefault(name, set()).update(run.partition(".")[0] for run in runs)
+    return told
+
+
 async def test_session_rows_are_deleted_a_day_after_their_end_unless_they_are_to_stay(
     openclaw_lab: OpenClawLab, make_rig: MakeRig, short_dir: Path
 ) -> None:
     lab = openclaw_lab
     one, two = lab.gateways[:2]
     book = short_dir / "book"
-
-    def gone() -> dict[str, set[str]]:
-        """By gateway: the tasks whose runs it was told to forget."""
-        told: dict[str, set[str]] = {}
-        for line in book.read_text().splitlines() if book.exists() else ():
-            name, *runs = line.split()
-            told.setdefault(name, set()).update(run.partition(".")[0] for run in runs)
-        return told
-
-    def later(by_ms: int) -> None:
-        rig.kill()
-        rig.program = (sys.executable, "-c", LATER, str(by_ms), str(book))
-        rig.start()
 
     rig = fleet_of(make_rig, lab, [one, two], short_dir, every=EVERY)
     edit(rig, f"{two.name}: {{", f"{two.name}: {{keep_sessions: true, ")
@@ -105,14 +120,51 @@ async def test_session_rows_are_deleted_a_day_after_their_end_unless_they_are_to
     await succeeded(rig, here, kept)
     assert rows(one, here) == rows(two, kept) == [True]
 
-    later(KEEP_RUNS_MS - HOUR_MS)
+    engine(rig, book, ahead_ms=KEEP_RUNS_MS - HOUR_MS, every_s=OFTEN_S, remembers=ALL)
     new = await given(rig, "three", "--agent", one.name)
     await succeeded(rig, new)
-    assert gone() == {}, "it is not a day yet"
+    assert gone(book) == {}, "it is not a day yet"
     assert rows(one, here, new) == [True, True]
 
-    later(KEEP_RUNS_MS + HOUR_MS)
-    await rig.until(lambda: gone() == {one.name: {here}, two.name: {kept}}, SOON_S, "it tidies up")
+    engine(rig, book, ahead_ms=KEEP_RUNS_MS + HOUR_MS, every_s=OFTEN_S, remembers=ALL)
+    told = {one.name: {here}, two.name: {kept}}
+    await rig.until(lambda: gone(book) == told, SOON_S, "it tidies up")
     assert rows(one, here, new) == [False, True], "the other one ended two hours ago"
     assert rows(two, kept) == [True]
     assert task(rig, here).attempts[0].answer.text.raw, "the ledger keeps the answer"
+
+
+async def test_an_engine_that_starts_anew_finds_rows_of_runs_that_the_state_has_forgotten(
+    openclaw_lab: OpenClawLab, make_rig: MakeRig, short_dir: Path
+) -> None:
+    """And none of another ledger, none that the state remembers, none where they are to stay."""
+    lab = openclaw_lab
+    one, two = lab.gateways[:2]
+    book = short_dir / "book"
+    nobodys = new_ulid(1_795_201_000_000, os.urandom(ENTROPY_BYTES))
+    async with pool_to(lab) as pool:
+        line = await connect(dial_over_ssh(pool, HOST, one.port), one.token)
+        assert isinstance(line, Connection), line
+        key = key_of("main", run_id(nobodys, 1))
+        made = await line.call("sessions.create", {"key": key}, timeout_ms=10_000)
+        assert isinstance(made, Result), made
+        await line.close()
+
+    rig = fleet_of(make_rig, lab, [one, two], short_dir, every=EVERY)
+    edit(rig, f"{two.name}: {{", f"{two.name}: {{keep_sessions: true, ")
+    rig.start()
+    engine(rig, book, every_s=NEVER_S, remembers=1)
+    for gateway in (one, two):
+        await is_(rig, gateway, Health.UP)
+    kept = await given(rig, "zero", "--agent", two.name)
+    await succeeded(rig, kept)
+    ended = []
+    for text in ("one", "two", "three"):  # each in the place of the one before it
+        ended.append(await given(rig, text, "--agent", one.name))
+        await succeeded(rig, ended[-1])
+    assert rows(one, *ended, nobodys) == [True] * 4
+
+    engine(rig, book, every_s=OFTEN_S, remembers=1)
+    await rig.until(lambda: gone(book) == {one.name: {*ended[:2]}}, SOON_S, "it tidies up")
+    assert rows(one, *ended, nobodys) == [False, False, True, True]
+    assert rows(two, kept) == [True]

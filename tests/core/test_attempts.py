@@ -1,17 +1,24 @@
 """What becomes of attempts: the state machine, fact by fact."""
 
 import pytest
+from msgspec.structs import replace
 
 from fleet_tui.core.agents.events import AgentIdentified, HealthChanged
 from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind, Limit
 from fleet_tui.core.engine.events import EngineStarted, FleetLoaded
 from fleet_tui.core.fleet import Deadlines, RetryPolicy, TaskClass
-from fleet_tui.core.ids import AgentName, Epoch
+from fleet_tui.core.ids import AgentName, Epoch, run_id
 from fleet_tui.core.ledger.narrate import narrate
 from fleet_tui.core.ledger.state import MAX_CLOSED_TASKS
 from fleet_tui.core.routing.schedule import Router
-from fleet_tui.core.tasks.attempts import KEEP_RUNS_MS, MAX_UNSTARTED, collectable, learn
+from fleet_tui.core.tasks.attempts import (
+    KEEP_RUNS_MS,
+    MAX_UNSTARTED,
+    collectable,
+    is_left_over,
+    learn,
+)
 from fleet_tui.core.tasks.events import (
     AttemptCancelling,
     AttemptGivenUp,
@@ -347,6 +354,29 @@ def test_runs_are_collected_before_the_state_forgets_them() -> None:
         story.add(*learn(story.state, run, done, story.now_ms))
     found = collectable(story.state, AgentName("a1"), story.now_ms)
     assert found == runs[: MAX_CLOSED_TASKS // 2]
+
+
+def test_only_a_run_of_its_own_is_left_over_of_a_task_and_only_when_both_are_over() -> None:
+    run = Run()
+    run.fact(Started())
+    assert not is_left_over(run.task, run.run), "it runs"
+    closed = replace(run.task, phase=TaskPhase.CANCELLED)
+    assert not is_left_over(closed, run.run), "it runs, whatever its task says"
+    run.fact(Finished(ok=True))
+    assert is_left_over(run.task, run.run)
+    assert not is_left_over(run.task, run_id(run.id, 2)), "no run of the task that the ledger knows"
+    assert not is_left_over(replace(run.task, phase=TaskPhase.WAITING), run.run), "asked for again"
+
+
+def test_a_run_that_nobody_heard_the_end_of_is_never_left_over() -> None:
+    run = Run()
+    run.hear(LOST)
+    run.later(PATIENCE_MS)
+    run.story.add(TaskEnded(task=run.id, phase=TaskPhase.CANCELLED, reason="cancelled by ann"))
+    first = run.task.attempts[0].run_id
+    assert not is_left_over(run.task, first)
+    run.fact(Stopped())
+    assert is_left_over(run.task, first)
 
 
 def test_a_cancel_of_a_run_that_is_being_stopped_for_its_deadline_is_obeyed() -> None:

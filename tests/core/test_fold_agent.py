@@ -3,7 +3,14 @@
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core.agents.breaker import MAX_HIT, MAX_STRIKES, Breaker, CanaryRun, Strike
+from fleet_tui.core.agents.breaker import (
+    MAX_CANARIES,
+    MAX_HIT,
+    MAX_STRIKES,
+    Breaker,
+    CanaryRun,
+    Strike,
+)
 from fleet_tui.core.agents.events import (
     AgentCordoned,
     AgentEvent,
@@ -265,6 +272,7 @@ COURSE: list[tuple[AgentState, AgentEvent, AgentState]] = [
         replace(
             TRIPPED,
             breaker=replace(OPEN, canary=CanaryRun(run=RunId("canary-a1.9"), since_ms=NOW_MS)),
+            canaries=(RunId("canary-a1.9"),),
         ),
     ),
     (
@@ -272,7 +280,11 @@ COURSE: list[tuple[AgentState, AgentEvent, AgentState]] = [
         CanaryEnded(agent=A1, run=RunId("c.9"), ok=False, reason="no"),
         TRIPPED,
     ),
-    (UP, CanaryStarted(agent=A1, run=RunId("canary-a1.9")), UP),
+    (
+        replace(UP, canaries=tuple(RunId(f"c.{n}") for n in range(MAX_CANARIES))),
+        CanaryStarted(agent=A1, run=RunId("c.99")),
+        replace(UP, canaries=(*(RunId(f"c.{n}") for n in range(1, MAX_CANARIES)), RunId("c.99"))),
+    ),
 ]
 
 

@@ -47,6 +47,7 @@ class Rig:
             on_probe=lambda result: self.engine.inbox.put(AgentProbed(result)),
             on_log_lines=lambda lines: None,
             on_run_report=lambda run, report: self.engine.inbox.put(RunReported(run, report)),
+            past_tasks=self.ledger.past_tasks,
         )
         self.engine = Engine(
             self.ledger, state, self.effects, clock, lambda state, rows: self._poke()

@@ -1,19 +1,22 @@
 """An engine carries canary runs to their agents, whatever happens to it meanwhile."""
 
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
 from fleet_tui.core.agents.canary import PAYLOAD, canary_run_id
 from fleet_tui.core.agents.commands import Uncordon
-from fleet_tui.core.agents.events import AgentTripped, CanaryStarted
+from fleet_tui.core.agents.events import AgentTripped, AgentTrusted, CanaryStarted
 from fleet_tui.core.agents.model import AgentState
 from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import FleetSpec
-from fleet_tui.core.ids import AgentName, Epoch, Seq
+from fleet_tui.core.ids import AgentName, Epoch, Seq, TaskId
 from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.step import FleetChanged
 from fleet_tui.core.tasks.evidence import Finished
+from fleet_tui.core.tasks.model import Task
 from fleet_tui.engine.leftovers import Leftovers
 from tests.engine.rig import Rig, running
 from tests.support.fleets import agent, fleet
@@ -101,15 +104,25 @@ async def test_nobody_asks_about_it_any_more_once_the_agent_is_trusted() -> None
         assert a1(state).in_service
 
 
+async def nothing(tasks: Sequence[TaskId]) -> dict[TaskId, Task]:
+    return {}
+
+
 def test_its_session_is_forgotten_once_it_is_over() -> None:
-    """Also where its agent was trusted, described anew or taken out of the file meanwhile."""
-    before = tried(failing())
-    for after in (failing(), replace(failing(), agents={})):
-        left = Leftovers()
-        left.follow(EMPTY_STATE, before)
-        assert left.due(before, A1, 5) == []
-        left.follow(before, after)
-        assert left.due(after, A1, 5) == ["canary-a1.5"]
+    """Also where its agent was trusted meanwhile, and by the next engine."""
+    under_way = tried(failing())
+    run = canary_run_id(A1, 5)
+    trusted = AgentTrusted(agent=A1, reason="me said so", by="me")
+    over = fold(under_way, [Recorded(Seq(under_way.seq + 1), 6, Epoch(1), trusted)])
+    for _ in ("this engine", "the next one"):
+        left = Leftovers(nothing)
+        left.follow(EMPTY_STATE, under_way)
+        assert left.due(under_way, A1, 5) == []
+        assert left.due(over, A1, 6) == [run]
+        left.gone(run)
+        assert left.due(over, A1, 6) == []
+        gone = replace(over, agents={})
+        assert left.due(gone, A1, 6) == []
 
 
 def tried(state: FleetState) -> FleetState:

@@ -3,26 +3,31 @@
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 
+from fleet_tui.base.errors import FleetError
 from fleet_tui.core.agents.vitals import ProbeResult
 from fleet_tui.core.fleet import ProbeSpec, Strategy
-from fleet_tui.core.ids import AgentName, RunId, run_id, split_run_id
+from fleet_tui.core.ids import AgentName, RunId, TaskId, run_id, split_run_id
 from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.state import EMPTY_STATE, MAX_CLOSED_TASKS
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.routing.decision import RoutingDecision
 from fleet_tui.core.tasks.events import AttemptFinished, TaskEnded, TaskPlaced, TaskRetrying
-from fleet_tui.core.tasks.model import TaskPhase
+from fleet_tui.core.tasks.model import Task, TaskPhase
 from fleet_tui.engine import cadence
 from fleet_tui.engine import leftovers as engine_leftovers
-from fleet_tui.engine.cadence import MAX_COLLECTED, Watcher
+from fleet_tui.engine.cadence import MAX_COLLECTED, OnHeld, Watcher
 from fleet_tui.engine.clock import WallClock
-from fleet_tui.engine.leftovers import Leftovers
+from fleet_tui.engine.leftovers import Leftovers, past_tasks_in
+from fleet_tui.journal.ledger.writer import JournalWriter
+from fleet_tui.wire.port import Held
+from tests.engine.rig import running as an_engine
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
-from tests.support.memory import FakeHost, FakePort
+from tests.support.memory import FakeHost, FakePort, MemoryLedger
 from tests.support.programs import until
 
 NO_DECISION = RoutingDecision(strategy=Strategy.LOAD_AWARE, policy="p", considered=1)
@@ -43,7 +48,35 @@ class Keeping(FakePort):
         return await super().collect([run for run in runs if run not in self.kept])
 
 
-def watching(port: FakePort, leftover: Callable[[], Sequence[RunId]], gone: set[RunId]) -> Watcher:
+class Telling(FakePort):
+    """Its host is away, then broken, then tells what it holds in some parts."""
+
+    parts = 3
+
+    def __init__(self, name: AgentName, host: FakeHost) -> None:
+        super().__init__(name, host)
+        self.skips: list[int] = []
+
+    async def held(self, skip: int) -> Held | None:
+        self.skips.append(skip)
+        if len(self.skips) == 1:
+            return None
+        if len(self.skips) == 2:
+            raise RuntimeError("a bug")
+        runs = [RunId(f"01KTASK.{skip + n}") for n in (1, 2)]
+        return Held(runs, skip + 2 if skip + 2 < 2 * self.parts else None)
+
+
+async def not_heard(_: AgentName, runs: Sequence[RunId]) -> None:
+    """The state knows of all."""
+
+
+def watching(
+    port: FakePort,
+    leftover: Callable[[], Sequence[RunId]],
+    gone: set[RunId],
+    on_held: OnHeld = not_heard,
+) -> Watcher:
     async def on_probe(result: ProbeResult) -> None:
         """Nobody looks on."""
 
@@ -59,6 +92,7 @@ def watching(port: FakePort, leftover: Callable[[], Sequence[RunId]], gone: set[
         on_probe=on_probe,
         on_log_lines=on_log_lines,
         leftover=lambda _: leftover(),
+        on_held=on_held,
         on_collected=gone.add,
     )
 
@@ -110,22 +144,38 @@ async def test_a_thousand_runs_are_collected_in_one_round(monkeypatch: pytest.Mo
 # What the state forgets
 
 
+def begun(story: Story, count: int = 1) -> list[RunId]:
+    """So many tasks more that were placed on the agent."""
+    tasks = story.submit_many(work(), count)
+    runs = [run_id(task, 1) for task in tasks]
+    story.add(
+        *(
+            TaskPlaced(task=task, run=run, number=1, agent=AGENT, decision=NO_DECISION)
+            for task, run in zip(tasks, runs, strict=True)
+        )
+    )
+    return runs
+
+
 def ended(story: Story, count: int) -> list[RunId]:
     """So many tasks more that ran on the agent and ended."""
+    runs = begun(story, count)
     events: list[Event] = []
-    for task in story.submit_many(work(), count):
-        placed = TaskPlaced(
-            task=task, run=run_id(task, 1), number=1, agent=AGENT, decision=NO_DECISION
-        )
-        done = AttemptFinished(run=placed.run, ok=True)
-        events += [placed, done, TaskEnded(task=task, phase=TaskPhase.SUCCEEDED)]
+    for run in runs:
+        done = TaskEnded(task=split_run_id(run)[0], phase=TaskPhase.SUCCEEDED)
+        events += [AttemptFinished(run=run, ok=True), done]
     story.add(*events)
-    return [event.run for event in events if isinstance(event, TaskPlaced)]
+    return runs
+
+
+async def nothing(tasks: Sequence[TaskId]) -> dict[TaskId, Task]:
+    """A ledger that knows no tasks."""
+    return {}
 
 
 def test_what_the_state_forgets_is_due_until_its_host_has_forgotten_it() -> None:
     story = Story(fleet(agent(AGENT)))
-    leftovers = Leftovers()
+    leftovers = Leftovers(nothing)
     early, late = ended(story, 2)
     leftovers.gone(early)
     before = story.state
@@ -144,10 +194,150 @@ def test_what_the_state_forgets_is_due_until_its_host_has_forgotten_it() -> None
     assert leftovers.due(story.state, AGENT, story.now_ms) == []
 
 
+# What an engine that starts anew has to be told
+
+
+def forgotten_by_all(story: Story) -> list[RunId]:
+    """Three runs that ended, and so much after them that the state remembers none."""
+    runs = ended(story, 3)
+    ended(story, MAX_CLOSED_TASKS)
+    assert all(story.state.task(split_run_id(run)[0]) is None for run in runs)
+    return runs
+
+
+async def test_of_what_a_host_holds_that_is_due_which_the_ledger_knows_to_be_over() -> None:
+    story = Story(fleet(agent(AGENT)))
+    (running,) = begun(story)
+    early, *_ = forgotten_by_all(story)
+    ledger = MemoryLedger()
+    ledger.earlier = story.rows
+    asked: list[TaskId] = []
+
+    async def past_tasks(tasks: Sequence[TaskId]) -> dict[TaskId, Task]:
+        asked.extend(tasks)
+        return await ledger.past_tasks(tasks)
+
+    leftovers = Leftovers(past_tasks)
+    remembered = leftovers.due(story.state, AGENT, story.now_ms)
+    assert early not in remembered
+    of = split_run_id(early)[0]
+    strange = [run_id(TaskId("01KNOBODYS"), 1), run_id(of, 2), RunId("epoch"), RunId("began.x")]
+    now_called = AgentName("renamed")
+    await leftovers.hear(story.state, now_called, [*strange, early, running, *remembered[:2]])
+    assert asked == sorted([of, TaskId("01KNOBODYS")]), "the state knows of the others"
+    assert leftovers.due(story.state, now_called, story.now_ms) == [early]
+    assert leftovers.due(story.state, AGENT, story.now_ms) == remembered
+    leftovers.gone(early)
+    assert leftovers.due(story.state, now_called, story.now_ms) == []
+
+
+async def test_a_new_engine_lets_hosts_forget_what_the_one_before_it_owed_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cadence, "COLLECT_EVERY_S", 0.01)
+    monkeypatch.setattr(cadence, "COLLECT_AGAIN_S", 0.01)
+    story = Story(fleet(agent(AGENT)))
+    (running,) = begun(story)
+    owed = forgotten_by_all(story)
+    host = FakeHost()
+    host.reachable = False
+    nobodys = [f"01KNOBODYS.{n}" for n in range(3)]
+    host.started = [running, *nobodys, *owed]
+    async with an_engine(story.state.fleet, story.state, {AGENT: host}) as rig:
+        rig.ledger.earlier = story.rows
+        await host.mend()
+        await until(lambda: set(owed) <= set(host.collected))
+    assert not {running, *nobodys} & set(host.collected)
+
+
+async def test_a_host_is_asked_what_it_holds_until_it_has_told_all_and_then_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cadence, "COLLECT_EVERY_S", 0.0)
+    monkeypatch.setattr(cadence, "COLLECT_AGAIN_S", 0.0)
+    port = Telling(AGENT, FakeHost())
+    rounds = 0
+
+    def leftover() -> Sequence[RunId]:
+        nonlocal rounds
+        rounds += 1
+        return ()
+
+    watcher = watching(port, leftover, set())
+    try:
+        await until(lambda: rounds > 20)
+    finally:
+        await watcher.close()
+    assert port.skips == [0, 0, 0, 2, 4], "it was away, then broken; then it told three parts"
+
+
+async def test_no_more_is_listened_to_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that lies tells more for ever."""
+    monkeypatch.setattr(cadence, "COLLECT_EVERY_S", 0.0)
+    monkeypatch.setattr(cadence, "COLLECT_AGAIN_S", 0.0)
+    monkeypatch.setattr(cadence, "MAX_HELD", 7)
+    port = Telling(AGENT, FakeHost())
+    port.parts = 1_000
+    rounds = 0
+
+    def leftover() -> Sequence[RunId]:
+        nonlocal rounds
+        rounds += 1
+        return ()
+
+    watcher = watching(port, leftover, set())
+    try:
+        await until(lambda: rounds > 20)
+    finally:
+        await watcher.close()
+    assert port.skips == [0, 0, 0, 2, 4, 6]
+
+
+async def test_a_ledger_that_cannot_be_read_now_is_asked_again(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cadence, "COLLECT_EVERY_S", 0.0)
+    monkeypatch.setattr(cadence, "COLLECT_AGAIN_S", 0.0)
+    port = Telling(AGENT, FakeHost())
+    heard: list[RunId] = []
+
+    async def on_held(_: AgentName, runs: Sequence[RunId]) -> None:
+        if "later" not in caplog.text:
+            raise FleetError("no descriptors are left")
+        heard.extend(runs)
+
+    watcher = watching(port, lambda: (), set(), on_held)
+    try:
+        await until(lambda: len(heard) == 6)
+    finally:
+        await watcher.close()
+    assert "what worker holds of runs is looked at later: no descriptors are left" in caplog.text
+    assert port.skips == [0, 0, 0, 0, 2, 4]
+
+
+async def test_tasks_are_read_of_the_ledger_in_slices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_leftovers, "SLICE_TASKS", 2)
+    story = Story(fleet(agent(AGENT)))
+    runs = ended(story, 5)
+    directory = tmp_path / "state"
+    directory.mkdir(0o700)
+    writer = await JournalWriter.open(directory, lambda: story.now_ms, "test", 1)
+    try:
+        await writer.append([row.event for row in story.rows], story.now_ms)
+        tasks = [split_run_id(run)[0] for run in runs]
+        found = await past_tasks_in(directory)([TaskId("01KNOBODYS"), *tasks])
+    finally:
+        await writer.close("done")
+    assert list(found) == tasks
+    assert all(task.phase is TaskPhase.SUCCEEDED for task in found.values())
+
+
 def test_what_is_remembered_beyond_the_state_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_leftovers, "MAX_OWED", 3)
     story = Story(fleet(agent(AGENT)))
-    leftovers = Leftovers()
+    leftovers = Leftovers(nothing)
     runs = ended(story, 5)
     leftovers.follow(story.state, EMPTY_STATE)
     assert leftovers.due(EMPTY_STATE, AGENT, story.now_ms) == runs[2:]
@@ -159,6 +349,6 @@ def test_a_dead_letter_that_is_requeued_is_not_forgotten() -> None:
     story.add(TaskEnded(task=task, phase=TaskPhase.FAILED))
     before = story.state
     story.add(TaskRetrying(task=task, not_before_ms=0, reason="a test"))
-    leftovers = Leftovers()
+    leftovers = Leftovers(nothing)
     leftovers.follow(before, story.state)
     assert leftovers.due(story.state, AGENT, story.now_ms) == []

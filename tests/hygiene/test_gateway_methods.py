@@ -2,7 +2,7 @@
 
 import ast
 
-from fleet_tui.wire.openclaw import host_vitals
+from fleet_tui.wire.openclaw import host_vitals, sessions
 from tests.hygiene.sources import modules
 
 WATCHING = {
@@ -11,6 +11,7 @@ WATCHING = {
     "chat.history",
     "logs.tail",
     "tasks.list",
+    sessions.LIST,
     host_vitals.LANES,
     host_vitals.SYSTEM,
 }
@@ -37,7 +38,7 @@ def test_only_our_own_sessions_are_touched() -> None:
         if source.path.startswith("fleet_tui/wire/openclaw/")
         for method in methods_called(source.tree)
     }
-    names = {"LANES": host_vitals.LANES, "SYSTEM": host_vitals.SYSTEM}
+    names = {"LANES": host_vitals.LANES, "SYSTEM": host_vitals.SYSTEM, "LIST": sessions.LIST}
     assert {names.get(method, method) for method in called} == WATCHING | OUR_SESSIONS
 
 

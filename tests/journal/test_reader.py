@@ -275,6 +275,7 @@ READS: dict[str, Callable[[JournalReader], object]] = {
     "seq_at": lambda reader: reader.seq_at(NOW_MS),
     "task_events": lambda reader: reader.task_events(TaskId("t")),
     "retell": lambda reader: reader.retell("t-1"),
+    "find_tasks": lambda reader: reader.find_tasks([TaskId("t")]),
     "sessions": lambda reader: reader.sessions(),
 }
 
@@ -479,6 +480,29 @@ async def test_a_task_is_found_without_reading_the_ledger(
         assert told is not None
         assert told.phase is TaskPhase.SUCCEEDED
     assert decoded <= 10
+
+
+async def test_tasks_are_found_together_and_each_file_is_opened_once(
+    open_writer: Open, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "MAX_SEGMENT_ROWS", 20)
+    await a_ledger(open_writer, 40)
+    opened: list[Path] = []
+
+    class Counted(SegmentReader):
+        def __init__(self, path: Path) -> None:
+            opened.append(path)
+            super().__init__(path)
+
+    monkeypatch.setattr("fleet_tui.journal.ledger.reader.SegmentReader", Counted)
+    wanted = [TaskId(f"01J{number:023d}") for number in (1, 17, 40, 41)]
+    with closing(JournalReader(directory)) as reader:
+        found = reader.find_tasks([*wanted, TaskId(""), TaskId("nobody's")])
+        files = numbered_files(directory, "events")
+        assert len(files) > 5
+        assert len(opened) <= len(files) + 2, "the last and the first are looked into for the ends"
+        assert list(found) == wanted[:3], "no other ledger's"
+        assert all(found[task] == reader.find_task(task) for task in found)
 
 
 async def test_a_damaged_segment_is_told_with_the_events_that_are_lost_with_it(

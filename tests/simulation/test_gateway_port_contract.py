@@ -18,7 +18,7 @@ from fleet_tui.core.tasks.evidence import (
     Stopped,
     Unknown,
 )
-from fleet_tui.wire.openclaw import attempt
+from fleet_tui.wire.openclaw import attempt, sessions
 from fleet_tui.wire.openclaw.connection import Refused, Result
 from fleet_tui.wire.port import Inspection, StartAnswer
 from tests.simulation.gateway_places import (
@@ -138,7 +138,7 @@ def test_a_failure_is_an_end_with_a_word(place: GatewayPlace) -> None:
 def test_a_start_that_comes_late_is_refused_after_the_fence(place: GatewayPlace, verb: str) -> None:
     async def test() -> None:
         port = place.port()
-        key = attempt.session_key("main", order())
+        key = sessions.session_key("main", order())
         line = await line_of(port)
         made = await line.call("sessions.create", {"key": key}, timeout_ms=5_000)
         assert isinstance(made, Result)

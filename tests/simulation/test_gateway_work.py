@@ -153,6 +153,23 @@ async def test_a_lost_connection_does_not_stop_a_run() -> None:
         assert listed["sessions"][0]["status"] == "done"
 
 
+async def test_sessions_are_found_by_a_part_of_their_keys_and_told_page_by_page() -> None:
+    async with gateway_bench() as bench:
+        client = await bench.client()
+        for task in ("one", "two", "three"):
+            await client.payload("sessions.create", {"key": key(task)})
+        await client.payload("sessions.create", {"key": "agent:main:main"})
+        asked = {"agentId": "main", "search": "agent:main:FLEET:", "limit": 2}
+        first = await client.payload("sessions.list", {**asked, "offset": 0})
+        last = await client.payload("sessions.list", {**asked, "offset": 2})
+        told = [row["key"] for page in (first, last) for row in page["sessions"]]
+        assert sorted(told) == sorted(key(task) for task in ("one", "two", "three"))
+        assert (first["nextOffset"], first["hasMore"], first["totalCount"]) == (2, True, 3)
+        assert (last["nextOffset"], last["hasMore"]) == (None, False)
+        other = await client.payload("sessions.list", {"agentId": "other"})
+        assert other["sessions"] == []
+
+
 async def test_a_second_message_is_steered_into_the_running_turn() -> None:
     async with gateway_bench(run_plan(20)) as bench:
         client = await bench.client()

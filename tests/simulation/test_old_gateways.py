@@ -17,7 +17,7 @@ from fleet_tui.core.tasks.evidence import (
     Unknown,
 )
 from fleet_tui.sim.gateway.releases import JULY, JUNE
-from fleet_tui.wire.openclaw import attempt
+from fleet_tui.wire.openclaw import attempt, sessions
 from fleet_tui.wire.openclaw.transcript import NOT_CONTINUED
 from tests.simulation.gateway_places import (
     SPEED,
@@ -111,7 +111,7 @@ def test_an_empty_session_proves_nothing_and_is_left_alone(place: GatewayPlace) 
     async def test() -> None:
         port = place.port()
         connection = await line_of(port)
-        key = attempt.session_key("main", order())
+        key = sessions.session_key("main", order())
         await connection.call("sessions.create", {"key": key, "agentId": "main"}, timeout_ms=5_000)
         for ask in (port.inspect, port.fence, port.cancel):
             assert isinstance(await ask(order()), Unknown)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -20,6 +20,7 @@ from fleet_tui.wire.openclaw.dialect import NEEDED
 from fleet_tui.wire.openclaw.handshake import SCOPES
 from fleet_tui.wire.openclaw.host_vitals import LANES, SYSTEM
 from fleet_tui.wire.openclaw.port import OpenClawPort
+from fleet_tui.wire.openclaw.sessions import LIST
 from fleet_tui.wire.ssh.failures import SshFailure
 
 AGENT = AgentName("agent-1")
@@ -35,6 +36,7 @@ KEYS = {
     },
     "agent.wait": {"runId", "timeoutMs"},
     "sessions.abort": {"runId", "key", "clearQueued"},
+    "sessions.list": {"agentId", "search", "limit", "offset"},
 }
 """What the newest release takes."""
 
@@ -134,7 +136,7 @@ class FakeGateway:
             "protocol": 4,
             "server": {"version": "2026.9.6", "bootId": "boot-1"},
             "auth": {"scopes": list(SCOPES)},
-            "features": {"methods": sorted(NEEDED | {LANES, SYSTEM})},
+            "features": {"methods": sorted(NEEDED | {LANES, SYSTEM, LIST})},
         }
         self.keys = {method: set(keys) for method, keys in KEYS.items()}
         """What each method takes. An older release takes less."""
@@ -349,6 +351,24 @@ class Session:
     def history(self, _params: dict[str, Any]) -> dict[str, Any]:
         known = {"sessionId": "session-1"} if self.exists else {}
         return {**known, "messages": self.messages, "sessionInfo": self.info}
+
+
+def listing(keys: Sequence[str], at_work: Sequence[str] = ()) -> Handler:
+    """A handler of ``sessions.list`` over these sessions, the newest first."""
+
+    def listed(params: dict[str, Any]) -> dict[str, Any]:
+        of, search = f"agent:{params['agentId']}:", params["search"].lower()
+        found = [key for key in keys if key.startswith(of) and search in key]
+        end = params["offset"] + params["limit"]
+        page = found[params["offset"] : end]
+        return {
+            "totalCount": len(found),
+            "hasMore": end < len(found),
+            "nextOffset": end if end < len(found) else None,
+            "sessions": [{"key": key, "hasActiveRun": key in at_work} for key in page],
+        }
+
+    return listed
 
 
 @asynccontextmanager

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
-from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq
-from fleet_tui.core.ledger.events import Event, Recorded
+from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq, TaskId
+from fleet_tui.core.ledger.events import Event, Recorded, task_of
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.tasks.evidence import (
     Answer,
@@ -21,9 +21,11 @@ from fleet_tui.core.tasks.evidence import (
     Unknown,
     Usage,
 )
+from fleet_tui.core.tasks.model import Task
+from fleet_tui.core.tasks.retell import retell
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine.clock import Clock, WallClock
-from fleet_tui.wire.port import Inspection, Outcome, StartAnswer, Wanted, always_wanted
+from fleet_tui.wire.port import Held, Inspection, Outcome, StartAnswer, Wanted, always_wanted
 
 
 class MemoryLedger:
@@ -31,11 +33,19 @@ class MemoryLedger:
 
     def __init__(self, start: int = 0) -> None:
         self.rows: list[Recorded] = []
+        self.earlier: list[Recorded] = []
+        """What engines before this one committed, where somebody asks for it."""
         self._start = start
 
     @property
     def epoch(self) -> Epoch:
         return Epoch(1)
+
+    async def past_tasks(self, tasks: Sequence[TaskId]) -> dict[TaskId, Task]:
+        """As its rows tell them, from their submission on."""
+        rows = [*self.earlier, *self.rows]
+        told = (retell(one, [r for r in rows if task_of(r.event) == one]).task for one in tasks)
+        return {task.id: task for task in told if task is not None}
 
     async def append(self, events: Sequence[Event], at_ms: int) -> tuple[Recorded, ...]:
         first = self._start + len(self.rows) + 1
@@ -87,6 +97,9 @@ class FakeHost:
             self.reachable = True
             self.changed.notify_all()
 
+
+HELD_LIMIT = 2
+"""Runs that a FakeHost tells at a time of those that it holds."""
 
 LOST = Unknown(LostReason.CONNECTION_LOST)
 
@@ -165,8 +178,17 @@ class FakePort:
             yield line
 
     async def collect(self, runs: Sequence[RunId]) -> Sequence[str]:
+        if not self.host.reachable:
+            return ()
         self.host.collected.extend(runs)
         return runs
+
+    async def held(self, skip: int) -> Held | None:
+        if not self.host.reachable:
+            return None
+        held = [run for run in self.host.started if run not in self.host.collected][skip:]
+        page = [RunId(run) for run in held[:HELD_LIMIT]]
+        return Held(page, skip + len(page) if len(held) > len(page) else None)
 
     async def close(self) -> None:
         pass

@@ -210,6 +210,28 @@ async def test_an_answer_to_another_question_starts_and_ends_nothing(
         assert "state" not in found.detail.raw
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "state ok\n",
+        "state collected\ngone 01KTASK.1\n",
+        "state held\n",
+        "state held -1\n",
+        "state held 1\nheld ../x\n",
+        "state stale 7\n",
+    ],
+)
+async def test_what_a_host_holds_is_not_told_by_another_answer(text: str, tmp_path: object) -> None:
+    liar = Liar("held", f"boot b1\nepoch 1 0\n{text}".encode())
+    assert await port_behind(liar, f"{tmp_path}/runs").held(0) is None
+
+
+async def test_a_host_that_holds_more_than_it_was_asked_for_has_no_more(tmp_path: object) -> None:
+    liar = Liar("held", b"boot b1\nepoch 1 0\nheld 01KTASK.1\nstate held 1001\n")
+    part = await port_behind(liar, f"{tmp_path}/runs").held(0)
+    assert part == (["01KTASK.1"], None)
+
+
 async def test_an_honest_first_answer_is_a_start(tmp_path: object) -> None:
     for name in ("running", "done", "failed", "stopped", "gone"):
         port = port_behind(Liar("start", HONEST[name]), f"{tmp_path}/runs")

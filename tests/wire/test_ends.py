@@ -18,6 +18,7 @@ from fleet_tui.core.tasks.evidence import (
     Stopped,
     Unknown,
 )
+from fleet_tui.wire.port import Held
 from fleet_tui.wire.programs import runs
 from fleet_tui.wire.programs.local import LocalShell
 from fleet_tui.wire.programs.runs import Program, RunDirectory, Runs
@@ -448,6 +449,38 @@ async def test_collecting_leaves_nothing_behind_and_says_so_as_often_as_it_is_as
     for _ in range(2):  # the first answer may be lost on its way
         assert await port.collect(wanted) == tuple(wanted)
     assert sorted(path.name for path in runs.rglob("*")) == [".claims", "began.1000000", "epoch"]
+
+
+@pytest.mark.usefixtures("sh")
+async def test_what_there_is_of_runs_is_told_part_by_part(
+    make_port: MakePort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "HELD_LIMIT", 3)
+    await ended(make_port, "true")
+    port = make_port("cat")
+    await port.inspect(order(attempt=2))  # leaves a tombstone
+    directory, bare = tmp_path / "runs", RunId(order(attempt=3).run_id)
+    (directory / ".claims" / bare).write_text("run 1 1 boot 1")
+    for odd in ("a b", "-n", "x" * 129, "two\nlines", "$(id)", ".hidden"):
+        (directory / odd).mkdir()
+    told: list[RunId] = []
+    parts = 0
+    part: Held | None = Held((), 0)
+    while part is not None and part.following is not None:
+        part = await port.held(part.following)
+        parts += 1
+        told += part.runs if part is not None else ()
+    assert part is not None
+    ours = {RunId(order(attempt=n).run_id) for n in (1, 2, 3)}
+    assert ours <= set(told) <= ours | {"epoch", "began.1000000", "two", "lines"}
+    assert parts > 3
+
+
+async def test_a_host_without_runs_holds_none(make_port: MakePort) -> None:
+    port = make_port("cat")
+    part = await port.held(0)
+    assert part is not None
+    assert (set(part.runs) - {"epoch", "began.1000000"}, part.following) == (set(), None)
 
 
 OUT_OF_SIGHT = (

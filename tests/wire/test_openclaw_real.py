@@ -19,9 +19,11 @@ from fleet_tui.core.tasks.evidence import (
     Stopped,
     Unknown,
 )
-from fleet_tui.wire.openclaw.attempt import session_key
-from fleet_tui.wire.openclaw.connection import Connection, Refused, connect
+from fleet_tui.wire.openclaw import sessions
+from fleet_tui.wire.openclaw.connection import Connection, Refused, Result, connect
 from fleet_tui.wire.openclaw.dial import dial_over_ssh
+from fleet_tui.wire.openclaw.sessions import session_key
+from fleet_tui.wire.port import Held
 from tests.support.openclaw_lab import HOST, OPENCLAW_VERSION, OpenClawLab
 from tests.support.programs import answered, settled
 from tests.support.release_trials import (
@@ -183,6 +185,32 @@ def _late(run: RunOrder, key: str, created: bytes) -> dict[str, object]:
         "expectedExistingSessionId": session_id,
         "idempotencyKey": run.run_id,
     }
+
+
+async def test_sessions_of_attempts_are_found_on_the_gateway_and_deleted(
+    openclaw_lab: OpenClawLab,
+) -> None:
+    gateway = openclaw_lab.gateways[0]
+    runs = [RunId(order("never").run_id) for _ in range(sessions.LIST_LIMIT + 1)]
+    async with pool_to(openclaw_lab) as pool, port_to(pool, gateway) as port:
+        line = await connect(dial_over_ssh(pool, HOST, gateway.port), gateway.token)
+        assert isinstance(line, Connection)
+        for key in ["agent:main:other", *(sessions.key_of("main", run) for run in runs)]:
+            made = await line.call("sessions.create", {"key": key}, timeout_ms=10_000)
+            assert isinstance(made, Result)
+        await line.close()
+        found: list[RunId] = []
+        part: Held | None = Held((), 0)
+        while part is not None and part.following is not None:
+            part = await port.held(part.following)
+            found += part.runs if part is not None else ()
+        assert set(runs) <= set(found)
+        assert len(found) == len(set(found))
+        assert await port.collect(runs[:2]) == runs[:2]
+        left = await port.held(0)
+        assert left is not None
+        assert not set(runs[:2]) & set(left.runs)
+        assert set(runs) & set(left.runs)
 
 
 async def test_a_wrong_token_is_told_apart_from_a_sick_gateway(openclaw_lab: OpenClawLab) -> None:

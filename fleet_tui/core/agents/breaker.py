@@ -14,6 +14,9 @@ MAX_STRIKES = 16
 MAX_HIT = 1_000
 """Tasks that an open breaker counts."""
 
+MAX_CANARIES = 16
+"""Canary runs of an agent that are remembered, for its gateway holds a session of each."""
+
 SETTLED_MS = 60_000
 """A run on trial that goes on for so long does not fail at once."""
 

@@ -5,7 +5,14 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from fleet_tui.core.agents.breaker import MAX_HIT, MAX_STRIKES, Breaker, CanaryRun, Strike
+from fleet_tui.core.agents.breaker import (
+    MAX_CANARIES,
+    MAX_HIT,
+    MAX_STRIKES,
+    Breaker,
+    CanaryRun,
+    Strike,
+)
 from fleet_tui.core.agents.events import (
     AgentCordoned,
     AgentEvent,
@@ -118,7 +125,8 @@ def next_agent(agent: AgentState, event: AgentEvent, at_ms: int) -> AgentState:
         case AgentTrusted(by_canary=by_canary):
             return replace(agent, breaker=None, strikes=(), on_probation=by_canary)
         case CanaryStarted(run=run):
-            return _with_canary(agent, CanaryRun(run=run, since_ms=at_ms))
+            tried = replace(agent, canaries=(*agent.canaries, run)[-MAX_CANARIES:])
+            return _with_canary(tried, CanaryRun(run=run, since_ms=at_ms))
         case CanaryEnded():
             return _with_canary(agent, None)
         case _:

@@ -95,6 +95,8 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     """When it last did a task well; None for never, or where that was not kept."""
     breaker: Breaker | None = None
     """Open while what it gets fails."""
+    canaries: tuple[RunId, ...] = ()
+    """The newest MAX_CANARIES canary runs, oldest first."""
     on_probation: bool = False
     """Whether nothing but a canary run has gone well since its breaker was open: one more failure
     opens it again."""

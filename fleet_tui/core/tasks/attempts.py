@@ -417,6 +417,14 @@ def collectable(state: FleetState, agent: AgentName, now_ms: int) -> list[RunId]
     return found
 
 
+def is_left_over(task: Task, run: RunId) -> bool:
+    """Whether a run that a host still holds is one of a task's, and neither goes on nor will be
+    heard of any more. Asked of tasks that the state has forgotten; what it remembers it tells when
+    to forget."""
+    its = (a for a in task.attempts if a.run_id == run)
+    return task.phase.is_closed and any(not (a.phase.is_open or a.is_unheard) for a in its)
+
+
 LISTEN_FIRST_MS = 60_000
 """For so long an engine that was started or paused listens before it gives up what was silent
 while it heard nothing: an answer may be on its way, or the loss of a whole pool to be found out."""

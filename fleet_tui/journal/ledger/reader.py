@@ -6,7 +6,7 @@ writer's checkpoints. A reader may be called from any thread, one call at a time
 
 import sqlite3
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -153,17 +153,22 @@ class JournalReader:
             last = self._end()[0] if until is None else min(until, self._end()[0])
             number = task_number(text)
             if number is None:
-                return self._retold(TaskId(text), last) if _may_be_id(text) else None
-            task = self._submitted_as(number, last)
-            if task is None:
+                task = TaskId(text) if _may_be_id(text) else None
+            elif (task := self._submitted_as(number, last)) is None:
                 before = self._opening().find_task(text)
                 task = before.id if before is not None else None
-            return self._retold(task, last) if task is not None else None
+            return self._retold([task], last).get(task) if task is not None else None
 
     def find_task(self, text: str, *, until: Seq | None = None) -> Task | None:
         """That task as it stood at the position."""
         told = self.retell(text, until=until)
         return None if told is None else told.task
+
+    def find_tasks(self, tasks: Sequence[TaskId]) -> dict[TaskId, Task]:
+        """Those of them that the ledger holds, as they stand now. Each file is opened once."""
+        with self._reading():
+            told = self._retold(tasks, self._end()[0])
+            return {task: story.task for task, story in told.items() if story.task is not None}
 
     def sessions(self) -> list[SessionSpan]:
         """The stretches between engines' starts and ends, oldest first."""
@@ -188,21 +193,27 @@ class JournalReader:
 
     # Inside: called with the lock held.
 
-    def _retold(self, task: TaskId, last: Seq) -> Retelling | None:
-        told: Retelling | None = None
-        for first, path in self._files():
-            after = 0
-            while first <= last and (rows := self._segment(path).task_rows(task, after)):
-                after = rows[-1].seq
-                story = [recorded(row) for row in rows if row.seq <= last]
-                if told is None:
-                    is_whole = bool(story) and isinstance(story[0].event, TaskSubmitted)
-                    told = Retelling(task, None if is_whole else self._opening().task(task))
-                told.add(story)
-        if told is None:  # a recording may begin after its end
-            before = self._opening().task(task)
-            return None if before is None else Retelling(task, before)
-        return told if told.task is not None else None
+    def _retold(self, tasks: Sequence[TaskId], last: Seq) -> dict[TaskId, Retelling]:
+        """What is told of each of them that the ledger holds."""
+        told: dict[TaskId, Retelling] = {}
+        for path in [path for first, path in self._files() if first <= last]:
+            segment = self._segment(path)
+            for task in tasks:
+                after = 0
+                while rows := segment.task_rows(task, after):
+                    after = rows[-1].seq
+                    story = [recorded(row) for row in rows if row.seq <= last]
+                    if task not in told:
+                        is_whole = bool(story) and isinstance(story[0].event, TaskSubmitted)
+                        before = None if is_whole else self._opening().task(task)
+                        told[task] = Retelling(task, before)
+                    told[task].add(story)
+        if told.keys() < set(tasks):  # a recording may begin after the end of some
+            opening = self._opening()
+            for task in tasks:
+                if task not in told and (before := opening.task(task)) is not None:
+                    told[task] = Retelling(task, before)
+        return {task: story for task, story in told.items() if story.task is not None}
 
     def _opening(self) -> FleetState:
         """What the ledger begins with: empty, or of a recording what came before it."""

@@ -75,6 +75,9 @@ class _CreateParams(_KeyParams, frozen=True, kw_only=True, rename="camel"):
 
 class _SessionsParams(_Params, frozen=True, kw_only=True, rename="camel"):
     limit: int = MAX_ROWS
+    offset: int = 0
+    agent_id: str | None = None
+    search: str = ""
     active_only: bool = False
 
 
@@ -222,8 +225,12 @@ async def _sessions_list(call: Call, params: _SessionsParams) -> Answer:
     rows = [session.row(_active(call, session.key)) for session in newest]
     if params.active_only:
         rows = [row for row in rows if row["hasActiveRun"]]
-    shown = rows[: params.limit]
-    more = len(shown) < len(rows)
+    if params.agent_id is not None:
+        rows = [row for row in rows if row["agentId"] == params.agent_id]
+    rows = [row for row in rows if _is_found(row, params.search)]
+    shown = rows[params.offset :][: params.limit]
+    end = params.offset + len(shown)
+    more = end < len(rows)
     model = process.spec.model
     return {
         "ts": process.pace.now_ms(),
@@ -231,12 +238,18 @@ async def _sessions_list(call: Call, params: _SessionsParams) -> Answer:
         "count": len(shown),
         "totalCount": len(rows),
         "limitApplied": params.limit,
-        "nextOffset": len(shown) if more else None,
+        "nextOffset": end if more else None,
         "hasMore": more,
         "owners": [],
         "defaults": {"modelProvider": model.provider, "model": model.name},
         "sessions": shown,
     }
+
+
+def _is_found(row: Json, search: str) -> bool:
+    """Whether a search of sessions finds one, as by a part of its key."""
+    words = ("key", "displayName", "sessionId", "modelProvider", "model")
+    return any(search.strip().lower() in str(row[word]).lower() for word in words)
 
 
 async def _chat_history(call: Call, params: _HistoryParams) -> Answer:

@@ -140,6 +140,7 @@ class EngineProcess:
             on_probe=on_probe,
             on_log_lines=lambda lines: None,
             on_run_report=on_run_report,
+            past_tasks=world.store.past_tasks,
         )
         engine = self.engine = Engine(
             ledger, state, effects, clock, _publish, tick_ms=world.scenario.tick_ms

@@ -41,6 +41,7 @@ from fleet_tui.wire.openclaw.dialect import Dialect
 from fleet_tui.wire.openclaw.frames import Granted, Hello, Policy, Server
 from fleet_tui.wire.openclaw.host_vitals import LANES, SYSTEM
 from fleet_tui.wire.openclaw.readiness import DRAINING
+from fleet_tui.wire.port import Held
 from fleet_tui.wire.ssh.pool import SshFailure
 
 if TYPE_CHECKING:
@@ -539,6 +540,10 @@ class SimGatewayPort(RunsByAttempts):
     async def collect(self, runs: Sequence[RunId]) -> Sequence[str]:
         """See :class:`AgentPort`."""
         return runs
+
+    async def held(self, skip: int) -> Held | None:
+        """See :class:`AgentPort`. What is collected here is not deleted either."""
+        return Held(())
 
     async def close(self) -> None:
         """See :class:`AgentPort`."""

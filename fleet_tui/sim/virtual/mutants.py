@@ -44,7 +44,7 @@ from fleet_tui.sim.virtual.host import SimHost
 from fleet_tui.sim.virtual.more_mutants import MORE_MUTANTS
 from fleet_tui.sim.virtual.planting import Mutant, all_of, change, rewrite
 from fleet_tui.sim.virtual.store import SimLedger, Store
-from fleet_tui.wire.openclaw import attempt
+from fleet_tui.wire.openclaw import attempt, sessions
 from fleet_tui.wire.openclaw.connection import Result
 from fleet_tui.wire.openclaw.runs import unanswered
 from fleet_tui.wire.openclaw.transcript import SessionState
@@ -254,7 +254,7 @@ async def _abort_only(
     self: Any, connection: Any, order: Any, *, even_running: bool = False
 ) -> Inspection:
     """Ends what runs, and leaves the session for its gateway to go on with."""
-    key = attempt.session_key("main", order)
+    key = sessions.session_key("main", order)
     aborted = await connection.call("sessions.abort", {"key": key}, timeout_ms=attempt.CALL_MS)
     if not isinstance(aborted, Result):
         return unanswered(aborted)

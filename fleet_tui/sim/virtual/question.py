@@ -35,6 +35,9 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     least_kb: int = 0
     thorough: bool = False
     """Of a ``look``: it also tries what a run will need."""
+    skip: int = 0
+    most: int = 0
+    """Of a ``held``: which part of what is there it asks for."""
     body: bytes | None = None
     """What follows a ``start``; None when its lines did not arrive whole."""
 
@@ -76,6 +79,9 @@ def read_question(stdin: bytes) -> Question | None:
     if verb == "look":
         _, _, rest = lines[VALUES].partition(b"\n")
         return msgspec.structs.replace(plain, thorough=rest.startswith(b"rehearse\n"))
+    if verb == "held":
+        skip, most = lines[VALUES].split()
+        return msgspec.structs.replace(plain, skip=int(skip), most=int(most))
     if verb != "start":
         return plain
     facts = lines[VALUES].split(b"\n", START_VALUES)

@@ -15,10 +15,12 @@ from fleet_tui.core.engine.events import (
     EngineStopped,
     EngineUnitFailed,
 )
-from fleet_tui.core.ids import Epoch, Seq
-from fleet_tui.core.ledger.events import Event, Recorded
+from fleet_tui.core.ids import Epoch, Seq, TaskId
+from fleet_tui.core.ledger.events import Event, Recorded, task_of
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
+from fleet_tui.core.tasks.model import Task
+from fleet_tui.core.tasks.retell import retell
 from fleet_tui.journal.errors import EpochLost, JournalError, JournalFailed, JournalFull
 from fleet_tui.sim.virtual.loop import Process, Running, VirtualLoop
 from fleet_tui.sim.virtual.scenario import Disk
@@ -52,6 +54,15 @@ class Store:
     def state(self) -> FleetState:
         """Everything on the disk, folded."""
         return fold(EMPTY_STATE, self.rows)
+
+    async def past_tasks(self, tasks: Sequence[TaskId]) -> dict[TaskId, Task]:
+        """What is on the disk of these."""
+        stories: dict[TaskId, list[Recorded]] = {task: [] for task in tasks}
+        for row in self.rows:
+            if (task := task_of(row.event)) in stories:
+                stories[task].append(row)
+        told = {task: retell(task, story).task for task, story in stories.items()}
+        return {task_id: task for task_id, task in told.items() if task is not None}
 
     async def open(self, process: Process, pid: int) -> "SimLedger":
         """Become the owner. Raises JournalFailed when the disk does not let us."""

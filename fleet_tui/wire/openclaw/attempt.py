@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from fleet_tui.core.ids import RunId, TaskId, split_run_id
+from fleet_tui.core.ids import RunId, TaskId
 from fleet_tui.core.tasks.evidence import (
     Definite,
     Died,
@@ -58,6 +58,7 @@ from fleet_tui.wire.openclaw.runs import (
     unreachable,
     waited_outcome,
 )
+from fleet_tui.wire.openclaw.sessions import held, key_of, session_key
 from fleet_tui.wire.openclaw.starting import created, is_accepted, unfenceable, unfit
 from fleet_tui.wire.openclaw.transcript import (
     HISTORY_LIMIT,
@@ -73,6 +74,7 @@ from fleet_tui.wire.openclaw.transcript import (
 )
 from fleet_tui.wire.port import (
     CANCELLED_FIRST,
+    Held,
     Inspection,
     Outcome,
     StartAnswer,
@@ -132,16 +134,6 @@ loaded gateway takes seconds for each."""
 
 DEFAULT_TIMEOUT_S = 86_400
 """Run limit told to the gateway where the task has none. The engine's own deadline comes first."""
-
-
-def session_key(agent_id: str, order: RunOrder) -> str:
-    """The session of one attempt."""
-    return _key(agent_id, TaskId(order.task_id), order.attempt)
-
-
-def _key(agent_id: str, task: TaskId, attempt: int) -> str:
-    """Lower case, because gateways fold keys but filter exactly."""
-    return f"agent:{agent_id}:fleet:{task}:{attempt}".lower()
 
 
 def traceparent(order: RunOrder) -> str:
@@ -355,13 +347,20 @@ class Attempts:
         for run in runs:
             if isinstance(connection, GatewayFailure) or (gone and loop.time() >= until_s):
                 break
-            key = _key(self._agent_id, *split_run_id(run))
+            key = key_of(self._agent_id, run)
             deleted = await connection.call("sessions.delete", {"key": key}, timeout_ms=CALL_MS)
             if isinstance(deleted, Lost):
                 break
             if isinstance(deleted, Result):
                 gone.append(run)
         return gone
+
+    async def held(self, skip: int) -> Held | None:
+        """Which sessions of attempts the gateway holds, of anybody's; see :class:`Runs`."""
+        connection = await self._line.connection()
+        if isinstance(connection, GatewayFailure):
+            return None
+        return await held(connection, self._agent_id, skip)
 
     async def _look(self, order: RunOrder) -> Inspection:
         connection = await self._line.connection()

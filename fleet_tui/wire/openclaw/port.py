@@ -45,6 +45,7 @@ from fleet_tui.wire.openclaw.host_vitals import (
 from fleet_tui.wire.openclaw.http import HttpAnswer, KeptHttp
 from fleet_tui.wire.openclaw.logs import LogTail
 from fleet_tui.wire.openclaw.retries import Retries
+from fleet_tui.wire.port import Held
 from fleet_tui.wire.ssh.failures import SshFailure
 from fleet_tui.wire.words import words_of
 
@@ -182,6 +183,11 @@ class OpenClawPort(RunsByAttempts):
         cost stays in its books."""
         assert isinstance(self._agent.kind, OpenClawAgent)
         return runs if self._agent.kind.keep_sessions else await self._attempts.forget(runs)
+
+    async def held(self, skip: int) -> Held | None:
+        """Nothing that could be deleted, where sessions are to stay. See :class:`AgentPort`."""
+        assert isinstance(self._agent.kind, OpenClawAgent)
+        return Held(()) if self._agent.kind.keep_sessions else await self._attempts.held(skip)
 
     async def close(self) -> None:
         """Close both channels; whoever waits gets Unknown."""

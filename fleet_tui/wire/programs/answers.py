@@ -14,6 +14,7 @@ nothing.
     cannot CODE ...                    any number: what the host cannot do for runs
     why CODE ...                       of "missing": why the program cannot be executed
     gone RUN                           any number
+    held RUN                           any number, of "held": there is something of the run
     time, disk, inodes, load, cpu, MemTotal:, MemAvailable:    numbers, for what they are worth
     end                                and nothing after it
 
@@ -66,7 +67,7 @@ MAX_SAID_CHARS = 300
 MAX_LINE_BYTES = 1_024
 """No line of an answer is longer, blobs aside."""
 MAX_GONE = 100_000
-"""Runs that one answer may say are deleted."""
+"""Runs that one answer may say are deleted, or are there."""
 MAX_CANNOT = 64
 
 MAX_TOOK_MS = 10 * 366 * 86_400_000
@@ -141,12 +142,13 @@ MACHINES: Mapping[str, str] = {
 }
 """Kinds of processors by their numbers in ELF headers (``e_machine`` in elf.h)."""
 
+_RUN = re.compile(r"[0-9A-Za-z_][0-9A-Za-z._-]{0,127}")
 _STATUS = r"(?:0|[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5])"
 _ENDED = rf"{_STATUS} (?:-|{_COUNT}) (?:{_COUNT} [0-9a-f]{{64}}|- -)"
 _STATES = re.compile(
     rf"running {_COUNT}|done {_ENDED}|stopped(?: {_ENDED})?|dead (?:host-rebooted|process-gone)"
     rf"|fenced|lost|stale {_COUNT}|failed (?:no-owner|no-result)|refused (?:{'|'.join(REFUSALS)})"
-    r"|ok|missing|collected"
+    rf"|ok|missing|collected|held {_COUNT}"
 )
 _LINES: Mapping[str, re.Pattern[str]] = {
     "boot": re.compile(r"[0-9A-Za-z._:-]{1,128}"),
@@ -169,7 +171,8 @@ _LINES: Mapping[str, re.Pattern[str]] = {
     "MemAvailable:": re.compile(".*"),
 }
 _MANY: Mapping[str, tuple[re.Pattern[str], int]] = {
-    "gone": (re.compile(r"[0-9A-Za-z_][0-9A-Za-z._-]{0,127}"), MAX_GONE),
+    "gone": (_RUN, MAX_GONE),
+    "held": (_RUN, MAX_GONE),
     "cannot": (re.compile(rf"tool [a-z0-9]{{1,20}}|(?:{'|'.join(CANNOT)})(?: .*)?"), MAX_CANNOT),
 }
 _BLOBS: Mapping[str, int] = {
@@ -315,8 +318,7 @@ def _whole(
     state = words.get("state")
     if not state:
         raise _Wrong("it does not say how things stand")
-    if many.get("gone"):
-        words["gone"] = tuple(many["gone"])
+    words |= {name: tuple(many[name]) for name in ("gone", "held") if many.get(name)}
     cannot = tuple((code, said) for code, _, said in (c.partition(" ") for c in many["cannot"]))
     reply = Reply(state, words, blobs, cannot)
     if strange := blobs.keys() - _BELONGS.get(state[0], frozenset()):

@@ -49,7 +49,7 @@ from typing import NamedTuple
 import msgspec
 
 from fleet_tui.base.stopwatch import boot_time_s
-from fleet_tui.core.ids import Epoch
+from fleet_tui.core.ids import Epoch, RunId
 from fleet_tui.core.tasks.evidence import (
     Definite,
     Died,
@@ -63,7 +63,7 @@ from fleet_tui.core.tasks.evidence import (
     Unknown,
 )
 from fleet_tui.core.text.untrusted import Untrusted
-from fleet_tui.wire.port import CANCELLED_FIRST, Wanted, always_wanted
+from fleet_tui.wire.port import CANCELLED_FIRST, Held, Wanted, always_wanted
 from fleet_tui.wire.programs.answers import (
     FENCED,
     MAX_NOISE_BYTES,
@@ -123,6 +123,8 @@ def told_full(reply: Reply) -> Untrusted | None:
 CANCEL_GRACE_S = 10
 """Between TERM and KILL."""
 LINGER_S = 20
+HELD_LIMIT = 1_000
+"""Names of runs that a host tells at a time."""
 START_TIMEOUT_MS = 60_000
 QUESTION_TIMEOUT_MS = 15_000
 CANCEL_TIMEOUT_MS = CANCEL_GRACE_S * 1000 + QUESTION_TIMEOUT_MS
@@ -384,6 +386,22 @@ class Runs:
             return Unknown(LostReason.REFUSED, result.detail)
         reply = self._read(result)
         return reply if isinstance(reply, Unknown) else reply.words.get("gone", ())
+
+    async def held(self, shell: Shell, skip: int) -> Held | None:
+        """What has a directory or a tombstone there, from the ``skip``-th name on; None where that
+        was not told."""
+        result = await shell.run(
+            COMMAND,
+            self._question("held", None, (f"{skip} {HELD_LIMIT}",)),
+            timeout_ms=START_TIMEOUT_MS,
+        )
+        reply = None if isinstance(result, ChannelFailure) else self._read(result)
+        match reply:
+            case Reply(state=("held", count), words=words):
+                runs = [RunId(name) for name in words.get("held", ())]
+                return Held(runs, skip + int(count) if int(count) == HELD_LIMIT else None)
+            case _:  # it could not be asked, or answered something else
+                return None
 
     async def _ask(
         self, shell: Shell, verb: str, order: RunOrder, extra: Sequence[object], timeout_ms: int

@@ -745,6 +745,20 @@ collect() {
   say "state collected"
 }
 
+# held: what the runs have here, a part of the names. Also what is no run, but for what could not be
+# told: whoever asks knows its runs.
+held() {
+  read -r skip most || return
+  { ls "$runs"; ls "$runs/.claims"; } 2>/dev/null | tail -n "+$((skip + 1))" | head -n "$most" | {
+    count=0
+    while read -r id; do
+      count=$((count + 1))
+      if usable_id && [ ${#id} -le 128 ]; then say "held $id"; fi
+    done
+    say "state held $count"
+  }
+}
+
 # What is used here beside what is built into every shell, and beside what has a second choice.
 TOOLS="cat chmod date df find head ln ls mkdir mv rm sh sleep tail"
 
@@ -1093,7 +1107,7 @@ serve() {
   read -r verb && read -r runs && read -r id && read -r epoch && read -r tomb &&
     read -r text_bytes least planned next age founding || return
   case $verb in
-    look|start|probe|linger|cancel|collect|tail) ;;
+    look|start|probe|linger|cancel|collect|held|tail) ;;
     *)
       # A shell that got our lines as its own input. Nothing of what follows is what it seems, and
       # it would go on with the task's text as commands.
@@ -1119,6 +1133,7 @@ serve() {
   elif ! current; then :
   elif [ "$verb" = look ]; then look
   elif [ "$verb" = collect ]; then collect
+  elif [ "$verb" = held ]; then held
   elif ! usable_id; then say "state refused bad-id"
   else
     case $verb in
