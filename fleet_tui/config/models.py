@@ -232,8 +232,8 @@ class AgentSettings(Section):
     """openclaw: true leaves the session of each run on the gateway; otherwise it is deleted a day
     after its task has ended."""
     canary: Flag | None = None
-    """openclaw: false keeps canary runs away. After its work failed the agent is tried with one, a
-    short turn that the model is paid for, and with tasks that may run again otherwise."""
+    """openclaw: false lets no canary run begin. An agent whose work failed is tried with one, which
+    is a short turn that the model is paid for; otherwise with a task that may run again."""
     command: Argv | None = None
     """command, local: the program and its arguments; the task arrives on standard input."""
     run_dir: Text | None = None

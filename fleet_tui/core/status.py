@@ -48,7 +48,7 @@ class FleetStatus(msgspec.Struct, frozen=True, kw_only=True):
     cost_microusd_per_hour: int
     """Agents' hourly prices plus what runs in the window cost, per hour."""
     has_unknown_cost: bool
-    """Whether a run of the tasks that ended in the window reported what is no cost."""
+    """Whether a run that ended in the window reported what is no cost."""
     alerts_open: int
     alerts_crit: int
     queue_trend_per_minute: float | None
@@ -87,7 +87,8 @@ def summarize(
     judged = failed + sum(t.phase is TaskPhase.SUCCEEDED for t in ended)
     began = min((t.submitted_at_ms for t in state.ended_tasks()), default=now_ms)
     window_ms = min(RATE_WINDOW_MS, max(now_ms - began, 60_000))
-    cost = sum(t.cost_microusd for t in ended)
+    canaries = [c for a in state.agents.values() for c in a.canaries_since(since)]
+    cost = sum(t.cost_microusd for t in ended) + sum(c.cost_microusd for c in canaries)
     hourly = sum(a.prices.per_hour_microusd for a in state.fleet.agents.values())
     decided = sum(d.at_ms >= now_ms - 60_000 for d in state.decisions)
     return FleetStatus(
@@ -111,7 +112,8 @@ def summarize(
         tasks_per_minute=len(ended) * 60_000 / window_ms,
         decisions_per_minute=float(decided),
         cost_microusd_per_hour=hourly + cost * 3_600_000 // window_ms,
-        has_unknown_cost=any(t.has_unknown_cost for t in ended),
+        has_unknown_cost=any(t.has_unknown_cost for t in ended)
+        or any(c.has_unknown_cost for c in canaries),
         alerts_open=len(state.alerts),
         alerts_crit=sum(a.severity is Severity.CRIT for a in state.alerts.values()),
         queue_trend_per_minute=trend_per_minute(samples, now_ms),

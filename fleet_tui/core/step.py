@@ -176,7 +176,10 @@ RECONCILERS = (
             state, now_ms, Ear(since_ms=memory.listens_since_ms, beats=memory.beats)
         ),
     ),
-    Reconciler(Pace.SWEEP, lambda state, memory, now_ms: reconcile_canaries(state, now_ms)),
+    Reconciler(
+        Pace.SWEEP,
+        lambda state, memory, now_ms: reconcile_canaries(state, now_ms, memory.listens_since_ms),
+    ),
     Reconciler(
         Pace.SWEEP, lambda state, memory, now_ms: reconcile_troubles(state, memory.troubles)
     ),

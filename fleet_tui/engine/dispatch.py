@@ -1,7 +1,7 @@
 """One worker per open attempt or canary run: start it, follow it, find it again, stop it.
 
 Workers only carry questions to an agent and reports back to the loop; what a report means is
-decided there. A run is started at most once, by the process that committed its placement;
+decided there. A run is started at most once, by the process that committed it;
 everything else, a restart of the engine included, inspects.
 """
 
@@ -84,7 +84,7 @@ def order_of(state: FleetState, run: RunId) -> RunOrder | None:
 
 
 class Dispatcher:
-    """The workers of all open attempts."""
+    """The workers of all open attempts and canary runs."""
 
     def __init__(self, port_of: PortOf, on_run_report: OnRunReport, rng: random.Random) -> None:
         self._port_of = port_of

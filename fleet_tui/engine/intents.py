@@ -104,8 +104,8 @@ class Due:
 
 
 def follow_file(due: Due, event: FleetLoaded) -> None:
-    """Reach agents in the way that the file says; who is described anew is not tried any more."""
-    due.fleet_file = due.runs = True
+    """Reach agents in the way that the file says."""
+    due.fleet_file = True
 
 
 def start(due: Due, event: TaskPlaced | CanaryStarted) -> None:
@@ -119,8 +119,8 @@ def stop(due: Due, event: AttemptCancelling) -> None:
     due.runs = True
 
 
-def end(due: Due, event: AttemptEvent | CanaryEnded | AgentTrusted) -> None:
-    """Stop talking about the run; one that is trusted is not tried any more."""
+def end(due: Due, event: AttemptEvent | CanaryEnded) -> None:
+    """Stop talking about the run."""
     due.runs = True
 
 
@@ -189,7 +189,7 @@ EFFECTS: Mapping[type[Any], tuple[Effect, ...]] = dict(
         on(AgentCordoned),
         on(AgentUncordoned),
         on(AgentTripped),
-        on(AgentTrusted, end),
+        on(AgentTrusted),
         on(CanaryStarted, start),
         on(CanaryEnded, end),
         on(FailoverFrozen),

@@ -78,9 +78,9 @@ class Leftovers:
         if known is None or not known.canaries:
             return []
         gone = self._gone_canaries.setdefault(agent, set())
-        gone.intersection_update(known.canaries)
-        now = known.canary.run if known.canary is not None else None
-        return [run for run in known.canaries if run not in gone and run != now]
+        gone.intersection_update(c.run for c in known.canaries)
+        over = (c.run for c in known.canaries if c.ended_at_ms is not None)
+        return [run for run in over if run not in gone]
 
     def gone(self, run: RunId) -> None:
         """The host holds nothing of the run any more."""

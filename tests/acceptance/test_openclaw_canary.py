@@ -95,6 +95,6 @@ async def test_a_gateway_whose_model_fails_comes_back_by_a_canary_run(
     [trusted] = [r.event for r in rig.events() if isinstance(r.event, AgentTrusted)]
     assert trusted.by_canary
     agent = rig.agent(gateway.name)
-    assert (agent.breaker, agent.on_probation) == (None, False)
+    assert (agent.breaker, agent.probation) == (None, None)
     assert agent.tokens > 0, "a canary run is paid for as any other"
     await rig.until(lambda: not sessions(gateway), SOON_S, "its sessions are deleted")

@@ -12,7 +12,7 @@ from fleet_tui.console.views.agents.detail import (
     health_changes,
     tasks_of,
 )
-from fleet_tui.core.agents.breaker import Breaker
+from fleet_tui.core.agents.breaker import Breaker, Probation
 from fleet_tui.core.agents.events import (
     AgentCordoned,
     AgentIdentified,
@@ -84,8 +84,9 @@ def test_what_can_be_done_about_an_agent_that_takes_no_work_is_said() -> None:
 def test_one_that_only_a_canary_run_speaks_for_is_said_to_be_on_probation() -> None:
     back = msgspec.structs.replace(STATE.agents[agent_name(1)], reason="a canary run went well")
     assert "On probation" not in shown(back)
-    text = shown(msgspec.structs.replace(back, on_probation=True))
-    assert "On probation: one failure of its work puts it out again." in text
+    probation = Probation(since_ms=NOW_MS - 1, harmless=True)
+    text = shown(msgspec.structs.replace(back, probation=probation))
+    assert "On probation: one failure of its work puts it out again, until a task went well" in text
 
 
 def test_what_was_heard_of_a_gateway_that_is_not_ready_is_said() -> None:

@@ -1,12 +1,16 @@
 """What the health table says, without a screen."""
 
+import msgspec
 import pytest
 
 from fleet_tui.console.text.cells import Tone
 from fleet_tui.console.text.glyphs import ASCII, UNICODE
 from fleet_tui.console.views.agents import rows
+from fleet_tui.core.agents.breaker import CanaryRun
 from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.vitals import VitalsReading
+from fleet_tui.core.ids import RunId
+from fleet_tui.core.status import RATE_WINDOW_MS
 from fleet_tui.feed.feed import View
 from tests.support import payloads
 from tests.support.fake_feed import FakeFeed
@@ -90,6 +94,21 @@ def test_numbers_come_from_the_runs_of_the_window() -> None:
     assert agent_name(14) not in numbers
     later = rows.run_numbers(scene.state.closed_tasks.values(), NOW_MS + 3_600_000)
     assert later == {}
+
+
+def test_canary_runs_of_the_window_are_part_of_what_an_agent_costs() -> None:
+    def cost(*canaries: CanaryRun) -> tuple[int, bool]:
+        row = rows.agent_row(
+            AgentState(name=A1, canaries=canaries), None, None, rows.NO_RUNS, NOW_MS
+        )
+        return row.cost_microusd_per_hour, row.has_unknown_cost
+
+    run = CanaryRun(run=RunId("c.1"), since_ms=1, ended_at_ms=NOW_MS, cost_microusd=1_000)
+    per_hour = 1_000 * 3_600_000 // RATE_WINDOW_MS
+    old = msgspec.structs.replace(run, ended_at_ms=NOW_MS - RATE_WINDOW_MS - 1)
+    assert cost(run, old) == (per_hour, False)
+    unknown = msgspec.structs.replace(run, has_unknown_cost=True)
+    assert cost(run, unknown) == (2 * per_hour, True)
 
 
 def test_the_tail_says_what_it_hides() -> None:

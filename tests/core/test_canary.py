@@ -1,19 +1,21 @@
 """Canary runs: when one begins, what its end says about its agent, and what that costs."""
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core.agents.breaker import Breaker, CanaryRun, Strike
+from fleet_tui.core.agents import canary
+from fleet_tui.core.agents.breaker import PROBATION_MS, Breaker, CanaryRun, Probation, Strike
 from fleet_tui.core.agents.canary import (
     LIMIT_MS,
     MAX_UNDER_WAY,
+    OVERDUE_MS,
     PAYLOAD,
-    SILENT_MS,
     agent_of_canary,
     canary_order,
     canary_run_id,
     learn_of_canary,
-    reconcile_canaries,
 )
 from fleet_tui.core.agents.events import (
     AgentTripped,
@@ -25,7 +27,7 @@ from fleet_tui.core.agents.events import (
 from fleet_tui.core.agents.model import AgentState, Cordon, Health
 from fleet_tui.core.agents.outcomes import BREAK, BREAK_AFTER, verdict_on_agents
 from fleet_tui.core.agents.vitals import FailureKind
-from fleet_tui.core.engine.events import EngineModeChanged, FleetLoaded
+from fleet_tui.core.engine.events import EngineModeChanged, EngineStarted, FleetLoaded
 from fleet_tui.core.fleet import Prices, TaskClass
 from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq, TaskId, run_id
 from fleet_tui.core.ledger.events import Event, Recorded
@@ -36,7 +38,12 @@ from fleet_tui.core.routing.decision import PendingCode
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.step import Memory, Moment, RunReported, Tick, remember, step
 from fleet_tui.core.tasks.attempts import RunReport
-from fleet_tui.core.tasks.events import AttemptFinished, TaskPending, TaskPlaced
+from fleet_tui.core.tasks.events import (
+    AttemptFinished,
+    AttemptNotStarted,
+    TaskPending,
+    TaskPlaced,
+)
 from fleet_tui.core.tasks.evidence import (
     Blame,
     Definite,
@@ -73,8 +80,8 @@ def failing(name: str = "bad", *, breaker: Breaker = FAILS) -> AgentState:
     return AgentState(name=AgentName(name), health=Health.SUSPECT, breaker=breaker)
 
 
-def world(*agents: AgentState, canary: bool = True) -> FleetState:
-    specs = [replace(SPEC, name=one.name, canary=canary) for one in agents]
+def world(*agents: AgentState, is_tried: bool = True) -> FleetState:
+    specs = [replace(SPEC, name=one.name, canary=is_tried) for one in agents]
     return FleetState(fleet=fleet(*specs), agents={one.name: one for one in agents}, at_ms=NOW_MS)
 
 
@@ -100,6 +107,11 @@ def told(report: RunReport, state: FleetState | None = None, at_ms: int = NOW_MS
     return learn_of_canary(state or tried(), BAD, RUN, report, at_ms)
 
 
+def reconcile_canaries(state: FleetState, now_ms: int, listens_since_ms: int = 0) -> list[Event]:
+    """By an engine that has listened for ever, if nothing else is said."""
+    return canary.reconcile_canaries(state, now_ms, listens_since_ms)
+
+
 # When one begins
 
 
@@ -111,7 +123,7 @@ def test_one_begins_once_the_wait_is_over_and_no_other_beside_it() -> None:
     state = after(state, *begun)
     assert state.agents[BAD].canary == CanaryRun(run=RUN, since_ms=NOW_MS)
     assert not state.agents[BAD].may_be_tried(NOW_MS)
-    assert reconcile_canaries(state, NOW_MS + SILENT_MS - 1) == []
+    assert reconcile_canaries(state, NOW_MS + OVERDUE_MS - 1) == []
 
 
 @pytest.mark.parametrize(
@@ -137,7 +149,7 @@ def test_one_is_tried_beside_what_it_still_runs() -> None:
 
 
 def test_the_fleet_file_can_say_no() -> None:
-    assert reconcile_canaries(world(failing(), canary=False), NOW_MS) == []
+    assert reconcile_canaries(world(failing(), is_tried=False), NOW_MS) == []
     gone = replace(world(failing()), fleet=fleet(agent("other")))
     assert reconcile_canaries(gone, NOW_MS) == []
 
@@ -201,7 +213,11 @@ def test_one_that_goes_well_brings_its_agent_back_and_is_paid() -> None:
     ]
     state = after(state, *events)
     found = state.agents[BAD]
-    assert (found.breaker, found.on_probation, found.health) == (None, True, Health.UP)
+    assert (found.breaker, found.health) == (None, Health.UP)
+    assert found.probation == Probation(since_ms=NOW_MS, harmless=False)
+    assert found.canaries == (
+        CanaryRun(run=RUN, since_ms=NOW_MS, ended_at_ms=NOW_MS, cost_microusd=60),
+    )
     assert (found.cost_microusd, found.tokens) == (60, 21)
     assert (state.totals.cost_microusd, state.totals.tokens) == (60, 21)
     assert (found.succeeded, found.failed) == (0, 0)
@@ -260,7 +276,7 @@ def test_one_that_does_not_go_well_keeps_it_out(
     assert (ended.ok, ended.detail) == (False, detail)
     if reason is not None:
         assert ended.reason == reason
-    opens = 2 if its_doing else 1
+    opens = 2 if its_doing or not harmless else 1  # where nothing ran, nothing was paid
     assert tripped.opens == opens
     assert tripped.until_ms == NOW_MS + 700 + BREAK.ceiling_ms(opens)
     assert tripped.harmless is (only_refused and harmless)
@@ -276,6 +292,32 @@ def test_one_that_does_not_go_well_keeps_it_out(
     assert state.agents[BAD].canary is None
     assert not reconcile_canaries(state, tripped.until_ms - 1)
     assert reconcile_canaries(state, tripped.until_ms)
+
+
+def test_the_wait_grows_with_what_is_paid_whoever_is_to_blame() -> None:
+    """A gateway that restarts under each of its turns is not asked every 15 s for ever."""
+    state, waits = world(failing()), []
+    for _ in range(4):
+        found = state.agents[BAD].breaker
+        assert found is not None
+        now_ms = found.until_ms
+        (begun,) = reconcile_canaries(state, now_ms)
+        assert isinstance(begun, CanaryStarted)
+        state = after(state, begun, at_ms=now_ms)
+        gone = learn_of_canary(state, BAD, begun.run, Definite(Died(reason="lost")), now_ms)
+        state = after(state, *gone, at_ms=now_ms)
+        again = state.agents[BAD].breaker
+        assert again is not None
+        assert again.reason == FAILS.reason
+        waits.append(again.until_ms - now_ms)
+    assert waits == [BREAK.ceiling_ms(n) for n in (2, 3, 4, 5)]
+
+
+def test_what_one_that_is_gone_has_cost_is_not_known() -> None:
+    state = tried()
+    state = after(state, *told(Definite(Died(reason="process-gone")), state))
+    assert state.agents[BAD].has_unknown_cost
+    assert state.agents[BAD].canaries[-1].has_unknown_cost
 
 
 @pytest.mark.parametrize("fact", [Finished(ok=False, usage=USED), Stopped(usage=USED)])
@@ -301,24 +343,81 @@ def test_news_that_are_no_end_decide_nothing(report: RunReport) -> None:
     "state",
     [
         world(failing()),
-        world(replace(failing(), breaker=None)),
         world(),
-        tried(canary=CanaryRun(run=canary_run_id(BAD, NOW_MS + 1), since_ms=NOW_MS + 1)),
+        after(tried(), CanaryEnded(agent=BAD, run=RUN, ok=False)),
+        after(world(failing()), CanaryStarted(agent=BAD, run=RunId("canary-bad.1"))),
     ],
-    ids=["ended", "trusted", "gone", "another"],
+    ids=["none", "gone", "ended", "another"],
 )
 def test_the_end_of_one_that_is_over_decides_nothing(state: FleetState) -> None:
     assert told(Definite(ok()), state) == []
 
 
-def test_one_that_is_not_heard_of_has_not_gone_well() -> None:
+ENDS = [ok(), Finished(ok=False), NotStarted(reason="bad-answer"), Died(reason="x"), Stopped()]
+
+
+@pytest.mark.parametrize("fact", ENDS, ids=lambda fact: type(fact).__name__)
+def test_one_whose_breaker_is_closed_meanwhile_is_followed_and_paid_and_says_nothing(
+    fact: Fact,
+) -> None:
+    trusted = AgentTrusted(agent=BAD, reason="me said so", by="me")
+    closed = after(tried(), trusted)
+    assert closed.agents[BAD].canary is not None
+    assert closed.agents[BAD].probation is None
+    again = AgentTripped(agent=BAD, reason="so", until_ms=NOW_MS + 9)
+    for state in (closed, after(closed, again, at_ms=NOW_MS + 1)):
+        (ended,) = told(Definite(fact), state, NOW_MS + 2)
+        assert isinstance(ended, CanaryEnded)
+        assert ended.ok is (fact == ok())
+
+
+def test_one_that_began_with_its_breaker_speaks_for_it() -> None:
+    at_once = replace(FAILS, since_ms=NOW_MS)
+    state = after(world(failing(breaker=at_once)), CanaryStarted(agent=BAD, run=RUN))
+    assert len(told(Definite(ok()), state)) == 3
+
+
+def test_one_is_followed_where_its_agent_left_the_fleet_file() -> None:
+    state = after(tried(), FleetLoaded(spec=fleet(agent("other")), by="me"))
+    assert state.agents[BAD].health is Health.RETIRED
+    ended, *others = told(Definite(ok()), state)
+    assert isinstance(ended, CanaryEnded)
+    assert ended.cost_microusd == 60, "at the prices that it had"
+    assert not any(isinstance(event, HealthChanged) for event in others)
+    over = after(world(failing()), FleetLoaded(spec=fleet(agent("other")), by="me"))
+    assert BAD not in over.agents
+
+
+def test_one_whose_end_is_not_heard_of_is_given_up() -> None:
     state = tried()
-    assert reconcile_canaries(state, NOW_MS + SILENT_MS - 1) == []
-    ended, tripped, _ = reconcile_canaries(state, NOW_MS + SILENT_MS)
+    assert reconcile_canaries(state, NOW_MS + OVERDUE_MS - 1) == []
+    ended, tripped, _ = reconcile_canaries(state, NOW_MS + OVERDUE_MS)
     assert isinstance(ended, CanaryEnded)
     assert isinstance(tripped, AgentTripped)
-    assert ended.reason == "nothing was heard of it for 5m00s"
+    assert ended.reason == "its end was not heard of for 5m00s"
+    assert ended.usage.unusable, "nobody knows what it has cost"
     assert tripped.opens == 2
+    assert tripped.reason == f"its work failed, and 1 trial since: {ended.reason}"
+
+
+def test_the_silence_of_an_agent_that_is_not_reached_is_not_held_against_its_work() -> None:
+    found = tried().agents[BAD]
+    lost = replace(found, health=Health.UNREACHABLE, failure=FailureKind.SSH_UNREACHABLE)
+    ended, tripped = reconcile_canaries(world(lost), NOW_MS + OVERDUE_MS)
+    assert isinstance(ended, CanaryEnded)
+    assert isinstance(tripped, AgentTripped)
+    assert (tripped.reason, tripped.detail) == (FAILS.reason, FAILS.detail)
+
+
+def test_nothing_follows_from_a_time_in_which_nobody_listened() -> None:
+    later_ms = NOW_MS + 10 * OVERDUE_MS
+    assert reconcile_canaries(tried(), later_ms, later_ms) == []
+    assert reconcile_canaries(tried(), later_ms + OVERDUE_MS - 1, later_ms) == []
+    assert reconcile_canaries(tried(), later_ms + OVERDUE_MS, later_ms)
+    began = EngineStarted(epoch=Epoch(2), version="1", pid=1)
+    state = after(tried(), began, at_ms=later_ms)
+    assert reconcile_canaries(state, later_ms) == []
+    assert reconcile_canaries(state, later_ms + OVERDUE_MS)
 
 
 def test_each_is_looked_at_whatever_the_others_do() -> None:
@@ -326,35 +425,35 @@ def test_each_is_looked_at_whatever_the_others_do() -> None:
     state = world(well, failing("a"), failing("b"))
     begun = reconcile_canaries(state, NOW_MS)
     assert len(begun) == 2
-    over = reconcile_canaries(after(state, *begun), NOW_MS + SILENT_MS)
+    over = reconcile_canaries(after(state, *begun), NOW_MS + OVERDUE_MS)
     ended = [event.agent for event in over if isinstance(event, CanaryEnded)]
     assert ended == ["a", "b"]
-
-
-def test_an_operator_who_trusts_the_agent_ends_it() -> None:
-    state = after(tried(), AgentTrusted(agent=BAD, reason="me said so", by="me"))
-    assert state.agents[BAD].canary is None
-    assert not state.agents[BAD].on_probation
 
 
 # What it is worth
 
 
-def probation(harmless: bool = False) -> tuple[FleetState, list[Event]]:
-    """An agent that a canary run brought back, and what follows from one more failure."""
-    found = AgentState(name=BAD, health=Health.UP, on_probation=True)
-    attempt = try_(1, "bad", started_at_ms=NOW_MS - 900)
+def follows(
+    *, planned_at_ms: int, was_harmless: bool = False, now_ms: int = NOW_MS, **fact: Any
+) -> tuple[FleetState, list[Event]]:
+    """An agent that a canary run brought back at FIRST_MS, and what follows from one more
+    failure."""
+    probation = Probation(since_ms=FIRST_MS, harmless=was_harmless)
+    found = AgentState(name=BAD, health=Health.UP, probation=probation)
+    attempt = try_(1, "bad", started_at_ms=planned_at_ms, planned_at_ms=planned_at_ms)
     task = task_of(attempt, task_class=TaskClass.ONCE)
     state = replace(world(found), open_tasks={task.id: task})
-    end = AttemptFinished(
+    end: AttemptFinished | AttemptNotStarted = AttemptFinished(
         run=attempt.run_id, ok=False, failure="model-error", detail=SAID, blame=Blame.AGENT
     )
-    return state, verdict_on_agents(state, task, attempt, [end], NOW_MS)
+    if fact:
+        end = AttemptNotStarted(run=attempt.run_id, blame=Blame.AGENT, **fact)
+    return state, verdict_on_agents(state, task, attempt, [end], now_ms)
 
 
 def test_one_failure_after_it_is_enough_and_from_then_on_tasks_try_the_agent() -> None:
     assert BREAK_AFTER > 1
-    state, events = probation()
+    state, events = follows(planned_at_ms=FIRST_MS)
     tripped = events[0]
     assert isinstance(tripped, AgentTripped)
     why = "after a canary run that went well, its work failed: its model failed (model-error)"
@@ -363,9 +462,40 @@ def test_one_failure_after_it_is_enough_and_from_then_on_tasks_try_the_agent() -
     found = state.agents[BAD]
     assert found.breaker is not None
     assert found.breaker.relapsed
+    assert found.probation is None
     assert not found.is_tried_by_canary(SPEC)
     assert reconcile_canaries(state, tripped.until_ms) == []
     assert found.may_be_tried(tripped.until_ms)
+
+
+def test_what_began_before_it_says_nothing_about_it() -> None:
+    """A run that was being tried again while the model was away fails when it is back already."""
+    assert follows(planned_at_ms=FIRST_MS - 1)[1] == []
+
+
+def test_probation_lasts_for_a_while() -> None:
+    last_ms = FIRST_MS + PROBATION_MS - 1
+    assert follows(planned_at_ms=last_ms, now_ms=last_ms)[1]
+    over_ms = last_ms + 1
+    state, events = follows(planned_at_ms=over_ms, now_ms=over_ms)
+    assert events == [], "one failure is not enough"
+    assert state.agents[BAD].on_probation(last_ms)
+    assert state.agents[BAD].on_probation(over_ms) is None
+    assert AgentState(name=BAD).on_probation(0) is None
+
+
+@pytest.mark.parametrize("was_harmless", [True, False])
+def test_a_refusal_after_it_does_not_make_what_failed_its_runs_harmless(
+    was_harmless: bool,
+) -> None:
+    state, events = follows(planned_at_ms=FIRST_MS, was_harmless=was_harmless, reason="bad-answer")
+    tripped = events[0]
+    assert isinstance(tripped, AgentTripped)
+    assert tripped.harmless is was_harmless
+    verb = "did not start" if was_harmless else "failed"
+    assert tripped.reason.startswith(f"after a canary run that went well, its work {verb}: its ")
+    found = after(state, *events).agents[BAD]
+    assert found.suits_trials(may_run_again=False) is was_harmless
 
 
 def test_a_trial_that_fails_leaves_it_to_tasks() -> None:
@@ -382,13 +512,13 @@ def test_a_trial_that_fails_leaves_it_to_tasks() -> None:
 
 def test_another_description_of_the_agent_forgets_it() -> None:
     strike = Strike(run=RunId("T.1"), task=TaskId("T"), at_ms=NOW_MS, harmless=False)
-    found = replace(failing(), on_probation=True, strikes=(strike,))
+    found = replace(failing(), probation=Probation(since_ms=1, harmless=True), strikes=(strike,))
     state = after(world(found), FleetLoaded(spec=fleet(replace(SPEC, slots=3)), by="me"))
     assert state.agents[BAD] == found  # the same program at the same place
     other = replace(SPEC, kind=agent("bad").kind, host=None)
     state = after(world(found), FleetLoaded(spec=fleet(other), by="me"))
     assert state.agents[BAD].breaker is None
-    assert not state.agents[BAD].on_probation
+    assert state.agents[BAD].probation is None
 
 
 # In the loop
@@ -396,8 +526,8 @@ def test_another_description_of_the_agent_forgets_it() -> None:
 
 def test_no_task_is_let_through_to_an_agent_that_a_canary_run_tries() -> None:
     waiting = task_of(task_class=TaskClass.IDEMPOTENT)
-    for canary, kind in ((True, TaskPending), (False, TaskPlaced)):
-        state = replace(world(failing(), canary=canary), open_tasks={waiting.id: waiting})
+    for is_tried, kind in ((True, TaskPending), (False, TaskPlaced)):
+        state = replace(world(failing(), is_tried=is_tried), open_tasks={waiting.id: waiting})
         (event,) = Router(state.fleet).schedule(state, {}, NOW_MS)
         assert type(event) is kind
         if isinstance(event, TaskPending):

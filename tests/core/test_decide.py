@@ -235,6 +235,19 @@ def test_an_agent_without_a_cordon_whose_work_failed_is_trusted_again_by_an_unco
     assert done(told, both).changed == 0
 
 
+def test_an_agent_on_probation_is_trusted_in_full() -> None:
+    told = story()
+    told.add(
+        AgentTripped(agent=A1, reason="failed 3 in a row", until_ms=told.now_ms),
+        AgentTrusted(agent=A1, reason="a canary run went well", by_canary=True),
+    )
+    assert told.state.agents[A1].probation is not None
+    verdict = done(told, Uncordon(agents=(A1,)))
+    assert verdict.events == (AgentTrusted(agent=A1, reason="me said so", by="me"),)
+    assert told.state.agents[A1].probation is None
+    assert done(told, Uncordon(agents=(A1,))).changed == 0
+
+
 def test_an_agent_that_is_trusted_again_and_misses_its_looks_stays_out_for_these() -> None:
     told = story()
     told.add(

@@ -9,6 +9,7 @@ from fleet_tui.core.agents.breaker import (
     MAX_STRIKES,
     Breaker,
     CanaryRun,
+    Probation,
     Strike,
 )
 from fleet_tui.core.agents.events import (
@@ -28,7 +29,7 @@ from fleet_tui.core.agents.vitals import FailureKind, Limit
 from fleet_tui.core.fleet import Strategy
 from fleet_tui.core.ids import AgentName, RunId, TaskId
 from fleet_tui.core.routing.decision import RoutingDecision
-from fleet_tui.core.tasks.evidence import Blame
+from fleet_tui.core.tasks.evidence import Blame, Usage
 from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import work
@@ -65,6 +66,9 @@ OPEN = Breaker(
 )
 TRIPPED = replace(UP, breaker=OPEN)
 STRIKE = Strike(run=RunId("V.1"), task=V, at_ms=4_000, harmless=False, took_ms=12)
+
+PROBATION = Probation(since_ms=1, harmless=True)
+CANARIES = [CanaryRun(run=RunId(f"c.{n}"), since_ms=n) for n in range(MAX_CANARIES)]
 
 COURSE: list[tuple[AgentState, AgentEvent, AgentState]] = [
     (
@@ -257,33 +261,49 @@ COURSE: list[tuple[AgentState, AgentEvent, AgentState]] = [
         ),
     ),
     (
-        replace(TRIPPED, strikes=(STRIKE,), on_probation=True),
+        replace(TRIPPED, strikes=(STRIKE,), probation=PROBATION),
         AgentTrusted(agent=A1, reason="well"),
         UP,
     ),
     (
-        TRIPPED,
+        replace(TRIPPED, breaker=replace(OPEN, harmless=False)),
         AgentTrusted(agent=A1, reason="well", by_canary=True),
-        replace(UP, on_probation=True),
+        replace(UP, probation=Probation(since_ms=NOW_MS, harmless=False)),
     ),
     (
-        TRIPPED,
-        CanaryStarted(agent=A1, run=RunId("canary-a1.9")),
+        replace(TRIPPED, breaker=None),
+        AgentTrusted(agent=A1, reason="well", by_canary=True),
+        replace(UP, probation=Probation(since_ms=NOW_MS, harmless=True)),
+    ),
+    (
+        replace(UP, probation=PROBATION),
+        AgentTripped(agent=A1, reason="so", until_ms=130_000),
         replace(
-            TRIPPED,
-            breaker=replace(OPEN, canary=CanaryRun(run=RunId("canary-a1.9"), since_ms=NOW_MS)),
-            canaries=(RunId("canary-a1.9"),),
+            UP, breaker=Breaker(since_ms=NOW_MS, until_ms=130_000, harmless=False, reason="so")
         ),
     ),
     (
-        replace(TRIPPED, breaker=replace(OPEN, canary=CanaryRun(run=RunId("c.9"), since_ms=1))),
-        CanaryEnded(agent=A1, run=RunId("c.9"), ok=False, reason="no"),
-        TRIPPED,
+        replace(TRIPPED, canaries=tuple(CANARIES)),
+        CanaryStarted(agent=A1, run=RunId("c.99")),
+        replace(TRIPPED, canaries=(*CANARIES[1:], CanaryRun(run=RunId("c.99"), since_ms=NOW_MS))),
     ),
     (
-        replace(UP, canaries=tuple(RunId(f"c.{n}") for n in range(MAX_CANARIES))),
-        CanaryStarted(agent=A1, run=RunId("c.99")),
-        replace(UP, canaries=(*(RunId(f"c.{n}") for n in range(1, MAX_CANARIES)), RunId("c.99"))),
+        replace(TRIPPED, canaries=tuple(CANARIES)),
+        CanaryEnded(
+            agent=A1,
+            run=CANARIES[-1].run,
+            ok=False,
+            reason="no",
+            usage=Usage(unusable=True),
+            cost_microusd=7,
+        ),
+        replace(
+            TRIPPED,
+            canaries=(
+                *CANARIES[:-1],
+                replace(CANARIES[-1], ended_at_ms=NOW_MS, cost_microusd=7, has_unknown_cost=True),
+            ),
+        ),
     ),
 ]
 
@@ -347,13 +367,11 @@ def test_a_run_that_is_planned_takes_a_slot_and_is_the_trial_of_an_open_breaker(
 
 @pytest.mark.parametrize("phase", [p for p in AttemptPhase if not p.is_open])
 def test_a_run_that_ends_frees_its_slot_and_counts_by_how_it_ended(phase: AttemptPhase) -> None:
-    before = replace(UP, strikes=(STRIKE,), on_probation=True)
+    before = replace(UP, strikes=(STRIKE,), probation=PROBATION)
     after = without_run(before, attempt("T.1", phase), NOW_MS)
     expected = replace(before, runs=frozenset({RunId("U.1")}))
     if phase is AttemptPhase.SUCCEEDED:
-        expected = replace(
-            expected, succeeded=6, did_well_at_ms=NOW_MS, strikes=(), on_probation=False
-        )
+        expected = replace(expected, succeeded=6, did_well_at_ms=NOW_MS, strikes=(), probation=None)
     elif phase in (AttemptPhase.FAILED, AttemptPhase.DIED, AttemptPhase.TIMED_OUT):
         expected = replace(expected, failed=5)
     assert after == expected

@@ -1,10 +1,13 @@
 """The fleet in numbers: what counts, since when, and what nobody can tell."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from fleet_tui.core.agents.breaker import CanaryRun
 from fleet_tui.core.agents.model import AgentState, Cordon, Health
 from fleet_tui.core.agents.vitals import FleetSample
 from fleet_tui.core.alerting.model import Alert, Severity
@@ -184,6 +187,23 @@ def test_rates_are_of_what_ended_in_the_window() -> None:
     assert found.cost_microusd_per_hour == 3_000_000 * 6
     assert found.run_ms_p95 == 400
     assert found.wait_ms_p95_by_priority == {Priority.P2: 30}
+
+
+def test_canary_runs_of_the_window_are_paid_for_too() -> None:
+    def canary(ended_at_ms: int | None, **cost: Any) -> CanaryRun:
+        return CanaryRun(run=RunId("c.1"), since_ms=1, ended_at_ms=ended_at_ms, **cost)
+
+    def told(*canaries: CanaryRun) -> tuple[int, bool]:
+        agent = AgentState(name=AgentName("a1"), canaries=canaries)
+        status = summarize(FleetState(agents={agent.name: agent}), NOW_MS)
+        return status.cost_microusd_per_hour, status.has_unknown_cost
+
+    first_ms = SINCE_MS
+    unknown = canary(first_ms, cost_microusd=4, has_unknown_cost=True)
+    assert told(canary(None, has_unknown_cost=True)) == (0, False)
+    assert told(canary(first_ms - 1, cost_microusd=9, has_unknown_cost=True)) == (0, False)
+    assert told(canary(NOW_MS, cost_microusd=3)) == (3 * 60, False)
+    assert told(unknown, canary(NOW_MS, cost_microusd=3)) == (7 * 60, True)
 
 
 def test_a_rate_looks_back_no_further_than_its_window_and_no_less_than_a_minute() -> None:

@@ -204,7 +204,7 @@ CANARY = CanaryRun(run=RunId("canary-a1.1"), since_ms=30_000)
         ),
         (
             60_000,
-            {"canary": CANARY},
+            {"canaries": (CANARY,)},
             "a canary run tries it since 01:00:30",
             "a canary run tries it since 01:00:30",
         ),
@@ -220,8 +220,13 @@ def test_when_an_agent_whose_work_failed_is_tried_again_and_how(
     now_ms: int, changes: dict[str, Any], by_task: str, by_canary: str
 ) -> None:
     breaker = Breaker(since_ms=0, until_ms=60_000, harmless=False, reason="so")
+    changes = dict(changes)
+    canaries = changes.pop("canaries", ())
     failing = AgentState(
-        name=AgentName("a1"), health=Health.SUSPECT, breaker=replace(breaker, **changes)
+        name=AgentName("a1"),
+        health=Health.SUSPECT,
+        breaker=replace(breaker, **changes),
+        canaries=canaries,
     )
     spec = agent("a1")
     assert next_trial(failing, spec, now_ms, offset_minutes=60) == by_task

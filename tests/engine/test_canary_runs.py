@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from fleet_tui.core.agents.canary import PAYLOAD, canary_run_id
 from fleet_tui.core.agents.commands import Uncordon
-from fleet_tui.core.agents.events import AgentTripped, AgentTrusted, CanaryStarted
+from fleet_tui.core.agents.events import AgentTripped, CanaryEnded, CanaryStarted
 from fleet_tui.core.agents.model import AgentState
 from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import FleetSpec
@@ -14,7 +14,6 @@ from fleet_tui.core.ids import AgentName, Epoch, Seq, TaskId
 from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
-from fleet_tui.core.step import FleetChanged
 from fleet_tui.core.tasks.evidence import Finished
 from fleet_tui.core.tasks.model import Task
 from fleet_tui.engine.leftovers import Leftovers
@@ -93,15 +92,15 @@ async def test_one_that_was_decided_by_a_dead_engine_and_never_left_is_fenced() 
         assert hosts[A1].started == []
 
 
-async def test_nobody_asks_about_it_any_more_once_the_agent_is_trusted() -> None:
+async def test_it_is_followed_and_paid_where_its_agent_is_trusted_meanwhile() -> None:
     async with running(SPEC, failing()) as rig:
         run = await begun(rig)
         await rig.engine.ask("me", Uncordon(agents=(A1,)))
         await rig.until(lambda s: a1(s).in_service)
-        await rig.hosts[A1].finish(run, MODEL_FAILS)
-        await rig.engine.inbox.put(FleetChanged(replace(SPEC, lost_after_ms=1), "me"))
-        state = await rig.until(lambda s: s.fleet.lost_after_ms == 1)
+        await rig.hosts[A1].finish(run)
+        state = await rig.until(lambda s: a1(s).canary is None)
         assert a1(state).in_service
+        assert state.totals.cost_microusd == 1_000
 
 
 async def nothing(tasks: Sequence[TaskId]) -> dict[TaskId, Task]:
@@ -109,11 +108,11 @@ async def nothing(tasks: Sequence[TaskId]) -> dict[TaskId, Task]:
 
 
 def test_its_session_is_forgotten_once_it_is_over() -> None:
-    """Also where its agent was trusted meanwhile, and by the next engine."""
+    """By the next engine once more: it does not know that it was."""
     under_way = tried(failing())
     run = canary_run_id(A1, 5)
-    trusted = AgentTrusted(agent=A1, reason="me said so", by="me")
-    over = fold(under_way, [Recorded(Seq(under_way.seq + 1), 6, Epoch(1), trusted)])
+    ended = CanaryEnded(agent=A1, run=run, ok=False)
+    over = fold(under_way, [Recorded(Seq(under_way.seq + 1), 6, Epoch(1), ended)])
     for _ in ("this engine", "the next one"):
         left = Leftovers(nothing)
         left.follow(EMPTY_STATE, under_way)

@@ -6,14 +6,11 @@ import pytest
 
 from fleet_tui.core.agents.events import (
     AgentIdentified,
-    AgentTrusted,
     CanaryEnded,
     CanaryStarted,
     HealthChanged,
 )
 from fleet_tui.core.agents.model import Health
-from fleet_tui.core.engine.events import FleetLoaded
-from fleet_tui.core.fleet import EMPTY_FLEET
 from fleet_tui.core.ids import AgentName, Epoch, RunId, Seq
 from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.state import EMPTY_STATE
@@ -51,15 +48,9 @@ def test_only_a_placement_and_a_canary_start_a_run() -> None:
     assert starts == [TaskPlaced, CanaryStarted]
 
 
-def test_what_ends_a_canary_run_ends_its_conversation() -> None:
-    loaded = FleetLoaded(spec=EMPTY_FLEET, by="me")
-    run = RunId("canary-a1.1")
-    for event in (
-        CanaryEnded(agent=A1, run=run, ok=True),
-        AgentTrusted(agent=A1, reason="me said so", by="me"),
-        loaded,  # it may describe the agent anew
-    ):
-        assert due_after([Recorded(Seq(1), 0, Epoch(1), event)]).runs
+def test_the_end_of_a_canary_run_ends_its_conversation() -> None:
+    ended = CanaryEnded(agent=A1, run=RunId("canary-a1.1"), ok=True)
+    assert due_after([Recorded(Seq(1), 0, Epoch(1), ended)]).runs
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,18 @@ PATIENCE_S = 2.0 * LINGER_S
 """What a killed engine had asked of its host waits for so long at most, and ends by itself."""
 
 
+OF_PYTHON = "multiprocessing.resource_tracker"
+"""Python's own helper of whoever uses processes; it ends with the process that runs the tests."""
+
+
 def alive(directories: Iterable[Path]) -> list[psutil.Process]:
     """The programs that have one of these directories in their environment."""
     marks = [f"{directory}/" for directory in directories]
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):  # it just ended, or is somebody else's
+            if OF_PYTHON in " ".join(process.cmdline()):
+                continue
             values = process.environ().values()
             if any(mark in value for value in values for mark in marks):
                 found.append(process)

@@ -23,6 +23,9 @@ SETTLED_MS = 60_000
 SETTLED_CAP_MS = 600_000
 """The longest that a run on trial has to go on, however late others failed."""
 
+PROBATION_MS = 600_000
+"""So long after a canary run a failure says that such runs tell nothing about the agent's work."""
+
 
 class Strike(msgspec.Struct, frozen=True, kw_only=True):
     """A run that an agent refused or failed for a reason of its own."""
@@ -37,10 +40,24 @@ class Strike(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CanaryRun(msgspec.Struct, frozen=True, kw_only=True):
-    """A canary run that is under way: see :mod:`fleet_tui.core.agents.canary`."""
+    """A canary run: see :mod:`fleet_tui.core.agents.canary`."""
 
     run: RunId
     since_ms: int
+    ended_at_ms: int | None = None
+    """None while it is under way."""
+    cost_microusd: int = 0
+    has_unknown_cost: bool = False
+    """Whether what it cost is not known, or not whole."""
+
+
+class Probation(msgspec.Struct, frozen=True, kw_only=True):
+    """That nothing but a canary run speaks for an agent yet: one more failure of its work opens the
+    breaker again."""
+
+    since_ms: int
+    harmless: bool
+    """As the breaker was that the canary run closed."""
 
 
 class Breaker(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,8 +81,6 @@ class Breaker(msgspec.Struct, frozen=True, kw_only=True):
     """A run on trial that goes on for so long is no failure like those before."""
     trial: RunId | None = None
     """The task's run that is on trial now."""
-    canary: CanaryRun | None = None
-    """The canary run that tries it now."""
     relapsed: bool = False
     """Whether it failed its work right after a canary run went well: these tell nothing about what
     it fails, so it is tried with tasks."""

@@ -1,4 +1,4 @@
-"""Canary runs: what tells whether an agent whose work failed works again, at nobody's cost.
+"""Canary runs: what tells whether an agent whose work failed works again, with no task at risk.
 
 An agent that answers every look and fails its work is out of routing until something goes well on
 it. Where the fleet file lets it, that is a canary run: a short turn with a text of our own, in a
@@ -6,15 +6,16 @@ session of its own, that the gateway forgets afterwards like that of any run. It
 model takes for one short turn. It is no task: it holds no slot, waits in no queue, is never tried
 again, and says nothing about anything but its agent.
 
-It is begun, followed and found again after a restart like any run, and its id is made of its agent
-and its instant, so that any engine derives it.
+It is begun, followed and found again after a restart like any run, to its end, whatever becomes of
+its agent meanwhile: it is paid for. Its id is made of its agent and its instant, so that any engine
+derives it.
 """
 
 from typing import assert_never
 
 from msgspec.structs import replace
 
-from fleet_tui.core.agents.breaker import Breaker, CanaryRun
+from fleet_tui.core.agents.breaker import CanaryRun
 from fleet_tui.core.agents.events import CanaryEnded, CanaryStarted
 from fleet_tui.core.agents.model import AgentState
 from fleet_tui.core.agents.outcomes import Tried, blame_for_refusal, still_distrusted, trust
@@ -47,8 +48,8 @@ PAYLOAD = Untrusted(
 
 LIMIT_MS = 180_000
 """A gateway asks a model that fails again and again, for one to three minutes."""
-SILENT_MS = LIMIT_MS + 120_000
-"""One that is not heard of for so long has not gone well."""
+OVERDUE_MS = LIMIT_MS + 120_000
+"""One whose end is not heard of for so long, while somebody listens, is given up."""
 MAX_UNDER_WAY = 16
 """In the whole fleet at a time: when a model is out, every agent that uses it fails."""
 
@@ -88,24 +89,21 @@ def canary_order(run: CanaryRun) -> RunOrder:
     )
 
 
-def reconcile_canaries(state: FleetState, now_ms: int) -> list[Event]:
-    """Begin the canary runs that are due, those that waited longest first, and give up on those
-    that are not heard of."""
+def reconcile_canaries(state: FleetState, now_ms: int, listens_since_ms: int) -> list[Event]:
+    """Begin the canary runs that are due, those that waited longest first, and give up those whose
+    end is not heard of. Nothing follows from a time before ``listens_since_ms``, in which nobody
+    listened."""
+    listens_since_ms = max(listens_since_ms, state.engine.started_at_ms)
     events: list[Event] = []
     under_way = 0
     due: list[tuple[int, AgentName]] = []
     for agent in state.agents.values():
-        breaker = agent.breaker
-        if breaker is None:
-            continue
         canary = agent.canary
         if canary is None:
-            if _is_due(state.fleet, agent, now_ms):
-                due.append((breaker.until_ms, agent.name))
-        elif now_ms - canary.since_ms >= SILENT_MS:
-            reason = f"nothing was heard of it for {words.duration(SILENT_MS)}"
-            ended = _not_well(canary, agent, reason)
-            events += [ended, *_still(breaker, agent, ended, canary, now_ms)]
+            if agent.breaker is not None and _is_due(state.fleet, agent, now_ms):
+                due.append((agent.breaker.until_ms, agent.name))
+        elif now_ms - max(canary.since_ms, listens_since_ms) >= OVERDUE_MS:
+            events.extend(_given_up(agent, canary, now_ms))
         else:
             under_way += 1
     if state.engine.mode.mode.starts_work:
@@ -113,6 +111,14 @@ def reconcile_canaries(state: FleetState, now_ms: int) -> list[Event]:
         for _, name in due[: max(0, MAX_UNDER_WAY - under_way)]:
             events.append(CanaryStarted(agent=name, run=canary_run_id(name, now_ms)))
     return events
+
+
+def _given_up(agent: AgentState, canary: CanaryRun, now_ms: int) -> list[Event]:
+    """What an agent that cannot be reached does is unknown, and so is what the run cost."""
+    reason = f"its end was not heard of for {words.duration(OVERDUE_MS)}"
+    ended = replace(_not_well(agent, canary, reason), usage=Usage(unusable=True))
+    blame = Blame.AGENT if agent.failure is None else Blame.NOBODY
+    return [ended, *_still_out(agent, canary, ended, blame, now_ms)]
 
 
 def _is_due(fleet: FleetSpec, agent: AgentState, now_ms: int) -> bool:
@@ -127,13 +133,12 @@ def learn_of_canary(
 ) -> list[Event]:
     """What a report about the agent's canary run means. One that is over already means nothing."""
     agent = state.agents.get(agent_name)
-    breaker = agent.breaker if agent is not None else None
     canary = agent.canary if agent is not None else None
-    if agent is None or breaker is None or canary is None or canary.run != run:
+    if agent is None or canary is None or canary.run != run:
         return []
     match report:
         case Unknown():
-            return []  # it is asked about again, until it was silent for too long
+            return []  # it is asked about again, until it is overdue
         case Definite(value=fact):
             pass
         case _:
@@ -142,28 +147,37 @@ def learn_of_canary(
         case Started() | Running():
             return []
         case Finished(ok=True):
-            ended = _paid(CanaryEnded(agent=agent_name, run=run, ok=True), fact.usage, state)
-            return [ended, *trust(agent, "a canary run went well", by_canary=True)]
+            well = _paid(CanaryEnded(agent=agent_name, run=run, ok=True), fact.usage, state)
+            if not _tries(agent, canary):
+                return [well]
+            return [well, *trust(agent, "a canary run went well", by_canary=True)]
         case Finished():
-            ended = _not_well(canary, agent, failed_words(fact.failure), fact.detail)
+            ended = _not_well(agent, canary, failed_words(fact.failure), fact.detail)
             ended = _paid(ended, fact.usage, state)
-            return [ended, *_still(breaker, agent, ended, canary, now_ms)]
+            return [ended, *_still_out(agent, canary, ended, Blame.AGENT, now_ms)]
         case NotStarted():
-            ended = _not_well(canary, agent, not_started_words(fact.reason), fact.detail)
+            ended = _not_well(agent, canary, not_started_words(fact.reason), fact.detail)
             blame = blame_for_refusal(fact)
-            return [ended, *_still(breaker, agent, ended, canary, now_ms, blame, harmless=True)]
+            return [ended, *_still_out(agent, canary, ended, blame, now_ms, has_run=False)]
         case Died():
-            ended = _not_well(canary, agent, died_words(fact.reason))
-            return [ended, *_still(breaker, agent, ended, canary, now_ms, Blame.NOBODY)]
+            ended = _not_well(agent, canary, died_words(fact.reason))
+            ended = replace(ended, usage=Usage(unusable=True))
+            return [ended, *_still_out(agent, canary, ended, Blame.NOBODY, now_ms)]
         case Stopped():
-            ended = _paid(_not_well(canary, agent, "somebody stopped it"), fact.usage, state)
-            return [ended, *_still(breaker, agent, ended, canary, now_ms, Blame.NOBODY)]
+            ended = _paid(_not_well(agent, canary, "somebody stopped it"), fact.usage, state)
+            return [ended, *_still_out(agent, canary, ended, Blame.NOBODY, now_ms)]
         case _:
             assert_never(fact)
 
 
+def _tries(agent: AgentState, canary: CanaryRun) -> bool:
+    """Whether it is the breaker of now that the canary run tries: somebody may have trusted the
+    agent meanwhile, or described it anew."""
+    return agent.breaker is not None and agent.breaker.since_ms <= canary.since_ms
+
+
 def _not_well(
-    canary: CanaryRun, agent: AgentState, reason: str, detail: Untrusted = NOTHING_SAID
+    agent: AgentState, canary: CanaryRun, reason: str, detail: Untrusted = NOTHING_SAID
 ) -> CanaryEnded:
     return CanaryEnded(agent=agent.name, run=canary.run, ok=False, reason=reason, detail=detail)
 
@@ -172,21 +186,24 @@ def _paid(ended: CanaryEnded, usage: Usage, state: FleetState) -> CanaryEnded:
     return replace(ended, usage=usage, cost_microusd=cost_of(state, ended.agent, usage))
 
 
-def _still(
-    breaker: Breaker,
+def _still_out(
     agent: AgentState,
-    ended: CanaryEnded,
     canary: CanaryRun,
+    ended: CanaryEnded,
+    blame: Blame,
     now_ms: int,
-    blame: Blame = Blame.AGENT,
     *,
-    harmless: bool = False,
+    has_run: bool = True,
 ) -> list[Event]:
+    """The agent stays out, if this is what tries it."""
+    if agent.breaker is None or not _tries(agent, canary):
+        return []
     tried = Tried(
         run=canary.run,
         began_ms=canary.since_ms,
-        harmless=harmless,
+        harmless=not has_run,
         failed="" if blame is Blame.NOBODY else ended.reason,
         detail=ended.detail,
+        has_cost=has_run,
     )
-    return still_distrusted(breaker, agent, tried, now_ms)
+    return still_distrusted(agent.breaker, agent, tried, now_ms)

@@ -65,7 +65,8 @@ def _uncordon(
 
 def _not_uncordoned(agent: AgentState, made: Made | None) -> Refused | None:
     cordon = agent.cordon
-    if cordon is None and agent.breaker is not None and made is None:
+    is_doubted = agent.breaker is not None or agent.probation is not None
+    if cordon is None and is_doubted and made is None:
         return None
     if cordon is None:
         return Refused(code=RefusalCode.NOT_CORDONED, text=f"{agent.name} is not cordoned.")

@@ -11,6 +11,7 @@ from fleet_tui.core.agents.breaker import (
     MAX_STRIKES,
     Breaker,
     CanaryRun,
+    Probation,
     Strike,
 )
 from fleet_tui.core.agents.events import (
@@ -66,7 +67,7 @@ def follow_fleet(draft: Draft, before: FleetSpec) -> None:
         was = before.agents.get(name)
         if was is None or (was.kind, was.host) != (spec.kind, spec.host):
             # What it failed under another description says nothing about this one.
-            known = replace(known, strikes=(), breaker=None, on_probation=False)
+            known = replace(known, strikes=(), breaker=None, probation=None)
         if known.health is Health.RETIRED:  # it is back, with what it still runs
             known = replace(
                 known,
@@ -78,7 +79,7 @@ def follow_fleet(draft: Draft, before: FleetSpec) -> None:
             )
         agents[name] = known
     for name, known in draft.agents.items():
-        if name not in agents and known.runs:
+        if name not in agents and (known.runs or known.canary is not None):
             agents[name] = (
                 known
                 if known.health is Health.RETIRED
@@ -121,21 +122,30 @@ def next_agent(agent: AgentState, event: AgentEvent, at_ms: int) -> AgentState:
         case AgentUncordoned():
             return replace(agent, cordon=None)
         case AgentTripped():
-            return replace(agent, breaker=_tripped(agent.breaker, event, at_ms))
+            return replace(agent, breaker=_tripped(agent.breaker, event, at_ms), probation=None)
         case AgentTrusted(by_canary=by_canary):
-            return replace(agent, breaker=None, strikes=(), on_probation=by_canary)
+            harmless = agent.breaker is None or agent.breaker.harmless
+            probation = Probation(since_ms=at_ms, harmless=harmless) if by_canary else None
+            return replace(agent, breaker=None, strikes=(), probation=probation)
         case CanaryStarted(run=run):
-            tried = replace(agent, canaries=(*agent.canaries, run)[-MAX_CANARIES:])
-            return _with_canary(tried, CanaryRun(run=run, since_ms=at_ms))
+            began = CanaryRun(run=run, since_ms=at_ms)
+            return replace(agent, canaries=(*agent.canaries, began)[-MAX_CANARIES:])
         case CanaryEnded():
-            return _with_canary(agent, None)
+            ended = tuple(
+                _ended(c, event, at_ms) if c.run == event.run else c for c in agent.canaries
+            )
+            return replace(agent, canaries=ended)
         case _:
             assert_never(event)
 
 
-def _with_canary(agent: AgentState, canary: CanaryRun | None) -> AgentState:
-    breaker = agent.breaker
-    return agent if breaker is None else replace(agent, breaker=replace(breaker, canary=canary))
+def _ended(canary: CanaryRun, event: CanaryEnded, at_ms: int) -> CanaryRun:
+    return replace(
+        canary,
+        ended_at_ms=at_ms,
+        cost_microusd=event.cost_microusd,
+        has_unknown_cost=event.usage.unusable,
+    )
 
 
 def _tripped(before: Breaker | None, event: AgentTripped, at_ms: int) -> Breaker:
@@ -174,7 +184,7 @@ def without_run(agent: AgentState, ended: Attempt, at_ms: int) -> AgentState:
             succeeded=agent.succeeded + 1,
             did_well_at_ms=at_ms,
             strikes=(),
-            on_probation=False,
+            probation=None,
         )
     if ended.blame is Blame.AGENT:
         strike = Strike(

@@ -1,10 +1,11 @@
 """An agent in the ledger: what its looks add up to, and what it runs."""
 
+from collections.abc import Iterator
 from enum import StrEnum
 
 import msgspec
 
-from fleet_tui.core.agents.breaker import Breaker, CanaryRun, Strike
+from fleet_tui.core.agents.breaker import PROBATION_MS, Breaker, CanaryRun, Probation, Strike
 from fleet_tui.core.agents.vitals import FailureKind, Limit
 from fleet_tui.core.fleet import (
     AgentSpec,
@@ -24,7 +25,7 @@ class Health(StrEnum):
     UP = "up"
     DEGRADED = "degraded"
     SUSPECT = "suspect"
-    """One miss, or an open breaker: no new work until it answers again, or did one task well."""
+    """One miss, or an open breaker: no new work until it answers again, or a trial went well."""
     STARTING = "starting"
     DRAINING = "draining"
     """The agent itself says it takes no new work."""
@@ -95,11 +96,10 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     """When it last did a task well; None for never, or where that was not kept."""
     breaker: Breaker | None = None
     """Open while what it gets fails."""
-    canaries: tuple[RunId, ...] = ()
+    canaries: tuple[CanaryRun, ...] = ()
     """The newest MAX_CANARIES canary runs, oldest first."""
-    on_probation: bool = False
-    """Whether nothing but a canary run has gone well since its breaker was open: one more failure
-    opens it again."""
+    probation: Probation | None = None
+    """After a canary run went well, until it did a task well; see :meth:`on_probation`."""
 
     @property
     def was_ever_up(self) -> bool:
@@ -123,8 +123,18 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def canary(self) -> CanaryRun | None:
-        """The canary run that tries it now."""
-        return self.breaker.canary if self.breaker is not None else None
+        """The canary run that is under way."""
+        newest = self.canaries[-1] if self.canaries else None
+        return newest if newest is not None and newest.ended_at_ms is None else None
+
+    def canaries_since(self, since_ms: int) -> Iterator[CanaryRun]:
+        """Those that ended since then."""
+        return (c for c in self.canaries if c.ended_at_ms is not None and c.ended_at_ms >= since_ms)
+
+    def on_probation(self, now_ms: int) -> Probation | None:
+        """Its probation, while it lasts."""
+        lasts = self.probation is not None and now_ms - self.probation.since_ms < PROBATION_MS
+        return self.probation if lasts else None
 
     @property
     def only_fails(self) -> bool:
@@ -137,7 +147,7 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
         breaker = self.breaker
         if breaker is None or not self.only_fails:
             return False
-        is_tried = breaker.trial is not None or breaker.canary is not None
+        is_tried = breaker.trial is not None or self.canary is not None
         return not is_tried and now_ms >= breaker.until_ms
 
     def is_tried_by_canary(self, spec: AgentSpec) -> bool:

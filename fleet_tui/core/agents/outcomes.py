@@ -2,13 +2,13 @@
 
 Probes tell whether an agent answers; only its work tells whether it can work. An agent that refuses
 what it is asked, or fails it by its own fault, BREAK_AFTER times in a row gets no tasks for a
-while. Then one task is let through, on trial: done well, the agent is trusted again; failed, the
-wait grows. Where runs failed, it is one that may run again: any other would fail for good. Where
-there is none, the agent stays out until an operator says that it is mended.
+while. Then it is tried: where the trial goes well, it is trusted again; otherwise the wait grows.
 
-Where the fleet file lets canary runs try the agent (:mod:`fleet_tui.core.agents.canary`), no task
-is let through. One that fails its work again right after a canary run went well is tried with tasks
-from then on.
+The trial is a canary run where the fleet file lets it be one
+(:mod:`fleet_tui.core.agents.canary`), unless the agent failed its work right after such a run. Else
+it is one task that is let through. Where runs failed, that is one that may run again: any other
+would fail for good. Where there is none, the agent stays out until an operator says that it is
+mended.
 
 A task can be what is wrong. What several agents refused in the same way, while they do other work
 or stand for all there are, is the task's own doing: it fails with that reason, and no agent is
@@ -272,6 +272,9 @@ def _after_end(
         return still_distrusted(agent.breaker, agent, tried, now_ms)
     if end.blame is not Blame.AGENT:
         return []
+    probation = agent.on_probation(now_ms)
+    if probation is not None and end.attempt.planned_at_ms < probation.since_ms:
+        return []  # it began before the canary run went well
     strike = Strike(
         run=end.attempt.run_id,
         task=task.id,
@@ -280,13 +283,13 @@ def _after_end(
         took_ms=now_ms - _began_ms(end.attempt),
     )
     counted = _counted(state, agent, [*agent.strikes, strike], now_ms)
-    harmless = all(s.harmless for s in counted)
-    enough = 1 if agent.on_probation else BREAK_AFTER
+    harmless = all(s.harmless for s in counted) and (probation is None or probation.harmless)
+    enough = BREAK_AFTER if probation is None else 1
     if len(counted) < enough or (harmless and _must_stay(state, agent)):
         return []
-    verb = "did not start" if harmless else "failed"
+    verb = "did not start" if end.harmless and harmless else "failed"
     which = f"{words.plural(len(counted), 'run')} in a row"
-    if agent.on_probation:
+    if probation is not None:
         which = "after a canary run that went well, its work"
     why = f"{which} {verb}: {_in_words(end.reason)}"
     tripped = AgentTripped(
@@ -297,7 +300,7 @@ def _after_end(
         harmless=harmless,
         tasks=tuple(dict.fromkeys(s.task for s in counted)),
         settled_ms=_settled_ms(SETTLED_MS, max(s.took_ms for s in counted)),
-        relapsed=agent.on_probation,
+        relapsed=probation is not None,
     )
     return [tripped, *_suspect(agent, why, end.detail)]
 
@@ -315,6 +318,8 @@ class Tried(NamedTuple):
     """The agent's words."""
     tasks: tuple[TaskId, ...] = ()
     """Whose run it was; none of a canary run."""
+    has_cost: bool = False
+    """Whether a model was asked at our own cost: the next wait is longer, whoever is to blame."""
 
 
 def still_distrusted(breaker: Breaker, agent: AgentState, tried: Tried, now_ms: int) -> list[Event]:
@@ -324,9 +329,9 @@ def still_distrusted(breaker: Breaker, agent: AgentState, tried: Tried, now_ms: 
 
 
 def _tripped_again(breaker: Breaker, agent: AgentState, tried: Tried, now_ms: int) -> AgentTripped:
-    """Only where the agent is to blame does the wait grow."""
+    """Where the agent is not to blame and nothing was paid for, the wait stays as it was."""
     is_to_blame = bool(tried.failed)
-    opens = breaker.opens + is_to_blame
+    opens = breaker.opens + (is_to_blame or tried.has_cost)
     took_ms = now_ms - tried.began_ms
     trials = words.plural(opens - 1, "trial")
     return AgentTripped(

@@ -114,8 +114,8 @@ def next_trial(
     breaker = agent.breaker
     if breaker is None or spec is None:
         return None
-    if breaker.canary is not None:
-        since = words.clock(breaker.canary.since_ms, offset_minutes)
+    if agent.canary is not None:
+        since = words.clock(agent.canary.since_ms, offset_minutes)
         return f"a canary run tries it since {since}"
     if breaker.trial is not None:
         return "it is tried with one task now"

@@ -223,7 +223,9 @@ class Member(msgspec.Struct, kw_only=True):
     trial: str = ""
     """The run that is on trial."""
     canary: str = ""
-    """The canary run that tries it now."""
+    """The canary run that is under way."""
+    trusted_ms: int | None = None
+    """Since when nothing but a canary run speaks for it."""
     relapsed: bool = False
     """It failed again right after a canary run went well."""
     is_harmful: bool = False
@@ -336,8 +338,9 @@ class Book:
                 if agent.trial_ms is not None and agent.boot_id not in (None, boot_id):
                     agent.trial_ms = min(agent.trial_ms, at_ms)  # another process
                 agent.boot_id = boot_id
-            case AgentTrusted():
-                agent.trial_ms, agent.trial, agent.canary = None, "", ""
+            case AgentTrusted(by_canary=by_canary):
+                agent.trial_ms, agent.trial = None, ""
+                agent.trusted_ms = at_ms if by_canary else None
             case _:
                 assert_never(event)
 
@@ -353,7 +356,7 @@ class Book:
             if name in self.fleet.agents:
                 if self.agents[name].health is Health.RETIRED:
                     self.agents[name].health = Health.JOINING
-            elif self.busy(name):
+            elif self.busy(name) or self.agents[name].canary:
                 self.agents[name].health = Health.RETIRED
             else:
                 del self.agents[name]

@@ -37,7 +37,7 @@ def _canaries(world: World, checks: Checks) -> None:
         seen.add(run)
     state = world.newest.state if world.newest is not None else None
     for agent in state.agents.values() if state is not None else ():
-        if agent.canary is not None and agent.health.takes_work:
+        if agent.canary is not None:
             checks.broken("canaries-try", f"{agent.canary.run} never ended")
 
 

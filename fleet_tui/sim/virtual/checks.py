@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from fleet_tui.core.agents.events import CanaryStarted
+from fleet_tui.core.agents.events import CanaryEnded, CanaryStarted
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import HostName, PoolName
 from fleet_tui.core.ledger.events import Recorded
@@ -52,8 +52,9 @@ class Checks:
         """Times in which a whole pool could not be reached: pool, from, to; in seconds."""
         self._world = world
         self._sent: dict[str, int] = {}
-        self._canaries: set[str] = set()
-        """Canary runs that stand in the ledger."""
+        self._canaries: dict[str, int] = {}
+        """Canary runs that stand in the ledger, and the epoch of the engine that decided each; 0
+        for one that is over."""
         self._asked: dict[tuple[int, str], deque[float]] = {}
 
     def _calm_ms(self) -> float:
@@ -78,7 +79,9 @@ class Checks:
             if isinstance(row.event, TaskPlaced):
                 self._check_urgency(self.story.tasks[row.event.task], row.at_ms)
             elif isinstance(row.event, CanaryStarted):
-                self._canaries.add(row.event.run)
+                self._canaries[row.event.run] = row.epoch
+            elif isinstance(row.event, CanaryEnded):
+                self._canaries[row.event.run] = 0
 
     def sent(self, epoch: int, host: HostName, stdin: bytes) -> None:
         """The first byte of a question leaves."""
@@ -112,6 +115,8 @@ class Checks:
             if run_id in self._sent:
                 self.broken("sent-once", f"{run_id} was sent by {self._sent[run_id]} and {epoch}")
             self._sent[run_id] = epoch
+            if epoch != self._canaries[run_id]:
+                self.broken("sent-once", f"{run_id} was sent by {epoch}, which did not decide it")
 
     def _is_answered(self, run: Run) -> bool:
         """Whether whoever cancelled it was told so."""

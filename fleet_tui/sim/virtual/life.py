@@ -128,13 +128,15 @@ class Life:
 
 
 def _wait_for_canaries(state: FleetState) -> bool:
-    """Whether an agent is out that a canary run brings back."""
-    agents = state.agents.values()
+    """Whether a canary run is under way, or is to bring back an agent that is out."""
     return any(
-        agent.only_fails
-        and (spec := state.fleet.agents.get(agent.name)) is not None
-        and agent.is_tried_by_canary(spec)
-        for agent in agents
+        agent.canary is not None
+        or (
+            agent.only_fails
+            and (spec := state.fleet.agents.get(agent.name)) is not None
+            and agent.is_tried_by_canary(spec)
+        )
+        for agent in state.agents.values()
     )
 
 

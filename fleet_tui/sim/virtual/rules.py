@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
-from fleet_tui.core.agents.events import CanaryStarted, FailoverFrozen
+from fleet_tui.core.agents.events import AgentTripped, CanaryStarted, FailoverFrozen
 from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import FleetSpec, OpenClawAgent, TaskClass
@@ -87,6 +87,8 @@ class Rules:
                 self._placed(event, at_ms)
             case CanaryStarted():
                 self._tried(event, at_ms)
+            case AgentTripped(relapsed=True):
+                self._relapsed(event)
             case TaskRetrying():
                 self._retrying(event, at_ms)
             case TaskEnded():
@@ -202,6 +204,20 @@ class Rules:
             why = "tried already"
         if why:
             self._broken("canaries-try", f"{event.run} began, and {event.agent} is {why}")
+
+    def _relapsed(self, event: AgentTripped) -> None:
+        """What says that canary runs tell nothing is a failure of what began after one."""
+        agent = self.book.agents[event.agent]
+        if agent.trial_ms is not None:
+            return  # it had relapsed before
+        if agent.is_harmful and event.harmless:
+            self._broken("trials-risk-nothing", f"{event.agent} fails its runs, and is forgiven")
+        began_ms = max(
+            (self.book.works[task].tries[-1].placed_ms for task in event.tasks), default=0
+        )
+        if agent.trusted_ms is None or began_ms < agent.trusted_ms:
+            text = f"{event.agent} relapsed by what began before a canary run went well"
+            self._broken("canaries-try", text)
 
     def _may_try(self, work: Work) -> bool:
         """Whether what was tried since people last asked leaves room for one more try."""

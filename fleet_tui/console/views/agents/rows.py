@@ -151,6 +151,9 @@ def agent_row(
     word = word_of(agent)
     hourly = spec.prices.per_hour_microusd if spec is not None else 0
     note = agent.cordon.reason if agent.cordon is not None else agent.reason
+    canaries = [*agent.canaries_since(now_ms - RATE_WINDOW_MS)]
+    cost = numbers.cost_microusd + sum(canary.cost_microusd for canary in canaries)
+    is_unknown = numbers.has_unknown_cost or any(c.has_unknown_cost for c in canaries)
     return AgentRow(
         name=agent.name,
         state=word,
@@ -171,8 +174,8 @@ def agent_row(
         seen_ms=None if age_ms is None else _stepped(age_ms),
         is_stale=age_ms is None or age_ms > stale_after_ms(spec),
         version=safe_line(agent.version or "-", MAX_NAME_CHARS),
-        cost_microusd_per_hour=hourly + numbers.cost_microusd * 3_600_000 // RATE_WINDOW_MS,
-        has_unknown_cost=numbers.has_unknown_cost,
+        cost_microusd_per_hour=hourly + cost * 3_600_000 // RATE_WINDOW_MS,
+        has_unknown_cost=is_unknown,
         note=safe_line(note),
     )
 
