@@ -86,7 +86,7 @@ def test_one_that_only_a_canary_run_speaks_for_is_said_to_be_on_probation() -> N
     assert "On probation" not in shown(back)
     probation = Probation(since_ms=NOW_MS - 1, harmless=True)
     text = shown(msgspec.structs.replace(back, probation=probation))
-    assert "On probation: one failure of its work puts it out again, until a task went well" in text
+    assert "On probation: until a task goes well, one failure puts it out again." in text
 
 
 def test_what_was_heard_of_a_gateway_that_is_not_ready_is_said() -> None:

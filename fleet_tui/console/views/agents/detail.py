@@ -107,7 +107,7 @@ def _health_lines(
     if agent.detail:
         made.append(line(Cell("heard ", Tone.DIM), short(agent.detail), indent=7))
     if agent.on_probation(now_ms) is not None:
-        text = "On probation: one failure of its work puts it out again, until a task went well."
+        text = "On probation: until a task goes well, one failure puts it out again."
         made.append(paragraph(text, Tone.WARN))
     if agent.failure is not None and agent.failure.is_permanent:
         text = f"Looking again will not help, an operator must put this right: {cure_of(agent)}."
