@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import contextmanager
+from enum import Enum
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -381,7 +382,8 @@ def emit_json(schema: str, **fields: object) -> None:
 
 def json_text(value: object, *, indent: int = -1) -> str:
     """A value as JSON of plain ASCII, without secrets. Everything else is escaped: there is nothing
-    in it that a terminal would act on or hide, and it is the same in every locale."""
+    in it that a terminal would act on or hide, and it is the same in every locale. Raises TypeError
+    for a kind of value that is not known here."""
     text = msgspec.json.format(msgspec.json.encode(_plain(value)), indent=indent).decode()
     return _NOT_ASCII.sub(_escaped, text)
 
@@ -412,8 +414,12 @@ def _plain(value: object) -> object:
             return sorted(_plain(inner) for inner in value)  # type: ignore[type-var]  # all names
         case list() | tuple():
             return [_plain(inner) for inner in value]
-        case _:  # JSON has numbers, booleans and null as they are
+        case (
+            None | bool() | int() | float() | Enum()
+        ):  # JSON has them, or their values, as they are
             return value
+        case _:  # it might hold what nobody looked at for secrets
+            raise TypeError(f"no JSON is made of a {type(value).__name__}")
 
 
 def _plain_named(name: object, value: object) -> object:

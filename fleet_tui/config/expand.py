@@ -51,7 +51,9 @@ def _resolve(body: str, env: Mapping[str, str]) -> str:
             if not value:
                 raise ValueError(f"needs {parts['name']}: {parts['rest'] or 'it is not set'}")
             return value
-        case _:  # no operator: the name alone
+        case None:  # the name alone
             if value is None:
                 raise ValueError(f"the environment has no {parts['name']}")
             return value
+        case unknown:
+            raise AssertionError(f"the grammar has an operator that nobody reads: {unknown}")

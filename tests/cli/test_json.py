@@ -63,3 +63,9 @@ def test_every_command_that_prints_something_prints_json() -> None:
 
 def test_tagged_values_say_what_they_are() -> None:
     assert json.loads(json_text(Accepted(seq=Seq(3))))["type"] == "accepted"
+
+
+@pytest.mark.parametrize("value", [{"token=abcdefghijkl"}, b"token=abcdefghijkl", object()])
+def test_no_json_is_made_of_what_nobody_looked_at_for_secrets(value: object) -> None:
+    with pytest.raises(TypeError, match="no JSON is made of a"):
+        json_text({"x": [value]})

@@ -47,3 +47,26 @@ async def test_where_time_goes_back_the_probes_of_that_time_are_shown() -> None:
         await until(pilot, lambda: " probes ●●✗ " in text_of(app))
         feed.move([missed(60_000)], answered(50_000))
         await until(pilot, lambda: " probes ✗● " in text_of(app))
+
+
+async def test_before_its_first_probe_none_is_shown() -> None:
+    feed = MovedFeed([answered(9_000), answered(6_000)], missed(3_000))
+    app = console(feed)
+    async with running(app) as pilot:
+        app.go(Place("agent", AGENT))
+        await until(pilot, lambda: " probes ●●✗ " in text_of(app))
+        feed.past = {AGENT: []}
+        feed.push(probes={}, now_ms=NOW_MS - 60_000)
+        await until(pilot, lambda: "Not probed yet." in text_of(app))
+
+
+async def test_where_time_leaps_the_probes_between_are_shown_too() -> None:
+    feed = MovedFeed([answered(9_000), answered(6_000)], missed(3_000))
+    app = console(feed)
+    async with running(app) as pilot:
+        app.go(Place("agent", AGENT))
+        await until(pilot, lambda: " probes ●●✗ " in text_of(app))
+        later_ms = 3_600_000
+        feed.past = {AGENT: [missed(-later_ms + 6_000), missed(-later_ms + 3_000)]}
+        feed.push(probes={AGENT: answered(-later_ms)}, now_ms=NOW_MS + later_ms)
+        await until(pilot, lambda: " probes ✗✗● " in text_of(app))

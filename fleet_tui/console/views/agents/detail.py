@@ -58,7 +58,8 @@ def agent_sections(
     pen: Pen,
     now_ms: int,
 ) -> list[Section]:
-    """Everything about an agent. ``looks`` are oldest first; None means still being fetched."""
+    """Everything about an agent. ``probes`` are oldest first; of the others None means still being
+    fetched."""
     spec = state.fleet.agents.get(agent.name)
     last = probes[-1] if probes else None
     head = [head_line(agent, spec, pen, now_ms), *_health_lines(agent, spec, pen, now_ms)]
@@ -362,6 +363,8 @@ def definition_lines(spec: AgentSpec, fleet: FleetSpec) -> tuple[str, ...]:
 
 _HIDDEN_VALUES = frozenset({"env"})
 
+_CONTAINERS = (Mapping, list, tuple, set, frozenset)
+
 
 def _yaml(value: object, depth: int, key: str = "") -> list[str]:
     """Builtins as block style YAML; what is empty or not set is left out."""
@@ -372,13 +375,13 @@ def _yaml(value: object, depth: int, key: str = "") -> list[str]:
             for name_, item in value.items():
                 if item is None or item in ([], {}, (), ""):
                     continue
-                if isinstance(item, Mapping | list | tuple | set):
+                if isinstance(item, _CONTAINERS):
                     made.append(f"{pad}{name_}:")
                     made.extend(_yaml(item, depth + 1, str(name_)))
                 else:
                     shown = "(not shown)" if key in _HIDDEN_VALUES else _scalar(item)
                     made.append(f"{pad}{name_}: {shown}")
-        case list() | tuple() | set():
+        case list() | tuple() | set() | frozenset():
             made.extend(f"{pad}- {_scalar(item)}" for item in value)
         case _:  # one value alone
             made.append(f"{pad}{_scalar(value)}")
@@ -386,7 +389,10 @@ def _yaml(value: object, depth: int, key: str = "") -> list[str]:
 
 
 def _scalar(value: object) -> str:
-    """A value as YAML would read it back."""
+    """A value as YAML would read it back. Raises TypeError for a container: what stands in it may
+    have to be hidden."""
+    if isinstance(value, _CONTAINERS):
+        raise TypeError(f"a {type(value).__name__} is no value of one line")
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):

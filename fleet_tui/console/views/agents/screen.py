@@ -26,6 +26,10 @@ HISTORY_PAGE = 5_000
 HISTORY_PAGES = 4
 """The timeline looks back this many pages of the ledger at most."""
 
+LEAP_MS = 60_000
+"""A screen that was not brought up to date for longer has missed probes: a recording leaps, a
+machine slept."""
+
 ENOUGH_CHANGES = 8
 """With this many changes found it does not look further back."""
 
@@ -45,6 +49,8 @@ class AgentScreen(DetailScreen):
         super().__init__(place)
         self._agent: AgentState | None = None
         self._probes: deque[ProbeResult] = deque(maxlen=MAX_PROBES)
+        self._noted_ms: int | None = None
+        """The moment that was shown last."""
         self._changes: Sequence[Recorded] | None = None
         self._lines: deque[LogLine] | None = None
 
@@ -64,7 +70,7 @@ class AgentScreen(DetailScreen):
         if agent is None:
             self.show_document(_missing(agent_name, view, self.console.keyed), Selection())
             return
-        self._note(view.probes.get(agent_name))
+        self._note(view.probes.get(agent_name), view.now_ms)
         if self._agent is None or _health_of(agent) != _health_of(self._agent):
             self.run_worker(self._read_changes(view.state.seq), group="changes", exclusive=True)
         self._agent = agent
@@ -75,15 +81,17 @@ class AgentScreen(DetailScreen):
         sections = agent_sections(agent, view.state, probes, self._changes, lines, pen, view.now_ms)
         self.show_document(sections, Selection(agents=(agent_name,)))
 
-    def _note(self, newest: ProbeResult | None) -> None:
-        """Add the newest probe. Where it is older than the last one, time went back."""
+    def _note(self, newest: ProbeResult | None, now_ms: int) -> None:
+        """Add the newest probe. Where time went back, or leapt, those around it are read again."""
         last = self._probes[-1] if self._probes else None
-        if newest is None or newest == last:
-            return
-        if last is not None and newest.observed_at_ms < last.observed_at_ms:
+        since_ms = now_ms - (now_ms if self._noted_ms is None else self._noted_ms)
+        is_older = newest is not None and last is not None and _at(newest) < _at(last)
+        self._noted_ms = now_ms
+        if is_older or not 0 <= since_ms <= LEAP_MS:
             self._probes.clear()
             self.run_worker(self._read_probes(), group="probes", exclusive=True)
-        self._probes.append(newest)
+        if newest is not None and newest != last:
+            self._probes.append(newest)
 
     def show_lines(self, lines: Sequence[LogLine | LogGap]) -> None:
         """Its own lines are added at once."""
