@@ -85,9 +85,10 @@ def summarize(
     ended = [t for t in state.ended_tasks() if t.ended_at_ms is not None and t.ended_at_ms >= since]
     failed = sum(t.phase in (TaskPhase.FAILED, TaskPhase.EXPIRED) for t in ended)
     judged = failed + sum(t.phase is TaskPhase.SUCCEEDED for t in ended)
-    began = min((t.submitted_at_ms for t in state.ended_tasks()), default=now_ms)
-    window_ms = min(RATE_WINDOW_MS, max(now_ms - began, 60_000))
     canaries = [c for a in state.agents.values() for c in a.canaries_since(since)]
+    starts = [t.submitted_at_ms for t in state.ended_tasks()] + [c.since_ms for c in canaries]
+    began = min(starts, default=now_ms)
+    window_ms = min(RATE_WINDOW_MS, max(now_ms - began, 60_000))
     cost = sum(t.cost_microusd for t in ended) + sum(c.cost_microusd for c in canaries)
     hourly = sum(a.prices.per_hour_microusd for a in state.fleet.agents.values())
     decided = sum(d.at_ms >= now_ms - 60_000 for d in state.decisions)

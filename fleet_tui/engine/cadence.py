@@ -175,9 +175,9 @@ class Watcher:
             while skip < MAX_HELD:
                 async with asyncio.timeout(COLLECT_DEADLINE_S):
                     part = await self.port.held(skip)
-                    if part is None:
-                        return False
-                    await self._on_held(self.agent, part.runs)
+                if part is None:
+                    return False
+                await self._on_held(self.agent, part.runs)
                 if part.following is None:
                     return True
                 skip = part.following

@@ -51,6 +51,11 @@ class Leftovers:
                     self._gone.discard(attempt.run_id)
                 elif not attempt.is_unheard:
                     self._owe(attempt.run_id, attempt.agent)
+        if before.fleet is not after.fleet:
+            for name, agent in before.agents.items():
+                if name not in after.agents:
+                    for canary in agent.canaries:
+                        self._owe(canary.run, name)
 
     async def hear(self, state: FleetState, agent: AgentName, held: Sequence[RunId]) -> None:
         """An agent's host holds something of these runs: take over what the state has forgotten,
@@ -85,9 +90,11 @@ class Leftovers:
     def gone(self, run: RunId) -> None:
         """The host holds nothing of the run any more."""
         tried = agent_of_canary(run)
+        if self._owed.pop(run, None) is not None:
+            return
         if tried is not None:
             self._gone_canaries.setdefault(tried, set()).add(run)
-        elif self._owed.pop(run, None) is None:
+        else:
             self._gone.add(run)
 
     def _owe(self, run: RunId, agent: AgentName) -> None:

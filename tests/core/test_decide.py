@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from fleet_tui.core.agents.breaker import PROBATION_MS
 from fleet_tui.core.agents.commands import Cordon, ProbeNow, Uncordon
 from fleet_tui.core.agents.events import (
     AgentCordoned,
@@ -242,6 +243,9 @@ def test_an_agent_on_probation_is_trusted_in_full() -> None:
         AgentTrusted(agent=A1, reason="a canary run went well", by_canary=True),
     )
     assert told.state.agents[A1].probation is not None
+    later = decide(told.state, "me", Uncordon(agents=(A1,)), told.now_ms + PROBATION_MS)
+    assert isinstance(later, Decided)
+    assert later.changed == 0, "it is over by then"
     verdict = done(told, Uncordon(agents=(A1,)))
     assert verdict.events == (AgentTrusted(agent=A1, reason="me said so", by="me"),)
     assert told.state.agents[A1].probation is None

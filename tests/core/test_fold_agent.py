@@ -67,6 +67,8 @@ OPEN = Breaker(
 TRIPPED = replace(UP, breaker=OPEN)
 STRIKE = Strike(run=RunId("V.1"), task=V, at_ms=4_000, harmless=False, took_ms=12)
 
+PAID = CanaryRun(run=RunId("c.7"), since_ms=OPEN.since_ms, ended_at_ms=OPEN.since_ms + 1)
+BEFORE = replace(PAID, since_ms=OPEN.since_ms - 1)
 PROBATION = Probation(since_ms=1, harmless=True)
 CANARIES = [CanaryRun(run=RunId(f"c.{n}"), since_ms=n) for n in range(MAX_CANARIES)]
 
@@ -190,6 +192,23 @@ COURSE: list[tuple[AgentState, AgentEvent, AgentState]] = [
         replace(TRIPPED, boot_id=None),
         AgentIdentified(agent=A1, version="1", boot_id="boot-1"),
         replace(TRIPPED, limits=()),
+    ),
+    (
+        replace(TRIPPED, canaries=(PAID,)),
+        AgentIdentified(agent=A1, version="1", boot_id="boot-2"),
+        replace(TRIPPED, canaries=(PAID,), version="1", boot_id="boot-2", limits=()),
+    ),
+    (
+        replace(TRIPPED, canaries=(BEFORE,)),
+        AgentIdentified(agent=A1, version="1", boot_id="boot-2"),
+        replace(
+            TRIPPED,
+            canaries=(BEFORE,),
+            version="1",
+            boot_id="boot-2",
+            limits=(),
+            breaker=replace(OPEN, until_ms=NOW_MS),
+        ),
     ),
     (
         UP,

@@ -202,8 +202,10 @@ def test_canary_runs_of_the_window_are_paid_for_too() -> None:
     unknown = canary(first_ms, cost_microusd=4, has_unknown_cost=True)
     assert told(canary(None, has_unknown_cost=True)) == (0, False)
     assert told(canary(first_ms - 1, cost_microusd=9, has_unknown_cost=True)) == (0, False)
-    assert told(canary(NOW_MS, cost_microusd=3)) == (3 * 60, False)
-    assert told(unknown, canary(NOW_MS, cost_microusd=3)) == (7 * 60, True)
+    assert told(canary(NOW_MS, cost_microusd=3)) == (3 * 4, False), "over the window"
+    fresh = replace(canary(NOW_MS, cost_microusd=3), since_ms=NOW_MS - 30_000)
+    assert told(fresh) == (3 * 60, False), "over a minute at the least"
+    assert told(unknown, canary(NOW_MS, cost_microusd=3)) == (7 * 4, True)
 
 
 def test_a_rate_looks_back_no_further_than_its_window_and_no_less_than_a_minute() -> None:

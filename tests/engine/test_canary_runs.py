@@ -124,6 +124,23 @@ def test_its_session_is_forgotten_once_it_is_over() -> None:
         assert left.due(gone, A1, 6) == []
 
 
+def test_its_session_is_forgotten_where_its_agent_left_the_fleet_file_and_came_back() -> None:
+    run = canary_run_id(A1, 5)
+    events: list[Event] = [
+        CanaryEnded(agent=A1, run=run, ok=True),
+        FleetLoaded(spec=fleet(agent("other")), by="me"),
+        FleetLoaded(spec=SPEC, by="me"),
+    ]
+    left, state = Leftovers(nothing), tried(failing())
+    for event in events:
+        after = fold(state, [Recorded(Seq(state.seq + 1), 6, Epoch(1), event)])
+        left.follow(state, after)
+        state = after
+    assert left.due(state, A1, 6) == [run]
+    left.gone(run)
+    assert left.due(state, A1, 6) == []
+
+
 def tried(state: FleetState) -> FleetState:
     """It, while a canary run tries its agent."""
     started = CanaryStarted(agent=A1, run=canary_run_id(A1, 5))

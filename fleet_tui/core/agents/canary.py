@@ -23,7 +23,7 @@ from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import AgentName, RunId, TaskId, run_id, split_run_id
 from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.reason_words import died_words, failed_words, not_started_words
+from fleet_tui.core.reason_words import FailedCode, died_words, failed_words, not_started_words
 from fleet_tui.core.tasks.attempts import RunReport, cost_of
 from fleet_tui.core.tasks.evidence import (
     Blame,
@@ -50,6 +50,8 @@ LIMIT_MS = 180_000
 """A gateway asks a model that fails again and again, for one to three minutes."""
 OVERDUE_MS = LIMIT_MS + 120_000
 """One whose end is not heard of for so long, while somebody listens, is given up."""
+ABANDONED_MS = 3_600_000
+"""So old it is given up in any case, however often those who listen begin anew."""
 MAX_UNDER_WAY = 16
 """In the whole fleet at a time: when a model is out, every agent that uses it fails."""
 
@@ -102,7 +104,10 @@ def reconcile_canaries(state: FleetState, now_ms: int, listens_since_ms: int) ->
         if canary is None:
             if agent.breaker is not None and _is_due(state.fleet, agent, now_ms):
                 due.append((agent.breaker.until_ms, agent.name))
-        elif now_ms - max(canary.since_ms, listens_since_ms) >= OVERDUE_MS:
+        elif (
+            now_ms - max(canary.since_ms, listens_since_ms) >= OVERDUE_MS
+            or now_ms - canary.since_ms >= ABANDONED_MS
+        ):
             events.extend(_given_up(agent, canary, now_ms))
         else:
             under_way += 1
@@ -114,11 +119,11 @@ def reconcile_canaries(state: FleetState, now_ms: int, listens_since_ms: int) ->
 
 
 def _given_up(agent: AgentState, canary: CanaryRun, now_ms: int) -> list[Event]:
-    """What an agent that cannot be reached does is unknown, and so is what the run cost."""
+    """Whatever kept its end from being heard of, it is no word on the agent's work; and what the
+    run cost is unknown."""
     reason = f"its end was not heard of for {words.duration(OVERDUE_MS)}"
     ended = replace(_not_well(agent, canary, reason), usage=Usage(unusable=True))
-    blame = Blame.AGENT if agent.failure is None else Blame.NOBODY
-    return [ended, *_still_out(agent, canary, ended, blame, now_ms)]
+    return [ended, *_still_out(agent, canary, ended, Blame.NOBODY, now_ms)]
 
 
 def _is_due(fleet: FleetSpec, agent: AgentState, now_ms: int) -> bool:
@@ -154,7 +159,9 @@ def learn_of_canary(
         case Finished():
             ended = _not_well(agent, canary, failed_words(fact.failure), fact.detail)
             ended = _paid(ended, fact.usage, state)
-            return [ended, *_still_out(agent, canary, ended, Blame.AGENT, now_ms)]
+            # It may have waited for its turn all the time, behind others' work.
+            blame = Blame.NOBODY if fact.failure == FailedCode.TIMEOUT else Blame.AGENT
+            return [ended, *_still_out(agent, canary, ended, blame, now_ms)]
         case NotStarted():
             ended = _not_well(agent, canary, not_started_words(fact.reason), fact.detail)
             blame = blame_for_refusal(fact)

@@ -14,7 +14,7 @@ from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
 
 
-def decide_agents(state: FleetState, by: str, command: AgentCommand) -> Verdict:
+def decide_agents(state: FleetState, by: str, command: AgentCommand, now_ms: int) -> Verdict:
     """The meaning of a command for agents. ProbeNow changes no state: it is the engine's."""
     problem = _unknown(state, command.agents)
     if problem is not None:
@@ -23,7 +23,7 @@ def decide_agents(state: FleetState, by: str, command: AgentCommand) -> Verdict:
         case Cordon(reason=reason):
             return _cordon(state, by, command.agents, reason)
         case Uncordon(cordoned=made):
-            return _uncordon(state, by, command.agents, made)
+            return _uncordon(state, by, command.agents, made, now_ms)
         case ProbeNow():
             return Decided()
         case _:
@@ -45,14 +45,14 @@ def _cordon(state: FleetState, by: str, names: tuple[AgentName, ...], reason: st
 
 
 def _uncordon(
-    state: FleetState, by: str, names: tuple[AgentName, ...], made: Made | None
+    state: FleetState, by: str, names: tuple[AgentName, ...], made: Made | None, now_ms: int
 ) -> Decided:
     """An agent without a cordon may be kept out for what it failed: it is trusted again."""
     taken_off, closed, left_out = [], [], []
     chosen = dict.fromkeys(names)
     for name in chosen:
         agent = state.agents[name]
-        refused = _not_uncordoned(agent, made)
+        refused = _not_uncordoned(agent, made, now_ms)
         if refused is not None:
             left_out.append(LeftOut(name, name, refused))
         elif agent.cordon is not None:
@@ -63,9 +63,9 @@ def _uncordon(
     return Decided(events=(*taken_off, *closed), changed=changed, left_out=tuple(left_out))
 
 
-def _not_uncordoned(agent: AgentState, made: Made | None) -> Refused | None:
+def _not_uncordoned(agent: AgentState, made: Made | None, now_ms: int) -> Refused | None:
     cordon = agent.cordon
-    is_doubted = agent.breaker is not None or agent.probation is not None
+    is_doubted = agent.breaker is not None or agent.on_probation(now_ms) is not None
     if cordon is None and is_doubted and made is None:
         return None
     if cordon is None:

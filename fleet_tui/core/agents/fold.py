@@ -88,6 +88,8 @@ def follow_fleet(draft: Draft, before: FleetSpec) -> None:
                     health=Health.RETIRED,
                     since_ms=draft.at_ms,
                     reason="",
+                    breaker=None,
+                    probation=None,
                     prices=before.agents[name].prices if name in before.agents else Prices(),
                 )
             )
@@ -112,7 +114,8 @@ def next_agent(agent: AgentState, event: AgentEvent, at_ms: int) -> AgentState:
             )
         case AgentIdentified(version=version, boot_id=boot_id, limits=limits):
             breaker = agent.breaker
-            if breaker is not None and agent.boot_id not in (None, boot_id):
+            is_another = agent.boot_id not in (None, boot_id)
+            if breaker is not None and is_another and not _was_paid_for(agent, breaker):
                 # Another process: what its predecessor failed may be tried with it at once.
                 breaker = replace(breaker, until_ms=min(breaker.until_ms, at_ms))
             told = replace(agent, version=version, boot_id=boot_id, limits=limits)
@@ -137,6 +140,12 @@ def next_agent(agent: AgentState, event: AgentEvent, at_ms: int) -> AgentState:
             return replace(agent, canaries=ended)
         case _:
             assert_never(event)
+
+
+def _was_paid_for(agent: AgentState, breaker: Breaker) -> bool:
+    """Whether a canary run has tried it already: a gateway that restarts after each of them must
+    not be paid for over and over."""
+    return any(canary.since_ms >= breaker.since_ms for canary in agent.canaries)
 
 
 def _ended(canary: CanaryRun, event: CanaryEnded, at_ms: int) -> CanaryRun:

@@ -41,7 +41,7 @@ def decide(state: FleetState, by: str, command: Command, now_ms: int) -> Verdict
     if isinstance(command, TaskCommand):
         return decide_task(state, by, command, now_ms)
     if isinstance(command, AgentCommand):
-        return decide_agents(state, by, command)
+        return decide_agents(state, by, command, now_ms)
     if isinstance(command, EngineCommand):
         return decide_engine(state, by, command)
     if isinstance(command, Ack):
