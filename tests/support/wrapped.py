@@ -87,10 +87,20 @@ def kill_all_of(leader: int) -> None:
     who would write down how the program ended."""
     with suppress(ProcessLookupError):
         os.killpg(leader, signal.SIGKILL)
-    for pid in psutil.pids():
-        with suppress(ProcessLookupError):
-            if os.getsid(pid) == leader:
-                os.kill(pid, signal.SIGKILL)
+    while left := _members(leader):  # one that was just being started is in no list yet
+        for process in left:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
+def _members(leader: int) -> list[psutil.Process]:
+    """Who lives in its session."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(ProcessLookupError, psutil.NoSuchProcess):
+            if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
 
 
 class Meddler(LocalShell):
