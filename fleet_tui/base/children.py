@@ -4,8 +4,8 @@ The engine's environment holds the tokens that ``secret:env:NAME`` names, and wh
 operator's shell had. A program of somebody else gets none of that: :func:`environment` leaves out
 every variable that a fleet file names as a secret, every one whose name says that it is one, and
 every one of which something would be taken out of a text before it is shown, of its value or of
-``NAME=value``: a token, a URL with a password, ``--password=...``, ``PASS=`` and what looks like a
-credential. All else stays, such as PATH, SSH_AUTH_SOCK or
+``NAME=value``: a token, a URL with a password, ``--password=...``, ``PASS=`` where what follows
+looks like a credential. All else stays, such as PATH, SSH_AUTH_SOCK or
 ANSIBLE_VAULT_PASSWORD_FILE. What a program needs beyond that, its fleet file gives it by ``env``.
 """
 

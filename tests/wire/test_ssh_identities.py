@@ -83,6 +83,22 @@ async def test_a_key_that_only_the_agent_has(
     assert f"no ssh-agent answers at {agent}" in said
 
 
+async def test_a_key_file_that_is_passed_over_is_named_where_nothing_else_lets_in(
+    server: Sshd, home: SshHome, short_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``check`` may have found it sound: the engine runs elsewhere, or as somebody else."""
+    stranger = short_dir / "stranger"
+    new_key(stranger)
+    key = asyncssh.read_private_key(server.user_key)
+    key.write_public_key(f"{server.user_key}.pub")
+    server.user_key.write_text("no key at all\n")
+    with ssh_agent(short_dir / "agent", stranger) as agent:
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(agent))
+        said = await turned_away(box(server, identity=str(server.user_key)))
+    assert "Permission denied" in said
+    assert f"{server.user_key} is passed over: " in said
+
+
 async def test_the_agent_that_ssh_config_names(
     server: Sshd, home: SshHome, short_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

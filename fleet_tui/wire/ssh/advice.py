@@ -64,6 +64,7 @@ async def auth_advice(route: Route, error: BaseException, banner: str = "") -> s
         return None
     ours = route.identities
     remarks = [text for each in ours.certificates if (text := each.trouble())]
+    remarks += [f"{each.file} is passed over: {each.why}" for each in ours.passed_over]
     if ours.agent is not None:
         try:
             (await asyncssh.connect_agent(ours.agent)).close()
