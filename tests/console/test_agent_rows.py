@@ -111,6 +111,15 @@ def test_canary_runs_of_the_window_are_part_of_what_an_agent_costs() -> None:
     assert cost(run, unknown) == (2 * per_hour, True)
 
 
+def test_a_cost_that_is_not_known_is_no_number_to_filter_by() -> None:
+    run = CanaryRun(run=RunId("c.1"), since_ms=1, ended_at_ms=NOW_MS, cost_microusd=1_000)
+    for is_unknown in (False, True):
+        canaries = (msgspec.structs.replace(run, has_unknown_cost=is_unknown),)
+        agent = AgentState(name=A1, canaries=canaries)
+        row = rows.agent_row(agent, None, None, rows.NO_RUNS, NOW_MS)
+        assert (rows.agent_value(row, "cost") is None) is is_unknown
+
+
 def test_the_tail_says_what_it_hides() -> None:
     found = rows.agent_rows(view(), {})
     assert rows.tail_text(found[7:]) == "13 more - all up"

@@ -228,7 +228,7 @@ def agent_value(row: AgentRow, key: str) -> str | float | tuple[str, ...] | froz
         case "err":
             return row.error_percent
         case "cost":
-            return float(row.cost_microusd_per_hour)
+            return None if row.has_unknown_cost else float(row.cost_microusd_per_hour)
         case "version":
             return row.version
         case _:  # a key that only other lists answer
