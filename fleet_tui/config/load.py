@@ -132,9 +132,12 @@ def _sure_hosts(source: Source, hosts: tuple[HostSpec, ...]) -> tuple[HostSpec, 
     wrong = [problem.path for problem in source.problems]
     if source.full or any(_is_about(path, "defaults") or path == "hosts" for path in wrong):
         return ()
-    return tuple(
-        host for host in hosts if not any(_is_about(path, f"hosts.{host.name}") for path in wrong)
-    )
+    names = sorted((host.name for host in hosts), key=len, reverse=True)
+    # Names hold dots too: ``hosts.web.eu.port`` is about web.eu where there is one, and not web.
+    owners = {
+        next((name for name in names if _is_about(path, f"hosts.{name}")), None) for path in wrong
+    }
+    return tuple(host for host in hosts if host.name not in owners)
 
 
 def _is_about(path: str, place: str) -> bool:
