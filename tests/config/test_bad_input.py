@@ -592,19 +592,3 @@ def test_key_files_that_ssh_would_refuse(tmp_path: Path) -> None:
     key.unlink()
     key.mkdir()
     assert "not a regular file" in identity_problems(tmp_path, key)[0][1]
-
-
-def test_a_host_is_sound_whatever_is_wrong_with_one_whose_name_goes_on_with_a_dot() -> None:
-    text = """
-version: 1
-fleet: mine
-pools: {general: {}}
-hosts:
-  web: {address: 127.0.0.1}
-  web.eu: {address: 127.0.0.2, port: nonsense}
-agents:
-  a: {pool: general, host: web, port: 18789, token: "secret:env:X"}
-"""
-    with pytest.raises(InvalidFleet) as caught:
-        load_text(text)
-    assert [host.name for host in caught.value.hosts] == ["web"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fleet_tui.config.load import load_text
+from fleet_tui.config.load import InvalidFleet, load_text
 from fleet_tui.core.ids import HostName
 from tests.config.bad_files import HEAD, agents, only, problems_of
 
@@ -121,3 +121,19 @@ def test_what_was_written_wrongly_is_not_told_to_be_missing_too() -> None:
         "agents.a4.kind",
         "routing.residency[0].regions[0]",
     }
+
+
+def test_a_host_is_sound_whatever_is_wrong_with_one_whose_name_goes_on_with_a_dot() -> None:
+    text = """
+version: 1
+fleet: mine
+pools: {general: {}}
+hosts:
+  web: {address: 127.0.0.1}
+  web.eu: {address: 127.0.0.2, port: nonsense}
+agents:
+  a: {pool: general, host: web, port: 18789, token: "secret:env:X"}
+"""
+    with pytest.raises(InvalidFleet) as caught:
+        load_text(text)
+    assert [host.name for host in caught.value.hosts] == ["web"]
