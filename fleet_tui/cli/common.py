@@ -83,7 +83,7 @@ def find_fleet(text: str | None) -> Fleet:
     if recording_named(text) is not None:
         raise UsageError(
             f"{safe_line(str(text), 200)} is a recording; nothing can be done to it",
-            hint="status, agents, tasks, routes, why, logs, dead, review and verify take one",
+            hint="status, agents, tasks, routes, why, logs, diff, dead, review and verify take one",
         )
     if text is None:
         text = DEFAULT_FILE

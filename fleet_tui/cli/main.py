@@ -23,6 +23,7 @@ NOUNS: dict[str, dict[str, tuple[str, str]]] = {
         "demo": ("demo", "Look at a living simulated fleet; nothing leaves this machine."),
         "open": ("open", "Open a fleet's console; starts its engine if none runs."),
         "status": ("status", "Show fleet health; exit 1 if anything needs attention."),
+        "diff": ("diff", "Show what changed between two moments."),
         "doctor": ("doctor", "Find what could keep a fleet from working, and say what to do."),
         "undo": ("undo", ""),
     },

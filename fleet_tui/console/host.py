@@ -2,7 +2,7 @@
 
 :class:`Console` is the application for whoever shows or does something, :class:`Stage` is the
 screen in view for actions. Both are met by shape, so nothing below has to import what stands above:
-``tests/hygiene/test_layers.py`` finds a circle of imports, deferred and type-only ones included.
+``tests/hygiene/test_circles.py`` finds a circle of imports, deferred and type-only ones included.
 """
 
 from collections.abc import Coroutine

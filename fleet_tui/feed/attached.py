@@ -10,6 +10,7 @@ from pathlib import Path
 from fleet_tui.base.errors import FleetError
 from fleet_tui.base.paths import socket_path
 from fleet_tui.core.agents.vitals import FleetSample, ProbeResult
+from fleet_tui.core.diff import Moments
 from fleet_tui.core.ids import AgentName, Seq, TaskId
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.events import Recorded
@@ -157,6 +158,10 @@ class AttachedFeed:
     async def task_events(self, task: TaskId) -> Sequence[Recorded]:
         """The story of a task."""
         return await asyncio.to_thread(self._open_stores().task_story, task, None)
+
+    async def moments(self, before_ms: int, after_ms: int) -> Moments:
+        """The fleet at two instants."""
+        return await asyncio.to_thread(self._open_stores().moments, before_ms, after_ms)
 
     async def send(self, command: Command, shown: Impact | None = None) -> Reply:
         """Ask the engine."""

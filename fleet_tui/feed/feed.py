@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from fleet_tui.core.agents.vitals import FleetSample, ProbeResult
+from fleet_tui.core.diff import Moments
 from fleet_tui.core.ids import AgentName, Seq, TaskId
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.events import Recorded
@@ -104,6 +105,11 @@ class Feed(Protocol):
 
     async def task_events(self, task: TaskId) -> Sequence[Recorded]:
         """The story of a task, oldest first, also when the state has forgotten it."""
+        ...
+
+    async def moments(self, before_ms: int, after_ms: int) -> Moments:
+        """The fleet at two instants, for comparing them: the earlier one first, each the nearest
+        that the ledger has, and never later than the view's moment."""
         ...
 
     async def send(self, command: Command, shown: Impact | None = None) -> Reply:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from fleet_tui.core.agents.vitals import FleetSample, ProbeResult
+from fleet_tui.core.diff import Moments
 from fleet_tui.core.ids import AgentName, Seq, TaskId
 from fleet_tui.core.ledger import events as e
 from fleet_tui.core.ledger.commands import Command
@@ -150,6 +151,16 @@ class RecordedFeed:
         """The story of a task up to the cursor."""
         nothing: Sequence[e.Recorded] = ()
         return await self._aside(lambda stores: stores.task_story(task, self._at_ms), nothing)
+
+    async def moments(self, before_ms: int, after_ms: int) -> Moments:
+        """The fleet at two instants up to the cursor."""
+        here, at_ms = self._state, self._at_ms
+        return await self._aside(
+            lambda stores: stores.moments(
+                before_ms, after_ms, first_ms=self._start_ms, last_ms=at_ms
+            ),
+            Moments(before=here, after=here, before_ms=at_ms, after_ms=at_ms),
+        )
 
     async def send(self, command: Command, shown: Impact | None = None) -> Reply:
         """Refused: what is recorded has happened."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from fleet_tui.core.diff import Moments
 from fleet_tui.core.ids import Seq, TaskId
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.logs import LogLine, LogQuery
@@ -41,3 +42,20 @@ class Stores:
         """A task's events, never later than ``until_ms``."""
         story = self.ledger.task_events(task)
         return story if until_ms is None else [r for r in story if r.at_ms <= until_ms]
+
+    def moments(
+        self, before_ms: int, after_ms: int, *, first_ms: int = 0, last_ms: int | None = None
+    ) -> Moments:
+        """The fleet at two instants, the earlier one first, each moved into what the ledger has and
+        between ``first_ms`` and ``last_ms``."""
+        first_ms = max(first_ms, self.ledger.span()[0])
+        before_ms, after_ms = sorted(
+            max(first_ms, at_ms if last_ms is None else min(at_ms, last_ms))
+            for at_ms in (before_ms, after_ms)
+        )
+        return Moments(
+            before=self.ledger.load(until_ms=before_ms),
+            after=self.ledger.load(until_ms=after_ms),
+            before_ms=before_ms,
+            after_ms=after_ms,
+        )

@@ -55,7 +55,8 @@ def of_work(shop: Shop) -> Iterator[object]:
     shop.give("six", "--agent", "hang")
     shop.wait_until(lambda: len(shop.state().open_tasks) == 2, "three have ended")
     shop.wait_until(lambda: any(map(runs, shop.tasks())), "one runs")
-    for words in ("tasks", "status", "agents", "routes", "why t-3", "why t-2", "logs"):
+    looks = ("tasks", "status", "agents", "routes", "why t-3", "why t-2", "logs", "diff 1h")
+    for words in looks:
         yield shop.document(*words.split())
 
 

@@ -116,6 +116,18 @@ async def test_a_task_is_seen_from_its_submission_to_its_answer(short_dir: Path)
         assert any("submitted by me" in line.text.raw for line in found)
 
 
+async def test_two_moments_of_a_living_fleet(short_dir: Path) -> None:
+    async with engine(short_dir), opened(AttachedFeed(short_dir / "state", by="ops")) as feed:
+        view = await until(feed, lambda view: view.state.agents[ECHO].health.takes_work)
+        assert isinstance(await feed.send(Cordon(agents=(ECHO,), reason="x")), Accepted)
+        now = await until(feed, lambda view: view.state.agents[ECHO].cordon is not None)
+        moments = await feed.moments(0, now.state.at_ms)
+        assert moments.before.agents.keys() <= {ECHO}
+        assert moments.after.agents[ECHO].cordon is not None
+        before = await feed.moments(view.state.at_ms, now.state.at_ms)
+        assert before.before.agents[ECHO].cordon is None
+
+
 async def test_the_view_is_the_same_until_something_changed(short_dir: Path) -> None:
     async with engine(short_dir), opened(AttachedFeed(short_dir / "state", by="me")) as feed:
         before = feed.view()

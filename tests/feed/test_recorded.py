@@ -67,6 +67,32 @@ def state_at(events: list[Recorded], at_ms: int) -> FleetState:
     return fold(EMPTY_STATE, [r for r in events if r.at_ms <= at_ms])
 
 
+async def test_two_moments_are_what_their_events_add_up_to(
+    ledger: Path, events: list[Recorded]
+) -> None:
+    first_ms, last_ms = events[0].at_ms, events[-1].at_ms
+    middle_ms = (first_ms + last_ms) // 2
+    async with review(ledger) as feed:
+        moments = await feed.moments(middle_ms, last_ms)
+        assert (moments.before_ms, moments.after_ms) == (middle_ms, last_ms)
+        assert moments.before == state_at(events, middle_ms)
+        assert moments.after == state_at(events, last_ms)
+        assert await feed.moments(last_ms, middle_ms) == moments
+
+
+async def test_neither_moment_is_outside_the_session_nor_later_than_the_cursor(
+    ledger: Path, events: list[Recorded]
+) -> None:
+    first_ms, last_ms = events[0].at_ms, events[-1].at_ms
+    begin_ms, middle_ms = first_ms + 10_000, (first_ms + last_ms) // 2
+    async with review(ledger, since_ms=begin_ms) as feed:
+        await feed.seek(middle_ms)
+        moments = await feed.moments(0, last_ms)
+        assert (moments.before_ms, moments.after_ms) == (begin_ms, middle_ms)
+        assert moments.before == state_at(events, begin_ms)
+        assert moments.after == feed.view().state
+
+
 async def until_paused(feed: RecordedFeed) -> None:
     async with asyncio.timeout(DEADLINE_S):
         while feed.playing:

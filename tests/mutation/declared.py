@@ -20,6 +20,7 @@ MODULES = (
     "alerting.narrate",
     "alerting.rules",
     "backoff",
+    "diff",
     "engine.decide",
     "engine.fold",
     "engine.narrate",

@@ -11,6 +11,7 @@ import msgspec
 from fleet_tui.core.agents.events import HealthChanged
 from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind, FleetSample, ProbeResult, VitalsReading
+from fleet_tui.core.diff import Moments
 from fleet_tui.core.ids import (
     AgentName,
     Epoch,
@@ -68,6 +69,8 @@ class FakeFeed:
         """What the ledger tells of tasks that the state has forgotten."""
         self.past: dict[AgentName, Sequence[ProbeResult]] = {}
         """The probes of an agent before its newest."""
+        self.earlier: FleetState | None = None
+        """The fleet at any earlier moment; None for as it is."""
         self.is_open = False
         self.is_closed = False
 
@@ -178,6 +181,12 @@ class FakeFeed:
     async def task_events(self, task: TaskId) -> Sequence[Recorded]:
         del task
         return ()
+
+    async def moments(self, before_ms: int, after_ms: int) -> Moments:
+        before = self.earlier if self.earlier is not None else self._view.state
+        return Moments(
+            before=before, after=self._view.state, before_ms=before_ms, after_ms=after_ms
+        )
 
     async def send(self, command: Command, shown: Impact | None = None) -> Reply:
         self.sent.append(command)

@@ -27,11 +27,13 @@ from fleet_tui.console.terminal import seatbelt
 from fleet_tui.console.text.cells import Cell
 from fleet_tui.console.widgets.paint import Painted
 from fleet_tui.core.agents.vitals import ProbeResult
+from fleet_tui.core.diff import Moments
 from fleet_tui.core.ids import AgentName, Seq, TaskId
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused, Reply
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.plans import Impact
 from fleet_tui.core.text.firewall import safe_line
@@ -134,6 +136,11 @@ class HostileFeed(FakeFeed):
     async def history(self, limit: int, until: Seq | None = None) -> Sequence[Recorded]:
         return [poisoned(r) for r in await super().history(limit, until)]
 
+    async def moments(self, before_ms: int, after_ms: int) -> Moments:
+        empty = FleetState()
+        state = self.view().state
+        return Moments(before=empty, after=state, before_ms=before_ms, after_ms=after_ms)
+
     async def task_events(self, task: TaskId) -> Sequence[Recorded]:
         del task
         return await self.history(100)
@@ -158,6 +165,7 @@ def places(feed: HostileFeed) -> list[Place]:
         Place("definition", agent),
         *(Place(view, task.id) for task in tasks for view in ("task", "why")),
         Place("logs", agent),
+        Place("diff", "0..9"),
         Place("submit"),
         Place("review"),
         Place("messages"),

@@ -40,6 +40,7 @@ INVOCATIONS: dict[str, tuple[str, ...]] = {
     "routes": ("-f", NAME),
     "why": (TASK, "-f", NAME),
     "logs": ("-f", NAME),
+    "diff": ("1h", "-f", NAME),
     "submit": ("請求書 for Zoë", "-f", FLEET_FILE),
     "cancel": (TASK, "-f", NAME),
     "hold": ("--all", "--dry-run", "-f", NAME),
@@ -75,7 +76,10 @@ INVOCATIONS: dict[str, tuple[str, ...]] = {
 }
 """What is run of each command, in a directory with these files and a state of fleet NAME."""
 
-JSON = ("status", "agents", "tasks", "routes", "why", "logs", "dead", "verify", "doctor", "check")
+JSON = (
+    *("status", "agents", "tasks", "routes", "why", "logs", "diff", "dead"),
+    *("verify", "doctor", "check"),
+)
 LOOK_S = 0.02
 HEAVY = (
     *("asyncssh", "fleet_tui.cli.checkup", "fleet_tui.cli.ssh_problems", "fleet_tui.cli.terminal"),

@@ -137,6 +137,7 @@ _KEY_NAMES = {
     "less_than_sign": "<",
     "greater_than_sign": ">",
     "asterisk": "*",
+    "equals_sign": "=",
     "comma": ",",
     "full_stop": ".",
     "apostrophe": "'",

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 
 from fleet_tui.console.actions import acting, looking
 from fleet_tui.console.actions.action import Action, Group, key_text
+from fleet_tui.console.views.diff import actions as diff
 
 ACTIONS: tuple[Action, ...] = (
     *looking.tab_actions(),
     *looking.MOVE_ACTIONS,
+    *diff.DIFF_ACTIONS,
     *looking.WIDGETS_ACTIONS,
     *looking.NARROW_ACTIONS,
     *looking.SHOW_ACTIONS,

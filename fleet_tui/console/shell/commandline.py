@@ -18,11 +18,12 @@ from fleet_tui.console.shell.messages import CommandProblem
 from fleet_tui.console.shell.places import TABS, Place
 from fleet_tui.console.shell.timeline import Moment, parse_moment
 from fleet_tui.console.terminal.attention import Calls
+from fleet_tui.console.views.diff.span import Span
 from fleet_tui.core.ids import AgentName, AlertId, TaskId, task_number
 from fleet_tui.core.tasks import dead_letters
 from fleet_tui.core.tasks.dead_letters import DeadLetters
 from fleet_tui.core.text.firewall import safe_line
-from fleet_tui.core.text.quantities import span_ms
+from fleet_tui.core.text.quantities import instant_ms, span_ms
 
 MAX_SUGGESTIONS = 3
 MAX_COMPLETED_TASKS = 200
@@ -202,6 +203,26 @@ def _goto(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
     return None
 
 
+def _diff(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
+    if len(words) < 2:
+        return _at_end(words, "from which time?", _DIFF_TIMES)
+    if len(words) > 3:
+        return CommandProblem(words[3].column, "two times at most", _DIFF_TIMES)
+    moments = [app.view.now_ms]
+    for word in words[1:]:
+        at_ms = instant_ms(word.text, app.view.now_ms, app.utc_offset_minutes)
+        if at_ms is None:
+            shown = safe_line(word.text, 24)
+            return CommandProblem(word.column, f"{shown} is not a time", _DIFF_TIMES)
+        moments.append(at_ms)
+    before_ms, after_ms = sorted(moments[1:] if len(words) == 3 else moments)
+    app.go(Place("diff", Span(before_ms, after_ms).subject))
+    return None
+
+
+_DIFF_TIMES = "11:50, 11:50:10, 15m (ago)"
+
+
 def _submit(app: Shell, words: Sequence[Word]) -> CommandProblem | None:
     """Fill the form with what was typed; nothing leaves before it is confirmed there."""
     from fleet_tui.console.views.submit.typed import (  # noqa: PLC0415 - first paint first
@@ -327,6 +348,7 @@ def _specs() -> dict[str, CommandSpec]:
     settings = "how often the screen is refreshed, which alerts ring the bell"
     add("set", "refresh SPAN|bell crit|all|off", settings, _set, lambda app: tuple(_SETTINGS))
     add("goto", "HH:MM", "go to a time of the recording", _goto)
+    add("diff", "FROM [TO]", "what changed from one time to another, or to now", _diff)
     add("submit", "[--pool P --need N ...] [TEXT]", "submit a task", _submit)
     add("events", "", "the ledger, event by event", _events)
     add("note", "TEXT", "note this moment", _note)

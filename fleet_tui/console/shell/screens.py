@@ -20,6 +20,7 @@ SCREENS: dict[str, tuple[str, str]] = {
     "definition": ("agents.definition", "DefinitionScreen"),
     "task": ("tasks.screen", "TaskScreen"),
     "why": ("routing.why_screen", "WhyScreen"),
+    "diff": ("diff.screen", "DiffScreen"),
     "dead": ("dead.screen", "DeadScreen"),
     "edit": ("submit.edit", "EditScreen"),
     "submit": ("submit.screen", "SubmitScreen"),
