@@ -18,7 +18,7 @@ from fleet_tui.core.agents.commands import Cordon, ProbeNow, Uncordon
 from fleet_tui.core.alerting.commands import Ack
 from fleet_tui.core.engine.commands import Freeze, StopEngine, Thaw
 from fleet_tui.core.ids import AgentName, AlertId, PoolName, TaskId
-from fleet_tui.core.ledger.commands import AddNote, Command
+from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided, LeftOut
 from fleet_tui.core.ledger.events import Recorded
@@ -26,6 +26,7 @@ from fleet_tui.core.ledger.fold import Folding
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.notes.commands import AddNote
 from fleet_tui.core.tasks.commands import (
     Cancel,
     Drop,

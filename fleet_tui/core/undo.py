@@ -18,9 +18,10 @@ from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import AgentName, Seq, TaskId
 from fleet_tui.core.ledger.base import Made
 from fleet_tui.core.ledger.commands import Command
-from fleet_tui.core.ledger.events import Event, NoteAdded, Recorded, UnknownEvent
+from fleet_tui.core.ledger.events import Event, Recorded, UnknownEvent
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.notes.events import NoteAdded
 from fleet_tui.core.tasks.commands import Hold, Release, SetPriority
 from fleet_tui.core.tasks.events import (
     AttemptCancelling,

@@ -32,8 +32,9 @@ from fleet_tui.core.engine.events import (
     MachinesFound,
 )
 from fleet_tui.core.ids import AgentName, RunId, TaskId
-from fleet_tui.core.ledger.events import NoteAdded, Recorded, SegmentOpened, UnknownEvent
+from fleet_tui.core.ledger.events import Recorded, SegmentOpened, UnknownEvent
 from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.notes.events import NoteAdded
 from fleet_tui.core.tasks.events import (
     AboutTask,
     AttemptCancelling,

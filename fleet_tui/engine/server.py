@@ -19,9 +19,10 @@ from fleet_tui import __version__
 from fleet_tui.base.doors import is_ours, make_room
 from fleet_tui.core.agents.commands import ProbeNow
 from fleet_tui.core.ids import Epoch
-from fleet_tui.core.ledger.commands import AddNote, Command
+from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused, Reply
+from fleet_tui.core.notes.commands import AddNote
 from fleet_tui.core.plans import Impact
 from fleet_tui.core.protocol import (
     MAX_FRAME_BYTES,

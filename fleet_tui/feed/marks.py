@@ -10,6 +10,7 @@ from fleet_tui.core.engine.events import (
     EngineStopped,
 )
 from fleet_tui.core.ledger import events as e
+from fleet_tui.core.notes.events import NoteAdded
 from fleet_tui.core.tasks.events import TaskEnded, TaskNeedsOperator
 from fleet_tui.core.tasks.model import TaskPhase
 
@@ -37,7 +38,7 @@ def mark_of(event: e.Event) -> Mark | None:
             return Mark.ALERT
         case TaskEnded(phase=TaskPhase.FAILED | TaskPhase.EXPIRED) | TaskNeedsOperator():
             return Mark.FAILED
-        case e.NoteAdded():
+        case NoteAdded():
             return Mark.NOTE
         case EngineStarted() | EngineStopped():
             return Mark.ENGINE

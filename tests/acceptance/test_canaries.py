@@ -24,11 +24,12 @@ from fleet_tui.core.alerting.model import Alert, Severity
 from fleet_tui.core.engine.commands import Freeze
 from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.ids import AgentName, AlertId, PoolName, TaskId
-from fleet_tui.core.ledger.commands import AddNote, Command
+from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.events import Event, SegmentOpened
 from fleet_tui.core.ledger.replies import Accepted
 from fleet_tui.core.ledger.state import EMPTY_STATE
 from fleet_tui.core.logs import LogQuery
+from fleet_tui.core.notes.commands import AddNote
 from fleet_tui.core.tasks.commands import Cancel, Hold, Release, Submit
 from fleet_tui.core.tasks.events import TaskSubmitted
 from fleet_tui.core.tasks.model import TaskPhase, TaskSpec

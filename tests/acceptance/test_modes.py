@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from fleet_tui.base.errors import ExitCode
-from fleet_tui.core.ledger.commands import AddNote
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.modes import TROUBLES, EngineMode, Trouble
+from fleet_tui.core.notes.commands import AddNote
 from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.feed.attached import AttachedFeed

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fleet_tui.cli.main import run
-from fleet_tui.core.ledger.state import MAX_CLOSED_TASKS
+from fleet_tui.core.tasks.store import MAX_CLOSED_TASKS
 from tests.support.old_fleet import FIRST, write_old_fleet
 
 ALL = MAX_CLOSED_TASKS + 30

@@ -11,7 +11,7 @@ import pytest
 
 from fleet_tui.base.errors import ExitCode
 from fleet_tui.cli.main import run
-from fleet_tui.core.ledger.state import MAX_CLOSED_TASKS
+from fleet_tui.core.tasks.store import MAX_CLOSED_TASKS
 from fleet_tui.journal.recordings.recording import export
 from tests.support.old_fleet import FIRST, NOW_MS, write_old_fleet
 

@@ -8,7 +8,7 @@ from fleet_tui.base.errors import ExitCode, FleetError
 from fleet_tui.cli import submit
 from fleet_tui.cli.common import Fleet
 from fleet_tui.core.ids import TaskId
-from fleet_tui.core.ledger.state import MAX_CLOSED_TASKS
+from fleet_tui.core.tasks.store import MAX_CLOSED_TASKS
 from fleet_tui.journal.ledger.writer import JournalWriter
 from tests.journal.stories import opening, tasks
 

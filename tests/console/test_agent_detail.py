@@ -28,8 +28,9 @@ from fleet_tui.core.agents.troubles import cure_of, next_trial
 from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, ProbeResult, VitalsReading
 from fleet_tui.core.fleet import CommandAgent, HostSpec
 from fleet_tui.core.ids import AgentName, Epoch, HostName, RunId, Seq
-from fleet_tui.core.ledger.events import Event, KnownEvent, NoteAdded, Recorded
+from fleet_tui.core.ledger.events import Event, KnownEvent, Recorded
 from fleet_tui.core.logs import Level, LogLine
+from fleet_tui.core.notes.events import NoteAdded
 from fleet_tui.core.tasks.events import AboutTask
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support import payloads

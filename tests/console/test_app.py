@@ -20,10 +20,10 @@ from fleet_tui.core.agents.commands import Cordon, Uncordon
 from fleet_tui.core.alerting.commands import Ack
 from fleet_tui.core.alerting.model import Alert, Severity
 from fleet_tui.core.ids import AlertId
-from fleet_tui.core.ledger.commands import AddNote
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.logs import Level, LogLine
+from fleet_tui.core.notes.commands import AddNote
 from fleet_tui.core.tasks.commands import Cancel, Requeue
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.feed.feed import Mode

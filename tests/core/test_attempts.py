@@ -10,7 +10,6 @@ from fleet_tui.core.engine.events import EngineStarted, FleetLoaded
 from fleet_tui.core.fleet import Deadlines, RetryPolicy, TaskClass
 from fleet_tui.core.ids import AgentName, Epoch, run_id
 from fleet_tui.core.ledger.narrate import narrate
-from fleet_tui.core.ledger.state import MAX_CLOSED_TASKS
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.tasks.attempts import (
     KEEP_RUNS_MS,
@@ -44,6 +43,7 @@ from fleet_tui.core.tasks.evidence import (
     Usage,
 )
 from fleet_tui.core.tasks.model import AttemptPhase, CancelCause, TaskPhase
+from fleet_tui.core.tasks.store import MAX_CLOSED_TASKS
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story

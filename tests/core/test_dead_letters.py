@@ -9,12 +9,12 @@ from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided
 from fleet_tui.core.ledger.replies import Refused
-from fleet_tui.core.ledger.state import MAX_CLOSED_TASKS, MAX_DEAD_LETTERS
 from fleet_tui.core.tasks import dead_letters
 from fleet_tui.core.tasks.attempts import reconcile_attempts
 from fleet_tui.core.tasks.commands import Drop, Edit, Requeue, Submit
 from fleet_tui.core.tasks.events import TaskDropped, TaskEdited, TaskEnded, TaskRetrying
 from fleet_tui.core.tasks.model import Task, TaskPhase
+from fleet_tui.core.tasks.store import MAX_CLOSED_TASKS, MAX_DEAD_LETTERS
 from fleet_tui.core.tasks.submission import payload_sha256
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story

@@ -21,12 +21,14 @@ from fleet_tui.core.engine.events import EngineModeChanged
 from fleet_tui.core.fleet import Deadlines
 from fleet_tui.core.ids import AgentName, AlertId, RunId, TaskId
 from fleet_tui.core.ledger.base import Made
-from fleet_tui.core.ledger.commands import AddNote, Command
-from fleet_tui.core.ledger.decide import MAX_NOTE_CHARS, decide, public
+from fleet_tui.core.ledger.commands import Command
+from fleet_tui.core.ledger.decide import decide, public
 from fleet_tui.core.ledger.decided import Decided
-from fleet_tui.core.ledger.events import NoteAdded
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.modes import EngineMode
+from fleet_tui.core.notes.commands import AddNote
+from fleet_tui.core.notes.events import NoteAdded
+from fleet_tui.core.notes.model import MAX_NOTE_CHARS
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.tasks.attempts import learn, reconcile_attempts
 from fleet_tui.core.tasks.commands import Cancel, Hold, Requeue, Resolve, Submit, Verdict

@@ -12,9 +12,10 @@ from fleet_tui.core.ledger.decided import (
     unknown_name,
     unknown_task,
 )
-from fleet_tui.core.ledger.events import Event, NoteAdded
+from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.refusals import Nameable, RefusalCode
 from fleet_tui.core.ledger.replies import Refused
+from fleet_tui.core.notes.events import NoteAdded
 from fleet_tui.core.tasks.commands import MAX_NAMED_TASKS
 from fleet_tui.core.tasks.model import Task, TaskPhase
 from fleet_tui.core.text.near import MAX_COMPARED_CHARS, MAX_COMPARED_NAMES

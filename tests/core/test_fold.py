@@ -16,7 +16,7 @@ from fleet_tui.core.agents.fold import next_agent
 from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.alerting.events import AlertAcked, AlertRaised, AlertResolved
-from fleet_tui.core.alerting.model import Alert, Severity
+from fleet_tui.core.alerting.model import MAX_CLOSED_ALERTS, Alert, Severity
 from fleet_tui.core.engine.events import (
     EngineModeChanged,
     EngineStarted,
@@ -31,8 +31,10 @@ from fleet_tui.core.fleet import CommandAgent, FleetSpec, Prices
 from fleet_tui.core.ids import AgentName, AlertId, Epoch, HostName, Seq
 from fleet_tui.core.ledger import events as e
 from fleet_tui.core.ledger.fold import Folding, fold
-from fleet_tui.core.ledger.state import MAX_CLOSED_ALERTS, MAX_NOTES, FleetState, Note
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.modes import EngineMode, EngineState, ModeNow, Trouble
+from fleet_tui.core.notes.events import NoteAdded
+from fleet_tui.core.notes.model import MAX_NOTES, Note
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet
 from tests.support.midway import (
@@ -68,7 +70,7 @@ PLAIN: list[tuple[e.Event, FleetState]] = [
     (FailoverThawed(pool=GPU), but(frozen_pools={})),
     (FailoverThawed(pool=GENERAL), but()),
     (
-        e.NoteAdded(by="you", text=Untrusted("now")),
+        NoteAdded(by="you", text=Untrusted("now")),
         but(notes=(*BEFORE.notes, Note(at_ms=NOW_MS, by="you", text=Untrusted("now")))),
     ),
     (
@@ -153,7 +155,7 @@ def test_a_new_engine_keeps_a_hold_and_no_other_mode() -> None:
 @pytest.mark.parametrize(
     ("event", "field", "most"),
     [
-        (e.NoteAdded(by="you", text=SAID), "notes", MAX_NOTES),
+        (NoteAdded(by="you", text=SAID), "notes", MAX_NOTES),
         (AlertResolved(alert=ALERT.id), "closed_alerts", MAX_CLOSED_ALERTS),
     ],
 )
@@ -172,7 +174,7 @@ def test_what_piles_up_is_bounded_and_the_oldest_goes(
 
 def test_a_segment_begins_with_the_state_that_it_brings() -> None:
     opened = replace(BEFORE, seq=Seq(100), at_ms=1, agents={}, notes=())
-    begun = after(e.NoteAdded(by="you", text=SAID), e.SegmentOpened(state=opened))
+    begun = after(NoteAdded(by="you", text=SAID), e.SegmentOpened(state=opened))
     assert begun == replace(opened, seq=Seq(9), at_ms=NOW_MS)
 
 

@@ -6,9 +6,9 @@ from msgspec.structs import replace
 from fleet_tui.core.agents.fold import excused, with_run, without_run
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import Epoch, RunId, TaskId
-from fleet_tui.core.ledger.state import MAX_DECISIONS, FleetState
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.routing.decision import Candidate, Pending, PendingCode, RoutingDecision
-from fleet_tui.core.routing.record import DecisionRecord
+from fleet_tui.core.routing.record import MAX_DECISIONS, DecisionRecord
 from fleet_tui.core.tasks.events import (
     AttemptCancelling,
     AttemptDied,

@@ -11,11 +11,11 @@ from fleet_tui.core.ids import AgentName, KeyMark, TaskId
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided
 from fleet_tui.core.ledger.replies import Refused
-from fleet_tui.core.ledger.state import MAX_CLOSED_TASKS, MAX_KEYS
 from fleet_tui.core.tasks.commands import Submit
 from fleet_tui.core.tasks.events import TaskEnded
 from fleet_tui.core.tasks.keys import is_same_order, key_mark
 from fleet_tui.core.tasks.model import TaskPhase, TaskSpec
+from fleet_tui.core.tasks.store import MAX_CLOSED_TASKS, MAX_KEYS
 from fleet_tui.core.tasks.submission import payload_sha256
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work

@@ -5,12 +5,12 @@ from msgspec.structs import replace
 
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import AgentName, run_id
-from fleet_tui.core.ledger.state import MAX_CLOSED_TASKS
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.tasks.attempts import KEEP_RUNS_MS, collectable
 from fleet_tui.core.tasks.events import AttemptGivenUp, TaskEnded, TaskRetrying
 from fleet_tui.core.tasks.evidence import Answer, Definite, Finished, Started, Stopped, Usage
 from fleet_tui.core.tasks.model import AttemptPhase, TaskPhase
+from fleet_tui.core.tasks.store import MAX_CLOSED_TASKS
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story

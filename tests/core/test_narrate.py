@@ -37,6 +37,7 @@ from fleet_tui.core.ledger.sentence import Sentence
 from fleet_tui.core.ledger.state import EMPTY_STATE
 from fleet_tui.core.logs import Level, LogLine
 from fleet_tui.core.modes import EngineMode, Trouble
+from fleet_tui.core.notes.events import NoteAdded
 from fleet_tui.core.routing.decision import Pending, PendingCode, RoutingDecision
 from fleet_tui.core.tasks.events import (
     AttemptCancelling,
@@ -196,7 +197,7 @@ OF_THE_FLEET: list[tuple[e.Event, Sentence]] = [
         AlertAcked(alert=AlertId("x:a1"), by="al"),
         about_fleet(Level.INFO, "alert x:a1 acknowledged by al"),
     ),
-    (e.NoteAdded(by="al", text=SAID), about_fleet(Level.INFO, "note by al", SAID)),
+    (NoteAdded(by="al", text=SAID), about_fleet(Level.INFO, "note by al", SAID)),
     (
         EngineStarted(epoch=Epoch(3), version="1.2", pid=9),
         about_fleet(Level.INFO, "engine 1.2 started, epoch 3"),
@@ -475,7 +476,7 @@ def test_the_agent_is_the_one_of_that_attempt(run: str, name: AgentName | None) 
             "t-7 attempt 1 on a1 unknown: its agent does not answer: what they said",
             T7,
         ),
-        (e.NoteAdded(by="al", text=SAID), "note by al: what they said", None),
+        (NoteAdded(by="al", text=SAID), "note by al: what they said", None),
     ],
 )
 def test_a_line_of_log_is_the_fleet_s_own_and_stays_untrusted(

@@ -14,11 +14,12 @@ from fleet_tui.core.engine.commands import Freeze, StopEngine, Thaw
 from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import Priority, TaskClass
 from fleet_tui.core.ids import AgentName, AlertId, Epoch, PoolName, TaskId
-from fleet_tui.core.ledger.commands import AddNote, Command
+from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
+from fleet_tui.core.notes.commands import AddNote
 from fleet_tui.core.plans import (
     TIERS,
     Impact,

@@ -20,11 +20,12 @@ from fleet_tui.core.engine.events import (
 from fleet_tui.core.fleet import Deadlines
 from fleet_tui.core.ids import AgentName, Epoch, HostName, RunId, Seq, TaskId
 from fleet_tui.core.ledger.decided import Decided
-from fleet_tui.core.ledger.events import Event, NoteAdded, Recorded
+from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.fold import fold
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.modes import EngineMode, Trouble
+from fleet_tui.core.notes.events import NoteAdded
 from fleet_tui.core.routing.schedule import ProbeResults, Router
 from fleet_tui.core.step import (
     RECONCILERS,

@@ -9,13 +9,14 @@ from fleet_tui.core.engine.commands import Freeze, Thaw
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import AgentName, Epoch, Seq
 from fleet_tui.core.ledger.base import Made
-from fleet_tui.core.ledger.commands import AddNote, Command
+from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided
 from fleet_tui.core.ledger.events import Recorded, UnknownEvent
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.notes.commands import AddNote
 from fleet_tui.core.routing.schedule import Router
 from fleet_tui.core.step import Asked, Memory, Moment, step
 from fleet_tui.core.tasks.commands import Cancel, Expedite, Hold, Release, Requeue, SetPriority

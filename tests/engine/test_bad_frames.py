@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from fleet_tui.base.errors import Unreachable
 from fleet_tui.core.ids import Epoch, Seq
-from fleet_tui.core.ledger.commands import AddNote
+from fleet_tui.core.notes.commands import AddNote
 from fleet_tui.core.protocol import (
     MAX_FRAME_BYTES,
     PROTOCOL,

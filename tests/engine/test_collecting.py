@@ -12,11 +12,12 @@ from fleet_tui.core.agents.vitals import ProbeResult
 from fleet_tui.core.fleet import ProbeSpec, Strategy
 from fleet_tui.core.ids import AgentName, RunId, TaskId, run_id, split_run_id
 from fleet_tui.core.ledger.events import Event
-from fleet_tui.core.ledger.state import EMPTY_STATE, MAX_CLOSED_TASKS
+from fleet_tui.core.ledger.state import EMPTY_STATE
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.routing.decision import RoutingDecision
 from fleet_tui.core.tasks.events import AttemptFinished, TaskEnded, TaskPlaced, TaskRetrying
 from fleet_tui.core.tasks.model import Task, TaskPhase
+from fleet_tui.core.tasks.store import MAX_CLOSED_TASKS
 from fleet_tui.engine import cadence
 from fleet_tui.engine import leftovers as engine_leftovers
 from fleet_tui.engine.cadence import MAX_COLLECTED, OnHeld, Watcher

@@ -12,10 +12,10 @@ from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure
 from fleet_tui.core.engine.commands import StopEngine
 from fleet_tui.core.fleet import AgentSpec, Deadlines, FleetSpec, ProbeSpec, TaskClass
 from fleet_tui.core.ids import AgentName, RunId, TaskId
-from fleet_tui.core.ledger.commands import AddNote
 from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.replies import Accepted, Refused
 from fleet_tui.core.ledger.state import EMPTY_STATE
+from fleet_tui.core.notes.commands import AddNote
 from fleet_tui.core.step import AgentProbed, Tick
 from fleet_tui.core.tasks.commands import Cancel
 from fleet_tui.core.tasks.events import TaskPlaced

@@ -17,8 +17,8 @@ from fleet_tui.base.paths import socket_path
 from fleet_tui.core.engine.commands import StopEngine
 from fleet_tui.core.engine.events import EngineModeChanged, EngineStarted
 from fleet_tui.core.ids import NOWHERE
-from fleet_tui.core.ledger.commands import AddNote, Command
-from fleet_tui.core.ledger.events import NoteAdded, Recorded
+from fleet_tui.core.ledger.commands import Command
+from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
 from fleet_tui.core.modes import (
     TROUBLES,
@@ -28,6 +28,8 @@ from fleet_tui.core.modes import (
     Trouble,
     trouble_of_errno,
 )
+from fleet_tui.core.notes.commands import AddNote
+from fleet_tui.core.notes.events import NoteAdded
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine import engine as engine_module
 from fleet_tui.engine import run, standby

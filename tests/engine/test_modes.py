@@ -11,12 +11,13 @@ from fleet_tui.core.alerting.model import Severity
 from fleet_tui.core.engine.commands import Freeze, StopEngine, Thaw
 from fleet_tui.core.engine.events import EngineModeChanged, EngineUnitFailed
 from fleet_tui.core.ids import AgentName, TaskId
-from fleet_tui.core.ledger.commands import AddNote, Command
+from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.replies import Accepted, Refused
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.modes import TROUBLES, EngineMode, Healing, Trouble
+from fleet_tui.core.notes.commands import AddNote
 from fleet_tui.core.step import FleetFileSeen, RunReported
 from fleet_tui.core.tasks.commands import Cancel, Submit
 from fleet_tui.core.tasks.evidence import (

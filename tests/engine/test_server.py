@@ -16,8 +16,9 @@ from fleet_tui.base.errors import FleetError, Unreachable
 from fleet_tui.core.agents.commands import Cordon, ProbeNow, Uncordon
 from fleet_tui.core.engine.commands import Freeze, StopEngine
 from fleet_tui.core.ids import AgentName, TaskId
-from fleet_tui.core.ledger.commands import AddNote, Command
+from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
+from fleet_tui.core.notes.commands import AddNote
 from fleet_tui.core.plans import Impact
 from fleet_tui.core.protocol import (
     MAX_FRAME_BYTES,

@@ -20,7 +20,7 @@ RAW = {
     "fleet_tui/core/text/untrusted.py": "is it",
     "fleet_tui/core/text/firewall.py": "the one way out",
     "fleet_tui/core/text/redaction.py": "becomes Untrusted again without what looks like a secret",
-    "fleet_tui/core/ledger/decide.py": "measures it",
+    "fleet_tui/core/notes/decide.py": "measures it",
     "fleet_tui/core/tasks/submission.py": "hashes and measures it",
     "fleet_tui/core/tasks/filter.py": "looks for a word in it",
     "fleet_tui/core/tasks/quoting.py": "measures it",

@@ -7,7 +7,8 @@ from fleet_tui.core.agents.model import Health
 from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import AgentSpec, FleetSpec, LocalAgent, PoolSpec, Strategy
 from fleet_tui.core.ids import AgentName, PoolName, TaskId, run_id
-from fleet_tui.core.ledger.events import Event, NoteAdded
+from fleet_tui.core.ledger.events import Event
+from fleet_tui.core.notes.events import NoteAdded
 from fleet_tui.core.routing.decision import Candidate, RoutingDecision, ScoreTerm
 from fleet_tui.core.tasks.events import (
     AttemptFinished,

@@ -5,14 +5,8 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from fleet_tui.core.ledger.events import (
-    Event,
-    KnownEvent,
-    NoteAdded,
-    UnknownEvent,
-    kind_of,
-    task_of,
-)
+from fleet_tui.core.ledger.events import Event, KnownEvent, UnknownEvent, kind_of, task_of
+from fleet_tui.core.notes.events import NoteAdded
 from fleet_tui.core.routing.decision import ScoreTerm
 from fleet_tui.core.tasks.events import TaskPlaced
 from fleet_tui.core.text.untrusted import Untrusted

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fleet_tui.core.ids import NOWHERE
-from fleet_tui.core.ledger.events import NoteAdded
+from fleet_tui.core.notes.events import NoteAdded
 from fleet_tui.journal.ledger.reader import JournalReader
 from fleet_tui.journal.ledger.writer import JournalWriter
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from fleet_tui.core.ids import NOWHERE
-from fleet_tui.core.ledger.events import NoteAdded
+from fleet_tui.core.notes.events import NoteAdded
 from fleet_tui.journal.directory import Home
 from fleet_tui.journal.errors import JournalUnfinished
 from fleet_tui.journal.ledger.opening import take

@@ -12,7 +12,8 @@ import pytest
 
 from fleet_tui.core.engine.events import EngineStarted, EngineStopped
 from fleet_tui.core.ids import NOWHERE, Epoch, Seq, TaskId
-from fleet_tui.core.ledger.events import NoteAdded, Recorded, SegmentOpened
+from fleet_tui.core.ledger.events import Recorded, SegmentOpened
+from fleet_tui.core.notes.events import NoteAdded
 from fleet_tui.core.tasks.events import TaskEnded
 from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.engine.watch import MIN_SLOW, SLOW_COMMIT_S, slow_disk

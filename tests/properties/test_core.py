@@ -29,8 +29,9 @@ from fleet_tui.core.ledger.decide import decide
 from fleet_tui.core.ledger.decided import Decided
 from fleet_tui.core.ledger.events import Event, Recorded, task_of
 from fleet_tui.core.ledger.fold import fold
-from fleet_tui.core.ledger.state import EMPTY_STATE, MAX_DECISIONS
+from fleet_tui.core.ledger.state import EMPTY_STATE
 from fleet_tui.core.routing.decision import RoutingDecision, Rule
+from fleet_tui.core.routing.record import MAX_DECISIONS
 from fleet_tui.core.routing.requirement import Requirement, requirement_of
 from fleet_tui.core.routing.schedule import Round, Router
 from fleet_tui.core.tasks.attempts import RunReport, learn, reconcile_attempts

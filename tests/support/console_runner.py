@@ -14,9 +14,10 @@ from fleet_tui.console.terminal.attention import Calls
 from fleet_tui.console.text import glyphs
 from fleet_tui.core.alerting.model import Alert, Severity
 from fleet_tui.core.ids import AlertId
-from fleet_tui.core.ledger.commands import AddNote, Command
+from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.replies import Reply
 from fleet_tui.core.logs import Level, LogLine
+from fleet_tui.core.notes.commands import AddNote
 from fleet_tui.core.plans import Impact
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fake_feed import FakeFeed

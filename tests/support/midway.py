@@ -11,8 +11,9 @@ from fleet_tui.core.fleet import Priority, Strategy
 from fleet_tui.core.ids import AgentName, AlertId, Epoch, PoolName, RunId, Seq, TaskId
 from fleet_tui.core.ledger import events as e
 from fleet_tui.core.ledger.fold import fold
-from fleet_tui.core.ledger.state import FleetState, Note, Totals
+from fleet_tui.core.ledger.state import FleetState, Totals
 from fleet_tui.core.modes import EngineState, Trouble
+from fleet_tui.core.notes.model import Note
 from fleet_tui.core.routing.decision import Candidate, Pending, PendingCode, RoutingDecision
 from fleet_tui.core.tasks.evidence import Usage
 from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Starts, Task, TaskPhase

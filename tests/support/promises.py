@@ -4,7 +4,7 @@
 ``tests/hygiene/test_catalogue.py`` checks that every test named here exists.
 """
 
-from fleet_tui.core.ledger.state import MAX_KEYS
+from fleet_tui.core.tasks.store import MAX_KEYS
 from tests.support.catalogue import CHAOS, FULL, HARM, KEYS, NETWORK, NO_SCREEN, WORLDS, ZOMBIE, Row
 
 PROMISES: tuple[Row, ...] = (

@@ -37,8 +37,9 @@ from fleet_tui.core.ids import (
     Seq,
     TaskId,
 )
-from fleet_tui.core.ledger.state import FleetState, Note, Totals
+from fleet_tui.core.ledger.state import FleetState, Totals
 from fleet_tui.core.modes import EngineState
+from fleet_tui.core.notes.model import Note
 from fleet_tui.core.routing.decision import (
     Candidate,
     Pending,

@@ -15,10 +15,11 @@ from fleet_tui.console.actions.selection import Selection
 from fleet_tui.console.host import Stage
 from fleet_tui.console.views.tasks.verdict import judge
 from fleet_tui.console.widgets.plan_form import Field
-from fleet_tui.core.ledger.commands import AddNote, Command
+from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decided import LeftOut
 from fleet_tui.core.ledger.replies import Accepted, Refused
 from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.notes.commands import AddNote
 from fleet_tui.core.plans import Plan, named, plan_in_turn, subjects, title
 from fleet_tui.core.tasks.dead_letters import MAX_PER_MINUTE, failure_kind, fingerprint
 from fleet_tui.core.tasks.model import Task, TaskPhase

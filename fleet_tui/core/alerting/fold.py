@@ -5,9 +5,8 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from fleet_tui.core.alerting.events import AlertAcked, AlertEvent, AlertRaised, AlertResolved
-from fleet_tui.core.alerting.model import Alert
+from fleet_tui.core.alerting.model import MAX_CLOSED_ALERTS, Alert
 from fleet_tui.core.ledger.draft import Draft
-from fleet_tui.core.ledger.state import MAX_CLOSED_ALERTS
 
 
 def fold_alert(draft: Draft, event: AlertEvent) -> None:

@@ -9,6 +9,9 @@ from fleet_tui.core.ids import (
 )
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 
+MAX_CLOSED_ALERTS = 200
+"""Alerts that are over and that a state remembers; older ones are in the journal alone."""
+
 
 class Severity(StrEnum):
     """How loud an alert is, the loudest first."""

@@ -13,17 +13,14 @@ from fleet_tui.core.alerting.commands import Ack
 from fleet_tui.core.alerting.decide import decide_alerts
 from fleet_tui.core.engine.commands import EngineCommand
 from fleet_tui.core.engine.decide import decide_engine
-from fleet_tui.core.ledger.commands import AddNote, Command
-from fleet_tui.core.ledger.decided import Decided, Verdict
-from fleet_tui.core.ledger.events import NoteAdded
-from fleet_tui.core.ledger.refusals import RefusalCode
-from fleet_tui.core.ledger.replies import Refused
+from fleet_tui.core.ledger.commands import Command
+from fleet_tui.core.ledger.decided import Verdict
 from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.notes.commands import AddNote
+from fleet_tui.core.notes.decide import decide_note
 from fleet_tui.core.tasks.commands import TaskCommand
 from fleet_tui.core.tasks.decide import decide_task
 from fleet_tui.core.text.redaction import without_patterns, without_secrets
-
-MAX_NOTE_CHARS = 2_000
 
 
 def public(command: Command) -> Command:
@@ -47,14 +44,5 @@ def decide(state: FleetState, by: str, command: Command, now_ms: int) -> Verdict
     if isinstance(command, Ack):
         return decide_alerts(state, by, command)
     if isinstance(command, AddNote):
-        return _note(by, command)
+        return decide_note(by, command)
     assert_never(command)
-
-
-def _note(by: str, note: AddNote) -> Verdict:
-    if not note.text.raw.strip():
-        return Refused(code=RefusalCode.EMPTY, text="A note needs words.")
-    if len(note.text.raw) > MAX_NOTE_CHARS:
-        text = f"A note has at most {MAX_NOTE_CHARS} characters."
-        return Refused(code=RefusalCode.TOO_LONG, text=text)
-    return Decided(events=(NoteAdded(by=by, text=note.text),))

@@ -5,8 +5,8 @@ state it began with is never touched.
 """
 
 from fleet_tui.core.agents.model import AgentState
-from fleet_tui.core.ledger.state import MAX_DECISIONS, FleetState
-from fleet_tui.core.routing.record import DecisionRecord
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.routing.record import MAX_DECISIONS, DecisionRecord
 from fleet_tui.core.tasks.store import TaskStore
 
 

@@ -12,21 +12,14 @@ from fleet_tui.core.engine.events import EngineEvent
 from fleet_tui.core.ids import Epoch, Seq, TaskId, split_run_id
 from fleet_tui.core.ledger.base import EventBase
 from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.notes.events import NoteAdded
 from fleet_tui.core.tasks.events import AboutAttempt, AboutTask, AttemptEvent, TaskEvent
-from fleet_tui.core.text.untrusted import Untrusted
 
 
 class SegmentOpened(EventBase, frozen=True, kw_only=True, tag="segment.opened"):
     """The first event of a journal file: the state that all earlier files add up to."""
 
     state: FleetState
-
-
-class NoteAdded(EventBase, frozen=True, kw_only=True, tag="note.added"):
-    """An operator marked a moment."""
-
-    by: str
-    text: Untrusted
 
 
 class UnknownEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -15,8 +15,10 @@ from fleet_tui.core.alerting.fold import fold_alert
 from fleet_tui.core.engine.events import AboutEngine
 from fleet_tui.core.engine.fold import fold_engine
 from fleet_tui.core.ledger.draft import Draft
-from fleet_tui.core.ledger.events import NoteAdded, Recorded, SegmentOpened, UnknownEvent
-from fleet_tui.core.ledger.state import MAX_NOTES, FleetState, Note
+from fleet_tui.core.ledger.events import Recorded, SegmentOpened, UnknownEvent
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.notes.events import NoteAdded
+from fleet_tui.core.notes.fold import fold_note
 from fleet_tui.core.tasks.events import AboutAttempt, AboutTask
 from fleet_tui.core.tasks.fold import fold_task
 from fleet_tui.core.tasks.fold_attempt import fold_attempt
@@ -51,9 +53,8 @@ class Folding(Draft):
                 fold_pool(self, event)
             case AboutEngine():
                 fold_engine(self, event)
-            case NoteAdded(by=by, text=text):
-                note = Note(at_ms=self.at_ms, by=by, text=text)
-                self.notes = (*self.notes, note)[-MAX_NOTES:]
+            case NoteAdded():
+                fold_note(self, event)
             case SegmentOpened(state=opened):
                 self.reopen(opened)
                 self.seq, self.at_ms = recorded.seq, recorded.at_ms

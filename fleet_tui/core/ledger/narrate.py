@@ -12,10 +12,12 @@ from fleet_tui.core.alerting.events import AboutAlert
 from fleet_tui.core.alerting.narrate import alert_sentence
 from fleet_tui.core.engine.events import AboutEngine
 from fleet_tui.core.engine.narrate import engine_sentence
-from fleet_tui.core.ledger.events import Event, NoteAdded, Recorded, SegmentOpened, UnknownEvent
+from fleet_tui.core.ledger.events import Event, Recorded, SegmentOpened, UnknownEvent
 from fleet_tui.core.ledger.sentence import Sentence
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.logs import Level, LogLine
+from fleet_tui.core.notes.events import NoteAdded
+from fleet_tui.core.notes.narrate import note_sentence
 from fleet_tui.core.tasks.events import AboutAttempt, AboutTask
 from fleet_tui.core.tasks.narrate import attempt_sentence, task_sentence
 from fleet_tui.core.text.untrusted import Untrusted
@@ -52,8 +54,8 @@ def narrate(event: Event, state: FleetState) -> Sentence | None:
             return alert_sentence(event)
         case AboutEngine():
             return engine_sentence(event)
-        case NoteAdded(by=by, text=text):
-            return Sentence(level=Level.INFO, text=f"note by {by}", detail=text)
+        case NoteAdded():
+            return note_sentence(event)
         case SegmentOpened():
             return None
         case UnknownEvent(kind=kind):

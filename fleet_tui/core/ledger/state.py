@@ -1,8 +1,9 @@
 """The fleet as the ledger tells it: what folding every event so far adds up to.
 
 Everything is immutable; :mod:`fleet_tui.core.ledger.fold` makes the next state. The state is
-bounded: finished tasks beyond MAX_CLOSED_TASKS and older decisions live on in the journal alone,
-and :mod:`fleet_tui.core.tasks.retell` makes a task out of its events there.
+bounded, each part beside what it is a part of: the bounds of tasks are those of
+:mod:`fleet_tui.core.tasks.store`. What is forgotten lives on in the journal alone, and
+:mod:`fleet_tui.core.tasks.retell` makes a task out of its events there.
 """
 
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from fleet_tui.core.ids import (
     task_number,
 )
 from fleet_tui.core.modes import EngineState
+from fleet_tui.core.notes.model import Note
 from fleet_tui.core.routing.record import DecisionRecord
 from fleet_tui.core.tasks.model import (
     Starts,
@@ -35,27 +37,6 @@ from fleet_tui.core.tasks.model import (
     TaskPhase,
 )
 from fleet_tui.core.text.ulid import ULID_CHARS
-from fleet_tui.core.text.untrusted import Untrusted
-
-MAX_CLOSED_TASKS = 2_000
-MAX_DEAD_LETTERS = 10_000
-"""Failed tasks kept for somebody to look at; older ones are in the journal alone."""
-MAX_UNHEARD = 10_000
-"""Ended tasks kept because a run of theirs was given up and its agent may still tell about it."""
-MAX_DECISIONS = 500
-MAX_CLOSED_ALERTS = 200
-MAX_NOTES = 200
-MAX_KEYS = 120_000
-"""Submitters' keys remembered, more than tasks can be open or a file of tasks can have lines; the
-oldest are forgotten first."""
-
-
-class Note(msgspec.Struct, frozen=True, kw_only=True):
-    """A bookmark: a moment with an operator's words."""
-
-    at_ms: int
-    by: str
-    text: Untrusted
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):

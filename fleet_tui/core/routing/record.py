@@ -11,6 +11,9 @@ from fleet_tui.core.ids import (
 )
 from fleet_tui.core.routing.decision import Pending, RoutingDecision
 
+MAX_DECISIONS = 500
+"""Decisions that a state remembers; older ones are in the journal alone."""
+
 
 class DecisionRecord(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A line of the routing pane."""

@@ -22,7 +22,7 @@ from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import Deadlines, Prices
 from fleet_tui.core.ids import AgentName, RunId, split_run_id
 from fleet_tui.core.ledger.events import Event
-from fleet_tui.core.ledger.state import MAX_CLOSED_TASKS, FleetState
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.reason_words import died_words, failed_words, not_started_words
 from fleet_tui.core.tasks.events import (
     AttemptCancelling,
@@ -63,6 +63,7 @@ from fleet_tui.core.tasks.heartbeat import Ear, silence_ms
 from fleet_tui.core.tasks.model import Attempt, AttemptPhase, CancelCause, Task, TaskPhase
 from fleet_tui.core.tasks.retry import wait_ms
 from fleet_tui.core.tasks.silence import AfterSilence, after_silence, silent_since
+from fleet_tui.core.tasks.store import MAX_CLOSED_TASKS
 from fleet_tui.core.tasks.tries import may_move, may_run_again, started_tries, tries_left
 from fleet_tui.core.text import words
 

@@ -9,14 +9,18 @@ from typing import TypeVar
 
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import ClientName, KeyMark, TaskId
-from fleet_tui.core.ledger.state import (
-    MAX_CLOSED_TASKS,
-    MAX_DEAD_LETTERS,
-    MAX_KEYS,
-    MAX_UNHEARD,
-    FleetState,
-)
+from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks.model import Task, TaskPhase, TaskSpec
+
+MAX_CLOSED_TASKS = 2_000
+"""Ended tasks that a state remembers; older ones are in the journal alone."""
+MAX_DEAD_LETTERS = 10_000
+"""Failed tasks kept for somebody to look at; older ones are in the journal alone."""
+MAX_UNHEARD = 10_000
+"""Ended tasks kept because a run of theirs was given up and its agent may still tell about it."""
+MAX_KEYS = 120_000
+"""Submitters' keys remembered, more than tasks can be open or a file of tasks can have lines; the
+oldest are forgotten first."""
 
 
 class TaskStore:

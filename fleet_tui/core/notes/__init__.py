@@ -1,0 +1,1 @@
+"""Notes: moments that an operator marked, with words."""
