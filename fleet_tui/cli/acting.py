@@ -35,13 +35,14 @@ from fleet_tui.cli.selecting import (
 )
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import TaskId
-from fleet_tui.core.ledger.decided import LeftOut, ended_long_ago
+from fleet_tui.core.ledger.decided import LeftOut
 from fleet_tui.core.ledger.replies import Accepted, Refused
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.plans import Plan, Tier, plan, subjects, title
 from fleet_tui.core.tasks.commands import MAX_NAMED_TASKS
 from fleet_tui.core.tasks.dead_letters import MAX_PER_MINUTE
 from fleet_tui.core.tasks.model import Task
+from fleet_tui.core.tasks.named import ended_long_ago
 from fleet_tui.core.text import words
 from fleet_tui.verbs.table import VERBS
 from fleet_tui.verbs.verb import Fact, Noun, Option, Planned, Said, Verb

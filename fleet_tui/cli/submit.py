@@ -31,11 +31,11 @@ from fleet_tui.cli.confirming import confirm
 from fleet_tui.cli.written_task import BadTask, WrittenDeadlines, WrittenTask, spec_of
 from fleet_tui.core.fleet import Deadlines, Priority, TaskClass
 from fleet_tui.core.ids import TaskId, task_label
-from fleet_tui.core.ledger.decided import ended_long_ago
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused as RefusedReply
 from fleet_tui.core.tasks.commands import Edit, Submit
 from fleet_tui.core.tasks.model import Task, TaskPhase, TaskSpec
+from fleet_tui.core.tasks.named import ended_long_ago
 from fleet_tui.core.tasks.submission import MAX_PAYLOAD_BYTES
 from fleet_tui.core.text.firewall import invisible_count, safe_line, safe_text
 from fleet_tui.core.text.redaction import holds_secret

@@ -30,7 +30,6 @@ from fleet_tui.cli.recordings import look_at
 from fleet_tui.cli.selecting import passing
 from fleet_tui.cli.task_facts import evidence
 from fleet_tui.core.ids import task_label, task_number
-from fleet_tui.core.ledger.decided import ended_long_ago
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.reason_words import pending_words
 from fleet_tui.core.tasks.commands import (
@@ -38,6 +37,7 @@ from fleet_tui.core.tasks.commands import (
     Verdict,
 )
 from fleet_tui.core.tasks.model import Task, TaskPhase
+from fleet_tui.core.tasks.named import ended_long_ago
 from fleet_tui.core.tasks.open_run import notes
 from fleet_tui.core.tasks.verdicts import may_be_judged
 from fleet_tui.core.tasks.words import TaskWord, is_held

@@ -12,6 +12,22 @@ from fleet_tui.core.backoff import Backoff
 from fleet_tui.core.ids import AgentName, Capability, ClientName, HostName, PoolName, Region
 
 
+class Nameable(StrEnum):
+    """What a fleet defines by name and a command can name."""
+
+    AGENT = "agent"
+    POOL = "pool"
+    CAPABILITY = "capability"
+    REGION = "region"
+    CLIENT = "client"
+    PROJECT = "project"
+
+    @property
+    def plural(self) -> str:
+        """The word for several."""
+        return "capabilities" if self is Nameable.CAPABILITY else f"{self.value}s"
+
+
 class Priority(IntEnum):
     """P0 is the most urgent."""
 

@@ -18,13 +18,14 @@ from msgspec.structs import replace
 from fleet_tui.base.errors import FleetError
 from fleet_tui.core.agents.commands import ProbeNow
 from fleet_tui.core.engine.commands import StopEngine
+from fleet_tui.core.engine.decide import code_of_mode
 from fleet_tui.core.engine.events import EngineModeChanged, EngineTroubled, EngineUnitFailed
 from fleet_tui.core.ids import AgentName, Epoch
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decide import decide, public
 from fleet_tui.core.ledger.decided import Decided, Verdict
 from fleet_tui.core.ledger.events import Event, Recorded
-from fleet_tui.core.ledger.refusals import RefusalCode, code_of_mode
+from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.modes import EngineMode, ModeNow, Trouble

@@ -3,21 +3,16 @@
 import pytest
 from msgspec.structs import replace
 
+from fleet_tui.core.fleet import Nameable
 from fleet_tui.core.ids import TaskId
-from fleet_tui.core.ledger.decided import (
-    Decided,
-    LeftOut,
-    ended_long_ago,
-    for_each,
-    unknown_name,
-    unknown_task,
-)
+from fleet_tui.core.ledger.decided import Decided, LeftOut, unknown_name
 from fleet_tui.core.ledger.events import Event
-from fleet_tui.core.ledger.refusals import Nameable, RefusalCode
+from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.notes.events import NoteAdded
 from fleet_tui.core.tasks.commands import MAX_NAMED_TASKS
 from fleet_tui.core.tasks.model import Task, TaskPhase
+from fleet_tui.core.tasks.named import ended_long_ago, for_each, unknown_task
 from fleet_tui.core.text.near import MAX_COMPARED_CHARS, MAX_COMPARED_NAMES
 from fleet_tui.core.text.untrusted import Untrusted
 from tests.support.fleets import agent, fleet, work

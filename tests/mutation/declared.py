@@ -63,6 +63,7 @@ MODULES = (
     "tasks.heartbeat",
     "tasks.keys",
     "tasks.model",
+    "tasks.named",
     "tasks.narrate",
     "tasks.open_run",
     "tasks.open_work",

@@ -6,10 +6,11 @@ from fleet_tui.core.agents.commands import AgentCommand, Cordon, ProbeNow, Uncor
 from fleet_tui.core.agents.events import AgentCordoned, AgentUncordoned
 from fleet_tui.core.agents.model import AgentState
 from fleet_tui.core.agents.outcomes import trust
+from fleet_tui.core.fleet import Nameable
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.ledger.base import Made
 from fleet_tui.core.ledger.decided import Decided, LeftOut, Verdict, changed_since, unknown_name
-from fleet_tui.core.ledger.refusals import Nameable, RefusalCode
+from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
 

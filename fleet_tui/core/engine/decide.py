@@ -47,3 +47,16 @@ def _thaw(state: FleetState, by: str, made: Made | None) -> Verdict:
             return changed
     change = EngineModeChanged(mode=EngineMode.NORMAL, was=was, reason="thawed", by=by)
     return Decided(events=(change,))
+
+
+def code_of_mode(mode: EngineMode) -> RefusalCode:
+    """Why an engine in that mode takes no command. Raises ValueError for a mode that takes them."""
+    match mode:
+        case EngineMode.READ_ONLY:
+            return RefusalCode.READ_ONLY_MODE
+        case EngineMode.RECOVERY:
+            return RefusalCode.RECOVERY_MODE
+        case EngineMode.NORMAL | EngineMode.HOLD:
+            raise ValueError(f"an engine that is {mode.label} takes commands")
+        case _:
+            assert_never(mode)

@@ -3,20 +3,18 @@
 Every refusal has a stable code, a sentence and, where there is one, the way out.
 """
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple, assert_never
 
 import msgspec
 
+from fleet_tui.core.fleet import Nameable
 from fleet_tui.core.ids import TaskId
 from fleet_tui.core.ledger.base import Made
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.events import Event
-from fleet_tui.core.ledger.refusals import Nameable, RefusalCode
+from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
-from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.tasks.commands import MAX_NAMED_TASKS
-from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.text.near import nearest
 
 
@@ -58,7 +56,25 @@ def unknown_name(what: Nameable, name: str, known: Iterable[str]) -> Refused:
         hint = f"Known: {', '.join(names[:8])}{', …' if len(names) > 8 else ''}."
     else:
         hint = f"The fleet has no {what.plural}."
-    return Refused(code=what.unknown, text=f"No {what} is called {name!r}.", hint=hint)
+    return Refused(code=_code_of_unknown(what), text=f"No {what} is called {name!r}.", hint=hint)
+
+
+def _code_of_unknown(what: Nameable) -> RefusalCode:
+    match what:
+        case Nameable.AGENT:
+            return RefusalCode.UNKNOWN_AGENT
+        case Nameable.POOL:
+            return RefusalCode.UNKNOWN_POOL
+        case Nameable.CAPABILITY:
+            return RefusalCode.UNKNOWN_CAPABILITY
+        case Nameable.REGION:
+            return RefusalCode.UNKNOWN_REGION
+        case Nameable.CLIENT:
+            return RefusalCode.UNKNOWN_CLIENT
+        case Nameable.PROJECT:
+            return RefusalCode.UNKNOWN_PROJECT
+        case _:
+            assert_never(what)
 
 
 def changed_since(what: str, made: Made, by: str, at_ms: int) -> Refused | None:
@@ -68,55 +84,3 @@ def changed_since(what: str, made: Made, by: str, at_ms: int) -> Refused | None:
         return None
     whose = f"by {by}" if by else "by the engine"
     return Refused(code=RefusalCode.CHANGED_SINCE, text=f"{what} anew since then, {whose}.")
-
-
-def unknown_task(task: TaskId) -> Refused:
-    """No such task is remembered."""
-    return Refused(code=RefusalCode.UNKNOWN_TASK, text=f"No task {task} is known.")
-
-
-def ended_long_ago(task: Task) -> Refused:
-    """The ledger holds the task, but nothing can be done to it any more."""
-    return Refused(
-        code=RefusalCode.ENDED_LONG_AGO,
-        text=f"{task.label} {task.phase} too long ago for anything to be done to it.",
-        hint="Its text can be submitted again as a new task.",
-    )
-
-
-def for_each(
-    state: FleetState,
-    named: tuple[TaskId, ...],
-    change: Callable[[Task], list[Event] | Refused],
-) -> Verdict:
-    """One change for many tasks. Those it cannot be done for are left out; it is refused when it
-    can be done for none, with the reason of the first."""
-    if not named:
-        return Refused(code=RefusalCode.NOTHING_NAMED, text="No task was named.")
-    if len(named) > MAX_NAMED_TASKS:
-        return Refused(
-            code=RefusalCode.TOO_MANY,
-            text=f"{len(named):,} tasks were named; at most {MAX_NAMED_TASKS:,} at a time.",
-        )
-    events: list[Event] = []
-    left_out: list[LeftOut] = []
-    changed = 0
-    for task_id in dict.fromkeys(named):
-        task = state.task(task_id)
-        outcome = unknown_task(task_id) if task is None else change(task)
-        if isinstance(outcome, Refused):
-            label = task_id if task is None else task.label
-            left_out.append(LeftOut(task_id, label, outcome))
-        else:
-            changed += 1
-            events.extend(outcome)
-    if left_out and not changed:
-        return left_out[0].why
-    only = state.task(named[0]) if len(named) == 1 else None
-    return Decided(
-        events=tuple(events),
-        task=only.id if only is not None else None,
-        number=only.number if only is not None else None,
-        changed=changed,
-        left_out=tuple(left_out),
-    )

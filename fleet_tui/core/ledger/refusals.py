@@ -4,9 +4,6 @@ The words are stable: programs that read ``--json`` act on them.
 """
 
 from enum import StrEnum
-from typing import assert_never
-
-from fleet_tui.core.modes import EngineMode
 
 
 class RefusalCode(StrEnum):
@@ -142,51 +139,3 @@ _UNDECIDED = frozenset(
         RefusalCode.RECOVERY_MODE,
     }
 )
-
-
-def code_of_mode(mode: EngineMode) -> RefusalCode:
-    """Why an engine in that mode takes no command. Raises ValueError for a mode that takes them."""
-    match mode:
-        case EngineMode.READ_ONLY:
-            return RefusalCode.READ_ONLY_MODE
-        case EngineMode.RECOVERY:
-            return RefusalCode.RECOVERY_MODE
-        case EngineMode.NORMAL | EngineMode.HOLD:
-            raise ValueError(f"an engine that is {mode.label} takes commands")
-        case _:
-            assert_never(mode)
-
-
-class Nameable(StrEnum):
-    """What a fleet defines by name and a command can name."""
-
-    AGENT = "agent"
-    POOL = "pool"
-    CAPABILITY = "capability"
-    REGION = "region"
-    CLIENT = "client"
-    PROJECT = "project"
-
-    @property
-    def plural(self) -> str:
-        """The word for several."""
-        return "capabilities" if self is Nameable.CAPABILITY else f"{self.value}s"
-
-    @property
-    def unknown(self) -> RefusalCode:
-        """Nothing of this sort is called that."""
-        match self:
-            case Nameable.AGENT:
-                return RefusalCode.UNKNOWN_AGENT
-            case Nameable.POOL:
-                return RefusalCode.UNKNOWN_POOL
-            case Nameable.CAPABILITY:
-                return RefusalCode.UNKNOWN_CAPABILITY
-            case Nameable.REGION:
-                return RefusalCode.UNKNOWN_REGION
-            case Nameable.CLIENT:
-                return RefusalCode.UNKNOWN_CLIENT
-            case Nameable.PROJECT:
-                return RefusalCode.UNKNOWN_PROJECT
-            case _:
-                assert_never(self)

@@ -11,7 +11,7 @@ import msgspec
 
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import ClientName, TaskId
-from fleet_tui.core.ledger.decided import Decided, Verdict, for_each, unknown_task
+from fleet_tui.core.ledger.decided import Decided, Verdict
 from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
@@ -20,6 +20,7 @@ from fleet_tui.core.tasks.commands import Drop, Edit, Requeue
 from fleet_tui.core.tasks.defined import undefined
 from fleet_tui.core.tasks.events import TaskDropped, TaskEdited, TaskRetrying
 from fleet_tui.core.tasks.model import Task, TaskPhase
+from fleet_tui.core.tasks.named import for_each, unknown_task
 from fleet_tui.core.tasks.submission import bad_spec, payload_sha256
 from fleet_tui.core.tasks.verdicts import in_doubt, may_still_run
 

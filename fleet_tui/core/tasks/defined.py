@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from fleet_tui.core.fleet import FleetSpec
+from fleet_tui.core.fleet import FleetSpec, Nameable
 from fleet_tui.core.ledger.decided import unknown_name
-from fleet_tui.core.ledger.refusals import Nameable
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.tasks.model import TaskSpec
 

@@ -1,6 +1,6 @@
 """What operators do to tasks that are open: cancel, hold, release, expedite, another priority."""
 
-from fleet_tui.core.ledger.decided import Verdict, changed_since, for_each
+from fleet_tui.core.ledger.decided import Verdict, changed_since
 from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
@@ -16,6 +16,7 @@ from fleet_tui.core.tasks.events import (
     TaskReprioritized,
 )
 from fleet_tui.core.tasks.model import AttemptPhase, CancelCause, Task, TaskPhase
+from fleet_tui.core.tasks.named import for_each
 
 
 def cancel(state: FleetState, by: str, command: Cancel) -> Verdict:

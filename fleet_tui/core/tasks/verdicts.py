@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from fleet_tui.core.ledger.decided import Decided, Verdict, unknown_task
+from fleet_tui.core.ledger.decided import Decided, Verdict
 from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
@@ -12,6 +12,7 @@ from fleet_tui.core.tasks.commands import Verdict as Judgement
 from fleet_tui.core.tasks.events import AttemptGivenUp, TaskEnded, TaskResolved, TaskRetrying
 from fleet_tui.core.tasks.evidence import LateWord
 from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task, TaskPhase
+from fleet_tui.core.tasks.named import unknown_task
 from fleet_tui.core.tasks.tries import may_run_again, may_run_twice
 
 MAYBE_TWICE = "may be done twice: nobody proved that an earlier run of it did nothing"

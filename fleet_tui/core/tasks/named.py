@@ -1,0 +1,64 @@
+"""Commands that name tasks: one change for each of them, and why nothing is done to the others."""
+
+from collections.abc import Callable
+
+from fleet_tui.core.ids import TaskId
+from fleet_tui.core.ledger.decided import Decided, LeftOut, Verdict
+from fleet_tui.core.ledger.events import Event
+from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.replies import Refused
+from fleet_tui.core.ledger.state import FleetState
+from fleet_tui.core.tasks.commands import MAX_NAMED_TASKS
+from fleet_tui.core.tasks.model import Task
+
+
+def unknown_task(task: TaskId) -> Refused:
+    """No such task is remembered."""
+    return Refused(code=RefusalCode.UNKNOWN_TASK, text=f"No task {task} is known.")
+
+
+def ended_long_ago(task: Task) -> Refused:
+    """The ledger holds the task, but nothing can be done to it any more."""
+    return Refused(
+        code=RefusalCode.ENDED_LONG_AGO,
+        text=f"{task.label} {task.phase} too long ago for anything to be done to it.",
+        hint="Its text can be submitted again as a new task.",
+    )
+
+
+def for_each(
+    state: FleetState,
+    named: tuple[TaskId, ...],
+    change: Callable[[Task], list[Event] | Refused],
+) -> Verdict:
+    """One change for many tasks. Those it cannot be done for are left out; it is refused when it
+    can be done for none, with the reason of the first."""
+    if not named:
+        return Refused(code=RefusalCode.NOTHING_NAMED, text="No task was named.")
+    if len(named) > MAX_NAMED_TASKS:
+        return Refused(
+            code=RefusalCode.TOO_MANY,
+            text=f"{len(named):,} tasks were named; at most {MAX_NAMED_TASKS:,} at a time.",
+        )
+    events: list[Event] = []
+    left_out: list[LeftOut] = []
+    changed = 0
+    for task_id in dict.fromkeys(named):
+        task = state.task(task_id)
+        outcome = unknown_task(task_id) if task is None else change(task)
+        if isinstance(outcome, Refused):
+            label = task_id if task is None else task.label
+            left_out.append(LeftOut(task_id, label, outcome))
+        else:
+            changed += 1
+            events.extend(outcome)
+    if left_out and not changed:
+        return left_out[0].why
+    only = state.task(named[0]) if len(named) == 1 else None
+    return Decided(
+        events=tuple(events),
+        task=only.id if only is not None else None,
+        number=only.number if only is not None else None,
+        changed=changed,
+        left_out=tuple(left_out),
+    )
