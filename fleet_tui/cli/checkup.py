@@ -116,18 +116,18 @@ def state_directory(fleet: Fleet) -> Iterator[Finding]:
 def journal(fleet: Fleet) -> Iterator[Finding]:
     """Whether the ledger is what was written, and not from the future."""
     try:
-        verdict = verify(fleet.directory)
+        checked = verify(fleet.directory)
     except JournalMissing:
         yield warn("journal", "there is none yet", "`fleet-tui open` starts one")
         return
     except FleetError as error:
         yield fail("journal", error.message, error.hint)
         return
-    if not verdict.intact:
-        text = f"{verdict.reason}; events {verdict.bad_range} cannot be trusted"
+    if not checked.intact:
+        text = f"{checked.reason}; events {checked.bad_range} cannot be trusted"
         yield fail("journal", text, "`fleet-tui restore` puts a backup in place")
         return
-    yield ok("journal", f"intact, {words.plural(verdict.events, 'event')}")
+    yield ok("journal", f"intact, {words.plural(checked.events, 'event')}")
     reader = JournalReader(fleet.directory)
     try:
         _, last_ms = reader.span()

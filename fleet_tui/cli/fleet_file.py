@@ -28,7 +28,7 @@ from fleet_tui.core.fleet import FleetSpec, LocalAgent
 
 
 class Form(StrEnum):
-    """How the verdict is written."""
+    """How what was found is written."""
 
     TEXT = "text"
     JSON = "json"
@@ -112,8 +112,8 @@ def _print_text(
     if not has_home():
         say("note: this user has no home directory, so no ~/.ssh/config was looked at")
     wrong = any(each.severity is ProblemSeverity.ERROR for each in problems)
-    verdict = "ok" if usable else "not ok" if wrong else "not ok, warnings count as errors"
-    say(f"{visible(str(path))}: {verdict}{f' ({counted})' if counted else ''}: {size(spec)}")
+    conclusion = "ok" if usable else "not ok" if wrong else "not ok, warnings count as errors"
+    say(f"{visible(str(path))}: {conclusion}{f' ({counted})' if counted else ''}: {size(spec)}")
 
 
 def size(spec: FleetSpec) -> str:

@@ -244,15 +244,15 @@ def _of_journal(kind: str, directory: Path) -> Proof:
     from fleet_tui.journal.ledger.verifying import verify
 
     check(directory)
-    verdict = verify(directory)
+    checked = verify(directory)
     return Proof(
         kind=kind,
         path=str(directory),
-        intact=verdict.intact,
-        events=verdict.events,
-        first_bad=verdict.first_bad_seq,
-        last_bad=verdict.last_bad_seq,
-        reason=verdict.reason,
+        intact=checked.intact,
+        events=checked.events,
+        first_bad=checked.first_bad_seq,
+        last_bad=checked.last_bad_seq,
+        reason=checked.reason,
     )
 
 

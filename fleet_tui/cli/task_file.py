@@ -158,11 +158,11 @@ def judge(
         if (before := first_use.setdefault(command.key, line)) != line:
             found.refuse(line, f"key {safe_line(command.key, 80)} is that of line {before} too")
             continue
-        verdict = submit(state, by, command)
-        if isinstance(verdict, Refused) and not verdict.code.is_full:
-            found.refuse(line, " ".join(filter(None, (verdict.text, verdict.hint))))
+        decision = submit(state, by, command)
+        if isinstance(decision, Refused) and not decision.code.is_full:
+            found.refuse(line, " ".join(filter(None, (decision.text, decision.hint))))
             continue
-        if isinstance(verdict, Decided) and verdict.duplicate:
+        if isinstance(decision, Decided) and decision.duplicate:
             found.known.add(line)
         else:
             found.wanted.add(command.spec)

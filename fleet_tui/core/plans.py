@@ -110,16 +110,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 def plan(state: FleetState, by: str, command: Command, now_ms: int) -> Plan | Refused:
     """What the command would do now, or why it would do nothing."""
-    verdict = decide(state, by, command, now_ms)
-    if isinstance(verdict, Refused):
-        return verdict
-    narrowed = without(command, verdict.left_out)
-    if verdict.left_out and not subjects(narrowed):
-        return verdict.left_out[0].why
+    decision = decide(state, by, command, now_ms)
+    if isinstance(decision, Refused):
+        return decision
+    narrowed = without(command, decision.left_out)
+    if decision.left_out and not subjects(narrowed):
+        return decision.left_out[0].why
     impact = impact_of(state, narrowed)
     return Plan(
         command=narrowed,
-        left_out=verdict.left_out,
+        left_out=decision.left_out,
         impact=impact,
         tier=_tier(state, narrowed, impact),
     )
@@ -140,9 +140,9 @@ def plan_in_turn(
 
 
 def _after(state: FleetState, by: str, command: Command, now_ms: int) -> FleetState:
-    verdict = decide(state, by, command, now_ms)
+    decision = decide(state, by, command, now_ms)
     folding = Folding(state)
-    for event in verdict.events if isinstance(verdict, Decided) else ():
+    for event in decision.events if isinstance(decision, Decided) else ():
         # Where they come to stand in the ledger is not asked of a state that is only planned with.
         folding.apply(Recorded(state.seq, state.at_ms, state.engine.epoch, event))
     return folding.state()
@@ -287,9 +287,9 @@ def impact_of(state: FleetState, command: Command) -> Impact:
             assert_never(command)
 
 
-def worse(state: FleetState, command: Command, verdict: Decided, shown: Impact) -> Refused | None:
+def worse(state: FleetState, command: Command, decision: Decided, shown: Impact) -> Refused | None:
     """Why a command that was understood is not carried out: it would do more than was shown."""
-    found = differences(shown, impact_of(state, without(command, verdict.left_out)))
+    found = differences(shown, impact_of(state, without(command, decision.left_out)))
     if not found:
         return None
     return Refused(

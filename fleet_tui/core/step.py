@@ -23,7 +23,7 @@ from fleet_tui.core.ids import AgentName, Epoch, HostName, RunId, Seq, TaskId
 from fleet_tui.core.ledger.base import Made
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decide import decide
-from fleet_tui.core.ledger.decided import Decided, Verdict
+from fleet_tui.core.ledger.decided import Decided, Decision
 from fleet_tui.core.ledger.events import Event, Recorded, task_of
 from fleet_tui.core.ledger.fold import Folding, fold
 from fleet_tui.core.ledger.state import FleetState
@@ -135,7 +135,7 @@ class Step(NamedTuple):
     """To be kept once the events are committed."""
     events: tuple[Event, ...]
     """To be committed together."""
-    replies: tuple[Verdict, ...]
+    replies: tuple[Decision, ...]
     """One for each :class:`Asked`, in their order."""
     state: FleetState
     """After the events, if the ledger places them where they were expected."""
@@ -273,7 +273,7 @@ class _Draft:
         self._commit_ms = max(moment.now_ms, state.at_ms)
         """The instant that the ledger will give the events: time never runs back in it."""
         self._epoch = moment.epoch
-        self._replies: list[Verdict] = []
+        self._replies: list[Decision] = []
         self._folding = Folding(state)
         self._memory = memory
         self._router = memory.router
@@ -305,16 +305,16 @@ class _Draft:
                     self._beats.put(run, beat)
                 self.add(_learned(self.state, run, report, self._now_ms))
             case Asked(by=by, command=command, shown=shown):
-                verdict = decide(self.state, by, command, self._now_ms)
-                if shown is not None and isinstance(verdict, Decided):
-                    verdict = worse(self.state, command, verdict, shown) or verdict
-                if isinstance(verdict, Decided):
+                decision = decide(self.state, by, command, self._now_ms)
+                if shown is not None and isinstance(decision, Decided):
+                    decision = worse(self.state, command, decision, shown) or decision
+                if isinstance(decision, Decided):
                     made = Made(by=by, at_ms=self._commit_ms)
-                    undo = inverse(self.state, verdict.events, made)
-                    verdict = msgspec.structs.replace(verdict, undo=undo)
-                self._replies.append(verdict)
-                if isinstance(verdict, Decided):
-                    self.add(verdict.events)
+                    undo = inverse(self.state, decision.events, made)
+                    decision = msgspec.structs.replace(decision, undo=undo)
+                self._replies.append(decision)
+                if isinstance(decision, Decided):
+                    self.add(decision.events)
             case FleetChanged(spec=spec, by=by):
                 spec = spec.with_machines_of(self.state.fleet)
                 self.add([FleetLoaded(spec=spec, by=by)])

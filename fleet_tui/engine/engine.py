@@ -23,7 +23,7 @@ from fleet_tui.core.engine.events import EngineModeChanged, EngineTroubled, Engi
 from fleet_tui.core.ids import AgentName, Epoch
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.decide import decide, public
-from fleet_tui.core.ledger.decided import Decided, Verdict
+from fleet_tui.core.ledger.decided import Decided, Decision
 from fleet_tui.core.ledger.events import Event, Recorded
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
@@ -65,7 +65,7 @@ SWEEP_SHARE = 0.05
 """Of the loop's time that may go into looking through all open tasks for what is due. With so many
 that one look takes long, it is taken less often."""
 DISTRUST_ROUNDS = 2
-"""Probe rounds without bad verdicts after such a pause."""
+"""Probe rounds after such a pause in which no agent is judged worse."""
 STORE_AGAIN_MS = 1_000
 """How often a ledger that could not be written is tried again."""
 MAX_TO_TELL = 100
@@ -246,8 +246,8 @@ class Engine:
         asked = [item for item in items if isinstance(item, CommandAsked)]
         # A refusal may rest on what is decided beside it: nothing is told before that is stored.
         answers = list(zip((item.reply for item in asked), taken.replies, strict=True))
-        for item, verdict in zip(asked, taken.replies, strict=True):
-            if isinstance(verdict, Decided):
+        for item, decision in zip(asked, taken.replies, strict=True):
+            if isinstance(decision, Decided):
                 self._act(item)
         try:
             recorded = await self._commit(taken)
@@ -263,23 +263,23 @@ class Engine:
         self._unstored = None
         del self._to_tell[:told]
         self.memory = taken.memory
-        for future, verdict in answers:
+        for future, decision in answers:
             if not future.done():
-                future.set_result(self._stored(verdict))
+                future.set_result(self._stored(decision))
         self._follow(recorded)
         return True
 
-    def _stored(self, verdict: Verdict) -> Reply:
+    def _stored(self, decision: Decision) -> Reply:
         """The reply once everything that was decided with it stands."""
-        if isinstance(verdict, Refused):
-            return verdict
+        if isinstance(decision, Refused):
+            return decision
         return Accepted(
             seq=self.state.seq,
-            task=verdict.task,
-            number=verdict.number,
-            duplicate=verdict.duplicate,
-            changed=verdict.changed,
-            undo=verdict.undo,
+            task=decision.task,
+            number=decision.number,
+            duplicate=decision.duplicate,
+            changed=decision.changed,
+            undo=decision.undo,
         )
 
     def _follow(self, recorded: Sequence[Recorded]) -> None:
@@ -387,9 +387,9 @@ class Engine:
     def _answer_unstored(self, asked: CommandAsked, mode: ModeNow) -> None:
         if asked.reply.done():
             return
-        verdict = decide(self.state, asked.by, asked.command, self._clock.now_ms())
-        if isinstance(verdict, Refused):
-            asked.reply.set_result(verdict)
+        decision = decide(self.state, asked.by, asked.command, self._clock.now_ms())
+        if isinstance(decision, Refused):
+            asked.reply.set_result(decision)
         elif isinstance(asked.command, StopEngine | ProbeNow):
             self._act(asked)
             asked.reply.set_result(Accepted(seq=self.state.seq))

@@ -9,7 +9,7 @@ import logging
 from pathlib import Path
 
 from fleet_tui.journal.errors import JournalDamaged, JournalFailed
-from fleet_tui.journal.ledger.verifying import Verdict, next_step, verify_in_steps
+from fleet_tui.journal.ledger.verifying import Verification, next_step, verify_in_steps
 
 log = logging.getLogger(__name__)
 
@@ -28,34 +28,34 @@ async def keep_proving(directory: Path) -> None:
     await asyncio.sleep(FIRST_AFTER_S)
     while True:
         try:
-            verdict = await proved(directory)
+            checked = await proved(directory)
         except (JournalFailed, OSError) as error:
             log.warning("the ledger could not be read for its proof, which is put off: %s", error)
             await asyncio.sleep(AGAIN_S)
             continue
-        log.info("the whole ledger was read again: %d events are sound", verdict.events)
+        log.info("the whole ledger was read again: %d events are sound", checked.events)
         await asyncio.sleep(EVERY_S)
 
 
-async def proved(directory: Path) -> Verdict:
+async def proved(directory: Path) -> Verification:
     """Prove the ledger once. Raises JournalDamaged when it is damaged at a second look too: the
     first may have met a passing trouble, as no file being left to open."""
-    verdict = await _looked_at(directory)
-    if not verdict.intact:
-        log.warning("the ledger is not intact: %s; looking again", verdict.reason)
-        verdict = await _looked_at(directory)
-    if not verdict.intact:
-        first, last = verdict.first_bad_seq or 1, verdict.last_bad_seq or 1
-        raise JournalDamaged(directory, verdict.reason, first, last)
-    return verdict
+    checked = await _looked_at(directory)
+    if not checked.intact:
+        log.warning("the ledger is not intact: %s; looking again", checked.reason)
+        checked = await _looked_at(directory)
+    if not checked.intact:
+        first, last = checked.first_bad_seq or 1, checked.last_bad_seq or 1
+        raise JournalDamaged(directory, checked.reason, first, last)
+    return checked
 
 
-async def _looked_at(directory: Path) -> Verdict:
+async def _looked_at(directory: Path) -> Verification:
     now_s = asyncio.get_running_loop().time
     steps = verify_in_steps(directory)
     while True:
         began_s = now_s()
-        verdict = await asyncio.to_thread(next_step, steps)
-        if verdict is not None:
-            return verdict
+        checked = await asyncio.to_thread(next_step, steps)
+        if checked is not None:
+            return checked
         await asyncio.sleep((now_s() - began_s) / SHARE)

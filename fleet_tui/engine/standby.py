@@ -59,18 +59,18 @@ def mode_for(directory: Path, error: JournalError, now_ms: int) -> ModeNow:
     reason = error.message
     if trouble in _WORTH_READING:
         try:
-            verdict = verify(directory)
+            checked = verify(directory)
         except (JournalFailed, OSError) as refused:
             log.warning("the ledger cannot be verified: %s", refused)
             trouble = refused.trouble if isinstance(refused, JournalFailed) else Trouble.UNCLEAR
         except JournalError as also:
             log.warning("the ledger cannot be verified: %s", also)
         else:
-            if verdict.first_bad_seq is not None:
-                trusted = verdict.first_bad_seq - 1
+            if checked.first_bad_seq is not None:
+                trusted = checked.first_bad_seq - 1
                 if isinstance(error, JournalDamaged):
                     trusted = min(trusted, error.first_bad_seq - 1)
-                reason = f"{verdict.reason} (events {verdict.bad_range} cannot be trusted)"
+                reason = f"{checked.reason} (events {checked.bad_range} cannot be trusted)"
                 return _recovery(reason, trusted, now_ms)
             if trouble is Trouble.DAMAGED:
                 trouble = Trouble.UNCLEAR

@@ -43,15 +43,15 @@ class Letters:
         return task
 
     def ask(self, command: Command) -> Decided | Refused:
-        verdict = decide(self.story.state, "ann", command, self.story.now_ms)
-        if isinstance(verdict, Decided):
-            self.story.add(*verdict.events)
-        return verdict
+        decision = decide(self.story.state, "ann", command, self.story.now_ms)
+        if isinstance(decision, Decided):
+            self.story.add(*decision.events)
+        return decision
 
     def refusal(self, command: Command) -> Refused:
-        verdict = self.ask(command)
-        assert isinstance(verdict, Refused)
-        return verdict
+        decision = self.ask(command)
+        assert isinstance(decision, Refused)
+        return decision
 
     def task(self, task_id: TaskId) -> Task:
         task = self.story.state.task(task_id)

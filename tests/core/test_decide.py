@@ -50,17 +50,17 @@ def story() -> Story:
 
 
 def refused(told: Story, command: Command) -> Refused:
-    verdict = decide(told.state, "me", command, told.now_ms)
-    assert isinstance(verdict, Refused)
-    assert verdict.text
-    return verdict
+    decision = decide(told.state, "me", command, told.now_ms)
+    assert isinstance(decision, Refused)
+    assert decision.text
+    return decision
 
 
 def done(told: Story, command: Command) -> Decided:
-    verdict = decide(told.state, "me", command, told.now_ms)
-    assert isinstance(verdict, Decided)
-    told.add(*verdict.events)
-    return verdict
+    decision = decide(told.state, "me", command, told.now_ms)
+    assert isinstance(decision, Decided)
+    told.add(*decision.events)
+    return decision
 
 
 def submit(spec: TaskSpec, key: str = "k") -> Submit:
@@ -79,9 +79,9 @@ def submit(spec: TaskSpec, key: str = "k") -> Submit:
     ],
 )
 def test_bad_submissions_say_what_is_wrong(spec: TaskSpec, code: str, words: str) -> None:
-    verdict = refused(story(), submit(spec))
-    assert verdict.code == code
-    assert words in verdict.text
+    decision = refused(story(), submit(spec))
+    assert decision.code == code
+    assert words in decision.text
 
 
 def test_a_near_miss_gets_a_suggestion() -> None:
@@ -228,12 +228,12 @@ def test_an_agent_without_a_cordon_whose_work_failed_is_trusted_again_by_an_unco
 
     made = Uncordon(agents=(A1,), cordoned=Made(by="me", at_ms=told.now_ms))
     assert done(told, made).changed == 0
-    verdict = done(told, both)
-    assert verdict.events == (
+    decision = done(told, both)
+    assert decision.events == (
         AgentTrusted(agent=A1, reason="me said so", by="me"),
         HealthChanged(agent=A1, health=Health.UP, was=Health.SUSPECT, reason="me said so"),
     )
-    assert (verdict.changed, [out.label for out in verdict.left_out]) == (1, [GPU_1])
+    assert (decision.changed, [out.label for out in decision.left_out]) == (1, [GPU_1])
     assert told.state.agents[A1].in_service
     assert done(told, both).changed == 0
 
@@ -248,8 +248,8 @@ def test_an_agent_on_probation_is_trusted_in_full() -> None:
     later = decide(told.state, "me", Uncordon(agents=(A1,)), told.now_ms + PROBATION_MS)
     assert isinstance(later, Decided)
     assert later.changed == 0, "it is over by then"
-    verdict = done(told, Uncordon(agents=(A1,)))
-    assert verdict.events == (AgentTrusted(agent=A1, reason="me said so", by="me"),)
+    decision = done(told, Uncordon(agents=(A1,)))
+    assert decision.events == (AgentTrusted(agent=A1, reason="me said so", by="me"),)
     assert told.state.agents[A1].probation is None
     assert done(told, Uncordon(agents=(A1,))).changed == 0
 
@@ -266,8 +266,8 @@ def test_an_agent_that_is_trusted_again_and_misses_its_looks_stays_out_for_these
             failure=FailureKind.TIMEOUT,
         ),
     )
-    verdict = done(told, Uncordon(agents=(A1,)))
-    assert verdict.events == (AgentTrusted(agent=A1, reason="me said so", by="me"),)
+    decision = done(told, Uncordon(agents=(A1,)))
+    assert decision.events == (AgentTrusted(agent=A1, reason="me said so", by="me"),)
     assert told.state.agents[A1].breaker is None
     assert not told.state.agents[A1].in_service
 

@@ -30,19 +30,19 @@ def story() -> Story:
 
 
 def submit(told: Story, spec: TaskSpec, task: str = "AGAIN") -> Decided | Refused:
-    verdict = decide(told.state, "me", Submit(task=TaskId(task), key="k", spec=spec), 0)
-    if isinstance(verdict, Decided):
-        told.add(*verdict.events)
-    return verdict
+    decision = decide(told.state, "me", Submit(task=TaskId(task), key="k", spec=spec), 0)
+    if isinstance(decision, Decided):
+        told.add(*decision.events)
+    return decision
 
 
-def is_known(verdict: Decided | Refused) -> bool:
+def is_known(decision: Decided | Refused) -> bool:
     """Whether it was taken for the first task; otherwise it was refused as other work."""
-    if isinstance(verdict, Decided):
-        assert verdict.duplicate
-        assert verdict.task == T1
+    if isinstance(decision, Decided):
+        assert decision.duplicate
+        assert decision.task == T1
         return True
-    assert verdict.code == "key-conflict"
+    assert decision.code == "key-conflict"
     return False
 
 

@@ -500,9 +500,9 @@ def test_where_nobody_else_is_a_task_that_must_not_run_twice_waits_until_somebod
     see(crew, "bad", good("bad", boot="another"))
     assert crew.route() == [], "another process is no proof"
     trusted = Uncordon(agents=(AgentName("bad"),))
-    verdict = decide(crew.story.state, "ann", trusted, crew.story.now_ms)
-    assert isinstance(verdict, Decided)
-    crew.story.add(*verdict.events)
+    decision = decide(crew.story.state, "ann", trusted, crew.story.now_ms)
+    assert isinstance(decision, Decided)
+    crew.story.add(*decision.events)
     assert [placed.task for placed in crew.route()] == [task]
 
 

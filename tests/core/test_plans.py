@@ -93,10 +93,10 @@ def refusal(told: Story, command: Command) -> Refused:
 
 
 def do(told: Story, command: Command) -> None:
-    verdict = decide(told.state, ME, command, told.now_ms)
-    assert isinstance(verdict, Decided)
+    decision = decide(told.state, ME, command, told.now_ms)
+    assert isinstance(decision, Decided)
     told.now_ms += 1
-    told.add(*verdict.events)
+    told.add(*decision.events)
 
 
 def names(*agents: str) -> tuple[AgentName, ...]:
@@ -310,9 +310,9 @@ def test_a_submit_is_one_task_and_all_that_is_worse_is_told() -> None:
     tasks = tuple(told.submit_many(work(), 2))
     route(told)
     cancel = Cancel(tasks=tasks)
-    verdict = decide(told.state, ME, cancel, told.now_ms)
-    assert isinstance(verdict, Decided)
-    refused = worse(told.state, cancel, verdict, Impact())
+    decision = decide(told.state, ME, cancel, told.now_ms)
+    assert isinstance(decision, Decided)
+    refused = worse(told.state, cancel, decision, Impact())
     assert refused is not None
     assert refused.text == (
         "The fleet has changed since the plan was shown: tasks 0 -> 2, runs that are lost 0 -> 1."
@@ -347,10 +347,10 @@ def test_what_is_left_out_meanwhile_does_not_count_against_a_plan() -> None:
     hold = Hold(tasks=(one, two))
     shown = planned(told, hold).impact
     do(told, Cancel(tasks=(one,)))
-    verdict = decide(told.state, ME, hold, told.now_ms)
-    assert isinstance(verdict, Decided)
-    assert worse(told.state, hold, verdict, shown) is None
-    assert verdict.changed == 1
+    decision = decide(told.state, ME, hold, told.now_ms)
+    assert isinstance(decision, Decided)
+    assert worse(told.state, hold, decision, shown) is None
+    assert decision.changed == 1
 
 
 # --- taking it back ---
@@ -436,9 +436,9 @@ def test_commands_in_turn_are_planned_for_what_those_before_leave() -> None:
     assert isinstance(again, Refused)
     assert again.code is RefusalCode.ALREADY_CORDONED
     for each in (one, two):
-        verdict = decide(told.state, ME, each.command, told.now_ms)
-        assert isinstance(verdict, Decided)
-        assert worse(told.state, each.command, verdict, each.impact) is None
+        decision = decide(told.state, ME, each.command, told.now_ms)
+        assert isinstance(decision, Decided)
+        assert worse(told.state, each.command, decision, each.impact) is None
         do(told, each.command)
 
 

@@ -57,15 +57,15 @@ class Queue:
         self.story.all_up()
 
     def ask(self, command: Command) -> Decided | Refused:
-        verdict = decide(self.story.state, "ann", command, self.story.now_ms)
-        if isinstance(verdict, Decided):
-            self.story.add(*verdict.events)
-        return verdict
+        decision = decide(self.story.state, "ann", command, self.story.now_ms)
+        if isinstance(decision, Decided):
+            self.story.add(*decision.events)
+        return decision
 
     def refusal(self, command: Command) -> Refused:
-        verdict = self.ask(command)
-        assert isinstance(verdict, Refused)
-        return verdict
+        decision = self.ask(command)
+        assert isinstance(decision, Refused)
+        return decision
 
     def submit(self, priority: Priority = Priority.P2) -> TaskId:
         return self.story.submit(work(priority=priority))
@@ -224,9 +224,9 @@ def test_the_newest_fleet_files_limits_hold() -> None:
 
 
 def decided(queue: Queue, command: Command) -> Decided:
-    verdict = queue.ask(command)
-    assert isinstance(verdict, Decided)
-    return verdict
+    decision = queue.ask(command)
+    assert isinstance(decision, Decided)
+    return decision
 
 
 def test_a_waiting_task_is_cancelled_at_once() -> None:

@@ -112,9 +112,9 @@ def test_a_silent_run_that_is_to_be_cancelled_says_that_it_will_count_as_cancell
 ) -> None:
     run = Run(task_class)
     run.fact(Started())
-    verdict = cancel(run.story.state, "me", Cancel(tasks=(run.id,)))
-    assert isinstance(verdict, Decided)
-    run.story.add(*verdict.events)
+    decision = cancel(run.story.state, "me", Cancel(tasks=(run.id,)))
+    assert isinstance(decision, Decided)
+    run.story.add(*decision.events)
     hang(run)
     found = silence(run)
     assert found is not None

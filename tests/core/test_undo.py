@@ -38,19 +38,19 @@ def story(*pools: str) -> Story:
 def do(told: Story, command: Command, by: str = ME) -> tuple[Command, ...]:
     """Do it; what takes it back."""
     told.now_ms += 1
-    verdict = decide(told.state, by, command, told.now_ms)
-    assert isinstance(verdict, Decided), verdict
-    back = inverse(told.state, verdict.events, Made(by=by, at_ms=told.now_ms))
-    told.add(*verdict.events)
+    decision = decide(told.state, by, command, told.now_ms)
+    assert isinstance(decision, Decided), decision
+    back = inverse(told.state, decision.events, Made(by=by, at_ms=told.now_ms))
+    told.add(*decision.events)
     return back
 
 
 def refused(told: Story, command: Command) -> Refused:
-    verdict = decide(told.state, ME, command, told.now_ms)
-    if isinstance(verdict, Decided):
-        assert not verdict.events
-        return verdict.left_out[0].why
-    return verdict
+    decision = decide(told.state, ME, command, told.now_ms)
+    if isinstance(decision, Decided):
+        assert not decision.events
+        return decision.left_out[0].why
+    return decision
 
 
 def names(*agents: str) -> tuple[AgentName, ...]:
@@ -87,8 +87,8 @@ def test_what_can_be_taken_back_is_as_it_was_before(data: st.DataObject) -> None
         st.just(Thaw()),
     )
     for command in data.draw(st.lists(acts, min_size=1, max_size=6)):
-        verdict = decide(told.state, ME, command, told.now_ms)
-        if isinstance(verdict, Refused) or not verdict.events:
+        decision = decide(told.state, ME, command, told.now_ms)
+        if isinstance(decision, Refused) or not decision.events:
             continue
         before = visible(told.state)
         inverses = do(told, command)
@@ -141,10 +141,10 @@ def test_what_somebody_else_has_changed_since_is_left_alone() -> None:
     (back,) = do(told, Hold(tasks=(one, two)))
     do(told, Release(tasks=(one,)), BOB)
     do(told, Hold(tasks=(one,), reason="legal hold"), BOB)
-    verdict = decide(told.state, ME, back, told.now_ms)
-    assert isinstance(verdict, Decided)
-    assert verdict.changed == 1
-    assert [(out.label, out.why.code, out.why.text) for out in verdict.left_out] == [
+    decision = decide(told.state, ME, back, told.now_ms)
+    assert isinstance(decision, Decided)
+    assert decision.changed == 1
+    assert [(out.label, out.why.code, out.why.text) for out in decision.left_out] == [
         ("t-1", RefusalCode.CHANGED_SINCE, "t-1 is held anew since then, by bob.")
     ]
     do(told, back)
@@ -204,9 +204,9 @@ def test_two_acts_are_two_also_while_the_clock_stands_still() -> None:
     told = story("p")
     one, two = told.submit_many(work(), 2)
     for task in (one, two):
-        verdict = decide(told.state, ME, Hold(tasks=(task,)), told.now_ms)
-        assert isinstance(verdict, Decided)
-        told.add(*verdict.events)
+        decision = decide(told.state, ME, Hold(tasks=(task,)), told.now_ms)
+        assert isinstance(decision, Decided)
+        told.add(*decision.events)
         told.cordon("a0")  # the fleet goes on between the two
     found = last_act(told.rows, ME)
     assert found is not None

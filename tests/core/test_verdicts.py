@@ -34,10 +34,10 @@ Way = Callable[[Run], Run]
 
 
 def ask(run: Run, command: Command) -> Decided | Refused:
-    verdict = decide(run.story.state, "ann", command, run.story.now_ms)
-    if isinstance(verdict, Decided):
-        run.story.add(*verdict.events)
-    return verdict
+    decision = decide(run.story.state, "ann", command, run.story.now_ms)
+    if isinstance(decision, Decided):
+        run.story.add(*decision.events)
+    return decision
 
 
 def judge(run: Run, verdict: Verdict) -> Decided | Refused:

@@ -18,7 +18,7 @@ from fleet_tui.journal.errors import JournalDamaged, JournalError
 from fleet_tui.journal.ledger import verifying
 from fleet_tui.journal.ledger import writer as writer_module
 from fleet_tui.journal.ledger.segments import SegmentReader, numbered_files
-from fleet_tui.journal.ledger.verifying import Verdict, verify, verify_in_steps
+from fleet_tui.journal.ledger.verifying import Verification, verify, verify_in_steps
 from fleet_tui.journal.ledger.writer import JournalWriter
 from tests.engine.test_failing_ledger import DEADLINE_S, NOTE, ask, engine, told
 from tests.journal.conftest import NOW_MS
@@ -87,10 +87,10 @@ async def test_damage_that_comes_later_is_found_by_a_later_proof(
     sound = asyncio.Event()
     real = proving.proved
 
-    async def noted(where: Path) -> Verdict:
-        verdict = await real(where)
+    async def noted(where: Path) -> Verification:
+        checked = await real(where)
         sound.set()
-        return verdict
+        return checked
 
     monkeypatch.setattr(proving, "proved", noted)
     monkeypatch.setattr(proving, "FIRST_AFTER_S", 0.0)

@@ -47,9 +47,9 @@ async def test_a_backup_beside_a_busy_writer_is_whole_and_proved(
         assert done.last_seq >= last
         last = done.last_seq
         copy = Path(done.path)
-        verdict = verify(copy)
-        assert verdict.intact
-        assert verdict.events == done.events == done.last_seq
+        checked = verify(copy)
+        assert checked.intact
+        assert checked.events == done.events == done.last_seq
         head = read_head(copy)
         assert head is not None
         assert head.seq == done.last_seq

@@ -21,7 +21,7 @@ from fleet_tui.journal.errors import JournalDamaged, JournalFailed
 from fleet_tui.journal.ledger import writer as writer_module
 from fleet_tui.journal.ledger.chain import Head, write_head
 from fleet_tui.journal.ledger.segments import SegmentReader, numbered_files
-from fleet_tui.journal.ledger.verifying import Verdict, verify
+from fleet_tui.journal.ledger.verifying import Verification, verify
 from fleet_tui.journal.ledger.writer import JournalWriter
 from fleet_tui.journal.upkeep.backups import back_up
 from tests.journal.conftest import NOW_MS
@@ -72,13 +72,13 @@ def first_difference(before: Stored, after: Stored) -> int | None:
     return len(before) + 1 if len(after) > len(before) else None
 
 
-def judged(verdict: Verdict, changed: int | None) -> bool:
-    """Whether the verdict tells of a change, in the right place."""
+def judged(checked: Verification, changed: int | None) -> bool:
+    """Whether it tells of a change, in the right place."""
     if changed is None:
         return True
-    first, last = verdict.first_bad_seq, verdict.last_bad_seq
+    first, last = checked.first_bad_seq, checked.last_bad_seq
     return (
-        not verdict.intact and first is not None and last is not None and first <= changed <= last
+        not checked.intact and first is not None and last is not None and first <= changed <= last
     )
 
 
@@ -113,13 +113,13 @@ async def test_every_flipped_bit_that_changes_a_row_is_found(
         content = bytearray((work / name).read_bytes())
         content[bit // 8] ^= 1 << bit % 8
         (work / name).write_bytes(content)
-        verdict = verify(work)
+        checked = verify(work)
         try:
             changed = first_difference(whole, stored(work))
         except sqlite3.Error:
-            changed = verdict.first_bad_seq or -1
+            changed = checked.first_bad_seq or -1
         changing += changed is not None
-        if not judged(verdict, changed) and not (lag and changed == end):
+        if not judged(checked, changed) and not (lag and changed == end):
             missed.append((name, bit))
     assert missed == []
     assert changing > FLIPS // 4, "most bits of a ledger belong to its rows"
@@ -147,13 +147,13 @@ async def test_an_acknowledged_commit_hidden_by_a_bad_bit_in_the_log_is_missed(
     log.write_bytes(content)
     (ledger / f"{log.name.removesuffix('-wal')}-shm").unlink()
     before = {p.name: p.read_bytes() for p in (*ledger.glob("events-*"), ledger / "head")}
-    verdict = verify(copy_of(ledger, tmp_path / "verified"))
-    assert not verdict.intact
-    assert (verdict.first_bad_seq or 0) > end - LAG
-    assert (verdict.last_bad_seq or 0) >= (verdict.first_bad_seq or 0)
+    checked = verify(copy_of(ledger, tmp_path / "verified"))
+    assert not checked.intact
+    assert (checked.first_bad_seq or 0) > end - LAG
+    assert (checked.last_bad_seq or 0) >= (checked.first_bad_seq or 0)
     with pytest.raises(JournalDamaged, match="-wal is damaged") as refused:
         await JournalWriter.open(ledger, lambda: NOW_MS, "0.1.0", 1)
-    assert refused.value.first_bad_seq == verdict.first_bad_seq
+    assert refused.value.first_bad_seq == checked.first_bad_seq
     after = {p.name: p.read_bytes() for p in ledger.iterdir() if p.name in before}
     assert after == before
     with pytest.raises(JournalDamaged, match="-wal is damaged"):
@@ -261,18 +261,18 @@ async def test_harm_to_a_file_is_found_and_no_engine_goes_on(
     assert sound.intact
     path = numbered_files(ledger, "events")[which][1]
     HARM[harm](path)
-    verdict = verify(ledger)
-    assert not verdict.intact
-    assert verdict.first_bad_seq is not None
-    assert verdict.last_bad_seq is not None
-    assert 1 <= verdict.first_bad_seq <= verdict.last_bad_seq <= sound.last_seq
+    checked = verify(ledger)
+    assert not checked.intact
+    assert checked.first_bad_seq is not None
+    assert checked.last_bad_seq is not None
+    assert 1 <= checked.first_bad_seq <= checked.last_bad_seq <= sound.last_seq
     refused: JournalDamaged | None = None
     try:
         writer = await JournalWriter.open(ledger, lambda: NOW_MS, "0.1.0", 1)
     except JournalDamaged as error:
         refused = error
     if refused is not None:  # of the newest file nothing but the head knows how far it went
-        assert which == 2 or refused.last_seq >= verdict.last_bad_seq
+        assert which == 2 or refused.last_seq >= checked.last_bad_seq
         return
     await writer.close("opened")
     assert which < 2
@@ -292,9 +292,9 @@ async def test_a_directory_that_was_copied_without_its_wal_is_refused(ledger: Pa
     end = verify(ledger).last_seq
     for path in ledger.glob("*-wal"):
         path.unlink()
-    verdict = verify(ledger)
-    assert not verdict.intact
-    assert verdict.last_bad_seq == end
+    checked = verify(ledger)
+    assert not checked.intact
+    assert checked.last_bad_seq == end
     with pytest.raises((JournalDamaged, JournalFailed)):
         await JournalWriter.open(ledger, lambda: NOW_MS, "0.1.0", 1)
 
@@ -304,7 +304,7 @@ async def test_a_ledger_that_was_rolled_back_is_refused(ledger: Path) -> None:
     files = numbered_files(ledger, "events")
     end = verify(ledger).last_seq
     files[-1][1].unlink()
-    verdict = verify(ledger)
-    assert (verdict.first_bad_seq, verdict.last_bad_seq) == (files[-1][0], end)
+    checked = verify(ledger)
+    assert (checked.first_bad_seq, checked.last_bad_seq) == (files[-1][0], end)
     with pytest.raises(JournalDamaged, match=f"events {files[-1][0]} to {end}"):
         await JournalWriter.open(ledger, lambda: NOW_MS, "0.1.0", 1)

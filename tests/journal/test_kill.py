@@ -44,8 +44,8 @@ async def test_thirty_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -
     for _ in range(KILLS):
         run_and_kill(directory, acked, dice)
     with closing(JournalReader(directory)) as reader:
-        verdict = reader.verify()
-        assert verdict.intact, verdict.reason
+        checked = reader.verify()
+        assert checked.intact, checked.reason
         stored: dict[int, str] = {}
         after = NOWHERE
         while page := reader.read(after, 5_000):

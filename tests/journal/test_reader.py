@@ -188,10 +188,10 @@ async def test_a_changed_row_is_found_and_named(
         statement.replace("replace(body", "CAST(replace(body").replace("'eve')", "'eve') AS BLOB)"),
     )
     with closing(JournalReader(directory)) as reader:
-        verdict = reader.verify()
-    assert not verdict.intact
-    assert verdict.first_bad_seq == 5
-    assert verdict.events == 4
+        checked = reader.verify()
+    assert not checked.intact
+    assert checked.first_bad_seq == 5
+    assert checked.events == 4
     with pytest.raises(JournalDamaged) as damaged:
         await open_writer()
     assert damaged.value.first_bad_seq == 5
@@ -212,8 +212,8 @@ async def test_any_flipped_bit_in_a_row_is_noticed(open_writer: Open, directory:
         flipped[place] ^= 1 << dice.randrange(8)
         path.write_bytes(flipped)
         with closing(JournalReader(directory)) as reader:
-            verdict = reader.verify()
-        assert verdict.first_bad_seq == row.seq
+            checked = reader.verify()
+        assert checked.first_bad_seq == row.seq
 
 
 async def test_a_journal_that_lost_its_end_is_refused(open_writer: Open, directory: Path) -> None:

@@ -258,8 +258,8 @@ async def test_a_backup_whose_head_is_gone_proves_nothing_and_is_not_restored(
     (_, newest) = numbered_files(tmp_path / "backup", "events")[-1]
     newest.unlink()
     (tmp_path / "backup" / "head").unlink()
-    verdict = verify(tmp_path / "backup")
-    assert (verdict.intact, verdict.reason) == (False, "its head file is missing")
+    checked = verify(tmp_path / "backup")
+    assert (checked.intact, checked.reason) == (False, "its head file is missing")
     with pytest.raises(JournalDamaged, match="head file is missing"):
         await restored(tmp_path)
     assert verify(directory).last_seq == old_end
@@ -305,9 +305,9 @@ async def test_what_no_version_wrote_is_not_sound_and_not_restored(
     script, says = FOREIGN[foreign]
     with closing(sqlite3.connect(numbered_files(tmp_path / "backup", "events")[-1][1])) as made:
         made.executescript(script)
-    verdict = verify(tmp_path / "backup")
-    assert not verdict.intact
-    assert says in verdict.reason
+    checked = verify(tmp_path / "backup")
+    assert not checked.intact
+    assert says in checked.reason
     with pytest.raises((BackupFailed, JournalDamaged), match=says):
         await restored(tmp_path)
     after = contents(directory)

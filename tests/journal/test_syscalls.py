@@ -90,8 +90,8 @@ def check_one(directory: Path, name: str) -> None:
     told = acked.read_text().split() if acked.exists() else []
     if told or numbered_files(directory, "events"):
         with suppress(JournalUnfinished):  # the next engine takes it back
-            verdict = verify(directory)
-            assert verdict.intact, f"{name}: {verdict.reason}"
+            checked = verify(directory)
+            assert checked.intact, f"{name}: {checked.reason}"
     taken = take(Home(directory), lambda: NOW_MS, 1)
     taken.lock.release()
     assert taken.epoch >= 1

@@ -284,9 +284,9 @@ class Lifecycle(RuleBasedStateMachine):
         self.command(command)
 
     def command(self, command: Command) -> None:
-        verdict = decide(self.story.state, "me", command, self.story.now_ms)
-        if isinstance(verdict, Decided):
-            self.add(list(verdict.events))
+        decision = decide(self.story.state, "me", command, self.story.now_ms)
+        if isinstance(decision, Decided):
+            self.add(list(decision.events))
 
     @precondition(lambda self: self.story.state.totals.submitted)
     @rule(data=st.data())

@@ -205,19 +205,19 @@ class FakeFeed:
     def _obey(self, command: Command) -> Reply:
         """What an engine would do: decide, commit, tell how it is taken back."""
         state, now_ms = self._view.state, self._view.now_ms
-        verdict = decide(state, "ops", command, now_ms)
-        if isinstance(verdict, Refused):
-            return verdict
+        decision = decide(state, "ops", command, now_ms)
+        if isinstance(decision, Refused):
+            return decision
         folding = Folding(state)
-        for n, event in enumerate(verdict.events, 1):
+        for n, event in enumerate(decision.events, 1):
             folding.apply(Recorded(Seq(state.seq + n), now_ms, state.engine.epoch, event))
-        undo = inverse(state, verdict.events, Made(by="ops", at_ms=now_ms))
+        undo = inverse(state, decision.events, Made(by="ops", at_ms=now_ms))
         self.push(state=folding.state())
         return Accepted(
             seq=self._view.state.seq,
-            task=verdict.task,
-            number=verdict.number,
-            changed=verdict.changed,
+            task=decision.task,
+            number=decision.number,
+            changed=decision.changed,
             undo=undo,
         )
 

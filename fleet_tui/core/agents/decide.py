@@ -9,13 +9,13 @@ from fleet_tui.core.agents.outcomes import trust
 from fleet_tui.core.fleet import Nameable
 from fleet_tui.core.ids import AgentName
 from fleet_tui.core.ledger.base import Made
-from fleet_tui.core.ledger.decided import Decided, LeftOut, Verdict, changed_since, unknown_name
+from fleet_tui.core.ledger.decided import Decided, Decision, LeftOut, changed_since, unknown_name
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
 
 
-def decide_agents(state: FleetState, by: str, command: AgentCommand, now_ms: int) -> Verdict:
+def decide_agents(state: FleetState, by: str, command: AgentCommand, now_ms: int) -> Decision:
     """The meaning of a command for agents. ProbeNow changes no state: it is the engine's."""
     problem = _unknown(state, command.agents)
     if problem is not None:

@@ -2,13 +2,13 @@
 
 from fleet_tui.core.alerting.commands import Ack
 from fleet_tui.core.alerting.events import AlertAcked
-from fleet_tui.core.ledger.decided import Decided, LeftOut, Verdict
+from fleet_tui.core.ledger.decided import Decided, Decision, LeftOut
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
 
 
-def decide_alerts(state: FleetState, by: str, command: Ack) -> Verdict:
+def decide_alerts(state: FleetState, by: str, command: Ack) -> Decision:
     """The meaning of taking alerts in hand. What somebody has in hand already stays theirs."""
     if not command.alerts:
         return Refused(code=RefusalCode.NOTHING_NAMED, text="No alert was named.")

@@ -5,14 +5,14 @@ from typing import assert_never
 from fleet_tui.core.engine.commands import EngineCommand, Freeze, StopEngine, Thaw
 from fleet_tui.core.engine.events import EngineModeChanged
 from fleet_tui.core.ledger.base import Made
-from fleet_tui.core.ledger.decided import Decided, LeftOut, Verdict, changed_since
+from fleet_tui.core.ledger.decided import Decided, Decision, LeftOut, changed_since
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.modes import EngineMode
 
 
-def decide_engine(state: FleetState, by: str, command: EngineCommand) -> Verdict:
+def decide_engine(state: FleetState, by: str, command: EngineCommand) -> Decision:
     """The meaning of a command for the engine. StopEngine changes no state: it is the engine's."""
     match command:
         case Freeze(reason=reason):
@@ -25,7 +25,7 @@ def decide_engine(state: FleetState, by: str, command: EngineCommand) -> Verdict
             assert_never(command)
 
 
-def _freeze(state: FleetState, by: str, reason: str) -> Verdict:
+def _freeze(state: FleetState, by: str, reason: str) -> Decision:
     was = state.engine.mode.mode
     if was is EngineMode.HOLD:
         name = state.fleet.name
@@ -36,7 +36,7 @@ def _freeze(state: FleetState, by: str, reason: str) -> Verdict:
     return Decided(events=(change,))
 
 
-def _thaw(state: FleetState, by: str, made: Made | None) -> Verdict:
+def _thaw(state: FleetState, by: str, made: Made | None) -> Decision:
     now = state.engine.mode
     was = now.mode
     if was is not EngineMode.HOLD:

@@ -14,7 +14,7 @@ from fleet_tui.core.alerting.decide import decide_alerts
 from fleet_tui.core.engine.commands import EngineCommand
 from fleet_tui.core.engine.decide import decide_engine
 from fleet_tui.core.ledger.commands import Command
-from fleet_tui.core.ledger.decided import Verdict
+from fleet_tui.core.ledger.decided import Decision
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.notes.commands import AddNote
 from fleet_tui.core.notes.decide import decide_note
@@ -33,7 +33,7 @@ def public(command: Command) -> Command:
     return replace(command, reason=clean) if count else command
 
 
-def decide(state: FleetState, by: str, command: Command, now_ms: int) -> Verdict:
+def decide(state: FleetState, by: str, command: Command, now_ms: int) -> Decision:
     """The meaning of a command."""
     if isinstance(command, TaskCommand):
         return decide_task(state, by, command, now_ms)

@@ -43,7 +43,7 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     """Takes back what was done; empty where nothing does."""
 
 
-Verdict = Decided | Refused
+Decision = Decided | Refused
 
 
 def unknown_name(what: Nameable, name: str, known: Iterable[str]) -> Refused:

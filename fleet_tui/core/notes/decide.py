@@ -1,6 +1,6 @@
 """What a command about notes means: the event it becomes, or why it is refused."""
 
-from fleet_tui.core.ledger.decided import Decided, Verdict
+from fleet_tui.core.ledger.decided import Decided, Decision
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.notes.commands import AddNote
@@ -8,7 +8,7 @@ from fleet_tui.core.notes.events import NoteAdded
 from fleet_tui.core.notes.model import MAX_NOTE_CHARS
 
 
-def decide_note(by: str, command: AddNote) -> Verdict:
+def decide_note(by: str, command: AddNote) -> Decision:
     """The meaning of marking a moment."""
     if not command.text.raw.strip():
         return Refused(code=RefusalCode.EMPTY, text="A note needs words.")

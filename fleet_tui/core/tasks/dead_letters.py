@@ -11,7 +11,7 @@ import msgspec
 
 from fleet_tui.core.fleet import FleetSpec
 from fleet_tui.core.ids import ClientName, TaskId
-from fleet_tui.core.ledger.decided import Decided, Verdict
+from fleet_tui.core.ledger.decided import Decided, Decision
 from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
@@ -94,7 +94,7 @@ def _group(kind: str, members: list[Task]) -> DeadLetters:
     )
 
 
-def requeue(state: FleetState, by: str, command: Requeue, now_ms: int) -> Verdict:
+def requeue(state: FleetState, by: str, command: Requeue, now_ms: int) -> Decision:
     """Run ended work again, all at once or so many a minute."""
     rate = command.per_minute
     if rate is not None and not 1 <= rate <= MAX_PER_MINUTE:
@@ -147,7 +147,7 @@ def _not_requeued(task: Task) -> Refused | None:
     return None
 
 
-def edit(state: FleetState, by: str, command: Edit) -> Verdict:
+def edit(state: FleetState, by: str, command: Edit) -> Decision:
     """Change what a dead letter asks for."""
     task = state.task(command.task)
     if task is None:
@@ -167,7 +167,7 @@ def edit(state: FleetState, by: str, command: Edit) -> Verdict:
     return Decided(events=(edited,), task=task.id, number=task.number)
 
 
-def drop(state: FleetState, by: str, command: Drop) -> Verdict:
+def drop(state: FleetState, by: str, command: Drop) -> Decision:
     """Dismiss failed tasks."""
     if not command.reason.strip():
         return Refused(code=RefusalCode.NO_REASON, text="Dropping needs a reason; it is recorded.")

@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from fleet_tui.core.ledger.decided import Verdict
+from fleet_tui.core.ledger.decided import Decision
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.tasks import dead_letters, queueing
 from fleet_tui.core.tasks.commands import (
@@ -22,7 +22,7 @@ from fleet_tui.core.tasks.submission import submit
 from fleet_tui.core.tasks.verdicts import resolve
 
 
-def decide_task(state: FleetState, by: str, command: TaskCommand, now_ms: int) -> Verdict:
+def decide_task(state: FleetState, by: str, command: TaskCommand, now_ms: int) -> Decision:
     """The meaning of a command for one task or many."""
     match command:
         case Submit():

@@ -130,7 +130,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True, tag="running"):
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True, tag="finished"):
-    """The run ended and said so. ``ok`` is the agent's own verdict."""
+    """The run ended and said so. ``ok`` is what the agent says of it."""
 
     ok: bool
     answer: Answer = Answer()

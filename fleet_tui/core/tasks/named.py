@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from fleet_tui.core.ids import TaskId
-from fleet_tui.core.ledger.decided import Decided, LeftOut, Verdict
+from fleet_tui.core.ledger.decided import Decided, Decision, LeftOut
 from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
@@ -30,7 +30,7 @@ def for_each(
     state: FleetState,
     named: tuple[TaskId, ...],
     change: Callable[[Task], list[Event] | Refused],
-) -> Verdict:
+) -> Decision:
     """One change for many tasks. Those it cannot be done for are left out; it is refused when it
     can be done for none, with the reason of the first."""
     if not named:

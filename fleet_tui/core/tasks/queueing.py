@@ -1,6 +1,6 @@
 """What operators do to tasks that are open: cancel, hold, release, expedite, another priority."""
 
-from fleet_tui.core.ledger.decided import Verdict, changed_since
+from fleet_tui.core.ledger.decided import Decision, changed_since
 from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
@@ -19,7 +19,7 @@ from fleet_tui.core.tasks.model import AttemptPhase, CancelCause, Task, TaskPhas
 from fleet_tui.core.tasks.named import for_each
 
 
-def cancel(state: FleetState, by: str, command: Cancel) -> Verdict:
+def cancel(state: FleetState, by: str, command: Cancel) -> Decision:
     """Off the queue at once, or stopped where they run."""
 
     def change(task: Task) -> list[Event] | Refused:
@@ -42,7 +42,7 @@ def cancel(state: FleetState, by: str, command: Cancel) -> Verdict:
     return for_each(state, command.tasks, change)
 
 
-def hold(state: FleetState, by: str, command: Hold) -> Verdict:
+def hold(state: FleetState, by: str, command: Hold) -> Decision:
     """Hold queued tasks until released."""
 
     def change(task: Task) -> list[Event] | Refused:
@@ -56,7 +56,7 @@ def hold(state: FleetState, by: str, command: Hold) -> Verdict:
     return for_each(state, command.tasks, change)
 
 
-def release(state: FleetState, by: str, command: Release) -> Verdict:
+def release(state: FleetState, by: str, command: Release) -> Decision:
     """Let held tasks be placed."""
 
     def change(task: Task) -> list[Event] | Refused:
@@ -74,7 +74,7 @@ def release(state: FleetState, by: str, command: Release) -> Verdict:
     return for_each(state, command.tasks, change)
 
 
-def expedite(state: FleetState, by: str, command: Expedite) -> Verdict:
+def expedite(state: FleetState, by: str, command: Expedite) -> Decision:
     """Place waiting tasks before all others."""
 
     def change(task: Task) -> list[Event] | Refused:
@@ -90,7 +90,7 @@ def expedite(state: FleetState, by: str, command: Expedite) -> Verdict:
     return for_each(state, command.tasks, change)
 
 
-def set_priority(state: FleetState, by: str, command: SetPriority) -> Verdict:
+def set_priority(state: FleetState, by: str, command: SetPriority) -> Decision:
     """Give waiting tasks another priority."""
 
     def change(task: Task) -> list[Event] | Refused:

@@ -5,7 +5,7 @@ from collections import Counter
 
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.ids import ClientName, KeyMark
-from fleet_tui.core.ledger.decided import Decided, Verdict
+from fleet_tui.core.ledger.decided import Decided, Decision
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
@@ -31,7 +31,7 @@ def payload_sha256(spec: TaskSpec) -> str:
     return hashlib.sha256(spec.payload.raw.encode()).hexdigest()
 
 
-def submit(state: FleetState, by: str, command: Submit) -> Verdict:
+def submit(state: FleetState, by: str, command: Submit) -> Decision:
     """New work, or the work that its key already stands for, wherever that may not go any more."""
     problem = _bad_payload(command.spec)
     if problem is not None:
@@ -67,7 +67,7 @@ def bad_spec(state: FleetState, spec: TaskSpec) -> Refused | None:
     return _bad_payload(spec) or _bad_place(state, spec)
 
 
-def _same_key(state: FleetState, mark: KeyMark, command: Submit, digest: str) -> Verdict:
+def _same_key(state: FleetState, mark: KeyMark, command: Submit, digest: str) -> Decision:
     known_id = task_of_mark(mark)
     known = state.task(known_id)
     if known is not None:

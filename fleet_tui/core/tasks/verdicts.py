@@ -2,13 +2,12 @@
 
 from typing import assert_never
 
-from fleet_tui.core.ledger.decided import Decided, Verdict
+from fleet_tui.core.ledger.decided import Decided, Decision
 from fleet_tui.core.ledger.events import Event
 from fleet_tui.core.ledger.refusals import RefusalCode
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.tasks.commands import Resolve
-from fleet_tui.core.tasks.commands import Verdict as Judgement
+from fleet_tui.core.tasks.commands import Resolve, Verdict
 from fleet_tui.core.tasks.events import AttemptGivenUp, TaskEnded, TaskResolved, TaskRetrying
 from fleet_tui.core.tasks.evidence import LateWord
 from fleet_tui.core.tasks.model import Attempt, AttemptPhase, Task, TaskPhase
@@ -50,7 +49,7 @@ def may_be_judged(task: Task) -> bool:
     return awaits_verdict(task) or in_doubt(task)
 
 
-def resolve(state: FleetState, by: str, command: Resolve, now_ms: int) -> Verdict:
+def resolve(state: FleetState, by: str, command: Resolve, now_ms: int) -> Decision:
     """What follows from a verdict. It is about the run whose evidence its author saw."""
     task = state.task(command.task)
     if task is None:
@@ -90,13 +89,13 @@ def _other_run(task: Task, command: Resolve) -> Refused:
 
 def _after_verdict(task: Task, by: str, command: Resolve, now_ms: int) -> Event:
     match command.verdict:
-        case Judgement.RAN:
+        case Verdict.RAN:
             return TaskEnded(task=task.id, phase=TaskPhase.SUCCEEDED, reason=f"{by} says it ran")
-        case Judgement.DID_NOT_RUN:
+        case Verdict.DID_NOT_RUN:
             return TaskRetrying(
                 task=task.id, not_before_ms=now_ms, reason=f"{by} says it did not run"
             )
-        case Judgement.RUN_AGAIN:
+        case Verdict.RUN_AGAIN:
             return TaskRetrying(
                 task=task.id,
                 not_before_ms=now_ms,

@@ -28,7 +28,7 @@ _OPENED = SegmentOpened.__struct_config__.tag
 """The kind of a segment's first event, which is about no task."""
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class Verification(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the ledger is what was written."""
 
     intact: bool
@@ -86,28 +86,28 @@ class _Bad(Exception):
         super().__init__(reason)
 
 
-def verify(directory: Path) -> Verdict:
+def verify(directory: Path) -> Verification:
     """Check a whole journal directory; may run beside an engine.
 
     Raises JournalMissing, JournalTooNew, and JournalFailed or OSError when the system lets nobody
-    read it; what is damaged is a verdict.
+    read it; what is damaged is what this tells of.
     """
     steps = verify_in_steps(directory)
-    while (verdict := next_step(steps)) is None:
+    while (checked := next_step(steps)) is None:
         pass
-    return verdict
+    return checked
 
 
-Steps = Generator[None, None, Verdict]
+Steps = Generator[None, None, Verification]
 
 
-def next_step(steps: Steps) -> Verdict | None:
-    """Take a step of a long check; the verdict after the last one. Raises as :func:`verify`."""
+def next_step(steps: Steps) -> Verification | None:
+    """Take a step of a long check; what was found after the last one. Raises as :func:`verify`."""
     try:
         next(steps)
     except StopIteration as ended:
-        verdict: Verdict = ended.value
-        return verdict
+        checked: Verification = ended.value
+        return checked
     return None
 
 
@@ -148,7 +148,7 @@ def verify_in_steps(directory: Path) -> Steps:
         written = _last_of(files) + (lost.transactions if lost is not None else 0)
         known = (bad.seq, checker.head.seq, remembered.seq if remembered else 0, written)
         return _bad(checker.head, checker.events, bad.seq, max(known), bad.reason)
-    return Verdict(intact=True, events=checker.events, last_seq=checker.head.seq)
+    return Verification(intact=True, events=checker.events, last_seq=checker.head.seq)
 
 
 def dropped_unless_in_use(directory: Path) -> Dropped | None:
@@ -199,7 +199,7 @@ def _check_segment(
 
 
 def _unreadable(error: sqlite3.Error, path: Path, seq: int) -> Exception:
-    """A file that was refused is not a file that is damaged: only the latter is a verdict."""
+    """A file that was refused is not a file that is damaged, and is not told of as such."""
     if is_damage(error):
         return _Bad(seq, f"{path.name} cannot be read ({error})")
     return failure(error, path.parent, f"{path} cannot be read")
@@ -233,8 +233,8 @@ def _last_of(files: list[tuple[int, Path]]) -> int:
     return files[-1][0]
 
 
-def _bad(head: Head, events: int, first: int, last: int, reason: str) -> Verdict:
-    return Verdict(
+def _bad(head: Head, events: int, first: int, last: int, reason: str) -> Verification:
+    return Verification(
         intact=False,
         events=events,
         last_seq=head.seq,

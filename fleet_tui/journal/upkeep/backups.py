@@ -29,7 +29,7 @@ from fleet_tui.journal.errors import (
 )
 from fleet_tui.journal.ledger.chain import Head, read_head, write_head
 from fleet_tui.journal.ledger.segments import SegmentReader, numbered_files, open_read_only
-from fleet_tui.journal.ledger.verifying import Verdict, dropped_unless_in_use, verify
+from fleet_tui.journal.ledger.verifying import Verification, dropped_unless_in_use, verify
 
 FAMILIES = ("events", "samples", "logs")
 COPY_PAGES = 4_096
@@ -108,13 +108,13 @@ def copy_and_prove(source: Path, work: Path) -> Copied:
     if remembered is not None:
         write_head(work, remembered)  # so that the proof misses nothing that was written before
     try:
-        verdict = verify(work)
+        checked = verify(work)
     except JournalUnfinished as error:  # SQLite could not take its own scratch file away
         raise BackupFailed(f"the disk did not let the copy end in {work}") from error
-    if not verdict.intact:
-        raise _damaged(source, verdict)
+    if not checked.intact:
+        raise _damaged(source, checked)
     if (lost := dropped_unless_in_use(source)) is not None:
-        first, last = verdict.last_seq + 1, verdict.last_seq + lost.transactions
+        first, last = checked.last_seq + 1, checked.last_seq + lost.transactions
         raise JournalDamaged(source, lost.reason, first, last)
     left_out = []
     for family in FAMILIES[1:]:
@@ -131,7 +131,7 @@ def copy_and_prove(source: Path, work: Path) -> Copied:
     write_head(work, Head(Seq(last_seq), mark[1]))
     return Copied(
         path=str(work),
-        events=verdict.events,
+        events=checked.events,
         last_seq=Seq(last_seq),
         last_at_ms=last_at_ms,
         bytes=sum(path.stat().st_size for path in work.iterdir()),
@@ -155,6 +155,6 @@ def _copy_file(source: Path, target: Path) -> None:
         os.close(file)
 
 
-def _damaged(directory: Path, verdict: Verdict) -> JournalDamaged:
-    first, last = verdict.first_bad_seq or 1, verdict.last_bad_seq or 1
-    return JournalDamaged(directory, verdict.reason, first, last)
+def _damaged(directory: Path, checked: Verification) -> JournalDamaged:
+    first, last = checked.first_bad_seq or 1, checked.last_bad_seq or 1
+    return JournalDamaged(directory, checked.reason, first, last)

@@ -1,4 +1,4 @@
-"""One world from its seed to its verdict: trouble for a while, then peace, then the reckoning."""
+"""One world from its seed to its end: trouble for a while, then peace, then the reckoning."""
 
 import asyncio
 import gc
@@ -15,11 +15,11 @@ from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.sim.virtual.checks import Checks, Violation
 from fleet_tui.sim.virtual.draw import draw
 from fleet_tui.sim.virtual.faults import Trouble
+from fleet_tui.sim.virtual.final_checks import check_at_the_end
 from fleet_tui.sim.virtual.letters import LetterOperator
 from fleet_tui.sim.virtual.loop import Deadlock, Livelock, NotVirtual
 from fleet_tui.sim.virtual.meddler import Meddler
 from fleet_tui.sim.virtual.people import People
-from fleet_tui.sim.virtual.verdict import judge
 from fleet_tui.sim.virtual.world import World, dice
 
 LIVENESS_S = 600.0
@@ -147,7 +147,7 @@ def play(seed: int) -> Outcome:
     with _heard(world.problems), _collector_off():
         try:
             world.loop.run_to_end(life.live())
-            judge(world, life.checks)
+            check_at_the_end(world, life.checks)
         except (Deadlock, Livelock, NotVirtual) as problem:
             life.checks.broken("no-bugs", f"{type(problem).__name__}: {problem}")
         for problem_text in world.loop.problems:

@@ -201,11 +201,11 @@ def _no_silence(*_: object) -> int:
 
 
 def _cancel_lost(state: Any, by: str, command: Any) -> Any:
-    verdict = _cancel(state, by, command)
-    if isinstance(verdict, Refused):
-        return verdict
-    kept = tuple(e for e in verdict.events if isinstance(e, TaskCancelRequested | TaskEnded))
-    return replace(verdict, events=kept)
+    decision = _cancel(state, by, command)
+    if isinstance(decision, Refused):
+        return decision
+    kept = tuple(e for e in decision.events if isinstance(e, TaskCancelRequested | TaskEnded))
+    return replace(decision, events=kept)
 
 
 _cancel = queueing.cancel

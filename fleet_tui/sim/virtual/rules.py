@@ -2,7 +2,7 @@
 
 Waits, limits, deadlines, classes, modes and verdicts are worked out here once more and differently,
 from the events alone: neither :mod:`fleet_tui.core.ledger.fold` nor any decision of core is asked.
-What really happened on the hosts is the business of :mod:`fleet_tui.sim.virtual.verdict`.
+What really happened on the hosts is the business of :mod:`fleet_tui.sim.virtual.final_checks`.
 """
 
 import hashlib
@@ -247,7 +247,7 @@ class Rules:
             if wait_ms > 0:
                 self._broken("waits", f"{work.id} waits {wait_ms} ms after a verdict")
             return
-        if not work.is_open:  # a requeue; its pace is looked at in verdict.py
+        if not work.is_open:  # a requeue; its pace is looked at in final_checks.py
             self._requeued(work, event)
             return
         if work.cancelled:

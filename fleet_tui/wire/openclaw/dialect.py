@@ -110,10 +110,10 @@ async def learn(hello: Hello, ask: Ask) -> Dialect | GatewayFailure:
             return objection
         if objection.code != INVALID:
             return refusal(objection)  # it starts or drains, and will be asked again
-        verdict = is_known(question, objection.message)
-        if verdict is None:
+        known = is_known(question, objection.message)
+        if known is None:
             return _unsupported(hello, f"answered {question.method} with: {objection.message}")
-        knows[question.key] = verdict
+        knows[question.key] = known
     return Dialect(
         version=hello.server.version,
         lanes=LANES in methods,

@@ -58,7 +58,7 @@ def why_sections(
     pen: Pen,
     now_ms: int,
 ) -> list[Section]:
-    """The verdict, the table of rules, the scores, and what would help."""
+    """The decision, the table of rules, the scores, and what would help."""
     sections = [Section("", tuple(_verdict(decision, pending, pen, now_ms)))]
     if decision is None:
         return [*sections, *_help(pending)]

@@ -51,7 +51,7 @@ _AGAIN = ("verdict-run-again", "verdict-did-not-run")
 """What people say who want a task to run once more."""
 
 
-def judge(world: World, checks: Checks) -> None:
+def check_at_the_end(world: World, checks: Checks) -> None:
     """Check everything that can only be checked when it is over."""
     _acknowledged(world, checks)
     by_task: dict[str, list[Execution]] = {}
