@@ -121,7 +121,7 @@ class FailedCode(StrEnum):
 
 
 def failure_words(kind: FailureKind) -> str:
-    """Why a look at an agent failed, as a sentence about the agent."""
+    """Why a probe of an agent failed, as a sentence about the agent."""
     match kind:
         case FailureKind.SSH_UNREACHABLE:
             return "its host is not reached by SSH"
@@ -168,7 +168,7 @@ def failure_words(kind: FailureKind) -> str:
         case FailureKind.TIMEOUT:
             return "it did not answer in time"
         case FailureKind.INTERNAL:
-            return "a bug in fleet-tui stopped the look at it"
+            return "a bug in fleet-tui stopped its probe"
         case _:
             assert_never(kind)
 

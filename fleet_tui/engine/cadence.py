@@ -54,7 +54,7 @@ OnCollected = Callable[[RunId], None]
 
 
 class Watcher:
-    """The looks and log lines of one agent."""
+    """The probes and log lines of one agent."""
 
     def __init__(
         self,
@@ -84,13 +84,13 @@ class Watcher:
         """How often the host was told to forget each run. What it keeps must hold up no others."""
         self._now = asyncio.Event()
         self._tasks = [
-            asyncio.create_task(self._look_for_ever(), name=f"look {agent}"),
+            asyncio.create_task(self._probe_for_ever(), name=f"probe {agent}"),
             asyncio.create_task(self._hear_of_losses(), name=f"losses {agent}"),
             asyncio.create_task(self._read_for_ever(), name=f"read {agent}"),
             asyncio.create_task(self._collect_for_ever(), name=f"collect {agent}"),
         ]
 
-    def look_now(self) -> None:
+    def probe_now(self) -> None:
         """Look at once instead of at the next step."""
         self._now.set()
 
@@ -111,10 +111,10 @@ class Watcher:
         except Exception:  # a bug in a port must not keep the others from being closed
             log.exception("letting go of %s failed", self.agent)
 
-    async def _look_for_ever(self) -> None:
+    async def _probe_for_ever(self) -> None:
         await asyncio.sleep(0.2 * self._rng.random())
         while True:
-            await self._on_probe(await self._look())
+            await self._on_probe(await self._probe_once())
             wait_s = self._probe.every_ms / 1_000 * (1 + JITTER * (2 * self._rng.random() - 1))
             self._now.clear()
             with suppress(TimeoutError):
@@ -122,7 +122,7 @@ class Watcher:
                     await self._now.wait()
 
     async def _hear_of_losses(self) -> None:
-        """A connection that was lost counts as a look that failed, at once, and is looked into."""
+        """A connection that was lost counts as a probe that failed, at once, and is looked into."""
         while True:
             try:
                 await self._on_probe(await self.port.lost())
@@ -131,19 +131,19 @@ class Watcher:
                     raise
             except Exception:  # a bug in a port must not end this
                 log.exception("waiting for a loss of %s failed", self.agent)
-            self.look_now()
+            self.probe_now()
             await asyncio.sleep(LOSS_PAUSE_S)
 
-    async def _look(self) -> ProbeResult:
+    async def _probe_once(self) -> ProbeResult:
         try:
             async with asyncio.timeout((self._probe.timeout_ms + GRACE_MS) / 1_000):
                 return await self.port.probe()
         except TimeoutError:
-            return self._failed(FailureKind.TIMEOUT, "the look did not end")
+            return self._failed(FailureKind.TIMEOUT, "the probe did not end")
         except asyncio.CancelledError:
             if was_cancelled():
                 raise
-            return self._failed(FailureKind.INTERNAL, "the look was broken off")
+            return self._failed(FailureKind.INTERNAL, "the probe was broken off")
         except Exception as error:  # a bug in a port must not stop the looking
             log.exception("looking at %s failed", self.agent)
             return self._failed(FailureKind.INTERNAL, f"{type(error).__name__}: {error}")

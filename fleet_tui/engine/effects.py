@@ -76,7 +76,7 @@ class FleetEffects:
         for name in agents:
             watcher = self._watchers.get(name)
             if watcher is not None:
-                watcher.look_now()
+                watcher.probe_now()
 
     async def close(self) -> None:
         """Stop all work here; what runs at the agents goes on."""

@@ -63,7 +63,7 @@ PAUSE_MS = 2_000
 """A loop that was not run for this long cannot blame the agents for what it missed."""
 SWEEP_SHARE = 0.05
 """Of the loop's time that may go into looking through all open tasks for what is due. With so many
-that one look takes long, it is taken less often."""
+that looking once takes long, it is done less often."""
 DISTRUST_ROUNDS = 2
 """Probe rounds after such a pause in which no agent is judged worse."""
 STORE_AGAIN_MS = 1_000

@@ -1,5 +1,5 @@
-"""What is kept beside the ledger: looks, the fleet's pulse and log lines. Bounded, and never in the
-way: when the disk is slow, lines are dropped and counted; the ledger does not notice."""
+"""What is kept beside the ledger: probe results, the fleet's pulse and log lines. Bounded, and
+never in the way: when the disk is slow, lines are dropped and counted; the ledger does not wait."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +15,7 @@ from fleet_tui.engine.clock import Clock
 
 CHECK_S = 0.1
 """How often new rows are noticed: how late a log line may reach a console."""
-LOOKS_EVERY_S = 1.0
+PROBES_EVERY_S = 1.0
 SAMPLE_EVERY_S = 5.0
 
 
@@ -33,7 +33,7 @@ class LineStore(Protocol):
 
 
 class SampleStore(Protocol):
-    """Where looks and pulses go."""
+    """Where probe results and pulses go."""
 
     @property
     def newest_id(self) -> int:
@@ -46,7 +46,7 @@ class SampleStore(Protocol):
 
 
 class Telemetry:
-    """Hands looks, pulses and lines to their stores; ``touched`` when there is more to read."""
+    """Hands probe results, pulses and lines to their stores; ``touched`` when there is more."""
 
     def __init__(
         self,
@@ -79,17 +79,17 @@ class Telemetry:
         self._lines.write(lines)
 
     def on_probe(self, result: ProbeResult) -> None:
-        """Take a look in; an older one that was not handed over yet is replaced."""
+        """Take a probe result in; an older one that was not handed over yet is replaced."""
         self._probes[result.agent] = result
 
     async def run(self) -> None:
         """Hand over and notice until cancelled."""
         loop = asyncio.get_running_loop()
-        next_looks = next_sample = loop.time()
+        next_probes = next_sample = loop.time()
         before = (-1, -1)
         while True:
-            if loop.time() >= next_looks:
-                next_looks = loop.time() + LOOKS_EVERY_S
+            if loop.time() >= next_probes:
+                next_probes = loop.time() + PROBES_EVERY_S
                 self.hand_over()
             if loop.time() >= next_sample:
                 next_sample = loop.time() + SAMPLE_EVERY_S
@@ -101,7 +101,7 @@ class Telemetry:
             await asyncio.sleep(CHECK_S)
 
     def hand_over(self) -> None:
-        """Give the looks that wait to their store."""
+        """Give the probe results that wait to their store."""
         if self._probes:
             self._samples.add(self._probes.values())
             self._probes = {}

@@ -56,15 +56,15 @@ class Held(NamedTuple):
 
 
 class Probes(Protocol):
-    """How an agent is: looks at it, and the end of a connection that it keeps."""
+    """How an agent is: probes of it, and the end of a connection that it keeps."""
 
     async def probe(self) -> VitalsReading | ProbeFailure:
-        """One cheap look; answers within the agent's probe timeout."""
+        """One cheap question; answers within the agent's probe timeout."""
         ...
 
     async def lost(self) -> ProbeFailure:
-        """Wait until a connection that the agent keeps open is lost: as good as a look that failed,
-        and sooner. For ever where none is kept; a connection that was closed here is not lost."""
+        """Wait until a connection that the agent keeps open is lost: as good as a failed probe, and
+        sooner. For ever where none is kept; a connection that was closed here is not lost."""
         ...
 
 

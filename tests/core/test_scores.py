@@ -18,11 +18,11 @@ from fleet_tui.core.routing.scores import (
 from tests.support.fleets import agent
 
 
-def standing(
-    *, held: int = 0, slots: int = 4, health: Health = Health.UP, look: ProbeResult | None = None
+def free_agent(
+    *, in_use: int = 0, slots: int = 4, health: Health = Health.UP, probe: ProbeResult | None = None
 ) -> FreeAgent:
     spec = agent("a1", slots=slots, capabilities=["gpu", "browser"])
-    return FreeAgent(spec, AgentState(name=spec.name, health=health), held, look)
+    return FreeAgent(spec, AgentState(name=spec.name, health=health), in_use, probe)
 
 
 def reading(latency_ms: float, queued: int | None = None) -> VitalsReading:
@@ -35,30 +35,30 @@ FREE: Term = ("free slots", 6_000)
 
 
 @pytest.mark.parametrize(
-    ("stands", "found"),
+    ("free", "found"),
     [
-        (standing(), [FREE]),
-        (standing(held=1), [("free slots", 4_500)]),
-        (standing(held=4), [("free slots", 0)]),
-        (standing(held=1, slots=3), [("free slots", 4_000)]),
-        (standing(look=reading(0.0)), [FREE, ("quick", 2_000)]),
-        (standing(look=reading(50.0)), [FREE, ("quick", 1_000)]),
-        (standing(look=reading(150.0, 0)), [FREE, ("quick", 500)]),
-        (standing(look=reading(0.0, 1)), [FREE, ("quick", 2_000), ("own queue", -500)]),
-        (standing(look=reading(0.0, 3)), [FREE, ("quick", 2_000), ("own queue", -1_500)]),
-        (standing(look=reading(0.0, 90)), [FREE, ("quick", 2_000), ("own queue", -2_000)]),
-        (standing(health=Health.DEGRADED), [FREE, ("degraded", -3_000)]),
+        (free_agent(), [FREE]),
+        (free_agent(in_use=1), [("free slots", 4_500)]),
+        (free_agent(in_use=4), [("free slots", 0)]),
+        (free_agent(in_use=1, slots=3), [("free slots", 4_000)]),
+        (free_agent(probe=reading(0.0)), [FREE, ("quick", 2_000)]),
+        (free_agent(probe=reading(50.0)), [FREE, ("quick", 1_000)]),
+        (free_agent(probe=reading(150.0, 0)), [FREE, ("quick", 500)]),
+        (free_agent(probe=reading(0.0, 1)), [FREE, ("quick", 2_000), ("own queue", -500)]),
+        (free_agent(probe=reading(0.0, 3)), [FREE, ("quick", 2_000), ("own queue", -1_500)]),
+        (free_agent(probe=reading(0.0, 90)), [FREE, ("quick", 2_000), ("own queue", -2_000)]),
+        (free_agent(health=Health.DEGRADED), [FREE, ("degraded", -3_000)]),
     ],
 )
 def test_load_counts_free_slots_answers_queue_and_health(
-    stands: FreeAgent, found: list[Term]
+    free: FreeAgent, found: list[Term]
 ) -> None:
-    assert terms(Strategy.LOAD_AWARE, stands, frozenset()) == found
+    assert terms(Strategy.LOAD_AWARE, free, frozenset()) == found
 
 
-def test_a_look_that_failed_says_nothing_about_the_load() -> None:
+def test_a_probe_that_failed_says_nothing_about_the_load() -> None:
     failed = ProbeFailure(agent=agent("a1").name, observed_at_ms=1, kind=FailureKind.SSH_AUTH)
-    assert terms(Strategy.LOAD_AWARE, standing(look=failed), frozenset()) == [FREE]
+    assert terms(Strategy.LOAD_AWARE, free_agent(probe=failed), frozenset()) == [FREE]
 
 
 @pytest.mark.parametrize(
@@ -68,11 +68,11 @@ def test_an_agent_fits_the_better_the_less_of_it_is_not_needed(
     needs: tuple[str, ...], fit: int
 ) -> None:
     needed = frozenset(Capability(n) for n in needs)
-    assert terms(Strategy.CAPABILITY, standing(), needed) == [("fit", fit), FREE]
+    assert terms(Strategy.CAPABILITY, free_agent(), needed) == [("fit", fit), FREE]
 
 
 def test_round_robin_counts_nothing_but_whose_turn_it_is() -> None:
-    assert terms(Strategy.ROUND_ROBIN, standing(), frozenset()) == []
+    assert terms(Strategy.ROUND_ROBIN, free_agent(), frozenset()) == []
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,9 @@ def test_the_turn_goes_round_the_pool_from_who_had_it_last(after: int, turns: li
 
 
 def test_a_candidate_shows_the_sum_and_its_terms() -> None:
-    stands = standing(health=Health.DEGRADED)
+    free = free_agent(health=Health.DEGRADED)
     found = [FREE, ("degraded", -3_000)]
-    shown = candidate(stands, found)
+    shown = candidate(free, found)
     assert total(found) == 3_000
-    assert (shown.agent, shown.score) == (stands.spec.name, 0.3)
+    assert (shown.agent, shown.score) == (free.spec.name, 0.3)
     assert shown.terms == (ScoreTerm("free slots", 0.6), ScoreTerm("degraded", -0.3))

@@ -75,7 +75,7 @@ async def running() -> AsyncIterator[Rig]:
 @pytest.fixture(autouse=True)
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fleet_tui.engine.telemetry.CHECK_S", 0.005)
-    monkeypatch.setattr("fleet_tui.engine.telemetry.LOOKS_EVERY_S", 0.01)
+    monkeypatch.setattr("fleet_tui.engine.telemetry.PROBES_EVERY_S", 0.01)
     monkeypatch.setattr("fleet_tui.engine.telemetry.SAMPLE_EVERY_S", 0.02)
 
 

@@ -1,1 +1,1 @@
-"""Agents: what a look finds, what looks and outcomes add up to, one word for each."""
+"""Agents: what a probe finds, what probes and outcomes add up to, one word for each."""

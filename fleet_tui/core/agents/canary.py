@@ -1,6 +1,6 @@
 """Canary runs: what tells whether an agent whose work failed works again, with no task at risk.
 
-An agent that answers every look and fails its work is out of routing until something goes well on
+An agent that answers every probe and fails its work is out of routing until something goes well on
 it. Where the fleet file lets it, that is a canary run: a short turn with a text of our own, in a
 session of its own, that the gateway forgets afterwards like that of any run. It costs what the
 model takes for one short turn. It is no task: it holds no slot, waits in no queue, is never tried

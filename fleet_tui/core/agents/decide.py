@@ -35,11 +35,11 @@ def _cordon(state: FleetState, by: str, names: tuple[AgentName, ...], reason: st
     """What is cordoned already stays as it is: asking for it twice is no mistake."""
     fresh, left_out = [], []
     for name in dict.fromkeys(names):
-        held = state.agents[name].cordon
-        if held is None:
+        cordon = state.agents[name].cordon
+        if cordon is None:
             fresh.append(AgentCordoned(agent=name, by=by, reason=reason))
         else:
-            why = f"{name} is cordoned already, by {held.by}."
+            why = f"{name} is cordoned already, by {cordon.by}."
             refused = Refused(code=RefusalCode.ALREADY_CORDONED, text=why)
             left_out.append(LeftOut(name, name, refused))
     return Decided(events=tuple(fresh), changed=len(fresh), left_out=tuple(left_out))

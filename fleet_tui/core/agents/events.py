@@ -22,7 +22,7 @@ class AboutPool(EventBase, frozen=True, kw_only=True):
 
 
 class HealthChanged(AboutAgent, frozen=True, kw_only=True, tag="agent.health"):
-    """An agent's looks add up to something new."""
+    """An agent's probes add up to something new."""
 
     health: Health
     was: Health

@@ -1,4 +1,4 @@
-"""What an agent's looks add up to: hysteresis, flap damping, and who is to blame.
+"""what an agent's probes add up to: hysteresis, flap damping, and who is to blame.
 
 One miss takes an agent out of routing (suspect); several in a row make it lost; it comes back after
 several successful probes. What an operator must fix (keys, tokens) counts at once: asking again
@@ -26,7 +26,7 @@ FLAP_LIMIT = 3
 """More falls than this within FLAP_WINDOW_MS are flapping."""
 
 STUMBLE_LIMIT = 1
-"""An agent that stumbles (misses a look, but does not fall) more often than this within
+"""An agent that stumbles (misses a probe, but does not fall) more often than this within
 FLAP_WINDOW_MS needs several successful probes to be believed again, like one that fell."""
 
 QUARANTINE = Backoff(base_ms=60_000, cap_ms=1_800_000)
@@ -47,7 +47,7 @@ but for the first time after its health changed."""
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True):
-    """What the judge remembers of one agent between looks. Lost with the engine, on purpose: a new
+    """What the judge remembers of one agent between probes. Lost with the engine, on purpose: a new
     engine looks for itself."""
 
     misses: int = 0
@@ -64,7 +64,7 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
     """Misses in a row with those words."""
     note: str = ""
     """Why it was not ready when it answered last."""
-    note_looks: int = 0
+    note_probes: int = 0
     """Answers in a row with that note."""
     retold_ms: int | None = None
     """When the words about a lost agent, or one that is not ready, were last corrected since its
@@ -80,19 +80,19 @@ FRESH = Watch()
 
 
 def judge(
-    watch: Watch, agent: AgentState, look: ProbeResult, probe: ProbeSpec, now_ms: int
+    watch: Watch, agent: AgentState, result: ProbeResult, probe: ProbeSpec, now_ms: int
 ) -> tuple[Watch, list[Event]]:
     """The judge's new memory and what changed, at most one health change.
 
-    ``now_ms`` is when the look is judged; a look is never judged twice.
+    ``now_ms`` is when the result is judged; a result is never judged twice.
     """
-    match look:
+    match result:
         case VitalsReading():
-            watch, events = _judge_reading(watch, agent, look, probe, now_ms)
+            watch, events = _judge_reading(watch, agent, result, probe, now_ms)
         case ProbeFailure():
-            watch, events = _judge_failure(watch, agent, look, probe, now_ms)
+            watch, events = _judge_failure(watch, agent, result, probe, now_ms)
         case _:
-            assert_never(look)
+            assert_never(result)
     if any(isinstance(e, HealthChanged) and e.health is not agent.health for e in events):
         watch = replace(watch, retold_ms=None)
     return watch, events
@@ -132,14 +132,14 @@ def _judge_reading(
 def _judge_not_ready(
     watch: Watch, agent: AgentState, reading: VitalsReading, probe: ProbeSpec, now_ms: int
 ) -> tuple[Watch, list[Event]]:
-    probes = watch.note_looks + 1 if watch.note == reading.note else 1
-    watch = replace(watch, goods=0, strained=0, well=0, note=reading.note, note_looks=probes)
+    probes = watch.note_probes + 1 if watch.note == reading.note else 1
+    watch = replace(watch, goods=0, strained=0, well=0, note=reading.note, note_probes=probes)
     resting = Health.DRAINING if reading.draining else Health.STARTING
     change = replace(_change(agent, resting, reading.note or resting.value), detail=reading.said)
     if agent.health in (Health.QUARANTINED, Health.RETIRED):
         return watch, []
     if agent.health is not resting or agent.failure is not None:
-        # It answers: the runs of an agent that is said to fail its looks would count as silent.
+        # It answers: the runs of an agent that is said to fail its probes would count as silent.
         return watch, [change]
     # Who waits for it reads why it is not ready now, and not why it first was not.
     is_news = agent.reason != change.reason and probes >= probe.down_after
@@ -151,7 +151,7 @@ def _judge_not_ready(
 def _after_good(
     watch: Watch, agent: AgentState, probe: ProbeSpec, strain: str, now_ms: int
 ) -> Health | None:
-    """The state after an answered look, None for no change."""
+    """The state after an answered probe, None for no change."""
     match agent.health:
         case Health.JOINING | Health.STARTING | Health.DRAINING:
             return Health.UP
@@ -324,7 +324,7 @@ def _tripped(agent: AgentState, breaker: Breaker) -> HealthChanged:
 def _why_back(agent: AgentState, watch: Watch) -> str:
     match agent.health:
         case Health.JOINING:
-            return "first look answered"
+            return "first probe answered"
         case Health.DEGRADED:
             return "well again"
         case Health.UNREACHABLE | Health.DOWN | Health.QUARANTINED:
@@ -338,7 +338,7 @@ def _why_back(agent: AgentState, watch: Watch) -> str:
 
 
 def _is_told_once(kind: FailureKind) -> bool:
-    """Whether one look is enough: it tells what was tried there, or what only an operator mends."""
+    """Whether one probe is enough: it tells what was tried, or what only an operator mends."""
     return kind.is_permanent or kind.is_of_host
 
 

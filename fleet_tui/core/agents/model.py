@@ -1,4 +1,4 @@
-"""An agent in the ledger: what its looks add up to, and what it runs."""
+"""An agent in the ledger: what its probes add up to, and what it runs."""
 
 from collections.abc import Iterator
 from enum import StrEnum
@@ -19,7 +19,7 @@ from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 
 
 class Health(StrEnum):
-    """What an agent's looks add up to. Freshness is another question and never mixed in."""
+    """what an agent's probes add up to. Freshness is another question and never mixed in."""
 
     JOINING = "joining"
     UP = "up"
@@ -104,7 +104,7 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def was_ever_up(self) -> bool:
         """Whether it is known to have worked. What it says of itself is no sign of that: an agent
-        that is lost from the first says it with its first answer, and is up some looks later."""
+        that is lost from the first says it with its first answer, and is up some probes later."""
         return self.was_up or self.succeeded > 0
 
     @property
@@ -117,7 +117,7 @@ class AgentState(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def silent_since_ms(self) -> int | None:
-        """Since when nothing is heard of its runs: it fails its looks and is out of service. None
+        """Since when nothing is heard of its runs: it fails its probes and is out of service. None
         while something is."""
         return None if self.in_service else self.fails_since_ms
 

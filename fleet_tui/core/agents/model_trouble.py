@@ -13,10 +13,10 @@ MAX_REASON_CHARS = 50
 _AT_WORK = (AttemptPhase.RUNNING, AttemptPhase.CANCELLING)
 
 
-def troubles_in(state: FleetState, look: ProbeResult) -> list[Event]:
-    """What a look tells of the models of an agent's runs that the ledger does not know yet."""
-    agent = state.agents.get(look.agent)
-    if agent is None or not isinstance(look, VitalsReading) or look.model_troubles is None:
+def troubles_in(state: FleetState, result: ProbeResult) -> list[Event]:
+    """What a probe tells of the models of an agent's runs that the ledger does not know yet."""
+    agent = state.agents.get(result.agent)
+    if agent is None or not isinstance(result, VitalsReading) or result.model_troubles is None:
         return []
     events: list[Event] = []
     for run in sorted(agent.runs):
@@ -24,7 +24,7 @@ def troubles_in(state: FleetState, look: ProbeResult) -> list[Event]:
         if found is None or found[1].phase not in _AT_WORK:
             continue
         attempt = found[1]
-        now = look.model_troubles.get(run)
+        now = result.model_troubles.get(run)
         if now != attempt.model_trouble:
             events.append(AttemptTroubled(run=run, trouble=now))
     return events

@@ -76,10 +76,10 @@ _PASSING = (
     | frozenset(reason.value for reason in LostReason) - {LostReason.BAD_ANSWER}
     | {"fenced", "stale-epoch", "engine-replaced", "cancelled-first"}
 )
-"""Why a run did not start without any doing of the agent: it was not reached, or looks tell."""
+"""Why a run did not start without any doing of the agent: it was not reached, or probes tell."""
 
 _PASSING_PREFIXES = ("startup", "gateway-", "cancelled")
-"""Words of gateways that start, drain, suspend or restart: they say so to whoever looks, too."""
+"""Words of gateways that start, drain, suspend or restart: they say so to probes, too."""
 
 
 def blame_for(fact: NotStarted | Finished, attempt: Attempt, now_ms: int) -> Blame:

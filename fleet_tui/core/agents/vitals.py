@@ -13,7 +13,7 @@ from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 
 
 class FailureKind(StrEnum):
-    """Why a look failed. The names appear on screen and in filters."""
+    """Why a probe failed. The names appear on screen and in filters."""
 
     SSH_UNREACHABLE = "ssh-unreachable"
     SSH_AUTH = "ssh-auth"
@@ -50,7 +50,7 @@ class FailureKind(StrEnum):
 
     @property
     def is_of_host(self) -> bool:
-        """True where the look was answered: the host can hold no run as it is."""
+        """True where the probe was answered: the host can hold no run as it is."""
         return self in (FailureKind.CANNOT_WORK, FailureKind.DISK_FULL)
 
 
@@ -111,7 +111,7 @@ class ModelTrouble(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VitalsReading(msgspec.Struct, frozen=True, kw_only=True, tag="reading"):
-    """A look that was answered. None means the agent does not tell."""
+    """A probe that was answered. None means the agent does not tell."""
 
     agent: AgentName
     observed_at_ms: int
@@ -148,7 +148,7 @@ class VitalsReading(msgspec.Struct, frozen=True, kw_only=True, tag="reading"):
 
 
 class ProbeFailure(msgspec.Struct, frozen=True, kw_only=True, tag="failure"):
-    """A look that was not answered, or answered with a refusal."""
+    """A probe that was not answered, or answered with a refusal."""
 
     agent: AgentName
     observed_at_ms: int

@@ -264,26 +264,27 @@ class CandidateSet:
     def _admit_on_trial(self, name: AgentName) -> None:
         """One task at a time, beside what it still runs."""
         spec, agent = self._specs[name], self._agents[name]
-        held = len(agent.runs)
+        in_use = len(agent.runs)
         if self._given.get(name):
             self._leave_out(name, "is on trial with another task")
-        elif held >= spec.slots:
+        elif in_use >= spec.slots:
             self._leave_out(name, "has no free slot")
         elif (full := self._lane(name)) is not None:
             self._leave_out(name, full)
         else:
-            trial = FreeAgent(spec, agent, held, self._probes.get(name))
+            trial = FreeAgent(spec, agent, in_use, self._probes.get(name))
             self._rankings[spec.pool].put_on_trial(trial)
 
     def _admit(self, name: AgentName) -> None:
         spec, agent = self._specs[name], self._agents[name]
-        held = len(agent.runs) + self._given.get(name, 0)
+        in_use = len(agent.runs) + self._given.get(name, 0)
         ranking = self._rankings[spec.pool]
-        full = f"has {held}/{spec.slots} slots in use" if held >= spec.slots else self._lane(name)
+        is_full = in_use >= spec.slots
+        full = f"has {in_use}/{spec.slots} slots in use" if is_full else self._lane(name)
         if full is not None:
             self._leave_out(name, full)
         else:
-            ranking.put(FreeAgent(spec, agent, held, self._probes.get(name)))
+            ranking.put(FreeAgent(spec, agent, in_use, self._probes.get(name)))
 
     def _leave_out(self, name: AgentName, why: str) -> None:
         """It has no free slot any more in this round."""
@@ -300,15 +301,15 @@ class CandidateSet:
         if names is None:
             return None
         probes = (self._probes.get(each) for each in names)
-        told = [look.capacity for look in probes if isinstance(look, VitalsReading)]
+        told = [each.capacity for each in probes if isinstance(each, VitalsReading)]
         widths = [capacity for capacity in told if capacity is not None]
         width = max(min(widths, default=self._roster.slots_of_widest(names)), 1)
         known = (self._agents.get(each) for each in names)
-        held = sum(len(agent.runs) for agent in known if agent is not None)
-        held += sum(self._given.get(each, 0) for each in names)
-        if held < width:
+        in_use = sum(len(agent.runs) for agent in known if agent is not None)
+        in_use += sum(self._given.get(each, 0) for each in names)
+        if in_use < width:
             return None
-        return f"shares its gateway's lane, {held}/{width} in use"
+        return f"shares its gateway's lane, {in_use}/{width} in use"
 
 
 def _rejection(

@@ -1,7 +1,7 @@
 """One round of routing: which waiting tasks go where now, and why the others wait.
 
-Urgent first, then first come first served. A round is pure: the same state, looks and instant give
-the same events, and offline replay recomputes every decision.
+Urgent first, then first come first served. A round is pure: the same state, results
+of probes and instant give the same events, and offline replay recomputes every decision.
 """
 
 import heapq

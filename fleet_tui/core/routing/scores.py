@@ -37,9 +37,9 @@ class FreeAgent(msgspec.Struct, frozen=True):
 
     spec: AgentSpec
     agent: AgentState
-    held: int
+    in_use: int
     """Slots in use, those given away in this round included."""
-    look: ProbeResult | None
+    probe: ProbeResult | None
 
 
 Term = tuple[str, int]
@@ -61,14 +61,14 @@ def terms(strategy: Strategy, free: FreeAgent, needs: frozenset[Capability]) -> 
 
 def _load_terms(free: FreeAgent) -> list[Term]:
     slots = free.spec.slots
-    found: list[Term] = [("free slots", FREE_WEIGHT * (slots - free.held) // slots)]
-    look = free.look
-    if isinstance(look, VitalsReading):
+    found: list[Term] = [("free slots", FREE_WEIGHT * (slots - free.in_use) // slots)]
+    probe = free.probe
+    if isinstance(probe, VitalsReading):
         found.append(
-            ("quick", int(QUICK_WEIGHT * QUICK_HALF_MS / (QUICK_HALF_MS + look.latency_ms)))
+            ("quick", int(QUICK_WEIGHT * QUICK_HALF_MS / (QUICK_HALF_MS + probe.latency_ms)))
         )
-        if look.queued:
-            found.append(("own queue", -min(QUEUE_WEIGHT * look.queued // slots, QUEUE_WEIGHT)))
+        if probe.queued:
+            found.append(("own queue", -min(QUEUE_WEIGHT * probe.queued // slots, QUEUE_WEIGHT)))
     if free.agent.health is Health.DEGRADED:
         found.append(("degraded", -DEGRADED_PENALTY))
     return found

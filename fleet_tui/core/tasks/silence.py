@@ -38,7 +38,7 @@ class Silence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def silent_since(state: FleetState, attempt: Attempt) -> int | None:
-    """Since when nothing is heard of an open run: it is unknown, or its agent fails its looks and
+    """Since when nothing is heard of an open run: it is unknown, or its agent fails its probes and
     is out of service. None while something is heard."""
     known = [attempt.unknown_since_ms] if attempt.phase is AttemptPhase.UNKNOWN else []
     agent = state.agents.get(attempt.agent)

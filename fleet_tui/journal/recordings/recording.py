@@ -82,7 +82,7 @@ class EventRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="t", tag=
 
 
 class SampleRecord(msgspec.Struct, frozen=True, kw_only=True, tag_field="t", tag="sample"):
-    """One look, or a pulse of the fleet with an empty agent."""
+    """The result of one probe, or a pulse of the fleet with an empty agent."""
 
     at_ms: Instant
     agent: Name

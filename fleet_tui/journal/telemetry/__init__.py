@@ -1,1 +1,1 @@
-"""What is kept beside the ledger: looks, the pulse of the fleet, log lines. Bounded."""
+"""What is kept beside the ledger: probe results, the pulse of the fleet, log lines. Bounded."""

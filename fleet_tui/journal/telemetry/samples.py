@@ -24,21 +24,21 @@ BEGINNING_MS = -END_OF_TIME_MS
 
 _THE_FLEET = ""
 _encoder = msgspec.json.Encoder()
-_look_decoder: msgspec.json.Decoder[ProbeResult] = msgspec.json.Decoder(ProbeResult)
-_NO_LOOK = (ValueError, RecursionError)
+_probe_decoder: msgspec.json.Decoder[ProbeResult] = msgspec.json.Decoder(ProbeResult)
+_UNREADABLE = (ValueError, RecursionError)
 """Of a newer version, or damaged, or invented."""
 _pulse_decoder = msgspec.json.Decoder(FleetSample)
 
 
 def sample_row(sample: ProbeResult | FleetSample) -> RollingRow:
-    """A look or a pulse as a row: instant, agent, body."""
+    """The result of a probe or a pulse as a row: instant, agent, body."""
     if isinstance(sample, FleetSample):
         return (sample.at_ms, _THE_FLEET, _encoder.encode(sample))
     return (sample.observed_at_ms, sample.agent, _encoder.encode(sample))
 
 
 class SampleWriter:
-    """Stores looks and pulses. Make one with :meth:`open`; it must be closed."""
+    """Stores probe results and pulses. Make one with :meth:`open`; it must be closed."""
 
     def __init__(self, rolling: RollingWriter) -> None:
         self._rolling = rolling
@@ -79,7 +79,7 @@ class SampleWriter:
 
 
 class SampleReader:
-    """Reads looks and pulses. From any thread, one call at a time."""
+    """Reads probe results and pulses. From any thread, one call at a time."""
 
     def __init__(self, directory: Path) -> None:
         """A directory without samples is simply empty."""
@@ -100,15 +100,15 @@ class SampleReader:
         for _, rows in self._rolling.each_newest_first(query("samples_latest"), (until,)):
             for agent, body in rows:
                 if isinstance(agent, str) and isinstance(body, bytes) and agent not in probes:
-                    with suppress(*_NO_LOOK):
-                        probes[AgentName(agent)] = _look_decoder.decode(body)
+                    with suppress(*_UNREADABLE):
+                        probes[AgentName(agent)] = _probe_decoder.decode(body)
         return probes
 
     def fleet_samples(self, since_ms: int, until_ms: int, limit: int) -> list[FleetSample]:
         """The fleet's pulse, both instants included, oldest first; the newest win at the limit."""
         found = []
         for body in self._series(_THE_FLEET, since_ms, until_ms, limit):
-            with suppress(*_NO_LOOK):
+            with suppress(*_UNREADABLE):
                 found.append(_pulse_decoder.decode(body))
         return found
 
@@ -119,8 +119,8 @@ class SampleReader:
         found = []
         until = END_OF_TIME_MS if until_ms is None else until_ms
         for body in self._series(agent, BEGINNING_MS, until, limit):
-            with suppress(*_NO_LOOK):
-                found.append(_look_decoder.decode(body))
+            with suppress(*_UNREADABLE):
+                found.append(_probe_decoder.decode(body))
         return found
 
     def rows(self, since_ms: int, until_ms: int, page: int) -> Iterator[tuple[int, str, bytes]]:

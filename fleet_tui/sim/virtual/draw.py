@@ -144,7 +144,7 @@ def _with_canaries(world: Scenario) -> Scenario:
 
 
 def _with_poison(world: Scenario, rng: random.Random) -> Scenario:
-    """One gateway answers every look and refuses or fails all that it gets, and there is much."""
+    """One gateway answers every probe and refuses or fails all that it gets, and there is much."""
     chosen, at_s = rng.choice(sorted(world.gateways)), rng.uniform(0.0, world.safety_s / 3)
     poison = Fault(at_s=at_s, kind="poison-gateway", agent=chosen, for_s=rng.choice((40.0, 200.0)))
     faults = [poison, *(fault for fault in world.faults if fault.agent != chosen)]

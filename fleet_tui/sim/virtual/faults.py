@@ -168,7 +168,7 @@ class Trouble:
         gateway.thaw()
 
     async def _poison_gateway(self, fault: Fault) -> None:
-        """It answers every look, and can do nothing."""
+        """It answers every probe, and can do nothing."""
         assert fault.agent is not None
         gateway = self._world.gateways[fault.agent]
         gateway.poison = self._rng.choice(list(Poison))

@@ -10,10 +10,10 @@ from fleet_tui.sim.virtual.host import SimHost
 from fleet_tui.sim.virtual.world import World
 
 FOUND_OUT_S = 8.0
-"""After the time between two looks: by then the next one has told what a refused start did not."""
+"""After the time between two probes: by then the next one has told what a refused start did not."""
 BACK_S = 90.0
 """In a world at peace whoever is well takes work again within this time: a host that was unfit is
-tried again each half minute, and a lost agent is believed after some looks."""
+tried again each half minute, and a lost agent is believed after some probes."""
 
 _RESTS = frozenset({Health.RETIRED, Health.QUARANTINED})
 

@@ -1,5 +1,5 @@
 """Which agents a gateway has. One that is not there, or was deleted, would refuse every task, so it
-is looked for with every deeper look (3 ms on OpenClaw 2026.9.6), and not found out by tasks."""
+is looked for with every deeper probe (3 ms on OpenClaw 2026.9.6), and not found out by tasks."""
 
 import msgspec
 

@@ -58,7 +58,7 @@ DEEP_MAX_AGE_MS = 60_000
 DEEP_CALL_MS = 5_000
 
 ROUNDED_S = 0.1
-"""Clocks differ by less between two looks, and ages are told in milliseconds."""
+"""Clocks differ by less between two probes, and ages are told in milliseconds."""
 
 NO_REQUESTS = "it calls itself ready, but requests"
 """How it is told that readiness alone is no promise to take work."""
@@ -164,7 +164,7 @@ class OpenClawPort(RunsByAttempts):
         return self._failed(GatewayFailure(kind=kind, detail=lost.detail))
 
     def _late(self) -> GatewayFailure:
-        """Who kept a look waiting: the gateway, its host, or the way between them."""
+        """Who kept a probe waiting: the gateway, its host, or the way between them."""
         detail = words_of(f"no answer within {self._agent.probe.timeout_ms} ms")
         if self._http.reached:
             return GatewayFailure(kind=FailureKind.GATEWAY_HUNG, detail=detail)

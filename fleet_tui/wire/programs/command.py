@@ -96,7 +96,7 @@ class CommandPort(ProgramPort):
             return self._fitness.failure(shell.kind, shell.detail)
         loop = asyncio.get_running_loop()
         asked_at_ms, began_s = self._now_ms(), loop.time()
-        found = await self._fitness.look(shell)
+        found = await self._fitness.probe(shell)
         if self._fitness.runs_ours is not None:
             self._pool.judge(self._host, works=self._fitness.runs_ours)
         latency_ms = (loop.time() - began_s) * 1000
@@ -123,7 +123,7 @@ class CommandPort(ProgramPort):
 
 
 class CpuShare:
-    """How busy a Linux host was between two looks, from the counters of ``/proc/stat``."""
+    """How busy a Linux host was between two probes, from the counters of ``/proc/stat``."""
 
     def __init__(self) -> None:
         self._before: tuple[int, int] | None = None

@@ -1,6 +1,6 @@
 """What a host can do for runs, found out by looking and not by losing one.
 
-Every look says whether the tools are there; now and then, and on every new connection, one also
+Every probe says whether the tools are there; now and then, and on every new connection, one also
 tries what a run will need (``rehearse`` in ``wrapper.sh``). What was found out holds until then.
 """
 
@@ -24,7 +24,7 @@ REHEARSE_AGAIN_S = 30.0
 """One that could not, or did not say."""
 
 DOUBTS = frozenset({"no-hard-links", "no-run-dir", "disk-full"})
-"""Refusals of a start after which the next look tries again what a run needs."""
+"""Refusals of a start after which the next probe tries again what a run needs."""
 
 
 def _failed_as(reason: LostReason) -> FailureKind:
@@ -70,7 +70,7 @@ class Fitness:
         self._unfit: tuple[str, str] | None = None
         """Why the host can hold no run, as far as is known."""
         self.runs_ours: bool | None = None
-        """Whether the host ran what the last look sent; None where no answer came."""
+        """Whether the host ran what the last probe sent; None where no answer came."""
 
     def is_due(self, shell: Shell) -> bool:
         """Whether it is time to try what a run needs."""
@@ -95,12 +95,12 @@ class Fitness:
             cause=cause,
         )
 
-    async def look(self, shell: Shell) -> Reply | ProbeFailure:
-        """One look: the host's vitals, or why it takes no work."""
+    async def probe(self, shell: Shell) -> Reply | ProbeFailure:
+        """One probe: the host's vitals, or why it takes no work."""
         due = self.is_due(shell)
-        found = await self._runs.look(shell, timeout_ms=self._timeout_ms, rehearse=due)
+        found = await self._runs.probe(shell, timeout_ms=self._timeout_ms, rehearse=due)
         if due and not isinstance(found, ChannelFailure):
-            # Also where no answer came: a host that is slow must not be tried with every look.
+            # Also where no answer came: a host that is slow must not be tried with every probe.
             self._tried_on = shell
             self._try_at_s = asyncio.get_running_loop().time() + REHEARSE_AGAIN_S
         self.runs_ours = _ran(found)
@@ -142,7 +142,7 @@ class Fitness:
         self._try_at_s = asyncio.get_running_loop().time() + wait_s
 
     def failure(self, kind: FailureKind, detail: Untrusted = NOTHING_SAID) -> ProbeFailure:
-        """A look that failed."""
+        """A probe that failed."""
         return ProbeFailure(
             agent=self._agent, observed_at_ms=self._now_ms(), kind=kind, detail=detail
         )

@@ -161,7 +161,7 @@ class LocalPort(ProgramPort):
         self._shell = shell or LocalShell()
         self._program = os.path.expanduser(spec.command[0])
         self._is_missing = False
-        """Whether the last look by the wrapper, which alone says why, found no program."""
+        """Whether the last probe by the wrapper, which alone says why, found no program."""
 
     async def reach(self) -> Shell | SshFailure:
         """This machine is always there."""
@@ -171,10 +171,10 @@ class LocalPort(ProgramPort):
         """This machine's vitals, and whether the program can be executed."""
         due = not self._runs.is_known or self._fitness.is_due(self._shell)
         if due or self._is_missing or shutil.which(self._program) is None:
-            found = await self._fitness.look(self._shell)
+            found = await self._fitness.probe(self._shell)
             failed = found.kind if isinstance(found, ProbeFailure) else None
             self._is_missing = failed is FailureKind.COMMAND_MISSING
-            # This machine answers, if only late: what it can do is found out by the next look.
+            # This machine answers, if only late: what it can do is found out by the next probe.
             if isinstance(found, ProbeFailure) and failed is not FailureKind.TIMEOUT:
                 return found
         unfit = self._fitness.unfit()

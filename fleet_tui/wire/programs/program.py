@@ -72,7 +72,7 @@ class ProgramPort(ABC):
 
     @abstractmethod
     async def probe(self) -> VitalsReading | ProbeFailure:
-        """One cheap look; answers within the agent's probe timeout."""
+        """One cheap question; answers within the agent's probe timeout."""
 
     async def lost(self) -> ProbeFailure:
         """See :class:`AgentPort`. For ever where there is no connection to lose."""

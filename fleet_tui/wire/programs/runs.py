@@ -115,7 +115,7 @@ def disk_full(free_kb: float) -> Untrusted | None:
 
 
 def told_full(reply: Reply) -> Untrusted | None:
-    """The same of what a look told."""
+    """The same of what a probe told."""
     free_kb = reply.number("disk")
     return None if free_kb is None else disk_full(free_kb)
 
@@ -339,7 +339,7 @@ class Runs:
         a start that comes late would otherwise pass for the first one after a deletion."""
         if self.is_known:
             return None
-        reply = await self.look(shell, timeout_ms=QUESTION_TIMEOUT_MS)
+        reply = await self.probe(shell, timeout_ms=QUESTION_TIMEOUT_MS)
         match reply:
             case ChannelFailure(kind=kind, detail=detail):
                 return NotStarted(reason=kind.value, detail=detail)
@@ -361,7 +361,7 @@ class Runs:
         """Whether the run directory knows this engine, as it must before it gets a run."""
         return self._directory.newest == self._directory.epoch
 
-    async def look(
+    async def probe(
         self, shell: Shell, *, timeout_ms: int, rehearse: bool = False
     ) -> Reply | Unknown | ChannelFailure:
         """The host's vitals and whether the program is there: words boot, time, disk, load …

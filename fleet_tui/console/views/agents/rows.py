@@ -23,7 +23,7 @@ from fleet_tui.feed.feed import View
 
 MIN_STALE_MS = 15_000
 STALE_INTERVALS = 3
-"""A look is stale after this many intervals of its agent, and never before MIN_STALE_MS."""
+"""A probe result is stale after this many intervals of its agent, and never before MIN_STALE_MS."""
 
 SEEN_STEP_MS = 5_000
 """Ages are counted in these steps: a column that ticks every second says nothing more."""
@@ -119,35 +119,35 @@ class AgentRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def stale_after_ms(spec: AgentSpec | None) -> int:
-    """How old a look may be before its numbers are not to be believed."""
+    """How old a probe result may be before its numbers are not to be believed."""
     every_ms = spec.probe.every_ms if spec is not None else 0
     return max(STALE_INTERVALS * every_ms, MIN_STALE_MS)
 
 
 def _stepped(age_ms: int) -> int:
-    """The age rounded up to a whole step, so that a fresh look reads the same until the next."""
+    """The age rounded up to a whole step, so that a fresh result reads the same until the next."""
     return -(-max(age_ms, 1) // SEEN_STEP_MS) * SEEN_STEP_MS
 
 
-def _age_ms(agent: AgentState, look: ProbeResult | None, now_ms: int) -> int | None:
+def _age_ms(agent: AgentState, probe: ProbeResult | None, now_ms: int) -> int | None:
     """How long ago the agent last answered: at least since it was lost, when it does not."""
-    if look is None:
+    if probe is None:
         return None
-    if isinstance(look, VitalsReading):
-        return words.elapsed_ms(look.observed_at_ms, now_ms)
+    if isinstance(probe, VitalsReading):
+        return words.elapsed_ms(probe.observed_at_ms, now_ms)
     return words.elapsed_ms(agent.since_ms, now_ms)
 
 
 def agent_row(
     agent: AgentState,
     spec: AgentSpec | None,
-    look: ProbeResult | None,
+    probe: ProbeResult | None,
     numbers: RunNumbers,
     now_ms: int,
 ) -> AgentRow:
     """The row of one agent at an instant."""
-    reading = look if isinstance(look, VitalsReading) else None
-    age_ms = _age_ms(agent, look, now_ms)
+    reading = probe if isinstance(probe, VitalsReading) else None
+    age_ms = _age_ms(agent, probe, now_ms)
     word = word_of(agent)
     hourly = spec.prices.per_hour_microusd if spec is not None else 0
     note = agent.cordon.reason if agent.cordon is not None else agent.reason

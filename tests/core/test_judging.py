@@ -1,4 +1,4 @@
-"""What one look tells of an agent in each of its states, and what the judge remembers of it."""
+"""What one probe tells of an agent in each of its states, and what the judge remembers of it."""
 
 import msgspec
 import pytest
@@ -111,7 +111,7 @@ def test_a_lost_agent_is_told_with_how_many_looks_it_missed(misses: int, reason:
 @pytest.mark.parametrize(
     ("health", "goods", "reason"),
     [
-        (Health.JOINING, 0, "first look answered"),
+        (Health.JOINING, 0, "first probe answered"),
         (Health.STARTING, 0, "answers again"),
         (Health.DRAINING, 0, "answers again"),
         (Health.SUSPECT, 0, "answers again"),
