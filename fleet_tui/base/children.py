@@ -108,13 +108,13 @@ class Birth:
     """
 
     def __init__(self) -> None:
-        self._held: list[int] = []
+        self._came: list[int] = []
         self._before: dict[int, Any] = {}
         if threading.current_thread() is not threading.main_thread():
             return  # signals do not interrupt it
         for number in ENDING:
             if signal.getsignal(number) is not signal.SIG_IGN:
-                self._before[number] = signal.signal(number, self._hold)
+                self._before[number] = signal.signal(number, self._defer)
 
     def __enter__(self) -> Self:
         return self
@@ -122,14 +122,14 @@ class Birth:
     def __exit__(self, *_: object) -> None:
         self.known()
 
-    def _hold(self, number: int, _: FrameType | None) -> None:
-        self._held.append(number)
+    def _defer(self, number: int, _: FrameType | None) -> None:
+        self._came.append(number)
 
     def known(self) -> None:
         """Handle signals as before, those that came meanwhile first. Raises what they raise."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before.clear()
-        held, self._held = self._held, []
-        for number in held:
+        numbers, self._came = self._came, []
+        for number in numbers:
             signal.raise_signal(signal.Signals(number))

@@ -114,7 +114,7 @@ def _print(
     oldest = f", oldest {words.duration(status.oldest_wait_ms)}" if status.waiting else ""
     say(f"queue: {status.waiting} waiting{oldest}  {by_priority}")
     if status.held:
-        say(f"       {status.held} held: no agent can take them (fleet-tui tasks --held)")
+        say(f"       {status.held} held: waiting alone places none (fleet-tui tasks --held)")
     say(
         f"runs:  {status.running} running, {status.unknown} unknown, "
         f"{status.needs_operator} need an operator, slots {status.slots_used}/{status.slots}"

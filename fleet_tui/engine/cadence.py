@@ -39,16 +39,16 @@ COLLECT_AGAIN_S = 1.0
 COLLECT_DEADLINE_S = 120.0
 MAX_COLLECTED = 200
 """Runs that a host is told to forget at a time."""
-HELD_EVERY_S = 86_400.0
+KEPT_EVERY_S = 86_400.0
 """Between two times that a host is asked what it holds of runs; the first is soon after a start."""
-MAX_HELD = 100_000
+MAX_KEPT = 100_000
 """No more of it is listened to at a time."""
 
 OnProbe = Callable[[ProbeResult], Awaitable[None]]
 OnLogLines = Callable[[Sequence[LogLine | LogGap]], None]
 Leftover = Callable[[AgentName], Sequence[RunId]]
 """Runs of an agent that its host may forget, and was not heard to have."""
-OnHeld = Callable[[AgentName, Sequence[RunId]], Awaitable[None]]
+OnKept = Callable[[AgentName, Sequence[RunId]], Awaitable[None]]
 """Hears what an agent's host holds of runs, of anybody's."""
 OnCollected = Callable[[RunId], None]
 
@@ -67,7 +67,7 @@ class Watcher:
         on_probe: OnProbe,
         on_log_lines: OnLogLines,
         leftover: Leftover,
-        on_held: OnHeld,
+        on_kept: OnKept,
         on_collected: OnCollected,
     ) -> None:
         self.agent = agent
@@ -78,7 +78,7 @@ class Watcher:
         self._on_probe = on_probe
         self._on_log_lines = on_log_lines
         self._leftover = leftover
-        self._on_held = on_held
+        self._on_kept = on_kept
         self._on_collected = on_collected
         self._asked: dict[RunId, int] = {}
         """How often the host was told to forget each run. What it keeps must hold up no others."""
@@ -164,20 +164,20 @@ class Watcher:
         while True:
             round_s = COLLECT_EVERY_S * (1 + JITTER * self._rng.random())
             await asyncio.sleep(COLLECT_AGAIN_S if goes_on else round_s)
-            if now_s() >= ask_at_s and await self._ask_what_is_held():
-                ask_at_s = now_s() + HELD_EVERY_S
+            if now_s() >= ask_at_s and await self._ask_what_is_kept():
+                ask_at_s = now_s() + KEPT_EVERY_S
             goes_on = await self._collect()
 
-    async def _ask_what_is_held(self) -> bool:
+    async def _ask_what_is_kept(self) -> bool:
         """Part by part; whether it was told to the end. Otherwise it is asked again next time."""
         skip = 0
         try:
-            while skip < MAX_HELD:
+            while skip < MAX_KEPT:
                 async with asyncio.timeout(COLLECT_DEADLINE_S):
-                    part = await self.port.held(skip)
+                    part = await self.port.kept(skip)
                 if part is None:
                     return False
-                await self._on_held(self.agent, part.runs)
+                await self._on_kept(self.agent, part.runs)
                 if part.following is None:
                     return True
                 skip = part.following

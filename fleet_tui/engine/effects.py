@@ -89,7 +89,7 @@ class FleetEffects:
     def _leftover(self, name: AgentName) -> Sequence[RunId]:
         return self._leftovers.due(self._state, name, self._clock.now_ms())
 
-    async def _on_held(self, name: AgentName, runs: Sequence[RunId]) -> None:
+    async def _on_kept(self, name: AgentName, runs: Sequence[RunId]) -> None:
         await self._leftovers.hear(self._state, name, runs)
 
     def _port(self, name: AgentName) -> AgentPort | None:
@@ -118,7 +118,7 @@ class FleetEffects:
                     on_probe=self._on_probe,
                     on_log_lines=self._on_log_lines,
                     leftover=self._leftover,
-                    on_held=self._on_held,
+                    on_kept=self._on_kept,
                     on_collected=self._leftovers.gone,
                 )
 

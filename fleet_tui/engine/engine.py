@@ -54,7 +54,7 @@ from fleet_tui.engine.faults import MAX_FAULTS, Faults
 from fleet_tui.engine.inbox import CommandAsked, Inbox, Input
 from fleet_tui.engine.supervisor import keep_going
 from fleet_tui.engine.unstored import Unstored
-from fleet_tui.journal.errors import JournalFull, JournalHeldUp
+from fleet_tui.journal.errors import JournalFull, JournalUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ class Ledger(Protocol):
     async def append(self, events: Sequence[Event], at_ms: int) -> tuple[Recorded, ...]:
         """Commit durably, all or nothing, and say where they stand.
 
-        Raises JournalHeldUp when the system refuses: nothing was stored, and a later try may
+        Raises JournalUnavailable when the system refuses: nothing was stored, and a later try may
         succeed. JournalFull is one of them: when there is no room, the event that says so has room
         kept back for it. Raises another FleetError when
         it cannot any more: then nothing may be believed to be stored.
@@ -251,9 +251,9 @@ class Engine:
                 self._act(item)
         try:
             recorded = await self._commit(taken)
-        except JournalHeldUp as error:
+        except JournalUnavailable as error:
             self.memory = taken.unstored(self.memory)
-            await self._held_up(items, error)
+            await self._unavailable(items, error)
             return False
         except (FleetError, asyncio.CancelledError):
             for future, _ in answers:
@@ -330,7 +330,7 @@ class Engine:
             why = f"stores again, after {duration(since_ms)} of: {was.reason}"
         return [_change(EngineMode.READ_ONLY, EngineMode.NORMAL, why)]
 
-    async def _held_up(self, items: Sequence[Input], error: JournalHeldUp) -> None:
+    async def _unavailable(self, items: Sequence[Input], error: JournalUnavailable) -> None:
         """Nothing of these inputs was stored: keep what cannot be asked for again, say no to the
         rest, and on a full disk write down what happened with the room kept back for it."""
         now_ms = self._clock.now_ms()
@@ -355,7 +355,7 @@ class Engine:
             taken = noted(self.state, self.memory, [full], moment)
             try:
                 self._follow(await self._commit(taken))
-            except JournalHeldUp:
+            except JournalUnavailable:
                 log.error("the disk is full, and not even that could be stored")
         if first_time:
             self._publish(self.state, ())

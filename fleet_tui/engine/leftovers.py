@@ -57,10 +57,10 @@ class Leftovers:
                     for canary in agent.canaries:
                         self._owe(canary.run, name)
 
-    async def hear(self, state: FleetState, agent: AgentName, held: Sequence[RunId]) -> None:
+    async def hear(self, state: FleetState, agent: AgentName, kept: Sequence[RunId]) -> None:
         """An agent's host holds something of these runs: take over what the state has forgotten,
         whatever the agent was called then. Raises FleetError where the ledger cannot be read."""
-        named = {run: task for run in held if (task := _task_of(run)) is not None}
+        named = {run: task for run in kept if (task := _task_of(run)) is not None}
         asked = {task for task in named.values() if state.task(task) is None}
         past = await self._past_tasks(sorted(asked)) if asked else {}
         for run, task_id in named.items():

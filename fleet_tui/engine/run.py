@@ -48,8 +48,8 @@ from fleet_tui.journal.errors import (
     EpochLost,
     JournalDamaged,
     JournalFailed,
-    JournalHeldUp,
     JournalInUse,
+    JournalUnavailable,
     StateGone,
 )
 from fleet_tui.journal.ledger.troubles import failure
@@ -380,8 +380,8 @@ async def run_engine(
                 wait_s = 0.0
                 continue
             wait_s = min(max(2 * wait_s, ROOM_EVERY_S), MAX_WAIT_S)
-            unusable: JournalDamaged | JournalHeldUp | JournalFailed = error
-        except (JournalDamaged, JournalHeldUp) as error:
+            unusable: JournalDamaged | JournalUnavailable | JournalFailed = error
+        except (JournalDamaged, JournalUnavailable) as error:
             unusable = error
         mode = await asyncio.to_thread(mode_for, directory, unusable, WallClock().now_ms())
         log.error("engine mode %s: %s", mode.mode.label, mode.reason)

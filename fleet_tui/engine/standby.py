@@ -30,7 +30,7 @@ from fleet_tui.journal.errors import (
     JournalDamaged,
     JournalError,
     JournalFailed,
-    JournalHeldUp,
+    JournalUnavailable,
     LockHolder,
 )
 from fleet_tui.journal.ledger.lockers import is_locked
@@ -55,7 +55,9 @@ def mode_for(directory: Path, error: JournalError, now_ms: int) -> ModeNow:
 
     RECOVERY needs two looks at the ledger that both say that it is not what was written.
     """
-    trouble = error.trouble if isinstance(error, JournalFailed | JournalHeldUp) else Trouble.DAMAGED
+    trouble = (
+        error.trouble if isinstance(error, JournalFailed | JournalUnavailable) else Trouble.DAMAGED
+    )
     reason = error.message
     if trouble in _WORTH_READING:
         try:

@@ -9,7 +9,7 @@ from typing import Protocol
 from fleet_tui.base.errors import FleetError
 from fleet_tui.core.modes import TROUBLES, Trouble
 from fleet_tui.core.text.words import duration
-from fleet_tui.journal.errors import JournalHeldUp
+from fleet_tui.journal.errors import JournalUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Socket(Protocol):
 class Ledger(Protocol):
     """What is watched of the ledger's writer."""
 
-    behind: JournalHeldUp | None
+    behind: JournalUnavailable | None
 
     def take_remade(self) -> list[str]:
         """Names of files that were made again since the last call."""

@@ -27,7 +27,7 @@ from fleet_tui.feed.client import NO_ENGINE, EngineClient
 from fleet_tui.feed.feed import MAX_SAMPLES, Link, Mode, View
 from fleet_tui.feed.stores import Stores
 from fleet_tui.feed.untaken import Untaken
-from fleet_tui.journal.recordings.held import UNREADABLE
+from fleet_tui.journal.recordings.in_use import UNREADABLE
 
 PAGE_EVENTS = 2_000
 PAGE_LINES = 2_000

@@ -28,7 +28,7 @@ from fleet_tui.feed.marks import Mark, mark_of
 from fleet_tui.feed.stores import Stores
 from fleet_tui.feed.untaken import Untaken
 from fleet_tui.journal.errors import JournalError, JournalMissing
-from fleet_tui.journal.recordings.held import UNREADABLE, HeldDirectory
+from fleet_tui.journal.recordings.in_use import UNREADABLE, DirectoryInUse
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ class RecordedFeed:
         self._closed = False
         self._player: asyncio.Task[None] | None = None
         self._view: View | None = None
-        self._held: HeldDirectory | None = None
+        self._in_use: DirectoryInUse | None = None
         self._lost: JournalError | None = None
         """Why nothing can be read any more."""
         self._is_told = False
@@ -83,7 +83,7 @@ class RecordedFeed:
         """Read the recording's extent and go to its end. Raises FleetError."""
         try:
             self._stores = await asyncio.to_thread(Stores, self._directory)
-            self._held = HeldDirectory(self._directory)
+            self._in_use = DirectoryInUse(self._directory)
             self._start_ms, self._end_ms = self._stores.ledger.span()
             if self._since_ms is not None:
                 self._start_ms = max(self._start_ms, self._since_ms)
@@ -184,8 +184,8 @@ class RecordedFeed:
         finally:
             if self._stores is not None:
                 self._stores.close()
-            if self._held is not None:
-                self._held.close()
+            if self._in_use is not None:
+                self._in_use.close()
 
     # The timeline
 
@@ -285,18 +285,18 @@ class RecordedFeed:
 
     def _read(self, what: Callable[[Stores], T], otherwise: T) -> T:
         assert self._stores is not None, "the feed is not open"
-        assert self._held is not None
+        assert self._in_use is not None
         if self._lost is not None:
             return otherwise
         try:
-            if self._held.is_there():
+            if self._in_use.is_there():
                 return what(self._stores)
         except UNREADABLE as error:
-            if self._held.is_there():
+            if self._in_use.is_there():
                 self._lost = JournalError(f"{self._directory} cannot be read any more: {error}")
                 return otherwise
         except (AssertionError, ValueError):  # half of what was read is of another ledger
-            if self._held.is_there():
+            if self._in_use.is_there():
                 raise
         self._lost = JournalMissing(
             f"{self._directory} was deleted, moved or replaced while it was looked at",

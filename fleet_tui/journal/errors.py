@@ -7,7 +7,7 @@ FleetError
 │   ├── JournalUnfinished       an engine was killed; the next one completes it
 │   ├── RestoreUnfinished       a restore was killed; the next one completes it
 │   ├── JournalTooNew           a newer version wrote it
-│   ├── JournalHeldUp           the system refused; nothing was stored, a later try may be
+│   ├── JournalUnavailable      the system refused; nothing was stored, a later try may be
 │   │   └── JournalFull         the disk has no room
 │   ├── JournalFailed           the disk refused; nothing more is written
 │   │   ├── EpochLost           another engine took over
@@ -82,7 +82,7 @@ class JournalTooNew(JournalError):
         )
 
 
-class JournalHeldUp(JournalError):
+class JournalUnavailable(JournalError):
     """Nothing of this was stored, and the ledger is as it was; a later try may succeed."""
 
     def __init__(self, trouble: Trouble, message: str = "", *, hint: str = "") -> None:
@@ -93,7 +93,7 @@ class JournalHeldUp(JournalError):
         super().__init__(message or row.words, hint=hint or row.advice)
 
 
-class JournalFull(JournalHeldUp):
+class JournalFull(JournalUnavailable):
     """The disk is full; nothing of this was stored, and the ledger is as it was."""
 
     def __init__(

@@ -1,11 +1,11 @@
 """Bytes of a log to lines of text, whatever the bytes are.
 
-A line is never longer than MAX_LINE_CHARS when it is stored and no more than MAX_HELD_BYTES of it
-is ever held; what is cut is counted in the line itself. It ends at its line end, never inside a
-character, and a line that its writer wrote over (CR, as progress bars do) is what it was in the
-end. NUL is no text, as for a terminal: a file that was cut while its program wrote on has a hole of
-them, and text in UTF-16 has one beside each character of ASCII. Chunks are split at once, not line
-by line: that is ten times faster.
+A line is never longer than MAX_LINE_CHARS when it is stored, and no more than MAX_BUFFERED_BYTES of
+it are ever buffered; what is cut is counted in the line itself. It ends at its line end, never
+inside a character, and a line that its writer wrote over (CR, as progress bars do) is what it was
+in the end. NUL is no text, as for a terminal: a file that was cut while its program wrote on has a
+hole of them, and text in UTF-16 has one beside each character of ASCII. Chunks are split at once,
+not line by line: that is ten times faster.
 """
 
 from codecs import getincrementaldecoder
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from fleet_tui.core.logs import MAX_LINE_CHARS
 
-MAX_HELD_BYTES = MAX_LINE_CHARS * 4
+MAX_BUFFERED_BYTES = MAX_LINE_CHARS * 4
 """Of an unfinished line no more than this is kept; UTF-8 needs at most four bytes a character."""
 
 _MAX_CONTINUATION = 3
@@ -27,17 +27,17 @@ class FramedLine(NamedTuple):
 
     text: str
     dropped_bytes: int = 0
-    """What was beyond MAX_HELD_BYTES."""
+    """What was beyond MAX_BUFFERED_BYTES."""
 
 
 class LineFramer:
     """Feed it chunks as they come; it gives the lines that are complete."""
 
     def __init__(self) -> None:
-        self._held = bytearray()
+        self._buffer = bytearray()
         self._dropped_bytes = 0
         self._returned = False
-        """Whether a CR came last: what follows is written over what is held."""
+        """Whether a CR came last: what follows is written over what is buffered."""
         self._rested = False
         """Whether the beginning of this line was given already."""
         self._inside = 0
@@ -67,8 +67,8 @@ class LineFramer:
         if self._dropped_bytes or self._returned:
             return self.finish(rested=True)
         decoder = _decoder("backslashreplace")
-        text = decoder.decode(bytes(self._held))
-        self._held[:] = decoder.getstate()[0]
+        text = decoder.decode(bytes(self._buffer))
+        self._buffer[:] = decoder.getstate()[0]
         self._rested = self._rested or bool(text)
         return [FramedLine(text)] if text else []
 
@@ -81,26 +81,26 @@ class LineFramer:
     @property
     def holds_something(self) -> bool:
         """Whether a line has begun and not ended."""
-        return bool(self._held) or self._dropped_bytes > 0
+        return bool(self._buffer) or self._dropped_bytes > 0
 
     def _hold(self, part: bytes) -> None:
         core = part.rstrip(b"\r")
         if core:
             written_over = core.rfind(b"\r") + 1
             if written_over or self._returned:
-                self._held.clear()
+                self._buffer.clear()
                 self._dropped_bytes = 0
             core = core[written_over:]
-            room = MAX_HELD_BYTES - len(self._held)
-            self._held += core[:room]
+            room = MAX_BUFFERED_BYTES - len(self._buffer)
+            self._buffer += core[:room]
             self._dropped_bytes += max(0, len(core) - room)
             self._returned = False
         if len(core) < len(part) and part.endswith(b"\r"):
             self._returned = True
 
     def _take(self) -> FramedLine:
-        line = FramedLine(_decoded(bytes(self._held)), self._dropped_bytes)
-        self._held.clear()
+        line = FramedLine(_decoded(bytes(self._buffer)), self._dropped_bytes)
+        self._buffer.clear()
         self._dropped_bytes = 0
         self._returned = self._rested = False
         return line
@@ -139,9 +139,9 @@ def _framed(line: bytes) -> FramedLine:
     """A whole line, without what its writer wrote over."""
     if b"\r" in line:
         line = _last_state(line)
-    if len(line) <= MAX_HELD_BYTES:
+    if len(line) <= MAX_BUFFERED_BYTES:
         return FramedLine(line.decode("utf-8", "backslashreplace"))
-    return FramedLine(_decoded(line[:MAX_HELD_BYTES]), max(0, len(line) - MAX_HELD_BYTES))
+    return FramedLine(_decoded(line[:MAX_BUFFERED_BYTES]), max(0, len(line) - MAX_BUFFERED_BYTES))
 
 
 def _last_state(line: bytes) -> bytes:

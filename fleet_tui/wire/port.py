@@ -46,8 +46,8 @@ def always_wanted() -> bool:
     return True
 
 
-class Held(NamedTuple):
-    """A part of what an agent's host holds of runs."""
+class KeptRuns(NamedTuple):
+    """A part of what an agent's host keeps of runs."""
 
     runs: Sequence[RunId]
     """As their names there say. Any may be of another ledger, or of none."""
@@ -102,13 +102,13 @@ class Runs(Protocol):
     async def collect(self, runs: Sequence[RunId]) -> Sequence[str]:
         """Let the agent's host forget runs whose end has long been in the ledger.
 
-        Returns those it holds nothing of any more, in a minute or so; the others may be asked
+        Returns those it keeps nothing of any more, in a minute or so; the others may be asked
         again.
         """
         ...
 
-    async def held(self, skip: int) -> Held | None:
-        """What the agent's host holds of runs that ``collect`` would let it forget, but for the
+    async def kept(self, skip: int) -> KeptRuns | None:
+        """What the agent's host keeps of runs that ``collect`` would let it forget, but for the
         first ``skip``; None where it did not say. It changes meanwhile, so some may be told twice
         or not at all.
         """

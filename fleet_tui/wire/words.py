@@ -43,11 +43,11 @@ def excerpt(data: bytes | bytearray, most: int) -> str:
     return beginning(data[: most * LOOK_AHEAD + 1].decode("utf-8", "backslashreplace"), most)
 
 
-def end_of(said: bytes, held: int) -> str:
-    """The end of what a program printed, without secrets. ``held`` bytes are what is kept at most:
+def end_of(said: bytes, most: int) -> str:
+    """The end of what a program printed, without secrets. ``most`` bytes are what is kept at most:
     where its beginning may have been cut off, so does the word that was cut, for half of a secret
     has no shape to be known by."""
     text = said.decode("utf-8", "backslashreplace")
-    if len(said) >= held:
+    if len(said) >= most:
         text = text.partition("\n" if "\n" in text else " ")[2]
     return redact(text)

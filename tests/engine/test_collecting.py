@@ -20,11 +20,11 @@ from fleet_tui.core.tasks.model import Task, TaskPhase
 from fleet_tui.core.tasks.store import MAX_CLOSED_TASKS
 from fleet_tui.engine import cadence
 from fleet_tui.engine import leftovers as engine_leftovers
-from fleet_tui.engine.cadence import MAX_COLLECTED, OnHeld, Watcher
+from fleet_tui.engine.cadence import MAX_COLLECTED, OnKept, Watcher
 from fleet_tui.engine.clock import WallClock
 from fleet_tui.engine.leftovers import Leftovers, past_tasks_in
 from fleet_tui.journal.ledger.writer import JournalWriter
-from fleet_tui.wire.port import Held
+from fleet_tui.wire.port import KeptRuns
 from tests.engine.rig import running as an_engine
 from tests.support.fleets import agent, fleet, work
 from tests.support.ledger import Story
@@ -38,7 +38,7 @@ AGENT = AgentName("worker")
 class Keeping(FakePort):
     """Its host keeps some runs, and the first answer is lost."""
 
-    kept: frozenset[RunId] = frozenset()
+    kept_runs: frozenset[RunId] = frozenset()
     asked = 0
 
     async def collect(self, runs: Sequence[RunId]) -> Sequence[str]:
@@ -46,7 +46,7 @@ class Keeping(FakePort):
         self.asked += 1
         if self.asked == 1:
             return ()
-        return await super().collect([run for run in runs if run not in self.kept])
+        return await super().collect([run for run in runs if run not in self.kept_runs])
 
 
 class Telling(FakePort):
@@ -58,14 +58,14 @@ class Telling(FakePort):
         super().__init__(name, host)
         self.skips: list[int] = []
 
-    async def held(self, skip: int) -> Held | None:
+    async def kept(self, skip: int) -> KeptRuns | None:
         self.skips.append(skip)
         if len(self.skips) == 1:
             return None
         if len(self.skips) == 2:
             raise RuntimeError("a bug")
         runs = [RunId(f"01KTASK.{skip + n}") for n in (1, 2)]
-        return Held(runs, skip + 2 if skip + 2 < 2 * self.parts else None)
+        return KeptRuns(runs, skip + 2 if skip + 2 < 2 * self.parts else None)
 
 
 async def not_heard(_: AgentName, runs: Sequence[RunId]) -> None:
@@ -76,7 +76,7 @@ def watching(
     port: FakePort,
     leftover: Callable[[], Sequence[RunId]],
     gone: set[RunId],
-    on_held: OnHeld = not_heard,
+    on_kept: OnKept = not_heard,
 ) -> Watcher:
     async def on_probe(result: ProbeResult) -> None:
         """Nobody looks on."""
@@ -93,7 +93,7 @@ def watching(
         on_probe=on_probe,
         on_log_lines=on_log_lines,
         leftover=lambda _: leftover(),
-        on_held=on_held,
+        on_kept=on_kept,
         on_collected=gone.add,
     )
 
@@ -101,7 +101,7 @@ def watching(
 async def test_what_a_host_keeps_holds_up_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     runs = [RunId(f"01KTASK.{n}") for n in range(4 * MAX_COLLECTED)]
     port = Keeping(AGENT, FakeHost())
-    port.kept = frozenset(runs[: 2 * MAX_COLLECTED])
+    port.kept_runs = frozenset(runs[: 2 * MAX_COLLECTED])
     monkeypatch.setattr(cadence, "COLLECT_EVERY_S", 0.0)
     monkeypatch.setattr(cadence, "COLLECT_AGAIN_S", 0.0)
     gone: set[RunId] = set()
@@ -276,7 +276,7 @@ async def test_no_more_is_listened_to_than_the_bound(monkeypatch: pytest.MonkeyP
     """A host that lies tells more for ever."""
     monkeypatch.setattr(cadence, "COLLECT_EVERY_S", 0.0)
     monkeypatch.setattr(cadence, "COLLECT_AGAIN_S", 0.0)
-    monkeypatch.setattr(cadence, "MAX_HELD", 7)
+    monkeypatch.setattr(cadence, "MAX_KEPT", 7)
     port = Telling(AGENT, FakeHost())
     port.parts = 1_000
     rounds = 0
@@ -302,12 +302,12 @@ async def test_a_ledger_that_cannot_be_read_now_is_asked_again(
     port = Telling(AGENT, FakeHost())
     heard: list[RunId] = []
 
-    async def on_held(_: AgentName, runs: Sequence[RunId]) -> None:
+    async def on_kept(_: AgentName, runs: Sequence[RunId]) -> None:
         if "later" not in caplog.text:
             raise FleetError("no descriptors are left")
         heard.extend(runs)
 
-    watcher = watching(port, lambda: (), set(), on_held)
+    watcher = watching(port, lambda: (), set(), on_kept)
     try:
         await until(lambda: len(heard) == 6)
     finally:

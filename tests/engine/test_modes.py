@@ -33,7 +33,7 @@ from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine import engine as engine_module
 from fleet_tui.engine.engine import Engine
 from fleet_tui.engine.faults import MAX_FAULTS, WINDOW_MS, Faults
-from fleet_tui.journal.errors import JournalFailed, JournalFull, JournalHeldUp
+from fleet_tui.journal.errors import JournalFailed, JournalFull, JournalUnavailable
 from fleet_tui.journal.upkeep.ballast import NO_ROOM
 from tests.engine.rig import DEADLINE_S, Rig, all_up, only_task, running
 from tests.support.fleets import agent, fleet, work
@@ -64,7 +64,7 @@ class FullDisk:
             return await self._append(events, at_ms)
         if self.trouble not in NO_ROOM:
             self.refused += 1
-            raise JournalHeldUp(self.trouble)
+            raise JournalUnavailable(self.trouble)
         if told != [EngineMode.READ_ONLY]:
             self.refused += 1
             raise JournalFull(trouble=self.trouble)

@@ -28,14 +28,14 @@ from fleet_tui.engine.watch import (
     Watchman,
     slow_disk,
 )
-from fleet_tui.journal.errors import JournalHeldUp
+from fleet_tui.journal.errors import JournalUnavailable
 from fleet_tui.wire.ssh.places import KEPT_S, Places
 from tests.support.fleets import agent
 
 
 @dataclass
 class FakeLedger:
-    behind: JournalHeldUp | None = None
+    behind: JournalUnavailable | None = None
     remade: list[str] = field(default_factory=list)
     times: list[tuple[float, float]] = field(default_factory=list)
 
@@ -99,7 +99,7 @@ async def test_a_head_that_is_behind_is_told_with_its_own_trouble(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     watched = Watched(monkeypatch)
-    watched.ledger.behind = JournalHeldUp(Trouble.NO_DESCRIPTORS)
+    watched.ledger.behind = JournalUnavailable(Trouble.NO_DESCRIPTORS)
     assert "head file" in (await watched.look())[Trouble.NO_DESCRIPTORS]
     watched.ledger.behind = None
     assert await watched.look() == {}

@@ -18,8 +18,8 @@ from fleet_tui.core.ids import NOWHERE
 from fleet_tui.journal.errors import BadRecording
 from fleet_tui.journal.ledger.reader import JournalReader
 from fleet_tui.journal.recordings import importing
-from fleet_tui.journal.recordings.held import HeldDirectory
 from fleet_tui.journal.recordings.importing import ImportedRecording, import_recording
+from fleet_tui.journal.recordings.in_use import DirectoryInUse
 from fleet_tui.journal.recordings.recording import export
 from fleet_tui.sim.demo.process import write_history
 from tests.support import surroundings
@@ -159,7 +159,7 @@ def test_what_is_looked_at_is_not_evicted(
     monkeypatch.setattr(importing, "MAX_CACHED_RECORDINGS", 1)
     first = import_recording(file, cache)
     os.utime(first.directory, (0, 0))
-    held = HeldDirectory(Path(first.directory))
+    held = DirectoryInUse(Path(first.directory))
     other = file.with_name("other.fleetrec")
     export(file.with_name("past"), other, until_ms=first.manifest.until_ms - 1, redact=as_is)
     second = import_recording(other, cache)

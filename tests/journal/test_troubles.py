@@ -14,7 +14,7 @@ import pytest
 from fleet_tui.core.modes import TROUBLES, EngineMode, Healing, Trouble, trouble_of_errno
 from fleet_tui.engine.standby import MAX_WAIT_S
 from fleet_tui.journal.directory import Home
-from fleet_tui.journal.errors import JournalDamaged, JournalFailed, JournalHeldUp, StateGone
+from fleet_tui.journal.errors import JournalDamaged, JournalFailed, JournalUnavailable, StateGone
 from fleet_tui.journal.ledger import troubles
 from fleet_tui.journal.ledger.lockers import Locker, is_locked, lockers
 from fleet_tui.journal.ledger.opening import take
@@ -87,7 +87,10 @@ def test_an_error_that_ends_a_program_does_not_say_that_it_goes_on(
     trouble: Trouble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(troubles, "trouble_of", lambda *_: trouble)
-    for error in (JournalHeldUp(trouble), failure(OSError(1, "x"), tmp_path, "it cannot be done")):
+    for error in (
+        JournalUnavailable(trouble),
+        failure(OSError(1, "x"), tmp_path, "it cannot be done"),
+    ):
         assert error.hint == TROUBLES[trouble].advice
         assert "by itself" not in error.hint
 
@@ -239,7 +242,7 @@ async def test_a_foreign_lock_holds_a_commit_up_names_its_holder_and_fails_nothi
     writer = await JournalWriter.open(tmp_path / "state", lambda: NOW_MS, "0.1.0", os.getpid())
     await writer.append([note("one")], NOW_MS)
     other = hold(numbered_files(tmp_path / "state", "events")[-1][1])
-    with pytest.raises(JournalHeldUp) as held:
+    with pytest.raises(JournalUnavailable) as held:
         await writer.append([note("two")], NOW_MS)
     assert held.value.trouble is Trouble.LOCKED
     if sys.platform.startswith("linux"):

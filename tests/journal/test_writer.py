@@ -18,7 +18,7 @@ from fleet_tui.core.tasks.events import TaskEnded
 from fleet_tui.core.tasks.model import TaskPhase
 from fleet_tui.engine.watch import MIN_SLOW, SLOW_COMMIT_S, slow_disk
 from fleet_tui.journal.directory import LOCK_NAME, sync_directory
-from fleet_tui.journal.errors import EpochLost, JournalFailed, JournalHeldUp, JournalInUse
+from fleet_tui.journal.errors import EpochLost, JournalFailed, JournalInUse, JournalUnavailable
 from fleet_tui.journal.ledger import opening as opening_module
 from fleet_tui.journal.ledger import segments
 from fleet_tui.journal.ledger import writer as writer_module
@@ -374,7 +374,7 @@ async def test_an_error_after_a_commit_never_says_that_nothing_was_stored(
     full.sqlite_errorname = "SQLITE_FULL"
     before = writer._connection.total_changes
     monkeypatch.setattr(Transaction, "look_after_files", refused)
-    with pytest.raises((JournalFailed, JournalHeldUp)) as told:
+    with pytest.raises((JournalFailed, JournalUnavailable)) as told:
         await writer.append([note("stored")], NOW_MS)
     assert isinstance(told.value, JournalFailed)
     await writer.close("")

@@ -460,12 +460,12 @@ def test_a_host_tells_of_which_runs_it_holds_something(place: Place) -> None:
         port = await running(place)
         await port.inspect(order(attempt=2))  # leaves a tombstone
         await port.cancel(order())
-        part = await port.held(0)
+        part = await port.kept(0)
         assert part is not None
         beside = {"epoch", "began.1000000"}
         assert set(part.runs) - beside == {order().run_id, order(attempt=2).run_id}
         assert part.following is None
-        rest = await port.held(1)
+        rest = await port.kept(1)
         assert rest is not None
         assert rest.runs == part.runs[1:]
 

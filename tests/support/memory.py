@@ -25,7 +25,7 @@ from fleet_tui.core.tasks.model import Task
 from fleet_tui.core.tasks.retell import retell
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine.clock import Clock, WallClock
-from fleet_tui.wire.port import Held, Inspection, Outcome, StartAnswer, Wanted, always_wanted
+from fleet_tui.wire.port import Inspection, KeptRuns, Outcome, StartAnswer, Wanted, always_wanted
 
 
 class MemoryLedger:
@@ -98,7 +98,7 @@ class FakeHost:
             self.changed.notify_all()
 
 
-HELD_LIMIT = 2
+KEPT_LIMIT = 2
 """Runs that a FakeHost tells at a time of those that it holds."""
 
 LOST = Unknown(LostReason.CONNECTION_LOST)
@@ -183,12 +183,12 @@ class FakePort:
         self.host.collected.extend(runs)
         return runs
 
-    async def held(self, skip: int) -> Held | None:
+    async def kept(self, skip: int) -> KeptRuns | None:
         if not self.host.reachable:
             return None
-        held = [run for run in self.host.started if run not in self.host.collected][skip:]
-        page = [RunId(run) for run in held[:HELD_LIMIT]]
-        return Held(page, skip + len(page) if len(held) > len(page) else None)
+        kept = [run for run in self.host.started if run not in self.host.collected][skip:]
+        page = [RunId(run) for run in kept[:KEPT_LIMIT]]
+        return KeptRuns(page, skip + len(page) if len(kept) > len(page) else None)
 
     async def close(self) -> None:
         pass

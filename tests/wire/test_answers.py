@@ -215,20 +215,20 @@ async def test_an_answer_to_another_question_starts_and_ends_nothing(
     [
         "state ok\n",
         "state collected\ngone 01KTASK.1\n",
-        "state held\n",
-        "state held -1\n",
-        "state held 1\nheld ../x\n",
+        "state kept\n",
+        "state kept -1\n",
+        "state kept 1\nkept ../x\n",
         "state stale 7\n",
     ],
 )
 async def test_what_a_host_holds_is_not_told_by_another_answer(text: str, tmp_path: object) -> None:
-    liar = Liar("held", f"boot b1\nepoch 1 0\n{text}".encode())
-    assert await port_behind(liar, f"{tmp_path}/runs").held(0) is None
+    liar = Liar("kept", f"boot b1\nepoch 1 0\n{text}".encode())
+    assert await port_behind(liar, f"{tmp_path}/runs").kept(0) is None
 
 
 async def test_a_host_that_holds_more_than_it_was_asked_for_has_no_more(tmp_path: object) -> None:
-    liar = Liar("held", b"boot b1\nepoch 1 0\nheld 01KTASK.1\nstate held 1001\n")
-    part = await port_behind(liar, f"{tmp_path}/runs").held(0)
+    liar = Liar("kept", b"boot b1\nepoch 1 0\nkept 01KTASK.1\nstate kept 1001\n")
+    part = await port_behind(liar, f"{tmp_path}/runs").kept(0)
     assert part == (["01KTASK.1"], None)
 
 

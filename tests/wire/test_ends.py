@@ -18,7 +18,7 @@ from fleet_tui.core.tasks.evidence import (
     Stopped,
     Unknown,
 )
-from fleet_tui.wire.port import Held
+from fleet_tui.wire.port import KeptRuns
 from fleet_tui.wire.programs import runs
 from fleet_tui.wire.programs.local import LocalShell
 from fleet_tui.wire.programs.runs import Program, RunDirectory, Runs
@@ -455,7 +455,7 @@ async def test_collecting_leaves_nothing_behind_and_says_so_as_often_as_it_is_as
 async def test_what_there_is_of_runs_is_told_part_by_part(
     make_port: MakePort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "HELD_LIMIT", 3)
+    monkeypatch.setattr(runs, "KEPT_LIMIT", 3)
     await ended(make_port, "true")
     port = make_port("cat")
     await port.inspect(order(attempt=2))  # leaves a tombstone
@@ -465,9 +465,9 @@ async def test_what_there_is_of_runs_is_told_part_by_part(
         (directory / odd).mkdir()
     told: list[RunId] = []
     parts = 0
-    part: Held | None = Held((), 0)
+    part: KeptRuns | None = KeptRuns((), 0)
     while part is not None and part.following is not None:
-        part = await port.held(part.following)
+        part = await port.kept(part.following)
         parts += 1
         told += part.runs if part is not None else ()
     assert part is not None
@@ -478,7 +478,7 @@ async def test_what_there_is_of_runs_is_told_part_by_part(
 
 async def test_a_host_without_runs_holds_none(make_port: MakePort) -> None:
     port = make_port("cat")
-    part = await port.held(0)
+    part = await port.kept(0)
     assert part is not None
     assert (set(part.runs) - {"epoch", "began.1000000"}, part.following) == (set(), None)
 

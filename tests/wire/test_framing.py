@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet_tui.core.logs import MAX_LINE_CHARS
-from fleet_tui.wire.framing import MAX_HELD_BYTES, LineFramer, cut_line, frame_line
+from fleet_tui.wire.framing import MAX_BUFFERED_BYTES, LineFramer, cut_line, frame_line
 
 
 def frame(chunks: list[bytes]) -> list[str]:
@@ -42,11 +42,11 @@ def test_invalid_utf8_is_shown_as_bytes() -> None:
 
 @pytest.mark.parametrize("size", [100_000, 10_000_000])
 @pytest.mark.parametrize("chunk", [999, 65_536])
-def test_a_line_without_an_end_is_cut_and_never_held(size: int, chunk: int) -> None:
+def test_a_line_without_an_end_is_cut_and_never_buffer(size: int, chunk: int) -> None:
     framer = LineFramer()
     for at in range(0, size, chunk):
         assert framer.feed(b"x" * min(chunk, size - at)) == []
-        assert len(framer._held) <= MAX_HELD_BYTES
+        assert len(framer._buffer) <= MAX_BUFFERED_BYTES
     (framed,) = framer.feed(b"\n")
     line = cut_line(framed)
     kept, _, lost = line.partition(" …(+")
@@ -129,7 +129,7 @@ def test_progress_without_an_end_is_not_too_long_a_line() -> None:
     framer = LineFramer()
     for step in range(20_000):
         framer.feed(b"%d of 20000\r" % step)
-        assert len(framer._held) <= MAX_HELD_BYTES
+        assert len(framer._buffer) <= MAX_BUFFERED_BYTES
     assert framer.rest() == [("19999 of 20000", 0)]
 
 

@@ -23,7 +23,7 @@ from fleet_tui.wire.openclaw import sessions
 from fleet_tui.wire.openclaw.connection import Connection, Refused, Result, connect
 from fleet_tui.wire.openclaw.dial import dial_over_ssh
 from fleet_tui.wire.openclaw.sessions import session_key
-from fleet_tui.wire.port import Held
+from fleet_tui.wire.port import KeptRuns
 from tests.support.openclaw_lab import HOST, OPENCLAW_VERSION, OpenClawLab
 from tests.support.programs import answered, settled
 from tests.support.release_trials import (
@@ -200,14 +200,14 @@ async def test_sessions_of_attempts_are_found_on_the_gateway_and_deleted(
             assert isinstance(made, Result)
         await line.close()
         found: list[RunId] = []
-        part: Held | None = Held((), 0)
+        part: KeptRuns | None = KeptRuns((), 0)
         while part is not None and part.following is not None:
-            part = await port.held(part.following)
+            part = await port.kept(part.following)
             found += part.runs if part is not None else ()
         assert set(runs) <= set(found)
         assert len(found) == len(set(found))
         assert await port.collect(runs[:2]) == runs[:2]
-        left = await port.held(0)
+        left = await port.kept(0)
         assert left is not None
         assert not set(runs[:2]) & set(left.runs)
         assert set(runs) & set(left.runs)

@@ -9,7 +9,7 @@ from fleet_tui.core.fleet import OpenClawAgent
 from fleet_tui.core.ids import RunId
 from fleet_tui.core.text.ulid import new_ulid
 from fleet_tui.wire.openclaw.sessions import LIST, LIST_LIMIT, key_of, run_of, session_key
-from fleet_tui.wire.port import Held
+from fleet_tui.wire.port import KeptRuns
 from tests.support.fake_gateway import (
     ORDER,
     FakeGateway,
@@ -64,23 +64,23 @@ async def test_sessions_of_attempts_are_told_page_by_page() -> None:
     gateway.handlers[LIST] = listing([*others, *keys], at_work=keys[:1])
     told: list[RunId] = []
     async with at_work(gateway) as subject:
-        part: Held | None = Held((), 0)
+        part: KeptRuns | None = KeptRuns((), 0)
         while part is not None and part.following is not None:
-            part = await subject.held(part.following)
+            part = await subject.kept(part.following)
             told += part.runs if part is not None else ()
     assert told == ours[1:], "one is at work"
     assert [asked["offset"] for asked in gateway.asked(LIST)] == [0, LIST_LIMIT, 2 * LIST_LIMIT]
 
 
-async def test_nothing_is_held_where_sessions_are_to_stay_or_cannot_be_listed() -> None:
+async def test_nothing_is_kept_where_sessions_are_to_stay_or_cannot_be_listed() -> None:
     gateway = FakeGateway()
     gateway.handlers[LIST] = listing([key_of("main", run) for run in runs(1)])
     kept = OpenClawAgent(port=1, token="secret:env:UNUSED", keep_sessions=True)
     async with running(gateway) as dial, port_to(dial, kind=kept) as subject:
-        assert await subject.held(0) == Held(())
+        assert await subject.kept(0) == KeptRuns(())
     gateway.hello["features"]["methods"].remove(LIST)
     async with at_work(gateway) as subject:
-        assert await subject.held(0) == Held(())
+        assert await subject.kept(0) == KeptRuns(())
     assert gateway.asked(LIST) == []
 
 
@@ -98,19 +98,19 @@ async def test_an_answer_that_cannot_be_read_tells_nothing(answer: dict[str, Any
     gateway = FakeGateway()
     gateway.handlers[LIST] = lambda _: answer
     async with at_work(gateway) as subject:
-        assert await subject.held(0) is None
+        assert await subject.kept(0) is None
 
 
 async def test_a_gateway_that_refuses_or_is_gone_tells_nothing() -> None:
     gateway = FakeGateway()
     gateway.handlers[LIST] = forbid
     async with at_work(gateway) as subject:
-        assert await subject.held(0) is None
+        assert await subject.kept(0) is None
     async with (
         raw_server(lambda _reader, _writer: asyncio.sleep(0)) as dial,
         port_to(dial) as subject,
     ):
-        assert await subject.held(0) is None
+        assert await subject.kept(0) is None
 
 
 @pytest.mark.parametrize("following", [3, 0, -1])
@@ -120,4 +120,4 @@ async def test_pages_only_go_on(following: int) -> None:
     page = {"sessions": [{"key": key_of("main", runs(1)[0])}], "nextOffset": following}
     gateway.handlers[LIST] = lambda _: page
     async with at_work(gateway) as subject:
-        assert await subject.held(3) == Held(runs(1))
+        assert await subject.kept(3) == KeptRuns(runs(1))

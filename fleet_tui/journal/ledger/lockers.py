@@ -54,7 +54,7 @@ def lockers(
             lines = file.read(MAX_LOCKS_BYTES).decode("ascii", "replace").splitlines()
     except OSError:
         return []
-    held: dict[str, dict[int, None]] = {"READ": {}, "WRITE": {}}
+    by_kind: dict[str, dict[int, None]] = {"READ": {}, "WRITE": {}}
     for line in lines:
         found = _LINE.match(line)
         if found is None:
@@ -62,8 +62,8 @@ def lockers(
         device = os.makedev(int(found["major"], 16), int(found["minor"], 16))
         pid = int(found["pid"])
         if (device, int(found["inode"])) in files and pid not in (but, 0, -1):
-            held["READ" if found["kind"] == "READ" else "WRITE"][pid] = None
-    pids = list(held["WRITE"] or held["READ"])[:MAX_NAMED]
+            by_kind["READ" if found["kind"] == "READ" else "WRITE"][pid] = None
+    pids = list(by_kind["WRITE"] or by_kind["READ"])[:MAX_NAMED]
     return [Locker(pid=pid, name=_name(pid, processes)) for pid in pids]
 
 

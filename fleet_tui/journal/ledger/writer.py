@@ -36,8 +36,8 @@ from fleet_tui.journal.errors import (
     JournalError,
     JournalFailed,
     JournalFull,
-    JournalHeldUp,
     JournalInUse,
+    JournalUnavailable,
     StateGone,
 )
 from fleet_tui.journal.ledger.chain import HEAD_NAME, Head, link, write_head
@@ -119,9 +119,9 @@ class JournalWriter:
         """Names of files that went away and were made again, the newest last."""
         self._times: deque[tuple[float, float]] = deque(maxlen=MAX_TIMES)
         """(when, how long) of the newest commits, in seconds."""
-        self._held_up: JournalHeldUp | None = None
+        self._unavailable: JournalUnavailable | None = None
         """Why the newest try stored nothing."""
-        self.behind: JournalHeldUp | None = None
+        self.behind: JournalUnavailable | None = None
         """Why the head cannot be kept up with the ledger, which can be written; None when it is."""
         self._between = False
         """The segment is sealed and the next one could not be made yet."""
@@ -148,7 +148,7 @@ class JournalWriter:
         transaction at most; more of them suit bulk writing, where no caller waits for its own
         event. ``home`` is that directory as an engine that begins anew had it. Raises
         UnsafeDirectory, JournalInUse (naming the holder), JournalDamaged, RestoreUnfinished,
-        JournalTooNew, JournalHeldUp, JournalFailed.
+        JournalTooNew, JournalUnavailable, JournalFailed.
         """
         home = home or Home(directory)
         opening = asyncio.create_task(asyncio.to_thread(take, home, now_ms, pid))
@@ -207,10 +207,11 @@ class JournalWriter:
         """Store events, all or none, and return them at their places once they are on the disk.
 
         ``at_ms`` is raised to the newest instant of the ledger if it is earlier. A caller that is
-        cancelled while it waits does not know; its events may be stored. Raises JournalHeldUp when
-        the system refuses (nothing is stored, and a later try may succeed), JournalFailed when
-        the writer has failed or is closed, codec.Unstorable for an event that could not be read
-        back, and whatever :func:`fold` raises for one that does not fit (nothing is stored then).
+        cancelled while it waits does not know; its events may be stored. Raises
+        JournalUnavailable when the system refuses (nothing is stored, and a later try may
+        succeed), JournalFailed when the writer has failed or is closed, codec.Unstorable for an
+        event that could not be read back, and whatever :func:`fold` raises for one that does not
+        fit (nothing is stored then).
         """
         if not events:
             return ()
@@ -230,7 +231,7 @@ class JournalWriter:
         if self._closing:
             return
         if self.failure is None and reason:
-            with contextlib.suppress(JournalFailed, JournalHeldUp):
+            with contextlib.suppress(JournalFailed, JournalUnavailable):
                 await self.append([EngineStopped(reason=reason)], self._now_ms())
         self._closing = True
         self._stopping.set()
@@ -269,7 +270,7 @@ class JournalWriter:
 
     async def _commit(self, batch: list[_Request]) -> None:
         if not await self._ready_for(batch):
-            _refuse(batch, self.failure or self._held_up or JournalFull())
+            _refuse(batch, self.failure or self._unavailable or JournalFull())
             return
         try:
             rows, placed, head = self._place(batch)
@@ -282,7 +283,7 @@ class JournalWriter:
             await self._connection.executemany(query("event_insert"), rows)
         except sqlite3.Error as error:
             await self._refused(error)
-            _refuse(batch, self.failure or self._held_up)
+            _refuse(batch, self.failure or self._unavailable)
             return
         except BaseException:  # its callers are told
             _refuse(batch, JournalFailed("the journal's writer was stopped; it may be stored"))
@@ -359,17 +360,17 @@ class JournalWriter:
         """Take a refusal in: what can be tried again is told and tried again; otherwise the writer
         has failed."""
         if ballast.is_full(error):
-            self._held_up = _full(error)
+            self._unavailable = _full(error)
             await self._give_up_ballast()
             return
         if isinstance(error, CommitInDoubt | FilesGone) or _is_fenced(error):
             await self._fail_with(error)
             return
-        held_up = await asyncio.to_thread(_held_up, error, self.directory)
-        if held_up is None:
+        unavailable = await asyncio.to_thread(_unavailable, error, self.directory)
+        if unavailable is None:
             await self._fail_with(error)
-        self._held_up = held_up
-        if held_up is not None and held_up.trouble in ballast.NO_ROOM:
+        self._unavailable = unavailable
+        if unavailable is not None and unavailable.trouble in ballast.NO_ROOM:
             await self._give_up_ballast()
 
     async def _give_up_ballast(self) -> None:
@@ -391,7 +392,7 @@ class JournalWriter:
             except OSError as error:
                 await self._refused(error)
             else:
-                self._held_up = JournalFull()
+                self._unavailable = JournalFull()
             if self._full:
                 return False
         return self.failure is None and not self._between
@@ -433,7 +434,7 @@ class JournalWriter:
                 await self._fail_with(error)
             except (sqlite3.Error, OSError, MemoryError) as error:
                 self._dirty.set()  # the head is behind; the ledger itself is not
-                self.behind = await asyncio.to_thread(_held_up, error, self.directory)
+                self.behind = await asyncio.to_thread(_unavailable, error, self.directory)
                 if self.behind is None:
                     await self._fail_with(error)
             except JournalFailed as error:
@@ -531,13 +532,13 @@ def _full(error: Refusal) -> JournalFull:
     return JournalFull(trouble=trouble_of_errno(number))
 
 
-def _held_up(error: Refusal, directory: Path) -> JournalHeldUp | None:
+def _unavailable(error: Refusal, directory: Path) -> JournalUnavailable | None:
     """A refusal that may be tried again; None for one after which the ledger must be read anew.
     Blocks."""
     trouble = trouble_of(error, directory)
     if TROUBLES[trouble].healing is not Healing.TRY_AGAIN:
         return None
-    return JournalHeldUp(trouble, in_words(trouble, error, directory))
+    return JournalUnavailable(trouble, in_words(trouble, error, directory))
 
 
 def _failure(error: Refusal, directory: Path) -> JournalFailed:

@@ -72,21 +72,21 @@ class Unpacked:
     def lines(self) -> Generator[bytes, None, None]:
         """Whole lines with their end, each at most MAX_LINE_BYTES long. Raises Cut where the rest
         is missing or cannot be read, BadRecording beyond a bound, OSError."""
-        held: list[bytes] = []
-        held_bytes = 0
+        begun: list[bytes] = []
+        begun_bytes = 0
         for block in self._blocks():
             parts = block.split(b"\n")
             for part in parts[:-1]:
-                held.append(part)
-                if held_bytes + len(part) > MAX_LINE_BYTES:
+                begun.append(part)
+                if begun_bytes + len(part) > MAX_LINE_BYTES:
                     raise Cut("a line is too long")
-                yield b"".join(held) + b"\n"
-                held, held_bytes = [], 0
-            held.append(parts[-1])
-            held_bytes += len(parts[-1])
-            if held_bytes > MAX_LINE_BYTES:
+                yield b"".join(begun) + b"\n"
+                begun, begun_bytes = [], 0
+            begun.append(parts[-1])
+            begun_bytes += len(parts[-1])
+            if begun_bytes > MAX_LINE_BYTES:
                 raise Cut("a line is too long")
-        if held_bytes:
+        if begun_bytes:
             raise Cut("it is cut short: 1 incomplete record")
 
     def check_time(self) -> None:

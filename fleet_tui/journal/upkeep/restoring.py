@@ -76,7 +76,7 @@ async def restore(
     lock = EngineLock(directory, holder_now(pid, now_ms))
     try:
         old = _end_of(directory)
-        held_none = not (numbered_files(directory, "events") or (directory / HEAD_NAME).exists())
+        was_empty = not (numbered_files(directory, "events") or (directory / HEAD_NAME).exists())
         work = begin_copy(directory)
         try:
             copied = copy_and_prove(source, work)
@@ -93,7 +93,7 @@ async def restore(
         lock.release()
     done = Restored(
         copy=msgspec.structs.replace(copied, path=str(directory)),
-        aside=None if held_none and _forget(aside) else str(aside),
+        aside=None if was_empty and _forget(aside) else str(aside),
         old_last_seq=old.head.seq if old is not None else None,
         old_last_at_ms=old.at_ms if old is not None else None,
         is_behind=behind,

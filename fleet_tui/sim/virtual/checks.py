@@ -86,7 +86,7 @@ class Checks:
     def sent(self, epoch: int, host: HostName, stdin: bytes) -> None:
         """The first byte of a question leaves."""
         verb, run_id = verb_of(stdin)
-        if verb not in ("look", "collect", "held", "tail"):
+        if verb not in ("look", "collect", "kept", "tail"):
             self.asked(epoch, verb, run_id)
 
     def asked(self, epoch: int, verb: str, run_id: str) -> None:

@@ -41,7 +41,7 @@ from fleet_tui.wire.openclaw.dialect import Dialect
 from fleet_tui.wire.openclaw.frames import Granted, Hello, Policy, Server
 from fleet_tui.wire.openclaw.host_vitals import LANES, SYSTEM
 from fleet_tui.wire.openclaw.readiness import DRAINING
-from fleet_tui.wire.port import Held
+from fleet_tui.wire.port import KeptRuns
 from fleet_tui.wire.ssh.pool import SshFailure
 
 if TYPE_CHECKING:
@@ -541,9 +541,9 @@ class SimGatewayPort(RunsByAttempts):
         """See :class:`AgentPort`."""
         return runs
 
-    async def held(self, skip: int) -> Held | None:
+    async def kept(self, skip: int) -> KeptRuns | None:
         """See :class:`AgentPort`. What is collected here is not deleted either."""
-        return Held(())
+        return KeptRuns(())
 
     async def close(self) -> None:
         """See :class:`AgentPort`."""

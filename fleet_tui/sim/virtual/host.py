@@ -209,11 +209,11 @@ class SimHost:
                 self._cancel(question, reply)
             case "collect":
                 reply.end("state collected")
-            case "held":
+            case "kept":
                 names = [*sorted(self.runs), *sorted(self.claims)][question.skip :]
                 for name in names[: question.most]:
-                    reply.say(f"held {name}")
-                reply.end(f"state held {len(names[: question.most])}")
+                    reply.say(f"kept {name}")
+                reply.end(f"state kept {len(names[: question.most])}")
             case _:  # a verb that this script does not have, or garbled on its way
                 reply.end("")
 

@@ -37,7 +37,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """Of a ``look``: it also tries what a run will need."""
     skip: int = 0
     most: int = 0
-    """Of a ``held``: which part of what is there it asks for."""
+    """Of a ``kept``: which part of what is there it asks for."""
     body: bytes | None = None
     """What follows a ``start``; None when its lines did not arrive whole."""
 
@@ -79,7 +79,7 @@ def read_question(stdin: bytes) -> Question | None:
     if verb == "look":
         _, _, rest = lines[VALUES].partition(b"\n")
         return msgspec.structs.replace(plain, thorough=rest.startswith(b"rehearse\n"))
-    if verb == "held":
+    if verb == "kept":
         skip, most = lines[VALUES].split()
         return msgspec.structs.replace(plain, skip=int(skip), most=int(most))
     if verb != "start":

@@ -60,17 +60,17 @@ class Rules:
         self._overdue = Overdue(self.book, broken, calm_ms)
         self._judged: list[Work] = []
         """From a verdict on these, something has to follow in the same commit."""
-        self._clock_held = False
+        self._clock_stands = False
         """The batch has the time of the one before: the ledger's clock waits for the engine's."""
 
     def hear(self, rows: Sequence[e.Recorded]) -> None:
         """These were committed together."""
         book = self.book
-        self._clock_held = bool(rows) and rows[0].at_ms <= book.at_ms
+        self._clock_stands = bool(rows) and rows[0].at_ms <= book.at_ms
         for row in rows:
             self._look(row.event, row.at_ms)
             book.enter(row)
-        if not self._clock_held:
+        if not self._clock_stands:
             self._overdue.look()
         for work in self._judged:
             if work.verdict:
@@ -229,7 +229,7 @@ class Rules:
 
     def _check_budget(self, work: Work, at_ms: int) -> None:
         book = self.book
-        if not work.is_retry or self._clock_held:
+        if not work.is_retry or self._clock_stands:
             return
         if book.retries_left(at_ms) <= 0:
             text = f"a retry of {work.id} is one more than may begin within a minute"
@@ -263,7 +263,7 @@ class Rules:
         if not self._may_try(work):
             self._broken("classes", f"{work.id} ({work.spec.task_class}) is retried once too often")
         due_ms = back_off_ms(self.book.fleet, work)
-        if wait_ms > due_ms or (wait_ms < due_ms and not self._clock_held):
+        if wait_ms > due_ms or (wait_ms < due_ms and not self._clock_stands):
             self._broken("waits", f"{work.id} waits {wait_ms} ms instead of {due_ms} ms")
 
     def _requeued(self, work: Work, event: TaskRetrying) -> None:

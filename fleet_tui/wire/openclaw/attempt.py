@@ -58,7 +58,7 @@ from fleet_tui.wire.openclaw.runs import (
     unreachable,
     waited_outcome,
 )
-from fleet_tui.wire.openclaw.sessions import held, key_of, session_key
+from fleet_tui.wire.openclaw.sessions import kept, key_of, session_key
 from fleet_tui.wire.openclaw.starting import created, is_accepted, unfenceable, unfit
 from fleet_tui.wire.openclaw.transcript import (
     HISTORY_LIMIT,
@@ -74,8 +74,8 @@ from fleet_tui.wire.openclaw.transcript import (
 )
 from fleet_tui.wire.port import (
     CANCELLED_FIRST,
-    Held,
     Inspection,
+    KeptRuns,
     Outcome,
     StartAnswer,
     Wanted,
@@ -355,12 +355,12 @@ class Attempts:
                 gone.append(run)
         return gone
 
-    async def held(self, skip: int) -> Held | None:
+    async def kept(self, skip: int) -> KeptRuns | None:
         """Which sessions of attempts the gateway holds, of anybody's; see :class:`Runs`."""
         connection = await self._line.connection()
         if isinstance(connection, GatewayFailure):
             return None
-        return await held(connection, self._agent_id, skip)
+        return await kept(connection, self._agent_id, skip)
 
     async def _look(self, order: RunOrder) -> Inspection:
         connection = await self._line.connection()

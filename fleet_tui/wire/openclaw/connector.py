@@ -77,8 +77,8 @@ class Connector:
             if (living := self.open_connection) is not None:
                 return living
             if self._refusal is not None:
-                held = self._clock() - self._refused_at_ms < REFUSED_HOLD_MS
-                if held and not await self._has_another_token(self._refusal):
+                is_refused = self._clock() - self._refused_at_ms < REFUSED_HOLD_MS
+                if is_refused and not await self._has_another_token(self._refusal):
                     return self._refusal
                 self._refusal = None
             made = await self._connect()

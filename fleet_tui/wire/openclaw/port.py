@@ -45,7 +45,7 @@ from fleet_tui.wire.openclaw.host_vitals import (
 from fleet_tui.wire.openclaw.http import HttpAnswer, KeptHttp
 from fleet_tui.wire.openclaw.logs import LogTail
 from fleet_tui.wire.openclaw.retries import Retries
-from fleet_tui.wire.port import Held
+from fleet_tui.wire.port import KeptRuns
 from fleet_tui.wire.ssh.failures import SshFailure
 from fleet_tui.wire.words import words_of
 
@@ -184,10 +184,10 @@ class OpenClawPort(RunsByAttempts):
         assert isinstance(self._agent.kind, OpenClawAgent)
         return runs if self._agent.kind.keep_sessions else await self._attempts.forget(runs)
 
-    async def held(self, skip: int) -> Held | None:
+    async def kept(self, skip: int) -> KeptRuns | None:
         """Nothing that could be deleted, where sessions are to stay. See :class:`AgentPort`."""
         assert isinstance(self._agent.kind, OpenClawAgent)
-        return Held(()) if self._agent.kind.keep_sessions else await self._attempts.held(skip)
+        return KeptRuns(()) if self._agent.kind.keep_sessions else await self._attempts.kept(skip)
 
     async def close(self) -> None:
         """Close both channels; whoever waits gets Unknown."""

@@ -12,7 +12,7 @@ from fleet_tui.core.ids import RunId, TaskId, split_run_id
 from fleet_tui.core.tasks.evidence import RunOrder
 from fleet_tui.wire.openclaw.connection import Connection, Result
 from fleet_tui.wire.openclaw.frames import Malformed, decode
-from fleet_tui.wire.port import Held
+from fleet_tui.wire.port import KeptRuns
 
 LIST = "sessions.list"
 LIST_MS = 30_000
@@ -61,11 +61,11 @@ class _Sessions(msgspec.Struct, frozen=True, rename="camel"):
     next_offset: int | None = None
 
 
-async def held(connection: Connection, agent_id: str, skip: int) -> Held | None:
+async def kept(connection: Connection, agent_id: str, skip: int) -> KeptRuns | None:
     """A page of the sessions of attempts that a gateway holds, the newest first, without those at
     work; None where it did not tell."""
     if LIST not in connection.hello.features.methods:
-        return Held(())
+        return KeptRuns(())
     asked = {
         "agentId": agent_id,
         "search": _beginning(agent_id),
@@ -79,4 +79,4 @@ async def held(connection: Connection, agent_id: str, skip: int) -> Held | None:
     runs = (run_of(agent_id, one.key) for one in told.sessions if not one.has_active_run)
     following = told.next_offset
     goes_on = following is not None and following > skip
-    return Held([run for run in runs if run is not None], following if goes_on else None)
+    return KeptRuns([run for run in runs if run is not None], following if goes_on else None)

@@ -14,7 +14,7 @@ nothing.
     cannot CODE ...                    any number: what the host cannot do for runs
     why CODE ...                       of "missing": why the program cannot be executed
     gone RUN                           any number
-    held RUN                           any number, of "held": there is something of the run
+    kept RUN                           any number, of "kept": there is something of the run
     time, disk, inodes, load, cpu, MemTotal:, MemAvailable:    numbers, for what they are worth
     end                                and nothing after it
 
@@ -148,7 +148,7 @@ _ENDED = rf"{_STATUS} (?:-|{_COUNT}) (?:{_COUNT} [0-9a-f]{{64}}|- -)"
 _STATES = re.compile(
     rf"running {_COUNT}|done {_ENDED}|stopped(?: {_ENDED})?|dead (?:host-rebooted|process-gone)"
     rf"|fenced|lost|stale {_COUNT}|failed (?:no-owner|no-result)|refused (?:{'|'.join(REFUSALS)})"
-    rf"|ok|missing|collected|held {_COUNT}"
+    rf"|ok|missing|collected|kept {_COUNT}"
 )
 _LINES: Mapping[str, re.Pattern[str]] = {
     "boot": re.compile(r"[0-9A-Za-z._:-]{1,128}"),
@@ -172,7 +172,7 @@ _LINES: Mapping[str, re.Pattern[str]] = {
 }
 _MANY: Mapping[str, tuple[re.Pattern[str], int]] = {
     "gone": (_RUN, MAX_GONE),
-    "held": (_RUN, MAX_GONE),
+    "kept": (_RUN, MAX_GONE),
     "cannot": (re.compile(rf"tool [a-z0-9]{{1,20}}|(?:{'|'.join(CANNOT)})(?: .*)?"), MAX_CANNOT),
 }
 _BLOBS: Mapping[str, int] = {
@@ -318,7 +318,7 @@ def _whole(
     state = words.get("state")
     if not state:
         raise _Wrong("it does not say how things stand")
-    words |= {name: tuple(many[name]) for name in ("gone", "held") if many.get(name)}
+    words |= {name: tuple(many[name]) for name in ("gone", "kept") if many.get(name)}
     cannot = tuple((code, said) for code, _, said in (c.partition(" ") for c in many["cannot"]))
     reply = Reply(state, words, blobs, cannot)
     if strange := blobs.keys() - _BELONGS.get(state[0], frozenset()):

@@ -22,7 +22,7 @@ from fleet_tui.core.tasks.evidence import (
     Started,
     Unknown,
 )
-from fleet_tui.wire.port import Held, Inspection, StartAnswer, Wanted, always_wanted
+from fleet_tui.wire.port import Inspection, KeptRuns, StartAnswer, Wanted, always_wanted
 from fleet_tui.wire.programs.fitness import Fitness
 from fleet_tui.wire.programs.logtail import LogTail
 from fleet_tui.wire.programs.runs import Program, RunDirectory, Runs
@@ -169,10 +169,10 @@ class ProgramPort(ABC):
         gone = await self._runs.collect(shell, runs)
         return () if isinstance(gone, Unknown) else gone
 
-    async def held(self, skip: int) -> Held | None:
+    async def kept(self, skip: int) -> KeptRuns | None:
         """The runs that have a directory or a tombstone on the host."""
         shell = await self.reach()
-        return None if isinstance(shell, SshFailure) else await self._runs.held(shell, skip)
+        return None if isinstance(shell, SshFailure) else await self._runs.kept(shell, skip)
 
     async def close(self) -> None:
         """Forget what runs were for; connections belong to their hosts."""

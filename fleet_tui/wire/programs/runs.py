@@ -63,7 +63,7 @@ from fleet_tui.core.tasks.evidence import (
     Unknown,
 )
 from fleet_tui.core.text.untrusted import Untrusted
-from fleet_tui.wire.port import CANCELLED_FIRST, Held, Wanted, always_wanted
+from fleet_tui.wire.port import CANCELLED_FIRST, KeptRuns, Wanted, always_wanted
 from fleet_tui.wire.programs.answers import (
     FENCED,
     MAX_NOISE_BYTES,
@@ -123,7 +123,7 @@ def told_full(reply: Reply) -> Untrusted | None:
 CANCEL_GRACE_S = 10
 """Between TERM and KILL."""
 LINGER_S = 20
-HELD_LIMIT = 1_000
+KEPT_LIMIT = 1_000
 """Names of runs that a host tells at a time."""
 START_TIMEOUT_MS = 60_000
 QUESTION_TIMEOUT_MS = 15_000
@@ -387,19 +387,19 @@ class Runs:
         reply = self._read(result)
         return reply if isinstance(reply, Unknown) else reply.words.get("gone", ())
 
-    async def held(self, shell: Shell, skip: int) -> Held | None:
+    async def kept(self, shell: Shell, skip: int) -> KeptRuns | None:
         """What has a directory or a tombstone there, from the ``skip``-th name on; None where that
         was not told."""
         result = await shell.run(
             COMMAND,
-            self._question("held", None, (f"{skip} {HELD_LIMIT}",)),
+            self._question("kept", None, (f"{skip} {KEPT_LIMIT}",)),
             timeout_ms=START_TIMEOUT_MS,
         )
         reply = None if isinstance(result, ChannelFailure) else self._read(result)
         match reply:
-            case Reply(state=("held", count), words=words):
-                runs = [RunId(name) for name in words.get("held", ())]
-                return Held(runs, skip + int(count) if int(count) == HELD_LIMIT else None)
+            case Reply(state=("kept", count), words=words):
+                runs = [RunId(name) for name in words.get("kept", ())]
+                return KeptRuns(runs, skip + int(count) if int(count) == KEPT_LIMIT else None)
             case _:  # it could not be asked, or answered something else
                 return None
 

@@ -745,17 +745,17 @@ collect() {
   say "state collected"
 }
 
-# held: what the runs have here, a part of the names. Also what is no run, but for what could not be
+# kept: what the runs have here, a part of the names. Also what is no run, but for what could not be
 # told: whoever asks knows its runs.
-held() {
+kept() {
   read -r skip most || return
   { ls "$runs"; ls "$runs/.claims"; } 2>/dev/null | tail -n "+$((skip + 1))" | head -n "$most" | {
     count=0
     while read -r id; do
       count=$((count + 1))
-      if usable_id && [ ${#id} -le 128 ]; then say "held $id"; fi
+      if usable_id && [ ${#id} -le 128 ]; then say "kept $id"; fi
     done
-    say "state held $count"
+    say "state kept $count"
   }
 }
 
@@ -1107,7 +1107,7 @@ serve() {
   read -r verb && read -r runs && read -r id && read -r epoch && read -r tomb &&
     read -r text_bytes least planned next age founding || return
   case $verb in
-    look|start|probe|linger|cancel|collect|held|tail) ;;
+    look|start|probe|linger|cancel|collect|kept|tail) ;;
     *)
       # A shell that got our lines as its own input. Nothing of what follows is what it seems, and
       # it would go on with the task's text as commands.
@@ -1133,7 +1133,7 @@ serve() {
   elif ! current; then :
   elif [ "$verb" = look ]; then look
   elif [ "$verb" = collect ]; then collect
-  elif [ "$verb" = held ]; then held
+  elif [ "$verb" = kept ]; then kept
   elif ! usable_id; then say "state refused bad-id"
   else
     case $verb in

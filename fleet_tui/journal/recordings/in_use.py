@@ -12,8 +12,8 @@ UNREADABLE = (JournalError, OSError, sqlite3.Error)
 """What reading raises where the files are gone, or are not what they were."""
 
 
-class HeldDirectory:
-    """Whoever looks holds it, so that no other process takes a recording for unused."""
+class DirectoryInUse:
+    """Whoever looks at it locks it, so that no other process takes a recording for unused."""
 
     def __init__(self, directory: Path) -> None:
         """Raises OSError where there is none."""
