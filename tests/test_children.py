@@ -22,7 +22,7 @@ from fleet_tui.core.fleet import HostSpec, LocalAgent
 from fleet_tui.core.ids import AgentName, Epoch, HostName
 from fleet_tui.core.tasks.evidence import Definite, NotStarted
 from fleet_tui.wire.programs.local import LocalPort
-from fleet_tui.wire.programs.runs import RunDirectory
+from fleet_tui.wire.programs.wrapper import RunDirectory
 from fleet_tui.wire.ssh import proxy_command
 from fleet_tui.wire.ssh.resolver import SshResolver
 from tests.support.programs import finished, order, until, wall_ms

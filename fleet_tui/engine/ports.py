@@ -26,7 +26,7 @@ from fleet_tui.wire.openclaw.port import OpenClawPort
 from fleet_tui.wire.port import AgentPort
 from fleet_tui.wire.programs.command import CommandPort
 from fleet_tui.wire.programs.local import LocalPort, LocalShell, Room
-from fleet_tui.wire.programs.runs import RunDirectory
+from fleet_tui.wire.programs.wrapper import RunDirectory
 from fleet_tui.wire.secrets import Secret, resolve_secret
 from fleet_tui.wire.ssh.places import Places
 from fleet_tui.wire.ssh.pool import SshFailure, SshPool

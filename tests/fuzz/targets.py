@@ -21,13 +21,13 @@ from fleet_tui.journal.recordings.importing import import_recording
 from fleet_tui.wire.framing import LineFramer, cut_line
 from fleet_tui.wire.levels import read_level
 from fleet_tui.wire.openclaw import frames, logs
-from fleet_tui.wire.programs.runs import (
+from fleet_tui.wire.programs.wrapper import (
     PROTOCOL,
     Reply,
+    inspection_of,
     read_checkpoint,
     read_reply,
     read_usage,
-    standing,
 )
 from fleet_tui.wire.shell import Completed
 
@@ -76,7 +76,7 @@ def wrapper(data: bytes) -> None:
         reply = read_reply(Definite(Completed(exit_status=0, stdout=output)))
         assert isinstance(reply, Reply | Unknown)
         if isinstance(reply, Reply):
-            standing(reply)
+            inspection_of(reply)
             read_checkpoint(reply)
 
 

@@ -27,7 +27,7 @@ RAW = {
     "fleet_tui/core/ledger/narrate.py": "becomes Untrusted again with the sentence around it",
     "fleet_tui/journal/telemetry/logs.py": "stores it",
     "fleet_tui/sim/": "plays the agents and the people whose text it is",
-    "fleet_tui/wire/programs/runs.py": "sends it to the agent that it is for",
+    "fleet_tui/wire/programs/wrapper.py": "sends it to the agent that it is for",
     "fleet_tui/wire/openclaw/attempt.py": "sends it to the agent that it is for",
     "fleet_tui/wire/openclaw/starting.py": "measures it",
     "fleet_tui/wire/ssh/pool.py": "wraps it again with the sentence around it",

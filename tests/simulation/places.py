@@ -25,7 +25,7 @@ from fleet_tui.sim.virtual.network import Internet, SimPool
 from fleet_tui.sim.virtual.scenario import Network
 from fleet_tui.sim.virtual.truth import Truth
 from fleet_tui.wire.programs.command import CommandPort
-from fleet_tui.wire.programs.runs import RunDirectory
+from fleet_tui.wire.programs.wrapper import RunDirectory
 from fleet_tui.wire.ssh.pool import SshPool
 from tests.support.programs import wall_ms
 from tests.support.sshd import Sshd

@@ -12,7 +12,7 @@ from fleet_tui.sim.demo.behaviour import SONNET
 from fleet_tui.sim.demo.world import Host, Pace
 from fleet_tui.sim.gateway.gateway import Gateway
 from fleet_tui.sim.gateway.process import GatewaySpec
-from fleet_tui.sim.gateway.runs import RunRequest
+from fleet_tui.sim.gateway.run_table import RunRequest
 from tests.simulation.gateway_client import (
     SHAPES,
     Bench,

@@ -23,7 +23,7 @@ from fleet_tui.core.tasks.evidence import (
 )
 from fleet_tui.wire.port import Inspection, StartAnswer
 from fleet_tui.wire.programs.command import CommandPort
-from fleet_tui.wire.programs.runs import MAX_PAYLOAD_BYTES
+from fleet_tui.wire.programs.wrapper import MAX_PAYLOAD_BYTES
 from tests.simulation.places import (
     FAKED,
     OF_ALL,

@@ -38,7 +38,7 @@ from fleet_tui.sim.demo.sandbox import LOOPBACK, Sandbox, SandboxError, wall_clo
 from fleet_tui.wire.openclaw.dial import dial_over_ssh
 from fleet_tui.wire.openclaw.port import OpenClawPort
 from fleet_tui.wire.programs.command import CommandPort
-from fleet_tui.wire.programs.runs import COMMAND, SCRIPT, RunDirectory
+from fleet_tui.wire.programs.wrapper import COMMAND, SCRIPT, RunDirectory
 from fleet_tui.wire.ssh.pool import SshPool
 
 POOL = PoolName("general")

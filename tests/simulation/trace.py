@@ -20,7 +20,7 @@ from fleet_tui.sim.demo.world import Host, Pace
 from fleet_tui.sim.gateway.disk import Json
 from fleet_tui.sim.gateway.gateway import Gateway
 from fleet_tui.sim.gateway.process import GatewaySpec
-from fleet_tui.sim.gateway.runs import RunRequest
+from fleet_tui.sim.gateway.run_table import RunRequest
 
 TASKS = 60
 

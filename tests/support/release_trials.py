@@ -31,7 +31,7 @@ from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.openclaw.connection import Connection, Refused, Result, connect
 from fleet_tui.wire.openclaw.dial import dial_over_ssh
 from fleet_tui.wire.openclaw.port import OpenClawPort
-from fleet_tui.wire.openclaw.runs import FAILED_TEXT
+from fleet_tui.wire.openclaw.run_evidence import FAILED_TEXT
 from fleet_tui.wire.openclaw.sessions import session_key
 from fleet_tui.wire.port import Probes, Runs
 from fleet_tui.wire.ssh.pool import SshPool

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from fleet_tui.wire.programs.runs import LINGER_S
+from fleet_tui.wire.programs.wrapper import LINGER_S
 
 PATIENCE_S = 2.0 * LINGER_S
 """What a killed engine had asked of its host waits for so long at most, and ends by itself."""

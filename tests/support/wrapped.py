@@ -13,7 +13,7 @@ import pytest
 from fleet_tui.core.fleet import LocalAgent
 from fleet_tui.core.ids import AgentName, Epoch
 from fleet_tui.core.tasks.evidence import Definite
-from fleet_tui.wire.programs import local, runs
+from fleet_tui.wire.programs import local, wrapper
 from fleet_tui.wire.programs.local import LocalPort, LocalShell
 from fleet_tui.wire.shell import RunResult
 from tests.support.programs import order, wall_ms
@@ -22,7 +22,7 @@ SHELLS = [name for name in ("dash", "bash", "busybox") if shutil.which(name)]
 
 MakePort = Callable[..., LocalPort]
 
-FENCED = Definite(runs.FENCED)
+FENCED = Definite(wrapper.FENCED)
 
 
 @pytest.fixture(params=SHELLS)
@@ -42,7 +42,7 @@ def sh(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monke
 def make_port(tmp_path: Path) -> MakePort:
     """Makes agents that share one run directory."""
 
-    directories: dict[int, runs.RunDirectory] = {}
+    directories: dict[int, wrapper.RunDirectory] = {}
 
     def make(
         *command: str,
@@ -55,7 +55,7 @@ def make_port(tmp_path: Path) -> MakePort:
         return LocalPort(
             AgentName("worker"),
             spec,
-            directory=directories.setdefault(epoch, runs.RunDirectory(Epoch(epoch))),
+            directory=directories.setdefault(epoch, wrapper.RunDirectory(Epoch(epoch))),
             probe_timeout_ms=20_000,
             now_ms=wall_ms,
             shell=shell,

@@ -22,9 +22,9 @@ from fleet_tui.core.tasks.evidence import (
     Unknown,
 )
 from fleet_tui.core.text.untrusted import Untrusted
-from fleet_tui.wire.programs.answers import ERR_BYTES, PROTOCOL, Reply, read_reply, standing
+from fleet_tui.wire.programs.answers import ERR_BYTES, PROTOCOL, Reply, inspection_of, read_reply
 from fleet_tui.wire.programs.local import LocalPort, LocalShell
-from fleet_tui.wire.programs.runs import RunDirectory
+from fleet_tui.wire.programs.wrapper import RunDirectory
 from fleet_tui.wire.shell import Completed, RunResult
 from tests.support.programs import order, wall_ms
 
@@ -65,7 +65,7 @@ def meaning(text: bytes) -> object:
     reply = read(text)
     if isinstance(reply, Unknown):
         return ""
-    found = standing(reply)
+    found = inspection_of(reply)
     return found if isinstance(found, Definite) else ""
 
 

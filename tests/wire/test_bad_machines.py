@@ -16,9 +16,9 @@ from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReadin
 from fleet_tui.core.fleet import CommandAgent
 from fleet_tui.core.ids import AgentName, Epoch, HostName, RunId
 from fleet_tui.core.tasks.evidence import Definite, Finished, NotStarted, Unknown
-from fleet_tui.wire.programs import runs
+from fleet_tui.wire.programs import wrapper
 from fleet_tui.wire.programs.command import CommandPort
-from fleet_tui.wire.programs.runs import RunDirectory
+from fleet_tui.wire.programs.wrapper import RunDirectory
 from fleet_tui.wire.ssh.pool import SshPool
 from tests.support.needs import not_allowed
 from tests.support.programs import executions, finished, order, settled, until, wall_ms
@@ -63,7 +63,7 @@ async def test_a_disk_with_room_for_half_a_task_starts_none(
     assert isinstance(found.value, NotStarted)
     assert found.value.reason == "disk-full"
     # Without that look beforehand the writes themselves fail, at every step of a start.
-    monkeypatch.setattr(runs, "LEAST_FREE_KB", 0)
+    monkeypatch.setattr(wrapper, "LEAST_FREE_KB", 0)
     size = 20_000
     whole = 0
     for attempt, room_kb in enumerate((64, 40, 28, 20, 12, 8, 4, 0), start=2):
@@ -90,7 +90,7 @@ async def test_a_disk_with_room_for_half_a_task_starts_none(
 async def test_a_disk_that_is_full_to_the_last_bytes_is_called_full(
     make_port: MakePort, small_disk: Path, monkeypatch: pytest.MonkeyPatch, room_kb: int
 ) -> None:
-    monkeypatch.setattr(runs, "LEAST_FREE_KB", 64)
+    monkeypatch.setattr(wrapper, "LEAST_FREE_KB", 64)
     filler = small_disk / "filler"
     fill(filler, room_kb)
     port = make_port("cat")
@@ -124,7 +124,7 @@ async def test_a_tombstone_that_does_not_fit_on_the_disk_is_none(
     room_bytes: int,
 ) -> None:
     """The run was there and was wiped, so the word would have to be "lost" and never "fenced"."""
-    monkeypatch.setattr(runs, "LEAST_FREE_KB", 0)
+    monkeypatch.setattr(wrapper, "LEAST_FREE_KB", 0)
     ready = tmp_path / "ready"
     port, what = make_port("sh", "-c", f"touch {ready}; sleep 300"), order()
     await port.start(what)

@@ -14,7 +14,7 @@ from fleet_tui.core.tasks.evidence import (
     Stopped,
 )
 from fleet_tui.core.text.untrusted import Untrusted
-from fleet_tui.wire.programs import runs
+from fleet_tui.wire.programs import wrapper
 from tests.support.programs import finished, order, until
 from tests.support.wrapped import (
     AWKWARD,
@@ -99,7 +99,13 @@ def reboot(run: Path) -> None:
 @pytest.mark.usefixtures("sh")
 @pytest.mark.parametrize(
     "content",
-    [b"", b"a\0b", b"half \xc3", b"x" * (MAX_CHECKPOINT_CHARS + 1), b"x" * (runs.TEXT_BYTES + 1)],
+    [
+        b"",
+        b"a\0b",
+        b"half \xc3",
+        b"x" * (MAX_CHECKPOINT_CHARS + 1),
+        b"x" * (wrapper.TEXT_BYTES + 1),
+    ],
     ids=["empty", "nul", "not-utf8", "too-long", "much-too-long"],
 )
 async def test_what_is_no_whole_text_is_no_checkpoint(

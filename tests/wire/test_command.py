@@ -24,7 +24,7 @@ from fleet_tui.core.tasks.evidence import (
     Unknown,
 )
 from fleet_tui.wire.programs.command import CommandPort, CpuShare
-from fleet_tui.wire.programs.runs import RunDirectory
+from fleet_tui.wire.programs.wrapper import RunDirectory
 from fleet_tui.wire.ssh.pool import RENEW_AFTER_S, SshConnection, SshFailure, SshPool, TcpChannel
 from tests.support.programs import (
     TASK,

@@ -19,9 +19,9 @@ from fleet_tui.core.tasks.evidence import (
     Unknown,
 )
 from fleet_tui.wire.port import KeptRuns
-from fleet_tui.wire.programs import runs
+from fleet_tui.wire.programs import wrapper
 from fleet_tui.wire.programs.local import LocalShell
-from fleet_tui.wire.programs.runs import Program, RunDirectory, Runs
+from fleet_tui.wire.programs.wrapper import Program, RunDirectory, RunWrapper
 from tests.support.needs import missing
 from tests.support.programs import finished, order, until
 from tests.support.wrapped import MakePort, make_port, run_directory, sh
@@ -221,7 +221,7 @@ async def test_what_a_program_does_to_its_directory_changes_nothing_about_its_re
     assert not found.answer.lost
     assert found.duration_ms is not None
     assert found.duration_ms < 600_000
-    gone = await Runs(
+    gone = await RunWrapper(
         Program(command=("cat",), run_dir=str(tmp_path / "runs")), RunDirectory(Epoch(1)), lambda: 0
     ).collect(LocalShell(), [order().run_id])
     assert gone == (order().run_id,)
@@ -324,7 +324,7 @@ async def test_a_program_that_begins_with_setsid_is_waited_for(make_port: MakePo
 async def test_a_program_that_has_to_be_killed_keeps_its_output(
     make_port: MakePort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "CANCEL_GRACE_S", 0)
+    monkeypatch.setattr(wrapper, "CANCEL_GRACE_S", 0)
     ready = tmp_path / "ready"
     port = make_port("sh", "-c", f"trap '' TERM; touch {ready}; sleep 300; sleep 300")
     await port.start(order())
@@ -455,7 +455,7 @@ async def test_collecting_leaves_nothing_behind_and_says_so_as_often_as_it_is_as
 async def test_what_there_is_of_runs_is_told_part_by_part(
     make_port: MakePort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "KEPT_LIMIT", 3)
+    monkeypatch.setattr(wrapper, "KEPT_LIMIT", 3)
     await ended(make_port, "true")
     port = make_port("cat")
     await port.inspect(order(attempt=2))  # leaves a tombstone

@@ -19,7 +19,7 @@ from fleet_tui.core.tasks.evidence import Definite, NotStarted, Stopped
 from fleet_tui.wire.programs import fitness, local
 from fleet_tui.wire.programs.command import CommandPort
 from fleet_tui.wire.programs.local import LocalPort
-from fleet_tui.wire.programs.runs import COMMAND, SCRIPT, RunDirectory
+from fleet_tui.wire.programs.wrapper import COMMAND, SCRIPT, RunDirectory
 from fleet_tui.wire.ssh.pool import SshPool
 from tests.support.needs import missing, not_allowed
 from tests.support.programs import finished, order, wall_ms
@@ -342,7 +342,7 @@ async def test_file_systems_that_can_hold_runs_and_those_that_cannot(
 async def test_a_program_that_fills_the_disk_leaves_its_exit_status(
     make_port: MakePort, mounted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fleet_tui.wire.programs.runs.LEAST_FREE_KB", 0)
+    monkeypatch.setattr("fleet_tui.wire.programs.wrapper.LEAST_FREE_KB", 0)
     port = make_port("sh", "-c", "echo begun; cat /dev/zero > filler; sync; exit 7")
     await port.start(order())
     found = await finished(port, order())

@@ -12,9 +12,9 @@ import pytest
 from fleet_tui.core.fleet import CommandAgent
 from fleet_tui.core.ids import AgentName, Epoch, HostName
 from fleet_tui.core.tasks.evidence import Definite, NotStarted, Started
-from fleet_tui.wire.programs import runs
+from fleet_tui.wire.programs import wrapper
 from fleet_tui.wire.programs.command import CommandPort
-from fleet_tui.wire.programs.runs import RunDirectory
+from fleet_tui.wire.programs.wrapper import RunDirectory
 from fleet_tui.wire.ssh.pool import SshPool
 from tests.support.programs import finished, order, until, wall_ms
 from tests.support.sshd import Sshd, make_sshd
@@ -118,7 +118,7 @@ async def test_without_its_secret_nothing_is_started(
         assert isinstance(found.value, NotStarted)
         assert found.value.reason == "secret-missing"
         monkeypatch.setenv("NOBODY_SET_THIS", "nobody-set-this-" * 7)
-        monkeypatch.setattr(runs, "MAX_SECRETS_BYTES", 50)
+        monkeypatch.setattr(wrapper, "MAX_SECRETS_BYTES", 50)
         found = await port.start(order())
         assert isinstance(found, Definite)
         assert isinstance(found.value, NotStarted)

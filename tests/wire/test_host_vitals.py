@@ -13,7 +13,7 @@ from fleet_tui.core.tasks.evidence import Definite
 from fleet_tui.journal.directory import prepare
 from fleet_tui.journal.telemetry.samples import SampleWriter
 from fleet_tui.wire.programs.command import CommandPort
-from fleet_tui.wire.programs.runs import RunDirectory
+from fleet_tui.wire.programs.wrapper import RunDirectory
 from fleet_tui.wire.shell import ByteSource, ChannelFailure, Completed, RunResult
 from fleet_tui.wire.ssh.failures import SshFailure
 

@@ -22,7 +22,7 @@ from fleet_tui.core.tasks.evidence import (
     Unknown,
 )
 from fleet_tui.wire.programs.command import CommandPort
-from fleet_tui.wire.programs.runs import SCRIPT, RunDirectory
+from fleet_tui.wire.programs.wrapper import SCRIPT, RunDirectory
 from fleet_tui.wire.ssh.pool import SshConnection, SshPool
 from tests.support.line import line_to
 from tests.support.programs import finished, order, settled, wall_ms

@@ -11,9 +11,9 @@ from fleet_tui.core.fleet import LocalAgent
 from fleet_tui.core.ids import AgentName, Epoch
 from fleet_tui.core.tasks.evidence import Definite, LostReason, Unknown
 from fleet_tui.wire.port import AgentPort
-from fleet_tui.wire.programs import runs
+from fleet_tui.wire.programs import wrapper
 from fleet_tui.wire.programs.local import LocalPort, LocalShell, Room
-from fleet_tui.wire.programs.runs import RunDirectory
+from fleet_tui.wire.programs.wrapper import RunDirectory
 from fleet_tui.wire.shell import ChannelFailure, Completed
 from tests.support.programs import aclosing, finished, order, read_log, until, wall_ms
 
@@ -53,7 +53,7 @@ async def test_a_program_that_is_not_there(tmp_path: Path) -> None:
 async def test_a_disk_without_room_for_runs_takes_the_agent_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "LEAST_FREE_KB", 10**15)
+    monkeypatch.setattr(wrapper, "LEAST_FREE_KB", 10**15)
     found = await make_port(tmp_path, "cat").probe()
     assert isinstance(found, ProbeFailure)
     assert found.kind is FailureKind.DISK_FULL

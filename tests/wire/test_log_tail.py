@@ -10,7 +10,7 @@ from fleet_tui.core.ids import AgentName, Epoch
 from fleet_tui.core.logs import MAX_LINE_CHARS, Level, LogGap
 from fleet_tui.wire.programs import logtail
 from fleet_tui.wire.programs.logtail import LogTail
-from fleet_tui.wire.programs.runs import PROTOCOL, Program, RunDirectory, Runs
+from fleet_tui.wire.programs.wrapper import PROTOCOL, Program, RunDirectory, RunWrapper
 from fleet_tui.wire.shell import ByteSource, RunResult
 
 BEAT = b"beat\n"
@@ -51,7 +51,9 @@ async def read(*said: bytes, count: int) -> list[tuple[str, Level]]:
     tail = LogTail(
         "/var/log/a.log",
         agent=AgentName("a"),
-        runs=Runs(Program(command=("cat",), run_dir="/run"), RunDirectory(Epoch(1)), lambda: 0),
+        wrapper=RunWrapper(
+            Program(command=("cat",), run_dir="/run"), RunDirectory(Epoch(1)), lambda: 0
+        ),
         reach=reach,
         now_ms=lambda: 0,
         traces={},

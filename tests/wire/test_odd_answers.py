@@ -26,13 +26,13 @@ from fleet_tui.wire.openclaw.frames import (
 from fleet_tui.wire.openclaw.handshake import SCOPES, check_hello
 from fleet_tui.wire.openclaw.host_vitals import parse_lanes, parse_system
 from fleet_tui.wire.openclaw.readiness import Readiness, parse_readyz
-from fleet_tui.wire.openclaw.runs import (
+from fleet_tui.wire.openclaw.run_evidence import (
     about_another,
     final_outcome,
     start_answer,
     waited_outcome,
 )
-from fleet_tui.wire.openclaw.transcript import History, Ledger, standing
+from fleet_tui.wire.openclaw.transcript import History, Ledger, session_state
 
 DATA = Path(__file__).parent / "data" / "openclaw"
 
@@ -95,7 +95,7 @@ def _session(run: str) -> Read:
         ledger = decode(json.dumps(both.get("ledger")).encode(), Ledger)
         if isinstance(history, Malformed) or isinstance(ledger, Malformed):
             return None
-        return standing(history, ledger, run)
+        return session_state(history, ledger, run)
 
     return read
 

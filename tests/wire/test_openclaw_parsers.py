@@ -27,7 +27,7 @@ from fleet_tui.wire.openclaw.frames import ErrorShape, Frame, Hello, Malformed, 
 from fleet_tui.wire.openclaw.handshake import check_hello, refusal
 from fleet_tui.wire.openclaw.host_vitals import HostVitals, Lanes, parse_lanes, parse_system
 from fleet_tui.wire.openclaw.readiness import Readiness, parse_readyz
-from fleet_tui.wire.openclaw.runs import (
+from fleet_tui.wire.openclaw.run_evidence import (
     Cost,
     TokenUsage,
     answer_of,

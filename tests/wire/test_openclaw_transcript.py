@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from fleet_tui.core.fleet import FAILURE_KINDS
 from fleet_tui.core.tasks.evidence import Died, Finished, Running, Stopped, Usage
 from fleet_tui.wire.openclaw.frames import Malformed, decode
-from fleet_tui.wire.openclaw.runs import UNTOLD
+from fleet_tui.wire.openclaw.run_evidence import UNTOLD
 from fleet_tui.wire.openclaw.transcript import (
     GOES_ON,
     NOT_CONTINUED,
@@ -23,7 +23,7 @@ from fleet_tui.wire.openclaw.transcript import (
     SessionInfo,
     SessionState,
     ended_without_words,
-    standing,
+    session_state,
 )
 
 DATA = Path(__file__).parent / "data" / "openclaw"
@@ -39,7 +39,7 @@ class Recorded(msgspec.Struct):
 def recorded(case: str) -> Stands:
     both = decode((DATA / f"session-{case}.json").read_bytes(), Recorded)
     assert isinstance(both, Recorded), both
-    return standing(both.history, both.ledger, f"run.{case}")
+    return session_state(both.history, both.ledger, f"run.{case}")
 
 
 def test_a_session_nobody_made() -> None:
@@ -74,7 +74,7 @@ def test_a_failed_run(case: str, failure: str) -> None:
 def test_a_run_at_work() -> None:
     both = decode((DATA / "session-running.json").read_bytes(), Recorded)
     assert isinstance(both, Recorded)
-    assert standing(both.history, both.ledger, "run.killed") == Running()
+    assert session_state(both.history, both.ledger, "run.killed") == Running()
 
 
 def test_a_cancelled_run_costs_nothing_it_did_not_report() -> None:
@@ -88,7 +88,7 @@ def test_a_deleted_session_leaves_the_ledger_as_witness() -> None:
 def test_a_turn_interrupted_by_a_crash_is_not_yet_judged() -> None:
     both = decode((DATA / "session-interrupted.json").read_bytes(), Recorded)
     assert isinstance(both, Recorded)
-    assert standing(both.history, both.ledger, "run.resumed") is SessionState.INTERRUPTED
+    assert session_state(both.history, both.ledger, "run.resumed") is SessionState.INTERRUPTED
 
 
 def test_a_turn_continued_by_the_gateway_itself() -> None:
@@ -100,14 +100,14 @@ def test_a_resumed_turn_that_the_ledger_does_not_name_yet_is_told_as_resumed() -
         session_id="s", session_info=SessionInfo(status="running", has_active_run=True)
     )
     cut_off = Ledger(tasks=[LedgerRow(run_id="a.1", status="cancelled")])
-    assert standing(history, cut_off, "a.1") == Running(resumed_by_agent=True)
-    assert standing(history, Ledger(), "a.1") == Running(resumed_by_agent=False)
+    assert session_state(history, cut_off, "a.1") == Running(resumed_by_agent=True)
+    assert session_state(history, Ledger(), "a.1") == Running(resumed_by_agent=False)
 
 
 def test_a_continued_turn_ends_as_the_attempt() -> None:
     both = decode((DATA / "session-resumed-done.json").read_bytes(), Recorded)
     assert isinstance(both, Recorded)
-    done = standing(both.history, both.ledger, "run.resumed")
+    done = session_state(both.history, both.ledger, "run.resumed")
     assert isinstance(done, Finished)
     assert done.ok
     assert done.answer.text.raw.endswith("w19")
@@ -136,7 +136,7 @@ def test_a_turn_that_went_on_without_the_tasks_text_did_nothing_of_it(
 ) -> None:
     both = without_our_text(provenance=provenance, status=status)
     ended = Ledger(tasks=[LedgerRow(run_id="run.resumed", status="completed")])
-    done = standing(both.history, ended, "run.resumed")
+    done = session_state(both.history, ended, "run.resumed")
     assert isinstance(done, Finished)
     assert (done.ok, done.failure, done.answer.size_bytes) == (False, "text-lost", 0)
     assert done.failure in FAILURE_KINDS
@@ -149,13 +149,13 @@ def test_a_task_may_say_what_a_gateway_says() -> None:
     answer = Entry(role="assistant", content="Who knows.")
     info = SessionInfo(status="done")
     history = History(session_id="s", messages=[said, answer], session_info=info)
-    assert isinstance(done := standing(history, Ledger(), "r"), Finished)
+    assert isinstance(done := session_state(history, Ledger(), "r"), Finished)
     assert done.ok
 
 
 def test_the_text_of_a_long_session_is_further_up() -> None:
     both = without_our_text(provenance=True)
-    done = standing(replace(both.history, has_more=True), both.ledger, "run.resumed")
+    done = session_state(replace(both.history, has_more=True), both.ledger, "run.resumed")
     assert isinstance(done, Finished)
     assert done.ok
 
@@ -174,14 +174,14 @@ def test_the_text_of_a_long_session_is_further_up() -> None:
 )
 def test_what_the_ledger_alone_says(status: str, expected: Stands) -> None:
     ledger = Ledger(tasks=[LedgerRow(run_id="r", status=status)])
-    assert standing(History(), ledger, "r") == expected
+    assert session_state(History(), ledger, "r") == expected
 
 
 @pytest.mark.parametrize("status", ["failed", "timed_out"])
 def test_a_turn_that_fails_of_the_deletion_of_its_session_was_stopped(status: str) -> None:
     """Seen on 2026.9.5: it had just gone on by itself, under a run id of its own."""
     rows = [LedgerRow(run_id="another", status=status), LedgerRow(run_id="r", status="cancelled")]
-    assert standing(History(), Ledger(tasks=rows), "r") == Stopped()
+    assert session_state(History(), Ledger(tasks=rows), "r") == Stopped()
 
 
 @pytest.mark.parametrize("status", ["done", "failed", "timeout"])
@@ -192,14 +192,14 @@ def test_a_turn_whose_words_are_still_to_come_is_at_work(status: str, run_id: st
         session_id="s", messages=[Entry(role="user")], session_info=SessionInfo(status=status)
     )
     at_work = Ledger(tasks=[LedgerRow(run_id=run_id, status="running")])
-    assert standing(history, at_work, "r") == Running(resumed_by_agent=run_id != "r")
+    assert session_state(history, at_work, "r") == Running(resumed_by_agent=run_id != "r")
 
 
 def test_a_turn_that_is_done_has_said_something() -> None:
     history = History(session_id="s", session_info=SessionInfo(status="done"))
     over = Ledger(tasks=[LedgerRow(run_id="r", status="completed")])
     for ledger in (Ledger(), over):
-        assert standing(history, ledger, "r") is SessionState.WORDLESS
+        assert session_state(history, ledger, "r") is SessionState.WORDLESS
 
 
 def test_a_long_transcript_is_summed_by_the_gateway() -> None:
@@ -208,14 +208,14 @@ def test_a_long_transcript_is_summed_by_the_gateway() -> None:
     )
     entry = Entry(role="assistant", content="end")
     history = History(session_id="s", messages=[entry], has_more=True, session_info=info)
-    done = standing(history, Ledger(), "r")
+    done = session_state(history, Ledger(), "r")
     assert isinstance(done, Finished)
     assert done.usage == Usage(input_tokens=10, output_tokens=5, cost_microusd=500_000, model="m")
 
 
 def test_signs_that_contradict_each_other_prove_nothing() -> None:
     history = History(session_id="s", session_info=SessionInfo(status="running"))
-    assert standing(history, Ledger(), "r") is SessionState.UNCLEAR
+    assert session_state(history, Ledger(), "r") is SessionState.UNCLEAR
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_the_ledger_is_believed_about_the_end_before_the_session_says_it(
     row: str, expected: bool
 ) -> None:
     ledger = Ledger(tasks=[LedgerRow(run_id="r", status=row)])
-    ended = standing(slow_session(Entry(role="assistant", content="done")), ledger, "r")
+    ended = session_state(slow_session(Entry(role="assistant", content="done")), ledger, "r")
     assert isinstance(ended, Finished)
     assert ended.ok is expected
     assert ended.answer.text.raw == ("done" if expected else "")
@@ -264,17 +264,17 @@ def test_an_abort_looks_like_a_timeout_in_the_ledger_and_has_left_its_mark_in_th
     ledger = Ledger(tasks=[LedgerRow(run_id="r", status="timed_out")])
     for said in ([asked, cut], [cut, asked, Entry(role="assistant")]):
         history = History(session_id="s", messages=said)
-        assert isinstance(standing(history, ledger, "r"), Stopped)
+        assert isinstance(session_state(history, ledger, "r"), Stopped)
 
 
 def test_a_run_that_the_ledger_calls_complete_has_an_answer_or_is_not_yet_told() -> None:
     ledger = Ledger(tasks=[LedgerRow(run_id="r", status="completed")])
-    assert standing(slow_session(Entry(role="user")), ledger, "r") is SessionState.UNCLEAR
+    assert session_state(slow_session(Entry(role="user")), ledger, "r") is SessionState.UNCLEAR
 
 
 def test_a_turn_that_was_cut_off_with_its_gateway_died_and_did_not_fail() -> None:
     info = SessionInfo(status="failed", aborted_last_run=True)
-    assert standing(History(session_id="s", session_info=info), Ledger(), "r") == Died(
+    assert session_state(History(session_id="s", session_info=info), Ledger(), "r") == Died(
         reason=NOT_CONTINUED
     )
 
@@ -283,9 +283,9 @@ def test_a_turn_that_was_cut_off_with_its_gateway_died_and_did_not_fail() -> Non
 def test_what_ran_in_a_process_that_is_gone_is_lost(status: str) -> None:
     row = LedgerRow(run_id="r", status=status, updated_at=1_000)
     before, after = Ledger(tasks=[row]).as_of(1_001), Ledger(tasks=[row]).as_of(1_000)
-    assert standing(History(), before, "r") == Stopped()
-    assert standing(slow_session(), before, "r") is SessionState.INTERRUPTED
-    assert standing(History(), after, "r") == Running()
+    assert session_state(History(), before, "r") == Stopped()
+    assert session_state(slow_session(), before, "r") is SessionState.INTERRUPTED
+    assert session_state(History(), after, "r") == Running()
     assert Ledger(tasks=[row]).as_of(None).tasks == [row]
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from fleet_tui.core.agents.vitals import VitalsReading
 from fleet_tui.core.tasks.evidence import Definite, Stopped
-from fleet_tui.wire.programs import local, runs
+from fleet_tui.wire.programs import local, wrapper
 from fleet_tui.wire.programs.answers import read_reply
-from fleet_tui.wire.programs.runs import COMMAND, SCRIPT, Reply
+from fleet_tui.wire.programs.wrapper import COMMAND, SCRIPT, Reply
 from fleet_tui.wire.shell import Completed
 from tests.support.needs import missing
 from tests.support.programs import finished, order, until
@@ -59,7 +59,7 @@ async def test_any_shell_of_posix_runs_programs_and_stops_them(
     tools = only(tmp_path, shell, *([] if perl else ["perl"]))
     monkeypatch.setenv("PATH", tools)
     monkeypatch.setattr(local, "SH", f"{tools}/sh")
-    monkeypatch.setattr(runs, "CANCEL_GRACE_S", 0)
+    monkeypatch.setattr(wrapper, "CANCEL_GRACE_S", 0)
     look = await make_port("cat").probe()
     assert isinstance(look, VitalsReading), look
     for attempt, (script, word) in enumerate(ENDS.items(), 1):

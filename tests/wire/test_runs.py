@@ -31,22 +31,27 @@ from fleet_tui.core.tasks.evidence import (
     Usage,
 )
 from fleet_tui.core.text.untrusted import Untrusted
-from fleet_tui.wire.openclaw.runs import FAILED_AGENT, FAILED_MODEL, FAILED_TEXT, FAILED_TIMEOUT
-from fleet_tui.wire.programs import runs
+from fleet_tui.wire.openclaw.run_evidence import (
+    FAILED_AGENT,
+    FAILED_MODEL,
+    FAILED_TEXT,
+    FAILED_TIMEOUT,
+)
+from fleet_tui.wire.programs import wrapper
 from fleet_tui.wire.programs.local import LocalShell
-from fleet_tui.wire.programs.runs import (
+from fleet_tui.wire.programs.wrapper import (
     COMMAND,
     PROTOCOL,
     SCRIPT,
     Program,
     Reply,
     RunDirectory,
-    Runs,
+    RunWrapper,
     failure_word,
+    inspection_of,
     quoted_command,
     read_reply,
     read_usage,
-    standing,
 )
 from fleet_tui.wire.shell import Completed
 from tests.support.programs import executions, finished, order, over, settled, until, wall_ms
@@ -185,7 +190,7 @@ async def test_cancel_ends_everything_the_run_started(make_port: MakePort, tmp_p
 async def test_a_program_that_ignores_term_is_killed(
     make_port: MakePort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "CANCEL_GRACE_S", 1)
+    monkeypatch.setattr(wrapper, "CANCEL_GRACE_S", 1)
     ready = tmp_path / "ready"
     script = f"trap '' TERM; touch {ready}; while :; do sleep 0.1; done"
     port, what = make_port("sh", "-c", script), order()
@@ -331,7 +336,7 @@ async def test_a_damaged_payload_never_starts(make_port: MakePort) -> None:
 async def test_a_full_disk_takes_no_work(
     make_port: MakePort, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "LEAST_FREE_KB", 10**15)
+    monkeypatch.setattr(wrapper, "LEAST_FREE_KB", 10**15)
     port = make_port("cat")
     assert await port.start(order()) == Definite(NotStarted(reason="disk-full", fenced=True))
     assert await port.inspect(order()) == FENCED
@@ -343,7 +348,7 @@ async def test_a_run_directory_that_cannot_be_made(make_port: MakePort, tmp_path
 
 
 async def test_too_much_to_send_is_refused_before_anything_is_sent(make_port: MakePort) -> None:
-    found = await make_port("cat").start(order("x" * (runs.MAX_PAYLOAD_BYTES + 1)))
+    found = await make_port("cat").start(order("x" * (wrapper.MAX_PAYLOAD_BYTES + 1)))
     assert isinstance(found, Definite)
     assert isinstance(found.value, NotStarted)
     assert not found.value.retryable
@@ -406,7 +411,9 @@ async def test_only_what_has_ended_is_collected(make_port: MakePort, tmp_path: P
     await port.inspect(order(attempt=2))
     program = Program(command=("cat",), run_dir=str(tmp_path / "runs"))
     wanted = [order().run_id, order(attempt=2).run_id, "../../etc"]
-    gone = await Runs(program, RunDirectory(Epoch(1)), lambda: 0).collect(LocalShell(), wanted)
+    gone = await RunWrapper(program, RunDirectory(Epoch(1)), lambda: 0).collect(
+        LocalShell(), wanted
+    )
     assert gone == (order().run_id,)
     assert not run_directory(tmp_path).exists()
     assert run_directory(tmp_path, 2).exists()
@@ -483,7 +490,7 @@ def test_half_an_answer_is_no_answer(length: int) -> None:
 @given(st.binary(max_size=200))
 def test_nonsense_is_unknown_and_never_an_error(noise: bytes) -> None:
     found = reply(PROTOCOL + noise)
-    assert isinstance(found, Unknown) or isinstance(standing(found), Definite | Unknown)
+    assert isinstance(found, Unknown) or isinstance(inspection_of(found), Definite | Unknown)
 
 
 def test_a_hosts_words_cannot_steer_a_terminal() -> None:

@@ -18,7 +18,7 @@ from fleet_tui.core.fleet import CommandAgent, HostSpec
 from fleet_tui.core.ids import AgentName, Epoch, HostName
 from fleet_tui.core.tasks.evidence import Definite
 from fleet_tui.wire.programs.command import CommandPort
-from fleet_tui.wire.programs.runs import RunDirectory
+from fleet_tui.wire.programs.wrapper import RunDirectory
 from fleet_tui.wire.ssh import trust
 from fleet_tui.wire.ssh.failures import connect_failure
 from fleet_tui.wire.ssh.pool import (

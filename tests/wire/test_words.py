@@ -27,7 +27,7 @@ from fleet_tui.wire.openclaw.frames import MAX_NAME_CHARS, ErrorShape, Hello
 from fleet_tui.wire.openclaw.handshake import refusal, upgrade_refusal
 from fleet_tui.wire.openclaw.host_vitals import LANES, SYSTEM
 from fleet_tui.wire.openclaw.readiness import parse_readyz
-from fleet_tui.wire.openclaw.runs import unanswered
+from fleet_tui.wire.openclaw.run_evidence import unanswered
 from fleet_tui.wire.openclaw.stream import _refused
 from fleet_tui.wire.programs.answers import read_reply
 from fleet_tui.wire.shell import Completed

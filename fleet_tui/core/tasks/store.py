@@ -57,7 +57,7 @@ class TaskStore:
             del self.keys[next(iter(self.keys))]
 
     def put(self, task: Task) -> None:
-        """Stand the task where its phase belongs, in its old place if that is the same shelf."""
+        """Stand the task where its phase belongs, in its old place if that is the same map."""
         if not task.phase.is_closed:
             self._put_open(task)
         elif task.dropped_by is None and task.phase in _DEAD:

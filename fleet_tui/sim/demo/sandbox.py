@@ -3,7 +3,7 @@
 Everything the engine does to reach agents is real (SSH, forwarded channels, HTTP, WebSocket, the
 run wrapper); only what answers is simulated. Every host of the fleet is a user name of the one SSH
 server, with a throw-away key. Nothing listens outside loopback and nothing is run but the constant
-wrapper of :mod:`fleet_tui.wire.programs.runs` with the sandbox's own stand-in programs.
+wrapper of :mod:`fleet_tui.wire.programs.wrapper` with the sandbox's own stand-in programs.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ from fleet_tui.sim.demo.worker import Settings
 from fleet_tui.sim.demo.world import Host, Pace
 from fleet_tui.sim.gateway.gateway import Gateway
 from fleet_tui.sim.gateway.process import GatewaySpec
-from fleet_tui.wire.programs import runs
+from fleet_tui.wire.programs.wrapper import BOOTSTRAP, COMMAND, SCRIPT
 
 FIRST_PORT = 18_789
 LOOPBACK = "127.0.0.1"
@@ -326,11 +326,11 @@ class Sandbox:
             if agent.host == user and starts and command == starts:
                 gateway.start()
                 return process.exit(0)
-        if command == runs.COMMAND:
+        if command == COMMAND:
             try:
                 async with asyncio.timeout(WRAPPER_TIMEOUT_S):
-                    sent = await process.stdin.readexactly(len(runs.SCRIPT))
-                    if sent == runs.SCRIPT:
+                    sent = await process.stdin.readexactly(len(SCRIPT))
+                    if sent == SCRIPT:
                         return process.exit(await self._wrap(process, user))
             except (TimeoutError, asyncio.IncompleteReadError, OSError):
                 return process.exit(COMMAND_REFUSED)
@@ -343,7 +343,7 @@ class Sandbox:
         wrapper = await asyncio.create_subprocess_exec(
             "sh",
             "-c",
-            runs.BOOTSTRAP,
+            BOOTSTRAP,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -357,7 +357,7 @@ class Sandbox:
         assert wrapper.stderr is not None
         self._wrappers.add(wrapper)
         try:
-            wrapper.stdin.write(runs.SCRIPT)
+            wrapper.stdin.write(SCRIPT)
             feeding = asyncio.get_running_loop().create_task(_feed(process, wrapper.stdin))
             try:
                 await asyncio.gather(

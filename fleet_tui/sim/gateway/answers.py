@@ -12,7 +12,7 @@ from fleet_tui.sim.demo.behaviour import Model
 from fleet_tui.sim.demo.world import CPU_COUNT, DISK_BYTES, MEMORY_BYTES, HostVitals
 from fleet_tui.sim.gateway.disk import Json
 from fleet_tui.sim.gateway.releases import NEWEST
-from fleet_tui.sim.gateway.runs import TIMED_OUT_TEXT, End, Run
+from fleet_tui.sim.gateway.run_table import TIMED_OUT_TEXT, End, Run
 
 VERSION = NEWEST.version
 BUILD_ID = "2026.9.6-release-simulated"

@@ -16,7 +16,7 @@ from fleet_tui.sim.gateway.answers import Refusal, final_answer, waited_answer
 from fleet_tui.sim.gateway.disk import Json
 from fleet_tui.sim.gateway.process import Process, suspended
 from fleet_tui.sim.gateway.releases import objections
-from fleet_tui.sim.gateway.runs import Run, RunRequest
+from fleet_tui.sim.gateway.run_table import Run, RunRequest
 
 READ, WRITE, ADMIN = "operator.read", "operator.write", "operator.admin"
 

@@ -20,7 +20,7 @@ from fleet_tui.sim.gateway import answers
 from fleet_tui.sim.gateway.answers import Refusal
 from fleet_tui.sim.gateway.disk import Disk, Json
 from fleet_tui.sim.gateway.releases import NEWEST, Release
-from fleet_tui.sim.gateway.runs import Runs
+from fleet_tui.sim.gateway.run_table import RunTable
 
 RESUME_AFTER_S = 3.0
 LEASE_S = 120.0
@@ -108,7 +108,7 @@ class Process:
         self._runs_seen = 0
         self._usage_fresh_at_s: float | None = None
         self._tasks: dict[asyncio.Task[None], None] = {}
-        self.runs = Runs(
+        self.runs = RunTable(
             disk=disk,
             host=host,
             pace=pace,

@@ -6,7 +6,7 @@ from fleet_tui.core.routing import waiting
 from fleet_tui.core.tasks import attempts, tries
 from fleet_tui.core.tasks import fold as fold_task
 from fleet_tui.sim.virtual.planting import Mutant, change, rewrite
-from fleet_tui.wire.openclaw import attempt, runs, transcript
+from fleet_tui.wire.openclaw import attempt, run_evidence, transcript
 from fleet_tui.wire.programs import fitness
 
 _DUE: tuple[Mutant, ...] = (
@@ -92,12 +92,12 @@ _RELEASES: tuple[Mutant, ...] = (
     Mutant(
         "limit-is-an-abort",
         "a run limit of an older release is taken for an abort",
-        rewrite(runs, "_was_aborted", 'and end.timeout_phase in {None, "queue"}', ""),
+        rewrite(run_evidence, "_was_aborted", 'and end.timeout_phase in {None, "queue"}', ""),
     ),
     Mutant(
         "cut-off-has-failed",
         "a turn that an older gateway lost with its process has failed",
-        rewrite(transcript, "standing", "if info.aborted_last_run", "if False"),
+        rewrite(transcript, "session_state", "if info.aborted_last_run", "if False"),
     ),
 )
 

@@ -27,7 +27,7 @@ from fleet_tui.sim.virtual.scenario import Scenario
 from fleet_tui.sim.virtual.store import SimLedger, Store
 from fleet_tui.wire.port import AgentPort
 from fleet_tui.wire.programs.command import CommandPort
-from fleet_tui.wire.programs.runs import RunDirectory
+from fleet_tui.wire.programs.wrapper import RunDirectory
 
 FIRST_PID = 100
 

@@ -24,7 +24,7 @@ from fleet_tui.core.tasks import retry_budget as budget
 from fleet_tui.engine import dispatch
 from fleet_tui.sim.virtual.planting import Mutant, change, rewrite
 from fleet_tui.wire.openclaw import transcript
-from fleet_tui.wire.programs import answers, runs
+from fleet_tui.wire.programs import answers, wrapper
 
 _IF_CANCELLED = """\
     if task.cancel_requested_by is not None:
@@ -136,7 +136,7 @@ _TIME: tuple[Mutant, ...] = (
     Mutant(
         "late-look",
         "a directory that the late look of a dead engine made anew is believed",
-        change(runs.RunDirectory, "age_ms", lambda *_: 0),
+        change(wrapper.RunDirectory, "age_ms", lambda *_: 0),
     ),
     Mutant(
         "beats-ignored",
@@ -348,7 +348,7 @@ _AGENTS: tuple[Mutant, ...] = (
         "a run that died is taken for one that never started",
         rewrite(
             answers,
-            "standing",
+            "inspection_of",
             "Died(reason=reason, checkpoint=read_checkpoint(reply))",
             "FENCED",
         ),
@@ -356,12 +356,12 @@ _AGENTS: tuple[Mutant, ...] = (
     Mutant(
         "lost-is-fenced",
         "what a deleted run directory cannot tell is proof",
-        rewrite(answers, "standing", "return NOTHING_LEFT", "return Definite(FENCED)"),
+        rewrite(answers, "inspection_of", "return NOTHING_LEFT", "return Definite(FENCED)"),
     ),
     Mutant(
         "stopped-for-nothing",
         "a run that was stopped cost nothing",
-        rewrite(answers, "standing", 'read_usage(reply.blobs.get("usage", b""))', "Usage()"),
+        rewrite(answers, "inspection_of", 'read_usage(reply.blobs.get("usage", b""))', "Usage()"),
     ),
     Mutant(
         "gateway-for-nothing",

@@ -46,7 +46,7 @@ from fleet_tui.sim.virtual.planting import Mutant, all_of, change, rewrite
 from fleet_tui.sim.virtual.store import SimLedger, Store
 from fleet_tui.wire.openclaw import attempt, sessions
 from fleet_tui.wire.openclaw.connection import Result
-from fleet_tui.wire.openclaw.runs import unanswered
+from fleet_tui.wire.openclaw.run_evidence import unanswered
 from fleet_tui.wire.openclaw.transcript import SessionState
 from fleet_tui.wire.port import Inspection
 

@@ -1,10 +1,10 @@
-"""Reading what fleet-tui sends to a host, as far as it arrived: see wire/runs.py."""
+"""Reading what fleet-tui sends to a host, as far as it arrived: see wire/programs/wrapper.py."""
 
 import shlex
 
 import msgspec
 
-from fleet_tui.wire.programs.runs import SCRIPT
+from fleet_tui.wire.programs.wrapper import SCRIPT
 
 VALUES = 6
 """Lines after the script: verb, run directory, run id, epoch, tombstone word, and what can be

@@ -48,7 +48,7 @@ from fleet_tui.wire.openclaw.connection import (
 from fleet_tui.wire.openclaw.connector import Connector
 from fleet_tui.wire.openclaw.dial import GatewayFailure
 from fleet_tui.wire.openclaw.frames import Aborted, Malformed, decode
-from fleet_tui.wire.openclaw.runs import (
+from fleet_tui.wire.openclaw.run_evidence import (
     FAILED_TIMEOUT,
     about_another,
     final_outcome,
@@ -70,7 +70,7 @@ from fleet_tui.wire.openclaw.transcript import (
     SessionState,
     about_another_session,
     ended_without_words,
-    standing,
+    session_state,
 )
 from fleet_tui.wire.port import (
     CANCELLED_FIRST,
@@ -99,7 +99,7 @@ late the end of a turn is seen that goes on after a crash while the ledger does 
 wait for the first run is to wait in vain then."""
 
 SETTLE_MS = 5_000
-"""How long a cancelled run gets to end before its standing is told as it is."""
+"""How long a cancelled run gets to end before it is told where it stands."""
 
 RESUME_GRACE_S = 60.0
 """How long after (re)connecting an interrupted turn may still be continued by the gateway. It does
@@ -420,7 +420,7 @@ class Attempts:
         other = about_another_session(history, ledger, key)
         if other is not None:
             return Unknown(LostReason.BAD_ANSWER, words_of(f"the answer is about session {other}"))
-        return standing(history, ledger.as_of(connection.booted_at_ms), order.run_id)
+        return session_state(history, ledger.as_of(connection.booted_at_ms), order.run_id)
 
     async def _interrupted(self, connection: Connection, order: RunOrder) -> Inspection:
         """A turn that died with its gateway: wait for its resumption, later rule it out."""

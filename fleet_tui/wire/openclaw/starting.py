@@ -7,7 +7,7 @@ from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.openclaw.connection import Lost, Refused, Reply, Result
 from fleet_tui.wire.openclaw.dialect import Dialect
 from fleet_tui.wire.openclaw.frames import Created, Malformed, decode
-from fleet_tui.wire.openclaw.runs import refused_start
+from fleet_tui.wire.openclaw.run_evidence import refused_start
 from fleet_tui.wire.port import StartAnswer
 from fleet_tui.wire.words import words_of
 

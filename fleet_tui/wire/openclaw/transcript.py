@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from fleet_tui.core.tasks.evidence import Answer, Died, Finished, Running, Stopped, Usage
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.wire.numbers import count
-from fleet_tui.wire.openclaw.runs import (
+from fleet_tui.wire.openclaw.run_evidence import (
     FAILED_MODEL,
     FAILED_TEXT,
     FAILED_TIMEOUT,
@@ -197,7 +197,7 @@ class SessionState(Enum):
     """Contradicting signs, as between two writes of the gateway. Ask again."""
 
 
-def standing(
+def session_state(
     history: History, ledger: Ledger, run_id: str
 ) -> Running | Finished | Died | Stopped | SessionState:
     """Where the attempt ``run_id`` stands; ``ledger`` was read before ``history``."""

@@ -3,7 +3,7 @@ nothing.
 
     fleet-protocol: 1                  what login files print before it is skipped
     boot ID                            then, in any order and each at most once:
-    epoch NEWEST BEGINNING             see :class:`fleet_tui.wire.programs.runs.RunDirectory`
+    epoch NEWEST BEGINNING             see :class:`fleet_tui.wire.programs.wrapper.RunDirectory`
     state WORD ...                     exactly one, see _STATES
     exists, buried                     a start found the run there; its tombstone was left
     suspended                          of "running": its program is stopped (SIGSTOP)
@@ -381,7 +381,7 @@ def no_program(reply: Reply, program: str) -> str:
     return f"{program} {text}"
 
 
-def standing(
+def inspection_of(
     reply: Reply,
 ) -> Definite[Running | Finished | Died | Stopped | NotStarted] | Unknown:
     """What a reply proves about its run."""

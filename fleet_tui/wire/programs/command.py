@@ -9,7 +9,7 @@ from fleet_tui.core.fleet import CommandAgent
 from fleet_tui.core.ids import AgentName, HostName
 from fleet_tui.wire.numbers import count, percent_used, written_count
 from fleet_tui.wire.programs.program import ProgramPort
-from fleet_tui.wire.programs.runs import Reply, RunDirectory
+from fleet_tui.wire.programs.wrapper import Reply, RunDirectory
 from fleet_tui.wire.secrets import Connect
 from fleet_tui.wire.shell import Shell
 from fleet_tui.wire.ssh.failures import SshFailure

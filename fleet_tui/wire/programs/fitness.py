@@ -14,7 +14,7 @@ from fleet_tui.core.ids import AgentName
 from fleet_tui.core.tasks.evidence import LostReason, Unknown
 from fleet_tui.core.text.untrusted import NOTHING_SAID, Untrusted
 from fleet_tui.wire.programs.answers import CANNOT, Reply, cannot_work, no_program
-from fleet_tui.wire.programs.runs import Runs, told_full
+from fleet_tui.wire.programs.wrapper import RunWrapper, told_full
 from fleet_tui.wire.shell import ChannelFailure, Shell
 from fleet_tui.wire.words import words_of
 
@@ -54,14 +54,14 @@ class Fitness:
         self,
         agent: AgentName,
         spec: CommandAgent | LocalAgent,
-        runs: Runs,
+        wrapper: RunWrapper,
         *,
         timeout_ms: int,
         now_ms: Callable[[], int],
     ) -> None:
         self._agent = agent
         self._spec = spec
-        self._runs = runs
+        self._wrapper = wrapper
         self._timeout_ms = timeout_ms
         self._now_ms = now_ms
         self._tried_on: Shell | None = None
@@ -98,7 +98,7 @@ class Fitness:
     async def probe(self, shell: Shell) -> Reply | ProbeFailure:
         """One probe: the host's vitals, or why it takes no work."""
         due = self.is_due(shell)
-        found = await self._runs.probe(shell, timeout_ms=self._timeout_ms, rehearse=due)
+        found = await self._wrapper.probe(shell, timeout_ms=self._timeout_ms, rehearse=due)
         if due and not isinstance(found, ChannelFailure):
             # Also where no answer came: a host that is slow must not be tried with every probe.
             self._tried_on = shell

@@ -18,7 +18,7 @@ from fleet_tui.core.ids import AgentName
 from fleet_tui.core.tasks.evidence import Definite, LostReason, Unknown
 from fleet_tui.wire import processes
 from fleet_tui.wire.programs.program import ProgramPort
-from fleet_tui.wire.programs.runs import RunDirectory, disk_full
+from fleet_tui.wire.programs.wrapper import RunDirectory, disk_full
 from fleet_tui.wire.shell import (
     DEFAULT_MAX_OUTPUT_BYTES,
     ByteSource,
@@ -169,7 +169,7 @@ class LocalPort(ProgramPort):
 
     async def probe(self) -> VitalsReading | ProbeFailure:
         """This machine's vitals, and whether the program can be executed."""
-        due = not self._runs.is_known or self._fitness.is_due(self._shell)
+        due = not self._wrapper.is_known or self._fitness.is_due(self._shell)
         if due or self._is_missing or shutil.which(self._program) is None:
             found = await self._fitness.probe(self._shell)
             failed = found.kind if isinstance(found, ProbeFailure) else None

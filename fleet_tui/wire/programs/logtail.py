@@ -17,7 +17,7 @@ from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.wire.framing import FramedLine, LineFramer, cut_line
 from fleet_tui.wire.levels import read_level
 from fleet_tui.wire.numbers import written_count
-from fleet_tui.wire.programs.runs import COMMAND, MAX_NOISE_BYTES, PROTOCOL, Runs
+from fleet_tui.wire.programs.wrapper import COMMAND, MAX_NOISE_BYTES, PROTOCOL, RunWrapper
 from fleet_tui.wire.shell import ByteSource, ChannelFailure, Shell
 from fleet_tui.wire.ssh.failures import SshFailure
 
@@ -44,7 +44,7 @@ class LogTail:
         path: str,
         *,
         agent: AgentName,
-        runs: Runs,
+        wrapper: RunWrapper,
         reach: Callable[[], Awaitable[Shell | SshFailure]],
         now_ms: Callable[[], int],
         traces: Mapping[str, TaskId],
@@ -52,7 +52,7 @@ class LogTail:
         """``traces`` says which task a trace id in a line belongs to."""
         self._path = path
         self._agent = agent
-        self._runs = runs
+        self._wrapper = wrapper
         self._reach = reach
         self._now_ms = now_ms
         self._traces = traces
@@ -81,7 +81,7 @@ class LogTail:
         """Everything one stream brings; None last if it ended as agreed."""
         crowded = shell.log_streams.locked()
         seconds = CROWDED_STREAM_S if crowded else STREAM_S
-        question = self._runs.tail_question(self._path, self._inode, self._offset, seconds)
+        question = self._wrapper.tail_question(self._path, self._inode, self._offset, seconds)
         try:
             async with shell.stream(COMMAND, question) as source:
                 if isinstance(source, ChannelFailure):

@@ -25,7 +25,7 @@ from fleet_tui.core.tasks.evidence import (
 from fleet_tui.wire.port import Inspection, KeptRuns, StartAnswer, Wanted, always_wanted
 from fleet_tui.wire.programs.fitness import Fitness
 from fleet_tui.wire.programs.logtail import LogTail
-from fleet_tui.wire.programs.runs import Program, RunDirectory, Runs
+from fleet_tui.wire.programs.wrapper import Program, RunDirectory, RunWrapper
 from fleet_tui.wire.secrets import Connect, SecretProblem, is_reference, resolve_secret
 from fleet_tui.wire.shell import Shell
 from fleet_tui.wire.ssh.failures import SshFailure
@@ -60,8 +60,10 @@ class ProgramPort(ABC):
         # A run's files have its other variables; secrets are written nowhere.
         plain = {n: v for n, v in spec.env.items() if n not in self._references}
         program = Program(command=spec.command, run_dir=spec.run_dir, env=plain)
-        self._runs = Runs(program, directory, now_ms)
-        self._fitness = Fitness(agent, spec, self._runs, timeout_ms=probe_timeout_ms, now_ms=now_ms)
+        self._wrapper = RunWrapper(program, directory, now_ms)
+        self._fitness = Fitness(
+            agent, spec, self._wrapper, timeout_ms=probe_timeout_ms, now_ms=now_ms
+        )
         self._traces: dict[str, TaskId] = {}
         self._suspended: set[str] = set()
         """Runs that were last said to be."""
@@ -94,7 +96,7 @@ class ProgramPort(ABC):
             refusal: NotStarted | Started = NotStarted(reason=shell.kind.value, detail=shell.detail)
             return Definite(refusal)
         self._note_trace(order)
-        found = await self._runs.start(shell, order, wanted, secrets)
+        found = await self._wrapper.start(shell, order, wanted, secrets)
         if isinstance(found, Definite) and isinstance(found.value, NotStarted):
             self._fitness.refused(found.value.reason)
         return found
@@ -110,10 +112,10 @@ class ProgramPort(ABC):
             crowded = shell.long_polls.locked()
             known = order.run_id in self._suspended
             if crowded:
-                found = await self._runs.inspect(shell, order)
+                found = await self._wrapper.inspect(shell, order)
             else:
                 async with shell.long_polls:
-                    found = await self._runs.linger(shell, order, suspended=known)
+                    found = await self._wrapper.linger(shell, order, suspended=known)
             self._note_suspended(order, found)
             if isinstance(found, Unknown) or not isinstance(found.value, Running):
                 return found
@@ -127,7 +129,7 @@ class ProgramPort(ABC):
         shell = await self.reach()
         if isinstance(shell, SshFailure):
             return _unreachable(shell)
-        found = await self._runs.inspect(shell, order)
+        found = await self._wrapper.inspect(shell, order)
         self._note_suspended(order, found)
         return found
 
@@ -136,7 +138,7 @@ class ProgramPort(ABC):
         shell = await self.reach()
         if isinstance(shell, SshFailure):
             return _unreachable(shell)
-        found = await self._runs.cancel(shell, order)
+        found = await self._wrapper.cancel(shell, order)
         self._note_suspended(order, found)
         return found
 
@@ -151,7 +153,7 @@ class ProgramPort(ABC):
         log = LogTail(
             self._spec.log_file,
             agent=self._agent,
-            runs=self._runs,
+            wrapper=self._wrapper,
             reach=self.reach,
             now_ms=self._now_ms,
             traces=self._traces,
@@ -166,13 +168,13 @@ class ProgramPort(ABC):
         shell = await self.reach()
         if isinstance(shell, SshFailure):
             return ()
-        gone = await self._runs.collect(shell, runs)
+        gone = await self._wrapper.collect(shell, runs)
         return () if isinstance(gone, Unknown) else gone
 
     async def kept(self, skip: int) -> KeptRuns | None:
         """The runs that have a directory or a tombstone on the host."""
         shell = await self.reach()
-        return None if isinstance(shell, SshFailure) else await self._runs.kept(shell, skip)
+        return None if isinstance(shell, SshFailure) else await self._wrapper.kept(shell, skip)
 
     async def close(self) -> None:
         """Forget what runs were for; connections belong to their hosts."""

@@ -1,7 +1,7 @@
 # fleet-tui's run wrapper: runs a program on a host and remembers what became of it.
 #
 # It is sent anew for every question, so nothing is installed and nothing can be tampered with. It
-# must work in dash, bash and busybox sh, on Linux and macOS. wire/runs.py strips the comments,
+# must work in dash, bash and busybox sh, on Linux and macOS. wire/programs/wrapper.py strips the comments,
 # sends it, and documents the questions and answers.
 #
 # Every run has a directory. Two names in it decide everything, each made in one atomic step:

@@ -183,7 +183,7 @@ async def _reach(
 def add_key(offered: OfferedKey) -> None:
     """Append a new key to its known_hosts file, made if needed (0600, its directory 0700).
 
-    Raises OSError. Only for a key whose standing is NEW.
+    Raises OSError. Only for a key that is NEW.
     """
     assert offered.trust is KeyTrust.NEW, offered.trust
     offered.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

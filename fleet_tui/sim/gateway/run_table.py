@@ -113,7 +113,7 @@ class Run:
         self.wake.set()
 
 
-class Runs:
+class RunTable:
     """The runs of one process and the lane they share."""
 
     def __init__(

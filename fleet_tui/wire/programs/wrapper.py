@@ -72,10 +72,10 @@ from fleet_tui.wire.programs.answers import (
     TEXT_BYTES,
     Reply,
     failure_word,
+    inspection_of,
     read_checkpoint,
     read_reply,
     read_usage,
-    standing,
     unclear,
 )
 from fleet_tui.wire.shell import ChannelFailure, Completed, Shell
@@ -89,12 +89,12 @@ __all__ = [
     "Program",
     "Reply",
     "RunDirectory",
-    "Runs",
+    "RunWrapper",
     "failure_word",
+    "inspection_of",
     "read_checkpoint",
     "read_reply",
     "read_usage",
-    "standing",
 ]
 """With what is known of the answers, so that who asks need not know where they are read."""
 
@@ -248,8 +248,8 @@ class RunDirectory:
             self.beginning = max(self.beginning, beginning)
 
 
-class Runs:
-    """The runs of one program in one place, reached through a shell."""
+class RunWrapper:
+    """The runs of one program in one place, asked about by the run wrapper that a shell is sent."""
 
     def __init__(
         self, program: Program, directory: RunDirectory, now_ms: Callable[[], int]
@@ -417,7 +417,7 @@ class Runs:
         if isinstance(result, ChannelFailure):
             return Unknown(LostReason.REFUSED, result.detail)
         reply = self._read(result)
-        fact = reply if isinstance(reply, Unknown) else standing(reply)
+        fact = reply if isinstance(reply, Unknown) else inspection_of(reply)
         if isinstance(fact, Definite):
             if isinstance(fact.value, Running):
                 self._directory.seen.add(order.run_id)
