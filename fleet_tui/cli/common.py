@@ -347,7 +347,7 @@ def engine_gone(fleet: Fleet, state: FleetState) -> str:
 
 def unreached(fleet: Fleet, error: Unreachable) -> Unreachable:
     """The true words about an engine that cannot be asked: none may run, or one that has lost its
-    socket or is frozen."""
+    socket or hangs."""
     holder = silent_engine(fleet)
     if holder is None:
         return error

@@ -16,8 +16,8 @@ from fleet_tui.core.agents.events import (
     AgentUncordoned,
     CanaryEnded,
     CanaryStarted,
-    FailoverFrozen,
-    FailoverThawed,
+    FailoverBraked,
+    FailoverResumed,
     HealthChanged,
 )
 from fleet_tui.core.alerting.events import AlertAcked, AlertRaised, AlertResolved
@@ -193,8 +193,8 @@ EFFECTS: Mapping[type[Any], tuple[Effect, ...]] = dict(
         on(AgentTrusted),
         on(CanaryStarted, start),
         on(CanaryEnded, end),
-        on(FailoverFrozen),
-        on(FailoverThawed),
+        on(FailoverBraked),
+        on(FailoverResumed),
         on(FleetLoaded, follow_file),
         on(FleetFileJudged),
         on(MachinesFound),  # a matter of routing alone: hosts are reached as before

@@ -43,7 +43,7 @@ MAX_CLIENTS = 64
 """Consoles at the same time. One that has to make room connects anew by itself."""
 HELLO_DEADLINE_S = 5.0
 GOODBYE_S = 1.0
-"""How long a console may take to read its last words; a frozen one must not hold up our end."""
+"""How long a console may take to read its last words; one that hangs must not hold up our end."""
 MAX_UNREAD_BYTES = 4 * 1024 * 1024
 """Replies a console may leave unread before it is let go."""
 MAX_ASKED_AT_ONCE = 256

@@ -113,7 +113,7 @@ async def test_with_64_descriptors_and_100_hosts_the_engine_works_and_says_what_
     assert "agents are not probed" in doctor
     assert "restore" not in text + doctor
     assert not any(a.health.is_lost for a in rig.state().agents.values())
-    assert not rig.state().frozen_pools
+    assert not rig.state().braked_pools
     assert "Too many open files" not in rig.said()
     assert rig.cli("stop", str(rig.file)).returncode == ExitCode.OK
     assert rig.process is not None

@@ -111,7 +111,7 @@ async def test_marked_tasks_move_together_and_others_are_left_out() -> None:
         assert order.priority is Priority.P0
 
 
-async def test_the_fleet_is_frozen_by_a_plan_and_thawed_by_a_line() -> None:
+async def test_the_fleet_is_braked_by_a_plan_and_thawed_by_a_line() -> None:
     feed = FakeFeed()
     app = console(feed)
     async with running(app) as pilot:

@@ -49,7 +49,7 @@ def test_many_lost_agents_are_one_sentence_with_what_they_share() -> None:
     assert text.endswith(" - 7: alerts")
 
 
-def test_frozen_pools_are_one_sentence() -> None:
+def test_braked_pools_are_one_sentence() -> None:
     state = seeded_state()
     one, two = (crit(f"failover-frozen:{p}", p, "failover frozen: 7 of 9") for p in ("a", "b"))
     assert told(state, one) == ["failover frozen in a - 7: alerts"]

@@ -5,8 +5,8 @@ from msgspec.structs import replace
 from fleet_tui.core.agents.brake import reconcile_brake
 from fleet_tui.core.agents.events import (
     AgentIdentified,
-    FailoverFrozen,
-    FailoverThawed,
+    FailoverBraked,
+    FailoverResumed,
     HealthChanged,
 )
 from fleet_tui.core.agents.model import Health
@@ -121,12 +121,12 @@ def test_most_of_a_pool_lost_at_once_freezes_its_failover_until_it_is_back() -> 
     assert reconcile_brake(story.state, story.now_ms) == []
     story.health("a2", Health.UNREACHABLE)
     (frozen,) = reconcile_brake(story.state, story.now_ms)
-    assert isinstance(frozen, FailoverFrozen)
+    assert isinstance(frozen, FailoverBraked)
     story.add(frozen)
     assert reconcile_brake(story.state, story.now_ms + 600_000) == []
     story.health("a2", Health.UP)
     (thawed,) = reconcile_brake(story.state, story.now_ms)
-    assert isinstance(thawed, FailoverThawed)
+    assert isinstance(thawed, FailoverResumed)
 
 
 def test_agents_that_leave_the_fleet_file_and_come_back_have_yet_to_answer() -> None:
@@ -142,7 +142,7 @@ def test_agents_that_leave_the_fleet_file_and_come_back_have_yet_to_answer() -> 
         assert reconcile_brake(story.state, story.now_ms) == []
     story.health("a0", Health.UP)
     (thawed,) = reconcile_brake(story.state, story.now_ms)
-    assert isinstance(thawed, FailoverThawed)
+    assert isinstance(thawed, FailoverResumed)
 
 
 def test_a_frozen_pool_is_one_alert_and_not_one_for_each_of_its_agents() -> None:
@@ -186,7 +186,7 @@ def test_names_that_never_answered_are_not_lost_and_freeze_no_pool() -> None:
     for name in [*new[:4], "a1"]:
         story.health(name, Health.UNREACHABLE)
     (frozen,) = reconcile_brake(story.state, story.now_ms)
-    assert isinstance(frozen, FailoverFrozen)
+    assert isinstance(frozen, FailoverBraked)
     assert frozen.reason == "5 of 6 agents lost within a minute"
 
 

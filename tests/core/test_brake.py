@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from fleet_tui.core.agents.brake import WITHIN_MS, is_braked, reconcile_brake
 from fleet_tui.core.agents.breaker import Breaker
-from fleet_tui.core.agents.events import FailoverFrozen, FailoverThawed
+from fleet_tui.core.agents.events import FailoverBraked, FailoverResumed
 from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.ids import AgentName, PoolName
@@ -28,7 +28,7 @@ def fleet_of(*healths: Health, since_ms: int = NOW_MS - 1, frozen: bool = False)
         for (name, known), health in zip(story.state.agents.items(), healths, strict=True)
     }
     pools = {GENERAL: "a test"} if frozen else {}
-    return replace(story.state, agents=agents, frozen_pools=pools)
+    return replace(story.state, agents=agents, braked_pools=pools)
 
 
 def with_first(state: FleetState, **changes: object) -> FleetState:
@@ -51,13 +51,13 @@ def kinds(events: list[Event]) -> list[type[Event]]:
         (10, 10, False),
     ],
 )
-def test_a_pool_is_frozen_from_three_lost_agents_and_55_per_cent_of_it(
+def test_a_pool_is_braked_from_three_lost_agents_and_55_per_cent_of_it(
     lost: int, up: int, freezes: bool
 ) -> None:
     state = fleet_of(*[Health.UNREACHABLE] * lost, *[Health.UP] * up)
     events = reconcile_brake(state, NOW_MS)
     words = f"{lost} of {lost + up} agents lost within a minute"
-    assert events == ([FailoverFrozen(pool=GENERAL, reason=words)] if freezes else [])
+    assert events == ([FailoverBraked(pool=GENERAL, reason=words)] if freezes else [])
 
 
 @pytest.mark.parametrize(("ago_ms", "freezes"), [(WITHIN_MS, True), (WITHIN_MS + 1, False)])
@@ -65,7 +65,7 @@ def test_agents_lost_one_by_one_over_more_than_a_minute_freeze_nothing(
     ago_ms: int, freezes: bool
 ) -> None:
     state = fleet_of(*[Health.DOWN] * 3, since_ms=NOW_MS - ago_ms)
-    assert kinds(reconcile_brake(state, NOW_MS)) == ([FailoverFrozen] if freezes else [])
+    assert kinds(reconcile_brake(state, NOW_MS)) == ([FailoverBraked] if freezes else [])
 
 
 @pytest.mark.parametrize(
@@ -75,12 +75,12 @@ def test_a_pool_is_thawed_when_less_than_55_per_cent_of_it_are_silent(
     silent: int, up: int, thaws: bool
 ) -> None:
     state = fleet_of(*[Health.JOINING] * silent, *[Health.UP] * up, frozen=True)
-    assert kinds(reconcile_brake(state, NOW_MS)) == ([FailoverThawed] if thaws else [])
+    assert kinds(reconcile_brake(state, NOW_MS)) == ([FailoverResumed] if thaws else [])
 
 
 def test_a_pool_without_a_silent_agent_is_thawed() -> None:
     events = reconcile_brake(fleet_of(Health.UP, frozen=True), NOW_MS)
-    assert events == [FailoverThawed(pool=GENERAL)]
+    assert events == [FailoverResumed(pool=GENERAL)]
 
 
 @pytest.mark.parametrize(
@@ -99,29 +99,29 @@ def test_an_agent_that_answers_and_whose_work_fails_is_not_silent(
     health: Health, breaker: Breaker | None, failure: FailureKind | None, is_silent: bool
 ) -> None:
     state = with_first(fleet_of(health, frozen=True), breaker=breaker, failure=failure)
-    assert kinds(reconcile_brake(state, NOW_MS)) == ([] if is_silent else [FailoverThawed])
+    assert kinds(reconcile_brake(state, NOW_MS)) == ([] if is_silent else [FailoverResumed])
 
 
 def test_a_frozen_pool_that_left_the_fleet_file_is_thawed() -> None:
-    state = replace(fleet_of(Health.UP), frozen_pools={OTHER: "a test"})
-    assert reconcile_brake(state, NOW_MS) == [FailoverThawed(pool=OTHER)]
+    state = replace(fleet_of(Health.UP), braked_pools={OTHER: "a test"})
+    assert reconcile_brake(state, NOW_MS) == [FailoverResumed(pool=OTHER)]
 
 
 def test_a_frozen_pool_in_which_nobody_ever_answered_is_thawed() -> None:
     state = fleet_of(Health.JOINING, frozen=True)
     never = AgentState(name=AgentName("a0"))
     assert reconcile_brake(replace(state, agents={never.name: never}), NOW_MS) == [
-        FailoverThawed(pool=GENERAL)
+        FailoverResumed(pool=GENERAL)
     ]
 
 
 def test_silence_is_braked_in_its_own_pool_and_everywhere_for_an_agent_of_no_pool() -> None:
     story = Story(fleet(agent("a0"), agent("b0", pool="other")))
-    state = replace(story.state, frozen_pools={GENERAL: "a test"})
+    state = replace(story.state, braked_pools={GENERAL: "a test"})
     assert is_braked(state, AgentName("a0"))
     assert not is_braked(state, AgentName("b0"))
     assert is_braked(state, AgentName("retired"))
-    assert not is_braked(replace(state, frozen_pools={}), AgentName("retired"))
+    assert not is_braked(replace(state, braked_pools={}), AgentName("retired"))
 
 
 NEVER = tuple(health for health in Health if not health.takes_work)

@@ -143,8 +143,8 @@ def test_a_pool_is_empty_when_none_of_those_that_were_looked_at_serves() -> None
     assert found(joining) == {}
     assert found(*away, one()) == {}
     assert found(one(), *away) == {}
-    assert found(*away, frozen_pools={GPU: "x"}).keys() >= empty(2).keys()
-    assert "pool-empty:general" not in found(*away, frozen_pools={GENERAL: "x"})
+    assert found(*away, braked_pools={GPU: "x"}).keys() >= empty(2).keys()
+    assert "pool-empty:general" not in found(*away, braked_pools={GENERAL: "x"})
 
 
 def test_an_agent_of_the_file_that_the_state_does_not_know_is_in_no_pool() -> None:
@@ -192,19 +192,19 @@ def test_a_frozen_pool_says_what_most_of_its_lost_agents_say() -> None:
         lost("b5", FailureKind.TIMEOUT, "not lost", Health.SUSPECT),
         one(name=AgentName("b6"), health=Health.DOWN),
     ]
-    assert found(*agents, frozen_pools={GENERAL: "3 of 6 lost"}) == frozen(
+    assert found(*agents, braked_pools={GENERAL: "3 of 6 lost"}) == frozen(
         "failover frozen: 3 of 6 lost; "
         "2 of them: its gateway does not accept the token, needs an operator",
         Untrusted("first token"),
     )
     down = [lost(f"b{n}", FailureKind.GATEWAY_DOWN, "refused") for n in range(2)]
-    assert found(*down, frozen_pools={GENERAL: "2 of 2 lost"}) == frozen(
+    assert found(*down, braked_pools={GENERAL: "2 of 2 lost"}) == frozen(
         "failover frozen: 2 of 2 lost; 2 of them: its gateway does not run", Untrusted("refused")
     )
 
 
-def test_a_frozen_pool_of_which_nobody_is_lost_now_says_why_it_is_frozen() -> None:
-    assert found(one(), frozen_pools={GENERAL: "3 of 6 lost"}) == frozen(
+def test_a_frozen_pool_of_which_nobody_is_lost_now_says_why_it_is_braked() -> None:
+    assert found(one(), braked_pools={GENERAL: "3 of 6 lost"}) == frozen(
         "failover frozen: 3 of 6 lost"
     )
 
@@ -221,7 +221,7 @@ def test_agents_of_other_pools_and_of_no_file_say_nothing_about_a_frozen_pool() 
         EMPTY_STATE,
         fleet=spec,
         agents={a.name: a for a in agents},
-        frozen_pools={GENERAL: "1 of 2 lost"},
+        braked_pools={GENERAL: "1 of 2 lost"},
     )
     said = told(state)
     assert said["failover-frozen:general"].text.endswith("; 1 of them: it did not answer in time")
@@ -236,7 +236,7 @@ def test_agents_of_other_pools_and_of_no_file_say_nothing_about_a_frozen_pool() 
 
 def test_only_losses_are_told_by_the_pool() -> None:
     for health in (Health.UNREACHABLE, Health.DOWN, Health.QUARANTINED, Health.DEGRADED):
-        said = found(one(health=health), frozen_pools={GENERAL: "lost"})
+        said = found(one(health=health), braked_pools={GENERAL: "lost"})
         is_own = health in (Health.QUARANTINED, Health.DEGRADED)
         assert (f"agent-{health.value}:a1" in said) == is_own
 

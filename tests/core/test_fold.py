@@ -8,8 +8,8 @@ from fleet_tui.core.agents.events import (
     AgentEvent,
     AgentTripped,
     AgentTrusted,
-    FailoverFrozen,
-    FailoverThawed,
+    FailoverBraked,
+    FailoverResumed,
     HealthChanged,
 )
 from fleet_tui.core.agents.fold import next_agent
@@ -64,11 +64,11 @@ def engine(**changes: object) -> FleetState:
 
 PLAIN: list[tuple[e.Event, FleetState]] = [
     (
-        FailoverFrozen(pool=GENERAL, reason="half of it is lost"),
-        but(frozen_pools={GPU: "too many lost", GENERAL: "half of it is lost"}),
+        FailoverBraked(pool=GENERAL, reason="half of it is lost"),
+        but(braked_pools={GPU: "too many lost", GENERAL: "half of it is lost"}),
     ),
-    (FailoverThawed(pool=GPU), but(frozen_pools={})),
-    (FailoverThawed(pool=GENERAL), but()),
+    (FailoverResumed(pool=GPU), but(braked_pools={})),
+    (FailoverResumed(pool=GENERAL), but()),
     (
         NoteAdded(by="you", text=Untrusted("now")),
         but(notes=(*BEFORE.notes, Note(at_ms=NOW_MS, by="you", text=Untrusted("now")))),

@@ -11,8 +11,8 @@ from fleet_tui.core.agents.events import (
     AgentUncordoned,
     CanaryEnded,
     CanaryStarted,
-    FailoverFrozen,
-    FailoverThawed,
+    FailoverBraked,
+    FailoverResumed,
     HealthChanged,
 )
 from fleet_tui.core.agents.model import Health
@@ -177,11 +177,11 @@ OF_AGENTS: list[tuple[e.Event, Sentence]] = [
 
 OF_THE_FLEET: list[tuple[e.Event, Sentence]] = [
     (
-        FailoverFrozen(pool=PoolName("gpu"), reason="3 of 4 lost"),
+        FailoverBraked(pool=PoolName("gpu"), reason="3 of 4 lost"),
         about_fleet(Level.ERROR, "failover of gpu frozen: 3 of 4 lost"),
     ),
     (
-        FailoverThawed(pool=PoolName("gpu")),
+        FailoverResumed(pool=PoolName("gpu")),
         about_fleet(Level.INFO, "failover of gpu works again"),
     ),
     (

@@ -1,6 +1,6 @@
 """What follows from silence, and what is heard of work that was given up."""
 
-from fleet_tui.core.agents.events import FailoverFrozen, FailoverThawed
+from fleet_tui.core.agents.events import FailoverBraked, FailoverResumed
 from fleet_tui.core.engine.events import FleetLoaded
 from fleet_tui.core.fleet import TaskClass
 from fleet_tui.core.ids import PoolName
@@ -69,19 +69,19 @@ def test_a_frozen_pool_gives_nothing_up() -> None:
     run = Run(TaskClass.IDEMPOTENT)
     run.fact(Started())
     run.hear(LOST)
-    run.story.add(FailoverFrozen(pool=PoolName("general"), reason="a test"))
+    run.story.add(FailoverBraked(pool=PoolName("general"), reason="a test"))
     assert run.pass_time(10_000_000) == []
 
 
-def test_an_agent_that_left_the_fleet_file_while_a_pool_is_frozen_is_not_given_up() -> None:
+def test_an_agent_that_left_the_fleet_file_while_a_pool_is_braked_is_not_given_up() -> None:
     run = Run()
     run.fact(Started())
     run.hear(LOST)
-    run.story.add(FailoverFrozen(pool=PoolName("general"), reason="a test"))
+    run.story.add(FailoverBraked(pool=PoolName("general"), reason="a test"))
     left = "a2" if run.task.attempts[0].agent == "a1" else "a1"
     run.story.add(FleetLoaded(spec=fleet(agent(left)), by="me"))
     assert run.pass_time(10_000_000) == []
-    run.story.add(FailoverThawed(pool=PoolName("general")))
+    run.story.add(FailoverResumed(pool=PoolName("general")))
     assert AttemptGivenUp in run.pass_time(1)
 
 

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from fleet_tui.core.agents.events import AgentIdentified, FailoverFrozen, HealthChanged
+from fleet_tui.core.agents.events import AgentIdentified, FailoverBraked, HealthChanged
 from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind, Limit
 from fleet_tui.core.engine.events import FleetLoaded
@@ -147,7 +147,7 @@ def test_where_nothing_is_given_up_it_says_that_it_waits() -> None:
     run = Run(TaskClass.IDEMPOTENT)
     run.fact(Started())
     run.hear(LOST)
-    run.story.add(FailoverFrozen(pool=PoolName("general"), reason="a test"))
+    run.story.add(FailoverBraked(pool=PoolName("general"), reason="a test"))
     found = silence(run)
     assert found is not None
     assert in_words(found, run.story.now_ms) == "nothing heard for 0s; it is waited for"
@@ -187,7 +187,7 @@ def test_the_brake_of_another_pool_stops_nothing_here() -> None:
     run = Run(TaskClass.IDEMPOTENT)
     run.fact(Started())
     run.hear(LOST)
-    run.story.add(FailoverFrozen(pool=PoolName("other"), reason="a test"))
+    run.story.add(FailoverBraked(pool=PoolName("other"), reason="a test"))
     found = silence(run)
     assert found is not None
     assert found.ends_at_ms is not None

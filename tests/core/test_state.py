@@ -1,11 +1,12 @@
 """What the state of a fleet answers about its tasks and attempts."""
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
 from fleet_tui.core.agents.model import AgentState
 from fleet_tui.core.fleet import Strategy
-from fleet_tui.core.ids import AgentName, RunId, TaskId
+from fleet_tui.core.ids import AgentName, PoolName, RunId, TaskId
 from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState, Totals
 from fleet_tui.core.routing.decision import Candidate, RoutingDecision
 from fleet_tui.core.tasks.evidence import Answer, LateWord, Usage
@@ -105,6 +106,13 @@ def test_a_forgotten_task_is_looked_at_as_one_that_ended() -> None:
 )
 def test_what_was_told_late_is_said_in_words(attempt: Attempt, told: str) -> None:
     assert attempt.told_late == told
+
+
+def test_pools_with_the_brake_on_are_stored_by_the_name_that_old_ledgers_have() -> None:
+    state = FleetState(braked_pools={PoolName("gpu"): "too many lost"})
+    stored = msgspec.json.encode(state)
+    assert b'"frozen_pools":{"gpu":"too many lost"}' in stored
+    assert msgspec.json.decode(stored, type=FleetState) == state
 
 
 def test_one_task_done_well_shows_that_an_agent_was_up() -> None:

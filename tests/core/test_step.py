@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from fleet_tui.core.agents.commands import Cordon, Uncordon
-from fleet_tui.core.agents.events import AgentCordoned, FailoverFrozen, HealthChanged
+from fleet_tui.core.agents.events import AgentCordoned, FailoverBraked, HealthChanged
 from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, VitalsReading
 from fleet_tui.core.alerting.events import AlertRaised
@@ -171,7 +171,7 @@ def test_the_brake_comes_first_and_in_each_step() -> None:
         here.told.health(name, Health.DOWN)
     first, second = here.take(Told((EngineUnitFailed(unit="x", error="E"),))).events
     assert isinstance(first, EngineUnitFailed)
-    assert isinstance(second, FailoverFrozen)
+    assert isinstance(second, FailoverBraked)
 
 
 def test_a_look_is_remembered_and_judged() -> None:

@@ -318,13 +318,13 @@ async def test_a_restart_waits_for_work_and_says_goodbye() -> None:
 async def test_a_frozen_gateway_takes_connections_and_says_nothing_until_it_thaws() -> None:
     async with gateway_bench(run_plan(10)) as bench:
         client = await bench.client()
-        bench.gateway.freeze()
+        bench.gateway.pause()
         question = client.send("health", {})
         probe = asyncio.create_task(bench.get("/readyz"))
         done, _ = await asyncio.wait({probe}, timeout=0.1)
         assert not done
         assert bench.gateway.is_listening
-        bench.gateway.thaw()
+        bench.gateway.resume()
         assert (await probe)[0] == 200
         assert (await client.answer(question))["ok"]
 

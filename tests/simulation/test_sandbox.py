@@ -309,9 +309,9 @@ async def test_faults_of_a_gateway_are_told_apart(sandbox: Sandbox, claw: OpenCl
 async def test_a_frozen_gateway_hangs(sandbox: Sandbox, pool: SshPool) -> None:
     port = gateway_port(sandbox, pool, OTHER)
     await good_probe(port)
-    sandbox.freeze(OTHER)
+    sandbox.pause(OTHER)
     assert (await failing_probe(port)).kind is FailureKind.GATEWAY_HUNG
-    sandbox.thaw(OTHER)
+    sandbox.resume(OTHER)
     await good_probe(port)
     await port.close()
 
@@ -353,7 +353,7 @@ async def test_a_killed_program_is_missing_until_it_is_restarted(
 async def test_what_it_does_not_have(sandbox: Sandbox) -> None:
     assert sandbox.hosts_of(Region("eu")) == [HOST]
     with pytest.raises(SandboxError, match="tool is no OpenClaw agent"):
-        sandbox.freeze(TOOL)
+        sandbox.pause(TOOL)
     with pytest.raises(SandboxError, match="nowhere is no host"):
         sandbox.lose_host(HostName("nowhere"))
     with pytest.raises(SandboxError, match="not started"):

@@ -13,15 +13,15 @@ from fleet_tui.sim.demo.story import (
     SCENARIOS,
     AnyAct,
     Beat,
-    Freeze,
     Kill,
     LoseRegion,
+    Pause,
     Restart,
+    Resume,
     ReturnRegion,
     Scenario,
     Slow,
     Surge,
-    Thaw,
     run_story,
 )
 from fleet_tui.sim.demo.workload import Workload
@@ -42,7 +42,7 @@ def test_beats_are_in_order_and_name_what_the_fleet_has(name: str) -> None:
     assert times
     for beat in scenario.beats:
         match beat.act:
-            case Kill() | Restart() | Freeze() | Thaw() | Slow():
+            case Kill() | Restart() | Pause() | Resume() | Slow():
                 assert beat.act.agent in fleet.agents
             case LoseRegion() | ReturnRegion():
                 assert beat.act.region in {agent.region for agent in fleet.agents.values()}
@@ -73,8 +73,8 @@ async def test_every_act_does_what_it_says(tmp_path: Path) -> None:
     acts: tuple[AnyAct, ...] = (
         Kill(agent=A),
         Restart(agent=A, boot_s=0),
-        Freeze(agent=B),
-        Thaw(agent=B),
+        Pause(agent=B),
+        Resume(agent=B),
         Slow(agent=B, factor=3),
         LoseRegion(region=EU),
         ReturnRegion(region=EU),
@@ -91,7 +91,7 @@ async def test_every_act_does_what_it_says(tmp_path: Path) -> None:
             match beat.act:
                 case Kill() | Restart():
                     state: object = sandbox.gateway(A).is_ready
-                case Freeze() | Thaw():
+                case Pause() | Resume():
                     state = sandbox.gateway(B).process.thawed.is_set()
                 case Slow():
                     state = sandbox.gateway(B).slowness
@@ -105,8 +105,8 @@ async def test_every_act_does_what_it_says(tmp_path: Path) -> None:
     assert seen == [
         ("Kill", False),
         ("Restart", True),
-        ("Freeze", False),
-        ("Thaw", True),
+        ("Pause", False),
+        ("Resume", True),
         ("Slow", 3),
         ("LoseRegion", (True, False)),
         ("ReturnRegion", (False, False)),

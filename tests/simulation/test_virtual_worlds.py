@@ -143,7 +143,7 @@ def test_the_worlds_are_troubled_enough() -> None:
         "AttemptStarted",
         "AttemptStopped",
         "AttemptUnknown",
-        "FailoverFrozen",
+        "FailoverBraked",
         "TaskDropped",
         "TaskEdited",
         "TaskNeedsOperator",

@@ -146,7 +146,7 @@ BEFORE = FleetState(
     recent_starts=(Starts(20, first=1),),
     turns={GPU: A2},
     alerts={ALERT.id: ALERT},
-    frozen_pools={GPU: "too many lost"},
+    braked_pools={GPU: "too many lost"},
     notes=(Note(at_ms=5, by="me", text=SAID),),
     totals=TOTALS,
     unknown_events=4,

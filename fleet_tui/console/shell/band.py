@@ -1,6 +1,6 @@
 """What must be known before anything on screen is read: below the header, on every screen.
 
-An engine that is away or can do less, what the console itself cannot do, and a frozen failover.
+An engine that is away or can do less, what the console itself cannot do, and a braked failover.
 """
 
 from collections.abc import Iterator
@@ -31,8 +31,8 @@ def lines(view: View, problem: str, offset_minutes: int, thaw_key: str) -> Itera
         yield (Cell(f" {problem}", Tone.ERROR),)
     if view.engine.mode is not EngineMode.NORMAL:
         yield mode_line(view.engine, offset_minutes, "" if view.mode is Mode.REVIEW else thaw_key)
-    if view.state.frozen_pools:
-        names = ", ".join(safe_line(pool) for pool in view.state.frozen_pools)
+    if view.state.braked_pools:
+        names = ", ".join(safe_line(pool) for pool in view.state.braked_pools)
         yield (Cell(f" failover is frozen in {names}: too many were lost at once", Tone.WARN),)
 
 

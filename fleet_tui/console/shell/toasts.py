@@ -152,13 +152,13 @@ def _told(rule: AlertRule | None, alerts: Sequence[Alert], state: FleetState, ro
         # An operator's reason may be in it; a part of a secret that is cut has no shape.
         text = safe_line(without_patterns(alerts[0].text)[0])
         subject = safe_line(alerts[0].subject)
-        if rule is AlertRule.FAILOVER_FROZEN:
+        if rule is AlertRule.FAILOVER_BRAKED:
             # Why is in the alert; a toast says what.
             return f"failover frozen in {subject}"
         return safe_line(f"{subject}: {text}", room)
     subjects = safe_line(listed(alert.subject for alert in alerts))
     match rule:
-        case AlertRule.FAILOVER_FROZEN:
+        case AlertRule.FAILOVER_BRAKED:
             return f"failover frozen in {len(alerts)} pools: {subjects}"
         case AlertRule.POOL_EMPTY:
             return f"{len(alerts)} pools have no agent in service: {subjects}"

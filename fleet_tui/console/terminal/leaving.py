@@ -1,6 +1,6 @@
 """Ending when told to, also where nobody reads the terminal any more.
 
-A terminal that is not read (a frozen connection, a stopped multiplexer) blocks whoever writes to
+A terminal that is not read (a stalled connection, a stopped multiplexer) blocks whoever writes to
 it, and with it every way out. What we still have to write then goes nowhere, so that everything
 ends in its usual order; at last the terminal's own modes are asked back without waiting.
 """

@@ -25,7 +25,7 @@ from fleet_tui.console.widgets.paint import Painted
 __all__ = ("Column", "FleetTable", "Row")
 
 HOLD_MS = 1_500
-"""How long after a movement of the cursor the order of rows stays frozen."""
+"""How long after a movement of the cursor the order of rows stays as it is."""
 
 MAX_CACHED_STRIPS = 1_000
 """Painted rows that are kept; more than any screen is high."""

@@ -6,7 +6,7 @@ started elsewhere on the strength of silence.
 
 from collections import Counter
 
-from fleet_tui.core.agents.events import FailoverFrozen, FailoverThawed
+from fleet_tui.core.agents.events import FailoverBraked, FailoverResumed
 from fleet_tui.core.agents.model import AgentState, Health
 from fleet_tui.core.ids import AgentName, PoolName
 from fleet_tui.core.ledger.events import Event
@@ -31,7 +31,7 @@ def is_braked(state: FleetState, agent: AgentName) -> bool:
     """Whether nothing may be concluded from an agent's silence. One that has left the fleet file
     may have been of any pool."""
     spec = state.fleet.agents.get(agent)
-    return bool(state.frozen_pools) if spec is None else spec.pool in state.frozen_pools
+    return bool(state.braked_pools) if spec is None else spec.pool in state.braked_pools
 
 
 def reconcile_brake(state: FleetState, now_ms: int) -> list[Event]:
@@ -51,13 +51,13 @@ def reconcile_brake(state: FleetState, now_ms: int) -> list[Event]:
             lost_lately[spec.pool] += 1
     events: list[Event] = []
     for pool, count in answered.items():
-        frozen = pool in state.frozen_pools
+        braked = pool in state.braked_pools
         recent = lost_lately[pool]
-        if not frozen and recent >= LOST_AT_LEAST and recent >= LOST_SHARE * count:
+        if not braked and recent >= LOST_AT_LEAST and recent >= LOST_SHARE * count:
             reason = f"{recent} of {count} agents lost within a minute"
-            events.append(FailoverFrozen(pool=pool, reason=reason))
-        elif frozen and silent[pool] < LOST_SHARE * count:
-            events.append(FailoverThawed(pool=pool))
+            events.append(FailoverBraked(pool=pool, reason=reason))
+        elif braked and silent[pool] < LOST_SHARE * count:
+            events.append(FailoverResumed(pool=pool))
     # Where nobody answered ever, nobody is lost: the pool is new, or it is gone.
-    events.extend(FailoverThawed(pool=p) for p in state.frozen_pools if p not in answered)
+    events.extend(FailoverResumed(pool=p) for p in state.braked_pools if p not in answered)
     return events

@@ -100,13 +100,13 @@ class CanaryEnded(AboutAgent, frozen=True, kw_only=True, tag="agent.canary-ended
     cost_microusd: int = 0
 
 
-class FailoverFrozen(AboutPool, frozen=True, kw_only=True, tag="failover.frozen"):
+class FailoverBraked(AboutPool, frozen=True, kw_only=True, tag="failover.frozen"):
     """Too many agents of a pool were lost at once to believe it."""
 
     reason: str
 
 
-class FailoverThawed(AboutPool, frozen=True, kw_only=True, tag="failover.thawed"):
+class FailoverResumed(AboutPool, frozen=True, kw_only=True, tag="failover.thawed"):
     """Failover of the pool works again."""
 
 
@@ -122,5 +122,5 @@ AgentEvent = (
 )
 """What becomes of an agent."""
 
-PoolEvent = FailoverFrozen | FailoverThawed
+PoolEvent = FailoverBraked | FailoverResumed
 """What becomes of a pool."""

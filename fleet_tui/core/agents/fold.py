@@ -23,8 +23,8 @@ from fleet_tui.core.agents.events import (
     AgentUncordoned,
     CanaryEnded,
     CanaryStarted,
-    FailoverFrozen,
-    FailoverThawed,
+    FailoverBraked,
+    FailoverResumed,
     HealthChanged,
     PoolEvent,
 )
@@ -49,12 +49,12 @@ def fold_agent(draft: Draft, event: AgentEvent) -> None:
 
 
 def fold_pool(draft: Draft, event: PoolEvent) -> None:
-    """The pools whose failover is frozen after a fact about one of them."""
+    """The pools whose failover is braked after a fact about one of them."""
     match event:
-        case FailoverFrozen(pool=pool, reason=reason):
-            draft.frozen_pools = {**draft.frozen_pools, pool: reason}
-        case FailoverThawed(pool=pool):
-            draft.frozen_pools = {p: r for p, r in draft.frozen_pools.items() if p != pool}
+        case FailoverBraked(pool=pool, reason=reason):
+            draft.braked_pools = {**draft.braked_pools, pool: reason}
+        case FailoverResumed(pool=pool):
+            draft.braked_pools = {p: r for p, r in draft.braked_pools.items() if p != pool}
         case _:
             assert_never(event)
 

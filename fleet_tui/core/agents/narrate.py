@@ -11,8 +11,8 @@ from fleet_tui.core.agents.events import (
     AgentUncordoned,
     CanaryEnded,
     CanaryStarted,
-    FailoverFrozen,
-    FailoverThawed,
+    FailoverBraked,
+    FailoverResumed,
     HealthChanged,
     PoolEvent,
 )
@@ -55,9 +55,9 @@ def agent_sentence(event: AgentEvent) -> Sentence:
 def pool_sentence(event: PoolEvent) -> Sentence:
     """A fact about a pool in words."""
     match event:
-        case FailoverFrozen(pool=pool, reason=reason):
+        case FailoverBraked(pool=pool, reason=reason):
             return Sentence(level=Level.ERROR, text=f"failover of {pool} frozen: {reason}")
-        case FailoverThawed(pool=pool):
+        case FailoverResumed(pool=pool):
             return Sentence(level=Level.INFO, text=f"failover of {pool} works again")
         case _:
             assert_never(event)

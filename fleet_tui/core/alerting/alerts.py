@@ -100,8 +100,8 @@ def conditions(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
         if agent.breaker is not None:
             failing = _of_breaker(agent.name, agent.breaker)
             found[alert_id(AlertRule.AGENT_FAILING, agent.name)] = failing
-    for pool, reason in state.frozen_pools.items():
-        found[alert_id(AlertRule.FAILOVER_FROZEN, pool)] = _of_frozen(state, pool, reason)
+    for pool, reason in state.braked_pools.items():
+        found[alert_id(AlertRule.FAILOVER_BRAKED, pool)] = _of_braked(state, pool, reason)
     found.update(_of_engine(state))
     found.update(_of_pools(state, now_ms))
     found.update(_of_tasks(state, now_ms))
@@ -110,8 +110,8 @@ def conditions(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
     return found
 
 
-def _of_frozen(state: FleetState, pool: PoolName, reason: str) -> Condition:
-    """Why failover is frozen, and what most of the lost agents say: a token that is missing
+def _of_braked(state: FleetState, pool: PoolName, reason: str) -> Condition:
+    """Why failover is braked, and what most of the lost agents say: a token that is missing
     everywhere is about the token, not about failover."""
     lost = [
         agent
@@ -137,7 +137,7 @@ def _is_told_by_its_pool(state: FleetState, agent: AgentState) -> bool:
     """Whether the agent is one of those whose loss froze their pool: one alert for all of them."""
     spec = state.fleet.agents.get(agent.name)
     lost = agent.health in (Health.UNREACHABLE, Health.DOWN)
-    return lost and spec is not None and spec.pool in state.frozen_pools
+    return lost and spec is not None and spec.pool in state.braked_pools
 
 
 def reconcile_troubles(state: FleetState, now: Mapping[Trouble, str]) -> list[Event]:
@@ -300,7 +300,7 @@ def _of_pools(state: FleetState, now_ms: int) -> dict[AlertId, Condition]:
             is_corrected=True,
         )
         for pool, count in total.items()
-        if pool not in serving and pool not in state.frozen_pools
+        if pool not in serving and pool not in state.braked_pools
     }
 
 

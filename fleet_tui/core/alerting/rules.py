@@ -16,7 +16,7 @@ class AlertRule(StrEnum):
     AGENT_DEGRADED = "agent-degraded"
     AGENT_STARTING = "agent-starting"
     AGENT_FAILING = "agent-failing"
-    FAILOVER_FROZEN = "failover-frozen"
+    FAILOVER_BRAKED = "failover-frozen"
     POOL_EMPTY = "pool-empty"
     ENGINE_HOLD = "engine-hold"
     ENGINE_TROUBLE = "engine-trouble"
@@ -46,7 +46,7 @@ class AlertRule(StrEnum):
             case AlertRule.AGENT_FAILING:
                 return "failing"
             case (
-                AlertRule.FAILOVER_FROZEN
+                AlertRule.FAILOVER_BRAKED
                 | AlertRule.POOL_EMPTY
                 | AlertRule.ENGINE_HOLD
                 | AlertRule.ENGINE_TROUBLE

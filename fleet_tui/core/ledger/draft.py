@@ -33,7 +33,7 @@ class Draft:
         self.recent_starts = base.recent_starts
         self.turns = base.turns
         self.alerts = base.alerts
-        self.frozen_pools = base.frozen_pools
+        self.braked_pools = base.braked_pools
         self.closed_alerts = base.closed_alerts
         self.notes = base.notes
         self.decisions = base.decisions
@@ -68,7 +68,7 @@ class Draft:
             decisions=self.decisions,
             alerts=self.alerts,
             closed_alerts=self.closed_alerts,
-            frozen_pools=self.frozen_pools,
+            braked_pools=self.braked_pools,
             notes=self.notes,
             totals=self.totals,
             unknown_events=self.unknown_events,

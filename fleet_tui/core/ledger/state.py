@@ -84,8 +84,8 @@ class FleetState(msgspec.Struct, frozen=True, kw_only=True):
     decisions: tuple[DecisionRecord, ...] = ()
     alerts: dict[AlertId, Alert] = {}
     closed_alerts: tuple[Alert, ...] = ()
-    frozen_pools: dict[PoolName, str] = {}
-    """Pools whose failover is frozen by the mass-failure brake, and why."""
+    braked_pools: dict[PoolName, str] = msgspec.field(default_factory=dict, name="frozen_pools")
+    """Pools whose failover the mass-failure brake stops, and why. Stored by its first name."""
     notes: tuple[Note, ...] = ()
     totals: Totals = Totals()
     unknown_events: int = 0

@@ -253,13 +253,13 @@ class Sandbox:
         else:
             self._write_stand_in(agent)
 
-    def freeze(self, agent: AgentName) -> None:
+    def pause(self, agent: AgentName) -> None:
         """The agent's process stops like SIGSTOP: connections open, nothing answers."""
-        self.gateway(agent).freeze()
+        self.gateway(agent).pause()
 
-    def thaw(self, agent: AgentName) -> None:
-        """A frozen process goes on."""
-        self.gateway(agent).thaw()
+    def resume(self, agent: AgentName) -> None:
+        """A paused process goes on."""
+        self.gateway(agent).resume()
 
     def slow(self, agent: AgentName, factor: float) -> None:
         """Everything the agent does takes ``factor`` times as long from now on; 1 is normal."""

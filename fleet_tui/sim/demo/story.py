@@ -33,14 +33,14 @@ class Restart(Act, frozen=True, kw_only=True, tag="restart"):
     boot_s: float
 
 
-class Freeze(Act, frozen=True, kw_only=True, tag="freeze"):
+class Pause(Act, frozen=True, kw_only=True, tag="pause"):
     """An agent's process stops answering."""
 
     agent: AgentName
 
 
-class Thaw(Act, frozen=True, kw_only=True, tag="thaw"):
-    """A frozen process goes on."""
+class Resume(Act, frozen=True, kw_only=True, tag="resume"):
+    """A paused process goes on."""
 
     agent: AgentName
 
@@ -70,7 +70,7 @@ class Surge(Act, frozen=True, kw_only=True, tag="surge"):
     factor: float
 
 
-AnyAct = Kill | Restart | Freeze | Thaw | Slow | LoseRegion | ReturnRegion | Surge
+AnyAct = Kill | Restart | Pause | Resume | Slow | LoseRegion | ReturnRegion | Surge
 
 
 class Beat(msgspec.Struct, frozen=True):
@@ -127,8 +127,8 @@ def surge(fleet: FleetSpec) -> Scenario:
         summary=f"six times the usual work from 5 s to 95 s; {stuck} hangs from 30 s to 60 s",
         beats=(
             Beat(5, Surge(factor=6)),
-            Beat(30, Freeze(agent=stuck)),
-            Beat(60, Thaw(agent=stuck)),
+            Beat(30, Pause(agent=stuck)),
+            Beat(60, Resume(agent=stuck)),
             Beat(95, Surge(factor=1)),
         ),
     )
@@ -164,10 +164,10 @@ def _play(sandbox: Sandbox, workload: Workload | None, act: AnyAct) -> None:
             sandbox.kill(act.agent)
         case Restart():
             sandbox.restart(act.agent, boot_s=act.boot_s)
-        case Freeze():
-            sandbox.freeze(act.agent)
-        case Thaw():
-            sandbox.thaw(act.agent)
+        case Pause():
+            sandbox.pause(act.agent)
+        case Resume():
+            sandbox.resume(act.agent)
         case Slow():
             sandbox.slow(act.agent, act.factor)
         case LoseRegion():

@@ -1,7 +1,7 @@
 """A simulated OpenClaw gateway as a whole: a disk, and at most one process at a time.
 
 ``serve`` takes byte streams, so a gateway can stand behind an SSH channel or a TCP port. The
-faults an operator meets are methods: it can be killed, restarted, frozen and slowed down.
+faults an operator meets are methods: it can be killed, restarted, paused and slowed down.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ class Gateway:
 
     @property
     def is_listening(self) -> bool:
-        """Whether a connection to its port is accepted; a frozen process accepts too."""
+        """Whether a connection to its port is accepted; a paused process accepts too."""
         return self._process is not None and self._process.is_listening
 
     @property
@@ -92,13 +92,13 @@ class Gateway:
         self.kill()
         self.start(boot_s=boot_s)
 
-    def freeze(self) -> None:
+    def pause(self) -> None:
         """Stop the process like SIGSTOP: connections open, nothing answers."""
         if self._process is not None:
             self._process.thawed.clear()
 
-    def thaw(self) -> None:
-        """Let a frozen process go on where it stopped."""
+    def resume(self) -> None:
+        """Let a paused process go on where it stopped."""
         if self._process is not None:
             self._process.thawed.set()
 

@@ -20,8 +20,8 @@ from fleet_tui.core.agents.events import (
     AgentUncordoned,
     CanaryEnded,
     CanaryStarted,
-    FailoverFrozen,
-    FailoverThawed,
+    FailoverBraked,
+    FailoverResumed,
     HealthChanged,
 )
 from fleet_tui.core.agents.model import Health
@@ -250,7 +250,7 @@ class Book:
         """When the newest engine began."""
         self.works: dict[TaskId, Work] = {}
         self.agents: dict[AgentName, Member] = {}
-        self.frozen: set[PoolName] = set()
+        self.braked: set[PoolName] = set()
         self.thawed_ms: dict[PoolName, int] = {}
         """When a pool's brake was taken off last."""
         self.turns: dict[PoolName, AgentName] = {}
@@ -307,10 +307,10 @@ class Book:
                 self.mode = mode
             case AboutAgent() as event:
                 self._agent(event, row.at_ms)
-            case FailoverFrozen(pool=pool):
-                self.frozen.add(pool)
-            case FailoverThawed(pool=pool):
-                self.frozen.discard(pool)
+            case FailoverBraked(pool=pool):
+                self.braked.add(pool)
+            case FailoverResumed(pool=pool):
+                self.braked.discard(pool)
                 self.thawed_ms[pool] = row.at_ms
             case _:  # the rules ask nothing that other events change
                 pass

@@ -152,7 +152,7 @@ class Checks:
             if a.host not in world.net.nameless
         )
         named = [a for a in agents if a.host not in world.net.nameless]
-        if calm and len(named) >= 3 and pool not in (state.frozen_pools if state else ()):
+        if calm and len(named) >= 3 and pool not in (state.braked_pools if state else ()):
             self.losses.append((pool, now_s, now_s + for_s))
 
     def _check_urgency(self, placed: TaskStory, now_ms: int) -> None:

@@ -87,7 +87,7 @@ def _with_gateways(
         faults.append(
             Fault(
                 at_s=rng.uniform(5.0, world.safety_s),
-                kind=rng.choice(("kill-gateway", "kill-gateway", "freeze-gateway")),
+                kind=rng.choice(("kill-gateway", "kill-gateway", "pause-gateway")),
                 agent=rng.choice(chosen),
                 for_s=rng.choice((2.0, 10.0, 30.0, 60.0)),
             )

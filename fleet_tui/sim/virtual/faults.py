@@ -54,7 +54,7 @@ class Trouble:
         world.store.full = False
         world.store.disk = replace(world.store.disk, slow=0.0, fails=0.0)
         for gateway in world.gateways.values():
-            gateway.thaw()
+            gateway.resume()
             gateway.poison = None
         for engine in world.engines:
             engine.process.go_on()
@@ -159,13 +159,13 @@ class Trouble:
         self._world.net.unsettle(self._world.gateways[fault.agent].host)
         self._world.gateways[fault.agent].kill()
 
-    async def _freeze_gateway(self, fault: Fault) -> None:
+    async def _pause_gateway(self, fault: Fault) -> None:
         assert fault.agent is not None
         gateway = self._world.gateways[fault.agent]
-        gateway.freeze()
+        gateway.pause()
         await asyncio.sleep(fault.for_s)
         self._world.net.unsettle(gateway.host)
-        gateway.thaw()
+        gateway.resume()
 
     async def _poison_gateway(self, fault: Fault) -> None:
         """It answers every probe, and can do nothing."""

@@ -144,13 +144,13 @@ class SimGateway:
         self._gateway.kill()
         self.loop.later(START_AGAIN_S, self.start)
 
-    def freeze(self) -> None:
+    def pause(self) -> None:
         """SIGSTOP."""
-        self._gateway.freeze()
+        self._gateway.pause()
 
-    def thaw(self) -> None:
+    def resume(self) -> None:
         """SIGCONT."""
-        self._gateway.thaw()
+        self._gateway.resume()
 
     def go_down(self) -> None:
         """Its machine loses power."""

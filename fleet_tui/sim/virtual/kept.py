@@ -152,7 +152,7 @@ def _folded(world: World, checks: Checks, book: Book) -> None:
     if seen_totals != due_totals:
         text = f"the totals are {seen_totals}, and the ledger says {due_totals}"
         checks.broken("state-is-ledger", text)
-    if state.engine.mode.mode is not book.mode or set(state.frozen_pools) != book.frozen:
+    if state.engine.mode.mode is not book.mode or set(state.braked_pools) != book.braked:
         text = f"the engine is {state.engine.mode.mode}, and the ledger says {book.mode}"
         checks.broken("state-is-ledger", text)
 

@@ -200,7 +200,7 @@ _PEOPLE: tuple[Mutant, ...] = (
         "brake-ends-with-engine",
         "the mass-failure brake is off after a restart",
         rewrite(
-            fold_engine, "fold_engine", "held = draft", "draft.frozen_pools = {}; held = draft"
+            fold_engine, "fold_engine", "held = draft", "draft.braked_pools = {}; held = draft"
         ),
     ),
     Mutant(

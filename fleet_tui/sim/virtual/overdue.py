@@ -94,8 +94,8 @@ class Overdue:
     def _lost(self, one: Try, calm_ms: float) -> Iterator[Due]:
         book, patience = self._book, self._book.fleet.lost_after_ms
         spec = book.fleet.agents.get(one.agent)
-        frozen = bool(book.frozen) if spec is None else spec.pool in book.frozen
-        if patience is None or frozen or one.lost_ms is None:
+        braked = bool(book.braked) if spec is None else spec.pool in book.braked
+        if patience is None or braked or one.lost_ms is None:
             return
         listens_ms = book.at_ms - (calm_ms - min(patience, LISTENS_MS))
         thawed_ms = max(book.thawed_ms.values(), default=0)

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
-from fleet_tui.core.agents.events import AgentTripped, CanaryStarted, FailoverFrozen
+from fleet_tui.core.agents.events import AgentTripped, CanaryStarted, FailoverBraked
 from fleet_tui.core.agents.model import Health
 from fleet_tui.core.agents.vitals import FailureKind
 from fleet_tui.core.fleet import FleetSpec, OpenClawAgent, TaskClass
@@ -101,8 +101,8 @@ class Rules:
                 self._cancelling(event, at_ms)
             case AttemptGivenUp():
                 self._given_up(event, at_ms)
-            case FailoverFrozen():
-                self._frozen(event, at_ms)
+            case FailoverBraked():
+                self._braked(event, at_ms)
             case AttemptLate() | AttemptTold():
                 self._late(event)
             case (
@@ -344,7 +344,7 @@ class Rules:
         if not (work.asks or unknown or work.is_in_doubt):
             self._broken("verdicts-are-obeyed", f"{work.id} was judged and nobody was in doubt")
 
-    def _frozen(self, event: FailoverFrozen, at_ms: int) -> None:
+    def _braked(self, event: FailoverBraked, at_ms: int) -> None:
         """Only agents that worked once can be lost, and only many at once are a reason."""
         names = [a.name for a in self.book.fleet.agents.values() if a.pool == event.pool]
         known = [m for n in names if (m := self.book.agents.get(n)) is not None and m.was_up]
@@ -394,8 +394,8 @@ class Rules:
         if work.verdict:
             return
         spec, agent = book.fleet.agents.get(one.agent), book.agents.get(one.agent)
-        frozen = bool(book.frozen) if spec is None else spec.pool in book.frozen
-        if frozen:
+        braked = bool(book.braked) if spec is None else spec.pool in book.braked
+        if braked:
             self._broken("modes-hold", f"{event.run} is given up while its pool is frozen")
         is_down = agent is not None and agent.health is Health.DOWN
         gone = is_down and agent is not None and agent.failure is FailureKind.GATEWAY_DOWN

@@ -47,7 +47,7 @@ MAX_PENDING = 1_024
 """Requests that may wait for an answer on one connection. One more ends it."""
 
 SILENT_TICKS = 3
-"""Missed ticks after which the gateway counts as frozen."""
+"""Missed ticks after which the gateway counts as hung."""
 
 MIN_SILENCE_MS, MAX_SILENCE_MS = 15_000, 120_000
 """Bounds of that silence, whatever interval the gateway announces."""

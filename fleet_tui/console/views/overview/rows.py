@@ -18,7 +18,7 @@ class PoolRow(msgspec.Struct, frozen=True, kw_only=True):
     agents: int
     slots_used: int
     slots: int
-    is_frozen: bool
+    is_braked: bool
 
     @property
     def busy_percent(self) -> float:
@@ -40,7 +40,7 @@ def pool_rows(state: FleetState) -> list[PoolRow]:
                 agents=len(members),
                 slots_used=sum(len(agent.runs) for _, agent in serving),
                 slots=sum(spec.slots for spec, _ in serving),
-                is_frozen=pool in state.frozen_pools,
+                is_braked=pool in state.braked_pools,
             )
         )
     return found

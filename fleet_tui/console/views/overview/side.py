@@ -36,9 +36,9 @@ class SidePane(Pane):
         lines: list[Line] = []
         for pool in rows.pool_rows(view.state):
             tone = Tone.PLAIN if pool.up == pool.agents else Tone.WARN
-            frozen = Cell("  frozen", Tone.ERROR) if pool.is_frozen else Cell("")
+            braked = Cell("  frozen", Tone.ERROR) if pool.is_braked else Cell("")
             lines.append(
-                (Cell(f"{pool.name:<9}"), Cell(f"{pool.up}/{pool.agents} up", tone), frozen)
+                (Cell(f"{pool.name:<9}"), Cell(f"{pool.up}/{pool.agents} up", tone), braked)
             )
             busy = pool.busy_percent
             bar = glyphs.bar(pool.slots_used, pool.slots, BUSY_BAR)
