@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from fleet_tui.engine.run import RunningEngine
 
 PROBE = ProbeSpec(every_ms=1_000, timeout_ms=900, down_after=3, up_after=3)
-"""Quicker than the sample fleet's five seconds: a story of half a minute must be seen happening."""
+"""Quicker than the sample fleet's 5 s: a scenario of half a minute must be seen to happen."""
 
 APPENDS_AT_ONCE = 2_048
 PREFIX = "demo-"
@@ -70,7 +70,7 @@ async def play(
     # for its first picture does not have to.
     from fleet_tui.engine.run import RunningEngine  # noqa: PLC0415  # see above
     from fleet_tui.sim.demo.sandbox import Sandbox  # noqa: PLC0415  # see above
-    from fleet_tui.sim.demo.story import SCENARIOS, run_story  # noqa: PLC0415  # see above
+    from fleet_tui.sim.demo.scenarios import SCENARIOS, play_scenario  # noqa: PLC0415  # see above
 
     rng = random.Random(f"{options.seed}/demo")  # noqa: S311  # a simulation, not a secret
     async with Sandbox(fleet, seed=options.seed, speed=options.speed) as sandbox:
@@ -82,8 +82,8 @@ async def play(
                 asyncio.create_task(_give_work(running, workload), name="workload"),
                 asyncio.create_task(_follow_parent(running), name="parent"),
                 asyncio.create_task(
-                    run_story(sandbox, SCENARIOS[options.scenario](fleet), workload=workload),
-                    name="story",
+                    play_scenario(sandbox, SCENARIOS[options.scenario](fleet), workload=workload),
+                    name="scenario",
                 ),
             ]
             try:

@@ -182,7 +182,7 @@ class Sandbox:
         """``fleet`` with every host here, and tokens and programs of the sandbox.
 
         Tokens become ``secret:file:`` references to files of the private directory; programs of
-        command and local agents become stand-ins. ``probe`` is for a story that should not wait
+        command and local agents become stand-ins. ``probe`` is for a scenario that should not wait
         for the declared probes. Gateways get ports apart, for all hosts have one address here and
         a machine has a port once. Everything else stays as declared.
         """

@@ -15,10 +15,10 @@ from fleet_tui.core.ids import HostName, PoolName
 from fleet_tui.core.ledger.events import Recorded
 from fleet_tui.core.tasks.events import TaskPlaced
 from fleet_tui.core.tasks.model import TaskSpec
+from fleet_tui.sim.virtual.ledger_view import LedgerView, Run, TaskView
 from fleet_tui.sim.virtual.question import verb_of
 from fleet_tui.sim.virtual.rules import Rules
 from fleet_tui.sim.virtual.scenario import USUAL_FLOOR
-from fleet_tui.sim.virtual.story import Run, Story, TaskStory
 from fleet_tui.sim.virtual.world import World
 
 MAX_VIOLATIONS = 20
@@ -45,7 +45,7 @@ class Checks:
     """Watches a world."""
 
     def __init__(self, world: World) -> None:
-        self.story = Story(self.broken)
+        self.view = LedgerView(self.broken)
         self.rules = Rules(self.broken, self._calm_ms)
         self.violations: list[Violation] = []
         self.losses: list[tuple[PoolName, float, float]] = []
@@ -74,10 +74,10 @@ class Checks:
         """These are on the disk."""
         now_s = self._world.loop.time()
         self.rules.hear(rows)
-        self.story.hear(rows, now_s)
+        self.view.hear(rows, now_s)
         for row in rows:
             if isinstance(row.event, TaskPlaced):
-                self._check_urgency(self.story.tasks[row.event.task], row.at_ms)
+                self._check_urgency(self.view.tasks[row.event.task], row.at_ms)
             elif isinstance(row.event, CanaryStarted):
                 self._canaries[row.event.run] = row.epoch
             elif isinstance(row.event, CanaryEnded):
@@ -94,7 +94,7 @@ class Checks:
         if run_id in self._canaries:
             self._asked_of_canary(epoch, verb, run_id)
             return
-        run = self.story.runs.get(run_id)
+        run = self.view.runs.get(run_id)
         if run is None:
             self.broken("journal-before-effect", f"{verb} of {run_id} left before its commit")
             return
@@ -155,13 +155,13 @@ class Checks:
         if calm and len(named) >= 3 and pool not in (state.braked_pools if state else ()):
             self.losses.append((pool, now_s, now_s + for_s))
 
-    def _check_urgency(self, placed: TaskStory, now_ms: int) -> None:
+    def _check_urgency(self, placed: TaskView, now_ms: int) -> None:
         """Nobody may wait while somebody less urgent, who asks for the same, is placed. Of equally
         urgent ones the first that came goes first."""
         wanted = _requirement(placed.wanted)
         # A retry may have to wait for the budget of retries.
         budget = self._world.fleet.retry_budget.floor >= USUAL_FLOOR
-        for other in self.story.tasks.values():
+        for other in self.view.tasks.values():
             if (
                 other.waits
                 and not other.held
@@ -176,15 +176,15 @@ class Checks:
                 text = f"{placed.key} was placed before the more urgent {other.key}"
                 self.broken("urgent-first", text)
 
-    def _avoids(self, other: TaskStory, placed: TaskStory, now_ms: int) -> bool:
+    def _avoids(self, other: TaskView, placed: TaskView, now_ms: int) -> bool:
         """Whether it waits for another agent than the one that was given away."""
-        agent = self.story.runs[placed.last or ""].agent
+        agent = self.view.runs[placed.last or ""].agent
         return agent in other.failed_by and now_ms - other.tried_ms < AVOIDS_MS
 
-    def _is_too_precious(self, other: TaskStory, placed: TaskStory) -> bool:
+    def _is_too_precious(self, other: TaskView, placed: TaskView) -> bool:
         """Whether the agent that was given away fails what it runs, and the other must not run
         twice."""
-        agent = self.rules.book.agents.get(self.story.runs[placed.last or ""].agent)
+        agent = self.rules.book.agents.get(self.view.runs[placed.last or ""].agent)
         is_trial = agent is not None and agent.trial_ms is not None and agent.is_harmful
         return is_trial and other.wanted.task_class is not TaskClass.IDEMPOTENT
 

@@ -25,7 +25,7 @@ from fleet_tui.sim.virtual.breakers import breakers
 from fleet_tui.sim.virtual.checks import Checks
 from fleet_tui.sim.virtual.fit import fitness
 from fleet_tui.sim.virtual.kept import kept
-from fleet_tui.sim.virtual.story import REQUEUED_BY, Requeued, Run, TaskStory
+from fleet_tui.sim.virtual.ledger_view import REQUEUED_BY, Requeued, Run, TaskView
 from fleet_tui.sim.virtual.truth import Execution
 from fleet_tui.sim.virtual.turns import boundary
 from fleet_tui.sim.virtual.world import World
@@ -58,7 +58,7 @@ def check_at_the_end(world: World, checks: Checks) -> None:
     for execution in world.truth.executions:
         by_task.setdefault(execution.run.rpartition(".")[0], []).append(execution)
         _one_execution(world, checks, execution)
-    for task in checks.story.tasks.values():
+    for task in checks.view.tasks.values():
         found = by_task.pop(task.id, [])
         _executions(world, checks, task, found)
         _end(world, checks, task, found)
@@ -86,7 +86,7 @@ def _acknowledged(world: World, checks: Checks) -> None:
         if len(ids) > 1:
             checks.broken("same-key-same-task", f"{job.key} became {len(ids)} tasks")
         for task_id in sorted(ids):
-            task = checks.story.tasks.get(task_id)
+            task = checks.view.tasks.get(task_id)
             if task is None:
                 checks.broken("acknowledged-is-kept", f"{job.key} ({task_id}) is in no ledger")
             elif task.spec != job.spec:
@@ -94,10 +94,10 @@ def _acknowledged(world: World, checks: Checks) -> None:
 
 
 def _one_execution(world: World, checks: Checks, execution: Execution) -> None:
-    run = checks.story.runs.get(execution.run)
+    run = checks.view.runs.get(execution.run)
     if run is None:
         return
-    task = checks.story.tasks[run.task]
+    task = checks.view.tasks[run.task]
     allowed = world.truth.may_be_given(task.key, task.id, run.placed_s)
     if execution.payload_sha256 not in allowed:
         checks.broken("payload-whole", f"{execution.run} got another payload", execution.started_s)
@@ -113,7 +113,7 @@ def _one_execution(world: World, checks: Checks, execution: Execution) -> None:
 def _wanted_again(world: World, checks: Checks, task: str) -> list[float]:
     """When people asked for another run of a task: verdicts, and requeues that were done."""
     verdicts = [call.sent_s for verb in _AGAIN for call in world.truth.asked(verb, task)]
-    done = {r.reason for r in checks.story.requeued if r.task == task}
+    done = {r.reason for r in checks.view.requeued if r.task == task}
     return verdicts + [
         ask.sent_s
         for ask in world.truth.requeues
@@ -124,7 +124,7 @@ def _wanted_again(world: World, checks: Checks, task: str) -> list[float]:
 def _letters(world: World, checks: Checks) -> None:
     """What operators asked about dead letters was done as they were told, once, at their pace."""
     done: dict[str, list[Requeued]] = {}
-    for one in checks.story.requeued:
+    for one in checks.view.requeued:
         done.setdefault(one.reason.removeprefix(REQUEUED_BY), []).append(one)
     for ask in world.truth.requeues:
         found = done.pop(ask.reason, [])
@@ -144,7 +144,7 @@ def _letters(world: World, checks: Checks) -> None:
                 checks.broken("paced", f"{one.task} may run before its turn in {ask.reason}")
     for reason in done:
         checks.broken("journal-before-effect", f"nobody asked for {reason}")
-    for task in checks.story.tasks.values():
+    for task in checks.view.tasks.values():
         state = world.final.task(TaskId(task.id))
         if state is not None and (state.dropped_by is not None) != task.dropped:
             checks.broken("acknowledged-is-kept", f"{task.key} was dropped, or is not any more")
@@ -152,7 +152,7 @@ def _letters(world: World, checks: Checks) -> None:
             checks.broken("acknowledged-is-kept", f"{task.key} does not ask for what it should")
 
 
-def _executions(world: World, checks: Checks, task: TaskStory, found: list[Execution]) -> None:
+def _executions(world: World, checks: Checks, task: TaskView, found: list[Execution]) -> None:
     """P4, P5, P7: how often a task may run, by its class."""
     asked = _wanted_again(world, checks, task.id)
     # A turn that a gateway goes on with by itself is the same try. Whether it may is checked where
@@ -175,7 +175,7 @@ def _executions(world: World, checks: Checks, task: TaskStory, found: list[Execu
                 marks = {mark for e in found[:count] for mark in e.checkpoints}
                 wrong = lived or done or this.resumed_from not in marks
             case TaskClass.IDEMPOTENT:
-                run = checks.story.runs.get(this.run)
+                run = checks.view.runs.get(this.run)
                 flagged = run is not None and run.may_duplicate
                 unfenced = _may_start_late(world, checks, before.run)
                 wrong = (lived or done) and (not flagged or unfenced)
@@ -195,7 +195,7 @@ def _may_start_late(world: World, checks: Checks, run: str) -> bool:
     return one.started_ms is None and gateway is not None and not gateway.can_be_fenced
 
 
-def _end(world: World, checks: Checks, task: TaskStory, found: list[Execution]) -> None:
+def _end(world: World, checks: Checks, task: TaskView, found: list[Execution]) -> None:
     state = world.final.task(TaskId(task.id))
     if state is None:
         checks.broken("acknowledged-is-kept", f"{task.key} is not in the state")
@@ -225,7 +225,7 @@ def _succeeded(world: World, checks: Checks, task: Task, found: list[Execution])
         checks.broken("success-is-true", f"{task.key} succeeded, but {last or 'nothing'} did not")
 
 
-def _cancelled(world: World, checks: Checks, task: TaskStory, found: list[Execution]) -> None:
+def _cancelled(world: World, checks: Checks, task: TaskView, found: list[Execution]) -> None:
     """A cancel stops what runs. That one which was acknowledged is in the ledger, see kept.py."""
     if task.cancelled_s is None:
         return
@@ -245,7 +245,7 @@ def _heartbeat(world: World, checks: Checks, found: list[Execution]) -> None:
     for execution in found:
         if limit_ms is None or not execution.silent or execution.wiped_s is not None:
             continue
-        run = checks.story.runs.get(execution.run)
+        run = checks.view.runs.get(execution.run)
         if run is not None and run.given_up_s is not None:
             continue
         due_s = max(execution.started_s, world.healed_s) + limit_ms / 1_000 + NOTICE_S
@@ -254,13 +254,13 @@ def _heartbeat(world: World, checks: Checks, found: list[Execution]) -> None:
             checks.broken("silence-is-noticed", f"{execution.run} was silent for long", due_s)
 
 
-def _close(world: World, checks: Checks, task: TaskStory, found: list[Execution]) -> None:
+def _close(world: World, checks: Checks, task: TaskView, found: list[Execution]) -> None:
     """What runs for longer than it may is stopped, unless an operator is being asked about it."""
     deadlines = task.wanted.deadlines or world.scenario.fleet.deadlines
     if deadlines.start_to_close_ms is None:
         return
     for execution in found:
-        run = checks.story.runs.get(execution.run)
+        run = checks.view.runs.get(execution.run)
         given_up = run is not None and run.given_up_s is not None
         if execution.wiped_s is not None or given_up or execution.continued:
             continue
@@ -287,7 +287,7 @@ def _needless_stop(world: World, checks: Checks, run: str, at_s: float) -> None:
 
 def _told(world: World, checks: Checks) -> None:
     """P6: every fact in the ledger is one."""
-    for at_s, row in checks.story.told:
+    for at_s, row in checks.view.told:
         match row.event:
             case AttemptCancelling(run=silent, cause=CancelCause.HEARTBEAT):
                 _needless_stop(world, checks, silent, at_s)
@@ -364,7 +364,7 @@ def _fenced(world: World, checks: Checks, run: Run, execution: Execution) -> Non
 def _given_up(world: World, checks: Checks) -> None:
     """Nobody is asked about what the host could tell, and the brake holds."""
     executions = {e.run: e for e in world.truth.executions}
-    for run in checks.story.runs.values():
+    for run in checks.view.runs.values():
         e = executions.get(run.id)
         if run.given_up_s is not None and e is not None:
             _fenced(world, checks, run, e)
@@ -395,7 +395,7 @@ def _slots(world: World, checks: Checks) -> None:
     """No agent ever runs more than its slots, given-up runs aside."""
     moves: dict[AgentName, list[tuple[float, int]]] = {}
     for execution in world.truth.executions:
-        run = checks.story.runs.get(execution.run)
+        run = checks.view.runs.get(execution.run)
         end_s = min(
             execution.wiped_s if execution.wiped_s is not None else float("inf"),
             execution.ended_s if execution.ended_s is not None else float("inf"),
@@ -406,7 +406,7 @@ def _slots(world: World, checks: Checks) -> None:
     for name, changes in moves.items():
         slots = max(
             fleet.agents[name].slots
-            for fleet in (*checks.story.fleets, world.scenario.fleet)
+            for fleet in (*checks.view.fleets, world.scenario.fleet)
             if name in fleet.agents
         )
         busy = 0

@@ -22,7 +22,7 @@ def fitness(world: World, checks: Checks) -> None:
     """Check that an unfit host gets no work once that is known, and work again once it is fit."""
     refused_s = {
         row.event.run: at_s
-        for at_s, row in checks.story.told
+        for at_s, row in checks.view.told
         if isinstance(row.event, AttemptNotStarted)
     }
     for host in world.hosts.values():

@@ -82,7 +82,7 @@ def _answer(world: World, checks: Checks, execution: Execution) -> None:
         return  # told elsewhere: it is in no ledger
     lost = execution.wiped_s is not None or not execution.recorded
     if one.ok is None and not one.late and not lost and execution.status == 0:
-        run = checks.story.runs[execution.run]
+        run = checks.view.runs[execution.run]
         assert execution.ended_s is not None
         since_s = max(execution.ended_s, world.healed_s, run.given_up_s or 0.0)
         if not one.died and world.loop.time() - since_s > HEARD_S:

@@ -17,7 +17,7 @@ class Mutant(msgspec.Struct, frozen=True):
     """One planted bug."""
 
     name: str
-    story: str
+    bug: str
     """What somebody got wrong."""
     plant: Planting
 

@@ -1,7 +1,7 @@
-"""What happens to a simulated fleet, as data: scenarios of timed beats, and who plays them.
+"""What happens to a simulated fleet, as data: scenarios of timed cues, and who plays them.
 
-Times are simulated seconds from the start of the story. A scenario is made for a fleet, so that it
-also works for one of another size or with other names.
+Times are simulated seconds from the start of the scenario. A scenario is made for a fleet, so that
+it also works for one of another size or with other names.
 """
 
 from collections.abc import Callable
@@ -73,7 +73,7 @@ class Surge(Act, frozen=True, kw_only=True, tag="surge"):
 AnyAct = Kill | Restart | Pause | Resume | Slow | LoseRegion | ReturnRegion | Surge
 
 
-class Beat(msgspec.Struct, frozen=True):
+class Cue(msgspec.Struct, frozen=True):
     """What happens when."""
 
     at_s: float
@@ -81,11 +81,11 @@ class Beat(msgspec.Struct, frozen=True):
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
-    """A story for one fleet; beats are in the order of their times."""
+    """What happens to one fleet; cues are in the order of their times."""
 
     name: str
     summary: str
-    beats: tuple[Beat, ...]
+    cues: tuple[Cue, ...]
 
 
 def default(fleet: FleetSpec) -> Scenario:
@@ -94,11 +94,11 @@ def default(fleet: FleetSpec) -> Scenario:
     return Scenario(
         name="default",
         summary=f"{victim} dies after 3 s and is up again at about 25 s; {laggard} is slow",
-        beats=(
-            Beat(0, Slow(agent=laggard, factor=4)),
-            Beat(3, Kill(agent=victim)),
-            Beat(12, Restart(agent=victim, boot_s=11)),
-            Beat(120, Slow(agent=laggard, factor=1)),
+        cues=(
+            Cue(0, Slow(agent=laggard, factor=4)),
+            Cue(3, Kill(agent=victim)),
+            Cue(12, Restart(agent=victim, boot_s=11)),
+            Cue(120, Slow(agent=laggard, factor=1)),
         ),
     )
 
@@ -110,12 +110,12 @@ def outage(fleet: FleetSpec) -> Scenario:
         if agent.region is not None and agent.host is not None:
             sizes[agent.region] = sizes.get(agent.region, 0) + 1
     if not sizes:
-        return Scenario(name="outage", summary="no agent has a region", beats=())
+        return Scenario(name="outage", summary="no agent has a region", cues=())
     region = max(sizes, key=lambda name: sizes[name])
     return Scenario(
         name="outage",
         summary=f"every host in {region} is unreachable from 5 s to 65 s",
-        beats=(Beat(5, LoseRegion(region=region)), Beat(65, ReturnRegion(region=region))),
+        cues=(Cue(5, LoseRegion(region=region)), Cue(65, ReturnRegion(region=region))),
     )
 
 
@@ -125,11 +125,11 @@ def surge(fleet: FleetSpec) -> Scenario:
     return Scenario(
         name="surge",
         summary=f"six times the usual work from 5 s to 95 s; {stuck} hangs from 30 s to 60 s",
-        beats=(
-            Beat(5, Surge(factor=6)),
-            Beat(30, Pause(agent=stuck)),
-            Beat(60, Resume(agent=stuck)),
-            Beat(95, Surge(factor=1)),
+        cues=(
+            Cue(5, Surge(factor=6)),
+            Cue(30, Pause(agent=stuck)),
+            Cue(60, Resume(agent=stuck)),
+            Cue(95, Surge(factor=1)),
         ),
     )
 
@@ -141,21 +141,21 @@ SCENARIOS: dict[str, Callable[[FleetSpec], Scenario]] = {
 }
 
 
-async def run_story(
+async def play_scenario(
     sandbox: Sandbox,
     scenario: Scenario,
     pace: Pace | None = None,
     *,
     workload: Workload | None = None,
-    told: Callable[[Beat], None] = lambda _beat: None,
+    told: Callable[[Cue], None] = lambda _beat: None,
 ) -> None:
-    """Play a scenario once, from now on. ``told`` hears of every beat after it happened."""
+    """Play a scenario once, from now on. ``told`` hears of every cue after it happened."""
     pace = pace or sandbox.pace
     began_s = pace.elapsed_s()
-    for beat in scenario.beats:
-        await pace.sleep(began_s + beat.at_s - pace.elapsed_s())
-        _play(sandbox, workload, beat.act)
-        told(beat)
+    for cue in scenario.cues:
+        await pace.sleep(began_s + cue.at_s - pace.elapsed_s())
+        _play(sandbox, workload, cue.act)
+        told(cue)
 
 
 def _play(sandbox: Sandbox, workload: Workload | None, act: AnyAct) -> None:
@@ -191,6 +191,6 @@ def _agent(fleet: FleetSpec, wanted: str) -> AgentName:
         agent for agent in fleet.agents.values() if isinstance(agent.kind, OpenClawAgent)
     ]
     if not gateways:
-        raise ValueError("a story needs a fleet with at least one OpenClaw agent")
+        raise ValueError("a scenario needs a fleet with at least one OpenClaw agent")
     number = int(wanted.rpartition("-")[2])
     return gateways[number % len(gateways)].name

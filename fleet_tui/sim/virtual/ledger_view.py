@@ -69,7 +69,7 @@ class Run(msgspec.Struct, kw_only=True):
     ended_s: float | None = None
 
 
-class TaskStory(msgspec.Struct, kw_only=True):
+class TaskView(msgspec.Struct, kw_only=True):
     """What was committed about a task."""
 
     id: str
@@ -124,13 +124,13 @@ class Requeued(NamedTuple):
     not_before_ms: int
 
 
-class Story:
+class LedgerView:
     """The ledger as told so far."""
 
     def __init__(self, broken: Callable[[str, str], None]) -> None:
         """``broken`` is told of what no ledger may say: the invariant, and what was said."""
         self._broken = broken
-        self.tasks: dict[str, TaskStory] = {}
+        self.tasks: dict[str, TaskView] = {}
         self.runs: dict[str, Run] = {}
         self.requeued: list[Requeued] = []
         self.fleets: list[FleetSpec] = []
@@ -144,7 +144,7 @@ class Story:
             if not self._work(row, now_s):
                 self._queue(row, now_s)
 
-    def _goes_on(self, task: TaskStory, how: str, now_s: float) -> None:
+    def _goes_on(self, task: TaskView, how: str, now_s: float) -> None:
         """Something becomes of a task: no run of it may be open, and nobody may have to ask."""
         run = self.runs.get(task.last or "")
         if run is not None and run.ended_s is None and run.given_up_s is None:
@@ -152,7 +152,7 @@ class Story:
         if task.needs_operator:
             self._broken("operators-decide", f"{task.key} is {how}, and no operator said so")
 
-    def _unwanted(self, task: TaskStory, now_s: float) -> None:
+    def _unwanted(self, task: TaskView, now_s: float) -> None:
         run = self.runs.get(task.last or "")
         if run is not None and run.given_up_s is not None and run.unwanted_s is None:
             run.unwanted_s = now_s
@@ -173,7 +173,7 @@ class Story:
         """What people ask for."""
         match row.event:
             case TaskSubmitted() as event:
-                self.tasks[event.task] = TaskStory(
+                self.tasks[event.task] = TaskView(
                     id=event.task,
                     key=event.key,
                     spec=event.spec,
