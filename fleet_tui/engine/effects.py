@@ -13,7 +13,7 @@ from fleet_tui.engine.clock import Clock
 from fleet_tui.engine.dispatch import Dispatcher, OnRunReport
 from fleet_tui.engine.intents import due_after
 from fleet_tui.engine.leftovers import Leftovers, PastTasks
-from fleet_tui.wire.port import AgentPort
+from fleet_tui.wire.port import AgentPort, Runs
 
 PortOf = Callable[[FleetSpec, AgentSpec], AgentPort]
 
@@ -92,7 +92,7 @@ class FleetEffects:
     async def _on_kept(self, name: AgentName, runs: Sequence[RunId]) -> None:
         await self._leftovers.hear(self._state, name, runs)
 
-    def _port(self, name: AgentName) -> AgentPort | None:
+    def _port(self, name: AgentName) -> Runs | None:
         watcher = self._watchers.get(name)
         return watcher.port if watcher is not None else None
 

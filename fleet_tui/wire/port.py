@@ -1,9 +1,9 @@
 """The one shape every kind of agent has for the engine.
 
 Real connections (``openclaw``, ``command``, ``local``) and the simulator's implement
-:class:`AgentPort`, the sum of :class:`Probes`, :class:`Runs` and :class:`Logs`, and pass the same
-contract tests. Methods never raise for what can be expected of a network; a cancelled method leaves
-nothing running here, and says nothing about the remote side.
+:class:`AgentPort`, the sum of :class:`Probes`, :class:`Runs`, :class:`Leftovers` and :class:`Logs`,
+and pass the same contract tests. Methods never raise for what can be expected of a network; a
+cancelled method leaves nothing running here, and says nothing about the remote side.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -69,7 +69,7 @@ class Probes(Protocol):
 
 
 class Runs(Protocol):
-    """The runs of an agent: begun, followed, found again, stopped, forgotten."""
+    """The runs of an agent: begun, followed, found again, stopped, kept from starting."""
 
     async def start(self, order: RunOrder, wanted: Wanted = always_wanted) -> StartAnswer:
         """Ask the agent to run this attempt. Called at most once per run id, ever.
@@ -99,6 +99,10 @@ class Runs(Protocol):
         """Make sure a run that was reassigned can never (re)start here."""
         ...
 
+
+class Leftovers(Protocol):
+    """What the host of an agent keeps of runs, and may forget."""
+
     async def collect(self, runs: Sequence[RunId]) -> Sequence[str]:
         """Let the agent's host forget runs whose end has long been in the ledger.
 
@@ -127,7 +131,7 @@ class Logs(Protocol):
         ...
 
 
-class AgentPort(Probes, Runs, Logs, Protocol):
+class AgentPort(Probes, Runs, Leftovers, Logs, Protocol):
     """One agent as the engine sees it, whole. Whoever needs a part of it asks for that part."""
 
     async def close(self) -> None:

@@ -356,7 +356,7 @@ class Attempts:
         return gone
 
     async def kept(self, skip: int) -> KeptRuns | None:
-        """Which sessions of attempts the gateway holds, of anybody's; see :class:`Runs`."""
+        """Which sessions of attempts the gateway keeps, of anybody's; see :class:`Leftovers`."""
         connection = await self._line.connection()
         if isinstance(connection, GatewayFailure):
             return None
@@ -543,7 +543,7 @@ class Attempts:
 
 
 class RunsByAttempts:
-    """The questions of :class:`~fleet_tui.wire.port.Runs` that are about one run, for a gateway."""
+    """The :class:`~fleet_tui.wire.port.Runs` of a gateway."""
 
     _attempts: Attempts
 
