@@ -37,8 +37,8 @@ from fleet_tui.core.text.untrusted import Untrusted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from fleet_tui.core.engine.protocol import Welcome
     from fleet_tui.core.ids import Seq
-    from fleet_tui.core.protocol import Welcome
     from fleet_tui.journal.ledger.reader import JournalReader
 
 DEFAULT_FILE = "fleet.yaml"

@@ -21,11 +21,11 @@ import msgspec
 from fleet_tui.base.errors import UsageError
 from fleet_tui.base.redact import redact_counted
 from fleet_tui.cli.written_task import BadTask, WrittenTask, parse_line, spec_of, with_defaults
+from fleet_tui.core.engine.protocol import MAX_FRAME_BYTES
 from fleet_tui.core.ids import TaskId
 from fleet_tui.core.ledger.decided import Decided
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.ledger.state import FleetState
-from fleet_tui.core.protocol import MAX_FRAME_BYTES
 from fleet_tui.core.tasks.commands import Submit
 from fleet_tui.core.tasks.submission import Wanted, submit
 from fleet_tui.core.text.firewall import invisible_count, safe_line

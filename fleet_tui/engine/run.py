@@ -18,6 +18,7 @@ from fleet_tui.base.paths import socket_path
 from fleet_tui.core.agents.vitals import FailureKind, ProbeFailure, ProbeResult
 from fleet_tui.core.engine.commands import StopEngine
 from fleet_tui.core.engine.events import EngineModeChanged, FleetLoaded
+from fleet_tui.core.engine.protocol import Doorbell
 from fleet_tui.core.fleet import FleetSpec, LocalAgent
 from fleet_tui.core.ids import RunId
 from fleet_tui.core.ledger.events import Recorded
@@ -25,7 +26,6 @@ from fleet_tui.core.ledger.narrate import log_line
 from fleet_tui.core.ledger.state import FleetState
 from fleet_tui.core.logs import LogGap, LogLine
 from fleet_tui.core.modes import EngineMode, Trouble
-from fleet_tui.core.protocol import Doorbell
 from fleet_tui.core.step import AgentProbed, FleetChanged, FleetFileSeen, RunReported
 from fleet_tui.core.tasks.attempts import RunReport
 from fleet_tui.engine.bell import Bell

@@ -1,8 +1,9 @@
 """The engine's door: a Unix socket for consoles of the same user.
 
-Frames are JSON lines (``core.protocol``). A console that stops reading is given no more doorbells
-until it reads again and, past a bound, is let go; nothing here ever waits for a console. Whoever
-comes is let in: where all places are taken, the one that has been silent for longest makes room.
+Frames are JSON lines (``core.engine.protocol``). A console that stops reading is given no more
+doorbells until it reads again and, past a bound, is let go; nothing here ever waits for a console.
+Whoever comes is let in: where all places are taken, the one that has been silent for longest makes
+room.
 """
 
 import asyncio
@@ -18,13 +19,7 @@ import msgspec
 from fleet_tui import __version__
 from fleet_tui.base.doors import is_ours, make_room
 from fleet_tui.core.agents.commands import ProbeNow
-from fleet_tui.core.ids import Epoch
-from fleet_tui.core.ledger.commands import Command
-from fleet_tui.core.ledger.refusals import RefusalCode
-from fleet_tui.core.ledger.replies import Refused, Reply
-from fleet_tui.core.notes.commands import AddNote
-from fleet_tui.core.plans import Impact
-from fleet_tui.core.protocol import (
+from fleet_tui.core.engine.protocol import (
     MAX_FRAME_BYTES,
     PROTOCOL,
     BadFrame,
@@ -38,6 +33,12 @@ from fleet_tui.core.protocol import (
     from_client,
     read_frame,
 )
+from fleet_tui.core.ids import Epoch
+from fleet_tui.core.ledger.commands import Command
+from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.replies import Refused, Reply
+from fleet_tui.core.notes.commands import AddNote
+from fleet_tui.core.plans import Impact
 
 MAX_CLIENTS = 64
 """Consoles at the same time. One that has to make room connects anew by itself."""

@@ -16,12 +16,12 @@ from fleet_tui.base.doors import make_room
 from fleet_tui.base.errors import FleetError
 from fleet_tui.base.paths import socket_path
 from fleet_tui.core.engine.commands import StopEngine
+from fleet_tui.core.engine.protocol import Doorbell
 from fleet_tui.core.ids import NOWHERE, Epoch, Seq
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.replies import Accepted, Reply
 from fleet_tui.core.modes import TROUBLES, EngineMode, ModeNow, Trouble
 from fleet_tui.core.plans import Impact
-from fleet_tui.core.protocol import Doorbell
 from fleet_tui.engine.clock import Clock
 from fleet_tui.engine.engine import refused_by
 from fleet_tui.engine.server import Server

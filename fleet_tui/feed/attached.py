@@ -11,6 +11,7 @@ from fleet_tui.base.errors import FleetError
 from fleet_tui.base.paths import socket_path
 from fleet_tui.core.agents.vitals import FleetSample, ProbeResult
 from fleet_tui.core.diff import Moments
+from fleet_tui.core.engine.protocol import Doorbell
 from fleet_tui.core.ids import AgentName, Seq, TaskId
 from fleet_tui.core.ledger.commands import Command
 from fleet_tui.core.ledger.events import Recorded
@@ -21,7 +22,6 @@ from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.logs import LogGap, LogLine, LogQuery
 from fleet_tui.core.modes import ModeNow
 from fleet_tui.core.plans import Impact
-from fleet_tui.core.protocol import Doorbell
 from fleet_tui.core.tasks.retell import Retelling
 from fleet_tui.feed.client import NO_ENGINE, EngineClient
 from fleet_tui.feed.feed import MAX_SAMPLES, Link, Mode, View

@@ -12,11 +12,7 @@ import msgspec
 from fleet_tui import __version__
 from fleet_tui.base.doors import check_peer, check_room
 from fleet_tui.base.errors import FleetError, Unreachable
-from fleet_tui.core.ledger.commands import Command
-from fleet_tui.core.ledger.refusals import RefusalCode
-from fleet_tui.core.ledger.replies import Refused, Reply
-from fleet_tui.core.plans import Impact
-from fleet_tui.core.protocol import (
+from fleet_tui.core.engine.protocol import (
     MAX_FRAME_BYTES,
     PROTOCOL,
     Doorbell,
@@ -28,6 +24,10 @@ from fleet_tui.core.protocol import (
     from_engine,
     read_frame,
 )
+from fleet_tui.core.ledger.commands import Command
+from fleet_tui.core.ledger.refusals import RefusalCode
+from fleet_tui.core.ledger.replies import Refused, Reply
+from fleet_tui.core.plans import Impact
 from fleet_tui.core.text.firewall import safe_line
 
 HELLO_DEADLINE_S = 5.0

@@ -9,7 +9,7 @@ import msgspec
 from fleet_tui import __version__
 from fleet_tui.base.doors import check_peer, check_room
 from fleet_tui.base.errors import FleetError
-from fleet_tui.core.protocol import (
+from fleet_tui.core.engine.protocol import (
     MAX_FRAME_BYTES,
     PROTOCOL,
     Hello,

@@ -14,8 +14,8 @@ from fleet_tui.base.errors import ExitCode
 from fleet_tui.base.paths import socket_path
 from fleet_tui.core.agents.commands import ProbeNow
 from fleet_tui.core.engine.events import EngineStarted, EngineStopped
+from fleet_tui.core.engine.protocol import PROTOCOL, Hello, Request
 from fleet_tui.core.ids import AgentName
-from fleet_tui.core.protocol import PROTOCOL, Hello, Request
 from fleet_tui.core.tasks.model import AttemptPhase, TaskPhase
 from fleet_tui.feed.attached import AttachedFeed
 from tests.acceptance.rig import MakeRig, Rig

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from fleet_tui.core.protocol import BadFrame, Hello, from_client, read_frame
+from fleet_tui.core.engine.protocol import BadFrame, Hello, from_client, read_frame
 
 HELLO = Hello(protocol=2, version="1", by="me")
 

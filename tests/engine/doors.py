@@ -9,14 +9,7 @@ import msgspec
 
 from fleet_tui import __version__
 from fleet_tui.core.engine.events import FleetLoaded
-from fleet_tui.core.ids import AgentName, Epoch, Seq
-from fleet_tui.core.ledger.commands import Command
-from fleet_tui.core.ledger.events import Event, Recorded
-from fleet_tui.core.ledger.fold import fold
-from fleet_tui.core.ledger.replies import Reply
-from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
-from fleet_tui.core.plans import Impact
-from fleet_tui.core.protocol import (
+from fleet_tui.core.engine.protocol import (
     MAX_FRAME_BYTES,
     PROTOCOL,
     Doorbell,
@@ -24,6 +17,13 @@ from fleet_tui.core.protocol import (
     Hello,
     Request,
 )
+from fleet_tui.core.ids import AgentName, Epoch, Seq
+from fleet_tui.core.ledger.commands import Command
+from fleet_tui.core.ledger.events import Event, Recorded
+from fleet_tui.core.ledger.fold import fold
+from fleet_tui.core.ledger.replies import Reply
+from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
+from fleet_tui.core.plans import Impact
 from fleet_tui.engine.clock import WallClock
 from fleet_tui.engine.engine import Engine
 from fleet_tui.engine.server import Behind, Server

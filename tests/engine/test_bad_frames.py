@@ -12,9 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleet_tui.base.errors import Unreachable
-from fleet_tui.core.ids import Epoch, Seq
-from fleet_tui.core.notes.commands import AddNote
-from fleet_tui.core.protocol import (
+from fleet_tui.core.engine.protocol import (
     MAX_FRAME_BYTES,
     PROTOCOL,
     BadFrame,
@@ -25,6 +23,8 @@ from fleet_tui.core.protocol import (
     from_engine,
     read_frame,
 )
+from fleet_tui.core.ids import Epoch, Seq
+from fleet_tui.core.notes.commands import AddNote
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.feed.client import NO_REPLY, EngineClient
 from fleet_tui.feed.greeting import greet

@@ -15,12 +15,7 @@ import pytest
 from fleet_tui.base.errors import FleetError, Unreachable
 from fleet_tui.core.agents.commands import Cordon, ProbeNow, Uncordon
 from fleet_tui.core.engine.commands import Freeze, StopEngine
-from fleet_tui.core.ids import AgentName, TaskId
-from fleet_tui.core.ledger.commands import Command
-from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
-from fleet_tui.core.notes.commands import AddNote
-from fleet_tui.core.plans import Impact
-from fleet_tui.core.protocol import (
+from fleet_tui.core.engine.protocol import (
     MAX_FRAME_BYTES,
     PROTOCOL,
     Doorbell,
@@ -29,6 +24,11 @@ from fleet_tui.core.protocol import (
     Unwelcome,
     Welcome,
 )
+from fleet_tui.core.ids import AgentName, TaskId
+from fleet_tui.core.ledger.commands import Command
+from fleet_tui.core.ledger.replies import Accepted, Refused, Reply
+from fleet_tui.core.notes.commands import AddNote
+from fleet_tui.core.plans import Impact
 from fleet_tui.core.tasks.commands import Cancel, Submit
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.engine.server import MAX_CLIENTS, MAX_UNREAD_BYTES

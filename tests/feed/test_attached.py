@@ -13,13 +13,13 @@ from fleet_tui.base.errors import FleetError, Unreachable
 from fleet_tui.config.load import load_fleet
 from fleet_tui.core.agents.commands import Cordon
 from fleet_tui.core.engine.commands import StopEngine
+from fleet_tui.core.engine.protocol import Doorbell
 from fleet_tui.core.ids import AgentName, Seq, TaskId
 from fleet_tui.core.ledger.replies import Accepted, Refused
 from fleet_tui.core.logs import LogGap, LogLine, LogQuery
 from fleet_tui.core.modes import EngineMode, ModeNow
 from fleet_tui.core.notes.commands import AddNote
 from fleet_tui.core.notes.events import NoteAdded
-from fleet_tui.core.protocol import Doorbell
 from fleet_tui.core.tasks.commands import Submit
 from fleet_tui.core.tasks.model import TaskPhase, TaskSpec
 from fleet_tui.core.tasks.submission import MAX_PAYLOAD_BYTES

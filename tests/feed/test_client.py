@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from fleet_tui.base.errors import FleetError
+from fleet_tui.core.engine.protocol import PROTOCOL
 from fleet_tui.core.ledger.replies import Refused
 from fleet_tui.core.notes.commands import AddNote
-from fleet_tui.core.protocol import PROTOCOL
 from fleet_tui.core.text.untrusted import Untrusted
 from fleet_tui.feed.client import NO_REPLY, EngineClient
 from tests.engine.doors import Busy, House, house
