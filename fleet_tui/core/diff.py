@@ -257,14 +257,14 @@ def _hidden(value: str | None, is_hidden: bool) -> str | None:
 
 def _engine(before: FleetState, after: FleetState) -> Iterator[Change]:
     was, now = before.engine, after.engine
-    pools = {**before.frozen_pools, **after.frozen_pools}
+    pools = {**before.braked_pools, **after.braked_pools}
     for name, field, a, b in (
         ("", "starts", str(was.epoch), str(now.epoch)),
         ("", "version", was.version or None, now.version or None),
         ("", "mode", was.mode.mode.value, now.mode.mode.value),
         ("", "fleet file", was.file_problem or None, now.file_problem or None),
         *(
-            (pool, "failover frozen", before.frozen_pools.get(pool), after.frozen_pools.get(pool))
+            (pool, "failover stopped", before.braked_pools.get(pool), after.braked_pools.get(pool))
             for pool in pools
         ),
     ):

@@ -290,15 +290,15 @@ def test_the_engine_is_told() -> None:
     before = replace(EMPTY_STATE, engine=EngineState(epoch=Epoch(1), version="1"))
     hold = ModeNow(mode=EngineMode.HOLD)
     engine = EngineState(epoch=Epoch(2), version="2", mode=hold, file_problem="line 3")
-    after = replace(EMPTY_STATE, engine=engine, frozen_pools={PoolName("p"): "3 lost"})
+    after = replace(EMPTY_STATE, engine=engine, braked_pools={PoolName("p"): "3 lost"})
     assert told(before, after) == [
         ("", "starts", "1", "2"),
         ("", "version", "1", "2"),
         ("", "mode", "normal", "hold"),
         ("", "fleet file", None, "line 3"),
-        ("p", "failover frozen", None, "3 lost"),
+        ("p", "failover stopped", None, "3 lost"),
     ]
-    assert told(after, before)[-1] == ("p", "failover frozen", "3 lost", None)
+    assert told(after, before)[-1] == ("p", "failover stopped", "3 lost", None)
     assert {c.about for c in between(before, after)} == {About.ENGINE}
     first = between(EMPTY_STATE, before)
     assert ("", "version", None, "1") in [(c.name, c.field, c.before, c.after) for c in first]
