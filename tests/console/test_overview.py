@@ -11,8 +11,8 @@ from fleet_tui.console.text.glyphs import ASCII
 from fleet_tui.console.views.agents.pane import HealthPane
 from fleet_tui.console.views.alerts.pane import AlertsPane
 from fleet_tui.console.views.overview.screen import heights
-from fleet_tui.console.views.queue.pane import depths
 from fleet_tui.console.widgets.fleet_table import FleetTable
+from fleet_tui.console.widgets.spark import curve
 from fleet_tui.core.agents.model import Health
 from fleet_tui.feed.feed import Mode
 from tests.support.console import at_rest, console, press, running, text_of, until
@@ -221,14 +221,14 @@ async def test_rows_stay_where_they_are_while_the_operator_moves() -> None:
 
 
 def test_the_curve_keeps_spikes_and_moves_only_when_a_column_closes() -> None:
-    samples = seeded_samples()
-    curve = depths(samples, NOW_MS, 1_800_000, 38)
-    assert len(curve) == 38
-    assert max(curve) == 128
+    points = [(sample.at_ms, float(sample.depth)) for sample in seeded_samples()]
+    drawn = curve(points, NOW_MS, 1_800_000, 38)
+    assert len(drawn) == 38
+    assert max(drawn) == 128
     step_ms = 1_800_000 // 38
     start = NOW_MS // step_ms * step_ms
-    assert depths(samples, start, 1_800_000, 38) == depths(samples, start + 900, 1_800_000, 38)
-    assert depths((), NOW_MS, 1_800_000, 5) == [0.0] * 5
+    assert curve(points, start, 1_800_000, 38) == curve(points, start + 900, 1_800_000, 38)
+    assert curve((), NOW_MS, 1_800_000, 5) == [0.0] * 5
 
 
 async def test_a_loss_and_its_end_are_told_on_one_screen() -> None:

@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 
+from textual import events
+from textual.app import ComposeResult
 from textual.strip import Strip
 
-from fleet_tui.console.text.cells import Line
+from fleet_tui.console.text.cells import Cell, Line
+from fleet_tui.console.views.pane import Pane
 from fleet_tui.console.widgets.paint import Painted
+from fleet_tui.feed.feed import View
 
 
 class Block(Painted):
@@ -31,3 +35,42 @@ class Block(Painted):
     def render_line(self, y: int) -> Strip:
         """One of the lines, empty after the last."""
         return self.paint(self._lines[y] if y < len(self._lines) else (), self.size.width)
+
+
+class BlockPane(Pane):
+    """A pane of such lines, made anew from each view for the room there is."""
+
+    view: View | None = None
+    """What it shows."""
+
+    def compose_pane(self) -> ComposeResult:
+        """A block of lines."""
+        yield Block()
+
+    def titles(self, view: View) -> Sequence[Cell]:
+        """What stands in the frame."""
+        raise NotImplementedError
+
+    def lines(self, view: View, width: int, height: int) -> Sequence[Line]:
+        """What stands inside it."""
+        raise NotImplementedError
+
+    def show(self, previous: View | None, view: View) -> None:
+        """Show a view."""
+        del previous
+        self.view = view
+        self._draw()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Another width, other bars."""
+        del event
+        self.call_after_refresh(self._draw)
+
+    def _draw(self) -> None:
+        if self.view is None:
+            return
+        self.set_title(*self.titles(self.view))
+        block = self.query_one(Block)
+        width, height = block.size
+        if width > 0:
+            block.show(self.lines(self.view, width, height))

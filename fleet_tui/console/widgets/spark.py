@@ -1,6 +1,6 @@
 """Charts of one or a few lines: braille, eighth blocks or ASCII."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from fleet_tui.console.text.glyphs import UNICODE, Glyphs, Ramp
 
@@ -8,6 +8,35 @@ _BRAILLE_LEFT = (0x00, 0x40, 0x44, 0x46, 0x47)
 """Dots of the left column for 0 to 4 steps, from the bottom up (Unicode block 2800)."""
 
 _BRAILLE_RIGHT = (0x00, 0x80, 0xA0, 0xB0, 0xB8)
+
+
+MAX_STRETCHES = 256
+"""So many columns close in a window at most, so that a chart moves seldom."""
+
+
+def curve(
+    points: Iterable[tuple[int, float]], now_ms: int, window_ms: int, columns: int
+) -> list[float]:
+    """The largest value of each of ``columns`` equal stretches of the window, oldest first, from
+    values at instants.
+
+    Stretches are aligned to the clock, so that the picture changes only when one closes. A stretch
+    without a value has that of the one before.
+    """
+    step_ms = max(1, window_ms // max(1, columns))
+    last = now_ms // step_ms
+    first = last - columns + 1
+    found: dict[int, float] = {}
+    for at_ms, value in points:
+        at = at_ms // step_ms
+        if first <= at <= last:
+            found[at] = max(found.get(at, value), value)
+    value = 0.0
+    made: list[float] = []
+    for at in range(first, last + 1):
+        value = found.get(at, value)
+        made.append(value)
+    return made
 
 
 def resample(values: Sequence[float], count: int) -> list[float]:

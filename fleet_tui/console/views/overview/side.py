@@ -1,11 +1,10 @@
 """Pools, regions and clients at a glance, where there is room at the side."""
 
-from textual.app import ComposeResult
+from collections.abc import Sequence
 
 from fleet_tui.console.text.cells import Cell, Line, Tone
-from fleet_tui.console.views.block import Block
+from fleet_tui.console.views.block import BlockPane
 from fleet_tui.console.views.overview import rows
-from fleet_tui.console.views.pane import Pane
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.feed.feed import View
 
@@ -15,23 +14,24 @@ BUSY_BAR = 14
 BUSY_WARN_PERCENT = 95
 
 
-class SidePane(Pane):
+class SidePane(BlockPane):
     """How much of each pool works, and who may use what."""
 
     help_text = "Pools: agents that take work, and how busy their slots are."
 
-    def compose_pane(self) -> ComposeResult:
-        """A block of lines."""
-        yield Block()
-
     def show(self, previous: View | None, view: View) -> None:
-        """Show the pools of a view."""
-        if previous is not None and previous.state is view.state:
-            return
-        self.set_title(Cell("Pools", Tone.TITLE))
-        self.query_one(Block).show(self._lines(view))
+        """Show the pools of a view; nothing of them follows from the time."""
+        if previous is None or previous.state is not view.state:
+            super().show(previous, view)
 
-    def _lines(self, view: View) -> list[Line]:
+    def titles(self, view: View) -> Sequence[Cell]:
+        """``Pools``."""
+        del view
+        return (Cell("Pools", Tone.TITLE),)
+
+    def lines(self, view: View, width: int, height: int) -> Sequence[Line]:
+        """Pools, regions and clients, counted."""
+        del width, height
         glyphs = self.console.glyphs
         lines: list[Line] = []
         for pool in rows.pool_rows(view.state):

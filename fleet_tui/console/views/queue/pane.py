@@ -2,24 +2,16 @@
 
 from collections.abc import Sequence
 
-from textual import events
-from textual.app import ComposeResult
-
 from fleet_tui.console.text.cells import Cell, Line, Tone
 from fleet_tui.console.text.glyphs import Glyphs
 from fleet_tui.console.text.looks import trend_sign
-from fleet_tui.console.views.block import Block
-from fleet_tui.console.views.pane import Pane
-from fleet_tui.console.widgets.spark import chart_lines
-from fleet_tui.core.agents.vitals import FleetSample
+from fleet_tui.console.views.block import BlockPane
+from fleet_tui.console.widgets.spark import MAX_STRETCHES, chart_lines, curve
 from fleet_tui.core.fleet import Priority
 from fleet_tui.core.status import FleetStatus
 from fleet_tui.core.text import words
 from fleet_tui.core.text.firewall import safe_line
 from fleet_tui.feed.feed import View
-
-CHART_STEPS = 256
-"""A chart closes at most this many columns per window, so that it moves seldom."""
 
 _PRIORITY_WORDS = {
     Priority.P0: "urgent",
@@ -27,30 +19,6 @@ _PRIORITY_WORDS = {
     Priority.P2: "normal",
     Priority.P3: "batch",
 }
-
-
-def depths(
-    samples: Sequence[FleetSample], now_ms: int, window_ms: int, columns: int
-) -> list[float]:
-    """The largest queue depth of each of ``columns`` equal stretches of the window, oldest first.
-
-    Stretches are aligned to the clock, so that the picture changes only when one closes. A stretch
-    without a sample has the depth of the one before.
-    """
-    step_ms = max(1, window_ms // max(1, columns))
-    last = now_ms // step_ms
-    first = last - columns + 1
-    found: dict[int, int] = {}
-    for sample in samples:
-        at = sample.at_ms // step_ms
-        if first <= at <= last:
-            found[at] = max(found.get(at, 0), sample.depth)
-    depth = 0
-    curve: list[float] = []
-    for at in range(first, last + 1):
-        depth = found.get(at, depth)
-        curve.append(float(depth))
-    return curve
 
 
 def summary(status: FleetStatus, glyphs: Glyphs) -> Line:
@@ -110,7 +78,7 @@ def pool_lines(status: FleetStatus, pools: Sequence[str], glyphs: Glyphs, width:
     ]
 
 
-class QueuePane(Pane):
+class QueuePane(BlockPane):
     """The queue as numbers, a curve, and shares by priority and pool; one line where narrow."""
 
     help_text = (
@@ -119,46 +87,24 @@ class QueuePane(Pane):
         "unknown are runs whose host does not tell what became of them; they are never run twice."
     )
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._view: View | None = None
-
-    def compose_pane(self) -> ComposeResult:
-        """A block of lines."""
-        yield Block()
-
-    def show(self, previous: View | None, view: View) -> None:
-        """Show the queue of a view."""
-        del previous
-        self._view = view
-        self._draw()
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Another width, other bars."""
-        del event
-        self.call_after_refresh(self._draw)
-
-    def _draw(self) -> None:
-        if self._view is None:
-            return
-        block = self.query_one(Block)
-        width, height = block.size
-        self.set_title(
+    def titles(self, view: View) -> Sequence[Cell]:
+        """``Queue depth - last 30m, 0 unknown``."""
+        del view
+        return (
             Cell("Queue depth", Tone.TITLE),
             Cell(f" - last {words.about(self.console.window_ms)}, "),
             unknown(self.console.status),
         )
-        if width <= 0:
-            return
-        if self.is_boxed:
-            block.show(self._lines(self._view, width, height))
-        else:
-            block.show([self._one_line(self._view, width)])
+
+    def lines(self, view: View, width: int, height: int) -> Sequence[Line]:
+        """All of it, or one line where there is no box."""
+        return self._all(view, width, height) if self.is_boxed else [self._one_line(view, width)]
 
     def _curve(self, view: View, columns: int) -> list[float]:
-        return depths(view.samples, view.now_ms, self.console.window_ms, columns)
+        points = ((sample.at_ms, float(sample.depth)) for sample in view.samples)
+        return curve(points, view.now_ms, self.console.window_ms, columns)
 
-    def _lines(self, view: View, width: int, height: int) -> list[Line]:
+    def _all(self, view: View, width: int, height: int) -> list[Line]:
         status, glyphs = self.console.status, self.console.glyphs
         if not view.state.fleet.agents and not view.state.open_tasks:
             return [
@@ -167,7 +113,7 @@ class QueuePane(Pane):
         pools = [str(pool) for pool in view.state.fleet.pools]
         room = height - 5 - len(pools)
         tall = 1 if room < 5 else 3
-        columns = min(width, CHART_STEPS)
+        columns = min(width, MAX_STRETCHES)
         chart = chart_lines(self._curve(view, columns), width, tall, glyphs=glyphs)
         return [
             summary(status, glyphs),
@@ -186,7 +132,7 @@ class QueuePane(Pane):
         )
         lost = unknown(status)
         room = width - len(head) - len(shares) - len(lost.text) - 7
-        columns = max(0, min(room, CHART_STEPS))
+        columns = max(0, min(room, MAX_STRETCHES))
         curve = (
             chart_lines(self._curve(view, columns), columns, 1, glyphs=glyphs) if columns else [""]
         )
