@@ -12,9 +12,9 @@ from fleet_tui.console.actions.registry import ACTIONS, BY_NAME, keys_table_mark
 from fleet_tui.console.actions.selection import Context, Scope, Selection
 from fleet_tui.console.shell.commandline import COMMANDS, CommandSpec, find
 from fleet_tui.console.shell.footer import hints
-from fleet_tui.console.shell.places import TABS, Place
+from fleet_tui.console.shell.places import SCREENS, TABS, Place
 from fleet_tui.console.shell.screen import FleetScreen
-from fleet_tui.console.shell.screens import SCREENS, make_screen
+from fleet_tui.console.shell.screens import make_screen
 from fleet_tui.console.widgets.fleet_table import FleetTable
 from fleet_tui.console.widgets.log_view import LogView
 from fleet_tui.feed.feed import Mode

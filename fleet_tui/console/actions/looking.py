@@ -47,22 +47,11 @@ def tab_actions() -> tuple[Action, ...]:
             keys=(tab.key,),
             group=Group.VIEWS,
             run=_go(tab.view),
-            help=_VIEW_HELP[tab.view],
+            help=tab.help,
         )
         for tab in TABS
     )
 
-
-_VIEW_HELP = {
-    "overview": "Health, queue, alerts, routing and logs on one screen.",
-    "agents": "Every agent with all its numbers.",
-    "tasks": "Tasks that wait, run, need somebody, or ended.",
-    "logs": "What every agent says, merged in the order it arrived.",
-    "routes": "Every routing decision with its reason.",
-    "alerts": "Open conditions, worst first.",
-    "dead": "Work that failed and waits for somebody to look, grouped by what went wrong.",
-    "sessions": "Earlier stretches of the ledger and recordings, to look back at.",
-}
 
 MOVE_ACTIONS = (
     Action(

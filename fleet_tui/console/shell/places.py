@@ -7,7 +7,7 @@ class Place(NamedTuple):
     """A screen and what it is about."""
 
     view: str
-    """A name in ``console.screens.registry.SCREENS``."""
+    """A name in SCREENS."""
     subject: str = ""
     """An agent's name, a task's label or id, a help topic; empty for the whole fleet."""
     query: str = ""
@@ -20,19 +20,52 @@ class Tab(NamedTuple):
     key: str
     view: str
     title: str
+    help: str
 
 
 TABS = (
-    Tab("1", "overview", "Overview"),
-    Tab("2", "agents", "Agents"),
-    Tab("3", "tasks", "Tasks"),
-    Tab("4", "logs", "Logs"),
-    Tab("5", "routes", "Routes"),
-    Tab("7", "alerts", "Alerts"),
-    Tab("9", "sessions", "Sessions"),
-    Tab("u", "dead", "Dead letters"),
+    Tab("1", "overview", "Overview", "Health, queue, alerts, routing and logs on one screen."),
+    Tab("2", "agents", "Agents", "Every agent with all its numbers."),
+    Tab("3", "tasks", "Tasks", "Tasks that wait, run, need somebody, or ended."),
+    Tab("4", "logs", "Logs", "What every agent says, merged in the order it arrived."),
+    Tab("5", "routes", "Routes", "Every routing decision with its reason."),
+    Tab("7", "alerts", "Alerts", "Open conditions, worst first."),
+    Tab(
+        "9",
+        "sessions",
+        "Sessions",
+        "Earlier stretches of the ledger and recordings, to look back at.",
+    ),
+    Tab(
+        "u",
+        "dead",
+        "Dead letters",
+        "Work that failed and waits for somebody to look, grouped by what went wrong.",
+    ),
 )
 """The views with a key of their own. They are roots: opening one leaves every drill-down."""
+
+SCREENS: dict[str, tuple[str, str]] = {
+    "overview": ("overview.screen", "OverviewScreen"),
+    "agents": ("agents.table", "AgentsScreen"),
+    "tasks": ("tasks.table", "TasksScreen"),
+    "logs": ("logs.screen", "LogsScreen"),
+    "routes": ("routing.screen", "RoutesScreen"),
+    "alerts": ("alerts.screen", "AlertsScreen"),
+    "sessions": ("recordings.sessions", "SessionsScreen"),
+    "agent": ("agents.screen", "AgentScreen"),
+    "definition": ("agents.definition", "DefinitionScreen"),
+    "task": ("tasks.screen", "TaskScreen"),
+    "why": ("routing.why_screen", "WhyScreen"),
+    "diff": ("diff.screen", "DiffScreen"),
+    "dead": ("dead.screen", "DeadScreen"),
+    "edit": ("submit.edit", "EditScreen"),
+    "submit": ("submit.screen", "SubmitScreen"),
+    "review": ("recordings.review", "ReviewScreen"),
+    "messages": ("help.messages", "MessagesScreen"),
+    "help": ("help.screen", "HelpScreen"),
+}
+"""View name -> module below ``console/views`` and class; each is made as ``Screen(place)``."""
 
 TITLES = {tab.view: tab.title for tab in TABS}
 

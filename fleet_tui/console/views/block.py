@@ -49,11 +49,13 @@ class BlockPane(Pane):
 
     def titles(self, view: View) -> Sequence[Cell]:
         """What stands in the frame."""
-        raise NotImplementedError
+        del view
+        return ()
 
     def lines(self, view: View, width: int, height: int) -> Sequence[Line]:
-        """What stands inside it."""
-        raise NotImplementedError
+        """What stands inside it, for each pane in its own way."""
+        del view, width, height
+        return ()
 
     def show(self, previous: View | None, view: View) -> None:
         """Show a view."""
