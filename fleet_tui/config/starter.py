@@ -1,5 +1,10 @@
 """The commented fleet file that ``fleet-tui init`` writes. It passes ``check`` as it is."""
 
+from fleet_tui.core.fleet import Strategy
+
+_USUAL = Strategy.LOAD_AWARE
+_OTHERS = ", ".join(each.value for each in Strategy if each is not _USUAL)
+
 STARTER = """\
 # yaml-language-server: $schema=./fleet.schema.json
 # (`fleet-tui schema --write fleet.schema.json` writes it; editors then complete and check keys.)
@@ -29,7 +34,7 @@ defaults:
 #   gw-1: {address: 10.0.0.11, port: 2222, identity: ~/.ssh/id_fleet}
 
 pools:
-  general: {strategy: load-aware}          # or round-robin, capability
+  general: {strategy: @usual}          # or @others
   # gpu: {strategy: capability, capabilities: [gpu]}
 
 agents:
@@ -54,4 +59,4 @@ retry:
 # limits: {open: 100000, lanes: {P3: 5000}, clients: {acme: 2000}, per_client: 500}   # open tasks
 # deadlines: {schedule_to_start: 30m, start_to_close: 10m, heartbeat: 1m, total: 2h}
 # lost_after: 15m               # ask an operator when nobody could say for so long; or never
-"""
+""".replace("@usual", _USUAL).replace("@others", _OTHERS)

@@ -10,6 +10,7 @@ from fleet_tui.config.lint import NOT_USED_YET
 from fleet_tui.config.load import InvalidFleet, load_fleet, load_text
 from fleet_tui.config.models import PoolEntry
 from fleet_tui.config.problems import MAX_PROBLEMS, ProblemSeverity
+from fleet_tui.core.fleet import Strategy
 from tests.config.bad_files import HEAD, agent, agents, only, problems_of
 
 LAUGHS = "a: &a [x, x]\n" + "".join(
@@ -423,7 +424,7 @@ def test_one_run_shows_every_problem_as_the_operator_sees_it() -> None:
     assert (
         str(caught.value)
         == """\
-fleet.yaml:4:19: error: pools.gpu.strategy: expected one of round-robin, load-aware, capability, \
+fleet.yaml:4:19: error: pools.gpu.strategy: expected one of ALL OF THEM, \
 got "capabilty" - did you mean "capability"?
    3 | pools:
    4 |   gpu: {strategy: capabilty}
@@ -446,7 +447,7 @@ fleet.yaml:8:3: error: "agent-01" is written twice, on lines 6 and 8
    8 |   agent-01: {}
      |   ^^^^^^^^
   hint: keep one of them
-5 errors. Nothing was started."""
+5 errors. Nothing was started.""".replace("ALL OF THEM", ", ".join(Strategy))
     )
 
 
