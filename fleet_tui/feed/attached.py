@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fleet_tui.base.errors import FleetError
 from fleet_tui.base.paths import socket_path
-from fleet_tui.core.agents.vitals import FleetSample, ProbeResult
+from fleet_tui.core.agents.vitals import ProbeResult
 from fleet_tui.core.diff import Moments
 from fleet_tui.core.engine.protocol import Doorbell
 from fleet_tui.core.ids import AgentName, Seq, TaskId
@@ -24,7 +24,8 @@ from fleet_tui.core.modes import ModeNow
 from fleet_tui.core.plans import Impact
 from fleet_tui.core.tasks.retell import Retelling
 from fleet_tui.feed.client import NO_ENGINE, EngineClient
-from fleet_tui.feed.feed import MAX_SAMPLES, Link, Mode, View
+from fleet_tui.feed.feed import Link, Mode, View
+from fleet_tui.feed.pulse import Pulse
 from fleet_tui.feed.stores import Stores
 from fleet_tui.feed.untaken import Untaken
 from fleet_tui.journal.recordings.in_use import UNREADABLE
@@ -34,8 +35,8 @@ PAGE_LINES = 2_000
 MAX_UNTAKEN_LINES = 20_000
 """Lines kept for a console that does not take them; older ones are dropped and counted."""
 FIRST_LINES = 500
-SAMPLES_MS = 1_800_000
-"""How far back the charts go."""
+CLOCKS_DIFFER_MS = 60_000
+"""Samples of an engine whose clock leads ours by so much are shown."""
 PULSE_S = 1.0
 """Ages on screen move on this often even when nothing happens."""
 RECONNECT_S = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -65,7 +66,7 @@ class AttachedFeed:
         self._stores: Stores | None = None
         self._state: FleetState = EMPTY_STATE
         self._probes: dict[AgentName, ProbeResult] = {}
-        self._samples: list[FleetSample] = []
+        self._pulse = Pulse()
         self._sample_mark = -1
         self._line_mark = 0
         self._untaken = Untaken(MAX_UNTAKEN_LINES)
@@ -113,7 +114,7 @@ class AttachedFeed:
             self._view = View(
                 state=self._state,
                 probes=self._probes,
-                samples=self._samples,
+                samples=self._pulse.samples,
                 now_ms=time.time_ns() // 1_000_000,
                 mode=self._mode,
                 link=self._link,
@@ -217,10 +218,7 @@ class AttachedFeed:
         self._sample_mark = newest
         self._probes = stores.samples.latest_probes()
         now_ms = time.time_ns() // 1_000_000
-        last_ms = self._samples[-1].at_ms if self._samples else now_ms - SAMPLES_MS
-        fresh = stores.samples.fleet_samples(last_ms + 1, now_ms + 60_000, MAX_SAMPLES)
-        if fresh:
-            self._samples = [*self._samples, *fresh][-MAX_SAMPLES:]
+        self._pulse.read(stores.samples, now_ms, CLOCKS_DIFFER_MS)
 
     async def _connect(self) -> EngineClient:
         client = await EngineClient.connect(

@@ -19,7 +19,6 @@ from fleet_tui.core.plans import Impact
 from fleet_tui.core.tasks.retell import Retelling
 from fleet_tui.feed.marks import Mark
 
-MAX_SAMPLES = 2_000
 MAX_LINES_PER_PAGE = 5_000
 
 
@@ -49,7 +48,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     probes: Mapping[AgentName, ProbeResult]
     """The newest probe of each agent."""
     samples: Sequence[FleetSample]
-    """The fleet's pulse, oldest first, at most MAX_SAMPLES."""
+    """The fleet's pulse, oldest first: a day back, as :mod:`fleet_tui.feed.pulse` keeps it."""
     now_ms: int
     """The engine's clock live, the cursor's in review."""
     mode: Mode

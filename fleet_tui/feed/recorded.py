@@ -23,8 +23,9 @@ from fleet_tui.core.ledger.state import EMPTY_STATE, FleetState
 from fleet_tui.core.logs import LogGap, LogLine, LogQuery
 from fleet_tui.core.plans import Impact
 from fleet_tui.core.tasks.retell import Retelling
-from fleet_tui.feed.feed import MAX_SAMPLES, Link, Mode, View
+from fleet_tui.feed.feed import Link, Mode, View
 from fleet_tui.feed.marks import Mark, mark_of
+from fleet_tui.feed.pulse import Pulse
 from fleet_tui.feed.stores import Stores
 from fleet_tui.feed.untaken import Untaken
 from fleet_tui.journal.errors import JournalError, JournalMissing
@@ -38,7 +39,6 @@ SPEEDS = (0.25, 256.0)
 PAGE_EVENTS = 2_000
 PAGE_LINES = 2_000
 FIRST_LINES = 500
-SAMPLES_MS = 1_800_000
 MAX_MARKS = 400
 
 
@@ -58,7 +58,7 @@ class RecordedFeed:
         self._at_ms = 0
         self._state: FleetState = EMPTY_STATE
         self._probes: dict[AgentName, ProbeResult] = {}
-        self._samples: Sequence[FleetSample] = ()
+        self._pulse = Pulse()
         self._untaken = Untaken(PAGE_LINES)
         self._line_mark = 0
         self._marks: list[tuple[int, Mark]] = []
@@ -102,7 +102,7 @@ class RecordedFeed:
             self._view = View(
                 state=self._state,
                 probes=self._probes,
-                samples=self._samples,
+                samples=self._pulse.samples,
                 now_ms=self._at_ms,
                 mode=Mode.REVIEW,
                 link=Link.NONE,
@@ -376,9 +376,8 @@ class RecordedFeed:
         self._line_mark = found[-1].line_id if found else 0
 
     def _look_around(self, stores: Stores) -> None:
-        samples = stores.samples
-        self._probes = samples.latest_probes(self._at_ms)
-        self._samples = samples.fleet_samples(self._at_ms - SAMPLES_MS, self._at_ms, MAX_SAMPLES)
+        self._probes = stores.samples.latest_probes(self._at_ms)
+        self._pulse.read(stores.samples, self._at_ms)
         self._touch()
 
     async def _play(self) -> None:

@@ -104,6 +104,18 @@ FROM names WHERE names.agent IS NOT NULL;
 SELECT body FROM samples WHERE agent = ? AND at >= ? AND at <= ?
 ORDER BY at DESC, id DESC LIMIT ?;
 
+-- name: samples_every
+-- The newest sample of the fleet in each of the equal stretches that end at the first parameter, and
+-- then each second parameter later, up to the third; nothing for one without.
+WITH RECURSIVE ends (at) AS (
+    SELECT ?1 UNION ALL SELECT at + ?2 FROM ends WHERE at + ?2 <= ?3
+)
+SELECT (
+    SELECT body FROM samples WHERE agent = '' AND samples.at > ends.at - ?2 AND samples.at <= ends.at
+    ORDER BY samples.at DESC, id DESC LIMIT 1
+)
+FROM ends;
+
 -- name: samples_all
 -- Samples in the order they were stored.
 SELECT id, at, agent, body FROM samples WHERE id > ? AND at >= ? AND at <= ? ORDER BY id LIMIT ?;

@@ -112,6 +112,18 @@ class SampleReader:
                 found.append(_pulse_decoder.decode(body))
         return found
 
+    def fleet_samples_every(self, first_ms: int, last_ms: int, step_ms: int) -> list[FleetSample]:
+        """The newest pulse of each stretch of so many milliseconds, of which the first one ends at
+        ``first_ms`` and the last one at ``last_ms``, oldest first; none for one without."""
+        found: dict[int, FleetSample] = {}
+        parameters = (first_ms, step_ms, last_ms)
+        for _, rows in self._rolling.each_newest_first(query("samples_every"), parameters):
+            for place, (body,) in enumerate(rows):
+                if isinstance(body, bytes) and place not in found:
+                    with suppress(*_NO_LOOK):
+                        found[place] = _pulse_decoder.decode(body)
+        return [found[place] for place in sorted(found)]
+
     def agent_series(
         self, agent: AgentName, until_ms: int | None = None, limit: int = MAX_SERIES
     ) -> list[ProbeResult]:
