@@ -1,4 +1,5 @@
-"""CONTRIBUTING.md says what is so: every dependency has its reason, every file named is there."""
+"""CONTRIBUTING.md says what is so: every dependency has its reason, every file named is there. What
+its recipes name has a test of its own, :mod:`tests.hygiene.test_named`."""
 
 import re
 import tomllib
@@ -53,24 +54,3 @@ def test_the_modules_it_runs_are_there() -> None:
 def test_the_make_targets_it_names_exist() -> None:
     targets = set(re.findall(r"^(\w+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"`make (\w+)`", PAGE)) <= targets
-
-
-def test_the_pages_of_theory_name_what_is_there() -> None:
-    pages = sorted((CHECKOUT / "fleet_tui").rglob("*.md"))
-    assert len(pages) >= 3
-    for page in pages:
-        assert f"`{page.relative_to(CHECKOUT).as_posix()}`" in PAGE, "CONTRIBUTING does not name it"
-        text = page.read_text(encoding="utf-8")
-        for named in re.findall(r"`([\w/]+\.py)`", text):
-            places = (page.parent / named, CHECKOUT / "fleet_tui" / named, CHECKOUT / named)
-            assert any(place.is_file() for place in places), (page.name, named)
-
-
-def test_what_a_recipe_names_stands_in_the_file_it_names() -> None:
-    said = " ".join(chapter("Recipes").split())
-    pairs = re.findall(r"`([A-Za-z_]\w*)`[^`.;:]{0,30}`(fleet_tui/[\w/]+\.py)`", said)
-    assert len(pairs) >= 6
-    for name, path in pairs:
-        text = (CHECKOUT / path).read_text(encoding="utf-8")
-        there = re.search(rf"(?m)^(?:class|def|async def) {name}\b|^{name}\b *[:=]", text)
-        assert there, (name, path)
