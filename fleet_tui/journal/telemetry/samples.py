@@ -120,7 +120,7 @@ class SampleReader:
         for _, rows in self._rolling.each_newest_first(query("samples_every"), parameters):
             for place, (body,) in enumerate(rows):
                 if isinstance(body, bytes) and place not in found:
-                    with suppress(*_NO_LOOK):
+                    with suppress(*_UNREADABLE):
                         found[place] = _pulse_decoder.decode(body)
         return [found[place] for place in sorted(found)]
 
